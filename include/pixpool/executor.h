@@ -1,0 +1,3 @@
+#ifndef PXP_EXECUTOR_H
+#define PXP_EXECUTOR_H
+#endif

@@ -1,0 +1,3 @@
+#ifndef PXP_FUTURE_H
+#define PXP_FUTURE_H
+#endif

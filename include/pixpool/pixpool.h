@@ -1,0 +1,10 @@
+/* The whole public library: executors and futures. */
+#ifndef PXP_PIXPOOL_H
+#define PXP_PIXPOOL_H
+
+#include <pixpool/executor.h>
+#include <pixpool/future.h>
+#include <pixpool/status.h>
+#include <pixpool/task.h>
+
+#endif

@@ -1,0 +1,3 @@
+#ifndef PXP_TASK_H
+#define PXP_TASK_H
+#endif

@@ -1,0 +1,20 @@
+/* Time. Everything inside is nanoseconds of CLOCK_MONOTONIC; -1 means never. */
+#ifndef PXP_CLOCK_H
+#define PXP_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Now. It does not fail on any Linux that runs us. */
+int64_t clock_now_ns(void);
+
+/* now + ms, saturating; a negative ms is never: -1. */
+int64_t clock_deadline_ns(int64_t now_ns, int64_t ms);
+
+/* Milliseconds until deadline_ns, rounded up so that a waiter does not spin, fit for
+ * poll(): -1 for never, 0 when it has passed. */
+int clock_poll_ms(int64_t now_ns, int64_t deadline_ns);
+
+struct timespec clock_timespec(int64_t ns);
+
+#endif

@@ -1,0 +1,73 @@
+#include "base/fd.h"
+
+#include <errno.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+void fd_close(int *fd)
+{
+	int kept = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	errno = kept;
+}
+
+bool fd_write_all(int fd, const void *bytes, size_t n)
+{
+	const char *next = bytes;
+
+	while (n > 0) {
+		ssize_t wrote = write(fd, next, n);
+
+		if (wrote < 0) {
+			if (errno == EINTR)
+				continue;
+			return false;
+		}
+		next += wrote;
+		n -= (size_t)wrote;
+	}
+	return true;
+}
+
+ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset)
+{
+	char *next = bytes;
+	size_t have = 0;
+
+	while (have < n) {
+		ssize_t got = pread(fd, next + have, n - have, offset + (off_t)have);
+
+		if (got < 0) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		if (got == 0)
+			break;
+		have += (size_t)got;
+	}
+	return (ssize_t)have;
+}
+
+bool fd_copy(int to, int from, size_t n)
+{
+	off_t offset = 0;
+
+	while ((size_t)offset < n) {
+		ssize_t sent = sendfile(to, from, &offset, n - (size_t)offset);
+
+		if (sent < 0) {
+			if (errno == EINTR)
+				continue;
+			return false;
+		}
+		if (sent == 0) {
+			errno = ENODATA;
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,26 @@
+/*
+ * Descriptors: whole reads and writes, which go on after EINTR and after a short
+ * count. On failure they return false and errno says why.
+ */
+#ifndef PXP_FD_H
+#define PXP_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Close *fd unless it is -1, and make it -1. Keeps errno. */
+void fd_close(int *fd);
+
+/* Write all n bytes. */
+bool fd_write_all(int fd, const void *bytes, size_t n);
+
+/* Read at offset until n bytes are in or the file ends; -1 on an error. Does not
+ * move the file's own position. */
+ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
+
+/* Append the first n bytes of from (read by position, which stays) to to, in the
+ * kernel where it can. False with ENODATA when from is shorter than n. */
+bool fd_copy(int to, int from, size_t n);
+
+#endif

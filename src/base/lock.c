@@ -1,0 +1,83 @@
+#include "base/lock.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void must(int error, const char *call)
+{
+	if (error == 0)
+		return;
+	fprintf(stderr, "pixpool: %s: %s\n", call, strerrordesc_np(error));
+	abort();
+}
+
+void lock_init(struct lock *lock)
+{
+	must(pthread_mutex_init(&lock->mutex, NULL), "pthread_mutex_init");
+}
+
+void lock_fini(struct lock *lock)
+{
+	must(pthread_mutex_destroy(&lock->mutex), "pthread_mutex_destroy");
+}
+
+void lock_acquire(struct lock *lock)
+{
+	must(pthread_mutex_lock(&lock->mutex), "pthread_mutex_lock");
+}
+
+void lock_release(struct lock *lock)
+{
+	must(pthread_mutex_unlock(&lock->mutex), "pthread_mutex_unlock");
+}
+
+void cond_init(struct cond *cond)
+{
+	pthread_condattr_t attr;
+
+	must(pthread_condattr_init(&attr), "pthread_condattr_init");
+	must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC),
+	     "pthread_condattr_setclock");
+	must(pthread_cond_init(&cond->cond, &attr), "pthread_cond_init");
+	must(pthread_condattr_destroy(&attr), "pthread_condattr_destroy");
+}
+
+void cond_fini(struct cond *cond)
+{
+	must(pthread_cond_destroy(&cond->cond), "pthread_cond_destroy");
+}
+
+void cond_signal(struct cond *cond)
+{
+	must(pthread_cond_signal(&cond->cond), "pthread_cond_signal");
+}
+
+void cond_broadcast(struct cond *cond)
+{
+	must(pthread_cond_broadcast(&cond->cond), "pthread_cond_broadcast");
+}
+
+void cond_wait(struct cond *cond, struct lock *lock)
+{
+	must(pthread_cond_wait(&cond->cond, &lock->mutex), "pthread_cond_wait");
+}
+
+bool cond_wait_until(struct cond *cond, struct lock *lock, int64_t deadline_ns)
+{
+	if (deadline_ns < 0) {
+		cond_wait(cond, lock);
+		return true;
+	}
+
+	struct timespec until = clock_timespec(deadline_ns);
+	int error = pthread_cond_timedwait(&cond->cond, &lock->mutex, &until);
+
+	if (error == ETIMEDOUT)
+		return false;
+	must(error, "pthread_cond_timedwait");
+	return true;
+}

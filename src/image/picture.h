@@ -1,0 +1,52 @@
+/*
+ * One picture, inside a worker: bytes of the input descriptor in, bytes of a memfd out.
+ * Nothing here knows of processes; batch wraps it as a task.
+ */
+#ifndef PXP_PICTURE_H
+#define PXP_PICTURE_H
+
+#include "base/outcome.h"
+#include "image/recipe.h"
+
+/* A worker's own things, kept between pictures: the buffer that inputs are read into. */
+struct studio;
+
+/* Once in the pool's nursery, before it forks workers (vips_init is about 30 ms).
+ * False with a message when a library cannot start. */
+bool picture_preload(char *text, size_t n_text);
+
+/* NULL when memory ran out. */
+struct studio *studio_create(void);
+void studio_destroy(struct studio *studio);  /* NULL is fine */
+
+struct picture_side {
+	uint32_t width, height;
+	enum image_format format;
+	uint64_t bytes;
+};
+
+/* Plain bytes: it goes back to the parent as it is. */
+struct picture_answer {
+	struct failure failure;   /* .class FAIL_NONE when the output is whole */
+	struct picture_side in, out;  /* in is as much as is known when it failed */
+	char engine[8];           /* "vips", "stb"; "" when none was chosen */
+	int64_t read_ns, work_ns;
+};
+
+struct picture_job {
+	const struct recipe *recipe;
+	const char *name;      /* the input's base name, for the gate's sake and messages */
+	int input;             /* read by position, from 0 */
+	uint64_t input_bytes;  /* its size when it was opened */
+	int output;            /* an empty memfd */
+	/* Called once, when the input is read and its header known: the pixels of the
+	 * picture, from which its deadline follows. May be NULL. */
+	void (*on_header)(void *data, uint64_t n_pixels);
+	void *data;
+};
+
+/* Do the job and fill the answer. Never exits, never prints. Whether it succeeded. */
+bool picture_run(struct studio *studio, const struct picture_job *job,
+                 struct picture_answer *ret_answer);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * What a batch says while it runs and when it ends: one meter of numbers, one painter of
+ * them (bar, plain, json, none), records for --report, and the summary. All calls from one
+ * thread. Everything goes to standard error, but for the records of `--report -`.
+ */
+#ifndef PXP_REPORT_H
+#define PXP_REPORT_H
+
+#include "base/outcome.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum progress { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
+
+struct report_options {
+	enum progress progress;  /* AUTO: bar on a terminal that can move its cursor, plain elsewhere */
+	bool verbose;            /* also name what was ignored, and each done file above the bar */
+	bool quiet;              /* no progress and no summary; failures are still printed */
+	int records;             /* descriptor for the records, or -1; borrowed */
+};
+
+struct report;
+
+/* NULL when memory ran out. */
+struct report *report_create(const struct report_options *options);
+void report_destroy(struct report *report);  /* NULL is fine; leaves the terminal sane */
+
+enum record_status { RECORD_OK, RECORD_SKIPPED, RECORD_FAILED, RECORD_CANCELLED };
+
+struct record_side {
+	uint32_t width, height;
+	const char *format;  /* NULL leaves the whole side out */
+	uint64_t bytes;
+};
+
+/* One image, settled. Strings are borrowed for the call; NULL or a negative number leaves
+ * a field out. */
+struct record {
+	const char *input, *output;
+	enum record_status status;
+	const char *reason;        /* of a skip: "exists" */
+	struct failure failure;    /* of a failure */
+	int signal;                /* 0: none */
+	const char *engine;
+	struct record_side in, out;
+	double queue_ms, read_ms, work_ms, commit_ms;
+	unsigned attempts;
+	int64_t worker;            /* its process id */
+};
+
+/* The plan pass goes on: n images so far (shown as "scanning"). */
+void report_scanning(struct report *report, uint64_t n_images);
+/* The plan is made. */
+void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
+void report_ignored(struct report *report, const char *path);
+void report_add(struct report *report, const struct record *record);
+
+/* A line for the user that stands above the bar ("interrupted: ..."). printf-like. */
+void report_say(struct report *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Repaint if it is time to; call it at least every report_tick_ms() milliseconds. Reads
+ * the terminal's width each time, so a resize is followed. */
+void report_tick(struct report *report);
+int report_tick_ms(const struct report *report);
+
+/* Take the bar off the screen, before the process stops or hands the terminal on; the
+ * next tick paints it again. */
+void report_hide(struct report *report);
+
+struct report_counts {
+	uint64_t inputs, ok, skipped, failed, cancelled, ignored;
+	uint64_t bytes_in, bytes_out;
+};
+
+/* Images that were planned and not reported so far count as cancelled from here on. */
+void report_cancel_rest(struct report *report);
+
+/* What has been counted; inputs = ok + skipped + failed + cancelled once all is in. */
+struct report_counts report_counts(const struct report *report);
+
+/* Write the summary record and the summary; exit_status is what the command will return.
+ * False when the records could not be written whole. */
+bool report_finish(struct report *report, int exit_status);
+
+/* A name as GNU ls quotes it on a terminal (shell-escape): bare when nothing in it needs
+ * quotes. Into text of n bytes, cut with an ellipsis when it is longer; returns text. */
+const char *report_quote(const char *name, char *text, size_t n);
+
+#endif

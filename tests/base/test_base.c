@@ -1,0 +1,108 @@
+#include "support/test.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/outcome.h"
+#include "base/path.h"
+
+#include <errno.h>
+#include <pixpool/status.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+TEST(status, an_error_is_one_line_cut_at_its_size)
+{
+	struct pxp_error error;
+	char longer[2 * PXP_ERROR_TEXT_BYTES];
+
+	EXPECT_EQ(pxp_fail(&error, PXP_EINVAL, "%s", "a\nb\033[2J\x7f"), PXP_EINVAL);
+	EXPECT_STR(error.text, "a?b?[2J?");
+
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = 0;
+	pxp_fail(&error, PXP_ETASK, "%s", longer);
+	EXPECT_EQ(strlen(error.text), PXP_ERROR_TEXT_BYTES - 1);
+}
+
+TEST(status, a_failed_system_call_keeps_errno_and_adds_its_text)
+{
+	struct pxp_error error;
+
+	errno = ENOSPC;
+	EXPECT_EQ(pxp_fail_errno(&error, "write %s", "x"), PXP_ESYS);
+	EXPECT_EQ(error.sys_errno, ENOSPC);
+	EXPECT_EQ(errno, ENOSPC);
+	EXPECT_STR(error.text, "write x: No space left on device");
+}
+
+TEST(outcome, every_class_has_its_word_and_a_stray_number_is_internal)
+{
+	EXPECT_STR(fail_class_name(FAIL_BAD_IMAGE), "bad-image");
+	EXPECT_STR(fail_class_name((enum fail_class)99), "internal");
+	for (int class = FAIL_NONE; class < N_FAIL_CLASSES; class++)
+		EXPECT(fail_class_name((enum fail_class)class) != NULL);
+	EXPECT_EQ(fail_class_of_input_errno(EACCES), FAIL_PERMISSION);
+	EXPECT_EQ(fail_class_of_input_errno(ENOENT), FAIL_VANISHED);
+	EXPECT_EQ(fail_class_of_input_errno(EIO), FAIL_IO);
+}
+
+TEST(clock, deadlines_saturate_and_negative_is_never)
+{
+	EXPECT_EQ(clock_deadline_ns(5, -1), -1);
+	EXPECT_EQ(clock_deadline_ns(5, 2), 2000005);
+	EXPECT_EQ(clock_deadline_ns(5, INT64_MAX), INT64_MAX);
+	EXPECT_EQ(clock_poll_ms(10, -1), -1);
+	EXPECT_EQ(clock_poll_ms(10, 10), 0);
+	EXPECT_EQ(clock_poll_ms(10, 11), 1);
+	EXPECT_EQ(clock_poll_ms(0, INT64_MAX), 2147483647);
+}
+
+/* The vector of the paper's appendix A: key 00..0f, input 00..0e. */
+TEST(hash, siphash_gives_the_published_vector)
+{
+	const struct hash_key key = {{0x0706050403020100U, 0x0f0e0d0c0b0a0908U}};
+	unsigned char input[15];
+
+	for (unsigned char i = 0; i < sizeof(input); i++)
+		input[i] = i;
+	EXPECT(hash_bytes(&key, input, sizeof(input)) == 0xa129ca6149be45e5U);
+}
+
+TEST(path, a_suffix_needs_a_name_before_it)
+{
+	EXPECT_STR(path_suffix("a.b.JPG"), "JPG");
+	EXPECT_STR(path_suffix(".hidden"), "");
+	EXPECT_STR(path_suffix("x.y/plain"), "");
+	EXPECT_STR(path_suffix("a."), "");
+}
+
+TEST(path, base_and_join_are_bytes)
+{
+	size_t n;
+	char *joined = path_join("a/", "\xff.jpg");
+
+	EXPECT_STR(joined, "a/\xff.jpg");
+	free(joined);
+	EXPECT(strncmp(path_base("x/yz//", &n), "yz", 2) == 0 && n == 2);
+	path_base("/", &n);
+	EXPECT_EQ(n, 0);
+}
+
+TEST(fd, copy_says_when_the_source_is_shorter_than_promised)
+{
+	int from = memfd_create("from", MFD_CLOEXEC), to = memfd_create("to", MFD_CLOEXEC);
+	char got[8] = "";
+
+	REQUIRE(from >= 0 && to >= 0);
+	EXPECT(fd_write_all(from, "abcdef", 6));
+	EXPECT(fd_copy(to, from, 6));
+	EXPECT_EQ(fd_pread_full(to, got, sizeof(got), 0), 6);
+	EXPECT_STR(got, "abcdef");
+	EXPECT(!fd_copy(to, from, 7) && errno == ENODATA);
+	fd_close(&from);
+	fd_close(&to);
+	EXPECT_EQ(from, -1);
+}

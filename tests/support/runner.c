@@ -1,0 +1,75 @@
+/*
+ * The runner without Criterion: run each registered test in a fresh process of this
+ * program (fork and exec, so that the zygote, which a constructor starts, is the
+ * test's own), and say how it went.
+ */
+#include "support/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct test *first_test;
+static int n_failed_claims;
+
+void test_register(struct test *test)
+{
+	test->next = first_test;
+	first_test = test;
+}
+
+void test_expect(bool claim, bool required, const char *file, int line, const char *text)
+{
+	if (claim)
+		return;
+	fprintf(stderr, "%s:%d: not so: %s\n", file, line, text);
+	n_failed_claims++;
+	if (required)
+		exit(EXIT_FAILURE);
+}
+
+static int run_here(const char *name)
+{
+	for (struct test *test = first_test; test; test = test->next) {
+		if (strcmp(test->name, name) != 0)
+			continue;
+		alarm(TEST_SECONDS);
+		test_begin();
+		test->run();
+		test_end();
+		return n_failed_claims ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	return EXIT_FAILURE;
+}
+
+static bool passes(const struct test *test)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/proc/self/exe", test->suite, test->name, (char *)NULL);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	int n_passed = 0, n_failed = 0;
+
+	if (argc > 1)
+		return run_here(argv[1]);
+	for (struct test *test = first_test; test; test = test->next) {
+		bool passed = passes(test);
+
+		printf("[%s] %s::%s\n", passed ? "PASS" : "FAIL", test->suite, test->name);
+		n_passed += passed;
+		n_failed += !passed;
+	}
+	printf("%d passed, %d failed\n", n_passed, n_failed);
+	return n_failed || !n_passed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,66 @@
+/*
+ * A test is a sentence: TEST(suite, what_it_claims) { ... EXPECT(...) ... }
+ *
+ * It is Criterion's Test, or (PIXPOOL_CRITERION off, for a ThreadSanitizer build, in
+ * which Criterion 2.4.1 aborts at start) a run of our own one-screen runner. Either
+ * way each test has a process of its own and a limit in time, so that a hang fails.
+ *
+ * EXPECT notes a failure and goes on, REQUIRE ends the test.
+ */
+#ifndef PXP_TEST_H
+#define PXP_TEST_H
+
+#include <stdint.h>
+
+enum { TEST_SECONDS = 120 };
+
+#ifdef PIXPOOL_CRITERION
+
+#include <criterion/criterion.h>
+
+#define TEST(suite, name)                                                                \
+	Test(suite, name, .timeout = TEST_SECONDS, .init = test_begin, .fini = test_end)
+#define EXPECT(...)  cr_expect(__VA_ARGS__)
+#define REQUIRE(...) cr_assert(__VA_ARGS__)
+
+#else
+
+#include <stdbool.h>
+
+#define EXPECT(claim, ...)  test_expect((claim), false, __FILE__, __LINE__, #claim)
+#define REQUIRE(claim, ...) test_expect((claim), true, __FILE__, __LINE__, #claim)
+
+struct test {
+	const char *suite, *name;
+	void (*run)(void);
+	struct test *next;
+};
+
+void test_register(struct test *test);
+void test_expect(bool claim, bool required, const char *file, int line, const char *text);
+
+#define TEST(suite, name)                                                                \
+	static void suite##_##name(void);                                                \
+	__attribute__((constructor)) static void register_##suite##_##name(void)         \
+	{                                                                                \
+		static struct test test = {#suite, #name, suite##_##name, 0};            \
+		test_register(&test);                                                    \
+	}                                                                                \
+	static void suite##_##name(void)
+
+#endif
+
+/* Around every test. test_end() fails a test that leaves a child behind, and, in a
+ * sanitizer build, one that leaks (Criterion passes a test whose process leaks). */
+void test_begin(void);
+void test_end(void);
+
+/* Both sides as numbers or as strings; the values are shown when they differ. */
+#define EXPECT_EQ(got, want)  test_expect_eq((intmax_t)(got), (intmax_t)(want), __FILE__, __LINE__, #got)
+#define EXPECT_STR(got, want) test_expect_str((got), (want), __FILE__, __LINE__, #got)
+
+void test_expect_eq(intmax_t got, intmax_t want, const char *file, int line, const char *text);
+void test_expect_str(const char *got, const char *want, const char *file, int line,
+                     const char *text);
+
+#endif
