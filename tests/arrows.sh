@@ -1,0 +1,198 @@
+#!/bin/sh
+# Who may see whom, and who may do what: the arrows between the rooms, enforced.
+#
+#     arrows.sh [TREE]        the tree that holds src/ and include/; this one by default
+#
+# Each breach is a line "FILE:LINE: reason"; with any, the status is 1. Comments and the words inside
+# strings do not count. tests/ and bench/ stand outside the rooms and are not looked at.
+set -eu
+
+tree=${1:-$(dirname "$0")/..}
+cd "$tree"
+
+files=$(find src include -name '*.[ch]' | LC_ALL=C sort)
+if [ -z "$files" ]; then
+	echo "arrows: no sources below $tree" >&2
+	exit 2
+fi
+
+# shellcheck disable=SC2086 # one word for each file: our names hold no blanks
+LC_ALL=C awk '
+BEGIN {
+	# Includes run one way; rooms on one floor do not see each other.
+	sees["base"]    = "base"
+	sees["exec"]    = "base exec"
+	sees["image"]   = "base image"
+	sees["walk"]    = "base walk"
+	sees["store"]   = "base store"
+	sees["sandbox"] = "base sandbox"
+	sees["report"]  = "base report"
+	sees["batch"]   = "base exec image walk store sandbox report batch"
+	sees["cli"]     = sees["batch"] " cli"
+
+	# The public headers promise what base and exec keep.
+	public["status.h"] = "base"
+
+	# Headers that one room alone includes.
+	header_of("vips/ glib glib- glib/ jpeglib.h jerror.h turbojpeg.h zimg.h webp/ stb/ stb_", "image")
+	header_of("sys/wait.h spawn.h", "exec")
+	header_of("getopt.h", "cli")
+
+	# Functions that some rooms alone call.
+	calls_of("fork vfork clone clone3 posix_spawn posix_spawnp system popen daemon", "exec")
+	calls_of("execl execle execlp execv execve execvp execvpe fexecve", "exec")
+	calls_of("kill killpg tgkill sigqueue pthread_kill", "exec")
+	calls_of("wait wait3 wait4 waitid waitpid", "exec")
+	calls_of("pidfd_open pidfd_getfd pidfd_send_signal _exit _Exit", "exec")
+	calls_of("signal sigaction signalfd", "exec batch cli")
+	calls_of("creat mkdir mkdirat mkfifo mkfifoat mknod mknodat", "store")
+	calls_of("rename renameat renameat2 link linkat symlink symlinkat", "store")
+	calls_of("unlink unlinkat remove rmdir truncate tmpfile", "store")
+	calls_of("mkstemp mkstemps mkostemp mkostemps mkdtemp", "store")
+	calls_of("exit quick_exit getopt getopt_long getopt_long_only", "cli")
+	calls_of("printf vprintf puts putchar putchar_unlocked", "cli")
+	calls_of("perror psignal", "cli")
+
+	# Words that some rooms alone write, however.
+	words_of("SYS_fork SYS_vfork SYS_clone SYS_clone3 SYS_kill SYS_tgkill SYS_waitid SYS_wait4", "exec")
+	words_of("SYS_pidfd_open SYS_pidfd_getfd SYS_pidfd_send_signal", "exec")
+	words_of("O_CREAT O_TMPFILE SYS_renameat2", "store")
+	words_of("stdout STDOUT_FILENO", "cli")
+	words_of("stderr", "base report batch cli")
+}
+
+function header_of(list, rooms,    i, n, names) {
+	n = split(list, names, " ")
+	for (i = 1; i <= n; i++) may_include[names[i]] = rooms
+}
+
+function calls_of(list, rooms,    i, n, names) {
+	n = split(list, names, " ")
+	for (i = 1; i <= n; i++) may_call[names[i]] = rooms
+}
+
+function words_of(list, rooms,    i, n, names) {
+	n = split(list, names, " ")
+	for (i = 1; i <= n; i++) may_write[names[i]] = rooms
+}
+
+function has(rooms, one) {
+	return index(" " rooms " ", " " one " ") > 0
+}
+
+function breach(reason) {
+	print FILENAME ":" FNR ": " reason
+	n_breaches++
+}
+
+FNR == 1 {
+	in_comment = 0
+	n = split(FILENAME, part, "/")
+	if (part[1] == "include")
+		room = part[n] in public ? public[part[n]] : "exec"
+	else
+		room = n > 2 ? part[2] : ""
+	if (!(room in sees))
+		breach("no room of that name: give it its arrows in tests/arrows.sh")
+}
+
+{
+	take_apart($0)
+	if (code ~ /^[ \t]*#[ \t]*include/)
+		check_include()
+	else
+		check_code()
+}
+
+END { exit n_breaches > 0 }
+
+# Splits a line into code, with every comment as one blank, and bare, in which strings are empty too.
+# A comment may run on into the next line.
+function take_apart(line,    quote, c, two) {
+	code = bare = quote = ""
+	while (line != "") {
+		c = substr(line, 1, 1)
+		two = substr(line, 1, 2)
+		if (in_comment) {
+			if (two == "*/") {
+				in_comment = 0
+				c = two
+				code = code " "
+				bare = bare " "
+			}
+		} else if (quote != "") {
+			if (c == "\\")
+				c = two
+			else if (c == quote)
+				quote = ""
+			code = code c
+			if (quote == "")
+				bare = bare c
+		} else if (two == "/*") {
+			in_comment = 1
+			c = two
+		} else if (two == "//") {
+			break
+		} else {
+			if (c == "\"" || c == "\047")
+				quote = c
+			code = code c
+			bare = bare c
+		}
+		line = substr(line, length(c) + 1)
+	}
+}
+
+function check_include(    name, target, prefix) {
+	name = code
+	sub(/^[^"<]*["<]/, "", name)
+	sub(/[">].*/, "", name)
+	target = name
+	sub(/\/.*/, "", target)
+
+	if (name ~ /(^|\/)\.\.\//)
+		breach("an include that climbs: \"" name "\"")
+	else if (target == "pixpool")
+		check_public(name)
+	else if (code ~ /"/ && target != name) {
+		if (target in sees || target == "tests" || target == "support" || target == "bench") {
+			if (part[1] == "include" || !has(sees[room], target))
+				breach(room " must not see " target " (\"" name "\")")
+			return
+		}
+	}
+	for (prefix in may_include)
+		if (index(name, prefix) == 1 && (prefix ~ /[\/_-]$/ || name == prefix || name == prefix ".h"))
+			if (!has(may_include[prefix], room))
+				breach("only " may_include[prefix] " includes <" name ">")
+}
+
+function check_public(name,    header, owner) {
+	header = name
+	sub(/.*\//, "", header)
+	owner = header in public ? public[header] : "exec"
+	if (!has(sees[room], owner))
+		breach(room " must not see " owner " (<" name ">)")
+}
+
+function check_code(    rest, word, before, after) {
+	if (code ~ /(^|[^A-Za-z0-9_])f(d|re)?open[ \t]*\([^;]*"([wax]|r[be]*[+])[^"]*"/ && room != "store")
+		breach("only store creates files")
+	rest = bare
+	before = ""
+	while (match(rest, /[A-Za-z_][A-Za-z0-9_]*/)) {
+		word = substr(rest, RSTART, RLENGTH)
+		before = before substr(rest, 1, RSTART - 1)
+		rest = substr(rest, RSTART + RLENGTH)
+		after = rest
+		# A member or the tail of a number is another thing of the same name.
+		if (before !~ /([.]|->)[ \t]*$/ && before !~ /[0-9]$/) {
+			if (word in may_write && !has(may_write[word], room))
+				breach("only " may_write[word] " may write " word)
+			if (word in may_call && after ~ /^[ \t]*\(/ && !has(may_call[word], room))
+				breach("only " may_call[word] " may call " word "()")
+		}
+		before = word
+	}
+}
+' $files
