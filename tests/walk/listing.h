@@ -1,0 +1,17 @@
+/* A walk written down: a line for each item, to be compared whole. */
+#ifndef PXP_LISTING_H
+#define PXP_LISTING_H
+
+#include "walk/walk.h"
+
+/* "file a/b.jpg (b.jpg)", with the relative name; "other ..."; "error 13 ..."; "named "
+ * before these. In a static buffer. Paths are cut at 300 bytes. */
+const char *listing_of(const struct walk_options *options);
+
+/* The same of inputs, up to a NULL. */
+const char *listing(const char *input, ...) __attribute__((sentinel));
+
+/* One such line, in a static buffer too. */
+const char *listing_line(const struct walk_item *item);
+
+#endif

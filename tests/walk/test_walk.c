@@ -1,0 +1,294 @@
+/* What a walk finds, in which order, and under which names. */
+#include "listing.h"
+#include "support/scratch.h"
+#include "support/test.h"
+
+#include "base/fd.h"
+#include "walk/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TEST(walk, files_come_before_sub_folders_each_by_the_bytes_of_the_names)
+{
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_folder("photos/a");
+	scratch_folder("photos/B");
+	scratch_folder("photos/a/empty");
+	scratch_file("photos/z.jpg", "");
+	scratch_file("photos/Z.jpg", "");
+	scratch_file("photos/a.jpg", "");
+	scratch_file("photos/\xc3\xa9.jpg", "");
+	scratch_file("photos/a/1.jpg", "");
+	scratch_file("photos/a/10.jpg", "");
+	scratch_file("photos/B/x", "");
+
+	EXPECT_STR(listing("photos", NULL), "file photos/Z.jpg (Z.jpg)\n"
+					    "file photos/a.jpg (a.jpg)\n"
+					    "file photos/z.jpg (z.jpg)\n"
+					    "file photos/\xc3\xa9.jpg (\xc3\xa9.jpg)\n"
+					    "file photos/B/x (B/x)\n"
+					    "file photos/a/1.jpg (a/1.jpg)\n"
+					    "file photos/a/10.jpg (a/10.jpg)\n");
+	scratch_leave();
+}
+
+TEST(walk, inputs_come_in_the_order_given_and_items_say_which)
+{
+	const char *const inputs[] = {"b.jpg", "a", "b.jpg"};
+	const struct walk_options options = {.inputs = inputs, .n_inputs = 3};
+	struct walk *walk = walk_open(&options);
+	struct walk_item item;
+
+	scratch_enter(NULL);
+	scratch_file("b.jpg", "");
+	scratch_folder("a");
+	scratch_file("a/c.jpg", "");
+	for (size_t i = 0; i < 3; i++) {
+		EXPECT_EQ(walk_next(walk, &item), WALK_FILE);
+		EXPECT_EQ(item.input, i);
+		EXPECT_EQ(item.is_named, i != 1);
+	}
+	EXPECT_EQ(walk_next(walk, &item), WALK_END);
+	walk_close(walk);
+	scratch_leave();
+}
+
+TEST(walk, a_path_is_what_a_person_would_type)
+{
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_folder("photos/sub");
+	scratch_file("photos/sub/a.jpg", "");
+
+	EXPECT_STR(listing("photos/", NULL), "file photos/sub/a.jpg (sub/a.jpg)\n");
+	EXPECT_STR(listing("./photos//", NULL), "file ./photos/sub/a.jpg (sub/a.jpg)\n");
+	EXPECT_STR(listing("photos/sub/a.jpg", NULL),
+		   "named file photos/sub/a.jpg (a.jpg)\n");
+	REQUIRE(chdir("photos/sub") == 0);
+	EXPECT_STR(listing(".", "..", NULL), "file ./a.jpg (a.jpg)\n"
+					     "file ../sub/a.jpg (sub/a.jpg)\n");
+	scratch_leave();
+}
+
+TEST(walk, the_root_folder_has_one_slash)
+{
+	const char *const inputs[] = {"//"};
+	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
+	struct walk *walk = walk_open(&options);
+	struct walk_item item;
+
+	EXPECT(walk_next(walk, &item) != WALK_END);
+	EXPECT(item.path[0] == '/' && item.path[1] != '/');
+	EXPECT(item.relative == item.path + 1);
+	walk_close(walk);
+}
+
+TEST(walk, names_are_bytes)
+{
+	const char *const inputs[] = {"d"};
+	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
+	const char *const names[] = {"\x01\xff\xfe.jpg", "\nnew\nline", "%s[1]:*?", "-rf",
+				     NULL};
+	char longest[256], path[300];
+	struct walk *walk = walk_open(&options);
+	struct walk_item item;
+	struct stat st;
+
+	memset(longest, 'x', 255);
+	longest[255] = 0;
+	scratch_enter(NULL);
+	scratch_folder("d");
+	for (int i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), "d/%s", names[i] ? names[i] : longest);
+		scratch_file(path, names[i] ? names[i] : "longest");
+	}
+	for (int i = 0; i < 5; i++) {
+		const char *name = names[i] ? names[i] : longest;
+		int fd;
+
+		EXPECT_EQ(walk_next(walk, &item), WALK_FILE);
+		EXPECT_STR(item.relative, name);
+		EXPECT_STR(item.name, name);
+		fd = walk_open_file(&item, &st);
+		EXPECT(fd >= 0);
+		EXPECT_EQ(st.st_size, strlen(names[i] ? names[i] : "longest"));
+		fd_close(&fd);
+	}
+	EXPECT_EQ(walk_next(walk, &item), WALK_END);
+	walk_close(walk);
+	scratch_leave();
+}
+
+TEST(walk, links_are_followed_when_named_and_not_when_met)
+{
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_folder("photos/sub");
+	scratch_file("photos/sub/a.jpg", "");
+	scratch_link("photos/loop", ".");
+	scratch_link("photos/sub/up", "..");
+	scratch_link("photos/to_file", "sub/a.jpg");
+	scratch_link("photos/to_nothing", "nothing");
+	scratch_link("to_folder", "photos/sub");
+
+	EXPECT_STR(listing("photos", NULL), "other photos/loop (loop)\n"
+					    "other photos/to_file (to_file)\n"
+					    "other photos/to_nothing (to_nothing)\n"
+					    "file photos/sub/a.jpg (sub/a.jpg)\n"
+					    "other photos/sub/up (sub/up)\n");
+	EXPECT_STR(listing("to_folder", NULL), "file to_folder/a.jpg (a.jpg)\n"
+					       "other to_folder/up (up)\n");
+	EXPECT_STR(listing("photos/to_file", "photos/to_nothing", NULL),
+		   "named file photos/to_file (to_file)\n"
+		   "named error 2 photos/to_nothing (to_nothing)\n");
+	scratch_leave();
+}
+
+TEST(walk, a_file_that_became_a_link_is_not_opened)
+{
+	const char *const inputs[] = {"photos"};
+	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
+	struct walk *walk = walk_open(&options);
+	struct walk_item item;
+	struct stat st;
+
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_file("photos/a.jpg", "");
+	scratch_file("secret", "");
+	EXPECT_EQ(walk_next(walk, &item), WALK_FILE);
+	REQUIRE(unlink("photos/a.jpg") == 0);
+	scratch_link("photos/a.jpg", "../secret");
+	EXPECT(walk_open_file(&item, &st) == -1 && errno == ELOOP);
+	walk_close(walk);
+	scratch_leave();
+}
+
+TEST(walk, the_output_folder_is_not_walked_by_whatever_way_it_is_met)
+{
+	const char *const inputs[] = {"photos", "photos/thumbs", "to_thumbs",
+				      "photos/../photos/thumbs/"};
+	struct walk_options options = {.inputs = inputs, .n_inputs = 4};
+	struct stat st;
+
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_folder("photos/thumbs");
+	scratch_folder("photos/thumbs/sub");
+	scratch_file("photos/a.jpg", "");
+	scratch_file("photos/thumbs/a.jpg", "");
+	scratch_file("photos/thumbs/sub/a.jpg", "");
+	scratch_link("to_thumbs", "photos/thumbs");
+	REQUIRE(stat("photos/thumbs", &st) == 0);
+	options.skip_dev = st.st_dev;
+	options.skip_ino = st.st_ino;
+
+	EXPECT_STR(listing_of(&options), "file photos/a.jpg (a.jpg)\n");
+	scratch_leave();
+}
+
+TEST(walk, an_input_that_is_not_there_is_an_error_and_the_walk_goes_on)
+{
+	scratch_enter(NULL);
+	scratch_file("a.jpg", "");
+	EXPECT_STR(listing("nothing/x", "", "a.jpg/", "a.jpg", NULL),
+		   "named error 2 nothing/x (x)\n"
+		   "named error 2  ()\n"
+		   "named error 20 a.jpg/ (a.jpg/)\n"
+		   "named file a.jpg (a.jpg)\n");
+	scratch_leave();
+}
+
+TEST(walk, hidden_names_are_passed_over_unless_named)
+{
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_folder("photos/.cache");
+	scratch_file("photos/.cache/a.jpg", "");
+	scratch_file("photos/.b.jpg", "");
+	scratch_file("photos/..c.jpg", "");
+	scratch_link("photos/.link", "nothing");
+
+	EXPECT_STR(listing("photos", NULL), "");
+	EXPECT_STR(listing("photos/.cache", "photos/.b.jpg", NULL),
+		   "file photos/.cache/a.jpg (a.jpg)\n"
+		   "named file photos/.b.jpg (.b.jpg)\n");
+	scratch_leave();
+}
+
+TEST(walk, a_special_file_is_other_and_a_named_one_is_refused_without_blocking)
+{
+	const char *const inputs[] = {"d/fifo"};
+	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
+	struct walk *walk = walk_open(&options);
+	struct walk_item item;
+	struct stat st;
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	REQUIRE(mkfifo("d/fifo", 0666) == 0);
+	REQUIRE(mknod("d/socket", S_IFSOCK | 0666, 0) == 0);
+	EXPECT_STR(listing("d", NULL), "other d/fifo (fifo)\nother d/socket (socket)\n");
+
+	EXPECT_EQ(walk_next(walk, &item), WALK_FILE);
+	EXPECT(item.is_named);
+	EXPECT(walk_open_file(&item, &st) == -1 && errno == EINVAL);
+	walk_close(walk);
+	scratch_leave();
+}
+
+static bool lists_unreadable_folders(void)
+{
+	bool as_said = strcmp(listing("photos", NULL),
+			      "file photos/a.jpg (a.jpg)\n"
+			      "error 13 photos/closed (closed)\n"
+			      "file photos/open/b.jpg (open/b.jpg)\n") == 0;
+
+	return as_said && strcmp(listing("photos/closed/", "photos/closed/c.jpg", NULL),
+				 "named error 13 photos/closed/ (closed/)\n"
+				 "named error 13 photos/closed/c.jpg (c.jpg)\n") == 0;
+}
+
+TEST(walk, an_unreadable_folder_is_an_error_and_the_walk_goes_on)
+{
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_folder("photos/closed");
+	scratch_folder("photos/open");
+	scratch_file("photos/a.jpg", "");
+	scratch_file("photos/closed/c.jpg", "");
+	scratch_file("photos/open/b.jpg", "");
+	REQUIRE(chmod("photos/closed", 0) == 0);
+	EXPECT(scratch_as_nobody(lists_unreadable_folders));
+	REQUIRE(chmod("photos/closed", 0700) == 0);
+	scratch_leave();
+}
+
+TEST(walk, a_mount_that_leads_back_up_is_an_error_and_not_walked)
+{
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_folder("photos/a");
+	scratch_folder("photos/a/back");
+	scratch_file("photos/x.jpg", "");
+	if (unshare(CLONE_NEWNS) != 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("photos", "photos/a/back", NULL, MS_BIND, NULL) != 0) {
+		scratch_skip("a loop of mounts", strerror(errno));
+		scratch_leave();
+		return;
+	}
+	EXPECT_STR(listing("photos", NULL), "file photos/x.jpg (x.jpg)\n"
+					    "error 40 photos/a/back (a/back)\n");
+	REQUIRE(umount("photos/a/back") == 0);
+	scratch_leave();
+}
