@@ -1,6 +1,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
@@ -14,6 +15,14 @@ void fd_close(int *fd)
 	errno = kept;
 }
 
+/* A descriptor that is shared may have been made non-blocking behind our back. */
+static bool wait_writable(int fd)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLOUT};
+
+	return poll(&wait, 1, -1) >= 0 || errno == EINTR;
+}
+
 bool fd_write_all(int fd, const void *bytes, size_t n)
 {
 	const char *next = bytes;
@@ -22,7 +31,7 @@ bool fd_write_all(int fd, const void *bytes, size_t n)
 		ssize_t wrote = write(fd, next, n);
 
 		if (wrote < 0) {
-			if (errno == EINTR)
+			if (errno == EINTR || (errno == EAGAIN && wait_writable(fd)))
 				continue;
 			return false;
 		}

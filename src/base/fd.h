@@ -12,7 +12,7 @@
 /* Close *fd unless it is -1, and make it -1. Keeps errno. */
 void fd_close(int *fd);
 
-/* Write all n bytes. */
+/* Write all n bytes, waiting where the descriptor would block. */
 bool fd_write_all(int fd, const void *bytes, size_t n);
 
 /* Read at offset until n bytes are in or the file ends; -1 on an error. Does not
