@@ -2,6 +2,9 @@
  * What a batch says while it runs and when it ends: one meter of numbers, one painter of
  * them (bar, plain, json, none), records for --report, and the summary. All calls from one
  * thread. Everything goes to standard error, but for the records of `--report -`.
+ *
+ * Standard error that can't be written to is no failure. SIGPIPE has to be ignored, and
+ * the locale set, before a report is made.
  */
 #ifndef PXP_REPORT_H
 #define PXP_REPORT_H
@@ -12,26 +15,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum progress { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
+enum progress {
+	PROGRESS_AUTO,
+	PROGRESS_BAR,
+	PROGRESS_PLAIN,
+	PROGRESS_JSON,
+	PROGRESS_NONE
+};
 
 struct report_options {
-	enum progress progress;  /* AUTO: bar on a terminal that can move its cursor, plain elsewhere */
-	bool verbose;            /* also name what was ignored, and each done file above the bar */
-	bool quiet;              /* no progress and no summary; failures are still printed */
-	int records;             /* descriptor for the records, or -1; borrowed */
+	/* AUTO: bar on a terminal that can move its cursor, plain elsewhere. A bar that is
+	 * asked for is painted on whatever standard error is. */
+	enum progress progress;
+	bool verbose; /* also name what was ignored, and each done file above the bar */
+	bool quiet;   /* no progress and no summary; failures are still printed */
+	int records;  /* descriptor for the records, or -1; borrowed */
 };
 
 struct report;
 
 /* NULL when memory ran out. */
 struct report *report_create(const struct report_options *options);
-void report_destroy(struct report *report);  /* NULL is fine; leaves the terminal sane */
+void report_destroy(struct report *report); /* NULL is fine; leaves the terminal sane */
 
 enum record_status { RECORD_OK, RECORD_SKIPPED, RECORD_FAILED, RECORD_CANCELLED };
 
 struct record_side {
 	uint32_t width, height;
-	const char *format;  /* NULL leaves the whole side out */
+	const char *format; /* NULL leaves the whole side out */
 	uint64_t bytes;
 };
 
@@ -40,19 +51,20 @@ struct record_side {
 struct record {
 	const char *input, *output;
 	enum record_status status;
-	const char *reason;        /* of a skip: "exists" */
-	struct failure failure;    /* of a failure */
-	int signal;                /* 0: none */
+	const char *reason;     /* of a skip: "exists" */
+	struct failure failure; /* of a failure */
+	int signal;             /* 0: none */
 	const char *engine;
 	struct record_side in, out;
 	double queue_ms, read_ms, work_ms, commit_ms;
 	unsigned attempts;
-	int64_t worker;            /* its process id */
+	int64_t worker; /* its process id */
 };
 
 /* The plan pass goes on: n images so far (shown as "scanning"). */
 void report_scanning(struct report *report, uint64_t n_images);
-/* The plan is made. */
+/* The plan is made. n_images counts all that records will come for or have come for, a
+ * folder that can't be read among them; n_bytes is 0 when it is not known. */
 void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
 void report_ignored(struct report *report, const char *path);
 void report_add(struct report *report, const struct record *record);
@@ -72,13 +84,14 @@ void report_hide(struct report *report);
 
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored;
-	uint64_t bytes_in, bytes_out;
+	uint64_t bytes_in, bytes_out; /* of those that are ok */
 };
 
-/* Images that were planned and not reported so far count as cancelled from here on. */
+/* Images that were planned (or scanned, when the plan was never made) and are not reported
+ * count as cancelled from here on; one that is reported after all counts as what it is. */
 void report_cancel_rest(struct report *report);
 
-/* What has been counted; inputs = ok + skipped + failed + cancelled once all is in. */
+/* What has been counted; inputs = ok + skipped + failed + cancelled. */
 struct report_counts report_counts(const struct report *report);
 
 /* Write the summary record and the summary; exit_status is what the command will return.

@@ -1,0 +1,207 @@
+#include "report/meter.h"
+
+static const int64_t SECOND_NS = 1000000000;
+static const int64_t WINDOW_NS = 10 * (int64_t)1000000000;
+static const int64_t SAMPLE_NS = 250 *
+				 (int64_t)1000000; /* 64 samples outlast the window */
+
+/* A window with fewer images than WINDOW_IMAGES is stretched into the past: pictures that
+ * take seconds each would make the rate jump with every one. Before RATE_IMAGES in RATE_NS
+ * a rate says more about the start than about the batch. */
+static const uint64_t WINDOW_IMAGES = 8, RATE_IMAGES = 2;
+static const int64_t RATE_NS = 500 * (int64_t)1000000;
+
+static void add_to(uint64_t *sum, uint64_t n)
+{
+	if (__builtin_add_overflow(*sum, n, sum))
+		*sum = UINT64_MAX;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+void meter_init(struct meter *meter, int64_t now_ns)
+{
+	*meter = (struct meter){.begun_ns = now_ns};
+}
+
+void meter_scanning(struct meter *meter, uint64_t n_images)
+{
+	meter->planned_images = n_images;
+}
+
+static void take_sample(struct meter *meter, int64_t now_ns)
+{
+	meter->newest = meter->n_samples == 0 ? 0 : (meter->newest + 1) % METER_SAMPLES;
+	if (meter->n_samples < METER_SAMPLES)
+		meter->n_samples++;
+	meter->samples[meter->newest] = (struct meter_sample){
+		.at_ns = now_ns,
+		.n_images = meter_done(meter),
+		.n_bytes = meter->settled_bytes,
+	};
+}
+
+void meter_planned(struct meter *meter, uint64_t n_images, uint64_t n_bytes,
+		   int64_t now_ns)
+{
+	meter->is_planned = true;
+	meter->planned_images = n_images;
+	meter->planned_bytes = n_bytes;
+	take_sample(meter, now_ns);
+}
+
+void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
+{
+	struct report_counts *counts = &meter->counts;
+	uint64_t n_bytes = record->in.bytes;
+
+	switch (record->status) {
+	case RECORD_OK:
+		add_to(&counts->ok, 1);
+		add_to(&counts->bytes_in, record->in.bytes);
+		add_to(&counts->bytes_out, record->out.bytes);
+		break;
+	case RECORD_SKIPPED:
+		add_to(&counts->skipped, 1);
+		break;
+	case RECORD_FAILED:
+		add_to(&counts->failed, 1);
+		break;
+	case RECORD_CANCELLED:
+		add_to(&counts->cancelled, 1);
+		break;
+	}
+	/* A file that was never opened has no size here, but it was in the plan: take it
+	 * for a middling one, or the time left would never come to its end. */
+	if (n_bytes == 0 && meter->planned_images > 0)
+		n_bytes = meter->planned_bytes / meter->planned_images;
+	add_to(&meter->settled_bytes, n_bytes);
+
+	if (meter->n_samples > 0 &&
+	    now_ns - meter->samples[meter->newest].at_ns >= SAMPLE_NS)
+		take_sample(meter, now_ns);
+}
+
+void meter_ignored(struct meter *meter)
+{
+	add_to(&meter->counts.ignored, 1);
+}
+
+void meter_cancel_rest(struct meter *meter)
+{
+	meter->is_rest_cancelled = true;
+}
+
+static uint64_t settled(const struct report_counts *counts)
+{
+	uint64_t n = counts->ok;
+
+	add_to(&n, counts->skipped);
+	add_to(&n, counts->failed);
+	add_to(&n, counts->cancelled);
+	return n;
+}
+
+struct report_counts meter_counts(const struct meter *meter)
+{
+	struct report_counts counts = meter->counts;
+
+	if (meter->is_rest_cancelled)
+		add_to(&counts.cancelled, less(meter->planned_images, settled(&counts)));
+	counts.inputs = settled(&counts);
+	return counts;
+}
+
+uint64_t meter_done(const struct meter *meter)
+{
+	return settled(&meter->counts);
+}
+
+uint64_t meter_total(const struct meter *meter)
+{
+	uint64_t done = meter_done(meter);
+
+	return meter->planned_images > done ? meter->planned_images : done;
+}
+
+unsigned meter_percent(const struct meter *meter)
+{
+	uint64_t done = meter_done(meter), total = meter_total(meter);
+
+	if (done == total)
+		return 100;
+	if (total <= UINT64_MAX / 100)
+		return (unsigned)(done * 100 / total);
+	return done / (total / 100) < 99 ? (unsigned)(done / (total / 100)) : 99;
+}
+
+/* The sample that the window of now begins with, or NULL. */
+static const struct meter_sample *window_begin(const struct meter *meter, int64_t now_ns)
+{
+	uint64_t done = meter_done(meter);
+	const struct meter_sample *begin = NULL;
+
+	for (unsigned i = 0; i < meter->n_samples; i++) {
+		unsigned oldest = meter->newest + METER_SAMPLES + 1 - meter->n_samples;
+		const struct meter_sample *sample =
+			&meter->samples[(oldest + i) % METER_SAMPLES];
+
+		if (begin && (now_ns - sample->at_ns < WINDOW_NS ||
+			      less(done, sample->n_images) < WINDOW_IMAGES))
+			break;
+		begin = sample;
+	}
+	return begin;
+}
+
+/* What went by since the window began. */
+static bool lately(const struct meter *meter, int64_t now_ns, double *ret_seconds,
+		   struct meter_sample *ret_passed)
+{
+	const struct meter_sample *begin = window_begin(meter, now_ns);
+
+	if (!begin || now_ns - begin->at_ns < RATE_NS)
+		return false;
+	*ret_passed = (struct meter_sample){
+		.n_images = less(meter_done(meter), begin->n_images),
+		.n_bytes = less(meter->settled_bytes, begin->n_bytes),
+	};
+	*ret_seconds = (double)(now_ns - begin->at_ns) / (double)SECOND_NS;
+	return ret_passed->n_images >= RATE_IMAGES;
+}
+
+double meter_rate(const struct meter *meter, int64_t now_ns)
+{
+	struct meter_sample passed;
+	double seconds;
+
+	if (!lately(meter, now_ns, &seconds, &passed))
+		return -1;
+	return (double)passed.n_images / seconds;
+}
+
+double meter_seconds_left(const struct meter *meter, int64_t now_ns)
+{
+	uint64_t n_images = less(meter->planned_images, meter_done(meter));
+	uint64_t n_bytes = less(meter->planned_bytes, meter->settled_bytes);
+	struct meter_sample passed;
+	double seconds;
+
+	if (!lately(meter, now_ns, &seconds, &passed))
+		return -1;
+	if (n_images == 0)
+		return 0;
+	if (meter->planned_bytes > 0 && passed.n_bytes > 0)
+		return (double)n_bytes * seconds / (double)passed.n_bytes;
+	return (double)n_images * seconds / (double)passed.n_images;
+}
+
+double meter_seconds(const struct meter *meter, int64_t now_ns)
+{
+	int64_t passed_ns = now_ns - meter->begun_ns;
+
+	return passed_ns > 0 ? (double)passed_ns / (double)SECOND_NS : 0;
+}

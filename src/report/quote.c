@@ -1,0 +1,186 @@
+/*
+ * GNU ls's shell-escape quoting, after the rules of gnulib's quotearg:
+ *
+ *   - a name of harmless characters stands bare;
+ *   - else it stands in single quotes, and what can't be printed in $'...' between them,
+ *     as \n \r \t and so on or three octal digits;
+ *   - but a name with an apostrophe and otherwise nothing that double quotes would let
+ *     the shell see stands in double quotes: "it's".
+ *
+ * The test quote_names_as_ls_does holds it against ls itself.
+ */
+#include "report/quote.h"
+
+#include "report/report.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+#include <wchar.h>
+#include <wctype.h>
+
+/* One character of the locale's encoding at s. Its bytes; a byte that is part of none
+ * counts alone and is not printable. */
+static size_t character(const char *s, bool *ret_is_printable)
+{
+	mbstate_t state = {0};
+	wchar_t wide;
+	size_t n = mbrtowc(&wide, s, strlen(s), &state);
+
+	if (n == 0 || n > MB_LEN_MAX) {
+		*ret_is_printable = false;
+		return 1;
+	}
+	*ret_is_printable = iswprint((wint_t)wide) != 0;
+	return n;
+}
+
+/* What the shell reads as itself even between double quotes, and bare as well. */
+static bool is_harmless(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || strchr("%+,-./:]_@", c) != NULL;
+}
+
+struct needs {
+	bool quotes, escapes;
+	bool apostrophe;
+	bool more_than_double; /* something that double quotes would not keep */
+};
+
+static void needs_of_ascii(struct needs *needs, const char *name, const char *at)
+{
+	if (is_harmless((unsigned char)*at))
+		return;
+	switch (*at) {
+	case '\'':
+		needs->apostrophe = needs->quotes = true;
+		return;
+	case ' ':
+		needs->quotes = true;
+		return;
+	case '{':
+	case '}': /* special only alone */
+		if (name[1]) {
+			needs->more_than_double = true;
+			return;
+		}
+		needs->quotes = true;
+		return;
+	case '#':
+	case '~': /* special only in front */
+		if (at == name)
+			needs->quotes = true;
+		else
+			needs->more_than_double = true;
+		return;
+	default:
+		needs->quotes = needs->more_than_double = true;
+	}
+}
+
+static struct needs needs_of(const char *name)
+{
+	struct needs needs = {.quotes = !*name};
+	bool is_printable;
+
+	for (const char *at = name; *at;) {
+		size_t n = character(at, &is_printable);
+
+		if (!is_printable)
+			needs.escapes = needs.quotes = needs.more_than_double = true;
+		else if (n == 1 && (unsigned char)*at < 0x80)
+			needs_of_ascii(&needs, name, at);
+		at += n;
+	}
+	return needs;
+}
+
+/* n bytes as the inside of $'...'. */
+static void escape(struct text *text, const char *bytes, size_t n)
+{
+	static const char controls[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)bytes[i];
+		const char *control = strchr(controls, c);
+
+		if (control)
+			text_format(text, "\\%c", letters[control - controls]);
+		else
+			text_format(text, "\\%03o", c);
+	}
+}
+
+static void quote_single(struct text *text, const char *name)
+{
+	bool in_escape = false, is_printable;
+
+	text_put(text, "'");
+	for (const char *at = name; *at;) {
+		size_t n = character(at, &is_printable);
+
+		if (!is_printable) {
+			text_put(text, in_escape ? "" : "'$'");
+			in_escape = true;
+			escape(text, at, n);
+		} else if (*at == '\'') {
+			text_put(text, "'\\''");
+			in_escape = false;
+		} else {
+			text_put(text, in_escape ? "''" : "");
+			in_escape = false;
+			text_add(text, at, n);
+		}
+		at += n;
+	}
+	text_put(text, "'");
+}
+
+void quote_name(struct text *text, const char *name)
+{
+	struct needs needs = needs_of(name);
+
+	if (!needs.quotes) {
+		text_put(text, name);
+	} else if (needs.apostrophe && !needs.more_than_double) {
+		text_put(text, "\"");
+		text_put(text, name);
+		text_put(text, "\"");
+	} else {
+		quote_single(text, name);
+	}
+}
+
+void quote_message(struct text *text, const char *message)
+{
+	bool is_printable;
+
+	while (*message) {
+		size_t n = character(message, &is_printable);
+
+		if (is_printable)
+			text_add(text, message, n);
+		else
+			text_put(text, "?");
+		message += n;
+	}
+}
+
+const char *report_quote(const char *name, char *text, size_t n)
+{
+	static const char ellipsis[] = "...";
+	struct text quoted = text_in(text, n);
+
+	quote_name(&quoted, name);
+	if (!quoted.is_cut || n <= sizeof(ellipsis))
+		return text;
+
+	char *end = text + n - sizeof(ellipsis);
+
+	/* Not in the middle of a UTF-8 character; other encodings have one byte each. */
+	while (end > text && ((unsigned char)*end & 0xc0) == 0x80)
+		end--;
+	memcpy(end, ellipsis, sizeof(ellipsis));
+	return text;
+}

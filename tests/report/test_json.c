@@ -1,0 +1,245 @@
+/* Text for machines: JSON that any reader takes, figures that no locale changes. */
+#include "caught.h"
+
+#include "report/figures.h"
+#include "report/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *string_of(const char *value)
+{
+	static char line[512];
+	struct text text = text_in(line, sizeof(line));
+	struct json json = {.text = &text};
+
+	json_string(&json, "s", value);
+	return line;
+}
+
+static const char *path_of(const char *path)
+{
+	static char line[512];
+	struct text text = text_in(line, sizeof(line));
+	struct json json = {.text = &text};
+
+	json_path(&json, "input", path);
+	return line;
+}
+
+TEST(json, commas_stand_between_members_however_objects_nest)
+{
+	char line[128];
+	struct text text = text_in(line, sizeof(line));
+	struct json json = {.text = &text};
+
+	json_open(&json, NULL);
+	json_open(&json, "a");
+	json_whole(&json, "b", UINT64_MAX);
+	json_close(&json);
+	json_open(&json, "c");
+	json_close(&json);
+	json_decimal(&json, "d", 31, 1);
+	json_decimal(&json, "e", 0.049, 2);
+	json_close(&json);
+	EXPECT_STR(line,
+		   "{\"a\":{\"b\":18446744073709551615},\"c\":{},\"d\":31.0,\"e\":0.05}");
+}
+
+TEST(json, control_characters_and_quotes_are_escaped)
+{
+	EXPECT_STR(string_of("a\"b\\c/"), "\"s\":\"a\\\"b\\\\c/\"");
+	EXPECT_STR(string_of("\b\f\n\r\t\001\037\177"),
+		   "\"s\":\"\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\"");
+	EXPECT_STR(string_of("\xc2\x80\xc2\x9f\xc2\xa0"),
+		   "\"s\":\"\\u0080\\u009f\xc2\xa0\"");
+}
+
+TEST(json, a_byte_that_is_not_utf8_becomes_the_replacement_character_in_a_message)
+{
+	EXPECT_STR(string_of("a\xff"
+			     "b\xc3"),
+		   "\"s\":\"a\xef\xbf\xbd"
+		   "b\xef\xbf\xbd\"");
+}
+
+TEST(json, a_path_that_is_not_utf8_stands_in_base64)
+{
+	EXPECT_STR(path_of("h\xc3\xa4user.jpg"), "\"input\":\"h\xc3\xa4user.jpg\"");
+	EXPECT_STR(path_of(""), "\"input\":\"\"");
+	EXPECT_STR(path_of("\xff.jpg"), "\"input_b64\":\"/y5qcGc=\"");
+	EXPECT_STR(path_of("a\nb"), "\"input\":\"a\\nb\"");
+}
+
+/* Table 3-7 of the Unicode standard, at the edges of each of its rows. */
+TEST(utf8, only_well_formed_characters_have_a_length)
+{
+	const struct {
+		const char *bytes;
+		size_t length;
+	} edges[] = {
+		{"a", 1},
+		{"\x7f", 1},
+		{"\x80", 0},
+		{"\xbf", 0},
+		{"\xc0\x80", 0},
+		{"\xc1\xbf", 0},
+		{"\xc2\x80", 2},
+		{"\xdf\xbf", 2},
+		{"\xc2", 0},
+		{"\xc2\x7f", 0},
+		{"\xe0\x9f\xbf", 0},
+		{"\xe0\xa0\x80", 3},
+		{"\xed\x9f\xbf", 3},
+		{"\xed\xa0\x80", 0},
+		{"\xed\xbf\xbf", 0},
+		{"\xee\x80\x80", 3},
+		{"\xef\xbf\xbf", 3},
+		{"\xe2\x82", 0},
+		{"\xe2\x82\x41", 0},
+		{"\xf0\x8f\xbf\xbf", 0},
+		{"\xf0\x90\x80\x80", 4},
+		{"\xf4\x8f\xbf\xbf", 4},
+		{"\xf4\x90\x80\x80", 0},
+		{"\xf5\x80\x80\x80", 0},
+		{"\xf0\x9f\x98", 0},
+		{"\xff", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
+		EXPECT_EQ(utf8_length(edges[i].bytes), edges[i].length);
+}
+
+/* RFC 4648, section 10. */
+TEST(base64, gives_the_published_vectors)
+{
+	static const char *const encoded[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
+					      "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+
+	for (size_t n = 0; n < sizeof(encoded) / sizeof(encoded[0]); n++) {
+		char line[16];
+		struct text text = text_in(line, sizeof(line));
+
+		base64_add(&text, "foobar", n);
+		EXPECT_STR(line, encoded[n]);
+	}
+}
+
+static const char *figure(void (*write)(struct text *, double), double value)
+{
+	static char line[64];
+	struct text text = text_in(line, sizeof(line));
+
+	write(&text, value);
+	return line;
+}
+
+static void tenths(struct text *text, double value)
+{
+	figure_decimal(text, value, 1);
+}
+
+static const char *bytes(uint64_t n)
+{
+	static char line[64];
+	struct text text = text_in(line, sizeof(line));
+
+	figure_bytes(&text, n);
+	return line;
+}
+
+static const char *count(uint64_t n)
+{
+	static char line[64];
+	struct text text = text_in(line, sizeof(line));
+
+	figure_count(&text, n);
+	return line;
+}
+
+TEST(figures, counts_are_grouped_by_thousands)
+{
+	EXPECT_STR(count(0), "0");
+	EXPECT_STR(count(999), "999");
+	EXPECT_STR(count(1000), "1,000");
+	EXPECT_STR(count(1234567), "1,234,567");
+	EXPECT_STR(count(UINT64_MAX), "18,446,744,073,709,551,615");
+}
+
+TEST(figures, bytes_move_to_the_unit_that_they_are_rounded_into)
+{
+	EXPECT_STR(bytes(0), "0 B");
+	EXPECT_STR(bytes(999), "999 B");
+	EXPECT_STR(bytes(1000), "1.0 kB");
+	EXPECT_STR(bytes(9120), "9.1 kB");
+	EXPECT_STR(bytes(999949), "999.9 kB");
+	EXPECT_STR(bytes(999950), "1.0 MB");
+	EXPECT_STR(bytes(UINT64_MAX), "18.4 EB");
+}
+
+TEST(figures, decimals_round_and_saturate)
+{
+	EXPECT_STR(figure(tenths, 31), "31.0");
+	EXPECT_STR(figure(tenths, 0.25), "0.3");
+	EXPECT_STR(figure(tenths, 9.96), "10.0");
+	EXPECT_STR(figure(tenths, (double)NAN), "0.0");
+	EXPECT_STR(figure(tenths, -1), "0.0");
+	EXPECT_STR(figure(tenths, (double)INFINITY), "1844674407370955161.5");
+}
+
+TEST(figures, rates_and_clocks_take_little_room)
+{
+	EXPECT_STR(figure(figure_rate, 0.05), "0.05/s");
+	EXPECT_STR(figure(figure_rate, 0.999), "1.0/s");
+	EXPECT_STR(figure(figure_rate, 56.32), "56.3/s");
+	EXPECT_STR(figure(figure_rate, 99.97), "100/s");
+	EXPECT_STR(figure(figure_rate, 1234.4), "1,234/s");
+	EXPECT_STR(figure(figure_clock, 0), "0:00");
+	EXPECT_STR(figure(figure_clock, 29.4), "0:29");
+	EXPECT_STR(figure(figure_clock, 3599.6), "1:00:00");
+	EXPECT_STR(figure(figure_clock, 100 * 3600), "4d");
+	EXPECT(strlen(figure(figure_clock, (double)INFINITY)) < 20);
+}
+
+/* Whichever of these is installed has a comma for a point. */
+TEST(figures, a_comma_locale_changes_nothing)
+{
+	static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE",
+					    "pl_PL.UTF-8", "ru_RU.UTF-8"};
+	bool has_comma = false;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !has_comma; i++)
+		has_comma = setlocale(LC_ALL, names[i]) != NULL &&
+			    strcmp(localeconv()->decimal_point, ",") == 0;
+	if (!has_comma)
+		fprintf(stderr, "skipped: no locale with a decimal comma is installed\n");
+	EXPECT_STR(figure(tenths, 1.5), "1.5");
+	EXPECT_STR(bytes(1500), "1.5 kB");
+	EXPECT_STR(figure(figure_rate, 1.5), "1.5/s");
+}
+
+TEST(text, what_finds_no_room_is_left_out_and_said_so)
+{
+	char line[6];
+	struct text text = text_in(line, sizeof(line));
+
+	text_put(&text, "abc");
+	text_format(&text, "%d", 456);
+	EXPECT_STR(line, "abc45");
+	EXPECT(text.is_cut);
+	text_fill(&text, 'x', 3);
+	EXPECT_EQ(text.n, 5);
+}
+
+TEST(text, growth_is_bounded)
+{
+	struct text text = TEXT_EMPTY;
+
+	for (int i = 0; i < 40 && !text.is_cut; i++)
+		text_fill(&text, 'x', 1000000);
+	EXPECT(text.is_cut);
+	EXPECT(text.n < TEXT_MAX_BYTES && text.room <= TEXT_MAX_BYTES);
+	EXPECT_EQ(strlen(text.bytes), text.n);
+	text_fini(&text);
+}

@@ -1,0 +1,187 @@
+/* Rate and time left, with a clock that the test moves. */
+#include "support/test.h"
+
+#include "report/meter.h"
+
+static const int64_t MS = 1000000;
+
+static void add(struct meter *meter, enum record_status status, uint64_t n_bytes,
+		int64_t now_ns)
+{
+	meter_add(meter,
+		  &(struct record){.status = status,
+				   .in.bytes = n_bytes,
+				   .out.bytes = n_bytes / 10},
+		  now_ns);
+}
+
+/* n images of n_bytes, one every ms milliseconds from *now on. */
+static void run(struct meter *meter, int64_t *now, unsigned n, int64_t ms,
+		uint64_t n_bytes)
+{
+	for (unsigned i = 0; i < n; i++) {
+		*now += ms * MS;
+		add(meter, RECORD_OK, n_bytes, *now);
+	}
+}
+
+static bool near(double got, double want)
+{
+	return got > want * 0.97 && got < want * 1.03;
+}
+
+TEST(meter, says_nothing_until_there_is_something_to_go_on)
+{
+	struct meter meter;
+	int64_t now = 0;
+
+	meter_init(&meter, now);
+	EXPECT(meter_rate(&meter, now) < 0);
+	meter_scanning(&meter, 100);
+	meter_planned(&meter, 100, 0, now);
+	EXPECT(meter_rate(&meter, now + 1000 * MS) < 0);
+	run(&meter, &now, 2, 100, 0);
+	EXPECT(meter_rate(&meter, now) < 0);
+	EXPECT(meter_seconds_left(&meter, now) < 0);
+	run(&meter, &now, 8, 100, 0);
+	EXPECT(near(meter_rate(&meter, now), 10));
+	EXPECT(near(meter_seconds_left(&meter, now), 9));
+}
+
+TEST(meter, the_rate_follows_the_last_ten_seconds)
+{
+	struct meter meter;
+	int64_t now = 0;
+
+	meter_init(&meter, now);
+	meter_planned(&meter, 100000, 0, now);
+	run(&meter, &now, 3000, 20, 0);
+	EXPECT(near(meter_rate(&meter, now), 50));
+	run(&meter, &now, 110, 100, 0);
+	EXPECT(near(meter_rate(&meter, now), 10));
+}
+
+TEST(meter, slow_pictures_do_not_make_the_rate_jump)
+{
+	struct meter meter;
+	int64_t now = 0;
+
+	meter_init(&meter, now);
+	meter_planned(&meter, 1000, 0, now);
+	run(&meter, &now, 100, 20000, 0);
+	EXPECT(near(meter_rate(&meter, now), 0.05));
+	now += 19000 * MS;
+	EXPECT(meter_rate(&meter, now) > 0.04 && meter_rate(&meter, now) < 0.06);
+}
+
+TEST(meter, a_stall_brings_the_rate_down)
+{
+	struct meter meter;
+	int64_t now = 0;
+
+	meter_init(&meter, now);
+	meter_planned(&meter, 100000, 0, now);
+	run(&meter, &now, 3000, 20, 0);
+	EXPECT(meter_rate(&meter, now + 100000 * MS) < 1);
+}
+
+/* Half of the images are small and come first: bytes know better than images. */
+TEST(meter, time_left_goes_by_bytes_when_they_are_planned)
+{
+	struct meter meter;
+	int64_t now = 0;
+
+	meter_init(&meter, now);
+	meter_planned(&meter, 20, 10 * 1000 + 10 * 9000, now);
+	run(&meter, &now, 10, 1000, 1000);
+	EXPECT(near(meter_seconds_left(&meter, now), 90));
+}
+
+TEST(meter, what_failed_unread_takes_its_share_off_the_time_left)
+{
+	struct meter meter;
+	int64_t now = 0;
+
+	meter_init(&meter, now);
+	meter_planned(&meter, 20, 20000, now);
+	run(&meter, &now, 10, 1000, 1000);
+	for (int i = 0; i < 10; i++)
+		add(&meter, RECORD_FAILED, 0, now);
+	EXPECT(meter_seconds_left(&meter, now) == 0);
+	EXPECT_EQ(meter.settled_bytes, meter.planned_bytes);
+}
+
+TEST(meter, more_done_than_planned_is_never_over_100_percent)
+{
+	struct meter meter;
+	int64_t now = 0;
+
+	meter_init(&meter, now);
+	EXPECT_EQ(meter_percent(&meter), 100);
+	meter_planned(&meter, 3, 3, now);
+	EXPECT_EQ(meter_percent(&meter), 0);
+	run(&meter, &now, 2, 1000, 5);
+	EXPECT_EQ(meter_percent(&meter), 66);
+	run(&meter, &now, 2, 1000, 5);
+	EXPECT_EQ(meter_percent(&meter), 100);
+	EXPECT_EQ(meter_total(&meter), 4);
+	EXPECT(meter_seconds_left(&meter, now) == 0);
+}
+
+TEST(meter, all_sums_saturate)
+{
+	struct meter meter;
+
+	meter_init(&meter, 0);
+	meter_planned(&meter, UINT64_MAX, UINT64_MAX, 0);
+	add(&meter, RECORD_OK, UINT64_MAX, 0);
+	add(&meter, RECORD_OK, UINT64_MAX, INT64_MAX);
+	EXPECT(meter_counts(&meter).bytes_in == UINT64_MAX);
+	EXPECT_EQ(meter_percent(&meter), 0);
+	EXPECT(meter_seconds_left(&meter, INT64_MAX) >= 0);
+	meter_cancel_rest(&meter);
+	EXPECT(meter_counts(&meter).inputs == UINT64_MAX);
+	EXPECT(meter_counts(&meter).cancelled == UINT64_MAX - 2);
+	meter.planned_images = UINT64_MAX;
+	meter.counts.skipped = UINT64_MAX - 3;
+	EXPECT_EQ(meter_percent(&meter), 99);
+}
+
+TEST(meter, counts_add_up_to_the_inputs)
+{
+	struct meter meter;
+	struct report_counts counts;
+
+	meter_init(&meter, 0);
+	meter_planned(&meter, 10, 0, 0);
+	add(&meter, RECORD_OK, 100, 0);
+	add(&meter, RECORD_FAILED, 1000, 0);
+	add(&meter, RECORD_SKIPPED, 1000, 0);
+	add(&meter, RECORD_CANCELLED, 0, 0);
+	meter_ignored(&meter);
+	EXPECT_EQ(meter_counts(&meter).inputs, 4);
+
+	meter_cancel_rest(&meter);
+	add(&meter, RECORD_OK, 100, 0);
+	counts = meter_counts(&meter);
+	EXPECT_EQ(counts.inputs, 10);
+	EXPECT_EQ(counts.ok, 2);
+	EXPECT_EQ(counts.failed, 1);
+	EXPECT_EQ(counts.skipped, 1);
+	EXPECT_EQ(counts.cancelled, 6);
+	EXPECT_EQ(counts.ignored, 1);
+	EXPECT_EQ(counts.bytes_in, 200);
+	EXPECT_EQ(counts.bytes_out, 20);
+}
+
+TEST(meter, stopped_in_the_plan_pass_all_that_was_scanned_is_cancelled)
+{
+	struct meter meter;
+
+	meter_init(&meter, 0);
+	meter_scanning(&meter, 12345);
+	add(&meter, RECORD_FAILED, 0, 0);
+	meter_cancel_rest(&meter);
+	EXPECT_EQ(meter_counts(&meter).inputs, 12345);
+	EXPECT_EQ(meter_counts(&meter).cancelled, 12344);
+}

@@ -1,0 +1,178 @@
+/* Names on a terminal: as GNU ls prints them, and never with a raw control character. */
+#include "support/test.h"
+
+#include "caught.h"
+
+#include "report/quote.h"
+#include "report/report.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *quoted(const char *name)
+{
+	static char text[32 * 1024];
+
+	return report_quote(name, text, sizeof(text));
+}
+
+TEST(quote, a_harmless_name_stands_bare)
+{
+	use_utf8();
+	EXPECT_STR(quoted("photos/a.jpg"), "photos/a.jpg");
+	EXPECT_STR(quoted("a#b~c{d}@e%,+:]_-"), "a#b~c{d}@e%,+:]_-");
+	EXPECT_STR(quoted("h\xc3\xa4user.jpg"), "h\xc3\xa4user.jpg");
+}
+
+TEST(quote, what_the_shell_would_read_stands_in_quotes)
+{
+	EXPECT_STR(quoted(""), "''");
+	EXPECT_STR(quoted("a b"), "'a b'");
+	EXPECT_STR(quoted("#a"), "'#a'");
+	EXPECT_STR(quoted("{"), "'{'");
+	EXPECT_STR(quoted("a\\b"), "'a\\b'");
+	EXPECT_STR(quoted("it's"), "\"it's\"");
+	EXPECT_STR(quoted("it's $5"), "'it'\\''s $5'");
+}
+
+TEST(quote, what_cannot_be_printed_is_escaped)
+{
+	use_utf8();
+	EXPECT_STR(quoted("a\nb"), "'a'$'\\n''b'");
+	EXPECT_STR(quoted("\033[2J"), "''$'\\033''[2J'");
+	EXPECT_STR(quoted("\xff.jpg"), "''$'\\377''.jpg'");
+	EXPECT_STR(quoted("\xc2\x9b"), "''$'\\302\\233'");
+	EXPECT_STR(quoted("a\n'b"), "'a'$'\\n'\\''b'");
+	EXPECT_STR(quoted("\200x'\t"), "''$'\\200''x'\\'''$'\\t'");
+}
+
+TEST(quote, without_a_locale_only_ascii_is_printed)
+{
+	EXPECT_STR(quoted("\xc3\xa4"), "''$'\\303\\244'");
+}
+
+TEST(quote, a_long_name_is_whole_or_ends_in_an_ellipsis)
+{
+	char name[4097], text[16];
+
+	use_utf8();
+	memset(name, '\001', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	EXPECT_EQ(strlen(quoted(name)), strlen("''$''") + 4 * 4096);
+
+	EXPECT_STR(report_quote("0123456789abcde", text, sizeof(text)),
+		   "0123456789abcde");
+	EXPECT_STR(report_quote("0123456789abcdef", text, sizeof(text)),
+		   "0123456789ab...");
+	EXPECT_STR(report_quote("0123456789a\xc3\xa4"
+				"bcd",
+				text, sizeof(text)),
+		   "0123456789a...");
+	EXPECT_STR(report_quote("abcdef", text, 4), "abc");
+	EXPECT_STR(report_quote("abcdef", text, 1), "");
+}
+
+TEST(quote, a_message_keeps_its_line_and_its_terminal)
+{
+	struct text text = TEXT_EMPTY;
+
+	use_utf8();
+	quote_message(&text, "a\nb\033[2J \xc3\xa4 \xff \xc2\x9b it's");
+	EXPECT_STR(text.bytes, "a?b?[2J \xc3\xa4 ? ? it's");
+	text_fini(&text);
+}
+
+static uint32_t draw(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 16;
+}
+
+/* Names out of what the rules tell apart: some harmless bytes, all shell characters, bytes
+ * that are controls, or parts of UTF-8, whole or not. Never "." or "..", nor a slash. */
+static void make_name(char *name, uint32_t *state)
+{
+	static const char *const pieces[] = {
+		"a",        "B",        "'",
+		"'",        " ",        "#",
+		"~",        "{",        "}",
+		"\\",       "\"",       "$",
+		"?",        "*",        "!",
+		"[",        "]",        "^",
+		"=",        "@",        "`",
+		"-",        "\n",       "\t",
+		"\a",       "\001",     "\177",
+		"\xc3\xa4", "\xff",     "\xc2\x80",
+		"\xe2\x82", "\xe2\x80", "\xf0\x9f\x98\x80",
+	};
+	uint32_t n = 1 + draw(state) % 6;
+
+	strcpy(name, draw(state) % 2 ? "x" : "");
+	for (uint32_t i = 0; i < n; i++)
+		strcat(name, pieces[draw(state) % (sizeof(pieces) / sizeof(pieces[0]))]);
+	/* ls up to coreutils 9.1 spoils the front of a name that holds an apostrophe and
+	 * ends in an escape (gnulib did not reset its state between two passes). */
+	if (strchr(name, '\''))
+		strcat(name, "x");
+}
+
+/* ls ends each name in a newline and prints none inside, as all are escaped. */
+static void expect_as_ls(const char *folder, char names[][64], int n_names)
+{
+	char command[256], line[512];
+	FILE *ls;
+	int n_matched = 0, n_lines = 0;
+
+	snprintf(command, sizeof(command),
+		 "LC_ALL=C.UTF-8 ls -A --quoting-style=shell-escape '%s'", folder);
+	ls = popen(command, "r");
+	REQUIRE(ls != NULL);
+	while (fgets(line, sizeof(line), ls)) {
+		line[strcspn(line, "\n")] = 0;
+		n_lines++;
+		for (int i = 0; i < n_names; i++) {
+			if (strcmp(quoted(names[i]), line) == 0) {
+				n_matched++;
+				break;
+			}
+			if (i == n_names - 1)
+				fprintf(stderr, "ls prints %s, we never do\n", line);
+		}
+	}
+	EXPECT_EQ(pclose(ls), 0);
+	EXPECT_EQ(n_matched, n_lines);
+	EXPECT(n_lines > n_names / 2);
+}
+
+TEST(quote, quote_names_as_ls_does)
+{
+	enum { N_NAMES = 400 };
+	static char names[N_NAMES][64];
+	char folder[] = "/tmp/pxp-quote-XXXXXX";
+	uint32_t state = 2;
+	int dir;
+
+	if (system("ls --version 2>/dev/null | grep -q GNU") != 0) {
+		fprintf(stderr, "skipped: ls is not GNU's\n");
+		return;
+	}
+	use_utf8();
+	REQUIRE(mkdtemp(folder) != NULL);
+	dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	REQUIRE(dir >= 0);
+	for (int i = 0; i < N_NAMES; i++) {
+		make_name(names[i], &state);
+		int fd = openat(dir, names[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+		REQUIRE(fd >= 0);
+		close(fd);
+	}
+	expect_as_ls(folder, names, N_NAMES);
+	for (int i = 0; i < N_NAMES; i++)
+		unlinkat(dir, names[i], 0);
+	close(dir);
+	EXPECT_EQ(rmdir(folder), 0);
+}
