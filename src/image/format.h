@@ -12,20 +12,37 @@
 
 enum image_format {
 	FORMAT_NONE = 0,
-	FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP, FORMAT_GIF, FORMAT_TIFF, FORMAT_HEIC,
-	FORMAT_AVIF, FORMAT_JXL, FORMAT_JP2, FORMAT_SVG, FORMAT_PDF, FORMAT_PNM,
-	FORMAT_BMP, FORMAT_TGA, FORMAT_PSD, FORMAT_HDR, FORMAT_EXR, FORMAT_ICO,
-	FORMAT_RAW,  /* a camera's raw file: told from TIFF, never read as its preview */
+	FORMAT_JPEG,
+	FORMAT_PNG,
+	FORMAT_WEBP,
+	FORMAT_GIF,
+	FORMAT_TIFF,
+	FORMAT_HEIC,
+	FORMAT_AVIF,
+	FORMAT_JXL,
+	FORMAT_JP2,
+	FORMAT_SVG,
+	FORMAT_PDF,
+	FORMAT_PNM,
+	FORMAT_BMP,
+	FORMAT_TGA,
+	FORMAT_PSD,
+	FORMAT_HDR,
+	FORMAT_EXR,
+	FORMAT_ICO,
+	FORMAT_RAW, /* a camera's raw file: told from TIFF, never read as its preview */
 	N_FORMATS
 };
-
-enum { FORMAT_GATE_BYTES = 32 };  /* what the gate looks at */
+enum { FORMAT_GATE_BYTES = 32 }; /* what the gate looks at */
 
 struct format_info {
-	const char *name;           /* as records say it: "jpeg" */
-	const char *extension;      /* what a new output name ends in: "jpg" */
-	const char *const *suffixes; /* every suffix that names it, lower case, NULL at the end */
-	enum image_format same_as;  /* what `-f same` writes: itself, jpeg or png */
+	const char *name;      /* as records say it: "jpeg" */
+	const char *extension; /* what a new output name ends in: "jpg" */
+	/* Every suffix that names it, lower case, NULL at the end. */
+	const char *const *suffixes;
+	enum image_format same_as; /* what `-f same` writes: itself, jpeg or png */
+	uint32_t max_side; /* longest that can be written; 0: no limit of its own */
+	bool has_alpha;    /* what is written keeps an alpha channel */
 };
 
 /* The row of a format, never NULL; FORMAT_NONE has the name "unknown". */
@@ -38,10 +55,13 @@ enum image_format format_of_name(const char *name);
 enum image_format format_of_word(const char *word);
 
 /*
- * The magic gate: the format by the first bytes, n of them (FORMAT_GATE_BYTES or all
- * that the file has). TGA has no magic: it is believed by suffix alone, and only when
- * nothing else matches and the header is one a TGA can have. FORMAT_NONE for all else,
- * gzip among it: libvips 8.14.1 loops for ever sniffing 33 bytes of it.
+ * The magic gate: the format by the first bytes, n of them: FORMAT_GATE_BYTES or more,
+ * or all that the file has. With more bytes it sees more: an SVG behind a comment, and
+ * a camera's raw file by its TIFF directory instead of by its suffix.
+ *
+ * TGA has no magic: it is believed by suffix alone, and only when nothing else matches
+ * and the header is one a TGA can have. FORMAT_NONE for all else, gzip among it:
+ * libvips 8.14.1 loops for ever sniffing 33 bytes of it.
  */
 enum image_format format_of_bytes(const uint8_t *bytes, size_t n, const char *name);
 

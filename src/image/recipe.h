@@ -10,18 +10,19 @@
 
 enum engine_choice { ENGINE_AUTO = 0, ENGINE_VIPS = 1, ENGINE_STB = 2 };
 
+/* A box in pixels; 0 leaves that side free, both 0 keep the size. */
 struct geometry {
-	uint32_t width, height;  /* the box in pixels; 0 leaves that side free; both 0: keep the size */
+	uint32_t width, height;
 	bool no_enlarge;
 };
 
 struct recipe {
 	struct geometry geometry;
-	enum image_format format;  /* of the output; the batch sets it from the output's name */
-	uint8_t quality;           /* 1 to 100; 0 is the format's default */
+	enum image_format format; /* of the output: batch sets it from the name */
+	uint8_t quality;          /* 1 to 100; 0 is the format's default */
 	enum engine_choice engine;
-	uint64_t max_pixels;       /* width x height of the first frame; 0 is RECIPE_MAX_PIXELS */
-	uint64_t max_file_bytes;   /* 0 is RECIPE_MAX_FILE_BYTES */
+	uint64_t max_pixels;     /* of input and output; 0: RECIPE_MAX_PIXELS */
+	uint64_t max_file_bytes; /* of the input; 0: RECIPE_MAX_FILE_BYTES */
 };
 
 #define RECIPE_MAX_PIXELS     UINT64_C(268402689)
@@ -29,7 +30,8 @@ struct recipe {
 
 /* "N" (a box), "WxH", "Wx", "xH". False with a message that points at the wrong part,
  * in text of n_text bytes. Sides are 1 to 10,000,000. */
-bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text, size_t n_text);
+bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text,
+		    size_t n_text);
 
 struct size {
 	uint32_t width, height;
@@ -39,7 +41,9 @@ struct size {
  * The one function that gives the size of an output, for every engine: with the true
  * size w x h (orientation applied), f = max(w/W, h/H) over the sides that are asked for,
  * then each side is floor(side/f + 0.5), at least 1. It equals vipsthumbnail on PNG and
- * WebP. With no_enlarge, a picture that fits already keeps its size.
+ * WebP (to the last half: it computes in libvips' own steps), and has its gap as well: on
+ * JPEG vipsthumbnail rounds once more after shrink-on-load. With no_enlarge, a picture
+ * that fits already keeps its size.
  */
 struct size geometry_size(const struct geometry *geometry, struct size from);
 
