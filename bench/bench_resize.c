@@ -1,0 +1,303 @@
+/*
+ * The question: what does a folder of photographs cost, made into JPEG thumbnails of at
+ * most 256 pixels, with pixpool and with what people use today, vipsthumbnail under
+ * xargs -P?
+ *
+ * Both do the same pictures, in one run, in alternating rounds, each into a fresh folder.
+ * A round is a pair: the ratios are taken within each pair, then their median.
+ */
+#include "measure.h"
+#include "scratch.h"
+
+#include <getopt.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_ROUNDS = 99 };
+
+enum side { PIXPOOL, PEER, N_SIDES };
+
+static const char *const side_names[N_SIDES] = {"pixpool", "vipsthumbnail"};
+
+struct question {
+	const char *pixpool, *corpus, *parent;
+	const char *size;
+	int n_rounds;
+
+	/* Made for the run. */
+	char *scratch, *links, *list;
+	size_t n_pictures;
+};
+
+struct answer {
+	struct measured measured;
+	size_t n_outputs;
+};
+
+static bool run_pixpool(const struct question *question, const char *out,
+			const char *said, struct measured *ret_measured)
+{
+	const char *const argv[] = {question->pixpool,
+				    "resize",
+				    "-s",
+				    question->size,
+				    "-f",
+				    "jpg",
+				    "-q",
+				    "80",
+				    "-Q",
+				    "-o",
+				    out,
+				    question->corpus,
+				    NULL};
+
+	return measure_run(argv, said, ret_measured);
+}
+
+static bool run_peer(const struct question *question, const char *out, const char *said,
+		     struct measured *ret_measured)
+{
+	char *template = scratch_path(out, "%s.jpg[Q=80,strip]");
+	char n_processes[16];
+	bool ran;
+
+	snprintf(n_processes, sizeof(n_processes), "%ld", sysconf(_SC_NPROCESSORS_ONLN));
+
+	/* One thread each: xargs keeps the processors busy already. */
+	const char *const argv[] = {"env",
+				    "VIPS_CONCURRENCY=1",
+				    "VIPS_WARNING=0",
+				    "xargs",
+				    "-0",
+				    "-a",
+				    question->list,
+				    "-n",
+				    "8",
+				    "-P",
+				    n_processes,
+				    "vipsthumbnail",
+				    "-s",
+				    question->size,
+				    "-e",
+				    "srgb",
+				    "-o",
+				    template,
+				    NULL};
+
+	ran = mkdir(out, 0777) == 0 && measure_run(argv, said, ret_measured);
+	free(template);
+	return ran;
+}
+
+static bool run_side(const struct question *question, enum side side,
+		     struct answer *ret_answer)
+{
+	char *out = scratch_path(question->scratch, "out");
+	char *said = scratch_path(question->scratch, "said");
+	bool ran = side == PIXPOOL
+			   ? run_pixpool(question, out, said, &ret_answer->measured)
+			   : run_peer(question, out, said, &ret_answer->measured);
+
+	ret_answer->n_outputs = scratch_count_files(out);
+	if (!ran)
+		fprintf(stderr, "%s could not be run\n", side_names[side]);
+	scratch_remove(out);
+	free(said);
+	free(out);
+	return ran;
+}
+
+static void print_row(const struct question *question, int round, enum side side,
+		      const struct answer *answer)
+{
+	const struct measured *measured = &answer->measured;
+
+	printf("%5d  %-13s %10.1f %8.2f %8.2f %9.1f %8zu %6d\n", round + 1,
+	       side_names[side], (double)question->n_pictures / measured->wall_s,
+	       measured->cpu_s, measured->wall_s, (double)measured->peak_bytes / 1e6,
+	       answer->n_outputs, measured->status);
+	fflush(stdout);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	const double *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+static double median(double *values, int n)
+{
+	qsort(values, (size_t)n, sizeof(values[0]), compare_doubles);
+	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+static double cpu_of(const struct measured *measured)
+{
+	return measured->cpu_s;
+}
+
+static double wall_of(const struct measured *measured)
+{
+	return measured->wall_s;
+}
+
+static double peak_of(const struct measured *measured)
+{
+	return (double)measured->peak_bytes;
+}
+
+static void print_ratio(const char *what, double (*of)(const struct measured *measured),
+			struct answer answers[][N_SIDES], int n_rounds)
+{
+	double ratios[MAX_ROUNDS];
+
+	for (int i = 0; i < n_rounds; i++)
+		ratios[i] = of(&answers[i][PIXPOOL].measured) /
+			    of(&answers[i][PEER].measured);
+
+	double middle = median(ratios, n_rounds);
+
+	printf("  %-12s %6.3f   (%.3f to %.3f)\n", what, middle, ratios[0],
+	       ratios[n_rounds - 1]);
+}
+
+static void print_ratios(struct answer answers[][N_SIDES], int n_rounds)
+{
+	printf("\npixpool / vipsthumbnail, median of %d pairs (least to greatest); less is better\n",
+	       n_rounds);
+	print_ratio("CPU", cpu_of, answers, n_rounds);
+	print_ratio("wall", wall_of, answers, n_rounds);
+	print_ratio("peak memory", peak_of, answers, n_rounds);
+}
+
+/* Whether both sides did all of their work in every round: else the figures say nothing. */
+static bool all_done(const struct question *question, struct answer answers[][N_SIDES])
+{
+	for (int i = 0; i < question->n_rounds; i++) {
+		for (int side = 0; side < N_SIDES; side++) {
+			const struct answer *answer = &answers[i][side];
+
+			if (answer->measured.status != 0 ||
+			    answer->n_outputs != question->n_pictures)
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool ask(const struct question *question)
+{
+	static struct answer answers[MAX_ROUNDS][N_SIDES];
+
+	printf("%zu pictures to %s pixels, JPEG quality 80\n\n", question->n_pictures,
+	       question->size);
+	printf("round  %-13s %10s %8s %8s %9s %8s %6s\n", "", "images/s", "CPU s",
+	       "wall s", "peak MB", "outputs", "status");
+	for (int i = 0; i < question->n_rounds; i++) {
+		for (int turn = 0; turn < N_SIDES; turn++) {
+			/* Who begins changes, so that neither always follows the other. */
+			enum side side = (turn + i) % N_SIDES;
+
+			if (!run_side(question, side, &answers[i][side]))
+				return false;
+			print_row(question, i, side, &answers[i][side]);
+		}
+	}
+	print_ratios(answers, question->n_rounds);
+	if (!all_done(question, answers)) {
+		printf("\nNot every picture came out, or a status is not 0: do not quote this.\n");
+		return false;
+	}
+	return true;
+}
+
+static bool prepare(struct question *question)
+{
+	question->scratch = scratch_create(question->parent);
+	if (!question->scratch)
+		return false;
+	question->links = scratch_path(question->scratch, "links");
+	question->list = scratch_path(question->scratch, "list");
+	question->n_pictures = scratch_link_pictures(question->corpus, question->links,
+						     question->list);
+	return question->n_pictures > 0 && measure_begin();
+}
+
+static void clean_up(struct question *question)
+{
+	if (question->scratch)
+		scratch_remove(question->scratch);
+	free(question->scratch);
+	free(question->links);
+	free(question->list);
+}
+
+/* The pixpool that was built with this program stands beside it. */
+static const char *pixpool_beside_us(void)
+{
+	static char path[4096 + sizeof("pixpool")];
+	ssize_t n = readlink("/proc/self/exe", path, 4096);
+	char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
+
+	if (!slash)
+		return "pixpool";
+	memcpy(slash + 1, "pixpool", sizeof("pixpool"));
+	return path;
+}
+
+static _Noreturn void print_usage(FILE *stream, int status)
+{
+	fputs("bench_resize [-n ROUNDS] [-s SIZE] [-p PIXPOOL] [-o SCRATCH] [CORPUS]\n"
+	      "\n"
+	      "Resize CORPUS (bench/corpus) with pixpool and with vipsthumbnail under xargs -P,\n"
+	      "in 3 pairs of rounds, to 256 pixels, below bench/results, and compare.\n",
+	      stream);
+	exit(status);
+}
+
+int main(int argc, char **argv)
+{
+	struct question question = {
+		.pixpool = pixpool_beside_us(),
+		.corpus = PIXPOOL_BENCH "/corpus",
+		.parent = PIXPOOL_BENCH "/results",
+		.size = "256",
+		.n_rounds = 3,
+	};
+	int option;
+
+	while ((option = getopt(argc, argv, "hn:s:p:o:")) != -1) {
+		switch (option) {
+		case 'h':
+			print_usage(stdout, EXIT_SUCCESS);
+		case 'n':
+			question.n_rounds = atoi(optarg);
+			break;
+		case 's':
+			question.size = optarg;
+			break;
+		case 'p':
+			question.pixpool = optarg;
+			break;
+		case 'o':
+			question.parent = optarg;
+			break;
+		default:
+			print_usage(stderr, 2);
+		}
+	}
+	if (optind < argc)
+		question.corpus = argv[optind++];
+	if (optind < argc || question.n_rounds < 1 || question.n_rounds > MAX_ROUNDS)
+		print_usage(stderr, 2);
+
+	bool answered = prepare(&question) && ask(&question);
+
+	clean_up(&question);
+	return answered ? EXIT_SUCCESS : EXIT_FAILURE;
+}
