@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# What the scripts share: which Debian packages there must be, how they get there, how we build and
+# count. To be sourced.
+
+packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libstb-dev)
+packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev)
+# clang-tidy also needs clang's own headers, which come with its runtime.
+# shellcheck disable=SC2034 # for .ci/run
+packages_to_check=("${packages_to_test[@]}" git clang-format clang-tidy libclang-rt-14-dev shellcheck)
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+say() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+packages_missing() { # prints those of its arguments that are not installed
+	local package
+
+	for package; do
+		if [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null) != installed ]]; then
+			printf '%s ' "$package"
+		fi
+	done
+}
+
+apt_get() {
+	local as_root=()
+
+	((EUID == 0)) || as_root=(sudo -n)
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
+		-o Dpkg::Use-Pty=0 "$@" > "$apt_log" 2>&1 < /dev/null
+}
+
+# Install what is missing of the packages, as root or by a sudo that asks no password.
+install_packages() {
+	local missing apt_log status=0
+
+	if ! command -v dpkg-query apt-get > /dev/null; then
+		say "this is not Debian: going on in the hope that what these hold is here: $*"
+		return
+	fi
+	missing=$(packages_missing "$@")
+	[[ -n $missing ]] || return 0
+	if ((EUID != 0)) && ! sudo -n true 2> /dev/null; then
+		say "missing packages; as root: apt-get install --no-install-recommends ${missing% }"
+		exit 1
+	fi
+
+	say "installing ${missing% }"
+	apt_log=$(mktemp)
+	# Lists that are missing, or so old that they name what is gone, are fetched first.
+	# shellcheck disable=SC2086 # one word for each package
+	{
+		compgen -G '/var/lib/apt/lists/*_Packages*' > /dev/null &&
+			apt_get install --no-install-recommends $missing
+	} || {
+		apt_get update && apt_get install --no-install-recommends $missing
+	} || status=$?
+	if ((status)); then
+		cat "$apt_log" >&2
+		say "these could not be installed: ${missing% }"
+	fi
+	rm -f "$apt_log"
+	return "$status"
+}
+
+# Configure and build everything in a folder below build/; what follows its name is for CMake.
+build_in() {
+	local folder=$root/build/$1 quiet=()
+
+	shift
+	mkdir -p "$folder"
+	cmake -S "$root" -B "$folder" -G Ninja "$@" > "$folder/configure.log" 2>&1 || {
+		cat "$folder/configure.log" >&2
+		return 1
+	}
+	[[ -t 1 ]] || quiet=(-- --quiet)
+	cmake --build "$folder" -j "$(nproc)" "${quiet[@]}"
+}
+
+# Run the tests of a folder below build/, in bounded time; what follows its name is for CTest. The counts
+# are left in its tests.xml.
+run_tests_in() {
+	local folder=$root/build/$1
+
+	shift
+	rm -f "$folder/tests.xml"
+	timeout --kill-after=10 1200 ctest --test-dir "$folder" --output-on-failure --no-tests=error \
+		--output-junit "$folder/tests.xml" "$@"
+}
+
+# One line with the counts of all the runs in the folders named: 'N passed, N failed, N skipped'.
+print_counts() {
+	local folder tests failures skipped n_passed=0 n_failed=0 n_skipped=0
+
+	for folder; do
+		if [[ ! -s $root/build/$folder/tests.xml ]]; then
+			n_failed=$((n_failed + 1)) # CTest did not come to its end
+			continue
+		fi
+		read -r tests failures skipped < <(awk '
+			/tests="/    { split($0, part, /tests="/); tests = part[2] + 0 }
+			/failures="/ { split($0, part, /failures="/); failures = part[2] + 0 }
+			/skipped="/  { split($0, part, /skipped="/); skipped = part[2] + 0 }
+			/<testcase/  { exit }
+			END          { print tests + 0, failures + 0, skipped + 0 }' "$root/build/$folder/tests.xml")
+		n_failed=$((n_failed + failures))
+		n_skipped=$((n_skipped + skipped))
+		n_passed=$((n_passed + tests - failures - skipped))
+	done
+	printf '%d passed, %d failed, %d skipped\n' "$n_passed" "$n_failed" "$n_skipped"
+}
