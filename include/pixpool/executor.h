@@ -1,3 +1,171 @@
+/*
+ * Executors: one interface, two ways to run a task: on threads (for work that waits) and
+ * in processes (for work that computes, or that may crash).
+ *
+ * A process pool cannot be broken by its tasks: a worker that dies, hangs or breaks the
+ * protocol fails the task that it had begun, no other, and is replaced.
+ *
+ * Threads: any function here from any thread, except where noted.
+ */
 #ifndef PXP_EXECUTOR_H
 #define PXP_EXECUTOR_H
+
+#include <pixpool/future.h>
+#include <pixpool/task.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Start the zygote, from which every process pool gets its workers. Call it in the first
+ * line of main, while the process has one thread: a copy of a process with threads could
+ * hold locks that nobody releases. It needs no exec and has no terminal.
+ *
+ * PXP_OK      started, also when it was before.
+ * PXP_ESTATE  the process has more than one thread already.
+ * PXP_ESYS    no process or socket to be had.
+ */
+enum pxp_status pxp_zygote_start(struct pxp_error *ret_error);
+
+/**
+ * End the zygote and wait for it, so that its whole tree is counted as this process's
+ * children. Destroy every process pool before. Fine when it was not started.
+ */
+void pxp_zygote_stop(void);
+
+struct pxp_executor;
+
+enum pxp_executor_kind { PXP_THREADS = 1, PXP_PROCESSES = 2 };
+
+/** Once in each process pool, before its workers are forked from there: what is slow to
+ *  load. Not PXP_OK: the pool is broken, with error as the reason. */
+typedef enum pxp_status pxp_preload_fn(struct pxp_error *ret_error);
+
+/** Once in each worker, before its first task. bytes are a copy of init_bytes. What is
+ *  left in *ret_context is what tasks see. Not PXP_OK: the pool is broken. */
+typedef enum pxp_status pxp_initialise_fn(const void *bytes, size_t n, void **ret_context,
+					  struct pxp_error *ret_error);
+
+/** When a worker ends in order; frees the context. */
+typedef void pxp_finalise_fn(void *context);
+
+/** The last step before a worker process is ready: give up rights for good. Not PXP_OK:
+ *  the pool is broken. */
+typedef enum pxp_status pxp_lock_down_fn(struct pxp_error *ret_error);
+
+/* Zero is the default that stands beside each field. */
+struct pxp_executor_options {
+	size_t size;                 /* sizeof(struct pxp_executor_options); no default */
+	enum pxp_executor_kind kind; /* no default */
+	unsigned n_workers;          /* at most; 0: the processors this process may use */
+	size_t max_pending;          /* tasks that no worker has yet; 0: 1024 */
+	pxp_initialise_fn *initialise;
+	const void *init_bytes; /* copied */
+	size_t n_init_bytes;
+	pxp_finalise_fn *finalise;
+	/* Processes only. */
+	pxp_preload_fn *preload;
+	pxp_lock_down_fn *lock_down;
+};
+
+/**
+ * Create an executor. Workers start when the first task needs them.
+ *
+ * ret_executor  on PXP_OK yours, to be given back with pxp_executor_destroy().
+ *
+ * PXP_EINVAL  size, kind or a count is wrong; a field that the kind does not know is set.
+ * PXP_ESTATE  processes, but pxp_zygote_start() was not called.
+ * PXP_ENOMEM, PXP_ESYS  no memory, thread, process or descriptor to be had.
+ */
+enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
+				    struct pxp_executor **ret_executor,
+				    struct pxp_error *ret_error);
+
+enum { PXP_MAX_DESCRIPTORS = 4 };
+
+/* Zero is the default that stands beside each field. */
+struct pxp_task_options {
+	size_t size; /* sizeof(struct pxp_task_options); no default */
+	const int *
+		descriptors; /* go with the task; moved in when the submission succeeds */
+	unsigned n_descriptors; /* at most PXP_MAX_DESCRIPTORS */
+	/* Processes only. */
+	bool output;         /* the task writes its output to a memfd */
+	unsigned retries;    /* how often to begin again after a crash; 0: never */
+	int64_t deadline_ms; /* from the beginning; then its worker is killed; 0: none */
+	int64_t max_deadline_ms; /* how much pxp_task_restart_deadline() may ask; 0: as above */
+};
+
+/**
+ * Submit a task.
+ *
+ * run         called with the task, in a worker.
+ * input       n_input bytes, copied; may be NULL when n_input is 0.
+ * options     NULL: all defaults.
+ * ret_future  one reference, yours; NULL: the outcome is of no interest.
+ *
+ * PXP_OK         its future will be settled, whatever happens.
+ * PXP_EAGAIN     pxp_executor_try_submit(): max_pending tasks are waiting.
+ * PXP_ESHUTDOWN  after pxp_executor_shutdown().
+ * PXP_EBROKEN    no worker can be had, or a preload or initialiser failed.
+ * PXP_EDEADLK    would have to wait, in a callback or task of this executor.
+ * PXP_EINVAL     a wrong option.
+ * PXP_ENOMEM     no memory.
+ * On all but PXP_OK the descriptors are still the caller's.
+ */
+enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *run,
+				    const void *input, size_t n_input,
+				    const struct pxp_task_options *options,
+				    struct pxp_future **ret_future);
+
+/** As pxp_executor_submit(), but never waits for room. */
+enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_fn *run,
+					const void *input, size_t n_input,
+					const struct pxp_task_options *options,
+					struct pxp_future **ret_future);
+
+enum pxp_shutdown {
+	PXP_SHUTDOWN_WAIT = 1,           /* return when nothing runs any more */
+	PXP_SHUTDOWN_CANCEL_PENDING = 2, /* cancel what has not begun */
+	PXP_SHUTDOWN_KILL = 4 /* kill the workers; what they had is cancelled */
+};
+
+/**
+ * Take no more tasks. Without flags, what was submitted still runs. May be called again
+ * with more flags. Threads cannot be killed: for them KILL is CANCEL_PENDING.
+ *
+ * PXP_OK       done, and with WAIT every future is settled and every worker gone.
+ * PXP_EDEADLK  WAIT in a callback or task of this executor; the rest was done.
+ */
+enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags);
+
+/** Shut down with WAIT and free. NULL is fine. Not from a callback or task of its own.
+ *  Futures stay good. */
+void pxp_executor_destroy(struct pxp_executor *executor);
+
+/**
+ * Stop (SIGSTOP) and continue the workers of a process pool, for a program that is being
+ * stopped itself (Ctrl-Z). Their deadlines stand still meanwhile. For threads: nothing.
+ */
+void pxp_executor_suspend(struct pxp_executor *executor);
+void pxp_executor_resume(struct pxp_executor *executor);
+
+struct pxp_executor_stats {
+	size_t n_pending;    /* in the queue: no worker has them */
+	size_t n_prefetched; /* handed to a worker that has not begun them */
+	size_t n_running;
+	unsigned n_workers; /* alive: starting, idle or busy */
+	uint64_t n_spawned; /* workers started so far */
+	uint64_t n_crashed; /* workers that died of themselves */
+	uint64_t n_killed;  /* workers that were killed for a deadline or a breach */
+};
+
+void pxp_executor_stats(struct pxp_executor *executor,
+			struct pxp_executor_stats *ret_stats);
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif

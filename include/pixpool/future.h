@@ -1,3 +1,149 @@
+/*
+ * A future is the one-shot outcome of a task handed to an executor, or of a promise.
+ *
+ * Life:       pending, running, then exactly one of finished, failed and cancelled.
+ *             The first completion wins; a later one is refused and freed, so a cancel
+ *             may race a worker safely. There is one cancelled state, and who waits is
+ *             told inside the cancel.
+ * Ownership:  reference counted. Who submits or promises holds one reference, to be
+ *             given back with pxp_future_release().
+ * Threads:    any function here, from any thread, except where noted.
+ * Callbacks:  run outside every lock, in the thread that settles the future: a pool's
+ *             own thread, or the one that cancels.
+ */
 #ifndef PXP_FUTURE_H
 #define PXP_FUTURE_H
+
+#include <pixpool/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pxp_future;
+
+enum { PXP_FOREVER = -1 }; /* as a timeout in milliseconds */
+
+enum pxp_future_state {
+	PXP_PENDING = 0,  /* nobody has begun; a cancel succeeds */
+	PXP_RUNNING = 1,  /* a worker has begun; a cancel is refused */
+	PXP_FINISHED = 2, /* there is a result */
+	PXP_FAILED = 3,   /* there is an error */
+	PXP_CANCELLED = 4 /* it will never run */
+};
+
+/* How it went, for good and for bad. Fixed once the future is done, and good as long as
+ * a reference to it is held. */
+struct pxp_outcome {
+	struct pxp_error error; /* status PXP_OK when it finished */
+	unsigned attempts;      /* how often a worker began it */
+	int64_t worker;         /* process id of the last worker that had it; 0: none */
+	int64_t queue_ns;       /* from submission to the last beginning */
+	int64_t run_ns;         /* from there to the end */
+	const char *log;        /* the last of what it wrote to standard error, for a */
+	size_t n_log;           /* failure on a process; at most 4 KiB, no terminator */
+};
+
+struct pxp_future *pxp_future_acquire(struct pxp_future *future);
+
+/** Give a reference back. NULL is fine. The last one frees what nobody took. */
+void pxp_future_release(struct pxp_future *future);
+
+/** The state now. It may have moved on by the time you look, except from a done one. */
+enum pxp_future_state pxp_future_state(struct pxp_future *future);
+
+/** Whether it is finished, failed or cancelled. */
+bool pxp_future_is_done(struct pxp_future *future);
+
+/**
+ * Wait until a future is done.
+ *
+ * timeout_ms  milliseconds; 0 polls, PXP_FOREVER does not time out.
+ *
+ * PXP_OK        done. This says nothing about the task: ask for its outcome.
+ * PXP_ETIMEOUT  still pending or running.
+ * PXP_EDEADLK   asked in a callback or a task of the executor that would have to run it.
+ */
+enum pxp_status pxp_future_wait(struct pxp_future *future, int64_t timeout_ms);
+
+/** How it went; NULL while it is not done. Borrowed. */
+const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
+
+/**
+ * Wait, and move the result out: it can be taken once.
+ *
+ * ret_bytes   on PXP_OK what the task returned, to be freed with free(); NULL when it
+ *             returned nothing.
+ * ret_n       its length in bytes; may be NULL.
+ * ret_error   may be NULL; filled when the return value is not PXP_OK.
+ *
+ * PXP_OK        finished, and the result is yours.
+ * PXP_ESTATE    finished, but the result was taken before.
+ * PXP_ETIMEOUT, PXP_EDEADLK  as pxp_future_wait().
+ * any other     how the task ended: pxp_outcome.error.status.
+ */
+enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
+				  void **ret_bytes, size_t *ret_n,
+				  struct pxp_error *ret_error);
+
+/**
+ * Move out the descriptor that the task wrote its output to (pxp_task_options.output):
+ * a memfd sealed against every change. Yours to close. -1 when the future is not
+ * finished, has none, or gave it away before.
+ */
+int pxp_future_take_output(struct pxp_future *future);
+
+/**
+ * Cancel what has not begun. Waiters and callbacks are told before this returns.
+ *
+ * true   it is cancelled, now or before.
+ * false  too late: it runs, or is done.
+ */
+bool pxp_future_cancel(struct pxp_future *future);
+
+typedef void pxp_done_fn(struct pxp_future *future, void *data);
+
+/**
+ * Call on_done once, when the future is done: at once, in this thread, if it is. Any
+ * number, called in the order in which they were added. It may submit (a try, as a
+ * blocking call could wait for its own thread), cancel, and drop references; it must not
+ * wait.
+ *
+ * PXP_ENOMEM  not added; it will not be called.
+ */
+enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_done,
+				   void *data);
+
+/**
+ * A future that the caller settles: the way to bring work of your own (a file that is
+ * durable, a page that has arrived) among the futures of executors. Pending, one
+ * reference. NULL when memory ran out.
+ */
+struct pxp_future *pxp_promise_create(void);
+
+/** Pending to running. False when it is cancelled or done: then do not begin. */
+bool pxp_promise_start(struct pxp_future *promise);
+
+/**
+ * Settle it as finished, with n bytes from malloc().
+ *
+ * bytes  moved in on PXP_OK: *bytes comes back NULL. May point to NULL with n 0.
+ *
+ * PXP_ESTATE  done before: nothing changed, and *bytes is still yours.
+ */
+enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n);
+
+/** Settle it as failed (cancelled when status is PXP_ECANCELLED). The status must not be
+ *  PXP_OK (PXP_EINVAL). PXP_ESTATE as above. */
+enum pxp_status pxp_promise_fail(struct pxp_future *promise,
+				 const struct pxp_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif

@@ -17,15 +17,15 @@ enum pxp_status {
 	PXP_OK = 0,
 
 	/* The call itself. */
-	PXP_EINVAL = 1,     /* the caller broke a documented rule */
-	PXP_ENOMEM = 2,     /* an allocation failed */
-	PXP_ESTATE = 3,     /* not in this state: settled already, or never started */
-	PXP_EAGAIN = 4,     /* no room now; a blocking call would have waited */
-	PXP_ETIMEOUT = 5,   /* your wait ran out; the task goes on untouched */
-	PXP_ESHUTDOWN = 6,  /* the executor takes no more tasks */
-	PXP_EBROKEN = 7,    /* the executor cannot run tasks any more */
-	PXP_EDEADLK = 8,    /* would wait for itself */
-	PXP_ESYS = 9,       /* a system call failed: see sys_errno */
+	PXP_EINVAL = 1,    /* the caller broke a documented rule */
+	PXP_ENOMEM = 2,    /* an allocation failed */
+	PXP_ESTATE = 3,    /* not in this state: settled already, or never started */
+	PXP_EAGAIN = 4,    /* no room now; a blocking call would have waited */
+	PXP_ETIMEOUT = 5,  /* your wait ran out; the task goes on untouched */
+	PXP_ESHUTDOWN = 6, /* the executor takes no more tasks */
+	PXP_EBROKEN = 7,   /* the executor cannot run tasks any more */
+	PXP_EDEADLK = 8,   /* would wait for itself */
+	PXP_ESYS = 9,      /* a system call failed: see sys_errno */
 
 	/* How a task ended, when it did not succeed. */
 	PXP_ETASK = 20,      /* the task's function reported a failure: see code */
@@ -40,11 +40,12 @@ enum { PXP_ERROR_TEXT_BYTES = 240 };
 /* What went wrong. Plain bytes, so that a worker process can send one. */
 struct pxp_error {
 	enum pxp_status status;
-	int code;       /* PXP_ETASK: the number that the task chose */
-	int sys_errno;  /* 0 when no system call was to blame */
-	int signal;     /* PXP_ECRASHED: the signal, or 0 */
-	int exit_code;  /* PXP_ECRASHED without a signal: what the worker exited with */
-	char text[PXP_ERROR_TEXT_BYTES];  /* one line without a newline, always terminated */
+	int code;      /* PXP_ETASK: the number that the task chose */
+	int sys_errno; /* 0 when no system call was to blame */
+	int signal;    /* PXP_ECRASHED: the signal, or 0 */
+	int exit_code; /* PXP_ECRASHED without a signal: what the worker exited with */
+	char text
+		[PXP_ERROR_TEXT_BYTES]; /* one line without a newline, always terminated */
 };
 
 /**

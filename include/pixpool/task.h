@@ -1,3 +1,69 @@
+/*
+ * A task, seen from inside: what its function may ask and say while it runs, on a thread
+ * or in a worker process. Good only during the call, and only in its thread.
+ */
 #ifndef PXP_TASK_H
 #define PXP_TASK_H
+
+#include <pixpool/status.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pxp_task;
+
+/**
+ * What an executor runs. It may be called in a worker process, which was forked before
+ * the task was made: of this process's data it sees the input and the descriptors alone.
+ *
+ * Return PXP_OK, or what pxp_task_fail() returns. Any other value is a failure with that
+ * number as its code. A worker process that exits or dies in here has crashed.
+ */
+typedef enum pxp_status pxp_task_fn(struct pxp_task *task);
+
+/** The input's bytes, n of them: borrowed, aligned for any type. */
+const void *pxp_task_input(const struct pxp_task *task, size_t *ret_n);
+
+/** The descriptor at index of those submitted, or -1. Borrowed: closed after the task. */
+int pxp_task_descriptor(const struct pxp_task *task, unsigned index);
+
+/** The empty memfd for the output, when the task was submitted with one; else -1.
+ *  Borrowed. What is in it is handed over, sealed, when the task succeeds. */
+int pxp_task_output(const struct pxp_task *task);
+
+/** What the worker's initialiser left, or NULL. */
+void *pxp_task_context(const struct pxp_task *task);
+
+/**
+ * Set the result: a copy of n bytes. The last call counts.
+ *
+ * PXP_ENOMEM  no memory: the result is as before.
+ */
+enum pxp_status pxp_task_return(struct pxp_task *task, const void *bytes, size_t n);
+
+/**
+ * Say why the task fails; to be returned from it. code is the caller's own number, which
+ * comes out in pxp_error.code. Always PXP_ETASK.
+ */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+enum pxp_status
+pxp_task_fail(struct pxp_task *task, int code, const char *format, ...);
+
+/**
+ * Begin the deadline anew, ms milliseconds from now: for a task that learns its size only
+ * while it runs. Counts once in each attempt; no more than
+ * pxp_task_options.max_deadline_ms is granted. On a thread it does nothing.
+ */
+void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms);
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif

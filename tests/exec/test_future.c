@@ -1,0 +1,206 @@
+/* Futures without an executor: who completes first, what waiters and callbacks see. */
+#include "support/test.h"
+
+#include <pixpool/pixpool.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void count_call(struct pxp_future *future, void *data)
+{
+	(void)future;
+	++*(int *)data;
+}
+
+TEST(future, second_completion_is_refused_and_leaves_the_value_with_its_owner)
+{
+	struct pxp_future *promise = pxp_promise_create();
+	void *red = strdup("red"), *blue = strdup("blue"), *got;
+
+	EXPECT_EQ(pxp_promise_finish(promise, &red, 4), PXP_OK);
+	EXPECT(red == NULL, "a settled future takes the value");
+	EXPECT_EQ(pxp_promise_finish(promise, &blue, 5), PXP_ESTATE);
+	EXPECT_STR(blue, "blue");
+
+	EXPECT_EQ(pxp_future_result(promise, 0, &got, NULL, NULL), PXP_OK);
+	EXPECT_STR(got, "red");
+	free(got);
+	free(blue);
+	pxp_future_release(promise);
+}
+
+TEST(future, a_result_moves_out_once)
+{
+	struct pxp_future *promise = pxp_promise_create();
+	void *red = strdup("red"), *got;
+	struct pxp_error error;
+
+	pxp_promise_finish(promise, &red, 4);
+	EXPECT_EQ(pxp_future_result(promise, 0, &got, NULL, NULL), PXP_OK);
+	free(got);
+	EXPECT_EQ(pxp_future_result(promise, 0, &got, NULL, &error), PXP_ESTATE);
+	EXPECT(got == NULL);
+	EXPECT_STR(error.text, "the result was taken before");
+	pxp_future_release(promise);
+}
+
+TEST(future, a_result_nobody_took_is_freed_with_it)
+{
+	struct pxp_future *promise = pxp_promise_create();
+	void *red = strdup("red");
+
+	pxp_promise_finish(promise, &red, 4);
+	pxp_future_release(
+		promise); /* the leak check of a sanitizer build is the judge */
+	EXPECT(red == NULL);
+}
+
+TEST(future, cancel_wins_over_pending_and_loses_to_running)
+{
+	struct pxp_future *pending = pxp_promise_create(),
+			  *running = pxp_promise_create();
+	int n_calls = 0;
+
+	pxp_future_on_done(pending, count_call, &n_calls);
+	EXPECT(pxp_future_cancel(pending));
+	EXPECT_EQ(n_calls, 1);
+	EXPECT(pxp_future_cancel(pending), "cancelling again says that it is cancelled");
+	EXPECT_EQ(n_calls, 1);
+	EXPECT(!pxp_promise_start(pending));
+
+	EXPECT(pxp_promise_start(running));
+	EXPECT_EQ(pxp_future_state(running), PXP_RUNNING);
+	EXPECT(!pxp_future_cancel(running));
+	EXPECT(!pxp_future_is_done(running));
+	pxp_future_release(pending);
+	pxp_future_release(running);
+}
+
+TEST(future, a_failure_carries_its_error_and_cancelled_is_a_state_of_its_own)
+{
+	struct pxp_future *failed = pxp_promise_create(),
+			  *cancelled = pxp_promise_create();
+	struct pxp_error error, got;
+	void *bytes;
+
+	pxp_fail(&error, PXP_ETASK, "no such picture");
+	EXPECT_EQ(pxp_promise_fail(failed, &error), PXP_OK);
+	EXPECT_EQ(pxp_future_state(failed), PXP_FAILED);
+	EXPECT_EQ(pxp_future_result(failed, 0, &bytes, NULL, &got), PXP_ETASK);
+	EXPECT_STR(got.text, "no such picture");
+
+	pxp_fail(&error, PXP_ECANCELLED, "changed my mind");
+	EXPECT_EQ(pxp_promise_fail(cancelled, &error), PXP_OK);
+	EXPECT_EQ(pxp_future_state(cancelled), PXP_CANCELLED);
+	EXPECT_EQ(pxp_future_result(cancelled, 0, &bytes, NULL, NULL), PXP_ECANCELLED);
+
+	error.status = PXP_OK;
+	EXPECT_EQ(pxp_promise_fail(failed, &error), PXP_EINVAL);
+	pxp_future_release(failed);
+	pxp_future_release(cancelled);
+}
+
+static void note_order(struct pxp_future *future, void *data)
+{
+	char *order = data;
+
+	(void)future;
+	strcat(order, order[0] ? (order[1] ? "c" : "b") : "a");
+}
+
+TEST(future, callbacks_run_in_order_and_at_once_when_it_is_done)
+{
+	struct pxp_future *promise = pxp_promise_create();
+	void *nothing = NULL;
+	char order[4] = "";
+
+	pxp_future_on_done(promise, note_order, order);
+	pxp_future_on_done(promise, note_order, order);
+	EXPECT_STR(order, "");
+	pxp_promise_finish(promise, &nothing, 0);
+	EXPECT_STR(order, "ab");
+	pxp_future_on_done(promise, note_order, order);
+	EXPECT_STR(order, "abc");
+	pxp_future_release(promise);
+}
+
+static void release_it(struct pxp_future *future, void *data)
+{
+	(void)data;
+	pxp_future_release(future);
+}
+
+TEST(future, a_callback_may_drop_the_last_reference)
+{
+	struct pxp_future *promise = pxp_promise_create();
+	void *red = strdup("red");
+
+	pxp_future_on_done(promise, release_it, NULL);
+	EXPECT_EQ(pxp_promise_finish(promise, &red, 4), PXP_OK);
+}
+
+TEST(future, a_wait_that_runs_out_says_nothing_about_the_task)
+{
+	struct pxp_future *promise = pxp_promise_create();
+
+	EXPECT_EQ(pxp_future_wait(promise, 0), PXP_ETIMEOUT);
+	EXPECT_EQ(pxp_future_wait(promise, 1), PXP_ETIMEOUT);
+	EXPECT(pxp_future_outcome(promise) == NULL);
+	EXPECT_EQ(pxp_future_state(promise), PXP_PENDING);
+	pxp_future_release(promise);
+}
+
+static void *wait_for_it(void *data)
+{
+	return (void *)(intptr_t)pxp_future_wait(data, PXP_FOREVER);
+}
+
+TEST(future, every_waiter_is_woken_inside_cancel)
+{
+	struct pxp_future *promise = pxp_promise_create();
+	pthread_t waiters[4];
+	void *status;
+
+	for (int i = 0; i < 4; i++)
+		REQUIRE(pthread_create(&waiters[i], NULL, wait_for_it, promise) == 0);
+	EXPECT(pxp_future_cancel(promise));
+	for (int i = 0; i < 4; i++) {
+		pthread_join(waiters[i], &status);
+		EXPECT_EQ((intptr_t)status, PXP_OK);
+	}
+	pxp_future_release(promise);
+}
+
+struct race {
+	struct pxp_future *promise;
+	int n_won;
+};
+
+static void *race_to_finish(void *data)
+{
+	struct race *race = data;
+	void *value = strdup("mine");
+
+	if (pxp_promise_finish(race->promise, &value, 5) == PXP_OK)
+		__atomic_add_fetch(&race->n_won, 1, __ATOMIC_RELAXED);
+	free(value);
+	return NULL;
+}
+
+TEST(future, of_many_completions_at_once_exactly_one_wins)
+{
+	for (int round = 0; round < 200; round++) {
+		struct race race = {.promise = pxp_promise_create()};
+		pthread_t threads[4];
+
+		for (int i = 0; i < 4; i++)
+			REQUIRE(pthread_create(&threads[i], NULL, race_to_finish,
+					       &race) == 0);
+		if (pxp_future_cancel(race.promise))
+			__atomic_add_fetch(&race.n_won, 1, __ATOMIC_RELAXED);
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+		EXPECT_EQ(race.n_won, 1);
+		pxp_future_release(race.promise);
+	}
+}
