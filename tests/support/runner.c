@@ -66,7 +66,8 @@ int main(int argc, char **argv)
 	for (struct test *test = first_test; test; test = test->next) {
 		bool passed = passes(test);
 
-		printf("[%s] %s::%s\n", passed ? "PASS" : "FAIL", test->suite, test->name);
+		printf("[%s] %s::%s\n", passed ? "PASS" : "FAIL", test->suite,
+		       test->name);
 		n_passed += passed;
 		n_failed += !passed;
 	}

@@ -16,19 +16,20 @@ enum { TEST_SECONDS = 120 };
 
 #ifdef PIXPOOL_CRITERION
 
-#include <criterion/criterion.h>
+#	include <criterion/criterion.h>
 
-#define TEST(suite, name)                                                                \
-	Test(suite, name, .timeout = TEST_SECONDS, .init = test_begin, .fini = test_end)
-#define EXPECT(...)  cr_expect(__VA_ARGS__)
-#define REQUIRE(...) cr_assert(__VA_ARGS__)
+#	define TEST(suite, name) \
+		Test(suite, name, .timeout = TEST_SECONDS, .init = test_begin, \
+		     .fini = test_end)
+#	define EXPECT(...)  cr_expect(__VA_ARGS__)
+#	define REQUIRE(...) cr_assert(__VA_ARGS__)
 
 #else
 
-#include <stdbool.h>
+#	include <stdbool.h>
 
-#define EXPECT(claim, ...)  test_expect((claim), false, __FILE__, __LINE__, #claim)
-#define REQUIRE(claim, ...) test_expect((claim), true, __FILE__, __LINE__, #claim)
+#	define EXPECT(claim, ...)  test_expect((claim), false, __FILE__, __LINE__, #        claim)
+#	define REQUIRE(claim, ...) test_expect((claim), true, __FILE__, __LINE__, #        claim)
 
 struct test {
 	const char *suite, *name;
@@ -39,14 +40,14 @@ struct test {
 void test_register(struct test *test);
 void test_expect(bool claim, bool required, const char *file, int line, const char *text);
 
-#define TEST(suite, name)                                                                \
-	static void suite##_##name(void);                                                \
-	__attribute__((constructor)) static void register_##suite##_##name(void)         \
-	{                                                                                \
-		static struct test test = {#suite, #name, suite##_##name, 0};            \
-		test_register(&test);                                                    \
-	}                                                                                \
-	static void suite##_##name(void)
+#	define TEST(suite, name) \
+		static void suite##_##name(void); \
+		__attribute__((constructor)) static void register_##suite##_##name(void) \
+		{ \
+			static struct test test = {#suite, #name, suite##_##name, 0}; \
+			test_register(&test); \
+		} \
+		static void suite##_##name(void)
 
 #endif
 
@@ -56,11 +57,13 @@ void test_begin(void);
 void test_end(void);
 
 /* Both sides as numbers or as strings; the values are shown when they differ. */
-#define EXPECT_EQ(got, want)  test_expect_eq((intmax_t)(got), (intmax_t)(want), __FILE__, __LINE__, #got)
+#define EXPECT_EQ(got, want) \
+	test_expect_eq((intmax_t)(got), (intmax_t)(want), __FILE__, __LINE__, #got)
 #define EXPECT_STR(got, want) test_expect_str((got), (want), __FILE__, __LINE__, #got)
 
-void test_expect_eq(intmax_t got, intmax_t want, const char *file, int line, const char *text);
+void test_expect_eq(intmax_t got, intmax_t want, const char *file, int line,
+		    const char *text);
 void test_expect_str(const char *got, const char *want, const char *file, int line,
-                     const char *text);
+		     const char *text);
 
 #endif

@@ -1,0 +1,185 @@
+#include "exec/task.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
+			 const void *input, size_t n_input,
+			 const struct pxp_task_options *options)
+{
+	struct task *task = calloc(1, sizeof(*task));
+
+	if (!task)
+		return NULL;
+	task->run = run;
+	task->future = future_create(executor);
+	if (!task->future)
+		goto fail;
+	future_set_task(task->future, task);
+	if (n_input > 0) {
+		task->input = malloc(n_input);
+		if (!task->input)
+			goto fail;
+		memcpy(task->input, input, n_input);
+		task->n_input = n_input;
+	}
+
+	task->n_descriptors = options->n_descriptors;
+	for (unsigned i = 0; i < options->n_descriptors; i++)
+		task->descriptors[i] = options->descriptors[i];
+	task->wants_output = options->output;
+	task->retries_left = options->retries;
+	task->deadline_ms = options->deadline_ms;
+	task->max_deadline_ms = options->max_deadline_ms;
+	task->submitted_ns = clock_now_ns();
+	return task;
+
+fail:
+	task_destroy(task);
+	return NULL;
+}
+
+void task_destroy(struct task *task)
+{
+	if (!task)
+		return;
+	for (unsigned i = 0; i < task->n_descriptors; i++)
+		fd_close(&task->descriptors[i]);
+	pxp_future_release(task->future);
+	free(task->input);
+	free(task);
+}
+
+void task_detach(struct task *task)
+{
+	future_set_task(task->future, NULL);
+}
+
+void task_settle(struct task *task, struct settlement *settlement)
+{
+	struct pxp_future *future = pxp_future_acquire(task->future);
+
+	settlement->outcome.attempts = task->attempts;
+	/* First close what the task held, so that who is told of the end finds it closed. */
+	task_destroy(task);
+	future_settle(future, settlement);
+	settlement_fini(settlement);
+	pxp_future_release(future);
+}
+
+void task_list_append(struct task_list *list, struct task *task)
+{
+	task->before = list->last;
+	task->after = NULL;
+	*(list->last ? &list->last->after : &list->first) = task;
+	list->last = task;
+	list->n++;
+}
+
+void task_list_prepend(struct task_list *list, struct task *task)
+{
+	task->before = NULL;
+	task->after = list->first;
+	*(list->first ? &list->first->before : &list->last) = task;
+	list->first = task;
+	list->n++;
+}
+
+void task_list_remove(struct task_list *list, struct task *task)
+{
+	*(task->before ? &task->before->after : &list->first) = task->after;
+	*(task->after ? &task->after->before : &list->last) = task->before;
+	task->before = task->after = NULL;
+	list->n--;
+}
+
+void task_list_settle(struct task_list *list, const struct pxp_error *error)
+{
+	while (list->first) {
+		struct task *task = list->first;
+		struct settlement settlement = {
+			.state = error->status == PXP_ECANCELLED ? PXP_CANCELLED
+								 : PXP_FAILED,
+			.outcome.error = *error,
+			.output = -1,
+		};
+
+		task_list_remove(list, task);
+		task_settle(task, &settlement);
+	}
+}
+
+const void *pxp_task_input(const struct pxp_task *task, size_t *ret_n)
+{
+	if (ret_n)
+		*ret_n = task->n_input;
+	return task->input;
+}
+
+int pxp_task_descriptor(const struct pxp_task *task, unsigned index)
+{
+	return index < task->n_descriptors ? task->descriptors[index] : -1;
+}
+
+int pxp_task_output(const struct pxp_task *task)
+{
+	return task->output;
+}
+
+void *pxp_task_context(const struct pxp_task *task)
+{
+	return task->context;
+}
+
+enum pxp_status pxp_task_return(struct pxp_task *task, const void *bytes, size_t n)
+{
+	void *copy = NULL;
+
+	if (n > 0) {
+		copy = malloc(n);
+		if (!copy)
+			return PXP_ENOMEM;
+		memcpy(copy, bytes, n);
+	}
+	free(task->result);
+	task->result = copy;
+	task->n_result = n;
+	return PXP_OK;
+}
+
+enum pxp_status pxp_task_fail(struct pxp_task *task, int code, const char *format, ...)
+{
+	char text[PXP_ERROR_TEXT_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	pxp_fail(&task->error, PXP_ETASK, "%s", text);
+	task->error.code = code;
+	return PXP_ETASK;
+}
+
+void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms)
+{
+	if (task->restart_deadline)
+		task->restart_deadline(task->worker, ms);
+}
+
+void task_run(pxp_task_fn *run, struct pxp_task *view)
+{
+	enum pxp_status status = run(view);
+
+	if (status == PXP_OK) {
+		memset(&view->error, 0, sizeof(view->error));
+	} else if (view->error.status != PXP_ETASK) {
+		pxp_fail(&view->error, PXP_ETASK, "the task failed: %s",
+			 pxp_status_name(status));
+		view->error.code = (int)status;
+	}
+}

@@ -1,0 +1,315 @@
+/* What every executor promises, asked of each of them by the same tests. */
+#include "support/pool.h"
+#include "support/test.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EACH_KIND(kind) \
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
+
+TEST(contract, a_task_returns_what_it_was_given)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct pxp_future *future = pool_submit(pool, task_echo, "hello", NULL);
+
+		EXPECT_STR(result_of(future), "hello");
+		EXPECT_EQ(pxp_future_outcome(future)->attempts, 1);
+		EXPECT_EQ(end_of(future), PXP_OK);
+		pxp_executor_destroy(pool);
+	}
+}
+
+TEST(contract, a_failure_comes_with_its_code_and_text)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct pxp_future *future = pool_submit(pool, task_fail, "too green",
+							NULL);
+
+		REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
+		EXPECT_EQ(pxp_future_outcome(future)->error.code, 7);
+		EXPECT_STR(pxp_future_outcome(future)->error.text, "too green");
+		EXPECT_EQ(end_of(future), PXP_ETASK);
+		pxp_executor_destroy(pool);
+	}
+}
+
+TEST(contract, long_inputs_and_results_arrive_whole)
+{
+	size_t n = 3 * 1024 * 1024 + 5, n_got = 0;
+	char *input = malloc(n);
+
+	for (size_t i = 0; i < n; i++)
+		input[i] = (char)(i * 31);
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+
+		for (size_t n_part = n; n_part > 60000; n_part /= 7) {
+			struct pxp_future *future;
+			void *got;
+
+			REQUIRE(pxp_executor_submit(pool, task_echo, input, n_part, NULL,
+						    &future) == PXP_OK);
+			EXPECT_EQ(pxp_future_result(future, PXP_FOREVER, &got, &n_got,
+						    NULL),
+				  PXP_OK);
+			EXPECT(n_got == n_part && memcmp(got, input, n_part) == 0);
+			free(got);
+			pxp_future_release(future);
+		}
+		pxp_executor_destroy(pool);
+	}
+	free(input);
+}
+
+TEST(contract, destroy_runs_what_is_queued)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct pxp_future *futures[40];
+
+		for (int i = 0; i < 40; i++)
+			futures[i] = pool_submit(pool, task_echo, "x", NULL);
+		pxp_executor_destroy(pool);
+		for (int i = 0; i < 40; i++)
+			EXPECT_EQ(end_of(futures[i]), PXP_OK);
+	}
+}
+
+TEST(contract, shutdown_cancels_what_has_not_begun_and_lets_the_rest_finish)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *running = pool_submit(pool, task_wait, "first", &gate),
+				  *pending[9];
+
+		REQUIRE(pool_await(pool, 1, 0));
+		for (int i = 0; i < 9; i++)
+			pending[i] = pool_submit(pool, task_echo, "x", NULL);
+		pxp_executor_shutdown(pool, PXP_SHUTDOWN_CANCEL_PENDING);
+		for (int i = 0; i < 9; i++)
+			EXPECT_EQ(pxp_future_wait(pending[i], 0), PXP_OK);
+		EXPECT_EQ(pxp_future_state(running), PXP_RUNNING);
+		gate_open(&gate);
+		EXPECT_STR(result_of(running), "first");
+		EXPECT_EQ(pxp_executor_try_submit(pool, task_echo, NULL, 0, NULL, NULL),
+			  PXP_ESHUTDOWN);
+		EXPECT_EQ(end_of(running), PXP_OK);
+		for (int i = 0; i < 9; i++)
+			EXPECT_EQ(end_of(pending[i]), PXP_ECANCELLED);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+TEST(contract, a_full_queue_refuses_a_try_and_keeps_the_descriptors_with_the_caller)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor_options options = {.size = sizeof(options),
+						       .kind = kind,
+						       .n_workers = 1,
+						       .max_pending = 2};
+		struct gate gate = gate_create();
+		int descriptor = gate_descriptor(&gate);
+		struct pxp_task_options with_descriptor = {
+			.size = sizeof(with_descriptor),
+			.descriptors = &descriptor,
+			.n_descriptors = 1};
+		struct pxp_future *futures[8];
+		struct pxp_executor *pool;
+		int n = 0;
+
+		REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+		futures[n++] = pool_submit(pool, task_wait, "a", &gate);
+		REQUIRE(pool_await(pool, 1, 0));
+		if (kind == PXP_PROCESSES) {
+			futures[n++] = pool_submit(pool, task_echo, "b", NULL);
+			REQUIRE(pool_await(pool, 1, 1));
+		}
+		futures[n++] = pool_submit(pool, task_echo, "c", NULL);
+		futures[n++] = pool_submit(pool, task_echo, "d", NULL);
+		EXPECT_EQ(pxp_executor_try_submit(pool, task_wait, NULL, 0,
+						  &with_descriptor, NULL),
+			  PXP_EAGAIN);
+		gate_open(&gate);
+		gate_pass(descriptor); /* still open here */
+		for (int i = 0; i < n; i++)
+			EXPECT_EQ(end_of(futures[i]), PXP_OK);
+		EXPECT_EQ(pxp_executor_submit(pool, task_wait, NULL, 0, &with_descriptor,
+					      NULL),
+			  PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+TEST(contract, a_queued_task_can_be_cancelled_and_a_running_one_cannot)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *running = pool_submit(pool, task_wait, "r", &gate);
+		struct pxp_future *second, *third;
+
+		REQUIRE(pool_await(pool, 1, 0));
+		second = pool_submit(pool, task_echo, "s", NULL);
+		third = pool_submit(pool, task_echo, "t", NULL);
+		EXPECT_EQ(pxp_future_state(running), PXP_RUNNING);
+		EXPECT_EQ(pxp_future_state(third), PXP_PENDING);
+		EXPECT(!pxp_future_cancel(running));
+		EXPECT(pxp_future_cancel(third));
+		gate_open(&gate);
+		EXPECT_EQ(end_of(running), PXP_OK);
+		EXPECT_EQ(end_of(second), PXP_OK);
+		EXPECT_EQ(end_of(third), PXP_ECANCELLED);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+static enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_context,
+					struct pxp_error *ret_error)
+{
+	(void)n;
+	(void)ret_context;
+	return pxp_fail(ret_error, PXP_ETASK, "no %s today", (const char *)bytes);
+}
+
+static enum pxp_status initialise_copies(const void *bytes, size_t n, void **ret_context,
+					 struct pxp_error *ret_error)
+{
+	(void)n;
+	(void)ret_error;
+	*ret_context = strdup(bytes);
+	return PXP_OK;
+}
+
+static enum pxp_status task_context(struct pxp_task *task)
+{
+	const char *context = pxp_task_context(task);
+
+	return pxp_task_return(task, context, strlen(context) + 1);
+}
+
+TEST(contract, the_initialiser_runs_before_the_first_task)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor_options options = {.size = sizeof(options),
+						       .kind = kind,
+						       .n_workers = 2,
+						       .initialise = initialise_copies,
+						       .init_bytes = "fish",
+						       .n_init_bytes = 5,
+						       .finalise = free};
+		struct pxp_future *future;
+		struct pxp_executor *pool;
+
+		REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+		future = pool_submit(pool, task_context, NULL, NULL);
+		EXPECT_STR(result_of(future), "fish");
+		pxp_future_release(future);
+		pxp_executor_destroy(pool);
+	}
+}
+
+TEST(contract, an_initialiser_that_fails_breaks_the_pool_and_says_why)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor_options options = {.size = sizeof(options),
+						       .kind = kind,
+						       .n_workers = 1,
+						       .initialise = initialise_fails,
+						       .init_bytes = "fish",
+						       .n_init_bytes = 5};
+		struct pxp_future *future;
+		struct pxp_executor *pool;
+
+		REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+		future = pool_submit(pool, task_echo, "x", NULL);
+		REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
+		EXPECT_STR(pxp_future_outcome(future)->error.text, "no fish today");
+		EXPECT_EQ(end_of(future), PXP_EBROKEN);
+		EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, NULL, NULL),
+			  PXP_EBROKEN);
+		pxp_executor_destroy(pool);
+	}
+}
+
+static void wait_in_callback(struct pxp_future *future, void *data)
+{
+	struct pxp_future *other = data;
+
+	(void)future;
+	EXPECT_EQ(pxp_future_wait(other, PXP_FOREVER), PXP_EDEADLK);
+}
+
+TEST(contract, a_wait_inside_a_callback_is_refused_instead_of_hanging)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *first = pool_submit(pool, task_wait, "1", &gate);
+		struct pxp_future *second = pool_submit(pool, task_echo, "2", NULL);
+
+		pxp_future_on_done(first, wait_in_callback, second);
+		gate_open(&gate);
+		EXPECT_EQ(end_of(first), PXP_OK);
+		EXPECT_EQ(end_of(second), PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+TEST(contract, wrong_options_are_refused)
+{
+	struct pxp_executor_options options = {.size = 1, .kind = PXP_THREADS};
+	struct pxp_task_options for_processes = {.size = sizeof(for_processes),
+						 .retries = 1};
+	struct pxp_executor *pool;
+	struct pxp_error error;
+
+	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
+	EXPECT(pool == NULL);
+	options.size = sizeof(options);
+	options.kind = (enum pxp_executor_kind)9;
+	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
+
+	pool = pool_create(PXP_THREADS, 1);
+	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, &for_processes, NULL),
+		  PXP_EINVAL);
+	EXPECT_EQ(pxp_executor_submit(pool, NULL, NULL, 0, NULL, NULL), PXP_EINVAL);
+	pxp_executor_destroy(pool);
+}
+
+TEST(contract, a_pool_leaves_no_descriptor_and_no_child)
+{
+	EACH_KIND(kind)
+	{
+		int n_descriptors = count_descriptors(), n_children = count_children();
+
+		for (int round = 0; round < 3; round++) {
+			struct pxp_executor *pool = pool_create(kind, 2);
+
+			for (int i = 0; i < 10; i++)
+				pxp_future_release(
+					pool_submit(pool, task_echo, "x", NULL));
+			pxp_executor_destroy(pool);
+		}
+		EXPECT_EQ(count_descriptors(), n_descriptors);
+		EXPECT_EQ(count_children(), n_children);
+	}
+}
