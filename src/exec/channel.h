@@ -1,0 +1,48 @@
+/*
+ * A channel is one SOCK_SEQPACKET socket: whole frames of at most FRAME_MAX_BYTES, and
+ * descriptors that ride along.
+ */
+#ifndef PXP_CHANNEL_H
+#define PXP_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+enum {
+	FRAME_MAX_BYTES = 64 * 1024,
+	FRAME_MAX_DESCRIPTORS = 8,
+};
+
+/* A connected pair, close-on-exec. False with errno. */
+bool channel_pair(int ret_ends[2]);
+
+bool channel_set_nonblocking(int socket);
+
+/* Send one frame of a head and a body, which may be empty. The descriptors stay the
+ * caller's. False with errno; EAGAIN when a non-blocking socket is full. */
+bool channel_send(int socket, const void *head, size_t n_head, const void *body,
+		  size_t n_body, const int *descriptors, unsigned n_descriptors);
+
+/* A frame that came in. */
+struct frame {
+	size_t n; /* bytes in the buffer */
+	int descriptors[FRAME_MAX_DESCRIPTORS];
+	unsigned n_descriptors;
+};
+
+enum received {
+	RECEIVED_FRAME,
+	RECEIVED_NOTHING, /* non-blocking, and none is there */
+	RECEIVED_END,     /* the other end is closed, or the socket failed */
+	RECEIVED_BROKEN /* too long, or descriptors were lost (MSG_CTRUNC): all are closed */
+};
+
+/* Receive one frame into buffer of FRAME_MAX_BYTES. Its descriptors are the caller's,
+ * close-on-exec. */
+enum received channel_receive(int socket, void *buffer, struct frame *ret_frame);
+
+/* Close what the caller has not taken (set to -1). */
+void frame_close_descriptors(struct frame *frame);
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * A nursery runs its pool's preload once, when the first worker is asked for, and forks
+ * workers from that state. It reaps a worker only when told to, so that a pid is not used
+ * again while the main process may still signal it. At the end of its control socket
+ * (the pool is done, or the main process gone) it kills its workers, waits and ends; if
+ * it dies itself, they die with it (worker.c).
+ */
+#include "exec/nursery.h"
+
+#include "base/fd.h"
+#include "exec/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct nursery {
+	struct nursery_frame pool;
+	const void *init_bytes;
+	int control;
+	bool is_loaded;
+	pid_t *children; /* those not reaped; 0 is a free place */
+	size_t n_children;
+};
+
+static bool remember_child(struct nursery *nursery, pid_t pid)
+{
+	pid_t *grown;
+
+	for (size_t i = 0; i < nursery->n_children; i++) {
+		if (nursery->children[i] == 0) {
+			nursery->children[i] = pid;
+			return true;
+		}
+	}
+	grown = realloc(nursery->children, (nursery->n_children + 1) * sizeof(*grown));
+	if (!grown)
+		return false;
+	nursery->children = grown;
+	nursery->children[nursery->n_children++] = pid;
+	return true;
+}
+
+static void forget_child(struct nursery *nursery, pid_t pid)
+{
+	for (size_t i = 0; i < nursery->n_children; i++) {
+		if (nursery->children[i] == pid)
+			nursery->children[i] = 0;
+	}
+}
+
+/* Whole groups: a task may have started processes of its own. */
+static void kill_and_wait(pid_t pid)
+{
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static bool load(struct nursery *nursery)
+{
+	struct broken_frame broken = {.kind = FRAME_UNLOADED};
+
+	if (nursery->is_loaded)
+		return true;
+	if (nursery->pool.preload && nursery->pool.preload(&broken.error) != PXP_OK) {
+		channel_send(nursery->control, &broken, sizeof(broken), NULL, 0, NULL, 0);
+		return false;
+	}
+	nursery->is_loaded = true;
+	return true;
+}
+
+static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
+{
+	struct worker_start start = {
+		.pool = &nursery->pool,
+		.init_bytes = nursery->init_bytes,
+		.parent = getpid(),
+		.socket = frame->descriptors[0],
+		.log = frame->descriptors[1],
+		.page = frame->descriptors[2],
+	};
+	pid_t pid = fork();
+
+	if (pid == 0)
+		worker_main(&start);
+	if (pid > 0) {
+		setpgid(pid, pid); /* the worker does it too: whoever comes first */
+		if (!remember_child(nursery, pid)) {
+			kill_and_wait(pid);
+			errno = ENOMEM;
+			return -1;
+		}
+	}
+	return pid;
+}
+
+static void spawn(struct nursery *nursery, struct process_frame *request,
+		  struct frame *frame)
+{
+	int pidfd = -1;
+
+	if (frame->n_descriptors != 3 || !load(nursery))
+		return;
+	request->pid = fork_worker(nursery, frame);
+	request->sys_errno = errno;
+	if (request->pid > 0) {
+		pidfd = pidfd_open((pid_t)request->pid, 0);
+		request->sys_errno = errno;
+		if (pidfd < 0) {
+			kill_and_wait((pid_t)request->pid);
+			forget_child(nursery, (pid_t)request->pid);
+		}
+	}
+	request->kind = pidfd >= 0 ? FRAME_SPAWNED : FRAME_NOT_SPAWNED;
+	channel_send(nursery->control, request, sizeof(*request), NULL, 0, &pidfd,
+		     pidfd >= 0 ? 1 : 0);
+	fd_close(&pidfd);
+}
+
+/* The main process saw the pidfd: it is dead, or about to be. */
+static void reap(struct nursery *nursery, struct process_frame *request)
+{
+	pid_t pid = (pid_t)request->pid;
+
+	/* What it started goes with it. The pid is still its own until the wait. */
+	kill(-pid, SIGKILL);
+	while (wait4(pid, &request->status, 0, &request->usage) < 0 && errno == EINTR)
+		;
+	forget_child(nursery, pid);
+	request->kind = FRAME_REAPED;
+	channel_send(nursery->control, request, sizeof(*request), NULL, 0, NULL, 0);
+}
+
+_Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
+			    int control)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct nursery nursery = {
+		.pool = *pool, .init_bytes = init_bytes, .control = control};
+	struct process_frame request;
+	struct frame frame;
+
+	prctl(PR_SET_NAME, "pxp-nursery");
+	while (channel_receive(control, buffer, &frame) == RECEIVED_FRAME) {
+		memcpy(&request, buffer, sizeof(request));
+		if (request.kind == FRAME_SPAWN)
+			spawn(&nursery, &request, &frame);
+		else
+			reap(&nursery, &request);
+		frame_close_descriptors(&frame);
+	}
+
+	for (size_t i = 0; i < nursery.n_children; i++) {
+		if (nursery.children[i] > 0)
+			kill_and_wait(nursery.children[i]);
+	}
+	free(nursery.children);
+	_exit(0);
+}

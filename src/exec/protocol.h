@@ -1,0 +1,122 @@
+/*
+ * What the processes of a pool say to each other. All run the same image of the same
+ * program on one machine: host order, plain structs, and function pointers that mean the
+ * same on both sides of a fork. The main process believes its zygote and nurseries (no
+ * task runs in them), and nothing that a worker says.
+ */
+#ifndef PXP_PROTOCOL_H
+#define PXP_PROTOCOL_H
+
+#include "exec/channel.h"
+
+#include <pixpool/executor.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+enum frame_kind {
+	/* main to zygote, and its answers */
+	FRAME_NURSERY = 1,         /* struct nursery_frame, then the initialiser's bytes;
+	                            * descriptor: the nursery's control socket */
+	FRAME_NURSERY_STARTED = 2, /* struct process_frame */
+	FRAME_WAIT = 3,            /* struct process_frame: wait for a nursery to end */
+	FRAME_ENDED = 4,           /* struct process_frame */
+	/* main to nursery, and its answers */
+	FRAME_SPAWN = 10, /* struct process_frame; descriptors: socket, log pipe, page */
+	FRAME_SPAWNED = 11,     /* struct process_frame; descriptor: pidfd */
+	FRAME_NOT_SPAWNED = 12, /* struct process_frame: sys_errno */
+	FRAME_UNLOADED = 13,    /* struct broken_frame: the preload failed */
+	FRAME_REAP = 14,        /* struct process_frame */
+	FRAME_REAPED = 15,      /* struct process_frame: status, usage */
+	/* main to worker */
+	FRAME_TASK = 20, /* struct task_frame, then the input */
+	FRAME_STOP = 21, /* struct slot_frame: end in order */
+	/* worker to main */
+	FRAME_READY = 30,     /* struct slot_frame */
+	FRAME_BROKEN = 31,    /* struct broken_frame: initialiser or lock-down failed */
+	FRAME_ANSWER = 32,    /* struct answer_frame, then the result */
+	FRAME_WITHDRAWN = 33, /* struct slot_frame: received, but taken back meanwhile */
+	FRAME_DEADLINE = 34,  /* struct slot_frame: ms */
+};
+
+/* Every frame begins with its kind. */
+struct nursery_frame {
+	uint32_t kind;
+	uint32_t n_init_bytes;
+	pxp_preload_fn *preload;
+	pxp_initialise_fn *initialise;
+	pxp_finalise_fn *finalise;
+	pxp_lock_down_fn *lock_down;
+};
+
+enum { MAX_INIT_BYTES = FRAME_MAX_BYTES / 2 };
+
+struct process_frame {
+	uint32_t kind;
+	uint32_t worker; /* the parent's index of the worker */
+	int64_t pid;
+	int32_t sys_errno;
+	int32_t status; /* as waitpid() gives it */
+	struct rusage usage;
+};
+
+struct broken_frame {
+	uint32_t kind;
+	struct pxp_error error;
+};
+
+/* Of the two slots of a worker, the one that a task lies in. The generation tells one
+ * task in it from the next. */
+struct slot_frame {
+	uint32_t kind;
+	uint32_t slot;
+	uint64_t generation;
+	int64_t ms;
+};
+
+/* Descriptors: the task's own, then the output, then the input when it is too long. */
+struct task_frame {
+	struct slot_frame at;
+	pxp_task_fn *run;
+	uint32_t n_descriptors;
+	bool has_output;
+	bool input_is_memfd;
+	uint64_t n_input;
+};
+
+/* Descriptor: the result when it is too long for a frame. */
+struct answer_frame {
+	struct slot_frame at;
+	struct pxp_error error; /* status PXP_OK or PXP_ETASK */
+	bool result_is_memfd;
+	uint64_t n_result;
+};
+
+enum {
+	INLINE_INPUT_BYTES = FRAME_MAX_BYTES - sizeof(struct task_frame),
+	INLINE_RESULT_BYTES = FRAME_MAX_BYTES - sizeof(struct answer_frame),
+	N_SLOTS = 2, /* one task runs, at most one more is prefetched */
+};
+
+_Static_assert(sizeof(struct task_frame) % 16 == 0,
+	       "an input that follows in the worker's buffer is aligned for any type");
+
+/*
+ * The page that a worker shares with the main process. A slot's word is its task's
+ * generation and one of four states: main turns queued into withdrawn, the worker queued
+ * into started; whoever comes first has the task.
+ */
+enum slot_state { SLOT_FREE = 0, SLOT_QUEUED = 1, SLOT_WITHDRAWN = 2, SLOT_STARTED = 3 };
+
+struct state_page {
+	struct {
+		_Atomic uint64_t word;
+		_Atomic int64_t started_ns;
+	} slots[N_SLOTS];
+};
+
+static inline uint64_t slot_word(uint64_t generation, enum slot_state state)
+{
+	return generation << 2 | (uint64_t)state;
+}
+
+#endif

@@ -1,0 +1,254 @@
+#include "exec/worker.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "exec/task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct worker {
+	const struct nursery_frame *pool;
+	struct state_page *page;
+	void *context;
+	struct slot_frame at; /* of the task that runs */
+};
+
+/* A sanitizer's leak check ends the process in its own way, without the reports that an
+ * exit would make: ask for it. Absent (NULL) in a plain build. */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+_Noreturn static void leave(void)
+{
+	if (__lsan_do_recoverable_leak_check) {
+		prctl(PR_SET_DUMPABLE, 1); /* the check traces its own process */
+		__lsan_do_recoverable_leak_check();
+	}
+	_exit(0);
+}
+
+static void send_slot(enum frame_kind kind, struct slot_frame at, int64_t ms)
+{
+	at.kind = (uint32_t)kind;
+	at.ms = ms;
+	/* When it can't be sent the parent is gone: the next receive sees it. */
+	channel_send(WORKER_SOCKET, &at, sizeof(at), NULL, 0, NULL, 0);
+}
+
+_Noreturn static void give_up(const struct pxp_error *error)
+{
+	struct broken_frame broken = {.kind = FRAME_BROKEN, .error = *error};
+
+	channel_send(WORKER_SOCKET, &broken, sizeof(broken), NULL, 0, NULL, 0);
+	leave();
+}
+
+/* ---- getting ready ---- */
+
+static void follow_parent(pid_t parent)
+{
+	setpgid(0, 0);
+	prctl(PR_SET_NAME, "pxp-worker");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0); /* it died before the line above */
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	/* The parent alone decides what an interrupt means; a write that fails is an error
+	 * to be told, not a death. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static struct state_page *map_page(int fd)
+{
+	void *page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,
+			  MAP_SHARED, fd, 0);
+
+	if (page == MAP_FAILED)
+		_exit(1);
+	return page;
+}
+
+/* 0 and 1 are /dev/null, 2 the log, 3 the channel, and nothing else is open. */
+static void arrange_descriptors(int socket, int log)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 16);
+	int high_log = fcntl(log, F_DUPFD_CLOEXEC, 16);
+
+	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(high_log, 2) < 0 ||
+	    dup3(high_socket, WORKER_SOCKET, O_CLOEXEC) < 0)
+		_exit(1);
+	close_range(WORKER_SOCKET + 1, ~0U, 0);
+}
+
+/* A core file would land in somebody's photo folder. */
+static void forbid_core_dumps(void)
+{
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+static void initialise(struct worker *worker, const void *init_bytes)
+{
+	const struct nursery_frame *pool = worker->pool;
+	struct pxp_error error = {0};
+
+	if (pool->initialise && pool->initialise(init_bytes, pool->n_init_bytes,
+						 &worker->context, &error) != PXP_OK)
+		give_up(&error);
+	if (pool->lock_down && pool->lock_down(&error) != PXP_OK)
+		give_up(&error);
+}
+
+/* ---- running tasks ---- */
+
+static void restart_deadline(void *data, int64_t ms)
+{
+	const struct worker *worker = data;
+
+	send_slot(FRAME_DEADLINE, worker->at, ms);
+}
+
+/* A result that no frame can hold, in a memfd. -1 with errno. */
+static int put_in_memfd(const void *bytes, size_t n)
+{
+	int fd = memfd_create("pixpool-result", MFD_CLOEXEC);
+
+	if (fd >= 0 && !fd_write_all(fd, bytes, n))
+		fd_close(&fd);
+	return fd;
+}
+
+static void send_answer(const struct worker *worker, struct pxp_task *view)
+{
+	struct answer_frame answer = {
+		.at = worker->at, .error = view->error, .n_result = view->n_result};
+	int memfd = -1;
+
+	answer.at.kind = FRAME_ANSWER;
+	if (answer.error.status != PXP_OK)
+		answer.n_result = 0;
+	if (answer.n_result > INLINE_RESULT_BYTES) {
+		memfd = put_in_memfd(view->result, view->n_result);
+		answer.result_is_memfd = memfd >= 0;
+		if (memfd < 0) {
+			pxp_fail(&answer.error, PXP_ETASK,
+				 "no memfd for a result of %zu bytes: %s", view->n_result,
+				 strerrordesc_np(errno));
+			answer.n_result = 0;
+		}
+	}
+	channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result,
+		     answer.result_is_memfd ? 0 : (size_t)answer.n_result, &memfd,
+		     answer.result_is_memfd ? 1 : 0);
+	fd_close(&memfd);
+}
+
+/* The input that came in a memfd; NULL when it cannot be had. */
+static void *read_input(int memfd, size_t n)
+{
+	void *input = malloc(n);
+
+	if (input && fd_pread_full(memfd, input, n, 0) != (ssize_t)n) {
+		free(input);
+		return NULL;
+	}
+	return input;
+}
+
+static void run_task(struct worker *worker, const struct task_frame *task,
+		     const void *body, const struct frame *frame)
+{
+	void *long_input = NULL;
+	struct pxp_task view = {
+		.input = body,
+		.n_input = task->n_input,
+		.descriptors = frame->descriptors,
+		.n_descriptors = task->n_descriptors,
+		.output = task->has_output ? frame->descriptors[task->n_descriptors] : -1,
+		.context = worker->context,
+		.restart_deadline = restart_deadline,
+		.worker = worker,
+	};
+
+	if (task->input_is_memfd) {
+		long_input = read_input(frame->descriptors[frame->n_descriptors - 1],
+					task->n_input);
+		view.input = long_input;
+	}
+	if (task->input_is_memfd && !long_input)
+		pxp_task_fail(&view, PXP_ENOMEM, "no memory for an input of %zu bytes",
+			      view.n_input);
+	else
+		task_run(task->run, &view);
+	send_answer(worker, &view);
+	free(view.result);
+	free(long_input);
+}
+
+/* Begin a task, unless the parent took it back while it lay in the channel. */
+static void receive_task(struct worker *worker, const void *buffer,
+			 const struct frame *frame)
+{
+	struct task_frame task;
+
+	memcpy(&task, buffer, sizeof(task));
+	worker->at = task.at;
+
+	uint64_t queued = slot_word(task.at.generation, SLOT_QUEUED);
+
+	atomic_store(&worker->page->slots[task.at.slot].started_ns, clock_now_ns());
+	if (atomic_compare_exchange_strong(&worker->page->slots[task.at.slot].word,
+					   &queued,
+					   slot_word(task.at.generation, SLOT_STARTED)))
+		run_task(worker, &task, (const char *)buffer + sizeof(task), frame);
+	else
+		send_slot(FRAME_WITHDRAWN, task.at, 0);
+}
+
+_Noreturn void worker_main(const struct worker_start *start)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct worker worker = {.pool = start->pool};
+	struct frame frame;
+	uint32_t kind;
+
+	follow_parent(start->parent);
+	reset_signals();
+	worker.page = map_page(start->page);
+	arrange_descriptors(start->socket, start->log);
+	forbid_core_dumps();
+	initialise(&worker, start->init_bytes);
+	send_slot(FRAME_READY, worker.at, 0);
+
+	while (channel_receive(WORKER_SOCKET, buffer, &frame) == RECEIVED_FRAME) {
+		memcpy(&kind, buffer, sizeof(kind));
+		if (kind != FRAME_TASK)
+			break;
+		receive_task(&worker, buffer, &frame);
+		frame_close_descriptors(&frame);
+	}
+	if (worker.pool->finalise)
+		worker.pool->finalise(worker.context);
+	leave();
+}

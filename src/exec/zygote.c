@@ -1,0 +1,222 @@
+/*
+ * The zygote: forked in the first line of main, while there is one thread and so no lock
+ * that a copy could find taken. It stays that simple for ever, and forks a nursery for
+ * each process pool. It keeps no terminal and no descriptor but its control socket, so
+ * that nobody waits for an end of file because of it.
+ */
+#include "exec/zygote.h"
+
+#include "base/fd.h"
+#include "base/lock.h"
+#include "exec/nursery.h"
+#include "exec/protocol.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* One per process. The lock makes a request and its answer one step. */
+static struct {
+	struct lock lock;
+	pid_t pid;
+	int control;
+} zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
+
+static pid_t wait_for(pid_t pid, int *ret_status)
+{
+	pid_t got;
+
+	do
+		got = waitpid(pid, ret_status, 0);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/* ---- in the zygote ---- */
+
+static void leave_terminal(int control)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	prctl(PR_SET_NAME, "pxp-zygote");
+	for (int fd = 0; fd <= 2 && null >= 0; fd++)
+		dup2(null, fd);
+	/* dup3() refuses when both are the same. */
+	if (control != 3) {
+		dup3(control, 3, O_CLOEXEC);
+	}
+	close_range(4, ~0U, 0);
+}
+
+static pid_t fork_nursery(const struct nursery_frame *request, const void *init_bytes,
+			  int control)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		close(3);
+		nursery_main(request, init_bytes, control);
+	}
+	return pid;
+}
+
+static void answer_request(void *buffer, struct frame *frame)
+{
+	struct nursery_frame request;
+	struct process_frame answer = {0};
+
+	memcpy(&answer.kind, buffer, sizeof(answer.kind));
+	if (answer.kind == FRAME_NURSERY && frame->n_descriptors == 1) {
+		memcpy(&request, buffer, sizeof(request));
+		answer.pid = fork_nursery(&request, (char *)buffer + sizeof(request),
+					  frame->descriptors[0]);
+		answer.sys_errno = errno;
+		answer.kind = FRAME_NURSERY_STARTED;
+	} else {
+		memcpy(&answer, buffer, sizeof(answer));
+		wait_for((pid_t)answer.pid, &answer.status);
+		answer.kind = FRAME_ENDED;
+	}
+	frame_close_descriptors(frame);
+	channel_send(3, &answer, sizeof(answer), NULL, 0, NULL, 0);
+}
+
+_Noreturn static void zygote_main(int control)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct frame frame;
+
+	leave_terminal(control);
+	while (channel_receive(3, buffer, &frame) == RECEIVED_FRAME)
+		answer_request(buffer, &frame);
+
+	/* The main process is gone or done; its nurseries see it as well, and end. */
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+	_exit(0);
+}
+
+/* ---- in the main process ---- */
+
+static bool has_one_thread(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	int n = 0;
+
+	if (!tasks)
+		return true; /* no /proc: the caller's word is all there is */
+	for (struct dirent *entry; (entry = readdir(tasks));)
+		n += entry->d_name[0] != '.';
+	closedir(tasks);
+	return n <= 1;
+}
+
+enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (zygote.control >= 0)
+		return PXP_OK;
+	if (!has_one_thread())
+		return pxp_fail(ret_error, PXP_ESTATE,
+				"the zygote must start before the process has threads");
+	if (!channel_pair(ends))
+		return pxp_fail_errno(ret_error, "socketpair for the zygote");
+
+	pid = fork();
+	if (pid == 0)
+		zygote_main(ends[1]);
+	if (pid < 0) {
+		pxp_fail_errno(ret_error, "fork of the zygote");
+		close(ends[0]);
+		close(ends[1]);
+		return PXP_ESYS;
+	}
+	close(ends[1]);
+	zygote.pid = pid;
+	zygote.control = ends[0];
+	return PXP_OK;
+}
+
+void pxp_zygote_stop(void)
+{
+	lock_acquire(&zygote.lock);
+	if (zygote.control >= 0) {
+		fd_close(&zygote.control);
+		wait_for(zygote.pid, NULL);
+	}
+	lock_release(&zygote.lock);
+}
+
+/* Ask, and wait for the answer. */
+static bool ask(const void *head, size_t n_head, const void *body, size_t n_body,
+		const int *descriptor, struct process_frame *ret_answer)
+{
+	_Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct frame frame;
+	bool is_answered;
+
+	lock_acquire(&zygote.lock);
+	is_answered = zygote.control >= 0 &&
+		      channel_send(zygote.control, head, n_head, body, n_body, descriptor,
+				   descriptor ? 1 : 0) &&
+		      channel_receive(zygote.control, buffer, &frame) == RECEIVED_FRAME;
+	lock_release(&zygote.lock);
+	if (is_answered)
+		memcpy(ret_answer, buffer, sizeof(*ret_answer));
+	return is_answered;
+}
+
+enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
+				     pid_t *ret_pid, int *ret_control,
+				     struct pxp_error *ret_error)
+{
+	struct nursery_frame request = {
+		.kind = FRAME_NURSERY,
+		.n_init_bytes = (uint32_t)options->n_init_bytes,
+		.preload = options->preload,
+		.initialise = options->initialise,
+		.finalise = options->finalise,
+		.lock_down = options->lock_down,
+	};
+	struct process_frame answer;
+	int ends[2];
+	bool is_answered;
+
+	if (options->n_init_bytes > MAX_INIT_BYTES)
+		return pxp_fail(ret_error, PXP_EINVAL, "n_init_bytes is over %d",
+				MAX_INIT_BYTES);
+	if (zygote.control < 0)
+		return pxp_fail(
+			ret_error, PXP_ESTATE,
+			"pxp_zygote_start() must be called before a process pool");
+	if (!channel_pair(ends))
+		return pxp_fail_errno(ret_error, "socketpair for a process pool");
+
+	is_answered = ask(&request, sizeof(request), options->init_bytes,
+			  options->n_init_bytes, &ends[1], &answer);
+	close(ends[1]);
+	if (!is_answered || answer.pid < 0 || !channel_set_nonblocking(ends[0])) {
+		errno = is_answered ? answer.sys_errno : ECHILD;
+		pxp_fail_errno(ret_error, "fork of a process pool's nursery");
+		close(ends[0]);
+		return PXP_ESYS;
+	}
+	*ret_pid = (pid_t)answer.pid;
+	*ret_control = ends[0];
+	return PXP_OK;
+}
+
+void zygote_wait_nursery(pid_t pid)
+{
+	struct process_frame request = {.kind = FRAME_WAIT, .pid = pid}, answer;
+
+	ask(&request, sizeof(request), NULL, 0, NULL, &answer);
+}

@@ -1,0 +1,24 @@
+/* The zygote, as the main process sees it. */
+#ifndef PXP_ZYGOTE_H
+#define PXP_ZYGOTE_H
+
+#include <pixpool/executor.h>
+#include <sys/types.h>
+
+/*
+ * Have a nursery forked for a pool of these options.
+ *
+ * ret_control  the main end of its control socket, non-blocking; yours to close, which
+ *              ends the nursery and its workers.
+ *
+ * PXP_ESTATE  no zygote runs.   PXP_EINVAL  n_init_bytes is over 32 KiB.
+ * PXP_ESYS    no socket or process to be had, or the zygote is gone.
+ */
+enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
+				     pid_t *ret_pid, int *ret_control,
+				     struct pxp_error *ret_error);
+
+/* Wait until a nursery, whose control socket is closed, has ended. */
+void zygote_wait_nursery(pid_t pid);
+
+#endif
