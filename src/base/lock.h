@@ -15,7 +15,7 @@ struct lock {
 };
 
 struct cond {
-	pthread_cond_t cond;  /* its clock is CLOCK_MONOTONIC */
+	pthread_cond_t cond; /* its clock is CLOCK_MONOTONIC */
 };
 
 void lock_init(struct lock *lock);

@@ -53,7 +53,7 @@ enum fail_class fail_class_of_input_errno(int sys_errno)
 	case ENOENT:
 	case ENOTDIR:
 	case ESTALE:
-	case ELOOP:  /* opened with O_NOFOLLOW: it became a link since the walk saw it */
+	case ELOOP: /* opened with O_NOFOLLOW: it became a link since the walk saw it */
 		return FAIL_VANISHED;
 	default:
 		return FAIL_IO;

@@ -8,19 +8,19 @@
 /* Plain numbers, because a worker process sends one in its answer: only append. */
 enum fail_class {
 	FAIL_NONE = 0,
-	FAIL_BAD_IMAGE = 1,    /* not an image, or damaged */
-	FAIL_UNSUPPORTED = 2,  /* an image that this build cannot read or write */
-	FAIL_TOO_BIG = 3,      /* over a limit, or over a side limit of the output format */
-	FAIL_TIMEOUT = 4,      /* the worker was stopped at the deadline */
-	FAIL_MEMORY = 5,       /* the worker was stopped at its memory limit */
-	FAIL_CRASHED = 6,      /* the worker died */
-	FAIL_VIOLATION = 7,    /* the worker tried what no decoder does */
-	FAIL_VANISHED = 8,     /* the input went away, or changed while it was read */
-	FAIL_IO = 9,           /* the input could not be read */
-	FAIL_PERMISSION = 10,  /* the input may not be read */
-	FAIL_EXISTS = 11,      /* the output is there and not ours */
-	FAIL_COLLISION = 12,   /* a twin that claims the same output came after the plan */
-	FAIL_INTERNAL = 13,    /* a bug of ours */
+	FAIL_BAD_IMAGE = 1,   /* not an image, or damaged */
+	FAIL_UNSUPPORTED = 2, /* an image that this build cannot read or write */
+	FAIL_TOO_BIG = 3,   /* over a limit, or over a side limit of the output format */
+	FAIL_TIMEOUT = 4,   /* the worker was stopped at the deadline */
+	FAIL_MEMORY = 5,    /* the worker was stopped at its memory limit */
+	FAIL_CRASHED = 6,   /* the worker died */
+	FAIL_VIOLATION = 7, /* the worker tried what no decoder does */
+	FAIL_VANISHED = 8,  /* the input went away, or changed while it was read */
+	FAIL_IO = 9,        /* the input could not be read */
+	FAIL_PERMISSION = 10, /* the input may not be read */
+	FAIL_EXISTS = 11,     /* the output is there and not ours */
+	FAIL_COLLISION = 12,  /* a twin that claims the same output came after the plan */
+	FAIL_INTERNAL = 13,   /* a bug of ours */
 	N_FAIL_CLASSES
 };
 
@@ -29,7 +29,7 @@ enum { FAILURE_TEXT_BYTES = 240 };
 /* One image's failure. Plain bytes, so that a worker process can send one. */
 struct failure {
 	enum fail_class class;
-	char text[FAILURE_TEXT_BYTES];  /* one line: the stage and the reason */
+	char text[FAILURE_TEXT_BYTES]; /* one line: the stage and the reason */
 };
 
 /* The word of a class as records write it, e.g. "bad-image"; "internal" for a

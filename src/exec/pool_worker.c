@@ -1,0 +1,290 @@
+#include "exec/pool_worker.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+void pool_worker_init(struct pool_worker *worker, uint32_t index)
+{
+	*worker = (struct pool_worker){
+		.index = index, .pidfd = -1, .socket = -1, .log = -1, .deadline_ns = -1};
+	for (int i = 0; i < N_SLOTS; i++)
+		worker->slots[i].output = -1;
+}
+
+void pool_worker_clear(struct pool_worker *worker)
+{
+	fd_close(&worker->pidfd);
+	fd_close(&worker->socket);
+	fd_close(&worker->log);
+	for (int i = 0; i < N_SLOTS; i++)
+		fd_close(&worker->slots[i].output);
+	if (worker->page)
+		munmap(worker->page, sizeof(*worker->page));
+	pool_worker_init(worker, worker->index);
+}
+
+/* The page lies in a memfd that nobody can shrink: reading it never raises SIGBUS. */
+static int create_page(struct state_page **ret_page)
+{
+	int fd = memfd_create("pixpool-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *page = MAP_FAILED;
+
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, sizeof(struct state_page)) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED) {
+		fd_close(&fd);
+		return -1;
+	}
+	*ret_page = page;
+	return fd;
+}
+
+bool pool_worker_spawn(struct pool_worker *worker, int control)
+{
+	struct process_frame request = {.kind = FRAME_SPAWN, .worker = worker->index};
+	int ends[2] = {-1, -1}, log[2] = {-1, -1}, page = -1;
+	bool is_asked = false;
+
+	if (channel_pair(ends) && channel_set_nonblocking(ends[0]) &&
+	    pipe2(log, O_CLOEXEC) == 0 && channel_set_nonblocking(log[0]) &&
+	    (page = create_page(&worker->page)) >= 0)
+		is_asked = channel_send(control, &request, sizeof(request), NULL, 0,
+					(const int[]){ends[1], log[1], page}, 3);
+	worker->socket = ends[0];
+	worker->log = log[0];
+	fd_close(&ends[1]);
+	fd_close(&log[1]);
+	fd_close(&page);
+	if (is_asked) {
+		worker->state = WORKER_STARTING;
+	} else {
+		int kept = errno;
+
+		pool_worker_clear(worker);
+		errno = kept;
+	}
+	return is_asked;
+}
+
+bool pool_worker_is_idle(const struct pool_worker *worker)
+{
+	return worker->state == WORKER_READY && worker->n_held == 0;
+}
+
+bool pool_worker_can_prefetch(const struct pool_worker *worker)
+{
+	return worker->state == WORKER_READY && worker->n_held == 1;
+}
+
+struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *task)
+{
+	for (int i = 0; i < N_SLOTS; i++) {
+		if (worker->slots[i].task == task)
+			return &worker->slots[i];
+	}
+	return NULL;
+}
+
+static _Atomic uint64_t *word_of(const struct pool_worker *worker,
+				 const struct slot *slot)
+{
+	return &worker->page->slots[slot - worker->slots].word;
+}
+
+bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot)
+{
+	return atomic_load(word_of(worker, slot)) ==
+	       slot_word(slot->generation, SLOT_STARTED);
+}
+
+/* The deadline of the front task begins when it became the front one. */
+static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
+{
+	const struct task *task = worker->slots[worker->front].task;
+
+	worker->front_since_ns = now_ns;
+	worker->deadline_was_restarted = false;
+	worker->deadline_ns = -1;
+	if (worker->n_held > 0 && task && task->deadline_ms > 0)
+		worker->deadline_ns = clock_deadline_ns(now_ns, task->deadline_ms);
+}
+
+/* An input that no frame can hold, in a memfd; -1 with errno. */
+static int put_in_memfd(const struct task *task)
+{
+	int fd = memfd_create("pixpool-input", MFD_CLOEXEC);
+
+	if (fd >= 0 && !fd_write_all(fd, task->input, task->n_input))
+		fd_close(&fd);
+	return fd;
+}
+
+static bool send_task(struct pool_worker *worker, const struct slot *slot,
+		      const struct task *task)
+{
+	struct task_frame frame = {
+		.at = {.kind = FRAME_TASK,
+		       .slot = (uint32_t)(slot - worker->slots),
+		       .generation = slot->generation},
+		.run = task->run,
+		.n_descriptors = task->n_descriptors,
+		.has_output = slot->output >= 0,
+		.input_is_memfd = task->n_input > INLINE_INPUT_BYTES,
+		.n_input = task->n_input,
+	};
+	int descriptors[FRAME_MAX_DESCRIPTORS], input = -1;
+	unsigned n = task->n_descriptors;
+	bool is_sent;
+
+	memcpy(descriptors, task->descriptors, n * sizeof(int));
+	if (frame.has_output)
+		descriptors[n++] = slot->output;
+	if (frame.input_is_memfd) {
+		input = put_in_memfd(task);
+		if (input < 0)
+			return false;
+		descriptors[n++] = input;
+	}
+	is_sent = channel_send(worker->socket, &frame, sizeof(frame), task->input,
+			       frame.input_is_memfd ? 0 : task->n_input, descriptors, n);
+	fd_close(&input);
+	return is_sent;
+}
+
+bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
+		      int64_t now_ns)
+{
+	struct slot *slot = &worker->slots[(worker->front + worker->n_held) % N_SLOTS];
+
+	slot->output = -1;
+	if (task->wants_output) {
+		slot->output = memfd_create("pixpool-output",
+					    MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		if (slot->output < 0)
+			return false;
+	}
+	slot->generation = generation;
+	atomic_store(word_of(worker, slot), slot_word(generation, SLOT_QUEUED));
+	if (!send_task(worker, slot, task)) {
+		fd_close(&slot->output);
+		return false;
+	}
+	slot->is_occupied = true;
+	slot->task = task;
+	worker->n_held++;
+	if (worker->n_held == 1)
+		begin_deadline(worker, now_ns);
+	return true;
+}
+
+bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot)
+{
+	uint64_t queued = slot_word(slot->generation, SLOT_QUEUED);
+
+	if (!atomic_compare_exchange_strong(word_of(worker, slot), &queued,
+					    slot_word(slot->generation, SLOT_WITHDRAWN)))
+		return false;
+	slot->task = NULL;
+	fd_close(&slot->output);
+	return true;
+}
+
+void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
+{
+	struct slot *slot = &worker->slots[worker->front];
+
+	fd_close(&slot->output);
+	slot->is_occupied = false;
+	slot->task = NULL;
+	worker->front = (worker->front + 1) % N_SLOTS;
+	worker->n_held--;
+	begin_deadline(worker, now_ns);
+}
+
+int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct slot *slot,
+			       int64_t now_ns)
+{
+	int64_t claimed = atomic_load(
+		&worker->page->slots[slot - worker->slots].started_ns);
+
+	if (claimed < worker->front_since_ns || claimed > now_ns)
+		return worker->front_since_ns;
+	return claimed;
+}
+
+void pool_worker_signal(const struct pool_worker *worker, int number)
+{
+	/* The nursery has not reaped it, so the pid and the group are still its own. */
+	if (worker->pidfd < 0 || worker->state == WORKER_REAPING)
+		return;
+	pidfd_send_signal(worker->pidfd, number, NULL, 0);
+	kill(-worker->pid, number);
+}
+
+void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
+		      const char *breach)
+{
+	if (worker->state == WORKER_ABSENT || worker->state >= WORKER_DYING)
+		return;
+	worker->reason = reason;
+	worker->breach = breach;
+	worker->deadline_ns = -1;
+	worker->state = WORKER_DYING;
+	pool_worker_signal(worker, SIGKILL);
+}
+
+void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes)
+{
+	char bytes[16 * 1024];
+
+	for (size_t n_read = 0; n_read < max_bytes;) {
+		ssize_t got = read(worker->log, bytes, sizeof(bytes));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return;
+		for (size_t i = 0; i < (size_t)got;) {
+			size_t at = (worker->n_logged + i) % LOG_TAIL_BYTES;
+			size_t n = LOG_TAIL_BYTES - at;
+
+			if (n > (size_t)got - i)
+				n = (size_t)got - i;
+			memcpy(worker->tail + at, bytes + i, n);
+			i += n;
+		}
+		worker->n_logged += (uint64_t)got;
+		n_read += (size_t)got;
+	}
+}
+
+char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n)
+{
+	size_t n = worker->n_logged < LOG_TAIL_BYTES ? (size_t)worker->n_logged
+						     : LOG_TAIL_BYTES;
+	size_t begin = worker->n_logged < LOG_TAIL_BYTES
+			       ? 0
+			       : (size_t)(worker->n_logged % LOG_TAIL_BYTES);
+	char *log = n > 0 ? malloc(n) : NULL;
+
+	*ret_n = 0;
+	if (!log)
+		return NULL;
+	memcpy(log, worker->tail + begin, n - begin);
+	memcpy(log + n - begin, worker->tail, begin);
+	*ret_n = n;
+	return log;
+}

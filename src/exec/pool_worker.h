@@ -1,0 +1,112 @@
+/*
+ * A worker process, as its pool sees it: an explicit state machine.
+ *
+ *   ABSENT -> STARTING   a nursery was asked for it
+ *   STARTING -> READY    it has its initialiser and lock-down behind it
+ *   READY -> STOPPING    it was told to end in order
+ *   any -> DYING         it was killed, or its pidfd says that it is dead
+ *   DYING -> REAPING     all that it said was read; the nursery was told to reap it
+ *   REAPING -> ABSENT    its status is known, and what it held has been dealt with
+ *
+ * Everything here is called with the pool's lock held.
+ */
+#ifndef PXP_POOL_WORKER_H
+#define PXP_POOL_WORKER_H
+
+#include "exec/executor.h"
+#include "exec/protocol.h"
+
+enum pool_worker_state {
+	WORKER_ABSENT,
+	WORKER_STARTING,
+	WORKER_READY,
+	WORKER_STOPPING,
+	WORKER_DYING,
+	WORKER_REAPING,
+};
+
+/* Why we killed it. */
+enum kill_reason {
+	KILLED_NOT, /* if it is dead, it died of itself */
+	KILLED_DEADLINE,
+	KILLED_BREACH, /* it broke the protocol: breach says how */
+	KILLED_SHUTDOWN,
+};
+
+enum { LOG_TAIL_BYTES = 4096 };
+
+/* A task with a worker, in one of the two places it can lie. */
+struct slot {
+	bool is_occupied;
+	struct task *task; /* NULL: withdrawn, and not acknowledged yet */
+	uint64_t generation;
+	int output; /* the memfd of this attempt, or -1 */
+};
+
+struct pool_worker {
+	enum pool_worker_state state;
+	uint32_t index;
+	pid_t pid;
+	int pidfd, socket, log; /* -1: none */
+	struct state_page *page;
+
+	struct slot slots[N_SLOTS];
+	unsigned front, n_held; /* slots[front] came first, the other one after it */
+	int64_t deadline_ns;    /* of the front task, or of a stop; -1: none */
+	bool deadline_was_restarted;
+	int64_t front_since_ns; /* when the front task became the front one */
+
+	bool ended_in_order; /* it was STOPPING when it died */
+	enum kill_reason reason;
+	const char *breach;
+	char tail[LOG_TAIL_BYTES]; /* the last of its log, as a ring */
+	uint64_t n_logged;         /* bytes that came since the last answer */
+};
+
+void pool_worker_init(struct pool_worker *worker, uint32_t index);
+
+/*
+ * Make the channel, log pipe and page of a worker to come, and ask for it at the nursery's
+ * control socket. False with errno: it is still ABSENT. (EAGAIN: the nursery has much to
+ * do; ask later.)
+ */
+bool pool_worker_spawn(struct pool_worker *worker, int control);
+
+/* Everything of it is closed; ABSENT again. */
+void pool_worker_clear(struct pool_worker *worker);
+
+/* Whether it could begin a task at once, or prefetch one. */
+bool pool_worker_is_idle(const struct pool_worker *worker);
+bool pool_worker_can_prefetch(const struct pool_worker *worker);
+
+/* Hand it a task. False with errno: the task is still the caller's. */
+bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
+		      int64_t now_ns);
+
+/* The slot that holds task, or NULL. */
+struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *task);
+
+/* Whether it has begun what lies in slot: what its page says, which it could forge. */
+bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot);
+
+/* Take the task in slot back before it is begun. False: too late. */
+bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot);
+
+/* The front slot is done with: the next one moves up, and its deadline begins. */
+void pool_worker_pop(struct pool_worker *worker, int64_t now_ns);
+
+/* The worker's own word on when it began slot, if it can be true. */
+int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct slot *slot,
+			       int64_t now_ns);
+
+void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
+		      const char *breach);
+void pool_worker_signal(const struct pool_worker *worker, int number);
+
+/* Read what is in the log pipe: at most max_bytes, so that a worker that shouts does not
+ * stop the pool. */
+void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes);
+/* The tail so far as a fresh string of *ret_n bytes, or NULL (nothing, or no memory). */
+char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n);
+
+#endif

@@ -1,0 +1,370 @@
+#include "exec/process_pool.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "exec/zygote.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+	HEARTBEAT_MS =
+		1000, /* while a deadline runs, so that a gap in our time is seen */
+	GAP_MS = 250, /* a wake-up that is later than this is one */
+	MAX_EVENTS = 64,
+};
+
+static struct process_pool *pool_of(struct pxp_executor *executor)
+{
+	return (struct process_pool *)executor;
+}
+
+bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
+		uint32_t worker)
+{
+	struct epoll_event event = {.events = EPOLLIN,
+				    .data.u64 = pool_source(source, worker)};
+
+	return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+/* ---- the supervisor's loop ---- */
+
+static void settle_all(struct process_pool *pool)
+{
+	struct pxp_executor *executor = &pool->executor;
+
+	while (pool->settled.first) {
+		struct task *task = pool->settled.first;
+		struct settlement settlement = task->settlement;
+
+		task_list_remove(&pool->settled, task);
+		lock_release(&executor->lock);
+		task_settle(task, &settlement);
+		lock_acquire(&executor->lock);
+	}
+}
+
+static bool has_ended(const struct process_pool *pool)
+{
+	if (!pool->executor.is_stopping || pool->executor.queue.n > 0 ||
+	    pool->settled.n > 0)
+		return false;
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		if (pool->workers[i].state != WORKER_ABSENT)
+			return false;
+	}
+	return true;
+}
+
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+	if (a_ns < 0 || (b_ns >= 0 && b_ns < a_ns))
+		return b_ns;
+	return a_ns;
+}
+
+/* When to wake up although nothing happens; -1: never. */
+static int64_t next_wake_ns(const struct process_pool *pool, int64_t now_ns)
+{
+	int64_t deadline_ns = -1;
+
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		deadline_ns = earlier(deadline_ns, pool->workers[i].deadline_ns);
+	if (deadline_ns >= 0)
+		deadline_ns = earlier(deadline_ns,
+				      clock_deadline_ns(now_ns, HEARTBEAT_MS));
+	return earlier(deadline_ns, pool->retry_ns);
+}
+
+static void move_deadlines(struct process_pool *pool, int64_t by_ns)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		if (pool->workers[i].deadline_ns >= 0)
+			pool->workers[i].deadline_ns += by_ns;
+	}
+}
+
+static void on_event(struct process_pool *pool, const struct epoll_event *event,
+		     int64_t now_ns)
+{
+	struct pool_worker *worker = &pool->workers[event->data.u64 >> 8];
+	uint64_t count;
+
+	switch ((enum pool_source)(event->data.u64 & 0xff)) {
+	case SOURCE_WAKEUP:
+		if (read(pool->wakeup, &count, sizeof(count)) < 0)
+			return; /* EAGAIN: another event has told already */
+		break;
+	case SOURCE_CONTROL:
+		if (pool->control >= 0)
+			pool_on_control(pool, now_ns);
+		break;
+	case SOURCE_SOCKET:
+		if (worker->socket >= 0 && worker->state < WORKER_REAPING)
+			pool_on_socket(pool, worker, now_ns);
+		break;
+	case SOURCE_LOG:
+		if (worker->log >= 0 && worker->state < WORKER_REAPING)
+			pool_worker_read_log(worker, 1);
+		if (worker->log >= 0 && !(event->events & EPOLLIN))
+			epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
+		break;
+	case SOURCE_PIDFD:
+		if (worker->pidfd >= 0 && worker->state < WORKER_REAPING)
+			pool_on_death(pool, worker, now_ns);
+		break;
+	}
+}
+
+/* Wait without the lock for what happens next, and deal with it. */
+static void wait_and_handle(struct process_pool *pool)
+{
+	struct epoll_event events[MAX_EVENTS];
+	int64_t before_ns = clock_now_ns();
+	int64_t wake_ns = next_wake_ns(pool, before_ns), now_ns;
+	int n;
+
+	lock_release(&pool->executor.lock);
+	n = epoll_wait(pool->epoll, events, MAX_EVENTS,
+		       clock_poll_ms(before_ns, wake_ns));
+	now_ns = clock_now_ns();
+	lock_acquire(&pool->executor.lock);
+
+	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. */
+	if (wake_ns >= 0 && now_ns - wake_ns > (int64_t)GAP_MS * 1000000)
+		move_deadlines(pool, now_ns - wake_ns);
+	for (int i = 0; i < n; i++)
+		on_event(pool, &events[i], now_ns);
+	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
+		if (pool->workers[i].deadline_ns >= 0 &&
+		    pool->workers[i].deadline_ns <= now_ns)
+			pool_on_deadline(pool, &pool->workers[i], now_ns);
+	}
+}
+
+static void *supervisor_main(void *data)
+{
+	struct process_pool *pool = data;
+
+	executor_adopt_thread(&pool->executor);
+	lock_acquire(&pool->executor.lock);
+	while (!has_ended(pool)) {
+		pool_schedule(pool, clock_now_ns());
+		settle_all(pool);
+		if (!has_ended(pool))
+			wait_and_handle(pool);
+		settle_all(pool);
+	}
+	lock_release(&pool->executor.lock);
+	return NULL;
+}
+
+/* ---- the table ---- */
+
+static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
+{
+	const uint64_t one = 1;
+
+	(void)ret_error;
+	/* It fails only when the counter is full, and then it is readable as well. */
+	return write(pool_of(executor)->wakeup, &one, sizeof(one)) >= 0 ||
+	       errno == EAGAIN;
+}
+
+/* The worker and slot of a handed task; false when it is not there. */
+static bool find(struct process_pool *pool, const struct task *task,
+		 struct pool_worker **ret_worker, struct slot **ret_slot)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		*ret_worker = &pool->workers[i];
+		*ret_slot = pool_worker_slot(*ret_worker, task);
+		if (*ret_slot)
+			return true;
+	}
+	return false;
+}
+
+static bool pool_take_back(struct pxp_executor *executor, struct task *task)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	return find(pool_of(executor), task, &worker, &slot) &&
+	       pool_worker_take_back(worker, slot);
+}
+
+static bool pool_has_begun(struct pxp_executor *executor, const struct task *task)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	return find(pool_of(executor), task, &worker, &slot) &&
+	       pool_worker_has_begun(worker, slot);
+}
+
+static void pool_take_back_all(struct pxp_executor *executor, struct task_list *list)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		for (int j = 0; j < N_SLOTS; j++) {
+			struct slot *slot = &pool->workers[i].slots[j];
+			struct task *task = slot->task;
+
+			if (task && pool_worker_take_back(&pool->workers[i], slot))
+				task_list_append(list, task);
+		}
+	}
+}
+
+static void pool_kill(struct pxp_executor *executor)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
+}
+
+static void pool_suspend(struct pxp_executor *executor, bool stop)
+{
+	struct process_pool *pool = pool_of(executor);
+	int64_t now_ns = clock_now_ns();
+
+	if (stop == (pool->suspended_ns >= 0))
+		return;
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		pool_worker_signal(&pool->workers[i], stop ? SIGSTOP : SIGCONT);
+	if (!stop)
+		move_deadlines(pool, now_ns - pool->suspended_ns);
+	pool->suspended_ns = stop ? now_ns : -1;
+	pool_wake(executor, NULL);
+}
+
+static void pool_stats(struct pxp_executor *executor,
+		       struct pxp_executor_stats *ret_stats)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		const struct pool_worker *worker = &pool->workers[i];
+
+		ret_stats->n_workers += worker->state == WORKER_STARTING ||
+					worker->state == WORKER_READY;
+		for (int j = 0; j < N_SLOTS; j++) {
+			if (!worker->slots[j].task)
+				continue;
+			if (pool_worker_has_begun(worker, &worker->slots[j]))
+				ret_stats->n_running++;
+			else
+				ret_stats->n_prefetched++;
+		}
+	}
+	ret_stats->n_spawned = pool->n_spawned;
+	ret_stats->n_crashed = pool->n_crashed;
+	ret_stats->n_killed = pool->n_killed;
+}
+
+static void pool_join(struct pxp_executor *executor)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	pthread_join(pool->supervisor, NULL);
+	fd_close(&pool->control);
+	zygote_wait_nursery(pool->nursery);
+}
+
+static void pool_free(struct pxp_executor *executor)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	fd_close(&pool->wakeup);
+	fd_close(&pool->epoll);
+	executor_fini(executor);
+	free(pool);
+}
+
+static const struct executor_table process_pool_table = {
+	.wake = pool_wake,
+	.take_back = pool_take_back,
+	.has_begun = pool_has_begun,
+	.take_back_all = pool_take_back_all,
+	.kill = pool_kill,
+	.join = pool_join,
+	.suspend = pool_suspend,
+	.stats = pool_stats,
+	.free = pool_free,
+};
+
+/* ---- create ---- */
+
+/* Signals are for the threads of the program, not for the supervisor. */
+static bool start_supervisor(struct process_pool *pool)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&pool->supervisor, NULL, supervisor_main, pool);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return error == 0;
+}
+
+static enum pxp_status start(struct process_pool *pool, struct pxp_error *ret_error)
+{
+	enum pxp_status status;
+
+	pool->epoll = epoll_create1(EPOLL_CLOEXEC);
+	pool->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pool->epoll < 0 || pool->wakeup < 0)
+		return pxp_fail_errno(ret_error, "descriptors for a process pool");
+
+	status = zygote_start_nursery(&pool->executor.options, &pool->nursery,
+				      &pool->control, ret_error);
+	if (status != PXP_OK)
+		return status;
+	if (pool_watch(pool, pool->wakeup, SOURCE_WAKEUP, 0) &&
+	    pool_watch(pool, pool->control, SOURCE_CONTROL, 0) && start_supervisor(pool))
+		return PXP_OK;
+
+	pxp_fail_errno(ret_error, "the supervisor of a process pool");
+	fd_close(&pool->control);
+	zygote_wait_nursery(pool->nursery);
+	return PXP_ESYS;
+}
+
+enum pxp_status process_pool_create(const struct pxp_executor_options *options,
+				    struct pxp_executor **ret_executor,
+				    struct pxp_error *ret_error)
+{
+	unsigned n_workers = executor_n_workers(options);
+	struct process_pool *pool = calloc(
+		1, sizeof(*pool) + n_workers * sizeof(pool->workers[0]));
+	enum pxp_status status;
+
+	if (!pool ||
+	    executor_init(&pool->executor, &process_pool_table, options) != PXP_OK) {
+		free(pool);
+		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a process pool");
+	}
+	pool->epoll = pool->wakeup = pool->control = -1;
+	pool->retry_ns = pool->suspended_ns = -1;
+	pool->n_workers = n_workers;
+	for (unsigned i = 0; i < n_workers; i++)
+		pool_worker_init(&pool->workers[i], i);
+
+	status = start(pool, ret_error);
+	if (status != PXP_OK) {
+		pool_free(&pool->executor);
+		return status;
+	}
+	*ret_executor = &pool->executor;
+	return PXP_OK;
+}

@@ -1,0 +1,75 @@
+/*
+ * A process pool, from inside. One supervisor thread owns every channel: non-blocking,
+ * one epoll, one eventfd. All state is guarded by the executor's lock; the supervisor
+ * gives it up only to wait and to settle futures.
+ *
+ *   process_pool.c   the table of the executor, and the supervisor's loop
+ *   pool_schedule.c  who gets the next task, and when a worker is started
+ *   pool_events.c    what workers and the nursery say, deaths and deadlines
+ *   pool_worker.c    one worker's state
+ */
+#ifndef PXP_PROCESS_POOL_H
+#define PXP_PROCESS_POOL_H
+
+#include "exec/pool_worker.h"
+
+struct process_pool {
+	struct pxp_executor executor;
+	pthread_t supervisor;
+	int epoll, wakeup; /* the eventfd by which other threads call the supervisor */
+	int control;       /* of the nursery; -1: it is gone */
+	pid_t nursery;
+
+	uint64_t generation; /* of the task handed out last */
+	struct task_list
+		settled;  /* detached, with their settlement: the loop settles them */
+	int64_t retry_ns; /* when to try again what had no room; -1: not waiting */
+	unsigned n_failed_spawns, n_failed_starts; /* in a row */
+	int64_t suspended_ns; /* since when workers are stopped; -1: they are not */
+
+	uint64_t n_spawned, n_crashed, n_killed;
+	unsigned n_workers;
+	struct pool_worker workers[];
+};
+
+/* epoll's data: whose descriptor it is. */
+enum pool_source {
+	SOURCE_SOCKET,
+	SOURCE_PIDFD,
+	SOURCE_LOG,
+	SOURCE_WAKEUP,
+	SOURCE_CONTROL
+};
+
+static inline uint64_t pool_source(enum pool_source source, uint32_t worker)
+{
+	return (uint64_t)worker << 8 | (uint64_t)source;
+}
+
+bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
+		uint32_t worker);
+
+/* pool_schedule.c: hand out what is queued, start workers that are missing, and, when the
+ * pool is stopping and has nothing left, tell the workers to end. */
+void pool_schedule(struct process_pool *pool, int64_t now_ns);
+
+/* No worker could be started: try again later; when there is none at all and it failed
+ * time after time, the pool is broken. */
+void pool_spawn_failed(struct process_pool *pool, int sys_errno, int64_t now_ns);
+
+/* pool_events.c */
+void pool_on_socket(struct process_pool *pool, struct pool_worker *worker,
+		    int64_t now_ns);
+void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
+void pool_on_control(struct process_pool *pool, int64_t now_ns);
+void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
+		      int64_t now_ns);
+
+/* Detach a task and put it where the loop settles it. What settlement owns is moved. */
+void pool_settle(struct process_pool *pool, struct task *task,
+		 struct settlement *settlement);
+
+/* No task will run any more: fail what is queued, and refuse what comes. */
+void pool_break(struct process_pool *pool, const char *text);
+
+#endif

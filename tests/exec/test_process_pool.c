@@ -1,0 +1,599 @@
+/* What only processes can do: die, hang, shout, be killed, and leave the rest alone. */
+#include "support/pool.h"
+#include "support/test.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct pxp_outcome outcome_of(struct pxp_future *future)
+{
+	REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
+	return *pxp_future_outcome(future);
+}
+
+TEST(process_pool, a_worker_that_dies_fails_only_its_own_future_and_is_replaced)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate gate = gate_create();
+	struct pxp_future *segv = pool_submit(pool, task_signal, "11", &gate);
+	struct pxp_future *other = pool_submit(pool, task_wait, "alive", &gate);
+	struct pxp_future *rest[10];
+
+	REQUIRE(pool_await(pool, 2, 0));
+	for (int i = 0; i < 10; i++)
+		rest[i] = pool_submit(pool, task_echo, "x", NULL);
+	gate_open(&gate);
+
+	EXPECT_EQ(outcome_of(segv).error.status, PXP_ECRASHED);
+	EXPECT_EQ(outcome_of(segv).error.signal, SIGSEGV);
+	EXPECT_STR(outcome_of(segv).error.text, "worker died of SIGSEGV");
+	EXPECT_STR(result_of(other), "alive");
+	for (int i = 0; i < 10; i++)
+		EXPECT_EQ(end_of(rest[i]), PXP_OK);
+	EXPECT_EQ(end_of(segv), PXP_ECRASHED);
+	EXPECT_EQ(end_of(other), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(process_pool, a_worker_killed_from_outside_is_a_crash_of_that_signal)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *pid = pool_submit(pool, task_pid, NULL, NULL), *held, *next;
+	struct gate gate = gate_create();
+	pid_t worker = atoi(result_of(pid));
+
+	held = pool_submit(pool, task_wait, "x", &gate);
+	REQUIRE(pool_await(pool, 1, 0));
+	next = pool_submit(pool, task_pid, NULL, NULL);
+	REQUIRE(pool_await(pool, 1, 1));
+	kill(worker, SIGKILL);
+	EXPECT_EQ(outcome_of(held).error.signal, SIGKILL);
+	EXPECT_EQ(outcome_of(held).worker, worker);
+	EXPECT(atoi(result_of(next)) != worker,
+	       "what was only prefetched runs elsewhere");
+	EXPECT_EQ(outcome_of(next).attempts, 1);
+
+	pxp_future_release(pid);
+	pxp_future_release(held);
+	pxp_future_release(next);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(process_pool, an_exit_inside_a_task_is_a_crash_with_its_status_even_zero)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *three = pool_submit(pool, task_exit, "3", NULL);
+	struct pxp_future *zero = pool_submit(pool, task_exit, "0", NULL);
+
+	EXPECT_EQ(outcome_of(three).error.status, PXP_ECRASHED);
+	EXPECT_EQ(outcome_of(three).error.exit_code, 3);
+	EXPECT_STR(outcome_of(three).error.text, "worker exited with status 3");
+	EXPECT_EQ(outcome_of(zero).error.status, PXP_ECRASHED);
+	EXPECT_EQ(outcome_of(zero).error.exit_code, 0);
+	pxp_future_release(three);
+	pxp_future_release(zero);
+	pxp_executor_destroy(pool);
+}
+
+TEST(process_pool, a_crash_is_tried_again_as_often_as_asked)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct pxp_future *future = pool_submit_with(
+		pool, task_signal, "6", NULL, (struct pxp_task_options){.retries = 2});
+
+	EXPECT_EQ(outcome_of(future).attempts, 3);
+	EXPECT_EQ(end_of(future), PXP_ECRASHED);
+	pxp_executor_destroy(pool);
+}
+
+TEST(process_pool, a_task_that_fails_is_not_tried_again)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit_with(
+		pool, task_fail, "no", NULL, (struct pxp_task_options){.retries = 2});
+
+	EXPECT_EQ(outcome_of(future).attempts, 1);
+	EXPECT_EQ(end_of(future), PXP_ETASK);
+	pxp_executor_destroy(pool);
+}
+
+TEST(process_pool, a_deadline_kills_the_worker_and_only_that_task_fails)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate never = gate_create();
+	struct pxp_future *hung = pool_submit_with(
+		pool, task_wait, "x", &never,
+		(struct pxp_task_options){.deadline_ms = 50});
+	struct pxp_future *fine = pool_submit(pool, task_echo, "fine", NULL);
+
+	EXPECT_EQ(outcome_of(hung).error.status, PXP_EDEADLINE);
+	EXPECT_STR(result_of(fine), "fine");
+	pxp_future_release(hung);
+	pxp_future_release(fine);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+/* Its worker stands still, so the answer can't come: the prefetched one must not be
+ * charged for the time in which another held the worker. */
+TEST(process_pool, a_prefetched_task_has_its_deadline_to_itself)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate never = gate_create();
+	struct pxp_task_options soon = {.deadline_ms = 300};
+	struct pxp_future *hung = pool_submit_with(pool, task_wait, "x", &never, soon),
+			  *next;
+
+	REQUIRE(pool_await(pool, 1, 0));
+	next = pool_submit_with(pool, task_echo, "next", NULL, soon);
+	EXPECT_EQ(outcome_of(hung).error.status, PXP_EDEADLINE);
+	EXPECT_STR(result_of(next), "next");
+	pxp_future_release(hung);
+	pxp_future_release(next);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+static enum pxp_status task_asks_for_time(struct pxp_task *task)
+{
+	pxp_task_restart_deadline(task, atoi(pxp_task_input(task, NULL)));
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
+TEST(process_pool, a_task_gets_the_time_it_asks_for_up_to_its_limit)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate never = gate_create();
+	struct pxp_future *greedy = pool_submit_with(
+		pool, task_asks_for_time, "100000000", &never,
+		(struct pxp_task_options){.deadline_ms = 100000, .max_deadline_ms = 0});
+	struct pxp_future *short_one = pool_submit_with(
+		pool, task_asks_for_time, "20", &never,
+		(struct pxp_task_options){.deadline_ms = 100000,
+					  .max_deadline_ms = 200000});
+
+	EXPECT_EQ(outcome_of(short_one).error.status, PXP_EDEADLINE);
+	EXPECT_EQ(pxp_future_wait(greedy, 0), PXP_ETIMEOUT);
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
+	EXPECT_EQ(end_of(greedy), PXP_ECANCELLED);
+	pxp_future_release(short_one);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+TEST(process_pool, cancel_wins_the_race_for_a_prefetched_task_until_it_is_begun)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate first_gate = gate_create(), second_gate = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_wait, "1", &first_gate);
+	struct pxp_future *won, *lost;
+
+	/* The worker is at the first gate, and holds the next task unread. */
+	REQUIRE(pool_await(pool, 1, 0));
+	won = pool_submit(pool, task_wait, "2", &second_gate);
+	REQUIRE(pool_await(pool, 1, 1));
+	EXPECT_EQ(pxp_future_state(won), PXP_PENDING);
+	EXPECT(pxp_future_cancel(won));
+	EXPECT_EQ(pxp_future_state(won), PXP_CANCELLED);
+	EXPECT(pool_await(pool, 1, 0));
+
+	/* Now it begins the one after, and waits at the second gate: too late. */
+	gate_open(&first_gate);
+	EXPECT_STR(result_of(first), "1");
+	lost = pool_submit(pool, task_wait, "3", &second_gate);
+	REQUIRE(pool_await(pool, 1, 0));
+	EXPECT_EQ(pxp_future_state(lost), PXP_RUNNING);
+	EXPECT(!pxp_future_cancel(lost));
+	gate_open(&second_gate);
+	EXPECT_STR(result_of(lost), "3");
+
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(end_of(won), PXP_ECANCELLED);
+	EXPECT_EQ(end_of(lost), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&first_gate);
+	gate_destroy(&second_gate);
+}
+
+TEST(process_pool, an_idle_worker_takes_over_what_a_busy_one_has_only_prefetched)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate slow = gate_create(), quick = gate_create();
+	struct pxp_future *held = pool_submit(pool, task_wait, "slow", &slow);
+	struct pxp_future *first = pool_submit(pool, task_wait, "quick", &quick);
+	struct pxp_future *behind[2];
+
+	REQUIRE(pool_await(pool, 2, 0));
+	for (int i = 0; i < 2; i++)
+		behind[i] = pool_submit(pool, task_echo, "behind", NULL);
+	REQUIRE(pool_await(pool, 2, 2));
+	gate_open(&quick);
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(end_of(behind[i]), PXP_OK);
+	EXPECT_EQ(pxp_future_wait(held, 0), PXP_ETIMEOUT);
+	gate_open(&slow);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(end_of(held), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&slow);
+	gate_destroy(&quick);
+}
+
+/* ---- standard error ---- */
+
+static long resident_kib(void)
+{
+	long pages = 0, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	REQUIRE(file && fscanf(file, "%ld %ld", &pages, &resident) == 2);
+	fclose(file);
+	return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+enum { SHOUT_BYTES = 100 * 1000 * 1000 };
+
+static enum pxp_status task_shouts(struct pxp_task *task)
+{
+	static char block[100000];
+
+	(void)task;
+	memset(block, '.', sizeof(block));
+	for (int n = 0; n < SHOUT_BYTES; n += (int)sizeof(block)) {
+		if (!fd_write_all(2, block, sizeof(block)))
+			_exit(9);
+	}
+	if (!fd_write_all(2, "last words", 10))
+		_exit(9);
+	abort();
+}
+
+TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	long before_kib = resident_kib();
+	struct pxp_future *future = pool_submit(pool, task_shouts, NULL, NULL);
+	struct pxp_outcome outcome = outcome_of(future);
+
+	EXPECT_EQ(outcome.error.signal, SIGABRT);
+	EXPECT_EQ(outcome.n_log, 4096);
+	EXPECT(memcmp(outcome.log + outcome.n_log - 13, "...last words", 13) == 0);
+	EXPECT(resident_kib() - before_kib < 4096, "the main process does not grow");
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_mutters(struct pxp_task *task)
+{
+	const char *input = pxp_task_input(task, NULL);
+
+	if (!fd_write_all(2, input, strlen(input)))
+		return PXP_ESYS;
+	return input[0] == '!' ? PXP_EINVAL : PXP_OK;
+}
+
+TEST(process_pool, one_task_does_not_answer_for_what_another_wrote)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *fine = pool_submit(pool, task_mutters, "all is well", NULL),
+			  *failed;
+	struct pxp_outcome outcome;
+
+	EXPECT_EQ(outcome_of(fine).n_log, 0);
+	failed = pool_submit(pool, task_mutters, "!oh", NULL);
+	outcome = outcome_of(failed);
+	EXPECT(outcome.n_log == 3 && memcmp(outcome.log, "!oh", 3) == 0);
+	pxp_future_release(fine);
+	pxp_future_release(failed);
+	pxp_executor_destroy(pool);
+}
+
+/* ---- outputs ---- */
+
+static enum pxp_status task_writes(struct pxp_task *task)
+{
+	return fd_write_all(pxp_task_output(task), "bytes", 5) ? PXP_OK : PXP_ESYS;
+}
+
+/* The first worker leaves half an output behind; the second must find an empty one. */
+static enum pxp_status task_dies_writing(struct pxp_task *task)
+{
+	if (unlinkat(AT_FDCWD, pxp_task_input(task, NULL), 0) == 0) {
+		(void)!write(pxp_task_output(task), "half", 4);
+		raise(SIGKILL);
+	}
+	return task_writes(task);
+}
+
+TEST(process_pool, an_output_comes_sealed_and_each_attempt_has_a_new_one)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	char name[] = "/tmp/pixpool-test-XXXXXX", got[16] = "";
+	int once = mkstemp(name), output;
+	struct pxp_future *future = pool_submit_with(
+		pool, task_dies_writing, name, NULL,
+		(struct pxp_task_options){.output = true, .retries = 1});
+
+	EXPECT_EQ(outcome_of(future).error.status, PXP_OK);
+	EXPECT_EQ(outcome_of(future).attempts, 2);
+	output = pxp_future_take_output(future);
+	EXPECT_EQ(fd_pread_full(output, got, sizeof(got), 0), 5);
+	EXPECT_STR(got, "bytes");
+	EXPECT(write(output, "x", 1) < 0 && errno == EPERM);
+	EXPECT_EQ(pxp_future_take_output(future), -1);
+	fd_close(&output);
+	fd_close(&once);
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_keeps_mapping(struct pxp_task *task)
+{
+	int output = pxp_task_output(task);
+
+	if (ftruncate(output, 4096) != 0 ||
+	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, output, 0) == MAP_FAILED)
+		return PXP_ESYS;
+	return PXP_OK;
+}
+
+TEST(process_pool, an_output_that_could_still_change_is_a_breach)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit_with(
+		pool, task_keeps_mapping, NULL, NULL,
+		(struct pxp_task_options){.output = true});
+	struct pxp_future *next = pool_submit(pool, task_echo, "next", NULL);
+
+	EXPECT_STR(outcome_of(future).error.text,
+		   "the worker kept its output open for writing, and was killed");
+	EXPECT_STR(result_of(next), "next");
+	EXPECT_EQ(end_of(future), PXP_EPROTO);
+	pxp_future_release(next);
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_babbles(struct pxp_task *task)
+{
+	const char *input = pxp_task_input(task, NULL);
+
+	(void)!write(3, input, strlen(input));
+	return PXP_OK;
+}
+
+TEST(process_pool, a_frame_that_makes_no_sense_costs_the_task_that_ran)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_babbles, "gibberish", NULL);
+
+	EXPECT_EQ(end_of(future), PXP_EPROTO);
+	future = pool_submit(pool, task_echo, "healed", NULL);
+	EXPECT_STR(result_of(future), "healed");
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
+}
+
+/* ---- pools, nurseries and the zygote ---- */
+
+static int loaded;
+
+static enum pxp_status preload_one(struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	loaded += 1;
+	return PXP_OK;
+}
+
+static enum pxp_status preload_ten(struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	loaded += 10;
+	return PXP_OK;
+}
+
+static enum pxp_status preload_fails(struct pxp_error *ret_error)
+{
+	return pxp_fail(ret_error, PXP_ETASK, "the library is on strike");
+}
+
+static enum pxp_status task_loaded(struct pxp_task *task)
+{
+	return pxp_task_return(task,
+			       loaded == 1    ? "one"
+			       : loaded == 10 ? "ten"
+					      : "both?",
+			       6);
+}
+
+static struct pxp_executor *pool_with_preload(pxp_preload_fn *preload)
+{
+	struct pxp_executor_options options = {.size = sizeof(options),
+					       .kind = PXP_PROCESSES,
+					       .n_workers = 2,
+					       .preload = preload};
+	struct pxp_executor *pool;
+
+	REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+	return pool;
+}
+
+TEST(process_pool, two_pools_with_different_preloads_live_in_one_process)
+{
+	struct pxp_executor *one = pool_with_preload(preload_one);
+	struct pxp_executor *ten = pool_with_preload(preload_ten);
+	struct pxp_future *in_one, *in_ten;
+
+	for (int i = 0; i < 6; i++) {
+		in_one = pool_submit(one, task_loaded, NULL, NULL);
+		in_ten = pool_submit(ten, task_loaded, NULL, NULL);
+		EXPECT_STR(result_of(in_one), "one");
+		EXPECT_STR(result_of(in_ten), "ten");
+		pxp_future_release(in_one);
+		pxp_future_release(in_ten);
+	}
+	EXPECT_EQ(loaded, 0);
+	pxp_executor_destroy(one);
+	pxp_executor_destroy(ten);
+}
+
+TEST(process_pool, a_preload_that_fails_breaks_the_pool_and_says_why)
+{
+	struct pxp_executor *pool = pool_with_preload(preload_fails);
+	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
+
+	EXPECT_STR(outcome_of(future).error.text, "the library is on strike");
+	EXPECT_EQ(end_of(future), PXP_EBROKEN);
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_parent(struct pxp_task *task)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", (int)getppid());
+
+	return pxp_task_return(task, text, (size_t)n + 1);
+}
+
+TEST(process_pool, when_the_nursery_dies_every_future_ends)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate gate = gate_create();
+	struct pxp_future *parent = pool_submit(pool, task_parent, NULL, NULL), *held[8];
+	pid_t nursery = atoi(result_of(parent));
+
+	for (int i = 0; i < 8; i++)
+		held[i] = pool_submit(pool, task_wait, "x", &gate);
+	REQUIRE(pool_await(pool, 2, 2));
+	kill(nursery, SIGKILL);
+	for (int i = 0; i < 8; i++) {
+		enum pxp_status end = end_of(held[i]);
+
+		EXPECT(end == PXP_ECRASHED || end == PXP_EBROKEN);
+	}
+	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, NULL, NULL), PXP_EBROKEN);
+	pxp_future_release(parent);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(process_pool, kill_ends_what_runs_and_cancels_the_rest_in_bounded_time)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate never = gate_create();
+	struct pxp_future *held[6];
+
+	for (int i = 0; i < 6; i++)
+		held[i] = pool_submit(pool, task_wait, "x", &never);
+	REQUIRE(pool_await(pool, 2, 2));
+	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
+		  PXP_OK);
+	for (int i = 0; i < 6; i++)
+		EXPECT_EQ(end_of(held[i]), PXP_ECANCELLED);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+TEST(process_pool, deadlines_stand_still_while_the_pool_is_suspended)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *future = pool_submit_with(
+		pool, task_wait, "x", &gate,
+		(struct pxp_task_options){.deadline_ms = 400});
+
+	REQUIRE(pool_await(pool, 1, 0));
+	pxp_executor_suspend(pool);
+	EXPECT_EQ(pxp_future_wait(future, 600), PXP_ETIMEOUT);
+	gate_open(&gate);
+	pxp_executor_resume(pool);
+	EXPECT_STR(result_of(future), "x");
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* A zombie that waits for process 1 counts as gone. */
+static bool is_gone(pid_t pid)
+{
+	char path[64], text[256] = "", *after_name;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+	fclose(file);
+	after_name = strrchr(text, ')');
+	return !after_name || after_name[2] == 'Z' || after_name[2] == 'X';
+}
+
+TEST(process_pool, when_the_main_process_is_killed_no_worker_is_left)
+{
+	int from_child[2];
+	char text[16] = "";
+	pid_t worker, child;
+
+	/* A process of its own with a zygote of its own: the test runs in one with threads,
+	 * so it is this program again that does it. */
+	REQUIRE(pipe(from_child) == 0);
+	child = fork();
+	if (child == 0) {
+		dup2(from_child[1], 1);
+		execl("/proc/self/exe", "doomed", (char *)NULL);
+		_exit(127);
+	}
+	close(from_child[1]);
+	REQUIRE(read(from_child[0], text, sizeof(text) - 1) > 0);
+	worker = atoi(text);
+	REQUIRE(worker > 1 && !is_gone(worker));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	for (int i = 0; i < 20000 && !is_gone(worker); i++)
+		poll(NULL, 0, 1);
+	EXPECT(is_gone(worker));
+	close(from_child[0]);
+}
+
+/* "doomed": start a pool, say which process its worker is, and wait to be killed. */
+__attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
+{
+	struct gate never;
+	struct pxp_executor *pool;
+	struct pxp_future *pid;
+	char text[16];
+
+	if (argc != 1 || strcmp(argv[0], "doomed") != 0)
+		return;
+	if (pxp_zygote_start(NULL) != PXP_OK)
+		_exit(1);
+	never = gate_create();
+	pool = pool_create(PXP_PROCESSES, 1);
+	pid = pool_submit(pool, task_pid, NULL, NULL);
+	snprintf(text, sizeof(text), "%s", result_of(pid));
+	pool_submit(pool, task_wait, "x", &never);
+	if (!pool_await(pool, 1, 0) || !fd_write_all(1, text, strlen(text)))
+		_exit(1);
+	alarm(60);
+	for (;;)
+		pause();
+}
+
+TEST(process_pool, a_zygote_asked_for_too_late_is_refused)
+{
+	/* The zygote runs since before the first thread: asking again is fine. */
+	EXPECT_EQ(pxp_zygote_start(NULL), PXP_OK);
+}
