@@ -1,0 +1,74 @@
+#include "output.h"
+
+#include "support/test.h"
+
+#include "base/fd.h"
+#include "store/store_internal.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct failure last_failure;
+int last_errno;
+
+static const unsigned ways[N_WAYS] = {
+	0,
+	WITHOUT_OPENAT2,
+	WITHOUT_TMPFILE,
+	WITHOUT_PROC | WITHOUT_OPENAT2,
+	WITHOUT_TMPFILE | WITHOUT_NOREPLACE,
+	WITHOUT_OPENAT2 | WITHOUT_TMPFILE | WITHOUT_PROC | WITHOUT_NOREPLACE,
+};
+
+struct store *store_with_way(int way)
+{
+	struct store *store = store_open("out");
+
+	REQUIRE(store != NULL);
+	store->without |= ways[way];
+	return store;
+}
+
+int content_of(char c, size_t n)
+{
+	char block[4096];
+	int fd = memfd_create("content", MFD_CLOEXEC);
+
+	REQUIRE(fd >= 0);
+	memset(block, c, sizeof(block));
+	while (n > 0) {
+		size_t now = n < sizeof(block) ? n : sizeof(block);
+
+		REQUIRE(fd_write_all(fd, block, now));
+		n -= now;
+	}
+	return fd;
+}
+
+enum store_result publish_text(struct store *store, const char *relative,
+			       const char *text, enum overwrite overwrite)
+{
+	int content = memfd_create("content", MFD_CLOEXEC);
+	enum store_result result;
+
+	REQUIRE(content >= 0 && fd_write_all(content, text, strlen(text)));
+	result = store_publish(store, relative, content, strlen(text), overwrite,
+			       &last_failure, &last_errno);
+	fd_close(&content);
+	return result;
+}
+
+int n_names(const char *folder)
+{
+	DIR *names = opendir(folder);
+	int n = -2; /* "." and ".." */
+
+	if (!names)
+		return -1;
+	while (readdir(names))
+		n++;
+	closedir(names);
+	return n;
+}
