@@ -45,7 +45,7 @@ typedef enum pxp_status pxp_preload_fn(struct pxp_error *ret_error);
 /** Once in each worker, before its first task. bytes are a copy of init_bytes. What is
  *  left in *ret_context is what tasks see. Not PXP_OK: the pool is broken. */
 typedef enum pxp_status pxp_initialise_fn(const void *bytes, size_t n, void **ret_context,
-					  struct pxp_error *ret_error);
+                                          struct pxp_error *ret_error);
 
 /** When a worker ends in order; frees the context. */
 typedef void pxp_finalise_fn(void *context);
@@ -79,8 +79,8 @@ struct pxp_executor_options {
  * PXP_ENOMEM, PXP_ESYS  no memory, thread, process or descriptor to be had.
  */
 enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
-				    struct pxp_executor **ret_executor,
-				    struct pxp_error *ret_error);
+                                    struct pxp_executor **ret_executor,
+                                    struct pxp_error *ret_error);
 
 enum { PXP_MAX_DESCRIPTORS = 4 };
 
@@ -115,15 +115,15 @@ struct pxp_task_options {
  * On all but PXP_OK the descriptors are still the caller's.
  */
 enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *run,
-				    const void *input, size_t n_input,
-				    const struct pxp_task_options *options,
-				    struct pxp_future **ret_future);
+                                    const void *input, size_t n_input,
+                                    const struct pxp_task_options *options,
+                                    struct pxp_future **ret_future);
 
 /** As pxp_executor_submit(), but never waits for room. */
 enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_fn *run,
-					const void *input, size_t n_input,
-					const struct pxp_task_options *options,
-					struct pxp_future **ret_future);
+                                        const void *input, size_t n_input,
+                                        const struct pxp_task_options *options,
+                                        struct pxp_future **ret_future);
 
 enum pxp_shutdown {
 	PXP_SHUTDOWN_WAIT = 1,           /* return when nothing runs any more */
@@ -162,7 +162,7 @@ struct pxp_executor_stats {
 };
 
 void pxp_executor_stats(struct pxp_executor *executor,
-			struct pxp_executor_stats *ret_stats);
+                        struct pxp_executor_stats *ret_stats);
 
 #ifdef __cplusplus
 }

@@ -87,8 +87,8 @@ const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
  * any other     how the task ended: pxp_outcome.error.status.
  */
 enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
-				  void **ret_bytes, size_t *ret_n,
-				  struct pxp_error *ret_error);
+                                  void **ret_bytes, size_t *ret_n,
+                                  struct pxp_error *ret_error);
 
 /**
  * Move out the descriptor that the task wrote its output to (pxp_task_options.output):
@@ -116,7 +116,7 @@ typedef void pxp_done_fn(struct pxp_future *future, void *data);
  * PXP_ENOMEM  not added; it will not be called.
  */
 enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_done,
-				   void *data);
+                                   void *data);
 
 /**
  * A future that the caller settles: the way to bring work of your own (a file that is
@@ -140,7 +140,7 @@ enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, siz
 /** Settle it as failed (cancelled when status is PXP_ECANCELLED). The status must not be
  *  PXP_OK (PXP_EINVAL). PXP_ESTATE as above. */
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,
-				 const struct pxp_error *error);
+                                 const struct pxp_error *error);
 
 #ifdef __cplusplus
 }

@@ -8,7 +8,7 @@
 /* An error is one line of a report and of a terminal: nothing in it may move the
  * cursor or begin a new line. */
 static void error_write(struct pxp_error *error, enum pxp_status status,
-			const char *format, va_list args)
+                        const char *format, va_list args)
 {
 	memset(error, 0, sizeof(*error));
 	error->status = status;
@@ -20,7 +20,7 @@ static void error_write(struct pxp_error *error, enum pxp_status status,
 }
 
 enum pxp_status pxp_fail(struct pxp_error *error, enum pxp_status status,
-			 const char *format, ...)
+                         const char *format, ...)
 {
 	int kept = errno;
 	va_list args;
@@ -48,7 +48,7 @@ enum pxp_status pxp_fail_errno(struct pxp_error *error, const char *format, ...)
 		size_t used = strlen(error->text);
 
 		snprintf(error->text + used, sizeof(error->text) - used, ": %s",
-			 strerrordesc_np(kept) ? strerrordesc_np(kept) : "unknown error");
+		         strerrordesc_np(kept) ? strerrordesc_np(kept) : "unknown error");
 	}
 	errno = kept;
 	return PXP_ESYS;

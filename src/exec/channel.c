@@ -35,7 +35,7 @@ bool channel_set_nonblocking(int socket)
 }
 
 bool channel_send(int socket, const void *head, size_t n_head, const void *body,
-		  size_t n_body, const int *descriptors, unsigned n_descriptors)
+                  size_t n_body, const int *descriptors, unsigned n_descriptors)
 {
 	struct iovec parts[] = {
 		{.iov_base = (void *)head, .iov_len = n_head},

@@ -22,7 +22,7 @@ bool channel_set_nonblocking(int socket);
 /* Send one frame of a head and a body, which may be empty. The descriptors stay the
  * caller's. False with errno; EAGAIN when a non-blocking socket is full. */
 bool channel_send(int socket, const void *head, size_t n_head, const void *body,
-		  size_t n_body, const int *descriptors, unsigned n_descriptors);
+                  size_t n_body, const int *descriptors, unsigned n_descriptors);
 
 /* A frame that came in. */
 struct frame {

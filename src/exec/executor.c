@@ -44,8 +44,8 @@ unsigned executor_n_workers(const struct pxp_executor_options *options)
 }
 
 enum pxp_status executor_init(struct pxp_executor *executor,
-			      const struct executor_table *table,
-			      const struct pxp_executor_options *options)
+                              const struct executor_table *table,
+                              const struct pxp_executor_options *options)
 {
 	executor->table = table;
 	executor->options = *options;
@@ -85,21 +85,21 @@ void executor_acquire(struct pxp_executor *executor)
 void executor_release(struct pxp_executor *executor)
 {
 	if (executor && atomic_fetch_sub_explicit(&executor->n_references, 1,
-						  memory_order_acq_rel) == 1)
+	                                          memory_order_acq_rel) == 1)
 		executor->table->free(executor);
 }
 
 enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
-				    struct pxp_executor **ret_executor,
-				    struct pxp_error *ret_error)
+                                    struct pxp_executor **ret_executor,
+                                    struct pxp_error *ret_error)
 {
 	*ret_executor = NULL;
 	if (!options || options->size != sizeof(*options))
 		return pxp_fail(ret_error, PXP_EINVAL,
-				"options.size is not that of this library");
+		                "options.size is not that of this library");
 	if (options->n_workers > MAX_WORKERS)
 		return pxp_fail(ret_error, PXP_EINVAL, "n_workers is over %d",
-				MAX_WORKERS);
+		                MAX_WORKERS);
 	if (options->n_init_bytes > 0 && !options->init_bytes)
 		return pxp_fail(ret_error, PXP_EINVAL, "n_init_bytes without init_bytes");
 
@@ -107,21 +107,21 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 	case PXP_THREADS:
 		if (options->preload || options->lock_down)
 			return pxp_fail(ret_error, PXP_EINVAL,
-					"preload and lock_down are for processes");
+			                "preload and lock_down are for processes");
 		return thread_pool_create(options, ret_executor, ret_error);
 	case PXP_PROCESSES:
 		return process_pool_create(options, ret_executor, ret_error);
 	}
 	return pxp_fail(ret_error, PXP_EINVAL, "no such kind of executor: %d",
-			(int)options->kind);
+	                (int)options->kind);
 }
 
 static bool options_are_valid(const struct pxp_executor *executor,
-			      const struct pxp_task_options *options)
+                              const struct pxp_task_options *options)
 {
 	bool is_for_processes = options->output || options->retries > 0 ||
-				options->deadline_ms != 0 ||
-				options->max_deadline_ms != 0;
+	                        options->deadline_ms != 0 ||
+	                        options->max_deadline_ms != 0;
 
 	return options->size == sizeof(*options) &&
 	       options->n_descriptors <= PXP_MAX_DESCRIPTORS &&
@@ -147,7 +147,7 @@ static enum pxp_status wait_for_room(struct pxp_executor *executor, bool may_wai
 }
 
 static enum pxp_status enqueue(struct pxp_executor *executor, struct task *task,
-			       bool may_wait)
+                               bool may_wait)
 {
 	enum pxp_status status;
 
@@ -165,9 +165,9 @@ static enum pxp_status enqueue(struct pxp_executor *executor, struct task *task,
 }
 
 static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
-			      const void *input, size_t n_input,
-			      const struct pxp_task_options *options, bool may_wait,
-			      struct pxp_future **ret_future)
+                              const void *input, size_t n_input,
+                              const struct pxp_task_options *options, bool may_wait,
+                              struct pxp_future **ret_future)
 {
 	static const struct pxp_task_options defaults = {.size = sizeof(defaults)};
 	struct pxp_future *future;
@@ -199,17 +199,17 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 }
 
 enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *run,
-				    const void *input, size_t n_input,
-				    const struct pxp_task_options *options,
-				    struct pxp_future **ret_future)
+                                    const void *input, size_t n_input,
+                                    const struct pxp_task_options *options,
+                                    struct pxp_future **ret_future)
 {
 	return submit(executor, run, input, n_input, options, true, ret_future);
 }
 
 enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_fn *run,
-					const void *input, size_t n_input,
-					const struct pxp_task_options *options,
-					struct pxp_future **ret_future)
+                                        const void *input, size_t n_input,
+                                        const struct pxp_task_options *options,
+                                        struct pxp_future **ret_future)
 {
 	return submit(executor, run, input, n_input, options, false, ret_future);
 }
@@ -235,8 +235,8 @@ bool executor_has_begun(struct pxp_executor *executor, struct pxp_future *future
 	task = future_task(future);
 	if (task)
 		has_begun = task->attempts > 0 ||
-			    (task->place == TASK_HANDED &&
-			     executor->table->has_begun(executor, task));
+		            (task->place == TASK_HANDED &&
+		             executor->table->has_begun(executor, task));
 	lock_release(&executor->lock);
 	return has_begun;
 }
@@ -347,7 +347,7 @@ void pxp_executor_resume(struct pxp_executor *executor)
 }
 
 void pxp_executor_stats(struct pxp_executor *executor,
-			struct pxp_executor_stats *ret_stats)
+                        struct pxp_executor_stats *ret_stats)
 {
 	*ret_stats = (struct pxp_executor_stats){0};
 	lock_acquire(&executor->lock);

@@ -26,9 +26,9 @@ struct executor_table {
 	void (*kill)(struct pxp_executor *executor); /* with the lock held */
 	void (*join)(struct pxp_executor *executor); /* without; only once */
 	void (*suspend)(struct pxp_executor *executor,
-			bool stop);                  /* with the lock held */
+	                bool stop);                  /* with the lock held */
 	void (*stats)(struct pxp_executor *executor, /* with the lock held */
-		      struct pxp_executor_stats *ret_stats);
+	              struct pxp_executor_stats *ret_stats);
 	void (*free)(struct pxp_executor *executor); /* the last reference is gone */
 };
 
@@ -51,8 +51,8 @@ unsigned executor_n_workers(const struct pxp_executor_options *options);
 
 /* Fill what every executor has. Copies the initialiser's bytes. */
 enum pxp_status executor_init(struct pxp_executor *executor,
-			      const struct executor_table *table,
-			      const struct pxp_executor_options *options);
+                              const struct executor_table *table,
+                              const struct pxp_executor_options *options);
 void executor_fini(struct pxp_executor *executor);
 
 void executor_acquire(struct pxp_executor *executor);
@@ -71,10 +71,10 @@ bool executor_is_ours(const struct pxp_executor *executor);
 void executor_adopt_thread(struct pxp_executor *executor);
 
 enum pxp_status thread_pool_create(const struct pxp_executor_options *options,
-				   struct pxp_executor **ret_executor,
-				   struct pxp_error *ret_error);
+                                   struct pxp_executor **ret_executor,
+                                   struct pxp_error *ret_error);
 enum pxp_status process_pool_create(const struct pxp_executor_options *options,
-				    struct pxp_executor **ret_executor,
-				    struct pxp_error *ret_error);
+                                    struct pxp_executor **ret_executor,
+                                    struct pxp_error *ret_error);
 
 #endif

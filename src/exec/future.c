@@ -73,7 +73,7 @@ struct pxp_future *pxp_future_acquire(struct pxp_future *future)
 void pxp_future_release(struct pxp_future *future)
 {
 	if (!future || atomic_fetch_sub_explicit(&future->n_references, 1,
-						 memory_order_acq_rel) != 1)
+	                                         memory_order_acq_rel) != 1)
 		return;
 
 	/* Only a promise can come here with callbacks: they will never be called. */
@@ -112,7 +112,7 @@ bool future_start(struct pxp_future *future)
 
 /* Settle it if its state is not beyond latest. */
 static bool settle(struct pxp_future *future, struct settlement *settlement,
-		   enum pxp_future_state latest)
+                   enum pxp_future_state latest)
 {
 	struct callback *callbacks = NULL;
 	bool is_first;
@@ -153,7 +153,7 @@ bool future_settle(struct pxp_future *future, struct settlement *settlement)
 }
 
 enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_done,
-				   void *data)
+                                   void *data)
 {
 	struct callback *callback = malloc(sizeof(*callback));
 
@@ -226,7 +226,7 @@ enum pxp_status pxp_future_wait(struct pxp_future *future, int64_t timeout_ms)
 			status = PXP_ETIMEOUT;
 		else
 			has_time = cond_wait_until(&future->is_settled, &future->lock,
-						   deadline_ns);
+			                           deadline_ns);
 	}
 	lock_release(&future->lock);
 	return status;
@@ -238,8 +238,8 @@ const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future)
 }
 
 enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
-				  void **ret_bytes, size_t *ret_n,
-				  struct pxp_error *ret_error)
+                                  void **ret_bytes, size_t *ret_n,
+                                  struct pxp_error *ret_error)
 {
 	enum pxp_status status = pxp_future_wait(future, timeout_ms);
 
@@ -312,7 +312,7 @@ enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, siz
 }
 
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,
-				 const struct pxp_error *error)
+                                 const struct pxp_error *error)
 {
 	struct settlement failed = {
 		.state = PXP_FAILED, .outcome.error = *error, .output = -1};

@@ -103,7 +103,7 @@ static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
 }
 
 static void spawn(struct nursery *nursery, struct process_frame *request,
-		  struct frame *frame)
+                  struct frame *frame)
 {
 	int pidfd = -1;
 
@@ -121,7 +121,7 @@ static void spawn(struct nursery *nursery, struct process_frame *request,
 	}
 	request->kind = pidfd >= 0 ? FRAME_SPAWNED : FRAME_NOT_SPAWNED;
 	channel_send(nursery->control, request, sizeof(*request), NULL, 0, &pidfd,
-		     pidfd >= 0 ? 1 : 0);
+	             pidfd >= 0 ? 1 : 0);
 	fd_close(&pidfd);
 }
 
@@ -140,7 +140,7 @@ static void reap(struct nursery *nursery, struct process_frame *request)
 }
 
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
-			    int control)
+                            int control)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct nursery nursery = {

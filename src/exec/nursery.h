@@ -6,6 +6,6 @@
 
 /* In a fresh child of the zygote: serve the pool at control until it closes. */
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
-			    int control);
+                            int control);
 
 #endif

@@ -22,7 +22,7 @@ enum {
 };
 
 void pool_settle(struct process_pool *pool, struct task *task,
-		 struct settlement *settlement)
+                 struct settlement *settlement)
 {
 	task_detach(task);
 	task->settlement = *settlement;
@@ -38,8 +38,8 @@ void pool_break(struct process_pool *pool, const char *text)
 		pxp_fail(&executor->broken, PXP_EBROKEN, "%s", text);
 	while ((task = executor_take(executor))) {
 		struct settlement failed = {.state = PXP_FAILED,
-					    .outcome.error = executor->broken,
-					    .output = -1};
+		                            .outcome.error = executor->broken,
+		                            .output = -1};
 
 		pool_settle(pool, task, &failed);
 	}
@@ -48,15 +48,15 @@ void pool_break(struct process_pool *pool, const char *text)
 
 /* What every settlement of a task with a worker says. */
 static struct settlement settlement_at(struct pool_worker *worker,
-				       const struct slot *slot, int64_t now_ns)
+                                       const struct slot *slot, int64_t now_ns)
 {
 	int64_t started_ns = pool_worker_started_ns(worker, slot, now_ns);
 
 	return (struct settlement){
 		.state = PXP_FAILED,
 		.outcome = {.worker = worker->pid,
-			    .queue_ns = started_ns - slot->task->submitted_ns,
-			    .run_ns = now_ns - started_ns},
+	                    .queue_ns = started_ns - slot->task->submitted_ns,
+	                    .run_ns = now_ns - started_ns},
 		.output = -1,
 	};
 }
@@ -65,7 +65,7 @@ static struct settlement settlement_at(struct pool_worker *worker,
 
 /* The result of an answer, which the worker could have made up in every part. */
 static bool take_result(const struct answer_frame *answer, const char *body,
-			size_t n_body, struct frame *frame, struct settlement *settlement)
+                        size_t n_body, struct frame *frame, struct settlement *settlement)
 {
 	size_t n = (size_t)answer->n_result;
 	unsigned n_descriptors = answer->result_is_memfd ? 1 : 0;
@@ -83,7 +83,7 @@ static bool take_result(const struct answer_frame *answer, const char *body,
 	if (!settlement->result) {
 		settlement->state = PXP_FAILED;
 		pxp_fail(&settlement->outcome.error, PXP_ENOMEM,
-			 "no memory for a result of %zu bytes", n);
+		         "no memory for a result of %zu bytes", n);
 		return true;
 	}
 	if (n_descriptors == 0) {
@@ -100,12 +100,12 @@ static bool seal(int output)
 {
 	return output < 0 ||
 	       fcntl(output, F_ADD_SEALS,
-		     F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
+	             F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
 }
 
 /* The word of the front slot's task. NULL, or how it breaks the protocol. */
 static const char *on_answer(struct process_pool *pool, struct pool_worker *worker,
-			     const char *buffer, struct frame *frame, int64_t now_ns)
+                             const char *buffer, struct frame *frame, int64_t now_ns)
 {
 	struct slot *slot = &worker->slots[worker->front];
 	struct answer_frame answer;
@@ -123,7 +123,7 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	if (answer.error.status == PXP_OK) {
 		settlement.state = PXP_FINISHED;
 		if (!take_result(&answer, buffer + sizeof(answer),
-				 frame->n - sizeof(answer), frame, &settlement)) {
+		                 frame->n - sizeof(answer), frame, &settlement)) {
 			settlement_fini(&settlement);
 			return "sent a result that is not what it says";
 		}
@@ -147,7 +147,7 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 }
 
 static const char *on_withdrawn(struct pool_worker *worker, const struct slot_frame *at,
-				int64_t now_ns)
+                                int64_t now_ns)
 {
 	const struct slot *slot = &worker->slots[worker->front];
 
@@ -159,7 +159,7 @@ static const char *on_withdrawn(struct pool_worker *worker, const struct slot_fr
 }
 
 static const char *on_restart_deadline(struct pool_worker *worker,
-				       const struct slot_frame *at, int64_t now_ns)
+                                       const struct slot_frame *at, int64_t now_ns)
 {
 	const struct slot *slot = &worker->slots[worker->front];
 	int64_t ms = at->ms;
@@ -170,8 +170,8 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 	if (worker->deadline_was_restarted || slot->task->deadline_ms == 0)
 		return NULL;
 	int64_t most = slot->task->max_deadline_ms > slot->task->deadline_ms
-			       ? slot->task->max_deadline_ms
-			       : slot->task->deadline_ms;
+	                       ? slot->task->max_deadline_ms
+	                       : slot->task->deadline_ms;
 
 	worker->deadline_was_restarted = true;
 	worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
@@ -187,12 +187,12 @@ static const char *on_broken(struct process_pool *pool, const char *buffer, size
 	memcpy(&broken, buffer, sizeof(broken));
 	broken.error.text[sizeof(broken.error.text) - 1] = 0;
 	pool_break(pool, broken.error.text[0] ? broken.error.text
-					      : "the initialiser of a worker failed");
+	                                      : "the initialiser of a worker failed");
 	return NULL;
 }
 
 static const char *on_frame(struct process_pool *pool, struct pool_worker *worker,
-			    const char *buffer, struct frame *frame, int64_t now_ns)
+                            const char *buffer, struct frame *frame, int64_t now_ns)
 {
 	struct slot_frame at = {0};
 
@@ -224,7 +224,7 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 /* Read at most max_frames. False when the channel has ended or must not be read on: who
  * broke the protocol once is not listened to again. */
 static bool read_frames(struct process_pool *pool, struct pool_worker *worker,
-			int max_frames, int64_t now_ns)
+                        int max_frames, int64_t now_ns)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
@@ -264,16 +264,16 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker, int64
 }
 
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
-		      int64_t now_ns)
+                      int64_t now_ns)
 {
 	/* The answer may be waiting to be read. */
 	read_frames(pool, worker, N_SLOTS, now_ns);
 	if (worker->deadline_ns < 0 || worker->deadline_ns > now_ns)
 		return;
 	pool_worker_kill(worker,
-			 worker->state == WORKER_STOPPING ? KILLED_SHUTDOWN
-							  : KILLED_DEADLINE,
-			 NULL);
+	                 worker->state == WORKER_STOPPING ? KILLED_SHUTDOWN
+	                                                  : KILLED_DEADLINE,
+	                 NULL);
 }
 
 /* ---- deaths ---- */
@@ -300,14 +300,14 @@ void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_
 }
 
 static void describe_death(const struct pool_worker *worker, int status,
-			   struct pxp_error *error)
+                           struct pxp_error *error)
 {
 	if (worker->reason == KILLED_DEADLINE) {
 		pxp_fail(error, PXP_EDEADLINE,
-			 "over its deadline: the worker was killed");
+		         "over its deadline: the worker was killed");
 	} else if (worker->reason == KILLED_BREACH) {
 		pxp_fail(error, PXP_EPROTO, "the worker %s, and was killed",
-			 worker->breach);
+		         worker->breach);
 	} else if (worker->reason == KILLED_SHUTDOWN) {
 		pxp_fail(error, PXP_ECANCELLED, "killed: the executor was shut down");
 	} else if (status < 0) {
@@ -316,11 +316,11 @@ static void describe_death(const struct pool_worker *worker, int status,
 		const char *name = sigabbrev_np(WTERMSIG(status));
 
 		pxp_fail(error, PXP_ECRASHED, "worker died of SIG%s",
-			 name ? name : "unknown");
+		         name ? name : "unknown");
 		error->signal = WTERMSIG(status);
 	} else {
 		pxp_fail(error, PXP_ECRASHED, "worker exited with status %d",
-			 WEXITSTATUS(status));
+		         WEXITSTATUS(status));
 		error->exit_code = WEXITSTATUS(status);
 	}
 }
@@ -331,7 +331,7 @@ static bool is_to_blame(const struct pool_worker *worker, const struct slot *slo
 {
 	return slot == &worker->slots[worker->front] &&
 	       (pool_worker_has_begun(worker, slot) ||
-		++slot->task->n_returned >= MAX_RETURNS);
+	        ++slot->task->n_returned >= MAX_RETURNS);
 }
 
 static void return_to_queue(struct process_pool *pool, struct task *task)
@@ -345,7 +345,7 @@ static void return_to_queue(struct process_pool *pool, struct task *task)
 /* What it held when it died: settle what it had begun, or begin that again; return the
  * rest to the head of the queue. The later slot first, so that the order stays. */
 static void release_held(struct process_pool *pool, struct pool_worker *worker,
-			 int status, int64_t now_ns)
+                         int status, int64_t now_ns)
 {
 	for (unsigned i = worker->n_held; i-- > 0;) {
 		struct slot *slot = &worker->slots[(worker->front + i) % N_SLOTS];
@@ -375,7 +375,7 @@ static void release_held(struct process_pool *pool, struct pool_worker *worker,
 }
 
 static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
-			  int status, int64_t now_ns)
+                          int status, int64_t now_ns)
 {
 	if (worker->reason == KILLED_DEADLINE || worker->reason == KILLED_BREACH)
 		pool->n_killed++;
@@ -392,7 +392,7 @@ static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
 /* ---- the nursery ---- */
 
 static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
-		       const struct process_frame *answer, struct frame *frame)
+                       const struct process_frame *answer, struct frame *frame)
 {
 	if (frame->n_descriptors != 1)
 		return;
@@ -407,7 +407,7 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 }
 
 static void on_not_spawned(struct process_pool *pool, struct pool_worker *worker,
-			   int sys_errno, int64_t now_ns)
+                           int sys_errno, int64_t now_ns)
 {
 	pool_worker_clear(worker);
 	pool_spawn_failed(pool, sys_errno, now_ns);

@@ -20,7 +20,7 @@ static bool holds_tasks(const struct process_pool *pool)
 }
 
 static unsigned count_workers(const struct process_pool *pool,
-			      enum pool_worker_state from, enum pool_worker_state to)
+                              enum pool_worker_state from, enum pool_worker_state to)
 {
 	unsigned n = 0;
 
@@ -76,7 +76,7 @@ static bool spawn_one(struct process_pool *pool, int64_t now_ns)
 static void spawn_missing(struct process_pool *pool, int64_t now_ns)
 {
 	size_t n_ready_for_work = count_workers(pool, WORKER_STARTING, WORKER_STARTING) +
-				  count_idle(pool);
+	                          count_idle(pool);
 
 	while (pool->executor.queue.n > n_ready_for_work && pool->control >= 0 &&
 	       pool->retry_ns < 0 && spawn_one(pool, now_ns))
@@ -102,7 +102,7 @@ static void hand_failed(struct process_pool *pool, struct task *task, int64_t no
 }
 
 static bool hand_next(struct process_pool *pool, struct pool_worker *worker,
-		      int64_t now_ns)
+                      int64_t now_ns)
 {
 	struct task *task = executor_take(&pool->executor);
 
@@ -173,7 +173,7 @@ static void stop_idle(struct process_pool *pool, int64_t now_ns)
 			worker->state = WORKER_STOPPING;
 			worker->deadline_ns = clock_deadline_ns(now_ns, STOP_MS);
 			channel_send(worker->socket, &stop, sizeof(stop), NULL, 0, NULL,
-				     0);
+			             0);
 		}
 	}
 }

@@ -43,7 +43,7 @@ static int create_page(struct state_page **ret_page)
 	if (ftruncate(fd, sizeof(struct state_page)) == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
 		page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,
-			    MAP_SHARED, fd, 0);
+		            MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED) {
 		fd_close(&fd);
 		return -1;
@@ -62,7 +62,7 @@ bool pool_worker_spawn(struct pool_worker *worker, int control)
 	    pipe2(log, O_CLOEXEC) == 0 && channel_set_nonblocking(log[0]) &&
 	    (page = create_page(&worker->page)) >= 0)
 		is_asked = channel_send(control, &request, sizeof(request), NULL, 0,
-					(const int[]){ends[1], log[1], page}, 3);
+		                        (const int[]){ends[1], log[1], page}, 3);
 	worker->socket = ends[0];
 	worker->log = log[0];
 	fd_close(&ends[1]);
@@ -99,7 +99,7 @@ struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *tas
 }
 
 static _Atomic uint64_t *word_of(const struct pool_worker *worker,
-				 const struct slot *slot)
+                                 const struct slot *slot)
 {
 	return &worker->page->slots[slot - worker->slots].word;
 }
@@ -133,12 +133,12 @@ static int put_in_memfd(const struct task *task)
 }
 
 static bool send_task(struct pool_worker *worker, const struct slot *slot,
-		      const struct task *task)
+                      const struct task *task)
 {
 	struct task_frame frame = {
 		.at = {.kind = FRAME_TASK,
-		       .slot = (uint32_t)(slot - worker->slots),
-		       .generation = slot->generation},
+	               .slot = (uint32_t)(slot - worker->slots),
+	               .generation = slot->generation},
 		.run = task->run,
 		.n_descriptors = task->n_descriptors,
 		.has_output = slot->output >= 0,
@@ -159,20 +159,20 @@ static bool send_task(struct pool_worker *worker, const struct slot *slot,
 		descriptors[n++] = input;
 	}
 	is_sent = channel_send(worker->socket, &frame, sizeof(frame), task->input,
-			       frame.input_is_memfd ? 0 : task->n_input, descriptors, n);
+	                       frame.input_is_memfd ? 0 : task->n_input, descriptors, n);
 	fd_close(&input);
 	return is_sent;
 }
 
 bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
-		      int64_t now_ns)
+                      int64_t now_ns)
 {
 	struct slot *slot = &worker->slots[(worker->front + worker->n_held) % N_SLOTS];
 
 	slot->output = -1;
 	if (task->wants_output) {
 		slot->output = memfd_create("pixpool-output",
-					    MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		                            MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		if (slot->output < 0)
 			return false;
 	}
@@ -195,7 +195,7 @@ bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot)
 	uint64_t queued = slot_word(slot->generation, SLOT_QUEUED);
 
 	if (!atomic_compare_exchange_strong(word_of(worker, slot), &queued,
-					    slot_word(slot->generation, SLOT_WITHDRAWN)))
+	                                    slot_word(slot->generation, SLOT_WITHDRAWN)))
 		return false;
 	slot->task = NULL;
 	fd_close(&slot->output);
@@ -215,7 +215,7 @@ void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
 }
 
 int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct slot *slot,
-			       int64_t now_ns)
+                               int64_t now_ns)
 {
 	int64_t claimed = atomic_load(
 		&worker->page->slots[slot - worker->slots].started_ns);
@@ -235,7 +235,7 @@ void pool_worker_signal(const struct pool_worker *worker, int number)
 }
 
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
-		      const char *breach)
+                      const char *breach)
 {
 	if (worker->state == WORKER_ABSENT || worker->state >= WORKER_DYING)
 		return;
@@ -274,10 +274,10 @@ void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes)
 char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n)
 {
 	size_t n = worker->n_logged < LOG_TAIL_BYTES ? (size_t)worker->n_logged
-						     : LOG_TAIL_BYTES;
+	                                             : LOG_TAIL_BYTES;
 	size_t begin = worker->n_logged < LOG_TAIL_BYTES
-			       ? 0
-			       : (size_t)(worker->n_logged % LOG_TAIL_BYTES);
+	                       ? 0
+	                       : (size_t)(worker->n_logged % LOG_TAIL_BYTES);
 	char *log = n > 0 ? malloc(n) : NULL;
 
 	*ret_n = 0;

@@ -81,7 +81,7 @@ bool pool_worker_can_prefetch(const struct pool_worker *worker);
 
 /* Hand it a task. False with errno: the task is still the caller's. */
 bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
-		      int64_t now_ns);
+                      int64_t now_ns);
 
 /* The slot that holds task, or NULL. */
 struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *task);
@@ -97,10 +97,10 @@ void pool_worker_pop(struct pool_worker *worker, int64_t now_ns);
 
 /* The worker's own word on when it began slot, if it can be true. */
 int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct slot *slot,
-			       int64_t now_ns);
+                               int64_t now_ns);
 
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
-		      const char *breach);
+                      const char *breach);
 void pool_worker_signal(const struct pool_worker *worker, int number);
 
 /* Read what is in the log pipe: at most max_bytes, so that a worker that shouts does not

@@ -25,10 +25,10 @@ static struct process_pool *pool_of(struct pxp_executor *executor)
 }
 
 bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
-		uint32_t worker)
+                uint32_t worker)
 {
 	struct epoll_event event = {.events = EPOLLIN,
-				    .data.u64 = pool_source(source, worker)};
+	                            .data.u64 = pool_source(source, worker)};
 
 	return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
@@ -78,7 +78,7 @@ static int64_t next_wake_ns(const struct process_pool *pool, int64_t now_ns)
 		deadline_ns = earlier(deadline_ns, pool->workers[i].deadline_ns);
 	if (deadline_ns >= 0)
 		deadline_ns = earlier(deadline_ns,
-				      clock_deadline_ns(now_ns, HEARTBEAT_MS));
+		                      clock_deadline_ns(now_ns, HEARTBEAT_MS));
 	return earlier(deadline_ns, pool->retry_ns);
 }
 
@@ -91,7 +91,7 @@ static void move_deadlines(struct process_pool *pool, int64_t by_ns)
 }
 
 static void on_event(struct process_pool *pool, const struct epoll_event *event,
-		     int64_t now_ns)
+                     int64_t now_ns)
 {
 	struct pool_worker *worker = &pool->workers[event->data.u64 >> 8];
 	uint64_t count;
@@ -132,7 +132,7 @@ static void wait_and_handle(struct process_pool *pool)
 
 	lock_release(&pool->executor.lock);
 	n = epoll_wait(pool->epoll, events, MAX_EVENTS,
-		       clock_poll_ms(before_ns, wake_ns));
+	               clock_poll_ms(before_ns, wake_ns));
 	now_ns = clock_now_ns();
 	lock_acquire(&pool->executor.lock);
 
@@ -179,7 +179,7 @@ static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error
 
 /* The worker and slot of a handed task; false when it is not there. */
 static bool find(struct process_pool *pool, const struct task *task,
-		 struct pool_worker **ret_worker, struct slot **ret_slot)
+                 struct pool_worker **ret_worker, struct slot **ret_slot)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		*ret_worker = &pool->workers[i];
@@ -247,7 +247,7 @@ static void pool_suspend(struct pxp_executor *executor, bool stop)
 }
 
 static void pool_stats(struct pxp_executor *executor,
-		       struct pxp_executor_stats *ret_stats)
+                       struct pxp_executor_stats *ret_stats)
 {
 	struct process_pool *pool = pool_of(executor);
 
@@ -255,7 +255,7 @@ static void pool_stats(struct pxp_executor *executor,
 		const struct pool_worker *worker = &pool->workers[i];
 
 		ret_stats->n_workers += worker->state == WORKER_STARTING ||
-					worker->state == WORKER_READY;
+		                        worker->state == WORKER_READY;
 		for (int j = 0; j < N_SLOTS; j++) {
 			if (!worker->slots[j].task)
 				continue;
@@ -327,7 +327,7 @@ static enum pxp_status start(struct process_pool *pool, struct pxp_error *ret_er
 		return pxp_fail_errno(ret_error, "descriptors for a process pool");
 
 	status = zygote_start_nursery(&pool->executor.options, &pool->nursery,
-				      &pool->control, ret_error);
+	                              &pool->control, ret_error);
 	if (status != PXP_OK)
 		return status;
 	if (pool_watch(pool, pool->wakeup, SOURCE_WAKEUP, 0) &&
@@ -341,8 +341,8 @@ static enum pxp_status start(struct process_pool *pool, struct pxp_error *ret_er
 }
 
 enum pxp_status process_pool_create(const struct pxp_executor_options *options,
-				    struct pxp_executor **ret_executor,
-				    struct pxp_error *ret_error)
+                                    struct pxp_executor **ret_executor,
+                                    struct pxp_error *ret_error)
 {
 	unsigned n_workers = executor_n_workers(options);
 	struct process_pool *pool = calloc(

@@ -47,7 +47,7 @@ static inline uint64_t pool_source(enum pool_source source, uint32_t worker)
 }
 
 bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
-		uint32_t worker);
+                uint32_t worker);
 
 /* pool_schedule.c: hand out what is queued, start workers that are missing, and, when the
  * pool is stopping and has nothing left, tell the workers to end. */
@@ -59,15 +59,15 @@ void pool_spawn_failed(struct process_pool *pool, int sys_errno, int64_t now_ns)
 
 /* pool_events.c */
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker,
-		    int64_t now_ns);
+                    int64_t now_ns);
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
 void pool_on_control(struct process_pool *pool, int64_t now_ns);
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
-		      int64_t now_ns);
+                      int64_t now_ns);
 
 /* Detach a task and put it where the loop settles it. What settlement owns is moved. */
 void pool_settle(struct process_pool *pool, struct task *task,
-		 struct settlement *settlement);
+                 struct settlement *settlement);
 
 /* No task will run any more: fail what is queued, and refuse what comes. */
 void pool_break(struct process_pool *pool, const char *text);

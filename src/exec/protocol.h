@@ -98,7 +98,7 @@ enum {
 };
 
 _Static_assert(sizeof(struct task_frame) % 16 == 0,
-	       "an input that follows in the worker's buffer is aligned for any type");
+               "an input that follows in the worker's buffer is aligned for any type");
 
 /*
  * The page that a worker shares with the main process. A slot's word is its task's

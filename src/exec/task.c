@@ -9,8 +9,8 @@
 #include <string.h>
 
 struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
-			 const void *input, size_t n_input,
-			 const struct pxp_task_options *options)
+                         const void *input, size_t n_input,
+                         const struct pxp_task_options *options)
 {
 	struct task *task = calloc(1, sizeof(*task));
 
@@ -104,7 +104,7 @@ void task_list_settle(struct task_list *list, const struct pxp_error *error)
 		struct task *task = list->first;
 		struct settlement settlement = {
 			.state = error->status == PXP_ECANCELLED ? PXP_CANCELLED
-								 : PXP_FAILED,
+		                                                 : PXP_FAILED,
 			.outcome.error = *error,
 			.output = -1,
 		};
@@ -179,7 +179,7 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 		memset(&view->error, 0, sizeof(view->error));
 	} else if (view->error.status != PXP_ETASK) {
 		pxp_fail(&view->error, PXP_ETASK, "the task failed: %s",
-			 pxp_status_name(status));
+		         pxp_status_name(status));
 		view->error.code = (int)status;
 	}
 }

@@ -38,8 +38,8 @@ struct task {
 /* A task with a future of executor. The descriptors are the task's from here on, unless
  * it is NULL for lack of memory. */
 struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
-			 const void *input, size_t n_input,
-			 const struct pxp_task_options *options);
+                         const void *input, size_t n_input,
+                         const struct pxp_task_options *options);
 
 /* Free it, and close its descriptors. The future is only released, not settled. */
 void task_destroy(struct task *task);

@@ -31,7 +31,6 @@ static struct settlement run_here(struct task *task, void *context)
 	struct settlement settlement = {.output = -1};
 
 	task->started_ns = clock_now_ns();
-	task->attempts = 1;
 	task_run(task->run, &view);
 
 	settlement.state = view.error.status == PXP_OK ? PXP_FINISHED : PXP_FAILED;
@@ -56,6 +55,7 @@ static struct task *next_task(struct thread_pool *pool)
 	pool->n_idle--;
 	if (task) {
 		pool->n_running++;
+		task->attempts = 1;
 		future_start(task->future);
 	}
 	lock_release(&executor->lock);
@@ -63,7 +63,7 @@ static struct task *next_task(struct thread_pool *pool)
 }
 
 static void end_task(struct thread_pool *pool, struct task *task,
-		     struct settlement *settlement)
+                     struct settlement *settlement)
 {
 	lock_acquire(&pool->executor.lock);
 	pool->n_running--;
@@ -104,7 +104,7 @@ static void *thread_main(void *data)
 	executor_adopt_thread(&pool->executor);
 	if (options->initialise &&
 	    options->initialise(options->init_bytes, options->n_init_bytes, &context,
-				&error) != PXP_OK) {
+	                        &error) != PXP_OK) {
 		break_pool(pool, &error);
 		return NULL;
 	}
@@ -187,7 +187,7 @@ static void pool_suspend(struct pxp_executor *executor, bool stop)
 }
 
 static void pool_stats(struct pxp_executor *executor,
-		       struct pxp_executor_stats *ret_stats)
+                       struct pxp_executor_stats *ret_stats)
 {
 	struct thread_pool *pool = pool_of(executor);
 
@@ -227,8 +227,8 @@ static const struct executor_table thread_pool_table = {
 };
 
 enum pxp_status thread_pool_create(const struct pxp_executor_options *options,
-				   struct pxp_executor **ret_executor,
-				   struct pxp_error *ret_error)
+                                   struct pxp_executor **ret_executor,
+                                   struct pxp_error *ret_error)
 {
 	unsigned n_threads = executor_n_workers(options);
 	struct thread_pool *pool = calloc(

@@ -79,7 +79,7 @@ static void reset_signals(void)
 static struct state_page *map_page(int fd)
 {
 	void *page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,
-			  MAP_SHARED, fd, 0);
+	                  MAP_SHARED, fd, 0);
 
 	if (page == MAP_FAILED)
 		_exit(1);
@@ -114,7 +114,7 @@ static void initialise(struct worker *worker, const void *init_bytes)
 	struct pxp_error error = {0};
 
 	if (pool->initialise && pool->initialise(init_bytes, pool->n_init_bytes,
-						 &worker->context, &error) != PXP_OK)
+	                                         &worker->context, &error) != PXP_OK)
 		give_up(&error);
 	if (pool->lock_down && pool->lock_down(&error) != PXP_OK)
 		give_up(&error);
@@ -153,14 +153,14 @@ static void send_answer(const struct worker *worker, struct pxp_task *view)
 		answer.result_is_memfd = memfd >= 0;
 		if (memfd < 0) {
 			pxp_fail(&answer.error, PXP_ETASK,
-				 "no memfd for a result of %zu bytes: %s", view->n_result,
-				 strerrordesc_np(errno));
+			         "no memfd for a result of %zu bytes: %s", view->n_result,
+			         strerrordesc_np(errno));
 			answer.n_result = 0;
 		}
 	}
 	channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result,
-		     answer.result_is_memfd ? 0 : (size_t)answer.n_result, &memfd,
-		     answer.result_is_memfd ? 1 : 0);
+	             answer.result_is_memfd ? 0 : (size_t)answer.n_result, &memfd,
+	             answer.result_is_memfd ? 1 : 0);
 	fd_close(&memfd);
 }
 
@@ -177,7 +177,7 @@ static void *read_input(int memfd, size_t n)
 }
 
 static void run_task(struct worker *worker, const struct task_frame *task,
-		     const void *body, const struct frame *frame)
+                     const void *body, const struct frame *frame)
 {
 	void *long_input = NULL;
 	struct pxp_task view = {
@@ -193,12 +193,12 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 
 	if (task->input_is_memfd) {
 		long_input = read_input(frame->descriptors[frame->n_descriptors - 1],
-					task->n_input);
+		                        task->n_input);
 		view.input = long_input;
 	}
 	if (task->input_is_memfd && !long_input)
 		pxp_task_fail(&view, PXP_ENOMEM, "no memory for an input of %zu bytes",
-			      view.n_input);
+		              view.n_input);
 	else
 		task_run(task->run, &view);
 	send_answer(worker, &view);
@@ -208,7 +208,7 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 
 /* Begin a task, unless the parent took it back while it lay in the channel. */
 static void receive_task(struct worker *worker, const void *buffer,
-			 const struct frame *frame)
+                         const struct frame *frame)
 {
 	struct task_frame task;
 
@@ -219,8 +219,8 @@ static void receive_task(struct worker *worker, const void *buffer,
 
 	atomic_store(&worker->page->slots[task.at.slot].started_ns, clock_now_ns());
 	if (atomic_compare_exchange_strong(&worker->page->slots[task.at.slot].word,
-					   &queued,
-					   slot_word(task.at.generation, SLOT_STARTED)))
+	                                   &queued,
+	                                   slot_word(task.at.generation, SLOT_STARTED)))
 		run_task(worker, &task, (const char *)buffer + sizeof(task), frame);
 	else
 		send_slot(FRAME_WITHDRAWN, task.at, 0);

@@ -55,7 +55,7 @@ static void leave_terminal(int control)
 }
 
 static pid_t fork_nursery(const struct nursery_frame *request, const void *init_bytes,
-			  int control)
+                          int control)
 {
 	pid_t pid = fork();
 
@@ -75,7 +75,7 @@ static void answer_request(void *buffer, struct frame *frame)
 	if (answer.kind == FRAME_NURSERY && frame->n_descriptors == 1) {
 		memcpy(&request, buffer, sizeof(request));
 		answer.pid = fork_nursery(&request, (char *)buffer + sizeof(request),
-					  frame->descriptors[0]);
+		                          frame->descriptors[0]);
 		answer.sys_errno = errno;
 		answer.kind = FRAME_NURSERY_STARTED;
 	} else {
@@ -126,7 +126,7 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 		return PXP_OK;
 	if (!has_one_thread())
 		return pxp_fail(ret_error, PXP_ESTATE,
-				"the zygote must start before the process has threads");
+		                "the zygote must start before the process has threads");
 	if (!channel_pair(ends))
 		return pxp_fail_errno(ret_error, "socketpair for the zygote");
 
@@ -157,7 +157,7 @@ void pxp_zygote_stop(void)
 
 /* Ask, and wait for the answer. */
 static bool ask(const void *head, size_t n_head, const void *body, size_t n_body,
-		const int *descriptor, struct process_frame *ret_answer)
+                const int *descriptor, struct process_frame *ret_answer)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
@@ -165,9 +165,9 @@ static bool ask(const void *head, size_t n_head, const void *body, size_t n_body
 
 	lock_acquire(&zygote.lock);
 	is_answered = zygote.control >= 0 &&
-		      channel_send(zygote.control, head, n_head, body, n_body, descriptor,
-				   descriptor ? 1 : 0) &&
-		      channel_receive(zygote.control, buffer, &frame) == RECEIVED_FRAME;
+	              channel_send(zygote.control, head, n_head, body, n_body, descriptor,
+	                           descriptor ? 1 : 0) &&
+	              channel_receive(zygote.control, buffer, &frame) == RECEIVED_FRAME;
 	lock_release(&zygote.lock);
 	if (is_answered)
 		memcpy(ret_answer, buffer, sizeof(*ret_answer));
@@ -175,8 +175,8 @@ static bool ask(const void *head, size_t n_head, const void *body, size_t n_body
 }
 
 enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
-				     pid_t *ret_pid, int *ret_control,
-				     struct pxp_error *ret_error)
+                                     pid_t *ret_pid, int *ret_control,
+                                     struct pxp_error *ret_error)
 {
 	struct nursery_frame request = {
 		.kind = FRAME_NURSERY,
@@ -192,7 +192,7 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 
 	if (options->n_init_bytes > MAX_INIT_BYTES)
 		return pxp_fail(ret_error, PXP_EINVAL, "n_init_bytes is over %d",
-				MAX_INIT_BYTES);
+		                MAX_INIT_BYTES);
 	if (zygote.control < 0)
 		return pxp_fail(
 			ret_error, PXP_ESTATE,
@@ -201,7 +201,7 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 		return pxp_fail_errno(ret_error, "socketpair for a process pool");
 
 	is_answered = ask(&request, sizeof(request), options->init_bytes,
-			  options->n_init_bytes, &ends[1], &answer);
+	                  options->n_init_bytes, &ends[1], &answer);
 	close(ends[1]);
 	if (!is_answered || answer.pid < 0 || !channel_set_nonblocking(ends[0])) {
 		errno = is_answered ? answer.sys_errno : ECHILD;

@@ -15,8 +15,8 @@
  * PXP_ESYS    no socket or process to be had, or the zygote is gone.
  */
 enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
-				     pid_t *ret_pid, int *ret_control,
-				     struct pxp_error *ret_error);
+                                     pid_t *ret_pid, int *ret_control,
+                                     struct pxp_error *ret_error);
 
 /* Wait until a nursery, whose control socket is closed, has ended. */
 void zygote_wait_nursery(pid_t pid);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EACH_KIND(kind) \
+#define EACH_KIND(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 
 TEST(contract, a_task_returns_what_it_was_given)
@@ -29,7 +29,7 @@ TEST(contract, a_failure_comes_with_its_code_and_text)
 	{
 		struct pxp_executor *pool = pool_create(kind, 2);
 		struct pxp_future *future = pool_submit(pool, task_fail, "too green",
-							NULL);
+		                                        NULL);
 
 		REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
 		EXPECT_EQ(pxp_future_outcome(future)->error.code, 7);
@@ -55,10 +55,10 @@ TEST(contract, long_inputs_and_results_arrive_whole)
 			void *got;
 
 			REQUIRE(pxp_executor_submit(pool, task_echo, input, n_part, NULL,
-						    &future) == PXP_OK);
+			                            &future) == PXP_OK);
 			EXPECT_EQ(pxp_future_result(future, PXP_FOREVER, &got, &n_got,
-						    NULL),
-				  PXP_OK);
+			                            NULL),
+			          PXP_OK);
 			EXPECT(n_got == n_part && memcmp(got, input, n_part) == 0);
 			free(got);
 			pxp_future_release(future);
@@ -102,7 +102,7 @@ TEST(contract, shutdown_cancels_what_has_not_begun_and_lets_the_rest_finish)
 		gate_open(&gate);
 		EXPECT_STR(result_of(running), "first");
 		EXPECT_EQ(pxp_executor_try_submit(pool, task_echo, NULL, 0, NULL, NULL),
-			  PXP_ESHUTDOWN);
+		          PXP_ESHUTDOWN);
 		EXPECT_EQ(end_of(running), PXP_OK);
 		for (int i = 0; i < 9; i++)
 			EXPECT_EQ(end_of(pending[i]), PXP_ECANCELLED);
@@ -116,9 +116,9 @@ TEST(contract, a_full_queue_refuses_a_try_and_keeps_the_descriptors_with_the_cal
 	EACH_KIND(kind)
 	{
 		struct pxp_executor_options options = {.size = sizeof(options),
-						       .kind = kind,
-						       .n_workers = 1,
-						       .max_pending = 2};
+		                                       .kind = kind,
+		                                       .n_workers = 1,
+		                                       .max_pending = 2};
 		struct gate gate = gate_create();
 		int descriptor = gate_descriptor(&gate);
 		struct pxp_task_options with_descriptor = {
@@ -139,15 +139,15 @@ TEST(contract, a_full_queue_refuses_a_try_and_keeps_the_descriptors_with_the_cal
 		futures[n++] = pool_submit(pool, task_echo, "c", NULL);
 		futures[n++] = pool_submit(pool, task_echo, "d", NULL);
 		EXPECT_EQ(pxp_executor_try_submit(pool, task_wait, NULL, 0,
-						  &with_descriptor, NULL),
-			  PXP_EAGAIN);
+		                                  &with_descriptor, NULL),
+		          PXP_EAGAIN);
 		gate_open(&gate);
 		gate_pass(descriptor); /* still open here */
 		for (int i = 0; i < n; i++)
 			EXPECT_EQ(end_of(futures[i]), PXP_OK);
 		EXPECT_EQ(pxp_executor_submit(pool, task_wait, NULL, 0, &with_descriptor,
-					      NULL),
-			  PXP_OK);
+		                              NULL),
+		          PXP_OK);
 		pxp_executor_destroy(pool);
 		gate_destroy(&gate);
 	}
@@ -179,7 +179,7 @@ TEST(contract, a_queued_task_can_be_cancelled_and_a_running_one_cannot)
 }
 
 static enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_context,
-					struct pxp_error *ret_error)
+                                        struct pxp_error *ret_error)
 {
 	(void)n;
 	(void)ret_context;
@@ -187,7 +187,7 @@ static enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_
 }
 
 static enum pxp_status initialise_copies(const void *bytes, size_t n, void **ret_context,
-					 struct pxp_error *ret_error)
+                                         struct pxp_error *ret_error)
 {
 	(void)n;
 	(void)ret_error;
@@ -207,12 +207,12 @@ TEST(contract, the_initialiser_runs_before_the_first_task)
 	EACH_KIND(kind)
 	{
 		struct pxp_executor_options options = {.size = sizeof(options),
-						       .kind = kind,
-						       .n_workers = 2,
-						       .initialise = initialise_copies,
-						       .init_bytes = "fish",
-						       .n_init_bytes = 5,
-						       .finalise = free};
+		                                       .kind = kind,
+		                                       .n_workers = 2,
+		                                       .initialise = initialise_copies,
+		                                       .init_bytes = "fish",
+		                                       .n_init_bytes = 5,
+		                                       .finalise = free};
 		struct pxp_future *future;
 		struct pxp_executor *pool;
 
@@ -229,11 +229,11 @@ TEST(contract, an_initialiser_that_fails_breaks_the_pool_and_says_why)
 	EACH_KIND(kind)
 	{
 		struct pxp_executor_options options = {.size = sizeof(options),
-						       .kind = kind,
-						       .n_workers = 1,
-						       .initialise = initialise_fails,
-						       .init_bytes = "fish",
-						       .n_init_bytes = 5};
+		                                       .kind = kind,
+		                                       .n_workers = 1,
+		                                       .initialise = initialise_fails,
+		                                       .init_bytes = "fish",
+		                                       .n_init_bytes = 5};
 		struct pxp_future *future;
 		struct pxp_executor *pool;
 
@@ -243,7 +243,7 @@ TEST(contract, an_initialiser_that_fails_breaks_the_pool_and_says_why)
 		EXPECT_STR(pxp_future_outcome(future)->error.text, "no fish today");
 		EXPECT_EQ(end_of(future), PXP_EBROKEN);
 		EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, NULL, NULL),
-			  PXP_EBROKEN);
+		          PXP_EBROKEN);
 		pxp_executor_destroy(pool);
 	}
 }
@@ -278,7 +278,7 @@ TEST(contract, wrong_options_are_refused)
 {
 	struct pxp_executor_options options = {.size = 1, .kind = PXP_THREADS};
 	struct pxp_task_options for_processes = {.size = sizeof(for_processes),
-						 .retries = 1};
+	                                         .retries = 1};
 	struct pxp_executor *pool;
 	struct pxp_error error;
 
@@ -290,7 +290,7 @@ TEST(contract, wrong_options_are_refused)
 
 	pool = pool_create(PXP_THREADS, 1);
 	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, &for_processes, NULL),
-		  PXP_EINVAL);
+	          PXP_EINVAL);
 	EXPECT_EQ(pxp_executor_submit(pool, NULL, NULL, 0, NULL, NULL), PXP_EINVAL);
 	pxp_executor_destroy(pool);
 }

@@ -195,7 +195,7 @@ TEST(future, of_many_completions_at_once_exactly_one_wins)
 
 		for (int i = 0; i < 4; i++)
 			REQUIRE(pthread_create(&threads[i], NULL, race_to_finish,
-					       &race) == 0);
+			                       &race) == 0);
 		if (pxp_future_cancel(race.promise))
 			__atomic_add_fetch(&race.n_won, 1, __ATOMIC_RELAXED);
 		for (int i = 0; i < 4; i++)

@@ -163,7 +163,7 @@ TEST(process_pool, a_task_gets_the_time_it_asks_for_up_to_its_limit)
 	struct pxp_future *short_one = pool_submit_with(
 		pool, task_asks_for_time, "20", &never,
 		(struct pxp_task_options){.deadline_ms = 100000,
-					  .max_deadline_ms = 200000});
+	                                  .max_deadline_ms = 200000});
 
 	EXPECT_EQ(outcome_of(short_one).error.status, PXP_EDEADLINE);
 	EXPECT_EQ(pxp_future_wait(greedy, 0), PXP_ETIMEOUT);
@@ -359,7 +359,7 @@ TEST(process_pool, an_output_that_could_still_change_is_a_breach)
 	struct pxp_future *next = pool_submit(pool, task_echo, "next", NULL);
 
 	EXPECT_STR(outcome_of(future).error.text,
-		   "the worker kept its output open for writing, and was killed");
+	           "the worker kept its output open for writing, and was killed");
 	EXPECT_STR(result_of(next), "next");
 	EXPECT_EQ(end_of(future), PXP_EPROTO);
 	pxp_future_release(next);
@@ -412,18 +412,18 @@ static enum pxp_status preload_fails(struct pxp_error *ret_error)
 static enum pxp_status task_loaded(struct pxp_task *task)
 {
 	return pxp_task_return(task,
-			       loaded == 1    ? "one"
-			       : loaded == 10 ? "ten"
-					      : "both?",
-			       6);
+	                       loaded == 1    ? "one"
+	                       : loaded == 10 ? "ten"
+	                                      : "both?",
+	                       6);
 }
 
 static struct pxp_executor *pool_with_preload(pxp_preload_fn *preload)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
-					       .kind = PXP_PROCESSES,
-					       .n_workers = 2,
-					       .preload = preload};
+	                                       .kind = PXP_PROCESSES,
+	                                       .n_workers = 2,
+	                                       .preload = preload};
 	struct pxp_executor *pool;
 
 	REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
@@ -499,7 +499,7 @@ TEST(process_pool, kill_ends_what_runs_and_cancels_the_rest_in_bounded_time)
 		held[i] = pool_submit(pool, task_wait, "x", &never);
 	REQUIRE(pool_await(pool, 2, 2));
 	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
-		  PXP_OK);
+	          PXP_OK);
 	for (int i = 0; i < 6; i++)
 		EXPECT_EQ(end_of(held[i]), PXP_ECANCELLED);
 	pxp_executor_destroy(pool);

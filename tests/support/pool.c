@@ -36,8 +36,8 @@ struct pxp_executor *pool_create(enum pxp_executor_kind kind, unsigned n_workers
 }
 
 struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
-				    const char *input, const struct gate *gate,
-				    struct pxp_task_options options)
+                                    const char *input, const struct gate *gate,
+                                    struct pxp_task_options options)
 {
 	struct pxp_future *future = NULL;
 	int descriptor = -1;
@@ -49,12 +49,12 @@ struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
 		options.n_descriptors = 1;
 	}
 	REQUIRE(pxp_executor_submit(pool, run, input, input ? strlen(input) + 1 : 0,
-				    &options, &future) == PXP_OK);
+	                            &options, &future) == PXP_OK);
 	return future;
 }
 
 struct pxp_future *pool_submit(struct pxp_executor *pool, pxp_task_fn *run,
-			       const char *input, const struct gate *gate)
+                               const char *input, const struct gate *gate)
 {
 	return pool_submit_with(pool, run, input, gate, (struct pxp_task_options){0});
 }

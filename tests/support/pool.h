@@ -11,10 +11,10 @@ struct pxp_executor *pool_create(enum pxp_executor_kind kind, unsigned n_workers
 
 /* Submit, which must succeed. The gate may be NULL. */
 struct pxp_future *pool_submit(struct pxp_executor *pool, pxp_task_fn *run,
-			       const char *input, const struct gate *gate);
+                               const char *input, const struct gate *gate);
 struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
-				    const char *input, const struct gate *gate,
-				    struct pxp_task_options options);
+                                    const char *input, const struct gate *gate,
+                                    struct pxp_task_options options);
 
 /* Wait until as many run (or lie prefetched); false after a minute. */
 bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched);

@@ -110,7 +110,7 @@ bool scratch_as_nobody(bool (*run)(void))
 	REQUIRE(WIFEXITED(status));
 	if (WEXITSTATUS(status) == NOT_TRIED)
 		scratch_skip("what only binds those who are not root",
-			     "cannot drop root here");
+		             "cannot drop root here");
 	return WEXITSTATUS(status) != FALSE;
 }
 

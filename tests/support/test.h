@@ -16,20 +16,22 @@ enum { TEST_SECONDS = 120 };
 
 #ifdef PIXPOOL_CRITERION
 
-#	include <criterion/criterion.h>
+#include <criterion/criterion.h>
 
-#	define TEST(suite, name) \
-		Test(suite, name, .timeout = TEST_SECONDS, .init = test_begin, \
-		     .fini = test_end)
-#	define EXPECT(...)  cr_expect(__VA_ARGS__)
-#	define REQUIRE(...) cr_assert(__VA_ARGS__)
+#define TEST(suite, name)                                                                \
+	Test(suite, name, .timeout = TEST_SECONDS, .init = test_begin, .fini = test_end)
+#define EXPECT(...)  cr_expect(__VA_ARGS__)
+#define REQUIRE(...) cr_assert(__VA_ARGS__)
 
 #else
 
-#	include <stdbool.h>
+#include <stdbool.h>
 
-#	define EXPECT(claim, ...)  test_expect((claim), false, __FILE__, __LINE__, #        claim)
-#	define REQUIRE(claim, ...) test_expect((claim), true, __FILE__, __LINE__, #        claim)
+#define EXPECT(...)  TEST_CLAIM(false, __VA_ARGS__, 0)
+#define REQUIRE(...) TEST_CLAIM(true, __VA_ARGS__, 0)
+/* The words behind a claim are for Criterion; here the claim itself is shown. */
+#define TEST_CLAIM(required, claim, ...)                                                 \
+	test_expect((claim), required, __FILE__, __LINE__, #claim)
 
 struct test {
 	const char *suite, *name;
@@ -40,14 +42,14 @@ struct test {
 void test_register(struct test *test);
 void test_expect(bool claim, bool required, const char *file, int line, const char *text);
 
-#	define TEST(suite, name) \
-		static void suite##_##name(void); \
-		__attribute__((constructor)) static void register_##suite##_##name(void) \
-		{ \
-			static struct test test = {#suite, #name, suite##_##name, 0}; \
-			test_register(&test); \
-		} \
-		static void suite##_##name(void)
+#define TEST(suite, name)                                                                \
+	static void suite##_##name(void);                                                \
+	__attribute__((constructor)) static void register_##suite##_##name(void)         \
+	{                                                                                \
+		static struct test test = {#suite, #name, suite##_##name, 0};            \
+		test_register(&test);                                                    \
+	}                                                                                \
+	static void suite##_##name(void)
 
 #endif
 
@@ -57,13 +59,13 @@ void test_begin(void);
 void test_end(void);
 
 /* Both sides as numbers or as strings; the values are shown when they differ. */
-#define EXPECT_EQ(got, want) \
+#define EXPECT_EQ(got, want)                                                             \
 	test_expect_eq((intmax_t)(got), (intmax_t)(want), __FILE__, __LINE__, #got)
 #define EXPECT_STR(got, want) test_expect_str((got), (want), __FILE__, __LINE__, #got)
 
 void test_expect_eq(intmax_t got, intmax_t want, const char *file, int line,
-		    const char *text);
+                    const char *text);
 void test_expect_str(const char *got, const char *want, const char *file, int line,
-		     const char *text);
+                     const char *text);
 
 #endif
