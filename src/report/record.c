@@ -1,0 +1,126 @@
+/*
+ * Records as scripts read them: names and order of the members are a contract, held by
+ * the tests record_* to the letter.
+ */
+#include "report/record.h"
+
+#include "report/json.h"
+
+static const char *const status_names[] = {
+	[RECORD_OK] = "ok",
+	[RECORD_SKIPPED] = "skipped",
+	[RECORD_FAILED] = "failed",
+	[RECORD_CANCELLED] = "cancelled",
+};
+
+static void add_side(struct json *json, const char *key, const struct record_side *side)
+{
+	if (!side->format)
+		return;
+	json_open(json, key);
+	json_whole(json, "width", side->width);
+	json_whole(json, "height", side->height);
+	json_string(json, "format", side->format);
+	json_whole(json, "bytes", side->bytes);
+	json_close(json);
+}
+
+static void add_times(struct json *json, const struct record *record)
+{
+	const struct {
+		const char *key;
+		double ms;
+	} times[] = {
+		{"queue", record->queue_ms},
+		{"read", record->read_ms},
+		{"work", record->work_ms},
+		{"commit", record->commit_ms},
+	};
+	bool is_open = false;
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		if (!(times[i].ms >= 0))
+			continue;
+		if (!is_open)
+			json_open(json, "ms");
+		is_open = true;
+		json_decimal(json, times[i].key, times[i].ms, 1);
+	}
+	if (is_open)
+		json_close(json);
+}
+
+static void add_ok(struct json *json, const struct record *record)
+{
+	if (record->engine)
+		json_string(json, "engine", record->engine);
+	add_side(json, "in", &record->in);
+	add_side(json, "out", &record->out);
+	add_times(json, record);
+	json_whole(json, "attempts", record->attempts);
+	if (record->worker > 0)
+		json_whole(json, "worker", (uint64_t)record->worker);
+}
+
+static void add_failed(struct json *json, const struct record *record)
+{
+	json_string(json, "class", fail_class_name(record->failure.class));
+	json_string(json, "message", record->failure.text);
+	if (record->signal > 0)
+		json_whole(json, "signal", (uint64_t)record->signal);
+	add_side(json, "in", &record->in);
+	json_whole(json, "attempts", record->attempts);
+}
+
+static void add_skipped(struct json *json, const struct record *record)
+{
+	if (record->reason)
+		json_string(json, "reason", record->reason);
+	add_side(json, "in", &record->in);
+	add_side(json, "out", &record->out);
+}
+
+void record_line(struct text *text, const struct record *record)
+{
+	struct json json = {.text = text};
+	bool has_output = record->status == RECORD_OK || record->status == RECORD_SKIPPED;
+
+	json_open(&json, NULL);
+	if (record->input)
+		json_path(&json, "input", record->input);
+	if (record->output && has_output)
+		json_path(&json, "output", record->output);
+	json_string(&json, "status", status_names[record->status]);
+	if (record->status == RECORD_OK)
+		add_ok(&json, record);
+	else if (record->status == RECORD_FAILED)
+		add_failed(&json, record);
+	else if (record->status == RECORD_SKIPPED)
+		add_skipped(&json, record);
+	json_close(&json);
+	text_put(text, "\n");
+}
+
+void record_summary_line(struct text *text, const struct report_counts *counts,
+			 double seconds, int exit_status)
+{
+	struct json json = {.text = text};
+
+	json_open(&json, NULL);
+	json_open(&json, "summary");
+	json_whole(&json, "inputs", counts->inputs);
+	json_whole(&json, "ok", counts->ok);
+	json_whole(&json, "skipped", counts->skipped);
+	json_whole(&json, "failed", counts->failed);
+	json_whole(&json, "cancelled", counts->cancelled);
+	json_whole(&json, "remembered", 0); /* needs a state database */
+	json_whole(&json, "ignored", counts->ignored);
+	json_whole(&json, "bytes_in", counts->bytes_in);
+	json_whole(&json, "bytes_out", counts->bytes_out);
+	json_decimal(&json, "seconds", seconds, 2);
+	json_whole(&json, "exit", (uint64_t)exit_status);
+	json_string(&json, "version", PIXPOOL_VERSION);
+	json_close(&json);
+	json_close(&json);
+	text_put(text, "\n");
+}
