@@ -29,7 +29,7 @@ struct meter {
 void meter_init(struct meter *meter, int64_t now_ns);
 void meter_scanning(struct meter *meter, uint64_t n_images);
 void meter_planned(struct meter *meter, uint64_t n_images, uint64_t n_bytes,
-		   int64_t now_ns);
+                   int64_t now_ns);
 void meter_add(struct meter *meter, const struct record *record, int64_t now_ns);
 void meter_ignored(struct meter *meter);
 

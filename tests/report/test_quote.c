@@ -113,8 +113,8 @@ static void make_name(char *name, uint32_t *state)
 	strcpy(name, draw(state) % 2 ? "x" : "");
 	for (uint32_t i = 0; i < n; i++)
 		strcat(name, pieces[draw(state) % (sizeof(pieces) / sizeof(pieces[0]))]);
-	/* ls up to coreutils 9.1 spoils the front of a name that holds an apostrophe and
-	 * ends in an escape (gnulib did not reset its state between two passes). */
+	/* ls 9.1 spoils the front of a name that holds an apostrophe and ends in an escape:
+	 * the shell would not read it back. We don't follow it there. */
 	if (strchr(name, '\''))
 		strcat(name, "x");
 }

@@ -1,0 +1,235 @@
+#include "report/report.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "report/meter.h"
+#include "report/painter.h"
+#include "report/record.h"
+#include "report/report_in.h"
+#include "report/screen.h"
+#include "report/summary.h"
+#include "report/text.h"
+
+#include <langinfo.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+struct report {
+	struct report_options options;
+	struct report_world world;
+	const struct painter *painter;
+	struct screen screen;
+	struct meter meter;
+	struct failures failures;
+	bool is_utf8;
+	bool is_records_broken; /* one was not written whole: none after it is */
+	bool is_finished;
+	bool is_hidden;     /* until the next tick */
+	int64_t painted_ns; /* when progress was last shown */
+};
+
+static const struct painter *painter_of(const struct report_options *options,
+					const struct screen *screen)
+{
+	enum progress progress = options->progress;
+
+	if (progress == PROGRESS_AUTO)
+		progress = screen_can_paint(screen) ? PROGRESS_BAR : PROGRESS_PLAIN;
+	if (progress == PROGRESS_JSON)
+		return &painter_json;
+	if (progress == PROGRESS_NONE || options->quiet)
+		return &painter_none;
+	return progress == PROGRESS_BAR ? &painter_bar : &painter_plain;
+}
+
+struct report *report_create_in(const struct report_options *options,
+				const struct report_world *world)
+{
+	struct report *report = calloc(1, sizeof(*report));
+
+	if (!report)
+		return NULL;
+	report->options = *options;
+	report->world = *world;
+	report->screen.fd = world->fd;
+	report->painter = painter_of(options, &report->screen);
+	/* Some locales give block characters two columns: they get the ASCII bar. */
+	report->is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 &&
+			  wcwidth(0x2588) == 1;
+	report->painted_ns = world->now_ns();
+	meter_init(&report->meter, report->painted_ns);
+	return report;
+}
+
+struct report *report_create(const struct report_options *options)
+{
+	return report_create_in(options,
+				&(struct report_world){STDERR_FILENO, clock_now_ns});
+}
+
+void report_destroy(struct report *report)
+{
+	if (!report)
+		return;
+	report_hide(report);
+	failures_fini(&report->failures);
+	free(report);
+}
+
+static struct view view_of(const struct report *report)
+{
+	return (struct view){
+		.meter = &report->meter,
+		.failures = &report->failures,
+		.now_ns = report->world.now_ns(),
+		.is_utf8 = report->is_utf8,
+		.is_verbose = report->options.verbose,
+		.is_quiet = report->options.quiet,
+	};
+}
+
+/* Write lines, which may be empty, and give them back; progress with them when it is due,
+ * and whenever lines push a live one down. */
+static void show(struct report *report, struct text *lines, struct view *view)
+{
+	const struct painter *painter = report->painter;
+	bool has_progress = painter->progress && !report->options.quiet &&
+			    !report->is_finished;
+	bool is_due = view->now_ns - report->painted_ns >=
+		      painter->tick_ms * INT64_C(1000000);
+	bool paints = has_progress && !report->is_hidden &&
+		      (is_due || (painter->is_live && lines->n > 0));
+	struct text live = TEXT_EMPTY;
+
+	if (paints) {
+		view->width = screen_width(&report->screen);
+		painter->progress(painter->is_live ? &live : lines, view);
+		report->painted_ns = view->now_ns;
+	}
+	if (paints || lines->n > 0)
+		screen_write(&report->screen, lines,
+			     paints && painter->is_live ? &live : NULL);
+	text_fini(&live);
+	text_fini(lines);
+}
+
+void report_tick(struct report *report)
+{
+	struct view view = view_of(report);
+
+	if (report->is_hidden)
+		report->painted_ns = view.now_ns -
+				     report->painter->tick_ms * INT64_C(1000000);
+	report->is_hidden = false;
+	show(report, &TEXT_EMPTY, &view);
+}
+
+int report_tick_ms(const struct report *report)
+{
+	return report->painter->tick_ms;
+}
+
+void report_hide(struct report *report)
+{
+	if (report->screen.is_live)
+		screen_write(&report->screen, &TEXT_EMPTY, NULL);
+	report->is_hidden = true;
+}
+
+void report_scanning(struct report *report, uint64_t n_images)
+{
+	struct view view = view_of(report);
+
+	meter_scanning(&report->meter, n_images);
+	show(report, &TEXT_EMPTY, &view);
+}
+
+void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes)
+{
+	struct view view = view_of(report);
+
+	meter_planned(&report->meter, n_images, n_bytes, view.now_ns);
+	show(report, &TEXT_EMPTY, &view);
+}
+
+void report_ignored(struct report *report, const char *path)
+{
+	struct view view = view_of(report);
+	struct text lines = TEXT_EMPTY;
+
+	meter_ignored(&report->meter);
+	if (report->options.verbose && !report->options.quiet)
+		report->painter->ignored(&lines, path);
+	show(report, &lines, &view);
+}
+
+/* A record that is not whole spoils those that come after it too, so it is the last. */
+static void write_record(struct report *report, struct text *line)
+{
+	if (report->options.records >= 0 && !report->is_records_broken &&
+	    (line->is_cut ||
+	     !fd_write_all(report->options.records, line->bytes, line->n)))
+		report->is_records_broken = true;
+	text_fini(line);
+}
+
+void report_add(struct report *report, const struct record *record)
+{
+	struct view view = view_of(report);
+	struct text lines = TEXT_EMPTY, line = TEXT_EMPTY;
+
+	meter_add(&report->meter, record, view.now_ns);
+	if (record->status == RECORD_FAILED)
+		failures_add(&report->failures, record->input, &record->failure);
+	if (report->options.records >= 0)
+		record_line(&line, record);
+	write_record(report, &line);
+
+	report->painter->settled(&lines, &view, record);
+	show(report, &lines, &view);
+}
+
+void report_say(struct report *report, const char *format, ...)
+{
+	struct view view = view_of(report);
+	struct text said = TEXT_EMPTY, lines = TEXT_EMPTY;
+	va_list args;
+
+	va_start(args, format);
+	text_vformat(&said, format, args);
+	va_end(args);
+	report->painter->said(&lines, said.bytes ? said.bytes : "");
+	text_fini(&said);
+	show(report, &lines, &view);
+}
+
+void report_cancel_rest(struct report *report)
+{
+	meter_cancel_rest(&report->meter);
+}
+
+struct report_counts report_counts(const struct report *report)
+{
+	return meter_counts(&report->meter);
+}
+
+bool report_finish(struct report *report, int exit_status)
+{
+	struct report_counts counts = report_counts(report);
+	struct view view = view_of(report);
+	struct text lines = TEXT_EMPTY, line = TEXT_EMPTY;
+
+	record_summary_line(&line, &counts, meter_seconds(&report->meter, view.now_ns),
+			    exit_status);
+	write_record(report, &line);
+
+	report->is_finished = true;
+	report_hide(report);
+	if (!report->options.quiet)
+		report->painter->finished(&lines, &view, exit_status);
+	show(report, &lines, &view);
+	return !report->is_records_broken;
+}

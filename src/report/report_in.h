@@ -1,0 +1,15 @@
+/* Tests' way in: a report that writes and reads the time where it is told to. */
+#ifndef PXP_REPORT_IN_H
+#define PXP_REPORT_IN_H
+
+#include "report/report.h"
+
+struct report_world {
+	int fd; /* instead of standard error; borrowed */
+	int64_t (*now_ns)(void);
+};
+
+struct report *report_create_in(const struct report_options *options,
+                                const struct report_world *world);
+
+#endif

@@ -1,0 +1,358 @@
+/* The bar: what stands in a line of each width, and what a terminal is sent. */
+#include "caught.h"
+
+#include "report/painter.h"
+
+#include <pty.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const int64_t MS = 1000000;
+
+/* 1,234 of 2,900 after ten seconds of which the last ran at 56.3 a second. */
+static struct meter meter_at_work(unsigned n_failed)
+{
+	struct meter meter;
+	struct record ok = {.status = RECORD_OK}, failed = {.status = RECORD_FAILED};
+
+	meter_init(&meter, 0);
+	meter_planned(&meter, 2900, 0, 0);
+	meter.counts.ok = 1234 - 563;
+	meter.samples[0].n_images = meter.counts.ok;
+	for (unsigned i = 0; i < 563; i++)
+		meter_add(&meter, i < n_failed ? &failed : &ok, 0);
+	return meter;
+}
+
+static const char *line_at(const struct meter *meter, unsigned width, bool is_utf8)
+{
+	static char line[1024];
+	struct text text = text_in(line, sizeof(line));
+	struct view view = {
+		.meter = meter,
+		.now_ns = 10000 * MS,
+		.width = width,
+		.is_utf8 = is_utf8,
+	};
+
+	painter_bar.progress(&text, &view);
+	return line;
+}
+
+/* Each character of the bar takes one column. */
+static size_t columns(const char *line)
+{
+	size_t n = 0;
+
+	for (; *line; line++)
+		n += ((unsigned char)*line & 0xc0) != 0x80;
+	return n;
+}
+
+TEST(bar, all_parts_stand_in_a_line_of_80_columns)
+{
+	struct meter meter = meter_at_work(2);
+
+	EXPECT_STR(line_at(&meter, 80, true),
+		   " 42% "
+		   "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88"
+		   "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88"
+		   "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x8c                  "
+		   "  1,234/2,900  56.3/s  2 failed  0:30 left");
+}
+
+TEST(bar, without_utf8_it_is_ascii)
+{
+	struct meter meter = meter_at_work(2);
+
+	EXPECT_STR(
+		line_at(&meter, 80, false),
+		" 42% [############                  ]  1,234/2,900  56.3/s  2 failed  0:30 left");
+}
+
+TEST(bar, the_least_important_parts_go_first)
+{
+	struct meter meter = meter_at_work(2);
+
+	EXPECT_STR(line_at(&meter, 56, false),
+		   " 42% [##    ]  1,234/2,900  56.3/s  2 failed  0:30 left");
+	EXPECT_STR(line_at(&meter, 55, false),
+		   " 42%  1,234/2,900  56.3/s  2 failed  0:30 left");
+	EXPECT_STR(line_at(&meter, 46, false),
+		   " 42%  1,234/2,900  2 failed  0:30 left");
+	EXPECT_STR(line_at(&meter, 20, false), " 42%  1,234/2,900");
+	EXPECT_STR(line_at(&meter, 17, false), " 42%");
+	EXPECT_STR(line_at(&meter, 4, false), "");
+	EXPECT_STR(line_at(&meter, 1, false), "");
+}
+
+TEST(bar, no_line_reaches_the_last_column)
+{
+	struct meter few = meter_at_work(0), many = meter_at_work(500), scanning;
+
+	meter_init(&scanning, 0);
+	meter_scanning(&scanning, UINT64_MAX);
+	for (unsigned width = 1; width <= 200; width++) {
+		for (int is_utf8 = 0; is_utf8 < 2; is_utf8++) {
+			EXPECT(columns(line_at(&few, width, is_utf8)) < width);
+			EXPECT(columns(line_at(&many, width, is_utf8)) < width);
+			EXPECT(columns(line_at(&scanning, width, is_utf8)) < width);
+		}
+	}
+}
+
+TEST(bar, more_done_than_planned_fills_it_and_no_more)
+{
+	struct meter meter;
+	struct record ok = {.status = RECORD_OK};
+
+	meter_init(&meter, 0);
+	meter_planned(&meter, 1, 0, 0);
+	meter_add(&meter, &ok, 0);
+	meter_add(&meter, &ok, 0);
+	EXPECT_STR(line_at(&meter, 38, false), "100% [######]  2/2  0.20/s  0:00 left");
+}
+
+TEST(bar, a_plan_of_nothing_is_done)
+{
+	struct meter meter;
+
+	meter_init(&meter, 0);
+	meter_planned(&meter, 0, 0, 0);
+	EXPECT_STR(line_at(&meter, 24, false), "100% [###########]  0/0");
+}
+
+TEST(bar, the_plan_pass_counts_up)
+{
+	struct meter meter;
+
+	meter_init(&meter, 0);
+	meter_scanning(&meter, 12345);
+	EXPECT_STR(line_at(&meter, 80, true), "scanning: 12,345 images");
+	EXPECT_STR(line_at(&meter, 12, true), "scanning: 1");
+	EXPECT_STR(line_at(&meter, 1, true), "");
+}
+
+/* A terminal with a report on it. Nothing here is the test's controlling terminal. */
+struct terminal {
+	int master, slave;
+	struct report *report;
+};
+
+static void resize(const struct terminal *terminal, unsigned short columns_now)
+{
+	struct winsize size = {.ws_row = 24, .ws_col = columns_now};
+
+	REQUIRE(ioctl(terminal->slave, TIOCSWINSZ, &size) == 0);
+}
+
+static struct terminal terminal_open(unsigned short columns_now, enum progress progress)
+{
+	struct terminal terminal;
+
+	REQUIRE(openpty(&terminal.master, &terminal.slave, NULL, NULL, NULL) == 0);
+	resize(&terminal, columns_now);
+	setenv("TERM", "xterm", 1);
+	terminal.report = stage_report(progress, terminal.slave);
+	return terminal;
+}
+
+/* What came since the last call; the terminal turns \n into \r\n. It passes bytes on when
+ * it likes, so a mark is sent after them and waited for. Static text. */
+static const char *shown(const struct terminal *terminal)
+{
+	static char text[1 << 16];
+	size_t n = 0;
+
+	REQUIRE(write(terminal->slave, "", 1) == 1);
+	do {
+		ssize_t got = read(terminal->master, text + n, sizeof(text) - n);
+
+		REQUIRE(got > 0);
+		n += (size_t)got;
+		REQUIRE(n < sizeof(text));
+	} while (text[n - 1] != 0);
+	return text;
+}
+
+static void terminal_close(struct terminal *terminal)
+{
+	report_destroy(terminal->report);
+	close(terminal->slave);
+	close(terminal->master);
+}
+
+/* The widest line that was painted over itself: from \r to \e[K. */
+static size_t widest_live(const char *text)
+{
+	size_t widest = 0;
+
+	for (const char *begin = strchr(text, '\r'); begin;
+	     begin = strchr(begin + 1, '\r')) {
+		char line[4096];
+		size_t n = strcspn(begin + 1, "\r\n\033");
+
+		if (begin[1 + n] != '\033' || n >= sizeof(line))
+			continue;
+		memcpy(line, begin + 1, n);
+		line[n] = 0;
+		if (columns(line) > widest)
+			widest = columns(line);
+	}
+	return widest;
+}
+
+TEST(terminal, the_bar_is_painted_over_itself_and_taken_away)
+{
+	struct terminal terminal = terminal_open(24, PROGRESS_AUTO);
+	struct record ok = record_ok("a.jpg", "b.jpg");
+
+	report_planned(terminal.report, 4, 0);
+	EXPECT_STR(shown(&terminal), "");
+	stage_pass_ms(100);
+	report_tick(terminal.report);
+	EXPECT_STR(shown(&terminal), "\r  0% [           ]  0/4\033[K");
+	stage_pass_ms(100);
+	report_add(terminal.report, &ok);
+	EXPECT_STR(shown(&terminal), "\r 25% [##         ]  1/4\033[K");
+	report_hide(terminal.report);
+	EXPECT_STR(shown(&terminal), "\r\033[K");
+	report_say(terminal.report, "a line");
+	EXPECT_STR(shown(&terminal), "a line\r\n");
+	report_tick(terminal.report);
+	EXPECT_STR(shown(&terminal), "\r 25% [##         ]  1/4\033[K");
+	report_destroy(terminal.report);
+	EXPECT_STR(shown(&terminal), "\r\033[K");
+	terminal.report = NULL;
+	terminal_close(&terminal);
+}
+
+TEST(terminal, repaints_are_100_ms_apart)
+{
+	struct terminal terminal = terminal_open(80, PROGRESS_AUTO);
+	struct record ok = record_ok("a.jpg", "b.jpg");
+	int n_paints = 0;
+
+	EXPECT_EQ(report_tick_ms(terminal.report), 100);
+	report_planned(terminal.report, 1000, 0);
+	for (int i = 0; i < 1000; i++) {
+		stage_pass_ms(1);
+		report_add(terminal.report, &ok);
+		report_tick(terminal.report);
+		n_paints += *shown(&terminal) != 0;
+	}
+	EXPECT_EQ(n_paints, 10);
+	terminal_close(&terminal);
+}
+
+TEST(terminal, failures_stand_above_the_bar_whole)
+{
+	struct terminal terminal = terminal_open(20, PROGRESS_AUTO);
+	struct record failed = record_failed("photos/it's b.jpg", FAIL_CRASHED,
+					     "worker died of SIGSEGV");
+
+	report_planned(terminal.report, 4, 0);
+	stage_pass_ms(100);
+	report_tick(terminal.report);
+	shown(&terminal);
+	report_add(terminal.report, &failed);
+	EXPECT_STR(
+		shown(&terminal),
+		"\r\033[K\"photos/it's b.jpg\": failed: crashed: worker died of SIGSEGV\r\n"
+		"\r 25%  1/4  1 failed\033[K");
+	terminal_close(&terminal);
+}
+
+TEST(terminal, a_resize_is_followed_and_no_line_wraps)
+{
+	static const unsigned short widths[] = {20, 1, 200, 80, 2, 40};
+	struct terminal terminal = terminal_open(80, PROGRESS_AUTO);
+	struct record ok = record_ok("a.jpg", "b.jpg");
+
+	use_utf8();
+	report_planned(terminal.report, 2900, 0);
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		resize(&terminal, widths[i]);
+		for (int j = 0; j < 50; j++) {
+			stage_pass_ms(50);
+			report_add(terminal.report, &ok);
+			EXPECT(widest_live(shown(&terminal)) < widths[i]);
+		}
+	}
+	terminal_close(&terminal);
+}
+
+TEST(terminal, a_wide_one_is_made_use_of)
+{
+	struct terminal terminal = terminal_open(20, PROGRESS_AUTO);
+
+	report_planned(terminal.report, 2900, 0);
+	resize(&terminal, 200);
+	stage_pass_ms(100);
+	report_tick(terminal.report);
+	EXPECT_EQ(widest_live(shown(&terminal)), 4 + 1 + 40 + 2 + 7);
+	terminal_close(&terminal);
+}
+
+TEST(terminal, names_cannot_speak_to_it)
+{
+	struct terminal terminal = terminal_open(80, PROGRESS_AUTO);
+	struct record failed = record_failed("\033]0;owned\a\xc2\x9b"
+					     "2J",
+					     FAIL_IO, "\xc2\x9b");
+	const char *text;
+
+	use_utf8();
+	report_planned(terminal.report, 4, 0);
+	report_add(terminal.report, &failed);
+	report_ignored(terminal.report, "\033c");
+	report_say(terminal.report, "%s", "\033c");
+	EXPECT(report_finish(terminal.report, 1));
+	text = shown(&terminal);
+	for (const char *c = text; (c = strchr(c, '\033')) != NULL; c++)
+		EXPECT(strncmp(c, "\033[K", 3) == 0);
+	EXPECT(strchr(text, '\a') == NULL && strstr(text, "\xc2\x9b") == NULL);
+	terminal_close(&terminal);
+}
+
+TEST(terminal, a_dumb_one_gets_plain_lines)
+{
+	static const char *const terms[] = {"dumb", "", NULL};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct terminal terminal = terminal_open(80, PROGRESS_NONE);
+		struct record ok = record_skipped("a.jpg");
+
+		if (terms[i])
+			setenv("TERM", terms[i], 1);
+		else
+			unsetenv("TERM");
+		report_destroy(terminal.report);
+		terminal.report = stage_report(PROGRESS_AUTO, terminal.slave);
+		report_planned(terminal.report, 1, 0);
+		stage_pass_ms(1000);
+		report_add(terminal.report, &ok);
+		EXPECT_STR(shown(&terminal), "[1/1] a.jpg: skipped: exists\r\n");
+		terminal_close(&terminal);
+	}
+}
+
+TEST(terminal, without_one_a_bar_that_is_asked_for_takes_columns)
+{
+	int fd = caught_open();
+	struct report *report = stage_report(PROGRESS_BAR, fd);
+
+	setenv("COLUMNS", "10", 1);
+	report_planned(report, 4, 0);
+	stage_pass_ms(100);
+	report_tick(report);
+	EXPECT_STR(caught_text(fd), "\r  0%  0/4\033[K");
+	setenv("COLUMNS", "x", 1);
+	stage_pass_ms(100);
+	report_tick(report);
+	EXPECT_EQ(widest_live(caught_text(fd)), 4 + 1 + 40 + 2 + 3);
+	report_destroy(report);
+	close(fd);
+}

@@ -1,0 +1,121 @@
+/* Records, to the letter: scripts read them. */
+#include "caught.h"
+
+#include "report/record.h"
+
+#include <string.h>
+
+static const char *line_of(struct record record)
+{
+	static char line[1 << 16];
+	struct text text = text_in(line, sizeof(line));
+
+	record_line(&text, &record);
+	EXPECT(!text.is_cut);
+	return line;
+}
+
+TEST(record, one_that_is_ok_has_all)
+{
+	EXPECT_STR(
+		line_of(record_ok("photos/a.jpg", "thumbs/a.jpg")),
+		"{\"input\":\"photos/a.jpg\",\"output\":\"thumbs/a.jpg\",\"status\":\"ok\","
+		"\"engine\":\"jpeg\","
+		"\"in\":{\"width\":6000,\"height\":4000,\"format\":\"jpeg\",\"bytes\":485921},"
+		"\"out\":{\"width\":256,\"height\":171,\"format\":\"jpeg\",\"bytes\":9120},"
+		"\"ms\":{\"queue\":1.2,\"read\":0.4,\"work\":31.0,\"commit\":0.2},"
+		"\"attempts\":1,\"worker\":4711}\n");
+}
+
+TEST(record, a_failed_one_says_why)
+{
+	struct record record = record_failed("photos/b.jpg", FAIL_CRASHED,
+					     "worker died of SIGSEGV while decoding");
+
+	record.signal = 11;
+	EXPECT_STR(
+		line_of(record),
+		"{\"input\":\"photos/b.jpg\",\"status\":\"failed\",\"class\":\"crashed\","
+		"\"message\":\"worker died of SIGSEGV while decoding\",\"signal\":11,"
+		"\"attempts\":2}\n");
+}
+
+TEST(record, a_failed_one_names_no_output_but_an_input_that_is_known)
+{
+	struct record record = record_failed("b.jpg", FAIL_BAD_IMAGE, "not an image");
+
+	record.output = "thumbs/b.jpg";
+	record.in = (struct record_side){0, 0, "jpeg", 7};
+	EXPECT_STR(line_of(record),
+		   "{\"input\":\"b.jpg\",\"status\":\"failed\",\"class\":\"bad-image\","
+		   "\"message\":\"not an image\","
+		   "\"in\":{\"width\":0,\"height\":0,\"format\":\"jpeg\",\"bytes\":7},"
+		   "\"attempts\":2}\n");
+}
+
+TEST(record, skipped_and_cancelled_ones_are_short)
+{
+	struct record record = record_skipped("a.jpg");
+
+	record.output = "t/a.jpg";
+	EXPECT_STR(line_of(record), "{\"input\":\"a.jpg\",\"output\":\"t/a.jpg\","
+				    "\"status\":\"skipped\",\"reason\":\"exists\"}\n");
+	record.status = RECORD_CANCELLED;
+	EXPECT_STR(line_of(record), "{\"input\":\"a.jpg\",\"status\":\"cancelled\"}\n");
+}
+
+TEST(record, what_is_not_known_is_left_out)
+{
+	struct record record = record_ok("a.jpg", "b.jpg");
+
+	record.queue_ms = record.read_ms = record.commit_ms = -1;
+	record.worker = -1;
+	record.in.format = record.out.format = NULL;
+	EXPECT_STR(line_of(record),
+		   "{\"input\":\"a.jpg\",\"output\":\"b.jpg\",\"status\":\"ok\","
+		   "\"engine\":\"jpeg\",\"ms\":{\"work\":31.0},\"attempts\":1}\n");
+	record.work_ms = -1;
+	record.engine = NULL;
+	EXPECT_STR(line_of(record),
+		   "{\"input\":\"a.jpg\",\"output\":\"b.jpg\",\"status\":\"ok\","
+		   "\"attempts\":1}\n");
+}
+
+TEST(record, paths_that_are_not_utf8_stand_in_base64)
+{
+	struct record record = record_skipped("\xff.jpg");
+
+	record.output = "\xed\xa0\x80";
+	EXPECT_STR(line_of(record), "{\"input_b64\":\"/y5qcGc=\",\"output_b64\":\"7aCA\","
+				    "\"status\":\"skipped\",\"reason\":\"exists\"}\n");
+}
+
+TEST(record, names_of_4096_bytes_are_whole)
+{
+	char name[4097];
+	const char *line;
+
+	memset(name, '\001', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	line = line_of(record_ok(name, name));
+	EXPECT(strlen(line) > 2 * 6 * 4096);
+	EXPECT(strstr(line, "\"worker\":4711}\n") != NULL);
+}
+
+TEST(record, the_summary_has_the_keys_of_the_contract)
+{
+	const struct report_counts counts = {.inputs = 2,
+					     .ok = 1,
+					     .failed = 1,
+					     .ignored = 3,
+					     .bytes_in = 1,
+					     .bytes_out = 1};
+	char line[512];
+	struct text text = text_in(line, sizeof(line));
+
+	record_summary_line(&text, &counts, 0.0421, 1);
+	EXPECT_STR(line, "{\"summary\":{\"inputs\":2,\"ok\":1,\"skipped\":0,\"failed\":1,"
+			 "\"cancelled\":0,\"remembered\":0,\"ignored\":3,\"bytes_in\":1,"
+			 "\"bytes_out\":1,\"seconds\":0.04,\"exit\":1,"
+			 "\"version\":\"" PIXPOOL_VERSION "\"}}\n");
+}

@@ -1,0 +1,377 @@
+/* A whole report, but for the bar: what each painter says, and what records promise. */
+#include "support/test.h"
+
+#include "caught.h"
+
+#include "base/fd.h"
+#include "report/summary.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* One image of each outcome in 3.2 seconds, and one that was never reached. */
+static bool run_batch(struct report *report)
+{
+	struct record ok = record_ok("photos/a.jpg", "thumbs/a.jpg");
+	struct record failed = record_failed("photos/b c.jpg", FAIL_CRASHED,
+					     "worker died of SIGSEGV");
+	struct record skipped = record_skipped("photos/d.jpg");
+
+	report_scanning(report, 3);
+	report_ignored(report, "photos/notes.txt");
+	report_planned(report, 4, 0);
+	stage_pass_ms(1600);
+	report_add(report, &ok);
+	report_add(report, &failed);
+	stage_pass_ms(1600);
+	report_add(report, &skipped);
+	report_say(report, "interrupted: %s", "stopping");
+	report_cancel_rest(report);
+	return report_finish(report, 130);
+}
+
+static const char *said_by(const struct report_options *options)
+{
+	int fd = caught_open();
+	struct report *report = stage_report_of(options, fd);
+	const char *text;
+
+	EXPECT(run_batch(report));
+	text = caught_text(fd);
+	report_destroy(report);
+	close(fd);
+	return text;
+}
+
+static const char summary_text[] =
+	"4 images: 1 done, 1 skipped, 1 failed, 1 cancelled in 3.2 s (0.6 images/s), "
+	"485.9 kB -> 9.1 kB, 1 other file ignored\n"
+	"failed:\n"
+	"  'photos/b c.jpg': crashed: worker died of SIGSEGV\n";
+
+static const char *with_summary(const char *lines)
+{
+	static char text[4096];
+
+	snprintf(text, sizeof(text), "%s%s", lines, summary_text);
+	return text;
+}
+
+TEST(report, plain_has_a_line_for_each_file)
+{
+	EXPECT_STR(
+		said_by(&(struct report_options){.progress = PROGRESS_PLAIN,
+						 .records = -1}),
+		with_summary(
+			"[1/4] photos/a.jpg -> thumbs/a.jpg (256x171, 9.1 kB)\n"
+			"[2/4] 'photos/b c.jpg': failed: crashed: worker died of SIGSEGV\n"
+			"[3/4] photos/d.jpg: skipped: exists\n"
+			"interrupted: stopping\n"));
+}
+
+TEST(report, what_is_no_terminal_gets_plain_lines)
+{
+	setenv("TERM", "xterm", 1);
+	EXPECT(strncmp(said_by(&(struct report_options){.records = -1}), "[1/4] ", 6) ==
+	       0);
+}
+
+TEST(report, none_has_the_summary_alone)
+{
+	EXPECT_STR(said_by(&(struct report_options){.progress = PROGRESS_NONE,
+						    .records = -1}),
+		   with_summary("interrupted: stopping\n"));
+}
+
+TEST(report, verbose_names_what_was_ignored)
+{
+	EXPECT_STR(said_by(&(struct report_options){
+			   .progress = PROGRESS_NONE, .verbose = true, .records = -1}),
+		   with_summary("ignored: photos/notes.txt\ninterrupted: stopping\n"));
+}
+
+TEST(report, quiet_still_names_failures)
+{
+	static const enum progress all[] = {PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN,
+					    PROGRESS_NONE};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		const struct report_options options = {.progress = all[i],
+						       .verbose = true,
+						       .quiet = true,
+						       .records = -1};
+
+		EXPECT_STR(said_by(&options),
+			   "'photos/b c.jpg': failed: crashed: worker died of SIGSEGV\n"
+			   "interrupted: stopping\n");
+	}
+}
+
+static const char failed_record[] =
+	"{\"input\":\"photos/b c.jpg\",\"status\":\"failed\","
+	"\"class\":\"crashed\","
+	"\"message\":\"worker died of SIGSEGV\",\"attempts\":2}\n";
+static const char ok_record[] =
+	"{\"input\":\"photos/a.jpg\",\"output\":\"thumbs/a.jpg\",\"status\":\"ok\","
+	"\"engine\":\"jpeg\","
+	"\"in\":{\"width\":6000,\"height\":4000,\"format\":\"jpeg\",\"bytes\":485921},"
+	"\"out\":{\"width\":256,\"height\":171,\"format\":\"jpeg\",\"bytes\":9120},"
+	"\"ms\":{\"queue\":1.2,\"read\":0.4,\"work\":31.0,\"commit\":0.2},"
+	"\"attempts\":1,\"worker\":4711}\n";
+static const char skipped_record[] =
+	"{\"input\":\"photos/d.jpg\",\"status\":\"skipped\",\"reason\":\"exists\"}\n";
+static const char summary_record[] =
+	"{\"summary\":{\"inputs\":4,\"ok\":1,\"skipped\":1,\"failed\":1,\"cancelled\":1,"
+	"\"remembered\":0,\"ignored\":1,\"bytes_in\":485921,\"bytes_out\":9120,"
+	"\"seconds\":3.20,\"exit\":130,\"version\":\"" PIXPOOL_VERSION "\"}}\n";
+
+TEST(report, json_is_an_object_a_line)
+{
+	char want[4096];
+
+	snprintf(
+		want, sizeof(want), "%s%s%s%s%s%s%s%s",
+		"{\"ignored\":\"photos/notes.txt\"}\n", ok_record,
+		"{\"progress\":{\"done\":1,\"total\":4,\"failed\":0}}\n", failed_record,
+		skipped_record,
+		"{\"progress\":{\"done\":3,\"total\":4,\"failed\":1,\"images_per_second\":0.9,"
+		"\"seconds_left\":1}}\n",
+		"{\"message\":\"interrupted: stopping\"}\n", summary_record);
+	EXPECT_STR(said_by(&(struct report_options){
+			   .progress = PROGRESS_JSON, .verbose = true, .records = -1}),
+		   want);
+}
+
+TEST(report, quiet_json_has_records_of_failures_alone)
+{
+	char want[1024];
+
+	snprintf(want, sizeof(want), "%s%s", failed_record,
+		 "{\"message\":\"interrupted: stopping\"}\n");
+	EXPECT_STR(said_by(&(struct report_options){
+			   .progress = PROGRESS_JSON, .quiet = true, .records = -1}),
+		   want);
+}
+
+TEST(report, json_progress_while_scanning_is_a_second_apart)
+{
+	int fd = caught_open();
+	struct report *report = stage_report(PROGRESS_JSON, fd);
+
+	EXPECT_EQ(report_tick_ms(report), 1000);
+	for (uint64_t n = 1; n <= 200; n++) {
+		stage_pass_ms(10);
+		report_scanning(report, n);
+	}
+	EXPECT_STR(caught_text(fd), "{\"progress\":{\"scanned\":100}}\n"
+				    "{\"progress\":{\"scanned\":200}}\n");
+	report_destroy(report);
+	close(fd);
+}
+
+TEST(report, records_come_line_by_line_and_end_in_the_summary)
+{
+	int records = caught_open(), fd = caught_open();
+	struct report *report = stage_report_of(
+		&(struct report_options){.quiet = true, .records = records}, fd);
+	char want[4096];
+
+	EXPECT(run_batch(report));
+	snprintf(want, sizeof(want), "%s%s%s%s", ok_record, failed_record, skipped_record,
+		 summary_record);
+	EXPECT_STR(caught_text(records), want);
+	report_destroy(report);
+	close(records);
+	close(fd);
+}
+
+TEST(report, counts_agree_with_the_records)
+{
+	int fd = caught_open();
+	struct report *report = stage_report(PROGRESS_NONE, fd);
+	struct report_counts counts;
+
+	run_batch(report);
+	counts = report_counts(report);
+	EXPECT_EQ(counts.inputs, 4);
+	EXPECT_EQ(counts.inputs,
+		  counts.ok + counts.skipped + counts.failed + counts.cancelled);
+	EXPECT_EQ(counts.ignored, 1);
+	EXPECT_EQ(counts.bytes_in, 485921);
+	EXPECT_EQ(counts.bytes_out, 9120);
+	report_destroy(report);
+	close(fd);
+}
+
+TEST(report, interrupted_in_the_plan_pass_all_is_cancelled)
+{
+	int fd = caught_open();
+	struct report *report = stage_report(PROGRESS_NONE, fd);
+
+	report_scanning(report, 12345);
+	stage_pass_ms(1000);
+	report_cancel_rest(report);
+	EXPECT(report_finish(report, 130));
+	EXPECT_STR(caught_text(fd), "12,345 images: 0 done, 12,345 cancelled in 1.0 s\n");
+	report_destroy(report);
+	close(fd);
+}
+
+TEST(report, the_list_of_failures_is_bounded_and_grouped_by_class)
+{
+	int fd = caught_open();
+	struct report *report = stage_report(PROGRESS_NONE, fd);
+	const char *text, *line;
+	int n_lines = 0;
+
+	for (int i = 0; i < FAILURES_KEPT + 1234; i++) {
+		char name[32];
+		struct record record;
+
+		snprintf(name, sizeof(name), "%04d.jpg", i);
+		record = record_failed(name, i % 2 ? FAIL_BAD_IMAGE : FAIL_IO, "why");
+		report_add(report, &record);
+	}
+	stage_pass_ms(1000);
+	report_finish(report, 1);
+	text = caught_text(fd);
+	for (line = strchr(text, '\n'); line; line = strchr(line + 1, '\n'))
+		n_lines++;
+	EXPECT_EQ(n_lines, 2 + FAILURES_KEPT + 1);
+	EXPECT(strncmp(text, "1,334 images: 0 done, 1,334 failed in 1.0 s", 43) == 0);
+	EXPECT(strstr(text, "failed:\n  0001.jpg: bad-image: why\n  0003.jpg") != NULL);
+	EXPECT(strstr(text, "0099.jpg: bad-image: why\n  0000.jpg: io: why\n") != NULL);
+	EXPECT(strstr(text, "  ... and 1,234 more; --report FILE names them all\n") !=
+	       NULL);
+	report_destroy(report);
+	close(fd);
+}
+
+static int broken_pipe(void)
+{
+	int ends[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+	close(ends[0]);
+	return ends[1];
+}
+
+TEST(report, a_closed_standard_error_stops_nothing)
+{
+	static const enum progress all[] = {PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON,
+					    PROGRESS_NONE};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		int records = caught_open(), fd = broken_pipe();
+		struct report *report = stage_report_of(
+			&(struct report_options){.progress = all[i], .records = records},
+			fd);
+
+		EXPECT(run_batch(report));
+		EXPECT_EQ(report_counts(report).ok, 1);
+		EXPECT(strstr(caught_text(records), summary_record) != NULL);
+		report_destroy(report);
+		close(records);
+		close(fd);
+	}
+}
+
+TEST(report, records_that_cannot_be_written_are_remembered)
+{
+	int fd = caught_open(), records = broken_pipe();
+	struct report *report = stage_report_of(
+		&(struct report_options){.progress = PROGRESS_PLAIN, .records = records},
+		fd);
+
+	EXPECT(!run_batch(report));
+	EXPECT(strstr(caught_text(fd), summary_text) != NULL);
+	report_destroy(report);
+	close(records);
+	close(fd);
+}
+
+/* A record that is cut short must not be followed by another on the same line. */
+TEST(report, after_a_record_that_failed_none_is_written)
+{
+	int fd = caught_open(), records = caught_open();
+	struct report *report = stage_report_of(
+		&(struct report_options){.progress = PROGRESS_NONE, .records = records},
+		fd);
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC), kept = dup(records);
+
+	REQUIRE(full >= 0 && kept >= 0);
+	REQUIRE(dup2(full, records) == records);
+	report_add(report, &(struct record){.input = "a.jpg", .status = RECORD_SKIPPED});
+	REQUIRE(dup2(kept, records) == records);
+	report_add(report, &(struct record){.input = "b.jpg", .status = RECORD_SKIPPED});
+	EXPECT(!report_finish(report, 0));
+	EXPECT_STR(caught_text(records), "");
+	report_destroy(report);
+	close(full);
+	close(kept);
+	close(records);
+	close(fd);
+}
+
+struct reader {
+	int fd;
+	size_t n_bytes, n_lines;
+};
+
+static void *read_all(void *data)
+{
+	struct reader *reader = data;
+	char bytes[4096];
+	ssize_t n;
+
+	while ((n = read(reader->fd, bytes, sizeof(bytes))) > 0) {
+		reader->n_bytes += (size_t)n;
+		for (ssize_t i = 0; i < n; i++)
+			reader->n_lines += bytes[i] == '\n';
+	}
+	return NULL;
+}
+
+TEST(report, a_full_pipe_that_does_not_block_is_waited_for)
+{
+	enum { N_RECORDS = 5000 };
+	int ends[2], fd = caught_open();
+	struct reader reader = {0};
+	struct report *report;
+	pthread_t thread;
+
+	REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+	REQUIRE(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
+	reader.fd = ends[0];
+	report = stage_report_of(
+		&(struct report_options){.progress = PROGRESS_NONE, .records = ends[1]},
+		fd);
+	while (write(ends[1], "\n", 1) == 1)
+		reader.n_lines--;
+	reader.n_bytes = reader.n_lines;
+	REQUIRE(pthread_create(&thread, NULL, read_all, &reader) == 0);
+	for (int i = 0; i < N_RECORDS; i++)
+		report_add(report,
+			   &(struct record){.input = "a.jpg", .status = RECORD_SKIPPED});
+	EXPECT(report_finish(report, 0));
+	close(ends[1]);
+	REQUIRE(pthread_join(thread, NULL) == 0);
+	EXPECT_EQ(reader.n_lines, N_RECORDS + 1);
+	EXPECT(reader.n_bytes >
+	       N_RECORDS * strlen("{\"input\":\"a.jpg\",\"status\":\"skipped\"}\n"));
+	report_destroy(report);
+	close(ends[0]);
+	close(fd);
+}
+
+TEST(report, destroy_takes_nothing)
+{
+	report_destroy(NULL);
+}
