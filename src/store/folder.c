@@ -58,7 +58,7 @@ static int open_beneath(const struct store *store, const char *path)
 }
 
 static int open_step(int parent, const char *name, bool make, bool in_root,
-		     struct stop *ret_stop)
+                     struct stop *ret_stop)
 {
 	int fd = openat(parent, name, FOLDER_FLAGS | O_NOFOLLOW);
 
@@ -74,7 +74,7 @@ static int open_step(int parent, const char *name, bool make, bool in_root,
 /* Name by name: where openat2() is not to be had, or gave no folder; this makes it or
  * tells why not. */
 static int open_by_steps(const struct store *store, const char *path, bool make,
-			 struct stop *ret_stop)
+                         struct stop *ret_stop)
 {
 	char *names = strdup(path), *rest = names, *name;
 	int at = store->root;
@@ -138,7 +138,7 @@ void folder_forget(struct store *store)
 }
 
 int folder_open_below(struct store *store, const char *path, bool make,
-		      struct stop *ret_stop)
+                      struct stop *ret_stop)
 {
 	int fd;
 

@@ -13,7 +13,7 @@
 enum { TEMP_BYTES = 48, TEMP_TRIES = 8 };
 
 static enum published stopped(const struct output *output, struct stop *stop,
-			      const char *stage)
+                              const char *stage)
 {
 	stop_at(stop, stage, output->in_root);
 	return STOPPED;
@@ -40,7 +40,7 @@ static void drop_temp(const struct output *output, const char *temp)
 
 /* Give what stands under the temporary name the right one. */
 static enum published rename_over(const struct output *output, const char *temp,
-				  struct stop *stop)
+                                  struct stop *stop)
 {
 	if (renameat(output->folder, temp, output->folder, output->name) == 0)
 		return PUBLISHED;
@@ -62,7 +62,7 @@ static int link_unnamed(int fd, int folder, const char *name)
 
 /* Linking never replaces, renaming does. */
 static enum published replace_by_unnamed(const struct output *output, int fd,
-					 struct stop *stop)
+                                         struct stop *stop)
 {
 	char temp[TEMP_BYTES];
 	int tries = 0, linked;
@@ -73,7 +73,7 @@ static enum published replace_by_unnamed(const struct output *output, int fd,
 	} while (linked != 0 && errno == EEXIST && ++tries < TEMP_TRIES);
 
 	return linked == 0 ? rename_over(output, temp, stop)
-			   : stopped(output, stop, "link it");
+	                   : stopped(output, stop, "link it");
 }
 
 static enum published name_unnamed(const struct output *output, int fd, struct stop *stop)
@@ -83,7 +83,7 @@ static enum published name_unnamed(const struct output *output, int fd, struct s
 	switch (errno) {
 	case EEXIST:
 		return output->may_replace ? replace_by_unnamed(output, fd, stop)
-					   : IN_THE_WAY;
+		                           : IN_THE_WAY;
 	case EPERM: /* a file system without links, or a policy against this kind */
 	case EOPNOTSUPP:
 	case EXDEV:
@@ -104,8 +104,8 @@ static enum published publish_unnamed(const struct output *output, struct stop *
 	fd = openat(output->folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL
-			       ? NO_SUCH_WAY
-			       : stopped(output, stop, "make a file");
+		               ? NO_SUCH_WAY
+		               : stopped(output, stop, "make a file");
 
 	if (fd_copy(fd, output->content, output->n))
 		result = name_unnamed(output, fd, stop);
@@ -124,14 +124,14 @@ static int create_temp(const struct output *output, char temp[TEMP_BYTES])
 	do {
 		temp_name(temp);
 		fd = openat(output->folder, temp,
-			    O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
+		            O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
 	} while (fd < 0 && errno == EEXIST && ++tries < TEMP_TRIES);
 	return fd;
 }
 
 /* Give it the right name unless something has that. */
 static enum published rename_new(const struct output *output, const char *temp,
-				 struct stop *stop)
+                                 struct stop *stop)
 {
 	int folder = output->folder;
 	int done = -1;
@@ -173,7 +173,7 @@ static enum published publish_named(const struct output *output, struct stop *st
 		return stopped(output, stop, "write it");
 	}
 	return output->may_replace ? rename_over(output, temp, stop)
-				   : rename_new(output, temp, stop);
+	                           : rename_new(output, temp, stop);
 }
 
 enum published output_publish(const struct output *output, struct stop *ret_stop)

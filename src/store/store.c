@@ -71,7 +71,7 @@ static bool is_sound(const char *relative)
 
 /* Open the folder of a sound name; *ret_name is what is left of it. */
 static int open_folder_of(struct store *store, const char *relative, bool make,
-			  const char **ret_name, struct stop *ret_stop)
+                          const char **ret_name, struct stop *ret_stop)
 {
 	const char *slash = strrchr(relative, '/');
 	char *path = slash ? strndup(relative, (size_t)(slash - relative)) : strdup("");
@@ -104,13 +104,13 @@ bool store_has(struct store *store, const char *relative)
 }
 
 static enum published publish_once(struct store *store, const char *relative, int content,
-				   uint64_t n, bool may_replace, struct stop *ret_stop)
+                                   uint64_t n, bool may_replace, struct stop *ret_stop)
 {
 	struct output output = {.content = content,
-				.n = (size_t)n,
-				.may_replace = may_replace,
-				.in_root = !strchr(relative, '/'),
-				.without = store->without};
+	                        .n = (size_t)n,
+	                        .may_replace = may_replace,
+	                        .in_root = !strchr(relative, '/'),
+	                        .without = store->without};
 	enum published result;
 	struct stat st;
 
@@ -192,8 +192,8 @@ static const char *reason_of(int sys_errno)
 
 /* Put a stop, or what is in the way, into the caller's words. */
 static enum store_result tell(const struct store *store, enum published result,
-			      const struct stop *stop, enum overwrite overwrite,
-			      struct failure *ret_failure, int *ret_errno)
+                              const struct stop *stop, enum overwrite overwrite,
+                              struct failure *ret_failure, int *ret_errno)
 {
 	if (result == PUBLISHED)
 		return STORE_DONE;
@@ -201,20 +201,20 @@ static enum store_result tell(const struct store *store, enum published result,
 		if (overwrite == OVERWRITE_SKIP)
 			return STORE_SKIPPED;
 		failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
-			    overwrite == OVERWRITE_ALWAYS
-				    ? reason_of(EISDIR)
-				    : "something has its name already");
+		            overwrite == OVERWRITE_ALWAYS
+		                    ? reason_of(EISDIR)
+		                    : "something has its name already");
 		return STORE_FAILED;
 	}
 	failure_set(ret_failure, class_of(stop->sys_errno), "publish: cannot %s: %s",
-		    stop->stage, reason_of(stop->sys_errno));
+	            stop->stage, reason_of(stop->sys_errno));
 	*ret_errno = stop->sys_errno;
 	return is_of_the_place(store, stop) ? STORE_PLACE : STORE_FAILED;
 }
 
 enum store_result store_publish(struct store *store, const char *relative, int content,
-				uint64_t n, enum overwrite overwrite,
-				struct failure *ret_failure, int *ret_errno)
+                                uint64_t n, enum overwrite overwrite,
+                                struct failure *ret_failure, int *ret_errno)
 {
 	bool may_replace = overwrite == OVERWRITE_ALWAYS;
 	enum published result;
@@ -224,7 +224,7 @@ enum store_result store_publish(struct store *store, const char *relative, int c
 	*ret_errno = 0;
 	if (!is_sound(relative)) {
 		failure_set(ret_failure, FAIL_INTERNAL,
-			    "publish: \"%s\" is no name of an output", relative);
+		            "publish: \"%s\" is no name of an output", relative);
 		return STORE_FAILED;
 	}
 	result = publish_once(store, relative, content, n, may_replace, &stop);

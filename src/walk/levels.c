@@ -65,7 +65,7 @@ static bool add_entry(struct level *level, const struct dirent64 *entry)
 	if (type == DT_DIR)
 		return names_add(&level->folders, 0, entry->d_name);
 	return names_add(&level->files, type == DT_REG ? NAME_FILE : NAME_OTHER,
-			 entry->d_name);
+	                 entry->d_name);
 }
 
 static void level_read(struct level *level, char *buffer)
@@ -112,9 +112,9 @@ bool levels_push(struct levels *levels, int *fd, const struct stat *folder, size
 	}
 	level = &levels->level[levels->n++];
 	*level = (struct level){.fd = *fd,
-				.dev = folder->st_dev,
-				.ino = folder->st_ino,
-				.path_n = path_n};
+	                        .dev = folder->st_dev,
+	                        .ino = folder->st_ino,
+	                        .path_n = path_n};
 	*fd = -1;
 	close_far_above(levels, levels->n - 1);
 

@@ -51,7 +51,7 @@ bool levels_hold(const struct levels *levels, const struct stat *folder);
  * when there is no memory for the level itself. What fails later, in the middle of
  * reading, is noted in the level, which has what was read before it. */
 bool levels_push(struct levels *levels, int *fd, const struct stat *folder,
-		 size_t path_n);
+                 size_t path_n);
 
 void levels_pop(struct levels *levels);
 

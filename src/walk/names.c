@@ -26,8 +26,8 @@ bool names_add(struct names *names, char mark, const char *name)
 	size_t n_name = strlen(name) + 1;
 	void *bytes = names->bytes, *starts = names->starts;
 	bool fits = names->n_bytes <= UINT32_MAX &&
-		    grow(&bytes, &names->max_bytes, names->n_bytes + 1 + n_name, 1) &&
-		    grow(&starts, &names->max, names->n + 1, sizeof(*names->starts));
+	            grow(&bytes, &names->max_bytes, names->n_bytes + 1 + n_name, 1) &&
+	            grow(&starts, &names->max, names->n + 1, sizeof(*names->starts));
 
 	names->bytes = bytes;
 	names->starts = starts;
@@ -51,18 +51,17 @@ static int compare(const void *left, const void *right, void *data)
 	const struct names *names = data;
 
 	return strcmp(name_at(names, *(const uint32_t *)left),
-		      name_at(names, *(const uint32_t *)right));
+	              name_at(names, *(const uint32_t *)right));
 }
 
+/* Of a sorted list that is not empty. */
 static void drop_doubles(struct names *names)
 {
-	size_t n_kept = 0;
+	size_t n_kept = 1;
 
-	for (size_t i = 0; i < names->n; i++) {
-		if (n_kept > 0 &&
-		    compare(&names->starts[n_kept - 1], &names->starts[i], names) == 0)
-			continue;
-		names->starts[n_kept++] = names->starts[i];
+	for (size_t i = 1; i < names->n; i++) {
+		if (compare(&names->starts[n_kept - 1], &names->starts[i], names) != 0)
+			names->starts[n_kept++] = names->starts[i];
 	}
 	names->n = n_kept;
 }

@@ -69,27 +69,27 @@ static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_er
 	size_t n;
 
 	*ret_item = (struct walk_item){.kind = sys_errno ? WALK_ERROR : WALK_FILE,
-				       .is_named = true,
-				       .input = walk->n_begun - 1,
-				       .path = input,
-				       .relative = path_base(input, &n),
-				       .folder = AT_FDCWD,
-				       .name = input,
-				       .sys_errno = sys_errno};
+	                               .is_named = true,
+	                               .input = walk->n_begun - 1,
+	                               .path = input,
+	                               .relative = path_base(input, &n),
+	                               .folder = AT_FDCWD,
+	                               .name = input,
+	                               .sys_errno = sys_errno};
 	return true;
 }
 
 /* What stands in walk->path: a name in the top folder, or a folder itself. */
 static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_kind kind,
-		     const char *name, int sys_errno)
+                     const char *name, int sys_errno)
 {
 	*ret_item = (struct walk_item){.kind = kind,
-				       .input = walk->n_begun - 1,
-				       .path = walk->path,
-				       .relative = walk->path + walk->input_n,
-				       .folder = levels_top(&walk->levels)->fd,
-				       .name = name,
-				       .sys_errno = sys_errno};
+	                               .input = walk->n_begun - 1,
+	                               .path = walk->path,
+	                               .relative = walk->path + walk->input_n,
+	                               .folder = levels_top(&walk->levels)->fd,
+	                               .name = name,
+	                               .sys_errno = sys_errno};
 	return true;
 }
 
@@ -104,7 +104,7 @@ static int go_into(struct walk *walk, int fd, size_t path_n)
 	if (fstat(fd, &st) != 0)
 		sys_errno = errno;
 	else if (options->skip_ino != 0 && st.st_ino == options->skip_ino &&
-		 st.st_dev == options->skip_dev)
+	         st.st_dev == options->skip_dev)
 		sys_errno = 0;
 	else if (levels_hold(&walk->levels, &st))
 		sys_errno = ELOOP;
@@ -150,7 +150,7 @@ static bool next_file(struct walk *walk, struct walk_item *ret_item)
 		return false;
 	}
 	return give_met(walk, ret_item, mark == NAME_FILE ? WALK_FILE : WALK_OTHER, name,
-			0);
+	                0);
 }
 
 static bool next_folder(struct walk *walk, struct walk_item *ret_item)
@@ -179,7 +179,7 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 		return false; /* gone since its name was read: as if never there */
 	if (fd < 0 && (sys_errno == ENOTDIR || sys_errno == ELOOP))
 		return give_met(walk, ret_item, WALK_OTHER, name,
-				0); /* no folder any more */
+		                0); /* no folder any more */
 	return give_met(walk, ret_item, WALK_ERROR, name, sys_errno);
 }
 
@@ -196,7 +196,7 @@ static bool leave_folder(struct walk *walk, struct walk_item *ret_item)
 		return give_input(walk, ret_item, sys_errno);
 	walk->path[n] = 0;
 	return give_met(walk, ret_item, WALK_ERROR,
-			names_taken(&levels_top(&walk->levels)->folders), sys_errno);
+	                names_taken(&levels_top(&walk->levels)->folders), sys_errno);
 }
 
 /* One step. Whether it came upon something to give. */
@@ -228,7 +228,7 @@ int walk_open_file(const struct walk_item *item, struct stat *ret_stat)
 {
 	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	int fd = openat(item->folder, item->name,
-			item->is_named ? flags : flags | O_NOFOLLOW);
+	                item->is_named ? flags : flags | O_NOFOLLOW);
 
 	if (fd < 0)
 		return -1;

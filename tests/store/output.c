@@ -48,14 +48,14 @@ int content_of(char c, size_t n)
 }
 
 enum store_result publish_text(struct store *store, const char *relative,
-			       const char *text, enum overwrite overwrite)
+                               const char *text, enum overwrite overwrite)
 {
 	int content = memfd_create("content", MFD_CLOEXEC);
 	enum store_result result;
 
 	REQUIRE(content >= 0 && fd_write_all(content, text, strlen(text)));
 	result = store_publish(store, relative, content, strlen(text), overwrite,
-			       &last_failure, &last_errno);
+	                       &last_failure, &last_errno);
 	fd_close(&content);
 	return result;
 }

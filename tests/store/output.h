@@ -18,7 +18,7 @@ int content_of(char c, size_t n);
 
 /* Publish text. The class of its failure is in *last_failure, sys_errno in last_errno. */
 enum store_result publish_text(struct store *store, const char *relative,
-			       const char *text, enum overwrite overwrite);
+                               const char *text, enum overwrite overwrite);
 extern struct failure last_failure;
 extern int last_errno;
 

@@ -80,8 +80,8 @@ static void appears_whole(int way)
 
 	/* Content may be longer than what is to be published, and its position is not moved. */
 	EXPECT_EQ(store_publish(store, "b.jpg", content, 999999, OVERWRITE_OWN,
-				&last_failure, &last_errno),
-		  STORE_DONE);
+	                        &last_failure, &last_errno),
+	          STORE_DONE);
 	REQUIRE(stat("out/b.jpg", &st) == 0);
 	EXPECT_EQ(st.st_size, 999999);
 	EXPECT_EQ(lseek(content, 0, SEEK_CUR), 1000000);
@@ -158,7 +158,7 @@ static void always_replaces(int way)
 
 	scratch_folder("out/folder.jpg");
 	EXPECT_EQ(publish_text(store, "folder.jpg", "new", OVERWRITE_ALWAYS),
-		  STORE_FAILED);
+	          STORE_FAILED);
 	EXPECT_EQ(last_failure.class, FAIL_EXISTS);
 	EXPECT_STR(last_failure.text, "publish: a folder has its name");
 	EXPECT_EQ(n_names("out"), 3);
@@ -174,7 +174,7 @@ static void goes_through_no_link(int way)
 {
 	struct store *store = store_with_way(way);
 	const char *const names[] = {"to_secret/a.jpg", "to_nothing/a.jpg",
-				     "sub/up/a.jpg", "file/a.jpg", "sub/magic/a.jpg"};
+	                             "sub/up/a.jpg", "file/a.jpg", "sub/magic/a.jpg"};
 
 	scratch_folder("secret");
 	scratch_file("secret/s", "secret");
@@ -189,7 +189,7 @@ static void goes_through_no_link(int way)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		EXPECT_EQ(publish_text(store, names[i], "x", OVERWRITE_ALWAYS),
-			  STORE_FAILED);
+		          STORE_FAILED);
 		EXPECT_EQ(last_failure.class, FAIL_EXISTS);
 		EXPECT_STR(
 			last_failure.text,
@@ -220,11 +220,11 @@ static void refuses_names(int way)
 {
 	struct store *store = store_with_way(way);
 	const char *const names[] = {"",     ".",  "..",   "/etc/x", "../x",  "a/../x",
-				     "a/..", "a/", "a//b", "./x",    "a/./x", "/"};
+	                             "a/..", "a/", "a//b", "./x",    "a/./x", "/"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		EXPECT_EQ(publish_text(store, names[i], "x", OVERWRITE_ALWAYS),
-			  STORE_FAILED);
+		          STORE_FAILED);
 		EXPECT_EQ(last_failure.class, FAIL_INTERNAL);
 		EXPECT(!store_has(store, names[i]));
 	}
@@ -250,16 +250,16 @@ static void fails_alone(int way)
 	EXPECT_EQ(last_errno, ENAMETOOLONG);
 	EXPECT_EQ(last_failure.class, FAIL_IO);
 	EXPECT_EQ(publish_text(store, name, "x", OVERWRITE_ALWAYS), STORE_FAILED);
-	strcpy(name + 256, "/a.jpg");
+	memcpy(name + 256, "/a.jpg", sizeof("/a.jpg"));
 	EXPECT_EQ(publish_text(store, name, "x", OVERWRITE_OWN), STORE_FAILED);
 	EXPECT_EQ(last_errno, ENAMETOOLONG);
 
 	EXPECT_EQ(store_publish(store, "a.jpg", content, 11, OVERWRITE_OWN, &last_failure,
-				&last_errno),
-		  STORE_FAILED);
+	                        &last_errno),
+	          STORE_FAILED);
 	EXPECT_EQ(last_failure.class, FAIL_INTERNAL);
 	EXPECT_STR(last_failure.text,
-		   "publish: cannot write it: the picture is shorter than was said");
+	           "publish: cannot write it: the picture is shorter than was said");
 	EXPECT_EQ(n_names("out"), 0);
 	fd_close(&content);
 	store_close(store);

@@ -43,14 +43,14 @@ TEST(store_faults, an_output_that_fails_half_written_leaves_nothing)
 		for (int i = 0; i < 2; i++) {
 			REQUIRE(setrlimit(RLIMIT_FSIZE, &half) == 0);
 			EXPECT_EQ(store_publish(store, "a.jpg", content, BIG,
-						i == 0 ? OVERWRITE_OWN : OVERWRITE_ALWAYS,
-						&last_failure, &last_errno),
-				  STORE_FAILED);
+			                        i == 0 ? OVERWRITE_OWN : OVERWRITE_ALWAYS,
+			                        &last_failure, &last_errno),
+			          STORE_FAILED);
 			REQUIRE(setrlimit(RLIMIT_FSIZE, &whole) == 0);
 			EXPECT_EQ(last_errno, EFBIG);
 			EXPECT_EQ(last_failure.class, FAIL_IO);
 			EXPECT_STR(last_failure.text,
-				   "publish: cannot write it: File too large");
+			           "publish: cannot write it: File too large");
 		}
 		EXPECT_EQ(n_names("out"), 0);
 		store_close(store);
@@ -67,18 +67,18 @@ static bool mount_small(void)
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	    mount("none", "out", "tmpfs", 0, "size=256k,nr_inodes=16") == 0)
 		return true;
-	scratch_skip("a place that is full or read-only", strerror(errno));
+	scratch_skip("a place that is full or read-only", strerrordesc_np(errno));
 	return false;
 }
 
 static void expect_place(struct store *store, const char *relative, size_t n,
-			 int sys_errno)
+                         int sys_errno)
 {
 	int content = content_of('x', n);
 
 	EXPECT_EQ(store_publish(store, relative, content, n, OVERWRITE_OWN, &last_failure,
-				&last_errno),
-		  STORE_PLACE);
+	                        &last_errno),
+	          STORE_PLACE);
 	EXPECT_EQ(last_errno, sys_errno);
 	EXPECT_EQ(last_failure.class, FAIL_IO);
 	fd_close(&content);
@@ -92,7 +92,7 @@ TEST(store_faults, a_full_place_ends_the_batch_and_leaves_what_was_there)
 
 		expect_place(store, "big.jpg", BIG, ENOSPC);
 		EXPECT_STR(last_failure.text,
-			   "publish: cannot write it: No space left on device");
+		           "publish: cannot write it: No space left on device");
 		EXPECT_EQ(n_names("out"), 0);
 		EXPECT_EQ(publish_text(store, "a.jpg", "old", OVERWRITE_OWN), STORE_DONE);
 		expect_place(store, "sub/big.jpg", BIG, ENOSPC);
@@ -142,23 +142,23 @@ static bool tells_where_permission_lacks(void)
 		struct store *store = store_with_way(way);
 
 		as_said &= publish_text(store, "open/a.jpg", "x", OVERWRITE_ALWAYS) ==
-			   STORE_DONE;
+		           STORE_DONE;
 		as_said &= publish_text(store, "open/a.jpg", "y", OVERWRITE_ALWAYS) ==
-			   STORE_DONE;
+		           STORE_DONE;
 		as_said &= publish_text(store, "open/new.jpg", "x", OVERWRITE_OWN) ==
-			   STORE_DONE;
+		           STORE_DONE;
 		as_said &= unlink("out/open/new.jpg") == 0 && n_names("out/open") == 1;
 
 		as_said &= publish_text(store, "a.jpg", "x", OVERWRITE_OWN) ==
-			   STORE_PLACE;
+		           STORE_PLACE;
 		as_said &= last_errno == EACCES && last_failure.class == FAIL_PERMISSION;
 		as_said &= publish_text(store, "new/a.jpg", "x", OVERWRITE_OWN) ==
-			   STORE_PLACE;
+		           STORE_PLACE;
 		as_said &= publish_text(store, "closed/a.jpg", "x", OVERWRITE_OWN) ==
-			   STORE_FAILED;
+		           STORE_FAILED;
 		as_said &= last_errno == EACCES && last_failure.class == FAIL_PERMISSION;
 		as_said &= publish_text(store, "closed/b/a.jpg", "x", OVERWRITE_OWN) ==
-			   STORE_FAILED;
+		           STORE_FAILED;
 		store_close(store);
 	}
 	return as_said;
@@ -222,7 +222,7 @@ static void *publish_rounds(void *data)
 			snprintf(name, sizeof(name), "round_%d/%d.jpg", i % 10, i);
 		pthread_barrier_wait(&race.start);
 		result = store_publish(race.store, name, content, 100000, race.overwrite,
-				       &failure, &sys_errno);
+		                       &failure, &sys_errno);
 		race.n_done += result == STORE_DONE;
 		race.n_refused += result == STORE_FAILED && failure.class == FAIL_EXISTS;
 	}
@@ -232,7 +232,7 @@ static void *publish_rounds(void *data)
 }
 
 static void start_race(int way, enum overwrite overwrite, int n_rounds,
-		       pthread_t *threads)
+                       pthread_t *threads)
 {
 	static const char letters[N_THREADS] = "abcd";
 
@@ -244,7 +244,7 @@ static void start_race(int way, enum overwrite overwrite, int n_rounds,
 	REQUIRE(pthread_barrier_init(&race.start, NULL, N_THREADS) == 0);
 	for (int i = 0; i < N_THREADS; i++)
 		REQUIRE(pthread_create(&threads[i], NULL, publish_rounds,
-				       (void *)&letters[i]) == 0);
+		                       (void *)&letters[i]) == 0);
 }
 
 static void end_race(pthread_t *threads)

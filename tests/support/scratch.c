@@ -35,7 +35,6 @@ void scratch_enter(const char *base)
 
 void scratch_leave(void)
 {
-	extern char **environ;
 	char *const rm[] = {"rm", "-rf", "--", folder, NULL};
 	int status = -1;
 	pid_t pid;

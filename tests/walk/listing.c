@@ -22,8 +22,8 @@ const char *listing_line(const struct walk_item *item)
 	if (item->kind == WALK_ERROR)
 		snprintf(number, sizeof(number), " %d", item->sys_errno);
 	snprintf(line, sizeof(line), "%s%s%s %.300s (%.300s)\n",
-		 item->is_named ? "named " : "", words[item->kind], number, item->path,
-		 item->relative);
+	         item->is_named ? "named " : "", words[item->kind], number, item->path,
+	         item->relative);
 	return line;
 }
 
@@ -40,7 +40,7 @@ const char *listing_of(const struct walk_options *options)
 		const char *line = listing_line(&item);
 
 		REQUIRE(n + strlen(line) < sizeof(lines));
-		strcpy(lines + n, line);
+		memcpy(lines + n, line, strlen(line) + 1);
 		n += strlen(line);
 	}
 	EXPECT_EQ(walk_next(walk, &item), WALK_END);

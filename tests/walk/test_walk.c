@@ -32,12 +32,12 @@ TEST(walk, files_come_before_sub_folders_each_by_the_bytes_of_the_names)
 	scratch_file("photos/B/x", "");
 
 	EXPECT_STR(listing("photos", NULL), "file photos/Z.jpg (Z.jpg)\n"
-					    "file photos/a.jpg (a.jpg)\n"
-					    "file photos/z.jpg (z.jpg)\n"
-					    "file photos/\xc3\xa9.jpg (\xc3\xa9.jpg)\n"
-					    "file photos/B/x (B/x)\n"
-					    "file photos/a/1.jpg (a/1.jpg)\n"
-					    "file photos/a/10.jpg (a/10.jpg)\n");
+	                                    "file photos/a.jpg (a.jpg)\n"
+	                                    "file photos/z.jpg (z.jpg)\n"
+	                                    "file photos/\xc3\xa9.jpg (\xc3\xa9.jpg)\n"
+	                                    "file photos/B/x (B/x)\n"
+	                                    "file photos/a/1.jpg (a/1.jpg)\n"
+	                                    "file photos/a/10.jpg (a/10.jpg)\n");
 	scratch_leave();
 }
 
@@ -72,10 +72,10 @@ TEST(walk, a_path_is_what_a_person_would_type)
 	EXPECT_STR(listing("photos/", NULL), "file photos/sub/a.jpg (sub/a.jpg)\n");
 	EXPECT_STR(listing("./photos//", NULL), "file ./photos/sub/a.jpg (sub/a.jpg)\n");
 	EXPECT_STR(listing("photos/sub/a.jpg", NULL),
-		   "named file photos/sub/a.jpg (a.jpg)\n");
+	           "named file photos/sub/a.jpg (a.jpg)\n");
 	REQUIRE(chdir("photos/sub") == 0);
 	EXPECT_STR(listing(".", "..", NULL), "file ./a.jpg (a.jpg)\n"
-					     "file ../sub/a.jpg (sub/a.jpg)\n");
+	                                     "file ../sub/a.jpg (sub/a.jpg)\n");
 	scratch_leave();
 }
 
@@ -97,7 +97,7 @@ TEST(walk, names_are_bytes)
 	const char *const inputs[] = {"d"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
 	const char *const names[] = {"\x01\xff\xfe.jpg", "\nnew\nline", "%s[1]:*?", "-rf",
-				     NULL};
+	                             NULL};
 	char longest[256], path[300];
 	struct walk *walk = walk_open(&options);
 	struct walk_item item;
@@ -141,15 +141,15 @@ TEST(walk, links_are_followed_when_named_and_not_when_met)
 	scratch_link("to_folder", "photos/sub");
 
 	EXPECT_STR(listing("photos", NULL), "other photos/loop (loop)\n"
-					    "other photos/to_file (to_file)\n"
-					    "other photos/to_nothing (to_nothing)\n"
-					    "file photos/sub/a.jpg (sub/a.jpg)\n"
-					    "other photos/sub/up (sub/up)\n");
+	                                    "other photos/to_file (to_file)\n"
+	                                    "other photos/to_nothing (to_nothing)\n"
+	                                    "file photos/sub/a.jpg (sub/a.jpg)\n"
+	                                    "other photos/sub/up (sub/up)\n");
 	EXPECT_STR(listing("to_folder", NULL), "file to_folder/a.jpg (a.jpg)\n"
-					       "other to_folder/up (up)\n");
+	                                       "other to_folder/up (up)\n");
 	EXPECT_STR(listing("photos/to_file", "photos/to_nothing", NULL),
-		   "named file photos/to_file (to_file)\n"
-		   "named error 2 photos/to_nothing (to_nothing)\n");
+	           "named file photos/to_file (to_file)\n"
+	           "named error 2 photos/to_nothing (to_nothing)\n");
 	scratch_leave();
 }
 
@@ -176,7 +176,7 @@ TEST(walk, a_file_that_became_a_link_is_not_opened)
 TEST(walk, the_output_folder_is_not_walked_by_whatever_way_it_is_met)
 {
 	const char *const inputs[] = {"photos", "photos/thumbs", "to_thumbs",
-				      "photos/../photos/thumbs/"};
+	                              "photos/../photos/thumbs/"};
 	struct walk_options options = {.inputs = inputs, .n_inputs = 4};
 	struct stat st;
 
@@ -201,10 +201,10 @@ TEST(walk, an_input_that_is_not_there_is_an_error_and_the_walk_goes_on)
 	scratch_enter(NULL);
 	scratch_file("a.jpg", "");
 	EXPECT_STR(listing("nothing/x", "", "a.jpg/", "a.jpg", NULL),
-		   "named error 2 nothing/x (x)\n"
-		   "named error 2  ()\n"
-		   "named error 20 a.jpg/ (a.jpg/)\n"
-		   "named file a.jpg (a.jpg)\n");
+	           "named error 2 nothing/x (x)\n"
+	           "named error 2  ()\n"
+	           "named error 20 a.jpg/ (a.jpg/)\n"
+	           "named file a.jpg (a.jpg)\n");
 	scratch_leave();
 }
 
@@ -220,8 +220,8 @@ TEST(walk, hidden_names_are_passed_over_unless_named)
 
 	EXPECT_STR(listing("photos", NULL), "");
 	EXPECT_STR(listing("photos/.cache", "photos/.b.jpg", NULL),
-		   "file photos/.cache/a.jpg (a.jpg)\n"
-		   "named file photos/.b.jpg (.b.jpg)\n");
+	           "file photos/.cache/a.jpg (a.jpg)\n"
+	           "named file photos/.b.jpg (.b.jpg)\n");
 	scratch_leave();
 }
 
@@ -249,13 +249,13 @@ TEST(walk, a_special_file_is_other_and_a_named_one_is_refused_without_blocking)
 static bool lists_unreadable_folders(void)
 {
 	bool as_said = strcmp(listing("photos", NULL),
-			      "file photos/a.jpg (a.jpg)\n"
-			      "error 13 photos/closed (closed)\n"
-			      "file photos/open/b.jpg (open/b.jpg)\n") == 0;
+	                      "file photos/a.jpg (a.jpg)\n"
+	                      "error 13 photos/closed (closed)\n"
+	                      "file photos/open/b.jpg (open/b.jpg)\n") == 0;
 
 	return as_said && strcmp(listing("photos/closed/", "photos/closed/c.jpg", NULL),
-				 "named error 13 photos/closed/ (closed/)\n"
-				 "named error 13 photos/closed/c.jpg (c.jpg)\n") == 0;
+	                         "named error 13 photos/closed/ (closed/)\n"
+	                         "named error 13 photos/closed/c.jpg (c.jpg)\n") == 0;
 }
 
 TEST(walk, an_unreadable_folder_is_an_error_and_the_walk_goes_on)
@@ -283,12 +283,12 @@ TEST(walk, a_mount_that_leads_back_up_is_an_error_and_not_walked)
 	if (unshare(CLONE_NEWNS) != 0 ||
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("photos", "photos/a/back", NULL, MS_BIND, NULL) != 0) {
-		scratch_skip("a loop of mounts", strerror(errno));
+		scratch_skip("a loop of mounts", strerrordesc_np(errno));
 		scratch_leave();
 		return;
 	}
 	EXPECT_STR(listing("photos", NULL), "file photos/x.jpg (x.jpg)\n"
-					    "error 40 photos/a/back (a/back)\n");
+	                                    "error 40 photos/a/back (a/back)\n");
 	REQUIRE(umount("photos/a/back") == 0);
 	scratch_leave();
 }

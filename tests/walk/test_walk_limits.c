@@ -133,7 +133,7 @@ static void make_folders_of_files(int n_folders, int n_files)
 		scratch_folder(name);
 		for (int k = 0; k < n_files; k++) {
 			snprintf(name, sizeof(name), "photos/folder_%03d/IMG_%07d.jpg", i,
-				 k);
+			         k);
 			REQUIRE(mknod(name, S_IFREG | 0666, 0) == 0);
 		}
 	}
@@ -306,9 +306,9 @@ static void make_small_tree(void)
 	scratch_link("photos/link", "sub");
 }
 
-#define SMALL_TREE \
-	"file photos/a.jpg (a.jpg)\n" \
-	"other photos/link (link)\n" \
+#define SMALL_TREE                                                                       \
+	"file photos/a.jpg (a.jpg)\n"                                                    \
+	"other photos/link (link)\n"                                                     \
 	"file photos/sub/b.jpg (sub/b.jpg)\n"
 
 TEST(walk_limits, a_read_error_is_told_after_what_was_read)
@@ -317,7 +317,7 @@ TEST(walk_limits, a_read_error_is_told_after_what_was_read)
 	make_small_tree();
 	walk_getdents = read_then_fail;
 	EXPECT_STR(listing("photos", NULL), SMALL_TREE "error 5 photos/sub (sub)\n"
-						       "named error 5 photos (photos)\n");
+	                                               "named error 5 photos (photos)\n");
 	scratch_leave();
 }
 
