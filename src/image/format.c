@@ -15,7 +15,7 @@ static const char *const heic_suffixes[] = {"heic", "heif", NULL};
 static const char *const avif_suffixes[] = {"avif", NULL};
 static const char *const jxl_suffixes[] = {"jxl", NULL};
 static const char *const jp2_suffixes[] = {"jp2", "j2k", "jpf", "jpx",
-					   "j2c", "jpc", NULL};
+                                           "j2c", "jpc", NULL};
 static const char *const svg_suffixes[] = {"svg", NULL};
 static const char *const pdf_suffixes[] = {"pdf", NULL};
 static const char *const pnm_suffixes[] = {"ppm", "pgm", "pbm", "pnm", "pfm", NULL};

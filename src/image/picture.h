@@ -17,7 +17,7 @@ bool picture_preload(char *text, size_t n_text);
 
 /* NULL when memory ran out. */
 struct studio *studio_create(void);
-void studio_destroy(struct studio *studio);  /* NULL is fine */
+void studio_destroy(struct studio *studio); /* NULL is fine */
 
 struct picture_side {
 	uint32_t width, height;
@@ -27,18 +27,18 @@ struct picture_side {
 
 /* Plain bytes: it goes back to the parent as it is. */
 struct picture_answer {
-	struct failure failure;   /* .class FAIL_NONE when the output is whole */
-	struct picture_side in, out;  /* in is as much as is known when it failed */
-	char engine[8];           /* "vips", "stb"; "" when none was chosen */
+	struct failure failure;      /* .class FAIL_NONE when the output is whole */
+	struct picture_side in, out; /* in is as much as is known when it failed */
+	char engine[8];              /* "vips", "stb"; "" when none was chosen */
 	int64_t read_ns, work_ns;
 };
 
 struct picture_job {
 	const struct recipe *recipe;
-	const char *name;      /* the input's base name, for the gate's sake and messages */
-	int input;             /* read by position, from 0 */
-	uint64_t input_bytes;  /* its size when it was opened */
-	int output;            /* an empty memfd */
+	const char *name; /* the input's base name, for the gate's sake and messages */
+	int input;        /* read by position, from 0 */
+	uint64_t input_bytes; /* its size when it was opened */
+	int output;           /* an empty memfd */
 	/* Called once, when the input is read and its header known: the pixels of the
 	 * picture, from which its deadline follows. May be NULL. */
 	void (*on_header)(void *data, uint64_t n_pixels);

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SIDE_MAX = 10000000 }; /* as libvips: VIPS_MAX_COORD */
-
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -17,19 +15,19 @@ static bool parse_side(uint32_t *ret_side, const char **word, char *text, size_t
 	uint32_t side = 0;
 
 	for (; is_digit(**word); (*word)++) {
-		if (side <= SIDE_MAX)
+		if (side <= RECIPE_MAX_SIDE)
 			side = side * 10 + (uint32_t)(**word - '0');
 	}
 	*ret_side = side;
-	if (side >= 1 && side <= SIDE_MAX)
+	if (side >= 1 && side <= RECIPE_MAX_SIDE)
 		return true;
 	snprintf(text, n_text, "'%.*s': a side is 1 to %d pixels", (int)(*word - begin),
-		 begin, SIDE_MAX);
+	         begin, RECIPE_MAX_SIDE);
 	return false;
 }
 
 bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text,
-		    size_t n_text)
+                    size_t n_text)
 {
 	struct geometry geometry = {0};
 	const char *next = word;
@@ -45,12 +43,12 @@ bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text,
 		return false;
 	if (*next) {
 		snprintf(text, n_text,
-			 "'%s' does not belong in a size: it is N, WxH, Wx or xH", next);
+		         "'%s' does not belong in a size: it is N, WxH, Wx or xH", next);
 		return false;
 	}
 	if (!geometry.width && !geometry.height) {
 		snprintf(text, n_text, "'%s' names no side: a size is N, WxH, Wx or xH",
-			 word);
+		         word);
 		return false;
 	}
 	if (!has_x)
@@ -81,7 +79,7 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 	if (f <= 0 || (f <= 1 && geometry->no_enlarge))
 		return from;
 	return (struct size){scale_side(from.width, 1 / f),
-			     scale_side(from.height, 1 / f)};
+	                     scale_side(from.height, 1 / f)};
 }
 
 /*
@@ -141,8 +139,8 @@ bool recipe_unpack(struct recipe *ret_recipe, const uint8_t *bytes, size_t n)
 
 	struct recipe recipe = {
 		.geometry = {.width = (uint32_t)get(bytes + 8, 4),
-			     .height = (uint32_t)get(bytes + 12, 4),
-			     .no_enlarge = bytes[4] & FLAG_NO_ENLARGE},
+	                     .height = (uint32_t)get(bytes + 12, 4),
+	                     .no_enlarge = bytes[4] & FLAG_NO_ENLARGE},
 		.format = (enum image_format)bytes[1],
 		.quality = bytes[2],
 		.engine = (enum engine_choice)bytes[3],
@@ -150,7 +148,8 @@ bool recipe_unpack(struct recipe *ret_recipe, const uint8_t *bytes, size_t n)
 		.max_file_bytes = get(bytes + 24, 8),
 	};
 
-	if (recipe.geometry.width > SIDE_MAX || recipe.geometry.height > SIDE_MAX)
+	if (recipe.geometry.width > RECIPE_MAX_SIDE ||
+	    recipe.geometry.height > RECIPE_MAX_SIDE)
 		return false;
 	*ret_recipe = recipe;
 	return true;

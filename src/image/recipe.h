@@ -28,10 +28,12 @@ struct recipe {
 #define RECIPE_MAX_PIXELS     UINT64_C(268402689)
 #define RECIPE_MAX_FILE_BYTES (UINT64_C(2) << 30)
 
+enum { RECIPE_MAX_SIDE = 10000000 }; /* asked for or computed; as VIPS_MAX_COORD */
+
 /* "N" (a box), "WxH", "Wx", "xH". False with a message that points at the wrong part,
- * in text of n_text bytes. Sides are 1 to 10,000,000. */
+ * in text of n_text bytes. Sides are 1 to RECIPE_MAX_SIDE. */
 bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text,
-		    size_t n_text);
+                    size_t n_text);
 
 struct size {
 	uint32_t width, height;
@@ -41,8 +43,8 @@ struct size {
  * The one function that gives the size of an output, for every engine: with the true
  * size w x h (orientation applied), f = max(w/W, h/H) over the sides that are asked for,
  * then each side is floor(side/f + 0.5), at least 1. It equals vipsthumbnail on PNG and
- * WebP (to the last half: it computes in libvips' own steps), and has its gap as well: on
- * JPEG vipsthumbnail rounds once more after shrink-on-load. With no_enlarge, a picture
+ * WebP to the last half, computing in libvips' own steps; on JPEG vipsthumbnail may be a
+ * pixel off, since it rounds once more after shrink-on-load. With no_enlarge, a picture
  * that fits already keeps its size.
  */
 struct size geometry_size(const struct geometry *geometry, struct size from);

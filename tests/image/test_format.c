@@ -25,24 +25,24 @@ static const struct beginning {
 	{FORMAT_TIFF, "x", 4, BYTES("MM\0*\0\0\0\x08")},
 	{FORMAT_TIFF, "x", 4, BYTES("II+\0\x08\0\0\0")},
 	{FORMAT_HEIC, "x", 12,
-	 BYTES("\0\0\0\x18"
-	       "ftypheic\0\0\0\0mif1heic")},
+         BYTES("\0\0\0\x18"
+               "ftypheic\0\0\0\0mif1heic")},
 	{FORMAT_HEIC, "x", 12,
-	 BYTES("\0\0\0\x18"
-	       "ftypmif1\0\0\0\0mif1heic")},
+         BYTES("\0\0\0\x18"
+               "ftypmif1\0\0\0\0mif1heic")},
 	{FORMAT_AVIF, "x", 12,
-	 BYTES("\0\0\0\x1c"
-	       "ftypavif\0\0\0\0avifmif1miaf")},
+         BYTES("\0\0\0\x1c"
+               "ftypavif\0\0\0\0avifmif1miaf")},
 	{FORMAT_AVIF, "x", 24,
-	 BYTES("\0\0\0\x1c"
-	       "ftypmif1\0\0\0\0mif1avifmiaf")},
+         BYTES("\0\0\0\x1c"
+               "ftypmif1\0\0\0\0mif1avifmiaf")},
 	{FORMAT_JXL, "x", 2, BYTES("\xff\x0a\xfa\x3f")},
 	{FORMAT_JXL, "x", 12, BYTES("\0\0\0\x0cJXL \r\n\x87\n")},
 	{FORMAT_JP2, "x", 12, BYTES("\0\0\0\x0cjP  \r\n\x87\n")},
 	{FORMAT_JP2, "x", 4, BYTES("\xff\x4f\xff\x51\0\x29")},
 	{FORMAT_SVG, "x", 4, BYTES("<svg xmlns='http://www.w3.org/2000/svg'/>")},
 	{FORMAT_SVG, "x", 48,
-	 BYTES("\xef\xbb\xbf <?xml version='1.0'?>\n<!-- a comment --><svg/>")},
+         BYTES("\xef\xbb\xbf <?xml version='1.0'?>\n<!-- a comment --><svg/>")},
 	{FORMAT_SVG, "a.svg", 5, BYTES("<?xml version=\"1.0\" encoding=\"UT")},
 	{FORMAT_PDF, "x", 5, BYTES("%PDF-1.4\n")},
 	{FORMAT_PNM, "x", 3, BYTES("P6\n1 1 255\n")},
@@ -54,21 +54,21 @@ static const struct beginning {
 	{FORMAT_HDR, "x", 7, BYTES("#?RGBE\nFORMAT=")},
 	{FORMAT_EXR, "x", 4, BYTES("\x76\x2f\x31\x01\2\0\0\0")},
 	{FORMAT_ICO, "x", 22,
-	 BYTES("\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0\x68\4\0\0\x16\0\0\0\0")},
+         BYTES("\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0\x68\4\0\0\x16\0\0\0\0")},
 	{FORMAT_RAW, "x", 10, BYTES("II*\0\x10\0\0\0CR\2\0")},
 	{FORMAT_RAW, "a.NEF", 4, BYTES("MM\0*\0\0\0\x08")},
 	{FORMAT_RAW, "x", 12,
-	 BYTES("\0\0\0\x18"
-	       "ftypcrx \0\0\0\1crx isom")},
+         BYTES("\0\0\0\x18"
+               "ftypcrx \0\0\0\1crx isom")},
 	{FORMAT_RAW, "x", 8, BYTES("FUJIFILMCCD-RAW 0201")},
 	{FORMAT_RAW, "x", 4, BYTES("IIRO\x08\0\0\0")},
 	{FORMAT_RAW, "x", 4, BYTES("IIU\0\x18\0\0\0")},
 	{FORMAT_NONE, "x", 0,
-	 BYTES("\0\0\0\x18"
-	       "ftypmp42\0\0\0\0isommp42")},
+         BYTES("\0\0\0\x18"
+               "ftypmp42\0\0\0\0isommp42")},
 	{FORMAT_NONE, "x", 0,
-	 BYTES("\0\0\0\x14"
-	       "ftypqt  \0\0\2\0qt  ")},
+         BYTES("\0\0\0\x14"
+               "ftypqt  \0\0\2\0qt  ")},
 	{FORMAT_NONE, "x.tga", 0, BYTES("\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\x18\0")},
 	{FORMAT_NONE, "x.tga", 0, BYTES("a text that calls itself a picture")},
 	{FORMAT_NONE, "x.svg", 0, BYTES("\x1f\x8b\x08\0\0\0\0\0")},
@@ -77,7 +77,7 @@ static const struct beginning {
 	{FORMAT_NONE, "x.jpg", 0, BYTES("P7\nWIDTH 1\n")},
 	/* gzip of "hello", then more: libvips 8.14.1 sniffs it for ever */
 	{FORMAT_NONE, "x.jpg", 0,
-	 BYTES("\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0junkjunk")},
+         BYTES("\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0junkjunk")},
 };
 
 enum { N_BEGINNINGS = sizeof(beginnings) / sizeof(beginnings[0]) };
@@ -117,9 +117,9 @@ TEST(gate, a_magic_cut_short_is_nothing)
 			/* A box of pictures is HEIC until the brand that says more is read, a
 			 * TIFF is one until the maker's mark. */
 			EXPECT(format == FORMAT_NONE ||
-				       (b->format == FORMAT_AVIF &&
-					format == FORMAT_HEIC) ||
-				       (b->format == FORMAT_RAW && format == FORMAT_TIFF),
+			               (b->format == FORMAT_AVIF &&
+			                format == FORMAT_HEIC) ||
+			               (b->format == FORMAT_RAW && format == FORMAT_TIFF),
 			       "row %zu cut to %zu bytes is %s", i, n,
 			       format_info(format)->name);
 		}
@@ -134,7 +134,7 @@ TEST(gate, the_stray_gzip_is_33_bytes_long)
 
 /* A TIFF directory of entries {tag, value}, each a LONG. */
 static size_t make_tiff(uint8_t *bytes, bool is_big_endian, const uint32_t (*entries)[2],
-			unsigned n_entries)
+                        unsigned n_entries)
 {
 	size_t n = 0;
 	struct {

@@ -93,9 +93,9 @@ TEST(geometry, a_size_is_the_true_one_over_the_larger_ratio_rounded)
 	for (int i = 0; i < 200000; i++) {
 		unsigned bits = 1 + (unsigned)rand_r(&seed) % 16;
 		struct size from = {1 + ((unsigned)rand_r(&seed) >> bits) % 100000,
-				    1 + ((unsigned)rand_r(&seed) >> bits) % 100000};
+		                    1 + ((unsigned)rand_r(&seed) >> bits) % 100000};
 		struct geometry box = {(unsigned)rand_r(&seed) % 4000,
-				       (unsigned)rand_r(&seed) % 4000, false};
+		                       (unsigned)rand_r(&seed) % 4000, false};
 		struct size to;
 
 		if (i % 4 == 0)
@@ -141,9 +141,9 @@ TEST(geometry, sizes_of_note)
 		       "case %zu is %u x %u", i, to.width, to.height);
 	}
 	EXPECT_EQ(geometry_size(&(struct geometry){10000000, 0, false},
-				(struct size){1, 4000000})
-			  .height,
-		  UINT32_MAX);
+	                        (struct size){1, 4000000})
+	                  .height,
+	          UINT32_MAX);
 }
 
 static const struct recipe full = {

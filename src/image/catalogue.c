@@ -1,0 +1,23 @@
+#include "image/catalogue.h"
+
+#include "image/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void catalogue_fill(struct catalogue *ret_catalogue)
+{
+	memset(ret_catalogue, 0, sizeof(*ret_catalogue));
+	for (size_t i = 0; engines[i] && i < CATALOGUE_ENGINES_MAX; i++) {
+		struct catalogue_engine *row = &ret_catalogue->engines[i];
+
+		snprintf(row->name, sizeof(row->name), "%s", engines[i]->name);
+		engines[i]->version(row->version, sizeof(row->version));
+		for (int format = FORMAT_NONE + 1; format < N_FORMATS; format++) {
+			row->reads[format] = engines[i]->reads((enum image_format)format);
+			row->writes[format] = engines[i]->writes(
+				(enum image_format)format);
+		}
+		ret_catalogue->n_engines++;
+	}
+}

@@ -1,0 +1,322 @@
+/*
+ * The stb engine: stb_image, stb_image_resize and stb_image_write, which need nothing
+ * but a C compiler. It knows no colour management: what is not sRGB it refuses, rather
+ * than show it wrong. What stb does not read beside the pixels, marks.c does.
+ *
+ * stb_image fills the rest of a JPEG that ends early with grey and calls it good. We look
+ * for the end marker before, and such a file is a bad image here as everywhere. Damage
+ * in the middle of the scans goes unnoticed; libvips notices some of it.
+ */
+#include "image/engine.h"
+
+#include "base/fd.h"
+#include "image/marks.h"
+#include "image/profile.h"
+#include "image/stb.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct stb_state {
+	struct size stored; /* as the file has it, not turned */
+	unsigned orientation;
+};
+
+static bool stb_reads(enum image_format format)
+{
+	switch (format) {
+	case FORMAT_JPEG:
+	case FORMAT_PNG:
+	case FORMAT_GIF:
+	case FORMAT_BMP:
+	case FORMAT_TGA:
+	case FORMAT_PSD:
+	case FORMAT_HDR:
+	case FORMAT_PNM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool stb_writes(enum image_format format)
+{
+	return format == FORMAT_JPEG || format == FORMAT_PNG || format == FORMAT_BMP ||
+	       format == FORMAT_TGA || format == FORMAT_PNM;
+}
+
+/* Why stb said no. Its words tell apart what is broken from what it does not do. */
+static bool fail_stb(struct failure *ret_failure, const char *stage)
+{
+	const char *reason = stbi_failure_reason();
+	enum fail_class class = FAIL_BAD_IMAGE;
+
+	if (!reason)
+		reason = "no reason given";
+	if (strstr(reason, "nsupported") || strstr(reason, "not supported") ||
+	    strstr(reason, "not in RGB") || strstr(reason, "is not 8 or 16 bit"))
+		class = FAIL_UNSUPPORTED;
+	else if (strstr(reason, "Out of memory"))
+		class = FAIL_MEMORY;
+	else if (strstr(reason, "Very large image"))
+		class = FAIL_TOO_BIG;
+	return failure_set(ret_failure, class, "%s: %s", stage, reason);
+}
+
+static bool marks_are_srgb(const struct marks *marks)
+{
+	enum { ROOM = 64 * 1024 }; /* an sRGB profile takes far less */
+	char *room;
+	int n;
+	bool is_srgb;
+
+	if (!marks->has_profile)
+		return true;
+	if (!marks->profile || marks->n_profile > INT_MAX)
+		return false;
+	if (!marks->profile_is_deflated)
+		return profile_is_srgb(marks->profile, marks->n_profile);
+
+	room = malloc(ROOM);
+	if (!room)
+		return false;
+	n = stbi_zlib_decode_buffer(room, ROOM, (const char *)marks->profile,
+	                            (int)marks->n_profile);
+	is_srgb = n > 0 && profile_is_srgb(room, (size_t)n);
+	free(room);
+	return is_srgb;
+}
+
+/* What stb would decode, but wrongly. */
+static bool check_marks(const struct marks *marks, struct failure *ret_failure)
+{
+	if (marks->n_components > 3)
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: a CMYK picture, which needs the vips engine");
+	if (marks->process > 0xc2)
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"header: a JPEG process that the stb engine does not know");
+	if (!marks_are_srgb(marks))
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"header: its colour profile is not sRGB, which needs the "
+			"vips engine");
+	if (!marks->is_whole)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: the JPEG ends before its end marker");
+	return true;
+}
+
+static bool stb_open(struct source *source, struct failure *ret_failure)
+{
+	struct marks marks = {.orientation = 1, .is_whole = true};
+	struct stb_state *state;
+	int width, height, n_bands;
+
+	if (source->n_bytes > INT_MAX)
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "header: the stb engine reads files up to 2 GiB");
+	if (!stbi_info_from_memory(source->bytes, (int)source->n_bytes, &width, &height,
+	                           &n_bands))
+		return fail_stb(ret_failure, "header");
+	if (width < 1 || height < 1 || n_bands < 1 || n_bands > 4)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: %d x %d of %d bands", width, height, n_bands);
+	if (width > STBI_MAX_DIMENSIONS || height > STBI_MAX_DIMENSIONS)
+		return failure_set(
+			ret_failure, FAIL_TOO_BIG,
+			"header: %d x %d, but the stb engine takes sides up to %d", width,
+			height, STBI_MAX_DIMENSIONS);
+
+	if (source->format == FORMAT_JPEG)
+		marks_of_jpeg(&marks, source->bytes, source->n_bytes);
+	else if (source->format == FORMAT_PNG)
+		marks_of_png(&marks, source->bytes, source->n_bytes);
+	if (!check_marks(&marks, ret_failure))
+		return false;
+
+	state = calloc(1, sizeof(*state));
+	if (!state)
+		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	*state = (struct stb_state){{(uint32_t)width, (uint32_t)height},
+	                            marks.orientation};
+	source->state = state;
+	source->size = marks.orientation > 4
+	                       ? (struct size){(uint32_t)height, (uint32_t)width}
+	                       : state->stored;
+	return true;
+}
+
+static void stb_close(struct source *source)
+{
+	free(source->state);
+	source->state = NULL;
+}
+
+/* Scale in linear light with alpha multiplied in, which stb undoes after. */
+static bool scale(struct pixels *pixels, struct size to)
+{
+	struct size from = pixels->size;
+	int n_bands = (int)pixels->n_bands;
+	int alpha = n_bands % 2 ? STBIR_ALPHA_CHANNEL_NONE : n_bands - 1;
+	struct pixels scaled;
+
+	if (from.width == to.width && from.height == to.height)
+		return true;
+	if (!pixels_init(&scaled, to, pixels->n_bands))
+		return false;
+	if (!stbir_resize_uint8_generic(
+		    pixels->bytes, (int)from.width, (int)from.height, 0, scaled.bytes,
+		    (int)to.width, (int)to.height, 0, n_bands, alpha, 0, STBIR_EDGE_CLAMP,
+		    STBIR_FILTER_DEFAULT, STBIR_COLORSPACE_SRGB, NULL)) {
+		pixels_fini(&scaled);
+		return false;
+	}
+	pixels_fini(pixels);
+	*pixels = scaled;
+	return true;
+}
+
+static bool stb_render(struct source *source, struct size to, struct pixels *ret_pixels,
+                       struct failure *ret_failure)
+{
+	const struct stb_state *state = source->state;
+	struct size stored = state->stored, aim = to;
+	int width, height, n_bands;
+
+	if ((uint64_t)stored.width * stored.height * 4 > INT_MAX)
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "decode: %u x %u is more than the stb engine holds",
+		                   stored.width, stored.height);
+	/* As many bands as it finds: the header does not know of a PNG's tRNS. */
+	ret_pixels->bytes = stbi_load_from_memory(source->bytes, (int)source->n_bytes,
+	                                          &width, &height, &n_bands, 0);
+	ret_pixels->free_bytes = stbi_image_free;
+	if (!ret_pixels->bytes)
+		return fail_stb(ret_failure, "decode");
+	ret_pixels->size = (struct size){(uint32_t)width, (uint32_t)height};
+	ret_pixels->n_bands = (unsigned)n_bands;
+	if (ret_pixels->size.width != stored.width ||
+	    ret_pixels->size.height != stored.height)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "decode: came out as %d x %d, the header said %u x %u",
+		                   width, height, stored.width, stored.height);
+
+	if (state->orientation > 4)
+		aim = (struct size){to.height, to.width};
+	if (!scale(ret_pixels, aim) || !pixels_orient(ret_pixels, state->orientation))
+		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+	return true;
+}
+
+/* Where stb_image_write's pieces go: gathered, then written at once. */
+struct sheaf {
+	char *bytes;
+	size_t n, room;
+	bool is_broken;
+};
+
+static void gather(void *data, void *bytes, int n_int)
+{
+	struct sheaf *sheaf = data;
+	size_t n = n_int > 0 ? (size_t)n_int : 0;
+
+	if (sheaf->is_broken)
+		return;
+	if (n > sheaf->room - sheaf->n) {
+		size_t room = 2 * (sheaf->room + n) + 4096;
+		char *bigger = realloc(sheaf->bytes, room);
+
+		if (!bigger) {
+			sheaf->is_broken = true;
+			return;
+		}
+		sheaf->bytes = bigger;
+		sheaf->room = room;
+	}
+	memcpy(sheaf->bytes + sheaf->n, bytes, n);
+	sheaf->n += n;
+}
+
+/* PNM is a line of text and the pixels as they are. */
+static int write_pnm(struct sheaf *sheaf, int width, int height, int n_bands, void *bytes)
+{
+	char head[64];
+	int n = snprintf(head, sizeof(head), "P%c\n%d %d\n255\n",
+	                 n_bands == 1 ? '5' : '6', width, height);
+
+	gather(sheaf, head, n);
+	gather(sheaf, bytes, width * height * n_bands);
+	return 1;
+}
+
+static int write_sheaf(struct sheaf *sheaf, const struct pixels *pixels,
+                       enum image_format format, int quality)
+{
+	int width = (int)pixels->size.width, height = (int)pixels->size.height;
+	int n_bands = (int)pixels->n_bands;
+
+	switch (format) {
+	case FORMAT_JPEG:
+		return stbi_write_jpg_to_func(gather, sheaf, width, height, n_bands,
+		                              pixels->bytes, quality);
+	case FORMAT_PNG:
+		return stbi_write_png_to_func(gather, sheaf, width, height, n_bands,
+		                              pixels->bytes, width * n_bands);
+	case FORMAT_BMP:
+		return stbi_write_bmp_to_func(gather, sheaf, width, height, n_bands,
+		                              pixels->bytes);
+	case FORMAT_TGA:
+		return stbi_write_tga_to_func(gather, sheaf, width, height, n_bands,
+		                              pixels->bytes);
+	case FORMAT_PNM:
+		return write_pnm(sheaf, width, height, n_bands, pixels->bytes);
+	default:
+		return 0;
+	}
+}
+
+static bool stb_encode(const struct pixels *pixels, enum image_format format,
+                       unsigned quality, int output, struct failure *ret_failure)
+{
+	struct sheaf sheaf = {0};
+	bool is_written;
+
+	/* Its own sums are of int. */
+	if ((uint64_t)pixels->size.width * pixels->size.height * 5 > INT_MAX / 2)
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "encode: %u x %u is more than the stb engine writes",
+		                   pixels->size.width, pixels->size.height);
+	if (!write_sheaf(&sheaf, pixels, format, (int)quality) || sheaf.is_broken) {
+		free(sheaf.bytes);
+		return failure_set(ret_failure, FAIL_MEMORY, "encode: out of memory");
+	}
+	is_written = fd_write_all(output, sheaf.bytes, sheaf.n);
+	if (!is_written)
+		failure_set(ret_failure, errno == EFBIG ? FAIL_TOO_BIG : FAIL_INTERNAL,
+		            "encode: %s", strerrordesc_np(errno));
+	free(sheaf.bytes);
+	return is_written;
+}
+
+static void stb_say_version(char *text, size_t n_text)
+{
+	/* Its headers have a version in a comment alone. */
+	snprintf(text, n_text, "stb_image, stb_image_write");
+}
+
+const struct engine engine_stb = {
+	.name = "stb",
+	.choice = ENGINE_STB,
+	.reads = stb_reads,
+	.writes = stb_writes,
+	.open = stb_open,
+	.render = stb_render,
+	.close = stb_close,
+	.encode = stb_encode,
+	.version = stb_say_version,
+};

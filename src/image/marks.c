@@ -1,0 +1,148 @@
+#include "image/marks.h"
+
+#include <string.h>
+
+static uint32_t big_endian(const uint8_t *at, unsigned n)
+{
+	uint32_t number = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		number = number << 8 | at[i];
+	return number;
+}
+
+static bool begins_with(const uint8_t *bytes, size_t n, const char *prefix,
+                        size_t n_prefix)
+{
+	return n >= n_prefix && memcmp(bytes, prefix, n_prefix) == 0;
+}
+
+#define BEGINS(bytes, n, literal)                                                        \
+	begins_with((bytes), (n), (literal), sizeof(literal) - 1)
+
+static uint32_t in_order(bool is_big_endian, const uint8_t *at, unsigned n)
+{
+	uint32_t number = 0;
+
+	if (is_big_endian)
+		return big_endian(at, n);
+	for (unsigned i = n; i > 0; i--)
+		number = number << 8 | at[i - 1];
+	return number;
+}
+
+unsigned exif_orientation(const uint8_t *tiff, size_t n)
+{
+	enum { TAG_ORIENTATION = 0x112, TYPE_SHORT = 3, ENTRY_BYTES = 12 };
+	bool is_big = BEGINS(tiff, n, "MM\0*");
+	size_t at, n_entries;
+
+	if (n < 8 || (!is_big && !BEGINS(tiff, n, "II*\0")))
+		return 1;
+	at = in_order(is_big, tiff + 4, 4);
+	if (at > n - 2)
+		return 1;
+	n_entries = in_order(is_big, tiff + at, 2);
+	at += 2;
+	for (; n_entries > 0 && n - at >= ENTRY_BYTES; n_entries--, at += ENTRY_BYTES) {
+		const uint8_t *entry = tiff + at;
+		uint32_t value = in_order(is_big, entry + 8, 2);
+
+		if (in_order(is_big, entry, 2) != TAG_ORIENTATION)
+			continue;
+		if (in_order(is_big, entry + 2, 2) != TYPE_SHORT ||
+		    in_order(is_big, entry + 4, 4) != 1 || value < 1 || value > 8)
+			return 1;
+		return value;
+	}
+	return 1;
+}
+
+/* One marker segment's n bytes, its length not among them. */
+static void take_segment(struct marks *marks, uint8_t marker, const uint8_t *bytes,
+                         size_t n)
+{
+	bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 &&
+	                marker != 0xc8 && marker != 0xcc;
+
+	if (marker == 0xe1 && BEGINS(bytes, n, "Exif\0\0") && marks->orientation == 1) {
+		marks->orientation = exif_orientation(bytes + 6, n - 6);
+	} else if (marker == 0xe2 && BEGINS(bytes, n, "ICC_PROFILE\0") && n >= 14) {
+		bool is_whole = bytes[12] == 1 && bytes[13] == 1;
+
+		marks->has_profile = true;
+		marks->profile = is_whole ? bytes + 14 : NULL;
+		marks->n_profile = is_whole ? n - 14 : 0;
+	} else if (is_frame && n >= 6 && !marks->process) {
+		marks->process = marker;
+		marks->n_components = bytes[5];
+	}
+}
+
+/* Whether an end marker stands anywhere in the scans. Inside their data 0xff is always
+ * followed by something else. */
+static bool has_end(const uint8_t *bytes, size_t n)
+{
+	for (size_t at = n; at >= 2; at--) {
+		if (bytes[at - 2] == 0xff && bytes[at - 1] == 0xd9)
+			return true;
+	}
+	return false;
+}
+
+void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n)
+{
+	size_t at = 2;
+
+	*ret_marks = (struct marks){.orientation = 1};
+	while (at < n && n - at >= 4 && bytes[at] == 0xff) {
+		uint8_t marker = bytes[at + 1];
+		size_t n_segment;
+
+		if (marker == 0xff) { /* padding */
+			at++;
+			continue;
+		}
+		n_segment = big_endian(bytes + at + 2, 2);
+		if (marker == 0xd9 || n_segment < 2 || n_segment > n - at - 2)
+			return;
+		if (marker == 0xda) {
+			ret_marks->is_whole = has_end(bytes + at, n - at);
+			return;
+		}
+		take_segment(ret_marks, marker, bytes + at + 4, n_segment - 2);
+		at += 2 + n_segment;
+	}
+}
+
+static void take_profile(struct marks *marks, const uint8_t *bytes, size_t n)
+{
+	const uint8_t *name_end = memchr(bytes, 0, n < 80 ? n : 80);
+
+	marks->has_profile = true;
+	/* A name, its zero, the method (0 is the only one), the deflated bytes. */
+	if (!name_end || (size_t)(name_end - bytes) + 2 > n || name_end[1] != 0)
+		return;
+	marks->profile = name_end + 2;
+	marks->n_profile = n - (size_t)(marks->profile - bytes);
+	marks->profile_is_deflated = true;
+}
+
+void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n)
+{
+	size_t at = 8;
+
+	*ret_marks = (struct marks){.orientation = 1, .is_whole = true};
+	while (at < n && n - at >= 12) {
+		size_t n_chunk = big_endian(bytes + at, 4);
+		const uint8_t *type = bytes + at + 4;
+
+		if (n_chunk > n - at - 12 || memcmp(type, "IEND", 4) == 0)
+			return;
+		if (memcmp(type, "eXIf", 4) == 0)
+			ret_marks->orientation = exif_orientation(type + 4, n_chunk);
+		else if (memcmp(type, "iCCP", 4) == 0)
+			take_profile(ret_marks, type + 4, n_chunk);
+		at += 12 + n_chunk;
+	}
+}

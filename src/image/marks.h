@@ -1,0 +1,33 @@
+/*
+ * What stands in a JPEG or PNG beside its pixels and that stb_image does not tell: the
+ * orientation, a colour profile, and whether it is of a kind that stb decodes wrongly.
+ *
+ * These are readers of bytes from strangers. A length that lies ends the reading, and what
+ * was not found by then is taken to be absent; malformed EXIF is orientation 1.
+ */
+#ifndef PXP_MARKS_H
+#define PXP_MARKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct marks {
+	unsigned orientation;  /* 1 to 8 */
+	unsigned n_components; /* of a JPEG's frame; 0 when there is none */
+	uint8_t process;       /* of a JPEG: its SOF marker, 0xc0 baseline */
+	bool is_whole;         /* a JPEG's end marker is there; true of others */
+	bool has_profile;
+	const uint8_t *profile; /* NULL when it is in pieces */
+	size_t n_profile;
+	bool profile_is_deflated; /* as in a PNG */
+};
+
+void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n);
+void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n);
+
+/* The orientation in the n bytes of a TIFF structure, as EXIF has it; 1 when there is
+ * none or the bytes make no sense. */
+unsigned exif_orientation(const uint8_t *tiff, size_t n);
+
+#endif

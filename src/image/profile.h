@@ -1,0 +1,17 @@
+/*
+ * Colour profiles (ICC.1), only so far as to tell whether one need be applied at all.
+ * A profile is bytes from a stranger: one that lies about itself is neither sRGB nor fits.
+ */
+#ifndef PXP_PROFILE_H
+#define PXP_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whether it describes itself as sRGB (pictures that carry it need no conversion). */
+bool profile_is_srgb(const void *profile, size_t n);
+
+/* Whether it is for pixels of this many bands, alpha counted: grey or RGB. */
+bool profile_fits(const void *profile, size_t n, unsigned n_bands);
+
+#endif

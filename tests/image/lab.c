@@ -1,0 +1,276 @@
+#include "lab.h"
+
+#include "image/stb.h"
+#include "support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+const enum engine_choice lab_engines[] = {
+#ifdef PIXPOOL_VIPS
+	ENGINE_VIPS,
+#endif
+	ENGINE_STB,
+	ENGINE_AUTO,
+};
+
+const struct quarters rgbw = {
+	{{255, 0, 0, 255}, {0, 255, 0, 255}, {0, 0, 255, 255}, {255, 255, 255, 255}}};
+
+void blob_fini(struct blob *blob)
+{
+	free(blob->bytes);
+	*blob = (struct blob){0};
+}
+
+void blob_append(struct blob *blob, const void *bytes, size_t n)
+{
+	blob_insert(blob, blob->n, bytes, n);
+}
+
+void blob_insert(struct blob *blob, size_t at, const void *bytes, size_t n)
+{
+	blob->bytes = realloc(blob->bytes, blob->n + n + 1);
+	REQUIRE(blob->bytes != NULL && at <= blob->n);
+	memmove(blob->bytes + at + n, blob->bytes + at, blob->n - at);
+	memcpy(blob->bytes + at, bytes, n);
+	blob->n += n;
+}
+
+bool blob_holds(const struct blob *blob, const char *text)
+{
+	return memmem(blob->bytes, blob->n, text, strlen(text)) != NULL;
+}
+
+static void append(void *blob, void *bytes, int n)
+{
+	blob_append(blob, bytes, (size_t)n);
+}
+
+static uint8_t *paint(int width, int height, int n_bands, const struct quarters *quarters)
+{
+	uint8_t *pixels = malloc((size_t)width * (size_t)height * (size_t)n_bands);
+	uint8_t *to = pixels;
+
+	REQUIRE(pixels != NULL);
+	for (int y = 0; y < height; y++) {
+		for (int x = 0; x < width; x++) {
+			int quarter = 2 * (2 * y >= height) + (2 * x >= width);
+			const uint8_t *colour = quarters->colours[quarter];
+
+			for (int band = 0; band < n_bands; band++) {
+				bool is_alpha = n_bands % 2 == 0 && band == n_bands - 1;
+
+				*to++ = colour[is_alpha ? 3 : band];
+			}
+		}
+	}
+	return pixels;
+}
+
+struct blob make_png(int width, int height, int n_bands, const struct quarters *quarters)
+{
+	uint8_t *pixels = paint(width, height, n_bands, quarters);
+	struct blob png = {0};
+
+	REQUIRE(stbi_write_png_to_func(append, &png, width, height, n_bands, pixels,
+	                               width * n_bands));
+	free(pixels);
+	return png;
+}
+
+struct blob make_jpeg(int width, int height, int n_bands, const struct quarters *quarters)
+{
+	uint8_t *pixels = paint(width, height, n_bands, quarters);
+	struct blob jpeg = {0};
+
+	REQUIRE(stbi_write_jpg_to_func(append, &jpeg, width, height, n_bands, pixels,
+	                               95));
+	free(pixels);
+	return jpeg;
+}
+
+static void put_big_endian(uint8_t *at, uint32_t number, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		at[i] = (uint8_t)(number >> (8 * (n - 1 - i)));
+}
+
+void jpeg_insert(struct blob *jpeg, uint8_t marker, const void *bytes, size_t n)
+{
+	uint8_t head[4] = {0xff, marker};
+
+	put_big_endian(head + 2, (uint32_t)n + 2, 2);
+	blob_insert(jpeg, 2, bytes, n);
+	blob_insert(jpeg, 2, head, sizeof(head));
+}
+
+static uint32_t crc32_of(const uint8_t *bytes, size_t n)
+{
+	uint32_t crc = 0xffffffff;
+
+	for (size_t i = 0; i < n; i++) {
+		crc ^= bytes[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+/* Right after the first chunk, IHDR, which ends at byte 33. */
+void png_insert(struct blob *png, const char *type, const void *bytes, size_t n)
+{
+	struct blob chunk = {0};
+	uint8_t number[4];
+
+	put_big_endian(number, (uint32_t)n, 4);
+	blob_append(&chunk, number, 4);
+	blob_append(&chunk, type, 4);
+	blob_append(&chunk, bytes, n);
+	put_big_endian(number, crc32_of(chunk.bytes + 4, n + 4), 4);
+	blob_append(&chunk, number, 4);
+	blob_insert(png, 33, chunk.bytes, chunk.n);
+	blob_fini(&chunk);
+}
+
+void make_exif(uint8_t bytes[EXIF_BYTES], unsigned orientation, bool is_big_endian)
+{
+	static const uint8_t little[EXIF_BYTES] = {'I', 'I',  42, 0, 8, 0, 0, 0, 1,
+	                                           0,   0x12, 1,  3, 0, 1, 0, 0, 0};
+	static const uint8_t big[EXIF_BYTES] = {'M', 'M', 0,    42, 0, 0, 0, 8, 0,
+	                                        1,   1,   0x12, 0,  3, 0, 0, 0, 1};
+
+	memcpy(bytes, is_big_endian ? big : little, EXIF_BYTES);
+	bytes[is_big_endian ? 19 : 18] = (uint8_t)orientation;
+}
+
+struct blob make_profile(const char *space, const char *words)
+{
+	size_t n_words = strlen(words), n = 128 + 4 + 12 + 12 + n_words + 1;
+	struct blob profile = {calloc(1, n), n};
+	uint8_t *desc = profile.bytes + 144;
+
+	REQUIRE(profile.bytes != NULL);
+	put_big_endian(profile.bytes, (uint32_t)n, 4);
+	memcpy(profile.bytes + 16, space, 4);
+	memcpy(profile.bytes + 36, "acsp", 4);
+	put_big_endian(profile.bytes + 128, 1, 4);
+	memcpy(profile.bytes + 132, "desc", 4);
+	put_big_endian(profile.bytes + 136, 144, 4);
+	put_big_endian(profile.bytes + 140, (uint32_t)(12 + n_words + 1), 4);
+	memcpy(desc, "desc", 4);
+	put_big_endian(desc + 8, (uint32_t)n_words + 1, 4);
+	memcpy(desc + 12, words, n_words);
+	return profile;
+}
+
+struct recipe recipe_for(enum image_format format, enum engine_choice engine)
+{
+	return (struct recipe){.format = format, .engine = engine};
+}
+
+static void count_header(void *data, uint64_t n_pixels)
+{
+	struct outcome *outcome = data;
+
+	outcome->n_headers++;
+	EXPECT(n_pixels ==
+	       (uint64_t)outcome->answer.in.width * outcome->answer.in.height);
+}
+
+static int file_of(const struct blob *blob)
+{
+	int fd = memfd_create("lab", MFD_CLOEXEC);
+
+	REQUIRE(fd >= 0);
+	if (blob)
+		REQUIRE(write(fd, blob->bytes, blob->n) == (ssize_t)blob->n);
+	return fd;
+}
+
+static void read_output(struct outcome *outcome, int fd)
+{
+	off_t n = lseek(fd, 0, SEEK_END);
+
+	REQUIRE(n >= 0);
+	outcome->output = (struct blob){calloc(1, (size_t)n + 1), (size_t)n};
+	REQUIRE(outcome->output.bytes != NULL);
+	REQUIRE(pread(fd, outcome->output.bytes, (size_t)n, 0) == n);
+	outcome->pixels = stbi_load_from_memory(outcome->output.bytes, (int)n,
+	                                        &outcome->width, &outcome->height,
+	                                        &outcome->n_bands, 0);
+}
+
+struct outcome run_in_studio(struct studio *studio, const struct blob *input,
+                             const char *name, const struct recipe *recipe,
+                             uint64_t claimed_bytes)
+{
+	struct outcome outcome = {0};
+	struct picture_job job = {.recipe = recipe,
+	                          .name = name,
+	                          .input = file_of(input),
+	                          .input_bytes = claimed_bytes,
+	                          .output = file_of(NULL),
+	                          .on_header = count_header,
+	                          .data = &outcome};
+
+	outcome.is_done = picture_run(studio, &job, &outcome.answer);
+	EXPECT_EQ(outcome.is_done, outcome.answer.failure.class == FAIL_NONE);
+	if (outcome.is_done)
+		read_output(&outcome, job.output);
+	close(job.input);
+	close(job.output);
+	return outcome;
+}
+
+struct outcome run_picture_of(const struct blob *input, const char *name,
+                              const struct recipe *recipe, uint64_t claimed_bytes)
+{
+	struct studio *studio = studio_create();
+	struct outcome outcome;
+	char text[200];
+
+	REQUIRE(picture_preload(text, sizeof(text)), "%s", text);
+	REQUIRE(studio != NULL);
+	outcome = run_in_studio(studio, input, name, recipe, claimed_bytes);
+	studio_destroy(studio);
+	return outcome;
+}
+
+struct outcome run_picture(const struct blob *input, const char *name,
+                           const struct recipe *recipe)
+{
+	return run_picture_of(input, name, recipe, input->n);
+}
+
+void outcome_fini(struct outcome *outcome)
+{
+	blob_fini(&outcome->output);
+	stbi_image_free(outcome->pixels);
+	*outcome = (struct outcome){0};
+}
+
+bool pixel_is_near(const struct outcome *outcome, int x, int y, const uint8_t *colour)
+{
+	const uint8_t *pixel = outcome->pixels +
+	                       (y * outcome->width + x) * outcome->n_bands;
+
+	for (int band = 0; band < outcome->n_bands; band++) {
+		if (abs(pixel[band] - colour[band]) > 12)
+			return false;
+	}
+	return true;
+}
+
+bool shows_quarters(const struct outcome *outcome, const struct quarters *quarters)
+{
+	int w = outcome->width, h = outcome->height;
+
+	return outcome->pixels &&
+	       pixel_is_near(outcome, w / 4, h / 4, quarters->colours[0]) &&
+	       pixel_is_near(outcome, w - 1 - w / 4, h / 4, quarters->colours[1]) &&
+	       pixel_is_near(outcome, w / 4, h - 1 - h / 4, quarters->colours[2]) &&
+	       pixel_is_near(outcome, w - 1 - w / 4, h - 1 - h / 4, quarters->colours[3]);
+}

@@ -1,0 +1,193 @@
+/* Bytes that stand beside the pixels, from files that lie about themselves. */
+#include "support/test.h"
+
+#include "image/marks.h"
+#include "image/profile.h"
+#include "lab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The orientation read from a copy that ends where its memory ends. */
+static unsigned orientation_of(const uint8_t *bytes, size_t n)
+{
+	uint8_t *exact = malloc(n ? n : 1);
+	unsigned orientation;
+
+	memcpy(exact, bytes, n);
+	orientation = exif_orientation(exact, n);
+	free(exact);
+	return orientation;
+}
+
+TEST(exif, all_orientations_in_both_byte_orders)
+{
+	uint8_t exif[EXIF_BYTES];
+
+	for (unsigned orientation = 1; orientation <= 8; orientation++) {
+		for (int is_big = 0; is_big <= 1; is_big++) {
+			make_exif(exif, orientation, is_big);
+			EXPECT_EQ(orientation_of(exif, sizeof(exif)), orientation);
+		}
+	}
+}
+
+TEST(exif, what_is_cut_short_is_orientation_1)
+{
+	uint8_t exif[EXIF_BYTES];
+
+	make_exif(exif, 6, false);
+	/* The value's two bytes are the 19th and 20th, but its field has four. */
+	for (size_t n = 0; n < 22; n++)
+		EXPECT_EQ(orientation_of(exif, n), 1);
+	EXPECT_EQ(orientation_of(exif, 22), 6);
+}
+
+TEST(exif, a_field_that_lies_is_orientation_1)
+{
+	static const struct {
+		int at;
+		uint8_t value;
+	} lies[] = {
+		{0, 'X'},   {1, 'M'}, {2, 41},           /* byte order and magic */
+		{4, 9},     {4, 25},  {5, 1},  {7, 255}, /* where the directory is */
+		{8, 0},                                  /* no entry */
+		{10, 0x13},                              /* another tag */
+		{12, 4},                                 /* another type */
+		{14, 2},    {17, 1},                     /* another count */
+		{18, 0},    {18, 9},  {19, 1},           /* no such orientation */
+	};
+	uint8_t exif[EXIF_BYTES];
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		make_exif(exif, 6, false);
+		exif[lies[i].at] = lies[i].value;
+		EXPECT(orientation_of(exif, sizeof(exif)) == 1, "byte %d", lies[i].at);
+	}
+	make_exif(exif, 6, false);
+	exif[8] = 255; /* more entries than there are bytes: the first is still good */
+	exif[9] = 255;
+	EXPECT_EQ(orientation_of(exif, sizeof(exif)), 6);
+}
+
+TEST(marks, of_a_jpeg_orientation_profile_and_components)
+{
+	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw),
+		    profile = make_profile("RGB ", "sRGB x");
+	uint8_t exif[6 + EXIF_BYTES] = "Exif\0\0";
+	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
+	struct marks marks;
+
+	marks_of_jpeg(&marks, jpeg.bytes, jpeg.n);
+	EXPECT_EQ(marks.orientation, 1);
+	EXPECT_EQ(marks.n_components, 3);
+	EXPECT_EQ(marks.process, 0xc0);
+	EXPECT(marks.is_whole && !marks.has_profile);
+
+	make_exif(exif + 6, 8, true);
+	jpeg_insert(&jpeg, 0xe1, exif, sizeof(exif));
+	memcpy(icc + 14, profile.bytes, profile.n);
+	jpeg_insert(&jpeg, 0xe2, icc, 14 + profile.n);
+	marks_of_jpeg(&marks, jpeg.bytes, jpeg.n);
+	EXPECT_EQ(marks.orientation, 8);
+	REQUIRE(marks.has_profile && marks.profile);
+	EXPECT_EQ(marks.n_profile, profile.n);
+	EXPECT(profile_is_srgb(marks.profile, marks.n_profile));
+	EXPECT_EQ(marks.n_components, 3);
+
+	icc[13] = 2; /* the first of two pieces, written in front of the other */
+	jpeg_insert(&jpeg, 0xe2, icc, 14 + profile.n);
+	marks_of_jpeg(&marks, jpeg.bytes, jpeg.n - 2);
+	EXPECT(marks.has_profile);
+	EXPECT(!marks.is_whole, "without its end marker");
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
+
+TEST(marks, no_bytes_make_the_readers_look_past_their_end)
+{
+	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw), png = make_png(16, 8, 4, &rgbw);
+	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
+	uint8_t exif[6 + EXIF_BYTES] = "Exif\0\0";
+	const struct blob *blobs[] = {&jpeg, &png, &profile};
+	unsigned seed = 1;
+
+	make_exif(exif + 6, 5, false);
+	jpeg_insert(&jpeg, 0xe1, exif, sizeof(exif));
+	png_insert(&png, "eXIf", exif + 6, EXIF_BYTES);
+	png_insert(&png, "iCCP", "name\0\0x", 7);
+
+	for (int round = 0; round < 30000; round++) {
+		const struct blob *blob = blobs[round % 3];
+		size_t n = (size_t)rand_r(&seed) % (blob->n + 1);
+		uint8_t *exact = malloc(n ? n : 1);
+		struct marks marks;
+
+		memcpy(exact, blob->bytes, n);
+		for (int flips = rand_r(&seed) % 4; n && flips > 0; flips--)
+			exact[(size_t)rand_r(&seed) % (n < 200 ? n : 200)] =
+				(uint8_t)rand_r(&seed);
+		marks_of_jpeg(&marks, exact, n);
+		EXPECT(marks.orientation >= 1 && marks.orientation <= 8);
+		EXPECT(!marks.profile || marks.profile + marks.n_profile <= exact + n);
+		marks_of_png(&marks, exact, n);
+		EXPECT(marks.orientation >= 1 && marks.orientation <= 8);
+		EXPECT(!marks.profile || marks.profile + marks.n_profile <= exact + n);
+		profile_is_srgb(exact, n);
+		profile_fits(exact, n, 3);
+		free(exact);
+	}
+	blob_fini(&jpeg);
+	blob_fini(&png);
+	blob_fini(&profile);
+}
+
+TEST(profile, is_srgb_by_its_own_description)
+{
+	static const struct {
+		const char *space, *words;
+		bool is_srgb;
+	} cases[] = {
+		{"RGB ", "sRGB IEC61966-2.1", true},
+		{"RGB ", "sRGB", true},
+		{"RGB ", "Artifex sRGB profile", true},
+		{"RGB ", "Display P3", false},
+		{"RGB ", "Linear sRGB", false},
+		{"GRAY", "sRGB", false},
+		{"CMYK", "sRGB", false},
+		{"RGB ", "", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct blob profile = make_profile(cases[i].space, cases[i].words);
+
+		EXPECT(profile_is_srgb(profile.bytes, profile.n) == cases[i].is_srgb,
+		       "%s", cases[i].words);
+		for (size_t n = 0; n < profile.n; n++)
+			EXPECT(!profile_is_srgb(profile.bytes, n), "cut to %zu bytes", n);
+		blob_fini(&profile);
+	}
+}
+
+TEST(profile, is_srgb_in_two_byte_letters)
+{
+	struct blob profile = make_profile("RGB ", "mluc-padding-padding");
+
+	memcpy(profile.bytes + 156, "\0s\0R\0G\0B", 8);
+	EXPECT(profile_is_srgb(profile.bytes, profile.n));
+	blob_fini(&profile);
+}
+
+TEST(profile, fits_pixels_of_its_own_space)
+{
+	struct blob rgb = make_profile("RGB ", "x"), grey = make_profile("GRAY", "x");
+
+	EXPECT(profile_fits(rgb.bytes, rgb.n, 3) && profile_fits(rgb.bytes, rgb.n, 4));
+	EXPECT(!profile_fits(rgb.bytes, rgb.n, 1));
+	EXPECT(profile_fits(grey.bytes, grey.n, 1) &&
+	       profile_fits(grey.bytes, grey.n, 2));
+	EXPECT(!profile_fits(grey.bytes, grey.n, 3));
+	EXPECT(!profile_fits(rgb.bytes, 127, 3));
+	blob_fini(&rgb);
+	blob_fini(&grey);
+}

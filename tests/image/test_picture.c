@@ -1,0 +1,484 @@
+/* One picture from bytes to bytes, with each engine of the build. */
+#include "support/test.h"
+
+#include "lab.h"
+
+#include <string.h>
+
+#define FOR_EACH_ENGINE(engine)                                                          \
+	for (const enum engine_choice *engine = lab_engines; *engine != ENGINE_AUTO;     \
+	     engine++)
+
+static void expect_failure(const struct outcome *outcome, enum fail_class class,
+                           const char *words)
+{
+	EXPECT(!outcome->is_done);
+	EXPECT_STR(fail_class_name(outcome->answer.failure.class),
+	           fail_class_name(class));
+	EXPECT(strstr(outcome->answer.failure.text, words) != NULL,
+	       "\"%s\" has no \"%s\"", outcome->answer.failure.text, words);
+}
+
+TEST(picture, is_scaled_and_every_figure_of_the_answer_is_real)
+{
+	struct blob png = make_png(400, 200, 3, &rgbw);
+
+	FOR_EACH_ENGINE(engine)
+	{
+		struct recipe recipe = recipe_for(FORMAT_JPEG, *engine);
+		struct outcome outcome;
+
+		recipe.geometry = (struct geometry){100, 100, false};
+		outcome = run_picture(&png, "a.png", &recipe);
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT_EQ(outcome.width, 100);
+		EXPECT_EQ(outcome.height, 50);
+		EXPECT(shows_quarters(&outcome, &rgbw));
+		EXPECT_EQ(outcome.answer.in.width, 400);
+		EXPECT_EQ(outcome.answer.in.height, 200);
+		EXPECT_EQ(outcome.answer.in.format, FORMAT_PNG);
+		EXPECT_EQ(outcome.answer.in.bytes, png.n);
+		EXPECT_EQ(outcome.answer.out.width, 100);
+		EXPECT_EQ(outcome.answer.out.height, 50);
+		EXPECT_EQ(outcome.answer.out.format, FORMAT_JPEG);
+		EXPECT_EQ(outcome.answer.out.bytes, outcome.output.n);
+		EXPECT_STR(outcome.answer.engine,
+		           *engine == ENGINE_VIPS ? "vips" : "stb");
+		EXPECT(outcome.answer.read_ns > 0 && outcome.answer.work_ns > 0);
+		EXPECT_EQ(outcome.n_headers, 1);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&png);
+}
+
+TEST(picture, a_file_that_changed_its_length_has_vanished)
+{
+	struct blob png = make_png(8, 8, 3, &rgbw);
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct outcome outcome = run_picture_of(&png, "a.png", &recipe, png.n + 1);
+
+	expect_failure(&outcome, FAIL_VANISHED, "length");
+	outcome_fini(&outcome);
+	outcome = run_picture_of(&png, "a.png", &recipe, png.n - 1);
+	expect_failure(&outcome, FAIL_VANISHED, "length");
+	outcome_fini(&outcome);
+	outcome = run_picture_of(&png, "a.png", &recipe, 0);
+	expect_failure(&outcome, FAIL_VANISHED, "length");
+	EXPECT_EQ(outcome.n_headers, 0);
+	outcome_fini(&outcome);
+	blob_fini(&png);
+}
+
+TEST(picture, what_is_no_picture_is_a_bad_image)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		const char *words;
+	} cases[] = {
+		{"", 0, "empty"},
+		{"just some text, no picture at all", 33, "gate"},
+		{"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0junkjunk",
+	         33, "gate"},
+		{"\x89PNG\r\n\x1a\n", 8, "header"},
+		{"\xff\xd8\xff\xe0\0\x10JFIF", 10, "header"},
+		{"GIF89a", 6, "header"},
+	};
+
+	FOR_EACH_ENGINE(engine)
+	{
+		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			struct blob blob = {0};
+			struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+			struct outcome outcome;
+
+			blob_append(&blob, cases[i].bytes, cases[i].n);
+			outcome = run_picture(&blob, "x.jpg", &recipe);
+			expect_failure(&outcome, FAIL_BAD_IMAGE, cases[i].words);
+			outcome_fini(&outcome);
+			blob_fini(&blob);
+		}
+	}
+}
+
+TEST(picture, what_cannot_be_read_or_written_is_unsupported)
+{
+	struct blob png = make_png(8, 8, 3, &rgbw), raw = {0}, ico = {0};
+	struct recipe recipe = recipe_for(FORMAT_EXR, ENGINE_AUTO);
+	struct outcome outcome = run_picture(&png, "a.png", &recipe);
+
+	expect_failure(&outcome, FAIL_UNSUPPORTED, "exr cannot be written");
+	outcome_fini(&outcome);
+
+	recipe.format = FORMAT_WEBP;
+	recipe.engine = ENGINE_STB;
+	outcome = run_picture(&png, "a.png", &recipe);
+	expect_failure(&outcome, FAIL_UNSUPPORTED,
+	               "webp cannot be written by the engine");
+	outcome_fini(&outcome);
+
+	recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	blob_append(&raw, "II*\0\x10\0\0\0CR\2\0", 12);
+	outcome = run_picture(&raw, "a.cr2", &recipe);
+	expect_failure(&outcome, FAIL_UNSUPPORTED, "raw");
+	outcome_fini(&outcome);
+
+	blob_append(&ico, "\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0\x68\4\0\0\x16\0\0\0\0", 23);
+	outcome = run_picture(&ico, "a.ico", &recipe);
+	expect_failure(&outcome, FAIL_UNSUPPORTED, "ico cannot be read");
+	outcome_fini(&outcome);
+	blob_fini(&png);
+	blob_fini(&raw);
+	blob_fini(&ico);
+}
+
+TEST(picture, limits_are_said_before_the_work)
+{
+	struct blob png = make_png(20, 10, 3, &rgbw);
+
+	FOR_EACH_ENGINE(engine)
+	{
+		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+		struct outcome outcome;
+
+		recipe.max_file_bytes = png.n - 1;
+		outcome = run_picture(&png, "a.png", &recipe);
+		expect_failure(&outcome, FAIL_TOO_BIG, "bytes");
+		outcome_fini(&outcome);
+
+		recipe = recipe_for(FORMAT_PNG, *engine);
+		recipe.max_pixels = 199;
+		outcome = run_picture(&png, "a.png", &recipe);
+		expect_failure(&outcome, FAIL_TOO_BIG,
+		               "20 x 10 is 200 pixels, the limit is 199");
+		EXPECT_EQ(outcome.n_headers, 0);
+		EXPECT_EQ(outcome.answer.in.width, 20);
+		outcome_fini(&outcome);
+
+		recipe.max_pixels = 200;
+		outcome = run_picture(&png, "a.png", &recipe);
+		EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+		outcome_fini(&outcome);
+
+		recipe.geometry = (struct geometry){21, 21, false};
+		outcome = run_picture(&png, "a.png", &recipe);
+		expect_failure(&outcome, FAIL_TOO_BIG, "size: 21 x 11");
+		outcome_fini(&outcome);
+	}
+	blob_fini(&png);
+}
+
+TEST(picture, a_side_that_the_output_format_cannot_have_is_too_big)
+{
+	struct blob png = make_png(400, 1, 3, &rgbw);
+	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
+	struct outcome outcome;
+
+	recipe.geometry = (struct geometry){65501, 0, false};
+	outcome = run_picture(&png, "a.png", &recipe);
+	expect_failure(&outcome, FAIL_TOO_BIG, "a side of jpeg is at most 65500");
+	EXPECT_EQ(outcome.n_headers, 0);
+	outcome_fini(&outcome);
+
+	recipe.geometry = (struct geometry){10000000, 0, false};
+	recipe.max_pixels = UINT64_MAX;
+	recipe.format = FORMAT_PNG;
+	blob_fini(&png);
+	png = make_png(2, 4, 3, &rgbw);
+	outcome = run_picture(&png, "a.png", &recipe);
+	expect_failure(&outcome, FAIL_TOO_BIG, "10000000 x 20000000");
+	outcome_fini(&outcome);
+	blob_fini(&png);
+}
+
+/* Which colour of the upright picture stands in which corner of the stored one: written
+ * down by hand from the EXIF standard's own picture of the eight letters F. */
+static const int stored_quarters[9][4] = {
+	[1] = {0, 1, 2, 3}, [2] = {1, 0, 3, 2}, [3] = {3, 2, 1, 0}, [4] = {2, 3, 0, 1},
+	[5] = {0, 2, 1, 3}, [6] = {1, 3, 0, 2}, [7] = {3, 1, 2, 0}, [8] = {2, 0, 3, 1},
+};
+
+static struct blob make_turned(unsigned orientation, bool is_png)
+{
+	int width = orientation > 4 ? 64 : 128, height = orientation > 4 ? 128 : 64;
+	uint8_t exif[6 + EXIF_BYTES] = "Exif\0\0";
+	struct quarters stored;
+	struct blob blob;
+
+	for (int i = 0; i < 4; i++)
+		memcpy(stored.colours[i], rgbw.colours[stored_quarters[orientation][i]],
+		       4);
+	make_exif(exif + 6, orientation, orientation % 2);
+	if (is_png) {
+		blob = make_png(width, height, 3, &stored);
+		png_insert(&blob, "eXIf", exif + 6, EXIF_BYTES);
+	} else {
+		blob = make_jpeg(width, height, 3, &stored);
+		jpeg_insert(&blob, 0xe1, exif, sizeof(exif));
+	}
+	return blob;
+}
+
+TEST(picture, comes_out_upright_from_every_orientation)
+{
+	FOR_EACH_ENGINE(engine)
+	{
+		for (unsigned i = 1; i <= 16; i++) {
+			unsigned orientation = (i + 1) / 2;
+			struct blob blob = make_turned(orientation, i % 2);
+			struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+			struct outcome outcome;
+
+			recipe.geometry = (struct geometry){40, 40, false};
+			outcome = run_picture(&blob, "a.jpg", &recipe);
+			REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+			EXPECT(outcome.width == 40 && outcome.height == 20, "%u: %d x %d",
+			       orientation, outcome.width, outcome.height);
+			EXPECT_EQ(outcome.answer.in.width, 128);
+			EXPECT(shows_quarters(&outcome, &rgbw),
+			       "engine %d, orientation %u, %s", (int)*engine, orientation,
+			       i % 2 ? "png" : "jpeg");
+			EXPECT(!blob_holds(&outcome.output, "eXIf"));
+			outcome_fini(&outcome);
+			blob_fini(&blob);
+		}
+	}
+}
+
+TEST(picture, malformed_exif_is_passed_over)
+{
+	uint8_t exif[6 + EXIF_BYTES] = "Exif\0\0";
+
+	make_exif(exif + 6, 6, false);
+	exif[6 + 4] = 200; /* its directory is said to begin past the end */
+	FOR_EACH_ENGINE(engine)
+	{
+		struct blob jpeg = make_jpeg(64, 32, 3, &rgbw);
+		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+		struct outcome outcome;
+
+		jpeg_insert(&jpeg, 0xe1, exif, sizeof(exif));
+		outcome = run_picture(&jpeg, "a.jpg", &recipe);
+		EXPECT(outcome.is_done && outcome.width == 64, "%s",
+		       outcome.answer.failure.text);
+		EXPECT(shows_quarters(&outcome, &rgbw));
+		outcome_fini(&outcome);
+		blob_fini(&jpeg);
+	}
+}
+
+TEST(picture, alpha_is_kept_or_put_on_white)
+{
+	static const struct quarters clear = {
+		{{255, 0, 0, 255}, {0, 0, 0, 0}, {0, 0, 0, 128}, {0, 0, 255, 255}}};
+	static const struct quarters flat = {{{255, 0, 0, 255},
+	                                      {255, 255, 255, 255},
+	                                      {127, 127, 127, 255},
+	                                      {0, 0, 255, 255}}};
+	struct blob png = make_png(80, 80, 4, &clear);
+
+	FOR_EACH_ENGINE(engine)
+	{
+		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+		struct outcome outcome;
+
+		recipe.geometry = (struct geometry){40, 40, false};
+		outcome = run_picture(&png, "a.png", &recipe);
+		EXPECT_EQ(outcome.n_bands, 4);
+		EXPECT(shows_quarters(&outcome, &clear));
+		outcome_fini(&outcome);
+
+		recipe.format = FORMAT_JPEG;
+		outcome = run_picture(&png, "a.png", &recipe);
+		EXPECT_EQ(outcome.n_bands, 3);
+		EXPECT(shows_quarters(&outcome, &flat));
+		outcome_fini(&outcome);
+	}
+	blob_fini(&png);
+}
+
+TEST(picture, clear_pixels_do_not_bleed_into_the_others)
+{
+	/* Red beside clear green: scaled without alpha multiplied in, their edge is muddy. */
+	static const struct quarters edge = {
+		{{255, 0, 0, 255}, {0, 255, 0, 0}, {255, 0, 0, 255}, {0, 255, 0, 0}}};
+	struct blob png = make_png(90, 90, 4, &edge);
+
+	FOR_EACH_ENGINE(engine)
+	{
+		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+		struct outcome outcome;
+
+		recipe.geometry = (struct geometry){15, 15, false};
+		outcome = run_picture(&png, "a.png", &recipe);
+		REQUIRE(outcome.is_done && outcome.n_bands == 4);
+		for (int x = 0; x < 15; x++) {
+			const uint8_t *pixel = outcome.pixels + (7 * 15 + x) * 4;
+
+			EXPECT(pixel[3] < 32 || (pixel[0] > 240 && pixel[1] < 16),
+			       "engine %d, at %d: %d %d %d %d", (int)*engine, x, pixel[0],
+			       pixel[1], pixel[2], pixel[3]);
+		}
+		outcome_fini(&outcome);
+	}
+	blob_fini(&png);
+}
+
+TEST(picture, grey_stays_grey_with_and_without_alpha)
+{
+	static const struct quarters greys = {{{0, 0, 0, 255},
+	                                       {80, 80, 80, 255},
+	                                       {160, 160, 160, 255},
+	                                       {255, 255, 255, 255}}};
+
+	FOR_EACH_ENGINE(engine)
+	{
+		for (int n_bands = 1; n_bands <= 2; n_bands++) {
+			struct blob png = make_png(64, 64, n_bands, &greys);
+			struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+			struct outcome outcome;
+
+			recipe.geometry = (struct geometry){16, 16, false};
+			outcome = run_picture(&png, "a.png", &recipe);
+			REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+			EXPECT_EQ(outcome.n_bands, n_bands);
+			EXPECT(pixel_is_near(&outcome, 12, 4,
+			                     (const uint8_t[]){80, 255}));
+			outcome_fini(&outcome);
+			blob_fini(&png);
+		}
+	}
+}
+
+TEST(picture, a_jpeg_or_png_that_ends_early_is_a_bad_image)
+{
+	struct blob blobs[] = {make_jpeg(64, 64, 3, &rgbw), make_png(64, 64, 3, &rgbw)};
+
+	FOR_EACH_ENGINE(engine)
+	{
+		for (int i = 0; i < 2; i++) {
+			struct blob cut = {blobs[i].bytes, blobs[i].n * 3 / 4};
+			struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+			struct outcome outcome = run_picture(&cut, "a.jpg", &recipe);
+
+			expect_failure(&outcome, FAIL_BAD_IMAGE, "");
+			outcome_fini(&outcome);
+		}
+	}
+	blob_fini(&blobs[0]);
+	blob_fini(&blobs[1]);
+}
+
+TEST(picture, nothing_but_pixels_comes_through)
+{
+	static const char *const words[] = {"Exif", "eXIf",   "ICC_PROFILE",
+	                                    "iCCP", "secret", "sRGB IEC"};
+	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG};
+	uint8_t exif[6 + EXIF_BYTES + 6] = "Exif\0\0";
+	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
+	struct blob jpeg = make_jpeg(64, 64, 3, &rgbw);
+	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
+
+	make_exif(exif + 6, 1, false);
+	memcpy(exif + 6 + EXIF_BYTES, "secret", 6);
+	memcpy(icc + 14, profile.bytes, profile.n);
+	jpeg_insert(&jpeg, 0xe1, exif, sizeof(exif));
+	jpeg_insert(&jpeg, 0xe2, icc, 14 + profile.n);
+	jpeg_insert(&jpeg, 0xfe, "secret", 6);
+	FOR_EACH_ENGINE(engine)
+	{
+		for (int i = 0; i < 2; i++) {
+			struct recipe recipe = recipe_for(formats[i], *engine);
+			struct outcome outcome = run_picture(&jpeg, "a.jpg", &recipe);
+
+			REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+			for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
+				EXPECT(!blob_holds(&outcome.output, words[w]), "%s",
+				       words[w]);
+			EXPECT(shows_quarters(&outcome, &rgbw));
+			outcome_fini(&outcome);
+		}
+	}
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
+
+TEST(picture, of_an_animation_the_first_frame)
+{
+	static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\xff\0\0\0\0\xff"
+				  "!\xf9\4\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
+				  "!\xf9\4\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x4c\1\0;";
+	struct blob blob = {0};
+
+	blob_append(&blob, gif, sizeof(gif) - 1);
+	FOR_EACH_ENGINE(engine)
+	{
+		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+		struct outcome outcome = run_picture(&blob, "a.gif", &recipe);
+
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT(outcome.width == 1 && outcome.height == 1);
+		EXPECT(pixel_is_near(&outcome, 0, 0, rgbw.colours[0]));
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+}
+
+TEST(picture, a_thread_of_pixels_scales_both_ways)
+{
+	static const struct {
+		int width, height;
+		uint32_t box, to_width, to_height;
+	} cases[] = {
+		{1, 30000, 100, 1, 100},     {30000, 1, 100, 100, 1}, {1, 30000, 1, 1, 1},
+		{1, 3, 300, 100, 300},       {3, 1, 300, 300, 100},   {1, 1, 64, 64, 64},
+		{30000, 2, 29999, 29999, 2},
+	};
+
+	FOR_EACH_ENGINE(engine)
+	{
+		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			struct blob png = make_png(cases[i].width, cases[i].height, 3,
+			                           &rgbw);
+			struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+			struct outcome outcome;
+
+			recipe.geometry = (struct geometry){cases[i].box, cases[i].box,
+			                                    false};
+			outcome = run_picture(&png, "a.png", &recipe);
+			EXPECT(outcome.is_done, "engine %d, case %zu: %s", (int)*engine,
+			       i, outcome.answer.failure.text);
+			EXPECT_EQ(outcome.width, cases[i].to_width);
+			EXPECT_EQ(outcome.height, cases[i].to_height);
+			outcome_fini(&outcome);
+			blob_fini(&png);
+		}
+	}
+}
+
+TEST(picture, one_studio_serves_many_pictures)
+{
+	struct blob small = make_png(8, 8, 3, &rgbw),
+		    large = make_png(500, 400, 3, &rgbw);
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct studio *studio = studio_create();
+	char text[200];
+
+	REQUIRE(studio && picture_preload(text, sizeof(text)));
+	for (int i = 0; i < 6; i++) {
+		const struct blob *blob = i % 2 ? &large : &small;
+		struct outcome outcome = run_in_studio(studio, blob, "a", &recipe,
+		                                       blob->n);
+
+		EXPECT_EQ(outcome.width, i % 2 ? 500 : 8);
+		EXPECT(shows_quarters(&outcome, &rgbw));
+		outcome_fini(&outcome);
+		outcome = run_in_studio(studio, blob, "a", &recipe, blob->n / 2);
+		expect_failure(&outcome, FAIL_VANISHED, "");
+		outcome_fini(&outcome);
+	}
+	studio_destroy(studio);
+	studio_destroy(NULL);
+	blob_fini(&small);
+	blob_fini(&large);
+}
