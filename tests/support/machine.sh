@@ -4,9 +4,9 @@
 
 packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libstb-dev)
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev)
-# clang-tidy also needs clang's own headers, which come with its runtime.
+# clang's sanitizers are in its runtime.
 # shellcheck disable=SC2034 # for .ci/run
-packages_to_check=("${packages_to_test[@]}" git clang-format clang-tidy libclang-rt-14-dev shellcheck)
+packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev shellcheck)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
