@@ -411,11 +411,11 @@ static enum pxp_status preload_fails(struct pxp_error *ret_error)
 
 static enum pxp_status task_loaded(struct pxp_task *task)
 {
-	return pxp_task_return(task,
-	                       loaded == 1    ? "one"
-	                       : loaded == 10 ? "ten"
-	                                      : "both?",
-	                       6);
+	const char *which = loaded == 1 ? "one" : "other";
+
+	if (loaded == 10)
+		which = "ten";
+	return pxp_task_return(task, which, strlen(which) + 1);
 }
 
 static struct pxp_executor *pool_with_preload(pxp_preload_fn *preload)
