@@ -54,7 +54,7 @@ void figure_bytes(struct text *text, uint64_t n_bytes)
 	}
 	n_bytes = n_bytes / tenth + (n_bytes % tenth >= tenth / 2);
 	text_format(text, "%" PRIu64 ".%" PRIu64 " %s", n_bytes / 10, n_bytes % 10,
-		    units[unit]);
+	            units[unit]);
 }
 
 void figure_rate(struct text *text, double per_second)
@@ -75,7 +75,7 @@ void figure_clock(struct text *text, double seconds)
 		text_format(text, "%" PRIu64 "d", hours / 24);
 	else if (hours > 0)
 		text_format(text, "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, hours, minutes,
-			    s);
+		            s);
 	else
 		text_format(text, "%" PRIu64 ":%02" PRIu64, minutes, s);
 }

@@ -50,7 +50,7 @@ void base64_add(struct text *text, const char *bytes, size_t n)
 
 		for (size_t j = 0; j < 3; j++)
 			group = group << 8 |
-				(i + j < n ? (unsigned char)bytes[i + j] : 0U);
+			        (i + j < n ? (unsigned char)bytes[i + j] : 0U);
 		for (size_t j = 0; j < 4; j++)
 			quad[j] = i + j > n ? '=' : digits[group >> (18 - 6 * j) & 0x3f];
 		text_add(text, quad, sizeof(quad));

@@ -1,15 +1,15 @@
 #include "report/meter.h"
 
 static const int64_t SECOND_NS = 1000000000;
-static const int64_t WINDOW_NS = 10 * (int64_t)1000000000;
-static const int64_t SAMPLE_NS = 250 *
-				 (int64_t)1000000; /* 64 samples outlast the window */
+static const int64_t WINDOW_NS = INT64_C(10) * 1000000000;
+static const int64_t SAMPLE_NS = INT64_C(250) *
+                                 1000000; /* 64 of them outlast the window */
 
 /* A window with fewer images than WINDOW_IMAGES is stretched into the past: pictures that
  * take seconds each would make the rate jump with every one. Before RATE_IMAGES in RATE_NS
  * a rate says more about the start than about the batch. */
 static const uint64_t WINDOW_IMAGES = 8, RATE_IMAGES = 2;
-static const int64_t RATE_NS = 500 * (int64_t)1000000;
+static const int64_t RATE_NS = INT64_C(500) * 1000000;
 
 static void add_to(uint64_t *sum, uint64_t n)
 {
@@ -45,7 +45,7 @@ static void take_sample(struct meter *meter, int64_t now_ns)
 }
 
 void meter_planned(struct meter *meter, uint64_t n_images, uint64_t n_bytes,
-		   int64_t now_ns)
+                   int64_t now_ns)
 {
 	meter->is_planned = true;
 	meter->planned_images = n_images;
@@ -150,7 +150,7 @@ static const struct meter_sample *window_begin(const struct meter *meter, int64_
 			&meter->samples[(oldest + i) % METER_SAMPLES];
 
 		if (begin && (now_ns - sample->at_ns < WINDOW_NS ||
-			      less(done, sample->n_images) < WINDOW_IMAGES))
+		              less(done, sample->n_images) < WINDOW_IMAGES))
 			break;
 		begin = sample;
 	}
@@ -159,7 +159,7 @@ static const struct meter_sample *window_begin(const struct meter *meter, int64_
 
 /* What went by since the window began. */
 static bool lately(const struct meter *meter, int64_t now_ns, double *ret_seconds,
-		   struct meter_sample *ret_passed)
+                   struct meter_sample *ret_passed)
 {
 	const struct meter_sample *begin = window_begin(meter, now_ns);
 

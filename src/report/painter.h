@@ -16,7 +16,7 @@ struct view {
 	const struct meter *meter;
 	const struct failures *failures;
 	int64_t now_ns;
-	unsigned width; /* of the terminal, in columns; at least 1 */
+	unsigned width; /* of the terminal, in columns, at least 1; for progress only */
 	bool is_utf8;   /* what reads us, so block characters may be used */
 	bool is_verbose, is_quiet;
 };

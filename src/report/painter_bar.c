@@ -127,15 +127,22 @@ static void add_bar(struct text *text, const struct view *view, size_t n)
 	text_put(text, "]");
 }
 
+/* The words around the count go first: a count that is cut would be another count. */
 static void bar_scanning(struct text *text, const struct view *view, size_t room)
 {
-	char line[PART_BYTES];
-	struct text fitted = text_in(line, room < sizeof(line) ? room + 1 : sizeof(line));
+	static const char before[] = "scanning: ", after[] = " images";
+	uint64_t n_images = view->meter->planned_images;
+	char figures[PART_BYTES];
+	struct text count = text_in(figures, sizeof(figures));
 
-	text_put(&fitted, "scanning: ");
-	figure_count(&fitted, view->meter->planned_images);
-	text_put(&fitted, view->meter->planned_images == 1 ? " image" : " images");
-	text_put(text, line);
+	figure_count(&count, n_images);
+	if (count.n > room)
+		return;
+	if (strlen(before) + count.n <= room)
+		text_put(text, before);
+	text_put(text, figures);
+	if (strlen(before) + count.n + strlen(after) <= room)
+		text_put(text, n_images == 1 ? " image" : after);
 }
 
 static void bar_progress(struct text *text, const struct view *view)
@@ -160,7 +167,7 @@ static void bar_progress(struct text *text, const struct view *view)
 }
 
 static void bar_settled(struct text *text, const struct view *view,
-			const struct record *record)
+                        const struct record *record)
 {
 	if (record->status == RECORD_FAILED || view->is_verbose)
 		lines_record(text, record);

@@ -29,11 +29,11 @@ void lines_record(struct text *text, const struct record *record)
 		break;
 	case RECORD_SKIPPED:
 		text_format(text, ": skipped%s%s", record->reason ? ": " : "",
-			    record->reason ? record->reason : "");
+		            record->reason ? record->reason : "");
 		break;
 	case RECORD_FAILED:
 		text_format(text,
-			    ": failed: %s: ", fail_class_name(record->failure.class));
+		            ": failed: %s: ", fail_class_name(record->failure.class));
 		quote_message(text, record->failure.text);
 		break;
 	case RECORD_CANCELLED:
@@ -62,11 +62,11 @@ void lines_finished(struct text *text, const struct view *view, int exit_status)
 
 	(void)exit_status; /* the shell's to show */
 	summary_lines(text, &counts, meter_seconds(view->meter, view->now_ns),
-		      view->failures);
+	              view->failures);
 }
 
 static void plain_settled(struct text *text, const struct view *view,
-			  const struct record *record)
+                          const struct record *record)
 {
 	/* What settles while the plan is still being made has no total to stand before. */
 	if (view->meter->is_planned) {
@@ -81,7 +81,7 @@ static void plain_settled(struct text *text, const struct view *view,
 
 /* The summary names failures; without one they are named as they come. */
 static void none_settled(struct text *text, const struct view *view,
-			 const struct record *record)
+                         const struct record *record)
 {
 	if (view->is_quiet && record->status == RECORD_FAILED)
 		lines_record(text, record);

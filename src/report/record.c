@@ -102,7 +102,7 @@ void record_line(struct text *text, const struct record *record)
 }
 
 void record_summary_line(struct text *text, const struct report_counts *counts,
-			 double seconds, int exit_status)
+                         double seconds, int exit_status)
 {
 	struct json json = {.text = text};
 

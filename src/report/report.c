@@ -1,3 +1,11 @@
+/*
+ * A report takes each event three ways: the meter counts it, a record of it is written if
+ * it is an image, and the painter makes lines of it. show() alone writes to the screen.
+ *
+ * Each line and each repaint is one write(2) (tests records_leave_in_one_write and
+ * lines_and_bar_leave_in_one_write), so workers that share standard error, and readers of
+ * the records, never meet half a line of ours.
+ */
 #include "report/report.h"
 
 #include "base/clock.h"
@@ -32,7 +40,7 @@ struct report {
 };
 
 static const struct painter *painter_of(const struct report_options *options,
-					const struct screen *screen)
+                                        const struct screen *screen)
 {
 	enum progress progress = options->progress;
 
@@ -46,7 +54,7 @@ static const struct painter *painter_of(const struct report_options *options,
 }
 
 struct report *report_create_in(const struct report_options *options,
-				const struct report_world *world)
+                                const struct report_world *world)
 {
 	struct report *report = calloc(1, sizeof(*report));
 
@@ -58,7 +66,7 @@ struct report *report_create_in(const struct report_options *options,
 	report->painter = painter_of(options, &report->screen);
 	/* Some locales give block characters two columns: they get the ASCII bar. */
 	report->is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 &&
-			  wcwidth(0x2588) == 1;
+	                  wcwidth(0x2588) == 1;
 	report->painted_ns = world->now_ns();
 	meter_init(&report->meter, report->painted_ns);
 	return report;
@@ -67,7 +75,7 @@ struct report *report_create_in(const struct report_options *options,
 struct report *report_create(const struct report_options *options)
 {
 	return report_create_in(options,
-				&(struct report_world){STDERR_FILENO, clock_now_ns});
+	                        &(struct report_world){STDERR_FILENO, clock_now_ns});
 }
 
 void report_destroy(struct report *report)
@@ -97,11 +105,11 @@ static void show(struct report *report, struct text *lines, struct view *view)
 {
 	const struct painter *painter = report->painter;
 	bool has_progress = painter->progress && !report->options.quiet &&
-			    !report->is_finished;
+	                    !report->is_finished;
 	bool is_due = view->now_ns - report->painted_ns >=
-		      painter->tick_ms * INT64_C(1000000);
+	              painter->tick_ms * INT64_C(1000000);
 	bool paints = has_progress && !report->is_hidden &&
-		      (is_due || (painter->is_live && lines->n > 0));
+	              (is_due || (painter->is_live && lines->n > 0));
 	struct text live = TEXT_EMPTY;
 
 	if (paints) {
@@ -111,7 +119,7 @@ static void show(struct report *report, struct text *lines, struct view *view)
 	}
 	if (paints || lines->n > 0)
 		screen_write(&report->screen, lines,
-			     paints && painter->is_live ? &live : NULL);
+		             paints && painter->is_live ? &live : NULL);
 	text_fini(&live);
 	text_fini(lines);
 }
@@ -122,7 +130,7 @@ void report_tick(struct report *report)
 
 	if (report->is_hidden)
 		report->painted_ns = view.now_ns -
-				     report->painter->tick_ms * INT64_C(1000000);
+		                     report->painter->tick_ms * INT64_C(1000000);
 	report->is_hidden = false;
 	show(report, &TEXT_EMPTY, &view);
 }
@@ -223,7 +231,7 @@ bool report_finish(struct report *report, int exit_status)
 	struct text lines = TEXT_EMPTY, line = TEXT_EMPTY;
 
 	record_summary_line(&line, &counts, meter_seconds(&report->meter, view.now_ns),
-			    exit_status);
+	                    exit_status);
 	write_record(report, &line);
 
 	report->is_finished = true;

@@ -30,7 +30,7 @@ bool screen_can_paint(const struct screen *screen)
 }
 
 void screen_write(struct screen *screen, const struct text *lines,
-		  const struct text *live)
+                  const struct text *live)
 {
 	struct text out = TEXT_EMPTY;
 

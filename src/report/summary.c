@@ -7,7 +7,7 @@
 #include <string.h>
 
 void failures_add(struct failures *failures, const char *input,
-		  const struct failure *failure)
+                  const struct failure *failure)
 {
 	char *copy;
 
@@ -37,7 +37,7 @@ static void add_some(struct text *text, uint64_t count, const char *what)
 }
 
 static void add_sums(struct text *text, const struct report_counts *counts,
-		     double seconds)
+                     double seconds)
 {
 	/* What was skipped or never begun took no time, so it makes no speed. */
 	uint64_t n_worked = counts->ok + counts->failed;
@@ -64,7 +64,7 @@ static void add_sums(struct text *text, const struct report_counts *counts,
 		figure_bytes(text, counts->bytes_out);
 	}
 	add_some(text, counts->ignored,
-		 counts->ignored == 1 ? " other file ignored" : " other files ignored");
+	         counts->ignored == 1 ? " other file ignored" : " other files ignored");
 	text_put(text, "\n");
 }
 
@@ -89,7 +89,7 @@ static void add_failures(struct text *text, const struct failures *failures)
 }
 
 void summary_lines(struct text *text, const struct report_counts *counts, double seconds,
-		   const struct failures *failures)
+                   const struct failures *failures)
 {
 	add_sums(text, counts, seconds);
 	if (failures->n_seen == 0)

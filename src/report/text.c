@@ -32,7 +32,7 @@ static size_t reserve(struct text *text, size_t n)
 		room *= 2;
 
 	grown = text->is_fixed || room > TEXT_MAX_BYTES ? NULL
-							: realloc(text->bytes, room);
+	                                                : realloc(text->bytes, room);
 	if (!grown) {
 		text->is_cut = true;
 		return text->room ? text->room - text->n - 1 : 0;

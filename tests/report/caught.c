@@ -20,7 +20,7 @@ void stage_pass_ms(int64_t ms)
 struct report *stage_report_of(const struct report_options *options, int fd)
 {
 	struct report *report = report_create_in(options,
-						 &(struct report_world){fd, stage_clock});
+	                                         &(struct report_world){fd, stage_clock});
 
 	REQUIRE(report != NULL);
 	return report;
@@ -30,6 +30,26 @@ struct report *stage_report(enum progress progress, int fd)
 {
 	return stage_report_of(
 		&(struct report_options){.progress = progress, .records = -1}, fd);
+}
+
+bool stage_run(struct report *report)
+{
+	struct record ok = record_ok("photos/a.jpg", "thumbs/a.jpg");
+	struct record failed = record_failed("photos/b c.jpg", FAIL_CRASHED,
+	                                     "worker died of SIGSEGV");
+	struct record skipped = record_skipped("photos/d.jpg");
+
+	report_scanning(report, 3);
+	report_ignored(report, "photos/notes.txt");
+	report_planned(report, 4, 0);
+	stage_pass_ms(1600);
+	report_add(report, &ok);
+	report_add(report, &failed);
+	stage_pass_ms(1600);
+	report_add(report, &skipped);
+	report_say(report, "interrupted: %s", "stopping");
+	report_cancel_rest(report);
+	return report_finish(report, 130);
 }
 
 int caught_open(void)

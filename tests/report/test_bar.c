@@ -56,11 +56,11 @@ TEST(bar, all_parts_stand_in_a_line_of_80_columns)
 	struct meter meter = meter_at_work(2);
 
 	EXPECT_STR(line_at(&meter, 80, true),
-		   " 42% "
-		   "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88"
-		   "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88"
-		   "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x8c                  "
-		   "  1,234/2,900  56.3/s  2 failed  0:30 left");
+	           " 42% "
+	           "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88"
+	           "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88"
+	           "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88\xe2\x96\x8c                  "
+	           "  1,234/2,900  56.3/s  2 failed  0:30 left");
 }
 
 TEST(bar, without_utf8_it_is_ascii)
@@ -77,11 +77,10 @@ TEST(bar, the_least_important_parts_go_first)
 	struct meter meter = meter_at_work(2);
 
 	EXPECT_STR(line_at(&meter, 56, false),
-		   " 42% [##    ]  1,234/2,900  56.3/s  2 failed  0:30 left");
+	           " 42% [##    ]  1,234/2,900  56.3/s  2 failed  0:30 left");
 	EXPECT_STR(line_at(&meter, 55, false),
-		   " 42%  1,234/2,900  56.3/s  2 failed  0:30 left");
-	EXPECT_STR(line_at(&meter, 46, false),
-		   " 42%  1,234/2,900  2 failed  0:30 left");
+	           " 42%  1,234/2,900  56.3/s  2 failed  0:30 left");
+	EXPECT_STR(line_at(&meter, 46, false), " 42%  1,234/2,900  2 failed  0:30 left");
 	EXPECT_STR(line_at(&meter, 20, false), " 42%  1,234/2,900");
 	EXPECT_STR(line_at(&meter, 17, false), " 42%");
 	EXPECT_STR(line_at(&meter, 4, false), "");
@@ -131,7 +130,9 @@ TEST(bar, the_plan_pass_counts_up)
 	meter_init(&meter, 0);
 	meter_scanning(&meter, 12345);
 	EXPECT_STR(line_at(&meter, 80, true), "scanning: 12,345 images");
-	EXPECT_STR(line_at(&meter, 12, true), "scanning: 1");
+	EXPECT_STR(line_at(&meter, 20, true), "scanning: 12,345");
+	EXPECT_STR(line_at(&meter, 12, true), "12,345");
+	EXPECT_STR(line_at(&meter, 6, true), "");
 	EXPECT_STR(line_at(&meter, 1, true), "");
 }
 
@@ -251,7 +252,7 @@ TEST(terminal, failures_stand_above_the_bar_whole)
 {
 	struct terminal terminal = terminal_open(20, PROGRESS_AUTO);
 	struct record failed = record_failed("photos/it's b.jpg", FAIL_CRASHED,
-					     "worker died of SIGSEGV");
+	                                     "worker died of SIGSEGV");
 
 	report_planned(terminal.report, 4, 0);
 	stage_pass_ms(100);
@@ -300,8 +301,8 @@ TEST(terminal, names_cannot_speak_to_it)
 {
 	struct terminal terminal = terminal_open(80, PROGRESS_AUTO);
 	struct record failed = record_failed("\033]0;owned\a\xc2\x9b"
-					     "2J",
-					     FAIL_IO, "\xc2\x9b");
+	                                     "2J",
+	                                     FAIL_IO, "\xc2\x9b");
 	const char *text;
 
 	use_utf8();

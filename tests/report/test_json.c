@@ -46,24 +46,24 @@ TEST(json, commas_stand_between_members_however_objects_nest)
 	json_decimal(&json, "e", 0.049, 2);
 	json_close(&json);
 	EXPECT_STR(line,
-		   "{\"a\":{\"b\":18446744073709551615},\"c\":{},\"d\":31.0,\"e\":0.05}");
+	           "{\"a\":{\"b\":18446744073709551615},\"c\":{},\"d\":31.0,\"e\":0.05}");
 }
 
 TEST(json, control_characters_and_quotes_are_escaped)
 {
 	EXPECT_STR(string_of("a\"b\\c/"), "\"s\":\"a\\\"b\\\\c/\"");
 	EXPECT_STR(string_of("\b\f\n\r\t\001\037\177"),
-		   "\"s\":\"\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\"");
+	           "\"s\":\"\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\"");
 	EXPECT_STR(string_of("\xc2\x80\xc2\x9f\xc2\xa0"),
-		   "\"s\":\"\\u0080\\u009f\xc2\xa0\"");
+	           "\"s\":\"\\u0080\\u009f\xc2\xa0\"");
 }
 
 TEST(json, a_byte_that_is_not_utf8_becomes_the_replacement_character_in_a_message)
 {
 	EXPECT_STR(string_of("a\xff"
-			     "b\xc3"),
-		   "\"s\":\"a\xef\xbf\xbd"
-		   "b\xef\xbf\xbd\"");
+	                     "b\xc3"),
+	           "\"s\":\"a\xef\xbf\xbd"
+	           "b\xef\xbf\xbd\"");
 }
 
 TEST(json, a_path_that_is_not_utf8_stands_in_base64)
@@ -117,7 +117,7 @@ TEST(utf8, only_well_formed_characters_have_a_length)
 TEST(base64, gives_the_published_vectors)
 {
 	static const char *const encoded[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
-					      "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+	                                      "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
 
 	for (size_t n = 0; n < sizeof(encoded) / sizeof(encoded[0]); n++) {
 		char line[16];
@@ -209,7 +209,7 @@ TEST(figures, rates_and_clocks_take_little_room)
 static bool use_comma(void)
 {
 	static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "pl_PL.UTF-8",
-					    "made"};
+	                                    "made"};
 
 	if (system("localedef -f UTF-8 -i de_DE --no-archive ./made >localedef.log 2>&1") ==
 	    0)

@@ -6,18 +6,18 @@
 static const int64_t MS = 1000000;
 
 static void add(struct meter *meter, enum record_status status, uint64_t n_bytes,
-		int64_t now_ns)
+                int64_t now_ns)
 {
 	meter_add(meter,
-		  &(struct record){.status = status,
-				   .in.bytes = n_bytes,
-				   .out.bytes = n_bytes / 10},
-		  now_ns);
+	          &(struct record){.status = status,
+	                           .in.bytes = n_bytes,
+	                           .out.bytes = n_bytes / 10},
+	          now_ns);
 }
 
 /* n images of n_bytes, one every ms milliseconds from *now on. */
 static void run(struct meter *meter, int64_t *now, unsigned n, int64_t ms,
-		uint64_t n_bytes)
+                uint64_t n_bytes)
 {
 	for (unsigned i = 0; i < n; i++) {
 		*now += ms * MS;

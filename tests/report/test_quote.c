@@ -64,13 +64,13 @@ TEST(quote, a_long_name_is_whole_or_ends_in_an_ellipsis)
 	EXPECT_EQ(strlen(quoted(name)), strlen("''$''") + 4 * 4096);
 
 	EXPECT_STR(report_quote("0123456789abcde", text, sizeof(text)),
-		   "0123456789abcde");
+	           "0123456789abcde");
 	EXPECT_STR(report_quote("0123456789abcdef", text, sizeof(text)),
-		   "0123456789ab...");
+	           "0123456789ab...");
 	EXPECT_STR(report_quote("0123456789a\xc3\xa4"
-				"bcd",
-				text, sizeof(text)),
-		   "0123456789a...");
+	                        "bcd",
+	                        text, sizeof(text)),
+	           "0123456789a...");
 	EXPECT_STR(report_quote("abcdef", text, 4), "abc");
 	EXPECT_STR(report_quote("abcdef", text, 1), "");
 }

@@ -30,7 +30,7 @@ TEST(record, one_that_is_ok_has_all)
 TEST(record, a_failed_one_says_why)
 {
 	struct record record = record_failed("photos/b.jpg", FAIL_CRASHED,
-					     "worker died of SIGSEGV while decoding");
+	                                     "worker died of SIGSEGV while decoding");
 
 	record.signal = 11;
 	EXPECT_STR(
@@ -47,10 +47,10 @@ TEST(record, a_failed_one_names_no_output_but_an_input_that_is_known)
 	record.output = "thumbs/b.jpg";
 	record.in = (struct record_side){0, 0, "jpeg", 7};
 	EXPECT_STR(line_of(record),
-		   "{\"input\":\"b.jpg\",\"status\":\"failed\",\"class\":\"bad-image\","
-		   "\"message\":\"not an image\","
-		   "\"in\":{\"width\":0,\"height\":0,\"format\":\"jpeg\",\"bytes\":7},"
-		   "\"attempts\":2}\n");
+	           "{\"input\":\"b.jpg\",\"status\":\"failed\",\"class\":\"bad-image\","
+	           "\"message\":\"not an image\","
+	           "\"in\":{\"width\":0,\"height\":0,\"format\":\"jpeg\",\"bytes\":7},"
+	           "\"attempts\":2}\n");
 }
 
 TEST(record, skipped_and_cancelled_ones_are_short)
@@ -59,7 +59,7 @@ TEST(record, skipped_and_cancelled_ones_are_short)
 
 	record.output = "t/a.jpg";
 	EXPECT_STR(line_of(record), "{\"input\":\"a.jpg\",\"output\":\"t/a.jpg\","
-				    "\"status\":\"skipped\",\"reason\":\"exists\"}\n");
+	                            "\"status\":\"skipped\",\"reason\":\"exists\"}\n");
 	record.status = RECORD_CANCELLED;
 	EXPECT_STR(line_of(record), "{\"input\":\"a.jpg\",\"status\":\"cancelled\"}\n");
 }
@@ -72,13 +72,13 @@ TEST(record, what_is_not_known_is_left_out)
 	record.worker = -1;
 	record.in.format = record.out.format = NULL;
 	EXPECT_STR(line_of(record),
-		   "{\"input\":\"a.jpg\",\"output\":\"b.jpg\",\"status\":\"ok\","
-		   "\"engine\":\"jpeg\",\"ms\":{\"work\":31.0},\"attempts\":1}\n");
+	           "{\"input\":\"a.jpg\",\"output\":\"b.jpg\",\"status\":\"ok\","
+	           "\"engine\":\"jpeg\",\"ms\":{\"work\":31.0},\"attempts\":1}\n");
 	record.work_ms = -1;
 	record.engine = NULL;
 	EXPECT_STR(line_of(record),
-		   "{\"input\":\"a.jpg\",\"output\":\"b.jpg\",\"status\":\"ok\","
-		   "\"attempts\":1}\n");
+	           "{\"input\":\"a.jpg\",\"output\":\"b.jpg\",\"status\":\"ok\","
+	           "\"attempts\":1}\n");
 }
 
 TEST(record, paths_that_are_not_utf8_stand_in_base64)
@@ -87,7 +87,7 @@ TEST(record, paths_that_are_not_utf8_stand_in_base64)
 
 	record.output = "\xed\xa0\x80";
 	EXPECT_STR(line_of(record), "{\"input_b64\":\"/y5qcGc=\",\"output_b64\":\"7aCA\","
-				    "\"status\":\"skipped\",\"reason\":\"exists\"}\n");
+	                            "\"status\":\"skipped\",\"reason\":\"exists\"}\n");
 }
 
 TEST(record, names_of_4096_bytes_are_whole)
@@ -105,17 +105,17 @@ TEST(record, names_of_4096_bytes_are_whole)
 TEST(record, the_summary_has_the_keys_of_the_contract)
 {
 	const struct report_counts counts = {.inputs = 2,
-					     .ok = 1,
-					     .failed = 1,
-					     .ignored = 3,
-					     .bytes_in = 1,
-					     .bytes_out = 1};
+	                                     .ok = 1,
+	                                     .failed = 1,
+	                                     .ignored = 3,
+	                                     .bytes_in = 1,
+	                                     .bytes_out = 1};
 	char line[512];
 	struct text text = text_in(line, sizeof(line));
 
 	record_summary_line(&text, &counts, 0.0421, 1);
 	EXPECT_STR(line, "{\"summary\":{\"inputs\":2,\"ok\":1,\"skipped\":0,\"failed\":1,"
-			 "\"cancelled\":0,\"remembered\":0,\"ignored\":3,\"bytes_in\":1,"
-			 "\"bytes_out\":1,\"seconds\":0.04,\"exit\":1,"
-			 "\"version\":\"" PIXPOOL_VERSION "\"}}\n");
+	                 "\"cancelled\":0,\"remembered\":0,\"ignored\":3,\"bytes_in\":1,"
+	                 "\"bytes_out\":1,\"seconds\":0.04,\"exit\":1,"
+	                 "\"version\":\"" PIXPOOL_VERSION "\"}}\n");
 }

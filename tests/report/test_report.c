@@ -1,40 +1,14 @@
-/* A whole report, but for the bar: what each painter says, and what records promise. */
+/* A whole report, but for the bar: what each painter says of the same batch. */
 #include "support/test.h"
 
 #include "caught.h"
 
-#include "base/fd.h"
 #include "report/summary.h"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-/* One image of each outcome in 3.2 seconds, and one that was never reached. */
-static bool run_batch(struct report *report)
-{
-	struct record ok = record_ok("photos/a.jpg", "thumbs/a.jpg");
-	struct record failed = record_failed("photos/b c.jpg", FAIL_CRASHED,
-					     "worker died of SIGSEGV");
-	struct record skipped = record_skipped("photos/d.jpg");
-
-	report_scanning(report, 3);
-	report_ignored(report, "photos/notes.txt");
-	report_planned(report, 4, 0);
-	stage_pass_ms(1600);
-	report_add(report, &ok);
-	report_add(report, &failed);
-	stage_pass_ms(1600);
-	report_add(report, &skipped);
-	report_say(report, "interrupted: %s", "stopping");
-	report_cancel_rest(report);
-	return report_finish(report, 130);
-}
 
 static const char *said_by(const struct report_options *options)
 {
@@ -42,7 +16,7 @@ static const char *said_by(const struct report_options *options)
 	struct report *report = stage_report_of(options, fd);
 	const char *text;
 
-	EXPECT(run_batch(report));
+	EXPECT(stage_run(report));
 	text = caught_text(fd);
 	report_destroy(report);
 	close(fd);
@@ -67,7 +41,7 @@ TEST(report, plain_has_a_line_for_each_file)
 {
 	EXPECT_STR(
 		said_by(&(struct report_options){.progress = PROGRESS_PLAIN,
-						 .records = -1}),
+	                                         .records = -1}),
 		with_summary(
 			"[1/4] photos/a.jpg -> thumbs/a.jpg (256x171, 9.1 kB)\n"
 			"[2/4] 'photos/b c.jpg': failed: crashed: worker died of SIGSEGV\n"
@@ -85,31 +59,31 @@ TEST(report, what_is_no_terminal_gets_plain_lines)
 TEST(report, none_has_the_summary_alone)
 {
 	EXPECT_STR(said_by(&(struct report_options){.progress = PROGRESS_NONE,
-						    .records = -1}),
-		   with_summary("interrupted: stopping\n"));
+	                                            .records = -1}),
+	           with_summary("interrupted: stopping\n"));
 }
 
 TEST(report, verbose_names_what_was_ignored)
 {
 	EXPECT_STR(said_by(&(struct report_options){
 			   .progress = PROGRESS_NONE, .verbose = true, .records = -1}),
-		   with_summary("ignored: photos/notes.txt\ninterrupted: stopping\n"));
+	           with_summary("ignored: photos/notes.txt\ninterrupted: stopping\n"));
 }
 
 TEST(report, quiet_still_names_failures)
 {
 	static const enum progress all[] = {PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN,
-					    PROGRESS_NONE};
+	                                    PROGRESS_NONE};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const struct report_options options = {.progress = all[i],
-						       .verbose = true,
-						       .quiet = true,
-						       .records = -1};
+		                                       .verbose = true,
+		                                       .quiet = true,
+		                                       .records = -1};
 
 		EXPECT_STR(said_by(&options),
-			   "'photos/b c.jpg': failed: crashed: worker died of SIGSEGV\n"
-			   "interrupted: stopping\n");
+		           "'photos/b c.jpg': failed: crashed: worker died of SIGSEGV\n"
+		           "interrupted: stopping\n");
 	}
 }
 
@@ -145,7 +119,7 @@ TEST(report, json_is_an_object_a_line)
 		"{\"message\":\"interrupted: stopping\"}\n", summary_record);
 	EXPECT_STR(said_by(&(struct report_options){
 			   .progress = PROGRESS_JSON, .verbose = true, .records = -1}),
-		   want);
+	           want);
 }
 
 TEST(report, quiet_json_has_records_of_failures_alone)
@@ -153,10 +127,10 @@ TEST(report, quiet_json_has_records_of_failures_alone)
 	char want[1024];
 
 	snprintf(want, sizeof(want), "%s%s", failed_record,
-		 "{\"message\":\"interrupted: stopping\"}\n");
+	         "{\"message\":\"interrupted: stopping\"}\n");
 	EXPECT_STR(said_by(&(struct report_options){
 			   .progress = PROGRESS_JSON, .quiet = true, .records = -1}),
-		   want);
+	           want);
 }
 
 TEST(report, json_progress_while_scanning_is_a_second_apart)
@@ -170,7 +144,7 @@ TEST(report, json_progress_while_scanning_is_a_second_apart)
 		report_scanning(report, n);
 	}
 	EXPECT_STR(caught_text(fd), "{\"progress\":{\"scanned\":100}}\n"
-				    "{\"progress\":{\"scanned\":200}}\n");
+	                            "{\"progress\":{\"scanned\":200}}\n");
 	report_destroy(report);
 	close(fd);
 }
@@ -182,9 +156,9 @@ TEST(report, records_come_line_by_line_and_end_in_the_summary)
 		&(struct report_options){.quiet = true, .records = records}, fd);
 	char want[4096];
 
-	EXPECT(run_batch(report));
+	EXPECT(stage_run(report));
 	snprintf(want, sizeof(want), "%s%s%s%s", ok_record, failed_record, skipped_record,
-		 summary_record);
+	         summary_record);
 	EXPECT_STR(caught_text(records), want);
 	report_destroy(report);
 	close(records);
@@ -197,11 +171,11 @@ TEST(report, counts_agree_with_the_records)
 	struct report *report = stage_report(PROGRESS_NONE, fd);
 	struct report_counts counts;
 
-	run_batch(report);
+	stage_run(report);
 	counts = report_counts(report);
 	EXPECT_EQ(counts.inputs, 4);
 	EXPECT_EQ(counts.inputs,
-		  counts.ok + counts.skipped + counts.failed + counts.cancelled);
+	          counts.ok + counts.skipped + counts.failed + counts.cancelled);
 	EXPECT_EQ(counts.ignored, 1);
 	EXPECT_EQ(counts.bytes_in, 485921);
 	EXPECT_EQ(counts.bytes_out, 9120);
@@ -250,124 +224,6 @@ TEST(report, the_list_of_failures_is_bounded_and_grouped_by_class)
 	EXPECT(strstr(text, "  ... and 1,234 more; --report FILE names them all\n") !=
 	       NULL);
 	report_destroy(report);
-	close(fd);
-}
-
-static int broken_pipe(void)
-{
-	int ends[2];
-
-	signal(SIGPIPE, SIG_IGN);
-	REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-	close(ends[0]);
-	return ends[1];
-}
-
-TEST(report, a_closed_standard_error_stops_nothing)
-{
-	static const enum progress all[] = {PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON,
-					    PROGRESS_NONE};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		int records = caught_open(), fd = broken_pipe();
-		struct report *report = stage_report_of(
-			&(struct report_options){.progress = all[i], .records = records},
-			fd);
-
-		EXPECT(run_batch(report));
-		EXPECT_EQ(report_counts(report).ok, 1);
-		EXPECT(strstr(caught_text(records), summary_record) != NULL);
-		report_destroy(report);
-		close(records);
-		close(fd);
-	}
-}
-
-TEST(report, records_that_cannot_be_written_are_remembered)
-{
-	int fd = caught_open(), records = broken_pipe();
-	struct report *report = stage_report_of(
-		&(struct report_options){.progress = PROGRESS_PLAIN, .records = records},
-		fd);
-
-	EXPECT(!run_batch(report));
-	EXPECT(strstr(caught_text(fd), summary_text) != NULL);
-	report_destroy(report);
-	close(records);
-	close(fd);
-}
-
-/* A record that is cut short must not be followed by another on the same line. */
-TEST(report, after_a_record_that_failed_none_is_written)
-{
-	int fd = caught_open(), records = caught_open();
-	struct report *report = stage_report_of(
-		&(struct report_options){.progress = PROGRESS_NONE, .records = records},
-		fd);
-	int full = open("/dev/full", O_WRONLY | O_CLOEXEC), kept = dup(records);
-
-	REQUIRE(full >= 0 && kept >= 0);
-	REQUIRE(dup2(full, records) == records);
-	report_add(report, &(struct record){.input = "a.jpg", .status = RECORD_SKIPPED});
-	REQUIRE(dup2(kept, records) == records);
-	report_add(report, &(struct record){.input = "b.jpg", .status = RECORD_SKIPPED});
-	EXPECT(!report_finish(report, 0));
-	EXPECT_STR(caught_text(records), "");
-	report_destroy(report);
-	close(full);
-	close(kept);
-	close(records);
-	close(fd);
-}
-
-struct reader {
-	int fd;
-	size_t n_bytes, n_lines;
-};
-
-static void *read_all(void *data)
-{
-	struct reader *reader = data;
-	char bytes[4096];
-	ssize_t n;
-
-	while ((n = read(reader->fd, bytes, sizeof(bytes))) > 0) {
-		reader->n_bytes += (size_t)n;
-		for (ssize_t i = 0; i < n; i++)
-			reader->n_lines += bytes[i] == '\n';
-	}
-	return NULL;
-}
-
-TEST(report, a_full_pipe_that_does_not_block_is_waited_for)
-{
-	enum { N_RECORDS = 5000 };
-	int ends[2], fd = caught_open();
-	struct reader reader = {0};
-	struct report *report;
-	pthread_t thread;
-
-	REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-	REQUIRE(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
-	reader.fd = ends[0];
-	report = stage_report_of(
-		&(struct report_options){.progress = PROGRESS_NONE, .records = ends[1]},
-		fd);
-	while (write(ends[1], "\n", 1) == 1)
-		reader.n_lines--;
-	reader.n_bytes = reader.n_lines;
-	REQUIRE(pthread_create(&thread, NULL, read_all, &reader) == 0);
-	for (int i = 0; i < N_RECORDS; i++)
-		report_add(report,
-			   &(struct record){.input = "a.jpg", .status = RECORD_SKIPPED});
-	EXPECT(report_finish(report, 0));
-	close(ends[1]);
-	REQUIRE(pthread_join(thread, NULL) == 0);
-	EXPECT_EQ(reader.n_lines, N_RECORDS + 1);
-	EXPECT(reader.n_bytes >
-	       N_RECORDS * strlen("{\"input\":\"a.jpg\",\"status\":\"skipped\"}\n"));
-	report_destroy(report);
-	close(ends[0]);
 	close(fd);
 }
 
