@@ -2,8 +2,9 @@
 
 static const int64_t SECOND_NS = 1000000000;
 static const int64_t WINDOW_NS = INT64_C(10) * 1000000000;
-static const int64_t SAMPLE_NS = INT64_C(250) *
-                                 1000000; /* 64 of them outlast the window */
+
+/* So far apart, METER_SAMPLES of them outlast the window. */
+static const int64_t SAMPLE_NS = INT64_C(250) * 1000000;
 
 /* A window with fewer images than WINDOW_IMAGES is stretched into the past: pictures that
  * take seconds each would make the rate jump with every one. Before RATE_IMAGES in RATE_NS
