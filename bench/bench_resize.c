@@ -39,27 +39,20 @@ struct answer {
 };
 
 static bool run_pixpool(const struct question *question, const char *out,
-			const char *said, struct measured *ret_measured)
+                        const char *said, struct measured *ret_measured)
 {
-	const char *const argv[] = {question->pixpool,
-				    "resize",
-				    "-s",
-				    question->size,
-				    "-f",
-				    "jpg",
-				    "-q",
-				    "80",
-				    "-Q",
-				    "-o",
-				    out,
-				    question->corpus,
-				    NULL};
+	/* clang-format off */
+	const char *const argv[] = {
+		question->pixpool, "resize", "-s", question->size, "-f", "jpg", "-q", "80",
+		"-Q", "-o", out, question->corpus, NULL,
+	};
+	/* clang-format on */
 
 	return measure_run(argv, said, ret_measured);
 }
 
 static bool run_peer(const struct question *question, const char *out, const char *said,
-		     struct measured *ret_measured)
+                     struct measured *ret_measured)
 {
 	char *template = scratch_path(out, "%s.jpg[Q=80,strip]");
 	char n_processes[16];
@@ -67,26 +60,14 @@ static bool run_peer(const struct question *question, const char *out, const cha
 
 	snprintf(n_processes, sizeof(n_processes), "%ld", sysconf(_SC_NPROCESSORS_ONLN));
 
-	/* One thread each: xargs keeps the processors busy already. */
-	const char *const argv[] = {"env",
-				    "VIPS_CONCURRENCY=1",
-				    "VIPS_WARNING=0",
-				    "xargs",
-				    "-0",
-				    "-a",
-				    question->list,
-				    "-n",
-				    "8",
-				    "-P",
-				    n_processes,
-				    "vipsthumbnail",
-				    "-s",
-				    question->size,
-				    "-e",
-				    "srgb",
-				    "-o",
-				    template,
-				    NULL};
+	/* clang-format off */
+	const char *const argv[] = {
+		"env", "VIPS_CONCURRENCY=1",  /* xargs keeps the processors busy already */
+		"VIPS_WARNING=0",
+		"xargs", "-0", "-a", question->list, "-n", "8", "-P", n_processes,
+		"vipsthumbnail", "-s", question->size, "-e", "srgb", "-o", template, NULL,
+	};
+	/* clang-format on */
 
 	ran = mkdir(out, 0777) == 0 && measure_run(argv, said, ret_measured);
 	free(template);
@@ -94,13 +75,13 @@ static bool run_peer(const struct question *question, const char *out, const cha
 }
 
 static bool run_side(const struct question *question, enum side side,
-		     struct answer *ret_answer)
+                     struct answer *ret_answer)
 {
 	char *out = scratch_path(question->scratch, "out");
 	char *said = scratch_path(question->scratch, "said");
 	bool ran = side == PIXPOOL
-			   ? run_pixpool(question, out, said, &ret_answer->measured)
-			   : run_peer(question, out, said, &ret_answer->measured);
+	                   ? run_pixpool(question, out, said, &ret_answer->measured)
+	                   : run_peer(question, out, said, &ret_answer->measured);
 
 	ret_answer->n_outputs = scratch_count_files(out);
 	if (!ran)
@@ -112,7 +93,7 @@ static bool run_side(const struct question *question, enum side side,
 }
 
 static void print_row(const struct question *question, int round, enum side side,
-		      const struct answer *answer)
+                      const struct answer *answer)
 {
 	const struct measured *measured = &answer->measured;
 
@@ -152,13 +133,13 @@ static double peak_of(const struct measured *measured)
 }
 
 static void print_ratio(const char *what, double (*of)(const struct measured *measured),
-			struct answer answers[][N_SIDES], int n_rounds)
+                        struct answer answers[][N_SIDES], int n_rounds)
 {
 	double ratios[MAX_ROUNDS];
 
 	for (int i = 0; i < n_rounds; i++)
 		ratios[i] = of(&answers[i][PIXPOOL].measured) /
-			    of(&answers[i][PEER].measured);
+		            of(&answers[i][PEER].measured);
 
 	double middle = median(ratios, n_rounds);
 
@@ -224,7 +205,7 @@ static bool prepare(struct question *question)
 	question->links = scratch_path(question->scratch, "links");
 	question->list = scratch_path(question->scratch, "list");
 	question->n_pictures = scratch_link_pictures(question->corpus, question->links,
-						     question->list);
+	                                             question->list);
 	return question->n_pictures > 0 && measure_begin();
 }
 

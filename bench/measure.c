@@ -37,7 +37,7 @@ static int64_t private_bytes(pid_t pid)
 	if (!statm)
 		return 0;
 	if (fscanf(statm, "%" SCNd64 " %" SCNd64 " %" SCNd64, &size, &resident,
-		   &shared) != 3)
+	           &shared) != 3)
 		resident = shared = 0;
 	fclose(statm);
 	return (resident - shared) * sysconf(_SC_PAGESIZE);
@@ -97,7 +97,7 @@ bool measure_begin(void)
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	if (access(path, R_OK) != 0) {
 		fprintf(stderr, "%s: %s (a kernel with CONFIG_PROC_CHILDREN is needed)\n",
-			path, strerror(errno));
+		        path, strerror(errno));
 		return false;
 	}
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
@@ -151,14 +151,14 @@ static bool reap_all(pid_t pid, struct measured *measured)
 		if (reaped == pid) {
 			reaped_it = true;
 			measured->status = WIFEXITED(status) ? WEXITSTATUS(status)
-							     : 128 + WTERMSIG(status);
+			                                     : 128 + WTERMSIG(status);
 		}
 	}
 	return reaped_it;
 }
 
 bool measure_run(const char *const argv[], const char *said_path,
-		 struct measured *ret_measured)
+                 struct measured *ret_measured)
 {
 	int said = open(said_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	double begun_s = now_s();

@@ -25,6 +25,6 @@ bool measure_begin(void);
  * Memory is sampled every 20 ms: a shorter peak may be missed, on every side alike.
  */
 bool measure_run(const char *const argv[], const char *said_path,
-		 struct measured *ret_measured);
+                 struct measured *ret_measured);
 
 #endif

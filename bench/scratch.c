@@ -44,7 +44,7 @@ char *scratch_create(const char *parent)
 }
 
 static int remove_one(const char *path, const struct stat *stat, int kind,
-		      struct FTW *where)
+                      struct FTW *where)
 {
 	(void)stat;
 	(void)kind;
@@ -59,7 +59,7 @@ void scratch_remove(const char *folder)
 }
 
 static int count_one(const char *path, const struct stat *stat, int kind,
-		     struct FTW *where)
+                     struct FTW *where)
 {
 	(void)stat;
 	walk.n_files += kind == FTW_F && path[where->base] != '.';
@@ -101,7 +101,7 @@ static bool read_once(const char *path)
 }
 
 static int link_one(const char *path, const struct stat *stat, int kind,
-		    struct FTW *where)
+                    struct FTW *where)
 {
 	const char *name = path + where->base;
 	char *link;
@@ -136,7 +136,7 @@ size_t scratch_link_pictures(const char *from, const char *links, const char *li
 		walk.failed |= fclose(walk.list) != 0;
 	if (absolute && !walk.failed && walk.n_files == 0)
 		fprintf(stderr, "%s: no pictures; bench/fetch-corpus brings some\n",
-			from);
+		        from);
 	free(absolute);
 	return walk.failed ? 0 : walk.n_files;
 }
