@@ -17,7 +17,11 @@ void failures_add(struct failures *failures, const char *input,
 	copy = strdup(input ? input : "");
 	if (!copy)
 		return;
-	failures->kept[failures->n_kept++] = (struct kept_failure){copy, *failure};
+	failures->kept[failures->n_kept] = (struct kept_failure){copy, *failure};
+	/* The list goes by class: a stray number would be in none. */
+	if ((unsigned)failure->class >= N_FAIL_CLASSES)
+		failures->kept[failures->n_kept].failure.class = FAIL_INTERNAL;
+	failures->n_kept++;
 }
 
 void failures_fini(struct failures *failures)

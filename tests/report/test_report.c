@@ -227,6 +227,19 @@ TEST(report, the_list_of_failures_is_bounded_and_grouped_by_class)
 	close(fd);
 }
 
+TEST(report, a_failure_of_a_stray_class_is_listed_as_internal)
+{
+	int fd = caught_open();
+	struct report *report = stage_report(PROGRESS_NONE, fd);
+	struct record record = record_failed("a.jpg", (enum fail_class)99, "why");
+
+	report_add(report, &record);
+	report_finish(report, 1);
+	EXPECT(strstr(caught_text(fd), "failed:\n  a.jpg: internal: why\n") != NULL);
+	report_destroy(report);
+	close(fd);
+}
+
 TEST(report, destroy_takes_nothing)
 {
 	report_destroy(NULL);
