@@ -34,6 +34,7 @@ write src/batch/clean.c '#include "image/recipe.h"
 void f(void) { sigaction(SIGINT, 0, 0); }'
 write src/cli/clean.c '#include "batch/batch.h"
 void f(void) { printf("%d", 1); fflush(stdout); exit(2); }'
+write src/image/engine_obey.c 'void f(void) { kill(getpid(), SIGSEGV); }'
 write include/pixpool/status.h '#include <stdint.h>'
 write include/pixpool/future.h '#include <pixpool/status.h>'
 
