@@ -69,6 +69,9 @@ struct pxp_executor_options {
 	pxp_lock_down_fn *lock_down;
 };
 
+/** How many workers n_workers 0 stands for: the processors this process may use. */
+unsigned pxp_default_workers(void);
+
 /**
  * Create an executor. Workers start when the first task needs them.
  *

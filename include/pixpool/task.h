@@ -55,10 +55,13 @@ __attribute__((format(printf, 3, 4)))
 enum pxp_status
 pxp_task_fail(struct pxp_task *task, int code, const char *format, ...);
 
+enum { PXP_MAX_RESTARTS = 2 };
+
 /**
- * Begin the deadline anew, ms milliseconds from now: for a task that learns its size only
- * while it runs. Counts once in each attempt; no more than
- * pxp_task_options.max_deadline_ms is granted. On a thread it does nothing.
+ * Begin the deadline anew, ms milliseconds from now: for a task that has to wait for its
+ * input, or that learns its size only while it runs. Counts PXP_MAX_RESTARTS times in each
+ * attempt; no more than pxp_task_options.max_deadline_ms is granted. On a thread it does
+ * nothing.
  */
 void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms);
 

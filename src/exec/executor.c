@@ -29,7 +29,7 @@ void executor_adopt_thread(struct pxp_executor *executor)
 	thread_executor = executor;
 }
 
-static unsigned count_processors(void)
+unsigned pxp_default_workers(void)
 {
 	cpu_set_t set;
 
@@ -40,7 +40,7 @@ static unsigned count_processors(void)
 
 unsigned executor_n_workers(const struct pxp_executor_options *options)
 {
-	return options->n_workers > 0 ? options->n_workers : count_processors();
+	return options->n_workers > 0 ? options->n_workers : pxp_default_workers();
 }
 
 enum pxp_status executor_init(struct pxp_executor *executor,

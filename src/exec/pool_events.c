@@ -167,13 +167,13 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 	if (worker->n_held == 0 || at->slot != worker->front ||
 	    at->generation != slot->generation || !slot->task || ms < 0)
 		return "asked for time for a task that it does not have";
-	if (worker->deadline_was_restarted || slot->task->deadline_ms == 0)
+	if (worker->n_restarts >= PXP_MAX_RESTARTS || slot->task->deadline_ms == 0)
 		return NULL;
 	int64_t most = slot->task->max_deadline_ms > slot->task->deadline_ms
 	                       ? slot->task->max_deadline_ms
 	                       : slot->task->deadline_ms;
 
-	worker->deadline_was_restarted = true;
+	worker->n_restarts++;
 	worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
 	return NULL;
 }

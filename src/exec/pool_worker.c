@@ -116,7 +116,7 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 	const struct task *task = worker->slots[worker->front].task;
 
 	worker->front_since_ns = now_ns;
-	worker->deadline_was_restarted = false;
+	worker->n_restarts = 0;
 	worker->deadline_ns = -1;
 	if (worker->n_held > 0 && task && task->deadline_ms > 0)
 		worker->deadline_ns = clock_deadline_ns(now_ns, task->deadline_ms);

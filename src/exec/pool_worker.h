@@ -53,7 +53,7 @@ struct pool_worker {
 	struct slot slots[N_SLOTS];
 	unsigned front, n_held; /* slots[front] came first, the other one after it */
 	int64_t deadline_ns;    /* of the front task, or of a stop; -1: none */
-	bool deadline_was_restarted;
+	unsigned n_restarts;             /* of the deadline, by the front task */
 	int64_t front_since_ns; /* when the front task became the front one */
 
 	bool ended_in_order; /* it was STOPPING when it died */

@@ -257,6 +257,8 @@ bool picture_run(struct studio *studio, const struct picture_job *job,
 	is_done = read_input(studio, job, &ret_answer->failure);
 	read_ns = clock_now_ns();
 	ret_answer->read_ns = read_ns - began_ns;
+	if (is_done && job->on_read)
+		job->on_read(job->data);
 	if (is_done)
 		is_done = run(studio, job, ret_answer);
 	ret_answer->work_ns = clock_now_ns() - read_ns;

@@ -39,8 +39,10 @@ struct picture_job {
 	int input;        /* read by position, from 0 */
 	uint64_t input_bytes; /* its size when it was opened */
 	int output;           /* an empty memfd */
-	/* Called once, when the input is read and its header known: the pixels of the
-	 * picture, from which its deadline follows. May be NULL. */
+	/* Called once each, when the input is read, before any library sees it, and when
+	 * its header is known: the pixels of the picture. Its deadline follows from them.
+	 * Both may be NULL. */
+	void (*on_read)(void *data);
 	void (*on_header)(void *data, uint64_t n_pixels);
 	void *data;
 };

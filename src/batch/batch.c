@@ -1,0 +1,323 @@
+#include "batch/batch.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "batch/run.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* The main thread's own. */
+struct batch {
+	struct run run;
+	struct report *report;
+	int signals;         /* signalfd */
+	int ended_by;        /* the first signal that ended it; 0: none */
+	int64_t stuck_ns;    /* when to give up waiting; -1: never */
+	bool was_refused;    /* it never began: usage, a collision, no output folder */
+};
+
+static const char *quoted(const char *name)
+{
+	static char text[1024];
+
+	return report_quote(name, text, sizeof(text));
+}
+
+/* ---- before it begins ---- */
+
+static bool inputs_are_there(const struct batch_options *options, struct report *report)
+{
+	bool all = true;
+	struct stat stat_of_input;
+
+	for (size_t i = 0; i < options->n_inputs; i++) {
+		if (stat(options->inputs[i], &stat_of_input) == 0 || errno == EACCES)
+			continue;  /* one that may not be read is a failed record */
+		report_say(report, "no such input: %s: %s", quoted(options->inputs[i]),
+		           strerrordesc_np(errno));
+		all = false;
+	}
+	return all;
+}
+
+/* The output folder is not walked; one that is still to be made cannot be met. */
+static bool pass_over_output(struct batch *batch)
+{
+	const char *output = batch->run.options->output;
+	struct stat folder;
+
+	if (stat(output, &folder) != 0)
+		return true;
+	if (!S_ISDIR(folder.st_mode)) {
+		report_say(batch->report, "the output is not a folder: %s", quoted(output));
+		return false;
+	}
+	batch->run.walk.skip_dev = folder.st_dev;
+	batch->run.walk.skip_ino = folder.st_ino;
+	return true;
+}
+
+/* Those that are ignored (nohup, a shell's background) stay ignored. */
+static int open_signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
+	struct sigaction action;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(&set, numbers[i]);
+	}
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static enum pxp_status start_pools(struct run *run, struct pxp_error *error)
+{
+	unsigned n_workers = run->options->n_workers > 0 ? run->options->n_workers :
+	                                                   pxp_default_workers();
+	const struct pxp_executor_options io = {
+		.size = sizeof(io),
+		.kind = PXP_THREADS,
+		.n_workers = 2,  /* the feeder and the committer */
+	};
+	enum pxp_status status;
+
+	run->max_inputs = n_workers * INPUTS_PER_WORKER;
+	status = picture_pool_create(n_workers, run->max_inputs, &run->pictures, error);
+	if (status == PXP_OK)
+		status = pxp_executor_create(&io, &run->io, error);
+	if (status == PXP_OK) {
+		status = pxp_executor_submit(run->io, run_feed, &run, sizeof(run), NULL, NULL);
+		if (status != PXP_OK)
+			pxp_fail(error, status, "no thread for the walk");
+	}
+	return status;
+}
+
+/* ---- while it runs ---- */
+
+static void report_settled(struct batch *batch)
+{
+	struct file *next;
+
+	for (struct file *file = run_take_settled(&batch->run); file; file = next) {
+		next = file->next;
+		file_report(file, batch->run.options->output, batch->report);
+		file_destroy(file);
+	}
+}
+
+static void refuse(struct batch *batch)
+{
+	batch->was_refused = true;
+	run_stop(&batch->run, RUN_DRAINS);
+}
+
+static void report_collisions(struct batch *batch)
+{
+	const struct plan *plan = batch->run.plan;
+	const char *output = "";
+
+	for (size_t i = 0; i < plan_n_claims(plan); i++) {
+		struct plan_claim claim = plan_claim(plan, i);
+
+		if (strcmp(output, claim.output) != 0)
+			report_say(batch->report, "several inputs claim the output %s:",
+			           quoted(claim.output));
+		report_say(batch->report, "  %s", quoted(claim.input));
+		output = claim.output;
+	}
+}
+
+/* The plan pass has ended: is it good to go on? */
+static void on_planned(struct batch *batch)
+{
+	struct run *run = &batch->run;
+	uint64_t n_images = plan_n_images(run->plan);
+
+	switch (run->plan_result) {
+	case PLAN_COLLISION:
+		report_collisions(batch);
+		refuse(batch);
+		return;
+	case PLAN_NO_MEMORY:
+		report_say(batch->report, "no memory for the plan");
+		refuse(batch);
+		return;
+	case PLAN_STOPPED:
+		return;
+	case PLAN_MADE:
+		break;
+	}
+	if (n_images > 0) {
+		run->store = store_open(run->options->output);
+		if (!run->store) {
+			report_say(batch->report, "cannot make the output folder %s: %s",
+			           quoted(run->options->output), strerrordesc_np(errno));
+			refuse(batch);
+			return;
+		}
+		store_identity(run->store, &run->walk.skip_dev, &run->walk.skip_ino);
+	}
+	report_planned(batch->report, n_images, plan_n_bytes(run->plan));
+	run_let_feed(run);
+}
+
+/* Ctrl-Z: the workers stand still as well, and the bar leaves the screen. */
+static void stop_for_a_while(struct batch *batch)
+{
+	sigset_t stop;
+
+	report_hide(batch->report);
+	pxp_executor_suspend(batch->run.pictures);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTSTP);
+	raise(SIGTSTP);
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);  /* here we stop, and here go on */
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	pxp_executor_resume(batch->run.pictures);
+}
+
+static void end_by(struct batch *batch, int number)
+{
+	if (batch->ended_by == 0) {
+		batch->ended_by = number;
+		report_say(batch->report, "%s: finishing what runs; once more kills it",
+		           number == SIGINT ? "interrupted" :
+		           number == SIGHUP ? "hung up" :
+		                              "terminated");
+		run_stop(&batch->run, RUN_DRAINS);
+	} else if (batch->stuck_ns < 0) {
+		batch->stuck_ns = clock_deadline_ns(clock_now_ns(), STUCK_MS);
+		report_say(batch->report, "killed");
+		run_stop(&batch->run, RUN_KILLED);
+	}
+}
+
+static void on_signals(struct batch *batch)
+{
+	struct signalfd_siginfo info;
+
+	while (read(batch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGTSTP)
+			stop_for_a_while(batch);
+		else
+			end_by(batch, (int)info.ssi_signo);
+	}
+}
+
+static bool has_ended(struct run *run)
+{
+	bool has_ended;
+
+	lock_acquire(&run->lock);
+	has_ended = run->phase == RUN_FED && run->n_under_way == 0 && !run->first;
+	lock_release(&run->lock);
+	return has_ended;
+}
+
+static enum run_phase phase_of(struct run *run)
+{
+	enum run_phase phase;
+
+	lock_acquire(&run->lock);
+	phase = run->phase;
+	lock_release(&run->lock);
+	return phase;
+}
+
+/* Until all is settled. False when it gave up waiting. */
+static bool watch(struct batch *batch)
+{
+	struct run *run = &batch->run;
+	bool has_seen_plan = false;
+	uint64_t count;
+
+	while (!has_ended(run)) {
+		struct pollfd events[] = {
+			{.fd = run->wakeup, .events = POLLIN},
+			{.fd = batch->signals, .events = POLLIN},
+		};
+
+		if (poll(events, 2, report_tick_ms(batch->report)) > 0 &&
+		    events[0].revents & POLLIN)
+			(void)!read(run->wakeup, &count, sizeof(count));
+		if (events[1].revents & POLLIN)
+			on_signals(batch);
+
+		if (!has_seen_plan && phase_of(run) >= RUN_PLANNED) {
+			has_seen_plan = true;
+			on_planned(batch);
+		} else if (!has_seen_plan) {
+			report_scanning(batch->report, plan_n_images(run->plan));
+		}
+		report_settled(batch);
+		report_tick(batch->report);
+		if (batch->stuck_ns >= 0 && clock_now_ns() > batch->stuck_ns)
+			return false;
+	}
+	return true;
+}
+
+/* ---- and after ---- */
+
+static int status_of(const struct batch *batch)
+{
+	struct report_counts counts = report_counts(batch->report);
+
+	if (batch->ended_by)
+		return EXIT_SIGNAL + batch->ended_by;
+	if (batch->was_refused)
+		return EXIT_USAGE;
+	if (batch->run.stop_reason.class != FAIL_NONE)
+		return EXIT_STOPPED;
+	if (counts.failed > 0)
+		return EXIT_SOME_FAILED;
+	return counts.inputs == 0 ? EXIT_NO_IMAGE : EXIT_DONE;
+}
+
+static int run_to_the_end(struct batch *batch, bool *ret_is_stuck)
+{
+	struct pxp_error error;
+
+	if (start_pools(&batch->run, &error) != PXP_OK) {
+		report_say(batch->report, "cannot start: %s", error.text);
+		return EXIT_USAGE;
+	}
+	*ret_is_stuck = !watch(batch);
+	if (batch->run.stop_reason.class != FAIL_NONE)
+		report_say(batch->report, "stopped: %s", batch->run.stop_reason.text);
+	report_cancel_rest(batch->report);
+	return status_of(batch);
+}
+
+int batch_run(const struct batch_options *options, struct report *report,
+              bool *ret_is_stuck)
+{
+	struct batch batch = {.report = report, .stuck_ns = -1};
+	int status = EXIT_USAGE;
+
+	*ret_is_stuck = false;
+	if (!inputs_are_there(options, report))
+		return EXIT_USAGE;
+	batch.signals = open_signals();
+	if (run_init(&batch.run, options) && batch.signals >= 0 && pass_over_output(&batch)) {
+		batch.run.walk.inputs = options->inputs;
+		batch.run.walk.n_inputs = options->n_inputs;
+		status = run_to_the_end(&batch, ret_is_stuck);
+	}
+	if (*ret_is_stuck)
+		return status;
+	pxp_executor_destroy(batch.run.io);
+	pxp_executor_destroy(batch.run.pictures);
+	run_fini(&batch.run);
+	fd_close(&batch.signals);
+	return status;
+}

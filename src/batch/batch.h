@@ -1,0 +1,64 @@
+/*
+ * A batch: the one place where walk, exec, image, store and report meet.
+ *
+ *   main thread   signals, and the report of files that are settled
+ *   feeder        a thread of the I/O pool: the plan pass, then the work pass: where does a
+ *                 file go, open it, submit it
+ *   committer     the other thread of the I/O pool: publishes what workers made
+ *   workers       processes of the picture pool: bytes in, bytes out
+ *
+ * Each file is a future of ours (file.h), settled when its output has its name, or when it
+ * failed; records and counters see nothing else. The task that a worker runs for it is
+ * another future, the executor's.
+ *
+ * Bounds: at most INPUTS_PER_WORKER inputs are open for each worker, and the feeder waits
+ * when FINISHED_BYTES of outputs wait for the committer. So memory depends on the number
+ * of workers and not on that of files, but for the plan's 8 bytes each.
+ */
+#ifndef PXP_BATCH_H
+#define PXP_BATCH_H
+
+#include "image/recipe.h"
+#include "report/report.h"
+#include "store/store.h"
+
+struct batch_options {
+	const char *const *inputs;
+	size_t n_inputs;
+	const char *output;        /* the output folder */
+	struct recipe recipe;      /* its format is set for each file */
+	enum image_format format;  /* of every output; FORMAT_NONE: the same as the input */
+	enum overwrite overwrite;
+	unsigned n_workers;        /* 0: as many as there are processors */
+	unsigned retries;          /* of a picture whose worker died */
+	int64_t timeout_ms;        /* for one picture; 0: a minute, and 2 s for each megapixel */
+};
+
+enum { INPUTS_PER_WORKER = 4, FINISHED_BYTES = 64 * 1024 * 1024, STUCK_MS = 5000 };
+
+/* As the command returns them. */
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_SOME_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_IMAGE = 3,
+	EXIT_STOPPED = 4,
+	EXIT_SIGNAL = 128,  /* and the signal's number on top */
+};
+
+/*
+ * Run it to its end and say everything through report, but for report_finish(). What kept
+ * it from beginning goes to report_say() as well.
+ *
+ * Takes SIGINT, SIGTERM, SIGHUP and SIGTSTP for the time it runs: block them before, in a
+ * process that has no other thread yet. The first of the first three lets running images
+ * finish, the second kills. One that was ignored stays ignored.
+ *
+ * Returns the exit status. The zygote must run. *ret_is_stuck: a second signal came, and
+ * after STUCK_MS something still hangs in the kernel (a dead network disk): then threads
+ * and processes are left, and the program should end without waiting for them.
+ */
+int batch_run(const struct batch_options *options, struct report *report,
+              bool *ret_is_stuck);
+
+#endif

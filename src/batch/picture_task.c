@@ -1,0 +1,238 @@
+#include "batch/picture_task.h"
+
+#include "base/fd.h"
+#include "base/path.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+	BASE_TIMEOUT_MS = 60 * 1000,
+	TIMEOUT_MS_PER_MEGAPIXEL = 2 * 1000,
+	READ_TIMEOUT_MS = 60 * 1000,  /* a picture's own time begins when it is read */
+	NAME_BYTES = 256,
+};
+
+/* What a worker is told, as plain bytes. */
+struct packed_request {
+	uint64_t input_bytes;
+	int64_t timeout_ms;
+	uint8_t recipe[RECIPE_PACKED_BYTES];
+	char name[NAME_BYTES];  /* the last of the base name, where its suffix is */
+};
+
+/* 60 seconds and 2 for each megapixel. */
+static int64_t timeout_ms_of(uint64_t n_pixels)
+{
+	uint64_t n_megapixels = n_pixels / 1000000;
+
+	if (n_megapixels > INT32_MAX)
+		n_megapixels = INT32_MAX;
+	return BASE_TIMEOUT_MS + (int64_t)n_megapixels * TIMEOUT_MS_PER_MEGAPIXEL;
+}
+
+/* ---- in the worker ---- */
+
+static enum pxp_status preload(struct pxp_error *ret_error)
+{
+	char text[PXP_ERROR_TEXT_BYTES];
+
+	if (!picture_preload(text, sizeof(text)))
+		return pxp_fail(ret_error, PXP_ETASK, "%s", text);
+	return PXP_OK;
+}
+
+static enum pxp_status open_studio(const void *bytes, size_t n, void **ret_context,
+                                   struct pxp_error *ret_error)
+{
+	(void)bytes;
+	(void)n;
+	*ret_context = studio_create();
+	if (!*ret_context)
+		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a worker");
+	return PXP_OK;
+}
+
+static void close_studio(void *context)
+{
+	studio_destroy(context);
+}
+
+struct clocked_task {
+	struct pxp_task *task;
+	int64_t timeout_ms;
+};
+
+static void restart_when_read(void *data)
+{
+	const struct clocked_task *clocked = data;
+
+	pxp_task_restart_deadline(clocked->task, clocked->timeout_ms > 0 ? clocked->timeout_ms :
+	                                                                   BASE_TIMEOUT_MS);
+}
+
+static void restart_by_pixels(void *data, uint64_t n_pixels)
+{
+	const struct clocked_task *clocked = data;
+
+	if (clocked->timeout_ms == 0)
+		pxp_task_restart_deadline(clocked->task, timeout_ms_of(n_pixels));
+}
+
+static enum pxp_status run_picture(struct pxp_task *task)
+{
+	const struct packed_request *request = pxp_task_input(task, NULL);
+	struct clocked_task clocked = {task, request->timeout_ms};
+	struct picture_answer answer = {0};
+	struct recipe recipe;
+
+	if (!recipe_unpack(&recipe, request->recipe, sizeof(request->recipe)))
+		return pxp_task_fail(task, FAIL_INTERNAL, "the recipe did not arrive whole");
+
+	const struct picture_job job = {
+		.recipe = &recipe,
+		.name = request->name,
+		.input = pxp_task_descriptor(task, 0),
+		.input_bytes = request->input_bytes,
+		.output = pxp_task_output(task),
+		.on_read = restart_when_read,
+		.on_header = restart_by_pixels,
+		.data = &clocked,
+	};
+
+	picture_run(pxp_task_context(task), &job, &answer);
+	return pxp_task_return(task, &answer, sizeof(answer));
+}
+
+/* ---- in the main process ---- */
+
+enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
+                                    struct pxp_executor **ret_pool,
+                                    struct pxp_error *ret_error)
+{
+	const struct pxp_executor_options options = {
+		.size = sizeof(options),
+		.kind = PXP_PROCESSES,
+		.n_workers = n_workers,
+		.max_pending = max_pending,
+		.preload = preload,
+		.initialise = open_studio,
+		.finalise = close_studio,
+	};
+
+	return pxp_executor_create(&options, ret_pool, ret_error);
+}
+
+static int64_t longer(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms > b_ms ? a_ms : b_ms;
+}
+
+enum pxp_status picture_submit(struct pxp_executor *pool,
+                               const struct picture_request *request,
+                               struct pxp_future **ret_task)
+{
+	uint64_t max_pixels = request->recipe.max_pixels > 0 ? request->recipe.max_pixels :
+	                                                       RECIPE_MAX_PIXELS;
+	struct packed_request packed = {.input_bytes = request->input_bytes,
+	                                .timeout_ms = request->timeout_ms};
+	struct pxp_task_options options = {
+		.size = sizeof(options),
+		.descriptors = &request->input,
+		.n_descriptors = 1,
+		.output = true,
+		.retries = request->retries,
+		.deadline_ms = longer(READ_TIMEOUT_MS, request->timeout_ms),
+		.max_deadline_ms = longer(timeout_ms_of(max_pixels), request->timeout_ms),
+	};
+	size_t n_base;
+	const char *base = path_base(request->name, &n_base);
+	size_t n_cut = n_base < NAME_BYTES ? 0 : n_base - (NAME_BYTES - 1);
+
+	memcpy(packed.name, base + n_cut, n_base - n_cut);
+	recipe_pack(&request->recipe, packed.recipe);
+	return pxp_executor_submit(pool, run_picture, &packed, sizeof(packed), &options,
+	                           ret_task);
+}
+
+static enum fail_class class_of(enum pxp_status status)
+{
+	switch (status) {
+	case PXP_EDEADLINE:
+		return FAIL_TIMEOUT;
+	case PXP_ECRASHED:
+		return FAIL_CRASHED;
+	case PXP_EPROTO:
+		return FAIL_VIOLATION;
+	default:
+		return FAIL_INTERNAL;
+	}
+}
+
+static bool side_is_sound(const struct picture_side *side)
+{
+	return (unsigned)side->format < N_FORMATS;
+}
+
+/* The bytes of an answer are whole numbers and texts that end; or a lie. */
+static bool answer_is_sound(struct picture_answer *answer)
+{
+	answer->failure.text[sizeof(answer->failure.text) - 1] = 0;
+	answer->engine[sizeof(answer->engine) - 1] = 0;
+	for (const char *c = answer->engine; *c; c++) {
+		if (*c < 'a' || *c > 'z')
+			return false;
+	}
+	return (unsigned)answer->failure.class < N_FAIL_CLASSES && side_is_sound(&answer->in) &&
+	       side_is_sound(&answer->out) && answer->read_ns >= 0 && answer->work_ns >= 0;
+}
+
+/* The output is as long as it is said to be, and begins like its format. */
+static bool output_is_sound(const struct picture_answer *answer, enum image_format format,
+                            int output)
+{
+	uint8_t bytes[FORMAT_GATE_BYTES];
+	struct stat stat;
+	ssize_t n;
+
+	if (output < 0 || fstat(output, &stat) != 0 || answer->out.format != format ||
+	    answer->out.bytes != (uint64_t)stat.st_size)
+		return false;
+	n = fd_pread_full(output, bytes, sizeof(bytes), 0);
+	return n > 0 && format_of_bytes(bytes, (size_t)n, "") == format;
+}
+
+void picture_collect(struct pxp_future *task, enum image_format format,
+                     struct picture_answer *ret_answer, int *ret_output)
+{
+	struct failure *failure = &ret_answer->failure;
+	struct pxp_error error;
+	void *bytes;
+	size_t n;
+
+	*ret_output = -1;
+	memset(ret_answer, 0, sizeof(*ret_answer));
+	if (pxp_future_result(task, 0, &bytes, &n, &error) != PXP_OK) {
+		/* What we wrote ourselves, once more through the filter for control characters. */
+		failure_set(failure, class_of(error.status), "%s", error.text);
+		return;
+	}
+	if (n == sizeof(*ret_answer))
+		memcpy(ret_answer, bytes, n);
+	free(bytes);
+
+	if (n != sizeof(*ret_answer) || !answer_is_sound(ret_answer)) {
+		memset(ret_answer, 0, sizeof(*ret_answer));
+		failure_set(failure, FAIL_VIOLATION, "the worker's answer makes no sense");
+	} else if (failure->class != FAIL_NONE) {
+		failure_set(failure, failure->class, "%s", strdupa(failure->text));
+	} else {
+		*ret_output = pxp_future_take_output(task);
+		if (!output_is_sound(ret_answer, format, *ret_output)) {
+			fd_close(ret_output);
+			failure_set(failure, FAIL_VIOLATION, "the output is not what the worker says");
+		}
+	}
+}

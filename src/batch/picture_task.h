@@ -1,0 +1,38 @@
+/*
+ * A picture as a task: what goes to a worker, and what comes back. Everything that comes
+ * back could have been made up by a worker that a picture took over.
+ */
+#ifndef PXP_PICTURE_TASK_H
+#define PXP_PICTURE_TASK_H
+
+#include "image/picture.h"
+
+#include <pixpool/pixpool.h>
+
+/* The pool of picture workers; n_workers and max_pending as in its options. */
+enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
+                                    struct pxp_executor **ret_pool,
+                                    struct pxp_error *ret_error);
+
+struct picture_request {
+	struct recipe recipe;
+	const char *name;      /* the input's path */
+	int input;             /* moved in on PXP_OK */
+	uint64_t input_bytes;
+	int64_t timeout_ms;    /* 0: by the number of pixels */
+	unsigned retries;
+};
+
+/* As pxp_executor_submit(). */
+enum pxp_status picture_submit(struct pxp_executor *pool,
+                               const struct picture_request *request,
+                               struct pxp_future **ret_task);
+
+/*
+ * What became of a task that is done. Fills *ret_answer, with a failure unless it succeeded:
+ * then *ret_output is the sealed output, yours to close; else -1.
+ */
+void picture_collect(struct pxp_future *task, enum image_format format,
+                     struct picture_answer *ret_answer, int *ret_output);
+
+#endif

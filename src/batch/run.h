@@ -1,0 +1,63 @@
+/* One run of a batch: what its threads share. */
+#ifndef PXP_RUN_H
+#define PXP_RUN_H
+
+#include "base/lock.h"
+#include "batch/file.h"
+#include "batch/plan.h"
+
+/* How far a run has been told to end; it only grows. */
+enum run_stop {
+	RUN_GOES_ON,
+	RUN_DRAINS,  /* what runs may finish, nothing else begins */
+	RUN_KILLED,  /* nothing may finish */
+};
+
+/* What the feeder found before it began to feed. */
+enum run_phase {
+	RUN_PLANNING,
+	RUN_PLANNED,     /* plan_result says how it went */
+	RUN_FEEDING,     /* the main thread has let it */
+	RUN_FED,         /* the walk is at its end, or was stopped */
+};
+
+struct run {
+	const struct batch_options *options;
+	struct walk_options walk;
+	struct plan *plan;
+	struct store *store;         /* made when the plan is */
+	struct pxp_executor *pictures, *io;
+	int wakeup;                  /* eventfd: settled files, or a new phase */
+	unsigned max_inputs;
+
+	struct lock lock;            /* guards all below */
+	struct cond changed;         /* of what the feeder waits for */
+	enum run_stop stop;
+	enum run_phase phase;
+	enum plan_result plan_result;
+	unsigned n_inputs;           /* open: with the feeder, the executor or a worker */
+	uint64_t n_finished_bytes;   /* with the committer */
+	unsigned n_under_way;        /* files that are not settled */
+	struct file *first, **last;  /* settled, for the main thread */
+	unsigned n_settled;
+	struct failure stop_reason;  /* of a run that ends by itself before its end: the place
+	                              * can't be written, no worker can be had, no memory */
+};
+
+/* False when memory or descriptors ran out; run_fini() is due all the same. */
+bool run_init(struct run *run, const struct batch_options *options);
+void run_fini(struct run *run);
+
+/* The feeder: a task of the I/O pool, which is given the address of the run. */
+enum pxp_status run_feed(struct pxp_task *task);
+
+/* The plan is made and the main thread is content with it: go on. */
+void run_let_feed(struct run *run);
+
+/* Tell it to end; less than before changes nothing. From any thread. */
+void run_stop(struct run *run, enum run_stop stop);
+
+/* The files that were settled since the last call, oldest first. */
+struct file *run_take_settled(struct run *run);
+
+#endif
