@@ -177,11 +177,18 @@ static bool is_bmp(struct bytes b)
 	return memchr(header_sizes, b.at[14], sizeof(header_sizes)) != NULL;
 }
 
+/* After the magic a number or a comment: libvips takes any text after it for a picture of
+ * one pixel. */
 static bool is_pnm(struct bytes b)
 {
-	if (b.n < 3 || b.at[0] != 'P' || !(is_space(b.at[2]) || b.at[2] == '#'))
+	size_t at = 2;
+
+	if (b.n < 3 || b.at[0] != 'P' || !memchr("123456Ff", b.at[1], 8))
 		return false;
-	return (b.at[1] >= '1' && b.at[1] <= '6') || b.at[1] == 'F' || b.at[1] == 'f';
+	while (at < b.n && is_space(b.at[at]))
+		at++;
+	return at < b.n &&
+	       (b.at[at] == '#' || (at > 2 && b.at[at] >= '0' && b.at[at] <= '9'));
 }
 
 static bool is_ico(struct bytes b)

@@ -1,0 +1,157 @@
+/* The test engine obeys, and only in programs that link it. */
+#include "support/test.h"
+
+#include "image/engine.h"
+#include "lab.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct outcome obey(const char *orders)
+{
+	struct blob blob = {0};
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct outcome outcome;
+
+	blob_append(&blob, "pixpool-obey\n", 13);
+	blob_append(&blob, orders, strlen(orders));
+	outcome = run_picture(&blob, "a.jpg", &recipe);
+	blob_fini(&blob);
+	return outcome;
+}
+
+TEST(obey, without_a_fatal_order_a_picture_comes_out)
+{
+	struct outcome outcome = obey("");
+
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_STR(outcome.answer.engine, "obey");
+	EXPECT(outcome.width == 32 && outcome.height == 24);
+	outcome_fini(&outcome);
+
+	outcome = obey("size 70 50\n");
+	EXPECT(outcome.width == 70 && outcome.height == 50);
+	EXPECT_EQ(outcome.answer.in.width, 70);
+	outcome_fini(&outcome);
+}
+
+TEST(obey, fails_with_the_class_that_is_asked_for)
+{
+	struct outcome outcome = obey("size 9 9\nfail memory\n");
+
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_MEMORY);
+	EXPECT_EQ(outcome.answer.in.width, 9);
+	outcome_fini(&outcome);
+	outcome = obey("dance\n");
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_BAD_IMAGE);
+	outcome_fini(&outcome);
+}
+
+/* The wait status of a process that runs these orders. */
+static int status_of(const char *orders)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	REQUIRE(pid >= 0);
+	if (pid == 0) {
+		obey(orders);
+		_exit(99);
+	}
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+TEST(obey, dies_as_it_is_told)
+{
+	int status = status_of("signal SIGSEGV\n");
+
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	status = status_of("signal SIGKILL\n");
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	status = status_of("exit 7\n");
+	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
+static bool is_called(pid_t pid, const char *name)
+{
+	char path[64], comm[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (!fgets(comm, sizeof(comm), file))
+		comm[0] = 0;
+	fclose(file);
+	comm[strcspn(comm, "\n")] = 0;
+	return strcmp(comm, name) == 0;
+}
+
+TEST(obey, waits_at_a_gate_until_the_input_changes_and_passes_it_open)
+{
+	static const char orders[] = "pixpool-obey\ngate a\nexit 3\n";
+	const struct timespec moment = {.tv_nsec = 1000000};
+	int input = memfd_create("orders", 0), output = memfd_create("output", 0), status;
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct picture_job job = {.recipe = &recipe,
+	                          .name = "a",
+	                          .input = input,
+	                          .input_bytes = sizeof(orders) - 1,
+	                          .output = output};
+	struct picture_answer answer;
+
+	REQUIRE(pwrite(input, orders, sizeof(orders) - 1, 0) ==
+	        (ssize_t)sizeof(orders) - 1);
+	for (int attempt = 1; attempt <= 2; attempt++) {
+		pid_t pid = fork();
+
+		REQUIRE(pid >= 0);
+		if (pid == 0) {
+			picture_run(studio_create(), &job, &answer);
+			_exit(99);
+		}
+		if (attempt == 1) {
+			while (!is_called(pid, "gate-a"))
+				nanosleep(&moment, NULL);
+			EXPECT_EQ(waitpid(pid, &status, WNOHANG), 0);
+			REQUIRE(pwrite(input, "P", 1, 0) == 1);
+		}
+		REQUIRE(waitpid(pid, &status, 0) == pid);
+		EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+	}
+	close(input);
+	close(output);
+}
+
+TEST(obey, prints_what_it_is_told)
+{
+	int ends[2], status;
+	char bytes[4096];
+	size_t n_read = 0;
+	ssize_t n;
+	pid_t pid;
+
+	REQUIRE(pipe(ends) == 0);
+	pid = fork();
+	REQUIRE(pid >= 0);
+	if (pid == 0) {
+		dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		obey("stderr 100000\nexit 0\n");
+		_exit(99);
+	}
+	close(ends[1]);
+	while ((n = read(ends[0], bytes, sizeof(bytes))) > 0)
+		n_read += (size_t)n;
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	EXPECT(n_read >= 100000 && n_read < 100100, "%zu", n_read);
+	close(ends[0]);
+}

@@ -1,0 +1,326 @@
+/* The vips engine: what only it does, and that its sizes are vipsthumbnail's. */
+#include "support/test.h"
+
+#include "image/catalogue.h"
+#include "lab.h"
+
+#include <string.h>
+#include <vips/vips.h>
+
+static void start(void)
+{
+	char text[200];
+
+	REQUIRE(picture_preload(text, sizeof(text)), "%s", text);
+}
+
+TEST(vips, sizes_are_those_of_vips_thumbnail_without_our_size)
+{
+	unsigned seed = 1;
+
+	start();
+	for (int i = 0; i < 3000; i++) {
+		unsigned bits = (unsigned)rand_r(&seed) % 10;
+		struct size from = {1 + ((unsigned)rand_r(&seed) % 6000 >> bits),
+		                    1 + (unsigned)rand_r(&seed) % 6000};
+		unsigned side = 1 + (unsigned)rand_r(&seed) % (i % 2 ? 300 : 3000);
+		struct geometry box = {side, i % 4 ? side : side / 2 + 1, false};
+		struct size to = geometry_size(&box, from);
+		VipsImage *black = NULL, *thumbnail = NULL;
+
+		if (i % 8 == 0) { /* a side that comes out at exactly a half */
+			from = (struct size){2 * box.width, 2 * (side / 3) + 1};
+			to = geometry_size(&box, from);
+		}
+		REQUIRE(!vips_black(&black, (int)from.width, (int)from.height, NULL));
+		REQUIRE(!vips_thumbnail_image(black, &thumbnail, (int)box.width, "height",
+		                              (int)box.height, NULL));
+		EXPECT(vips_image_get_width(thumbnail) == (int)to.width &&
+		               vips_image_get_height(thumbnail) == (int)to.height,
+		       "%u x %u into %u x %u: %u x %u, libvips %d x %d", from.width,
+		       from.height, box.width, box.height, to.width, to.height,
+		       vips_image_get_width(thumbnail), vips_image_get_height(thumbnail));
+		g_object_unref(thumbnail);
+		g_object_unref(black);
+	}
+}
+
+/* A picture of four quarters in any form that libvips writes; convert may be NULL. */
+static struct blob make_by_vips(const char *suffix,
+                                int (*convert)(VipsImage *, VipsImage **))
+{
+	struct blob png = make_png(160, 120, 3, &rgbw), made = {0};
+	VipsImage *image, *converted = NULL;
+	void *bytes = NULL;
+	size_t n = 0;
+
+	start();
+	image = vips_image_new_from_buffer(png.bytes, png.n, "", NULL);
+	REQUIRE(image != NULL);
+	if (convert) {
+		REQUIRE(!convert(image, &converted), "%s", vips_error_buffer());
+		g_object_unref(image);
+		image = converted;
+	}
+	REQUIRE(!vips_image_write_to_buffer(image, suffix, &bytes, &n, NULL), "%s",
+	        vips_error_buffer());
+	g_object_unref(image);
+	blob_append(&made, bytes, n);
+	g_free(bytes);
+	blob_fini(&png);
+	return made;
+}
+
+static struct outcome shrink(const struct blob *blob, enum image_format format,
+                             enum engine_choice engine)
+{
+	struct recipe recipe = recipe_for(format, engine);
+
+	recipe.geometry = (struct geometry){80, 80, false};
+	return run_picture(blob, "a", &recipe);
+}
+
+TEST(vips, every_format_it_says_it_writes_is_whole_and_read_back)
+{
+	struct blob png = make_png(160, 120, 3, &rgbw);
+	struct catalogue catalogue;
+
+	start();
+	catalogue_fill(&catalogue);
+	EXPECT_STR(catalogue.engines[0].name, "vips");
+	for (int i = FORMAT_NONE + 1; i < N_FORMATS; i++) {
+		enum image_format format = (enum image_format)i;
+		struct outcome written, again;
+
+		written = shrink(&png, format, ENGINE_VIPS);
+		EXPECT(written.is_done == catalogue.engines[0].writes[format], "%s: %s",
+		       format_info(format)->name, written.answer.failure.text);
+		if (written.is_done) {
+			again = run_picture(&written.output, "b",
+			                    &(struct recipe){.format = FORMAT_PNG});
+			EXPECT(again.is_done, "%s: %s", format_info(format)->name,
+			       again.answer.failure.text);
+			EXPECT_EQ(again.answer.in.format, format);
+			EXPECT_EQ(again.width, 80);
+			EXPECT_EQ(again.height, 60);
+			EXPECT(!again.is_done || shows_quarters(&again, &rgbw), "%s",
+			       format_info(format)->name);
+			outcome_fini(&again);
+		}
+		outcome_fini(&written);
+	}
+	blob_fini(&png);
+}
+
+TEST(vips, the_formats_that_libvips_itself_brings_are_written)
+{
+	struct catalogue catalogue;
+
+	start();
+	catalogue_fill(&catalogue);
+	EXPECT_EQ(catalogue.n_engines, 2);
+	EXPECT(catalogue.engines[0].writes[FORMAT_JPEG] &&
+	       catalogue.engines[0].reads[FORMAT_JPEG]);
+	EXPECT(catalogue.engines[0].writes[FORMAT_PNG] &&
+	       catalogue.engines[0].reads[FORMAT_PNG]);
+	EXPECT(catalogue.engines[0].writes[FORMAT_WEBP] &&
+	       catalogue.engines[0].reads[FORMAT_WEBP]);
+	EXPECT(!catalogue.engines[0].writes[FORMAT_RAW] &&
+	       !catalogue.engines[0].reads[FORMAT_RAW]);
+	EXPECT(strstr(catalogue.engines[0].version, "libvips 8.") != NULL);
+	EXPECT_STR(catalogue.engines[1].name, "stb");
+}
+
+TEST(vips, alpha_is_kept_where_the_format_has_it)
+{
+	static const struct quarters clear = {{{255, 0, 0, 255},
+	                                       {0, 255, 0, 0},
+	                                       {0, 0, 255, 128},
+	                                       {255, 255, 255, 255}}};
+	static const enum image_format formats[] = {FORMAT_WEBP, FORMAT_TIFF, FORMAT_GIF,
+	                                            FORMAT_AVIF};
+	struct blob png = make_png(160, 120, 4, &clear);
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct outcome written = shrink(&png, formats[i], ENGINE_VIPS), again;
+
+		if (written.answer.failure.class == FAIL_UNSUPPORTED)
+			continue;
+		REQUIRE(written.is_done, "%s", written.answer.failure.text);
+		again = run_picture(&written.output, "b",
+		                    &(struct recipe){.format = FORMAT_PNG});
+		EXPECT(again.n_bands == 4 && again.pixels[(15 * 80 + 60) * 4 + 3] < 8,
+		       "%s", format_info(formats[i])->name);
+		outcome_fini(&again);
+		outcome_fini(&written);
+	}
+	blob_fini(&png);
+}
+
+static int to_cmyk(VipsImage *in, VipsImage **out)
+{
+	return vips_icc_transform(in, out, "cmyk", "input_profile", "srgb", NULL);
+}
+
+TEST(vips, cmyk_comes_out_as_srgb_and_stb_refuses_it)
+{
+	/* What libvips' own CMYK profile makes of them, which is not what a press would. */
+	static const struct quarters inks = {{{225, 30, 40, 255},
+	                                      {202, 207, 23, 255},
+	                                      {46, 49, 146, 255},
+	                                      {255, 255, 255, 255}}};
+	struct blob jpeg = make_by_vips(".jpg[Q=95]", to_cmyk);
+	struct outcome outcome = shrink(&jpeg, FORMAT_PNG, ENGINE_VIPS);
+
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.n_bands, 3);
+	for (int i = 0; i < 4; i++) {
+		const uint8_t *pixel = outcome.pixels +
+		                       ((i / 2 * 30 + 15) * 80 + i % 2 * 40 + 20) * 3;
+
+		for (int band = 0; band < 3; band++)
+			EXPECT(abs(pixel[band] - inks.colours[i][band]) < 60,
+			       "quarter %d: %d %d %d", i, pixel[0], pixel[1], pixel[2]);
+	}
+	outcome_fini(&outcome);
+
+	outcome = shrink(&jpeg, FORMAT_PNG, ENGINE_STB);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+	EXPECT(strstr(outcome.answer.failure.text, "CMYK") != NULL);
+	outcome_fini(&outcome);
+	blob_fini(&jpeg);
+}
+
+static int to_p3(VipsImage *in, VipsImage **out)
+{
+	return vips_icc_transform(in, out, "p3", "input_profile", "srgb", NULL);
+}
+
+static int to_tagged_srgb(VipsImage *in, VipsImage **out)
+{
+	return vips_icc_transform(in, out, "srgb", "input_profile", "srgb", NULL);
+}
+
+TEST(vips, another_profile_is_converted_to_srgb_and_stb_refuses_it)
+{
+	static const char *const suffixes[] = {".jpg[Q=95]", ".png"};
+
+	for (int i = 0; i < 2; i++) {
+		struct blob blob = make_by_vips(suffixes[i], to_p3);
+		struct outcome outcome = shrink(&blob, FORMAT_PNG, ENGINE_VIPS);
+
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT(shows_quarters(&outcome, &rgbw), "%s", suffixes[i]);
+		EXPECT(!blob_holds(&outcome.output, "iCCP"));
+		outcome_fini(&outcome);
+
+		outcome = shrink(&blob, FORMAT_PNG, ENGINE_STB);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		EXPECT(strstr(outcome.answer.failure.text, "profile") != NULL);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+TEST(vips, a_profile_that_is_srgb_is_taken_by_both_engines)
+{
+	static const char *const suffixes[] = {".jpg[Q=95]", ".png"};
+
+	for (int i = 0; i < 4; i++) {
+		struct blob blob = make_by_vips(suffixes[i / 2], to_tagged_srgb);
+		struct outcome outcome = shrink(&blob, FORMAT_PNG,
+		                                i % 2 ? ENGINE_VIPS : ENGINE_STB);
+
+		EXPECT(outcome.is_done && shows_quarters(&outcome, &rgbw), "%s",
+		       outcome.answer.failure.text);
+		EXPECT(blob_holds(&blob, i / 2 ? "iCCP" : "ICC_PROFILE"));
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+TEST(vips, a_broken_profile_is_passed_over)
+{
+	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
+	struct blob jpeg = make_jpeg(160, 120, 3, &rgbw);
+	struct blob profile = make_profile("RGB ", "nothing behind it");
+	struct outcome outcome;
+
+	memcpy(icc + 14, profile.bytes, profile.n);
+	jpeg_insert(&jpeg, 0xe2, icc, 14 + profile.n);
+	outcome = shrink(&jpeg, FORMAT_PNG, ENGINE_VIPS);
+	EXPECT(outcome.is_done && shows_quarters(&outcome, &rgbw), "%s",
+	       outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
+
+static int to_16_bit(VipsImage *in, VipsImage **out)
+{
+	return vips_colourspace(in, out, VIPS_INTERPRETATION_RGB16, NULL);
+}
+
+static int to_lab(VipsImage *in, VipsImage **out)
+{
+	return vips_colourspace(in, out, VIPS_INTERPRETATION_LAB, NULL);
+}
+
+TEST(vips, deep_and_lab_pictures_come_out_as_8_bit_srgb)
+{
+	struct blob blobs[] = {make_by_vips(".png", to_16_bit),
+	                       make_by_vips(".tif", to_16_bit),
+	                       make_by_vips(".tif", to_lab)};
+
+	for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++) {
+		struct outcome outcome = shrink(&blobs[i], FORMAT_PNG, ENGINE_VIPS);
+
+		EXPECT(outcome.is_done && shows_quarters(&outcome, &rgbw), "%zu: %s", i,
+		       outcome.answer.failure.text);
+		EXPECT(!outcome.is_done || outcome.output.bytes[24] == 8);
+		outcome_fini(&outcome);
+		blob_fini(&blobs[i]);
+	}
+}
+
+TEST(vips, the_gates_word_must_be_the_loaders_word)
+{
+	static const char *const texts[] = {"\xff\x4f\xff\x51 but no more",
+	                                    "\xff\x0a and text",
+	                                    "%PDF-and nothing behind it"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct blob blob = {0};
+		struct outcome outcome;
+
+		blob_append(&blob, texts[i], strlen(texts[i]));
+		outcome = shrink(&blob, FORMAT_PNG, ENGINE_VIPS);
+		EXPECT_STR(fail_class_name(outcome.answer.failure.class), "bad-image");
+		EXPECT(!strchr(outcome.answer.failure.text, '?'), "%s",
+		       outcome.answer.failure.text);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+TEST(vips, what_stb_alone_reads_vips_writes)
+{
+	/* A 2 x 1 BMP: red and green, 24 bit, blue first, rows of 8 bytes. */
+	static const char bmp[] =
+		"BM\x3e\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\2\0\0\0\1\0\0\0\1\0\x18\0"
+		"\0\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+		"\0\0\xff\0\xff\0\0\0";
+	struct blob blob = {0};
+	struct outcome outcome, again;
+
+	blob_append(&blob, bmp, sizeof(bmp) - 1);
+	outcome = run_picture(&blob, "a.bmp", &(struct recipe){.format = FORMAT_WEBP});
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_STR(outcome.answer.engine, "stb");
+	again = run_picture(&outcome.output, "a.webp",
+	                    &(struct recipe){.format = FORMAT_PNG});
+	EXPECT(again.is_done && again.width == 2 && again.height == 1);
+	outcome_fini(&again);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
