@@ -16,10 +16,10 @@
 struct batch {
 	struct run run;
 	struct report *report;
-	int signals;         /* signalfd */
-	int ended_by;        /* the first signal that ended it; 0: none */
-	int64_t stuck_ns;    /* when to give up waiting; -1: never */
-	bool was_refused;    /* it never began: usage, a collision, no output folder */
+	int signals;      /* signalfd */
+	int ended_by;     /* the first signal that ended it; 0: none */
+	int64_t stuck_ns; /* when to give up waiting; -1: never */
+	bool was_refused; /* it never began: usage, a collision, no output folder */
 };
 
 static const char *quoted(const char *name)
@@ -38,7 +38,7 @@ static bool inputs_are_there(const struct batch_options *options, struct report 
 
 	for (size_t i = 0; i < options->n_inputs; i++) {
 		if (stat(options->inputs[i], &stat_of_input) == 0 || errno == EACCES)
-			continue;  /* one that may not be read is a failed record */
+			continue; /* one that may not be read is a failed record */
 		report_say(report, "no such input: %s: %s", quoted(options->inputs[i]),
 		           strerrordesc_np(errno));
 		all = false;
@@ -55,7 +55,8 @@ static bool pass_over_output(struct batch *batch)
 	if (stat(output, &folder) != 0)
 		return true;
 	if (!S_ISDIR(folder.st_mode)) {
-		report_say(batch->report, "the output is not a folder: %s", quoted(output));
+		report_say(batch->report, "the output is not a folder: %s",
+		           quoted(output));
 		return false;
 	}
 	batch->run.walk.skip_dev = folder.st_dev;
@@ -72,7 +73,8 @@ static int open_signals(void)
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+		if (sigaction(numbers[i], NULL, &action) == 0 &&
+		    action.sa_handler != SIG_IGN)
 			sigaddset(&set, numbers[i]);
 	}
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -80,12 +82,12 @@ static int open_signals(void)
 
 static enum pxp_status start_pools(struct run *run, struct pxp_error *error)
 {
-	unsigned n_workers = run->options->n_workers > 0 ? run->options->n_workers :
-	                                                   pxp_default_workers();
+	unsigned n_workers = run->options->n_workers > 0 ? run->options->n_workers
+	                                                 : pxp_default_workers();
 	const struct pxp_executor_options io = {
 		.size = sizeof(io),
 		.kind = PXP_THREADS,
-		.n_workers = 2,  /* the feeder and the committer */
+		.n_workers = 2, /* the feeder and the committer */
 	};
 	enum pxp_status status;
 
@@ -94,7 +96,8 @@ static enum pxp_status start_pools(struct run *run, struct pxp_error *error)
 	if (status == PXP_OK)
 		status = pxp_executor_create(&io, &run->io, error);
 	if (status == PXP_OK) {
-		status = pxp_executor_submit(run->io, run_feed, &run, sizeof(run), NULL, NULL);
+		status = pxp_executor_submit(run->io, run_feed, &run, sizeof(run), NULL,
+		                             NULL);
 		if (status != PXP_OK)
 			pxp_fail(error, status, "no thread for the walk");
 	}
@@ -180,7 +183,7 @@ static void stop_for_a_while(struct batch *batch)
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
 	raise(SIGTSTP);
-	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);  /* here we stop, and here go on */
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL); /* here we stop, and here go on */
 	pthread_sigmask(SIG_BLOCK, &stop, NULL);
 	pxp_executor_resume(batch->run.pictures);
 }
@@ -190,9 +193,9 @@ static void end_by(struct batch *batch, int number)
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
 		report_say(batch->report, "%s: finishing what runs; once more kills it",
-		           number == SIGINT ? "interrupted" :
-		           number == SIGHUP ? "hung up" :
-		                              "terminated");
+		           number == SIGINT   ? "interrupted"
+		           : number == SIGHUP ? "hung up"
+		                              : "terminated");
 		run_stop(&batch->run, RUN_DRAINS);
 	} else if (batch->stuck_ns < 0) {
 		batch->stuck_ns = clock_deadline_ns(clock_now_ns(), STUCK_MS);
@@ -308,7 +311,8 @@ int batch_run(const struct batch_options *options, struct report *report,
 	if (!inputs_are_there(options, report))
 		return EXIT_USAGE;
 	batch.signals = open_signals();
-	if (run_init(&batch.run, options) && batch.signals >= 0 && pass_over_output(&batch)) {
+	if (run_init(&batch.run, options) && batch.signals >= 0 &&
+	    pass_over_output(&batch)) {
 		batch.run.walk.inputs = options->inputs;
 		batch.run.walk.n_inputs = options->n_inputs;
 		status = run_to_the_end(&batch, ret_is_stuck);

@@ -25,13 +25,14 @@
 struct batch_options {
 	const char *const *inputs;
 	size_t n_inputs;
-	const char *output;        /* the output folder */
-	struct recipe recipe;      /* its format is set for each file */
-	enum image_format format;  /* of every output; FORMAT_NONE: the same as the input */
+	const char *output;   /* the output folder */
+	struct recipe recipe; /* its format is set for each file */
+	enum image_format
+		format; /* of every output; FORMAT_NONE: the same as the input */
 	enum overwrite overwrite;
-	unsigned n_workers;        /* 0: as many as there are processors */
-	unsigned retries;          /* of a picture whose worker died */
-	int64_t timeout_ms;        /* for one picture; 0: a minute, and 2 s for each megapixel */
+	unsigned n_workers; /* 0: as many as there are processors */
+	unsigned retries;   /* of a picture whose worker died */
+	int64_t timeout_ms; /* for one picture; 0: a minute, and 2 s for each megapixel */
 };
 
 enum { INPUTS_PER_WORKER = 4, FINISHED_BYTES = 64 * 1024 * 1024, STUCK_MS = 5000 };
@@ -43,7 +44,7 @@ enum exit_status {
 	EXIT_USAGE = 2,
 	EXIT_NO_IMAGE = 3,
 	EXIT_STOPPED = 4,
-	EXIT_SIGNAL = 128,  /* and the signal's number on top */
+	EXIT_SIGNAL = 128, /* and the signal's number on top */
 };
 
 /*

@@ -88,9 +88,9 @@ static bool names_output(const struct file *file)
 void file_report(const struct file *file, const char *folder, struct report *report)
 {
 	const struct picture_answer *answer = &file->answer;
-	char *output = file->output.name && names_output(file) ?
-	                       path_join(folder, file->output.name) :
-	                       NULL;
+	char *output = file->output.name && names_output(file)
+	                       ? path_join(folder, file->output.name)
+	                       : NULL;
 	struct record record = {
 		.input = file->input,
 		.output = output,

@@ -13,19 +13,19 @@
 struct run;
 
 struct file {
-	struct file *next;          /* in a list */
+	struct file *next; /* in a list */
 	struct run *run;
-	bool is_ignored;            /* no image: counted, and named by -v */
-	char *input;                /* as a person would type it */
-	struct destination output;  /* below the output folder */
-	uint64_t n_bytes;           /* of the input */
-	int descriptor;             /* the input, until a task has it; -1 */
+	bool is_ignored;           /* no image: counted, and named by -v */
+	char *input;               /* as a person would type it */
+	struct destination output; /* below the output folder */
+	uint64_t n_bytes;          /* of the input */
+	int descriptor;            /* the input, until a task has it; -1 */
 
-	struct pxp_future *future;  /* the file's */
-	struct pxp_future *task;    /* the worker's; NULL: it had none */
+	struct pxp_future *future; /* the file's */
+	struct pxp_future *task;   /* the worker's; NULL: it had none */
 	struct picture_answer answer;
-	int content;                /* the sealed output, or -1 */
-	int64_t queue_ns, commit_ns;  /* -1: it did not come so far */
+	int content;                 /* the sealed output, or -1 */
+	int64_t queue_ns, commit_ns; /* -1: it did not come so far */
 	bool is_cancelled, is_skipped;
 	int signal;
 	unsigned attempts;

@@ -44,16 +44,18 @@ enum naming naming_destination(const struct walk_item *item, enum image_format f
 	if (from == FORMAT_NONE && format == FORMAT_NONE)
 		return NAMING_IMAGE;
 
-	ret_destination->format = format != FORMAT_NONE ? format : format_info(from)->same_as;
+	ret_destination->format = format != FORMAT_NONE ? format
+	                                                : format_info(from)->same_as;
 
 	const struct format_info *info = format_info(ret_destination->format);
 
 	if (format == FORMAT_NONE && by_suffix == ret_destination->format)
 		ret_destination->name = strdup(item->relative);
 	else if (by_suffix != FORMAT_NONE)
-		ret_destination->name =
-			with_extension(item->relative, strlen(suffix) + 1, info->extension);
+		ret_destination->name = with_extension(item->relative, strlen(suffix) + 1,
+		                                       info->extension);
 	else
-		ret_destination->name = with_extension(item->relative, 0, info->extension);
+		ret_destination->name = with_extension(item->relative, 0,
+		                                       info->extension);
 	return ret_destination->name ? NAMING_IMAGE : NAMING_NO_MEMORY;
 }

@@ -6,15 +6,15 @@
 #include "walk/walk.h"
 
 enum naming {
-	NAMING_IMAGE,    /* an image, or to be tried as one */
-	NAMING_IGNORED,  /* met in a folder, and neither its suffix nor its bytes say image */
+	NAMING_IMAGE, /* an image, or to be tried as one */
+	NAMING_IGNORED, /* met in a folder, and neither its suffix nor its bytes say image */
 	NAMING_NO_MEMORY,
 };
 
 struct destination {
-	char *name;                /* below the output folder; to be freed; NULL: unknown, as a
+	char *name; /* below the output folder; to be freed; NULL: unknown, as a
 	                            * named file's format could not be told */
-	enum image_format format;  /* of the output; FORMAT_NONE with a NULL name */
+	enum image_format format; /* of the output; FORMAT_NONE with a NULL name */
 };
 
 /*

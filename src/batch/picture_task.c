@@ -11,7 +11,7 @@
 enum {
 	BASE_TIMEOUT_MS = 60 * 1000,
 	TIMEOUT_MS_PER_MEGAPIXEL = 2 * 1000,
-	READ_TIMEOUT_MS = 60 * 1000,  /* a picture's own time begins when it is read */
+	READ_TIMEOUT_MS = 60 * 1000, /* a picture's own time begins when it is read */
 	NAME_BYTES = 256,
 };
 
@@ -20,7 +20,7 @@ struct packed_request {
 	uint64_t input_bytes;
 	int64_t timeout_ms;
 	uint8_t recipe[RECIPE_PACKED_BYTES];
-	char name[NAME_BYTES];  /* the last of the base name, where its suffix is */
+	char name[NAME_BYTES]; /* the last of the base name, where its suffix is */
 };
 
 /* 60 seconds and 2 for each megapixel. */
@@ -69,8 +69,9 @@ static void restart_when_read(void *data)
 {
 	const struct clocked_task *clocked = data;
 
-	pxp_task_restart_deadline(clocked->task, clocked->timeout_ms > 0 ? clocked->timeout_ms :
-	                                                                   BASE_TIMEOUT_MS);
+	pxp_task_restart_deadline(clocked->task, clocked->timeout_ms > 0
+	                                                 ? clocked->timeout_ms
+	                                                 : BASE_TIMEOUT_MS);
 }
 
 static void restart_by_pixels(void *data, uint64_t n_pixels)
@@ -89,7 +90,8 @@ static enum pxp_status run_picture(struct pxp_task *task)
 	struct recipe recipe;
 
 	if (!recipe_unpack(&recipe, request->recipe, sizeof(request->recipe)))
-		return pxp_task_fail(task, FAIL_INTERNAL, "the recipe did not arrive whole");
+		return pxp_task_fail(task, FAIL_INTERNAL,
+		                     "the recipe did not arrive whole");
 
 	const struct picture_job job = {
 		.recipe = &recipe,
@@ -134,8 +136,8 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
                                const struct picture_request *request,
                                struct pxp_future **ret_task)
 {
-	uint64_t max_pixels = request->recipe.max_pixels > 0 ? request->recipe.max_pixels :
-	                                                       RECIPE_MAX_PIXELS;
+	uint64_t max_pixels = request->recipe.max_pixels > 0 ? request->recipe.max_pixels
+	                                                     : RECIPE_MAX_PIXELS;
 	struct packed_request packed = {.input_bytes = request->input_bytes,
 	                                .timeout_ms = request->timeout_ms};
 	struct pxp_task_options options = {
@@ -185,8 +187,9 @@ static bool answer_is_sound(struct picture_answer *answer)
 		if (*c < 'a' || *c > 'z')
 			return false;
 	}
-	return (unsigned)answer->failure.class < N_FAIL_CLASSES && side_is_sound(&answer->in) &&
-	       side_is_sound(&answer->out) && answer->read_ns >= 0 && answer->work_ns >= 0;
+	return (unsigned)answer->failure.class < N_FAIL_CLASSES &&
+	       side_is_sound(&answer->in) && side_is_sound(&answer->out) &&
+	       answer->read_ns >= 0 && answer->work_ns >= 0;
 }
 
 /* The output is as long as it is said to be, and begins like its format. */
@@ -225,14 +228,53 @@ void picture_collect(struct pxp_future *task, enum image_format format,
 
 	if (n != sizeof(*ret_answer) || !answer_is_sound(ret_answer)) {
 		memset(ret_answer, 0, sizeof(*ret_answer));
-		failure_set(failure, FAIL_VIOLATION, "the worker's answer makes no sense");
+		failure_set(failure, FAIL_VIOLATION,
+		            "the worker's answer makes no sense");
 	} else if (failure->class != FAIL_NONE) {
 		failure_set(failure, failure->class, "%s", strdupa(failure->text));
 	} else {
 		*ret_output = pxp_future_take_output(task);
 		if (!output_is_sound(ret_answer, format, *ret_output)) {
 			fd_close(ret_output);
-			failure_set(failure, FAIL_VIOLATION, "the output is not what the worker says");
+			failure_set(failure, FAIL_VIOLATION,
+			            "the output is not what the worker says");
 		}
 	}
+}
+
+static enum pxp_status run_catalogue(struct pxp_task *task)
+{
+	struct catalogue catalogue;
+
+	memset(&catalogue, 0, sizeof(catalogue));
+	catalogue_fill(&catalogue);
+	return pxp_task_return(task, &catalogue, sizeof(catalogue));
+}
+
+enum pxp_status picture_catalogue(struct catalogue *ret_catalogue,
+                                  struct pxp_error *ret_error)
+{
+	struct pxp_executor *pool;
+	struct pxp_future *future;
+	enum pxp_status status = picture_pool_create(1, 1, &pool, ret_error);
+	void *bytes;
+	size_t n;
+
+	if (status != PXP_OK)
+		return status;
+	status = pxp_executor_submit(pool, run_catalogue, NULL, 0, NULL, &future);
+	if (status == PXP_OK) {
+		status = pxp_future_result(future, PXP_FOREVER, &bytes, &n, ret_error);
+		if (status == PXP_OK && n == sizeof(*ret_catalogue))
+			memcpy(ret_catalogue, bytes, n);
+		else if (status == PXP_OK)
+			status = pxp_fail(ret_error, PXP_EPROTO,
+			                  "the worker's answer makes no sense");
+		free(bytes);
+		pxp_future_release(future);
+	} else {
+		pxp_fail(ret_error, status, "%s", pxp_status_name(status));
+	}
+	pxp_executor_destroy(pool);
+	return status;
 }

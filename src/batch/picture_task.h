@@ -5,6 +5,7 @@
 #ifndef PXP_PICTURE_TASK_H
 #define PXP_PICTURE_TASK_H
 
+#include "image/catalogue.h"
 #include "image/picture.h"
 
 #include <pixpool/pixpool.h>
@@ -16,10 +17,10 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 
 struct picture_request {
 	struct recipe recipe;
-	const char *name;      /* the input's path */
-	int input;             /* moved in on PXP_OK */
+	const char *name; /* the input's path */
+	int input;        /* moved in on PXP_OK */
 	uint64_t input_bytes;
-	int64_t timeout_ms;    /* 0: by the number of pixels */
+	int64_t timeout_ms; /* 0: by the number of pixels */
 	unsigned retries;
 };
 
@@ -34,5 +35,9 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
  */
 void picture_collect(struct pxp_future *task, enum image_format format,
                      struct picture_answer *ret_answer, int *ret_output);
+
+/* What the engines can do, asked in a worker. Errors as of the executor. */
+enum pxp_status picture_catalogue(struct catalogue *ret_catalogue,
+                                  struct pxp_error *ret_error);
 
 #endif

@@ -22,10 +22,10 @@ struct plan {
 	struct hash_key key;
 	atomic_uint_least64_t n_images;
 	uint64_t n_bytes;
-	struct hashes planned;  /* of every output */
-	uint8_t *is_taken;      /* a bit for each of them */
-	struct hashes late;     /* outputs that were not planned, sorted */
-	struct hashes twice;    /* hashes that stand in planned more than once */
+	struct hashes planned; /* of every output */
+	uint8_t *is_taken;     /* a bit for each of them */
+	struct hashes late;    /* outputs that were not planned, sorted */
+	struct hashes twice;   /* hashes that stand in planned more than once */
 	struct named_claim *claims;
 	size_t n_claims;
 };
@@ -115,9 +115,11 @@ static uint64_t hash_of(const struct plan *plan, const char *output)
 }
 
 /* What a pass does with each output. False when memory ran out. */
-typedef bool visit_fn(struct plan *plan, const struct walk_item *item, const char *output);
+typedef bool visit_fn(struct plan *plan, const struct walk_item *item,
+                      const char *output);
 
-static bool count_output(struct plan *plan, const struct walk_item *item, const char *output)
+static bool count_output(struct plan *plan, const struct walk_item *item,
+                         const char *output)
 {
 	struct stat stat;
 
@@ -128,7 +130,8 @@ static bool count_output(struct plan *plan, const struct walk_item *item, const 
 	return !output || append(&plan->planned, hash_of(plan, output));
 }
 
-static bool note_claim(struct plan *plan, const struct walk_item *item, const char *output)
+static bool note_claim(struct plan *plan, const struct walk_item *item,
+                       const char *output)
 {
 	struct named_claim *claims;
 	uint64_t hash;
@@ -165,7 +168,8 @@ static bool visit_item(struct plan *plan, const struct walk_item *item,
 	return has_memory;
 }
 
-static enum plan_result walk_through(struct plan *plan, const struct walk_options *options,
+static enum plan_result walk_through(struct plan *plan,
+                                     const struct walk_options *options,
                                      enum image_format format, visit_fn *visit,
                                      bool (*may_go_on)(void *data), void *data)
 {
@@ -226,10 +230,10 @@ static void keep_real_claims(struct plan *plan)
 	if (plan->n_claims > 0)
 		qsort(claims, plan->n_claims, sizeof(*claims), compare_claims);
 	for (size_t i = 0; i < plan->n_claims; i++) {
-		bool is_shared =
-			(n_kept > 0 && strcmp(claims[n_kept - 1].output, claims[i].output) == 0) ||
-			(i + 1 < plan->n_claims &&
-		         strcmp(claims[i].output, claims[i + 1].output) == 0);
+		bool is_shared = (n_kept > 0 && strcmp(claims[n_kept - 1].output,
+		                                       claims[i].output) == 0) ||
+		                 (i + 1 < plan->n_claims &&
+		                  strcmp(claims[i].output, claims[i + 1].output) == 0);
 
 		if (is_shared) {
 			claims[n_kept++] = claims[i];
@@ -245,8 +249,8 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
                            enum image_format format, bool (*may_go_on)(void *data),
                            void *data)
 {
-	enum plan_result result =
-		walk_through(plan, options, format, count_output, may_go_on, data);
+	enum plan_result result = walk_through(plan, options, format, count_output,
+	                                       may_go_on, data);
 
 	if (result != PLAN_MADE)
 		return result;

@@ -13,13 +13,13 @@
 
 struct plan;
 
-struct plan *plan_create(void);  /* NULL when memory ran out */
-void plan_destroy(struct plan *plan);  /* NULL is fine */
+struct plan *plan_create(void);       /* NULL when memory ran out */
+void plan_destroy(struct plan *plan); /* NULL is fine */
 
 enum plan_result {
 	PLAN_MADE,
-	PLAN_COLLISION,  /* two inputs or more claim one output: plan_next_claim() lists them */
-	PLAN_STOPPED,    /* should_stop said so */
+	PLAN_COLLISION, /* two inputs or more claim one output: plan_next_claim() lists them */
+	PLAN_STOPPED, /* should_stop said so */
 	PLAN_NO_MEMORY,
 };
 

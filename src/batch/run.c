@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { MAX_SETTLED = 1024 };  /* files that wait to be reported, before the feeder waits */
+enum { MAX_SETTLED = 1024 }; /* files that wait to be reported, before the feeder waits */
 
 bool run_init(struct run *run, const struct batch_options *options)
 {
@@ -48,8 +48,9 @@ void run_stop(struct run *run, enum run_stop stop)
 	lock_release(&run->lock);
 	if (stop == RUN_GOES_ON)
 		return;
-	pxp_executor_shutdown(run->pictures, stop == RUN_KILLED ? PXP_SHUTDOWN_KILL :
-	                                                          PXP_SHUTDOWN_CANCEL_PENDING);
+	pxp_executor_shutdown(run->pictures, stop == RUN_KILLED
+	                                             ? PXP_SHUTDOWN_KILL
+	                                             : PXP_SHUTDOWN_CANCEL_PENDING);
 }
 
 struct file *run_take_settled(struct run *run)
@@ -121,8 +122,9 @@ static void publish(struct run *run, struct file *file)
 	int sys_errno;
 
 	if (!plan_take(run->plan, file->output.name)) {
-		failure_set(failure, FAIL_COLLISION,
-		            "another input, which came after the plan, took this output's name");
+		failure_set(
+			failure, FAIL_COLLISION,
+			"another input, which came after the plan, took this output's name");
 		return;
 	}
 	switch (store_publish(run->store, file->output.name, file->content,
@@ -194,9 +196,10 @@ static void task_is_done(struct pxp_future *task, void *data)
 
 	if (!has_content) {
 		settle(file);
-	} else if (pxp_executor_try_submit(run->io, commit, &file, sizeof(file), NULL, NULL) !=
-	           PXP_OK) {
-		failure_set(&file->answer.failure, FAIL_INTERNAL, "no memory to commit the output");
+	} else if (pxp_executor_try_submit(run->io, commit, &file, sizeof(file), NULL,
+	                                   NULL) != PXP_OK) {
+		failure_set(&file->answer.failure, FAIL_INTERNAL,
+		            "no memory to commit the output");
 		settle(file);
 	}
 }
@@ -222,8 +225,8 @@ static bool wait_for_window(struct run *run)
 
 	lock_acquire(&run->lock);
 	while (run->stop == RUN_GOES_ON &&
-	       (run->n_inputs >= run->max_inputs || run->n_finished_bytes >= FINISHED_BYTES ||
-	        run->n_settled >= MAX_SETTLED))
+	       (run->n_inputs >= run->max_inputs ||
+	        run->n_finished_bytes >= FINISHED_BYTES || run->n_settled >= MAX_SETTLED))
 		cond_wait(&run->changed, &run->lock);
 	goes_on = run->stop == RUN_GOES_ON;
 	lock_release(&run->lock);
@@ -251,7 +254,8 @@ static bool open_input(struct file *file, const struct walk_item *item)
 		                   strerrordesc_np(errno));
 	file->n_bytes = (uint64_t)stat.st_size;
 	if (!file->output.name)
-		return failure_set(failure, FAIL_BAD_IMAGE, "gate: not an image of a known format");
+		return failure_set(failure, FAIL_BAD_IMAGE,
+		                   "gate: not an image of a known format");
 	return true;
 }
 
@@ -280,7 +284,8 @@ static bool submit(struct run *run, struct file *file)
 		return true;
 	}
 	file->is_cancelled = status == PXP_ESHUTDOWN;
-	failure_set(&file->answer.failure, FAIL_INTERNAL, "submit: %s", pxp_status_name(status));
+	failure_set(&file->answer.failure, FAIL_INTERNAL, "submit: %s",
+	            pxp_status_name(status));
 	if (status == PXP_EBROKEN)
 		stop_early(run, file);
 	return false;
@@ -335,8 +340,9 @@ static bool feed_item(struct run *run, const struct walk_item *item)
 	run->n_under_way++;
 	lock_release(&run->lock);
 	if (item->kind == WALK_ERROR)
-		failure_set(&file->answer.failure, fail_class_of_input_errno(item->sys_errno),
-		            "read folder: %s", strerrordesc_np(item->sys_errno));
+		failure_set(&file->answer.failure,
+		            fail_class_of_input_errno(item->sys_errno), "read folder: %s",
+		            strerrordesc_np(item->sys_errno));
 	if (item->kind == WALK_ERROR || file->is_ignored)
 		settle(file);
 	else
@@ -394,8 +400,8 @@ enum pxp_status run_feed(struct pxp_task *task)
 {
 	struct run *run = *(struct run *const *)pxp_task_input(task, NULL);
 
-	run->plan_result =
-		plan_make(run->plan, &run->walk, run->options->format, goes_on, run);
+	run->plan_result = plan_make(run->plan, &run->walk, run->options->format, goes_on,
+	                             run);
 	enter_phase(run, RUN_PLANNED);
 	if (wait_for_leave(run))
 		feed_all(run);

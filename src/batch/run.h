@@ -9,38 +9,39 @@
 /* How far a run has been told to end; it only grows. */
 enum run_stop {
 	RUN_GOES_ON,
-	RUN_DRAINS,  /* what runs may finish, nothing else begins */
-	RUN_KILLED,  /* nothing may finish */
+	RUN_DRAINS, /* what runs may finish, nothing else begins */
+	RUN_KILLED, /* nothing may finish */
 };
 
 /* What the feeder found before it began to feed. */
 enum run_phase {
 	RUN_PLANNING,
-	RUN_PLANNED,     /* plan_result says how it went */
-	RUN_FEEDING,     /* the main thread has let it */
-	RUN_FED,         /* the walk is at its end, or was stopped */
+	RUN_PLANNED, /* plan_result says how it went */
+	RUN_FEEDING, /* the main thread has let it */
+	RUN_FED,     /* the walk is at its end, or was stopped */
 };
 
 struct run {
 	const struct batch_options *options;
 	struct walk_options walk;
 	struct plan *plan;
-	struct store *store;         /* made when the plan is */
+	struct store *store; /* made when the plan is */
 	struct pxp_executor *pictures, *io;
-	int wakeup;                  /* eventfd: settled files, or a new phase */
+	int wakeup; /* eventfd: settled files, or a new phase */
 	unsigned max_inputs;
 
-	struct lock lock;            /* guards all below */
-	struct cond changed;         /* of what the feeder waits for */
+	struct lock lock;    /* guards all below */
+	struct cond changed; /* of what the feeder waits for */
 	enum run_stop stop;
 	enum run_phase phase;
 	enum plan_result plan_result;
-	unsigned n_inputs;           /* open: with the feeder, the executor or a worker */
-	uint64_t n_finished_bytes;   /* with the committer */
-	unsigned n_under_way;        /* files that are not settled */
-	struct file *first, **last;  /* settled, for the main thread */
+	unsigned n_inputs;          /* open: with the feeder, the executor or a worker */
+	uint64_t n_finished_bytes;  /* with the committer */
+	unsigned n_under_way;       /* files that are not settled */
+	struct file *first, **last; /* settled, for the main thread */
 	unsigned n_settled;
-	struct failure stop_reason;  /* of a run that ends by itself before its end: the place
+	struct failure
+		stop_reason; /* of a run that ends by itself before its end: the place
 	                              * can't be written, no worker can be had, no memory */
 };
 

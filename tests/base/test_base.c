@@ -42,8 +42,8 @@ TEST(outcome, every_class_has_its_word_and_a_stray_number_is_internal)
 {
 	EXPECT_STR(fail_class_name(FAIL_BAD_IMAGE), "bad-image");
 	EXPECT_STR(fail_class_name((enum fail_class)99), "internal");
-	for (int class = FAIL_NONE; class < N_FAIL_CLASSES; class++)
-		EXPECT(fail_class_name((enum fail_class)class) != NULL);
+	for (int class = FAIL_NONE; class < N_FAIL_CLASSES; class ++)
+		EXPECT(fail_class_name((enum fail_class) class) != NULL);
 	EXPECT_EQ(fail_class_of_input_errno(EACCES), FAIL_PERMISSION);
 	EXPECT_EQ(fail_class_of_input_errno(ENOENT), FAIL_VANISHED);
 	EXPECT_EQ(fail_class_of_input_errno(EIO), FAIL_IO);
@@ -93,7 +93,8 @@ TEST(path, base_and_join_are_bytes)
 
 TEST(fd, copy_says_when_the_source_is_shorter_than_promised)
 {
-	int from = memfd_create("from", MFD_CLOEXEC), to = memfd_create("to", MFD_CLOEXEC);
+	int from = memfd_create("from", MFD_CLOEXEC),
+	    to = memfd_create("to", MFD_CLOEXEC);
 	char got[8] = "";
 
 	REQUIRE(from >= 0 && to >= 0);

@@ -1,0 +1,53 @@
+/* The words of the command: one table, from which both the parser and the help come. */
+#ifndef PXP_COMMAND_LINE_H
+#define PXP_COMMAND_LINE_H
+
+#include "batch/batch.h"
+
+enum command {
+	COMMAND_NONE,
+	COMMAND_RESIZE,
+	COMMAND_THUMB,
+	COMMAND_INFO,
+	/* What stands in place of a command. */
+	COMMAND_SHORT_HELP,
+	COMMAND_HELP,
+	COMMAND_VERSION,
+};
+
+struct command_line {
+	enum command command;
+	struct batch_options batch; /* strings and inputs point into argv */
+	struct report_options report;
+	const char *report_file; /* NULL: none; "-": standard output */
+	bool has_size;
+};
+
+/* A command that does something, as help and suggestions show it. */
+struct command_word {
+	const char *word;
+	enum command command;
+	const char *does;
+};
+
+struct option_word {
+	char letter;          /* 0: none */
+	const char *word;     /* without its dashes; NULL: none */
+	const char *argument; /* what help calls it; NULL: takes none */
+	const char *does;
+	/* Take value (NULL for an option without one). False with a message. */
+	bool (*take)(struct command_line *line, const char *value, char *text,
+	             size_t n_text);
+};
+
+extern const struct command_word command_words[]; /* ends with a NULL word */
+extern const struct option_word option_words[];   /* ends with a NULL does */
+
+/*
+ * Parse, permuting argv so that the inputs stand together. False when a word is wrong: the
+ * message, in text of n_text bytes, names it and suggests the right one.
+ */
+bool command_line_parse(struct command_line *ret_line, int argc, char **argv, char *text,
+                        size_t n_text);
+
+#endif
