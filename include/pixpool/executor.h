@@ -1,6 +1,7 @@
 /*
- * Executors: one interface, two ways to run a task: on threads (for work that waits) and
- * in processes (for work that computes, or that may crash).
+ * Executors: one interface, three ways to run a task: at once in the thread that submits
+ * it (for debugging), on threads (for work that waits) and in processes (for work that
+ * computes, or that may crash).
  *
  * A process pool cannot be broken by its tasks: a worker that dies, hangs or breaks the
  * protocol fails the task that it had begun, no other, and is replaced.
@@ -36,7 +37,14 @@ void pxp_zygote_stop(void);
 
 struct pxp_executor;
 
-enum pxp_executor_kind { PXP_THREADS = 1, PXP_PROCESSES = 2 };
+enum pxp_executor_kind {
+	PXP_THREADS = 1,
+	PXP_PROCESSES = 2,
+	PXP_INLINE = 3  /* its future is done when the submission returns */
+};
+
+/* In place of a number whose zero stands for a limit: no limit at all. */
+#define PXP_UNLIMITED SIZE_MAX
 
 /** Once in each process pool, before its workers are forked from there: what is slow to
  *  load. Not PXP_OK: the pool is broken, with error as the reason. */
@@ -56,17 +64,27 @@ typedef enum pxp_status pxp_lock_down_fn(struct pxp_error *ret_error);
 
 /* Zero is the default that stands beside each field. */
 struct pxp_executor_options {
-	size_t size;                 /* sizeof(struct pxp_executor_options); no default */
-	enum pxp_executor_kind kind; /* no default */
-	unsigned n_workers;          /* at most; 0: the processors this process may use */
-	size_t max_pending;          /* tasks that no worker has yet; 0: 1024 */
+	size_t size;                  /* sizeof(struct pxp_executor_options); no default */
+	enum pxp_executor_kind kind;  /* no default */
+	unsigned n_workers;           /* at most; 0: the processors this process may use */
+	size_t max_pending;           /* tasks that no worker has yet; 0: 1024 */
+	size_t max_pending_bytes;     /* their inputs; 0: 64 MiB. One task alone always fits */
+	const char *name;             /* threads are called NAME_0, ...; NULL: "pxp-N". Copied,
+	                               * and cut to what the kernel takes (15 bytes) */
 	pxp_initialise_fn *initialise;
-	const void *init_bytes; /* copied */
+	const void *init_bytes;       /* copied; for processes at most 32 KiB */
 	size_t n_init_bytes;
 	pxp_finalise_fn *finalise;
 	/* Processes only. */
 	pxp_preload_fn *preload;
 	pxp_lock_down_fn *lock_down;
+	size_t max_tasks_per_worker;  /* then it is replaced; 0: unlimited */
+	int64_t idle_timeout_ms;      /* then an idle worker ends, until it is needed again;
+	                               * 0: never */
+	unsigned max_crashes;         /* workers in a row that die of themselves, with no task
+	                               * answered between: then the pool is broken. From the
+	                               * third on each replacement waits twice as long, up to a
+	                               * second. 0: 100; UINT_MAX: unlimited */
 };
 
 /** How many workers n_workers 0 stands for: the processors this process may use. */
@@ -85,19 +103,23 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error);
 
-enum { PXP_MAX_DESCRIPTORS = 4 };
-
 /* Zero is the default that stands beside each field. */
 struct pxp_task_options {
-	size_t size; /* sizeof(struct pxp_task_options); no default */
-	const int *
-		descriptors; /* go with the task; moved in when the submission succeeds */
-	unsigned n_descriptors; /* at most PXP_MAX_DESCRIPTORS */
+	size_t size;               /* sizeof(struct pxp_task_options); no default */
+	const int *descriptors;    /* go with the task; moved in when the submission succeeds */
+	unsigned n_descriptors;    /* at most PXP_MAX_DESCRIPTORS */
+	int64_t queue_timeout_ms;  /* not begun by then, it fails with PXP_EQUEUED; 0: none */
 	/* Processes only. */
-	bool output;         /* the task writes its output to a memfd */
-	unsigned retries;    /* how often to begin again after a crash; 0: never */
-	int64_t deadline_ms; /* from the beginning; then its worker is killed; 0: none */
-	int64_t max_deadline_ms; /* how much pxp_task_restart_deadline() may ask; 0: as above */
+	bool output;               /* the task writes its output to a memfd */
+	unsigned retries;          /* how often to begin again after a crash; 0: never */
+	unsigned max_kills;        /* workers it may kill, retries or not: then PXP_EPOISON;
+	                            * 0: unlimited */
+	int64_t deadline_ms;       /* from the beginning; then its worker is killed; 0: none */
+	int64_t max_deadline_ms;   /* how much pxp_task_restart_deadline() may ask; 0: as above */
+	int64_t stall_ms;          /* without a word of pxp_task_progress(): then its worker is
+	                            * killed, with PXP_EDEADLINE; 0: none */
+	size_t max_memory;         /* private memory of its worker while it runs, in bytes, over
+	                            * what the worker had before; 0: unlimited */
 };
 
 /**
@@ -121,6 +143,14 @@ enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *
                                     const void *input, size_t n_input,
                                     const struct pxp_task_options *options,
                                     struct pxp_future **ret_future);
+
+/** As pxp_executor_submit(), but waits for room no longer than timeout_ms (0: not at all,
+ *  PXP_FOREVER): PXP_EAGAIN when there was none. */
+enum pxp_status pxp_executor_submit_within(struct pxp_executor *executor, pxp_task_fn *run,
+                                           const void *input, size_t n_input,
+                                           const struct pxp_task_options *options,
+                                           int64_t timeout_ms,
+                                           struct pxp_future **ret_future);
 
 /** As pxp_executor_submit(), but never waits for room. */
 enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_fn *run,
@@ -166,6 +196,15 @@ struct pxp_executor_stats {
 
 void pxp_executor_stats(struct pxp_executor *executor,
                         struct pxp_executor_stats *ret_stats);
+
+/**
+ * A descriptor that is readable while tasks are done that nobody was told of: for a program
+ * with a poll loop of its own. pxp_executor_acknowledge() says how many were done since the
+ * last time, and makes it unreadable until the next. Borrowed: good until the executor is
+ * destroyed. -1: no descriptor to be had.
+ */
+int pxp_executor_descriptor(struct pxp_executor *executor);
+uint64_t pxp_executor_acknowledge(struct pxp_executor *executor);
 
 #ifdef __cplusplus
 }

@@ -36,6 +36,18 @@ enum pxp_future_state {
 	PXP_CANCELLED = 4 /* it will never run */
 };
 
+/* What a worker process was at when it ended. */
+enum pxp_phase {
+	PXP_PHASE_NONE = 0,      /* it had not begun the task, or is a thread */
+	PXP_PHASE_RUNNING = 1,   /* in the task's function */
+	PXP_PHASE_ANSWERING = 2  /* past it, sending the result */
+};
+
+/* How far a task is, as it says itself with pxp_task_progress(). */
+struct pxp_progress {
+	uint64_t done, total;
+};
+
 /* How it went, for good and for bad. Fixed once the future is done, and good as long as
  * a reference to it is held. */
 struct pxp_outcome {
@@ -44,6 +56,11 @@ struct pxp_outcome {
 	int64_t worker;         /* process id of the last worker that had it; 0: none */
 	int64_t queue_ns;       /* from submission to the last beginning */
 	int64_t run_ns;         /* from there to the end */
+	enum pxp_phase phase;   /* of a worker that died with it */
+	struct pxp_progress progress; /* the last it said */
+	/* Of the task when it was answered; of the worker's whole life when it died. */
+	int64_t cpu_ns;
+	uint64_t peak_bytes;    /* the worker's resident memory at its highest; 0: not known */
 	const char *log;        /* the last of what it wrote to standard error, for a */
 	size_t n_log;           /* failure on a process; at most 4 KiB, no terminator */
 };
@@ -97,6 +114,14 @@ enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
  */
 int pxp_future_take_output(struct pxp_future *future);
 
+enum { PXP_MAX_DESCRIPTORS = 4 };
+
+/**
+ * Move out a descriptor that the task returned (pxp_task_return_descriptor()), by its index.
+ * Yours to close. -1 when the future is not finished, has none there, or gave it away.
+ */
+int pxp_future_take_descriptor(struct pxp_future *future, unsigned index);
+
 /**
  * Cancel what has not begun. Waiters and callbacks are told before this returns.
  *
@@ -104,6 +129,28 @@ int pxp_future_take_output(struct pxp_future *future);
  * false  too late: it runs, or is done.
  */
 bool pxp_future_cancel(struct pxp_future *future);
+
+enum pxp_cancel {
+	PXP_CANCEL_PENDING = 0, /* as pxp_future_cancel() */
+	/* What has begun is asked to end: pxp_task_is_cancelled() tells it so, and when its
+	 * function then returns PXP_ECANCELLED the future is cancelled. Of a promise: as
+	 * PXP_CANCEL_PENDING. */
+	PXP_CANCEL_ASK = 1,
+	/* The worker process that has begun it is killed, and the future is cancelled at once.
+	 * A thread is only asked. */
+	PXP_CANCEL_KILL = 2
+};
+
+/**
+ * Cancel by so much force.
+ *
+ * true   it is cancelled, now or before.
+ * false  it runs on (and was asked to end, if so said), or is done.
+ */
+bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force);
+
+/** How far it is now, as the task itself says: zeros while it has said nothing. */
+struct pxp_progress pxp_future_progress(struct pxp_future *future);
 
 typedef void pxp_done_fn(struct pxp_future *future, void *data);
 
