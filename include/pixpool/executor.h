@@ -40,7 +40,7 @@ struct pxp_executor;
 enum pxp_executor_kind {
 	PXP_THREADS = 1,
 	PXP_PROCESSES = 2,
-	PXP_INLINE = 3  /* its future is done when the submission returns */
+	PXP_INLINE = 3 /* its future is done when the submission returns */
 };
 
 /* In place of a number whose zero stands for a limit: no limit at all. */
@@ -64,24 +64,24 @@ typedef enum pxp_status pxp_lock_down_fn(struct pxp_error *ret_error);
 
 /* Zero is the default that stands beside each field. */
 struct pxp_executor_options {
-	size_t size;                  /* sizeof(struct pxp_executor_options); no default */
-	enum pxp_executor_kind kind;  /* no default */
-	unsigned n_workers;           /* at most; 0: the processors this process may use */
-	size_t max_pending;           /* tasks that no worker has yet; 0: 1024 */
-	size_t max_pending_bytes;     /* their inputs; 0: 64 MiB. One task alone always fits */
-	const char *name;             /* threads are called NAME_0, ...; NULL: "pxp-N". Copied,
+	size_t size;                 /* sizeof(struct pxp_executor_options); no default */
+	enum pxp_executor_kind kind; /* no default */
+	unsigned n_workers;          /* at most; 0: the processors this process may use */
+	size_t max_pending;          /* tasks that no worker has yet; 0: 1024 */
+	size_t max_pending_bytes; /* their inputs; 0: 64 MiB. One task alone always fits */
+	const char *name; /* threads are called NAME_0, ...; NULL: "pxp-N". Copied,
 	                               * and cut to what the kernel takes (15 bytes) */
 	pxp_initialise_fn *initialise;
-	const void *init_bytes;       /* copied; for processes at most 32 KiB */
+	const void *init_bytes; /* copied; for processes at most 32 KiB */
 	size_t n_init_bytes;
 	pxp_finalise_fn *finalise;
 	/* Processes only. */
 	pxp_preload_fn *preload;
 	pxp_lock_down_fn *lock_down;
-	size_t max_tasks_per_worker;  /* then it is replaced; 0: unlimited */
-	int64_t idle_timeout_ms;      /* then an idle worker ends, until it is needed again;
+	size_t max_tasks_per_worker; /* then it is replaced; 0: unlimited */
+	int64_t idle_timeout_ms; /* then an idle worker ends, until it is needed again;
 	                               * 0: never */
-	unsigned max_crashes;         /* workers in a row that die of themselves, with no task
+	unsigned max_crashes;    /* workers in a row that die of themselves, with no task
 	                               * answered between: then the pool is broken. From the
 	                               * third on each replacement waits twice as long, up to a
 	                               * second. 0: 100; UINT_MAX: unlimited */
@@ -105,21 +105,20 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 
 /* Zero is the default that stands beside each field. */
 struct pxp_task_options {
-	size_t size;               /* sizeof(struct pxp_task_options); no default */
-	const int *descriptors;    /* go with the task; moved in when the submission succeeds */
-	unsigned n_descriptors;    /* at most PXP_MAX_DESCRIPTORS */
-	int64_t queue_timeout_ms;  /* not begun by then, it fails with PXP_EQUEUED; 0: none */
+	size_t size; /* sizeof(struct pxp_task_options); no default */
+	const int *
+		descriptors; /* go with the task; moved in when the submission succeeds */
+	unsigned n_descriptors; /* at most PXP_MAX_DESCRIPTORS */
+	int64_t queue_timeout_ms; /* not begun by then, it fails with PXP_EQUEUED; 0: none */
 	/* Processes only. */
-	bool output;               /* the task writes its output to a memfd */
-	unsigned retries;          /* how often to begin again after a crash; 0: never */
-	unsigned max_kills;        /* workers it may kill, retries or not: then PXP_EPOISON;
+	bool output;         /* the task writes its output to a memfd */
+	unsigned retries;    /* how often to begin again after a crash; 0: never */
+	unsigned max_kills;  /* workers it may kill, retries or not: then PXP_EPOISON;
 	                            * 0: unlimited */
-	int64_t deadline_ms;       /* from the beginning; then its worker is killed; 0: none */
-	int64_t max_deadline_ms;   /* how much pxp_task_restart_deadline() may ask; 0: as above */
-	int64_t stall_ms;          /* without a word of pxp_task_progress(): then its worker is
+	int64_t deadline_ms; /* from the beginning; then its worker is killed; 0: none */
+	int64_t max_deadline_ms; /* how much pxp_task_restart_deadline() may ask; 0: as above */
+	int64_t stall_ms; /* without a word of pxp_task_progress(): then its worker is
 	                            * killed, with PXP_EDEADLINE; 0: none */
-	size_t max_memory;         /* private memory of its worker while it runs, in bytes, over
-	                            * what the worker had before; 0: unlimited */
 };
 
 /**
@@ -146,8 +145,9 @@ enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *
 
 /** As pxp_executor_submit(), but waits for room no longer than timeout_ms (0: not at all,
  *  PXP_FOREVER): PXP_EAGAIN when there was none. */
-enum pxp_status pxp_executor_submit_within(struct pxp_executor *executor, pxp_task_fn *run,
-                                           const void *input, size_t n_input,
+enum pxp_status pxp_executor_submit_within(struct pxp_executor *executor,
+                                           pxp_task_fn *run, const void *input,
+                                           size_t n_input,
                                            const struct pxp_task_options *options,
                                            int64_t timeout_ms,
                                            struct pxp_future **ret_future);
@@ -189,6 +189,7 @@ struct pxp_executor_stats {
 	size_t n_prefetched; /* handed to a worker that has not begun them */
 	size_t n_running;
 	unsigned n_workers; /* alive: starting, idle or busy */
+	uint64_t n_done;     /* tasks settled so far, however they ended */
 	uint64_t n_spawned; /* workers started so far */
 	uint64_t n_crashed; /* workers that died of themselves */
 	uint64_t n_killed;  /* workers that were killed for a deadline or a breach */

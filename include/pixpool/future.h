@@ -38,9 +38,9 @@ enum pxp_future_state {
 
 /* What a worker process was at when it ended. */
 enum pxp_phase {
-	PXP_PHASE_NONE = 0,      /* it had not begun the task, or is a thread */
-	PXP_PHASE_RUNNING = 1,   /* in the task's function */
-	PXP_PHASE_ANSWERING = 2  /* past it, sending the result */
+	PXP_PHASE_NONE = 0,     /* it had not begun the task, or is a thread */
+	PXP_PHASE_RUNNING = 1,  /* in the task's function */
+	PXP_PHASE_ANSWERING = 2 /* past it, sending the result */
 };
 
 /* How far a task is, as it says itself with pxp_task_progress(). */
@@ -60,9 +60,10 @@ struct pxp_outcome {
 	struct pxp_progress progress; /* the last it said */
 	/* Of the task when it was answered; of the worker's whole life when it died. */
 	int64_t cpu_ns;
-	uint64_t peak_bytes;    /* the worker's resident memory at its highest; 0: not known */
-	const char *log;        /* the last of what it wrote to standard error, for a */
-	size_t n_log;           /* failure on a process; at most 4 KiB, no terminator */
+	uint64_t
+		peak_bytes; /* the worker's resident memory at its highest; 0: not known */
+	const char *log;    /* the last of what it wrote to standard error, for a */
+	size_t n_log;       /* failure on a process; at most 4 KiB, no terminator */
 };
 
 struct pxp_future *pxp_future_acquire(struct pxp_future *future);

@@ -28,21 +28,21 @@ typedef enum pxp_status pxp_input_fn(void *data, const void **ret_bytes, size_t 
 
 /* Zero is the default that stands beside each field. */
 struct pxp_map_options {
-	size_t size;           /* sizeof(struct pxp_map_options); no default */
-	size_t window;         /* items that are submitted and not yet given out; 0: 4 for each
+	size_t size;    /* sizeof(struct pxp_map_options); no default */
+	size_t window;  /* items that are submitted and not yet given out; 0: 4 for each
 	                        * worker, and at least 2 chunks for each */
-	size_t chunk;          /* items that go to a worker together; 0: 1 */
-	bool unordered;        /* give out what is done first */
-	int64_t timeout_ms;    /* for the whole map, from pxp_map_open(); 0 or less: none */
-	int64_t deadline_ms;   /* for each item, as in pxp_task_options; 0: none */
-	unsigned retries;      /* for each chunk, after a crash; 0: none */
+	size_t chunk;   /* items that go to a worker together; 0: 1 */
+	bool unordered; /* give out what is done first */
+	int64_t timeout_ms;  /* for the whole map, from pxp_map_open(); 0 or less: none */
+	int64_t deadline_ms; /* for each item, as in pxp_task_options; 0: none */
+	unsigned retries;    /* for each chunk, after a crash; 0: none */
 };
 
 /* One result. */
 struct pxp_map_item {
-	size_t index;            /* of its input, from 0 */
-	struct pxp_error error;  /* status PXP_OK when it has a result */
-	void *bytes;             /* yours to free; NULL when there is none */
+	size_t index;           /* of its input, from 0 */
+	struct pxp_error error; /* status PXP_OK when it has a result */
+	void *bytes;            /* yours to free; NULL when there is none */
 	size_t n;
 };
 

@@ -34,8 +34,8 @@ enum pxp_status {
 	PXP_ECRASHED = 23,   /* its worker died: see signal or exit_code */
 	PXP_EPROTO = 24,     /* its worker broke the protocol and was killed */
 	PXP_EQUEUED = 25,    /* over its queue deadline: it never began */
-	PXP_EMEMORY = 26,    /* over its memory limit; its worker was killed, if need be */
-	PXP_EPOISON = 27     /* it killed as many workers as it may: see signal or exit_code */
+	PXP_EPOISON =
+		26 /* it killed as many workers as it may: see signal or exit_code */
 };
 
 enum { PXP_ERROR_TEXT_BYTES = 240 };

@@ -12,8 +12,9 @@ extern "C" {
 #endif
 
 enum pxp_wait_until {
-	PXP_FIRST_COMPLETED = 1,  /* one is done */
-	PXP_FIRST_ERROR = 2,      /* one has failed (cancelled is no failure), or all are done */
+	PXP_FIRST_COMPLETED = 1, /* one is done */
+	PXP_FIRST_ERROR =
+		2, /* one has failed (cancelled is no failure), or all are done */
 	PXP_ALL_COMPLETED = 3
 };
 

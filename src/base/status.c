@@ -89,8 +89,6 @@ const char *pxp_status_name(enum pxp_status status)
 		return "protocol broken";
 	case PXP_EQUEUED:
 		return "queue deadline";
-	case PXP_EMEMORY:
-		return "memory limit";
 	case PXP_EPOISON:
 		return "poison";
 	}

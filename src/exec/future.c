@@ -25,6 +25,7 @@ struct pxp_future {
 	struct settlement settled;     /* good once done; result and output move out */
 	bool result_is_taken;
 	struct callback *first, **last;
+	struct future_hook *hooks;
 };
 
 static bool is_done(enum pxp_future_state state)
@@ -47,6 +48,9 @@ void settlement_fini(struct settlement *settlement)
 	settlement->result = NULL;
 	settlement->log = NULL;
 	fd_close(&settlement->output);
+	for (unsigned i = 0; i < settlement->n_descriptors; i++)
+		fd_close(&settlement->descriptors[i]);
+	settlement->n_descriptors = 0;
 }
 
 struct pxp_future *future_create(struct pxp_executor *executor)
@@ -110,6 +114,71 @@ bool future_start(struct pxp_future *future)
 	return starts;
 }
 
+/* ---- hooks ---- */
+
+void future_hook_add(struct pxp_future *future, struct future_hook *hook)
+{
+	hook->next = NULL;
+	hook->at = NULL;
+	lock_acquire(&future->lock);
+	if (is_done(future->state)) {
+		hook->tell(hook, future->state);
+	} else {
+		hook->next = future->hooks;
+		hook->at = &future->hooks;
+		if (hook->next)
+			hook->next->at = &hook->next;
+		future->hooks = hook;
+	}
+	lock_release(&future->lock);
+}
+
+void future_hook_remove(struct pxp_future *future, struct future_hook *hook)
+{
+	lock_acquire(&future->lock);
+	if (hook->at) {
+		*hook->at = hook->next;
+		if (hook->next)
+			hook->next->at = hook->at;
+		hook->at = NULL;
+	}
+	lock_release(&future->lock);
+}
+
+/* With the lock held. */
+static void tell_hooks(struct pxp_future *future)
+{
+	struct future_hook *hook;
+
+	while ((hook = future->hooks)) {
+		future->hooks = hook->next;
+		hook->at = NULL;
+		hook->tell(hook, future->state); /* from here on it may be gone */
+	}
+}
+
+enum pxp_future_state future_peek(struct pxp_future *future)
+{
+	enum pxp_future_state state;
+
+	lock_acquire(&future->lock);
+	state = future->state;
+	lock_release(&future->lock);
+	return state;
+}
+
+bool future_is_ours(struct pxp_future *future)
+{
+	bool is_ours;
+
+	lock_acquire(&future->lock);
+	is_ours = executor_is_ours(future->executor);
+	lock_release(&future->lock);
+	return is_ours;
+}
+
+/* ---- settling ---- */
+
 /* Settle it if its state is not beyond latest. */
 static bool settle(struct pxp_future *future, struct settlement *settlement,
                    enum pxp_future_state latest)
@@ -127,6 +196,7 @@ static bool settle(struct pxp_future *future, struct settlement *settlement,
 		settlement->result = NULL;
 		settlement->log = NULL;
 		settlement->output = -1;
+		settlement->n_descriptors = 0;
 		future->settled.outcome.log = future->settled.log;
 		future->state = future->settled.state;
 		future->executor = NULL;
@@ -134,6 +204,7 @@ static bool settle(struct pxp_future *future, struct settlement *settlement,
 		future->first = NULL;
 		future->last = &future->first;
 		cond_broadcast(&future->is_settled);
+		tell_hooks(future);
 	}
 	lock_release(&future->lock);
 
@@ -280,14 +351,51 @@ int pxp_future_take_output(struct pxp_future *future)
 
 bool pxp_future_cancel(struct pxp_future *future)
 {
+	return pxp_future_cancel_with(future, PXP_CANCEL_PENDING);
+}
+
+bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force)
+{
 	struct pxp_executor *executor = future_executor(future);
 	struct settlement cancelled = settlement_cancelled("cancelled");
 
-	/* An executor's task is taken out of its hands first; then nobody else settles. */
-	if (!executor || executor_withdraw(executor, future))
+	/* An executor's task is taken out of its hands first; then nobody else settles. One
+	 * that a worker is killed for is running. */
+	if (!executor)
 		settle(future, &cancelled, PXP_PENDING);
+	else if (executor_withdraw(executor, future, force))
+		settle(future, &cancelled, PXP_RUNNING);
 	executor_release(executor);
 	return pxp_future_state(future) == PXP_CANCELLED;
+}
+
+struct pxp_progress pxp_future_progress(struct pxp_future *future)
+{
+	struct pxp_executor *executor = future_executor(future);
+	struct pxp_progress progress = {0};
+
+	if (executor)
+		progress = executor_progress(executor, future);
+	executor_release(executor);
+
+	lock_acquire(&future->lock);
+	if (is_done(future->state))
+		progress = future->settled.outcome.progress;
+	lock_release(&future->lock);
+	return progress;
+}
+
+int pxp_future_take_descriptor(struct pxp_future *future, unsigned index)
+{
+	int descriptor = -1;
+
+	lock_acquire(&future->lock);
+	if (future->state == PXP_FINISHED && index < future->settled.n_descriptors) {
+		descriptor = future->settled.descriptors[index];
+		future->settled.descriptors[index] = -1;
+	}
+	lock_release(&future->lock);
+	return descriptor;
 }
 
 struct pxp_future *pxp_promise_create(void)

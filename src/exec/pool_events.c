@@ -3,6 +3,7 @@
 #include "exec/process_pool.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ enum {
 	MAX_LAST_FRAMES = 1024, /* of a dead worker, whose children may hold its ends */
 	MAX_LAST_LOG = 1024 * 1024,
 	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
-	MAX_RETURNS = 3,       /* of a task by workers that died before they began it */
+	DEFAULT_MAX_CRASHES = 100,
+	MAX_RETURNS = 3, /* of a task by workers that died before they began it */
 };
 
 void pool_settle(struct process_pool *pool, struct task *task,
@@ -56,7 +58,8 @@ static struct settlement settlement_at(struct pool_worker *worker,
 		.state = PXP_FAILED,
 		.outcome = {.worker = worker->pid,
 	                    .queue_ns = started_ns - slot->task->submitted_ns,
-	                    .run_ns = now_ns - started_ns},
+	                    .run_ns = now_ns - started_ns,
+	                    .progress = pool_worker_progress(worker, slot)},
 		.output = -1,
 	};
 }
@@ -68,30 +71,37 @@ static bool take_result(const struct answer_frame *answer, const char *body,
                         size_t n_body, struct frame *frame, struct settlement *settlement)
 {
 	size_t n = (size_t)answer->n_result;
-	unsigned n_descriptors = answer->result_is_memfd ? 1 : 0;
+	int memfd = -1;
 
-	if (frame->n_descriptors != n_descriptors ||
+	if (answer->n_descriptors > PXP_MAX_DESCRIPTORS || answer->result_is_memfd > 1 ||
+	    frame->n_descriptors != answer->n_descriptors + answer->result_is_memfd ||
 	    (!answer->result_is_memfd && n != n_body))
 		return false;
-	if (n == 0)
-		return true;
-	if (n_descriptors > 0 && fcntl(frame->descriptors[0], F_GET_SEALS) < 0)
-		return false; /* no memfd: reading it might block */
+	if (answer->result_is_memfd) {
+		memfd = frame->descriptors[answer->n_descriptors];
+		if (fcntl(memfd, F_GET_SEALS) < 0)
+			return false; /* no memfd: reading it might block */
+	}
 
-	settlement->result = malloc(n);
+	settlement->result = n > 0 ? malloc(n) : NULL;
 	settlement->n_result = n;
-	if (!settlement->result) {
+	if (n > 0 && !settlement->result) {
 		settlement->state = PXP_FAILED;
 		pxp_fail(&settlement->outcome.error, PXP_ENOMEM,
 		         "no memory for a result of %zu bytes", n);
 		return true;
 	}
-	if (n_descriptors == 0) {
+	if (memfd >= 0 && fd_pread_full(memfd, settlement->result, n, 0) != (ssize_t)n)
+		return false;
+	if (memfd < 0 && n > 0)
 		memcpy(settlement->result, body, n);
-		return true;
+
+	settlement->n_descriptors = answer->n_descriptors;
+	for (unsigned i = 0; i < answer->n_descriptors; i++) {
+		settlement->descriptors[i] = frame->descriptors[i];
+		frame->descriptors[i] = -1;
 	}
-	return fd_pread_full(frame->descriptors[0], settlement->result, n, 0) ==
-	       (ssize_t)n;
+	return true;
 }
 
 /* Seal the output, so that nobody can change what is published; it fails when the worker
@@ -101,6 +111,22 @@ static bool seal(int output)
 	return output < 0 ||
 	       fcntl(output, F_ADD_SEALS,
 	             F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
+}
+
+static void take_error(struct answer_frame *answer, const struct pool_worker *worker,
+                       struct settlement *settlement)
+{
+	struct pxp_error *error = &settlement->outcome.error;
+
+	answer->error.text[sizeof(answer->error.text) - 1] = 0;
+	if (answer->error.status == PXP_ECANCELLED) {
+		settlement->state = PXP_CANCELLED;
+		pxp_fail(error, PXP_ECANCELLED, "%s", answer->error.text);
+		return;
+	}
+	pxp_fail(error, PXP_ETASK, "%s", answer->error.text);
+	error->code = answer->error.code;
+	settlement->log = pool_worker_log(worker, &settlement->outcome.n_log);
 }
 
 /* The word of the front slot's task. NULL, or how it breaks the protocol. */
@@ -134,12 +160,13 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 		settlement.output = slot->output;
 		slot->output = -1;
 	} else {
-		answer.error.text[sizeof(answer.error.text) - 1] = 0;
-		pxp_fail(&settlement.outcome.error, PXP_ETASK, "%s", answer.error.text);
-		settlement.outcome.error.code = answer.error.code;
-		settlement.log = pool_worker_log(worker, &settlement.outcome.n_log);
+		take_error(&answer, worker, &settlement);
 	}
+	if (answer.cpu_ns >= 0)
+		settlement.outcome.cpu_ns = answer.cpu_ns;
+	settlement.outcome.peak_bytes = answer.peak_bytes;
 	slot->task->attempts++;
+	pool->n_crashes_in_a_row = 0;
 	pool_settle(pool, slot->task, &settlement);
 	worker->n_logged = 0;
 	pool_worker_pop(worker, now_ns);
@@ -276,6 +303,15 @@ void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
 	                 NULL);
 }
 
+void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	if (pool_worker_has_progressed(worker, now_ns))
+		return;
+	read_frames(pool, worker, N_SLOTS, now_ns);
+	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
+		pool_worker_kill(worker, KILLED_STALL, NULL);
+}
+
 /* ---- deaths ---- */
 
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
@@ -286,7 +322,7 @@ void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_
 	/* First all that it said: a complete answer wins. */
 	read_frames(pool, worker, MAX_LAST_FRAMES, now_ns);
 	pool_worker_read_log(worker, MAX_LAST_LOG);
-	worker->deadline_ns = -1;
+	worker->deadline_ns = worker->stall_ns = -1;
 
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
@@ -299,12 +335,23 @@ void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_
 	channel_send(pool->control, &request, sizeof(request), NULL, 0, NULL, 0);
 }
 
+static int64_t usage_cpu_ns(const struct rusage *usage)
+{
+	return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000 +
+	       (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
+}
+
 static void describe_death(const struct pool_worker *worker, int status,
                            struct pxp_error *error)
 {
 	if (worker->reason == KILLED_DEADLINE) {
 		pxp_fail(error, PXP_EDEADLINE,
 		         "over its deadline: the worker was killed");
+	} else if (worker->reason == KILLED_STALL) {
+		pxp_fail(error, PXP_EDEADLINE,
+		         "no progress for too long: the worker was killed");
+	} else if (worker->reason == KILLED_CANCEL) {
+		pxp_fail(error, PXP_ECANCELLED, "killed: it was cancelled");
 	} else if (worker->reason == KILLED_BREACH) {
 		pxp_fail(error, PXP_EPROTO, "the worker %s, and was killed",
 		         worker->breach);
@@ -334,54 +381,93 @@ static bool is_to_blame(const struct pool_worker *worker, const struct slot *slo
 	        ++slot->task->n_returned >= MAX_RETURNS);
 }
 
-static void return_to_queue(struct process_pool *pool, struct task *task)
+/* Whether a task whose worker crashed is to be begun again; else error says for good why
+ * not. */
+static bool is_tried_again(struct task *task, struct pxp_error *error)
 {
-	struct pxp_executor *executor = &pool->executor;
+	int signal = error->signal, exit_code = error->exit_code;
 
-	task->place = TASK_QUEUED;
-	task_list_prepend(&executor->queue, task);
+	if (error->status != PXP_ECRASHED)
+		return false;
+	if (task->kills_left != UINT_MAX && --task->kills_left == 0) {
+		pxp_fail(error, PXP_EPOISON,
+		         "it killed as many workers as it may; the last: %s",
+		         strdupa(error->text));
+		error->signal = signal;
+		error->exit_code = exit_code;
+		return false;
+	}
+	if (task->retries_left == 0)
+		return false;
+	task->retries_left--;
+	return true;
+}
+
+/* The task that a dead worker had begun. */
+static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
+                         struct slot *slot, const struct process_frame *reaped,
+                         int64_t now_ns)
+{
+	struct task *task = slot->task;
+	struct settlement settlement = settlement_at(worker, slot, now_ns);
+	struct pxp_outcome *outcome = &settlement.outcome;
+
+	describe_death(worker, reaped->status, &outcome->error);
+	if (outcome->error.status == PXP_ECANCELLED)
+		settlement.state = PXP_CANCELLED;
+	outcome->phase = pool_worker_phase(worker, slot);
+	outcome->cpu_ns = usage_cpu_ns(&reaped->usage);
+	outcome->peak_bytes = (uint64_t)reaped->usage.ru_maxrss * 1024;
+	task->attempts++;
+	if (is_tried_again(task, &outcome->error)) {
+		executor_return(&pool->executor, task);
+		return;
+	}
+	settlement.log = pool_worker_log(worker, &outcome->n_log);
+	pool_settle(pool, task, &settlement);
 }
 
 /* What it held when it died: settle what it had begun, or begin that again; return the
  * rest to the head of the queue. The later slot first, so that the order stays. */
 static void release_held(struct process_pool *pool, struct pool_worker *worker,
-                         int status, int64_t now_ns)
+                         const struct process_frame *reaped, int64_t now_ns)
 {
 	for (unsigned i = worker->n_held; i-- > 0;) {
 		struct slot *slot = &worker->slots[(worker->front + i) % N_SLOTS];
-		struct task *task = slot->task;
-		struct settlement settlement;
 
-		if (!task)
+		if (!slot->task)
 			continue;
-		if (worker->reason != KILLED_SHUTDOWN && !is_to_blame(worker, slot)) {
-			return_to_queue(pool, task);
-			continue;
-		}
-		settlement = settlement_at(worker, slot, now_ns);
-		describe_death(worker, status, &settlement.outcome.error);
-		if (settlement.outcome.error.status == PXP_ECANCELLED)
-			settlement.state = PXP_CANCELLED;
-		task->attempts++;
-		if (settlement.outcome.error.status == PXP_ECRASHED &&
-		    task->retries_left > 0) {
-			task->retries_left--;
-			return_to_queue(pool, task);
-			continue;
-		}
-		settlement.log = pool_worker_log(worker, &settlement.outcome.n_log);
-		pool_settle(pool, task, &settlement);
+		if (worker->reason == KILLED_SHUTDOWN || is_to_blame(worker, slot))
+			settle_begun(pool, worker, slot, reaped, now_ns);
+		else
+			executor_return(&pool->executor, slot->task);
 	}
 }
 
-static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
-                          int status, int64_t now_ns)
+static void count_death(struct process_pool *pool, const struct pool_worker *worker,
+                        int64_t now_ns)
 {
-	if (worker->reason == KILLED_DEADLINE || worker->reason == KILLED_BREACH)
+	unsigned most = pool->executor.options.max_crashes;
+
+	if (worker->reason == KILLED_SHUTDOWN || worker->ended_in_order)
+		return;
+	if (worker->reason != KILLED_NOT) {
 		pool->n_killed++;
-	else if (worker->reason == KILLED_NOT && !worker->ended_in_order)
-		pool->n_crashed++;
-	release_held(pool, worker, status, now_ns);
+		return;
+	}
+	pool->n_crashed++;
+	pool->n_crashes_in_a_row++;
+	pool_back_off(pool, now_ns);
+	if (most != UINT_MAX &&
+	    pool->n_crashes_in_a_row >= (most > 0 ? most : DEFAULT_MAX_CRASHES))
+		pool_break(pool, "workers keep dying, with no task answered between");
+}
+
+static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
+                          const struct process_frame *reaped, int64_t now_ns)
+{
+	release_held(pool, worker, reaped, now_ns);
+	count_death(pool, worker, now_ns);
 	pool_worker_clear(worker);
 	if (pool->n_failed_starts >= MAX_FAILED_STARTS)
 		pool_break(pool, "workers die before they are ready");
@@ -429,6 +515,8 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 /* It is gone, and its workers with it: what they answered before still counts. */
 static void on_nursery_death(struct process_pool *pool, int64_t now_ns)
 {
+	const struct process_frame unknown = {.status = -1};
+
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->control, NULL);
 	fd_close(&pool->control);
 	pool_break(pool, "the nursery of the process pool died");
@@ -441,7 +529,7 @@ static void on_nursery_death(struct process_pool *pool, int64_t now_ns)
 			pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0);
 		if (worker->state != WORKER_REAPING)
 			read_frames(pool, worker, MAX_LAST_FRAMES, now_ns);
-		forget_worker(pool, worker, -1, now_ns);
+		forget_worker(pool, worker, &unknown, now_ns);
 	}
 }
 
@@ -468,6 +556,6 @@ void pool_on_control(struct process_pool *pool, int64_t now_ns)
 	else if (answer.kind == FRAME_NOT_SPAWNED)
 		on_not_spawned(pool, worker, answer.sys_errno, now_ns);
 	else if (answer.kind == FRAME_REAPED)
-		forget_worker(pool, worker, answer.status, now_ns);
+		forget_worker(pool, worker, &answer, now_ns);
 	frame_close_descriptors(&frame);
 }

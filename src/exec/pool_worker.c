@@ -14,8 +14,12 @@
 
 void pool_worker_init(struct pool_worker *worker, uint32_t index)
 {
-	*worker = (struct pool_worker){
-		.index = index, .pidfd = -1, .socket = -1, .log = -1, .deadline_ns = -1};
+	*worker = (struct pool_worker){.index = index,
+	                               .pidfd = -1,
+	                               .socket = -1,
+	                               .log = -1,
+	                               .deadline_ns = -1,
+	                               .stall_ns = -1};
 	for (int i = 0; i < N_SLOTS; i++)
 		worker->slots[i].output = -1;
 }
@@ -117,9 +121,57 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 
 	worker->front_since_ns = now_ns;
 	worker->n_restarts = 0;
-	worker->deadline_ns = -1;
-	if (worker->n_held > 0 && task && task->deadline_ms > 0)
+	worker->deadline_ns = worker->stall_ns = -1;
+	worker->idle_since_ns = now_ns;
+	if (worker->n_held == 0 || !task)
+		return;
+	if (task->deadline_ms > 0)
 		worker->deadline_ns = clock_deadline_ns(now_ns, task->deadline_ms);
+	if (task->stall_ms > 0)
+		worker->stall_ns = clock_deadline_ns(now_ns, task->stall_ms);
+	worker->n_beats = 0;
+}
+
+bool pool_worker_has_progressed(struct pool_worker *worker, int64_t now_ns)
+{
+	const struct task *task = worker->slots[worker->front].task;
+	uint64_t n_beats = atomic_load(
+		&worker->page->slots[worker->front].progress.beats);
+
+	if (!task || n_beats == worker->n_beats)
+		return false;
+	worker->n_beats = n_beats;
+	worker->stall_ns = clock_deadline_ns(now_ns, task->stall_ms);
+	return true;
+}
+
+void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot)
+{
+	atomic_store(&worker->page->slots[slot - worker->slots].is_asked_to_end, true);
+}
+
+struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
+                                         const struct slot *slot)
+{
+	return shared_progress_read(&worker->page->slots[slot - worker->slots].progress);
+}
+
+enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
+                                 const struct slot *slot)
+{
+	return atomic_load(&worker->page->slots[slot - worker->slots].phase) ==
+	                       PXP_PHASE_ANSWERING
+	               ? PXP_PHASE_ANSWERING
+	               : PXP_PHASE_RUNNING;
+}
+
+void pool_worker_stop(struct pool_worker *worker, int64_t deadline_ns)
+{
+	const struct slot_frame stop = {.kind = FRAME_STOP};
+
+	worker->state = WORKER_STOPPING;
+	worker->deadline_ns = deadline_ns;
+	channel_send(worker->socket, &stop, sizeof(stop), NULL, 0, NULL, 0);
 }
 
 /* An input that no frame can hold, in a memfd; -1 with errno. */
@@ -164,6 +216,20 @@ static bool send_task(struct pool_worker *worker, const struct slot *slot,
 	return is_sent;
 }
 
+static void clear_page(struct pool_worker *worker, const struct slot *slot,
+                       struct task *task)
+{
+	struct state_page *page = worker->page;
+	size_t i = (size_t)(slot - worker->slots);
+
+	atomic_store(&page->slots[i].phase, PXP_PHASE_NONE);
+	atomic_store(&page->slots[i].is_asked_to_end,
+	             atomic_load(&task->is_asked_to_end));
+	atomic_store(&page->slots[i].progress.done, 0);
+	atomic_store(&page->slots[i].progress.total, 0);
+	atomic_store(&page->slots[i].progress.beats, 0);
+}
+
 bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
                       int64_t now_ns)
 {
@@ -177,14 +243,15 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
 			return false;
 	}
 	slot->generation = generation;
+	clear_page(worker, slot, task);
 	atomic_store(word_of(worker, slot), slot_word(generation, SLOT_QUEUED));
 	if (!send_task(worker, slot, task)) {
 		fd_close(&slot->output);
 		return false;
 	}
-	slot->is_occupied = true;
 	slot->task = task;
 	worker->n_held++;
+	worker->n_tasks++;
 	if (worker->n_held == 1)
 		begin_deadline(worker, now_ns);
 	return true;
@@ -207,7 +274,6 @@ void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
 	struct slot *slot = &worker->slots[worker->front];
 
 	fd_close(&slot->output);
-	slot->is_occupied = false;
 	slot->task = NULL;
 	worker->front = (worker->front + 1) % N_SLOTS;
 	worker->n_held--;
@@ -241,7 +307,7 @@ void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
 		return;
 	worker->reason = reason;
 	worker->breach = breach;
-	worker->deadline_ns = -1;
+	worker->deadline_ns = worker->stall_ns = -1;
 	worker->state = WORKER_DYING;
 	pool_worker_signal(worker, SIGKILL);
 }

@@ -29,7 +29,9 @@ enum pool_worker_state {
 enum kill_reason {
 	KILLED_NOT, /* if it is dead, it died of itself */
 	KILLED_DEADLINE,
+	KILLED_STALL,  /* no word of progress for too long */
 	KILLED_BREACH, /* it broke the protocol: breach says how */
+	KILLED_CANCEL, /* for a task that was cancelled by force, and is settled */
 	KILLED_SHUTDOWN,
 };
 
@@ -37,7 +39,6 @@ enum { LOG_TAIL_BYTES = 4096 };
 
 /* A task with a worker, in one of the two places it can lie. */
 struct slot {
-	bool is_occupied;
 	struct task *task; /* NULL: withdrawn, and not acknowledged yet */
 	uint64_t generation;
 	int output; /* the memfd of this attempt, or -1 */
@@ -53,7 +54,11 @@ struct pool_worker {
 	struct slot slots[N_SLOTS];
 	unsigned front, n_held; /* slots[front] came first, the other one after it */
 	int64_t deadline_ns;    /* of the front task, or of a stop; -1: none */
-	unsigned n_restarts;             /* of the deadline, by the front task */
+	unsigned n_restarts;    /* of the deadline, by the front task */
+	int64_t stall_ns;       /* when the front task must have shown progress; -1 */
+	uint64_t n_beats;       /* how often it had when that was set */
+	size_t n_tasks;         /* that it was handed so far */
+	int64_t idle_since_ns;  /* good while it is idle */
 	int64_t front_since_ns; /* when the front task became the front one */
 
 	bool ended_in_order; /* it was STOPPING when it died */
@@ -79,6 +84,9 @@ void pool_worker_clear(struct pool_worker *worker);
 bool pool_worker_is_idle(const struct pool_worker *worker);
 bool pool_worker_can_prefetch(const struct pool_worker *worker);
 
+/* Tell it to end in order, by deadline_ns. */
+void pool_worker_stop(struct pool_worker *worker, int64_t deadline_ns);
+
 /* Hand it a task. False with errno: the task is still the caller's. */
 bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
                       int64_t now_ns);
@@ -94,6 +102,19 @@ bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot);
 
 /* The front slot is done with: the next one moves up, and its deadline begins. */
 void pool_worker_pop(struct pool_worker *worker, int64_t now_ns);
+
+/* The front task's time without progress is over: whether it has shown some after all, and
+ * so begins anew. */
+bool pool_worker_has_progressed(struct pool_worker *worker, int64_t now_ns);
+
+/* Ask what lies in slot to end. */
+void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot);
+
+/* What its page says of slot, which it could forge. */
+struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
+                                         const struct slot *slot);
+enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
+                                 const struct slot *slot);
 
 /* The worker's own word on when it began slot, if it can be true. */
 int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct slot *slot,

@@ -45,7 +45,7 @@ static void settle_all(struct process_pool *pool)
 
 		task_list_remove(&pool->settled, task);
 		lock_release(&executor->lock);
-		task_settle(task, &settlement);
+		executor_settle(executor, task, &settlement);
 		lock_acquire(&executor->lock);
 	}
 }
@@ -75,11 +75,14 @@ static int64_t next_wake_ns(const struct process_pool *pool, int64_t now_ns)
 	int64_t deadline_ns = -1;
 
 	for (unsigned i = 0; i < pool->n_workers; i++)
-		deadline_ns = earlier(deadline_ns, pool->workers[i].deadline_ns);
+		deadline_ns = earlier(deadline_ns, earlier(pool->workers[i].deadline_ns,
+		                                           pool->workers[i].stall_ns));
 	if (deadline_ns >= 0)
 		deadline_ns = earlier(deadline_ns,
 		                      clock_deadline_ns(now_ns, HEARTBEAT_MS));
-	return earlier(deadline_ns, pool->retry_ns);
+	deadline_ns = earlier(deadline_ns, expiry_next_ns(&pool->executor.expiry));
+	deadline_ns = earlier(deadline_ns, pool_retire_ns(pool));
+	return earlier(deadline_ns, earlier(pool->retry_ns, pool->spawn_ns));
 }
 
 static void move_deadlines(struct process_pool *pool, int64_t by_ns)
@@ -87,6 +90,8 @@ static void move_deadlines(struct process_pool *pool, int64_t by_ns)
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		if (pool->workers[i].deadline_ns >= 0)
 			pool->workers[i].deadline_ns += by_ns;
+		if (pool->workers[i].stall_ns >= 0)
+			pool->workers[i].stall_ns += by_ns;
 	}
 }
 
@@ -122,6 +127,25 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event,
 	}
 }
 
+static void watch_time(struct process_pool *pool, int64_t now_ns)
+{
+	struct task_list expired = executor_take_expired(&pool->executor, now_ns);
+
+	if (expired.n > 0) {
+		lock_release(&pool->executor.lock);
+		executor_settle_expired(&pool->executor, &expired);
+		lock_acquire(&pool->executor.lock);
+	}
+	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->deadline_ns >= 0 && worker->deadline_ns <= now_ns)
+			pool_on_deadline(pool, worker, now_ns);
+		if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
+			pool_on_stall(pool, worker, now_ns);
+	}
+}
+
 /* Wait without the lock for what happens next, and deal with it. */
 static void wait_and_handle(struct process_pool *pool)
 {
@@ -141,11 +165,7 @@ static void wait_and_handle(struct process_pool *pool)
 		move_deadlines(pool, now_ns - wake_ns);
 	for (int i = 0; i < n; i++)
 		on_event(pool, &events[i], now_ns);
-	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
-		if (pool->workers[i].deadline_ns >= 0 &&
-		    pool->workers[i].deadline_ns <= now_ns)
-			pool_on_deadline(pool, &pool->workers[i], now_ns);
-	}
+	watch_time(pool, now_ns);
 }
 
 static void *supervisor_main(void *data)
@@ -197,6 +217,30 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 
 	return find(pool_of(executor), task, &worker, &slot) &&
 	       pool_worker_take_back(worker, slot);
+}
+
+static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	if (!find(pool_of(executor), task, &worker, &slot))
+		return false;
+	pool_worker_ask_to_end(worker, slot);
+	if (!may_kill || !pool_worker_has_begun(worker, slot))
+		return false;
+	pool_worker_kill(worker, KILLED_CANCEL, NULL);
+	return worker->reason == KILLED_CANCEL;
+}
+
+static struct pxp_progress pool_progress(struct pxp_executor *executor, struct task *task)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	if (!find(pool_of(executor), task, &worker, &slot))
+		return (struct pxp_progress){0};
+	return pool_worker_progress(worker, slot);
 }
 
 static bool pool_has_begun(struct pxp_executor *executor, const struct task *task)
@@ -293,6 +337,8 @@ static const struct executor_table process_pool_table = {
 	.wake = pool_wake,
 	.take_back = pool_take_back,
 	.has_begun = pool_has_begun,
+	.end = pool_end,
+	.progress = pool_progress,
 	.take_back_all = pool_take_back_all,
 	.kill = pool_kill,
 	.join = pool_join,
@@ -355,7 +401,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a process pool");
 	}
 	pool->epoll = pool->wakeup = pool->control = -1;
-	pool->retry_ns = pool->suspended_ns = -1;
+	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = -1;
 	pool->n_workers = n_workers;
 	for (unsigned i = 0; i < n_workers; i++)
 		pool_worker_init(&pool->workers[i], i);

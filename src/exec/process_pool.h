@@ -24,7 +24,9 @@ struct process_pool {
 	struct task_list
 		settled;  /* detached, with their settlement: the loop settles them */
 	int64_t retry_ns; /* when to try again what had no room; -1: not waiting */
+	int64_t spawn_ns; /* when to start workers again; -1: now */
 	unsigned n_failed_spawns, n_failed_starts; /* in a row */
+	unsigned n_crashes_in_a_row;               /* with no task answered between */
 	int64_t suspended_ns; /* since when workers are stopped; -1: they are not */
 
 	uint64_t n_spawned, n_crashed, n_killed;
@@ -53,6 +55,13 @@ bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
  * pool is stopping and has nothing left, tell the workers to end. */
 void pool_schedule(struct process_pool *pool, int64_t now_ns);
 
+/* When the next worker has been idle for too long; -1: none will. */
+int64_t pool_retire_ns(const struct process_pool *pool);
+
+/* A worker died of itself: wait before the next one is started, if that was not the first
+ * in a row. */
+void pool_back_off(struct process_pool *pool, int64_t now_ns);
+
 /* No worker could be started: try again later; when there is none at all and it failed
  * time after time, the pool is broken. */
 void pool_spawn_failed(struct process_pool *pool, int sys_errno, int64_t now_ns);
@@ -64,6 +73,7 @@ void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_
 void pool_on_control(struct process_pool *pool, int64_t now_ns);
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns);
+void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
 
 /* Detach a task and put it where the loop settles it. What settlement owns is moved. */
 void pool_settle(struct process_pool *pool, struct task *task,

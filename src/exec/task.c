@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,9 +36,15 @@ struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
 		task->descriptors[i] = options->descriptors[i];
 	task->wants_output = options->output;
 	task->retries_left = options->retries;
+	task->kills_left = options->max_kills > 0 ? options->max_kills : UINT_MAX;
+	task->stall_ms = options->stall_ms;
 	task->deadline_ms = options->deadline_ms;
 	task->max_deadline_ms = options->max_deadline_ms;
 	task->submitted_ns = clock_now_ns();
+	task->expires_ns = -1;
+	if (options->queue_timeout_ms > 0)
+		task->expires_ns = clock_deadline_ns(task->submitted_ns,
+		                                     options->queue_timeout_ms);
 	return task;
 
 fail:
@@ -98,22 +106,6 @@ void task_list_remove(struct task_list *list, struct task *task)
 	list->n--;
 }
 
-void task_list_settle(struct task_list *list, const struct pxp_error *error)
-{
-	while (list->first) {
-		struct task *task = list->first;
-		struct settlement settlement = {
-			.state = error->status == PXP_ECANCELLED ? PXP_CANCELLED
-		                                                 : PXP_FAILED,
-			.outcome.error = *error,
-			.output = -1,
-		};
-
-		task_list_remove(list, task);
-		task_settle(task, &settlement);
-	}
-}
-
 const void *pxp_task_input(const struct pxp_task *task, size_t *ret_n)
 {
 	if (ret_n)
@@ -165,6 +157,50 @@ enum pxp_status pxp_task_fail(struct pxp_task *task, int code, const char *forma
 	return PXP_ETASK;
 }
 
+enum pxp_status pxp_task_return_descriptor(struct pxp_task *task, int descriptor)
+{
+	int copy;
+
+	if (task->n_returned >= PXP_MAX_DESCRIPTORS)
+		return PXP_EINVAL;
+	copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return PXP_ESYS;
+	task->returned[task->n_returned++] = copy;
+	return PXP_OK;
+}
+
+bool pxp_task_is_cancelled(const struct pxp_task *task)
+{
+	return atomic_load_explicit(task->is_asked_to_end, memory_order_relaxed);
+}
+
+void pxp_task_progress(struct pxp_task *task, uint64_t done, uint64_t total)
+{
+	struct shared_progress *progress = task->progress;
+
+	atomic_store_explicit(&progress->done, done, memory_order_relaxed);
+	atomic_store_explicit(&progress->total, total, memory_order_relaxed);
+	atomic_fetch_add_explicit(&progress->beats, 1, memory_order_relaxed);
+}
+
+struct pxp_progress shared_progress_read(struct shared_progress *shared)
+{
+	return (struct pxp_progress){
+		.done = atomic_load_explicit(&shared->done, memory_order_relaxed),
+		.total = atomic_load_explicit(&shared->total, memory_order_relaxed),
+	};
+}
+
+void task_view_fini(struct pxp_task *view)
+{
+	free(view->result);
+	view->result = NULL;
+	for (unsigned i = 0; i < view->n_returned; i++)
+		fd_close(&view->returned[i]);
+	view->n_returned = 0;
+}
+
 void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms)
 {
 	if (task->restart_deadline)
@@ -177,9 +213,46 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 
 	if (status == PXP_OK) {
 		memset(&view->error, 0, sizeof(view->error));
+	} else if (status == PXP_ECANCELLED && pxp_task_is_cancelled(view)) {
+		pxp_fail(&view->error, PXP_ECANCELLED, "cancelled: it was asked to end");
 	} else if (view->error.status != PXP_ETASK) {
 		pxp_fail(&view->error, PXP_ETASK, "the task failed: %s",
 		         pxp_status_name(status));
 		view->error.code = (int)status;
 	}
+}
+
+struct settlement task_run_here(struct task *task, void *context)
+{
+	struct pxp_task view = {
+		.input = task->input,
+		.n_input = task->n_input,
+		.descriptors = task->descriptors,
+		.n_descriptors = task->n_descriptors,
+		.output = -1,
+		.context = context,
+		.is_asked_to_end = &task->is_asked_to_end,
+		.progress = &task->progress,
+	};
+	struct settlement settlement = {.output = -1};
+
+	task->started_ns = clock_now_ns();
+	task_run(task->run, &view);
+
+	settlement.state = view.error.status == PXP_OK           ? PXP_FINISHED
+	                   : view.error.status == PXP_ECANCELLED ? PXP_CANCELLED
+	                                                         : PXP_FAILED;
+	settlement.outcome.error = view.error;
+	settlement.outcome.queue_ns = task->started_ns - task->submitted_ns;
+	settlement.outcome.run_ns = clock_now_ns() - task->started_ns;
+	settlement.outcome.progress = shared_progress_read(&task->progress);
+	if (view.error.status == PXP_OK) {
+		settlement.result = view.result;
+		settlement.n_result = view.n_result;
+		memcpy(settlement.descriptors, view.returned, sizeof(view.returned));
+		settlement.n_descriptors = view.n_returned;
+	} else {
+		task_view_fini(&view);
+	}
+	return settlement;
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "exec/task.h"
+#include "exec/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -139,28 +140,52 @@ static int put_in_memfd(const void *bytes, size_t n)
 	return fd;
 }
 
-static void send_answer(const struct worker *worker, struct pxp_task *view)
+static int64_t cpu_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static uint64_t peak_bytes(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+static void send_answer(const struct worker *worker, struct pxp_task *view,
+                        int64_t cpu_ns)
 {
 	struct answer_frame answer = {
-		.at = worker->at, .error = view->error, .n_result = view->n_result};
-	int memfd = -1;
+		.at = worker->at,
+		.error = view->error,
+		.cpu_ns = cpu_ns,
+		.peak_bytes = peak_bytes(),
+	};
+	int descriptors[FRAME_MAX_DESCRIPTORS], memfd = -1;
+	size_t n_inline = 0;
 
 	answer.at.kind = FRAME_ANSWER;
-	if (answer.error.status != PXP_OK)
-		answer.n_result = 0;
-	if (answer.n_result > INLINE_RESULT_BYTES) {
-		memfd = put_in_memfd(view->result, view->n_result);
-		answer.result_is_memfd = memfd >= 0;
-		if (memfd < 0) {
-			pxp_fail(&answer.error, PXP_ETASK,
-			         "no memfd for a result of %zu bytes: %s", view->n_result,
-			         strerrordesc_np(errno));
-			answer.n_result = 0;
-		}
+	if (answer.error.status == PXP_OK) {
+		answer.n_result = view->n_result;
+		answer.n_descriptors = view->n_returned;
+		memcpy(descriptors, view->returned, sizeof(view->returned));
 	}
-	channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result,
-	             answer.result_is_memfd ? 0 : (size_t)answer.n_result, &memfd,
-	             answer.result_is_memfd ? 1 : 0);
+	if (answer.n_result <= INLINE_RESULT_BYTES) {
+		n_inline = (size_t)answer.n_result;
+	} else if ((memfd = put_in_memfd(view->result, view->n_result)) >= 0) {
+		answer.result_is_memfd = 1;
+		descriptors[answer.n_descriptors] = memfd;
+	} else {
+		pxp_fail(&answer.error, PXP_ETASK,
+		         "no memfd for a result of %zu bytes: %s", view->n_result,
+		         strerrordesc_np(errno));
+		answer.n_result = answer.n_descriptors = 0;
+	}
+	channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
+	             descriptors, answer.n_descriptors + answer.result_is_memfd);
 	fd_close(&memfd);
 }
 
@@ -179,6 +204,8 @@ static void *read_input(int memfd, size_t n)
 static void run_task(struct worker *worker, const struct task_frame *task,
                      const void *body, const struct frame *frame)
 {
+	uint32_t slot = worker->at.slot;
+	int64_t began_ns = cpu_now_ns();
 	void *long_input = NULL;
 	struct pxp_task view = {
 		.input = body,
@@ -187,6 +214,8 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 		.n_descriptors = task->n_descriptors,
 		.output = task->has_output ? frame->descriptors[task->n_descriptors] : -1,
 		.context = worker->context,
+		.is_asked_to_end = &worker->page->slots[slot].is_asked_to_end,
+		.progress = &worker->page->slots[slot].progress,
 		.restart_deadline = restart_deadline,
 		.worker = worker,
 	};
@@ -201,8 +230,9 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 		              view.n_input);
 	else
 		task_run(task->run, &view);
-	send_answer(worker, &view);
-	free(view.result);
+	atomic_store(&worker->page->slots[slot].phase, PXP_PHASE_ANSWERING);
+	send_answer(worker, &view, cpu_now_ns() - began_ns);
+	task_view_fini(&view);
 	free(long_input);
 }
 
@@ -218,6 +248,7 @@ static void receive_task(struct worker *worker, const void *buffer,
 	uint64_t queued = slot_word(task.at.generation, SLOT_QUEUED);
 
 	atomic_store(&worker->page->slots[task.at.slot].started_ns, clock_now_ns());
+	atomic_store(&worker->page->slots[task.at.slot].phase, PXP_PHASE_RUNNING);
 	if (atomic_compare_exchange_strong(&worker->page->slots[task.at.slot].word,
 	                                   &queued,
 	                                   slot_word(task.at.generation, SLOT_STARTED)))
@@ -233,6 +264,7 @@ _Noreturn void worker_main(const struct worker_start *start)
 	struct frame frame;
 	uint32_t kind;
 
+	zygote_enter_worker();
 	follow_parent(start->parent);
 	reset_signals();
 	worker.page = map_page(start->page);

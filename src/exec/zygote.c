@@ -20,11 +20,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { MAX_DEPTH = 2 };
+
 /* One per process. The lock makes a request and its answer one step. */
 static struct {
 	struct lock lock;
 	pid_t pid;
 	int control;
+	unsigned
+		depth; /* of this process: 0, 1 in a worker, 2 in a worker of that one's pool */
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
 
 static pid_t wait_for(pid_t pid, int *ret_status)
@@ -104,6 +108,11 @@ _Noreturn static void zygote_main(int control)
 
 /* ---- in the main process ---- */
 
+void zygote_enter_worker(void)
+{
+	zygote.depth++;
+}
+
 static bool has_one_thread(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
@@ -124,6 +133,9 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 
 	if (zygote.control >= 0)
 		return PXP_OK;
+	if (zygote.depth >= MAX_DEPTH)
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "process pools are nested more than %d deep", MAX_DEPTH);
 	if (!has_one_thread())
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "the zygote must start before the process has threads");
