@@ -13,8 +13,9 @@
 #include <sys/wait.h>
 
 enum {
-	MAX_FRAMES_AT_ONCE =
-		16, /* from one worker, so that none keeps the others waiting */
+	/* From one worker, so that none keeps the others waiting. One is the rule, and asking
+	 * for more that are not there costs a system call each. */
+	MAX_FRAMES_AT_ONCE = 1,
 	MAX_LOG_AT_ONCE = 64 * 1024,
 	MAX_LAST_FRAMES = 1024, /* of a dead worker, whose children may hold its ends */
 	MAX_LAST_LOG = 1024 * 1024,
@@ -113,7 +114,7 @@ static bool seal(int output)
 	             F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
 }
 
-static void take_error(struct answer_frame *answer, const struct pool_worker *worker,
+static void take_error(struct answer_frame *answer, struct pool_worker *worker,
                        struct settlement *settlement)
 {
 	struct pxp_error *error = &settlement->outcome.error;
@@ -126,6 +127,7 @@ static void take_error(struct answer_frame *answer, const struct pool_worker *wo
 	}
 	pxp_fail(error, PXP_ETASK, "%s", answer->error.text);
 	error->code = answer->error.code;
+	pool_worker_read_log(worker, MAX_LOG_AT_ONCE);
 	settlement->log = pool_worker_log(worker, &settlement->outcome.n_log);
 }
 
@@ -145,7 +147,6 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 		return "answered what it was not asked";
 
 	settlement = settlement_at(worker, slot, now_ns);
-	pool_worker_read_log(worker, MAX_LOG_AT_ONCE);
 	if (answer.error.status == PXP_OK) {
 		settlement.state = PXP_FINISHED;
 		if (!take_result(&answer, buffer + sizeof(answer),

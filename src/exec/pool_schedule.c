@@ -237,6 +237,18 @@ int64_t pool_retire_ns(const struct process_pool *pool)
 	return first_ns;
 }
 
+bool pool_has_takers(const struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		const struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_ABSENT || pool_worker_is_idle(worker) ||
+		    pool_worker_can_prefetch(worker))
+			return true;
+	}
+	return false;
+}
+
 void pool_schedule(struct process_pool *pool, int64_t now_ns)
 {
 	if (pool->retry_ns >= 0 && pool->retry_ns <= now_ns)

@@ -95,13 +95,29 @@ static void move_deadlines(struct process_pool *pool, int64_t by_ns)
 	}
 }
 
+static enum pool_source source_of(const struct epoll_event *event)
+{
+	return (enum pool_source)(event->data.u64 & 0xff);
+}
+
+static void on_log(struct pool_worker *worker, struct process_pool *pool,
+                   const struct epoll_event *event)
+{
+	if (worker->log < 0 || worker->state >= WORKER_REAPING)
+		return;
+	pool_worker_read_log(worker, 1);
+	if (!(event->events &
+	      EPOLLIN)) /* everybody has closed it: it would be told for ever */
+		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
+}
+
 static void on_event(struct process_pool *pool, const struct epoll_event *event,
                      int64_t now_ns)
 {
 	struct pool_worker *worker = &pool->workers[event->data.u64 >> 8];
 	uint64_t count;
 
-	switch ((enum pool_source)(event->data.u64 & 0xff)) {
+	switch (source_of(event)) {
 	case SOURCE_WAKEUP:
 		if (read(pool->wakeup, &count, sizeof(count)) < 0)
 			return; /* EAGAIN: another event has told already */
@@ -115,11 +131,7 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event,
 			pool_on_socket(pool, worker, now_ns);
 		break;
 	case SOURCE_LOG:
-		if (worker->log >= 0 && worker->state < WORKER_REAPING)
-			pool_worker_read_log(worker, 1);
-		if (worker->log >= 0 && !(event->events & EPOLLIN))
-			epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
-		break;
+		break; /* read already */
 	case SOURCE_PIDFD:
 		if (worker->pidfd >= 0 && worker->state < WORKER_REAPING)
 			pool_on_death(pool, worker, now_ns);
@@ -154,15 +166,25 @@ static void wait_and_handle(struct process_pool *pool)
 	int64_t wake_ns = next_wake_ns(pool, before_ns), now_ns;
 	int n;
 
+	pool->wake_ns = wake_ns;
+	pool->has_takers = pool_has_takers(pool);
+	pool->is_asleep = true;
 	lock_release(&pool->executor.lock);
 	n = epoll_wait(pool->epoll, events, MAX_EVENTS,
 	               clock_poll_ms(before_ns, wake_ns));
 	now_ns = clock_now_ns();
 	lock_acquire(&pool->executor.lock);
+	pool->is_asleep = false;
 
 	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. */
 	if (wake_ns >= 0 && now_ns - wake_ns > (int64_t)GAP_MS * 1000000)
 		move_deadlines(pool, now_ns - wake_ns);
+	/* What a task wrote to its log before it answered is read before the answer, so that
+	 * it is not taken for the next one's. */
+	for (int i = 0; i < n; i++) {
+		if (source_of(&events[i]) == SOURCE_LOG)
+			on_log(&pool->workers[events[i].data.u64 >> 8], pool, &events[i]);
+	}
 	for (int i = 0; i < n; i++)
 		on_event(pool, &events[i], now_ns);
 	watch_time(pool, now_ns);
@@ -187,14 +209,28 @@ static void *supervisor_main(void *data)
 
 /* ---- the table ---- */
 
-static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
+static void wake_supervisor(struct process_pool *pool)
 {
 	const uint64_t one = 1;
 
-	(void)ret_error;
 	/* It fails only when the counter is full, and then it is readable as well. */
-	return write(pool_of(executor)->wakeup, &one, sizeof(one)) >= 0 ||
-	       errno == EAGAIN;
+	if (pool->is_asleep)
+		(void)!write(pool->wakeup, &one, sizeof(one));
+	pool->is_asleep = false;
+}
+
+/* A task that no worker could take yet is found when one becomes free; so most submissions
+ * need no system call. */
+static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
+{
+	struct process_pool *pool = pool_of(executor);
+	int64_t expires_ns = expiry_next_ns(&executor->expiry);
+
+	(void)ret_error;
+	if (pool->has_takers || executor->is_stopping ||
+	    (expires_ns >= 0 && (pool->wake_ns < 0 || expires_ns < pool->wake_ns)))
+		wake_supervisor(pool);
+	return true;
 }
 
 /* The worker and slot of a handed task; false when it is not there. */
@@ -287,7 +323,7 @@ static void pool_suspend(struct pxp_executor *executor, bool stop)
 	if (!stop)
 		move_deadlines(pool, now_ns - pool->suspended_ns);
 	pool->suspended_ns = stop ? now_ns : -1;
-	pool_wake(executor, NULL);
+	wake_supervisor(pool);
 }
 
 static void pool_stats(struct pxp_executor *executor,

@@ -18,6 +18,9 @@ struct process_pool {
 	pthread_t supervisor;
 	int epoll, wakeup; /* the eventfd by which other threads call the supervisor */
 	int control;       /* of the nursery; -1: it is gone */
+	bool is_asleep;    /* the supervisor waits, until wake_ns or an event */
+	bool has_takers;   /* asleep with room at a worker: a task shall wake it */
+	int64_t wake_ns;
 	pid_t nursery;
 
 	uint64_t generation; /* of the task handed out last */
@@ -54,6 +57,9 @@ bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
 /* pool_schedule.c: hand out what is queued, start workers that are missing, and, when the
  * pool is stopping and has nothing left, tell the workers to end. */
 void pool_schedule(struct process_pool *pool, int64_t now_ns);
+
+/* Whether a task that came now could be handed out, or would start a worker. */
+bool pool_has_takers(const struct process_pool *pool);
 
 /* When the next worker has been idle for too long; -1: none will. */
 int64_t pool_retire_ns(const struct process_pool *pool);

@@ -20,6 +20,7 @@ struct worker {
 	struct state_page *page;
 	void *context;
 	struct slot_frame at; /* of the task that runs */
+	int64_t cpu_ns;       /* that was used before it */
 };
 
 /* A sanitizer's leak check ends the process in its own way, without the reports that an
@@ -140,34 +141,32 @@ static int put_in_memfd(const void *bytes, size_t n)
 	return fd;
 }
 
-static int64_t cpu_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static uint64_t peak_bytes(void)
+/* What the process has used so far: one system call for both figures of an answer. */
+static void count_usage(struct worker *worker, struct answer_frame *answer)
 {
 	struct rusage usage;
+	int64_t cpu_ns;
 
-	return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+	if (getrusage(RUSAGE_SELF, &usage) != 0)
+		return;
+	cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+	         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+	answer->cpu_ns = cpu_ns - worker->cpu_ns;
+	answer->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+	worker->cpu_ns = cpu_ns;
 }
 
-static void send_answer(const struct worker *worker, struct pxp_task *view,
-                        int64_t cpu_ns)
+static void send_answer(struct worker *worker, struct pxp_task *view)
 {
 	struct answer_frame answer = {
 		.at = worker->at,
 		.error = view->error,
-		.cpu_ns = cpu_ns,
-		.peak_bytes = peak_bytes(),
 	};
 	int descriptors[FRAME_MAX_DESCRIPTORS], memfd = -1;
 	size_t n_inline = 0;
 
 	answer.at.kind = FRAME_ANSWER;
+	count_usage(worker, &answer);
 	if (answer.error.status == PXP_OK) {
 		answer.n_result = view->n_result;
 		answer.n_descriptors = view->n_returned;
@@ -205,7 +204,6 @@ static void run_task(struct worker *worker, const struct task_frame *task,
                      const void *body, const struct frame *frame)
 {
 	uint32_t slot = worker->at.slot;
-	int64_t began_ns = cpu_now_ns();
 	void *long_input = NULL;
 	struct pxp_task view = {
 		.input = body,
@@ -231,7 +229,7 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	else
 		task_run(task->run, &view);
 	atomic_store(&worker->page->slots[slot].phase, PXP_PHASE_ANSWERING);
-	send_answer(worker, &view, cpu_now_ns() - began_ns);
+	send_answer(worker, &view);
 	task_view_fini(&view);
 	free(long_input);
 }
