@@ -35,7 +35,7 @@ struct pxp_map_options {
 	bool unordered; /* give out what is done first */
 	int64_t timeout_ms;  /* for the whole map, from pxp_map_open(); 0 or less: none */
 	int64_t deadline_ms; /* for each item, as in pxp_task_options; 0: none */
-	unsigned retries;    /* for each chunk, after a crash; 0: none */
+	unsigned retries;    /* for each item, after it killed its worker; 0: none */
 };
 
 /* One result. */
@@ -52,11 +52,16 @@ struct pxp_map_item {
  *
  * run      for each input, as in pxp_executor_submit(); also when they go in chunks, where
  *          an item that fails costs that item, and one that kills the worker costs itself:
- *          the rest of its chunk is submitted again.
+ *          the rest of its chunk is submitted again, also those whose results were lost
+ *          with the worker: so they may run twice. In a chunk a task can return no
+ *          descriptor, a restart of its deadline does nothing, and a deadline is noticed
+ *          at twice its time at the latest.
  * next     asked for each input, in the thread that calls pxp_map_next().
  * options  NULL: all defaults.
  *
- * PXP_EINVAL  a wrong option: then, and on PXP_ENOMEM, *ret_map is NULL.
+ * The executor may be destroyed before the map: then no more can be submitted.
+ *
+ * PXP_EINVAL  a wrong option, or one for processes (deadline_ms, retries) elsewhere: then, and on PXP_ENOMEM, *ret_map is NULL.
  */
 enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
                              pxp_input_fn *next, void *data,
@@ -68,16 +73,17 @@ enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
  *
  * PXP_OK         *ret_item is filled; look at its error.
  * PXP_ESTATE     the end.
- * PXP_ETIMEOUT   the map's time is over: what has not begun is cancelled, and the map is at
- *                its end.
- * PXP_EDEADLK    asked in a callback or task of the executor.
+ * PXP_ETIMEOUT   the map's time is over, and what comes next is not done: what has not
+ *                begun is cancelled, what has is asked to end, and the map is at its end.
+ * PXP_EDEADLK    would have to wait, in a callback or task of the executor.
  * any other      what the source said, or why nothing can be submitted any more (PXP_ESHUTDOWN,
  *                PXP_EBROKEN, PXP_ENOMEM): the map is at its end.
  */
 enum pxp_status pxp_map_next(struct pxp_map *map, struct pxp_map_item *ret_item);
 
-/** End it, at any point: what has not begun is cancelled, results not taken are freed. NULL
- *  is fine. */
+/** End it, at any point: what has not begun is cancelled, what has is asked to end
+ *  (pxp_task_is_cancelled()) and not waited for, results not taken are freed. NULL is
+ *  fine. */
 void pxp_map_close(struct pxp_map *map);
 
 #ifdef __cplusplus

@@ -73,8 +73,8 @@ enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t 
 
 	for (size_t i = 0; i < n; i++) {
 		if (seen_add(&seen, futures[i]))
-			iteration->entries[iteration->n++].future =
-				pxp_future_acquire(futures[i]);
+			iteration->entries[iteration->n++].future = pxp_future_acquire(
+				futures[i]);
 	}
 	free(seen.slots);
 

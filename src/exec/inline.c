@@ -34,7 +34,8 @@ static bool inline_wake(struct pxp_executor *executor, struct pxp_error *ret_err
 	inline_of(executor)->n_running++;
 	/* As of a pool, the first task after an initialiser that failed learns why, and those
 	 * that come later are refused. */
-	executor->broken = inline_of(executor)->failure;
+	if (inline_of(executor)->failure.status != PXP_OK)
+		executor->broken = inline_of(executor)->failure;
 	task->attempts = 1;
 	future_start(task->future);
 	return true;
@@ -42,9 +43,8 @@ static bool inline_wake(struct pxp_executor *executor, struct pxp_error *ret_err
 
 static struct settlement run(struct inline_executor *self, struct task *task)
 {
-	struct settlement broken = {.state = PXP_FAILED,
-	                            .outcome.error = self->failure,
-	                            .output = -1};
+	struct settlement broken = {
+		.state = PXP_FAILED, .outcome.error = self->failure, .output = -1};
 
 	return self->failure.status == PXP_OK ? task_run_here(task, self->context)
 	                                      : broken;
@@ -164,10 +164,10 @@ static void initialise(struct inline_executor *self)
 	const struct pxp_executor_options *options = &self->executor.options;
 	struct pxp_error error = {0};
 
-	self->is_initialised =
-		!options->initialise ||
-		options->initialise(options->init_bytes, options->n_init_bytes,
-	                            &self->context, &error) == PXP_OK;
+	self->is_initialised = !options->initialise ||
+	                       options->initialise(options->init_bytes,
+	                                           options->n_init_bytes, &self->context,
+	                                           &error) == PXP_OK;
 	if (!self->is_initialised)
 		pxp_fail(&self->failure, PXP_EBROKEN, "%s", error.text);
 }
@@ -180,7 +180,8 @@ enum pxp_status inline_create(const struct pxp_executor_options *options,
 
 	if (!self || executor_init(&self->executor, &inline_table, options) != PXP_OK) {
 		free(self);
-		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for an inline executor");
+		return pxp_fail(ret_error, PXP_ENOMEM,
+		                "no memory for an inline executor");
 	}
 	cond_init(&self->is_idle);
 	initialise(self);

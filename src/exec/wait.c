@@ -50,8 +50,8 @@ static bool one_is_ours(struct pxp_future *const *futures, size_t n)
 	return false;
 }
 
-static void watch_until(struct pxp_future *const *futures, size_t n, struct watch *watches,
-                        struct quota quota, int64_t deadline_ns)
+static void watch_until(struct pxp_future *const *futures, size_t n,
+                        struct watch *watches, struct quota quota, int64_t deadline_ns)
 {
 	struct waiter waiter;
 

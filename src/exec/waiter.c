@@ -25,8 +25,8 @@ static bool has_enough(const struct waiter *waiter)
 /* With the future's lock held. Once ours is released the watch belongs to who takes it. */
 static void tell(struct future_hook *hook, enum pxp_future_state state)
 {
-	struct watch *watch =
-		(struct watch *)((char *)hook - offsetof(struct watch, hook));
+	struct watch *watch = (struct watch *)((char *)hook -
+	                                       offsetof(struct watch, hook));
 	struct waiter *waiter = watch->waiter;
 
 	lock_acquire(&waiter->lock);
