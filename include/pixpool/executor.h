@@ -31,9 +31,12 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error);
 
 /**
  * End the zygote and wait for it, so that its whole tree is counted as this process's
- * children. Destroy every process pool before. Fine when it was not started.
+ * children.
+ *
+ * PXP_OK      it is gone, or was never there.
+ * PXP_ESTATE  a process pool is not destroyed yet: nothing was done.
  */
-void pxp_zygote_stop(void);
+enum pxp_status pxp_zygote_stop(void);
 
 struct pxp_executor;
 
@@ -47,7 +50,8 @@ enum pxp_executor_kind {
 #define PXP_UNLIMITED SIZE_MAX
 
 /** Once in each process pool, before its workers are forked from there: what is slow to
- *  load. Not PXP_OK: the pool is broken, with error as the reason. */
+ *  load. It must leave no thread running; what it writes to standard error is lost. Not
+ *  PXP_OK: the pool is broken, with error as the reason. */
 typedef enum pxp_status pxp_preload_fn(struct pxp_error *ret_error);
 
 /** Once in each worker, before its first task. bytes are a copy of init_bytes. What is
@@ -79,9 +83,12 @@ struct pxp_executor_options {
 	pxp_preload_fn *preload;
 	pxp_lock_down_fn *lock_down;
 	size_t max_tasks_per_worker; /* then it is replaced; 0: unlimited */
-	int64_t idle_timeout_ms; /* then an idle worker ends, until it is needed again;
+	size_t max_result; /* bytes of one task's result; 0: 256 MiB. More breaks the
+	                          * protocol; an output may be as long as it likes */
+	int64_t start_timeout_ms; /* for a worker to be ready, once forked; 0: a minute */
+	int64_t idle_timeout_ms;  /* then an idle worker ends, until it is needed again;
 	                               * 0: never */
-	unsigned max_crashes;    /* workers in a row that die of themselves, with no task
+	unsigned max_crashes;     /* workers in a row that die of themselves, with no task
 	                               * answered between: then the pool is broken. From the
 	                               * third on each replacement waits twice as long, up to a
 	                               * second. 0: 100; UINT_MAX: unlimited */
@@ -136,6 +143,7 @@ struct pxp_task_options {
  * PXP_EDEADLK    would have to wait, in a callback or task of this executor.
  * PXP_EINVAL     a wrong option.
  * PXP_ENOMEM     no memory.
+ * PXP_ESYS       no thread to be had (threads).
  * On all but PXP_OK the descriptors are still the caller's.
  */
 enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *run,
@@ -159,8 +167,9 @@ enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_
                                         struct pxp_future **ret_future);
 
 enum pxp_shutdown {
-	PXP_SHUTDOWN_WAIT = 1,           /* return when nothing runs any more */
-	PXP_SHUTDOWN_CANCEL_PENDING = 2, /* cancel what has not begun */
+	PXP_SHUTDOWN_WAIT = 1, /* return when nothing runs any more */
+	/* Cancel what has not begun, or waits to be begun again after a crash. */
+	PXP_SHUTDOWN_CANCEL_PENDING = 2,
 	PXP_SHUTDOWN_KILL = 4 /* kill the workers; what they had is cancelled */
 };
 
@@ -189,7 +198,7 @@ struct pxp_executor_stats {
 	size_t n_prefetched; /* handed to a worker that has not begun them */
 	size_t n_running;
 	unsigned n_workers; /* alive: starting, idle or busy */
-	uint64_t n_done;     /* tasks settled so far, however they ended */
+	uint64_t n_done;    /* tasks settled so far, however they ended */
 	uint64_t n_spawned; /* workers started so far */
 	uint64_t n_crashed; /* workers that died of themselves */
 	uint64_t n_killed;  /* workers that were killed for a deadline or a breach */

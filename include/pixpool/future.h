@@ -82,7 +82,8 @@ bool pxp_future_is_done(struct pxp_future *future);
  *
  * timeout_ms  milliseconds; 0 polls, PXP_FOREVER does not time out.
  *
- * PXP_OK        done. This says nothing about the task: ask for its outcome.
+ * PXP_OK        done. This says nothing about the task: ask for its outcome. Its callbacks
+ *               may still be running, in another thread.
  * PXP_ETIMEOUT  still pending or running.
  * PXP_EDEADLK   asked in a callback or a task of the executor that would have to run it.
  */
@@ -173,7 +174,8 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
  */
 struct pxp_future *pxp_promise_create(void);
 
-/** Pending to running. False when it is cancelled or done: then do not begin. */
+/** Pending to running. False when it is cancelled or done (then do not begin), or is no
+ *  promise. */
 bool pxp_promise_start(struct pxp_future *promise);
 
 /**
@@ -182,11 +184,12 @@ bool pxp_promise_start(struct pxp_future *promise);
  * bytes  moved in on PXP_OK: *bytes comes back NULL. May point to NULL with n 0.
  *
  * PXP_ESTATE  done before: nothing changed, and *bytes is still yours.
+ * PXP_EINVAL  the future is an executor's, which settles it itself.
  */
 enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n);
 
 /** Settle it as failed (cancelled when status is PXP_ECANCELLED). The status must not be
- *  PXP_OK (PXP_EINVAL). PXP_ESTATE as above. */
+ *  PXP_OK (PXP_EINVAL). PXP_ESTATE and PXP_EINVAL as above. */
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,
                                  const struct pxp_error *error);
 

@@ -15,12 +15,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { DEFAULT_MAX_PENDING = 1024, MAX_WORKERS = 1024 };
+enum {
+	DEFAULT_MAX_PENDING = 1024,
+	DEFAULT_START_TIMEOUT_MS = 60 * 1000,
+	MAX_WORKERS = 1024,
+};
 
 static const size_t default_max_pending_bytes = 64 * 1024 * 1024;
+static const size_t default_max_result = 256 * 1024 * 1024;
 
 /* What this thread works for, the innermost first. */
 static _Thread_local struct executor_role *thread_role;
@@ -110,9 +114,13 @@ enum pxp_status executor_init(struct pxp_executor *executor,
 		executor->options.max_pending = DEFAULT_MAX_PENDING;
 	if (options->max_pending_bytes == 0)
 		executor->options.max_pending_bytes = default_max_pending_bytes;
+	if (options->max_result == 0)
+		executor->options.max_result = default_max_result;
+	if (options->start_timeout_ms == 0)
+		executor->options.start_timeout_ms = DEFAULT_START_TIMEOUT_MS;
 	set_name(executor, options->name);
 
-	atomic_init(&executor->completions, -1);
+	executor->completions = -1;
 	atomic_init(&executor->n_references, 1);
 	lock_init(&executor->lock);
 	cond_init(&executor->has_room);
@@ -122,13 +130,17 @@ enum pxp_status executor_init(struct pxp_executor *executor,
 
 void executor_fini(struct pxp_executor *executor)
 {
-	if (executor->completions >= 0)
-		close(executor->completions);
+	fd_close(&executor->completions);
 	expiry_fini(&executor->expiry);
 	cond_fini(&executor->has_ended);
 	cond_fini(&executor->has_room);
 	lock_fini(&executor->lock);
 	free((void *)executor->options.init_bytes);
+}
+
+bool executor_has_frames(const struct pxp_executor *executor)
+{
+	return executor->options.kind == PXP_PROCESSES;
 }
 
 void executor_acquire(struct pxp_executor *executor)
@@ -146,21 +158,22 @@ void executor_release(struct pxp_executor *executor)
 static bool is_for_processes(const struct pxp_executor_options *options)
 {
 	return options->preload || options->lock_down ||
-	       options->max_tasks_per_worker > 0 || options->idle_timeout_ms != 0 ||
+	       options->max_tasks_per_worker > 0 || options->max_result > 0 ||
+	       options->idle_timeout_ms != 0 || options->start_timeout_ms != 0 ||
 	       options->max_crashes > 0;
 }
 
 static const char *what_is_wrong(const struct pxp_executor_options *options)
 {
 	if (options->kind != PXP_PROCESSES && is_for_processes(options))
-		return "preload, lock_down, max_tasks_per_worker, idle_timeout_ms and "
-		       "max_crashes are for processes";
+		return "preload, lock_down, max_tasks_per_worker, max_result, idle_timeout_ms, "
+		       "start_timeout_ms and max_crashes are for processes";
 	if (options->n_workers > MAX_WORKERS)
 		return "n_workers is over 1024";
 	if (options->n_init_bytes > 0 && !options->init_bytes)
 		return "n_init_bytes without init_bytes";
-	if (options->idle_timeout_ms < 0)
-		return "idle_timeout_ms is negative";
+	if (options->idle_timeout_ms < 0 || options->start_timeout_ms < 0)
+		return "idle_timeout_ms or start_timeout_ms is negative";
 	return NULL;
 }
 
@@ -185,120 +198,6 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 	}
 	return pxp_fail(ret_error, PXP_EINVAL, "no such kind of executor: %d",
 	                (int)options->kind);
-}
-
-/* ---- the queue ---- */
-
-static void queue_remove(struct pxp_executor *executor, struct task *task)
-{
-	task_list_remove(&executor->queue, task);
-	expiry_remove(&executor->expiry, task);
-	executor->n_queued_bytes -= task->n_input;
-	if (executor->n_waiting > 0)
-		cond_broadcast(&executor->has_room);
-}
-
-struct task *executor_take(struct pxp_executor *executor)
-{
-	struct task *task = executor->queue.first;
-
-	if (!task)
-		return NULL;
-	queue_remove(executor, task);
-	task->place = TASK_HANDED;
-	return task;
-}
-
-void executor_return(struct pxp_executor *executor, struct task *task)
-{
-	/* It had begun, or was about to: from here on it does not expire. */
-	task->expires_ns = -1;
-	task->place = TASK_QUEUED;
-	task_list_prepend(&executor->queue, task);
-	executor->n_queued_bytes += task->n_input;
-}
-
-struct task_list executor_take_all(struct pxp_executor *executor)
-{
-	struct task_list list = {0};
-	struct task *task;
-
-	while ((task = executor_take(executor))) {
-		task_detach(task);
-		task_list_append(&list, task);
-	}
-	return list;
-}
-
-struct task_list executor_take_expired(struct pxp_executor *executor, int64_t now_ns)
-{
-	struct task_list expired = {0};
-
-	while (executor->expiry.n > 0 && expiry_next_ns(&executor->expiry) <= now_ns) {
-		struct task *task = executor->expiry.tasks[0];
-
-		queue_remove(executor, task);
-		task_detach(task);
-		task_list_append(&expired, task);
-	}
-	return expired;
-}
-
-static bool has_room(const struct pxp_executor *executor, const struct task *task)
-{
-	const struct pxp_executor_options *options = &executor->options;
-
-	if (executor->queue.n == 0)
-		return true;
-	return executor->queue.n < options->max_pending &&
-	       executor->n_queued_bytes <= options->max_pending_bytes &&
-	       task->n_input <= options->max_pending_bytes - executor->n_queued_bytes;
-}
-
-/* Why the task is not taken now, having waited for room until deadline_ns (0: not at all,
- * -1: for ever); the lock is held. */
-static enum pxp_status wait_for_room(struct pxp_executor *executor,
-                                     const struct task *task, int64_t deadline_ns)
-{
-	bool has_time = deadline_ns != 0;
-
-	while (!executor->is_stopping && executor->broken.status == PXP_OK &&
-	       !has_room(executor, task)) {
-		if (!has_time)
-			return PXP_EAGAIN;
-		if (executor_is_ours(executor))
-			return PXP_EDEADLK;
-		executor->n_waiting++;
-		has_time = cond_wait_until(&executor->has_room, &executor->lock,
-		                           deadline_ns);
-		executor->n_waiting--;
-	}
-	if (executor->is_stopping)
-		return PXP_ESHUTDOWN;
-	return executor->broken.status == PXP_OK ? PXP_OK : PXP_EBROKEN;
-}
-
-static enum pxp_status enqueue(struct pxp_executor *executor, struct task *task,
-                               int64_t deadline_ns)
-{
-	enum pxp_status status;
-
-	lock_acquire(&executor->lock);
-	status = wait_for_room(executor, task, deadline_ns);
-	if (status == PXP_OK && task->expires_ns >= 0 &&
-	    !expiry_reserve(&executor->expiry))
-		status = PXP_ENOMEM;
-	if (status == PXP_OK) {
-		task_list_append(&executor->queue, task);
-		expiry_add(&executor->expiry, task);
-		executor->n_queued_bytes += task->n_input;
-		if (!executor->table->wake(executor, NULL)) {
-			queue_remove(executor, task);
-			status = PXP_ESYS;
-		}
-	}
-	lock_release(&executor->lock);
-	return status;
 }
 
 /* ---- submission ---- */
@@ -340,7 +239,7 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 		return PXP_ENOMEM;
 	/* Once it is queued the task may be gone at any time; the future is held by us. */
 	future = pxp_future_acquire(task->future);
-	status = enqueue(executor, task, deadline_ns);
+	status = executor_enqueue(executor, task, deadline_ns);
 	if (status != PXP_OK) {
 		task->n_descriptors = 0; /* still the caller's */
 		task_destroy(task);
@@ -384,72 +283,6 @@ enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_
 	return submit(executor, run, input, n_input, options, 0, ret_future);
 }
 
-/* ---- settling ---- */
-
-void executor_settle(struct pxp_executor *executor, struct task *task,
-                     struct settlement *settlement)
-{
-	const uint64_t one = 1;
-	int completions;
-
-	/* Counted first: a descriptor that is made in between begins with it. */
-	atomic_fetch_add(&executor->n_done, 1);
-	completions = atomic_load(&executor->completions);
-	task_settle(task, settlement);
-	/* It fails only when the counter is full, and then it is readable as well. */
-	if (completions >= 0)
-		(void)!write(completions, &one, sizeof(one));
-}
-
-void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
-                          const struct pxp_error *error)
-{
-	while (list->first) {
-		struct task *task = list->first;
-		struct settlement settlement = {
-			.state = error->status == PXP_ECANCELLED ? PXP_CANCELLED
-		                                                 : PXP_FAILED,
-			.outcome.error = *error,
-			.output = -1,
-		};
-
-		task_list_remove(list, task);
-		executor_settle(executor, task, &settlement);
-	}
-}
-
-void executor_settle_expired(struct pxp_executor *executor, struct task_list *expired)
-{
-	struct pxp_error error;
-
-	pxp_fail(&error, PXP_EQUEUED,
-	         "it had not begun when its time in the queue was over");
-	executor_settle_list(executor, expired, &error);
-}
-
-int pxp_executor_descriptor(struct pxp_executor *executor)
-{
-	int descriptor;
-
-	lock_acquire(&executor->lock);
-	if (executor->completions < 0)
-		executor->completions = eventfd((unsigned)executor->n_done,
-		                                EFD_CLOEXEC | EFD_NONBLOCK);
-	descriptor = executor->completions;
-	lock_release(&executor->lock);
-	return descriptor;
-}
-
-uint64_t pxp_executor_acknowledge(struct pxp_executor *executor)
-{
-	int descriptor = pxp_executor_descriptor(executor);
-	uint64_t count;
-
-	if (descriptor < 0 || read(descriptor, &count, sizeof(count)) != sizeof(count))
-		return 0;
-	return count;
-}
-
 /* ---- for futures ---- */
 
 bool executor_has_begun(struct pxp_executor *executor, struct pxp_future *future)
@@ -490,12 +323,37 @@ static bool take_back(struct pxp_executor *executor, struct task *task,
 		return false; /* between two attempts it is running */
 	if (task->place == TASK_HANDED)
 		return executor->table->take_back(executor, task);
-	queue_remove(executor, task);
+	executor_remove(executor, task);
 	return true;
 }
 
-bool executor_withdraw(struct pxp_executor *executor, struct pxp_future *future,
-                       enum pxp_cancel force)
+/* A thread that settles what it took off an executor: nobody who waits for the executor's
+ * end gets away before, and a callback that would wait for it is told so. */
+static void begin_settling(struct pxp_executor *executor)
+{
+	executor->n_settling++;
+}
+
+static void end_settling(struct pxp_executor *executor)
+{
+	lock_acquire(&executor->lock);
+	if (--executor->n_settling == 0)
+		cond_broadcast(&executor->has_ended);
+	lock_release(&executor->lock);
+}
+
+static void settle_cancelled(struct pxp_executor *executor, struct pxp_future *future)
+{
+	struct settlement cancelled = settlement_cancelled("cancelled");
+	struct executor_role role;
+
+	executor_enter(&role, executor);
+	future_settle(future, &cancelled);
+	executor_leave(&role);
+}
+
+void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
+                     enum pxp_cancel force)
 {
 	struct task *task;
 	bool is_taken, is_killed = false;
@@ -505,18 +363,22 @@ bool executor_withdraw(struct pxp_executor *executor, struct pxp_future *future,
 	is_taken = task && take_back(executor, task, force);
 	if (is_taken) {
 		task_detach(task);
-		atomic_fetch_add(&executor->n_done, 1);
 	} else if (task && force != PXP_CANCEL_PENDING) {
 		atomic_store(&task->is_asked_to_end, true);
 		if (task->place == TASK_HANDED)
 			is_killed = executor->table->end(executor, task,
 			                                 force == PXP_CANCEL_KILL);
 	}
+	begin_settling(executor);
 	lock_release(&executor->lock);
 
 	if (is_taken)
 		task_destroy(task);
-	return is_taken || is_killed;
+	if (is_taken || is_killed)
+		settle_cancelled(executor, future);
+	if (is_taken)
+		executor_tell(executor);
+	end_settling(executor);
 }
 
 /* ---- shutdown ---- */
@@ -528,16 +390,17 @@ static void join_once(struct pxp_executor *executor)
 	lock_acquire(&executor->lock);
 	is_first = !executor->is_joining;
 	executor->is_joining = true;
-	while (!is_first && !executor->has_joined)
-		cond_wait(&executor->has_ended, &executor->lock);
 	lock_release(&executor->lock);
-	if (!is_first)
-		return;
+	if (is_first)
+		executor->table->join(executor);
 
-	executor->table->join(executor);
 	lock_acquire(&executor->lock);
-	executor->has_joined = true;
-	cond_broadcast(&executor->has_ended);
+	if (is_first) {
+		executor->has_joined = true;
+		cond_broadcast(&executor->has_ended);
+	}
+	while (!executor->has_joined || executor->n_settling > 0)
+		cond_wait(&executor->has_ended, &executor->lock);
 	lock_release(&executor->lock);
 }
 
@@ -557,30 +420,43 @@ static struct task_list take_pending(struct pxp_executor *executor)
 	return list;
 }
 
-enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags)
+static void settle_pending(struct pxp_executor *executor, struct task_list *pending)
 {
-	struct task_list cancelled = {0};
+	struct executor_role role;
 	struct pxp_error why;
 
+	pxp_fail(&why, PXP_ECANCELLED, "cancelled: the executor was shut down");
+	executor_enter(&role, executor);
+	executor_settle_list(executor, pending, &why);
+	executor_leave(&role);
+}
+
+enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags)
+{
+	bool would_wait_for_itself = executor_is_ours(executor);
+	struct task_list pending = {0};
+
+	/* A callback of what is settled here may destroy the executor. */
+	executor_acquire(executor);
 	lock_acquire(&executor->lock);
 	executor->is_stopping = true;
+	executor->table->suspend(executor, false);
 	if (flags & (PXP_SHUTDOWN_CANCEL_PENDING | PXP_SHUTDOWN_KILL))
-		cancelled = take_pending(executor);
+		pending = take_pending(executor);
 	if (flags & PXP_SHUTDOWN_KILL)
 		executor->table->kill(executor);
 	cond_broadcast(&executor->has_room);
 	executor->table->wake(executor, NULL);
+	begin_settling(executor);
 	lock_release(&executor->lock);
 
-	pxp_fail(&why, PXP_ECANCELLED, "cancelled: the executor was shut down");
-	executor_settle_list(executor, &cancelled, &why);
+	settle_pending(executor, &pending);
+	end_settling(executor);
 
-	if (!(flags & PXP_SHUTDOWN_WAIT))
-		return PXP_OK;
-	if (executor_is_ours(executor))
-		return PXP_EDEADLK;
-	join_once(executor);
-	return PXP_OK;
+	if (flags & PXP_SHUTDOWN_WAIT && !would_wait_for_itself)
+		join_once(executor);
+	executor_release(executor);
+	return flags & PXP_SHUTDOWN_WAIT && would_wait_for_itself ? PXP_EDEADLK : PXP_OK;
 }
 
 void pxp_executor_destroy(struct pxp_executor *executor)

@@ -46,8 +46,6 @@ struct pxp_executor {
 	struct pxp_executor_options options; /* with defaults filled in, bytes copied */
 	atomic_uint n_references;
 	char name[16];
-	atomic_uint_least64_t n_done;
-	atomic_int completions; /* eventfd that counts settled tasks, or -1 */
 
 	struct lock lock;      /* guards all below */
 	struct cond has_room;  /* the queue shrank, or no more is taken */
@@ -57,7 +55,10 @@ struct pxp_executor {
 	size_t n_queued_bytes; /* the inputs of the queue */
 	struct expiry expiry;  /* those of the queue that have to begin by a time */
 	bool is_stopping;      /* pxp_executor_shutdown() was called */
+	uint64_t n_submitted, n_done;
+	int completions; /* eventfd that counts settled tasks, or -1 */
 	bool is_joining, has_joined;
+	unsigned n_settling;     /* threads of others that settle what they took off */
 	struct pxp_error broken; /* status PXP_OK while it can run tasks */
 };
 
@@ -70,8 +71,19 @@ enum pxp_status executor_init(struct pxp_executor *executor,
                               const struct pxp_executor_options *options);
 void executor_fini(struct pxp_executor *executor);
 
+/* Whether its tasks go to workers in frames. */
+bool executor_has_frames(const struct pxp_executor *executor);
+
 void executor_acquire(struct pxp_executor *executor);
 void executor_release(struct pxp_executor *executor); /* NULL is fine */
+
+/* Queue a task and wake who is to run it. Waits for room until deadline_ns: 0 not at all,
+ * -1 for ever. Errors as of pxp_executor_submit(). */
+enum pxp_status executor_enqueue(struct pxp_executor *executor, struct task *task,
+                                 int64_t deadline_ns);
+
+/* Take a task out of the queue; tells who waits for room. With the lock held. */
+void executor_remove(struct pxp_executor *executor, struct task *task);
 
 /* The next task of the queue, or NULL; tells who waits for room. With the lock held. */
 struct task *executor_take(struct pxp_executor *executor);
@@ -90,6 +102,8 @@ struct task_list executor_take_all(struct pxp_executor *executor);
 /* Settle a detached task, count it and tell the completion descriptor; without the lock. */
 void executor_settle(struct pxp_executor *executor, struct task *task,
                      struct settlement *settlement);
+/* Count one more that is done, and tell the completion descriptor. Without the lock. */
+void executor_tell(struct pxp_executor *executor);
 /* The same for a list, cancelled or failed with error. */
 void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
                           const struct pxp_error *error);
@@ -98,10 +112,10 @@ void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
 struct pxp_progress executor_progress(struct pxp_executor *executor,
                                       struct pxp_future *future);
 bool executor_has_begun(struct pxp_executor *executor, struct pxp_future *future);
-/* Take its task out of the executor's hands, if no worker has begun it; else do to it what
- * force says. Whether the future may be settled as cancelled now. */
-bool executor_withdraw(struct pxp_executor *executor, struct pxp_future *future,
-                       enum pxp_cancel force);
+/* Take its task out of the executor's hands, if no worker has begun it, else do to it what
+ * force says; and settle it, if it is cancelled by that. */
+void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
+                     enum pxp_cancel force);
 
 /* What a thread works for. A task of an inline executor may run inside one of another. */
 struct executor_role {

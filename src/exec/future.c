@@ -16,6 +16,7 @@ struct callback {
 
 struct pxp_future {
 	atomic_uint n_references;
+	bool is_promise;   /* for good: no executor settles it */
 	struct task *task; /* guarded by the executor's lock */
 
 	struct lock lock;       /* guards all below */
@@ -33,12 +34,41 @@ static bool is_done(enum pxp_future_state state)
 	return state >= PXP_FINISHED;
 }
 
+struct settlement settlement_of(enum pxp_future_state state)
+{
+	return (struct settlement){.state = state, .output = -1, .long_result = -1};
+}
+
 struct settlement settlement_cancelled(const char *why)
 {
-	struct settlement settlement = {.state = PXP_CANCELLED, .output = -1};
+	struct settlement settlement = settlement_of(PXP_CANCELLED);
 
 	pxp_fail(&settlement.outcome.error, PXP_ECANCELLED, "%s", why);
 	return settlement;
+}
+
+void settlement_load(struct settlement *settlement)
+{
+	size_t n = settlement->n_result;
+	struct pxp_error error;
+	ssize_t got;
+
+	if (settlement->long_result < 0)
+		return;
+	settlement->result = malloc(n);
+	got = settlement->result
+	              ? fd_pread_full(settlement->long_result, settlement->result, n, 0)
+	              : -1;
+	fd_close(&settlement->long_result);
+	if (got == (ssize_t)n)
+		return;
+	if (settlement->result)
+		pxp_fail(&error, PXP_EPROTO, "the result became shorter than it was");
+	else
+		pxp_fail(&error, PXP_ENOMEM, "no memory for a result of %zu bytes", n);
+	settlement_fini(settlement);
+	settlement->state = PXP_FAILED;
+	settlement->outcome.error = error;
 }
 
 void settlement_fini(struct settlement *settlement)
@@ -48,6 +78,7 @@ void settlement_fini(struct settlement *settlement)
 	settlement->result = NULL;
 	settlement->log = NULL;
 	fd_close(&settlement->output);
+	fd_close(&settlement->long_result);
 	for (unsigned i = 0; i < settlement->n_descriptors; i++)
 		fd_close(&settlement->descriptors[i]);
 	settlement->n_descriptors = 0;
@@ -63,7 +94,8 @@ struct pxp_future *future_create(struct pxp_executor *executor)
 	lock_init(&future->lock);
 	cond_init(&future->is_settled);
 	future->executor = executor;
-	future->settled.output = -1;
+	future->is_promise = !executor;
+	future->settled.output = future->settled.long_result = -1;
 	future->last = &future->first;
 	return future;
 }
@@ -343,7 +375,7 @@ int pxp_future_take_output(struct pxp_future *future)
 	lock_acquire(&future->lock);
 	if (future->state == PXP_FINISHED) {
 		output = future->settled.output;
-		future->settled.output = -1;
+		future->settled.output = future->settled.long_result = -1;
 	}
 	lock_release(&future->lock);
 	return output;
@@ -359,12 +391,11 @@ bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force)
 	struct pxp_executor *executor = future_executor(future);
 	struct settlement cancelled = settlement_cancelled("cancelled");
 
-	/* An executor's task is taken out of its hands first; then nobody else settles. One
-	 * that a worker is killed for is running. */
-	if (!executor)
+	/* An executor takes its task out of its own hands first. */
+	if (executor)
+		executor_cancel(executor, future, force);
+	else
 		settle(future, &cancelled, PXP_PENDING);
-	else if (executor_withdraw(executor, future, force))
-		settle(future, &cancelled, PXP_RUNNING);
 	executor_release(executor);
 	return pxp_future_state(future) == PXP_CANCELLED;
 }
@@ -403,16 +434,24 @@ struct pxp_future *pxp_promise_create(void)
 	return future_create(NULL);
 }
 
+static bool is_promise(const struct pxp_future *future)
+{
+	return future->is_promise;
+}
+
 bool pxp_promise_start(struct pxp_future *promise)
 {
-	return future_start(promise);
+	return is_promise(promise) && future_start(promise);
 }
 
 enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n)
 {
-	struct settlement finished = {
-		.state = PXP_FINISHED, .result = *bytes, .n_result = n, .output = -1};
+	struct settlement finished = settlement_of(PXP_FINISHED);
 
+	finished.result = *bytes;
+	finished.n_result = n;
+	if (!is_promise(promise))
+		return PXP_EINVAL;
 	if (!future_settle(promise, &finished))
 		return PXP_ESTATE;
 	*bytes = NULL;
@@ -422,12 +461,11 @@ enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, siz
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,
                                  const struct pxp_error *error)
 {
-	struct settlement failed = {
-		.state = PXP_FAILED, .outcome.error = *error, .output = -1};
+	struct settlement failed = settlement_of(
+		error->status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED);
 
-	if (error->status == PXP_OK)
+	if (error->status == PXP_OK || !is_promise(promise))
 		return PXP_EINVAL;
-	if (error->status == PXP_ECANCELLED)
-		failed.state = PXP_CANCELLED;
+	failed.outcome.error = *error;
 	return future_settle(promise, &failed) ? PXP_OK : PXP_ESTATE;
 }

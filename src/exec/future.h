@@ -13,13 +13,21 @@ struct settlement {
 	struct pxp_outcome outcome;
 	void *result; /* malloc(), or NULL */
 	size_t n_result;
-	char *log;  /* malloc(), or NULL: what outcome.log points to */
-	int output; /* descriptor, or -1 */
+	int long_result; /* a memfd that the result is still to be read from, or -1 */
+	char *log;       /* malloc(), or NULL: what outcome.log points to */
+	int output;      /* descriptor, or -1 */
 	int descriptors[PXP_MAX_DESCRIPTORS];
 	unsigned n_descriptors;
 };
 
 struct settlement settlement_cancelled(const char *why);
+
+/* An empty one of this state. */
+struct settlement settlement_of(enum pxp_future_state state);
+
+/* Read the long result, which may take its time: without a lock. When it cannot be had the
+ * settlement becomes a failure. */
+void settlement_load(struct settlement *settlement);
 
 /* Free what a settlement still owns. */
 void settlement_fini(struct settlement *settlement);

@@ -24,8 +24,9 @@ struct nursery {
 	struct nursery_frame pool;
 	const void *init_bytes;
 	int control;
-	bool is_loaded;
-	pid_t *children; /* those not reaped; 0 is a free place */
+	bool is_loaded, has_failed;
+	struct broken_frame failure; /* of the preload: it is tried once */
+	pid_t *children;             /* those not reaped; 0 is a free place */
 	size_t n_children;
 };
 
@@ -66,16 +67,18 @@ static void kill_and_wait(pid_t pid)
 
 static bool load(struct nursery *nursery)
 {
-	struct broken_frame broken = {.kind = FRAME_UNLOADED};
+	struct broken_frame *failure = &nursery->failure;
 
-	if (nursery->is_loaded)
-		return true;
-	if (nursery->pool.preload && nursery->pool.preload(&broken.error) != PXP_OK) {
-		channel_send(nursery->control, &broken, sizeof(broken), NULL, 0, NULL, 0);
-		return false;
+	if (!nursery->is_loaded && !nursery->has_failed) {
+		failure->kind = FRAME_UNLOADED;
+		nursery->is_loaded = !nursery->pool.preload ||
+		                     nursery->pool.preload(&failure->error) == PXP_OK;
+		nursery->has_failed = !nursery->is_loaded;
 	}
-	nursery->is_loaded = true;
-	return true;
+	if (nursery->has_failed)
+		channel_send(nursery->control, failure, sizeof(*failure), NULL, 0, NULL,
+		             0);
+	return nursery->is_loaded;
 }
 
 static pid_t fork_worker(struct nursery *nursery, struct frame *frame)

@@ -45,6 +45,7 @@ static void settle_all(struct process_pool *pool)
 
 		task_list_remove(&pool->settled, task);
 		lock_release(&executor->lock);
+		settlement_load(&settlement);
 		executor_settle(executor, task, &settlement);
 		lock_acquire(&executor->lock);
 	}
@@ -74,24 +75,30 @@ static int64_t next_wake_ns(const struct process_pool *pool, int64_t now_ns)
 {
 	int64_t deadline_ns = -1;
 
-	for (unsigned i = 0; i < pool->n_workers; i++)
+	/* While the workers stand still so do their deadlines. */
+	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++)
 		deadline_ns = earlier(deadline_ns, earlier(pool->workers[i].deadline_ns,
 		                                           pool->workers[i].stall_ns));
 	if (deadline_ns >= 0)
 		deadline_ns = earlier(deadline_ns,
 		                      clock_deadline_ns(now_ns, HEARTBEAT_MS));
 	deadline_ns = earlier(deadline_ns, expiry_next_ns(&pool->executor.expiry));
-	deadline_ns = earlier(deadline_ns, pool_retire_ns(pool));
+	if (pool->suspended_ns < 0)
+		deadline_ns = earlier(deadline_ns, pool_retire_ns(pool));
 	return earlier(deadline_ns, earlier(pool->retry_ns, pool->spawn_ns));
+}
+
+static void move_deadline(int64_t *deadline_ns, int64_t by_ns)
+{
+	if (*deadline_ns >= 0 && __builtin_add_overflow(*deadline_ns, by_ns, deadline_ns))
+		*deadline_ns = INT64_MAX;
 }
 
 static void move_deadlines(struct process_pool *pool, int64_t by_ns)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
-		if (pool->workers[i].deadline_ns >= 0)
-			pool->workers[i].deadline_ns += by_ns;
-		if (pool->workers[i].stall_ns >= 0)
-			pool->workers[i].stall_ns += by_ns;
+		move_deadline(&pool->workers[i].deadline_ns, by_ns);
+		move_deadline(&pool->workers[i].stall_ns, by_ns);
 	}
 }
 
@@ -164,6 +171,7 @@ static void wait_and_handle(struct process_pool *pool)
 	struct epoll_event events[MAX_EVENTS];
 	int64_t before_ns = clock_now_ns();
 	int64_t wake_ns = next_wake_ns(pool, before_ns), now_ns;
+	unsigned n_suspends = pool->n_suspends;
 	int n;
 
 	pool->wake_ns = wake_ns;
@@ -176,8 +184,10 @@ static void wait_and_handle(struct process_pool *pool)
 	lock_acquire(&pool->executor.lock);
 	pool->is_asleep = false;
 
-	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. */
-	if (wake_ns >= 0 && now_ns - wake_ns > (int64_t)GAP_MS * 1000000)
+	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. A
+	 * suspension has moved them already. */
+	if (wake_ns > before_ns && now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
+	    pool->n_suspends == n_suspends)
 		move_deadlines(pool, now_ns - wake_ns);
 	/* What a task wrote to its log before it answered is read before the answer, so that
 	 * it is not taken for the next one's. */
@@ -252,7 +262,7 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 	struct slot *slot;
 
 	return find(pool_of(executor), task, &worker, &slot) &&
-	       pool_worker_take_back(worker, slot);
+	       pool_worker_take_back(worker, slot, clock_now_ns());
 }
 
 static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill)
@@ -297,7 +307,8 @@ static void pool_take_back_all(struct pxp_executor *executor, struct task_list *
 			struct slot *slot = &pool->workers[i].slots[j];
 			struct task *task = slot->task;
 
-			if (task && pool_worker_take_back(&pool->workers[i], slot))
+			if (task && pool_worker_take_back(&pool->workers[i], slot,
+			                                  clock_now_ns()))
 				task_list_append(list, task);
 		}
 	}
@@ -306,9 +317,19 @@ static void pool_take_back_all(struct pxp_executor *executor, struct task_list *
 static void pool_kill(struct pxp_executor *executor)
 {
 	struct process_pool *pool = pool_of(executor);
+	bool is_loading = false;
 
-	for (unsigned i = 0; i < pool->n_workers; i++)
-		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
+	pool->is_killed = true;
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		is_loading |= worker->state != WORKER_ABSENT && worker->pid == 0;
+		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
+	}
+	/* The nursery is busy with the preload, for who knows how long. It has not been
+	 * waited for, so its pid is its own. */
+	if (is_loading)
+		kill(pool->nursery, SIGKILL);
 }
 
 static void pool_suspend(struct pxp_executor *executor, bool stop)
@@ -323,6 +344,7 @@ static void pool_suspend(struct pxp_executor *executor, bool stop)
 	if (!stop)
 		move_deadlines(pool, now_ns - pool->suspended_ns);
 	pool->suspended_ns = stop ? now_ns : -1;
+	pool->n_suspends++;
 	wake_supervisor(pool);
 }
 

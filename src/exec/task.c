@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "exec/executor.h"
+#include "exec/protocol.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -9,6 +11,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* Sealed, because several workers may come to read it, one after the other. */
+static int put_in_memfd(const void *bytes, size_t n)
+{
+	int fd = memfd_create("pixpool-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 &&
+	    (!fd_write_all(fd, bytes, n) ||
+	     fcntl(fd, F_ADD_SEALS,
+	           F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0))
+		fd_close(&fd);
+	return fd;
+}
+
+static bool copy_input(struct task *task, const void *input, size_t n, bool in_frames)
+{
+	task->n_input = n;
+	if (n == 0)
+		return true;
+	if (in_frames && n > INLINE_INPUT_BYTES) {
+		task->input_memfd = put_in_memfd(input, n);
+		return task->input_memfd >= 0;
+	}
+	task->input = malloc(n);
+	if (!task->input)
+		return false;
+	memcpy(task->input, input, n);
+	return true;
+}
 
 struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
                          const void *input, size_t n_input,
@@ -19,17 +51,13 @@ struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
 	if (!task)
 		return NULL;
 	task->run = run;
+	task->input_memfd = -1;
 	task->future = future_create(executor);
 	if (!task->future)
 		goto fail;
 	future_set_task(task->future, task);
-	if (n_input > 0) {
-		task->input = malloc(n_input);
-		if (!task->input)
-			goto fail;
-		memcpy(task->input, input, n_input);
-		task->n_input = n_input;
-	}
+	if (!copy_input(task, input, n_input, executor_has_frames(executor)))
+		goto fail;
 
 	task->n_descriptors = options->n_descriptors;
 	for (unsigned i = 0; i < options->n_descriptors; i++)
@@ -59,6 +87,7 @@ void task_destroy(struct task *task)
 	for (unsigned i = 0; i < task->n_descriptors; i++)
 		fd_close(&task->descriptors[i]);
 	pxp_future_release(task->future);
+	fd_close(&task->input_memfd);
 	free(task->input);
 	free(task);
 }
@@ -222,6 +251,13 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 	}
 }
 
+static enum pxp_future_state state_of(enum pxp_status status)
+{
+	if (status == PXP_OK)
+		return PXP_FINISHED;
+	return status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED;
+}
+
 struct settlement task_run_here(struct task *task, void *context)
 {
 	struct pxp_task view = {
@@ -234,14 +270,12 @@ struct settlement task_run_here(struct task *task, void *context)
 		.is_asked_to_end = &task->is_asked_to_end,
 		.progress = &task->progress,
 	};
-	struct settlement settlement = {.output = -1};
+	struct settlement settlement;
 
 	task->started_ns = clock_now_ns();
 	task_run(task->run, &view);
 
-	settlement.state = view.error.status == PXP_OK           ? PXP_FINISHED
-	                   : view.error.status == PXP_ECANCELLED ? PXP_CANCELLED
-	                                                         : PXP_FAILED;
+	settlement = settlement_of(state_of(view.error.status));
 	settlement.outcome.error = view.error;
 	settlement.outcome.queue_ns = task->started_ns - task->submitted_ns;
 	settlement.outcome.run_ns = clock_now_ns() - task->started_ns;

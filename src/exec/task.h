@@ -30,6 +30,8 @@ struct task {
 	pxp_task_fn *run;
 	void *input; /* malloc(), or NULL */
 	size_t n_input;
+	int input_memfd; /* in place of input, when no frame can hold it: sealed;
+	                                * -1: it is not so long */
 	int descriptors[PXP_MAX_DESCRIPTORS];
 	unsigned n_descriptors;
 	bool wants_output;
@@ -40,6 +42,7 @@ struct task {
 
 	atomic_bool is_asked_to_end;     /* PXP_CANCEL_ASK */
 	struct shared_progress progress; /* of a task that runs in this process */
+	uint64_t submitted;              /* its number in the order of submission */
 	int64_t submitted_ns, started_ns;
 	unsigned attempts;
 	unsigned n_returned; /* workers that died holding it without having begun */

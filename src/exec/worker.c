@@ -20,6 +20,7 @@ struct worker {
 	struct state_page *page;
 	void *context;
 	struct slot_frame at; /* of the task that runs */
+	unsigned n_restarts;  /* of its deadline */
 	int64_t cpu_ns;       /* that was used before it */
 };
 
@@ -126,9 +127,10 @@ static void initialise(struct worker *worker, const void *init_bytes)
 
 static void restart_deadline(void *data, int64_t ms)
 {
-	const struct worker *worker = data;
+	struct worker *worker = data;
 
-	send_slot(FRAME_DEADLINE, worker->at, ms);
+	if (worker->n_restarts++ < PXP_MAX_RESTARTS)
+		send_slot(FRAME_DEADLINE, worker->at, ms);
 }
 
 /* A result that no frame can hold, in a memfd. -1 with errno. */
@@ -183,8 +185,10 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 		         strerrordesc_np(errno));
 		answer.n_result = answer.n_descriptors = 0;
 	}
-	channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
-	             descriptors, answer.n_descriptors + answer.result_is_memfd);
+	/* Who waits for an answer that cannot be sent is told by our end. */
+	if (!channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
+	                  descriptors, answer.n_descriptors + answer.result_is_memfd))
+		_exit(1);
 	fd_close(&memfd);
 }
 
@@ -242,6 +246,7 @@ static void receive_task(struct worker *worker, const void *buffer,
 
 	memcpy(&task, buffer, sizeof(task));
 	worker->at = task.at;
+	worker->n_restarts = 0;
 
 	uint64_t queued = slot_word(task.at.generation, SLOT_QUEUED);
 

@@ -476,7 +476,7 @@ TEST(process_pool, when_the_nursery_dies_every_future_ends)
 
 	for (int i = 0; i < 8; i++)
 		held[i] = pool_submit(pool, task_wait, "x", &gate);
-	REQUIRE(pool_await(pool, 2, 2));
+	REQUIRE(pool_await(pool, 2, POOL_ANY));
 	kill(nursery, SIGKILL);
 	for (int i = 0; i < 8; i++) {
 		enum pxp_status end = end_of(held[i]);
@@ -497,7 +497,7 @@ TEST(process_pool, kill_ends_what_runs_and_cancels_the_rest_in_bounded_time)
 
 	for (int i = 0; i < 6; i++)
 		held[i] = pool_submit(pool, task_wait, "x", &never);
-	REQUIRE(pool_await(pool, 2, 2));
+	REQUIRE(pool_await(pool, 2, POOL_ANY));
 	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
 	          PXP_OK);
 	for (int i = 0; i < 6; i++)
