@@ -179,6 +179,7 @@ enum pxp_shutdown {
  *
  * PXP_OK       done, and with WAIT every future is settled and every worker gone.
  * PXP_EDEADLK  WAIT in a callback or task of this executor; the rest was done.
+ * PXP_EINVAL   a flag that there is not: nothing was done.
  */
 enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags);
 

@@ -433,9 +433,13 @@ static void settle_pending(struct pxp_executor *executor, struct task_list *pend
 
 enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags)
 {
+	const unsigned known = PXP_SHUTDOWN_WAIT | PXP_SHUTDOWN_CANCEL_PENDING |
+	                       PXP_SHUTDOWN_KILL;
 	bool would_wait_for_itself = executor_is_ours(executor);
 	struct task_list pending = {0};
 
+	if (flags & ~known)
+		return PXP_EINVAL;
 	/* A callback of what is settled here may destroy the executor. */
 	executor_acquire(executor);
 	lock_acquire(&executor->lock);
