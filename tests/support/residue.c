@@ -120,11 +120,20 @@ static int count_processes(void)
 	return n_below;
 }
 
+int residue_n_descriptors(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	/* Of our own folders one is open only to be counted. */
+	return count_entries(path) - (pid == getpid());
+}
+
 struct residue residue_now(void)
 {
 	return (struct residue){.n_threads = count_entries("/proc/self/task"),
 	                        .n_processes = count_processes(),
-	                        .n_descriptors = count_entries("/proc/self/fd"),
+	                        .n_descriptors = residue_n_descriptors(getpid()),
 	                        .n_mappings = count_mappings()};
 }
 

@@ -7,6 +7,7 @@
 #define PXP_RESIDUE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct residue {
 	int n_threads, n_processes, n_descriptors, n_mappings;
@@ -14,6 +15,9 @@ struct residue {
 
 /* As it is at this instant. A zombie that only we could reap is gone. */
 struct residue residue_now(void);
+
+/* How many descriptors a process has open; -1 when it may not be looked into. */
+int residue_n_descriptors(pid_t pid);
 
 /* Whether nothing is there that was not there before; waits for up to ten seconds, as a
  * thread that was joined, or a process that was reaped, is still to be seen for a moment.
