@@ -14,6 +14,7 @@
 #include "exec/executor.h"
 #include "exec/waiter.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -449,11 +450,19 @@ static void finish(struct pxp_map *map)
 	}
 }
 
+/* All but the rest of the error's text: there may be millions a second. */
+static void item_clear(struct pxp_map_item *item)
+{
+	item->index = item->n = 0;
+	item->bytes = NULL;
+	memset(&item->error, 0, offsetof(struct pxp_error, text) + 1);
+}
+
 enum pxp_status pxp_map_next(struct pxp_map *map, struct pxp_map_item *ret_item)
 {
 	enum pxp_status status;
 
-	memset(ret_item, 0, sizeof(*ret_item));
+	item_clear(ret_item);
 	if (map->is_over)
 		return PXP_ESTATE;
 	status = fill(map);

@@ -241,7 +241,8 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 	enum pxp_status status = run(view);
 
 	if (status == PXP_OK) {
-		memset(&view->error, 0, sizeof(view->error));
+		if (view->error.status != PXP_OK)
+			memset(&view->error, 0, sizeof(view->error));
 	} else if (status == PXP_ECANCELLED && pxp_task_is_cancelled(view)) {
 		pxp_fail(&view->error, PXP_ECANCELLED, "cancelled: it was asked to end");
 	} else if (view->error.status != PXP_ETASK) {
