@@ -2,7 +2,7 @@
  * What every executor shares: a bounded queue under one lock, and a table of the few
  * things that differ.
  *
- * Order of locks: executor before future, never the reverse. Nothing is settled with an
+ * Order of locks: executor, future, waiter, never the reverse. Nothing is settled with an
  * executor's lock held.
  */
 #ifndef PXP_EXEC_EXECUTOR_H
