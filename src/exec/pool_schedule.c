@@ -229,13 +229,15 @@ static void hand_out(struct process_pool *pool, int64_t now_ns)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
-		struct task *task;
 
-		if (!pool_worker_is_idle(worker) || is_used_up(pool, worker))
-			continue;
-		task = take_oldest(pool, now_ns);
-		if (!task || !hand(pool, worker, task, now_ns))
-			return;
+		/* Again while it is idle: a task that cannot be sent to anybody leaves it so, and
+		 * nothing else would wake us for the next. */
+		while (pool_worker_is_idle(worker) && !is_used_up(pool, worker)) {
+			struct task *task = take_oldest(pool, now_ns);
+
+			if (!task || !hand(pool, worker, task, now_ns))
+				return;
+		}
 	}
 }
 
