@@ -271,7 +271,13 @@ TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
 	EXPECT_EQ(outcome.error.signal, SIGABRT);
 	EXPECT_EQ(outcome.n_log, 4096);
 	EXPECT(memcmp(outcome.log + outcome.n_log - 13, "...last words", 13) == 0);
+#if defined(PIXPOOL_SANITIZE)
+	/* What a sanitizer keeps of freed memory and stack frames is not ours. */
+	fprintf(stderr, "skipped in a sanitizer build: that the main process does not grow\n");
+	(void)before_kib;
+#else
 	EXPECT(resident_kib() - before_kib < 4096, "the main process does not grow");
+#endif
 	pxp_future_release(future);
 	pxp_executor_destroy(pool);
 }
