@@ -228,7 +228,8 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 	}
 	worker->pidfd = frame->descriptors[0];
 	frame->descriptors[0] = -1;
-	if (!pool_watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index)) {
+	if (!pool_watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index) ||
+	    !pool_watch(pool, worker->socket, SOURCE_SOCKET, worker->index)) {
 		give_up_on(pool, worker, errno, now_ns);
 		return;
 	}

@@ -99,13 +99,13 @@ bool pool_has_ready(const struct process_pool *pool)
 	return count_workers(pool, WORKER_READY, WORKER_READY) > 0;
 }
 
-/* It is watched before it is asked for: so nothing is under way when that fails. */
+/* Its log is watched before it is asked for: so nothing is under way when that fails. Its
+ * channel is, once its death would be seen (on_spawned): it is not ready before, and is
+ * handed nothing that would be lost with it. */
 static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 {
 	int theirs[3];
 	bool is_asked_for = pool_worker_prepare(worker, theirs) &&
-	                    pool_watch(pool, worker->socket, SOURCE_SOCKET,
-	                               worker->index) &&
 	                    pool_watch(pool, worker->log, SOURCE_LOG, worker->index) &&
 	                    pool_worker_ask_for(worker, pool->control, theirs);
 	int kept = errno;
