@@ -6,6 +6,7 @@
 #include <pixpool/pixpool.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -107,6 +108,22 @@ static int flush_output(int status)
 	return status == EXIT_DONE ? EXIT_STOPPED : status;
 }
 
+/*
+ * Descriptors 0 to 2 that the caller closed: what we open next would get their numbers,
+ * and our words, or the zygote's, would go there. In their place something that reads
+ * nothing and refuses what is written.
+ */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line;
@@ -114,7 +131,8 @@ int main(int argc, char **argv)
 	char text[512];
 	int status;
 
-	/* First of all, while there is one thread. */
+	fill_standard_descriptors();
+	/* While there is one thread. */
 	if (pxp_zygote_start(&error) != PXP_OK) {
 		fprintf(stderr, "pixpool: %s\n", error.text);
 		return EXIT_USAGE;

@@ -281,7 +281,7 @@ const struct option_word option_words[] = {
 	{'o', "output", "DIR", "the output folder; made when it is not there",
          take_output},
 	{'f', "format", "FORMAT",
-         "jpg, png, webp, avif, heic, jxl, tiff, gif, bmp, tga or same (default)",
+         "jpg, png, webp, avif, heic, jxl, tiff, gif, bmp, tga; default same",
          take_format},
 	{'q', "quality", "N", "of the encoder, 1 to 100; default 80 (avif, heic 50)",
          take_quality},
