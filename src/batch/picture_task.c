@@ -197,14 +197,17 @@ static bool output_is_sound(const struct picture_answer *answer, enum image_form
                             int output)
 {
 	uint8_t bytes[FORMAT_GATE_BYTES];
+	char name[16];
 	struct stat stat;
 	ssize_t n;
 
 	if (output < 0 || fstat(output, &stat) != 0 || answer->out.format != format ||
 	    answer->out.bytes != (uint64_t)stat.st_size)
 		return false;
+	/* Named, because TGA is known by its suffix alone. */
+	snprintf(name, sizeof(name), "x.%s", format_info(format)->extension);
 	n = fd_pread_full(output, bytes, sizeof(bytes), 0);
-	return n > 0 && format_of_bytes(bytes, (size_t)n, "") == format;
+	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == format;
 }
 
 void picture_collect(struct pxp_future *task, enum image_format format,
