@@ -145,6 +145,8 @@ static void on_planned(struct batch *batch)
 	struct run *run = &batch->run;
 	uint64_t n_images = plan_n_images(run->plan);
 
+	/* If it ends here, so many were cancelled. */
+	report_scanning(batch->report, n_images);
 	switch (run->plan_result) {
 	case PLAN_COLLISION:
 		report_collisions(batch);

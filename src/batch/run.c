@@ -341,7 +341,8 @@ static bool feed_item(struct run *run, const struct walk_item *item)
 	lock_release(&run->lock);
 	if (item->kind == WALK_ERROR)
 		failure_set(&file->answer.failure,
-		            fail_class_of_input_errno(item->sys_errno), "read folder: %s",
+		            fail_class_of_input_errno(item->sys_errno), "%s: %s",
+		            item->is_named ? "open" : "read folder",
 		            strerrordesc_np(item->sys_errno));
 	if (item->kind == WALK_ERROR || file->is_ignored)
 		settle(file);
