@@ -81,18 +81,25 @@ static void hang(const char *how)
 	}
 }
 
+/* A page of lines at a time: what is tried is the amount, not the system calls. */
 static void print_lines(unsigned long n_bytes)
 {
-	char line[32];
-	unsigned long n_printed = 0;
+	char page[4096];
+	unsigned long n_printed = 0, number = 0;
 
-	for (unsigned long number = 1; n_printed < n_bytes; number++) {
-		int n = snprintf(line, sizeof(line), "obey line %lu\n", number);
-		ssize_t wrote = write(STDERR_FILENO, line, (size_t)n);
+	while (n_printed < n_bytes) {
+		size_t n = 0, n_wanted = n_bytes - n_printed;
 
-		if (wrote < 0 && errno != EINTR && errno != EAGAIN)
-			return;
-		n_printed += wrote > 0 ? (unsigned long)wrote : 0;
+		while (n < n_wanted && n < sizeof(page) - 32)
+			n += (size_t)snprintf(page + n, 32, "obey line %lu\n", ++number);
+		for (size_t at = 0; at < n;) {
+			ssize_t wrote = write(STDERR_FILENO, page + at, n - at);
+
+			if (wrote < 0 && errno != EINTR && errno != EAGAIN)
+				return;
+			at += wrote > 0 ? (size_t)wrote : 0;
+		}
+		n_printed += n;
 	}
 }
 
