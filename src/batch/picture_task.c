@@ -210,11 +210,26 @@ static bool output_is_sound(const struct picture_answer *answer, enum image_form
 	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == format;
 }
 
+/* The last line of what a worker wrote to standard error, as far as it goes into a
+ * failure's text: ": free(): invalid pointer", or "". */
+static void last_words(const struct pxp_outcome *outcome, char *text, size_t n_text)
+{
+	size_t end = outcome->log ? outcome->n_log : 0, begin;
+
+	while (end > 0 && (unsigned char)outcome->log[end - 1] <= ' ')
+		end--;
+	for (begin = end; begin > 0 && outcome->log[begin - 1] != '\n'; begin--)
+		;
+	snprintf(text, n_text, "%s%.*s", end > begin ? ": " : "", (int)(end - begin),
+	         outcome->log ? outcome->log + begin : "");
+}
+
 void picture_collect(struct pxp_future *task, enum image_format format,
                      struct picture_answer *ret_answer, int *ret_output)
 {
 	struct failure *failure = &ret_answer->failure;
 	struct pxp_error error;
+	char words[FAILURE_TEXT_BYTES];
 	void *bytes;
 	size_t n;
 
@@ -222,7 +237,8 @@ void picture_collect(struct pxp_future *task, enum image_format format,
 	memset(ret_answer, 0, sizeof(*ret_answer));
 	if (pxp_future_result(task, 0, &bytes, &n, &error) != PXP_OK) {
 		/* What we wrote ourselves, once more through the filter for control characters. */
-		failure_set(failure, class_of(error.status), "%s", error.text);
+		last_words(pxp_future_outcome(task), words, sizeof(words));
+		failure_set(failure, class_of(error.status), "%s%s", error.text, words);
 		return;
 	}
 	if (n == sizeof(*ret_answer))

@@ -255,7 +255,7 @@ static bool open_input(struct file *file, const struct walk_item *item)
 	file->n_bytes = (uint64_t)stat.st_size;
 	if (!file->output.name)
 		return failure_set(failure, FAIL_BAD_IMAGE,
-		                   "gate: not an image of a known format");
+		                   "gate: not a picture of any known format");
 	return true;
 }
 
