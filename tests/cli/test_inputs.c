@@ -111,7 +111,7 @@ TEST(inputs, a_named_file_is_always_tried)
 	EXPECT_EQ(run("pixpool resize -s 32 notes.txt -o out --report r").status, 1);
 	EXPECT_STR(records("r"),
 	           "{'input':'notes.txt','status':'failed','class':'bad-image','message':"
-	           "'gate: not an image of a known format','attempts':0}\n"
+	           "'gate: not a picture of any known format','attempts':0}\n"
 	           "{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1,'cancelled':0,"
 	           "'remembered':0,'ignored':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
 	           "'exit':1,'version':'" PIXPOOL_VERSION "'}}\n");
