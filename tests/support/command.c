@@ -201,13 +201,15 @@ static struct command start(const char *line, int tty)
 	if (command.pid > 0)
 		return command;
 
-	/* As from a shell: nothing blocked, nothing ignored, a session of its own. */
+	/* As from a shell with job control: nothing blocked, nothing ignored, a group of its
+	 * own in our session (as an orphan it could not be stopped), or with a terminal. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
-	setsid();
-	if (tty >= 0 && ioctl(tty, TIOCSCTTY, 0) != 0)
+	if (tty < 0)
+		setpgid(0, 0);
+	else if (setsid() < 0 || ioctl(tty, TIOCSCTTY, 0) != 0)
 		_exit(126);
 	dup2(tty >= 0 ? tty : open("/dev/null", O_RDONLY), 0);
 	dup2(tty >= 0 ? tty : command.out, 1);
