@@ -9,6 +9,7 @@
 #include "image/engine.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,22 @@ struct studio {
 	size_t n_bytes;
 };
 
+/*
+ * Memory that one picture gave back serves the next, instead of going to the system and
+ * coming from it again page by page: a sixth of the CPU on large PNG files.
+ */
+static void tune_malloc(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 bool picture_preload(char *text, size_t n_text)
 {
+	tune_malloc();
 	for (const struct engine *const *engine = engines; *engine; engine++) {
 		if ((*engine)->start && !(*engine)->start(text, n_text))
 			return false;
