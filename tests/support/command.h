@@ -21,7 +21,7 @@ struct ended {
 void command_programs(const char *folder);
 
 /* Run a line of the shell to its end. Fails the test when it hangs, or when a process is
- * left behind. */
+ * left behind; so not while another command is on its way. */
 struct ended run(const char *line, ...) __attribute__((format(printf, 1, 2)));
 
 /* A command on its way. */
