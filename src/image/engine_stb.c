@@ -48,8 +48,11 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 
 	if (!reason)
 		reason = "no reason given";
-	if (strstr(reason, "nsupported") || strstr(reason, "not supported") ||
-	    strstr(reason, "not in RGB") || strstr(reason, "is not 8 or 16 bit"))
+	/* A chunk that it does not know is most often the zeros behind a file that was cut. */
+	if (strstr(reason, "unknown PNG chunk"))
+		class = FAIL_BAD_IMAGE;
+	else if (strstr(reason, "nsupported") || strstr(reason, "not supported") ||
+	         strstr(reason, "not in RGB") || strstr(reason, "is not 8 or 16 bit"))
 		class = FAIL_UNSUPPORTED;
 	else if (strstr(reason, "Out of memory"))
 		class = FAIL_MEMORY;
