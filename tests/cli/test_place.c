@@ -97,7 +97,7 @@ TEST(place, a_full_disk_stops_the_batch_and_leaves_whole_outputs_only)
 	 * where they are to be had in a name space. */
 	ended = run(
 		"unshare %s-m sh -c 'mount -t tmpfs -o size=400k none out && exec %s'",
-		geteuid() == 0 ? "" : "-r",
+		geteuid() == 0 ? "" : "-r ",
 		"sh -c \"pixpool resize -s 600 -q 95 in -o out --report r; echo "
 		"\\$? > status; cp -r out kept\"");
 	if (ended.status != 0) {

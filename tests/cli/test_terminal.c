@@ -256,13 +256,12 @@ TEST(terminal, one_that_goes_away_hangs_the_batch_up)
 	await_gate("a");
 	await_shown(0, "0/9");
 	terminal_close();
-	/* The first hang-up lets it finish; it cannot say so any more. */
+	/* It cannot say when it has noticed, so how many came out is not known. */
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 129);
-	EXPECT(strstr(records("r"),
-	              "{'summary':{'inputs':9,'ok':1,'skipped':0,'failed':0,"
-	              "'cancelled':8,"),
-	       "%s", records("r"));
+	EXPECT(strstr(records("r"), "{'summary':{'inputs':9,'ok':"));
+	EXPECT(strstr(records("r"), "'failed':0,"));
+	EXPECT(strstr(records("r"), "'exit':129,"));
 	stage_leave();
 }
 
