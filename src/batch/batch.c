@@ -46,10 +46,19 @@ static bool inputs_are_there(const struct batch_options *options, struct report 
 	return all;
 }
 
+static bool is_same_folder(const char *name, const struct stat *folder)
+{
+	struct stat stat_of_name;
+
+	return stat(name, &stat_of_name) == 0 && stat_of_name.st_dev == folder->st_dev &&
+	       stat_of_name.st_ino == folder->st_ino;
+}
+
 /* The output folder is not walked; one that is still to be made cannot be met. */
 static bool pass_over_output(struct batch *batch)
 {
-	const char *output = batch->run.options->output;
+	const struct batch_options *options = batch->run.options;
+	const char *output = options->output;
 	struct stat folder;
 
 	if (stat(output, &folder) != 0)
@@ -61,6 +70,12 @@ static bool pass_over_output(struct batch *batch)
 	}
 	batch->run.walk.skip_dev = folder.st_dev;
 	batch->run.walk.skip_ino = folder.st_ino;
+	for (size_t i = 0; i < options->n_inputs; i++) {
+		if (is_same_folder(options->inputs[i], &folder))
+			report_say(batch->report,
+			           "not walked, as it is the output folder: %s",
+			           quoted(options->inputs[i]));
+	}
 	return true;
 }
 
@@ -161,6 +176,8 @@ static void on_planned(struct batch *batch)
 	case PLAN_MADE:
 		break;
 	}
+	if (batch->ended_by)
+		return;
 	if (n_images > 0) {
 		run->store = store_open(run->options->output);
 		if (!run->store) {

@@ -392,7 +392,9 @@ static bool wait_for_leave(struct run *run)
 void run_let_feed(struct run *run)
 {
 	lock_acquire(&run->lock);
-	run->phase = RUN_FEEDING;
+	if (run->phase ==
+	    RUN_PLANNED) /* else it was stopped, and has gone on to its end */
+		run->phase = RUN_FEEDING;
 	cond_broadcast(&run->changed);
 	lock_release(&run->lock);
 }

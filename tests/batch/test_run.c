@@ -1,7 +1,7 @@
 /* A run keeps within its bounds; seen from outside, with the workers at gates. */
 #include "stage.h"
 
-#include "batch/batch.h"
+#include "batch/run.h"
 
 #include <dirent.h>
 #include <poll.h>
@@ -107,4 +107,21 @@ TEST(run, a_tree_that_changes_after_the_plan_costs_what_changed)
 	EXPECT(strstr(records("r"), "'class':'collision',"), "%s", records("r"));
 	EXPECT(strstr(records("r"), "'class':'vanished',"), "%s", records("r"));
 	stage_leave();
+}
+
+/* The feeder sees the stop first and goes on to its end; then comes the main thread's word
+ * that it may feed. */
+TEST(run, one_that_was_stopped_is_not_fed_after_its_end)
+{
+	const struct batch_options options = {.n_inputs = 0};
+	struct run run_of_none;
+
+	REQUIRE(run_init(&run_of_none, &options));
+	run_of_none.phase = RUN_FED;
+	run_let_feed(&run_of_none);
+	EXPECT_EQ(run_of_none.phase, RUN_FED);
+	run_of_none.phase = RUN_PLANNED;
+	run_let_feed(&run_of_none);
+	EXPECT_EQ(run_of_none.phase, RUN_FEEDING);
+	run_fini(&run_of_none);
 }

@@ -244,6 +244,20 @@ TEST(outputs, an_output_folder_inside_the_input_is_not_walked)
 	stage_leave();
 }
 
+TEST(outputs, an_input_that_is_the_output_folder_is_not_walked_and_named)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	ended = run("pixpool resize -s 32 in -o ./in/");
+	EXPECT_EQ(ended.status, 3);
+	EXPECT_STR(plain(ended.err), "not walked, as it is the output folder: in\n"
+	                             "0 images: 0 done in # s\n");
+	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\n");
+	stage_leave();
+}
+
 TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
 {
 	struct ended ended;

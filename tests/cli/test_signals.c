@@ -176,6 +176,21 @@ TEST(signals, an_interrupt_before_any_image_is_done_still_closes_the_report)
 	stage_leave();
 }
 
+/* Blocked when it comes, and so there already when the batch begins. */
+TEST(signals, an_interrupt_before_the_plan_is_made_writes_nothing)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("env --block-signal=INT sh -c 'kill -INT $$; "
+	              "exec pixpool resize -s 8 in -o out --report r'")
+	                  .status,
+	          130);
+	EXPECT_STR(tree("."), ".tmp/\nin/\nin/a.jpg jpeg 640x427\nr unknown\n");
+	EXPECT(strstr(records("r"), "'ok':0,'skipped':0,'failed':0,'cancelled':"));
+	EXPECT(strstr(records("r"), "'exit':130,"));
+	stage_leave();
+}
+
 /* ---- standing still ---- */
 
 static void stop_it(pid_t pid, void *data)
