@@ -209,17 +209,18 @@ static void stop_for_a_while(struct batch *batch)
 
 static void end_by(struct batch *batch, int number)
 {
+	/* First done, then said: nothing begins any more once it has been read. */
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
+		run_stop(&batch->run, RUN_DRAINS);
 		report_say(batch->report, "%s: finishing what runs; once more kills it",
 		           number == SIGINT   ? "interrupted"
 		           : number == SIGHUP ? "hung up"
 		                              : "terminated");
-		run_stop(&batch->run, RUN_DRAINS);
 	} else if (batch->stuck_ns < 0) {
 		batch->stuck_ns = clock_deadline_ns(clock_now_ns(), STUCK_MS);
-		report_say(batch->report, "killed");
 		run_stop(&batch->run, RUN_KILLED);
+		report_say(batch->report, "killed");
 	}
 }
 
