@@ -103,6 +103,8 @@ static enum pxp_status start_pools(struct run *run, struct pxp_error *error)
 		.size = sizeof(io),
 		.kind = PXP_THREADS,
 		.n_workers = 2, /* the feeder and the committer */
+		/* What the feeder's window and the bound on outputs let come at once. */
+		.max_pending = FINISHED_OUTPUTS + (size_t)n_workers * INPUTS_PER_WORKER,
 	};
 	enum pxp_status status;
 
@@ -111,6 +113,8 @@ static enum pxp_status start_pools(struct run *run, struct pxp_error *error)
 	if (status == PXP_OK)
 		status = pxp_executor_create(&io, &run->io, error);
 	if (status == PXP_OK) {
+		/* Its input is the address. */
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
 		status = pxp_executor_submit(run->io, run_feed, &run, sizeof(run), NULL,
 		                             NULL);
 		if (status != PXP_OK)

@@ -152,6 +152,16 @@ static bool has_stopped_early(struct run *run)
 	return has_stopped;
 }
 
+/* By one output of n_bytes more or less with the committer. */
+static void count_finished(struct run *run, int by, uint64_t n_bytes)
+{
+	lock_acquire(&run->lock);
+	run->n_finished += (unsigned)by;
+	run->n_finished_bytes += by > 0 ? n_bytes : -n_bytes;
+	cond_broadcast(&run->changed);
+	lock_release(&run->lock);
+}
+
 /* The committer: a task of the I/O pool for each output. */
 static enum pxp_status commit(struct pxp_task *task)
 {
@@ -167,12 +177,32 @@ static enum pxp_status commit(struct pxp_task *task)
 	file->commit_ns = clock_now_ns() - began_ns;
 	fd_close(&file->content);
 
-	lock_acquire(&run->lock);
-	run->n_finished_bytes -= n_bytes;
-	cond_broadcast(&run->changed);
-	lock_release(&run->lock);
+	count_finished(run, -1, n_bytes);
 	settle(file);
 	return PXP_OK;
+}
+
+static void change_inputs(struct run *run, int by)
+{
+	lock_acquire(&run->lock);
+	run->n_inputs += (unsigned)by;
+	cond_broadcast(&run->changed);
+	lock_release(&run->lock);
+}
+
+/* Hand it to the committer. False: its failure says why. */
+static bool submit_commit(struct file *file)
+{
+	struct run *run = file->run;
+
+	/* Its input is the address. */
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
+	if (pxp_executor_try_submit(run->io, commit, &file, sizeof(file), NULL, NULL) ==
+	    PXP_OK)
+		return true;
+	count_finished(run, -1, file->answer.out.bytes);
+	return failure_set(&file->answer.failure, FAIL_INTERNAL,
+	                   "no memory to commit the output");
 }
 
 /* The task's callback, in the supervisor's thread. */
@@ -187,21 +217,13 @@ static void task_is_done(struct pxp_future *task, void *data)
 	if (pxp_future_outcome(task)->error.status == PXP_EBROKEN)
 		stop_early(run, file);
 
-	lock_acquire(&run->lock);
-	run->n_inputs--;
+	/* Counted as finished before it is no input any more: the feeder sees no gap. */
 	if (has_content)
-		run->n_finished_bytes += file->answer.out.bytes;
-	cond_broadcast(&run->changed);
-	lock_release(&run->lock);
+		count_finished(run, +1, file->answer.out.bytes);
+	change_inputs(run, -1);
 
-	if (!has_content) {
+	if (!has_content || !submit_commit(file))
 		settle(file);
-	} else if (pxp_executor_try_submit(run->io, commit, &file, sizeof(file), NULL,
-	                                   NULL) != PXP_OK) {
-		failure_set(&file->answer.failure, FAIL_INTERNAL,
-		            "no memory to commit the output");
-		settle(file);
-	}
 }
 
 /* ---- the feeder ---- */
@@ -226,19 +248,12 @@ static bool wait_for_window(struct run *run)
 	lock_acquire(&run->lock);
 	while (run->stop == RUN_GOES_ON &&
 	       (run->n_inputs >= run->max_inputs ||
-	        run->n_finished_bytes >= FINISHED_BYTES || run->n_settled >= MAX_SETTLED))
+	        run->n_finished_bytes >= FINISHED_BYTES ||
+	        run->n_finished >= FINISHED_OUTPUTS || run->n_settled >= MAX_SETTLED))
 		cond_wait(&run->changed, &run->lock);
 	goes_on = run->stop == RUN_GOES_ON;
 	lock_release(&run->lock);
 	return goes_on;
-}
-
-static void change_inputs(struct run *run, int by)
-{
-	lock_acquire(&run->lock);
-	run->n_inputs += (unsigned)by;
-	cond_broadcast(&run->changed);
-	lock_release(&run->lock);
 }
 
 static bool open_input(struct file *file, const struct walk_item *item)

@@ -37,6 +37,7 @@ struct run {
 	enum plan_result plan_result;
 	unsigned n_inputs;          /* open: with the feeder, the executor or a worker */
 	uint64_t n_finished_bytes;  /* with the committer */
+	unsigned n_finished;        /* outputs, the same */
 	unsigned n_under_way;       /* files that are not settled */
 	struct file *first, **last; /* settled, for the main thread */
 	unsigned n_settled;
