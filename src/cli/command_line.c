@@ -96,6 +96,10 @@ static bool take_option(struct command_line *line, const struct option_word *opt
 {
 	char why[256];
 
+	if (option->set) {
+		option->set(line);
+		return true;
+	}
 	if (option->take(line, value, why, sizeof(why)))
 		return true;
 	if (option->word)

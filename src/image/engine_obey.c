@@ -128,7 +128,7 @@ static bool obey_line(struct source *source, const char *line,
 	else if (strcmp(order, "signal") == 0)
 		die_of(word);
 	else if (strcmp(order, "exit") == 0)
-		_exit(atoi(word));
+		_exit((int)strtol(word, NULL, 10));
 	else if (strcmp(order, "hang") == 0)
 		hang(word);
 	else if (strcmp(order, "stderr") == 0)
@@ -151,8 +151,13 @@ static bool obey_open(struct source *source, struct failure *ret_failure)
 	source->state = text;
 	source->size = (struct size){32, 24};
 	line = strstr(text, "\nsize ");
-	if (line)
-		sscanf(line, " size %u %u", &source->size.width, &source->size.height);
+	if (line) {
+		char *rest;
+
+		source->size.width = (uint32_t)strtoul(line + sizeof("\nsize"), &rest,
+		                                       10);
+		source->size.height = (uint32_t)strtoul(rest, NULL, 10);
+	}
 	return true;
 }
 
@@ -166,9 +171,10 @@ static void obey_close(struct source *source)
 static bool obey_render(struct source *source, struct size to, struct pixels *ret_pixels,
                         struct failure *ret_failure)
 {
-	char *rest = source->state, *line = strsep(&rest, "\n");
+	char *rest = source->state, *line;
 
 	(void)to;
+	strsep(&rest, "\n"); /* the name of the format */
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (!obey_line(source, line, ret_failure))
 			return false;

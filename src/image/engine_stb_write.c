@@ -41,7 +41,8 @@ static void gather(void *data, void *bytes, int n_int)
 		sheaf->bytes = bigger;
 		sheaf->room = room;
 	}
-	memcpy(sheaf->bytes + sheaf->n, bytes, n);
+	if (n > 0)
+		memcpy(sheaf->bytes + sheaf->n, bytes, n);
 	sheaf->n += n;
 }
 
