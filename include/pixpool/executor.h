@@ -1,6 +1,7 @@
 /*
- * Executors: one interface, two ways to run a task: on threads (for work that waits) and
- * in processes (for work that computes, or that may crash).
+ * Executors: one interface, three ways to run a task: at once in the thread that submits
+ * it (for debugging), on threads (for work that waits) and in processes (for work that
+ * computes, or that may crash).
  *
  * A process pool cannot be broken by its tasks: a worker that dies, hangs or breaks the
  * protocol fails the task that it had begun, no other, and is replaced.
@@ -30,16 +31,28 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error);
 
 /**
  * End the zygote and wait for it, so that its whole tree is counted as this process's
- * children. Destroy every process pool before. Fine when it was not started.
+ * children.
+ *
+ * PXP_OK      it is gone, or was never there.
+ * PXP_ESTATE  a process pool is not destroyed yet: nothing was done.
  */
-void pxp_zygote_stop(void);
+enum pxp_status pxp_zygote_stop(void);
 
 struct pxp_executor;
 
-enum pxp_executor_kind { PXP_THREADS = 1, PXP_PROCESSES = 2 };
+enum pxp_executor_kind {
+	PXP_THREADS = 1,
+	PXP_PROCESSES = 2,
+	PXP_INLINE = 3 /* its future is done when the submission returns. It is initialised
+	                * when it is created; all threads that submit share its context */
+};
+
+/* In place of a number whose zero stands for a limit: no limit at all. */
+#define PXP_UNLIMITED SIZE_MAX
 
 /** Once in each process pool, before its workers are forked from there: what is slow to
- *  load. Not PXP_OK: the pool is broken, with error as the reason. */
+ *  load. It must leave no thread running; what it writes to standard error is lost. Not
+ *  PXP_OK: the pool is broken, with error as the reason. */
 typedef enum pxp_status pxp_preload_fn(struct pxp_error *ret_error);
 
 /** Once in each worker, before its first task. bytes are a copy of init_bytes. What is
@@ -60,13 +73,26 @@ struct pxp_executor_options {
 	enum pxp_executor_kind kind; /* no default */
 	unsigned n_workers;          /* at most; 0: the processors this process may use */
 	size_t max_pending;          /* tasks that no worker has yet; 0: 1024 */
+	size_t max_pending_bytes; /* their inputs; 0: 64 MiB. One task alone always fits */
+	const char *name; /* threads are called NAME_0, ...; NULL: "pxp-N". Copied,
+	                               * and cut to what the kernel takes (15 bytes) */
 	pxp_initialise_fn *initialise;
-	const void *init_bytes; /* copied */
+	const void *init_bytes; /* copied; for processes at most 32 KiB */
 	size_t n_init_bytes;
 	pxp_finalise_fn *finalise;
 	/* Processes only. */
 	pxp_preload_fn *preload;
 	pxp_lock_down_fn *lock_down;
+	size_t max_tasks_per_worker; /* then it is replaced; 0: unlimited */
+	size_t max_result; /* bytes of one task's result; 0: 256 MiB. More breaks the
+	                          * protocol; an output may be as long as it likes */
+	int64_t start_timeout_ms; /* for a worker to be ready, once forked; 0: a minute */
+	int64_t idle_timeout_ms;  /* then an idle worker ends, until it is needed again;
+	                               * 0: never */
+	unsigned max_crashes;     /* workers in a row that die of themselves, with no task
+	                               * answered between: then the pool is broken. From the
+	                               * third on each replacement waits twice as long, up to a
+	                               * second. 0: 100; UINT_MAX: unlimited */
 };
 
 /** How many workers n_workers 0 stands for: the processors this process may use. */
@@ -85,19 +111,22 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error);
 
-enum { PXP_MAX_DESCRIPTORS = 4 };
-
 /* Zero is the default that stands beside each field. */
 struct pxp_task_options {
 	size_t size; /* sizeof(struct pxp_task_options); no default */
 	const int *
 		descriptors; /* go with the task; moved in when the submission succeeds */
 	unsigned n_descriptors; /* at most PXP_MAX_DESCRIPTORS */
+	int64_t queue_timeout_ms; /* not begun by then, it fails with PXP_EQUEUED; 0: none */
 	/* Processes only. */
 	bool output;         /* the task writes its output to a memfd */
 	unsigned retries;    /* how often to begin again after a crash; 0: never */
+	unsigned max_kills;  /* workers it may kill, retries or not: then PXP_EPOISON;
+	                            * 0: unlimited */
 	int64_t deadline_ms; /* from the beginning; then its worker is killed; 0: none */
 	int64_t max_deadline_ms; /* how much pxp_task_restart_deadline() may ask; 0: as above */
+	int64_t stall_ms; /* without a word of pxp_task_progress(): then its worker is
+	                            * killed, with PXP_EDEADLINE; 0: none */
 };
 
 /**
@@ -115,12 +144,22 @@ struct pxp_task_options {
  * PXP_EDEADLK    would have to wait, in a callback or task of this executor.
  * PXP_EINVAL     a wrong option.
  * PXP_ENOMEM     no memory.
+ * PXP_ESYS       no thread to be had (threads).
  * On all but PXP_OK the descriptors are still the caller's.
  */
 enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *run,
                                     const void *input, size_t n_input,
                                     const struct pxp_task_options *options,
                                     struct pxp_future **ret_future);
+
+/** As pxp_executor_submit(), but waits for room no longer than timeout_ms (0: not at all,
+ *  PXP_FOREVER): PXP_EAGAIN when there was none. */
+enum pxp_status pxp_executor_submit_within(struct pxp_executor *executor,
+                                           pxp_task_fn *run, const void *input,
+                                           size_t n_input,
+                                           const struct pxp_task_options *options,
+                                           int64_t timeout_ms,
+                                           struct pxp_future **ret_future);
 
 /** As pxp_executor_submit(), but never waits for room. */
 enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_fn *run,
@@ -129,8 +168,9 @@ enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_
                                         struct pxp_future **ret_future);
 
 enum pxp_shutdown {
-	PXP_SHUTDOWN_WAIT = 1,           /* return when nothing runs any more */
-	PXP_SHUTDOWN_CANCEL_PENDING = 2, /* cancel what has not begun */
+	PXP_SHUTDOWN_WAIT = 1, /* return when nothing runs any more */
+	/* Cancel what has not begun, or waits to be begun again after a crash. */
+	PXP_SHUTDOWN_CANCEL_PENDING = 2,
 	PXP_SHUTDOWN_KILL = 4 /* kill the workers; what they had is cancelled */
 };
 
@@ -140,6 +180,7 @@ enum pxp_shutdown {
  *
  * PXP_OK       done, and with WAIT every future is settled and every worker gone.
  * PXP_EDEADLK  WAIT in a callback or task of this executor; the rest was done.
+ * PXP_EINVAL   a flag that there is not: nothing was done.
  */
 enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags);
 
@@ -159,6 +200,7 @@ struct pxp_executor_stats {
 	size_t n_prefetched; /* handed to a worker that has not begun them */
 	size_t n_running;
 	unsigned n_workers; /* alive: starting, idle or busy */
+	uint64_t n_done;    /* tasks settled so far, however they ended */
 	uint64_t n_spawned; /* workers started so far */
 	uint64_t n_crashed; /* workers that died of themselves */
 	uint64_t n_killed;  /* workers that were killed for a deadline or a breach */
@@ -166,6 +208,15 @@ struct pxp_executor_stats {
 
 void pxp_executor_stats(struct pxp_executor *executor,
                         struct pxp_executor_stats *ret_stats);
+
+/**
+ * A descriptor that is readable while tasks are done that nobody was told of: for a program
+ * with a poll loop of its own. pxp_executor_acknowledge() says how many were done since the
+ * last time, and makes it unreadable until the next. Borrowed: good until the executor is
+ * destroyed. -1: no descriptor to be had.
+ */
+int pxp_executor_descriptor(struct pxp_executor *executor);
+uint64_t pxp_executor_acknowledge(struct pxp_executor *executor);
 
 #ifdef __cplusplus
 }

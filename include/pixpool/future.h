@@ -36,6 +36,18 @@ enum pxp_future_state {
 	PXP_CANCELLED = 4 /* it will never run */
 };
 
+/* What a worker process was at when it ended. */
+enum pxp_phase {
+	PXP_PHASE_NONE = 0,     /* it had not begun the task, or is a thread */
+	PXP_PHASE_RUNNING = 1,  /* in the task's function */
+	PXP_PHASE_ANSWERING = 2 /* past it, sending the result */
+};
+
+/* How far a task is, as it says itself with pxp_task_progress(). */
+struct pxp_progress {
+	uint64_t done, total;
+};
+
 /* How it went, for good and for bad. Fixed once the future is done, and good as long as
  * a reference to it is held. */
 struct pxp_outcome {
@@ -44,8 +56,14 @@ struct pxp_outcome {
 	int64_t worker;         /* process id of the last worker that had it; 0: none */
 	int64_t queue_ns;       /* from submission to the last beginning */
 	int64_t run_ns;         /* from there to the end */
-	const char *log;        /* the last of what it wrote to standard error, for a */
-	size_t n_log;           /* failure on a process; at most 4 KiB, no terminator */
+	enum pxp_phase phase;   /* of a worker that died with it */
+	struct pxp_progress progress; /* the last it said */
+	/* Of the task when it was answered; of the worker's whole life when it died. */
+	int64_t cpu_ns;
+	uint64_t
+		peak_bytes; /* the worker's resident memory at its highest; 0: not known */
+	const char *log;    /* the last of what it wrote to standard error, for a */
+	size_t n_log;       /* failure on a process; at most 4 KiB, no terminator */
 };
 
 struct pxp_future *pxp_future_acquire(struct pxp_future *future);
@@ -64,7 +82,8 @@ bool pxp_future_is_done(struct pxp_future *future);
  *
  * timeout_ms  milliseconds; 0 polls, PXP_FOREVER does not time out.
  *
- * PXP_OK        done. This says nothing about the task: ask for its outcome.
+ * PXP_OK        done. This says nothing about the task: ask for its outcome. Its callbacks
+ *               may still be running, in another thread.
  * PXP_ETIMEOUT  still pending or running.
  * PXP_EDEADLK   asked in a callback or a task of the executor that would have to run it.
  */
@@ -97,6 +116,14 @@ enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
  */
 int pxp_future_take_output(struct pxp_future *future);
 
+enum { PXP_MAX_DESCRIPTORS = 4 };
+
+/**
+ * Move out a descriptor that the task returned (pxp_task_return_descriptor()), by its index.
+ * Yours to close. -1 when the future is not finished, has none there, or gave it away.
+ */
+int pxp_future_take_descriptor(struct pxp_future *future, unsigned index);
+
 /**
  * Cancel what has not begun. Waiters and callbacks are told before this returns.
  *
@@ -104,6 +131,28 @@ int pxp_future_take_output(struct pxp_future *future);
  * false  too late: it runs, or is done.
  */
 bool pxp_future_cancel(struct pxp_future *future);
+
+enum pxp_cancel {
+	PXP_CANCEL_PENDING = 0, /* as pxp_future_cancel() */
+	/* What has begun is asked to end: pxp_task_is_cancelled() tells it so, and when its
+	 * function then returns PXP_ECANCELLED the future is cancelled. Of a promise: as
+	 * PXP_CANCEL_PENDING. */
+	PXP_CANCEL_ASK = 1,
+	/* The worker process that has begun it is killed, and the future is cancelled at once.
+	 * A thread is only asked. */
+	PXP_CANCEL_KILL = 2
+};
+
+/**
+ * Cancel by so much force.
+ *
+ * true   it is cancelled, now or before.
+ * false  it runs on (and was asked to end, if so said), or is done.
+ */
+bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force);
+
+/** How far it is now, as the task itself says: zeros while it has said nothing. */
+struct pxp_progress pxp_future_progress(struct pxp_future *future);
 
 typedef void pxp_done_fn(struct pxp_future *future, void *data);
 
@@ -125,7 +174,8 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
  */
 struct pxp_future *pxp_promise_create(void);
 
-/** Pending to running. False when it is cancelled or done: then do not begin. */
+/** Pending to running. False when it is cancelled or done (then do not begin), or is no
+ *  promise. */
 bool pxp_promise_start(struct pxp_future *promise);
 
 /**
@@ -134,11 +184,12 @@ bool pxp_promise_start(struct pxp_future *promise);
  * bytes  moved in on PXP_OK: *bytes comes back NULL. May point to NULL with n 0.
  *
  * PXP_ESTATE  done before: nothing changed, and *bytes is still yours.
+ * PXP_EINVAL  the future is an executor's, which settles it itself.
  */
 enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n);
 
 /** Settle it as failed (cancelled when status is PXP_ECANCELLED). The status must not be
- *  PXP_OK (PXP_EINVAL). PXP_ESTATE as above. */
+ *  PXP_OK (PXP_EINVAL). PXP_ESTATE and PXP_EINVAL as above. */
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,
                                  const struct pxp_error *error);
 

@@ -4,7 +4,9 @@
 
 #include <pixpool/executor.h>
 #include <pixpool/future.h>
+#include <pixpool/map.h>
 #include <pixpool/status.h>
 #include <pixpool/task.h>
+#include <pixpool/wait.h>
 
 #endif

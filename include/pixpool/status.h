@@ -32,7 +32,10 @@ enum pxp_status {
 	PXP_ECANCELLED = 21, /* stopped before it ran to its end */
 	PXP_EDEADLINE = 22,  /* over its run deadline; its worker was killed */
 	PXP_ECRASHED = 23,   /* its worker died: see signal or exit_code */
-	PXP_EPROTO = 24      /* its worker broke the protocol and was killed */
+	PXP_EPROTO = 24,     /* its worker broke the protocol and was killed */
+	PXP_EQUEUED = 25,    /* over its queue deadline: it never began */
+	PXP_EPOISON =
+		26 /* it killed as many workers as it may: see signal or exit_code */
 };
 
 enum { PXP_ERROR_TEXT_BYTES = 240 };

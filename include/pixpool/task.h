@@ -7,6 +7,7 @@
 
 #include <pixpool/status.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,8 @@ struct pxp_task;
  * What an executor runs. It may be called in a worker process, which was forked before
  * the task was made: of this process's data it sees the input and the descriptors alone.
  *
- * Return PXP_OK, or what pxp_task_fail() returns. Any other value is a failure with that
- * number as its code. A worker process that exits or dies in here has crashed.
+ * Return PXP_OK, or what pxp_task_fail() returns, or PXP_ECANCELLED when it was asked to
+ * end and did. Any other value is a failure with that number as its code. A worker process that exits or dies in here has crashed.
  */
 typedef enum pxp_status pxp_task_fn(struct pxp_task *task);
 
@@ -54,6 +55,20 @@ __attribute__((format(printf, 3, 4)))
 #endif
 enum pxp_status
 pxp_task_fail(struct pxp_task *task, int code, const char *format, ...);
+
+/**
+ * Return a descriptor as well: it is duplicated, and comes out at the next index of
+ * pxp_future_take_descriptor(). At most PXP_MAX_DESCRIPTORS.
+ *
+ * PXP_EINVAL  one too many.   PXP_ESYS  it cannot be duplicated.
+ */
+enum pxp_status pxp_task_return_descriptor(struct pxp_task *task, int descriptor);
+
+/** Whether somebody has asked the task to end (PXP_CANCEL_ASK). Cheap: ask often. */
+bool pxp_task_is_cancelled(const struct pxp_task *task);
+
+/** Say how far it is, or just that it lives (options.stall_ms). Cheap. */
+void pxp_task_progress(struct pxp_task *task, uint64_t done, uint64_t total);
 
 enum { PXP_MAX_RESTARTS = 2 };
 

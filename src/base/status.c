@@ -87,6 +87,10 @@ const char *pxp_status_name(enum pxp_status status)
 		return "crashed";
 	case PXP_EPROTO:
 		return "protocol broken";
+	case PXP_EQUEUED:
+		return "queue deadline";
+	case PXP_EPOISON:
+		return "poison";
 	}
 	return "unknown";
 }

@@ -97,7 +97,14 @@ enum received channel_receive(int socket, void *buffer, struct frame *ret_frame)
 	if (got < 0)
 		return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
 	take_descriptors(&message, ret_frame);
-	if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	/* Cut with room left in the control message: this process has no descriptor free. */
+	if (message.msg_flags & MSG_CTRUNC) {
+		ret_frame->lost_descriptors = ret_frame->n_descriptors <
+		                              FRAME_MAX_DESCRIPTORS;
+		frame_close_descriptors(ret_frame);
+	}
+	if (message.msg_flags & MSG_TRUNC ||
+	    (message.msg_flags & MSG_CTRUNC && !ret_frame->lost_descriptors)) {
 		frame_close_descriptors(ret_frame);
 		return RECEIVED_BROKEN;
 	}
@@ -112,7 +119,14 @@ enum received channel_receive(int socket, void *buffer, struct frame *ret_frame)
 
 void frame_close_descriptors(struct frame *frame)
 {
-	for (unsigned i = 0; i < frame->n_descriptors; i++)
+	const struct linger none = {0};
+
+	for (unsigned i = 0; i < frame->n_descriptors; i++) {
+		/* A socket that somebody sent could keep close() waiting for its peer. */
+		if (frame->descriptors[i] >= 0)
+			(void)setsockopt(frame->descriptors[i], SOL_SOCKET, SO_LINGER,
+			                 &none, sizeof(none));
 		fd_close(&frame->descriptors[i]);
+	}
 	frame->n_descriptors = 0;
 }

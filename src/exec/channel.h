@@ -29,13 +29,14 @@ struct frame {
 	size_t n; /* bytes in the buffer */
 	int descriptors[FRAME_MAX_DESCRIPTORS];
 	unsigned n_descriptors;
+	bool lost_descriptors; /* there were more, and no room here for them (EMFILE) */
 };
 
 enum received {
 	RECEIVED_FRAME,
 	RECEIVED_NOTHING, /* non-blocking, and none is there */
 	RECEIVED_END,     /* the other end is closed, or the socket failed */
-	RECEIVED_BROKEN /* too long, or descriptors were lost (MSG_CTRUNC): all are closed */
+	RECEIVED_BROKEN,  /* too long, or too many descriptors: all are closed */
 };
 
 /* Receive one frame into buffer of FRAME_MAX_BYTES. Its descriptors are the caller's,

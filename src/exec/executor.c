@@ -1,7 +1,7 @@
 /*
- * Executors. One table, two ways to run a task: on a thread, in a process.
+ * Executors. One table, three ways to run a task: here, on a thread, in a process.
  *
- * Promises that both keep (tests/exec/test_contract.c runs the same tests over both):
+ * Promises that all keep (tests/exec/test_contract.c runs the same tests over each):
  *   - a submitted task is settled exactly once, by running, failing or cancel;
  *   - shutdown runs what is queued or cancels it; destroy runs it; neither forgets one;
  *   - tasks begin in the order of submission, and end in any order.
@@ -9,25 +9,63 @@
 #include "exec/executor.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { DEFAULT_MAX_PENDING = 1024, MAX_WORKERS = 1024 };
+enum {
+	DEFAULT_MAX_PENDING = 1024,
+	DEFAULT_START_TIMEOUT_MS = 60 * 1000,
+	MAX_WORKERS = 1024,
+};
 
-/* The executor that this thread works for. */
-static _Thread_local struct pxp_executor *thread_executor;
+static const size_t default_max_pending_bytes = 64 * 1024 * 1024;
+static const size_t default_max_result = 256 * 1024 * 1024;
+
+/* What this thread works for, the innermost first. */
+static _Thread_local struct executor_role *thread_role;
 
 bool executor_is_ours(const struct pxp_executor *executor)
 {
-	return executor && executor == thread_executor;
+	const struct executor_role *role = executor ? thread_role : NULL;
+
+	while (role && role->executor != executor)
+		role = role->outer;
+	return role != NULL;
 }
 
-void executor_adopt_thread(struct pxp_executor *executor)
+void executor_enter(struct executor_role *role, const struct pxp_executor *executor)
 {
-	thread_executor = executor;
+	static atomic_uint_least64_t n_roles;
+
+	role->executor = executor;
+	role->outer = thread_role;
+	role->number = atomic_fetch_add_explicit(&n_roles, 1, memory_order_relaxed) + 1;
+	thread_role = role;
 }
+
+void executor_leave(struct executor_role *role)
+{
+	thread_role = role->outer;
+}
+
+uint64_t executor_thread_role(void)
+{
+	return thread_role ? thread_role->number : 0;
+}
+
+void executor_adopt_thread(const struct pxp_executor *executor)
+{
+	static _Thread_local struct executor_role role;
+
+	executor_enter(&role, executor);
+}
+
+/* ---- create and free ---- */
 
 unsigned pxp_default_workers(void)
 {
@@ -43,25 +81,46 @@ unsigned executor_n_workers(const struct pxp_executor_options *options)
 	return options->n_workers > 0 ? options->n_workers : pxp_default_workers();
 }
 
+/* "pxp-1", "pxp-2", ... for those that were given no name. */
+static void set_name(struct pxp_executor *executor, const char *name)
+{
+	static atomic_uint n_unnamed;
+
+	if (name)
+		snprintf(executor->name, sizeof(executor->name), "%s", name);
+	else
+		snprintf(executor->name, sizeof(executor->name), "pxp-%u",
+		         atomic_fetch_add(&n_unnamed, 1) + 1);
+	executor->options.name = executor->name;
+}
+
 enum pxp_status executor_init(struct pxp_executor *executor,
                               const struct executor_table *table,
                               const struct pxp_executor_options *options)
 {
+	void *init_bytes = NULL;
+
+	if (options->n_init_bytes > 0) {
+		init_bytes = malloc(options->n_init_bytes);
+		if (!init_bytes)
+			return PXP_ENOMEM;
+		memcpy(init_bytes, options->init_bytes, options->n_init_bytes);
+	}
 	executor->table = table;
 	executor->options = *options;
+	executor->options.init_bytes = init_bytes;
 	executor->options.n_workers = executor_n_workers(options);
-	if (executor->options.max_pending == 0)
+	if (options->max_pending == 0)
 		executor->options.max_pending = DEFAULT_MAX_PENDING;
-	executor->options.init_bytes = NULL;
-	if (options->n_init_bytes > 0) {
-		void *copy = malloc(options->n_init_bytes);
+	if (options->max_pending_bytes == 0)
+		executor->options.max_pending_bytes = default_max_pending_bytes;
+	if (options->max_result == 0)
+		executor->options.max_result = default_max_result;
+	if (options->start_timeout_ms == 0)
+		executor->options.start_timeout_ms = DEFAULT_START_TIMEOUT_MS;
+	set_name(executor, options->name);
 
-		if (!copy)
-			return PXP_ENOMEM;
-		memcpy(copy, options->init_bytes, options->n_init_bytes);
-		executor->options.init_bytes = copy;
-	}
-
+	executor->completions = -1;
 	atomic_init(&executor->n_references, 1);
 	lock_init(&executor->lock);
 	cond_init(&executor->has_room);
@@ -71,10 +130,17 @@ enum pxp_status executor_init(struct pxp_executor *executor,
 
 void executor_fini(struct pxp_executor *executor)
 {
+	fd_close(&executor->completions);
+	expiry_fini(&executor->expiry);
 	cond_fini(&executor->has_ended);
 	cond_fini(&executor->has_room);
 	lock_fini(&executor->lock);
 	free((void *)executor->options.init_bytes);
+}
+
+bool executor_has_frames(const struct pxp_executor *executor)
+{
+	return executor->options.kind == PXP_PROCESSES;
 }
 
 void executor_acquire(struct pxp_executor *executor)
@@ -89,6 +155,28 @@ void executor_release(struct pxp_executor *executor)
 		executor->table->free(executor);
 }
 
+static bool is_for_processes(const struct pxp_executor_options *options)
+{
+	return options->preload || options->lock_down ||
+	       options->max_tasks_per_worker > 0 || options->max_result > 0 ||
+	       options->idle_timeout_ms != 0 || options->start_timeout_ms != 0 ||
+	       options->max_crashes > 0;
+}
+
+static const char *what_is_wrong(const struct pxp_executor_options *options)
+{
+	if (options->kind != PXP_PROCESSES && is_for_processes(options))
+		return "preload, lock_down, max_tasks_per_worker, max_result, idle_timeout_ms, "
+		       "start_timeout_ms and max_crashes are for processes";
+	if (options->n_workers > MAX_WORKERS)
+		return "n_workers is over 1024";
+	if (options->n_init_bytes > 0 && !options->init_bytes)
+		return "n_init_bytes without init_bytes";
+	if (options->idle_timeout_ms < 0 || options->start_timeout_ms < 0)
+		return "idle_timeout_ms or start_timeout_ms is negative";
+	return NULL;
+}
+
 enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error)
@@ -97,76 +185,41 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 	if (!options || options->size != sizeof(*options))
 		return pxp_fail(ret_error, PXP_EINVAL,
 		                "options.size is not that of this library");
-	if (options->n_workers > MAX_WORKERS)
-		return pxp_fail(ret_error, PXP_EINVAL, "n_workers is over %d",
-		                MAX_WORKERS);
-	if (options->n_init_bytes > 0 && !options->init_bytes)
-		return pxp_fail(ret_error, PXP_EINVAL, "n_init_bytes without init_bytes");
+	if (what_is_wrong(options))
+		return pxp_fail(ret_error, PXP_EINVAL, "%s", what_is_wrong(options));
 
 	switch (options->kind) {
 	case PXP_THREADS:
-		if (options->preload || options->lock_down)
-			return pxp_fail(ret_error, PXP_EINVAL,
-			                "preload and lock_down are for processes");
 		return thread_pool_create(options, ret_executor, ret_error);
 	case PXP_PROCESSES:
 		return process_pool_create(options, ret_executor, ret_error);
+	case PXP_INLINE:
+		return inline_create(options, ret_executor, ret_error);
 	}
 	return pxp_fail(ret_error, PXP_EINVAL, "no such kind of executor: %d",
 	                (int)options->kind);
 }
 
+/* ---- submission ---- */
+
 static bool options_are_valid(const struct pxp_executor *executor,
                               const struct pxp_task_options *options)
 {
-	bool is_for_processes = options->output || options->retries > 0 ||
-	                        options->deadline_ms != 0 ||
-	                        options->max_deadline_ms != 0;
+	bool is_for_a_process = options->output || options->retries > 0 ||
+	                        options->max_kills > 0 || options->deadline_ms != 0 ||
+	                        options->max_deadline_ms != 0 || options->stall_ms != 0;
 
 	return options->size == sizeof(*options) &&
 	       options->n_descriptors <= PXP_MAX_DESCRIPTORS &&
 	       (options->n_descriptors == 0 || options->descriptors) &&
 	       options->deadline_ms >= 0 && options->max_deadline_ms >= 0 &&
-	       !(is_for_processes && executor->options.kind == PXP_THREADS);
-}
-
-/* Why no task is taken now, waiting for room until deadline_ns; the lock is held. */
-static enum pxp_status wait_for_room(struct pxp_executor *executor, bool may_wait)
-{
-	while (!executor->is_stopping && executor->broken.status == PXP_OK &&
-	       executor->queue.n >= executor->options.max_pending) {
-		if (!may_wait)
-			return PXP_EAGAIN;
-		if (executor_is_ours(executor))
-			return PXP_EDEADLK;
-		cond_wait(&executor->has_room, &executor->lock);
-	}
-	if (executor->is_stopping)
-		return PXP_ESHUTDOWN;
-	return executor->broken.status == PXP_OK ? PXP_OK : PXP_EBROKEN;
-}
-
-static enum pxp_status enqueue(struct pxp_executor *executor, struct task *task,
-                               bool may_wait)
-{
-	enum pxp_status status;
-
-	lock_acquire(&executor->lock);
-	status = wait_for_room(executor, may_wait);
-	if (status == PXP_OK) {
-		task_list_append(&executor->queue, task);
-		if (!executor->table->wake(executor, NULL)) {
-			task_list_remove(&executor->queue, task);
-			status = PXP_ESYS;
-		}
-	}
-	lock_release(&executor->lock);
-	return status;
+	       options->stall_ms >= 0 && options->queue_timeout_ms >= 0 &&
+	       !(is_for_a_process && executor->options.kind != PXP_PROCESSES);
 }
 
 static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
                               const void *input, size_t n_input,
-                              const struct pxp_task_options *options, bool may_wait,
+                              const struct pxp_task_options *options, int64_t deadline_ns,
                               struct pxp_future **ret_future)
 {
 	static const struct pxp_task_options defaults = {.size = sizeof(defaults)};
@@ -186,10 +239,12 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 		return PXP_ENOMEM;
 	/* Once it is queued the task may be gone at any time; the future is held by us. */
 	future = pxp_future_acquire(task->future);
-	status = enqueue(executor, task, may_wait);
+	status = executor_enqueue(executor, task, deadline_ns);
 	if (status != PXP_OK) {
 		task->n_descriptors = 0; /* still the caller's */
 		task_destroy(task);
+	} else if (executor->table->run_now) {
+		executor->table->run_now(executor, task);
 	}
 	if (status == PXP_OK && ret_future)
 		*ret_future = future;
@@ -203,7 +258,21 @@ enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *
                                     const struct pxp_task_options *options,
                                     struct pxp_future **ret_future)
 {
-	return submit(executor, run, input, n_input, options, true, ret_future);
+	return submit(executor, run, input, n_input, options, -1, ret_future);
+}
+
+enum pxp_status pxp_executor_submit_within(struct pxp_executor *executor,
+                                           pxp_task_fn *run, const void *input,
+                                           size_t n_input,
+                                           const struct pxp_task_options *options,
+                                           int64_t timeout_ms,
+                                           struct pxp_future **ret_future)
+{
+	int64_t deadline_ns = timeout_ms == 0
+	                              ? 0
+	                              : clock_deadline_ns(clock_now_ns(), timeout_ms);
+
+	return submit(executor, run, input, n_input, options, deadline_ns, ret_future);
 }
 
 enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_fn *run,
@@ -211,20 +280,10 @@ enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_
                                         const struct pxp_task_options *options,
                                         struct pxp_future **ret_future)
 {
-	return submit(executor, run, input, n_input, options, false, ret_future);
+	return submit(executor, run, input, n_input, options, 0, ret_future);
 }
 
-struct task *executor_take(struct pxp_executor *executor)
-{
-	struct task *task = executor->queue.first;
-
-	if (!task)
-		return NULL;
-	task_list_remove(&executor->queue, task);
-	task->place = TASK_HANDED;
-	cond_signal(&executor->has_room);
-	return task;
-}
+/* ---- for futures ---- */
 
 bool executor_has_begun(struct pxp_executor *executor, struct pxp_future *future)
 {
@@ -241,39 +300,88 @@ bool executor_has_begun(struct pxp_executor *executor, struct pxp_future *future
 	return has_begun;
 }
 
-bool executor_withdraw(struct pxp_executor *executor, struct pxp_future *future)
+struct pxp_progress executor_progress(struct pxp_executor *executor,
+                                      struct pxp_future *future)
 {
+	struct pxp_progress progress = {0};
 	struct task *task;
 
 	lock_acquire(&executor->lock);
 	task = future_task(future);
-	if (task && task->attempts > 0) {
-		task = NULL; /* it waits to be tried again: it is running */
-	} else if (task && task->place == TASK_QUEUED) {
-		task_list_remove(&executor->queue, task);
-		cond_signal(&executor->has_room);
-	} else if (task && !executor->table->take_back(executor, task)) {
-		task = NULL;
-	}
-	if (task)
+	if (task && task->place == TASK_HANDED)
+		progress = executor->table->progress(executor, task);
+	lock_release(&executor->lock);
+	return progress;
+}
+
+/* Take a task that no worker has begun (or, by force, one that waits to be begun again)
+ * out of the executor's hands. */
+static bool take_back(struct pxp_executor *executor, struct task *task,
+                      enum pxp_cancel force)
+{
+	if (task->attempts > 0 && force != PXP_CANCEL_KILL)
+		return false; /* between two attempts it is running */
+	if (task->place == TASK_HANDED)
+		return executor->table->take_back(executor, task);
+	executor_remove(executor, task);
+	return true;
+}
+
+/* A thread that settles what it took off an executor: nobody who waits for the executor's
+ * end gets away before, and a callback that would wait for it is told so. */
+static void begin_settling(struct pxp_executor *executor)
+{
+	executor->n_settling++;
+}
+
+static void end_settling(struct pxp_executor *executor)
+{
+	lock_acquire(&executor->lock);
+	if (--executor->n_settling == 0)
+		cond_broadcast(&executor->has_ended);
+	lock_release(&executor->lock);
+}
+
+static void settle_cancelled(struct pxp_executor *executor, struct pxp_future *future)
+{
+	struct settlement cancelled = settlement_cancelled("cancelled");
+	struct executor_role role;
+
+	executor_enter(&role, executor);
+	future_settle(future, &cancelled);
+	executor_leave(&role);
+}
+
+void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
+                     enum pxp_cancel force)
+{
+	struct task *task;
+	bool is_taken, is_killed = false;
+
+	lock_acquire(&executor->lock);
+	task = future_task(future);
+	is_taken = task && take_back(executor, task, force);
+	if (is_taken) {
 		task_detach(task);
+	} else if (task && force != PXP_CANCEL_PENDING) {
+		atomic_store(&task->is_asked_to_end, true);
+		if (task->place == TASK_HANDED)
+			is_killed = executor->table->end(executor, task,
+			                                 force == PXP_CANCEL_KILL);
+	}
+	begin_settling(executor);
 	lock_release(&executor->lock);
 
-	task_destroy(task);
-	return task != NULL;
+	if (is_taken)
+		task_destroy(task);
+	if (is_taken || is_killed)
+		settle_cancelled(executor, future);
+	if (is_taken)
+		executor_tell(executor);
+	end_settling(executor);
 }
 
-/* Take everything that no worker has begun off the executor. */
-static struct task_list take_pending(struct pxp_executor *executor)
-{
-	struct task_list list = executor->queue;
-
-	executor->queue = (struct task_list){0};
-	executor->table->take_back_all(executor, &list);
-	for (struct task *task = list.first; task; task = task->after)
-		task_detach(task);
-	return list;
-}
+/* ---- shutdown ---- */
 
 static void join_once(struct pxp_executor *executor)
 {
@@ -282,43 +390,77 @@ static void join_once(struct pxp_executor *executor)
 	lock_acquire(&executor->lock);
 	is_first = !executor->is_joining;
 	executor->is_joining = true;
-	while (!is_first && !executor->has_joined)
+	lock_release(&executor->lock);
+	if (is_first)
+		executor->table->join(executor);
+
+	lock_acquire(&executor->lock);
+	if (is_first) {
+		executor->has_joined = true;
+		cond_broadcast(&executor->has_ended);
+	}
+	while (!executor->has_joined || executor->n_settling > 0)
 		cond_wait(&executor->has_ended, &executor->lock);
 	lock_release(&executor->lock);
-	if (!is_first)
-		return;
+}
 
-	executor->table->join(executor);
-	lock_acquire(&executor->lock);
-	executor->has_joined = true;
-	cond_broadcast(&executor->has_ended);
-	lock_release(&executor->lock);
+/* Take everything that no worker has begun off the executor. */
+static struct task_list take_pending(struct pxp_executor *executor)
+{
+	struct task_list list = executor_take_all(executor), handed = {0};
+
+	executor->table->take_back_all(executor, &handed);
+	while (handed.first) {
+		struct task *task = handed.first;
+
+		task_list_remove(&handed, task);
+		task_detach(task);
+		task_list_append(&list, task);
+	}
+	return list;
+}
+
+static void settle_pending(struct pxp_executor *executor, struct task_list *pending)
+{
+	struct executor_role role;
+	struct pxp_error why;
+
+	pxp_fail(&why, PXP_ECANCELLED, "cancelled: the executor was shut down");
+	executor_enter(&role, executor);
+	executor_settle_list(executor, pending, &why);
+	executor_leave(&role);
 }
 
 enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags)
 {
-	struct task_list cancelled = {0};
-	struct pxp_error why;
+	const unsigned known = PXP_SHUTDOWN_WAIT | PXP_SHUTDOWN_CANCEL_PENDING |
+	                       PXP_SHUTDOWN_KILL;
+	bool would_wait_for_itself = executor_is_ours(executor);
+	struct task_list pending = {0};
 
+	if (flags & ~known)
+		return PXP_EINVAL;
+	/* A callback of what is settled here may destroy the executor. */
+	executor_acquire(executor);
 	lock_acquire(&executor->lock);
 	executor->is_stopping = true;
+	executor->table->suspend(executor, false);
 	if (flags & (PXP_SHUTDOWN_CANCEL_PENDING | PXP_SHUTDOWN_KILL))
-		cancelled = take_pending(executor);
+		pending = take_pending(executor);
 	if (flags & PXP_SHUTDOWN_KILL)
 		executor->table->kill(executor);
 	cond_broadcast(&executor->has_room);
 	executor->table->wake(executor, NULL);
+	begin_settling(executor);
 	lock_release(&executor->lock);
 
-	pxp_fail(&why, PXP_ECANCELLED, "cancelled: the executor was shut down");
-	task_list_settle(&cancelled, &why);
+	settle_pending(executor, &pending);
+	end_settling(executor);
 
-	if (!(flags & PXP_SHUTDOWN_WAIT))
-		return PXP_OK;
-	if (executor_is_ours(executor))
-		return PXP_EDEADLK;
-	join_once(executor);
-	return PXP_OK;
+	if (flags & PXP_SHUTDOWN_WAIT && !would_wait_for_itself)
+		join_once(executor);
+	executor_release(executor);
+	return flags & PXP_SHUTDOWN_WAIT && would_wait_for_itself ? PXP_EDEADLK : PXP_OK;
 }
 
 void pxp_executor_destroy(struct pxp_executor *executor)
@@ -352,6 +494,7 @@ void pxp_executor_stats(struct pxp_executor *executor,
 	*ret_stats = (struct pxp_executor_stats){0};
 	lock_acquire(&executor->lock);
 	ret_stats->n_pending = executor->queue.n;
+	ret_stats->n_done = executor->n_done;
 	executor->table->stats(executor, ret_stats);
 	lock_release(&executor->lock);
 }

@@ -16,6 +16,7 @@ struct callback {
 
 struct pxp_future {
 	atomic_uint n_references;
+	bool is_promise;   /* for good: no executor settles it */
 	struct task *task; /* guarded by the executor's lock */
 
 	struct lock lock;       /* guards all below */
@@ -25,6 +26,7 @@ struct pxp_future {
 	struct settlement settled;     /* good once done; result and output move out */
 	bool result_is_taken;
 	struct callback *first, **last;
+	struct future_hook *hooks;
 };
 
 static bool is_done(enum pxp_future_state state)
@@ -32,12 +34,41 @@ static bool is_done(enum pxp_future_state state)
 	return state >= PXP_FINISHED;
 }
 
+struct settlement settlement_of(enum pxp_future_state state)
+{
+	return (struct settlement){.state = state, .output = -1, .long_result = -1};
+}
+
 struct settlement settlement_cancelled(const char *why)
 {
-	struct settlement settlement = {.state = PXP_CANCELLED, .output = -1};
+	struct settlement settlement = settlement_of(PXP_CANCELLED);
 
 	pxp_fail(&settlement.outcome.error, PXP_ECANCELLED, "%s", why);
 	return settlement;
+}
+
+void settlement_load(struct settlement *settlement)
+{
+	size_t n = settlement->n_result;
+	struct pxp_error error;
+	ssize_t got;
+
+	if (settlement->long_result < 0)
+		return;
+	settlement->result = malloc(n);
+	got = settlement->result
+	              ? fd_pread_full(settlement->long_result, settlement->result, n, 0)
+	              : -1;
+	fd_close(&settlement->long_result);
+	if (got == (ssize_t)n)
+		return;
+	if (settlement->result)
+		pxp_fail(&error, PXP_EPROTO, "the result became shorter than it was");
+	else
+		pxp_fail(&error, PXP_ENOMEM, "no memory for a result of %zu bytes", n);
+	settlement_fini(settlement);
+	settlement->state = PXP_FAILED;
+	settlement->outcome.error = error;
 }
 
 void settlement_fini(struct settlement *settlement)
@@ -47,6 +78,10 @@ void settlement_fini(struct settlement *settlement)
 	settlement->result = NULL;
 	settlement->log = NULL;
 	fd_close(&settlement->output);
+	fd_close(&settlement->long_result);
+	for (unsigned i = 0; i < settlement->n_descriptors; i++)
+		fd_close(&settlement->descriptors[i]);
+	settlement->n_descriptors = 0;
 }
 
 struct pxp_future *future_create(struct pxp_executor *executor)
@@ -59,7 +94,8 @@ struct pxp_future *future_create(struct pxp_executor *executor)
 	lock_init(&future->lock);
 	cond_init(&future->is_settled);
 	future->executor = executor;
-	future->settled.output = -1;
+	future->is_promise = !executor;
+	future->settled.output = future->settled.long_result = -1;
 	future->last = &future->first;
 	return future;
 }
@@ -110,6 +146,71 @@ bool future_start(struct pxp_future *future)
 	return starts;
 }
 
+/* ---- hooks ---- */
+
+void future_hook_add(struct pxp_future *future, struct future_hook *hook)
+{
+	hook->next = NULL;
+	hook->at = NULL;
+	lock_acquire(&future->lock);
+	if (is_done(future->state)) {
+		hook->tell(hook, future->state);
+	} else {
+		hook->next = future->hooks;
+		hook->at = &future->hooks;
+		if (hook->next)
+			hook->next->at = &hook->next;
+		future->hooks = hook;
+	}
+	lock_release(&future->lock);
+}
+
+void future_hook_remove(struct pxp_future *future, struct future_hook *hook)
+{
+	lock_acquire(&future->lock);
+	if (hook->at) {
+		*hook->at = hook->next;
+		if (hook->next)
+			hook->next->at = hook->at;
+		hook->at = NULL;
+	}
+	lock_release(&future->lock);
+}
+
+/* With the lock held. */
+static void tell_hooks(struct pxp_future *future)
+{
+	struct future_hook *hook;
+
+	while ((hook = future->hooks)) {
+		future->hooks = hook->next;
+		hook->at = NULL;
+		hook->tell(hook, future->state); /* from here on it may be gone */
+	}
+}
+
+enum pxp_future_state future_peek(struct pxp_future *future)
+{
+	enum pxp_future_state state;
+
+	lock_acquire(&future->lock);
+	state = future->state;
+	lock_release(&future->lock);
+	return state;
+}
+
+bool future_is_ours(struct pxp_future *future)
+{
+	bool is_ours;
+
+	lock_acquire(&future->lock);
+	is_ours = executor_is_ours(future->executor);
+	lock_release(&future->lock);
+	return is_ours;
+}
+
+/* ---- settling ---- */
+
 /* Settle it if its state is not beyond latest. */
 static bool settle(struct pxp_future *future, struct settlement *settlement,
                    enum pxp_future_state latest)
@@ -127,6 +228,7 @@ static bool settle(struct pxp_future *future, struct settlement *settlement,
 		settlement->result = NULL;
 		settlement->log = NULL;
 		settlement->output = -1;
+		settlement->n_descriptors = 0;
 		future->settled.outcome.log = future->settled.log;
 		future->state = future->settled.state;
 		future->executor = NULL;
@@ -134,6 +236,7 @@ static bool settle(struct pxp_future *future, struct settlement *settlement,
 		future->first = NULL;
 		future->last = &future->first;
 		cond_broadcast(&future->is_settled);
+		tell_hooks(future);
 	}
 	lock_release(&future->lock);
 
@@ -272,7 +375,7 @@ int pxp_future_take_output(struct pxp_future *future)
 	lock_acquire(&future->lock);
 	if (future->state == PXP_FINISHED) {
 		output = future->settled.output;
-		future->settled.output = -1;
+		future->settled.output = future->settled.long_result = -1;
 	}
 	lock_release(&future->lock);
 	return output;
@@ -280,14 +383,50 @@ int pxp_future_take_output(struct pxp_future *future)
 
 bool pxp_future_cancel(struct pxp_future *future)
 {
+	return pxp_future_cancel_with(future, PXP_CANCEL_PENDING);
+}
+
+bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force)
+{
 	struct pxp_executor *executor = future_executor(future);
 	struct settlement cancelled = settlement_cancelled("cancelled");
 
-	/* An executor's task is taken out of its hands first; then nobody else settles. */
-	if (!executor || executor_withdraw(executor, future))
+	/* An executor takes its task out of its own hands first. */
+	if (executor)
+		executor_cancel(executor, future, force);
+	else
 		settle(future, &cancelled, PXP_PENDING);
 	executor_release(executor);
 	return pxp_future_state(future) == PXP_CANCELLED;
+}
+
+struct pxp_progress pxp_future_progress(struct pxp_future *future)
+{
+	struct pxp_executor *executor = future_executor(future);
+	struct pxp_progress progress = {0};
+
+	if (executor)
+		progress = executor_progress(executor, future);
+	executor_release(executor);
+
+	lock_acquire(&future->lock);
+	if (is_done(future->state))
+		progress = future->settled.outcome.progress;
+	lock_release(&future->lock);
+	return progress;
+}
+
+int pxp_future_take_descriptor(struct pxp_future *future, unsigned index)
+{
+	int descriptor = -1;
+
+	lock_acquire(&future->lock);
+	if (future->state == PXP_FINISHED && index < future->settled.n_descriptors) {
+		descriptor = future->settled.descriptors[index];
+		future->settled.descriptors[index] = -1;
+	}
+	lock_release(&future->lock);
+	return descriptor;
 }
 
 struct pxp_future *pxp_promise_create(void)
@@ -295,16 +434,24 @@ struct pxp_future *pxp_promise_create(void)
 	return future_create(NULL);
 }
 
+static bool is_promise(const struct pxp_future *future)
+{
+	return future->is_promise;
+}
+
 bool pxp_promise_start(struct pxp_future *promise)
 {
-	return future_start(promise);
+	return is_promise(promise) && future_start(promise);
 }
 
 enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n)
 {
-	struct settlement finished = {
-		.state = PXP_FINISHED, .result = *bytes, .n_result = n, .output = -1};
+	struct settlement finished = settlement_of(PXP_FINISHED);
 
+	finished.result = *bytes;
+	finished.n_result = n;
+	if (!is_promise(promise))
+		return PXP_EINVAL;
 	if (!future_settle(promise, &finished))
 		return PXP_ESTATE;
 	*bytes = NULL;
@@ -314,12 +461,11 @@ enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, siz
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,
                                  const struct pxp_error *error)
 {
-	struct settlement failed = {
-		.state = PXP_FAILED, .outcome.error = *error, .output = -1};
+	struct settlement failed = settlement_of(
+		error->status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED);
 
-	if (error->status == PXP_OK)
+	if (error->status == PXP_OK || !is_promise(promise))
 		return PXP_EINVAL;
-	if (error->status == PXP_ECANCELLED)
-		failed.state = PXP_CANCELLED;
+	failed.outcome.error = *error;
 	return future_settle(promise, &failed) ? PXP_OK : PXP_ESTATE;
 }

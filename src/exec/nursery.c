@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -23,8 +24,9 @@ struct nursery {
 	struct nursery_frame pool;
 	const void *init_bytes;
 	int control;
-	bool is_loaded;
-	pid_t *children; /* those not reaped; 0 is a free place */
+	bool is_loaded, has_failed;
+	struct broken_frame failure; /* of the preload: it is tried once */
+	pid_t *children;             /* those not reaped; 0 is a free place */
 	size_t n_children;
 };
 
@@ -65,16 +67,18 @@ static void kill_and_wait(pid_t pid)
 
 static bool load(struct nursery *nursery)
 {
-	struct broken_frame broken = {.kind = FRAME_UNLOADED};
+	struct broken_frame *failure = &nursery->failure;
 
-	if (nursery->is_loaded)
-		return true;
-	if (nursery->pool.preload && nursery->pool.preload(&broken.error) != PXP_OK) {
-		channel_send(nursery->control, &broken, sizeof(broken), NULL, 0, NULL, 0);
-		return false;
+	if (!nursery->is_loaded && !nursery->has_failed) {
+		failure->kind = FRAME_UNLOADED;
+		nursery->is_loaded = !nursery->pool.preload ||
+		                     nursery->pool.preload(&failure->error) == PXP_OK;
+		nursery->has_failed = !nursery->is_loaded;
 	}
-	nursery->is_loaded = true;
-	return true;
+	if (nursery->has_failed)
+		channel_send(nursery->control, failure, sizeof(*failure), NULL, 0, NULL,
+		             0);
+	return nursery->is_loaded;
 }
 
 static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
@@ -125,6 +129,40 @@ static void spawn(struct nursery *nursery, struct process_frame *request,
 	fd_close(&pidfd);
 }
 
+/* A child that is no worker of ours; 0 when there is none. The kernel lists children in
+ * /proc (since 3.5); without it orphans of another group are left to themselves. */
+static pid_t find_orphan(const struct nursery *nursery)
+{
+	char path[64];
+	FILE *list;
+	pid_t orphan = 0;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	list = fopen(path, "re");
+	if (!list)
+		return 0;
+	while (orphan == 0 && fscanf(list, "%d", &pid) == 1) {
+		orphan = (pid_t)pid;
+		for (size_t i = 0; i < nursery->n_children; i++) {
+			if (nursery->children[i] == orphan)
+				orphan = 0;
+		}
+	}
+	fclose(list);
+	return orphan;
+}
+
+/* What tasks started and left behind, be it in a group and session of its own, comes to us
+ * (PR_SET_CHILD_SUBREAPER) and ends here. */
+static void kill_orphans(const struct nursery *nursery)
+{
+	pid_t orphan;
+
+	while ((orphan = find_orphan(nursery)) > 0)
+		kill_and_wait(orphan);
+}
+
 /* The main process saw the pidfd: it is dead, or about to be. */
 static void reap(struct nursery *nursery, struct process_frame *request)
 {
@@ -135,6 +173,7 @@ static void reap(struct nursery *nursery, struct process_frame *request)
 	while (wait4(pid, &request->status, 0, &request->usage) < 0 && errno == EINTR)
 		;
 	forget_child(nursery, pid);
+	kill_orphans(nursery);
 	request->kind = FRAME_REAPED;
 	channel_send(nursery->control, request, sizeof(*request), NULL, 0, NULL, 0);
 }
@@ -149,6 +188,7 @@ _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_b
 	struct frame frame;
 
 	prctl(PR_SET_NAME, "pxp-nursery");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	while (channel_receive(control, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&request, buffer, sizeof(request));
 		if (request.kind == FRAME_SPAWN)
@@ -161,7 +201,9 @@ _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_b
 	for (size_t i = 0; i < nursery.n_children; i++) {
 		if (nursery.children[i] > 0)
 			kill_and_wait(nursery.children[i]);
+		nursery.children[i] = 0;
 	}
+	kill_orphans(&nursery);
 	free(nursery.children);
 	_exit(0);
 }

@@ -1,11 +1,15 @@
 #include "base/clock.h"
+#include "base/fd.h"
 #include "exec/process_pool.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum {
-	RETRY_MS = 10,         /* when descriptors or processes ran out */
+	RETRY_MS = 10,    /* when descriptors or processes ran out */
+	BACK_OFF_MS = 10, /* when workers keep dying, doubled up to */
+	MAX_BACK_OFF_MS = 1000,
+	FREE_CRASHES = 2,      /* in a row, before it is waited at all */
 	MAX_FAILED_SPAWNS = 6, /* in a row, with no worker left: the pool is broken */
 	STOP_MS = 5000,        /* for a finaliser; then the worker is killed */
 };
@@ -29,30 +33,89 @@ static unsigned count_workers(const struct process_pool *pool,
 	return n;
 }
 
+/* Whether the worker has run as many tasks as it may. */
+static bool is_used_up(const struct process_pool *pool, const struct pool_worker *worker)
+{
+	size_t most = pool->executor.options.max_tasks_per_worker;
+
+	return most > 0 && worker->n_tasks >= most;
+}
+
 static unsigned count_idle(const struct process_pool *pool)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < pool->n_workers; i++)
-		n += pool_worker_is_idle(&pool->workers[i]);
+		n += pool_worker_is_idle(&pool->workers[i]) &&
+		     !is_used_up(pool, &pool->workers[i]);
 	return n;
+}
+
+/* The slot of a task that lies behind another one, or NULL. */
+static struct slot *prefetched_slot(const struct pool_worker *worker)
+{
+	unsigned second = (worker->front + 1) % N_SLOTS;
+
+	if (worker->state != WORKER_READY || worker->n_held < N_SLOTS ||
+	    !worker->slots[second].task)
+		return NULL;
+	return (struct slot *)&worker->slots[second];
 }
 
 /* ---- starting workers ---- */
 
+void pool_back_off(struct process_pool *pool, unsigned n_in_a_row, int64_t now_ns)
+{
+	int64_t ms = BACK_OFF_MS;
+
+	if (n_in_a_row <= FREE_CRASHES)
+		return;
+	for (unsigned n = n_in_a_row - FREE_CRASHES - 1; n > 0 && ms < MAX_BACK_OFF_MS;
+	     n--)
+		ms *= 2;
+	pool->spawn_ns = clock_deadline_ns(now_ns,
+	                                   ms < MAX_BACK_OFF_MS ? ms : MAX_BACK_OFF_MS);
+}
+
 void pool_spawn_failed(struct process_pool *pool, int sys_errno, int64_t now_ns)
 {
-	pool->n_failed_spawns++;
-	pool->retry_ns = clock_deadline_ns(
-		now_ns, (int64_t)RETRY_MS << (pool->n_failed_spawns & 7));
-	if (pool->n_failed_spawns >= MAX_FAILED_SPAWNS &&
-	    count_workers(pool, WORKER_STARTING, WORKER_READY) == 0) {
-		struct pxp_error error;
+	struct pxp_error error;
 
-		errno = sys_errno;
-		pxp_fail_errno(&error, "no worker process can be started");
-		pool_break(pool, error.text);
-	}
+	/* Those asked for together fail together: that is one failure. */
+	if (pool->spawn_ns >= 0)
+		return;
+	pool->n_failed_spawns++;
+	pool_back_off(pool, pool->n_failed_spawns + FREE_CRASHES, now_ns);
+	if (pool->n_failed_spawns < MAX_FAILED_SPAWNS ||
+	    count_workers(pool, WORKER_STARTING, WORKER_READY) > 0)
+		return;
+	errno = sys_errno;
+	pxp_fail_errno(&error, "no worker process can be started");
+	pool_break(pool, error.text);
+}
+
+bool pool_has_ready(const struct process_pool *pool)
+{
+	return count_workers(pool, WORKER_READY, WORKER_READY) > 0;
+}
+
+/* Its log is watched before it is asked for: so nothing is under way when that fails. Its
+ * channel is, once its death would be seen (on_spawned): it is not ready before, and is
+ * handed nothing that would be lost with it. */
+static bool spawn(struct process_pool *pool, struct pool_worker *worker)
+{
+	int theirs[3];
+	bool is_asked_for = pool_worker_prepare(worker, theirs) &&
+	                    pool_watch(pool, worker->log, SOURCE_LOG, worker->index) &&
+	                    pool_worker_ask_for(worker, pool->control, theirs);
+	int kept = errno;
+
+	for (int i = 0; i < 3; i++)
+		fd_close(&theirs[i]);
+	if (!is_asked_for)
+		pool_worker_clear(worker);
+	errno = kept;
+	return is_asked_for;
 }
 
 static bool spawn_one(struct process_pool *pool, int64_t now_ns)
@@ -62,76 +125,104 @@ static bool spawn_one(struct process_pool *pool, int64_t now_ns)
 
 		if (worker->state != WORKER_ABSENT)
 			continue;
-		if (!pool_worker_spawn(worker, pool->control)) {
-			pool_spawn_failed(pool, errno, now_ns);
-			return false;
-		}
-		return pool_watch(pool, worker->socket, SOURCE_SOCKET, worker->index) &&
-		       pool_watch(pool, worker->log, SOURCE_LOG, worker->index);
+		if (spawn(pool, worker))
+			return true;
+		pool_spawn_failed(pool, errno, now_ns);
+		return false;
 	}
 	return false;
+}
+
+/* Tasks that wait behind another one in a worker's channel. */
+static size_t count_prefetched(const struct process_pool *pool)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		n += prefetched_slot(&pool->workers[i]) != NULL;
+	return n;
 }
 
 /* As many as have something to do, at most as many as were asked for. */
 static void spawn_missing(struct process_pool *pool, int64_t now_ns)
 {
-	size_t n_ready_for_work = count_workers(pool, WORKER_STARTING, WORKER_STARTING) +
-	                          count_idle(pool);
+	size_t n_wanted = pool->executor.queue.n + count_prefetched(pool);
+	size_t n_coming = count_workers(pool, WORKER_STARTING, WORKER_STARTING) +
+	                  count_idle(pool);
 
-	while (pool->executor.queue.n > n_ready_for_work && pool->control >= 0 &&
-	       pool->retry_ns < 0 && spawn_one(pool, now_ns))
-		n_ready_for_work++;
+	while (n_wanted > n_coming && pool->control >= 0 && !pool->is_killed &&
+	       pool->spawn_ns < 0 && spawn_one(pool, now_ns))
+		n_coming++;
 }
 
 /* ---- handing out tasks ---- */
 
-/* What could not be handed over goes back to the head of the queue, to be tried again in
- * a moment; when nothing is under way that could free a descriptor, it fails. */
-static void hand_failed(struct process_pool *pool, struct task *task, int64_t now_ns)
+static bool passes_by_itself(int sys_errno)
 {
-	struct settlement failed = {.state = PXP_FAILED, .output = -1};
+	return sys_errno == EAGAIN || sys_errno == EMFILE || sys_errno == ENFILE ||
+	       sys_errno == ENOMEM || sys_errno == ENOBUFS || sys_errno == ETOOMANYREFS;
+}
 
-	if (errno == EAGAIN || holds_tasks(pool)) {
-		task->place = TASK_QUEUED;
-		task_list_prepend(&pool->executor.queue, task);
+/* A task could not be handed over: because its worker is gone, because there was no room,
+ * which something under way may free, or because of what it is itself. */
+static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
+                        struct task *task, int64_t now_ns)
+{
+	struct settlement failed = settlement_of(PXP_FAILED);
+	int sys_errno = errno;
+
+	if (sys_errno == EPIPE || sys_errno == ECONNRESET) {
+		pool_worker_hang_up(worker, now_ns);
+		executor_return(&pool->executor, task);
+	} else if (sys_errno == EAGAIN ||
+	           (passes_by_itself(sys_errno) && holds_tasks(pool))) {
+		executor_return(&pool->executor, task);
 		pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
-		return;
+	} else {
+		pxp_fail_errno(&failed.outcome.error,
+		               "a task could not be sent to a worker");
+		pool_settle(pool, task, &failed);
 	}
-	pxp_fail_errno(&failed.outcome.error, "a task could not be sent to its worker");
-	pool_settle(pool, task, &failed);
 }
 
-static bool hand_next(struct process_pool *pool, struct pool_worker *worker,
-                      int64_t now_ns)
+/* False when there is no use in going on for now. */
+static bool hand(struct process_pool *pool, struct pool_worker *worker, struct task *task,
+                 int64_t now_ns)
 {
-	struct task *task = executor_take(&pool->executor);
-
-	if (!task)
-		return false;
-	if (pool_worker_hand(worker, task, ++pool->generation, now_ns))
-		return true;
-	hand_failed(pool, task, now_ns);
-	return false;
+	if (!pool_worker_hand(worker, task, ++pool->generation, now_ns))
+		hand_failed(pool, worker, task, now_ns);
+	return pool->retry_ns < 0;
 }
 
-/* A worker is idle and the queue is empty: what another one has only prefetched is better
- * off here. */
-static bool steal_for(struct process_pool *pool, struct pool_worker *idle, int64_t now_ns)
+/* The worker with the oldest of the tasks that only lie prefetched, or NULL. */
+static struct pool_worker *find_oldest_prefetched(struct process_pool *pool)
 {
+	struct pool_worker *oldest = NULL;
+
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
-		struct slot *slot = &worker->slots[(worker->front + 1) % N_SLOTS];
-		struct task *task = slot->task;
+		struct slot *slot = prefetched_slot(worker);
 
-		if (worker->state != WORKER_READY || worker->n_held < 2 || !task ||
-		    !pool_worker_take_back(worker, slot))
-			continue;
-		if (pool_worker_hand(idle, task, ++pool->generation, now_ns))
-			return true;
-		hand_failed(pool, task, now_ns);
-		return false;
+		if (slot && (!oldest || slot->task->submitted <
+		                                prefetched_slot(oldest)->task->submitted))
+			oldest = worker;
 	}
-	return false;
+	return oldest;
+}
+
+/* The next task for a worker that can begin it at once: the oldest that nobody has begun,
+ * be it in the queue or behind another one. */
+static struct task *take_oldest(struct process_pool *pool, int64_t now_ns)
+{
+	const struct task *queued = pool->executor.queue.first;
+	struct pool_worker *worker = find_oldest_prefetched(pool);
+	struct slot *slot = worker ? prefetched_slot(worker) : NULL;
+	struct task *task = slot ? slot->task : NULL;
+
+	if (task && (!queued || task->submitted < queued->submitted) &&
+	    pool_worker_take_back(worker, slot, now_ns))
+		return task;
+	return executor_take(&pool->executor);
 }
 
 static void hand_out(struct process_pool *pool, int64_t now_ns)
@@ -139,9 +230,14 @@ static void hand_out(struct process_pool *pool, int64_t now_ns)
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
-		if (pool_worker_is_idle(worker) && !hand_next(pool, worker, now_ns) &&
-		    pool->executor.queue.n == 0)
-			steal_for(pool, worker, now_ns);
+		/* Again while it is idle: a task that cannot be sent to anybody leaves it so, and
+		 * nothing else would wake us for the next. */
+		while (pool_worker_is_idle(worker) && !is_used_up(pool, worker)) {
+			struct task *task = take_oldest(pool, now_ns);
+
+			if (!task || !hand(pool, worker, task, now_ns))
+				return;
+		}
 	}
 }
 
@@ -152,45 +248,110 @@ static void prefetch(struct process_pool *pool, int64_t now_ns)
 
 	for (unsigned i = 0; i < pool->n_workers && pool->executor.queue.n > n_coming;
 	     i++) {
-		if (pool_worker_can_prefetch(&pool->workers[i]) &&
-		    !hand_next(pool, &pool->workers[i], now_ns))
+		struct pool_worker *worker = &pool->workers[i];
+
+		/* One that has to begin by a time stays where that is watched. */
+		if (pool->executor.queue.first->expires_ns >= 0)
+			return;
+		if (pool_worker_can_prefetch(worker) && !is_used_up(pool, worker) &&
+		    !hand(pool, worker, executor_take(&pool->executor), now_ns))
 			return;
 	}
 }
 
 /* ---- stopping ---- */
 
-static void stop_idle(struct process_pool *pool, int64_t now_ns)
+static void stop_all(struct process_pool *pool, int64_t now_ns)
 {
-	const struct slot_frame stop = {.kind = FRAME_STOP};
-
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
-		if (worker->state == WORKER_STARTING) {
+		if (worker->state == WORKER_STARTING)
 			pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
-		} else if (pool_worker_is_idle(worker)) {
-			worker->state = WORKER_STOPPING;
-			worker->deadline_ns = clock_deadline_ns(now_ns, STOP_MS);
-			channel_send(worker->socket, &stop, sizeof(stop), NULL, 0, NULL,
-			             0);
-		}
+		else if (pool_worker_is_idle(worker))
+			pool_worker_stop(worker, clock_deadline_ns(now_ns, STOP_MS));
 	}
+}
+
+static int64_t idle_until_ns(const struct process_pool *pool,
+                             const struct pool_worker *worker)
+{
+	int64_t ms = pool->executor.options.idle_timeout_ms;
+
+	if (ms == 0 || !pool_worker_is_idle(worker))
+		return -1;
+	return clock_deadline_ns(worker->idle_since_ns, ms);
+}
+
+/* Those that have run as many tasks as they may, or had nothing to do for too long. */
+static void retire(struct process_pool *pool, int64_t now_ns)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+		int64_t until_ns = idle_until_ns(pool, worker);
+
+		if (pool_worker_is_idle(worker) &&
+		    (is_used_up(pool, worker) || (until_ns >= 0 && until_ns <= now_ns)))
+			pool_worker_stop(worker, clock_deadline_ns(now_ns, STOP_MS));
+	}
+}
+
+int64_t pool_retire_ns(const struct process_pool *pool)
+{
+	int64_t first_ns = -1;
+
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		int64_t until_ns = idle_until_ns(pool, &pool->workers[i]);
+
+		if (until_ns >= 0 && (first_ns < 0 || until_ns < first_ns))
+			first_ns = until_ns;
+	}
+	return first_ns;
+}
+
+/* The control socket was full when they died. */
+static void send_missing_reaps(struct process_pool *pool, int64_t now_ns)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state != WORKER_REAPING || worker->reap_is_sent)
+			continue;
+		pool_send_reap(pool, worker);
+		if (!worker->reap_is_sent && pool->retry_ns < 0)
+			pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
+	}
+}
+
+bool pool_has_takers(const struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		const struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_ABSENT || pool_worker_is_idle(worker) ||
+		    pool_worker_can_prefetch(worker))
+			return true;
+	}
+	return false;
 }
 
 void pool_schedule(struct process_pool *pool, int64_t now_ns)
 {
 	if (pool->retry_ns >= 0 && pool->retry_ns <= now_ns)
 		pool->retry_ns = -1;
+	if (pool->spawn_ns >= 0 && pool->spawn_ns <= now_ns)
+		pool->spawn_ns = -1;
+	send_missing_reaps(pool, now_ns);
 	if (pool->suspended_ns >= 0)
 		return;
 
 	if (pool->retry_ns < 0) {
 		hand_out(pool, now_ns);
+		retire(pool, now_ns);
 		spawn_missing(pool, now_ns);
 		prefetch(pool, now_ns);
 	}
 	if (pool->executor.is_stopping && pool->executor.queue.n == 0 &&
 	    !holds_tasks(pool))
-		stop_idle(pool, now_ns);
+		stop_all(pool, now_ns);
 }

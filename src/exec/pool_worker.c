@@ -14,8 +14,12 @@
 
 void pool_worker_init(struct pool_worker *worker, uint32_t index)
 {
-	*worker = (struct pool_worker){
-		.index = index, .pidfd = -1, .socket = -1, .log = -1, .deadline_ns = -1};
+	*worker = (struct pool_worker){.index = index,
+	                               .pidfd = -1,
+	                               .socket = -1,
+	                               .log = -1,
+	                               .deadline_ns = -1,
+	                               .stall_ns = -1};
 	for (int i = 0; i < N_SLOTS; i++)
 		worker->slots[i].output = -1;
 }
@@ -31,6 +35,11 @@ void pool_worker_clear(struct pool_worker *worker)
 		munmap(worker->page, sizeof(*worker->page));
 	pool_worker_init(worker, worker->index);
 }
+
+enum {
+	ACKNOWLEDGE_MS = 5000, /* for a worker to give back what was withdrawn */
+	HUNG_UP_MS = 100, /* between the end of a channel and the end of its worker */
+};
 
 /* The page lies in a memfd that nobody can shrink: reading it never raises SIGBUS. */
 static int create_page(struct state_page **ret_page)
@@ -52,31 +61,31 @@ static int create_page(struct state_page **ret_page)
 	return fd;
 }
 
-bool pool_worker_spawn(struct pool_worker *worker, int control)
+bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3])
 {
-	struct process_frame request = {.kind = FRAME_SPAWN, .worker = worker->index};
 	int ends[2] = {-1, -1}, log[2] = {-1, -1}, page = -1;
-	bool is_asked = false;
+	bool is_made = channel_pair(ends) && channel_set_nonblocking(ends[0]) &&
+	               pipe2(log, O_CLOEXEC) == 0 && channel_set_nonblocking(log[0]) &&
+	               (page = create_page(&worker->page)) >= 0;
+	int kept = errno;
 
-	if (channel_pair(ends) && channel_set_nonblocking(ends[0]) &&
-	    pipe2(log, O_CLOEXEC) == 0 && channel_set_nonblocking(log[0]) &&
-	    (page = create_page(&worker->page)) >= 0)
-		is_asked = channel_send(control, &request, sizeof(request), NULL, 0,
-		                        (const int[]){ends[1], log[1], page}, 3);
 	worker->socket = ends[0];
 	worker->log = log[0];
-	fd_close(&ends[1]);
-	fd_close(&log[1]);
-	fd_close(&page);
-	if (is_asked) {
-		worker->state = WORKER_STARTING;
-	} else {
-		int kept = errno;
+	ret_theirs[0] = ends[1];
+	ret_theirs[1] = log[1];
+	ret_theirs[2] = page;
+	errno = kept;
+	return is_made;
+}
 
-		pool_worker_clear(worker);
-		errno = kept;
-	}
-	return is_asked;
+bool pool_worker_ask_for(struct pool_worker *worker, int control, int theirs[3])
+{
+	struct process_frame request = {.kind = FRAME_SPAWN, .worker = worker->index};
+
+	if (!channel_send(control, &request, sizeof(request), NULL, 0, theirs, 3))
+		return false;
+	worker->state = WORKER_STARTING;
+	return true;
 }
 
 bool pool_worker_is_idle(const struct pool_worker *worker)
@@ -117,19 +126,61 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 
 	worker->front_since_ns = now_ns;
 	worker->n_restarts = 0;
-	worker->deadline_ns = -1;
-	if (worker->n_held > 0 && task && task->deadline_ms > 0)
+	worker->deadline_ns = worker->stall_ns = -1;
+	worker->idle_since_ns = now_ns;
+	if (worker->n_held == 0)
+		return;
+	if (!task) {
+		worker->deadline_ns = clock_deadline_ns(now_ns, ACKNOWLEDGE_MS);
+		return;
+	}
+	if (task->deadline_ms > 0)
 		worker->deadline_ns = clock_deadline_ns(now_ns, task->deadline_ms);
+	if (task->stall_ms > 0)
+		worker->stall_ns = clock_deadline_ns(now_ns, task->stall_ms);
+	worker->n_beats = 0;
 }
 
-/* An input that no frame can hold, in a memfd; -1 with errno. */
-static int put_in_memfd(const struct task *task)
+bool pool_worker_has_progressed(struct pool_worker *worker, int64_t now_ns)
 {
-	int fd = memfd_create("pixpool-input", MFD_CLOEXEC);
+	const struct task *task = worker->slots[worker->front].task;
+	uint64_t n_beats = atomic_load(
+		&worker->page->slots[worker->front].progress.beats);
 
-	if (fd >= 0 && !fd_write_all(fd, task->input, task->n_input))
-		fd_close(&fd);
-	return fd;
+	if (!task || n_beats == worker->n_beats)
+		return false;
+	worker->n_beats = n_beats;
+	worker->stall_ns = clock_deadline_ns(now_ns, task->stall_ms);
+	return true;
+}
+
+void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot)
+{
+	atomic_store(&worker->page->slots[slot - worker->slots].is_asked_to_end, true);
+}
+
+struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
+                                         const struct slot *slot)
+{
+	return shared_progress_read(&worker->page->slots[slot - worker->slots].progress);
+}
+
+enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
+                                 const struct slot *slot)
+{
+	return atomic_load(&worker->page->slots[slot - worker->slots].phase) ==
+	                       PXP_PHASE_ANSWERING
+	               ? PXP_PHASE_ANSWERING
+	               : PXP_PHASE_RUNNING;
+}
+
+void pool_worker_stop(struct pool_worker *worker, int64_t deadline_ns)
+{
+	const struct slot_frame stop = {.kind = FRAME_STOP};
+
+	worker->state = WORKER_STOPPING;
+	worker->deadline_ns = deadline_ns;
+	channel_send(worker->socket, &stop, sizeof(stop), NULL, 0, NULL, 0);
 }
 
 static bool send_task(struct pool_worker *worker, const struct slot *slot,
@@ -142,26 +193,33 @@ static bool send_task(struct pool_worker *worker, const struct slot *slot,
 		.run = task->run,
 		.n_descriptors = task->n_descriptors,
 		.has_output = slot->output >= 0,
-		.input_is_memfd = task->n_input > INLINE_INPUT_BYTES,
+		.input_is_memfd = task->input_memfd >= 0,
 		.n_input = task->n_input,
 	};
-	int descriptors[FRAME_MAX_DESCRIPTORS], input = -1;
+	int descriptors[FRAME_MAX_DESCRIPTORS];
 	unsigned n = task->n_descriptors;
-	bool is_sent;
 
 	memcpy(descriptors, task->descriptors, n * sizeof(int));
 	if (frame.has_output)
 		descriptors[n++] = slot->output;
-	if (frame.input_is_memfd) {
-		input = put_in_memfd(task);
-		if (input < 0)
-			return false;
-		descriptors[n++] = input;
-	}
-	is_sent = channel_send(worker->socket, &frame, sizeof(frame), task->input,
-	                       frame.input_is_memfd ? 0 : task->n_input, descriptors, n);
-	fd_close(&input);
-	return is_sent;
+	if (frame.input_is_memfd)
+		descriptors[n++] = task->input_memfd;
+	return channel_send(worker->socket, &frame, sizeof(frame), task->input,
+	                    frame.input_is_memfd ? 0 : task->n_input, descriptors, n);
+}
+
+static void clear_page(struct pool_worker *worker, const struct slot *slot,
+                       struct task *task)
+{
+	struct state_page *page = worker->page;
+	size_t i = (size_t)(slot - worker->slots);
+
+	atomic_store(&page->slots[i].phase, PXP_PHASE_NONE);
+	atomic_store(&page->slots[i].is_asked_to_end,
+	             atomic_load(&task->is_asked_to_end));
+	atomic_store(&page->slots[i].progress.done, 0);
+	atomic_store(&page->slots[i].progress.total, 0);
+	atomic_store(&page->slots[i].progress.beats, 0);
 }
 
 bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
@@ -177,20 +235,21 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
 			return false;
 	}
 	slot->generation = generation;
+	clear_page(worker, slot, task);
 	atomic_store(word_of(worker, slot), slot_word(generation, SLOT_QUEUED));
 	if (!send_task(worker, slot, task)) {
 		fd_close(&slot->output);
 		return false;
 	}
-	slot->is_occupied = true;
 	slot->task = task;
 	worker->n_held++;
+	worker->n_tasks++;
 	if (worker->n_held == 1)
 		begin_deadline(worker, now_ns);
 	return true;
 }
 
-bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot)
+bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns)
 {
 	uint64_t queued = slot_word(slot->generation, SLOT_QUEUED);
 
@@ -199,7 +258,20 @@ bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot)
 		return false;
 	slot->task = NULL;
 	fd_close(&slot->output);
+	if (slot == &worker->slots[worker->front])
+		worker->deadline_ns = clock_deadline_ns(now_ns, ACKNOWLEDGE_MS);
 	return true;
+}
+
+void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns)
+{
+	if (worker->state != WORKER_READY && worker->state != WORKER_STARTING &&
+	    worker->state != WORKER_STOPPING)
+		return;
+	worker->ended_in_order = worker->state == WORKER_STOPPING;
+	worker->state = WORKER_HUNG_UP;
+	worker->stall_ns = -1;
+	worker->deadline_ns = clock_deadline_ns(now_ns, HUNG_UP_MS);
 }
 
 void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
@@ -207,7 +279,6 @@ void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
 	struct slot *slot = &worker->slots[worker->front];
 
 	fd_close(&slot->output);
-	slot->is_occupied = false;
 	slot->task = NULL;
 	worker->front = (worker->front + 1) % N_SLOTS;
 	worker->n_held--;
@@ -237,11 +308,15 @@ void pool_worker_signal(const struct pool_worker *worker, int number)
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
                       const char *breach)
 {
-	if (worker->state == WORKER_ABSENT || worker->state >= WORKER_DYING)
+	if (worker->state == WORKER_ABSENT)
 		return;
-	worker->reason = reason;
-	worker->breach = breach;
-	worker->deadline_ns = -1;
+	if (worker->reason == KILLED_NOT || reason == KILLED_BREACH) {
+		worker->reason = reason;
+		worker->breach = breach;
+	}
+	if (worker->state >= WORKER_DYING)
+		return;
+	worker->deadline_ns = worker->stall_ns = -1;
 	worker->state = WORKER_DYING;
 	pool_worker_signal(worker, SIGKILL);
 }

@@ -3,9 +3,12 @@
  *
  *   ABSENT -> STARTING   a nursery was asked for it
  *   STARTING -> READY    it has its initialiser and lock-down behind it
+ *   STARTING -> ABSENT   the nursery could not start it
  *   READY -> STOPPING    it was told to end in order
- *   any -> DYING         it was killed, or its pidfd says that it is dead
- *   DYING -> REAPING     all that it said was read; the nursery was told to reap it
+ *   READY -> HUNG_UP     its channel is closed: it is dead, or will be made so
+ *   any -> DYING         it was killed
+ *   any -> REAPING       its pidfd says that it is dead; all that it said was read, and the
+ *                        nursery is told to reap it
  *   REAPING -> ABSENT    its status is known, and what it held has been dealt with
  *
  * Everything here is called with the pool's lock held.
@@ -21,15 +24,19 @@ enum pool_worker_state {
 	WORKER_STARTING,
 	WORKER_READY,
 	WORKER_STOPPING,
+	WORKER_HUNG_UP,
 	WORKER_DYING,
 	WORKER_REAPING,
 };
 
 /* Why we killed it. */
 enum kill_reason {
-	KILLED_NOT, /* if it is dead, it died of itself */
+	KILLED_NOT,   /* if it is dead, it died of itself */
+	KILLED_START, /* it was not ready in time */
 	KILLED_DEADLINE,
+	KILLED_STALL,  /* no word of progress for too long */
 	KILLED_BREACH, /* it broke the protocol: breach says how */
+	KILLED_CANCEL, /* for a task that was cancelled by force, and is settled */
 	KILLED_SHUTDOWN,
 };
 
@@ -37,7 +44,6 @@ enum { LOG_TAIL_BYTES = 4096 };
 
 /* A task with a worker, in one of the two places it can lie. */
 struct slot {
-	bool is_occupied;
 	struct task *task; /* NULL: withdrawn, and not acknowledged yet */
 	uint64_t generation;
 	int output; /* the memfd of this attempt, or -1 */
@@ -53,7 +59,13 @@ struct pool_worker {
 	struct slot slots[N_SLOTS];
 	unsigned front, n_held; /* slots[front] came first, the other one after it */
 	int64_t deadline_ns;    /* of the front task, or of a stop; -1: none */
-	unsigned n_restarts;             /* of the deadline, by the front task */
+	unsigned n_restarts;    /* of the deadline, by the front task */
+	bool is_ready;          /* it has said so */
+	bool reap_is_sent;      /* REAPING: the nursery was told */
+	int64_t stall_ns;       /* when the front task must have shown progress; -1 */
+	uint64_t n_beats;       /* how often it had when that was set */
+	size_t n_tasks;         /* that it was handed so far */
+	int64_t idle_since_ns;  /* good while it is idle */
 	int64_t front_since_ns; /* when the front task became the front one */
 
 	bool ended_in_order; /* it was STOPPING when it died */
@@ -66,11 +78,12 @@ struct pool_worker {
 void pool_worker_init(struct pool_worker *worker, uint32_t index);
 
 /*
- * Make the channel, log pipe and page of a worker to come, and ask for it at the nursery's
+ * Make the channel, log pipe and page of a worker to come; then ask for it at the nursery's
  * control socket. False with errno: it is still ABSENT. (EAGAIN: the nursery has much to
  * do; ask later.)
  */
-bool pool_worker_spawn(struct pool_worker *worker, int control);
+bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3]);
+bool pool_worker_ask_for(struct pool_worker *worker, int control, int theirs[3]);
 
 /* Everything of it is closed; ABSENT again. */
 void pool_worker_clear(struct pool_worker *worker);
@@ -78,6 +91,9 @@ void pool_worker_clear(struct pool_worker *worker);
 /* Whether it could begin a task at once, or prefetch one. */
 bool pool_worker_is_idle(const struct pool_worker *worker);
 bool pool_worker_can_prefetch(const struct pool_worker *worker);
+
+/* Tell it to end in order, by deadline_ns. */
+void pool_worker_stop(struct pool_worker *worker, int64_t deadline_ns);
 
 /* Hand it a task. False with errno: the task is still the caller's. */
 bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
@@ -89,16 +105,35 @@ struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *tas
 /* Whether it has begun what lies in slot: what its page says, which it could forge. */
 bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot);
 
-/* Take the task in slot back before it is begun. False: too late. */
-bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot);
+/* Take the task in slot back before it is begun. False: too late. The worker has a while
+ * to acknowledge it. */
+bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
+
+/* Its channel has closed: give the kernel a moment to say that it died. */
+void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns);
 
 /* The front slot is done with: the next one moves up, and its deadline begins. */
 void pool_worker_pop(struct pool_worker *worker, int64_t now_ns);
+
+/* The front task's time without progress is over: whether it has shown some after all, and
+ * so begins anew. */
+bool pool_worker_has_progressed(struct pool_worker *worker, int64_t now_ns);
+
+/* Ask what lies in slot to end. */
+void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot);
+
+/* What its page says of slot, which it could forge. */
+struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
+                                         const struct slot *slot);
+enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
+                                 const struct slot *slot);
 
 /* The worker's own word on when it began slot, if it can be true. */
 int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct slot *slot,
                                int64_t now_ns);
 
+/* Kill it. The first reason counts; one that broke the protocol is told so even if it is
+ * dead already. */
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
                       const char *breach);
 void pool_worker_signal(const struct pool_worker *worker, int number);

@@ -45,7 +45,8 @@ static void settle_all(struct process_pool *pool)
 
 		task_list_remove(&pool->settled, task);
 		lock_release(&executor->lock);
-		task_settle(task, &settlement);
+		settlement_load(&settlement);
+		executor_settle(executor, task, &settlement);
 		lock_acquire(&executor->lock);
 	}
 }
@@ -74,20 +75,47 @@ static int64_t next_wake_ns(const struct process_pool *pool, int64_t now_ns)
 {
 	int64_t deadline_ns = -1;
 
-	for (unsigned i = 0; i < pool->n_workers; i++)
-		deadline_ns = earlier(deadline_ns, pool->workers[i].deadline_ns);
+	/* While the workers stand still so do their deadlines. */
+	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++)
+		deadline_ns = earlier(deadline_ns, earlier(pool->workers[i].deadline_ns,
+		                                           pool->workers[i].stall_ns));
 	if (deadline_ns >= 0)
 		deadline_ns = earlier(deadline_ns,
 		                      clock_deadline_ns(now_ns, HEARTBEAT_MS));
-	return earlier(deadline_ns, pool->retry_ns);
+	deadline_ns = earlier(deadline_ns, expiry_next_ns(&pool->executor.expiry));
+	if (pool->suspended_ns < 0)
+		deadline_ns = earlier(deadline_ns, pool_retire_ns(pool));
+	return earlier(deadline_ns, earlier(pool->retry_ns, pool->spawn_ns));
+}
+
+static void move_deadline(int64_t *deadline_ns, int64_t by_ns)
+{
+	if (*deadline_ns >= 0 && __builtin_add_overflow(*deadline_ns, by_ns, deadline_ns))
+		*deadline_ns = INT64_MAX;
 }
 
 static void move_deadlines(struct process_pool *pool, int64_t by_ns)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
-		if (pool->workers[i].deadline_ns >= 0)
-			pool->workers[i].deadline_ns += by_ns;
+		move_deadline(&pool->workers[i].deadline_ns, by_ns);
+		move_deadline(&pool->workers[i].stall_ns, by_ns);
 	}
+}
+
+static enum pool_source source_of(const struct epoll_event *event)
+{
+	return (enum pool_source)(event->data.u64 & 0xff);
+}
+
+static void on_log(struct pool_worker *worker, struct process_pool *pool,
+                   const struct epoll_event *event)
+{
+	if (worker->log < 0 || worker->state >= WORKER_REAPING)
+		return;
+	pool_worker_read_log(worker, 1);
+	if (!(event->events &
+	      EPOLLIN)) /* everybody has closed it: it would be told for ever */
+		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
 }
 
 static void on_event(struct process_pool *pool, const struct epoll_event *event,
@@ -96,7 +124,7 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event,
 	struct pool_worker *worker = &pool->workers[event->data.u64 >> 8];
 	uint64_t count;
 
-	switch ((enum pool_source)(event->data.u64 & 0xff)) {
+	switch (source_of(event)) {
 	case SOURCE_WAKEUP:
 		if (read(pool->wakeup, &count, sizeof(count)) < 0)
 			return; /* EAGAIN: another event has told already */
@@ -110,15 +138,30 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event,
 			pool_on_socket(pool, worker, now_ns);
 		break;
 	case SOURCE_LOG:
-		if (worker->log >= 0 && worker->state < WORKER_REAPING)
-			pool_worker_read_log(worker, 1);
-		if (worker->log >= 0 && !(event->events & EPOLLIN))
-			epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
-		break;
+		break; /* read already */
 	case SOURCE_PIDFD:
 		if (worker->pidfd >= 0 && worker->state < WORKER_REAPING)
 			pool_on_death(pool, worker, now_ns);
 		break;
+	}
+}
+
+static void watch_time(struct process_pool *pool, int64_t now_ns)
+{
+	struct task_list expired = executor_take_expired(&pool->executor, now_ns);
+
+	if (expired.n > 0) {
+		lock_release(&pool->executor.lock);
+		executor_settle_expired(&pool->executor, &expired);
+		lock_acquire(&pool->executor.lock);
+	}
+	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->deadline_ns >= 0 && worker->deadline_ns <= now_ns)
+			pool_on_deadline(pool, worker, now_ns);
+		if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
+			pool_on_stall(pool, worker, now_ns);
 	}
 }
 
@@ -128,24 +171,33 @@ static void wait_and_handle(struct process_pool *pool)
 	struct epoll_event events[MAX_EVENTS];
 	int64_t before_ns = clock_now_ns();
 	int64_t wake_ns = next_wake_ns(pool, before_ns), now_ns;
+	unsigned n_suspends = pool->n_suspends;
 	int n;
 
+	pool->wake_ns = wake_ns;
+	pool->has_takers = pool_has_takers(pool);
+	pool->is_asleep = true;
 	lock_release(&pool->executor.lock);
 	n = epoll_wait(pool->epoll, events, MAX_EVENTS,
 	               clock_poll_ms(before_ns, wake_ns));
 	now_ns = clock_now_ns();
 	lock_acquire(&pool->executor.lock);
+	pool->is_asleep = false;
 
-	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. */
-	if (wake_ns >= 0 && now_ns - wake_ns > (int64_t)GAP_MS * 1000000)
+	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. A
+	 * suspension has moved them already. */
+	if (wake_ns > before_ns && now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
+	    pool->n_suspends == n_suspends)
 		move_deadlines(pool, now_ns - wake_ns);
+	/* What a task wrote to its log before it answered is read before the answer, so that
+	 * it is not taken for the next one's. */
+	for (int i = 0; i < n; i++) {
+		if (source_of(&events[i]) == SOURCE_LOG)
+			on_log(&pool->workers[events[i].data.u64 >> 8], pool, &events[i]);
+	}
 	for (int i = 0; i < n; i++)
 		on_event(pool, &events[i], now_ns);
-	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
-		if (pool->workers[i].deadline_ns >= 0 &&
-		    pool->workers[i].deadline_ns <= now_ns)
-			pool_on_deadline(pool, &pool->workers[i], now_ns);
-	}
+	watch_time(pool, now_ns);
 }
 
 static void *supervisor_main(void *data)
@@ -167,14 +219,28 @@ static void *supervisor_main(void *data)
 
 /* ---- the table ---- */
 
-static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
+static void wake_supervisor(struct process_pool *pool)
 {
 	const uint64_t one = 1;
 
-	(void)ret_error;
 	/* It fails only when the counter is full, and then it is readable as well. */
-	return write(pool_of(executor)->wakeup, &one, sizeof(one)) >= 0 ||
-	       errno == EAGAIN;
+	if (pool->is_asleep)
+		(void)!write(pool->wakeup, &one, sizeof(one));
+	pool->is_asleep = false;
+}
+
+/* A task that no worker could take yet is found when one becomes free; so most submissions
+ * need no system call. */
+static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
+{
+	struct process_pool *pool = pool_of(executor);
+	int64_t expires_ns = expiry_next_ns(&executor->expiry);
+
+	(void)ret_error;
+	if (pool->has_takers || executor->is_stopping ||
+	    (expires_ns >= 0 && (pool->wake_ns < 0 || expires_ns < pool->wake_ns)))
+		wake_supervisor(pool);
+	return true;
 }
 
 /* The worker and slot of a handed task; false when it is not there. */
@@ -196,7 +262,31 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 	struct slot *slot;
 
 	return find(pool_of(executor), task, &worker, &slot) &&
-	       pool_worker_take_back(worker, slot);
+	       pool_worker_take_back(worker, slot, clock_now_ns());
+}
+
+static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	if (!find(pool_of(executor), task, &worker, &slot))
+		return false;
+	pool_worker_ask_to_end(worker, slot);
+	if (!may_kill || !pool_worker_has_begun(worker, slot))
+		return false;
+	pool_worker_kill(worker, KILLED_CANCEL, NULL);
+	return worker->reason == KILLED_CANCEL;
+}
+
+static struct pxp_progress pool_progress(struct pxp_executor *executor, struct task *task)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	if (!find(pool_of(executor), task, &worker, &slot))
+		return (struct pxp_progress){0};
+	return pool_worker_progress(worker, slot);
 }
 
 static bool pool_has_begun(struct pxp_executor *executor, const struct task *task)
@@ -217,7 +307,8 @@ static void pool_take_back_all(struct pxp_executor *executor, struct task_list *
 			struct slot *slot = &pool->workers[i].slots[j];
 			struct task *task = slot->task;
 
-			if (task && pool_worker_take_back(&pool->workers[i], slot))
+			if (task && pool_worker_take_back(&pool->workers[i], slot,
+			                                  clock_now_ns()))
 				task_list_append(list, task);
 		}
 	}
@@ -226,9 +317,19 @@ static void pool_take_back_all(struct pxp_executor *executor, struct task_list *
 static void pool_kill(struct pxp_executor *executor)
 {
 	struct process_pool *pool = pool_of(executor);
+	bool is_loading = false;
 
-	for (unsigned i = 0; i < pool->n_workers; i++)
-		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
+	pool->is_killed = true;
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		is_loading |= worker->state != WORKER_ABSENT && worker->pid == 0;
+		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
+	}
+	/* The nursery is busy with the preload, for who knows how long. It has not been
+	 * waited for, so its pid is its own. */
+	if (is_loading)
+		kill(pool->nursery, SIGKILL);
 }
 
 static void pool_suspend(struct pxp_executor *executor, bool stop)
@@ -243,7 +344,8 @@ static void pool_suspend(struct pxp_executor *executor, bool stop)
 	if (!stop)
 		move_deadlines(pool, now_ns - pool->suspended_ns);
 	pool->suspended_ns = stop ? now_ns : -1;
-	pool_wake(executor, NULL);
+	pool->n_suspends++;
+	wake_supervisor(pool);
 }
 
 static void pool_stats(struct pxp_executor *executor,
@@ -293,6 +395,8 @@ static const struct executor_table process_pool_table = {
 	.wake = pool_wake,
 	.take_back = pool_take_back,
 	.has_begun = pool_has_begun,
+	.end = pool_end,
+	.progress = pool_progress,
 	.take_back_all = pool_take_back_all,
 	.kill = pool_kill,
 	.join = pool_join,
@@ -355,7 +459,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a process pool");
 	}
 	pool->epoll = pool->wakeup = pool->control = -1;
-	pool->retry_ns = pool->suspended_ns = -1;
+	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = -1;
 	pool->n_workers = n_workers;
 	for (unsigned i = 0; i < n_workers; i++)
 		pool_worker_init(&pool->workers[i], i);

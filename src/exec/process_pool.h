@@ -5,7 +5,8 @@
  *
  *   process_pool.c   the table of the executor, and the supervisor's loop
  *   pool_schedule.c  who gets the next task, and when a worker is started
- *   pool_events.c    what workers and the nursery say, deaths and deadlines
+ *   pool_frames.c    what workers say, and their deadlines
+ *   pool_deaths.c    deaths, and what the nursery says
  *   pool_worker.c    one worker's state
  */
 #ifndef PXP_PROCESS_POOL_H
@@ -18,14 +19,21 @@ struct process_pool {
 	pthread_t supervisor;
 	int epoll, wakeup; /* the eventfd by which other threads call the supervisor */
 	int control;       /* of the nursery; -1: it is gone */
+	bool is_asleep;    /* the supervisor waits, until wake_ns or an event */
+	bool has_takers;   /* asleep with room at a worker: a task shall wake it */
+	int64_t wake_ns;
 	pid_t nursery;
 
 	uint64_t generation; /* of the task handed out last */
 	struct task_list
 		settled;  /* detached, with their settlement: the loop settles them */
 	int64_t retry_ns; /* when to try again what had no room; -1: not waiting */
+	int64_t spawn_ns; /* when to start workers again; -1: now */
 	unsigned n_failed_spawns, n_failed_starts; /* in a row */
+	unsigned n_crashes_in_a_row;               /* with no task answered between */
 	int64_t suspended_ns; /* since when workers are stopped; -1: they are not */
+	unsigned n_suspends;  /* how often it changed */
+	bool is_killed;       /* no task is begun any more */
 
 	uint64_t n_spawned, n_crashed, n_killed;
 	unsigned n_workers;
@@ -53,17 +61,41 @@ bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
  * pool is stopping and has nothing left, tell the workers to end. */
 void pool_schedule(struct process_pool *pool, int64_t now_ns);
 
+/* Whether a task that came now could be handed out, or would start a worker. */
+bool pool_has_takers(const struct process_pool *pool);
+
+/* When the next worker has been idle for too long; -1: none will. */
+int64_t pool_retire_ns(const struct process_pool *pool);
+
+/* The n-th worker in a row has failed: wait before the next one is started, longer each
+ * time, but for the first two. */
+void pool_back_off(struct process_pool *pool, unsigned n_in_a_row, int64_t now_ns);
+
+/* Whether a worker is ready: then starting others is not beyond hope. */
+bool pool_has_ready(const struct process_pool *pool);
+
+/* Tell the nursery to reap a worker. */
+void pool_send_reap(struct process_pool *pool, struct pool_worker *worker);
+
 /* No worker could be started: try again later; when there is none at all and it failed
  * time after time, the pool is broken. */
 void pool_spawn_failed(struct process_pool *pool, int sys_errno, int64_t now_ns);
 
-/* pool_events.c */
+/* pool_frames.c */
+/* What every settlement of a task with a worker says. */
+struct settlement pool_settlement(struct pool_worker *worker, const struct slot *slot,
+                                  int64_t now_ns);
+/* Read at most max_frames. False when the channel has ended or must not be read on: who
+ * broke the protocol once is not listened to again. */
+bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
+                      int max_frames, int64_t now_ns);
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker,
                     int64_t now_ns);
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
 void pool_on_control(struct process_pool *pool, int64_t now_ns);
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns);
+void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
 
 /* Detach a task and put it where the loop settles it. What settlement owns is moved. */
 void pool_settle(struct process_pool *pool, struct task *task,

@@ -8,6 +8,7 @@
 #define PXP_PROTOCOL_H
 
 #include "exec/channel.h"
+#include "exec/task.h"
 
 #include <pixpool/executor.h>
 #include <stdatomic.h>
@@ -83,11 +84,14 @@ struct task_frame {
 	uint64_t n_input;
 };
 
-/* Descriptor: the result when it is too long for a frame. */
+/* Descriptors: those that the task returned, then the result when it is too long. */
 struct answer_frame {
 	struct slot_frame at;
-	struct pxp_error error; /* status PXP_OK or PXP_ETASK */
-	bool result_is_memfd;
+	struct pxp_error error; /* status PXP_OK, PXP_ETASK or PXP_ECANCELLED */
+	int64_t cpu_ns;
+	uint64_t peak_bytes;
+	uint32_t n_descriptors;   /* that the task returned */
+	uint32_t result_is_memfd; /* 1 or 0 */
 	uint64_t n_result;
 };
 
@@ -111,6 +115,9 @@ struct state_page {
 	struct {
 		_Atomic uint64_t word;
 		_Atomic int64_t started_ns;
+		_Atomic uint32_t phase;      /* enum pxp_phase */
+		atomic_bool is_asked_to_end; /* main's word to the worker */
+		struct shared_progress progress;
 	} slots[N_SLOTS];
 };
 

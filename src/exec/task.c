@@ -2,11 +2,45 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "exec/executor.h"
+#include "exec/protocol.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* Sealed, because several workers may come to read it, one after the other. */
+static int put_in_memfd(const void *bytes, size_t n)
+{
+	int fd = memfd_create("pixpool-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 &&
+	    (!fd_write_all(fd, bytes, n) ||
+	     fcntl(fd, F_ADD_SEALS,
+	           F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0))
+		fd_close(&fd);
+	return fd;
+}
+
+static bool copy_input(struct task *task, const void *input, size_t n, bool in_frames)
+{
+	task->n_input = n;
+	if (n == 0)
+		return true;
+	if (in_frames && n > INLINE_INPUT_BYTES) {
+		task->input_memfd = put_in_memfd(input, n);
+		return task->input_memfd >= 0;
+	}
+	task->input = malloc(n);
+	if (!task->input)
+		return false;
+	memcpy(task->input, input, n);
+	return true;
+}
 
 struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
                          const void *input, size_t n_input,
@@ -17,26 +51,28 @@ struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
 	if (!task)
 		return NULL;
 	task->run = run;
+	task->input_memfd = -1;
 	task->future = future_create(executor);
 	if (!task->future)
 		goto fail;
 	future_set_task(task->future, task);
-	if (n_input > 0) {
-		task->input = malloc(n_input);
-		if (!task->input)
-			goto fail;
-		memcpy(task->input, input, n_input);
-		task->n_input = n_input;
-	}
+	if (!copy_input(task, input, n_input, executor_has_frames(executor)))
+		goto fail;
 
 	task->n_descriptors = options->n_descriptors;
 	for (unsigned i = 0; i < options->n_descriptors; i++)
 		task->descriptors[i] = options->descriptors[i];
 	task->wants_output = options->output;
 	task->retries_left = options->retries;
+	task->kills_left = options->max_kills > 0 ? options->max_kills : UINT_MAX;
+	task->stall_ms = options->stall_ms;
 	task->deadline_ms = options->deadline_ms;
 	task->max_deadline_ms = options->max_deadline_ms;
 	task->submitted_ns = clock_now_ns();
+	task->expires_ns = -1;
+	if (options->queue_timeout_ms > 0)
+		task->expires_ns = clock_deadline_ns(task->submitted_ns,
+		                                     options->queue_timeout_ms);
 	return task;
 
 fail:
@@ -51,6 +87,7 @@ void task_destroy(struct task *task)
 	for (unsigned i = 0; i < task->n_descriptors; i++)
 		fd_close(&task->descriptors[i]);
 	pxp_future_release(task->future);
+	fd_close(&task->input_memfd);
 	free(task->input);
 	free(task);
 }
@@ -96,22 +133,6 @@ void task_list_remove(struct task_list *list, struct task *task)
 	*(task->after ? &task->after->before : &list->last) = task->before;
 	task->before = task->after = NULL;
 	list->n--;
-}
-
-void task_list_settle(struct task_list *list, const struct pxp_error *error)
-{
-	while (list->first) {
-		struct task *task = list->first;
-		struct settlement settlement = {
-			.state = error->status == PXP_ECANCELLED ? PXP_CANCELLED
-		                                                 : PXP_FAILED,
-			.outcome.error = *error,
-			.output = -1,
-		};
-
-		task_list_remove(list, task);
-		task_settle(task, &settlement);
-	}
 }
 
 const void *pxp_task_input(const struct pxp_task *task, size_t *ret_n)
@@ -165,6 +186,50 @@ enum pxp_status pxp_task_fail(struct pxp_task *task, int code, const char *forma
 	return PXP_ETASK;
 }
 
+enum pxp_status pxp_task_return_descriptor(struct pxp_task *task, int descriptor)
+{
+	int copy;
+
+	if (task->n_returned >= PXP_MAX_DESCRIPTORS)
+		return PXP_EINVAL;
+	copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return PXP_ESYS;
+	task->returned[task->n_returned++] = copy;
+	return PXP_OK;
+}
+
+bool pxp_task_is_cancelled(const struct pxp_task *task)
+{
+	return atomic_load_explicit(task->is_asked_to_end, memory_order_relaxed);
+}
+
+void pxp_task_progress(struct pxp_task *task, uint64_t done, uint64_t total)
+{
+	struct shared_progress *progress = task->progress;
+
+	atomic_store_explicit(&progress->done, done, memory_order_relaxed);
+	atomic_store_explicit(&progress->total, total, memory_order_relaxed);
+	atomic_fetch_add_explicit(&progress->beats, 1, memory_order_relaxed);
+}
+
+struct pxp_progress shared_progress_read(struct shared_progress *shared)
+{
+	return (struct pxp_progress){
+		.done = atomic_load_explicit(&shared->done, memory_order_relaxed),
+		.total = atomic_load_explicit(&shared->total, memory_order_relaxed),
+	};
+}
+
+void task_view_fini(struct pxp_task *view)
+{
+	free(view->result);
+	view->result = NULL;
+	for (unsigned i = 0; i < view->n_returned; i++)
+		fd_close(&view->returned[i]);
+	view->n_returned = 0;
+}
+
 void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms)
 {
 	if (task->restart_deadline)
@@ -176,10 +241,53 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 	enum pxp_status status = run(view);
 
 	if (status == PXP_OK) {
-		memset(&view->error, 0, sizeof(view->error));
+		if (view->error.status != PXP_OK)
+			memset(&view->error, 0, sizeof(view->error));
+	} else if (status == PXP_ECANCELLED && pxp_task_is_cancelled(view)) {
+		pxp_fail(&view->error, PXP_ECANCELLED, "cancelled: it was asked to end");
 	} else if (view->error.status != PXP_ETASK) {
 		pxp_fail(&view->error, PXP_ETASK, "the task failed: %s",
 		         pxp_status_name(status));
 		view->error.code = (int)status;
 	}
+}
+
+static enum pxp_future_state state_of(enum pxp_status status)
+{
+	if (status == PXP_OK)
+		return PXP_FINISHED;
+	return status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED;
+}
+
+struct settlement task_run_here(struct task *task, void *context)
+{
+	struct pxp_task view = {
+		.input = task->input,
+		.n_input = task->n_input,
+		.descriptors = task->descriptors,
+		.n_descriptors = task->n_descriptors,
+		.output = -1,
+		.context = context,
+		.is_asked_to_end = &task->is_asked_to_end,
+		.progress = &task->progress,
+	};
+	struct settlement settlement;
+
+	task->started_ns = clock_now_ns();
+	task_run(task->run, &view);
+
+	settlement = settlement_of(state_of(view.error.status));
+	settlement.outcome.error = view.error;
+	settlement.outcome.queue_ns = task->started_ns - task->submitted_ns;
+	settlement.outcome.run_ns = clock_now_ns() - task->started_ns;
+	settlement.outcome.progress = shared_progress_read(&task->progress);
+	if (view.error.status == PXP_OK) {
+		settlement.result = view.result;
+		settlement.n_result = view.n_result;
+		memcpy(settlement.descriptors, view.returned, sizeof(view.returned));
+		settlement.n_descriptors = view.n_returned;
+	} else {
+		task_view_fini(&view);
+	}
+	return settlement;
 }

@@ -9,6 +9,13 @@
 
 #include "exec/future.h"
 
+#include <stdatomic.h>
+
+/* Progress as two threads or processes see it. beats grows with every word of it. */
+struct shared_progress {
+	_Atomic uint64_t done, total, beats;
+};
+
 /* Where a task is. Guarded by its executor's lock. */
 enum task_place {
 	TASK_QUEUED, /* in the executor's queue */
@@ -23,12 +30,19 @@ struct task {
 	pxp_task_fn *run;
 	void *input; /* malloc(), or NULL */
 	size_t n_input;
+	int input_memfd; /* in place of input, when no frame can hold it: sealed;
+	                                * -1: it is not so long */
 	int descriptors[PXP_MAX_DESCRIPTORS];
 	unsigned n_descriptors;
 	bool wants_output;
-	unsigned retries_left;
-	int64_t deadline_ms, max_deadline_ms; /* 0: none */
+	unsigned retries_left, kills_left;              /* UINT_MAX: no limit of kills */
+	int64_t deadline_ms, max_deadline_ms, stall_ms; /* 0: none */
+	int64_t expires_ns; /* when it must have begun; -1: none */
+	size_t heap_index;  /* in the executor's heap of those that expire */
 
+	atomic_bool is_asked_to_end;     /* PXP_CANCEL_ASK */
+	struct shared_progress progress; /* of a task that runs in this process */
+	uint64_t submitted;              /* its number in the order of submission */
 	int64_t submitted_ns, started_ns;
 	unsigned attempts;
 	unsigned n_returned; /* workers that died holding it without having begun */
@@ -61,9 +75,6 @@ void task_list_append(struct task_list *list, struct task *task);
 void task_list_prepend(struct task_list *list, struct task *task);
 void task_list_remove(struct task_list *list, struct task *task);
 
-/* Settle every task of a list as cancelled, or as failed with error. */
-void task_list_settle(struct task_list *list, const struct pxp_error *error);
-
 /* What the function sees. */
 struct pxp_task {
 	const void *input;
@@ -76,13 +87,28 @@ struct pxp_task {
 	void *result; /* malloc(), or NULL */
 	size_t n_result;
 	struct pxp_error error; /* set by pxp_task_fail() */
+	int returned[PXP_MAX_DESCRIPTORS];
+	unsigned n_returned;
+
+	/* What tells it to end, and where it says how far it is. */
+	atomic_bool *is_asked_to_end;
+	struct shared_progress *progress;
 
 	/* Processes: how to ask the parent for a new deadline; NULL on a thread. */
 	void (*restart_deadline)(void *worker, int64_t ms);
 	void *worker;
 };
 
-/* Run the function and say how it ended in view->error: status PXP_OK, or PXP_ETASK. */
+struct pxp_progress shared_progress_read(struct shared_progress *shared);
+
+/* Free what a view holds that was not handed on. */
+void task_view_fini(struct pxp_task *view);
+
+/* Run the function and say how it ended in view->error: status PXP_OK, PXP_ETASK, or
+ * PXP_ECANCELLED when it was asked to end and did. */
 void task_run(pxp_task_fn *run, struct pxp_task *view);
+
+/* Run a task in this process, and say how it went. */
+struct settlement task_run_here(struct task *task, void *context);
 
 #endif

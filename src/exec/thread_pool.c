@@ -3,12 +3,16 @@
 #include "exec/executor.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct thread_pool {
 	struct pxp_executor executor; /* its lock guards all below */
 	struct cond has_work;         /* a task was queued, or shutdown began */
-	unsigned n_idle, n_running;
+	struct cond has_expiry;     /* for the keeper: the next task to expire changed */
+	pthread_t keeper;           /* fails tasks that expire in the queue */
+	bool has_keeper;            /* it is started when the first such task comes */
+	unsigned n_idle, n_running; /* a thread counts as idle from its creation on */
 	unsigned n_threads;
 	pthread_t threads[];
 };
@@ -18,30 +22,6 @@ static struct thread_pool *pool_of(struct pxp_executor *executor)
 	return (struct thread_pool *)executor;
 }
 
-static struct settlement run_here(struct task *task, void *context)
-{
-	struct pxp_task view = {
-		.input = task->input,
-		.n_input = task->n_input,
-		.descriptors = task->descriptors,
-		.n_descriptors = task->n_descriptors,
-		.output = -1,
-		.context = context,
-	};
-	struct settlement settlement = {.output = -1};
-
-	task->started_ns = clock_now_ns();
-	task_run(task->run, &view);
-
-	settlement.state = view.error.status == PXP_OK ? PXP_FINISHED : PXP_FAILED;
-	settlement.outcome.error = view.error;
-	settlement.outcome.queue_ns = task->started_ns - task->submitted_ns;
-	settlement.outcome.run_ns = clock_now_ns() - task->started_ns;
-	settlement.result = view.result;
-	settlement.n_result = view.n_result;
-	return settlement;
-}
-
 /* The next task, waiting for one; NULL when the pool is stopping and has no more. */
 static struct task *next_task(struct thread_pool *pool)
 {
@@ -49,11 +29,10 @@ static struct task *next_task(struct thread_pool *pool)
 	struct task *task;
 
 	lock_acquire(&executor->lock);
-	pool->n_idle++;
 	while (!(task = executor_take(executor)) && !executor->is_stopping)
 		cond_wait(&pool->has_work, &executor->lock);
-	pool->n_idle--;
 	if (task) {
+		pool->n_idle--;
 		pool->n_running++;
 		task->attempts = 1;
 		future_start(task->future);
@@ -66,31 +45,28 @@ static void end_task(struct thread_pool *pool, struct task *task,
                      struct settlement *settlement)
 {
 	lock_acquire(&pool->executor.lock);
+	/* Idle before anybody is told: who submits then finds this thread. */
 	pool->n_running--;
+	pool->n_idle++;
 	task_detach(task);
 	lock_release(&pool->executor.lock);
-	task_settle(task, settlement);
+	executor_settle(&pool->executor, task, settlement);
 }
 
 /* An initialiser failed: no task will ever run here. */
 static void break_pool(struct thread_pool *pool, const struct pxp_error *error)
 {
 	struct pxp_executor *executor = &pool->executor;
-	struct task_list failed = {0};
+	struct task_list failed;
 	struct pxp_error broken;
 
 	pxp_fail(&broken, PXP_EBROKEN, "%s", error->text);
 	lock_acquire(&executor->lock);
 	executor->broken = broken;
-	while (executor->queue.first) {
-		struct task *task = executor_take(executor);
-
-		task_detach(task);
-		task_list_append(&failed, task);
-	}
+	failed = executor_take_all(executor);
 	cond_broadcast(&executor->has_room);
 	lock_release(&executor->lock);
-	task_list_settle(&failed, &broken);
+	executor_settle_list(executor, &failed, &broken);
 }
 
 static void *thread_main(void *data)
@@ -110,7 +86,7 @@ static void *thread_main(void *data)
 	}
 
 	while ((task = next_task(pool))) {
-		struct settlement settlement = run_here(task, context);
+		struct settlement settlement = task_run_here(task, context);
 
 		end_task(pool, task, &settlement);
 	}
@@ -119,17 +95,72 @@ static void *thread_main(void *data)
 	return NULL;
 }
 
+/* Fails, at their time, the tasks that were not begun by then. */
+static void *keeper_main(void *data)
+{
+	struct thread_pool *pool = data;
+	struct pxp_executor *executor = &pool->executor;
+
+	executor_adopt_thread(executor);
+	lock_acquire(&executor->lock);
+	while (!executor->is_stopping || executor->expiry.n > 0) {
+		struct task_list expired = executor_take_expired(executor,
+		                                                 clock_now_ns());
+
+		if (expired.n > 0) {
+			lock_release(&executor->lock);
+			executor_settle_expired(executor, &expired);
+			lock_acquire(&executor->lock);
+		} else {
+			cond_wait_until(&pool->has_expiry, &executor->lock,
+			                expiry_next_ns(&executor->expiry));
+		}
+	}
+	lock_release(&executor->lock);
+	return NULL;
+}
+
 /* Signals are for the threads of the program, not for ours. */
-static int create_thread(pthread_t *ret_thread, struct thread_pool *pool)
+static int create_thread(pthread_t *ret_thread, void *(*thread)(void *),
+                         struct thread_pool *pool)
 {
 	sigset_t all, before;
 	int error;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(ret_thread, NULL, thread_main, pool);
+	error = pthread_create(ret_thread, NULL, thread, pool);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
+}
+
+/* False when there is no thread at all. */
+static bool add_worker(struct thread_pool *pool)
+{
+	pthread_t *slot = &pool->threads[pool->n_threads];
+	char name[32];
+
+	if (create_thread(slot, thread_main, pool) != 0)
+		return pool->n_threads > 0;
+	snprintf(name, sizeof(name), "%.11s_%u", pool->executor.name, pool->n_threads);
+	name[15] = 0;
+	pthread_setname_np(*slot, name);
+	pool->n_threads++;
+	pool->n_idle++;
+	return true;
+}
+
+static bool tell_keeper(struct thread_pool *pool)
+{
+	if (pool->executor.expiry.n > 0 && !pool->has_keeper) {
+		if (create_thread(&pool->keeper, keeper_main, pool) != 0)
+			return false;
+		pool->has_keeper = true;
+		pthread_setname_np(pool->keeper, "pxp-keeper");
+	}
+	if (pool->has_keeper)
+		cond_signal(&pool->has_expiry);
+	return true;
 }
 
 /* Start a thread when every idle one has a task of the queue coming to it already. */
@@ -139,19 +170,17 @@ static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error
 
 	if (executor->is_stopping) {
 		cond_broadcast(&pool->has_work);
+		cond_signal(&pool->has_expiry);
 		return true;
 	}
-	if (executor->queue.n > pool->n_idle &&
-	    pool->n_threads < executor->options.n_workers) {
-		int error = create_thread(&pool->threads[pool->n_threads], pool);
-
-		if (error == 0)
-			pool->n_threads++;
-		else if (pool->n_threads == 0)
-			return pxp_fail(ret_error, PXP_ESYS, "no thread can be started"),
-			       false;
+	if (!tell_keeper(pool) ||
+	    (executor->queue.n > pool->n_idle &&
+	     pool->n_threads < executor->options.n_workers && !add_worker(pool))) {
+		pxp_fail(ret_error, PXP_ESYS, "no thread can be started");
+		return false;
 	}
-	cond_signal(&pool->has_work);
+	if (pool->n_idle > 0)
+		cond_signal(&pool->has_work);
 	return true;
 }
 
@@ -167,6 +196,20 @@ static bool pool_has_begun(struct pxp_executor *executor, const struct task *tas
 	(void)executor;
 	(void)task;
 	return true;
+}
+
+static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill)
+{
+	(void)executor;
+	(void)task;
+	(void)may_kill;
+	return false; /* it was asked; a thread cannot be killed */
+}
+
+static struct pxp_progress pool_progress(struct pxp_executor *executor, struct task *task)
+{
+	(void)executor;
+	return shared_progress_read(&task->progress);
 }
 
 static void pool_take_back_all(struct pxp_executor *executor, struct task_list *list)
@@ -203,12 +246,15 @@ static void pool_join(struct pxp_executor *executor)
 	/* No thread is started once shutdown began. */
 	for (unsigned i = 0; i < pool->n_threads; i++)
 		pthread_join(pool->threads[i], NULL);
+	if (pool->has_keeper)
+		pthread_join(pool->keeper, NULL);
 }
 
 static void pool_free(struct pxp_executor *executor)
 {
 	struct thread_pool *pool = pool_of(executor);
 
+	cond_fini(&pool->has_expiry);
 	cond_fini(&pool->has_work);
 	executor_fini(executor);
 	free(pool);
@@ -218,6 +264,8 @@ static const struct executor_table thread_pool_table = {
 	.wake = pool_wake,
 	.take_back = pool_take_back,
 	.has_begun = pool_has_begun,
+	.end = pool_end,
+	.progress = pool_progress,
 	.take_back_all = pool_take_back_all,
 	.kill = pool_kill,
 	.join = pool_join,
@@ -240,6 +288,7 @@ enum pxp_status thread_pool_create(const struct pxp_executor_options *options,
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a thread pool");
 	}
 	cond_init(&pool->has_work);
+	cond_init(&pool->has_expiry);
 	*ret_executor = &pool->executor;
 	return PXP_OK;
 }

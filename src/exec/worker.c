@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "exec/task.h"
+#include "exec/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,8 @@ struct worker {
 	struct state_page *page;
 	void *context;
 	struct slot_frame at; /* of the task that runs */
+	unsigned n_restarts;  /* of its deadline */
+	int64_t cpu_ns;       /* that was used before it */
 };
 
 /* A sanitizer's leak check ends the process in its own way, without the reports that an
@@ -124,9 +127,10 @@ static void initialise(struct worker *worker, const void *init_bytes)
 
 static void restart_deadline(void *data, int64_t ms)
 {
-	const struct worker *worker = data;
+	struct worker *worker = data;
 
-	send_slot(FRAME_DEADLINE, worker->at, ms);
+	if (worker->n_restarts++ < PXP_MAX_RESTARTS)
+		send_slot(FRAME_DEADLINE, worker->at, ms);
 }
 
 /* A result that no frame can hold, in a memfd. -1 with errno. */
@@ -139,28 +143,52 @@ static int put_in_memfd(const void *bytes, size_t n)
 	return fd;
 }
 
-static void send_answer(const struct worker *worker, struct pxp_task *view)
+/* What the process has used so far: one system call for both figures of an answer. */
+static void count_usage(struct worker *worker, struct answer_frame *answer)
+{
+	struct rusage usage;
+	int64_t cpu_ns;
+
+	if (getrusage(RUSAGE_SELF, &usage) != 0)
+		return;
+	cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+	         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+	answer->cpu_ns = cpu_ns - worker->cpu_ns;
+	answer->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+	worker->cpu_ns = cpu_ns;
+}
+
+static void send_answer(struct worker *worker, struct pxp_task *view)
 {
 	struct answer_frame answer = {
-		.at = worker->at, .error = view->error, .n_result = view->n_result};
-	int memfd = -1;
+		.at = worker->at,
+		.error = view->error,
+	};
+	int descriptors[FRAME_MAX_DESCRIPTORS], memfd = -1;
+	size_t n_inline = 0;
 
 	answer.at.kind = FRAME_ANSWER;
-	if (answer.error.status != PXP_OK)
-		answer.n_result = 0;
-	if (answer.n_result > INLINE_RESULT_BYTES) {
-		memfd = put_in_memfd(view->result, view->n_result);
-		answer.result_is_memfd = memfd >= 0;
-		if (memfd < 0) {
-			pxp_fail(&answer.error, PXP_ETASK,
-			         "no memfd for a result of %zu bytes: %s", view->n_result,
-			         strerrordesc_np(errno));
-			answer.n_result = 0;
-		}
+	count_usage(worker, &answer);
+	if (answer.error.status == PXP_OK) {
+		answer.n_result = view->n_result;
+		answer.n_descriptors = view->n_returned;
+		memcpy(descriptors, view->returned, sizeof(view->returned));
 	}
-	channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result,
-	             answer.result_is_memfd ? 0 : (size_t)answer.n_result, &memfd,
-	             answer.result_is_memfd ? 1 : 0);
+	if (answer.n_result <= INLINE_RESULT_BYTES) {
+		n_inline = (size_t)answer.n_result;
+	} else if ((memfd = put_in_memfd(view->result, view->n_result)) >= 0) {
+		answer.result_is_memfd = 1;
+		descriptors[answer.n_descriptors] = memfd;
+	} else {
+		pxp_fail(&answer.error, PXP_ETASK,
+		         "no memfd for a result of %zu bytes: %s", view->n_result,
+		         strerrordesc_np(errno));
+		answer.n_result = answer.n_descriptors = 0;
+	}
+	/* Who waits for an answer that cannot be sent is told by our end. */
+	if (!channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
+	                  descriptors, answer.n_descriptors + answer.result_is_memfd))
+		_exit(1);
 	fd_close(&memfd);
 }
 
@@ -179,6 +207,7 @@ static void *read_input(int memfd, size_t n)
 static void run_task(struct worker *worker, const struct task_frame *task,
                      const void *body, const struct frame *frame)
 {
+	uint32_t slot = worker->at.slot;
 	void *long_input = NULL;
 	struct pxp_task view = {
 		.input = body,
@@ -187,6 +216,8 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 		.n_descriptors = task->n_descriptors,
 		.output = task->has_output ? frame->descriptors[task->n_descriptors] : -1,
 		.context = worker->context,
+		.is_asked_to_end = &worker->page->slots[slot].is_asked_to_end,
+		.progress = &worker->page->slots[slot].progress,
 		.restart_deadline = restart_deadline,
 		.worker = worker,
 	};
@@ -201,8 +232,9 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 		              view.n_input);
 	else
 		task_run(task->run, &view);
+	atomic_store(&worker->page->slots[slot].phase, PXP_PHASE_ANSWERING);
 	send_answer(worker, &view);
-	free(view.result);
+	task_view_fini(&view);
 	free(long_input);
 }
 
@@ -214,10 +246,12 @@ static void receive_task(struct worker *worker, const void *buffer,
 
 	memcpy(&task, buffer, sizeof(task));
 	worker->at = task.at;
+	worker->n_restarts = 0;
 
 	uint64_t queued = slot_word(task.at.generation, SLOT_QUEUED);
 
 	atomic_store(&worker->page->slots[task.at.slot].started_ns, clock_now_ns());
+	atomic_store(&worker->page->slots[task.at.slot].phase, PXP_PHASE_RUNNING);
 	if (atomic_compare_exchange_strong(&worker->page->slots[task.at.slot].word,
 	                                   &queued,
 	                                   slot_word(task.at.generation, SLOT_STARTED)))
@@ -233,6 +267,7 @@ _Noreturn void worker_main(const struct worker_start *start)
 	struct frame frame;
 	uint32_t kind;
 
+	zygote_enter_worker();
 	follow_parent(start->parent);
 	reset_signals();
 	worker.page = map_page(start->page);

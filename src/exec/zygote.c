@@ -14,17 +14,26 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum {
+	MAX_DEPTH = 2,
+	CONTROL = 3, /* the zygote's end, in the zygote */
+};
 
 /* One per process. The lock makes a request and its answer one step. */
 static struct {
 	struct lock lock;
 	pid_t pid;
 	int control;
+	unsigned n_nurseries; /* that are not waited for */
+	unsigned depth; /* of this process: 0, 1 in a worker, 2 in a worker of that one's pool */
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
 
 static pid_t wait_for(pid_t pid, int *ret_status)
@@ -39,19 +48,32 @@ static pid_t wait_for(pid_t pid, int *ret_status)
 
 /* ---- in the zygote ---- */
 
+/* Whatever our parent ignored or blocked (SIGCHLD among it, without which there is no wait
+ * status) is as the kernel has it. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Any of 0 to 3 may be closed, or be the control socket itself: go high before going low. */
 static void leave_terminal(int control)
 {
+	int high_control = fcntl(control, F_DUPFD_CLOEXEC, 16);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int high_null = fcntl(null, F_DUPFD_CLOEXEC, 16);
 
 	setsid();
 	prctl(PR_SET_NAME, "pxp-zygote");
-	for (int fd = 0; fd <= 2 && null >= 0; fd++)
-		dup2(null, fd);
-	/* dup3() refuses when both are the same. */
-	if (control != 3) {
-		dup3(control, 3, O_CLOEXEC);
-	}
-	close_range(4, ~0U, 0);
+	for (int fd = 0; fd <= 2; fd++)
+		dup2(high_null, fd);
+	if (high_control < 0 || dup3(high_control, CONTROL, O_CLOEXEC) < 0)
+		_exit(1);
+	close_range(CONTROL + 1, ~0U, 0);
 }
 
 static pid_t fork_nursery(const struct nursery_frame *request, const void *init_bytes,
@@ -60,7 +82,7 @@ static pid_t fork_nursery(const struct nursery_frame *request, const void *init_
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		close(3);
+		close(CONTROL);
 		nursery_main(request, init_bytes, control);
 	}
 	return pid;
@@ -84,7 +106,7 @@ static void answer_request(void *buffer, struct frame *frame)
 		answer.kind = FRAME_ENDED;
 	}
 	frame_close_descriptors(frame);
-	channel_send(3, &answer, sizeof(answer), NULL, 0, NULL, 0);
+	channel_send(CONTROL, &answer, sizeof(answer), NULL, 0, NULL, 0);
 }
 
 _Noreturn static void zygote_main(int control)
@@ -92,8 +114,9 @@ _Noreturn static void zygote_main(int control)
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
+	reset_signals();
 	leave_terminal(control);
-	while (channel_receive(3, buffer, &frame) == RECEIVED_FRAME)
+	while (channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
 		answer_request(buffer, &frame);
 
 	/* The main process is gone or done; its nurseries see it as well, and end. */
@@ -103,6 +126,11 @@ _Noreturn static void zygote_main(int control)
 }
 
 /* ---- in the main process ---- */
+
+void zygote_enter_worker(void)
+{
+	zygote.depth++;
+}
 
 static bool has_one_thread(void)
 {
@@ -124,6 +152,9 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 
 	if (zygote.control >= 0)
 		return PXP_OK;
+	if (zygote.depth >= MAX_DEPTH)
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "process pools are nested more than %d deep", MAX_DEPTH);
 	if (!has_one_thread())
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "the zygote must start before the process has threads");
@@ -145,13 +176,25 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-void pxp_zygote_stop(void)
+enum pxp_status pxp_zygote_stop(void)
 {
+	enum pxp_status status = PXP_OK;
+
 	lock_acquire(&zygote.lock);
-	if (zygote.control >= 0) {
+	if (zygote.n_nurseries > 0) {
+		status = PXP_ESTATE;
+	} else if (zygote.control >= 0) {
 		fd_close(&zygote.control);
 		wait_for(zygote.pid, NULL);
 	}
+	lock_release(&zygote.lock);
+	return status;
+}
+
+static void count_nurseries(int by)
+{
+	lock_acquire(&zygote.lock);
+	zygote.n_nurseries += (unsigned)by;
 	lock_release(&zygote.lock);
 }
 
@@ -209,14 +252,22 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 		close(ends[0]);
 		return PXP_ESYS;
 	}
+	count_nurseries(+1);
 	*ret_pid = (pid_t)answer.pid;
 	*ret_control = ends[0];
 	return PXP_OK;
 }
 
+/* Wait here until it has ended, and then ask for it to be reaped: meanwhile the zygote is
+ * free for other pools. */
 void zygote_wait_nursery(pid_t pid)
 {
 	struct process_frame request = {.kind = FRAME_WAIT, .pid = pid}, answer;
+	struct pollfd ended = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 
+	while (ended.fd >= 0 && poll(&ended, 1, -1) < 0 && errno == EINTR)
+		;
+	fd_close(&ended.fd);
 	ask(&request, sizeof(request), NULL, 0, NULL, &answer);
+	count_nurseries(-1);
 }

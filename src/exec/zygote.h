@@ -18,6 +18,9 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
                                      pid_t *ret_pid, int *ret_control,
                                      struct pxp_error *ret_error);
 
+/* In a worker: it is one level deeper than the program. */
+void zygote_enter_worker(void);
+
 /* Wait until a nursery, whose control socket is closed, has ended. */
 void zygote_wait_nursery(pid_t pid);
 

@@ -271,7 +271,13 @@ TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
 	EXPECT_EQ(outcome.error.signal, SIGABRT);
 	EXPECT_EQ(outcome.n_log, 4096);
 	EXPECT(memcmp(outcome.log + outcome.n_log - 13, "...last words", 13) == 0);
+#if defined(PIXPOOL_SANITIZE)
+	/* What a sanitizer keeps of freed memory and stack frames is not ours. */
+	fprintf(stderr, "skipped in a sanitizer build: that the main process does not grow\n");
+	(void)before_kib;
+#else
 	EXPECT(resident_kib() - before_kib < 4096, "the main process does not grow");
+#endif
 	pxp_future_release(future);
 	pxp_executor_destroy(pool);
 }
@@ -476,7 +482,7 @@ TEST(process_pool, when_the_nursery_dies_every_future_ends)
 
 	for (int i = 0; i < 8; i++)
 		held[i] = pool_submit(pool, task_wait, "x", &gate);
-	REQUIRE(pool_await(pool, 2, 2));
+	REQUIRE(pool_await(pool, 2, POOL_ANY));
 	kill(nursery, SIGKILL);
 	for (int i = 0; i < 8; i++) {
 		enum pxp_status end = end_of(held[i]);
@@ -497,7 +503,7 @@ TEST(process_pool, kill_ends_what_runs_and_cancels_the_rest_in_bounded_time)
 
 	for (int i = 0; i < 6; i++)
 		held[i] = pool_submit(pool, task_wait, "x", &never);
-	REQUIRE(pool_await(pool, 2, 2));
+	REQUIRE(pool_await(pool, 2, POOL_ANY));
 	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
 	          PXP_OK);
 	for (int i = 0; i < 6; i++)

@@ -1,12 +1,19 @@
 #include "lab.h"
 
 #include "image/stb.h"
+#include "support/residue.h"
 #include "support/test.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+/* libvips keeps idle threads for a while after its work. */
+__attribute__((constructor)) static void ignore_residue(void)
+{
+	residue_ignore();
+}
 
 const enum engine_choice lab_engines[] = {
 #ifdef PIXPOOL_VIPS

@@ -65,7 +65,8 @@ bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched
 
 	for (int i = 0; i < 60000; i++) {
 		pxp_executor_stats(pool, &stats);
-		if (stats.n_running == n_running && stats.n_prefetched == n_prefetched)
+		if (stats.n_running == n_running &&
+		    (n_prefetched == POOL_ANY || stats.n_prefetched == n_prefetched))
 			return true;
 		poll(NULL, 0, 1);
 	}

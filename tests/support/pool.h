@@ -16,7 +16,9 @@ struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
                                     const char *input, const struct gate *gate,
                                     struct pxp_task_options options);
 
-/* Wait until as many run (or lie prefetched); false after a minute. */
+/* Wait until as many run and lie prefetched (POOL_ANY: never mind); false after a minute.
+ * What was withdrawn from a worker leaves no room there until it is acknowledged. */
+#define POOL_ANY SIZE_MAX
 bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched);
 
 /* The result as text: static, until the next call. "" when there is none. */

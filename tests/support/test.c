@@ -1,5 +1,7 @@
 #include "support/test.h"
 
+#include "support/residue.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +12,12 @@
 
 void test_begin(void)
 {
+	residue_begin();
 }
 
 void test_end(void)
 {
+	EXPECT(residue_end(), "the test leaves something running, open or mapped");
 #if defined(__SANITIZE_ADDRESS__)
 	EXPECT(__lsan_do_recoverable_leak_check() == 0, "the test leaks");
 #endif

@@ -53,8 +53,9 @@ void test_expect(bool claim, bool required, const char *file, int line, const ch
 
 #endif
 
-/* Around every test. test_end() fails a test that leaves a child behind, and, in a
- * sanitizer build, one that leaks (Criterion passes a test whose process leaks). */
+/* Around every test. test_end() fails a test that leaves a thread, process, descriptor or
+ * shared memory behind (residue.h), and, in a sanitizer build, one that leaks (Criterion
+ * passes a test whose process leaks). */
 void test_begin(void);
 void test_end(void);
 

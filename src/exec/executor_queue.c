@@ -1,0 +1,193 @@
+/* What every executor does with tasks before a worker has them, and after. */
+#include "base/clock.h"
+#include "exec/executor.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+void executor_remove(struct pxp_executor *executor, struct task *task)
+{
+	task_list_remove(&executor->queue, task);
+	expiry_remove(&executor->expiry, task);
+	executor->n_queued_bytes -= task->n_input;
+	if (executor->n_waiting > 0)
+		cond_broadcast(&executor->has_room);
+}
+
+struct task *executor_take(struct pxp_executor *executor)
+{
+	struct task *task = executor->queue.first;
+
+	if (!task)
+		return NULL;
+	executor_remove(executor, task);
+	task->place = TASK_HANDED;
+	return task;
+}
+
+void executor_return(struct pxp_executor *executor, struct task *task)
+{
+	/* What had begun does not expire any more. */
+	if (task->attempts > 0 || !expiry_reserve(&executor->expiry))
+		task->expires_ns = -1;
+	expiry_add(&executor->expiry, task);
+	task->place = TASK_QUEUED;
+	task_list_prepend(&executor->queue, task);
+	executor->n_queued_bytes += task->n_input;
+}
+
+struct task_list executor_take_all(struct pxp_executor *executor)
+{
+	struct task_list list = {0};
+	struct task *task;
+
+	while ((task = executor_take(executor))) {
+		task_detach(task);
+		task_list_append(&list, task);
+	}
+	return list;
+}
+
+struct task_list executor_take_expired(struct pxp_executor *executor, int64_t now_ns)
+{
+	struct task_list expired = {0};
+
+	while (executor->expiry.n > 0 && expiry_next_ns(&executor->expiry) <= now_ns) {
+		struct task *task = executor->expiry.tasks[0];
+
+		executor_remove(executor, task);
+		task_detach(task);
+		task_list_append(&expired, task);
+	}
+	return expired;
+}
+
+static bool has_room(const struct pxp_executor *executor, const struct task *task)
+{
+	const struct pxp_executor_options *options = &executor->options;
+
+	if (executor->queue.n == 0)
+		return true;
+	return executor->queue.n < options->max_pending &&
+	       executor->n_queued_bytes <= options->max_pending_bytes &&
+	       task->n_input <= options->max_pending_bytes - executor->n_queued_bytes;
+}
+
+/* Why the task is not taken now, having waited for room until deadline_ns (0: not at all,
+ * -1: for ever); the lock is held. */
+static enum pxp_status wait_for_room(struct pxp_executor *executor,
+                                     const struct task *task, int64_t deadline_ns)
+{
+	bool has_time = deadline_ns != 0;
+
+	while (!executor->is_stopping && executor->broken.status == PXP_OK &&
+	       !has_room(executor, task)) {
+		if (!has_time)
+			return PXP_EAGAIN;
+		if (executor_is_ours(executor))
+			return PXP_EDEADLK;
+		executor->n_waiting++;
+		has_time = cond_wait_until(&executor->has_room, &executor->lock,
+		                           deadline_ns);
+		executor->n_waiting--;
+	}
+	if (executor->is_stopping)
+		return PXP_ESHUTDOWN;
+	return executor->broken.status == PXP_OK ? PXP_OK : PXP_EBROKEN;
+}
+
+enum pxp_status executor_enqueue(struct pxp_executor *executor, struct task *task,
+                                 int64_t deadline_ns)
+{
+	enum pxp_status status;
+
+	lock_acquire(&executor->lock);
+	status = wait_for_room(executor, task, deadline_ns);
+	if (status == PXP_OK && task->expires_ns >= 0 &&
+	    !expiry_reserve(&executor->expiry))
+		status = PXP_ENOMEM;
+	if (status == PXP_OK) {
+		task->submitted = executor->n_submitted++;
+		task_list_append(&executor->queue, task);
+		expiry_add(&executor->expiry, task);
+		executor->n_queued_bytes += task->n_input;
+		if (!executor->table->wake(executor, NULL)) {
+			executor_remove(executor, task);
+			status = PXP_ESYS;
+		}
+	}
+	lock_release(&executor->lock);
+	return status;
+}
+
+/* ---- settling ---- */
+
+void executor_tell(struct pxp_executor *executor)
+{
+	const uint64_t one = 1;
+	int completions;
+
+	/* One step, so that a descriptor made in between neither misses it nor has it twice. */
+	lock_acquire(&executor->lock);
+	executor->n_done++;
+	completions = executor->completions;
+	lock_release(&executor->lock);
+
+	/* It fails only when the counter is full, and then it is readable as well. */
+	if (completions >= 0)
+		(void)!write(completions, &one, sizeof(one));
+}
+
+void executor_settle(struct pxp_executor *executor, struct task *task,
+                     struct settlement *settlement)
+{
+	task_settle(task, settlement);
+	executor_tell(executor);
+}
+
+void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
+                          const struct pxp_error *error)
+{
+	while (list->first) {
+		struct task *task = list->first;
+		struct settlement settlement = settlement_of(
+			error->status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED);
+
+		settlement.outcome.error = *error;
+
+		task_list_remove(list, task);
+		executor_settle(executor, task, &settlement);
+	}
+}
+
+void executor_settle_expired(struct pxp_executor *executor, struct task_list *expired)
+{
+	struct pxp_error error;
+
+	pxp_fail(&error, PXP_EQUEUED,
+	         "it had not begun when its time in the queue was over");
+	executor_settle_list(executor, expired, &error);
+}
+
+int pxp_executor_descriptor(struct pxp_executor *executor)
+{
+	int descriptor;
+
+	lock_acquire(&executor->lock);
+	if (executor->completions < 0)
+		executor->completions = eventfd((unsigned)executor->n_done,
+		                                EFD_CLOEXEC | EFD_NONBLOCK);
+	descriptor = executor->completions;
+	lock_release(&executor->lock);
+	return descriptor;
+}
+
+uint64_t pxp_executor_acknowledge(struct pxp_executor *executor)
+{
+	int descriptor = pxp_executor_descriptor(executor);
+	uint64_t count;
+
+	if (descriptor < 0 || read(descriptor, &count, sizeof(count)) != sizeof(count))
+		return 0;
+	return count;
+}

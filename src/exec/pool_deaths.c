@@ -1,0 +1,315 @@
+/* What becomes of a worker that died and of what it held; and what the nursery says. */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "exec/process_pool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+enum {
+	MAX_LAST_FRAMES = 1024, /* of a dead worker, whose children may hold its ends */
+	MAX_LAST_LOG = 1024 * 1024,
+	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
+	DEFAULT_MAX_CRASHES = 100,
+	MAX_RETURNS = 3, /* of a task by workers that died before they began it */
+};
+
+void pool_send_reap(struct process_pool *pool, struct pool_worker *worker)
+{
+	struct process_frame request = {
+		.kind = FRAME_REAP, .worker = worker->index, .pid = worker->pid};
+
+	if (pool->control >= 0)
+		worker->reap_is_sent = channel_send(pool->control, &request,
+		                                    sizeof(request), NULL, 0, NULL, 0);
+}
+
+/* It is dead, or as good as that: have the nursery say how. */
+static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
+{
+	worker->deadline_ns = worker->stall_ns = -1;
+	worker->state = WORKER_REAPING;
+	pool_send_reap(pool, worker);
+}
+
+void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	/* First all that it said: a complete answer wins. */
+	pool_read_frames(pool, worker, MAX_LAST_FRAMES, now_ns);
+	pool_worker_read_log(worker, MAX_LAST_LOG);
+
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->pidfd, NULL);
+	if (!worker->is_ready && worker->reason != KILLED_SHUTDOWN) {
+		pool->n_failed_starts++;
+		pool_back_off(pool, pool->n_failed_starts, now_ns);
+	}
+	worker->ended_in_order |= worker->state == WORKER_STOPPING;
+	begin_reaping(pool, worker);
+}
+
+static int64_t usage_cpu_ns(const struct rusage *usage)
+{
+	return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000 +
+	       (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
+}
+
+static void describe_death(const struct pool_worker *worker, int status,
+                           struct pxp_error *error)
+{
+	if (worker->reason == KILLED_DEADLINE) {
+		pxp_fail(error, PXP_EDEADLINE,
+		         "over its deadline: the worker was killed");
+	} else if (worker->reason == KILLED_START) {
+		pxp_fail(error, PXP_ECRASHED, "the worker was not ready in time");
+	} else if (worker->reason == KILLED_STALL) {
+		pxp_fail(error, PXP_EDEADLINE,
+		         "no progress for too long: the worker was killed");
+	} else if (worker->reason == KILLED_CANCEL) {
+		pxp_fail(error, PXP_ECANCELLED, "killed: it was cancelled");
+	} else if (worker->reason == KILLED_BREACH) {
+		pxp_fail(error, PXP_EPROTO, "the worker %s, and was killed",
+		         worker->breach);
+	} else if (worker->reason == KILLED_SHUTDOWN) {
+		pxp_fail(error, PXP_ECANCELLED, "killed: the executor was shut down");
+	} else if (status < 0) {
+		pxp_fail(error, PXP_ECRASHED, "the worker died with its nursery");
+	} else if (WIFSIGNALED(status)) {
+		const char *name = sigabbrev_np(WTERMSIG(status));
+
+		pxp_fail(error, PXP_ECRASHED, "worker died of SIG%s",
+		         name ? name : "unknown");
+		error->signal = WTERMSIG(status);
+	} else {
+		pxp_fail(error, PXP_ECRASHED, "worker exited with status %d",
+		         WEXITSTATUS(status));
+		error->exit_code = WEXITSTATUS(status);
+	}
+}
+
+/* Blame is for who had begun. A worker could forge that it had not; so a task that workers
+ * die over again and again is to blame as well. */
+static bool is_to_blame(const struct pool_worker *worker, const struct slot *slot)
+{
+	return slot == &worker->slots[worker->front] &&
+	       (pool_worker_has_begun(worker, slot) ||
+	        ++slot->task->n_returned >= MAX_RETURNS);
+}
+
+/* Whether a task whose worker crashed is to be begun again; else error says for good why
+ * not. */
+static bool is_tried_again(struct task *task, struct pxp_error *error)
+{
+	int signal = error->signal, exit_code = error->exit_code;
+
+	if (error->status != PXP_ECRASHED)
+		return false;
+	if (task->kills_left != UINT_MAX && --task->kills_left == 0) {
+		pxp_fail(error, PXP_EPOISON,
+		         "it killed as many workers as it may; the last: %s",
+		         strdupa(error->text));
+		error->signal = signal;
+		error->exit_code = exit_code;
+		return false;
+	}
+	if (task->retries_left == 0)
+		return false;
+	task->retries_left--;
+	return true;
+}
+
+/* The task that a dead worker had begun. */
+static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
+                         struct slot *slot, const struct process_frame *reaped,
+                         int64_t now_ns)
+{
+	struct task *task = slot->task;
+	struct settlement settlement = pool_settlement(worker, slot, now_ns);
+	struct pxp_outcome *outcome = &settlement.outcome;
+
+	if (pool->is_killed)
+		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
+	describe_death(worker, reaped->status, &outcome->error);
+	if (task->n_returned >= MAX_RETURNS)
+		pxp_fail(&outcome->error, PXP_ECRASHED,
+		         "%d workers died before they began it", MAX_RETURNS);
+	if (outcome->error.status == PXP_ECANCELLED)
+		settlement.state = PXP_CANCELLED;
+	outcome->phase = pool_worker_phase(worker, slot);
+	outcome->cpu_ns = usage_cpu_ns(&reaped->usage);
+	outcome->peak_bytes = (uint64_t)reaped->usage.ru_maxrss * 1024;
+	task->attempts++;
+	future_start(task->future);
+	if (is_tried_again(task, &outcome->error)) {
+		executor_return(&pool->executor, task);
+		return;
+	}
+	settlement.log = pool_worker_log(worker, &outcome->n_log);
+	pool_settle(pool, task, &settlement);
+}
+
+/* What it held when it died: settle what it had begun, or begin that again; return the
+ * rest to the head of the queue. The later slot first, so that the order stays. */
+static void release_held(struct process_pool *pool, struct pool_worker *worker,
+                         const struct process_frame *reaped, int64_t now_ns)
+{
+	for (unsigned i = worker->n_held; i-- > 0;) {
+		struct slot *slot = &worker->slots[(worker->front + i) % N_SLOTS];
+
+		if (!slot->task)
+			continue;
+		if (pool->is_killed || worker->reason == KILLED_SHUTDOWN ||
+		    is_to_blame(worker, slot))
+			settle_begun(pool, worker, slot, reaped, now_ns);
+		else
+			executor_return(&pool->executor, slot->task);
+	}
+}
+
+static void count_death(struct process_pool *pool, const struct pool_worker *worker,
+                        int64_t now_ns)
+{
+	unsigned most = pool->executor.options.max_crashes;
+
+	if (worker->reason == KILLED_SHUTDOWN || worker->ended_in_order)
+		return;
+	if (worker->reason != KILLED_NOT) {
+		pool->n_killed++;
+		return;
+	}
+	pool->n_crashed++;
+	pool->n_crashes_in_a_row++;
+	pool_back_off(pool, pool->n_crashes_in_a_row, now_ns);
+	if (most != UINT_MAX &&
+	    pool->n_crashes_in_a_row >= (most > 0 ? most : DEFAULT_MAX_CRASHES))
+		pool_break(pool, "workers keep dying, with no task answered between");
+}
+
+static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
+                          const struct process_frame *reaped, int64_t now_ns)
+{
+	release_held(pool, worker, reaped, now_ns);
+	count_death(pool, worker, now_ns);
+	pool_worker_clear(worker);
+	if (pool->n_failed_starts >= MAX_FAILED_STARTS && !pool_has_ready(pool))
+		pool_break(pool, "workers die before they are ready");
+	else if (pool->executor.broken.status != PXP_OK)
+		pool_break(pool, pool->executor.broken.text);
+}
+
+/* ---- the nursery ---- */
+
+/* A worker that lives, but that we cannot watch: have it killed and reaped. */
+static void give_up_on(struct process_pool *pool, struct pool_worker *worker,
+                       int sys_errno, int64_t now_ns)
+{
+	kill(worker->pid, SIGKILL);
+	worker->reason = KILLED_START;
+	begin_reaping(pool, worker);
+	pool_spawn_failed(pool, sys_errno, now_ns);
+}
+
+static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
+                       const struct process_frame *answer, struct frame *frame,
+                       int64_t now_ns)
+{
+	worker->pid = (pid_t)answer->pid;
+	if (frame->n_descriptors != 1) {
+		give_up_on(pool, worker, EMFILE, now_ns);
+		return;
+	}
+	worker->pidfd = frame->descriptors[0];
+	frame->descriptors[0] = -1;
+	if (!pool_watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index) ||
+	    !pool_watch(pool, worker->socket, SOURCE_SOCKET, worker->index)) {
+		give_up_on(pool, worker, errno, now_ns);
+		return;
+	}
+	pool->n_spawned++;
+	pool->n_failed_spawns = 0;
+	if (worker->state == WORKER_STARTING)
+		worker->deadline_ns = clock_deadline_ns(
+			now_ns, pool->executor.options.start_timeout_ms);
+	if (worker->state == WORKER_DYING)
+		pool_worker_signal(worker, SIGKILL); /* killed before it had a pid */
+	else if (pool->suspended_ns >= 0)
+		pool_worker_signal(worker, SIGSTOP);
+}
+
+static void on_not_spawned(struct process_pool *pool, struct pool_worker *worker,
+                           int sys_errno, int64_t now_ns)
+{
+	pool_worker_clear(worker);
+	pool_spawn_failed(pool, sys_errno, now_ns);
+}
+
+static void on_unloaded(struct process_pool *pool, const char *buffer)
+{
+	struct broken_frame broken;
+
+	memcpy(&broken, buffer, sizeof(broken));
+	pool_break(pool, broken.error.text[0] ? broken.error.text : "the preload failed");
+	/* None of those asked for will come: nothing of them is left but our ends. */
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		if (pool->workers[i].pid == 0)
+			pool_worker_clear(&pool->workers[i]);
+	}
+}
+
+/* It is gone, and its workers with it: what they answered before still counts. */
+static void on_nursery_death(struct process_pool *pool, int64_t now_ns)
+{
+	const struct process_frame unknown = {.status = -1};
+
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->control, NULL);
+	fd_close(&pool->control);
+	pool_break(pool, "the nursery of the process pool died");
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_ABSENT)
+			continue;
+		/* Its pid is its own as long as the pidfd takes a signal. */
+		if (worker->pidfd >= 0 &&
+		    pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0) == 0)
+			kill(-worker->pid, SIGKILL);
+		if (worker->state != WORKER_REAPING)
+			pool_read_frames(pool, worker, MAX_LAST_FRAMES, now_ns);
+		forget_worker(pool, worker, &unknown, now_ns);
+	}
+}
+
+void pool_on_control(struct process_pool *pool, int64_t now_ns)
+{
+	_Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct process_frame answer;
+	struct pool_worker *worker;
+	struct frame frame;
+	enum received received = channel_receive(pool->control, buffer, &frame);
+
+	if (received == RECEIVED_NOTHING)
+		return;
+	if (received == RECEIVED_END) {
+		on_nursery_death(pool, now_ns);
+		return;
+	}
+	memcpy(&answer, buffer, sizeof(answer));
+	worker = &pool->workers[answer.worker < pool->n_workers ? answer.worker : 0];
+	if (answer.kind == FRAME_UNLOADED)
+		on_unloaded(pool, buffer);
+	else if (answer.kind == FRAME_SPAWNED)
+		on_spawned(pool, worker, &answer, &frame, now_ns);
+	else if (answer.kind == FRAME_NOT_SPAWNED)
+		on_not_spawned(pool, worker, answer.sys_errno, now_ns);
+	else if (answer.kind == FRAME_REAPED)
+		forget_worker(pool, worker, &answer, now_ns);
+	frame_close_descriptors(&frame);
+}

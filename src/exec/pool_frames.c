@@ -1,0 +1,350 @@
+/* What workers say, all of which they could have made up; and their deadlines. */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "exec/process_pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+enum {
+	/* From one worker, so that none keeps the others waiting. One is the rule, and asking
+	 * for more that are not there costs a system call each. */
+	MAX_FRAMES_AT_ONCE = 1,
+	MAX_LOG_AT_ONCE = 64 * 1024,
+};
+
+void pool_settle(struct process_pool *pool, struct task *task,
+                 struct settlement *settlement)
+{
+	task_detach(task);
+	task->settlement = *settlement;
+	task_list_append(&pool->settled, task);
+}
+
+void pool_break(struct process_pool *pool, const char *text)
+{
+	struct pxp_executor *executor = &pool->executor;
+	struct task *task;
+
+	if (executor->broken.status == PXP_OK)
+		pxp_fail(&executor->broken, PXP_EBROKEN, "%s", text);
+	while ((task = executor_take(executor))) {
+		struct settlement failed = settlement_of(PXP_FAILED);
+
+		failed.outcome.error = executor->broken;
+		pool_settle(pool, task, &failed);
+	}
+	cond_broadcast(&executor->has_room);
+}
+
+struct settlement pool_settlement(struct pool_worker *worker, const struct slot *slot,
+                                  int64_t now_ns)
+{
+	int64_t started_ns = pool_worker_started_ns(worker, slot, now_ns);
+
+	struct settlement settlement = settlement_of(PXP_FAILED);
+
+	settlement.outcome.worker = worker->pid;
+	settlement.outcome.queue_ns = started_ns - slot->task->submitted_ns;
+	settlement.outcome.run_ns = now_ns - started_ns;
+	settlement.outcome.progress = pool_worker_progress(worker, slot);
+	return settlement;
+}
+
+/* ---- answers ---- */
+
+static void take_inline(const char *body, size_t n, struct settlement *settlement)
+{
+	settlement->n_result = n;
+	if (n == 0)
+		return;
+	settlement->result = malloc(n);
+	if (settlement->result) {
+		memcpy(settlement->result, body, n);
+		return;
+	}
+	settlement->state = PXP_FAILED;
+	pxp_fail(&settlement->outcome.error, PXP_ENOMEM,
+	         "no memory for a result of %zu bytes", n);
+}
+
+/* A result in a memfd is only taken over here; it is read without the lock. */
+static bool take_long(int *memfd, uint64_t n, struct settlement *settlement)
+{
+	struct stat stat;
+
+	/* Another kind of file might make who reads it wait. */
+	if (fcntl(*memfd, F_GET_SEALS) < 0 || fstat(*memfd, &stat) != 0 ||
+	    (uint64_t)stat.st_size != n)
+		return false;
+	settlement->n_result = (size_t)n;
+	settlement->long_result = *memfd;
+	*memfd = -1;
+	return true;
+}
+
+/* The result of an answer, which the worker could have made up in every part. NULL, or how
+ * it breaks the protocol. */
+static const char *take_result(const struct process_pool *pool,
+                               const struct answer_frame *answer, const char *body,
+                               size_t n_body, struct frame *frame,
+                               struct settlement *settlement)
+{
+	unsigned n = answer->n_descriptors;
+
+	if (frame->lost_descriptors) {
+		settlement->state = PXP_FAILED;
+		errno = EMFILE;
+		pxp_fail_errno(&settlement->outcome.error,
+		               "the result could not be received");
+		return NULL;
+	}
+	if (n > PXP_MAX_DESCRIPTORS || answer->result_is_memfd > 1 ||
+	    frame->n_descriptors != n + answer->result_is_memfd ||
+	    (!answer->result_is_memfd && answer->n_result != n_body))
+		return "sent a result that is not what it says";
+	if (answer->n_result > pool->executor.options.max_result)
+		return "sent a result that is longer than max_result";
+	if (!answer->result_is_memfd)
+		take_inline(body, n_body, settlement);
+	else if (!take_long(&frame->descriptors[n], answer->n_result, settlement))
+		return "sent a result that is not what it says";
+
+	settlement->n_descriptors = n;
+	for (unsigned i = 0; i < n; i++) {
+		settlement->descriptors[i] = frame->descriptors[i];
+		frame->descriptors[i] = -1;
+	}
+	return NULL;
+}
+
+/* Seal the output, so that nobody can change what is published; it fails when the worker
+ * kept a writable mapping of it. */
+static bool seal(int output)
+{
+	return output < 0 ||
+	       fcntl(output, F_ADD_SEALS,
+	             F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
+}
+
+static void take_error(struct answer_frame *answer, struct pool_worker *worker,
+                       struct settlement *settlement)
+{
+	struct pxp_error *error = &settlement->outcome.error;
+
+	answer->error.text[sizeof(answer->error.text) - 1] = 0;
+	if (answer->error.status == PXP_ECANCELLED) {
+		settlement->state = PXP_CANCELLED;
+		pxp_fail(error, PXP_ECANCELLED, "%s", answer->error.text);
+		return;
+	}
+	pxp_fail(error, PXP_ETASK, "%s", answer->error.text);
+	error->code = answer->error.code;
+	pool_worker_read_log(worker, MAX_LOG_AT_ONCE);
+	settlement->log = pool_worker_log(worker, &settlement->outcome.n_log);
+}
+
+/* The word of the front slot's task. NULL, or how it breaks the protocol. */
+static const char *on_answer(struct process_pool *pool, struct pool_worker *worker,
+                             const char *buffer, struct frame *frame, int64_t now_ns)
+{
+	struct slot *slot = &worker->slots[worker->front];
+	struct answer_frame answer;
+	struct settlement settlement;
+	const char *breach;
+
+	if (frame->n < sizeof(answer))
+		return "sent an answer that is too short";
+	memcpy(&answer, buffer, sizeof(answer));
+	if (worker->n_held == 0 || answer.at.slot != worker->front ||
+	    answer.at.generation != slot->generation || !slot->task)
+		return "answered what it was not asked";
+
+	settlement = pool_settlement(worker, slot, now_ns);
+	if (answer.error.status == PXP_OK) {
+		settlement.state = PXP_FINISHED;
+		breach = take_result(pool, &answer, buffer + sizeof(answer),
+		                     frame->n - sizeof(answer), frame, &settlement);
+		if (!breach && !seal(slot->output))
+			breach = "kept its output open for writing";
+		if (breach) {
+			settlement_fini(&settlement);
+			return breach;
+		}
+		settlement.output = slot->output;
+		slot->output = -1;
+	} else {
+		take_error(&answer, worker, &settlement);
+	}
+	if (answer.cpu_ns >= 0)
+		settlement.outcome.cpu_ns = answer.cpu_ns;
+	settlement.outcome.peak_bytes = answer.peak_bytes;
+	slot->task->attempts++;
+	future_start(slot->task->future);
+	pool->n_crashes_in_a_row = 0;
+	pool_settle(pool, slot->task, &settlement);
+	worker->n_logged = 0;
+	pool_worker_pop(worker, now_ns);
+	return NULL;
+}
+
+static const char *on_withdrawn(struct pool_worker *worker, const struct slot_frame *at,
+                                int64_t now_ns)
+{
+	const struct slot *slot = &worker->slots[worker->front];
+
+	if (worker->n_held == 0 || at->slot != worker->front ||
+	    at->generation != slot->generation || slot->task)
+		return "gave back what was not taken from it";
+	pool_worker_pop(worker, now_ns);
+	return NULL;
+}
+
+static const char *on_restart_deadline(struct pool_worker *worker,
+                                       const struct slot_frame *at, int64_t now_ns)
+{
+	const struct slot *slot = &worker->slots[worker->front];
+	int64_t ms = at->ms;
+
+	if (worker->n_held == 0 || at->slot != worker->front ||
+	    at->generation != slot->generation || !slot->task || ms < 0)
+		return "asked for time for a task that it does not have";
+	if (worker->n_restarts >= PXP_MAX_RESTARTS)
+		return "asked for time more often than it may";
+	int64_t most = slot->task->max_deadline_ms > slot->task->deadline_ms
+	                       ? slot->task->max_deadline_ms
+	                       : slot->task->deadline_ms;
+
+	worker->n_restarts++;
+	if (slot->task->deadline_ms == 0)
+		return NULL;
+	worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
+	return NULL;
+}
+
+static const char *on_broken(struct process_pool *pool, const char *buffer, size_t n)
+{
+	struct broken_frame broken;
+
+	if (n != sizeof(broken))
+		return "sent a frame of a wrong length";
+	memcpy(&broken, buffer, sizeof(broken));
+	broken.error.text[sizeof(broken.error.text) - 1] = 0;
+	pool_break(pool, broken.error.text[0] ? broken.error.text
+	                                      : "the initialiser of a worker failed");
+	return NULL;
+}
+
+static const char *on_ready(struct process_pool *pool, struct pool_worker *worker,
+                            int64_t now_ns)
+{
+	if (worker->is_ready)
+		return "said twice that it is ready";
+	worker->is_ready = true;
+	worker->idle_since_ns = now_ns;
+	pool->n_failed_starts = 0;
+	if (worker->state == WORKER_STARTING) {
+		worker->state = WORKER_READY;
+		worker->deadline_ns = -1;
+	}
+	/* What the initialiser wrote is nobody's. */
+	pool_worker_read_log(worker, MAX_LOG_AT_ONCE);
+	worker->n_logged = 0;
+	return NULL;
+}
+
+static const char *on_frame(struct process_pool *pool, struct pool_worker *worker,
+                            const char *buffer, struct frame *frame, int64_t now_ns)
+{
+	struct slot_frame at = {0};
+
+	memcpy(&at, buffer, frame->n < sizeof(at) ? frame->n : sizeof(at));
+	if (at.kind == FRAME_ANSWER)
+		return on_answer(pool, worker, buffer, frame, now_ns);
+	if (frame->n_descriptors > 0)
+		return "sent descriptors that nobody asked for";
+	if (at.kind == FRAME_BROKEN && worker->state == WORKER_STARTING)
+		return on_broken(pool, buffer, frame->n);
+	if (frame->n != sizeof(at))
+		return "sent a frame of a wrong length";
+
+	switch (at.kind) {
+	case FRAME_READY:
+		return on_ready(pool, worker, now_ns);
+	case FRAME_WITHDRAWN:
+		return on_withdrawn(worker, &at, now_ns);
+	case FRAME_DEADLINE:
+		return on_restart_deadline(worker, &at, now_ns);
+	default:
+		return "sent a frame of no known kind";
+	}
+}
+
+bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
+                      int max_frames, int64_t now_ns)
+{
+	_Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct frame frame;
+
+	for (int i = 0; i < max_frames && worker->reason != KILLED_BREACH; i++) {
+		enum received received = channel_receive(worker->socket, buffer, &frame);
+		const char *breach =
+			"sent a frame that is too long, or too many descriptors";
+
+		if (received == RECEIVED_NOTHING)
+			return true;
+		if (received == RECEIVED_END)
+			return false;
+		if (received == RECEIVED_FRAME) {
+			breach = on_frame(pool, worker, buffer, &frame, now_ns);
+			frame_close_descriptors(&frame);
+		}
+		if (breach) {
+			pool_worker_kill(worker, KILLED_BREACH, breach);
+			return false;
+		}
+	}
+	return true;
+}
+
+void pool_on_socket(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	if (pool_read_frames(pool, worker, MAX_FRAMES_AT_ONCE, now_ns))
+		return;
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
+	pool_worker_hang_up(worker, now_ns);
+}
+
+void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
+                      int64_t now_ns)
+{
+	/* The answer may be waiting to be read. */
+	pool_read_frames(pool, worker, N_SLOTS, now_ns);
+	if (worker->deadline_ns < 0 || worker->deadline_ns > now_ns)
+		return;
+	if (worker->state == WORKER_STOPPING)
+		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
+	else if (worker->state == WORKER_HUNG_UP)
+		pool_worker_kill(worker, KILLED_BREACH, "closed its channel");
+	else if (worker->state == WORKER_STARTING)
+		pool_worker_kill(worker, KILLED_START, NULL);
+	else if (!worker->slots[worker->front].task)
+		pool_worker_kill(worker, KILLED_BREACH,
+		                 "did not give back what was withdrawn");
+	else
+		pool_worker_kill(worker, KILLED_DEADLINE, NULL);
+}
+
+void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	if (pool_worker_has_progressed(worker, now_ns))
+		return;
+	pool_read_frames(pool, worker, N_SLOTS, now_ns);
+	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
+		pool_worker_kill(worker, KILLED_STALL, NULL);
+}

@@ -1,0 +1,91 @@
+/*
+ * What the conformance tests share. They hold to our executors what the tests of CPython's
+ * concurrent.futures, loky, Pebble, Deadpool and mpi4py hold to theirs; the name of the
+ * original stands above each, and src/exec/CONFORMANCE.md lists them all.
+ */
+#ifndef PXP_CONFORMANCE_KIT_H
+#define PXP_CONFORMANCE_KIT_H
+
+#include "support/pool.h"
+#include "support/residue.h"
+#include "support/test.h"
+
+#include <stdlib.h>
+#include <sys/types.h>
+
+#define EVERY_EXECUTOR(kind)                                                             \
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
+/* Those whose tasks run beside the one who submits them. */
+#define EVERY_POOL(kind)                                                                 \
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
+
+/* An executor with these options; their size is filled in. */
+struct pxp_executor *executor_with(struct pxp_executor_options options);
+
+struct pxp_executor_stats stats_of(struct pxp_executor *executor);
+/* Wait until so many workers are alive; false after a minute. */
+bool await_workers(struct pxp_executor *executor, unsigned n);
+
+/* How it ended, having waited; good until the future is released. */
+struct pxp_outcome outcome_of(struct pxp_future *future);
+/* The result as a number, having waited; releases the future. */
+long number_of(struct pxp_future *future);
+/* Submit and wait: the process in which it ran. */
+pid_t pid_in(struct pxp_executor *executor);
+
+/* Whether it has ended: a zombie that waits for who adopted it has. */
+bool is_gone(pid_t pid);
+bool await_gone(pid_t pid);
+
+/* The six futures of CPython's tests. Ours have one cancelled state, so two are alike. */
+enum fixture {
+	FIXTURE_PENDING,
+	FIXTURE_RUNNING,
+	FIXTURE_CANCELLED,
+	FIXTURE_CANCELLED_AND_NOTIFIED,
+	FIXTURE_FAILED,     /* with code 5 and the text "no" */
+	FIXTURE_SUCCESSFUL, /* with "42" */
+	N_FIXTURES
+};
+
+struct pxp_future *fixture_create(enum fixture fixture);
+void fixtures_create(struct pxp_future *futures[N_FIXTURES]);
+void futures_release(struct pxp_future **futures, size_t n);
+
+enum pxp_status task_power(struct pxp_task *task); /* input "2 8", result "256" */
+/* Dies as its input says: "signal 11 ...", "exit 3 ...". */
+enum pxp_status task_dies(struct pxp_task *task);
+
+/* The inputs of a map: the texts of the numbers from next up to end, without it. */
+struct numbers {
+	long next, end;
+	char text[24];
+};
+
+enum pxp_status next_number(void *numbers, const void **ret_bytes, size_t *ret_n);
+
+/* In this process or thread and what it starts, fail a system call with an error from
+ * now on, for good; where flags are given only if its first argument has them all. */
+bool deny_call(int number, int error, unsigned flags);
+
+/*
+ * A program that ends in its own way: this one again, playing a scene instead of its tests.
+ * What it returns is its exit status. SCENE(name) defines one, play() runs it.
+ */
+struct play {
+	int status; /* as of waitpid() */
+	char out[512], err[512];
+};
+
+struct play play(const char *scene);
+void scene_enter(int argc, char **argv, const char *name, int (*run)(void));
+
+#define SCENE(name)                                                                      \
+	static int name(void);                                                           \
+	__attribute__((constructor)) static void enter_##name(int argc, char **argv)     \
+	{                                                                                \
+		scene_enter(argc, argv, #name, name);                                    \
+	}                                                                                \
+	static int name(void)
+
+#endif

@@ -1,0 +1,535 @@
+/* CPython's test_process_pool.py: what only processes can do, and how they come and go. */
+#include "kit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void submit_all(struct pxp_executor *pool, struct pxp_future **futures, int n)
+{
+	char input[32];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(input, sizeof(input), "%d 2", i);
+		futures[i] = pool_submit(pool, task_power, input, NULL);
+	}
+}
+
+static void expect_squares(struct pxp_future **futures, int n)
+{
+	for (int i = 0; i < n; i++)
+		EXPECT_EQ(number_of(futures[i]), i * i);
+}
+
+/* test_max_workers_too_large: there 61, a limit of Windows. */
+TEST(cpython_process_pool, more_workers_than_can_be_are_refused)
+{
+	EVERY_EXECUTOR(kind)
+	{
+		struct pxp_executor_options options = {
+			.size = sizeof(options), .kind = kind, .n_workers = 1025};
+		struct pxp_executor *pool;
+
+		EXPECT_EQ(pxp_executor_create(&options, &pool, NULL), PXP_EINVAL);
+		EXPECT(pool == NULL);
+	}
+}
+
+static enum pxp_status preload_without_limits(struct pxp_error *ret_error)
+{
+	return deny_call(SYS_prlimit64, EPERM, 0)
+	               ? PXP_OK
+	               : pxp_fail(ret_error, PXP_ESYS, "no seccomp");
+}
+
+static enum pxp_status preload_without_pidfds(struct pxp_error *ret_error)
+{
+	return deny_call(SYS_pidfd_open, EPERM, 0)
+	               ? PXP_OK
+	               : pxp_fail(ret_error, PXP_ESYS, "no seccomp");
+}
+
+/* test_sysconf_permission_error: what a sandbox forbids does not matter, or is told. */
+TEST(cpython_process_pool, a_sandbox_that_forbids_limits_does_not_stop_a_pool)
+{
+	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
+		.kind = PXP_PROCESSES, .preload = preload_without_limits});
+
+	EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)), 256);
+	pxp_executor_destroy(pool);
+}
+
+/* test_sysconf_permission_error */
+TEST(cpython_process_pool, a_sandbox_that_forbids_pidfds_breaks_a_pool_with_the_reason)
+{
+	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
+		.kind = PXP_PROCESSES, .preload = preload_without_pidfds});
+	struct pxp_future *future = pool_submit(pool, task_power, "2 8", NULL);
+
+	EXPECT_STR(outcome_of(future).error.text,
+	           "no worker process can be started: Operation not permitted");
+	EXPECT_EQ(end_of(future), PXP_EBROKEN);
+	pxp_executor_destroy(pool);
+}
+
+/* test_killed_child, in the form of the original: a budget of one death. The pool that heals
+ * is in test_process_pool.c. */
+TEST(cpython_process_pool, with_a_budget_of_one_a_killed_worker_breaks_the_pool)
+{
+	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
+		.kind = PXP_PROCESSES, .n_workers = 1, .max_crashes = 1});
+	struct gate never = gate_create();
+	pid_t worker = pid_in(pool);
+	struct pxp_future *held = pool_submit(pool, task_wait, "x", &never);
+
+	REQUIRE(pool_await(pool, 1, 0));
+	kill(worker, SIGKILL);
+	EXPECT_EQ(end_of(held), PXP_ECRASHED);
+	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, NULL, NULL), PXP_EBROKEN);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+/* test_broken_process_pool_traceback */
+TEST(cpython_process_pool, each_future_of_a_broken_pool_has_an_error_of_its_own)
+{
+	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
+		.kind = PXP_PROCESSES, .n_workers = 1, .max_crashes = 1});
+	struct gate gate = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_signal, "9", &gate), *rest[3];
+
+	for (int i = 0; i < 3; i++)
+		rest[i] = pool_submit(pool, task_echo, "x", NULL);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(first), PXP_ECRASHED);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(outcome_of(rest[i]).error.status, PXP_EBROKEN);
+		EXPECT(i == 0 ||
+		       pxp_future_outcome(rest[i]) != pxp_future_outcome(rest[i - 1]));
+	}
+	EXPECT_STR(pxp_future_outcome(rest[0])->error.text,
+	           pxp_future_outcome(rest[2])->error.text);
+	futures_release(rest, 3);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* test_map_chunksize: chunks of 6, 50 and 40 over 40 items. */
+TEST(cpython_process_pool, a_map_gives_the_same_in_chunks_of_any_size)
+{
+	static const size_t chunks[] = {6, 50, 40};
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+
+	for (int i = 0; i < 3; i++) {
+		struct pxp_map_options options = {.size = sizeof(options),
+		                                  .chunk = chunks[i]};
+		struct numbers numbers = {.end = 40};
+		struct pxp_map_item item;
+		struct pxp_map *map;
+
+		REQUIRE(pxp_map_open(pool, task_echo, next_number, &numbers, &options,
+		                     &map) == PXP_OK);
+		for (int n = 0; n < 40; n++) {
+			REQUIRE(pxp_map_next(map, &item) == PXP_OK);
+			EXPECT_EQ(atol(item.bytes), n);
+			free(item.bytes);
+		}
+		EXPECT_EQ(pxp_map_next(map, &item), PXP_ESTATE);
+		pxp_map_close(map);
+	}
+	pxp_executor_destroy(pool);
+}
+
+/* test_traceback_when_child_process_terminates_abruptly */
+TEST(cpython_process_pool, a_worker_that_exits_is_named_with_its_status)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_exit, "99", NULL);
+
+	EXPECT_STR(outcome_of(future).error.text, "worker exited with status 99");
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_count_open(struct pxp_task *task)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", residue_n_descriptors(getpid()));
+
+	return pxp_task_return(task, text, (size_t)n + 1);
+}
+
+/* test_ressources_gced_in_workers: what came with a task is gone after it. (The memory of a
+ * long input is held to the leak check of a sanitizer build, in the worker as well.) */
+TEST(cpython_process_pool, what_came_with_a_task_does_not_outlive_it_in_the_worker)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	long before = number_of(pool_submit(pool, task_count_open, NULL, NULL));
+	char *input = calloc(1, 300000);
+
+	for (int i = 0; i < 5; i++) {
+		struct gate gate = gate_create();
+		int descriptor = gate_descriptor(&gate);
+		struct pxp_task_options options = {.size = sizeof(options),
+		                                   .descriptors = &descriptor,
+		                                   .n_descriptors = 1};
+		struct pxp_future *future;
+
+		REQUIRE(pxp_executor_submit(pool, task_echo, input, 300000, &options,
+		                            &future) == PXP_OK);
+		EXPECT_EQ(end_of(future), PXP_OK);
+		gate_destroy(&gate);
+	}
+	EXPECT_EQ(number_of(pool_submit(pool, task_count_open, NULL, NULL)), before);
+	free(input);
+	pxp_executor_destroy(pool);
+}
+
+/* test_saturation */
+TEST(cpython_process_pool, as_many_workers_as_asked_for_and_no_more)
+{
+	enum { WORKERS = 4, TASKS = 15 * WORKERS };
+	struct residue before = residue_now();
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, WORKERS);
+	struct gate gate = gate_create();
+	struct pxp_future *futures[TASKS];
+
+	for (int i = 0; i < TASKS; i++)
+		futures[i] = pool_submit(pool, task_wait, "x", &gate);
+	REQUIRE(pool_await(pool, WORKERS, POOL_ANY));
+	EXPECT_EQ(stats_of(pool).n_spawned, WORKERS);
+	EXPECT_EQ(residue_now().n_processes, before.n_processes + 1 + WORKERS);
+	gate_open(&gate);
+	for (int i = 0; i < TASKS; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_OK);
+	EXPECT_EQ(stats_of(pool).n_spawned, WORKERS);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* test_idle_process_reuse_one */
+TEST(cpython_process_pool, one_after_another_they_need_one_worker)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);
+
+	EXPECT_EQ(number_of(pool_submit(pool, task_power, "21 1", NULL)), 21);
+	EXPECT_EQ(number_of(pool_submit(pool, task_power, "6 2", NULL)), 36);
+	EXPECT_EQ(number_of(pool_submit(pool, task_power, "3 3", NULL)), 27);
+	EXPECT_EQ(stats_of(pool).n_spawned, 1);
+	pxp_executor_destroy(pool);
+}
+
+/* test_idle_process_reuse_multiple */
+TEST(cpython_process_pool, two_at_a_time_need_no_more_than_three_workers)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 5);
+
+	EXPECT_EQ(number_of(pool_submit(pool, task_power, "12 1", NULL)), 12);
+	for (int i = 0; i < 3; i++) {
+		struct pxp_future *beside = pool_submit(pool, task_power, "33 1", NULL);
+
+		EXPECT_EQ(number_of(pool_submit(pool, task_power, "25 1", NULL)), 25);
+		EXPECT_EQ(number_of(beside), 33);
+	}
+	EXPECT(stats_of(pool).n_spawned <= 3);
+	pxp_executor_destroy(pool);
+}
+
+static void expect_all_done(unsigned n_workers, size_t max_tasks, int n)
+{
+	struct pxp_executor *pool = executor_with(
+		(struct pxp_executor_options){.kind = PXP_PROCESSES,
+	                                      .n_workers = n_workers,
+	                                      .max_tasks_per_worker = max_tasks});
+	struct pxp_future *futures[16];
+
+	submit_all(pool, futures, n);
+	expect_squares(futures, n);
+	pxp_executor_destroy(pool);
+}
+
+/* test_max_tasks_per_child_pending_tasks_gh115634 */
+TEST(cpython_process_pool, tasks_that_wait_while_workers_are_replaced_are_all_done)
+{
+	expect_all_done(1, 2, 6);
+	expect_all_done(2, 2, 8);
+}
+
+/* test_max_tasks_early_shutdown */
+TEST(cpython_process_pool, a_destroy_amid_replacements_runs_what_is_queued)
+{
+	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
+		.kind = PXP_PROCESSES, .n_workers = 3, .max_tasks_per_worker = 1});
+	struct pxp_future *futures[6];
+
+	submit_all(pool, futures, 6);
+	pxp_executor_destroy(pool);
+	expect_squares(futures, 6);
+}
+
+/* test_shutdown_no_wait_max_tasks_gh119592. The second half of the original drops the
+ * executor, and what is left fails; ours can only be destroyed, which runs it. */
+TEST(cpython_process_pool, a_shutdown_without_waiting_still_replaces_workers)
+{
+	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
+		.kind = PXP_PROCESSES, .n_workers = 1, .max_tasks_per_worker = 2});
+	struct gate gate = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_wait, "x", &gate), *futures[6];
+
+	submit_all(pool, futures, 6);
+	EXPECT_EQ(pxp_executor_shutdown(pool, 0), PXP_OK);
+	gate_open(&gate);
+	expect_squares(futures, 6);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(stats_of(pool).n_spawned, 4);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+static void stand_still(void *context)
+{
+	(void)context;
+	raise(SIGSTOP);
+}
+
+/* A pool whose only worker has run the one task it may, and stands still in its end. */
+static struct pxp_executor *pool_amid_replacement(void)
+{
+	struct pxp_executor *pool = executor_with(
+		(struct pxp_executor_options){.kind = PXP_PROCESSES,
+	                                      .n_workers = 1,
+	                                      .max_tasks_per_worker = 1,
+	                                      .finalise = stand_still});
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+	REQUIRE(await_workers(pool, 0));
+	EXPECT_EQ(stats_of(pool).n_spawned, 1);
+	return pool;
+}
+
+/* test_force_shutdown_during_max_tasks_worker_exit */
+TEST(cpython_process_pool, a_kill_amid_a_replacement_starts_no_other_worker)
+{
+	struct pxp_executor *pool = pool_amid_replacement();
+	struct pxp_future *futures[3];
+
+	submit_all(pool, futures, 3);
+	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
+	          PXP_OK);
+	EXPECT_EQ(stats_of(pool).n_spawned, 1);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_ECANCELLED);
+	pxp_executor_destroy(pool);
+}
+
+/* test_gc_during_max_tasks_worker_exit_gh152967: dropped there, and what waits fails; here
+ * the worker that does not end is killed after 5 s, and what waits runs. */
+TEST(cpython_process_pool, a_destroy_amid_a_replacement_leaves_no_future_behind)
+{
+	struct pxp_executor *pool = pool_amid_replacement();
+	struct pxp_future *future = pool_submit(pool, task_power, "7 2", NULL);
+
+	pxp_executor_shutdown(pool, 0);
+	EXPECT_EQ(number_of(future), 49);
+	EXPECT_EQ(stats_of(pool).n_spawned, 2);
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL); /* the second stands still too */
+	pxp_executor_destroy(pool);
+}
+
+static int n_open_in_nursery; /* without those of the request for the first worker */
+
+static enum pxp_status preload_counts_open(struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	n_open_in_nursery = residue_n_descriptors(getpid()) - 3;
+	return PXP_OK;
+}
+
+/* Leave the nursery room for a request, but not for the descriptor of a new worker. */
+static enum pxp_status task_starves_nursery(struct pxp_task *task)
+{
+	struct rlimit limit = {.rlim_cur = (rlim_t)n_open_in_nursery + 3,
+	                       .rlim_max = (rlim_t)n_open_in_nursery + 3};
+
+	while (residue_n_descriptors(getppid()) > n_open_in_nursery)
+		sched_yield();
+	return prlimit(getppid(), RLIMIT_NOFILE, &limit, NULL) == 0
+	               ? PXP_OK
+	               : pxp_task_fail(task, errno, "prlimit");
+}
+
+/* test_failed_worker_replacement_breaks_pool */
+TEST(cpython_process_pool, when_no_worker_can_replace_the_last_what_is_queued_fails)
+{
+	struct pxp_executor *pool = executor_with(
+		(struct pxp_executor_options){.kind = PXP_PROCESSES,
+	                                      .n_workers = 1,
+	                                      .max_tasks_per_worker = 1,
+	                                      .preload = preload_counts_open});
+	struct pxp_future *last = pool_submit(pool, task_starves_nursery, NULL, NULL);
+	struct pxp_future *futures[3];
+
+	submit_all(pool, futures, 3);
+	EXPECT_EQ(end_of(last), PXP_OK);
+	EXPECT_STR(outcome_of(futures[0]).error.text,
+	           "no worker process can be started: Too many open files");
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_EBROKEN);
+	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, NULL, NULL), PXP_EBROKEN);
+	pxp_executor_destroy(pool);
+}
+
+static void *try_without_threads(void *data)
+{
+	struct pxp_executor_options options = {
+		.size = sizeof(options), .kind = PXP_PROCESSES, .n_workers = 2};
+	struct pxp_executor *pool, *with_one_thread = data;
+
+	REQUIRE(deny_call(SYS_clone3, EAGAIN, 0) &&
+	        deny_call(SYS_clone, EAGAIN, CLONE_THREAD));
+	EXPECT_EQ(pxp_executor_create(&options, &pool, NULL), PXP_ESYS);
+	EXPECT(pool == NULL);
+
+	options.kind = PXP_THREADS;
+	REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+	EXPECT_EQ(pxp_executor_submit(pool, task_echo, "x", 2, NULL, NULL), PXP_ESYS);
+	pxp_executor_destroy(pool);
+
+	EXPECT_EQ(end_of(pool_submit(with_one_thread, task_echo, "x", NULL)), PXP_OK);
+	return NULL;
+}
+
+/* test_python_finalization_error */
+TEST(cpython_process_pool, without_threads_a_pool_refuses_or_makes_do_but_never_hangs)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
+	struct gate gate = gate_create();
+	struct pxp_future *held = pool_submit(pool, task_wait, "x", &gate);
+	pthread_t thread;
+
+	REQUIRE(pool_await(pool, 1, 0));
+	gate_open(&gate);
+	REQUIRE(pthread_create(&thread, NULL, try_without_threads, pool) == 0);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(end_of(held), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* ---- by force ---- */
+
+/* Its input is the name of a file that it makes when it comes to its end. */
+static enum pxp_status task_finishes(struct pxp_task *task)
+{
+	gate_pass(pxp_task_descriptor(task, 0));
+	return creat(pxp_task_input(task, NULL), 0600) < 0 ? PXP_ESYS : PXP_OK;
+}
+
+/* test_kill_workers, test_force_shutdown_workers */
+TEST(cpython_process_pool, a_task_whose_pool_is_killed_does_not_finish)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	char folder[] = "/tmp/pixpool-test-XXXXXX", name[64];
+	struct pxp_future *future;
+	pid_t worker;
+
+	REQUIRE(mkdtemp(folder) != NULL);
+	snprintf(name, sizeof(name), "%s/finished", folder);
+	worker = pid_in(pool);
+	future = pool_submit(pool, task_finishes, name, &gate);
+	REQUIRE(pool_await(pool, 1, 0));
+	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
+	          PXP_OK);
+	EXPECT(is_gone(worker));
+	gate_open(&gate);
+	EXPECT(access(name, F_OK) != 0);
+	EXPECT_EQ(end_of(future), PXP_ECANCELLED);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+	rmdir(folder);
+}
+
+static enum pxp_status task_heeds(struct pxp_task *task)
+{
+	while (!pxp_task_is_cancelled(task))
+		usleep(1000);
+	return PXP_ECANCELLED;
+}
+
+/* test_terminate_workers: a worker of ours is not sent SIGTERM; its task is asked to end. */
+TEST(cpython_process_pool, a_pool_can_be_ended_by_asking_its_tasks)
+{
+	EVERY_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct pxp_future *futures[4];
+
+		for (int i = 0; i < 4; i++)
+			futures[i] = pool_submit(pool, task_heeds, NULL, NULL);
+		REQUIRE(pool_await(pool, 2, POOL_ANY));
+		pxp_executor_shutdown(pool, PXP_SHUTDOWN_CANCEL_PENDING);
+		for (int i = 0; i < 4; i++) {
+			pxp_future_cancel_with(futures[i], PXP_CANCEL_ASK);
+			EXPECT_EQ(end_of(futures[i]), PXP_ECANCELLED);
+		}
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* test_force_shutdown_workers_invalid_op */
+TEST(cpython_process_pool, a_shutdown_with_a_flag_that_there_is_not_is_refused)
+{
+	EVERY_EXECUTOR(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+
+		EXPECT_EQ(pxp_executor_shutdown(pool, 1024), PXP_EINVAL);
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* test_force_shutdown_workers_dead_workers */
+TEST(cpython_process_pool, a_pool_whose_workers_died_can_be_killed)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_exit, "1", NULL)), PXP_ECRASHED);
+	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
+	          PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* test_force_shutdown_workers_not_started_yet */
+TEST(cpython_process_pool, a_pool_that_has_no_worker_yet_can_be_killed)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+
+	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
+	          PXP_OK);
+	EXPECT_EQ(stats_of(pool).n_spawned, 0);
+	pxp_executor_destroy(pool);
+}
+
+/* test_force_shutdown_workers_stops_pool */
+TEST(cpython_process_pool, a_killed_pool_takes_nothing_and_its_worker_is_gone)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	pid_t worker = pid_in(pool);
+
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
+	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, NULL, NULL),
+	          PXP_ESHUTDOWN);
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT);
+	EXPECT(is_gone(worker));
+	pxp_executor_destroy(pool);
+}

@@ -1,0 +1,378 @@
+/* CPython's test_shutdown.py: how executors end, and what a program's own end does to them. */
+#include "kit.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MANY = 50 };
+
+static void submit_many(struct pxp_executor *pool, struct pxp_future *futures[MANY])
+{
+	for (int i = 0; i < MANY; i++)
+		futures[i] = pool_submit(pool, task_power, "2 8", NULL);
+}
+
+/* test_run_after_shutdown */
+TEST(cpython_shutdown, after_it_nothing_is_taken)
+{
+	EVERY_EXECUTOR(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct pxp_future *future;
+
+		EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT), PXP_OK);
+		EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, NULL, &future),
+		          PXP_ESHUTDOWN);
+		EXPECT(future == NULL);
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* test_hang_issue12364 */
+TEST(cpython_shutdown, fifty_tasks_and_a_shutdown_are_fifty_results)
+{
+	EVERY_EXECUTOR(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 5);
+		struct pxp_future *futures[MANY];
+
+		submit_many(pool, futures);
+		EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT), PXP_OK);
+		for (int i = 0; i < MANY; i++)
+			EXPECT_EQ(number_of(futures[i]), 256);
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* test_cancel_futures; and, unlike there, who waits for what was cancelled is told. */
+TEST(cpython_shutdown, it_can_cancel_what_has_not_begun_and_nothing_else)
+{
+	EVERY_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[MANY];
+		int n_cancelled = 0, n_finished = 0;
+
+		for (int i = 0; i < MANY; i++)
+			futures[i] = pool_submit(pool, task_wait, "x", &gate);
+		REQUIRE(pool_await(pool, 2, POOL_ANY));
+		EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_CANCEL_PENDING),
+		          PXP_OK);
+		gate_open(&gate);
+		EXPECT_EQ(pxp_wait(futures, MANY, PXP_ALL_COMPLETED, 60000, NULL),
+		          PXP_OK);
+		for (int i = 0; i < MANY; i++) {
+			enum pxp_status end = end_of(futures[i]);
+
+			n_cancelled += end == PXP_ECANCELLED;
+			n_finished += end == PXP_OK;
+		}
+		EXPECT_EQ(n_finished, 2);
+		EXPECT_EQ(n_cancelled, MANY - 2);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+/* test_hang_gh94440 */
+TEST(cpython_shutdown, a_cancel_just_before_it_does_not_hang_it)
+{
+	EVERY_POOL(kind)
+	{
+		for (int round = 0; round < 20; round++) {
+			struct pxp_executor *pool = pool_create(kind, 1);
+			struct pxp_future *future = pool_submit(pool, task_echo, "x",
+			                                        NULL);
+			bool is_cancelled = pxp_future_cancel(future);
+
+			EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT), PXP_OK);
+			EXPECT_EQ(end_of(future), is_cancelled ? PXP_ECANCELLED : PXP_OK);
+			pxp_executor_destroy(pool);
+		}
+	}
+}
+
+/* test_threads_terminate, test_processes_terminate */
+TEST(cpython_shutdown, three_tasks_have_three_workers_and_then_none)
+{
+	EVERY_POOL(kind)
+	{
+		struct residue before = residue_now(), during;
+		struct pxp_executor *pool = pool_create(kind, 5);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[3];
+
+		for (int i = 0; i < 3; i++)
+			futures[i] = pool_submit(pool, task_wait, "x", &gate);
+		REQUIRE(pool_await(pool, 3, 0));
+		during = residue_now();
+		EXPECT_EQ(stats_of(pool).n_spawned, 3);
+		EXPECT_EQ(kind == PXP_THREADS
+		                  ? during.n_threads - before.n_threads
+		                  : during.n_processes - before.n_processes - 1,
+		          3);
+		gate_open(&gate);
+		EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT), PXP_OK);
+		for (int i = 0; i < 3; i++)
+			EXPECT_EQ(end_of(futures[i]), PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+		EXPECT(residue_is_none(&before));
+	}
+}
+
+/* test_context_manager_shutdown, test_del_shutdown: the end of a scope, or of the last name
+ * for it, is a destroy here. */
+TEST(cpython_shutdown, a_destroy_waits_for_the_work_and_leaves_nothing_but_results)
+{
+	EVERY_EXECUTOR(kind)
+	{
+		struct residue before = residue_now();
+		struct pxp_executor *pool = pool_create(kind, 5);
+		struct pxp_future *futures[MANY];
+
+		submit_many(pool, futures);
+		pxp_executor_destroy(pool);
+		EXPECT_EQ(residue_now().n_processes, before.n_processes);
+		EXPECT(residue_is_none(&before));
+		for (int i = 0; i < MANY; i++) {
+			EXPECT(pxp_future_is_done(futures[i]));
+			EXPECT_EQ(number_of(futures[i]), 256);
+		}
+	}
+}
+
+/* test_shutdown_no_wait */
+TEST(cpython_shutdown, without_waiting_the_work_is_done_all_the_same_and_workers_end)
+{
+	EVERY_POOL(kind)
+	{
+		struct residue before = residue_now();
+		struct pxp_executor *pool = pool_create(kind, 5);
+		struct gate gate = gate_create();
+		struct pxp_future *held = pool_submit(pool, task_wait, "x", &gate),
+				  *futures[MANY];
+
+		submit_many(pool, futures);
+		EXPECT_EQ(pxp_executor_shutdown(pool, 0), PXP_OK);
+		EXPECT(!pxp_future_is_done(held));
+		gate_open(&gate);
+		for (int i = 0; i < MANY; i++)
+			EXPECT_EQ(number_of(futures[i]), 256);
+		EXPECT_EQ(end_of(held), PXP_OK);
+		/* Nobody has asked for it, and still the workers end. */
+		for (int i = 0; i < 60000; i++) {
+			struct residue now = residue_now();
+
+			if (now.n_threads <= before.n_threads &&
+			    now.n_processes <= before.n_processes + 1)
+				break;
+			usleep(1000);
+		}
+		EXPECT(residue_now().n_threads <= before.n_threads);
+		EXPECT(residue_now().n_processes <= before.n_processes + 1);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+static enum pxp_status task_name(struct pxp_task *task)
+{
+	char name[16] = "";
+
+	prctl(PR_GET_NAME, name);
+	return pxp_task_return(task, name, sizeof(name));
+}
+
+/* test_thread_names_default */
+TEST(cpython_shutdown, threads_of_two_pools_without_names_have_different_ones)
+{
+	struct pxp_executor *pools[2];
+	char names[2][16];
+
+	for (int i = 0; i < 2; i++) {
+		struct pxp_future *future;
+
+		pools[i] = pool_create(PXP_THREADS, 1);
+		future = pool_submit(pools[i], task_name, NULL, NULL);
+		snprintf(names[i], sizeof(names[i]), "%s", result_of(future));
+		pxp_future_release(future);
+	}
+	EXPECT(strncmp(names[0], "pxp-", 4) == 0);
+	EXPECT(strcmp(names[0], names[1]) != 0);
+	pxp_executor_destroy(pools[0]);
+	pxp_executor_destroy(pools[1]);
+}
+
+static void shut_down_amid_replacement(unsigned n_workers)
+{
+	struct pxp_executor *pool = executor_with(
+		(struct pxp_executor_options){.kind = PXP_PROCESSES,
+	                                      .n_workers = n_workers,
+	                                      .max_tasks_per_worker = 1});
+	struct pxp_future *bad = pool_submit(pool, task_fail, "no", NULL);
+	struct pxp_future *good = pool_submit(pool, task_power, "1 1", NULL);
+
+	EXPECT_EQ(pxp_executor_shutdown(pool, 0), PXP_OK);
+	EXPECT_EQ(end_of(bad), PXP_ETASK);
+	EXPECT_EQ(number_of(good), 1);
+	pxp_executor_destroy(pool);
+}
+
+/* test_shutdown_gh_132969_case_1, test_shutdown_gh_132969_case_2 */
+TEST(cpython_shutdown, workers_that_are_used_up_amid_it_lose_no_result)
+{
+	shut_down_amid_replacement(2);
+	shut_down_amid_replacement(4);
+}
+
+/* ---- the end of a program ---- */
+
+static struct pxp_executor *kept[2]; /* reachable at exit, so that they are no leak */
+
+static void submit_to_both(struct pxp_future *futures[2], const struct gate *gate)
+{
+	for (int i = 0; i < 2; i++) {
+		kept[i] = pool_create(i == 0 ? PXP_THREADS : PXP_PROCESSES, 1);
+		futures[i] = pool_submit(kept[i], gate ? task_wait : task_echo, "x",
+		                         gate);
+		if (gate && !pool_await(kept[i], 1, 0))
+			_exit(98);
+	}
+}
+
+static void print_pid(pid_t pid)
+{
+	printf("%d", (int)pid);
+	fflush(stdout);
+}
+
+static struct gate never;
+
+/* The program returns from main while tasks run and nothing was shut down. */
+SCENE(return_amid_tasks)
+{
+	static struct pxp_future *futures[2];
+
+	never = gate_create();
+	kept[1] = pool_create(PXP_PROCESSES, 1);
+	print_pid(pid_in(kept[1]));
+	pxp_executor_destroy(kept[1]);
+	submit_to_both(futures, &never);
+	return 7;
+}
+
+/* The same after a shutdown that did not wait. */
+SCENE(return_after_shutdown)
+{
+	static struct pxp_future *futures[2];
+
+	never = gate_create();
+	submit_to_both(futures, &never);
+	pxp_executor_shutdown(kept[0], 0);
+	pxp_executor_shutdown(kept[1], 0);
+	return 7;
+}
+
+/* The same, and what was pending cancelled. */
+SCENE(return_after_cancel)
+{
+	static struct pxp_future *futures[2], *pending[2];
+
+	never = gate_create();
+	submit_to_both(futures, &never);
+	for (int i = 0; i < 2; i++) {
+		pending[i] = pool_submit(kept[i], task_echo, "x", NULL);
+		pxp_executor_shutdown(kept[i], PXP_SHUTDOWN_CANCEL_PENDING);
+		if (pxp_future_state(pending[i]) != PXP_CANCELLED)
+			return 1;
+	}
+	return 7;
+}
+
+/* A shutdown that does not wait, then a destroy, which does. */
+SCENE(destroy_after_shutdown)
+{
+	struct gate gate = gate_create();
+	struct pxp_future *futures[2];
+
+	submit_to_both(futures, &gate);
+	pxp_executor_shutdown(kept[0], 0);
+	pxp_executor_shutdown(kept[1], 0);
+	gate_destroy(&gate);
+	for (int i = 0; i < 2; i++) {
+		pxp_executor_destroy(kept[i]);
+		printf("%s", result_of(futures[i]));
+		pxp_future_release(futures[i]);
+	}
+	return 7;
+}
+
+static void submit_at_exit(void)
+{
+	struct pxp_future *futures[2];
+
+	submit_to_both(futures, NULL);
+	for (int i = 0; i < 2; i++) {
+		printf("%s", result_of(futures[i]));
+		pxp_future_release(futures[i]);
+		pxp_executor_destroy(kept[i]);
+	}
+}
+
+SCENE(submit_after_main)
+{
+	atexit(submit_at_exit);
+	return 7;
+}
+
+static void expect_seven(const struct play *play)
+{
+	EXPECT(WIFEXITED(play->status));
+	EXPECT_EQ(WEXITSTATUS(play->status), 7);
+	EXPECT_STR(play->err, "");
+}
+
+/* test_interpreter_shutdown, test_hang_gh83386: there the end of the program waits for what
+ * runs. A C program that wants that destroys its executors; one that does not ends at once,
+ * and no worker outlives it. */
+TEST(cpython_shutdown, a_program_ends_amid_tasks_without_a_word_and_without_workers)
+{
+	struct play first = play("return_amid_tasks");
+	struct play second = play("return_after_shutdown");
+
+	expect_seven(&first);
+	EXPECT(await_gone((pid_t)atoi(first.out)));
+	expect_seven(&second);
+}
+
+/* test_cancel_futures_wait_false */
+TEST(cpython_shutdown, a_program_ends_after_cancelling_without_a_word)
+{
+	struct play cancelled = play("return_after_cancel");
+
+	expect_seven(&cancelled);
+}
+
+/* test_hang_gh83386; loky: test_hang_issue39205 */
+TEST(cpython_shutdown, a_program_that_destroys_its_pools_has_all_results)
+{
+	struct play destroyed = play("destroy_after_shutdown");
+
+	expect_seven(&destroyed);
+	EXPECT_STR(destroyed.out, "xx");
+}
+
+/* test_submit_after_interpreter_shutdown: the end of main shuts nothing down here. */
+TEST(cpython_shutdown, executors_work_in_exit_handlers)
+{
+	struct play late = play("submit_after_main");
+
+	expect_seven(&late);
+	EXPECT_STR(late.out, "xx");
+}

@@ -1,0 +1,430 @@
+/* Futures in the order in which they are done, and who holds them meanwhile. */
+#include "support/pool.h"
+#include "support/test.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EACH_POOL(kind)                                                                  \
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
+#define EACH_KIND(kind)                                                                  \
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
+
+static struct pxp_as_completed *open_over(struct pxp_future **futures, size_t n,
+                                          int64_t timeout_ms)
+{
+	struct pxp_as_completed *iteration;
+
+	REQUIRE(pxp_as_completed_open(futures, n, timeout_ms, &iteration) == PXP_OK);
+	return iteration;
+}
+
+static size_t place_of(struct pxp_future *future, struct pxp_future **futures, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && futures[i] != future)
+		i++;
+	return i;
+}
+
+/* The place of the next one in futures; n at the end. */
+static size_t next_place(struct pxp_as_completed *iteration, struct pxp_future **futures,
+                         size_t n)
+{
+	struct pxp_future *future;
+	size_t place;
+
+	EXPECT_EQ(pxp_as_completed_next(iteration, &future), PXP_OK);
+	place = future ? place_of(future, futures, n) : n;
+	EXPECT(!future || pxp_future_is_done(future));
+	pxp_future_release(future);
+	return place;
+}
+
+static void settle(struct pxp_future *promise)
+{
+	void *nothing = NULL;
+
+	EXPECT_EQ(pxp_promise_finish(promise, &nothing, 0), PXP_OK);
+}
+
+static void fail(struct pxp_future *promise)
+{
+	struct pxp_error error;
+
+	pxp_fail(&error, PXP_ETASK, "no");
+	EXPECT_EQ(pxp_promise_fail(promise, &error), PXP_OK);
+}
+
+/* Cancelled, failed and finished. */
+static void three_done(struct pxp_future **ret_futures)
+{
+	for (int i = 0; i < 3; i++)
+		ret_futures[i] = pxp_promise_create();
+	EXPECT(pxp_future_cancel(ret_futures[0]));
+	fail(ret_futures[1]);
+	settle(ret_futures[2]);
+}
+
+static void release_all(struct pxp_future **futures, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		pxp_future_release(futures[i]);
+}
+
+/* test_as_completed.py: test_no_timeout */
+TEST(as_completed, each_comes_once_and_those_that_are_done_come_first)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct pxp_as_completed *iteration;
+		struct pxp_future *futures[5];
+		bool seen[6] = {false};
+
+		three_done(futures);
+		futures[3] = pool_submit(pool, task_echo, "a", NULL);
+		futures[4] = pool_submit(pool, task_fail, "b", NULL);
+		iteration = open_over(futures, 5, PXP_FOREVER);
+		for (size_t i = 0; i < 5; i++) {
+			size_t place = next_place(iteration, futures, 5);
+
+			EXPECT(!seen[place]);
+			EXPECT(i >= 3 || place == i, "in the order in which they stand");
+			seen[place] = true;
+		}
+		EXPECT_EQ(next_place(iteration, futures, 5), 5);
+		EXPECT_EQ(next_place(iteration, futures, 5), 5);
+		EXPECT(!seen[5]);
+		pxp_as_completed_close(iteration);
+		release_all(futures, 5);
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* test_as_completed.py: test_future_times_out, test_correct_timeout_exception_msg */
+TEST(as_completed, when_the_time_is_over_what_is_done_still_comes)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[5], *future;
+
+		three_done(futures);
+		futures[3] = pool_submit(pool, task_wait, "held", &gate);
+		futures[4] = pool_submit(pool, task_echo, "behind it", NULL);
+		for (int64_t timeout_ms = 0; timeout_ms <= 100; timeout_ms += 100) {
+			struct pxp_as_completed *iteration = open_over(futures, 5,
+			                                               timeout_ms);
+
+			for (size_t i = 0; i < 3; i++)
+				EXPECT_EQ(next_place(iteration, futures, 5), i);
+			EXPECT_EQ(pxp_as_completed_next(iteration, &future),
+			          PXP_ETIMEOUT);
+			EXPECT(future == NULL);
+			EXPECT_EQ(pxp_as_completed_left(iteration), 2);
+			EXPECT_EQ(pxp_as_completed_next(iteration, &future),
+			          PXP_ETIMEOUT);
+			pxp_as_completed_close(iteration);
+		}
+		gate_open(&gate);
+		pxp_executor_destroy(pool);
+		release_all(futures, 5);
+		gate_destroy(&gate);
+	}
+}
+
+/* test_as_completed.py: test_duplicate_futures */
+TEST(as_completed, the_same_future_many_times_comes_once)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
+		struct pxp_future *done = pxp_promise_create();
+		struct pxp_future *futures[] = {future, done, future, future, done};
+		struct pxp_as_completed *iteration;
+		size_t n = 0;
+
+		settle(done);
+		iteration = open_over(futures, 5, PXP_FOREVER);
+		EXPECT_EQ(pxp_as_completed_left(iteration), 2);
+		while (next_place(iteration, futures, 5) < 5)
+			n++;
+		EXPECT_EQ(n, 2);
+		pxp_as_completed_close(iteration);
+		pxp_future_release(future);
+		pxp_future_release(done);
+		pxp_executor_destroy(pool);
+	}
+}
+
+static enum pxp_status task_returns_standard_error(struct pxp_task *task)
+{
+	return pxp_task_return_descriptor(task, 2);
+}
+
+/* test_as_completed.py: test_free_reference_yielded_future. A future holds the descriptor
+ * that its task returned: it is closed with the last reference. */
+TEST(as_completed, nothing_holds_a_future_that_was_given_out)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct pxp_future *futures[4], *future;
+		struct pxp_as_completed *iteration;
+		int n_before;
+
+		for (int i = 0; i < 3; i++)
+			futures[i] = pool_submit(pool, task_returns_standard_error, NULL,
+			                         NULL);
+		futures[3] = pxp_promise_create();
+		EXPECT_EQ(pxp_wait(futures, 3, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
+		          PXP_OK);
+		/* Whoever settled them has let them go when the pool is gone. */
+		pxp_executor_destroy(pool);
+		iteration = open_over(futures, 4, 1);
+		release_all(futures, 4);
+		n_before = count_descriptors();
+		for (int i = 0; i < 3; i++) {
+			EXPECT_EQ(pxp_as_completed_next(iteration, &future), PXP_OK);
+			EXPECT_EQ(count_descriptors(), n_before - i);
+			pxp_future_release(future);
+			EXPECT_EQ(count_descriptors(), n_before - i - 1);
+		}
+		EXPECT_EQ(pxp_as_completed_next(iteration, &future), PXP_ETIMEOUT);
+		pxp_as_completed_close(iteration);
+	}
+}
+
+TEST(as_completed, the_order_is_that_in_which_they_were_settled)
+{
+	enum { N = 50 };
+	struct pxp_future *futures[N];
+	struct pxp_as_completed *iteration;
+
+	for (int i = 0; i < N; i++)
+		futures[i] = pxp_promise_create();
+	settle(futures[30]);
+	settle(futures[3]);
+	iteration = open_over(futures, N, PXP_FOREVER);
+	for (size_t i = 0; i < N; i++) {
+		size_t place = i * 7 % N;
+
+		if (place == 3 || place == 30)
+			continue;
+		if (place % 3 == 0)
+			pxp_future_cancel(futures[place]);
+		else
+			settle(futures[place]);
+	}
+	EXPECT_EQ(next_place(iteration, futures, N), 3);
+	EXPECT_EQ(next_place(iteration, futures, N), 30);
+	for (size_t i = 0; i < N; i++) {
+		size_t place = i * 7 % N;
+
+		if (place != 3 && place != 30)
+			EXPECT_EQ(next_place(iteration, futures, N), place);
+	}
+	pxp_as_completed_close(iteration);
+	release_all(futures, N);
+}
+
+TEST(as_completed, a_task_that_ends_last_comes_last)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 3);
+		struct gate gates[3] = {gate_create(), gate_create(), gate_create()};
+		struct pxp_future *futures[3];
+		struct pxp_as_completed *iteration;
+		const int order[] = {1, 2, 0};
+
+		for (int i = 0; i < 3; i++)
+			futures[i] = pool_submit(pool, task_wait, "x", &gates[i]);
+		iteration = open_over(futures, 3, PXP_FOREVER);
+		for (int i = 0; i < 3; i++) {
+			gate_open(&gates[order[i]]);
+			EXPECT_EQ(next_place(iteration, futures, 3), order[i]);
+		}
+		pxp_as_completed_close(iteration);
+		release_all(futures, 3);
+		pxp_executor_destroy(pool);
+		for (int i = 0; i < 3; i++)
+			gate_destroy(&gates[i]);
+	}
+}
+
+/* gh-92001, gh-109934: there, those wait for ever. */
+TEST(as_completed, what_a_shutdown_cancelled_comes)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[6], *future;
+		struct pxp_as_completed *iteration;
+
+		futures[0] = pool_submit(pool, task_wait, "held", &gate);
+		REQUIRE(pool_await(pool, 1, 0));
+		for (int i = 1; i < 6; i++)
+			futures[i] = pool_submit(pool, task_echo, "x", NULL);
+		iteration = open_over(futures, 6, PXP_FOREVER);
+		pxp_executor_shutdown(pool, PXP_SHUTDOWN_CANCEL_PENDING);
+		for (int i = 1; i < 6; i++) {
+			EXPECT_EQ(pxp_as_completed_next(iteration, &future), PXP_OK);
+			EXPECT_EQ(pxp_future_state(future), PXP_CANCELLED);
+			pxp_future_release(future);
+		}
+		gate_open(&gate);
+		EXPECT_EQ(next_place(iteration, futures, 6), 0);
+		pxp_as_completed_close(iteration);
+		release_all(futures, 6);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+TEST(as_completed, it_can_be_closed_in_the_middle_and_the_tasks_go_on)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[3];
+		struct pxp_as_completed *iteration;
+
+		futures[0] = pool_submit(pool, task_echo, "a", NULL);
+		futures[1] = pool_submit(pool, task_wait, "b", &gate);
+		futures[2] = pool_submit(pool, task_echo, "c", NULL);
+		iteration = open_over(futures, 3, PXP_FOREVER);
+		EXPECT_EQ(next_place(iteration, futures, 3), 0);
+		pxp_as_completed_close(iteration);
+		gate_open(&gate);
+		for (int i = 0; i < 3; i++)
+			EXPECT_EQ(end_of(futures[i]), PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+	pxp_as_completed_close(NULL);
+}
+
+TEST(as_completed, over_nothing_it_is_at_its_end)
+{
+	struct pxp_as_completed *iteration = open_over(NULL, 0, PXP_FOREVER);
+
+	EXPECT_EQ(pxp_as_completed_left(iteration), 0);
+	EXPECT_EQ(next_place(iteration, NULL, 0), 0);
+	pxp_as_completed_close(iteration);
+}
+
+struct settler {
+	struct pxp_future **futures;
+	size_t from, n, step;
+};
+
+static void *settle_every(void *data)
+{
+	const struct settler *settler = data;
+
+	for (size_t i = settler->from; i < settler->n; i += settler->step)
+		settle(settler->futures[i]);
+	return NULL;
+}
+
+TEST(as_completed, it_gives_each_once_while_several_threads_settle_them)
+{
+	enum { N = 3000, N_THREADS = 3 };
+	struct pxp_future **futures = calloc(N, sizeof(struct pxp_future *)), *future;
+	struct settler settlers[N_THREADS];
+	pthread_t threads[N_THREADS];
+	struct pxp_as_completed *iteration;
+	size_t n = 0;
+
+	for (size_t i = 0; i < N; i++)
+		futures[i] = pxp_promise_create();
+	for (size_t i = 0; i < N_THREADS; i++) {
+		settlers[i] = (struct settler){futures, i, N, N_THREADS};
+		REQUIRE(pthread_create(&threads[i], NULL, settle_every, &settlers[i]) ==
+		        0);
+	}
+	iteration = open_over(futures, N, PXP_FOREVER);
+	while (pxp_as_completed_next(iteration, &future) == PXP_OK && future) {
+		pxp_future_release(future);
+		n++;
+	}
+	EXPECT_EQ(n, N);
+	EXPECT_EQ(pxp_as_completed_left(iteration), 0);
+	for (int i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	pxp_as_completed_close(iteration);
+	release_all(futures, N);
+	free(futures);
+}
+
+static struct pxp_future *awaited[3];
+static struct pxp_as_completed *shared_iteration;
+
+/* Fails with the first status that is not PXP_OK. */
+static enum pxp_status task_iterates(struct pxp_task *task)
+{
+	enum pxp_status status = PXP_OK;
+	struct pxp_future *future;
+	int n_given = -1;
+
+	do {
+		status = pxp_as_completed_next(shared_iteration, &future);
+		pxp_future_release(future);
+		n_given++;
+	} while (status == PXP_OK && future);
+	return pxp_task_fail(task, (int)status, "after %d", n_given);
+}
+
+/* What is done comes; only the wait is refused, and another thread can go on. */
+TEST(as_completed, inside_a_task_a_wait_for_its_own_executor_is_refused)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_wait, "1", &gate), *iterates;
+
+	iterates = pool_submit(pool, task_iterates, NULL, NULL);
+	awaited[0] = pxp_promise_create();
+	awaited[1] = pool_submit(pool, task_echo, "2", NULL);
+	settle(awaited[0]);
+	shared_iteration = open_over(awaited, 2, PXP_FOREVER);
+	gate_open(&gate);
+	REQUIRE(pxp_future_wait(iterates, PXP_FOREVER) == PXP_OK);
+	EXPECT_EQ(pxp_future_outcome(iterates)->error.code, PXP_EDEADLK);
+	EXPECT_STR(pxp_future_outcome(iterates)->error.text, "after 1");
+	EXPECT_EQ(pxp_as_completed_left(shared_iteration), 1);
+	EXPECT_EQ(next_place(shared_iteration, awaited, 2), 1);
+	pxp_as_completed_close(shared_iteration);
+	release_all(awaited, 2);
+	pxp_future_release(first);
+	pxp_future_release(iterates);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(as_completed, inside_a_task_another_executor_can_be_waited_for)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
+	struct pxp_executor *other = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *iterates;
+
+	for (int i = 0; i < 3; i++)
+		awaited[i] = pool_submit(other, task_echo, "x", NULL);
+	shared_iteration = open_over(awaited, 3, PXP_FOREVER);
+	iterates = pool_submit(pool, task_iterates, NULL, NULL);
+	REQUIRE(pxp_future_wait(iterates, PXP_FOREVER) == PXP_OK);
+	EXPECT_EQ(pxp_future_outcome(iterates)->error.code, PXP_OK);
+	EXPECT_STR(pxp_future_outcome(iterates)->error.text, "after 3");
+	pxp_as_completed_close(shared_iteration);
+	release_all(awaited, 3);
+	pxp_future_release(iterates);
+	pxp_executor_destroy(pool);
+	pxp_executor_destroy(other);
+}

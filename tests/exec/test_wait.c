@@ -1,0 +1,479 @@
+/* Waiting for many futures: what is enough, what is told, and what is left behind. */
+#include "support/pool.h"
+#include "support/test.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The kinds that can hold a task at a gate while another one goes on. */
+#define EACH_POOL(kind)                                                                  \
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
+#define EACH_KIND(kind)                                                                  \
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
+
+static struct pxp_future *finished(void)
+{
+	struct pxp_future *promise = pxp_promise_create();
+	void *bytes = strdup("42");
+
+	REQUIRE(pxp_promise_finish(promise, &bytes, 3) == PXP_OK);
+	return promise;
+}
+
+static struct pxp_future *failed(void)
+{
+	struct pxp_future *promise = pxp_promise_create();
+	struct pxp_error error;
+
+	pxp_fail(&error, PXP_ETASK, "no");
+	REQUIRE(pxp_promise_fail(promise, &error) == PXP_OK);
+	return promise;
+}
+
+static struct pxp_future *cancelled(void)
+{
+	struct pxp_future *promise = pxp_promise_create();
+
+	REQUIRE(pxp_future_cancel(promise));
+	return promise;
+}
+
+static void release_all(struct pxp_future **futures, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		pxp_future_release(futures[i]);
+}
+
+/* test_wait.py: test_20369 */
+TEST(wait, the_same_future_twice_is_done_in_both_places)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
+		struct pxp_future *both[] = {future, future};
+		bool done[2] = {false, false};
+
+		EXPECT_EQ(pxp_wait(both, 2, PXP_ALL_COMPLETED, PXP_FOREVER, done),
+		          PXP_OK);
+		EXPECT(done[0] && done[1]);
+		pxp_future_release(future);
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* test_wait.py: test_first_completed. There, a cancelled one is not done (gh-92001). */
+TEST(wait, the_first_that_is_done_is_enough_and_a_cancelled_one_is_done)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[] = {
+			pool_submit(pool, task_wait, "held", &gate),
+			pool_submit(pool, task_echo, "quick", NULL), cancelled()};
+		bool done[3] = {true, false, false};
+
+		EXPECT_EQ(pxp_wait(futures, 2, PXP_FIRST_COMPLETED, PXP_FOREVER, done),
+		          PXP_OK);
+		EXPECT(!done[0] && done[1]);
+		done[1] = false;
+		EXPECT_EQ(pxp_wait(futures, 3, PXP_FIRST_COMPLETED, PXP_FOREVER, done),
+		          PXP_OK);
+		EXPECT(!done[0] && done[1] && done[2]);
+		gate_open(&gate);
+		pxp_executor_destroy(pool);
+		release_all(futures, 3);
+		gate_destroy(&gate);
+	}
+}
+
+/* test_wait.py: test_first_completed_some_already_completed */
+TEST(wait, what_is_done_before_is_enough_at_once)
+{
+	struct pxp_future *futures[] = {cancelled(), finished(), pxp_promise_create()};
+	bool done[3];
+
+	EXPECT_EQ(pxp_wait(futures, 3, PXP_FIRST_COMPLETED, PXP_FOREVER, done), PXP_OK);
+	EXPECT(done[0] && done[1] && !done[2]);
+	release_all(futures, 3);
+}
+
+/* test_wait.py: test_first_exception */
+TEST(wait, a_success_is_not_the_first_error_and_a_failure_is)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 3);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[] = {
+			pool_submit(pool, task_echo, "fine", NULL), NULL,
+			pool_submit(pool, task_wait, "held", &gate)};
+		bool done[3];
+
+		REQUIRE(pxp_future_wait(futures[0], PXP_FOREVER) == PXP_OK);
+		futures[1] = pool_submit(pool, task_fail, "no", NULL);
+		EXPECT_EQ(pxp_wait(futures, 3, PXP_FIRST_ERROR, PXP_FOREVER, done),
+		          PXP_OK);
+		EXPECT(done[0] && done[1] && !done[2]);
+		gate_open(&gate);
+		pxp_executor_destroy(pool);
+		release_all(futures, 3);
+		gate_destroy(&gate);
+	}
+}
+
+/* test_wait.py: test_first_exception_some_already_complete. There, the cancelled one is
+ * not done. */
+TEST(wait, a_cancelled_one_is_no_error)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct gate held = gate_create();
+		struct pxp_future *futures[] = {
+			finished(), cancelled(), pool_submit(pool, task_fail, "no", NULL),
+			pool_submit(pool, task_wait, "held", &held)};
+		bool done[4];
+
+		struct pxp_future *no_error[] = {futures[0], futures[1], futures[3]};
+
+		EXPECT_EQ(pxp_wait(no_error, 3, PXP_FIRST_ERROR, 20, done), PXP_ETIMEOUT);
+		EXPECT(done[0] && done[1] && !done[2]);
+		EXPECT_EQ(pxp_wait(futures, 4, PXP_FIRST_ERROR, PXP_FOREVER, done),
+		          PXP_OK);
+		EXPECT(done[0] && done[1] && done[2] && !done[3]);
+		gate_open(&held);
+		pxp_executor_destroy(pool);
+		release_all(futures, 4);
+		gate_destroy(&held);
+	}
+}
+
+/* test_wait.py: test_first_exception_one_already_failed */
+TEST(wait, one_that_failed_before_is_the_first_error_at_once)
+{
+	struct pxp_future *futures[] = {failed(), pxp_promise_create()};
+	bool done[2];
+
+	EXPECT_EQ(pxp_wait(futures, 2, PXP_FIRST_ERROR, PXP_FOREVER, done), PXP_OK);
+	EXPECT(done[0] && !done[1]);
+	release_all(futures, 2);
+}
+
+/* test_wait.py: test_all_completed */
+TEST(wait, all_are_all_however_they_ended)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct pxp_future *futures[] = {
+			cancelled(), failed(), finished(),
+			pool_submit(pool, task_fail, "no", NULL),
+			pool_submit(pool, task_echo, "fine", NULL)};
+		bool done[5] = {false};
+
+		EXPECT_EQ(pxp_wait(futures, 5, PXP_ALL_COMPLETED, PXP_FOREVER, done),
+		          PXP_OK);
+		for (int i = 0; i < 5; i++)
+			EXPECT(done[i]);
+		release_all(futures, 5);
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* test_wait.py: test_timeout */
+TEST(wait, when_the_time_is_over_it_says_what_is_done)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[] = {
+			cancelled(), failed(), finished(),
+			pool_submit(pool, task_wait, "held", &gate)};
+		bool done[4];
+
+		for (int64_t timeout_ms = 0; timeout_ms <= 50; timeout_ms += 50) {
+			memset(done, 0, sizeof(done));
+			EXPECT_EQ(
+				pxp_wait(futures, 4, PXP_ALL_COMPLETED, timeout_ms, done),
+				PXP_ETIMEOUT);
+			EXPECT(done[0] && done[1] && done[2] && !done[3]);
+		}
+		/* The futures are as before: what is settled later finds nobody waiting. */
+		gate_open(&gate);
+		EXPECT_EQ(pxp_wait(futures, 4, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
+		          PXP_OK);
+		release_all(futures, 4);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+/* test_wait.py: ThreadPoolWaitTests.test_pending_calls_race (issue 14406) */
+TEST(wait, a_hundred_that_end_at_once_are_all_counted)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind,
+		                                        kind == PXP_THREADS ? 8 : 2);
+
+		for (int round = 0; round < 5; round++) {
+			struct gate gate = gate_create();
+			struct pxp_future *futures[100];
+
+			for (int i = 0; i < 100; i++)
+				futures[i] = pool_submit(pool, task_wait, "x", &gate);
+			gate_open(&gate);
+			EXPECT_EQ(pxp_wait(futures, 100, PXP_ALL_COMPLETED, PXP_FOREVER,
+			                   NULL),
+			          PXP_OK);
+			release_all(futures, 100);
+			gate_destroy(&gate);
+		}
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* mpi4py, test_futures.py: test_submit_shutdown_cancel_wait */
+TEST(wait, what_a_shutdown_cancelled_is_done)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[8];
+		bool done[8];
+
+		futures[0] = pool_submit(pool, task_wait, "held", &gate);
+		REQUIRE(pool_await(pool, 1, 0));
+		for (int i = 1; i < 8; i++)
+			futures[i] = pool_submit(pool, task_echo, "x", NULL);
+		pxp_executor_shutdown(pool, PXP_SHUTDOWN_CANCEL_PENDING);
+		EXPECT_EQ(pxp_wait(futures, 8, PXP_ALL_COMPLETED, 0, done), PXP_ETIMEOUT);
+		EXPECT(!done[0]);
+		for (int i = 1; i < 8; i++)
+			EXPECT(done[i]);
+		gate_open(&gate);
+		EXPECT_EQ(pxp_wait(futures, 8, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
+		          PXP_OK);
+		release_all(futures, 8);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+TEST(wait, none_at_all_are_enough_for_anything)
+{
+	EXPECT_EQ(pxp_wait(NULL, 0, PXP_FIRST_COMPLETED, PXP_FOREVER, NULL), PXP_OK);
+	EXPECT_EQ(pxp_wait(NULL, 0, PXP_FIRST_ERROR, PXP_FOREVER, NULL), PXP_OK);
+	EXPECT_EQ(pxp_wait(NULL, 0, PXP_ALL_COMPLETED, PXP_FOREVER, NULL), PXP_OK);
+}
+
+TEST(wait, an_end_that_there_is_not_is_refused)
+{
+	struct pxp_future *future = finished();
+
+	EXPECT_EQ(pxp_wait(&future, 1, (enum pxp_wait_until)0, 0, NULL), PXP_EINVAL);
+	EXPECT_EQ(pxp_wait(&future, 1, (enum pxp_wait_until)4, 0, NULL), PXP_EINVAL);
+	pxp_future_release(future);
+}
+
+TEST(wait, without_an_error_the_first_error_is_the_end_of_all)
+{
+	struct pxp_executor *threads = pool_create(PXP_THREADS, 2);
+	struct pxp_executor *processes = pool_create(PXP_PROCESSES, 2);
+	struct pxp_future *futures[] = {pool_submit(threads, task_echo, "a", NULL),
+	                                pool_submit(processes, task_echo, "b", NULL),
+	                                finished()};
+	bool done[3];
+
+	EXPECT_EQ(pxp_wait(futures, 3, PXP_FIRST_ERROR, PXP_FOREVER, done), PXP_OK);
+	EXPECT(done[0] && done[1] && done[2]);
+	release_all(futures, 3);
+	pxp_executor_destroy(threads);
+	pxp_executor_destroy(processes);
+}
+
+struct many {
+	struct pxp_future *futures[64];
+	pthread_barrier_t start;
+	size_t n_settlers;
+};
+
+struct settler {
+	struct many *many;
+	size_t which;
+};
+
+static void *settle_some(void *data)
+{
+	struct settler *settler = data;
+	struct many *many = settler->many;
+
+	pthread_barrier_wait(&many->start);
+	for (size_t i = settler->which; i < 64; i += many->n_settlers) {
+		void *nothing = NULL;
+
+		if (i % 5 == 0)
+			pxp_future_cancel(many->futures[i]);
+		else
+			pxp_promise_finish(many->futures[i], &nothing, 0);
+	}
+	return NULL;
+}
+
+static void *wait_for_each(void *data)
+{
+	struct many *many = data;
+
+	pthread_barrier_wait(&many->start);
+	EXPECT_EQ(pxp_wait(many->futures, 64, PXP_FIRST_COMPLETED, PXP_FOREVER, NULL),
+	          PXP_OK);
+	/* Its hooks hang for a moment, and are removed while others are being told. */
+	pxp_wait(many->futures, 64, PXP_FIRST_ERROR, 1, NULL);
+	EXPECT_EQ(pxp_wait(many->futures, 64, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
+	          PXP_OK);
+	return NULL;
+}
+
+/* Each future has several hooks, hung and removed while others settle it. */
+TEST(wait, many_may_wait_for_the_same_futures_while_many_settle_them)
+{
+	for (int round = 0; round < 30; round++) {
+		struct many many = {.n_settlers = 3};
+		struct settler settlers[3];
+		pthread_t threads[6];
+
+		REQUIRE(pthread_barrier_init(&many.start, NULL, 6) == 0);
+		for (int i = 0; i < 64; i++)
+			many.futures[i] = pxp_promise_create();
+		for (size_t i = 0; i < 3; i++) {
+			settlers[i] = (struct settler){&many, i};
+			REQUIRE(pthread_create(&threads[i], NULL, settle_some,
+			                       &settlers[i]) == 0);
+			REQUIRE(pthread_create(&threads[3 + i], NULL, wait_for_each,
+			                       &many) == 0);
+		}
+		for (int i = 0; i < 6; i++)
+			pthread_join(threads[i], NULL);
+		release_all(many.futures, 64);
+		pthread_barrier_destroy(&many.start);
+	}
+}
+
+static struct pxp_future *awaited;
+
+static enum pxp_status task_waits(struct pxp_task *task)
+{
+	struct pxp_future *both[] = {awaited, awaited};
+	enum pxp_status status = pxp_wait(both, 2, PXP_ALL_COMPLETED, PXP_FOREVER, NULL);
+
+	return pxp_task_fail(task, (int)status, "%s", pxp_status_name(status));
+}
+
+/* The one thread of the pool would wait for what it has to run itself. */
+TEST(wait, inside_a_task_a_wait_for_its_own_executor_is_refused)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_wait, "1", &gate), *waits;
+
+	waits = pool_submit(pool, task_waits, NULL, NULL);
+	awaited = pool_submit(pool, task_echo, "2", NULL);
+	gate_open(&gate);
+	REQUIRE(pxp_future_wait(waits, PXP_FOREVER) == PXP_OK);
+	EXPECT_EQ(pxp_future_outcome(waits)->error.code, PXP_EDEADLK);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(end_of(awaited), PXP_OK);
+	pxp_future_release(waits);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+static enum pxp_status task_polls(struct pxp_task *task)
+{
+	enum pxp_status status = pxp_wait(&awaited, 1, PXP_ALL_COMPLETED, 0, NULL);
+
+	return pxp_task_fail(task, (int)status, "%s", pxp_status_name(status));
+}
+
+TEST(wait, inside_a_task_a_look_at_its_own_executor_is_not_a_wait)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_wait, "1", &gate), *polls;
+
+	polls = pool_submit(pool, task_polls, NULL, NULL);
+	awaited = pool_submit(pool, task_echo, "2", NULL);
+	gate_open(&gate);
+	REQUIRE(pxp_future_wait(polls, PXP_FOREVER) == PXP_OK);
+	EXPECT_EQ(pxp_future_outcome(polls)->error.code, PXP_ETIMEOUT);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(end_of(awaited), PXP_OK);
+	pxp_future_release(polls);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+static enum pxp_status task_waits_inline(struct pxp_task *task)
+{
+	struct pxp_executor *here = pool_create(PXP_INLINE, 1);
+	struct pxp_future *inner = pool_submit(here, task_waits, NULL, NULL);
+	int code = pxp_future_outcome(inner)->error.code;
+
+	pxp_future_release(inner);
+	pxp_executor_destroy(here);
+	return pxp_task_fail(task, code, "as inside");
+}
+
+/* The thread works for both: for the pool, and inside of that for the inline one. */
+TEST(wait, a_task_inside_a_task_may_wait_for_neither_executor)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_wait, "1", &gate), *waits;
+
+	waits = pool_submit(pool, task_waits_inline, NULL, NULL);
+	awaited = pool_submit(pool, task_echo, "2", NULL);
+	gate_open(&gate);
+	REQUIRE(pxp_future_wait(waits, PXP_FOREVER) == PXP_OK);
+	EXPECT_EQ(pxp_future_outcome(waits)->error.code, PXP_EDEADLK);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(end_of(awaited), PXP_OK);
+	pxp_future_release(waits);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+static void wait_in_callback(struct pxp_future *future, void *data)
+{
+	struct pxp_future *other = data;
+
+	(void)future;
+	EXPECT_EQ(pxp_wait(&other, 1, PXP_FIRST_COMPLETED, PXP_FOREVER, NULL),
+	          PXP_EDEADLK);
+}
+
+TEST(wait, inside_a_callback_a_wait_for_its_executor_is_refused)
+{
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create(), other_gate = gate_create();
+		struct pxp_future *first = pool_submit(pool, task_wait, "1", &gate);
+		struct pxp_future *second = pool_submit(pool, task_wait, "2",
+		                                        &other_gate);
+
+		pxp_future_on_done(first, wait_in_callback, second);
+		gate_open(&gate);
+		EXPECT_EQ(end_of(first), PXP_OK);
+		gate_open(&other_gate);
+		EXPECT_EQ(end_of(second), PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+		gate_destroy(&other_gate);
+	}
+}
