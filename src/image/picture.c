@@ -228,8 +228,10 @@ static bool work(const struct picture_job *job, const struct hands *hands,
 		job->on_header(job->data,
 		               (uint64_t)source->size.width * source->size.height);
 
-	is_done = hands->reader->render(source, to, &pixels, &answer->failure) &&
-	          encode(job, hands->writer, &pixels, answer);
+	is_done = hands->reader->render(source, to, &pixels, &answer->failure);
+	if (is_done && job->on_decoded)
+		job->on_decoded(job->data);
+	is_done = is_done && encode(job, hands->writer, &pixels, answer);
 	pixels_fini(&pixels);
 	return is_done;
 }

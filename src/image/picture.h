@@ -41,10 +41,11 @@ struct picture_job {
 	uint64_t input_bytes; /* its size when it was opened */
 	int output;           /* an empty memfd */
 	/* Called once each, when the input is read, before any library sees it, and when
-	 * its header is known: the pixels of the picture. Its deadline follows from them.
-	 * Both may be NULL. */
+	 * its header is known: the pixels of the picture, from which its deadline follows;
+	 * and when it is decoded. Each may be NULL. */
 	void (*on_read)(void *data);
 	void (*on_header)(void *data, uint64_t n_pixels);
+	void (*on_decoded)(void *data);
 	void *data;
 };
 
