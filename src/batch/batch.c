@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -95,20 +96,52 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static enum pxp_status start_pools(struct run *run, struct pxp_error *error)
+/*
+ * How many workers, inputs and finished outputs the limit on descriptors bears: a worker
+ * takes a channel, a pidfd, a log and two outputs, its inputs come on top, and so do the
+ * walk and what else is open.
+ */
+static unsigned fit_to_descriptors(struct run *run, unsigned n_workers)
 {
-	unsigned n_workers = run->options->n_workers > 0 ? run->options->n_workers
-	                                                 : pxp_default_workers();
+	enum { OTHERS = 48, PER_WORKER = 5 + INPUTS_PER_WORKER, FEWEST_OUTPUTS = 4 };
+	struct rlimit limit;
+	rlim_t n_free, n_bearable;
+
+	run->max_finished = FINISHED_OUTPUTS;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+		n_free = limit.rlim_cur > OTHERS ? limit.rlim_cur - OTHERS : 0;
+		n_bearable = n_free / (PER_WORKER + FEWEST_OUTPUTS);
+		if (n_workers > n_bearable)
+			n_workers = n_bearable > 0 ? (unsigned)n_bearable : 1;
+		n_free -= n_free < (rlim_t)n_workers * PER_WORKER
+		                  ? n_free
+		                  : (rlim_t)n_workers * PER_WORKER;
+		if (n_free < run->max_finished)
+			run->max_finished = n_free > FEWEST_OUTPUTS ? (unsigned)n_free
+			                                            : FEWEST_OUTPUTS;
+	}
+	run->max_inputs = n_workers * INPUTS_PER_WORKER;
+	return n_workers;
+}
+
+static enum pxp_status start_pools(struct run *run, struct report *report,
+                                   struct pxp_error *error)
+{
+	unsigned n_asked = run->options->n_workers > 0 ? run->options->n_workers
+	                                               : pxp_default_workers();
+	unsigned n_workers = fit_to_descriptors(run, n_asked);
 	const struct pxp_executor_options io = {
 		.size = sizeof(io),
 		.kind = PXP_THREADS,
 		.n_workers = 2, /* the feeder and the committer */
 		/* What the feeder's window and the bound on outputs let come at once. */
-		.max_pending = FINISHED_OUTPUTS + (size_t)n_workers * INPUTS_PER_WORKER,
+		.max_pending = run->max_finished + run->max_inputs,
 	};
 	enum pxp_status status;
 
-	run->max_inputs = n_workers * INPUTS_PER_WORKER;
+	if (n_workers < n_asked)
+		report_say(report, "%u of %u workers: the limit on descriptors is low",
+		           n_workers, n_asked);
 	status = picture_pool_create(n_workers, run->max_inputs, &run->pictures, error);
 	if (status == PXP_OK)
 		status = pxp_executor_create(&io, &run->io, error);
@@ -314,7 +347,7 @@ static int run_to_the_end(struct batch *batch, bool *ret_is_stuck)
 {
 	struct pxp_error error;
 
-	if (start_pools(&batch->run, &error) != PXP_OK) {
+	if (start_pools(&batch->run, batch->report, &error) != PXP_OK) {
 		report_say(batch->report, "cannot start: %s", error.text);
 		return EXIT_USAGE;
 	}

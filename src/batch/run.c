@@ -249,11 +249,36 @@ static bool wait_for_window(struct run *run)
 	while (run->stop == RUN_GOES_ON &&
 	       (run->n_inputs >= run->max_inputs ||
 	        run->n_finished_bytes >= FINISHED_BYTES ||
-	        run->n_finished >= FINISHED_OUTPUTS || run->n_settled >= MAX_SETTLED))
+	        run->n_finished >= run->max_finished || run->n_settled >= MAX_SETTLED))
 		cond_wait(&run->changed, &run->lock);
 	goes_on = run->stop == RUN_GOES_ON;
 	lock_release(&run->lock);
 	return goes_on;
+}
+
+/* No descriptor is free. The file's own input is counted: while there are others, wait for
+ * one of them to be closed. False: there are none, so that would be in vain. */
+static bool wait_for_descriptor(struct run *run)
+{
+	unsigned n_inputs;
+
+	lock_acquire(&run->lock);
+	n_inputs = run->n_inputs;
+	while (run->n_inputs > 1 && run->n_inputs >= n_inputs)
+		cond_wait(&run->changed, &run->lock);
+	lock_release(&run->lock);
+	return n_inputs > 1;
+}
+
+static int open_file(struct run *run, const struct walk_item *item, struct stat *ret_stat)
+{
+	int fd;
+
+	do
+		fd = walk_open_file(item, ret_stat);
+	while (fd < 0 && (errno == EMFILE || errno == ENFILE) &&
+	       wait_for_descriptor(run));
+	return fd;
 }
 
 static bool open_input(struct file *file, const struct walk_item *item)
@@ -261,7 +286,7 @@ static bool open_input(struct file *file, const struct walk_item *item)
 	struct failure *failure = &file->answer.failure;
 	struct stat stat;
 
-	file->descriptor = walk_open_file(item, &stat);
+	file->descriptor = open_file(file->run, item, &stat);
 	if (file->descriptor < 0 && errno == EINVAL)
 		return failure_set(failure, FAIL_UNSUPPORTED, "open: not a regular file");
 	if (file->descriptor < 0)

@@ -28,7 +28,7 @@ struct run {
 	struct store *store; /* made when the plan is */
 	struct pxp_executor *pictures, *io;
 	int wakeup; /* eventfd: settled files, or a new phase */
-	unsigned max_inputs;
+	unsigned max_inputs, max_finished;
 
 	struct lock lock;    /* guards all below */
 	struct cond changed; /* of what the feeder waits for */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The batch takes these from a descriptor, so that they come when it is ready for them. */
@@ -124,6 +125,17 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
+/* Each worker takes some; who set the lower limit was thinking of select(). */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line;
@@ -142,6 +154,7 @@ int main(int argc, char **argv)
 	/* A closed pipe and a limit on file sizes are errors of a write, not deaths. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	raise_descriptor_limit();
 
 	if (command_line_parse(&line, argc, argv, text, sizeof(text))) {
 		status = run(&line);

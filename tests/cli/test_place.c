@@ -192,3 +192,21 @@ TEST(place, the_current_folder_is_all_it_needs)
 	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
 	stage_leave();
 }
+
+TEST(place, with_few_descriptors_there_are_fewer_workers_and_every_image_is_done)
+{
+	struct ended ended;
+
+	stage_enter();
+	for (int i = 0; i < 60; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "in/%d.jpg", i);
+		sample("orientation/1.jpg", path);
+	}
+	ended = run("ulimit -n 40; pixpool resize -s 20 -j 8 in -o out --progress none");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "1 of 8 workers: the limit on descriptors is low\n"));
+	EXPECT(strstr(ended.err, "60 images: 60 done"));
+	stage_leave();
+}
