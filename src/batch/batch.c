@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -46,10 +47,19 @@ static bool inputs_are_there(const struct batch_options *options, struct report 
 	return all;
 }
 
+static bool is_same_folder(const char *name, const struct stat *folder)
+{
+	struct stat stat_of_name;
+
+	return stat(name, &stat_of_name) == 0 && stat_of_name.st_dev == folder->st_dev &&
+	       stat_of_name.st_ino == folder->st_ino;
+}
+
 /* The output folder is not walked; one that is still to be made cannot be met. */
 static bool pass_over_output(struct batch *batch)
 {
-	const char *output = batch->run.options->output;
+	const struct batch_options *options = batch->run.options;
+	const char *output = options->output;
 	struct stat folder;
 
 	if (stat(output, &folder) != 0)
@@ -61,6 +71,12 @@ static bool pass_over_output(struct batch *batch)
 	}
 	batch->run.walk.skip_dev = folder.st_dev;
 	batch->run.walk.skip_ino = folder.st_ino;
+	for (size_t i = 0; i < options->n_inputs; i++) {
+		if (is_same_folder(options->inputs[i], &folder))
+			report_say(batch->report,
+			           "not walked, as it is the output folder: %s",
+			           quoted(options->inputs[i]));
+	}
 	return true;
 }
 
@@ -80,22 +96,58 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static enum pxp_status start_pools(struct run *run, struct pxp_error *error)
+/*
+ * How many workers, inputs and finished outputs the limit on descriptors bears: a worker
+ * takes a channel, a pidfd, a log and two outputs, its inputs come on top, and so do the
+ * walk and what else is open.
+ */
+static unsigned fit_to_descriptors(struct run *run, unsigned n_workers)
 {
-	unsigned n_workers = run->options->n_workers > 0 ? run->options->n_workers
-	                                                 : pxp_default_workers();
+	enum { OTHERS = 48, PER_WORKER = 5 + INPUTS_PER_WORKER, FEWEST_OUTPUTS = 4 };
+	struct rlimit limit;
+	rlim_t n_free, n_bearable;
+
+	run->max_finished = FINISHED_OUTPUTS;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+		n_free = limit.rlim_cur > OTHERS ? limit.rlim_cur - OTHERS : 0;
+		n_bearable = n_free / (PER_WORKER + FEWEST_OUTPUTS);
+		if (n_workers > n_bearable)
+			n_workers = n_bearable > 0 ? (unsigned)n_bearable : 1;
+		n_free -= n_free < (rlim_t)n_workers * PER_WORKER
+		                  ? n_free
+		                  : (rlim_t)n_workers * PER_WORKER;
+		if (n_free < run->max_finished)
+			run->max_finished = n_free > FEWEST_OUTPUTS ? (unsigned)n_free
+			                                            : FEWEST_OUTPUTS;
+	}
+	run->max_inputs = n_workers * INPUTS_PER_WORKER;
+	return n_workers;
+}
+
+static enum pxp_status start_pools(struct run *run, struct report *report,
+                                   struct pxp_error *error)
+{
+	unsigned n_asked = run->options->n_workers > 0 ? run->options->n_workers
+	                                               : pxp_default_workers();
+	unsigned n_workers = fit_to_descriptors(run, n_asked);
 	const struct pxp_executor_options io = {
 		.size = sizeof(io),
 		.kind = PXP_THREADS,
 		.n_workers = 2, /* the feeder and the committer */
+		/* What the feeder's window and the bound on outputs let come at once. */
+		.max_pending = run->max_finished + run->max_inputs,
 	};
 	enum pxp_status status;
 
-	run->max_inputs = n_workers * INPUTS_PER_WORKER;
+	if (n_workers < n_asked)
+		report_say(report, "%u of %u workers: the limit on descriptors is low",
+		           n_workers, n_asked);
 	status = picture_pool_create(n_workers, run->max_inputs, &run->pictures, error);
 	if (status == PXP_OK)
 		status = pxp_executor_create(&io, &run->io, error);
 	if (status == PXP_OK) {
+		/* Its input is the address. */
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
 		status = pxp_executor_submit(run->io, run_feed, &run, sizeof(run), NULL,
 		                             NULL);
 		if (status != PXP_OK)
@@ -145,6 +197,8 @@ static void on_planned(struct batch *batch)
 	struct run *run = &batch->run;
 	uint64_t n_images = plan_n_images(run->plan);
 
+	/* If it ends here, so many were cancelled. */
+	report_scanning(batch->report, n_images);
 	switch (run->plan_result) {
 	case PLAN_COLLISION:
 		report_collisions(batch);
@@ -159,6 +213,8 @@ static void on_planned(struct batch *batch)
 	case PLAN_MADE:
 		break;
 	}
+	if (batch->ended_by)
+		return;
 	if (n_images > 0) {
 		run->store = store_open(run->options->output);
 		if (!run->store) {
@@ -190,17 +246,18 @@ static void stop_for_a_while(struct batch *batch)
 
 static void end_by(struct batch *batch, int number)
 {
+	/* First done, then said: nothing begins any more once it has been read. */
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
+		run_stop(&batch->run, RUN_DRAINS);
 		report_say(batch->report, "%s: finishing what runs; once more kills it",
 		           number == SIGINT   ? "interrupted"
 		           : number == SIGHUP ? "hung up"
 		                              : "terminated");
-		run_stop(&batch->run, RUN_DRAINS);
 	} else if (batch->stuck_ns < 0) {
 		batch->stuck_ns = clock_deadline_ns(clock_now_ns(), STUCK_MS);
-		report_say(batch->report, "killed");
 		run_stop(&batch->run, RUN_KILLED);
+		report_say(batch->report, "killed");
 	}
 }
 
@@ -290,7 +347,7 @@ static int run_to_the_end(struct batch *batch, bool *ret_is_stuck)
 {
 	struct pxp_error error;
 
-	if (start_pools(&batch->run, &error) != PXP_OK) {
+	if (start_pools(&batch->run, batch->report, &error) != PXP_OK) {
 		report_say(batch->report, "cannot start: %s", error.text);
 		return EXIT_USAGE;
 	}

@@ -12,7 +12,7 @@
  * another future, the executor's.
  *
  * Bounds: at most INPUTS_PER_WORKER inputs are open for each worker, and the feeder waits
- * when FINISHED_BYTES of outputs wait for the committer. So memory depends on the number
+ * when FINISHED_BYTES or FINISHED_OUTPUTS wait for the committer. So memory depends on the number
  * of workers and not on that of files, but for the plan's 8 bytes each.
  */
 #ifndef PXP_BATCH_H
@@ -35,7 +35,12 @@ struct batch_options {
 	int64_t timeout_ms; /* for one picture; 0: a minute, and 2 s for each megapixel */
 };
 
-enum { INPUTS_PER_WORKER = 4, FINISHED_BYTES = 64 * 1024 * 1024, STUCK_MS = 5000 };
+enum {
+	INPUTS_PER_WORKER = 4,
+	FINISHED_BYTES = 64 * 1024 * 1024,
+	FINISHED_OUTPUTS = 128,
+	STUCK_MS = 5000,
+};
 
 /* As the command returns them. */
 enum exit_status {

@@ -108,6 +108,10 @@ void file_report(const struct file *file, const char *folder, struct report *rep
 		.worker = file->worker,
 	};
 
+	if (file->task) {
+		record.log = pxp_future_outcome(file->task)->log;
+		record.n_log = pxp_future_outcome(file->task)->n_log;
+	}
 	if (file->is_ignored) {
 		report_ignored(report, file->input);
 	} else {

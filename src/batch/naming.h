@@ -20,8 +20,8 @@ struct destination {
 /*
  * Name the output of a WALK_FILE. format is what -f asks for, FORMAT_NONE for "same": the
  * format of the input's suffix, else of its content. Only a file of unknown suffix is
- * opened. A suffix that is known is replaced when the format differs; an unknown one stays
- * and the extension is appended.
+ * opened. A suffix that is known is replaced by the format's own extension, but for "same"
+ * when the format stays ("a.JPG"); an unknown one stays and the extension is appended.
  */
 enum naming naming_destination(const struct walk_item *item, enum image_format format,
                                struct destination *ret_destination);

@@ -15,6 +15,17 @@ enum {
 	NAME_BYTES = 256,
 };
 
+/* How far a picture is: told as the progress of its task, so that it is known of one whose
+ * worker died. */
+enum stage { STAGE_READING, STAGE_HEADER, STAGE_DECODING, STAGE_ENCODING, N_STAGES };
+
+static const char *const stage_names[N_STAGES] = {
+	[STAGE_READING] = "reading",
+	[STAGE_HEADER] = "reading its header",
+	[STAGE_DECODING] = "decoding",
+	[STAGE_ENCODING] = "encoding",
+};
+
 /* What a worker is told, as plain bytes. */
 struct packed_request {
 	uint64_t input_bytes;
@@ -65,21 +76,33 @@ struct clocked_task {
 	int64_t timeout_ms;
 };
 
-static void restart_when_read(void *data)
+static void enter_stage(const struct clocked_task *clocked, enum stage stage)
+{
+	pxp_task_progress(clocked->task, (uint64_t)stage, N_STAGES);
+}
+
+static void on_read(void *data)
 {
 	const struct clocked_task *clocked = data;
 
+	enter_stage(clocked, STAGE_HEADER);
 	pxp_task_restart_deadline(clocked->task, clocked->timeout_ms > 0
 	                                                 ? clocked->timeout_ms
 	                                                 : BASE_TIMEOUT_MS);
 }
 
-static void restart_by_pixels(void *data, uint64_t n_pixels)
+static void on_header(void *data, uint64_t n_pixels)
 {
 	const struct clocked_task *clocked = data;
 
+	enter_stage(clocked, STAGE_DECODING);
 	if (clocked->timeout_ms == 0)
 		pxp_task_restart_deadline(clocked->task, timeout_ms_of(n_pixels));
+}
+
+static void on_decoded(void *data)
+{
+	enter_stage(data, STAGE_ENCODING);
 }
 
 static enum pxp_status run_picture(struct pxp_task *task)
@@ -99,8 +122,9 @@ static enum pxp_status run_picture(struct pxp_task *task)
 		.input = pxp_task_descriptor(task, 0),
 		.input_bytes = request->input_bytes,
 		.output = pxp_task_output(task),
-		.on_read = restart_when_read,
-		.on_header = restart_by_pixels,
+		.on_read = on_read,
+		.on_header = on_header,
+		.on_decoded = on_decoded,
 		.data = &clocked,
 	};
 
@@ -197,29 +221,59 @@ static bool output_is_sound(const struct picture_answer *answer, enum image_form
                             int output)
 {
 	uint8_t bytes[FORMAT_GATE_BYTES];
+	char name[16];
 	struct stat stat;
 	ssize_t n;
 
 	if (output < 0 || fstat(output, &stat) != 0 || answer->out.format != format ||
 	    answer->out.bytes != (uint64_t)stat.st_size)
 		return false;
+	/* Named, because TGA is known by its suffix alone. */
+	snprintf(name, sizeof(name), "x.%s", format_info(format)->extension);
 	n = fd_pread_full(output, bytes, sizeof(bytes), 0);
-	return n > 0 && format_of_bytes(bytes, (size_t)n, "") == format;
+	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == format;
+}
+
+/* The last line of what a worker wrote to standard error, as far as it goes into a
+ * failure's text: ": free(): invalid pointer", or "". */
+static void last_words(const struct pxp_outcome *outcome, char *text, size_t n_text)
+{
+	size_t end = outcome->log ? outcome->n_log : 0, begin;
+
+	while (end > 0 && (unsigned char)outcome->log[end - 1] <= ' ')
+		end--;
+	for (begin = end; begin > 0 && outcome->log[begin - 1] != '\n'; begin--)
+		;
+	snprintf(text, n_text, "%s%.*s", end > begin ? ": " : "", (int)(end - begin),
+	         outcome->log ? outcome->log + begin : "");
+}
+
+/* "worker died of SIGSEGV while decoding: free(): invalid pointer" */
+static void take_error(const struct pxp_outcome *outcome, struct failure *failure)
+{
+	enum fail_class class = class_of(outcome->error.status);
+	uint64_t stage = outcome->progress.done;
+	char words[FAILURE_TEXT_BYTES];
+
+	last_words(outcome, words, sizeof(words));
+	if (class == FAIL_INTERNAL || stage >= N_STAGES)
+		failure_set(failure, class, "%s%s", outcome->error.text, words);
+	else
+		failure_set(failure, class, "%s while %s%s", outcome->error.text,
+		            stage_names[stage], words);
 }
 
 void picture_collect(struct pxp_future *task, enum image_format format,
                      struct picture_answer *ret_answer, int *ret_output)
 {
 	struct failure *failure = &ret_answer->failure;
-	struct pxp_error error;
 	void *bytes;
 	size_t n;
 
 	*ret_output = -1;
 	memset(ret_answer, 0, sizeof(*ret_answer));
-	if (pxp_future_result(task, 0, &bytes, &n, &error) != PXP_OK) {
-		/* What we wrote ourselves, once more through the filter for control characters. */
-		failure_set(failure, class_of(error.status), "%s", error.text);
+	if (pxp_future_result(task, 0, &bytes, &n, NULL) != PXP_OK) {
+		take_error(pxp_future_outcome(task), failure);
 		return;
 	}
 	if (n == sizeof(*ret_answer))

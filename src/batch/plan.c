@@ -225,22 +225,22 @@ static bool find_twice(struct plan *plan)
 static void keep_real_claims(struct plan *plan)
 {
 	struct named_claim *claims = plan->claims;
-	size_t n_kept = 0;
+	size_t n = plan->n_claims, n_kept = 0;
 
-	if (plan->n_claims > 0)
-		qsort(claims, plan->n_claims, sizeof(*claims), compare_claims);
-	for (size_t i = 0; i < plan->n_claims; i++) {
-		bool is_shared = (n_kept > 0 && strcmp(claims[n_kept - 1].output,
-		                                       claims[i].output) == 0) ||
-		                 (i + 1 < plan->n_claims &&
-		                  strcmp(claims[i].output, claims[i + 1].output) == 0);
-
-		if (is_shared) {
-			claims[n_kept++] = claims[i];
-		} else {
-			free(claims[i].input);
-			free(claims[i].output);
+	if (n > 0)
+		qsort(claims, n, sizeof(*claims), compare_claims);
+	for (size_t first = 0, end; first < n; first = end) {
+		for (end = first + 1; end < n; end++) {
+			if (strcmp(claims[first].output, claims[end].output) != 0)
+				break;
 		}
+		if (end - first == 1) {
+			free(claims[first].input);
+			free(claims[first].output);
+			continue;
+		}
+		memmove(claims + n_kept, claims + first, (end - first) * sizeof(*claims));
+		n_kept += end - first;
 	}
 	plan->n_claims = n_kept;
 }

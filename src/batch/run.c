@@ -152,6 +152,16 @@ static bool has_stopped_early(struct run *run)
 	return has_stopped;
 }
 
+/* By one output of n_bytes more or less with the committer. */
+static void count_finished(struct run *run, int by, uint64_t n_bytes)
+{
+	lock_acquire(&run->lock);
+	run->n_finished += (unsigned)by;
+	run->n_finished_bytes += by > 0 ? n_bytes : -n_bytes;
+	cond_broadcast(&run->changed);
+	lock_release(&run->lock);
+}
+
 /* The committer: a task of the I/O pool for each output. */
 static enum pxp_status commit(struct pxp_task *task)
 {
@@ -167,12 +177,32 @@ static enum pxp_status commit(struct pxp_task *task)
 	file->commit_ns = clock_now_ns() - began_ns;
 	fd_close(&file->content);
 
-	lock_acquire(&run->lock);
-	run->n_finished_bytes -= n_bytes;
-	cond_broadcast(&run->changed);
-	lock_release(&run->lock);
+	count_finished(run, -1, n_bytes);
 	settle(file);
 	return PXP_OK;
+}
+
+static void change_inputs(struct run *run, int by)
+{
+	lock_acquire(&run->lock);
+	run->n_inputs += (unsigned)by;
+	cond_broadcast(&run->changed);
+	lock_release(&run->lock);
+}
+
+/* Hand it to the committer. False: its failure says why. */
+static bool submit_commit(struct file *file)
+{
+	struct run *run = file->run;
+
+	/* Its input is the address. */
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
+	if (pxp_executor_try_submit(run->io, commit, &file, sizeof(file), NULL, NULL) ==
+	    PXP_OK)
+		return true;
+	count_finished(run, -1, file->answer.out.bytes);
+	return failure_set(&file->answer.failure, FAIL_INTERNAL,
+	                   "no memory to commit the output");
 }
 
 /* The task's callback, in the supervisor's thread. */
@@ -187,21 +217,13 @@ static void task_is_done(struct pxp_future *task, void *data)
 	if (pxp_future_outcome(task)->error.status == PXP_EBROKEN)
 		stop_early(run, file);
 
-	lock_acquire(&run->lock);
-	run->n_inputs--;
+	/* Counted as finished before it is no input any more: the feeder sees no gap. */
 	if (has_content)
-		run->n_finished_bytes += file->answer.out.bytes;
-	cond_broadcast(&run->changed);
-	lock_release(&run->lock);
+		count_finished(run, +1, file->answer.out.bytes);
+	change_inputs(run, -1);
 
-	if (!has_content) {
+	if (!has_content || !submit_commit(file))
 		settle(file);
-	} else if (pxp_executor_try_submit(run->io, commit, &file, sizeof(file), NULL,
-	                                   NULL) != PXP_OK) {
-		failure_set(&file->answer.failure, FAIL_INTERNAL,
-		            "no memory to commit the output");
-		settle(file);
-	}
 }
 
 /* ---- the feeder ---- */
@@ -226,19 +248,37 @@ static bool wait_for_window(struct run *run)
 	lock_acquire(&run->lock);
 	while (run->stop == RUN_GOES_ON &&
 	       (run->n_inputs >= run->max_inputs ||
-	        run->n_finished_bytes >= FINISHED_BYTES || run->n_settled >= MAX_SETTLED))
+	        run->n_finished_bytes >= FINISHED_BYTES ||
+	        run->n_finished >= run->max_finished || run->n_settled >= MAX_SETTLED))
 		cond_wait(&run->changed, &run->lock);
 	goes_on = run->stop == RUN_GOES_ON;
 	lock_release(&run->lock);
 	return goes_on;
 }
 
-static void change_inputs(struct run *run, int by)
+/* No descriptor is free. The file's own input is counted: while there are others, wait for
+ * one of them to be closed. False: there are none, so that would be in vain. */
+static bool wait_for_descriptor(struct run *run)
 {
+	unsigned n_inputs;
+
 	lock_acquire(&run->lock);
-	run->n_inputs += (unsigned)by;
-	cond_broadcast(&run->changed);
+	n_inputs = run->n_inputs;
+	while (run->n_inputs > 1 && run->n_inputs >= n_inputs)
+		cond_wait(&run->changed, &run->lock);
 	lock_release(&run->lock);
+	return n_inputs > 1;
+}
+
+static int open_file(struct run *run, const struct walk_item *item, struct stat *ret_stat)
+{
+	int fd;
+
+	do
+		fd = walk_open_file(item, ret_stat);
+	while (fd < 0 && (errno == EMFILE || errno == ENFILE) &&
+	       wait_for_descriptor(run));
+	return fd;
 }
 
 static bool open_input(struct file *file, const struct walk_item *item)
@@ -246,7 +286,7 @@ static bool open_input(struct file *file, const struct walk_item *item)
 	struct failure *failure = &file->answer.failure;
 	struct stat stat;
 
-	file->descriptor = walk_open_file(item, &stat);
+	file->descriptor = open_file(file->run, item, &stat);
 	if (file->descriptor < 0 && errno == EINVAL)
 		return failure_set(failure, FAIL_UNSUPPORTED, "open: not a regular file");
 	if (file->descriptor < 0)
@@ -255,7 +295,7 @@ static bool open_input(struct file *file, const struct walk_item *item)
 	file->n_bytes = (uint64_t)stat.st_size;
 	if (!file->output.name)
 		return failure_set(failure, FAIL_BAD_IMAGE,
-		                   "gate: not an image of a known format");
+		                   "gate: not a picture of any known format");
 	return true;
 }
 
@@ -341,7 +381,8 @@ static bool feed_item(struct run *run, const struct walk_item *item)
 	lock_release(&run->lock);
 	if (item->kind == WALK_ERROR)
 		failure_set(&file->answer.failure,
-		            fail_class_of_input_errno(item->sys_errno), "read folder: %s",
+		            fail_class_of_input_errno(item->sys_errno), "%s: %s",
+		            item->is_named ? "open" : "read folder",
 		            strerrordesc_np(item->sys_errno));
 	if (item->kind == WALK_ERROR || file->is_ignored)
 		settle(file);
@@ -391,7 +432,9 @@ static bool wait_for_leave(struct run *run)
 void run_let_feed(struct run *run)
 {
 	lock_acquire(&run->lock);
-	run->phase = RUN_FEEDING;
+	if (run->phase ==
+	    RUN_PLANNED) /* else it was stopped, and has gone on to its end */
+		run->phase = RUN_FEEDING;
 	cond_broadcast(&run->changed);
 	lock_release(&run->lock);
 }

@@ -28,7 +28,7 @@ struct run {
 	struct store *store; /* made when the plan is */
 	struct pxp_executor *pictures, *io;
 	int wakeup; /* eventfd: settled files, or a new phase */
-	unsigned max_inputs;
+	unsigned max_inputs, max_finished;
 
 	struct lock lock;    /* guards all below */
 	struct cond changed; /* of what the feeder waits for */
@@ -37,6 +37,7 @@ struct run {
 	enum plan_result plan_result;
 	unsigned n_inputs;          /* open: with the feeder, the executor or a worker */
 	uint64_t n_finished_bytes;  /* with the committer */
+	unsigned n_finished;        /* outputs, the same */
 	unsigned n_under_way;       /* files that are not settled */
 	struct file *first, **last; /* settled, for the main thread */
 	unsigned n_settled;

@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -95,12 +96,36 @@ static bool take_option(struct command_line *line, const struct option_word *opt
 {
 	char why[256];
 
+	if (option->set) {
+		option->set(line);
+		return true;
+	}
 	if (option->take(line, value, why, sizeof(why)))
 		return true;
 	if (option->word)
 		snprintf(text, n_text, "--%s: %s", option->word, why);
 	else
 		snprintf(text, n_text, "-%c: %s", option->letter, why);
+	return false;
+}
+
+/* Say what getopt_long() did not like: got is what it returned, typed the word it was at. */
+static bool refuse(int got, const char *typed, char *text, size_t n_text)
+{
+	const struct option_word *option = optopt ? option_of(optopt) : NULL;
+	char letter[] = {'-', (char)optopt, 0};
+
+	/* A letter may stand in a cluster, of which typed is all or not yet any. */
+	if (optopt > 0 && optopt < LONG_OPTION)
+		typed = letter;
+	else if (option && !is_typed_whole(typed, option))
+		option = NULL;
+	if (!option)
+		return unknown_option(typed, text, n_text);
+	if (got == ':')
+		snprintf(text, n_text, "%s needs a value: %s", typed, option->argument);
+	else
+		snprintf(text, n_text, "--%s takes no value", option->word);
 	return false;
 }
 
@@ -111,24 +136,15 @@ static bool take_options(struct command_line *line, int argc, char **argv, char 
 	int got;
 
 	fill_tables(&tables);
+	unsetenv("POSIXLY_CORRECT"); /* our options stand anywhere */
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, tables.letters, tables.words, NULL)) !=
 	       -1) {
-		/* Of a cluster of letters argv[optind - 1] may not be gone yet. */
 		const char *typed = argv[optind - 1];
-		char letter[] = {'-', (char)optopt, 0};
 		const struct option_word *option;
 
-		if (got == '?')
-			return unknown_option(optopt > 0 && optopt < LONG_OPTION ? letter
-			                                                         : typed,
-			                      text, n_text);
-		if (got == ':') {
-			option = option_of(optopt);
-			snprintf(text, n_text, "%s needs a value: %s", typed,
-			         option->argument);
-			return false;
-		}
+		if (got == '?' || got == ':')
+			return refuse(got, typed, text, n_text);
 		option = option_of(got);
 		/* A value that stands in a word of its own: the option is the word before. */
 		if (got >= LONG_OPTION && optarg && optarg == typed)

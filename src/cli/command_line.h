@@ -35,9 +35,11 @@ struct option_word {
 	const char *word;     /* without its dashes; NULL: none */
 	const char *argument; /* what help calls it; NULL: takes none */
 	const char *does;
-	/* Take value (NULL for an option without one). False with a message. */
+	/* Of an option with an argument: take its value. False with a message. */
 	bool (*take)(struct command_line *line, const char *value, char *text,
 	             size_t n_text);
+	/* Of one without. */
+	void (*set)(struct command_line *line);
 };
 
 extern const struct command_word command_words[]; /* ends with a NULL word */

@@ -6,11 +6,13 @@
 #include <pixpool/pixpool.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The batch takes these from a descriptor, so that they come when it is ready for them. */
@@ -107,6 +109,33 @@ static int flush_output(int status)
 	return status == EXIT_DONE ? EXIT_STOPPED : status;
 }
 
+/*
+ * Descriptors 0 to 2 that the caller closed: what we open next would get their numbers,
+ * and our words, or the zygote's, would go there. In their place something that reads
+ * nothing and refuses what is written.
+ */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Each worker takes some; who set the lower limit was thinking of select(). */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line;
@@ -114,7 +143,8 @@ int main(int argc, char **argv)
 	char text[512];
 	int status;
 
-	/* First of all, while there is one thread. */
+	fill_standard_descriptors();
+	/* While there is one thread. */
 	if (pxp_zygote_start(&error) != PXP_OK) {
 		fprintf(stderr, "pixpool: %s\n", error.text);
 		return EXIT_USAGE;
@@ -124,6 +154,7 @@ int main(int argc, char **argv)
 	/* A closed pipe and a limit on file sizes are errors of a write, not deaths. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	raise_descriptor_limit();
 
 	if (command_line_parse(&line, argc, argv, text, sizeof(text))) {
 		status = run(&line);

@@ -220,90 +220,70 @@ static bool take_report(struct command_line *line, const char *value, char *text
 	return value[0] != 0;
 }
 
-static bool take_verbose(struct command_line *line, const char *value, char *text,
-                         size_t n_text)
+static void set_verbose(struct command_line *line)
 {
-	(void)value;
-	(void)text;
-	(void)n_text;
 	line->report.verbose = true;
-	return true;
 }
 
-static bool take_quiet(struct command_line *line, const char *value, char *text,
-                       size_t n_text)
+static void set_quiet(struct command_line *line)
 {
-	(void)value;
-	(void)text;
-	(void)n_text;
 	line->report.quiet = true;
-	return true;
 }
 
 /* Of several of these the one that says least wins. */
-static bool take_command(struct command_line *line, enum command command)
+static void set_command(struct command_line *line, enum command command)
 {
 	if (line->command < command)
 		line->command = command;
-	return true;
 }
 
-static bool take_short_help(struct command_line *line, const char *value, char *text,
-                            size_t n_text)
+static void set_short_help(struct command_line *line)
 {
-	(void)value;
-	(void)text;
-	(void)n_text;
-	return take_command(line, COMMAND_SHORT_HELP);
+	set_command(line, COMMAND_SHORT_HELP);
 }
 
-static bool take_help(struct command_line *line, const char *value, char *text,
-                      size_t n_text)
+static void set_help(struct command_line *line)
 {
-	(void)value;
-	(void)text;
-	(void)n_text;
-	return take_command(line, COMMAND_HELP);
+	set_command(line, COMMAND_HELP);
 }
 
-static bool take_version(struct command_line *line, const char *value, char *text,
-                         size_t n_text)
+static void set_version(struct command_line *line)
 {
-	(void)value;
-	(void)text;
-	(void)n_text;
-	return take_command(line, COMMAND_VERSION);
+	set_command(line, COMMAND_VERSION);
 }
 
 const struct option_word option_words[] = {
 	{'s', "size", "GEOM",
-         "N (a box of N x N), WxH, Wx or xH: the largest size that fits", take_size},
+         "N (a box of N x N), WxH, Wx or xH: the largest size that fits",
+         .take = take_size},
 	{'o', "output", "DIR", "the output folder; made when it is not there",
-         take_output},
+         .take = take_output},
 	{'f', "format", "FORMAT",
-         "jpg, png, webp, avif, heic, jxl, tiff, gif, bmp, tga or same (default)",
-         take_format},
+         "jpg, png, webp, avif, heic, jxl, tiff, gif, bmp, tga; default same",
+         .take = take_format},
 	{'q', "quality", "N", "of the encoder, 1 to 100; default 80 (avif, heic 50)",
-         take_quality},
+         .take = take_quality},
 	{'j', "jobs", "N|auto",
-         "worker processes; auto (default) is one for each processor", take_jobs},
+         "worker processes; auto (default) is one for each processor", .take = take_jobs},
 	{0, "timeout", "SECONDS",
          "for one image, once it is read; default 60 and 2 for each megapixel",
-         take_timeout},
-	{0, "retries", "N", "of an image whose worker died; default 1", take_retries},
+         .take = take_timeout},
+	{0, "retries", "N", "of an image whose worker died; default 1",
+         .take = take_retries},
 	{0, "overwrite", "skip|always",
          "what to do when an output is there; without it that image fails",
-         take_overwrite},
+         .take = take_overwrite},
 	{0, "engine", "auto|vips|stb", "which code reads and writes pictures",
-         take_engine},
-	{0, "progress", "auto|bar|plain|json|none", "on standard error", take_progress},
+         .take = take_engine},
+	{0, "progress", "auto|bar|plain|json|none", "on standard error",
+         .take = take_progress},
 	{0, "report", "FILE", "a line of JSON for each image; - is standard output",
-         take_report},
+         .take = take_report},
 	{'v', "verbose", NULL, "also name what is done, and what was ignored",
-         take_verbose},
-	{'Q', "quiet", NULL, "say nothing but failures", take_quiet},
-	{'h', NULL, NULL, "the short help", take_short_help},
-	{0, "help", NULL, "this help", take_help},
-	{0, "version", NULL, "all versions", take_version},
-	{0, NULL, NULL, NULL, NULL},
+         .set = set_verbose},
+	{'Q', "quiet", NULL, "say nothing but failures", .set = set_quiet},
+	{'h', NULL, NULL, "the short help", .set = set_short_help},
+	{0, "help", NULL, "this help", .set = set_help},
+	{0, "version", NULL, "all versions", .set = set_version},
+	{.does = NULL},
 };

@@ -40,7 +40,7 @@ void suggest_consider(const char **best, const char *word, const char *candidate
 {
 	unsigned distance = suggest_distance(word, candidate);
 
-	if (distance > strlen(word) / 3 + 1 || distance >= strlen(candidate))
+	if (distance > (strlen(word) + 1) / 3 || distance >= strlen(candidate))
 		return;
 	if (!*best || distance < suggest_distance(word, *best))
 		*best = candidate;

@@ -80,8 +80,8 @@ struct engine {
 /* The engines of this build, best first, NULL at the end. */
 extern const struct engine *const engines[];
 
-/* One engine more, which is asked last: set by the test engine's constructor, where it is
- * linked. NULL in the program. */
+/* One engine more, in test programs alone: set by the constructor of engine_obey.c where
+ * that is linked, NULL in the program. It takes what it claims, before the others. */
 extern const struct engine *engine_of_tests;
 
 extern const struct engine engine_vips, engine_stb;

@@ -81,18 +81,25 @@ static void hang(const char *how)
 	}
 }
 
+/* A page of lines at a time: what is tried is the amount, not the system calls. */
 static void print_lines(unsigned long n_bytes)
 {
-	char line[32];
-	unsigned long n_printed = 0;
+	char page[4096];
+	unsigned long n_printed = 0, number = 0;
 
-	for (unsigned long number = 1; n_printed < n_bytes; number++) {
-		int n = snprintf(line, sizeof(line), "obey line %lu\n", number);
-		ssize_t wrote = write(STDERR_FILENO, line, (size_t)n);
+	while (n_printed < n_bytes) {
+		size_t n = 0, n_wanted = n_bytes - n_printed;
 
-		if (wrote < 0 && errno != EINTR && errno != EAGAIN)
-			return;
-		n_printed += wrote > 0 ? (unsigned long)wrote : 0;
+		while (n < n_wanted && n < sizeof(page) - 32)
+			n += (size_t)snprintf(page + n, 32, "obey line %lu\n", ++number);
+		for (size_t at = 0; at < n;) {
+			ssize_t wrote = write(STDERR_FILENO, page + at, n - at);
+
+			if (wrote < 0 && errno != EINTR && errno != EAGAIN)
+				return;
+			at += wrote > 0 ? (size_t)wrote : 0;
+		}
+		n_printed += n;
 	}
 }
 
@@ -121,7 +128,7 @@ static bool obey_line(struct source *source, const char *line,
 	else if (strcmp(order, "signal") == 0)
 		die_of(word);
 	else if (strcmp(order, "exit") == 0)
-		_exit(atoi(word));
+		_exit((int)strtol(word, NULL, 10));
 	else if (strcmp(order, "hang") == 0)
 		hang(word);
 	else if (strcmp(order, "stderr") == 0)
@@ -144,8 +151,13 @@ static bool obey_open(struct source *source, struct failure *ret_failure)
 	source->state = text;
 	source->size = (struct size){32, 24};
 	line = strstr(text, "\nsize ");
-	if (line)
-		sscanf(line, " size %u %u", &source->size.width, &source->size.height);
+	if (line) {
+		char *rest;
+
+		source->size.width = (uint32_t)strtoul(line + sizeof("\nsize"), &rest,
+		                                       10);
+		source->size.height = (uint32_t)strtoul(rest, NULL, 10);
+	}
 	return true;
 }
 
@@ -159,9 +171,10 @@ static void obey_close(struct source *source)
 static bool obey_render(struct source *source, struct size to, struct pixels *ret_pixels,
                         struct failure *ret_failure)
 {
-	char *rest = source->state, *line = strsep(&rest, "\n");
+	char *rest = source->state, *line;
 
 	(void)to;
+	strsep(&rest, "\n"); /* the name of the format */
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (!obey_line(source, line, ret_failure))
 			return false;

@@ -9,12 +9,10 @@
  */
 #include "image/engine.h"
 
-#include "base/fd.h"
 #include "image/marks.h"
 #include "image/profile.h"
 #include "image/stb.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,12 +40,6 @@ static bool stb_reads(enum image_format format)
 	}
 }
 
-static bool stb_writes(enum image_format format)
-{
-	return format == FORMAT_JPEG || format == FORMAT_PNG || format == FORMAT_BMP ||
-	       format == FORMAT_TGA || format == FORMAT_PNM;
-}
-
 /* Why stb said no. Its words tell apart what is broken from what it does not do. */
 static bool fail_stb(struct failure *ret_failure, const char *stage)
 {
@@ -56,8 +48,11 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 
 	if (!reason)
 		reason = "no reason given";
-	if (strstr(reason, "nsupported") || strstr(reason, "not supported") ||
-	    strstr(reason, "not in RGB") || strstr(reason, "is not 8 or 16 bit"))
+	/* A chunk that it does not know is most often the zeros behind a file that was cut. */
+	if (strstr(reason, "unknown PNG chunk"))
+		class = FAIL_BAD_IMAGE;
+	else if (strstr(reason, "nsupported") || strstr(reason, "not supported") ||
+	         strstr(reason, "not in RGB") || strstr(reason, "is not 8 or 16 bit"))
 		class = FAIL_UNSUPPORTED;
 	else if (strstr(reason, "Out of memory"))
 		class = FAIL_MEMORY;
@@ -105,6 +100,9 @@ static bool check_marks(const struct marks *marks, struct failure *ret_failure)
 			ret_failure, FAIL_UNSUPPORTED,
 			"header: its colour profile is not sRGB, which needs the "
 			"vips engine");
+	if (marks->has_bad_table)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: a Huffman table with too many codes");
 	if (!marks->is_whole)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the JPEG ends before its end marker");
@@ -181,6 +179,80 @@ static bool scale(struct pixels *pixels, struct size to)
 	return true;
 }
 
+/* Where stb reads from when the end of the bytes must not look like zeros to it. */
+struct feed {
+	const struct source *source;
+	size_t at;
+	bool is_overrun; /* more was wanted than there is */
+};
+
+static int feed_read(void *data, char *bytes, int n_int)
+{
+	enum { STB_WANTS = 16 }; /* it asks for more only to have a buffer full */
+	struct feed *feed = data;
+	size_t n = (size_t)n_int, n_left = feed->source->n_bytes - feed->at;
+	size_t n_here = n < n_left ? n : n_left;
+
+	memcpy(bytes, feed->source->bytes + feed->at, n_here);
+	feed->at += n_here;
+	if (n_here == n || (n_here > 0 && n > STB_WANTS))
+		return (int)n_here;
+	feed->is_overrun = true;
+	memset(bytes + n_here, '\n', n - n_here);
+	return n_int;
+}
+
+static void feed_skip(void *data, int n_int)
+{
+	struct feed *feed = data;
+	size_t n_left = feed->source->n_bytes - feed->at, n = (size_t)n_int;
+
+	feed->at += n < n_left ? n : n_left;
+}
+
+static int feed_is_over(void *data)
+{
+	(void)data;
+	return 0;
+}
+
+/*
+ * An HDR file that ends early would keep stb_image 2.27 busy for ever, since it takes the
+ * end for runs of no length. It is fed line ends instead, which end its loops.
+ */
+static uint8_t *load_hdr(const struct source *source, int *width, int *height,
+                         int *n_bands, struct failure *ret_failure)
+{
+	static const stbi_io_callbacks calls = {feed_read, feed_skip, feed_is_over};
+	struct feed feed = {.source = source};
+	uint8_t *bytes = stbi_load_from_callbacks(&calls, &feed, width, height, n_bands,
+	                                          0);
+
+	if (!bytes) {
+		fail_stb(ret_failure, "decode");
+	} else if (feed.is_overrun) {
+		failure_set(ret_failure, FAIL_BAD_IMAGE, "decode: the file ends early");
+		stbi_image_free(bytes);
+		bytes = NULL;
+	}
+	return bytes;
+}
+
+/* As many bands as it finds: the header does not know of a PNG's tRNS. */
+static uint8_t *load(const struct source *source, int *width, int *height, int *n_bands,
+                     struct failure *ret_failure)
+{
+	uint8_t *bytes;
+
+	if (source->format == FORMAT_HDR)
+		return load_hdr(source, width, height, n_bands, ret_failure);
+	bytes = stbi_load_from_memory(source->bytes, (int)source->n_bytes, width, height,
+	                              n_bands, 0);
+	if (!bytes)
+		fail_stb(ret_failure, "decode");
+	return bytes;
+}
+
 static bool stb_render(struct source *source, struct size to, struct pixels *ret_pixels,
                        struct failure *ret_failure)
 {
@@ -192,12 +264,10 @@ static bool stb_render(struct source *source, struct size to, struct pixels *ret
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "decode: %u x %u is more than the stb engine holds",
 		                   stored.width, stored.height);
-	/* As many bands as it finds: the header does not know of a PNG's tRNS. */
-	ret_pixels->bytes = stbi_load_from_memory(source->bytes, (int)source->n_bytes,
-	                                          &width, &height, &n_bands, 0);
+	ret_pixels->bytes = load(source, &width, &height, &n_bands, ret_failure);
 	ret_pixels->free_bytes = stbi_image_free;
 	if (!ret_pixels->bytes)
-		return fail_stb(ret_failure, "decode");
+		return false;
 	ret_pixels->size = (struct size){(uint32_t)width, (uint32_t)height};
 	ret_pixels->n_bands = (unsigned)n_bands;
 	if (ret_pixels->size.width != stored.width ||
@@ -211,96 +281,6 @@ static bool stb_render(struct source *source, struct size to, struct pixels *ret
 	if (!scale(ret_pixels, aim) || !pixels_orient(ret_pixels, state->orientation))
 		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
 	return true;
-}
-
-/* Where stb_image_write's pieces go: gathered, then written at once. */
-struct sheaf {
-	char *bytes;
-	size_t n, room;
-	bool is_broken;
-};
-
-static void gather(void *data, void *bytes, int n_int)
-{
-	struct sheaf *sheaf = data;
-	size_t n = n_int > 0 ? (size_t)n_int : 0;
-
-	if (sheaf->is_broken)
-		return;
-	if (n > sheaf->room - sheaf->n) {
-		size_t room = 2 * (sheaf->room + n) + 4096;
-		char *bigger = realloc(sheaf->bytes, room);
-
-		if (!bigger) {
-			sheaf->is_broken = true;
-			return;
-		}
-		sheaf->bytes = bigger;
-		sheaf->room = room;
-	}
-	memcpy(sheaf->bytes + sheaf->n, bytes, n);
-	sheaf->n += n;
-}
-
-/* PNM is a line of text and the pixels as they are. */
-static int write_pnm(struct sheaf *sheaf, int width, int height, int n_bands, void *bytes)
-{
-	char head[64];
-	int n = snprintf(head, sizeof(head), "P%c\n%d %d\n255\n",
-	                 n_bands == 1 ? '5' : '6', width, height);
-
-	gather(sheaf, head, n);
-	gather(sheaf, bytes, width * height * n_bands);
-	return 1;
-}
-
-static int write_sheaf(struct sheaf *sheaf, const struct pixels *pixels,
-                       enum image_format format, int quality)
-{
-	int width = (int)pixels->size.width, height = (int)pixels->size.height;
-	int n_bands = (int)pixels->n_bands;
-
-	switch (format) {
-	case FORMAT_JPEG:
-		return stbi_write_jpg_to_func(gather, sheaf, width, height, n_bands,
-		                              pixels->bytes, quality);
-	case FORMAT_PNG:
-		return stbi_write_png_to_func(gather, sheaf, width, height, n_bands,
-		                              pixels->bytes, width * n_bands);
-	case FORMAT_BMP:
-		return stbi_write_bmp_to_func(gather, sheaf, width, height, n_bands,
-		                              pixels->bytes);
-	case FORMAT_TGA:
-		return stbi_write_tga_to_func(gather, sheaf, width, height, n_bands,
-		                              pixels->bytes);
-	case FORMAT_PNM:
-		return write_pnm(sheaf, width, height, n_bands, pixels->bytes);
-	default:
-		return 0;
-	}
-}
-
-static bool stb_encode(const struct pixels *pixels, enum image_format format,
-                       unsigned quality, int output, struct failure *ret_failure)
-{
-	struct sheaf sheaf = {0};
-	bool is_written;
-
-	/* Its own sums are of int. */
-	if ((uint64_t)pixels->size.width * pixels->size.height * 5 > INT_MAX / 2)
-		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "encode: %u x %u is more than the stb engine writes",
-		                   pixels->size.width, pixels->size.height);
-	if (!write_sheaf(&sheaf, pixels, format, (int)quality) || sheaf.is_broken) {
-		free(sheaf.bytes);
-		return failure_set(ret_failure, FAIL_MEMORY, "encode: out of memory");
-	}
-	is_written = fd_write_all(output, sheaf.bytes, sheaf.n);
-	if (!is_written)
-		failure_set(ret_failure, errno == EFBIG ? FAIL_TOO_BIG : FAIL_INTERNAL,
-		            "encode: %s", strerrordesc_np(errno));
-	free(sheaf.bytes);
-	return is_written;
 }
 
 static void stb_say_version(char *text, size_t n_text)

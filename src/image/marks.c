@@ -58,6 +58,34 @@ unsigned exif_orientation(const uint8_t *tiff, size_t n)
 	return 1;
 }
 
+/* Huffman tables, each of 16 counts and as many codes. stb_image 2.27 writes past its own
+ * arrays when the counts are more than the 256 codes that there can be. */
+static bool tables_are_sane(const uint8_t *bytes, size_t n)
+{
+	while (n > 0) {
+		size_t n_codes = 0;
+
+		if (n < 17)
+			return false;
+		for (int length = 1; length <= 16; length++)
+			n_codes += bytes[length];
+		if (n_codes > 256 || n_codes > n - 17)
+			return false;
+		bytes += 17 + n_codes;
+		n -= 17 + n_codes;
+	}
+	return true;
+}
+
+static void take_icc(struct marks *marks, const uint8_t *bytes, size_t n)
+{
+	bool is_whole = bytes[12] == 1 && bytes[13] == 1;
+
+	marks->has_profile = true;
+	marks->profile = is_whole ? bytes + 14 : NULL;
+	marks->n_profile = is_whole ? n - 14 : 0;
+}
+
 /* One marker segment's n bytes, its length not among them. */
 static void take_segment(struct marks *marks, uint8_t marker, const uint8_t *bytes,
                          size_t n)
@@ -68,34 +96,38 @@ static void take_segment(struct marks *marks, uint8_t marker, const uint8_t *byt
 	if (marker == 0xe1 && BEGINS(bytes, n, "Exif\0\0") && marks->orientation == 1) {
 		marks->orientation = exif_orientation(bytes + 6, n - 6);
 	} else if (marker == 0xe2 && BEGINS(bytes, n, "ICC_PROFILE\0") && n >= 14) {
-		bool is_whole = bytes[12] == 1 && bytes[13] == 1;
-
-		marks->has_profile = true;
-		marks->profile = is_whole ? bytes + 14 : NULL;
-		marks->n_profile = is_whole ? n - 14 : 0;
+		take_icc(marks, bytes, n);
+	} else if (marker == 0xc4 && !tables_are_sane(bytes, n)) {
+		marks->has_bad_table = true;
 	} else if (is_frame && n >= 6 && !marks->process) {
 		marks->process = marker;
 		marks->n_components = bytes[5];
 	}
 }
 
-/* Whether an end marker stands anywhere in the scans. Inside their data 0xff is always
- * followed by something else. */
-static bool has_end(const uint8_t *bytes, size_t n)
+/* Past the data of a scan, from at: to the next marker that is neither a stuffed byte nor
+ * a restart. */
+static size_t skip_scan(const uint8_t *bytes, size_t n, size_t at)
 {
-	for (size_t at = n; at >= 2; at--) {
-		if (bytes[at - 2] == 0xff && bytes[at - 1] == 0xd9)
-			return true;
+	while (at < n) {
+		const uint8_t *found = memchr(bytes + at, 0xff, n - at);
+
+		if (!found || found + 1 >= bytes + n)
+			return n;
+		if (found[1] != 0 && (found[1] < 0xd0 || found[1] > 0xd7))
+			return (size_t)(found - bytes);
+		at = (size_t)(found - bytes) + 2;
 	}
-	return false;
+	return n;
 }
 
 void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n)
 {
 	size_t at = 2;
+	bool has_scan = false;
 
 	*ret_marks = (struct marks){.orientation = 1};
-	while (at < n && n - at >= 4 && bytes[at] == 0xff) {
+	while (at < n && n - at >= 2 && bytes[at] == 0xff) {
 		uint8_t marker = bytes[at + 1];
 		size_t n_segment;
 
@@ -103,15 +135,19 @@ void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n)
 			at++;
 			continue;
 		}
+		if (marker == 0xd9)
+			ret_marks->is_whole = has_scan;
+		if (marker == 0xd9 || n - at < 4)
+			return;
 		n_segment = big_endian(bytes + at + 2, 2);
-		if (marker == 0xd9 || n_segment < 2 || n_segment > n - at - 2)
+		if (n_segment < 2 || n_segment > n - at - 2)
 			return;
-		if (marker == 0xda) {
-			ret_marks->is_whole = has_end(bytes + at, n - at);
-			return;
-		}
 		take_segment(ret_marks, marker, bytes + at + 4, n_segment - 2);
 		at += 2 + n_segment;
+		if (marker == 0xda) {
+			has_scan = true;
+			at = skip_scan(bytes, n, at);
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ struct marks {
 	unsigned n_components; /* of a JPEG's frame; 0 when there is none */
 	uint8_t process;       /* of a JPEG: its SOF marker, 0xc0 baseline */
 	bool is_whole;         /* a JPEG's end marker is there; true of others */
+	bool has_bad_table; /* of a JPEG: a Huffman table with more codes than there are */
 	bool has_profile;
 	const uint8_t *profile; /* NULL when it is in pieces */
 	size_t n_profile;

@@ -9,6 +9,7 @@
 #include "image/engine.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,22 @@ struct studio {
 	size_t n_bytes;
 };
 
+/*
+ * Memory that one picture gave back serves the next, instead of going to the system and
+ * coming from it again page by page: a sixth of the CPU on large PNG files.
+ */
+static void tune_malloc(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 bool picture_preload(char *text, size_t n_text)
 {
+	tune_malloc();
 	for (const struct engine *const *engine = engines; *engine; engine++) {
 		if ((*engine)->start && !(*engine)->start(text, n_text))
 			return false;
@@ -213,8 +228,10 @@ static bool work(const struct picture_job *job, const struct hands *hands,
 		job->on_header(job->data,
 		               (uint64_t)source->size.width * source->size.height);
 
-	is_done = hands->reader->render(source, to, &pixels, &answer->failure) &&
-	          encode(job, hands->writer, &pixels, answer);
+	is_done = hands->reader->render(source, to, &pixels, &answer->failure);
+	if (is_done && job->on_decoded)
+		job->on_decoded(job->data);
+	is_done = is_done && encode(job, hands->writer, &pixels, answer);
 	pixels_fini(&pixels);
 	return is_done;
 }

@@ -19,6 +19,7 @@ bool picture_preload(char *text, size_t n_text);
 struct studio *studio_create(void);
 void studio_destroy(struct studio *studio); /* NULL is fine */
 
+/* A picture's figures; its size is the true one, with the orientation applied. */
 struct picture_side {
 	uint32_t width, height;
 	enum image_format format;
@@ -29,7 +30,7 @@ struct picture_side {
 struct picture_answer {
 	struct failure failure;      /* .class FAIL_NONE when the output is whole */
 	struct picture_side in, out; /* in is as much as is known when it failed */
-	char engine[8];              /* "vips", "stb"; "" when none was chosen */
+	char engine[8];              /* which read it: "vips", "stb"; "" when none did */
 	int64_t read_ns, work_ns;
 };
 
@@ -40,10 +41,11 @@ struct picture_job {
 	uint64_t input_bytes; /* its size when it was opened */
 	int output;           /* an empty memfd */
 	/* Called once each, when the input is read, before any library sees it, and when
-	 * its header is known: the pixels of the picture. Its deadline follows from them.
-	 * Both may be NULL. */
+	 * its header is known: the pixels of the picture, from which its deadline follows;
+	 * and when it is decoded. Each may be NULL. */
 	void (*on_read)(void *data);
 	void (*on_header)(void *data, uint64_t n_pixels);
+	void (*on_decoded)(void *data);
 	void *data;
 };
 

@@ -16,4 +16,11 @@
 #include <stb/stb_image_resize.h>
 #include <stb/stb_image_write.h>
 
+#include "image/engine.h"
+
+/* The engine's two halves meet here; the calls are those of struct engine. */
+bool stb_writes(enum image_format format);
+bool stb_encode(const struct pixels *pixels, enum image_format format, unsigned quality,
+                int output, struct failure *ret_failure);
+
 #endif

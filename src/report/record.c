@@ -62,10 +62,25 @@ static void add_ok(struct json *json, const struct record *record)
 		json_whole(json, "worker", (uint64_t)record->worker);
 }
 
+/* The failure's line; of a dead worker also, on lines of its own, all that is left of its
+ * log. A zero byte there ends nothing. */
+static void add_message(struct json *json, const struct record *record)
+{
+	struct text message = TEXT_EMPTY;
+
+	text_put(&message, record->failure.text);
+	if (record->n_log > 0)
+		text_put(&message, "\n");
+	for (size_t i = 0; i < record->n_log; i++)
+		text_fill(&message, record->log[i] ? record->log[i] : '?', 1);
+	json_string(json, "message", message.bytes ? message.bytes : "");
+	text_fini(&message);
+}
+
 static void add_failed(struct json *json, const struct record *record)
 {
 	json_string(json, "class", fail_class_name(record->failure.class));
-	json_string(json, "message", record->failure.text);
+	add_message(json, record);
 	if (record->signal > 0)
 		json_whole(json, "signal", (uint64_t)record->signal);
 	add_side(json, "in", &record->in);

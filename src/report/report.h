@@ -54,6 +54,8 @@ struct record {
 	const char *reason;     /* of a skip: "exists" */
 	struct failure failure; /* of a failure */
 	int signal;             /* 0: none */
+	const char *log; /* the last of what a worker that died wrote to standard */
+	size_t n_log;    /* error: any bytes, for the record's message alone */
 	const char *engine;
 	struct record_side in, out;
 	double queue_ms, read_ms, work_ms, commit_ms;

@@ -369,6 +369,128 @@ TEST(picture, a_jpeg_or_png_that_ends_early_is_a_bad_image)
 	blob_fini(&blobs[1]);
 }
 
+TEST(picture, a_huffman_table_with_too_many_codes_is_refused_before_stb_sees_it)
+{
+	struct blob jpeg = make_jpeg(64, 64, 3, &rgbw);
+	uint8_t *table = memmem(jpeg.bytes, jpeg.n, "\xff\xc4", 2);
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
+	struct outcome outcome;
+
+	REQUIRE(table != NULL);
+	memset(table + 5, 255, 16); /* how many codes of each length */
+	outcome = run_picture(&jpeg, "a.jpg", &recipe);
+	expect_failure(&outcome, FAIL_BAD_IMAGE, "Huffman");
+	outcome_fini(&outcome);
+	blob_fini(&jpeg);
+}
+
+TEST(picture, stb_refuses_four_colours)
+{
+	/* A start, a frame of 16 x 16 in four components, an end. */
+	static const char head[] = "\xff\xd8\xff\xc0\0\x14\x08\0\x10\0\x10\4"
+				   "\1\x11\0\2\x11\0\3\x11\0\4\x11\0\xff\xd9";
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
+	struct blob jpeg = {0};
+	struct outcome outcome;
+
+	blob_append(&jpeg, head, sizeof(head) - 1);
+	outcome = run_picture(&jpeg, "a.jpg", &recipe);
+	expect_failure(&outcome, FAIL_UNSUPPORTED, "CMYK");
+	outcome_fini(&outcome);
+	blob_fini(&jpeg);
+}
+
+TEST(picture, a_profile_that_is_not_srgb_is_unsupported_in_stb)
+{
+	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
+	struct blob jpeg = make_jpeg(64, 64, 3, &rgbw), png = make_png(64, 64, 3, &rgbw);
+	struct blob profile = make_profile("RGB ", "Display P3");
+	struct outcome outcome;
+
+	memcpy(icc + 14, profile.bytes, profile.n);
+	jpeg_insert(&jpeg, 0xe2, icc, 14 + profile.n);
+	outcome = run_picture(&jpeg, "a.jpg", &recipe);
+	expect_failure(&outcome, FAIL_UNSUPPORTED, "profile");
+	outcome_fini(&outcome);
+
+	png_insert(&png, "iCCP", "x\0\0not even deflated", 20);
+	outcome = run_picture(&png, "a.png", &recipe);
+	expect_failure(&outcome, FAIL_UNSUPPORTED, "profile");
+	outcome_fini(&outcome);
+	blob_fini(&profile);
+	blob_fini(&jpeg);
+	blob_fini(&png);
+}
+
+TEST(picture, one_colour_of_a_grey_png_may_be_clear)
+{
+	static const struct quarters greys = {{{0, 0, 0, 255},
+	                                       {80, 80, 80, 255},
+	                                       {160, 160, 160, 255},
+	                                       {255, 255, 255, 255}}};
+	struct blob png = make_png(64, 64, 1, &greys);
+
+	png_insert(&png, "tRNS", "\0\x50", 2);
+	FOR_EACH_ENGINE(engine)
+	{
+		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
+		struct outcome outcome = run_picture(&png, "a.png", &recipe);
+
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT(outcome.n_bands % 2 == 0, "engine %d: %d bands", (int)*engine,
+		       outcome.n_bands);
+		EXPECT_EQ(outcome.pixels[(16 * 64 + 48) * outcome.n_bands +
+		                         outcome.n_bands - 1],
+		          0);
+		EXPECT_EQ(outcome.pixels[(16 * 64 + 16) * outcome.n_bands +
+		                         outcome.n_bands - 1],
+		          255);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&png);
+}
+
+TEST(picture, an_hdr_that_ends_early_does_not_keep_stb_for_ever)
+{
+	static const char hdr[] =
+		"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 4 +X 16\n\2\2\0\x10\x90";
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
+
+	for (size_t n = sizeof(hdr) - 1; n >= 11; n--) {
+		struct blob cut = {0};
+		struct outcome outcome;
+
+		blob_append(&cut, hdr, n);
+		outcome = run_picture(&cut, "a.hdr", &recipe);
+		expect_failure(&outcome, FAIL_BAD_IMAGE, "");
+		outcome_fini(&outcome);
+		blob_fini(&cut);
+	}
+}
+
+TEST(picture, what_stb_writes_it_reads_back)
+{
+	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_BMP,
+	                                            FORMAT_TGA, FORMAT_PNM};
+	struct blob png = make_png(80, 40, 3, &rgbw);
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = recipe_for(formats[i], ENGINE_STB);
+		struct outcome outcome = run_picture(&png, "a.png", &recipe), again;
+
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		recipe.format = FORMAT_PNG;
+		again = run_picture(&outcome.output, "a.tga", &recipe);
+		EXPECT(again.is_done && shows_quarters(&again, &rgbw), "%s: %s",
+		       format_info(formats[i])->name, again.answer.failure.text);
+		EXPECT_EQ(again.answer.in.format, formats[i]);
+		outcome_fini(&again);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&png);
+}
+
 TEST(picture, nothing_but_pixels_comes_through)
 {
 	static const char *const words[] = {"Exif", "eXIf",   "ICC_PROFILE",

@@ -40,6 +40,19 @@ TEST(record, a_failed_one_says_why)
 		"\"attempts\":2}\n");
 }
 
+TEST(record, a_dead_workers_log_stands_in_the_message_whatever_its_bytes)
+{
+	struct record record = record_failed("b.jpg", FAIL_CRASHED, "worker died");
+	static const char log[] = "one\n\xff\0two";
+
+	record.log = log;
+	record.n_log = sizeof(log) - 1;
+	EXPECT_STR(
+		line_of(record),
+		"{\"input\":\"b.jpg\",\"status\":\"failed\",\"class\":\"crashed\","
+		"\"message\":\"worker died\\none\\n\xef\xbf\xbd?two\",\"attempts\":2}\n");
+}
+
 TEST(record, a_failed_one_names_no_output_but_an_input_that_is_known)
 {
 	struct record record = record_failed("b.jpg", FAIL_BAD_IMAGE, "not an image");

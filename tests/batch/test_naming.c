@@ -1,0 +1,155 @@
+/* What an output is called, and so which format it has. */
+#include "support/scratch.h"
+#include "support/test.h"
+
+#include "batch/naming.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char jpeg[] = "\xff\xd8\xff\xe0\0\x10JFIF";
+static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+static const char heic[] = "\0\0\0\x18"
+			   "ftypheic\0\0\0\0heicmif1";
+
+static struct walk_item item_of(const char *relative, bool is_named)
+{
+	return (struct walk_item){.kind = WALK_FILE,
+	                          .is_named = is_named,
+	                          .path = relative,
+	                          .relative = relative,
+	                          .folder = AT_FDCWD,
+	                          .name = relative};
+}
+
+/* The name that comes of it, in static text: "(ignored)", "(unknown)". */
+static const char *named(const struct walk_item *item, enum image_format format,
+                         enum image_format want)
+{
+	static char text[256];
+	struct destination destination;
+	enum naming naming = naming_destination(item, format, &destination);
+
+	REQUIRE(naming != NAMING_NO_MEMORY);
+	if (naming == NAMING_IGNORED) {
+		EXPECT(destination.name == NULL);
+		return "(ignored)";
+	}
+	EXPECT_EQ(destination.format, destination.name ? want : FORMAT_NONE);
+	snprintf(text, sizeof(text), "%s",
+	         destination.name ? destination.name : "(unknown)");
+	free(destination.name);
+	return text;
+}
+
+static const char *met(const char *relative, enum image_format format,
+                       enum image_format want)
+{
+	struct walk_item item = item_of(relative, false);
+
+	return named(&item, format, want);
+}
+
+static const char *given(const char *relative, enum image_format format,
+                         enum image_format want)
+{
+	struct walk_item item = item_of(relative, true);
+
+	return named(&item, format, want);
+}
+
+static void content(const char *path, const char *bytes, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+	REQUIRE(fd >= 0 && write(fd, bytes, n) == (ssize_t)n);
+	close(fd);
+}
+
+/* None of these files is there: nothing is opened for a suffix that is known. */
+TEST(naming, a_known_suffix_is_the_format_and_stays)
+{
+	EXPECT_STR(met("a.jpg", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
+	EXPECT_STR(met("a.JPG", FORMAT_NONE, FORMAT_JPEG), "a.JPG");
+	EXPECT_STR(met("a.jpeg", FORMAT_NONE, FORMAT_JPEG), "a.jpeg");
+	EXPECT_STR(met("sub/a.v1.2.Png", FORMAT_NONE, FORMAT_PNG), "sub/a.v1.2.Png");
+	EXPECT_STR(met("x.png/a.tif", FORMAT_NONE, FORMAT_TIFF), "x.png/a.tif");
+	EXPECT_STR(met("a.gif", FORMAT_NONE, FORMAT_GIF), "a.gif");
+	EXPECT_STR(met("a.avif", FORMAT_NONE, FORMAT_AVIF), "a.avif");
+	EXPECT_STR(met("a.nef", FORMAT_NONE, FORMAT_RAW), "a.nef");
+}
+
+TEST(naming, what_is_never_written_becomes_jpg_or_png)
+{
+	EXPECT_STR(met("a.heic", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
+	EXPECT_STR(met("a.HEIF", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
+	EXPECT_STR(met("sub/a.b.svg", FORMAT_NONE, FORMAT_PNG), "sub/a.b.png");
+	EXPECT_STR(met("a.pdf", FORMAT_NONE, FORMAT_PNG), "a.png");
+	EXPECT_STR(met("a.psd", FORMAT_NONE, FORMAT_PNG), "a.png");
+	EXPECT_STR(met("a.exr", FORMAT_NONE, FORMAT_PNG), "a.png");
+	EXPECT_STR(met("a.ico", FORMAT_NONE, FORMAT_PNG), "a.png");
+}
+
+TEST(naming, a_format_that_is_asked_for_gives_its_own_suffix)
+{
+	EXPECT_STR(met("a.jpg", FORMAT_WEBP, FORMAT_WEBP), "a.webp");
+	EXPECT_STR(met("a.PNG", FORMAT_JPEG, FORMAT_JPEG), "a.jpg");
+	EXPECT_STR(met("a.jpeg", FORMAT_JPEG, FORMAT_JPEG), "a.jpg");
+	EXPECT_STR(met("a.b.tiff", FORMAT_PNG, FORMAT_PNG), "a.b.png");
+	EXPECT_STR(met("x.y/a.heic", FORMAT_HEIC, FORMAT_HEIC), "x.y/a.heic");
+	EXPECT_STR(met("a.nef", FORMAT_JPEG, FORMAT_JPEG), "a.jpg");
+}
+
+TEST(naming, an_unknown_suffix_stays_and_the_contents_own_is_appended)
+{
+	scratch_enter(NULL);
+	content("photo", jpeg, sizeof(jpeg));
+	content("a.bak", png, sizeof(png));
+	content("a.jpg.bak", jpeg, sizeof(jpeg));
+	content("end.", jpeg, sizeof(jpeg));
+	content(".jpg", png, sizeof(png));
+	content("iphone", heic, sizeof(heic));
+	EXPECT_STR(met("photo", FORMAT_NONE, FORMAT_JPEG), "photo.jpg");
+	EXPECT_STR(met("a.bak", FORMAT_NONE, FORMAT_PNG), "a.bak.png");
+	EXPECT_STR(met("a.jpg.bak", FORMAT_NONE, FORMAT_JPEG), "a.jpg.bak.jpg");
+	EXPECT_STR(met("end.", FORMAT_NONE, FORMAT_JPEG), "end..jpg");
+	EXPECT_STR(met("iphone", FORMAT_NONE, FORMAT_JPEG), "iphone.jpg");
+	EXPECT_STR(met("a.jpg.bak", FORMAT_WEBP, FORMAT_WEBP), "a.jpg.bak.webp");
+	/* A name that is nothing but a suffix has none. */
+	EXPECT_STR(met(".jpg", FORMAT_NONE, FORMAT_PNG), ".jpg.png");
+	scratch_leave();
+}
+
+TEST(naming, what_is_no_image_is_ignored_where_it_is_met)
+{
+	scratch_enter(NULL);
+	content("notes.txt", "no image", 8);
+	content("empty", "", 0);
+	EXPECT_STR(met("notes.txt", FORMAT_NONE, FORMAT_NONE), "(ignored)");
+	EXPECT_STR(met("notes.txt", FORMAT_PNG, FORMAT_NONE), "(ignored)");
+	EXPECT_STR(met("empty", FORMAT_NONE, FORMAT_NONE), "(ignored)");
+	EXPECT_STR(met("gone", FORMAT_NONE, FORMAT_NONE), "(ignored)");
+	scratch_leave();
+}
+
+TEST(naming, what_is_no_image_is_tried_where_it_is_named)
+{
+	scratch_enter(NULL);
+	content("notes.txt", "no image", 8);
+	EXPECT_STR(given("notes.txt", FORMAT_NONE, FORMAT_NONE), "(unknown)");
+	EXPECT_STR(given("notes.txt", FORMAT_PNG, FORMAT_PNG), "notes.txt.png");
+	EXPECT_STR(given("gone", FORMAT_NONE, FORMAT_NONE), "(unknown)");
+	EXPECT_STR(given("a.jpg", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
+	scratch_leave();
+}
+
+TEST(naming, names_are_bytes)
+{
+	EXPECT_STR(met("caf\xe9.jpg", FORMAT_PNG, FORMAT_PNG), "caf\xe9.png");
+	EXPECT_STR(met("\xff\xfe/\x01.jpg", FORMAT_NONE, FORMAT_JPEG),
+	           "\xff\xfe/\x01.jpg");
+	EXPECT_STR(met("a\nb %s [Q=1].jpg", FORMAT_PNG, FORMAT_PNG), "a\nb %s [Q=1].png");
+}

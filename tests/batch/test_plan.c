@@ -1,0 +1,292 @@
+/* The plan: what collides, what it costs, and what comes after it. */
+#include "support/scratch.h"
+#include "support/test.h"
+
+#include "batch/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool always(void *data)
+{
+	(void)data;
+	return true;
+}
+
+static const char *one_input[] = {"in"};
+
+/* A plan of the folder "in"; *ret_result says how it went. */
+static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
+                            enum image_format format, enum plan_result *ret_result)
+{
+	const struct walk_options options = {.inputs = inputs, .n_inputs = n_inputs};
+	struct plan *plan = plan_create();
+
+	REQUIRE(plan != NULL);
+	*ret_result = plan_make(plan, &options, format, always, NULL);
+	return plan;
+}
+
+/* "output <- input", a line for each claim; static text. */
+static const char *claims_of(const struct plan *plan)
+{
+	static char text[1024];
+	size_t n = 0;
+
+	text[0] = 0;
+	for (size_t i = 0; i < plan_n_claims(plan); i++) {
+		struct plan_claim claim = plan_claim(plan, i);
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s <- %s\n",
+		                      claim.output, claim.input);
+	}
+	return text;
+}
+
+TEST(plan, counts_images_and_bytes)
+{
+	enum plan_result result;
+	struct plan *plan;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_folder("in/sub");
+	scratch_file("in/a.jpg", "12345");
+	scratch_file("in/sub/b.png", "123");
+	scratch_file("in/notes.txt", "no image");
+	scratch_link("in/link.jpg", "a.jpg");
+	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
+	EXPECT_EQ(result, PLAN_MADE);
+	EXPECT_EQ(plan_n_images(plan), 2);
+	EXPECT_EQ(plan_n_bytes(plan), 8);
+	EXPECT_EQ(plan_n_claims(plan), 0);
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+TEST(plan, of_nothing_is_made)
+{
+	enum plan_result result;
+	struct plan *plan;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
+	EXPECT_EQ(result, PLAN_MADE);
+	EXPECT_EQ(plan_n_images(plan), 0);
+	plan_destroy(plan);
+	plan_destroy(NULL);
+	scratch_leave();
+}
+
+TEST(plan, lists_every_input_that_claims_an_output_with_another)
+{
+	enum plan_result result;
+	struct plan *plan;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_folder("in/sub");
+	scratch_file("in/a.png", "");
+	scratch_file("in/a.jpg", "");
+	scratch_file("in/a.tiff", "");
+	scratch_file("in/b.png", "");
+	scratch_file("in/sub/c.png", "");
+	scratch_file("in/sub/c.jpeg", "");
+	scratch_file("in/sub/b.jpg", "");
+	plan = plan_of(one_input, 1, FORMAT_WEBP, &result);
+	EXPECT_EQ(result, PLAN_COLLISION);
+	EXPECT_STR(claims_of(plan), "a.webp <- in/a.jpg\n"
+	                            "a.webp <- in/a.png\n"
+	                            "a.webp <- in/a.tiff\n"
+	                            "sub/c.webp <- in/sub/c.jpeg\n"
+	                            "sub/c.webp <- in/sub/c.png\n");
+	plan_destroy(plan);
+
+	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
+	EXPECT_EQ(result, PLAN_MADE);
+	EXPECT_STR(claims_of(plan), "");
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+TEST(plan, sees_that_heic_becomes_jpg)
+{
+	enum plan_result result;
+	struct plan *plan;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_file("in/a.heic", "");
+	scratch_file("in/a.jpg", "");
+	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
+	EXPECT_EQ(result, PLAN_COLLISION);
+	EXPECT_STR(claims_of(plan), "a.jpg <- in/a.heic\na.jpg <- in/a.jpg\n");
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+TEST(plan, a_file_named_twice_collides_with_itself)
+{
+	const char *inputs[] = {"in/a.jpg", "in", "./in/a.jpg"};
+	enum plan_result result;
+	struct plan *plan;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_file("in/a.jpg", "");
+	plan = plan_of(inputs, 3, FORMAT_NONE, &result);
+	EXPECT_EQ(result, PLAN_COLLISION);
+	EXPECT_STR(claims_of(plan), "a.jpg <- ./in/a.jpg\n"
+	                            "a.jpg <- in/a.jpg\n"
+	                            "a.jpg <- in/a.jpg\n");
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+/* What fails anyway claims nothing: a named file of no format has no output. */
+TEST(plan, inputs_without_an_output_do_not_collide)
+{
+	const char *inputs[] = {"notes.txt", "notes.txt"};
+	enum plan_result result;
+	struct plan *plan;
+
+	scratch_enter(NULL);
+	scratch_file("notes.txt", "no image");
+	plan = plan_of(inputs, 2, FORMAT_NONE, &result);
+	EXPECT_EQ(result, PLAN_MADE);
+	EXPECT_EQ(plan_n_images(plan), 2);
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+static bool few_more(void *data)
+{
+	unsigned *left = data;
+
+	return (*left)-- > 0;
+}
+
+TEST(plan, stops_where_it_is_told_to)
+{
+	const struct walk_options options = {.inputs = one_input, .n_inputs = 1};
+	struct plan *plan = plan_create();
+	unsigned left = 2;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_file("in/a.jpg", "");
+	scratch_file("in/b.jpg", "");
+	scratch_file("in/c.jpg", "");
+	EXPECT_EQ(plan_make(plan, &options, FORMAT_NONE, few_more, &left), PLAN_STOPPED);
+	EXPECT_EQ(plan_n_images(plan), 2);
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+TEST(plan, an_output_is_taken_once)
+{
+	enum plan_result result;
+	struct plan *plan;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_file("in/a.jpg", "");
+	scratch_file("in/b.jpg", "");
+	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
+	EXPECT(plan_take(plan, "b.jpg"));
+	EXPECT(plan_take(plan, "a.jpg"));
+	EXPECT(!plan_take(plan, "a.jpg"));
+	EXPECT(!plan_take(plan, "b.jpg"));
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+TEST(plan, a_twin_that_comes_after_it_is_found_too)
+{
+	enum plan_result result;
+	struct plan *plan;
+	char name[32];
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_file("in/a.jpg", "");
+	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
+	for (int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "late%d.jpg", i);
+		EXPECT(plan_take(plan, name));
+	}
+	for (int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "late%d.jpg", i);
+		EXPECT(!plan_take(plan, name));
+	}
+	EXPECT(plan_take(plan, "a.jpg"));
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+#ifndef PIXPOOL_SANITIZE
+/* A line of /proc/self/status, in kilobytes. */
+static long status_kb(const char *key)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+	long kb = -1;
+
+	while (file && kb < 0 && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, strlen(key)) == 0)
+			sscanf(line + strlen(key), " %ld", &kb);
+	}
+	if (file)
+		fclose(file);
+	return kb;
+}
+
+/* From here on the peak counts anew. */
+static bool reset_peak(void)
+{
+	FILE *file = fopen("/proc/self/clear_refs", "we");
+	bool is_reset = file && fputs("5", file) >= 0;
+
+	return file && fclose(file) == 0 && is_reset;
+}
+#endif
+
+TEST(plan, a_hundred_thousand_files_cost_under_eight_megabytes)
+{
+#ifdef PIXPOOL_SANITIZE
+	scratch_skip("the memory of a plan", "a sanitizer keeps what was freed");
+#else
+	enum { N_FOLDERS = 100, N_FILES = 1000 };
+	enum plan_result result;
+	struct plan *plan;
+	char path[64];
+	long before_kb, peak_kb;
+
+	scratch_enter("/dev/shm");
+	scratch_folder("in");
+	for (int i = 0; i < N_FOLDERS; i++) {
+		snprintf(path, sizeof(path), "in/holiday pictures %02d", i);
+		scratch_folder(path);
+		for (int j = 0; j < N_FILES; j++) {
+			snprintf(path, sizeof(path),
+			         "in/holiday pictures %02d/IMG_%04d.jpg", i, j);
+			REQUIRE(mknod(path, S_IFREG | 0666, 0) == 0);
+		}
+	}
+	if (!reset_peak())
+		scratch_skip("resetting the peak", "it counts from the beginning");
+	before_kb = status_kb("VmRSS:");
+	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
+	peak_kb = status_kb("VmHWM:");
+	EXPECT_EQ(result, PLAN_MADE);
+	EXPECT_EQ(plan_n_images(plan), N_FOLDERS * N_FILES);
+	EXPECT(before_kb > 0 && peak_kb - before_kb < 8 * 1024, "it cost %ld kB",
+	       peak_kb - before_kb);
+	fprintf(stderr, "the plan cost %ld kB\n", peak_kb - before_kb);
+	plan_destroy(plan);
+	scratch_leave();
+#endif
+}

@@ -1,0 +1,127 @@
+/* A run keeps within its bounds; seen from outside, with the workers at gates. */
+#include "stage.h"
+
+#include "batch/run.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How many of its descriptors are files below the folder "/in/". */
+static unsigned count_inputs(pid_t pid)
+{
+	char path[64], target[512];
+	unsigned n_inputs = 0;
+	DIR *folder;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	folder = opendir(path);
+	for (struct dirent *entry; folder && (entry = readdir(folder));) {
+		n = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = 0;
+		n_inputs += strstr(target, "/in/") && strstr(target, ".png");
+	}
+	if (folder)
+		closedir(folder);
+	return n_inputs;
+}
+
+TEST(run, never_are_more_than_four_inputs_open_for_each_worker)
+{
+	enum { N_WORKERS = 2, N_IMAGES = 40 };
+	const unsigned most = N_WORKERS * INPUTS_PER_WORKER;
+	struct command command;
+	unsigned n = 0;
+	char path[32];
+
+	stage_enter();
+	for (int i = 0; i < N_IMAGES; i++) {
+		snprintf(path, sizeof(path), "in/%02d.png", i);
+		obey(path, "gate a\nsize 2 2");
+	}
+	command = begin("pixpool-obey resize -s 8 -j %d in -o out", N_WORKERS);
+	for (int i = 0; i < 10000 && (n < most || count_processes("gate-a") < N_WORKERS);
+	     i++) {
+		n = count_inputs(command.pid);
+		EXPECT(n <= most, "%u inputs are open", n);
+		poll(NULL, 0, 1);
+	}
+	EXPECT_EQ(n, most); /* it reads ahead as far as it may */
+	EXPECT_EQ(count_processes("gate-a"), N_WORKERS);
+	for (int i = 0; i < N_IMAGES; i++) {
+		n = count_inputs(command.pid);
+		EXPECT(n <= most, "%u inputs are open", n);
+		snprintf(path, sizeof(path), "in/%02d.png", i);
+		let_pass(path);
+		poll(NULL, 0, 1);
+	}
+	EXPECT_EQ(end(&command).status, 0);
+	stage_leave();
+}
+
+TEST(run, a_worker_at_its_gate_holds_up_nothing_but_its_image)
+{
+	struct command command;
+	char path[32];
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsize 2 2");
+	for (int i = 0; i < 40; i++) {
+		snprintf(path, sizeof(path), "in/c%02d.png", i);
+		obey(path, "size 2 2");
+	}
+	command = begin("pixpool-obey resize -s 8 -j 2 in -o out");
+	await_error(&command, "[40/41] ");
+	EXPECT(!strstr(await_error(&command, NULL), "a.png"));
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 0);
+	stage_leave();
+}
+
+/* A file that comes after the plan, and one that goes. */
+TEST(run, a_tree_that_changes_after_the_plan_costs_what_changed)
+{
+	struct command command;
+	char path[32];
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsize 2 2");
+	for (int i = 0; i < 20; i++) {
+		snprintf(path, sizeof(path), "in/c%02d.png", i);
+		obey(path, "size 2 2");
+	}
+	scratch_folder("in/sub");
+	command = begin("pixpool-obey resize -s 8 -j 1 in -o out -f jpg --report r");
+	await_gate("a"); /* in/sub was not yet walked: its turn is after the files */
+	obey("in/sub/late.png", "size 2 2");
+	obey("in/sub/late.gif", "size 2 2");
+	for (int i = 10; i < 20; i++) {
+		snprintf(path, sizeof(path), "in/c%02d.png", i);
+		REQUIRE(unlink(path) == 0);
+	}
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 1);
+	EXPECT(strstr(records("r"), "'class':'collision',"), "%s", records("r"));
+	EXPECT(strstr(records("r"), "'class':'vanished',"), "%s", records("r"));
+	stage_leave();
+}
+
+/* The feeder sees the stop first and goes on to its end; then comes the main thread's word
+ * that it may feed. */
+TEST(run, one_that_was_stopped_is_not_fed_after_its_end)
+{
+	const struct batch_options options = {.n_inputs = 0};
+	struct run run_of_none;
+
+	REQUIRE(run_init(&run_of_none, &options));
+	run_of_none.phase = RUN_FED;
+	run_let_feed(&run_of_none);
+	EXPECT_EQ(run_of_none.phase, RUN_FED);
+	run_of_none.phase = RUN_PLANNED;
+	run_let_feed(&run_of_none);
+	EXPECT_EQ(run_of_none.phase, RUN_FEEDING);
+	run_fini(&run_of_none);
+}

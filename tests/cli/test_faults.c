@@ -1,0 +1,222 @@
+/* One bad image costs one image: workers die, hang and rave, and the batch goes on. */
+#include "stage.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_GOOD = 20 };
+
+static void make_good_ones(void)
+{
+	char path[32];
+
+	for (int i = 0; i < N_GOOD; i++) {
+		snprintf(path, sizeof(path), "in/good%02d.png", i);
+		obey(path, "size 2 2");
+	}
+}
+
+/* All good ones came out, and the records and the status agree on how many failed. */
+static void expect_rest_whole(int n_failed)
+{
+	const char *text = records("r");
+	char want[128];
+	int n_out = 0;
+
+	snprintf(want, sizeof(want),
+	         "{'summary':{'inputs':%d,'ok':%d,'skipped':0,'failed':%d,'cancelled':0,",
+	         N_GOOD + n_failed, N_GOOD, n_failed);
+	EXPECT(strstr(text, want), "%s", text);
+	EXPECT(strstr(text, n_failed ? "'exit':1," : "'exit':0,"));
+	for (const char *c = tree("out"); (c = strstr(c, "png png 2x2\n")); c++)
+		n_out++;
+	EXPECT_EQ(n_out, N_GOOD);
+}
+
+static void expect_record(const char *want)
+{
+	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
+}
+
+TEST(faults, two_workers_that_die_with_an_image_cost_two_images)
+{
+	struct command command;
+	struct ended ended;
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsignal SIGSEGV");
+	obey("in/b.png", "gate b");
+	make_good_ones();
+	command = begin("pixpool-obey resize -s 8 -j 2 --retries 0 in -o out --report r");
+	await_gate("a");
+	kill(await_gate("b"), SIGKILL);
+	let_pass("in/a.png");
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 1);
+	expect_record("{'input':'in/a.png','status':'failed','class':'crashed','message':"
+	              "'worker died of SIGSEGV");
+	expect_record("','signal':11,'attempts':1}\n");
+	expect_record("{'input':'in/b.png','status':'failed','class':'crashed','message':"
+	              "'worker died of SIGKILL");
+	expect_record("','signal':9,'attempts':1}\n");
+	EXPECT(strstr(ended.err, "  in/a.png: crashed: worker died of SIGSEGV"));
+	expect_rest_whole(2);
+	stage_leave();
+}
+
+TEST(faults, a_crash_is_tried_again_once_unless_said_otherwise)
+{
+	stage_enter();
+	obey("in/a.png", "signal SIGABRT");
+	make_good_ones();
+	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r").status, 1);
+	expect_record("'signal':6,'attempts':2}\n");
+	expect_rest_whole(1);
+	EXPECT_EQ(run("pixpool-obey resize -s 8 in/a.png -o out --retries 3 --report r")
+	                  .status,
+	          1);
+	expect_record("'signal':6,'attempts':4}\n");
+	stage_leave();
+}
+
+TEST(faults, an_image_that_survives_its_second_attempt_is_done)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsize 2 2");
+	command = begin("pixpool-obey resize -s 8 in -o out --report r");
+	kill(await_gate("a"), SIGKILL);
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 0);
+	expect_record("{'input':'in/a.png','output':'out/a.png','status':'ok',");
+	expect_record(",'attempts':2,'worker':#}\n");
+	EXPECT_STR(tree("out"), "a.png png 2x2\n");
+	stage_leave();
+}
+
+TEST(faults, many_crashes_cost_many_images_and_not_the_batch)
+{
+	char path[32];
+
+	stage_enter();
+	for (int i = 0; i < 30; i++) {
+		snprintf(path, sizeof(path), "in/crash%02d.png", i);
+		obey(path, "signal SIGBUS");
+	}
+	make_good_ones();
+	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 2 in -o out --report r").status, 1);
+	expect_rest_whole(30);
+	stage_leave();
+}
+
+TEST(faults, a_worker_that_leaves_is_a_crash_too)
+{
+	stage_enter();
+	obey("in/a.png", "exit 0");
+	obey("in/b.png", "exit 7");
+	make_good_ones();
+	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r").status, 1);
+	expect_record("{'input':'in/a.png','status':'failed','class':'crashed',");
+	expect_record("{'input':'in/b.png','status':'failed','class':'crashed',"
+	              "'message':'worker exited with status 7");
+	expect_rest_whole(2);
+	stage_leave();
+}
+
+TEST(faults, an_image_that_hangs_is_stopped_at_its_deadline)
+{
+	stage_enter();
+	obey("in/asleep.png", "hang asleep");
+	obey("in/busy.png", "hang busy");
+	make_good_ones();
+	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --timeout 1 --report r").status,
+	          1);
+	expect_record("{'input':'in/asleep.png','status':'failed','class':'timeout',");
+	expect_record("{'input':'in/busy.png','status':'failed','class':'timeout',");
+	EXPECT(!strstr(records("r"), "'signal'"), "our own kill is no crash");
+	EXPECT(!strstr(records("r"), "'attempts':2"), "a deadline is not tried again");
+	expect_rest_whole(2);
+	stage_leave();
+}
+
+TEST(faults, a_stopped_worker_is_ended_by_its_deadline)
+{
+	stage_enter();
+	obey("in/a.png", "signal SIGSTOP");
+	make_good_ones();
+	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --timeout 1 --report r").status,
+	          1);
+	expect_record("{'input':'in/a.png','status':'failed','class':'timeout',");
+	expect_rest_whole(1);
+	stage_leave();
+}
+
+TEST(faults, a_hundred_megabytes_on_standard_error_leave_their_last_words)
+{
+	struct ended ended;
+
+	stage_enter();
+	obey("in/a.png", "stderr 100000000\nsignal SIGSEGV");
+	make_good_ones();
+	ended = run("pixpool-obey resize -s 8 in -o out --retries 0 --report r");
+	EXPECT_EQ(ended.status, 1);
+	expect_record("{'input':'in/a.png','status':'failed','class':'crashed','message':"
+	              "'worker died of SIGSEGV");
+	expect_record("'message':'worker died of SIGSEGV while decoding: obey line ");
+	EXPECT_EQ(run("grep -c '^{\"input\":\"in/a.png\".\\{4096,5000\\}$' r").status, 0);
+	EXPECT(strlen(ended.err) < 16 * 1024, "all of it was passed on");
+	expect_rest_whole(1);
+	stage_leave();
+}
+
+TEST(faults, what_a_worker_prints_is_not_mixed_into_ours)
+{
+	struct ended ended;
+
+	stage_enter();
+	obey("in/a.png", "stderr 1000");
+	make_good_ones();
+	ended = run("pixpool-obey resize -s 8 in -o out --report r");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(!strstr(ended.err, "obey line"), "%s", ended.err);
+	stage_leave();
+}
+
+TEST(faults, the_death_of_the_main_process_ends_all_and_leaves_nothing)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.png", "gate a");
+	obey("in/b.png", "hang busy");
+	make_good_ones();
+	command = begin("pixpool-obey resize -s 8 -j 2 in -o out --report r");
+	await_gate("a");
+	kill(command.pid, SIGKILL);
+	/* end() waits for all that it began; stage_leave() looks for temporary files. */
+	EXPECT_EQ(end(&command).status, 128 + SIGKILL);
+	EXPECT(!strstr(tree("out"), "a.png"));
+	stage_leave();
+}
+
+TEST(faults, the_death_of_the_nursery_is_the_end_but_not_a_hang)
+{
+	struct command command;
+	struct ended ended;
+
+	stage_enter();
+	obey("in/a.png", "gate a");
+	make_good_ones();
+	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r");
+	await_gate("a");
+	kill(await_process("pxp-nursery"), SIGKILL);
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 4);
+	EXPECT(strstr(ended.err, "stopped: "), "%s", ended.err);
+	EXPECT(strstr(records("r"), "{'summary':{'inputs':21,'ok':0,"));
+	EXPECT(strstr(records("r"), "'exit':4,"));
+	stage_leave();
+}

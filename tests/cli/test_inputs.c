@@ -1,0 +1,297 @@
+/* What goes in: what is taken for an image, what is passed over, and what is refused. */
+#include "stage.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The figures of the summary, in the order of the record. */
+static void expect_summary(const char *report, unsigned inputs, unsigned ok,
+                           unsigned failed, unsigned ignored, int status)
+{
+	const char *text = records(report), *summary = strstr(text, "{'summary'");
+	char want[256], ignores[32], exits[32];
+
+	REQUIRE(summary != NULL);
+	snprintf(want, sizeof(want),
+	         "{'summary':{'inputs':%u,'ok':%u,'skipped':0,'failed':%u,'cancelled':0,",
+	         inputs, ok, failed);
+	snprintf(ignores, sizeof(ignores), "'ignored':%u,", ignored);
+	snprintf(exits, sizeof(exits), "'exit':%d,", status);
+	EXPECT(strncmp(summary, want, strlen(want)) == 0, "%s", text);
+	EXPECT(strstr(summary, ignores), "%s", text);
+	EXPECT(strstr(summary, exits), "%s", text);
+}
+
+TEST(inputs, one_that_is_not_there_keeps_the_batch_from_beginning)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	ended = run("pixpool resize -s 32 a.jpg none 'no ne/x.jpg' -o out");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err,
+	              "no such input: none: No such file or directory\n"
+	              "no such input: 'no ne/x.jpg': No such file or directory\n"));
+	EXPECT(!strstr(ended.err, "a.jpg"));
+	EXPECT(access("out", F_OK) != 0);
+	stage_leave();
+}
+
+TEST(inputs, a_folder_without_an_image_is_status_3)
+{
+	struct ended ended;
+
+	stage_enter();
+	scratch_folder("in");
+	scratch_folder("in/sub");
+	ended = run("pixpool resize -s 32 in -o out --report r");
+	EXPECT_EQ(ended.status, 3);
+	EXPECT_STR(plain(ended.err), "0 images: 0 done in # s\n");
+	expect_summary("r", 0, 0, 0, 0, 3);
+	EXPECT(access("out", F_OK) != 0);
+
+	scratch_file("in/notes.txt", "no image");
+	ended = run("pixpool resize -s 32 in -o out --report r");
+	EXPECT_EQ(ended.status, 3);
+	EXPECT_STR(plain(ended.err), "0 images: 0 done in # s, 1 other file ignored\n");
+	expect_summary("r", 0, 0, 0, 1, 3);
+	stage_leave();
+}
+
+TEST(inputs, other_files_are_ignored_counted_and_named_only_when_asked)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	scratch_file("in/notes.txt", "no image");
+	scratch_file("in/empty", "");
+	scratch_bytes("in/x.gz", "\x1f\x8b\x08\0\0\0\0\0\0\3", 10);
+	scratch_link("in/link.jpg", "a.jpg");
+	REQUIRE(mkfifo("in/pipe.jpg", 0666) == 0);
+	sample("lake.jpg", "in/.hidden.jpg");
+	sample("lake.jpg", "in/.cache/b.jpg");
+
+	ended = run("pixpool resize -s 32 in -o out --report r");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	expect_summary("r", 1, 1, 0, 5, 0);
+	EXPECT(!strstr(ended.err, "notes.txt"));
+	EXPECT(strstr(ended.err, "5 other files ignored\n"));
+
+	ended = run("pixpool resize -s 32 in -o out2 -v");
+	EXPECT(strstr(ended.err, "ignored: in/notes.txt\n"));
+	EXPECT(strstr(ended.err, "ignored: in/empty\n"));
+	EXPECT(strstr(ended.err, "ignored: in/x.gz\n"));
+	EXPECT(strstr(ended.err, "ignored: in/link.jpg\n"));
+	EXPECT(strstr(ended.err, "ignored: in/pipe.jpg\n"));
+	EXPECT(!strstr(ended.err, "hidden"));
+	stage_leave();
+}
+
+TEST(inputs, an_image_of_unknown_suffix_is_found_by_its_bytes)
+{
+	stage_enter();
+	sample("lake.jpg", "in/photo");
+	sample("balloon.png", "in/photo.orig");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 0);
+	EXPECT_STR(tree("out"), "photo.jpg jpeg 32x21\nphoto.orig.png png 32x32\n");
+	stage_leave();
+}
+
+TEST(inputs, a_named_file_is_always_tried)
+{
+	stage_enter();
+	scratch_file("notes.txt", "no image");
+	scratch_file("empty", "");
+	sample("lake.jpg", ".hidden.jpg");
+	EXPECT_EQ(run("pixpool resize -s 32 notes.txt -o out --report r").status, 1);
+	EXPECT_STR(records("r"),
+	           "{'input':'notes.txt','status':'failed','class':'bad-image','message':"
+	           "'gate: not a picture of any known format','attempts':0}\n"
+	           "{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1,'cancelled':0,"
+	           "'remembered':0,'ignored':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
+	           "'exit':1,'version':'" PIXPOOL_VERSION "'}}\n");
+	EXPECT_EQ(run("pixpool resize -s 32 notes.txt empty -o out -f png --report r")
+	                  .status,
+	          1);
+	expect_summary("r", 2, 0, 2, 0, 1);
+	EXPECT_EQ(run("pixpool resize -s 32 .hidden.jpg -o out").status, 0);
+	EXPECT_STR(tree("out"), ".hidden.jpg jpeg 32x21\n");
+	stage_leave();
+}
+
+/* libvips 8.14.1 loops for ever on these 33 bytes. */
+static const unsigned char gzip[33] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0,   0,
+                                       3,    0x4b, 0x4c, 0x4a, 0x4e, 0x49, 0x4d, 0x4b};
+
+TEST(inputs, each_bad_image_costs_itself)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/good.jpg");
+	scratch_bytes("in/gzip.jpg", gzip, sizeof(gzip));
+	scratch_file("in/empty.jpg", "");
+	scratch_file("in/text.png", "no image");
+	sample("lake.jpg", "in/truncated.jpg");
+	REQUIRE(truncate("in/truncated.jpg", 10000) == 0);
+	sample("balloon.png", "in/header.png");
+	REQUIRE(truncate("in/header.png", 30) == 0);
+
+	ended = run("pixpool resize -s 32 in -o out --timeout 20 --report r");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT_STR(tree("out"), "good.jpg jpeg 32x21\n");
+	expect_summary("r", 6, 1, 5, 0, 1);
+	for (const char *const *name =
+	             (const char *const[]){"gzip.jpg", "empty.jpg", "text.png",
+	                                   "truncated.jpg", "header.png", NULL};
+	     *name; name++) {
+		char want[128];
+
+		snprintf(want, sizeof(want),
+		         "{'input':'in/%s','status':'failed','class':'bad-image',",
+		         *name);
+		EXPECT(strstr(records("r"), want), "%s: %s", *name, records("r"));
+		snprintf(want, sizeof(want), "  in/%s: bad-image: ", *name);
+		EXPECT(strstr(ended.err, want), "%s: %s", *name, ended.err);
+	}
+	stage_leave();
+}
+
+TEST(inputs, a_misnamed_picture_works)
+{
+	stage_enter();
+	sample("pendulum.gif", "in/gif.jpg");
+	sample("balloon.png", "in/png.jpeg");
+	sample("lake.jpg", "in/jpeg.png");
+	EXPECT_EQ(run("pixpool resize -s 64 in -o out --report r").status, 0);
+	EXPECT_STR(tree("out"), "gif.jpg jpeg 64x48\n"
+	                        "jpeg.png png 64x43\n"
+	                        "png.jpeg jpeg 64x64\n");
+	EXPECT(strstr(records("r"), "'in':{'width':320,'height':240,'format':'gif',"));
+	stage_leave();
+}
+
+TEST(inputs, a_camera_raw_is_unsupported_and_not_its_preview)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	scratch_bytes("in/b.nef", "II*\0\x08\0\0\0\0\0\0\0\0\0\0\0", 16);
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --report r").status, 1);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	EXPECT(strstr(records("r"),
+	              "{'input':'in/b.nef','status':'failed','class':'unsupported',"),
+	       "%s", records("r"));
+	stage_leave();
+}
+
+TEST(inputs, a_fifo_never_blocks)
+{
+	stage_enter();
+	scratch_folder("in");
+	REQUIRE(mkfifo("in/pipe.jpg", 0666) == 0);
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 3);
+	EXPECT_EQ(run("pixpool resize -s 32 in/pipe.jpg -o out --report r").status, 1);
+	EXPECT_STR(records("r"),
+	           "{'input':'in/pipe.jpg','status':'failed','class':'unsupported',"
+	           "'message':'open: not a regular file','attempts':0}\n"
+	           "{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1,'cancelled':0,"
+	           "'remembered':0,'ignored':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
+	           "'exit':1,'version':'" PIXPOOL_VERSION "'}}\n");
+	/* Of unknown suffix: it would have to be opened for its first bytes. */
+	REQUIRE(rename("in/pipe.jpg", "in/pipe") == 0);
+	EXPECT_EQ(run("pixpool resize -s 32 in/pipe -o out").status, 1);
+	EXPECT_EQ(run("pixpool resize -s 32 /dev/zero -o out -f png").status, 1);
+	stage_leave();
+}
+
+TEST(inputs, a_folder_called_like_an_image_is_a_folder)
+{
+	stage_enter();
+	sample("lake.jpg", "in/album.jpg/a.jpg");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 0);
+	EXPECT_STR(tree("out"), "album.jpg/\nalbum.jpg/a.jpg jpeg 32x21\n");
+	EXPECT_EQ(run("pixpool resize -s 32 in/album.jpg -o out2").status, 0);
+	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\n");
+	stage_leave();
+}
+
+TEST(inputs, links_are_followed_where_they_are_named_and_not_where_they_are_met)
+{
+	stage_enter();
+	sample("lake.jpg", "elsewhere/a.jpg");
+	scratch_folder("in");
+	scratch_link("in/file.jpg", "../elsewhere/a.jpg");
+	scratch_link("in/folder", "../elsewhere");
+	scratch_link("in/loop", ".");
+	scratch_link("in/dangling.jpg", "nowhere");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --report r").status, 3);
+	expect_summary("r", 0, 0, 0, 4, 3);
+	EXPECT_EQ(run("pixpool resize -s 32 in/file.jpg -o out").status, 0);
+	EXPECT_STR(tree("out"), "file.jpg jpeg 32x21\n");
+	EXPECT_EQ(run("pixpool resize -s 32 in/folder -o out2").status, 0);
+	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\n");
+	EXPECT_EQ(run("pixpool resize -s 32 in/dangling.jpg -o out3").status, 2);
+	stage_leave();
+}
+
+TEST(inputs, what_may_not_be_read_is_a_failed_record)
+{
+	const char *nobody;
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "in/locked.jpg");
+	sample("lake.jpg", "in/unknown");
+	sample("lake.jpg", "in/vault/b.jpg");
+	REQUIRE(chmod("in/locked.jpg", 0) == 0 && chmod("in/unknown", 0) == 0 &&
+	        chmod("in/vault", 0) == 0);
+	scratch_folder("out");
+	REQUIRE(chmod("out", 0777) == 0);
+	nobody = as_nobody();
+	if (nobody) {
+		ended = run("%spixpool resize -s 32 in -o out --report out/r", nobody);
+		EXPECT_EQ(ended.status, 1);
+		EXPECT(strstr(ended.err, "  in/locked.jpg: permission: open: Permission "
+		                         "denied\n"));
+		EXPECT(strstr(ended.err, "  in/vault: permission: read folder: "
+		                         "Permission denied\n"));
+		EXPECT(strstr(records("out/r"), "{'input':'in/vault','status':'failed',"
+		                                "'class':'permission',"));
+		/* Whether it is an image cannot be told, so it is none. */
+		expect_summary("out/r", 3, 1, 2, 1, 1);
+
+		ended = run("%spixpool resize -s 32 in/vault in/vault/b.jpg -o out",
+		            nobody);
+		EXPECT_EQ(ended.status, 1);
+		EXPECT(strstr(ended.err, "  in/vault/b.jpg: permission: open: "
+		                         "Permission denied\n"));
+	}
+	REQUIRE(chmod("in/vault", 0700) == 0);
+	stage_leave();
+}
+
+TEST(inputs, names_are_bytes)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/caf\xe9.jpg");
+	sample("lake.jpg", "in/new\nline [strip,Q=1] %s.jpg");
+	sample("lake.jpg", "in/-rf.jpg");
+	ended = run("pixpool resize -s 32 in -o out --report r");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(tree("out"), "-rf.jpg jpeg 32x21\n"
+	                        "caf\xe9.jpg jpeg 32x21\n"
+	                        "new\nline [strip,Q=1] %s.jpg jpeg 32x21\n");
+	EXPECT(strstr(ended.err, "'in/caf'$'\\351''.jpg' -> 'out/caf'$'\\351''.jpg' ("));
+	EXPECT(strstr(records("r"), "{'input_b64':'aW4vY2Fm6S5qcGc=','output_b64':"
+	                            "'b3V0L2NhZukuanBn','status':'ok',"));
+	EXPECT(strstr(records("r"), "{'input':'in/new\\nline [strip,Q=1] %s.jpg',"));
+	stage_leave();
+}

@@ -1,0 +1,36 @@
+/* Many files: ten thousand tiny ones in one run, in bounded memory. */
+#include "stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { N_FOLDERS = 20, N_FILES = 500 };
+
+TEST(many, ten_thousand_tiny_images_come_out_of_one_run)
+{
+#ifdef PIXPOOL_SANITIZE
+	scratch_skip("ten thousand images", "it takes too long under a sanitizer");
+#else
+	struct ended ended;
+	char path[64], want[128];
+
+	stage_enter();
+	for (int i = 0; i < N_FOLDERS; i++) {
+		for (int j = 0; j < N_FILES; j++) {
+			snprintf(path, sizeof(path), "in/%02d/%03d.jpg", i, j);
+			obey(path, "size 2 2");
+		}
+	}
+	ended = run("pixpool-obey resize -s 8 in -o out --progress none --report r");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strncmp(ended.err, "10,000 images: 10,000 done in ", 30) == 0, "%s",
+	       ended.err);
+	ended = run("tail -n 1 r");
+	snprintf(want, sizeof(want),
+	         "{'summary':{'inputs':%d,'ok':%d,'skipped':0,'failed':0,'cancelled':0,",
+	         N_FOLDERS * N_FILES, N_FOLDERS * N_FILES);
+	EXPECT(strstr(records_in(ended.out), want), "%s", ended.out);
+	EXPECT_STR(run("find out -name '*.jpg' -size +0 | wc -l").out, "10000\n");
+	stage_leave();
+#endif
+}

@@ -1,0 +1,335 @@
+/* What comes out: sizes, names and formats, and what happens to what is there already. */
+#include "stage.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TEST(outputs, a_tree_is_mirrored_and_each_picture_fits_the_box)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/lake.jpg");
+	sample("balloon.png", "in/sub/balloon.png");
+	sample("orientation/6.jpg", "in/sub/deep/6.jpg");
+	scratch_folder("in/empty");
+	ended = run("pixpool resize -s 64 -j 1 in -o out/new");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.out, "");
+	EXPECT_STR(tree("out"), "new/\n"
+	                        "new/lake.jpg jpeg 64x43\n"
+	                        "new/sub/\n"
+	                        "new/sub/balloon.png png 64x64\n"
+	                        "new/sub/deep/\n"
+	                        "new/sub/deep/6.jpg jpeg 64x43\n");
+	EXPECT_STR(plain(ended.err),
+	           "[1/3] in/lake.jpg -> out/new/lake.jpg (64x43, #)\n"
+	           "[2/3] in/sub/balloon.png -> out/new/sub/balloon.png (64x64, #)\n"
+	           "[3/3] in/sub/deep/6.jpg -> out/new/sub/deep/6.jpg (64x43, #)\n"
+	           "3 images: 3 done in # s (# images/s), 38.1 kB -> #\n");
+	stage_leave();
+}
+
+TEST(outputs, every_sample_comes_out_in_its_own_format)
+{
+	stage_enter();
+	sample("lake.jpg", "in/lake.jpg");
+	sample("dunes.jpg", "in/dunes.jpg");
+	sample("balloon.png", "in/balloon.png");
+	EXPECT_EQ(run("pixpool resize -s 64 in -o out --report r").status, 0);
+	EXPECT_STR(tree("out"), "balloon.png png 64x64\n"
+	                        "dunes.jpg jpeg 64x40\n"
+	                        "lake.jpg jpeg 64x43\n");
+#ifdef PIXPOOL_VIPS
+	sample("meadow.webp", "in2/meadow.webp");
+	sample("pendulum.gif", "in2/pendulum.gif");
+	sample("lighthouse.tiff", "in2/lighthouse.tiff");
+	EXPECT_EQ(run("pixpool resize -s 64 in2 -o out2 --report r").status, 0);
+	EXPECT_STR(tree("out2"), "lighthouse.tiff tiff\n"
+	                         "meadow.webp webp\n"
+	                         "pendulum.gif gif\n");
+	EXPECT(strstr(records("r"), "'out':{'width':48,'height':64,'format':'tiff',"));
+	EXPECT(strstr(records("r"), "'out':{'width':64,'height':43,'format':'webp',"));
+	EXPECT(strstr(records("r"), "'out':{'width':64,'height':48,'format':'gif',"));
+#endif
+	stage_leave();
+}
+
+TEST(outputs, every_orientation_comes_out_upright)
+{
+	char name[32], path[32];
+
+	stage_enter();
+	for (int i = 1; i <= 8; i++) {
+		snprintf(name, sizeof(name), "orientation/%d.jpg", i);
+		snprintf(path, sizeof(path), "in/%d.jpg", i);
+		sample(name, path);
+	}
+	EXPECT_EQ(run("pixpool resize -s 60 in -o out").status, 0);
+	EXPECT_STR(tree("out"), "1.jpg jpeg 60x40\n2.jpg jpeg 60x40\n"
+	                        "3.jpg jpeg 60x40\n4.jpg jpeg 60x40\n"
+	                        "5.jpg jpeg 60x40\n6.jpg jpeg 60x40\n"
+	                        "7.jpg jpeg 60x40\n8.jpg jpeg 60x40\n");
+	stage_leave();
+}
+
+TEST(outputs, resize_enlarges_and_thumb_does_not)
+{
+	stage_enter();
+	sample("orientation/1.jpg", "small.jpg");
+	sample("lake.jpg", "large.jpg");
+	EXPECT_EQ(run("pixpool resize -s 240 small.jpg large.jpg -o resized").status, 0);
+	EXPECT_EQ(run("pixpool thumb small.jpg large.jpg -o thumbs").status, 0);
+	EXPECT_EQ(run("pixpool thumb -s 240 small.jpg large.jpg -o thumbs240").status, 0);
+	EXPECT_STR(tree("resized"), "large.jpg jpeg 240x160\nsmall.jpg jpeg 240x160\n");
+	EXPECT_STR(tree("thumbs"), "large.jpg jpeg 256x171\nsmall.jpg jpeg 120x80\n");
+	EXPECT_STR(tree("thumbs240"), "large.jpg jpeg 240x160\nsmall.jpg jpeg 120x80\n");
+	stage_leave();
+}
+
+TEST(outputs, the_suffix_of_an_output_follows_its_format)
+{
+	stage_enter();
+	sample("lake.jpg", "in/A.JPG");
+	sample("lake.jpg", "in/b.jpeg");
+	sample("lake.jpg", "in/c.v1.2.jpg");
+	sample("balloon.png", "in/d.png");
+	sample("lake.jpg", "in/e.backup");
+	sample("balloon.png", "in/f");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o same").status, 0);
+	EXPECT_STR(tree("same"), "A.JPG jpeg 32x21\n"
+	                         "b.jpeg jpeg 32x21\n"
+	                         "c.v1.2.jpg jpeg 32x21\n"
+	                         "d.png png 32x32\n"
+	                         "e.backup.jpg jpeg 32x21\n"
+	                         "f.png png 32x32\n");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o png -f png").status, 0);
+	EXPECT_STR(tree("png"), "A.png png 32x21\n"
+	                        "b.png png 32x21\n"
+	                        "c.v1.2.png png 32x21\n"
+	                        "d.png png 32x32\n"
+	                        "e.backup.png png 32x21\n"
+	                        "f.png png 32x32\n");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o same2 -f same").status, 0);
+	EXPECT_STR(tree("same2"), tree("same"));
+	stage_leave();
+}
+
+TEST(outputs, a_single_file_goes_to_the_output_folder_itself)
+{
+	stage_enter();
+	sample("lake.jpg", "in/sub/a.jpg");
+	EXPECT_EQ(run("pixpool resize -s 32 in/sub/a.jpg -o out/").status, 0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	EXPECT_EQ(run("pixpool resize -s 32 in in/ ./in/sub -o out2 2> /dev/null").status,
+	          2);
+	EXPECT_EQ(run("cd in/sub && pixpool resize -s 32 a.jpg -o ../../out3").status, 0);
+	EXPECT_STR(tree("out3"), "a.jpg jpeg 32x21\n");
+	stage_leave();
+}
+
+TEST(outputs, quality_makes_files_larger_or_smaller)
+{
+	struct stat low, high;
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	EXPECT_EQ(run("pixpool resize -s 200 a.jpg -o low -q 10").status, 0);
+	EXPECT_EQ(run("pixpool resize -s 200 a.jpg -o high -q 95").status, 0);
+	REQUIRE(stat("low/a.jpg", &low) == 0 && stat("high/a.jpg", &high) == 0);
+	EXPECT(low.st_size * 2 < high.st_size);
+	stage_leave();
+}
+
+TEST(outputs, an_output_has_the_mode_that_the_umask_leaves)
+{
+	struct stat stat_of_output;
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	EXPECT_EQ(run("umask 027; pixpool resize -s 32 a.jpg -o out").status, 0);
+	REQUIRE(stat("out/a.jpg", &stat_of_output) == 0);
+	EXPECT_EQ(stat_of_output.st_mode & 07777, 0640);
+	REQUIRE(stat("out", &stat_of_output) == 0);
+	EXPECT_EQ(stat_of_output.st_mode & 07777, 0750);
+	stage_leave();
+}
+
+TEST(outputs, what_exists_stays_and_its_image_fails)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "in/b.jpg");
+	scratch_folder("out");
+	scratch_file("out/a.jpg", "precious");
+	ended = run("pixpool resize -s 32 -j 1 in -o out --report r");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT_STR(scratch_text("out/a.jpg"), "precious");
+	EXPECT_STR(tree("out"), "a.jpg unknown\nb.jpg jpeg 32x21\n");
+	EXPECT(strstr(records("r"),
+	              "{'input':'in/a.jpg','status':'failed','class':'exists',"));
+	EXPECT(strstr(ended.err, "failed:\n  in/a.jpg: exists: publish: something has "
+	                         "its name already\n"));
+	stage_leave();
+}
+
+TEST(outputs, with_overwrite_skip_what_exists_is_skipped)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "in/b.jpg");
+	scratch_folder("out");
+	scratch_file("out/a.jpg", "precious");
+	ended = run("pixpool resize -s 32 -j 1 in -o out --overwrite skip --report r");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(scratch_text("out/a.jpg"), "precious");
+	EXPECT(strstr(records("r"), "{'input':'in/a.jpg','output':'out/a.jpg','status':"
+	                            "'skipped','reason':'exists'}\n"));
+	EXPECT_STR(plain(ended.err), "[1/2] in/a.jpg: skipped: exists\n"
+	                             "[2/2] in/b.jpg -> out/b.jpg (32x21, #)\n"
+	                             "2 images: 1 done, 1 skipped in # s (# images/s), "
+	                             "21.0 kB -> #\n");
+	ended = run("pixpool resize -s 32 in -o out --overwrite skip");
+	EXPECT_EQ(ended.status, 0); /* nothing left to do is fine */
+	stage_leave();
+}
+
+TEST(outputs, with_overwrite_always_what_exists_is_replaced)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "in/b.jpg");
+	scratch_folder("out");
+	scratch_file("out/a.jpg", "gone soon");
+	scratch_file("elsewhere", "precious");
+	scratch_link("out/b.jpg", "../elsewhere");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --overwrite always").status, 0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x21\n");
+	EXPECT_STR(scratch_text("elsewhere"), "precious");
+	stage_leave();
+}
+
+TEST(outputs, the_input_is_never_replaced_by_its_output_unasked)
+{
+	struct stat before, after;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	REQUIRE(stat("in/a.jpg", &before) == 0);
+	EXPECT_EQ(run("pixpool resize -s 32 in/a.jpg -o in").status, 1);
+	REQUIRE(stat("in/a.jpg", &after) == 0);
+	EXPECT_EQ(after.st_size, before.st_size);
+	EXPECT_EQ(after.st_ino, before.st_ino);
+	stage_leave();
+}
+
+TEST(outputs, an_output_folder_inside_the_input_is_not_walked)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o in/thumbs").status, 0);
+	EXPECT_EQ(run("pixpool resize -s 32 in -o in/thumbs --overwrite always").status,
+	          0);
+	EXPECT_EQ(run("cd in && pixpool resize -s 32 . -o ./thumbs/../thumbs/ "
+	              "--overwrite always")
+	                  .status,
+	          0);
+	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\nthumbs/\nthumbs/a.jpg jpeg 32x21\n");
+	stage_leave();
+}
+
+TEST(outputs, an_input_that_is_the_output_folder_is_not_walked_and_named)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	ended = run("pixpool resize -s 32 in -o ./in/");
+	EXPECT_EQ(ended.status, 3);
+	EXPECT_STR(plain(ended.err), "not walked, as it is the output folder: in\n"
+	                             "0 images: 0 done in # s\n");
+	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\n");
+	stage_leave();
+}
+
+TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	scratch_file("out", "precious");
+	ended = run("pixpool resize -s 32 a.jpg -o out");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err, "the output is not a folder: out\n"));
+	EXPECT_EQ(run("pixpool resize -s 32 a.jpg -o out/below").status, 2);
+	EXPECT_STR(scratch_text("out"), "precious");
+	stage_leave();
+}
+
+/* ---- collisions ---- */
+
+TEST(outputs, two_formats_of_one_name_collide_and_nothing_is_written)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("balloon.png", "in/a.png");
+	sample("lake.jpg", "in/b.jpg");
+	ended = run("pixpool resize -s 32 in -o out -f webp --report r");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err, "several inputs claim the output a.webp:\n"
+	                         "  in/a.jpg\n"
+	                         "  in/a.png\n"));
+	EXPECT(!strstr(ended.err, "b.jpg"));
+	EXPECT(access("out", F_OK) != 0);
+	EXPECT_STR(records("r"),
+	           "{'summary':{'inputs':3,'ok':0,'skipped':0,'failed':0,'cancelled':3,"
+	           "'remembered':0,'ignored':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
+	           "'exit':2,'version':'" PIXPOOL_VERSION "'}}\n");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out -f jpg").status, 2);
+	EXPECT(access("out", F_OK) != 0);
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 0);
+	stage_leave();
+}
+
+TEST(outputs, all_collisions_of_two_folders_are_listed)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "one/a.jpg");
+	sample("lake.jpg", "two/a.jpg");
+	sample("lake.jpg", "one/sub/b c.jpg");
+	sample("lake.jpg", "two/sub/b c.jpg");
+	sample("lake.jpg", "three/sub/b c.jpg");
+	sample("lake.jpg", "two/only.jpg");
+	ended = run("pixpool resize -s 32 one two three -o out");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err, "several inputs claim the output a.jpg:\n"
+	                         "  one/a.jpg\n"
+	                         "  two/a.jpg\n"
+	                         "several inputs claim the output 'sub/b c.jpg':\n"
+	                         "  'one/sub/b c.jpg'\n"
+	                         "  'three/sub/b c.jpg'\n"
+	                         "  'two/sub/b c.jpg'\n"));
+	EXPECT(!strstr(ended.err, "only"));
+	EXPECT(access("out", F_OK) != 0);
+	stage_leave();
+}
+
+TEST(outputs, a_file_named_twice_collides_with_itself)
+{
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	EXPECT_EQ(run("pixpool resize -s 32 a.jpg ./a.jpg -o out").status, 2);
+	EXPECT(access("out", F_OK) != 0);
+	stage_leave();
+}

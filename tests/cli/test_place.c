@@ -1,0 +1,212 @@
+/* The place's faults: outputs and reports that can't be written, pipes that are closed. */
+#include "stage.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TEST(place, nobody_reads_standard_error_and_the_batch_is_done_all_the_same)
+{
+	char path[32];
+
+	stage_enter();
+	for (int i = 0; i < 50; i++) {
+		snprintf(path, sizeof(path), "in/%02d.png", i);
+		obey(path, "size 2 2");
+	}
+	EXPECT_EQ(run("{ pixpool-obey resize -s 8 in -o out --report r 2>&1; echo $? > "
+	              "status; } | head -n 1 > /dev/null")
+	                  .status,
+	          0);
+	EXPECT_STR(scratch_text("status"), "0\n");
+	EXPECT(strstr(records("r"), "{'summary':{'inputs':50,'ok':50,"));
+	stage_leave();
+}
+
+TEST(place, records_that_nobody_reads_are_not_whole)
+{
+	char path[32];
+
+	stage_enter();
+	for (int i = 0; i < 50; i++) {
+		snprintf(path, sizeof(path), "in/%02d.png", i);
+		obey(path, "size 2 2");
+	}
+	EXPECT_EQ(run("{ pixpool-obey resize -s 8 in -o out --report - ; echo $? > "
+	              "status; } | true")
+	                  .status,
+	          0);
+	EXPECT_STR(scratch_text("status"), "4\n");
+	EXPECT_EQ(run("ls out | wc -l").out[0], '5');
+	stage_leave();
+}
+
+TEST(place, standard_descriptors_may_be_closed)
+{
+	static const char *const closed[] = {
+		"<&-",          ">&-",      "2>&-",     "<&- >&-",
+		"<&- >&- 2>&-", ">&- 2>&-", "<&- 2>&-", NULL};
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	for (size_t i = 0; closed[i]; i++) {
+		struct ended ended = run("pixpool resize -s 32 a.jpg -o out%zu "
+		                         "--report r%zu %s",
+		                         i, i, closed[i]);
+		char folder[32];
+
+		EXPECT_EQ(ended.status, 0);
+		snprintf(folder, sizeof(folder), "out%zu", i);
+		EXPECT_STR(tree(folder), "a.jpg jpeg 32x21\n");
+		snprintf(folder, sizeof(folder), "r%zu", i);
+		EXPECT(strstr(records(folder), "{'input':'a.jpg',") == records(folder),
+		       "words got into the report: %s", records(folder));
+	}
+	stage_leave();
+}
+
+TEST(place, a_report_on_a_full_disk_is_said_and_is_status_4)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	ended = run("pixpool resize -s 32 a.jpg -o out --report /dev/full");
+	EXPECT_EQ(ended.status, 4);
+	EXPECT(strstr(ended.err, "the report could not be written whole"));
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	ended = run("pixpool resize -s 32 a.jpg -o out2 --report - > /dev/full");
+	EXPECT_EQ(ended.status, 4);
+	EXPECT(strstr(ended.err, "the report could not be written whole"));
+	stage_leave();
+}
+
+TEST(place, a_full_disk_stops_the_batch_and_leaves_whole_outputs_only)
+{
+	struct ended ended;
+	char path[32];
+
+	stage_enter();
+	for (int i = 0; i < 40; i++) {
+		snprintf(path, sizeof(path), "in/%02d.jpg", i);
+		sample("lake.jpg", path);
+	}
+	scratch_folder("out");
+	/* A file system of its own, gone with the process. Without the rights of root,
+	 * where they are to be had in a name space. */
+	ended = run(
+		"unshare %s-m sh -c 'mount -t tmpfs -o size=400k none out && exec %s'",
+		geteuid() == 0 ? "" : "-r ",
+		"sh -c \"pixpool resize -s 600 -q 95 in -o out --report r; echo "
+		"\\$? > status; cp -r out kept\"");
+	if (ended.status != 0) {
+		scratch_skip("a full disk", ended.err);
+	} else {
+		const char *text = records("r"), *names;
+		int n_ok = 0, n_whole = 0;
+
+		EXPECT_STR(scratch_text("status"), "4\n");
+		EXPECT(strstr(ended.err, "stopped: publish: "), "%s", ended.err);
+		EXPECT(strstr(ended.err, "No space left on device"), "%s", ended.err);
+		EXPECT(strstr(text, "'failed':0,"), "no image is to blame: %s", text);
+		for (const char *c = text; (c = strstr(c, "'status':'ok'")); c++)
+			n_ok++;
+		names = tree("kept");
+		for (const char *c = names; (c = strstr(c, ".jpg jpeg 600x400\n")); c++)
+			n_whole++;
+		EXPECT(n_ok > 0);
+		EXPECT_EQ(n_whole, n_ok);
+		EXPECT(!strstr(names, "unknown"), "%s", names);
+	}
+	stage_leave();
+}
+
+TEST(place, an_output_folder_that_may_not_be_written_stops_the_batch)
+{
+	const char *nobody;
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "in/b.jpg");
+	scratch_folder("out");
+	scratch_folder("closed");
+	REQUIRE(chmod("closed", 0555) == 0 && chmod("out", 0777) == 0);
+	nobody = as_nobody();
+	if (nobody) {
+		ended = run("%spixpool resize -s 32 in -o closed --report out/r", nobody);
+		EXPECT_EQ(ended.status, 4);
+		EXPECT(strstr(ended.err, "stopped: publish: "), "%s", ended.err);
+		EXPECT(strstr(records("out/r"), "{'summary':{'inputs':2,'ok':0,'skipped':"
+		                                "0,'failed':0,'cancelled':2,"));
+		ended = run("%spixpool resize -s 32 in -o closed/new", nobody);
+		EXPECT_EQ(ended.status, 2);
+		EXPECT(strstr(ended.err, "cannot make the output folder closed/new: "
+		                         "Permission denied\n"));
+		EXPECT_EQ(
+			run("%spixpool resize -s 32 in -o out --report closed/r", nobody)
+				.status,
+			2);
+		EXPECT_STR(tree("closed"), "");
+	}
+	stage_leave();
+}
+
+TEST(place, a_limit_on_file_sizes_costs_the_images_that_are_over_it)
+{
+	stage_enter();
+	obey("in/large.bmp", "size 200 200"); /* 120 kB */
+	obey("in/small.bmp", "size 2 2");
+	EXPECT_EQ(run("ulimit -f 100; pixpool-obey resize -s 8 in -o out --retries 0 "
+	              "--report r")
+	                  .status,
+	          1);
+	EXPECT(strstr(records("r"), "{'input':'in/large.bmp','status':'failed','class':"),
+	       "%s", records("r"));
+	EXPECT_STR(tree("out"), "small.bmp bmp\n");
+	stage_leave();
+}
+
+TEST(place, few_descriptors_are_enough_or_it_says_so)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("ulimit -n 64; pixpool resize -s 32 -j 2 in -o out").status, 0);
+	ended = run("ulimit -n 10; pixpool resize -s 32 -j 2 in -o out2");
+	EXPECT(ended.status != 0 && ended.status < 128);
+	EXPECT(ended.err[0] != 0);
+	stage_leave();
+}
+
+TEST(place, the_current_folder_is_all_it_needs)
+{
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	EXPECT_EQ(run("env -i HOME=/nowhere \"$(command -v pixpool)\" resize -s 32 "
+	              "a.jpg -o out")
+	                  .status,
+	          0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	stage_leave();
+}
+
+TEST(place, with_few_descriptors_there_are_fewer_workers_and_every_image_is_done)
+{
+	struct ended ended;
+
+	stage_enter();
+	for (int i = 0; i < 60; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "in/%d.jpg", i);
+		sample("orientation/1.jpg", path);
+	}
+	ended = run("ulimit -n 40; pixpool resize -s 20 -j 8 in -o out --progress none");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "1 of 8 workers: the limit on descriptors is low\n"));
+	EXPECT(strstr(ended.err, "60 images: 60 done"));
+	stage_leave();
+}

@@ -1,0 +1,171 @@
+/* Records, to the letter of the contract: scripts are written against them. */
+#include "stage.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef PIXPOOL_VIPS
+#define ENGINE "vips"
+#else
+#define ENGINE "stb"
+#endif
+
+#define OK_OF(input, output, name)                                                       \
+	"{'input':'" input "','output':'" output "','status':'ok','engine':'" ENGINE     \
+	"',"                                                                             \
+	"'in':{'width':640,'height':427,'format':'jpeg','bytes':20962},"                 \
+	"'out':{'width':64,'height':43,'format':'" name "','bytes':#},"                  \
+	"'ms':{'queue':#,'read':#,'work':#,'commit':#},'attempts':1,'worker':#}\n"
+#define VERSION_AT_END "'version':'" PIXPOOL_VERSION "'}}\n"
+
+TEST(records, stand_as_the_contract_has_them)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "in/sub/b.jpg");
+	scratch_file("in/bad.jpg", "no image");
+	scratch_file("in/notes.txt", "no image");
+	EXPECT_EQ(run("pixpool resize -s 64 in -o out --report r").status, 1);
+	EXPECT_STR(
+		records("r"),
+		OK_OF("in/a.jpg", "out/a.jpg",
+	              "jpeg") "{'input':'in/bad.jpg','status':'failed','class':'bad-image','message':"
+			      "'gate: not a picture of any known format','attempts':1}\n" OK_OF(
+				      "in/sub/b.jpg", "out/sub/b.jpg",
+				      "jpeg") "{'summary':{'inputs':3,'ok':2,'skipped':0,'failed':1,'cancelled':0,"
+					      "'remembered':0,'ignored':1,'bytes_in':41924,'bytes_out':#,'seconds':#,"
+					      "'exit':1," VERSION_AT_END);
+	stage_leave();
+}
+
+TEST(records, of_a_dash_go_to_standard_output_and_all_else_does_not)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	ended = run("pixpool resize -s 64 in -o out -f png --report -");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(
+		records_in(ended.out),
+		OK_OF("in/a.jpg", "out/a.png",
+	              "png") "{'summary':{'inputs':1,'ok':1,'skipped':0,'failed':0,'cancelled':0,"
+			     "'remembered':0,'ignored':0,'bytes_in':20962,'bytes_out':#,"
+			     "'seconds':#,'exit':0," VERSION_AT_END);
+	EXPECT_STR(plain(ended.err),
+	           "[1/1] in/a.jpg -> out/a.png (64x43, #)\n"
+	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
+	stage_leave();
+}
+
+TEST(records, replace_what_stood_in_the_report_before)
+{
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	EXPECT_EQ(run("yes line | head -n 9999 > r").status, 0);
+	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report r").status, 0);
+	EXPECT(!strstr(records("r"), "line"));
+	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report none/r").status, 2);
+	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report .").status, 2);
+	stage_leave();
+}
+
+#ifdef PIXPOOL_VIPS /* stb refuses it by its header */
+/* Failures have the figures that are known of them. */
+TEST(records, of_a_failure_tell_what_was_known_of_the_picture)
+{
+	stage_enter();
+	sample("lake.jpg", "in/cut.jpg");
+	REQUIRE(truncate("in/cut.jpg", 10000) == 0);
+	EXPECT_EQ(run("pixpool resize -s 640 in -o out --report r").status, 1);
+	EXPECT(strstr(records("r"), "{'input':'in/cut.jpg','status':'failed','class':"
+	                            "'bad-image','message':'decode: "),
+	       "%s", records("r"));
+	EXPECT(strstr(records("r"), "','in':{'width':640,'height':427,'format':'jpeg',"
+	                            "'bytes':10000},'attempts':1}\n"),
+	       "%s", records("r"));
+	stage_leave();
+}
+#endif
+
+TEST(records, use_every_class_by_its_name)
+{
+	static const char *const classes[] = {
+		"bad-image", "unsupported", "too-big",  "timeout", "memory",
+		"crashed",   "violation",   "vanished", "io",      "permission",
+		"exists",    "collision",   "internal",
+	};
+	char path[64], orders[64], want[160];
+
+	stage_enter();
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		snprintf(path, sizeof(path), "in/%s.png", classes[i]);
+		snprintf(orders, sizeof(orders), "fail %s", classes[i]);
+		obey(path, orders);
+	}
+	EXPECT_EQ(run("pixpool-obey resize -s 64 in -o out --report r").status, 1);
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		snprintf(want, sizeof(want),
+		         "{'input':'in/%s.png','status':'failed','class':'%s',"
+		         "'message':'obey: fail %s',",
+		         classes[i], classes[i], classes[i]);
+		EXPECT(strstr(records("r"), want), "%s", records("r"));
+	}
+	EXPECT(strstr(records("r"), "{'summary':{'inputs':13,'ok':0,'skipped':0,"
+	                            "'failed':13,'cancelled':0,"));
+	stage_leave();
+}
+
+TEST(records, come_line_by_line_while_the_batch_runs)
+{
+	struct command command;
+	const char *seen;
+
+	stage_enter();
+	obey("in/a.png", "size 2 2");
+	obey("in/b.png", "gate b");
+	command = begin("pixpool-obey resize -s 64 -j 1 in -o out --report r");
+	await_gate("b");
+	await_error(&command, "[1/2] in/a.png");
+	seen = scratch_text("r");
+	EXPECT(seen && strstr(seen, "{\"input\":\"in/a.png\"") == seen, "%s", seen);
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 0);
+	stage_leave();
+}
+
+TEST(records, as_json_progress_are_the_same_lines_on_standard_error)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	scratch_file("in/notes.txt", "no image");
+	ended = run("pixpool resize -s 64 in -o out -v --progress json");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.out, "");
+	EXPECT(strstr(records_in(ended.err), OK_OF("in/a.jpg", "out/a.jpg", "jpeg")));
+	EXPECT(strstr(records_in(ended.err), "{'ignored':'in/notes.txt'}\n"));
+	EXPECT(strstr(records_in(ended.err), "{'summary':{'inputs':1,'ok':1,"));
+	stage_leave();
+}
+
+TEST(records, quiet_leaves_nothing_but_failures_to_say)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	ended = run("pixpool resize -s 64 in -o out -Q");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+	ended = run("pixpool resize -s 64 in -o out -Q");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT_STR(ended.err, "in/a.jpg: failed: exists: publish: something has its "
+	                      "name already\n");
+	ended = run("pixpool resize -s 64 in -o out2 --progress none");
+	EXPECT_STR(plain(ended.err),
+	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
+	stage_leave();
+}

@@ -1,0 +1,292 @@
+/*
+ * Being told to stop. A worker at a gate is what runs at that moment; the others wait
+ * behind it, so what is finished and what is cancelled is the same on every run.
+ */
+#include "stage.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_QUEUED = 30 };
+
+/* One image done, one at its gate, the others queued. */
+static struct command begin_with_a_gate(const char *options)
+{
+	struct command command;
+	char path[32];
+
+	obey("in/a.png", "size 2 2");
+	obey("in/b.png", "gate b\nsize 2 2");
+	for (int i = 0; i < N_QUEUED; i++) {
+		snprintf(path, sizeof(path), "in/queued%02d.png", i);
+		obey(path, "size 2 2");
+	}
+	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r %s", options);
+	await_gate("b");
+	await_error(&command, "[1/32] in/a.png");
+	return command;
+}
+
+static void expect_summary(int ok, int failed, int cancelled, int status)
+{
+	const char *text = records("r");
+	char want[160], exits[32];
+
+	snprintf(want, sizeof(want),
+	         "\n{'summary':{'inputs':%d,'ok':%d,'skipped':0,'failed':%d,'cancelled':"
+	         "%d,",
+	         N_QUEUED + 2, ok, failed, cancelled);
+	snprintf(exits, sizeof(exits), "'exit':%d,", status);
+	EXPECT(strstr(text, want), "%s", text);
+	EXPECT(strstr(text, exits), "%s", text);
+}
+
+static void expect_drained(int number, const char *word)
+{
+	struct command command;
+	struct ended ended;
+	char says[128];
+
+	stage_enter();
+	command = begin_with_a_gate("");
+	kill(command.pid, number);
+	snprintf(says, sizeof(says), "%s: finishing what runs; once more kills it\n",
+	         word);
+	await_error(&command, says);
+	let_pass("in/b.png");
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 128 + number);
+	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\n");
+	expect_summary(2, 0, N_QUEUED, 128 + number);
+	EXPECT(strstr(ended.err, "32 images: 2 done, 30 cancelled in "), "%s", ended.err);
+	stage_leave();
+}
+
+TEST(signals, the_first_interrupt_lets_what_runs_finish)
+{
+	expect_drained(SIGINT, "interrupted");
+}
+
+TEST(signals, being_terminated_is_like_an_interrupt_with_its_own_status)
+{
+	expect_drained(SIGTERM, "terminated");
+}
+
+TEST(signals, being_hung_up_is_like_an_interrupt_with_its_own_status)
+{
+	expect_drained(SIGHUP, "hung up");
+}
+
+TEST(signals, the_second_interrupt_kills_what_runs)
+{
+	struct command command;
+	struct ended ended;
+
+	stage_enter();
+	command = begin_with_a_gate("");
+	kill(command.pid, SIGINT);
+	await_error(&command, "interrupted: ");
+	kill(command.pid, SIGINT);
+	await_error(&command, "killed\n");
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 128 + SIGINT);
+	EXPECT_STR(tree("out"), "a.png png 2x2\n");
+	expect_summary(1, 0, N_QUEUED + 1, 128 + SIGINT);
+	stage_leave();
+}
+
+TEST(signals, the_second_one_may_be_another_and_ends_a_worker_that_hangs)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.png", "gate a\nhang busy");
+	command = begin("pixpool-obey resize -s 8 in -o out --report r");
+	await_gate("a");
+	let_pass("in/a.png");
+	kill(command.pid, SIGINT);
+	await_error(&command, "interrupted: ");
+	kill(command.pid, SIGTERM);
+	EXPECT_EQ(end(&command).status, 128 + SIGINT);
+	EXPECT_STR(tree("out"), "");
+	stage_leave();
+}
+
+TEST(signals, a_worker_that_is_asked_to_end_is_a_crash_and_no_interrupt)
+{
+	struct command command;
+
+	stage_enter();
+	command = begin_with_a_gate("--retries 0");
+	kill(await_gate("b"), SIGTERM);
+	EXPECT_EQ(end(&command).status, 1);
+	expect_summary(N_QUEUED + 1, 1, 0, 1);
+	stage_leave();
+}
+
+TEST(signals, workers_leave_an_interrupt_to_the_main_process)
+{
+	struct command command;
+
+	stage_enter();
+	command = begin_with_a_gate("");
+	kill(await_gate("b"), SIGINT);
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 0);
+	expect_summary(N_QUEUED + 2, 0, 0, 0);
+	stage_leave();
+}
+
+TEST(signals, one_that_was_ignored_stays_ignored)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsize 2 2");
+	command = begin("sh -c 'trap \"\" HUP INT; exec pixpool-obey resize -s 8 in -o "
+	                "out --report r'");
+	await_gate("a");
+	kill(command.pid, SIGHUP);
+	kill(command.pid, SIGINT);
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 0);
+	EXPECT_STR(tree("out"), "a.png png 2x2\n");
+	stage_leave();
+}
+
+TEST(signals, an_interrupt_before_any_image_is_done_still_closes_the_report)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.png", "gate a\nfail io");
+	command = begin("pixpool-obey resize -s 8 in -o out --report r");
+	await_gate("a");
+	kill(command.pid, SIGINT);
+	await_error(&command, "interrupted: ");
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 130);
+	EXPECT(strstr(records("r"),
+	              "{'input':'in/a.png','status':'failed','class':'io',"));
+	EXPECT(strstr(records("r"), "{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1"
+	                            ",'cancelled':0,"));
+	stage_leave();
+}
+
+/* Blocked when it comes, and so there already when the batch begins. */
+TEST(signals, an_interrupt_before_the_plan_is_made_writes_nothing)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("env --block-signal=INT sh -c 'kill -INT $$; "
+	              "exec pixpool resize -s 8 in -o out --report r'")
+	                  .status,
+	          130);
+	EXPECT_STR(tree("."), ".tmp/\nin/\nin/a.jpg jpeg 640x427\nr unknown\n");
+	EXPECT(strstr(records("r"), "'ok':0,'skipped':0,'failed':0,'cancelled':"));
+	EXPECT(strstr(records("r"), "'exit':130,"));
+	stage_leave();
+}
+
+/* ---- standing still ---- */
+
+static void stop_it(pid_t pid, void *data)
+{
+	(void)data;
+	kill(pid, SIGSTOP);
+}
+
+TEST(signals, a_batch_that_is_stopped_and_continued_goes_on)
+{
+	struct command command;
+
+	stage_enter();
+	command = begin_with_a_gate("");
+	kill(command.pid, SIGSTOP);
+	await_state(command.pid, "T");
+	let_pass("in/b.png");
+	kill(command.pid, SIGCONT);
+	EXPECT_EQ(end(&command).status, 0);
+	expect_summary(N_QUEUED + 2, 0, 0, 0);
+	stage_leave();
+}
+
+/* A container that is paused, or a machine that sleeps: all of them stand still. The
+ * deadline passes meanwhile; nothing else hangs on how long it was. */
+TEST(signals, time_spent_standing_still_is_not_the_images)
+{
+	struct command command;
+
+	stage_enter();
+	command = begin_with_a_gate("--timeout 2");
+	each_process(stop_it, NULL);
+	await_state(command.pid, "T");
+	poll(NULL, 0, 2500);
+	let_pass("in/b.png");
+	kill(await_gate("b"), SIGCONT);
+	kill(await_process("pxp-nursery"), SIGCONT);
+	kill(await_process("pxp-zygote"), SIGCONT);
+	kill(command.pid, SIGCONT);
+	EXPECT_EQ(end(&command).status, 0);
+	expect_summary(N_QUEUED + 2, 0, 0, 0);
+	stage_leave();
+}
+
+TEST(signals, a_stop_from_the_terminal_stops_workers_too_and_all_go_on)
+{
+	struct command command;
+	pid_t worker;
+
+	stage_enter();
+	command = begin_with_a_gate("--timeout 2");
+	worker = await_gate("b");
+	kill(command.pid, SIGTSTP);
+	await_state(command.pid, "T");
+	await_state(worker, "T");
+	poll(NULL, 0, 2500); /* longer than the deadline */
+	let_pass("in/b.png");
+	kill(command.pid, SIGCONT);
+	EXPECT_EQ(end(&command).status, 0);
+	expect_summary(N_QUEUED + 2, 0, 0, 0);
+	stage_leave();
+}
+
+TEST(signals, it_can_be_stopped_again_and_then_interrupted)
+{
+	struct command command;
+	pid_t worker;
+
+	stage_enter();
+	command = begin_with_a_gate("");
+	worker = await_gate("b");
+	for (int i = 0; i < 3; i++) {
+		kill(command.pid, SIGTSTP);
+		await_state(command.pid, "T");
+		await_state(worker, "T");
+		kill(command.pid, SIGCONT);
+		await_state(command.pid, "SRD");
+		await_state(worker, "SRD");
+	}
+	kill(command.pid, SIGINT);
+	await_error(&command, "interrupted: ");
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 130);
+	stage_leave();
+}
+
+TEST(signals, one_that_is_killed_while_stopped_leaves_nothing)
+{
+	struct command command;
+
+	stage_enter();
+	command = begin_with_a_gate("");
+	kill(command.pid, SIGTSTP);
+	await_state(command.pid, "T");
+	await_state(await_gate("b"), "T");
+	kill(command.pid, SIGKILL);
+	EXPECT_EQ(end(&command).status, 128 + SIGKILL);
+	stage_leave();
+}

@@ -1,0 +1,286 @@
+/*
+ * A terminal of our own: what it would show, at any width, and in what state it is left.
+ * It has 20 columns, is resized, and gets its Ctrl-C as a key.
+ */
+#include "stage.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { SCREEN_BYTES = 256 * 1024 };
+
+struct terminal {
+	int keyboard, tty;
+	struct termios before;
+	char shown[SCREEN_BYTES]; /* all that came */
+	size_t n;
+};
+
+static struct terminal terminal;
+
+static void terminal_close(void)
+{
+	fd_close(&terminal.tty);
+	fd_close(&terminal.keyboard);
+}
+
+/* Take what is there, waiting a moment for it. */
+static void terminal_read(int wait_ms)
+{
+	struct pollfd ready = {.fd = terminal.keyboard, .events = POLLIN};
+	ssize_t n;
+
+	while (poll(&ready, 1, wait_ms) > 0 && terminal.n < SCREEN_BYTES - 1) {
+		n = read(terminal.keyboard, terminal.shown + terminal.n,
+		         SCREEN_BYTES - 1 - terminal.n);
+		if (n <= 0)
+			break;
+		terminal.n += (size_t)n;
+		terminal.shown[terminal.n] = 0;
+		wait_ms = 0;
+	}
+}
+
+static void set_width(unsigned short width)
+{
+	const struct winsize size = {.ws_row = 24, .ws_col = width};
+
+	REQUIRE(ioctl(terminal.keyboard, TIOCSWINSZ, &size) == 0);
+	terminal_read(0); /* what was painted before */
+}
+
+static void terminal_open(unsigned short width)
+{
+	memset(&terminal, 0, sizeof(terminal));
+	terminal.keyboard = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	REQUIRE(terminal.keyboard >= 0 && grantpt(terminal.keyboard) == 0 &&
+	        unlockpt(terminal.keyboard) == 0);
+	terminal.tty = open(ptsname(terminal.keyboard), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	REQUIRE(terminal.tty >= 0);
+	REQUIRE(tcgetattr(terminal.tty, &terminal.before) == 0);
+	set_width(width);
+}
+
+/* Until text was shown behind the byte at from. Where it stands. */
+static size_t await_shown(size_t from, const char *text)
+{
+	int64_t deadline_ns = clock_deadline_ns(clock_now_ns(), COMMAND_SECONDS * 1000);
+	const char *found = NULL;
+
+	while (!found && clock_now_ns() < deadline_ns) {
+		terminal_read(50);
+		found = strstr(terminal.shown + from, text);
+	}
+	REQUIRE(found, "never shown: %s, but: %s", text, terminal.shown + from);
+	return (size_t)(found - terminal.shown);
+}
+
+/* Until the bar was painted so often behind the byte at from. Behind the last of them. After
+ * a resize the first may be of the old width yet, and the one before it half read. */
+static size_t await_paints(size_t from, int n)
+{
+	static const char end_of_paint[] = "\033[K";
+
+	for (; n > 0; n--)
+		from = await_shown(from, end_of_paint) + sizeof(end_of_paint) - 1;
+	return from;
+}
+
+/* The rightmost column that was written to from one byte to another, 1 the first; codes
+ * that are none of those that we use fail the test. */
+static unsigned widest(size_t from, size_t to)
+{
+	unsigned column = 0, most = 0;
+
+	for (size_t i = from; i < to; i++) {
+		unsigned char c = (unsigned char)terminal.shown[i];
+
+		if (c == '\033') {
+			EXPECT(strncmp(terminal.shown + i, "\033[K", 3) == 0,
+			       "an escape that is not known");
+			i += 2;
+		} else if (c == '\r' || c == '\n') {
+			column = 0;
+		} else if ((c & 0xc0) != 0x80) { /* the first byte of a character */
+			column++;
+		}
+		if (column > most)
+			most = column;
+	}
+	return most;
+}
+
+/* Back as it was: the modes, and the cursor at the beginning of an empty line. */
+static void expect_sane(void)
+{
+	struct termios after;
+
+	terminal_read(0);
+	REQUIRE(tcgetattr(terminal.tty, &after) == 0);
+	EXPECT(after.c_iflag == terminal.before.c_iflag &&
+	       after.c_oflag == terminal.before.c_oflag &&
+	       after.c_lflag == terminal.before.c_lflag);
+	EXPECT(terminal.n > 0 && terminal.shown[terminal.n - 1] == '\n');
+}
+
+static void make_pictures(void)
+{
+	char path[32];
+
+	obey("in/a.png", "gate a");
+	for (int i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path), "in/b%d.png", i);
+		obey(path, "size 2 2");
+	}
+}
+
+static const char bar_line[] = "pixpool-obey resize -s 8 -j 1 in -o out --report r";
+
+TEST(terminal, the_bar_fits_twenty_columns_and_follows_a_resize)
+{
+	struct command command;
+	size_t resized, last;
+
+	stage_enter();
+	make_pictures();
+	terminal_open(20);
+	command = begin_on_terminal(terminal.tty, bar_line);
+	await_gate("a");
+	last = await_paints(await_shown(0, "0/9"), 2);
+	EXPECT(widest(0, last) <= 19, "%u columns", widest(0, last));
+
+	set_width(60); /* the kernel tells it with SIGWINCH */
+	resized = await_paints(terminal.n, 2);
+	last = await_paints(resized, 2);
+	EXPECT(widest(resized, last) > 20 && widest(resized, last) <= 59, "%u columns",
+	       widest(resized, last));
+
+	set_width(12);
+	resized = await_paints(terminal.n, 2);
+	last = await_paints(resized, 2);
+	EXPECT(widest(resized, last) <= 11, "%u columns", widest(resized, last));
+
+	let_pass("in/a.png");
+	last = await_shown(last, "9 images: 9 done");
+	EXPECT_EQ(end(&command).status, 0);
+	expect_sane();
+	terminal_close();
+	stage_leave();
+}
+
+TEST(terminal, ctrl_c_as_a_key_lets_what_runs_finish_and_leaves_it_sane)
+{
+	struct command command;
+
+	stage_enter();
+	make_pictures();
+	terminal_open(80);
+	command = begin_on_terminal(terminal.tty, bar_line);
+	await_gate("a");
+	await_shown(0, "0/9");
+	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
+	await_shown(0, "interrupted: finishing what runs; once more kills it\r\n");
+	let_pass("in/a.png");
+	await_shown(0, "9 images: 1 done, 8 cancelled in ");
+	EXPECT_EQ(end(&command).status, 130);
+	EXPECT_STR(tree("out"), "a.png png 32x24\n");
+	EXPECT(widest(0, terminal.n) <= 80);
+	expect_sane();
+	terminal_close();
+	stage_leave();
+}
+
+TEST(terminal, ctrl_c_twice_kills_and_leaves_it_sane)
+{
+	struct command command;
+
+	stage_enter();
+	make_pictures();
+	terminal_open(80);
+	command = begin_on_terminal(terminal.tty, bar_line);
+	await_gate("a");
+	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
+	await_shown(0, "interrupted: ");
+	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
+	await_shown(0, "9 images: 0 done, 9 cancelled in ");
+	EXPECT_EQ(end(&command).status, 130);
+	EXPECT_STR(tree("out"), "");
+	expect_sane();
+	terminal_close();
+	stage_leave();
+}
+
+TEST(terminal, failures_stand_above_the_bar_and_again_in_the_summary)
+{
+	struct command command;
+	size_t above;
+
+	stage_enter();
+	make_pictures();
+	obey("in/0.png", "fail bad-image");
+	terminal_open(80);
+	command = begin_on_terminal(terminal.tty, bar_line);
+	await_gate("a");
+	above = await_shown(0, "in/0.png: failed: bad-image: obey: fail bad-image\r\n");
+	await_shown(above, "1 failed");
+	let_pass("in/a.png");
+	above = await_shown(above, "10 images: 9 done, 1 failed in ");
+	await_shown(above, "failed:\r\n  in/0.png: bad-image: obey: fail bad-image\r\n");
+	EXPECT(!strstr(terminal.shown, "in/b0.png"),
+	       "done ones have no line of their own");
+	EXPECT_EQ(end(&command).status, 1);
+	expect_sane();
+	terminal_close();
+	stage_leave();
+}
+
+TEST(terminal, one_that_goes_away_hangs_the_batch_up)
+{
+	struct command command;
+
+	stage_enter();
+	make_pictures();
+	terminal_open(80);
+	command = begin_on_terminal(terminal.tty, bar_line);
+	await_gate("a");
+	await_shown(0, "0/9");
+	terminal_close();
+	/* It cannot say when it has noticed, so how many came out is not known. */
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 129);
+	EXPECT(strstr(records("r"), "{'summary':{'inputs':9,'ok':"));
+	EXPECT(strstr(records("r"), "'failed':0,"));
+	EXPECT(strstr(records("r"), "'exit':129,"));
+	stage_leave();
+}
+
+TEST(terminal, a_dumb_one_gets_plain_lines)
+{
+	struct command command;
+
+	stage_enter();
+	make_pictures();
+	let_pass("in/a.png");
+	terminal_open(80);
+	command = begin_on_terminal(terminal.tty,
+	                            "env TERM=dumb pixpool-obey resize -s 8 "
+	                            "-j 1 in -o out");
+	await_shown(0, "[9/9] in/b7.png -> out/b7.png (2x2, ");
+	await_shown(0, "9 images: 9 done in ");
+	EXPECT_EQ(end(&command).status, 0);
+	EXPECT(!strchr(terminal.shown, '\033'));
+	expect_sane();
+	terminal_close();
+	stage_leave();
+}

@@ -1,0 +1,392 @@
+/* The words of the command: what is refused and how, and what help says. */
+#include "stage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct refusal {
+	const char *line, *says;
+};
+
+/* Each is status 2, on standard error alone, with the way to the help. */
+static void expect_refused(const struct refusal *refusals, size_t n)
+{
+	char want[1024];
+
+	for (size_t i = 0; i < n; i++) {
+		struct ended ended = run("%s", refusals[i].line);
+
+		snprintf(want, sizeof(want), "pixpool: %s\nTry 'pixpool -h'.\n",
+		         refusals[i].says);
+		EXPECT_EQ(ended.status, 2);
+		EXPECT_STR(ended.err, want);
+		EXPECT_STR(ended.out, "");
+	}
+}
+
+#define EXPECT_REFUSED(refusals)                                                         \
+	expect_refused(refusals, sizeof(refusals) / sizeof((refusals)[0]))
+
+TEST(words, a_wrong_command_is_refused_and_the_right_one_suggested)
+{
+	static const struct refusal refusals[] = {
+		{"pixpool", "no command"},
+		{"pixpool --", "no command"},
+		{"pixpool resise -s 32 in -o out",
+	         "unknown command 'resise'; did you mean 'resize'?"},
+		{"pixpool thumbs in -o out",
+	         "unknown command 'thumbs'; did you mean 'thumb'?"},
+		{"pixpool inof", "unknown command 'inof'; did you mean 'info'?"},
+		{"pixpool frobnicate", "unknown command 'frobnicate'"},
+		{"pixpool res -s 32 in -o out", "unknown command 'res'"},
+	};
+
+	stage_enter();
+	EXPECT_REFUSED(refusals);
+	stage_leave();
+}
+
+TEST(words, a_wrong_option_is_refused_and_the_right_one_suggested)
+{
+	static const struct refusal refusals[] = {
+		{"pixpool resize --sizee 32 in -o out",
+	         "unknown option '--sizee'; did you mean '--size'?"},
+		{"pixpool resize --sizee=32 in -o out",
+	         "unknown option '--sizee'; did you mean '--size'?"},
+		{"pixpool resize --formt png in -o out",
+	         "unknown option '--formt'; did you mean '--format'?"},
+		{"pixpool resize -x in -o out", "unknown option '-x'"},
+		{"pixpool resize -vx in -o out", "unknown option '-x'"},
+		{"pixpool resize --frobnicate in -o out",
+	         "unknown option '--frobnicate'"},
+		{"pixpool --help=all", "--help takes no value"},
+		{"pixpool resize -s 32 --verbose=1 in -o out",
+	         "--verbose takes no value"},
+	};
+
+	stage_enter();
+	EXPECT_REFUSED(refusals);
+	stage_leave();
+}
+
+TEST(words, an_option_is_never_abbreviated)
+{
+	static const struct refusal refusals[] = {
+		{"pixpool resize --siz 32 in -o out",
+	         "unknown option '--siz'; did you mean '--size'?"},
+		{"pixpool resize --siz=32 in -o out",
+	         "unknown option '--siz'; did you mean '--size'?"},
+		{"pixpool resize --qual 32 in -o out",
+	         "unknown option '--qual'"}, /* too far from any */
+		{"pixpool resize --re 1 in -o out", "unknown option '--re'"},
+		{"pixpool --hel", "unknown option '--hel'; did you mean '--help'?"},
+		{"pixpool --version --verbos",
+	         "unknown option '--verbos'; did you mean '--verbose'?"},
+	};
+
+	stage_enter();
+	EXPECT_REFUSED(refusals);
+	stage_leave();
+}
+
+TEST(words, an_option_without_its_value_is_refused)
+{
+	static const struct refusal refusals[] = {
+		{"pixpool resize in -o out -s", "-s needs a value: GEOM"},
+		{"pixpool resize in -o out --size", "--size needs a value: GEOM"},
+		{"pixpool resize in -s 32 -vo", "-o needs a value: DIR"},
+		{"pixpool resize in -s 32 -o out --retries",
+	         "--retries needs a value: N"},
+	};
+
+	stage_enter();
+	EXPECT_REFUSED(refusals);
+	stage_leave();
+}
+
+TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
+{
+	static const struct refusal refusals[] = {
+		{"pixpool thumb in -o out -q 0",
+	         "--quality: '0' is not a whole number from 1 to 100"},
+		{"pixpool thumb in -o out --quality=101",
+	         "--quality: '101' is not a whole number from 1 to 100"},
+		{"pixpool thumb in -o out -q 80%",
+	         "--quality: '80%' is not a whole number from 1 to 100"},
+		{"pixpool thumb in -o out -q +8",
+	         "--quality: '+8' is not a whole number from 1 to 100"},
+		{"pixpool thumb in -o out -q 99999999999999999999",
+	         "--quality: '99999999999999999999' is not a whole number from 1 to 100"},
+		{"pixpool thumb in -o out -j 0",
+	         "--jobs: '0' is not a whole number from 1 to 1024"},
+		{"pixpool thumb in -o out --jobs=two",
+	         "--jobs: 'two' is not a whole number from 1 to 1024"},
+		{"pixpool thumb in -o out --retries -1",
+	         "--retries: '-1' is not a whole number from 0 to 100"},
+		{"pixpool thumb in -o out --timeout 0",
+	         "--timeout: '0' is not a number of seconds from 0.001 to 1000000"},
+		{"pixpool thumb in -o out --timeout nan",
+	         "--timeout: 'nan' is not a number of seconds from 0.001 to 1000000"},
+		{"pixpool thumb in -o out --timeout 1e9",
+	         "--timeout: '1e9' is not a number of seconds from 0.001 to 1000000"},
+		{"pixpool thumb in -o out --timeout 1s",
+	         "--timeout: '1s' is not a number of seconds from 0.001 to 1000000"},
+		{"pixpool thumb in -o out --timeout ''",
+	         "--timeout: '' is not a number of seconds from 0.001 to 1000000"},
+		{"pixpool thumb in -o out --overwrite skpi",
+	         "--overwrite: 'skpi' is not one of skip, always; did you mean 'skip'?"},
+		{"pixpool thumb in -o out --engine jpeg",
+	         "--engine: 'jpeg' is not one of auto, vips, stb"},
+		{"pixpool thumb in -o out --progress=jsn",
+	         "--progress: 'jsn' is not one of auto, bar, plain, json, none; "
+	         "did you mean 'json'?"},
+		{"pixpool thumb in -o out -f wepb",
+	         "--format: 'wepb' is not one of jpg, png, webp, avif, heic, jxl, "
+	         "tiff, gif, bmp, tga, same; did you mean 'webp'?"},
+		{"pixpool thumb in -o out -f svg",
+	         "--format: 'svg' is not one of jpg, png, webp, avif, heic, jxl, "
+	         "tiff, gif, bmp, tga, same"},
+		{"pixpool thumb in -o out --report ''",
+	         "--report: needs the name of a file, or '-'"},
+	};
+
+	stage_enter();
+	EXPECT_REFUSED(refusals);
+	stage_leave();
+}
+
+TEST(words, a_size_is_N_WxH_Wx_or_xH)
+{
+	static const char *const wrong[] = {"0",     "x",    "",     "32x32x32",   "-5",
+	                                    "32y32", "32%",  "1e3",  "0x32",       "32x0",
+	                                    "3 2",   "32 x", "0x20", "99999999999"};
+	static const char *const right[] = {"32", "32x16", "32x", "x32"};
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct ended ended = run("pixpool resize in -o out -s '%s'", wrong[i]);
+
+		EXPECT_EQ(ended.status, 2);
+		EXPECT(strncmp(ended.err, "pixpool: --size: ", 17) == 0, "%s: %s",
+		       wrong[i], ended.err);
+	}
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+		EXPECT_EQ(run("pixpool resize in -o out%zu -s %s", i, right[i]).status,
+		          0);
+	EXPECT_STR(tree("out0"), "a.jpg jpeg 32x21\n");
+	EXPECT_STR(tree("out1"), "a.jpg jpeg 24x16\n");
+	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\n");
+	EXPECT_STR(tree("out3"), "a.jpg jpeg 48x32\n");
+	stage_leave();
+}
+
+TEST(words, what_is_missing_is_named)
+{
+	static const struct refusal refusals[] = {
+		{"pixpool resize in -o out", "resize needs a size: -s GEOM"},
+		{"pixpool resize -s 32 in", "where to? -o DIR is missing"},
+		{"pixpool thumb in", "where to? -o DIR is missing"},
+		{"pixpool thumb -o out", "no INPUT: name files or folders"},
+		{"pixpool info in", "info takes no INPUT"},
+	};
+
+	stage_enter();
+	EXPECT_REFUSED(refusals);
+	stage_leave();
+}
+
+TEST(words, an_output_that_looks_like_a_file_is_refused_with_a_hint)
+{
+	static const struct refusal refusals[] = {
+		{"pixpool thumb in -o out.jpg",
+	         "--output: 'out.jpg' looks like a file: -o takes a folder, and -f the "
+	         "format"},
+		{"pixpool thumb in -o tn_%s.jpg",
+	         "--output: 'tn_%s.jpg': -o takes a folder; names below it are those of "
+	         "the inputs"},
+		{"pixpool thumb in -o ''", "--output: needs the name of a folder"},
+	};
+
+	stage_enter();
+	EXPECT_REFUSED(refusals);
+	scratch_folder("album.jpg"); /* a folder may be called so */
+	sample("lake.jpg", "a.jpg");
+	EXPECT_EQ(run("pixpool thumb a.jpg -o album.jpg").status, 0);
+	EXPECT_STR(tree("album.jpg"), "a.jpg jpeg 256x171\n");
+	stage_leave();
+}
+
+TEST(words, every_option_has_its_forms)
+{
+	static const char *const lines[] = {
+		"pixpool resize -s 32 -o out -f png -q 80 -j 1 -v -Q a.jpg",
+		"pixpool resize -s32 -oout -fpng -q80 -j1 -vQ a.jpg",
+		"pixpool resize --size 32 --output out --format png --quality 80 --jobs 1 "
+		"--verbose --quiet a.jpg",
+		"pixpool resize --size=32 --output=out --format=png --quality=80 --jobs=1 "
+		"a.jpg",
+		"pixpool resize -s 32 -o out -f png --timeout 9.5 --retries 0 "
+		"--overwrite always --engine stb --progress none --report r a.jpg",
+		"pixpool resize -s 32 -o out -f png --timeout=9.5 --retries=0 "
+		"--overwrite=skip --engine=auto --progress=plain --report=r a.jpg",
+		"pixpool resize -s 8 -s 32 -o nowhere -o out -f jpg -f PNG -j auto a.jpg",
+		"pixpool resize -s 32 -o out -f png -- a.jpg",
+	};
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		EXPECT_EQ(run("%s", lines[i]).status, 0);
+		EXPECT_STR(tree("out"), "a.png png 32x21\n");
+		EXPECT_EQ(run("rm -rf out").status, 0);
+	}
+	stage_leave();
+}
+
+TEST(words, options_stand_anywhere_up_to_two_dashes)
+{
+	static const char *const lines[] = {
+		"pixpool -s 32 resize a.jpg -o out",
+		"pixpool resize a.jpg -o out -s 32",
+		"pixpool -o out -s 32 resize -- a.jpg",
+		"POSIXLY_CORRECT=1 pixpool resize a.jpg -o out -s 32",
+	};
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	sample("lake.jpg", "-s.jpg");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		EXPECT_EQ(run("%s", lines[i]).status, 0);
+		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+		EXPECT_EQ(run("rm -rf out").status, 0);
+	}
+	EXPECT_EQ(run("pixpool resize -s 32 -o out -- -s.jpg").status, 0);
+	EXPECT_STR(tree("out"), "-s.jpg jpeg 32x21\n");
+	stage_leave();
+}
+
+TEST(words, help_is_data_and_goes_to_standard_output)
+{
+	struct ended ended;
+	int n_lines = 0, n_examples = 0;
+
+	stage_enter();
+	ended = run("pixpool -h");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+	for (const char *c = ended.out; *c; c++)
+		n_lines += *c == '\n';
+	EXPECT(n_lines <= 24, "the short help is %d lines, more than one screen",
+	       n_lines);
+	for (const char *c = ended.out; (c = strstr(c, "\n    pixpool ")); c++)
+		n_examples++;
+	EXPECT_EQ(n_examples, 1 + 5); /* the usage line, and five examples */
+
+	ended = run("pixpool --help");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+	for (const char *const *word = (const char *const[]){"-s, --size",
+	                                                     "-o, --output",
+	                                                     "-f, --format",
+	                                                     "-q, --quality",
+	                                                     "-j, --jobs",
+	                                                     "--timeout",
+	                                                     "--retries",
+	                                                     "--overwrite",
+	                                                     "--engine",
+	                                                     "--progress",
+	                                                     "--report",
+	                                                     "-v, --verbose",
+	                                                     "-Q, --quiet",
+	                                                     "-h",
+	                                                     "--help",
+	                                                     "--version",
+	                                                     "resize",
+	                                                     "thumb",
+	                                                     "info",
+	                                                     "129, 130, 143",
+	                                                     NULL};
+	     *word; word++)
+		EXPECT(strstr(ended.out, *word), "--help says nothing of %s", *word);
+	for (const char *c = ended.out; *c; c += strcspn(c, "\n") + 1)
+		EXPECT(strcspn(c, "\n") <= 100, "a long line in --help: %.100s", c);
+
+	EXPECT_EQ(run("pixpool resize -h").status, 0);
+	EXPECT_EQ(run("pixpool resize in --help").status, 0);
+	stage_leave();
+}
+
+TEST(words, versions_are_those_of_program_and_libraries)
+{
+	struct ended ended;
+
+	stage_enter();
+	ended = run("pixpool --version");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+	EXPECT(strncmp(ended.out, "pixpool " PIXPOOL_VERSION "\n",
+	               sizeof("pixpool " PIXPOOL_VERSION)) == 0);
+#ifdef PIXPOOL_VIPS
+	EXPECT(strstr(ended.out, "\nlibvips 8."));
+#endif
+	EXPECT(strstr(ended.out, "\nstb_image"));
+	stage_leave();
+}
+
+TEST(words, help_that_cannot_be_written_is_a_failure)
+{
+	struct ended ended;
+
+	stage_enter();
+	ended = run("pixpool --help > /dev/full");
+	EXPECT_EQ(ended.status, 4);
+	EXPECT_STR(ended.err, "pixpool: standard output: No space left on device\n");
+	EXPECT_EQ(run("pixpool --help >&-").status, 4);
+	EXPECT_EQ(run("pixpool --help | true").status, 0);
+	stage_leave();
+}
+
+/* The column "written by" of info, for a format. */
+static bool info_says_written(const char *info, const char *format)
+{
+	char line[64], by[2] = "";
+	const char *found;
+
+	snprintf(line, sizeof(line), "\n    %-8s ", format);
+	found = strstr(info, line);
+	REQUIRE(found != NULL);
+	snprintf(by, sizeof(by), "%s", found + 1 + 4 + 9 + 13);
+	return by[0] != '-';
+}
+
+/* jp2 and pnm are written for inputs of these formats, but -f does not take them yet. */
+TEST(words, what_info_says_is_written_is_written_and_nothing_else)
+{
+	static const char *const formats[] = {"jpeg", "png",  "webp", "gif", "tiff",
+	                                      "avif", "heic", "jxl",  "bmp", "tga"};
+	static char info[16 * 1024];
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	ended = run("pixpool info");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+	snprintf(info, sizeof(info), "%s", ended.out);
+	EXPECT(info_says_written(info, "jpeg"));
+	EXPECT(info_says_written(info, "png"));
+	EXPECT(!info_says_written(info, "svg"));
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		bool can = info_says_written(info, formats[i]);
+
+		ended = run("pixpool resize -s 32 a.jpg -o out -f %s --report r",
+		            formats[i]);
+		EXPECT_EQ(ended.status, can ? 0 : 1);
+		EXPECT(can || strstr(records("r"), "'class':'unsupported'"), "%s",
+		       ended.err);
+	}
+	stage_leave();
+}

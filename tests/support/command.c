@@ -1,0 +1,309 @@
+#include "support/command.h"
+
+#include "support/test.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TEXT_BYTES = 512 * 1024, LINE_BYTES = 4096, MAX_PROCESSES = 512 };
+
+static char path[LINE_BYTES];
+
+void command_programs(const char *folder)
+{
+	const char *old = getenv("PATH");
+
+	snprintf(path, sizeof(path), "PATH=%s:%s", folder, old ? old : "/usr/bin:/bin");
+	REQUIRE(putenv(path) == 0);
+	REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+}
+
+/* ---- processes ---- */
+
+struct processes {
+	pid_t at[MAX_PROCESSES];
+	size_t n;
+};
+
+static void add_children_of(struct processes *found, pid_t pid);
+
+static void add_children_of_thread(struct processes *found, pid_t pid, const char *thread)
+{
+	char name[64];
+	FILE *file;
+	int child;
+
+	snprintf(name, sizeof(name), "/proc/%d/task/%.16s/children", (int)pid, thread);
+	file = fopen(name, "re");
+	while (file && fscanf(file, "%d", &child) == 1 && found->n < MAX_PROCESSES) {
+		found->at[found->n++] = child;
+		add_children_of(found, child);
+	}
+	if (file)
+		fclose(file);
+}
+
+static void add_children_of(struct processes *found, pid_t pid)
+{
+	char name[64];
+	DIR *threads;
+
+	snprintf(name, sizeof(name), "/proc/%d/task", (int)pid);
+	threads = opendir(name);
+	for (struct dirent *entry; threads && (entry = readdir(threads));) {
+		if (entry->d_name[0] != '.')
+			add_children_of_thread(found, pid, entry->d_name);
+	}
+	if (threads)
+		closedir(threads);
+}
+
+void each_process(void (*visit)(pid_t pid, void *data), void *data)
+{
+	struct processes found = {.n = 0};
+
+	add_children_of(&found, getpid());
+	for (size_t i = 0; i < found.n; i++)
+		visit(found.at[i], data);
+}
+
+/* The word of /proc/PID/stat in parentheses, and the state behind it. */
+static bool read_stat(pid_t pid, char name[32], char *ret_state)
+{
+	char file[32], text[256] = "", *begin, *end;
+	int fd;
+
+	snprintf(file, sizeof(file), "/proc/%d/stat", (int)pid);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	(void)!read(fd, text, sizeof(text) - 1);
+	fd_close(&fd);
+	begin = strchr(text, '(');
+	end = strrchr(text, ')');
+	if (!begin || !end || end[1] != ' ')
+		return false;
+	snprintf(name, 32, "%.*s", (int)(end - begin - 1), begin + 1);
+	*ret_state = end[2];
+	return true;
+}
+
+struct sought {
+	const char *name;
+	pid_t pid;
+	unsigned n;
+};
+
+static void compare_name(pid_t pid, void *data)
+{
+	struct sought *sought = data;
+	char name[32], state;
+
+	if (!read_stat(pid, name, &state) || state == 'Z' ||
+	    (sought->name && strcmp(sought->name, name) != 0))
+		return;
+	sought->pid = pid;
+	sought->n++;
+}
+
+unsigned count_processes(const char *name)
+{
+	struct sought sought = {.name = name};
+
+	each_process(compare_name, &sought);
+	return sought.n;
+}
+
+static int64_t deadline_of(int seconds)
+{
+	return clock_deadline_ns(clock_now_ns(), seconds * 1000);
+}
+
+static bool pause_until(int64_t deadline_ns)
+{
+	poll(NULL, 0, 2);
+	return clock_now_ns() < deadline_ns;
+}
+
+pid_t await_process(const char *name)
+{
+	struct sought sought = {.name = name};
+	int64_t deadline_ns = deadline_of(COMMAND_SECONDS);
+
+	do
+		each_process(compare_name, &sought);
+	while (sought.n == 0 && pause_until(deadline_ns));
+	REQUIRE(sought.n > 0, "no process called %s came", name);
+	return sought.pid;
+}
+
+void await_state(pid_t pid, const char *states)
+{
+	int64_t deadline_ns = deadline_of(COMMAND_SECONDS);
+	char name[32], state = '?';
+
+	while (read_stat(pid, name, &state) && !strchr(states, state) &&
+	       pause_until(deadline_ns))
+		;
+	REQUIRE(strchr(states, state), "a process is in state %c", state);
+}
+
+static void kill_it(pid_t pid, void *data)
+{
+	(void)data;
+	kill(pid, SIGKILL);
+}
+
+/* Reap what came to us; true when there is no process of ours any more. */
+static bool all_gone(int seconds)
+{
+	int64_t deadline_ns = deadline_of(seconds);
+
+	do {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (count_processes(NULL) == 0)
+			return true;
+	} while (pause_until(deadline_ns));
+	return false;
+}
+
+/* ---- commands ---- */
+
+static struct command start(const char *line, int tty)
+{
+	char *const words[] = {"sh", "-c", (char *)line, NULL};
+	struct command command = {
+		.out = memfd_create("out", MFD_CLOEXEC),
+		.err = memfd_create("err", MFD_CLOEXEC),
+	};
+	sigset_t none;
+
+	REQUIRE(path[0] && command.out >= 0 && command.err >= 0);
+	command.pid = fork();
+	REQUIRE(command.pid >= 0);
+	if (command.pid > 0)
+		return command;
+
+	/* As from a shell with job control: nothing blocked, nothing ignored, a group of its
+	 * own in our session (as an orphan it could not be stopped), or with a terminal. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	if (tty < 0)
+		setpgid(0, 0);
+	else if (setsid() < 0 || ioctl(tty, TIOCSCTTY, 0) != 0)
+		_exit(126);
+	dup2(tty >= 0 ? tty : open("/dev/null", O_RDONLY), 0);
+	dup2(tty >= 0 ? tty : command.out, 1);
+	dup2(tty >= 0 ? tty : command.err, 2);
+	close_range(3, ~0U, 0);
+	execv("/bin/sh", words);
+	_exit(127);
+}
+
+struct command begin(const char *line, ...)
+{
+	char text[LINE_BYTES] = "exec ";
+	va_list args;
+
+	va_start(args, line);
+	vsnprintf(text + 5, sizeof(text) - 5, line, args);
+	va_end(args);
+	return start(text, -1);
+}
+
+struct command begin_on_terminal(int tty, const char *line)
+{
+	char text[LINE_BYTES];
+
+	snprintf(text, sizeof(text), "exec %s", line);
+	return start(text, tty);
+}
+
+static const char *text_of(int fd, char *text)
+{
+	ssize_t n = fd_pread_full(fd, text, TEXT_BYTES - 1, 0);
+
+	REQUIRE(n >= 0 && n < TEXT_BYTES - 1, "more text than a test can hold");
+	text[n] = 0;
+	return text;
+}
+
+static int wait_for(pid_t pid)
+{
+	struct pollfd over = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	int n_ready, status;
+
+	REQUIRE(over.fd >= 0);
+	n_ready = poll(&over, 1, COMMAND_SECONDS * 1000);
+	fd_close(&over.fd);
+	EXPECT(n_ready > 0, "the command hangs");
+	if (n_ready <= 0) {
+		each_process(kill_it, NULL);
+		waitpid(pid, &status, 0);
+		return COMMAND_HUNG;
+	}
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+struct ended end(struct command *command)
+{
+	static char out[TEXT_BYTES], err[TEXT_BYTES];
+	struct ended ended = {.status = wait_for(command->pid)};
+	bool is_alone = all_gone(10);
+
+	EXPECT(is_alone, "the command left a process behind");
+	if (!is_alone) {
+		each_process(kill_it, NULL);
+		all_gone(10);
+	}
+	ended.out = text_of(command->out, out);
+	ended.err = text_of(command->err, err);
+	fd_close(&command->out);
+	fd_close(&command->err);
+	return ended;
+}
+
+struct ended run(const char *line, ...)
+{
+	char text[LINE_BYTES];
+	struct command command;
+	va_list args;
+
+	va_start(args, line);
+	vsnprintf(text, sizeof(text), line, args);
+	va_end(args);
+	command = start(text, -1);
+	return end(&command);
+}
+
+const char *await_error(const struct command *command, const char *text)
+{
+	static char err[TEXT_BYTES];
+	int64_t deadline_ns = deadline_of(COMMAND_SECONDS);
+
+	do
+		text_of(command->err, err);
+	while (text && !strstr(err, text) && pause_until(deadline_ns));
+	REQUIRE(!text || strstr(err, text), "it never says %s", text);
+	return err;
+}
