@@ -257,33 +257,21 @@ TEST(cpython_deadlock, what_the_parent_cannot_read_costs_the_task_that_sent_it)
 
 /* ---- shutdown, big data, a supervisor that is late ---- */
 
-static void *open_when_shut_down(void *data)
-{
-	struct chain *chain = data;
-
-	while (pxp_executor_try_submit(chain->pool, task_echo, NULL, 0, NULL, NULL) !=
-	       PXP_ESHUTDOWN)
-		usleep(1000);
-	gate_open(&chain->submitted);
-	return NULL;
-}
-
 /* test_shutdown_deadlock */
 TEST(cpython_deadlock, a_worker_that_dies_while_a_shutdown_waits_does_not_hang_it)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
-	struct chain chain = {.pool = pool, .submitted = gate_create()};
-	struct pxp_future *future = pool_submit(pool, task_signal, "11",
-	                                        &chain.submitted);
-	pthread_t thread;
+	struct gate gate = gate_create();
+	struct pxp_future *future = pool_submit(pool, task_signal, "11", &gate);
+	struct opener opener;
 
 	REQUIRE(pool_await(pool, 1, 0));
-	REQUIRE(pthread_create(&thread, NULL, open_when_shut_down, &chain) == 0);
+	opener_start(&opener, pool, &gate);
 	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT), PXP_OK);
-	pthread_join(thread, NULL);
+	opener_join(&opener);
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
 	pxp_executor_destroy(pool);
-	gate_destroy(&chain.submitted);
+	gate_destroy(&gate);
 }
 
 static enum pxp_status task_crashes(struct pxp_task *task)
