@@ -36,6 +36,7 @@ int main(void)
 	struct pxp_executor *pool;
 	struct pxp_future *futures[N];
 	struct pxp_error error;
+	enum pxp_status status;
 	void *loud;
 
 	/* First, while there is one thread: worker processes are forked from here. */
@@ -50,12 +51,12 @@ int main(void)
 			return EXIT_FAILURE;
 	}
 	for (int i = 0; i < N; i++) {
-		if (pxp_future_result(futures[i], PXP_FOREVER, &loud, NULL, &error) ==
-		    PXP_OK) {
+		status = pxp_future_result(futures[i], PXP_FOREVER, &loud, NULL, &error);
+		if (status == PXP_OK) {
 			printf("%s: %s\n", words[i], (const char *)loud);
 			free(loud);
 		} else {
-			printf("%s: %s: %s\n", words[i], pxp_status_name(error.status),
+			printf("%s: %s: %s\n", words[i], pxp_status_name(status),
 			       error.text);
 		}
 		pxp_future_release(futures[i]);
