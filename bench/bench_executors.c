@@ -17,8 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_S = 120 /* for one measurement */ };
-
 /* clang-format off */
 #define RATES(fn) [ASK_EMPTY] = (fn), [ASK_1_B] = (fn), [ASK_4_KIB] = (fn), [ASK_1_MIB] = (fn)
 #define OURS { RATES(ours_rate), [ASK_CHUNKED] = ours_chunked, [ASK_START] = ours_start, \
@@ -131,7 +129,8 @@ static bool ask(const struct run *run, enum question question, struct readings *
 	for (int round = 0; round < run->n_rounds; round++) {
 		for (int turn = 0; turn < N_SUBJECTS; turn++) {
 			/* Who begins changes, so that none always follows the same. */
-			enum subject_id subject = (turn + round) % N_SUBJECTS;
+			enum subject_id subject = (enum subject_id)((turn + round) %
+			                                            N_SUBJECTS);
 
 			if (!is_asked(run, question, subject))
 				continue;

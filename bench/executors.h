@@ -20,7 +20,7 @@ enum question {
 	N_QUESTIONS
 };
 
-enum { CHUNK = 100, MAX_WORKERS = 64 };
+enum { CHUNK = 100, MAX_WORKERS = 64, MOST_S = 120 /* for one measurement */ };
 
 enum subject_id {
 	OUR_INLINE,

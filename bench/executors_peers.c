@@ -273,6 +273,7 @@ _Noreturn static void become_python(const struct job *job, int said)
 	snprintf(n_bytes, sizeof(n_bytes), "%zu", job->n_bytes);
 	snprintf(n_workers, sizeof(n_workers), "%u", job->n_workers);
 	snprintf(least_s, sizeof(least_s), "%g", job->least_s);
+	alarm(MOST_S); /* ours is not handed on by fork() */
 	dup2(said, STDOUT_FILENO);
 	execlp(job->python, job->python, PIXPOOL_BENCH "/executors.py", kind,
 	       question_words[job->question], n_batch, n_bytes, n_workers, least_s,
