@@ -182,7 +182,7 @@ static bool ask(const struct question *question)
 	for (int i = 0; i < question->n_rounds; i++) {
 		for (int turn = 0; turn < N_SIDES; turn++) {
 			/* Who begins changes, so that neither always follows the other. */
-			enum side side = (turn + i) % N_SIDES;
+			enum side side = (enum side)((turn + i) % N_SIDES);
 
 			if (!run_side(question, side, &answers[i][side]))
 				return false;

@@ -17,15 +17,20 @@
 
 enum { SAMPLE_MS = 20, MAX_DEPTH = 16 };
 
-static double now_s(void)
+static double clock_s(clockid_t clock)
 {
-	struct timespec now;
+	struct timespec now = {0};
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static int64_t private_bytes(pid_t pid)
+double measure_now_s(void)
+{
+	return clock_s(CLOCK_MONOTONIC);
+}
+
+static double private_bytes(pid_t pid)
 {
 	char path[64];
 	int64_t size, resident = 0, shared = 0;
@@ -40,16 +45,25 @@ static int64_t private_bytes(pid_t pid)
 	           &shared) != 3)
 		resident = shared = 0;
 	fclose(statm);
-	return (resident - shared) * sysconf(_SC_PAGESIZE);
+	return (double)((resident - shared) * sysconf(_SC_PAGESIZE));
 }
 
-static int64_t tree_bytes(pid_t pid, int depth);
+static double process_cpu_s(pid_t pid)
+{
+	clockid_t clock;
+
+	return clock_getcpuclockid(pid, &clock) == 0 ? clock_s(clock) : 0;
+}
+
+typedef double figure_fn(pid_t pid);
+
+static double children_sum(pid_t pid, figure_fn *figure, int depth);
 
 /* The children that one thread has. A process that is gone by now counts as nothing. */
-static int64_t children_bytes(pid_t pid, const char *thread, int depth)
+static double thread_sum(pid_t pid, const char *thread, figure_fn *figure, int depth)
 {
 	char path[64];
-	int64_t sum = 0;
+	double sum = 0;
 	int child;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children", (int)pid, thread);
@@ -59,15 +73,16 @@ static int64_t children_bytes(pid_t pid, const char *thread, int depth)
 	if (!children)
 		return 0;
 	while (fscanf(children, "%d", &child) == 1)
-		sum += tree_bytes(child, depth + 1);
+		sum += figure(child) + children_sum(child, figure, depth + 1);
 	fclose(children);
 	return sum;
 }
 
-static int64_t tree_bytes(pid_t pid, int depth)
+/* A figure of each process below this one, added up. */
+static double children_sum(pid_t pid, figure_fn *figure, int depth)
 {
 	char path[64];
-	int64_t sum = private_bytes(pid);
+	double sum = 0;
 	const struct dirent *thread;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
@@ -78,10 +93,20 @@ static int64_t tree_bytes(pid_t pid, int depth)
 		return sum;
 	while ((thread = readdir(threads))) {
 		if (thread->d_name[0] != '.')
-			sum += children_bytes(pid, thread->d_name, depth);
+			sum += thread_sum(pid, thread->d_name, figure, depth);
 	}
 	closedir(threads);
 	return sum;
+}
+
+double measure_own_cpu_s(void)
+{
+	return clock_s(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+double measure_children_cpu_s(pid_t pid)
+{
+	return children_sum(pid, process_cpu_s, 0);
 }
 
 static double cpu_s(const struct rusage *usage)
@@ -127,10 +152,10 @@ static int64_t watch(pid_t pid, int pidfd)
 	int64_t peak = 0;
 
 	while (poll(&end, 1, SAMPLE_MS) <= 0) {
-		int64_t sum = tree_bytes(pid, 0);
+		double sum = private_bytes(pid) + children_sum(pid, private_bytes, 0);
 
-		if (sum > peak)
-			peak = sum;
+		if ((int64_t)sum > peak)
+			peak = (int64_t)sum;
 	}
 	return peak;
 }
@@ -161,7 +186,7 @@ bool measure_run(const char *const argv[], const char *said_path,
                  struct measured *ret_measured)
 {
 	int said = open(said_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	double begun_s = now_s();
+	double begun_s = measure_now_s();
 	pid_t pid = said < 0 ? -1 : fork();
 
 	if (pid == 0)
@@ -182,6 +207,6 @@ bool measure_run(const char *const argv[], const char *said_path,
 		close(pidfd);
 	}
 	/* The command's own end, not that of what it may have left behind. */
-	ret_measured->wall_s = now_s() - begun_s;
+	ret_measured->wall_s = measure_now_s() - begun_s;
 	return reap_all(pid, ret_measured) && pidfd >= 0 && ret_measured->status != 127;
 }

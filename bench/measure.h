@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct measured {
 	int status; /* the exit status; 128 and the signal that ended it */
@@ -26,5 +27,13 @@ bool measure_begin(void);
  */
 bool measure_run(const char *const argv[], const char *said_path,
                  struct measured *ret_measured);
+
+/* Seconds on a clock that only goes forward. */
+double measure_now_s(void);
+
+/* CPU time that this process has used, and that a process's children, their children and so
+ * on have, as far as they are still there. */
+double measure_own_cpu_s(void);
+double measure_children_cpu_s(pid_t pid);
 
 #endif

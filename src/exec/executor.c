@@ -357,6 +357,7 @@ void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
 {
 	struct task *task;
 	bool is_taken, is_killed = false;
+	int completions = -1;
 
 	lock_acquire(&executor->lock);
 	task = future_task(future);
@@ -372,12 +373,13 @@ void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
 	begin_settling(executor);
 	lock_release(&executor->lock);
 
-	if (is_taken)
+	if (is_taken) {
 		task_destroy(task);
+		completions = executor_count_done(executor);
+	}
 	if (is_taken || is_killed)
 		settle_cancelled(executor, future);
-	if (is_taken)
-		executor_tell(executor);
+	executor_tell(completions);
 	end_settling(executor);
 }
 

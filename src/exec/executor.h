@@ -102,8 +102,10 @@ struct task_list executor_take_all(struct pxp_executor *executor);
 /* Settle a detached task, count it and tell the completion descriptor; without the lock. */
 void executor_settle(struct pxp_executor *executor, struct task *task,
                      struct settlement *settlement);
-/* Count one more that is done, and tell the completion descriptor. Without the lock. */
-void executor_tell(struct pxp_executor *executor);
+/* Count one that is about to be settled, so that who sees it settled sees it counted; and,
+ * once it is, tell the completion descriptor that was there then. Without the lock. */
+int executor_count_done(struct pxp_executor *executor);
+void executor_tell(int completions);
 /* The same for a list, cancelled or failed with error. */
 void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
                           const struct pxp_error *error);

@@ -122,9 +122,8 @@ enum pxp_status executor_enqueue(struct pxp_executor *executor, struct task *tas
 
 /* ---- settling ---- */
 
-void executor_tell(struct pxp_executor *executor)
+int executor_count_done(struct pxp_executor *executor)
 {
-	const uint64_t one = 1;
 	int completions;
 
 	/* One step, so that a descriptor made in between neither misses it nor has it twice. */
@@ -132,6 +131,12 @@ void executor_tell(struct pxp_executor *executor)
 	executor->n_done++;
 	completions = executor->completions;
 	lock_release(&executor->lock);
+	return completions;
+}
+
+void executor_tell(int completions)
+{
+	const uint64_t one = 1;
 
 	/* It fails only when the counter is full, and then it is readable as well. */
 	if (completions >= 0)
@@ -141,8 +146,10 @@ void executor_tell(struct pxp_executor *executor)
 void executor_settle(struct pxp_executor *executor, struct task *task,
                      struct settlement *settlement)
 {
+	int completions = executor_count_done(executor);
+
 	task_settle(task, settlement);
-	executor_tell(executor);
+	executor_tell(completions);
 }
 
 void executor_settle_list(struct pxp_executor *executor, struct task_list *list,

@@ -1,91 +1,20 @@
-/*
- * Map. Inputs are pulled and submitted in chunks as long as a whole one fits into the
- * window; the chunk whose turn it is (the oldest, or the one that was done first) is read
- * when its future is done, and its items are given out one by one.
- *
- * A chunk of one item is submitted as it is, without being packed. A longer one whose
- * worker died fails the item that the worker was at; what is left of it is submitted once
- * more.
- */
-#include <pixpool/map.h>
+#include "exec/map_chunks.h"
 
 #include "base/clock.h"
-#include "exec/chunk.h"
-#include "exec/executor.h"
-#include "exec/waiter.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What workers died of over an item. */
-struct fault {
-	unsigned n_kills;
-	bool has_failed; /* with error: it is not sent any more */
-	struct pxp_error error;
-};
-
-struct chunk {
-	struct watch watch;           /* first, so that a watch is its chunk */
-	struct chunk *before, *after; /* among those that are submitted, by their index */
-	struct pxp_future *future;    /* NULL: not submitted, or read */
-	size_t first;                 /* the index of its first item */
-	size_t n_items, n_given;
-	size_t n_sent;       /* without those that have failed */
-	struct parcel input; /* packed */
-	const void *bytes;   /* of a single item: as the source gave them */
-	size_t n_bytes;
-	struct fault *faults;   /* NULL: no worker died over it */
-	struct pxp_error error; /* of each item that has none of its own */
-	void *result;
-	size_t n_result, at;
-};
-
-struct pxp_map {
-	struct pxp_executor *executor; /* one reference */
-	pxp_task_fn *run;
-	pxp_input_fn *next;
-	void *data;
-	struct pxp_map_options options; /* with defaults filled in */
-	int64_t deadline_ns;
-
-	struct waiter waiter;       /* unordered */
-	size_t n_taken;             /* from the waiter */
-	struct chunk *first, *last; /* submitted and not read */
-	struct chunk *unsent;       /* pulled, but there was no room */
-	struct chunk *current;      /* read, and being given out */
-	struct chunk *spare;        /* for another time, by their after */
-	size_t n_pulled, n_out;     /* inputs; those of them that were not given out */
-
-	bool has_ended;         /* no more is pulled: ending says why */
-	enum pxp_status ending; /* PXP_ESTATE: the source had no more */
-	bool is_over;           /* there is nothing more to say */
-};
-
-/* ---- chunks ---- */
-
-static struct chunk *chunk_create(struct pxp_map *map)
+int64_t map_left_ms(const struct pxp_map *map)
 {
-	struct chunk *chunk = map->spare;
-
-	if (!chunk)
-		return calloc(1, sizeof(*chunk));
-	map->spare = chunk->after;
-	chunk->after = NULL;
-	return chunk;
+	return map->deadline_ns < 0 ? PXP_FOREVER
+	                            : clock_poll_ms(clock_now_ns(), map->deadline_ns);
 }
 
-/* Keep it for another time: its input has grown to the size that is needed. */
-static void chunk_recycle(struct pxp_map *map, struct chunk *chunk)
+bool map_has_time(const struct pxp_map *map)
 {
-	struct parcel input = chunk->input;
-
-	free(chunk->faults);
-	free(chunk->result);
-	memset(chunk, 0, sizeof(*chunk));
-	chunk->input = input;
-	chunk->after = map->spare;
-	map->spare = chunk;
+	return map->deadline_ns < 0 || clock_now_ns() < map->deadline_ns;
 }
 
 /* Drop it at any point. */
@@ -105,303 +34,6 @@ static void chunk_abandon(struct pxp_map *map, struct chunk *chunk)
 	free(chunk);
 }
 
-static void list_append(struct pxp_map *map, struct chunk *chunk)
-{
-	chunk->before = map->last;
-	chunk->after = NULL;
-	*(map->last ? &map->last->after : &map->first) = chunk;
-	map->last = chunk;
-}
-
-static void list_remove(struct pxp_map *map, struct chunk *chunk)
-{
-	*(chunk->before ? &chunk->before->after : &map->first) = chunk->after;
-	*(chunk->after ? &chunk->after->before : &map->last) = chunk->before;
-	chunk->before = chunk->after = NULL;
-}
-
-static bool is_packed(const struct pxp_map *map)
-{
-	return map->options.chunk > 1;
-}
-
-/* ---- pulling and submitting ---- */
-
-static void end(struct pxp_map *map, enum pxp_status why)
-{
-	map->has_ended = true;
-	map->ending = why;
-}
-
-static enum pxp_status put(struct pxp_map *map, struct chunk *chunk, const void *bytes,
-                           size_t n)
-{
-	if (n > 0 && !bytes)
-		return PXP_EINVAL;
-	if (is_packed(map)) {
-		if ((chunk->n_items == 0 && !chunk_begin(&chunk->input, map->run)) ||
-		    !chunk_add(&chunk->input, bytes, n))
-			return PXP_ENOMEM;
-	} else {
-		/* Borrowed: nothing is pulled before it is submitted. */
-		chunk->bytes = bytes;
-		chunk->n_bytes = n;
-	}
-	chunk->n_items++;
-	chunk->n_sent++;
-	map->n_pulled++;
-	map->n_out++;
-	return PXP_OK;
-}
-
-/* Pull the inputs of a chunk; NULL when there are none. */
-static struct chunk *pull(struct pxp_map *map)
-{
-	struct chunk *chunk = chunk_create(map);
-
-	if (!chunk) {
-		end(map, PXP_ENOMEM);
-		return NULL;
-	}
-	chunk->first = map->n_pulled;
-	while (!map->has_ended && chunk->n_items < map->options.chunk) {
-		const void *bytes = NULL;
-		size_t n = 0;
-		enum pxp_status status = map->next(map->data, &bytes, &n);
-
-		if (status == PXP_OK)
-			status = put(map, chunk, bytes, n);
-		if (status != PXP_OK)
-			end(map, status);
-	}
-	if (chunk->n_items > 0)
-		return chunk;
-	chunk_recycle(map, chunk);
-	return NULL;
-}
-
-/* Until the map's time is over, for a call that waits. */
-static int64_t left_ms(const struct pxp_map *map)
-{
-	return map->deadline_ns < 0 ? PXP_FOREVER
-	                            : clock_poll_ms(clock_now_ns(), map->deadline_ns);
-}
-
-/*
- * A packed chunk says with its progress where it is, so that the time for each item is the
- * time without a word of it: looked at only when it is over, it may be twice as long. And
- * its retries are counted here, for each item.
- */
-static enum pxp_status submit(struct pxp_map *map, struct chunk *chunk,
-                              int64_t timeout_ms)
-{
-	const struct pxp_map_options *options = &map->options;
-	bool packed = is_packed(map);
-	const struct pxp_task_options task_options = {
-		.size = sizeof(task_options),
-		.retries = packed ? 0 : options->retries,
-		.deadline_ms = packed ? 0 : options->deadline_ms,
-		.stall_ms = packed ? options->deadline_ms : 0,
-	};
-	enum pxp_status status = pxp_executor_submit_within(
-		map->executor, packed ? chunk_run : map->run,
-		packed ? chunk->input.bytes : chunk->bytes,
-		packed ? chunk->input.n : chunk->n_bytes, &task_options, timeout_ms,
-		&chunk->future);
-
-	if (status == PXP_OK && options->unordered)
-		waiter_watch(&map->waiter, &chunk->watch, chunk->future);
-	return status;
-}
-
-/* Submit what was pulled. PXP_EAGAIN: no room now; it is tried again. */
-static enum pxp_status send(struct pxp_map *map, struct chunk *chunk)
-{
-	/* While something is out there is something to give out instead of waiting. */
-	int64_t timeout_ms = map->first || map->current ? 0 : left_ms(map);
-	enum pxp_status status = submit(map, chunk, timeout_ms);
-
-	map->unsent = NULL;
-	if (status == PXP_OK) {
-		list_append(map, chunk);
-	} else if (status == PXP_EAGAIN || status == PXP_EDEADLK) {
-		map->unsent = chunk;
-	} else {
-		end(map, status);
-		map->n_out -= chunk->n_items;
-		chunk_recycle(map, chunk);
-	}
-	return status;
-}
-
-static bool has_time(const struct pxp_map *map)
-{
-	return map->deadline_ns < 0 || clock_now_ns() < map->deadline_ns;
-}
-
-/* Submit as long as a whole chunk fits into the window. */
-static enum pxp_status fill(struct pxp_map *map)
-{
-	while (map->unsent || (!map->has_ended &&
-	                       map->options.window - map->n_out >= map->options.chunk)) {
-		enum pxp_status status;
-		struct chunk *chunk;
-
-		if (!has_time(map))
-			return PXP_OK;
-		chunk = map->unsent ? map->unsent : pull(map);
-		if (!chunk)
-			return PXP_OK;
-		status = send(map, chunk);
-		if (status == PXP_EDEADLK)
-			return status;
-		if (status != PXP_OK)
-			return PXP_OK;
-	}
-	return PXP_OK;
-}
-
-/* ---- reading ---- */
-
-static bool is_death(enum pxp_status status)
-{
-	return status == PXP_ECRASHED || status == PXP_EDEADLINE ||
-	       status == PXP_EPROTO || status == PXP_EPOISON;
-}
-
-/* A worker died over an item: whether the item fails. */
-static bool fault_count(struct fault *fault, const struct pxp_error *error,
-                        unsigned retries)
-{
-	fault->n_kills++;
-	fault->has_failed = error->status != PXP_ECRASHED || fault->n_kills > retries;
-	if (fault->has_failed)
-		fault->error = *error;
-	return fault->has_failed;
-}
-
-/*
- * Charge a worker's death to the item that it was at, or to each of them, when it was at
- * none (it had not begun, or was sending its answer) or says what cannot be. Take out
- * those that fail by that.
- */
-static bool charge(struct chunk *chunk, const struct pxp_outcome *outcome,
-                   unsigned retries)
-{
-	const struct pxp_progress *at = &outcome->progress;
-	bool is_all = at->total != chunk->n_sent || at->done >= at->total;
-	size_t n_seen = 0, n_kept = 0;
-
-	if (!chunk->faults)
-		chunk->faults = calloc(chunk->n_items, sizeof(*chunk->faults));
-	if (!chunk->faults)
-		return false;
-	for (size_t i = 0; i < chunk->n_items; i++) {
-		struct fault *fault = &chunk->faults[i];
-
-		if (fault->has_failed)
-			continue;
-		if ((is_all || n_seen == at->done) &&
-		    fault_count(fault, &outcome->error, retries))
-			chunk_drop(&chunk->input, n_kept);
-		else
-			n_kept++;
-		n_seen++;
-	}
-	chunk->n_sent = n_kept;
-	return true;
-}
-
-static void release_future(struct chunk *chunk)
-{
-	pxp_future_release(chunk->future);
-	chunk->future = NULL;
-}
-
-/* A chunk's worker died: submit once more what is left of it. PXP_EAGAIN: that is under
- * way; PXP_ETIMEOUT: the map's time was over first. */
-static enum pxp_status recover(struct pxp_map *map, struct chunk *chunk)
-{
-	const struct pxp_outcome *outcome = pxp_future_outcome(chunk->future);
-	bool is_charged = charge(chunk, outcome, map->options.retries);
-	enum pxp_status status = PXP_OK;
-
-	if (!is_charged)
-		chunk->error = outcome->error;
-	release_future(chunk);
-	if (!is_charged || chunk->n_sent == 0)
-		return PXP_OK;
-	status = submit(map, chunk, left_ms(map));
-	if (status == PXP_OK)
-		return PXP_EAGAIN;
-	if (status == PXP_EAGAIN)
-		return PXP_ETIMEOUT;
-	pxp_fail(&chunk->error, status, "not submitted again after a crash: %s",
-	         pxp_status_name(status));
-	return PXP_OK;
-}
-
-/* Its future is done: PXP_OK when its items can be given out. */
-static enum pxp_status read_chunk(struct pxp_map *map, struct chunk *chunk)
-{
-	enum pxp_status status = pxp_future_result(chunk->future, 0, &chunk->result,
-	                                           &chunk->n_result, &chunk->error);
-
-	if (is_packed(map) && is_death(status)) {
-		memset(&chunk->error, 0, sizeof(chunk->error));
-		return recover(map, chunk);
-	}
-	if (is_packed(map) && status == PXP_OK &&
-	    !chunk_result_is_sound(chunk->result, chunk->n_result, chunk->n_sent))
-		pxp_fail(&chunk->error, PXP_EPROTO,
-		         "the worker sent a result that is none of a chunk");
-	release_future(chunk);
-	return PXP_OK;
-}
-
-/* Wait for the chunk whose turn it is. */
-static enum pxp_status await(struct pxp_map *map, struct chunk **ret_chunk)
-{
-	if (!map->options.unordered) {
-		*ret_chunk = map->first;
-		return pxp_future_wait(map->first->future, left_ms(map));
-	}
-
-	*ret_chunk = (struct chunk *)waiter_take(&map->waiter);
-	if (!*ret_chunk) {
-		if (has_time(map) && executor_is_ours(map->executor))
-			return PXP_EDEADLK;
-		if (!waiter_await(&map->waiter, map->n_taken + 1, SIZE_MAX,
-		                  map->deadline_ns))
-			return PXP_ETIMEOUT;
-		*ret_chunk = (struct chunk *)waiter_take(&map->waiter);
-	}
-	map->n_taken++;
-	return PXP_OK;
-}
-
-/* Make a chunk the current one. */
-static enum pxp_status collect(struct pxp_map *map)
-{
-	enum pxp_status status;
-	struct chunk *chunk;
-
-	do {
-		map->is_over = !map->first;
-		if (map->is_over)
-			return map->has_ended && !map->unsent ? map->ending
-			                                      : PXP_ETIMEOUT;
-		status = await(map, &chunk);
-		if (status == PXP_OK)
-			status = read_chunk(map, chunk);
-	} while (status == PXP_EAGAIN);
-	if (status == PXP_OK) {
-		list_remove(map, chunk);
-		map->current = chunk;
-	}
-	return status;
-}
-
 /* ---- giving out ---- */
 
 static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
@@ -414,7 +46,7 @@ static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 		ret_item->error = chunk->faults[i].error;
 	} else if (chunk->error.status != PXP_OK) {
 		ret_item->error = chunk->error;
-	} else if (is_packed(map)) {
+	} else if (map_is_packed(map)) {
 		chunk_next(chunk->result, &chunk->at, &ret_item->error, &ret_item->bytes,
 		           &ret_item->n);
 	} else {
@@ -425,7 +57,7 @@ static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 	map->n_out--;
 	if (chunk->n_given == chunk->n_items) {
 		map->current = NULL;
-		chunk_recycle(map, chunk);
+		map_recycle(map, chunk);
 	}
 }
 
@@ -436,7 +68,7 @@ static void finish(struct pxp_map *map)
 	while (map->first) {
 		struct chunk *chunk = map->first;
 
-		list_remove(map, chunk);
+		map_remove(map, chunk);
 		chunk_abandon(map, chunk);
 	}
 	chunk_abandon(map, map->unsent);
@@ -465,9 +97,9 @@ enum pxp_status pxp_map_next(struct pxp_map *map, struct pxp_map_item *ret_item)
 	item_clear(ret_item);
 	if (map->is_over)
 		return PXP_ESTATE;
-	status = fill(map);
+	status = map_fill(map);
 	if (status == PXP_OK && !map->current)
-		status = collect(map);
+		status = map_collect(map);
 	if (status == PXP_OK)
 		give(map, ret_item);
 	else if (status != PXP_EDEADLK || map->is_over)

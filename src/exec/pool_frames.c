@@ -221,9 +221,8 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 	                       : slot->task->deadline_ms;
 
 	worker->n_restarts++;
-	if (slot->task->deadline_ms == 0)
-		return NULL;
-	worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
+	if (slot->task->deadline_ms > 0 && worker->state < WORKER_HUNG_UP)
+		worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
 	return NULL;
 }
 

@@ -12,6 +12,7 @@ enum {
 	FREE_CRASHES = 2,      /* in a row, before it is waited at all */
 	MAX_FAILED_SPAWNS = 6, /* in a row, with no worker left: the pool is broken */
 	STOP_MS = 5000,        /* for a finaliser; then the worker is killed */
+	MAX_OVERTAKERS = 2,    /* a worker, of a task that lies behind a long one */
 };
 
 static bool holds_tasks(const struct process_pool *pool)
@@ -82,10 +83,10 @@ void pool_spawn_failed(struct process_pool *pool, int sys_errno, int64_t now_ns)
 	struct pxp_error error;
 
 	/* Those asked for together fail together: that is one failure. */
-	if (pool->spawn_ns >= 0)
-		return;
-	pool->n_failed_spawns++;
-	pool_back_off(pool, pool->n_failed_spawns + FREE_CRASHES, now_ns);
+	if (pool->spawn_ns < 0) {
+		pool->n_failed_spawns++;
+		pool_back_off(pool, pool->n_failed_spawns + FREE_CRASHES, now_ns);
+	}
 	if (pool->n_failed_spawns < MAX_FAILED_SPAWNS ||
 	    count_workers(pool, WORKER_STARTING, WORKER_READY) > 0)
 		return;
@@ -241,6 +242,23 @@ static void hand_out(struct process_pool *pool, int64_t now_ns)
 	}
 }
 
+/* The next task to lie behind another one. Without a need it is not taken from where it lies
+ * already; but where workers are never idle, so that none takes it over, what lies behind a
+ * long task would be overtaken without end. */
+static struct task *take_for_later(struct process_pool *pool, int64_t now_ns)
+{
+	struct pool_worker *worker = find_oldest_prefetched(pool);
+	struct slot *slot = worker ? prefetched_slot(worker) : NULL;
+	struct task *task = slot ? slot->task : NULL;
+
+	if (task &&
+	    task->submitted + (uint64_t)MAX_OVERTAKERS * pool->n_workers <
+	            pool->executor.queue.first->submitted &&
+	    pool_worker_take_back(worker, slot, now_ns))
+		return task;
+	return executor_take(&pool->executor);
+}
+
 /* Only when every worker is busy: so that it finds its next task without a round trip. */
 static void prefetch(struct process_pool *pool, int64_t now_ns)
 {
@@ -254,7 +272,7 @@ static void prefetch(struct process_pool *pool, int64_t now_ns)
 		if (pool->executor.queue.first->expires_ns >= 0)
 			return;
 		if (pool_worker_can_prefetch(worker) && !is_used_up(pool, worker) &&
-		    !hand(pool, worker, executor_take(&pool->executor), now_ns))
+		    !hand(pool, worker, take_for_later(pool, now_ns), now_ns))
 			return;
 	}
 }

@@ -126,8 +126,11 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 
 	worker->front_since_ns = now_ns;
 	worker->n_restarts = 0;
-	worker->deadline_ns = worker->stall_ns = -1;
 	worker->idle_since_ns = now_ns;
+	/* Of one that is about to end, the deadline is that of its end. */
+	if (worker->state >= WORKER_HUNG_UP)
+		return;
+	worker->deadline_ns = worker->stall_ns = -1;
 	if (worker->n_held == 0)
 		return;
 	if (!task) {
@@ -259,7 +262,7 @@ bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_
 	slot->task = NULL;
 	fd_close(&slot->output);
 	if (slot == &worker->slots[worker->front])
-		worker->deadline_ns = clock_deadline_ns(now_ns, ACKNOWLEDGE_MS);
+		begin_deadline(worker, now_ns);
 	return true;
 }
 

@@ -185,9 +185,9 @@ static void wait_and_handle(struct process_pool *pool)
 	pool->is_asleep = false;
 
 	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. A
-	 * suspension has moved them already. */
+	 * suspension moves them itself, at its end. */
 	if (wake_ns > before_ns && now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
-	    pool->n_suspends == n_suspends)
+	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
 		move_deadlines(pool, now_ns - wake_ns);
 	/* What a task wrote to its log before it answered is read before the answer, so that
 	 * it is not taken for the next one's. */

@@ -283,6 +283,39 @@ TEST(control, descriptors_come_back_with_a_result_once_each)
 	}
 }
 
+/* The executor alone settles what it promised. */
+TEST(control, a_future_of_an_executor_is_no_promise)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *running = pool_submit(pool, task_wait, "own", &gate);
+		struct pxp_future *pending = pool_submit(pool, task_wait, "own", &gate);
+		struct pxp_future *futures[] = {running, pending};
+		const struct pxp_error error = {.status = PXP_ETASK};
+		void *bytes = malloc(1);
+
+		REQUIRE(bytes && pool_await(pool, 1, POOL_ANY));
+		for (int i = 0; i < 2; i++) {
+			EXPECT(!pxp_promise_start(futures[i]));
+			EXPECT_EQ(pxp_promise_finish(futures[i], &bytes, 1), PXP_EINVAL);
+			EXPECT(bytes != NULL, "it is still the caller's");
+			EXPECT_EQ(pxp_promise_fail(futures[i], &error), PXP_EINVAL);
+		}
+		EXPECT_EQ(pxp_future_state(pending), PXP_PENDING);
+		gate_open(&gate);
+		for (int i = 0; i < 2; i++) {
+			EXPECT_STR(result_of(futures[i]), "own");
+			EXPECT_EQ(pxp_promise_finish(futures[i], &bytes, 1), PXP_EINVAL);
+			EXPECT_EQ(end_of(futures[i]), PXP_OK);
+		}
+		free(bytes);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
 /* ---- workers ---- */
 
 /* test_process_pool.py: test_max_tasks_per_child */

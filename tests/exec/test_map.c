@@ -562,7 +562,7 @@ TEST(map, wrong_options_are_refused)
 	pxp_executor_destroy(pool);
 }
 
-static struct pxp_map *map_of_callback;
+static struct pxp_map *_Atomic map_of_callback;
 
 static void next_in_callback(struct pxp_future *future, void *data)
 {

@@ -273,7 +273,8 @@ TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
 	EXPECT(memcmp(outcome.log + outcome.n_log - 13, "...last words", 13) == 0);
 #if defined(PIXPOOL_SANITIZE)
 	/* What a sanitizer keeps of freed memory and stack frames is not ours. */
-	fprintf(stderr, "skipped in a sanitizer build: that the main process does not grow\n");
+	fprintf(stderr,
+	        "skipped in a sanitizer build: that the main process does not grow\n");
 	(void)before_kib;
 #else
 	EXPECT(resident_kib() - before_kib < 4096, "the main process does not grow");
@@ -602,4 +603,22 @@ TEST(process_pool, a_zygote_asked_for_too_late_is_refused)
 {
 	/* The zygote runs since before the first thread: asking again is fine. */
 	EXPECT_EQ(pxp_zygote_start(NULL), PXP_OK);
+}
+
+TEST(process_pool, the_zygote_stops_only_when_no_pool_is_left)
+{
+	struct pxp_executor_options options = {.size = sizeof(options),
+	                                       .kind = PXP_PROCESSES};
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1), *late;
+	struct pxp_future *future;
+
+	EXPECT_EQ(pxp_zygote_stop(), PXP_ESTATE);
+	future = pool_submit(pool, task_echo, "untouched", NULL);
+	EXPECT_STR(result_of(future), "untouched");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+
+	EXPECT_EQ(pxp_zygote_stop(), PXP_OK);
+	EXPECT_EQ(pxp_zygote_stop(), PXP_OK);
+	EXPECT_EQ(pxp_executor_create(&options, &late, NULL), PXP_ESTATE);
 }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,8 +165,29 @@ bool residue_is_none(const struct residue *before)
 	return false;
 }
 
+#if defined(__SANITIZE_THREAD__)
+static void *do_nothing(void *data)
+{
+	return data;
+}
+
+/* ThreadSanitizer starts a thread of its own with the first of ours, and keeps it. */
+static void start_sanitizer_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, do_nothing, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+#else
+static void start_sanitizer_thread(void)
+{
+}
+#endif
+
 void residue_begin(void)
 {
+	start_sanitizer_thread();
 	/* What loses its parent comes to us, and is seen. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	at_begin = residue_now();

@@ -64,6 +64,28 @@ pid_t pid_in(struct pxp_executor *executor)
 	return (pid_t)number_of(pool_submit(executor, task_pid, NULL, NULL));
 }
 
+static void *open_when_shut_down(void *data)
+{
+	struct opener *opener = data;
+
+	while (pxp_executor_try_submit(opener->executor, task_echo, NULL, 0, NULL,
+	                               NULL) != PXP_ESHUTDOWN)
+		poll(NULL, 0, 1);
+	gate_open(opener->gate);
+	return NULL;
+}
+
+void opener_start(struct opener *opener, struct pxp_executor *executor, struct gate *gate)
+{
+	*opener = (struct opener){.executor = executor, .gate = gate};
+	REQUIRE(pthread_create(&opener->thread, NULL, open_when_shut_down, opener) == 0);
+}
+
+void opener_join(struct opener *opener)
+{
+	pthread_join(opener->thread, NULL);
+}
+
 bool is_gone(pid_t pid)
 {
 	char path[64], text[256] = "", *after_name;

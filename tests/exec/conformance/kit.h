@@ -10,6 +10,7 @@
 #include "support/residue.h"
 #include "support/test.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/types.h>
 
@@ -32,6 +33,17 @@ struct pxp_outcome outcome_of(struct pxp_future *future);
 long number_of(struct pxp_future *future);
 /* Submit and wait: the process in which it ran. */
 pid_t pid_in(struct pxp_executor *executor);
+
+/* A thread that opens a gate when the executor takes no more tasks; to be joined. */
+struct opener {
+	struct pxp_executor *executor;
+	struct gate *gate;
+	pthread_t thread;
+};
+
+void opener_start(struct opener *opener, struct pxp_executor *executor,
+                  struct gate *gate);
+void opener_join(struct opener *opener);
 
 /* Whether it has ended: a zombie that waits for who adopted it has. */
 bool is_gone(pid_t pid);

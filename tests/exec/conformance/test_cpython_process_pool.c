@@ -122,32 +122,6 @@ TEST(cpython_process_pool, each_future_of_a_broken_pool_has_an_error_of_its_own)
 	gate_destroy(&gate);
 }
 
-/* test_map_chunksize: chunks of 6, 50 and 40 over 40 items. */
-TEST(cpython_process_pool, a_map_gives_the_same_in_chunks_of_any_size)
-{
-	static const size_t chunks[] = {6, 50, 40};
-	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
-
-	for (int i = 0; i < 3; i++) {
-		struct pxp_map_options options = {.size = sizeof(options),
-		                                  .chunk = chunks[i]};
-		struct numbers numbers = {.end = 40};
-		struct pxp_map_item item;
-		struct pxp_map *map;
-
-		REQUIRE(pxp_map_open(pool, task_echo, next_number, &numbers, &options,
-		                     &map) == PXP_OK);
-		for (int n = 0; n < 40; n++) {
-			REQUIRE(pxp_map_next(map, &item) == PXP_OK);
-			EXPECT_EQ(atol(item.bytes), n);
-			free(item.bytes);
-		}
-		EXPECT_EQ(pxp_map_next(map, &item), PXP_ESTATE);
-		pxp_map_close(map);
-	}
-	pxp_executor_destroy(pool);
-}
-
 /* test_traceback_when_child_process_terminates_abruptly */
 TEST(cpython_process_pool, a_worker_that_exits_is_named_with_its_status)
 {

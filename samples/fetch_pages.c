@@ -1,0 +1,132 @@
+/*
+ * Pages downloaded on threads: a task for each address, and its status as it is done.
+ *
+ *     build/samples/fetch_pages https://www.debian.org/ https://nowhere.invalid/
+ *
+ * Each thread keeps a handle of libcurl, and with it open connections, from page to page. A
+ * page that cannot be had fails its own future, and the others go on.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <pixpool/pixpool.h>
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_THREADS = 5, SECONDS = 60 };
+
+/* Once in each thread, before its first task: the handle is what its tasks have as context. */
+static enum pxp_status open_handle(const void *bytes, size_t n, void **ret_context,
+                                   struct pxp_error *ret_error)
+{
+	CURL *handle = curl_easy_init();
+
+	(void)bytes, (void)n;
+	if (!handle)
+		return pxp_fail(ret_error, PXP_ENOMEM, "no handle of libcurl");
+	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L); /* it would hit any thread */
+	curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+	curl_easy_setopt(handle, CURLOPT_TIMEOUT, (long)SECONDS);
+	*ret_context = handle;
+	return PXP_OK;
+}
+
+/* Runs on a thread. Its result is the page. */
+static enum pxp_status fetch(struct pxp_task *task)
+{
+	CURL *handle = pxp_task_context(task);
+	long http_status = 0;
+	char *page = NULL;
+	size_t n = 0;
+	FILE *stream = open_memstream(&page, &n);
+	enum pxp_status status;
+	CURLcode code;
+
+	if (!stream)
+		return PXP_ENOMEM;
+	curl_easy_setopt(handle, CURLOPT_URL, pxp_task_input(task, NULL));
+	curl_easy_setopt(handle, CURLOPT_WRITEDATA, stream);
+	code = curl_easy_perform(handle);
+	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
+	if (fclose(stream) != 0)
+		status = PXP_ENOMEM;
+	else if (code != CURLE_OK)
+		status = pxp_task_fail(task, (int)code, "%s", curl_easy_strerror(code));
+	else if (http_status >= 400)
+		status = pxp_task_fail(task, (int)http_status, "HTTP status %ld",
+		                       http_status);
+	else
+		status = pxp_task_return(task, page, n);
+	free(page);
+	return status;
+}
+
+/* Say how a page went, and give its future back. Whether it is here. */
+static bool report(const char *address, struct pxp_future *future)
+{
+	struct pxp_error error;
+	void *page;
+	size_t n;
+	enum pxp_status status = pxp_future_result(future, 0, &page, &n, &error);
+
+	if (status == PXP_OK) {
+		printf("%s: %zu bytes\n", address, n);
+		free(page);
+	} else {
+		printf("%s: %s\n", address, error.text);
+	}
+	pxp_future_release(future);
+	return status == PXP_OK;
+}
+
+/* End the program unless all is well. */
+static void need(enum pxp_status status)
+{
+	if (status == PXP_OK)
+		return;
+	fprintf(stderr, "fetch_pages: %s\n", pxp_status_name(status));
+	exit(EXIT_FAILURE);
+}
+
+int main(int argc, char **argv)
+{
+	struct pxp_executor_options threads = {
+		.size = sizeof(threads),
+		.kind = PXP_THREADS,
+		.n_workers = N_THREADS,
+		.initialise = open_handle,
+		.finalise = curl_easy_cleanup,
+	};
+	struct pxp_future **futures = calloc((size_t)argc, sizeof(*futures)), *future;
+	struct pxp_as_completed *iteration;
+	struct pxp_executor *pool;
+	int n_here = 0;
+
+	curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads */
+	setvbuf(stdout, NULL, _IOLBF, 0);      /* each line at once, also into a pipe */
+	need(futures ? PXP_OK : PXP_ENOMEM);
+	need(pxp_executor_create(&threads, &pool, NULL));
+	for (int i = 1; i < argc; i++)
+		need(pxp_executor_submit(pool, fetch, argv[i], strlen(argv[i]) + 1, NULL,
+		                         &futures[i]));
+
+	need(pxp_as_completed_open(futures + 1, (size_t)argc - 1, PXP_FOREVER,
+	                           &iteration));
+	while (pxp_as_completed_next(iteration, &future) == PXP_OK && future) {
+		int i = 1;
+
+		while (futures[i] != future)
+			i++;
+		n_here += report(argv[i], future);
+	}
+	pxp_as_completed_close(iteration);
+
+	for (int i = 1; i < argc; i++)
+		pxp_future_release(futures[i]);
+	free(futures);
+	pxp_executor_destroy(pool);
+	curl_global_cleanup();
+	return n_here == argc - 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

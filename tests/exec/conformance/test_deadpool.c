@@ -1,0 +1,347 @@
+/* What the tests of Deadpool and of mpi4py's executors hold, and those of others do not. */
+#include "kit.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Deadpool ---- */
+
+/* test_kill */
+TEST(deadpool, a_kill_from_outside_is_named_by_its_signal_and_costs_one_task)
+{
+	static const struct {
+		int number;
+		const char *text;
+	} signals[] = {{SIGTERM, "worker died of SIGTERM"},
+	               {SIGKILL, "worker died of SIGKILL"}};
+
+	for (int i = 0; i < 2; i++) {
+		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+		struct gate gate = gate_create();
+		pid_t worker = pid_in(pool);
+		struct pxp_future *victim = pool_submit(pool, task_wait, "x", &gate);
+		struct pxp_future *other;
+
+		REQUIRE(pool_await(pool, 1, 0));
+		other = pool_submit(pool, task_wait, "other", &gate);
+		REQUIRE(pool_await(pool, 2, 0));
+		kill(worker, signals[i].number);
+		EXPECT_STR(outcome_of(victim).error.text, signals[i].text);
+		gate_open(&gate);
+		EXPECT_STR(result_of(other), "other");
+		pxp_future_release(victim);
+		pxp_future_release(other);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+/* test_set_exception_on_cancelled_future */
+TEST(deadpool, an_answer_that_comes_after_a_cancel_is_dropped_without_harm)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+
+	for (int i = 0; i < 50; i++) {
+		struct pxp_future *future = pool_submit(
+			pool, i % 2 ? task_fail : task_echo, "x", NULL);
+		enum pxp_status end = i % 2 ? PXP_ETASK : PXP_OK;
+
+		while (pxp_future_state(future) == PXP_PENDING)
+			poll(NULL, 0, 0);
+		if (pxp_future_cancel_with(future, PXP_CANCEL_KILL))
+			end = PXP_ECANCELLED;
+		EXPECT_EQ(end_of(future), end);
+	}
+	EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)), 256);
+	pxp_executor_destroy(pool);
+}
+
+static void note_worker(struct pxp_future *future, void *data)
+{
+	*(int64_t *)data = pxp_future_outcome(future)->worker;
+}
+
+/* test_pid_callback: the worker's pid is in the outcome. */
+TEST(deadpool, a_callback_learns_which_worker_it_was)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *future = pool_submit(pool, task_wait, "x", &gate);
+	int64_t worker = 0;
+
+	pxp_future_on_done(future, note_worker, &worker);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(future), PXP_OK);
+	EXPECT_EQ(pid_in(pool), worker); /* a later answer: the callback has run */
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+static enum pxp_status task_fails_strangely(struct pxp_task *task)
+{
+	char text[10000];
+
+	switch (atoi(pxp_task_input(task, NULL))) {
+	case 0:
+		memset(text, 'x', sizeof(text) - 1);
+		text[sizeof(text) - 1] = 0;
+		return pxp_task_fail(task, 1, "%s", text);
+	case 1:
+		return pxp_task_fail(task, 2, "two\nlines\t\x1b[31m and a colour");
+	case 2:
+		return pxp_task_fail(task, 3, "%s", "100%s of %n");
+	default:
+		return (enum pxp_status) - 77;
+	}
+}
+
+/* test_bad_exception: errors that cannot be pickled; ours are bytes, and cut to size. */
+TEST(deadpool, strange_errors_arrive_as_far_as_they_can)
+{
+	EVERY_EXECUTOR(kind)
+	{
+		static const char *const inputs[] = {"0", "1", "2", "3"};
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct pxp_future *futures[4];
+
+		for (int i = 0; i < 4; i++) {
+			futures[i] = pool_submit(pool, task_fails_strangely, inputs[i],
+			                         NULL);
+			EXPECT_EQ(outcome_of(futures[i]).error.status, PXP_ETASK);
+		}
+		EXPECT_EQ(strlen(outcome_of(futures[0]).error.text),
+		          PXP_ERROR_TEXT_BYTES - 1);
+		EXPECT_STR(outcome_of(futures[1]).error.text,
+		           "two?lines??[31m and a colour");
+		EXPECT_STR(outcome_of(futures[2]).error.text, "100%s of %n");
+		EXPECT_EQ(outcome_of(futures[3]).error.code, -77);
+		futures_release(futures, 4);
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* test_shutdown_manual: the four ways to shut down amid work. */
+TEST(deadpool, each_way_to_shut_down_has_its_outcome)
+{
+	static const unsigned ways[] = {0, PXP_SHUTDOWN_WAIT, PXP_SHUTDOWN_CANCEL_PENDING,
+	                                PXP_SHUTDOWN_WAIT | PXP_SHUTDOWN_CANCEL_PENDING};
+
+	EVERY_POOL(kind)
+	{
+		for (int i = 0; i < 4; i++) {
+			struct pxp_executor *pool = pool_create(kind, 1);
+			struct gate gate = gate_create();
+			struct pxp_future *running = pool_submit(pool, task_wait, "x",
+			                                         &gate);
+			struct pxp_future *pending[3];
+			bool cancels = ways[i] & PXP_SHUTDOWN_CANCEL_PENDING;
+			bool waits = ways[i] & PXP_SHUTDOWN_WAIT;
+			struct opener opener;
+
+			REQUIRE(pool_await(pool, 1, 0));
+			for (int j = 0; j < 3; j++)
+				pending[j] = pool_submit(pool, task_echo, "x", NULL);
+			if (waits)
+				opener_start(&opener, pool, &gate);
+			EXPECT_EQ(pxp_executor_shutdown(pool, ways[i]), PXP_OK);
+			EXPECT_EQ(pxp_future_is_done(running), waits);
+			EXPECT_EQ(pxp_future_is_done(pending[2]), cancels || waits);
+			if (waits)
+				opener_join(&opener);
+			gate_open(&gate);
+			EXPECT_EQ(end_of(running), PXP_OK);
+			for (int j = 0; j < 3; j++)
+				EXPECT_EQ(end_of(pending[j]),
+				          cancels ? PXP_ECANCELLED : PXP_OK);
+			pxp_executor_destroy(pool);
+			gate_destroy(&gate);
+		}
+	}
+}
+
+/* test_shutdown_idempotent; mpi4py: test_shutdown_cancel, test_bootup_shutdown */
+TEST(deadpool, shutdowns_may_follow_each_other_in_any_order)
+{
+	static const unsigned orders[][3] = {
+		{0, PXP_SHUTDOWN_CANCEL_PENDING, PXP_SHUTDOWN_WAIT},
+		{PXP_SHUTDOWN_WAIT, PXP_SHUTDOWN_WAIT, 0},
+		{PXP_SHUTDOWN_CANCEL_PENDING, 0, PXP_SHUTDOWN_KILL},
+		{PXP_SHUTDOWN_KILL, PXP_SHUTDOWN_WAIT, PXP_SHUTDOWN_CANCEL_PENDING},
+	};
+
+	EVERY_EXECUTOR(kind)
+	{
+		for (int i = 0; i < 4; i++) {
+			struct pxp_executor *pool = pool_create(kind, 2);
+
+			EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)),
+			          PXP_OK);
+			for (int j = 0; j < 3; j++)
+				EXPECT_EQ(pxp_executor_shutdown(pool, orders[i][j]),
+				          PXP_OK);
+			EXPECT_EQ(
+				pxp_executor_submit(pool, task_echo, NULL, 0, NULL, NULL),
+				PXP_ESHUTDOWN);
+			pxp_executor_destroy(pool);
+		}
+	}
+}
+
+/* test_stats, test_stats_with_errors */
+TEST(deadpool, counters_are_exact)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create(), never = gate_create();
+	struct pxp_future *running, *pending;
+	struct pxp_executor_stats stats;
+
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(end_of(pool_submit(pool, task_fail, "x", NULL)), PXP_ETASK);
+	EXPECT_EQ(end_of(pool_submit(pool, task_exit, "1", NULL)), PXP_ECRASHED);
+	EXPECT_EQ(end_of(pool_submit_with(pool, task_wait, "x", &never,
+	                                  (struct pxp_task_options){.deadline_ms = 10})),
+	          PXP_EDEADLINE);
+	running = pool_submit(pool, task_wait, "x", &gate);
+	REQUIRE(pool_await(pool, 1, 0));
+	pending = pool_submit(pool, task_echo, "x", NULL);
+	stats = stats_of(pool);
+	EXPECT_EQ(stats.n_done, 7);
+	EXPECT_EQ(stats.n_running, 1);
+	EXPECT_EQ(stats.n_pending + stats.n_prefetched, 1);
+	EXPECT_EQ(stats.n_workers, 1);
+	EXPECT_EQ(stats.n_spawned, 3);
+	EXPECT_EQ(stats.n_crashed, 1);
+	EXPECT_EQ(stats.n_killed, 1);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(running), PXP_OK);
+	EXPECT_EQ(end_of(pending), PXP_OK);
+	EXPECT_EQ(stats_of(pool).n_done, 9);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+	gate_destroy(&never);
+}
+
+static void die_at_the_end(void *context)
+{
+	(void)context;
+	signal(SIGSEGV, SIG_DFL);
+	raise(SIGSEGV);
+}
+
+/* test_simple_init: an initialiser that fails breaks the pool (test_cpython_init.c); a
+ * finaliser that does costs nothing. */
+TEST(deadpool, a_finaliser_that_crashes_costs_nothing)
+{
+	struct pxp_executor *pool = executor_with(
+		(struct pxp_executor_options){.kind = PXP_PROCESSES,
+	                                      .n_workers = 1,
+	                                      .max_tasks_per_worker = 1,
+	                                      .finalise = die_at_the_end});
+
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+	EXPECT_EQ(stats_of(pool).n_crashed, 0);
+	pxp_executor_destroy(pool);
+}
+
+/* test_group_cancellation_is_scoped_and_reports_counts: a group is an array of futures. */
+TEST(deadpool, a_group_is_cancelled_and_counted_without_the_others)
+{
+	EVERY_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *group[4], *others[3];
+		int n_cancelled = 0;
+
+		group[0] = pool_submit(pool, task_wait, "x", &gate);
+		REQUIRE(pool_await(pool, 1, 0));
+		for (int i = 1; i < 4; i++)
+			group[i] = pool_submit(pool, task_echo, "x", NULL);
+		for (int i = 0; i < 3; i++)
+			others[i] = pool_submit(pool, task_echo, "x", NULL);
+		for (int i = 0; i < 4; i++)
+			n_cancelled += pxp_future_cancel(group[i]);
+		EXPECT_EQ(n_cancelled, 3); /* the first runs */
+		gate_open(&gate);
+		for (int i = 0; i < 3; i++)
+			EXPECT_EQ(end_of(others[i]), PXP_OK);
+		for (int i = 0; i < 4; i++)
+			EXPECT_EQ(end_of(group[i]), i == 0 ? PXP_OK : PXP_ECANCELLED);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+/* A frame whose length says that more will come. */
+static enum pxp_status task_sends_half(struct pxp_task *task)
+{
+	const uint64_t answer[2] = {UINT64_MAX, UINT64_MAX};
+
+	(void)task;
+	(void)!write(3, answer, sizeof(answer));
+	pause();
+	return PXP_OK;
+}
+
+/* test_partial_frame_has_a_bounded_deadline: a channel of ours has no half frames; what is
+ * too short is a breach at once. */
+TEST(deadpool, a_frame_that_is_cut_short_does_not_keep_anybody_waiting)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_sends_half, NULL, NULL)), PXP_EPROTO);
+	EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)), 256);
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_sends_much(struct pxp_task *task)
+{
+	static char frame[128 * 1024];
+
+	(void)task;
+	(void)!write(3, frame, sizeof(frame));
+	pause();
+	return PXP_OK;
+}
+
+/* test_declared_frame_limit_is_rejected_before_payload_read */
+TEST(deadpool, a_frame_over_the_limit_is_refused)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_sends_much, NULL, NULL)), PXP_EPROTO);
+	EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)), 256);
+	pxp_executor_destroy(pool);
+}
+
+/* ---- mpi4py ---- */
+
+/* test_bootup: workers come with the first tasks; who wants them early submits some. */
+TEST(mpi4py, workers_are_had_early_by_tasks_that_do_nothing)
+{
+	EVERY_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[2];
+
+		EXPECT_EQ(stats_of(pool).n_spawned, 0);
+		for (int round = 0; round < 2; round++) {
+			for (int i = 0; i < 2; i++)
+				futures[i] = pool_submit(pool, task_wait, "x", &gate);
+			REQUIRE(round || pool_await(pool, 2, 0));
+			gate_open(&gate);
+			for (int i = 0; i < 2; i++)
+				EXPECT_EQ(end_of(futures[i]), PXP_OK);
+			EXPECT_EQ(stats_of(pool).n_spawned, 2);
+		}
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}

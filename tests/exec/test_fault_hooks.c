@@ -1,0 +1,295 @@
+/* Each call that may fail does, at each of the places where it may. */
+#include "support/fault.h"
+#include "support/pool.h"
+#include "support/test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EACH_KIND(kind)                                                                  \
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
+
+static enum pxp_status nop(struct pxp_task *task)
+{
+	(void)task;
+	return PXP_OK;
+}
+
+static struct pxp_executor *try_create(enum pxp_executor_kind kind,
+                                       enum pxp_status *ret_status)
+{
+	struct pxp_executor_options options = {.size = sizeof(options),
+	                                       .kind = kind,
+	                                       .n_workers = 2,
+	                                       .init_bytes = "fish",
+	                                       .n_init_bytes = 5,
+	                                       .name = "faulty"};
+	struct pxp_executor *pool;
+
+	*ret_status = pxp_executor_create(&options, &pool, NULL);
+	return pool;
+}
+
+/* Fail the 1st, the 2nd, ... until a creation passes without one. */
+static void create_while_failing(enum pxp_executor_kind kind, struct fault fault,
+                                 enum pxp_status want)
+{
+	bool has_failed = true;
+
+	for (fault.nth = 1; has_failed; fault.nth++) {
+		enum pxp_status status;
+		struct pxp_executor *pool;
+
+		REQUIRE(fault.nth < 100);
+		fault_arm(fault);
+		pool = try_create(kind, &status);
+		has_failed = fault_disarm() > 0;
+		EXPECT_EQ(pool == NULL, has_failed);
+		EXPECT_EQ(status, has_failed ? want : PXP_OK);
+		pxp_executor_destroy(pool);
+	}
+	EXPECT(fault.nth > 2 || kind != PXP_PROCESSES);
+}
+
+TEST(fault_hooks, create_survives_each_allocation_failing)
+{
+	EACH_KIND(kind)
+	create_while_failing(kind,
+	                     (struct fault){.point = FAULT_ALLOCATE,
+	                                    .place = FAULT_IN_MAIN,
+	                                    .times = 1,
+	                                    .sys_errno = ENOMEM},
+	                     PXP_ENOMEM);
+}
+
+TEST(fault_hooks, create_survives_each_descriptor_being_refused)
+{
+	static const enum fault_point points[] = {FAULT_PAIR, FAULT_EVENT};
+
+	for (int i = 0; i < 2; i++)
+		create_while_failing(PXP_PROCESSES,
+		                     (struct fault){.point = points[i],
+		                                    .place = FAULT_IN_MAIN,
+		                                    .times = 1,
+		                                    .sys_errno = EMFILE},
+		                     PXP_ESYS);
+}
+
+TEST(fault_hooks, a_nursery_that_cannot_be_forked_fails_the_creation)
+{
+	enum pxp_status status;
+
+	fault_arm((struct fault){.point = FAULT_FORK, .nth = 1, .sys_errno = EAGAIN});
+	EXPECT(try_create(PXP_PROCESSES, &status) == NULL);
+	EXPECT_EQ(status, PXP_ESYS);
+	EXPECT_EQ(fault_disarm(), 1);
+}
+
+TEST(fault_hooks, a_supervisor_that_cannot_start_fails_the_creation)
+{
+	enum pxp_status status;
+
+	fault_arm((struct fault){.point = FAULT_THREAD, .nth = 1, .sys_errno = EAGAIN});
+	EXPECT(try_create(PXP_PROCESSES, &status) == NULL);
+	EXPECT_EQ(status, PXP_ESYS);
+	EXPECT_EQ(fault_disarm(), 1);
+}
+
+TEST(fault_hooks, submit_survives_each_allocation_failing_and_loses_no_descriptor)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		bool has_failed = true;
+
+		gate_open(&gate);
+		for (unsigned nth = 1; has_failed; nth++) {
+			int descriptor = gate_descriptor(&gate);
+			struct pxp_task_options options = {.size = sizeof(options),
+			                                   .descriptors = &descriptor,
+			                                   .n_descriptors = 1,
+			                                   .queue_timeout_ms = 60000};
+			struct pxp_future *future = NULL;
+			enum pxp_status status;
+
+			REQUIRE(nth < 100);
+			fault_arm((struct fault){.point = FAULT_ALLOCATE,
+			                         .place = FAULT_IN_MAIN,
+			                         .nth = nth,
+			                         .times = 1,
+			                         .sys_errno = ENOMEM});
+			status = pxp_executor_submit(pool, nop, "abc", 4, &options,
+			                             &future);
+			if (future)
+				pxp_future_wait(future, PXP_FOREVER);
+			has_failed = fault_disarm() > 0;
+			if (status != PXP_OK) {
+				EXPECT_EQ(status, PXP_ENOMEM);
+				gate_pass(descriptor); /* still ours, and open */
+				EXPECT_EQ(close(descriptor), 0);
+			}
+			pxp_future_release(future);
+		}
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+TEST(fault_hooks, a_pool_of_threads_makes_do_with_those_it_gets)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 4);
+	struct pxp_future *futures[8];
+
+	fault_arm((struct fault){.point = FAULT_THREAD, .nth = 2, .sys_errno = EAGAIN});
+	for (int i = 0; i < 8; i++)
+		futures[i] = pool_submit(pool, task_echo, "x", NULL);
+	for (int i = 0; i < 8; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_OK);
+	fault_disarm();
+	pxp_executor_destroy(pool);
+}
+
+TEST(fault_hooks, without_any_thread_a_submission_is_refused)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 4);
+
+	fault_arm((struct fault){.point = FAULT_THREAD, .nth = 1, .sys_errno = EAGAIN});
+	EXPECT_EQ(pxp_executor_submit(pool, nop, NULL, 0, NULL, NULL), PXP_ESYS);
+	fault_disarm();
+	EXPECT_EQ(pxp_executor_submit(pool, nop, NULL, 0, NULL, NULL), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* Run some tasks under a fault that passes: all of them must end well. */
+static void run_through(struct fault fault)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct pxp_future *futures[20];
+
+	fault_arm(fault);
+	for (int i = 0; i < 20; i++)
+		futures[i] = pool_submit_with(
+			pool, task_echo, "x", NULL,
+			(struct pxp_task_options){.output = true, .retries = 3});
+	for (int i = 0; i < 20; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_OK);
+	EXPECT(fault_disarm() > 0);
+	pxp_executor_destroy(pool);
+}
+
+TEST(fault_hooks, a_worker_that_cannot_be_forked_is_forked_later)
+{
+	run_through((struct fault){
+		.point = FAULT_FORK, .nth = 1, .times = 3, .sys_errno = EAGAIN});
+}
+
+/* test_process_pool.py: test_failed_worker_replacement_breaks_pool */
+TEST(fault_hooks, when_no_worker_can_ever_be_forked_the_queue_fails)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct pxp_future *futures[4];
+
+	fault_arm((struct fault){.point = FAULT_FORK, .nth = 1, .sys_errno = EAGAIN});
+	for (int i = 0; i < 4; i++)
+		futures[i] = pool_submit(pool, task_echo, "x", NULL);
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_EBROKEN);
+	fault_disarm();
+	pxp_executor_destroy(pool);
+}
+
+TEST(fault_hooks, sockets_pipes_and_memfds_that_run_out_come_back)
+{
+	static const enum fault_point points[] = {FAULT_PAIR, FAULT_PIPE, FAULT_MEMFD};
+
+	for (int i = 0; i < 3; i++)
+		run_through((struct fault){.point = points[i],
+		                           .place = FAULT_IN_MAIN,
+		                           .nth = 1,
+		                           .times = 3,
+		                           .sys_errno = EMFILE});
+}
+
+TEST(fault_hooks, a_send_that_finds_no_room_is_tried_again)
+{
+	for (unsigned nth = 1; nth < 8; nth++)
+		run_through((struct fault){.point = FAULT_SEND,
+		                           .place = FAULT_IN_MAIN,
+		                           .nth = nth,
+		                           .times = 2,
+		                           .sys_errno = EAGAIN});
+}
+
+TEST(fault_hooks, calls_that_are_interrupted_go_on)
+{
+	static const enum fault_point points[] = {FAULT_SEND, FAULT_RECEIVE, FAULT_POLL};
+
+	for (int i = 0; i < 3; i++)
+		run_through((struct fault){
+			.point = points[i], .nth = 2, .times = 5, .sys_errno = EINTR});
+}
+
+/* An answer that is lost is a crash of its worker, and so tried again. */
+TEST(fault_hooks, an_answer_that_cannot_be_sent_is_not_waited_for)
+{
+	run_through((struct fault){.point = FAULT_SEND,
+	                           .place = FAULT_ELSEWHERE,
+	                           .nth = 6,
+	                           .times = 1,
+	                           .sys_errno = ENOBUFS});
+}
+
+/* test_deadlock.py: test_gh105829_should_not_deadlock_if_wakeup_pipe_full */
+TEST(fault_hooks, a_supervisor_that_comes_late_misses_nothing)
+{
+	run_through((struct fault){
+		.point = FAULT_POLL, .place = FAULT_IN_MAIN, .nth = 1, .delay_ms = 5});
+}
+
+TEST(fault_hooks, a_future_for_which_there_is_no_memory_is_none)
+{
+	fault_arm((struct fault){
+		.point = FAULT_ALLOCATE, .nth = 1, .times = 1, .sys_errno = ENOMEM});
+	EXPECT(pxp_promise_create() == NULL);
+	EXPECT_EQ(fault_disarm(), 1);
+}
+
+static void never_called(struct pxp_future *future, void *data)
+{
+	(void)future;
+	++*(int *)data;
+}
+
+TEST(fault_hooks, what_waits_for_futures_survives_each_allocation_failing)
+{
+	struct pxp_future *promise = pxp_promise_create();
+	struct pxp_as_completed *iteration;
+	bool done, has_failed = true;
+	int n_calls = 0;
+	void *nothing = NULL;
+
+	fault_arm((struct fault){
+		.point = FAULT_ALLOCATE, .nth = 1, .times = 1, .sys_errno = ENOMEM});
+	EXPECT_EQ(pxp_future_on_done(promise, never_called, &n_calls), PXP_ENOMEM);
+	fault_disarm();
+	for (unsigned nth = 1; has_failed; nth++) {
+		REQUIRE(nth < 100);
+		fault_arm((struct fault){.point = FAULT_ALLOCATE,
+		                         .nth = nth,
+		                         .times = 1,
+		                         .sys_errno = ENOMEM});
+		if (pxp_wait(&promise, 1, PXP_ALL_COMPLETED, 0, &done) == PXP_ENOMEM ||
+		    pxp_as_completed_open(&promise, 1, 0, &iteration) == PXP_ENOMEM) {
+			EXPECT_EQ(fault_disarm(), 1);
+			continue;
+		}
+		has_failed = fault_disarm() > 0;
+		pxp_as_completed_close(iteration);
+	}
+	pxp_promise_finish(promise, &nothing, 0);
+	EXPECT_EQ(n_calls, 0);
+	pxp_future_release(promise);
+}

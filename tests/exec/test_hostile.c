@@ -1,0 +1,360 @@
+/*
+ * What a worker that means harm can do to its pool, and what one can do to it: it costs
+ * the task that it had begun, and no other.
+ */
+#include "probe.h"
+#include "support/test.h"
+
+#include "base/fd.h"
+#include "exec/worker.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct pxp_executor_stats stats_of(struct pxp_executor *pool)
+{
+	struct pxp_executor_stats stats;
+
+	pxp_executor_stats(pool, &stats);
+	return stats;
+}
+
+/* ---- dying and standing still ---- */
+
+/* The supervisor stands still in a callback: it can't have seen the death when it hands
+ * out the next task. */
+TEST(hostile, a_task_that_is_handed_to_a_worker_dead_of_idleness_is_none_the_worse)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create(), hold = gate_create();
+	struct pxp_future *last = pool_submit(pool, task_wait, "x", &gate), *next;
+	pid_t worker;
+
+	probe_hold(last, &hold);
+	gate_open(&gate);
+	worker = (pid_t)probe_outcome(last).worker;
+	kill(worker, SIGKILL);
+	REQUIRE(probe_await_gone(worker));
+	next = pool_submit(pool, task_echo, "next", NULL);
+	gate_open(&hold);
+
+	EXPECT_STR(result_of(next), "next");
+	EXPECT_EQ(probe_outcome(next).attempts, 1);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	EXPECT_EQ(end_of(last), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+	gate_destroy(&hold);
+}
+
+TEST(hostile, killing_idle_workers_from_outside_costs_nobody)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+
+	for (int i = 0; i < 30; i++) {
+		struct pxp_future *future = pool_submit(pool, task_pid, NULL, NULL);
+		pid_t worker = atoi(result_of(future));
+
+		EXPECT_EQ(end_of(future), PXP_OK);
+		REQUIRE(worker > 1);
+		kill(worker, SIGKILL);
+	}
+	pxp_executor_destroy(pool);
+}
+
+TEST(hostile, who_stands_still_before_the_beginning_is_killed_and_another_begins)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *first = pool_submit(pool, task_pid, NULL, NULL), *next;
+	pid_t worker = atoi(result_of(first));
+
+	REQUIRE(worker > 1);
+	kill(worker, SIGSTOP);
+	next = pool_submit_with(pool, task_echo, "next", NULL,
+	                        (struct pxp_task_options){.deadline_ms = 200});
+	EXPECT_STR(result_of(next), "next");
+	EXPECT(probe_outcome(next).worker != worker);
+	EXPECT_EQ(probe_outcome(next).attempts, 1);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* The front task is gone, so no deadline of its own ends the wait for its worker. */
+TEST(hostile, who_does_not_give_back_what_is_withdrawn_is_killed)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *first = pool_submit(pool, task_pid, NULL, NULL), *taken, *next;
+	pid_t worker = atoi(result_of(first));
+
+	REQUIRE(worker > 1);
+	kill(worker, SIGSTOP);
+	taken = pool_submit(pool, task_echo, "taken", NULL);
+	REQUIRE(pool_await(pool, 0, 1));
+	EXPECT(pxp_future_cancel(taken));
+	next = pool_submit_with(pool, task_echo, "next", NULL,
+	                        (struct pxp_task_options){.deadline_ms = 60000});
+	EXPECT_STR(result_of(next), "next");
+	EXPECT_EQ(stats_of(pool).n_killed, 1);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	EXPECT_EQ(end_of(taken), PXP_ECANCELLED);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* ---- closing the channel ---- */
+
+static enum pxp_status task_closes(struct pxp_task *task)
+{
+	close(WORKER_SOCKET);
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
+TEST(hostile, who_closes_its_channel_is_killed_for_it_and_loses_only_its_own_task)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate never = gate_create();
+	struct pxp_future *closes = pool_submit(pool, task_closes, NULL, &never);
+	struct pxp_future *behind[5];
+
+	for (int i = 0; i < 5; i++)
+		behind[i] = pool_submit(pool, task_echo, "x", NULL);
+	EXPECT_STR(probe_outcome(closes).error.text,
+	           "the worker closed its channel, and was killed");
+	EXPECT_EQ(end_of(closes), PXP_EPROTO);
+	for (int i = 0; i < 5; i++)
+		EXPECT_EQ(end_of(behind[i]), PXP_OK);
+	EXPECT_EQ(stats_of(pool).n_killed, 1);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+/* A forged frame about the first task of a pool's first worker. */
+static bool forge(struct answer_frame answer, const int *descriptors, unsigned n)
+{
+	answer.at.kind = FRAME_ANSWER;
+	answer.at.generation = 1;
+	return channel_send(WORKER_SOCKET, &answer, sizeof(answer), NULL, 0, descriptors,
+	                    n);
+}
+
+static enum pxp_status task_answers_and_closes(struct pxp_task *task)
+{
+	return forge((struct answer_frame){0}, NULL, 0) ? task_closes(task) : PXP_ESYS;
+}
+
+TEST(hostile, who_answers_and_closes_its_channel_costs_nobody)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate never = gate_create();
+	struct pxp_future *answers = pool_submit(pool, task_answers_and_closes, NULL,
+	                                         &never);
+	struct pxp_future *behind[5];
+
+	for (int i = 0; i < 5; i++)
+		behind[i] = pool_submit(pool, task_echo, "x", NULL);
+	EXPECT_EQ(end_of(answers), PXP_OK);
+	for (int i = 0; i < 5; i++)
+		EXPECT_EQ(end_of(behind[i]), PXP_OK);
+	EXPECT_EQ(stats_of(pool).n_killed, 1);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+/* ---- floods and forgeries ---- */
+
+static enum pxp_status task_floods(struct pxp_task *task)
+{
+	struct slot_frame frame = {.kind = (uint32_t)atoi(pxp_task_input(task, NULL)),
+	                           .ms = 1000000};
+
+	frame.generation = frame.kind == FRAME_DEADLINE ? 1 : 0;
+	while (channel_send(WORKER_SOCKET, &frame, sizeof(frame), NULL, 0, NULL, 0))
+		;
+	return PXP_OK;
+}
+
+TEST(hostile, a_flood_of_frames_that_make_sense_once_is_a_breach)
+{
+	const struct {
+		const char *kind, *text;
+		int64_t deadline_ms;
+	} floods[] = {
+		{"30", "the worker said twice that it is ready, and was killed", 0},
+		{"34", "the worker asked for time more often than it may, and was killed",
+	         100000},
+		{"34", "the worker asked for time more often than it may, and was killed",
+	         0},
+	};
+
+	_Static_assert(FRAME_READY == 30 && FRAME_DEADLINE == 34, "the kinds above");
+	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
+		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+		struct pxp_future *flood = pool_submit_with(
+			pool, task_floods, floods[i].kind, NULL,
+			(struct pxp_task_options){.deadline_ms = floods[i].deadline_ms});
+
+		for (int j = 0; j < 10; j++)
+			EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)),
+			          PXP_OK);
+		EXPECT_STR(probe_outcome(flood).error.text, floods[i].text);
+		EXPECT_EQ(end_of(flood), PXP_EPROTO);
+		pxp_executor_destroy(pool);
+	}
+}
+
+enum { GIB = 1 << 30 };
+
+/* A memfd of 6 GiB of which not a page is there. */
+static enum pxp_status task_forges_length(struct pxp_task *task)
+{
+	const uint64_t n = 6 * (uint64_t)GIB;
+	int memfd = memfd_create("sparse", MFD_CLOEXEC);
+
+	if (memfd < 0 || ftruncate(memfd, (off_t)n) != 0 ||
+	    !forge((struct answer_frame){.result_is_memfd = 1, .n_result = n}, &memfd, 1))
+		return PXP_ESYS;
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
+/* A flag that is neither yes nor no, with as many descriptors as it says. */
+static enum pxp_status task_forges_flag(struct pxp_task *task)
+{
+	if (!forge((struct answer_frame){.result_is_memfd = 2}, (int[]){2, 2}, 2))
+		return PXP_ESYS;
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
+/* A result that is no memfd, so that reading it would wait for ever. */
+static enum pxp_status task_forges_pipe(struct pxp_task *task)
+{
+	int gate = pxp_task_descriptor(task, 0);
+
+	if (!forge((struct answer_frame){.result_is_memfd = 1, .n_result = 1}, &gate, 1))
+		return PXP_ESYS;
+	gate_pass(gate);
+	return PXP_OK;
+}
+
+TEST(hostile, a_forged_answer_is_a_breach)
+{
+	const struct {
+		pxp_task_fn *run;
+		const char *text;
+	} forgeries[] = {
+		{task_forges_length, "the worker sent a result that is longer than "
+	                             "max_result, and was killed"},
+		{task_forges_flag, "the worker sent a result that is not what it says, "
+	                           "and was killed"},
+		{task_forges_pipe, "the worker sent a result that is not what it says, "
+	                           "and was killed"},
+	};
+
+	for (size_t i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
+		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+		struct gate never = gate_create();
+		struct pxp_future *forged = pool_submit(pool, forgeries[i].run, NULL,
+		                                        &never);
+
+		EXPECT_STR(probe_outcome(forged).error.text, forgeries[i].text);
+		EXPECT_EQ(end_of(forged), PXP_EPROTO);
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&never);
+	}
+}
+
+static enum pxp_status task_returns_bytes(struct pxp_task *task)
+{
+	size_t n = (size_t)atoi(pxp_task_input(task, NULL));
+	void *bytes = calloc(1, n);
+	enum pxp_status status = bytes ? pxp_task_return(task, bytes, n) : PXP_ENOMEM;
+
+	free(bytes);
+	return status;
+}
+
+/* One that comes in a frame, and one that comes in a memfd. */
+TEST(hostile, a_result_may_be_as_long_as_max_result_and_no_longer)
+{
+	const struct {
+		size_t max_result;
+		const char *fits, *too_long;
+	} cases[] = {{10, "10", "11"}, {100000, "100000", "100001"}};
+
+	for (int i = 0; i < 2; i++) {
+		struct pxp_executor *pool = probe_create((struct pxp_executor_options){
+			.n_workers = 1, .max_result = cases[i].max_result});
+		struct pxp_future *fits = pool_submit(pool, task_returns_bytes,
+		                                      cases[i].fits, NULL);
+		struct pxp_future *too_long = pool_submit(pool, task_returns_bytes,
+		                                          cases[i].too_long, NULL);
+
+		EXPECT_EQ(end_of(fits), PXP_OK);
+		EXPECT_EQ(end_of(too_long), PXP_EPROTO);
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+		pxp_executor_destroy(pool);
+	}
+}
+
+static enum pxp_status task_answer_does_not_fit(struct pxp_task *task)
+{
+	static const char bytes[60000];
+	const int smallest = 1;
+
+	if (setsockopt(WORKER_SOCKET, SOL_SOCKET, SO_SNDBUF, &smallest,
+	               sizeof(smallest)) != 0)
+		return PXP_ESYS;
+	return pxp_task_return(task, bytes, sizeof(bytes));
+}
+
+TEST(hostile, an_answer_that_cannot_be_sent_is_a_crash_in_the_answer)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *lost = pool_submit(pool, task_answer_does_not_fit, NULL, NULL);
+	struct pxp_future *next = pool_submit(pool, task_echo, "next", NULL);
+
+	EXPECT_EQ(probe_outcome(lost).error.exit_code, 1);
+	EXPECT_EQ(probe_outcome(lost).phase, PXP_PHASE_ANSWERING);
+	EXPECT_EQ(end_of(lost), PXP_ECRASHED);
+	EXPECT_STR(result_of(next), "next");
+	EXPECT_EQ(end_of(next), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* ---- what is left behind ---- */
+
+/* A child in the worker's group, which a signal to the worker alone does not reach. */
+static enum pxp_status task_leaves_child(struct pxp_task *task)
+{
+	pid_t child = fork();
+
+	while (child == 0)
+		pause();
+	return child > 0 ? pxp_task_return(task, &child, sizeof(child)) : PXP_ESYS;
+}
+
+TEST(hostile, what_a_task_forked_ends_also_when_the_nursery_is_killed)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_leaves_child, NULL, NULL);
+	void *bytes = NULL;
+	pid_t child = 0;
+
+	REQUIRE(pxp_future_result(future, PXP_FOREVER, &bytes, NULL, NULL) == PXP_OK);
+	memcpy(&child, bytes, sizeof(child));
+	free(bytes);
+	EXPECT(!probe_is_gone(child));
+	kill(probe_nursery(pool), SIGKILL);
+	EXPECT(probe_await_gone(child));
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+}

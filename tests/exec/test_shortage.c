@@ -1,0 +1,360 @@
+/*
+ * A machine, or a process, that is out of something: descriptors, processes, a parent that
+ * did as it should. It costs time, or the task that it hit, and no other.
+ */
+#include "probe.h"
+#include "support/test.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What this process shares with its zygote and all that comes from there. */
+static struct {
+	atomic_int n_preloads;
+	atomic_bool may_load;
+} * shared;
+
+/* Before the zygote, which the next constructors start. */
+__attribute__((constructor(101))) static void share(void)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+	              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		abort();
+}
+
+/* ---- descriptors ---- */
+
+/* The nursery stands still until we have no descriptor left for the pidfd that it sends. */
+TEST(shortage, a_new_worker_that_we_have_no_descriptor_for_costs_no_task)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate gate = gate_create();
+	pid_t nursery = probe_nursery(pool);
+	struct pxp_future *held = pool_submit(pool, task_wait, "held", &gate), *others[3];
+	struct probe_hoard hoard;
+
+	REQUIRE(pool_await(pool, 1, 0));
+	probe_lower_limit();
+	kill(nursery, SIGSTOP);
+	for (int i = 0; i < 3; i++)
+		others[i] = pool_submit(pool, task_echo, "x", NULL);
+	REQUIRE(probe_await_workers(pool, 2));
+	probe_take_all(&hoard);
+	kill(nursery, SIGCONT);
+	EXPECT(probe_await_workers(pool, 1));
+	probe_give_back(&hoard);
+
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(end_of(others[i]), PXP_OK);
+	EXPECT_EQ(pxp_future_wait(held, 0), PXP_ETIMEOUT);
+	gate_open(&gate);
+	EXPECT_STR(result_of(held), "held");
+	EXPECT_EQ(end_of(held), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+static enum pxp_status task_returns_much(struct pxp_task *task)
+{
+	static const char bytes[100000];
+
+	gate_pass(pxp_task_descriptor(task, 0));
+	return pxp_task_return(task, bytes, sizeof(bytes));
+}
+
+TEST(shortage, a_result_that_we_have_no_descriptor_for_fails_and_the_worker_lives)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *much = pool_submit(pool, task_returns_much, NULL, &gate);
+	struct pxp_future *next;
+	struct probe_hoard hoard;
+
+	REQUIRE(pool_await(pool, 1, 0));
+	probe_lower_limit();
+	probe_take_all(&hoard);
+	/* Not opened, which would free a descriptor. */
+	REQUIRE(write(gate.open_end, "x", 1) == 1);
+	EXPECT_EQ(probe_outcome(much).error.sys_errno, EMFILE);
+	probe_give_back(&hoard);
+
+	next = pool_submit(pool, task_echo, "next", NULL);
+	EXPECT_STR(result_of(next), "next");
+	EXPECT_EQ(probe_outcome(next).worker, probe_outcome(much).worker);
+	EXPECT_EQ(end_of(much), PXP_ESYS);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(shortage, a_task_with_a_descriptor_that_is_none_fails_alone)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate gate = gate_create();
+	struct pxp_future *neighbour = pool_submit(pool, task_wait, "x", &gate), *bad;
+	struct pxp_future *behind[5];
+	int closed = fcntl(2, F_DUPFD_CLOEXEC, 500);
+	const struct pxp_task_options options = {
+		.size = sizeof(options), .descriptors = &closed, .n_descriptors = 1};
+
+	REQUIRE(closed >= 0 && close(closed) == 0);
+	REQUIRE(pool_await(pool, 1, 0));
+	REQUIRE(pxp_executor_submit(pool, task_echo, NULL, 0, &options, &bad) == PXP_OK);
+	for (int i = 0; i < 5; i++)
+		behind[i] = pool_submit(pool, task_echo, "x", NULL);
+	EXPECT_EQ(probe_outcome(bad).error.sys_errno, EBADF);
+	EXPECT_EQ(end_of(bad), PXP_ESYS);
+	for (int i = 0; i < 5; i++)
+		EXPECT_EQ(end_of(behind[i]), PXP_OK);
+	EXPECT_EQ(pxp_future_wait(neighbour, 0), PXP_ETIMEOUT);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(neighbour), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* Its socket to the nursery has room for a few requests alone, and the nursery does not
+ * read: the others have to be made again. */
+TEST(shortage, deaths_that_the_nursery_has_no_room_for_are_told_it_later)
+{
+	enum { N = 24 };
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, N);
+	struct gate never = gate_create();
+	pid_t nursery = probe_nursery(pool);
+	struct pxp_future *held[N];
+	const int smallest = 1;
+
+	for (int i = 0; i < N; i++)
+		held[i] = pool_submit(pool, task_wait, "x", &never);
+	REQUIRE(pool_await(pool, N, 0));
+	REQUIRE(setsockopt(probe_inside(pool)->control, SOL_SOCKET, SO_SNDBUF, &smallest,
+	                   sizeof(smallest)) == 0);
+	kill(nursery, SIGSTOP);
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
+	REQUIRE(probe_await_workers(pool, 0));
+	kill(nursery, SIGCONT);
+	for (int i = 0; i < N; i++)
+		EXPECT_EQ(end_of(held[i]), PXP_ECANCELLED);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+/* ---- what the parent left us ---- */
+
+static void ignore_children(void)
+{
+	signal(SIGCHLD, SIG_IGN);
+}
+
+static bool a_crash_is_told(void)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *crash = pool_submit(pool, task_signal, "11", NULL);
+	bool is_told = probe_outcome(crash).error.signal == SIGSEGV;
+
+	is_told &= end_of(crash) == PXP_ECRASHED;
+	pxp_executor_destroy(pool);
+	return is_told && pxp_zygote_stop() == PXP_OK;
+}
+
+TEST(shortage, a_program_started_with_sigchld_ignored_is_told_of_crashes)
+{
+	EXPECT(probe_copy("sigchld", ignore_children));
+}
+
+static int closed_mask;
+
+static void close_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (closed_mask >> fd & 1)
+			close(fd);
+	}
+}
+
+static bool a_task_is_run(void)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
+	bool is_run = strcmp(result_of(future), "x") == 0;
+
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
+	return is_run && pxp_zygote_stop() == PXP_OK;
+}
+
+TEST(shortage, a_program_started_without_standard_descriptors_runs_tasks)
+{
+	for (closed_mask = 1; closed_mask <= 7; closed_mask++)
+		EXPECT(probe_copy("closed", close_standard_descriptors));
+}
+
+/* ---- processes ---- */
+
+/* The limit binds no root. */
+static void become_nobody(void)
+{
+	if (getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+		_exit(126);
+}
+
+/* Whether the nursery may fork. */
+static bool set_forks(pid_t nursery, bool are_allowed)
+{
+	struct rlimit limit;
+
+	if (prlimit(nursery, RLIMIT_NPROC, NULL, &limit) != 0)
+		return false;
+	limit.rlim_cur = are_allowed ? limit.rlim_max : 1;
+	return prlimit(nursery, RLIMIT_NPROC, &limit, NULL) == 0;
+}
+
+enum { N_WANTED = 8, N_TASKS = 300 };
+
+/* Those asked for together fail together, six times before the pool breaks; between, it
+ * waits for 10 + 20 + 40 + 80 + 160 ms. */
+static bool it_breaks_after_a_while(void)
+{
+	struct pxp_executor *pool = probe_create(
+		(struct pxp_executor_options){.n_workers = N_WANTED});
+	pid_t nursery = probe_inside(pool)->nursery;
+	struct pxp_future *futures[2 * N_WANTED];
+	int64_t begin_ns = clock_now_ns();
+	bool is_so = set_forks(nursery, false);
+
+	kill(nursery, SIGSTOP);
+	for (int i = 0; i < 2 * N_WANTED; i++)
+		futures[i] = pool_submit(pool, task_echo, "x", NULL);
+	is_so &= probe_await_workers(pool, N_WANTED);
+	kill(nursery, SIGCONT);
+	is_so &= strstr(probe_outcome(futures[0]).error.text, strerror(EAGAIN)) != NULL;
+	for (int i = 0; i < 2 * N_WANTED; i++)
+		is_so &= end_of(futures[i]) == PXP_EBROKEN;
+	is_so &= clock_now_ns() - begin_ns >= 310 * (int64_t)1000000;
+	pxp_executor_destroy(pool);
+	return is_so;
+}
+
+TEST(shortage, workers_that_cannot_be_forked_break_a_pool_without_any_after_a_while)
+{
+	EXPECT(probe_copy("breaks", become_nobody));
+}
+
+/* If each fork that fails stopped the worker there is for the 10 ms of a retry, this would
+ * take 3 s and more. */
+static bool the_living_one_goes_on(void)
+{
+	struct pxp_executor *pool = probe_create(
+		(struct pxp_executor_options){.n_workers = 4, .max_pending = N_TASKS});
+	pid_t nursery = probe_nursery(pool);
+	static struct pxp_future *futures[N_TASKS];
+	struct gate gate = gate_create();
+	int64_t begin_ns = clock_now_ns();
+	bool is_so = set_forks(nursery, false);
+
+	for (int i = 0; i < N_TASKS; i++)
+		futures[i] = pool_submit(pool, task_echo, "x", NULL);
+	for (int i = 0; i < N_TASKS; i++)
+		is_so &= end_of(futures[i]) == PXP_OK;
+	is_so &= clock_now_ns() - begin_ns < 2000 * (int64_t)1000000;
+	is_so &= probe_await_workers(pool, 1);
+
+	/* And when there are processes again, they come. */
+	is_so &= set_forks(nursery, true);
+	for (int i = 0; i < 4; i++)
+		futures[i] = pool_submit(pool, task_wait, "x", &gate);
+	is_so &= pool_await(pool, 4, 0);
+	gate_open(&gate);
+	for (int i = 0; i < 4; i++)
+		is_so &= end_of(futures[i]) == PXP_OK;
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+	return is_so;
+}
+
+TEST(shortage, a_worker_that_lives_goes_on_while_no_other_can_be_forked)
+{
+	EXPECT(probe_copy("goes on", become_nobody));
+}
+
+/* ---- workers that do not get ready ---- */
+
+static enum pxp_status preload_fails_late(struct pxp_error *ret_error)
+{
+	atomic_fetch_add(&shared->n_preloads, 1);
+	while (!atomic_load(&shared->may_load))
+		poll(NULL, 0, 1);
+	return pxp_fail(ret_error, PXP_ETASK, "the library is on strike");
+}
+
+/* All six workers are asked for before the first preload fails. */
+TEST(shortage, a_preload_that_fails_is_not_tried_again_for_each_worker)
+{
+	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
+		.n_workers = 6, .preload = preload_fails_late});
+	struct pxp_future *futures[6];
+
+	for (int i = 0; i < 6; i++)
+		futures[i] = pool_submit(pool, task_echo, "x", NULL);
+	REQUIRE(probe_await_workers(pool, 6));
+	atomic_store(&shared->may_load, true);
+	for (int i = 0; i < 6; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_EBROKEN);
+	pxp_executor_destroy(pool);
+	EXPECT_EQ(atomic_load(&shared->n_preloads), 1);
+}
+
+static enum pxp_status initialise_never(const void *bytes, size_t n, void **ret_context,
+                                        struct pxp_error *ret_error)
+{
+	(void)bytes, (void)n, (void)ret_context;
+	while (pause() < 0)
+		;
+	return pxp_fail(ret_error, PXP_ESYS, "pause");
+}
+
+TEST(shortage, a_worker_that_is_not_ready_in_time_is_killed_and_the_third_breaks_the_pool)
+{
+	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
+		.n_workers = 1, .initialise = initialise_never, .start_timeout_ms = 50});
+	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
+
+	EXPECT_STR(probe_outcome(future).error.text, "workers die before they are ready");
+	EXPECT_EQ(end_of(future), PXP_EBROKEN);
+	pxp_executor_destroy(pool);
+}
+
+/* ---- a fresh process ---- */
+
+__attribute__((constructor(65535))) static void be_a_copy(int argc, char **argv)
+{
+	const struct {
+		const char *name;
+		bool (*is_so)(void);
+	} copies[] = {
+		{"sigchld", a_crash_is_told},
+		{"closed", a_task_is_run},
+		{"breaks", it_breaks_after_a_while},
+		{"goes on", the_living_one_goes_on},
+	};
+
+	for (size_t i = 0; argc == 1 && i < sizeof(copies) / sizeof(copies[0]); i++) {
+		if (strcmp(argv[0], copies[i].name) != 0)
+			continue;
+		alarm(60);
+		_exit(pxp_zygote_start(NULL) == PXP_OK && copies[i].is_so() ? 0 : 1);
+	}
+}

@@ -1,0 +1,148 @@
+/* What time may and may not do to a deadline: stops, suspensions, and slow callbacks. */
+#include "probe.h"
+#include "support/test.h"
+
+#include "base/clock.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t ms_since(int64_t ns)
+{
+	return (clock_now_ns() - ns) / 1000000;
+}
+
+static int64_t cpu_ms(void)
+{
+	struct timespec used;
+
+	REQUIRE(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0);
+	return used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+enum { DEADLINE_MS = 300, AWAY_MS = 2000 };
+
+TEST(time, a_suspension_moves_deadlines_once_and_costs_no_processor_time)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate never = gate_create();
+	int64_t begin_ns = clock_now_ns(), resume_ns, before_ms;
+	struct pxp_future *hung = pool_submit_with(
+		pool, task_wait, "x", &never,
+		(struct pxp_task_options){.deadline_ms = DEADLINE_MS});
+	struct pxp_future *far = pool_submit_with(
+		pool, task_wait, "x", &never,
+		(struct pxp_task_options){.deadline_ms = INT64_MAX});
+
+	REQUIRE(pool_await(pool, 2, 0));
+	pxp_executor_suspend(pool);
+	before_ms = cpu_ms();
+	EXPECT_EQ(pxp_future_wait(hung, AWAY_MS), PXP_ETIMEOUT);
+	EXPECT(cpu_ms() - before_ms < AWAY_MS / 10);
+	resume_ns = clock_now_ns();
+	pxp_executor_resume(pool);
+	EXPECT_EQ(end_of(hung), PXP_EDEADLINE);
+	EXPECT(ms_since(resume_ns) < AWAY_MS);
+	EXPECT(ms_since(begin_ns) >= AWAY_MS + DEADLINE_MS);
+	EXPECT_EQ(pxp_future_wait(far, 0), PXP_ETIMEOUT);
+
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
+	EXPECT_EQ(end_of(far), PXP_ECANCELLED);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+static void await_sleep(struct pxp_executor *pool)
+{
+	struct process_pool *inside = probe_inside(pool);
+	bool sleeps = false;
+
+	while (!sleeps) {
+		lock_acquire(&pool->lock);
+		sleeps = inside->is_asleep && inside->wake_ns >= 0;
+		lock_release(&pool->lock);
+	}
+}
+
+/* "stopped": as a program does at Ctrl-Z. That a task expires in the queue shows that the
+ * supervisor woke up and saw the gap, before the pool is resumed. */
+static bool a_stop_moves_deadlines_once(void)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate never = gate_create();
+	struct pxp_future *hung = pool_submit_with(
+		pool, task_wait, "x", &never,
+		(struct pxp_task_options){.deadline_ms = DEADLINE_MS});
+	struct pxp_future *waits;
+	int64_t resume_ns;
+	bool is_so = pool_await(pool, 1, 0);
+
+	pxp_executor_suspend(pool);
+	waits = pool_submit_with(pool, task_echo, "x", NULL,
+	                         (struct pxp_task_options){.queue_timeout_ms = 200});
+	await_sleep(pool);
+	raise(SIGSTOP);
+	is_so &= end_of(waits) == PXP_EQUEUED;
+	resume_ns = clock_now_ns();
+	pxp_executor_resume(pool);
+	is_so &= end_of(hung) == PXP_EDEADLINE;
+	is_so &= ms_since(resume_ns) < AWAY_MS;
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+	return is_so;
+}
+
+TEST(time, a_stop_of_the_whole_program_moves_deadlines_once)
+{
+	pid_t copy = fork();
+	int status = 0;
+
+	if (copy == 0) {
+		execl("/proc/self/exe", "stopped", (char *)NULL);
+		_exit(127);
+	}
+	REQUIRE(waitpid(copy, &status, WUNTRACED) == copy && WIFSTOPPED(status));
+	poll(NULL, 0, AWAY_MS + DEADLINE_MS); /* it is this time that counts */
+	kill(copy, SIGCONT);
+	REQUIRE(waitpid(copy, &status, 0) == copy);
+	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+__attribute__((constructor(65535))) static void be_stopped(int argc, char **argv)
+{
+	if (argc != 1 || strcmp(argv[0], "stopped") != 0)
+		return;
+	alarm(60);
+	_exit(pxp_zygote_start(NULL) == PXP_OK && a_stop_moves_deadlines_once() ? 0 : 1);
+}
+
+/* While the supervisor stands still in a callback nobody is killed; but that time is
+ * nobody's present. */
+TEST(time, a_slow_callback_gives_nobody_more_time)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate never = gate_create(), gate = gate_create(), hold = gate_create();
+	struct pxp_future *quick = pool_submit(pool, task_wait, "x", &gate);
+	struct pxp_future *hung = pool_submit_with(
+		pool, task_wait, "x", &never,
+		(struct pxp_task_options){.deadline_ms = DEADLINE_MS});
+	int64_t release_ns;
+
+	REQUIRE(pool_await(pool, 2, 0));
+	probe_hold(quick, &hold);
+	gate_open(&gate);
+	EXPECT_EQ(pxp_future_wait(hung, AWAY_MS), PXP_ETIMEOUT);
+	release_ns = clock_now_ns();
+	gate_open(&hold);
+	EXPECT_EQ(end_of(hung), PXP_EDEADLINE);
+	EXPECT(ms_since(release_ns) < AWAY_MS - DEADLINE_MS);
+	EXPECT_EQ(end_of(quick), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+	gate_destroy(&gate);
+	gate_destroy(&hold);
+}

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Without libcurl the samples are built but for the one that needs it, and CMake says so.
+#
+#     left-out.sh TREE CMAKE
+set -eu
+
+tree=$1
+cmake=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$cmake" -S "$tree" -B "$work" -DPIXPOOL_VIPS=OFF -DPIXPOOL_BUILD_TESTS=OFF -DPIXPOOL_BUILD_SAMPLES=ON \
+	-DCMAKE_DISABLE_FIND_PACKAGE_CURL=ON > "$work/said"
+grep 'fetch_pages is left out: there is no libcurl' "$work/said"
+"$cmake" --build "$work" --target help > "$work/targets"
+grep resize_images "$work/targets"
+if grep fetch_pages "$work/targets"; then
+	echo "fetch_pages is there all the same" >&2
+	exit 1
+fi

@@ -1,0 +1,17 @@
+/* The first program of README.md. */
+#include "samples/program.h"
+
+#include "support/test.h"
+
+TEST(hello_futures, says_what_became_of_each_word_though_a_worker_crashed)
+{
+	const char *const argv[] = {PROGRAM, NULL};
+	struct transcript said = program_run(argv);
+
+	EXPECT_EQ(said.status, 0);
+	REQUIRE(said.n == 4);
+	EXPECT_STR(said.lines[0], "hello: HELLO");
+	EXPECT_STR(said.lines[1], "crash: crashed: worker died of SIGABRT");
+	EXPECT_STR(said.lines[2], "incredible: task failed: too long to be shouted");
+	EXPECT_STR(said.lines[3], "futures: FUTURES");
+}

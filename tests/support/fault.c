@@ -1,0 +1,104 @@
+#include "support/fault.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Shared by every process that comes from this one. */
+static struct shared {
+	struct fault fault;
+	pid_t main;
+	atomic_bool is_armed;
+	atomic_uint n_passed, n_hit;
+} * shared;
+
+/* Before the zygote, which the constructor of pool.c starts. */
+__attribute__((constructor(101))) static void map_shared(void)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+	              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		abort();
+	shared->main = getpid();
+}
+
+void fault_arm(struct fault fault)
+{
+	shared->fault = fault;
+	atomic_store(&shared->n_passed, 0);
+	atomic_store(&shared->n_hit, 0);
+	atomic_store(&shared->is_armed, true);
+}
+
+unsigned fault_disarm(void)
+{
+	atomic_store(&shared->is_armed, false);
+	return atomic_load(&shared->n_hit);
+}
+
+static bool is_here(enum fault_place place)
+{
+	if (place == FAULT_ANYWHERE)
+		return true;
+	return (getpid() == shared->main) == (place == FAULT_IN_MAIN);
+}
+
+/* Whether the call shall fail, with errno set. */
+static bool fails(enum fault_point point)
+{
+	const struct fault *fault = &shared->fault;
+	unsigned n;
+
+	if (!atomic_load(&shared->is_armed) || fault->point != point ||
+	    !is_here(fault->place))
+		return false;
+	n = atomic_fetch_add(&shared->n_passed, 1) + 1;
+	if (n < fault->nth || (fault->times > 0 && n - fault->nth >= fault->times))
+		return false;
+	atomic_fetch_add(&shared->n_hit, 1);
+	if (fault->sys_errno == 0) {
+		poll(NULL, 0, fault->delay_ms);
+		return false;
+	}
+	errno = fault->sys_errno;
+	return true;
+}
+
+#define WRAP(type, name, point, failed, parameters, arguments)                           \
+	type __real_##name parameters;                                                   \
+	type __wrap_##name parameters;                                                   \
+	type __wrap_##name parameters                                                    \
+	{                                                                                \
+		return fails(point) ? (failed) : __real_##name arguments;                \
+	}
+
+WRAP(void *, malloc, FAULT_ALLOCATE, NULL, (size_t n), (n))
+WRAP(void *, calloc, FAULT_ALLOCATE, NULL, (size_t n, size_t size), (n, size))
+WRAP(void *, realloc, FAULT_ALLOCATE, NULL, (void *old, size_t n), (old, n))
+WRAP(void *, reallocarray, FAULT_ALLOCATE, NULL, (void *old, size_t n, size_t size),
+     (old, n, size))
+WRAP(pid_t, fork, FAULT_FORK, -1, (void), ())
+WRAP(int, pthread_create, FAULT_THREAD, EAGAIN,
+     (pthread_t * thread, const pthread_attr_t *attr, void *(*run)(void *), void *data),
+     (thread, attr, run, data))
+WRAP(ssize_t, sendmsg, FAULT_SEND, -1, (int fd, const struct msghdr *message, int flags),
+     (fd, message, flags))
+WRAP(ssize_t, recvmsg, FAULT_RECEIVE, -1, (int fd, struct msghdr *message, int flags),
+     (fd, message, flags))
+WRAP(int, epoll_wait, FAULT_POLL, -1,
+     (int fd, struct epoll_event *events, int n, int timeout), (fd, events, n, timeout))
+WRAP(int, memfd_create, FAULT_MEMFD, -1, (const char *name, unsigned flags),
+     (name, flags))
+WRAP(int, socketpair, FAULT_PAIR, -1, (int domain, int type, int protocol, int ends[2]),
+     (domain, type, protocol, ends))
+WRAP(int, pipe2, FAULT_PIPE, -1, (int ends[2], int flags), (ends, flags))
+WRAP(int, eventfd, FAULT_EVENT, -1, (unsigned count, int flags), (count, flags))
+WRAP(int, epoll_create1, FAULT_EVENT, -1, (int flags), (flags))
