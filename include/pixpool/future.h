@@ -96,7 +96,7 @@ const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
  * Wait, and move the result out: it can be taken once.
  *
  * ret_bytes   on PXP_OK what the task returned, to be freed with free(); NULL when it
- *             returned nothing.
+ *             returned nothing, and on every other return value.
  * ret_n       its length in bytes; may be NULL.
  * ret_error   may be NULL; filled when the return value is not PXP_OK.
  *
