@@ -26,6 +26,8 @@ TEST(contract, a_task_returns_what_it_was_given)
 	}
 }
 
+/* test_process_pool.py: test_traceback; test_interpreter_pool.py:
+ * test_submit_exception_in_func. There is no trace in C; what a task says arrives. */
 TEST(contract, a_failure_comes_with_its_code_and_text)
 {
 	EACH_KIND(kind)
@@ -42,6 +44,7 @@ TEST(contract, a_failure_comes_with_its_code_and_text)
 	}
 }
 
+/* Pebble: test_process_pool_large_data */
 TEST(contract, long_inputs_and_results_arrive_whole)
 {
 	size_t n = 3 * 1024 * 1024 + 5, n_got = 0;
@@ -156,6 +159,7 @@ TEST(contract, a_full_queue_refuses_a_try_and_keeps_the_descriptors_with_the_cal
 	}
 }
 
+/* Deadpool: test_ordinary_cancel_does_not_kill_running_task */
 TEST(contract, a_queued_task_can_be_cancelled_and_a_running_one_cannot)
 {
 	EACH_POOL(kind)

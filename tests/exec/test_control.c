@@ -117,6 +117,7 @@ TEST(control, a_task_that_is_not_asked_may_not_call_itself_cancelled)
 
 /* ---- time ---- */
 
+/* Deadpool: test_queue_timeout_is_distinct_from_execution_timeout */
 TEST(control, a_task_that_has_not_begun_in_time_fails_as_queued)
 {
 	EACH_KIND(kind)
@@ -318,7 +319,9 @@ TEST(control, a_future_of_an_executor_is_no_promise)
 
 /* ---- workers ---- */
 
-/* test_process_pool.py: test_max_tasks_per_child */
+/* test_process_pool.py: test_max_tasks_per_child; Deadpool: the same; Pebble:
+ * test_process_pool_future_limit. Also what stands for loky: test_memory_leak_protection and
+ * Deadpool: test_max_memory: a worker lives for so many tasks, however much it has grown. */
 TEST(control, a_worker_is_replaced_after_so_many_tasks)
 {
 	struct pxp_executor *pool = pool_with((struct pxp_executor_options){
@@ -430,6 +433,7 @@ static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 	return pxp_task_return(task, &daemon, sizeof(daemon));
 }
 
+/* Deadpool: test_sub_sub_process */
 TEST(control, what_a_task_left_running_ends_with_its_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -485,7 +489,8 @@ static enum pxp_status task_nests(struct pxp_task *task)
 	return nest(task, levels + 1);
 }
 
-/* loky: test_max_depth */
+/* loky: test_max_depth; Pebble: test_process_pool_child_pool,
+ * test_process_pool_child_pebble */
 TEST(control, pools_nest_two_deep_and_no_deeper)
 {
 #if defined(__SANITIZE_THREAD__)
@@ -541,6 +546,7 @@ TEST(control, waiting_inputs_are_bounded_in_bytes_but_one_alone_always_fits)
 	}
 }
 
+/* test_interpreter_pool.py: test_run_in_executor. A loop is the program's own here. */
 TEST(control, a_descriptor_is_readable_while_tasks_are_done_that_nobody_asked_about)
 {
 	EACH_KIND(kind)

@@ -46,6 +46,7 @@ TEST(process_pool, a_worker_that_dies_fails_only_its_own_future_and_is_replaced)
 	gate_destroy(&gate);
 }
 
+/* test_process_pool.py: test_killed_child. There the whole pool is broken. */
 TEST(process_pool, a_worker_killed_from_outside_is_a_crash_of_that_signal)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -71,6 +72,7 @@ TEST(process_pool, a_worker_killed_from_outside_is_a_crash_of_that_signal)
 	gate_destroy(&gate);
 }
 
+/* loky: test_exited_child */
 TEST(process_pool, an_exit_inside_a_task_is_a_crash_with_its_status_even_zero)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -109,6 +111,7 @@ TEST(process_pool, a_task_that_fails_is_not_tried_again)
 	pxp_executor_destroy(pool);
 }
 
+/* Deadpool: test_timeout */
 TEST(process_pool, a_deadline_kills_the_worker_and_only_that_task_fails)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -261,6 +264,7 @@ static enum pxp_status task_shouts(struct pxp_task *task)
 	abort();
 }
 
+/* loky: test_faulthandler_enabled. What a crash handler of the task prints is in the tail. */
 TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -496,6 +500,7 @@ TEST(process_pool, when_the_nursery_dies_every_future_ends)
 	gate_destroy(&gate);
 }
 
+/* loky: test_shutdown_kill, test_shutdown_deadlock, test_kill_workers_on_new_options */
 TEST(process_pool, kill_ends_what_runs_and_cancels_the_rest_in_bounded_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -548,6 +553,7 @@ static bool is_gone(pid_t pid)
 	return !after_name || after_name[2] == 'Z' || after_name[2] == 'X';
 }
 
+/* loky: test_sigkill_shutdown_leaks_workers */
 TEST(process_pool, when_the_main_process_is_killed_no_worker_is_left)
 {
 	int from_child[2];

@@ -53,30 +53,6 @@ TEST(cpython_executor, every_byte_of_an_input_arrives_and_a_task_must_be_a_funct
 	}
 }
 
-/* executor.py: test_shutdown_race_issue12456 */
-TEST(cpython_executor, a_shutdown_right_behind_a_map_does_not_hang)
-{
-	EVERY_EXECUTOR(kind)
-	{
-		struct pxp_executor *pool = pool_create(kind, 5);
-		struct pxp_map_options options = {.size = sizeof(options), .window = 6};
-		struct numbers numbers = {.end = 6};
-		struct pxp_map_item item;
-		struct pxp_map *map;
-
-		REQUIRE(pxp_map_open(pool, task_echo, next_number, &numbers, &options,
-		                     &map) == PXP_OK);
-		for (int i = 0; i < 6; i++) {
-			EXPECT_EQ(pxp_map_next(map, &item), PXP_OK);
-			free(item.bytes);
-			if (i == 0)
-				pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT);
-		}
-		pxp_map_close(map);
-		pxp_executor_destroy(pool);
-	}
-}
-
 /* Wait until the last copy of a descriptor's other end is closed. */
 static bool await_closed(int read_end)
 {
@@ -265,7 +241,7 @@ static enum pxp_status task_forks(struct pxp_task *task)
 	return status == 0 ? PXP_OK : pxp_task_fail(task, status, "the child failed");
 }
 
-/* test_process_fork_from_a_threadpool */
+/* test_process_fork_from_a_threadpool; Pebble: test_process_pool_child_process */
 TEST(cpython_executor, a_task_may_fork_a_child_that_ends_at_once)
 {
 	EVERY_EXECUTOR(kind)

@@ -23,7 +23,8 @@ static void look(struct pxp_future *future, void *data)
 	gate_open(&sight->is_seen);
 }
 
-/* test_process_pool_timeout, _timeout_callback, _stop_timeout */
+/* test_process_pool_timeout, test_process_pool_timeout_callback,
+ * test_process_pool_stop_timeout */
 TEST(pebble, a_deadline_is_told_to_callbacks_and_the_worker_is_another)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -45,7 +46,8 @@ TEST(pebble, a_deadline_is_told_to_callbacks_and_the_worker_is_another)
 	gate_destroy(&sight.is_seen);
 }
 
-/* test_process_pool_cancel, _cancel_callback, _stop_cancel */
+/* test_process_pool_cancel, test_process_pool_cancel_callback,
+ * test_process_pool_stop_cancel */
 TEST(pebble, a_cancel_by_force_is_told_to_callbacks_and_the_worker_is_another)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -193,7 +195,8 @@ TEST(pebble, submissions_go_on_while_workers_die)
 	pxp_executor_destroy(pool);
 }
 
-/* test_process_pool_join_futures_timeout, _join_running, _join_workers: a shutdown waits
+/* test_process_pool_join_futures_timeout, test_process_pool_join_running,
+ * test_process_pool_join_workers: a shutdown waits
  * without a limit; who has one waits for the futures first. */
 TEST(pebble, to_wait_for_a_pool_with_a_limit_is_to_wait_for_its_futures)
 {
