@@ -43,7 +43,8 @@ struct pxp_executor;
 enum pxp_executor_kind {
 	PXP_THREADS = 1,
 	PXP_PROCESSES = 2,
-	PXP_INLINE = 3 /* its future is done when the submission returns. It is initialised
+	PXP_INLINE =
+		3 /* its future is done when the submission returns. It is initialised
 	                * when it is created; all threads that submit share its context */
 };
 

@@ -23,8 +23,8 @@ enum {
 	MAX_WORKERS = 1024,
 };
 
-static const size_t default_max_pending_bytes = 64 * 1024 * 1024;
-static const size_t default_max_result = 256 * 1024 * 1024;
+static const size_t default_max_pending_bytes = (size_t)64 << 20;
+static const size_t default_max_result = (size_t)256 << 20;
 
 /* What this thread works for, the innermost first. */
 static _Thread_local struct executor_role *thread_role;

@@ -133,17 +133,16 @@ static void spawn(struct nursery *nursery, struct process_frame *request,
  * /proc (since 3.5); without it orphans of another group are left to themselves. */
 static pid_t find_orphan(const struct nursery *nursery)
 {
-	char path[64];
+	char path[64], pid[16];
 	FILE *list;
 	pid_t orphan = 0;
-	int pid;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	list = fopen(path, "re");
 	if (!list)
 		return 0;
-	while (orphan == 0 && fscanf(list, "%d", &pid) == 1) {
-		orphan = (pid_t)pid;
+	while (orphan == 0 && fscanf(list, "%15s", pid) == 1) {
+		orphan = (pid_t)strtol(pid, NULL, 10);
 		for (size_t i = 0; i < nursery->n_children; i++) {
 			if (nursery->children[i] == orphan)
 				orphan = 0;

@@ -33,7 +33,8 @@ static struct {
 	pid_t pid;
 	int control;
 	unsigned n_nurseries; /* that are not waited for */
-	unsigned depth; /* of this process: 0, 1 in a worker, 2 in a worker of that one's pool */
+	/* Of this process: 0; 1 in a worker; 2 in a worker of that one's pool. */
+	unsigned depth;
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
 
 static pid_t wait_for(pid_t pid, int *ret_status)

@@ -166,7 +166,9 @@ TEST(faults, a_hundred_megabytes_on_standard_error_leave_their_last_words)
 	expect_record("{'input':'in/a.png','status':'failed','class':'crashed','message':"
 	              "'worker died of SIGSEGV");
 	expect_record("'message':'worker died of SIGSEGV while decoding: obey line ");
-	EXPECT_EQ(run("grep -c '^{\"input\":\"in/a.png\".\\{4096,5000\\}$' r").status, 0);
+	EXPECT_EQ(run("awk '/in.a.png/ && length > 4096 { n++ } END { exit n != 1 }' r")
+	                  .status,
+	          0);
 	EXPECT(strlen(ended.err) < 16 * 1024, "all of it was passed on");
 	expect_rest_whole(1);
 	stage_leave();
