@@ -207,9 +207,11 @@ static void *supervisor_main(void *data)
 	executor_adopt_thread(&pool->executor);
 	lock_acquire(&pool->executor.lock);
 	while (!has_ended(pool)) {
+		pool->has_news = false;
 		pool_schedule(pool, clock_now_ns());
 		settle_all(pool);
-		if (!has_ended(pool))
+		/* What came while the lock was given up is scheduled first. */
+		if (!pool->has_news && !has_ended(pool))
 			wait_and_handle(pool);
 		settle_all(pool);
 	}
@@ -223,6 +225,7 @@ static void wake_supervisor(struct process_pool *pool)
 {
 	const uint64_t one = 1;
 
+	pool->has_news = true;
 	/* It fails only when the counter is full, and then it is readable as well. */
 	if (pool->is_asleep)
 		(void)!write(pool->wakeup, &one, sizeof(one));
@@ -237,7 +240,7 @@ static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error
 	int64_t expires_ns = expiry_next_ns(&executor->expiry);
 
 	(void)ret_error;
-	if (pool->has_takers || executor->is_stopping ||
+	if (!pool->is_asleep || pool->has_takers || executor->is_stopping ||
 	    (expires_ns >= 0 && (pool->wake_ns < 0 || expires_ns < pool->wake_ns)))
 		wake_supervisor(pool);
 	return true;

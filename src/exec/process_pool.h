@@ -20,6 +20,7 @@ struct process_pool {
 	int epoll, wakeup; /* the eventfd by which other threads call the supervisor */
 	int control;       /* of the nursery; -1: it is gone */
 	bool is_asleep;    /* the supervisor waits, until wake_ns or an event */
+	bool has_news;     /* something came since the last schedule */
 	bool has_takers;   /* asleep with room at a worker: a task shall wake it */
 	int64_t wake_ns;
 	pid_t nursery;
