@@ -224,10 +224,13 @@ static enum pxp_status task_forges_length(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* A flag that is neither yes nor no, with as many descriptors as it says. */
+/* A flag that is neither yes nor no, with as many memfds as it says. */
 static enum pxp_status task_forges_flag(struct pxp_task *task)
 {
-	if (!forge((struct answer_frame){.result_is_memfd = 2}, (int[]){2, 2}, 2))
+	int memfd = memfd_create("empty", MFD_CLOEXEC);
+
+	if (memfd < 0 ||
+	    !forge((struct answer_frame){.result_is_memfd = 2}, (int[]){memfd, memfd}, 2))
 		return PXP_ESYS;
 	gate_pass(pxp_task_descriptor(task, 0));
 	return PXP_OK;

@@ -253,15 +253,14 @@ TEST(shortage, workers_that_cannot_be_forked_break_a_pool_without_any_after_a_wh
 	EXPECT(probe_copy("breaks", become_nobody));
 }
 
-/* If each fork that fails stopped the worker there is for the 10 ms of a retry, this would
- * take 3 s and more. */
+/* If each fork that fails stopped the worker there is until the next attempt, which comes
+ * later each time, this would take several seconds. */
 static bool the_living_one_goes_on(void)
 {
-	struct pxp_executor *pool = probe_create(
-		(struct pxp_executor_options){.n_workers = 4, .max_pending = N_TASKS});
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);
 	pid_t nursery = probe_nursery(pool);
-	static struct pxp_future *futures[N_TASKS];
 	struct gate gate = gate_create();
+	struct pxp_future *futures[N_TASKS];
 	int64_t begin_ns = clock_now_ns();
 	bool is_so = set_forks(nursery, false);
 

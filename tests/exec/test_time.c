@@ -121,24 +121,27 @@ __attribute__((constructor(65535))) static void be_stopped(int argc, char **argv
 }
 
 /* While the supervisor stands still in a callback nobody is killed; but that time is
- * nobody's present. */
+ * nobody's present, be it one whose deadline passes meanwhile or one whose comes soon. */
 TEST(time, a_slow_callback_gives_nobody_more_time)
 {
-	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
 	struct gate never = gate_create(), gate = gate_create(), hold = gate_create();
-	struct pxp_future *quick = pool_submit(pool, task_wait, "x", &gate);
-	struct pxp_future *hung = pool_submit_with(
-		pool, task_wait, "x", &never,
-		(struct pxp_task_options){.deadline_ms = DEADLINE_MS});
+	struct pxp_future *quick = pool_submit(pool, task_wait, "x", &gate), *hung[2];
 	int64_t release_ns;
 
-	REQUIRE(pool_await(pool, 2, 0));
+	for (int i = 0; i < 2; i++)
+		hung[i] = pool_submit_with(
+			pool, task_wait, "x", &never,
+			(struct pxp_task_options){.deadline_ms = DEADLINE_MS +
+		                                                 i * AWAY_MS});
+	REQUIRE(pool_await(pool, 3, 0));
 	probe_hold(quick, &hold);
 	gate_open(&gate);
-	EXPECT_EQ(pxp_future_wait(hung, AWAY_MS), PXP_ETIMEOUT);
+	EXPECT_EQ(pxp_future_wait(hung[0], AWAY_MS), PXP_ETIMEOUT);
 	release_ns = clock_now_ns();
 	gate_open(&hold);
-	EXPECT_EQ(end_of(hung), PXP_EDEADLINE);
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(end_of(hung[i]), PXP_EDEADLINE);
 	EXPECT(ms_since(release_ns) < AWAY_MS - DEADLINE_MS);
 	EXPECT_EQ(end_of(quick), PXP_OK);
 	pxp_executor_destroy(pool);
