@@ -64,9 +64,14 @@ static void terminal_open(unsigned short width)
 {
 	memset(&terminal, 0, sizeof(terminal));
 	terminal.keyboard = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	REQUIRE(terminal.keyboard >= 0 && grantpt(terminal.keyboard) == 0 &&
-	        unlockpt(terminal.keyboard) == 0);
+	REQUIRE(terminal.keyboard >= 0 && unlockpt(terminal.keyboard) == 0);
 	terminal.tty = open(ptsname(terminal.keyboard), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (terminal.tty < 0 && errno == ENOENT) {
+		fprintf(stderr, "skipped: no terminal here, /dev/pts is not mounted\n");
+		terminal_close();
+		stage_leave();
+		SKIP("no terminal here: /dev/pts is not mounted");
+	}
 	REQUIRE(terminal.tty >= 0);
 	REQUIRE(tcgetattr(terminal.tty, &terminal.before) == 0);
 	set_width(width);

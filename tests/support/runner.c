@@ -30,6 +30,12 @@ void test_expect(bool claim, bool required, const char *file, int line, const ch
 		exit(EXIT_FAILURE);
 }
 
+void test_skip(const char *why)
+{
+	fprintf(stderr, "skipped: %s\n", why);
+	exit(EXIT_SUCCESS);
+}
+
 static int run_here(const char *name)
 {
 	for (struct test *test = first_test; test; test = test->next) {

@@ -22,6 +22,7 @@ enum { TEST_SECONDS = 120 };
 	Test(suite, name, .timeout = TEST_SECONDS, .init = test_begin, .fini = test_end)
 #define EXPECT(...)  cr_expect(__VA_ARGS__)
 #define REQUIRE(...) cr_assert(__VA_ARGS__)
+#define SKIP(why)    cr_skip_test(why)
 
 #else
 
@@ -32,6 +33,10 @@ enum { TEST_SECONDS = 120 };
 /* The words behind a claim are for Criterion; here the claim itself is shown. */
 #define TEST_CLAIM(required, claim, ...)                                                 \
 	test_expect((claim), required, __FILE__, __LINE__, #claim)
+
+/* End the test, having said why it was not run. */
+#define SKIP(why) test_skip(why)
+void test_skip(const char *why);
 
 struct test {
 	const char *suite, *name;
