@@ -376,8 +376,8 @@ int batch_run(const struct batch_options *options, struct report *report,
 	}
 	if (*ret_is_stuck)
 		return status;
+	pxp_executor_destroy(batch.run.pictures); /* its supervisor hands tasks to io */
 	pxp_executor_destroy(batch.run.io);
-	pxp_executor_destroy(batch.run.pictures);
 	run_fini(&batch.run);
 	fd_close(&batch.signals);
 	return status;

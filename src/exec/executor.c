@@ -237,8 +237,10 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 	task = task_create(executor, run, input, n_input, options);
 	if (!task)
 		return PXP_ENOMEM;
-	/* Once it is queued the task may be gone at any time; the future is held by us. */
+	/* Once it is queued the task may be done and gone at any time, and who sees that may
+	 * destroy the executor. */
 	future = pxp_future_acquire(task->future);
+	executor_acquire(executor);
 	status = executor_enqueue(executor, task, deadline_ns);
 	if (status != PXP_OK) {
 		task->n_descriptors = 0; /* still the caller's */
@@ -246,6 +248,7 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 	} else if (executor->table->run_now) {
 		executor->table->run_now(executor, task);
 	}
+	executor_release(executor);
 	if (status == PXP_OK && ret_future)
 		*ret_future = future;
 	else

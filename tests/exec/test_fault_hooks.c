@@ -4,6 +4,8 @@
 #include "support/test.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -292,4 +294,38 @@ TEST(fault_hooks, what_waits_for_futures_survives_each_allocation_failing)
 	pxp_promise_finish(promise, &nothing, 0);
 	EXPECT_EQ(n_calls, 0);
 	pxp_future_release(promise);
+}
+
+static void *destroy_when_a_task_is_done(void *pool)
+{
+	struct pollfd done = {.fd = pxp_executor_descriptor(pool), .events = POLLIN};
+
+	if (poll(&done, 1, 60000) == 1)
+		pxp_executor_destroy(pool);
+	return NULL;
+}
+
+TEST(fault_hooks, an_executor_may_be_destroyed_before_the_last_submit_has_returned)
+{
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++) {
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct pxp_future *future;
+		pthread_t destroyer;
+
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "the worker is up", NULL)),
+		          PXP_OK);
+		REQUIRE(pool_await(pool, 0, 0));
+		pxp_executor_acknowledge(pool);
+		REQUIRE(pthread_create(&destroyer, NULL, destroy_when_a_task_is_done,
+		                       pool) == 0);
+		fault_arm((struct fault){.point = FAULT_UNLOCK,
+		                         .place = FAULT_IN_MAIN,
+		                         .nth = 1,
+		                         .times = 1,
+		                         .delay_ms = 200});
+		future = pool_submit(pool, task_echo, "the last", NULL);
+		pthread_join(destroyer, NULL);
+		EXPECT_EQ(fault_disarm(), 1);
+		EXPECT_EQ(end_of(future), PXP_OK);
+	}
 }

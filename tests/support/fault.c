@@ -102,3 +102,13 @@ WRAP(int, socketpair, FAULT_PAIR, -1, (int domain, int type, int protocol, int e
 WRAP(int, pipe2, FAULT_PIPE, -1, (int ends[2], int flags), (ends, flags))
 WRAP(int, eventfd, FAULT_EVENT, -1, (unsigned count, int flags), (count, flags))
 WRAP(int, epoll_create1, FAULT_EVENT, -1, (int flags), (flags))
+
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+	int status = __real_pthread_mutex_unlock(mutex);
+
+	(void)fails(FAULT_UNLOCK);
+	return status;
+}
