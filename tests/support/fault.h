@@ -22,7 +22,7 @@ enum fault_point {
 	FAULT_PAIR,    /* socketpair */
 	FAULT_PIPE,    /* pipe2 */
 	FAULT_EVENT,   /* eventfd, epoll_create1 */
-	FAULT_UNLOCK,  /* pthread_mutex_unlock, which never fails: late when it has unlocked */
+	FAULT_UNLOCK,  /* pthread_mutex_unlock, which never fails: late, once unlocked */
 	N_FAULT_POINTS
 };
 
