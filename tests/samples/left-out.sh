@@ -1,15 +1,16 @@
 #!/bin/sh
 # Without libcurl the samples are built but for the one that needs it, and CMake says so.
 #
-#     left-out.sh TREE CMAKE
+#     left-out.sh TREE CMAKE GENERATOR
 set -eu
 
 tree=$1
 cmake=$2
+generator=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"$cmake" -S "$tree" -B "$work" -DPIXPOOL_VIPS=OFF -DPIXPOOL_BUILD_TESTS=OFF -DPIXPOOL_BUILD_SAMPLES=ON \
+"$cmake" -S "$tree" -B "$work" -G "$generator" -DPIXPOOL_VIPS=OFF -DPIXPOOL_BUILD_TESTS=OFF -DPIXPOOL_BUILD_SAMPLES=ON \
 	-DCMAKE_DISABLE_FIND_PACKAGE_CURL=ON > "$work/said"
 grep 'fetch_pages is left out: there is no libcurl' "$work/said"
 "$cmake" --build "$work" --target help > "$work/targets"
