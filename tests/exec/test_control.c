@@ -491,7 +491,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
  * test_process_pool_child_pebble */
 TEST(control, pools_nest_two_deep_and_no_deeper)
 {
-#if defined(__SANITIZE_THREAD__)
+#ifdef PIXPOOL_SANITIZE_THREAD
 	/* ThreadSanitizer keeps a thread of its own in every process: no zygote there. */
 	fprintf(stderr,
 	        "skipped under ThreadSanitizer: pools_nest_two_deep_and_no_deeper\n");

@@ -165,7 +165,7 @@ bool residue_is_none(const struct residue *before)
 	return false;
 }
 
-#if defined(__SANITIZE_THREAD__)
+#ifdef PIXPOOL_SANITIZE_THREAD
 static void *do_nothing(void *data)
 {
 	return data;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef PIXPOOL_SANITIZE_ADDRESS
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -18,7 +18,7 @@ void test_begin(void)
 void test_end(void)
 {
 	EXPECT(residue_end(), "the test leaves something running, open or mapped");
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef PIXPOOL_SANITIZE_ADDRESS
 	EXPECT(__lsan_do_recoverable_leak_check() == 0, "the test leaks");
 #endif
 }

@@ -421,7 +421,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 /* test_shutdown_and_kill_workers: five seconds are all that it may take. */
 TEST(loky, a_kill_reaches_pools_in_pools)
 {
-#if defined(__SANITIZE_THREAD__)
+#ifdef PIXPOOL_SANITIZE_THREAD
 	fprintf(stderr, "skipped under ThreadSanitizer: no zygote in a worker\n");
 	return;
 #endif
