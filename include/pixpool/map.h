@@ -61,7 +61,10 @@ struct pxp_map_item {
  *
  * The executor may be destroyed before the map: then no more can be submitted.
  *
- * PXP_EINVAL  a wrong option, or one for processes (deadline_ms, retries) elsewhere: then, and on PXP_ENOMEM, *ret_map is NULL.
+ * ret_map  on PXP_OK yours, to be given back with pxp_map_close(); else NULL.
+ *
+ * PXP_EINVAL  a wrong option, or one for processes (deadline_ms, retries) elsewhere.
+ * PXP_ENOMEM  no memory.
  */
 enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
                              pxp_input_fn *next, void *data,

@@ -22,7 +22,8 @@ struct pxp_task;
  * the task was made: of this process's data it sees the input and the descriptors alone.
  *
  * Return PXP_OK, or what pxp_task_fail() returns, or PXP_ECANCELLED when it was asked to
- * end and did. Any other value is a failure with that number as its code. A worker process that exits or dies in here has crashed.
+ * end and did. Any other value is a failure with that number as its code. A worker process
+ * that exits or dies in here has crashed.
  */
 typedef enum pxp_status pxp_task_fn(struct pxp_task *task);
 

@@ -46,6 +46,7 @@ struct pxp_as_completed;
  *
  * futures     n of them; a reference to each is held until it is given out.
  * timeout_ms  for the whole iteration, from this call; PXP_FOREVER: none.
+ * ret_iteration  on PXP_OK yours, to be given back with pxp_as_completed_close().
  *
  * PXP_ENOMEM  no memory; *ret_iteration is NULL.
  */
