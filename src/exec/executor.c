@@ -160,18 +160,25 @@ static bool is_for_processes(const struct pxp_executor_options *options)
 	return options->preload || options->lock_down ||
 	       options->max_tasks_per_worker > 0 || options->max_result > 0 ||
 	       options->idle_timeout_ms != 0 || options->start_timeout_ms != 0 ||
-	       options->max_crashes > 0;
+	       options->max_crashes > 0 || options->memory_allowance > 0 ||
+	       options->memory_budget > 0 || options->max_output > 0;
 }
 
 static const char *what_is_wrong(const struct pxp_executor_options *options)
 {
 	if (options->kind != PXP_PROCESSES && is_for_processes(options))
 		return "preload, lock_down, max_tasks_per_worker, max_result, idle_timeout_ms, "
-		       "start_timeout_ms and max_crashes are for processes";
+		       "start_timeout_ms, max_crashes, memory_allowance, memory_budget and "
+		       "max_output are for processes";
 	if (options->n_workers > MAX_WORKERS)
 		return "n_workers is over 1024";
 	if (options->n_init_bytes > 0 && !options->init_bytes)
 		return "n_init_bytes without init_bytes";
+	if (options->memory_budget > 0 && options->memory_allowance == 0)
+		return "memory_budget without memory_allowance";
+	if (options->memory_allowance > INT64_MAX / 2 ||
+	    options->memory_budget > INT64_MAX / 2)
+		return "memory_allowance or memory_budget is over 4 EiB";
 	if (options->idle_timeout_ms < 0 || options->start_timeout_ms < 0)
 		return "idle_timeout_ms or start_timeout_ms is negative";
 	return NULL;
@@ -207,13 +214,15 @@ static bool options_are_valid(const struct pxp_executor *executor,
 {
 	bool is_for_a_process = options->output || options->retries > 0 ||
 	                        options->max_kills > 0 || options->deadline_ms != 0 ||
-	                        options->max_deadline_ms != 0 || options->stall_ms != 0;
+	                        options->max_deadline_ms != 0 || options->stall_ms != 0 ||
+	                        options->max_memory > 0 || options->retry_memory;
 
 	return options->size == sizeof(*options) &&
 	       options->n_descriptors <= PXP_MAX_DESCRIPTORS &&
 	       (options->n_descriptors == 0 || options->descriptors) &&
 	       options->deadline_ms >= 0 && options->max_deadline_ms >= 0 &&
 	       options->stall_ms >= 0 && options->queue_timeout_ms >= 0 &&
+	       options->max_memory <= INT64_MAX / 2 &&
 	       !(is_for_a_process && executor->options.kind != PXP_PROCESSES);
 }
 

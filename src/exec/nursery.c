@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -177,6 +178,43 @@ static void reap(struct nursery *nursery, struct process_frame *request)
 	channel_send(nursery->control, request, sizeof(*request), NULL, 0, NULL, 0);
 }
 
+static bool is_child(const struct nursery *nursery, pid_t pid)
+{
+	for (size_t i = 0; pid > 0 && i < nursery->n_children; i++) {
+		if (nursery->children[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Set how much private memory a worker may have. Only the soft limit moves: so it can be
+ * raised again, and by us, who are of the worker's user, where root without
+ * CAP_SYS_RESOURCE may not.
+ */
+static void limit(struct nursery *nursery, struct process_frame *request)
+{
+	pid_t pid = (pid_t)request->pid;
+	struct rlimit limits;
+
+	errno = ESRCH;
+	request->sys_errno = 0;
+	if (pxp_memory_is_limited()) {
+		bool is_set = is_child(nursery, pid) &&
+		              prlimit(pid, RLIMIT_DATA, NULL, &limits) == 0;
+
+		if (is_set) {
+			limits.rlim_cur = limits.rlim_max;
+			if (request->limit > 0 && request->limit < limits.rlim_max)
+				limits.rlim_cur = request->limit;
+			is_set = prlimit(pid, RLIMIT_DATA, &limits, NULL) == 0;
+		}
+		request->sys_errno = is_set ? 0 : errno;
+	}
+	request->kind = FRAME_LIMITED;
+	channel_send(nursery->control, request, sizeof(*request), NULL, 0, NULL, 0);
+}
+
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
                             int control)
 {
@@ -192,6 +230,8 @@ _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_b
 		memcpy(&request, buffer, sizeof(request));
 		if (request.kind == FRAME_SPAWN)
 			spawn(&nursery, &request, &frame);
+		else if (request.kind == FRAME_LIMIT)
+			limit(&nursery, &request);
 		else
 			reap(&nursery, &request);
 		frame_close_descriptors(&frame);

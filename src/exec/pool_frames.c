@@ -143,7 +143,8 @@ static void take_error(struct answer_frame *answer, struct pool_worker *worker,
 		pxp_fail(error, PXP_ECANCELLED, "%s", answer->error.text);
 		return;
 	}
-	pxp_fail(error, PXP_ETASK, "%s", answer->error.text);
+	pxp_fail(error, answer->error.status == PXP_EMEMORY ? PXP_EMEMORY : PXP_ETASK,
+	         "%s", answer->error.text);
 	error->code = answer->error.code;
 	pool_worker_read_log(worker, MAX_LOG_AT_ONCE);
 	settlement->log = pool_worker_log(worker, &settlement->outcome.n_log);
@@ -164,6 +165,8 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	if (worker->n_held == 0 || answer.at.slot != worker->front ||
 	    answer.at.generation != slot->generation || !slot->task)
 		return "answered what it was not asked";
+	if (worker->limit_state != LIMIT_STEADY)
+		return "answered while it waited for memory";
 
 	settlement = pool_settlement(worker, slot, now_ns);
 	if (answer.error.status == PXP_OK) {
@@ -187,7 +190,14 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	slot->task->attempts++;
 	future_start(slot->task->future);
 	pool->n_crashes_in_a_row = 0;
-	pool_settle(pool, slot->task, &settlement);
+	if (settlement.outcome.error.status == PXP_EMEMORY &&
+	    pool_tries_with_all(pool, worker, slot->task)) {
+		settlement_fini(&settlement);
+		executor_return(&pool->executor, slot->task);
+	} else {
+		pool_settle(pool, slot->task, &settlement);
+	}
+	pool_take_memory_back(pool, worker, answer.data_bytes);
 	worker->n_logged = 0;
 	pool_worker_pop(worker, now_ns);
 	return NULL;
@@ -209,7 +219,7 @@ static const char *on_restart_deadline(struct pool_worker *worker,
                                        const struct slot_frame *at, int64_t now_ns)
 {
 	const struct slot *slot = &worker->slots[worker->front];
-	int64_t ms = at->ms;
+	int64_t ms = at->number;
 
 	if (worker->n_held == 0 || at->slot != worker->front ||
 	    at->generation != slot->generation || !slot->task || ms < 0)
@@ -221,7 +231,8 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 	                       : slot->task->deadline_ms;
 
 	worker->n_restarts++;
-	if (slot->task->deadline_ms > 0 && worker->state < WORKER_HUNG_UP)
+	if (slot->task->deadline_ms > 0 && worker->state < WORKER_HUNG_UP &&
+	    worker->limit_state == LIMIT_STEADY)
 		worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
 	return NULL;
 }
@@ -279,6 +290,8 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 		return on_withdrawn(worker, &at, now_ns);
 	case FRAME_DEADLINE:
 		return on_restart_deadline(worker, &at, now_ns);
+	case FRAME_NEED:
+		return pool_on_need(pool, worker, &at, now_ns);
 	default:
 		return "sent a frame of no known kind";
 	}
@@ -335,7 +348,7 @@ void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
 	else if (!worker->slots[worker->front].task)
 		pool_worker_kill(worker, KILLED_BREACH,
 		                 "did not give back what was withdrawn");
-	else
+	else if (!pool_worker_gets_time_to_begin(worker, now_ns))
 		pool_worker_kill(worker, KILLED_DEADLINE, NULL);
 }
 
@@ -344,6 +357,7 @@ void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_
 	if (pool_worker_has_progressed(worker, now_ns))
 		return;
 	pool_read_frames(pool, worker, N_SLOTS, now_ns);
-	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
+	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns &&
+	    !pool_worker_gets_time_to_begin(worker, now_ns))
 		pool_worker_kill(worker, KILLED_STALL, NULL);
 }

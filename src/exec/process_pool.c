@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/machine.h"
 #include "exec/zygote.h"
 
 #include <errno.h>
@@ -276,6 +277,8 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	if (!find(pool_of(executor), task, &worker, &slot))
 		return false;
 	pool_worker_ask_to_end(worker, slot);
+	if (!may_kill && slot == &worker->slots[worker->front])
+		pool_refuse_need(worker, clock_now_ns());
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
 	pool_worker_kill(worker, KILLED_CANCEL, NULL);
@@ -361,6 +364,8 @@ static void pool_stats(struct pxp_executor *executor,
 
 		ret_stats->n_workers += worker->state == WORKER_STARTING ||
 		                        worker->state == WORKER_READY;
+		ret_stats->n_waiting += worker->state == WORKER_READY &&
+		                        worker->limit_state == LIMIT_WAITING;
 		for (int j = 0; j < N_SLOTS; j++) {
 			if (!worker->slots[j].task)
 				continue;
@@ -373,6 +378,7 @@ static void pool_stats(struct pxp_executor *executor,
 	ret_stats->n_spawned = pool->n_spawned;
 	ret_stats->n_crashed = pool->n_crashed;
 	ret_stats->n_killed = pool->n_killed;
+	ret_stats->granted_bytes = pool_granted(pool);
 }
 
 static void pool_join(struct pxp_executor *executor)
@@ -464,6 +470,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 	pool->epoll = pool->wakeup = pool->control = -1;
 	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = -1;
 	pool->n_workers = n_workers;
+	pool->n_oom_kills = machine_oom_kills();
 	for (unsigned i = 0; i < n_workers; i++)
 		pool_worker_init(&pool->workers[i], i);
 

@@ -68,6 +68,8 @@ struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
 	task->stall_ms = options->stall_ms;
 	task->deadline_ms = options->deadline_ms;
 	task->max_deadline_ms = options->max_deadline_ms;
+	task->max_memory = options->max_memory;
+	task->may_retry_memory = options->retry_memory;
 	task->submitted_ns = clock_now_ns();
 	task->expires_ns = -1;
 	if (options->queue_timeout_ms > 0)
@@ -236,6 +238,11 @@ void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms)
 		task->restart_deadline(task->worker, ms);
 }
 
+enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes)
+{
+	return task->need ? task->need(task->worker, bytes) : PXP_OK;
+}
+
 void task_run(pxp_task_fn *run, struct pxp_task *view)
 {
 	enum pxp_status status = run(view);
@@ -245,6 +252,10 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 			memset(&view->error, 0, sizeof(view->error));
 	} else if (status == PXP_ECANCELLED && pxp_task_is_cancelled(view)) {
 		pxp_fail(&view->error, PXP_ECANCELLED, "cancelled: it was asked to end");
+	} else if (status == PXP_EMEMORY) {
+		if (view->error.status != PXP_ETASK)
+			pxp_fail(&view->error, PXP_EMEMORY, "the task ran out of memory");
+		view->error.status = PXP_EMEMORY;
 	} else if (view->error.status != PXP_ETASK) {
 		pxp_fail(&view->error, PXP_ETASK, "the task failed: %s",
 		         pxp_status_name(status));

@@ -37,8 +37,11 @@ struct task {
 	bool wants_output;
 	unsigned retries_left, kills_left;              /* UINT_MAX: no limit of kills */
 	int64_t deadline_ms, max_deadline_ms, stall_ms; /* 0: none */
-	int64_t expires_ns; /* when it must have begun; -1: none */
-	size_t heap_index;  /* in the executor's heap of those that expire */
+	uint64_t max_memory;                            /* 0: as the pool has it */
+	bool may_retry_memory; /* once more, with all of the pool's budget */
+	bool gets_all_memory;  /* this time */
+	int64_t expires_ns;    /* when it must have begun; -1: none */
+	size_t heap_index;     /* in the executor's heap of those that expire */
 
 	atomic_bool is_asked_to_end;     /* PXP_CANCEL_ASK */
 	struct shared_progress progress; /* of a task that runs in this process */
@@ -96,6 +99,7 @@ struct pxp_task {
 
 	/* Processes: how to ask the parent for a new deadline; NULL on a thread. */
 	void (*restart_deadline)(void *worker, int64_t ms);
+	enum pxp_status (*need)(void *worker, uint64_t bytes);
 	void *worker;
 };
 
@@ -104,8 +108,8 @@ struct pxp_progress shared_progress_read(struct shared_progress *shared);
 /* Free what a view holds that was not handed on. */
 void task_view_fini(struct pxp_task *view);
 
-/* Run the function and say how it ended in view->error: status PXP_OK, PXP_ETASK, or
- * PXP_ECANCELLED when it was asked to end and did. */
+/* Run the function and say how it ended in view->error: status PXP_OK, PXP_ETASK,
+ * PXP_EMEMORY, or PXP_ECANCELLED when it was asked to end and did. */
 void task_run(pxp_task_fn *run, struct pxp_task *view);
 
 /* Run a task in this process, and say how it went. */

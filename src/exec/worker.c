@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,12 @@ struct worker {
 	struct slot_frame at; /* of the task that runs */
 	unsigned n_restarts;  /* of its deadline */
 	int64_t cpu_ns;       /* that was used before it */
+	uint64_t limit;       /* of its memory; 0: none */
+	int statm; /* /proc/self/statm, opened before the lock-down; -1: none */
+	/* A task that came while this one waited for memory: taken back by the parent, and to
+	 * be acknowledged in its turn. */
+	bool has_put_aside;
+	struct slot_frame put_aside;
 };
 
 /* A sanitizer's leak check ends the process in its own way, without the reports that an
@@ -37,10 +44,10 @@ _Noreturn static void leave(void)
 	_exit(0);
 }
 
-static void send_slot(enum frame_kind kind, struct slot_frame at, int64_t ms)
+static void send_slot(enum frame_kind kind, struct slot_frame at, int64_t number)
 {
 	at.kind = (uint32_t)kind;
-	at.ms = ms;
+	at.number = number;
 	/* When it can't be sent the parent is gone: the next receive sees it. */
 	channel_send(WORKER_SOCKET, &at, sizeof(at), NULL, 0, NULL, 0);
 }
@@ -111,6 +118,35 @@ static void forbid_core_dumps(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
+bool pxp_memory_is_limited(void)
+{
+#ifdef PIXPOOL_SANITIZE
+	return false; /* their shadow memory is private, and has terabytes */
+#else
+	return true;
+#endif
+}
+
+/* Soft alone for memory, so that the nursery can raise it for a task. */
+static void limit_resources(struct worker *worker)
+{
+	const struct nursery_frame *pool = worker->pool;
+	const struct rlimit output = {pool->max_output, pool->max_output};
+	struct rlimit data;
+
+	worker->limit = pool->memory_allowance;
+	if (worker->limit > 0) {
+		worker->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+		if (pxp_memory_is_limited() && getrlimit(RLIMIT_DATA, &data) == 0 &&
+		    worker->limit < data.rlim_max) {
+			data.rlim_cur = worker->limit;
+			setrlimit(RLIMIT_DATA, &data);
+		}
+	}
+	if (pool->max_output > 0)
+		setrlimit(RLIMIT_FSIZE, &output);
+}
+
 static void initialise(struct worker *worker, const void *init_bytes)
 {
 	const struct nursery_frame *pool = worker->pool;
@@ -119,6 +155,7 @@ static void initialise(struct worker *worker, const void *init_bytes)
 	if (pool->initialise && pool->initialise(init_bytes, pool->n_init_bytes,
 	                                         &worker->context, &error) != PXP_OK)
 		give_up(&error);
+	limit_resources(worker);
 	if (pool->lock_down && pool->lock_down(&error) != PXP_OK)
 		give_up(&error);
 }
@@ -131,6 +168,79 @@ static void restart_deadline(void *data, int64_t ms)
 
 	if (worker->n_restarts++ < PXP_MAX_RESTARTS)
 		send_slot(FRAME_DEADLINE, worker->at, ms);
+}
+
+/*
+ * Ask for memory, and wait: for ever, as the parent's end is ours. A task that came
+ * before the answer is one that the parent takes back, since we run another.
+ */
+static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct grant_frame grant = {0};
+	struct frame frame;
+
+	send_slot(FRAME_NEED, worker->at, (int64_t)bytes);
+	while (channel_receive(WORKER_SOCKET, buffer, &frame) == RECEIVED_FRAME) {
+		memcpy(&grant, buffer, sizeof(grant));
+		frame_close_descriptors(&frame);
+		if (grant.at.kind == FRAME_GRANT) {
+			worker->limit = grant.limit;
+			return (enum pxp_status)grant.at.number;
+		}
+		if (grant.at.kind != FRAME_TASK)
+			break;
+		worker->has_put_aside = true;
+		worker->put_aside = grant.at;
+	}
+	_exit(0);
+}
+
+static enum pxp_status need(void *data, uint64_t bytes)
+{
+	struct worker *worker = data;
+
+	if (worker->limit == 0 || bytes <= worker->limit)
+		return PXP_OK;
+	if (bytes > INT64_MAX)
+		return PXP_EMEMORY;
+	return ask_for_memory(worker, bytes);
+}
+
+/*
+ * How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. When
+ * that is much, the allocator is asked first to give back what it only holds.
+ */
+static uint64_t count_data(const struct worker *worker)
+{
+	uint64_t allowance = worker->pool->memory_allowance, n_bytes = 0;
+	char text[128];
+
+	if (worker->statm < 0)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		ssize_t n = pread(worker->statm, text, sizeof(text) - 1, 0);
+		const char *field = text;
+
+		if (n <= 0)
+			return 0;
+		text[n] = 0;
+		/* size, resident, shared, text, lib, data */
+		for (int j = 0; field && j < 5; j++) {
+			field = strchr(field, ' ');
+			field = field ? field + 1 : NULL;
+		}
+		n_bytes = field ? strtoull(field, NULL, 10) *
+		                          (uint64_t)sysconf(_SC_PAGESIZE)
+		                : 0;
+		if (n_bytes <= allowance / 2)
+			break;
+#ifdef __GLIBC__
+		if (i == 0)
+			malloc_trim(0);
+#endif
+	}
+	return n_bytes;
 }
 
 /* A result that no frame can hold, in a memfd. -1 with errno. */
@@ -169,6 +279,7 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 
 	answer.at.kind = FRAME_ANSWER;
 	count_usage(worker, &answer);
+	answer.data_bytes = count_data(worker);
 	if (answer.error.status == PXP_OK) {
 		answer.n_result = view->n_result;
 		answer.n_descriptors = view->n_returned;
@@ -204,6 +315,14 @@ static void *read_input(int memfd, size_t n)
 	return input;
 }
 
+/* It could not be given its own limit of memory. */
+static void refuse_task(struct pxp_task *view, enum pxp_status status)
+{
+	pxp_fail(&view->error, status, "its memory limit: %s", pxp_status_name(status));
+	if (status != PXP_EMEMORY && status != PXP_ECANCELLED)
+		view->error.status = PXP_ETASK;
+}
+
 static void run_task(struct worker *worker, const struct task_frame *task,
                      const void *body, const struct frame *frame)
 {
@@ -219,15 +338,19 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 		.is_asked_to_end = &worker->page->slots[slot].is_asked_to_end,
 		.progress = &worker->page->slots[slot].progress,
 		.restart_deadline = restart_deadline,
+		.need = need,
 		.worker = worker,
 	};
+	enum pxp_status status = task->has_limit ? ask_for_memory(worker, 0) : PXP_OK;
 
-	if (task->input_is_memfd) {
+	if (status == PXP_OK && task->input_is_memfd) {
 		long_input = read_input(frame->descriptors[frame->n_descriptors - 1],
 		                        task->n_input);
 		view.input = long_input;
 	}
-	if (task->input_is_memfd && !long_input)
+	if (status != PXP_OK)
+		refuse_task(&view, status);
+	else if (task->input_is_memfd && !long_input)
 		pxp_task_fail(&view, PXP_ENOMEM, "no memory for an input of %zu bytes",
 		              view.n_input);
 	else
@@ -236,6 +359,10 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	send_answer(worker, &view);
 	task_view_fini(&view);
 	free(long_input);
+	worker->limit = worker->pool->memory_allowance;
+	if (worker->has_put_aside)
+		send_slot(FRAME_WITHDRAWN, worker->put_aside, 0);
+	worker->has_put_aside = false;
 }
 
 /* Begin a task, unless the parent took it back while it lay in the channel. */
@@ -263,7 +390,7 @@ static void receive_task(struct worker *worker, const void *buffer,
 _Noreturn void worker_main(const struct worker_start *start)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
-	struct worker worker = {.pool = start->pool};
+	struct worker worker = {.pool = start->pool, .statm = -1};
 	struct frame frame;
 	uint32_t kind;
 
