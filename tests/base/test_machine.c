@@ -105,8 +105,10 @@ TEST(machine, a_container_sees_its_own_part_of_the_tree)
 	group_v2("cg/x", "104857600\n", "0\n", "100000 100000\n");
 	EXPECT_EQ(machine_free_memory(here()), 100 * MIB);
 	EXPECT_EQ(machine_quota(here()), 1);
+	REQUIRE(unlink("proc/self/cgroup") == 0);
 	scratch_file("proc/self/cgroup", "0::/elsewhere\n");
 	EXPECT_EQ(machine_free_memory(here()), 500 * MIB);
+	REQUIRE(unlink("proc/self/cgroup") == 0);
 	scratch_file("proc/self/cgroup", "0::/../..\n");
 	EXPECT_EQ(machine_free_memory(here()), 500 * MIB);
 	scratch_leave();
