@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "exec/blocks.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ enum {
 	DEFAULT_MAX_PENDING = 1024,
 	DEFAULT_START_TIMEOUT_MS = 60 * 1000,
 	MAX_WORKERS = 1024,
+	MAX_KEPT_BLOCKS = 16 * 1024, /* of tasks that are done, for those to come */
 };
 
 static const size_t default_max_pending_bytes = (size_t)64 << 20;
@@ -98,15 +100,21 @@ enum pxp_status executor_init(struct pxp_executor *executor,
                               const struct executor_table *table,
                               const struct pxp_executor_options *options)
 {
+	struct blocks *blocks = blocks_create(task_block_bytes(), MAX_KEPT_BLOCKS);
 	void *init_bytes = NULL;
 
+	if (!blocks)
+		return PXP_ENOMEM;
 	if (options->n_init_bytes > 0) {
 		init_bytes = malloc(options->n_init_bytes);
-		if (!init_bytes)
+		if (!init_bytes) {
+			blocks_abandon(blocks);
 			return PXP_ENOMEM;
+		}
 		memcpy(init_bytes, options->init_bytes, options->n_init_bytes);
 	}
 	executor->table = table;
+	executor->blocks = blocks;
 	executor->options = *options;
 	executor->options.init_bytes = init_bytes;
 	executor->options.n_workers = executor_n_workers(options);
@@ -135,6 +143,7 @@ void executor_fini(struct pxp_executor *executor)
 	cond_fini(&executor->has_ended);
 	cond_fini(&executor->has_room);
 	lock_fini(&executor->lock);
+	blocks_abandon(executor->blocks);
 	free((void *)executor->options.init_bytes);
 }
 
@@ -381,6 +390,8 @@ void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
 		if (task->place == TASK_HANDED)
 			is_killed = executor->table->end(executor, task,
 			                                 force == PXP_CANCEL_KILL);
+		if (is_killed)
+			task->is_settled = true;
 	}
 	begin_settling(executor);
 	lock_release(&executor->lock);
@@ -466,7 +477,7 @@ enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned fl
 	cond_broadcast(&executor->has_room);
 	executor->table->wake(executor, NULL);
 	begin_settling(executor);
-	lock_release(&executor->lock);
+	executor_unlock(executor);
 
 	settle_pending(executor, &pending);
 	end_settling(executor);
@@ -489,7 +500,7 @@ static void suspend(struct pxp_executor *executor, bool stop)
 {
 	lock_acquire(&executor->lock);
 	executor->table->suspend(executor, stop);
-	lock_release(&executor->lock);
+	executor_unlock(executor);
 }
 
 void pxp_executor_suspend(struct pxp_executor *executor)
@@ -508,7 +519,7 @@ void pxp_executor_stats(struct pxp_executor *executor,
 	*ret_stats = (struct pxp_executor_stats){0};
 	lock_acquire(&executor->lock);
 	ret_stats->n_pending = executor->queue.n;
-	ret_stats->n_done = executor->n_done;
+	ret_stats->n_done = executor_n_done(executor);
 	executor->table->stats(executor, ret_stats);
 	lock_release(&executor->lock);
 }

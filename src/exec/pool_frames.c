@@ -22,7 +22,7 @@ void pool_settle(struct process_pool *pool, struct task *task,
                  struct settlement *settlement)
 {
 	task_detach(task);
-	task->settlement = *settlement;
+	task_put_settlement(task, settlement);
 	task_list_append(&pool->settled, task);
 }
 

@@ -42,12 +42,12 @@ static void settle_all(struct process_pool *pool)
 
 	while (pool->settled.first) {
 		struct task *task = pool->settled.first;
-		struct settlement settlement = task->settlement;
 
 		task_list_remove(&pool->settled, task);
 		lock_release(&executor->lock);
-		settlement_load(&settlement);
-		executor_settle(executor, task, &settlement);
+		if (!task->is_settled)
+			settlement_load(&task->future->settled);
+		executor_settle(executor, task);
 		lock_acquire(&executor->lock);
 	}
 }
@@ -224,13 +224,17 @@ static void *supervisor_main(void *data)
 
 static void wake_supervisor(struct process_pool *pool)
 {
+	pool->has_news = true;
+	pool->executor.is_calling |= pool->is_asleep;
+	pool->is_asleep = false;
+}
+
+static void pool_call(struct pxp_executor *executor)
+{
 	const uint64_t one = 1;
 
-	pool->has_news = true;
 	/* It fails only when the counter is full, and then it is readable as well. */
-	if (pool->is_asleep)
-		(void)!write(pool->wakeup, &one, sizeof(one));
-	pool->is_asleep = false;
+	(void)!write(pool_of(executor)->wakeup, &one, sizeof(one));
 }
 
 /* A task that no worker could take yet is found when one becomes free; so most submissions
@@ -402,6 +406,7 @@ static void pool_free(struct pxp_executor *executor)
 
 static const struct executor_table process_pool_table = {
 	.wake = pool_wake,
+	.call = pool_call,
 	.take_back = pool_take_back,
 	.has_begun = pool_has_begun,
 	.end = pool_end,

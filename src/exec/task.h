@@ -49,8 +49,13 @@ struct task {
 	int64_t submitted_ns, started_ns;
 	unsigned attempts;
 	unsigned n_returned; /* workers that died holding it without having begun */
-	struct settlement settlement; /* while it waits in a list to be settled */
+	bool is_settled; /* by who has had its worker killed: what becomes of it is of no
+	                  * interest any more */
 };
+
+/* A block for a task, its future and a short input: they are one allocation, which lives as
+ * long as the future. */
+size_t task_block_bytes(void);
 
 /* A task with a future of executor. The descriptors are the task's from here on, unless
  * it is NULL for lack of memory. */
@@ -65,9 +70,13 @@ void task_destroy(struct task *task);
  * holds the task is the only one who may settle it. */
 void task_detach(struct task *task);
 
-/* Settle its future, outside every lock, and destroy it. Frees what is left of the
- * settlement. */
-void task_settle(struct task *task, struct settlement *settlement);
+/* Put what settles it in its future, for task_settle(). What settlement owns is moved, or
+ * freed when the task is settled already. For who holds the task, and after
+ * task_detach(). */
+void task_put_settlement(struct task *task, struct settlement *settlement);
+
+/* Settle its future, outside every lock, and destroy it. */
+void task_settle(struct task *task);
 
 struct task_list {
 	struct task *first, *last;
@@ -112,7 +121,7 @@ void task_view_fini(struct pxp_task *view);
  * PXP_EMEMORY, or PXP_ECANCELLED when it was asked to end and did. */
 void task_run(pxp_task_fn *run, struct pxp_task *view);
 
-/* Run a task in this process, and say how it went. */
-struct settlement task_run_here(struct task *task, void *context);
+/* Run a task in this process, and put how it went in its future, for task_settle(). */
+void task_run_here(struct task *task, void *context);
 
 #endif
