@@ -197,7 +197,7 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	} else {
 		pool_settle(pool, slot->task, &settlement);
 	}
-	pool_take_memory_back(pool, worker, answer.data_bytes);
+	pool_take_memory_back(pool, worker, answer.data_bytes, now_ns);
 	worker->n_logged = 0;
 	pool_worker_pop(worker, now_ns);
 	return NULL;

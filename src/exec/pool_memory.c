@@ -249,7 +249,7 @@ void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
 /* ---- after a task ---- */
 
 void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker,
-                           uint64_t data_bytes)
+                           uint64_t data_bytes, int64_t now_ns)
 {
 	uint64_t allowance = allowance_of(pool);
 
@@ -257,7 +257,9 @@ void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker
 	worker->was_refused = false;
 	/* It is replaced before its growth costs a task; what it was granted counts until it is
 	 * gone. */
-	worker->is_worn |= allowance > 0 && data_bytes > allowance - allowance / 4;
+	worker->is_worn |= is_worn(data_bytes, allowance);
+	if (worker->is_worn)
+		return_prefetched(pool, worker, now_ns);
 	if (worker->limit != allowance && !worker->is_worn)
 		worker->limit_state = LIMIT_TO_LOWER;
 }

@@ -114,7 +114,7 @@ void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
 void pool_share_memory(struct process_pool *pool, int64_t now_ns);
 /* A task is done, after which its worker keeps so many bytes. */
 void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker,
-                           uint64_t data_bytes);
+                           uint64_t data_bytes, int64_t now_ns);
 /* What of the budget is granted. */
 uint64_t pool_granted(const struct process_pool *pool);
 /* Whether a task for which there was not enough memory is begun once more, with all of it. */

@@ -134,6 +134,13 @@ struct state_page {
 	} slots[N_SLOTS];
 };
 
+/* Whether a worker that keeps so much of its allowance between tasks is to be replaced: it
+ * begins none any more, and the parent takes back what it has. */
+static inline bool is_worn(uint64_t data_bytes, uint64_t allowance)
+{
+	return allowance > 0 && data_bytes > allowance - allowance / 4;
+}
+
 static inline uint64_t slot_word(uint64_t generation, enum slot_state state)
 {
 	return generation << 2 | (uint64_t)state;

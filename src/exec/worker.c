@@ -24,6 +24,7 @@ struct worker {
 	unsigned n_restarts;  /* of its deadline */
 	int64_t cpu_ns;       /* that was used before it */
 	uint64_t limit;       /* of its memory; 0: none */
+	bool is_worn;         /* it keeps too much of that */
 	int statm; /* /proc/self/statm, opened before the lock-down; -1: none */
 	/* A task that came while this one waited for memory: taken back by the parent, and to
 	 * be acknowledged in its turn. */
@@ -280,6 +281,7 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 	answer.at.kind = FRAME_ANSWER;
 	count_usage(worker, &answer);
 	answer.data_bytes = count_data(worker);
+	worker->is_worn |= is_worn(answer.data_bytes, worker->pool->memory_allowance);
 	if (answer.error.status == PXP_OK) {
 		answer.n_result = view->n_result;
 		answer.n_descriptors = view->n_returned;
@@ -379,9 +381,9 @@ static void receive_task(struct worker *worker, const void *buffer,
 
 	atomic_store(&worker->page->slots[task.at.slot].started_ns, clock_now_ns());
 	atomic_store(&worker->page->slots[task.at.slot].phase, PXP_PHASE_RUNNING);
-	if (atomic_compare_exchange_strong(&worker->page->slots[task.at.slot].word,
-	                                   &queued,
-	                                   slot_word(task.at.generation, SLOT_STARTED)))
+	if (!worker->is_worn && atomic_compare_exchange_strong(
+					&worker->page->slots[task.at.slot].word, &queued,
+					slot_word(task.at.generation, SLOT_STARTED)))
 		run_task(worker, &task, (const char *)buffer + sizeof(task), frame);
 	else
 		send_slot(FRAME_WITHDRAWN, task.at, 0);
