@@ -78,13 +78,13 @@ static uint64_t look_at_frame(struct look *look, uint64_t at, struct picture_fac
 	facts->n_pixel_bytes = n_components < 3 ? n_components : 3;
 	n_pixels = (uint64_t)facts->size.width * facts->size.height;
 	for (unsigned i = 0; i < n_components; i++) {
-		uint8_t factors = byte_at(look, at + 11 + 3 * i);
+		uint8_t factors = byte_at(look, at + 11 + (uint64_t)3 * i);
 
 		wide = factors >> 4 > (int)wide ? factors >> 4 : wide;
 		high = (factors & 15) > (int)high ? factors & 15 : high;
 	}
 	for (unsigned i = 0; i < n_components; i++) {
-		uint8_t factors = byte_at(look, at + 11 + 3 * i);
+		uint8_t factors = byte_at(look, at + 11 + (uint64_t)3 * i);
 
 		n_samples += n_pixels * (factors >> 4) * (factors & 15) / (wide * high);
 	}
