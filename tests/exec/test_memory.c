@@ -6,6 +6,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -180,6 +181,50 @@ TEST(memory, a_worker_that_keeps_most_of_its_allowance_is_replaced)
 	EXPECT(probe_outcome(next).worker != probe_outcome(leaks).worker);
 	pxp_future_release(leaks);
 	pxp_future_release(next);
+	pxp_executor_destroy(pool);
+}
+
+TEST(memory, nothing_begins_in_a_worker_that_is_to_be_replaced)
+{
+	struct pxp_executor *pool = create(1);
+	struct gate gate = gate_create();
+	struct pxp_future *leaks, *next;
+
+	skip_without_limits();
+	leaks = pool_submit(pool, task_uses, "0 52", &gate);
+	REQUIRE(pool_await(pool, 1, 0));
+	next = pool_submit(pool, task_uses, "0 20", NULL);
+	REQUIRE(pool_await(pool, 1,
+	                   1)); /* it lies behind, where there is no room for it */
+	gate_open(&gate);
+	EXPECT_EQ(probe_outcome(next).error.status, PXP_OK);
+	EXPECT_EQ(probe_outcome(next).attempts, 1);
+	EXPECT(probe_outcome(next).worker != probe_outcome(leaks).worker);
+	EXPECT_EQ(end_of(leaks), PXP_OK);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+static enum pxp_status task_reads(struct pxp_task *task)
+{
+	char text[64] = "";
+	int fd = open(pxp_task_input(task, NULL), O_RDONLY | O_CLOEXEC);
+
+	if (fd_pread_full(fd, text, sizeof(text) - 1, 0) <= 0)
+		return pxp_task_fail(task, 0, "not to be read");
+	fd_close(&fd);
+	return pxp_task_return(task, text, sizeof(text));
+}
+
+TEST(memory, a_worker_goes_first_when_the_kernel_runs_out)
+{
+	struct pxp_executor *pool = create(1);
+	struct pxp_future *future = pool_submit(pool, task_reads,
+	                                        "/proc/self/oom_score_adj", NULL);
+
+	EXPECT_STR(result_of(future), "1000\n");
+	EXPECT_EQ(end_of(future), PXP_OK);
 	pxp_executor_destroy(pool);
 }
 
