@@ -6,6 +6,7 @@
  *   STEADY    it is in force
  *   WAITING   its task asked for more, and waits in the row; its deadlines stand still
  *   RAISING   that was granted: the nursery is setting it
+ *   TO_ANSWER that was done or refused: the worker is to be told, once it can be
  *   TO_LOWER  the task is done: the nursery is to be told, once its socket has room
  *   LOWERING  it was told
  *
@@ -28,7 +29,7 @@
 
 enum {
 	MAX_NEEDS = 16, /* asked in one attempt; an honest task asks once or twice */
-	RETRY_MS = 10,  /* when the nursery's socket is full */
+	RETRY_MS = 10,  /* when a socket is full */
 };
 
 static uint64_t allowance_of(const struct process_pool *pool)
@@ -73,6 +74,12 @@ static void start_clock(int64_t *deadline_ns, int64_t left_ns, int64_t now_ns)
 
 /* ---- limits, which the nursery sets ---- */
 
+static void try_again(struct process_pool *pool, int64_t now_ns)
+{
+	if (pool->retry_ns < 0)
+		pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
+}
+
 static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
                        uint64_t limit, int64_t now_ns)
 {
@@ -84,14 +91,14 @@ static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
 	if (pool->control >= 0 &&
 	    channel_send(pool->control, &request, sizeof(request), NULL, 0, NULL, 0))
 		return true;
-	if (pool->retry_ns < 0)
-		pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
+	try_again(pool, now_ns);
 	return false;
 }
 
-/* The answer to a need. Its task goes on, and so does the time that it has. */
-static void answer_need(struct pool_worker *worker, enum pxp_status status,
-                        int64_t now_ns)
+/* The answer to a need. Its task goes on, and so does the time that it has. Who is not told
+ * would wait for ever: so it is tried until it is sent, or the worker's end is seen. */
+static void answer_need(struct process_pool *pool, struct pool_worker *worker,
+                        enum pxp_status status, int64_t now_ns)
 {
 	const struct grant_frame grant = {
 		.at = {.kind = FRAME_GRANT,
@@ -101,11 +108,15 @@ static void answer_need(struct pool_worker *worker, enum pxp_status status,
 		.limit = worker->limit,
 	};
 
+	worker->answer = status;
+	if (!channel_send(worker->socket, &grant, sizeof(grant), NULL, 0, NULL, 0)) {
+		worker->limit_state = LIMIT_TO_ANSWER;
+		try_again(pool, now_ns);
+		return;
+	}
 	worker->limit_state = LIMIT_STEADY;
 	start_clock(&worker->deadline_ns, worker->left_ns, now_ns);
 	start_clock(&worker->stall_ns, worker->stall_left_ns, now_ns);
-	/* When it cannot be sent its end is seen. */
-	channel_send(worker->socket, &grant, sizeof(grant), NULL, 0, NULL, 0);
 }
 
 /* ---- needs ---- */
@@ -158,18 +169,19 @@ const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
 	worker->was_refused = (uint64_t)at->number > worker->needed ||
 	                      beyond > pool->executor.options.memory_budget;
 	if (worker->was_refused)
-		answer_need(worker, PXP_EMEMORY, now_ns);
+		answer_need(pool, worker, PXP_EMEMORY, now_ns);
 	else if (worker->granted > 0 && beyond > pool->executor.options.memory_budget -
 	                                                 pool_granted(pool) +
 	                                                 worker->granted)
-		answer_need(worker, PXP_EAGAIN, now_ns);
+		answer_need(pool, worker, PXP_EAGAIN, now_ns);
 	return NULL;
 }
 
-void pool_refuse_need(struct pool_worker *worker, int64_t now_ns)
+void pool_refuse_need(struct process_pool *pool, struct pool_worker *worker,
+                      int64_t now_ns)
 {
 	if (worker->limit_state == LIMIT_WAITING && worker->state == WORKER_READY)
-		answer_need(worker, PXP_ECANCELLED, now_ns);
+		answer_need(pool, worker, PXP_ECANCELLED, now_ns);
 }
 
 /* Who has waited longest, or NULL. */
@@ -196,7 +208,7 @@ static bool grant(struct process_pool *pool, struct pool_worker *worker, int64_t
 	if (others + beyond > pool->executor.options.memory_budget && beyond > 0)
 		return false;
 	if (worker->needed == worker->limit) {
-		answer_need(worker, PXP_OK, now_ns);
+		answer_need(pool, worker, PXP_OK, now_ns);
 		return true;
 	}
 	if (!send_limit(pool, worker, worker->needed, now_ns))
@@ -217,9 +229,14 @@ void pool_share_memory(struct process_pool *pool, int64_t now_ns)
 	struct pool_worker *first;
 
 	for (unsigned i = 0; i < pool->n_workers; i++) {
-		if (pool->workers[i].state == WORKER_READY &&
-		    pool->workers[i].limit_state == LIMIT_TO_LOWER)
-			lower(pool, &pool->workers[i], now_ns);
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state != WORKER_READY)
+			continue;
+		if (worker->limit_state == LIMIT_TO_LOWER)
+			lower(pool, worker, now_ns);
+		else if (worker->limit_state == LIMIT_TO_ANSWER)
+			answer_need(pool, worker, worker->answer, now_ns);
 	}
 	do
 		first = find_first_in_row(pool);
@@ -237,7 +254,8 @@ void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
 			worker->limit = worker->needed;
 		else
 			worker->granted = beyond_allowance(pool, worker->limit);
-		answer_need(worker, answer->sys_errno == 0 ? PXP_OK : PXP_ESYS, now_ns);
+		answer_need(pool, worker, answer->sys_errno == 0 ? PXP_OK : PXP_ESYS,
+		            now_ns);
 	} else if (worker->limit_state == LIMIT_LOWERING) {
 		worker->limit_state = LIMIT_STEADY;
 		worker->limit = allowance_of(pool);

@@ -45,6 +45,7 @@ enum limit_state {
 	LIMIT_STEADY,
 	LIMIT_WAITING,
 	LIMIT_RAISING,
+	LIMIT_TO_ANSWER,
 	LIMIT_TO_LOWER,
 	LIMIT_LOWERING,
 };
@@ -84,6 +85,7 @@ struct pool_worker {
 	uint64_t needed;                /* the limit that its task waits for */
 	uint64_t need_number;           /* in the row of those that wait */
 	unsigned n_needs;               /* of the front task so far */
+	enum pxp_status answer;         /* to its need */
 	bool was_refused;               /* the last of them */
 	bool is_worn;                   /* it keeps too much memory: to be replaced */
 	int64_t left_ns, stall_left_ns; /* of its deadlines, while they stand still; -1 */

@@ -282,7 +282,7 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 		return false;
 	pool_worker_ask_to_end(worker, slot);
 	if (!may_kill && slot == &worker->slots[worker->front])
-		pool_refuse_need(worker, clock_now_ns());
+		pool_refuse_need(pool_of(executor), worker, clock_now_ns());
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
 	pool_worker_kill(worker, KILLED_CANCEL, NULL);

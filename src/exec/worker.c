@@ -189,10 +189,14 @@ static void restart_deadline(void *data, int64_t ms)
 static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct slot_frame need = worker->at;
 	struct grant_frame grant = {0};
 	struct frame frame;
 
-	send_slot(FRAME_NEED, worker->at, (int64_t)bytes);
+	need.kind = FRAME_NEED;
+	need.number = (int64_t)bytes;
+	if (!channel_send(WORKER_SOCKET, &need, sizeof(need), NULL, 0, NULL, 0))
+		_exit(1); /* nobody would answer */
 	while (channel_receive(WORKER_SOCKET, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&grant, buffer, sizeof(grant));
 		frame_close_descriptors(&frame);
