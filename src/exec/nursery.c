@@ -11,6 +11,7 @@
 #include "exec/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +67,16 @@ static void kill_and_wait(pid_t pid)
 		;
 }
 
+/* The main process counts on every answer: where there is no memory for it, say it again. */
+static void answer(const struct nursery *nursery, const struct process_frame *frame,
+                   const int *pidfd)
+{
+	while (!channel_send(nursery->control, frame, sizeof(*frame), NULL, 0, pidfd,
+	                     pidfd ? 1 : 0) &&
+	       (errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS))
+		poll(NULL, 0, 1);
+}
+
 static bool load(struct nursery *nursery)
 {
 	struct broken_frame *failure = &nursery->failure;
@@ -75,6 +86,7 @@ static bool load(struct nursery *nursery)
 		nursery->is_loaded = !nursery->pool.preload ||
 		                     nursery->pool.preload(&failure->error) == PXP_OK;
 		nursery->has_failed = !nursery->is_loaded;
+		worker_reset_signals();
 	}
 	if (nursery->has_failed)
 		channel_send(nursery->control, failure, sizeof(*failure), NULL, 0, NULL,
@@ -125,8 +137,7 @@ static void spawn(struct nursery *nursery, struct process_frame *request,
 		}
 	}
 	request->kind = pidfd >= 0 ? FRAME_SPAWNED : FRAME_NOT_SPAWNED;
-	channel_send(nursery->control, request, sizeof(*request), NULL, 0, &pidfd,
-	             pidfd >= 0 ? 1 : 0);
+	answer(nursery, request, pidfd >= 0 ? &pidfd : NULL);
 	fd_close(&pidfd);
 }
 
@@ -175,7 +186,7 @@ static void reap(struct nursery *nursery, struct process_frame *request)
 	forget_child(nursery, pid);
 	kill_orphans(nursery);
 	request->kind = FRAME_REAPED;
-	channel_send(nursery->control, request, sizeof(*request), NULL, 0, NULL, 0);
+	answer(nursery, request, NULL);
 }
 
 static bool is_child(const struct nursery *nursery, pid_t pid)
@@ -212,7 +223,7 @@ static void limit(struct nursery *nursery, struct process_frame *request)
 		request->sys_errno = is_set ? 0 : errno;
 	}
 	request->kind = FRAME_LIMITED;
-	channel_send(nursery->control, request, sizeof(*request), NULL, 0, NULL, 0);
+	answer(nursery, request, NULL);
 }
 
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,

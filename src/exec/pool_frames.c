@@ -12,9 +12,6 @@
 #include <sys/stat.h>
 
 enum {
-	/* From one worker, so that none keeps the others waiting. One is the rule, and asking
-	 * for more that are not there costs a system call each. */
-	MAX_FRAMES_AT_ONCE = 1,
 	MAX_LOG_AT_ONCE = 64 * 1024,
 };
 
@@ -326,7 +323,16 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
 {
-	if (pool_read_frames(pool, worker, MAX_FRAMES_AT_ONCE, now_ns))
+	bool goes_on = pool_read_frames(pool, worker, 1, now_ns);
+
+	/* One is the rule, and asking for more that are not there costs a system call each. But
+	 * a quick task's answer may be there as well by now, or be on its way. No more than
+	 * that, so that no worker keeps the others waiting. */
+	if (goes_on && worker->n_held > 0 &&
+	    pool_worker_phase(worker, &worker->slots[worker->front]) ==
+	            PXP_PHASE_ANSWERING)
+		goes_on = pool_read_frames(pool, worker, 1, now_ns);
+	if (goes_on)
 		return;
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
 	pool_worker_hang_up(worker, now_ns);

@@ -210,11 +210,11 @@ static void *supervisor_main(void *data)
 	while (!has_ended(pool)) {
 		pool->has_news = false;
 		pool_schedule(pool, clock_now_ns());
+		/* After the workers have their next task: who is told may want this processor. */
 		settle_all(pool);
 		/* What came while the lock was given up is scheduled first. */
 		if (!pool->has_news && !has_ended(pool))
 			wait_and_handle(pool);
-		settle_all(pool);
 	}
 	lock_release(&pool->executor.lock);
 	return NULL;

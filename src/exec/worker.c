@@ -16,13 +16,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+enum { COUNT_AGAIN_NS = 100 * 1000 };
+
 struct worker {
 	const struct nursery_frame *pool;
 	struct state_page *page;
 	void *context;
 	struct slot_frame at; /* of the task that runs */
 	unsigned n_restarts;  /* of its deadline */
+	int64_t started_ns;   /* when it began */
 	int64_t cpu_ns;       /* that was used before it */
+	int64_t counted_ns;   /* when the kernel was asked for that the last time */
+	uint64_t peak_bytes;  /* as it said then */
 	uint64_t limit;       /* of its memory; 0: none */
 	bool is_worn;         /* it keeps too much of that */
 	int statm; /* /proc/self/statm, opened before the lock-down; -1: none */
@@ -72,7 +77,7 @@ static void follow_parent(pid_t parent)
 		_exit(0); /* it died before the line above */
 }
 
-static void reset_signals(void)
+void worker_reset_signals(void)
 {
 	sigset_t none;
 
@@ -269,19 +274,27 @@ static int put_in_memfd(const void *bytes, size_t n)
 	return fd;
 }
 
-/* What the process has used so far: one system call for both figures of an answer. */
+/*
+ * What the task has used, and the process so far: one system call for both, which a task
+ * that is done at once would feel. So the kernel is not asked again right after it was:
+ * then what the task has used is the time that it took, and its peak the one before.
+ */
 static void count_usage(struct worker *worker, struct answer_frame *answer)
 {
+	int64_t now_ns = clock_now_ns(), cpu_ns = now_ns - worker->started_ns;
 	struct rusage usage;
-	int64_t cpu_ns;
 
-	if (getrusage(RUSAGE_SELF, &usage) != 0)
-		return;
-	cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
-	         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-	answer->cpu_ns = cpu_ns - worker->cpu_ns;
-	answer->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
-	worker->cpu_ns = cpu_ns;
+	if (now_ns - worker->counted_ns >= COUNT_AGAIN_NS &&
+	    getrusage(RUSAGE_SELF, &usage) == 0) {
+		worker->counted_ns = now_ns;
+		worker->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+		cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+		         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000 -
+		         worker->cpu_ns;
+	}
+	answer->cpu_ns = cpu_ns;
+	answer->peak_bytes = worker->peak_bytes;
+	worker->cpu_ns += cpu_ns;
 }
 
 static void send_answer(struct worker *worker, struct pxp_task *view)
@@ -394,7 +407,8 @@ static void receive_task(struct worker *worker, const void *buffer,
 
 	uint64_t queued = slot_word(task.at.generation, SLOT_QUEUED);
 
-	atomic_store(&worker->page->slots[task.at.slot].started_ns, clock_now_ns());
+	worker->started_ns = clock_now_ns();
+	atomic_store(&worker->page->slots[task.at.slot].started_ns, worker->started_ns);
 	atomic_store(&worker->page->slots[task.at.slot].phase, PXP_PHASE_RUNNING);
 	if (!worker->is_worn && atomic_compare_exchange_strong(
 					&worker->page->slots[task.at.slot].word, &queued,
@@ -413,7 +427,6 @@ _Noreturn void worker_main(const struct worker_start *start)
 
 	zygote_enter_worker();
 	follow_parent(start->parent);
-	reset_signals();
 	worker.page = map_page(start->page);
 	arrange_descriptors(start->socket, start->log);
 	if (start->pool->memory_allowance > 0)
