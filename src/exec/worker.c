@@ -152,10 +152,9 @@ static void limit_resources(struct worker *worker)
 	struct rlimit data;
 
 	worker->limit = pool->memory_allowance;
-	if (worker->limit > 0) {
+	if (worker->limit > 0 && pxp_memory_is_limited()) {
 		worker->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-		if (pxp_memory_is_limited() && getrlimit(RLIMIT_DATA, &data) == 0 &&
-		    worker->limit < data.rlim_max) {
+		if (getrlimit(RLIMIT_DATA, &data) == 0 && worker->limit < data.rlim_max) {
 			data.rlim_cur = worker->limit;
 			setrlimit(RLIMIT_DATA, &data);
 		}

@@ -267,7 +267,7 @@ TEST(fault_hooks, a_grant_that_cannot_be_sent_is_sent_later)
 		                         .place = FAULT_IN_MAIN,
 		                         .nth = nth,
 		                         .times = 2,
-		                         .sys_errno = ENOBUFS});
+		                         .sys_errno = EAGAIN});
 		gate_open(&gate);
 		for (int i = 0; i < 4; i++)
 			EXPECT_EQ(end_of(futures[i]), PXP_OK);

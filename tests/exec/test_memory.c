@@ -30,6 +30,7 @@ static struct pxp_executor *create(unsigned n_workers)
 /* Allocate so many MiB, and write to each page. False when there is no more. */
 static bool fill(long n_mib)
 {
+	static void *kept; /* all of it, as long as the process lives */
 	bool is_full = true;
 
 	for (long i = 0; i < n_mib && is_full; i++) {
@@ -38,8 +39,12 @@ static bool fill(long n_mib)
 		is_full = block != NULL;
 		for (size_t at = 0; block && at < MIB; at += 4096)
 			((volatile char *)block)[at] = 1;
+		if (block) {
+			*(void **)(void *)block = kept;
+			kept = block;
+		}
 	}
-	return is_full; /* all of it lives as long as the worker */
+	return is_full;
 }
 
 /* "NEED FILL": ask for so many MiB (0: not at all), pass the gate, use so many. Returns the
