@@ -219,8 +219,8 @@ TEST(bounds, no_more_workers_run_than_there_is_memory_for)
 	make_good_ones();
 	ended = run("pixpool-obey resize -s 8 -j 9 --memory 128M in -o out --report r");
 	EXPECT_EQ(ended.status, 0);
-	EXPECT(strstr(ended.err, "1 of 9 workers: there is memory for no more"),
-	       "%s", ended.err);
+	EXPECT(strstr(ended.err, "1 of 9 workers: there is memory for no more"), "%s",
+	       ended.err);
 	EXPECT_EQ(count_workers(), 1);
 	stage_leave();
 }
