@@ -94,7 +94,21 @@ struct pxp_executor_options {
 	                               * answered between: then the pool is broken. From the
 	                               * third on each replacement waits twice as long, up to a
 	                               * second. 0: 100; UINT_MAX: unlimited */
+	/*
+	 * How much private memory (RLIMIT_DATA: heap, stacks and private mappings, the worker's
+	 * own included) a worker may have, and what all tasks together may be granted beyond
+	 * it, by pxp_task_need(). A worker that keeps most of its allowance between tasks is
+	 * replaced. 0: no limit, and no budget. A build with sanitizers cannot run under such a
+	 * limit, and keeps the accounts alone (pxp_memory_is_limited()).
+	 */
+	uint64_t memory_allowance;
+	uint64_t memory_budget; /* 0: nothing beyond the allowance */
+	uint64_t max_output; /* bytes of any file that a task writes (RLIMIT_FSIZE), be it
+	                      * its output or a long result: then EFBIG. 0: unlimited */
 };
+
+/** Whether memory limits act in this build. */
+bool pxp_memory_is_limited(void);
 
 /** How many workers n_workers 0 stands for: the processors this process may use. */
 unsigned pxp_default_workers(void);
@@ -126,8 +140,14 @@ struct pxp_task_options {
 	                            * 0: unlimited */
 	int64_t deadline_ms; /* from the beginning; then its worker is killed; 0: none */
 	int64_t max_deadline_ms; /* how much pxp_task_restart_deadline() may ask; 0: as above */
-	int64_t stall_ms; /* without a word of pxp_task_progress(): then its worker is
+	int64_t stall_ms;    /* without a word of pxp_task_progress(): then its worker is
 	                            * killed, with PXP_EDEADLINE; 0: none */
+	uint64_t max_memory; /* what its worker may have while it runs, in place of the
+	                      * pool's allowance (beyond which it counts against the budget,
+	                      * so that it may wait to begin); then it fails with
+	                      * PXP_EMEMORY, if not by a crash for want of it. 0: as the pool */
+	bool retry_memory; /* when memory ran out, or may have, begin it once more with all
+	                      * that the pool's budget has */
 };
 
 /**
@@ -204,7 +224,10 @@ struct pxp_executor_stats {
 	uint64_t n_done;    /* tasks settled so far, however they ended */
 	uint64_t n_spawned; /* workers started so far */
 	uint64_t n_crashed; /* workers that died of themselves */
-	uint64_t n_killed;  /* workers that were killed for a deadline or a breach */
+	uint64_t
+		n_killed; /* workers that were killed: for a deadline, a breach, a cancel */
+	size_t n_waiting;       /* of n_running: tasks that wait for memory */
+	uint64_t granted_bytes; /* of the memory budget */
 };
 
 void pxp_executor_stats(struct pxp_executor *executor,

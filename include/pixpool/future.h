@@ -58,7 +58,8 @@ struct pxp_outcome {
 	int64_t run_ns;         /* from there to the end */
 	enum pxp_phase phase;   /* of a worker that died with it */
 	struct pxp_progress progress; /* the last it said */
-	/* Of the task when it was answered; of the worker's whole life when it died. */
+	/* Of the task when it was answered (within 0.1 ms); of the worker's whole life when it
+	 * died. */
 	int64_t cpu_ns;
 	uint64_t
 		peak_bytes; /* the worker's resident memory at its highest; 0: not known */

@@ -35,7 +35,8 @@ enum pxp_status {
 	PXP_EPROTO = 24,     /* its worker broke the protocol and was killed */
 	PXP_EQUEUED = 25,    /* over its queue deadline: it never began */
 	PXP_EPOISON =
-		26 /* it killed as many workers as it may: see signal or exit_code */
+		26, /* it killed as many workers as it may: see signal or exit_code */
+	PXP_EMEMORY = 27 /* over its memory limit: see signal, when it died of that */
 };
 
 enum { PXP_ERROR_TEXT_BYTES = 240 };

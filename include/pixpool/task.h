@@ -22,7 +22,8 @@ struct pxp_task;
  * the task was made: of this process's data it sees the input and the descriptors alone.
  *
  * Return PXP_OK, or what pxp_task_fail() returns, or PXP_ECANCELLED when it was asked to
- * end and did. Any other value is a failure with that number as its code. A worker process
+ * end and did, or PXP_EMEMORY when memory ran out (pxp_task_fail() before that gives it
+ * its text). Any other value is a failure with that number as its code. A worker process
  * that exits or dies in here has crashed.
  */
 typedef enum pxp_status pxp_task_fn(struct pxp_task *task);
@@ -80,6 +81,22 @@ enum { PXP_MAX_RESTARTS = 2 };
  * nothing.
  */
 void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms);
+
+/**
+ * Say how much memory the task will need, and wait until it may have it: bytes of private
+ * memory of its worker, in all. Up to pxp_executor_options.memory_allowance that is so at
+ * once; what goes beyond comes out of memory_budget, first come, first served. The task's
+ * deadlines stand still while it waits, and when it ends the memory is taken back.
+ *
+ * PXP_OK          it may use so much. Always so on a thread, and in a pool without limits.
+ * PXP_EMEMORY     more than the whole budget, or than the task's own max_memory.
+ * PXP_EAGAIN      it holds some of the budget already, and what it asks for on top is not
+ *                 free: it cannot wait for that, or two such tasks would for each other.
+ * PXP_ECANCELLED  it was asked to end meanwhile.
+ * PXP_ESYS        its limit could not be raised.
+ * On all but PXP_OK its limit is what it was.
+ */
+enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes);
 
 #ifdef __cplusplus
 }

@@ -3,9 +3,13 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static void must(int error, const char *call)
 {
@@ -80,4 +84,30 @@ bool cond_wait_until(struct cond *cond, struct lock *lock, int64_t deadline_ns)
 		return false;
 	must(error, "pthread_cond_timedwait");
 	return true;
+}
+
+_Static_assert(sizeof(atomic_uint) == sizeof(uint32_t), "what a futex waits for");
+
+bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
+{
+	struct timespec until = {0};
+
+	if (deadline_ns >= 0)
+		until = clock_timespec(deadline_ns);
+	/* Of the waits this one takes a point in time, of CLOCK_MONOTONIC. */
+	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
+	            deadline_ns >= 0 ? &until : NULL, NULL,
+	            FUTEX_BITSET_MATCH_ANY) == 0 ||
+	    errno == EAGAIN || errno == EINTR)
+		return true;
+	if (errno == ETIMEDOUT)
+		return false;
+	must(errno, "futex");
+	return true;
+}
+
+void word_wake_all(atomic_uint *word)
+{
+	/* Nothing to be done when it fails: then the word is gone, and nobody waits. */
+	(void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }

@@ -7,6 +7,7 @@
 #define PXP_LOCK_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,5 +36,13 @@ void cond_wait(struct cond *cond, struct lock *lock);
 /* As cond_wait(), until deadline_ns (clock.h; -1 is never). Whether there is still
  * time: false once the deadline has passed. */
 bool cond_wait_until(struct cond *cond, struct lock *lock, int64_t deadline_ns);
+
+/*
+ * Wait, without a lock, while *word is value. Who changes it calls word_wake_all() after
+ * that; the word may be gone by then, as far as its address goes. Wakes without a reason
+ * at times. Whether there is still time, as of cond_wait_until().
+ */
+bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns);
+void word_wake_all(atomic_uint *word);
 
 #endif

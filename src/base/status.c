@@ -91,6 +91,8 @@ const char *pxp_status_name(enum pxp_status status)
 		return "queue deadline";
 	case PXP_EPOISON:
 		return "poison";
+	case PXP_EMEMORY:
+		return "memory limit";
 	}
 	return "unknown";
 }

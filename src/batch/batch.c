@@ -124,12 +124,30 @@ static unsigned fit_to_descriptors(struct run *run, unsigned n_workers)
 	return n_workers;
 }
 
+/* How many workers, and what memory for each. */
+static void share_out(struct run *run, struct report *report)
+{
+	const struct batch_options *options = run->options;
+
+	run->limits = limits_make(options->memory, options->n_workers);
+	if (run->limits.n_workers < options->n_workers)
+		report_say(report, "%u of %u workers: there is memory for no more",
+		           run->limits.n_workers, options->n_workers);
+	if (!pxp_memory_is_limited())
+		report_say(report, "memory is not limited: this build has sanitizers");
+}
+
 static enum pxp_status start_pools(struct run *run, struct report *report,
                                    struct pxp_error *error)
 {
-	unsigned n_asked = run->options->n_workers > 0 ? run->options->n_workers
-	                                               : pxp_default_workers();
+	unsigned n_asked = run->limits.n_workers;
 	unsigned n_workers = fit_to_descriptors(run, n_asked);
+	const struct picture_limits limits = {
+		.memory_allowance = run->limits.allowance,
+		.memory_budget = run->limits.budget,
+		.max_output = run->limits.max_output,
+		.recycle = run->options->recycle ? run->options->recycle : RECYCLE_IMAGES,
+	};
 	const struct pxp_executor_options io = {
 		.size = sizeof(io),
 		.kind = PXP_THREADS,
@@ -142,7 +160,8 @@ static enum pxp_status start_pools(struct run *run, struct report *report,
 	if (n_workers < n_asked)
 		report_say(report, "%u of %u workers: the limit on descriptors is low",
 		           n_workers, n_asked);
-	status = picture_pool_create(n_workers, run->max_inputs, &run->pictures, error);
+	status = picture_pool_create(n_workers, run->max_inputs, &limits, &run->pictures,
+	                             error);
 	if (status == PXP_OK)
 		status = pxp_executor_create(&io, &run->io, error);
 	if (status == PXP_OK) {
@@ -347,6 +366,7 @@ static int run_to_the_end(struct batch *batch, bool *ret_is_stuck)
 {
 	struct pxp_error error;
 
+	share_out(&batch->run, batch->report);
 	if (start_pools(&batch->run, batch->report, &error) != PXP_OK) {
 		report_say(batch->report, "cannot start: %s", error.text);
 		return EXIT_USAGE;

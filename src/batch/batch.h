@@ -12,8 +12,8 @@
  * another future, the executor's.
  *
  * Bounds: at most INPUTS_PER_WORKER inputs are open for each worker, and the feeder waits
- * when FINISHED_BYTES or FINISHED_OUTPUTS wait for the committer. So memory depends on the number
- * of workers and not on that of files, but for the plan's 8 bytes each.
+ * when FINISHED_OUTPUTS, or as many bytes as limits.h says, wait for the committer. So memory
+ * has the bound of --memory, but for the plan's 8 bytes a file.
  */
 #ifndef PXP_BATCH_H
 #define PXP_BATCH_H
@@ -31,14 +31,16 @@ struct batch_options {
 		format; /* of every output; FORMAT_NONE: the same as the input */
 	enum overwrite overwrite;
 	unsigned n_workers; /* 0: as many as there are processors */
+	uint64_t memory;    /* of the whole run; 0: by the machine (limits.h) */
+	unsigned recycle;   /* images after which a worker is replaced; 0: 500 */
 	unsigned retries;   /* of a picture whose worker died */
 	int64_t timeout_ms; /* for one picture; 0: a minute, and 2 s for each megapixel */
 };
 
 enum {
 	INPUTS_PER_WORKER = 4,
-	FINISHED_BYTES = 64 * 1024 * 1024,
 	FINISHED_OUTPUTS = 128,
+	RECYCLE_IMAGES = 500,
 	STUCK_MS = 5000,
 };
 

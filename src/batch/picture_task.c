@@ -30,6 +30,7 @@ static const char *const stage_names[N_STAGES] = {
 struct packed_request {
 	uint64_t input_bytes;
 	int64_t timeout_ms;
+	uint64_t max_output;
 	uint8_t recipe[RECIPE_PACKED_BYTES];
 	char name[NAME_BYTES]; /* the last of the base name, where its suffix is */
 };
@@ -105,6 +106,22 @@ static void on_decoded(void *data)
 	enter_stage(data, STAGE_ENCODING);
 }
 
+/* Wait for the memory that the picture needs. */
+static bool on_need(void *data, uint64_t n_bytes, struct failure *ret_failure)
+{
+	const struct clocked_task *clocked = data;
+	enum pxp_status status = pxp_task_need(clocked->task, n_bytes);
+
+	if (status == PXP_OK)
+		return true;
+	if (status == PXP_EMEMORY)
+		return failure_set(ret_failure, FAIL_MEMORY,
+		                   "it needs about %ju MiB, more than --memory leaves",
+		                   (uintmax_t)(n_bytes >> 20));
+	return failure_set(ret_failure, FAIL_MEMORY, "%ju MiB were not to be had: %s",
+	                   (uintmax_t)(n_bytes >> 20), pxp_status_name(status));
+}
+
 static enum pxp_status run_picture(struct pxp_task *task)
 {
 	const struct packed_request *request = pxp_task_input(task, NULL);
@@ -122,6 +139,8 @@ static enum pxp_status run_picture(struct pxp_task *task)
 		.input = pxp_task_descriptor(task, 0),
 		.input_bytes = request->input_bytes,
 		.output = pxp_task_output(task),
+		.max_output = request->max_output,
+		.on_need = on_need,
 		.on_read = on_read,
 		.on_header = on_header,
 		.on_decoded = on_decoded,
@@ -129,12 +148,18 @@ static enum pxp_status run_picture(struct pxp_task *task)
 	};
 
 	picture_run(pxp_task_context(task), &job, &answer);
+	/* The executor may have more for a second attempt. */
+	if (answer.failure.class == FAIL_MEMORY) {
+		pxp_task_fail(task, FAIL_MEMORY, "%s", answer.failure.text);
+		return PXP_EMEMORY;
+	}
 	return pxp_task_return(task, &answer, sizeof(answer));
 }
 
 /* ---- in the main process ---- */
 
 enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
+                                    const struct picture_limits *limits,
                                     struct pxp_executor **ret_pool,
                                     struct pxp_error *ret_error)
 {
@@ -143,6 +168,10 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 		.kind = PXP_PROCESSES,
 		.n_workers = n_workers,
 		.max_pending = max_pending,
+		.max_tasks_per_worker = limits->recycle,
+		.memory_allowance = limits->memory_allowance,
+		.memory_budget = limits->memory_budget,
+		.max_output = limits->max_output,
 		.preload = preload,
 		.initialise = open_studio,
 		.finalise = close_studio,
@@ -163,13 +192,15 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
 	uint64_t max_pixels = request->recipe.max_pixels > 0 ? request->recipe.max_pixels
 	                                                     : RECIPE_MAX_PIXELS;
 	struct packed_request packed = {.input_bytes = request->input_bytes,
-	                                .timeout_ms = request->timeout_ms};
+	                                .timeout_ms = request->timeout_ms,
+	                                .max_output = request->max_output};
 	struct pxp_task_options options = {
 		.size = sizeof(options),
 		.descriptors = &request->input,
 		.n_descriptors = 1,
 		.output = true,
 		.retries = request->retries,
+		.retry_memory = true,
 		.deadline_ms = longer(READ_TIMEOUT_MS, request->timeout_ms),
 		.max_deadline_ms = longer(timeout_ms_of(max_pixels), request->timeout_ms),
 	};
@@ -189,7 +220,10 @@ static enum fail_class class_of(enum pxp_status status)
 	case PXP_EDEADLINE:
 		return FAIL_TIMEOUT;
 	case PXP_ECRASHED:
+	case PXP_EPOISON:
 		return FAIL_CRASHED;
+	case PXP_EMEMORY:
+		return FAIL_MEMORY;
 	case PXP_EPROTO:
 		return FAIL_VIOLATION;
 	default:
@@ -256,7 +290,9 @@ static void take_error(const struct pxp_outcome *outcome, struct failure *failur
 	char words[FAILURE_TEXT_BYTES];
 
 	last_words(outcome, words, sizeof(words));
-	if (class == FAIL_INTERNAL || stage >= N_STAGES)
+	/* What ran out of memory and could say so named its stage itself. */
+	if (class == FAIL_INTERNAL || stage >= N_STAGES ||
+	    outcome->error.code == FAIL_MEMORY)
 		failure_set(failure, class, "%s%s", outcome->error.text, words);
 	else
 		failure_set(failure, class, "%s while %s%s", outcome->error.text,
@@ -310,7 +346,8 @@ enum pxp_status picture_catalogue(struct catalogue *ret_catalogue,
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;
-	enum pxp_status status = picture_pool_create(1, 1, &pool, ret_error);
+	const struct picture_limits none = {0};
+	enum pxp_status status = picture_pool_create(1, 1, &none, &pool, ret_error);
 	void *bytes;
 	size_t n;
 

@@ -10,8 +10,15 @@
 
 #include <pixpool/pixpool.h>
 
+/* What its workers may have, as in the executor's options. */
+struct picture_limits {
+	uint64_t memory_allowance, memory_budget, max_output; /* 0: no limit */
+	unsigned recycle; /* pictures after which a worker is replaced; 0: never */
+};
+
 /* The pool of picture workers; n_workers and max_pending as in its options. */
 enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
+                                    const struct picture_limits *limits,
                                     struct pxp_executor **ret_pool,
                                     struct pxp_error *ret_error);
 
@@ -20,7 +27,8 @@ struct picture_request {
 	const char *name; /* the input's path */
 	int input;        /* moved in on PXP_OK */
 	uint64_t input_bytes;
-	int64_t timeout_ms; /* 0: by the number of pixels */
+	int64_t timeout_ms;  /* 0: by the number of pixels */
+	uint64_t max_output; /* as that of its pool */
 	unsigned retries;
 };
 

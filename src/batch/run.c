@@ -248,7 +248,7 @@ static bool wait_for_window(struct run *run)
 	lock_acquire(&run->lock);
 	while (run->stop == RUN_GOES_ON &&
 	       (run->n_inputs >= run->max_inputs ||
-	        run->n_finished_bytes >= FINISHED_BYTES ||
+	        run->n_finished_bytes >= run->limits.finished ||
 	        run->n_finished >= run->max_finished || run->n_settled >= MAX_SETTLED))
 		cond_wait(&run->changed, &run->lock);
 	goes_on = run->stop == RUN_GOES_ON;
@@ -284,6 +284,9 @@ static int open_file(struct run *run, const struct walk_item *item, struct stat 
 static bool open_input(struct file *file, const struct walk_item *item)
 {
 	struct failure *failure = &file->answer.failure;
+	const struct recipe *recipe = &file->run->options->recipe;
+	uint64_t max_bytes = recipe->max_file_bytes ? recipe->max_file_bytes
+	                                            : RECIPE_MAX_FILE_BYTES;
 	struct stat stat;
 
 	file->descriptor = open_file(file->run, item, &stat);
@@ -293,6 +296,10 @@ static bool open_input(struct file *file, const struct walk_item *item)
 		return failure_set(failure, fail_class_of_input_errno(errno), "open: %s",
 		                   strerrordesc_np(errno));
 	file->n_bytes = (uint64_t)stat.st_size;
+	if (file->n_bytes > max_bytes)
+		return failure_set(failure, FAIL_TOO_BIG,
+		                   "open: the file has %ju bytes, the limit is %ju",
+		                   (uintmax_t)file->n_bytes, (uintmax_t)max_bytes);
 	if (!file->output.name)
 		return failure_set(failure, FAIL_BAD_IMAGE,
 		                   "gate: not a picture of any known format");
@@ -308,6 +315,7 @@ static bool submit(struct run *run, struct file *file)
 		.input = file->descriptor,
 		.input_bytes = file->n_bytes,
 		.timeout_ms = run->options->timeout_ms,
+		.max_output = run->limits.max_output,
 		.retries = run->options->retries,
 	};
 	enum pxp_status status;

@@ -4,6 +4,7 @@
 
 #include "base/lock.h"
 #include "batch/file.h"
+#include "batch/limits.h"
 #include "batch/plan.h"
 
 /* How far a run has been told to end; it only grows. */
@@ -28,6 +29,7 @@ struct run {
 	struct store *store; /* made when the plan is */
 	struct pxp_executor *pictures, *io;
 	int wakeup; /* eventfd: settled files, or a new phase */
+	struct limits limits;
 	unsigned max_inputs, max_finished;
 
 	struct lock lock;    /* guards all below */

@@ -1,6 +1,8 @@
 #include "cli/info.h"
 
+#include "base/machine.h"
 #include "batch/batch.h"
+#include "batch/limits.h"
 #include "batch/picture_task.h"
 #include "image/catalogue.h"
 
@@ -50,21 +52,50 @@ static void print_formats(const struct catalogue *catalogue)
 	}
 }
 
-static void print_limits(void)
+static uintmax_t mib(uint64_t n_bytes)
 {
+	return (uintmax_t)(n_bytes >> 20);
+}
+
+static void print_limits(const struct batch_options *options)
+{
+	const struct recipe *recipe = &options->recipe;
+	struct limits limits = limits_make(options->memory, options->n_workers);
+
 	printf("\nlimits of one image:\n"
-	       "    pixels     %ju\n"
-	       "    file size  %ju bytes\n"
-	       "    time       60 s and 2 s for each megapixel, once it is read\n",
-	       (uintmax_t)RECIPE_MAX_PIXELS, (uintmax_t)RECIPE_MAX_FILE_BYTES);
+	       "    pixels     %ju\n",
+	       (uintmax_t)(recipe->max_pixels ? recipe->max_pixels : RECIPE_MAX_PIXELS));
+	if (recipe->max_frames)
+		printf("    frames     %u\n", recipe->max_frames);
+	else
+		printf("    frames     no limit\n");
+	printf("    file size  %ju bytes\n"
+	       "    output     %ju MiB\n",
+	       (uintmax_t)(recipe->max_file_bytes ? recipe->max_file_bytes
+	                                          : RECIPE_MAX_FILE_BYTES),
+	       mib(limits.max_output));
+	if (pxp_memory_is_limited())
+		printf("    memory     %ju MiB, of which %ju at once and the rest in turn\n",
+		       mib(limits_of_picture(&limits)), mib(limits.allowance));
+	else
+		printf("    memory     not limited: this build has sanitizers\n");
+	if (options->timeout_ms > 0)
+		printf("    time       %.3f s, once it is read\n",
+		       (double)options->timeout_ms / 1000);
+	else
+		printf("    time       60 s and 2 s for each megapixel, once it is read\n");
+
 	printf("\nmachine:\n"
-	       "    workers    %u by default, a process each\n"
+	       "    memory     %ju MiB for a run, all workers together\n"
+	       "    processors %u, by affinity and quota\n"
+	       "    workers    %u, a process each, replaced after %u images\n"
 	       "    sandbox    none beyond that: a worker has the rights of who runs it\n",
-	       pxp_default_workers());
+	       mib(limits.memory), machine_cpus(), limits.n_workers,
+	       options->recycle ? options->recycle : RECYCLE_IMAGES);
 	printf("\nversions:\n    pixpool    %s\n", PIXPOOL_VERSION);
 }
 
-int info_print(void)
+int info_print(const struct batch_options *options)
 {
 	struct catalogue catalogue;
 	struct pxp_error error;
@@ -75,6 +106,6 @@ int info_print(void)
 	}
 	print_engines(&catalogue);
 	print_formats(&catalogue);
-	print_limits();
+	print_limits(options);
 	return EXIT_DONE;
 }

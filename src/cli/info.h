@@ -2,7 +2,9 @@
 #ifndef PXP_INFO_H
 #define PXP_INFO_H
 
-/* On standard output. The exit status. */
-int info_print(void);
+struct batch_options;
+
+/* On standard output, the limits as these options set them. The exit status. */
+int info_print(const struct batch_options *options);
 
 #endif

@@ -1,4 +1,5 @@
 /* The table of options: what each is called, what it does, and how its value is read. */
+#include "batch/limits.h"
 #include "cli/command_line.h"
 #include "cli/suggest.h"
 
@@ -8,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_JOBS = 1024, MAX_RETRIES = 100, MAX_TIMEOUT_SECONDS = 1000000 };
+enum {
+	MAX_JOBS = 1024,
+	MAX_RETRIES = 100,
+	MAX_RECYCLE = 1000000000,
+	MAX_TIMEOUT_SECONDS = 1000000
+};
 
 /* One of a fixed set of words. */
 struct choice {
@@ -156,6 +162,77 @@ static bool take_timeout(struct command_line *line, const char *value, char *tex
 	return true;
 }
 
+/* Bytes: a whole number, with K, M or G for powers of 1024. */
+static bool take_bytes(const char *value, uint64_t least, uint64_t *ret_bytes, char *text,
+                       size_t n_text)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char *end;
+	unsigned long long number;
+	int shift = 0;
+
+	errno = 0;
+	number = strtoull(value, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		shift = 10 * (int)(unit - units + 1);
+		end++;
+	}
+	if (value[0] < '0' || value[0] > '9' || *end || errno ||
+	    number > (UINT64_MAX >> 2 >> shift)) {
+		snprintf(text, n_text,
+		         "'%s' is not a number of bytes; K, M and G are powers of 1024",
+		         value);
+		return false;
+	}
+	*ret_bytes = (uint64_t)number << shift;
+	if (*ret_bytes >= least)
+		return true;
+	snprintf(text, n_text, "'%s' is too little: at least %ju%s", value,
+	         (uintmax_t)(least < 1 << 20 ? least : least >> 20),
+	         least < 1 << 20 ? "" : "M");
+	return false;
+}
+
+static bool take_memory(struct command_line *line, const char *value, char *text,
+                        size_t n_text)
+{
+	return take_bytes(value, LIMITS_LEAST_MEMORY, &line->batch.memory, text, n_text);
+}
+
+static bool take_max_file_size(struct command_line *line, const char *value, char *text,
+                               size_t n_text)
+{
+	return take_bytes(value, 1, &line->batch.recipe.max_file_bytes, text, n_text);
+}
+
+static bool take_max_pixels(struct command_line *line, const char *value, char *text,
+                            size_t n_text)
+{
+	char *end;
+
+	errno = 0;
+	line->batch.recipe.max_pixels = strtoull(value, &end, 10);
+	if (value[0] >= '0' && value[0] <= '9' && !*end && !errno &&
+	    line->batch.recipe.max_pixels > 0)
+		return true;
+	snprintf(text, n_text, "'%s' is not a whole number from 1 on", value);
+	return false;
+}
+
+static bool take_max_frames(struct command_line *line, const char *value, char *text,
+                            size_t n_text)
+{
+	return whole(value, 1, UINT32_MAX, &line->batch.recipe.max_frames, text, n_text);
+}
+
+static bool take_recycle(struct command_line *line, const char *value, char *text,
+                         size_t n_text)
+{
+	return whole(value, 1, MAX_RECYCLE, &line->batch.recycle, text, n_text);
+}
+
 static bool take_retries(struct command_line *line, const char *value, char *text,
                          size_t n_text)
 {
@@ -264,7 +341,17 @@ const struct option_word option_words[] = {
 	{'q', "quality", "N", "of the encoder, 1 to 100; default 80 (avif, heic 50)",
          .take = take_quality},
 	{'j', "jobs", "N|auto",
-         "worker processes; auto (default) is one for each processor", .take = take_jobs},
+         "worker processes; auto (default): by processors and memory", .take = take_jobs},
+	{0, "memory", "SIZE",
+         "of all processes together; K, M, G; default 3/4 of what is free",
+         .take = take_memory},
+	{0, "max-pixels", "N", "width x height of an image, default 268402689",
+         .take = take_max_pixels},
+	{0, "max-frames", "N", "of an animation; default none", .take = take_max_frames},
+	{0, "max-file-size", "SIZE", "of an input, default 2G",
+         .take = take_max_file_size},
+	{0, "recycle", "N", "images after which a worker is replaced; default 500",
+         .take = take_recycle},
 	{0, "timeout", "SECONDS",
          "for one image, once it is read; default 60 and 2 for each megapixel",
          .take = take_timeout},

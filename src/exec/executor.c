@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "exec/blocks.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ enum {
 	DEFAULT_MAX_PENDING = 1024,
 	DEFAULT_START_TIMEOUT_MS = 60 * 1000,
 	MAX_WORKERS = 1024,
+	MAX_KEPT_BLOCKS = 16 * 1024, /* of tasks that are done, for those to come */
 };
 
 static const size_t default_max_pending_bytes = (size_t)64 << 20;
@@ -98,15 +100,21 @@ enum pxp_status executor_init(struct pxp_executor *executor,
                               const struct executor_table *table,
                               const struct pxp_executor_options *options)
 {
+	struct blocks *blocks = blocks_create(task_block_bytes(), MAX_KEPT_BLOCKS);
 	void *init_bytes = NULL;
 
+	if (!blocks)
+		return PXP_ENOMEM;
 	if (options->n_init_bytes > 0) {
 		init_bytes = malloc(options->n_init_bytes);
-		if (!init_bytes)
+		if (!init_bytes) {
+			blocks_abandon(blocks);
 			return PXP_ENOMEM;
+		}
 		memcpy(init_bytes, options->init_bytes, options->n_init_bytes);
 	}
 	executor->table = table;
+	executor->blocks = blocks;
 	executor->options = *options;
 	executor->options.init_bytes = init_bytes;
 	executor->options.n_workers = executor_n_workers(options);
@@ -135,6 +143,7 @@ void executor_fini(struct pxp_executor *executor)
 	cond_fini(&executor->has_ended);
 	cond_fini(&executor->has_room);
 	lock_fini(&executor->lock);
+	blocks_abandon(executor->blocks);
 	free((void *)executor->options.init_bytes);
 }
 
@@ -160,18 +169,25 @@ static bool is_for_processes(const struct pxp_executor_options *options)
 	return options->preload || options->lock_down ||
 	       options->max_tasks_per_worker > 0 || options->max_result > 0 ||
 	       options->idle_timeout_ms != 0 || options->start_timeout_ms != 0 ||
-	       options->max_crashes > 0;
+	       options->max_crashes > 0 || options->memory_allowance > 0 ||
+	       options->memory_budget > 0 || options->max_output > 0;
 }
 
 static const char *what_is_wrong(const struct pxp_executor_options *options)
 {
 	if (options->kind != PXP_PROCESSES && is_for_processes(options))
 		return "preload, lock_down, max_tasks_per_worker, max_result, idle_timeout_ms, "
-		       "start_timeout_ms and max_crashes are for processes";
+		       "start_timeout_ms, max_crashes, memory_allowance, memory_budget and "
+		       "max_output are for processes";
 	if (options->n_workers > MAX_WORKERS)
 		return "n_workers is over 1024";
 	if (options->n_init_bytes > 0 && !options->init_bytes)
 		return "n_init_bytes without init_bytes";
+	if (options->memory_budget > 0 && options->memory_allowance == 0)
+		return "memory_budget without memory_allowance";
+	if (options->memory_allowance > INT64_MAX / 2 ||
+	    options->memory_budget > INT64_MAX / 2)
+		return "memory_allowance or memory_budget is over 4 EiB";
 	if (options->idle_timeout_ms < 0 || options->start_timeout_ms < 0)
 		return "idle_timeout_ms or start_timeout_ms is negative";
 	return NULL;
@@ -207,13 +223,15 @@ static bool options_are_valid(const struct pxp_executor *executor,
 {
 	bool is_for_a_process = options->output || options->retries > 0 ||
 	                        options->max_kills > 0 || options->deadline_ms != 0 ||
-	                        options->max_deadline_ms != 0 || options->stall_ms != 0;
+	                        options->max_deadline_ms != 0 || options->stall_ms != 0 ||
+	                        options->max_memory > 0 || options->retry_memory;
 
 	return options->size == sizeof(*options) &&
 	       options->n_descriptors <= PXP_MAX_DESCRIPTORS &&
 	       (options->n_descriptors == 0 || options->descriptors) &&
 	       options->deadline_ms >= 0 && options->max_deadline_ms >= 0 &&
 	       options->stall_ms >= 0 && options->queue_timeout_ms >= 0 &&
+	       options->max_memory <= INT64_MAX / 2 &&
 	       !(is_for_a_process && executor->options.kind != PXP_PROCESSES);
 }
 
@@ -372,6 +390,8 @@ void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
 		if (task->place == TASK_HANDED)
 			is_killed = executor->table->end(executor, task,
 			                                 force == PXP_CANCEL_KILL);
+		if (is_killed)
+			task->is_settled = true;
 	}
 	begin_settling(executor);
 	lock_release(&executor->lock);
@@ -457,7 +477,7 @@ enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned fl
 	cond_broadcast(&executor->has_room);
 	executor->table->wake(executor, NULL);
 	begin_settling(executor);
-	lock_release(&executor->lock);
+	executor_unlock(executor);
 
 	settle_pending(executor, &pending);
 	end_settling(executor);
@@ -480,7 +500,7 @@ static void suspend(struct pxp_executor *executor, bool stop)
 {
 	lock_acquire(&executor->lock);
 	executor->table->suspend(executor, stop);
-	lock_release(&executor->lock);
+	executor_unlock(executor);
 }
 
 void pxp_executor_suspend(struct pxp_executor *executor)
@@ -499,7 +519,7 @@ void pxp_executor_stats(struct pxp_executor *executor,
 	*ret_stats = (struct pxp_executor_stats){0};
 	lock_acquire(&executor->lock);
 	ret_stats->n_pending = executor->queue.n;
-	ret_stats->n_done = executor->n_done;
+	ret_stats->n_done = executor_n_done(executor);
 	executor->table->stats(executor, ret_stats);
 	lock_release(&executor->lock);
 }

@@ -21,6 +21,9 @@ struct executor_table {
 	/* The inline executor alone: run the task that its wake took off the queue, without
 	 * the lock. Else NULL. */
 	void (*run_now)(struct pxp_executor *executor, struct task *task);
+	/* Call the worker that wake wants called (is_calling): without the lock, so that it
+	 * does not run into it. */
+	void (*call)(struct pxp_executor *executor);
 	/* Take back a task that a worker has but has not begun: with the lock held. */
 	bool (*take_back)(struct pxp_executor *executor, struct task *task);
 	/* Whether a worker has begun a TASK_HANDED task: with the lock held. */
@@ -46,6 +49,11 @@ struct pxp_executor {
 	struct pxp_executor_options options; /* with defaults filled in, bytes copied */
 	atomic_uint n_references;
 	char name[16];
+	struct blocks *blocks; /* for tasks with their futures */
+	/* Tasks settled, however they ended; and, in one step with that, whether a descriptor
+	 * counts them as well (HAS_COMPLETIONS), so that one made meanwhile neither misses one
+	 * nor has it twice. */
+	_Atomic uint64_t n_done;
 
 	struct lock lock;      /* guards all below */
 	struct cond has_room;  /* the queue shrank, or no more is taken */
@@ -55,8 +63,10 @@ struct pxp_executor {
 	size_t n_queued_bytes; /* the inputs of the queue */
 	struct expiry expiry;  /* those of the queue that have to begin by a time */
 	bool is_stopping;      /* pxp_executor_shutdown() was called */
-	uint64_t n_submitted, n_done;
-	int completions; /* eventfd that counts settled tasks, or -1 */
+	bool is_calling;       /* who gives up the lock is to call (executor_unlock()) */
+	uint64_t n_submitted;
+	int completions; /* eventfd that counts settled tasks, or -1; good without the lock
+	                  * once n_done says that it is there */
 	bool is_joining, has_joined;
 	unsigned n_settling;     /* threads of others that settle what they took off */
 	struct pxp_error broken; /* status PXP_OK while it can run tasks */
@@ -99,9 +109,14 @@ void executor_settle_expired(struct pxp_executor *executor, struct task_list *ex
 /* Take all of the queue, and detach it: with the lock held. */
 struct task_list executor_take_all(struct pxp_executor *executor);
 
-/* Settle a detached task, count it and tell the completion descriptor; without the lock. */
-void executor_settle(struct pxp_executor *executor, struct task *task,
-                     struct settlement *settlement);
+/* Give up the lock, and then call whom wake wants called. */
+void executor_unlock(struct pxp_executor *executor);
+
+uint64_t executor_n_done(const struct pxp_executor *executor);
+
+/* Settle a task with what was put in its future, count it and tell the completion
+ * descriptor; without the lock. For who alone holds the task. */
+void executor_settle(struct pxp_executor *executor, struct task *task);
 /* Count one that is about to be settled, so that who sees it settled sees it counted; and,
  * once it is, tell the completion descriptor that was there then. Without the lock. */
 int executor_count_done(struct pxp_executor *executor);

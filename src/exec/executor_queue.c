@@ -5,12 +5,24 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* Who waits for room is woken when there is some for several: it would take what there is
+ * for one at once, and sleep again. */
+static bool is_worth_a_wake(const struct pxp_executor *executor)
+{
+	size_t n = executor->options.max_pending,
+	       n_bytes = executor->options.max_pending_bytes;
+
+	return executor->queue.n == 0 ||
+	       (executor->queue.n <= n - n / 8 &&
+	        executor->n_queued_bytes <= n_bytes - n_bytes / 8);
+}
+
 void executor_remove(struct pxp_executor *executor, struct task *task)
 {
 	task_list_remove(&executor->queue, task);
 	expiry_remove(&executor->expiry, task);
 	executor->n_queued_bytes -= task->n_input;
-	if (executor->n_waiting > 0)
+	if (executor->n_waiting > 0 && is_worth_a_wake(executor))
 		cond_broadcast(&executor->has_room);
 }
 
@@ -116,22 +128,34 @@ enum pxp_status executor_enqueue(struct pxp_executor *executor, struct task *tas
 			status = PXP_ESYS;
 		}
 	}
-	lock_release(&executor->lock);
+	executor_unlock(executor);
 	return status;
+}
+
+void executor_unlock(struct pxp_executor *executor)
+{
+	bool is_calling = executor->is_calling;
+
+	executor->is_calling = false;
+	lock_release(&executor->lock);
+	if (is_calling)
+		executor->table->call(executor);
 }
 
 /* ---- settling ---- */
 
+static const uint64_t has_completions = (uint64_t)1 << 63;
+
+uint64_t executor_n_done(const struct pxp_executor *executor)
+{
+	return atomic_load(&executor->n_done) & ~has_completions;
+}
+
 int executor_count_done(struct pxp_executor *executor)
 {
-	int completions;
-
-	/* One step, so that a descriptor made in between neither misses it nor has it twice. */
-	lock_acquire(&executor->lock);
-	executor->n_done++;
-	completions = executor->completions;
-	lock_release(&executor->lock);
-	return completions;
+	return atomic_fetch_add(&executor->n_done, 1) & has_completions
+	               ? executor->completions
+	               : -1;
 }
 
 void executor_tell(int completions)
@@ -143,12 +167,11 @@ void executor_tell(int completions)
 		(void)!write(completions, &one, sizeof(one));
 }
 
-void executor_settle(struct pxp_executor *executor, struct task *task,
-                     struct settlement *settlement)
+void executor_settle(struct pxp_executor *executor, struct task *task)
 {
 	int completions = executor_count_done(executor);
 
-	task_settle(task, settlement);
+	task_settle(task);
 	executor_tell(completions);
 }
 
@@ -161,9 +184,9 @@ void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
 			error->status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED);
 
 		settlement.outcome.error = *error;
-
 		task_list_remove(list, task);
-		executor_settle(executor, task, &settlement);
+		task_put_settlement(task, &settlement);
+		executor_settle(executor, task);
 	}
 }
 
@@ -176,15 +199,26 @@ void executor_settle_expired(struct pxp_executor *executor, struct task_list *ex
 	executor_settle_list(executor, expired, &error);
 }
 
+/* What was counted before the descriptor was there it is told at once. */
+static int create_completions(struct pxp_executor *executor)
+{
+	uint64_t n_done;
+
+	executor->completions = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (executor->completions < 0)
+		return -1;
+	n_done = atomic_fetch_or(&executor->n_done, has_completions);
+	(void)!write(executor->completions, &n_done, sizeof(n_done));
+	return executor->completions;
+}
+
 int pxp_executor_descriptor(struct pxp_executor *executor)
 {
 	int descriptor;
 
 	lock_acquire(&executor->lock);
-	if (executor->completions < 0)
-		executor->completions = eventfd((unsigned)executor->n_done,
-		                                EFD_CLOEXEC | EFD_NONBLOCK);
-	descriptor = executor->completions;
+	descriptor = executor->completions >= 0 ? executor->completions
+	                                        : create_completions(executor);
 	lock_release(&executor->lock);
 	return descriptor;
 }

@@ -1,11 +1,9 @@
 #include "exec/future.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
-#include "base/lock.h"
+#include "exec/blocks.h"
 #include "exec/executor.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 struct callback {
@@ -14,90 +12,34 @@ struct callback {
 	struct callback *next;
 };
 
-struct pxp_future {
-	atomic_uint n_references;
-	bool is_promise;   /* for good: no executor settles it */
-	struct task *task; /* guarded by the executor's lock */
-
-	struct lock lock;       /* guards all below */
-	struct cond is_settled; /* state became a done one */
-	enum pxp_future_state state;
-	struct pxp_executor *executor; /* who will settle it; NULL: a promise, or done */
-	struct settlement settled;     /* good once done; result and output move out */
-	bool result_is_taken;
-	struct callback *first, **last;
-	struct future_hook *hooks;
-};
+/* Beside the state: somebody sleeps until it is a done one. */
+enum { HAS_SLEEPERS = 0x100 };
 
 static bool is_done(enum pxp_future_state state)
 {
 	return state >= PXP_FINISHED;
 }
 
-struct settlement settlement_of(enum pxp_future_state state)
+enum pxp_future_state future_peek(struct pxp_future *future)
 {
-	return (struct settlement){.state = state, .output = -1, .long_result = -1};
+	return atomic_load_explicit(&future->state, memory_order_acquire) &
+	       ~(unsigned)HAS_SLEEPERS;
 }
 
-struct settlement settlement_cancelled(const char *why)
+void future_init(struct pxp_future *future, struct pxp_executor *executor,
+                 struct blocks *home)
 {
-	struct settlement settlement = settlement_of(PXP_CANCELLED);
-
-	pxp_fail(&settlement.outcome.error, PXP_ECANCELLED, "%s", why);
-	return settlement;
-}
-
-void settlement_load(struct settlement *settlement)
-{
-	size_t n = settlement->n_result;
-	struct pxp_error error;
-	ssize_t got;
-
-	if (settlement->long_result < 0)
-		return;
-	settlement->result = malloc(n);
-	got = settlement->result
-	              ? fd_pread_full(settlement->long_result, settlement->result, n, 0)
-	              : -1;
-	fd_close(&settlement->long_result);
-	if (got == (ssize_t)n)
-		return;
-	if (settlement->result)
-		pxp_fail(&error, PXP_EPROTO, "the result became shorter than it was");
-	else
-		pxp_fail(&error, PXP_ENOMEM, "no memory for a result of %zu bytes", n);
-	settlement_fini(settlement);
-	settlement->state = PXP_FAILED;
-	settlement->outcome.error = error;
-}
-
-void settlement_fini(struct settlement *settlement)
-{
-	free(settlement->result);
-	free(settlement->log);
-	settlement->result = NULL;
-	settlement->log = NULL;
-	fd_close(&settlement->output);
-	fd_close(&settlement->long_result);
-	for (unsigned i = 0; i < settlement->n_descriptors; i++)
-		fd_close(&settlement->descriptors[i]);
-	settlement->n_descriptors = 0;
-}
-
-struct pxp_future *future_create(struct pxp_executor *executor)
-{
-	struct pxp_future *future = calloc(1, sizeof(*future));
-
-	if (!future)
-		return NULL;
 	atomic_init(&future->n_references, 1);
+	atomic_init(&future->state, PXP_PENDING);
+	atomic_init(&future->is_taken, false);
 	lock_init(&future->lock);
-	cond_init(&future->is_settled);
+	future->home = home;
+	future->task = NULL;
 	future->executor = executor;
 	future->is_promise = !executor;
-	future->settled.output = future->settled.long_result = -1;
+	future->first = NULL;
 	future->last = &future->first;
-	return future;
+	future->hooks = NULL;
 }
 
 struct pxp_future *pxp_future_acquire(struct pxp_future *future)
@@ -118,10 +60,13 @@ void pxp_future_release(struct pxp_future *future)
 		next = callback->next;
 		free(callback);
 	}
-	settlement_fini(&future->settled);
-	cond_fini(&future->is_settled);
+	if (is_done(future_peek(future)))
+		settlement_fini(&future->settled);
 	lock_fini(&future->lock);
-	free(future);
+	if (future->home)
+		blocks_put(future->home, future);
+	else
+		free(future);
 }
 
 struct task *future_task(const struct pxp_future *future)
@@ -134,14 +79,28 @@ void future_set_task(struct pxp_future *future, struct task *task)
 	future->task = task;
 }
 
+static bool start(struct pxp_future *future)
+{
+	unsigned state = atomic_load(&future->state);
+
+	while ((state & ~(unsigned)HAS_SLEEPERS) == PXP_PENDING) {
+		if (atomic_compare_exchange_weak(&future->state, &state,
+		                                 (state & HAS_SLEEPERS) | PXP_RUNNING))
+			return true;
+	}
+	return false;
+}
+
 bool future_start(struct pxp_future *future)
 {
 	bool starts;
 
+	/* An executor cancels what has not begun by taking it away from who would begin it;
+	 * for a promise the lock decides. */
+	if (!future->is_promise)
+		return start(future);
 	lock_acquire(&future->lock);
-	starts = future->state == PXP_PENDING;
-	if (starts)
-		future->state = PXP_RUNNING;
+	starts = start(future);
 	lock_release(&future->lock);
 	return starts;
 }
@@ -150,11 +109,14 @@ bool future_start(struct pxp_future *future)
 
 void future_hook_add(struct pxp_future *future, struct future_hook *hook)
 {
+	enum pxp_future_state state;
+
 	hook->next = NULL;
 	hook->at = NULL;
 	lock_acquire(&future->lock);
-	if (is_done(future->state)) {
-		hook->tell(hook, future->state);
+	state = future_peek(future);
+	if (is_done(state)) {
+		hook->tell(hook, state);
 	} else {
 		hook->next = future->hooks;
 		hook->at = &future->hooks;
@@ -185,18 +147,9 @@ static void tell_hooks(struct pxp_future *future)
 	while ((hook = future->hooks)) {
 		future->hooks = hook->next;
 		hook->at = NULL;
-		hook->tell(hook, future->state); /* from here on it may be gone */
+		/* from here on it may be gone */
+		hook->tell(hook, future->settled.state);
 	}
-}
-
-enum pxp_future_state future_peek(struct pxp_future *future)
-{
-	enum pxp_future_state state;
-
-	lock_acquire(&future->lock);
-	state = future->state;
-	lock_release(&future->lock);
-	return state;
 }
 
 bool future_is_ours(struct pxp_future *future)
@@ -211,48 +164,83 @@ bool future_is_ours(struct pxp_future *future)
 
 /* ---- settling ---- */
 
-/* Settle it if its state is not beyond latest. */
+/* Who is to be told of the end, once the lock is given up. */
+struct told {
+	struct callback *callbacks;
+	bool has_sleepers;
+};
+
+/* With the lock held, and the settlement in its place. */
+static struct told become_done(struct pxp_future *future)
+{
+	struct told told = {.callbacks = future->first};
+
+	future->settled.outcome.log = future->settled.log;
+	future->executor = NULL;
+	future->first = NULL;
+	future->last = &future->first;
+	told.has_sleepers = atomic_exchange(&future->state, future->settled.state) &
+	                    HAS_SLEEPERS;
+	tell_hooks(future);
+	return told;
+}
+
+/* Outside the lock: a callback may submit, cancel or drop a reference. */
+static void tell(struct pxp_future *future, struct told told)
+{
+	if (told.has_sleepers)
+		word_wake_all(&future->state);
+	for (struct callback *callback = told.callbacks, *next; callback;
+	     callback = next) {
+		next = callback->next;
+		callback->on_done(future, callback->data);
+		free(callback);
+	}
+}
+
+void future_settle_in_place(struct pxp_future *future)
+{
+	struct told told;
+
+	lock_acquire(&future->lock);
+	told = become_done(future);
+	lock_release(&future->lock);
+	tell(future, told);
+}
+
+/* Settle it if its state is not beyond latest. The caller holds a reference that no
+ * callback can drop. */
 static bool settle(struct pxp_future *future, struct settlement *settlement,
                    enum pxp_future_state latest)
 {
-	struct callback *callbacks = NULL;
+	struct told told = {0};
 	bool is_first;
 
-	/* A callback may drop the last reference but ours. */
-	pxp_future_acquire(future);
-
 	lock_acquire(&future->lock);
-	is_first = future->state <= latest;
+	is_first = future_peek(future) <= latest;
 	if (is_first) {
 		future->settled = *settlement;
 		settlement->result = NULL;
 		settlement->log = NULL;
-		settlement->output = -1;
+		settlement->output = settlement->long_result = -1;
 		settlement->n_descriptors = 0;
-		future->settled.outcome.log = future->settled.log;
-		future->state = future->settled.state;
-		future->executor = NULL;
-		callbacks = future->first;
-		future->first = NULL;
-		future->last = &future->first;
-		cond_broadcast(&future->is_settled);
-		tell_hooks(future);
+		told = become_done(future);
 	}
 	lock_release(&future->lock);
 
-	/* Outside the lock: a callback may submit, cancel or drop a reference. */
-	for (struct callback *next; callbacks; callbacks = next) {
-		next = callbacks->next;
-		callbacks->on_done(future, callbacks->data);
-		free(callbacks);
-	}
-	pxp_future_release(future);
+	tell(future, told);
 	return is_first;
 }
 
 bool future_settle(struct pxp_future *future, struct settlement *settlement)
 {
-	return settle(future, settlement, PXP_RUNNING);
+	bool is_first;
+
+	/* A callback may drop the last reference but ours. */
+	pxp_future_acquire(future);
+	is_first = settle(future, settlement, PXP_RUNNING);
+	pxp_future_release(future);
+	return is_first;
 }
 
 enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_done,
@@ -265,7 +253,7 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
 	*callback = (struct callback){.on_done = on_done, .data = data};
 
 	lock_acquire(&future->lock);
-	if (!is_done(future->state)) {
+	if (!is_done(future_peek(future))) {
 		*future->last = callback;
 		future->last = &callback->next;
 		callback = NULL;
@@ -278,6 +266,8 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
 	}
 	return PXP_OK;
 }
+
+/* ---- asking ---- */
 
 /* The executor that is to settle it, with a reference that keeps it, or NULL. */
 static struct pxp_executor *future_executor(struct pxp_future *future)
@@ -295,44 +285,49 @@ static struct pxp_executor *future_executor(struct pxp_future *future)
 enum pxp_future_state pxp_future_state(struct pxp_future *future)
 {
 	struct pxp_executor *executor = future_executor(future);
-	enum pxp_future_state state;
 	bool has_begun = executor && executor_has_begun(executor, future);
+	enum pxp_future_state state = future_peek(future);
 
-	lock_acquire(&future->lock);
-	state = future->state;
-	lock_release(&future->lock);
 	executor_release(executor);
 	return state == PXP_PENDING && has_begun ? PXP_RUNNING : state;
 }
 
 bool pxp_future_is_done(struct pxp_future *future)
 {
-	lock_acquire(&future->lock);
+	return is_done(future_peek(future));
+}
 
-	bool done = is_done(future->state);
+/* False when deadline_ns came first. */
+static bool sleep_until_done(struct pxp_future *future, int64_t deadline_ns)
+{
+	unsigned state = atomic_load(&future->state);
+	bool has_time = true;
 
-	lock_release(&future->lock);
-	return done;
+	while (!is_done(state & ~(unsigned)HAS_SLEEPERS)) {
+		if (!has_time)
+			return false;
+		if (!(state & HAS_SLEEPERS) &&
+		    !atomic_compare_exchange_weak(&future->state, &state,
+		                                  state | HAS_SLEEPERS))
+			continue;
+		has_time = word_wait_until(&future->state, state | HAS_SLEEPERS,
+		                           deadline_ns);
+		state = atomic_load(&future->state);
+	}
+	return true;
 }
 
 enum pxp_status pxp_future_wait(struct pxp_future *future, int64_t timeout_ms)
 {
-	int64_t deadline_ns = clock_deadline_ns(clock_now_ns(), timeout_ms);
-	bool has_time = true;
-	enum pxp_status status = PXP_OK;
-
-	lock_acquire(&future->lock);
-	while (status == PXP_OK && !is_done(future->state)) {
-		if (timeout_ms != 0 && executor_is_ours(future->executor))
-			status = PXP_EDEADLK;
-		else if (!has_time || timeout_ms == 0)
-			status = PXP_ETIMEOUT;
-		else
-			has_time = cond_wait_until(&future->is_settled, &future->lock,
-			                           deadline_ns);
-	}
-	lock_release(&future->lock);
-	return status;
+	if (pxp_future_is_done(future))
+		return PXP_OK;
+	if (timeout_ms == 0)
+		return PXP_ETIMEOUT;
+	if (future_is_ours(future))
+		return PXP_EDEADLK;
+	return sleep_until_done(future, clock_deadline_ns(clock_now_ns(), timeout_ms))
+	               ? PXP_OK
+	               : PXP_ETIMEOUT;
 }
 
 const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future)
@@ -345,27 +340,23 @@ enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
                                   struct pxp_error *ret_error)
 {
 	enum pxp_status status = pxp_future_wait(future, timeout_ms);
+	const struct settlement *settled = &future->settled;
 
 	*ret_bytes = NULL;
 	if (status != PXP_OK)
 		return pxp_fail(ret_error, status, "%s", pxp_status_name(status));
-
-	lock_acquire(&future->lock);
-	if (future->state != PXP_FINISHED) {
-		status = future->settled.outcome.error.status;
+	if (settled->state != PXP_FINISHED) {
 		if (ret_error)
-			*ret_error = future->settled.outcome.error;
-	} else if (future->result_is_taken) {
-		status = pxp_fail(ret_error, PXP_ESTATE, "the result was taken before");
-	} else {
-		future->result_is_taken = true;
-		*ret_bytes = future->settled.result;
-		future->settled.result = NULL;
-		if (ret_n)
-			*ret_n = future->settled.n_result;
+			*ret_error = settled->outcome.error;
+		return settled->outcome.error.status;
 	}
-	lock_release(&future->lock);
-	return status;
+	if (atomic_exchange(&future->is_taken, true))
+		return pxp_fail(ret_error, PXP_ESTATE, "the result was taken before");
+	*ret_bytes = settled->result;
+	future->settled.result = NULL;
+	if (ret_n)
+		*ret_n = settled->n_result;
+	return PXP_OK;
 }
 
 int pxp_future_take_output(struct pxp_future *future)
@@ -373,12 +364,26 @@ int pxp_future_take_output(struct pxp_future *future)
 	int output = -1;
 
 	lock_acquire(&future->lock);
-	if (future->state == PXP_FINISHED) {
+	if (future_peek(future) == PXP_FINISHED) {
 		output = future->settled.output;
-		future->settled.output = future->settled.long_result = -1;
+		future->settled.output = -1;
 	}
 	lock_release(&future->lock);
 	return output;
+}
+
+int pxp_future_take_descriptor(struct pxp_future *future, unsigned index)
+{
+	int descriptor = -1;
+
+	lock_acquire(&future->lock);
+	if (future_peek(future) == PXP_FINISHED &&
+	    index < future->settled.n_descriptors) {
+		descriptor = future->settled.descriptors[index];
+		future->settled.descriptors[index] = -1;
+	}
+	lock_release(&future->lock);
+	return descriptor;
 }
 
 bool pxp_future_cancel(struct pxp_future *future)
@@ -390,14 +395,19 @@ bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force)
 {
 	struct pxp_executor *executor = future_executor(future);
 	struct settlement cancelled = settlement_cancelled("cancelled");
+	bool is_cancelled;
 
+	/* A callback may drop the last reference but ours. */
+	pxp_future_acquire(future);
 	/* An executor takes its task out of its own hands first. */
 	if (executor)
 		executor_cancel(executor, future, force);
 	else
 		settle(future, &cancelled, PXP_PENDING);
 	executor_release(executor);
-	return pxp_future_state(future) == PXP_CANCELLED;
+	is_cancelled = future_peek(future) == PXP_CANCELLED;
+	pxp_future_release(future);
+	return is_cancelled;
 }
 
 struct pxp_progress pxp_future_progress(struct pxp_future *future)
@@ -408,64 +418,7 @@ struct pxp_progress pxp_future_progress(struct pxp_future *future)
 	if (executor)
 		progress = executor_progress(executor, future);
 	executor_release(executor);
-
-	lock_acquire(&future->lock);
-	if (is_done(future->state))
+	if (pxp_future_is_done(future))
 		progress = future->settled.outcome.progress;
-	lock_release(&future->lock);
 	return progress;
-}
-
-int pxp_future_take_descriptor(struct pxp_future *future, unsigned index)
-{
-	int descriptor = -1;
-
-	lock_acquire(&future->lock);
-	if (future->state == PXP_FINISHED && index < future->settled.n_descriptors) {
-		descriptor = future->settled.descriptors[index];
-		future->settled.descriptors[index] = -1;
-	}
-	lock_release(&future->lock);
-	return descriptor;
-}
-
-struct pxp_future *pxp_promise_create(void)
-{
-	return future_create(NULL);
-}
-
-static bool is_promise(const struct pxp_future *future)
-{
-	return future->is_promise;
-}
-
-bool pxp_promise_start(struct pxp_future *promise)
-{
-	return is_promise(promise) && future_start(promise);
-}
-
-enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n)
-{
-	struct settlement finished = settlement_of(PXP_FINISHED);
-
-	finished.result = *bytes;
-	finished.n_result = n;
-	if (!is_promise(promise))
-		return PXP_EINVAL;
-	if (!future_settle(promise, &finished))
-		return PXP_ESTATE;
-	*bytes = NULL;
-	return PXP_OK;
-}
-
-enum pxp_status pxp_promise_fail(struct pxp_future *promise,
-                                 const struct pxp_error *error)
-{
-	struct settlement failed = settlement_of(
-		error->status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED);
-
-	if (error->status == PXP_OK || !is_promise(promise))
-		return PXP_EINVAL;
-	failed.outcome.error = *error;
-	return future_settle(promise, &failed) ? PXP_OK : PXP_ESTATE;
 }

@@ -2,39 +2,44 @@
 #ifndef PXP_EXEC_FUTURE_H
 #define PXP_EXEC_FUTURE_H
 
+#include "base/lock.h"
+#include "exec/settlement.h"
+
 #include <pixpool/future.h>
+
+#include <stdatomic.h>
 
 struct pxp_executor;
 struct task;
+struct blocks;
+struct callback;
+struct future_hook;
 
-/* What settles a future. Plain data; what it owns is moved by future_settle(). */
-struct settlement {
-	enum pxp_future_state state; /* PXP_FINISHED, PXP_FAILED or PXP_CANCELLED */
-	struct pxp_outcome outcome;
-	void *result; /* malloc(), or NULL */
-	size_t n_result;
-	int long_result; /* a memfd that the result is still to be read from, or -1 */
-	char *log;       /* malloc(), or NULL: what outcome.log points to */
-	int output;      /* descriptor, or -1 */
-	int descriptors[PXP_MAX_DESCRIPTORS];
-	unsigned n_descriptors;
+/*
+ * What every task touches comes first, and the error's text is in the settlement: a future
+ * that is fine never touches that.
+ */
+struct pxp_future {
+	atomic_uint n_references;
+	atomic_uint state; /* an enum pxp_future_state, and whether somebody sleeps until
+	                       * it is a done one, which it becomes with the lock held */
+	struct blocks *home;  /* where its memory came from; NULL: the heap */
+	struct task *task;    /* guarded by the executor's lock */
+	bool is_promise;      /* for good: no executor settles it */
+	atomic_bool is_taken; /* its result, by somebody */
+
+	struct lock lock;              /* guards all below */
+	struct pxp_executor *executor; /* who will settle it; NULL: a promise, or done */
+	struct callback *first, **last;
+	struct future_hook *hooks;
+	struct settlement settled; /* once done; before that it belongs to who alone may
+	                            * settle it. What can be taken moves out */
 };
 
-struct settlement settlement_cancelled(const char *why);
-
-/* An empty one of this state. */
-struct settlement settlement_of(enum pxp_future_state state);
-
-/* Read the long result, which may take its time: without a lock. When it cannot be had the
- * settlement becomes a failure. */
-void settlement_load(struct settlement *settlement);
-
-/* Free what a settlement still owns. */
-void settlement_fini(struct settlement *settlement);
-
-/* A pending future of an executor (NULL: a promise), one reference. The executor must
- * stay until it has settled the future. NULL when memory ran out. */
-struct pxp_future *future_create(struct pxp_executor *executor);
+/* A pending future of an executor (NULL: a promise), with one reference. The executor must
+ * stay until it has settled the future. home: of its block (NULL: the heap). */
+void future_init(struct pxp_future *future, struct pxp_executor *executor,
+                 struct blocks *home);
 
 /* The task behind a future of an executor; NULL once it is about to be settled. Guarded
  * by the executor's lock. */
@@ -47,6 +52,10 @@ bool future_start(struct pxp_future *future);
 /* Settle it. The first call counts and takes what the settlement owns; else false, and
  * the settlement is as before. Runs callbacks: never call it with a lock held. */
 bool future_settle(struct pxp_future *future, struct settlement *settlement);
+
+/* The same, for the only one who may settle it, and who has put the settlement in its place
+ * (future->settled) and holds a reference. */
+void future_settle_in_place(struct pxp_future *future);
 
 /*
  * A hook is how one waiter hears of many futures: tell is called once, when its future is

@@ -41,27 +41,26 @@ static bool inline_wake(struct pxp_executor *executor, struct pxp_error *ret_err
 	return true;
 }
 
-static struct settlement run(struct inline_executor *self, struct task *task)
+static void run(struct inline_executor *self, struct task *task)
 {
-	struct settlement broken = {
-		.state = PXP_FAILED, .outcome.error = self->failure, .output = -1};
+	struct settlement broken = settlement_of(PXP_FAILED);
 
-	return self->failure.status == PXP_OK ? task_run_here(task, self->context)
-	                                      : broken;
+	if (self->failure.status == PXP_OK) {
+		task_run_here(task, self->context);
+		return;
+	}
+	broken.outcome.error = self->failure;
+	task_put_settlement(task, &broken);
 }
 
 static void inline_run_now(struct pxp_executor *executor, struct task *task)
 {
 	struct inline_executor *self = inline_of(executor);
 	struct executor_role role;
-	struct settlement settlement;
 
 	executor_enter(&role, executor);
-	settlement = run(self, task);
-	lock_acquire(&executor->lock);
-	task_detach(task);
-	lock_release(&executor->lock);
-	executor_settle(executor, task, &settlement);
+	run(self, task);
+	executor_settle(executor, task);
 	executor_leave(&role);
 
 	/* Last of all: who waits for it may free the executor. */

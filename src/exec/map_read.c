@@ -6,7 +6,7 @@
 static bool is_death(enum pxp_status status)
 {
 	return status == PXP_ECRASHED || status == PXP_EDEADLINE ||
-	       status == PXP_EPROTO || status == PXP_EPOISON;
+	       status == PXP_EPROTO || status == PXP_EPOISON || status == PXP_EMEMORY;
 }
 
 /* A worker died over an item: whether the item fails. */

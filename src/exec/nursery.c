@@ -11,12 +11,14 @@
 #include "exec/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +67,16 @@ static void kill_and_wait(pid_t pid)
 		;
 }
 
+/* The main process counts on every answer: where there is no memory for it, say it again. */
+static void answer(const struct nursery *nursery, const struct process_frame *frame,
+                   const int *pidfd)
+{
+	while (!channel_send(nursery->control, frame, sizeof(*frame), NULL, 0, pidfd,
+	                     pidfd ? 1 : 0) &&
+	       (errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS))
+		poll(NULL, 0, 1);
+}
+
 static bool load(struct nursery *nursery)
 {
 	struct broken_frame *failure = &nursery->failure;
@@ -74,6 +86,7 @@ static bool load(struct nursery *nursery)
 		nursery->is_loaded = !nursery->pool.preload ||
 		                     nursery->pool.preload(&failure->error) == PXP_OK;
 		nursery->has_failed = !nursery->is_loaded;
+		worker_reset_signals();
 	}
 	if (nursery->has_failed)
 		channel_send(nursery->control, failure, sizeof(*failure), NULL, 0, NULL,
@@ -124,8 +137,7 @@ static void spawn(struct nursery *nursery, struct process_frame *request,
 		}
 	}
 	request->kind = pidfd >= 0 ? FRAME_SPAWNED : FRAME_NOT_SPAWNED;
-	channel_send(nursery->control, request, sizeof(*request), NULL, 0, &pidfd,
-	             pidfd >= 0 ? 1 : 0);
+	answer(nursery, request, pidfd >= 0 ? &pidfd : NULL);
 	fd_close(&pidfd);
 }
 
@@ -174,7 +186,44 @@ static void reap(struct nursery *nursery, struct process_frame *request)
 	forget_child(nursery, pid);
 	kill_orphans(nursery);
 	request->kind = FRAME_REAPED;
-	channel_send(nursery->control, request, sizeof(*request), NULL, 0, NULL, 0);
+	answer(nursery, request, NULL);
+}
+
+static bool is_child(const struct nursery *nursery, pid_t pid)
+{
+	for (size_t i = 0; pid > 0 && i < nursery->n_children; i++) {
+		if (nursery->children[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Set how much private memory a worker may have. Only the soft limit moves: so it can be
+ * raised again, and by us, who are of the worker's user, where root without
+ * CAP_SYS_RESOURCE may not.
+ */
+static void limit(struct nursery *nursery, struct process_frame *request)
+{
+	pid_t pid = (pid_t)request->pid;
+	struct rlimit limits;
+
+	errno = ESRCH;
+	request->sys_errno = 0;
+	if (pxp_memory_is_limited()) {
+		bool is_set = is_child(nursery, pid) &&
+		              prlimit(pid, RLIMIT_DATA, NULL, &limits) == 0;
+
+		if (is_set) {
+			limits.rlim_cur = limits.rlim_max;
+			if (request->limit > 0 && request->limit < limits.rlim_max)
+				limits.rlim_cur = request->limit;
+			is_set = prlimit(pid, RLIMIT_DATA, &limits, NULL) == 0;
+		}
+		request->sys_errno = is_set ? 0 : errno;
+	}
+	request->kind = FRAME_LIMITED;
+	answer(nursery, request, NULL);
 }
 
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
@@ -192,6 +241,8 @@ _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_b
 		memcpy(&request, buffer, sizeof(request));
 		if (request.kind == FRAME_SPAWN)
 			spawn(&nursery, &request, &frame);
+		else if (request.kind == FRAME_LIMIT)
+			limit(&nursery, &request);
 		else
 			reap(&nursery, &request);
 		frame_close_descriptors(&frame);

@@ -95,6 +95,26 @@ static void describe_death(const struct pool_worker *worker, int status,
 	}
 }
 
+/* A death for want of memory, or perhaps for that, is told apart from others. Whether it is
+ * to be tried with all of the budget. */
+static bool judge_memory(struct process_pool *pool, const struct pool_worker *worker,
+                         const struct process_frame *reaped, struct task *task,
+                         struct pxp_error *error)
+{
+	enum memory_death death = pool_memory_death(pool, worker, reaped);
+	int signal = error->signal, exit_code = error->exit_code;
+
+	if (death == DIED_AT_LIMIT)
+		pxp_fail(error, PXP_EMEMORY, "%s at its memory limit of %ju MiB",
+		         strdupa(error->text), (uintmax_t)(worker->limit >> 20));
+	else if (death == DIED_OF_OOM_KILLER)
+		pxp_fail(error, PXP_EMEMORY,
+		         "worker was killed by the kernel, which was out of memory");
+	error->signal = signal;
+	error->exit_code = exit_code;
+	return death != DIED_OTHERWISE && pool_tries_with_all(pool, worker, task);
+}
+
 /* Blame is for who had begun. A worker could forge that it had not; so a task that workers
  * die over again and again is to blame as well. */
 static bool is_to_blame(const struct pool_worker *worker, const struct slot *slot)
@@ -148,7 +168,8 @@ static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
 	outcome->peak_bytes = (uint64_t)reaped->usage.ru_maxrss * 1024;
 	task->attempts++;
 	future_start(task->future);
-	if (is_tried_again(task, &outcome->error)) {
+	if (judge_memory(pool, worker, reaped, task, &outcome->error) ||
+	    is_tried_again(task, &outcome->error)) {
 		executor_return(&pool->executor, task);
 		return;
 	}
@@ -233,6 +254,7 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 		give_up_on(pool, worker, errno, now_ns);
 		return;
 	}
+	worker->limit = pool->executor.options.memory_allowance;
 	pool->n_spawned++;
 	pool->n_failed_spawns = 0;
 	if (worker->state == WORKER_STARTING)
@@ -309,6 +331,8 @@ void pool_on_control(struct process_pool *pool, int64_t now_ns)
 		on_spawned(pool, worker, &answer, &frame, now_ns);
 	else if (answer.kind == FRAME_NOT_SPAWNED)
 		on_not_spawned(pool, worker, answer.sys_errno, now_ns);
+	else if (answer.kind == FRAME_LIMITED)
+		pool_on_limited(pool, worker, &answer, now_ns);
 	else if (answer.kind == FRAME_REAPED)
 		forget_worker(pool, worker, &answer, now_ns);
 	frame_close_descriptors(&frame);

@@ -12,9 +12,6 @@
 #include <sys/stat.h>
 
 enum {
-	/* From one worker, so that none keeps the others waiting. One is the rule, and asking
-	 * for more that are not there costs a system call each. */
-	MAX_FRAMES_AT_ONCE = 1,
 	MAX_LOG_AT_ONCE = 64 * 1024,
 };
 
@@ -22,7 +19,7 @@ void pool_settle(struct process_pool *pool, struct task *task,
                  struct settlement *settlement)
 {
 	task_detach(task);
-	task->settlement = *settlement;
+	task_put_settlement(task, settlement);
 	task_list_append(&pool->settled, task);
 }
 
@@ -143,7 +140,8 @@ static void take_error(struct answer_frame *answer, struct pool_worker *worker,
 		pxp_fail(error, PXP_ECANCELLED, "%s", answer->error.text);
 		return;
 	}
-	pxp_fail(error, PXP_ETASK, "%s", answer->error.text);
+	pxp_fail(error, answer->error.status == PXP_EMEMORY ? PXP_EMEMORY : PXP_ETASK,
+	         "%s", answer->error.text);
 	error->code = answer->error.code;
 	pool_worker_read_log(worker, MAX_LOG_AT_ONCE);
 	settlement->log = pool_worker_log(worker, &settlement->outcome.n_log);
@@ -164,6 +162,8 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	if (worker->n_held == 0 || answer.at.slot != worker->front ||
 	    answer.at.generation != slot->generation || !slot->task)
 		return "answered what it was not asked";
+	if (worker->limit_state != LIMIT_STEADY)
+		return "answered while it waited for memory";
 
 	settlement = pool_settlement(worker, slot, now_ns);
 	if (answer.error.status == PXP_OK) {
@@ -187,7 +187,14 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	slot->task->attempts++;
 	future_start(slot->task->future);
 	pool->n_crashes_in_a_row = 0;
-	pool_settle(pool, slot->task, &settlement);
+	if (settlement.outcome.error.status == PXP_EMEMORY &&
+	    pool_tries_with_all(pool, worker, slot->task)) {
+		settlement_fini(&settlement);
+		executor_return(&pool->executor, slot->task);
+	} else {
+		pool_settle(pool, slot->task, &settlement);
+	}
+	pool_take_memory_back(pool, worker, answer.data_bytes, now_ns);
 	worker->n_logged = 0;
 	pool_worker_pop(worker, now_ns);
 	return NULL;
@@ -209,7 +216,7 @@ static const char *on_restart_deadline(struct pool_worker *worker,
                                        const struct slot_frame *at, int64_t now_ns)
 {
 	const struct slot *slot = &worker->slots[worker->front];
-	int64_t ms = at->ms;
+	int64_t ms = at->number;
 
 	if (worker->n_held == 0 || at->slot != worker->front ||
 	    at->generation != slot->generation || !slot->task || ms < 0)
@@ -221,7 +228,8 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 	                       : slot->task->deadline_ms;
 
 	worker->n_restarts++;
-	if (slot->task->deadline_ms > 0 && worker->state < WORKER_HUNG_UP)
+	if (slot->task->deadline_ms > 0 && worker->state < WORKER_HUNG_UP &&
+	    worker->limit_state == LIMIT_STEADY)
 		worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
 	return NULL;
 }
@@ -279,6 +287,8 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 		return on_withdrawn(worker, &at, now_ns);
 	case FRAME_DEADLINE:
 		return on_restart_deadline(worker, &at, now_ns);
+	case FRAME_NEED:
+		return pool_on_need(pool, worker, &at, now_ns);
 	default:
 		return "sent a frame of no known kind";
 	}
@@ -313,7 +323,16 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
 {
-	if (pool_read_frames(pool, worker, MAX_FRAMES_AT_ONCE, now_ns))
+	bool goes_on = pool_read_frames(pool, worker, 1, now_ns);
+
+	/* One is the rule, and asking for more that are not there costs a system call each. But
+	 * a quick task's answer may be there as well by now, or be on its way. No more than
+	 * that, so that no worker keeps the others waiting. */
+	if (goes_on && worker->n_held > 0 &&
+	    pool_worker_phase(worker, &worker->slots[worker->front]) ==
+	            PXP_PHASE_ANSWERING)
+		goes_on = pool_read_frames(pool, worker, 1, now_ns);
+	if (goes_on)
 		return;
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
 	pool_worker_hang_up(worker, now_ns);
@@ -335,7 +354,7 @@ void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
 	else if (!worker->slots[worker->front].task)
 		pool_worker_kill(worker, KILLED_BREACH,
 		                 "did not give back what was withdrawn");
-	else
+	else if (!pool_worker_gets_time_to_begin(worker, now_ns))
 		pool_worker_kill(worker, KILLED_DEADLINE, NULL);
 }
 
@@ -344,6 +363,7 @@ void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_
 	if (pool_worker_has_progressed(worker, now_ns))
 		return;
 	pool_read_frames(pool, worker, N_SLOTS, now_ns);
-	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
+	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns &&
+	    !pool_worker_gets_time_to_begin(worker, now_ns))
 		pool_worker_kill(worker, KILLED_STALL, NULL);
 }

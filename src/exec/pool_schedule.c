@@ -34,12 +34,12 @@ static unsigned count_workers(const struct process_pool *pool,
 	return n;
 }
 
-/* Whether the worker has run as many tasks as it may. */
+/* Whether the worker has run as many tasks as it may, or has grown too much. */
 static bool is_used_up(const struct process_pool *pool, const struct pool_worker *worker)
 {
 	size_t most = pool->executor.options.max_tasks_per_worker;
 
-	return most > 0 && worker->n_tasks >= most;
+	return worker->is_worn || (most > 0 && worker->n_tasks >= most);
 }
 
 static unsigned count_idle(const struct process_pool *pool)
@@ -301,7 +301,7 @@ static int64_t idle_until_ns(const struct process_pool *pool,
 	return clock_deadline_ns(worker->idle_since_ns, ms);
 }
 
-/* Those that have run as many tasks as they may, or had nothing to do for too long. */
+/* Those that have run as many tasks as they may, have grown too much, or had nothing to do for too long. */
 static void retire(struct process_pool *pool, int64_t now_ns)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -363,6 +363,7 @@ void pool_schedule(struct process_pool *pool, int64_t now_ns)
 	if (pool->suspended_ns >= 0)
 		return;
 
+	pool_share_memory(pool, now_ns);
 	if (pool->retry_ns < 0) {
 		hand_out(pool, now_ns);
 		retire(pool, now_ns);

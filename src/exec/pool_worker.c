@@ -39,6 +39,8 @@ void pool_worker_clear(struct pool_worker *worker)
 enum {
 	ACKNOWLEDGE_MS = 5000, /* for a worker to give back what was withdrawn */
 	HUNG_UP_MS = 100, /* between the end of a channel and the end of its worker */
+	BEGIN_MS = 5000,  /* for a worker to begin what was handed to it */
+	LEAST_BEGIN_MS = 20,
 };
 
 /* The page lies in a memfd that nobody can shrink: reading it never raises SIGBUS. */
@@ -90,12 +92,14 @@ bool pool_worker_ask_for(struct pool_worker *worker, int control, int theirs[3])
 
 bool pool_worker_is_idle(const struct pool_worker *worker)
 {
-	return worker->state == WORKER_READY && worker->n_held == 0;
+	return worker->state == WORKER_READY && worker->n_held == 0 &&
+	       worker->limit_state == LIMIT_STEADY;
 }
 
 bool pool_worker_can_prefetch(const struct pool_worker *worker)
 {
-	return worker->state == WORKER_READY && worker->n_held == 1;
+	return worker->state == WORKER_READY && worker->n_held == 1 &&
+	       worker->limit_state == LIMIT_STEADY && worker->n_needs == 0;
 }
 
 struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *task)
@@ -126,6 +130,7 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 
 	worker->front_since_ns = now_ns;
 	worker->n_restarts = 0;
+	worker->unbegun_ms = 0;
 	worker->idle_since_ns = now_ns;
 	/* Of one that is about to end, the deadline is that of its end. */
 	if (worker->state >= WORKER_HUNG_UP)
@@ -154,6 +159,25 @@ bool pool_worker_has_progressed(struct pool_worker *worker, int64_t now_ns)
 		return false;
 	worker->n_beats = n_beats;
 	worker->stall_ns = clock_deadline_ns(now_ns, task->stall_ms);
+	return true;
+}
+
+bool pool_worker_gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
+{
+	const struct slot *slot = &worker->slots[worker->front];
+	int64_t ms = LEAST_BEGIN_MS;
+
+	if (worker->state != WORKER_READY || worker->n_held == 0 || !slot->task ||
+	    pool_worker_has_begun(worker, slot) || worker->unbegun_ms >= BEGIN_MS)
+		return false;
+	if (slot->task->deadline_ms > ms)
+		ms = slot->task->deadline_ms;
+	worker->unbegun_ms += ms;
+	if (slot->task->deadline_ms > 0)
+		worker->deadline_ns = clock_deadline_ns(now_ns, ms);
+	if (slot->task->stall_ms > 0)
+		worker->stall_ns = clock_deadline_ns(
+			now_ns, ms > slot->task->stall_ms ? ms : slot->task->stall_ms);
 	return true;
 }
 
@@ -197,6 +221,7 @@ static bool send_task(struct pool_worker *worker, const struct slot *slot,
 		.n_descriptors = task->n_descriptors,
 		.has_output = slot->output >= 0,
 		.input_is_memfd = task->input_memfd >= 0,
+		.has_limit = task->max_memory > 0 || task->gets_all_memory,
 		.n_input = task->n_input,
 	};
 	int descriptors[FRAME_MAX_DESCRIPTORS];

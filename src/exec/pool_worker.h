@@ -40,6 +40,16 @@ enum kill_reason {
 	KILLED_SHUTDOWN,
 };
 
+/* What its memory limit is about: pool_memory.c. */
+enum limit_state {
+	LIMIT_STEADY,
+	LIMIT_WAITING,
+	LIMIT_RAISING,
+	LIMIT_TO_ANSWER,
+	LIMIT_TO_LOWER,
+	LIMIT_LOWERING,
+};
+
 enum { LOG_TAIL_BYTES = 4096 };
 
 /* A task with a worker, in one of the two places it can lie. */
@@ -67,6 +77,18 @@ struct pool_worker {
 	size_t n_tasks;         /* that it was handed so far */
 	int64_t idle_since_ns;  /* good while it is idle */
 	int64_t front_since_ns; /* when the front task became the front one */
+	int64_t unbegun_ms;     /* by which its deadline was put off until it was begun */
+
+	enum limit_state limit_state;
+	uint64_t limit;                 /* of its memory, in force; 0: none */
+	uint64_t granted;               /* of the budget */
+	uint64_t needed;                /* the limit that its task waits for */
+	uint64_t need_number;           /* in the row of those that wait */
+	unsigned n_needs;               /* of the front task so far */
+	enum pxp_status answer;         /* to its need */
+	bool was_refused;               /* the last of them */
+	bool is_worn;                   /* it keeps too much memory: to be replaced */
+	int64_t left_ns, stall_left_ns; /* of its deadlines, while they stand still; -1 */
 
 	bool ended_in_order; /* it was STOPPING when it died */
 	enum kill_reason reason;
@@ -121,6 +143,10 @@ bool pool_worker_has_progressed(struct pool_worker *worker, int64_t now_ns);
 
 /* Ask what lies in slot to end. */
 void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot);
+
+/* The front task's time is over and it was not begun: that is not its fault, unless it goes
+ * on so. Whether it was given more. */
+bool pool_worker_gets_time_to_begin(struct pool_worker *worker, int64_t now_ns);
 
 /* What its page says of slot, which it could forge. */
 struct pxp_progress pool_worker_progress(const struct pool_worker *worker,

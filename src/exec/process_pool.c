@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/machine.h"
 #include "exec/zygote.h"
 
 #include <errno.h>
@@ -41,12 +42,12 @@ static void settle_all(struct process_pool *pool)
 
 	while (pool->settled.first) {
 		struct task *task = pool->settled.first;
-		struct settlement settlement = task->settlement;
 
 		task_list_remove(&pool->settled, task);
 		lock_release(&executor->lock);
-		settlement_load(&settlement);
-		executor_settle(executor, task, &settlement);
+		if (!task->is_settled)
+			settlement_load(&task->future->settled);
+		executor_settle(executor, task);
 		lock_acquire(&executor->lock);
 	}
 }
@@ -209,11 +210,11 @@ static void *supervisor_main(void *data)
 	while (!has_ended(pool)) {
 		pool->has_news = false;
 		pool_schedule(pool, clock_now_ns());
+		/* After the workers have their next task: who is told may want this processor. */
 		settle_all(pool);
 		/* What came while the lock was given up is scheduled first. */
 		if (!pool->has_news && !has_ended(pool))
 			wait_and_handle(pool);
-		settle_all(pool);
 	}
 	lock_release(&pool->executor.lock);
 	return NULL;
@@ -223,13 +224,17 @@ static void *supervisor_main(void *data)
 
 static void wake_supervisor(struct process_pool *pool)
 {
+	pool->has_news = true;
+	pool->executor.is_calling |= pool->is_asleep;
+	pool->is_asleep = false;
+}
+
+static void pool_call(struct pxp_executor *executor)
+{
 	const uint64_t one = 1;
 
-	pool->has_news = true;
 	/* It fails only when the counter is full, and then it is readable as well. */
-	if (pool->is_asleep)
-		(void)!write(pool->wakeup, &one, sizeof(one));
-	pool->is_asleep = false;
+	(void)!write(pool_of(executor)->wakeup, &one, sizeof(one));
 }
 
 /* A task that no worker could take yet is found when one becomes free; so most submissions
@@ -276,6 +281,8 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	if (!find(pool_of(executor), task, &worker, &slot))
 		return false;
 	pool_worker_ask_to_end(worker, slot);
+	if (!may_kill && slot == &worker->slots[worker->front])
+		pool_refuse_need(pool_of(executor), worker, clock_now_ns());
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
 	pool_worker_kill(worker, KILLED_CANCEL, NULL);
@@ -361,6 +368,8 @@ static void pool_stats(struct pxp_executor *executor,
 
 		ret_stats->n_workers += worker->state == WORKER_STARTING ||
 		                        worker->state == WORKER_READY;
+		ret_stats->n_waiting += worker->state == WORKER_READY &&
+		                        worker->limit_state == LIMIT_WAITING;
 		for (int j = 0; j < N_SLOTS; j++) {
 			if (!worker->slots[j].task)
 				continue;
@@ -373,6 +382,7 @@ static void pool_stats(struct pxp_executor *executor,
 	ret_stats->n_spawned = pool->n_spawned;
 	ret_stats->n_crashed = pool->n_crashed;
 	ret_stats->n_killed = pool->n_killed;
+	ret_stats->granted_bytes = pool_granted(pool);
 }
 
 static void pool_join(struct pxp_executor *executor)
@@ -396,6 +406,7 @@ static void pool_free(struct pxp_executor *executor)
 
 static const struct executor_table process_pool_table = {
 	.wake = pool_wake,
+	.call = pool_call,
 	.take_back = pool_take_back,
 	.has_begun = pool_has_begun,
 	.end = pool_end,
@@ -464,6 +475,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 	pool->epoll = pool->wakeup = pool->control = -1;
 	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = -1;
 	pool->n_workers = n_workers;
+	pool->n_oom_kills = machine_oom_kills();
 	for (unsigned i = 0; i < n_workers; i++)
 		pool_worker_init(&pool->workers[i], i);
 

@@ -7,6 +7,7 @@
  *   pool_schedule.c  who gets the next task, and when a worker is started
  *   pool_frames.c    what workers say, and their deadlines
  *   pool_deaths.c    deaths, and what the nursery says
+ *   pool_memory.c    who may have how much memory
  *   pool_worker.c    one worker's state
  */
 #ifndef PXP_PROCESS_POOL_H
@@ -37,6 +38,8 @@ struct process_pool {
 	bool is_killed;       /* no task is begun any more */
 
 	uint64_t n_spawned, n_crashed, n_killed;
+	uint64_t n_needs;     /* that tasks had of memory so far */
+	uint64_t n_oom_kills; /* by the kernel in our group, when it was asked last */
 	unsigned n_workers;
 	struct pool_worker workers[];
 };
@@ -97,6 +100,38 @@ void pool_on_control(struct process_pool *pool, int64_t now_ns);
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns);
 void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
+
+/* pool_memory.c */
+/* A worker asks for memory for the task that it runs. NULL, or how it breaks the protocol. */
+const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
+                         const struct slot_frame *at, int64_t now_ns);
+/* Its task was asked to end: if it waits for memory, it is told so. */
+void pool_refuse_need(struct process_pool *pool, struct pool_worker *worker,
+                      int64_t now_ns);
+/* The nursery has set a limit, or could not. */
+void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
+                     const struct process_frame *answer, int64_t now_ns);
+/* Grant what is free, and lower what is to be lowered. */
+void pool_share_memory(struct process_pool *pool, int64_t now_ns);
+/* A task is done, after which its worker keeps so many bytes. */
+void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker,
+                           uint64_t data_bytes, int64_t now_ns);
+/* What of the budget is granted. */
+uint64_t pool_granted(const struct process_pool *pool);
+/* Whether a task for which there was not enough memory is begun once more, with all of it. */
+bool pool_tries_with_all(struct process_pool *pool, const struct pool_worker *worker,
+                         struct task *task);
+
+/* What a death has to do with memory. */
+enum memory_death {
+	DIED_OTHERWISE,
+	DIED_NEAR_LIMIT, /* it had used much of what it might: in doubt */
+	DIED_AT_LIMIT,
+	DIED_OF_OOM_KILLER, /* the kernel's; its counter moved */
+};
+enum memory_death pool_memory_death(struct process_pool *pool,
+                                    const struct pool_worker *worker,
+                                    const struct process_frame *reaped);
 
 /* Detach a task and put it where the loop settles it. What settlement owns is moved. */
 void pool_settle(struct process_pool *pool, struct task *task,

@@ -28,15 +28,19 @@ enum frame_kind {
 	FRAME_UNLOADED = 13,    /* struct broken_frame: the preload failed */
 	FRAME_REAP = 14,        /* struct process_frame */
 	FRAME_REAPED = 15,      /* struct process_frame: status, usage */
+	FRAME_LIMIT = 16,       /* struct process_frame: limit */
+	FRAME_LIMITED = 17, /* struct process_frame: sys_errno, 0 when it is in force */
 	/* main to worker */
-	FRAME_TASK = 20, /* struct task_frame, then the input */
-	FRAME_STOP = 21, /* struct slot_frame: end in order */
+	FRAME_TASK = 20,  /* struct task_frame, then the input */
+	FRAME_STOP = 21,  /* struct slot_frame: end in order */
+	FRAME_GRANT = 22, /* struct grant_frame: the answer to a need */
 	/* worker to main */
 	FRAME_READY = 30,     /* struct slot_frame */
 	FRAME_BROKEN = 31,    /* struct broken_frame: initialiser or lock-down failed */
 	FRAME_ANSWER = 32,    /* struct answer_frame, then the result */
 	FRAME_WITHDRAWN = 33, /* struct slot_frame: received, but taken back meanwhile */
 	FRAME_DEADLINE = 34,  /* struct slot_frame: ms */
+	FRAME_NEED = 35, /* struct slot_frame: bytes; the worker waits for the answer */
 };
 
 /* Every frame begins with its kind. */
@@ -47,6 +51,7 @@ struct nursery_frame {
 	pxp_initialise_fn *initialise;
 	pxp_finalise_fn *finalise;
 	pxp_lock_down_fn *lock_down;
+	uint64_t memory_allowance, max_output; /* 0: no limit */
 };
 
 enum { MAX_INIT_BYTES = FRAME_MAX_BYTES / 2 };
@@ -58,6 +63,7 @@ struct process_frame {
 	int32_t sys_errno;
 	int32_t status; /* as waitpid() gives it */
 	struct rusage usage;
+	uint64_t limit; /* RLIMIT_DATA to be, soft; 0: none but the hard one */
 };
 
 struct broken_frame {
@@ -71,7 +77,12 @@ struct slot_frame {
 	uint32_t kind;
 	uint32_t slot;
 	uint64_t generation;
-	int64_t ms;
+	int64_t number; /* what the kind says */
+};
+
+struct grant_frame {
+	struct slot_frame at; /* its number: enum pxp_status */
+	uint64_t limit;       /* in force now; 0: none */
 };
 
 /* Descriptors: the task's own, then the output, then the input when it is too long. */
@@ -81,15 +92,17 @@ struct task_frame {
 	uint32_t n_descriptors;
 	bool has_output;
 	bool input_is_memfd;
+	bool has_limit; /* of memory, its own: the worker asks for it before it begins */
 	uint64_t n_input;
 };
 
 /* Descriptors: those that the task returned, then the result when it is too long. */
 struct answer_frame {
 	struct slot_frame at;
-	struct pxp_error error; /* status PXP_OK, PXP_ETASK or PXP_ECANCELLED */
+	struct pxp_error error; /* PXP_OK, PXP_ETASK, PXP_ECANCELLED or PXP_EMEMORY */
 	int64_t cpu_ns;
 	uint64_t peak_bytes;
+	uint64_t data_bytes;      /* private memory that the worker keeps; 0: not known */
 	uint32_t n_descriptors;   /* that the task returned */
 	uint32_t result_is_memfd; /* 1 or 0 */
 	uint64_t n_result;
@@ -120,6 +133,13 @@ struct state_page {
 		struct shared_progress progress;
 	} slots[N_SLOTS];
 };
+
+/* Whether a worker that keeps so much of its allowance between tasks is to be replaced: it
+ * begins none any more, and the parent takes back what it has. */
+static inline bool is_worn(uint64_t data_bytes, uint64_t allowance)
+{
+	return allowance > 0 && data_bytes > allowance - allowance / 4;
+}
 
 static inline uint64_t slot_word(uint64_t generation, enum slot_state state)
 {

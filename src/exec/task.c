@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "exec/blocks.h"
 #include "exec/executor.h"
 #include "exec/protocol.h"
 
@@ -12,6 +13,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+enum { SHORT_INPUT_BYTES = 64 };
+
+/* The future comes first: its block ends with it. */
+struct task_block {
+	struct pxp_future future;
+	struct task task;
+	_Alignas(16) char input[SHORT_INPUT_BYTES];
+};
+
+size_t task_block_bytes(void)
+{
+	return sizeof(struct task_block);
+}
+
+static struct task_block *block_of(struct task *task)
+{
+	return (struct task_block *)(void *)task->future;
+}
 
 /* Sealed, because several workers may come to read it, one after the other. */
 static int put_in_memfd(const void *bytes, size_t n)
@@ -35,7 +55,7 @@ static bool copy_input(struct task *task, const void *input, size_t n, bool in_f
 		task->input_memfd = put_in_memfd(input, n);
 		return task->input_memfd >= 0;
 	}
-	task->input = malloc(n);
+	task->input = n <= SHORT_INPUT_BYTES ? block_of(task)->input : malloc(n);
 	if (!task->input)
 		return false;
 	memcpy(task->input, input, n);
@@ -46,18 +66,19 @@ struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
                          const void *input, size_t n_input,
                          const struct pxp_task_options *options)
 {
-	struct task *task = calloc(1, sizeof(*task));
+	struct task_block *block = blocks_get(executor->blocks);
+	struct task *task;
 
-	if (!task)
+	if (!block)
 		return NULL;
-	task->run = run;
-	task->input_memfd = -1;
-	task->future = future_create(executor);
-	if (!task->future)
-		goto fail;
+	task = &block->task;
+	*task = (struct task){.run = run, .future = &block->future, .input_memfd = -1};
+	future_init(task->future, executor, executor->blocks);
 	future_set_task(task->future, task);
-	if (!copy_input(task, input, n_input, executor_has_frames(executor)))
-		goto fail;
+	if (!copy_input(task, input, n_input, executor_has_frames(executor))) {
+		task_destroy(task);
+		return NULL;
+	}
 
 	task->n_descriptors = options->n_descriptors;
 	for (unsigned i = 0; i < options->n_descriptors; i++)
@@ -68,28 +89,30 @@ struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
 	task->stall_ms = options->stall_ms;
 	task->deadline_ms = options->deadline_ms;
 	task->max_deadline_ms = options->max_deadline_ms;
+	task->max_memory = options->max_memory;
+	task->may_retry_memory = options->retry_memory;
 	task->submitted_ns = clock_now_ns();
 	task->expires_ns = -1;
 	if (options->queue_timeout_ms > 0)
 		task->expires_ns = clock_deadline_ns(task->submitted_ns,
 		                                     options->queue_timeout_ms);
 	return task;
+}
 
-fail:
-	task_destroy(task);
-	return NULL;
+/* Give up all that it holds but its reference to the future, in whose block it lies. */
+static void task_fini(struct task *task)
+{
+	for (unsigned i = 0; i < task->n_descriptors; i++)
+		fd_close(&task->descriptors[i]);
+	fd_close(&task->input_memfd);
+	if (task->input != block_of(task)->input)
+		free(task->input);
 }
 
 void task_destroy(struct task *task)
 {
-	if (!task)
-		return;
-	for (unsigned i = 0; i < task->n_descriptors; i++)
-		fd_close(&task->descriptors[i]);
+	task_fini(task);
 	pxp_future_release(task->future);
-	fd_close(&task->input_memfd);
-	free(task->input);
-	free(task);
 }
 
 void task_detach(struct task *task)
@@ -97,15 +120,24 @@ void task_detach(struct task *task)
 	future_set_task(task->future, NULL);
 }
 
-void task_settle(struct task *task, struct settlement *settlement)
+void task_put_settlement(struct task *task, struct settlement *settlement)
 {
-	struct pxp_future *future = pxp_future_acquire(task->future);
+	if (task->is_settled)
+		settlement_fini(settlement);
+	else
+		task->future->settled = *settlement;
+}
 
-	settlement->outcome.attempts = task->attempts;
+void task_settle(struct task *task)
+{
+	struct pxp_future *future = task->future;
+
 	/* First close what the task held, so that who is told of the end finds it closed. */
-	task_destroy(task);
-	future_settle(future, settlement);
-	settlement_fini(settlement);
+	task_fini(task);
+	if (!task->is_settled) {
+		future->settled.outcome.attempts = task->attempts;
+		future_settle_in_place(future);
+	}
 	pxp_future_release(future);
 }
 
@@ -236,6 +268,11 @@ void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms)
 		task->restart_deadline(task->worker, ms);
 }
 
+enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes)
+{
+	return task->need ? task->need(task->worker, bytes) : PXP_OK;
+}
+
 void task_run(pxp_task_fn *run, struct pxp_task *view)
 {
 	enum pxp_status status = run(view);
@@ -245,6 +282,10 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 			memset(&view->error, 0, sizeof(view->error));
 	} else if (status == PXP_ECANCELLED && pxp_task_is_cancelled(view)) {
 		pxp_fail(&view->error, PXP_ECANCELLED, "cancelled: it was asked to end");
+	} else if (status == PXP_EMEMORY) {
+		if (view->error.status != PXP_ETASK)
+			pxp_fail(&view->error, PXP_EMEMORY, "the task ran out of memory");
+		view->error.status = PXP_EMEMORY;
 	} else if (view->error.status != PXP_ETASK) {
 		pxp_fail(&view->error, PXP_ETASK, "the task failed: %s",
 		         pxp_status_name(status));
@@ -259,7 +300,7 @@ static enum pxp_future_state state_of(enum pxp_status status)
 	return status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED;
 }
 
-struct settlement task_run_here(struct task *task, void *context)
+void task_run_here(struct task *task, void *context)
 {
 	struct pxp_task view = {
 		.input = task->input,
@@ -271,23 +312,22 @@ struct settlement task_run_here(struct task *task, void *context)
 		.is_asked_to_end = &task->is_asked_to_end,
 		.progress = &task->progress,
 	};
-	struct settlement settlement;
+	struct settlement *settlement = &task->future->settled;
 
 	task->started_ns = clock_now_ns();
 	task_run(task->run, &view);
 
-	settlement = settlement_of(state_of(view.error.status));
-	settlement.outcome.error = view.error;
-	settlement.outcome.queue_ns = task->started_ns - task->submitted_ns;
-	settlement.outcome.run_ns = clock_now_ns() - task->started_ns;
-	settlement.outcome.progress = shared_progress_read(&task->progress);
+	settlement_init(settlement, state_of(view.error.status));
+	settlement->outcome.queue_ns = task->started_ns - task->submitted_ns;
+	settlement->outcome.run_ns = clock_now_ns() - task->started_ns;
+	settlement->outcome.progress = shared_progress_read(&task->progress);
 	if (view.error.status == PXP_OK) {
-		settlement.result = view.result;
-		settlement.n_result = view.n_result;
-		memcpy(settlement.descriptors, view.returned, sizeof(view.returned));
-		settlement.n_descriptors = view.n_returned;
+		settlement->result = view.result;
+		settlement->n_result = view.n_result;
+		memcpy(settlement->descriptors, view.returned, sizeof(view.returned));
+		settlement->n_descriptors = view.n_returned;
 	} else {
+		settlement->outcome.error = view.error;
 		task_view_fini(&view);
 	}
-	return settlement;
 }

@@ -37,8 +37,11 @@ struct task {
 	bool wants_output;
 	unsigned retries_left, kills_left;              /* UINT_MAX: no limit of kills */
 	int64_t deadline_ms, max_deadline_ms, stall_ms; /* 0: none */
-	int64_t expires_ns; /* when it must have begun; -1: none */
-	size_t heap_index;  /* in the executor's heap of those that expire */
+	uint64_t max_memory;                            /* 0: as the pool has it */
+	bool may_retry_memory; /* once more, with all of the pool's budget */
+	bool gets_all_memory;  /* this time */
+	int64_t expires_ns;    /* when it must have begun; -1: none */
+	size_t heap_index;     /* in the executor's heap of those that expire */
 
 	atomic_bool is_asked_to_end;     /* PXP_CANCEL_ASK */
 	struct shared_progress progress; /* of a task that runs in this process */
@@ -46,8 +49,13 @@ struct task {
 	int64_t submitted_ns, started_ns;
 	unsigned attempts;
 	unsigned n_returned; /* workers that died holding it without having begun */
-	struct settlement settlement; /* while it waits in a list to be settled */
+	bool is_settled; /* by who has had its worker killed: what becomes of it is of no
+	                  * interest any more */
 };
+
+/* A block for a task, its future and a short input: they are one allocation, which lives as
+ * long as the future. */
+size_t task_block_bytes(void);
 
 /* A task with a future of executor. The descriptors are the task's from here on, unless
  * it is NULL for lack of memory. */
@@ -62,9 +70,13 @@ void task_destroy(struct task *task);
  * holds the task is the only one who may settle it. */
 void task_detach(struct task *task);
 
-/* Settle its future, outside every lock, and destroy it. Frees what is left of the
- * settlement. */
-void task_settle(struct task *task, struct settlement *settlement);
+/* Put what settles it in its future, for task_settle(). What settlement owns is moved, or
+ * freed when the task is settled already. For who holds the task, and after
+ * task_detach(). */
+void task_put_settlement(struct task *task, struct settlement *settlement);
+
+/* Settle its future, outside every lock, and destroy it. */
+void task_settle(struct task *task);
 
 struct task_list {
 	struct task *first, *last;
@@ -96,6 +108,7 @@ struct pxp_task {
 
 	/* Processes: how to ask the parent for a new deadline; NULL on a thread. */
 	void (*restart_deadline)(void *worker, int64_t ms);
+	enum pxp_status (*need)(void *worker, uint64_t bytes);
 	void *worker;
 };
 
@@ -104,11 +117,11 @@ struct pxp_progress shared_progress_read(struct shared_progress *shared);
 /* Free what a view holds that was not handed on. */
 void task_view_fini(struct pxp_task *view);
 
-/* Run the function and say how it ended in view->error: status PXP_OK, PXP_ETASK, or
- * PXP_ECANCELLED when it was asked to end and did. */
+/* Run the function and say how it ended in view->error: status PXP_OK, PXP_ETASK,
+ * PXP_EMEMORY, or PXP_ECANCELLED when it was asked to end and did. */
 void task_run(pxp_task_fn *run, struct pxp_task *view);
 
-/* Run a task in this process, and say how it went. */
-struct settlement task_run_here(struct task *task, void *context);
+/* Run a task in this process, and put how it went in its future, for task_settle(). */
+void task_run_here(struct task *task, void *context);
 
 #endif

@@ -9,10 +9,14 @@
 struct thread_pool {
 	struct pxp_executor executor; /* its lock guards all below */
 	struct cond has_work;         /* a task was queued, or shutdown began */
-	struct cond has_expiry;     /* for the keeper: the next task to expire changed */
-	pthread_t keeper;           /* fails tasks that expire in the queue */
-	bool has_keeper;            /* it is started when the first such task comes */
-	unsigned n_idle, n_running; /* a thread counts as idle from its creation on */
+	struct cond has_expiry; /* for the keeper: the next task to expire changed */
+	pthread_t keeper;       /* fails tasks that expire in the queue */
+	bool has_keeper;        /* it is started when the first such task comes */
+	unsigned n_asleep;      /* threads that wait for has_work */
+	bool is_waking;         /* one of them was called, and has not come yet */
+	/* From its creation on, and from the end of a task on, a thread is idle: it looks at
+	 * the queue before it sleeps. It becomes so without the lock. */
+	atomic_uint n_idle;
 	unsigned n_threads;
 	pthread_t threads[];
 };
@@ -22,6 +26,16 @@ static struct thread_pool *pool_of(struct pxp_executor *executor)
 	return (struct thread_pool *)executor;
 }
 
+/* Whether to call a thread for what is queued. One at a time: it calls the next itself, as
+ * long as there is more to do. With the lock held. */
+static bool wants_call(struct thread_pool *pool)
+{
+	if (pool->is_waking || pool->n_asleep == 0 || pool->executor.queue.n == 0)
+		return false;
+	pool->is_waking = true;
+	return true;
+}
+
 /* The next task, waiting for one; NULL when the pool is stopping and has no more. */
 static struct task *next_task(struct thread_pool *pool)
 {
@@ -29,28 +43,27 @@ static struct task *next_task(struct thread_pool *pool)
 	struct task *task;
 
 	lock_acquire(&executor->lock);
-	while (!(task = executor_take(executor)) && !executor->is_stopping)
+	while (!(task = executor_take(executor)) && !executor->is_stopping) {
+		pool->n_asleep++;
 		cond_wait(&pool->has_work, &executor->lock);
+		pool->n_asleep--;
+		pool->is_waking = false;
+	}
 	if (task) {
-		pool->n_idle--;
-		pool->n_running++;
+		atomic_fetch_sub(&pool->n_idle, 1);
 		task->attempts = 1;
 		future_start(task->future);
+		executor->is_calling |= wants_call(pool);
 	}
-	lock_release(&executor->lock);
+	executor_unlock(executor);
 	return task;
 }
 
-static void end_task(struct thread_pool *pool, struct task *task,
-                     struct settlement *settlement)
+static void end_task(struct thread_pool *pool, struct task *task)
 {
-	lock_acquire(&pool->executor.lock);
 	/* Idle before anybody is told: who submits then finds this thread. */
-	pool->n_running--;
-	pool->n_idle++;
-	task_detach(task);
-	lock_release(&pool->executor.lock);
-	executor_settle(&pool->executor, task, settlement);
+	atomic_fetch_add(&pool->n_idle, 1);
+	executor_settle(&pool->executor, task);
 }
 
 /* An initialiser failed: no task will ever run here. */
@@ -86,9 +99,8 @@ static void *thread_main(void *data)
 	}
 
 	while ((task = next_task(pool))) {
-		struct settlement settlement = task_run_here(task, context);
-
-		end_task(pool, task, &settlement);
+		task_run_here(task, context);
+		end_task(pool, task);
 	}
 	if (options->finalise)
 		options->finalise(context);
@@ -146,7 +158,7 @@ static bool add_worker(struct thread_pool *pool)
 	name[15] = 0;
 	pthread_setname_np(*slot, name);
 	pool->n_threads++;
-	pool->n_idle++;
+	atomic_fetch_add(&pool->n_idle, 1);
 	return true;
 }
 
@@ -174,14 +186,18 @@ static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error
 		return true;
 	}
 	if (!tell_keeper(pool) ||
-	    (executor->queue.n > pool->n_idle &&
+	    (executor->queue.n > atomic_load(&pool->n_idle) &&
 	     pool->n_threads < executor->options.n_workers && !add_worker(pool))) {
 		pxp_fail(ret_error, PXP_ESYS, "no thread can be started");
 		return false;
 	}
-	if (pool->n_idle > 0)
-		cond_signal(&pool->has_work);
+	executor->is_calling |= wants_call(pool);
 	return true;
+}
+
+static void pool_call(struct pxp_executor *executor)
+{
+	cond_signal(&pool_of(executor)->has_work);
 }
 
 static bool pool_take_back(struct pxp_executor *executor, struct task *task)
@@ -234,7 +250,7 @@ static void pool_stats(struct pxp_executor *executor,
 {
 	struct thread_pool *pool = pool_of(executor);
 
-	ret_stats->n_running = pool->n_running;
+	ret_stats->n_running = pool->n_threads - atomic_load(&pool->n_idle);
 	ret_stats->n_workers = pool->n_threads;
 	ret_stats->n_spawned = pool->n_threads;
 }
@@ -262,6 +278,7 @@ static void pool_free(struct pxp_executor *executor)
 
 static const struct executor_table thread_pool_table = {
 	.wake = pool_wake,
+	.call = pool_call,
 	.take_back = pool_take_back,
 	.has_begun = pool_has_begun,
 	.end = pool_end,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,25 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+enum { COUNT_AGAIN_NS = 100 * 1000 };
+
 struct worker {
 	const struct nursery_frame *pool;
 	struct state_page *page;
 	void *context;
 	struct slot_frame at; /* of the task that runs */
 	unsigned n_restarts;  /* of its deadline */
+	int64_t started_ns;   /* when it began */
 	int64_t cpu_ns;       /* that was used before it */
+	int64_t counted_ns;   /* when the kernel was asked for that the last time */
+	uint64_t peak_bytes;  /* as it said then */
+	uint64_t limit;       /* of its memory; 0: none */
+	bool is_worn;         /* it keeps too much of that */
+	int statm; /* /proc/self/statm, opened before the lock-down; -1: none */
+	/* A task that came while this one waited for memory: taken back by the parent, and to
+	 * be acknowledged in its turn. */
+	bool has_put_aside;
+	struct slot_frame put_aside;
 };
 
 /* A sanitizer's leak check ends the process in its own way, without the reports that an
@@ -37,10 +50,10 @@ _Noreturn static void leave(void)
 	_exit(0);
 }
 
-static void send_slot(enum frame_kind kind, struct slot_frame at, int64_t ms)
+static void send_slot(enum frame_kind kind, struct slot_frame at, int64_t number)
 {
 	at.kind = (uint32_t)kind;
-	at.ms = ms;
+	at.number = number;
 	/* When it can't be sent the parent is gone: the next receive sees it. */
 	channel_send(WORKER_SOCKET, &at, sizeof(at), NULL, 0, NULL, 0);
 }
@@ -64,7 +77,7 @@ static void follow_parent(pid_t parent)
 		_exit(0); /* it died before the line above */
 }
 
-static void reset_signals(void)
+void worker_reset_signals(void)
 {
 	sigset_t none;
 
@@ -102,6 +115,17 @@ static void arrange_descriptors(int socket, int log)
 	close_range(WORKER_SOCKET + 1, ~0U, 0);
 }
 
+/* When the kernel runs out of memory, a worker goes before anybody else: it costs one task.
+ * Done while our files in /proc are still our own. */
+static void go_first(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)fd_write_all(fd, "1000", 4);
+	fd_close(&fd);
+}
+
 /* A core file would land in somebody's photo folder. */
 static void forbid_core_dumps(void)
 {
@@ -109,6 +133,34 @@ static void forbid_core_dumps(void)
 
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
+}
+
+bool pxp_memory_is_limited(void)
+{
+#ifdef PIXPOOL_SANITIZE
+	return false; /* their shadow memory is private, and has terabytes */
+#else
+	return true;
+#endif
+}
+
+/* Soft alone for memory, so that the nursery can raise it for a task. */
+static void limit_resources(struct worker *worker)
+{
+	const struct nursery_frame *pool = worker->pool;
+	const struct rlimit output = {pool->max_output, pool->max_output};
+	struct rlimit data;
+
+	worker->limit = pool->memory_allowance;
+	if (worker->limit > 0 && pxp_memory_is_limited()) {
+		worker->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+		if (getrlimit(RLIMIT_DATA, &data) == 0 && worker->limit < data.rlim_max) {
+			data.rlim_cur = worker->limit;
+			setrlimit(RLIMIT_DATA, &data);
+		}
+	}
+	if (pool->max_output > 0)
+		setrlimit(RLIMIT_FSIZE, &output);
 }
 
 static void initialise(struct worker *worker, const void *init_bytes)
@@ -119,6 +171,7 @@ static void initialise(struct worker *worker, const void *init_bytes)
 	if (pool->initialise && pool->initialise(init_bytes, pool->n_init_bytes,
 	                                         &worker->context, &error) != PXP_OK)
 		give_up(&error);
+	limit_resources(worker);
 	if (pool->lock_down && pool->lock_down(&error) != PXP_OK)
 		give_up(&error);
 }
@@ -133,6 +186,83 @@ static void restart_deadline(void *data, int64_t ms)
 		send_slot(FRAME_DEADLINE, worker->at, ms);
 }
 
+/*
+ * Ask for memory, and wait: for ever, as the parent's end is ours. A task that came
+ * before the answer is one that the parent takes back, since we run another.
+ */
+static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct slot_frame need = worker->at;
+	struct grant_frame grant = {0};
+	struct frame frame;
+
+	need.kind = FRAME_NEED;
+	need.number = (int64_t)bytes;
+	if (!channel_send(WORKER_SOCKET, &need, sizeof(need), NULL, 0, NULL, 0))
+		_exit(1); /* nobody would answer */
+	while (channel_receive(WORKER_SOCKET, buffer, &frame) == RECEIVED_FRAME) {
+		memcpy(&grant, buffer, sizeof(grant));
+		frame_close_descriptors(&frame);
+		if (grant.at.kind == FRAME_GRANT) {
+			worker->limit = grant.limit;
+			return (enum pxp_status)grant.at.number;
+		}
+		if (grant.at.kind != FRAME_TASK)
+			break;
+		worker->has_put_aside = true;
+		worker->put_aside = grant.at;
+	}
+	_exit(0);
+}
+
+static enum pxp_status need(void *data, uint64_t bytes)
+{
+	struct worker *worker = data;
+
+	if (worker->limit == 0 || bytes <= worker->limit)
+		return PXP_OK;
+	if (bytes > INT64_MAX)
+		return PXP_EMEMORY;
+	return ask_for_memory(worker, bytes);
+}
+
+/*
+ * How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. When
+ * that is much, the allocator is asked first to give back what it only holds.
+ */
+static uint64_t count_data(const struct worker *worker)
+{
+	uint64_t allowance = worker->pool->memory_allowance, n_bytes = 0;
+	char text[128];
+
+	if (worker->statm < 0)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		ssize_t n = pread(worker->statm, text, sizeof(text) - 1, 0);
+		const char *field = text;
+
+		if (n <= 0)
+			return 0;
+		text[n] = 0;
+		/* size, resident, shared, text, lib, data */
+		for (int j = 0; field && j < 5; j++) {
+			field = strchr(field, ' ');
+			field = field ? field + 1 : NULL;
+		}
+		n_bytes = field ? strtoull(field, NULL, 10) *
+		                          (uint64_t)sysconf(_SC_PAGESIZE)
+		                : 0;
+		if (n_bytes <= allowance / 2)
+			break;
+#ifdef __GLIBC__
+		if (i == 0)
+			malloc_trim(0);
+#endif
+	}
+	return n_bytes;
+}
+
 /* A result that no frame can hold, in a memfd. -1 with errno. */
 static int put_in_memfd(const void *bytes, size_t n)
 {
@@ -143,19 +273,27 @@ static int put_in_memfd(const void *bytes, size_t n)
 	return fd;
 }
 
-/* What the process has used so far: one system call for both figures of an answer. */
+/*
+ * What the task has used, and the process so far: one system call for both, which a task
+ * that is done at once would feel. So the kernel is not asked again right after it was:
+ * then what the task has used is the time that it took, and its peak the one before.
+ */
 static void count_usage(struct worker *worker, struct answer_frame *answer)
 {
+	int64_t now_ns = clock_now_ns(), cpu_ns = now_ns - worker->started_ns;
 	struct rusage usage;
-	int64_t cpu_ns;
 
-	if (getrusage(RUSAGE_SELF, &usage) != 0)
-		return;
-	cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
-	         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-	answer->cpu_ns = cpu_ns - worker->cpu_ns;
-	answer->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
-	worker->cpu_ns = cpu_ns;
+	if (now_ns - worker->counted_ns >= COUNT_AGAIN_NS &&
+	    getrusage(RUSAGE_SELF, &usage) == 0) {
+		worker->counted_ns = now_ns;
+		worker->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+		cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+		         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000 -
+		         worker->cpu_ns;
+	}
+	answer->cpu_ns = cpu_ns;
+	answer->peak_bytes = worker->peak_bytes;
+	worker->cpu_ns += cpu_ns;
 }
 
 static void send_answer(struct worker *worker, struct pxp_task *view)
@@ -169,6 +307,8 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 
 	answer.at.kind = FRAME_ANSWER;
 	count_usage(worker, &answer);
+	answer.data_bytes = count_data(worker);
+	worker->is_worn |= is_worn(answer.data_bytes, worker->pool->memory_allowance);
 	if (answer.error.status == PXP_OK) {
 		answer.n_result = view->n_result;
 		answer.n_descriptors = view->n_returned;
@@ -204,6 +344,14 @@ static void *read_input(int memfd, size_t n)
 	return input;
 }
 
+/* It could not be given its own limit of memory. */
+static void refuse_task(struct pxp_task *view, enum pxp_status status)
+{
+	pxp_fail(&view->error, status, "its memory limit: %s", pxp_status_name(status));
+	if (status != PXP_EMEMORY && status != PXP_ECANCELLED)
+		view->error.status = PXP_ETASK;
+}
+
 static void run_task(struct worker *worker, const struct task_frame *task,
                      const void *body, const struct frame *frame)
 {
@@ -219,15 +367,19 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 		.is_asked_to_end = &worker->page->slots[slot].is_asked_to_end,
 		.progress = &worker->page->slots[slot].progress,
 		.restart_deadline = restart_deadline,
+		.need = need,
 		.worker = worker,
 	};
+	enum pxp_status status = task->has_limit ? ask_for_memory(worker, 0) : PXP_OK;
 
-	if (task->input_is_memfd) {
+	if (status == PXP_OK && task->input_is_memfd) {
 		long_input = read_input(frame->descriptors[frame->n_descriptors - 1],
 		                        task->n_input);
 		view.input = long_input;
 	}
-	if (task->input_is_memfd && !long_input)
+	if (status != PXP_OK)
+		refuse_task(&view, status);
+	else if (task->input_is_memfd && !long_input)
 		pxp_task_fail(&view, PXP_ENOMEM, "no memory for an input of %zu bytes",
 		              view.n_input);
 	else
@@ -236,6 +388,10 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	send_answer(worker, &view);
 	task_view_fini(&view);
 	free(long_input);
+	worker->limit = worker->pool->memory_allowance;
+	if (worker->has_put_aside)
+		send_slot(FRAME_WITHDRAWN, worker->put_aside, 0);
+	worker->has_put_aside = false;
 }
 
 /* Begin a task, unless the parent took it back while it lay in the channel. */
@@ -250,11 +406,12 @@ static void receive_task(struct worker *worker, const void *buffer,
 
 	uint64_t queued = slot_word(task.at.generation, SLOT_QUEUED);
 
-	atomic_store(&worker->page->slots[task.at.slot].started_ns, clock_now_ns());
+	worker->started_ns = clock_now_ns();
+	atomic_store(&worker->page->slots[task.at.slot].started_ns, worker->started_ns);
 	atomic_store(&worker->page->slots[task.at.slot].phase, PXP_PHASE_RUNNING);
-	if (atomic_compare_exchange_strong(&worker->page->slots[task.at.slot].word,
-	                                   &queued,
-	                                   slot_word(task.at.generation, SLOT_STARTED)))
+	if (!worker->is_worn && atomic_compare_exchange_strong(
+					&worker->page->slots[task.at.slot].word, &queued,
+					slot_word(task.at.generation, SLOT_STARTED)))
 		run_task(worker, &task, (const char *)buffer + sizeof(task), frame);
 	else
 		send_slot(FRAME_WITHDRAWN, task.at, 0);
@@ -263,15 +420,16 @@ static void receive_task(struct worker *worker, const void *buffer,
 _Noreturn void worker_main(const struct worker_start *start)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
-	struct worker worker = {.pool = start->pool};
+	struct worker worker = {.pool = start->pool, .statm = -1};
 	struct frame frame;
 	uint32_t kind;
 
 	zygote_enter_worker();
 	follow_parent(start->parent);
-	reset_signals();
 	worker.page = map_page(start->page);
 	arrange_descriptors(start->socket, start->log);
+	if (start->pool->memory_allowance > 0)
+		go_first();
 	forbid_core_dumps();
 	initialise(&worker, start->init_bytes);
 	send_slot(FRAME_READY, worker.at, 0);

@@ -229,6 +229,8 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 		.initialise = options->initialise,
 		.finalise = options->finalise,
 		.lock_down = options->lock_down,
+		.memory_allowance = options->memory_allowance,
+		.max_output = options->max_output,
 	};
 	struct process_frame answer;
 	int ends[2];

@@ -7,6 +7,8 @@
  *   signal SIGSEGV die of it: also SIGABRT, SIGBUS, SIGKILL, SIGSTOP, SIGTERM
  *   exit N         leave with that status
  *   hang busy      burn the processor for ever; or: hang asleep
+ *   allocate BYTES have so much memory, and write to it; fail as memory without it
+ *   leak BYTES     the same, and keep it
  *   stderr BYTES   print so much, in numbered lines
  *   fail CLASS     fail with a class of cli.md
  *   size W H       the size of the picture that comes out, 32 x 24 unless said
@@ -103,6 +105,22 @@ static void print_lines(unsigned long n_bytes)
 	}
 }
 
+/* False when there is not so much. */
+static bool take_memory(unsigned long n_bytes, bool is_kept)
+{
+	static void *volatile kept;
+	unsigned char *bytes = malloc(n_bytes);
+
+	for (unsigned long at = 0; bytes && at < n_bytes; at += 4096)
+		((volatile unsigned char *)bytes)[at] = 1;
+	if (is_kept)
+		kept = bytes;
+	else
+		free(bytes);
+	(void)kept;
+	return bytes != NULL;
+}
+
 static bool fail_as(const char *word, struct failure *ret_failure)
 {
 	for (int class = FAIL_NONE + 1; class < N_FAIL_CLASSES; class ++) {
@@ -131,6 +149,9 @@ static bool obey_line(struct source *source, const char *line,
 		_exit((int)strtol(word, NULL, 10));
 	else if (strcmp(order, "hang") == 0)
 		hang(word);
+	else if (strcmp(order, "allocate") == 0 || strcmp(order, "leak") == 0)
+		return take_memory(strtoul(word, NULL, 10), order[0] == 'l') ||
+		       failure_set(ret_failure, FAIL_MEMORY, "obey: out of memory");
 	else if (strcmp(order, "stderr") == 0)
 		print_lines(strtoul(word, NULL, 10));
 	else if (strcmp(order, "fail") == 0)

@@ -94,6 +94,7 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 		{"out of memory", FAIL_MEMORY},
 		{"nsufficient memory", FAIL_MEMORY},
 		{"emory allocation", FAIL_MEMORY},
+		{"rror creating thread", FAIL_MEMORY}, /* for want of a stack */
 		{"no known route", FAIL_UNSUPPORTED},
 		{"nsupported codec", FAIL_UNSUPPORTED},
 		{"nsupported JPEG process", FAIL_UNSUPPORTED},

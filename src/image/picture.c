@@ -7,9 +7,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "image/engine.h"
+#include "image/need.h"
 
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +23,25 @@
 struct studio {
 	uint8_t *bytes;
 	size_t n_bytes;
+	struct picture_facts facts; /* of the picture that is on */
 };
 
 /*
  * Memory that one picture gave back serves the next, instead of going to the system and
  * coming from it again page by page: a sixth of the CPU on large PNG files.
  */
-static void tune_malloc(void)
+static void tune_memory(void)
 {
 #ifdef __GLIBC__
+	pthread_attr_t attributes;
+
+	/* Stacks count in full against a memory limit. So much is the least that libvips asks
+	 * for. */
+	if (pthread_attr_init(&attributes) == 0) {
+		if (pthread_attr_setstacksize(&attributes, 2 << 20) == 0)
+			pthread_setattr_default_np(&attributes);
+		pthread_attr_destroy(&attributes);
+	}
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	mallopt(M_ARENA_MAX, 2);
@@ -38,7 +50,7 @@ static void tune_malloc(void)
 
 bool picture_preload(char *text, size_t n_text)
 {
-	tune_malloc();
+	tune_memory();
 	for (const struct engine *const *engine = engines; *engine; engine++) {
 		if ((*engine)->start && !(*engine)->start(text, n_text))
 			return false;
@@ -80,6 +92,46 @@ static void studio_trim(struct studio *studio)
 	free(studio->bytes);
 	studio->bytes = NULL;
 	studio->n_bytes = 0;
+}
+
+/* Above this the allocator first gives back what it holds of pictures before. */
+#define NEED_TRIMS_BYTES ((uint64_t)96 << 20)
+
+static bool ask_for_memory(const struct picture_job *job,
+                           const struct picture_facts *facts, uint64_t n_frames,
+                           struct failure *ret_failure)
+{
+	uint64_t need = need_of(facts, job->recipe, job->input_bytes, n_frames);
+
+	if (!job->on_need || !need_is_allowed(facts, job->recipe, job->input_bytes))
+		return true;
+#ifdef __GLIBC__
+	if (need > NEED_TRIMS_BYTES)
+		malloc_trim(0);
+#endif
+	return job->on_need(job->data, need, ret_failure);
+}
+
+/* By our own look at the header. */
+static bool look_ahead(struct studio *studio, const struct picture_job *job,
+                       struct failure *ret_failure)
+{
+	need_look(job->input, job->input_bytes, job->name, &studio->facts);
+	return need_has_few_frames(&studio->facts, job->recipe, ret_failure) &&
+	       ask_for_memory(job, &studio->facts, 1, ret_failure);
+}
+
+/* By the engine's word, where that says more. */
+static bool look_again(struct studio *studio, const struct picture_job *job,
+                       struct size size, uint64_t n_frames, struct failure *ret_failure)
+{
+	struct picture_facts *facts = &studio->facts;
+	uint64_t before = (uint64_t)facts->size.width * facts->size.height;
+
+	if (n_frames <= 1 && (uint64_t)size.width * size.height <= before)
+		return true;
+	facts->size = size;
+	return ask_for_memory(job, facts, n_frames, ret_failure);
 }
 
 /* Read the input whole, which must be as long as it was when it was opened. */
@@ -195,16 +247,21 @@ static bool encode(const struct picture_job *job, const struct engine *writer,
 {
 	const struct recipe *recipe = job->recipe;
 	off_t n_written;
+	bool is_done;
 
 	if (!format_info(recipe->format)->has_alpha)
 		pixels_flatten(pixels);
 	answer->out.width = pixels->size.width;
 	answer->out.height = pixels->size.height;
-	if (!writer->encode(pixels, recipe->format, quality_of(recipe), job->output,
-	                    &answer->failure))
-		return false;
-
+	is_done = writer->encode(pixels, recipe->format, quality_of(recipe), job->output,
+	                         &answer->failure);
 	n_written = lseek(job->output, 0, SEEK_END);
+	if (!is_done && job->max_output && n_written >= (off_t)job->max_output)
+		return failure_set(&answer->failure, FAIL_TOO_BIG,
+		                   "encode: the output is over %ju bytes",
+		                   (uintmax_t)job->max_output);
+	if (!is_done)
+		return false;
 	if (n_written <= 0)
 		return failure_set(&answer->failure, FAIL_INTERNAL,
 		                   "encode: no bytes came out");
@@ -256,7 +313,8 @@ static bool run(struct studio *studio, const struct picture_job *job,
 
 	if (!hands.reader->open(&source, &answer->failure))
 		return false;
-	is_done = work(job, &hands, &source, answer);
+	is_done = look_again(studio, job, source.size, 1, &answer->failure) &&
+	          work(job, &hands, &source, answer);
 	hands.reader->close(&source);
 	return is_done;
 }
@@ -271,7 +329,8 @@ bool picture_run(struct studio *studio, const struct picture_job *job,
 	ret_answer->in.bytes = job->input_bytes;
 	ret_answer->out.format = job->recipe->format;
 
-	is_done = read_input(studio, job, &ret_answer->failure);
+	is_done = look_ahead(studio, job, &ret_answer->failure) &&
+	          read_input(studio, job, &ret_answer->failure);
 	read_ns = clock_now_ns();
 	ret_answer->read_ns = read_ns - began_ns;
 	if (is_done && job->on_read)

@@ -40,6 +40,12 @@ struct picture_job {
 	int input;        /* read by position, from 0 */
 	uint64_t input_bytes; /* its size when it was opened */
 	int output;           /* an empty memfd */
+	uint64_t
+		max_output; /* that a file may have here, with EFBIG beyond; 0: no limit */
+	/* May be NULL: called with the memory that the picture will need of this process, before
+	 * it is read, and again when that turns out to be more. Waits until it is to be had;
+	 * false with a failure when it is not. */
+	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
 	/* Called once each, when the input is read, before any library sees it, and when
 	 * its header is known: the pixels of the picture, from which its deadline follows;
 	 * and when it is decoded. Each may be NULL. */

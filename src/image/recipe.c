@@ -84,10 +84,10 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 
 /*
  * Packed, little-endian, no padding: version 1 byte, format 1, quality 1, engine 1, flags 1,
- * zeros 3, width 4, height 4, max_pixels 8, max_file_bytes 8, zeros 16, which are there
- * for later fields and must be zero until then.
+ * zeros 3, width 4, height 4, max_pixels 8, max_file_bytes 8, max_frames 4, zeros 12, which
+ * are there for later fields and must be zero until then.
  */
-enum { PACKED_VERSION = 1, FLAG_NO_ENLARGE = 1, N_PACKED_USED = 32 };
+enum { PACKED_VERSION = 1, FLAG_NO_ENLARGE = 1, N_PACKED_USED = 36 };
 
 static void put(uint8_t *at, uint64_t number, int n)
 {
@@ -116,6 +116,7 @@ void recipe_pack(const struct recipe *recipe, uint8_t bytes[RECIPE_PACKED_BYTES]
 	put(bytes + 12, recipe->geometry.height, 4);
 	put(bytes + 16, recipe->max_pixels, 8);
 	put(bytes + 24, recipe->max_file_bytes, 8);
+	put(bytes + 32, recipe->max_frames, 4);
 }
 
 static bool is_zero(const uint8_t *bytes, size_t n)
@@ -146,6 +147,7 @@ bool recipe_unpack(struct recipe *ret_recipe, const uint8_t *bytes, size_t n)
 		.engine = (enum engine_choice)bytes[3],
 		.max_pixels = get(bytes + 16, 8),
 		.max_file_bytes = get(bytes + 24, 8),
+		.max_frames = (uint32_t)get(bytes + 32, 4),
 	};
 
 	if (recipe.geometry.width > RECIPE_MAX_SIDE ||

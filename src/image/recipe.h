@@ -22,6 +22,7 @@ struct recipe {
 	uint8_t quality;          /* 1 to 100; 0 is the format's default */
 	enum engine_choice engine;
 	uint64_t max_pixels;     /* of input and output; 0: RECIPE_MAX_PIXELS */
+	uint32_t max_frames;     /* of an animation; 0: any */
 	uint64_t max_file_bytes; /* of the input; 0: RECIPE_MAX_FILE_BYTES */
 };
 

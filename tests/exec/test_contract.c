@@ -281,6 +281,74 @@ TEST(contract, a_wait_inside_a_callback_is_refused_instead_of_hanging)
 	}
 }
 
+/* It comes into being while others count. */
+TEST(contract, a_descriptor_made_while_tasks_end_counts_each_of_them_once)
+{
+	enum { N = 300 };
+
+	EACH_POOL(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct pxp_future *futures[N];
+
+		for (int i = 0; i < N; i++) {
+			futures[i] = pool_submit(pool, task_echo, "x", NULL);
+			if (i == N / 2)
+				REQUIRE(pxp_executor_descriptor(pool) >= 0);
+		}
+		for (int i = 0; i < N; i++)
+			EXPECT_EQ(end_of(futures[i]), PXP_OK);
+		/* By then everything is told. */
+		pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT);
+		EXPECT_EQ(pxp_executor_acknowledge(pool), N);
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* What is kept for the tasks to come goes with the last of both. */
+TEST(contract, a_future_may_outlive_its_executor_and_what_that_kept)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct pxp_future *kept = pool_submit(pool, task_echo, "kept", NULL);
+		struct pxp_future *failed = pool_submit(pool, task_fail, "failed", NULL);
+
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "given back", NULL)),
+		          PXP_OK);
+		pxp_executor_destroy(pool);
+		EXPECT_STR(result_of(kept), "kept");
+		EXPECT_STR(pxp_future_outcome(failed)->error.text, "failed");
+		EXPECT_EQ(end_of(failed), PXP_ETASK);
+		EXPECT_EQ(end_of(kept), PXP_OK);
+	}
+}
+
+/* The block of one that failed serves the next one, which does not. */
+TEST(contract, a_task_that_ends_well_shows_no_trace_of_one_before_it)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+
+		for (int i = 0; i < 3; i++) {
+			struct pxp_future *future = pool_submit(pool, task_fail, "bad",
+			                                        NULL);
+
+			EXPECT_EQ(end_of(future), PXP_ETASK);
+			future = pool_submit(pool, task_echo, "good", NULL);
+			REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
+			EXPECT_STR(pxp_future_outcome(future)->error.text, "");
+			EXPECT_EQ(pxp_future_outcome(future)->error.code, 0);
+			EXPECT_EQ(pxp_future_outcome(future)->n_log, 0);
+			EXPECT_EQ(pxp_future_outcome(future)->attempts, 1);
+			EXPECT_STR(result_of(future), "good");
+			EXPECT_EQ(end_of(future), PXP_OK);
+		}
+		pxp_executor_destroy(pool);
+	}
+}
+
 TEST(contract, wrong_options_are_refused)
 {
 	struct pxp_executor_options options = {.size = 1, .kind = PXP_THREADS};

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EACH_KIND(kind)                                                                  \
@@ -236,6 +237,36 @@ TEST(control, an_outcome_tells_processor_time_and_memory_of_answers_and_of_death
 		EXPECT(pxp_future_outcome(futures[i])->cpu_ns > 1000000);
 		EXPECT(pxp_future_outcome(futures[i])->peak_bytes > 64 * 1024 * 1024);
 		pxp_future_release(futures[i]);
+	}
+	pxp_executor_destroy(pool);
+}
+
+/* For so many milliseconds of its own processor time. */
+static enum pxp_status task_burns(struct pxp_task *task)
+{
+	const char *ms = pxp_task_input(task, NULL);
+	clock_t end = clock() + atoi(ms) * (CLOCKS_PER_SEC / 1000);
+
+	while (clock() < end)
+		;
+	return PXP_OK;
+}
+
+/* The kernel is not asked after each of the quick ones. */
+TEST(control, a_task_between_quick_ones_is_charged_what_it_used)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+
+	for (int round = 0; round < 3; round++) {
+		struct pxp_future *burns;
+
+		for (int i = 0; i < 30; i++)
+			EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)),
+			          PXP_OK);
+		burns = pool_submit(pool, task_burns, "30", NULL);
+		REQUIRE(pxp_future_wait(burns, PXP_FOREVER) == PXP_OK);
+		EXPECT(pxp_future_outcome(burns)->cpu_ns > 20 * 1000000);
+		EXPECT_EQ(end_of(burns), PXP_OK);
 	}
 	pxp_executor_destroy(pool);
 }

@@ -234,6 +234,49 @@ TEST(fault_hooks, calls_that_are_interrupted_go_on)
 			.point = points[i], .nth = 2, .times = 5, .sys_errno = EINTR});
 }
 
+static enum pxp_status task_needs_all(struct pxp_task *task)
+{
+	enum pxp_status status = pxp_task_need(task, (uint64_t)128 << 20);
+
+	if (pxp_task_descriptor(task, 0) >= 0)
+		gate_pass(pxp_task_descriptor(task, 0));
+	return status;
+}
+
+/* Limits that are raised and lowered, needs that are answered. */
+TEST(fault_hooks, a_grant_that_cannot_be_sent_is_sent_later)
+{
+	for (unsigned nth = 1; nth <= 6; nth++) {
+		struct pxp_executor_options options = {
+			.size = sizeof(options),
+			.kind = PXP_PROCESSES,
+			.n_workers = 2,
+			.memory_allowance = (uint64_t)64 << 20,
+			.memory_budget = (uint64_t)64 << 20,
+		};
+		struct gate gate = gate_create();
+		struct pxp_future *futures[4];
+		struct pxp_executor *pool;
+
+		REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+		for (int i = 0; i < 4; i++)
+			futures[i] = pool_submit(pool, task_needs_all, "",
+			                         i == 0 ? &gate : NULL);
+		REQUIRE(pool_await(pool, 2, 0));
+		fault_arm((struct fault){.point = FAULT_SEND,
+		                         .place = FAULT_IN_MAIN,
+		                         .nth = nth,
+		                         .times = 2,
+		                         .sys_errno = EAGAIN});
+		gate_open(&gate);
+		for (int i = 0; i < 4; i++)
+			EXPECT_EQ(end_of(futures[i]), PXP_OK);
+		EXPECT(fault_disarm() > 0);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
 /* An answer that is lost is a crash of its worker, and so tried again. */
 TEST(fault_hooks, an_answer_that_cannot_be_sent_is_not_waited_for)
 {

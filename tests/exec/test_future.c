@@ -139,6 +139,14 @@ TEST(future, a_callback_may_drop_the_last_reference)
 	EXPECT_EQ(pxp_promise_finish(promise, &red, 4), PXP_OK);
 }
 
+TEST(future, a_callback_may_drop_the_last_reference_inside_a_cancel)
+{
+	struct pxp_future *promise = pxp_promise_create();
+
+	pxp_future_on_done(promise, release_it, NULL);
+	EXPECT(pxp_future_cancel(promise));
+}
+
 TEST(future, a_wait_that_runs_out_says_nothing_about_the_task)
 {
 	struct pxp_future *promise = pxp_promise_create();

@@ -172,7 +172,7 @@ TEST(hostile, who_answers_and_closes_its_channel_costs_nobody)
 static enum pxp_status task_floods(struct pxp_task *task)
 {
 	struct slot_frame frame = {.kind = (uint32_t)atoi(pxp_task_input(task, NULL)),
-	                           .ms = 1000000};
+	                           .number = 1000000};
 
 	frame.generation = frame.kind == FRAME_DEADLINE ? 1 : 0;
 	while (channel_send(WORKER_SOCKET, &frame, sizeof(frame), NULL, 0, NULL, 0))

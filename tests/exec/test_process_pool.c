@@ -470,6 +470,56 @@ TEST(process_pool, a_preload_that_fails_breaks_the_pool_and_says_why)
 	pxp_executor_destroy(pool);
 }
 
+static void never_called(int number)
+{
+	(void)number;
+}
+
+static enum pxp_status preload_plays_with_signals(struct pxp_error *ret_error)
+{
+	sigset_t blocked;
+
+	(void)ret_error;
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGUSR1, never_called);
+	signal(SIGINT, SIG_DFL);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	return PXP_OK;
+}
+
+static bool is_handled_by(int number, void (*handler)(int))
+{
+	struct sigaction now;
+
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == handler;
+}
+
+static enum pxp_status task_signals(struct pxp_task *task)
+{
+	sigset_t blocked;
+	bool is_fresh = sigprocmask(SIG_SETMASK, NULL, &blocked) == 0 &&
+	                !sigismember(&blocked, SIGUSR2) &&
+	                is_handled_by(SIGTERM, SIG_DFL) &&
+	                is_handled_by(SIGUSR1, SIG_DFL) &&
+	                is_handled_by(SIGINT, SIG_IGN) &&
+	                is_handled_by(SIGPIPE, SIG_IGN) &&
+	                is_handled_by(SIGXFSZ, SIG_IGN);
+
+	return pxp_task_return(task, is_fresh ? "fresh" : "other", 6);
+}
+
+TEST(process_pool, a_worker_has_its_signals_whatever_the_preload_did_to_them)
+{
+	struct pxp_executor *pool = pool_with_preload(preload_plays_with_signals);
+	struct pxp_future *future = pool_submit(pool, task_signals, NULL, NULL);
+
+	EXPECT_STR(result_of(future), "fresh");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
 static enum pxp_status task_parent(struct pxp_task *task)
 {
 	char text[16];

@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -54,6 +55,27 @@ TEST(time, a_suspension_moves_deadlines_once_and_costs_no_processor_time)
 	EXPECT_EQ(end_of(far), PXP_ECANCELLED);
 	pxp_executor_destroy(pool);
 	gate_destroy(&never);
+}
+
+/* The task has not begun, so its time has not either; and the worker is not at fault. */
+TEST(time, a_deadline_that_passes_before_the_beginning_costs_no_worker)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *first = pool_submit(pool, task_pid, NULL, NULL), *next;
+	pid_t worker = atoi(result_of(first));
+
+	REQUIRE(worker > 1);
+	kill(worker, SIGSTOP);
+	next = pool_submit_with(pool, task_echo, "next", NULL,
+	                        (struct pxp_task_options){.deadline_ms = 50});
+	EXPECT_EQ(pxp_future_wait(next, 500), PXP_ETIMEOUT);
+	kill(worker, SIGCONT);
+	EXPECT_STR(result_of(next), "next");
+	EXPECT_EQ(probe_outcome(next).worker, worker);
+	EXPECT_EQ(probe_outcome(next).attempts, 1);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	pxp_executor_destroy(pool);
 }
 
 static void await_sleep(struct pxp_executor *pool)

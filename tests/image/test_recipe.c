@@ -185,7 +185,7 @@ TEST(recipe, a_wrong_length_or_field_is_refused)
 		{4, 2},                           /* flags */
 		{5, 1},   {6, 1},         {7, 1}, /* padding */
 		{11, 1},  {15, 1},                /* sides over ten million */
-		{32, 1},  {47, 0x80},             /* room for later fields */
+		{36, 1},  {47, 0x80},             /* room for later fields */
 	};
 	uint8_t bytes[RECIPE_PACKED_BYTES + 1] = {0};
 	struct recipe got = {.quality = 3};

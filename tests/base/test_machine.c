@@ -1,0 +1,147 @@
+/* What a machine and its control groups leave, read from trees of our own making. */
+#include "support/scratch.h"
+#include "support/test.h"
+
+#include "base/machine.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define MIB ((uint64_t)1 << 20)
+
+static const char *here(void)
+{
+	static char folder[4096];
+
+	REQUIRE(getcwd(folder, sizeof(folder)));
+	return folder;
+}
+
+/* A machine with 1000 MiB free, and these two files. */
+static void enter(const char *groups, const char *mounts)
+{
+	scratch_enter(NULL);
+	scratch_folder("proc");
+	scratch_folder("proc/self");
+	scratch_file("proc/meminfo", "MemTotal:       2048000 kB\nMemFree:  1 kB\n"
+	                             "MemAvailable:   1024000 kB\n");
+	scratch_file("proc/self/cgroup", groups);
+	scratch_file("proc/self/mountinfo", mounts);
+	scratch_folder("cg");
+}
+
+/* A group of version 2, its name below the mount. */
+static void group_v2(const char *folder, const char *max, const char *used,
+                     const char *cpu)
+{
+	char path[256];
+
+	if (access(folder, F_OK) != 0)
+		scratch_folder(folder);
+	snprintf(path, sizeof(path), "%s/memory.max", folder);
+	scratch_file(path, max);
+	snprintf(path, sizeof(path), "%s/memory.current", folder);
+	scratch_file(path, used);
+	snprintf(path, sizeof(path), "%s/memory.stat", folder);
+	scratch_file(path, "anon 5\nactive_file 1048576\ninactive_file 10485760\n");
+	snprintf(path, sizeof(path), "%s/cpu.max", folder);
+	scratch_file(path, cpu);
+}
+
+static const char v2_mount[] = "22 1 0:1 / /proc rw - proc proc rw\n"
+			       "37 30 0:40 / /cg rw,relatime - cgroup2 cgroup2 rw\n";
+
+TEST(machine, without_groups_it_is_what_the_kernel_calls_available)
+{
+	enter("", "");
+	EXPECT_EQ(machine_free_memory(here()), 1000 * MIB);
+	EXPECT_EQ(machine_quota(here()), 0);
+	scratch_leave();
+}
+
+TEST(machine, nothing_at_all_is_no_limit)
+{
+	scratch_enter(NULL);
+	EXPECT(machine_free_memory(here()) == UINT64_MAX);
+	EXPECT_EQ(machine_quota(here()), 0);
+	scratch_leave();
+}
+
+/* 500 MiB, of which 200 are used, 10 of them cache that can go. */
+TEST(machine, a_group_of_version_2_leaves_its_limit_less_what_is_used)
+{
+	enter("0::/\n", v2_mount);
+	group_v2("cg", "524288000\n", "209715200\n", "150000 100000\n");
+	EXPECT_EQ(machine_free_memory(here()), 310 * MIB);
+	EXPECT_EQ(machine_quota(here()), 2);
+	scratch_leave();
+}
+
+TEST(machine, an_ancestor_that_leaves_less_decides)
+{
+	enter("0::/a b/c\n", v2_mount);
+	group_v2("cg", "max\n", "209715200\n", "max 100000\n");
+	group_v2("cg/a b", "314572800\n", "209715200\n", "50000 100000\n");
+	group_v2("cg/a b/c", "524288000\n", "10485760\n", "300000 100000\n");
+	EXPECT_EQ(machine_free_memory(here()), 110 * MIB);
+	EXPECT_EQ(machine_quota(here()), 1);
+	scratch_leave();
+}
+
+TEST(machine, a_group_that_uses_more_than_its_limit_leaves_nothing)
+{
+	enter("0::/\n", v2_mount);
+	group_v2("cg", "104857600\n", "524288000\n", "max 100000\n");
+	EXPECT_EQ(machine_free_memory(here()), 0);
+	scratch_leave();
+}
+
+/* In a container the mount shows a part of the tree, and the path may be outside of it. */
+TEST(machine, a_container_sees_its_own_part_of_the_tree)
+{
+	enter("0::/docker/1/x\n",
+	      "37 30 0:40 /docker/1 /cg rw,relatime shared:9 - cgroup2 cgroup2 rw\n");
+	group_v2("cg", "524288000\n", "0\n", "max 100000\n");
+	group_v2("cg/x", "104857600\n", "0\n", "100000 100000\n");
+	EXPECT_EQ(machine_free_memory(here()), 100 * MIB);
+	EXPECT_EQ(machine_quota(here()), 1);
+	REQUIRE(unlink("proc/self/cgroup") == 0);
+	scratch_file("proc/self/cgroup", "0::/elsewhere\n");
+	EXPECT_EQ(machine_free_memory(here()), 500 * MIB);
+	REQUIRE(unlink("proc/self/cgroup") == 0);
+	scratch_file("proc/self/cgroup", "0::/../..\n");
+	EXPECT_EQ(machine_free_memory(here()), 500 * MIB);
+	scratch_leave();
+}
+
+TEST(machine, version_1_has_a_tree_for_each_controller)
+{
+	enter("4:memory:/m/n\n2:cpu,cpuacct:/q\n0::/\n",
+	      "31 30 0:28 / /cg/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+	      "34 30 0:31 / /cg/me\\155 rw - cgroup cgroup rw,memory\n");
+	scratch_folder("cg/cpu");
+	scratch_folder("cg/cpu/q");
+	scratch_folder("cg/mem");
+	scratch_folder("cg/mem/m");
+	scratch_folder("cg/mem/m/n");
+	scratch_file("cg/mem/memory.limit_in_bytes", "9223372036854771712\n");
+	scratch_file("cg/mem/m/memory.limit_in_bytes", "314572800\n");
+	scratch_file("cg/mem/m/memory.usage_in_bytes", "209715200\n");
+	scratch_file("cg/mem/m/memory.stat",
+	             "cache 1\ninactive_file 7\ntotal_inactive_file 10485760\n");
+	scratch_file("cg/mem/m/n/memory.limit_in_bytes", "524288000\n");
+	scratch_file("cg/mem/m/n/memory.usage_in_bytes", "10485760\n");
+	scratch_file("cg/cpu/cpu.cfs_quota_us", "-1\n");
+	scratch_file("cg/cpu/cpu.cfs_period_us", "100000\n");
+	scratch_file("cg/cpu/q/cpu.cfs_quota_us", "210000\n");
+	scratch_file("cg/cpu/q/cpu.cfs_period_us", "100000\n");
+	EXPECT_EQ(machine_free_memory(here()), 110 * MIB);
+	EXPECT_EQ(machine_quota(here()), 3);
+	scratch_leave();
+}
+
+TEST(machine, here_there_is_some_memory_and_a_processor)
+{
+	EXPECT(machine_free_memory("") > 0);
+	EXPECT(machine_cpus() >= 1);
+}

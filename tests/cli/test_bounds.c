@@ -1,0 +1,249 @@
+/* The limits of one image and of the whole run: what is over them costs itself alone, and
+ * is called by its name. */
+#include "stage.h"
+
+#include <pixpool/executor.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_GOOD = 6 };
+
+static void make_good_ones(void)
+{
+	char path[32];
+
+	for (int i = 0; i < N_GOOD; i++) {
+		snprintf(path, sizeof(path), "in/good%d.png", i);
+		obey(path, "size 2 2");
+	}
+}
+
+static void expect_record(const char *want)
+{
+	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
+}
+
+static void expect_counts(int n_ok, int n_failed)
+{
+	char want[64];
+
+	snprintf(want, sizeof(want), "'ok':%d,'skipped':0,'failed':%d,", n_ok, n_failed);
+	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
+}
+
+/* How many workers the records name. */
+static int count_workers(void)
+{
+	return atoi(run("grep -o '\"worker\":[0-9]*' r | sort -u | wc -l").out);
+}
+
+static void skip_without_limits(void)
+{
+	if (!pxp_memory_is_limited())
+		SKIP("a sanitizer's build cannot run under RLIMIT_DATA");
+}
+
+/* ---- memory ---- */
+
+TEST(bounds, an_image_that_takes_all_memory_costs_one_image)
+{
+	skip_without_limits();
+	stage_enter();
+	obey("in/bomb.png", "allocate 2000000000");
+	make_good_ones();
+	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 2 --memory 256M in -o out --report r")
+	                  .status,
+	          1);
+	expect_record("{'input':'in/bomb.png','status':'failed','class':'memory',"
+	              "'message':'obey: out of memory'");
+	expect_record("'attempts':2}");
+	expect_counts(N_GOOD, 1);
+	stage_leave();
+}
+
+/* It is beyond a worker's allowance, and nothing in its header said so. */
+TEST(bounds, an_image_that_ran_out_has_a_second_attempt_with_all_there_is)
+{
+	skip_without_limits();
+	stage_enter();
+	obey("in/a.png", "allocate 150000000\nsize 2 2");
+	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 1 --memory 512M in -o out --report r")
+	                  .status,
+	          0);
+	expect_record("'attempts':2,");
+	EXPECT_STR(tree("out"), "a.png png 2x2\n");
+	stage_leave();
+}
+
+/* 15000 x 15000 of 8 bytes, interlaced: they must all be held at once. */
+TEST(bounds, an_image_that_needs_more_than_there_is_fails_before_it_is_opened)
+{
+	static const char png[] =
+		"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x3a\x98\0\0\x3a\x98\x10\6\0\0\1....";
+
+	stage_enter();
+	scratch_folder("in");
+	scratch_bytes("in/large.png", png, sizeof(png) - 1);
+	make_good_ones();
+	EXPECT_EQ(run("pixpool-obey resize -s 8 --memory 1G in -o out --report r").status,
+	          1);
+	expect_record("{'input':'in/large.png','status':'failed','class':'memory',"
+	              "'message':'it needs about 1764 MiB, more than --memory leaves'");
+	expect_record("'attempts':1}");
+	expect_counts(N_GOOD, 1);
+	stage_leave();
+}
+
+TEST(bounds, a_worker_that_grows_is_replaced_before_it_costs_an_image)
+{
+	char path[32];
+
+	skip_without_limits();
+	stage_enter();
+	for (int i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path), "in/%d.png", i);
+		obey(path, "leak 20000000\nsize 2 2");
+	}
+	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 1 --memory 128M in -o out --report r")
+	                  .status,
+	          0);
+	expect_counts(8, 0);
+	EXPECT(!strstr(records("r"), "'attempts':2"));
+	EXPECT(count_workers() > 1);
+	stage_leave();
+}
+
+/* A group for control of our own, of so many bytes; NULL where none can be made. */
+static const char *make_group(unsigned long n_bytes)
+{
+	static char group[512];
+	struct ended ended = run(
+		"g=/sys/fs/cgroup/memory$(sed -n 's/^[0-9]*:memory://p' "
+		"/proc/self/cgroup)/pixpool-test-$$; mkdir \"$g\" && echo %lu > "
+		"\"$g\"/memory.limit_in_bytes && printf %%s \"$g\"",
+		n_bytes);
+
+	if (ended.status != 0)
+		return NULL;
+	snprintf(group, sizeof(group), "%s", ended.out);
+	return group;
+}
+
+TEST(bounds, what_the_kernel_kills_for_memory_is_no_crash)
+{
+	const char *group;
+
+	stage_enter();
+	group = make_group(200000000);
+	if (!group) {
+		stage_leave();
+		SKIP("no control group for memory can be made here");
+	}
+	obey("in/a.png", "allocate 800000000");
+	make_good_ones();
+	EXPECT_EQ(run("echo $$ > %s/cgroup.procs && pixpool-obey resize -s 8 -j 1 "
+	              "--memory 8G in -o out --report r",
+	              group)
+	                  .status,
+	          1);
+	expect_record("{'input':'in/a.png','status':'failed','class':'memory',"
+	              "'message':'worker was killed by the kernel, which was out of "
+	              "memory while decoding'");
+	expect_counts(N_GOOD, 1);
+	run("rmdir %s", group);
+	stage_leave();
+}
+
+/* ---- what is too big ---- */
+
+TEST(bounds, what_is_too_big_is_said_by_which_limit)
+{
+	stage_enter();
+	sample("lake.jpg", "in/lake.jpg"); /* 640 x 427 */
+	sample("pendulum.gif", "in/pendulum.gif");
+	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/lake.jpg -o out --report r "
+	              "--max-pixels 273279")
+	                  .status,
+	          1);
+	expect_record("'class':'too-big','message':'header: 640 x 427 is 273280 pixels, "
+	              "the limit is 273279'");
+	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/lake.jpg -o out --report r "
+	              "--max-pixels 273280")
+	                  .status,
+	          0);
+	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/lake.jpg -o out2 --report r "
+	              "--max-file-size 20K")
+	                  .status,
+	          1);
+	expect_record("'class':'too-big','message':'open: the file has 20962 bytes, the "
+	              "limit is 20480'");
+	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/lake.jpg -o out2 --report r "
+	              "--max-file-size 21K")
+	                  .status,
+	          0);
+	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/pendulum.gif -o out3 --report r "
+	              "--max-frames 11")
+	                  .status,
+	          1);
+	expect_record("'class':'too-big','message':'header: 12 frames, the limit is 11'");
+	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/pendulum.gif -o out3 --report r "
+	              "--max-frames 12")
+	                  .status,
+	          0);
+	stage_leave();
+}
+
+/* ---- workers ---- */
+
+TEST(bounds, a_worker_is_replaced_after_so_many_images)
+{
+	stage_enter();
+	make_good_ones();
+	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 1 --recycle 2 in -o out --report r")
+	                  .status,
+	          0);
+	EXPECT_EQ(count_workers(), N_GOOD / 2);
+	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 1 in -o out2 --report r").status, 0);
+	EXPECT_EQ(count_workers(), 1);
+	stage_leave();
+}
+
+TEST(bounds, no_more_workers_run_than_there_is_memory_for)
+{
+	struct ended ended;
+
+	stage_enter();
+	make_good_ones();
+	ended = run("pixpool-obey resize -s 8 -j 9 --memory 128M in -o out --report r");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "1 of 9 workers: there is memory for no more"), "%s",
+	       ended.err);
+	EXPECT_EQ(count_workers(), 1);
+	stage_leave();
+}
+
+TEST(bounds, info_says_the_limits_that_are_in_force)
+{
+	struct ended ended;
+
+	stage_enter();
+	ended = run("pixpool info -j 2 --memory 1G --max-pixels 5 --max-frames 6 "
+	            "--max-file-size 7K --timeout 8 --recycle 9");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.out, "    pixels     5\n"), "%s", ended.out);
+	EXPECT(strstr(ended.out, "    frames     6\n"));
+	EXPECT(strstr(ended.out, "    file size  7168 bytes\n"));
+	EXPECT(strstr(
+		ended.out,
+		pxp_memory_is_limited()
+			? "    memory     800 MiB, of which 128 at once and the "
+			  "rest in turn\n"
+			: "    memory     not limited: this build has sanitizers\n"));
+	EXPECT(strstr(ended.out, "    time       8.000 s, once it is read\n"));
+	EXPECT(strstr(ended.out, "    memory     1024 MiB for a run"));
+	EXPECT(strstr(ended.out, "    workers    2, a process each, replaced after 9 "));
+	stage_leave();
+}

@@ -1,0 +1,671 @@
+/* Memory: the allowance, the budget and its row, limits of tasks, and what a death has to do
+ * with them. */
+#include "probe.h"
+#include "support/test.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MIB ((uint64_t)1 << 20)
+
+enum { ALLOWANCE = 64, BUDGET = 192 }; /* MiB */
+
+static struct pxp_executor *create(unsigned n_workers)
+{
+	return probe_create((struct pxp_executor_options){
+		.n_workers = n_workers,
+		.memory_allowance = ALLOWANCE * MIB,
+		.memory_budget = BUDGET * MIB,
+	});
+}
+
+/* Allocate so many MiB, and write to each page. False when there is no more. */
+static bool fill(long n_mib)
+{
+	static void *kept; /* all of it, as long as the process lives */
+	bool is_full = true;
+
+	for (long i = 0; i < n_mib && is_full; i++) {
+		char *block = malloc(MIB);
+
+		is_full = block != NULL;
+		for (size_t at = 0; block && at < MIB; at += 4096)
+			((volatile char *)block)[at] = 1;
+		if (block) {
+			*(void **)(void *)block = kept;
+			kept = block;
+		}
+	}
+	return is_full;
+}
+
+/* "NEED FILL": ask for so many MiB (0: not at all), pass the gate, use so many. Returns the
+ * worker's pid. */
+static enum pxp_status task_uses(struct pxp_task *task)
+{
+	long n_need = 0, n_fill = 0;
+	enum pxp_status status = PXP_OK;
+	char pid[16];
+	int gate = pxp_task_descriptor(task, 0);
+
+	sscanf(pxp_task_input(task, NULL), "%ld %ld", &n_need, &n_fill);
+	if (n_need > 0)
+		status = pxp_task_need(task, (uint64_t)n_need * MIB);
+	if (status == PXP_OK && gate >= 0)
+		gate_pass(gate);
+	if (status == PXP_OK && !fill(n_fill))
+		status = PXP_EMEMORY;
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	return status == PXP_OK ? pxp_task_return(task, pid, sizeof(pid)) : status;
+}
+
+/* Fill so many MiB, and die when that fails; or when it did not. */
+static enum pxp_status task_dies_full(struct pxp_task *task)
+{
+	fill(atol(pxp_task_input(task, NULL)));
+	abort();
+}
+
+static bool await_waiting(struct pxp_executor *pool, size_t n)
+{
+	struct pxp_executor_stats stats;
+
+	for (int i = 0; i < 60000; i++) {
+		pxp_executor_stats(pool, &stats);
+		if (stats.n_waiting == n)
+			return true;
+		poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+static bool await_granted(struct pxp_executor *pool, uint64_t n_mib)
+{
+	struct pxp_executor_stats stats;
+
+	for (int i = 0; i < 60000; i++) {
+		pxp_executor_stats(pool, &stats);
+		if (stats.granted_bytes == n_mib * MIB)
+			return true;
+		poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+static void skip_without_limits(void)
+{
+	if (!pxp_memory_is_limited())
+		SKIP("a sanitizer's build cannot run under RLIMIT_DATA");
+}
+
+/* One task that holds so much of the budget behind its gate. */
+static struct pxp_future *hold(struct pxp_executor *pool, unsigned n_mib,
+                               const struct gate *gate)
+{
+	char input[32];
+	struct pxp_future *future;
+
+	snprintf(input, sizeof(input), "%u 0", ALLOWANCE + n_mib);
+	future = pool_submit(pool, task_uses, input, gate);
+	REQUIRE(await_granted(pool, n_mib));
+	return future;
+}
+
+/* ---- what a task may have ---- */
+
+TEST(memory, the_allowance_is_there_without_asking_and_not_more)
+{
+	struct pxp_executor *pool = create(1);
+
+	skip_without_limits();
+	EXPECT_EQ(end_of(pool_submit(pool, task_uses, "0 20", NULL)), PXP_OK);
+	EXPECT_EQ(end_of(pool_submit(pool, task_uses, "60 1", NULL)), PXP_OK);
+	EXPECT_EQ(end_of(pool_submit(pool, task_uses, "0 100", NULL)), PXP_EMEMORY);
+	pxp_executor_destroy(pool);
+}
+
+TEST(memory, what_was_granted_can_be_used_and_is_taken_back)
+{
+	struct pxp_executor *pool = create(1);
+
+	skip_without_limits();
+	EXPECT_EQ(end_of(pool_submit(pool, task_uses, "200 150", NULL)), PXP_OK);
+	EXPECT(await_granted(pool, 0));
+	EXPECT_EQ(end_of(pool_submit(pool, task_uses, "0 100", NULL)), PXP_EMEMORY);
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_borrows(struct pxp_task *task)
+{
+	enum pxp_status status = pxp_task_need(task, 200 * MIB);
+	void *block = malloc(150 * MIB);
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	if (status == PXP_OK && !block)
+		status = PXP_EMEMORY;
+	free(block);
+	return status == PXP_OK ? pxp_task_return(task, pid, sizeof(pid)) : status;
+}
+
+TEST(memory, a_worker_that_gave_all_back_is_kept_under_its_old_limit)
+{
+	struct pxp_executor *pool = create(1);
+	struct pxp_future *first = pool_submit(pool, task_borrows, "", NULL), *second;
+	pid_t pid = atoi(result_of(first));
+
+	skip_without_limits();
+	EXPECT(pid > 0);
+	second = pool_submit(pool, task_uses, "0 1", NULL);
+	EXPECT_EQ(atoi(result_of(second)), pid);
+	pxp_future_release(second);
+	second = pool_submit(pool, task_uses, "0 100", NULL);
+	EXPECT_EQ(probe_outcome(second).worker, pid);
+	EXPECT_EQ(end_of(second), PXP_EMEMORY);
+	pxp_future_release(first);
+	pxp_executor_destroy(pool);
+}
+
+TEST(memory, a_worker_that_keeps_most_of_its_allowance_is_replaced)
+{
+	struct pxp_executor *pool = create(1);
+	struct pxp_future *leaks = pool_submit(pool, task_uses, "0 52", NULL), *next;
+
+	skip_without_limits();
+	EXPECT(atoi(result_of(leaks)) > 0);
+	next = pool_submit(pool, task_uses, "0 1", NULL);
+	EXPECT(atoi(result_of(next)) > 0);
+	EXPECT(probe_outcome(next).worker != probe_outcome(leaks).worker);
+	pxp_future_release(leaks);
+	pxp_future_release(next);
+	pxp_executor_destroy(pool);
+}
+
+TEST(memory, nothing_begins_in_a_worker_that_is_to_be_replaced)
+{
+	struct pxp_executor *pool = create(1);
+	struct gate gate = gate_create();
+	struct pxp_future *leaks, *next;
+
+	skip_without_limits();
+	leaks = pool_submit(pool, task_uses, "0 52", &gate);
+	REQUIRE(pool_await(pool, 1, 0));
+	next = pool_submit(pool, task_uses, "0 20", NULL);
+	REQUIRE(pool_await(pool, 1,
+	                   1)); /* it lies behind, where there is no room for it */
+	gate_open(&gate);
+	EXPECT_EQ(probe_outcome(next).error.status, PXP_OK);
+	EXPECT_EQ(probe_outcome(next).attempts, 1);
+	EXPECT(probe_outcome(next).worker != probe_outcome(leaks).worker);
+	EXPECT_EQ(end_of(leaks), PXP_OK);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+static enum pxp_status task_reads(struct pxp_task *task)
+{
+	char text[64] = "";
+	int fd = open(pxp_task_input(task, NULL), O_RDONLY | O_CLOEXEC);
+
+	if (fd_pread_full(fd, text, sizeof(text) - 1, 0) <= 0)
+		return pxp_task_fail(task, 0, "not to be read");
+	fd_close(&fd);
+	return pxp_task_return(task, text, sizeof(text));
+}
+
+TEST(memory, a_worker_goes_first_when_the_kernel_runs_out)
+{
+	struct pxp_executor *pool = create(1);
+	struct pxp_future *future = pool_submit(pool, task_reads,
+	                                        "/proc/self/oom_score_adj", NULL);
+
+	EXPECT_STR(result_of(future), "1000\n");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+TEST(memory, a_need_is_nothing_on_a_thread_and_in_a_pool_without_limits)
+{
+	static const enum pxp_executor_kind kinds[] = {PXP_THREADS, PXP_INLINE,
+	                                               PXP_PROCESSES};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct pxp_executor *pool = pool_create(kinds[i], 1);
+
+		EXPECT_EQ(end_of(pool_submit(pool, task_uses, "100000000 1", NULL)),
+		          PXP_OK);
+		pxp_executor_destroy(pool);
+	}
+}
+
+TEST(memory, more_than_the_whole_budget_fails_at_once)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate gate = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &gate);
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_uses, "257 0", NULL)), PXP_EMEMORY);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	EXPECT_EQ(end_of(pool_submit(pool, task_uses, "256 0", NULL)), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* ---- the row ---- */
+
+TEST(memory, who_asks_first_is_served_first)
+{
+	struct pxp_executor *pool = create(3);
+	struct gate held = gate_create(), gate = gate_create();
+	struct pxp_future *holds = hold(pool, 100, &held), *large, *small;
+
+	large = pool_submit(pool, task_uses, "214 0", &gate); /* 150 of 192 */
+	REQUIRE(await_waiting(pool, 1));
+	small = pool_submit(pool, task_uses, "74 0",
+	                    &gate); /* there is room for its 10 */
+	EXPECT(await_waiting(pool, 2));
+	EXPECT(await_granted(pool, 100));
+	gate_open(&held);
+	EXPECT(await_granted(pool, 160));
+	EXPECT(await_waiting(pool, 0));
+	gate_open(&gate);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	EXPECT_EQ(end_of(large), PXP_OK);
+	EXPECT_EQ(end_of(small), PXP_OK);
+	EXPECT(await_granted(pool, 0));
+	pxp_executor_destroy(pool);
+	gate_destroy(&held);
+	gate_destroy(&gate);
+}
+
+TEST(memory, many_that_each_need_all_of_it_take_turns)
+{
+	struct pxp_executor *pool = create(4);
+	struct pxp_future *futures[40];
+
+	for (int i = 0; i < 40; i++)
+		futures[i] = pool_submit(pool, task_uses, i % 3 ? "256 0" : "0 0", NULL);
+	for (int i = 0; i < 40; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_asks_twice(struct pxp_task *task)
+{
+	enum pxp_status first = pxp_task_need(task, 124 * MIB);
+	enum pxp_status second = pxp_task_need(task, 256 * MIB);
+	enum pxp_status third = pxp_task_need(task, 134 * MIB);
+
+	if (first != PXP_OK || second != PXP_EAGAIN || third != PXP_OK)
+		return pxp_task_fail(task, 0, "%d %d %d", first, second, third);
+	return PXP_OK;
+}
+
+TEST(memory, who_holds_some_and_asks_for_more_does_not_wait)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate gate = gate_create();
+	struct pxp_future *holds = hold(pool, 100, &gate);
+	struct pxp_future *greedy = pool_submit(pool, task_asks_twice, "", NULL);
+
+	EXPECT_STR(probe_outcome(greedy).error.text, "");
+	EXPECT_EQ(end_of(greedy), PXP_OK);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(memory, a_deadline_stands_still_while_its_task_waits)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate gate = gate_create(), never = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &gate);
+	struct pxp_future *waits = pool_submit_with(
+		pool, task_uses, "256 0", NULL,
+		(struct pxp_task_options){.deadline_ms = 300, .stall_ms = 300});
+	struct pxp_future *hangs;
+
+	REQUIRE(await_waiting(pool, 1));
+	EXPECT_EQ(pxp_future_wait(waits, 900), PXP_ETIMEOUT);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(waits), PXP_OK);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+
+	hangs = pool_submit_with(pool, task_uses, "256 0", &never,
+	                         (struct pxp_task_options){.deadline_ms = 100});
+	EXPECT_EQ(end_of(hangs), PXP_EDEADLINE); /* and goes on when it was granted */
+	EXPECT(await_granted(pool, 0));
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+	gate_destroy(&never);
+}
+
+TEST(memory, nothing_lies_behind_a_task_that_waits)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate first = gate_create(), second = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &first), *waits, *others[3];
+
+	/* It is prefetched behind the holder or the waiter, and both have asked. */
+	waits = pool_submit(pool, task_uses, "100 0", &second);
+	REQUIRE(await_waiting(pool, 1));
+	for (int i = 0; i < 3; i++)
+		others[i] = pool_submit(pool, task_uses, "0 0", NULL);
+	EXPECT(pool_await(pool, 2, 0));
+	gate_open(&first);
+	/* The waiter has its memory and stays at its gate; all others run at the other one. */
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(end_of(others[i]), PXP_OK);
+	EXPECT_EQ(pxp_future_wait(waits, 0), PXP_ETIMEOUT);
+	gate_open(&second);
+	EXPECT_EQ(end_of(waits), PXP_OK);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&first);
+	gate_destroy(&second);
+}
+
+static enum pxp_status task_prefetched_then_asks(struct pxp_task *task)
+{
+	gate_pass(pxp_task_descriptor(task, 0)); /* by now another lies behind it */
+	return pxp_task_need(task, 256 * MIB);
+}
+
+TEST(memory, what_lay_behind_a_task_that_asks_goes_back_and_runs_elsewhere)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate held = gate_create(), gate = gate_create(), never = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &held), *asks, *behind[2];
+
+	asks = pool_submit(pool, task_prefetched_then_asks, "", &gate);
+	REQUIRE(pool_await(pool, 2, 0));
+	behind[0] = pool_submit(pool, task_echo, "a", NULL);
+	behind[1] = pool_submit(pool, task_echo, "b", NULL);
+	REQUIRE(pool_await(pool, 2, 1));
+	gate_open(&gate);
+	REQUIRE(await_waiting(pool, 1));
+	EXPECT(pool_await(pool, 2, 0));
+	gate_open(&held);
+	EXPECT_STR(result_of(behind[0]), "a");
+	EXPECT_STR(result_of(behind[1]), "b");
+	EXPECT_EQ(end_of(behind[0]), PXP_OK);
+	EXPECT_EQ(end_of(behind[1]), PXP_OK);
+	EXPECT_EQ(end_of(asks), PXP_OK);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&held);
+	gate_destroy(&gate);
+	gate_destroy(&never);
+}
+
+/* ---- ends of those that wait ---- */
+
+TEST(memory, a_waiting_worker_that_dies_leaves_its_place_to_the_next)
+{
+	struct pxp_executor *pool = create(3);
+	struct gate gate = gate_create();
+	struct pxp_future *holds = hold(pool, 100, &gate);
+	struct pxp_future *dies = pool_submit(pool, task_uses, "256 0", NULL), *next;
+
+	REQUIRE(await_waiting(pool, 1));
+	next = pool_submit_with(pool, task_uses, "74 0", NULL,
+	                        (struct pxp_task_options){.deadline_ms = 60000});
+	REQUIRE(await_waiting(pool, 2));
+	/* The first in the row needs all, the next one would fit. */
+	lock_acquire(&pool->lock);
+	for (unsigned i = 0; i < 3; i++) {
+		struct pool_worker *worker = &probe_inside(pool)->workers[i];
+
+		if (worker->limit_state == LIMIT_WAITING && worker->needed == 256 * MIB)
+			kill(worker->pid, SIGKILL);
+	}
+	lock_release(&pool->lock);
+	EXPECT_EQ(end_of(dies), PXP_ECRASHED);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(memory, a_worker_that_dies_gives_back_what_it_was_granted)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate never = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &never);
+	struct pxp_future *waits = pool_submit(pool, task_uses, "256 0", NULL);
+
+	REQUIRE(await_waiting(pool, 1));
+	EXPECT(pxp_future_cancel_with(holds, PXP_CANCEL_KILL));
+	EXPECT_EQ(end_of(holds), PXP_ECANCELLED);
+	EXPECT_EQ(end_of(waits), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+static enum pxp_status task_says_what_it_got(struct pxp_task *task)
+{
+	enum pxp_status status = pxp_task_need(task, 256 * MIB);
+
+	return status == PXP_ECANCELLED ? status : PXP_EINVAL;
+}
+
+TEST(memory, one_that_waits_and_is_asked_to_end_is_told_so)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate gate = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &gate);
+	struct pxp_future *waits = pool_submit(pool, task_says_what_it_got, "", NULL);
+
+	REQUIRE(await_waiting(pool, 1));
+	pxp_future_cancel_with(waits, PXP_CANCEL_ASK);
+	EXPECT_EQ(end_of(waits), PXP_ECANCELLED);
+	EXPECT_EQ(pxp_future_wait(holds, 0), PXP_ETIMEOUT);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(memory, a_shutdown_that_kills_ends_those_that_wait)
+{
+	struct pxp_executor *pool = create(3);
+	struct gate never = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &never);
+	struct pxp_future *waits[2];
+
+	for (int i = 0; i < 2; i++)
+		waits[i] = pool_submit(pool, task_uses, "256 0", NULL);
+	REQUIRE(await_waiting(pool, 2));
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT);
+	EXPECT_EQ(end_of(holds), PXP_ECANCELLED);
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(end_of(waits[i]), PXP_ECANCELLED);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
+TEST(memory, a_shutdown_in_order_and_a_suspension_let_those_that_wait_have_their_turn)
+{
+	struct pxp_executor *pool = create(3);
+	struct gate gate = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &gate);
+	struct pxp_future *waits[2];
+
+	for (int i = 0; i < 2; i++)
+		waits[i] = pool_submit(pool, task_uses, "256 0", NULL);
+	REQUIRE(await_waiting(pool, 2));
+	pxp_executor_suspend(pool);
+	gate_open(&gate);
+	pxp_executor_resume(pool);
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_CANCEL_PENDING);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(end_of(waits[i]), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* ---- a task's own limit ---- */
+
+TEST(memory, a_task_may_have_a_limit_of_its_own_while_it_runs)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_task_options limited = {.max_memory = 50 * MIB};
+
+	skip_without_limits();
+	EXPECT_EQ(end_of(pool_submit_with(pool, task_uses, "0 20", NULL, limited)),
+	          PXP_OK);
+	EXPECT_EQ(end_of(pool_submit_with(pool, task_uses, "0 100", NULL, limited)),
+	          PXP_EMEMORY);
+	EXPECT_EQ(end_of(pool_submit_with(pool, task_uses, "51 1", NULL, limited)),
+	          PXP_EMEMORY);
+	EXPECT_EQ(end_of(pool_submit(pool, task_uses, "0 100", NULL)), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+TEST(memory, a_limit_beyond_the_allowance_comes_out_of_the_budget)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate gate = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &gate);
+	struct pxp_future *waits = pool_submit_with(
+		pool, task_uses, "0 100", NULL,
+		(struct pxp_task_options){.max_memory = 200 * MIB});
+
+	EXPECT(await_waiting(pool, 1));
+	gate_open(&gate);
+	EXPECT_EQ(end_of(waits), PXP_OK);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	EXPECT_EQ(end_of(pool_submit_with(
+			  pool, task_uses, "0 1", NULL,
+			  (struct pxp_task_options){.max_memory = 1000 * MIB})),
+	          PXP_EMEMORY);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* ---- deaths ---- */
+
+TEST(memory, a_death_at_the_limit_is_told_apart_from_a_crash)
+{
+	struct pxp_executor *pool = create(1);
+	struct pxp_future *full, *crash;
+
+	skip_without_limits();
+	full = pool_submit(pool, task_dies_full, "100", NULL);
+	crash = pool_submit(pool, task_dies_full, "1", NULL);
+	EXPECT_EQ(probe_outcome(full).error.signal, SIGABRT);
+	EXPECT_STR(probe_outcome(full).error.text,
+	           "worker died of SIGABRT at its memory limit of 64 MiB");
+	EXPECT_EQ(end_of(full), PXP_EMEMORY);
+	EXPECT_EQ(end_of(crash), PXP_ECRASHED);
+	pxp_executor_destroy(pool);
+}
+
+TEST(memory, what_ran_out_is_tried_once_more_with_all_of_the_budget)
+{
+	struct pxp_executor *pool = create(2);
+	struct pxp_task_options again = {.retry_memory = true};
+	struct pxp_future *word, *death, *hopeless, *refused;
+
+	skip_without_limits();
+	word = pool_submit_with(pool, task_uses, "0 150", NULL, again);
+	EXPECT_EQ(probe_outcome(word).attempts, 2);
+	EXPECT_EQ(end_of(word), PXP_OK);
+	death = pool_submit_with(pool, task_dies_full, "150", NULL, again);
+	EXPECT_EQ(probe_outcome(death).attempts, 2);
+	EXPECT_EQ(end_of(death), PXP_ECRASHED); /* with all of it, that was not why */
+	hopeless = pool_submit_with(pool, task_uses, "0 300", NULL, again);
+	EXPECT_EQ(probe_outcome(hopeless).attempts, 2);
+	EXPECT_EQ(end_of(hopeless), PXP_EMEMORY);
+	refused = pool_submit_with(pool, task_uses, "300 0", NULL, again);
+	EXPECT_EQ(probe_outcome(refused).attempts, 1);
+	EXPECT_EQ(end_of(refused), PXP_EMEMORY);
+	EXPECT(await_granted(pool, 0));
+	pxp_executor_destroy(pool);
+}
+
+/* ---- outputs ---- */
+
+static enum pxp_status task_writes_much(struct pxp_task *task)
+{
+	static char block[4096];
+	int n = 0;
+
+	while (fd_write_all(pxp_task_output(task), block, sizeof(block)))
+		n++;
+	return pxp_task_fail(task, errno, "%d", n);
+}
+
+TEST(memory, an_output_ends_at_its_limit)
+{
+	struct pxp_executor *pool = probe_create(
+		(struct pxp_executor_options){.max_output = 40960});
+	struct pxp_future *future = pool_submit_with(
+		pool, task_writes_much, "", NULL,
+		(struct pxp_task_options){.output = true});
+
+	EXPECT_EQ(probe_outcome(future).error.code, EFBIG);
+	EXPECT_STR(probe_outcome(future).error.text, "10");
+	EXPECT_EQ(end_of(future), PXP_ETASK);
+	pxp_executor_destroy(pool);
+}
+
+/* ---- what is refused ---- */
+
+TEST(memory, options_that_make_no_sense_are_refused)
+{
+	struct pxp_executor_options options = {
+		.size = sizeof(options), .kind = PXP_PROCESSES, .memory_budget = 1};
+	struct pxp_executor *pool;
+
+	EXPECT_EQ(pxp_executor_create(&options, &pool, NULL), PXP_EINVAL);
+	options.memory_allowance = UINT64_MAX;
+	EXPECT_EQ(pxp_executor_create(&options, &pool, NULL), PXP_EINVAL);
+	options.memory_allowance = 64 * MIB;
+	options.kind = PXP_THREADS;
+	EXPECT_EQ(pxp_executor_create(&options, &pool, NULL), PXP_EINVAL);
+}
+
+/* ---- lies ---- */
+
+/* A worker's own word, as one that a task took over could say it. */
+static enum pxp_status task_lies(struct pxp_task *task)
+{
+	struct slot_frame at = {.kind = FRAME_NEED,
+	                        .generation = 1,
+	                        .number = atol(pxp_task_input(task, NULL))};
+	struct frame frame;
+	static char buffer[FRAME_MAX_BYTES];
+
+	for (int i = 0; i < 100; i++) {
+		channel_send(3, &at, sizeof(at), NULL, 0, NULL, 0);
+		if (at.number > 0)
+			channel_receive(3, buffer, &frame);
+	}
+	pause();
+	return PXP_OK;
+}
+
+TEST(memory, a_worker_that_asks_without_end_or_for_nonsense_breaks_the_protocol)
+{
+	struct pxp_executor *pool = create(1);
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_lies, "-1", NULL)), PXP_EPROTO);
+	pxp_executor_destroy(pool);
+	pool = create(1);
+	EXPECT_EQ(end_of(pool_submit(pool, task_lies, "1000000", NULL)), PXP_EPROTO);
+	pxp_executor_destroy(pool);
+}

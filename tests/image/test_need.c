@@ -1,0 +1,216 @@
+/* What a picture will need, from headers that are right, cut off, and lies. */
+#include "support/test.h"
+
+#include "image/need.h"
+
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MIB ((uint64_t)1 << 20)
+
+static const struct recipe small = {.geometry = {.width = 64, .height = 64},
+                                    .format = FORMAT_JPEG};
+
+static int file_of(const void *bytes, size_t n)
+{
+	int fd = memfd_create("need", MFD_CLOEXEC);
+
+	REQUIRE(fd >= 0 && fd_write_all(fd, bytes, n));
+	return fd;
+}
+
+static bool look_at(const void *bytes, size_t n, const char *name,
+                    struct picture_facts *ret_facts)
+{
+	int fd = file_of(bytes, n);
+	bool is_seen = need_look(fd, n, name, ret_facts);
+
+	close(fd);
+	return is_seen;
+}
+
+static size_t read_sample(const char *name, uint8_t *bytes, size_t n_bytes)
+{
+	const char *samples = getenv("PIXPOOL_SAMPLES");
+	char path[1024];
+	ssize_t n;
+	int fd;
+
+	REQUIRE(samples != NULL, "PIXPOOL_SAMPLES is not set");
+	snprintf(path, sizeof(path), "%s/pictures/%s", samples, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd_pread_full(fd, bytes, n_bytes, 0);
+	fd_close(&fd);
+	REQUIRE(n > 0);
+	return (size_t)n;
+}
+
+static const struct {
+	const char *name;
+	enum image_format format;
+	uint32_t width, height, n_frames;
+} samples[] = {
+	{"lake.jpg", FORMAT_JPEG, 640, 427, 1},
+	{"dunes.jpg", FORMAT_JPEG, 640, 400, 1},
+	{"balloon.png", FORMAT_PNG, 480, 480, 1},
+	{"lighthouse.tiff", FORMAT_TIFF, 480, 640, 1},
+	{"meadow.webp", FORMAT_WEBP, 560, 373, 1},
+	{"pendulum.gif", FORMAT_GIF, 320, 240, 12},
+};
+
+TEST(need, the_samples_are_as_large_as_they_are)
+{
+	static uint8_t bytes[64 * 1024];
+	struct picture_facts facts;
+
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		size_t n = read_sample(samples[i].name, bytes, sizeof(bytes));
+
+		EXPECT(look_at(bytes, n, samples[i].name, &facts));
+		EXPECT_EQ(facts.format, samples[i].format);
+		EXPECT_EQ(facts.size.width, samples[i].width);
+		EXPECT_EQ(facts.size.height, samples[i].height);
+		EXPECT_EQ(facts.n_frames, samples[i].n_frames);
+		EXPECT(need_of(&facts, &small, n, 1) < 64 * MIB, "a worker's allowance");
+	}
+}
+
+/* Cut off anywhere, changed anywhere: an answer, in bounded time. */
+TEST(need, damage_costs_nothing_but_the_answer)
+{
+	static uint8_t bytes[64 * 1024];
+	struct picture_facts facts;
+
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		size_t n = read_sample(samples[i].name, bytes, sizeof(bytes));
+		int fd = file_of(bytes, n);
+
+		for (size_t cut = 0; cut < n; cut += cut < 600 ? 1 : 997)
+			need_look(fd, cut, samples[i].name, &facts);
+		for (size_t at = 0; at < 600; at++) {
+			uint8_t other = bytes[at] ^ 0xff;
+
+			REQUIRE(pwrite(fd, &other, 1, (off_t)at) == 1);
+			need_look(fd, n, samples[i].name, &facts);
+			EXPECT(need_of(&facts, &small, n, 1) >= 48 * MIB);
+			REQUIRE(pwrite(fd, &bytes[at], 1, (off_t)at) == 1);
+		}
+		close(fd);
+	}
+}
+
+/* 12000 x 8000 in 4:2:0 and 4:4:4: coefficients of 2 bytes, 1.5 and 3 for a pixel. */
+TEST(need, a_jpeg_of_several_scans_needs_all_its_coefficients)
+{
+	uint8_t jpeg[] =
+		"\xff\xd8\xff\xe0\0\4xx\xff\xff\xc0\0\21\10\x1f\x40\x2e\xe0\3"
+		"\1\x22\0\2\x11\1\3\x11\1\xff\xda\0\x0c\3\1\0\2\x11\3\x11\0\x3f\0";
+	const uint64_t n_pixels = 12000 * 8000;
+	struct picture_facts facts;
+	uint64_t baseline;
+
+	REQUIRE(look_at(jpeg, sizeof(jpeg) - 1, "x", &facts));
+	EXPECT_EQ(facts.size.width, 12000);
+	EXPECT_EQ(facts.size.height, 8000);
+	EXPECT_EQ(facts.n_coefficient_bytes, 0);
+	baseline = need_of(&facts, &small, 0, 1);
+	EXPECT(baseline < 80 * MIB);
+
+	jpeg[10] = 0xc2;
+	REQUIRE(look_at(jpeg, sizeof(jpeg) - 1, "x", &facts));
+	EXPECT_EQ(facts.n_coefficient_bytes, 3 * n_pixels);
+	EXPECT_EQ(need_of(&facts, &small, 0, 1), baseline + 3 * n_pixels);
+	jpeg[20] = 0x11;
+	REQUIRE(look_at(jpeg, sizeof(jpeg) - 1, "x", &facts));
+	EXPECT_EQ(facts.n_coefficient_bytes, 6 * n_pixels);
+
+	/* Baseline, but its first scan has one component of three. */
+	jpeg[10] = 0xc0;
+	jpeg[32] = 1;
+	REQUIRE(look_at(jpeg, sizeof(jpeg) - 1, "x", &facts));
+	EXPECT_EQ(facts.n_coefficient_bytes, 6 * n_pixels);
+}
+
+TEST(need, an_interlaced_png_needs_the_whole_picture)
+{
+	uint8_t png[] =
+		"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x27\x10\0\0\x27\x10\x10\6\0\0\0"
+		"....\0\0\0\10acTL\0\0\0\7\0\0\0\0....\0\0\0\0IDAT";
+	struct picture_facts facts;
+	uint64_t in_sequence;
+
+	REQUIRE(look_at(png, sizeof(png) - 1, "x", &facts));
+	EXPECT_EQ(facts.n_pixel_bytes, 8); /* RGBA of 16 bit */
+	EXPECT_EQ(facts.n_frames, 7);
+	in_sequence = need_of(&facts, &small, 0, 1);
+	png[28] = 1;
+	REQUIRE(look_at(png, sizeof(png) - 1, "x", &facts));
+	EXPECT_EQ(need_of(&facts, &small, 0, 1) - in_sequence,
+	          (int64_t)8 * 10000 * (10000 - 2048));
+}
+
+TEST(need, sides_that_lie_make_no_small_need)
+{
+	uint8_t png[] =
+		"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xff\xff\xff\xff\xff\xff\xff\x10\6"
+		"\0\0\1....";
+	struct recipe same = {.format = FORMAT_JXL, .max_pixels = UINT64_MAX};
+	struct picture_facts facts;
+
+	REQUIRE(look_at(png, sizeof(png) - 1, "x", &facts));
+	EXPECT(need_of(&facts, &same, UINT64_MAX, UINT64_MAX) > (uint64_t)1 << 50);
+	EXPECT(need_of(&facts, &same, UINT64_MAX, UINT64_MAX) <= INT64_MAX);
+	EXPECT(!need_is_allowed(&facts, &small, 0));
+	EXPECT(need_is_allowed(&facts, &same, 0));
+}
+
+TEST(need, frames_are_counted_against_their_limit)
+{
+	static uint8_t bytes[64 * 1024];
+	size_t n = read_sample("pendulum.gif", bytes, sizeof(bytes));
+	struct recipe recipe = small;
+	struct picture_facts facts;
+	struct failure failure = {0};
+
+	REQUIRE(look_at(bytes, n, "x", &facts));
+	EXPECT(need_has_few_frames(&facts, &recipe, &failure));
+	recipe.max_frames = 12;
+	EXPECT(need_has_few_frames(&facts, &recipe, &failure));
+	recipe.max_frames = 11;
+	EXPECT(!need_has_few_frames(&facts, &recipe, &failure));
+	EXPECT_EQ(failure.class, FAIL_TOO_BIG);
+	EXPECT_STR(failure.text, "header: 12 frames, the limit is 11");
+}
+
+/* A chain of directories that leads back to itself, and one of nothing. */
+TEST(need, a_tiff_is_read_in_both_orders)
+{
+	static const uint8_t little[] = "II*\0\10\0\0\0\4\0"
+					"\0\1\3\0\1\0\0\0\x10\x27\0\0"
+					"\1\1\4\0\1\0\0\0\x20\x4e\0\0"
+					"\x15\1\3\0\1\0\0\0\4\0\0\0"
+					"\x43\1\3\0\1\0\0\0\0\1\0\0"
+					"\10\0\0\0";
+	static const uint8_t large[] = "MM\0*\0\0\0\10\0\3"
+				       "\1\0\0\3\0\0\0\1\x27\x10\0\0"
+				       "\1\1\0\4\0\0\0\1\0\0\x4e\x20"
+				       "\1\2\0\3\0\0\0\1\0\x10\0\0"
+				       "\0\0\0\10";
+	struct picture_facts facts;
+
+	REQUIRE(look_at(little, sizeof(little) - 1, "x", &facts));
+	EXPECT_EQ(facts.size.width, 10000);
+	EXPECT_EQ(facts.size.height, 20000);
+	EXPECT_EQ(facts.n_pixel_bytes, 4);
+	EXPECT_EQ(facts.tile_height, 256);
+	REQUIRE(look_at(large, sizeof(large) - 1, "x", &facts));
+	EXPECT_EQ(facts.size.width, 10000);
+	EXPECT_EQ(facts.size.height, 20000);
+	EXPECT_EQ(facts.n_pixel_bytes, 2);
+}
