@@ -179,25 +179,39 @@ static bool scale(struct pixels *pixels, struct size to)
 	return true;
 }
 
-/* Where stb reads from when the end of the bytes must not look like zeros to it. */
+/*
+ * Where stb reads from, but for JPEG and PNG, whose end marks.c and stb look for. It does not
+ * look at whether it got what it wanted: from memory, what is behind the end is zeros, or in
+ * a row of a TGA or PNM whatever its buffer held before, another picture's pixels.
+ */
 struct feed {
 	const struct source *source;
 	size_t at;
-	bool is_overrun; /* more was wanted than there is */
+	const char *buffer; /* stb's own, which it fills as far as there is something */
+	bool is_overrun;    /* more was wanted than there is */
 };
 
 static int feed_read(void *data, char *bytes, int n_int)
 {
-	enum { STB_WANTS = 16 }; /* it asks for more only to have a buffer full */
 	struct feed *feed = data;
 	size_t n = (size_t)n_int, n_left = feed->source->n_bytes - feed->at;
 	size_t n_here = n < n_left ? n : n_left;
 
+	/* The first thing that it does is to fill it. */
+	if (!feed->buffer)
+		feed->buffer = bytes;
 	memcpy(bytes, feed->source->bytes + feed->at, n_here);
 	feed->at += n_here;
-	if (n_here == n || (n_here > 0 && n > STB_WANTS))
+	if (n_here == n || (n_here > 0 && bytes == feed->buffer))
 		return (int)n_here;
+
 	feed->is_overrun = true;
+	if (feed->source->format != FORMAT_HDR) {
+		memset(bytes + n_here, 0, n - n_here);
+		return (int)n_here;
+	}
+	/* An HDR that ends early would keep stb_image 2.27 busy for ever, since it takes the
+	 * end for runs of no length. Line ends without end are the end of its loops. */
 	memset(bytes + n_here, '\n', n - n_here);
 	return n_int;
 }
@@ -212,16 +226,13 @@ static void feed_skip(void *data, int n_int)
 
 static int feed_is_over(void *data)
 {
-	(void)data;
-	return 0;
+	const struct feed *feed = data;
+
+	return feed->source->format != FORMAT_HDR && feed->at == feed->source->n_bytes;
 }
 
-/*
- * An HDR file that ends early would keep stb_image 2.27 busy for ever, since it takes the
- * end for runs of no length. It is fed line ends instead, which end its loops.
- */
-static uint8_t *load_hdr(const struct source *source, int *width, int *height,
-                         int *n_bands, struct failure *ret_failure)
+static uint8_t *load_from_feed(const struct source *source, int *width, int *height,
+                               int *n_bands, struct failure *ret_failure)
 {
 	static const stbi_io_callbacks calls = {feed_read, feed_skip, feed_is_over};
 	struct feed feed = {.source = source};
@@ -244,8 +255,8 @@ static uint8_t *load(const struct source *source, int *width, int *height, int *
 {
 	uint8_t *bytes;
 
-	if (source->format == FORMAT_HDR)
-		return load_hdr(source, width, height, n_bands, ret_failure);
+	if (source->format != FORMAT_JPEG && source->format != FORMAT_PNG)
+		return load_from_feed(source, width, height, n_bands, ret_failure);
 	bytes = stbi_load_from_memory(source->bytes, (int)source->n_bytes, width, height,
 	                              n_bands, 0);
 	if (!bytes)
