@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -161,6 +162,16 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 static const char *kind_of(int flags)
 {
 	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? "create" : "open";
+}
+
+/* Of the wall clock alone, and no failure: it jumps by a day, forward and back. */
+int clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+	int result = NEXT(clock_gettime)(clock, ret_time);
+
+	if (clock == CLOCK_REALTIME && fails("clock_gettime", CALLER))
+		ret_time->tv_sec += atomic_load(&fault.n) % 2 ? 86400 : -86400;
+	return result;
 }
 
 int open(const char *path, int flags, ...)
