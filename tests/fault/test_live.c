@@ -267,7 +267,7 @@ TEST(live, a_storm_of_kills_costs_at_most_what_it_hits)
 	command = begin(
 		"pixpool-obey resize -s 8 -j 3 in -o out --report r --progress none");
 	await_gate("a");
-	for (int i = 0; i < 2000 && n_killed < N_KILLS; i++) {
+	for (int i = 0; i < 400 && n_killed < N_KILLS; i++) {
 		each_process(kill_if_worker, &n_killed);
 		poll(NULL, 0, 2);
 	}
