@@ -21,22 +21,31 @@ while IFS='(, ' read -r _ suite sentence; do
 done < <(find "$root/tests" -name '*.c' -exec cat {} + | tr '\n\t' '  ' |
 	{ grep -oE 'TEST\([a-z0-9_]+, *[a-z0-9_]+\)' || true; })
 
-# What stands in a cell between backquotes, and is the name of a test.
-names_in() {
-	# shellcheck disable=SC2016 # they stand for themselves
-	{ grep -oE '`[a-z0-9_]+::[a-z0-9_]+`' <<< "$1" || true; } | tr -d '`'
+# What stands in a cell between backquotes, and is the name of a test: into names.
+name_pattern='`([a-z0-9_]+::[a-z0-9_]+)`'
+find_names() {
+	local rest=$1
+
+	names=()
+	while [[ $rest =~ $name_pattern ]]; do
+		names+=("${BASH_REMATCH[1]}")
+		rest=${rest#*"${BASH_REMATCH[0]}"}
+	done
+}
+
+check_names() { # CELL
+	local test
+
+	find_names "$1"
+	for test in "${names[@]}"; do
+		[[ -n ${is_test[$test]-} ]] || wrong "there is no test $test"
+	done
 }
 
 check() { # CELL
-	local test n=0
-
-	for test in $(names_in "$1"); do
-		n=$((n + 1))
-		[[ -n ${is_test[$test]-} ]] || wrong "there is no test $test"
-	done
-	if ((n == 0)) && [[ $1 != *'waits for '?* && $1 != *'cannot be tried: '?* && $1 != *'cannot happen: '?* ]]; then
+	check_names "$1"
+	((${#names[@]} > 0)) || [[ $1 == *'waits for '?* || $1 == *'cannot be tried: '?* || $1 == *'cannot happen: '?* ]] ||
 		wrong "neither a test nor a reason: $1"
-	fi
 }
 
 while IFS='|' read -r _ number fault behaviour held without rest; do
@@ -48,9 +57,7 @@ while IFS='|' read -r _ number fault behaviour held without rest; do
 	[[ -n ${fault// /} && -n ${behaviour// /} && -n ${held// /} && -n ${without// /} && -z ${rest// /} ]] ||
 		wrong 'a cell is empty, or one too many'
 	check "$held"
-	for test in $(names_in "$without"); do
-		[[ -n ${is_test[$test]-} ]] || wrong "there is no test $test"
-	done
+	check_names "$without"
 	[[ $held != *'waits for '* ]] || n_waiting=$((n_waiting + 1))
 done < "$table"
 fault=
