@@ -22,6 +22,7 @@ done < <(find "$root/tests" -name '*.c' -exec cat {} + | tr '\n\t' '  ' |
 	{ grep -oE 'TEST\([a-z0-9_]+, *[a-z0-9_]+\)' || true; })
 
 # What stands in a cell between backquotes, and is the name of a test: into names.
+# shellcheck disable=SC2016 # backquotes stand for themselves
 name_pattern='`([a-z0-9_]+::[a-z0-9_]+)`'
 find_names() {
 	local rest=$1
