@@ -40,6 +40,9 @@ struct picture_job {
 	int input;        /* read by position, from 0 */
 	uint64_t input_bytes; /* its size when it was opened */
 	int output;           /* an empty memfd */
+	/* Decode every pixel and write nothing: there is no output, and of the recipe only the
+	 * engine and the limits count. */
+	bool decodes_only;
 	/* Called once each, when the input is read, before any library sees it, and when
 	 * its header is known: the pixels of the picture, from which its deadline follows;
 	 * and when it is decoded. Each may be NULL. */

@@ -88,7 +88,7 @@ static bool run_with(const char *fault, int *ret_status)
  * smaller in the long run. */
 static unsigned step_after(unsigned nth)
 {
-	return getenv("PIXPOOL_ALL_FAULTS") ? 1 + nth / 8 : 1 + nth / 2;
+	return getenv("PIXPOOL_ALL_FAULTS") ? 1 + nth / 8 : 1 + nth;
 }
 
 static void loop(const char *call, int sys_errno, const char *where, unsigned most)

@@ -1,6 +1,6 @@
 /*
- * The readers of what stands in a JPEG or PNG beside its pixels, and of the EXIF in it. The
- * first byte of the input chooses among the three.
+ * The readers of what stands in a JPEG, PNG or GIF beside its pixels, and of the EXIF in it. The
+ * first byte of the input chooses among the four.
  */
 #include "fuzz.h"
 
@@ -21,7 +21,7 @@ static void check(const struct marks *marks, const uint8_t *bytes, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct feed feed = {bytes, n};
-	unsigned which = feed_byte(&feed) % 3;
+	unsigned which = feed_byte(&feed) % 4;
 	uint8_t *copy = fuzz_copy(feed.at, feed.n);
 	struct marks marks;
 	unsigned orientation;
@@ -32,6 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	} else if (which == 1) {
 		marks_of_png(&marks, copy, feed.n);
 		check(&marks, copy, feed.n);
+	} else if (which == 3) {
+		(void)gif_is_whole(copy, feed.n);
 	} else {
 		orientation = exif_orientation(copy, feed.n);
 		CLAIM(orientation >= 1 && orientation <= 8);
