@@ -1,15 +1,33 @@
 #include "bombs.h"
 
 #include "image/samples.h"
+#include "support/test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- bytes ---- */
 
+/* Room for n bytes: a power of two, so that adding them one by one does not copy all of them
+ * each time. Nothing else may add to such a blob. */
+static size_t room_for(size_t n)
+{
+	size_t room = 64;
+
+	while (room <= n)
+		room *= 2;
+	return room;
+}
+
 static void put(struct blob *blob, const char *bytes, size_t n)
 {
-	blob_append(blob, bytes, n);
+	if (!blob->bytes || room_for(blob->n + n) > room_for(blob->n))
+		blob->bytes = realloc(blob->bytes, room_for(blob->n + n));
+	REQUIRE(blob->bytes != NULL);
+	if (n > 0)
+		memcpy(blob->bytes + blob->n, bytes, n);
+	blob->n += n;
 }
 
 #define PUT(blob, literal) put((blob), (literal), sizeof(literal) - 1)
@@ -71,7 +89,7 @@ static void put_chunk(struct blob *blob, const char *type, const struct blob *bo
 
 	put_big(blob, body->n, 4);
 	put(blob, type, 4);
-	blob_append(blob, body->bytes, body->n);
+	put(blob, (const char *)body->bytes, body->n);
 	put_big(blob, crc_of(blob->bytes + at, blob->n - at), 4);
 }
 
@@ -302,9 +320,9 @@ static void make_gif_of_2000_wide_frames(struct blob *blob)
 	make_gif(blob, 10000, 2000);
 }
 
-static void make_gif_of_300000_frames(struct blob *blob)
+static void make_gif_of_60000_frames(struct blob *blob)
 {
-	make_gif(blob, 1, 300000);
+	make_gif(blob, 1, 60000);
 }
 
 /* ---- TIFF ---- */
@@ -402,7 +420,7 @@ static void make_heif(struct blob *blob, const uint8_t *sample, size_t n)
 {
 	uint8_t *size;
 
-	blob_append(blob, sample, n);
+	put(blob, (const char *)sample, n);
 	size = memmem(blob->bytes, blob->n, "ispe", 4);
 	for (int i = 0; size && i < 2; i++)
 		memcpy(size + 8 + 4 * i, "\0\0\xff\xff", 4);
@@ -525,7 +543,7 @@ const struct bomb bombs[] = {
 	{"canvas.gif", "gif", "too-big", make_gif_of_greatest_canvas},
 	{"frames.gif", "gif", "ok bad-image memory too-big",
          make_gif_of_2000_wide_frames},
-	{"frames300000.gif", "gif", "ok", make_gif_of_300000_frames},
+	{"frames60000.gif", "gif", "ok", make_gif_of_60000_frames},
 	{"million.tif", "tiff", "too-big bad-image", make_tiff_of_a_million_squared},
 	{"60000.tif", "tiff", "too-big", make_tiff_of_60000_squared},
 	{"loop.tif", "tiff", "bad-image ok", make_tiff_whose_directories_loop},
