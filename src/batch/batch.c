@@ -62,7 +62,7 @@ static bool pass_over_output(struct batch *batch)
 	const char *output = options->output;
 	struct stat folder;
 
-	if (stat(output, &folder) != 0)
+	if (options->decodes_only || stat(output, &folder) != 0)
 		return true;
 	if (!S_ISDIR(folder.st_mode)) {
 		report_say(batch->report, "the output is not a folder: %s",
@@ -234,7 +234,7 @@ static void on_planned(struct batch *batch)
 	}
 	if (batch->ended_by)
 		return;
-	if (n_images > 0) {
+	if (n_images > 0 && !run->options->decodes_only) {
 		run->store = store_open(run->options->output);
 		if (!run->store) {
 			report_say(batch->report, "cannot make the output folder %s: %s",

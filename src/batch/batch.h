@@ -28,7 +28,9 @@ struct batch_options {
 	const char *output;   /* the output folder */
 	struct recipe recipe; /* its format is set for each file */
 	enum image_format
-		format; /* of every output; FORMAT_NONE: the same as the input */
+		format;    /* of every output; FORMAT_NONE: the same as the input */
+	bool decodes_only; /* every pixel is decoded and nothing written: output, format,
+	                    * overwrite and the recipe's geometry play no part */
 	enum overwrite overwrite;
 	unsigned n_workers; /* 0: as many as there are processors */
 	uint64_t memory;    /* of the whole run; 0: by the machine (limits.h) */

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "batch/run.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,17 @@ static bool names_output(const struct file *file)
 	return class == FAIL_NONE || class == FAIL_EXISTS || class == FAIL_COLLISION;
 }
 
+/* A picture that is whole, with the suffix of another format. */
+static bool is_misnamed(const struct file *file)
+{
+	enum image_format by_name = format_of_name(file->input),
+			  by_content = file->answer.in.format;
+
+	return file->run->options->decodes_only && by_name != FORMAT_NONE &&
+	       by_content != FORMAT_NONE && by_name != by_content &&
+	       file->answer.failure.class == FAIL_NONE;
+}
+
 void file_report(const struct file *file, const char *folder, struct report *report)
 {
 	const struct picture_answer *answer = &file->answer;
@@ -106,6 +118,7 @@ void file_report(const struct file *file, const char *folder, struct report *rep
 		.commit_ms = ms_of(file->commit_ns),
 		.attempts = file->attempts,
 		.worker = file->worker,
+		.is_misnamed = is_misnamed(file),
 	};
 
 	if (file->task) {

@@ -41,7 +41,8 @@ enum naming naming_destination(const struct walk_item *item, enum image_format f
 		from = format_of_content(item);
 	if (from == FORMAT_NONE && !item->is_named)
 		return NAMING_IGNORED;
-	if (from == FORMAT_NONE && format == FORMAT_NONE)
+	if ((unsigned)format == NAMING_NO_OUTPUT ||
+	    (from == FORMAT_NONE && format == FORMAT_NONE))
 		return NAMING_IMAGE;
 
 	ret_destination->format = format != FORMAT_NONE ? format

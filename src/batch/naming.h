@@ -11,6 +11,9 @@ enum naming {
 	NAMING_NO_MEMORY,
 };
 
+/* In place of a format that is asked for: nothing will be written, and no name is made. */
+enum { NAMING_NO_OUTPUT = N_FORMATS };
+
 struct destination {
 	char *name; /* below the output folder; to be freed; NULL: unknown, as a
 	                            * named file's format could not be told */

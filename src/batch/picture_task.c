@@ -31,6 +31,7 @@ struct packed_request {
 	uint64_t input_bytes;
 	int64_t timeout_ms;
 	uint64_t max_output;
+	bool decodes_only;
 	uint8_t recipe[RECIPE_PACKED_BYTES];
 	char name[NAME_BYTES]; /* the last of the base name, where its suffix is */
 };
@@ -141,6 +142,7 @@ static enum pxp_status run_picture(struct pxp_task *task)
 		.output = pxp_task_output(task),
 		.max_output = request->max_output,
 		.on_need = on_need,
+		.decodes_only = request->decodes_only,
 		.on_read = on_read,
 		.on_header = on_header,
 		.on_decoded = on_decoded,
@@ -193,12 +195,13 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
 	                                                     : RECIPE_MAX_PIXELS;
 	struct packed_request packed = {.input_bytes = request->input_bytes,
 	                                .timeout_ms = request->timeout_ms,
-	                                .max_output = request->max_output};
+	                                .max_output = request->max_output,
+	                                .decodes_only = request->decodes_only};
 	struct pxp_task_options options = {
 		.size = sizeof(options),
 		.descriptors = &request->input,
 		.n_descriptors = 1,
-		.output = true,
+		.output = !request->decodes_only,
 		.retries = request->retries,
 		.retry_memory = true,
 		.deadline_ms = longer(READ_TIMEOUT_MS, request->timeout_ms),
@@ -322,6 +325,8 @@ void picture_collect(struct pxp_future *task, enum image_format format,
 		            "the worker's answer makes no sense");
 	} else if (failure->class != FAIL_NONE) {
 		failure_set(failure, failure->class, "%s", strdupa(failure->text));
+	} else if (format == FORMAT_NONE) {
+		ret_answer->out = (struct picture_side){0};
 	} else {
 		*ret_output = pxp_future_take_output(task);
 		if (!output_is_sound(ret_answer, format, *ret_output)) {

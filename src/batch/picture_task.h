@@ -30,6 +30,7 @@ struct picture_request {
 	int64_t timeout_ms;  /* 0: by the number of pixels */
 	uint64_t max_output; /* as that of its pool */
 	unsigned retries;
+	bool decodes_only; /* as in struct picture_job: there is no output */
 };
 
 /* As pxp_executor_submit(). */
@@ -39,7 +40,8 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
 
 /*
  * What became of a task that is done. Fills *ret_answer, with a failure unless it succeeded:
- * then *ret_output is the sealed output, yours to close; else -1.
+ * then *ret_output is the sealed output, yours to close; else -1. format is that of the output,
+ * FORMAT_NONE where none was asked for.
  */
 void picture_collect(struct pxp_future *task, enum image_format format,
                      struct picture_answer *ret_answer, int *ret_output);

@@ -300,7 +300,7 @@ static bool open_input(struct file *file, const struct walk_item *item)
 		return failure_set(failure, FAIL_TOO_BIG,
 		                   "open: the file has %ju bytes, the limit is %ju",
 		                   (uintmax_t)file->n_bytes, (uintmax_t)max_bytes);
-	if (!file->output.name)
+	if (!file->output.name && !file->run->options->decodes_only)
 		return failure_set(failure, FAIL_BAD_IMAGE,
 		                   "gate: not a picture of any known format");
 	return true;
@@ -317,10 +317,12 @@ static bool submit(struct run *run, struct file *file)
 		.timeout_ms = run->options->timeout_ms,
 		.max_output = run->limits.max_output,
 		.retries = run->options->retries,
+		.decodes_only = run->options->decodes_only,
 	};
 	enum pxp_status status;
 
-	request.recipe.format = file->output.format;
+	/* A whole recipe names a format, though nothing be written. */
+	request.recipe.format = request.decodes_only ? FORMAT_PNG : file->output.format;
 	status = picture_submit(run->pictures, &request, &file->task);
 	if (status == PXP_OK) {
 		file->descriptor = -1;
@@ -344,6 +346,13 @@ static bool is_skipped(struct run *run, const struct file *file)
 {
 	return run->options->overwrite == OVERWRITE_SKIP && file->output.name &&
 	       store_has(run->store, file->output.name);
+}
+
+/* What naming is told of the output's format. */
+static enum image_format format_to_write(const struct run *run)
+{
+	return run->options->decodes_only ? (enum image_format)NAMING_NO_OUTPUT
+	                                  : run->options->format;
 }
 
 static void feed_file(struct run *run, struct file *file, const struct walk_item *item)
@@ -371,7 +380,7 @@ static bool feed_item(struct run *run, const struct walk_item *item)
 	if (item->kind == WALK_OTHER)
 		naming = NAMING_IGNORED;
 	else if (item->kind == WALK_FILE)
-		naming = naming_destination(item, run->options->format, &destination);
+		naming = naming_destination(item, format_to_write(run), &destination);
 	if (naming != NAMING_NO_MEMORY)
 		file = file_create(item, &destination);
 	free(destination.name);
@@ -451,7 +460,7 @@ enum pxp_status run_feed(struct pxp_task *task)
 {
 	struct run *run = *(struct run *const *)pxp_task_input(task, NULL);
 
-	run->plan_result = plan_make(run->plan, &run->walk, run->options->format, goes_on,
+	run->plan_result = plan_make(run->plan, &run->walk, format_to_write(run), goes_on,
 	                             run);
 	enter_phase(run, RUN_PLANNED);
 	if (wait_for_leave(run))

@@ -17,6 +17,8 @@ const struct command_word command_words[] = {
 	{"resize", COMMAND_RESIZE, "shrink or enlarge each image to fit -s"},
 	{"thumb", COMMAND_THUMB,
          "as resize, but never enlarge; -s 256 unless said otherwise"},
+	{"verify", COMMAND_VERIFY,
+         "decode every pixel, write nothing, list what is broken"},
 	{"info", COMMAND_INFO, "engines, formats, limits and versions of this build"},
 	{NULL, COMMAND_NONE, NULL},
 };
@@ -186,9 +188,13 @@ static bool is_complete(struct command_line *line, char *text, size_t n_text)
 	if (line->command == COMMAND_INFO) {
 		if (line->batch.n_inputs > 0)
 			why = "info takes no INPUT";
+	} else if (line->command == COMMAND_VERIFY && line->batch.output) {
+		why = "verify writes nothing: it takes no -o";
+	} else if (line->command == COMMAND_VERIFY && line->has_size) {
+		why = "verify changes nothing: it takes no -s";
 	} else if (line->command == COMMAND_RESIZE && !line->has_size) {
 		why = "resize needs a size: -s GEOM";
-	} else if (!line->batch.output) {
+	} else if (line->command != COMMAND_VERIFY && !line->batch.output) {
 		why = "where to? -o DIR is missing";
 	} else if (line->batch.n_inputs == 0) {
 		why = "no INPUT: name files or folders";
@@ -223,5 +229,6 @@ bool command_line_parse(struct command_line *ret_line, int argc, char **argv, ch
 				.width = THUMB_SIDE, .height = THUMB_SIDE};
 		line->batch.recipe.geometry.no_enlarge = true;
 	}
+	line->batch.decodes_only = line->command == COMMAND_VERIFY;
 	return is_complete(line, text, n_text);
 }

@@ -8,6 +8,7 @@ enum command {
 	COMMAND_NONE,
 	COMMAND_RESIZE,
 	COMMAND_THUMB,
+	COMMAND_VERIFY,
 	COMMAND_INFO,
 	/* What stands in place of a command. */
 	COMMAND_SHORT_HELP,

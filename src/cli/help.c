@@ -18,7 +18,7 @@ static const char examples[] =
 	"    pixpool thumb PHOTOS -o THUMBS              256 x 256, never enlarged\n"
 	"    pixpool resize -s 800x -f webp a.png -o .   800 wide, as WebP\n"
 	"    pixpool resize -s 512 --report r.jsonl --overwrite skip PHOTOS -o OUT\n"
-	"    pixpool info                                what this build reads and writes\n";
+	"    pixpool verify PHOTOS                       list what is broken or misnamed\n";
 
 static const char exit_status[] =
 	"    0    every image is done\n"

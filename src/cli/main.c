@@ -62,6 +62,9 @@ static int run_batch(struct command_line *line)
 	line->report.records = open_records(line->report_file);
 	if (line->report_file && line->report.records < 0)
 		return EXIT_USAGE;
+	/* Its own list, or the records: standard output is one thing. */
+	if (line->command == COMMAND_VERIFY && line->report.records != STDOUT_FILENO)
+		line->report.list = STDOUT_FILENO;
 	report = report_create(&line->report);
 	if (!report) {
 		fprintf(stderr, "pixpool: no memory\n");
@@ -82,6 +85,7 @@ static int run(struct command_line *line)
 	switch (line->command) {
 	case COMMAND_RESIZE:
 	case COMMAND_THUMB:
+	case COMMAND_VERIFY:
 		return run_batch(line);
 	case COMMAND_INFO:
 		return info_print(&line->batch);

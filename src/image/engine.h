@@ -68,6 +68,10 @@ struct engine {
 	               struct failure *ret_failure);
 	void (*close)(struct source *source);
 
+	/* Decode every pixel of every frame or page and keep none. NULL: render() at the true
+	 * size does as much. */
+	bool (*check)(struct source *source, struct failure *ret_failure);
+
 	/* Write a whole file of this format; quality is 1 to 100. The pixels have no alpha
 	 * when the format has none. */
 	bool (*encode)(const struct pixels *pixels, enum image_format format,

@@ -109,6 +109,29 @@ static bool check_marks(const struct marks *marks, struct failure *ret_failure)
 	return true;
 }
 
+/*
+ * stb has its reasons overwritten by those of the formats that it tries next: that a PNG is
+ * larger than it reads is seen here, in the header that stands first.
+ */
+static bool png_is_too_big(const struct source *source)
+{
+	enum { WIDTH_AT = 16, HEIGHT_AT = 20, COLOURS_AT = 25, MOST = 1 << 30 };
+	const uint8_t *b = source->bytes;
+	uint64_t width = 0, height = 0, n_bands;
+
+	if (source->format != FORMAT_PNG || source->n_bytes <= COLOURS_AT)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		width = width << 8 | b[WIDTH_AT + i];
+		height = height << 8 | b[HEIGHT_AT + i];
+	}
+	n_bands = b[COLOURS_AT] == 3
+	                  ? 4
+	                  : (b[COLOURS_AT] & 2 ? 3U : 1U) + (b[COLOURS_AT] & 4 ? 1U : 0U);
+	return width > STBI_MAX_DIMENSIONS || height > STBI_MAX_DIMENSIONS ||
+	       width * height > MOST / n_bands;
+}
+
 static bool stb_open(struct source *source, struct failure *ret_failure)
 {
 	struct marks marks = {.orientation = 1, .is_whole = true};
@@ -118,6 +141,9 @@ static bool stb_open(struct source *source, struct failure *ret_failure)
 	if (source->n_bytes > INT_MAX)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: the stb engine reads files up to 2 GiB");
+	if (png_is_too_big(source))
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "header: a larger PNG than the stb engine reads");
 	if (!stbi_info_from_memory(source->bytes, (int)source->n_bytes, &width, &height,
 	                           &n_bands))
 		return fail_stb(ret_failure, "header");
@@ -179,25 +205,39 @@ static bool scale(struct pixels *pixels, struct size to)
 	return true;
 }
 
-/* Where stb reads from when the end of the bytes must not look like zeros to it. */
+/*
+ * Where stb reads from, but for JPEG and PNG, whose end marks.c and stb look for. It does not
+ * look at whether it got what it wanted: from memory, what is behind the end is zeros, or in
+ * a row of a TGA or PNM whatever its buffer held before, another picture's pixels.
+ */
 struct feed {
 	const struct source *source;
 	size_t at;
-	bool is_overrun; /* more was wanted than there is */
+	const char *buffer; /* stb's own, which it fills as far as there is something */
+	bool is_overrun;    /* more was wanted than there is */
 };
 
 static int feed_read(void *data, char *bytes, int n_int)
 {
-	enum { STB_WANTS = 16 }; /* it asks for more only to have a buffer full */
 	struct feed *feed = data;
 	size_t n = (size_t)n_int, n_left = feed->source->n_bytes - feed->at;
 	size_t n_here = n < n_left ? n : n_left;
 
+	/* The first thing that it does is to fill it. */
+	if (!feed->buffer)
+		feed->buffer = bytes;
 	memcpy(bytes, feed->source->bytes + feed->at, n_here);
 	feed->at += n_here;
-	if (n_here == n || (n_here > 0 && n > STB_WANTS))
+	if (n_here == n || (n_here > 0 && bytes == feed->buffer))
 		return (int)n_here;
+
 	feed->is_overrun = true;
+	if (feed->source->format != FORMAT_HDR) {
+		memset(bytes + n_here, 0, n - n_here);
+		return (int)n_here;
+	}
+	/* An HDR that ends early would keep stb_image 2.27 busy for ever, since it takes the
+	 * end for runs of no length. Line ends without end are the end of its loops. */
 	memset(bytes + n_here, '\n', n - n_here);
 	return n_int;
 }
@@ -212,16 +252,13 @@ static void feed_skip(void *data, int n_int)
 
 static int feed_is_over(void *data)
 {
-	(void)data;
-	return 0;
+	const struct feed *feed = data;
+
+	return feed->source->format != FORMAT_HDR && feed->at == feed->source->n_bytes;
 }
 
-/*
- * An HDR file that ends early would keep stb_image 2.27 busy for ever, since it takes the
- * end for runs of no length. It is fed line ends instead, which end its loops.
- */
-static uint8_t *load_hdr(const struct source *source, int *width, int *height,
-                         int *n_bands, struct failure *ret_failure)
+static uint8_t *load_from_feed(const struct source *source, int *width, int *height,
+                               int *n_bands, struct failure *ret_failure)
 {
 	static const stbi_io_callbacks calls = {feed_read, feed_skip, feed_is_over};
 	struct feed feed = {.source = source};
@@ -244,8 +281,8 @@ static uint8_t *load(const struct source *source, int *width, int *height, int *
 {
 	uint8_t *bytes;
 
-	if (source->format == FORMAT_HDR)
-		return load_hdr(source, width, height, n_bands, ret_failure);
+	if (source->format != FORMAT_JPEG && source->format != FORMAT_PNG)
+		return load_from_feed(source, width, height, n_bands, ret_failure);
 	bytes = stbi_load_from_memory(source->bytes, (int)source->n_bytes, width, height,
 	                              n_bands, 0);
 	if (!bytes)

@@ -7,6 +7,7 @@
  */
 #include "image/engine.h"
 
+#include "image/engine_vips.h"
 #include "image/profile.h"
 #include "image/samples.h"
 
@@ -108,9 +109,7 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 	return otherwise;
 }
 
-/* Turn libvips' error buffer into a failure, and empty it. */
-static bool fail_vips(struct failure *ret_failure, const char *stage,
-                      enum fail_class otherwise)
+bool fail_vips(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
 {
 	char text[FAILURE_TEXT_BYTES];
 
@@ -397,6 +396,7 @@ const struct engine engine_vips = {
 	.open = vips_open,
 	.render = vips_render,
 	.close = vips_close,
+	.check = vips_check,
 	.encode = vips_encode,
 	.version = vips_say_version,
 };

@@ -182,3 +182,46 @@ void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n)
 		at += 12 + n_chunk;
 	}
 }
+
+/* The bytes of a colour table, by the packed byte that says whether there is one. */
+static size_t n_table(uint8_t packed)
+{
+	return packed & 0x80 ? (size_t)3 << ((packed & 7) + 1) : 0;
+}
+
+/* Past sub-blocks, from at; n when they end early. */
+static size_t skip_blocks(const uint8_t *bytes, size_t n, size_t at)
+{
+	while (at < n) {
+		size_t n_block = bytes[at];
+
+		if (n_block == 0)
+			return at + 1;
+		at = n_block < n - at ? at + 1 + n_block : n;
+	}
+	return n;
+}
+
+bool gif_is_whole(const uint8_t *bytes, size_t n)
+{
+	enum { HEAD = 13, EXTENSION = 0x21, IMAGE = 0x2c, TRAILER = 0x3b };
+	size_t at = n < HEAD ? n : HEAD + n_table(bytes[10]);
+
+	while (at < n) {
+		switch (bytes[at]) {
+		case TRAILER:
+			return true;
+		case EXTENSION: /* its label, then blocks */
+			at = skip_blocks(bytes, n, at + 2);
+			break;
+		case IMAGE: /* place, size, packed byte; table; size of codes; blocks */
+			if (n - at < 10)
+				return false;
+			at = skip_blocks(bytes, n, at + 11 + n_table(bytes[at + 9]));
+			break;
+		default:
+			return false;
+		}
+	}
+	return false;
+}

@@ -1,5 +1,5 @@
 /*
- * What stands in a JPEG or PNG beside its pixels and that stb_image does not tell: the
+ * What stands in a JPEG, PNG or GIF beside its pixels and that stb_image does not tell: the
  * orientation, a colour profile, and whether it is of a kind that stb decodes wrongly.
  *
  * These are readers of bytes from strangers. A length that lies ends the reading, and what
@@ -26,6 +26,10 @@ struct marks {
 
 void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n);
 void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n);
+
+/* Whether a GIF goes on to its end marker, block by block: a decoder that counts the frames
+ * that are there does not miss those that are not. */
+bool gif_is_whole(const uint8_t *bytes, size_t n);
 
 /* The orientation in the n bytes of a TIFF structure, as EXIF has it; 1 when there is
  * none or the bytes make no sense. */

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "image/engine.h"
 #include "image/need.h"
+#include "image/marks.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -172,8 +173,9 @@ struct hands {
 };
 
 static bool choose_hands(struct hands *ret_hands, const struct source *source,
-                         const struct recipe *recipe, struct failure *ret_failure)
+                         const struct picture_job *job, struct failure *ret_failure)
 {
+	const struct recipe *recipe = job->recipe;
 	const struct engine *test = engine_of_tests;
 
 	ret_hands->reader = engine_that_reads(source->format, recipe->engine);
@@ -193,7 +195,7 @@ static bool choose_hands(struct hands *ret_hands, const struct source *source,
 		                   format_info(source->format)->name,
 		                   recipe->engine ? "by the engine that was asked for"
 		                                  : "by this build");
-	if (!ret_hands->writer)
+	if (!ret_hands->writer && !job->decodes_only)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "encode: %s cannot be written %s",
 		                   format_info(recipe->format)->name,
@@ -269,11 +271,29 @@ static bool encode(const struct picture_job *job, const struct engine *writer,
 	return true;
 }
 
+static bool decode_whole(const struct engine *reader, struct source *source,
+                         struct failure *ret_failure)
+{
+	struct pixels pixels = {0};
+	bool is_whole;
+
+	if (source->format == FORMAT_GIF && !gif_is_whole(source->bytes, source->n_bytes))
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "decode: the GIF ends before its end marker");
+	if (reader->check)
+		return reader->check(source, ret_failure);
+	is_whole = reader->render(source, source->size, &pixels, ret_failure);
+	pixels_fini(&pixels);
+	return is_whole;
+}
+
 /* From an open header to the whole output. */
 static bool work(const struct picture_job *job, const struct hands *hands,
                  struct source *source, struct picture_answer *answer)
 {
-	struct size to = geometry_size(&job->recipe->geometry, source->size);
+	struct size to = job->decodes_only
+	                         ? source->size
+	                         : geometry_size(&job->recipe->geometry, source->size);
 	struct pixels pixels = {0};
 	bool is_done;
 
@@ -285,6 +305,8 @@ static bool work(const struct picture_job *job, const struct hands *hands,
 		job->on_header(job->data,
 		               (uint64_t)source->size.width * source->size.height);
 
+	if (job->decodes_only)
+		return decode_whole(hands->reader, source, &answer->failure);
 	is_done = hands->reader->render(source, to, &pixels, &answer->failure);
 	if (is_done && job->on_decoded)
 		job->on_decoded(job->data);
@@ -307,7 +329,7 @@ static bool run(struct studio *studio, const struct picture_job *job,
 	bool is_done;
 
 	answer->in.format = source.format;
-	if (!choose_hands(&hands, &source, job->recipe, &answer->failure))
+	if (!choose_hands(&hands, &source, job, &answer->failure))
 		return false;
 	snprintf(answer->engine, sizeof(answer->engine), "%s", hands.reader->name);
 
@@ -327,7 +349,7 @@ bool picture_run(struct studio *studio, const struct picture_job *job,
 
 	memset(ret_answer, 0, sizeof(*ret_answer));
 	ret_answer->in.bytes = job->input_bytes;
-	ret_answer->out.format = job->recipe->format;
+	ret_answer->out.format = job->decodes_only ? FORMAT_NONE : job->recipe->format;
 
 	is_done = look_ahead(studio, job, &ret_answer->failure) &&
 	          read_input(studio, job, &ret_answer->failure);

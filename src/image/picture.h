@@ -46,6 +46,9 @@ struct picture_job {
 	 * it is read, and again when that turns out to be more. Waits until it is to be had;
 	 * false with a failure when it is not. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
+	/* Decode every pixel and write nothing: there is no output, and of the recipe only the
+	 * engine and the limits count. */
+	bool decodes_only;
 	/* Called once each, when the input is read, before any library sees it, and when
 	 * its header is known: the pixels of the picture, from which its deadline follows;
 	 * and when it is decoded. Each may be NULL. */

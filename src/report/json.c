@@ -118,6 +118,12 @@ void json_string(struct json *json, const char *key, const char *value)
 	add_string(json->text, value);
 }
 
+void json_true(struct json *json, const char *key)
+{
+	add_key(json, key, "");
+	text_put(json->text, "true");
+}
+
 void json_whole(struct json *json, const char *key, uint64_t value)
 {
 	add_key(json, key, "");

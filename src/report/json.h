@@ -21,6 +21,7 @@ void json_open(struct json *json, const char *key);
 void json_close(struct json *json);
 
 void json_string(struct json *json, const char *key, const char *value);
+void json_true(struct json *json, const char *key);
 void json_whole(struct json *json, const char *key, uint64_t value);
 void json_decimal(struct json *json, const char *key, double value, unsigned n_decimals);
 

@@ -173,14 +173,21 @@ const char *report_quote(const char *name, char *text, size_t n)
 	struct text quoted = text_in(text, n);
 
 	quote_name(&quoted, name);
-	if (!quoted.is_cut || n <= sizeof(ellipsis))
+	if (!quoted.is_cut)
 		return text;
 
-	char *end = text + n - sizeof(ellipsis);
+	bool has_room = n > sizeof(ellipsis);
+	char *end = text + (has_room ? n - sizeof(ellipsis) : n - 1);
 
-	/* Not in the middle of a UTF-8 character; other encodings have one byte each. */
+	/* Not in the middle of a UTF-8 character; other encodings have one byte each. Without
+	 * room for the ellipsis the end is behind the last byte, which may be such a middle. */
+	if (!has_room && end > text)
+		end--;
 	while (end > text && ((unsigned char)*end & 0xc0) == 0x80)
 		end--;
-	memcpy(end, ellipsis, sizeof(ellipsis));
+	if (has_room)
+		memcpy(end, ellipsis, sizeof(ellipsis));
+	else if ((unsigned char)*end >= 0x80)
+		*end = 0;
 	return text;
 }

@@ -5,6 +5,7 @@
 #include "report/record.h"
 
 #include "report/json.h"
+#include "report/quote.h"
 
 static const char *const status_names[] = {
 	[RECORD_OK] = "ok",
@@ -60,6 +61,8 @@ static void add_ok(struct json *json, const struct record *record)
 	json_whole(json, "attempts", record->attempts);
 	if (record->worker > 0)
 		json_whole(json, "worker", (uint64_t)record->worker);
+	if (record->is_misnamed)
+		json_true(json, "misnamed");
 }
 
 /* The failure's line; of a dead worker also, on lines of its own, all that is left of its
@@ -114,6 +117,20 @@ void record_line(struct text *text, const struct record *record)
 		add_skipped(&json, record);
 	json_close(&json);
 	text_put(text, "\n");
+}
+
+void list_line(struct text *text, const struct record *record)
+{
+	bool is_broken = record->status == RECORD_FAILED;
+
+	if (!is_broken && !record->is_misnamed)
+		return;
+	text_put(text, is_broken ? fail_class_name(record->failure.class) : "misnamed");
+	text_put(text, " ");
+	quote_name(text, record->input ? record->input : "");
+	text_put(text, is_broken ? " (" : " (it is ");
+	quote_message(text, is_broken ? record->failure.text : record->in.format);
+	text_put(text, ")\n");
 }
 
 void record_summary_line(struct text *text, const struct report_counts *counts,

@@ -8,6 +8,9 @@
 /* One image. */
 void record_line(struct text *text, const struct record *record);
 
+/* The same for the eye, of one that is broken or misnamed; nothing of others. */
+void list_line(struct text *text, const struct record *record);
+
 /* The last line: the sums. */
 void record_summary_line(struct text *text, const struct report_counts *counts,
                          double seconds, int exit_status);

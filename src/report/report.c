@@ -34,6 +34,7 @@ struct report {
 	struct failures failures;
 	bool is_utf8;
 	bool is_records_broken; /* one was not written whole: none after it is */
+	bool is_list_broken;    /* the same */
 	bool is_finished;
 	bool is_hidden;     /* until the next tick */
 	int64_t painted_ns; /* when progress was last shown */
@@ -184,6 +185,21 @@ static void write_record(struct report *report, struct text *line)
 	text_fini(line);
 }
 
+static void write_list(struct report *report, const struct record *record)
+{
+	struct text line = TEXT_EMPTY;
+
+	if (report->options.list <= 0 || report->is_list_broken)
+		return;
+	list_line(&line, record);
+	/* It may go to the same terminal. */
+	if (line.n > 0 && report->screen.is_live)
+		screen_write(&report->screen, &TEXT_EMPTY, NULL);
+	report->is_list_broken = line.is_cut ||
+	                         !fd_write_all(report->options.list, line.bytes, line.n);
+	text_fini(&line);
+}
+
 void report_add(struct report *report, const struct record *record)
 {
 	struct view view = view_of(report);
@@ -195,6 +211,7 @@ void report_add(struct report *report, const struct record *record)
 	if (report->options.records >= 0)
 		record_line(&line, record);
 	write_record(report, &line);
+	write_list(report, record);
 
 	report->painter->settled(&lines, &view, record);
 	show(report, &lines, &view);
@@ -239,5 +256,5 @@ bool report_finish(struct report *report, int exit_status)
 	if (!report->options.quiet)
 		report->painter->finished(&lines, &view, exit_status);
 	show(report, &lines, &view);
-	return !report->is_records_broken;
+	return !report->is_records_broken && !report->is_list_broken;
 }

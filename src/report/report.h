@@ -30,6 +30,9 @@ struct report_options {
 	bool verbose; /* also name what was ignored, and each done file above the bar */
 	bool quiet;   /* no progress and no summary; failures are still printed */
 	int records;  /* descriptor for the records, or -1; borrowed */
+	/* Descriptor for a list of what is broken or misnamed, a line each, 0: none; borrowed:
+	 * "CLASS NAME (reason)", "misnamed NAME (it is FORMAT)". */
+	int list;
 };
 
 struct report;
@@ -60,7 +63,8 @@ struct record {
 	struct record_side in, out;
 	double queue_ms, read_ms, work_ms, commit_ms;
 	unsigned attempts;
-	int64_t worker; /* its process id */
+	int64_t worker;   /* its process id */
+	bool is_misnamed; /* its suffix is that of another format than its content's */
 };
 
 /* The plan pass goes on: n images so far (shown as "scanning"). */

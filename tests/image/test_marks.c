@@ -142,6 +142,26 @@ TEST(marks, no_bytes_make_the_readers_look_past_their_end)
 	blob_fini(&profile);
 }
 
+/* A header of one pixel and two colours, a control, a frame, the end. */
+TEST(marks, a_gif_is_whole_up_to_its_last_byte_and_no_sooner)
+{
+	static const char gif[] =
+		"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff\x21\xf9\4\0\1\0\0"
+		"\0\x2c\0\0\0\0\1\0\1\0\0\2\2\x44\1\0;";
+	size_t n = sizeof(gif) - 1;
+
+	EXPECT(gif_is_whole((const uint8_t *)gif, n));
+	EXPECT(gif_is_whole((const uint8_t *)gif, n + 1),
+	       "what follows is not looked at");
+	for (size_t cut = 0; cut < n; cut++) {
+		uint8_t *exact = malloc(cut);
+
+		memcpy(exact, gif, cut);
+		EXPECT(!gif_is_whole(exact, cut), "cut at %zu", cut);
+		free(exact);
+	}
+}
+
 TEST(profile, is_srgb_by_its_own_description)
 {
 	static const struct {

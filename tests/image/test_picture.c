@@ -369,6 +369,32 @@ TEST(picture, a_jpeg_or_png_that_ends_early_is_a_bad_image)
 	blob_fini(&blobs[1]);
 }
 
+/* A BMP, TGA or PNM without its last row would come out with zeros there, or with whatever
+ * the memory held before. */
+TEST(picture, what_stb_alone_reads_is_a_bad_image_too_when_it_ends_early)
+{
+	static const enum image_format formats[] = {FORMAT_BMP, FORMAT_TGA, FORMAT_PNM};
+	struct blob png = make_png(80, 40, 3, &rgbw);
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = recipe_for(formats[i], ENGINE_STB);
+		struct outcome whole = run_picture(&png, "a.png", &recipe);
+		size_t n = whole.output.n;
+
+		REQUIRE(whole.is_done && n > 100);
+		recipe.format = FORMAT_PNG;
+		for (size_t kept = n - 1; kept > n / 4; kept -= kept / 5) {
+			struct blob cut = {whole.output.bytes, kept};
+			struct outcome outcome = run_picture(&cut, "a.tga", &recipe);
+
+			expect_failure(&outcome, FAIL_BAD_IMAGE, "");
+			outcome_fini(&outcome);
+		}
+		outcome_fini(&whole);
+	}
+	blob_fini(&png);
+}
+
 TEST(picture, a_huffman_table_with_too_many_codes_is_refused_before_stb_sees_it)
 {
 	struct blob jpeg = make_jpeg(64, 64, 3, &rgbw);

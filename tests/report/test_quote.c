@@ -75,6 +75,18 @@ TEST(quote, a_long_name_is_whole_or_ends_in_an_ellipsis)
 	EXPECT_STR(report_quote("abcdef", text, 1), "");
 }
 
+/* Half a character is a byte that a terminal may take for a control. */
+TEST(quote, a_name_is_not_cut_inside_a_character_however_little_room_there_is)
+{
+	char text[5];
+
+	use_utf8();
+	EXPECT_STR(report_quote("\xe2\x82\xacuro", text, 2), "");
+	EXPECT_STR(report_quote("\xe2\x82\xacuro", text, 3), "");
+	EXPECT_STR(report_quote("a\xc3\xa4z", text, 3), "a");
+	EXPECT_STR(report_quote("abc\xc3\xa4z", text, 5), "a...");
+}
+
 TEST(quote, a_message_keeps_its_line_and_its_terminal)
 {
 	struct text text = TEXT_EMPTY;

@@ -80,14 +80,18 @@ build_in() {
 }
 
 # Run the tests of a folder below build/, in bounded time; what follows its name is for CTest. The counts
-# are left in its tests.xml.
+# are left in its tests.xml. The long ones only where run_long_tests is set.
 run_tests_in() {
-	local folder=$root/build/$1
+	local folder=$root/build/$1 seconds=1200 which=(-LE '^fault$')
 
 	shift
 	rm -f "$folder/tests.xml"
-	timeout --kill-after=10 1200 ctest --test-dir "$folder" --output-on-failure --no-tests=error \
-		--output-junit "$folder/tests.xml" "$@"
+	if [[ -n ${run_long_tests-} ]]; then
+		seconds=3600
+		which=()
+	fi
+	timeout --kill-after=10 "$seconds" ctest --test-dir "$folder" --output-on-failure --no-tests=error \
+		--output-junit "$folder/tests.xml" "${which[@]}" "$@"
 }
 
 # One line with the counts of all the runs in the folders named: 'N passed, N failed, N skipped'.

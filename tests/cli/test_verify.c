@@ -1,0 +1,135 @@
+/* verify: every pixel is decoded, nothing is written, and what is broken is listed. */
+#include "stage.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void gather(void)
+{
+	sample("lake.jpg", "in/good.jpg");
+	sample("balloon.png", "in/sub/good.png");
+	sample("lake.jpg", "in/broken.jpg");
+	sample("balloon.png", "in/misnamed.jpg");
+	scratch_file("in/empty.png", "");
+	scratch_file("in/notes.txt", "no image");
+	REQUIRE(truncate("in/broken.jpg", 15000) == 0);
+}
+
+/* Lines come in the order of completion. */
+static const char *sorted(const char *line)
+{
+	return run("%s | LC_ALL=C sort", line).out;
+}
+
+TEST(verify, lists_what_is_broken_or_misnamed_and_nothing_else)
+{
+	struct ended ended;
+
+	stage_enter();
+	gather();
+	ended = run("pixpool verify in");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(strstr(ended.err, "5 images: 3 done, 2 failed in "), "%s", ended.err);
+	EXPECT(strstr(ended.err, ", 1 other file ignored\n"), "%s", ended.err);
+	EXPECT(strncmp(sorted("pixpool verify in 2> err"), "bad-image in/broken.jpg (",
+	               25) == 0);
+	EXPECT_STR(sorted("pixpool verify -Q in 2> err | grep -v broken"),
+	           "bad-image in/empty.png (read: the file is empty)\n"
+	           "misnamed in/misnamed.jpg (it is png)\n");
+	EXPECT_STR(tree("in"),
+	           "broken.jpg jpeg 640x427\nempty.png unknown\ngood.jpg jpeg "
+	           "640x427\nmisnamed.jpg png 480x480\nnotes.txt unknown\nsub/\n"
+	           "sub/good.png png 480x480\n");
+	stage_leave();
+}
+
+TEST(verify, a_misnamed_picture_is_flagged_and_not_failed)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("balloon.png", "in/a.jpg");
+	ended = run("pixpool verify in --report r");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.out, "misnamed in/a.jpg (it is png)\n");
+	EXPECT(strstr(records("r"), "{'input':'in/a.jpg','status':'ok','engine':'"));
+	EXPECT(strstr(records("r"), "'attempts':1,'worker':#,'misnamed':true}\n"), "%s",
+	       records("r"));
+	EXPECT(!strstr(records("r"), "'out'"), "there is none");
+	stage_leave();
+}
+
+TEST(verify, records_on_standard_output_are_all_that_is_there)
+{
+	struct ended ended;
+
+	stage_enter();
+	gather();
+	ended = run("pixpool verify in --report -");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(!strstr(ended.out, "misnamed in/"), "%s", ended.out);
+	EXPECT(strstr(records_in(ended.out), "{'summary':{'inputs':5,'ok':3,'skipped':0,"
+	                                     "'failed':2,"));
+	stage_leave();
+}
+
+TEST(verify, has_the_statuses_of_any_command)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	scratch_folder("none");
+	EXPECT_EQ(run("pixpool verify in").status, 0);
+	EXPECT_EQ(run("pixpool verify none").status, 3);
+	EXPECT_EQ(run("pixpool verify nowhere").status, 2);
+	EXPECT_EQ(run("pixpool verify").status, 2);
+	EXPECT_EQ(run("pixpool verify -o out in").status, 2);
+	EXPECT_EQ(run("pixpool verify -s 10 in").status, 2);
+	scratch_file("in/b.jpg", "");
+	EXPECT_EQ(run("pixpool verify in > /dev/full").status, 4);
+	EXPECT_STR(tree("out"), "");
+	stage_leave();
+}
+
+/* The same file twice, and two names of one stem, claim nothing from each other. */
+TEST(verify, knows_no_collisions)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("balloon.png", "in/a.png");
+	EXPECT_EQ(run("pixpool verify in in/a.jpg in/a.jpg --report r").status, 0);
+	EXPECT(strstr(records("r"), "{'summary':{'inputs':4,'ok':4,"));
+	stage_leave();
+}
+
+/* Of a picture that is made smaller a decoder may pass over what it does not need; of an
+ * animation only the first frame is made. */
+TEST(verify, sees_damage_that_a_thumbnail_does_not)
+{
+	stage_enter();
+	sample("pendulum.gif", "in/a.gif");
+	REQUIRE(truncate("in/a.gif", 20000) == 0);
+	EXPECT_EQ(run("pixpool resize -s 32 -f png in -o out").status, 0);
+	EXPECT_STR(run("pixpool verify in").out,
+	           "bad-image in/a.gif (decode: the GIF ends before its end marker)\n");
+	stage_leave();
+}
+
+TEST(verify, a_worker_that_dies_or_hangs_costs_its_picture)
+{
+	struct ended ended;
+
+	stage_enter();
+	obey("in/a.png", "signal SIGSEGV");
+	obey("in/b.png", "hang asleep");
+	obey("in/c.png", "size 2 2");
+	ended = run("pixpool-obey verify --timeout 1 in --report r");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(strstr(ended.out,
+	              "crashed in/a.png (worker died of SIGSEGV while decoding"),
+	       "%s", ended.out);
+	EXPECT(strstr(ended.out, "timeout in/b.png ("), "%s", ended.out);
+	EXPECT(strstr(records("r"),
+	              "{'summary':{'inputs':3,'ok':1,'skipped':0,'failed':2,"));
+	stage_leave();
+}

@@ -1,0 +1,68 @@
+#!/bin/bash
+# Hold tests/fault/README.md to the tests: no cell of its table is empty, each test that it names is there, what
+# names none says why or what it waits for, and its rows are numbered without a gap.
+#
+#     table.sh ROOT [TABLE]
+set -euo pipefail
+
+root=$1
+table=${2:-$root/tests/fault/README.md}
+declare -A is_test=() n_of=()
+n_rows=0 n_wrong=0 n_waiting=0
+
+wrong() {
+	printf '%s: %s\n' "${fault:-the table}" "$1" >&2
+	n_wrong=$((n_wrong + 1))
+}
+
+# A long sentence may stand on the line below its suite.
+while IFS='(, ' read -r _ suite sentence; do
+	is_test[$suite::${sentence%)}]=yes
+done < <(find "$root/tests" -name '*.c' -exec cat {} + | tr '\n\t' '  ' |
+	{ grep -oE 'TEST\([a-z0-9_]+, *[a-z0-9_]+\)' || true; })
+
+# What stands in a cell between backquotes, and is the name of a test: into names.
+# shellcheck disable=SC2016 # backquotes stand for themselves
+name_pattern='`([a-z0-9_]+::[a-z0-9_]+)`'
+find_names() {
+	local rest=$1
+
+	names=()
+	while [[ $rest =~ $name_pattern ]]; do
+		names+=("${BASH_REMATCH[1]}")
+		rest=${rest#*"${BASH_REMATCH[0]}"}
+	done
+}
+
+check_names() { # CELL
+	local test
+
+	find_names "$1"
+	for test in "${names[@]}"; do
+		[[ -n ${is_test[$test]-} ]] || wrong "there is no test $test"
+	done
+}
+
+check() { # CELL
+	check_names "$1"
+	((${#names[@]} > 0)) || [[ $1 == *'waits for '?* || $1 == *'cannot be tried: '?* || $1 == *'cannot happen: '?* ]] ||
+		wrong "neither a test nor a reason: $1"
+}
+
+while IFS='|' read -r _ number fault behaviour held without rest; do
+	number=${number// /}
+	[[ $number =~ ^[A-Z][0-9]+$ ]] || continue
+	n_rows=$((n_rows + 1))
+	n_of[${number:0:1}]=$((${n_of[${number:0:1}]-0} + 1))
+	[[ $number == "${number:0:1}${n_of[${number:0:1}]}" ]] || wrong "is numbered $number, out of order"
+	[[ -n ${fault// /} && -n ${behaviour// /} && -n ${held// /} && -n ${without// /} && -z ${rest// /} ]] ||
+		wrong 'a cell is empty, or one too many'
+	check "$held"
+	check_names "$without"
+	[[ $held != *'waits for '* ]] || n_waiting=$((n_waiting + 1))
+done < "$table"
+fault=
+
+((n_rows >= 72)) || wrong "only $n_rows rows were found"
+printf '%d rows, %d of which wait for something, %d wrong\n' "$n_rows" "$n_waiting" "$n_wrong"
+((n_wrong == 0))

@@ -1,0 +1,201 @@
+/*
+ * Loops of faults, as SQLite's tests have them: in a run over a few images, let the first
+ * call of a kind fail, then the second, and so on until none is left to fail; and again with
+ * all from there on. Whatever fails, the command ends by itself with a status of its own,
+ * what is out is whole, nothing temporary is left, and records never promise more than there
+ * is.
+ */
+#include "report_lines.h"
+
+#include "cli/stage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_IMAGES = 6 };
+
+static void make_images(void)
+{
+	char path[32];
+
+	for (int i = 0; i < N_IMAGES; i++) {
+		snprintf(path, sizeof(path), "in/%s%d.png", i % 3 == 2 ? "sub/" : "", i);
+		obey(path, "size 2 2");
+	}
+}
+
+static int count_outputs(void)
+{
+	int n = 0;
+
+	for (const char *c = tree("out"); (c = strstr(c, "png png 2x2\n")); c++)
+		n++;
+	return n;
+}
+
+static size_t count_lines(const char *words)
+{
+	struct ended ended = run("grep -c '%s' r", words);
+
+	return strtoul(ended.out, NULL, 10);
+}
+
+/* Everything that stands in out is an output, whole. */
+static void expect_whole(__attribute__((unused)) const char *fault)
+{
+	const char *names = tree("out");
+
+	for (const char *line = names; *line; line = strchr(line, '\n') + 1) {
+		size_t n = strcspn(line, "\n");
+
+		EXPECT((n > 12 && strncmp(line + n - 8, " png 2x2", 8) == 0) ||
+		               line[n - 1] == '/',
+		       "%s: %.*s", fault, (int)n, line);
+	}
+	EXPECT_STR(run("find . -name '.pixpool-*'").out, "");
+}
+
+/* One run with one fault. Whether it was hit. */
+static bool run_with(const char *fault, int *ret_status)
+{
+	struct ended ended;
+	size_t n_ok;
+
+	REQUIRE(run("rm -rf out r hits").status == 0);
+	ended = run("env LD_PRELOAD=" FAULT_PRELOAD
+	            " FAULT=%s FAULT_LOG=hits pixpool-obey resize "
+	            "-s 8 -j 2 --timeout 20 --progress none --report r in -o out",
+	            fault);
+	*ret_status = ended.status;
+	EXPECT(ended.status == 0 || ended.status == 1 || ended.status == 2 ||
+	               ended.status == 4,
+	       "%s: status %d: %s", fault, ended.status, ended.err);
+	EXPECT(ended.status == 0 || ended.err[0], "%s: status %d without a word", fault,
+	       ended.status);
+	expect_whole(fault);
+	n_ok = count_lines("\"status\":\"ok\"");
+	EXPECT(n_ok <= (size_t)count_outputs(), "%s: %zu ok, %d outputs", fault, n_ok,
+	       count_outputs());
+	if (ended.status == 0)
+		EXPECT_EQ(n_ok, N_IMAGES);
+	return access("hits", F_OK) == 0;
+}
+
+/* In steps that grow, so that many calls do not make many runs: by a part of the number,
+ * smaller in the long run. */
+static unsigned step_after(unsigned nth)
+{
+	return getenv("PIXPOOL_ALL_FAULTS") ? 1 + nth / 8 : 1 + nth;
+}
+
+static void loop(const char *call, int sys_errno, const char *where, unsigned most)
+{
+	unsigned n_hit = 0;
+
+	for (unsigned times = 0; times < 2; times++) {
+		bool is_hit = true;
+
+		for (unsigned nth = 1; is_hit && nth <= most; nth += step_after(nth)) {
+			char fault[64];
+			int status;
+
+			snprintf(fault, sizeof(fault), "%s:%u:%u:%d:%s", call, nth, times,
+			         sys_errno, where);
+			is_hit = run_with(fault, &status);
+			n_hit += is_hit;
+		}
+	}
+	EXPECT(n_hit > 0, "%s was never called", call);
+}
+
+#ifdef PIXPOOL_SANITIZE
+/* The sanitizer's own malloc comes first. */
+#define ENTER()                                                                          \
+	SKIP("a sanitizer build takes no preloaded calls");                              \
+	return
+#else
+#define ENTER()                                                                          \
+	stage_enter();                                                                   \
+	make_images()
+#endif
+
+TEST(fault_loops, a_place_that_fails_at_any_step_of_an_output_stops_the_batch)
+{
+	static const struct {
+		const char *call;
+		unsigned nth; /* the report is made first, then outputs */
+		int sys_errno;
+	} steps[] = {
+		{"create", 2, ENOSPC},   {"create", 3, EROFS},   {"create", 2, EDQUOT},
+		{"sendfile", 1, ENOSPC}, {"sendfile", 3, EIO},   {"sendfile", 2, EDQUOT},
+		{"linkat", 1, ENOSPC},   {"linkat", 3, EROFS},   {"linkat", 2, EDQUOT},
+		{"mkdirat", 1, ENOSPC},  {"mkdirat", 1, EDQUOT},
+	};
+
+	ENTER();
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		char fault[64];
+		int status;
+
+		snprintf(fault, sizeof(fault), "%s:%u:0:%d:main", steps[i].call,
+		         steps[i].nth, steps[i].sys_errno);
+		EXPECT(run_with(fault, &status), "%s was not called", fault);
+		EXPECT(status == 4, "%s: status %d", fault, status);
+		EXPECT(strstr(run("cat r").out, "\"failed\":0,"),
+		       "%s: no image is to blame", fault);
+	}
+	stage_leave();
+}
+
+TEST(fault_loops, an_input_that_cannot_be_read_on_costs_itself)
+{
+	int status;
+
+	ENTER();
+	/* The first read of each worker. */
+	EXPECT(run_with("pread:1:1:5:others", &status));
+	EXPECT_EQ(status, 1);
+	EXPECT(count_lines("\"class\":\"io\",\"message\":\"read: Input/output error\"") >=
+	       1);
+	EXPECT(count_lines("\"status\":\"ok\"") >= N_IMAGES - 2);
+	stage_leave();
+}
+
+TEST(fault_loops, no_memory_for_the_main_process_is_no_death)
+{
+	ENTER();
+	loop("malloc", ENOMEM, "main", 400);
+	stage_leave();
+}
+
+TEST(fault_loops, descriptors_that_run_out_anywhere_are_no_death)
+{
+	ENTER();
+	loop("open", EMFILE, "main", 40);
+	loop("create", EMFILE, "main", 10);
+	loop("memfd_create", EMFILE, "main", 10);
+	loop("socketpair", EMFILE, "main", 10);
+	loop("pipe2", EMFILE, "main", 10);
+	loop("eventfd", EMFILE, "main", 10);
+	loop("epoll_create1", EMFILE, "main", 2);
+	stage_leave();
+}
+
+TEST(fault_loops, processes_and_threads_that_cannot_be_had_are_no_death)
+{
+	ENTER();
+	loop("fork", EAGAIN, "main", 2);
+	loop("fork", EAGAIN, "others", 4);
+	loop("pthread_create", EAGAIN, "main", 6);
+	stage_leave();
+}
+
+TEST(fault_loops, a_folder_that_cannot_be_read_on_is_a_failed_record)
+{
+	ENTER();
+	loop("getdents64", EIO, "main", 8);
+	stage_leave();
+}

@@ -1,0 +1,305 @@
+/*
+ * Faults of a batch that runs: inputs that change under its hands, processes that are killed
+ * from outside, clocks that jump. Each costs what it hits.
+ */
+#include "report_lines.h"
+
+#include "base/fd.h"
+#include "cli/stage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void make_images(const char *prefix, int n)
+{
+	char path[64];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "in/%s%03d.png", prefix, i);
+		obey(path, "size 2 2");
+	}
+}
+
+static void expect_record(const char *want)
+{
+	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
+}
+
+/* ---- inputs ---- */
+
+static bool has_open(pid_t pid, const char *name)
+{
+	char path[64], target[512];
+	bool is_open = false;
+	DIR *folder;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	folder = opendir(path);
+	for (struct dirent *entry; folder && (entry = readdir(folder));) {
+		ssize_t n = readlinkat(dirfd(folder), entry->d_name, target,
+		                       sizeof(target) - 1);
+
+		target[n > 0 ? n : 0] = 0;
+		is_open |= strstr(target, name) != NULL;
+	}
+	if (folder)
+		closedir(folder);
+	return is_open;
+}
+
+static void await_open(pid_t pid, const char *name)
+{
+	for (int i = 0; i < 10000 && !has_open(pid, name); i++)
+		poll(NULL, 0, 1);
+	REQUIRE(has_open(pid, name), "%s is not opened", name);
+}
+
+TEST(live, an_input_that_shrinks_or_grows_before_it_is_read_has_vanished)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsize 2 2");
+	sample("lake.jpg", "in/b.jpg");
+	sample("dunes.jpg", "in/c.jpg");
+	sample("balloon.png", "in/d.png");
+	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r");
+	await_gate("a");
+	await_open(command.pid, "/in/c.jpg"); /* opened, and so measured, but not read */
+	REQUIRE(truncate("in/b.jpg", 0) == 0 && truncate("in/c.jpg", 100000) == 0);
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 1);
+	expect_record("{'input':'in/b.jpg','status':'failed','class':'vanished',");
+	expect_record("{'input':'in/c.jpg','status':'failed','class':'vanished',");
+	EXPECT_STR(tree("out"), "a.png png 2x2\nd.png png 8x8\n");
+	stage_leave();
+}
+
+/* What is open is read to its end, whatever became of its name. */
+TEST(live, an_input_that_is_removed_or_replaced_once_it_is_open_is_what_was_opened)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsize 2 2");
+	sample("lake.jpg", "in/b.jpg");
+	sample("lake.jpg", "in/c.jpg");
+	command = begin("pixpool-obey resize -s 60 -j 1 in -o out --report r");
+	await_gate("a");
+	await_open(command.pid, "/in/c.jpg");
+	REQUIRE(unlink("in/b.jpg") == 0 && unlink("in/c.jpg") == 0);
+	scratch_file("in/c.jpg", "no picture");
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 0);
+	EXPECT_STR(tree("out"), "a.png png 2x2\nb.jpg jpeg 60x40\nc.jpg jpeg 60x40\n");
+	stage_leave();
+}
+
+TEST(live, a_sparse_file_of_a_terabyte_is_too_big_before_it_is_read)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "in/b.jpg");
+	if (truncate("in/b.jpg", (off_t)1 << 40) != 0) {
+		scratch_skip("a sparse file of a terabyte", strerrordesc_np(errno));
+	} else {
+		EXPECT_EQ(run("pixpool resize -s 32 in -o out --report r").status, 1);
+		expect_record("{'input':'in/b.jpg','status':'failed','class':'too-big',");
+		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	}
+	stage_leave();
+}
+
+TEST(live, a_socket_or_a_device_named_like_a_picture_is_no_input)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "in/s.jpg"};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	REQUIRE(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	scratch_link("tty.jpg", "/dev/full");
+	EXPECT_EQ(
+		run("pixpool resize -s 32 in in/s.jpg tty.jpg -o out --report r").status,
+		1);
+	expect_record("{'input':'in/s.jpg','status':'failed','class':'");
+	expect_record("{'input':'tty.jpg','status':'failed','class':'unsupported',");
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	fd_close(&fd);
+	stage_leave();
+}
+
+/* A picture of unknown suffix gets its own appended. */
+TEST(live, a_name_that_has_no_room_for_its_suffix_costs_itself)
+{
+	char longest[NAME_MAX + 8] = "in/";
+
+	stage_enter();
+	memset(longest + 3, 'x', NAME_MAX - 4);
+	sample("lake.jpg", longest);
+	longest[3] = 'y';
+	strcpy(longest + 3 + NAME_MAX - 4, "yyyy");
+	sample("lake.jpg", longest);
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --report r").status, 1);
+	expect_record("{'summary':{'inputs':2,'ok':1,'skipped':0,'failed':1,");
+	expect_record("File name too long");
+	EXPECT_EQ(run("ls out | grep -c '^xxx*[.]jpg$'").out[0], '1');
+	stage_leave();
+}
+
+/* What follows the picture, be it an archive or a script, does not come along. */
+TEST(live, what_hangs_behind_a_picture_does_not_come_through)
+{
+	static const char tail[] = "PK\3\4 <script>secret()</script> and a hundred more";
+	int fd;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("pendulum.gif", "in/b.gif");
+	for (int i = 0; i < 2; i++) {
+		fd = open(i ? "in/b.gif" : "in/a.jpg", O_WRONLY | O_APPEND | O_CLOEXEC);
+		REQUIRE(fd >= 0 && fd_write_all(fd, tail, sizeof(tail)));
+		fd_close(&fd);
+	}
+	EXPECT_EQ(run("pixpool resize -s 32 -f png in -o out").status, 0);
+	EXPECT_STR(tree("out"), "a.png png 32x21\nb.png png 32x24\n");
+	EXPECT_EQ(run("grep -rq secret in").status, 0);
+	EXPECT_EQ(run("grep -rq secret out").status, 1);
+	stage_leave();
+}
+
+TEST(live, an_output_that_is_a_second_name_of_its_input_leaves_the_input_alone)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("lake.jpg", "kept.jpg");
+	scratch_folder("out");
+	REQUIRE(link("in/a.jpg", "out/a.jpg") == 0);
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --report r").status, 1);
+	expect_record("'class':'exists',");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --overwrite always").status, 0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	EXPECT_EQ(run("cmp in/a.jpg kept.jpg").status, 0);
+	stage_leave();
+}
+
+/* ---- processes ---- */
+
+/* A kernel that writes cores where the program stands; without that there is nothing to
+ * see. */
+static bool crash_leaves_a_core(void)
+{
+	run("mkdir control && cd control && ulimit -c unlimited && sh -c 'kill -SEGV $$'");
+	return run("ls control | grep -q core").status == 0;
+}
+
+TEST(live, a_worker_that_crashes_leaves_no_core)
+{
+	stage_enter();
+	if (!crash_leaves_a_core())
+		scratch_skip("cores of dead workers", "a crash leaves none here anyway");
+	obey("in/a.png", "signal SIGSEGV");
+	obey("in/b.png", "signal SIGABRT");
+	EXPECT_EQ(run("ulimit -c unlimited; pixpool-obey resize -s 8 in -o out").status,
+	          1);
+	EXPECT_STR(run("find . -name '*core*' -not -path './control*'").out, "");
+	stage_leave();
+}
+
+TEST(live, the_death_of_the_zygote_is_no_hang_and_loses_nothing_unsaid)
+{
+	struct command command;
+	struct ended ended;
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsize 2 2");
+	make_images("c", 20);
+	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r");
+	await_gate("a");
+	kill(await_process("pxp-zygote"), SIGKILL);
+	let_pass("in/a.png");
+	ended = end(&command);
+	EXPECT(ended.status == 0 || ended.status == 4, "%d: %s", ended.status, ended.err);
+	EXPECT(strstr(records("r"), "{'summary':{'inputs':21,"), "%s", records("r"));
+	stage_leave();
+}
+
+static void kill_if_worker(pid_t pid, void *data)
+{
+	unsigned *n_killed = data;
+	char path[64], name[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!read(fd, name, sizeof(name) - 1);
+	fd_close(&fd);
+	if (strncmp(name, "pxp-worker", 10) == 0)
+		*n_killed += kill(pid, SIGKILL) == 0;
+}
+
+/* An operator, or a machine without memory, kills whatever worker there is, again and again.
+ * Who is killed often enough has failed by that; all others are done. */
+TEST(live, a_storm_of_kills_costs_at_most_what_it_hits)
+{
+	enum { N_KILLS = 40, N = 400 };
+	struct tally tally = {0};
+	struct command command;
+	struct ended ended;
+	unsigned n_killed = 0;
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsize 2 2");
+	make_images("c", N);
+	command = begin(
+		"pixpool-obey resize -s 8 -j 3 in -o out --report r --progress none");
+	await_gate("a");
+	for (int i = 0; i < 400 && n_killed < N_KILLS; i++) {
+		each_process(kill_if_worker, &n_killed);
+		poll(NULL, 0, 2);
+	}
+	EXPECT(n_killed > 0);
+	let_pass("in/a.png");
+	ended = end(&command);
+	EXPECT(ended.status == 0 || ended.status == 1, "%d: %s", ended.status, ended.err);
+	tally_add(&tally, "r");
+	EXPECT_EQ(tally.n_inputs, N + 1);
+	EXPECT_EQ(tally_of(&tally, "ok") + tally_of(&tally, "crashed"), N + 1);
+	/* An image has failed when it was hit twice. */
+	EXPECT(tally_of(&tally, "crashed") <= n_killed / 2, "%zu crashed of %u kills",
+	       tally_of(&tally, "crashed"), n_killed);
+	stage_leave();
+}
+
+#ifndef PIXPOOL_SANITIZE
+/* A day forward and a day back, at each look at it. What is measured is the time since the
+ * machine was started, which nobody sets. */
+TEST(live, a_wall_clock_that_jumps_is_not_noticed)
+{
+	stage_enter();
+	obey("in/a.png", "hang asleep");
+	make_images("c", 10);
+	EXPECT_EQ(
+		run("env LD_PRELOAD=" FAULT_PRELOAD " FAULT=clock_gettime:1:0:0:main "
+	            "FAULT_LOG=hits pixpool-obey resize -s 8 in -o out --timeout 1 --report r")
+			.status,
+		1);
+	expect_record("{'input':'in/a.png','status':'failed','class':'timeout',");
+	expect_record("{'summary':{'inputs':11,'ok':10,");
+	EXPECT(access("hits", F_OK) != 0, "the wall clock was asked");
+	stage_leave();
+}
+#endif
