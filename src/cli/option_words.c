@@ -1,8 +1,8 @@
 /* The table of options: what each is called, what it does, and how its value is read. */
 #include "cli/command_line.h"
-#include "cli/suggest.h"
 
-#include <errno.h>
+#include "base/words.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,50 +10,14 @@
 
 enum { MAX_JOBS = 1024, MAX_RETRIES = 100, MAX_TIMEOUT_SECONDS = 1000000 };
 
-/* One of a fixed set of words. */
-struct choice {
-	const char *word;
-	int value;
-};
-
-static bool choose(const struct choice *choices, const char *value, int *ret_value,
-                   char *text, size_t n_text)
-{
-	const char *best = NULL;
-	size_t n;
-
-	for (const struct choice *choice = choices; choice->word; choice++) {
-		if (strcmp(choice->word, value) == 0) {
-			*ret_value = choice->value;
-			return true;
-		}
-		suggest_consider(&best, value, choice->word);
-	}
-
-	n = (size_t)snprintf(text, n_text, "'%s' is not one of", value);
-	for (const struct choice *choice = choices; choice->word && n < n_text; choice++)
-		n += (size_t)snprintf(text + n, n_text - n, "%s %s",
-		                      choice == choices ? "" : ",", choice->word);
-	if (best && n < n_text)
-		snprintf(text + n, n_text - n, "; did you mean '%s'?", best);
-	return false;
-}
-
-/* A whole number from least to most. */
+/* A whole number into an unsigned. */
 static bool whole(const char *value, unsigned least, unsigned most, unsigned *ret_number,
                   char *text, size_t n_text)
 {
-	char *end;
-	unsigned long number;
+	uint64_t number;
 
-	errno = 0;
-	number = strtoul(value, &end, 10);
-	if (value[0] < '0' || value[0] > '9' || *end || errno || number < least ||
-	    number > most) {
-		snprintf(text, n_text, "'%s' is not a whole number from %u to %u", value,
-		         least, most);
+	if (!whole_parse(value, least, most, &number, text, n_text))
 		return false;
-	}
 	*ret_number = (unsigned)number;
 	return true;
 }
@@ -61,13 +25,8 @@ static bool whole(const char *value, unsigned least, unsigned most, unsigned *re
 static bool take_size(struct command_line *line, const char *value, char *text,
                       size_t n_text)
 {
-	bool no_enlarge = line->batch.recipe.geometry.no_enlarge;
-
 	line->has_size = true;
-	if (!geometry_parse(&line->batch.recipe.geometry, value, text, n_text))
-		return false;
-	line->batch.recipe.geometry.no_enlarge = no_enlarge;
-	return true;
+	return geometry_parse(&line->batch.recipe.geometry, value, text, n_text);
 }
 
 static bool take_output(struct command_line *line, const char *value, char *text,
@@ -115,7 +74,7 @@ static bool take_format(struct command_line *line, const char *value, char *text
 			return true;
 		}
 	}
-	if (!choose(words, value, &chosen, text, n_text))
+	if (!choice_parse(words, value, &chosen, text, n_text))
 		return false;
 	line->batch.format = (enum image_format)chosen;
 	return true;
@@ -172,7 +131,7 @@ static bool take_overwrite(struct command_line *line, const char *value, char *t
 	};
 	int chosen;
 
-	if (!choose(words, value, &chosen, text, n_text))
+	if (!choice_parse(words, value, &chosen, text, n_text))
 		return false;
 	line->batch.overwrite = (enum overwrite)chosen;
 	return true;
@@ -189,7 +148,7 @@ static bool take_engine(struct command_line *line, const char *value, char *text
 	};
 	int chosen;
 
-	if (!choose(words, value, &chosen, text, n_text))
+	if (!choice_parse(words, value, &chosen, text, n_text))
 		return false;
 	line->batch.recipe.engine = (enum engine_choice)chosen;
 	return true;
@@ -205,7 +164,7 @@ static bool take_progress(struct command_line *line, const char *value, char *te
 	};
 	int chosen;
 
-	if (!choose(words, value, &chosen, text, n_text))
+	if (!choice_parse(words, value, &chosen, text, n_text))
 		return false;
 	line->report.progress = (enum progress)chosen;
 	return true;
@@ -254,7 +213,7 @@ static void set_version(struct command_line *line)
 
 const struct option_word option_words[] = {
 	{'s', "size", "GEOM",
-         "N (a box of N x N), WxH, Wx or xH: the largest size that fits",
+         "N (a box), WxH, Wx, xH, N%; then > shrinks only, < enlarges, ! fills",
          .take = take_size},
 	{'o', "output", "DIR", "the output folder; made when it is not there",
          .take = take_output},

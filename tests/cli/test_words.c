@@ -156,12 +156,20 @@ TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
 	stage_leave();
 }
 
-TEST(words, a_size_is_N_WxH_Wx_or_xH)
+TEST(words, a_size_is_N_WxH_Wx_xH_or_a_percentage)
 {
 	static const char *const wrong[] = {"0",     "x",    "",     "32x32x32",   "-5",
-	                                    "32y32", "32%",  "1e3",  "0x32",       "32x0",
+	                                    "32y32", "0%",   "1e3",  "0x32",       "32x0",
 	                                    "3 2",   "32 x", "0x20", "99999999999"};
-	static const char *const right[] = {"32", "32x16", "32x", "x32"};
+	static const struct {
+		const char *word, *makes; /* of 640 x 427 */
+	} right[] = {
+		{"32", "32x21"},      {"32x16", "24x16"},   {"32x", "32x21"},
+		{"x32", "48x32"},     {"50%", "320x214"},   {"32x16!", "32x16"},
+		{"32!", "32x32"},     {"32>", "32x21"},     {"700>", "640x427"},
+		{"800<", "800x534"},  {"32<", "640x427"},   {"0.1%", "1x1"},
+		{"150%>", "640x427"}, {"33.3%", "213x142"},
+	};
 
 	stage_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -172,13 +180,15 @@ TEST(words, a_size_is_N_WxH_Wx_or_xH)
 		EXPECT(strncmp(ended.err, "pixpool: --size: ", 17) == 0, "%s: %s",
 		       wrong[i], ended.err);
 	}
-	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
-		EXPECT_EQ(run("pixpool resize in -o out%zu -s %s", i, right[i]).status,
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		char want[64];
+
+		snprintf(want, sizeof(want), "a.jpg jpeg %s\n", right[i].makes);
+		EXPECT_EQ(run("pixpool resize in -o out -s '%s'", right[i].word).status,
 		          0);
-	EXPECT_STR(tree("out0"), "a.jpg jpeg 32x21\n");
-	EXPECT_STR(tree("out1"), "a.jpg jpeg 24x16\n");
-	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\n");
-	EXPECT_STR(tree("out3"), "a.jpg jpeg 48x32\n");
+		EXPECT_STR(tree("out"), want);
+		EXPECT_EQ(run("rm -rf out").status, 0);
+	}
 	stage_leave();
 }
 
