@@ -1,7 +1,7 @@
 /* What a recipe says, and that its packed form is believed only when it is whole. */
 #include "support/test.h"
 
-#include "image/recipe.h"
+#include "image/recipe_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -186,5 +186,244 @@ TEST(recipe, no_byte_is_ignored)
 			continue;
 		recipe_pack(&got, again);
 		EXPECT(memcmp(bytes, again, sizeof(bytes)) == 0, "byte %zu", i);
+	}
+}
+
+static bool parses(const char *words, struct recipe *ret_recipe, char *text)
+{
+	text[0] = 0;
+	return recipe_parse(ret_recipe, words, text, 300);
+}
+
+TEST(recipe, its_text_says_all_of_it_and_is_read_back)
+{
+	char printed[RECIPE_TEXT_BYTES], text[300];
+	struct recipe got;
+
+	recipe_print(&full, printed);
+	EXPECT_STR(
+		printed,
+		"size 640x480; no-enlarge; no-reduce; fit outside; position attention; "
+		"kernel nearest; linear; no-rotate; background #01020304; profile keep; "
+		"intent absolute; depth keep; format webp; quality 77; effort 9; "
+		"lossless; progressive; chroma 444; keep all; filter blur 1.5, sharpen "
+		"0.5 1 1000, grayscale, negate, normalise 1 99, gamma 2.2, median 3, "
+		"modulate 1.1 0.333333 -360, threshold 128, rotate -90, flip, flop, "
+		"trim 10, flatten, blur 1000, blur 0.3; engine stb; fail-on warning; "
+		"max-pixels 72623859790382856; max-frames 825373492; max-file-size "
+		"1230066625199609624");
+	REQUIRE(parses(printed, &got, text), "%s", text);
+	expect_equal(&got, &full);
+}
+
+TEST(recipe, a_recipe_of_defaults_is_the_empty_text)
+{
+	static const struct recipe none;
+	char printed[RECIPE_TEXT_BYTES], text[300];
+	struct recipe got = full;
+
+	recipe_print(&none, printed);
+	EXPECT_STR(printed, "");
+	REQUIRE(parses("", &got, text));
+	expect_equal(&got, &none);
+}
+
+TEST(recipe, each_has_one_canonical_text)
+{
+	static const struct {
+		const char *words, *canonical;
+	} cases[] = {
+		{"format jpg;size 50x50>;", "size 50x50; no-enlarge; format jpeg"},
+		{"size 50!", "size 50x50; fit fill"},
+		{"size 12.50%<", "size 12.5%; no-reduce"},
+		{"size 50x;quality 1", "size 50x; quality 1"},
+		{"size x50", "size x50"},
+		{"fit inside; position centre; kernel lanczos3; profile srgb; depth 8",
+	         ""},
+		{"keep xmp,exif,xmp", "keep exif,xmp"},
+		{"keep exif,icc,xmp,iptc,gps", "keep all"},
+		{"keep none", ""},
+		{"background white", "background #ffffff"},
+		{"background #F0a8", "background #ff00aa88"},
+		{"background transparent", "background #00000000"},
+		{"effort 0", "effort 0"},
+		{"linear;  linear", "linear"},
+		{"filter blur", "filter blur 1"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char printed[RECIPE_TEXT_BYTES], text[300];
+		struct recipe got;
+
+		REQUIRE(parses(cases[i].words, &got, text), "%s", text);
+		recipe_print(&got, printed);
+		EXPECT_STR(printed, cases[i].canonical);
+	}
+}
+
+TEST(recipe, a_wrong_word_is_named_and_what_would_be_right)
+{
+	static const struct {
+		const char *words, *says;
+	} cases[] = {
+		{"siez 5", "'siez' is not in a recipe; did you mean 'size'?"},
+		{"frobnicate", "'frobnicate' is not in a recipe"},
+		{"size", "size needs a value"},
+		{"linear 1", "linear takes no value"},
+		{"size 5;;fit cover", "'' is not in a recipe"},
+		{"size 0", "size: '0': a side is 1 to 10000000 pixels"},
+		{"size 0%", "size: '0%': a percentage is 0.001 to 100000"},
+		{"fit covre", "fit: 'covre' is not one of inside, cover, contain, fill, "
+	                      "outside; did you mean 'cover'?"},
+		{"quality 0", "quality: '0' is not a whole number from 1 to 100"},
+		{"quality 101", "quality: '101' is not a whole number from 1 to 100"},
+		{"effort 10", "effort: '10' is not a whole number from 0 to 9"},
+		{"depth 32", "depth: '32' is not one of 8, 16, keep"},
+		{"keep exfi",
+	         "keep: 'exfi' is not one of exif, icc, xmp, iptc, gps, all, "
+	         "none; did you mean 'exif'?"},
+		{"keep exif,",
+	         "keep: '' is not one of exif, icc, xmp, iptc, gps, all, none"},
+		{"keep exif,all", "keep: 'all' stands alone, not in 'exif,all'"},
+		{"keep none,exif", "keep: 'none' stands alone, not in 'none,exif'"},
+		{"background #12345",
+	         "background: '#12345' is not a colour: a name (white, "
+	         "red, transparent), or #rgb, #rgba, #rrggbb, "
+	         "#rrggbbaa"},
+		{"background #12345g", "background: '#12345g' is not a colour: a name "
+	                               "(white, red, transparent), or #rgb, #rgba, "
+	                               "#rrggbb, #rrggbbaa"},
+		{"background whit", "background: 'whit' is not a colour; did you mean "
+	                            "'white'?"},
+		{"filter blur 9999",
+	         "filter: '9999' in blur is not its SIGMA, a number from "
+	         "0.3 to 1000 pixels"},
+		{"format wpeb", "format: 'wpeb' is not a format"},
+		{"max-pixels 18446744073709551616",
+	         "max-pixels: '18446744073709551616' is not a whole number from 1 to "
+	         "18446744073709551615"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct recipe got = full;
+		char text[300];
+
+		EXPECT(!parses(cases[i].words, &got, text), "%s", cases[i].words);
+		EXPECT_STR(text, cases[i].says);
+		expect_equal(&got, &full);
+	}
+}
+
+TEST(recipe, a_text_that_is_too_long_is_refused)
+{
+	char words[2 * RECIPE_TEXT_BYTES], text[300];
+	struct recipe got;
+
+	memset(words, ';', sizeof(words));
+	words[sizeof(words) - 1] = 0;
+	EXPECT(!parses(words, &got, text));
+	EXPECT_STR(text, "longer than a recipe can be");
+}
+
+/* Written down: it stays the same on every machine, until RECIPE_PICTURE_VERSION grows. */
+TEST(recipe, its_fingerprint_is_known_and_differs_with_each_field)
+{
+	static const char *const texts[] = {
+		"",
+		"size 50x50",
+		"size 50x51",
+		"size 50%",
+		"no-enlarge",
+		"no-reduce",
+		"fit cover",
+		"linear",
+		"no-rotate",
+		"position north",
+		"kernel cubic",
+		"background #fff",
+		"profile p3",
+		"depth 16",
+		"intent absolute",
+		"format png",
+		"quality 1",
+		"effort 0",
+		"lossless",
+		"progressive",
+		"chroma 420",
+		"keep gps",
+		"filter flip",
+		"engine stb",
+		"fail-on none",
+		"max-pixels 1",
+		"max-frames 1",
+		"max-file-size 1",
+		"filter flop",
+	};
+	uint64_t seen[sizeof(texts) / sizeof(texts[0])];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct recipe recipe;
+		char text[300];
+
+		REQUIRE(parses(texts[i], &recipe, text), "%s", text);
+		seen[i] = recipe_fingerprint(&recipe);
+		for (size_t k = 0; k < i; k++)
+			EXPECT(seen[k] != seen[i], "'%s' and '%s'", texts[k], texts[i]);
+	}
+	EXPECT(recipe_fingerprint(&full) == UINT64_C(0x43faac138f13e750), "0x%jx",
+	       (uintmax_t)recipe_fingerprint(&full));
+}
+
+/* What the fields of any valid text come to survives all ways it is written down. */
+TEST(recipe, random_ones_survive_their_text_and_their_packed_form)
+{
+	static const char *const words[] = {
+		"size 640x480",
+		"size 33.3%",
+		"size x7>",
+		"fit contain",
+		"no-enlarge",
+		"position southwest",
+		"kernel mitchell",
+		"linear",
+		"no-rotate",
+		"background #1234",
+		"profile p3",
+		"intent saturation",
+		"depth 16",
+		"format avif",
+		"quality 100",
+		"effort 3",
+		"lossless",
+		"progressive",
+		"chroma 444",
+		"keep gps,iptc",
+		"engine vips",
+		"fail-on truncated",
+		"max-pixels 9",
+		"max-frames 7",
+		"filter rotate 0.000001, trim 255",
+		"filter modulate 99.999999 .000001 -.1",
+	};
+	unsigned seed = 5;
+
+	for (int i = 0; i < 5000; i++) {
+		char given[RECIPE_TEXT_BYTES] = "format png", printed[RECIPE_TEXT_BYTES],
+		     text[300];
+		uint8_t bytes[RECIPE_PACKED_BYTES], again[RECIPE_PACKED_BYTES];
+		struct recipe recipe, unpacked, parsed;
+
+		for (int k = rand_r(&seed) % 12; k > 0; k--) {
+			strcat(given, "; ");
+			strcat(given, words[(size_t)rand_r(&seed) %
+			                    (sizeof(words) / sizeof(words[0]))]);
+		}
+		REQUIRE(parses(given, &recipe, text), "%s: %s", given, text);
+		recipe_pack(&recipe, bytes);
+		REQUIRE(recipe_unpack(&unpacked, bytes, sizeof(bytes)), "%s", given);
+		recipe_print(&unpacked, printed);
+		REQUIRE(parses(printed, &parsed, text), "%s: %s", printed, text);
+		recipe_pack(&parsed, again);
+		EXPECT(memcmp(bytes, again, sizeof(bytes)) == 0, "%s", given);
 	}
 }
