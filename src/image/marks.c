@@ -93,8 +93,14 @@ static void take_segment(struct marks *marks, uint8_t marker, const uint8_t *byt
 	bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 &&
 	                marker != 0xc8 && marker != 0xcc;
 
-	if (marker == 0xe1 && BEGINS(bytes, n, "Exif\0\0") && marks->orientation == 1) {
-		marks->orientation = exif_orientation(bytes + 6, n - 6);
+	if (marker == 0xe1 && BEGINS(bytes, n, "Exif\0\0")) {
+		marks->has_exif = true;
+		if (marks->orientation == 1)
+			marks->orientation = exif_orientation(bytes + 6, n - 6);
+	} else if (marker == 0xe1 && BEGINS(bytes, n, "http://ns.adobe.com/xap/")) {
+		marks->has_xmp = true;
+	} else if (marker == 0xed && BEGINS(bytes, n, "Photoshop 3.0\0")) {
+		marks->has_iptc = true;
 	} else if (marker == 0xe2 && BEGINS(bytes, n, "ICC_PROFILE\0") && n >= 14) {
 		take_icc(marks, bytes, n);
 	} else if (marker == 0xc4 && !tables_are_sane(bytes, n)) {
@@ -175,10 +181,15 @@ void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n)
 
 		if (n_chunk > n - at - 12 || memcmp(type, "IEND", 4) == 0)
 			return;
-		if (memcmp(type, "eXIf", 4) == 0)
+		if (memcmp(type, "eXIf", 4) == 0) {
+			ret_marks->has_exif = true;
 			ret_marks->orientation = exif_orientation(type + 4, n_chunk);
-		else if (memcmp(type, "iCCP", 4) == 0)
+		} else if (memcmp(type, "iTXt", 4) == 0 &&
+		           BEGINS(type + 4, n_chunk, "XML:com.adobe.xmp")) {
+			ret_marks->has_xmp = true;
+		} else if (memcmp(type, "iCCP", 4) == 0) {
 			take_profile(ret_marks, type + 4, n_chunk);
+		}
 		at += 12 + n_chunk;
 	}
 }

@@ -18,6 +18,7 @@ struct marks {
 	uint8_t process;       /* of a JPEG: its SOF marker, 0xc0 baseline */
 	bool is_whole;         /* a JPEG's end marker is there; true of others */
 	bool has_bad_table; /* of a JPEG: a Huffman table with more codes than there are */
+	bool has_exif, has_xmp, has_iptc;
 	bool has_profile;
 	const uint8_t *profile; /* NULL when it is in pieces */
 	size_t n_profile;

@@ -17,9 +17,10 @@ static uint32_t number_at(const uint8_t *at)
 	       at[3];
 }
 
-static bool is_space(const uint8_t *profile, size_t n, const char *space)
+bool profile_has_space(const void *profile, size_t n, const char *space)
 {
-	return n >= HEADER_BYTES && memcmp(profile + SPACE_AT, space, 4) == 0;
+	return n >= HEADER_BYTES &&
+	       memcmp((const uint8_t *)profile + SPACE_AT, space, 4) == 0;
 }
 
 /* The description's bytes, of which there are *ret_n; NULL when there are none. */
@@ -74,11 +75,7 @@ bool profile_is_srgb(const void *profile, size_t n)
 	const uint8_t *text = find_description(profile, n, &n_text);
 
 	/* "Linear sRGB" and the like share the primaries but not the curve. */
-	return text && is_space(profile, n, "RGB ") && has_word(text, n_text, "sRGB") &&
-	       !has_word(text, n_text, "inear") && !has_word(text, n_text, "g10");
-}
-
-bool profile_fits(const void *profile, size_t n, unsigned n_bands)
-{
-	return is_space(profile, n, n_bands < 3 ? "GRAY" : "RGB ");
+	return text && profile_has_space(profile, n, "RGB ") &&
+	       has_word(text, n_text, "sRGB") && !has_word(text, n_text, "inear") &&
+	       !has_word(text, n_text, "g10");
 }

@@ -11,7 +11,7 @@
 /* Whether it describes itself as sRGB (pictures that carry it need no conversion). */
 bool profile_is_srgb(const void *profile, size_t n);
 
-/* Whether it is for pixels of this many bands, alpha counted: grey or RGB. */
-bool profile_fits(const void *profile, size_t n, unsigned n_bands);
+/* Whether it is for pixels of this space: "GRAY", "RGB " or "CMYK". */
+bool profile_has_space(const void *profile, size_t n, const char *space);
 
 #endif
