@@ -30,6 +30,7 @@ struct batch_options {
 	enum image_format
 		format; /* of every output; FORMAT_NONE: the same as the input */
 	enum overwrite overwrite;
+	bool keep_dates;    /* outputs get those of their inputs */
 	unsigned n_workers; /* 0: as many as there are processors */
 	unsigned retries;   /* of a picture whose worker died */
 	int64_t timeout_ms; /* for one picture; 0: a minute, and 2 s for each megapixel */
