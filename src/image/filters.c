@@ -23,13 +23,13 @@ static const struct filter_info infos[N_FILTER_KINDS] = {
                              {"JAGGED", NULL, 0, 1000, 3, false}}},
 	[FILTER_GRAYSCALE] = {.name = "grayscale", .does = "to shades of grey"},
 	[FILTER_NEGATE] = {.name = "negate", .does = "the negative; alpha stays"},
-	[FILTER_NORMALISE] = {"normalise",
-                              "stretch luminance from black to white, but for the "
-                              "percentiles beyond",
-                              0,
-                              false,
-                              {{"LOWER", "percent", 0, 99, 1, false},
-                               {"UPPER", "percent", 1, 100, 99, false}}},
+	[FILTER_NORMALISE] =
+		{"normalise",
+                 "stretch luminance, between percentiles, to black and white",
+                 0,
+                 false,
+                 {{"LOWER", "percent", 0, 99, 1, false},
+                  {"UPPER", "percent", 1, 100, 99, false}}},
 	[FILTER_GAMMA] = {"gamma",
                           "v^(1/GAMMA): above 1 lightens, below darkens",
                           0,
@@ -44,14 +44,14 @@ static const struct filter_info infos[N_FILTER_KINDS] = {
                              "change brightness, saturation and hue",
                              1,
                              false,
-                             {{"BRIGHTNESS", "times", 0, 100, 1, false},
-                              {"SATURATION", "times", 0, 100, 1, false},
+                             {{"BRIGHTNESS", NULL, 0, 100, 1, false},
+                              {"SATURATION", NULL, 0, 100, 1, false},
                               {"HUE", "degrees", -360, 360, 0, false}}},
 	[FILTER_THRESHOLD] = {"threshold",
                               "white from this grey on, black below",
                               0,
                               false,
-                              {{"LEVEL", "of 255", 0, 255, 128, false}}},
+                              {{"LEVEL", NULL, 0, 255, 128, false}}},
 	[FILTER_ROTATE] = {"rotate",
                            "clockwise; corners that come up show the background",
                            1,
@@ -63,7 +63,7 @@ static const struct filter_info infos[N_FILTER_KINDS] = {
                          "cut off borders like the top left pixel",
                          0,
                          true,
-                         {{"DIFFERENCE", "of 255", 0, 255, 10, false}}},
+                         {{"DIFFERENCE", NULL, 0, 255, 10, false}}},
 	[FILTER_FLATTEN] = {.name = "flatten", .does = "put alpha on the --background"},
 };
 
@@ -150,19 +150,28 @@ static enum filter_kind kind_at(const struct reading *reading)
 	return FILTER_NONE;
 }
 
-enum { DESCRIPTION_BYTES = 96 };
-
 /* "SIGMA, a number from 0.3 to 1000 pixels" */
 static const char *describe(const struct filter_number *number,
-                            char words[DESCRIPTION_BYTES])
+                            char words[FILTER_NUMBER_BYTES])
 {
 	char least[DECIMAL_TEXT_BYTES], most[DECIMAL_TEXT_BYTES];
 
-	snprintf(words, DESCRIPTION_BYTES, "%s, a %snumber from %s to %s%s%s",
+	snprintf(words, FILTER_NUMBER_BYTES, "%s, a %snumber from %s to %s%s%s",
 	         number->name, number->is_whole ? "whole " : "",
 	         decimal_print(number->least, least), decimal_print(number->most, most),
 	         number->unit ? " " : "", number->unit ? number->unit : "");
 	return words;
+}
+
+void filter_number_print(const struct filter_number *number, bool is_required,
+                         char text[FILTER_NUMBER_BYTES])
+{
+	char words[FILTER_NUMBER_BYTES], usual[DECIMAL_TEXT_BYTES];
+
+	describe(number, words);
+	snprintf(text, FILTER_NUMBER_BYTES, "%.60s%s%s", words,
+	         is_required ? "" : "; default ",
+	         is_required ? "" : decimal_print(number->usual, usual));
 }
 
 static bool number_is_sound(const struct filter_number *number, double value)
@@ -178,7 +187,7 @@ static bool parse_number(struct reading *reading, const struct filter_info *info
 {
 	const char *begin = reading->next;
 	int n_word = word_length(reading);
-	char words[DESCRIPTION_BYTES];
+	char words[FILTER_NUMBER_BYTES];
 	double value;
 
 	if (index >= n_numbers_of(info))
@@ -202,7 +211,7 @@ static bool parse_filter(struct reading *reading, struct filter *ret_filter)
 {
 	const struct filter_info *info;
 	struct filter filter = {.kind = kind_at(reading)};
-	char words[DESCRIPTION_BYTES];
+	char words[FILTER_NUMBER_BYTES];
 	unsigned n = 0;
 
 	if (filter.kind == FILTER_NONE)

@@ -63,6 +63,12 @@ struct filter_info {
 /* The row of a kind, never NULL; FILTER_NONE has the name "none". */
 const struct filter_info *filter_info(enum filter_kind kind);
 
+enum { FILTER_NUMBER_BYTES = 96 };
+
+/* "SIGMA, a number from 0.3 to 1000 pixels; default 1", for the help. */
+void filter_number_print(const struct filter_number *number, bool is_required,
+                         char text[FILTER_NUMBER_BYTES]);
+
 /* "grayscale, blur 1.5, sharpen": filters with commas between them, numbers behind their
  * filter. False with a message that points at the wrong word, in text of n_text bytes, and
  * *ret_chain as it was. */

@@ -114,6 +114,17 @@ bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text,
 	return true;
 }
 
+void geometry_add_size(struct geometry *geometry, const struct geometry *size)
+{
+	geometry->width = size->width;
+	geometry->height = size->height;
+	geometry->percent = size->percent;
+	geometry->no_enlarge |= size->no_enlarge;
+	geometry->no_reduce |= size->no_reduce;
+	if (size->fit == FIT_FILL)
+		geometry->fit = FIT_FILL;
+}
+
 /* ---- sizes ---- */
 
 /*

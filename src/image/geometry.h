@@ -96,4 +96,7 @@ struct size geometry_size(const struct geometry *geometry, struct size from);
 bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text,
                     size_t n_text);
 
+/* Take over what was parsed: sides or percentage, and what its mark asks for on top. */
+void geometry_add_size(struct geometry *geometry, const struct geometry *size);
+
 #endif

@@ -64,17 +64,11 @@ static const struct choice fail_ons[] = {
 
 static bool set_size(struct recipe *recipe, const char *value, char *text, size_t n_text)
 {
-	struct geometry *geometry = &recipe->geometry, asked;
+	struct geometry size;
 
-	if (!geometry_parse(&asked, value, text, n_text))
+	if (!geometry_parse(&size, value, text, n_text))
 		return false;
-	geometry->width = asked.width;
-	geometry->height = asked.height;
-	geometry->percent = asked.percent;
-	geometry->no_enlarge |= asked.no_enlarge;
-	geometry->no_reduce |= asked.no_reduce;
-	if (asked.fit == FIT_FILL)
-		geometry->fit = FIT_FILL;
+	geometry_add_size(&recipe->geometry, &size);
 	return true;
 }
 
@@ -268,7 +262,9 @@ static void print_max_file_bytes(const struct recipe *recipe, char *text, size_t
 /* ---- the table ---- */
 
 static const struct field {
-	const char *name, *argument, *does;
+	const char *name;
+	const char *argument; /* NULL of a choice: all its words */
+	const char *does;
 	const struct choice *choices; /* of a field that is an enum */
 	size_t offset; /* of an enum; and of a bool, when nothing else is set */
 	bool (*set)(struct recipe *recipe, const char *value, char *text, size_t n_text);
@@ -285,7 +281,7 @@ static const struct field {
                               .offset = offsetof(struct recipe, geometry.no_reduce)},
 	[RECIPE_FIT] = {"fit", NULL, "how a picture comes into the box; default inside",
                         fits, offsetof(struct recipe, geometry.fit)},
-	[RECIPE_POSITION] = {"position", NULL,
+	[RECIPE_POSITION] = {"position", "centre|north|northeast|...|entropy|attention",
                              "what cover keeps, and where contain puts the picture",
                              positions, offsetof(struct recipe, geometry.position)},
 	[RECIPE_KERNEL] = {"kernel", NULL, "for making smaller; default lanczos3",
@@ -374,7 +370,7 @@ const char *recipe_field_argument(enum recipe_field field,
 {
 	size_t n = 0;
 
-	if (!fields[field].choices)
+	if (fields[field].argument || !fields[field].choices)
 		return fields[field].argument;
 	text[0] = 0;
 	for (const struct choice *choice = fields[field].choices; choice->word; choice++)

@@ -91,7 +91,7 @@ TEST(filters, a_wrong_word_is_named_and_what_would_be_right)
 		{"flip 1", "'1' is one too many: flip takes 0 numbers"},
 		{"sharpen 1 2 3 4", "'4' is one too many: sharpen takes 3 numbers"},
 		{"rotate", "'rotate' needs ANGLE, a number from -360 to 360 degrees"},
-		{"modulate", "'modulate' needs BRIGHTNESS, a number from 0 to 100 times"},
+		{"modulate", "'modulate' needs BRIGHTNESS, a number from 0 to 100"},
 		{"gamma 0", "'0' in gamma is not its GAMMA, a number from 0.1 to 10"},
 		{"normalise 60 40", "in 'normalise' LOWER is not below UPPER"},
 		{"flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,"
