@@ -1,0 +1,429 @@
+/*
+ * What a worker sends, as the pool takes it: arbitrary frames, descriptors among them,
+ * through a real channel, at any moment of the life of a worker and its tasks. The input
+ * is a play of steps for the worker (frames, its page, its log, its end) and the pool
+ * (hand out, take back, time passes). The nursery alone is honest, as it is for the pool.
+ *
+ * Claims: a task is settled once; what is said to be finished has a sealed output and a
+ * result within max_result; no descriptor stays open; no deadline is longer than allowed.
+ */
+#include "fuzz.h"
+
+#include "base/fd.h"
+#include "exec/process_pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	MAX_STEPS = 48,
+	MAX_RESULT = 100000,
+	MAX_TASKS = 16,
+	DEADLINE_MS = 1000,
+	MAX_DEADLINE_MS = 5000,
+	FIRST_FD = 3,
+	LAST_FD = 96, /* where a descriptor that was left behind would be */
+};
+
+struct play {
+	struct process_pool *pool;
+	struct pool_worker *worker;
+	int nursery;   /* the other end of the pool's control socket */
+	int theirs[3]; /* the worker's ends: channel, log, page */
+	int output;    /* of the task it got last, or -1 */
+	int64_t now_ns;
+	uint64_t generation;
+	struct pxp_future *futures[MAX_TASKS];
+	unsigned n_tasks;
+	bool is_open[LAST_FD]; /* before the play began */
+};
+
+static enum pxp_status no_task(struct pxp_task *task)
+{
+	(void)task;
+	return PXP_OK;
+}
+
+static void note_open(bool *is_open)
+{
+	for (int fd = FIRST_FD; fd < LAST_FD; fd++)
+		is_open[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+static void start_worker(struct play *play)
+{
+	struct pool_worker *worker = play->worker;
+
+	CLAIM(pool_worker_prepare(worker, play->theirs));
+	worker->state = WORKER_STARTING;
+	worker->pid = 1; /* never signalled: it has no pidfd */
+	channel_set_nonblocking(play->theirs[0]);
+	channel_set_nonblocking(play->theirs[1]);
+}
+
+static void close_theirs(struct play *play)
+{
+	for (int i = 0; i < 3; i++)
+		fd_close(&play->theirs[i]);
+	fd_close(&play->output);
+}
+
+static void begin(struct play *play)
+{
+	const struct pxp_executor_options options = {
+		.size = sizeof(options),
+		.kind = PXP_PROCESSES,
+		.n_workers = 1,
+		.max_result = MAX_RESULT,
+	};
+	int control[2];
+
+	note_open(play->is_open);
+	play->output = -1;
+	play->now_ns = 1000000000;
+	play->pool = calloc(1, sizeof(*play->pool) + sizeof(play->pool->workers[0]));
+	CLAIM(play->pool != NULL);
+	CLAIM(executor_init(&play->pool->executor, NULL, &options) == PXP_OK);
+	play->pool->epoll = play->pool->wakeup = -1;
+	play->pool->suspended_ns = play->pool->retry_ns = play->pool->spawn_ns = -1;
+	play->pool->n_workers = 1;
+	CLAIM(channel_pair(control));
+	play->pool->control = control[0];
+	play->nursery = control[1];
+	play->worker = &play->pool->workers[0];
+	pool_worker_init(play->worker, 0);
+	start_worker(play);
+}
+
+/* What the supervisor does at the end of each round. */
+static void settle_all(struct play *play)
+{
+	struct process_pool *pool = play->pool;
+
+	while (pool->settled.first) {
+		struct task *task = pool->settled.first;
+		struct settlement settlement = task->settlement;
+
+		task_list_remove(&pool->settled, task);
+		if (settlement.state == PXP_FINISHED && settlement.output >= 0) {
+			int seals = fcntl(settlement.output, F_GET_SEALS);
+
+			CLAIM(seals >= 0 && seals & F_SEAL_WRITE &&
+			      seals & F_SEAL_SHRINK && seals & F_SEAL_SEAL);
+		}
+		CLAIM(settlement.n_result <= MAX_RESULT);
+		CLAIM(!pxp_future_is_done(task->future));
+		settlement_load(&settlement);
+		executor_settle(&pool->executor, task, &settlement);
+	}
+}
+
+/* The worker is dead: the nursery says how, and there is another. */
+static void bury(struct play *play, int status)
+{
+	struct process_frame reaped = {.kind = FRAME_REAPED, .status = status};
+	char request[FRAME_MAX_BYTES];
+	struct frame frame;
+
+	pool_on_death(play->pool, play->worker, play->now_ns);
+	settle_all(play);
+	CLAIM(channel_receive(play->nursery, request, &frame) == RECEIVED_FRAME);
+	CLAIM(channel_send(play->nursery, &reaped, sizeof(reaped), NULL, 0, NULL, 0));
+	pool_on_control(play->pool, play->now_ns);
+	settle_all(play);
+	CLAIM(play->worker->state == WORKER_ABSENT && play->worker->n_held == 0);
+	close_theirs(play);
+}
+
+static void end(struct play *play)
+{
+	bool is_open[LAST_FD];
+	struct pxp_error over;
+	struct task_list rest;
+
+	bury(play, 9);
+	pxp_fail(&over, PXP_ECANCELLED, "over");
+	rest = executor_take_all(&play->pool->executor);
+	executor_settle_list(&play->pool->executor, &rest, &over);
+	for (unsigned i = 0; i < play->n_tasks; i++) {
+		CLAIM(pxp_future_is_done(play->futures[i]));
+		pxp_future_release(play->futures[i]);
+	}
+	CLAIM(play->pool->executor.n_done == play->n_tasks);
+	executor_fini(&play->pool->executor);
+	fd_close(&play->pool->control);
+	fd_close(&play->nursery);
+	free(play->pool);
+
+	note_open(is_open);
+	for (int fd = FIRST_FD; fd < LAST_FD; fd++)
+		CLAIM(is_open[fd] == play->is_open[fd]);
+}
+
+/* ---- the worker's steps ---- */
+
+static int make_descriptor(struct feed *feed)
+{
+	int ends[2];
+	int fd;
+
+	switch (feed_byte(feed) % 5) {
+	case 0:
+		fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		CLAIM(fd >= 0 && ftruncate(fd, (off_t)feed_number(feed, 3)) == 0);
+		return fd;
+	case 1:
+		fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		CLAIM(fd >= 0 && ftruncate(fd, 70000) == 0 &&
+		      fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SEAL) == 0);
+		return fd;
+	case 2:
+		CLAIM(pipe2(ends, O_CLOEXEC) == 0);
+		break;
+	case 3:
+		CLAIM(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+		break;
+	default:
+		return open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	}
+	fd_close(&ends[1]);
+	return ends[0];
+}
+
+static void send_frame(struct play *play, struct feed *feed, const void *bytes, size_t n,
+                       unsigned n_descriptors)
+{
+	int descriptors[FRAME_MAX_DESCRIPTORS];
+
+	for (unsigned i = 0; i < n_descriptors; i++)
+		descriptors[i] = make_descriptor(feed);
+	(void)channel_send(play->theirs[0], bytes, n, NULL, 0, descriptors,
+	                   n_descriptors);
+	for (unsigned i = 0; i < n_descriptors; i++)
+		fd_close(&descriptors[i]);
+}
+
+static void send_anything(struct play *play, struct feed *feed)
+{
+	unsigned n_descriptors = feed_byte(feed) % (FRAME_MAX_DESCRIPTORS + 1);
+	size_t n = (size_t)feed_number(feed, 2);
+	const uint8_t *bytes = feed_bytes(feed, n, &n);
+
+	send_frame(play, feed, bytes, n, n_descriptors);
+}
+
+/* Put bytes of the input in some place of what would have made sense. */
+static void garble(struct feed *feed, uint8_t *bytes, size_t n)
+{
+	for (unsigned i = feed_byte(feed) % 4; i > 0; i--) {
+		size_t at = (size_t)feed_number(feed, 2) % n, n_bytes;
+		const uint8_t *from = feed_bytes(feed, 8, &n_bytes);
+
+		memcpy(bytes + at, from, n_bytes < n - at ? n_bytes : n - at);
+	}
+}
+
+static struct slot_frame honest(const struct play *play, uint32_t kind)
+{
+	unsigned front = play->worker->front;
+
+	return (struct slot_frame){.kind = kind,
+	                           .slot = front,
+	                           .generation = play->worker->slots[front].generation};
+}
+
+static void send_answer(struct play *play, struct feed *feed)
+{
+	static uint8_t bytes[FRAME_MAX_BYTES];
+	unsigned flags = feed_byte(feed);
+	size_t n_body = flags & 1 ? (size_t)feed_number(feed, 2) % INLINE_RESULT_BYTES
+	                          : 8;
+	struct answer_frame answer = {
+		.at = honest(play, FRAME_ANSWER),
+		.cpu_ns = (int64_t)feed_number(feed, 1),
+		.n_descriptors = flags >> 1 & 3,
+		.result_is_memfd = flags >> 3 & 1,
+		.n_result = flags & 8 ? feed_number(feed, 3) : n_body,
+	};
+
+	if (flags & 16)
+		answer.error.status = flags & 32 ? PXP_ECANCELLED : PXP_ETASK;
+	if (flags & 64 && play->output >= 0)
+		(void)fd_write_all(play->output, bytes, 100);
+	memcpy(bytes, &answer, sizeof(answer));
+	garble(feed, bytes, sizeof(answer));
+	send_frame(play, feed, bytes, sizeof(answer) + (flags & 8 ? 0 : n_body),
+	           answer.n_descriptors + answer.result_is_memfd);
+}
+
+static void send_word(struct play *play, struct feed *feed)
+{
+	static const uint32_t kinds[] = {FRAME_READY, FRAME_WITHDRAWN, FRAME_DEADLINE,
+	                                 FRAME_STOP,  FRAME_REAPED,    FRAME_TASK};
+	struct slot_frame word = honest(play, kinds[feed_byte(feed) % 6]);
+
+	word.ms = (int64_t)feed_number(feed, 8);
+	garble(feed, (uint8_t *)&word, sizeof(word));
+	send_frame(play, feed, &word, sizeof(word), feed_byte(feed) == 1);
+}
+
+static void send_broken(struct play *play, struct feed *feed)
+{
+	struct broken_frame broken = {.kind = FRAME_BROKEN};
+
+	memset(broken.error.text, 'x', sizeof(broken.error.text));
+	garble(feed, (uint8_t *)&broken, sizeof(broken));
+	send_frame(play, feed, &broken, sizeof(broken) - (feed_byte(feed) == 1), 0);
+}
+
+static void scribble(struct play *play, struct feed *feed)
+{
+	garble(feed, (uint8_t *)play->worker->page, sizeof(*play->worker->page));
+}
+
+static void shout(struct play *play, struct feed *feed)
+{
+	size_t n = (size_t)feed_number(feed, 2);
+	const uint8_t *bytes = feed_bytes(feed, n, &n);
+
+	(void)!write(play->theirs[1], bytes, n);
+	pool_worker_read_log(play->worker, 1 + feed_byte(feed));
+}
+
+/* ---- the pool's steps ---- */
+
+/* Receive what the worker is handed, as it would. */
+static void take_handed(struct play *play)
+{
+	char buffer[FRAME_MAX_BYTES];
+	struct frame frame;
+
+	while (channel_receive(play->theirs[0], buffer, &frame) == RECEIVED_FRAME) {
+		struct task_frame task = {0};
+
+		memcpy(&task, buffer, frame.n < sizeof(task) ? frame.n : sizeof(task));
+		if (task.has_output && frame.n_descriptors > 0) {
+			fd_close(&play->output);
+			play->output = frame.descriptors[0];
+			frame.descriptors[0] = -1;
+		}
+		frame_close_descriptors(&frame);
+	}
+}
+
+static struct task *next_task(struct play *play, struct feed *feed)
+{
+	const unsigned flags = feed_byte(feed);
+	const struct pxp_task_options options = {
+		.size = sizeof(options),
+		.output = flags & 1,
+		.deadline_ms = flags & 2 ? DEADLINE_MS : 0,
+		.max_deadline_ms = flags & 2 ? MAX_DEADLINE_MS : 0,
+		.stall_ms = flags & 4 ? DEADLINE_MS : 0,
+		.retries = flags >> 3 & 1,
+		.max_kills = flags >> 4 & 1,
+	};
+	struct task *task = executor_take(&play->pool->executor);
+
+	if (task || play->n_tasks == MAX_TASKS)
+		return task;
+	task = task_create(&play->pool->executor, no_task, "input", 5, &options);
+	CLAIM(task != NULL);
+	task->submitted_ns = play->now_ns;
+	task->place = TASK_HANDED;
+	play->futures[play->n_tasks++] = pxp_future_acquire(task->future);
+	return task;
+}
+
+static void hand_out(struct play *play, struct feed *feed)
+{
+	struct pool_worker *worker = play->worker;
+	struct task *task;
+
+	if (!pool_worker_is_idle(worker) && !pool_worker_can_prefetch(worker))
+		return;
+	task = next_task(play, feed);
+	if (task && !pool_worker_hand(worker, task, ++play->generation, play->now_ns))
+		executor_return(&play->pool->executor, task);
+	take_handed(play);
+}
+
+static void take_back(struct play *play, struct feed *feed)
+{
+	struct pool_worker *worker = play->worker;
+	struct slot *slot = &worker->slots[feed_byte(feed) % N_SLOTS];
+	struct task *task = slot->task;
+
+	/* As the table's take_back and end do. */
+	if (task && pool_worker_take_back(worker, slot, play->now_ns))
+		executor_return(&play->pool->executor, task);
+	else if (task)
+		pool_worker_ask_to_end(worker, slot);
+}
+
+static void pass_time(struct play *play, struct feed *feed)
+{
+	struct pool_worker *worker = play->worker;
+
+	play->now_ns += (int64_t)feed_number(feed, 2) * 1000000;
+	if (worker->deadline_ns >= 0 && worker->deadline_ns <= play->now_ns)
+		pool_on_deadline(play->pool, worker, play->now_ns);
+	if (worker->stall_ns >= 0 && worker->stall_ns <= play->now_ns)
+		pool_on_stall(play->pool, worker, play->now_ns);
+}
+
+static void look(const struct play *play)
+{
+	const struct pool_worker *worker = play->worker;
+
+	CLAIM(worker->n_held <= N_SLOTS && worker->front < N_SLOTS);
+	CLAIM(worker->deadline_ns <= play->now_ns + MAX_DEADLINE_MS * INT64_C(1000000));
+	for (int i = 0; i < N_SLOTS; i++) {
+		const struct slot *slot = &worker->slots[i];
+		int64_t started_ns = pool_worker_started_ns(worker, slot, play->now_ns);
+
+		CLAIM(started_ns >= worker->front_since_ns && started_ns <= play->now_ns);
+		(void)pool_worker_progress(worker, slot);
+		CLAIM(pool_worker_phase(worker, slot) <= PXP_PHASE_ANSWERING);
+	}
+}
+
+static void step(struct play *play, struct feed *feed)
+{
+	static void (*const steps[])(struct play *, struct feed *) = {
+		send_anything, send_answer, send_answer, send_word, send_broken, scribble,
+		shout,         hand_out,    hand_out,    take_back, pass_time,
+	};
+	struct pool_worker *worker = play->worker;
+	unsigned which = feed_byte(feed) % (sizeof(steps) / sizeof(steps[0]) + 1);
+
+	if (which == sizeof(steps) / sizeof(steps[0]))
+		fd_close(&play->theirs[0]);
+	else
+		steps[which](play, feed);
+	if (worker->state < WORKER_HUNG_UP)
+		pool_on_socket(play->pool, worker, play->now_ns);
+	settle_all(play);
+	look(play);
+	if (worker->state >= WORKER_HUNG_UP) {
+		bury(play, feed_byte(feed));
+		start_worker(play);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct feed feed = {bytes, n};
+	struct play play = {0};
+
+	begin(&play);
+	for (int i = 0; i < MAX_STEPS && feed_has_more(&feed); i++)
+		step(&play, &feed);
+	end(&play);
+	return 0;
+}

@@ -1,0 +1,55 @@
+/*
+ * The page that a worker shares with its pool: every byte of it is the worker's, and it
+ * may change between two looks. The pool reads numbers from it and nothing else, so
+ * whatever they are, they must come out within the bounds that its callers build on.
+ */
+#include "fuzz.h"
+
+#include "exec/pool_worker.h"
+
+#include <string.h>
+
+static struct state_page page;
+
+static void look(struct pool_worker *worker, unsigned i, int64_t now_ns)
+{
+	struct slot *slot = &worker->slots[i];
+	int64_t started_ns = pool_worker_started_ns(worker, slot, now_ns);
+	enum pxp_phase phase = pool_worker_phase(worker, slot);
+	bool has_begun = pool_worker_has_begun(worker, slot);
+
+	CLAIM(started_ns >= worker->front_since_ns && started_ns <= now_ns);
+	CLAIM(phase == PXP_PHASE_RUNNING || phase == PXP_PHASE_ANSWERING);
+	(void)pool_worker_progress(worker, slot);
+	/* Begun and taken back are never both true. */
+	if (pool_worker_take_back(worker, slot, now_ns))
+		CLAIM(!has_begun && !pool_worker_has_begun(worker, slot) && !slot->task);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct feed feed = {bytes, n};
+	struct task task = {.deadline_ms = 1000, .stall_ms = 500};
+	struct pool_worker worker;
+	int64_t now_ns = (int64_t)(feed_number(&feed, 4) << 16);
+
+	pool_worker_init(&worker, 0);
+	worker.state = WORKER_READY;
+	worker.page = &page;
+	worker.n_held = feed_byte(&feed) % (N_SLOTS + 1);
+	worker.front_since_ns = now_ns / 2;
+	for (unsigned i = 0; i < N_SLOTS; i++) {
+		worker.slots[i].task = feed_byte(&feed) % 4 ? &task : NULL;
+		worker.slots[i].generation = feed_byte(&feed);
+	}
+	memset(&page, 0, sizeof(page));
+	memcpy(&page, feed.at, feed.n < sizeof(page) ? feed.n : sizeof(page));
+
+	(void)pool_worker_has_progressed(&worker, now_ns);
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		look(&worker, i, now_ns);
+	/* It was not written to but where the protocol has it. */
+	pool_worker_ask_to_end(&worker, &worker.slots[0]);
+	CLAIM(page.slots[0].is_asked_to_end);
+	return 0;
+}
