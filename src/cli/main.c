@@ -82,6 +82,8 @@ static int run(struct command_line *line)
 	switch (line->command) {
 	case COMMAND_RESIZE:
 	case COMMAND_THUMB:
+	case COMMAND_CONVERT:
+	case COMMAND_FILTER:
 		return run_batch(line);
 	case COMMAND_INFO:
 		return info_print();

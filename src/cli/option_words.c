@@ -26,7 +26,7 @@ static bool take_size(struct command_line *line, const char *value, char *text,
                       size_t n_text)
 {
 	line->has_size = true;
-	return geometry_parse(&line->batch.recipe.geometry, value, text, n_text);
+	return geometry_parse(&line->size, value, text, n_text);
 }
 
 static bool take_output(struct command_line *line, const char *value, char *text,
@@ -61,8 +61,9 @@ static bool take_format(struct command_line *line, const char *value, char *text
 	static const struct choice words[] = {
 		{"jpg", FORMAT_JPEG},  {"png", FORMAT_PNG},   {"webp", FORMAT_WEBP},
 		{"avif", FORMAT_AVIF}, {"heic", FORMAT_HEIC}, {"jxl", FORMAT_JXL},
-		{"tiff", FORMAT_TIFF}, {"gif", FORMAT_GIF},   {"bmp", FORMAT_BMP},
-		{"tga", FORMAT_TGA},   {"same", FORMAT_NONE}, {NULL, 0},
+		{"tiff", FORMAT_TIFF}, {"gif", FORMAT_GIF},   {"jp2", FORMAT_JP2},
+		{"ppm", FORMAT_PNM},   {"bmp", FORMAT_BMP},   {"tga", FORMAT_TGA},
+		{"hdr", FORMAT_HDR},   {"same", FORMAT_NONE}, {NULL, 0},
 	};
 	enum image_format format = format_of_word(value);
 	int chosen;
@@ -77,17 +78,6 @@ static bool take_format(struct command_line *line, const char *value, char *text
 	if (!choice_parse(words, value, &chosen, text, n_text))
 		return false;
 	line->batch.format = (enum image_format)chosen;
-	return true;
-}
-
-static bool take_quality(struct command_line *line, const char *value, char *text,
-                         size_t n_text)
-{
-	unsigned quality;
-
-	if (!whole(value, 1, 100, &quality, text, n_text))
-		return false;
-	line->batch.recipe.quality = (uint8_t)quality;
 	return true;
 }
 
@@ -134,23 +124,6 @@ static bool take_overwrite(struct command_line *line, const char *value, char *t
 	if (!choice_parse(words, value, &chosen, text, n_text))
 		return false;
 	line->batch.overwrite = (enum overwrite)chosen;
-	return true;
-}
-
-static bool take_engine(struct command_line *line, const char *value, char *text,
-                        size_t n_text)
-{
-	static const struct choice words[] = {
-		{"auto", ENGINE_AUTO},
-		{"vips", ENGINE_VIPS},
-		{"stb", ENGINE_STB},
-		{NULL, 0},
-	};
-	int chosen;
-
-	if (!choice_parse(words, value, &chosen, text, n_text))
-		return false;
-	line->batch.recipe.engine = (enum engine_choice)chosen;
 	return true;
 }
 
@@ -211,31 +184,53 @@ static void set_version(struct command_line *line)
 	set_command(line, COMMAND_VERSION);
 }
 
+static void set_keep_dates(struct command_line *line)
+{
+	line->batch.keep_dates = true;
+}
+
+#define FIELD(field) .field_and_1 = RECIPE_##field + 1
+
 const struct option_word option_words[] = {
-	{'s', "size", "GEOM",
-         "N (a box), WxH, Wx, xH, N%; then > shrinks only, < enlarges, ! fills",
-         .take = take_size},
 	{'o', "output", "DIR", "the output folder; made when it is not there",
-         .take = take_output},
-	{'f', "format", "FORMAT",
-         "jpg, png, webp, avif, heic, jxl, tiff, gif, bmp, tga; default same",
-         .take = take_format},
-	{'q', "quality", "N", "of the encoder, 1 to 100; default 80 (avif, heic 50)",
-         .take = take_quality},
-	{'j', "jobs", "N|auto",
-         "worker processes; auto (default) is one for each processor", .take = take_jobs},
+         .take = take_output, .group = "Outputs"},
+	{0, "overwrite", "skip|always",
+         "what to do when an output is there; without it that image fails",
+         .take = take_overwrite},
+	{'s', FIELD(SIZE), .take = take_size, .group = "Geometry"},
+	{FIELD(NO_ENLARGE)},
+	{FIELD(NO_REDUCE)},
+	{FIELD(FIT)},
+	{FIELD(POSITION)},
+	{FIELD(BACKGROUND)},
+	{FIELD(LINEAR)},
+	{FIELD(NO_ROTATE)},
+	{FIELD(KERNEL)},
+	{FIELD(PROFILE), .group = "Colour"},
+	{FIELD(INTENT)},
+	{FIELD(DEPTH)},
+	{'f', FIELD(FORMAT), .take = take_format, .group = "Encoding"},
+	{'q', FIELD(QUALITY)},
+	{FIELD(EFFORT)},
+	{FIELD(LOSSLESS)},
+	{FIELD(PROGRESSIVE)},
+	{FIELD(CHROMA)},
+	{FIELD(KEEP), .group = "Metadata"},
+	{0, "keep-dates", NULL, "give outputs the dates of their inputs",
+         .set = set_keep_dates},
+	{FIELD(FILTER), .group = "Filters"},
+	{FIELD(FAIL_ON), .group = "Robustness"},
 	{0, "timeout", "SECONDS",
          "for one image, once it is read; default 60 and 2 for each megapixel",
          .take = take_timeout},
 	{0, "retries", "N", "of an image whose worker died; default 1",
          .take = take_retries},
-	{0, "overwrite", "skip|always",
-         "what to do when an output is there; without it that image fails",
-         .take = take_overwrite},
-	{0, "engine", "auto|vips|stb", "which code reads and writes pictures",
-         .take = take_engine},
+	{'j', "jobs", "N|auto",
+         "worker processes; auto (default) is one for each processor", .take = take_jobs,
+         .group = "Running"},
+	{FIELD(ENGINE)},
 	{0, "progress", "auto|bar|plain|json|none", "on standard error",
-         .take = take_progress},
+         .take = take_progress, .group = "Reporting"},
 	{0, "report", "FILE", "a line of JSON for each image; - is standard output",
          .take = take_report},
 	{'v', "verbose", NULL, "also name what is done, and what was ignored",
@@ -246,3 +241,26 @@ const struct option_word option_words[] = {
 	{0, "version", NULL, "all versions", .set = set_version},
 	{.does = NULL},
 };
+
+const char *option_name(const struct option_word *option)
+{
+	return option->field_and_1
+	               ? recipe_field_name((enum recipe_field)(option->field_and_1 - 1))
+	               : option->word;
+}
+
+const char *option_argument(const struct option_word *option,
+                            char text[RECIPE_ARGUMENT_BYTES])
+{
+	return option->field_and_1
+	               ? recipe_field_argument(
+				 (enum recipe_field)(option->field_and_1 - 1), text)
+	               : option->argument;
+}
+
+const char *option_does(const struct option_word *option)
+{
+	return option->field_and_1
+	               ? recipe_field_help((enum recipe_field)(option->field_and_1 - 1))
+	               : option->does;
+}
