@@ -158,26 +158,31 @@ static bool is_bare(VipsImage *image)
 	return !found;
 }
 
-/* libvips writes an EXIF of its own wherever it is not told to strip all. Without one of the
- * picture's it is taken out again. */
-static bool save_without_exif(VipsImage *image, const struct recipe *recipe, int output)
+/* libvips writes an EXIF of its own wherever it is not told to strip all, and into WebP even
+ * then (8.14.1). Without one of the picture's it is taken out again. */
+static bool save_without_exif(VipsImage *image, const struct recipe *recipe, bool strip,
+                              int output)
 {
 	VipsTarget *target = vips_target_new_to_memory();
-	uint8_t *bytes = NULL;
-	size_t n = 0;
-	bool is_saved = target && !savers[recipe->format](image, target, recipe, false);
+	bool is_saved = target && !savers[recipe->format](image, target, recipe, strip);
+	VipsBlob *blob = NULL;
+	uint8_t *bytes;
+	size_t n;
 
+	/* Not vips_target_steal(), which dies on a target that a saver has ended (8.14.1). */
 	if (is_saved)
-		bytes = vips_target_steal(target, &n);
+		g_object_get(target, "blob", &blob, NULL);
 	VIPS_UNREF(target);
-	if (!is_saved || !bytes)
+	if (!blob)
 		return false;
+	bytes = VIPS_AREA(blob)->data;
+	n = VIPS_AREA(blob)->length;
 	n = recipe->format == FORMAT_JPEG ? jpeg_drop_exif(bytes, n)
 	                                  : webp_drop_exif(bytes, n);
 	is_saved = fd_write_all(output, bytes, n);
 	if (!is_saved)
 		vips_error("write", "%s", strerrordesc_np(errno));
-	g_free(bytes);
+	vips_area_unref(VIPS_AREA(blob));
 	return is_saved;
 }
 
@@ -187,9 +192,9 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
 	VipsTarget *target;
 	bool is_saved;
 
-	if (!strip && !has(image, VIPS_META_EXIF_NAME) &&
-	    (recipe->format == FORMAT_JPEG || recipe->format == FORMAT_WEBP))
-		return save_without_exif(image, recipe, output);
+	if (!has(image, VIPS_META_EXIF_NAME) &&
+	    (recipe->format == FORMAT_WEBP || (recipe->format == FORMAT_JPEG && !strip)))
+		return save_without_exif(image, recipe, strip, output);
 	target = vips_target_new_to_descriptor(output);
 	is_saved = target && !savers[recipe->format](image, target, recipe, strip);
 	VIPS_UNREF(target);
