@@ -106,7 +106,7 @@ static bool check_marks(const struct marks *marks, struct failure *ret_failure)
 		                   "header: a Huffman table with too many codes");
 	if (!marks->is_whole)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: the JPEG ends before its end marker");
+		                   "header: the file ends before its end marker");
 	return true;
 }
 
@@ -162,6 +162,10 @@ static bool stb_open(struct source *source, const struct recipe *recipe,
 		marks_of_jpeg(&marks, source->bytes, source->n_bytes);
 	else if (source->format == FORMAT_PNG)
 		marks_of_png(&marks, source->bytes, source->n_bytes);
+	else if (source->format == FORMAT_GIF)
+		marks.is_whole = gif_is_whole(source->bytes, source->n_bytes);
+	if (recipe->fail_on == FAIL_ON_NONE)
+		marks.is_whole = true;
 	if (!check_marks(&marks, ret_failure) ||
 	    !check_kept(source, &marks, recipe, ret_failure))
 		return false;

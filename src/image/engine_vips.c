@@ -165,7 +165,8 @@ static bool can_be_quick(const struct vips_job *job)
 	return !job->source->decoder && job->source->n_frames == 1 &&
 	       job->before.n == 0 && !job->recipe->linear &&
 	       job->recipe->kernel == KERNEL_LANCZOS3 && !job->is_deep &&
-	       !state->is_cmyk && !(state->has_alpha && is_uneven);
+	       !state->is_cmyk && !state->has_odd_samples &&
+	       !(state->has_alpha && is_uneven);
 }
 
 /* Decode, turn and scale in one. */

@@ -20,6 +20,7 @@ struct vips_state {
 	int orientation;    /* to be applied: 1 when the recipe leaves it alone */
 	bool is_deep;       /* more than 8 bits a sample */
 	bool is_cmyk, has_alpha;
+	bool has_odd_samples; /* 32 bit whole numbers, which libvips takes for 8 bit ones */
 };
 
 /* One picture on its way through the steps. */

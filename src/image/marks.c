@@ -193,3 +193,59 @@ void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n)
 		at += 12 + n_chunk;
 	}
 }
+
+/* Past sub-blocks, each a length and so many bytes, to behind the empty one; 0 when the bytes
+ * end before. */
+static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
+{
+	while (at < n) {
+		size_t n_block = bytes[at++];
+
+		if (n_block == 0)
+			return at;
+		if (n_block > n - at)
+			return 0;
+		at += n_block;
+	}
+	return 0;
+}
+
+/* The bytes of a colour table, by the flags of its header. */
+static size_t table_bytes(uint8_t flags)
+{
+	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
+}
+
+bool gif_is_whole(const uint8_t *bytes, size_t n)
+{
+	enum {
+		HEAD = 13,
+		FLAGS_AT = 10,
+		IMAGE = 0x2c,
+		IMAGE_HEAD = 10,
+		EXTENSION = 0x21
+	};
+	size_t at;
+
+	if (n < HEAD)
+		return false;
+	at = HEAD + table_bytes(bytes[FLAGS_AT]);
+	while (at < n) {
+		uint8_t kind = bytes[at];
+
+		if (kind == EXTENSION) {
+			at = skip_sub_blocks(bytes, n, at + 2);
+		} else if (kind == IMAGE) {
+			if (n - at < IMAGE_HEAD)
+				return false;
+			/* One byte more: the size of the codes. */
+			at += IMAGE_HEAD + table_bytes(bytes[at + IMAGE_HEAD - 1]) + 1;
+			at = skip_sub_blocks(bytes, n, at);
+		} else {
+			return true; /* the end, or what only a decoder can judge */
+		}
+		if (at == 0)
+			return false;
+	}
+	return at == n; /* many lack the end mark and nothing else */
+}

@@ -88,15 +88,58 @@ static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, voi
 	return is_done;
 }
 
-static bool to_grey(VipsImage **image)
+/* Work on a wider space and come back. */
+static bool in_space(VipsImage **image, VipsInterpretation space,
+                     bool (*work)(VipsImage **image, void *data), void *data)
+{
+	VipsInterpretation back = vips_image_get_interpretation(*image);
+	VipsImage *made = NULL;
+
+	return vips_take(image, &made, vips_colourspace(*image, &made, space, NULL)) &&
+	       without_alpha(image, work, data) &&
+	       vips_take(image, &made, vips_colourspace(*image, &made, back, NULL));
+}
+
+static bool name_space(VipsImage **image, VipsInterpretation space)
 {
 	VipsImage *made = NULL;
 
 	return vips_take(image, &made,
-	                 vips_colourspace(*image, &made,
-	                                  is_deep(*image) ? VIPS_INTERPRETATION_GREY16
-	                                                  : VIPS_INTERPRETATION_B_W,
-	                                  NULL));
+	                 vips_copy(*image, &made, "interpretation", space, NULL));
+}
+
+/* The same luminance in all three. libvips' own way to grey has weights of one digit. */
+static bool spread_luminance(VipsImage **image, void *data)
+{
+	VipsImage *weights = vips_image_new_matrixv(3, 3, 0.2126, 0.7152, 0.0722, 0.2126,
+	                                            0.7152, 0.0722, 0.2126, 0.7152,
+	                                            0.0722);
+	VipsImage *made = NULL;
+	int error;
+
+	(void)data;
+	error = !weights || vips_recomb(*image, &made, weights, NULL);
+	VIPS_UNREF(weights);
+	return vips_take(image, &made, error) &&
+	       name_space(image, VIPS_INTERPRETATION_scRGB);
+}
+
+static bool take_first(VipsImage **image, void *data)
+{
+	VipsImage *made = NULL;
+
+	(void)data;
+	return vips_take(image, &made, vips_extract_band(*image, &made, 0, NULL));
+}
+
+static bool to_grey(VipsImage **image)
+{
+	VipsInterpretation grey = is_deep(*image) ? VIPS_INTERPRETATION_GREY16
+	                                          : VIPS_INTERPRETATION_B_W;
+
+	return vips_image_get_bands(*image) < 3 ||
+	       (in_space(image, VIPS_INTERPRETATION_scRGB, spread_luminance, NULL) &&
+	        without_alpha(image, take_first, NULL) && name_space(image, grey));
 }
 
 static bool blur(VipsImage **image, void *data)
@@ -164,26 +207,6 @@ static bool threshold(VipsImage **image, void *data)
 	     !vips_take(image, &made,
 	                vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL))))
 		return false;
-	return vips_take(image, &made,
-	                 vips_copy(*image, &made, "interpretation", space, NULL));
-}
-
-/* Work on a wider space and come back. */
-static bool in_space(VipsImage **image, VipsInterpretation space,
-                     bool (*work)(VipsImage **image, void *data), void *data)
-{
-	VipsInterpretation back = vips_image_get_interpretation(*image);
-	VipsImage *made = NULL;
-
-	return vips_take(image, &made, vips_colourspace(*image, &made, space, NULL)) &&
-	       without_alpha(image, work, data) &&
-	       vips_take(image, &made, vips_colourspace(*image, &made, back, NULL));
-}
-
-static bool name_space(VipsImage **image, VipsInterpretation space)
-{
-	VipsImage *made = NULL;
-
 	return vips_take(image, &made,
 	                 vips_copy(*image, &made, "interpretation", space, NULL));
 }

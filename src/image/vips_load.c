@@ -1,6 +1,7 @@
 /* The vips engine's way in: which loader, what its header says, and the frames. */
 #include "image/engine_vips.h"
 
+#include "image/marks.h"
 #include "image/samples.h"
 
 #include <stdlib.h>
@@ -93,6 +94,7 @@ static void note_header(struct source *source, const struct recipe *recipe,
 	state->is_deep = vips_image_get_format(image) != VIPS_FORMAT_UCHAR ||
 	                 vips_image_get_coding(image) != VIPS_CODING_NONE;
 	state->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
+	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT;
 	state->has_alpha = vips_image_hasalpha(image);
 	if (is_animated(source->format) && format_info(recipe->format)->has_frames &&
 	    n_pages > 1)
@@ -118,6 +120,10 @@ static bool read_header(struct source *source, const struct recipe *recipe,
 		return vips_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	note_header(source, recipe, image);
 	g_object_unref(image);
+	if (source->format == FORMAT_GIF && recipe->fail_on != FAIL_ON_NONE &&
+	    !gif_is_whole(source->bytes, source->n_bytes))
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: the GIF ends in the middle of a block");
 	return true;
 }
 

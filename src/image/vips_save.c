@@ -164,9 +164,9 @@ static bool save_without_exif(VipsImage *image, const struct recipe *recipe, boo
                               int output)
 {
 	VipsTarget *target = vips_target_new_to_memory();
-	bool is_saved = target && !savers[recipe->format](image, target, recipe, strip);
 	VipsBlob *blob = NULL;
 	uint8_t *bytes;
+	bool is_saved = target && !savers[recipe->format](image, target, recipe, strip);
 	size_t n;
 
 	/* Not vips_target_steal(), which dies on a target that a saver has ended (8.14.1). */
