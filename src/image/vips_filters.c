@@ -153,13 +153,23 @@ static bool blur(VipsImage **image, void *data)
 	                                0.01, "precision", VIPS_PRECISION_FLOAT, NULL));
 }
 
+/* Its edges are repeated around a picture, which may be smaller than the window. */
 static bool median(VipsImage **image, void *data)
 {
 	const struct filter *filter = data;
+	int side = (int)filter->number[0], margin = side / 2;
+	int width = vips_image_get_width(*image), height = vips_image_get_height(*image);
+	VipsBandFormat format = vips_image_get_format(*image);
 	VipsImage *made = NULL;
-	int side = (int)filter->number[0];
 
-	return vips_take(image, &made, vips_median(*image, &made, side, NULL));
+	return vips_take(image, &made,
+	                 vips_embed(*image, &made, margin, margin, width + 2 * margin,
+	                            height + 2 * margin, "extend", VIPS_EXTEND_COPY,
+	                            NULL)) &&
+	       vips_take(image, &made, vips_median(*image, &made, side, NULL)) &&
+	       vips_take(image, &made,
+	                 vips_crop(*image, &made, margin, margin, width, height, NULL)) &&
+	       vips_take(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
 static bool sharpen(VipsImage **image, void *data)

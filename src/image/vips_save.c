@@ -98,12 +98,11 @@ static int save_gif(VipsImage *image, VipsTarget *target, const struct recipe *r
 static int save_jp2(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                     bool strip)
 {
+	/* Colours are never halved: libvips 8.14.1 does not read back what it writes so, and
+	 * aborts unless there are just three bands. */
 	return vips_jp2ksave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "lossless", recipe->lossless, "subsample_mode",
-	                            recipe->chroma == CHROMA_420
-	                                    ? VIPS_FOREIGN_SUBSAMPLE_ON
-	                                    : VIPS_FOREIGN_SUBSAMPLE_OFF,
-	                            "strip", strip, NULL);
+	                            VIPS_FOREIGN_SUBSAMPLE_OFF, "strip", strip, NULL);
 }
 
 static int save_pnm(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
