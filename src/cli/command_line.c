@@ -103,7 +103,7 @@ static bool take_value(struct command_line *line, const struct option_word *opti
 	if (option->take)
 		return option->take(line, value, text, n_text);
 	if (option->field_and_1) {
-		int field = option->field_and_1 - 1;
+		long field = option->field_and_1 - 1;
 
 		line->given |= UINT64_C(1) << field;
 		return recipe_set(&line->batch.recipe, (enum recipe_field)field, value,

@@ -47,7 +47,7 @@ struct option_word {
 	void (*set)(struct command_line *line);
 	/* Of one that is a field of the recipe: that field and 1. It has its word, argument
 	 * and help from there, and unless it has a take of its own it sets the field. */
-	int field_and_1;
+	long field_and_1;
 	const char *group; /* the heading that stands above it in the help */
 };
 

@@ -189,7 +189,7 @@ static void set_keep_dates(struct command_line *line)
 	line->batch.keep_dates = true;
 }
 
-#define FIELD(field) .field_and_1 = RECIPE_##field + 1
+#define FIELD(field) .field_and_1 = (RECIPE_##field + 1)
 
 const struct option_word option_words[] = {
 	{'o', "output", "DIR", "the output folder; made when it is not there",

@@ -242,11 +242,12 @@ static bool parse_filter(struct reading *reading, struct filter *ret_filter)
 bool filters_parse(struct filter_chain *ret_chain, const char *words, char *text,
                    size_t n_text)
 {
-	struct reading reading = {words, text, n_text};
+	struct reading reading = {.next = words, .n_text = n_text};
 	struct filter_chain chain = {0};
 	struct filter filter;
 	bool goes_on;
 
+	reading.text = text;
 	do {
 		skip_blanks(&reading);
 		if (chain.n == FILTER_CHAIN_MAX)

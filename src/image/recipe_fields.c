@@ -162,51 +162,17 @@ static void print_effort(const struct recipe *recipe, char *text, size_t n_text)
 		snprintf(text, n_text, "%u", recipe->effort);
 }
 
-static const struct choice kept[] = {
-	{"exif", KEEP_EXIF}, {"icc", KEEP_ICC}, {"xmp", KEEP_XMP},   {"iptc", KEEP_IPTC},
-	{"gps", KEEP_GPS},   {"all", KEEP_ALL}, {"none", KEEP_NONE}, {NULL, 0},
-};
-
 static bool set_keep(struct recipe *recipe, const char *value, char *text, size_t n_text)
 {
-	const char *next = value;
-	int mask = 0, class;
-	char word[32];
-
-	for (;; next++) {
-		int n = (int)strcspn(next, ",");
-
-		snprintf(word, sizeof(word), "%.*s", n, next);
-		if (!choice_parse(kept, word, &class, text, n_text))
-			return false;
-		/* "all" and "none" stand alone. */
-		if ((class == KEEP_ALL || class == KEEP_NONE) && value[n]) {
-			snprintf(text, n_text, "'%s' stands alone, not in '%s'", word,
-			         value);
-			return false;
-		}
-		mask |= class;
-		next += n;
-		if (!*next)
-			break;
-	}
-	recipe->keep = (uint8_t)mask;
-	return true;
+	return keep_parse(&recipe->keep, value, text, n_text);
 }
 
 static void print_keep(const struct recipe *recipe, char *text, size_t n_text)
 {
-	size_t n = 0;
+	char word[KEEP_TEXT_BYTES];
 
-	if (recipe->keep == KEEP_ALL) {
-		snprintf(text, n_text, "all");
-		return;
-	}
-	for (const struct choice *class = kept; class->value != KEEP_ALL; class ++) {
-		if (recipe->keep & class->value)
-			n += (size_t)snprintf(text + n, n_text - n, "%s%s",
-			                      n > 0 ? "," : "", class->word);
-	}
+	keep_print(recipe->keep, word);
+	snprintf(text, n_text, "%s", word);
 }
 
 static bool set_filter(struct recipe *recipe, const char *value, char *text,

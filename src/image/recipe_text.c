@@ -76,7 +76,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words, char *text, size
 		snprintf(text, n_text, "longer than a recipe can be");
 		return false;
 	}
-	strcpy(copy, words);
+	memcpy(copy, words, strlen(words) + 1);
 	while ((field = strsep(&rest, ";"))) {
 		field += strspn(field, " ");
 		if (!*field && !rest)

@@ -77,6 +77,13 @@ enum { RECIPE_PICTURE_VERSION = 1 };
  * on every machine, whatever libraries are there. */
 uint64_t recipe_fingerprint(const struct recipe *recipe);
 
+/* Classes of metadata, with commas between; or none, or all. */
+bool keep_parse(uint8_t *ret_keep, const char *value, char *text, size_t n_text);
+
+enum { KEEP_TEXT_BYTES = 32 };
+/* "" for none. */
+void keep_print(uint8_t keep, char text[KEEP_TEXT_BYTES]);
+
 /* A colour: a name, or # and 3, 4, 6 or 8 hexadecimal digits, alpha last. */
 bool colour_parse(struct colour *ret_colour, const char *word, char *text, size_t n_text);
 

@@ -13,35 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The bytes of a file, and how many. Static. */
-static const uint8_t *bytes_of(const char *path, size_t *ret_n)
-{
-	static uint8_t bytes[2 << 20];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? fd_pread_full(fd, bytes, sizeof(bytes), 0) : -1;
-
-	fd_close(&fd);
-	REQUIRE(n > 0 && n < (ssize_t)sizeof(bytes), "%s", path);
-	*ret_n = (size_t)n;
-	return bytes;
-}
-
-static bool holds(const char *path, const char *text)
-{
-	size_t n;
-	const uint8_t *bytes = bytes_of(path, &n);
-
-	return memmem(bytes, n, text, strlen(text)) != NULL;
-}
-
-static size_t length_of(const char *path)
-{
-	size_t n;
-
-	bytes_of(path, &n);
-	return n;
-}
-
 TEST(convert, the_format_and_the_suffix_alone_change)
 {
 	stage_enter();
@@ -113,6 +84,35 @@ TEST(convert, what_a_wrong_word_asks_for_is_never_begun)
 }
 
 #ifdef PIXPOOL_VIPS
+
+/* The bytes of a file, and how many. Static. */
+static const uint8_t *bytes_of(const char *path, size_t *ret_n)
+{
+	static uint8_t bytes[2 << 20];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? fd_pread_full(fd, bytes, sizeof(bytes), 0) : -1;
+
+	fd_close(&fd);
+	REQUIRE(n > 0 && n < (ssize_t)sizeof(bytes), "%s", path);
+	*ret_n = (size_t)n;
+	return bytes;
+}
+
+static bool holds(const char *path, const char *text)
+{
+	size_t n;
+	const uint8_t *bytes = bytes_of(path, &n);
+
+	return memmem(bytes, n, text, strlen(text)) != NULL;
+}
+
+static size_t length_of(const char *path)
+{
+	size_t n;
+
+	bytes_of(path, &n);
+	return n;
+}
 
 /* lake.jpg with EXIF: a camera's name, and a GPS directory with the name of a map; and with
  * XMP. */
