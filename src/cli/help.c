@@ -7,17 +7,17 @@
 #include <string.h>
 
 static const char usage[] =
-	"pixpool: resize pictures, many at a time; one bad picture costs one picture\n"
+	"pixpool: resize and convert pictures, many at a time; one bad picture costs one picture\n"
 	"\n"
 	"    pixpool COMMAND [OPTION]... INPUT...\n"
 	"\n"
 	"INPUT is a file or a folder; folders are walked, sub-folders too.\n";
 
 static const char examples[] =
-	"    pixpool resize -s 1600 PHOTOS -o WEB        a box of 1600 x 1600, same formats\n"
 	"    pixpool thumb PHOTOS -o THUMBS              256 x 256, never enlarged\n"
-	"    pixpool resize -s 800x -f webp a.png -o .   800 wide, as WebP\n"
-	"    pixpool resize -s 512 --report r.jsonl --overwrite skip PHOTOS -o OUT\n"
+	"    pixpool resize -s 800x600 --fit cover PHOTOS -o WEB -f webp\n"
+	"    pixpool convert -f avif PHOTOS -o AVIF      with metadata and colours kept\n"
+	"    pixpool filter 'grayscale, blur 1.5' PHOTOS -o GREY\n"
 	"    pixpool info                                what this build reads and writes\n";
 
 static const char exit_status[] =
