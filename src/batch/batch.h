@@ -27,6 +27,8 @@ struct batch_options {
 	size_t n_inputs;
 	const char *output;   /* the output folder */
 	struct recipe recipe; /* its format is set for each file */
+	const void *profile;  /* of SPACE_FILE; else NULL */
+	size_t n_profile;
 	enum image_format
 		format; /* of every output; FORMAT_NONE: the same as the input */
 	enum overwrite overwrite;

@@ -310,6 +310,8 @@ static bool submit(struct run *run, struct file *file)
 {
 	struct picture_request request = {
 		.recipe = run->options->recipe,
+		.profile = run->options->profile,
+		.n_profile = run->options->n_profile,
 		.name = file->input,
 		.input = file->descriptor,
 		.input_bytes = file->n_bytes,

@@ -1,8 +1,13 @@
 /* The table of options: what each is called, what it does, and how its value is read. */
 #include "cli/command_line.h"
 
+#include "base/fd.h"
 #include "base/words.h"
+#include "image/profile.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +84,54 @@ static bool take_format(struct command_line *line, const char *value, char *text
 		return false;
 	line->batch.format = (enum image_format)chosen;
 	return true;
+}
+
+/* Read it whole into memory that lasts as long as the program. */
+static bool read_profile(struct command_line *line, const char *name, char *text,
+                         size_t n_text)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint8_t *bytes = fd >= 0 ? malloc(PROFILE_MAX_BYTES + 1) : NULL;
+	ssize_t n = bytes ? fd_pread_full(fd, bytes, PROFILE_MAX_BYTES + 1, 0) : -1;
+
+	if (n < 0)
+		snprintf(text, n_text,
+		         "'%s' is not one of srgb, p3, keep, nor a file: %s", name,
+		         strerrordesc_np(errno));
+	else if (!profile_can_be_output(bytes, (size_t)n))
+		snprintf(text, n_text,
+		         "'%s' is not an ICC profile for RGB, of at most %d bytes", name,
+		         PROFILE_MAX_BYTES);
+	fd_close(&fd);
+	if (n < 0 || !profile_can_be_output(bytes, (size_t)n)) {
+		free(bytes);
+		return false;
+	}
+	line->batch.profile = bytes;
+	line->batch.n_profile = (size_t)n;
+	return true;
+}
+
+static bool take_profile(struct command_line *line, const char *value, char *text,
+                         size_t n_text)
+{
+	static const char *const words[] = {"srgb", "p3", "keep"};
+	char hash[32];
+
+	line->given |= UINT64_C(1) << RECIPE_PROFILE;
+	free((void *)line->batch.profile);
+	line->batch.profile = NULL;
+	line->batch.n_profile = 0;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(words[i], value) == 0)
+			return recipe_set(&line->batch.recipe, RECIPE_PROFILE, value,
+			                  text, n_text);
+	}
+	if (!read_profile(line, value, text, n_text))
+		return false;
+	snprintf(hash, sizeof(hash), "file:%016" PRIx64,
+	         profile_hash(line->batch.profile, line->batch.n_profile));
+	return recipe_set(&line->batch.recipe, RECIPE_PROFILE, hash, text, n_text);
 }
 
 static bool take_jobs(struct command_line *line, const char *value, char *text,
@@ -206,7 +259,7 @@ const struct option_word option_words[] = {
 	{FIELD(LINEAR)},
 	{FIELD(NO_ROTATE)},
 	{FIELD(KERNEL)},
-	{FIELD(PROFILE), .group = "Colour"},
+	{FIELD(PROFILE), .take = take_profile, .group = "Colour"},
 	{FIELD(INTENT)},
 	{FIELD(DEPTH)},
 	{'f', FIELD(FORMAT), .take = take_format, .group = "Encoding"},

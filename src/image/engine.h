@@ -65,7 +65,9 @@ struct source {
 	const uint8_t *bytes;
 	size_t n_bytes;
 	enum image_format format; /* the gate's word */
-	int input; /* where the bytes came from: for the test engine alone */
+	int input;           /* where the bytes came from: for the test engine alone */
+	const void *profile; /* that the result is to have, of SPACE_FILE */
+	size_t n_profile;
 	/* Who decodes for an engine that has no decoder of its own for the format; NULL: the
 	 * engine itself. */
 	const struct engine *decoder;

@@ -310,6 +310,8 @@ static bool run(struct studio *studio, const struct picture_job *job,
 		.format = format_of_bytes(studio->bytes, (size_t)job->input_bytes,
 	                                  job->name),
 		.input = job->input,
+		.profile = job->profile,
+		.n_profile = job->n_profile,
 		.n_frames = 1,
 	};
 	struct hands hands = {0};

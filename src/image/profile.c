@@ -1,11 +1,13 @@
 #include "image/profile.h"
 
-#include <stdint.h>
+#include "base/hash.h"
+
 #include <string.h>
 
 enum {
 	HEADER_BYTES = 128,
 	SPACE_AT = 16,
+	SIGNATURE_AT = 36,
 	TAG_BYTES = 12,
 	MAX_TAGS = 100,
 	MAX_TEXT = 512
@@ -78,4 +80,19 @@ bool profile_is_srgb(const void *profile, size_t n)
 	return text && profile_has_space(profile, n, "RGB ") &&
 	       has_word(text, n_text, "sRGB") && !has_word(text, n_text, "inear") &&
 	       !has_word(text, n_text, "g10");
+}
+
+bool profile_can_be_output(const void *profile, size_t n)
+{
+	return n <= PROFILE_MAX_BYTES && profile_has_space(profile, n, "RGB ") &&
+	       memcmp((const uint8_t *)profile + SIGNATURE_AT, "acsp", 4) == 0;
+}
+
+uint64_t profile_hash(const void *profile, size_t n)
+{
+	/* Not secret: the same everywhere, as the fingerprint that it goes into. */
+	static const struct hash_key key = {{0x7069787072666c21, 1}};
+	uint64_t hash = hash_bytes(&key, profile, n);
+
+	return hash ? hash : 1;
 }

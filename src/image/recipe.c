@@ -102,6 +102,7 @@ static void walk_fields(struct packing *packing, struct recipe *recipe)
 	pack_colour(packing, &recipe->background);
 
 	PACK_CHOICE(packing, recipe->space, N_COLOUR_SPACES);
+	recipe->profile_hash = pack_number(packing, recipe->profile_hash, 8);
 	PACK_CHOICE(packing, recipe->intent, N_INTENTS);
 	PACK_CHOICE(packing, recipe->depth, N_DEPTHS);
 
@@ -173,6 +174,7 @@ bool recipe_unpack(struct recipe *ret_recipe, const uint8_t *bytes, size_t n)
 	if (!packing.is_sound || !geometry_is_sound(&recipe.geometry) ||
 	    !colour_is_sound(&recipe.background) ||
 	    (recipe.effort && !recipe.has_effort) ||
+	    (recipe.space == SPACE_FILE) != (recipe.profile_hash != 0) ||
 	    !filters_are_sound(&recipe.filters) ||
 	    !is_zero(packing.at, (size_t)(copy + n - packing.at)))
 		return false;

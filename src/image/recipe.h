@@ -36,6 +36,8 @@ enum colour_space {
 	SPACE_SRGB = 0,
 	SPACE_P3, /* Display P3; the result carries its profile */
 	SPACE_KEEP, /* the input's own; the result carries its profile unless that is sRGB */
+	SPACE_FILE, /* that of a profile of its own, which comes beside the recipe; the result
+	             * carries it */
 	N_COLOUR_SPACES
 };
 
@@ -87,7 +89,8 @@ struct recipe {
 	struct colour background;
 
 	enum colour_space space;
-	enum intent intent; /* of the conversion to that space */
+	uint64_t profile_hash; /* of SPACE_FILE: profile_hash() of its bytes; else 0 */
+	enum intent intent;    /* of the conversion to that space */
 	enum depth depth;
 
 	enum image_format format; /* of the output: batch sets it from the name */

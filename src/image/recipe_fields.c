@@ -62,6 +62,20 @@ static const struct choice fail_ons[] = {
 
 /* ---- fields that are neither a choice nor on or off ---- */
 
+/* 16 hexadecimal digits that are not all 0. */
+static bool hash_parse(const char *word, uint64_t *ret_hash)
+{
+	uint64_t hash = 0;
+
+	if (strlen(word) != 16 || strspn(word, "0123456789abcdef") != 16)
+		return false;
+	for (; *word; word++)
+		hash = hash << 4 |
+		       (uint64_t)(*word <= '9' ? *word - '0' : *word - 'a' + 10);
+	*ret_hash = hash;
+	return hash != 0;
+}
+
 static bool set_size(struct recipe *recipe, const char *value, char *text, size_t n_text)
 {
 	struct geometry size;
@@ -101,6 +115,35 @@ static void print_background(const struct recipe *recipe, char *text, size_t n_t
 		return;
 	colour_print(&recipe->background, word);
 	snprintf(text, n_text, "%s", word);
+}
+
+/* A word, or for SPACE_FILE "file:" and the 16 digits of its hash. */
+static bool set_profile(struct recipe *recipe, const char *value, char *text,
+                        size_t n_text)
+{
+	uint64_t hash = 0;
+	int chosen;
+
+	if (strncmp(value, "file:", 5) == 0) {
+		if (!hash_parse(value + 5, &hash)) {
+			snprintf(text, n_text, "'%s' is no hash of a profile", value + 5);
+			return false;
+		}
+		chosen = SPACE_FILE;
+	} else if (!choice_parse(spaces, value, &chosen, text, n_text)) {
+		return false;
+	}
+	recipe->space = (enum colour_space)chosen;
+	recipe->profile_hash = hash;
+	return true;
+}
+
+static void print_profile(const struct recipe *recipe, char *text, size_t n_text)
+{
+	if (recipe->space == SPACE_FILE)
+		snprintf(text, n_text, "file:%016" PRIx64, recipe->profile_hash);
+	else if (recipe->space != SPACE_SRGB)
+		snprintf(text, n_text, "%s", choice_word(spaces, (int)recipe->space));
 }
 
 static bool set_format(struct recipe *recipe, const char *value, char *text,
@@ -260,8 +303,9 @@ static const struct field {
 	[RECIPE_BACKGROUND] = {"background", "COLOUR",
                                "a name or #rrggbb[aa]; white where alpha can't stay",
                                .set = set_background, .print = print_background},
-	[RECIPE_PROFILE] = {"profile", NULL, "the colours of the result; default srgb",
-                            .choices = spaces, .offset = offsetof(struct recipe, space)},
+	[RECIPE_PROFILE] = {"profile", "srgb|p3|keep|FILE",
+                            "the colours of the result, of an RGB profile; default srgb",
+                            .set = set_profile, .print = print_profile},
 	[RECIPE_INTENT] = {"intent", NULL, "of converting to it; default relative",
                            .choices = intents, .offset = offsetof(struct recipe, intent)},
 	[RECIPE_DEPTH] = {"depth", NULL, "bits of a sample; default 8", .choices = depths,

@@ -49,6 +49,8 @@ static const char *missing(const struct recipe *recipe)
 		return "kernel lanczos2";
 	if (recipe->space == SPACE_P3)
 		return "profile p3";
+	if (recipe->space == SPACE_FILE)
+		return "profile FILE";
 	if (recipe->depth == DEPTH_16 && format_info(recipe->format)->has_depth)
 		return "depth 16";
 	if (recipe->progressive && (is_jpeg || recipe->format == FORMAT_PNG))

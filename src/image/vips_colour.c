@@ -47,7 +47,7 @@ static bool convert(VipsImage **image, VipsInterpretation space)
  * bands than a space has only its own and one alpha are kept. */
 static bool make_usual(VipsImage **image)
 {
-	VipsInterpretation space = vips_image_guess_interpretation(*image);
+	VipsInterpretation space;
 	VipsImage *made = NULL;
 	int n_bands, n_most;
 
@@ -233,6 +233,32 @@ static bool export(VipsImage **image, const struct vips_job *job, const char *to
 	                                 intent_of(job), "depth", depth_of(job), NULL));
 }
 
+/* From where import() leads to the profile that came beside the recipe. */
+static bool export_to_file(VipsImage **image, const struct vips_job *job)
+{
+	VipsImage *made = NULL;
+
+	if (!vips_take(image, &made, vips_copy(*image, &made, NULL)))
+		return false;
+	vips_image_set_blob_copy(*image, VIPS_META_ICC_NAME, job->source->profile,
+	                         job->source->n_profile);
+	if (export(image, job, NULL))
+		return true;
+	vips_error_clear();
+	return failure_set(job->failure, FAIL_UNSUPPORTED,
+	                   "colour: libvips cannot use the profile that was asked for");
+}
+
+static bool import(VipsImage **image, const struct vips_job *job)
+{
+	VipsImage *made = NULL;
+
+	return vips_take(image, &made,
+	                 vips_icc_import(*image, &made, "embedded", TRUE, "input_profile",
+	                                 job->is_cmyk ? "cmyk" : "srgb", "intent",
+	                                 intent_of(job), NULL));
+}
+
 /* Whether what comes out stays in its own space. */
 static bool keeps_space(const struct vips_job *job)
 {
@@ -244,17 +270,20 @@ bool vips_colour_finish(VipsImage **image, struct vips_job *job)
 {
 	bool keeps = keeps_space(job);
 	bool is_p3 = job->space == SPACE_P3 && !job->is_grey && job->to->has_profile;
+	bool is_file = job->space == SPACE_FILE && !job->is_grey && job->to->has_profile;
 	const char *to = keeps ? NULL : is_p3 ? "p3" : "srgb";
 
-	job->is_tagged = keeps || is_p3;
+	job->is_tagged = keeps || is_p3 || is_file;
 	if (job->is_imported) {
-		if (!export(image, job, to))
+		if (is_file ? !export_to_file(image, job) : !export(image, job, to))
 			return false;
 	} else {
 		if (vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_scRGB &&
 		    !convert(image, plain_space(job, job->is_grey)))
 			return false;
-		if (to && (is_p3 || is_foreign(job)) && !transform(image, job, to))
+		if (is_file ? !import(image, job) || !export_to_file(image, job)
+		            : to && (is_p3 || is_foreign(job)) &&
+		                      !transform(image, job, to))
 			return false;
 	}
 	if (to)
@@ -324,11 +353,9 @@ bool vips_colour_values(VipsImage **image, const struct vips_job *job,
 	bool is_coloured = colour->red != colour->green || colour->red != colour->blue;
 	int n_colours;
 
-	if (is_grey && is_coloured && !job->is_tagged) {
-		if (!convert(image, plain_space(job, false)))
-			return false;
-		is_grey = false;
-	}
+	if (is_grey && is_coloured && !job->is_tagged &&
+	    !convert(image, plain_space(job, false)))
+		return false;
 	n_colours = vips_image_get_bands(*image) - (vips_image_hasalpha(*image) ? 1 : 0);
 	if (!find_values(*image, job, colour, values, n_colours))
 		return false;

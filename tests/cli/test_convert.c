@@ -250,6 +250,56 @@ TEST(convert, a_result_that_is_not_srgb_is_tagged)
 	stage_leave();
 }
 
+/* Bring the first profile out of a JPEG into a file. */
+static void take_profile_out(const char *path, const char *profile)
+{
+	static const char mark[12] = "ICC_PROFILE";
+	size_t n, n_segment;
+	const uint8_t *bytes = bytes_of(path, &n),
+		      *at = memmem(bytes, n, mark, sizeof(mark));
+
+	REQUIRE(at != NULL && at - bytes > 4);
+	n_segment = (size_t)at[-2] << 8 | at[-1];
+	REQUIRE(n_segment > 16 && n_segment <= n - (size_t)(at - bytes));
+	scratch_bytes(profile, at + 14, n_segment - 16);
+}
+
+TEST(convert, a_profile_may_come_from_a_file)
+{
+	size_t n, n_icc;
+	const uint8_t *bytes;
+	uint8_t icc[8192];
+
+	stage_enter();
+	paint("in/a.ppm", 40, 20, 8);
+	EXPECT_EQ(run("pixpool convert in -o p3 -f jpg --profile p3").status, 0);
+	take_profile_out("p3/a.jpg", "wide.icc");
+	bytes = bytes_of("wide.icc", &n_icc);
+	REQUIRE(n_icc <= sizeof(icc));
+	memcpy(icc, bytes, n_icc);
+	EXPECT_EQ(run("pixpool convert in -o out -f jpg --profile wide.icc").status, 0);
+	bytes = bytes_of("out/a.jpg", &n);
+	EXPECT(memmem(bytes, n, icc, n_icc) != NULL);
+	/* The same colours, seen through it. */
+	EXPECT_EQ(run("pixpool convert in -o exact -f png --profile wide.icc").status, 0);
+	EXPECT_EQ(run("pixpool resize -s 40 exact -o seen -f bmp").status, 0);
+	EXPECT_STR(look("seen/a.bmp"), "40x20 rg/bw");
+	EXPECT_EQ(
+		run("pixpool resize -s 40 --linear --profile wide.icc -f tiff in -o lin")
+			.status,
+		0);
+	EXPECT(holds("lin/a.tif", "acsp"));
+
+	/* One that says RGB and no more is found out by the worker. */
+	EXPECT_EQ(run("head -c 300 wide.icc > cut.icc").status, 0);
+	EXPECT_EQ(run("pixpool convert in -o bad -f jpg --profile cut.icc --report r")
+	                  .status,
+	          1);
+	EXPECT(strstr(records("r"), "'class':'unsupported'"));
+	EXPECT_EQ(run("pixpool convert in -o bad -f jpg --profile in/a.ppm").status, 2);
+	stage_leave();
+}
+
 /* Of a JPEG: the marker of its frame, and the sampling of its first component. */
 static int jpeg_frame(const char *path, int *ret_sampling)
 {

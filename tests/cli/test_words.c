@@ -160,7 +160,11 @@ TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
 	         "--background: '#12' is not a colour: a name (white, red, transparent), or "
 	         "#rgb, #rgba, #rrggbb, #rrggbbaa"},
 		{"pixpool thumb in -o out --profile adobe",
-	         "--profile: 'adobe' is not one of srgb, p3, keep"},
+	         "--profile: 'adobe' is not one of srgb, p3, keep, nor a file: No such file "
+	         "or directory"},
+		{"pixpool thumb in -o out --profile /dev/null",
+	         "--profile: '/dev/null' is not an ICC profile for RGB, of at most 4194304 "
+	         "bytes"},
 		{"pixpool thumb in -o out --intent=relatif",
 	         "--intent: 'relatif' is not one of relative, perceptual, saturation, "
 	         "absolute; did you mean 'relative'?"},

@@ -18,7 +18,8 @@ static const struct recipe full = {
 	.no_rotate = true,
 	.kernel = KERNEL_NEAREST,
 	.background = {true, 1, 2, 3, 4},
-	.space = SPACE_KEEP,
+	.space = SPACE_FILE,
+	.profile_hash = 0xfedcba9876543210,
 	.intent = INTENT_ABSOLUTE,
 	.depth = DEPTH_KEEP,
 	.format = FORMAT_WEBP,
@@ -84,6 +85,7 @@ static void expect_equal(const struct recipe *got, const struct recipe *want)
 	EXPECT_EQ(got->background.blue, want->background.blue);
 	EXPECT_EQ(got->background.alpha, want->background.alpha);
 	EXPECT_EQ(got->space, want->space);
+	EXPECT_EQ(got->profile_hash, want->profile_hash);
 	EXPECT_EQ(got->intent, want->intent);
 	EXPECT_EQ(got->depth, want->depth);
 	EXPECT_EQ(got->format, want->format);
@@ -140,6 +142,8 @@ TEST(recipe, a_field_out_of_its_range_is_refused)
 		{.format = FORMAT_PNG, .engine = N_ENGINE_CHOICES},
 		{.format = FORMAT_PNG, .kernel = N_KERNELS},
 		{.format = FORMAT_PNG, .space = N_COLOUR_SPACES},
+		{.format = FORMAT_PNG, .space = SPACE_FILE},
+		{.format = FORMAT_PNG, .space = SPACE_KEEP, .profile_hash = 1},
 		{.format = FORMAT_PNG, .intent = N_INTENTS},
 		{.format = FORMAT_PNG, .depth = N_DEPTHS},
 		{.format = FORMAT_PNG, .chroma = N_CHROMAS},
@@ -204,7 +208,7 @@ TEST(recipe, its_text_says_all_of_it_and_is_read_back)
 	EXPECT_STR(
 		printed,
 		"size 640x480; no-enlarge; no-reduce; fit outside; position attention; "
-		"kernel nearest; linear; no-rotate; background #01020304; profile keep; "
+		"kernel nearest; linear; no-rotate; background #01020304; profile file:fedcba9876543210; "
 		"intent absolute; depth keep; format webp; quality 77; effort 9; "
 		"lossless; progressive; chroma 444; keep all; filter blur 1.5, sharpen "
 		"0.5 1 1000, grayscale, negate, normalise 1 99, gamma 2.2, median 3, "
@@ -246,6 +250,8 @@ TEST(recipe, each_has_one_canonical_text)
 		{"background white", "background #ffffff"},
 		{"background #F0a8", "background #ff00aa88"},
 		{"background transparent", "background #00000000"},
+		{"profile file:0123456789abcdef", "profile file:0123456789abcdef"},
+		{"profile file:0123456789abcdef; profile srgb", ""},
 		{"effort 0", "effort 0"},
 		{"linear;  linear", "linear"},
 		{"filter blur", "filter blur 1"},
@@ -275,6 +281,13 @@ TEST(recipe, a_wrong_word_is_named_and_what_would_be_right)
 		{"size 0%", "size: '0%': a percentage is 0.001 to 100000"},
 		{"fit covre", "fit: 'covre' is not one of inside, cover, contain, fill, "
 	                      "outside; did you mean 'cover'?"},
+		{"profile file:0123456789abcdeg",
+	         "profile: '0123456789abcdeg' is no hash of "
+	         "a profile"},
+		{"profile file:0000000000000000",
+	         "profile: '0000000000000000' is no hash of "
+	         "a profile"},
+		{"profile files", "profile: 'files' is not one of srgb, p3, keep"},
 		{"quality 0", "quality: '0' is not a whole number from 1 to 100"},
 		{"quality 101", "quality: '101' is not a whole number from 1 to 100"},
 		{"effort 10", "effort: '10' is not a whole number from 0 to 9"},
@@ -342,6 +355,8 @@ TEST(recipe, its_fingerprint_is_known_and_differs_with_each_field)
 		"kernel cubic",
 		"background #fff",
 		"profile p3",
+		"profile file:0000000000000001",
+		"profile file:1000000000000000",
 		"depth 16",
 		"intent absolute",
 		"format png",
@@ -370,7 +385,7 @@ TEST(recipe, its_fingerprint_is_known_and_differs_with_each_field)
 		for (size_t k = 0; k < i; k++)
 			EXPECT(seen[k] != seen[i], "'%s' and '%s'", texts[k], texts[i]);
 	}
-	EXPECT(recipe_fingerprint(&full) == UINT64_C(0x43faac138f13e750), "0x%jx",
+	EXPECT(recipe_fingerprint(&full) == UINT64_C(0x8db1174820259a3c), "0x%jx",
 	       (uintmax_t)recipe_fingerprint(&full));
 }
 
