@@ -67,8 +67,8 @@ bool vips_open_source(struct source *source, const struct recipe *recipe,
 void vips_close_source(struct source *source);
 VipsFailOn vips_fail_on(const struct recipe *recipe);
 
-/* All frames that are wanted, one below the other, in order of reading; a JPEG shrunk by 2,
- * 4 or 8 where that leaves twice of what will be scaled to, if it may be. */
+/* All frames that are wanted, one below the other, in order of reading; a JPEG or WebP
+ * shrunk where that leaves twice of what will be scaled to, if it may be. */
 bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink);
 
 /* ---- vips_colour.c ---- */

@@ -183,22 +183,42 @@ void vips_close_source(struct source *source)
 	source->state = NULL;
 }
 
-/* By how much libjpeg may shrink: what is left must be twice what it is scaled to, for the
+/* By how much a loader may shrink: what is left must be twice what it is scaled to, for the
  * scaling to be as good as without. */
-static int find_shrink(const struct vips_job *job)
+static double find_shrink(const struct vips_job *job)
 {
 	const struct vips_state *state = job->source->state;
 	struct size to = job->layout.scaled, from = state->stored;
 	double by_width, by_height, least;
 
-	if (job->source->format != FORMAT_JPEG || !job->has_layout)
+	if (!job->has_layout)
 		return 1;
 	if (state->orientation > 4)
 		to = (struct size){to.height, to.width};
 	by_width = (double)from.width / to.width;
 	by_height = (double)from.height / to.height;
 	least = by_width < by_height ? by_width : by_height;
-	return least >= 16 ? 8 : least >= 8 ? 4 : least >= 4 ? 2 : 1;
+	return least > 2 ? least / 2 : 1;
+}
+
+/* libjpeg shrinks by whole blocks, libwebp by any factor. */
+static int load_shrunk(VipsImage **ret_image, const struct vips_job *job, double shrink)
+{
+	const struct vips_state *state = job->source->state;
+	const char *loader = loaders[job->source->format];
+	VipsFailOn fail_on = vips_fail_on(job->recipe);
+
+	if (job->source->format == FORMAT_WEBP)
+		return vips_call(loader, state->bytes, ret_image, "access",
+		                 VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "scale",
+		                 1 / shrink, NULL);
+	return vips_call(loader, state->bytes, ret_image, "access",
+	                 VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "shrink",
+	                 shrink >= 8   ? 8
+	                 : shrink >= 4 ? 4
+	                 : shrink >= 2 ? 2
+	                               : 1,
+	                 NULL);
 }
 
 /* What another engine decoded, as an image. */
@@ -234,7 +254,9 @@ bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool ma
 {
 	const struct vips_state *state = job->source->state;
 	const char *loader = loaders[job->source->format];
-	int shrink = may_shrink ? find_shrink(job) : 1;
+	bool is_shrinker = job->source->format == FORMAT_JPEG ||
+	                   job->source->format == FORMAT_WEBP;
+	double shrink = may_shrink && is_shrinker ? find_shrink(job) : 1;
 	VipsFailOn fail_on = vips_fail_on(job->recipe);
 
 	if (job->source->decoder)
@@ -244,9 +266,7 @@ bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool ma
 		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "n", -1,
 		                  NULL);
 	if (shrink > 1)
-		return !vips_call(loader, state->bytes, ret_image, "access",
-		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "shrink",
-		                  shrink, NULL);
+		return !load_shrunk(ret_image, job, shrink);
 	return !vips_call(loader, state->bytes, ret_image, "access",
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_ROUNDS = 400, N_SHAPES = 10 };
+enum { N_ROUNDS = 250, N_SHAPES = 10 };
 
 static unsigned seed = 20;
 
