@@ -185,7 +185,8 @@ static void count_header(void *data, uint64_t n_pixels)
 	outcome->n_headers++;
 	/* of all frames */
 	EXPECT(n_pixels > 0 && n_pixels % ((uint64_t)outcome->answer.in.width *
-	                                    outcome->answer.in.height) == 0);
+	                                   outcome->answer.in.height) ==
+	                               0);
 }
 
 static int file_of(const struct blob *blob)
