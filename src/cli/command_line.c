@@ -297,3 +297,9 @@ bool command_line_parse(struct command_line *ret_line, int argc, char **argv, ch
 	add_defaults(line);
 	return is_complete(line, text, n_text);
 }
+
+void command_line_fini(struct command_line *line)
+{
+	free((void *)line->batch.profile);
+	line->batch.profile = NULL;
+}

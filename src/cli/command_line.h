@@ -68,4 +68,7 @@ extern const struct option_word option_words[];
 bool command_line_parse(struct command_line *ret_line, int argc, char **argv, char *text,
                         size_t n_text);
 
+/* What it read from files; also of one that was not parsed to its end. */
+void command_line_fini(struct command_line *line);
+
 #endif

@@ -164,6 +164,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "pixpool: %s\nTry 'pixpool -h'.\n", text);
 		status = EXIT_USAGE;
 	}
+	command_line_fini(&line);
 	status = flush_output(status);
 	pxp_zygote_stop();
 	return status;

@@ -119,8 +119,7 @@ static bool take_profile(struct command_line *line, const char *value, char *tex
 	char hash[32];
 
 	line->given |= UINT64_C(1) << RECIPE_PROFILE;
-	free((void *)line->batch.profile);
-	line->batch.profile = NULL;
+	command_line_fini(line); /* of an earlier one */
 	line->batch.n_profile = 0;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(words[i], value) == 0)
