@@ -190,47 +190,6 @@ static void stb_close(struct source *source)
 	source->state = NULL;
 }
 
-/* The nearest that stb has; stb_takes() refuses the others. */
-static stbir_filter filter_of(enum kernel kernel)
-{
-	switch (kernel) {
-	case KERNEL_MITCHELL:
-		return STBIR_FILTER_MITCHELL;
-	case KERNEL_CUBIC:
-		return STBIR_FILTER_CATMULLROM;
-	case KERNEL_LINEAR:
-		return STBIR_FILTER_TRIANGLE;
-	default:
-		return STBIR_FILTER_DEFAULT;
-	}
-}
-
-/* Scale with alpha multiplied in, which stb undoes after. */
-static bool scale(struct pixels *pixels, struct size to, const struct recipe *recipe)
-{
-	struct size from = pixels->size;
-	int n_bands = (int)pixels->n_bands;
-	int alpha = n_bands % 2 ? STBIR_ALPHA_CHANNEL_NONE : n_bands - 1;
-	struct pixels scaled;
-
-	if (from.width == to.width && from.height == to.height)
-		return true;
-	if (!pixels_init(&scaled, to, pixels->n_bands))
-		return false;
-	if (!stbir_resize_uint8_generic(
-		    pixels->bytes, (int)from.width, (int)from.height, 0, scaled.bytes,
-		    (int)to.width, (int)to.height, 0, n_bands, alpha, 0, STBIR_EDGE_CLAMP,
-		    filter_of(recipe->kernel),
-		    recipe->linear ? STBIR_COLORSPACE_SRGB : STBIR_COLORSPACE_LINEAR,
-		    NULL)) {
-		pixels_fini(&scaled);
-		return false;
-	}
-	pixels_fini(pixels);
-	*pixels = scaled;
-	return true;
-}
-
 /* Where stb reads from when the end of the bytes must not look like zeros to it. */
 struct feed {
 	const struct source *source;
@@ -362,7 +321,7 @@ static bool shape(struct pixels *pixels, unsigned orientation,
 
 	if (orientation > 4)
 		to = (struct size){to.height, to.width};
-	if (!scale(pixels, to, recipe) || !pixels_orient(pixels, orientation) ||
+	if (!stb_scale(pixels, to, recipe) || !pixels_orient(pixels, orientation) ||
 	    !stb_place(pixels, &layout, recipe) || !stb_apply(pixels, &after, recipe))
 		return fail_memory(ret_failure);
 	if (!format_info(recipe->format)->has_alpha)

@@ -100,6 +100,10 @@ bool vips_place(VipsImage **image, struct vips_job *job);
 bool vips_trim(VipsImage **image, struct vips_job *job, double threshold);
 bool vips_rotate_by(VipsImage **image, struct vips_job *job, double degrees);
 
+/* Do something to each of the frames that stand one below the other. */
+bool vips_each_frame(VipsImage **image, uint32_t n_frames,
+                     bool (*work)(VipsImage **image, void *data), void *data);
+
 /* ---- vips_filters.c ---- */
 
 /* Apply a chain to frames that stand one below the other. */
@@ -109,10 +113,6 @@ bool vips_filters_apply(VipsImage **image, struct vips_job *job,
 /* Do something with alpha multiplied in, where there is alpha. */
 bool vips_with_alpha_in(VipsImage **image, bool (*work)(VipsImage **image, void *data),
                         void *data);
-
-/* Do something to each of the frames that stand one below the other. */
-bool vips_each_frame(VipsImage **image, uint32_t n_frames,
-                     bool (*work)(VipsImage **image, void *data), void *data);
 
 /* ---- vips_meta.c ---- */
 

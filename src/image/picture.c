@@ -318,7 +318,8 @@ static bool run(struct studio *studio, const struct picture_job *job,
 	bool is_done;
 
 	answer->in.format = source.format;
-	if (!choose_hands(&hands, &source, job->recipe, &answer->failure))
+	if (!choose_hands(&hands, &source, job->recipe, &answer->failure) ||
+	    !hands.worker || !hands.writer)
 		return false;
 	source.decoder = hands.decoder;
 	snprintf(answer->engine, sizeof(answer->engine), "%s",

@@ -71,15 +71,31 @@ static bool has_word(const uint8_t *text, size_t n, const char *word)
 	return false;
 }
 
+/* What libjxl calls the profile of a picture whose header says sRGB: white point, primaries,
+ * intent, curve. */
+static bool is_srgb_of_jxl(const uint8_t *text, size_t n)
+{
+	static const char *const words[] = {"RGB_D65_SRG_Rel_SRG", "RGB_D65_SRG_Per_SRG",
+	                                    "RGB_D65_SRG_Sat_SRG", "RGB_D65_SRG_Abs_SRG"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (has_word(text, n, words[i]))
+			return true;
+	}
+	return false;
+}
+
 bool profile_is_srgb(const void *profile, size_t n)
 {
 	size_t n_text;
 	const uint8_t *text = find_description(profile, n, &n_text);
 
+	if (!text || !profile_has_space(profile, n, "RGB "))
+		return false;
 	/* "Linear sRGB" and the like share the primaries but not the curve. */
-	return text && profile_has_space(profile, n, "RGB ") &&
-	       has_word(text, n_text, "sRGB") && !has_word(text, n_text, "inear") &&
-	       !has_word(text, n_text, "g10");
+	return is_srgb_of_jxl(text, n_text) ||
+	       (has_word(text, n_text, "sRGB") && !has_word(text, n_text, "inear") &&
+	        !has_word(text, n_text, "g10"));
 }
 
 bool profile_can_be_output(const void *profile, size_t n)

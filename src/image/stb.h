@@ -31,6 +31,9 @@ bool stb_takes(const struct recipe *recipe, struct failure *ret_failure);
 bool stb_apply(struct pixels *pixels, const struct filter_chain *chain,
                const struct recipe *recipe);
 
+/* Scale with alpha multiplied in, which stb undoes after; false when memory ran out. */
+bool stb_scale(struct pixels *pixels, struct size to, const struct recipe *recipe);
+
 /* Cut the layout's part out and put it on its canvas; false when memory ran out. */
 bool stb_place(struct pixels *pixels, const struct layout *layout,
                const struct recipe *recipe);

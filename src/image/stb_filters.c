@@ -171,7 +171,7 @@ static void blur_line(float *line, float *copy, size_t n, size_t step, const flo
 static float *make_mask(double sigma, ptrdiff_t *ret_radius)
 {
 	ptrdiff_t radius = (ptrdiff_t)ceil(sigma * sqrt(-2 * log(0.01)));
-	float *mask = malloc((size_t)(2 * radius + 1) * sizeof(*mask));
+	float *mask = calloc((size_t)(2 * radius + 1), sizeof(*mask));
 	double sum = 0;
 
 	if (!mask)
@@ -228,7 +228,7 @@ static bool blur(struct pixels *pixels, double sigma)
 	size_t n_copy = pixels->size.width > pixels->size.height ? pixels->size.width
 	                                                         : pixels->size.height;
 	bool has_alpha = pixels->n_bands % 2 == 0;
-	float *planes = malloc((2 * n + n_copy) * sizeof(*planes));
+	float *planes = calloc(2 * n + n_copy, sizeof(*planes));
 	float *plane = planes, *alpha = planes + n, *copy = planes + 2 * n, *mask;
 	ptrdiff_t radius = 0;
 	unsigned n_colours = colours_of(pixels);
@@ -329,4 +329,44 @@ bool stb_place(struct pixels *pixels, const struct layout *layout,
 		on.alpha = 255;
 	}
 	return pixels_embed(pixels, layout, &on);
+}
+
+/* The nearest that stb has; stb_takes() refuses the others. */
+static stbir_filter filter_of(enum kernel kernel)
+{
+	switch (kernel) {
+	case KERNEL_MITCHELL:
+		return STBIR_FILTER_MITCHELL;
+	case KERNEL_CUBIC:
+		return STBIR_FILTER_CATMULLROM;
+	case KERNEL_LINEAR:
+		return STBIR_FILTER_TRIANGLE;
+	default:
+		return STBIR_FILTER_DEFAULT;
+	}
+}
+
+bool stb_scale(struct pixels *pixels, struct size to, const struct recipe *recipe)
+{
+	struct size from = pixels->size;
+	int n_bands = (int)pixels->n_bands;
+	int alpha = n_bands % 2 ? STBIR_ALPHA_CHANNEL_NONE : n_bands - 1;
+	struct pixels scaled;
+
+	if (from.width == to.width && from.height == to.height)
+		return true;
+	if (!pixels_init(&scaled, to, pixels->n_bands))
+		return false;
+	if (!stbir_resize_uint8_generic(
+		    pixels->bytes, (int)from.width, (int)from.height, 0, scaled.bytes,
+		    (int)to.width, (int)to.height, 0, n_bands, alpha, 0, STBIR_EDGE_CLAMP,
+		    filter_of(recipe->kernel),
+		    recipe->linear ? STBIR_COLORSPACE_SRGB : STBIR_COLORSPACE_LINEAR,
+		    NULL)) {
+		pixels_fini(&scaled);
+		return false;
+	}
+	pixels_fini(pixels);
+	*pixels = scaled;
+	return true;
 }

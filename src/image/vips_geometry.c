@@ -236,3 +236,48 @@ bool vips_rotate_by(VipsImage **image, struct vips_job *job, double degrees)
 		return false;
 	return vips_with_alpha_in(image, rotate_freely, &turned);
 }
+
+/* A copy of one frame, worked on, in memory. */
+static VipsImage *make_frame(VipsImage *roll, uint32_t i, int height,
+                             bool (*work)(VipsImage **image, void *data), void *data)
+{
+	VipsImage *frame = NULL;
+
+	if (vips_crop(roll, &frame, 0, (int)i * height, vips_image_get_width(roll),
+	              height, NULL))
+		return NULL;
+	if (vips_settle(&frame) && work(&frame, data) && vips_settle(&frame))
+		return frame;
+	g_object_unref(frame);
+	return NULL;
+}
+
+bool vips_each_frame(VipsImage **image, uint32_t n_frames,
+                     bool (*work)(VipsImage **image, void *data), void *data)
+{
+	int height = vips_image_get_height(*image) / (int)n_frames;
+	VipsImage **frames, *made = NULL;
+	uint32_t n_made = 0;
+	bool is_done;
+
+	if (n_frames == 1)
+		return work(image, data);
+	frames = g_try_new0(VipsImage *, n_frames);
+	if (!frames) {
+		vips_error("frames", "out of memory");
+		return false;
+	}
+	for (; n_made < n_frames; n_made++) {
+		frames[n_made] = make_frame(*image, n_made, height, work, data);
+		if (!frames[n_made])
+			break;
+	}
+	is_done = n_made == n_frames &&
+	          vips_take(image, &made,
+	                    vips_arrayjoin(frames, &made, (int)n_frames, "across", 1,
+	                                   NULL));
+	while (n_made > 0)
+		g_object_unref(frames[--n_made]);
+	g_free(frames);
+	return is_done;
+}

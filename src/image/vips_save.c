@@ -59,14 +59,16 @@ static int save_heif(VipsImage *image, VipsTarget *target, const struct recipe *
                      bool strip)
 {
 	bool is_deep = vips_image_get_format(image) == VIPS_FORMAT_USHORT;
+	VipsForeignSubsample subsample = recipe->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF
+	                                                  : subsample_of(recipe);
 
 	return vips_heifsave_target(
 		image, target, "Q", (int)engine_quality(recipe), "compression",
 		recipe->format == FORMAT_AVIF ? VIPS_FOREIGN_HEIF_COMPRESSION_AV1
 					      : VIPS_FOREIGN_HEIF_COMPRESSION_HEVC,
 		"effort", effort_of(recipe, 0, 9, 4), "lossless", recipe->lossless,
-		"subsample_mode", subsample_of(recipe), "bitdepth", is_deep ? 12 : 8,
-		"strip", strip, NULL);
+		"subsample_mode", subsample, "bitdepth", is_deep ? 12 : 8, "strip", strip,
+		NULL);
 }
 
 static int save_jxl(VipsImage *image, VipsTarget *target, const struct recipe *recipe,

@@ -183,7 +183,7 @@ static struct recipe any_recipe(enum engine_choice engine)
 		.linear = once_in(4),
 		.no_rotate = once_in(4),
 		.kernel = once_in(3) ? (enum kernel)below(N_KERNELS) : KERNEL_LANCZOS3,
-		.space = (enum colour_space)below(N_COLOUR_SPACES),
+		.space = (enum colour_space)below(SPACE_KEEP + 1),
 		.intent = (enum intent)below(N_INTENTS),
 		.depth = (enum depth)below(N_DEPTHS),
 		.quality = (uint8_t)below(101),

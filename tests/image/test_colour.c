@@ -4,6 +4,8 @@
 #include "vips_lab.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* A picture of one colour, 32 x 32. */
 static VipsImage *plain(const uint8_t *colour, int n_bands)
@@ -279,7 +281,7 @@ TEST(colour, linear_scaling_goes_through_the_pictures_own_curve)
 	blob = encoded(p3, ".png");
 	recipe.geometry.width = recipe.geometry.height = 8;
 	recipe.linear = true;
-	for (int space = 0; space < N_COLOUR_SPACES; space++) {
+	for (int space = 0; space <= SPACE_KEEP; space++) {
 		recipe.space = (enum colour_space)space;
 		result = cooked(&blob, &recipe);
 		is_colour(result, 4, 4, (const double[]){188, 188, 188}, 4);
@@ -298,7 +300,7 @@ TEST(colour, grey_stays_grey_in_any_space_and_in_linear_light)
 		VipsImage *image = plain(colour, n_bands), *result;
 		struct blob blob = encoded(image, ".png");
 
-		for (int i = 0; i < 2 * N_COLOUR_SPACES; i++) {
+		for (int i = 0; i < 2 * (SPACE_KEEP + 1); i++) {
 			struct recipe recipe = small(FORMAT_PNG);
 
 			recipe.space = (enum colour_space)(i / 2);
@@ -342,4 +344,55 @@ TEST(colour, every_depth_of_tiff_is_read)
 		g_object_unref(cast);
 		finish(image, &blob);
 	}
+}
+
+TEST(colour, lossless_loses_nothing)
+{
+	/* AVIF and HEIC keep colours apart from brightness, which rounds. */
+	static const struct {
+		enum image_format format;
+		double tolerance;
+	} formats[] = {
+		{FORMAT_PNG, 0},  {FORMAT_WEBP, 0}, {FORMAT_TIFF, 0}, {FORMAT_JXL, 0},
+		{FORMAT_JP2, 0},  {FORMAT_PNM, 0},  {FORMAT_BMP, 0},  {FORMAT_TGA, 0},
+		{FORMAT_AVIF, 2}, {FORMAT_HEIC, 2},
+	};
+	static uint8_t bytes[64 * 64 * 3];
+	VipsImage *image;
+	struct blob blob;
+	unsigned seed = 3;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)rand_r(&seed);
+	image = image_of_bytes(bytes, 64, 64, 3);
+	blob = encoded(image, ".png");
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = recipe_for(formats[i].format, ENGINE_AUTO);
+		const struct recipe plain = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		struct outcome outcome;
+		char name[16];
+		VipsImage *again;
+		double worst = 0;
+
+		recipe.lossless = true;
+		outcome = run_picture(&blob, "a.png", &recipe);
+		if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
+			continue;
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		snprintf(name, sizeof(name), "a.%s",
+		         format_info(formats[i].format)->extension);
+		struct outcome read = run_picture(&outcome.output, name, &plain);
+
+		REQUIRE(read.is_done, "%s: %s", name, read.answer.failure.text);
+		again = decoded(&read.output);
+		for (int at = 0; at < 64 * 64 * 3; at++)
+			worst = fmax(worst,
+			             fabs(value_at(again, at / 3 % 64, at / 192, at % 3) -
+			                  bytes[at]));
+		EXPECT(worst <= formats[i].tolerance, "%s: %g", name, worst);
+		g_object_unref(again);
+		outcome_fini(&read);
+		outcome_fini(&outcome);
+	}
+	finish(image, &blob);
 }

@@ -151,6 +151,8 @@ TEST(profile, is_srgb_by_its_own_description)
 		{"RGB ", "sRGB IEC61966-2.1", true},
 		{"RGB ", "sRGB", true},
 		{"RGB ", "Artifex sRGB profile", true},
+		{"RGB ", "RGB_D65_SRG_Rel_SRG", true},
+		{"RGB ", "RGB_D65_SRG_Rel_Lin", false},
 		{"RGB ", "Display P3", false},
 		{"RGB ", "Linear sRGB", false},
 		{"GRAY", "sRGB", false},
