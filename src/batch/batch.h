@@ -27,11 +27,14 @@ struct batch_options {
 	size_t n_inputs;
 	const char *output;   /* the output folder */
 	struct recipe recipe; /* its format is set for each file */
+	const void *profile;  /* of SPACE_FILE; else NULL */
+	size_t n_profile;
 	enum image_format
 		format;    /* of every output; FORMAT_NONE: the same as the input */
 	bool decodes_only; /* every pixel is decoded and nothing written: output, format,
 	                    * overwrite and the recipe's geometry play no part */
 	enum overwrite overwrite;
+	bool keep_dates;    /* outputs get those of their inputs */
 	unsigned n_workers; /* 0: as many as there are processors */
 	uint64_t memory;    /* of the whole run; 0: by the machine (limits.h) */
 	unsigned recycle;   /* images after which a worker is replaced; 0: 500 */

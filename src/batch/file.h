@@ -19,6 +19,7 @@ struct file {
 	char *input;               /* as a person would type it */
 	struct destination output; /* below the output folder */
 	uint64_t n_bytes;          /* of the input */
+	struct timespec dates[2];  /* of the input: its last reading and change */
 	int descriptor;            /* the input, until a task has it; -1 */
 
 	struct pxp_future *future; /* the file's */

@@ -26,7 +26,7 @@ static const char *const stage_names[N_STAGES] = {
 	[STAGE_ENCODING] = "encoding",
 };
 
-/* What a worker is told, as plain bytes. */
+/* What a worker is told, as plain bytes; the profile of the recipe, if any, follows. */
 struct packed_request {
 	uint64_t input_bytes;
 	int64_t timeout_ms;
@@ -125,7 +125,8 @@ static bool on_need(void *data, uint64_t n_bytes, struct failure *ret_failure)
 
 static enum pxp_status run_picture(struct pxp_task *task)
 {
-	const struct packed_request *request = pxp_task_input(task, NULL);
+	size_t n;
+	const struct packed_request *request = pxp_task_input(task, &n);
 	struct clocked_task clocked = {task, request->timeout_ms};
 	struct picture_answer answer = {0};
 	struct recipe recipe;
@@ -136,6 +137,8 @@ static enum pxp_status run_picture(struct pxp_task *task)
 
 	const struct picture_job job = {
 		.recipe = &recipe,
+		.profile = n > sizeof(*request) ? request + 1 : NULL,
+		.n_profile = n - sizeof(*request),
 		.name = request->name,
 		.input = pxp_task_descriptor(task, 0),
 		.input_bytes = request->input_bytes,
@@ -182,6 +185,30 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 	return pxp_executor_create(&options, ret_pool, ret_error);
 }
 
+/* With what follows it, if anything does. */
+static enum pxp_status submit_packed(struct pxp_executor *pool,
+                                     const struct packed_request *packed,
+                                     const struct picture_request *request,
+                                     const struct pxp_task_options *options,
+                                     struct pxp_future **ret_task)
+{
+	size_t n = sizeof(*packed) + request->n_profile;
+	enum pxp_status status;
+	uint8_t *bytes;
+
+	if (request->n_profile == 0)
+		return pxp_executor_submit(pool, run_picture, packed, sizeof(*packed),
+		                           options, ret_task);
+	bytes = malloc(n);
+	if (!bytes)
+		return PXP_ENOMEM;
+	memcpy(bytes, packed, sizeof(*packed));
+	memcpy(bytes + sizeof(*packed), request->profile, request->n_profile);
+	status = pxp_executor_submit(pool, run_picture, bytes, n, options, ret_task);
+	free(bytes);
+	return status;
+}
+
 static int64_t longer(int64_t a_ms, int64_t b_ms)
 {
 	return a_ms > b_ms ? a_ms : b_ms;
@@ -213,8 +240,7 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
 
 	memcpy(packed.name, base + n_cut, n_base - n_cut);
 	recipe_pack(&request->recipe, packed.recipe);
-	return pxp_executor_submit(pool, run_picture, &packed, sizeof(packed), &options,
-	                           ret_task);
+	return submit_packed(pool, &packed, request, &options, ret_task);
 }
 
 static enum fail_class class_of(enum pxp_status status)

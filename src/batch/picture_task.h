@@ -24,6 +24,8 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 
 struct picture_request {
 	struct recipe recipe;
+	const void *profile; /* of SPACE_FILE, at most PROFILE_MAX_BYTES; else NULL */
+	size_t n_profile;
 	const char *name; /* the input's path */
 	int input;        /* moved in on PXP_OK */
 	uint64_t input_bytes;

@@ -119,6 +119,11 @@ static void stop_early(struct run *run, struct file *file)
 static void publish(struct run *run, struct file *file)
 {
 	struct failure *failure = &file->answer.failure;
+	const struct store_content content = {
+		.fd = file->content,
+		.n_bytes = file->answer.out.bytes,
+		.dates = run->options->keep_dates ? file->dates : NULL,
+	};
 	int sys_errno;
 
 	if (!plan_take(run->plan, file->output.name)) {
@@ -127,9 +132,8 @@ static void publish(struct run *run, struct file *file)
 			"another input, which came after the plan, took this output's name");
 		return;
 	}
-	switch (store_publish(run->store, file->output.name, file->content,
-	                      file->answer.out.bytes, run->options->overwrite, failure,
-	                      &sys_errno)) {
+	switch (store_publish(run->store, file->output.name, &content,
+	                      run->options->overwrite, failure, &sys_errno)) {
 	case STORE_DONE:
 	case STORE_FAILED:
 		break;
@@ -300,6 +304,8 @@ static bool open_input(struct file *file, const struct walk_item *item)
 		return failure_set(failure, FAIL_TOO_BIG,
 		                   "open: the file has %ju bytes, the limit is %ju",
 		                   (uintmax_t)file->n_bytes, (uintmax_t)max_bytes);
+	file->dates[0] = stat.st_atim;
+	file->dates[1] = stat.st_mtim;
 	if (!file->output.name && !file->run->options->decodes_only)
 		return failure_set(failure, FAIL_BAD_IMAGE,
 		                   "gate: not a picture of any known format");
@@ -311,6 +317,8 @@ static bool submit(struct run *run, struct file *file)
 {
 	struct picture_request request = {
 		.recipe = run->options->recipe,
+		.profile = run->options->profile,
+		.n_profile = run->options->n_profile,
 		.name = file->input,
 		.input = file->descriptor,
 		.input_bytes = file->n_bytes,

@@ -86,6 +86,8 @@ static int run(struct command_line *line)
 	case COMMAND_RESIZE:
 	case COMMAND_THUMB:
 	case COMMAND_VERIFY:
+	case COMMAND_CONVERT:
+	case COMMAND_FILTER:
 		return run_batch(line);
 	case COMMAND_INFO:
 		return info_print(&line->batch);
@@ -166,6 +168,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "pixpool: %s\nTry 'pixpool -h'.\n", text);
 		status = EXIT_USAGE;
 	}
+	command_line_fini(&line);
 	status = flush_output(status);
 	pxp_zygote_stop();
 	return status;

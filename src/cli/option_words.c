@@ -1,9 +1,14 @@
 /* The table of options: what each is called, what it does, and how its value is read. */
 #include "batch/limits.h"
 #include "cli/command_line.h"
-#include "cli/suggest.h"
+
+#include "base/fd.h"
+#include "base/words.h"
+#include "image/profile.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,50 +21,14 @@ enum {
 	MAX_TIMEOUT_SECONDS = 1000000
 };
 
-/* One of a fixed set of words. */
-struct choice {
-	const char *word;
-	int value;
-};
-
-static bool choose(const struct choice *choices, const char *value, int *ret_value,
-                   char *text, size_t n_text)
-{
-	const char *best = NULL;
-	size_t n;
-
-	for (const struct choice *choice = choices; choice->word; choice++) {
-		if (strcmp(choice->word, value) == 0) {
-			*ret_value = choice->value;
-			return true;
-		}
-		suggest_consider(&best, value, choice->word);
-	}
-
-	n = (size_t)snprintf(text, n_text, "'%s' is not one of", value);
-	for (const struct choice *choice = choices; choice->word && n < n_text; choice++)
-		n += (size_t)snprintf(text + n, n_text - n, "%s %s",
-		                      choice == choices ? "" : ",", choice->word);
-	if (best && n < n_text)
-		snprintf(text + n, n_text - n, "; did you mean '%s'?", best);
-	return false;
-}
-
-/* A whole number from least to most. */
+/* A whole number into an unsigned. */
 static bool whole(const char *value, unsigned least, unsigned most, unsigned *ret_number,
                   char *text, size_t n_text)
 {
-	char *end;
-	unsigned long number;
+	uint64_t number;
 
-	errno = 0;
-	number = strtoul(value, &end, 10);
-	if (value[0] < '0' || value[0] > '9' || *end || errno || number < least ||
-	    number > most) {
-		snprintf(text, n_text, "'%s' is not a whole number from %u to %u", value,
-		         least, most);
+	if (!whole_parse(value, least, most, &number, text, n_text))
 		return false;
-	}
 	*ret_number = (unsigned)number;
 	return true;
 }
@@ -67,13 +36,8 @@ static bool whole(const char *value, unsigned least, unsigned most, unsigned *re
 static bool take_size(struct command_line *line, const char *value, char *text,
                       size_t n_text)
 {
-	bool no_enlarge = line->batch.recipe.geometry.no_enlarge;
-
 	line->has_size = true;
-	if (!geometry_parse(&line->batch.recipe.geometry, value, text, n_text))
-		return false;
-	line->batch.recipe.geometry.no_enlarge = no_enlarge;
-	return true;
+	return geometry_parse(&line->size, value, text, n_text);
 }
 
 static bool take_output(struct command_line *line, const char *value, char *text,
@@ -108,8 +72,9 @@ static bool take_format(struct command_line *line, const char *value, char *text
 	static const struct choice words[] = {
 		{"jpg", FORMAT_JPEG},  {"png", FORMAT_PNG},   {"webp", FORMAT_WEBP},
 		{"avif", FORMAT_AVIF}, {"heic", FORMAT_HEIC}, {"jxl", FORMAT_JXL},
-		{"tiff", FORMAT_TIFF}, {"gif", FORMAT_GIF},   {"bmp", FORMAT_BMP},
-		{"tga", FORMAT_TGA},   {"same", FORMAT_NONE}, {NULL, 0},
+		{"tiff", FORMAT_TIFF}, {"gif", FORMAT_GIF},   {"jp2", FORMAT_JP2},
+		{"ppm", FORMAT_PNM},   {"bmp", FORMAT_BMP},   {"tga", FORMAT_TGA},
+		{"hdr", FORMAT_HDR},   {"same", FORMAT_NONE}, {NULL, 0},
 	};
 	enum image_format format = format_of_word(value);
 	int chosen;
@@ -121,21 +86,57 @@ static bool take_format(struct command_line *line, const char *value, char *text
 			return true;
 		}
 	}
-	if (!choose(words, value, &chosen, text, n_text))
+	if (!choice_parse(words, value, &chosen, text, n_text))
 		return false;
 	line->batch.format = (enum image_format)chosen;
 	return true;
 }
 
-static bool take_quality(struct command_line *line, const char *value, char *text,
+/* Read it whole into memory that lasts as long as the program. */
+static bool read_profile(struct command_line *line, const char *name, char *text,
                          size_t n_text)
 {
-	unsigned quality;
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint8_t *bytes = fd >= 0 ? malloc(PROFILE_MAX_BYTES + 1) : NULL;
+	ssize_t n = bytes ? fd_pread_full(fd, bytes, PROFILE_MAX_BYTES + 1, 0) : -1;
 
-	if (!whole(value, 1, 100, &quality, text, n_text))
+	if (n < 0)
+		snprintf(text, n_text,
+		         "'%s' is not one of srgb, p3, keep, nor a file: %s", name,
+		         strerrordesc_np(errno));
+	else if (!profile_can_be_output(bytes, (size_t)n))
+		snprintf(text, n_text,
+		         "'%s' is not an ICC profile for RGB, of at most %d bytes", name,
+		         PROFILE_MAX_BYTES);
+	fd_close(&fd);
+	if (n < 0 || !profile_can_be_output(bytes, (size_t)n)) {
+		free(bytes);
 		return false;
-	line->batch.recipe.quality = (uint8_t)quality;
+	}
+	line->batch.profile = bytes;
+	line->batch.n_profile = (size_t)n;
 	return true;
+}
+
+static bool take_profile(struct command_line *line, const char *value, char *text,
+                         size_t n_text)
+{
+	static const char *const words[] = {"srgb", "p3", "keep"};
+	char hash[32];
+
+	line->given |= UINT64_C(1) << RECIPE_PROFILE;
+	command_line_fini(line); /* of an earlier one */
+	line->batch.n_profile = 0;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(words[i], value) == 0)
+			return recipe_set(&line->batch.recipe, RECIPE_PROFILE, value,
+			                  text, n_text);
+	}
+	if (!read_profile(line, value, text, n_text))
+		return false;
+	snprintf(hash, sizeof(hash), "file:%016" PRIx64,
+	         profile_hash(line->batch.profile, line->batch.n_profile));
+	return recipe_set(&line->batch.recipe, RECIPE_PROFILE, hash, text, n_text);
 }
 
 static bool take_jobs(struct command_line *line, const char *value, char *text,
@@ -249,26 +250,9 @@ static bool take_overwrite(struct command_line *line, const char *value, char *t
 	};
 	int chosen;
 
-	if (!choose(words, value, &chosen, text, n_text))
+	if (!choice_parse(words, value, &chosen, text, n_text))
 		return false;
 	line->batch.overwrite = (enum overwrite)chosen;
-	return true;
-}
-
-static bool take_engine(struct command_line *line, const char *value, char *text,
-                        size_t n_text)
-{
-	static const struct choice words[] = {
-		{"auto", ENGINE_AUTO},
-		{"vips", ENGINE_VIPS},
-		{"stb", ENGINE_STB},
-		{NULL, 0},
-	};
-	int chosen;
-
-	if (!choose(words, value, &chosen, text, n_text))
-		return false;
-	line->batch.recipe.engine = (enum engine_choice)chosen;
 	return true;
 }
 
@@ -282,7 +266,7 @@ static bool take_progress(struct command_line *line, const char *value, char *te
 	};
 	int chosen;
 
-	if (!choose(words, value, &chosen, text, n_text))
+	if (!choice_parse(words, value, &chosen, text, n_text))
 		return false;
 	line->report.progress = (enum progress)chosen;
 	return true;
@@ -329,41 +313,63 @@ static void set_version(struct command_line *line)
 	set_command(line, COMMAND_VERSION);
 }
 
+static void set_keep_dates(struct command_line *line)
+{
+	line->batch.keep_dates = true;
+}
+
+#define FIELD(field) .field_and_1 = (RECIPE_##field + 1)
+
 const struct option_word option_words[] = {
-	{'s', "size", "GEOM",
-         "N (a box of N x N), WxH, Wx or xH: the largest size that fits",
-         .take = take_size},
 	{'o', "output", "DIR", "the output folder; made when it is not there",
-         .take = take_output},
-	{'f', "format", "FORMAT",
-         "jpg, png, webp, avif, heic, jxl, tiff, gif, bmp, tga; default same",
-         .take = take_format},
-	{'q', "quality", "N", "of the encoder, 1 to 100; default 80 (avif, heic 50)",
-         .take = take_quality},
-	{'j', "jobs", "N|auto",
-         "worker processes; auto (default): by processors and memory", .take = take_jobs},
+         .take = take_output, .group = "Outputs"},
+	{0, "overwrite", "skip|always",
+         "what to do when an output is there; without it that image fails",
+         .take = take_overwrite},
+	{'s', FIELD(SIZE), .take = take_size, .group = "Geometry"},
+	{FIELD(NO_ENLARGE)},
+	{FIELD(NO_REDUCE)},
+	{FIELD(FIT)},
+	{FIELD(POSITION)},
+	{FIELD(BACKGROUND)},
+	{FIELD(LINEAR)},
+	{FIELD(NO_ROTATE)},
+	{FIELD(KERNEL)},
+	{FIELD(PROFILE), .take = take_profile, .group = "Colour"},
+	{FIELD(INTENT)},
+	{FIELD(DEPTH)},
+	{'f', FIELD(FORMAT), .take = take_format, .group = "Encoding"},
+	{'q', FIELD(QUALITY)},
+	{FIELD(EFFORT)},
+	{FIELD(LOSSLESS)},
+	{FIELD(PROGRESSIVE)},
+	{FIELD(CHROMA)},
+	{FIELD(KEEP), .group = "Metadata"},
+	{0, "keep-dates", NULL, "give outputs the dates of their inputs",
+         .set = set_keep_dates},
+	{FIELD(FILTER), .group = "Filters"},
+	{FIELD(FAIL_ON), .group = "Robustness"},
 	{0, "memory", "SIZE",
          "of all processes together; K, M, G; default 3/4 of what is free",
          .take = take_memory},
-	{0, "max-pixels", "N", "width x height of an image, default 268402689",
+	{0, "max-pixels", "N", "width x height x frames, default 268402689",
          .take = take_max_pixels},
 	{0, "max-frames", "N", "of an animation; default none", .take = take_max_frames},
 	{0, "max-file-size", "SIZE", "of an input, default 2G",
          .take = take_max_file_size},
-	{0, "recycle", "N", "images after which a worker is replaced; default 500",
-         .take = take_recycle},
 	{0, "timeout", "SECONDS",
          "for one image, once it is read; default 60 and 2 for each megapixel",
          .take = take_timeout},
 	{0, "retries", "N", "of an image whose worker died; default 1",
          .take = take_retries},
-	{0, "overwrite", "skip|always",
-         "what to do when an output is there; without it that image fails",
-         .take = take_overwrite},
-	{0, "engine", "auto|vips|stb", "which code reads and writes pictures",
-         .take = take_engine},
+	{'j', "jobs", "N|auto",
+         "worker processes; auto (default): by processors and memory", .take = take_jobs,
+         .group = "Running"},
+	{0, "recycle", "N", "images after which a worker is replaced; default 500",
+         .take = take_recycle},
+	{FIELD(ENGINE)},
 	{0, "progress", "auto|bar|plain|json|none", "on standard error",
-         .take = take_progress},
+         .take = take_progress, .group = "Reporting"},
 	{0, "report", "FILE", "a line of JSON for each image; - is standard output",
          .take = take_report},
 	{'v', "verbose", NULL, "also name what is done, and what was ignored",
@@ -374,3 +380,26 @@ const struct option_word option_words[] = {
 	{0, "version", NULL, "all versions", .set = set_version},
 	{.does = NULL},
 };
+
+const char *option_name(const struct option_word *option)
+{
+	return option->field_and_1
+	               ? recipe_field_name((enum recipe_field)(option->field_and_1 - 1))
+	               : option->word;
+}
+
+const char *option_argument(const struct option_word *option,
+                            char text[RECIPE_ARGUMENT_BYTES])
+{
+	return option->field_and_1
+	               ? recipe_field_argument(
+				 (enum recipe_field)(option->field_and_1 - 1), text)
+	               : option->argument;
+}
+
+const char *option_does(const struct option_word *option)
+{
+	return option->field_and_1
+	               ? recipe_field_help((enum recipe_field)(option->field_and_1 - 1))
+	               : option->does;
+}

@@ -1,5 +1,6 @@
 #include "image/engine.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 const struct engine *engine_of_tests;
@@ -47,4 +48,59 @@ char *engine_one_line(char *text)
 	memmove(text, begin, n);
 	text[n] = 0;
 	return text;
+}
+
+void rendering_fini(struct rendering *rendering)
+{
+	if (rendering->image)
+		rendering->free_image(rendering->image);
+	pixels_fini(&rendering->pixels);
+	*rendering = (struct rendering){0};
+}
+
+unsigned engine_quality(const struct recipe *recipe)
+{
+	if (recipe->quality)
+		return recipe->quality;
+	return recipe->format == FORMAT_AVIF || recipe->format == FORMAT_HEIC ? 50 : 80;
+}
+
+static bool size_fits(const struct recipe *recipe, struct size size, uint32_t n_frames,
+                      struct failure *ret_failure)
+{
+	uint64_t max_pixels = recipe->max_pixels ? recipe->max_pixels : RECIPE_MAX_PIXELS;
+	uint64_t n_pixels;
+
+	if (size.width > RECIPE_MAX_SIDE || size.height > RECIPE_MAX_SIDE)
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "size: %u x %u, but a side is at most %d", size.width,
+		                   size.height, RECIPE_MAX_SIDE);
+	/* Sides of 24 bits and 32 bits of frames are more than 64. */
+	if (__builtin_mul_overflow((uint64_t)size.width * size.height, n_frames,
+	                           &n_pixels))
+		n_pixels = UINT64_MAX;
+	if (n_pixels <= max_pixels)
+		return true;
+	return failure_set(ret_failure, FAIL_TOO_BIG,
+	                   "size: %u x %u%s is %" PRIu64 " pixels, the limit is %" PRIu64,
+	                   size.width, size.height, n_frames > 1 ? " in all frames" : "",
+	                   n_pixels, max_pixels);
+}
+
+bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
+                   struct size from, uint32_t n_frames, struct failure *ret_failure)
+{
+	struct layout layout = geometry_layout(&recipe->geometry, from);
+	const struct format_info *info = format_info(recipe->format);
+	struct size to = layout.canvas;
+
+	*ret_layout = layout;
+	if (!size_fits(recipe, layout.scaled, n_frames, ret_failure) ||
+	    !size_fits(recipe, to, n_frames, ret_failure))
+		return false;
+	if (info->max_side && (to.width > info->max_side || to.height > info->max_side))
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "size: %u x %u, but a side of %s is at most %u",
+		                   to.width, to.height, info->name, info->max_side);
+	return true;
 }

@@ -1,9 +1,8 @@
 /*
- * An engine reads pictures of some formats, or writes them, or both. It never sees where
- * a picture comes from: it is given bytes and gives pixels of the asked size, and it is
- * given pixels and writes bytes to a descriptor. Between the two the small result stands
- * in memory, so that a failure to decode and a failure to encode are told apart, and so
- * that nothing but pixels, no metadata, can come through.
+ * An engine reads pictures of some formats, does what a recipe says, and writes them. It
+ * never sees where a picture comes from: it is given bytes and makes a rendering, and it is
+ * given a rendering and writes bytes to a descriptor. Between the two the result stands in
+ * memory, so that a failure to decode and a failure to encode are told apart.
  */
 #ifndef PXP_ENGINE_H
 #define PXP_ENGINE_H
@@ -29,20 +28,54 @@ void pixels_fini(struct pixels *pixels); /* of zeros too */
 /* A buffer for pixels of this shape; false when memory ran out or it has no size. */
 bool pixels_init(struct pixels *ret_pixels, struct size size, unsigned n_bands);
 
-/* Put alpha on white, in place; nothing to do without alpha. */
-void pixels_flatten(struct pixels *pixels);
+/* Put alpha on a colour (white when it is not set), in place; nothing to do without
+ * alpha. */
+void pixels_flatten(struct pixels *pixels, const struct colour *background);
 
 /* Turn by an EXIF orientation, 1 to 8. False when memory ran out. */
 bool pixels_orient(struct pixels *pixels, unsigned orientation);
+
+/* What is left without the borders that differ from the top left pixel by no more than the
+ * threshold in any band; all of it when nothing would be left. */
+struct area pixels_without_border(const struct pixels *pixels, double threshold);
+
+/* Keep an area alone, or put what there is on the layout's canvas, where it is to lie, grey
+ * and alpha widened where the background is not grey or not opaque. In place; false when
+ * memory ran out. */
+bool pixels_cut(struct pixels *pixels, const struct area *area);
+bool pixels_embed(struct pixels *pixels, const struct layout *layout,
+                  const struct colour *background);
+
+/* A picture on its way out. Either plain pixels, or the engine's own image, which may be
+ * deeper, of another space, of several frames, and carry metadata. */
+struct rendering {
+	struct size size; /* of a frame */
+	uint32_t n_frames;
+	struct pixels pixels; /* no bytes while image holds them */
+	void *image;
+	void (*free_image)(void *image);
+};
+
+void rendering_fini(struct rendering *rendering); /* of zeros too */
+
+struct engine;
 
 /* One picture on its way in. */
 struct source {
 	const uint8_t *bytes;
 	size_t n_bytes;
 	enum image_format format; /* the gate's word */
-	int input;        /* where the bytes came from: for the test engine alone */
-	struct size size; /* set by open: the true size, orientation applied */
-	void *state;      /* the engine's own, from open to close */
+	int input;           /* where the bytes came from: for the test engine alone */
+	const void *profile; /* that the result is to have, of SPACE_FILE */
+	size_t n_profile;
+	/* Who decodes for an engine that has no decoder of its own for the format; NULL: the
+	 * engine itself. */
+	const struct engine *decoder;
+	/* Set by open: the true size, with the orientation applied unless the recipe leaves
+	 * the picture as it is stored; and how many frames of it will come out. */
+	struct size size;
+	uint32_t n_frames;
+	void *state; /* the engine's own, from open to close */
 };
 
 struct engine {
@@ -61,21 +94,35 @@ struct engine {
 	 * engine, which obeys orders. */
 	bool (*claims)(const uint8_t *bytes, size_t n);
 
-	/* Read the header and set source->size. On failure nothing is left to close. */
-	bool (*open)(struct source *source, struct failure *ret_failure);
-	/* Decode, turn and scale to exactly this size, as sRGB of 8 bit. */
-	bool (*render)(struct source *source, struct size to, struct pixels *ret_pixels,
+	/* Whether it does what the recipe says: else a failure that names what it does not.
+	 * NULL: it does all. */
+	bool (*takes)(const struct recipe *recipe, struct failure *ret_failure);
+
+	/* Read the header and set source->size and n_frames. On failure nothing is left to
+	 * close. */
+	bool (*open)(struct source *source, const struct recipe *recipe,
+	             struct failure *ret_failure);
+	/* The pixels as they are stored, 8 bit sRGB, unturned, for another engine to work on;
+	 * NULL when it cannot. */
+	bool (*decode)(struct source *source, struct pixels *ret_pixels,
 	               struct failure *ret_failure);
+	/* Decode and do all that the recipe says up to the encoding. No alpha is left when the
+	 * recipe's format has none. */
+	bool (*render)(struct source *source, const struct recipe *recipe,
+	               struct rendering *ret_rendering, struct failure *ret_failure);
 	void (*close)(struct source *source);
 
-	/* Decode every pixel of every frame or page and keep none. NULL: render() at the true
-	 * size does as much. */
+	/* Decode every pixel of every frame or page and keep none. NULL: decode() does as
+	 * much. */
 	bool (*check)(struct source *source, struct failure *ret_failure);
 
-	/* Write a whole file of this format; quality is 1 to 100. The pixels have no alpha
-	 * when the format has none. */
-	bool (*encode)(const struct pixels *pixels, enum image_format format,
-	               unsigned quality, int output, struct failure *ret_failure);
+	/* Make a rendering's own image plain pixels, for another engine to write. NULL: its
+	 * renderings are plain ones. */
+	bool (*make_plain)(struct rendering *rendering, struct failure *ret_failure);
+
+	/* Write a whole file of the recipe's format: a rendering of its own, or a plain one. */
+	bool (*encode)(const struct rendering *rendering, const struct recipe *recipe,
+	               int output, struct failure *ret_failure);
 
 	/* "libvips 8.14.1", in text of n_text bytes. */
 	void (*version)(char *text, size_t n_text);
@@ -99,5 +146,16 @@ const struct engine *engine_that_writes(enum image_format format,
 /* Take off what the tail of a library's text is worth: everything from the first line
  * break, and space at the ends. In place; returns text. */
 char *engine_one_line(char *text);
+
+/* 1 to 100: what was asked for, or the format's default. */
+unsigned engine_quality(const struct recipe *recipe);
+
+/*
+ * The layout of an output from a picture of this size, checked against the recipe's limits
+ * and the longest side that its format can have, before the work. Engines ask again after
+ * a filter that changed the size to what could not be known before.
+ */
+bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
+                   struct size from, uint32_t n_frames, struct failure *ret_failure);
 
 #endif

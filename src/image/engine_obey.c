@@ -162,11 +162,13 @@ static bool obey_line(struct source *source, const char *line,
 	return true;
 }
 
-static bool obey_open(struct source *source, struct failure *ret_failure)
+static bool obey_open(struct source *source, const struct recipe *recipe,
+                      struct failure *ret_failure)
 {
 	char *text = strndup((const char *)source->bytes, source->n_bytes);
 	const char *line;
 
+	(void)recipe;
 	if (!text)
 		return failure_set(ret_failure, FAIL_MEMORY, "obey: out of memory");
 	source->state = text;
@@ -189,21 +191,23 @@ static void obey_close(struct source *source)
 }
 
 /* The size is that of the orders, not the recipe's: the picture is the answer. */
-static bool obey_render(struct source *source, struct size to, struct pixels *ret_pixels,
-                        struct failure *ret_failure)
+static bool obey_render(struct source *source, const struct recipe *recipe,
+                        struct rendering *ret_rendering, struct failure *ret_failure)
 {
 	char *rest = source->state, *line;
+	struct pixels *pixels = &ret_rendering->pixels;
 
-	(void)to;
+	(void)recipe;
 	strsep(&rest, "\n"); /* the name of the format */
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (!obey_line(source, line, ret_failure))
 			return false;
 	}
-	if (!pixels_init(ret_pixels, source->size, 3))
+	if (!pixels_init(pixels, source->size, 3))
 		return failure_set(ret_failure, FAIL_MEMORY, "obey: out of memory");
-	memset(ret_pixels->bytes, 0x80,
-	       (size_t)source->size.width * source->size.height * 3);
+	memset(pixels->bytes, 0x80, (size_t)source->size.width * source->size.height * 3);
+	ret_rendering->size = source->size;
+	ret_rendering->n_frames = 1;
 	return true;
 }
 

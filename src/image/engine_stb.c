@@ -1,7 +1,8 @@
 /*
  * The stb engine: stb_image, stb_image_resize and stb_image_write, which need nothing
  * but a C compiler. It knows no colour management: what is not sRGB it refuses, rather
- * than show it wrong. What stb does not read beside the pixels, marks.c does.
+ * than show it wrong. What stb does not read beside the pixels, marks.c does. Metadata do
+ * not come through: where some are to be kept and the picture has them, it refuses too.
  *
  * stb_image fills the rest of a JPEG that ends early with grey and calls it good. We look
  * for the end marker before, and such a file is a bad image here as everywhere. Damage
@@ -105,7 +106,7 @@ static bool check_marks(const struct marks *marks, struct failure *ret_failure)
 		                   "header: a Huffman table with too many codes");
 	if (!marks->is_whole)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: the JPEG ends before its end marker");
+		                   "header: the file ends before its end marker");
 	return true;
 }
 
@@ -132,7 +133,34 @@ static bool png_is_too_big(const struct source *source)
 	       width * height > MOST / n_bands;
 }
 
-static bool stb_open(struct source *source, struct failure *ret_failure)
+/* What the recipe wants kept of this picture and we cannot keep. */
+static bool check_kept(const struct source *source, const struct marks *marks,
+                       const struct recipe *recipe, struct failure *ret_failure)
+{
+	const char *what = NULL;
+
+	if ((recipe->keep & (KEEP_EXIF | KEEP_GPS)) && marks->has_exif)
+		what = "EXIF";
+	else if ((recipe->keep & KEEP_XMP) && marks->has_xmp)
+		what = "XMP";
+	else if ((recipe->keep & KEEP_IPTC) && marks->has_iptc)
+		what = "IPTC";
+	if (what)
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: the stb engine cannot keep its %s: use "
+		                   "--keep none, or the vips engine",
+		                   what);
+	if (recipe->depth == DEPTH_KEEP && format_info(recipe->format)->has_depth &&
+	    (source->format == FORMAT_HDR ||
+	     stbi_is_16_bit_from_memory(source->bytes, (int)source->n_bytes)))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: the stb engine cannot keep its 16 bit: use "
+		                   "--depth 8, or the vips engine");
+	return true;
+}
+
+static bool stb_open(struct source *source, const struct recipe *recipe,
+                     struct failure *ret_failure)
 {
 	struct marks marks = {.orientation = 1, .is_whole = true};
 	struct stb_state *state;
@@ -160,8 +188,15 @@ static bool stb_open(struct source *source, struct failure *ret_failure)
 		marks_of_jpeg(&marks, source->bytes, source->n_bytes);
 	else if (source->format == FORMAT_PNG)
 		marks_of_png(&marks, source->bytes, source->n_bytes);
-	if (!check_marks(&marks, ret_failure))
+	else if (source->format == FORMAT_GIF)
+		marks.is_whole = gif_is_whole(source->bytes, source->n_bytes);
+	if (recipe->fail_on == FAIL_ON_NONE)
+		marks.is_whole = true;
+	if (!check_marks(&marks, ret_failure) ||
+	    !check_kept(source, &marks, recipe, ret_failure))
 		return false;
+	if (recipe->no_rotate)
+		marks.orientation = 1;
 
 	state = calloc(1, sizeof(*state));
 	if (!state)
@@ -179,30 +214,6 @@ static void stb_close(struct source *source)
 {
 	free(source->state);
 	source->state = NULL;
-}
-
-/* Scale in linear light with alpha multiplied in, which stb undoes after. */
-static bool scale(struct pixels *pixels, struct size to)
-{
-	struct size from = pixels->size;
-	int n_bands = (int)pixels->n_bands;
-	int alpha = n_bands % 2 ? STBIR_ALPHA_CHANNEL_NONE : n_bands - 1;
-	struct pixels scaled;
-
-	if (from.width == to.width && from.height == to.height)
-		return true;
-	if (!pixels_init(&scaled, to, pixels->n_bands))
-		return false;
-	if (!stbir_resize_uint8_generic(
-		    pixels->bytes, (int)from.width, (int)from.height, 0, scaled.bytes,
-		    (int)to.width, (int)to.height, 0, n_bands, alpha, 0, STBIR_EDGE_CLAMP,
-		    STBIR_FILTER_DEFAULT, STBIR_COLORSPACE_SRGB, NULL)) {
-		pixels_fini(&scaled);
-		return false;
-	}
-	pixels_fini(pixels);
-	*pixels = scaled;
-	return true;
 }
 
 /*
@@ -290,33 +301,82 @@ static uint8_t *load(const struct source *source, int *width, int *height, int *
 	return bytes;
 }
 
-static bool stb_render(struct source *source, struct size to, struct pixels *ret_pixels,
+static bool stb_decode(struct source *source, struct pixels *ret_pixels,
                        struct failure *ret_failure)
 {
 	const struct stb_state *state = source->state;
-	struct size stored = state->stored, aim = to;
+	struct size stored = state->stored;
 	int width, height, n_bands;
 
 	if ((uint64_t)stored.width * stored.height * 4 > INT_MAX)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "decode: %u x %u is more than the stb engine holds",
 		                   stored.width, stored.height);
+	*ret_pixels = (struct pixels){.free_bytes = stbi_image_free};
 	ret_pixels->bytes = load(source, &width, &height, &n_bands, ret_failure);
-	ret_pixels->free_bytes = stbi_image_free;
 	if (!ret_pixels->bytes)
 		return false;
 	ret_pixels->size = (struct size){(uint32_t)width, (uint32_t)height};
 	ret_pixels->n_bands = (unsigned)n_bands;
-	if (ret_pixels->size.width != stored.width ||
-	    ret_pixels->size.height != stored.height)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "decode: came out as %d x %d, the header said %u x %u",
-		                   width, height, stored.width, stored.height);
+	if (ret_pixels->size.width == stored.width &&
+	    ret_pixels->size.height == stored.height)
+		return true;
+	pixels_fini(ret_pixels);
+	return failure_set(ret_failure, FAIL_BAD_IMAGE,
+	                   "decode: came out as %d x %d, the header said %u x %u", width,
+	                   height, stored.width, stored.height);
+}
 
-	if (state->orientation > 4)
-		aim = (struct size){to.height, to.width};
-	if (!scale(ret_pixels, aim) || !pixels_orient(ret_pixels, state->orientation))
-		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+static bool fail_memory(struct failure *ret_failure)
+{
+	return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+}
+
+/* From the stored pixels to those that come out. */
+static bool shape(struct pixels *pixels, unsigned orientation,
+                  const struct recipe *recipe, struct failure *ret_failure)
+{
+	struct filter_chain before, after;
+	struct layout layout;
+	struct size upright = pixels->size;
+
+	filters_split(&recipe->filters, &before, &after);
+	/* Turning the small picture is cheaper: the large one, when filters come first. */
+	if (before.n > 0) {
+		if (!pixels_orient(pixels, orientation) ||
+		    !stb_apply(pixels, &before, recipe))
+			return fail_memory(ret_failure);
+		upright = pixels->size;
+		orientation = 1;
+	} else if (orientation > 4) {
+		upright = (struct size){upright.height, upright.width};
+	}
+	if (!engine_layout(&layout, recipe, upright, 1, ret_failure))
+		return false;
+
+	struct size to = layout.scaled;
+
+	if (orientation > 4)
+		to = (struct size){to.height, to.width};
+	if (!stb_scale(pixels, to, recipe) || !pixels_orient(pixels, orientation) ||
+	    !stb_place(pixels, &layout, recipe) || !stb_apply(pixels, &after, recipe))
+		return fail_memory(ret_failure);
+	if (!format_info(recipe->format)->has_alpha)
+		pixels_flatten(pixels, &recipe->background);
+	return true;
+}
+
+static bool stb_render(struct source *source, const struct recipe *recipe,
+                       struct rendering *ret_rendering, struct failure *ret_failure)
+{
+	const struct stb_state *state = source->state;
+	struct pixels *pixels = &ret_rendering->pixels;
+
+	if (!stb_decode(source, pixels, ret_failure) ||
+	    !shape(pixels, state->orientation, recipe, ret_failure))
+		return false;
+	ret_rendering->size = pixels->size;
+	ret_rendering->n_frames = 1;
 	return true;
 }
 
@@ -331,7 +391,9 @@ const struct engine engine_stb = {
 	.choice = ENGINE_STB,
 	.reads = stb_reads,
 	.writes = stb_writes,
+	.takes = stb_takes,
 	.open = stb_open,
+	.decode = stb_decode,
 	.render = stb_render,
 	.close = stb_close,
 	.encode = stb_encode,

@@ -1,20 +1,18 @@
 /*
  * The vips engine: libvips, one thread, no cache, bytes given as memory.
  *
- * vips_thumbnail_source() does the work, because it shrinks while it loads. It is told
- * our size and to force it; fail_on goes in with the option string, as 8.14.1 ignores its
- * argument. Everything is decoded into memory before anything is encoded.
+ * Two ways lead to the result. The quick one is vips_thumbnail_source(), because it shrinks
+ * while it loads; it is told our size and to force it, and fail_on goes in with the option
+ * string, as 8.14.1 ignores its argument. It knows 8 bit and one frame, and neither filters
+ * before scaling nor other kernels: what needs those takes the careful way, step by step.
+ * Both end in the same steps, and everything is decoded into memory before anything is
+ * encoded.
  */
-#include "image/engine.h"
-
 #include "image/engine_vips.h"
-#include "image/profile.h"
-#include "image/samples.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <vips/vips.h>
 
 #ifdef PIXPOOL_SANITIZE
 /* x265 leaks a little for each picture: its own fault, to be passed over without a word,
@@ -32,26 +30,6 @@ const char *__lsan_default_options(void)
 	return "print_suppressions=0";
 }
 #endif
-
-/* What libvips calls the formats: its loader from a source, and the suffix and options
- * of its saver (%u is the quality). NULL where we do not ask it. */
-static const struct codec {
-	const char *loader, *saver;
-} codecs[N_FORMATS] = {
-	[FORMAT_JPEG] = {"jpegload_source", ".jpg[Q=%u,strip]"},
-	[FORMAT_PNG] = {"pngload_source", ".png[strip]"},
-	[FORMAT_WEBP] = {"webpload_source", ".webp[Q=%u,strip]"},
-	[FORMAT_GIF] = {"gifload_source", ".gif[strip]"},
-	[FORMAT_TIFF] = {"tiffload_source", ".tif[strip]"},
-	[FORMAT_HEIC] = {"heifload_source", ".heic[Q=%u,strip]"},
-	[FORMAT_AVIF] = {"heifload_source", ".avif[Q=%u,strip]"},
-	[FORMAT_JXL] = {"jxlload_source", ".jxl[Q=%u,strip]"},
-	[FORMAT_JP2] = {"jp2kload_source", ".jp2[Q=%u,strip]"},
-	[FORMAT_SVG] = {"svgload_source", NULL},
-	[FORMAT_PDF] = {"pdfload_source", NULL},
-	[FORMAT_PNM] = {"ppmload_source", ".ppm[strip]"},
-	[FORMAT_HDR] = {"radload_source", NULL},
-};
 
 /* Libraries warn on standard error of things that are no failure; ours to say is only
  * what failed. */
@@ -100,6 +78,8 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 		{"nsupported codec", FAIL_UNSUPPORTED},
 		{"nsupported JPEG process", FAIL_UNSUPPORTED},
 		{"ompression scheme", FAIL_UNSUPPORTED},
+		{"nsupported tiff", FAIL_UNSUPPORTED},
+		{"nsupported feature", FAIL_UNSUPPORTED},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -109,124 +89,20 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 	return otherwise;
 }
 
-bool fail_vips(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
+bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
 {
 	char text[FAILURE_TEXT_BYTES];
 
 	snprintf(text, sizeof(text), "%s", vips_error_buffer());
 	vips_error_clear();
+	if (ret_failure->class != FAIL_NONE)
+		return false;
 	engine_one_line(text);
 	return failure_set(ret_failure, class_of_text(text, otherwise), "%s: %s", stage,
 	                   *text ? text : "libvips gives no reason");
 }
 
-static GType loader_type(enum image_format format)
-{
-	const char *nickname = codecs[format].loader;
-
-	return nickname ? vips_type_find("VipsForeignLoad", nickname) : 0;
-}
-
-/* Whether a loader decodes this small whole file. */
-static bool try_loader(const char *loader, const uint8_t *bytes, size_t n)
-{
-	VipsSource *source = vips_source_new_from_memory(bytes, n);
-	VipsImage *image = NULL;
-	double average;
-	bool is_decoded = source && !vips_call(loader, source, &image, NULL) &&
-	                  !vips_avg(image, &average, NULL);
-
-	VIPS_UNREF(image);
-	VIPS_UNREF(source);
-	vips_error_clear();
-	return is_decoded;
-}
-
-/* A loader's being there is enough, but for libheif's, which has its codecs as plugins. */
-static bool find_loader(enum image_format format)
-{
-	if (!loader_type(format))
-		return false;
-	if (format == FORMAT_AVIF)
-		return try_loader(codecs[format].loader, sample_avif,
-		                  sizeof(sample_avif));
-	if (format == FORMAT_HEIC)
-		return try_loader(codecs[format].loader, sample_heic,
-		                  sizeof(sample_heic));
-	return true;
-}
-
-/* What was found once holds for the life of a process: 1, -1, 0 not yet asked. */
-static _Atomic signed char known_reads[N_FORMATS], known_writes[N_FORMATS];
-
-static bool vips_reads(enum image_format format)
-{
-	if (!known_reads[format])
-		known_reads[format] = find_loader(format) ? 1 : -1;
-	return known_reads[format] > 0;
-}
-
-struct vips_state {
-	VipsSource *source;
-};
-
-static void vips_close(struct source *source)
-{
-	struct vips_state *state = source->state;
-
-	if (!state)
-		return;
-	VIPS_UNREF(state->source);
-	free(state);
-	source->state = NULL;
-}
-
-/* The header alone: nothing is decoded. */
-static bool read_header(struct source *source, struct failure *ret_failure)
-{
-	struct vips_state *state = source->state;
-	const char *found = vips_foreign_find_load_source(state->source);
-	VipsImage *image = NULL;
-	uint32_t width, height;
-
-	if (!found)
-		return fail_vips(ret_failure, "header", FAIL_BAD_IMAGE);
-	if (strcmp(found, g_type_name(loader_type(source->format))) != 0)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: it begins as %s but is not one",
-		                   format_info(source->format)->name);
-	if (vips_call(codecs[source->format].loader, state->source, &image, "access",
-	              VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL))
-		return fail_vips(ret_failure, "header", FAIL_BAD_IMAGE);
-
-	width = (uint32_t)vips_image_get_width(image);
-	height = (uint32_t)vips_image_get_height(image);
-	source->size = vips_image_get_orientation_swap(image)
-	                       ? (struct size){height, width}
-	                       : (struct size){width, height};
-	g_object_unref(image);
-	return true;
-}
-
-static bool vips_open(struct source *source, struct failure *ret_failure)
-{
-	struct vips_state *state = calloc(1, sizeof(*state));
-
-	source->state = state;
-	if (state)
-		state->source = vips_source_new_from_memory(source->bytes,
-		                                            source->n_bytes);
-	if (!state || !state->source)
-		failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
-	else if (read_header(source, ret_failure))
-		return true;
-
-	vips_close(source);
-	return false;
-}
-
-/* An operation made *made of *image, or had an error: keep what it made, or *image. */
-static bool take(VipsImage **image, VipsImage **made, int error)
+bool vips_take(VipsImage **image, VipsImage **made, int error)
 {
 	if (error)
 		return false;
@@ -236,149 +112,215 @@ static bool take(VipsImage **image, VipsImage **made, int error)
 	return true;
 }
 
-/*
- * To sRGB, where the picture says that it is in another space. A profile that does not
- * fit the pixels, or that is broken, is passed over: the picture is then taken for sRGB.
- * CMYK has been converted already, through its profile.
- */
-static void convert_profile(VipsImage **image)
+bool vips_settle(VipsImage **image)
 {
-	VipsImage *converted = NULL;
-	const void *profile;
-	size_t n;
+	VipsImage *made = vips_image_copy_memory(*image);
 
-	if (!vips_image_get_typeof(*image, VIPS_META_ICC_NAME) ||
-	    vips_image_get_blob(*image, VIPS_META_ICC_NAME, &profile, &n) ||
-	    profile_is_srgb(profile, n) ||
-	    !profile_fits(profile, n, (unsigned)vips_image_get_bands(*image)))
-		return;
-	take(image, &converted,
-	     vips_icc_transform(*image, &converted, "srgb", "embedded", TRUE, "depth", 8,
-	                        NULL));
-	vips_error_clear();
+	return vips_take(image, &made, made == NULL);
 }
 
-/* 8 bit and 1 to 4 bands, whatever came. */
-static bool make_plain(VipsImage **image)
+/* Whether a chain leaves nothing but grey. */
+static bool makes_grey(const struct filter_chain *chain)
 {
-	int n_bands = vips_image_get_bands(*image);
-	VipsImage *made = NULL;
+	for (size_t i = 0; i < chain->n; i++) {
+		if (chain->at[i].kind == FILTER_GRAYSCALE ||
+		    chain->at[i].kind == FILTER_THRESHOLD)
+			return true;
+	}
+	return false;
+}
 
-	if (vips_image_get_format(*image) != VIPS_FORMAT_UCHAR &&
-	    !take(image, &made, vips_cast(*image, &made, VIPS_FORMAT_UCHAR, NULL)))
+static struct vips_job job_for(struct source *source, const struct recipe *recipe,
+                               struct failure *failure)
+{
+	const struct vips_state *state = source->state;
+	struct vips_job job = {
+		.source = source,
+		.recipe = recipe,
+		.failure = failure,
+		.to = format_info(recipe->format),
+		.space = recipe->space,
+	};
+
+	filters_split(&recipe->filters, &job.before, &job.after);
+	/* Grey is grey of sRGB: a profile for colours does not fit it. */
+	if (makes_grey(&job.after))
+		job.space = SPACE_SRGB;
+	job.is_deep = job.to->has_depth &&
+	              (recipe->depth == DEPTH_16 ||
+	               (recipe->depth == DEPTH_KEEP && state->is_deep));
+	job.keeps_cmyk = state->is_cmyk && job.space == SPACE_KEEP &&
+	                 recipe->filters.n == 0 && recipe->geometry.fit != FIT_CONTAIN &&
+	                 (recipe->format == FORMAT_JPEG || recipe->format == FORMAT_TIFF);
+	return job;
+}
+
+static bool can_be_quick(const struct vips_job *job)
+{
+	const struct vips_state *state = job->source->state;
+	struct size from = job->source->size, to = job->layout.scaled;
+
+	/* Alpha is not multiplied in where one side alone changes. */
+	bool is_uneven = (from.width == to.width) != (from.height == to.height);
+
+	/* Of WebP vips_thumbnail_source() leaves all the scaling to libwebp, and twice. */
+	return !job->source->decoder && job->source->n_frames == 1 &&
+	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
+	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
+	       !job->is_deep && !state->is_cmyk && !state->has_odd_samples &&
+	       !(state->has_alpha && is_uneven);
+}
+
+/* Decode, turn and scale in one. */
+static bool load_quickly(VipsImage **ret_image, struct vips_job *job)
+{
+	static const char *const options[N_FAIL_ONS] = {
+		[FAIL_ON_ERROR] = "[fail_on=error]",
+		[FAIL_ON_NONE] = "[fail_on=none]",
+		[FAIL_ON_TRUNCATED] = "[fail_on=truncated]",
+		[FAIL_ON_WARNING] = "[fail_on=warning]",
+	};
+	const struct vips_state *state = job->source->state;
+	struct size to = job->layout.scaled;
+
+	if (vips_thumbnail_source(state->bytes, ret_image, (int)to.width, "height",
+	                          (int)to.height, "size", VIPS_SIZE_FORCE, "no_rotate",
+	                          job->recipe->no_rotate, "option_string",
+	                          options[job->recipe->fail_on], NULL))
 		return false;
-	return n_bands <= 4 ||
-	       take(image, &made, vips_extract_band(*image, &made, 0, "n", 4, NULL));
+	return vips_colour_begin(ret_image, job);
 }
 
-static void free_glib(void *bytes)
+/* The layout follows from what the filters before scaling left. */
+static bool find_layout(VipsImage *image, struct vips_job *job)
 {
-	g_free(bytes);
+	const struct size size = {(uint32_t)vips_image_get_width(image),
+	                          (uint32_t)vips_image_get_height(image)};
+
+	if (job->has_layout)
+		return true;
+	job->has_layout = engine_layout(&job->layout, job->recipe, size,
+	                                job->source->n_frames, job->failure);
+	return job->has_layout;
 }
 
-static bool vips_render(struct source *source, struct size to, struct pixels *ret_pixels,
-                        struct failure *ret_failure)
+/* From a frame as it is stored to one as it comes out, before the filters after. */
+static bool make_frame(VipsImage **image, void *data)
 {
-	struct vips_state *state = source->state;
+	struct vips_job *job = data;
+	const struct vips_state *state = job->source->state;
+	bool is_turned_first = job->before.n > 0;
+	struct size to;
+
+	if (!vips_colour_begin(image, job))
+		return false;
+	if (is_turned_first && (!vips_turn_upright(image, state->orientation) ||
+	                        !vips_filters_apply(image, job, &job->before, 1)))
+		return false;
+	if (!find_layout(*image, job))
+		return false;
+	/* Turning the small picture is cheaper, and lets the large one stream. */
+	to = job->layout.scaled;
+	if (!is_turned_first && state->orientation > 4)
+		to = (struct size){to.height, to.width};
+	return (!job->recipe->linear || vips_colour_linear(image, job)) &&
+	       vips_scale_to(image, job, to) && vips_colour_finish(image, job) &&
+	       (is_turned_first || vips_turn_upright(image, state->orientation)) &&
+	       vips_place(image, job);
+}
+
+static bool load_carefully(VipsImage **ret_image, struct vips_job *job)
+{
+	return vips_load_frames(ret_image, job, !job->recipe->linear) &&
+	       vips_each_frame(ret_image, job->source->n_frames, make_frame, job);
+}
+
+/* Nothing but what comes out is left on it. */
+static void label(VipsImage *image, const struct vips_job *job)
+{
+	uint32_t n_frames = job->source->n_frames;
+
+	vips_meta_filter(image, job);
+	if (n_frames == 1) {
+		vips_image_remove(image, VIPS_META_PAGE_HEIGHT);
+		vips_image_remove(image, VIPS_META_N_PAGES);
+		vips_image_remove(image, "delay");
+		vips_image_remove(image, "loop");
+		return;
+	}
+	vips_image_set_int(image, VIPS_META_PAGE_HEIGHT,
+	                   vips_image_get_height(image) / (int)n_frames);
+	vips_image_set_int(image, VIPS_META_N_PAGES, (int)n_frames);
+}
+
+static bool make_image(VipsImage **ret_image, struct vips_job *job)
+{
+	uint32_t n_frames = job->source->n_frames;
+
+	if (job->has_layout && can_be_quick(job)) {
+		if (!load_quickly(ret_image, job) ||
+		    !vips_colour_finish(ret_image, job) || !vips_place(ret_image, job))
+			return false;
+	} else if (!load_carefully(ret_image, job)) {
+		return false;
+	}
+	if (job->after.n > 0 &&
+	    (!vips_settle(ret_image) ||
+	     !vips_filters_apply(ret_image, job, &job->after, n_frames)))
+		return false;
+	if ((!job->to->has_alpha ||
+	     (job->shows_corners && job->recipe->background.is_set)) &&
+	    !vips_flatten_on_background(ret_image, job))
+		return false;
+	return vips_settle(ret_image);
+}
+
+static bool vips_render(struct source *source, const struct recipe *recipe,
+                        struct rendering *ret_rendering, struct failure *ret_failure)
+{
+	struct vips_job job = job_for(source, recipe, ret_failure);
 	VipsImage *image = NULL;
-	struct size made;
-	size_t n;
 
-	if (vips_thumbnail_source(state->source, &image, (int)to.width, "height",
-	                          (int)to.height, "size", VIPS_SIZE_FORCE,
-	                          "option_string", "[fail_on=error]", NULL))
-		return fail_vips(ret_failure, "decode", FAIL_BAD_IMAGE);
-
-	convert_profile(&image);
-	if (make_plain(&image))
-		ret_pixels->bytes = vips_image_write_to_memory(image, &n);
-	made = (struct size){(uint32_t)vips_image_get_width(image),
-	                     (uint32_t)vips_image_get_height(image)};
-	ret_pixels->size = made;
-	ret_pixels->n_bands = (unsigned)vips_image_get_bands(image);
-	ret_pixels->free_bytes = free_glib;
-	g_object_unref(image);
-
-	if (!ret_pixels->bytes)
-		return fail_vips(ret_failure, "decode", FAIL_BAD_IMAGE);
-	if (made.width != to.width || made.height != to.height)
-		return failure_set(ret_failure, FAIL_INTERNAL,
-		                   "decode: came out as %u x %u, not %u x %u", made.width,
-		                   made.height, to.width, to.height);
+	if (job.before.n == 0) {
+		if (!engine_layout(&job.layout, recipe, source->size, source->n_frames,
+		                   ret_failure))
+			return false;
+		job.has_layout = true;
+	}
+	if (!make_image(&image, &job)) {
+		VIPS_UNREF(image);
+		return vips_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+	}
+	label(image, &job);
+	ret_rendering->size = (struct size){(uint32_t)vips_image_get_width(image),
+	                                    (uint32_t)vips_image_get_height(image) /
+	                                            source->n_frames};
+	ret_rendering->n_frames = source->n_frames;
+	ret_rendering->image = image;
+	ret_rendering->free_image = g_object_unref;
 	return true;
 }
 
-/* Our pixels as an image of libvips, which borrows them. */
-static VipsImage *image_of_pixels(const struct pixels *pixels)
+/* 8 bit and 1 to 4 bands. */
+static bool vips_make_plain(struct rendering *rendering, struct failure *ret_failure)
 {
-	size_t n = (size_t)pixels->size.width * pixels->size.height * pixels->n_bands;
-	VipsImage *image = vips_image_new_from_memory(
-		pixels->bytes, n, (int)pixels->size.width, (int)pixels->size.height,
-		(int)pixels->n_bands, VIPS_FORMAT_UCHAR);
-	VipsImage *named = NULL;
+	VipsImage *image = rendering->image, *plain = NULL;
+	struct pixels *pixels = &rendering->pixels;
+	size_t n;
 
-	if (!image)
-		return NULL;
-	take(&image, &named,
-	     vips_copy(image, &named, "interpretation",
-	               pixels->n_bands < 3 ? VIPS_INTERPRETATION_B_W
-	                                   : VIPS_INTERPRETATION_sRGB,
-	               NULL));
-	return image;
-}
-
-static bool save(const struct pixels *pixels, enum image_format format, unsigned quality,
-                 VipsTarget *target)
-{
-	VipsImage *image = image_of_pixels(pixels);
-	char suffix[64];
-	int error;
-
-	if (!image)
-		return false;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(suffix, sizeof(suffix), codecs[format].saver, quality);
-#pragma GCC diagnostic pop
-	error = vips_image_write_to_target(image, suffix, target, NULL);
+	if (vips_cast(image, &plain, VIPS_FORMAT_UCHAR, "shift", TRUE, NULL))
+		return vips_fail(ret_failure, "decode", FAIL_INTERNAL);
+	*pixels = (struct pixels){
+		.size = rendering->size,
+		.n_bands = (unsigned)vips_image_get_bands(plain),
+		.bytes = vips_image_write_to_memory(plain, &n),
+		.free_bytes = g_free,
+	};
+	g_object_unref(plain);
+	if (!pixels->bytes)
+		return vips_fail(ret_failure, "decode", FAIL_MEMORY);
 	g_object_unref(image);
-	return !error;
-}
-
-/* A saver may be there without its codec (libheif has them as plugins): it is believed
- * when it has written a small picture. */
-static bool try_saver(enum image_format format)
-{
-	static uint8_t black[64 * 64 * 3];
-	struct pixels pixels = {.size = {64, 64}, .n_bands = 3, .bytes = black};
-	VipsTarget *target;
-	bool is_saved;
-
-	if (!codecs[format].saver)
-		return false;
-	target = vips_target_new_to_memory();
-	is_saved = target && save(&pixels, format, 50, target);
-	VIPS_UNREF(target);
-	vips_error_clear();
-	return is_saved;
-}
-
-static bool vips_writes(enum image_format format)
-{
-	if (!known_writes[format])
-		known_writes[format] = try_saver(format) ? 1 : -1;
-	return known_writes[format] > 0;
-}
-
-static bool vips_encode(const struct pixels *pixels, enum image_format format,
-                        unsigned quality, int output, struct failure *ret_failure)
-{
-	VipsTarget *target = vips_target_new_to_descriptor(output);
-	bool is_saved = target && save(pixels, format, quality, target);
-
-	VIPS_UNREF(target);
-	if (!is_saved)
-		return fail_vips(ret_failure, "encode", FAIL_INTERNAL);
+	rendering->image = NULL;
 	return true;
 }
 
@@ -393,10 +335,11 @@ const struct engine engine_vips = {
 	.start = vips_start,
 	.reads = vips_reads,
 	.writes = vips_writes,
-	.open = vips_open,
+	.open = vips_open_source,
 	.render = vips_render,
-	.close = vips_close,
+	.close = vips_close_source,
 	.check = vips_check,
-	.encode = vips_encode,
+	.make_plain = vips_make_plain,
+	.encode = vips_save,
 	.version = vips_say_version,
 };

@@ -1,13 +1,132 @@
-/* What the parts of the vips engine share. */
+/*
+ * The vips engine in parts, which meet here: engine_vips.c is the struct engine, vips_load.c
+ * reads, vips_colour.c knows spaces and depths, vips_geometry.c shapes, vips_filters.c has the
+ * chain, vips_meta.c decides what metadata stays, vips_save.c writes, vips_check.c only looks.
+ *
+ * A step takes an image that it owns and leaves one in its place. When it fails, the reason
+ * is in the job's failure or, for the caller to fetch, in libvips' error buffer.
+ */
 #ifndef PXP_ENGINE_VIPS_H
 #define PXP_ENGINE_VIPS_H
 
 #include "image/engine.h"
 
-/* Turn libvips' error buffer into a failure, and empty it. False. */
-bool fail_vips(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
+#include <vips/vips.h>
 
-/* check_vips.c: its check(). */
+/* From open to close. */
+struct vips_state {
+	VipsSource *bytes;  /* NULL when another engine decodes */
+	struct size stored; /* of a frame, not turned */
+	int orientation;    /* to be applied: 1 when the recipe leaves it alone */
+	bool is_deep;       /* more than 8 bits a sample */
+	bool is_cmyk, has_alpha;
+	bool has_odd_samples; /* 32 bit whole numbers, which libvips takes for 8 bit ones */
+};
+
+/* One picture on its way through the steps. */
+struct vips_job {
+	struct source *source;
+	const struct recipe *recipe;
+	struct failure *failure;
+	const struct format_info *to; /* the output's format */
+	struct filter_chain before, after;
+	enum colour_space space; /* the recipe's, unless what comes out has to be sRGB */
+	bool is_deep;            /* 16 bit come out */
+	bool keeps_cmyk;
+
+	struct layout layout;
+	bool has_layout;
+	struct area trimmed; /* what the first frame's trim left, for all frames */
+	bool has_trimmed;
+	int part_x, part_y; /* where the first frame's search found the part */
+	bool has_part;
+
+	enum profile_kind { PROFILE_NONE, PROFILE_SRGB, PROFILE_OTHER } profile;
+	bool is_cmyk, is_grey;
+	bool is_imported;   /* scaled in the profile's own linear space */
+	bool is_tagged;     /* what comes out is not sRGB and carries its profile */
+	bool shows_corners; /* a rotation left corners open */
+};
+
+/* An operation made *made of *image, or had an error: keep what it made, or *image. */
+bool vips_take(VipsImage **image, VipsImage **made, int error);
+
+/* Turn libvips' error buffer into a failure (unless there is one already), and empty it. */
+bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
+
+/* Into memory, where it can be read in any order. */
+bool vips_settle(VipsImage **image);
+
+/* ---- vips_load.c ---- */
+
+/* libvips' name of its loader, NULL where we do not ask it. */
+const char *vips_loader_of(enum image_format format);
+bool vips_reads(enum image_format format);
+bool vips_open_source(struct source *source, const struct recipe *recipe,
+                      struct failure *ret_failure);
+void vips_close_source(struct source *source);
+VipsFailOn vips_fail_on(const struct recipe *recipe);
+
+/* All frames that are wanted, one below the other, in order of reading; a JPEG or WebP
+ * shrunk where that leaves twice of what will be scaled to, if it may be. */
+bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink);
+
+/* ---- vips_check.c ---- */
+
 bool vips_check(struct source *source, struct failure *ret_failure);
+
+/* ---- vips_colour.c ---- */
+
+/* To the space to work in: grey, RGB or CMYK, 8 or 16 bit. Notes its profile. */
+bool vips_colour_begin(VipsImage **image, struct vips_job *job);
+/* Around scaling in linear light. */
+bool vips_colour_linear(VipsImage **image, struct vips_job *job);
+/* To the space that comes out. */
+bool vips_colour_finish(VipsImage **image, struct vips_job *job);
+
+/* The values of a colour, alpha behind them, in the finished image's space and depth; image
+ * is made RGB when it is grey and the colour is not. */
+bool vips_colour_values(VipsImage **image, const struct vips_job *job,
+                        const struct colour *colour, double values[5]);
+
+/* The background, or white. */
+struct colour vips_background(const struct vips_job *job);
+
+/* Put alpha, if there is any, on the background. */
+bool vips_flatten_on_background(VipsImage **image, const struct vips_job *job);
+
+/* ---- vips_geometry.c ---- */
+
+bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to);
+bool vips_turn_upright(VipsImage **image, int orientation);
+/* Cut the part out and put it on the canvas. */
+bool vips_place(VipsImage **image, struct vips_job *job);
+bool vips_trim(VipsImage **image, struct vips_job *job, double threshold);
+bool vips_rotate_by(VipsImage **image, struct vips_job *job, double degrees);
+
+/* Do something to each of the frames that stand one below the other. */
+bool vips_each_frame(VipsImage **image, uint32_t n_frames,
+                     bool (*work)(VipsImage **image, void *data), void *data);
+
+/* ---- vips_filters.c ---- */
+
+/* Apply a chain to frames that stand one below the other. */
+bool vips_filters_apply(VipsImage **image, struct vips_job *job,
+                        const struct filter_chain *chain, uint32_t n_frames);
+
+/* Do something with alpha multiplied in, where there is alpha. */
+bool vips_with_alpha_in(VipsImage **image, bool (*work)(VipsImage **image, void *data),
+                        void *data);
+
+/* ---- vips_meta.c ---- */
+
+/* Take off an image, which is nobody else's, all metadata but what shall stay. */
+void vips_meta_filter(VipsImage *image, const struct vips_job *job);
+
+/* ---- vips_save.c ---- */
+
+bool vips_writes(enum image_format format);
+bool vips_save(const struct rendering *rendering, const struct recipe *recipe, int output,
+               struct failure *ret_failure);
 
 #endif

@@ -43,6 +43,9 @@ struct format_info {
 	enum image_format same_as; /* what `-f same` writes: itself, jpeg or png */
 	uint32_t max_side; /* longest that can be written; 0: no limit of its own */
 	bool has_alpha;    /* what is written keeps an alpha channel */
+	bool has_depth;    /* ... and more than 8 bits a sample */
+	bool has_profile;  /* ... and a colour profile */
+	bool has_frames;   /* ... and an animation */
 };
 
 /* The row of a format, never NULL; FORMAT_NONE has the name "unknown". */

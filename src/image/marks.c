@@ -93,8 +93,14 @@ static void take_segment(struct marks *marks, uint8_t marker, const uint8_t *byt
 	bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 &&
 	                marker != 0xc8 && marker != 0xcc;
 
-	if (marker == 0xe1 && BEGINS(bytes, n, "Exif\0\0") && marks->orientation == 1) {
-		marks->orientation = exif_orientation(bytes + 6, n - 6);
+	if (marker == 0xe1 && BEGINS(bytes, n, "Exif\0\0")) {
+		marks->has_exif = true;
+		if (marks->orientation == 1)
+			marks->orientation = exif_orientation(bytes + 6, n - 6);
+	} else if (marker == 0xe1 && BEGINS(bytes, n, "http://ns.adobe.com/xap/")) {
+		marks->has_xmp = true;
+	} else if (marker == 0xed && BEGINS(bytes, n, "Photoshop 3.0\0")) {
+		marks->has_iptc = true;
 	} else if (marker == 0xe2 && BEGINS(bytes, n, "ICC_PROFILE\0") && n >= 14) {
 		take_icc(marks, bytes, n);
 	} else if (marker == 0xc4 && !tables_are_sane(bytes, n)) {
@@ -175,53 +181,71 @@ void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n)
 
 		if (n_chunk > n - at - 12 || memcmp(type, "IEND", 4) == 0)
 			return;
-		if (memcmp(type, "eXIf", 4) == 0)
+		if (memcmp(type, "eXIf", 4) == 0) {
+			ret_marks->has_exif = true;
 			ret_marks->orientation = exif_orientation(type + 4, n_chunk);
-		else if (memcmp(type, "iCCP", 4) == 0)
+		} else if (memcmp(type, "iTXt", 4) == 0 &&
+		           BEGINS(type + 4, n_chunk, "XML:com.adobe.xmp")) {
+			ret_marks->has_xmp = true;
+		} else if (memcmp(type, "iCCP", 4) == 0) {
 			take_profile(ret_marks, type + 4, n_chunk);
+		}
 		at += 12 + n_chunk;
 	}
 }
 
-/* The bytes of a colour table, by the packed byte that says whether there is one. */
-static size_t n_table(uint8_t packed)
-{
-	return packed & 0x80 ? (size_t)3 << ((packed & 7) + 1) : 0;
-}
-
-/* Past sub-blocks, from at; n when they end early. */
-static size_t skip_blocks(const uint8_t *bytes, size_t n, size_t at)
+/* Past sub-blocks, each a length and so many bytes, to behind the empty one; 0 when the bytes
+ * end before. */
+static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
 {
 	while (at < n) {
-		size_t n_block = bytes[at];
+		size_t n_block = bytes[at++];
 
 		if (n_block == 0)
-			return at + 1;
-		at = n_block < n - at ? at + 1 + n_block : n;
+			return at;
+		if (n_block > n - at)
+			return 0;
+		at += n_block;
 	}
-	return n;
+	return 0;
+}
+
+/* The bytes of a colour table, by the flags of its header. */
+static size_t table_bytes(uint8_t flags)
+{
+	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
 }
 
 bool gif_is_whole(const uint8_t *bytes, size_t n)
 {
-	enum { HEAD = 13, EXTENSION = 0x21, IMAGE = 0x2c, TRAILER = 0x3b };
-	size_t at = n < HEAD ? n : HEAD + n_table(bytes[10]);
+	enum {
+		HEAD = 13,
+		FLAGS_AT = 10,
+		IMAGE = 0x2c,
+		IMAGE_HEAD = 10,
+		EXTENSION = 0x21
+	};
+	size_t at;
 
+	if (n < HEAD)
+		return false;
+	at = HEAD + table_bytes(bytes[FLAGS_AT]);
 	while (at < n) {
-		switch (bytes[at]) {
-		case TRAILER:
-			return true;
-		case EXTENSION: /* its label, then blocks */
-			at = skip_blocks(bytes, n, at + 2);
-			break;
-		case IMAGE: /* place, size, packed byte; table; size of codes; blocks */
-			if (n - at < 10)
+		uint8_t kind = bytes[at];
+
+		if (kind == EXTENSION) {
+			at = skip_sub_blocks(bytes, n, at + 2);
+		} else if (kind == IMAGE) {
+			if (n - at < IMAGE_HEAD)
 				return false;
-			at = skip_blocks(bytes, n, at + 11 + n_table(bytes[at + 9]));
-			break;
-		default:
-			return false;
+			/* One byte more: the size of the codes. */
+			at += IMAGE_HEAD + table_bytes(bytes[at + IMAGE_HEAD - 1]) + 1;
+			at = skip_sub_blocks(bytes, n, at);
+		} else {
+			return true; /* the end, or what only a decoder can judge */
 		}
+		if (at == 0)
+			return false;
 	}
-	return false;
+	return at == n; /* many lack the end mark and nothing else */
 }

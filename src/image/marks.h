@@ -18,6 +18,7 @@ struct marks {
 	uint8_t process;       /* of a JPEG: its SOF marker, 0xc0 baseline */
 	bool is_whole;         /* a JPEG's end marker is there; true of others */
 	bool has_bad_table; /* of a JPEG: a Huffman table with more codes than there are */
+	bool has_exif, has_xmp, has_iptc;
 	bool has_profile;
 	const uint8_t *profile; /* NULL when it is in pieces */
 	size_t n_profile;
@@ -27,8 +28,7 @@ struct marks {
 void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n);
 void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n);
 
-/* Whether a GIF goes on to its end marker, block by block: a decoder that counts the frames
- * that are there does not miss those that are not. */
+/* Whether no block of a GIF is cut short. Decoders pass over frames that are not whole. */
 bool gif_is_whole(const uint8_t *bytes, size_t n);
 
 /* The orientation in the n bytes of a TIFF structure, as EXIF has it; 1 when there is

@@ -7,12 +7,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "image/engine.h"
-#include "image/need.h"
 #include "image/marks.h"
+#include "image/need.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,96 +168,161 @@ static bool read_input(struct studio *studio, const struct picture_job *job,
 	return true;
 }
 
-/* Both ends of the work, and why there is none. */
+/* Who does the work, and why nobody does. */
 struct hands {
-	const struct engine *reader, *writer;
+	const struct engine *decoder; /* NULL: the worker itself */
+	const struct engine *worker, *writer;
 };
+
+/* Why a picture of a known format is not read, and what to do about it. */
+static const char *way_out(enum image_format format)
+{
+	switch (format) {
+	case FORMAT_RAW:
+		return "a camera's raw file, which is not read: develop it first, e.g. "
+		       "with darktable-cli or dcraw -T";
+	case FORMAT_SVG:
+		return "svg is not rendered, as its text needs fonts that a locked-down "
+		       "worker does not see: make it a PNG first, e.g. with rsvg-convert";
+	case FORMAT_PDF:
+		return "pdf is not rendered, as its text needs fonts that a locked-down "
+		       "worker does not see: make it a PNG first, e.g. with pdftoppm -png";
+	case FORMAT_ICO:
+	case FORMAT_EXR:
+		return "the format is not read: make it a PNG first, e.g. with ImageMagick";
+	case FORMAT_HEIC:
+		return "this build reads no HEIC: install libheif with its libde265 decoder";
+	case FORMAT_AVIF:
+		return "this build reads no AVIF: install libheif with its aom or dav1d "
+		       "decoder";
+	default:
+		return "this build does not read it: it needs a libvips that does";
+	}
+}
+
+static bool fail_unread(const struct source *source, const struct recipe *recipe,
+                        struct failure *ret_failure)
+{
+	const char *name = format_info(source->format)->name;
+
+	if (source->format == FORMAT_NONE)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "gate: not a picture of any known format");
+	if (source->format != FORMAT_RAW && recipe->engine != ENGINE_AUTO &&
+	    engine_that_reads(source->format, ENGINE_AUTO))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "gate: %s cannot be read by the engine that was asked "
+		                   "for",
+		                   name);
+	return failure_set(ret_failure, FAIL_UNSUPPORTED, "gate: %s cannot be read: %s",
+	                   name, way_out(source->format));
+}
+
+/* The engine that reads does the rest too; but where another one is better at it, and the
+ * choice is ours, it only decodes. */
+static void share_work(struct hands *hands, const struct source *source,
+                       const struct recipe *recipe)
+{
+	if (recipe->engine != ENGINE_AUTO || hands->worker == engines[0] ||
+	    !hands->worker->decode || engines[0]->reads(source->format))
+		return;
+	hands->decoder = hands->worker;
+	hands->worker = engines[0];
+}
 
 static bool choose_hands(struct hands *ret_hands, const struct source *source,
                          const struct picture_job *job, struct failure *ret_failure)
 {
 	const struct recipe *recipe = job->recipe;
 	const struct engine *test = engine_of_tests;
+	struct hands hands = {
+		.worker = engine_that_reads(source->format, recipe->engine),
+		.writer = engine_that_writes(recipe->format, recipe->engine),
+	};
 
-	ret_hands->reader = engine_that_reads(source->format, recipe->engine);
-	ret_hands->writer = engine_that_writes(recipe->format, recipe->engine);
 	if (test && test->claims(source->bytes, source->n_bytes))
-		ret_hands->reader = test;
-
-	if (!ret_hands->reader && source->format == FORMAT_NONE)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "gate: not a picture of any known format");
-	if (!ret_hands->reader && source->format == FORMAT_RAW)
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "gate: a camera's raw file, which is not read");
-	if (!ret_hands->reader)
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "gate: %s cannot be read %s",
-		                   format_info(source->format)->name,
-		                   recipe->engine ? "by the engine that was asked for"
-		                                  : "by this build");
-	if (!ret_hands->writer && !job->decodes_only)
+		hands.worker = test;
+	if (!hands.worker)
+		return fail_unread(source, recipe, ret_failure);
+	if (!hands.writer && !job->decodes_only)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "encode: %s cannot be written %s",
 		                   format_info(recipe->format)->name,
 		                   recipe->engine ? "by the engine that was asked for"
 		                                  : "by this build");
+	if (!job->decodes_only)
+		share_work(&hands, source, recipe);
+	if (hands.worker->takes && !hands.worker->takes(recipe, ret_failure))
+		return false;
+	*ret_hands = hands;
 	return true;
 }
 
-static bool size_fits(struct size size, uint64_t max_pixels, const char *stage,
-                      struct failure *ret_failure)
-{
-	uint64_t n_pixels = (uint64_t)size.width * size.height;
-
-	if (size.width > RECIPE_MAX_SIDE || size.height > RECIPE_MAX_SIDE)
-		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "%s: %u x %u, but a side is at most %d", stage,
-		                   size.width, size.height, RECIPE_MAX_SIDE);
-	if (n_pixels <= max_pixels)
-		return true;
-	return failure_set(ret_failure, FAIL_TOO_BIG,
-	                   "%s: %u x %u is %ju pixels, the limit is %ju", stage,
-	                   size.width, size.height, (uintmax_t)n_pixels,
-	                   (uintmax_t)max_pixels);
-}
-
-static bool check_limits(const struct recipe *recipe, struct size from, struct size to,
+/* The header against the limits. */
+static bool check_header(const struct recipe *recipe, const struct source *source,
                          struct failure *ret_failure)
 {
 	uint64_t max_pixels = recipe->max_pixels ? recipe->max_pixels : RECIPE_MAX_PIXELS;
-	const struct format_info *info = format_info(recipe->format);
+	uint64_t n_pixels = (uint64_t)source->size.width * source->size.height;
 
-	if (!size_fits(from, max_pixels, "header", ret_failure) ||
-	    !size_fits(to, max_pixels, "size", ret_failure))
-		return false;
-	if (info->max_side && (to.width > info->max_side || to.height > info->max_side))
+	if (source->size.width == 0 || source->size.height == 0)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE, "header: a side of 0");
+	if (recipe->max_frames && source->n_frames > recipe->max_frames)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "size: %u x %u, but a side of %s is at most %u",
-		                   to.width, to.height, info->name, info->max_side);
-	return true;
+		                   "header: %u frames, the limit is %u", source->n_frames,
+		                   recipe->max_frames);
+	if (source->size.width > RECIPE_MAX_SIDE || source->size.height > RECIPE_MAX_SIDE)
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "header: %u x %u, but a side is at most %d",
+		                   source->size.width, source->size.height,
+		                   RECIPE_MAX_SIDE);
+	if (__builtin_mul_overflow(n_pixels, source->n_frames, &n_pixels))
+		n_pixels = UINT64_MAX;
+	if (n_pixels <= max_pixels)
+		return true;
+	return failure_set(ret_failure, FAIL_TOO_BIG,
+	                   "header: %u x %u%s is %ju pixels, the limit is %ju",
+	                   source->size.width, source->size.height,
+	                   source->n_frames > 1 ? " in all frames" : "",
+	                   (uintmax_t)n_pixels, (uintmax_t)max_pixels);
 }
 
-static unsigned quality_of(const struct recipe *recipe)
+/* The size of the output, said before the work where it is known: a border that is cut off
+ * and an odd angle are known only after. */
+static bool check_output(const struct recipe *recipe, const struct source *source,
+                         struct failure *ret_failure)
 {
-	if (recipe->quality)
-		return recipe->quality;
-	return recipe->format == FORMAT_AVIF || recipe->format == FORMAT_HEIC ? 50 : 80;
+	struct size from = source->size;
+	struct filter_chain before, after;
+	struct layout layout;
+
+	filters_split(&recipe->filters, &before, &after);
+	for (size_t i = 0; i < before.n; i++) {
+		if (before.at[i].kind == FILTER_TRIM)
+			return true;
+		if (before.at[i].kind != FILTER_ROTATE)
+			continue;
+		if (fmod(before.at[i].number[0], 90) != 0)
+			return true;
+		if (fmod(before.at[i].number[0], 180) != 0)
+			from = (struct size){from.height, from.width};
+	}
+	return engine_layout(&layout, recipe, from, source->n_frames, ret_failure);
 }
 
-static bool encode(const struct picture_job *job, const struct engine *writer,
-                   struct pixels *pixels, struct picture_answer *answer)
+static bool encode(const struct picture_job *job, const struct hands *hands,
+                   struct rendering *rendering, struct picture_answer *answer)
 {
-	const struct recipe *recipe = job->recipe;
 	off_t n_written;
 	bool is_done;
 
-	if (!format_info(recipe->format)->has_alpha)
-		pixels_flatten(pixels);
-	answer->out.width = pixels->size.width;
-	answer->out.height = pixels->size.height;
-	is_done = writer->encode(pixels, recipe->format, quality_of(recipe), job->output,
-	                         &answer->failure);
+	if (rendering->image && hands->writer != hands->worker &&
+	    !hands->worker->make_plain(rendering, &answer->failure))
+		return false;
+	answer->out.width = rendering->size.width;
+	answer->out.height = rendering->size.height;
+	is_done = hands->writer->encode(rendering, job->recipe, job->output,
+	                                &answer->failure);
 	n_written = lseek(job->output, 0, SEEK_END);
 	if (!is_done && job->max_output && n_written >= (off_t)job->max_output)
 		return failure_set(&answer->failure, FAIL_TOO_BIG,
@@ -282,7 +348,7 @@ static bool decode_whole(const struct engine *reader, struct source *source,
 		                   "decode: the GIF ends before its end marker");
 	if (reader->check)
 		return reader->check(source, ret_failure);
-	is_whole = reader->render(source, source->size, &pixels, ret_failure);
+	is_whole = reader->decode(source, &pixels, ret_failure);
 	pixels_fini(&pixels);
 	return is_whole;
 }
@@ -291,27 +357,26 @@ static bool decode_whole(const struct engine *reader, struct source *source,
 static bool work(const struct picture_job *job, const struct hands *hands,
                  struct source *source, struct picture_answer *answer)
 {
-	struct size to = job->decodes_only
-	                         ? source->size
-	                         : geometry_size(&job->recipe->geometry, source->size);
-	struct pixels pixels = {0};
+	struct rendering rendering = {0};
 	bool is_done;
 
 	answer->in.width = source->size.width;
 	answer->in.height = source->size.height;
-	if (!check_limits(job->recipe, source->size, to, &answer->failure))
+	if (!check_header(job->recipe, source, &answer->failure) ||
+	    (!job->decodes_only && !check_output(job->recipe, source, &answer->failure)))
 		return false;
 	if (job->on_header)
-		job->on_header(job->data,
-		               (uint64_t)source->size.width * source->size.height);
+		job->on_header(job->data, (uint64_t)source->size.width *
+		                                  source->size.height * source->n_frames);
 
 	if (job->decodes_only)
-		return decode_whole(hands->reader, source, &answer->failure);
-	is_done = hands->reader->render(source, to, &pixels, &answer->failure);
+		return decode_whole(hands->worker, source, &answer->failure);
+	is_done = hands->worker->render(source, job->recipe, &rendering,
+	                                &answer->failure);
 	if (is_done && job->on_decoded)
 		job->on_decoded(job->data);
-	is_done = is_done && encode(job, hands->writer, &pixels, answer);
-	pixels_fini(&pixels);
+	is_done = is_done && encode(job, hands, &rendering, answer);
+	rendering_fini(&rendering);
 	return is_done;
 }
 
@@ -324,20 +389,26 @@ static bool run(struct studio *studio, const struct picture_job *job,
 		.format = format_of_bytes(studio->bytes, (size_t)job->input_bytes,
 	                                  job->name),
 		.input = job->input,
+		.profile = job->profile,
+		.n_profile = job->n_profile,
+		.n_frames = 1,
 	};
-	struct hands hands;
+	struct hands hands = {0};
 	bool is_done;
 
 	answer->in.format = source.format;
 	if (!choose_hands(&hands, &source, job, &answer->failure))
 		return false;
-	snprintf(answer->engine, sizeof(answer->engine), "%s", hands.reader->name);
+	source.decoder = hands.decoder;
+	snprintf(answer->engine, sizeof(answer->engine), "%s",
+	         hands.decoder ? hands.decoder->name : hands.worker->name);
 
-	if (!hands.reader->open(&source, &answer->failure))
+	if (!hands.worker->open(&source, job->recipe, &answer->failure))
 		return false;
-	is_done = look_again(studio, job, source.size, 1, &answer->failure) &&
+	is_done = look_again(studio, job, source.size, source.n_frames,
+	                     &answer->failure) &&
 	          work(job, &hands, &source, answer);
-	hands.reader->close(&source);
+	hands.worker->close(&source);
 	return is_done;
 }
 

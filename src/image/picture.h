@@ -36,6 +36,8 @@ struct picture_answer {
 
 struct picture_job {
 	const struct recipe *recipe;
+	const void *profile; /* of SPACE_FILE; else NULL */
+	size_t n_profile;
 	const char *name; /* the input's base name, for the gate's sake and messages */
 	int input;        /* read by position, from 0 */
 	uint64_t input_bytes; /* its size when it was opened */

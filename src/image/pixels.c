@@ -22,8 +22,9 @@ void pixels_fini(struct pixels *pixels)
 	memset(pixels, 0, sizeof(*pixels));
 }
 
-void pixels_flatten(struct pixels *pixels)
+void pixels_flatten(struct pixels *pixels, const struct colour *background)
 {
+	uint8_t on[3] = {255, 255, 255};
 	unsigned n_from = pixels->n_bands, n_to = n_from - 1;
 	size_t n_pixels = (size_t)pixels->size.width * pixels->size.height;
 	const uint8_t *from = pixels->bytes;
@@ -31,11 +32,15 @@ void pixels_flatten(struct pixels *pixels)
 
 	if (n_from != 2 && n_from != 4)
 		return;
+	if (background->is_set)
+		memcpy(on,
+		       (uint8_t[]){background->red, background->green, background->blue},
+		       sizeof(on));
 	for (size_t i = 0; i < n_pixels; i++, from += n_from) {
 		unsigned alpha = from[n_to];
 
 		for (unsigned band = 0; band < n_to; band++)
-			*to++ = (uint8_t)((from[band] * alpha + 255 * (255 - alpha) +
+			*to++ = (uint8_t)((from[band] * alpha + on[band] * (255 - alpha) +
 			                   127) /
 			                  255);
 	}
@@ -85,5 +90,109 @@ bool pixels_orient(struct pixels *pixels, unsigned orientation)
 	}
 	pixels_fini(pixels);
 	*pixels = turned;
+	return true;
+}
+
+/* Whether two pixels differ by no more than the threshold in any band. Clear ones are
+ * alike, whatever colour they hide. */
+static bool is_alike(const uint8_t *a, const uint8_t *b, unsigned n_bands,
+                     double threshold)
+{
+	bool has_alpha = n_bands % 2 == 0;
+
+	if (has_alpha && a[n_bands - 1] == 0 && b[n_bands - 1] == 0)
+		return true;
+	for (unsigned band = 0; band < n_bands; band++) {
+		if (abs(a[band] - b[band]) > threshold)
+			return false;
+	}
+	return true;
+}
+
+struct area pixels_without_border(const struct pixels *pixels, double threshold)
+{
+	uint32_t width = pixels->size.width, height = pixels->size.height;
+	uint32_t left = width, right = 0, top = height, bottom = 0;
+	const uint8_t *pixel = pixels->bytes;
+
+	for (uint32_t y = 0; y < height; y++) {
+		for (uint32_t x = 0; x < width; x++, pixel += pixels->n_bands) {
+			if (is_alike(pixel, pixels->bytes, pixels->n_bands, threshold))
+				continue;
+			left = x < left ? x : left;
+			right = x > right ? x : right;
+			top = y < top ? y : top;
+			bottom = y;
+		}
+	}
+	if (left == width)
+		return (struct area){0, 0, pixels->size};
+	return (struct area){left, top, {right - left + 1, bottom - top + 1}};
+}
+
+bool pixels_cut(struct pixels *pixels, const struct area *area)
+{
+	struct size from = pixels->size, to = area->size;
+	unsigned n_bands = pixels->n_bands;
+	struct pixels cut;
+
+	if (from.width == to.width && from.height == to.height)
+		return true;
+	if (!pixels_init(&cut, to, n_bands))
+		return false;
+	for (size_t y = 0; y < to.height; y++) {
+		size_t at = (area->y + y) * from.width + area->x;
+
+		memcpy(cut.bytes + y * to.width * n_bands, pixels->bytes + at * n_bands,
+		       (size_t)to.width * n_bands);
+	}
+	pixels_fini(pixels);
+	*pixels = cut;
+	return true;
+}
+
+/* One pixel in as many bands as there may be: grey becomes three colours, and what has no
+ * alpha covers. */
+static void widen(uint8_t to[4], const uint8_t *from, unsigned n_from, unsigned n_to)
+{
+	bool is_grey = n_from < 3, has_alpha = n_from % 2 == 0;
+	unsigned n_colours = n_to - (n_to % 2 == 0);
+
+	for (unsigned band = 0; band < n_colours; band++)
+		to[band] = from[is_grey ? 0 : band];
+	if (n_to % 2 == 0)
+		to[n_colours] = has_alpha ? from[n_from - 1] : 255;
+}
+
+bool pixels_embed(struct pixels *pixels, const struct layout *layout,
+                  const struct colour *background)
+{
+	struct size from = pixels->size, to = layout->canvas;
+	const uint8_t paint[4] = {background->red, background->green, background->blue,
+	                          background->alpha};
+	bool is_grey = pixels->n_bands < 3 && paint[0] == paint[1] &&
+	               paint[0] == paint[2];
+	bool has_alpha = pixels->n_bands % 2 == 0 || paint[3] != 255;
+	unsigned n_bands = (is_grey ? 1U : 3U) + (has_alpha ? 1U : 0U);
+	const uint8_t *at = pixels->bytes;
+	struct pixels canvas;
+	uint8_t pixel[4];
+
+	if (!pixels_init(&canvas, to, n_bands))
+		return false;
+	widen(pixel, paint, 4, n_bands);
+	for (size_t i = 0; i < (size_t)to.width * to.height; i++)
+		memcpy(canvas.bytes + i * n_bands, pixel, n_bands);
+	for (size_t y = 0; y < from.height; y++) {
+		uint8_t *out = canvas.bytes +
+		               ((layout->y + y) * to.width + layout->x) * n_bands;
+
+		for (size_t x = 0; x < from.width; x++, at += pixels->n_bands) {
+			widen(pixel, at, pixels->n_bands, n_bands);
+			memcpy(out + x * n_bands, pixel, n_bands);
+		}
+	}
+	pixels_fini(pixels);
+	*pixels = canvas;
 	return true;
 }

@@ -1,11 +1,13 @@
 #include "image/profile.h"
 
-#include <stdint.h>
+#include "base/hash.h"
+
 #include <string.h>
 
 enum {
 	HEADER_BYTES = 128,
 	SPACE_AT = 16,
+	SIGNATURE_AT = 36,
 	TAG_BYTES = 12,
 	MAX_TAGS = 100,
 	MAX_TEXT = 512
@@ -17,9 +19,10 @@ static uint32_t number_at(const uint8_t *at)
 	       at[3];
 }
 
-static bool is_space(const uint8_t *profile, size_t n, const char *space)
+bool profile_has_space(const void *profile, size_t n, const char *space)
 {
-	return n >= HEADER_BYTES && memcmp(profile + SPACE_AT, space, 4) == 0;
+	return n >= HEADER_BYTES &&
+	       memcmp((const uint8_t *)profile + SPACE_AT, space, 4) == 0;
 }
 
 /* The description's bytes, of which there are *ret_n; NULL when there are none. */
@@ -68,17 +71,44 @@ static bool has_word(const uint8_t *text, size_t n, const char *word)
 	return false;
 }
 
+/* What libjxl calls the profile of a picture whose header says sRGB: white point, primaries,
+ * intent, curve. */
+static bool is_srgb_of_jxl(const uint8_t *text, size_t n)
+{
+	static const char *const words[] = {"RGB_D65_SRG_Rel_SRG", "RGB_D65_SRG_Per_SRG",
+	                                    "RGB_D65_SRG_Sat_SRG", "RGB_D65_SRG_Abs_SRG"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (has_word(text, n, words[i]))
+			return true;
+	}
+	return false;
+}
+
 bool profile_is_srgb(const void *profile, size_t n)
 {
 	size_t n_text;
 	const uint8_t *text = find_description(profile, n, &n_text);
 
+	if (!text || !profile_has_space(profile, n, "RGB "))
+		return false;
 	/* "Linear sRGB" and the like share the primaries but not the curve. */
-	return text && is_space(profile, n, "RGB ") && has_word(text, n_text, "sRGB") &&
-	       !has_word(text, n_text, "inear") && !has_word(text, n_text, "g10");
+	return is_srgb_of_jxl(text, n_text) ||
+	       (has_word(text, n_text, "sRGB") && !has_word(text, n_text, "inear") &&
+	        !has_word(text, n_text, "g10"));
 }
 
-bool profile_fits(const void *profile, size_t n, unsigned n_bands)
+bool profile_can_be_output(const void *profile, size_t n)
 {
-	return is_space(profile, n, n_bands < 3 ? "GRAY" : "RGB ");
+	return n <= PROFILE_MAX_BYTES && profile_has_space(profile, n, "RGB ") &&
+	       memcmp((const uint8_t *)profile + SIGNATURE_AT, "acsp", 4) == 0;
+}
+
+uint64_t profile_hash(const void *profile, size_t n)
+{
+	/* Not secret: the same everywhere, as the fingerprint that it goes into. */
+	static const struct hash_key key = {{0x7069787072666c21, 1}};
+	uint64_t hash = hash_bytes(&key, profile, n);
+
+	return hash ? hash : 1;
 }

@@ -7,11 +7,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Whether it describes itself as sRGB (pictures that carry it need no conversion). */
 bool profile_is_srgb(const void *profile, size_t n);
 
-/* Whether it is for pixels of this many bands, alpha counted: grey or RGB. */
-bool profile_fits(const void *profile, size_t n, unsigned n_bands);
+/* Whether it is for pixels of this space: "GRAY", "RGB " or "CMYK". */
+bool profile_has_space(const void *profile, size_t n, const char *space);
+
+enum { PROFILE_MAX_BYTES = 4 << 20 };
+
+/* Whether a result can be given it: a profile of at most PROFILE_MAX_BYTES for RGB. */
+bool profile_can_be_output(const void *profile, size_t n);
+
+/* What a recipe says of a profile that comes beside it: never 0. */
+uint64_t profile_hash(const void *profile, size_t n);
 
 #endif

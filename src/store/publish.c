@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { TEMP_BYTES = 48, TEMP_TRIES = 8 };
@@ -48,6 +49,13 @@ static enum published rename_over(const struct output *output, const char *temp,
 	/* The folder took a new name: it is what has the old one that is protected. */
 	stop_at(stop, "replace what is there", false);
 	return STOPPED;
+}
+
+/* The whole content, and then its dates, which writing would change. */
+static bool fill(const struct output *output, int fd)
+{
+	return fd_copy(fd, output->content, output->n) &&
+	       (!output->dates || futimens(fd, output->dates) == 0);
 }
 
 /* --- by way of an unnamed file --- */
@@ -107,7 +115,7 @@ static enum published publish_unnamed(const struct output *output, struct stop *
 		               ? NO_SUCH_WAY
 		               : stopped(output, stop, "make a file");
 
-	if (fd_copy(fd, output->content, output->n))
+	if (fill(output, fd))
 		result = name_unnamed(output, fd, stop);
 	else
 		result = stopped(output, stop, "write it");
@@ -163,7 +171,7 @@ static enum published publish_named(const struct output *output, struct stop *st
 
 	if (fd < 0)
 		return stopped(output, stop, "make a file");
-	written = fd_copy(fd, output->content, output->n);
+	written = fill(output, fd);
 	if (written)
 		written = close(fd) == 0; /* NFS may say only now that it is full */
 	else

@@ -9,14 +9,16 @@
 #include "store/store_internal.h"
 
 #include <stddef.h>
+#include <time.h>
 
 struct output {
 	int folder;       /* borrowed, as all here */
 	const char *name; /* in it */
 	int content;      /* its first n bytes, read by position */
 	size_t n;
-	bool may_replace; /* what has the name, unless it is a folder */
-	bool in_root;     /* folder is the output folder itself */
+	const struct timespec *dates; /* of access and change; NULL: now */
+	bool may_replace;             /* what has the name, unless it is a folder */
+	bool in_root;                 /* folder is the output folder itself */
 	unsigned without;
 };
 

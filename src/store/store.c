@@ -103,11 +103,13 @@ bool store_has(struct store *store, const char *relative)
 	return has;
 }
 
-static enum published publish_once(struct store *store, const char *relative, int content,
-                                   uint64_t n, bool may_replace, struct stop *ret_stop)
+static enum published publish_once(struct store *store, const char *relative,
+                                   const struct store_content *content, bool may_replace,
+                                   struct stop *ret_stop)
 {
-	struct output output = {.content = content,
-	                        .n = (size_t)n,
+	struct output output = {.content = content->fd,
+	                        .n = (size_t)content->n_bytes,
+	                        .dates = content->dates,
 	                        .may_replace = may_replace,
 	                        .in_root = !strchr(relative, '/'),
 	                        .without = store->without};
@@ -212,9 +214,10 @@ static enum store_result tell(const struct store *store, enum published result,
 	return is_of_the_place(store, stop) ? STORE_PLACE : STORE_FAILED;
 }
 
-enum store_result store_publish(struct store *store, const char *relative, int content,
-                                uint64_t n, enum overwrite overwrite,
-                                struct failure *ret_failure, int *ret_errno)
+enum store_result store_publish(struct store *store, const char *relative,
+                                const struct store_content *content,
+                                enum overwrite overwrite, struct failure *ret_failure,
+                                int *ret_errno)
 {
 	bool may_replace = overwrite == OVERWRITE_ALWAYS;
 	enum published result;
@@ -227,11 +230,11 @@ enum store_result store_publish(struct store *store, const char *relative, int c
 		            "publish: \"%s\" is no name of an output", relative);
 		return STORE_FAILED;
 	}
-	result = publish_once(store, relative, content, n, may_replace, &stop);
+	result = publish_once(store, relative, content, may_replace, &stop);
 	if (result == STOPPED && (stop.sys_errno == ENOENT || stop.sys_errno == ESTALE)) {
 		/* A folder went away under us: it is made again, once. */
 		folder_forget(store);
-		result = publish_once(store, relative, content, n, may_replace, &stop);
+		result = publish_once(store, relative, content, may_replace, &stop);
 	}
 	return tell(store, result, &stop, overwrite, ret_failure, ret_errno);
 }

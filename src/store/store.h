@@ -41,7 +41,7 @@ enum store_result {
 	/* This output only, and failure says why: `exists` also where a file or a link
 	 * stands in place of a folder; `permission` for a sub-folder or a file that is
 	 * protected; `io` for a name too long or a file too big; `internal` for a name
-	 * that leads elsewhere, and for content of fewer than n bytes. */
+	 * that leads elsewhere, and for content of fewer bytes than was said. */
 	STORE_FAILED,
 	/* The place cannot be written: full, read-only, quota, I/O, no permission in the
 	 * output folder itself, or that was removed. *ret_errno is why, failure says it
@@ -53,19 +53,27 @@ enum store_result {
  * folder. */
 bool store_has(struct store *store, const char *relative);
 
+/* What an output is to hold. */
+struct store_content {
+	int fd;                       /* borrowed; read by position */
+	uint64_t n_bytes;             /* the first of it */
+	const struct timespec *dates; /* two, of access and change; NULL: now */
+};
+
 /*
- * Publish the first n bytes of content (a descriptor, read by position) as relative, a
- * name below the folder without ".", ".." and empty parts, making sub-folders as needed.
- * Never through a link: what is below the folder is opened beneath it. Its mode is 0666
- * less the umask. Whatever the result, no partial file stays and the caller keeps content.
+ * Publish content as relative, a name below the folder without ".", ".." and empty parts,
+ * making sub-folders as needed. Never through a link: what is below the folder is opened
+ * beneath it. Its mode is 0666 less the umask; it has its dates before it has its name.
+ * Whatever the result, no partial file stays and the caller keeps content.
  *
  * *ret_failure is filled for STORE_FAILED and STORE_PLACE, *ret_errno where a system call
  * was to blame; else they are FAIL_NONE and 0. A process that limits RLIMIT_FSIZE ignores
  * SIGXFSZ, or dies of it here.
  */
-enum store_result store_publish(struct store *store, const char *relative, int content,
-                                uint64_t n, enum overwrite overwrite,
-                                struct failure *ret_failure, int *ret_errno);
+enum store_result store_publish(struct store *store, const char *relative,
+                                const struct store_content *content,
+                                enum overwrite overwrite, struct failure *ret_failure,
+                                int *ret_errno);
 
 /* A stream that this run writes line by line (a report): created or emptied. Its
  * descriptor, close-on-exec, or -1 and errno. */

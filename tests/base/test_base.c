@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/outcome.h"
 #include "base/path.h"
+#include "base/words.h"
 
 #include <errno.h>
 #include <pixpool/status.h>
@@ -106,4 +107,85 @@ TEST(fd, copy_says_when_the_source_is_shorter_than_promised)
 	fd_close(&from);
 	fd_close(&to);
 	EXPECT_EQ(from, -1);
+}
+
+TEST(words, a_decimal_is_read_as_it_stands_and_printed_as_short_as_can_be)
+{
+	static const struct {
+		const char *word, *printed;
+		double number;
+	} cases[] = {
+		{"0", "0", 0},
+		{"-0", "0", 0},
+		{"+1.50", "1.5", 1.5},
+		{".25", "0.25", 0.25},
+		{"0.1", "0.1", 0.1},
+		{"-0.000001", "-0.000001", -0.000001},
+		{"999999999.999999", "999999999.999999", 999999999.999999},
+		{"007.100000", "7.1", 7.1},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *next = cases[i].word;
+		char text[DECIMAL_TEXT_BYTES];
+		double number;
+
+		REQUIRE(decimal_parse(&next, &number), "%s", cases[i].word);
+		EXPECT_EQ(*next, 0);
+		EXPECT(number == cases[i].number, "%s is %.17g", cases[i].word, number);
+		EXPECT_STR(decimal_print(number, text), cases[i].printed);
+		EXPECT(decimal_of_millionths(decimal_to_millionths(number)) == number);
+	}
+}
+
+TEST(words, what_is_no_decimal_is_left_where_it_stands)
+{
+	static const char *const words[] = {"",    ".",   "-",          "+.",
+	                                    "x1",  "--1", "1234567890", "0.1234567",
+	                                    "inf", "nan", " 1"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *next = words[i];
+		double number;
+
+		EXPECT(!decimal_parse(&next, &number), "%s", words[i]);
+		EXPECT(next == words[i]);
+	}
+}
+
+TEST(words, every_millionth_comes_back)
+{
+	unsigned seed = 11;
+
+	for (int i = 0; i < 100000; i++) {
+		int64_t millionths = (int64_t)rand_r(&seed) * 400000 + rand_r(&seed);
+		const char *next;
+		char text[DECIMAL_TEXT_BYTES];
+		double number;
+
+		if (i % 2)
+			millionths = -millionths;
+		next = decimal_print(decimal_of_millionths(millionths), text);
+		REQUIRE(decimal_parse(&next, &number), "%s", text);
+		EXPECT(decimal_to_millionths(number) == millionths, "%s", text);
+	}
+}
+
+TEST(words, a_whole_number_does_not_wrap_around)
+{
+	uint64_t number = 7;
+	char text[100];
+
+	EXPECT(whole_parse("18446744073709551615", 0, UINT64_MAX, &number, text,
+	                   sizeof(text)));
+	EXPECT(number == UINT64_MAX);
+	EXPECT(!whole_parse("18446744073709551616", 0, UINT64_MAX, &number, text,
+	                    sizeof(text)));
+	EXPECT(!whole_parse("99999999999999999999999", 0, 9, &number, text,
+	                    sizeof(text)));
+	EXPECT(!whole_parse("-1", 0, 9, &number, text, sizeof(text)));
+	EXPECT(!whole_parse("", 0, 9, &number, text, sizeof(text)));
+	EXPECT(!whole_parse("1 ", 0, 9, &number, text, sizeof(text)));
+	EXPECT_STR(text, "'1 ' is not a whole number from 0 to 9");
+	EXPECT(number == UINT64_MAX);
 }

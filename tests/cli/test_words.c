@@ -163,10 +163,56 @@ TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
 	         "did you mean 'json'?"},
 		{"pixpool thumb in -o out -f wepb",
 	         "--format: 'wepb' is not one of jpg, png, webp, avif, heic, jxl, "
-	         "tiff, gif, bmp, tga, same; did you mean 'webp'?"},
+	         "tiff, gif, jp2, ppm, bmp, tga, hdr, same; did you mean 'webp'?"},
 		{"pixpool thumb in -o out -f svg",
 	         "--format: 'svg' is not one of jpg, png, webp, avif, heic, jxl, "
-	         "tiff, gif, bmp, tga, same"},
+	         "tiff, gif, jp2, ppm, bmp, tga, hdr, same"},
+		{"pixpool thumb in -o out --fit covre",
+	         "--fit: 'covre' is not one of inside, cover, contain, fill, outside; did "
+	         "you mean 'cover'?"},
+		{"pixpool thumb in -o out --position middle",
+	         "--position: 'middle' is not one of centre, north, northeast, east, "
+	         "southeast, south, southwest, west, northwest, entropy, attention"},
+		{"pixpool thumb in -o out --kernel lancozs3",
+	         "--kernel: 'lancozs3' is not one of lanczos3, lanczos2, mitchell, cubic, "
+	         "linear, nearest; did you mean 'lanczos3'?"},
+		{"pixpool thumb in -o out --background '#12'",
+	         "--background: '#12' is not a colour: a name (white, red, transparent), or "
+	         "#rgb, #rgba, #rrggbb, #rrggbbaa"},
+		{"pixpool thumb in -o out --profile adobe",
+	         "--profile: 'adobe' is not one of srgb, p3, keep, nor a file: No such file "
+	         "or directory"},
+		{"pixpool thumb in -o out --profile /dev/null",
+	         "--profile: '/dev/null' is not an ICC profile for RGB, of at most 4194304 "
+	         "bytes"},
+		{"pixpool thumb in -o out --intent=relatif",
+	         "--intent: 'relatif' is not one of relative, perceptual, saturation, "
+	         "absolute; did you mean 'relative'?"},
+		{"pixpool thumb in -o out --depth 32",
+	         "--depth: '32' is not one of 8, 16, keep"},
+		{"pixpool thumb in -o out --effort 10",
+	         "--effort: '10' is not a whole number from 0 to 9"},
+		{"pixpool thumb in -o out --chroma 422",
+	         "--chroma: '422' is not one of auto, 420, 444; did you mean '420'?"},
+		{"pixpool thumb in -o out --keep exif,ipct",
+	         "--keep: 'ipct' is not one of exif, icc, xmp, iptc, gps, all, none; did "
+	         "you mean 'iptc'?"},
+		{"pixpool thumb in -o out --keep all,exif",
+	         "--keep: 'all' stands alone, not in 'all,exif'"},
+		{"pixpool thumb in -o out --fail-on errors",
+	         "--fail-on: 'errors' is not one of none, truncated, error, warning; did "
+	         "you mean 'error'?"},
+		{"pixpool thumb in -o out --filter 'blur 2, sharpne'",
+	         "--filter: 'sharpne' is not a filter; did you mean 'sharpen'?"},
+		{"pixpool thumb in -o out --filter 'blur 2000'",
+	         "--filter: '2000' in blur is not its SIGMA, a number from 0.3 to 1000 "
+	         "pixels"},
+		{"pixpool filter 'blur, rotate' in -o out",
+	         "filter: 'rotate' needs ANGLE, a number from -360 to 360 degrees"},
+		{"pixpool filter in -o out",
+	         "filter: 'in' is not a filter, one of blur, sharpen, grayscale, negate, "
+	         "normalise, gamma, median, modulate, threshold, rotate, flip, flop, trim, "
+	         "flatten"},
 		{"pixpool thumb in -o out --report ''",
 	         "--report: needs the name of a file, or '-'"},
 	};
@@ -176,12 +222,20 @@ TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
 	stage_leave();
 }
 
-TEST(words, a_size_is_N_WxH_Wx_or_xH)
+TEST(words, a_size_is_N_WxH_Wx_xH_or_a_percentage)
 {
 	static const char *const wrong[] = {"0",     "x",    "",     "32x32x32",   "-5",
-	                                    "32y32", "32%",  "1e3",  "0x32",       "32x0",
+	                                    "32y32", "0%",   "1e3",  "0x32",       "32x0",
 	                                    "3 2",   "32 x", "0x20", "99999999999"};
-	static const char *const right[] = {"32", "32x16", "32x", "x32"};
+	static const struct {
+		const char *word, *makes; /* of 640 x 427 */
+	} right[] = {
+		{"32", "32x21"},      {"32x16", "24x16"},   {"32x", "32x21"},
+		{"x32", "48x32"},     {"50%", "320x214"},   {"32x16!", "32x16"},
+		{"32!", "32x32"},     {"32>", "32x21"},     {"700>", "640x427"},
+		{"800<", "800x534"},  {"32<", "640x427"},   {"0.1%", "1x1"},
+		{"150%>", "640x427"}, {"33.3%", "213x142"},
+	};
 
 	stage_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -192,13 +246,15 @@ TEST(words, a_size_is_N_WxH_Wx_or_xH)
 		EXPECT(strncmp(ended.err, "pixpool: --size: ", 17) == 0, "%s: %s",
 		       wrong[i], ended.err);
 	}
-	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
-		EXPECT_EQ(run("pixpool resize in -o out%zu -s %s", i, right[i]).status,
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		char want[64];
+
+		snprintf(want, sizeof(want), "a.jpg jpeg %s\n", right[i].makes);
+		EXPECT_EQ(run("pixpool resize in -o out -s '%s'", right[i].word).status,
 		          0);
-	EXPECT_STR(tree("out0"), "a.jpg jpeg 32x21\n");
-	EXPECT_STR(tree("out1"), "a.jpg jpeg 24x16\n");
-	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\n");
-	EXPECT_STR(tree("out3"), "a.jpg jpeg 48x32\n");
+		EXPECT_STR(tree("out"), want);
+		EXPECT_EQ(run("rm -rf out").status, 0);
+	}
 	stage_leave();
 }
 
@@ -210,6 +266,19 @@ TEST(words, what_is_missing_is_named)
 		{"pixpool thumb in", "where to? -o DIR is missing"},
 		{"pixpool thumb -o out", "no INPUT: name files or folders"},
 		{"pixpool info in", "info takes no INPUT"},
+		{"pixpool convert in -f webp", "where to? -o DIR is missing"},
+		{"pixpool convert -o out", "no INPUT: name files or folders"},
+		{"pixpool filter -o out", "filter needs a CHAIN, and then an INPUT"},
+		{"pixpool filter flip -o out", "no INPUT: name files or folders"},
+		{"pixpool filter flip in", "where to? -o DIR is missing"},
+		{"pixpool convert in -o out -s 32",
+	         "a size is for resize and thumb: convert and filter take no -s"},
+		{"pixpool filter flip in -o out -s 32",
+	         "a size is for resize and thumb: convert and filter take no -s"},
+		{"pixpool filter in -o out --filter flip",
+	         "--filter is for resize and thumb: filter takes its CHAIN as a word"},
+		{"pixpool convert in -o out --filter flip",
+	         "--filter is for resize and thumb: filter takes its CHAIN as a word"},
 	};
 
 	stage_enter();
@@ -307,27 +376,53 @@ TEST(words, help_is_data_and_goes_to_standard_output)
 	ended = run("pixpool --help");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.err, "");
-	for (const char *const *word = (const char *const[]){"-s, --size",
-	                                                     "-o, --output",
-	                                                     "-f, --format",
-	                                                     "-q, --quality",
-	                                                     "-j, --jobs",
-	                                                     "--timeout",
-	                                                     "--retries",
-	                                                     "--overwrite",
-	                                                     "--engine",
-	                                                     "--progress",
-	                                                     "--report",
-	                                                     "-v, --verbose",
-	                                                     "-Q, --quiet",
-	                                                     "-h",
-	                                                     "--help",
-	                                                     "--version",
-	                                                     "resize",
-	                                                     "thumb",
-	                                                     "info",
-	                                                     "129, 130, 143",
-	                                                     NULL};
+	for (const char *const *word =
+	             (const char *const[]){
+			     "-s, --size GEOM",
+			     "-o, --output DIR",
+			     "-f, --format FORMAT",
+			     "-q, --quality N",
+			     "-j, --jobs N|auto",
+			     "--timeout",
+			     "--retries",
+			     "--overwrite",
+			     "--engine",
+			     "--progress",
+			     "--report",
+			     "-v, --verbose",
+			     "-Q, --quiet",
+			     "-h",
+			     "--help",
+			     "--version",
+			     "resize",
+			     "thumb",
+			     "convert",
+			     "filter",
+			     "info",
+			     "--no-enlarge",
+			     "--no-reduce",
+			     "--fit inside|cover|contain|fill|outside",
+			     "--position centre|north|northeast|...|entropy|attention",
+			     "--background COLOUR",
+			     "--linear",
+			     "--no-rotate",
+			     "--kernel",
+			     "--profile srgb|p3|keep",
+			     "--intent",
+			     "--depth 8|16|keep",
+			     "--effort N",
+			     "--lossless",
+			     "--progressive",
+			     "--chroma auto|420|444",
+			     "--keep none|all|CLASS,...",
+			     "--keep-dates",
+			     "--filter CHAIN",
+			     "--fail-on none|truncated|error|warning",
+			     "sharpen [SIGMA [FLAT [JAGGED]]]",
+			     "SIGMA, a number from 0.3 to 1000 pixels; default 1",
+			     "rotate ANGLE",
+			     "129, 130, 143",
+			     NULL};
 	     *word; word++)
 		EXPECT(strstr(ended.out, *word), "--help says nothing of %s", *word);
 	for (const char *c = ended.out; *c; c += strcspn(c, "\n") + 1)

@@ -134,7 +134,7 @@ TEST(marks, no_bytes_make_the_readers_look_past_their_end)
 		EXPECT(marks.orientation >= 1 && marks.orientation <= 8);
 		EXPECT(!marks.profile || marks.profile + marks.n_profile <= exact + n);
 		profile_is_srgb(exact, n);
-		profile_fits(exact, n, 3);
+		profile_has_space(exact, n, "RGB ");
 		free(exact);
 	}
 	blob_fini(&jpeg);
@@ -171,6 +171,8 @@ TEST(profile, is_srgb_by_its_own_description)
 		{"RGB ", "sRGB IEC61966-2.1", true},
 		{"RGB ", "sRGB", true},
 		{"RGB ", "Artifex sRGB profile", true},
+		{"RGB ", "RGB_D65_SRG_Rel_SRG", true},
+		{"RGB ", "RGB_D65_SRG_Rel_Lin", false},
 		{"RGB ", "Display P3", false},
 		{"RGB ", "Linear sRGB", false},
 		{"GRAY", "sRGB", false},
@@ -202,12 +204,11 @@ TEST(profile, fits_pixels_of_its_own_space)
 {
 	struct blob rgb = make_profile("RGB ", "x"), grey = make_profile("GRAY", "x");
 
-	EXPECT(profile_fits(rgb.bytes, rgb.n, 3) && profile_fits(rgb.bytes, rgb.n, 4));
-	EXPECT(!profile_fits(rgb.bytes, rgb.n, 1));
-	EXPECT(profile_fits(grey.bytes, grey.n, 1) &&
-	       profile_fits(grey.bytes, grey.n, 2));
-	EXPECT(!profile_fits(grey.bytes, grey.n, 3));
-	EXPECT(!profile_fits(rgb.bytes, 127, 3));
+	EXPECT(profile_has_space(rgb.bytes, rgb.n, "RGB "));
+	EXPECT(!profile_has_space(rgb.bytes, rgb.n, "GRAY"));
+	EXPECT(profile_has_space(grey.bytes, grey.n, "GRAY"));
+	EXPECT(!profile_has_space(grey.bytes, grey.n, "CMYK"));
+	EXPECT(!profile_has_space(rgb.bytes, 127, "RGB "));
 	blob_fini(&rgb);
 	blob_fini(&grey);
 }

@@ -28,7 +28,7 @@ TEST(picture, is_scaled_and_every_figure_of_the_answer_is_real)
 		struct recipe recipe = recipe_for(FORMAT_JPEG, *engine);
 		struct outcome outcome;
 
-		recipe.geometry = (struct geometry){100, 100, false};
+		recipe.geometry = (struct geometry){.width = 100, .height = 100};
 		outcome = run_picture(&png, "a.png", &recipe);
 		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
 		EXPECT_EQ(outcome.width, 100);
@@ -160,7 +160,7 @@ TEST(picture, limits_are_said_before_the_work)
 		EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
 		outcome_fini(&outcome);
 
-		recipe.geometry = (struct geometry){21, 21, false};
+		recipe.geometry = (struct geometry){.width = 21, .height = 21};
 		outcome = run_picture(&png, "a.png", &recipe);
 		expect_failure(&outcome, FAIL_TOO_BIG, "size: 21 x 11");
 		outcome_fini(&outcome);
@@ -174,13 +174,13 @@ TEST(picture, a_side_that_the_output_format_cannot_have_is_too_big)
 	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
 	struct outcome outcome;
 
-	recipe.geometry = (struct geometry){65501, 0, false};
+	recipe.geometry = (struct geometry){.width = 65501};
 	outcome = run_picture(&png, "a.png", &recipe);
 	expect_failure(&outcome, FAIL_TOO_BIG, "a side of jpeg is at most 65500");
 	EXPECT_EQ(outcome.n_headers, 0);
 	outcome_fini(&outcome);
 
-	recipe.geometry = (struct geometry){10000000, 0, false};
+	recipe.geometry = (struct geometry){.width = 10000000};
 	recipe.max_pixels = UINT64_MAX;
 	recipe.format = FORMAT_PNG;
 	blob_fini(&png);
@@ -229,7 +229,7 @@ TEST(picture, comes_out_upright_from_every_orientation)
 			struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
 			struct outcome outcome;
 
-			recipe.geometry = (struct geometry){40, 40, false};
+			recipe.geometry = (struct geometry){.width = 40, .height = 40};
 			outcome = run_picture(&blob, "a.jpg", &recipe);
 			REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
 			EXPECT(outcome.width == 40 && outcome.height == 20, "%u: %d x %d",
@@ -282,7 +282,7 @@ TEST(picture, alpha_is_kept_or_put_on_white)
 		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
 		struct outcome outcome;
 
-		recipe.geometry = (struct geometry){40, 40, false};
+		recipe.geometry = (struct geometry){.width = 40, .height = 40};
 		outcome = run_picture(&png, "a.png", &recipe);
 		EXPECT_EQ(outcome.n_bands, 4);
 		EXPECT(shows_quarters(&outcome, &clear));
@@ -309,7 +309,7 @@ TEST(picture, clear_pixels_do_not_bleed_into_the_others)
 		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
 		struct outcome outcome;
 
-		recipe.geometry = (struct geometry){15, 15, false};
+		recipe.geometry = (struct geometry){.width = 15, .height = 15};
 		outcome = run_picture(&png, "a.png", &recipe);
 		REQUIRE(outcome.is_done && outcome.n_bands == 4);
 		for (int x = 0; x < 15; x++) {
@@ -338,7 +338,7 @@ TEST(picture, grey_stays_grey_with_and_without_alpha)
 			struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
 			struct outcome outcome;
 
-			recipe.geometry = (struct geometry){16, 16, false};
+			recipe.geometry = (struct geometry){.width = 16, .height = 16};
 			outcome = run_picture(&png, "a.png", &recipe);
 			REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
 			EXPECT_EQ(outcome.n_bands, n_bands);
@@ -591,8 +591,8 @@ TEST(picture, a_thread_of_pixels_scales_both_ways)
 			struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
 			struct outcome outcome;
 
-			recipe.geometry = (struct geometry){cases[i].box, cases[i].box,
-			                                    false};
+			recipe.geometry = (struct geometry){.width = cases[i].box,
+			                                    .height = cases[i].box};
 			outcome = run_picture(&png, "a.png", &recipe);
 			EXPECT(outcome.is_done, "engine %d, case %zu: %s", (int)*engine,
 			       i, outcome.answer.failure.text);

@@ -54,8 +54,9 @@ enum store_result publish_text(struct store *store, const char *relative,
 	enum store_result result;
 
 	REQUIRE(content >= 0 && fd_write_all(content, text, strlen(text)));
-	result = store_publish(store, relative, content, strlen(text), overwrite,
-	                       &last_failure, &last_errno);
+	result = store_publish(store, relative,
+	                       &(struct store_content){content, strlen(text), NULL},
+	                       overwrite, &last_failure, &last_errno);
 	fd_close(&content);
 	return result;
 }

@@ -79,8 +79,9 @@ static void appears_whole(int way)
 	EXPECT_EQ(st.st_nlink, 1);
 
 	/* Content may be longer than what is to be published, and its position is not moved. */
-	EXPECT_EQ(store_publish(store, "b.jpg", content, 999999, OVERWRITE_OWN,
-	                        &last_failure, &last_errno),
+	EXPECT_EQ(store_publish(store, "b.jpg",
+	                        &(struct store_content){content, 999999, NULL},
+	                        OVERWRITE_OWN, &last_failure, &last_errno),
 	          STORE_DONE);
 	REQUIRE(stat("out/b.jpg", &st) == 0);
 	EXPECT_EQ(st.st_size, 999999);
@@ -254,8 +255,9 @@ static void fails_alone(int way)
 	EXPECT_EQ(publish_text(store, name, "x", OVERWRITE_OWN), STORE_FAILED);
 	EXPECT_EQ(last_errno, ENAMETOOLONG);
 
-	EXPECT_EQ(store_publish(store, "a.jpg", content, 11, OVERWRITE_OWN, &last_failure,
-	                        &last_errno),
+	EXPECT_EQ(store_publish(store, "a.jpg",
+	                        &(struct store_content){content, 11, NULL}, OVERWRITE_OWN,
+	                        &last_failure, &last_errno),
 	          STORE_FAILED);
 	EXPECT_EQ(last_failure.class, FAIL_INTERNAL);
 	EXPECT_STR(last_failure.text,
@@ -327,4 +329,34 @@ TEST(store, a_stream_is_created_or_emptied)
 	fd_close(&fd);
 	EXPECT(store_open_stream("no/such") == -1 && errno == ENOENT);
 	scratch_leave();
+}
+
+/* Whole, with its dates, the instant that it has its name: whatever the way to that. */
+TEST(store, an_output_gets_the_dates_that_it_is_given)
+{
+	static const struct timespec dates[2] = {{86400, 123456789}, {-5, 999999999}};
+	int content = content_of('d', 5000);
+	struct stat st;
+
+	for (int way = 0; way < N_WAYS; way++) {
+		struct store *store;
+
+		scratch_enter(NULL);
+		store = store_with_way(way);
+		for (int i = 0; i < 2; i++) {
+			EXPECT_EQ(store_publish(
+					  store, "a.jpg",
+					  &(struct store_content){content, 5000, dates},
+					  i == 0 ? OVERWRITE_OWN : OVERWRITE_ALWAYS,
+					  &last_failure, &last_errno),
+			          STORE_DONE);
+			REQUIRE(stat("out/a.jpg", &st) == 0);
+			EXPECT_EQ(st.st_atim.tv_sec, 86400);
+			EXPECT_EQ(st.st_mtim.tv_sec, -5);
+			EXPECT_EQ(st.st_mtim.tv_nsec, 999999999);
+		}
+		store_close(store);
+		scratch_leave();
+	}
+	fd_close(&content);
 }

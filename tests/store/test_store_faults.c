@@ -42,10 +42,12 @@ TEST(store_faults, an_output_that_fails_half_written_leaves_nothing)
 
 		for (int i = 0; i < 2; i++) {
 			REQUIRE(setrlimit(RLIMIT_FSIZE, &half) == 0);
-			EXPECT_EQ(store_publish(store, "a.jpg", content, BIG,
-			                        i == 0 ? OVERWRITE_OWN : OVERWRITE_ALWAYS,
-			                        &last_failure, &last_errno),
-			          STORE_FAILED);
+			EXPECT_EQ(
+				store_publish(store, "a.jpg",
+			                      &(struct store_content){content, BIG, NULL},
+			                      i == 0 ? OVERWRITE_OWN : OVERWRITE_ALWAYS,
+			                      &last_failure, &last_errno),
+				STORE_FAILED);
 			REQUIRE(setrlimit(RLIMIT_FSIZE, &whole) == 0);
 			EXPECT_EQ(last_errno, EFBIG);
 			EXPECT_EQ(last_failure.class, FAIL_IO);
@@ -76,8 +78,9 @@ static void expect_place(struct store *store, const char *relative, size_t n,
 {
 	int content = content_of('x', n);
 
-	EXPECT_EQ(store_publish(store, relative, content, n, OVERWRITE_OWN, &last_failure,
-	                        &last_errno),
+	EXPECT_EQ(store_publish(store, relative,
+	                        &(struct store_content){content, n, NULL}, OVERWRITE_OWN,
+	                        &last_failure, &last_errno),
 	          STORE_PLACE);
 	EXPECT_EQ(last_errno, sys_errno);
 	EXPECT_EQ(last_failure.class, FAIL_IO);
@@ -221,8 +224,9 @@ static void *publish_rounds(void *data)
 		if (race.overwrite != OVERWRITE_ALWAYS)
 			snprintf(name, sizeof(name), "round_%d/%d.jpg", i % 10, i);
 		pthread_barrier_wait(&race.start);
-		result = store_publish(race.store, name, content, 100000, race.overwrite,
-		                       &failure, &sys_errno);
+		result = store_publish(race.store, name,
+		                       &(struct store_content){content, 100000, NULL},
+		                       race.overwrite, &failure, &sys_errno);
 		race.n_done += result == STORE_DONE;
 		race.n_refused += result == STORE_FAILED && failure.class == FAIL_EXISTS;
 	}

@@ -5,7 +5,6 @@
 #include "image/engine_vips.h"
 
 #include <stdio.h>
-#include <vips/vips.h>
 
 /* Decode what the option string chooses. The loader is the one that open() found. */
 static bool decode(const struct source *source, const char *options, int *ret_n_pages)
@@ -43,5 +42,5 @@ bool vips_check(struct source *source, struct failure *ret_failure)
 		snprintf(options, sizeof(options), "[page=%d]", page);
 		is_whole = decode(source, options, &n_pages);
 	}
-	return is_whole || fail_vips(ret_failure, "decode", FAIL_BAD_IMAGE);
+	return is_whole || vips_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
 }

@@ -1,0 +1,272 @@
+/* The vips engine's way in: which loader, what its header says, and the frames. */
+#include "image/engine_vips.h"
+
+#include "image/marks.h"
+#include "image/samples.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* libvips' loaders from a source. SVG and PDF are not among them: what they show depends on
+ * fonts, which a locked-down worker does not see, and text must never be silently missing. */
+static const char *const loaders[N_FORMATS] = {
+	[FORMAT_JPEG] = "jpegload_source", [FORMAT_PNG] = "pngload_source",
+	[FORMAT_WEBP] = "webpload_source", [FORMAT_GIF] = "gifload_source",
+	[FORMAT_TIFF] = "tiffload_source", [FORMAT_HEIC] = "heifload_source",
+	[FORMAT_AVIF] = "heifload_source", [FORMAT_JXL] = "jxlload_source",
+	[FORMAT_JP2] = "jp2kload_source",  [FORMAT_PNM] = "ppmload_source",
+	[FORMAT_HDR] = "radload_source",
+};
+
+const char *vips_loader_of(enum image_format format)
+{
+	return loaders[format];
+}
+
+static GType loader_type(enum image_format format)
+{
+	return loaders[format] ? vips_type_find("VipsForeignLoad", loaders[format]) : 0;
+}
+
+/* Whether a loader decodes this small whole file. */
+static bool try_loader(const char *loader, const uint8_t *bytes, size_t n)
+{
+	VipsSource *source = vips_source_new_from_memory(bytes, n);
+	VipsImage *image = NULL;
+	double average;
+	bool is_decoded = source && !vips_call(loader, source, &image, NULL) &&
+	                  !vips_avg(image, &average, NULL);
+
+	VIPS_UNREF(image);
+	VIPS_UNREF(source);
+	vips_error_clear();
+	return is_decoded;
+}
+
+/* A loader's being there is enough, but for libheif's, which has its codecs as plugins. */
+static bool find_loader(enum image_format format)
+{
+	if (!loader_type(format))
+		return false;
+	if (format == FORMAT_AVIF)
+		return try_loader(loaders[format], sample_avif, sizeof(sample_avif));
+	if (format == FORMAT_HEIC)
+		return try_loader(loaders[format], sample_heic, sizeof(sample_heic));
+	return true;
+}
+
+bool vips_reads(enum image_format format)
+{
+	/* What was found once holds for the life of a process: 1, -1, 0 not yet asked. */
+	static _Atomic signed char known[N_FORMATS];
+
+	if (!known[format])
+		known[format] = find_loader(format) ? 1 : -1;
+	return known[format] > 0;
+}
+
+VipsFailOn vips_fail_on(const struct recipe *recipe)
+{
+	static const VipsFailOn levels[N_FAIL_ONS] = {
+		[FAIL_ON_ERROR] = VIPS_FAIL_ON_ERROR,
+		[FAIL_ON_NONE] = VIPS_FAIL_ON_NONE,
+		[FAIL_ON_TRUNCATED] = VIPS_FAIL_ON_TRUNCATED,
+		[FAIL_ON_WARNING] = VIPS_FAIL_ON_WARNING,
+	};
+
+	return levels[recipe->fail_on];
+}
+
+static bool is_animated(enum image_format format)
+{
+	return format == FORMAT_GIF || format == FORMAT_WEBP;
+}
+
+static void note_header(struct source *source, const struct recipe *recipe,
+                        VipsImage *image)
+{
+	struct vips_state *state = source->state;
+	int n_pages = vips_image_get_n_pages(image);
+
+	state->stored = (struct size){(uint32_t)vips_image_get_width(image),
+	                              (uint32_t)vips_image_get_height(image)};
+	state->orientation = recipe->no_rotate ? 1 : vips_image_get_orientation(image);
+	state->is_deep = vips_image_get_format(image) != VIPS_FORMAT_UCHAR ||
+	                 vips_image_get_coding(image) != VIPS_CODING_NONE;
+	state->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
+	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT;
+	state->has_alpha = vips_image_hasalpha(image);
+	if (is_animated(source->format) && format_info(recipe->format)->has_frames &&
+	    n_pages > 1)
+		source->n_frames = (uint32_t)n_pages;
+}
+
+/* The header alone: nothing is decoded. */
+static bool read_header(struct source *source, const struct recipe *recipe,
+                        struct failure *ret_failure)
+{
+	struct vips_state *state = source->state;
+	const char *found = vips_foreign_find_load_source(state->bytes);
+	VipsImage *image = NULL;
+
+	if (!found)
+		return vips_fail(ret_failure, "header", FAIL_BAD_IMAGE);
+	if (strcmp(found, g_type_name(loader_type(source->format))) != 0)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: it begins as %s but is not one",
+		                   format_info(source->format)->name);
+	if (vips_call(loaders[source->format], state->bytes, &image, "access",
+	              VIPS_ACCESS_SEQUENTIAL, "fail_on", vips_fail_on(recipe), NULL))
+		return vips_fail(ret_failure, "header", FAIL_BAD_IMAGE);
+	note_header(source, recipe, image);
+	g_object_unref(image);
+	if (source->format == FORMAT_GIF && recipe->fail_on != FAIL_ON_NONE &&
+	    !gif_is_whole(source->bytes, source->n_bytes))
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: the GIF ends in the middle of a block");
+	return true;
+}
+
+/* Another engine decodes: its header is ours. */
+static bool borrow_header(struct source *source, const struct recipe *recipe,
+                          struct failure *ret_failure)
+{
+	struct vips_state *state = source->state;
+	struct source lent = *source;
+
+	lent.state = NULL;
+	if (!lent.decoder->open(&lent, recipe, ret_failure))
+		return false;
+	state->stored = lent.size;
+	lent.decoder->close(&lent);
+	return true;
+}
+
+bool vips_open_source(struct source *source, const struct recipe *recipe,
+                      struct failure *ret_failure)
+{
+	struct vips_state *state = calloc(1, sizeof(*state));
+	bool is_open;
+
+	source->state = state;
+	source->n_frames = 1;
+	if (!state)
+		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	state->orientation = 1;
+	if (!source->decoder)
+		state->bytes = vips_source_new_from_memory(source->bytes,
+		                                           source->n_bytes);
+	if (!source->decoder && !state->bytes)
+		is_open = failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	else if (source->decoder)
+		is_open = borrow_header(source, recipe, ret_failure);
+	else
+		is_open = read_header(source, recipe, ret_failure);
+	if (!is_open) {
+		vips_close_source(source);
+		return false;
+	}
+	source->size = state->orientation > 4
+	                       ? (struct size){state->stored.height, state->stored.width}
+	                       : state->stored;
+	return true;
+}
+
+void vips_close_source(struct source *source)
+{
+	struct vips_state *state = source->state;
+
+	if (!state)
+		return;
+	VIPS_UNREF(state->bytes);
+	free(state);
+	source->state = NULL;
+}
+
+/* By how much a loader may shrink: what is left must be twice what it is scaled to, for the
+ * scaling to be as good as without. */
+static double find_shrink(const struct vips_job *job)
+{
+	const struct vips_state *state = job->source->state;
+	struct size to = job->layout.scaled, from = state->stored;
+	double by_width, by_height, least;
+
+	if (!job->has_layout)
+		return 1;
+	if (state->orientation > 4)
+		to = (struct size){to.height, to.width};
+	by_width = (double)from.width / to.width;
+	by_height = (double)from.height / to.height;
+	least = by_width < by_height ? by_width : by_height;
+	return least > 2 ? least / 2 : 1;
+}
+
+/* libjpeg shrinks by whole blocks, libwebp by any factor. */
+static int load_shrunk(VipsImage **ret_image, const struct vips_job *job, double shrink)
+{
+	const struct vips_state *state = job->source->state;
+	const char *loader = loaders[job->source->format];
+	VipsFailOn fail_on = vips_fail_on(job->recipe);
+
+	if (job->source->format == FORMAT_WEBP)
+		return vips_call(loader, state->bytes, ret_image, "access",
+		                 VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "scale",
+		                 1 / shrink, NULL);
+	return vips_call(loader, state->bytes, ret_image, "access",
+	                 VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "shrink",
+	                 shrink >= 8   ? 8
+	                 : shrink >= 4 ? 4
+	                 : shrink >= 2 ? 2
+	                               : 1,
+	                 NULL);
+}
+
+/* What another engine decoded, as an image. */
+static bool load_borrowed(VipsImage **ret_image, const struct vips_job *job)
+{
+	struct source lent = *job->source;
+	struct pixels pixels = {0};
+	VipsImage *image;
+	bool is_decoded;
+
+	lent.state = NULL;
+	if (!lent.decoder->open(&lent, job->recipe, job->failure))
+		return false;
+	is_decoded = lent.decoder->decode(&lent, &pixels, job->failure);
+	lent.decoder->close(&lent);
+	if (!is_decoded)
+		return false;
+
+	image = vips_image_new_from_memory_copy(
+		pixels.bytes,
+		(size_t)pixels.size.width * pixels.size.height * pixels.n_bands,
+		(int)pixels.size.width, (int)pixels.size.height, (int)pixels.n_bands,
+		VIPS_FORMAT_UCHAR);
+	if (image)
+		image->Type = pixels.n_bands < 3 ? VIPS_INTERPRETATION_B_W
+		                                 : VIPS_INTERPRETATION_sRGB;
+	pixels_fini(&pixels);
+	*ret_image = image;
+	return image != NULL;
+}
+
+bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink)
+{
+	const struct vips_state *state = job->source->state;
+	const char *loader = loaders[job->source->format];
+	bool is_shrinker = job->source->format == FORMAT_JPEG ||
+	                   job->source->format == FORMAT_WEBP;
+	double shrink = may_shrink && is_shrinker ? find_shrink(job) : 1;
+	VipsFailOn fail_on = vips_fail_on(job->recipe);
+
+	if (job->source->decoder)
+		return load_borrowed(ret_image, job);
+	if (job->source->n_frames > 1)
+		return !vips_call(loader, state->bytes, ret_image, "access",
+		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "n", -1,
+		                  NULL);
+	if (shrink > 1)
+		return !load_shrunk(ret_image, job, shrink);
+	return !vips_call(loader, state->bytes, ret_image, "access",
+	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
+}

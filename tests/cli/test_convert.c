@@ -1,0 +1,375 @@
+/* convert, and what options say of colours, encoding, metadata and dates: seen in the bytes
+ * of the files that come out. */
+#include "bitmap.h"
+#include "stage.h"
+
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TEST(convert, the_format_and_the_suffix_alone_change)
+{
+	stage_enter();
+	sample("lake.jpg", "in/lake.JPG");
+	sample("balloon.png", "in/sub/balloon.png");
+	EXPECT_EQ(run("pixpool convert in -o out -f png").status, 0);
+	EXPECT_STR(tree("out"), "lake.png png 640x427\n"
+	                        "sub/\n"
+	                        "sub/balloon.png png 480x480\n");
+	EXPECT_EQ(run("pixpool convert in -o same").status, 0);
+	EXPECT_STR(tree("same"), "lake.JPG jpeg 640x427\n"
+	                         "sub/\n"
+	                         "sub/balloon.png png 480x480\n");
+	EXPECT_EQ(run("pixpool filter flip in -o turned -f jpeg").status, 0);
+	EXPECT_STR(tree("turned"), "lake.jpg jpeg 640x427\n"
+	                           "sub/\n"
+	                           "sub/balloon.jpg jpeg 480x480\n");
+	stage_leave();
+}
+
+TEST(convert, two_inputs_of_one_output_are_found_before_any_work)
+{
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("balloon.png", "in/a.png");
+	EXPECT_EQ(run("pixpool convert in -o out -f png").status, 2);
+	EXPECT_STR(tree("out"), "");
+	stage_leave();
+}
+
+TEST(convert, dates_are_kept_when_they_are_to_be)
+{
+	struct stat kept, fresh;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("touch -d '2001-02-03T04:05:06.789Z' in/a.jpg").status, 0);
+	EXPECT_EQ(run("pixpool convert in -o kept --keep-dates").status, 0);
+	EXPECT_EQ(run("pixpool convert in -o fresh").status, 0);
+	REQUIRE(stat("kept/a.jpg", &kept) == 0 && stat("fresh/a.jpg", &fresh) == 0);
+	EXPECT_EQ(kept.st_mtim.tv_sec, 981173106);
+	EXPECT_EQ(kept.st_mtim.tv_nsec, 789000000);
+	EXPECT(fresh.st_mtim.tv_sec > 1000000000);
+	/* And of one that replaces another. */
+	EXPECT_EQ(
+		run("pixpool convert in -o fresh --keep-dates --overwrite always").status,
+		0);
+	REQUIRE(stat("fresh/a.jpg", &fresh) == 0);
+	EXPECT_EQ(fresh.st_mtim.tv_sec, 981173106);
+	stage_leave();
+}
+
+TEST(convert, what_a_wrong_word_asks_for_is_never_begun)
+{
+	static const char *const lines[] = {
+		"filter 'blur 1, rotate 400' in -o out",
+		"filter 'grayscale, sepia' in -o out",
+		"resize -s 10 --filter 'median 2.5' in -o out",
+		"convert --effort 11 in -o out",
+		"convert --keep all,exif in -o out",
+	};
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		EXPECT_EQ(run("pixpool %s", lines[i]).status, 2);
+	EXPECT_EQ(run("test -e out").status, 1);
+	stage_leave();
+}
+
+#ifdef PIXPOOL_VIPS
+
+/* The bytes of a file, and how many. Static. */
+static const uint8_t *bytes_of(const char *path, size_t *ret_n)
+{
+	static uint8_t bytes[2 << 20];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? fd_pread_full(fd, bytes, sizeof(bytes), 0) : -1;
+
+	fd_close(&fd);
+	REQUIRE(n > 0 && n < (ssize_t)sizeof(bytes), "%s", path);
+	*ret_n = (size_t)n;
+	return bytes;
+}
+
+static bool holds(const char *path, const char *text)
+{
+	size_t n;
+	const uint8_t *bytes = bytes_of(path, &n);
+
+	return memmem(bytes, n, text, strlen(text)) != NULL;
+}
+
+static size_t length_of(const char *path)
+{
+	size_t n;
+
+	bytes_of(path, &n);
+	return n;
+}
+
+/* lake.jpg with EXIF: a camera's name, and a GPS directory with the name of a map; and with
+ * XMP. */
+static void tag_sample(const char *path)
+{
+	static const uint8_t
+		exif
+			[] =
+				{
+					0xff, 0xe1, 0,   82,   'E',  'x', 'i', 'f', 0,
+					0,    'I',  'I', 42,   0,    8,   0,   0,   0,
+					2,    0, /* two entries: Make, at 38, and GPS, at 50 */
+					0x0f, 0x01, 2,   0,    12,   0,   0,   0,   38,
+					0,    0,    0,   0x25, 0x88, 4,   0,   1,   0,
+					0,    0,    50,  0,    0,    0,   0,   0,   0,
+					0,    'C',  'a', 'm',  'e',  'r', 'a', '-', 'T',
+					'e',  's',  't', 0,    1,    0, /* one entry: MapDatum, at 68 */
+					0x12, 0x00, 2,   0,    6,    0,   0,   0,   68,
+					0,    0,    0,   0,    0,    0,   0,   'D', 'a',
+					't',  'u',  'm', 0,
+				};
+	static const char xmp[] =
+		"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
+		"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+		"<rdf:Description rdf:about='' note='Xmp-Note'/></rdf:RDF></x:xmpmeta>";
+	const uint8_t head[4] = {0xff, 0xe1, 0, (uint8_t)(sizeof(xmp) - 1 + 2)};
+	static uint8_t all[64 * 1024];
+	size_t n, n_all = 2;
+	const uint8_t *plain;
+
+	sample("lake.jpg", "plain.jpg");
+	plain = bytes_of("plain.jpg", &n);
+	memcpy(all, plain, 2);
+	memcpy(all + n_all, exif, sizeof(exif));
+	n_all += sizeof(exif);
+	memcpy(all + n_all, head, sizeof(head));
+	n_all += sizeof(head);
+	memcpy(all + n_all, xmp, sizeof(xmp) - 1);
+	n_all += sizeof(xmp) - 1;
+	memcpy(all + n_all, plain + 2, n - 2);
+	scratch_bytes(path, all, n_all + n - 2);
+}
+
+TEST(convert, metadata_stays_by_its_class)
+{
+	static const struct {
+		const char *words;
+		bool exif, gps, xmp;
+	} cases[] = {
+		{"convert", true, true, true},
+		{"filter flip", true, true, true},
+		{"resize -s 64", false, false, false},
+		{"thumb", false, false, false},
+		{"resize -s 64 --keep all", true, true, true},
+		{"convert --keep none", false, false, false},
+		{"convert --keep exif", true, false, false},
+		{"convert --keep exif,gps", true, true, false},
+		{"convert --keep gps", false, true, false},
+		{"convert --keep xmp", false, false, true},
+		{"convert --keep icc,iptc", false, false, false},
+	};
+
+	stage_enter();
+	tag_sample("in/a.jpg");
+	REQUIRE(holds("in/a.jpg", "Camera-Test") && holds("in/a.jpg", "Datum") &&
+	        holds("in/a.jpg", "Xmp-Note"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ended ended = run("pixpool %s in -o out", cases[i].words);
+
+		REQUIRE(ended.status == 0, "%s: %s", cases[i].words, ended.err);
+		EXPECT(holds("out/a.jpg", "Camera-Test") == cases[i].exif, "%s",
+		       cases[i].words);
+		EXPECT(holds("out/a.jpg", "Datum") == cases[i].gps, "%s", cases[i].words);
+		EXPECT(holds("out/a.jpg", "Xmp-Note") == cases[i].xmp, "%s",
+		       cases[i].words);
+		EXPECT_EQ(run("rm -rf out").status, 0);
+	}
+	stage_leave();
+}
+
+/* Of a PNG: the bits of its samples, and whether it is interlaced. */
+static int png_depth(const char *path)
+{
+	size_t n;
+
+	return bytes_of(path, &n)[24];
+}
+
+static bool png_is_interlaced(const char *path)
+{
+	size_t n;
+
+	return bytes_of(path, &n)[28] == 1;
+}
+
+TEST(convert, depth_is_kept_unless_the_words_say_otherwise)
+{
+	static const struct {
+		const char *words;
+		int depth;
+	} cases[] = {
+		{"convert", 16},
+		{"convert --depth 8", 8},
+		{"filter flip", 16},
+		{"convert --depth keep", 16},
+		{"resize -s 10", 8},
+		{"resize -s 10 --depth 16", 16},
+		{"thumb --depth keep", 16},
+	};
+
+	stage_enter();
+	paint("in/a.ppm", 40, 20, 16);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		EXPECT_EQ(run("pixpool %s in -o out -f png", cases[i].words).status, 0);
+		EXPECT(png_depth("out/a.png") == cases[i].depth, "%s: %d", cases[i].words,
+		       png_depth("out/a.png"));
+		EXPECT_EQ(run("rm -rf out").status, 0);
+	}
+	stage_leave();
+}
+
+TEST(convert, a_result_that_is_not_srgb_is_tagged)
+{
+	stage_enter();
+	paint("in/a.ppm", 40, 20, 8);
+	EXPECT_EQ(run("pixpool convert in -o p3 -f png --profile p3").status, 0);
+	EXPECT(holds("p3/a.png", "iCCP"));
+	EXPECT_EQ(run("pixpool convert in -o srgb -f png --profile srgb").status, 0);
+	EXPECT(!holds("srgb/a.png", "iCCP"));
+	/* Kept through a command that keeps, converted by one that does not. */
+	EXPECT_EQ(run("pixpool filter flip p3 -o kept").status, 0);
+	EXPECT(holds("kept/a.png", "iCCP"));
+	EXPECT_EQ(run("pixpool resize -s 20 p3 -o thumbs -f bmp").status, 0);
+	EXPECT_STR(look("thumbs/a.bmp"), "20x10 rg/bw");
+	stage_leave();
+}
+
+/* Bring the first profile out of a JPEG into a file. */
+static void take_profile_out(const char *path, const char *profile)
+{
+	static const char mark[12] = "ICC_PROFILE";
+	size_t n, n_segment;
+	const uint8_t *bytes = bytes_of(path, &n),
+		      *at = memmem(bytes, n, mark, sizeof(mark));
+
+	REQUIRE(at != NULL && at - bytes > 4);
+	n_segment = (size_t)at[-2] << 8 | at[-1];
+	REQUIRE(n_segment > 16 && n_segment <= n - (size_t)(at - bytes));
+	scratch_bytes(profile, at + 14, n_segment - 16);
+}
+
+TEST(convert, a_profile_may_come_from_a_file)
+{
+	size_t n, n_icc;
+	const uint8_t *bytes;
+	uint8_t icc[8192];
+
+	stage_enter();
+	paint("in/a.ppm", 40, 20, 8);
+	EXPECT_EQ(run("pixpool convert in -o p3 -f jpg --profile p3").status, 0);
+	take_profile_out("p3/a.jpg", "wide.icc");
+	bytes = bytes_of("wide.icc", &n_icc);
+	REQUIRE(n_icc <= sizeof(icc));
+	memcpy(icc, bytes, n_icc);
+	EXPECT_EQ(run("pixpool convert in -o out -f jpg --profile wide.icc").status, 0);
+	bytes = bytes_of("out/a.jpg", &n);
+	EXPECT(memmem(bytes, n, icc, n_icc) != NULL);
+	/* The same colours, seen through it. */
+	EXPECT_EQ(run("pixpool convert in -o exact -f png --profile wide.icc").status, 0);
+	EXPECT_EQ(run("pixpool resize -s 40 exact -o seen -f bmp").status, 0);
+	EXPECT_STR(look("seen/a.bmp"), "40x20 rg/bw");
+	EXPECT_EQ(
+		run("pixpool resize -s 40 --linear --profile wide.icc -f tiff in -o lin")
+			.status,
+		0);
+	EXPECT(holds("lin/a.tif", "acsp"));
+
+	/* One that says RGB and no more is found out by the worker. */
+	EXPECT_EQ(run("head -c 300 wide.icc > cut.icc").status, 0);
+	EXPECT_EQ(run("pixpool convert in -o bad -f jpg --profile cut.icc --report r")
+	                  .status,
+	          1);
+	EXPECT(strstr(records("r"), "'class':'unsupported'"));
+	EXPECT_EQ(run("pixpool convert in -o bad -f jpg --profile in/a.ppm").status, 2);
+	stage_leave();
+}
+
+/* Of a JPEG: the marker of its frame, and the sampling of its first component. */
+static int jpeg_frame(const char *path, int *ret_sampling)
+{
+	size_t n, at = 2;
+	const uint8_t *b = bytes_of(path, &n);
+
+	while (at + 12 < n && b[at] == 0xff && b[at + 1] != 0xc0 && b[at + 1] != 0xc2)
+		at += 2 + ((size_t)b[at + 2] << 8 | b[at + 3]);
+	REQUIRE(at + 12 < n && b[at] == 0xff);
+	*ret_sampling = b[at + 11];
+	return b[at + 1];
+}
+
+TEST(convert, the_encoder_does_what_its_options_say)
+{
+	int sampling;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("pixpool convert in -o plain").status, 0);
+	EXPECT_EQ(jpeg_frame("plain/a.jpg", &sampling), 0xc0);
+	EXPECT_EQ(sampling, 0x22);
+	EXPECT_EQ(run("pixpool convert in -o p --progressive --chroma 444").status, 0);
+	EXPECT_EQ(jpeg_frame("p/a.jpg", &sampling), 0xc2);
+	EXPECT_EQ(sampling, 0x11);
+	EXPECT_EQ(run("pixpool convert in -o q -q 95 --chroma 420").status, 0);
+	EXPECT_EQ(jpeg_frame("q/a.jpg", &sampling), 0xc0);
+	EXPECT_EQ(sampling, 0x22);
+	EXPECT(length_of("q/a.jpg") > length_of("plain/a.jpg"));
+
+	EXPECT_EQ(run("pixpool convert in -o fast -f png --effort 0").status, 0);
+	EXPECT_EQ(
+		run("pixpool convert in -o small -f png --effort 9 --progressive").status,
+		0);
+	EXPECT(!png_is_interlaced("fast/a.png"));
+	EXPECT(png_is_interlaced("small/a.png"));
+	EXPECT(length_of("small/a.png") < length_of("fast/a.png"));
+
+	EXPECT_EQ(run("pixpool convert in -o lossy -f webp").status, 0);
+	EXPECT_EQ(run("pixpool convert in -o exact -f webp --lossless").status, 0);
+	EXPECT(holds("lossy/a.webp", "VP8 ") && !holds("lossy/a.webp", "VP8L"));
+	EXPECT(holds("exact/a.webp", "VP8L"));
+	stage_leave();
+}
+
+TEST(convert, fail_on_says_what_is_wrong_enough)
+{
+	stage_enter();
+	sample("lake.jpg", "whole.jpg");
+	scratch_folder("in");
+	EXPECT_EQ(run("head -c 12000 whole.jpg > in/a.jpg").status, 0);
+	EXPECT_EQ(run("pixpool convert in -o out --report r").status, 1);
+	EXPECT(strstr(records("r"), "'class':'bad-image'"));
+	EXPECT_EQ(run("pixpool convert in -o out --fail-on truncated").status, 1);
+	EXPECT_EQ(run("pixpool convert in -o out --fail-on warning").status, 1);
+	EXPECT_STR(tree("out"), "");
+	EXPECT_EQ(run("pixpool convert in -o out --fail-on none").status, 0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 640x427\n");
+	stage_leave();
+}
+
+TEST(convert, an_orientation_is_left_alone_when_it_is_to_be)
+{
+	stage_enter();
+	sample("orientation/6.jpg", "in/a.jpg");
+	EXPECT_EQ(run("pixpool resize -s 30 in -o up").status, 0);
+	EXPECT_STR(tree("up"), "a.jpg jpeg 30x20\n");
+	EXPECT_EQ(run("pixpool resize -s 30 in -o raw --no-rotate").status, 0);
+	EXPECT_STR(tree("raw"), "a.jpg jpeg 20x30\n");
+	stage_leave();
+}
+
+#endif

@@ -1,0 +1,196 @@
+/* Sizes, fits and filters, looked at in the pixels that come out. */
+#include "bitmap.h"
+#include "stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One command on in/a.ppm, and what the BMP shows that it makes. */
+struct act {
+	const char *words, *shows;
+};
+
+static void expect_shows(const struct act *acts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct ended ended = run("pixpool %s in -o out -f bmp", acts[i].words);
+
+		EXPECT(ended.status == 0, "%s: %s", acts[i].words, ended.err);
+		if (ended.status == 0)
+			EXPECT(strcmp(look("out/a.bmp"), acts[i].shows) == 0,
+			       "%s: %s, expected %s", acts[i].words, look("out/a.bmp"),
+			       acts[i].shows);
+		EXPECT_EQ(run("rm -rf out").status, 0);
+	}
+}
+
+#define EXPECT_SHOWS(acts) expect_shows(acts, sizeof(acts) / sizeof((acts)[0]))
+
+TEST(geometry, a_fit_says_how_a_picture_comes_into_the_box)
+{
+	static const struct act acts[] = {
+		{"resize -s 40x40", "40x20 rg/bw"},
+		{"resize -s 40x40 --fit inside", "40x20 rg/bw"},
+		{"resize -s 40x40 --fit fill", "40x40 rg/bw"},
+		{"resize -s '40x40!'", "40x40 rg/bw"},
+		{"resize -s 40x40 --fit outside", "80x40 rg/bw"},
+		{"resize -s 40x40 --fit cover", "40x40 rg/bw"},
+		{"resize -s 20x40 --fit cover --position west", "20x40 rr/bb"},
+		{"resize -s 20x40 --fit cover --position east", "20x40 gg/ww"},
+		{"resize -s 80x10 --fit cover --position north", "80x10 rg/rg"},
+		{"resize -s 80x10 --fit cover --position south", "80x10 bw/bw"},
+		{"resize -s 80x10 --fit cover --position southeast", "80x10 bw/bw"},
+		{"resize -s 20x80 --fit contain --background lime", "20x80 gg/gg"},
+		{"resize -s 20x80 --fit contain --position north --background '#f0f'",
+	         "20x80 mm/mm"},
+		{"resize -s 25%", "40x20 rg/bw"},
+		{"resize -s 40x --fit cover", "40x20 rg/bw"},
+	};
+
+	stage_enter();
+	paint("in/a.ppm", 160, 80, 8);
+	EXPECT_SHOWS(acts);
+	stage_leave();
+}
+
+TEST(geometry, contain_puts_the_picture_where_its_position_says)
+{
+	stage_enter();
+	paint("in/a.ppm", 160, 80, 8);
+	EXPECT_EQ(
+		run("pixpool resize -s 40x60 --fit contain --background yellow in -o n -f "
+	            "bmp --position north")
+			.status,
+		0);
+	EXPECT_EQ(look_at("n/a.bmp", 5, 4), 'r');
+	EXPECT_EQ(look_at("n/a.bmp", 5, 30), 'y');
+	EXPECT_EQ(look_at("n/a.bmp", -3, -3), 'y');
+	EXPECT_EQ(
+		run("pixpool resize -s 40x60 --fit contain --background yellow in -o c -f "
+	            "bmp")
+			.status,
+		0);
+	EXPECT_EQ(look_at("c/a.bmp", 5, 4), 'y');
+	EXPECT_EQ(look_at("c/a.bmp", 5, 24), 'r');
+	EXPECT_EQ(look_at("c/a.bmp", -5, -25), 'w');
+	EXPECT_EQ(look_at("c/a.bmp", -5, -5), 'y');
+	stage_leave();
+}
+
+TEST(geometry, no_enlarge_and_no_reduce_leave_a_picture_as_large_as_it_is)
+{
+	static const struct act acts[] = {
+		{"resize -s 400 --no-enlarge", "160x80 rg/bw"},
+		{"resize -s '400>'", "160x80 rg/bw"},
+		{"resize -s 40 --no-enlarge", "40x20 rg/bw"},
+		{"resize -s 40 --no-reduce", "160x80 rg/bw"},
+		{"resize -s '40<'", "160x80 rg/bw"},
+		{"resize -s 320 --no-reduce", "320x160 rg/bw"},
+		{"thumb -s 400", "160x80 rg/bw"},
+		{"thumb", "160x80 rg/bw"},
+		{"resize -s 400x40 --fit cover --no-enlarge", "160x40 rg/bw"},
+	};
+
+	stage_enter();
+	paint("in/a.ppm", 160, 80, 8);
+	EXPECT_SHOWS(acts);
+	stage_leave();
+}
+
+TEST(geometry, of_two_sizes_the_last_counts_its_marks_too)
+{
+	static const struct act acts[] = {
+		{"resize -s '40x40!' -s 20", "20x10 rg/bw"},
+		{"resize -s '40>' -s 320", "320x160 rg/bw"},
+	};
+
+	stage_enter();
+	paint("in/a.ppm", 160, 80, 8);
+	EXPECT_SHOWS(acts);
+	stage_leave();
+}
+
+TEST(geometry, extreme_shapes_never_lose_a_side)
+{
+	stage_enter();
+	paint("in/a.ppm", 2000, 1, 8);
+	EXPECT_EQ(run("pixpool resize -s 100 in -o out -f png").status, 0);
+	EXPECT_STR(tree("out"), "a.png png 100x1\n");
+	EXPECT_EQ(run("pixpool resize -s 0.01%% in -o out2 -f png").status, 0);
+	EXPECT_STR(tree("out2"), "a.png png 1x1\n");
+	stage_leave();
+}
+
+TEST(filters, each_does_what_its_name_says)
+{
+	static const struct act acts[] = {
+		{"filter flip", "160x80 bw/rg"},
+		{"filter flop", "160x80 gr/wb"},
+		{"filter 'flip, flop'", "160x80 wb/gr"},
+		{"filter negate", "160x80 cm/yk"},
+		{"filter 'negate, negate'", "160x80 rg/bw"},
+	};
+
+	stage_enter();
+	paint("in/a.ppm", 160, 80, 8);
+	EXPECT_SHOWS(acts);
+	stage_leave();
+}
+
+#ifdef PIXPOOL_VIPS
+
+TEST(filters, those_of_the_vips_engine_too)
+{
+	static const struct act acts[] = {
+		{"filter 'rotate 90'", "80x160 br/wg"},
+		{"filter 'rotate -90'", "80x160 gw/rb"},
+		{"filter 'rotate 180'", "160x80 wb/gr"},
+		{"filter 'rotate 360'", "160x80 rg/bw"},
+		{"filter 'threshold 200'", "160x80 kw/kw"},
+		{"filter 'threshold 0'", "160x80 ww/ww"},
+		{"filter 'modulate 0 0'", "160x80 kk/kk"},
+		{"filter 'median 5'", "160x80 rg/bw"},
+		{"filter 'blur 1, sharpen'", "160x80 rg/bw"},
+		{"filter 'gamma 2'", "160x80 rg/bw"},
+		{"filter 'grayscale, normalise'", "160x80 ee/kw"},
+		{"filter flatten", "160x80 rg/bw"},
+	};
+
+	stage_enter();
+	paint("in/a.ppm", 160, 80, 8);
+	EXPECT_SHOWS(acts);
+	stage_leave();
+}
+
+/* What changes the shape first, whatever the order of the words: the box is that of the
+ * turned picture. */
+TEST(filters, in_resize_shapes_come_before_scaling_and_the_rest_after)
+{
+	static const struct act acts[] = {
+		{"resize -s 20x --filter 'negate, rotate 90'", "20x40 yc/km"},
+		{"resize -s 20x --filter 'rotate 90, negate'", "20x40 yc/km"},
+		{"resize -s 40x --filter 'flip'", "40x20 bw/rg"},
+	};
+
+	stage_enter();
+	paint("in/a.ppm", 160, 80, 8);
+	EXPECT_SHOWS(acts);
+	stage_leave();
+}
+
+TEST(filters, trim_cuts_a_border_off_before_scaling)
+{
+	stage_enter();
+	paint("in/a.ppm", 160, 80, 8);
+	EXPECT_EQ(run("pixpool resize -s 200x120 --fit contain --no-enlarge --background "
+	              "yellow in -o framed -f png")
+	                  .status,
+	          0);
+	EXPECT_STR(tree("framed"), "a.png png 200x120\n");
+	EXPECT_EQ(run("pixpool resize -s 80x --filter trim framed -o out -f bmp").status,
+	          0);
+	EXPECT_STR(look("out/a.bmp"), "80x40 rg/bw");
+	stage_leave();
+}
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * Recipes from hostile words and bytes: what is taken is sound, has one text and one packed
+ * form, from which the same comes back; and of any size a layout that an engine can obey.
+ */
+#include "fuzz.h"
+
+#include "image/recipe_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MESSAGE_BYTES = 300 };
+
+/* A message that is one, whatever the words. */
+static void check_message(const char text[MESSAGE_BYTES])
+{
+	CLAIM(text[0] != 0 && memchr(text, 0, MESSAGE_BYTES) != NULL);
+}
+
+static void check_layout(const struct geometry *geometry, struct feed *feed)
+{
+	struct size from = {(uint32_t)feed_number(feed, 4) | 1,
+	                    (uint32_t)feed_number(feed, 3) | 1};
+	struct layout l = geometry_layout(geometry, from);
+	struct size part = l.part.size;
+
+	CLAIM(l.scaled.width && l.scaled.height && part.width && part.height);
+	CLAIM(part.width <= l.scaled.width && part.height <= l.scaled.height);
+	CLAIM(l.part.x <= l.scaled.width - part.width);
+	CLAIM(l.part.y <= l.scaled.height - part.height);
+	CLAIM(part.width <= l.canvas.width && part.height <= l.canvas.height);
+	CLAIM(l.x <= l.canvas.width - part.width);
+	CLAIM(l.y <= l.canvas.height - part.height);
+	CLAIM(!geometry->no_enlarge ||
+	      (l.scaled.width <= from.width && l.scaled.height <= from.height));
+	CLAIM(!geometry->no_reduce ||
+	      (l.scaled.width >= from.width && l.scaled.height >= from.height));
+}
+
+/* A recipe that was taken for good: there and back, both ways. */
+static void check_recipe(const struct recipe *recipe)
+{
+	char text[RECIPE_TEXT_BYTES], again[RECIPE_TEXT_BYTES], message[MESSAGE_BYTES];
+	uint8_t bytes[RECIPE_PACKED_BYTES];
+	struct recipe parsed, unpacked;
+
+	recipe_print(recipe, text);
+	CLAIM(memchr(text, 0, sizeof(text)) != NULL && !strchr(text, '?'));
+	CLAIM(recipe_parse(&parsed, text, message, sizeof(message)));
+	recipe_print(&parsed, again);
+	CLAIM(strcmp(text, again) == 0);
+	CLAIM(recipe_fingerprint(recipe) == recipe_fingerprint(&parsed));
+
+	parsed.format = FORMAT_PNG; /* each has one when it is sent */
+	recipe_pack(&parsed, bytes);
+	CLAIM(recipe_unpack(&unpacked, bytes, sizeof(bytes)));
+	recipe_print(&parsed, text);
+	recipe_print(&unpacked, again);
+	CLAIM(strcmp(text, again) == 0);
+}
+
+static void try_words(struct feed *feed)
+{
+	char *words = feed_string(feed, feed->n), message[MESSAGE_BYTES] = "";
+	struct recipe recipe = {0};
+	struct geometry geometry;
+	struct filter_chain chain;
+
+	if (recipe_parse(&recipe, words, message, sizeof(message)))
+		check_recipe(&recipe);
+	else
+		check_message(message);
+	for (int field = 0; field < N_RECIPE_FIELDS; field++) {
+		char argument[RECIPE_ARGUMENT_BYTES];
+
+		recipe = (struct recipe){0};
+		if (!recipe_field_argument((enum recipe_field)field, argument))
+			continue;
+		message[0] = 0;
+		if (recipe_set(&recipe, (enum recipe_field)field, words, message,
+		               sizeof(message)))
+			check_recipe(&recipe);
+		else
+			check_message(message);
+	}
+	if (filters_parse(&chain, words, message, sizeof(message)))
+		CLAIM(filters_are_sound(&chain) && chain.n > 0);
+	if (geometry_parse(&geometry, words, message, sizeof(message)))
+		check_layout(&geometry,
+		             &(struct feed){(const uint8_t *)words, strlen(words)});
+	free(words);
+}
+
+static void try_bytes(struct feed *feed)
+{
+	uint8_t whole[RECIPE_PACKED_BYTES] = {0}, again[RECIPE_PACKED_BYTES];
+	size_t n;
+	const uint8_t *bytes = feed_bytes(feed, sizeof(whole), &n);
+	struct recipe recipe;
+	uint8_t *copy = fuzz_copy(bytes, n);
+
+	CLAIM(!recipe_unpack(&recipe, copy, n) || n == sizeof(whole));
+	free(copy);
+	/* Zeros behind what there is: most of a recipe is. */
+	memcpy(whole, bytes, n);
+	if (!recipe_unpack(&recipe, whole, sizeof(whole)))
+		return;
+	recipe_pack(&recipe, again);
+	CLAIM(memcmp(whole, again, sizeof(whole)) == 0);
+	check_recipe(&recipe);
+	check_layout(&recipe.geometry, feed);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct feed feed = {bytes, n};
+
+	if (feed_byte(&feed) % 2 == 0)
+		try_words(&feed);
+	else
+		try_bytes(&feed);
+	return 0;
+}

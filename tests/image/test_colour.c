@@ -1,0 +1,398 @@
+/* Colour: profiles, depth, linear light, grey and alpha, measured in decoded pixels. */
+#include "support/test.h"
+
+#include "vips_lab.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A picture of one colour, 32 x 32. */
+static VipsImage *plain(const uint8_t *colour, int n_bands)
+{
+	uint8_t bytes[32 * 32 * 4];
+
+	for (int i = 0; i < 32 * 32 * n_bands; i++)
+		bytes[i] = colour[i % n_bands];
+	return image_of_bytes(bytes, 32, 32, n_bands);
+}
+
+static struct recipe small(enum image_format format)
+{
+	struct recipe recipe = recipe_for(format, ENGINE_VIPS);
+
+	recipe.geometry.width = recipe.geometry.height = 16;
+	return recipe;
+}
+
+static bool has_profile(VipsImage *image)
+{
+	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
+}
+
+static void finish(VipsImage *image, struct blob *blob)
+{
+	g_object_unref(image);
+	blob_fini(blob);
+}
+
+/* sRGB's pure red in the Display P3 that libvips brings, by the primaries of both. */
+static const double red_in_p3[] = {234, 51, 35};
+
+TEST(colour, asked_for_p3_is_p3_and_tagged_whatever_is_kept)
+{
+	static const uint8_t red[] = {255, 0, 0};
+	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF, FORMAT_JXL};
+	VipsImage *image = plain(red, 3);
+	struct blob blob = encoded(image, ".png");
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = small(formats[i]);
+		VipsImage *result;
+
+		recipe.space = SPACE_P3;
+		recipe.lossless = true;
+		recipe.quality = 100;
+		result = cooked(&blob, &recipe);
+		EXPECT(has_profile(result));
+		is_colour(result, 8, 8, red_in_p3, 3);
+		g_object_unref(result);
+	}
+	finish(image, &blob);
+}
+
+TEST(colour, wide_gamut_is_kept_with_its_profile_or_converted)
+{
+	static const uint8_t values[] = {200, 100, 50};
+	static const double kept[] = {200, 100, 50};
+	VipsImage *image = plain(values, 3), *p3 = NULL, *result;
+	struct blob blob;
+	struct recipe recipe = small(FORMAT_PNG);
+	const void *profile;
+	size_t n;
+
+	/* These values in P3, which are others in sRGB. */
+	REQUIRE(!vips_icc_transform(image, &p3, "p3", "input_profile", "srgb", NULL));
+	REQUIRE(!vips_image_get_blob(p3, VIPS_META_ICC_NAME, &profile, &n));
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, n);
+	blob = encoded(image, ".png");
+
+	recipe.space = SPACE_KEEP;
+	result = cooked(&blob, &recipe);
+	EXPECT(has_profile(result));
+	is_colour(result, 8, 8, kept, 0);
+	g_object_unref(result);
+
+	recipe.space = SPACE_SRGB;
+	result = cooked(&blob, &recipe);
+	EXPECT(!has_profile(result));
+	EXPECT(value_at(result, 8, 8, 0) > 205 && value_at(result, 8, 8, 2) < 40);
+	g_object_unref(result);
+
+	/* Where the format has no profile the colours must be sRGB's. */
+	recipe = small(FORMAT_PNM);
+	recipe.space = SPACE_KEEP;
+	result = cooked(&blob, &recipe);
+	EXPECT(value_at(result, 8, 8, 0) > 205 && value_at(result, 8, 8, 2) < 40);
+	g_object_unref(result);
+	g_object_unref(p3);
+	finish(image, &blob);
+}
+
+TEST(colour, cmyk_with_a_profile_looks_as_its_profile_says)
+{
+	static const uint8_t colour[] = {60, 120, 180};
+	static const double want[] = {60, 120, 180};
+	VipsImage *image = plain(colour, 3), *cmyk = NULL, *result;
+	struct recipe recipe = small(FORMAT_PNG);
+	struct blob blob;
+
+	REQUIRE(!vips_icc_transform(image, &cmyk, "cmyk", "input_profile", "srgb", NULL));
+	EXPECT_EQ(vips_image_get_bands(cmyk), 4);
+	blob = encoded(cmyk, ".tif");
+	result = cooked(&blob, &recipe);
+	EXPECT_EQ(vips_image_get_bands(result), 3);
+	is_colour(result, 8, 8, want, 6);
+	g_object_unref(result);
+
+	/* Without its profile, by the one that libvips falls back to: the same one. */
+	blob_fini(&blob);
+	blob = encoded(cmyk, ".tif[strip]");
+	result = cooked(&blob, &recipe);
+	EXPECT(!has_profile(result));
+	is_colour(result, 8, 8, want, 6);
+	g_object_unref(result);
+	g_object_unref(cmyk);
+	finish(image, &blob);
+}
+
+TEST(colour, cmyk_is_kept_as_ink_where_the_format_has_it)
+{
+	static const uint8_t colour[] = {60, 120, 180};
+	VipsImage *image = plain(colour, 3), *cmyk = NULL, *result;
+	struct recipe recipe = small(FORMAT_TIFF);
+	struct blob blob;
+	double *ink;
+	int n;
+
+	REQUIRE(!vips_icc_transform(image, &cmyk, "cmyk", "input_profile", "srgb", NULL));
+	blob = encoded(cmyk, ".tif");
+	REQUIRE(!vips_getpoint(cmyk, &ink, &n, 8, 8, NULL) && n == 4);
+	recipe.space = SPACE_KEEP;
+	result = cooked(&blob, &recipe);
+	EXPECT_EQ(vips_image_get_interpretation(result), VIPS_INTERPRETATION_CMYK);
+	EXPECT(has_profile(result));
+	for (int band = 0; band < 4; band++)
+		EXPECT(value_at(result, 8, 8, band) == ink[band]);
+	g_object_unref(result);
+
+	g_free(ink);
+	/* Ink cannot be shown in a PNG. */
+	recipe.format = FORMAT_PNG;
+	result = cooked(&blob, &recipe);
+	EXPECT_EQ(vips_image_get_bands(result), 3);
+	EXPECT(!has_profile(result));
+	g_object_unref(result);
+	g_object_unref(cmyk);
+	finish(image, &blob);
+}
+
+TEST(colour, sixteen_bits_are_kept_when_asked_in_every_format_that_has_them)
+{
+	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF, FORMAT_PNM,
+	                                            FORMAT_JP2, FORMAT_JXL};
+	uint16_t values[32 * 32 * 3];
+	VipsImage *image;
+	struct blob blob;
+
+	vips_lab_start();
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		values[i] = (uint16_t)(10000 + 37 * (i % 3)); /* not what 8 bits have */
+	image = vips_image_new_from_memory_copy(values, sizeof(values), 32, 32, 3,
+	                                        VIPS_FORMAT_USHORT);
+	image->Type = VIPS_INTERPRETATION_RGB16;
+	blob = encoded(image, ".png");
+	for (size_t i = 0; i < 2 * sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = small(formats[i / 2]);
+		VipsImage *result;
+
+		recipe.depth = i % 2 ? DEPTH_16 : DEPTH_KEEP;
+		recipe.lossless = true;
+		recipe.quality = 100;
+		result = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_format(result), VIPS_FORMAT_USHORT);
+		for (int band = 0; band < 3; band++)
+			EXPECT(fabs(value_at(result, 8, 8, band) - 10000 - 37 * band) <
+			               12,
+			       "%s: %g", format_info(formats[i / 2])->name,
+			       value_at(result, 8, 8, band));
+		g_object_unref(result);
+	}
+	finish(image, &blob);
+}
+
+TEST(colour, grey_and_alpha_of_sixteen_bits_come_through_and_as_eight)
+{
+	uint16_t values[32 * 32 * 2];
+	struct recipe recipe = small(FORMAT_PNG);
+	VipsImage *image, *result;
+	struct blob blob;
+
+	vips_lab_start();
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i += 2) {
+		values[i] = 20560;
+		values[i + 1] = 32896;
+	}
+	image = vips_image_new_from_memory_copy(values, sizeof(values), 32, 32, 2,
+	                                        VIPS_FORMAT_USHORT);
+	image->Type = VIPS_INTERPRETATION_GREY16;
+	blob = encoded(image, ".png");
+
+	result = cooked(&blob, &recipe);
+	EXPECT_EQ(vips_image_get_bands(result), 2);
+	is_colour(result, 8, 8, (const double[]){80, 128}, 1);
+	g_object_unref(result);
+
+	recipe.depth = DEPTH_KEEP;
+	result = cooked(&blob, &recipe);
+	EXPECT_EQ(vips_image_get_bands(result), 2);
+	is_colour(result, 8, 8, (const double[]){20560, 32896}, 3);
+	g_object_unref(result);
+	finish(image, &blob);
+}
+
+TEST(colour, eight_bits_become_sixteen_when_asked)
+{
+	static const uint8_t colour[] = {10, 128, 255};
+	VipsImage *image = plain(colour, 3), *result;
+	struct blob blob = encoded(image, ".png");
+	struct recipe recipe = small(FORMAT_PNG);
+
+	recipe.depth = DEPTH_16;
+	result = cooked(&blob, &recipe);
+	EXPECT_EQ(vips_image_get_format(result), VIPS_FORMAT_USHORT);
+	is_colour(result, 8, 8, (const double[]){2570, 32896, 65535}, 130);
+	g_object_unref(result);
+	finish(image, &blob);
+}
+
+/* Lines of black and white: half the light, or half the value. */
+static VipsImage *stripes(void)
+{
+	static uint8_t bytes[64 * 64 * 3];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = i / 192 % 2 ? 255 : 0;
+	return image_of_bytes(bytes, 64, 64, 3);
+}
+
+TEST(colour, linear_scaling_averages_light)
+{
+	VipsImage *image = stripes(), *result;
+	struct blob blob = encoded(image, ".png");
+	struct recipe recipe = small(FORMAT_PNG);
+
+	recipe.geometry.width = recipe.geometry.height = 8;
+	result = cooked(&blob, &recipe);
+	is_colour(result, 4, 4, (const double[]){128, 128, 128}, 3);
+	g_object_unref(result);
+
+	recipe.linear = true;
+	result = cooked(&blob, &recipe);
+	is_colour(result, 4, 4, (const double[]){188, 188, 188}, 3);
+	g_object_unref(result);
+
+	recipe.filters.n = 1;
+	recipe.filters.at[0].kind = FILTER_GRAYSCALE;
+	result = cooked(&blob, &recipe);
+	EXPECT_EQ(vips_image_get_bands(result), 1);
+	is_colour(result, 4, 4, (const double[]){188}, 3);
+	g_object_unref(result);
+	finish(image, &blob);
+}
+
+TEST(colour, linear_scaling_goes_through_the_pictures_own_curve)
+{
+	VipsImage *image = stripes(), *result, *p3 = NULL;
+	struct recipe recipe = small(FORMAT_PNG);
+	struct blob blob;
+
+	REQUIRE(!vips_icc_transform(image, &p3, "p3", "input_profile", "srgb", NULL));
+	blob = encoded(p3, ".png");
+	recipe.geometry.width = recipe.geometry.height = 8;
+	recipe.linear = true;
+	for (int space = 0; space <= SPACE_KEEP; space++) {
+		recipe.space = (enum colour_space)space;
+		result = cooked(&blob, &recipe);
+		is_colour(result, 4, 4, (const double[]){188, 188, 188}, 4);
+		EXPECT(has_profile(result) == (space != SPACE_SRGB));
+		g_object_unref(result);
+	}
+	g_object_unref(p3);
+	finish(image, &blob);
+}
+
+TEST(colour, grey_stays_grey_in_any_space_and_in_linear_light)
+{
+	static const uint8_t colour[] = {90, 200};
+
+	for (int n_bands = 1; n_bands <= 2; n_bands++) {
+		VipsImage *image = plain(colour, n_bands), *result;
+		struct blob blob = encoded(image, ".png");
+
+		for (int i = 0; i < 2 * (SPACE_KEEP + 1); i++) {
+			struct recipe recipe = small(FORMAT_PNG);
+
+			recipe.space = (enum colour_space)(i / 2);
+			recipe.linear = i % 2;
+			result = cooked(&blob, &recipe);
+			EXPECT_EQ(vips_image_get_bands(result), n_bands);
+			EXPECT(!has_profile(result));
+			is_colour(result, 8, 8, (const double[]){90, 200}, 1);
+			g_object_unref(result);
+		}
+		finish(image, &blob);
+	}
+}
+
+TEST(colour, every_depth_of_tiff_is_read)
+{
+	static const struct {
+		VipsBandFormat format;
+		double factor;
+	} depths[] = {
+		{VIPS_FORMAT_UCHAR, 1},
+		{VIPS_FORMAT_USHORT, 257},
+		{VIPS_FORMAT_UINT, 16843009},
+	};
+	static const uint8_t colour[] = {50, 100, 200};
+
+	for (size_t i = 0; i < 6; i++) {
+		VipsImage *image = plain(colour, 3), *scaled = NULL, *cast = NULL,
+			  *result;
+		struct recipe recipe = small(FORMAT_PNG);
+		struct blob blob;
+
+		REQUIRE(!vips_linear1(image, &scaled, depths[i / 2].factor, 0, NULL) &&
+		        !vips_cast(scaled, &cast, depths[i / 2].format, NULL));
+		cast->Type = i / 2 ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
+		blob = encoded(cast, i % 2 ? ".tif[tile,compression=lzw]" : ".tif");
+		result = cooked(&blob, &recipe);
+		is_colour(result, 8, 8, (const double[]){50, 100, 200}, 1);
+		g_object_unref(result);
+		g_object_unref(scaled);
+		g_object_unref(cast);
+		finish(image, &blob);
+	}
+}
+
+TEST(colour, lossless_loses_nothing)
+{
+	/* AVIF and HEIC keep colours apart from brightness, which rounds. */
+	static const struct {
+		enum image_format format;
+		double tolerance;
+	} formats[] = {
+		{FORMAT_PNG, 0},  {FORMAT_WEBP, 0}, {FORMAT_TIFF, 0}, {FORMAT_JXL, 0},
+		{FORMAT_JP2, 0},  {FORMAT_PNM, 0},  {FORMAT_BMP, 0},  {FORMAT_TGA, 0},
+		{FORMAT_AVIF, 2}, {FORMAT_HEIC, 2},
+	};
+	static uint8_t bytes[64 * 64 * 3];
+	VipsImage *image;
+	struct blob blob;
+	unsigned seed = 3;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)rand_r(&seed);
+	image = image_of_bytes(bytes, 64, 64, 3);
+	blob = encoded(image, ".png");
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = recipe_for(formats[i].format, ENGINE_AUTO);
+		const struct recipe plain = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		struct outcome outcome;
+		char name[16];
+		VipsImage *again;
+		double worst = 0;
+
+		recipe.lossless = true;
+		outcome = run_picture(&blob, "a.png", &recipe);
+		if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
+			continue;
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		snprintf(name, sizeof(name), "a.%s",
+		         format_info(formats[i].format)->extension);
+		struct outcome read = run_picture(&outcome.output, name, &plain);
+
+		REQUIRE(read.is_done, "%s: %s", name, read.answer.failure.text);
+		again = decoded(&read.output);
+		for (int at = 0; at < 64 * 64 * 3; at++)
+			worst = fmax(worst,
+			             fabs(value_at(again, at / 3 % 64, at / 192, at % 3) -
+			                  bytes[at]));
+		EXPECT(worst <= formats[i].tolerance, "%s: %g", name, worst);
+		g_object_unref(again);
+		outcome_fini(&read);
+		outcome_fini(&outcome);
+	}
+	finish(image, &blob);
+}

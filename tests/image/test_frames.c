@@ -1,0 +1,186 @@
+/* Animations: frames, delays and loops come through, each frame for itself. */
+#include "support/test.h"
+
+#include "vips_lab.h"
+
+#include <string.h>
+
+enum { WIDTH = 64, HEIGHT = 48, N_FRAMES = 5 };
+
+static const int delays[N_FRAMES] = {40, 100, 70, 250, 90};
+
+/* Frames of one colour each, so that what bleeds from one into the next is seen. */
+static const uint8_t colours[N_FRAMES][3] = {
+	{255, 0, 0}, {0, 0, 255}, {255, 255, 255}, {0, 0, 0}, {0, 255, 0}};
+
+static struct blob animation(const char *suffix, int loop)
+{
+	static uint8_t bytes[N_FRAMES * HEIGHT * WIDTH * 3];
+	VipsImage *image;
+	struct blob blob;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = colours[i / ((size_t)HEIGHT * WIDTH * 3)][i % 3];
+	image = image_of_bytes(bytes, WIDTH, N_FRAMES * HEIGHT, 3);
+	vips_image_set_int(image, VIPS_META_PAGE_HEIGHT, HEIGHT);
+	vips_image_set_int(image, "loop", loop);
+	vips_image_set_array_int(image, "delay", delays, N_FRAMES);
+	blob = encoded(image, suffix);
+	g_object_unref(image);
+	return blob;
+}
+
+static void expect_frames(VipsImage *image, int width, int height, int loop)
+{
+	int *found, n;
+
+	EXPECT_EQ(vips_image_get_width(image), width);
+	EXPECT_EQ(vips_image_get_page_height(image), height);
+	REQUIRE(vips_image_get_height(image) == N_FRAMES * height);
+	REQUIRE(!vips_image_get_array_int(image, "delay", &found, &n));
+	REQUIRE(n == N_FRAMES);
+	for (int i = 0; i < N_FRAMES; i++)
+		EXPECT_EQ(found[i], delays[i]);
+	REQUIRE(!vips_image_get_int(image, "loop", &n));
+	EXPECT_EQ(n, loop);
+}
+
+/* Not a row of a frame has anything of its neighbours. */
+static void expect_pure(VipsImage *image, double tolerance)
+{
+	int height = vips_image_get_page_height(image);
+
+	for (int i = 0; i < N_FRAMES; i++) {
+		const double want[] = {colours[i][0], colours[i][1], colours[i][2], 255};
+
+		for (int y = 0; y < height; y += y ? height - 1 : height / 2) {
+			is_colour(image, 3, i * height + y, want, tolerance);
+			if (y == height - 1)
+				break;
+		}
+	}
+}
+
+static const struct {
+	const char *suffix;
+	enum image_format from, to;
+	double tolerance;
+} ways[] = {
+	{".gif", FORMAT_GIF, FORMAT_GIF, 2},
+	{".gif", FORMAT_GIF, FORMAT_WEBP, 12},
+	{".webp[lossless]", FORMAT_WEBP, FORMAT_WEBP, 12},
+	{".webp[lossless]", FORMAT_WEBP, FORMAT_GIF, 2},
+};
+
+TEST(frames, delays_loops_and_each_frame_come_through)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct blob blob = animation(ways[i].suffix, 3);
+		struct recipe recipe = recipe_for(ways[i].to, ENGINE_AUTO);
+		VipsImage *image;
+
+		recipe.geometry.width = recipe.geometry.height = 32;
+		image = cooked(&blob, &recipe);
+		expect_frames(image, 32, 24, 3);
+		expect_pure(image, ways[i].tolerance);
+		g_object_unref(image);
+
+		/* Not scaled, and for ever. */
+		blob_fini(&blob);
+		blob = animation(ways[i].suffix, 0);
+		recipe.geometry = (struct geometry){0};
+		image = cooked(&blob, &recipe);
+		expect_frames(image, WIDTH, HEIGHT, 0);
+		expect_pure(image, ways[i].tolerance);
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+}
+
+TEST(frames, of_a_still_target_the_first_is_taken)
+{
+	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_JPEG, FORMAT_TIFF};
+	struct blob blob = animation(".gif", 0);
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = recipe_for(formats[i], ENGINE_AUTO);
+		VipsImage *image;
+
+		recipe.max_frames = 1; /* more are not decoded */
+		image = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_height(image), HEIGHT);
+		is_colour(image, 9, 9, (const double[]){255, 0, 0, 255}, 3);
+		g_object_unref(image);
+	}
+	blob_fini(&blob);
+}
+
+TEST(frames, filters_fits_and_crops_are_for_each_frame)
+{
+	struct blob blob = animation(".gif", 7);
+	struct recipe recipe = recipe_for(FORMAT_GIF, ENGINE_AUTO);
+	char text[200];
+	VipsImage *image;
+
+	recipe.geometry = (struct geometry){.width = 20,
+	                                    .height = 20,
+	                                    .fit = FIT_COVER,
+	                                    .position = POSITION_ATTENTION};
+	REQUIRE(filters_parse(&recipe.filters, "rotate 90, flip, blur 3, median 3", text,
+	                      sizeof(text)),
+	        "%s", text);
+	image = cooked(&blob, &recipe);
+	expect_frames(image, 20, 20, 7);
+	expect_pure(image, 2);
+	g_object_unref(image);
+
+	recipe.geometry = (struct geometry){
+		.width = 40, .height = 40, .fit = FIT_CONTAIN};
+	recipe.background = (struct colour){true, 255, 0, 255, 255};
+	recipe.filters.n = 0;
+	image = cooked(&blob, &recipe);
+	expect_frames(image, 40, 40, 7);
+	for (int i = 0; i < N_FRAMES; i++)
+		is_colour(image, 20, i * 40 + 1, (const double[]){255, 0, 255, 255}, 2);
+	g_object_unref(image);
+	blob_fini(&blob);
+}
+
+TEST(frames, count_against_the_limits)
+{
+	struct blob blob = animation(".gif", 0);
+	struct recipe recipe = recipe_for(FORMAT_WEBP, ENGINE_AUTO);
+	struct outcome outcome;
+
+	recipe.max_frames = N_FRAMES - 1;
+	outcome = run_picture(&blob, "a.gif", &recipe);
+	EXPECT_STR(fail_class_name(outcome.answer.failure.class), "too-big");
+	EXPECT(strstr(outcome.answer.failure.text, "5 frames") != NULL, "%s",
+	       outcome.answer.failure.text);
+	EXPECT_EQ(outcome.n_headers, 0);
+	outcome_fini(&outcome);
+
+	recipe.max_frames = 0;
+	recipe.max_pixels = N_FRAMES * WIDTH * HEIGHT - 1;
+	outcome = run_picture(&blob, "a.gif", &recipe);
+	EXPECT_STR(fail_class_name(outcome.answer.failure.class), "too-big");
+	outcome_fini(&outcome);
+
+	recipe.max_pixels++;
+	outcome = run_picture(&blob, "a.gif", &recipe);
+	EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(frames, a_cut_animation_is_a_bad_image)
+{
+	struct blob blob = animation(".gif", 0);
+	struct recipe recipe = recipe_for(FORMAT_GIF, ENGINE_AUTO);
+	struct blob cut = {blob.bytes, blob.n / 2};
+	struct outcome outcome = run_picture(&cut, "a.gif", &recipe);
+
+	EXPECT_STR(fail_class_name(outcome.answer.failure.class), "bad-image");
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}

@@ -1,0 +1,241 @@
+/* Metadata: what comes through, and that nothing else does. */
+#include "support/test.h"
+
+#include "vips_lab.h"
+
+#include <string.h>
+
+/* A picture with one word of each class, and a preview, as JPEG. */
+static struct blob marked(void)
+{
+	static uint8_t bytes[48 * 32 * 3];
+	static const char xmp[] =
+		"<x:xmpmeta xmlns:x='adobe:ns:meta/'>word-of-xmp</x:xmpmeta>";
+	static const uint8_t iptc[] = "Photoshop 3.0\0"
+				      "8BIM\4\4\0\0\0\0\0\x11"
+				      "\x1c\2\x78\0\x0cword-of-iptc\0"
+				      "8BIM\4\x0c\0\0\0\0\0\x0f"
+				      "word-of-preview\0";
+	static const char thumbnail[] = "word-of-thumbnail";
+	VipsImage *image, *tagged = NULL;
+	struct blob blob;
+
+	memset(bytes, 99, sizeof(bytes));
+	image = image_of_bytes(bytes, 48, 32, 3);
+	REQUIRE(!vips_icc_transform(image, &tagged, "srgb", "input_profile", "srgb",
+	                            NULL));
+	vips_image_set_string(tagged, "exif-ifd0-ImageDescription", "word-of-exif");
+	vips_image_set_string(tagged, "exif-ifd3-GPSMapDatum", "word-of-gps");
+	vips_image_set_string(tagged, "exif-ifd1-Artist", "word-of-ifd1");
+	vips_image_set_blob_copy(tagged, "jpeg-thumbnail-data", thumbnail,
+	                         sizeof(thumbnail));
+	vips_image_set_blob_copy(tagged, VIPS_META_XMP_NAME, xmp, sizeof(xmp) - 1);
+	vips_image_set_blob_copy(tagged, VIPS_META_IPTC_NAME, iptc, sizeof(iptc) - 1);
+	vips_image_set_int(tagged, VIPS_META_ORIENTATION, 6);
+	blob = encoded(tagged, ".jpg");
+	jpeg_insert(&blob, 0xfe, "word-of-comment", 15);
+	g_object_unref(image);
+	g_object_unref(tagged);
+	return blob;
+}
+
+static bool has_field(VipsImage *image, const char *name)
+{
+	return vips_image_get_typeof(image, name) != 0;
+}
+
+TEST(keep, the_marked_picture_has_all_its_marks)
+{
+	static const char *const words[] = {"word-of-exif",    "word-of-gps",
+	                                    "word-of-xmp",     "word-of-iptc",
+	                                    "word-of-preview", "word-of-thumbnail"};
+	struct blob blob = marked();
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		EXPECT(blob_holds(&blob, words[i]), "%s", words[i]);
+	blob_fini(&blob);
+}
+
+/* The formats whose files can be searched for words, and what they can carry of KEEP_ALL. */
+static const struct {
+	enum image_format format;
+	unsigned carries;
+} carriers[] = {
+	{FORMAT_JPEG, KEEP_ALL},
+	{FORMAT_WEBP, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
+	{FORMAT_AVIF, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
+	{FORMAT_HEIC, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
+	{FORMAT_TIFF, KEEP_ICC | KEEP_XMP},
+	{FORMAT_PNG, KEEP_ICC | KEEP_XMP},
+	{FORMAT_GIF, 0},
+	{FORMAT_JXL, 0},
+	{FORMAT_JP2, 0},
+	{FORMAT_PNM, 0},
+	{FORMAT_BMP, 0},
+	{FORMAT_TGA, 0},
+	{FORMAT_HDR, 0},
+};
+
+TEST(keep, none_leaves_nothing_in_any_format)
+{
+	static const char *const words[] = {"word-of", "Exif", "EXIF", "eXIf", "xmpmeta",
+	                                    "8BIM",    "GPS",  "ICC",  "iCCP", "acsp"};
+	struct blob blob = marked();
+
+	for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++) {
+		struct recipe recipe = recipe_for(carriers[i].format, ENGINE_AUTO);
+		struct outcome outcome = run_picture(&blob, "a.jpg", &recipe);
+
+		if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
+			continue;
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT_EQ(outcome.answer.out.width, 32); /* upright */
+		for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
+			EXPECT(!blob_holds(&outcome.output, words[w]), "%s: %s",
+			       format_info(carriers[i].format)->name, words[w]);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+}
+
+TEST(keep, each_class_comes_through_alone)
+{
+	static const struct {
+		unsigned keep;
+		const char *word;
+	} classes[] = {
+		{KEEP_EXIF, "word-of-exif"}, {KEEP_GPS, "word-of-gps"},
+		{KEEP_XMP, "word-of-xmp"},   {KEEP_IPTC, "word-of-iptc"},
+		{KEEP_ICC, "acsp"},
+	};
+	struct blob blob = marked();
+
+	for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++) {
+		for (unsigned keep = 0; keep <= KEEP_ALL; keep++) {
+			struct recipe recipe = recipe_for(carriers[i].format,
+			                                  ENGINE_AUTO);
+			struct outcome outcome;
+
+			if (carriers[i].format == FORMAT_PNG || carriers[i].carries == 0)
+				break; /* PNG deflates: see below */
+			recipe.keep = (uint8_t)keep;
+			outcome = run_picture(&blob, "a.jpg", &recipe);
+			if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
+				continue;
+			REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+			for (size_t c = 0; c < sizeof(classes) / sizeof(classes[0]);
+			     c++) {
+				bool is_wanted = keep & carriers[i].carries &
+				                 classes[c].keep;
+
+				EXPECT(blob_holds(&outcome.output, classes[c].word) ==
+				               is_wanted,
+				       "%s, keep %u: %s%s",
+				       format_info(carriers[i].format)->name, keep,
+				       is_wanted ? "no " : "", classes[c].word);
+			}
+			EXPECT(!blob_holds(&outcome.output, "word-of-preview"));
+			EXPECT(!blob_holds(&outcome.output, "word-of-thumbnail"));
+			EXPECT(!blob_holds(&outcome.output, "word-of-ifd1"));
+			outcome_fini(&outcome);
+		}
+	}
+	blob_fini(&blob);
+}
+
+TEST(keep, of_png_too)
+{
+	struct blob blob = marked();
+
+	for (unsigned keep = 0; keep <= KEEP_ALL; keep++) {
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		VipsImage *image;
+
+		recipe.keep = (uint8_t)keep;
+		image = cooked(&blob, &recipe);
+		EXPECT(has_field(image, VIPS_META_ICC_NAME) == ((keep & KEEP_ICC) != 0));
+		EXPECT(has_field(image, VIPS_META_XMP_NAME) == ((keep & KEEP_XMP) != 0));
+		EXPECT(!has_field(image, "exif-ifd3-GPSMapDatum") || (keep & KEEP_GPS));
+		EXPECT(!has_field(image, "exif-ifd0-ImageDescription") ||
+		       (keep & KEEP_EXIF));
+		EXPECT(!has_field(image, "jpeg-thumbnail-data"));
+		g_object_unref(image);
+	}
+	blob_fini(&blob);
+}
+
+TEST(keep, an_orientation_that_was_applied_is_gone)
+{
+	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_WEBP, FORMAT_TIFF,
+	                                            FORMAT_PNG, FORMAT_AVIF};
+	struct blob blob = marked();
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = recipe_for(formats[i], ENGINE_AUTO);
+		VipsImage *image;
+
+		recipe.keep = KEEP_ALL;
+		image = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_orientation(image), 1);
+		EXPECT(vips_image_get_height(image) == 48);
+		g_object_unref(image);
+	}
+	blob_fini(&blob);
+}
+
+TEST(keep, an_orientation_that_was_left_stays_with_the_exif)
+{
+	struct blob blob = marked();
+	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
+	VipsImage *image;
+
+	recipe.keep = KEEP_ALL;
+	recipe.no_rotate = true;
+	image = cooked(&blob, &recipe);
+	EXPECT_EQ(vips_image_get_orientation(image), 6);
+	EXPECT_EQ(vips_image_get_height(image), 32);
+	g_object_unref(image);
+	blob_fini(&blob);
+}
+
+TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
+{
+	static uint8_t bytes[16 * 16 * 3];
+	static const char xmp[] = "<x:xmpmeta exif:GPSLatitude='1,2N'/>";
+	VipsImage *image = image_of_bytes(bytes, 16, 16, 3);
+	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
+	struct outcome outcome;
+	struct blob blob;
+
+	vips_image_set_blob_copy(image, VIPS_META_XMP_NAME, xmp, sizeof(xmp) - 1);
+	blob = encoded(image, ".jpg");
+	g_object_unref(image);
+	for (int i = 0; i < 2; i++) {
+		recipe.keep = i ? KEEP_XMP | KEEP_GPS : KEEP_XMP;
+		outcome = run_picture(&blob, "a.jpg", &recipe);
+		REQUIRE(outcome.is_done);
+		EXPECT(blob_holds(&outcome.output, "GPSLatitude") == i);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+}
+
+TEST(keep, stb_refuses_what_it_would_lose)
+{
+	struct blob blob = marked();
+	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_STB);
+	struct outcome outcome;
+
+	recipe.keep = KEEP_ALL;
+	outcome = run_picture(&blob, "a.jpg", &recipe);
+	EXPECT_STR(fail_class_name(outcome.answer.failure.class), "unsupported");
+	EXPECT(strstr(outcome.answer.failure.text, "EXIF") != NULL, "%s",
+	       outcome.answer.failure.text);
+	outcome_fini(&outcome);
+
+	recipe.keep = KEEP_NONE;
+	outcome = run_picture(&blob, "a.jpg", &recipe);
+	EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
