@@ -33,7 +33,7 @@ static const char *const raw_suffixes[] = {
 /* The side limits are those of the files or of the libraries that write them,
  * whichever is less: libjpeg stops at 65500, libheif's encoders at 16384. */
 static const struct format_info formats[N_FORMATS] = {
-	[FORMAT_NONE] = {"unknown", "", no_suffixes, FORMAT_NONE, 0},
+	[FORMAT_NONE] = {"unknown", "", no_suffixes, FORMAT_NONE, 0, .has_alpha = false},
 	[FORMAT_JPEG] = {"jpeg", "jpg", jpeg_suffixes, FORMAT_JPEG, 65500,
                          .has_profile = true},
 	[FORMAT_PNG] = {"png", "png", png_suffixes, FORMAT_PNG, 0, .has_alpha = true,
@@ -52,16 +52,16 @@ static const struct format_info formats[N_FORMATS] = {
                         .has_depth = true, .has_profile = true},
 	[FORMAT_JP2] = {"jp2", "jp2", jp2_suffixes, FORMAT_JP2, 0, .has_alpha = true,
                         .has_depth = true},
-	[FORMAT_SVG] = {"svg", "svg", svg_suffixes, FORMAT_PNG, 0},
-	[FORMAT_PDF] = {"pdf", "pdf", pdf_suffixes, FORMAT_PNG, 0},
+	[FORMAT_SVG] = {"svg", "svg", svg_suffixes, FORMAT_PNG, 0, .has_alpha = false},
+	[FORMAT_PDF] = {"pdf", "pdf", pdf_suffixes, FORMAT_PNG, 0, .has_alpha = false},
 	[FORMAT_PNM] = {"pnm", "ppm", pnm_suffixes, FORMAT_PNM, 0, .has_depth = true},
-	[FORMAT_BMP] = {"bmp", "bmp", bmp_suffixes, FORMAT_BMP, 0},
+	[FORMAT_BMP] = {"bmp", "bmp", bmp_suffixes, FORMAT_BMP, 0, .has_alpha = false},
 	[FORMAT_TGA] = {"tga", "tga", tga_suffixes, FORMAT_TGA, 65535, .has_alpha = true},
-	[FORMAT_PSD] = {"psd", "psd", psd_suffixes, FORMAT_PNG, 0},
-	[FORMAT_HDR] = {"hdr", "hdr", hdr_suffixes, FORMAT_HDR, 0},
-	[FORMAT_EXR] = {"exr", "exr", exr_suffixes, FORMAT_PNG, 0},
-	[FORMAT_ICO] = {"ico", "ico", ico_suffixes, FORMAT_PNG, 0},
-	[FORMAT_RAW] = {"raw", "raw", raw_suffixes, FORMAT_RAW, 0},
+	[FORMAT_PSD] = {"psd", "psd", psd_suffixes, FORMAT_PNG, 0, .has_alpha = false},
+	[FORMAT_HDR] = {"hdr", "hdr", hdr_suffixes, FORMAT_HDR, 0, .has_alpha = false},
+	[FORMAT_EXR] = {"exr", "exr", exr_suffixes, FORMAT_PNG, 0, .has_alpha = false},
+	[FORMAT_ICO] = {"ico", "ico", ico_suffixes, FORMAT_PNG, 0, .has_alpha = false},
+	[FORMAT_RAW] = {"raw", "raw", raw_suffixes, FORMAT_RAW, 0, .has_alpha = false},
 };
 
 const struct format_info *format_info(enum image_format format)

@@ -85,15 +85,20 @@ TEST(vips, every_format_it_says_it_writes_is_whole_and_read_back)
 {
 	struct blob png = make_png(160, 120, 3, &rgbw);
 	struct catalogue catalogue;
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
 
 	start();
+	recipe.quality = 95;
+	recipe.geometry.width = recipe.geometry.height = 80;
 	catalogue_fill(&catalogue);
 	EXPECT_STR(catalogue.engines[0].name, "vips");
 	for (int i = FORMAT_NONE + 1; i < N_FORMATS; i++) {
 		enum image_format format = (enum image_format)i;
 		struct outcome written, again;
 
-		written = shrink(&png, format, ENGINE_VIPS);
+		/* At its usual quality JXL is further from pure colours than we look. */
+		recipe.format = format;
+		written = run_picture(&png, "a", &recipe);
 		EXPECT(written.is_done == catalogue.engines[0].writes[format], "%s: %s",
 		       format_info(format)->name, written.answer.failure.text);
 		if (written.is_done) {
