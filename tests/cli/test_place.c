@@ -164,7 +164,8 @@ TEST(place, a_limit_on_file_sizes_costs_the_images_that_are_over_it)
 	          1);
 	EXPECT(strstr(records("r"), "{'input':'in/large.bmp','status':'failed','class':"),
 	       "%s", records("r"));
-	EXPECT(!strstr(records("r"), "'class':'crashed'"), "the worker died of the limit");
+	EXPECT(!strstr(records("r"), "'class':'crashed'"),
+	       "the worker died of the limit");
 	EXPECT_STR(tree("out"), "small.bmp bmp\n");
 	stage_leave();
 }
