@@ -28,6 +28,7 @@ enum frame_kind {
 	FRAME_UNLOADED = 13,    /* struct broken_frame: the preload failed */
 	FRAME_REAP = 14,        /* struct process_frame */
 	FRAME_REAPED = 15,      /* struct process_frame: status, usage */
+	FRAME_SIGNAL = 16, /* struct process_frame: status is the signal; no answer */
 	/* main to worker */
 	FRAME_TASK = 20, /* struct task_frame, then the input */
 	FRAME_STOP = 21, /* struct slot_frame: end in order */
@@ -43,6 +44,7 @@ enum frame_kind {
 struct nursery_frame {
 	uint32_t kind;
 	uint32_t n_init_bytes;
+	pxp_prepare_fn *prepare;
 	pxp_preload_fn *preload;
 	pxp_initialise_fn *initialise;
 	pxp_finalise_fn *finalise;
