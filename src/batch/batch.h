@@ -1,5 +1,5 @@
 /*
- * A batch: the one place where walk, exec, image, store and report meet.
+ * A batch: the one place where walk, exec, image, store, sandbox and report meet.
  *
  *   main thread   signals, and the report of files that are settled
  *   feeder        a thread of the I/O pool: the plan pass, then the work pass: where does a
@@ -18,6 +18,7 @@
 #ifndef PXP_BATCH_H
 #define PXP_BATCH_H
 
+#include "batch/lockdown.h"
 #include "image/recipe.h"
 #include "report/report.h"
 #include "store/store.h"
@@ -30,6 +31,7 @@ struct batch_options {
 	enum image_format
 		format; /* of every output; FORMAT_NONE: the same as the input */
 	enum overwrite overwrite;
+	enum sandbox_mode sandbox;
 	unsigned n_workers; /* 0: as many as there are processors */
 	unsigned retries;   /* of a picture whose worker died */
 	int64_t timeout_ms; /* for one picture; 0: a minute, and 2 s for each megapixel */

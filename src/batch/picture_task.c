@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,7 @@ static enum pxp_status run_picture(struct pxp_task *task)
 /* ---- in the main process ---- */
 
 enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
+                                    const struct picture_guard *guard,
                                     struct pxp_executor **ret_pool,
                                     struct pxp_error *ret_error)
 {
@@ -143,9 +145,13 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 		.kind = PXP_PROCESSES,
 		.n_workers = n_workers,
 		.max_pending = max_pending,
+		.init_bytes = guard,
+		.n_init_bytes = sizeof(*guard),
+		.prepare = lockdown_prepare,
 		.preload = preload,
 		.initialise = open_studio,
 		.finalise = close_studio,
+		.lock_down = lockdown_finish,
 	};
 
 	return pxp_executor_create(&options, ret_pool, ret_error);
@@ -183,13 +189,13 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
 	                           ret_task);
 }
 
-static enum fail_class class_of(enum pxp_status status)
+static enum fail_class class_of(const struct pxp_error *error)
 {
-	switch (status) {
+	switch (error->status) {
 	case PXP_EDEADLINE:
 		return FAIL_TIMEOUT;
-	case PXP_ECRASHED:
-		return FAIL_CRASHED;
+	case PXP_ECRASHED: /* SIGSYS is how the sandbox kills */
+		return error->signal == SIGSYS ? FAIL_VIOLATION : FAIL_CRASHED;
 	case PXP_EPROTO:
 		return FAIL_VIOLATION;
 	default:
@@ -251,7 +257,7 @@ static void last_words(const struct pxp_outcome *outcome, char *text, size_t n_t
 /* "worker died of SIGSEGV while decoding: free(): invalid pointer" */
 static void take_error(const struct pxp_outcome *outcome, struct failure *failure)
 {
-	enum fail_class class = class_of(outcome->error.status);
+	enum fail_class class = class_of(&outcome->error);
 	uint64_t stage = outcome->progress.done;
 	char words[FAILURE_TEXT_BYTES];
 
@@ -305,12 +311,13 @@ static enum pxp_status run_catalogue(struct pxp_task *task)
 	return pxp_task_return(task, &catalogue, sizeof(catalogue));
 }
 
-enum pxp_status picture_catalogue(struct catalogue *ret_catalogue,
+enum pxp_status picture_catalogue(const struct picture_guard *guard,
+                                  struct catalogue *ret_catalogue,
                                   struct pxp_error *ret_error)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;
-	enum pxp_status status = picture_pool_create(1, 1, &pool, ret_error);
+	enum pxp_status status = picture_pool_create(1, 1, guard, &pool, ret_error);
 	void *bytes;
 	size_t n;
 

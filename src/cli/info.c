@@ -50,6 +50,44 @@ static void print_formats(const struct catalogue *catalogue)
 	}
 }
 
+/* What a layer does when it is there. */
+static void say_layer(const struct sandbox_state *state, enum sandbox_layer layer,
+                      char *text, size_t n_text)
+{
+	switch (layer) {
+	case SANDBOX_USER:
+		snprintf(text, n_text, "workers run as uid %u, without any capability",
+		         state->uid);
+		break;
+	case SANDBOX_LANDLOCK:
+		snprintf(text, n_text, "version %u: no file can be opened",
+		         state->landlock_abi);
+		break;
+	default:
+		snprintf(text, n_text,
+		         "few system calls; what no decoder does kills the worker");
+	}
+}
+
+static void print_sandbox(const struct sandbox_state *state)
+{
+	printf("\nsandbox:\n");
+	if (state->wanted == 0)
+		printf("    off\n");
+	for (int i = 0; i < N_SANDBOX_LAYERS; i++) {
+		enum sandbox_layer layer = (enum sandbox_layer)i;
+		char does[128];
+
+		if (!(state->wanted & 1U << i))
+			continue;
+		if (state->in_force & 1U << i)
+			say_layer(state, layer, does, sizeof(does));
+		else
+			snprintf(does, sizeof(does), "missing: %s", state->reasons[i]);
+		printf("    %-10s %s\n", sandbox_layer_name(layer), does);
+	}
+}
+
 static void print_limits(void)
 {
 	printf("\nlimits of one image:\n"
@@ -58,23 +96,26 @@ static void print_limits(void)
 	       "    time       60 s and 2 s for each megapixel, once it is read\n",
 	       (uintmax_t)RECIPE_MAX_PIXELS, (uintmax_t)RECIPE_MAX_FILE_BYTES);
 	printf("\nmachine:\n"
-	       "    workers    %u by default, a process each\n"
-	       "    sandbox    none beyond that: a worker has the rights of who runs it\n",
+	       "    workers    %u by default, a process each\n",
 	       pxp_default_workers());
 	printf("\nversions:\n    pixpool    %s\n", PIXPOOL_VERSION);
 }
 
-int info_print(void)
+int info_print(enum sandbox_mode mode)
 {
+	struct picture_guard guard = {0};
+	struct sandbox_state state;
 	struct catalogue catalogue;
 	struct pxp_error error;
 
-	if (picture_catalogue(&catalogue, &error) != PXP_OK) {
+	if (lockdown_try(mode, &guard.lockdown, &state, &error) != PXP_OK ||
+	    picture_catalogue(&guard, &catalogue, &error) != PXP_OK) {
 		fprintf(stderr, "pixpool: info: %s\n", error.text);
 		return EXIT_USAGE;
 	}
 	print_engines(&catalogue);
 	print_formats(&catalogue);
+	print_sandbox(&state);
 	print_limits();
 	return EXIT_DONE;
 }

@@ -2,7 +2,9 @@
 #ifndef PXP_INFO_H
 #define PXP_INFO_H
 
-/* On standard output. The exit status. */
-int info_print(void);
+#include "batch/lockdown.h"
+
+/* On standard output, as workers with this sandbox find it. The exit status. */
+int info_print(enum sandbox_mode mode);
 
 #endif

@@ -84,7 +84,7 @@ static int run(struct command_line *line)
 	case COMMAND_THUMB:
 		return run_batch(line);
 	case COMMAND_INFO:
-		return info_print();
+		return info_print(line->batch.sandbox);
 	case COMMAND_SHORT_HELP:
 		help_print_short();
 		return EXIT_DONE;

@@ -156,6 +156,23 @@ static bool take_timeout(struct command_line *line, const char *value, char *tex
 	return true;
 }
 
+static bool take_sandbox(struct command_line *line, const char *value, char *text,
+                         size_t n_text)
+{
+	static const struct choice words[] = {
+		{"auto", SANDBOX_AUTO},
+		{"require", SANDBOX_REQUIRE},
+		{"off", SANDBOX_OFF},
+		{NULL, 0},
+	};
+	int chosen;
+
+	if (!choose(words, value, &chosen, text, n_text))
+		return false;
+	line->batch.sandbox = (enum sandbox_mode)chosen;
+	return true;
+}
+
 static bool take_retries(struct command_line *line, const char *value, char *text,
                          size_t n_text)
 {
@@ -270,6 +287,9 @@ const struct option_word option_words[] = {
          .take = take_timeout},
 	{0, "retries", "N", "of an image whose worker died; default 1",
          .take = take_retries},
+	{0, "sandbox", "auto|require|off",
+         "lock workers down: as far as can be, or else not begin; default auto",
+         .take = take_sandbox},
 	{0, "overwrite", "skip|always",
          "what to do when an output is there; without it that image fails",
          .take = take_overwrite},
