@@ -134,7 +134,7 @@ static enum pxp_status choose_guard(const struct batch_options *options,
 	char missing[256];
 	enum pxp_status status;
 
-	*ret_guard = (struct picture_guard){0};
+	*ret_guard = (struct picture_guard){.is_untrusted = options->is_untrusted};
 	status = lockdown_try(options->sandbox, &ret_guard->lockdown, &state, error);
 	if (status == PXP_OK && !sandbox_is_whole(&state)) {
 		sandbox_say_missing(&state, missing, sizeof(missing));

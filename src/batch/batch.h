@@ -32,6 +32,7 @@ struct batch_options {
 		format; /* of every output; FORMAT_NONE: the same as the input */
 	enum overwrite overwrite;
 	enum sandbox_mode sandbox;
+	bool is_untrusted; /* inputs come from strangers; its limits stand in the recipe */
 	unsigned n_workers; /* 0: as many as there are processors */
 	unsigned retries;   /* of a picture whose worker died */
 	int64_t timeout_ms; /* for one picture; 0: a minute, and 2 s for each megapixel */

@@ -47,6 +47,18 @@ static int64_t timeout_ms_of(uint64_t n_pixels)
 
 /* ---- in the worker ---- */
 
+static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *ret_error)
+{
+	struct picture_guard guard;
+
+	if (n < sizeof(guard))
+		return pxp_fail(ret_error, PXP_EINVAL, "the guard did not arrive");
+	memcpy(&guard, bytes, sizeof(guard));
+	if (guard.is_untrusted)
+		picture_trust_nobody();
+	return lockdown_prepare(bytes, n, ret_error);
+}
+
 static enum pxp_status preload(struct pxp_error *ret_error)
 {
 	char text[PXP_ERROR_TEXT_BYTES];
@@ -147,7 +159,8 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 		.max_pending = max_pending,
 		.init_bytes = guard,
 		.n_init_bytes = sizeof(*guard),
-		.prepare = lockdown_prepare,
+		.max_tasks_per_worker = guard->is_untrusted ? 1 : 0,
+		.prepare = prepare,
 		.preload = preload,
 		.initialise = open_studio,
 		.finalise = close_studio,

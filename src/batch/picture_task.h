@@ -14,6 +14,8 @@
 /* How much a pool's workers are trusted: told to them as it is. */
 struct picture_guard {
 	struct lockdown lockdown; /* first: it is what lockdown_prepare() reads */
+	uint32_t
+		is_untrusted; /* pictures come from strangers: each has a worker to itself */
 };
 
 /* The pool of picture workers; n_workers and max_pending as in its options. */

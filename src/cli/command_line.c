@@ -11,6 +11,8 @@ enum {
 	MAX_OPTIONS = 32,
 	LONG_OPTION = 256, /* what getopt_long() gives for the option at an index */
 	THUMB_SIDE = 256,
+	UNTRUSTED_MAX_PIXELS = 50 * 1000 * 1000,
+	UNTRUSTED_TIMEOUT_MS = 10 * 1000,
 };
 
 const struct command_word command_words[] = {
@@ -178,6 +180,20 @@ static bool take_command(struct command_line *line, const char *word, char *text
 	return false;
 }
 
+/* The limits of --untrusted; one that was asked for and is lower stays. */
+static void apply_untrusted(struct batch_options *batch)
+{
+	if (!batch->is_untrusted)
+		return;
+	if (batch->recipe.max_pixels == 0 ||
+	    batch->recipe.max_pixels > UNTRUSTED_MAX_PIXELS)
+		batch->recipe.max_pixels = UNTRUSTED_MAX_PIXELS;
+	if (batch->timeout_ms == 0 || batch->timeout_ms > UNTRUSTED_TIMEOUT_MS)
+		batch->timeout_ms = UNTRUSTED_TIMEOUT_MS;
+	if (batch->sandbox == SANDBOX_AUTO)
+		batch->sandbox = SANDBOX_REQUIRE;
+}
+
 /* What only the whole line can tell. */
 static bool is_complete(struct command_line *line, char *text, size_t n_text)
 {
@@ -188,6 +204,8 @@ static bool is_complete(struct command_line *line, char *text, size_t n_text)
 			why = "info takes no INPUT";
 	} else if (line->command == COMMAND_RESIZE && !line->has_size) {
 		why = "resize needs a size: -s GEOM";
+	} else if (line->batch.is_untrusted && line->batch.sandbox == SANDBOX_OFF) {
+		why = "--untrusted needs the sandbox: --sandbox off cannot stand beside it";
 	} else if (!line->batch.output) {
 		why = "where to? -o DIR is missing";
 	} else if (line->batch.n_inputs == 0) {
@@ -223,5 +241,6 @@ bool command_line_parse(struct command_line *ret_line, int argc, char **argv, ch
 				.width = THUMB_SIDE, .height = THUMB_SIDE};
 		line->batch.recipe.geometry.no_enlarge = true;
 	}
+	apply_untrusted(&line->batch);
 	return is_complete(line, text, n_text);
 }

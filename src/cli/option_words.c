@@ -237,6 +237,11 @@ static bool take_report(struct command_line *line, const char *value, char *text
 	return value[0] != 0;
 }
 
+static void set_untrusted(struct command_line *line)
+{
+	line->batch.is_untrusted = true;
+}
+
 static void set_verbose(struct command_line *line)
 {
 	line->report.verbose = true;
@@ -290,6 +295,10 @@ const struct option_word option_words[] = {
 	{0, "sandbox", "auto|require|off",
          "lock workers down: as far as can be, or else not begin; default auto",
          .take = take_sandbox},
+	{0, "untrusted", NULL,
+         "inputs from strangers: JPEG, PNG, WebP, GIF, HEIF, TIFF of 50 megapixels and 10 s "
+         "at most, each in a worker of its own, with --sandbox require",
+         .set = set_untrusted},
 	{0, "overwrite", "skip|always",
          "what to do when an output is there; without it that image fails",
          .take = take_overwrite},

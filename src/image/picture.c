@@ -36,6 +36,11 @@ static void tune_malloc(void)
 #endif
 }
 
+void picture_trust_nobody(void)
+{
+	engine_trust_nobody();
+}
+
 bool picture_preload(char *text, size_t n_text)
 {
 	tune_malloc();
@@ -135,6 +140,10 @@ static bool choose_hands(struct hands *ret_hands, const struct source *source,
 	if (!ret_hands->reader && source->format == FORMAT_RAW)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "gate: a camera's raw file, which is not read");
+	if (!ret_hands->reader && !engine_trusts(source->format))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "gate: %s is not read with --untrusted",
+		                   format_info(source->format)->name);
 	if (!ret_hands->reader)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "gate: %s cannot be read %s",
