@@ -296,8 +296,7 @@ const struct option_word option_words[] = {
          "lock workers down: as far as can be, or else not begin; default auto",
          .take = take_sandbox},
 	{0, "untrusted", NULL,
-         "inputs from strangers: JPEG, PNG, WebP, GIF, HEIF, TIFF of 50 megapixels and 10 s "
-         "at most, each in a worker of its own, with --sandbox require",
+         "inputs from strangers: fewer formats, 50 megapixels, 10 s, the sandbox",
          .set = set_untrusted},
 	{0, "overwrite", "skip|always",
          "what to do when an output is there; without it that image fails",
