@@ -296,7 +296,7 @@ const struct option_word option_words[] = {
          "lock workers down: as far as can be, or else not begin; default auto",
          .take = take_sandbox},
 	{0, "untrusted", NULL,
-         "inputs from strangers: fewer formats, 50 megapixels, 10 s, the sandbox",
+         "of strangers: fewer formats, lower limits, the sandbox required",
          .set = set_untrusted},
 	{0, "overwrite", "skip|always",
          "what to do when an output is there; without it that image fails",

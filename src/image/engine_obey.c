@@ -5,7 +5,6 @@
  *
  *   gate NAME      be called gate-NAME and wait until the input's first byte is not 'p'
  *   signal SIGSEGV die of it, or of any other
- *   null           write to where nothing is
  *   exit N         leave with that status
  *   hang busy      burn the processor for ever; or: hang asleep
  *   allocate BYTES take so much memory and write to it; class memory when there is none
@@ -53,8 +52,9 @@ static bool obey_reads(enum image_format format)
 bool (*obey_more)(const char *order, const char *word, bool *ret_known,
                   struct failure *ret_failure);
 
-static pid_t main_process;   /* of the program: this worker's great-grandparent */
-static int kept_output = -1; /* of a picture before */
+static pid_t main_process;       /* of the program: this worker's great-grandparent */
+static char *volatile allocated; /* as ordered: the latest piece, never given back */
+static int kept_output = -1;     /* of a picture before */
 
 bool obey_tell(long got, const char *attempt, struct failure *ret_failure)
 {
@@ -107,18 +107,6 @@ static bool die_of(struct source *source, const char *name, struct failure *fail
 	return failure_set(failure, FAIL_BAD_IMAGE, "obey: no signal is called %s", name);
 }
 
-static bool write_to_null(struct source *source, const char *word,
-                          struct failure *failure)
-{
-	volatile char *volatile nowhere = NULL;
-
-	(void)source;
-	(void)word;
-	(void)failure;
-	*nowhere = 0; /* NOLINT(clang-analyzer-core.NullDereference): as ordered */
-	return true;
-}
-
 static bool leave(struct source *source, const char *status, struct failure *failure)
 {
 	(void)source;
@@ -142,7 +130,6 @@ static bool hang(struct source *source, const char *how, struct failure *failure
 static bool allocate(struct source *source, const char *n_bytes, struct failure *failure)
 {
 	enum { PIECE = 64 << 20 };
-	static char *volatile latest; /* never given back: as ordered */
 
 	(void)source;
 	for (unsigned long n = strtoul(n_bytes, NULL, 10); n > 0;) {
@@ -152,7 +139,7 @@ static bool allocate(struct source *source, const char *n_bytes, struct failure 
 		if (!piece)
 			return failure_set(failure, FAIL_MEMORY, "obey: out of memory");
 		memset(piece, 1, n_piece);
-		latest = piece;
+		allocated = piece;
 		n -= n_piece;
 	}
 	return true;
@@ -300,13 +287,12 @@ static const struct order {
 	/* Whether the picture is still to come. */
 	bool (*run)(struct source *source, const char *word, struct failure *failure);
 } orders[] = {
-	{"gate", wait_at_gate},    {"signal", die_of},      {"null", write_to_null},
-	{"exit", leave},           {"hang", hang},          {"allocate", allocate},
-	{"write", write_too_much}, {"stderr", print_lines}, {"keep", keep_output},
-	{"size", pass_over},       {"fail", fail_as},       {"open", open_file},
-	{"create", create_file},   {"socket", open_socket}, {"exec", run_program},
-	{"fork", fork_process},    {"chmod", change_input}, {"kill", kill_main},
-	{"late", write_late},
+	{"gate", wait_at_gate},  {"signal", die_of},     {"exit", leave},
+	{"hang", hang},          {"allocate", allocate}, {"write", write_too_much},
+	{"stderr", print_lines}, {"keep", keep_output},  {"size", pass_over},
+	{"fail", fail_as},       {"open", open_file},    {"create", create_file},
+	{"socket", open_socket}, {"exec", run_program},  {"fork", fork_process},
+	{"chmod", change_input}, {"kill", kill_main},    {"late", write_late},
 };
 
 /* Obey one line. Whether the picture is still to come. */
