@@ -1,7 +1,7 @@
 /*
  * The question: what does a folder of photographs cost, made into JPEG thumbnails of at
  * most 256 pixels, with pixpool and with what people use today, vipsthumbnail under
- * xargs -P?
+ * xargs -P? And, with -S, what of that does the sandbox cost?
  *
  * Both do the same pictures, in one run, in alternating rounds, each into a fresh folder.
  * A round is a pair: the ratios are taken within each pair, then their median.
@@ -21,12 +21,13 @@ enum { MAX_ROUNDS = 99 };
 
 enum side { PIXPOOL, PEER, N_SIDES };
 
-static const char *const side_names[N_SIDES] = {"pixpool", "vipsthumbnail"};
+static const char *side_names[N_SIDES] = {"pixpool", "vipsthumbnail"};
 
 struct question {
 	const char *pixpool, *corpus, *parent;
 	const char *size;
 	int n_rounds;
+	bool asks_sandbox; /* the peer is pixpool with --sandbox off */
 
 	/* Made for the run. */
 	char *scratch, *links, *list;
@@ -38,13 +39,13 @@ struct answer {
 	size_t n_outputs;
 };
 
-static bool run_pixpool(const struct question *question, const char *out,
-                        const char *said, struct measured *ret_measured)
+static bool run_pixpool(const struct question *question, const char *sandbox,
+                        const char *out, const char *said, struct measured *ret_measured)
 {
 	/* clang-format off */
 	const char *const argv[] = {
 		question->pixpool, "resize", "-s", question->size, "-f", "jpg", "-q", "80",
-		"-Q", "-o", out, question->corpus, NULL,
+		"-Q", "-o", out, "--sandbox", sandbox, question->corpus, NULL,
 	};
 	/* clang-format on */
 
@@ -54,6 +55,9 @@ static bool run_pixpool(const struct question *question, const char *out,
 static bool run_peer(const struct question *question, const char *out, const char *said,
                      struct measured *ret_measured)
 {
+	if (question->asks_sandbox)
+		return run_pixpool(question, "off", out, said, ret_measured);
+
 	char *template = scratch_path(out, "%s.jpg[Q=80,strip]");
 	char n_processes[16];
 	bool ran;
@@ -80,7 +84,9 @@ static bool run_side(const struct question *question, enum side side,
 	char *out = scratch_path(question->scratch, "out");
 	char *said = scratch_path(question->scratch, "said");
 	bool ran = side == PIXPOOL
-	                   ? run_pixpool(question, out, said, &ret_answer->measured)
+	                   ? run_pixpool(question,
+	                                 question->asks_sandbox ? "require" : "auto", out,
+	                                 said, &ret_answer->measured)
 	                   : run_peer(question, out, said, &ret_answer->measured);
 
 	ret_answer->n_outputs = scratch_count_files(out);
@@ -149,8 +155,8 @@ static void print_ratio(const char *what, double (*of)(const struct measured *me
 
 static void print_ratios(struct answer answers[][N_SIDES], int n_rounds)
 {
-	printf("\npixpool / vipsthumbnail, median of %d pairs (least to greatest); less is better\n",
-	       n_rounds);
+	printf("\n%s / %s, median of %d pairs (least to greatest); less is better\n",
+	       side_names[PIXPOOL], side_names[PEER], n_rounds);
 	print_ratio("CPU", cpu_of, answers, n_rounds);
 	print_ratio("wall", wall_of, answers, n_rounds);
 	print_ratio("peak memory", peak_of, answers, n_rounds);
@@ -233,10 +239,11 @@ static const char *pixpool_beside_us(void)
 
 static _Noreturn void print_usage(FILE *stream, int status)
 {
-	fputs("bench_resize [-n ROUNDS] [-s SIZE] [-p PIXPOOL] [-o SCRATCH] [CORPUS]\n"
+	fputs("bench_resize [-S] [-n ROUNDS] [-s SIZE] [-p PIXPOOL] [-o SCRATCH] [CORPUS]\n"
 	      "\n"
 	      "Resize CORPUS (bench/corpus) with pixpool and with vipsthumbnail under xargs -P,\n"
-	      "in 3 pairs of rounds, to 256 pixels, below bench/results, and compare.\n",
+	      "in 3 pairs of rounds, to 256 pixels, below bench/results, and compare.\n"
+	      "With -S compare pixpool locked down with pixpool --sandbox off, in 9 pairs.\n",
 	      stream);
 	exit(status);
 }
@@ -248,16 +255,22 @@ int main(int argc, char **argv)
 		.corpus = PIXPOOL_BENCH "/corpus",
 		.parent = PIXPOOL_BENCH "/results",
 		.size = "256",
-		.n_rounds = 3,
 	};
+	bool has_rounds = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "hn:s:p:o:")) != -1) {
+	while ((option = getopt(argc, argv, "Shn:s:p:o:")) != -1) {
 		switch (option) {
+		case 'S':
+			question.asks_sandbox = true;
+			side_names[PIXPOOL] = "locked down";
+			side_names[PEER] = "sandbox off";
+			break;
 		case 'h':
 			print_usage(stdout, EXIT_SUCCESS);
 		case 'n':
 			question.n_rounds = atoi(optarg);
+			has_rounds = true;
 			break;
 		case 's':
 			question.size = optarg;
@@ -274,6 +287,8 @@ int main(int argc, char **argv)
 	}
 	if (optind < argc)
 		question.corpus = argv[optind++];
+	if (!has_rounds)
+		question.n_rounds = question.asks_sandbox ? 9 : 3;
 	if (optind < argc || question.n_rounds < 1 || question.n_rounds > MAX_ROUNDS)
 		print_usage(stderr, 2);
 

@@ -51,6 +51,12 @@ enum pxp_executor_kind {
 /* In place of a number whose zero stands for a limit: no limit at all. */
 #define PXP_UNLIMITED SIZE_MAX
 
+/** Once in each process pool, in the process that its workers are forked from, before the
+ *  preload and with one thread: give up rights that neither it nor they shall have, the user
+ *  among them. bytes are a copy of init_bytes. Not PXP_OK: the pool is broken. */
+typedef enum pxp_status pxp_prepare_fn(const void *bytes, size_t n,
+                                       struct pxp_error *ret_error);
+
 /** Once in each process pool, before its workers are forked from there: what is slow to
  *  load. It must leave no thread running; what it writes to standard error is lost. Not
  *  PXP_OK: the pool is broken, with error as the reason. */
@@ -82,6 +88,7 @@ struct pxp_executor_options {
 	size_t n_init_bytes;
 	pxp_finalise_fn *finalise;
 	/* Processes only. */
+	pxp_prepare_fn *prepare;
 	pxp_preload_fn *preload;
 	pxp_lock_down_fn *lock_down;
 	size_t max_tasks_per_worker; /* then it is replaced; 0: unlimited */
@@ -135,7 +142,8 @@ struct pxp_task_options {
 	int64_t queue_timeout_ms; /* not begun by then, it fails with PXP_EQUEUED; 0: none */
 	/* Processes only. */
 	bool output;         /* the task writes its output to a memfd */
-	unsigned retries;    /* how often to begin again after a crash; 0: never */
+	unsigned retries;    /* how often to begin again after a crash, but for a death of
+	                      * SIGSYS, by which a filter of system calls kills; 0: never */
 	unsigned max_kills;  /* workers it may kill, retries or not: then PXP_EPOISON;
 	                            * 0: unlimited */
 	int64_t deadline_ms; /* from the beginning; then its worker is killed; 0: none */

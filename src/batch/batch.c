@@ -137,6 +137,25 @@ static void share_out(struct run *run, struct report *report)
 		report_say(report, "memory is not limited: this build has sanitizers");
 }
 
+/* What the workers may do, found out and, where it is more than it should be, said. */
+static enum pxp_status choose_guard(const struct batch_options *options,
+                                    struct report *report,
+                                    struct picture_guard *ret_guard,
+                                    struct pxp_error *error)
+{
+	struct sandbox_state state;
+	char missing[256];
+	enum pxp_status status;
+
+	*ret_guard = (struct picture_guard){.is_untrusted = options->is_untrusted};
+	status = lockdown_try(options->sandbox, &ret_guard->lockdown, &state, error);
+	if (status == PXP_OK && !sandbox_is_whole(&state)) {
+		sandbox_say_missing(&state, missing, sizeof(missing));
+		report_say(report, "sandbox: workers run without %s", missing);
+	}
+	return status;
+}
+
 static enum pxp_status start_pools(struct run *run, struct report *report,
                                    struct pxp_error *error)
 {
@@ -155,13 +174,16 @@ static enum pxp_status start_pools(struct run *run, struct report *report,
 		/* What the feeder's window and the bound on outputs let come at once. */
 		.max_pending = run->max_finished + run->max_inputs,
 	};
+	struct picture_guard guard;
 	enum pxp_status status;
 
 	if (n_workers < n_asked)
 		report_say(report, "%u of %u workers: the limit on descriptors is low",
 		           n_workers, n_asked);
-	status = picture_pool_create(n_workers, run->max_inputs, &limits, &run->pictures,
-	                             error);
+	status = choose_guard(run->options, report, &guard, error);
+	if (status == PXP_OK)
+		status = picture_pool_create(n_workers, run->max_inputs, &limits, &guard,
+		                             &run->pictures, error);
 	if (status == PXP_OK)
 		status = pxp_executor_create(&io, &run->io, error);
 	if (status == PXP_OK) {

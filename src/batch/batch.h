@@ -1,5 +1,5 @@
 /*
- * A batch: the one place where walk, exec, image, store and report meet.
+ * A batch: the one place where walk, exec, image, store, sandbox and report meet.
  *
  *   main thread   signals, and the report of files that are settled
  *   feeder        a thread of the I/O pool: the plan pass, then the work pass: where does a
@@ -18,6 +18,7 @@
 #ifndef PXP_BATCH_H
 #define PXP_BATCH_H
 
+#include "batch/lockdown.h"
 #include "image/recipe.h"
 #include "report/report.h"
 #include "store/store.h"
@@ -34,7 +35,9 @@ struct batch_options {
 	bool decodes_only; /* every pixel is decoded and nothing written: output, format,
 	                    * overwrite and the recipe's geometry play no part */
 	enum overwrite overwrite;
-	bool keep_dates;    /* outputs get those of their inputs */
+	bool keep_dates; /* outputs get those of their inputs */
+	enum sandbox_mode sandbox;
+	bool is_untrusted; /* inputs come from strangers; its limits stand in the recipe */
 	unsigned n_workers; /* 0: as many as there are processors */
 	uint64_t memory;    /* of the whole run; 0: by the machine (limits.h) */
 	unsigned recycle;   /* images after which a worker is replaced; 0: 500 */

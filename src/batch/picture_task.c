@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,18 @@ static int64_t timeout_ms_of(uint64_t n_pixels)
 }
 
 /* ---- in the worker ---- */
+
+static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *ret_error)
+{
+	struct picture_guard guard;
+
+	if (n < sizeof(guard))
+		return pxp_fail(ret_error, PXP_EINVAL, "the guard did not arrive");
+	memcpy(&guard, bytes, sizeof(guard));
+	if (guard.is_untrusted)
+		picture_trust_nobody();
+	return lockdown_prepare(bytes, n, ret_error);
+}
 
 static enum pxp_status preload(struct pxp_error *ret_error)
 {
@@ -165,6 +178,7 @@ static enum pxp_status run_picture(struct pxp_task *task)
 
 enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
                                     const struct picture_limits *limits,
+                                    const struct picture_guard *guard,
                                     struct pxp_executor **ret_pool,
                                     struct pxp_error *ret_error)
 {
@@ -173,13 +187,17 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 		.kind = PXP_PROCESSES,
 		.n_workers = n_workers,
 		.max_pending = max_pending,
-		.max_tasks_per_worker = limits->recycle,
+		.init_bytes = guard,
+		.n_init_bytes = sizeof(*guard),
+		.max_tasks_per_worker = guard->is_untrusted ? 1 : limits->recycle,
 		.memory_allowance = limits->memory_allowance,
 		.memory_budget = limits->memory_budget,
 		.max_output = limits->max_output,
+		.prepare = prepare,
 		.preload = preload,
 		.initialise = open_studio,
 		.finalise = close_studio,
+		.lock_down = lockdown_finish,
 	};
 
 	return pxp_executor_create(&options, ret_pool, ret_error);
@@ -243,14 +261,14 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
 	return submit_packed(pool, &packed, request, &options, ret_task);
 }
 
-static enum fail_class class_of(enum pxp_status status)
+static enum fail_class class_of(const struct pxp_error *error)
 {
-	switch (status) {
+	switch (error->status) {
 	case PXP_EDEADLINE:
 		return FAIL_TIMEOUT;
-	case PXP_ECRASHED:
+	case PXP_ECRASHED: /* SIGSYS is how the sandbox kills */
 	case PXP_EPOISON:
-		return FAIL_CRASHED;
+		return error->signal == SIGSYS ? FAIL_VIOLATION : FAIL_CRASHED;
 	case PXP_EMEMORY:
 		return FAIL_MEMORY;
 	case PXP_EPROTO:
@@ -314,7 +332,7 @@ static void last_words(const struct pxp_outcome *outcome, char *text, size_t n_t
 /* "worker died of SIGSEGV while decoding: free(): invalid pointer" */
 static void take_error(const struct pxp_outcome *outcome, struct failure *failure)
 {
-	enum fail_class class = class_of(outcome->error.status);
+	enum fail_class class = class_of(&outcome->error);
 	uint64_t stage = outcome->progress.done;
 	char words[FAILURE_TEXT_BYTES];
 
@@ -372,13 +390,15 @@ static enum pxp_status run_catalogue(struct pxp_task *task)
 	return pxp_task_return(task, &catalogue, sizeof(catalogue));
 }
 
-enum pxp_status picture_catalogue(struct catalogue *ret_catalogue,
+enum pxp_status picture_catalogue(const struct picture_guard *guard,
+                                  struct catalogue *ret_catalogue,
                                   struct pxp_error *ret_error)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;
 	const struct picture_limits none = {0};
-	enum pxp_status status = picture_pool_create(1, 1, &none, &pool, ret_error);
+	enum pxp_status status = picture_pool_create(1, 1, &none, guard, &pool,
+	                                             ret_error);
 	void *bytes;
 	size_t n;
 

@@ -5,6 +5,7 @@
 #ifndef PXP_PICTURE_TASK_H
 #define PXP_PICTURE_TASK_H
 
+#include "batch/lockdown.h"
 #include "image/catalogue.h"
 #include "image/picture.h"
 
@@ -16,9 +17,17 @@ struct picture_limits {
 	unsigned recycle; /* pictures after which a worker is replaced; 0: never */
 };
 
+/* How much a pool's workers are trusted: told to them as it is. */
+struct picture_guard {
+	struct lockdown lockdown; /* first: it is what lockdown_prepare() reads */
+	uint32_t
+		is_untrusted; /* pictures come from strangers: each has a worker to itself */
+};
+
 /* The pool of picture workers; n_workers and max_pending as in its options. */
 enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
                                     const struct picture_limits *limits,
+                                    const struct picture_guard *guard,
                                     struct pxp_executor **ret_pool,
                                     struct pxp_error *ret_error);
 
@@ -48,8 +57,9 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
 void picture_collect(struct pxp_future *task, enum image_format format,
                      struct picture_answer *ret_answer, int *ret_output);
 
-/* What the engines can do, asked in a worker. Errors as of the executor. */
-enum pxp_status picture_catalogue(struct catalogue *ret_catalogue,
+/* What the engines can do, asked in a worker with this guard. Errors as of the executor. */
+enum pxp_status picture_catalogue(const struct picture_guard *guard,
+                                  struct catalogue *ret_catalogue,
                                   struct pxp_error *ret_error);
 
 #endif

@@ -11,6 +11,9 @@ enum {
 	MAX_OPTIONS = 96,
 	LONG_OPTION = 256, /* what getopt_long() gives for the option at an index */
 	THUMB_SIDE = 256,
+	UNTRUSTED_MAX_PIXELS = 50 * 1000 * 1000,
+	UNTRUSTED_MAX_FRAMES = 1,
+	UNTRUSTED_TIMEOUT_MS = 10 * 1000,
 };
 
 const struct command_word command_words[] = {
@@ -209,6 +212,21 @@ static bool makes_pictures(const struct command_line *line)
 	return line->command != COMMAND_INFO;
 }
 
+/* The limits of --untrusted; one that was asked for and is lower stays. */
+static void apply_untrusted(struct batch_options *batch)
+{
+	if (!batch->is_untrusted)
+		return;
+	if (batch->recipe.max_pixels == 0 ||
+	    batch->recipe.max_pixels > UNTRUSTED_MAX_PIXELS)
+		batch->recipe.max_pixels = UNTRUSTED_MAX_PIXELS;
+	batch->recipe.max_frames = UNTRUSTED_MAX_FRAMES;
+	if (batch->timeout_ms == 0 || batch->timeout_ms > UNTRUSTED_TIMEOUT_MS)
+		batch->timeout_ms = UNTRUSTED_TIMEOUT_MS;
+	if (batch->sandbox == SANDBOX_AUTO)
+		batch->sandbox = SANDBOX_REQUIRE;
+}
+
 /* What only the whole line can tell. */
 static bool is_complete(struct command_line *line, char *text, size_t n_text)
 {
@@ -228,6 +246,8 @@ static bool is_complete(struct command_line *line, char *text, size_t n_text)
 		why = "a size is for resize and thumb: convert and filter take no -s";
 	} else if (!scales && is_given(line, RECIPE_FILTER)) {
 		why = "--filter is for resize and thumb: filter takes its CHAIN as a word";
+	} else if (line->batch.is_untrusted && line->batch.sandbox == SANDBOX_OFF) {
+		why = "--untrusted needs the sandbox: --sandbox off cannot stand beside it";
 	} else if (line->command != COMMAND_VERIFY && !line->batch.output) {
 		why = "where to? -o DIR is missing";
 	} else if (line->batch.n_inputs == 0) {
@@ -302,6 +322,7 @@ bool command_line_parse(struct command_line *ret_line, int argc, char **argv, ch
 		return false;
 	add_defaults(line);
 	line->batch.decodes_only = line->command == COMMAND_VERIFY;
+	apply_untrusted(&line->batch);
 	return is_complete(line, text, n_text);
 }
 

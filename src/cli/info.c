@@ -52,6 +52,44 @@ static void print_formats(const struct catalogue *catalogue)
 	}
 }
 
+/* What a layer does when it is there. */
+static void say_layer(const struct sandbox_state *state, enum sandbox_layer layer,
+                      char *text, size_t n_text)
+{
+	switch (layer) {
+	case SANDBOX_USER:
+		snprintf(text, n_text, "workers run as uid %u, without any capability",
+		         state->uid);
+		break;
+	case SANDBOX_LANDLOCK:
+		snprintf(text, n_text, "version %u: no file can be opened",
+		         state->landlock_abi);
+		break;
+	default:
+		snprintf(text, n_text,
+		         "few system calls; what no decoder does kills the worker");
+	}
+}
+
+static void print_sandbox(const struct sandbox_state *state)
+{
+	printf("\nsandbox:\n");
+	if (state->wanted == 0)
+		printf("    off\n");
+	for (int i = 0; i < N_SANDBOX_LAYERS; i++) {
+		enum sandbox_layer layer = (enum sandbox_layer)i;
+		char does[128];
+
+		if (!(state->wanted & 1U << i))
+			continue;
+		if (state->in_force & 1U << i)
+			say_layer(state, layer, does, sizeof(does));
+		else
+			snprintf(does, sizeof(does), "missing: %s", state->reasons[i]);
+		printf("    %-10s %s\n", sandbox_layer_name(layer), does);
+	}
+}
+
 static uintmax_t mib(uint64_t n_bytes)
 {
 	return (uintmax_t)(n_bytes >> 20);
@@ -88,8 +126,7 @@ static void print_limits(const struct batch_options *options)
 	printf("\nmachine:\n"
 	       "    memory     %ju MiB for a run, all workers together\n"
 	       "    processors %u, by affinity and quota\n"
-	       "    workers    %u, a process each, replaced after %u images\n"
-	       "    sandbox    none beyond that: a worker has the rights of who runs it\n",
+	       "    workers    %u, a process each, replaced after %u images\n",
 	       mib(limits.memory), machine_cpus(), limits.n_workers,
 	       options->recycle ? options->recycle : RECYCLE_IMAGES);
 	printf("\nversions:\n    pixpool    %s\n", PIXPOOL_VERSION);
@@ -97,15 +134,19 @@ static void print_limits(const struct batch_options *options)
 
 int info_print(const struct batch_options *options)
 {
+	struct picture_guard guard = {0};
+	struct sandbox_state state;
 	struct catalogue catalogue;
 	struct pxp_error error;
 
-	if (picture_catalogue(&catalogue, &error) != PXP_OK) {
+	if (lockdown_try(options->sandbox, &guard.lockdown, &state, &error) != PXP_OK ||
+	    picture_catalogue(&guard, &catalogue, &error) != PXP_OK) {
 		fprintf(stderr, "pixpool: info: %s\n", error.text);
 		return EXIT_USAGE;
 	}
 	print_engines(&catalogue);
 	print_formats(&catalogue);
+	print_sandbox(&state);
 	print_limits(options);
 	return EXIT_DONE;
 }

@@ -4,7 +4,7 @@
 
 struct batch_options;
 
-/* On standard output, the limits as these options set them. The exit status. */
+/* On standard output, as a run with these options would find it. The exit status. */
 int info_print(const struct batch_options *options);
 
 #endif

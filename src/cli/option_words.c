@@ -234,6 +234,23 @@ static bool take_recycle(struct command_line *line, const char *value, char *tex
 	return whole(value, 1, MAX_RECYCLE, &line->batch.recycle, text, n_text);
 }
 
+static bool take_sandbox(struct command_line *line, const char *value, char *text,
+                         size_t n_text)
+{
+	static const struct choice words[] = {
+		{"auto", SANDBOX_AUTO},
+		{"require", SANDBOX_REQUIRE},
+		{"off", SANDBOX_OFF},
+		{NULL, 0},
+	};
+	int chosen;
+
+	if (!choice_parse(words, value, &chosen, text, n_text))
+		return false;
+	line->batch.sandbox = (enum sandbox_mode)chosen;
+	return true;
+}
+
 static bool take_retries(struct command_line *line, const char *value, char *text,
                          size_t n_text)
 {
@@ -279,6 +296,11 @@ static bool take_report(struct command_line *line, const char *value, char *text
 	if (!value[0])
 		snprintf(text, n_text, "needs the name of a file, or '-'");
 	return value[0] != 0;
+}
+
+static void set_untrusted(struct command_line *line)
+{
+	line->batch.is_untrusted = true;
 }
 
 static void set_verbose(struct command_line *line)
@@ -357,6 +379,12 @@ const struct option_word option_words[] = {
 	{0, "max-frames", "N", "of an animation; default none", .take = take_max_frames},
 	{0, "max-file-size", "SIZE", "of an input, default 2G",
          .take = take_max_file_size},
+	{0, "sandbox", "auto|require|off",
+         "lock workers down: as far as can be, or else not begin; default auto",
+         .take = take_sandbox},
+	{0, "untrusted", NULL,
+         "of strangers: fewer formats, lower limits, the sandbox required",
+         .set = set_untrusted},
 	{0, "timeout", "SECONDS",
          "for one image, once it is read; default 60 and 2 for each megapixel",
          .take = take_timeout},

@@ -166,7 +166,7 @@ void executor_release(struct pxp_executor *executor)
 
 static bool is_for_processes(const struct pxp_executor_options *options)
 {
-	return options->preload || options->lock_down ||
+	return options->prepare || options->preload || options->lock_down ||
 	       options->max_tasks_per_worker > 0 || options->max_result > 0 ||
 	       options->idle_timeout_ms != 0 || options->start_timeout_ms != 0 ||
 	       options->max_crashes > 0 || options->memory_allowance > 0 ||
@@ -176,7 +176,7 @@ static bool is_for_processes(const struct pxp_executor_options *options)
 static const char *what_is_wrong(const struct pxp_executor_options *options)
 {
 	if (options->kind != PXP_PROCESSES && is_for_processes(options))
-		return "preload, lock_down, max_tasks_per_worker, max_result, idle_timeout_ms, "
+		return "prepare, preload, lock_down, max_tasks_per_worker, max_result, idle_timeout_ms, "
 		       "start_timeout_ms, max_crashes, memory_allowance, memory_budget and "
 		       "max_output are for processes";
 	if (options->n_workers > MAX_WORKERS)

@@ -77,14 +77,24 @@ static void answer(const struct nursery *nursery, const struct process_frame *fr
 		poll(NULL, 0, 1);
 }
 
+/* Once, and in this order: what may be loaded is loaded without the rights. */
+static bool prepare_and_preload(struct nursery *nursery, struct pxp_error *error)
+{
+	const struct nursery_frame *pool = &nursery->pool;
+
+	if (pool->prepare &&
+	    pool->prepare(nursery->init_bytes, pool->n_init_bytes, error) != PXP_OK)
+		return false;
+	return !pool->preload || pool->preload(error) == PXP_OK;
+}
+
 static bool load(struct nursery *nursery)
 {
 	struct broken_frame *failure = &nursery->failure;
 
 	if (!nursery->is_loaded && !nursery->has_failed) {
 		failure->kind = FRAME_UNLOADED;
-		nursery->is_loaded = !nursery->pool.preload ||
-		                     nursery->pool.preload(&failure->error) == PXP_OK;
+		nursery->is_loaded = prepare_and_preload(nursery, &failure->error);
 		nursery->has_failed = !nursery->is_loaded;
 		worker_reset_signals();
 	}
@@ -174,12 +184,25 @@ static void kill_orphans(const struct nursery *nursery)
 		kill_and_wait(orphan);
 }
 
+/* For a main process that may not: it is root without CAP_KILL, and we are somebody else. */
+static void pass_signal(const struct nursery *nursery,
+                        const struct process_frame *request)
+{
+	for (size_t i = 0; i < nursery->n_children; i++) {
+		if (request->pid > 0 && nursery->children[i] == request->pid) {
+			kill((pid_t)request->pid, request->status);
+			kill(-(pid_t)request->pid, request->status);
+		}
+	}
+}
+
 /* The main process saw the pidfd: it is dead, or about to be. */
 static void reap(struct nursery *nursery, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
 
 	/* What it started goes with it. The pid is still its own until the wait. */
+	kill(pid, SIGKILL);
 	kill(-pid, SIGKILL);
 	while (wait4(pid, &request->status, 0, &request->usage) < 0 && errno == EINTR)
 		;
@@ -243,6 +266,8 @@ _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_b
 			spawn(&nursery, &request, &frame);
 		else if (request.kind == FRAME_LIMIT)
 			limit(&nursery, &request);
+		else if (request.kind == FRAME_SIGNAL)
+			pass_signal(&nursery, &request);
 		else
 			reap(&nursery, &request);
 		frame_close_descriptors(&frame);

@@ -130,7 +130,8 @@ static bool is_tried_again(struct task *task, struct pxp_error *error)
 {
 	int signal = error->signal, exit_code = error->exit_code;
 
-	if (error->status != PXP_ECRASHED)
+	/* A filter that killed it once would do so again: this was no accident. */
+	if (error->status != PXP_ECRASHED || signal == SIGSYS)
 		return false;
 	if (task->kills_left != UINT_MAX && --task->kills_left == 0) {
 		pxp_fail(error, PXP_EPOISON,

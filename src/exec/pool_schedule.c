@@ -341,6 +341,25 @@ static void send_missing_reaps(struct process_pool *pool, int64_t now_ns)
 	}
 }
 
+void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns)
+{
+	for (unsigned i = 0; i < pool->n_workers && pool->control >= 0; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+		struct process_frame request = {.kind = FRAME_SIGNAL,
+		                                .pid = worker->pid,
+		                                .status = worker->owed_signal};
+
+		if (worker->owed_signal == 0)
+			continue;
+		if (worker->state == WORKER_REAPING ||
+		    channel_send(pool->control, &request, sizeof(request), NULL, 0, NULL,
+		                 0))
+			worker->owed_signal = 0;
+		else if (pool->retry_ns < 0)
+			pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
+	}
+}
+
 bool pool_has_takers(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {

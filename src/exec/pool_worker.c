@@ -324,12 +324,14 @@ int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct sl
 	return claimed;
 }
 
-void pool_worker_signal(const struct pool_worker *worker, int number)
+void pool_worker_signal(struct pool_worker *worker, int number)
 {
 	/* The nursery has not reaped it, so the pid and the group are still its own. */
 	if (worker->pidfd < 0 || worker->state == WORKER_REAPING)
 		return;
-	pidfd_send_signal(worker->pidfd, number, NULL, 0);
+	if (pidfd_send_signal(worker->pidfd, number, NULL, 0) != 0 && errno == EPERM &&
+	    worker->owed_signal != SIGKILL)
+		worker->owed_signal = number;
 	kill(-worker->pid, number);
 }
 

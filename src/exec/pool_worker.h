@@ -93,6 +93,7 @@ struct pool_worker {
 	bool ended_in_order; /* it was STOPPING when it died */
 	enum kill_reason reason;
 	const char *breach;
+	int owed_signal; /* that we may not send ourselves: the nursery shall; 0: none */
 	char tail[LOG_TAIL_BYTES]; /* the last of its log, as a ring */
 	uint64_t n_logged;         /* bytes that came since the last answer */
 };
@@ -162,7 +163,9 @@ int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct sl
  * dead already. */
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
                       const char *breach);
-void pool_worker_signal(const struct pool_worker *worker, int number);
+/* Where this process has no right to, the signal is owed (pool_schedule() sends it by way of
+ * the nursery). */
+void pool_worker_signal(struct pool_worker *worker, int number);
 
 /* Read what is in the log pipe: at most max_bytes, so that a worker that shouts does not
  * stop the pool. */

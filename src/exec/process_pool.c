@@ -210,6 +210,7 @@ static void *supervisor_main(void *data)
 	while (!has_ended(pool)) {
 		pool->has_news = false;
 		pool_schedule(pool, clock_now_ns());
+		pool_send_owed_signals(pool, clock_now_ns());
 		/* After the workers have their next task: who is told may want this processor. */
 		settle_all(pool);
 		/* What came while the lock was given up is scheduled first. */
@@ -286,6 +287,8 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
 	pool_worker_kill(worker, KILLED_CANCEL, NULL);
+	if (worker->owed_signal)
+		wake_supervisor(pool_of(executor));
 	return worker->reason == KILLED_CANCEL;
 }
 

@@ -78,6 +78,9 @@ void pool_back_off(struct process_pool *pool, unsigned n_in_a_row, int64_t now_n
 /* Whether a worker is ready: then starting others is not beyond hope. */
 bool pool_has_ready(const struct process_pool *pool);
 
+/* Have the nursery send the signals that this process may not: it has their user. */
+void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns);
+
 /* Tell the nursery to reap a worker. */
 void pool_send_reap(struct process_pool *pool, struct pool_worker *worker);
 

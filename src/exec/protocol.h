@@ -30,6 +30,7 @@ enum frame_kind {
 	FRAME_REAPED = 15,      /* struct process_frame: status, usage */
 	FRAME_LIMIT = 16,       /* struct process_frame: limit */
 	FRAME_LIMITED = 17, /* struct process_frame: sys_errno, 0 when it is in force */
+	FRAME_SIGNAL = 18,  /* struct process_frame: status is the signal; no answer */
 	/* main to worker */
 	FRAME_TASK = 20,  /* struct task_frame, then the input */
 	FRAME_STOP = 21,  /* struct slot_frame: end in order */
@@ -47,6 +48,7 @@ enum frame_kind {
 struct nursery_frame {
 	uint32_t kind;
 	uint32_t n_init_bytes;
+	pxp_prepare_fn *prepare;
 	pxp_preload_fn *preload;
 	pxp_initialise_fn *initialise;
 	pxp_finalise_fn *finalise;

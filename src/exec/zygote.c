@@ -225,6 +225,7 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 	struct nursery_frame request = {
 		.kind = FRAME_NURSERY,
 		.n_init_bytes = (uint32_t)options->n_init_bytes,
+		.prepare = options->prepare,
 		.preload = options->preload,
 		.initialise = options->initialise,
 		.finalise = options->finalise,

@@ -137,6 +137,17 @@ extern const struct engine *engine_of_tests;
 
 extern const struct engine engine_vips, engine_stb;
 
+/*
+ * From here on pictures come from strangers: only the formats that are the most attacked, and
+ * so the most tested, are read, and no loader that its own library holds unfit for them. To
+ * be called before the engines start.
+ */
+void engine_trust_nobody(void);
+
+/* Whether nobody is trusted; and whether this format is read of whom we have. */
+bool engine_is_strict(void);
+bool engine_trusts(enum image_format format);
+
 /* The first engine that can, or the one that was chosen if it can; NULL when none. */
 const struct engine *engine_that_reads(enum image_format format,
                                        enum engine_choice choice);

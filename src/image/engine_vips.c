@@ -56,6 +56,7 @@ static bool vips_start(char *text, size_t n_text)
 		engine_one_line(text);
 		return false;
 	}
+	vips_block_untrusted_set(engine_is_strict());
 	vips_concurrency_set(1);
 	vips_cache_set_max(0);
 	vips_cache_set_max_mem(0);

@@ -50,6 +50,11 @@ static void tune_memory(void)
 #endif
 }
 
+void picture_trust_nobody(void)
+{
+	engine_trust_nobody();
+}
+
 bool picture_preload(char *text, size_t n_text)
 {
 	tune_memory();
@@ -208,6 +213,9 @@ static bool fail_unread(const struct source *source, const struct recipe *recipe
 	if (source->format == FORMAT_NONE)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "gate: not a picture of any known format");
+	if (source->format != FORMAT_RAW && !engine_trusts(source->format))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "gate: %s is not read with --untrusted", name);
 	if (source->format != FORMAT_RAW && recipe->engine != ENGINE_AUTO &&
 	    engine_that_reads(source->format, ENGINE_AUTO))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,

@@ -11,6 +11,10 @@
 /* A worker's own things, kept between pictures: the buffer that inputs are read into. */
 struct studio;
 
+/* The pictures come from strangers (--untrusted): fewer formats are read, and by
+ * fewer loaders. Before picture_preload(). */
+void picture_trust_nobody(void);
+
 /* Once in the pool's nursery, before it forks workers (vips_init is about 30 ms).
  * False with a message when a library cannot start. */
 bool picture_preload(char *text, size_t n_text);

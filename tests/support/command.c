@@ -265,6 +265,28 @@ static int wait_for(pid_t pid)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static const char *passed_over;
+
+void command_pass_over(const char *begin_of_line)
+{
+	passed_over = begin_of_line;
+}
+
+static void take_off_lines(char *text)
+{
+	size_t n_begin = passed_over ? strlen(passed_over) : 0;
+
+	while (n_begin > 0 && *text) {
+		size_t n = strcspn(text, "\n");
+
+		n += text[n] == '\n';
+		if (strncmp(text, passed_over, n_begin) == 0)
+			memmove(text, text + n, strlen(text + n) + 1);
+		else
+			text += n;
+	}
+}
+
 struct ended end(struct command *command)
 {
 	static char out[TEXT_BYTES], err[TEXT_BYTES];
@@ -278,6 +300,7 @@ struct ended end(struct command *command)
 	}
 	ended.out = text_of(command->out, out);
 	ended.err = text_of(command->err, err);
+	take_off_lines(err);
 	fd_close(&command->out);
 	fd_close(&command->err);
 	return ended;

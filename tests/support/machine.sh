@@ -2,7 +2,7 @@
 # What the scripts share: which Debian packages there must be, how they get there, how we build and
 # count. To be sourced.
 
-packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libstb-dev)
+packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libstb-dev libseccomp-dev)
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev)
 # clang's sanitizers are in its runtime.
 # shellcheck disable=SC2034 # for .ci/run

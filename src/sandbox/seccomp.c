@@ -1,0 +1,251 @@
+/*
+ * Seccomp: three lists. What honest decoders do is allowed; what none of them ever does
+ * kills the process; everything else is refused with an error, because honest code asks
+ * for much that it can do without, and another libc asks for something else.
+ */
+#include "sandbox/layers.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <string.h>
+
+#ifndef PIXPOOL_SECCOMP
+
+void seccomp_put_up(struct sandbox_state *state)
+{
+	layer_is_missing(state, SANDBOX_SECCOMP, "not in this build");
+}
+
+#else
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The answer to what the test asks, which no kernel gives: it proves that ours answers. */
+enum { OUR_ANSWER = EUCLEAN };
+
+/* Whatever their arguments. None takes a path, and none gives a new descriptor but dup()
+ * and recvmsg(), which gives what the parent sends. */
+static const char *const allowed[] = {
+	/* the descriptors that it has */
+	"read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "_llseek",
+	"close", "dup", "recvmsg", "sendmsg", "poll", "ppoll",
+	/* memory */
+	"munmap", "brk", "mremap", "madvise",
+	/* threads */
+	"exit", "exit_group", "futex", "futex_time64", "gettid", "getpid", "rseq",
+	"sched_getaffinity", "sched_yield", "set_robust_list", "restart_syscall",
+	/* signals to itself */
+	"pause", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
+	"sigreturn",
+	/* clocks and counts */
+	"clock_getres", "clock_gettime", "clock_gettime64", "clock_nanosleep",
+	"clock_nanosleep_time64", "gettimeofday", "nanosleep", "time", "getrandom",
+	"getrusage", "sysinfo", "getuid", "geteuid", "getgid", "getegid"};
+
+/* What no decoder ever calls: not to be found out by trying. */
+static const char *const deadly[] = {
+	/* programs and processes; execve() and clone() are below */
+	"execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
+	"process_madvise", "pidfd_open", "pidfd_getfd", "pidfd_send_signal",
+	"rt_sigqueueinfo", "rt_tgsigqueueinfo", "kcmp", "setns", "unshare",
+	/* the network; socket() is below */
+	"socketpair", "socketcall", "connect", "bind", "listen", "accept", "accept4",
+	"sendto", "sendmmsg",
+	/* the kernel and the machine */
+	"bpf", "perf_event_open", "io_uring_setup", "io_uring_enter", "io_uring_register",
+	"userfaultfd", "add_key", "keyctl", "request_key", "init_module", "finit_module",
+	"delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff",
+	"acct", "settimeofday", "clock_settime", "sethostname", "setdomainname",
+	"personality", "modify_ldt", "iopl", "ioperm", "quotactl", "syslog", "vhangup",
+	/* file systems */
+	"mount", "umount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount",
+	"fsopen", "fsmount", "mount_setattr", "open_by_handle_at", "name_to_handle_at",
+	"mknod", "mknodat", "link", "linkat", "symlink", "symlinkat", "rename",
+	"renameat", "renameat2", "unlinkat", "mkdirat", "truncate",
+	/* the input's mode, owner, times and attributes: its descriptor would bear them */
+	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown",
+	"fchownat", "utime", "utimes", "futimesat", "utimensat", "setxattr", "fsetxattr",
+	"removexattr", "fremovexattr",
+	/* the user */
+	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid",
+	"setfsgid", "setgroups", "capset"};
+
+struct filter {
+	scmp_filter_ctx context;
+	int error; /* the first one, as a negative errno; 0: none so far */
+};
+
+static void add(struct filter *filter, uint32_t action, const char *name,
+                unsigned n_conditions, const struct scmp_arg_cmp *conditions)
+{
+	int number = seccomp_syscall_resolve_name(name);
+
+	/* This library or this processor does not know it: then nobody calls it here. */
+	if (filter->error || number == __NR_SCMP_ERROR)
+		return;
+	filter->error = seccomp_rule_add_array(filter->context, action, number,
+	                                       n_conditions, conditions);
+}
+
+static void add_one(struct filter *filter, uint32_t action, const char *name,
+                    struct scmp_arg_cmp condition)
+{
+	add(filter, action, name, 1, &condition);
+}
+
+/* Threads are started, processes are not. The flags of clone3() lie where no filter can
+ * look: without it the C library falls back to clone(). */
+static void add_clone(struct filter *filter)
+{
+	const uint64_t thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+	                        CLONE_THREAD;
+	const uint64_t never = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
+	                       CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+	                       CLONE_NEWNET | CLONE_PTRACE | CLONE_VFORK | CLONE_PARENT;
+
+	add_one(filter, SCMP_ACT_ALLOW, "clone",
+	        SCMP_A0(SCMP_CMP_MASKED_EQ, thread | never, thread));
+	add_one(filter, SCMP_ACT_KILL_PROCESS, "clone",
+	        SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+	add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
+}
+
+/* Anonymous memory that is private, so that RLIMIT_DATA counts it. It may be executable:
+ * libvips 8.14 makes code at run time. What is there already becomes executable never. */
+static void add_memory(struct filter *filter)
+{
+	enum { MAP_KIND = 0x0f };
+
+	add_one(filter, SCMP_ACT_ALLOW, "mmap",
+	        SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_KIND | MAP_ANONYMOUS,
+	                MAP_PRIVATE | MAP_ANONYMOUS));
+	add_one(filter, SCMP_ACT_ALLOW, "mmap2",
+	        SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_KIND | MAP_ANONYMOUS,
+	                MAP_PRIVATE | MAP_ANONYMOUS));
+	add_one(filter, SCMP_ACT_ALLOW, "mprotect",
+	        SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+}
+
+/* A crash is told by the signal that the process sends to itself. */
+static void add_signals(struct filter *filter)
+{
+	static const char *const names[] = {"kill", "tgkill"};
+	scmp_datum_t self = (scmp_datum_t)getpid();
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		add_one(filter, SCMP_ACT_ALLOW, names[i], SCMP_A0(SCMP_CMP_EQ, self));
+		add_one(filter, SCMP_ACT_KILL_PROCESS, names[i],
+		        SCMP_A0(SCMP_CMP_NE, self));
+	}
+}
+
+/* Calls without sense, that the test makes, have an answer of their own. */
+static void add_test(struct filter *filter)
+{
+	add_one(filter, SCMP_ACT_ERRNO(OUR_ANSWER), "execve", SCMP_A0(SCMP_CMP_EQ, 0));
+	add_one(filter, SCMP_ACT_KILL_PROCESS, "execve", SCMP_A0(SCMP_CMP_NE, 0));
+	add_one(filter, SCMP_ACT_ERRNO(OUR_ANSWER), "socket",
+	        SCMP_A0(SCMP_CMP_EQ, AF_UNSPEC));
+	add_one(filter, SCMP_ACT_KILL_PROCESS, "socket", SCMP_A0(SCMP_CMP_NE, AF_UNSPEC));
+}
+
+static void add_all(struct filter *filter)
+{
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		add(filter, SCMP_ACT_ALLOW, allowed[i], 0, NULL);
+	for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+		add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0, NULL);
+	add_clone(filter);
+	add_memory(filter);
+	add_signals(filter);
+	add_test(filter);
+	add_one(filter, SCMP_ACT_ALLOW, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	add_one(filter, SCMP_ACT_ALLOW, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_GET_NAME));
+}
+
+/* The rules as a program for the kernel, of at most *n instructions. 0 or a negative errno. */
+static int compile(struct sock_filter *program, size_t *n)
+{
+	/* What the library may use is said and not tried: the kernel is asked by load(). */
+	enum { WITH_KILL_PROCESS = 3 };
+	struct filter filter = {.error = seccomp_api_set(WITH_KILL_PROCESS)};
+	int memfd = memfd_create("filter", MFD_CLOEXEC);
+	ssize_t n_bytes = -1;
+
+	filter.context = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	if (!filter.context || memfd < 0)
+		filter.error = -ENOMEM;
+	/* Calls of another architecture, whose numbers mean something else. */
+	if (!filter.error)
+		filter.error = seccomp_attr_set(filter.context, SCMP_FLTATR_ACT_BADARCH,
+		                                SCMP_ACT_KILL_PROCESS);
+	add_all(&filter);
+	if (!filter.error)
+		filter.error = seccomp_export_bpf(filter.context, memfd);
+	if (!filter.error)
+		n_bytes = fd_pread_full(memfd, program, *n * sizeof(*program), 0);
+	if (!filter.error && (n_bytes <= 0 || (size_t)n_bytes == *n * sizeof(*program)))
+		filter.error = -E2BIG;
+	*n = filter.error ? 0 : (size_t)n_bytes / sizeof(*program);
+	seccomp_release(filter.context);
+	fd_close(&memfd);
+	return filter.error;
+}
+
+/* 0 or a negative errno: what the kernel says, or the container that we may be in. */
+static int load(void)
+{
+	static struct sock_filter program[BPF_MAXINSNS];
+	const uint32_t action = SECCOMP_RET_KILL_PROCESS;
+	size_t n = BPF_MAXINSNS;
+	int error;
+
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0)
+		return -errno;
+	error = compile(program, &n);
+	if (error)
+		return error;
+
+	const struct sock_fprog filter = {(unsigned short)n, program};
+
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0 ? 0
+	                                                                      : -errno;
+}
+
+static bool is_answered(long got, int with)
+{
+	return got == -1 && errno == with;
+}
+
+static bool holds(void)
+{
+	return is_answered(syscall(SYS_execve, NULL, NULL, NULL), OUR_ANSWER) &&
+	       is_answered(syscall(SYS_socket, AF_UNSPEC, 0, 0), OUR_ANSWER) &&
+	       is_answered(syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0),
+	                   EPERM);
+}
+
+void seccomp_put_up(struct sandbox_state *state)
+{
+	int error = load();
+
+	if (error)
+		layer_is_missing(state, SANDBOX_SECCOMP, strerrordesc_np(-error));
+	else if (!holds())
+		layer_is_missing(state, SANDBOX_SECCOMP, "accepted, but does not hold");
+	else
+		layer_holds(state, SANDBOX_SECCOMP);
+}
+
+#endif

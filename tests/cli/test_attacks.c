@@ -1,0 +1,282 @@
+/*
+ * What a worker that a picture has taken over can try, and what becomes of it: one table, of
+ * an order to the test engine and the class that the picture gets. Each row is a command of
+ * its own, with good pictures before and behind, which must come out.
+ *
+ * The last column is the control: the same order where its safeguard is switched off, and the
+ * attack gets through (or fails for a reason that is not ours).
+ */
+#include "stage.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct row {
+	const char *order;
+	const char *class;   /* NULL: the picture is none the worse for it */
+	const char *message; /* a part of it */
+	const char *
+		control; /* a part of the record with --sandbox off; NULL: not its matter */
+} rows[] = {
+	/* Deaths. */
+	{"signal SIGSEGV", "crashed", "worker died of SIGSEGV", NULL},
+	{"signal SIGABRT", "crashed", "worker died of SIGABRT", NULL},
+	{"signal SIGBUS", "crashed", "worker died of SIGBUS", NULL},
+	{"signal SIGILL", "crashed", "worker died of SIGILL", NULL},
+	{"signal SIGFPE", "crashed", "worker died of SIGFPE", NULL},
+	{"signal SIGTRAP", "crashed", "worker died of SIGTRAP", NULL},
+	{"signal SIGKILL", "crashed", "worker died of SIGKILL", NULL},
+	{"signal SIGTERM", "crashed", "worker died of SIGTERM", NULL},
+	{"signal SIGHUP", "crashed", "worker died of SIGHUP", NULL},
+	{"signal SIGQUIT", "crashed", "worker died of SIGQUIT", NULL},
+	{"signal SIGALRM", "crashed", "worker died of SIGALRM", NULL},
+	{"signal SIGUSR1", "crashed", "worker died of SIGUSR1", NULL},
+	{"signal SIGXCPU", "crashed", "worker died of SIGXCPU", NULL},
+	{"signal SIGSYS", "violation", "worker died of SIGSYS", NULL},
+	{"exit 0", "crashed", "worker exited with status 0", NULL},
+	{"exit 7", "crashed", "worker exited with status 7", NULL},
+	/* Time, memory and words. */
+	{"hang asleep", "timeout", "over its deadline", NULL},
+	{"hang busy", "timeout", "over its deadline", NULL},
+	{"signal SIGSTOP", "timeout", "over its deadline", NULL},
+	{"write 3000000", "violation", "the output is not what the worker says", NULL},
+	{"stderr 100000000", NULL, NULL, NULL},
+	/* Rights: refused with an error, as honest code asks for these too. */
+	{"open secret", "bad-image", "obey: open: Operation not permitted",
+         "obey: open: got through"},
+	{"create made", "bad-image", "obey: create: Operation not permitted",
+         "obey: create: got through"},
+	/* Rights: what no decoder does. */
+	{"socket", "violation", "worker died of SIGSYS", "obey: socket: got through"},
+	{"exec", "violation", "worker died of SIGSYS", "worker exited with status 42"},
+	{"fork", "violation", "worker died of SIGSYS", "obey: fork: got through"},
+	{"chmod", "violation", "worker died of SIGSYS", "obey: chmod: got through"},
+	/* Lies. Their controls are in tests/exec/test_hostile.c. */
+	{"answer twice", "violation", "the worker's answer makes no sense", NULL},
+	{"answer wrong", "violation", "answered what it was not asked", NULL},
+	{"answer short", "violation", "sent an answer that is too short", NULL},
+	{"send fds", "violation", "sent descriptors that nobody asked for", NULL},
+	{"scribble 0", NULL, NULL, NULL},
+	{"scribble 255", NULL, NULL, NULL},
+	{"scribble 0\nsignal SIGSEGV", "crashed", "workers died before they began it",
+         NULL},
+	{"scribble 255\nhang asleep", "crashed", "workers died before they began it",
+         NULL},
+};
+
+enum { N_ROWS = sizeof(rows) / sizeof(rows[0]), N_GOOD = 4 };
+
+static void make_inputs(const char *order)
+{
+	obey("in/good1.png", "size 2 2");
+	obey("in/good2.png", "size 2 2");
+	obey("in/kept.png", order);
+	obey("in/more1.png", "size 2 2");
+	obey("in/more2.png", "size 2 2");
+	scratch_file("secret", "not for pictures");
+	REQUIRE(chmod("in/kept.png", 0644) == 0);
+}
+
+/* Nobody may create anything here but who is let. */
+static void open_to_all(void)
+{
+	REQUIRE(chmod(".", 0777) == 0 && chmod("in/kept.png", 0644) == 0);
+}
+
+static int count_good(void)
+{
+	int n = 0;
+
+	for (const char *c = tree("out"); (c = strstr(c, ".png png 2x2\n")); c++)
+		n++;
+	return n;
+}
+
+static mode_t mode_of(const char *path)
+{
+	struct stat stat_of;
+
+	return stat(path, &stat_of) == 0 ? stat_of.st_mode & 07777 : 0;
+}
+
+static const char *command_of(const struct row *row)
+{
+	bool may_hang = row->class && strcmp(row->class, "timeout") == 0;
+
+	if (strstr(row->order, "scribble 255\nhang"))
+		may_hang = true;
+	return may_hang
+	               ? "pixpool-obey resize -s 8 -j 2 -Q in -o out --report r --timeout 1"
+	               : "pixpool-obey resize -s 8 -j 2 -Q in -o out --report r";
+}
+
+static void expect_row(const struct row *row)
+{
+	int status = run("%s", command_of(row)).status;
+	const char *text = records("r");
+	char want[128];
+
+	if (row->class) {
+		snprintf(
+			want, sizeof(want),
+			"{'input':'in/kept.png','status':'failed','class':'%s','message':'",
+			row->class);
+		EXPECT_EQ(status, 1);
+		EXPECT(strstr(text, row->message), "%s\n%s", row->order, text);
+	} else {
+		snprintf(want, sizeof(want),
+		         "{'input':'in/kept.png','output':'out/kept.png','status':'ok'");
+		EXPECT_EQ(status, 0);
+	}
+	EXPECT(strstr(text, want), "%s\n%s", row->order, text);
+	EXPECT(count_good() == N_GOOD, "%s\n%s", row->order, text);
+	EXPECT_EQ(mode_of("in/kept.png"), 0644);
+	EXPECT_EQ(mode_of("made"), 0);
+}
+
+static void try_row(const struct row *row)
+{
+	stage_enter();
+	make_inputs(row->order);
+	open_to_all();
+	expect_row(row);
+	stage_leave();
+}
+
+/* Whether all layers are in force; says what is missing. */
+static bool is_locked_down(void)
+{
+	bool is_whole;
+
+	stage_enter();
+	make_inputs("size 2 2");
+	is_whole =
+		run("pixpool-obey resize -s 8 in -o out --sandbox require -Q").status ==
+		0;
+	stage_leave();
+	return is_whole;
+}
+
+static bool is_death(const struct row *row)
+{
+	return row->class && strcmp(row->class, "crashed") == 0;
+}
+
+TEST(attacks, that_end_in_death_cost_one_picture)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (is_death(&rows[i]))
+			try_row(&rows[i]);
+	}
+}
+
+TEST(attacks, by_lies_and_delays_cost_one_picture_at_most)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (!is_death(&rows[i]) && !rows[i].control)
+			try_row(&rows[i]);
+	}
+}
+
+TEST(attacks, that_the_sandbox_forbids_cost_one_picture)
+{
+	if (!is_locked_down())
+		SKIP("the sandbox is not whole here");
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (rows[i].control)
+			try_row(&rows[i]);
+	}
+}
+
+TEST(attacks, get_through_with_the_sandbox_off)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *row = &rows[i];
+
+		if (!row->control)
+			continue;
+		stage_enter();
+		make_inputs(row->order);
+		open_to_all();
+		EXPECT_EQ(run("%s --sandbox off --retries 0", command_of(row)).status, 1);
+		EXPECT(strstr(records("r"), row->control), "%s\n%s", row->order,
+		       records("r"));
+		stage_leave();
+	}
+}
+
+TEST(attacks, of_who_wants_all_memory_fail_as_memory)
+{
+#ifdef PIXPOOL_SANITIZE
+	SKIP("a sanitizer build does not run under a limit of memory");
+#endif
+	stage_enter();
+	make_inputs("allocate 99999999999999");
+	/* What a machine has, not all of which shall be taken for a test. */
+	EXPECT_EQ(run("ulimit -d 2000000; %s", command_of(&rows[0])).status, 1);
+	EXPECT(strstr(records("r"), "{'input':'in/kept.png','status':'failed','class':"
+	                            "'memory'"),
+	       "%s", records("r"));
+	EXPECT_EQ(count_good(), N_GOOD);
+	stage_leave();
+}
+
+/* ---- the main process ---- */
+
+TEST(attacks, the_main_process_cannot_be_killed)
+{
+	const struct row row = {"kill main", "violation", "worker died of SIGSYS", NULL};
+
+	if (!is_locked_down())
+		SKIP("the sandbox is not whole here");
+	try_row(&row);
+}
+
+TEST(attacks, the_main_process_is_killed_with_the_sandbox_off)
+{
+	struct command command;
+
+	stage_enter();
+	make_inputs("kill main");
+	command = begin("pixpool-obey resize -s 8 -j 2 -Q in -o out --sandbox off");
+	EXPECT_EQ(end(&command).status, 128 + 9);
+	stage_leave();
+}
+
+/* ---- what is published ---- */
+
+/* One worker does both: the first keeps its output, the second writes to it when the first is
+ * published. */
+static void write_late(const char *environment, const char *want)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.png", "keep output\nsize 2 2");
+	obey("in/b.png", "gate b\nlate write");
+	command = begin("env %s pixpool-obey resize -s 8 -j 1 in/a.png in/b.png -o out "
+	                "--report r",
+	                environment);
+	await_error(&command, "in/a.png -> out/a.png");
+	await_gate("b");
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 1);
+	EXPECT(strstr(records("r"), want), "%s", records("r"));
+	EXPECT_STR(tree("out"), "a.png png 2x2\n");
+	stage_leave();
+}
+
+TEST(attacks, what_was_handed_over_cannot_be_written_to)
+{
+	write_late("", "'class':'bad-image','message':'obey: late write: Operation not "
+	               "permitted'");
+}
+
+TEST(attacks, what_was_handed_over_could_be_written_to_without_its_seals)
+{
+	write_late("OBEY_NO_SEALS=1",
+	           "'class':'internal','message':'obey: late write: got through'");
+}

@@ -1,0 +1,266 @@
+/* Which layers of the sandbox are in force is found out and said: with all that this machine
+ * has, and in a container that refuses some. */
+#include "stage.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NO_LANDLOCK "refuse landlock_create_ruleset=38 "
+#define NO_SECCOMP  "refuse seccomp=1 prctl_seccomp=1 "
+
+/* To be asked for each test, in whose words it says so. */
+static bool sandbox_is_whole(void)
+{
+	return run("pixpool info --sandbox require").status == 0;
+}
+
+static void enter(void)
+{
+	stage_enter();
+	command_pass_over(NULL);
+	sample("lake.jpg", "in/a.jpg");
+}
+
+static bool enter_whole(void)
+{
+	enter();
+	if (sandbox_is_whole())
+		return true;
+	stage_leave();
+	return false;
+}
+
+TEST(sandbox, that_is_whole_is_not_spoken_of)
+{
+	struct ended ended;
+
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	ended = run("pixpool resize -s 64 -Q in -o out");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+	EXPECT_EQ(run("pixpool resize -s 64 -Q in -o out2 --sandbox require").status, 0);
+	EXPECT_STR(tree("out2"), "a.jpg jpeg 64x43\n");
+	stage_leave();
+}
+
+TEST(sandbox, is_shown_by_info)
+{
+	const char *text;
+
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	text = run("pixpool info").out;
+	EXPECT(strstr(text, "\nsandbox:\n"));
+	EXPECT(strstr(text, "\n    landlock   version "));
+	EXPECT(strstr(text, "\n    seccomp    few system calls"));
+	EXPECT_EQ(!!strstr(text, "\n    user       workers run as uid 65534"),
+	          geteuid() == 0);
+	EXPECT(!strstr(text, "missing"));
+	stage_leave();
+}
+
+TEST(sandbox, that_is_switched_off_is_not_spoken_of)
+{
+	struct ended ended;
+
+	enter();
+	ended = run("pixpool resize -s 64 -Q in -o out --sandbox off");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+	EXPECT(strstr(run("pixpool info --sandbox off").out, "\nsandbox:\n    off\n"));
+	stage_leave();
+}
+
+TEST(sandbox, has_three_words)
+{
+	enter();
+	EXPECT_STR(
+		run("pixpool resize -s 64 in -o out --sandbox required").err,
+		"pixpool: --sandbox: 'required' is not one of auto, require, off; did you "
+		"mean 'require'?\nTry 'pixpool -h'.\n");
+	stage_leave();
+}
+
+/* In a container that refuses a layer: auto goes on and says why, require does not begin, off
+ * does not care; and info says what is missing. */
+static void expect_missing(const char *container, const char *layer, const char *reason)
+{
+	char said[160], shown[160];
+	struct ended ended;
+
+	snprintf(said, sizeof(said), "%s (%s)", layer, reason);
+	snprintf(shown, sizeof(shown), "\n    %-10s missing: %s\n", layer, reason);
+	ended = run("%s pixpool resize -s 64 -Q in -o out", container);
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strncmp(ended.err, SANDBOX_LINE, strlen(SANDBOX_LINE)) == 0, "%s",
+	       ended.err);
+	EXPECT(strstr(ended.err, said), "%s", ended.err);
+	EXPECT(strchr(ended.err, '\n') == strrchr(ended.err, '\n'), "%s", ended.err);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 64x43\n");
+
+	ended = run("%s pixpool resize -s 64 in -o none --sandbox require", container);
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err, "sandbox: it is required, but without "), "%s",
+	       ended.err);
+	EXPECT(strstr(ended.err, said), "%s", ended.err);
+	EXPECT_STR(tree("none"), "");
+
+	ended = run("%s pixpool resize -s 64 -Q in -o off --sandbox off", container);
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+
+	EXPECT(strstr(run("%s pixpool info", container).out, shown), "%s", ended.out);
+}
+
+static const char *const container_names[] = {"landlock", "seccomp"};
+
+TEST(sandbox, a_container_without_landlock_or_seccomp_is_told)
+{
+	static const char *const containers[] = {NO_LANDLOCK, NO_SECCOMP};
+	static const char *const reasons[] = {"Function not implemented",
+	                                      "Operation not permitted"};
+
+	for (int i = 0; i < 2; i++) {
+		if (!enter_whole())
+			SKIP("the sandbox is not whole here");
+		expect_missing(containers[i], container_names[i], reasons[i]);
+		stage_leave();
+	}
+}
+
+TEST(sandbox, a_layer_that_is_accepted_and_does_not_hold_is_missing)
+{
+	static const char *const containers[] = {"refuse landlock_restrict_self=0",
+	                                         "refuse seccomp=0 prctl_seccomp=0"};
+
+	for (int i = 0; i < 2; i++) {
+		if (!enter_whole())
+			SKIP("the sandbox is not whole here");
+		expect_missing(containers[i], container_names[i],
+		               "accepted, but does not hold");
+		stage_leave();
+	}
+}
+
+TEST(sandbox, root_that_may_not_become_another_is_told)
+{
+	if (geteuid() != 0)
+		SKIP("not root");
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	expect_missing("refuse setresuid=1", "user", "Operation not permitted");
+	stage_leave();
+	enter();
+	expect_missing("refuse setresuid=0", "user", "dropped, but can be had back");
+	stage_leave();
+}
+
+TEST(sandbox, two_missing_layers_are_one_line)
+{
+	struct ended ended;
+
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	ended = run(NO_LANDLOCK "refuse seccomp=38 prctl_seccomp=38 "
+	                        "pixpool resize -s 64 -Q in -o out");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, SANDBOX_LINE "landlock (Function not implemented), "
+	                                      "seccomp ("),
+	       "%s", ended.err);
+	stage_leave();
+}
+
+/* ---- a worker, seen from outside ---- */
+
+/* The line of a process's status that begins so. */
+static const char *status_line(pid_t pid, const char *begin)
+{
+	static char line[128];
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	REQUIRE(file != NULL);
+	while (fgets(line, sizeof(line), file) &&
+	       strncmp(line, begin, strlen(begin)) != 0)
+		line[0] = 0;
+	fclose(file);
+	return line;
+}
+
+static void expect_locked_down(const char *as_whom)
+{
+	struct command command = begin("%spixpool-obey resize -s 8 in -o out", as_whom);
+	pid_t worker = await_gate("a");
+
+	EXPECT_STR(status_line(worker, "Seccomp:"), "Seccomp:\t2\n");
+	EXPECT_STR(status_line(worker, "NoNewPrivs:"), "NoNewPrivs:\t1\n");
+	EXPECT_STR(status_line(worker, "CapPrm:"), "CapPrm:\t0000000000000000\n");
+	EXPECT_STR(status_line(worker, "CapEff:"), "CapEff:\t0000000000000000\n");
+	if (geteuid() == 0) {
+		EXPECT_STR(status_line(worker, "Uid:"),
+		           "Uid:\t65534\t65534\t65534\t65534\n");
+		EXPECT_STR(status_line(worker, "Gid:"),
+		           "Gid:\t65534\t65534\t65534\t65534\n");
+		EXPECT_STR(status_line(worker, "Groups:"), "Groups:\t \n");
+	}
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 0);
+}
+
+TEST(sandbox, a_worker_has_no_rights_while_it_decodes)
+{
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	run("rm -r in");
+	obey("in/a.png", "gate a");
+	expect_locked_down("");
+	stage_leave();
+}
+
+/* As in a container with all capabilities dropped but those that change the user. */
+TEST(sandbox, a_main_process_without_cap_kill_still_ends_what_hangs)
+{
+	struct ended ended;
+
+	if (geteuid() != 0)
+		SKIP("not root");
+	enter();
+	if (run("setpriv --bounding-set=-kill --inh-caps=-kill true").status != 0) {
+		stage_leave();
+		SKIP("no capability can be dropped here");
+	}
+	obey("in/b.png", "hang asleep");
+	ended = run("setpriv --bounding-set=-kill --inh-caps=-kill pixpool-obey resize "
+	            "-s 8 in -o out --timeout 1 --report r");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(strstr(records("r"), "{'input':'in/b.png','status':'failed','class':"
+	                            "'timeout'"),
+	       "%s", records("r"));
+	stage_leave();
+}
+
+/* ---- honest pictures ---- */
+
+TEST(sandbox, honest_pictures_come_out_the_same)
+{
+	static const char *const formats[] = {"jpg", "png", "same"};
+	char locked[16 * 1024];
+
+	enter();
+	run("cp -r \"$PIXPOOL_SAMPLES/pictures/.\" in/");
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		run("pixpool resize -s 64 -f %s in -o out --report r", formats[i]);
+		snprintf(locked, sizeof(locked), "%s", records("r"));
+		run("mv out locked; rm r");
+		run("pixpool resize -s 64 -f %s in -o out --report r --sandbox off",
+		    formats[i]);
+		EXPECT_STR(locked, records("r"));
+		EXPECT_EQ(run("diff -r locked out && rm -r locked out r").status, 0);
+	}
+	stage_leave();
+}

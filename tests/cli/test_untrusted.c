@@ -1,0 +1,136 @@
+/* --untrusted: inputs from strangers have fewer formats, lower limits and a worker each. */
+#include "stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* It needs all of the sandbox. False, having left, where that cannot be had. */
+static bool enter_whole(void)
+{
+	stage_enter();
+	if (run("pixpool info --sandbox require").status == 0)
+		return true;
+	stage_leave();
+	return false;
+}
+
+TEST(untrusted, reads_the_formats_that_everybody_reads)
+{
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	sample("lake.jpg", "in/a.jpg");
+	sample("balloon.png", "in/b.png");
+	run("pixpool resize -s 64 in -o out -f bmp");
+	run("mv out/a.bmp out/b.tga in/; pixpool resize -s 64 in/a.jpg -o in -f tga");
+	EXPECT_EQ(run("pixpool resize -s 64 in -o out2 --report r").status, 0);
+	EXPECT_EQ(run("pixpool resize -s 64 in -o out3 --report r --untrusted").status,
+	          1);
+	EXPECT(strstr(records("r"), "{'input':'in/a.bmp','status':'failed','class':"
+	                            "'unsupported','message':'gate: bmp is not read with "
+	                            "--untrusted'"),
+	       "%s", records("r"));
+	EXPECT(strstr(records("r"), "'ok':2,'skipped':0,'failed':2,"), "%s",
+	       records("r"));
+	stage_leave();
+}
+
+#ifdef PIXPOOL_VIPS
+TEST(untrusted, reads_webp_tiff_and_gif_in_the_sandbox)
+{
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	sample("meadow.webp", "in/a.webp");
+	sample("lighthouse.tiff", "in/b.tiff");
+	sample("pendulum.gif", "in/c.gif");
+	run("pixpool resize -s 64 in/a.webp -o in -f avif");
+	run("pixpool resize -s 64 in/b.tiff -o in -f jxl");
+	EXPECT_EQ(run("pixpool resize -s 64 in -o out --report r --untrusted").status, 1);
+	EXPECT(strstr(records("r"), "'ok':4,'skipped':0,'failed':1,"), "%s",
+	       records("r"));
+	EXPECT(strstr(records("r"), "gate: jxl is not read with --untrusted"));
+	stage_leave();
+}
+#endif
+
+/* Worker processes that did more than one picture. */
+static const char *busy_workers(const char *option)
+{
+	return run("rm -rf out r; pixpool-obey resize -s 8 -j 1 -Q in -o out --report r %s; "
+	           "grep -o '\"worker\":[0-9]*' r | sort | uniq -d | wc -l",
+	           option)
+	        .out;
+}
+
+TEST(untrusted, gives_each_picture_a_worker_of_its_own)
+{
+	char path[32];
+
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	for (int i = 0; i < 10; i++) {
+		snprintf(path, sizeof(path), "in/%d.png", i);
+		obey(path, "size 2 2");
+	}
+	EXPECT_STR(busy_workers("--untrusted"), "0\n");
+	EXPECT_STR(busy_workers(""), "1\n");
+	stage_leave();
+}
+
+TEST(untrusted, takes_fifty_megapixels)
+{
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	obey("in/big.png", "size 8001 6250\nfail io");
+	obey("in/fits.png", "size 8000 6250\nfail io");
+	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r --untrusted").status,
+	          1);
+	EXPECT(strstr(records("r"), "{'input':'in/big.png','status':'failed','class':"
+	                            "'too-big'"),
+	       "%s", records("r"));
+	EXPECT(strstr(records("r"), "{'input':'in/fits.png','status':'failed','class':"
+	                            "'io'"),
+	       "%s", records("r"));
+	stage_leave();
+}
+
+/* Its own limit would be a minute and more, which no command of a test may take. */
+TEST(untrusted, gives_a_picture_ten_seconds)
+{
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	obey("in/a.png", "hang asleep");
+	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r --untrusted").status,
+	          1);
+	EXPECT(strstr(records("r"), "{'input':'in/a.png','status':'failed','class':"
+	                            "'timeout'"),
+	       "%s", records("r"));
+	stage_leave();
+}
+
+TEST(untrusted, does_not_begin_without_the_sandbox)
+{
+	struct ended ended;
+
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	sample("lake.jpg", "in/a.jpg");
+	ended = run("refuse landlock_create_ruleset=38 pixpool resize -s 64 in -o out "
+	            "--untrusted");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err, "sandbox: it is required, but without landlock"), "%s",
+	       ended.err);
+	EXPECT_STR(tree("out"), "");
+	stage_leave();
+}
+
+TEST(untrusted, cannot_be_asked_for_with_the_sandbox_off)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "in/a.jpg");
+	ended = run("pixpool resize -s 64 in -o out --untrusted --sandbox off");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT(strstr(ended.err, "--untrusted needs the sandbox"), "%s", ended.err);
+	stage_leave();
+}

@@ -1,0 +1,198 @@
+/*
+ * Rights that are given up before the workers come: in which order, and what then needs the
+ * nursery, because the main process and the workers are different users.
+ */
+#include "probe.h"
+#include "support/test.h"
+
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char steps[64];
+
+static void note(const char *step)
+{
+	strncat(steps, step, sizeof(steps) - strlen(steps) - 1);
+}
+
+static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	note("prepare ");
+	note(n == 6 ? bytes : "?");
+	return PXP_OK;
+}
+
+static enum pxp_status preload(struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	note(" preload");
+	return PXP_OK;
+}
+
+static enum pxp_status task_steps(struct pxp_task *task)
+{
+	return pxp_task_return(task, steps, strlen(steps) + 1);
+}
+
+TEST(prepare, comes_before_the_preload_and_has_the_initialisers_bytes)
+{
+	struct pxp_executor *pool = probe_create(
+		(struct pxp_executor_options){.n_workers = 1,
+	                                      .init_bytes = "bytes",
+	                                      .n_init_bytes = 6,
+	                                      .prepare = prepare,
+	                                      .preload = preload});
+	struct pxp_future *future = pool_submit(pool, task_steps, NULL, NULL);
+
+	EXPECT_STR(result_of(future), "prepare bytes preload");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	EXPECT_STR(steps, "");
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status prepare_fails(const void *bytes, size_t n,
+                                     struct pxp_error *ret_error)
+{
+	(void)bytes;
+	(void)n;
+	return pxp_fail(ret_error, PXP_ETASK, "no right can be given up");
+}
+
+TEST(prepare, that_fails_breaks_the_pool_and_says_why)
+{
+	struct pxp_executor *pool = probe_create(
+		(struct pxp_executor_options){.n_workers = 1, .prepare = prepare_fails});
+	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
+
+	EXPECT_STR(probe_outcome(future).error.text, "no right can be given up");
+	EXPECT_EQ(end_of(future), PXP_EBROKEN);
+	pxp_executor_destroy(pool);
+}
+
+TEST(prepare, a_death_of_a_filter_is_not_tried_again)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit_with(
+		pool, task_signal, "31", NULL, (struct pxp_task_options){.retries = 3});
+
+	_Static_assert(SIGSYS == 31, "the task's input");
+	EXPECT_EQ(probe_outcome(future).attempts, 1);
+	EXPECT_EQ(probe_outcome(future).error.signal, SIGSYS);
+	EXPECT_EQ(end_of(future), PXP_ECRASHED);
+	pxp_executor_destroy(pool);
+}
+
+/* ---- a main process that may not signal its workers ---- */
+
+static enum pxp_status become_nobody(const void *bytes, size_t n,
+                                     struct pxp_error *ret_error)
+{
+	(void)bytes;
+	(void)n;
+	if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)
+		return pxp_fail_errno(ret_error, "setresuid");
+	return PXP_OK;
+}
+
+static struct pxp_executor *pool_of_nobody(unsigned n_workers)
+{
+	return probe_create((struct pxp_executor_options){.n_workers = n_workers,
+	                                                  .prepare = become_nobody});
+}
+
+/* In all threads that are still to come. False where we cannot be root at all. */
+static bool give_up_cap_kill(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (geteuid() != 0 || syscall(SYS_capget, &header, data) != 0)
+		return false;
+	if (!(data[0].effective & 1U << CAP_SETUID))
+		return false;
+	data[0].effective &= ~(1U << CAP_KILL);
+	return syscall(SYS_capset, &header, data) == 0;
+}
+
+static void require_root_without_cap_kill(void)
+{
+	if (!give_up_cap_kill())
+		SKIP("only root can be somebody else");
+}
+
+/* The proof that the way about the nursery is needed. */
+TEST(prepare, workers_of_another_user_cannot_be_signalled_without_cap_kill)
+{
+	struct pxp_executor *pool;
+	struct pxp_future *future;
+
+	require_root_without_cap_kill();
+	pool = pool_of_nobody(1);
+	future = pool_submit(pool, task_pid, NULL, NULL);
+	EXPECT_EQ(kill(atoi(result_of(future)), SIGKILL), -1);
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_hangs(struct pxp_task *task)
+{
+	while (pause() < 0)
+		;
+	return pxp_task_fail(task, 1, "woken");
+}
+
+TEST(prepare, a_deadline_kills_workers_of_another_user)
+{
+	struct pxp_executor *pool;
+	struct pxp_future *hangs, *good;
+
+	require_root_without_cap_kill();
+	pool = pool_of_nobody(1);
+	hangs = pool_submit_with(pool, task_hangs, NULL, NULL,
+	                         (struct pxp_task_options){.deadline_ms = 100});
+	good = pool_submit(pool, task_echo, "good", NULL);
+	EXPECT_EQ(end_of(hangs), PXP_EDEADLINE);
+	EXPECT_STR(result_of(good), "good");
+	EXPECT_EQ(end_of(good), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+TEST(prepare, a_shutdown_kills_workers_of_another_user)
+{
+	struct pxp_executor *pool;
+	struct pxp_future *hangs[3];
+
+	require_root_without_cap_kill();
+	pool = pool_of_nobody(2);
+	for (int i = 0; i < 3; i++)
+		hangs[i] = pool_submit(pool, task_hangs, NULL, NULL);
+	REQUIRE(pool_await(pool, 2, 1));
+	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
+	          PXP_OK);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(end_of(hangs[i]), PXP_ECANCELLED);
+	pxp_executor_destroy(pool);
+}
+
+TEST(prepare, a_cancel_by_force_kills_workers_of_another_user)
+{
+	struct pxp_executor *pool;
+	struct pxp_future *hangs, *good;
+
+	require_root_without_cap_kill();
+	pool = pool_of_nobody(1);
+	hangs = pool_submit(pool, task_hangs, NULL, NULL);
+	REQUIRE(pool_await(pool, 1, 0));
+	EXPECT(pxp_future_cancel_with(hangs, PXP_CANCEL_KILL));
+	good = pool_submit(pool, task_echo, "good", NULL);
+	EXPECT_STR(result_of(good), "good");
+	EXPECT_EQ(end_of(good), PXP_OK);
+	EXPECT_EQ(end_of(hangs), PXP_ECANCELLED);
+	pxp_executor_destroy(pool);
+}

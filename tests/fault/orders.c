@@ -1,0 +1,120 @@
+/*
+ * Orders for pixpool-obey that know how a worker talks to its pool: lies in its channel, and
+ * a page that it shares with the main process and writes rubbish to.
+ *
+ *   answer twice    answer for the picture with nothing, twice, and wait for what comes
+ *   answer wrong    answer for a task that is not this one
+ *   answer short    send a frame that is too short to be an answer
+ *   send fds        send descriptors that nobody asked for
+ *   scribble N      fill the shared page with bytes of this value
+ *
+ * Linked with --wrap=mmap, which sees the page come, and with --wrap=fcntl: in an environment
+ * with OBEY_NO_SEALS the pool's seals are left out.
+ */
+#include "exec/worker.h"
+#include "image/obey.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static struct state_page *page;
+
+void *__real_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+
+void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
+{
+	void *mapped = __real_mmap(at, n, protection, flags, fd, offset);
+
+	if (flags & MAP_SHARED && n == sizeof(*page))
+		page = mapped;
+	return mapped;
+}
+
+int __wrap_fcntl(int fd, int command, ...)
+{
+	va_list args;
+	long argument;
+
+	va_start(args, command);
+	argument = va_arg(args, long);
+	va_end(args);
+	if (command == F_ADD_SEALS && getenv("OBEY_NO_SEALS"))
+		return 0;
+	return __real_fcntl(fd, command, argument);
+}
+
+/* The slot of the task that runs here: of those that were started the latest. */
+static struct slot_frame own_slot(enum frame_kind kind)
+{
+	struct slot_frame at = {.kind = (uint32_t)kind};
+
+	for (uint32_t i = 0; page && i < N_SLOTS; i++) {
+		uint64_t word = atomic_load(&page->slots[i].word);
+
+		if ((word & 3) == SLOT_STARTED && word >> 2 > at.generation) {
+			at.slot = i;
+			at.generation = word >> 2;
+		}
+	}
+	return at;
+}
+
+static void answer(uint64_t generation_off)
+{
+	struct answer_frame frame = {.at = own_slot(FRAME_ANSWER)};
+
+	frame.at.generation += generation_off;
+	channel_send(WORKER_SOCKET, &frame, sizeof(frame), NULL, 0, NULL, 0);
+}
+
+/* It does not go on to its next picture, which would be blamed as well: as one that it had
+ * begun when it was found out. */
+static void answer_twice(void)
+{
+	answer(0);
+	answer(0);
+	while (pause() < 0)
+		;
+}
+
+static void send_descriptors(void)
+{
+	const struct slot_frame frame = own_slot(FRAME_DEADLINE);
+	const int descriptors[] = {STDIN_FILENO, STDERR_FILENO};
+
+	channel_send(WORKER_SOCKET, &frame, sizeof(frame), NULL, 0, descriptors, 2);
+}
+
+static bool obey(const char *order, const char *word, bool *ret_known,
+                 struct failure *ret_failure)
+{
+	const uint32_t kind = FRAME_ANSWER;
+
+	(void)ret_failure;
+	*ret_known = true;
+	if (strcmp(order, "answer") == 0 && strcmp(word, "twice") == 0)
+		answer_twice();
+	else if (strcmp(order, "answer") == 0 && strcmp(word, "wrong") == 0)
+		answer(1000);
+	else if (strcmp(order, "answer") == 0)
+		channel_send(WORKER_SOCKET, &kind, sizeof(kind), NULL, 0, NULL, 0);
+	else if (strcmp(order, "send") == 0)
+		send_descriptors();
+	else if (strcmp(order, "scribble") == 0 && page)
+		memset((void *)page, atoi(word), sizeof(*page));
+	else
+		*ret_known = false;
+	return true;
+}
+
+__attribute__((constructor)) static void take_orders(void)
+{
+	obey_more = obey;
+}
