@@ -147,6 +147,17 @@ static bool is_tried_again(struct task *task, struct pxp_error *error)
 	return true;
 }
 
+/* The last of the workers stands for all: its signal or exit code stays. */
+static void fail_returned(struct pxp_error *error)
+{
+	int signal = error->signal, exit_code = error->exit_code;
+
+	pxp_fail(error, PXP_ECRASHED, "%d workers died before they began it",
+	         MAX_RETURNS);
+	error->signal = signal;
+	error->exit_code = exit_code;
+}
+
 /* The task that a dead worker had begun. */
 static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
                          struct slot *slot, const struct process_frame *reaped,
@@ -160,8 +171,7 @@ static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
 		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
 	describe_death(worker, reaped->status, &outcome->error);
 	if (task->n_returned >= MAX_RETURNS)
-		pxp_fail(&outcome->error, PXP_ECRASHED,
-		         "%d workers died before they began it", MAX_RETURNS);
+		fail_returned(&outcome->error);
 	if (outcome->error.status == PXP_ECANCELLED)
 		settlement.state = PXP_CANCELLED;
 	outcome->phase = pool_worker_phase(worker, slot);

@@ -167,11 +167,14 @@ bool pool_worker_gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
 	const struct slot *slot = &worker->slots[worker->front];
 	int64_t ms = LEAST_BEGIN_MS;
 
+	/* One that has spoken for the task has begun it, whatever its page says. */
 	if (worker->state != WORKER_READY || worker->n_held == 0 || !slot->task ||
-	    pool_worker_has_begun(worker, slot) || worker->unbegun_ms >= BEGIN_MS)
+	    worker->n_restarts > 0 || pool_worker_has_begun(worker, slot) ||
+	    worker->unbegun_ms >= BEGIN_MS)
 		return false;
 	if (slot->task->deadline_ms > ms)
-		ms = slot->task->deadline_ms;
+		ms = slot->task->deadline_ms < BEGIN_MS ? slot->task->deadline_ms
+		                                        : BEGIN_MS;
 	worker->unbegun_ms += ms;
 	if (slot->task->deadline_ms > 0)
 		worker->deadline_ns = clock_deadline_ns(now_ns, ms);

@@ -112,8 +112,8 @@ struct engine {
 	               struct rendering *ret_rendering, struct failure *ret_failure);
 	void (*close)(struct source *source);
 
-	/* Decode every pixel of every frame or page and keep none. NULL: decode() does as
-	 * much. */
+	/* Decode every pixel of every frame or page and keep none. NULL: decode(), or else
+	 * render(), does as much. */
 	bool (*check)(struct source *source, struct failure *ret_failure);
 
 	/* Make a rendering's own image plain pixels, for another engine to write. NULL: its

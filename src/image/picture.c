@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "image/engine.h"
-#include "image/marks.h"
 #include "image/need.h"
 
 #include <errno.h>
@@ -123,8 +122,12 @@ static bool ask_for_memory(const struct picture_job *job,
 static bool look_ahead(struct studio *studio, const struct picture_job *job,
                        struct failure *ret_failure)
 {
+	bool takes_frames = job->decodes_only ||
+	                    format_info(job->recipe->format)->has_frames;
+
 	need_look(job->input, job->input_bytes, job->name, &studio->facts);
-	return need_has_few_frames(&studio->facts, job->recipe, ret_failure) &&
+	return (!takes_frames ||
+	        need_has_few_frames(&studio->facts, job->recipe, ret_failure)) &&
 	       ask_for_memory(job, &studio->facts, 1, ret_failure);
 }
 
@@ -346,18 +349,17 @@ static bool encode(const struct picture_job *job, const struct hands *hands,
 }
 
 static bool decode_whole(const struct engine *reader, struct source *source,
-                         struct failure *ret_failure)
+                         const struct recipe *recipe, struct failure *ret_failure)
 {
-	struct pixels pixels = {0};
+	struct rendering rendering = {0};
 	bool is_whole;
 
-	if (source->format == FORMAT_GIF && !gif_is_whole(source->bytes, source->n_bytes))
-		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "decode: the GIF ends before its end marker");
 	if (reader->check)
 		return reader->check(source, ret_failure);
-	is_whole = reader->decode(source, &pixels, ret_failure);
-	pixels_fini(&pixels);
+	is_whole = reader->decode
+	                   ? reader->decode(source, &rendering.pixels, ret_failure)
+	                   : reader->render(source, recipe, &rendering, ret_failure);
+	rendering_fini(&rendering);
 	return is_whole;
 }
 
@@ -378,7 +380,7 @@ static bool work(const struct picture_job *job, const struct hands *hands,
 		                                  source->size.height * source->n_frames);
 
 	if (job->decodes_only)
-		return decode_whole(hands->worker, source, &answer->failure);
+		return decode_whole(hands->worker, source, job->recipe, &answer->failure);
 	is_done = hands->worker->render(source, job->recipe, &rendering,
 	                                &answer->failure);
 	if (is_done && job->on_decoded)
