@@ -134,9 +134,10 @@ static void spawn(struct nursery *nursery, struct process_frame *request,
 {
 	int pidfd = -1;
 
-	if (frame->n_descriptors != 3 || !load(nursery))
+	if (!load(nursery))
 		return;
-	request->pid = fork_worker(nursery, frame);
+	errno = EMFILE; /* unless all came that goes with the request */
+	request->pid = frame->n_descriptors == 3 ? fork_worker(nursery, frame) : -1;
 	request->sys_errno = errno;
 	if (request->pid > 0) {
 		pidfd = pidfd_open((pid_t)request->pid, 0);

@@ -436,7 +436,8 @@ _Noreturn void worker_main(const struct worker_start *start)
 
 	while (channel_receive(WORKER_SOCKET, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&kind, buffer, sizeof(kind));
-		if (kind != FRAME_TASK)
+		/* A task without what came with it is better begun by another worker. */
+		if (kind != FRAME_TASK || frame.lost_descriptors)
 			break;
 		receive_task(&worker, buffer, &frame);
 		frame_close_descriptors(&frame);

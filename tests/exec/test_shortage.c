@@ -100,6 +100,37 @@ TEST(shortage, a_result_that_we_have_no_descriptor_for_fails_and_the_worker_live
 	gate_destroy(&gate);
 }
 
+/* Room for what it has, and for nothing more. */
+static enum pxp_status initialise_without_room(const void *bytes, size_t n,
+                                               void **ret_context,
+                                               struct pxp_error *ret_error)
+{
+	int next = fcntl(STDERR_FILENO, F_DUPFD, 0);
+	const struct rlimit full = {(rlim_t)next, (rlim_t)next};
+
+	(void)bytes, (void)n, (void)ret_context;
+	close(next);
+	if (setrlimit(RLIMIT_NOFILE, &full) != 0)
+		return pxp_fail_errno(ret_error, "setrlimit");
+	return PXP_OK;
+}
+
+TEST(shortage, a_task_whose_descriptor_does_not_arrive_is_never_begun_without)
+{
+	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
+		.n_workers = 1, .initialise = initialise_without_room});
+	struct gate gate = gate_create();
+	struct pxp_future *future;
+
+	gate_open(&gate);
+	future = pool_submit(pool, task_wait, "x", &gate);
+	EXPECT_STR(probe_outcome(future).error.text,
+	           "3 workers died before they began it");
+	EXPECT_EQ(end_of(future), PXP_ECRASHED);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
 TEST(shortage, a_task_with_a_descriptor_that_is_none_fails_alone)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
