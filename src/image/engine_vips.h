@@ -57,6 +57,9 @@ bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class o
 /* Into memory, where it can be read in any order. */
 bool vips_settle(VipsImage **image);
 
+/* Set when libvips refused a size and went on without a failure: see engine_vips.c. */
+extern bool vips_has_refused_size;
+
 /* ---- vips_load.c ---- */
 
 /* libvips' name of its loader, NULL where we do not ask it. */

@@ -86,7 +86,8 @@ static uint64_t look_at_frame(struct look *look, uint64_t at, struct picture_fac
 	for (unsigned i = 0; i < n_components; i++) {
 		uint8_t factors = byte_at(look, at + 11 + (uint64_t)3 * i);
 
-		n_samples += n_pixels * (factors >> 4) * (factors & 15) / (wide * high);
+		n_samples += n_pixels * (factors >> 4) * (factors & 15) /
+		             ((uint64_t)wide * high);
 	}
 	return n_samples * 2;
 }

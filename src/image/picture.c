@@ -407,7 +407,7 @@ static bool run(struct studio *studio, const struct picture_job *job,
 	bool is_done;
 
 	answer->in.format = source.format;
-	if (!choose_hands(&hands, &source, job, &answer->failure))
+	if (!choose_hands(&hands, &source, job, &answer->failure) || !hands.worker)
 		return false;
 	source.decoder = hands.decoder;
 	snprintf(answer->engine, sizeof(answer->engine), "%s",

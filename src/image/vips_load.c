@@ -115,11 +115,17 @@ static bool read_header(struct source *source, const struct recipe *recipe,
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: it begins as %s but is not one",
 		                   format_info(source->format)->name);
+	vips_has_refused_size = false;
 	if (vips_call(loaders[source->format], state->bytes, &image, "access",
 	              VIPS_ACCESS_SEQUENTIAL, "fail_on", vips_fail_on(recipe), NULL))
 		return vips_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	note_header(source, recipe, image);
 	g_object_unref(image);
+	if (vips_has_refused_size)
+		return failure_set(
+			ret_failure, FAIL_TOO_BIG,
+			"header: a side is over %d, the most that libvips takes",
+			VIPS_MAX_COORD);
 	if (source->format == FORMAT_GIF && recipe->fail_on != FAIL_ON_NONE &&
 	    !gif_is_whole(source->bytes, source->n_bytes))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
