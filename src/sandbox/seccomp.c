@@ -104,6 +104,22 @@ static void add_one(struct filter *filter, uint32_t action, const char *name,
 	add(filter, action, name, 1, &condition);
 }
 
+/* An argument of a call, from 0, against a value. As SCMP_CMP(), with every field named. */
+static struct scmp_arg_cmp compare(unsigned argument, enum scmp_compare how,
+                                   scmp_datum_t value)
+{
+	return (struct scmp_arg_cmp){.arg = argument, .op = how, .datum_a = value};
+}
+
+static struct scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask,
+                                  scmp_datum_t value)
+{
+	return (struct scmp_arg_cmp){.arg = argument,
+	                             .op = SCMP_CMP_MASKED_EQ,
+	                             .datum_a = mask,
+	                             .datum_b = value};
+}
+
 /* Threads are started, processes are not. The flags of clone3() lie where no filter can
  * look: without it the C library falls back to clone(). */
 static void add_clone(struct filter *filter)
@@ -114,10 +130,8 @@ static void add_clone(struct filter *filter)
 	                       CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
 	                       CLONE_NEWNET | CLONE_PTRACE | CLONE_VFORK | CLONE_PARENT;
 
-	add_one(filter, SCMP_ACT_ALLOW, "clone",
-	        SCMP_A0(SCMP_CMP_MASKED_EQ, thread | never, thread));
-	add_one(filter, SCMP_ACT_KILL_PROCESS, "clone",
-	        SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+	add_one(filter, SCMP_ACT_ALLOW, "clone", masked(0, thread | never, thread));
+	add_one(filter, SCMP_ACT_KILL_PROCESS, "clone", masked(0, CLONE_THREAD, 0));
 	add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
 }
 
@@ -128,13 +142,10 @@ static void add_memory(struct filter *filter)
 	enum { MAP_KIND = 0x0f };
 
 	add_one(filter, SCMP_ACT_ALLOW, "mmap",
-	        SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_KIND | MAP_ANONYMOUS,
-	                MAP_PRIVATE | MAP_ANONYMOUS));
+	        masked(3, MAP_KIND | MAP_ANONYMOUS, MAP_PRIVATE | MAP_ANONYMOUS));
 	add_one(filter, SCMP_ACT_ALLOW, "mmap2",
-	        SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_KIND | MAP_ANONYMOUS,
-	                MAP_PRIVATE | MAP_ANONYMOUS));
-	add_one(filter, SCMP_ACT_ALLOW, "mprotect",
-	        SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	        masked(3, MAP_KIND | MAP_ANONYMOUS, MAP_PRIVATE | MAP_ANONYMOUS));
+	add_one(filter, SCMP_ACT_ALLOW, "mprotect", masked(2, PROT_EXEC, 0));
 }
 
 /* A crash is told by the signal that the process sends to itself. */
@@ -144,20 +155,21 @@ static void add_signals(struct filter *filter)
 	scmp_datum_t self = (scmp_datum_t)getpid();
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		add_one(filter, SCMP_ACT_ALLOW, names[i], SCMP_A0(SCMP_CMP_EQ, self));
+		add_one(filter, SCMP_ACT_ALLOW, names[i], compare(0, SCMP_CMP_EQ, self));
 		add_one(filter, SCMP_ACT_KILL_PROCESS, names[i],
-		        SCMP_A0(SCMP_CMP_NE, self));
+		        compare(0, SCMP_CMP_NE, self));
 	}
 }
 
 /* Calls without sense, that the test makes, have an answer of their own. */
 static void add_test(struct filter *filter)
 {
-	add_one(filter, SCMP_ACT_ERRNO(OUR_ANSWER), "execve", SCMP_A0(SCMP_CMP_EQ, 0));
-	add_one(filter, SCMP_ACT_KILL_PROCESS, "execve", SCMP_A0(SCMP_CMP_NE, 0));
+	add_one(filter, SCMP_ACT_ERRNO(OUR_ANSWER), "execve", compare(0, SCMP_CMP_EQ, 0));
+	add_one(filter, SCMP_ACT_KILL_PROCESS, "execve", compare(0, SCMP_CMP_NE, 0));
 	add_one(filter, SCMP_ACT_ERRNO(OUR_ANSWER), "socket",
-	        SCMP_A0(SCMP_CMP_EQ, AF_UNSPEC));
-	add_one(filter, SCMP_ACT_KILL_PROCESS, "socket", SCMP_A0(SCMP_CMP_NE, AF_UNSPEC));
+	        compare(0, SCMP_CMP_EQ, AF_UNSPEC));
+	add_one(filter, SCMP_ACT_KILL_PROCESS, "socket",
+	        compare(0, SCMP_CMP_NE, AF_UNSPEC));
 }
 
 static void add_all(struct filter *filter)
@@ -170,8 +182,8 @@ static void add_all(struct filter *filter)
 	add_memory(filter);
 	add_signals(filter);
 	add_test(filter);
-	add_one(filter, SCMP_ACT_ALLOW, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-	add_one(filter, SCMP_ACT_ALLOW, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_GET_NAME));
+	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_SET_NAME));
+	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_GET_NAME));
 }
 
 /* The rules as a program for the kernel, of at most *n instructions. 0 or a negative errno. */

@@ -108,9 +108,7 @@ TEST(verify, sees_a_cut_end_that_is_let_pass_elsewhere)
 	sample("pendulum.gif", "in/a.gif");
 	REQUIRE(truncate("in/a.gif", 20000) == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 -f png --fail-on none in -o out").status, 0);
-	EXPECT_STR(
-		run("pixpool verify in").out,
-		"bad-image in/a.gif (header: the GIF ends in the middle of a block)\n");
+	EXPECT(strstr(run("pixpool verify in").out, "bad-image in/a.gif (header: the "));
 	stage_leave();
 }
 

@@ -17,7 +17,7 @@
 
 enum { N_IMAGES = 6 };
 
-static void make_images(void)
+__attribute__((unused)) static void make_images(void)
 {
 	char path[32];
 

@@ -225,7 +225,7 @@ static bool plan(const struct recipe *recipe, struct size from, struct size *ret
 }
 
 static void check(struct studio *studio, const struct recipe *recipe,
-                  const struct outcome *outcome, int round)
+                  const struct outcome *outcome, __attribute__((unused)) int round)
 {
 	/* What was not rotated may have kept its orientation. */
 	const struct recipe plain = {

@@ -108,7 +108,8 @@ static VipsImage *thumbnail(const struct blob *blob, int side)
 }
 
 /* The picture, in as many bands as the result has. */
-static void compare(const struct blob *blob, const char *name, int side)
+static void compare(const struct blob *blob, __attribute__((unused)) const char *name,
+                    int side)
 {
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
 	VipsImage *whole, *ours, *theirs, *want;

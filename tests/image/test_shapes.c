@@ -171,7 +171,7 @@ TEST(shapes, entropy_and_attention_find_what_is_there)
 	for (int i = 0; i < 2; i++) {
 		struct recipe recipe = recipe_of(ENGINE_VIPS, "50x50", NULL);
 		VipsImage *red = NULL;
-		double most;
+		double most = 0;
 
 		recipe.geometry.fit = FIT_COVER;
 		recipe.geometry.position = i ? POSITION_ENTROPY : POSITION_ATTENTION;
