@@ -1,6 +1,7 @@
 #include "batch/lockdown.h"
 
-#include <stdlib.h>
+#include "batch/ask.h"
+
 #include <string.h>
 
 /* What is open in a worker: 0 to 2, the channel, what a task brings, and what libraries
@@ -60,28 +61,13 @@ static enum pxp_status ask_worker(struct sandbox_state *ret_state,
 		.max_crashes = 1,
 	};
 	struct pxp_executor *pool;
-	struct pxp_future *future;
 	enum pxp_status status = pxp_executor_create(&options, &pool, ret_error);
-	void *bytes;
-	size_t n;
 
-	if (status != PXP_OK)
-		return status;
-	status = pxp_executor_submit(pool, tell_state, NULL, 0, NULL, &future);
-	if (status == PXP_OK) {
-		status = pxp_future_result(future, PXP_FOREVER, &bytes, &n, ret_error);
-		if (status == PXP_OK && n == sizeof(*ret_state))
-			memcpy(ret_state, bytes, n);
-		if (status == PXP_OK &&
-		    (n != sizeof(*ret_state) || !sandbox_is_sound(ret_state)))
-			status = pxp_fail(ret_error, PXP_EPROTO,
-			                  "the worker's answer makes no sense");
-		free(bytes);
-		pxp_future_release(future);
-	} else {
-		pxp_fail(ret_error, status, "%s", pxp_status_name(status));
-	}
-	pxp_executor_destroy(pool);
+	if (status == PXP_OK)
+		status = ask_once(pool, tell_state, ret_state, sizeof(*ret_state),
+		                  ret_error);
+	if (status == PXP_OK && !sandbox_is_sound(ret_state))
+		status = ask_makes_no_sense(ret_error);
 	return status;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "batch/ask.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -394,29 +395,13 @@ enum pxp_status picture_catalogue(const struct picture_guard *guard,
                                   struct catalogue *ret_catalogue,
                                   struct pxp_error *ret_error)
 {
-	struct pxp_executor *pool;
-	struct pxp_future *future;
 	const struct picture_limits none = {0};
+	struct pxp_executor *pool;
 	enum pxp_status status = picture_pool_create(1, 1, &none, guard, &pool,
 	                                             ret_error);
-	void *bytes;
-	size_t n;
 
-	if (status != PXP_OK)
-		return status;
-	status = pxp_executor_submit(pool, run_catalogue, NULL, 0, NULL, &future);
-	if (status == PXP_OK) {
-		status = pxp_future_result(future, PXP_FOREVER, &bytes, &n, ret_error);
-		if (status == PXP_OK && n == sizeof(*ret_catalogue))
-			memcpy(ret_catalogue, bytes, n);
-		else if (status == PXP_OK)
-			status = pxp_fail(ret_error, PXP_EPROTO,
-			                  "the worker's answer makes no sense");
-		free(bytes);
-		pxp_future_release(future);
-	} else {
-		pxp_fail(ret_error, status, "%s", pxp_status_name(status));
-	}
-	pxp_executor_destroy(pool);
+	if (status == PXP_OK)
+		status = ask_once(pool, run_catalogue, ret_catalogue,
+		                  sizeof(*ret_catalogue), ret_error);
 	return status;
 }
