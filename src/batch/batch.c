@@ -133,7 +133,7 @@ static void share_out(struct run *run, struct report *report)
 	if (run->limits.n_workers < options->n_workers)
 		report_say(report, "%u of %u workers: there is memory for no more",
 		           run->limits.n_workers, options->n_workers);
-	if (!pxp_memory_is_limited())
+	if (options->memory > 0 && !pxp_memory_is_limited())
 		report_say(report, "memory is not limited: this build has sanitizers");
 }
 
