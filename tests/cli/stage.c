@@ -20,7 +20,6 @@ void stage_enter(void)
 	scratch_folder(".tmp");
 	REQUIRE(chmod(".tmp", 0777) == 0);
 
-	static const char *const passed_over[] = {SANDBOX_LINE, MEMORY_LINE, NULL};
 	char *folder = realpath(".tmp", NULL);
 
 	REQUIRE(folder && setenv("TMPDIR", folder, 1) == 0);
@@ -29,7 +28,7 @@ void stage_enter(void)
 	REQUIRE(setenv("TERM", "xterm", 1) == 0);
 	unsetenv("COLUMNS");
 	command_programs(PIXPOOL_PROGRAMS);
-	command_pass_over(passed_over);
+	command_pass_over(SANDBOX_LINE);
 	umask(022);
 }
 

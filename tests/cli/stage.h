@@ -11,7 +11,6 @@
 
 /* What a command says where a layer of the sandbox is missing: passed over, but for who asks. */
 #define SANDBOX_LINE "sandbox: workers run without "
-#define MEMORY_LINE  "memory is not limited: this build has sanitizers"
 
 /* A scratch folder that is the current one, where commands find their programs. */
 void stage_enter(void);

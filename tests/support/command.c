@@ -265,29 +265,22 @@ static int wait_for(pid_t pid)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static const char *const *passed_over;
+static const char *passed_over;
 
-void command_pass_over(const char *const *begins)
+void command_pass_over(const char *begin_of_line)
 {
-	passed_over = begins;
-}
-
-static bool is_passed_over(const char *line)
-{
-	const char *const *begin = passed_over;
-
-	while (begin && *begin && strncmp(line, *begin, strlen(*begin)) != 0)
-		begin++;
-	return begin && *begin;
+	passed_over = begin_of_line;
 }
 
 static void take_off_lines(char *text)
 {
-	while (*text) {
+	size_t n_begin = passed_over ? strlen(passed_over) : 0;
+
+	while (n_begin > 0 && *text) {
 		size_t n = strcspn(text, "\n");
 
 		n += text[n] == '\n';
-		if (is_passed_over(text))
+		if (strncmp(text, passed_over, n_begin) == 0)
 			memmove(text, text + n, strlen(text + n) + 1);
 		else
 			text += n;

@@ -20,10 +20,9 @@ struct ended {
 /* Where the programs are that commands name; to be called before the first of them. */
 void command_programs(const char *folder);
 
-/* Lines that begin with one of these (static, NULL at the end) are taken off what ended.err
- * shows, until it is called again: what a machine or a build makes a program say, and what
- * is no matter of the test. NULL: none. */
-void command_pass_over(const char *const *begins);
+/* Lines that begin with this are taken off what ended.err shows, until it is called again:
+ * what a machine makes a program say, and what is no matter of the test. NULL: none. */
+void command_pass_over(const char *begin_of_line);
 
 /* Run a line of the shell to its end. Fails the test when it hangs, or when a process is
  * left behind; so not while another command is on its way. */
