@@ -18,13 +18,11 @@ bool map_has_time(const struct pxp_map *map)
 }
 
 /* Drop it at any point. */
-static void chunk_abandon(struct pxp_map *map, struct chunk *chunk)
+static void chunk_abandon(struct chunk *chunk)
 {
 	if (!chunk)
 		return;
 	if (chunk->future) {
-		if (map->options.unordered)
-			waiter_unwatch(&chunk->watch, chunk->future);
 		pxp_future_cancel_with(chunk->future, PXP_CANCEL_ASK);
 		pxp_future_release(chunk->future);
 	}
@@ -65,20 +63,25 @@ static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 static void finish(struct pxp_map *map)
 {
 	map->is_over = true;
+	/* First all of them: one that is done lies in the waiter's list, and the next that is
+	 * told would be written behind it. */
+	for (struct chunk *chunk = map->first; chunk && map->options.unordered;
+	     chunk = chunk->after)
+		waiter_unwatch(&chunk->watch, chunk->future);
 	while (map->first) {
 		struct chunk *chunk = map->first;
 
 		map_remove(map, chunk);
-		chunk_abandon(map, chunk);
+		chunk_abandon(chunk);
 	}
-	chunk_abandon(map, map->unsent);
-	chunk_abandon(map, map->current);
+	chunk_abandon(map->unsent);
+	chunk_abandon(map->current);
 	map->unsent = map->current = NULL;
 	while (map->spare) {
 		struct chunk *chunk = map->spare;
 
 		map->spare = chunk->after;
-		chunk_abandon(map, chunk);
+		chunk_abandon(chunk);
 	}
 }
 

@@ -42,9 +42,14 @@ void gallery_gather(glob_t *ret_paths)
 
 void gallery_run(struct tally *tally, const char *options)
 {
-	struct ended ended = run("pixpool resize -s 32 -f png -j 2 --timeout 20 %s "
+#ifdef PIXPOOL_SANITIZE
+	const int timeout = 50;
+#else
+	const int timeout = 20;
+#endif
+	struct ended ended = run("pixpool resize -s 32 -f png -j 2 --timeout %d %s "
 	                         "--progress none --report r in -o out",
-	                         options);
+	                         timeout, options);
 
 	EXPECT(ended.status == 0 || ended.status == 1, "status %d: %s", ended.status,
 	       ended.err);
