@@ -107,19 +107,19 @@ static void settle_all(struct play *play)
 
 	while (pool->settled.first) {
 		struct task *task = pool->settled.first;
-		struct settlement settlement = task->settlement;
+		struct settlement *settlement = &task->future->settled;
 
 		task_list_remove(&pool->settled, task);
-		if (settlement.state == PXP_FINISHED && settlement.output >= 0) {
-			int seals = fcntl(settlement.output, F_GET_SEALS);
+		if (settlement->state == PXP_FINISHED && settlement->output >= 0) {
+			int seals = fcntl(settlement->output, F_GET_SEALS);
 
 			CLAIM(seals >= 0 && seals & F_SEAL_WRITE &&
 			      seals & F_SEAL_SHRINK && seals & F_SEAL_SEAL);
 		}
-		CLAIM(settlement.n_result <= MAX_RESULT);
+		CLAIM(settlement->n_result <= MAX_RESULT);
 		CLAIM(!pxp_future_is_done(task->future));
-		settlement_load(&settlement);
-		executor_settle(&pool->executor, task, &settlement);
+		settlement_load(settlement);
+		executor_settle(&pool->executor, task);
 	}
 }
 
@@ -264,10 +264,11 @@ static void send_answer(struct play *play, struct feed *feed)
 static void send_word(struct play *play, struct feed *feed)
 {
 	static const uint32_t kinds[] = {FRAME_READY, FRAME_WITHDRAWN, FRAME_DEADLINE,
-	                                 FRAME_STOP,  FRAME_REAPED,    FRAME_TASK};
-	struct slot_frame word = honest(play, kinds[feed_byte(feed) % 6]);
+	                                 FRAME_NEED,  FRAME_STOP,      FRAME_REAPED,
+	                                 FRAME_TASK};
+	struct slot_frame word = honest(play, kinds[feed_byte(feed) % 7]);
 
-	word.ms = (int64_t)feed_number(feed, 8);
+	word.number = (int64_t)feed_number(feed, 8);
 	garble(feed, (uint8_t *)&word, sizeof(word));
 	send_frame(play, feed, &word, sizeof(word), feed_byte(feed) == 1);
 }
