@@ -1,7 +1,7 @@
 /*
  * Pages downloaded on threads: a task for each address, and its status as it is done.
  *
- *     build/samples/fetch_pages https://www.debian.org/ https://nowhere.invalid/
+ *     build/samples/fetch_pages https://example.org/ https://nowhere.invalid/
  *
  * Each thread keeps a handle of libcurl, and with it open connections, from page to page. A
  * page that cannot be had fails its own future, and the others go on.
