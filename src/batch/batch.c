@@ -124,6 +124,21 @@ static unsigned fit_to_descriptors(struct run *run, unsigned n_workers)
 	return n_workers;
 }
 
+/* An executor of one thread: its tasks end in the order in which they came. */
+static enum pxp_status thread_create(unsigned max_pending,
+                                     struct pxp_executor **ret_thread,
+                                     struct pxp_error *error)
+{
+	const struct pxp_executor_options options = {
+		.size = sizeof(options),
+		.kind = PXP_THREADS,
+		.n_workers = 1,
+		.max_pending = max_pending,
+	};
+
+	return pxp_executor_create(&options, ret_thread, error);
+}
+
 /* How many workers, and what memory for each. */
 static void share_out(struct run *run, struct report *report)
 {
@@ -167,13 +182,6 @@ static enum pxp_status start_pools(struct run *run, struct report *report,
 		.max_output = run->limits.max_output,
 		.recycle = run->options->recycle ? run->options->recycle : RECYCLE_IMAGES,
 	};
-	const struct pxp_executor_options io = {
-		.size = sizeof(io),
-		.kind = PXP_THREADS,
-		.n_workers = 2, /* the feeder and the committer */
-		/* What the feeder's window and the bound on outputs let come at once. */
-		.max_pending = run->max_finished + run->max_inputs,
-	};
 	struct picture_guard guard;
 	enum pxp_status status;
 
@@ -184,13 +192,17 @@ static enum pxp_status start_pools(struct run *run, struct report *report,
 	if (status == PXP_OK)
 		status = picture_pool_create(n_workers, run->max_inputs, &limits, &guard,
 		                             &run->pictures, error);
+	/* What the window and the bound on outputs let come at once. */
 	if (status == PXP_OK)
-		status = pxp_executor_create(&io, &run->io, error);
+		status = thread_create(run->max_finished + run->max_inputs,
+		                       &run->committer, error);
+	if (status == PXP_OK)
+		status = thread_create(1, &run->feeder, error);
 	if (status == PXP_OK) {
 		/* Its input is the address. */
 		/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
-		status = pxp_executor_submit(run->io, run_feed, &run, sizeof(run), NULL,
-		                             NULL);
+		status = pxp_executor_submit(run->feeder, run_feed, &run, sizeof(run),
+		                             NULL, NULL);
 		if (status != PXP_OK)
 			pxp_fail(error, status, "no thread for the walk");
 	}
@@ -418,8 +430,10 @@ int batch_run(const struct batch_options *options, struct report *report,
 	}
 	if (*ret_is_stuck)
 		return status;
-	pxp_executor_destroy(batch.run.pictures); /* its supervisor hands tasks to io */
-	pxp_executor_destroy(batch.run.io);
+	/* Each before the one that it hands tasks to. */
+	pxp_executor_destroy(batch.run.feeder);
+	pxp_executor_destroy(batch.run.pictures);
+	pxp_executor_destroy(batch.run.committer);
 	run_fini(&batch.run);
 	fd_close(&batch.signals);
 	return status;

@@ -2,9 +2,9 @@
  * A batch: the one place where walk, exec, image, store, sandbox and report meet.
  *
  *   main thread   signals, and the report of files that are settled
- *   feeder        a thread of the I/O pool: the plan pass, then the work pass: where does a
- *                 file go, open it, submit it
- *   committer     the other thread of the I/O pool: publishes what workers made
+ *   feeder        a thread: the plan pass, then the work pass: where does a file go, open
+ *                 it, submit it
+ *   committer     a thread: publishes what workers made, in the order in which it came
  *   workers       processes of the picture pool: bytes in, bytes out
  *
  * Each file is a future of ours (file.h), settled when its output has its name, or when it

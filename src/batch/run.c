@@ -166,7 +166,7 @@ static void count_finished(struct run *run, int by, uint64_t n_bytes)
 	lock_release(&run->lock);
 }
 
-/* The committer: a task of the I/O pool for each output. */
+/* A task of the committer for each output. */
 static enum pxp_status commit(struct pxp_task *task)
 {
 	struct file *file = *(struct file *const *)pxp_task_input(task, NULL);
@@ -201,7 +201,7 @@ static bool submit_commit(struct file *file)
 
 	/* Its input is the address. */
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
-	if (pxp_executor_try_submit(run->io, commit, &file, sizeof(file), NULL, NULL) ==
+	if (pxp_executor_try_submit(run->committer, commit, &file, sizeof(file), NULL, NULL) ==
 	    PXP_OK)
 		return true;
 	count_finished(run, -1, file->answer.out.bytes);

@@ -27,7 +27,8 @@ struct run {
 	struct walk_options walk;
 	struct plan *plan;
 	struct store *store; /* made when the plan is */
-	struct pxp_executor *pictures, *io;
+	struct pxp_executor *pictures; /* the workers */
+	struct pxp_executor *feeder, *committer; /* a thread each */
 	int wakeup; /* eventfd: settled files, or a new phase */
 	struct limits limits;
 	unsigned max_inputs, max_finished;
@@ -52,7 +53,7 @@ struct run {
 bool run_init(struct run *run, const struct batch_options *options);
 void run_fini(struct run *run);
 
-/* The feeder: a task of the I/O pool, which is given the address of the run. */
+/* The feeder: the one task of its executor, which is given the address of the run. */
 enum pxp_status run_feed(struct pxp_task *task);
 
 /* The plan is made and the main thread is content with it: go on. */

@@ -135,6 +135,20 @@ TEST(records, come_line_by_line_while_the_batch_runs)
 	stage_leave();
 }
 
+/* The first output takes long to be written, when the walk is at its end already. */
+TEST(records, come_in_the_order_in_which_the_pictures_were_made)
+{
+	const char *said;
+
+	stage_enter();
+	obey("in/a.bmp", "size 4000 3000");
+	obey("in/b.bmp", "size 2 2");
+	said = run("pixpool-obey resize -s 64 -j 1 in -o out").err;
+	EXPECT(strncmp(said, "[1/2] in/a.bmp -> ", 18) == 0, "%s", said);
+	EXPECT(strstr(said, "\n[2/2] in/b.bmp -> "), "%s", said);
+	stage_leave();
+}
+
 TEST(records, as_json_progress_are_the_same_lines_on_standard_error)
 {
 	struct ended ended;
