@@ -5,6 +5,7 @@
  */
 #include "support/test.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +21,18 @@ void test_register(struct test *test)
 	first_test = test;
 }
 
-void test_expect(bool claim, bool required, const char *file, int line, const char *text)
+void test_expect(bool claim, bool required, const char *file, int line, const char *text,
+                 const char *words, ...)
 {
+	va_list args;
+
 	if (claim)
 		return;
-	fprintf(stderr, "%s:%d: not so: %s\n", file, line, text);
+	fprintf(stderr, "%s:%d: not so: %s%s", file, line, text, *words ? ": " : "");
+	va_start(args, words);
+	vfprintf(stderr, words, args);
+	va_end(args);
+	fputc('\n', stderr);
 	n_failed_claims++;
 	if (required)
 		exit(EXIT_FAILURE);

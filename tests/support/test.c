@@ -26,9 +26,6 @@ void test_end(void)
 void test_expect_eq(intmax_t got, intmax_t want, const char *file, int line,
                     const char *text)
 {
-	if (got != want)
-		fprintf(stderr, "%s:%d: %s is %jd, expected %jd\n", file, line, text, got,
-		        want);
 	EXPECT(got == want, "%s is %jd, expected %jd (%s:%d)", text, got, want, file,
 	       line);
 }
@@ -38,9 +35,6 @@ void test_expect_str(const char *got, const char *want, const char *file, int li
 {
 	bool same = got && want && strcmp(got, want) == 0;
 
-	if (!same)
-		fprintf(stderr, "%s:%d: %s is \"%s\", expected \"%s\"\n", file, line,
-		        text, got ? got : "(null)", want ? want : "(null)");
 	EXPECT(same, "%s is \"%s\", expected \"%s\" (%s:%d)", text, got ? got : "(null)",
 	       want ? want : "(null)", file, line);
 }

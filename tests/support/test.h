@@ -28,11 +28,11 @@ enum { TEST_SECONDS = 120 };
 
 #include <stdbool.h>
 
-#define EXPECT(...)  TEST_CLAIM(false, __VA_ARGS__, 0)
-#define REQUIRE(...) TEST_CLAIM(true, __VA_ARGS__, 0)
-/* The words behind a claim are for Criterion; here the claim itself is shown. */
+#define EXPECT(...)  TEST_CLAIM(false, __VA_ARGS__, "")
+#define REQUIRE(...) TEST_CLAIM(true, __VA_ARGS__, "")
+/* The last of the arguments stands for the words where a claim has none. */
 #define TEST_CLAIM(required, claim, ...)                                                 \
-	test_expect((claim), required, __FILE__, __LINE__, #claim)
+	test_expect((claim), required, __FILE__, __LINE__, #claim, __VA_ARGS__)
 
 /* End the test, having said why it was not run. */
 #define SKIP(why) test_skip(why)
@@ -45,7 +45,8 @@ struct test {
 };
 
 void test_register(struct test *test);
-void test_expect(bool claim, bool required, const char *file, int line, const char *text);
+void test_expect(bool claim, bool required, const char *file, int line, const char *text,
+                 const char *words, ...);
 
 #define TEST(suite, name)                                                                \
 	static void suite##_##name(void);                                                \
