@@ -1,14 +1,16 @@
 #!/bin/bash
 # Hold tests/fault/README.md to the tests: no cell of its table is empty, each test that it names is there, what
-# names none says why or what it waits for, and its rows are numbered without a gap.
+# names none says why or what it waits for, and its rows are numbered without a gap. Hold the promises in the
+# project's README.md to them too: each names its tests.
 #
-#     table.sh ROOT [TABLE]
+#     table.sh ROOT [TABLE [README]]
 set -euo pipefail
 
 root=$1
 table=${2:-$root/tests/fault/README.md}
+readme=${3:-$root/README.md}
 declare -A is_test=() n_of=()
-n_rows=0 n_wrong=0 n_waiting=0
+n_rows=0 n_promises=0 n_wrong=0 n_waiting=0
 
 wrong() {
 	printf '%s: %s\n' "${fault:-the table}" "$1" >&2
@@ -62,7 +64,15 @@ while IFS='|' read -r _ number fault behaviour held without rest; do
 	[[ $held != *'waits for '* ]] || n_waiting=$((n_waiting + 1))
 done < "$table"
 fault=
-
 ((n_rows >= 72)) || wrong "only $n_rows rows were found"
-printf '%d rows, %d of which wait for something, %d wrong\n' "$n_rows" "$n_waiting" "$n_wrong"
+
+while IFS='|' read -r _ promise held _; do
+	[[ $promise != ' promise ' && $promise != ' ---'* ]] || continue
+	n_promises=$((n_promises + 1))
+	check_names "$held"
+	((${#names[@]} > 0)) || wrong "no test holds the promise:$promise"
+done < <(sed -n '/^### What pixpool promises/,/^[^|#]/{/^|/p}' "$readme")
+((n_promises >= 10)) || wrong "only $n_promises promises were found"
+
+printf '%d rows, %d of which wait for something, %d promises, %d wrong\n' "$n_rows" "$n_waiting" "$n_promises" "$n_wrong"
 ((n_wrong == 0))
