@@ -50,8 +50,12 @@ void lines_ignored(struct text *text, const char *path)
 	text_put(text, "\n");
 }
 
+/* Whose word it is stands before it, as others write to standard error too; a line that
+ * begins with a blank goes on with the one before. */
 void lines_said(struct text *text, const char *line)
 {
+	if (*line != ' ')
+		text_put(text, "pixpool: ");
 	quote_message(text, line);
 	text_put(text, "\n");
 }

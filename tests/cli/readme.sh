@@ -21,7 +21,7 @@ check() { # a command, and its output as it is shown
 	[[ -n $1 ]] || return 0
 	n=$((n + 1))
 	bash -c "$1" > said 2>&1
-	grep -v '^sandbox: workers run without ' said > got # a build with sanitizers, or a machine that has no such layer
+	grep -v '^pixpool: sandbox: workers run without ' said > got # a build with sanitizers, or a machine that has no such layer
 	if [[ $2 == *$'\n...' ]]; then # the rest is not shown
 		printf '%s\n' "${2%$'\n...'}" > shown
 		head -n "$(wc -l < shown)" got > begun

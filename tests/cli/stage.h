@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* What a command says where a layer of the sandbox is missing: passed over, but for who asks. */
-#define SANDBOX_LINE "sandbox: workers run without "
+#define SANDBOX_LINE "pixpool: sandbox: workers run without "
 
 /* A scratch folder that is the current one, where commands find their programs. */
 void stage_enter(void);

@@ -217,7 +217,7 @@ TEST(faults, the_death_of_the_nursery_is_the_end_but_not_a_hang)
 	kill(await_process("pxp-nursery"), SIGKILL);
 	ended = end(&command);
 	EXPECT_EQ(ended.status, 4);
-	EXPECT(strstr(ended.err, "stopped: "), "%s", ended.err);
+	EXPECT(strstr(ended.err, "pixpool: stopped: "), "%s", ended.err);
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':21,'ok':0,"));
 	EXPECT(strstr(records("r"), "'exit':4,"));
 	stage_leave();

@@ -252,8 +252,9 @@ TEST(outputs, an_input_that_is_the_output_folder_is_not_walked_and_named)
 	sample("lake.jpg", "in/a.jpg");
 	ended = run("pixpool resize -s 32 in -o ./in/");
 	EXPECT_EQ(ended.status, 3);
-	EXPECT_STR(plain(ended.err), "not walked, as it is the output folder: in\n"
-	                             "0 images: 0 done in # s\n");
+	EXPECT_STR(plain(ended.err),
+	           "pixpool: not walked, as it is the output folder: in\n"
+	           "0 images: 0 done in # s\n");
 	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\n");
 	stage_leave();
 }
@@ -267,7 +268,7 @@ TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
 	scratch_file("out", "precious");
 	ended = run("pixpool resize -s 32 a.jpg -o out");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT(strstr(ended.err, "the output is not a folder: out\n"));
+	EXPECT(strstr(ended.err, "pixpool: the output is not a folder: out\n"));
 	EXPECT_EQ(run("pixpool resize -s 32 a.jpg -o out/below").status, 2);
 	EXPECT_STR(scratch_text("out"), "precious");
 	stage_leave();
@@ -285,7 +286,7 @@ TEST(outputs, two_formats_of_one_name_collide_and_nothing_is_written)
 	sample("lake.jpg", "in/b.jpg");
 	ended = run("pixpool resize -s 32 in -o out -f webp --report r");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT(strstr(ended.err, "several inputs claim the output a.webp:\n"
+	EXPECT(strstr(ended.err, "pixpool: several inputs claim the output a.webp:\n"
 	                         "  in/a.jpg\n"
 	                         "  in/a.png\n"));
 	EXPECT(!strstr(ended.err, "b.jpg"));
@@ -313,13 +314,14 @@ TEST(outputs, all_collisions_of_two_folders_are_listed)
 	sample("lake.jpg", "two/only.jpg");
 	ended = run("pixpool resize -s 32 one two three -o out");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT(strstr(ended.err, "several inputs claim the output a.jpg:\n"
-	                         "  one/a.jpg\n"
-	                         "  two/a.jpg\n"
-	                         "several inputs claim the output 'sub/b c.jpg':\n"
-	                         "  'one/sub/b c.jpg'\n"
-	                         "  'three/sub/b c.jpg'\n"
-	                         "  'two/sub/b c.jpg'\n"));
+	EXPECT(strstr(ended.err,
+	              "pixpool: several inputs claim the output a.jpg:\n"
+	              "  one/a.jpg\n"
+	              "  two/a.jpg\n"
+	              "pixpool: several inputs claim the output 'sub/b c.jpg':\n"
+	              "  'one/sub/b c.jpg'\n"
+	              "  'three/sub/b c.jpg'\n"
+	              "  'two/sub/b c.jpg'\n"));
 	EXPECT(!strstr(ended.err, "only"));
 	EXPECT(access("out", F_OK) != 0);
 	stage_leave();

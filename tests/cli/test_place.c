@@ -107,7 +107,7 @@ TEST(place, a_full_disk_stops_the_batch_and_leaves_whole_outputs_only)
 		int n_ok = 0, n_whole = 0;
 
 		EXPECT_STR(scratch_text("status"), "4\n");
-		EXPECT(strstr(ended.err, "stopped: publish: "), "%s", ended.err);
+		EXPECT(strstr(ended.err, "pixpool: stopped: publish: "), "%s", ended.err);
 		EXPECT(strstr(ended.err, "No space left on device"), "%s", ended.err);
 		EXPECT(strstr(text, "'failed':0,"), "no image is to blame: %s", text);
 		for (const char *c = text; (c = strstr(c, "'status':'ok'")); c++)
@@ -137,13 +137,14 @@ TEST(place, an_output_folder_that_may_not_be_written_stops_the_batch)
 	if (nobody) {
 		ended = run("%spixpool resize -s 32 in -o closed --report out/r", nobody);
 		EXPECT_EQ(ended.status, 4);
-		EXPECT(strstr(ended.err, "stopped: publish: "), "%s", ended.err);
+		EXPECT(strstr(ended.err, "pixpool: stopped: publish: "), "%s", ended.err);
 		EXPECT(strstr(records("out/r"), "{'summary':{'inputs':2,'ok':0,'skipped':"
 		                                "0,'failed':0,'cancelled':2,"));
 		ended = run("%spixpool resize -s 32 in -o closed/new", nobody);
 		EXPECT_EQ(ended.status, 2);
-		EXPECT(strstr(ended.err, "cannot make the output folder closed/new: "
-		                         "Permission denied\n"));
+		EXPECT(strstr(ended.err,
+		              "pixpool: cannot make the output folder closed/new: "
+		              "Permission denied\n"));
 		EXPECT_EQ(
 			run("%spixpool resize -s 32 in -o out --report closed/r", nobody)
 				.status,

@@ -53,8 +53,8 @@ static void expect_drained(int number, const char *word)
 	stage_enter();
 	command = begin_with_a_gate("");
 	kill(command.pid, number);
-	snprintf(says, sizeof(says), "%s: finishing what runs; once more kills it\n",
-	         word);
+	snprintf(says, sizeof(says),
+	         "pixpool: %s: finishing what runs; once more kills it\n", word);
 	await_error(&command, says);
 	let_pass("in/b.png");
 	ended = end(&command);
@@ -90,7 +90,7 @@ TEST(signals, the_second_interrupt_kills_what_runs)
 	kill(command.pid, SIGINT);
 	await_error(&command, "interrupted: ");
 	kill(command.pid, SIGINT);
-	await_error(&command, "killed\n");
+	await_error(&command, "pixpool: killed\n");
 	ended = end(&command);
 	EXPECT_EQ(ended.status, 128 + SIGINT);
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");

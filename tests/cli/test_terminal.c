@@ -200,7 +200,8 @@ TEST(terminal, ctrl_c_as_a_key_lets_what_runs_finish_and_leaves_it_sane)
 	await_gate("a");
 	await_shown(0, "0/9");
 	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
-	await_shown(0, "interrupted: finishing what runs; once more kills it\r\n");
+	await_shown(0,
+	            "pixpool: interrupted: finishing what runs; once more kills it\r\n");
 	let_pass("in/a.png");
 	await_shown(0, "9 images: 1 done, 8 cancelled in ");
 	EXPECT_EQ(end(&command).status, 130);

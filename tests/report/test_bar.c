@@ -225,7 +225,7 @@ TEST(terminal, the_bar_is_painted_over_itself_and_taken_away)
 	report_hide(terminal.report);
 	EXPECT_STR(shown(&terminal), "\r\033[K");
 	report_say(terminal.report, "a line");
-	EXPECT_STR(shown(&terminal), "a line\r\n");
+	EXPECT_STR(shown(&terminal), "pixpool: a line\r\n");
 	report_tick(terminal.report);
 	EXPECT_STR(shown(&terminal), "\r 25% [##         ]  1/4\033[K");
 	report_destroy(terminal.report);

@@ -46,7 +46,7 @@ TEST(report, plain_has_a_line_for_each_file)
 			"[1/4] photos/a.jpg -> thumbs/a.jpg (256x171, 9.1 kB)\n"
 			"[2/4] 'photos/b c.jpg': failed: crashed: worker died of SIGSEGV\n"
 			"[3/4] photos/d.jpg: skipped: exists\n"
-			"interrupted: stopping\n"));
+			"pixpool: interrupted: stopping\n"));
 }
 
 TEST(report, what_is_no_terminal_gets_plain_lines)
@@ -60,14 +60,16 @@ TEST(report, none_has_the_summary_alone)
 {
 	EXPECT_STR(said_by(&(struct report_options){.progress = PROGRESS_NONE,
 	                                            .records = -1}),
-	           with_summary("interrupted: stopping\n"));
+	           with_summary("pixpool: interrupted: stopping\n"));
 }
 
 TEST(report, verbose_names_what_was_ignored)
 {
-	EXPECT_STR(said_by(&(struct report_options){
-			   .progress = PROGRESS_NONE, .verbose = true, .records = -1}),
-	           with_summary("ignored: photos/notes.txt\ninterrupted: stopping\n"));
+	EXPECT_STR(
+		said_by(&(struct report_options){
+			.progress = PROGRESS_NONE, .verbose = true, .records = -1}),
+		with_summary(
+			"ignored: photos/notes.txt\npixpool: interrupted: stopping\n"));
 }
 
 TEST(report, quiet_still_names_failures)
@@ -83,7 +85,7 @@ TEST(report, quiet_still_names_failures)
 
 		EXPECT_STR(said_by(&options),
 		           "'photos/b c.jpg': failed: crashed: worker died of SIGSEGV\n"
-		           "interrupted: stopping\n");
+		           "pixpool: interrupted: stopping\n");
 	}
 }
 
