@@ -201,8 +201,8 @@ static bool submit_commit(struct file *file)
 
 	/* Its input is the address. */
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
-	if (pxp_executor_try_submit(run->committer, commit, &file, sizeof(file), NULL, NULL) ==
-	    PXP_OK)
+	if (pxp_executor_try_submit(run->committer, commit, &file, sizeof(file), NULL,
+	                            NULL) == PXP_OK)
 		return true;
 	count_finished(run, -1, file->answer.out.bytes);
 	return failure_set(&file->answer.failure, FAIL_INTERNAL,

@@ -26,8 +26,8 @@ struct run {
 	const struct batch_options *options;
 	struct walk_options walk;
 	struct plan *plan;
-	struct store *store; /* made when the plan is */
-	struct pxp_executor *pictures; /* the workers */
+	struct store *store;                     /* made when the plan is */
+	struct pxp_executor *pictures;           /* the workers */
 	struct pxp_executor *feeder, *committer; /* a thread each */
 	int wakeup; /* eventfd: settled files, or a new phase */
 	struct limits limits;
