@@ -31,7 +31,7 @@ enum pxp_status lockdown_finish(struct pxp_error *ret_error)
 
 	if (!here.asked.is_on)
 		return PXP_OK;
-	sandbox_lock_down(state, MAX_DESCRIPTORS);
+	sandbox_lock_down(state, MAX_DESCRIPTORS, NULL);
 	if ((state->in_force & here.asked.layers) == here.asked.layers)
 		return PXP_OK;
 	sandbox_say_missing(state, missing, sizeof(missing));
