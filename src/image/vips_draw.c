@@ -7,6 +7,7 @@
 
 #include "image/fonts.h"
 
+#include <gdk-pixbuf/gdk-pixbuf.h>
 #include <gio/gio.h>
 #include <math.h>
 #include <stdio.h>
@@ -131,6 +132,26 @@ const char *const *vips_font_folders(void)
 	return fonts_folders();
 }
 
+/* Pictures in an SVG are decoded by gdk-pixbuf, whose loaders are modules that it opens when they
+ * are needed: too late for who may open nothing but fonts, and librsvg passes over what it cannot
+ * decode. So all that there are are opened here. */
+static void load_modules(void)
+{
+	GSList *formats = gdk_pixbuf_get_formats();
+
+	for (GSList *at = formats; at; at = at->next) {
+		char *name = gdk_pixbuf_format_get_name(at->data);
+		GdkPixbufLoader *loader = gdk_pixbuf_loader_new_with_type(name, NULL);
+
+		if (loader) {
+			gdk_pixbuf_loader_close(loader, NULL);
+			g_object_unref(loader);
+		}
+		g_free(name);
+	}
+	g_slist_free(formats);
+}
+
 /* An SVG is opened, and not drawn, so that librsvg is not started for each picture anew. Of
  * poppler the same would leave a thread behind. */
 bool vips_draw_start(char *text, size_t n_text)
@@ -142,6 +163,7 @@ bool vips_draw_start(char *text, size_t n_text)
 	if (!fonts_start(text, n_text))
 		return false;
 	if (vips_reads(FORMAT_SVG)) {
+		load_modules();
 		vips_svgload_buffer((void *)(uintptr_t)sample_svg, sizeof(sample_svg) - 1,
 		                    &image, NULL);
 		VIPS_UNREF(image);

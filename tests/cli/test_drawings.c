@@ -92,6 +92,30 @@ TEST(drawings, are_the_same_with_the_sandbox_as_without)
 	stage_leave();
 }
 
+/* librsvg decodes them with modules that it opens when it needs them, and passes over what it
+ * cannot decode. */
+TEST(drawings, show_the_pictures_that_are_in_them)
+{
+	static const char *const kinds[][2] = {{"png", "balloon.png"},
+	                                       {"jpeg", "lake.jpg"},
+	                                       {"gif", "pendulum.gif"},
+	                                       {"tiff", "lighthouse.tiff"}};
+
+	stage_enter();
+	write_text("in/none.svg", SVG "width='20' height='20'/>");
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		run("{ printf '%%s' \"<svg xmlns='http://www.w3.org/2000/svg' "
+		    "xmlns:xlink='http://www.w3.org/1999/xlink' width='20' height='20'>"
+		    "<image width='20' height='20' xlink:href='data:image/%s;base64,\"; "
+		    "base64 -w 0 \"$PIXPOOL_SAMPLES/pictures/%s\"; printf '%%s' "
+		    "\"'/></svg>\"; } > in/%s.svg",
+		    kinds[i][0], kinds[i][1], kinds[i][0]);
+	EXPECT_EQ(run("pixpool convert -f ppm in -o out %s", options_here()).status, 0);
+	EXPECT_STR(run("cd out; for i in *; do cmp -s $i none.ppm && echo $i; done").out,
+	           "none.ppm\n");
+	stage_leave();
+}
+
 static void expect_refused(const char *container, const char *options, const char *why)
 {
 	const char *text;

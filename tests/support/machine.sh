@@ -2,8 +2,8 @@
 # What the scripts share: which Debian packages there must be, how they get there, how we build and
 # count. To be sourced.
 
-packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libfontconfig-dev libstb-dev
-	libseccomp-dev)
+packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libfontconfig-dev
+	libgdk-pixbuf-2.0-dev libstb-dev libseccomp-dev)
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev fontconfig
 	fonts-dejavu-core)
 # clang's sanitizers are in its runtime.
