@@ -37,7 +37,7 @@ BEGIN {
 	is_test["src/image/engine_obey.c"] = 1
 
 	# Headers that one room alone includes.
-	header_of("vips/ glib glib- glib/ jpeglib.h jerror.h turbojpeg.h zimg.h webp/ stb/ stb_", "image")
+	header_of("vips/ glib glib- glib/ gio/ gdk-pixbuf/ fontconfig/ jpeglib.h jerror.h turbojpeg.h zimg.h webp/ stb/ stb_", "image")
 	header_of("sys/wait.h spawn.h", "exec")
 	header_of("getopt.h", "cli")
 

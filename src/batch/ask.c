@@ -24,8 +24,8 @@ static enum pxp_status take_answer(struct pxp_future *future, void *ret_answer, 
 	return status;
 }
 
-enum pxp_status ask_once(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer,
-                         size_t n, struct pxp_error *ret_error)
+enum pxp_status ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer,
+                    size_t n, struct pxp_error *ret_error)
 {
 	struct pxp_future *future;
 	enum pxp_status status = pxp_executor_submit(pool, run, NULL, 0, NULL, &future);
@@ -35,6 +35,14 @@ enum pxp_status ask_once(struct pxp_executor *pool, pxp_task_fn *run, void *ret_
 	else
 		pxp_fail(ret_error, status, "%s", pxp_status_name(status));
 	pxp_future_release(future);
+	return status;
+}
+
+enum pxp_status ask_once(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer,
+                         size_t n, struct pxp_error *ret_error)
+{
+	enum pxp_status status = ask(pool, run, ret_answer, n, ret_error);
+
 	pxp_executor_destroy(pool);
 	return status;
 }

@@ -159,11 +159,12 @@ static enum pxp_status choose_guard(const struct batch_options *options,
                                     struct pxp_error *error)
 {
 	struct sandbox_state state;
+	struct lockdown lockdown;
 	char missing[256];
 	enum pxp_status status;
 
-	*ret_guard = (struct picture_guard){.is_untrusted = options->is_untrusted};
-	status = lockdown_try(options->sandbox, &ret_guard->lockdown, &state, error);
+	status = lockdown_try(options->sandbox, &lockdown, &state, error);
+	*ret_guard = picture_guard_of(&lockdown, options->is_untrusted);
 	if (status == PXP_OK && !sandbox_is_whole(&state)) {
 		sandbox_say_missing(&state, missing, sizeof(missing));
 		report_say(report, "sandbox: workers run without %s", missing);
@@ -175,22 +176,23 @@ static enum pxp_status start_pools(struct run *run, struct report *report,
                                    struct pxp_error *error)
 {
 	unsigned n_asked = run->limits.n_workers;
-	unsigned n_workers = fit_to_descriptors(run, n_asked);
-	const struct picture_limits limits = {
+	enum pxp_status status;
+
+	run->n_workers = fit_to_descriptors(run, n_asked);
+	run->picture_limits = (struct picture_limits){
 		.memory_allowance = run->limits.allowance,
 		.memory_budget = run->limits.budget,
 		.max_output = run->limits.max_output,
 		.recycle = run->options->recycle ? run->options->recycle : RECYCLE_IMAGES,
 	};
-	struct picture_guard guard;
-	enum pxp_status status;
 
-	if (n_workers < n_asked)
+	if (run->n_workers < n_asked)
 		report_say(report, "%u of %u workers: the limit on descriptors is low",
-		           n_workers, n_asked);
-	status = choose_guard(run->options, report, &guard, error);
+		           run->n_workers, n_asked);
+	status = choose_guard(run->options, report, &run->guard, error);
 	if (status == PXP_OK)
-		status = picture_pool_create(n_workers, run->max_inputs, &limits, &guard,
+		status = picture_pool_create(run->n_workers, run->max_inputs,
+		                             &run->picture_limits, &run->guard,
 		                             &run->pictures, error);
 	/* What the window and the bound on outputs let come at once. */
 	if (status == PXP_OK)
@@ -217,7 +219,8 @@ static void report_settled(struct batch *batch)
 
 	for (struct file *file = run_take_settled(&batch->run); file; file = next) {
 		next = file->next;
-		file_report(file, batch->run.options->output, batch->report);
+		if (!file->is_put_off)
+			file_report(file, batch->run.options->output, batch->report);
 		file_destroy(file);
 	}
 }
@@ -285,16 +288,17 @@ static void on_planned(struct batch *batch)
 /* Ctrl-Z: the workers stand still as well, and the bar leaves the screen. */
 static void stop_for_a_while(struct batch *batch)
 {
+	struct pxp_executor *workers = run_pool_at_work(&batch->run);
 	sigset_t stop;
 
 	report_hide(batch->report);
-	pxp_executor_suspend(batch->run.pictures);
+	pxp_executor_suspend(workers);
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
 	raise(SIGTSTP);
 	pthread_sigmask(SIG_UNBLOCK, &stop, NULL); /* here we stop, and here go on */
 	pthread_sigmask(SIG_BLOCK, &stop, NULL);
-	pxp_executor_resume(batch->run.pictures);
+	pxp_executor_resume(workers);
 }
 
 static void end_by(struct batch *batch, int number)
@@ -433,6 +437,7 @@ int batch_run(const struct batch_options *options, struct report *report,
 	/* Each before the one that it hands tasks to. */
 	pxp_executor_destroy(batch.run.feeder);
 	pxp_executor_destroy(batch.run.pictures);
+	pxp_executor_destroy(batch.run.drawers);
 	pxp_executor_destroy(batch.run.committer);
 	run_fini(&batch.run);
 	fd_close(&batch.signals);

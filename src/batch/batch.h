@@ -5,7 +5,8 @@
  *   feeder        a thread: the plan pass, then the work pass: where does a file go, open
  *                 it, submit it
  *   committer     a thread: publishes what workers made, in the order in which it came
- *   workers       processes of the picture pool: bytes in, bytes out
+ *   workers       processes of the picture pool: bytes in, bytes out; after them those that
+ *                 draw SVG and PDF, a new one for each, which may read fonts (feed.c)
  *
  * Each file is a future of ours (file.h), settled when its output has its name, or when it
  * failed; records and counters see nothing else. The task that a worker runs for it is

@@ -16,6 +16,8 @@ struct file {
 	struct file *next; /* in a list */
 	struct run *run;
 	bool is_ignored;           /* no image: counted, and named by -v */
+	bool is_drawing;           /* it is of the pass in which pictures are drawn */
+	bool is_put_off;           /* for the second pass, where it is met again */
 	char *input;               /* as a person would type it */
 	struct destination output; /* below the output folder */
 	uint64_t n_bytes;          /* of the input */

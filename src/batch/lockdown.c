@@ -1,6 +1,7 @@
 #include "batch/lockdown.h"
 
 #include "batch/ask.h"
+#include "image/picture.h"
 
 #include <string.h>
 
@@ -31,7 +32,8 @@ enum pxp_status lockdown_finish(struct pxp_error *ret_error)
 
 	if (!here.asked.is_on)
 		return PXP_OK;
-	sandbox_lock_down(state, MAX_DESCRIPTORS);
+	sandbox_lock_down(state, MAX_DESCRIPTORS,
+	                  here.asked.reads_fonts ? picture_font_folders() : NULL);
 	if ((state->in_force & here.asked.layers) == here.asked.layers)
 		return PXP_OK;
 	sandbox_say_missing(state, missing, sizeof(missing));

@@ -19,7 +19,8 @@ enum sandbox_mode {
 /* What a pool's workers are told, in its init_bytes. Zero: no sandbox. */
 struct lockdown {
 	uint32_t is_on;
-	uint32_t layers; /* that a worker has to have in force */
+	uint32_t layers;      /* that a worker has to have in force */
+	uint32_t reads_fonts; /* it may open what picture_font_folders() names */
 };
 
 /*

@@ -39,6 +39,7 @@ enum naming naming_destination(const struct walk_item *item, enum image_format f
 	*ret_destination = (struct destination){0};
 	if (from == FORMAT_NONE)
 		from = format_of_content(item);
+	ret_destination->from = from;
 	if (from == FORMAT_NONE && !item->is_named)
 		return NAMING_IGNORED;
 	if ((unsigned)format == NAMING_NO_OUTPUT ||

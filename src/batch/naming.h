@@ -18,6 +18,7 @@ struct destination {
 	char *name; /* below the output folder; to be freed; NULL: unknown, as a
 	                            * named file's format could not be told */
 	enum image_format format; /* of the output; FORMAT_NONE with a NULL name */
+	enum image_format from;   /* the input's, as its suffix says, or else its bytes */
 };
 
 /*

@@ -59,6 +59,7 @@ static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *re
 	memcpy(&guard, bytes, sizeof(guard));
 	if (guard.is_untrusted)
 		picture_trust_nobody();
+	picture_set_drawing((enum picture_drawing)guard.drawing);
 	return lockdown_prepare(bytes, n, ret_error);
 }
 
@@ -177,6 +178,29 @@ static enum pxp_status run_picture(struct pxp_task *task)
 
 /* ---- in the main process ---- */
 
+struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_untrusted)
+{
+	struct picture_guard guard = {.lockdown = *lockdown,
+	                              .is_untrusted = is_untrusted,
+	                              .drawing = DRAWING_ELSEWHERE};
+
+	/* Who asked for no sandbox has it for these as well. */
+	if (!picture_can_draw() || is_untrusted)
+		guard.drawing = DRAWING_NONE;
+	else if (lockdown->is_on && !(lockdown->layers & 1U << SANDBOX_LANDLOCK))
+		guard.drawing = DRAWING_UNSAFE;
+	return guard;
+}
+
+struct picture_guard picture_guard_to_draw(const struct picture_guard *guard)
+{
+	struct picture_guard to_draw = *guard;
+
+	to_draw.drawing = DRAWING_HERE;
+	to_draw.lockdown.reads_fonts = 1;
+	return to_draw;
+}
+
 enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
                                     const struct picture_limits *limits,
                                     const struct picture_guard *guard,
@@ -190,7 +214,12 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 		.max_pending = max_pending,
 		.init_bytes = guard,
 		.n_init_bytes = sizeof(*guard),
-		.max_tasks_per_worker = guard->is_untrusted ? 1 : limits->recycle,
+		/* Who was taken over shall not have another's picture: of those that draw it
+		 * is less unlikely. */
+		.max_tasks_per_worker = guard->is_untrusted ||
+	                                                guard->drawing == DRAWING_HERE
+	                                        ? 1
+	                                        : limits->recycle,
 		.memory_allowance = limits->memory_allowance,
 		.memory_budget = limits->memory_budget,
 		.max_output = limits->max_output,
@@ -295,7 +324,8 @@ static bool answer_is_sound(struct picture_answer *answer)
 	}
 	return (unsigned)answer->failure.class < N_FAIL_CLASSES &&
 	       side_is_sound(&answer->in) && side_is_sound(&answer->out) &&
-	       answer->read_ns >= 0 && answer->work_ns >= 0;
+	       answer->read_ns >= 0 && answer->work_ns >= 0 && answer->is_to_draw <= 1 &&
+	       (!answer->is_to_draw || answer->failure.class == FAIL_UNSUPPORTED);
 }
 
 /* The output is as long as it is said to be, and begins like its format. */
@@ -382,26 +412,14 @@ void picture_collect(struct pxp_future *task, enum image_format format,
 	}
 }
 
-static enum pxp_status run_catalogue(struct pxp_task *task)
+static enum pxp_status run_nothing(struct pxp_task *task)
 {
-	struct catalogue catalogue;
-
-	memset(&catalogue, 0, sizeof(catalogue));
-	catalogue_fill(&catalogue);
-	return pxp_task_return(task, &catalogue, sizeof(catalogue));
+	return pxp_task_return(task, "", 1);
 }
 
-enum pxp_status picture_catalogue(const struct picture_guard *guard,
-                                  struct catalogue *ret_catalogue,
-                                  struct pxp_error *ret_error)
+enum pxp_status picture_pool_try(struct pxp_executor *pool, struct pxp_error *ret_error)
 {
-	const struct picture_limits none = {0};
-	struct pxp_executor *pool;
-	enum pxp_status status = picture_pool_create(1, 1, &none, guard, &pool,
-	                                             ret_error);
+	char nothing;
 
-	if (status == PXP_OK)
-		status = ask_once(pool, run_catalogue, ret_catalogue,
-		                  sizeof(*ret_catalogue), ret_error);
-	return status;
+	return ask(pool, run_nothing, &nothing, 1, ret_error);
 }

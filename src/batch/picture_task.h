@@ -22,7 +22,14 @@ struct picture_guard {
 	struct lockdown lockdown; /* first: it is what lockdown_prepare() reads */
 	uint32_t
 		is_untrusted; /* pictures come from strangers: each has a worker to itself */
+	uint32_t drawing;     /* enum picture_drawing; where DRAWING_HERE the same */
 };
+
+/* That of the workers which do not draw: who else may, follows from what is in force. */
+struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_untrusted);
+
+/* That of the workers which draw for those. */
+struct picture_guard picture_guard_to_draw(const struct picture_guard *guard);
 
 /* The pool of picture workers; n_workers and max_pending as in its options. */
 enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
@@ -57,7 +64,11 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
 void picture_collect(struct pxp_future *task, enum image_format format,
                      struct picture_answer *ret_answer, int *ret_output);
 
-/* What the engines can do, asked in a worker with this guard. Errors as of the executor. */
+/* Whether a pool has any worker: its preload and its lock-down are behind it then. */
+enum pxp_status picture_pool_try(struct pxp_executor *pool, struct pxp_error *ret_error);
+
+/* What the engines can do, asked in a worker with this guard, and of what is drawn in one that draws. Errors as
+ * of the executor. */
 enum pxp_status picture_catalogue(const struct picture_guard *guard,
                                   struct catalogue *ret_catalogue,
                                   struct pxp_error *ret_error);

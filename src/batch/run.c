@@ -1,4 +1,4 @@
-#include "batch/run.h"
+#include "batch/run_internal.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -9,14 +9,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { MAX_SETTLED = 1024 }; /* files that wait to be reported, before the feeder waits */
-
 bool run_init(struct run *run, const struct batch_options *options)
 {
 	*run = (struct run){.options = options};
 	run->last = &run->first;
 	run->plan = plan_create();
 	run->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	run->misnamed.key = hash_key_random();
 	lock_init(&run->lock);
 	cond_init(&run->changed);
 	return run->plan && run->wakeup >= 0;
@@ -27,11 +26,12 @@ void run_fini(struct run *run)
 	plan_destroy(run->plan);
 	store_close(run->store);
 	fd_close(&run->wakeup);
+	free(run->misnamed.at);
 	cond_fini(&run->changed);
 	lock_fini(&run->lock);
 }
 
-static void wake_main(struct run *run)
+void run_wake_main(struct run *run)
 {
 	const uint64_t one = 1;
 
@@ -41,16 +41,31 @@ static void wake_main(struct run *run)
 
 void run_stop(struct run *run, enum run_stop stop)
 {
+	unsigned flags = stop == RUN_KILLED ? PXP_SHUTDOWN_KILL
+	                                    : PXP_SHUTDOWN_CANCEL_PENDING;
+	struct pxp_executor *drawers;
+
 	lock_acquire(&run->lock);
 	if (stop > run->stop)
 		run->stop = stop;
 	cond_broadcast(&run->changed);
+	drawers = run->drawers;
 	lock_release(&run->lock);
 	if (stop == RUN_GOES_ON)
 		return;
-	pxp_executor_shutdown(run->pictures, stop == RUN_KILLED
-	                                             ? PXP_SHUTDOWN_KILL
-	                                             : PXP_SHUTDOWN_CANCEL_PENDING);
+	pxp_executor_shutdown(run->pictures, flags);
+	if (drawers)
+		pxp_executor_shutdown(drawers, flags);
+}
+
+struct pxp_executor *run_pool_at_work(struct run *run)
+{
+	struct pxp_executor *pool;
+
+	lock_acquire(&run->lock);
+	pool = run->drawers ? run->drawers : run->pictures;
+	lock_release(&run->lock);
+	return pool;
 }
 
 struct file *run_take_settled(struct run *run)
@@ -70,7 +85,7 @@ struct file *run_take_settled(struct run *run)
 /* ---- one file: from the task to its future ---- */
 
 /* The callback of the file's future: it is the main thread's from here on. */
-static void give_to_main(struct pxp_future *future, void *data)
+void run_give_to_main(struct pxp_future *future, void *data)
 {
 	struct file *file = data;
 	struct run *run = file->run;
@@ -82,10 +97,10 @@ static void give_to_main(struct pxp_future *future, void *data)
 	run->n_settled++;
 	run->n_under_way--;
 	lock_release(&run->lock);
-	wake_main(run);
+	run_wake_main(run);
 }
 
-static void settle(struct file *file)
+void run_settle(struct file *file)
 {
 	struct pxp_error error;
 	void *nothing = NULL;
@@ -106,7 +121,7 @@ static void settle(struct file *file)
 
 /* Something that is not this file's fault, and that no other would fare better with: the
  * file was not done, and the run ends, for the reason that stands in its failure. */
-static void stop_early(struct run *run, struct file *file)
+void run_stop_early(struct run *run, struct file *file)
 {
 	lock_acquire(&run->lock);
 	if (run->stop_reason.class == FAIL_NONE)
@@ -141,7 +156,7 @@ static void publish(struct run *run, struct file *file)
 		file->is_skipped = true;
 		break;
 	case STORE_PLACE:
-		stop_early(run, file);
+		run_stop_early(run, file);
 		break;
 	}
 }
@@ -182,11 +197,11 @@ static enum pxp_status commit(struct pxp_task *task)
 	fd_close(&file->content);
 
 	count_finished(run, -1, n_bytes);
-	settle(file);
+	run_settle(file);
 	return PXP_OK;
 }
 
-static void change_inputs(struct run *run, int by)
+void run_change_inputs(struct run *run, int by)
 {
 	lock_acquire(&run->lock);
 	run->n_inputs += (unsigned)by;
@@ -209,8 +224,31 @@ static bool submit_commit(struct file *file)
 	                   "no memory to commit the output");
 }
 
+/* A worker that decodes found a picture that is drawn, whatever it is called: note its path, by
+ * which the second pass finds it. False: no memory. */
+static bool note_misnamed(struct run *run, const char *path)
+{
+	struct run_paths *paths = &run->misnamed;
+	bool has_room;
+
+	lock_acquire(&run->lock);
+	has_room = paths->n < paths->capacity;
+	if (!has_room) {
+		size_t capacity = paths->capacity > 0 ? paths->capacity * 2 : 64;
+		uint64_t *at = reallocarray(paths->at, capacity, sizeof(*at));
+
+		has_room = at != NULL;
+		paths->at = at ? at : paths->at;
+		paths->capacity = at ? capacity : paths->capacity;
+	}
+	if (has_room)
+		paths->at[paths->n++] = hash_bytes(&paths->key, path, strlen(path));
+	lock_release(&run->lock);
+	return has_room;
+}
+
 /* The task's callback, in the supervisor's thread. */
-static void task_is_done(struct pxp_future *task, void *data)
+void run_task_is_done(struct pxp_future *task, void *data)
 {
 	struct file *file = data;
 	struct run *run = file->run;
@@ -219,260 +257,15 @@ static void task_is_done(struct pxp_future *task, void *data)
 	file_collect(file);
 	has_content = file->content >= 0;
 	if (pxp_future_outcome(task)->error.status == PXP_EBROKEN)
-		stop_early(run, file);
+		run_stop_early(run, file);
+	file->is_put_off = file->answer.is_to_draw && !file->is_drawing &&
+	                   note_misnamed(run, file->input);
 
 	/* Counted as finished before it is no input any more: the feeder sees no gap. */
 	if (has_content)
 		count_finished(run, +1, file->answer.out.bytes);
-	change_inputs(run, -1);
+	run_change_inputs(run, -1);
 
 	if (!has_content || !submit_commit(file))
-		settle(file);
-}
-
-/* ---- the feeder ---- */
-
-static bool goes_on(void *data)
-{
-	struct run *run = data;
-
-	lock_acquire(&run->lock);
-
-	bool goes_on = run->stop == RUN_GOES_ON;
-
-	lock_release(&run->lock);
-	return goes_on;
-}
-
-/* Until an input may be opened. False when the run is told to end. */
-static bool wait_for_window(struct run *run)
-{
-	bool goes_on;
-
-	lock_acquire(&run->lock);
-	while (run->stop == RUN_GOES_ON &&
-	       (run->n_inputs >= run->max_inputs ||
-	        run->n_finished_bytes >= run->limits.finished ||
-	        run->n_finished >= run->max_finished || run->n_settled >= MAX_SETTLED))
-		cond_wait(&run->changed, &run->lock);
-	goes_on = run->stop == RUN_GOES_ON;
-	lock_release(&run->lock);
-	return goes_on;
-}
-
-/* No descriptor is free. The file's own input is counted: while there are others, wait for
- * one of them to be closed. False: there are none, so that would be in vain. */
-static bool wait_for_descriptor(struct run *run)
-{
-	unsigned n_inputs;
-
-	lock_acquire(&run->lock);
-	n_inputs = run->n_inputs;
-	while (run->n_inputs > 1 && run->n_inputs >= n_inputs)
-		cond_wait(&run->changed, &run->lock);
-	lock_release(&run->lock);
-	return n_inputs > 1;
-}
-
-static int open_file(struct run *run, const struct walk_item *item, struct stat *ret_stat)
-{
-	int fd;
-
-	do
-		fd = walk_open_file(item, ret_stat);
-	while (fd < 0 && (errno == EMFILE || errno == ENFILE) &&
-	       wait_for_descriptor(run));
-	return fd;
-}
-
-static bool open_input(struct file *file, const struct walk_item *item)
-{
-	struct failure *failure = &file->answer.failure;
-	const struct recipe *recipe = &file->run->options->recipe;
-	uint64_t max_bytes = recipe->max_file_bytes ? recipe->max_file_bytes
-	                                            : RECIPE_MAX_FILE_BYTES;
-	struct stat stat;
-
-	file->descriptor = open_file(file->run, item, &stat);
-	if (file->descriptor < 0 && errno == EINVAL)
-		return failure_set(failure, FAIL_UNSUPPORTED, "open: not a regular file");
-	if (file->descriptor < 0)
-		return failure_set(failure, fail_class_of_input_errno(errno), "open: %s",
-		                   strerrordesc_np(errno));
-	file->n_bytes = (uint64_t)stat.st_size;
-	if (file->n_bytes > max_bytes)
-		return failure_set(failure, FAIL_TOO_BIG,
-		                   "open: the file has %ju bytes, the limit is %ju",
-		                   (uintmax_t)file->n_bytes, (uintmax_t)max_bytes);
-	file->dates[0] = stat.st_atim;
-	file->dates[1] = stat.st_mtim;
-	if (!file->output.name && !file->run->options->decodes_only)
-		return failure_set(failure, FAIL_BAD_IMAGE,
-		                   "gate: not a picture of any known format");
-	return true;
-}
-
-/* Give an opened file to a worker. False: its failure says why. */
-static bool submit(struct run *run, struct file *file)
-{
-	struct picture_request request = {
-		.recipe = run->options->recipe,
-		.profile = run->options->profile,
-		.n_profile = run->options->n_profile,
-		.name = file->input,
-		.input = file->descriptor,
-		.input_bytes = file->n_bytes,
-		.timeout_ms = run->options->timeout_ms,
-		.max_output = run->limits.max_output,
-		.retries = run->options->retries,
-		.decodes_only = run->options->decodes_only,
-	};
-	enum pxp_status status;
-
-	/* A whole recipe names a format, though nothing be written. */
-	request.recipe.format = request.decodes_only ? FORMAT_PNG : file->output.format;
-	status = picture_submit(run->pictures, &request, &file->task);
-	if (status == PXP_OK) {
-		file->descriptor = -1;
-		if (pxp_future_on_done(file->task, task_is_done, file) != PXP_OK) {
-			/* No memory for a callback: wait for it here instead. */
-			pxp_future_wait(file->task, PXP_FOREVER);
-			task_is_done(file->task, file);
-		}
-		return true;
-	}
-	file->is_cancelled = status == PXP_ESHUTDOWN;
-	failure_set(&file->answer.failure, FAIL_INTERNAL, "submit: %s",
-	            pxp_status_name(status));
-	if (status == PXP_EBROKEN)
-		stop_early(run, file);
-	return false;
-}
-
-/* Whether the file's output is there already, when that is enough to skip it. */
-static bool is_skipped(struct run *run, const struct file *file)
-{
-	return run->options->overwrite == OVERWRITE_SKIP && file->output.name &&
-	       store_has(run->store, file->output.name);
-}
-
-/* What naming is told of the output's format. */
-static enum image_format format_to_write(const struct run *run)
-{
-	return run->options->decodes_only ? (enum image_format)NAMING_NO_OUTPUT
-	                                  : run->options->format;
-}
-
-static void feed_file(struct run *run, struct file *file, const struct walk_item *item)
-{
-	file->is_skipped = is_skipped(run, file);
-	if (file->is_skipped) {
-		settle(file);
-		return;
-	}
-	change_inputs(run, +1);
-	if (!open_input(file, item) || !submit(run, file)) {
-		fd_close(&file->descriptor);
-		change_inputs(run, -1);
-		settle(file);
-	}
-}
-
-/* Make a file of what the walk met, and bring it on its way. False: no memory. */
-static bool feed_item(struct run *run, const struct walk_item *item)
-{
-	struct destination destination = {0};
-	enum naming naming = NAMING_IMAGE;
-	struct file *file = NULL;
-
-	if (item->kind == WALK_OTHER)
-		naming = NAMING_IGNORED;
-	else if (item->kind == WALK_FILE)
-		naming = naming_destination(item, format_to_write(run), &destination);
-	if (naming != NAMING_NO_MEMORY)
-		file = file_create(item, &destination);
-	free(destination.name);
-	if (!file)
-		return false;
-
-	file->run = run;
-	file->is_ignored = naming == NAMING_IGNORED;
-	if (pxp_future_on_done(file->future, give_to_main, file) != PXP_OK) {
-		file_destroy(file);
-		return false;
-	}
-	lock_acquire(&run->lock);
-	run->n_under_way++;
-	lock_release(&run->lock);
-	if (item->kind == WALK_ERROR)
-		failure_set(&file->answer.failure,
-		            fail_class_of_input_errno(item->sys_errno), "%s: %s",
-		            item->is_named ? "open" : "read folder",
-		            strerrordesc_np(item->sys_errno));
-	if (item->kind == WALK_ERROR || file->is_ignored)
-		settle(file);
-	else
-		feed_file(run, file, item);
-	return true;
-}
-
-static void feed_all(struct run *run)
-{
-	struct walk *walk = walk_open(&run->walk);
-	bool has_memory = walk != NULL;
-	struct walk_item item;
-
-	while (has_memory && wait_for_window(run) && walk_next(walk, &item) != WALK_END)
-		has_memory = feed_item(run, &item);
-	walk_close(walk);
-
-	if (!has_memory) {
-		lock_acquire(&run->lock);
-		failure_set(&run->stop_reason, FAIL_INTERNAL, "no memory");
-		lock_release(&run->lock);
-	}
-}
-
-static void enter_phase(struct run *run, enum run_phase phase)
-{
-	lock_acquire(&run->lock);
-	run->phase = phase;
-	lock_release(&run->lock);
-	wake_main(run);
-}
-
-/* Until the main thread has seen the plan. False when there is nothing to feed. */
-static bool wait_for_leave(struct run *run)
-{
-	bool may_feed;
-
-	lock_acquire(&run->lock);
-	while (run->phase == RUN_PLANNED && run->stop == RUN_GOES_ON)
-		cond_wait(&run->changed, &run->lock);
-	may_feed = run->phase == RUN_FEEDING;
-	lock_release(&run->lock);
-	return may_feed;
-}
-
-void run_let_feed(struct run *run)
-{
-	lock_acquire(&run->lock);
-	if (run->phase ==
-	    RUN_PLANNED) /* else it was stopped, and has gone on to its end */
-		run->phase = RUN_FEEDING;
-	cond_broadcast(&run->changed);
-	lock_release(&run->lock);
-}
-
-enum pxp_status run_feed(struct pxp_task *task)
-{
-	struct run *run = *(struct run *const *)pxp_task_input(task, NULL);
-
-	run->plan_result = plan_make(run->plan, &run->walk, format_to_write(run), goes_on,
-	                             run);
-	enter_phase(run, RUN_PLANNED);
-	if (wait_for_leave(run))
-		feed_all(run);
-	enter_phase(run, RUN_FED);
-	return PXP_OK;
+		run_settle(file);
 }

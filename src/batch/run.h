@@ -2,6 +2,7 @@
 #ifndef PXP_RUN_H
 #define PXP_RUN_H
 
+#include "base/hash.h"
 #include "base/lock.h"
 #include "batch/file.h"
 #include "batch/limits.h"
@@ -22,6 +23,13 @@ enum run_phase {
 	RUN_FED,     /* the walk is at its end, or was stopped */
 };
 
+/* Inputs by the hash of their path. */
+struct run_paths {
+	struct hash_key key;
+	uint64_t *at;
+	size_t n, capacity;
+};
+
 struct run {
 	const struct batch_options *options;
 	struct walk_options walk;
@@ -31,10 +39,21 @@ struct run {
 	struct pxp_executor *feeder, *committer; /* a thread each */
 	int wakeup; /* eventfd: settled files, or a new phase */
 	struct limits limits;
-	unsigned max_inputs, max_finished;
+	unsigned n_workers, max_inputs, max_finished;
+	struct picture_limits picture_limits;
+	struct picture_guard guard;
 
-	struct lock lock;    /* guards all below */
-	struct cond changed; /* of what the feeder waits for */
+	/* What is drawn has a pass of its own, once all else is done and those workers have
+	 * ended: so there are never more of them, nor do they have more memory, than was asked
+	 * for. These are the feeder's. */
+	bool draws, has_drawings;
+	struct failure no_drawers; /* why there is nobody to draw; FAIL_NONE: there is */
+
+	struct lock lock;             /* guards all below */
+	struct cond changed;          /* of what the feeder waits for */
+	struct pxp_executor *drawers; /* NULL until the second pass */
+	struct run_paths
+		misnamed; /* to be drawn, as a worker found who was to decode them */
 	enum run_stop stop;
 	enum run_phase phase;
 	enum plan_result plan_result;
@@ -53,11 +72,14 @@ struct run {
 bool run_init(struct run *run, const struct batch_options *options);
 void run_fini(struct run *run);
 
-/* The feeder: the one task of its executor, which is given the address of the run. */
+/* The feeder (feed.c): the one task of its executor, which is given the address of the run. */
 enum pxp_status run_feed(struct pxp_task *task);
 
 /* The plan is made and the main thread is content with it: go on. */
 void run_let_feed(struct run *run);
+
+/* The pool whose workers are at work, or will be next. */
+struct pxp_executor *run_pool_at_work(struct run *run);
 
 /* Tell it to end; less than before changes nothing. From any thread. */
 void run_stop(struct run *run, enum run_stop stop);

@@ -134,13 +134,17 @@ static void print_limits(const struct batch_options *options)
 
 int info_print(const struct batch_options *options)
 {
-	struct picture_guard guard = {0};
+	struct picture_guard guard;
+	struct lockdown lockdown;
 	struct sandbox_state state;
 	struct catalogue catalogue;
 	struct pxp_error error;
 
-	if (lockdown_try(options->sandbox, &guard.lockdown, &state, &error) != PXP_OK ||
-	    picture_catalogue(&guard, &catalogue, &error) != PXP_OK) {
+	enum pxp_status status = lockdown_try(options->sandbox, &lockdown, &state,
+	                                      &error);
+
+	guard = picture_guard_of(&lockdown, options->is_untrusted);
+	if (status != PXP_OK || picture_catalogue(&guard, &catalogue, &error) != PXP_OK) {
 		fprintf(stderr, "pixpool: info: %s\n", error.text);
 		return EXIT_USAGE;
 	}

@@ -5,6 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of what is drawn the text has to be there. */
+static bool reads(const struct engine *engine, enum image_format format)
+{
+	struct failure failure = {0};
+
+	return engine->reads(format) &&
+	       (!format_info(format)->is_drawn || engine->draws(format, &failure));
+}
+
 void catalogue_fill(struct catalogue *ret_catalogue)
 {
 	memset(ret_catalogue, 0, sizeof(*ret_catalogue));
@@ -14,7 +23,7 @@ void catalogue_fill(struct catalogue *ret_catalogue)
 		snprintf(row->name, sizeof(row->name), "%s", engines[i]->name);
 		engines[i]->version(row->version, sizeof(row->version));
 		for (int format = FORMAT_NONE + 1; format < N_FORMATS; format++) {
-			row->reads[format] = engines[i]->reads((enum image_format)format);
+			row->reads[format] = reads(engines[i], (enum image_format)format);
 			row->writes[format] = engines[i]->writes(
 				(enum image_format)format);
 		}

@@ -14,6 +14,17 @@ const struct engine *const engines[] = {
 };
 
 static bool trusts_nobody;
+static enum picture_drawing drawing_here;
+
+void engine_set_drawing(enum picture_drawing drawing)
+{
+	drawing_here = drawing;
+}
+
+enum picture_drawing engine_drawing(void)
+{
+	return drawing_here;
+}
 
 void engine_trust_nobody(void)
 {
@@ -23,6 +34,23 @@ void engine_trust_nobody(void)
 bool engine_is_strict(void)
 {
 	return trusts_nobody;
+}
+
+bool picture_can_draw(void)
+{
+	return engines[0]->font_folders != NULL;
+}
+
+const char *const *picture_font_folders(void)
+{
+	return engines[0]->font_folders ? engines[0]->font_folders() : NULL;
+}
+
+bool picture_draws(enum image_format format, struct failure *ret_failure)
+{
+	if (engines[0]->draws)
+		return engines[0]->draws(format, ret_failure);
+	return failure_set(ret_failure, FAIL_UNSUPPORTED, "this build draws no pictures");
 }
 
 bool engine_trusts(enum image_format format)

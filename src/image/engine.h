@@ -8,6 +8,7 @@
 #define PXP_ENGINE_H
 
 #include "base/outcome.h"
+#include "image/picture.h"
 #include "image/recipe.h"
 
 #include <stdbool.h>
@@ -86,6 +87,12 @@ struct engine {
 	 * with a message. */
 	bool (*start)(char *text, size_t n_text);
 
+	/* Once they are started: folders, NULL at the end, that it reads from when it draws.
+	 * NULL: it draws nothing. */
+	const char *const *(*font_folders)(void);
+	/* Whether it draws this format here, text and all. NULL as above. */
+	bool (*draws)(enum image_format format, struct failure *ret_failure);
+
 	/* What this build really does, tried and not written down. */
 	bool (*reads)(enum image_format format);
 	bool (*writes)(enum image_format format);
@@ -148,11 +155,19 @@ void engine_trust_nobody(void);
 bool engine_is_strict(void);
 bool engine_trusts(enum image_format format);
 
+/* How this process stands to pictures that are drawn. To be set before the engines start. */
+void engine_set_drawing(enum picture_drawing drawing);
+enum picture_drawing engine_drawing(void);
+
 /* The first engine that can, or the one that was chosen if it can; NULL when none. */
 const struct engine *engine_that_reads(enum image_format format,
                                        enum engine_choice choice);
 const struct engine *engine_that_writes(enum image_format format,
                                         enum engine_choice choice);
+
+/* Say why nobody reads it, and what to do about it. Always false. */
+bool engine_refuse(const struct source *source, const struct recipe *recipe,
+                   struct failure *ret_failure);
 
 /* Take off what the tail of a library's text is worth: everything from the first line
  * break, and space at the ends. In place; returns text. */

@@ -43,6 +43,8 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 {
 	(void)level;
 	(void)data;
+	if (domain && message)
+		vips_draw_hear(domain, message);
 	if (domain && message && strcmp(domain, "GLib-GObject") == 0 &&
 	    strstr(message, "out of range for property"))
 		vips_has_refused_size = true;
@@ -67,7 +69,7 @@ static bool vips_start(char *text, size_t n_text)
 	vips_cache_set_max(0);
 	vips_cache_set_max_mem(0);
 	vips_cache_set_max_files(0);
-	return true;
+	return vips_draw_start(text, n_text);
 }
 
 /* The class of what libvips says. Its errors are text alone. */
@@ -87,6 +89,7 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 		{"ompression scheme", FAIL_UNSUPPORTED},
 		{"nsupported tiff", FAIL_UNSUPPORTED},
 		{"nsupported feature", FAIL_UNSUPPORTED},
+		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF with a password */
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -172,6 +175,7 @@ static bool can_be_quick(const struct vips_job *job)
 
 	/* Of WebP vips_thumbnail_source() leaves all the scaling to libwebp, and twice. */
 	return !job->source->decoder && job->source->n_frames == 1 &&
+	       !format_info(job->source->format)->is_drawn &&
 	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
 	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
 	       !job->is_deep && !state->is_cmyk && !state->has_odd_samples &&
@@ -298,6 +302,10 @@ static bool vips_render(struct source *source, const struct recipe *recipe,
 		VIPS_UNREF(image);
 		return vips_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
 	}
+	if (!vips_draw_is_whole(source, ret_failure)) {
+		g_object_unref(image);
+		return false;
+	}
 	label(image, &job);
 	ret_rendering->size = (struct size){(uint32_t)vips_image_get_width(image),
 	                                    (uint32_t)vips_image_get_height(image) /
@@ -340,6 +348,8 @@ const struct engine engine_vips = {
 	.name = "vips",
 	.choice = ENGINE_VIPS,
 	.start = vips_start,
+	.font_folders = vips_font_folders,
+	.draws = vips_draws,
 	.reads = vips_reads,
 	.writes = vips_writes,
 	.open = vips_open_source,

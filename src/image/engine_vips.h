@@ -21,6 +21,9 @@ struct vips_state {
 	bool is_deep;       /* more than 8 bits a sample */
 	bool is_cmyk, has_alpha;
 	bool has_odd_samples; /* 32 bit whole numbers, which libvips takes for 8 bit ones */
+	double true_width,
+		true_height; /* of what is drawn: where stored had to be rounded up */
+	void *unpacked;      /* what bytes are of, if not the source's own */
 };
 
 /* One picture on its way through the steps. */
@@ -73,6 +76,23 @@ VipsFailOn vips_fail_on(const struct recipe *recipe);
 /* All frames that are wanted, one below the other, in order of reading; a JPEG or WebP
  * shrunk where that leaves twice of what will be scaled to, if it may be. */
 bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink);
+
+/* ---- vips_draw.c: SVG and PDF ---- */
+
+/* Where this process draws, find the fonts; it makes no thread. */
+bool vips_draw_start(char *text, size_t n_text);
+const char *const *vips_font_folders(void);
+bool vips_draws(enum image_format format, struct failure *ret_failure);
+
+/* A drawing's part in vips_open_source() and vips_load_frames(). */
+bool vips_draw_open(struct source *source, const struct recipe *recipe,
+                    struct failure *ret_failure);
+bool vips_draw_load(VipsImage **ret_image, const struct vips_job *job);
+
+/* A message of a library: whether it means that text was not drawn is remembered. */
+void vips_draw_hear(const char *domain, const char *message);
+/* Once all is drawn: whether the text is there too. */
+bool vips_draw_is_whole(const struct source *source, struct failure *ret_failure);
 
 /* ---- vips_check.c ---- */
 

@@ -16,7 +16,7 @@ static const char *const avif_suffixes[] = {"avif", NULL};
 static const char *const jxl_suffixes[] = {"jxl", NULL};
 static const char *const jp2_suffixes[] = {"jp2", "j2k", "jpf", "jpx",
                                            "j2c", "jpc", NULL};
-static const char *const svg_suffixes[] = {"svg", NULL};
+static const char *const svg_suffixes[] = {"svg", "svgz", NULL};
 static const char *const pdf_suffixes[] = {"pdf", NULL};
 static const char *const pnm_suffixes[] = {"ppm", "pgm", "pbm", "pnm", "pfm", NULL};
 static const char *const bmp_suffixes[] = {"bmp", "dib", NULL};
@@ -52,8 +52,8 @@ static const struct format_info formats[N_FORMATS] = {
                         .has_depth = true, .has_profile = true},
 	[FORMAT_JP2] = {"jp2", "jp2", jp2_suffixes, FORMAT_JP2, 0, .has_alpha = true,
                         .has_depth = true},
-	[FORMAT_SVG] = {"svg", "svg", svg_suffixes, FORMAT_PNG, 0, .has_alpha = false},
-	[FORMAT_PDF] = {"pdf", "pdf", pdf_suffixes, FORMAT_PNG, 0, .has_alpha = false},
+	[FORMAT_SVG] = {"svg", "svg", svg_suffixes, FORMAT_PNG, 0, .is_drawn = true},
+	[FORMAT_PDF] = {"pdf", "pdf", pdf_suffixes, FORMAT_PNG, 0, .is_drawn = true},
 	[FORMAT_PNM] = {"pnm", "ppm", pnm_suffixes, FORMAT_PNM, 0, .has_depth = true},
 	[FORMAT_BMP] = {"bmp", "bmp", bmp_suffixes, FORMAT_BMP, 0, .has_alpha = false},
 	[FORMAT_TGA] = {"tga", "tga", tga_suffixes, FORMAT_TGA, 65535, .has_alpha = true},

@@ -46,6 +46,7 @@ struct format_info {
 	bool has_depth;    /* ... and more than 8 bits a sample */
 	bool has_profile;  /* ... and a colour profile */
 	bool has_frames;   /* ... and an animation */
+	bool is_drawn;     /* shapes and text, and no pixels of its own: it takes fonts */
 };
 
 /* The row of a format, never NULL; FORMAT_NONE has the name "unknown". */
@@ -63,8 +64,9 @@ enum image_format format_of_word(const char *word);
  * a camera's raw file by its TIFF directory instead of by its suffix.
  *
  * TGA has no magic: it is believed by suffix alone, and only when nothing else matches
- * and the header is one a TGA can have. FORMAT_NONE for all else, gzip among it:
- * libvips 8.14.1 loops for ever sniffing 33 bytes of it.
+ * and the header is one a TGA can have. Gzip is taken for an SVG by suffix alone, and no
+ * library is to sniff it: libvips 8.14.1 loops for ever over 33 bytes of it. FORMAT_NONE
+ * for all else.
  */
 enum image_format format_of_bytes(const uint8_t *bytes, size_t n, const char *name);
 

@@ -149,7 +149,8 @@ static bool is_space(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* An SVG begins with its element, or with what XML allows before it. */
+/* An SVG begins with its element, or with what XML allows before it; or it is packed, which
+ * its name alone tells. */
 static bool is_svg(struct bytes b, const char *name)
 {
 	size_t at = HAS(b, 0, "\xef\xbb\xbf") ? 3 : 0;
@@ -159,6 +160,8 @@ static bool is_svg(struct bytes b, const char *name)
 		at++;
 	if (HAS(b, at, "<svg"))
 		return true;
+	if (HAS(b, 0, "\x1f\x8b\x08"))
+		return format_of_name(name) == FORMAT_SVG;
 	if (!HAS(b, at, "<?xml") && !HAS(b, at, "<!--") && !HAS(b, at, "<!DOCTYPE svg"))
 		return false;
 	for (; at + 4 <= end; at++) {

@@ -14,6 +14,7 @@ enum {
 };
 
 static const uint64_t worker_bytes = (uint64_t)48 << 20;
+static const uint64_t drawing_bytes = (uint64_t)8 << 20; /* fonts and shapes */
 
 /* Bytes of a file by offset, through a window. Past the end they are zero. */
 struct look {
@@ -394,6 +395,11 @@ static uint64_t need_of_decoder(const struct picture_facts *facts)
 		return times(n_pixels, 8);
 	case FORMAT_HDR:
 		return times(n_pixels, 20);
+	case FORMAT_SVG:
+	case FORMAT_PDF:
+		n_pixels = times(facts->decoded.width, facts->decoded.height);
+		return drawing_bytes +
+		       times(n_pixels, facts->format == FORMAT_SVG ? 8 : 4);
 	default:
 		return lines_of(facts, LINES);
 	}
@@ -444,8 +450,10 @@ bool need_is_allowed(const struct picture_facts *facts, const struct recipe *rec
 	                                            : RECIPE_MAX_FILE_BYTES;
 	uint64_t max_pixels = recipe->max_pixels ? recipe->max_pixels : RECIPE_MAX_PIXELS;
 
+	struct size size = facts->decoded.width > 0 ? facts->decoded : facts->size;
+
 	return input_bytes <= max_bytes &&
-	       (uint64_t)facts->size.width * facts->size.height <= max_pixels;
+	       (uint64_t)size.width * size.height <= max_pixels;
 }
 
 bool need_has_few_frames(const struct picture_facts *facts, const struct recipe *recipe,

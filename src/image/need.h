@@ -22,6 +22,7 @@
  *   HEIC, AVIF, JXL       14 bytes a pixel
  *   JP2                   24 bytes a pixel
  *   BMP, TGA, PSD, HDR    4, 4, 8 and 20 bytes a pixel (stb)
+ *   SVG, PDF              8 MiB, and 8 and 4 bytes a pixel of what is drawn
  *
  * Source: the largest RLIMIT_DATA figure (statm's sixth) of a worker, sampled while it
  * worked, libvips 8.14.1, synthetic pictures of 24 and 100 megapixels; and, for photographs, the
@@ -30,7 +31,9 @@
  * of 16 bit 81, interlaced 162, TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 227,
  * AVIF 229, JXL 178, BMP and TGA 69; WebP of 17 megapixels 70. At 100 megapixels: JPEG baseline
  * 8, progressive 4:2:0 294, PNG 44, TIFF in tiles 36. An output of 24 megapixels added, for each
- * byte of its pixels, 1.4 (JPEG, PNG, TIFF), 3.1 (WebP), 4.1 (BMP) and 5.5 (GIF).
+ * byte of its pixels, 1.4 (JPEG, PNG, TIFF), 3.1 (WebP), 4.1 (BMP) and 5.5 (GIF). An SVG with text and two
+ * groups that let through, and a PDF with text, each drawn at 16 megapixels and written as PNM:
+ * 250 and 125 MiB in all, at 36 megapixels 523 and 263.
  * Where it is too low all the same, the picture runs into its limit and has a second attempt
  * with all the memory there is.
  */
@@ -42,8 +45,9 @@
 /* What the header says. All zero where we cannot read it: then its engine says the size. */
 struct picture_facts {
 	enum image_format format;
-	struct size size;  /* as stored, not turned */
-	uint32_t n_frames; /* of an animation; 1 for a still */
+	struct size size;    /* as stored, not turned */
+	struct size decoded; /* of what is drawn, at the size that is asked for; else 0 */
+	uint32_t n_frames;   /* of an animation; 1 for a still */
 	unsigned n_pixel_bytes;
 	uint64_t n_coefficient_bytes; /* of a JPEG that is decoded in several scans */
 	uint32_t tile_height;

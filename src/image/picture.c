@@ -54,6 +54,11 @@ void picture_trust_nobody(void)
 	engine_trust_nobody();
 }
 
+void picture_set_drawing(enum picture_drawing drawing)
+{
+	engine_set_drawing(drawing);
+}
+
 bool picture_preload(char *text, size_t n_text)
 {
 	tune_memory();
@@ -131,17 +136,31 @@ static bool look_ahead(struct studio *studio, const struct picture_job *job,
 	       ask_for_memory(job, &studio->facts, 1, ret_failure);
 }
 
+/* What will be decoded: of what is drawn at the size that is asked for, that. */
+static struct size size_to_decode(const struct picture_job *job,
+                                  const struct source *source)
+{
+	struct filter_chain before, after;
+
+	filters_split(&job->recipe->filters, &before, &after);
+	if (!format_info(source->format)->is_drawn || job->decodes_only || before.n > 0)
+		return source->size;
+	return geometry_size(&job->recipe->geometry, source->size);
+}
+
 /* By the engine's word, where that says more. */
 static bool look_again(struct studio *studio, const struct picture_job *job,
-                       struct size size, uint64_t n_frames, struct failure *ret_failure)
+                       const struct source *source, struct failure *ret_failure)
 {
 	struct picture_facts *facts = &studio->facts;
 	uint64_t before = (uint64_t)facts->size.width * facts->size.height;
+	struct size size = source->size;
 
-	if (n_frames <= 1 && (uint64_t)size.width * size.height <= before)
+	if (source->n_frames <= 1 && (uint64_t)size.width * size.height <= before)
 		return true;
 	facts->size = size;
-	return ask_for_memory(job, facts, n_frames, ret_failure);
+	facts->decoded = size_to_decode(job, source);
+	return ask_for_memory(job, facts, source->n_frames, ret_failure);
 }
 
 /* Read the input whole, which must be as long as it was when it was opened. */
@@ -182,53 +201,6 @@ struct hands {
 	const struct engine *worker, *writer;
 };
 
-/* Why a picture of a known format is not read, and what to do about it. */
-static const char *way_out(enum image_format format)
-{
-	switch (format) {
-	case FORMAT_RAW:
-		return "a camera's raw file, which is not read: develop it first, e.g. "
-		       "with darktable-cli or dcraw -T";
-	case FORMAT_SVG:
-		return "svg is not rendered, as its text needs fonts that a locked-down "
-		       "worker does not see: make it a PNG first, e.g. with rsvg-convert";
-	case FORMAT_PDF:
-		return "pdf is not rendered, as its text needs fonts that a locked-down "
-		       "worker does not see: make it a PNG first, e.g. with pdftoppm -png";
-	case FORMAT_ICO:
-	case FORMAT_EXR:
-		return "the format is not read: make it a PNG first, e.g. with ImageMagick";
-	case FORMAT_HEIC:
-		return "this build reads no HEIC: install libheif with its libde265 decoder";
-	case FORMAT_AVIF:
-		return "this build reads no AVIF: install libheif with its aom or dav1d "
-		       "decoder";
-	default:
-		return "this build does not read it: it needs a libvips that does";
-	}
-}
-
-static bool fail_unread(const struct source *source, const struct recipe *recipe,
-                        struct failure *ret_failure)
-{
-	const char *name = format_info(source->format)->name;
-
-	if (source->format == FORMAT_NONE)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "gate: not a picture of any known format");
-	if (source->format != FORMAT_RAW && !engine_trusts(source->format))
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "gate: %s is not read with --untrusted", name);
-	if (source->format != FORMAT_RAW && recipe->engine != ENGINE_AUTO &&
-	    engine_that_reads(source->format, ENGINE_AUTO))
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "gate: %s cannot be read by the engine that was asked "
-		                   "for",
-		                   name);
-	return failure_set(ret_failure, FAIL_UNSUPPORTED, "gate: %s cannot be read: %s",
-	                   name, way_out(source->format));
-}
-
 /* The engine that reads does the rest too; but where another one is better at it, and the
  * choice is ours, it only decodes. */
 static void share_work(struct hands *hands, const struct source *source,
@@ -254,7 +226,7 @@ static bool choose_hands(struct hands *ret_hands, const struct source *source,
 	if (test && test->claims(source->bytes, source->n_bytes))
 		hands.worker = test;
 	if (!hands.worker)
-		return fail_unread(source, recipe, ret_failure);
+		return engine_refuse(source, recipe, ret_failure);
 	if (!hands.writer && !job->decodes_only)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "encode: %s cannot be written %s",
@@ -271,29 +243,28 @@ static bool choose_hands(struct hands *ret_hands, const struct source *source,
 
 /* The header against the limits. */
 static bool check_header(const struct recipe *recipe, const struct source *source,
-                         struct failure *ret_failure)
+                         struct size size, struct failure *ret_failure)
 {
 	uint64_t max_pixels = recipe->max_pixels ? recipe->max_pixels : RECIPE_MAX_PIXELS;
-	uint64_t n_pixels = (uint64_t)source->size.width * source->size.height;
+	uint64_t n_pixels = (uint64_t)size.width * size.height;
 
-	if (source->size.width == 0 || source->size.height == 0)
+	if (size.width == 0 || size.height == 0)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE, "header: a side of 0");
 	if (recipe->max_frames && source->n_frames > recipe->max_frames)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: %u frames, the limit is %u", source->n_frames,
 		                   recipe->max_frames);
-	if (source->size.width > RECIPE_MAX_SIDE || source->size.height > RECIPE_MAX_SIDE)
+	if (size.width > RECIPE_MAX_SIDE || size.height > RECIPE_MAX_SIDE)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: %u x %u, but a side is at most %d",
-		                   source->size.width, source->size.height,
-		                   RECIPE_MAX_SIDE);
+		                   size.width, size.height, RECIPE_MAX_SIDE);
 	if (__builtin_mul_overflow(n_pixels, source->n_frames, &n_pixels))
 		n_pixels = UINT64_MAX;
 	if (n_pixels <= max_pixels)
 		return true;
 	return failure_set(ret_failure, FAIL_TOO_BIG,
 	                   "header: %u x %u%s is %ju pixels, the limit is %ju",
-	                   source->size.width, source->size.height,
+	                   size.width, size.height,
 	                   source->n_frames > 1 ? " in all frames" : "",
 	                   (uintmax_t)n_pixels, (uintmax_t)max_pixels);
 }
@@ -367,17 +338,18 @@ static bool decode_whole(const struct engine *reader, struct source *source,
 static bool work(const struct picture_job *job, const struct hands *hands,
                  struct source *source, struct picture_answer *answer)
 {
+	struct size size = size_to_decode(job, source);
 	struct rendering rendering = {0};
 	bool is_done;
 
 	answer->in.width = source->size.width;
 	answer->in.height = source->size.height;
-	if (!check_header(job->recipe, source, &answer->failure) ||
+	if (!check_header(job->recipe, source, size, &answer->failure) ||
 	    (!job->decodes_only && !check_output(job->recipe, source, &answer->failure)))
 		return false;
 	if (job->on_header)
-		job->on_header(job->data, (uint64_t)source->size.width *
-		                                  source->size.height * source->n_frames);
+		job->on_header(job->data,
+		               (uint64_t)size.width * size.height * source->n_frames);
 
 	if (job->decodes_only)
 		return decode_whole(hands->worker, source, job->recipe, &answer->failure);
@@ -407,16 +379,19 @@ static bool run(struct studio *studio, const struct picture_job *job,
 	bool is_done;
 
 	answer->in.format = source.format;
-	if (!choose_hands(&hands, &source, job, &answer->failure) || !hands.worker)
+	if (!choose_hands(&hands, &source, job, &answer->failure) || !hands.worker) {
+		answer->is_to_draw = format_info(source.format)->is_drawn &&
+		                     engine_trusts(source.format) &&
+		                     engine_drawing() == DRAWING_ELSEWHERE;
 		return false;
+	}
 	source.decoder = hands.decoder;
 	snprintf(answer->engine, sizeof(answer->engine), "%s",
 	         hands.decoder ? hands.decoder->name : hands.worker->name);
 
 	if (!hands.worker->open(&source, job->recipe, &answer->failure))
 		return false;
-	is_done = look_again(studio, job, source.size, source.n_frames,
-	                     &answer->failure) &&
+	is_done = look_again(studio, job, &source, &answer->failure) &&
 	          work(job, &hands, &source, answer);
 	hands.worker->close(&source);
 	return is_done;

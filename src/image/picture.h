@@ -15,6 +15,31 @@ struct studio;
  * fewer loaders. Before picture_preload(). */
 void picture_trust_nobody(void);
 
+/*
+ * SVG and PDF are drawn, with fonts, which are files. So there are workers that may read fonts,
+ * and others that may read nothing and leave such a picture to them.
+ */
+enum picture_drawing {
+	DRAWING_NONE = 0,  /* nobody is to draw */
+	DRAWING_UNSAFE,    /* nobody does, as nothing would hold who may read files */
+	DRAWING_ELSEWHERE, /* its answer says is_to_draw */
+	DRAWING_HERE,
+};
+
+/* Before picture_preload(); DRAWING_NONE unless said otherwise. */
+void picture_set_drawing(enum picture_drawing drawing);
+
+/* Whether this build draws anything. */
+bool picture_can_draw(void);
+
+/* After picture_preload() for DRAWING_HERE: the folders that have to be readable, NULL at the
+ * end. */
+const char *const *picture_font_folders(void);
+
+/* Whether pictures of this format are drawn here, with their text: tried on a small one. Else
+ * a failure says why not. */
+bool picture_draws(enum image_format format, struct failure *ret_failure);
+
 /* Once in the pool's nursery, before it forks workers (vips_init is about 30 ms).
  * False with a message when a library cannot start. */
 bool picture_preload(char *text, size_t n_text);
@@ -36,6 +61,7 @@ struct picture_answer {
 	struct picture_side in, out; /* in is as much as is known when it failed */
 	char engine[8];              /* which read it: "vips", "stb"; "" when none did */
 	int64_t read_ns, work_ns;
+	uint32_t is_to_draw; /* 1: it failed, as it is for a worker that draws; else 0 */
 };
 
 struct picture_job {
@@ -56,7 +82,7 @@ struct picture_job {
 	 * engine and the limits count. */
 	bool decodes_only;
 	/* Called once each, when the input is read, before any library sees it, and when
-	 * its header is known: the pixels of the picture, from which its deadline follows;
+	 * its header is known: the pixels to decode, from which its deadline follows;
 	 * and when it is decoded. Each may be NULL. */
 	void (*on_read)(void *data);
 	void (*on_header)(void *data, uint64_t n_pixels);

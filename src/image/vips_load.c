@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libvips' loaders from a source. SVG and PDF are not among them: what they show depends on
- * fonts, which a locked-down worker does not see, and text must never be silently missing. */
+/* libvips' loaders from a source. */
 static const char *const loaders[N_FORMATS] = {
 	[FORMAT_JPEG] = "jpegload_source", [FORMAT_PNG] = "pngload_source",
 	[FORMAT_WEBP] = "webpload_source", [FORMAT_GIF] = "gifload_source",
 	[FORMAT_TIFF] = "tiffload_source", [FORMAT_HEIC] = "heifload_source",
 	[FORMAT_AVIF] = "heifload_source", [FORMAT_JXL] = "jxlload_source",
 	[FORMAT_JP2] = "jp2kload_source",  [FORMAT_PNM] = "ppmload_source",
-	[FORMAT_HDR] = "radload_source",
+	[FORMAT_HDR] = "radload_source",   [FORMAT_SVG] = "svgload_source",
+	[FORMAT_PDF] = "pdfload_source",
 };
 
 const char *vips_loader_of(enum image_format format)
@@ -48,6 +48,8 @@ static bool find_loader(enum image_format format)
 {
 	if (!loader_type(format))
 		return false;
+	if (format_info(format)->is_drawn)
+		return engine_drawing() == DRAWING_HERE;
 	if (format == FORMAT_AVIF)
 		return try_loader(loaders[format], sample_avif, sizeof(sample_avif));
 	if (format == FORMAT_HEIC)
@@ -166,6 +168,8 @@ bool vips_open_source(struct source *source, const struct recipe *recipe,
 		is_open = failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
 	else if (source->decoder)
 		is_open = borrow_header(source, recipe, ret_failure);
+	else if (format_info(source->format)->is_drawn)
+		is_open = vips_draw_open(source, recipe, ret_failure);
 	else
 		is_open = read_header(source, recipe, ret_failure);
 	if (!is_open) {
@@ -185,6 +189,7 @@ void vips_close_source(struct source *source)
 	if (!state)
 		return;
 	VIPS_UNREF(state->bytes);
+	free(state->unpacked);
 	free(state);
 	source->state = NULL;
 }
@@ -267,6 +272,8 @@ bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool ma
 
 	if (job->source->decoder)
 		return load_borrowed(ret_image, job);
+	if (format_info(job->source->format)->is_drawn)
+		return vips_draw_load(ret_image, job);
 	if (job->source->n_frames > 1)
 		return !vips_call(loader, state->bytes, ret_image, "access",
 		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "n", -1,

@@ -6,10 +6,12 @@
 
 void user_drop(struct sandbox_state *state);
 
-/* Before seccomp, which would answer in its place. */
-void landlock_put_up(struct sandbox_state *state);
+/* Before seccomp, which would answer in its place. readable: folders, NULL at the end, below
+ * which files may be read; NULL for none. */
+void landlock_put_up(struct sandbox_state *state, const char *const *readable);
 
-void seccomp_put_up(struct sandbox_state *state);
+/* may_read: files may be opened, to be read; which, is Landlock's matter. */
+void seccomp_put_up(struct sandbox_state *state, bool may_read);
 
 /* Note that a layer is in force, or why it is not. */
 void layer_holds(struct sandbox_state *state, enum sandbox_layer layer);

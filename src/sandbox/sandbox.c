@@ -54,17 +54,20 @@ void sandbox_drop_user(struct sandbox_state *ret_state)
 #endif
 }
 
-void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors)
+void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
+                       const char *const *readable)
 {
 #ifdef PIXPOOL_SANITIZE
 	(void)state;
 	(void)n_descriptors;
+	(void)readable;
 #else
 	const struct rlimit descriptors = {n_descriptors, n_descriptors};
 
 	setrlimit(RLIMIT_NOFILE, &descriptors);
-	landlock_put_up(state);
-	seccomp_put_up(state);
+	landlock_put_up(state, readable);
+	/* Without Landlock nothing says which files: then none. */
+	seccomp_put_up(state, readable && state->in_force & 1U << SANDBOX_LANDLOCK);
 #endif
 }
 

@@ -18,7 +18,7 @@
 
 enum sandbox_layer {
 	SANDBOX_USER,     /* another user, without groups and capabilities */
-	SANDBOX_LANDLOCK, /* no file can be opened */
+	SANDBOX_LANDLOCK, /* no file can be opened, or few to be read */
 	SANDBOX_SECCOMP,  /* few system calls */
 	N_SANDBOX_LAYERS
 };
@@ -45,8 +45,12 @@ void sandbox_drop_user(struct sandbox_state *ret_state);
  * The second: no file can be opened from here on, and a system call that no decoder makes
  * kills the process by SIGSYS; of the descriptors that it holds it may read and write.
  * Adds to what the first has put into *state. At most n_descriptors can be open.
+ *
+ * readable: folders, NULL at the end, below which files can be opened all the same, and only
+ * to be read, as long as Landlock is in force. NULL: none.
  */
-void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors);
+void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
+                       const char *const *readable);
 
 /* Whether every layer that there should be is in force. */
 bool sandbox_is_whole(const struct sandbox_state *state);

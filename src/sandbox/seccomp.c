@@ -12,8 +12,9 @@
 
 #ifndef PIXPOOL_SECCOMP
 
-void seccomp_put_up(struct sandbox_state *state)
+void seccomp_put_up(struct sandbox_state *state, bool may_read)
 {
+	(void)may_read;
 	layer_is_missing(state, SANDBOX_SECCOMP, "not in this build");
 }
 
@@ -33,6 +34,8 @@ void seccomp_put_up(struct sandbox_state *state)
 
 /* The answer to what the test asks, which no kernel gives: it proves that ours answers. */
 enum { OUR_ANSWER = EUCLEAN };
+
+enum { MAP_KIND = 0x0f }; /* of the flags of a mapping: shared, or private */
 
 /* Whatever their arguments. None takes a path, and none gives a new descriptor but dup()
  * and recvmsg(), which gives what the parent sends. */
@@ -139,8 +142,6 @@ static void add_clone(struct filter *filter)
  * libvips 8.14 makes code at run time. What is there already becomes executable never. */
 static void add_memory(struct filter *filter)
 {
-	enum { MAP_KIND = 0x0f };
-
 	add_one(filter, SCMP_ACT_ALLOW, "mmap",
 	        masked(3, MAP_KIND | MAP_ANONYMOUS, MAP_PRIVATE | MAP_ANONYMOUS));
 	add_one(filter, SCMP_ACT_ALLOW, "mmap2",
@@ -172,6 +173,39 @@ static void add_test(struct filter *filter)
 	        compare(0, SCMP_CMP_NE, AF_UNSPEC));
 }
 
+/*
+ * What it takes to read a font: to open it to read and nothing else, to look at it, and to map
+ * it as it is. Which files, is Landlock's to say; of the others only what they are called, how
+ * long and how old they are can be seen.
+ */
+static void add_reading(struct filter *filter)
+{
+	static const char *const names[] = {"access",     "faccessat", "faccessat2",
+	                                    "newfstatat", "fstat",     "fstat64",
+	                                    "fstatat64",  "getdents64"};
+	static const int commands[] = {F_GETFD, F_SETFD, F_GETFL};
+	/* The flags with which nothing but reading can be meant. */
+	const uint32_t reading = O_CLOEXEC | O_DIRECTORY | O_NONBLOCK | O_NOFOLLOW |
+	                         O_NOCTTY | O_LARGEFILE;
+	const scmp_datum_t other = (uint32_t)~reading;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		add(filter, SCMP_ACT_ALLOW, names[i], 0, NULL);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		add_one(filter, SCMP_ACT_ALLOW, "fcntl",
+		        compare(1, SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+	add_one(filter, SCMP_ACT_ALLOW, "open", masked(1, other, O_RDONLY));
+	add_one(filter, SCMP_ACT_ALLOW, "openat", masked(2, other, O_RDONLY));
+
+	const struct scmp_arg_cmp as_it_is[] = {
+		masked(2, PROT_WRITE | PROT_EXEC, 0),
+		masked(3, MAP_KIND | MAP_ANONYMOUS, MAP_PRIVATE),
+	};
+
+	add(filter, SCMP_ACT_ALLOW, "mmap", 2, as_it_is);
+	add(filter, SCMP_ACT_ALLOW, "mmap2", 2, as_it_is);
+}
+
 static void add_all(struct filter *filter)
 {
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
@@ -187,7 +221,7 @@ static void add_all(struct filter *filter)
 }
 
 /* The rules as a program for the kernel, of at most *n instructions. 0 or a negative errno. */
-static int compile(struct sock_filter *program, size_t *n)
+static int compile(struct sock_filter *program, size_t *n, bool may_read)
 {
 	/* What the library may use is said and not tried: the kernel is asked by load(). */
 	enum { WITH_KILL_PROCESS = 3 };
@@ -203,6 +237,8 @@ static int compile(struct sock_filter *program, size_t *n)
 		filter.error = seccomp_attr_set(filter.context, SCMP_FLTATR_ACT_BADARCH,
 		                                SCMP_ACT_KILL_PROCESS);
 	add_all(&filter);
+	if (may_read)
+		add_reading(&filter);
 	if (!filter.error)
 		filter.error = seccomp_export_bpf(filter.context, memfd);
 	if (!filter.error)
@@ -216,7 +252,7 @@ static int compile(struct sock_filter *program, size_t *n)
 }
 
 /* 0 or a negative errno: what the kernel says, or the container that we may be in. */
-static int load(void)
+static int load(bool may_read)
 {
 	static struct sock_filter program[BPF_MAXINSNS];
 	const uint32_t action = SECCOMP_RET_KILL_PROCESS;
@@ -225,7 +261,7 @@ static int load(void)
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0)
 		return -errno;
-	error = compile(program, &n);
+	error = compile(program, &n, may_read);
 	if (error)
 		return error;
 
@@ -240,17 +276,18 @@ static bool is_answered(long got, int with)
 	return got == -1 && errno == with;
 }
 
+/* Opening to write is refused in any case. */
 static bool holds(void)
 {
 	return is_answered(syscall(SYS_execve, NULL, NULL, NULL), OUR_ANSWER) &&
 	       is_answered(syscall(SYS_socket, AF_UNSPEC, 0, 0), OUR_ANSWER) &&
-	       is_answered(syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_CLOEXEC, 0),
+	       is_answered(syscall(SYS_openat, AT_FDCWD, "/", O_WRONLY | O_CLOEXEC, 0),
 	                   EPERM);
 }
 
-void seccomp_put_up(struct sandbox_state *state)
+void seccomp_put_up(struct sandbox_state *state, bool may_read)
 {
-	int error = load();
+	int error = load(may_read);
 
 	if (error)
 		layer_is_missing(state, SANDBOX_SECCOMP, strerrordesc_np(-error));

@@ -515,7 +515,68 @@ static void make_pdf(struct blob *blob)
 	    "%PDF-1.1\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
 	    "2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
 	    "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 1000000 1000000]>>endobj\n"
-	    "trailer<</Root 1 0 R>>\n");
+	    "trailer<</Root 1 0 R>>\n%%EOF\n");
+}
+
+/* Each group shows the one before ten times: ten thousand million squares. */
+static void make_svg_of_references(struct blob *blob)
+{
+	PUT(blob, "<svg xmlns=\"http://www.w3.org/2000/svg\" "
+	          "xmlns:xlink=\"http://www.w3.org/1999/xlink\" width=\"10\" "
+	          "height=\"10\"><defs><rect id=\"a\" width=\"9\" height=\"9\"/>");
+	for (char c = 'b'; c <= 'k'; c++) {
+		PUT(blob, "<g id=\"");
+		put(blob, &c, 1);
+		PUT(blob, "\">");
+		for (int i = 0; i < 10; i++) {
+			PUT(blob, "<use xlink:href=\"#");
+			put(blob, (char[]){(char)(c - 1)}, 1);
+			PUT(blob, "\"/>");
+		}
+		PUT(blob, "</g>");
+	}
+	PUT(blob, "</defs><use xlink:href=\"#k\"/></svg>");
+}
+
+/* Elements in elements, far deeper than a stack bears. */
+static void make_svg_of_a_million_groups(struct blob *blob)
+{
+	PUT(blob,
+	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" height=\"10\">");
+	for (int i = 0; i < 1000000; i++)
+		PUT(blob, "<g>");
+}
+
+/* A blur of a million pixels' width, and noise of a thousand octaves. */
+static void make_svg_of_filters(struct blob *blob)
+{
+	PUT(blob,
+	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"4000\" height=\"4000\">"
+	    "<filter id=\"f\" x=\"-9\" y=\"-9\" width=\"99\" height=\"99\">"
+	    "<feTurbulence numOctaves=\"1000\" baseFrequency=\"9\"/>"
+	    "<feMorphology radius=\"9999\"/>"
+	    "<feGaussianBlur stdDeviation=\"1000000\"/></filter>"
+	    "<rect width=\"4000\" height=\"4000\" filter=\"url(#f)\"/></svg>");
+}
+
+static void make_pdf_whose_pages_loop(struct blob *blob)
+{
+	PUT(blob, "%PDF-1.1\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+	          "2 0 obj<</Type/Pages/Parent 2 0 R/Kids[2 0 R 2 0 R]/Count 9>>endobj\n"
+	          "trailer<</Root 1 0 R>>\n%%EOF\n");
+}
+
+static void make_pdf_that_shows_itself(struct blob *blob)
+{
+	PUT(blob,
+	    "%PDF-1.1\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+	    "2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+	    "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R"
+	    "/Resources<</XObject<</X 5 0 R>>>>>>endobj\n"
+	    "4 0 obj<</Length 11>>stream\n/X Do /X Do\nendstream endobj\n"
+	    "5 0 obj<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Length 11"
+	    "/Resources<</XObject<</X 5 0 R>>>>>>stream\n/X Do /X Do\nendstream endobj\n"
+	    "trailer<</Root 1 0 R>>\n%%EOF\n");
 }
 
 /* 33 bytes over which libvips 8.14.1 sniffs for ever; the gate must not let them in. */
@@ -560,10 +621,16 @@ const struct bomb bombs[] = {
 	{"lies.bmp", "bmp", "too-big", make_bmp},
 	{"lies.tga", "tga", "too-big", make_tga},
 	{"lies.psd", "psd", "too-big", make_psd},
-	{"canvas.svg", "svg", "too-big unsupported", make_svg_of_greatest_canvas},
-	{"entities.svg", "svg", "bad-image unsupported", make_svg_of_entities},
-	{"file.svg", "svg", "bad-image unsupported ok", make_svg_of_another_file},
-	{"page.pdf", "pdf", "too-big unsupported", make_pdf},
+	{"canvas.svg", "svg", "ok", make_svg_of_greatest_canvas},
+	{"entities.svg", "svg", "bad-image", make_svg_of_entities},
+	{"file.svg", "svg", "bad-image ok", make_svg_of_another_file},
+	{"references.svg", "svg", "bad-image timeout", make_svg_of_references},
+	{"groups.svg", "svg", "bad-image", make_svg_of_a_million_groups},
+	{"filters.svg", "svg", "ok bad-image memory timeout", make_svg_of_filters},
+	{"page.pdf", "pdf", "ok", make_pdf},
+	{"pages.pdf", "pdf", "bad-image", make_pdf_whose_pages_loop},
+	{"itself.pdf", "pdf", "ok bad-image", make_pdf_that_shows_itself},
+	{"gzip.svg", "svg", "bad-image", make_stray_gzip},
 	{"gzip.jpg", "none", "bad-image", make_stray_gzip},
 	{NULL, NULL, NULL, NULL},
 };

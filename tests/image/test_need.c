@@ -81,6 +81,24 @@ TEST(need, the_samples_are_as_large_as_they_are)
 	}
 }
 
+/* Its own size plays no part, but the one at which it is drawn. */
+TEST(need, what_is_drawn_needs_memory_for_what_comes_out)
+{
+	struct picture_facts facts = {.format = FORMAT_SVG,
+	                              .size = {100000, 100000},
+	                              .decoded = {64, 64},
+	                              .n_frames = 1,
+	                              .n_pixel_bytes = 4};
+	struct recipe whole = {.format = FORMAT_PNG};
+
+	EXPECT(need_of(&facts, &small, 0, 1) < 64 * MIB);
+	EXPECT(need_is_allowed(&facts, &small, 0));
+	facts.size = facts.decoded = (struct size){4000, 4000};
+	EXPECT(need_of(&facts, &whole, 0, 1) > 250 * MIB);
+	facts.decoded = (struct size){100000, 100000};
+	EXPECT(!need_is_allowed(&facts, &whole, 0));
+}
+
 /* Cut off anywhere, changed anywhere: an answer, in bounded time. */
 TEST(need, damage_costs_nothing_but_the_answer)
 {

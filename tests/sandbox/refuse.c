@@ -18,6 +18,7 @@ enum { MAX_RULES = 8, REFUSED = 125 };
 
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule       445
 #define SYS_landlock_restrict_self  446
 #endif
 
@@ -26,6 +27,7 @@ static const struct {
 	int number, first_argument; /* -1: whatever it is */
 } calls[] = {
 	{"landlock_create_ruleset", SYS_landlock_create_ruleset, -1},
+	{"landlock_add_rule", SYS_landlock_add_rule, -1},
 	{"landlock_restrict_self", SYS_landlock_restrict_self, -1},
 	{"seccomp", SYS_seccomp, -1},
 	{"prctl_seccomp", SYS_prctl, PR_SET_SECCOMP},

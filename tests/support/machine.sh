@@ -2,8 +2,10 @@
 # What the scripts share: which Debian packages there must be, how they get there, how we build and
 # count. To be sourced.
 
-packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libstb-dev libseccomp-dev)
-packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev)
+packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libfontconfig-dev
+	libgdk-pixbuf-2.0-dev libstb-dev libseccomp-dev)
+packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev fontconfig
+	fonts-dejavu-core)
 # clang's sanitizers are in its runtime.
 # shellcheck disable=SC2034 # for .ci/run
 packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev shellcheck)

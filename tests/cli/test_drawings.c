@@ -1,0 +1,467 @@
+/*
+ * SVG and PDF through the whole command: drawn by workers of their own, which may read fonts and
+ * no other file, with the text in place, or refused. A build with sanitizers has no sandbox: there
+ * they are drawn with --sandbox off, and what needs the sandbox is skipped.
+ */
+#include "stage.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SVG "<svg xmlns='http://www.w3.org/2000/svg' "
+#define HELLO_SVG                                                                        \
+	SVG "width='200' height='100'><text x='10' y='60' font-size='40'>Hello</text></svg>"
+#define BLANK_SVG SVG "width='200' height='100'></svg>"
+
+#define PDF(content)                                                                     \
+	"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"                         \
+	"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"                             \
+	"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]/Contents 4 0 R"          \
+	"/Resources<</Font<</F1 5 0 R>>>>>>endobj\n"                                     \
+	"4 0 obj<</Length 36>>stream\n" content "\nendstream endobj\n"                   \
+	"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"                 \
+	"trailer<</Root 1 0 R>>\n%%EOF\n"
+#define HELLO_PDF PDF("BT /F1 40 Tf 10 40 Td (Hello) Tj ET ")
+#define BLANK_PDF PDF("                                    ")
+
+/* Whether info says that such pictures are read. */
+static bool is_drawn(const char *options)
+{
+	return strstr(run("pixpool info %s", options).out, "\n    svg      vips ") !=
+	       NULL;
+}
+
+/* What has them drawn here: nothing, where the sandbox can be had. */
+static const char *options_here(void)
+{
+	static const char *options;
+
+	if (!options)
+		options = is_drawn("") ? "" : "--sandbox off";
+	return options;
+}
+
+/* False, having left, where the sandbox is not whole. */
+static bool enter_whole(void)
+{
+	stage_enter();
+	if (run("pixpool info --sandbox require").status == 0)
+		return true;
+	stage_leave();
+	return false;
+}
+
+static void write_text(const char *path, const char *text)
+{
+	scratch_bytes(path, text, strlen(text));
+}
+
+/* ---- text ---- */
+
+TEST(drawings, have_their_text)
+{
+	stage_enter();
+	write_text("in/a.svg", HELLO_SVG);
+	write_text("in/blank.svg", BLANK_SVG);
+	write_text("in/b.pdf", HELLO_PDF);
+	write_text("in/blank2.pdf", BLANK_PDF);
+	EXPECT_EQ(run("pixpool resize -s 400 -f ppm in -o out %s", options_here()).status,
+	          0);
+	EXPECT_STR(run("head -q -n 2 out/*.ppm | tr '\\n' ' '").out,
+	           "P6 400 200 P6 400 200 P6 400 200 P6 400 200 ");
+	/* Zeros are black. */
+	EXPECT(strtol(run("tr -cd '\\000' < out/a.ppm | wc -c").out, NULL, 10) > 4000);
+	EXPECT(strtol(run("tr -cd '\\000' < out/b.ppm | wc -c").out, NULL, 10) > 4000);
+	EXPECT_STR(run("tr -cd '\\000' < out/blank.ppm | wc -c").out, "0\n");
+	EXPECT_STR(run("tr -cd '\\000' < out/blank2.ppm | wc -c").out, "0\n");
+	stage_leave();
+}
+
+TEST(drawings, are_the_same_with_the_sandbox_as_without)
+{
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	write_text("in/a.svg", HELLO_SVG);
+	write_text("in/b.pdf", HELLO_PDF);
+	EXPECT_EQ(run("pixpool resize -s 300 in -o out").status, 0);
+	EXPECT_EQ(run("pixpool resize -s 300 in -o free --sandbox off").status, 0);
+	EXPECT_EQ(run("diff -r out free").status, 0);
+	stage_leave();
+}
+
+/* librsvg decodes them with modules that it opens when it needs them, and passes over what it
+ * cannot decode. */
+TEST(drawings, show_the_pictures_that_are_in_them)
+{
+	static const char *const kinds[][2] = {{"png", "balloon.png"},
+	                                       {"jpeg", "lake.jpg"},
+	                                       {"gif", "pendulum.gif"},
+	                                       {"tiff", "lighthouse.tiff"}};
+
+	stage_enter();
+	write_text("in/none.svg", SVG "width='20' height='20'/>");
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		run("{ printf '%%s' \"<svg xmlns='http://www.w3.org/2000/svg' "
+		    "xmlns:xlink='http://www.w3.org/1999/xlink' width='20' height='20'>"
+		    "<image width='20' height='20' xlink:href='data:image/%s;base64,\"; "
+		    "base64 -w 0 \"$PIXPOOL_SAMPLES/pictures/%s\"; printf '%%s' "
+		    "\"'/></svg>\"; } > in/%s.svg",
+		    kinds[i][0], kinds[i][1], kinds[i][0]);
+	EXPECT_EQ(run("pixpool convert -f ppm in -o out %s", options_here()).status, 0);
+	EXPECT_STR(run("cd out; for i in *; do cmp -s $i none.ppm && echo $i; done").out,
+	           "none.ppm\n");
+	stage_leave();
+}
+
+static void expect_refused(const char *container, const char *options, const char *why)
+{
+	const char *text;
+
+	EXPECT_EQ(
+		run("%s pixpool resize -s 64 in -o out --report r %s", container, options)
+			.status,
+		1);
+	text = records("r");
+	EXPECT(strstr(text,
+	              "{'input':'in/a.svg','status':'failed','class':'unsupported',"),
+	       "%s", text);
+	EXPECT(strstr(text,
+	              "{'input':'in/b.pdf','status':'failed','class':'unsupported',"),
+	       "%s", text);
+	EXPECT(strstr(text, "'input':'in/c.png','output':'out/c.png','status':'ok'"),
+	       "%s", text);
+	EXPECT(strstr(text, why), "%s\n%s", why, text);
+	run("rm -r out r");
+}
+
+/* The rule that lets them read fonts is the safeguard: without it, text would be missing. */
+TEST(drawings, without_leave_to_read_fonts_are_unsupported_and_never_without_text)
+{
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	write_text("in/a.svg", HELLO_SVG);
+	write_text("in/b.pdf", HELLO_PDF);
+	sample("balloon.png", "in/c.png");
+	expect_refused("refuse landlock_add_rule=0", "",
+	               "its text might be missing: the font ");
+	expect_refused("refuse landlock_add_rule=38", "",
+	               "it is drawn, and no worker can: ");
+	expect_refused("refuse landlock_create_ruleset=38", "",
+	               "--sandbox off draws it all the same");
+	EXPECT(!strstr(run("refuse landlock_add_rule=0 pixpool info").out,
+	               "\n    svg      vips "));
+	stage_leave();
+}
+
+TEST(drawings, without_any_font_are_unsupported)
+{
+	stage_enter();
+	write_text("in/a.svg", HELLO_SVG);
+	write_text("in/b.pdf", HELLO_PDF);
+	sample("balloon.png", "in/c.png");
+	scratch_file("fonts.conf", "<fontconfig><dir>/not/there</dir></fontconfig>");
+	run("chmod 755 .");
+	expect_refused("FONTCONFIG_FILE=$PWD/fonts.conf", options_here(),
+	               "there is no font here: install one");
+	stage_leave();
+}
+
+TEST(drawings, are_drawn_without_a_sandbox_where_that_is_asked_for)
+{
+	stage_enter();
+	write_text("in/a.svg", HELLO_SVG);
+	EXPECT_EQ(
+		run("refuse landlock_create_ruleset=38 pixpool resize -s 64 -Q in -o out "
+	            "--sandbox off")
+			.status,
+		0);
+	EXPECT_STR(tree("out"), "a.png png 64x32\n");
+	stage_leave();
+}
+
+TEST(drawings, of_strangers_are_not_drawn)
+{
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	write_text("in/a.svg", HELLO_SVG);
+	write_text("in/b.pdf", HELLO_PDF);
+	sample("balloon.png", "in/c.png");
+	expect_refused("", "--untrusted", "is not read with --untrusted");
+	stage_leave();
+}
+
+/* ---- names ---- */
+
+TEST(drawings, are_known_by_their_bytes_whatever_they_are_called)
+{
+	const char *text;
+
+	stage_enter();
+	write_text("in/svg.jpg", HELLO_SVG);
+	write_text("in/pdf.png", HELLO_PDF);
+	write_text("in/none", HELLO_SVG);
+	sample("lake.jpg", "in/jpeg.svg");
+	sample("balloon.png", "in/last.png");
+	EXPECT_EQ(run("pixpool resize -s 64 in -o out --report r %s", options_here())
+	                  .status,
+	          0);
+	EXPECT_STR(tree("out"), "jpeg.png png 64x43\nlast.png png 64x64\n"
+	                        "none.png png 64x32\npdf.png png 64x32\n"
+	                        "svg.jpg jpeg 64x32\n");
+	text = records("r");
+	EXPECT(strstr(text, "{'summary':{'inputs':5,'ok':5,'skipped':0,'failed':0,"),
+	       "%s", text);
+	EXPECT(strstr(text, "{'input':'in/svg.jpg','output':'out/svg.jpg','status':'ok',"
+	                    "'engine':'vips','in':{'width':200,'height':100,'format':"
+	                    "'svg'"),
+	       "%s", text);
+	stage_leave();
+}
+
+TEST(drawings, may_be_packed)
+{
+	stage_enter();
+	write_text("in/a.svg", HELLO_SVG);
+	run("gzip -c in/a.svg > in/b.svgz; cp in/b.svgz in/c.svg; cp in/b.svgz d.jpg");
+	EXPECT_EQ(run("pixpool resize -s 64 in -o out %s", options_here()).status, 0);
+	EXPECT_STR(tree("out"), "a.png png 64x32\nb.png png 64x32\nc.png png 64x32\n");
+	EXPECT_EQ(run("pixpool resize -s 64 d.jpg -o out %s", options_here()).status, 1);
+	stage_leave();
+}
+
+TEST(drawings, are_verified)
+{
+	struct ended ended;
+
+	stage_enter();
+	write_text("in/a.svg", HELLO_SVG);
+	write_text("in/b.pdf", HELLO_PDF);
+	write_text("in/c.png", HELLO_SVG);
+	write_text("in/cut.svg", SVG "width='9' height='9'><rect");
+	ended = run("pixpool verify -Q in %s | sort", options_here());
+	EXPECT(strstr(ended.out, "bad-image in/cut.svg (header: "), "%s", ended.out);
+	EXPECT(strstr(ended.out, "misnamed in/c.png (it is svg)\n"), "%s", ended.out);
+	EXPECT(!strstr(ended.out, "in/a.svg") && !strstr(ended.out, "in/b.pdf"), "%s",
+	       ended.out);
+	stage_leave();
+}
+
+TEST(drawings, that_are_there_already_are_skipped)
+{
+	stage_enter();
+	write_text("in/a.svg", HELLO_SVG);
+	sample("balloon.png", "in/b.png");
+	run("pixpool resize -s 64 in -o out %s", options_here());
+	EXPECT_EQ(run("pixpool resize -s 64 in -o out --report r --overwrite skip %s",
+	              options_here())
+	                  .status,
+	          0);
+	EXPECT(strstr(records("r"), "'ok':0,'skipped':2,'failed':0,"), "%s",
+	       records("r"));
+	stage_leave();
+}
+
+/* ---- workers ---- */
+
+TEST(drawings, have_a_worker_each)
+{
+	char path[32];
+
+	stage_enter();
+	for (int i = 0; i < 6; i++) {
+		snprintf(path, sizeof(path), "in/%d.svg", i);
+		write_text(path, BLANK_SVG);
+	}
+	EXPECT_EQ(
+		run("pixpool resize -s 8 -j 1 -Q in -o out --report r %s", options_here())
+			.status,
+		0);
+	EXPECT_STR(run("grep -o '\"worker\":[0-9]*' r | sort -u | wc -l").out, "6\n");
+	stage_leave();
+}
+
+/* Who decodes has ended before anybody draws: there are never more workers than were asked for. */
+TEST(drawings, come_when_all_else_is_done)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.svg", "gate svg\nsize 2 2");
+	obey("in/b.png", "gate png\nsize 2 2");
+	obey("in/c.png", "size 2 2");
+	command = begin("pixpool-obey resize -s 8 -j 2 in -o out %s", options_here());
+	await_gate("png");
+	await_error(&command, "in/c.png -> out/c.png");
+	EXPECT_EQ(count_processes("gate-svg"), 0);
+	let_pass("in/b.png");
+	await_gate("svg");
+	EXPECT_EQ(count_processes("pxp-nursery"), 1);
+	EXPECT(count_processes("pxp-worker") <= 1);
+	let_pass("in/a.svg");
+	EXPECT_EQ(end(&command).status, 0);
+	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\nc.png png 2x2\n");
+	stage_leave();
+}
+
+TEST(drawings, that_kill_or_hang_cost_themselves)
+{
+	const char *text;
+
+	stage_enter();
+	obey("in/a.svg", "signal SIGSEGV");
+	obey("in/b.svg", "hang asleep");
+	obey("in/c.svg", "size 2 2");
+	obey("in/d.pdf", "size 2 2");
+	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r --timeout 1 %s",
+	              options_here())
+	                  .status,
+	          1);
+	text = records("r");
+	EXPECT(strstr(text, "{'input':'in/a.svg','status':'failed','class':'crashed'"),
+	       "%s", text);
+	EXPECT(strstr(text, "'attempts':2"), "%s", text);
+	EXPECT(strstr(text, "{'input':'in/b.svg','status':'failed','class':'timeout'"),
+	       "%s", text);
+	EXPECT(strstr(text, "'ok':2,'skipped':0,'failed':2,"), "%s", text);
+	stage_leave();
+}
+
+static struct command begin_at_gate(void)
+{
+	struct command command;
+
+	obey("in/a.png", "size 2 2");
+	obey("in/b.svg", "gate svg\nsize 2 2");
+	obey("in/c.svg", "size 2 2");
+	obey("in/d.svg", "size 2 2");
+	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r %s",
+	                options_here());
+	await_gate("svg");
+	return command;
+}
+
+TEST(drawings, that_run_are_finished_at_the_first_interrupt)
+{
+	struct command command;
+
+	stage_enter();
+	command = begin_at_gate();
+	kill(command.pid, SIGINT);
+	await_error(&command, "interrupted: ");
+	let_pass("in/b.svg");
+	EXPECT_EQ(end(&command).status, 128 + SIGINT);
+	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\n");
+	EXPECT(strstr(records("r"),
+	              "'inputs':4,'ok':2,'skipped':0,'failed':0,'cancelled':2,"),
+	       "%s", records("r"));
+	stage_leave();
+}
+
+TEST(drawings, are_killed_at_the_second_interrupt)
+{
+	struct command command;
+
+	stage_enter();
+	command = begin_at_gate();
+	kill(command.pid, SIGINT);
+	await_error(&command, "interrupted: ");
+	kill(command.pid, SIGINT);
+	EXPECT_EQ(end(&command).status, 128 + SIGINT);
+	EXPECT_STR(tree("out"), "a.png png 2x2\n");
+	stage_leave();
+}
+
+/* An interrupt while the others decode: nothing is drawn any more. */
+TEST(drawings, do_not_begin_after_an_interrupt)
+{
+	struct command command;
+
+	stage_enter();
+	obey("in/a.png", "gate png\nsize 2 2");
+	obey("in/b.svg", "size 2 2");
+	command = begin("pixpool-obey resize -s 8 in -o out --report r %s",
+	                options_here());
+	await_gate("png");
+	kill(command.pid, SIGINT);
+	await_error(&command, "interrupted: ");
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 128 + SIGINT);
+	EXPECT_STR(tree("out"), "a.png png 2x2\n");
+	EXPECT(strstr(records("r"),
+	              "'inputs':2,'ok':1,'skipped':0,'failed':0,'cancelled':1,"),
+	       "%s", records("r"));
+	stage_leave();
+}
+
+TEST(drawings, stand_still_with_the_program)
+{
+	struct command command;
+	pid_t worker;
+
+	stage_enter();
+	command = begin_at_gate();
+	worker = await_process("gate-svg");
+	kill(command.pid, SIGTSTP);
+	await_state(worker, "T");
+	await_state(command.pid, "T");
+	kill(command.pid, SIGCONT);
+	await_state(worker, "SDR");
+	let_pass("in/b.svg");
+	EXPECT_EQ(end(&command).status, 0);
+	stage_leave();
+}
+
+/* ---- attacks: who draws may do a little more than others, and no more than that ---- */
+
+static void expect_attack(const char *order, const char *class, const char *message)
+{
+	char want[128];
+	const char *text;
+
+	stage_enter();
+	obey("in/bad.svg", order);
+	obey("in/good.svg", "size 2 2");
+	scratch_file("secret", "not for pictures");
+	run("chmod 777 .; chmod 644 in/bad.svg");
+	EXPECT_EQ(run("pixpool-obey resize -s 8 -Q in -o out --report r").status, 1);
+	text = records("r");
+	snprintf(want, sizeof(want), "'in/bad.svg','status':'failed','class':'%s'",
+	         class);
+	EXPECT(strstr(text, want) && strstr(text, message), "%s:\n%s", order, text);
+	EXPECT_STR(tree("out"), "good.png png 2x2\n");
+	EXPECT_STR(run("stat -c %%a in/bad.svg; ls made 2>&1 | wc -l").out, "644\n1\n");
+	stage_leave();
+}
+
+TEST(drawings, cannot_do_what_no_decoder_does)
+{
+	static const char *const orders[] = {"socket", "exec", "fork", "chmod",
+	                                     "kill main"};
+
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	stage_leave();
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+		expect_attack(orders[i], "violation", "worker died of SIGSYS");
+}
+
+TEST(drawings, can_read_fonts_and_nothing_else)
+{
+	char order[256];
+
+	if (!enter_whole())
+		SKIP("the sandbox is not whole here");
+	snprintf(order, sizeof(order), "open %s",
+	         run("printf %%s \"$(fc-match -f '%%{file}')\"").out);
+	stage_leave();
+	/* The order's way of saying that the file was opened. */
+	expect_attack(order, "internal", "obey: open: got through");
+	expect_attack("open secret", "bad-image", "obey: open: Permission denied");
+	expect_attack("open /etc/passwd", "bad-image", "obey: open: Permission denied");
+	expect_attack("open in/good.svg", "bad-image", "obey: open: Permission denied");
+	expect_attack("create made", "bad-image",
+	              "obey: create: Operation not permitted");
+}
