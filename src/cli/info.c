@@ -62,7 +62,9 @@ static void say_layer(const struct sandbox_state *state, enum sandbox_layer laye
 		         state->uid);
 		break;
 	case SANDBOX_LANDLOCK:
-		snprintf(text, n_text, "version %u: no file can be opened",
+		snprintf(text, n_text,
+		         "version %u: no file can be opened, but fonts by who draws svg "
+		         "and pdf",
 		         state->landlock_abi);
 		break;
 	default:
