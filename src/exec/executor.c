@@ -394,7 +394,7 @@ void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
 			task->is_settled = true;
 	}
 	begin_settling(executor);
-	lock_release(&executor->lock);
+	executor_unlock(executor);
 
 	if (is_taken) {
 		task_destroy(task);

@@ -38,7 +38,7 @@ void pool_worker_clear(struct pool_worker *worker)
 
 enum {
 	ACKNOWLEDGE_MS = 5000, /* for a worker to give back what was withdrawn */
-	HUNG_UP_MS = 100, /* between the end of a channel and the end of its worker */
+	HUNG_UP_MS = 1000, /* between the end of a channel and the end of its worker */
 	BEGIN_MS = 5000,  /* for a worker to begin what was handed to it */
 	LEAST_BEGIN_MS = 20,
 };
