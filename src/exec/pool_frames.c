@@ -148,28 +148,22 @@ static void take_error(struct answer_frame *answer, struct pool_worker *worker,
 }
 
 /* The word of the front slot's task. NULL, or how it breaks the protocol. */
-static const char *on_answer(struct process_pool *pool, struct pool_worker *worker,
-                             const char *buffer, struct frame *frame, int64_t now_ns)
+static const char *take_answer(struct process_pool *pool, struct pool_worker *worker,
+                               struct answer_frame *answer, const char *body,
+                               size_t n_body, struct frame *frame, int64_t now_ns)
 {
-	struct slot *slot = &worker->slots[worker->front];
-	struct answer_frame answer;
+	struct slot *slot = pool_worker_held(worker, 0);
 	struct settlement settlement;
+	struct pxp_outcome *outcome = &settlement.outcome;
 	const char *breach;
 
-	if (frame->n < sizeof(answer))
-		return "sent an answer that is too short";
-	memcpy(&answer, buffer, sizeof(answer));
-	if (worker->n_held == 0 || answer.at.slot != worker->front ||
-	    answer.at.generation != slot->generation || !slot->task)
-		return "answered what it was not asked";
 	if (worker->limit_state != LIMIT_STEADY)
 		return "answered while it waited for memory";
 
 	settlement = pool_settlement(worker, slot, now_ns);
-	if (answer.error.status == PXP_OK) {
+	if (answer->error.status == PXP_OK) {
 		settlement.state = PXP_FINISHED;
-		breach = take_result(pool, &answer, buffer + sizeof(answer),
-		                     frame->n - sizeof(answer), frame, &settlement);
+		breach = take_result(pool, answer, body, n_body, frame, &settlement);
 		if (!breach && !seal(slot->output))
 			breach = "kept its output open for writing";
 		if (breach) {
@@ -179,25 +173,77 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 		settlement.output = slot->output;
 		slot->output = -1;
 	} else {
-		take_error(&answer, worker, &settlement);
+		take_error(answer, worker, &settlement);
 	}
-	if (answer.cpu_ns >= 0)
-		settlement.outcome.cpu_ns = answer.cpu_ns;
-	settlement.outcome.peak_bytes = answer.peak_bytes;
+	if (answer->cpu_ns >= 0)
+		outcome->cpu_ns = answer->cpu_ns;
+	outcome->peak_bytes = answer->peak_bytes;
+	/* Its word for it, if it can be true: in ours is the time until we looked. */
+	if (answer->run_ns >= 0 && answer->run_ns < outcome->run_ns)
+		outcome->run_ns = answer->run_ns;
+	pool_note_time(pool, outcome->run_ns);
 	slot->task->attempts++;
 	future_start(slot->task->future);
 	pool->n_crashes_in_a_row = 0;
-	if (settlement.outcome.error.status == PXP_EMEMORY &&
+	if (outcome->error.status == PXP_EMEMORY &&
 	    pool_tries_with_all(pool, worker, slot->task)) {
 		settlement_fini(&settlement);
 		executor_return(&pool->executor, slot->task);
 	} else {
 		pool_settle(pool, slot->task, &settlement);
 	}
-	pool_take_memory_back(pool, worker, answer.data_bytes, now_ns);
+	pool_take_memory_back(pool, worker, answer->data_bytes, now_ns);
 	worker->n_logged = 0;
 	pool_worker_pop(worker, now_ns);
 	return NULL;
+}
+
+static const char *on_answer(struct process_pool *pool, struct pool_worker *worker,
+                             const char *buffer, struct frame *frame, int64_t now_ns)
+{
+	const struct slot *slot = pool_worker_held(worker, 0);
+	struct answer_frame answer;
+
+	if (frame->n < sizeof(answer))
+		return "sent an answer that is too short";
+	memcpy(&answer, buffer, sizeof(answer));
+	if (worker->n_held == 0 || answer.at.slot != worker->front ||
+	    answer.at.generation != slot->generation || !slot->task)
+		return "answered what it was not asked";
+	return take_answer(pool, worker, &answer, buffer + sizeof(answer),
+	                   frame->n - sizeof(answer), frame, now_ns);
+}
+
+static const char *on_page_answer(struct process_pool *pool, struct pool_worker *worker,
+                                  int64_t now_ns)
+{
+	const struct page_answer page = pool_page_answer(worker,
+	                                                 pool_worker_held(worker, 0));
+	struct answer_frame answer = {
+		.run_ns = page.run_ns,
+		.cpu_ns = page.cpu_ns,
+		.peak_bytes = page.peak_bytes,
+		.data_bytes = page.data_bytes,
+		.n_result = page.n_result,
+	};
+	struct frame none = {0};
+
+	if (page.n_result > sizeof(page.result))
+		return "left a result that is not what it says";
+	return take_answer(pool, worker, &answer, page.result, (size_t)page.n_result,
+	                   &none, now_ns);
+}
+
+/* What it has left in its page comes before what it sends. */
+static const char *take_page_answers(struct process_pool *pool,
+                                     struct pool_worker *worker, int64_t now_ns)
+{
+	const char *breach = NULL;
+
+	while (!breach && worker->n_held > 0 && pool_worker_held(worker, 0)->task &&
+	       pool_page_has_answer(worker, pool_worker_held(worker, 0)))
+		breach = on_page_answer(pool, worker, now_ns);
+	return breach;
 }
 
 static const char *on_withdrawn(struct pool_worker *worker, const struct slot_frame *at,
@@ -229,7 +275,7 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 
 	worker->n_restarts++;
 	if (slot->task->deadline_ms > 0 && worker->state < WORKER_HUNG_UP &&
-	    worker->limit_state == LIMIT_STEADY)
+	    !worker->is_overdue && worker->limit_state == LIMIT_STEADY)
 		worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
 	return NULL;
 }
@@ -289,9 +335,22 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 		return on_restart_deadline(worker, &at, now_ns);
 	case FRAME_NEED:
 		return pool_on_need(pool, worker, &at, now_ns);
+	case FRAME_BELL:
+		return NULL;
 	default:
 		return "sent a frame of no known kind";
 	}
+}
+
+bool pool_read_page(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	const char *breach = NULL;
+
+	if (worker->reason != KILLED_BREACH)
+		breach = take_page_answers(pool, worker, now_ns);
+	if (breach)
+		pool_worker_kill(worker, KILLED_BREACH, breach);
+	return worker->reason != KILLED_BREACH;
 }
 
 bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
@@ -300,6 +359,8 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
+	if (!pool_read_page(pool, worker, now_ns))
+		return false;
 	for (int i = 0; i < max_frames && worker->reason != KILLED_BREACH; i++) {
 		enum received received = channel_receive(worker->socket, buffer, &frame);
 		const char *breach =
@@ -310,7 +371,9 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 		if (received == RECEIVED_END)
 			return false;
 		if (received == RECEIVED_FRAME) {
-			breach = on_frame(pool, worker, buffer, &frame, now_ns);
+			breach = take_page_answers(pool, worker, now_ns);
+			if (!breach)
+				breach = on_frame(pool, worker, buffer, &frame, now_ns);
 			frame_close_descriptors(&frame);
 		}
 		if (breach) {
@@ -326,16 +389,33 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker, int64
 	bool goes_on = pool_read_frames(pool, worker, 1, now_ns);
 
 	/* One is the rule, and asking for more that are not there costs a system call each. But
-	 * a quick task's answer may be there as well by now, or be on its way. No more than
-	 * that, so that no worker keeps the others waiting. */
-	if (goes_on && worker->n_held > 0 &&
-	    pool_worker_phase(worker, &worker->slots[worker->front]) ==
-	            PXP_PHASE_ANSWERING)
+	 * the answers of quick tasks may be there as well by now, or be on their way. No more
+	 * than those, so that no worker keeps the others waiting. */
+	for (int i = 1;
+	     i < N_SLOTS && goes_on && worker->n_held > 0 && !worker->is_quiet &&
+	     pool_worker_phase(worker, pool_worker_held(worker, 0)) ==
+	             PXP_PHASE_ANSWERING;
+	     i++)
 		goes_on = pool_read_frames(pool, worker, 1, now_ns);
 	if (goes_on)
 		return;
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
 	pool_worker_hang_up(worker, now_ns);
+}
+
+/* The front task's time is over. But if it has just ended, its answer is waited for: the
+ * worker may have begun the next one, which is not to pay for it. */
+static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64_t now_ns)
+{
+	const struct slot *slot = pool_worker_held(worker, 0);
+
+	if (pool_worker_gets_time_to_begin(worker, now_ns))
+		return;
+	if (pool_page_claim_kill(worker, slot) || worker->is_overdue ||
+	    !pool_worker_has_begun(worker, slot))
+		pool_worker_kill(worker, reason, NULL);
+	else
+		pool_worker_expect_answer(worker, slot, now_ns);
 }
 
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
@@ -354,8 +434,8 @@ void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
 	else if (!worker->slots[worker->front].task)
 		pool_worker_kill(worker, KILLED_BREACH,
 		                 "did not give back what was withdrawn");
-	else if (!pool_worker_gets_time_to_begin(worker, now_ns))
-		pool_worker_kill(worker, KILLED_DEADLINE, NULL);
+	else
+		kill_late(worker, KILLED_DEADLINE, now_ns);
 }
 
 void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
@@ -363,7 +443,6 @@ void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_
 	if (pool_worker_has_progressed(worker, now_ns))
 		return;
 	pool_read_frames(pool, worker, N_SLOTS, now_ns);
-	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns &&
-	    !pool_worker_gets_time_to_begin(worker, now_ns))
-		pool_worker_kill(worker, KILLED_STALL, NULL);
+	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
+		kill_late(worker, KILLED_STALL, now_ns);
 }

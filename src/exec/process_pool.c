@@ -40,16 +40,21 @@ static void settle_all(struct process_pool *pool)
 {
 	struct pxp_executor *executor = &pool->executor;
 
-	while (pool->settled.first) {
-		struct task *task = pool->settled.first;
+	struct task_list settled = pool->settled;
 
-		task_list_remove(&pool->settled, task);
-		lock_release(&executor->lock);
+	if (settled.n == 0)
+		return;
+	pool->settled = (struct task_list){0};
+	lock_release(&executor->lock);
+	while (settled.first) {
+		struct task *task = settled.first;
+
+		task_list_remove(&settled, task);
 		if (!task->is_settled)
 			settlement_load(&task->future->settled);
 		executor_settle(executor, task);
-		lock_acquire(&executor->lock);
 	}
+	lock_acquire(&executor->lock);
 }
 
 static bool has_ended(const struct process_pool *pool)
@@ -86,6 +91,7 @@ static int64_t next_wake_ns(const struct process_pool *pool, int64_t now_ns)
 	deadline_ns = earlier(deadline_ns, expiry_next_ns(&pool->executor.expiry));
 	if (pool->suspended_ns < 0)
 		deadline_ns = earlier(deadline_ns, pool_retire_ns(pool));
+	deadline_ns = earlier(deadline_ns, pool_listen_ns(pool, now_ns));
 	return earlier(deadline_ns, earlier(pool->retry_ns, pool->spawn_ns));
 }
 
@@ -109,10 +115,19 @@ static enum pool_source source_of(const struct epoll_event *event)
 }
 
 static void on_log(struct pool_worker *worker, struct process_pool *pool,
-                   const struct epoll_event *event)
+                   const struct epoll_event *event, int64_t now_ns)
 {
+	int n_ended = 0;
+
 	if (worker->log < 0 || worker->state >= WORKER_REAPING)
 		return;
+	pool_forget_time(pool);
+	/* Where the next task has begun, what is there is taken for its words: else they would
+	 * be lost with the answers before it. */
+	for (unsigned i = 1; i < worker->n_held; i++)
+		n_ended += pool_worker_has_begun(worker, pool_worker_held(worker, i));
+	if (n_ended > 0)
+		pool_read_frames(pool, worker, n_ended, now_ns);
 	pool_worker_read_log(worker, 1);
 	if (!(event->events &
 	      EPOLLIN)) /* everybody has closed it: it would be told for ever */
@@ -194,10 +209,12 @@ static void wait_and_handle(struct process_pool *pool)
 	 * it is not taken for the next one's. */
 	for (int i = 0; i < n; i++) {
 		if (source_of(&events[i]) == SOURCE_LOG)
-			on_log(&pool->workers[events[i].data.u64 >> 8], pool, &events[i]);
+			on_log(&pool->workers[events[i].data.u64 >> 8], pool, &events[i],
+			       now_ns);
 	}
 	for (int i = 0; i < n; i++)
 		on_event(pool, &events[i], now_ns);
+	pool_listen(pool, now_ns);
 	watch_time(pool, now_ns);
 }
 
@@ -286,6 +303,11 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 		pool_refuse_need(pool_of(executor), worker, clock_now_ns());
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
+	if (!pool_page_claim_kill(worker, slot)) {
+		pool_worker_expect_answer(worker, slot, clock_now_ns());
+		wake_supervisor(pool_of(executor));
+		return false;
+	}
 	pool_worker_kill(worker, KILLED_CANCEL, NULL);
 	if (worker->owed_signal)
 		wake_supervisor(pool_of(executor));
@@ -373,14 +395,17 @@ static void pool_stats(struct pxp_executor *executor,
 		                        worker->state == WORKER_READY;
 		ret_stats->n_waiting += worker->state == WORKER_READY &&
 		                        worker->limit_state == LIMIT_WAITING;
+		bool is_running = false;
+
 		for (int j = 0; j < N_SLOTS; j++) {
 			if (!worker->slots[j].task)
 				continue;
 			if (pool_worker_has_begun(worker, &worker->slots[j]))
-				ret_stats->n_running++;
+				is_running = true;
 			else
 				ret_stats->n_prefetched++;
 		}
+		ret_stats->n_running += is_running; /* the others have ended, unread */
 	}
 	ret_stats->n_spawned = pool->n_spawned;
 	ret_stats->n_crashed = pool->n_crashed;
