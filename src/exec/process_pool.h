@@ -3,10 +3,12 @@
  * one epoll, one eventfd. All state is guarded by the executor's lock; the supervisor
  * gives it up only to wait and to settle futures.
  *
- *   process_pool.c   the table of the executor, and the supervisor's loop
+ *   process_pool.c   the supervisor's loop
+ *   pool_table.c     what other threads ask of it
  *   pool_schedule.c  who gets the next task, and when a worker is started
  *   pool_prefetch.c  what lies ready in the channel of a worker that is busy
- *   pool_frames.c    what workers say, and their deadlines
+ *   pool_answers.c   what tasks have answered
+ *   pool_frames.c    what else workers say, and their deadlines
  *   pool_deaths.c    deaths, and what the nursery says
  *   pool_memory.c    who may have how much memory
  *   pool_worker.c    one worker's state
@@ -63,6 +65,12 @@ static inline uint64_t pool_source(enum pool_source source, uint32_t worker)
 bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
                 uint32_t worker);
 
+/* pool_table.c */
+extern const struct executor_table process_pool_table;
+
+/* The tasks shall not pay for so much time. */
+void pool_move_deadlines(struct process_pool *pool, int64_t by_ns);
+
 /* pool_schedule.c: hand out what is queued, start workers that are missing, and, when the
  * pool is stopping and has nothing left, tell the workers to end. */
 void pool_schedule(struct process_pool *pool, int64_t now_ns);
@@ -114,6 +122,15 @@ void pool_send_reap(struct process_pool *pool, struct pool_worker *worker);
 /* No worker could be started: try again later; when there is none at all and it failed
  * time after time, the pool is broken. */
 void pool_spawn_failed(struct process_pool *pool, int sys_errno, int64_t now_ns);
+
+/* pool_answers.c */
+enum { POOL_LOG_AT_ONCE = 64 * 1024 }; /* bytes of a log, before an answer is taken */
+/* An answer of the front task. NULL, or how it breaks the protocol. */
+const char *pool_on_answer(struct process_pool *pool, struct pool_worker *worker,
+                           const char *buffer, struct frame *frame, int64_t now_ns);
+/* The same for those in its page, which come before what it sends. */
+const char *pool_take_page_answers(struct process_pool *pool, struct pool_worker *worker,
+                                   int64_t now_ns);
 
 /* pool_frames.c */
 /* What every settlement of a task with a worker says. */
