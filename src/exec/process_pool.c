@@ -18,6 +18,7 @@ enum {
 		1000, /* while a deadline runs, so that a gap in our time is seen */
 	GAP_MS = 250, /* a wake-up that is later than this is one */
 	MAX_EVENTS = 64,
+	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS, /* answers, and what rang for others */
 };
 
 bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
@@ -112,17 +113,14 @@ static enum pool_source source_of(const struct epoll_event *event)
 static void on_log(struct pool_worker *worker, struct process_pool *pool,
                    const struct epoll_event *event, int64_t now_ns)
 {
-	int n_ended = 0;
-
 	if (worker->log < 0 || worker->state >= WORKER_REAPING)
 		return;
 	pool_forget_time(pool);
 	/* Where the next task has begun, what is there is taken for its words: else they would
 	 * be lost with the answers before it. */
-	for (unsigned i = 1; i < worker->n_held; i++)
-		n_ended += pool_worker_has_begun(worker, pool_worker_held(worker, i));
-	if (n_ended > 0)
-		pool_read_frames(pool, worker, n_ended, now_ns);
+	if (worker->n_held > 1 &&
+	    pool_worker_has_begun(worker, pool_worker_held(worker, 1)))
+		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG, now_ns);
 	pool_worker_read_log(worker, 1);
 	if (!(event->events &
 	      EPOLLIN)) /* everybody has closed it: it would be told for ever */
