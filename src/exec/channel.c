@@ -77,7 +77,7 @@ static void take_descriptors(struct msghdr *message, struct frame *frame)
 	}
 }
 
-enum received channel_receive(int socket, void *buffer, struct frame *ret_frame)
+static enum received receive(int socket, void *buffer, struct frame *ret_frame, int flags)
 {
 	struct iovec part = {.iov_base = buffer, .iov_len = FRAME_MAX_BYTES};
 	union control control;
@@ -91,7 +91,7 @@ enum received channel_receive(int socket, void *buffer, struct frame *ret_frame)
 
 	*ret_frame = (struct frame){0};
 	do
-		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
 	while (got < 0 && errno == EINTR);
 
 	if (got < 0)
@@ -115,6 +115,16 @@ enum received channel_receive(int socket, void *buffer, struct frame *ret_frame)
 	}
 	ret_frame->n = (size_t)got;
 	return RECEIVED_FRAME;
+}
+
+enum received channel_receive(int socket, void *buffer, struct frame *ret_frame)
+{
+	return receive(socket, buffer, ret_frame, 0);
+}
+
+enum received channel_receive_now(int socket, void *buffer, struct frame *ret_frame)
+{
+	return receive(socket, buffer, ret_frame, MSG_DONTWAIT);
 }
 
 void frame_close_descriptors(struct frame *frame)

@@ -43,6 +43,9 @@ enum received {
  * close-on-exec. */
 enum received channel_receive(int socket, void *buffer, struct frame *ret_frame);
 
+/* The same, but RECEIVED_NOTHING in place of waiting. */
+enum received channel_receive_now(int socket, void *buffer, struct frame *ret_frame);
+
 /* Close what the caller has not taken (set to -1). */
 void frame_close_descriptors(struct frame *frame);
 

@@ -125,6 +125,11 @@ void executor_tell(int completions);
 void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
                           const struct pxp_error *error);
 
+/* A thread that settles what it took off an executor: nobody who waits for the executor's
+ * end gets away before, and a callback that would wait for it is told so. */
+void executor_begin_settling(struct pxp_executor *executor); /* with the lock held */
+void executor_end_settling(struct pxp_executor *executor);
+
 /* For futures. */
 struct pxp_progress executor_progress(struct pxp_executor *executor,
                                       struct pxp_future *future);

@@ -11,10 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
-enum {
-	MAX_LOG_AT_ONCE = 64 * 1024,
-};
-
 void pool_settle(struct process_pool *pool, struct task *task,
                  struct settlement *settlement)
 {
@@ -37,167 +33,6 @@ void pool_break(struct process_pool *pool, const char *text)
 		pool_settle(pool, task, &failed);
 	}
 	cond_broadcast(&executor->has_room);
-}
-
-struct settlement pool_settlement(struct pool_worker *worker, const struct slot *slot,
-                                  int64_t now_ns)
-{
-	int64_t started_ns = pool_worker_started_ns(worker, slot, now_ns);
-
-	struct settlement settlement = settlement_of(PXP_FAILED);
-
-	settlement.outcome.worker = worker->pid;
-	settlement.outcome.queue_ns = started_ns - slot->task->submitted_ns;
-	settlement.outcome.run_ns = now_ns - started_ns;
-	settlement.outcome.progress = pool_worker_progress(worker, slot);
-	return settlement;
-}
-
-/* ---- answers ---- */
-
-static void take_inline(const char *body, size_t n, struct settlement *settlement)
-{
-	settlement->n_result = n;
-	if (n == 0)
-		return;
-	settlement->result = malloc(n);
-	if (settlement->result) {
-		memcpy(settlement->result, body, n);
-		return;
-	}
-	settlement->state = PXP_FAILED;
-	pxp_fail(&settlement->outcome.error, PXP_ENOMEM,
-	         "no memory for a result of %zu bytes", n);
-}
-
-/* A result in a memfd is only taken over here; it is read without the lock. */
-static bool take_long(int *memfd, uint64_t n, struct settlement *settlement)
-{
-	struct stat stat;
-
-	/* Another kind of file might make who reads it wait. */
-	if (fcntl(*memfd, F_GET_SEALS) < 0 || fstat(*memfd, &stat) != 0 ||
-	    (uint64_t)stat.st_size != n)
-		return false;
-	settlement->n_result = (size_t)n;
-	settlement->long_result = *memfd;
-	*memfd = -1;
-	return true;
-}
-
-/* The result of an answer, which the worker could have made up in every part. NULL, or how
- * it breaks the protocol. */
-static const char *take_result(const struct process_pool *pool,
-                               const struct answer_frame *answer, const char *body,
-                               size_t n_body, struct frame *frame,
-                               struct settlement *settlement)
-{
-	unsigned n = answer->n_descriptors;
-
-	if (frame->lost_descriptors) {
-		settlement->state = PXP_FAILED;
-		errno = EMFILE;
-		pxp_fail_errno(&settlement->outcome.error,
-		               "the result could not be received");
-		return NULL;
-	}
-	if (n > PXP_MAX_DESCRIPTORS || answer->result_is_memfd > 1 ||
-	    frame->n_descriptors != n + answer->result_is_memfd ||
-	    (!answer->result_is_memfd && answer->n_result != n_body))
-		return "sent a result that is not what it says";
-	if (answer->n_result > pool->executor.options.max_result)
-		return "sent a result that is longer than max_result";
-	if (!answer->result_is_memfd)
-		take_inline(body, n_body, settlement);
-	else if (!take_long(&frame->descriptors[n], answer->n_result, settlement))
-		return "sent a result that is not what it says";
-
-	settlement->n_descriptors = n;
-	for (unsigned i = 0; i < n; i++) {
-		settlement->descriptors[i] = frame->descriptors[i];
-		frame->descriptors[i] = -1;
-	}
-	return NULL;
-}
-
-/* Seal the output, so that nobody can change what is published; it fails when the worker
- * kept a writable mapping of it. */
-static bool seal(int output)
-{
-	return output < 0 ||
-	       fcntl(output, F_ADD_SEALS,
-	             F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
-}
-
-static void take_error(struct answer_frame *answer, struct pool_worker *worker,
-                       struct settlement *settlement)
-{
-	struct pxp_error *error = &settlement->outcome.error;
-
-	answer->error.text[sizeof(answer->error.text) - 1] = 0;
-	if (answer->error.status == PXP_ECANCELLED) {
-		settlement->state = PXP_CANCELLED;
-		pxp_fail(error, PXP_ECANCELLED, "%s", answer->error.text);
-		return;
-	}
-	pxp_fail(error, answer->error.status == PXP_EMEMORY ? PXP_EMEMORY : PXP_ETASK,
-	         "%s", answer->error.text);
-	error->code = answer->error.code;
-	pool_worker_read_log(worker, MAX_LOG_AT_ONCE);
-	settlement->log = pool_worker_log(worker, &settlement->outcome.n_log);
-}
-
-/* The word of the front slot's task. NULL, or how it breaks the protocol. */
-static const char *on_answer(struct process_pool *pool, struct pool_worker *worker,
-                             const char *buffer, struct frame *frame, int64_t now_ns)
-{
-	struct slot *slot = &worker->slots[worker->front];
-	struct answer_frame answer;
-	struct settlement settlement;
-	const char *breach;
-
-	if (frame->n < sizeof(answer))
-		return "sent an answer that is too short";
-	memcpy(&answer, buffer, sizeof(answer));
-	if (worker->n_held == 0 || answer.at.slot != worker->front ||
-	    answer.at.generation != slot->generation || !slot->task)
-		return "answered what it was not asked";
-	if (worker->limit_state != LIMIT_STEADY)
-		return "answered while it waited for memory";
-
-	settlement = pool_settlement(worker, slot, now_ns);
-	if (answer.error.status == PXP_OK) {
-		settlement.state = PXP_FINISHED;
-		breach = take_result(pool, &answer, buffer + sizeof(answer),
-		                     frame->n - sizeof(answer), frame, &settlement);
-		if (!breach && !seal(slot->output))
-			breach = "kept its output open for writing";
-		if (breach) {
-			settlement_fini(&settlement);
-			return breach;
-		}
-		settlement.output = slot->output;
-		slot->output = -1;
-	} else {
-		take_error(&answer, worker, &settlement);
-	}
-	if (answer.cpu_ns >= 0)
-		settlement.outcome.cpu_ns = answer.cpu_ns;
-	settlement.outcome.peak_bytes = answer.peak_bytes;
-	slot->task->attempts++;
-	future_start(slot->task->future);
-	pool->n_crashes_in_a_row = 0;
-	if (settlement.outcome.error.status == PXP_EMEMORY &&
-	    pool_tries_with_all(pool, worker, slot->task)) {
-		settlement_fini(&settlement);
-		executor_return(&pool->executor, slot->task);
-	} else {
-		pool_settle(pool, slot->task, &settlement);
-	}
-	pool_take_memory_back(pool, worker, answer.data_bytes, now_ns);
-	worker->n_logged = 0;
-	pool_worker_pop(worker, now_ns);
-	return NULL;
 }
 
 static const char *on_withdrawn(struct pool_worker *worker, const struct slot_frame *at,
@@ -229,7 +64,7 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 
 	worker->n_restarts++;
 	if (slot->task->deadline_ms > 0 && worker->state < WORKER_HUNG_UP &&
-	    worker->limit_state == LIMIT_STEADY)
+	    !worker->is_overdue && worker->limit_state == LIMIT_STEADY)
 		worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
 	return NULL;
 }
@@ -260,7 +95,7 @@ static const char *on_ready(struct process_pool *pool, struct pool_worker *worke
 		worker->deadline_ns = -1;
 	}
 	/* What the initialiser wrote is nobody's. */
-	pool_worker_read_log(worker, MAX_LOG_AT_ONCE);
+	pool_worker_read_log(worker, POOL_LOG_AT_ONCE);
 	worker->n_logged = 0;
 	return NULL;
 }
@@ -272,7 +107,7 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 
 	memcpy(&at, buffer, frame->n < sizeof(at) ? frame->n : sizeof(at));
 	if (at.kind == FRAME_ANSWER)
-		return on_answer(pool, worker, buffer, frame, now_ns);
+		return pool_on_answer(pool, worker, buffer, frame, now_ns);
 	if (frame->n_descriptors > 0)
 		return "sent descriptors that nobody asked for";
 	if (at.kind == FRAME_BROKEN && worker->state == WORKER_STARTING)
@@ -289,9 +124,22 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 		return on_restart_deadline(worker, &at, now_ns);
 	case FRAME_NEED:
 		return pool_on_need(pool, worker, &at, now_ns);
+	case FRAME_BELL:
+		return NULL;
 	default:
 		return "sent a frame of no known kind";
 	}
+}
+
+bool pool_read_page(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	const char *breach = NULL;
+
+	if (worker->reason != KILLED_BREACH)
+		breach = pool_take_page_answers(pool, worker, now_ns);
+	if (breach)
+		pool_worker_kill(worker, KILLED_BREACH, breach);
+	return worker->reason != KILLED_BREACH;
 }
 
 bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
@@ -300,6 +148,8 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
+	if (!pool_read_page(pool, worker, now_ns))
+		return false;
 	for (int i = 0; i < max_frames && worker->reason != KILLED_BREACH; i++) {
 		enum received received = channel_receive(worker->socket, buffer, &frame);
 		const char *breach =
@@ -310,7 +160,9 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 		if (received == RECEIVED_END)
 			return false;
 		if (received == RECEIVED_FRAME) {
-			breach = on_frame(pool, worker, buffer, &frame, now_ns);
+			breach = pool_take_page_answers(pool, worker, now_ns);
+			if (!breach)
+				breach = on_frame(pool, worker, buffer, &frame, now_ns);
 			frame_close_descriptors(&frame);
 		}
 		if (breach) {
@@ -326,16 +178,33 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker, int64
 	bool goes_on = pool_read_frames(pool, worker, 1, now_ns);
 
 	/* One is the rule, and asking for more that are not there costs a system call each. But
-	 * a quick task's answer may be there as well by now, or be on its way. No more than
-	 * that, so that no worker keeps the others waiting. */
-	if (goes_on && worker->n_held > 0 &&
-	    pool_worker_phase(worker, &worker->slots[worker->front]) ==
-	            PXP_PHASE_ANSWERING)
+	 * the answers of quick tasks may be there as well by now, or be on their way. No more
+	 * than those, so that no worker keeps the others waiting. */
+	for (int i = 1;
+	     i < N_SLOTS && goes_on && worker->n_held > 0 && !worker->is_quiet &&
+	     pool_worker_phase(worker, pool_worker_held(worker, 0)) ==
+	             PXP_PHASE_ANSWERING;
+	     i++)
 		goes_on = pool_read_frames(pool, worker, 1, now_ns);
 	if (goes_on)
 		return;
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
 	pool_worker_hang_up(worker, now_ns);
+}
+
+/* The front task's time is over. But if it has just ended, its answer is waited for: the
+ * worker may have begun the next one, which is not to pay for it. */
+static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64_t now_ns)
+{
+	const struct slot *slot = pool_worker_held(worker, 0);
+
+	if (pool_worker_gets_time_to_begin(worker, now_ns))
+		return;
+	if (pool_page_claim_kill(worker, slot) || worker->is_overdue ||
+	    !pool_worker_has_begun(worker, slot))
+		pool_worker_kill(worker, reason, NULL);
+	else
+		pool_worker_expect_answer(worker, slot, now_ns);
 }
 
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
@@ -354,8 +223,8 @@ void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
 	else if (!worker->slots[worker->front].task)
 		pool_worker_kill(worker, KILLED_BREACH,
 		                 "did not give back what was withdrawn");
-	else if (!pool_worker_gets_time_to_begin(worker, now_ns))
-		pool_worker_kill(worker, KILLED_DEADLINE, NULL);
+	else
+		kill_late(worker, KILLED_DEADLINE, now_ns);
 }
 
 void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
@@ -363,7 +232,6 @@ void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_
 	if (pool_worker_has_progressed(worker, now_ns))
 		return;
 	pool_read_frames(pool, worker, N_SLOTS, now_ns);
-	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns &&
-	    !pool_worker_gets_time_to_begin(worker, now_ns))
-		pool_worker_kill(worker, KILLED_STALL, NULL);
+	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
+		kill_late(worker, KILLED_STALL, now_ns);
 }

@@ -125,12 +125,14 @@ static void answer_need(struct process_pool *pool, struct pool_worker *worker,
 static void return_prefetched(struct process_pool *pool, struct pool_worker *worker,
                               int64_t now_ns)
 {
-	struct slot *slot = &worker->slots[(worker->front + 1) % N_SLOTS];
-	struct task *task = slot->task;
+	/* The last one first, so that the order stays. */
+	for (unsigned i = worker->n_held; i-- > 1;) {
+		struct slot *slot = pool_worker_held(worker, i);
+		struct task *task = slot->task;
 
-	if (worker->n_held == N_SLOTS && task &&
-	    pool_worker_take_back(worker, slot, now_ns))
-		executor_return(&pool->executor, task);
+		if (task && pool_worker_take_back(worker, slot, now_ns))
+			executor_return(&pool->executor, task);
+	}
 }
 
 /* What limit a task is to have that asks for so many bytes. */

@@ -12,7 +12,6 @@ enum {
 	FREE_CRASHES = 2,      /* in a row, before it is waited at all */
 	MAX_FAILED_SPAWNS = 6, /* in a row, with no worker left: the pool is broken */
 	STOP_MS = 5000,        /* for a finaliser; then the worker is killed */
-	MAX_OVERTAKERS = 2,    /* a worker, of a task that lies behind a long one */
 };
 
 static bool holds_tasks(const struct process_pool *pool)
@@ -34,8 +33,7 @@ static unsigned count_workers(const struct process_pool *pool,
 	return n;
 }
 
-/* Whether the worker has run as many tasks as it may, or has grown too much. */
-static bool is_used_up(const struct process_pool *pool, const struct pool_worker *worker)
+bool pool_is_used_up(const struct process_pool *pool, const struct pool_worker *worker)
 {
 	size_t most = pool->executor.options.max_tasks_per_worker;
 
@@ -48,19 +46,8 @@ static unsigned count_idle(const struct process_pool *pool)
 
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		n += pool_worker_is_idle(&pool->workers[i]) &&
-		     !is_used_up(pool, &pool->workers[i]);
+		     !pool_is_used_up(pool, &pool->workers[i]);
 	return n;
-}
-
-/* The slot of a task that lies behind another one, or NULL. */
-static struct slot *prefetched_slot(const struct pool_worker *worker)
-{
-	unsigned second = (worker->front + 1) % N_SLOTS;
-
-	if (worker->state != WORKER_READY || worker->n_held < N_SLOTS ||
-	    !worker->slots[second].task)
-		return NULL;
-	return (struct slot *)&worker->slots[second];
 }
 
 /* ---- starting workers ---- */
@@ -134,20 +121,10 @@ static bool spawn_one(struct process_pool *pool, int64_t now_ns)
 	return false;
 }
 
-/* Tasks that wait behind another one in a worker's channel. */
-static size_t count_prefetched(const struct process_pool *pool)
-{
-	size_t n = 0;
-
-	for (unsigned i = 0; i < pool->n_workers; i++)
-		n += prefetched_slot(&pool->workers[i]) != NULL;
-	return n;
-}
-
 /* As many as have something to do, at most as many as were asked for. */
 static void spawn_missing(struct process_pool *pool, int64_t now_ns)
 {
-	size_t n_wanted = pool->executor.queue.n + count_prefetched(pool);
+	size_t n_wanted = pool->executor.queue.n + pool_count_prefetched(pool);
 	size_t n_coming = count_workers(pool, WORKER_STARTING, WORKER_STARTING) +
 	                  count_idle(pool);
 
@@ -186,44 +163,12 @@ static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
 	}
 }
 
-/* False when there is no use in going on for now. */
-static bool hand(struct process_pool *pool, struct pool_worker *worker, struct task *task,
-                 int64_t now_ns)
+bool pool_hand(struct process_pool *pool, struct pool_worker *worker, struct task *task,
+               int64_t now_ns)
 {
 	if (!pool_worker_hand(worker, task, ++pool->generation, now_ns))
 		hand_failed(pool, worker, task, now_ns);
 	return pool->retry_ns < 0;
-}
-
-/* The worker with the oldest of the tasks that only lie prefetched, or NULL. */
-static struct pool_worker *find_oldest_prefetched(struct process_pool *pool)
-{
-	struct pool_worker *oldest = NULL;
-
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		struct pool_worker *worker = &pool->workers[i];
-		struct slot *slot = prefetched_slot(worker);
-
-		if (slot && (!oldest || slot->task->submitted <
-		                                prefetched_slot(oldest)->task->submitted))
-			oldest = worker;
-	}
-	return oldest;
-}
-
-/* The next task for a worker that can begin it at once: the oldest that nobody has begun,
- * be it in the queue or behind another one. */
-static struct task *take_oldest(struct process_pool *pool, int64_t now_ns)
-{
-	const struct task *queued = pool->executor.queue.first;
-	struct pool_worker *worker = find_oldest_prefetched(pool);
-	struct slot *slot = worker ? prefetched_slot(worker) : NULL;
-	struct task *task = slot ? slot->task : NULL;
-
-	if (task && (!queued || task->submitted < queued->submitted) &&
-	    pool_worker_take_back(worker, slot, now_ns))
-		return task;
-	return executor_take(&pool->executor);
 }
 
 static void hand_out(struct process_pool *pool, int64_t now_ns)
@@ -233,47 +178,12 @@ static void hand_out(struct process_pool *pool, int64_t now_ns)
 
 		/* Again while it is idle: a task that cannot be sent to anybody leaves it so, and
 		 * nothing else would wake us for the next. */
-		while (pool_worker_is_idle(worker) && !is_used_up(pool, worker)) {
-			struct task *task = take_oldest(pool, now_ns);
+		while (pool_worker_is_idle(worker) && !pool_is_used_up(pool, worker)) {
+			struct task *task = pool_take_next(pool, now_ns);
 
-			if (!task || !hand(pool, worker, task, now_ns))
+			if (!task || !pool_hand(pool, worker, task, now_ns))
 				return;
 		}
-	}
-}
-
-/* The next task to lie behind another one. Without a need it is not taken from where it lies
- * already; but where workers are never idle, so that none takes it over, what lies behind a
- * long task would be overtaken without end. */
-static struct task *take_for_later(struct process_pool *pool, int64_t now_ns)
-{
-	struct pool_worker *worker = find_oldest_prefetched(pool);
-	struct slot *slot = worker ? prefetched_slot(worker) : NULL;
-	struct task *task = slot ? slot->task : NULL;
-
-	if (task &&
-	    task->submitted + (uint64_t)MAX_OVERTAKERS * pool->n_workers <
-	            pool->executor.queue.first->submitted &&
-	    pool_worker_take_back(worker, slot, now_ns))
-		return task;
-	return executor_take(&pool->executor);
-}
-
-/* Only when every worker is busy: so that it finds its next task without a round trip. */
-static void prefetch(struct process_pool *pool, int64_t now_ns)
-{
-	size_t n_coming = count_workers(pool, WORKER_STARTING, WORKER_STARTING);
-
-	for (unsigned i = 0; i < pool->n_workers && pool->executor.queue.n > n_coming;
-	     i++) {
-		struct pool_worker *worker = &pool->workers[i];
-
-		/* One that has to begin by a time stays where that is watched. */
-		if (pool->executor.queue.first->expires_ns >= 0)
-			return;
-		if (pool_worker_can_prefetch(worker) && !is_used_up(pool, worker) &&
-		    !hand(pool, worker, take_for_later(pool, now_ns), now_ns))
-			return;
 	}
 }
 
@@ -309,7 +219,8 @@ static void retire(struct process_pool *pool, int64_t now_ns)
 		int64_t until_ns = idle_until_ns(pool, worker);
 
 		if (pool_worker_is_idle(worker) &&
-		    (is_used_up(pool, worker) || (until_ns >= 0 && until_ns <= now_ns)))
+		    (pool_is_used_up(pool, worker) ||
+		     (until_ns >= 0 && until_ns <= now_ns)))
 			pool_worker_stop(worker, clock_deadline_ns(now_ns, STOP_MS));
 	}
 }
@@ -366,7 +277,7 @@ bool pool_has_takers(const struct process_pool *pool)
 		const struct pool_worker *worker = &pool->workers[i];
 
 		if (worker->state == WORKER_ABSENT || pool_worker_is_idle(worker) ||
-		    pool_worker_can_prefetch(worker))
+		    pool_worker_can_prefetch(worker, 1))
 			return true;
 	}
 	return false;
@@ -387,7 +298,8 @@ void pool_schedule(struct process_pool *pool, int64_t now_ns)
 		hand_out(pool, now_ns);
 		retire(pool, now_ns);
 		spawn_missing(pool, now_ns);
-		prefetch(pool, now_ns);
+		pool_prefetch(pool, count_workers(pool, WORKER_STARTING, WORKER_STARTING),
+		              now_ns);
 	}
 	if (pool->executor.is_stopping && pool->executor.queue.n == 0 &&
 	    !holds_tasks(pool))

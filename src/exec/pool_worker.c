@@ -31,44 +31,24 @@ void pool_worker_clear(struct pool_worker *worker)
 	fd_close(&worker->log);
 	for (int i = 0; i < N_SLOTS; i++)
 		fd_close(&worker->slots[i].output);
-	if (worker->page)
-		munmap(worker->page, sizeof(*worker->page));
+	pool_page_destroy(worker->page);
 	pool_worker_init(worker, worker->index);
 }
 
 enum {
+	ANSWER_MS = 500,       /* for an answer to come from who says that it is done */
 	ACKNOWLEDGE_MS = 5000, /* for a worker to give back what was withdrawn */
-	HUNG_UP_MS = 100, /* between the end of a channel and the end of its worker */
-	BEGIN_MS = 5000,  /* for a worker to begin what was handed to it */
+	HUNG_UP_MS = 1000, /* between the end of a channel and the end of its worker */
+	BEGIN_MS = 5000,   /* for a worker to begin what was handed to it */
 	LEAST_BEGIN_MS = 20,
 };
-
-/* The page lies in a memfd that nobody can shrink: reading it never raises SIGBUS. */
-static int create_page(struct state_page **ret_page)
-{
-	int fd = memfd_create("pixpool-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	void *page = MAP_FAILED;
-
-	if (fd < 0)
-		return -1;
-	if (ftruncate(fd, sizeof(struct state_page)) == 0 &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-		page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,
-		            MAP_SHARED, fd, 0);
-	if (page == MAP_FAILED) {
-		fd_close(&fd);
-		return -1;
-	}
-	*ret_page = page;
-	return fd;
-}
 
 bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3])
 {
 	int ends[2] = {-1, -1}, log[2] = {-1, -1}, page = -1;
 	bool is_made = channel_pair(ends) && channel_set_nonblocking(ends[0]) &&
 	               pipe2(log, O_CLOEXEC) == 0 && channel_set_nonblocking(log[0]) &&
-	               (page = create_page(&worker->page)) >= 0;
+	               (page = pool_page_create(&worker->page)) >= 0;
 	int kept = errno;
 
 	worker->socket = ends[0];
@@ -96,10 +76,16 @@ bool pool_worker_is_idle(const struct pool_worker *worker)
 	       worker->limit_state == LIMIT_STEADY;
 }
 
-bool pool_worker_can_prefetch(const struct pool_worker *worker)
+bool pool_worker_can_prefetch(const struct pool_worker *worker, unsigned depth)
 {
-	return worker->state == WORKER_READY && worker->n_held == 1 &&
-	       worker->limit_state == LIMIT_STEADY && worker->n_needs == 0;
+	return worker->state == WORKER_READY && worker->n_held > 0 &&
+	       worker->n_held <= depth && worker->limit_state == LIMIT_STEADY &&
+	       worker->n_needs == 0;
+}
+
+struct slot *pool_worker_held(struct pool_worker *worker, unsigned n)
+{
+	return &worker->slots[(worker->front + n) % N_SLOTS];
 }
 
 struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *task)
@@ -111,18 +97,6 @@ struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *tas
 	return NULL;
 }
 
-static _Atomic uint64_t *word_of(const struct pool_worker *worker,
-                                 const struct slot *slot)
-{
-	return &worker->page->slots[slot - worker->slots].word;
-}
-
-bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot)
-{
-	return atomic_load(word_of(worker, slot)) ==
-	       slot_word(slot->generation, SLOT_STARTED);
-}
-
 /* The deadline of the front task begins when it became the front one. */
 static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 {
@@ -130,6 +104,7 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 
 	worker->front_since_ns = now_ns;
 	worker->n_restarts = 0;
+	worker->is_overdue = false;
 	worker->unbegun_ms = 0;
 	worker->idle_since_ns = now_ns;
 	/* Of one that is about to end, the deadline is that of its end. */
@@ -184,26 +159,6 @@ bool pool_worker_gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
 	return true;
 }
 
-void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot)
-{
-	atomic_store(&worker->page->slots[slot - worker->slots].is_asked_to_end, true);
-}
-
-struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
-                                         const struct slot *slot)
-{
-	return shared_progress_read(&worker->page->slots[slot - worker->slots].progress);
-}
-
-enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
-                                 const struct slot *slot)
-{
-	return atomic_load(&worker->page->slots[slot - worker->slots].phase) ==
-	                       PXP_PHASE_ANSWERING
-	               ? PXP_PHASE_ANSWERING
-	               : PXP_PHASE_RUNNING;
-}
-
 void pool_worker_stop(struct pool_worker *worker, int64_t deadline_ns)
 {
 	const struct slot_frame stop = {.kind = FRAME_STOP};
@@ -239,24 +194,10 @@ static bool send_task(struct pool_worker *worker, const struct slot *slot,
 	                    frame.input_is_memfd ? 0 : task->n_input, descriptors, n);
 }
 
-static void clear_page(struct pool_worker *worker, const struct slot *slot,
-                       struct task *task)
-{
-	struct state_page *page = worker->page;
-	size_t i = (size_t)(slot - worker->slots);
-
-	atomic_store(&page->slots[i].phase, PXP_PHASE_NONE);
-	atomic_store(&page->slots[i].is_asked_to_end,
-	             atomic_load(&task->is_asked_to_end));
-	atomic_store(&page->slots[i].progress.done, 0);
-	atomic_store(&page->slots[i].progress.total, 0);
-	atomic_store(&page->slots[i].progress.beats, 0);
-}
-
 bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
                       int64_t now_ns)
 {
-	struct slot *slot = &worker->slots[(worker->front + worker->n_held) % N_SLOTS];
+	struct slot *slot = pool_worker_held(worker, worker->n_held);
 
 	slot->output = -1;
 	if (task->wants_output) {
@@ -266,8 +207,8 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
 			return false;
 	}
 	slot->generation = generation;
-	clear_page(worker, slot, task);
-	atomic_store(word_of(worker, slot), slot_word(generation, SLOT_QUEUED));
+	slot->handed_ns = now_ns;
+	pool_page_queue(worker, slot, task);
 	if (!send_task(worker, slot, task)) {
 		fd_close(&slot->output);
 		return false;
@@ -282,16 +223,24 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
 
 bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns)
 {
-	uint64_t queued = slot_word(slot->generation, SLOT_QUEUED);
-
-	if (!atomic_compare_exchange_strong(word_of(worker, slot), &queued,
-	                                    slot_word(slot->generation, SLOT_WITHDRAWN)))
+	if (!pool_page_withdraw(worker, slot))
 		return false;
 	slot->task = NULL;
 	fd_close(&slot->output);
 	if (slot == &worker->slots[worker->front])
 		begin_deadline(worker, now_ns);
 	return true;
+}
+
+void pool_worker_expect_answer(struct pool_worker *worker, const struct slot *slot,
+                               int64_t now_ns)
+{
+	if (worker->state != WORKER_READY || slot != pool_worker_held(worker, 0) ||
+	    worker->is_overdue)
+		return;
+	worker->is_overdue = true;
+	worker->stall_ns = -1;
+	worker->deadline_ns = clock_deadline_ns(now_ns, ANSWER_MS);
 }
 
 void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns)
@@ -314,17 +263,6 @@ void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
 	worker->front = (worker->front + 1) % N_SLOTS;
 	worker->n_held--;
 	begin_deadline(worker, now_ns);
-}
-
-int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct slot *slot,
-                               int64_t now_ns)
-{
-	int64_t claimed = atomic_load(
-		&worker->page->slots[slot - worker->slots].started_ns);
-
-	if (claimed < worker->front_since_ns || claimed > now_ns)
-		return worker->front_since_ns;
-	return claimed;
 }
 
 void pool_worker_signal(struct pool_worker *worker, int number)

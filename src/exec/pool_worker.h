@@ -52,10 +52,11 @@ enum limit_state {
 
 enum { LOG_TAIL_BYTES = 4096 };
 
-/* A task with a worker, in one of the two places it can lie. */
+/* A task with a worker, in one of the places it can lie. */
 struct slot {
 	struct task *task; /* NULL: withdrawn, and not acknowledged yet */
 	uint64_t generation;
+	int64_t handed_ns;
 	int output; /* the memfd of this attempt, or -1 */
 };
 
@@ -65,16 +66,19 @@ struct pool_worker {
 	pid_t pid;
 	int pidfd, socket, log; /* -1: none */
 	struct state_page *page;
+	bool is_quiet; /* it may leave answers in its page: somebody looks */
 
 	struct slot slots[N_SLOTS];
-	unsigned front, n_held; /* slots[front] came first, the other one after it */
-	int64_t deadline_ns;    /* of the front task, or of a stop; -1: none */
-	unsigned n_restarts;    /* of the deadline, by the front task */
-	bool is_ready;          /* it has said so */
-	bool reap_is_sent;      /* REAPING: the nursery was told */
-	int64_t stall_ns;       /* when the front task must have shown progress; -1 */
-	uint64_t n_beats;       /* how often it had when that was set */
-	size_t n_tasks;         /* that it was handed so far */
+	unsigned front,
+		n_held;      /* slots[front] came first, the others after it, in a ring */
+	int64_t deadline_ns; /* of the front task, or of a stop; -1: none */
+	unsigned n_restarts; /* of the deadline, by the front task */
+	bool is_overdue;     /* the front task's time is over but for its answer */
+	bool is_ready;       /* it has said so */
+	bool reap_is_sent;   /* REAPING: the nursery was told */
+	int64_t stall_ns;    /* when the front task must have shown progress; -1 */
+	uint64_t n_beats;    /* how often it had when that was set */
+	size_t n_tasks;      /* that it was handed so far */
 	int64_t idle_since_ns;  /* good while it is idle */
 	int64_t front_since_ns; /* when the front task became the front one */
 	int64_t unbegun_ms;     /* by which its deadline was put off until it was begun */
@@ -111,9 +115,12 @@ bool pool_worker_ask_for(struct pool_worker *worker, int control, int theirs[3])
 /* Everything of it is closed; ABSENT again. */
 void pool_worker_clear(struct pool_worker *worker);
 
-/* Whether it could begin a task at once, or prefetch one. */
+/* Whether it could begin a task at once; or prefetch one, so that at most depth lie there. */
 bool pool_worker_is_idle(const struct pool_worker *worker);
-bool pool_worker_can_prefetch(const struct pool_worker *worker);
+bool pool_worker_can_prefetch(const struct pool_worker *worker, unsigned depth);
+
+/* The n-th of the slots that it holds, from the front one (0) on. */
+struct slot *pool_worker_held(struct pool_worker *worker, unsigned n);
 
 /* Tell it to end in order, by deadline_ns. */
 void pool_worker_stop(struct pool_worker *worker, int64_t deadline_ns);
@@ -131,6 +138,11 @@ bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *
 /* Take the task in slot back before it is begun. False: too late. The worker has a while
  * to acknowledge it. */
 bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
+
+/* It says that it has ended the task in slot, for which it was to be killed: then its answer
+ * is there soon, or its time is over. */
+void pool_worker_expect_answer(struct pool_worker *worker, const struct slot *slot,
+                               int64_t now_ns);
 
 /* Its channel has closed: give the kernel a moment to say that it died. */
 void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns);
@@ -158,6 +170,24 @@ enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
 /* The worker's own word on when it began slot, if it can be true. */
 int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct slot *slot,
                                int64_t now_ns);
+
+/* pool_page.c */
+/* The page's descriptor, for the worker; -1 with errno. */
+int pool_page_create(struct state_page **ret_page);
+void pool_page_destroy(struct state_page *page); /* NULL is fine */
+/* A task is about to be sent for slot. */
+void pool_page_queue(struct pool_worker *worker, const struct slot *slot,
+                     const struct task *task);
+/* Take it back; false: it was begun. */
+bool pool_page_withdraw(struct pool_worker *worker, const struct slot *slot);
+/* The worker is to be killed for the task in slot. False: it has ended it, as it says. */
+bool pool_page_claim_kill(struct pool_worker *worker, const struct slot *slot);
+/* The answer that the worker has left there, if it has. */
+bool pool_page_has_answer(const struct pool_worker *worker, const struct slot *slot);
+struct page_answer pool_page_answer(const struct pool_worker *worker,
+                                    const struct slot *slot);
+/* Whether the worker may leave answers there. Who takes it back looks once more. */
+void pool_page_be_quiet(struct pool_worker *worker, bool is_quiet);
 
 /* Kill it. The first reason counts; one that broke the protocol is told so even if it is
  * dead already. */

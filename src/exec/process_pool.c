@@ -18,12 +18,8 @@ enum {
 		1000, /* while a deadline runs, so that a gap in our time is seen */
 	GAP_MS = 250, /* a wake-up that is later than this is one */
 	MAX_EVENTS = 64,
+	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS, /* answers, and what rang for others */
 };
-
-static struct process_pool *pool_of(struct pxp_executor *executor)
-{
-	return (struct process_pool *)executor;
-}
 
 bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
                 uint32_t worker)
@@ -40,16 +36,21 @@ static void settle_all(struct process_pool *pool)
 {
 	struct pxp_executor *executor = &pool->executor;
 
-	while (pool->settled.first) {
-		struct task *task = pool->settled.first;
+	struct task_list settled = pool->settled;
 
-		task_list_remove(&pool->settled, task);
-		lock_release(&executor->lock);
+	if (settled.n == 0)
+		return;
+	pool->settled = (struct task_list){0};
+	lock_release(&executor->lock);
+	while (settled.first) {
+		struct task *task = settled.first;
+
+		task_list_remove(&settled, task);
 		if (!task->is_settled)
 			settlement_load(&task->future->settled);
 		executor_settle(executor, task);
-		lock_acquire(&executor->lock);
 	}
+	lock_acquire(&executor->lock);
 }
 
 static bool has_ended(const struct process_pool *pool)
@@ -86,6 +87,7 @@ static int64_t next_wake_ns(const struct process_pool *pool, int64_t now_ns)
 	deadline_ns = earlier(deadline_ns, expiry_next_ns(&pool->executor.expiry));
 	if (pool->suspended_ns < 0)
 		deadline_ns = earlier(deadline_ns, pool_retire_ns(pool));
+	deadline_ns = earlier(deadline_ns, pool_listen_ns(pool, now_ns));
 	return earlier(deadline_ns, earlier(pool->retry_ns, pool->spawn_ns));
 }
 
@@ -95,7 +97,7 @@ static void move_deadline(int64_t *deadline_ns, int64_t by_ns)
 		*deadline_ns = INT64_MAX;
 }
 
-static void move_deadlines(struct process_pool *pool, int64_t by_ns)
+void pool_move_deadlines(struct process_pool *pool, int64_t by_ns)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		move_deadline(&pool->workers[i].deadline_ns, by_ns);
@@ -109,10 +111,16 @@ static enum pool_source source_of(const struct epoll_event *event)
 }
 
 static void on_log(struct pool_worker *worker, struct process_pool *pool,
-                   const struct epoll_event *event)
+                   const struct epoll_event *event, int64_t now_ns)
 {
 	if (worker->log < 0 || worker->state >= WORKER_REAPING)
 		return;
+	pool_forget_time(pool);
+	/* Where the next task has begun, what is there is taken for its words: else they would
+	 * be lost with the answers before it. */
+	if (worker->n_held > 1 &&
+	    pool_worker_has_begun(worker, pool_worker_held(worker, 1)))
+		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG, now_ns);
 	pool_worker_read_log(worker, 1);
 	if (!(event->events &
 	      EPOLLIN)) /* everybody has closed it: it would be told for ever */
@@ -189,15 +197,17 @@ static void wait_and_handle(struct process_pool *pool)
 	 * suspension moves them itself, at its end. */
 	if (wake_ns > before_ns && now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
 	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
-		move_deadlines(pool, now_ns - wake_ns);
+		pool_move_deadlines(pool, now_ns - wake_ns);
 	/* What a task wrote to its log before it answered is read before the answer, so that
 	 * it is not taken for the next one's. */
 	for (int i = 0; i < n; i++) {
 		if (source_of(&events[i]) == SOURCE_LOG)
-			on_log(&pool->workers[events[i].data.u64 >> 8], pool, &events[i]);
+			on_log(&pool->workers[events[i].data.u64 >> 8], pool, &events[i],
+			       now_ns);
 	}
 	for (int i = 0; i < n; i++)
 		on_event(pool, &events[i], now_ns);
+	pool_listen(pool, now_ns);
 	watch_time(pool, now_ns);
 }
 
@@ -220,207 +230,6 @@ static void *supervisor_main(void *data)
 	lock_release(&pool->executor.lock);
 	return NULL;
 }
-
-/* ---- the table ---- */
-
-static void wake_supervisor(struct process_pool *pool)
-{
-	pool->has_news = true;
-	pool->executor.is_calling |= pool->is_asleep;
-	pool->is_asleep = false;
-}
-
-static void pool_call(struct pxp_executor *executor)
-{
-	const uint64_t one = 1;
-
-	/* It fails only when the counter is full, and then it is readable as well. */
-	(void)!write(pool_of(executor)->wakeup, &one, sizeof(one));
-}
-
-/* A task that no worker could take yet is found when one becomes free; so most submissions
- * need no system call. */
-static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
-{
-	struct process_pool *pool = pool_of(executor);
-	int64_t expires_ns = expiry_next_ns(&executor->expiry);
-
-	(void)ret_error;
-	if (!pool->is_asleep || pool->has_takers || executor->is_stopping ||
-	    (expires_ns >= 0 && (pool->wake_ns < 0 || expires_ns < pool->wake_ns)))
-		wake_supervisor(pool);
-	return true;
-}
-
-/* The worker and slot of a handed task; false when it is not there. */
-static bool find(struct process_pool *pool, const struct task *task,
-                 struct pool_worker **ret_worker, struct slot **ret_slot)
-{
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		*ret_worker = &pool->workers[i];
-		*ret_slot = pool_worker_slot(*ret_worker, task);
-		if (*ret_slot)
-			return true;
-	}
-	return false;
-}
-
-static bool pool_take_back(struct pxp_executor *executor, struct task *task)
-{
-	struct pool_worker *worker;
-	struct slot *slot;
-
-	return find(pool_of(executor), task, &worker, &slot) &&
-	       pool_worker_take_back(worker, slot, clock_now_ns());
-}
-
-static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill)
-{
-	struct pool_worker *worker;
-	struct slot *slot;
-
-	if (!find(pool_of(executor), task, &worker, &slot))
-		return false;
-	pool_worker_ask_to_end(worker, slot);
-	if (!may_kill && slot == &worker->slots[worker->front])
-		pool_refuse_need(pool_of(executor), worker, clock_now_ns());
-	if (!may_kill || !pool_worker_has_begun(worker, slot))
-		return false;
-	pool_worker_kill(worker, KILLED_CANCEL, NULL);
-	if (worker->owed_signal)
-		wake_supervisor(pool_of(executor));
-	return worker->reason == KILLED_CANCEL;
-}
-
-static struct pxp_progress pool_progress(struct pxp_executor *executor, struct task *task)
-{
-	struct pool_worker *worker;
-	struct slot *slot;
-
-	if (!find(pool_of(executor), task, &worker, &slot))
-		return (struct pxp_progress){0};
-	return pool_worker_progress(worker, slot);
-}
-
-static bool pool_has_begun(struct pxp_executor *executor, const struct task *task)
-{
-	struct pool_worker *worker;
-	struct slot *slot;
-
-	return find(pool_of(executor), task, &worker, &slot) &&
-	       pool_worker_has_begun(worker, slot);
-}
-
-static void pool_take_back_all(struct pxp_executor *executor, struct task_list *list)
-{
-	struct process_pool *pool = pool_of(executor);
-
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		for (int j = 0; j < N_SLOTS; j++) {
-			struct slot *slot = &pool->workers[i].slots[j];
-			struct task *task = slot->task;
-
-			if (task && pool_worker_take_back(&pool->workers[i], slot,
-			                                  clock_now_ns()))
-				task_list_append(list, task);
-		}
-	}
-}
-
-static void pool_kill(struct pxp_executor *executor)
-{
-	struct process_pool *pool = pool_of(executor);
-	bool is_loading = false;
-
-	pool->is_killed = true;
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		struct pool_worker *worker = &pool->workers[i];
-
-		is_loading |= worker->state != WORKER_ABSENT && worker->pid == 0;
-		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
-	}
-	/* The nursery is busy with the preload, for who knows how long. It has not been
-	 * waited for, so its pid is its own. */
-	if (is_loading)
-		kill(pool->nursery, SIGKILL);
-}
-
-static void pool_suspend(struct pxp_executor *executor, bool stop)
-{
-	struct process_pool *pool = pool_of(executor);
-	int64_t now_ns = clock_now_ns();
-
-	if (stop == (pool->suspended_ns >= 0))
-		return;
-	for (unsigned i = 0; i < pool->n_workers; i++)
-		pool_worker_signal(&pool->workers[i], stop ? SIGSTOP : SIGCONT);
-	if (!stop)
-		move_deadlines(pool, now_ns - pool->suspended_ns);
-	pool->suspended_ns = stop ? now_ns : -1;
-	pool->n_suspends++;
-	wake_supervisor(pool);
-}
-
-static void pool_stats(struct pxp_executor *executor,
-                       struct pxp_executor_stats *ret_stats)
-{
-	struct process_pool *pool = pool_of(executor);
-
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		const struct pool_worker *worker = &pool->workers[i];
-
-		ret_stats->n_workers += worker->state == WORKER_STARTING ||
-		                        worker->state == WORKER_READY;
-		ret_stats->n_waiting += worker->state == WORKER_READY &&
-		                        worker->limit_state == LIMIT_WAITING;
-		for (int j = 0; j < N_SLOTS; j++) {
-			if (!worker->slots[j].task)
-				continue;
-			if (pool_worker_has_begun(worker, &worker->slots[j]))
-				ret_stats->n_running++;
-			else
-				ret_stats->n_prefetched++;
-		}
-	}
-	ret_stats->n_spawned = pool->n_spawned;
-	ret_stats->n_crashed = pool->n_crashed;
-	ret_stats->n_killed = pool->n_killed;
-	ret_stats->granted_bytes = pool_granted(pool);
-}
-
-static void pool_join(struct pxp_executor *executor)
-{
-	struct process_pool *pool = pool_of(executor);
-
-	pthread_join(pool->supervisor, NULL);
-	fd_close(&pool->control);
-	zygote_wait_nursery(pool->nursery);
-}
-
-static void pool_free(struct pxp_executor *executor)
-{
-	struct process_pool *pool = pool_of(executor);
-
-	fd_close(&pool->wakeup);
-	fd_close(&pool->epoll);
-	executor_fini(executor);
-	free(pool);
-}
-
-static const struct executor_table process_pool_table = {
-	.wake = pool_wake,
-	.call = pool_call,
-	.take_back = pool_take_back,
-	.has_begun = pool_has_begun,
-	.end = pool_end,
-	.progress = pool_progress,
-	.take_back_all = pool_take_back_all,
-	.kill = pool_kill,
-	.join = pool_join,
-	.suspend = pool_suspend,
-	.stats = pool_stats,
-	.free = pool_free,
-};
 
 /* ---- create ---- */
 
@@ -484,7 +293,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 
 	status = start(pool, ret_error);
 	if (status != PXP_OK) {
-		pool_free(&pool->executor);
+		process_pool_table.free(&pool->executor);
 		return status;
 	}
 	*ret_executor = &pool->executor;

@@ -3,9 +3,12 @@
  * one epoll, one eventfd. All state is guarded by the executor's lock; the supervisor
  * gives it up only to wait and to settle futures.
  *
- *   process_pool.c   the table of the executor, and the supervisor's loop
+ *   process_pool.c   the supervisor's loop
+ *   pool_table.c     what other threads ask of it
  *   pool_schedule.c  who gets the next task, and when a worker is started
- *   pool_frames.c    what workers say, and their deadlines
+ *   pool_prefetch.c  what lies ready in the channel of a worker that is busy
+ *   pool_answers.c   what tasks have answered
+ *   pool_frames.c    what else workers say, and their deadlines
  *   pool_deaths.c    deaths, and what the nursery says
  *   pool_memory.c    who may have how much memory
  *   pool_worker.c    one worker's state
@@ -27,6 +30,7 @@ struct process_pool {
 	pid_t nursery;
 
 	uint64_t generation; /* of the task handed out last */
+	int64_t task_ns; /* how long one takes, as the last ones did; see pool_prefetch.c */
 	struct task_list
 		settled;  /* detached, with their settlement: the loop settles them */
 	int64_t retry_ns; /* when to try again what had no room; -1: not waiting */
@@ -61,9 +65,40 @@ static inline uint64_t pool_source(enum pool_source source, uint32_t worker)
 bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
                 uint32_t worker);
 
+/* pool_table.c */
+extern const struct executor_table process_pool_table;
+
+/* The tasks shall not pay for so much time. */
+void pool_move_deadlines(struct process_pool *pool, int64_t by_ns);
+
 /* pool_schedule.c: hand out what is queued, start workers that are missing, and, when the
  * pool is stopping and has nothing left, tell the workers to end. */
 void pool_schedule(struct process_pool *pool, int64_t now_ns);
+
+/* False when there is no use in going on for now. */
+bool pool_hand(struct process_pool *pool, struct pool_worker *worker, struct task *task,
+               int64_t now_ns);
+
+/* Whether the worker has run as many tasks as it may, or has grown too much. */
+bool pool_is_used_up(const struct process_pool *pool, const struct pool_worker *worker);
+
+/* pool_prefetch.c */
+/* A task has taken so long. */
+void pool_note_time(struct process_pool *pool, int64_t run_ns);
+/* How many tasks may lie behind the one that runs. */
+unsigned pool_depth(const struct process_pool *pool);
+/* No more than one lies there, until it is known anew. */
+void pool_forget_time(struct process_pool *pool);
+/* Tasks that lie behind others in workers' channels. */
+size_t pool_count_prefetched(struct process_pool *pool);
+/* The next task for a worker that can begin it at once, or NULL. */
+struct task *pool_take_next(struct process_pool *pool, int64_t now_ns);
+/* Look at what the workers have left in their pages that need not ring for it. */
+void pool_listen(struct process_pool *pool, int64_t now_ns);
+/* When to do so next; -1: there is none. */
+int64_t pool_listen_ns(const struct process_pool *pool, int64_t now_ns);
+/* Lay tasks behind those that run, where no worker is coming to begin them at once. */
+void pool_prefetch(struct process_pool *pool, size_t n_coming, int64_t now_ns);
 
 /* Whether a task that came now could be handed out, or would start a worker. */
 bool pool_has_takers(const struct process_pool *pool);
@@ -88,12 +123,23 @@ void pool_send_reap(struct process_pool *pool, struct pool_worker *worker);
  * time after time, the pool is broken. */
 void pool_spawn_failed(struct process_pool *pool, int sys_errno, int64_t now_ns);
 
+/* pool_answers.c */
+enum { POOL_LOG_AT_ONCE = 64 * 1024 }; /* bytes of a log, before an answer is taken */
+/* An answer of the front task. NULL, or how it breaks the protocol. */
+const char *pool_on_answer(struct process_pool *pool, struct pool_worker *worker,
+                           const char *buffer, struct frame *frame, int64_t now_ns);
+/* The same for those in its page, which come before what it sends. */
+const char *pool_take_page_answers(struct process_pool *pool, struct pool_worker *worker,
+                                   int64_t now_ns);
+
 /* pool_frames.c */
 /* What every settlement of a task with a worker says. */
 struct settlement pool_settlement(struct pool_worker *worker, const struct slot *slot,
                                   int64_t now_ns);
 /* Read at most max_frames. False when the channel has ended or must not be read on: who
  * broke the protocol once is not listened to again. */
+bool pool_read_page(struct process_pool *pool, struct pool_worker *worker,
+                    int64_t now_ns);
 bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
                       int max_frames, int64_t now_ns);
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker,

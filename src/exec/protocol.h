@@ -42,6 +42,7 @@ enum frame_kind {
 	FRAME_WITHDRAWN = 33, /* struct slot_frame: received, but taken back meanwhile */
 	FRAME_DEADLINE = 34,  /* struct slot_frame: ms */
 	FRAME_NEED = 35, /* struct slot_frame: bytes; the worker waits for the answer */
+	FRAME_BELL = 36, /* struct slot_frame: there are answers in the page */
 };
 
 /* Every frame begins with its kind. */
@@ -73,7 +74,7 @@ struct broken_frame {
 	struct pxp_error error;
 };
 
-/* Of the two slots of a worker, the one that a task lies in. The generation tells one
+/* Of the slots of a worker, the one that a task lies in. The generation tells one
  * task in it from the next. */
 struct slot_frame {
 	uint32_t kind;
@@ -102,6 +103,7 @@ struct task_frame {
 struct answer_frame {
 	struct slot_frame at;
 	struct pxp_error error; /* PXP_OK, PXP_ETASK, PXP_ECANCELLED or PXP_EMEMORY */
+	int64_t run_ns;         /* from its beginning to its end */
 	int64_t cpu_ns;
 	uint64_t peak_bytes;
 	uint64_t data_bytes;      /* private memory that the worker keeps; 0: not known */
@@ -113,7 +115,7 @@ struct answer_frame {
 enum {
 	INLINE_INPUT_BYTES = FRAME_MAX_BYTES - sizeof(struct task_frame),
 	INLINE_RESULT_BYTES = FRAME_MAX_BYTES - sizeof(struct answer_frame),
-	N_SLOTS = 2, /* one task runs, at most one more is prefetched */
+	N_SLOTS = 16, /* one task runs, the others are prefetched: see pool_prefetch.c */
 };
 
 _Static_assert(sizeof(struct task_frame) % 16 == 0,
@@ -121,19 +123,48 @@ _Static_assert(sizeof(struct task_frame) % 16 == 0,
 
 /*
  * The page that a worker shares with the main process. A slot's word is its task's
- * generation and one of four states: main turns queued into withdrawn, the worker queued
- * into started; whoever comes first has the task.
+ * generation and a state: main turns queued into withdrawn, the worker queued into started;
+ * whoever comes first has the task. In the same way the worker turns started into done or
+ * answered, and main started into killed: whoever is killed for a task has not ended it, and
+ * has begun no other.
+ *
+ * Where main says that it need not hear of every answer at once (is_quiet), a short one is
+ * left in the slot, whose word then says so, before the next task is begun: so it is safe from
+ * whatever that does. Main looks from time to time, and the worker rings a bell before it
+ * sleeps. Who takes is_quiet back looks once more; who left an answer looks whether it was
+ * taken back meanwhile.
  */
-enum slot_state { SLOT_FREE = 0, SLOT_QUEUED = 1, SLOT_WITHDRAWN = 2, SLOT_STARTED = 3 };
+enum slot_state {
+	SLOT_FREE = 0,
+	SLOT_QUEUED = 1,
+	SLOT_WITHDRAWN = 2,
+	SLOT_STARTED = 3,
+	SLOT_ANSWERED = 4, /* the answer lies in the slot */
+	SLOT_DONE = 5,     /* the answer is a frame, which is there or comes now */
+	SLOT_KILLED = 6,
+};
+
+enum { PAGE_RESULT_BYTES = 64 };
+
+struct page_answer {
+	int64_t run_ns, cpu_ns;
+	uint64_t peak_bytes, data_bytes; /* as of struct answer_frame */
+	uint64_t n_result;
+	char result[PAGE_RESULT_BYTES];
+};
+
+struct page_slot {
+	_Atomic uint64_t word;
+	_Atomic int64_t started_ns;
+	_Atomic uint32_t phase;      /* enum pxp_phase */
+	atomic_bool is_asked_to_end; /* main's word to the worker */
+	struct shared_progress progress;
+	struct page_answer answer; /* SLOT_ANSWERED: of a task that ended well */
+};
 
 struct state_page {
-	struct {
-		_Atomic uint64_t word;
-		_Atomic int64_t started_ns;
-		_Atomic uint32_t phase;      /* enum pxp_phase */
-		atomic_bool is_asked_to_end; /* main's word to the worker */
-		struct shared_progress progress;
-	} slots[N_SLOTS];
+	atomic_bool is_quiet; /* main's word to the worker */
+	struct page_slot slots[N_SLOTS];
 };
 
 /* Whether a worker that keeps so much of its allowance between tasks is to be replaced: it
@@ -145,7 +176,17 @@ static inline bool is_worn(uint64_t data_bytes, uint64_t allowance)
 
 static inline uint64_t slot_word(uint64_t generation, enum slot_state state)
 {
-	return generation << 2 | (uint64_t)state;
+	return generation << 3 | (uint64_t)state;
+}
+
+static inline uint64_t slot_word_generation(uint64_t word)
+{
+	return word >> 3;
+}
+
+static inline enum slot_state slot_word_state(uint64_t word)
+{
+	return (enum slot_state)(word & 7);
 }
 
 #endif

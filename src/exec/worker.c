@@ -16,7 +16,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { COUNT_AGAIN_NS = 100 * 1000 };
+enum {
+	COUNT_AGAIN_NS = 100 * 1000,
+	MAX_UNHEARD = N_SLOTS / 2, /* answers: then there is room for as many tasks */
+};
 
 struct worker {
 	const struct nursery_frame *pool;
@@ -30,11 +33,12 @@ struct worker {
 	uint64_t peak_bytes;  /* as it said then */
 	uint64_t limit;       /* of its memory; 0: none */
 	bool is_worn;         /* it keeps too much of that */
+	unsigned n_unheard;   /* answers in the page since it rang the last time */
 	int statm; /* /proc/self/statm, opened before the lock-down; -1: none */
-	/* A task that came while this one waited for memory: taken back by the parent, and to
-	 * be acknowledged in its turn. */
-	bool has_put_aside;
-	struct slot_frame put_aside;
+	/* Tasks that came while this one waited for memory: taken back by the parent, and to be
+	 * acknowledged in their turn. */
+	unsigned n_put_aside;
+	struct slot_frame put_aside[N_SLOTS];
 };
 
 /* A sanitizer's leak check ends the process in its own way, without the reports that an
@@ -208,10 +212,9 @@ static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 			worker->limit = grant.limit;
 			return (enum pxp_status)grant.at.number;
 		}
-		if (grant.at.kind != FRAME_TASK)
+		if (grant.at.kind != FRAME_TASK || worker->n_put_aside == N_SLOTS)
 			break;
-		worker->has_put_aside = true;
-		worker->put_aside = grant.at;
+		worker->put_aside[worker->n_put_aside++] = grant.at;
 	}
 	_exit(0);
 }
@@ -291,9 +294,54 @@ static void count_usage(struct worker *worker, struct answer_frame *answer)
 		         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000 -
 		         worker->cpu_ns;
 	}
+	answer->run_ns = now_ns - worker->started_ns;
 	answer->cpu_ns = cpu_ns;
 	answer->peak_bytes = worker->peak_bytes;
 	worker->cpu_ns += cpu_ns;
+}
+
+/* The task has ended, unless we are about to be killed for it. */
+static void end_task(const struct worker *worker, enum slot_state state)
+{
+	uint64_t started = slot_word(worker->at.generation, SLOT_STARTED);
+
+	if (atomic_compare_exchange_strong(&worker->page->slots[worker->at.slot].word,
+	                                   &started,
+	                                   slot_word(worker->at.generation, state)))
+		return;
+	for (;;)
+		pause();
+}
+
+static void ring(struct worker *worker)
+{
+	worker->n_unheard = 0;
+	send_slot(FRAME_BELL, worker->at, 0);
+}
+
+/* An answer that is short enough to be left in the page, if the parent looks there. */
+static bool leave_in_page(struct worker *worker, const struct answer_frame *answer,
+                          const void *result)
+{
+	struct page_slot *slot = &worker->page->slots[worker->at.slot];
+
+	if (!atomic_load(&worker->page->is_quiet) || answer->error.status != PXP_OK ||
+	    answer->n_descriptors > 0 || answer->n_result > PAGE_RESULT_BYTES)
+		return false;
+	slot->answer = (struct page_answer){
+		.run_ns = answer->run_ns,
+		.cpu_ns = answer->cpu_ns,
+		.peak_bytes = answer->peak_bytes,
+		.data_bytes = answer->data_bytes,
+		.n_result = answer->n_result,
+	};
+	if (answer->n_result > 0)
+		memcpy(slot->answer.result, result, (size_t)answer->n_result);
+	end_task(worker, SLOT_ANSWERED);
+	/* If the parent has stopped looking meanwhile, it may not have seen this one. */
+	if (++worker->n_unheard >= MAX_UNHEARD || !atomic_load(&worker->page->is_quiet))
+		ring(worker);
+	return true;
 }
 
 static void send_answer(struct worker *worker, struct pxp_task *view)
@@ -314,6 +362,8 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 		answer.n_descriptors = view->n_returned;
 		memcpy(descriptors, view->returned, sizeof(view->returned));
 	}
+	if (leave_in_page(worker, &answer, view->result))
+		return;
 	if (answer.n_result <= INLINE_RESULT_BYTES) {
 		n_inline = (size_t)answer.n_result;
 	} else if ((memfd = put_in_memfd(view->result, view->n_result)) >= 0) {
@@ -325,6 +375,7 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 		         strerrordesc_np(errno));
 		answer.n_result = answer.n_descriptors = 0;
 	}
+	end_task(worker, SLOT_DONE);
 	/* Who waits for an answer that cannot be sent is told by our end. */
 	if (!channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
 	                  descriptors, answer.n_descriptors + answer.result_is_memfd))
@@ -389,9 +440,9 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	task_view_fini(&view);
 	free(long_input);
 	worker->limit = worker->pool->memory_allowance;
-	if (worker->has_put_aside)
-		send_slot(FRAME_WITHDRAWN, worker->put_aside, 0);
-	worker->has_put_aside = false;
+	for (unsigned i = 0; i < worker->n_put_aside; i++)
+		send_slot(FRAME_WITHDRAWN, worker->put_aside[i], 0);
+	worker->n_put_aside = 0;
 }
 
 /* Begin a task, unless the parent took it back while it lay in the channel. */
@@ -417,6 +468,21 @@ static void receive_task(struct worker *worker, const void *buffer,
 		send_slot(FRAME_WITHDRAWN, task.at, 0);
 }
 
+/* Who sleeps has rung for what it left in the page. */
+static enum received receive_next(struct worker *worker, void *buffer,
+                                  struct frame *frame)
+{
+	enum received received;
+
+	if (worker->n_unheard > 0) {
+		received = channel_receive_now(WORKER_SOCKET, buffer, frame);
+		if (received != RECEIVED_NOTHING)
+			return received;
+		ring(worker);
+	}
+	return channel_receive(WORKER_SOCKET, buffer, frame);
+}
+
 _Noreturn void worker_main(const struct worker_start *start)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
@@ -434,7 +500,7 @@ _Noreturn void worker_main(const struct worker_start *start)
 	initialise(&worker, start->init_bytes);
 	send_slot(FRAME_READY, worker.at, 0);
 
-	while (channel_receive(WORKER_SOCKET, buffer, &frame) == RECEIVED_FRAME) {
+	while (receive_next(&worker, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&kind, buffer, sizeof(kind));
 		/* A task without what came with it is better begun by another worker. */
 		if (kind != FRAME_TASK || frame.lost_descriptors)

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -105,6 +106,83 @@ TEST(hostile, who_does_not_give_back_what_is_withdrawn_is_killed)
 	EXPECT_EQ(end_of(taken), PXP_ECANCELLED);
 	EXPECT_EQ(end_of(first), PXP_OK);
 	pxp_executor_destroy(pool);
+}
+
+static struct page_slot *page_slot_of(const struct pxp_task *task)
+{
+	return (struct page_slot *)(void *)((char *)task->is_asked_to_end -
+	                                    offsetof(struct page_slot, is_asked_to_end));
+}
+
+static enum pxp_status task_says_that_it_has_ended(struct pxp_task *task)
+{
+	struct page_slot *slot = page_slot_of(task);
+
+	atomic_store(
+		&slot->word,
+		slot_word(slot_word_generation(atomic_load(&slot->word)), SLOT_DONE));
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
+static void await_done(struct pxp_executor *pool)
+{
+	const struct state_page *page = probe_inside(pool)->workers[0].page;
+
+	while (slot_word_state(atomic_load(&page->slots[0].word)) != SLOT_DONE)
+		poll(NULL, 0, 1);
+}
+
+/* To end what has ended is refused: so who says so is believed, for half a second. */
+TEST(hostile, who_says_that_it_has_ended_and_does_not_answer_is_killed_all_the_same)
+{
+	for (int by_deadline = 0; by_deadline < 2; by_deadline++) {
+		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+		struct gate never = gate_create();
+		struct pxp_future *says = pool_submit_with(
+			pool, task_says_that_it_has_ended, NULL, &never,
+			(struct pxp_task_options){.deadline_ms = by_deadline ? 300 : 0});
+
+		REQUIRE(pool_await(pool, 1, 0));
+		await_done(pool);
+		if (!by_deadline)
+			EXPECT(!pxp_future_cancel_with(says, PXP_CANCEL_KILL));
+		EXPECT_EQ(end_of(says), PXP_EDEADLINE);
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "next", NULL)), PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&never);
+	}
+}
+
+/* A result in the page that is longer than the page has room for; and it rings. */
+static enum pxp_status task_leaves_nonsense(struct pxp_task *task)
+{
+	const struct slot_frame bell = {.kind = FRAME_BELL};
+	struct page_slot *slot = page_slot_of(task);
+
+	gate_pass(pxp_task_descriptor(task, 0));
+	slot->answer.n_result = 1 << 20;
+	atomic_store(
+		&slot->word,
+		slot_word(slot_word_generation(atomic_load(&slot->word)), SLOT_ANSWERED));
+	channel_send(WORKER_SOCKET, &bell, sizeof(bell), NULL, 0, NULL, 0);
+	return PXP_OK;
+}
+
+TEST(hostile, an_answer_in_the_page_that_makes_no_sense_costs_the_task_that_ran)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *leaves = pool_submit(pool, task_leaves_nonsense, NULL, &gate);
+	struct pxp_future *next = pool_submit(pool, task_echo, "next", NULL);
+
+	gate_open(&gate);
+	EXPECT_STR(probe_outcome(leaves).error.text,
+	           "the worker left a result that is not what it says, and was killed");
+	EXPECT_EQ(end_of(leaves), PXP_EPROTO);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
 }
 
 /* ---- closing the channel ---- */

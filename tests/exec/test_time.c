@@ -105,7 +105,7 @@ static bool a_stop_moves_deadlines_once(void)
 
 	pxp_executor_suspend(pool);
 	waits = pool_submit_with(pool, task_echo, "x", NULL,
-	                         (struct pxp_task_options){.queue_timeout_ms = 200});
+	                         (struct pxp_task_options){.queue_timeout_ms = 1000});
 	await_sleep(pool);
 	raise(SIGSTOP);
 	is_so &= end_of(waits) == PXP_EQUEUED;

@@ -58,9 +58,10 @@ static struct slot_frame own_slot(enum frame_kind kind)
 	for (uint32_t i = 0; page && i < N_SLOTS; i++) {
 		uint64_t word = atomic_load(&page->slots[i].word);
 
-		if ((word & 3) == SLOT_STARTED && word >> 2 > at.generation) {
+		if (slot_word_state(word) == SLOT_STARTED &&
+		    slot_word_generation(word) > at.generation) {
 			at.slot = i;
-			at.generation = word >> 2;
+			at.generation = slot_word_generation(word);
 		}
 	}
 	return at;

@@ -265,8 +265,8 @@ static void send_word(struct play *play, struct feed *feed)
 {
 	static const uint32_t kinds[] = {FRAME_READY, FRAME_WITHDRAWN, FRAME_DEADLINE,
 	                                 FRAME_NEED,  FRAME_STOP,      FRAME_REAPED,
-	                                 FRAME_TASK};
-	struct slot_frame word = honest(play, kinds[feed_byte(feed) % 7]);
+	                                 FRAME_TASK,  FRAME_BELL};
+	struct slot_frame word = honest(play, kinds[feed_byte(feed) % 8]);
 
 	word.number = (int64_t)feed_number(feed, 8);
 	garble(feed, (uint8_t *)&word, sizeof(word));
@@ -280,6 +280,18 @@ static void send_broken(struct play *play, struct feed *feed)
 	memset(broken.error.text, 'x', sizeof(broken.error.text));
 	garble(feed, (uint8_t *)&broken, sizeof(broken));
 	send_frame(play, feed, &broken, sizeof(broken) - (feed_byte(feed) == 1), 0);
+}
+
+/* An answer in the page, or another word on a task. */
+static void leave_in_page(struct play *play, struct feed *feed)
+{
+	const struct slot_frame at = honest(play, 0);
+	struct page_slot *slot = &play->worker->page->slots[at.slot];
+	unsigned state = feed_byte(feed) % 8;
+
+	slot->answer = (struct page_answer){.n_result = feed_byte(feed) % 80};
+	garble(feed, (uint8_t *)&slot->answer, sizeof(slot->answer));
+	atomic_store(&slot->word, slot_word(at.generation, (enum slot_state)state));
 }
 
 static void scribble(struct play *play, struct feed *feed)
@@ -346,7 +358,8 @@ static void hand_out(struct play *play, struct feed *feed)
 	struct pool_worker *worker = play->worker;
 	struct task *task;
 
-	if (!pool_worker_is_idle(worker) && !pool_worker_can_prefetch(worker))
+	if (!pool_worker_is_idle(worker) &&
+	    !pool_worker_can_prefetch(worker, N_SLOTS - 1))
 		return;
 	task = next_task(play, feed);
 	if (task && !pool_worker_hand(worker, task, ++play->generation, play->now_ns))
@@ -378,6 +391,13 @@ static void pass_time(struct play *play, struct feed *feed)
 		pool_on_stall(play->pool, worker, play->now_ns);
 }
 
+static void listen_in(struct play *play, struct feed *feed)
+{
+	if (play->worker->state == WORKER_READY && feed_byte(feed) & 1)
+		pool_page_be_quiet(play->worker, true);
+	pool_listen(play->pool, play->now_ns);
+}
+
 static void look(const struct play *play)
 {
 	const struct pool_worker *worker = play->worker;
@@ -388,7 +408,7 @@ static void look(const struct play *play)
 		const struct slot *slot = &worker->slots[i];
 		int64_t started_ns = pool_worker_started_ns(worker, slot, play->now_ns);
 
-		CLAIM(started_ns >= worker->front_since_ns && started_ns <= play->now_ns);
+		CLAIM(started_ns >= slot->handed_ns && started_ns <= play->now_ns);
 		(void)pool_worker_progress(worker, slot);
 		CLAIM(pool_worker_phase(worker, slot) <= PXP_PHASE_ANSWERING);
 	}
@@ -397,8 +417,9 @@ static void look(const struct play *play)
 static void step(struct play *play, struct feed *feed)
 {
 	static void (*const steps[])(struct play *, struct feed *) = {
-		send_anything, send_answer, send_answer, send_word, send_broken, scribble,
-		shout,         hand_out,    hand_out,    take_back, pass_time,
+		send_anything, send_answer,   send_answer, send_word, send_broken,
+		scribble,      shout,         hand_out,    hand_out,  take_back,
+		pass_time,     leave_in_page, listen_in,
 	};
 	struct pool_worker *worker = play->worker;
 	unsigned which = feed_byte(feed) % (sizeof(steps) / sizeof(steps[0]) + 1);

@@ -18,12 +18,16 @@ static void look(struct pool_worker *worker, unsigned i, int64_t now_ns)
 	enum pxp_phase phase = pool_worker_phase(worker, slot);
 	bool has_begun = pool_worker_has_begun(worker, slot);
 
-	CLAIM(started_ns >= worker->front_since_ns && started_ns <= now_ns);
+	CLAIM(started_ns >= slot->handed_ns && started_ns <= now_ns);
 	CLAIM(phase == PXP_PHASE_RUNNING || phase == PXP_PHASE_ANSWERING);
 	(void)pool_worker_progress(worker, slot);
 	/* Begun and taken back are never both true. */
 	if (pool_worker_take_back(worker, slot, now_ns))
 		CLAIM(!has_begun && !pool_worker_has_begun(worker, slot) && !slot->task);
+	/* Nor are ended and killed. */
+	if (pool_page_claim_kill(worker, slot))
+		CLAIM(has_begun && !pool_page_has_answer(worker, slot));
+	(void)pool_page_answer(worker, slot);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -37,10 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	worker.state = WORKER_READY;
 	worker.page = &page;
 	worker.n_held = feed_byte(&feed) % (N_SLOTS + 1);
-	worker.front_since_ns = now_ns / 2;
 	for (unsigned i = 0; i < N_SLOTS; i++) {
 		worker.slots[i].task = feed_byte(&feed) % 4 ? &task : NULL;
 		worker.slots[i].generation = feed_byte(&feed);
+		worker.slots[i].handed_ns = now_ns / 2;
 	}
 	memset(&page, 0, sizeof(page));
 	memcpy(&page, feed.at, feed.n < sizeof(page) ? feed.n : sizeof(page));

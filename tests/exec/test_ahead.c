@@ -1,0 +1,439 @@
+/* Many quick tasks ahead of a worker, and their answers in its page: no promise is given up
+ * for that. */
+#include "probe.h"
+#include "support/test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { N_BEHIND = N_SLOTS - 1, MAX_BATCHES = 2000 };
+
+/* ---- tasks without descriptors, which would not lie ahead ---- */
+
+/* A pipe's end of this process, as a worker finds it. */
+static const char *path_of(int descriptor)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), descriptor);
+	return path;
+}
+
+/* Waits at the gate whose path is its input. */
+static enum pxp_status task_passes(struct pxp_task *task)
+{
+	int fd = open(pxp_task_input(task, NULL), O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return PXP_ESYS;
+	gate_pass(fd);
+	close(fd);
+	return task_echo(task);
+}
+
+/* Writes its letter into the pipe whose path follows. */
+static enum pxp_status task_marks(struct pxp_task *task)
+{
+	const char *input = pxp_task_input(task, NULL);
+	int fd = open(input + 1, O_WRONLY | O_CLOEXEC);
+	bool is_written = fd >= 0 && write(fd, input, 1) == 1;
+
+	close(fd);
+	return is_written ? PXP_OK : PXP_ESYS;
+}
+
+static enum pxp_status task_cries_and_dies(struct pxp_task *task)
+{
+	(void)task;
+	(void)!write(2, "last words", 10);
+	raise(SIGKILL);
+	return PXP_OK;
+}
+
+static enum pxp_status task_needs_and_passes(struct pxp_task *task)
+{
+	enum pxp_status status = pxp_task_need(task, 48 << 20);
+
+	return status == PXP_OK ? task_passes(task) : status;
+}
+
+static struct pxp_future *submit_passer(struct pxp_executor *pool,
+                                        const struct gate *gate)
+{
+	return pool_submit(pool, task_passes, path_of(gate->wait_end), NULL);
+}
+
+/* ---- a pool that knows its tasks for quick ones ---- */
+
+static unsigned depth_of(struct pxp_executor *pool)
+{
+	unsigned depth;
+
+	lock_acquire(&pool->lock);
+	depth = pool_depth(probe_inside(pool));
+	lock_release(&pool->lock);
+	return depth;
+}
+
+static void do_quick_ones(struct pxp_executor *pool)
+{
+	struct pxp_future *futures[50];
+
+	for (int i = 0; i < 50; i++)
+		futures[i] = pool_submit(pool, task_echo, "quick", NULL);
+	for (int i = 0; i < 50; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_OK);
+}
+
+/* All workers are there and idle, quick tasks are expected, and the pool stands still: what is
+ * submitted now is handed out at once when it goes on. */
+static void get_ready(struct pxp_executor *pool)
+{
+	unsigned n = probe_inside(pool)->n_workers;
+	struct gate gate = gate_create();
+	struct pxp_future *held[8];
+
+	REQUIRE(n <= 8);
+	for (unsigned i = 0; i < n; i++)
+		held[i] = pool_submit(pool, task_wait, "x", &gate);
+	REQUIRE(pool_await(pool, n, 0));
+	gate_open(&gate);
+	for (unsigned i = 0; i < n; i++)
+		EXPECT_EQ(end_of(held[i]), PXP_OK);
+	gate_destroy(&gate);
+	for (int i = 0; i < MAX_BATCHES && depth_of(pool) < N_BEHIND; i++)
+		do_quick_ones(pool);
+	REQUIRE(depth_of(pool) == N_BEHIND);
+	REQUIRE(pool_await(pool, 0, 0));
+	pxp_executor_suspend(pool);
+}
+
+static struct pxp_executor *create_ready(unsigned n_workers)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, n_workers);
+
+	get_ready(pool);
+	return pool;
+}
+
+static size_t n_pending_of(struct pxp_executor *pool)
+{
+	struct pxp_executor_stats stats;
+
+	pxp_executor_stats(pool, &stats);
+	return stats.n_pending;
+}
+
+/* ---- what lies ahead ---- */
+
+TEST(ahead, many_quick_tasks_lie_ahead_of_a_worker_and_no_more_than_it_has_slots)
+{
+	struct pxp_executor *pool = create_ready(1);
+	struct gate gate = gate_create();
+	struct pxp_future *first = submit_passer(pool, &gate), *behind[N_BEHIND + 5];
+
+	for (int i = 0; i < N_BEHIND + 5; i++)
+		behind[i] = pool_submit(pool, task_echo, "x", NULL);
+	pxp_executor_resume(pool);
+	EXPECT(pool_await(pool, 1, N_BEHIND));
+	EXPECT_EQ(n_pending_of(pool), 5);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	for (int i = 0; i < N_BEHIND + 5; i++)
+		EXPECT_EQ(end_of(behind[i]), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* A worker has no more than four inputs open for each of two tasks. */
+TEST(ahead, of_tasks_with_descriptors_or_an_output_one_lies_ahead)
+{
+	for (int with_output = 0; with_output < 2; with_output++) {
+		struct pxp_executor *pool = create_ready(1);
+		struct gate gate = gate_create(), open = gate_create();
+		struct pxp_future *first = submit_passer(pool, &gate), *behind[5];
+
+		gate_open(&open);
+		for (int i = 0; i < 5; i++)
+			behind[i] = pool_submit_with(
+				pool, task_echo, "x", with_output ? NULL : &open,
+				(struct pxp_task_options){.output = with_output});
+		pxp_executor_resume(pool);
+		EXPECT(pool_await(pool, 1, 1));
+		EXPECT_EQ(n_pending_of(pool), 4);
+		gate_open(&gate);
+		EXPECT_EQ(end_of(first), PXP_OK);
+		for (int i = 0; i < 5; i++)
+			EXPECT_EQ(end_of(behind[i]), PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+		gate_destroy(&open);
+	}
+}
+
+TEST(ahead, after_a_long_task_one_lies_ahead)
+{
+	struct pxp_executor *pool = create_ready(1);
+	struct gate gate = gate_create();
+	struct pxp_future *first = submit_passer(pool, &gate);
+
+	pxp_executor_resume(pool);
+	REQUIRE(pool_await(pool, 1, 0));
+	poll(NULL, 0, 20); /* it is the length of the task that counts */
+	gate_open(&gate);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(depth_of(pool), 1);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(ahead, idle_workers_take_over_all_that_lies_behind_a_long_task)
+{
+	enum { N = 2 * N_BEHIND };
+	struct pxp_executor *pool = create_ready(2);
+	struct gate gate = gate_create();
+	struct pxp_future *held = submit_passer(pool, &gate), *behind[N];
+
+	for (int i = 0; i < N; i++)
+		behind[i] = pool_submit(pool, task_echo, "x", NULL);
+	pxp_executor_resume(pool);
+	for (int i = 0; i < N; i++)
+		EXPECT_EQ(end_of(behind[i]), PXP_OK);
+	EXPECT_EQ(pxp_future_wait(held, 0), PXP_ETIMEOUT);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(held), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(ahead, a_task_that_asks_for_memory_keeps_none_behind_it)
+{
+	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
+		.n_workers = 1,
+		.memory_allowance = 32 << 20,
+		.memory_budget = 64 << 20,
+	});
+	struct gate gate = gate_create();
+	struct pxp_future *asks, *behind[N_BEHIND];
+
+	get_ready(pool);
+	asks = pool_submit(pool, task_needs_and_passes, path_of(gate.wait_end), NULL);
+	for (int i = 0; i < N_BEHIND; i++)
+		behind[i] = pool_submit(pool, task_echo, "x", NULL);
+	pxp_executor_resume(pool);
+	EXPECT(pool_await(pool, 1, 0));
+	EXPECT_EQ(n_pending_of(pool), N_BEHIND);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(asks), PXP_OK);
+	for (int i = 0; i < N_BEHIND; i++)
+		EXPECT_EQ(end_of(behind[i]), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* ---- cancel ---- */
+
+TEST(ahead, a_cancel_wins_for_each_of_many_that_lie_ahead)
+{
+	struct pxp_executor *pool = create_ready(1);
+	struct gate gate = gate_create();
+	struct pxp_future *first = submit_passer(pool, &gate), *behind[N_BEHIND];
+
+	for (int i = 0; i < N_BEHIND; i++)
+		behind[i] = pool_submit(pool, task_echo, "x", NULL);
+	pxp_executor_resume(pool);
+	REQUIRE(pool_await(pool, 1, N_BEHIND));
+	for (int i = 0; i < N_BEHIND; i += 2) {
+		EXPECT_EQ(pxp_future_state(behind[i]), PXP_PENDING);
+		EXPECT(pxp_future_cancel(behind[i]));
+	}
+	EXPECT(pool_await(pool, 1, N_BEHIND / 2));
+	gate_open(&gate);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	for (int i = 0; i < N_BEHIND; i++)
+		EXPECT_EQ(end_of(behind[i]), i % 2 == 0 ? PXP_ECANCELLED : PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+TEST(ahead, a_shutdown_cancels_what_lies_ahead)
+{
+	struct pxp_executor *pool = create_ready(1);
+	struct gate gate = gate_create();
+	struct pxp_future *first = submit_passer(pool, &gate), *behind[N_BEHIND];
+
+	for (int i = 0; i < N_BEHIND; i++)
+		behind[i] = pool_submit(pool, task_echo, "x", NULL);
+	pxp_executor_resume(pool);
+	REQUIRE(pool_await(pool, 1, N_BEHIND));
+	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_CANCEL_PENDING), PXP_OK);
+	for (int i = 0; i < N_BEHIND; i++)
+		EXPECT_EQ(end_of(behind[i]), PXP_ECANCELLED);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
+/* The supervisor stands still in a callback while the second task ends and the third begins:
+ * it has not heard of that when the second is to be killed. */
+TEST(ahead, a_kill_for_a_task_that_has_ended_does_not_cost_the_next_one)
+{
+	struct pxp_executor *pool = create_ready(1);
+	struct gate second_gate = gate_create(), third_gate = gate_create(),
+		    hold = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_echo, "x", NULL);
+	struct pxp_future *second = submit_passer(pool, &second_gate);
+	struct pxp_future *third = submit_passer(pool, &third_gate);
+
+	probe_hold(first, &hold);
+	pxp_executor_resume(pool);
+	REQUIRE(pxp_future_wait(first, PXP_FOREVER) == PXP_OK);
+	gate_open(&second_gate);
+	while (pxp_future_state(third) != PXP_RUNNING)
+		poll(NULL, 0, 1);
+	EXPECT(!pxp_future_cancel_with(second, PXP_CANCEL_KILL));
+	gate_open(&hold);
+	EXPECT_EQ(end_of(second), PXP_OK);
+	EXPECT_EQ(pxp_future_state(third), PXP_RUNNING);
+	gate_open(&third_gate);
+	EXPECT_EQ(end_of(third), PXP_OK);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&second_gate);
+	gate_destroy(&third_gate);
+	gate_destroy(&hold);
+}
+
+/* ---- answers in the page ---- */
+
+/* Nobody rings: the worker has more to do, and it has come so far while the supervisor stood
+ * still in a callback. */
+TEST(ahead, an_answer_is_heard_while_the_next_task_is_long)
+{
+	enum { N = 4 };
+	struct pxp_executor *pool = create_ready(1);
+	struct gate gates[2] = {gate_create(), gate_create()}, hold = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_echo, "x", NULL);
+	struct pxp_future *second = submit_passer(pool, &gates[0]);
+	struct pxp_future *quick[N], *held, *behind;
+
+	for (int i = 0; i < N; i++)
+		quick[i] = pool_submit(pool, task_echo, "x", NULL);
+	held = submit_passer(pool, &gates[1]);
+	behind = pool_submit(pool, task_echo, "x", NULL);
+	probe_hold(first, &hold);
+	pxp_executor_resume(pool);
+	REQUIRE(pxp_future_wait(first, PXP_FOREVER) == PXP_OK);
+	gate_open(&gates[0]);
+	while (pxp_future_state(held) != PXP_RUNNING)
+		poll(NULL, 0, 1);
+	gate_open(&hold);
+	EXPECT_EQ(end_of(second), PXP_OK);
+	for (int i = 0; i < N; i++) {
+		EXPECT_STR(result_of(quick[i]), "x");
+		EXPECT_EQ(end_of(quick[i]), PXP_OK);
+	}
+	EXPECT_EQ(pxp_future_wait(held, 0), PXP_ETIMEOUT);
+	gate_open(&gates[1]);
+	EXPECT_EQ(end_of(held), PXP_OK);
+	EXPECT_EQ(end_of(behind), PXP_OK);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gates[0]);
+	gate_destroy(&gates[1]);
+	gate_destroy(&hold);
+}
+
+TEST(ahead, a_crash_costs_its_task_alone_and_all_others_run_once)
+{
+	enum { N = N_BEHIND, CRASHES = 6 };
+	struct pxp_executor *pool = create_ready(1);
+	struct pxp_future *futures[N];
+	char want[N + 1] = "", got[N + 1] = "";
+	struct pxp_executor_stats stats;
+	struct gate hold = gate_create();
+	pid_t worker = probe_inside(pool)->workers[0].pid;
+	int paper[2], n = 0;
+
+	REQUIRE(pipe(paper) == 0);
+	for (int i = 0; i < N; i++) {
+		char input[80];
+
+		snprintf(input, sizeof(input), "%c%s", 'a' + i, path_of(paper[1]));
+		if (i != CRASHES)
+			want[n++] = (char)('a' + i);
+		futures[i] = i == CRASHES ? pool_submit(pool, task_signal, "11", NULL)
+		                          : pool_submit(pool, task_marks, input, NULL);
+	}
+	/* The supervisor hears of the first one, and of the others only when it is too late. */
+	probe_hold(futures[0], &hold);
+	pxp_executor_resume(pool);
+	EXPECT(probe_await_gone(worker));
+	gate_open(&hold);
+	for (int i = 0; i < N; i++) {
+		EXPECT_EQ(probe_outcome(futures[i]).attempts, 1);
+		if (i == CRASHES)
+			EXPECT_EQ(probe_outcome(futures[i]).error.signal, 11);
+		EXPECT_EQ(end_of(futures[i]), i == CRASHES ? PXP_ECRASHED : PXP_OK);
+	}
+	EXPECT_EQ(read(paper[0], got, N), n);
+	EXPECT_STR(got, want);
+	pxp_executor_stats(pool, &stats);
+	EXPECT_EQ(stats.n_crashed, 1);
+	pxp_executor_destroy(pool);
+	gate_destroy(&hold);
+	close(paper[0]);
+	close(paper[1]);
+}
+
+TEST(ahead, the_last_words_of_a_task_are_not_lost_among_quick_ones)
+{
+	enum { N = 6 };
+	struct pxp_executor *pool = create_ready(1);
+	struct pxp_future *quick[N], *dies, *behind;
+	const struct pxp_outcome *outcome;
+
+	for (int i = 0; i < N; i++)
+		quick[i] = pool_submit(pool, task_echo, "x", NULL);
+	dies = pool_submit(pool, task_cries_and_dies, "x", NULL);
+	behind = pool_submit(pool, task_echo, "x", NULL);
+	pxp_executor_resume(pool);
+	REQUIRE(pxp_future_wait(dies, PXP_FOREVER) == PXP_OK);
+	outcome = pxp_future_outcome(dies);
+	EXPECT_EQ(outcome->n_log, 10);
+	EXPECT(outcome->log && memcmp(outcome->log, "last words", 10) == 0);
+	EXPECT_EQ(end_of(dies), PXP_ECRASHED);
+	for (int i = 0; i < N; i++)
+		EXPECT_EQ(end_of(quick[i]), PXP_OK);
+	EXPECT_EQ(end_of(behind), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* A result that a page has no room for goes in a frame, between others that lie in the page. */
+TEST(ahead, short_and_long_results_come_each_to_its_task)
+{
+	enum { N = 200 };
+	struct pxp_executor *pool = create_ready(2);
+	struct pxp_future *futures[N];
+	char text[N][160];
+
+	for (int i = 0; i < N; i++) {
+		memset(text[i], 'a' + i % 26, sizeof(text[i]));
+		text[i][i * 7 % (int)sizeof(text[i])] = 0;
+		futures[i] = pool_submit(pool, i % 5 == 4 ? task_fail : task_echo,
+		                         text[i], NULL);
+	}
+	pxp_executor_resume(pool);
+	for (int i = 0; i < N; i++) {
+		if (i % 5 != 4)
+			EXPECT_STR(result_of(futures[i]), text[i]);
+		EXPECT_EQ(end_of(futures[i]), i % 5 == 4 ? PXP_ETASK : PXP_OK);
+	}
+	pxp_executor_destroy(pool);
+}
