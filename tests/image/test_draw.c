@@ -160,10 +160,13 @@ TEST(draw, without_any_font_nothing_is_drawn)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 200, 200);
 	struct failure failure = {0};
+	char *path;
 
 	scratch_enter(NULL);
 	scratch_file("fonts.conf", "<fontconfig><dir>/not/there</dir></fontconfig>");
-	REQUIRE(setenv("FONTCONFIG_FILE", realpath("fonts.conf", NULL), 1) == 0);
+	path = realpath("fonts.conf", NULL);
+	REQUIRE(path && setenv("FONTCONFIG_FILE", path, 1) == 0);
+	free(path);
 	expect_failure(SVG "width='9' height='9'/>", "a.svg", &recipe, FAIL_UNSUPPORTED,
 	               "there is no font here: install one");
 	expect_failure(page(HELLO, HELVETICA), "a.pdf", &recipe, FAIL_UNSUPPORTED,
