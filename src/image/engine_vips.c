@@ -169,13 +169,15 @@ static bool can_be_quick(const struct vips_job *job)
 
 	/* Alpha is not multiplied in where one side alone changes. */
 	bool is_uneven = (from.width == to.width) != (from.height == to.height);
+	/* What libvips enlarges is not where it was: see vips_geometry.c. */
+	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* Of WebP vips_thumbnail_source() leaves all the scaling to libwebp, and twice. */
 	return !job->source->decoder && job->source->n_frames == 1 &&
 	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
 	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
-	       !job->is_deep && !state->is_cmyk && !state->has_odd_samples &&
-	       !(state->has_alpha && is_uneven);
+	       !is_enlarged && !job->is_deep && !state->is_cmyk &&
+	       !state->has_odd_samples && !(state->has_alpha && is_uneven);
 }
 
 /* Decode, turn and scale in one. */

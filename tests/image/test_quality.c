@@ -142,7 +142,7 @@ TEST(quality, is_that_of_vipsthumbnail_on_every_sample)
 {
 	static const char *const names[] = {"dunes.jpg", "lake.jpg", "lighthouse.tiff",
 	                                    "meadow.webp"};
-	static const int sides[] = {64, 200, 256, 333};
+	static const int sides[] = {64, 200, 256, 333, 1600};
 
 	vips_lab_start();
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -98,6 +98,23 @@ TEST(shapes, scaling_leaves_everything_where_it_was)
 	blob_fini(&blob);
 }
 
+TEST(shapes, enlarging_moves_nothing_not_by_part_of_a_pixel)
+{
+	static const char *const sizes[] = {"168", "240", "300"};
+	struct blob blob = chart_png();
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct recipe recipe = recipe_of(ENGINE_VIPS, sizes[i], NULL);
+		VipsImage *image = cooked(&blob, &recipe);
+		double scale = (double)vips_image_get_width(image) / CHART_WIDTH;
+
+		EXPECT(distance(image, scale, 0, 0) < 0.5, "%s: %g", sizes[i],
+		       distance(image, scale, 0, 0));
+		g_object_unref(image);
+	}
+	blob_fini(&blob);
+}
+
 TEST(shapes, every_kernel_scales_truly)
 {
 	struct blob blob = chart_png();

@@ -3,7 +3,9 @@
 # count. To be sourced.
 
 packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libstb-dev libseccomp-dev)
-packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev)
+# The last two, with libvips-tools, for bench/quality.
+packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev libvips-tools
+	python3-numpy python3-pil)
 # clang's sanitizers are in its runtime.
 # shellcheck disable=SC2034 # for .ci/run
 packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev shellcheck)
