@@ -87,6 +87,9 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 		{"ompression scheme", FAIL_UNSUPPORTED},
 		{"nsupported tiff", FAIL_UNSUPPORTED},
 		{"nsupported feature", FAIL_UNSUPPORTED},
+		/* A TIFF of 64 bit samples, or of 12. */
+		{"samples out of range", FAIL_UNSUPPORTED},
+		{"not a whole number of bytes", FAIL_UNSUPPORTED},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -99,13 +102,15 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
 {
 	char text[FAILURE_TEXT_BYTES];
+	/* What explains the rest may stand in any of its lines. */
+	enum fail_class class = class_of_text(vips_error_buffer(), otherwise);
 
 	snprintf(text, sizeof(text), "%s", vips_error_buffer());
 	vips_error_clear();
 	if (ret_failure->class != FAIL_NONE)
 		return false;
 	engine_one_line(text);
-	return failure_set(ret_failure, class_of_text(text, otherwise), "%s: %s", stage,
+	return failure_set(ret_failure, class, "%s: %s", stage,
 	                   *text ? text : "libvips gives no reason");
 }
 
@@ -176,8 +181,9 @@ static bool can_be_quick(const struct vips_job *job)
 	return !job->source->decoder && job->source->n_frames == 1 &&
 	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
 	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
-	       !is_enlarged && !job->is_deep && !state->is_cmyk &&
-	       !state->has_odd_samples && !(state->has_alpha && is_uneven);
+	       !is_enlarged && vips_shrinks_truly(job) && !job->is_deep &&
+	       !state->is_cmyk && !state->has_odd_samples &&
+	       !(state->has_alpha && is_uneven);
 }
 
 /* Decode, turn and scale in one. */

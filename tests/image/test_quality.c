@@ -154,6 +154,29 @@ TEST(quality, is_that_of_vipsthumbnail_on_every_sample)
 	}
 }
 
+/* Of sides that are no multiples of 8 libjpeg's last block is only partly of the picture. */
+TEST(quality, of_a_jpeg_of_odd_sides_does_not_suffer_from_its_blocks)
+{
+	struct blob small = sample("lake.jpg"), large;
+	VipsImage *image, *made = NULL, *settled;
+
+	vips_lab_start();
+	image = decoded(&small);
+	REQUIRE(!vips_resize(image, &made, 2253.0 / vips_image_get_width(image), "vscale",
+	                     1267.0 / vips_image_get_height(image), NULL));
+	settled = vips_image_copy_memory(made);
+	REQUIRE(settled != NULL);
+	large = encoded(settled, ".jpg[Q=95]");
+	compare(&large, "odd.jpg", 64);
+	compare(&large, "odd.jpg", 128);
+	compare(&large, "odd.jpg", 256);
+	g_object_unref(image);
+	g_object_unref(made);
+	g_object_unref(settled);
+	blob_fini(&small);
+	blob_fini(&large);
+}
+
 TEST(quality, of_the_careful_way_is_that_of_the_quick_one)
 {
 	struct blob blob = sample("lake.jpg");
