@@ -356,6 +356,12 @@ static bool shape(struct pixels *pixels, unsigned orientation,
 
 	struct size to = layout.scaled;
 
+	if (layout.is_focused) {
+		if (!pixels_orient(pixels, orientation) ||
+		    !pixels_cut(pixels, &layout.focus))
+			return fail_memory(ret_failure);
+		orientation = 1;
+	}
 	if (orientation > 4)
 		to = (struct size){to.height, to.width};
 	if (!stb_scale(pixels, to, recipe) || !pixels_orient(pixels, orientation) ||

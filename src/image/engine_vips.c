@@ -181,8 +181,8 @@ static bool can_be_quick(const struct vips_job *job)
 	return !job->source->decoder && job->source->n_frames == 1 &&
 	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
 	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
-	       !is_enlarged && vips_shrinks_truly(job) && !job->is_deep &&
-	       !state->is_cmyk && !state->has_odd_samples &&
+	       !is_enlarged && !job->layout.is_focused && vips_shrinks_truly(job) &&
+	       !job->is_deep && !state->is_cmyk && !state->has_odd_samples &&
 	       !(state->has_alpha && is_uneven);
 }
 
@@ -224,7 +224,8 @@ static bool make_frame(VipsImage **image, void *data)
 {
 	struct vips_job *job = data;
 	const struct vips_state *state = job->source->state;
-	bool is_turned_first = job->before.n > 0;
+	bool is_turned_first = job->before.n > 0 ||
+	                       (job->has_layout && job->layout.is_focused);
 	struct size to;
 
 	if (!vips_colour_begin(image, job))
@@ -233,6 +234,8 @@ static bool make_frame(VipsImage **image, void *data)
 	                        !vips_filters_apply(image, job, &job->before, 1)))
 		return false;
 	if (!find_layout(*image, job))
+		return false;
+	if (job->layout.is_focused && !vips_cut(image, &job->layout.focus))
 		return false;
 	/* Turning the small picture is cheaper, and lets the large one stream. */
 	to = job->layout.scaled;

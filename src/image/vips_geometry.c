@@ -147,11 +147,19 @@ static bool find_part(VipsImage **image, struct vips_job *job)
 	return true;
 }
 
+bool vips_cut(VipsImage **image, const struct area *area)
+{
+	VipsImage *made = NULL;
+
+	return vips_take(image, &made,
+	                 vips_crop(*image, &made, (int)area->x, (int)area->y,
+	                           (int)area->size.width, (int)area->size.height, NULL));
+}
+
 static bool cut_part(VipsImage **image, struct vips_job *job)
 {
 	const struct layout *layout = &job->layout;
-	VipsImage *made = NULL;
-	int x = (int)layout->part.x, y = (int)layout->part.y;
+	struct area part = layout->part;
 
 	if (layout->part.size.width == layout->scaled.width &&
 	    layout->part.size.height == layout->scaled.height)
@@ -159,12 +167,10 @@ static bool cut_part(VipsImage **image, struct vips_job *job)
 	if (layout->is_searched) {
 		if (!find_part(image, job))
 			return false;
-		x = job->part_x;
-		y = job->part_y;
+		part.x = (uint32_t)job->part_x;
+		part.y = (uint32_t)job->part_y;
 	}
-	return vips_take(image, &made,
-	                 vips_crop(*image, &made, x, y, (int)layout->part.size.width,
-	                           (int)layout->part.size.height, NULL));
+	return vips_cut(image, &part);
 }
 
 /* Make room for a background that shows: alpha where it will be clear, none where the
@@ -233,7 +239,6 @@ static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
 bool vips_trim(VipsImage **image, struct vips_job *job, double threshold)
 {
 	struct pixels pixels;
-	VipsImage *made = NULL;
 
 	if (!job->has_trimmed) {
 		if (!vips_settle(image) || !pixels_of(&pixels, *image))
@@ -242,10 +247,7 @@ bool vips_trim(VipsImage **image, struct vips_job *job, double threshold)
 		job->has_trimmed = true;
 		pixels_fini(&pixels);
 	}
-	return vips_take(image, &made,
-	                 vips_crop(*image, &made, (int)job->trimmed.x,
-	                           (int)job->trimmed.y, (int)job->trimmed.size.width,
-	                           (int)job->trimmed.size.height, NULL));
+	return vips_cut(image, &job->trimmed);
 }
 
 static bool rotate_freely(VipsImage **image, void *data)

@@ -212,7 +212,7 @@ static double find_shrink(const struct vips_job *job)
 {
 	struct factors factors;
 
-	if (!job->has_layout)
+	if (!job->has_layout || job->layout.is_focused)
 		return 1;
 	factors = factors_of(job);
 	return fmax(1, fmin(factors.across, factors.down) / 2);

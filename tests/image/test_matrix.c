@@ -313,8 +313,8 @@ TEST(matrix, and_with_filters_in_another_space)
 	recipe.space = SPACE_P3;
 	recipe.depth = DEPTH_KEEP;
 	REQUIRE(filters_parse(&recipe.filters,
-	                      "trim, rotate 3, blur 1, modulate 1.1, negate",
-	                      text, sizeof(text)),
+	                      "trim, rotate 3, blur 1, modulate 1.1, negate", text,
+	                      sizeof(text)),
 	        "%s", text);
 	try_all_kinds(&recipe, false);
 }

@@ -166,6 +166,37 @@ TEST(shapes, cover_keeps_the_part_that_the_position_names)
 	blob_fini(&blob);
 }
 
+/* Scaled whole, it would be 400 x 12000000 pixels. */
+TEST(shapes, cover_by_a_thread_of_pixels_scales_only_what_is_kept)
+{
+	enum { LENGTH = 30000, SIDE = 400 };
+	static const struct {
+		enum position position;
+		double value;
+	} ends[] = {{POSITION_NORTH, 0}, {POSITION_CENTRE, 127.5}, {POSITION_SOUTH, 255}};
+	static uint8_t bytes[LENGTH];
+	struct blob blob;
+	VipsImage *image;
+
+	for (int i = 0; i < LENGTH; i++)
+		bytes[i] = (uint8_t)(i * 255 / (LENGTH - 1));
+	image = image_of_bytes(bytes, 1, LENGTH, 1);
+	blob = encoded(image, ".png");
+	g_object_unref(image);
+	for (size_t i = 0; i < 2 * sizeof(ends) / sizeof(ends[0]); i++) {
+		struct recipe recipe = recipe_of(both[i % 2], "400x400", NULL);
+
+		recipe.geometry.fit = FIT_COVER;
+		recipe.geometry.position = ends[i / 2].position;
+		image = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_width(image), SIDE);
+		EXPECT_EQ(vips_image_get_height(image), SIDE);
+		is_colour(image, SIDE / 2, SIDE / 2, &ends[i / 2].value, 1.5);
+		g_object_unref(image);
+	}
+	blob_fini(&blob);
+}
+
 TEST(shapes, entropy_and_attention_find_what_is_there)
 {
 	static uint8_t bytes[200 * 50 * 3];
