@@ -4,6 +4,7 @@
  */
 #include "support/test.h"
 
+#include "image/engine.h"
 #include "vips_lab.h"
 
 #include <math.h>
@@ -275,6 +276,42 @@ TEST(shapes, a_coloured_background_makes_grey_coloured)
 	}
 	g_object_unref(grey);
 	blob_fini(&blob);
+}
+
+/* Of HEIF the container turns, and the EXIF in it is to be passed over, by its standard: libvips
+ * does so, and what is read here is what it wrote. */
+TEST(shapes, an_orientation_is_applied_once_wherever_it_stands)
+{
+	static const struct {
+		const char *suffix;
+		bool is_turned;
+	} places[] = {{".jpg", true},  {".png", true},   {".tif", true},
+	              {".webp", true}, {".heic", false}, {".avif", false}};
+	VipsImage *image = chart(3), *made;
+
+	vips_image_set_int(image, VIPS_META_ORIENTATION, 6);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct recipe recipe = recipe_of(ENGINE_AUTO, "60", NULL);
+		struct blob blob;
+
+		if (!engine_vips.writes(format_of_word(places[i].suffix + 1)))
+			continue;
+		blob = encoded(image, places[i].suffix);
+		if (strcmp(places[i].suffix, ".png") ==
+		    0) { /* libvips writes none here */
+			uint8_t exif[EXIF_BYTES];
+
+			make_exif(exif, 6, true);
+			png_insert(&blob, "eXIf", exif, sizeof(exif));
+		}
+		made = cooked(&blob, &recipe);
+		EXPECT(vips_image_get_width(made) == (places[i].is_turned ? 45 : 60),
+		       "%s: %d", places[i].suffix, vips_image_get_width(made));
+		EXPECT_EQ(vips_image_get_orientation(made), 1);
+		g_object_unref(made);
+		blob_fini(&blob);
+	}
+	g_object_unref(image);
 }
 
 TEST(shapes, not_rotated_stays_as_it_is_stored)
