@@ -240,8 +240,9 @@ static unsigned find_block(const struct vips_job *job, bool *ret_is_largest)
 
 	if (largest > 1) {
 		factors = factors_of(job);
-		while (!divides(state->stored.width, block, factors.across) ||
-		       !divides(state->stored.height, block, factors.down))
+		while (block > 1 &&
+		       !(divides(state->stored.width, block, factors.across) &&
+		         divides(state->stored.height, block, factors.down)))
 			block /= 2;
 	}
 	*ret_is_largest = block == largest;
