@@ -151,6 +151,7 @@ bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
 	const struct format_info *info = format_info(recipe->format);
 	struct size to = layout.canvas;
 
+	geometry_focus(&layout, from);
 	*ret_layout = layout;
 	if (!size_fits(recipe, layout.scaled, n_frames, ret_failure) ||
 	    !size_fits(recipe, to, n_frames, ret_failure))

@@ -110,29 +110,6 @@ static bool check_marks(const struct marks *marks, struct failure *ret_failure)
 	return true;
 }
 
-/*
- * stb has its reasons overwritten by those of the formats that it tries next: that a PNG is
- * larger than it reads is seen here, in the header that stands first.
- */
-static bool png_is_too_big(const struct source *source)
-{
-	enum { WIDTH_AT = 16, HEIGHT_AT = 20, COLOURS_AT = 25, MOST = 1 << 30 };
-	const uint8_t *b = source->bytes;
-	uint64_t width = 0, height = 0, n_bands;
-
-	if (source->format != FORMAT_PNG || source->n_bytes <= COLOURS_AT)
-		return false;
-	for (int i = 0; i < 4; i++) {
-		width = width << 8 | b[WIDTH_AT + i];
-		height = height << 8 | b[HEIGHT_AT + i];
-	}
-	n_bands = b[COLOURS_AT] == 3
-	                  ? 4
-	                  : (b[COLOURS_AT] & 2 ? 3U : 1U) + (b[COLOURS_AT] & 4 ? 1U : 0U);
-	return width > STBI_MAX_DIMENSIONS || height > STBI_MAX_DIMENSIONS ||
-	       width * height > MOST / n_bands;
-}
-
 /* What the recipe wants kept of this picture and we cannot keep. */
 static bool check_kept(const struct source *source, const struct marks *marks,
                        const struct recipe *recipe, struct failure *ret_failure)
@@ -169,9 +146,8 @@ static bool stb_open(struct source *source, const struct recipe *recipe,
 	if (source->n_bytes > INT_MAX)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: the stb engine reads files up to 2 GiB");
-	if (png_is_too_big(source))
-		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: a larger PNG than the stb engine reads");
+	if (!stb_check_header(source, ret_failure))
+		return false;
 	if (!stbi_info_from_memory(source->bytes, (int)source->n_bytes, &width, &height,
 	                           &n_bands))
 		return fail_stb(ret_failure, "header");
@@ -356,6 +332,12 @@ static bool shape(struct pixels *pixels, unsigned orientation,
 
 	struct size to = layout.scaled;
 
+	if (layout.is_focused) {
+		if (!pixels_orient(pixels, orientation) ||
+		    !pixels_cut(pixels, &layout.focus))
+			return fail_memory(ret_failure);
+		orientation = 1;
+	}
 	if (orientation > 4)
 		to = (struct size){to.height, to.width};
 	if (!stb_scale(pixels, to, recipe) || !pixels_orient(pixels, orientation) ||

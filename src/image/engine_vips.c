@@ -91,6 +91,9 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 		{"nsupported tiff", FAIL_UNSUPPORTED},
 		{"nsupported feature", FAIL_UNSUPPORTED},
 		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF with a password */
+		/* A TIFF of 64 bit samples, or of 12. */
+		{"samples out of range", FAIL_UNSUPPORTED},
+		{"not a whole number of bytes", FAIL_UNSUPPORTED},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -103,13 +106,15 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
 {
 	char text[FAILURE_TEXT_BYTES];
+	/* What explains the rest may stand in any of its lines. */
+	enum fail_class class = class_of_text(vips_error_buffer(), otherwise);
 
 	snprintf(text, sizeof(text), "%s", vips_error_buffer());
 	vips_error_clear();
 	if (ret_failure->class != FAIL_NONE)
 		return false;
 	engine_one_line(text);
-	return failure_set(ret_failure, class_of_text(text, otherwise), "%s: %s", stage,
+	return failure_set(ret_failure, class, "%s: %s", stage,
 	                   *text ? text : "libvips gives no reason");
 }
 
@@ -173,12 +178,15 @@ static bool can_be_quick(const struct vips_job *job)
 
 	/* Alpha is not multiplied in where one side alone changes. */
 	bool is_uneven = (from.width == to.width) != (from.height == to.height);
+	/* What libvips enlarges is not where it was: see vips_geometry.c. */
+	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* Of WebP vips_thumbnail_source() leaves all the scaling to libwebp, and twice. */
 	return !job->source->decoder && job->source->n_frames == 1 &&
 	       !format_info(job->source->format)->is_drawn &&
 	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
 	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
+	       !is_enlarged && !job->layout.is_focused && vips_shrinks_truly(job) &&
 	       !job->is_deep && !state->is_cmyk && !state->has_odd_samples &&
 	       !(state->has_alpha && is_uneven);
 }
@@ -221,7 +229,8 @@ static bool make_frame(VipsImage **image, void *data)
 {
 	struct vips_job *job = data;
 	const struct vips_state *state = job->source->state;
-	bool is_turned_first = job->before.n > 0;
+	bool is_turned_first = job->before.n > 0 ||
+	                       (job->has_layout && job->layout.is_focused);
 	struct size to;
 
 	if (!vips_colour_begin(image, job))
@@ -230,6 +239,8 @@ static bool make_frame(VipsImage **image, void *data)
 	                        !vips_filters_apply(image, job, &job->before, 1)))
 		return false;
 	if (!find_layout(*image, job))
+		return false;
+	if (job->layout.is_focused && !vips_cut(image, &job->layout.focus))
 		return false;
 	/* Turning the small picture is cheaper, and lets the large one stream. */
 	to = job->layout.scaled;

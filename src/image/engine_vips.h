@@ -1,6 +1,6 @@
 /*
  * The vips engine in parts, which meet here: engine_vips.c is the struct engine, vips_load.c
- * reads, vips_colour.c knows spaces and depths, vips_geometry.c shapes, vips_filters.c has the
+ * reads, vips_samples.c and vips_colour.c know spaces and depths, vips_geometry.c shapes, vips_filters.c has the
  * chain, vips_meta.c decides what metadata stays, vips_save.c writes, vips_check.c only looks.
  *
  * A step takes an image that it owns and leaves one in its place. When it fails, the reason
@@ -20,7 +20,8 @@ struct vips_state {
 	int orientation;    /* to be applied: 1 when the recipe leaves it alone */
 	bool is_deep;       /* more than 8 bits a sample */
 	bool is_cmyk, has_alpha;
-	bool has_odd_samples; /* 32 bit whole numbers, which libvips takes for 8 bit ones */
+	bool has_odd_samples; /* of 32 bit whole numbers, which libvips takes for 8 bit ones,
+	                       * and of packed Lab, of which it makes coarse colours */
 	double true_width,
 		true_height; /* of what is drawn: where stored had to be rounded up */
 	void *unpacked;      /* what bytes are of, if not the source's own */
@@ -73,6 +74,10 @@ bool vips_open_source(struct source *source, const struct recipe *recipe,
 void vips_close_source(struct source *source);
 VipsFailOn vips_fail_on(const struct recipe *recipe);
 
+/* Whether vips_thumbnail_source() would shrink while it loads only as much as leaves everything
+ * where it was. */
+bool vips_shrinks_truly(const struct vips_job *job);
+
 /* All frames that are wanted, one below the other, in order of reading; a JPEG or WebP
  * shrunk where that leaves twice of what will be scaled to, if it may be. */
 bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink);
@@ -98,6 +103,17 @@ bool vips_draw_is_whole(const struct source *source, struct failure *ret_failure
 
 bool vips_check(struct source *source, struct failure *ret_failure);
 
+/* ---- vips_samples.c ---- */
+
+/* Whether its samples say more than 8 bits do. Of most signed ones libvips, and so every tool
+ * made with it, takes 0 to 255. */
+bool vips_has_deep_samples(VipsImage *image);
+
+/* Codings become plain numbers, 32 bit whole ones 16 bit, signed ones lose their sign; what
+ * has no space gets one by its bands; of more bands than a space has only its own and one
+ * alpha are kept. */
+bool vips_make_usual(VipsImage **image);
+
 /* ---- vips_colour.c ---- */
 
 /* To the space to work in: grey, RGB or CMYK, 8 or 16 bit. Notes its profile. */
@@ -122,6 +138,7 @@ bool vips_flatten_on_background(VipsImage **image, const struct vips_job *job);
 
 bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to);
 bool vips_turn_upright(VipsImage **image, int orientation);
+bool vips_cut(VipsImage **image, const struct area *area);
 /* Cut the part out and put it on the canvas. */
 bool vips_place(VipsImage **image, struct vips_job *job);
 bool vips_trim(VipsImage **image, struct vips_job *job, double threshold);

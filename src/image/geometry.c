@@ -2,6 +2,7 @@
 
 #include "base/words.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* ---- words ---- */
@@ -256,4 +257,42 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
 		place(geometry->position, layout.canvas, scaled, &layout.x, &layout.y);
 	}
 	return layout;
+}
+
+/* Pixels of the picture around what is kept, for the kernel to look at. */
+enum { FOCUS_MARGIN = 8 };
+
+/* On one side: what of from leads to the part of to, and what that is scaled to. */
+static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_part,
+                       uint32_t *ret_at, uint32_t *ret_n)
+{
+	double scale = (double)*to / from;
+	double first = floor(*part / scale) - FOCUS_MARGIN;
+	double last = ceil(((double)*part + n_part) / scale) + FOCUS_MARGIN;
+	uint32_t at = first > 0 ? (uint32_t)first : 0;
+	uint32_t end = last < from ? (uint32_t)last : from;
+	uint32_t before = (uint32_t)(at * scale + 0.5);
+
+	*to = scale_side(end - at, scale);
+	/* Rounding must not take the part over the edge. */
+	*part = lesser(*part - lesser(before, *part), *to - lesser(n_part, *to));
+	*ret_at = at;
+	*ret_n = end - at;
+}
+
+void geometry_focus(struct layout *layout, struct size from)
+{
+	enum { ROOM = 1 << 24, FEW = 4 };
+	const struct size *scaled = &layout->scaled, *part = &layout->part.size;
+	double n_scaled = (double)scaled->width * scaled->height;
+
+	if (layout->is_searched || n_scaled <= ROOM ||
+	    n_scaled <= FEW * (double)part->width * part->height ||
+	    n_scaled <= (double)from.width * from.height)
+		return;
+	focus_side(from.width, &layout->scaled.width, &layout->part.x, part->width,
+	           &layout->focus.x, &layout->focus.size.width);
+	focus_side(from.height, &layout->scaled.height, &layout->part.y, part->height,
+	           &layout->focus.y, &layout->focus.size.height);
+	layout->is_focused = true;
 }

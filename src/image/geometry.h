@@ -72,12 +72,25 @@ struct layout {
 	bool is_searched;
 	uint32_t x, y;      /* where the part's top left corner lies on the canvas */
 	struct size canvas; /* the output's size; never less than the part's */
+	bool is_focused;    /* by geometry_focus() */
+	struct area
+		focus; /* when is_focused: what of the picture is scaled, instead of all */
 };
 
 /* from is the true size, with the orientation applied (as stored, when it is not to be),
  * and after the filters that come before scaling; its sides are 1 or more. No side of the
  * layout is 0; a side beyond UINT32_MAX is that. */
 struct layout geometry_layout(const struct geometry *geometry, struct size from);
+
+/*
+ * Where a picture that is much longer than its box would be scaled to far more than what is
+ * kept of it (FIT_COVER; a thread of 1 x 30000 to 500 x 500), scale only what that part and
+ * the pixels around it come from: scaled becomes the focus', part lies in that. It may come
+ * to lie up to half a pixel of the output beside where it was, which at these factors is
+ * little of a pixel of the picture. Nothing to do for all others, nor where the part is yet
+ * to be searched for.
+ */
+void geometry_focus(struct layout *layout, struct size from);
 
 /*
  * The first step alone. With the true size w x h and the box W x H, f = max(w/W, h/H) over

@@ -433,9 +433,12 @@ uint64_t need_of(const struct picture_facts *facts, const struct recipe *recipe,
 	uint64_t need = worker_bytes + times(input_bytes, 1);
 
 	if (facts->size.width > 0 && facts->size.height > 0) {
-		struct size to = geometry_size(&recipe->geometry, facts->size);
+		struct layout layout = geometry_layout(&recipe->geometry, facts->size);
+		struct size to;
 		unsigned n_bands = facts->n_pixel_bytes < 4 ? 3 : 4;
 
+		geometry_focus(&layout, facts->size);
+		to = layout.scaled;
 		need += need_of_decoder(facts) +
 		        times(times(times(to.width, to.height), n_frames),
 		              n_bands * encoder_factor(recipe->format));

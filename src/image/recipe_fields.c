@@ -1,8 +1,9 @@
+/* The table of a recipe's fields, from which parser and help come. */
 #include "image/recipe_text.h"
 
 #include "base/words.h"
+#include "image/recipe_words.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,9 +33,6 @@ static const struct choice kernels[] = {
 	{NULL, 0},
 };
 
-static const struct choice spaces[] = {
-	{"srgb", SPACE_SRGB}, {"p3", SPACE_P3}, {"keep", SPACE_KEEP}, {NULL, 0}};
-
 static const struct choice intents[] = {
 	{"relative", INTENT_RELATIVE},
 	{"perceptual", INTENT_PERCEPTUAL},
@@ -60,214 +58,6 @@ static const struct choice fail_ons[] = {
 	{NULL, 0},
 };
 
-/* ---- fields that are neither a choice nor on or off ---- */
-
-/* 16 hexadecimal digits that are not all 0. */
-static bool hash_parse(const char *word, uint64_t *ret_hash)
-{
-	uint64_t hash = 0;
-
-	if (strlen(word) != 16 || strspn(word, "0123456789abcdef") != 16)
-		return false;
-	for (; *word; word++)
-		hash = hash << 4 |
-		       (uint64_t)(*word <= '9' ? *word - '0' : *word - 'a' + 10);
-	*ret_hash = hash;
-	return hash != 0;
-}
-
-static bool set_size(struct recipe *recipe, const char *value, char *text, size_t n_text)
-{
-	struct geometry size;
-
-	if (!geometry_parse(&size, value, text, n_text))
-		return false;
-	geometry_add_size(&recipe->geometry, &size);
-	return true;
-}
-
-static void print_size(const struct recipe *recipe, char *text, size_t n_text)
-{
-	const struct geometry *geometry = &recipe->geometry;
-	char percent[DECIMAL_TEXT_BYTES];
-
-	if (geometry->percent != 0)
-		snprintf(text, n_text, "%s%%", decimal_print(geometry->percent, percent));
-	else if (geometry->width && geometry->height)
-		snprintf(text, n_text, "%ux%u", geometry->width, geometry->height);
-	else if (geometry->width)
-		snprintf(text, n_text, "%ux", geometry->width);
-	else if (geometry->height)
-		snprintf(text, n_text, "x%u", geometry->height);
-}
-
-static bool set_background(struct recipe *recipe, const char *value, char *text,
-                           size_t n_text)
-{
-	return colour_parse(&recipe->background, value, text, n_text);
-}
-
-static void print_background(const struct recipe *recipe, char *text, size_t n_text)
-{
-	char word[COLOUR_TEXT_BYTES];
-
-	if (!recipe->background.is_set)
-		return;
-	colour_print(&recipe->background, word);
-	snprintf(text, n_text, "%s", word);
-}
-
-/* A word, or for SPACE_FILE "file:" and the 16 digits of its hash. */
-static bool set_profile(struct recipe *recipe, const char *value, char *text,
-                        size_t n_text)
-{
-	uint64_t hash = 0;
-	int chosen;
-
-	if (strncmp(value, "file:", 5) == 0) {
-		if (!hash_parse(value + 5, &hash)) {
-			snprintf(text, n_text, "'%s' is no hash of a profile", value + 5);
-			return false;
-		}
-		chosen = SPACE_FILE;
-	} else if (!choice_parse(spaces, value, &chosen, text, n_text)) {
-		return false;
-	}
-	recipe->space = (enum colour_space)chosen;
-	recipe->profile_hash = hash;
-	return true;
-}
-
-static void print_profile(const struct recipe *recipe, char *text, size_t n_text)
-{
-	if (recipe->space == SPACE_FILE)
-		snprintf(text, n_text, "file:%016" PRIx64, recipe->profile_hash);
-	else if (recipe->space != SPACE_SRGB)
-		snprintf(text, n_text, "%s", choice_word(spaces, (int)recipe->space));
-}
-
-static bool set_format(struct recipe *recipe, const char *value, char *text,
-                       size_t n_text)
-{
-	enum image_format format = format_of_word(value);
-
-	if (format == FORMAT_NONE) {
-		snprintf(text, n_text, "'%s' is not a format", value);
-		return false;
-	}
-	recipe->format = format;
-	return true;
-}
-
-static void print_format(const struct recipe *recipe, char *text, size_t n_text)
-{
-	if (recipe->format != FORMAT_NONE)
-		snprintf(text, n_text, "%s", format_info(recipe->format)->name);
-}
-
-static bool set_quality(struct recipe *recipe, const char *value, char *text,
-                        size_t n_text)
-{
-	uint64_t quality;
-
-	if (!whole_parse(value, 1, 100, &quality, text, n_text))
-		return false;
-	recipe->quality = (uint8_t)quality;
-	return true;
-}
-
-static void print_whole(uint64_t number, char *text, size_t n_text)
-{
-	if (number > 0)
-		snprintf(text, n_text, "%" PRIu64, number);
-}
-
-static void print_quality(const struct recipe *recipe, char *text, size_t n_text)
-{
-	print_whole(recipe->quality, text, n_text);
-}
-
-static bool set_effort(struct recipe *recipe, const char *value, char *text,
-                       size_t n_text)
-{
-	uint64_t effort;
-
-	if (!whole_parse(value, 0, RECIPE_MAX_EFFORT, &effort, text, n_text))
-		return false;
-	recipe->has_effort = true;
-	recipe->effort = (uint8_t)effort;
-	return true;
-}
-
-static void print_effort(const struct recipe *recipe, char *text, size_t n_text)
-{
-	if (recipe->has_effort)
-		snprintf(text, n_text, "%u", recipe->effort);
-}
-
-static bool set_keep(struct recipe *recipe, const char *value, char *text, size_t n_text)
-{
-	return keep_parse(&recipe->keep, value, text, n_text);
-}
-
-static void print_keep(const struct recipe *recipe, char *text, size_t n_text)
-{
-	char word[KEEP_TEXT_BYTES];
-
-	keep_print(recipe->keep, word);
-	snprintf(text, n_text, "%s", word);
-}
-
-static bool set_filter(struct recipe *recipe, const char *value, char *text,
-                       size_t n_text)
-{
-	return filters_parse(&recipe->filters, value, text, n_text);
-}
-
-static void print_filter(const struct recipe *recipe, char *text, size_t n_text)
-{
-	if (n_text >= FILTERS_TEXT_BYTES)
-		filters_print(&recipe->filters, text);
-}
-
-static bool set_max_pixels(struct recipe *recipe, const char *value, char *text,
-                           size_t n_text)
-{
-	return whole_parse(value, 1, UINT64_MAX, &recipe->max_pixels, text, n_text);
-}
-
-static void print_max_pixels(const struct recipe *recipe, char *text, size_t n_text)
-{
-	print_whole(recipe->max_pixels, text, n_text);
-}
-
-static bool set_max_frames(struct recipe *recipe, const char *value, char *text,
-                           size_t n_text)
-{
-	uint64_t max_frames;
-
-	if (!whole_parse(value, 1, UINT32_MAX, &max_frames, text, n_text))
-		return false;
-	recipe->max_frames = (uint32_t)max_frames;
-	return true;
-}
-
-static void print_max_frames(const struct recipe *recipe, char *text, size_t n_text)
-{
-	print_whole(recipe->max_frames, text, n_text);
-}
-
-static bool set_max_file_bytes(struct recipe *recipe, const char *value, char *text,
-                               size_t n_text)
-{
-	return whole_parse(value, 1, UINT64_MAX, &recipe->max_file_bytes, text, n_text);
-}
-
-static void print_max_file_bytes(const struct recipe *recipe, char *text, size_t n_text)
-{
-	print_whole(recipe->max_file_bytes, text, n_text);
-}
-
 /* ---- the table ---- */
 
 static const struct field {
@@ -283,7 +73,7 @@ static const struct field {
 	[RECIPE_SIZE] = {"size", "GEOM",
                          "N (a box), WxH, Wx, xH, N%; then > shrinks only, < enlarges, "
                          "! fills",
-                         .set = set_size, .print = print_size},
+                         .set = recipe_set_size, .print = recipe_print_size},
 	[RECIPE_NO_ENLARGE] = {"no-enlarge", .does = "leave a smaller picture as it is",
                                .offset = offsetof(struct recipe, geometry.no_enlarge)},
 	[RECIPE_NO_REDUCE] = {"no-reduce", .does = "leave a larger picture as it is",
@@ -302,10 +92,11 @@ static const struct field {
                               .offset = offsetof(struct recipe, no_rotate)},
 	[RECIPE_BACKGROUND] = {"background", "COLOUR",
                                "a name or #rrggbb[aa]; white where alpha can't stay",
-                               .set = set_background, .print = print_background},
+                               .set = recipe_set_background,
+                               .print = recipe_print_background},
 	[RECIPE_PROFILE] = {"profile", "srgb|p3|keep|FILE",
                             "the colours of the result, of an RGB profile; default srgb",
-                            .set = set_profile, .print = print_profile},
+                            .set = recipe_set_profile, .print = recipe_print_profile},
 	[RECIPE_INTENT] = {"intent", NULL, "of converting to it; default relative",
                            .choices = intents, .offset = offsetof(struct recipe, intent)},
 	[RECIPE_DEPTH] = {"depth", NULL, "bits of a sample; default 8", .choices = depths,
@@ -313,12 +104,12 @@ static const struct field {
 	[RECIPE_FORMAT] =
 		{"format", "FORMAT",
                  "jpg png webp avif heic jxl tiff gif jp2 ppm bmp tga hdr; else same",
-                 .set = set_format, .print = print_format},
+                 .set = recipe_set_format, .print = recipe_print_format},
 	[RECIPE_QUALITY] = {"quality", "N",
                             "of the encoder, 1 to 100; default 80 (avif, heic 50)",
-                            .set = set_quality, .print = print_quality},
+                            .set = recipe_set_quality, .print = recipe_print_quality},
 	[RECIPE_EFFORT] = {"effort", "N", "of the encoder, 0 (fast) to 9 (small)",
-                           .set = set_effort, .print = print_effort},
+                           .set = recipe_set_effort, .print = recipe_print_effort},
 	[RECIPE_LOSSLESS] = {"lossless", .does = "where the format has the choice",
                              .offset = offsetof(struct recipe, lossless)},
 	[RECIPE_PROGRESSIVE] = {"progressive",
@@ -328,10 +119,10 @@ static const struct field {
                            .choices = chromas, .offset = offsetof(struct recipe, chroma)},
 	[RECIPE_KEEP] = {"keep", "none|all|CLASS,...",
                          "metadata that stays: exif, icc, xmp, iptc, gps",
-                         .set = set_keep, .print = print_keep},
+                         .set = recipe_set_keep, .print = recipe_print_keep},
 	[RECIPE_FILTER] = {"filter", "CHAIN",
                            "filters with commas between, see below; shapes come first",
-                           .set = set_filter, .print = print_filter},
+                           .set = recipe_set_filter, .print = recipe_print_filter},
 	[RECIPE_ENGINE] = {"engine", NULL, "which code reads and writes pictures",
                            .choices = engine_choices,
                            .offset = offsetof(struct recipe, engine)},
@@ -340,12 +131,14 @@ static const struct field {
                             .choices = fail_ons,
                             .offset = offsetof(struct recipe, fail_on)},
 	[RECIPE_LIMIT_PIXELS] = {"max-pixels", "N", "width x height x frames",
-                                 .set = set_max_pixels, .print = print_max_pixels},
-	[RECIPE_LIMIT_FRAMES] = {"max-frames", "N", "of one input", .set = set_max_frames,
-                                 .print = print_max_frames},
+                                 .set = recipe_set_max_pixels,
+                                 .print = recipe_print_max_pixels},
+	[RECIPE_LIMIT_FRAMES] = {"max-frames", "N", "of one input",
+                                 .set = recipe_set_max_frames,
+                                 .print = recipe_print_max_frames},
 	[RECIPE_LIMIT_FILE_BYTES] = {"max-file-size", "BYTES", "of one input",
-                                     .set = set_max_file_bytes,
-                                     .print = print_max_file_bytes},
+                                     .set = recipe_set_max_file_bytes,
+                                     .print = recipe_print_max_file_bytes},
 };
 
 /* An enum of a recipe, whose offset is known: all are of one size. */

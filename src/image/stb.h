@@ -38,4 +38,8 @@ bool stb_scale(struct pixels *pixels, struct size to, const struct recipe *recip
 bool stb_place(struct pixels *pixels, const struct layout *layout,
                const struct recipe *recipe);
 
+/* By our own look at the header: what stb_image would decode wrongly, or refuse with words that
+ * say something else. True of what is no such header at all, which is for it to say. */
+bool stb_check_header(const struct source *source, struct failure *ret_failure);
+
 #endif

@@ -35,47 +35,33 @@ static VipsInterpretation plain_space(const struct vips_job *job, bool is_grey)
 	return job->is_deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
 }
 
+/* The samples that a space to work in has; others are left as they are. */
+static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others)
+{
+	switch (space) {
+	case VIPS_INTERPRETATION_B_W:
+	case VIPS_INTERPRETATION_sRGB:
+		return VIPS_FORMAT_UCHAR;
+	case VIPS_INTERPRETATION_GREY16:
+	case VIPS_INTERPRETATION_RGB16:
+		return VIPS_FORMAT_USHORT;
+	default:
+		return others;
+	}
+}
+
+/* libvips takes a picture that says it is of the space for one, whatever its samples. */
 static bool convert(VipsImage **image, VipsInterpretation space)
 {
 	VipsImage *made = NULL;
+	VipsBandFormat samples;
 
-	return vips_image_get_interpretation(*image) == space ||
-	       vips_take(image, &made, vips_colourspace(*image, &made, space, NULL));
-}
-
-/* 32 bit whole numbers are taken to 16; what has no space gets one by its bands; of more
- * bands than a space has only its own and one alpha are kept. */
-static bool make_usual(VipsImage **image)
-{
-	VipsInterpretation space;
-	VipsImage *made = NULL;
-	int n_bands, n_most;
-
-	if (vips_image_get_coding(*image) == VIPS_CODING_RAD &&
-	    !vips_take(image, &made, vips_rad2float(*image, &made, NULL)))
+	if (vips_image_get_interpretation(*image) != space &&
+	    !vips_take(image, &made, vips_colourspace(*image, &made, space, NULL)))
 		return false;
-	if (vips_image_get_coding(*image) != VIPS_CODING_NONE)
-		return true;
-	n_bands = vips_image_get_bands(*image);
-	space = vips_image_guess_interpretation(*image);
-	if (vips_image_get_format(*image) == VIPS_FORMAT_UINT) {
-		if (!vips_take(image, &made,
-		               vips_linear1(*image, &made, 1 / 65537.0, 0, NULL)) ||
-		    !vips_take(image, &made,
-		               vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL)))
-			return false;
-		space = n_bands < 3 ? VIPS_INTERPRETATION_GREY16
-		                    : VIPS_INTERPRETATION_RGB16;
-	} else if (space == VIPS_INTERPRETATION_MULTIBAND) {
-		space = n_bands < 3 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
-	}
-	n_most = space == VIPS_INTERPRETATION_CMYK ? 5 : n_bands < 3 ? 2 : 4;
-	if (n_bands > n_most &&
-	    !vips_take(image, &made,
-	               vips_extract_band(*image, &made, 0, "n", n_most, NULL)))
-		return false;
-	return vips_take(image, &made,
-	                 vips_copy(*image, &made, "interpretation", space, NULL));
+	samples = samples_of(space, vips_image_get_format(*image));
+	return vips_image_get_format(*image) == samples ||
+	       vips_take(image, &made, vips_cast(*image, &made, samples, NULL));
 }
 
 /* What its profile is to us. One that does not fit the pixels is none. */
@@ -142,7 +128,7 @@ static bool profile_works(VipsImage *image, const struct vips_job *job)
 
 bool vips_colour_begin(VipsImage **image, struct vips_job *job)
 {
-	if (!make_usual(image))
+	if (!vips_make_usual(image))
 		return false;
 	job->is_cmyk = vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_CMYK;
 	job->is_grey = !job->is_cmyk && vips_image_get_bands(*image) < 3;

@@ -22,18 +22,62 @@ struct aim {
 	VipsKernel kernel;
 };
 
-static bool resize(VipsImage **image, void *data)
+/* Sides that are too long, by averages and the kernel. */
+static bool reduce(VipsImage **image, const struct aim *aim)
 {
-	const struct aim *aim = data;
+	double across = (double)aim->to.width / vips_image_get_width(*image);
+	double down = (double)aim->to.height / vips_image_get_height(*image);
 	VipsImage *made = NULL;
 
-	return vips_take(
-		image, &made,
-		vips_resize(*image, &made,
-	                    (double)aim->to.width / vips_image_get_width(*image),
-	                    "vscale",
-	                    (double)aim->to.height / vips_image_get_height(*image),
-	                    "kernel", aim->kernel, NULL));
+	if (across >= 1 && down >= 1)
+		return true;
+	return vips_take(image, &made,
+	                 vips_resize(*image, &made, fmin(across, 1), "vscale",
+	                             fmin(down, 1), "kernel", aim->kernel, NULL));
+}
+
+static const char *interpolator_of(VipsKernel kernel)
+{
+	return kernel == VIPS_KERNEL_NEAREST  ? "nearest"
+	       : kernel == VIPS_KERNEL_LINEAR ? "bilinear"
+	                                      : "bicubic";
+}
+
+/*
+ * Sides that are too short. Not by vips_resize(), which rounds the place of the first pixel
+ * (8.14.1): up to half a pixel to the right and down, and never centred. Here the middle of
+ * the picture is the middle of what comes out; its nearest pixel is the one that it lies in.
+ */
+static bool enlarge(VipsImage **image, const struct aim *aim)
+{
+	double across = (double)aim->to.width / vips_image_get_width(*image);
+	double down = (double)aim->to.height / vips_image_get_height(*image);
+	double half = aim->kernel == VIPS_KERNEL_NEAREST ? 0 : 0.5;
+	VipsArrayInt *area;
+	VipsInterpolate *interpolate;
+	VipsImage *made = NULL;
+	int error;
+
+	if (across <= 1 && down <= 1)
+		return true;
+	/* Its rows are wanted more than once, and out of order. */
+	if (!vips_settle(image))
+		return false;
+	area = vips_array_int_newv(4, 0, 0, (int)aim->to.width, (int)aim->to.height);
+	interpolate = vips_interpolate_new(interpolator_of(aim->kernel));
+	error = !interpolate ||
+	        vips_affine(*image, &made, across, 0, 0, down, "interpolate", interpolate,
+	                    "oarea", area, "idx", half, "idy", half, "odx", -0.5, "ody",
+	                    -0.5, "extend", VIPS_EXTEND_COPY, "premultiplied", TRUE,
+	                    NULL);
+	VIPS_UNREF(interpolate);
+	vips_area_unref(VIPS_AREA(area));
+	return vips_take(image, &made, error);
+}
+
+static bool resize(VipsImage **image, void *data)
+{
+	return reduce(image, data) && enlarge(image, data);
 }
 
 bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to)
@@ -103,11 +147,19 @@ static bool find_part(VipsImage **image, struct vips_job *job)
 	return true;
 }
 
+bool vips_cut(VipsImage **image, const struct area *area)
+{
+	VipsImage *made = NULL;
+
+	return vips_take(image, &made,
+	                 vips_crop(*image, &made, (int)area->x, (int)area->y,
+	                           (int)area->size.width, (int)area->size.height, NULL));
+}
+
 static bool cut_part(VipsImage **image, struct vips_job *job)
 {
 	const struct layout *layout = &job->layout;
-	VipsImage *made = NULL;
-	int x = (int)layout->part.x, y = (int)layout->part.y;
+	struct area part = layout->part;
 
 	if (layout->part.size.width == layout->scaled.width &&
 	    layout->part.size.height == layout->scaled.height)
@@ -115,12 +167,10 @@ static bool cut_part(VipsImage **image, struct vips_job *job)
 	if (layout->is_searched) {
 		if (!find_part(image, job))
 			return false;
-		x = job->part_x;
-		y = job->part_y;
+		part.x = (uint32_t)job->part_x;
+		part.y = (uint32_t)job->part_y;
 	}
-	return vips_take(image, &made,
-	                 vips_crop(*image, &made, x, y, (int)layout->part.size.width,
-	                           (int)layout->part.size.height, NULL));
+	return vips_cut(image, &part);
 }
 
 /* Make room for a background that shows: alpha where it will be clear, none where the
@@ -189,7 +239,6 @@ static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
 bool vips_trim(VipsImage **image, struct vips_job *job, double threshold)
 {
 	struct pixels pixels;
-	VipsImage *made = NULL;
 
 	if (!job->has_trimmed) {
 		if (!vips_settle(image) || !pixels_of(&pixels, *image))
@@ -198,10 +247,7 @@ bool vips_trim(VipsImage **image, struct vips_job *job, double threshold)
 		job->has_trimmed = true;
 		pixels_fini(&pixels);
 	}
-	return vips_take(image, &made,
-	                 vips_crop(*image, &made, (int)job->trimmed.x,
-	                           (int)job->trimmed.y, (int)job->trimmed.size.width,
-	                           (int)job->trimmed.size.height, NULL));
+	return vips_cut(image, &job->trimmed);
 }
 
 static bool rotate_freely(VipsImage **image, void *data)

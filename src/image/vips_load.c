@@ -4,6 +4,7 @@
 #include "image/marks.h"
 #include "image/samples.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,10 +94,10 @@ static void note_header(struct source *source, const struct recipe *recipe,
 	state->stored = (struct size){(uint32_t)vips_image_get_width(image),
 	                              (uint32_t)vips_image_get_height(image)};
 	state->orientation = recipe->no_rotate ? 1 : vips_image_get_orientation(image);
-	state->is_deep = vips_image_get_format(image) != VIPS_FORMAT_UCHAR ||
-	                 vips_image_get_coding(image) != VIPS_CODING_NONE;
+	state->is_deep = vips_has_deep_samples(image);
 	state->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
-	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT;
+	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT ||
+	                         vips_image_get_coding(image) == VIPS_CODING_LABQ;
 	state->has_alpha = vips_image_hasalpha(image);
 	if (is_animated(source->format) && format_info(recipe->format)->has_frames &&
 	    n_pages > 1)
@@ -194,42 +195,89 @@ void vips_close_source(struct source *source)
 	source->state = NULL;
 }
 
+/* By how much each side is to become smaller as it is stored. */
+struct factors {
+	double across, down;
+};
+
+static struct factors factors_of(const struct vips_job *job)
+{
+	const struct vips_state *state = job->source->state;
+	struct size to = job->layout.scaled, from = state->stored;
+
+	if (state->orientation > 4)
+		to = (struct size){to.height, to.width};
+	return (struct factors){(double)from.width / to.width,
+	                        (double)from.height / to.height};
+}
+
 /* By how much a loader may shrink: what is left must be twice what it is scaled to, for the
  * scaling to be as good as without. */
 static double find_shrink(const struct vips_job *job)
 {
-	const struct vips_state *state = job->source->state;
-	struct size to = job->layout.scaled, from = state->stored;
-	double by_width, by_height, least;
+	struct factors factors;
 
-	if (!job->has_layout)
+	if (!job->has_layout || job->layout.is_focused)
 		return 1;
-	if (state->orientation > 4)
-		to = (struct size){to.height, to.width};
-	by_width = (double)from.width / to.width;
-	by_height = (double)from.height / to.height;
-	least = by_width < by_height ? by_width : by_height;
-	return least > 2 ? least / 2 : 1;
+	factors = factors_of(job);
+	return fmax(1, fmin(factors.across, factors.down) / 2);
+}
+
+/* Of a side that is no multiple of the block, libjpeg rounds up: the last pixel is only partly
+ * of the picture, and what is scaled to fit moves by that part, in pixels of the output. */
+static bool divides(uint32_t side, unsigned block, double factor)
+{
+	double most_moved = 1 / 32.0;
+	unsigned n_over = side % block ? block - side % block : 0;
+
+	return n_over / factor <= most_moved;
+}
+
+/* The largest block that libjpeg may shrink by; *ret_is_largest: that thumbnails of libvips,
+ * who looks at the size alone, would have the same. */
+static unsigned find_block(const struct vips_job *job, bool *ret_is_largest)
+{
+	const struct vips_state *state = job->source->state;
+	double shrink = find_shrink(job);
+	struct factors factors;
+	unsigned largest = shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
+	unsigned block = largest;
+
+	if (largest > 1) {
+		factors = factors_of(job);
+		while (block > 1 &&
+		       !(divides(state->stored.width, block, factors.across) &&
+		         divides(state->stored.height, block, factors.down)))
+			block /= 2;
+	}
+	*ret_is_largest = block == largest;
+	return block;
+}
+
+bool vips_shrinks_truly(const struct vips_job *job)
+{
+	bool is_largest = true;
+
+	if (job->source->format == FORMAT_JPEG)
+		find_block(job, &is_largest);
+	return is_largest;
 }
 
 /* libjpeg shrinks by whole blocks, libwebp by any factor. */
-static int load_shrunk(VipsImage **ret_image, const struct vips_job *job, double shrink)
+static int load_shrunk(VipsImage **ret_image, const struct vips_job *job)
 {
 	const struct vips_state *state = job->source->state;
 	const char *loader = loaders[job->source->format];
 	VipsFailOn fail_on = vips_fail_on(job->recipe);
+	bool is_largest;
 
 	if (job->source->format == FORMAT_WEBP)
 		return vips_call(loader, state->bytes, ret_image, "access",
 		                 VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "scale",
-		                 1 / shrink, NULL);
+		                 1 / find_shrink(job), NULL);
 	return vips_call(loader, state->bytes, ret_image, "access",
 	                 VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "shrink",
-	                 shrink >= 8   ? 8
-	                 : shrink >= 4 ? 4
-	                 : shrink >= 2 ? 2
-	                               : 1,
-	                 NULL);
+	                 (int)find_block(job, &is_largest), NULL);
 }
 
 /* What another engine decoded, as an image. */
@@ -267,7 +315,6 @@ bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool ma
 	const char *loader = loaders[job->source->format];
 	bool is_shrinker = job->source->format == FORMAT_JPEG ||
 	                   job->source->format == FORMAT_WEBP;
-	double shrink = may_shrink && is_shrinker ? find_shrink(job) : 1;
 	VipsFailOn fail_on = vips_fail_on(job->recipe);
 
 	if (job->source->decoder)
@@ -278,8 +325,8 @@ bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool ma
 		return !vips_call(loader, state->bytes, ret_image, "access",
 		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "n", -1,
 		                  NULL);
-	if (shrink > 1)
-		return !load_shrunk(ret_image, job, shrink);
+	if (may_shrink && is_shrinker && find_shrink(job) > 1)
+		return !load_shrunk(ret_image, job);
 	return !vips_call(loader, state->bytes, ret_image, "access",
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
 }

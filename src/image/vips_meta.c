@@ -13,17 +13,31 @@ static bool begins_with(const char *name, const char *prefix)
 	return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-/* What savers need, or what only describes the file that was read. */
+/* What savers need. */
 static bool is_structure(const char *name)
 {
-	static const char *const names[] = {"loop",    "delay",      "page-height",
-	                                    "n-pages", "interlaced", "bits-per-sample"};
+	static const char *const names[] = {"loop", "delay", "page-height", "n-pages"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(name, names[i]) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* What only describes the file that was read. Savers believe it, though the samples are others
+ * by now: with its "stonits" of 1, a float TIFF became a JXL without detail. */
+static bool is_of_input(const char *name)
+{
+	static const char *const names[] = {"stonits", "bits-per-sample", "interlaced",
+	                                    "jpeg-thumbnail-data",
+	                                    VIPS_META_PHOTOSHOP_NAME};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return begins_with(name, "palette") || begins_with(name, "gif-palette");
 }
 
 static bool stays_exif(const char *name, unsigned keep, bool was_turned)
@@ -58,10 +72,7 @@ static bool stays(const char *name, const struct vips_job *job)
 		return keep & KEEP_IPTC;
 	if (strcmp(name, VIPS_META_ORIENTATION) == 0)
 		return (keep & KEEP_EXIF) && !was_turned;
-	if (strcmp(name, "jpeg-thumbnail-data") == 0 ||
-	    strcmp(name, VIPS_META_PHOTOSHOP_NAME) == 0 || begins_with(name, "palette"))
-		return false;
-	return keep == KEEP_ALL;
+	return keep == KEEP_ALL && !is_of_input(name);
 }
 
 /* XMP may say the place too, in words of its own. */

@@ -367,3 +367,39 @@ TEST(geometry, nothing_asked_for_changes_nothing)
 		       !l.part.y && !l.x && !l.y && !l.is_searched);
 	}
 }
+
+TEST(geometry, a_focus_holds_the_part_and_is_small)
+{
+	for (unsigned i = 0; i < 400; i++) {
+		const struct size from = {1 + i % 7, 9000 + 97 * i};
+		const struct size turned = {from.height, from.width};
+		struct size of = i % 2 ? from : turned;
+		struct geometry g = {.width = 300 + i,
+		                     .height = 300 + 2 * i,
+		                     .fit = FIT_COVER,
+		                     .position = (enum position)(i % POSITION_ENTROPY)};
+		struct layout l = geometry_layout(&g, of);
+		struct size kept = l.part.size;
+
+		geometry_focus(&l, of);
+		EXPECT(l.is_focused, "%u", i);
+		EXPECT(l.focus.x + l.focus.size.width <= of.width &&
+		               l.focus.y + l.focus.size.height <= of.height,
+		       "%u: the focus is of the picture", i);
+		EXPECT(l.part.x + kept.width <= l.scaled.width &&
+		               l.part.y + kept.height <= l.scaled.height,
+		       "%u: the part is of what is scaled", i);
+		EXPECT((double)l.scaled.width * l.scaled.height < 4e7, "%u: %u x %u", i,
+		       l.scaled.width, l.scaled.height);
+	}
+}
+
+TEST(geometry, of_a_usual_shape_all_is_scaled)
+{
+	struct geometry g = {.width = 4000, .height = 3000, .fit = FIT_COVER};
+	struct size from = {600, 400};
+	struct layout l = geometry_layout(&g, from);
+
+	geometry_focus(&l, from);
+	EXPECT(!l.is_focused && l.scaled.width == 4500 && l.scaled.height == 3000);
+}

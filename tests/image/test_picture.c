@@ -630,3 +630,56 @@ TEST(picture, one_studio_serves_many_pictures)
 	blob_fini(&small);
 	blob_fini(&large);
 }
+
+/* A PSD of 2 x 2 pixels, all of one byte. */
+static struct blob make_psd(uint8_t depth, uint8_t mode, uint8_t compression)
+{
+	const uint8_t head[] = {'8', 'B', 'P', 'S',   0, 1,    0, 0, 0, 0,
+	                        0,   0,   0,   3,     0, 0,    0, 2, 0, 0,
+	                        0,   2,   0,   depth, 0, mode, 0, 0, 0, 0,
+	                        0,   0,   0,   0,     0, 0,    0, 0, 0, compression};
+	uint8_t samples[3 * 4 * 2];
+	struct blob blob = {0};
+
+	memset(samples, 0x60, sizeof(samples));
+	blob_append(&blob, head, sizeof(head));
+	blob_append(&blob, samples, depth == 16 ? sizeof(samples) : sizeof(samples) / 2);
+	return blob;
+}
+
+TEST(picture, what_stb_image_would_decode_wrongly_is_unsupported)
+{
+	enum { RGB = 3, CMYK = 4, GREY = 1, PLAIN = 0, RUNS = 1 };
+	static const char deep_pnm[] = "P6 # deep\n2 1\n65535\n123456789012";
+	static const uint8_t want[] = {0x60, 0x60, 0x60, 255};
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	const struct {
+		struct blob blob;
+		const char *name;
+		enum engine_choice engine;
+		enum fail_class class;
+	} cases[] = {
+		{make_psd(8, RGB, PLAIN), "a.psd", ENGINE_AUTO, FAIL_NONE},
+		{make_psd(16, RGB, PLAIN), "a.psd", ENGINE_AUTO, FAIL_NONE},
+		{make_psd(16, RGB, RUNS), "a.psd", ENGINE_AUTO, FAIL_UNSUPPORTED},
+		{make_psd(8, CMYK, PLAIN), "a.psd", ENGINE_AUTO, FAIL_UNSUPPORTED},
+		{make_psd(8, GREY, PLAIN), "a.psd", ENGINE_AUTO, FAIL_UNSUPPORTED},
+		{make_psd(16, RGB, RUNS), "a.psd", ENGINE_STB, FAIL_UNSUPPORTED},
+		{{0}, "a.ppm", ENGINE_STB, FAIL_UNSUPPORTED},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct blob blob = cases[i].blob;
+		struct outcome outcome;
+
+		if (!blob.bytes)
+			blob_append(&blob, deep_pnm, sizeof(deep_pnm) - 1);
+		recipe.engine = cases[i].engine;
+		outcome = run_picture(&blob, cases[i].name, &recipe);
+		EXPECT_EQ(outcome.answer.failure.class, cases[i].class);
+		if (outcome.is_done)
+			EXPECT(pixel_is_near(&outcome, 1, 1, want), "case %zu", i);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}

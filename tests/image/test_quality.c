@@ -142,7 +142,7 @@ TEST(quality, is_that_of_vipsthumbnail_on_every_sample)
 {
 	static const char *const names[] = {"dunes.jpg", "lake.jpg", "lighthouse.tiff",
 	                                    "meadow.webp"};
-	static const int sides[] = {64, 200, 256, 333};
+	static const int sides[] = {64, 200, 256, 333, 1600};
 
 	vips_lab_start();
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -152,6 +152,29 @@ TEST(quality, is_that_of_vipsthumbnail_on_every_sample)
 			compare(&blob, names[i], sides[s]);
 		blob_fini(&blob);
 	}
+}
+
+/* Of sides that are no multiples of 8 libjpeg's last block is only partly of the picture. */
+TEST(quality, of_a_jpeg_of_odd_sides_does_not_suffer_from_its_blocks)
+{
+	struct blob small = sample("lake.jpg"), large;
+	VipsImage *image, *made = NULL, *settled;
+
+	vips_lab_start();
+	image = decoded(&small);
+	REQUIRE(!vips_resize(image, &made, 2253.0 / vips_image_get_width(image), "vscale",
+	                     1267.0 / vips_image_get_height(image), NULL));
+	settled = vips_image_copy_memory(made);
+	REQUIRE(settled != NULL);
+	large = encoded(settled, ".jpg[Q=95]");
+	compare(&large, "odd.jpg", 64);
+	compare(&large, "odd.jpg", 128);
+	compare(&large, "odd.jpg", 256);
+	g_object_unref(image);
+	g_object_unref(made);
+	g_object_unref(settled);
+	blob_fini(&small);
+	blob_fini(&large);
 }
 
 TEST(quality, of_the_careful_way_is_that_of_the_quick_one)

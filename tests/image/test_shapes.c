@@ -4,6 +4,7 @@
  */
 #include "support/test.h"
 
+#include "image/engine.h"
 #include "vips_lab.h"
 
 #include <math.h>
@@ -98,6 +99,23 @@ TEST(shapes, scaling_leaves_everything_where_it_was)
 	blob_fini(&blob);
 }
 
+TEST(shapes, enlarging_moves_nothing_not_by_part_of_a_pixel)
+{
+	static const char *const sizes[] = {"168", "240", "300"};
+	struct blob blob = chart_png();
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct recipe recipe = recipe_of(ENGINE_VIPS, sizes[i], NULL);
+		VipsImage *image = cooked(&blob, &recipe);
+		double scale = (double)vips_image_get_width(image) / CHART_WIDTH;
+
+		EXPECT(distance(image, scale, 0, 0) < 0.5, "%s: %g", sizes[i],
+		       distance(image, scale, 0, 0));
+		g_object_unref(image);
+	}
+	blob_fini(&blob);
+}
+
 TEST(shapes, every_kernel_scales_truly)
 {
 	struct blob blob = chart_png();
@@ -144,6 +162,37 @@ TEST(shapes, cover_keeps_the_part_that_the_position_names)
 		EXPECT_EQ(vips_image_get_height(image), 45);
 		EXPECT(distance(image, 0.5, left, 0) < 1.5, "case %zu: %g", i,
 		       distance(image, 0.5, left, 0));
+		g_object_unref(image);
+	}
+	blob_fini(&blob);
+}
+
+/* Scaled whole, it would be 400 x 12000000 pixels. */
+TEST(shapes, cover_by_a_thread_of_pixels_scales_only_what_is_kept)
+{
+	enum { LENGTH = 30000, SIDE = 400 };
+	static const struct {
+		enum position position;
+		double value;
+	} ends[] = {{POSITION_NORTH, 0}, {POSITION_CENTRE, 127.5}, {POSITION_SOUTH, 255}};
+	static uint8_t bytes[LENGTH];
+	struct blob blob;
+	VipsImage *image;
+
+	for (int i = 0; i < LENGTH; i++)
+		bytes[i] = (uint8_t)(i * 255 / (LENGTH - 1));
+	image = image_of_bytes(bytes, 1, LENGTH, 1);
+	blob = encoded(image, ".png");
+	g_object_unref(image);
+	for (size_t i = 0; i < 2 * sizeof(ends) / sizeof(ends[0]); i++) {
+		struct recipe recipe = recipe_of(both[i % 2], "400x400", NULL);
+
+		recipe.geometry.fit = FIT_COVER;
+		recipe.geometry.position = ends[i / 2].position;
+		image = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_width(image), SIDE);
+		EXPECT_EQ(vips_image_get_height(image), SIDE);
+		is_colour(image, SIDE / 2, SIDE / 2, &ends[i / 2].value, 1.5);
 		g_object_unref(image);
 	}
 	blob_fini(&blob);
@@ -227,6 +276,42 @@ TEST(shapes, a_coloured_background_makes_grey_coloured)
 	}
 	g_object_unref(grey);
 	blob_fini(&blob);
+}
+
+/* Of HEIF the container turns, and the EXIF in it is to be passed over, by its standard: libvips
+ * does so, and what is read here is what it wrote. */
+TEST(shapes, an_orientation_is_applied_once_wherever_it_stands)
+{
+	static const struct {
+		const char *suffix;
+		bool is_turned;
+	} places[] = {{".jpg", true},  {".png", true},   {".tif", true},
+	              {".webp", true}, {".heic", false}, {".avif", false}};
+	VipsImage *image = chart(3), *made;
+
+	vips_image_set_int(image, VIPS_META_ORIENTATION, 6);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct recipe recipe = recipe_of(ENGINE_AUTO, "60", NULL);
+		struct blob blob;
+
+		if (!engine_vips.writes(format_of_word(places[i].suffix + 1)))
+			continue;
+		blob = encoded(image, places[i].suffix);
+		if (strcmp(places[i].suffix, ".png") ==
+		    0) { /* libvips writes none here */
+			uint8_t exif[EXIF_BYTES];
+
+			make_exif(exif, 6, true);
+			png_insert(&blob, "eXIf", exif, sizeof(exif));
+		}
+		made = cooked(&blob, &recipe);
+		EXPECT(vips_image_get_width(made) == (places[i].is_turned ? 45 : 60),
+		       "%s: %d", places[i].suffix, vips_image_get_width(made));
+		EXPECT_EQ(vips_image_get_orientation(made), 1);
+		g_object_unref(made);
+		blob_fini(&blob);
+	}
+	g_object_unref(image);
 }
 
 TEST(shapes, not_rotated_stays_as_it_is_stored)

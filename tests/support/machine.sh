@@ -4,8 +4,9 @@
 
 packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libfontconfig-dev
 	libgdk-pixbuf-2.0-dev libstb-dev libseccomp-dev)
+# The last three are for bench/quality.
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev fontconfig
-	fonts-dejavu-core)
+	fonts-dejavu-core libvips-tools python3-numpy python3-pil)
 # clang's sanitizers are in its runtime.
 # shellcheck disable=SC2034 # for .ci/run
 packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev shellcheck)
