@@ -300,17 +300,19 @@ static void count_usage(struct worker *worker, struct answer_frame *answer)
 	worker->cpu_ns += cpu_ns;
 }
 
-/* The task has ended, unless we are about to be killed for it. */
-static void end_task(const struct worker *worker, enum slot_state state)
+/* The task has ended, unless we are about to be killed for it: then wait for that. False when
+ * the page says neither, as something has written over it: then a frame will do. */
+static bool end_task(const struct worker *worker, enum slot_state state)
 {
-	uint64_t started = slot_word(worker->at.generation, SLOT_STARTED);
+	uint64_t generation = worker->at.generation;
+	uint64_t word = slot_word(generation, SLOT_STARTED);
 
 	if (atomic_compare_exchange_strong(&worker->page->slots[worker->at.slot].word,
-	                                   &started,
-	                                   slot_word(worker->at.generation, state)))
-		return;
-	for (;;)
+	                                   &word, slot_word(generation, state)))
+		return true;
+	while (word == slot_word(generation, SLOT_KILLED))
 		pause();
+	return false;
 }
 
 static void ring(struct worker *worker)
@@ -337,7 +339,8 @@ static bool leave_in_page(struct worker *worker, const struct answer_frame *answ
 	};
 	if (answer->n_result > 0)
 		memcpy(slot->answer.result, result, (size_t)answer->n_result);
-	end_task(worker, SLOT_ANSWERED);
+	if (!end_task(worker, SLOT_ANSWERED))
+		return false;
 	/* If the parent has stopped looking meanwhile, it may not have seen this one. */
 	if (++worker->n_unheard >= MAX_UNHEARD || !atomic_load(&worker->page->is_quiet))
 		ring(worker);
@@ -375,7 +378,7 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 		         strerrordesc_np(errno));
 		answer.n_result = answer.n_descriptors = 0;
 	}
-	end_task(worker, SLOT_DONE);
+	(void)end_task(worker, SLOT_DONE);
 	/* Who waits for an answer that cannot be sent is told by our end. */
 	if (!channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
 	                  descriptors, answer.n_descriptors + answer.result_is_memfd))
