@@ -73,13 +73,15 @@ static bool vips_start(char *text, size_t n_text)
 	return vips_draw_start(text, n_text);
 }
 
-/* The class of what libvips says. Its errors are text alone. */
-static enum fail_class class_of_text(const char *text, enum fail_class otherwise)
+/* The class of what libvips says, and the line that tells it. Its errors are text alone, and
+ * what explains the rest may stand in any of their lines. */
+static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
 {
 	static const struct {
 		const char *words;
 		enum fail_class class;
 	} known[] = {
+		{"Security limit exceeded", FAIL_TOO_BIG}, /* libheif's own */
 		{"out of memory", FAIL_MEMORY},
 		{"nsufficient memory", FAIL_MEMORY},
 		{"emory allocation", FAIL_MEMORY},
@@ -97,8 +99,14 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strstr(text, known[i].words))
-			return known[i].class;
+		const char *words = strstr(*text, known[i].words);
+
+		if (!words)
+			continue;
+		while (words > *text && words[-1] != '\n')
+			words--;
+		*text = words;
+		return known[i].class;
 	}
 	return otherwise;
 }
@@ -106,10 +114,10 @@ static enum fail_class class_of_text(const char *text, enum fail_class otherwise
 bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
 {
 	char text[FAILURE_TEXT_BYTES];
-	/* What explains the rest may stand in any of its lines. */
-	enum fail_class class = class_of_text(vips_error_buffer(), otherwise);
+	const char *said = vips_error_buffer();
+	enum fail_class class = class_of_text(&said, otherwise);
 
-	snprintf(text, sizeof(text), "%s", vips_error_buffer());
+	snprintf(text, sizeof(text), "%s", said);
 	vips_error_clear();
 	if (ret_failure->class != FAIL_NONE)
 		return false;
