@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A picture of one colour, 32 x 32. */
 static VipsImage *plain(const uint8_t *colour, int n_bands)
@@ -97,6 +98,34 @@ TEST(colour, wide_gamut_is_kept_with_its_profile_or_converted)
 	g_object_unref(result);
 	g_object_unref(p3);
 	finish(image, &blob);
+}
+
+/* libvips 8.14.1 frees it with the picture that it opened. */
+TEST(colour, the_profile_of_a_heic_or_avif_comes_through_unharmed)
+{
+	static const uint8_t values[] = {200, 100, 50};
+	static const char *const suffixes[] = {".heic", ".avif"};
+	VipsImage *image = plain(values, 3), *p3 = NULL;
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+	const void *profile, *kept;
+	size_t n, n_kept;
+
+	recipe.keep = KEEP_ALL;
+	recipe.space = SPACE_KEEP;
+	REQUIRE(!vips_icc_transform(image, &p3, "p3", "input_profile", "srgb", NULL));
+	REQUIRE(!vips_image_get_blob(p3, VIPS_META_ICC_NAME, &profile, &n));
+	for (int i = 0; i < 2; i++) {
+		struct blob blob = encoded(p3, suffixes[i]);
+		VipsImage *result = cooked(&blob, &recipe);
+
+		REQUIRE(has_profile(result), "%s", suffixes[i]);
+		REQUIRE(!vips_image_get_blob(result, VIPS_META_ICC_NAME, &kept, &n_kept));
+		EXPECT(n_kept == n && memcmp(kept, profile, n) == 0, "%s", suffixes[i]);
+		g_object_unref(result);
+		blob_fini(&blob);
+	}
+	g_object_unref(p3);
+	g_object_unref(image);
 }
 
 TEST(colour, cmyk_with_a_profile_looks_as_its_profile_says)

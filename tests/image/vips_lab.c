@@ -50,7 +50,8 @@ VipsImage *decoded(const struct blob *blob)
 	REQUIRE(opened != NULL, "%s", vips_error_buffer());
 	image = vips_image_copy_memory(opened);
 	REQUIRE(image != NULL, "%s", vips_error_buffer());
-	g_object_unref(opened);
+	/* Of HEIC and AVIF it has the metadata. */
+	g_object_set_data_full(G_OBJECT(image), "opened", opened, g_object_unref);
 	return image;
 }
 
