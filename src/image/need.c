@@ -338,8 +338,12 @@ bool need_look(int input, uint64_t n_bytes, const char *name,
 	*ret_facts = (struct picture_facts){.n_frames = 1, .n_pixel_bytes = 4};
 	byte_at(&look, 0);
 	ret_facts->format = format_of_bytes(look.window, look.n, name);
-	if (look_at_format(&look, ret_facts))
+	if (look_at_format(&look, ret_facts) && ret_facts->size.width > 0 &&
+	    ret_facts->size.height > 0) {
+		if (ret_facts->n_frames == 0) /* cut off before its first */
+			ret_facts->n_frames = 1;
 		return true;
+	}
 	ret_facts->size = (struct size){0, 0};
 	ret_facts->n_frames = 1;
 	return false;

@@ -206,6 +206,21 @@ TEST(need, frames_are_counted_against_their_limit)
 	EXPECT_STR(failure.text, "header: 12 frames, the limit is 11");
 }
 
+/* The fuzzer `need` found both. */
+TEST(need, a_header_without_a_frame_or_a_side_is_none_of_nothing)
+{
+	static const uint8_t frameless[] = "GIF89a\2\0\3\0\0\0\0;";
+	static const uint8_t flat[] = "\211PNG\r\n\032\n\0\0\0\15IHDR"
+				      "\0\0\0\0\0\0\0\7\10\2\0\0\0";
+	struct picture_facts facts;
+
+	REQUIRE(look_at(frameless, sizeof(frameless) - 1, "x", &facts));
+	EXPECT_EQ(facts.size.width, 2);
+	EXPECT_EQ(facts.n_frames, 1);
+	EXPECT(!look_at(flat, sizeof(flat) - 1, "x", &facts));
+	EXPECT_EQ(facts.size.height, 0);
+}
+
 /* A chain of directories that leads back to itself, and one of nothing. */
 TEST(need, a_tiff_is_read_in_both_orders)
 {
