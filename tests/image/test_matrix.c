@@ -274,23 +274,27 @@ static void try_all_kinds(const struct recipe *recipe, size_t turn, bool is_judg
 	}
 }
 
-TEST(matrix, every_kind_looks_the_same_in_every_format)
+static struct recipe quick_recipe(void)
 {
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
 
 	recipe.quality = 90;
 	recipe.has_effort = true;
 	recipe.effort = 0;
+	return recipe;
+}
+
+TEST(matrix, every_kind_looks_the_same_in_every_format)
+{
+	struct recipe recipe = quick_recipe();
+
 	try_all_kinds(&recipe, 0, true);
 }
 
 TEST(matrix, and_with_all_kept_as_convert_does)
 {
-	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct recipe recipe = quick_recipe();
 
-	recipe.quality = 90;
-	recipe.has_effort = true;
-	recipe.effort = 0;
 	recipe.keep = KEEP_ALL;
 	recipe.space = SPACE_KEEP;
 	recipe.depth = DEPTH_KEEP;
@@ -299,11 +303,8 @@ TEST(matrix, and_with_all_kept_as_convert_does)
 
 TEST(matrix, and_scaled_in_linear_light_onto_a_canvas)
 {
-	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct recipe recipe = quick_recipe();
 
-	recipe.quality = 90;
-	recipe.has_effort = true;
-	recipe.effort = 0;
 	recipe.linear = true;
 	recipe.depth = DEPTH_16;
 	recipe.geometry = (struct geometry){
@@ -313,11 +314,9 @@ TEST(matrix, and_scaled_in_linear_light_onto_a_canvas)
 
 TEST(matrix, and_with_filters_in_another_space)
 {
-	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct recipe recipe = quick_recipe();
 	char text[200];
 
-	recipe.has_effort = true;
-	recipe.effort = 0;
 	recipe.space = SPACE_P3;
 	recipe.depth = DEPTH_KEEP;
 	REQUIRE(filters_parse(&recipe.filters,
