@@ -3,6 +3,8 @@
 #include "support/pool.h"
 #include "support/test.h"
 
+#include <pixpool/task.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -372,4 +374,84 @@ TEST(fault_hooks, an_executor_may_be_destroyed_before_the_last_submit_has_return
 		EXPECT_EQ(fault_disarm(), 1);
 		EXPECT_EQ(end_of(future), PXP_OK);
 	}
+}
+
+/* ---- a map that is closed while its workers finish ---- */
+
+static struct gate held;
+
+static enum pxp_status wait_if_told(struct pxp_task *task)
+{
+	const char *letter = pxp_task_input(task, NULL);
+
+	if (*letter == 'w')
+		gate_pass(held.wait_end);
+	return PXP_OK;
+}
+
+static enum pxp_status next_letter(void *data, const void **ret_bytes, size_t *ret_n)
+{
+	const char **letters = data;
+
+	if (**letters == 0)
+		return PXP_ESTATE;
+	*ret_bytes = (*letters)++;
+	*ret_n = 1;
+	return PXP_OK;
+}
+
+static void await_done(struct pxp_executor *pool, uint64_t n)
+{
+	struct pollfd done = {.fd = pxp_executor_descriptor(pool), .events = POLLIN};
+
+	for (uint64_t i = 0; i < n; i += pxp_executor_acknowledge(pool))
+		REQUIRE(poll(&done, 1, 60000) == 1);
+}
+
+static void let_both_finish(void *pool)
+{
+	fault_disarm();
+	gate_open(&held);
+	await_done(pool, 2);
+}
+
+/* Of four, one is given out, one is done, and two finish at some point of the closing. */
+static bool close_while_two_finish(unsigned nth)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
+	struct pxp_map_options options = {
+		.size = sizeof(options), .unordered = true, .window = 4};
+	const char *letters = "--ww";
+	struct pxp_map_item item;
+	struct pxp_map *map;
+	bool has_hit;
+
+	held = gate_create();
+	REQUIRE(pxp_map_open(pool, wait_if_told, next_letter, &letters, &options, &map) ==
+	        PXP_OK);
+	EXPECT_EQ(pxp_map_next(map, &item), PXP_OK);
+	await_done(pool, 2);
+	REQUIRE(pool_await(pool, 2, 0));
+	fault_arm((struct fault){.point = FAULT_UNLOCK,
+	                         .place = FAULT_IN_MAIN,
+	                         .nth = nth,
+	                         .times = 1,
+	                         .meanwhile = let_both_finish,
+	                         .data = pool});
+	pxp_map_close(map);
+	has_hit = fault_disarm() > 0;
+	gate_open(&held);
+	pxp_executor_destroy(pool);
+	gate_destroy(&held);
+	return has_hit;
+}
+
+/* What was told first lay in a list behind which the next is written. */
+TEST(fault_hooks, a_map_may_be_closed_at_each_moment_at_which_its_workers_finish)
+{
+	unsigned nth = 1;
+
+	while (close_while_two_finish(nth))
+		REQUIRE(++nth < 100);
+	EXPECT(nth > 3);
 }

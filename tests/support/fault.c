@@ -65,7 +65,10 @@ static bool fails(enum fault_point point)
 		return false;
 	atomic_fetch_add(&shared->n_hit, 1);
 	if (fault->sys_errno == 0) {
-		poll(NULL, 0, fault->delay_ms);
+		if (fault->meanwhile)
+			fault->meanwhile(fault->data);
+		else
+			poll(NULL, 0, fault->delay_ms);
 		return false;
 	}
 	errno = fault->sys_errno;
@@ -103,12 +106,23 @@ WRAP(int, pipe2, FAULT_PIPE, -1, (int ends[2], int flags), (ends, flags))
 WRAP(int, eventfd, FAULT_EVENT, -1, (unsigned count, int flags), (count, flags))
 WRAP(int, epoll_create1, FAULT_EVENT, -1, (int flags), (flags))
 
+static _Thread_local int n_locks;
+
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	n_locks++;
+	return __real_pthread_mutex_lock(mutex);
+}
+
 int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
 	int status = __real_pthread_mutex_unlock(mutex);
 
-	(void)fails(FAULT_UNLOCK);
+	if (--n_locks == 0)
+		(void)fails(FAULT_UNLOCK);
 	return status;
 }

@@ -22,7 +22,8 @@ enum fault_point {
 	FAULT_PAIR,    /* socketpair */
 	FAULT_PIPE,    /* pipe2 */
 	FAULT_EVENT,   /* eventfd, epoll_create1 */
-	FAULT_UNLOCK,  /* pthread_mutex_unlock, which never fails: late, once unlocked */
+	FAULT_UNLOCK,  /* pthread_mutex_unlock, which never fails: late, by a thread that
+	                  holds no lock any more */
 	N_FAULT_POINTS
 };
 
@@ -31,10 +32,12 @@ enum fault_place { FAULT_ANYWHERE, FAULT_IN_MAIN, FAULT_ELSEWHERE };
 struct fault {
 	enum fault_point point;
 	enum fault_place place;
-	unsigned nth;   /* the first that fails, from 1 */
-	unsigned times; /* how many fail from there on; 0: all */
-	int sys_errno;  /* what it fails with; 0: it comes late by delay_ms instead */
-	int delay_ms;
+	unsigned nth;                  /* the first that fails, from 1 */
+	unsigned times;                /* how many fail from there on; 0: all */
+	int sys_errno;                 /* what it fails with; 0: it comes late instead, */
+	int delay_ms;                  /* by so much, */
+	void (*meanwhile)(void *data); /* or by this, in the process that armed it */
+	void *data;
 };
 
 void fault_arm(struct fault fault);
