@@ -68,13 +68,18 @@ static void kill_and_wait(pid_t pid)
 }
 
 /* The main process counts on every answer: where there is no memory for it, say it again. */
+static void send_at_last(const struct nursery *nursery, const void *frame, size_t n,
+                         const int *pidfd)
+{
+	while (!channel_send(nursery->control, frame, n, NULL, 0, pidfd, pidfd ? 1 : 0) &&
+	       (errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS))
+		poll(NULL, 0, 1);
+}
+
 static void answer(const struct nursery *nursery, const struct process_frame *frame,
                    const int *pidfd)
 {
-	while (!channel_send(nursery->control, frame, sizeof(*frame), NULL, 0, pidfd,
-	                     pidfd ? 1 : 0) &&
-	       (errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS))
-		poll(NULL, 0, 1);
+	send_at_last(nursery, frame, sizeof(*frame), pidfd);
 }
 
 /* Once, and in this order: what may be loaded is loaded without the rights. */
@@ -99,8 +104,7 @@ static bool load(struct nursery *nursery)
 		worker_reset_signals();
 	}
 	if (nursery->has_failed)
-		channel_send(nursery->control, failure, sizeof(*failure), NULL, 0, NULL,
-		             0);
+		send_at_last(nursery, failure, sizeof(*failure), NULL);
 	return nursery->is_loaded;
 }
 
