@@ -192,16 +192,13 @@ static enum pxp_status need(void *data, uint64_t bytes)
 	return ask_for_memory(worker, bytes);
 }
 
-/* The input that came in a memfd; NULL when it cannot be had. */
-static void *read_input(int memfd, size_t n)
+/* The input that came in a memfd, to which nobody writes any more; NULL when it cannot be had.
+ * Mapped as it is: pages to copy it to would cost more than all the rest. */
+static void *map_input(int memfd, size_t n)
 {
-	void *input = malloc(n);
+	void *input = mmap(NULL, n, PROT_READ, MAP_SHARED | MAP_POPULATE, memfd, 0);
 
-	if (input && fd_pread_full(memfd, input, n, 0) != (ssize_t)n) {
-		free(input);
-		return NULL;
-	}
-	return input;
+	return input == MAP_FAILED ? NULL : input;
 }
 
 /* It could not be given its own limit of memory. */
@@ -233,8 +230,8 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	enum pxp_status status = task->has_limit ? ask_for_memory(worker, 0) : PXP_OK;
 
 	if (status == PXP_OK && task->input_is_memfd) {
-		long_input = read_input(frame->descriptors[frame->n_descriptors - 1],
-		                        task->n_input);
+		long_input = map_input(frame->descriptors[frame->n_descriptors - 1],
+		                       task->n_input);
 		view.input = long_input;
 	}
 	if (status != PXP_OK)
@@ -247,7 +244,8 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	atomic_store(&worker->page->slots[slot].phase, PXP_PHASE_ANSWERING);
 	worker_answer(worker, &view);
 	task_view_fini(&view);
-	free(long_input);
+	if (long_input)
+		munmap(long_input, task->n_input);
 	worker->limit = worker->pool->memory_allowance;
 	for (unsigned i = 0; i < worker->n_put_aside; i++)
 		worker_say_or_end(FRAME_WITHDRAWN, worker->put_aside[i], 0);

@@ -194,12 +194,19 @@ TEST(cpython_deadlock, many_that_cannot_be_sent_do_not_stop_those_behind_them)
 static enum pxp_status initialise_small(const void *bytes, size_t n, void **ret_context,
                                         struct pxp_error *ret_error)
 {
-	const struct rlimit limit = {.rlim_cur = BIG / 2, .rlim_max = BIG / 2};
+	struct rlimit limit;
+	FILE *statm = fopen("/proc/self/statm", "re");
+	unsigned long n_pages = 0;
+	bool is_known = statm && fscanf(statm, "%lu", &n_pages) == 1;
 
 	(void)bytes;
 	(void)n;
 	(void)ret_context;
-	return setrlimit(RLIMIT_DATA, &limit) == 0
+	if (statm)
+		fclose(statm);
+	limit.rlim_cur = limit.rlim_max = n_pages * (unsigned long)sysconf(_SC_PAGESIZE) +
+	                                  BIG;
+	return is_known && setrlimit(RLIMIT_AS, &limit) == 0
 	               ? PXP_OK
 	               : pxp_fail_errno(ret_error, "setrlimit");
 }
@@ -210,7 +217,7 @@ static enum pxp_status initialise_small(const void *bytes, size_t n, void **ret_
 TEST(cpython_deadlock, an_input_that_a_worker_cannot_take_in_is_told_as_that)
 {
 #if defined(PIXPOOL_SANITIZE)
-	fprintf(stderr, "skipped: a sanitizer cannot run under RLIMIT_DATA\n");
+	fprintf(stderr, "skipped: a sanitizer cannot run under RLIMIT_AS\n");
 	return;
 #endif
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
