@@ -8,6 +8,10 @@
  * prefetched one: a worker holds no more than four open inputs. Whoever has nothing to do takes
  * what another has only prefetched; and where nobody ever has nothing to do, it is taken over
  * as well once it is overtaken by twice as many tasks as lie in the channels.
+ *
+ * Tasks that are done sooner than anybody is woken for them (WAKE_NS) go where somebody is
+ * awake, all that it will have done by then; and the supervisor sleeps on until a worker is
+ * done or there are several.
  */
 #include "exec/process_pool.h"
 
@@ -19,6 +23,7 @@ enum {
 	MAX_OVERTAKERS = 2,      /* of a task, a worker and a task that lies ahead */
 	FIRST_NS = 8 * AHEAD_NS, /* how long a task takes, before it is known */
 	LISTEN_MS = 1,           /* between two looks at the page of a quiet worker */
+	WAKE_NS = 20 * 1000,     /* what it takes to wake a worker, about */
 };
 
 /* A long one is taken for the rule at once, a quick one only when it has company. */
@@ -55,6 +60,22 @@ static bool may_lie_deep(const struct task *task)
 static bool is_quick(const struct pool_worker *worker, int64_t now_ns)
 {
 	return now_ns - worker->front_since_ns <= AHEAD_NS;
+}
+
+/* How many tasks are done in the time that it takes to wake a worker. */
+static unsigned count_fast(const struct process_pool *pool)
+{
+	if (pool->task_ns == 0 || pool->task_ns > WAKE_NS)
+		return 0;
+	if (pool->task_ns <= WAKE_NS / (N_SLOTS - 1))
+		return N_SLOTS - 1;
+	return (unsigned)(WAKE_NS / pool->task_ns);
+}
+
+static bool is_awake(const struct pool_worker *worker, int64_t now_ns)
+{
+	return worker->state == WORKER_READY && worker->n_held > 0 &&
+	       is_quick(worker, now_ns);
 }
 
 /* ---- what lies there ---- */
@@ -115,8 +136,8 @@ struct task *pool_take_next(struct process_pool *pool, int64_t now_ns)
 	struct prefetched oldest = find_oldest(pool);
 	struct task *task = oldest.slot ? oldest.slot->task : NULL;
 
-	if (task && queued && pool_depth(pool) > 1 && is_quick(oldest.worker, now_ns) &&
-	    !is_overtaken(pool, task))
+	if (task && pool_depth(pool) > 1 && is_quick(oldest.worker, now_ns) &&
+	    (queued ? !is_overtaken(pool, task) : count_fast(pool) > 0))
 		return executor_take(&pool->executor);
 	if (task && (!queued || task->submitted < queued->submitted) &&
 	    pool_worker_take_back(oldest.worker, oldest.slot, now_ns))
@@ -160,6 +181,43 @@ static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
 	                 now_ns);
 }
 
+/* ---- tasks that are done sooner than a worker is woken ---- */
+
+bool pool_is_fast(const struct process_pool *pool, int64_t now_ns)
+{
+	for (unsigned i = 0; i < pool->n_workers && count_fast(pool) > 0; i++) {
+		if (is_awake(&pool->workers[i], now_ns))
+			return true;
+	}
+	return false;
+}
+
+void pool_fill(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	const struct task_list *queue = &pool->executor.queue;
+	unsigned most = count_fast(pool);
+	struct prefetched oldest;
+	size_t n_before = SIZE_MAX;
+
+	if (queue->n == 0 || most == 0)
+		return;
+	oldest = find_oldest(pool);
+	while (queue->n > 0 && queue->n < n_before && worker->n_held <= most &&
+	       is_awake(worker, now_ns) && may_be_prefetched(queue->first, N_SLOTS)) {
+		n_before = queue->n;
+		if (!prefetch_one(pool, worker, worker->n_held, &oldest, now_ns))
+			return;
+	}
+}
+
+void pool_expect_more(struct process_pool *pool, struct pool_worker *worker)
+{
+	const struct task *next = pool->executor.queue.first;
+
+	if (next && count_fast(pool) > 0 && may_be_prefetched(next, N_SLOTS))
+		pool_page_be_quiet(worker, true);
+}
+
 /* In turn, so that they begin in the order of their submission, more or less. */
 void pool_prefetch(struct process_pool *pool, size_t n_coming, int64_t now_ns)
 {
@@ -183,12 +241,6 @@ void pool_prefetch(struct process_pool *pool, size_t n_coming, int64_t now_ns)
 
 /* ---- answers that nobody rings for ---- */
 
-static bool may_stay_quiet(const struct pool_worker *worker, int64_t now_ns)
-{
-	return worker->state == WORKER_READY && worker->n_held > 1 &&
-	       is_quick(worker, now_ns);
-}
-
 void pool_listen(struct process_pool *pool, int64_t now_ns)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -196,8 +248,7 @@ void pool_listen(struct process_pool *pool, int64_t now_ns)
 
 		if (!worker->is_quiet || worker->state >= WORKER_REAPING)
 			continue;
-		if (pool_read_page(pool, worker, now_ns) &&
-		    may_stay_quiet(worker, now_ns))
+		if (pool_read_page(pool, worker, now_ns) && is_awake(worker, now_ns))
 			continue;
 		pool_page_be_quiet(worker, false);
 		pool_read_page(pool, worker, now_ns);
@@ -210,5 +261,5 @@ int64_t pool_listen_ns(const struct process_pool *pool, int64_t now_ns)
 		if (pool->workers[i].is_quiet && pool->workers[i].state < WORKER_REAPING)
 			return clock_deadline_ns(now_ns, LISTEN_MS);
 	}
-	return -1;
+	return pool_is_fast(pool, now_ns) ? clock_deadline_ns(now_ns, LISTEN_MS) : -1;
 }

@@ -12,6 +12,7 @@ enum {
 	FREE_CRASHES = 2,      /* in a row, before it is waited at all */
 	MAX_FAILED_SPAWNS = 6, /* in a row, with no worker left: the pool is broken */
 	STOP_MS = 5000,        /* for a finaliser; then the worker is killed */
+	N_GATHERED = N_SLOTS - 1,
 };
 
 static bool holds_tasks(const struct process_pool *pool)
@@ -171,8 +172,11 @@ bool pool_hand(struct process_pool *pool, struct pool_worker *worker, struct tas
 	return pool->retry_ns < 0;
 }
 
+/* Who is awake comes before who would have to be woken. */
 static void hand_out(struct process_pool *pool, int64_t now_ns)
 {
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		pool_fill(pool, &pool->workers[i], now_ns);
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
@@ -181,9 +185,13 @@ static void hand_out(struct process_pool *pool, int64_t now_ns)
 		while (pool_worker_is_idle(worker) && !pool_is_used_up(pool, worker)) {
 			struct task *task = pool_take_next(pool, now_ns);
 
-			if (!task || !pool_hand(pool, worker, task, now_ns))
+			if (!task)
+				return;
+			pool_expect_more(pool, worker);
+			if (!pool_hand(pool, worker, task, now_ns))
 				return;
 		}
+		pool_fill(pool, worker, now_ns);
 	}
 }
 
@@ -271,7 +279,8 @@ void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns)
 	}
 }
 
-bool pool_has_takers(const struct process_pool *pool)
+/* Whether a task that came now could be handed out, or would start a worker. */
+static bool has_takers(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		const struct pool_worker *worker = &pool->workers[i];
@@ -281,6 +290,17 @@ bool pool_has_takers(const struct process_pool *pool)
 			return true;
 	}
 	return false;
+}
+
+size_t pool_n_to_wake(const struct process_pool *pool, int64_t now_ns)
+{
+	size_t most = pool->executor.options.max_pending;
+
+	if (!has_takers(pool))
+		return SIZE_MAX;
+	if (!pool_is_fast(pool, now_ns))
+		return 1;
+	return most < N_GATHERED ? most : N_GATHERED;
 }
 
 void pool_schedule(struct process_pool *pool, int64_t now_ns)

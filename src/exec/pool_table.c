@@ -30,15 +30,16 @@ static void pool_call(struct pxp_executor *executor)
 	(void)!write(pool_of(executor)->wakeup, &one, sizeof(one));
 }
 
-/* A task that no worker could take yet is found when one becomes free; so most submissions
- * need no system call. */
+/* A task that no worker could take yet is found when one becomes free, and so are a few for
+ * which it is not worth while to wake another; so most submissions need no system call. */
 static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
 {
 	struct process_pool *pool = pool_of(executor);
 	int64_t expires_ns = expiry_next_ns(&executor->expiry);
 
 	(void)ret_error;
-	if (!pool->is_asleep || pool->has_takers || executor->is_stopping ||
+	if (!pool->is_asleep || executor->queue.n >= pool->n_to_wake ||
+	    executor->is_stopping ||
 	    (expires_ns >= 0 && (pool->wake_ns < 0 || expires_ns < pool->wake_ns)))
 		wake_supervisor(pool);
 	return true;

@@ -184,7 +184,7 @@ static void wait_and_handle(struct process_pool *pool)
 	int n;
 
 	pool->wake_ns = wake_ns;
-	pool->has_takers = pool_has_takers(pool);
+	pool->n_to_wake = pool_n_to_wake(pool, before_ns);
 	pool->is_asleep = true;
 	lock_release(&pool->executor.lock);
 	n = epoll_wait(pool->epoll, events, MAX_EVENTS,

@@ -25,7 +25,7 @@ struct process_pool {
 	int control;       /* of the nursery; -1: it is gone */
 	bool is_asleep;    /* the supervisor waits, until wake_ns or an event */
 	bool has_news;     /* something came since the last schedule */
-	bool has_takers;   /* asleep with room at a worker: a task shall wake it */
+	size_t n_to_wake;  /* asleep: with so many in the queue it shall be woken */
 	int64_t wake_ns;
 	pid_t nursery;
 
@@ -89,19 +89,25 @@ void pool_note_time(struct process_pool *pool, int64_t run_ns);
 unsigned pool_depth(const struct process_pool *pool);
 /* No more than one lies there, until it is known anew. */
 void pool_forget_time(struct process_pool *pool);
+/* Whether somebody who is awake will be done with its tasks sooner than another is woken. */
+bool pool_is_fast(const struct process_pool *pool, int64_t now_ns);
+/* Lay behind the tasks of a worker what it will have done sooner than another is woken. */
+void pool_fill(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
+/* A worker is about to be handed the first of several such tasks. */
+void pool_expect_more(struct process_pool *pool, struct pool_worker *worker);
 /* Tasks that lie behind others in workers' channels. */
 size_t pool_count_prefetched(struct process_pool *pool);
 /* The next task for a worker that can begin it at once, or NULL. */
 struct task *pool_take_next(struct process_pool *pool, int64_t now_ns);
 /* Look at what the workers have left in their pages that need not ring for it. */
 void pool_listen(struct process_pool *pool, int64_t now_ns);
-/* When to do so next; -1: there is none. */
+/* When to do so next, or to look at the queue though nobody has called; -1: there is no need. */
 int64_t pool_listen_ns(const struct process_pool *pool, int64_t now_ns);
 /* Lay tasks behind those that run, where no worker is coming to begin them at once. */
 void pool_prefetch(struct process_pool *pool, size_t n_coming, int64_t now_ns);
 
-/* Whether a task that came now could be handed out, or would start a worker. */
-bool pool_has_takers(const struct process_pool *pool);
+/* How many are to be in the queue before a sleeping supervisor is woken for them. */
+size_t pool_n_to_wake(const struct process_pool *pool, int64_t now_ns);
 
 /* When the next worker has been idle for too long; -1: none will. */
 int64_t pool_retire_ns(const struct process_pool *pool);

@@ -3,6 +3,8 @@
 #include "probe.h"
 #include "support/test.h"
 
+#include "base/clock.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -209,6 +211,68 @@ TEST(ahead, idle_workers_take_over_all_that_lies_behind_a_long_task)
 	EXPECT_EQ(end_of(held), PXP_OK);
 	pxp_executor_destroy(pool);
 	gate_destroy(&gate);
+}
+
+/* As if the last ones had been done sooner than a worker is woken. */
+static void expect_fast_ones(struct pxp_executor *pool)
+{
+	lock_acquire(&pool->lock);
+	probe_inside(pool)->task_ns = 1;
+	lock_release(&pool->lock);
+}
+
+/* The pool stands still, so that nobody begins what is handed out. */
+TEST(ahead, of_several_workers_one_is_woken_for_tasks_that_are_done_sooner)
+{
+	struct pxp_executor *pool = create_ready(3);
+	struct process_pool *inside = probe_inside(pool);
+	struct pxp_future *futures[N_SLOTS + 1];
+	int64_t since_ns;
+
+	expect_fast_ones(pool);
+	for (int i = 0; i <= N_SLOTS; i++)
+		futures[i] = pool_submit(pool, task_echo, "x", NULL);
+	lock_acquire(&pool->lock);
+	since_ns = inside->suspended_ns;
+	inside->suspended_ns = -1;
+	pool_schedule(inside, clock_now_ns());
+	inside->suspended_ns = since_ns;
+	EXPECT_EQ(inside->workers[0].n_held, N_SLOTS);
+	EXPECT_EQ(inside->workers[1].n_held, 1);
+	EXPECT_EQ(inside->workers[2].n_held, 0);
+	lock_release(&pool->lock);
+	pxp_executor_resume(pool);
+	for (int i = 0; i <= N_SLOTS; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* Fifteen, or each, as soon as the one that runs is not so quick after all. */
+TEST(ahead, nobody_is_called_for_a_task_that_the_next_answer_finds_as_soon)
+{
+	struct pxp_executor *pool = create_ready(2);
+	struct process_pool *inside = probe_inside(pool);
+	struct gate gate = gate_create();
+	struct pxp_future *first = submit_passer(pool, &gate);
+	int64_t since_ns = -1;
+
+	pxp_executor_resume(pool);
+	REQUIRE(pool_await(pool, 1, 0));
+	expect_fast_ones(pool);
+	lock_acquire(&pool->lock);
+	for (unsigned i = 0; i < inside->n_workers; i++) {
+		if (inside->workers[i].n_held > 0)
+			since_ns = inside->workers[i].front_since_ns;
+	}
+	EXPECT_EQ(pool_n_to_wake(inside, since_ns), N_BEHIND);
+	EXPECT_EQ(pool_n_to_wake(inside, since_ns + 2 * 1000 * 1000), 1);
+	inside->task_ns = 1000 * 1000;
+	EXPECT_EQ(pool_n_to_wake(inside, since_ns), 1);
+	lock_release(&pool->lock);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	gate_destroy(&gate);
+	pxp_executor_destroy(pool);
 }
 
 TEST(ahead, a_task_that_asks_for_memory_keeps_none_behind_it)
