@@ -1,9 +1,20 @@
 /*
- * Why an image failed, in the words of the command's contract: the classes that
- * records, summary and exit status share. They are the only ones.
+ * How things end, in the words of the command's contract: the command itself, and an image
+ * that failed, in the classes that records, summary and exit status share. They are the
+ * only ones.
  */
 #ifndef PXP_OUTCOME_H
 #define PXP_OUTCOME_H
+
+/* Of the command. */
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_SOME_FAILED = 1,
+	EXIT_USAGE = 2, /* it was refused before it began */
+	EXIT_NO_IMAGE = 3,
+	EXIT_STOPPED = 4,
+	EXIT_SIGNAL = 128, /* and the signal's number on top */
+};
 
 /* Plain numbers, because a worker process sends one in its answer: only append. */
 enum fail_class {

@@ -53,16 +53,6 @@ enum {
 	STUCK_MS = 5000,
 };
 
-/* As the command returns them. */
-enum exit_status {
-	EXIT_DONE = 0,
-	EXIT_SOME_FAILED = 1,
-	EXIT_USAGE = 2,
-	EXIT_NO_IMAGE = 3,
-	EXIT_STOPPED = 4,
-	EXIT_SIGNAL = 128, /* and the signal's number on top */
-};
-
 /*
  * Run it to its end and say everything through report, but for report_finish(). What kept
  * it from beginning goes to report_say() as well.

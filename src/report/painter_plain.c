@@ -64,7 +64,8 @@ void lines_finished(struct text *text, const struct view *view, int exit_status)
 {
 	struct report_counts counts = meter_counts(view->meter);
 
-	(void)exit_status; /* the shell's to show */
+	if (exit_status == EXIT_USAGE)
+		return; /* nothing was begun */
 	summary_lines(text, &counts, meter_seconds(view->meter, view->now_ns),
 	              view->failures);
 }
