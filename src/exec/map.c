@@ -66,8 +66,10 @@ static void finish(struct pxp_map *map)
 	/* First all of them: one that is done lies in the waiter's list, and the next that is
 	 * told would be written behind it. */
 	for (struct chunk *chunk = map->first; chunk && map->options.unordered;
-	     chunk = chunk->after)
-		waiter_unwatch(&chunk->watch, chunk->future);
+	     chunk = chunk->after) {
+		if (chunk->future) /* else it could not be submitted again */
+			waiter_unwatch(&chunk->watch, chunk->future);
+	}
 	while (map->first) {
 		struct chunk *chunk = map->first;
 

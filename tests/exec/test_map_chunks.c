@@ -6,10 +6,13 @@
 
 #include "exec/chunk.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define EACH_KIND(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
@@ -418,4 +421,85 @@ TEST(map_chunks, an_error_is_believed_only_if_it_is_one_that_a_task_can_have)
 	EXPECT_EQ(got.code, 5);
 	EXPECT_EQ(strlen(got.text), sizeof(got.text) - 1);
 	EXPECT(bytes == NULL);
+}
+
+/* The first worker is there at once; those after it wait at the door. */
+static enum pxp_status initialise_once(const void *door, size_t n, void **ret_context,
+                                       struct pxp_error *ret_error)
+{
+	const char *path = door;
+	char first[4096];
+	int fd;
+
+	(void)n;
+	(void)ret_context;
+	snprintf(first, sizeof(first), "%s.first", path);
+	if (unlink(first) == 0)
+		return PXP_OK;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_SH) != 0)
+		return pxp_fail_errno(ret_error, "the door");
+	close(fd);
+	return PXP_OK;
+}
+
+/* At its end, while the first chunk runs, the queue is filled; then that chunk may go on. */
+struct filler {
+	struct source source;
+	struct pxp_executor *pool;
+	struct pxp_future *filling[2];
+	struct door *door;
+};
+
+static enum pxp_status next_then_fill(void *data, const void **ret_bytes, size_t *ret_n)
+{
+	struct filler *filler = data;
+	enum pxp_status status = source_next(&filler->source, ret_bytes, ret_n);
+
+	if (status == PXP_OK)
+		return status;
+	REQUIRE(pool_await(filler->pool, 1, 0));
+	for (int i = 0; i < 2; i++)
+		filler->filling[i] = pool_submit(filler->pool, task_echo, "x", NULL);
+	door_open(filler->door);
+	return status;
+}
+
+TEST(map_chunks, what_could_not_be_submitted_again_before_the_time_was_over_ends_the_map)
+{
+	for (int unordered = 0; unordered <= 1; unordered++) {
+		struct door next_worker, first_item;
+		const char *texts[] = {first_item.item, "k", NULL};
+		struct filler filler = {.source = {.texts = texts}, .door = &first_item};
+		struct pxp_map_options chunks = {.size = sizeof(chunks),
+		                                 .chunk = 2,
+		                                 .unordered = unordered,
+		                                 .timeout_ms = 500};
+		struct pxp_map_item item;
+		struct pxp_map *map;
+
+		scratch_enter(NULL);
+		door_shut(&next_worker, "next");
+		door_shut(&first_item, "item");
+		close(open("next.first", O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
+		struct pxp_executor_options options = {
+			.size = sizeof(options),
+			.kind = PXP_PROCESSES,
+			.n_workers = 1,
+			.max_pending = 1,
+			.initialise = initialise_once,
+			.init_bytes = next_worker.item + 1,
+			.n_init_bytes = strlen(next_worker.item + 1) + 1};
+		REQUIRE(pxp_executor_create(&options, &filler.pool, NULL) == PXP_OK);
+		REQUIRE(pxp_map_open(filler.pool, task_item, next_then_fill, &filler,
+		                     &chunks, &map) == PXP_OK);
+		EXPECT_EQ(pxp_map_next(map, &item), PXP_ETIMEOUT);
+		EXPECT_EQ(pxp_map_next(map, &item), PXP_ESTATE);
+		pxp_map_close(map);
+		door_open(&next_worker);
+		for (int i = 0; i < 2; i++)
+			EXPECT_EQ(end_of(filler.filling[i]), PXP_OK);
+		pxp_executor_destroy(filler.pool);
+		scratch_leave();
+	}
 }
