@@ -79,7 +79,9 @@ struct pxp_executor_options {
 	size_t size;                 /* sizeof(struct pxp_executor_options); no default */
 	enum pxp_executor_kind kind; /* no default */
 	unsigned n_workers;          /* at most; 0: the processors this process may use */
-	size_t max_pending;          /* tasks that no worker has yet; 0: 1024 */
+	size_t max_pending; /* tasks that no worker has yet; 0: 1024. Of inputs longer than
+	                     * 63 KiB, for processes, at most 128: each holds a descriptor.
+	                     * Results that nobody takes are bounded by nothing */
 	size_t max_pending_bytes; /* their inputs; 0: 64 MiB. One task alone always fits */
 	const char *name; /* threads are called NAME_0, ...; NULL: "pxp-N". Copied,
 	                               * and cut to what the kernel takes (15 bytes) */
@@ -173,7 +175,8 @@ struct pxp_task_options {
  * PXP_EDEADLK    would have to wait, in a callback or task of this executor.
  * PXP_EINVAL     a wrong option.
  * PXP_ENOMEM     no memory.
- * PXP_ESYS       no thread to be had (threads).
+ * PXP_ESYS       no thread to be had (threads), or no descriptor for a long input
+ *                (processes).
  * On all but PXP_OK the descriptors are still the caller's.
  */
 enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *run,

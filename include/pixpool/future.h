@@ -104,7 +104,9 @@ const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
  * PXP_OK        finished, and the result is yours.
  * PXP_ESTATE    finished, but the result was taken before.
  * PXP_ETIMEOUT, PXP_EDEADLK  as pxp_future_wait().
- * any other     how the task ended: pxp_outcome.error.status.
+ * any other     how the task ended: pxp_outcome.error.status. Beside the second half of
+ *               status.h that may be PXP_EBROKEN, when no worker could be had, and
+ *               PXP_ENOMEM or PXP_ESYS, when its input or result could not be carried.
  */
 enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
                                   void **ret_bytes, size_t *ret_n,

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "exec/blocks.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,7 +255,7 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 
 	task = task_create(executor, run, input, n_input, options);
 	if (!task)
-		return PXP_ENOMEM;
+		return errno == ENOMEM ? PXP_ENOMEM : PXP_ESYS;
 	/* Once it is queued the task may be done and gone at any time, and who sees that may
 	 * destroy the executor. */
 	future = pxp_future_acquire(task->future);

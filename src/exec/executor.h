@@ -61,6 +61,7 @@ struct pxp_executor {
 	unsigned n_waiting;    /* threads that wait for room */
 	struct task_list queue;
 	size_t n_queued_bytes; /* the inputs of the queue */
+	size_t n_queued_long;  /* those of them that hold a descriptor */
 	struct expiry expiry;  /* those of the queue that have to begin by a time */
 	bool is_stopping;      /* pxp_executor_shutdown() was called */
 	bool is_calling;       /* who gives up the lock is to call (executor_unlock()) */

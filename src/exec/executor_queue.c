@@ -5,6 +5,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* An input that no frame can hold lies in a memfd, of which a process may not have many. */
+enum { MAX_QUEUED_LONG = 128 };
+
 /* Who waits for room is woken when there is some for several: it would take what there is
  * for one at once, and sleep again. */
 static bool is_worth_a_wake(const struct pxp_executor *executor)
@@ -14,7 +17,8 @@ static bool is_worth_a_wake(const struct pxp_executor *executor)
 
 	return executor->queue.n == 0 ||
 	       (executor->queue.n <= n - n / 8 &&
-	        executor->n_queued_bytes <= n_bytes - n_bytes / 8);
+	        executor->n_queued_bytes <= n_bytes - n_bytes / 8 &&
+	        executor->n_queued_long <= MAX_QUEUED_LONG - MAX_QUEUED_LONG / 8);
 }
 
 void executor_remove(struct pxp_executor *executor, struct task *task)
@@ -22,6 +26,7 @@ void executor_remove(struct pxp_executor *executor, struct task *task)
 	task_list_remove(&executor->queue, task);
 	expiry_remove(&executor->expiry, task);
 	executor->n_queued_bytes -= task->n_input;
+	executor->n_queued_long -= task->input_memfd >= 0;
 	if (executor->n_waiting > 0 && is_worth_a_wake(executor))
 		cond_broadcast(&executor->has_room);
 }
@@ -46,6 +51,7 @@ void executor_return(struct pxp_executor *executor, struct task *task)
 	task->place = TASK_QUEUED;
 	task_list_prepend(&executor->queue, task);
 	executor->n_queued_bytes += task->n_input;
+	executor->n_queued_long += task->input_memfd >= 0;
 }
 
 struct task_list executor_take_all(struct pxp_executor *executor)
@@ -81,6 +87,7 @@ static bool has_room(const struct pxp_executor *executor, const struct task *tas
 	if (executor->queue.n == 0)
 		return true;
 	return executor->queue.n < options->max_pending &&
+	       (task->input_memfd < 0 || executor->n_queued_long < MAX_QUEUED_LONG) &&
 	       executor->n_queued_bytes <= options->max_pending_bytes &&
 	       task->n_input <= options->max_pending_bytes - executor->n_queued_bytes;
 }
@@ -123,6 +130,7 @@ enum pxp_status executor_enqueue(struct pxp_executor *executor, struct task *tas
 		task_list_append(&executor->queue, task);
 		expiry_add(&executor->expiry, task);
 		executor->n_queued_bytes += task->n_input;
+		executor->n_queued_long += task->input_memfd >= 0;
 		if (!executor->table->wake(executor, NULL)) {
 			executor_remove(executor, task);
 			status = PXP_ESYS;

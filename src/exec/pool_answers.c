@@ -96,6 +96,11 @@ static bool seal(int output)
 	             F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
 }
 
+static bool may_be_said(enum pxp_status status)
+{
+	return status == PXP_ETASK || status == PXP_EMEMORY || status == PXP_ESYS;
+}
+
 static void take_error(struct answer_frame *answer, struct pool_worker *worker,
                        struct settlement *settlement)
 {
@@ -107,9 +112,11 @@ static void take_error(struct answer_frame *answer, struct pool_worker *worker,
 		pxp_fail(error, PXP_ECANCELLED, "%s", answer->error.text);
 		return;
 	}
-	pxp_fail(error, answer->error.status == PXP_EMEMORY ? PXP_EMEMORY : PXP_ETASK,
+	pxp_fail(error,
+	         may_be_said(answer->error.status) ? answer->error.status : PXP_ETASK,
 	         "%s", answer->error.text);
 	error->code = answer->error.code;
+	error->sys_errno = answer->error.sys_errno;
 	pool_worker_read_log(worker, POOL_LOG_AT_ONCE);
 	settlement->log = pool_worker_log(worker, &settlement->outcome.n_log);
 }

@@ -6,6 +6,7 @@
 #include "exec/executor.h"
 #include "exec/protocol.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -76,7 +77,10 @@ struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
 	future_init(task->future, executor, executor->blocks);
 	future_set_task(task->future, task);
 	if (!copy_input(task, input, n_input, executor_has_frames(executor))) {
+		int kept = errno;
+
 		task_destroy(task);
+		errno = kept;
 		return NULL;
 	}
 

@@ -58,7 +58,7 @@ struct task {
 size_t task_block_bytes(void);
 
 /* A task with a future of executor. The descriptors are the task's from here on, unless
- * it is NULL for lack of memory. */
+ * it is NULL, with errno: for lack of memory, or of a descriptor for a long input. */
 struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
                          const void *input, size_t n_input,
                          const struct pxp_task_options *options);

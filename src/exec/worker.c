@@ -237,8 +237,7 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	if (status != PXP_OK)
 		refuse_task(&view, status);
 	else if (task->input_is_memfd && !long_input)
-		pxp_task_fail(&view, PXP_ENOMEM, "no memory for an input of %zu bytes",
-		              view.n_input);
+		worker_lacks(&view.error, "an input", view.n_input);
 	else
 		task_run(task->run, &view);
 	atomic_store(&worker->page->slots[slot].phase, PXP_PHASE_ANSWERING);

@@ -29,6 +29,14 @@ void worker_say_or_end(enum frame_kind kind, struct slot_frame at, int64_t numbe
 		_exit(1);
 }
 
+void worker_lacks(struct pxp_error *error, const char *what, size_t n)
+{
+	if (errno == ENOMEM)
+		pxp_fail(error, PXP_EMEMORY, "no memory for %s of %zu bytes", what, n);
+	else
+		pxp_fail_errno(error, "%s of %zu bytes", what, n);
+}
+
 /* ---- what a task has used ---- */
 
 /*
@@ -174,9 +182,7 @@ void worker_answer(struct worker *worker, struct pxp_task *view)
 		answer.result_is_memfd = 1;
 		descriptors[answer.n_descriptors] = memfd;
 	} else {
-		pxp_fail(&answer.error, PXP_ETASK,
-		         "no memfd for a result of %zu bytes: %s", view->n_result,
-		         strerrordesc_np(errno));
+		worker_lacks(&answer.error, "a result", view->n_result);
 		answer.n_result = answer.n_descriptors = 0;
 	}
 	(void)end_task(worker, SLOT_DONE);

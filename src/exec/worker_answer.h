@@ -30,6 +30,10 @@ bool worker_say(enum frame_kind kind, struct slot_frame at, int64_t number);
 /* What the pool waits for: who cannot say it ends, and that is seen at once. */
 void worker_say_or_end(enum frame_kind kind, struct slot_frame at, int64_t number);
 
+/* By errno: there is no room for an input or a result of n bytes, which is not the task's
+ * fault. */
+void worker_lacks(struct pxp_error *error, const char *what, size_t n);
+
 /* The task has ended: in the page, or by a frame. */
 void worker_answer(struct worker *worker, struct pxp_task *view);
 

@@ -115,6 +115,60 @@ static enum pxp_status initialise_without_room(const void *bytes, size_t n,
 	return PXP_OK;
 }
 
+static const char long_input[100000];
+
+static enum pxp_status try_long_input(struct pxp_executor *pool,
+                                      struct pxp_future **ret_future)
+{
+	return pxp_executor_try_submit(pool, task_echo, long_input, sizeof(long_input),
+	                               NULL, ret_future);
+}
+
+TEST(shortage, a_long_input_that_we_have_no_descriptor_for_is_refused)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future;
+	struct probe_hoard hoard;
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "the worker is up", NULL)), PXP_OK);
+	probe_lower_limit();
+	probe_take_all(&hoard);
+	EXPECT_EQ(try_long_input(pool, &future), PXP_ESYS);
+	EXPECT(future == NULL);
+	probe_give_back(&hoard);
+	EXPECT_EQ(try_long_input(pool, &future), PXP_OK);
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* And those that wait for it are woken. */
+TEST(shortage, long_inputs_wait_for_room_before_descriptors_run_out)
+{
+	enum { N = 300 };
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *held = pool_submit(pool, task_wait, "held", &gate);
+	struct pxp_future *futures[N];
+	int n = 0;
+
+	REQUIRE(pool_await(pool, 1, 0));
+	while (n < N && try_long_input(pool, &futures[n]) == PXP_OK)
+		n++;
+	EXPECT(n >= 128 && n <= 130, "%d", n);
+	EXPECT_EQ(pxp_executor_try_submit(pool, task_echo, "short", 6, NULL, NULL),
+	          PXP_OK);
+	gate_open(&gate);
+	for (; n < N; n++)
+		REQUIRE(pxp_executor_submit(pool, task_echo, long_input,
+		                            sizeof(long_input), NULL,
+		                            &futures[n]) == PXP_OK);
+	for (int i = 0; i < N; i++)
+		EXPECT_EQ(end_of(futures[i]), PXP_OK);
+	EXPECT_EQ(end_of(held), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
 TEST(shortage, a_task_whose_descriptor_does_not_arrive_is_never_begun_without)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){

@@ -230,7 +230,7 @@ TEST(cpython_deadlock, an_input_that_a_worker_cannot_take_in_is_told_as_that)
 	free(input);
 	EXPECT_STR(outcome_of(future).error.text,
 	           "no memory for an input of 4194304 bytes");
-	EXPECT_EQ(end_of(future), PXP_ETASK);
+	EXPECT_EQ(end_of(future), PXP_EMEMORY);
 	EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)), 256);
 	pxp_executor_destroy(pool);
 }
