@@ -89,6 +89,8 @@ struct pxp_executor_options {
 	const void *init_bytes; /* copied; for processes at most 32 KiB */
 	size_t n_init_bytes;
 	pxp_finalise_fn *finalise;
+	int64_t idle_timeout_ms; /* then an idle thread or worker process ends, until it is
+	                          * needed again; 0: never. Not for inline */
 	/* Processes only. */
 	pxp_prepare_fn *prepare;
 	pxp_preload_fn *preload;
@@ -96,9 +98,8 @@ struct pxp_executor_options {
 	size_t max_tasks_per_worker; /* then it is replaced; 0: unlimited */
 	size_t max_result; /* bytes of one task's result; 0: 256 MiB. More breaks the
 	                          * protocol; an output may be as long as it likes */
-	int64_t start_timeout_ms; /* for a worker to be ready, once forked; 0: a minute */
-	int64_t idle_timeout_ms;  /* then an idle worker ends, until it is needed again;
-	                               * 0: never */
+	int64_t start_timeout_ms; /* for a worker to be ready, once forked; 0: a minute;
+	                           * PXP_FOREVER: none */
 	unsigned max_crashes;     /* workers in a row that die of themselves, with no task
 	                               * answered between: then the pool is broken. From the
 	                               * third on each replacement waits twice as long, up to a

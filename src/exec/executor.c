@@ -169,17 +169,19 @@ static bool is_for_processes(const struct pxp_executor_options *options)
 {
 	return options->prepare || options->preload || options->lock_down ||
 	       options->max_tasks_per_worker > 0 || options->max_result > 0 ||
-	       options->idle_timeout_ms != 0 || options->start_timeout_ms != 0 ||
-	       options->max_crashes > 0 || options->memory_allowance > 0 ||
-	       options->memory_budget > 0 || options->max_output > 0;
+	       options->start_timeout_ms != 0 || options->max_crashes > 0 ||
+	       options->memory_allowance > 0 || options->memory_budget > 0 ||
+	       options->max_output > 0;
 }
 
 static const char *what_is_wrong(const struct pxp_executor_options *options)
 {
 	if (options->kind != PXP_PROCESSES && is_for_processes(options))
-		return "prepare, preload, lock_down, max_tasks_per_worker, max_result, idle_timeout_ms, "
+		return "prepare, preload, lock_down, max_tasks_per_worker, max_result, "
 		       "start_timeout_ms, max_crashes, memory_allowance, memory_budget and "
 		       "max_output are for processes";
+	if (options->kind == PXP_INLINE && options->idle_timeout_ms != 0)
+		return "idle_timeout_ms is for threads and processes";
 	if (options->n_workers > MAX_WORKERS)
 		return "n_workers is over 1024";
 	if (options->n_init_bytes > 0 && !options->init_bytes)
@@ -189,7 +191,7 @@ static const char *what_is_wrong(const struct pxp_executor_options *options)
 	if (options->memory_allowance > INT64_MAX / 2 ||
 	    options->memory_budget > INT64_MAX / 2)
 		return "memory_allowance or memory_budget is over 4 EiB";
-	if (options->idle_timeout_ms < 0 || options->start_timeout_ms < 0)
+	if (options->idle_timeout_ms < 0 || options->start_timeout_ms < PXP_FOREVER)
 		return "idle_timeout_ms or start_timeout_ms is negative";
 	return NULL;
 }

@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+struct place {
+	pthread_t thread;
+	bool is_taken;
+};
+
 struct thread_pool {
 	struct pxp_executor executor; /* its lock guards all below */
 	struct cond has_work;         /* a task was queued, or shutdown began */
@@ -17,8 +22,10 @@ struct thread_pool {
 	/* From its creation on, and from the end of a task on, a thread is idle: it looks at
 	 * the queue before it sleeps. It becomes so without the lock. */
 	atomic_uint n_idle;
-	unsigned n_threads;
-	pthread_t threads[];
+	unsigned n_threads, n_spawned;
+	struct place
+		left; /* who had nothing to do for too long; it joins who left before it */
+	struct place places[];
 };
 
 static struct thread_pool *pool_of(struct pxp_executor *executor)
@@ -36,19 +43,49 @@ static bool wants_call(struct thread_pool *pool)
 	return true;
 }
 
-/* The next task, waiting for one; NULL when the pool is stopping and has no more. */
-static struct task *next_task(struct thread_pool *pool)
+/* Give up the place of this thread, with the lock held. Whom it then has to join. */
+static struct place leave(struct thread_pool *pool)
+{
+	struct place before = pool->left;
+	unsigned i = 0;
+
+	while (!pool->places[i].is_taken ||
+	       !pthread_equal(pool->places[i].thread, pthread_self()))
+		i++;
+	pool->left = pool->places[i];
+	pool->places[i].is_taken = false;
+	pool->n_threads--;
+	atomic_fetch_sub(&pool->n_idle, 1);
+	return before;
+}
+
+/* Wait to be called. False when the time for that is over. */
+static bool sleep_until_called(struct thread_pool *pool)
+{
+	int64_t ms = pool->executor.options.idle_timeout_ms;
+	bool has_time;
+
+	pool->n_asleep++;
+	has_time = cond_wait_until(&pool->has_work, &pool->executor.lock,
+	                           ms > 0 ? clock_deadline_ns(clock_now_ns(), ms) : -1);
+	pool->n_asleep--;
+	pool->is_waking = false;
+	return has_time;
+}
+
+/* The next task, waiting for one; NULL when the pool is stopping and has no more, or when
+ * there was none for too long: then this thread has left, and is to join *ret_before. */
+static struct task *next_task(struct thread_pool *pool, struct place *ret_before)
 {
 	struct pxp_executor *executor = &pool->executor;
+	bool has_time = true;
 	struct task *task;
 
 	lock_acquire(&executor->lock);
-	while (!(task = executor_take(executor)) && !executor->is_stopping) {
-		pool->n_asleep++;
-		cond_wait(&pool->has_work, &executor->lock);
-		pool->n_asleep--;
-		pool->is_waking = false;
-	}
+	while (!(task = executor_take(executor)) && !executor->is_stopping && has_time)
+		has_time = sleep_until_called(pool);
+	if (!task && !executor->is_stopping)
+		*ret_before = leave(pool);
 	if (task) {
 		atomic_fetch_sub(&pool->n_idle, 1);
 		task->attempts = 1;
@@ -87,6 +124,7 @@ static void *thread_main(void *data)
 	struct thread_pool *pool = data;
 	const struct pxp_executor_options *options = &pool->executor.options;
 	struct pxp_error error = {0};
+	struct place before = {0};
 	void *context = NULL;
 	struct task *task;
 
@@ -98,12 +136,14 @@ static void *thread_main(void *data)
 		return NULL;
 	}
 
-	while ((task = next_task(pool))) {
+	while ((task = next_task(pool, &before))) {
 		task_run_here(task, context);
 		end_task(pool, task);
 	}
 	if (options->finalise)
 		options->finalise(context);
+	if (before.is_taken)
+		pthread_join(before.thread, NULL);
 	return NULL;
 }
 
@@ -149,15 +189,19 @@ static int create_thread(pthread_t *ret_thread, void *(*thread)(void *),
 /* False when there is no thread at all. */
 static bool add_worker(struct thread_pool *pool)
 {
-	pthread_t *slot = &pool->threads[pool->n_threads];
+	unsigned i = 0;
 	char name[32];
 
-	if (create_thread(slot, thread_main, pool) != 0)
+	while (pool->places[i].is_taken)
+		i++;
+	if (create_thread(&pool->places[i].thread, thread_main, pool) != 0)
 		return pool->n_threads > 0;
-	snprintf(name, sizeof(name), "%.11s_%u", pool->executor.name, pool->n_threads);
+	pool->places[i].is_taken = true;
+	snprintf(name, sizeof(name), "%.11s_%u", pool->executor.name, i);
 	name[15] = 0;
-	pthread_setname_np(*slot, name);
+	pthread_setname_np(pool->places[i].thread, name);
 	pool->n_threads++;
+	pool->n_spawned++;
 	atomic_fetch_add(&pool->n_idle, 1);
 	return true;
 }
@@ -252,16 +296,20 @@ static void pool_stats(struct pxp_executor *executor,
 
 	ret_stats->n_running = pool->n_threads - atomic_load(&pool->n_idle);
 	ret_stats->n_workers = pool->n_threads;
-	ret_stats->n_spawned = pool->n_threads;
+	ret_stats->n_spawned = pool->n_spawned;
 }
 
 static void pool_join(struct pxp_executor *executor)
 {
 	struct thread_pool *pool = pool_of(executor);
 
-	/* No thread is started once shutdown began. */
-	for (unsigned i = 0; i < pool->n_threads; i++)
-		pthread_join(pool->threads[i], NULL);
+	/* No thread is started, and none leaves, once shutdown began. */
+	for (unsigned i = 0; i < executor->options.n_workers; i++) {
+		if (pool->places[i].is_taken)
+			pthread_join(pool->places[i].thread, NULL);
+	}
+	if (pool->left.is_taken)
+		pthread_join(pool->left.thread, NULL);
 	if (pool->has_keeper)
 		pthread_join(pool->keeper, NULL);
 }
@@ -296,8 +344,8 @@ enum pxp_status thread_pool_create(const struct pxp_executor_options *options,
                                    struct pxp_error *ret_error)
 {
 	unsigned n_threads = executor_n_workers(options);
-	struct thread_pool *pool = calloc(
-		1, sizeof(*pool) + n_threads * sizeof(pool->threads[0]));
+	struct thread_pool *pool = calloc(1, sizeof(*pool) +
+	                                             n_threads * sizeof(pool->places[0]));
 
 	if (!pool ||
 	    executor_init(&pool->executor, &thread_pool_table, options) != PXP_OK) {

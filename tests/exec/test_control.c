@@ -380,16 +380,27 @@ static bool has_no_worker(const struct pxp_executor_stats *stats)
 /* loky: test_worker_timeout */
 TEST(control, an_idle_worker_retires_and_one_comes_when_it_is_needed)
 {
-	struct pxp_executor *pool = pool_with((struct pxp_executor_options){
-		.kind = PXP_PROCESSES, .n_workers = 2, .idle_timeout_ms = 20});
+	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++) {
+		struct pxp_executor *pool = pool_with((struct pxp_executor_options){
+			.kind = kind, .n_workers = 2, .idle_timeout_ms = 20});
+		struct pxp_executor_stats stats;
 
-	for (int round = 0; round < 3; round++) {
-		struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
+		for (unsigned round = 1; round <= 3; round++) {
+			struct gate gate = gate_create();
+			struct pxp_future *a = pool_submit(pool, task_wait, "a", &gate);
+			struct pxp_future *b = pool_submit(pool, task_wait, "b", &gate);
 
-		EXPECT_EQ(end_of(future), PXP_OK);
-		EXPECT(await_stats(pool, has_no_worker));
+			EXPECT(pool_await(pool, 2, 0));
+			gate_open(&gate);
+			EXPECT_EQ(end_of(a), PXP_OK);
+			EXPECT_EQ(end_of(b), PXP_OK);
+			EXPECT(await_stats(pool, has_no_worker));
+			pxp_executor_stats(pool, &stats);
+			EXPECT_EQ(stats.n_spawned, 2 * round);
+			gate_destroy(&gate);
+		}
+		pxp_executor_destroy(pool);
 	}
-	pxp_executor_destroy(pool);
 }
 
 TEST(control, a_task_that_kills_worker_after_worker_is_poison)
