@@ -74,7 +74,8 @@ typedef void pxp_finalise_fn(void *context);
  *  the pool is broken. */
 typedef enum pxp_status pxp_lock_down_fn(struct pxp_error *ret_error);
 
-/* Zero is the default that stands beside each field. */
+/* Zero is the default that stands beside each field. Fields are only ever appended: those that a
+ * smaller size leaves out are zero, and those beyond what the library knows must be. */
 struct pxp_executor_options {
 	size_t size;                 /* sizeof(struct pxp_executor_options); no default */
 	enum pxp_executor_kind kind; /* no default */

@@ -26,7 +26,8 @@ struct pxp_map;
  */
 typedef enum pxp_status pxp_input_fn(void *data, const void **ret_bytes, size_t *ret_n);
 
-/* Zero is the default that stands beside each field. */
+/* Zero is the default that stands beside each field. Fields are only ever appended: those that a
+ * smaller size leaves out are zero, and those beyond what the library knows must be. */
 struct pxp_map_options {
 	size_t size;    /* sizeof(struct pxp_map_options); no default */
 	size_t window;  /* items that are submitted and not yet given out; 0: 4 for each

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "exec/blocks.h"
+#include "exec/options.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -200,23 +201,26 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error)
 {
-	*ret_executor = NULL;
-	if (!options || options->size != sizeof(*options))
-		return pxp_fail(ret_error, PXP_EINVAL,
-		                "options.size is not that of this library");
-	if (what_is_wrong(options))
-		return pxp_fail(ret_error, PXP_EINVAL, "%s", what_is_wrong(options));
+	struct pxp_executor_options ours;
 
-	switch (options->kind) {
+	*ret_executor = NULL;
+	if (!options || !options_read(&ours, sizeof(ours), options,
+	                              offsetof(struct pxp_executor_options, n_workers)))
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "options.size is none that this library knows");
+	if (what_is_wrong(&ours))
+		return pxp_fail(ret_error, PXP_EINVAL, "%s", what_is_wrong(&ours));
+
+	switch (ours.kind) {
 	case PXP_THREADS:
-		return thread_pool_create(options, ret_executor, ret_error);
+		return thread_pool_create(&ours, ret_executor, ret_error);
 	case PXP_PROCESSES:
-		return process_pool_create(options, ret_executor, ret_error);
+		return process_pool_create(&ours, ret_executor, ret_error);
 	case PXP_INLINE:
-		return inline_create(options, ret_executor, ret_error);
+		return inline_create(&ours, ret_executor, ret_error);
 	}
 	return pxp_fail(ret_error, PXP_EINVAL, "no such kind of executor: %d",
-	                (int)options->kind);
+	                (int)ours.kind);
 }
 
 /* ---- submission ---- */
@@ -229,8 +233,7 @@ static bool options_are_valid(const struct pxp_executor *executor,
 	                        options->max_deadline_ms != 0 || options->stall_ms != 0 ||
 	                        options->max_memory > 0 || options->retry_memory;
 
-	return options->size == sizeof(*options) &&
-	       options->n_descriptors <= PXP_MAX_DESCRIPTORS &&
+	return options->n_descriptors <= PXP_MAX_DESCRIPTORS &&
 	       (options->n_descriptors == 0 || options->descriptors) &&
 	       options->deadline_ms >= 0 && options->max_deadline_ms >= 0 &&
 	       options->stall_ms >= 0 && options->queue_timeout_ms >= 0 &&
@@ -243,19 +246,19 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
                               const struct pxp_task_options *options, int64_t deadline_ns,
                               struct pxp_future **ret_future)
 {
-	static const struct pxp_task_options defaults = {.size = sizeof(defaults)};
+	struct pxp_task_options ours = {.size = sizeof(ours)};
 	struct pxp_future *future;
 	struct task *task;
 	enum pxp_status status;
 
 	if (ret_future)
 		*ret_future = NULL;
-	if (!options)
-		options = &defaults;
-	if (!run || (n_input > 0 && !input) || !options_are_valid(executor, options))
+	if (options && !options_read(&ours, sizeof(ours), options, sizeof(size_t)))
+		return PXP_EINVAL;
+	if (!run || (n_input > 0 && !input) || !options_are_valid(executor, &ours))
 		return PXP_EINVAL;
 
-	task = task_create(executor, run, input, n_input, options);
+	task = task_create(executor, run, input, n_input, &ours);
 	if (!task)
 		return errno == ENOMEM ? PXP_ENOMEM : PXP_ESYS;
 	/* Once it is queued the task may be done and gone at any time, and who sees that may

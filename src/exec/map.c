@@ -1,6 +1,7 @@
 #include "exec/map_chunks.h"
 
 #include "base/clock.h"
+#include "exec/options.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -119,7 +120,7 @@ static bool options_are_valid(const struct pxp_executor *executor,
 {
 	bool is_for_processes = options->deadline_ms != 0 || options->retries > 0;
 
-	return options->size == sizeof(*options) && options->deadline_ms >= 0 &&
+	return options->deadline_ms >= 0 &&
 	       !(is_for_processes && executor->options.kind != PXP_PROCESSES);
 }
 
@@ -147,13 +148,13 @@ enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
                              const struct pxp_map_options *options,
                              struct pxp_map **ret_map)
 {
-	static const struct pxp_map_options defaults = {.size = sizeof(defaults)};
+	struct pxp_map_options ours = {.size = sizeof(ours)};
 	struct pxp_map *map;
 
 	*ret_map = NULL;
-	if (!options)
-		options = &defaults;
-	if (!executor || !run || !next || !options_are_valid(executor, options))
+	if (options && !options_read(&ours, sizeof(ours), options, sizeof(size_t)))
+		return PXP_EINVAL;
+	if (!executor || !run || !next || !options_are_valid(executor, &ours))
 		return PXP_EINVAL;
 	map = calloc(1, sizeof(*map));
 	if (!map)
@@ -164,11 +165,10 @@ enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
 	map->run = run;
 	map->next = next;
 	map->data = data;
-	map->options = *options;
+	map->options = ours;
 	fill_in_defaults(&map->options, executor->options.n_workers);
-	map->deadline_ns = options->timeout_ms > 0
-	                           ? clock_deadline_ns(clock_now_ns(),
-	                                               options->timeout_ms)
+	map->deadline_ns = ours.timeout_ms > 0
+	                           ? clock_deadline_ns(clock_now_ns(), ours.timeout_ms)
 	                           : -1;
 	waiter_init(&map->waiter);
 	*ret_map = map;

@@ -370,6 +370,34 @@ TEST(contract, wrong_options_are_refused)
 	pxp_executor_destroy(pool);
 }
 
+/* What a smaller struct lacks is not looked at; what a larger one has more must be zero. */
+TEST(contract, a_program_built_with_another_versions_header_is_understood)
+{
+	struct {
+		struct pxp_executor_options options;
+		char more[64];
+	} other;
+	struct pxp_executor_options *options = &other.options;
+	size_t n_older = offsetof(struct pxp_executor_options, max_pending);
+	struct pxp_executor *pool;
+
+	*options = (struct pxp_executor_options){
+		.size = n_older, .kind = PXP_THREADS, .n_workers = 2};
+	memset((char *)&other + n_older, 0xff, sizeof(other) - n_older);
+	REQUIRE(pxp_executor_create(options, &pool, NULL) == PXP_OK);
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+	pxp_executor_destroy(pool);
+
+	memset((char *)&other + n_older, 0, sizeof(other) - n_older);
+	options->size = sizeof(other);
+	REQUIRE(pxp_executor_create(options, &pool, NULL) == PXP_OK);
+	pxp_executor_destroy(pool);
+	other.more[63] = 1;
+	EXPECT_EQ(pxp_executor_create(options, &pool, NULL), PXP_EINVAL);
+	options->size = sizeof(size_t);
+	EXPECT_EQ(pxp_executor_create(options, &pool, NULL), PXP_EINVAL);
+}
+
 TEST(contract, a_pool_leaves_no_descriptor_and_no_child)
 {
 	EACH_KIND(kind)
