@@ -1,5 +1,6 @@
 #include "lab.h"
 
+#include "image/recipe_text.h"
 #include "image/stb.h"
 #include "support/residue.h"
 #include "support/test.h"
@@ -77,13 +78,20 @@ static uint8_t *paint(int width, int height, int n_bands, const struct quarters 
 	return pixels;
 }
 
+struct blob png_of_bytes(const uint8_t *bytes, int width, int height, int n_bands)
+{
+	struct blob png = {0};
+
+	REQUIRE(stbi_write_png_to_func(append, &png, width, height, n_bands, bytes,
+	                               width * n_bands));
+	return png;
+}
+
 struct blob make_png(int width, int height, int n_bands, const struct quarters *quarters)
 {
 	uint8_t *pixels = paint(width, height, n_bands, quarters);
-	struct blob png = {0};
+	struct blob png = png_of_bytes(pixels, width, height, n_bands);
 
-	REQUIRE(stbi_write_png_to_func(append, &png, width, height, n_bands, pixels,
-	                               width * n_bands));
 	free(pixels);
 	return png;
 }
@@ -171,6 +179,18 @@ struct blob make_profile(const char *space, const char *words)
 	put_big_endian(desc + 8, (uint32_t)n_words + 1, 4);
 	memcpy(desc + 12, words, n_words);
 	return profile;
+}
+
+struct recipe recipe_of_words(const char *words, enum image_format format,
+                              enum engine_choice engine)
+{
+	struct recipe recipe;
+	char text[300];
+
+	REQUIRE(recipe_parse(&recipe, words, text, sizeof(text)), "%s: %s", words, text);
+	recipe.format = format;
+	recipe.engine = engine;
+	return recipe;
 }
 
 struct recipe recipe_for(enum image_format format, enum engine_choice engine)

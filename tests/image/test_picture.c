@@ -5,10 +5,6 @@
 
 #include <string.h>
 
-#define FOR_EACH_ENGINE(engine)                                                          \
-	for (const enum engine_choice *engine = lab_engines; *engine != ENGINE_AUTO;     \
-	     engine++)
-
 static void expect_failure(const struct outcome *outcome, enum fail_class class,
                            const char *words)
 {
