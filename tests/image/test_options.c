@@ -385,3 +385,31 @@ TEST(encoders, make_a_png_smaller_with_more_effort_and_it_shows_the_same)
 	}
 	blob_fini(&png);
 }
+
+TEST(fail_on, none_takes_what_is_there_of_a_picture_that_ends_early)
+{
+	static const uint8_t red[] = {255, 0, 0}, green[] = {0, 255, 0};
+	static const char *const stricter[] = {"", "fail-on truncated", "fail-on error",
+	                                       "fail-on warning"};
+	struct blob jpeg = make_jpeg(64, 64, 3, &rgbw);
+	struct blob cut = {jpeg.bytes, jpeg.n - 150};
+
+	FOR_EACH_ENGINE(engine)
+	{
+		struct outcome outcome = make(&cut, "fail-on none", FORMAT_PNG, *engine);
+
+		EXPECT(pixel_is_near(&outcome, 10, 10, red) &&
+		       pixel_is_near(&outcome, 50, 10, green));
+		outcome_fini(&outcome);
+		for (size_t i = 0; i < sizeof(stricter) / sizeof(stricter[0]); i++) {
+			struct recipe recipe = recipe_of_words(stricter[i], FORMAT_PNG,
+			                                       *engine);
+
+			outcome = run_picture(&cut, "a.jpg", &recipe);
+			EXPECT(outcome.answer.failure.class == FAIL_BAD_IMAGE,
+			       "'%s', engine %d", stricter[i], (int)*engine);
+			outcome_fini(&outcome);
+		}
+	}
+	blob_fini(&jpeg);
+}
