@@ -1,9 +1,46 @@
-/* The stb engine: what it says it does not do. */
+/* The stb engine: what it says it does not do, and that it shows nothing but its picture. */
 #include "support/test.h"
 
 #include "lab.h"
 
+#include <malloc.h>
 #include <string.h>
+
+/* Its scan has no restart marker where the first is due, behind one block: stb_image leaves it
+ * there, and goes on at the end marker. */
+static struct blob make_jpeg_of_one_block(void)
+{
+	enum { FIRST_BYTES = 2 + 12 + 12 };
+	struct blob jpeg = make_jpeg(64, 64, 3, &rgbw);
+	uint8_t *scan;
+
+	jpeg_insert(&jpeg, 0xdd, "\0\1", 2);
+	scan = memmem(jpeg.bytes, jpeg.n, "\xff\xda", 2);
+	REQUIRE(scan != NULL);
+	scan += FIRST_BYTES;
+	memset(scan, 0, (size_t)(jpeg.bytes + jpeg.n - 2 - scan));
+	return jpeg;
+}
+
+TEST(stb, pixels_that_a_jpeg_leaves_out_show_nothing_of_the_memory_before)
+{
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
+	struct blob jpeg = make_jpeg_of_one_block();
+	struct outcome outcomes[2];
+
+	for (int i = 0; i < 2; i++) {
+		/* What memory holds before it is used; a sanitizer has its own. */
+		mallopt(M_PERTURB, i ? 0x10 : 0xf0);
+		outcomes[i] = run_picture(&jpeg, "a.jpg", &recipe);
+		mallopt(M_PERTURB, 0);
+		REQUIRE(outcomes[i].is_done, "%s", outcomes[i].answer.failure.text);
+	}
+	EXPECT(memcmp(outcomes[0].pixels, outcomes[1].pixels, 64 * 64 * 3) == 0);
+	EXPECT(pixel_is_near(&outcomes[0], 2, 2, rgbw.colours[0]));
+	outcome_fini(&outcomes[0]);
+	outcome_fini(&outcomes[1]);
+	blob_fini(&jpeg);
+}
 
 TEST(stb, names_each_word_that_it_does_not_do)
 {
