@@ -83,6 +83,11 @@ struct outcome run_picture_of(const struct blob *input, const char *name,
 struct outcome run_in_studio(struct studio *studio, const struct blob *input,
                              const char *name, const struct recipe *recipe,
                              uint64_t claimed_bytes);
+
+/* The same with the profile of a recipe whose space is SPACE_FILE. */
+struct outcome run_picture_to_profile(const struct blob *input,
+                                      const struct recipe *recipe,
+                                      const struct blob *profile);
 void outcome_fini(struct outcome *outcome);
 
 /* Whether the pixel at x, y is near (each band to within 12) this colour. */
