@@ -329,3 +329,30 @@ TEST(vips, what_stb_alone_reads_vips_writes)
 	outcome_fini(&outcome);
 	blob_fini(&blob);
 }
+
+/* As if libheif and libvips were here without the codecs: their loaders and savers are known,
+ * and none of them works. */
+TEST(vips, what_is_there_and_does_not_work_is_not_claimed)
+{
+	static const char *const broken[] = {"VipsForeignLoadHeif", "VipsForeignSaveHeif",
+	                                     "VipsForeignSaveJxl"};
+	struct blob png = make_png(16, 16, 3, &rgbw);
+	struct recipe recipe = recipe_for(FORMAT_JXL, ENGINE_AUTO);
+	struct catalogue catalogue;
+	struct outcome outcome;
+
+	start();
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+		vips_operation_block_set(broken[i], TRUE);
+	catalogue_fill(&catalogue);
+	EXPECT(!catalogue.engines[0].reads[FORMAT_HEIC] &&
+	       !catalogue.engines[0].reads[FORMAT_AVIF]);
+	EXPECT(!catalogue.engines[0].writes[FORMAT_HEIC] &&
+	       !catalogue.engines[0].writes[FORMAT_AVIF] &&
+	       !catalogue.engines[0].writes[FORMAT_JXL]);
+	EXPECT(catalogue.engines[0].writes[FORMAT_PNG]);
+	outcome = run_picture(&png, "a.png", &recipe);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+	outcome_fini(&outcome);
+	blob_fini(&png);
+}
