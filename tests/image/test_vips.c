@@ -4,6 +4,7 @@
 #include "image/catalogue.h"
 #include "lab.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -328,6 +329,64 @@ TEST(vips, what_stb_alone_reads_vips_writes)
 	outcome_fini(&again);
 	outcome_fini(&outcome);
 	blob_fini(&blob);
+}
+
+/* A JPEG that ends early, one in which a marker breaks off a block, and a GIF that ends in its
+ * second frame. */
+static struct blob make_damaged(int how)
+{
+	static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\xff\0\0\0\0\xff"
+				  "!\xf9\4\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
+				  "!\xf9\4\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x4c";
+	struct blob blob = {0};
+
+	if (how == 2) {
+		blob_append(&blob, gif, sizeof(gif) - 1);
+		return blob;
+	}
+	blob = make_jpeg(64, 64, 3, &rgbw);
+	if (how == 0)
+		blob.n -= 150;
+	else
+		blob_insert(&blob, blob.n - 150, "\xff\xd3", 2);
+	return blob;
+}
+
+TEST(vips, each_level_of_fail_on_lets_pass_what_is_less)
+{
+	static const struct {
+		const char *word;
+		bool passes[3]; /* each of the damages */
+	} levels[] = {
+		{"none", {true, true, true}},
+		{"truncated", {false, true, false}},
+		{"error", {false, true, false}},
+		{"warning", {false, false, false}},
+	};
+	/* Loaded with the scaling in one, and step by step. */
+	static const char *const ways[] = {"", "; linear"};
+
+	for (int how = 0; how < 3; how++) {
+		struct blob blob = make_damaged(how);
+
+		for (int i = 0; i < 8; i++) {
+			struct recipe recipe;
+			struct outcome outcome;
+			char words[64];
+
+			snprintf(words, sizeof(words), "fail-on %s%s", levels[i / 2].word,
+			         ways[i % 2]);
+			recipe = recipe_of_words(words, FORMAT_PNG, ENGINE_VIPS);
+			outcome = run_picture(&blob, "a", &recipe);
+			EXPECT(outcome.is_done == levels[i / 2].passes[how],
+			       "damage %d, %s: %s", how, words,
+			       outcome.answer.failure.text);
+			EXPECT(outcome.is_done ||
+			       outcome.answer.failure.class == FAIL_BAD_IMAGE);
+			outcome_fini(&outcome);
+		}
+		blob_fini(&blob);
+	}
 }
 
 /* As if libheif and libvips were here without the codecs: their loaders and savers are known,
