@@ -8,6 +8,7 @@
 #include "vips_lab.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SIDE = 96 };
