@@ -5,6 +5,7 @@
 #include "lab.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -387,6 +388,50 @@ TEST(vips, each_level_of_fail_on_lets_pass_what_is_less)
 		}
 		blob_fini(&blob);
 	}
+}
+
+/* Grey, with grey noise to the left and a plain red patch to the right. */
+static struct blob make_noise_and_red(void)
+{
+	enum { WIDTH = 240, HEIGHT = 60 };
+	static uint8_t bytes[WIDTH * HEIGHT * 3];
+	unsigned seed = 4;
+
+	memset(bytes, 128, sizeof(bytes));
+	for (int at = 0; at < WIDTH * HEIGHT; at++) {
+		int x = at % WIDTH;
+
+		if (x < 40)
+			memset(bytes + 3 * at, 120 + rand_r(&seed) % 17, 3);
+		else if (x >= 200)
+			memcpy(bytes + 3 * at, (uint8_t[]){230, 60, 40}, 3);
+	}
+	return png_of_bytes(bytes, WIDTH, HEIGHT, 3);
+}
+
+TEST(vips, entropy_looks_for_detail_and_attention_for_colour)
+{
+	static const char *const words[] = {"size 60x60; fit cover; position entropy",
+	                                    "size 60x60; fit cover; position attention"};
+	struct blob blob = make_noise_and_red();
+
+	for (int i = 0; i < 2; i++) {
+		struct recipe recipe = recipe_of_words(words[i], FORMAT_PNG, ENGINE_VIPS);
+		struct outcome outcome = run_picture(&blob, "a.png", &recipe);
+		int n_red = 0, n_noisy = 0;
+
+		REQUIRE(outcome.is_done && outcome.width == 60 && outcome.height == 60);
+		for (int at = 0; at < 60 * 60; at++) {
+			const uint8_t *pixel = outcome.pixels + at * outcome.n_bands;
+
+			n_red += pixel[0] > pixel[1] + 100;
+			n_noisy += pixel[0] == pixel[1] && pixel[0] != 128;
+		}
+		EXPECT((n_red > 1000) == (i == 1) && (n_noisy > 1000) == (i == 0),
+		       "%s: %d red, %d of noise", words[i], n_red, n_noisy);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
 }
 
 /* As if libheif and libvips were here without the codecs: their loaders and savers are known,
