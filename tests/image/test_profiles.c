@@ -387,3 +387,58 @@ TEST(profiles, are_written_with_the_table_of_the_intent)
 	blob_fini(&blob);
 	blob_fini(&profile);
 }
+
+/* Half of it is thin red, half of it is blue that covers. */
+static VipsImage *make_thin(bool is_deep, const struct blob *profile)
+{
+	static const uint8_t halves[2][4] = {{200, 100, 50, 90}, {50, 80, 200, 255}};
+	uint8_t bytes[32 * 32 * 4];
+	VipsImage *image, *deep = NULL;
+
+	for (int i = 0; i < 32 * 32; i++)
+		memcpy(bytes + 4 * i, halves[i % 32 >= 16], 4);
+	image = image_of_bytes(bytes, 32, 32, 4);
+	if (is_deep) {
+		REQUIRE(!vips_colourspace(image, &deep, VIPS_INTERPRETATION_RGB16, NULL));
+		g_object_unref(image);
+		image = deep;
+	}
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile->bytes, profile->n);
+	return image;
+}
+
+TEST(profiles, with_alpha_come_out_the_same_at_every_depth_and_way)
+{
+	struct blob profile = make_exchanged(1.5), blobs[2];
+	const double kept[2][4] = {{200, 100, 50, 90}, {50, 80, 200, 255}};
+
+	for (int i = 0; i < 2; i++) {
+		VipsImage *image = make_thin(i, &profile);
+
+		blobs[i] = encoded(image, ".png");
+		g_object_unref(image);
+	}
+	for (int i = 0; i < 2 * N_WAYS; i++) {
+		struct recipe recipe = recipe_of_words(ways[i / 2], FORMAT_PNG,
+		                                       ENGINE_AUTO);
+		VipsImage *image;
+
+		recipe.space = SPACE_KEEP;
+		recipe.depth = DEPTH_KEEP;
+		image = cooked(&blobs[i % 2], &recipe);
+		for (int k = 0; k < 8; k++) {
+			int width = vips_image_get_width(image);
+			double value = value_at(image, k < 4 ? 2 : width - 3, 5, k % 4);
+
+			value /= vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 257
+			                                                            : 1;
+			EXPECT(fabs(value - kept[k / 4][k % 4]) <= 3,
+			       "%s, depth %d: band %d is %g, not %g", ways[i / 2], i % 2,
+			       k % 4, value, kept[k / 4][k % 4]);
+		}
+		g_object_unref(image);
+	}
+	blob_fini(&blobs[0]);
+	blob_fini(&blobs[1]);
+	blob_fini(&profile);
+}
