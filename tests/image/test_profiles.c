@@ -334,6 +334,33 @@ TEST(profiles, of_the_picture_are_kept_or_looked_through)
 	blob_fini(&profile);
 }
 
+/* #c86432 is the first of the colours, which the exchanged profile has as these. */
+TEST(profiles, have_the_background_in_them_too)
+{
+	static const char words[] =
+		"size 60x60; no-enlarge; fit contain; background #c86432";
+	struct blob profile = make_exchanged(2), blob = plain(colours[1], NULL),
+		    tagged = plain(colours[1], &profile);
+	const double want[] = {255 * sqrt(light_of(100)), 255 * sqrt(light_of(200)),
+	                       255 * sqrt(light_of(50))};
+
+	for (int i = 0; i < 4; i++) {
+		struct recipe recipe = recipe_of_words(words, FORMAT_PNG, ENGINE_AUTO);
+		struct outcome outcome;
+
+		recipe.linear = i % 2;
+		recipe.space = i / 2 ? SPACE_KEEP : SPACE_FILE;
+		outcome = i / 2 ? run_picture(&tagged, "a", &recipe)
+		                : run_picture_to_profile(&blob, &recipe, &profile);
+		expect_colour(&outcome, want, 3, i / 2 ? "keep" : "file");
+		EXPECT(carries(&outcome, &profile));
+		outcome_fini(&outcome);
+	}
+	blob_fini(&tagged);
+	blob_fini(&blob);
+	blob_fini(&profile);
+}
+
 static const char *const intents[] = {"perceptual", "relative", "saturation", "absolute"};
 enum { ABSOLUTE = 3, N_INTENT_WORDS = 4 };
 
