@@ -336,24 +336,32 @@ TEST(picture, clear_pixels_do_not_bleed_into_the_others)
 	/* Red beside clear green: scaled without alpha multiplied in, their edge is muddy. */
 	static const struct quarters edge = {
 		{{255, 0, 0, 255}, {0, 255, 0, 0}, {255, 0, 0, 255}, {0, 255, 0, 0}}};
+	/* The ways of scaling: as it loads, step by step, of one side alone, larger. */
+	static const char *const ways[] = {"size 15x15", "size 15x15; linear",
+	                                   "size 15x15; kernel mitchell", "size 15x90!",
+	                                   "size 200x200"};
 	struct blob png = make_png(90, 90, 4, &edge);
 
 	FOR_EACH_ENGINE(engine)
 	{
-		struct recipe recipe = recipe_for(FORMAT_PNG, *engine);
-		struct outcome outcome;
+		for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+			struct recipe recipe = recipe_of_words(ways[i], FORMAT_PNG,
+			                                       *engine);
+			struct outcome outcome = run_picture(&png, "a.png", &recipe);
 
-		recipe.geometry = (struct geometry){.width = 15, .height = 15};
-		outcome = run_picture(&png, "a.png", &recipe);
-		REQUIRE(outcome.is_done && outcome.n_bands == 4);
-		for (int x = 0; x < 15; x++) {
-			const uint8_t *pixel = outcome.pixels + (7 * 15 + x) * 4;
+			REQUIRE(outcome.is_done && outcome.n_bands == 4);
+			for (int x = 0; x < outcome.width; x++) {
+				const uint8_t *pixel =
+					outcome.pixels +
+					(outcome.height / 2 * outcome.width + x) * 4;
 
-			EXPECT(pixel[3] < 32 || (pixel[0] > 240 && pixel[1] < 16),
-			       "engine %d, at %d: %d %d %d %d", (int)*engine, x, pixel[0],
-			       pixel[1], pixel[2], pixel[3]);
+				EXPECT(pixel[3] < 32 || (pixel[0] > 240 && pixel[1] < 16),
+				       "engine %d, %s, at %d: %d %d %d %d", (int)*engine,
+				       ways[i], x, pixel[0], pixel[1], pixel[2],
+				       pixel[3]);
+			}
+			outcome_fini(&outcome);
 		}
-		outcome_fini(&outcome);
 	}
 	blob_fini(&png);
 }
