@@ -305,6 +305,29 @@ TEST(profiles, that_come_from_a_file_are_the_results)
 	blob_fini(&profile);
 }
 
+TEST(profiles, are_not_for_a_format_that_carries_none)
+{
+	static const enum image_format formats[] = {FORMAT_PNM, FORMAT_GIF};
+	struct blob profile = make_exchanged(2);
+
+	for (int i = 0; i < 4 * N_COLOURS; i++) {
+		const uint8_t *colour = colours[i / 4];
+		const double want[] = {colour[0], colour[1], colour[2]};
+		struct recipe recipe = recipe_of_words("profile p3", formats[i % 2],
+		                                       ENGINE_AUTO);
+		struct blob blob = plain(colour, NULL);
+		struct outcome outcome;
+
+		if (i / 2 % 2)
+			recipe.space = SPACE_FILE;
+		outcome = run_picture_to_profile(&blob, &recipe, &profile);
+		expect_colour(&outcome, want, 2, format_info(formats[i % 2])->name);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+	blob_fini(&profile);
+}
+
 TEST(profiles, of_the_picture_are_kept_or_looked_through)
 {
 	struct blob profile = make_exchanged(1.5);
