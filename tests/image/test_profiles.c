@@ -328,6 +328,42 @@ TEST(profiles, are_not_for_a_format_that_carries_none)
 	blob_fini(&profile);
 }
 
+/* Of a grey with another curve than sRGB's. */
+TEST(profiles, of_grey_leave_it_grey)
+{
+	struct tag tags[] = {{"wtpt", {0}}, {"kTRC", {0}}};
+	struct blob profile;
+
+	put_xyz(&tags[0].bytes, white);
+	put_curve(&tags[1].bytes, 1.5);
+	profile = make_icc("mntrGRAYXYZ ", tags, 2);
+	for (int i = 0; i < 2 * N_WAYS; i++) {
+		int n_bands = 1 + i % 2;
+		uint8_t bytes[32 * 32 * 2];
+		const double want[] = {value_of(pow(90 / 255.0, 1.5)), 200};
+		struct recipe recipe = recipe_of_words(ways[i / 2], FORMAT_PNG,
+		                                       ENGINE_AUTO);
+		VipsImage *image, *result;
+		struct blob blob;
+
+		for (int at = 0; at < 32 * 32 * n_bands; at++)
+			bytes[at] = at % n_bands ? 200 : 90;
+		image = image_of_bytes(bytes, 32, 32, n_bands);
+		vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile.bytes,
+		                         profile.n);
+		blob = encoded(image, ".png");
+		recipe.depth = DEPTH_8;
+		result = cooked(&blob, &recipe);
+		EXPECT(vips_image_get_bands(result) == n_bands, "%s: %d bands",
+		       ways[i / 2], vips_image_get_bands(result));
+		is_colour(result, 8, 8, want, 2);
+		g_object_unref(result);
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+	blob_fini(&profile);
+}
+
 TEST(profiles, of_the_picture_are_kept_or_looked_through)
 {
 	struct blob profile = make_exchanged(1.5);
