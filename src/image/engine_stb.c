@@ -4,9 +4,10 @@
  * than show it wrong. What stb does not read beside the pixels, marks.c does. Metadata do
  * not come through: where some are to be kept and the picture has them, it refuses too.
  *
- * stb_image fills the rest of a JPEG that ends early with grey and calls it good. We look
- * for the end marker before, and such a file is a bad image here as everywhere. Damage
- * in the middle of the scans goes unnoticed; libvips notices some of it.
+ * stb_image fills the rest of a JPEG that ends early with grey, and some such files it calls
+ * good. We look for the end marker before: a file without is a bad image here as everywhere,
+ * unless fail_on is none. Damage in the middle of the scans goes unnoticed; libvips notices
+ * some of it.
  */
 #include "image/engine.h"
 
@@ -22,7 +23,10 @@
 struct stb_state {
 	struct size stored; /* as the file has it, not turned */
 	unsigned orientation;
+	bool ends_early; /* a JPEG without its end marker, which fail_on let pass */
 };
+
+static const uint8_t jpeg_end[2] = {0xff, 0xd9};
 
 static bool stb_reads(enum image_format format)
 {
@@ -142,8 +146,9 @@ static bool stb_open(struct source *source, const struct recipe *recipe,
 	struct marks marks = {.orientation = 1, .is_whole = true};
 	struct stb_state *state;
 	int width, height, n_bands;
+	bool ends_early;
 
-	if (source->n_bytes > INT_MAX)
+	if (source->n_bytes > INT_MAX - sizeof(jpeg_end))
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: the stb engine reads files up to 2 GiB");
 	if (!stb_check_header(source, ret_failure))
@@ -166,6 +171,7 @@ static bool stb_open(struct source *source, const struct recipe *recipe,
 		marks_of_png(&marks, source->bytes, source->n_bytes);
 	else if (source->format == FORMAT_GIF)
 		marks.is_whole = gif_is_whole(source->bytes, source->n_bytes);
+	ends_early = source->format == FORMAT_JPEG && !marks.is_whole;
 	if (recipe->fail_on == FAIL_ON_NONE)
 		marks.is_whole = true;
 	if (!check_marks(&marks, ret_failure) ||
@@ -177,8 +183,8 @@ static bool stb_open(struct source *source, const struct recipe *recipe,
 	state = calloc(1, sizeof(*state));
 	if (!state)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
-	*state = (struct stb_state){{(uint32_t)width, (uint32_t)height},
-	                            marks.orientation};
+	*state = (struct stb_state){
+		{(uint32_t)width, (uint32_t)height}, marks.orientation, ends_early};
 	source->state = state;
 	source->size = marks.orientation > 4
 	                       ? (struct size){(uint32_t)height, (uint32_t)width}
@@ -262,16 +268,36 @@ static uint8_t *load_from_feed(const struct source *source, int *width, int *hei
 	return bytes;
 }
 
+/* stb_image takes no JPEG without an end marker: a copy has one behind what is there. */
+static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *height,
+                              int *n_bands)
+{
+	size_t n = source->n_bytes;
+	uint8_t *whole = malloc(n + sizeof(jpeg_end)), *bytes;
+
+	if (!whole)
+		return NULL;
+	memcpy(whole, source->bytes, n);
+	memcpy(whole + n, jpeg_end, sizeof(jpeg_end));
+	bytes = stbi_load_from_memory(whole, (int)(n + sizeof(jpeg_end)), width, height,
+	                              n_bands, 0);
+	free(whole);
+	return bytes;
+}
+
 /* As many bands as it finds: the header does not know of a PNG's tRNS. */
 static uint8_t *load(const struct source *source, int *width, int *height, int *n_bands,
                      struct failure *ret_failure)
 {
+	const struct stb_state *state = source->state;
 	uint8_t *bytes;
 
 	if (source->format != FORMAT_JPEG && source->format != FORMAT_PNG)
 		return load_from_feed(source, width, height, n_bands, ret_failure);
-	bytes = stbi_load_from_memory(source->bytes, (int)source->n_bytes, width, height,
-	                              n_bands, 0);
+	bytes = state->ends_early
+	                ? load_cut_jpeg(source, width, height, n_bands)
+	                : stbi_load_from_memory(source->bytes, (int)source->n_bytes,
+	                                        width, height, n_bands, 0);
 	if (!bytes)
 		fail_stb(ret_failure, "decode");
 	return bytes;

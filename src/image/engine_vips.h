@@ -154,9 +154,10 @@ bool vips_each_frame(VipsImage **image, uint32_t n_frames,
 bool vips_filters_apply(VipsImage **image, struct vips_job *job,
                         const struct filter_chain *chain, uint32_t n_frames);
 
-/* Do something with alpha multiplied in, where there is alpha. */
-bool vips_with_alpha_in(VipsImage **image, bool (*work)(VipsImage **image, void *data),
-                        void *data);
+/* Do something with alpha multiplied in, where there is alpha. max_alpha is what covers; 0: what
+ * libvips takes for that by the space. */
+bool vips_with_alpha_in(VipsImage **image, double max_alpha,
+                        bool (*work)(VipsImage **image, void *data), void *data);
 
 /* ---- vips_meta.c ---- */
 

@@ -11,6 +11,13 @@
 /* Beyond this the numbers inside the scaler lose their last bits. */
 #define STBI_MAX_DIMENSIONS 65535
 #define STBI_WRITE_NO_STDIO
+/* Of a damaged JPEG stb_image leaves pixels as they were allocated: zeros, so that they never
+ * show what the memory held before, another picture. */
+#define STBI_MALLOC(n)     calloc(1, n)
+#define STBI_REALLOC(p, n) realloc(p, n)
+#define STBI_FREE(p)       free(p)
+
+#include <stdlib.h>
 
 #include <stb/stb_image.h>
 #include <stb/stb_image_resize.h>

@@ -157,17 +157,24 @@ static bool is_foreign(const struct vips_job *job)
 	return job->profile == PROFILE_OTHER || job->is_cmyk;
 }
 
-bool vips_colour_linear(VipsImage **image, struct vips_job *job)
+/* Through the embedded profile, or the usual one, to Lab. */
+static bool import(VipsImage **image, const struct vips_job *job)
 {
 	VipsImage *made = NULL;
 
-	if (!is_foreign(job))
-		return convert(image, VIPS_INTERPRETATION_scRGB);
-	job->is_imported = true;
 	return vips_take(image, &made,
 	                 vips_icc_import(*image, &made, "embedded", TRUE, "input_profile",
 	                                 job->is_cmyk ? "cmyk" : "srgb", "intent",
-	                                 intent_of(job), "pcs", VIPS_PCS_XYZ, NULL));
+	                                 intent_of(job), NULL));
+}
+
+/* By way of Lab: what libvips 8.14 exports from XYZ loses its shadows. */
+bool vips_colour_linear(VipsImage **image, struct vips_job *job)
+{
+	if (!is_foreign(job))
+		return convert(image, VIPS_INTERPRETATION_scRGB);
+	job->is_imported = true;
+	return import(image, job) && convert(image, VIPS_INTERPRETATION_XYZ);
 }
 
 /* Samples of the depth that comes out. */
@@ -235,16 +242,6 @@ static bool export_to_file(VipsImage **image, const struct vips_job *job)
 	                   "colour: libvips cannot use the profile that was asked for");
 }
 
-static bool import(VipsImage **image, const struct vips_job *job)
-{
-	VipsImage *made = NULL;
-
-	return vips_take(image, &made,
-	                 vips_icc_import(*image, &made, "embedded", TRUE, "input_profile",
-	                                 job->is_cmyk ? "cmyk" : "srgb", "intent",
-	                                 intent_of(job), NULL));
-}
-
 /* Whether what comes out stays in its own space. */
 static bool keeps_space(const struct vips_job *job)
 {
@@ -261,7 +258,8 @@ bool vips_colour_finish(VipsImage **image, struct vips_job *job)
 
 	job->is_tagged = keeps || is_p3 || is_file;
 	if (job->is_imported) {
-		if (is_file ? !export_to_file(image, job) : !export(image, job, to))
+		if (!convert(image, VIPS_INTERPRETATION_LAB) ||
+		    (is_file ? !export_to_file(image, job) : !export(image, job, to)))
 			return false;
 	} else {
 		if (vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_scRGB &&

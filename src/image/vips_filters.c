@@ -5,17 +5,36 @@
 
 enum { PERCENT_STEPS = 65535 };
 
-bool vips_with_alpha_in(VipsImage **image, bool (*work)(VipsImage **image, void *data),
-                        void *data)
+static bool premultiply(VipsImage **image, double max_alpha)
+{
+	VipsImage *made = NULL;
+
+	return vips_take(image, &made,
+	                 max_alpha > 0 ? vips_premultiply(*image, &made, "max_alpha",
+	                                                  max_alpha, NULL)
+	                               : vips_premultiply(*image, &made, NULL));
+}
+
+static bool unpremultiply(VipsImage **image, double max_alpha)
+{
+	VipsImage *made = NULL;
+
+	return vips_take(image, &made,
+	                 max_alpha > 0 ? vips_unpremultiply(*image, &made, "max_alpha",
+	                                                    max_alpha, NULL)
+	                               : vips_unpremultiply(*image, &made, NULL));
+}
+
+bool vips_with_alpha_in(VipsImage **image, double max_alpha,
+                        bool (*work)(VipsImage **image, void *data), void *data)
 {
 	VipsBandFormat format = vips_image_get_format(*image);
 	VipsImage *made = NULL;
 
 	if (!vips_image_hasalpha(*image))
 		return work(image, data);
-	return vips_take(image, &made, vips_premultiply(*image, &made, NULL)) &&
-	       work(image, data) &&
-	       vips_take(image, &made, vips_unpremultiply(*image, &made, NULL)) &&
+	return premultiply(image, max_alpha) && work(image, data) &&
+	       unpremultiply(image, max_alpha) &&
 	       vips_take(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
@@ -288,14 +307,14 @@ static bool spread(VipsImage **image, void *data)
 {
 	const struct turn *turn = data;
 
-	return vips_with_alpha_in(image, blur, turn->filter);
+	return vips_with_alpha_in(image, 0, blur, turn->filter);
 }
 
 static bool smooth(VipsImage **image, void *data)
 {
 	const struct turn *turn = data;
 
-	return vips_with_alpha_in(image, median, turn->filter);
+	return vips_with_alpha_in(image, 0, median, turn->filter);
 }
 
 static bool crisp(VipsImage **image, void *data)

@@ -83,11 +83,13 @@ static bool resize(VipsImage **image, void *data)
 bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to)
 {
 	struct aim aim = {to, kernel_of(job->recipe)};
+	/* What was imported through a profile still has the alpha of its samples. */
+	double max_alpha = job->is_imported && job->is_deep ? 65535 : 0;
 
 	if (vips_image_get_width(*image) == (int)to.width &&
 	    vips_image_get_height(*image) == (int)to.height)
 		return true;
-	if (!vips_with_alpha_in(image, resize, &aim))
+	if (!vips_with_alpha_in(image, max_alpha, resize, &aim))
 		return false;
 	if (vips_image_get_width(*image) == (int)to.width &&
 	    vips_image_get_height(*image) == (int)to.height)
@@ -280,7 +282,7 @@ bool vips_rotate_by(VipsImage **image, struct vips_job *job, double degrees)
 	if (!vips_image_hasalpha(*image) &&
 	    !vips_take(image, &made, vips_addalpha(*image, &made, NULL)))
 		return false;
-	return vips_with_alpha_in(image, rotate_freely, &turned);
+	return vips_with_alpha_in(image, 0, rotate_freely, &turned);
 }
 
 /* A copy of one frame, worked on, in memory. */

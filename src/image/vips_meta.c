@@ -75,8 +75,8 @@ static bool stays(const char *name, const struct vips_job *job)
 	return keep == KEEP_ALL && !is_of_input(name);
 }
 
-/* XMP may say the place too, in words of its own. */
-static void drop_xmp_with_place(VipsImage *image)
+/* XMP may say the place too, in words of its own, and hold a preview. */
+static void check_xmp(VipsImage *image, unsigned keep)
 {
 	const void *xmp;
 	size_t n;
@@ -84,8 +84,8 @@ static void drop_xmp_with_place(VipsImage *image)
 	if (!vips_image_get_typeof(image, VIPS_META_XMP_NAME) ||
 	    vips_image_get_blob(image, VIPS_META_XMP_NAME, &xmp, &n))
 		return;
-	if (memmem(xmp, n, "GPS", 3) || memmem(xmp, n, "xmpGImg", 7) ||
-	    memmem(xmp, n, "Thumbnails", 10))
+	if ((!(keep & KEEP_GPS) && memmem(xmp, n, "GPS", 3)) ||
+	    memmem(xmp, n, "xmpGImg", 7) || memmem(xmp, n, "Thumbnails", 10))
 		vips_image_remove(image, VIPS_META_XMP_NAME);
 }
 
@@ -153,7 +153,6 @@ void vips_meta_filter(VipsImage *image, const struct vips_job *job)
 			vips_image_remove(image, *name);
 	}
 	g_strfreev(names);
-	if (!(job->recipe->keep & KEEP_GPS))
-		drop_xmp_with_place(image);
+	check_xmp(image, job->recipe->keep);
 	keep_iptc_alone(image);
 }

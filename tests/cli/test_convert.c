@@ -245,6 +245,8 @@ TEST(convert, a_result_that_is_not_srgb_is_tagged)
 	/* Kept through a command that keeps, converted by one that does not. */
 	EXPECT_EQ(run("pixpool filter flip p3 -o kept").status, 0);
 	EXPECT(holds("kept/a.png", "iCCP"));
+	EXPECT_EQ(run("pixpool convert p3 -o again").status, 0);
+	EXPECT_EQ(run("cmp p3/a.png again/a.png").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 20 p3 -o thumbs -f bmp").status, 0);
 	EXPECT_STR(look("thumbs/a.bmp"), "20x10 rg/bw");
 	stage_leave();

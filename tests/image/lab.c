@@ -1,5 +1,6 @@
 #include "lab.h"
 
+#include "image/recipe_text.h"
 #include "image/stb.h"
 #include "support/residue.h"
 #include "support/test.h"
@@ -77,13 +78,20 @@ static uint8_t *paint(int width, int height, int n_bands, const struct quarters 
 	return pixels;
 }
 
+struct blob png_of_bytes(const uint8_t *bytes, int width, int height, int n_bands)
+{
+	struct blob png = {0};
+
+	REQUIRE(stbi_write_png_to_func(append, &png, width, height, n_bands, bytes,
+	                               width * n_bands));
+	return png;
+}
+
 struct blob make_png(int width, int height, int n_bands, const struct quarters *quarters)
 {
 	uint8_t *pixels = paint(width, height, n_bands, quarters);
-	struct blob png = {0};
+	struct blob png = png_of_bytes(pixels, width, height, n_bands);
 
-	REQUIRE(stbi_write_png_to_func(append, &png, width, height, n_bands, pixels,
-	                               width * n_bands));
 	free(pixels);
 	return png;
 }
@@ -173,6 +181,18 @@ struct blob make_profile(const char *space, const char *words)
 	return profile;
 }
 
+struct recipe recipe_of_words(const char *words, enum image_format format,
+                              enum engine_choice engine)
+{
+	struct recipe recipe;
+	char text[300];
+
+	REQUIRE(recipe_parse(&recipe, words, text, sizeof(text)), "%s: %s", words, text);
+	recipe.format = format;
+	recipe.engine = engine;
+	return recipe;
+}
+
 struct recipe recipe_for(enum image_format format, enum engine_choice engine)
 {
 	return (struct recipe){.format = format, .engine = engine};
@@ -214,9 +234,9 @@ static void read_output(struct outcome *outcome, int fd)
 	                                        &outcome->n_bands, 0);
 }
 
-struct outcome run_in_studio(struct studio *studio, const struct blob *input,
-                             const char *name, const struct recipe *recipe,
-                             uint64_t claimed_bytes)
+static struct outcome run_job(struct studio *studio, const struct blob *input,
+                              const char *name, const struct recipe *recipe,
+                              uint64_t claimed_bytes, const struct blob *profile)
 {
 	struct outcome outcome = {0};
 	struct picture_job job = {.recipe = recipe,
@@ -227,6 +247,10 @@ struct outcome run_in_studio(struct studio *studio, const struct blob *input,
 	                          .on_header = count_header,
 	                          .data = &outcome};
 
+	if (profile) {
+		job.profile = profile->bytes;
+		job.n_profile = profile->n;
+	}
 	outcome.is_done = picture_run(studio, &job, &outcome.answer);
 	EXPECT_EQ(outcome.is_done, outcome.answer.failure.class == FAIL_NONE);
 	if (outcome.is_done)
@@ -236,8 +260,16 @@ struct outcome run_in_studio(struct studio *studio, const struct blob *input,
 	return outcome;
 }
 
-struct outcome run_picture_of(const struct blob *input, const char *name,
-                              const struct recipe *recipe, uint64_t claimed_bytes)
+struct outcome run_in_studio(struct studio *studio, const struct blob *input,
+                             const char *name, const struct recipe *recipe,
+                             uint64_t claimed_bytes)
+{
+	return run_job(studio, input, name, recipe, claimed_bytes, NULL);
+}
+
+static struct outcome run_alone(const struct blob *input, const char *name,
+                                const struct recipe *recipe, uint64_t claimed_bytes,
+                                const struct blob *profile)
 {
 	struct studio *studio = studio_create();
 	struct outcome outcome;
@@ -245,15 +277,28 @@ struct outcome run_picture_of(const struct blob *input, const char *name,
 
 	REQUIRE(picture_preload(text, sizeof(text)), "%s", text);
 	REQUIRE(studio != NULL);
-	outcome = run_in_studio(studio, input, name, recipe, claimed_bytes);
+	outcome = run_job(studio, input, name, recipe, claimed_bytes, profile);
 	studio_destroy(studio);
 	return outcome;
+}
+
+struct outcome run_picture_of(const struct blob *input, const char *name,
+                              const struct recipe *recipe, uint64_t claimed_bytes)
+{
+	return run_alone(input, name, recipe, claimed_bytes, NULL);
 }
 
 struct outcome run_picture(const struct blob *input, const char *name,
                            const struct recipe *recipe)
 {
-	return run_picture_of(input, name, recipe, input->n);
+	return run_alone(input, name, recipe, input->n, NULL);
+}
+
+struct outcome run_picture_to_profile(const struct blob *input,
+                                      const struct recipe *recipe,
+                                      const struct blob *profile)
+{
+	return run_alone(input, "a", recipe, input->n, profile);
 }
 
 void outcome_fini(struct outcome *outcome)

@@ -36,6 +36,9 @@ struct blob make_png(int width, int height, int n_bands, const struct quarters *
 struct blob make_jpeg(int width, int height, int n_bands,
                       const struct quarters *quarters);
 
+/* Pixels of 8 bits, row by row, of 1 to 4 bands. */
+struct blob png_of_bytes(const uint8_t *bytes, int width, int height, int n_bands);
+
 /* Red, green, blue, white: no two corners alike. */
 extern const struct quarters rgbw;
 
@@ -64,6 +67,10 @@ struct outcome {
 /* Begin with this recipe: keep the size, write this format. */
 struct recipe recipe_for(enum image_format format, enum engine_choice engine);
 
+/* The same of a recipe's text, such as "size 40x40; fit cover": the words of the options. */
+struct recipe recipe_of_words(const char *words, enum image_format format,
+                              enum engine_choice engine);
+
 /* Run once, in a studio of its own, libraries started. outcome_fini() after it. */
 struct outcome run_picture(const struct blob *input, const char *name,
                            const struct recipe *recipe);
@@ -76,6 +83,11 @@ struct outcome run_picture_of(const struct blob *input, const char *name,
 struct outcome run_in_studio(struct studio *studio, const struct blob *input,
                              const char *name, const struct recipe *recipe,
                              uint64_t claimed_bytes);
+
+/* The same with the profile of a recipe whose space is SPACE_FILE. */
+struct outcome run_picture_to_profile(const struct blob *input,
+                                      const struct recipe *recipe,
+                                      const struct blob *profile);
 void outcome_fini(struct outcome *outcome);
 
 /* Whether the pixel at x, y is near (each band to within 12) this colour. */
@@ -86,5 +98,9 @@ bool shows_quarters(const struct outcome *outcome, const struct quarters *quarte
 
 /* The engines of this build, ENGINE_AUTO at the end. */
 extern const enum engine_choice lab_engines[];
+
+#define FOR_EACH_ENGINE(engine)                                                          \
+	for (const enum engine_choice *engine = lab_engines; *engine != ENGINE_AUTO;     \
+	     engine++)
 
 #endif

@@ -221,6 +221,59 @@ TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
 	blob_fini(&blob);
 }
 
+static void expect_gone(const struct blob *jpeg, const char *word)
+{
+	static const unsigned keeps[] = {KEEP_EXIF, KEEP_XMP, KEEP_XMP | KEEP_GPS,
+	                                 KEEP_ALL};
+
+	EXPECT(blob_holds(jpeg, word));
+	for (size_t i = 0; i < sizeof(keeps) / sizeof(keeps[0]); i++) {
+		struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
+		struct outcome outcome;
+
+		recipe.keep = (uint8_t)keeps[i];
+		outcome = run_picture(jpeg, "a.jpg", &recipe);
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT(!blob_holds(&outcome.output, word), "keep %u: %s", keeps[i], word);
+		outcome_fini(&outcome);
+	}
+}
+
+TEST(keep, a_preview_in_xmp_never_stays)
+{
+	static const char *const previews[] = {
+		"<x:xmpmeta><xmp:Thumbnails>word-of-preview</xmp:Thumbnails></x:xmpmeta>",
+		"<x:xmpmeta xmlns:xmpGImg='word-of-preview'/>"};
+	struct blob plain = make_jpeg(16, 16, 3, &rgbw);
+
+	for (int i = 0; i < 2; i++) {
+		char segment[200] = "http://ns.adobe.com/xap/1.0/";
+		size_t n_head = strlen(segment) + 1;
+		struct blob jpeg = {0};
+
+		strcpy(segment + n_head, previews[i]);
+		blob_append(&jpeg, plain.bytes, plain.n);
+		jpeg_insert(&jpeg, 0xe1, segment, n_head + strlen(previews[i]));
+		expect_gone(&jpeg, "word-of-preview");
+		blob_fini(&jpeg);
+	}
+	blob_fini(&plain);
+}
+
+/* EXIF whose first directory leads to one with a maker's note, where cameras have previews. */
+TEST(keep, a_makers_note_never_stays)
+{
+	static const char exif[] = "Exif\0\0II*\0\10\0\0\0"
+				   "\1\0\x69\x87\4\0\1\0\0\0\x1a\0\0\0\0\0\0\0"
+				   "\1\0\x7c\x92\7\0\15\0\0\0\x2c\0\0\0\0\0\0\0"
+				   "word-of-note";
+	struct blob jpeg = make_jpeg(16, 16, 3, &rgbw);
+
+	jpeg_insert(&jpeg, 0xe1, exif, sizeof(exif));
+	expect_gone(&jpeg, "word-of-note");
+	blob_fini(&jpeg);
+}
+
 TEST(keep, stb_refuses_what_it_would_lose)
 {
 	struct blob blob = marked();

@@ -271,6 +271,7 @@ TEST(shapes, a_coloured_background_makes_grey_coloured)
 		recipe.geometry.fit = FIT_CONTAIN;
 		recipe.background = (struct colour){true, 255, 0, 0, 255};
 		image = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_bands(image), 3);
 		is_colour(image, 40, 3, (const double[]){255, 0, 0}, 0);
 		g_object_unref(image);
 	}

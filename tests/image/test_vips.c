@@ -4,6 +4,8 @@
 #include "image/catalogue.h"
 #include "lab.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -328,4 +330,133 @@ TEST(vips, what_stb_alone_reads_vips_writes)
 	outcome_fini(&again);
 	outcome_fini(&outcome);
 	blob_fini(&blob);
+}
+
+/* A JPEG that ends early, one in which a marker breaks off a block, and a GIF that ends in its
+ * second frame. */
+static struct blob make_damaged(int how)
+{
+	static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\xff\0\0\0\0\xff"
+				  "!\xf9\4\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
+				  "!\xf9\4\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x4c";
+	struct blob blob = {0};
+
+	if (how == 2) {
+		blob_append(&blob, gif, sizeof(gif) - 1);
+		return blob;
+	}
+	blob = make_jpeg(64, 64, 3, &rgbw);
+	if (how == 0)
+		blob.n -= 150;
+	else
+		blob_insert(&blob, blob.n - 150, "\xff\xd3", 2);
+	return blob;
+}
+
+TEST(vips, each_level_of_fail_on_lets_pass_what_is_less)
+{
+	static const struct {
+		const char *word;
+		bool passes[3]; /* each of the damages */
+	} levels[] = {
+		{"none", {true, true, true}},
+		{"truncated", {false, true, false}},
+		{"error", {false, true, false}},
+		{"warning", {false, false, false}},
+	};
+	/* Loaded with the scaling in one, and step by step. */
+	static const char *const ways[] = {"", "; linear"};
+
+	for (int how = 0; how < 3; how++) {
+		struct blob blob = make_damaged(how);
+
+		for (int i = 0; i < 8; i++) {
+			struct recipe recipe;
+			struct outcome outcome;
+			char words[64];
+
+			snprintf(words, sizeof(words), "fail-on %s%s", levels[i / 2].word,
+			         ways[i % 2]);
+			recipe = recipe_of_words(words, FORMAT_PNG, ENGINE_VIPS);
+			outcome = run_picture(&blob, "a", &recipe);
+			EXPECT(outcome.is_done == levels[i / 2].passes[how],
+			       "damage %d, %s: %s", how, words,
+			       outcome.answer.failure.text);
+			EXPECT(outcome.is_done ||
+			       outcome.answer.failure.class == FAIL_BAD_IMAGE);
+			outcome_fini(&outcome);
+		}
+		blob_fini(&blob);
+	}
+}
+
+/* Grey, with grey noise to the left and a plain red patch to the right. */
+static struct blob make_noise_and_red(void)
+{
+	enum { WIDTH = 240, HEIGHT = 60 };
+	static uint8_t bytes[WIDTH * HEIGHT * 3];
+	unsigned seed = 4;
+
+	memset(bytes, 128, sizeof(bytes));
+	for (int at = 0; at < WIDTH * HEIGHT; at++) {
+		int x = at % WIDTH;
+
+		if (x < 40)
+			memset(bytes + 3 * at, 120 + rand_r(&seed) % 17, 3);
+		else if (x >= 200)
+			memcpy(bytes + 3 * at, (uint8_t[]){230, 60, 40}, 3);
+	}
+	return png_of_bytes(bytes, WIDTH, HEIGHT, 3);
+}
+
+TEST(vips, entropy_looks_for_detail_and_attention_for_colour)
+{
+	static const char *const words[] = {"size 60x60; fit cover; position entropy",
+	                                    "size 60x60; fit cover; position attention"};
+	struct blob blob = make_noise_and_red();
+
+	for (int i = 0; i < 2; i++) {
+		struct recipe recipe = recipe_of_words(words[i], FORMAT_PNG, ENGINE_VIPS);
+		struct outcome outcome = run_picture(&blob, "a.png", &recipe);
+		int n_red = 0, n_noisy = 0;
+
+		REQUIRE(outcome.is_done && outcome.width == 60 && outcome.height == 60);
+		for (int at = 0; at < 60 * 60; at++) {
+			const uint8_t *pixel = outcome.pixels + at * outcome.n_bands;
+
+			n_red += pixel[0] > pixel[1] + 100;
+			n_noisy += pixel[0] == pixel[1] && pixel[0] != 128;
+		}
+		EXPECT((n_red > 1000) == (i == 1) && (n_noisy > 1000) == (i == 0),
+		       "%s: %d red, %d of noise", words[i], n_red, n_noisy);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+}
+
+/* As if libheif and libvips were here without the codecs: their loaders and savers are known,
+ * and none of them works. */
+TEST(vips, what_is_there_and_does_not_work_is_not_claimed)
+{
+	static const char *const broken[] = {"VipsForeignLoadHeif", "VipsForeignSaveHeif",
+	                                     "VipsForeignSaveJxl"};
+	struct blob png = make_png(16, 16, 3, &rgbw);
+	struct recipe recipe = recipe_for(FORMAT_JXL, ENGINE_AUTO);
+	struct catalogue catalogue;
+	struct outcome outcome;
+
+	start();
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+		vips_operation_block_set(broken[i], TRUE);
+	catalogue_fill(&catalogue);
+	EXPECT(!catalogue.engines[0].reads[FORMAT_HEIC] &&
+	       !catalogue.engines[0].reads[FORMAT_AVIF]);
+	EXPECT(!catalogue.engines[0].writes[FORMAT_HEIC] &&
+	       !catalogue.engines[0].writes[FORMAT_AVIF] &&
+	       !catalogue.engines[0].writes[FORMAT_JXL]);
+	EXPECT(catalogue.engines[0].writes[FORMAT_PNG]);
+	outcome = run_picture(&png, "a.png", &recipe);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+	outcome_fini(&outcome);
+	blob_fini(&png);
 }

@@ -1,0 +1,247 @@
+/*
+ * What info says that each engine reads and writes is tried, format by format: what it claims
+ * is done, and what it denies is refused as unsupported. In a build without libvips as with it.
+ */
+#include "stage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ROWS = 32 };
+
+/* A row of the table of formats, as it is printed. */
+struct row {
+	char name[9], readers[13], writers[13], suffix[8];
+};
+
+static struct row rows[MAX_ROWS];
+static size_t n_rows;
+
+/* A column, of which the blanks at the end are not part. */
+static void take_column(char *column, const char *line, size_t at, size_t n)
+{
+	memcpy(column, line + at, n);
+	column[n] = 0;
+	while (n > 0 && column[n - 1] == ' ')
+		column[--n] = 0;
+}
+
+static void read_table(void)
+{
+	struct ended ended = run("pixpool info");
+	const char *line = strstr(ended.out, "\nformats:\n");
+
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+	REQUIRE(line != NULL);
+	line = strchr(line + strlen("\nformats:\n"), '\n') + 1;
+	for (n_rows = 0; *line == ' '; line = strchr(line, '\n') + 1) {
+		struct row *row = &rows[n_rows++];
+
+		REQUIRE(n_rows < MAX_ROWS && strcspn(line, "\n") > 39);
+		take_column(row->name, line, 4, 8);
+		take_column(row->readers, line, 13, 12);
+		take_column(row->writers, line, 26, 12);
+		take_column(row->suffix, line, 39, strcspn(line + 39, " \n"));
+	}
+	REQUIRE(n_rows > 15);
+}
+
+/* Whether an engine is among the words of a column; auto is whoever is there. */
+static bool claims(const char *column, const char *engine)
+{
+	if (strcmp(engine, "auto") == 0)
+		return strcmp(column, "-") != 0;
+	return strstr(column, engine) != NULL;
+}
+
+static const char *const engines[] = {
+#ifdef PIXPOOL_VIPS
+	"vips",
+#endif
+	"stb",
+	"auto",
+};
+enum { N_ENGINES = sizeof(engines) / sizeof(engines[0]) };
+
+/* The words of -f. */
+static const char *const formats[] = {"jpeg", "png",  "webp", "avif", "heic",
+                                      "jxl",  "tiff", "gif",  "jp2",  "ppm",
+                                      "bmp",  "tga",  "hdr"};
+
+/* Whether -f knows it: the table says pnm. */
+static bool is_word(const char *name)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcmp(formats[i], name) == 0)
+			return true;
+	}
+	return strcmp(name, "pnm") == 0;
+}
+
+static void try_to_write(const struct row *row, const char *engine)
+{
+	const char *word = strcmp(row->name, "pnm") == 0 ? "ppm" : row->name;
+	struct ended ended = run("pixpool resize -s 24 a.png -o written/%s/%s -f %s "
+	                         "--engine %s --report r",
+	                         engine, row->name, word, engine);
+
+	if (claims(row->writers, engine))
+		EXPECT(ended.status == 0, "%s by %s: %s", row->name, engine, ended.err);
+	else
+		EXPECT(ended.status == 1 && strstr(records("r"), "'class':'unsupported'"),
+		       "%s by %s: %s", row->name, engine, ended.err);
+}
+
+TEST(info, names_each_format_that_an_engine_writes_and_no_other)
+{
+	stage_enter();
+	sample("balloon.png", "a.png");
+	read_table();
+	for (size_t i = 0; i < n_rows; i++) {
+		if (!is_word(rows[i].name)) {
+			EXPECT_STR(rows[i].writers, "-");
+			continue;
+		}
+		for (int engine = 0; engine < N_ENGINES; engine++)
+			try_to_write(&rows[i], engines[engine]);
+	}
+	stage_leave();
+}
+
+/* ---- reading ---- */
+
+/* A file of each format that may not be written here: whole, where an engine reads it. */
+static const struct {
+	const char *name, *sample; /* the sample, or else the bytes */
+	const char *bytes;
+	size_t n;
+} givens[] = {
+#define BYTES(text) NULL, text, sizeof(text) - 1
+	{"webp", "meadow.webp", NULL, 0},
+	{"tiff", "lighthouse.tiff", NULL, 0},
+	{"gif", "pendulum.gif", NULL, 0},
+	{"heic", BYTES("\0\0\0\x18"
+                       "ftypheic\0\0\0\0mif1heic")},
+	{"avif", BYTES("\0\0\0\x18"
+                       "ftypavif\0\0\0\0mif1avif")},
+	{"jxl", BYTES("\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14"
+                      "ftypjxl ")},
+	{"jp2", BYTES("\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14"
+                      "ftypjp2 ")},
+	{"svg", BYTES("<svg xmlns='http://www.w3.org/2000/svg' width='20' height='10'>"
+                      "<rect width='9' height='9'/></svg>")},
+	{"pdf", BYTES("%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+                      "2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+                      "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 20 10]>>endobj\n"
+                      "trailer<</Root 1 0 R>>\n%%EOF\n")},
+	{"psd",
+         BYTES("8BPS\0\1\0\0\0\0\0\0\0\3\0\0\0\1\0\0\0\1\0\10\0\3\0\0\0\0\0\0\0\0\0\0"
+               "\0\0\0\0abc")},
+	{"exr", BYTES("\x76\x2f\x31\x01\2\0\0\0")},
+	{"ico", BYTES("\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0\x68\4\0\0\x16\0\0\0\0")},
+	{"raw", BYTES("II*\0\x10\0\0\0CR\2\0")},
+#undef BYTES
+};
+enum { N_GIVENS = sizeof(givens) / sizeof(givens[0]) };
+
+/* in/NAME.SUFFIX, written by whoever writes it, or else given. */
+static void provide(const struct row *row)
+{
+	const char *word = strcmp(row->name, "pnm") == 0 ? "ppm" : row->name;
+	char path[64];
+
+	snprintf(path, sizeof(path), "in/%.8s.%.7s", row->name, row->suffix);
+	if (claims(row->writers, "auto")) {
+		EXPECT_EQ(
+			run("pixpool resize -s 24 a.png -o made -f %s && mv made/a.* %s",
+		            word, path)
+				.status,
+			0);
+		return;
+	}
+	for (int i = 0; i < N_GIVENS; i++) {
+		if (strcmp(givens[i].name, row->name) != 0)
+			continue;
+		if (givens[i].sample)
+			sample(givens[i].sample, path);
+		else
+			scratch_bytes(path, givens[i].bytes, givens[i].n);
+		return;
+	}
+	EXPECT(false, "no file of %s to be tried", row->name);
+}
+
+/* The record of a row's file begins with the first, and has the second further on. */
+static bool record_says(const char *all, const struct row *row, const char *what)
+{
+	char begin[64];
+	const char *record, *found;
+
+	snprintf(begin, sizeof(begin), "{'input':'in/%.8s.%.7s',", row->name,
+	         row->suffix);
+	record = strstr(all, begin);
+	found = record ? strstr(record, what) : NULL;
+	return found && found < record + strcspn(record, "\n");
+}
+
+TEST(info, names_each_format_that_an_engine_reads_and_no_other)
+{
+	stage_enter();
+	sample("balloon.png", "a.png");
+	scratch_folder("in");
+	read_table();
+	for (size_t i = 0; i < n_rows; i++)
+		provide(&rows[i]);
+	for (int engine = 0; engine < N_ENGINES; engine++) {
+		const char *all;
+
+		run("pixpool resize -s 8 in -o out/%s -f png --engine %s --report r",
+		    engines[engine], engines[engine]);
+		all = records("r");
+		for (size_t i = 0; i < n_rows; i++) {
+			bool is_read = claims(rows[i].readers, engines[engine]);
+
+			EXPECT(record_says(all, &rows[i],
+			                   is_read ? "'status':'ok'"
+			                           : "'class':'unsupported'"),
+			       "%s by %s, which info says it %s: %s", rows[i].name,
+			       engines[engine], is_read ? "reads" : "does not", all);
+		}
+	}
+	stage_leave();
+}
+
+#ifndef PIXPOOL_VIPS
+
+TEST(info, of_a_build_without_libvips_tells_of_stb_alone)
+{
+	static const struct row all[] = {
+		{"jpeg", "stb", "stb", ""}, {"png", "stb", "stb", ""},
+		{"gif", "stb", "-", ""},    {"pnm", "stb", "stb", ""},
+		{"bmp", "stb", "stb", ""},  {"tga", "stb", "stb", ""},
+		{"psd", "stb", "-", ""},    {"hdr", "stb", "stb", ""},
+	};
+	size_t n_found = 0;
+
+	stage_enter();
+	EXPECT(strstr(run("pixpool info").out,
+	              "asked:\n    stb    stb_image, stb_image_write\n\n"));
+	read_table();
+	for (size_t i = 0; i < n_rows; i++) {
+		const struct row *want = NULL;
+
+		for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
+			if (strcmp(all[k].name, rows[i].name) == 0)
+				want = &all[k];
+		}
+		n_found += want != NULL;
+		EXPECT_STR(rows[i].readers, want ? want->readers : "-");
+		EXPECT_STR(rows[i].writers, want ? want->writers : "-");
+	}
+	EXPECT_EQ(n_found, sizeof(all) / sizeof(all[0]));
+	stage_leave();
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* The stb engine: what it says it does not do, and that it shows nothing but its picture. */
+#include "support/test.h"
+
+#include "lab.h"
+
+#include <malloc.h>
+#include <string.h>
+
+/* Its scan has no restart marker where the first is due, behind one block: stb_image leaves it
+ * there, and goes on at the end marker. */
+static struct blob make_jpeg_of_one_block(void)
+{
+	enum { FIRST_BYTES = 2 + 12 + 12 };
+	struct blob jpeg = make_jpeg(64, 64, 3, &rgbw);
+	uint8_t *scan;
+
+	jpeg_insert(&jpeg, 0xdd, "\0\1", 2);
+	scan = memmem(jpeg.bytes, jpeg.n, "\xff\xda", 2);
+	REQUIRE(scan != NULL);
+	scan += FIRST_BYTES;
+	memset(scan, 0, (size_t)(jpeg.bytes + jpeg.n - 2 - scan));
+	return jpeg;
+}
+
+TEST(stb, pixels_that_a_jpeg_leaves_out_show_nothing_of_the_memory_before)
+{
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
+	struct blob jpeg = make_jpeg_of_one_block();
+	struct outcome outcomes[2];
+
+	for (int i = 0; i < 2; i++) {
+		/* What memory holds before it is used; a sanitizer has its own. */
+		mallopt(M_PERTURB, i ? 0x10 : 0xf0);
+		outcomes[i] = run_picture(&jpeg, "a.jpg", &recipe);
+		mallopt(M_PERTURB, 0);
+		REQUIRE(outcomes[i].is_done, "%s", outcomes[i].answer.failure.text);
+	}
+	EXPECT(memcmp(outcomes[0].pixels, outcomes[1].pixels, 64 * 64 * 3) == 0);
+	EXPECT(pixel_is_near(&outcomes[0], 2, 2, rgbw.colours[0]));
+	outcome_fini(&outcomes[0]);
+	outcome_fini(&outcomes[1]);
+	blob_fini(&jpeg);
+}
+
+TEST(stb, names_each_word_that_it_does_not_do)
+{
+	static const struct {
+		enum image_format format;
+		const char *words, *says;
+	} cases[] = {
+		{FORMAT_PNG, "position entropy", "position entropy"},
+		{FORMAT_PNG, "position attention", "position attention"},
+		{FORMAT_PNG, "kernel nearest", "kernel nearest"},
+		{FORMAT_PNG, "kernel lanczos2", "kernel lanczos2"},
+		{FORMAT_PNG, "profile p3", "profile p3"},
+		{FORMAT_PNG, "profile file:0000000000000001", "profile FILE"},
+		{FORMAT_PNG, "depth 16", "depth 16"},
+		{FORMAT_PNG, "progressive", "progressive"},
+		{FORMAT_JPEG, "progressive", "progressive"},
+		{FORMAT_JPEG, "chroma 444", "chroma 444 below"},
+		{FORMAT_JPEG, "chroma 444; quality 90", "chroma 444 below"},
+		{FORMAT_JPEG, "chroma 420; quality 91", "chroma 420 above"},
+	};
+	struct blob png = make_png(64, 64, 3, &rgbw);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct recipe recipe = recipe_of_words(cases[i].words, cases[i].format,
+		                                       ENGINE_STB);
+		struct outcome outcome = run_picture(&png, "a.png", &recipe);
+
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		EXPECT(strstr(outcome.answer.failure.text, cases[i].says) != NULL,
+		       "%s: %s", cases[i].words, outcome.answer.failure.text);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&png);
+}
