@@ -10,6 +10,7 @@
  */
 #include "image/engine_vips.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,29 @@ static bool makes_grey(const struct filter_chain *chain)
 	return false;
 }
 
+/* Whether a chain does not mind light over 1. */
+static bool takes_light(const struct filter_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		const struct filter *filter = &chain->at[i];
+
+		switch (filter->kind) {
+		case FILTER_BLUR:
+		case FILTER_FLIP:
+		case FILTER_FLOP:
+		case FILTER_FLATTEN:
+			break;
+		case FILTER_ROTATE:
+			if (fmod(filter->number[0], 90) != 0)
+				return false;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
 static struct vips_job job_for(struct source *source, const struct recipe *recipe,
                                struct failure *failure)
 {
@@ -189,9 +213,14 @@ static struct vips_job job_for(struct source *source, const struct recipe *recip
 	/* Grey is grey of sRGB: a profile for colours does not fit it. */
 	if (makes_grey(&job.after))
 		job.space = SPACE_SRGB;
-	job.is_deep = job.to->has_depth &&
-	              (recipe->depth == DEPTH_16 ||
-	               (recipe->depth == DEPTH_KEEP && state->is_deep));
+	/* HDR has one depth, of which 8 bits would take away the most. */
+	job.is_light = recipe->format == FORMAT_HDR && state->is_light &&
+	               takes_light(&recipe->filters);
+	job.is_deep = recipe->format == FORMAT_HDR
+	                      ? state->is_deep
+	                      : job.to->has_depth &&
+	                                (recipe->depth == DEPTH_16 ||
+	                                 (recipe->depth == DEPTH_KEEP && state->is_deep));
 	job.keeps_cmyk = state->is_cmyk && job.space == SPACE_KEEP &&
 	                 recipe->filters.n == 0 && recipe->geometry.fit != FIT_CONTAIN &&
 	                 (recipe->format == FORMAT_JPEG || recipe->format == FORMAT_TIFF);
@@ -214,8 +243,8 @@ static bool can_be_quick(const struct vips_job *job)
 	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
 	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
 	       !is_enlarged && !job->layout.is_focused && vips_shrinks_truly(job) &&
-	       !job->is_deep && !state->is_cmyk && !state->has_odd_samples &&
-	       !(state->has_alpha && is_uneven);
+	       !job->is_deep && !job->is_light && !state->is_cmyk &&
+	       !state->has_odd_samples && !(state->has_alpha && is_uneven);
 }
 
 /* Decode, turn and scale in one. */

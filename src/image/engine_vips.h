@@ -19,6 +19,7 @@ struct vips_state {
 	struct size stored; /* of a frame, not turned */
 	int orientation;    /* to be applied: 1 when the recipe leaves it alone */
 	bool is_deep;       /* more than 8 bits a sample */
+	bool is_light;      /* float RGB without alpha: light, which may be over 1 */
 	bool is_cmyk, has_alpha;
 	bool has_odd_samples; /* of 32 bit whole numbers, which libvips takes for 8 bit ones,
 	                       * and of packed Lab, of which it makes coarse colours */
@@ -36,6 +37,7 @@ struct vips_job {
 	struct filter_chain before, after;
 	enum colour_space space; /* the recipe's, unless what comes out has to be sRGB */
 	bool is_deep;            /* 16 bit come out */
+	bool is_light;           /* float in linear light all the way */
 	bool keeps_cmyk;
 
 	struct layout layout;
@@ -104,6 +106,9 @@ bool vips_draw_is_whole(const struct source *source, struct failure *ret_failure
 bool vips_check(struct source *source, struct failure *ret_failure);
 
 /* ---- vips_samples.c ---- */
+
+/* Whether they are light itself: as in HDR, and float ones of TIFF and PFM. */
+bool vips_has_light(VipsImage *image);
 
 /* Whether its samples say more than 8 bits do. Of most signed ones libvips, and so every tool
  * made with it, takes 0 to 255. */

@@ -249,3 +249,31 @@ bool gif_is_whole(const uint8_t *bytes, size_t n)
 	}
 	return at == n; /* many lack the end mark and nothing else */
 }
+
+/* A line of text from at on; *ret_next is where the next one begins. */
+static bool line_is(const uint8_t *bytes, size_t n, size_t at, const char *words,
+                    size_t *ret_next)
+{
+	const uint8_t *end = memchr(bytes + at, '\n', n - at);
+	size_t n_line = (end ? (size_t)(end - bytes) : n) - at, n_words = strlen(words);
+
+	*ret_next = at + n_line + (end ? 1 : 0);
+	return n_line >= n_words && memcmp(bytes + at, words, n_words) == 0;
+}
+
+bool hdr_is_usual(const uint8_t *bytes, size_t n)
+{
+	size_t at = 0, next;
+
+	/* Up to an empty line; the sides behind it, in the order of their pixels. */
+	while (at < n && bytes[at] != '\n') {
+		if (line_is(bytes, n, at, "FORMAT=32-bit_rle_xyze", &next))
+			return false;
+		at = next;
+	}
+	if (n - at < 2)
+		return true; /* cut off: not ours to say */
+	at++;
+	return line_is(bytes, n, at, "-Y ", &next) &&
+	       memmem(bytes + at, next - at, " +X ", 4);
+}

@@ -95,6 +95,7 @@ static void note_header(struct source *source, const struct recipe *recipe,
 	                              (uint32_t)vips_image_get_height(image)};
 	state->orientation = recipe->no_rotate ? 1 : vips_image_get_orientation(image);
 	state->is_deep = vips_has_deep_samples(image);
+	state->is_light = vips_has_light(image);
 	state->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
 	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT ||
 	                         vips_image_get_coding(image) == VIPS_CODING_LABQ;
@@ -118,6 +119,11 @@ static bool read_header(struct source *source, const struct recipe *recipe,
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: it begins as %s but is not one",
 		                   format_info(source->format)->name);
+	if (source->format == FORMAT_HDR && !hdr_is_usual(source->bytes, source->n_bytes))
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"header: an HDR of XYZ, or whose first pixel is not at "
+			"the top left, is not read");
 	vips_has_refused_size = false;
 	if (vips_call(loaders[source->format], state->bytes, &image, "access",
 	              VIPS_ACCESS_SEQUENTIAL, "fail_on", vips_fail_on(recipe), NULL))

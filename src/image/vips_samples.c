@@ -15,6 +15,14 @@ static bool is_of_16_bit(VipsInterpretation space)
 	       space == VIPS_INTERPRETATION_RGB16 || space == VIPS_INTERPRETATION_LABS;
 }
 
+bool vips_has_light(VipsImage *image)
+{
+	return vips_image_get_coding(image) == VIPS_CODING_RAD ||
+	       (vips_image_get_format(image) == VIPS_FORMAT_FLOAT &&
+	        vips_image_get_bands(image) == 3 &&
+	        vips_image_guess_interpretation(image) == VIPS_INTERPRETATION_scRGB);
+}
+
 bool vips_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
