@@ -296,7 +296,7 @@ static bool make_frame(VipsImage **image, void *data)
 		return false;
 	if (!find_layout(*image, job))
 		return false;
-	if (job->layout.is_focused && !vips_cut(image, &job->layout.focus))
+	if (!vips_focus(image, job))
 		return false;
 	/* Turning the small picture is cheaper, and lets the large one stream. */
 	to = job->layout.scaled;

@@ -144,6 +144,8 @@ bool vips_flatten_on_background(VipsImage **image, const struct vips_job *job);
 bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to);
 bool vips_turn_upright(VipsImage **image, int orientation);
 bool vips_cut(VipsImage **image, const struct area *area);
+/* Where little of what all would be scaled to is kept, go on with what that comes from. */
+bool vips_focus(VipsImage **image, struct vips_job *job);
 /* Cut the part out and put it on the canvas. */
 bool vips_place(VipsImage **image, struct vips_job *job);
 bool vips_trim(VipsImage **image, struct vips_job *job, double threshold);
