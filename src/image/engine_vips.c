@@ -93,6 +93,7 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"ompression scheme", FAIL_UNSUPPORTED},
 		{"nsupported tiff", FAIL_UNSUPPORTED},
 		{"nsupported feature", FAIL_UNSUPPORTED},
+		{"separate planes not supported", FAIL_UNSUPPORTED},
 		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF with a password */
 		/* A TIFF of 64 bit samples, or of 12. */
 		{"samples out of range", FAIL_UNSUPPORTED},

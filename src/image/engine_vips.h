@@ -22,7 +22,9 @@ struct vips_state {
 	bool is_light;      /* float RGB without alpha: light, which may be over 1 */
 	bool is_cmyk, has_alpha;
 	bool has_odd_samples; /* of 32 bit whole numbers, which libvips takes for 8 bit ones,
-	                       * and of packed Lab, of which it makes coarse colours */
+	                       * of packed Lab, of which it makes coarse colours, and others
+	                       * whose most is not the most that it takes for it */
+	double gain;          /* of the samples as they are read: 1 for most pictures */
 	double true_width,
 		true_height; /* of what is drawn: where stored had to be rounded up */
 	void *unpacked;      /* what bytes are of, if not the source's own */
@@ -110,12 +112,17 @@ bool vips_check(struct source *source, struct failure *ret_failure);
 /* Whether they are light itself: as in HDR, and float ones of TIFF and PFM. */
 bool vips_has_light(VipsImage *image);
 
+bool vips_is_pfm(VipsImage *image);
+
+/* Floats that do not say that they are light. libvips takes them for 0 to 255. */
+bool vips_has_plain_floats(VipsImage *image);
+
 /* Whether its samples say more than 8 bits do. Of most signed ones libvips, and so every tool
  * made with it, takes 0 to 255. */
 bool vips_has_deep_samples(VipsImage *image);
 
-/* Codings become plain numbers, 32 bit whole ones 16 bit, signed ones lose their sign; what
- * has no space gets one by its bands; of more bands than a space has only its own and one
+/* Codings become plain numbers, 32 bit whole ones 16 bit, signed ones lose their sign; floats
+ * of PFM, and grey ones that are 1 at most, are light; what has no space gets one by its bands; of more bands than a space has only its own and one
  * alpha are kept. */
 bool vips_make_usual(VipsImage **image);
 

@@ -1,5 +1,6 @@
 /* The stb engine's look at a header, before stb_image's own. */
 #include "image/engine.h"
+#include "image/fine_print.h"
 #include "image/stb.h"
 
 #include <string.h>
@@ -56,37 +57,10 @@ static bool check_psd(const struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* A whole number of a PNM's head, behind space and comments. */
-static uint64_t next_number(const struct source *source, size_t *at)
-{
-	uint64_t number = 0;
-
-	while (*at < source->n_bytes &&
-	       (source->bytes[*at] < '0' || source->bytes[*at] > '9')) {
-		if (source->bytes[*at] == '#') {
-			while (*at < source->n_bytes && source->bytes[*at] != '\n')
-				(*at)++;
-		} else {
-			(*at)++;
-		}
-	}
-	for (; *at < source->n_bytes && source->bytes[*at] >= '0' &&
-	       source->bytes[*at] <= '9';
-	     (*at)++) {
-		if (number <= UINT16_MAX)
-			number = number * 10 + source->bytes[*at] - '0';
-	}
-	return number;
-}
-
 /* Of samples up to another number than 255 stb_image makes wrong ones. */
 static bool check_pnm(const struct source *source, struct failure *ret_failure)
 {
-	size_t at = 2;
-
-	next_number(source, &at);
-	next_number(source, &at);
-	return next_number(source, &at) == 255 ||
+	return pnm_white(source->bytes, source->n_bytes) == 255 ||
 	       failure_set(ret_failure, FAIL_UNSUPPORTED,
 	                   "header: a PNM of other than 8 bits, which needs the vips "
 	                   "engine");
