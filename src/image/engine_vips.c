@@ -138,29 +138,10 @@ bool vips_take(VipsImage **image, VipsImage **made, int error)
 	return true;
 }
 
-/* What libvips 8.14.1 reads of the metadata of HEIC and AVIF lies in memory of the picture that
- * was opened, and is freed with it, whoever has it by then: give this one its own. */
-static void own_metadata(VipsImage *image)
-{
-	char **names = vips_image_get_fields(image);
-
-	for (char **name = names; name && *name; name++) {
-		const void *bytes;
-		size_t n;
-
-		if (vips_image_get_typeof(image, *name) == VIPS_TYPE_BLOB &&
-		    !vips_image_get_blob(image, *name, &bytes, &n))
-			vips_image_set_blob_copy(image, *name, bytes, n);
-	}
-	g_strfreev(names);
-}
-
 bool vips_settle(VipsImage **image)
 {
-	VipsImage *made;
+	VipsImage *made = vips_image_copy_memory(*image);
 
-	own_metadata(*image);
-	made = vips_image_copy_memory(*image);
 	return vips_take(image, &made, made == NULL);
 }
 
@@ -265,6 +246,7 @@ static bool load_quickly(VipsImage **ret_image, struct vips_job *job)
 	                          job->recipe->no_rotate, "option_string",
 	                          options[job->recipe->fail_on], NULL))
 		return false;
+	vips_own_metadata(*ret_image, job->source->format);
 	return vips_colour_begin(ret_image, job);
 }
 

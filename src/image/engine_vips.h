@@ -82,6 +82,8 @@ VipsFailOn vips_fail_on(const struct recipe *recipe);
  * where it was. */
 bool vips_shrinks_truly(const struct vips_job *job);
 
+void vips_own_metadata(VipsImage *image, enum image_format format);
+
 /* All frames that are wanted, one below the other, in order of reading; a JPEG or WebP
  * shrunk where that leaves twice of what will be scaled to, if it may be. */
 bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink);

@@ -367,6 +367,25 @@ static bool load_frames(VipsImage **ret_image, const struct vips_job *job,
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
 }
 
+/* What libvips 8.14.1 reads of the metadata of HEIC and AVIF lies in memory of the picture that
+ * was opened, and is freed with it, whoever has it by then: give this one, and all that come
+ * from it, their own. */
+void vips_own_metadata(VipsImage *image, enum image_format format)
+{
+	bool is_borrowed = format == FORMAT_HEIC || format == FORMAT_AVIF;
+	char **names = is_borrowed ? vips_image_get_fields(image) : NULL;
+
+	for (char **name = names; name && *name; name++) {
+		const void *bytes;
+		size_t n;
+
+		if (vips_image_get_typeof(image, *name) == VIPS_TYPE_BLOB &&
+		    !vips_image_get_blob(image, *name, &bytes, &n))
+			vips_image_set_blob_copy(image, *name, bytes, n);
+	}
+	g_strfreev(names);
+}
+
 /* With a half, since a cast does not round. */
 static bool apply_gain(VipsImage **image, double gain)
 {
@@ -384,6 +403,8 @@ bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool ma
 {
 	const struct vips_state *state = job->source->state;
 
-	return load_frames(ret_image, job, may_shrink) &&
-	       (state->gain <= 1 || apply_gain(ret_image, state->gain));
+	if (!load_frames(ret_image, job, may_shrink))
+		return false;
+	vips_own_metadata(*ret_image, job->source->format);
+	return state->gain <= 1 || apply_gain(ret_image, state->gain);
 }
