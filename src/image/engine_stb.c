@@ -156,6 +156,9 @@ static bool stb_open(struct source *source, const struct recipe *recipe,
 	if (!stbi_info_from_memory(source->bytes, (int)source->n_bytes, &width, &height,
 	                           &n_bands))
 		return fail_stb(ret_failure, "header");
+	/* Of a BMP from the top down it is negative. */
+	if (source->format == FORMAT_BMP && height < 0 && height > -INT_MAX)
+		height = -height;
 	if (width < 1 || height < 1 || n_bands < 1 || n_bands > 4)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: %d x %d of %d bands", width, height, n_bands);

@@ -10,6 +10,7 @@
  */
 #include "image/engine_vips.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,7 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"ompression scheme", FAIL_UNSUPPORTED},
 		{"nsupported tiff", FAIL_UNSUPPORTED},
 		{"nsupported feature", FAIL_UNSUPPORTED},
+		{"separate planes not supported", FAIL_UNSUPPORTED},
 		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF with a password */
 		/* A TIFF of 64 bit samples, or of 12. */
 		{"samples out of range", FAIL_UNSUPPORTED},
@@ -136,29 +138,10 @@ bool vips_take(VipsImage **image, VipsImage **made, int error)
 	return true;
 }
 
-/* What libvips 8.14.1 reads of the metadata of HEIC and AVIF lies in memory of the picture that
- * was opened, and is freed with it, whoever has it by then: give this one its own. */
-static void own_metadata(VipsImage *image)
-{
-	char **names = vips_image_get_fields(image);
-
-	for (char **name = names; name && *name; name++) {
-		const void *bytes;
-		size_t n;
-
-		if (vips_image_get_typeof(image, *name) == VIPS_TYPE_BLOB &&
-		    !vips_image_get_blob(image, *name, &bytes, &n))
-			vips_image_set_blob_copy(image, *name, bytes, n);
-	}
-	g_strfreev(names);
-}
-
 bool vips_settle(VipsImage **image)
 {
-	VipsImage *made;
+	VipsImage *made = vips_image_copy_memory(*image);
 
-	own_metadata(*image);
-	made = vips_image_copy_memory(*image);
 	return vips_take(image, &made, made == NULL);
 }
 
@@ -171,6 +154,29 @@ static bool makes_grey(const struct filter_chain *chain)
 			return true;
 	}
 	return false;
+}
+
+/* Whether a chain does not mind light over 1. */
+static bool takes_light(const struct filter_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		const struct filter *filter = &chain->at[i];
+
+		switch (filter->kind) {
+		case FILTER_BLUR:
+		case FILTER_FLIP:
+		case FILTER_FLOP:
+		case FILTER_FLATTEN:
+			break;
+		case FILTER_ROTATE:
+			if (fmod(filter->number[0], 90) != 0)
+				return false;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
 }
 
 static struct vips_job job_for(struct source *source, const struct recipe *recipe,
@@ -189,9 +195,14 @@ static struct vips_job job_for(struct source *source, const struct recipe *recip
 	/* Grey is grey of sRGB: a profile for colours does not fit it. */
 	if (makes_grey(&job.after))
 		job.space = SPACE_SRGB;
-	job.is_deep = job.to->has_depth &&
-	              (recipe->depth == DEPTH_16 ||
-	               (recipe->depth == DEPTH_KEEP && state->is_deep));
+	/* HDR has one depth, of which 8 bits would take away the most. */
+	job.is_light = recipe->format == FORMAT_HDR && state->is_light &&
+	               takes_light(&recipe->filters);
+	job.is_deep = recipe->format == FORMAT_HDR
+	                      ? state->is_deep
+	                      : job.to->has_depth &&
+	                                (recipe->depth == DEPTH_16 ||
+	                                 (recipe->depth == DEPTH_KEEP && state->is_deep));
 	job.keeps_cmyk = state->is_cmyk && job.space == SPACE_KEEP &&
 	                 recipe->filters.n == 0 && recipe->geometry.fit != FIT_CONTAIN &&
 	                 (recipe->format == FORMAT_JPEG || recipe->format == FORMAT_TIFF);
@@ -214,8 +225,8 @@ static bool can_be_quick(const struct vips_job *job)
 	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
 	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
 	       !is_enlarged && !job->layout.is_focused && vips_shrinks_truly(job) &&
-	       !job->is_deep && !state->is_cmyk && !state->has_odd_samples &&
-	       !(state->has_alpha && is_uneven);
+	       !job->is_deep && !job->is_light && !state->is_cmyk &&
+	       !state->has_odd_samples && !(state->has_alpha && is_uneven);
 }
 
 /* Decode, turn and scale in one. */
@@ -235,6 +246,7 @@ static bool load_quickly(VipsImage **ret_image, struct vips_job *job)
 	                          job->recipe->no_rotate, "option_string",
 	                          options[job->recipe->fail_on], NULL))
 		return false;
+	vips_own_metadata(*ret_image, job->source->format);
 	return vips_colour_begin(ret_image, job);
 }
 
@@ -267,7 +279,7 @@ static bool make_frame(VipsImage **image, void *data)
 		return false;
 	if (!find_layout(*image, job))
 		return false;
-	if (job->layout.is_focused && !vips_cut(image, &job->layout.focus))
+	if (!vips_focus(image, job))
 		return false;
 	/* Turning the small picture is cheaper, and lets the large one stream. */
 	to = job->layout.scaled;

@@ -19,9 +19,12 @@ struct vips_state {
 	struct size stored; /* of a frame, not turned */
 	int orientation;    /* to be applied: 1 when the recipe leaves it alone */
 	bool is_deep;       /* more than 8 bits a sample */
+	bool is_light;      /* float RGB without alpha: light, which may be over 1 */
 	bool is_cmyk, has_alpha;
 	bool has_odd_samples; /* of 32 bit whole numbers, which libvips takes for 8 bit ones,
-	                       * and of packed Lab, of which it makes coarse colours */
+	                       * of packed Lab, of which it makes coarse colours, and others
+	                       * whose most is not the most that it takes for it */
+	double gain;          /* of the samples as they are read: 1 for most pictures */
 	double true_width,
 		true_height; /* of what is drawn: where stored had to be rounded up */
 	void *unpacked;      /* what bytes are of, if not the source's own */
@@ -36,6 +39,7 @@ struct vips_job {
 	struct filter_chain before, after;
 	enum colour_space space; /* the recipe's, unless what comes out has to be sRGB */
 	bool is_deep;            /* 16 bit come out */
+	bool is_light;           /* float in linear light all the way */
 	bool keeps_cmyk;
 
 	struct layout layout;
@@ -78,6 +82,8 @@ VipsFailOn vips_fail_on(const struct recipe *recipe);
  * where it was. */
 bool vips_shrinks_truly(const struct vips_job *job);
 
+void vips_own_metadata(VipsImage *image, enum image_format format);
+
 /* All frames that are wanted, one below the other, in order of reading; a JPEG or WebP
  * shrunk where that leaves twice of what will be scaled to, if it may be. */
 bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink);
@@ -105,12 +111,20 @@ bool vips_check(struct source *source, struct failure *ret_failure);
 
 /* ---- vips_samples.c ---- */
 
+/* Whether they are light itself: as in HDR, and float ones of TIFF and PFM. */
+bool vips_has_light(VipsImage *image);
+
+bool vips_is_pfm(VipsImage *image);
+
+/* Floats that do not say that they are light. libvips takes them for 0 to 255. */
+bool vips_has_plain_floats(VipsImage *image);
+
 /* Whether its samples say more than 8 bits do. Of most signed ones libvips, and so every tool
  * made with it, takes 0 to 255. */
 bool vips_has_deep_samples(VipsImage *image);
 
-/* Codings become plain numbers, 32 bit whole ones 16 bit, signed ones lose their sign; what
- * has no space gets one by its bands; of more bands than a space has only its own and one
+/* Codings become plain numbers, 32 bit whole ones 16 bit, signed ones lose their sign; floats
+ * of PFM, and grey ones that are 1 at most, are light; what has no space gets one by its bands; of more bands than a space has only its own and one
  * alpha are kept. */
 bool vips_make_usual(VipsImage **image);
 
@@ -139,6 +153,8 @@ bool vips_flatten_on_background(VipsImage **image, const struct vips_job *job);
 bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to);
 bool vips_turn_upright(VipsImage **image, int orientation);
 bool vips_cut(VipsImage **image, const struct area *area);
+/* Where little of what all would be scaled to is kept, go on with what that comes from. */
+bool vips_focus(VipsImage **image, struct vips_job *job);
 /* Cut the part out and put it on the canvas. */
 bool vips_place(VipsImage **image, struct vips_job *job);
 bool vips_trim(VipsImage **image, struct vips_job *job, double threshold);

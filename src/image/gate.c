@@ -149,23 +149,36 @@ static bool is_space(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* Whether a word stands at offset, of letters of one byte or, in UTF-16, every other one. */
+static bool says(struct bytes b, size_t offset, size_t step, const char *word)
+{
+	for (; *word; word++, offset += step) {
+		if (offset >= b.n || b.at[offset] != (uint8_t)*word)
+			return false;
+	}
+	return true;
+}
+
 /* An SVG begins with its element, or with what XML allows before it; or it is packed, which
  * its name alone tells. */
 static bool is_svg(struct bytes b, const char *name)
 {
-	size_t at = HAS(b, 0, "\xef\xbb\xbf") ? 3 : 0;
-	size_t end = b.n < 1000 ? b.n : 1000;
+	bool is_little = HAS(b, 0, "\xff\xfe"), is_big = HAS(b, 0, "\xfe\xff");
+	size_t step = is_little || is_big ? 2 : 1;
+	size_t at = is_little ? 2 : is_big || HAS(b, 0, "\xef\xbb\xbf") ? 3 : 0;
+	size_t end = b.n < 1000 * step ? b.n : 1000 * step;
 
 	while (at < end && is_space(b.at[at]))
-		at++;
-	if (HAS(b, at, "<svg"))
+		at += step;
+	if (says(b, at, step, "<svg"))
 		return true;
 	if (HAS(b, 0, "\x1f\x8b\x08"))
 		return format_of_name(name) == FORMAT_SVG;
-	if (!HAS(b, at, "<?xml") && !HAS(b, at, "<!--") && !HAS(b, at, "<!DOCTYPE svg"))
+	if (!says(b, at, step, "<?xml") && !says(b, at, step, "<!--") &&
+	    !says(b, at, step, "<!DOCTYPE svg"))
 		return false;
-	for (; at + 4 <= end; at++) {
-		if (HAS(b, at, "<svg"))
+	for (; at < end; at += step) {
+		if (says(b, at, step, "<svg"))
 			return true;
 	}
 	return format_of_name(name) == FORMAT_SVG;

@@ -286,8 +286,7 @@ void geometry_focus(struct layout *layout, struct size from)
 	const struct size *scaled = &layout->scaled, *part = &layout->part.size;
 	double n_scaled = (double)scaled->width * scaled->height;
 
-	if (layout->is_searched || n_scaled <= ROOM ||
-	    n_scaled <= FEW * (double)part->width * part->height ||
+	if (n_scaled <= ROOM || n_scaled <= FEW * (double)part->width * part->height ||
 	    n_scaled <= (double)from.width * from.height)
 		return;
 	focus_side(from.width, &layout->scaled.width, &layout->part.x, part->width,

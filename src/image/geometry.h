@@ -87,8 +87,8 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
  * kept of it (FIT_COVER; a thread of 1 x 30000 to 500 x 500), scale only what that part and
  * the pixels around it come from: scaled becomes the focus', part lies in that. It may come
  * to lie up to half a pixel of the output beside where it was, which at these factors is
- * little of a pixel of the picture. Nothing to do for all others, nor where the part is yet
- * to be searched for.
+ * little of a pixel of the picture. Nothing to do for all others. Of a part that is yet to be
+ * searched for, the sizes are right: once it is found, ask again with its x and y.
  */
 void geometry_focus(struct layout *layout, struct size from);
 

@@ -31,31 +31,38 @@ static uint32_t in_order(bool is_big_endian, const uint8_t *at, unsigned n)
 	return number;
 }
 
-unsigned exif_orientation(const uint8_t *tiff, size_t n)
+unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherwise)
 {
-	enum { TAG_ORIENTATION = 0x112, TYPE_SHORT = 3, ENTRY_BYTES = 12 };
+	enum { TYPE_SHORT = 3, ENTRY_BYTES = 12 };
 	bool is_big = BEGINS(tiff, n, "MM\0*");
 	size_t at, n_entries;
 
 	if (n < 8 || (!is_big && !BEGINS(tiff, n, "II*\0")))
-		return 1;
+		return otherwise;
 	at = in_order(is_big, tiff + 4, 4);
 	if (at > n - 2)
-		return 1;
+		return otherwise;
 	n_entries = in_order(is_big, tiff + at, 2);
 	at += 2;
 	for (; n_entries > 0 && n - at >= ENTRY_BYTES; n_entries--, at += ENTRY_BYTES) {
 		const uint8_t *entry = tiff + at;
-		uint32_t value = in_order(is_big, entry + 8, 2);
 
-		if (in_order(is_big, entry, 2) != TAG_ORIENTATION)
+		if (in_order(is_big, entry, 2) != tag)
 			continue;
 		if (in_order(is_big, entry + 2, 2) != TYPE_SHORT ||
-		    in_order(is_big, entry + 4, 4) != 1 || value < 1 || value > 8)
-			return 1;
-		return value;
+		    in_order(is_big, entry + 4, 4) != 1)
+			return otherwise;
+		return in_order(is_big, entry + 8, 2);
 	}
-	return 1;
+	return otherwise;
+}
+
+unsigned exif_orientation(const uint8_t *tiff, size_t n)
+{
+	enum { TAG_ORIENTATION = 0x112 };
+	unsigned value = tiff_short(tiff, n, TAG_ORIENTATION, 1);
+
+	return value >= 1 && value <= 8 ? value : 1;
 }
 
 /* Huffman tables, each of 16 counts and as many codes. stb_image 2.27 writes past its own

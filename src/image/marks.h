@@ -31,6 +31,9 @@ void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n);
 /* Whether no block of a GIF is cut short. Decoders pass over frames that are not whole. */
 bool gif_is_whole(const uint8_t *bytes, size_t n);
 
+/* A number in the first directory of the n bytes of a TIFF structure, of one short. */
+unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherwise);
+
 /* The orientation in the n bytes of a TIFF structure, as EXIF has it; 1 when there is
  * none or the bytes make no sense. */
 unsigned exif_orientation(const uint8_t *tiff, size_t n);

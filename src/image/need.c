@@ -420,6 +420,8 @@ static uint64_t encoder_factor(enum image_format format)
 		return 5;
 	case FORMAT_GIF:
 		return 7;
+	case FORMAT_HDR:
+		return 8;
 	case FORMAT_HEIC:
 	case FORMAT_AVIF:
 		return 12;

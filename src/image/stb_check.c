@@ -1,5 +1,6 @@
 /* The stb engine's look at a header, before stb_image's own. */
 #include "image/engine.h"
+#include "image/fine_print.h"
 #include "image/stb.h"
 
 #include <string.h>
@@ -56,37 +57,34 @@ static bool check_psd(const struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* A whole number of a PNM's head, behind space and comments. */
-static uint64_t next_number(const struct source *source, size_t *at)
+static uint32_t little_endian(const struct source *source, uint64_t at)
 {
-	uint64_t number = 0;
+	return __builtin_bswap32((uint32_t)number_at(source, at, 4));
+}
 
-	while (*at < source->n_bytes &&
-	       (source->bytes[*at] < '0' || source->bytes[*at] > '9')) {
-		if (source->bytes[*at] == '#') {
-			while (*at < source->n_bytes && source->bytes[*at] != '\n')
-				(*at)++;
-		} else {
-			(*at)++;
-		}
-	}
-	for (; *at < source->n_bytes && source->bytes[*at] >= '0' &&
-	       source->bytes[*at] <= '9';
-	     (*at)++) {
-		if (number <= UINT16_MAX)
-			number = number * 10 + source->bytes[*at] - '0';
-	}
-	return number;
+/* Of a BMP stb_image takes pixels as they lie there, right behind a header of few kinds. */
+static bool check_bmp(const struct source *source, struct failure *ret_failure)
+{
+	enum { HEADER_AT = 14, COMPRESSION_AT = 30, OLDEST = 12, FIELDS = 3 };
+	static const uint32_t known[] = {OLDEST, 40, 56, 108, 124};
+	uint32_t n_header = little_endian(source, HEADER_AT);
+	uint32_t compression = little_endian(source, COMPRESSION_AT);
+	bool is_known = false;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		is_known |= n_header == known[i];
+	if (is_known && n_header != OLDEST)
+		is_known = compression == 0 || (compression == FIELDS && n_header != 56);
+	return is_known ||
+	       failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                   "header: a BMP that is compressed, or of a rare kind, which "
+	                   "is not read: save it as PNG first");
 }
 
 /* Of samples up to another number than 255 stb_image makes wrong ones. */
 static bool check_pnm(const struct source *source, struct failure *ret_failure)
 {
-	size_t at = 2;
-
-	next_number(source, &at);
-	next_number(source, &at);
-	return next_number(source, &at) == 255 ||
+	return pnm_white(source->bytes, source->n_bytes) == 255 ||
 	       failure_set(ret_failure, FAIL_UNSUPPORTED,
 	                   "header: a PNM of other than 8 bits, which needs the vips "
 	                   "engine");
@@ -99,6 +97,8 @@ bool stb_check_header(const struct source *source, struct failure *ret_failure)
 		return !png_is_too_big(source) ||
 		       failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: a larger PNG than the stb engine reads");
+	case FORMAT_BMP:
+		return check_bmp(source, ret_failure);
 	case FORMAT_PSD:
 		return check_psd(source, ret_failure);
 	case FORMAT_PNM:

@@ -29,6 +29,8 @@ static int depth_of(const struct vips_job *job)
 /* The space to work in of pixels that are not CMYK. */
 static VipsInterpretation plain_space(const struct vips_job *job, bool is_grey)
 {
+	if (job->is_light)
+		return VIPS_INTERPRETATION_scRGB;
 	if (is_grey)
 		return job->is_deep ? VIPS_INTERPRETATION_GREY16
 		                    : VIPS_INTERPRETATION_B_W;
@@ -322,6 +324,7 @@ static bool find_values(VipsImage *image, const struct vips_job *job,
 	                     vips_copy(pixel, &named, "interpretation",
 	                               VIPS_INTERPRETATION_sRGB, NULL)) &&
 	           (!job->is_tagged || tag_pixel(&pixel, image, job)) &&
+	           (!job->is_light || convert(&pixel, VIPS_INTERPRETATION_scRGB)) &&
 	           !vips_getpoint(pixel, &found, &n, 0, 0, NULL) && n >= n_colours;
 	for (int i = 0; is_found && i < n_colours; i++)
 		values[i] = found[i];
@@ -344,7 +347,7 @@ bool vips_colour_values(VipsImage **image, const struct vips_job *job,
 	if (!find_values(*image, job, colour, values, n_colours))
 		return false;
 	values[n_colours] = colour->alpha;
-	for (int i = 0; i <= n_colours && job->is_deep; i++)
+	for (int i = 0; i <= n_colours && job->is_deep && !job->is_light; i++)
 		values[i] *= 257;
 	return true;
 }

@@ -128,18 +128,17 @@ bool vips_turn_upright(VipsImage **image, int orientation)
 }
 
 /* Where the part that matters lies: found in the first frame, and the same in all. */
-static bool find_part(VipsImage **image, struct vips_job *job)
+static bool find_part(VipsImage **image, struct vips_job *job, struct size size)
 {
 	VipsInteresting interesting = job->recipe->geometry.position == POSITION_ENTROPY
 	                                      ? VIPS_INTERESTING_ENTROPY
 	                                      : VIPS_INTERESTING_ATTENTION;
-	const struct area *part = &job->layout.part;
 	VipsImage *found = NULL;
 
 	if (job->has_part)
 		return true;
 	if (!vips_settle(image) ||
-	    vips_smartcrop(*image, &found, (int)part->size.width, (int)part->size.height,
+	    vips_smartcrop(*image, &found, (int)size.width, (int)size.height,
 	                   "interesting", interesting, NULL))
 		return false;
 	job->part_x = -vips_image_get_xoffset(found);
@@ -158,6 +157,42 @@ bool vips_cut(VipsImage **image, const struct area *area)
 	                           (int)area->size.width, (int)area->size.height, NULL));
 }
 
+/* A side or place of the picture in that of the scaled one, or back. */
+static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
+{
+	return (uint32_t)((double)at * to / from + 0.5);
+}
+
+bool vips_focus(VipsImage **image, struct vips_job *job)
+{
+	const struct size from = {(uint32_t)vips_image_get_width(*image),
+	                          (uint32_t)vips_image_get_height(*image)};
+	struct layout layout = geometry_layout(&job->recipe->geometry, from);
+	const struct size scaled = layout.scaled;
+	struct area *part = &layout.part;
+	struct size size = {scaled_from(part->size.width, scaled.width, from.width),
+	                    scaled_from(part->size.height, scaled.height, from.height)};
+
+	if (!job->layout.is_focused)
+		return true;
+	if (job->layout.is_searched) {
+		size.width += size.width == 0;
+		size.height += size.height == 0;
+		if (!find_part(image, job, size))
+			return false;
+		part->x = scaled_from((uint32_t)job->part_x, from.width, scaled.width);
+		part->y = scaled_from((uint32_t)job->part_y, from.height, scaled.height);
+		if (part->x > scaled.width - part->size.width)
+			part->x = scaled.width - part->size.width;
+		if (part->y > scaled.height - part->size.height)
+			part->y = scaled.height - part->size.height;
+		layout.is_searched = false;
+		geometry_focus(&layout, from);
+		job->layout = layout;
+	}
+	return vips_cut(image, &job->layout.focus);
+}
+
 static bool cut_part(VipsImage **image, struct vips_job *job)
 {
 	const struct layout *layout = &job->layout;
@@ -167,7 +202,7 @@ static bool cut_part(VipsImage **image, struct vips_job *job)
 	    layout->part.size.height == layout->scaled.height)
 		return true;
 	if (layout->is_searched) {
-		if (!find_part(image, job))
+		if (!find_part(image, job, part.size))
 			return false;
 		part.x = (uint32_t)job->part_x;
 		part.y = (uint32_t)job->part_y;

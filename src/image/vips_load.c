@@ -1,6 +1,7 @@
 /* The vips engine's way in: which loader, what its header says, and the frames. */
 #include "image/engine_vips.h"
 
+#include "image/fine_print.h"
 #include "image/marks.h"
 #include "image/samples.h"
 
@@ -85,6 +86,17 @@ static bool is_animated(enum image_format format)
 	return format == FORMAT_GIF || format == FORMAT_WEBP;
 }
 
+/* The whitest that a PNM has becomes the most that its samples can be. */
+static double gain_of(const struct source *source)
+{
+	unsigned white = 0, most;
+
+	if (source->format == FORMAT_PNM)
+		white = pnm_white(source->bytes, source->n_bytes);
+	most = white > UINT8_MAX ? UINT16_MAX : UINT8_MAX;
+	return white > 0 ? (double)most / white : 1;
+}
+
 static void note_header(struct source *source, const struct recipe *recipe,
                         VipsImage *image)
 {
@@ -94,14 +106,35 @@ static void note_header(struct source *source, const struct recipe *recipe,
 	state->stored = (struct size){(uint32_t)vips_image_get_width(image),
 	                              (uint32_t)vips_image_get_height(image)};
 	state->orientation = recipe->no_rotate ? 1 : vips_image_get_orientation(image);
+	/* From the bottom up, which libvips overlooks. */
+	if (vips_is_pfm(image))
+		state->orientation = 4;
 	state->is_deep = vips_has_deep_samples(image);
+	state->is_light = vips_has_light(image);
 	state->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
+	state->gain = gain_of(source);
 	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT ||
-	                         vips_image_get_coding(image) == VIPS_CODING_LABQ;
+	                         vips_image_get_coding(image) == VIPS_CODING_LABQ ||
+	                         vips_has_plain_floats(image) || state->gain > 1;
 	state->has_alpha = vips_image_hasalpha(image);
 	if (is_animated(source->format) && format_info(recipe->format)->has_frames &&
 	    n_pages > 1)
 		source->n_frames = (uint32_t)n_pages;
+}
+
+/* What libvips would read, but wrongly. */
+static bool is_understood(const struct source *source, struct failure *ret_failure)
+{
+	if (source->format == FORMAT_HDR && !hdr_is_usual(source->bytes, source->n_bytes))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: an HDR of XYZ, or whose first pixel is not "
+		                   "at the top left, is not read");
+	if (source->format == FORMAT_TIFF &&
+	    tiff_is_plain_ycc(source->bytes, source->n_bytes))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: a TIFF of YCbCr is read only when it is "
+		                   "compressed as JPEG");
+	return true;
 }
 
 /* The header alone: nothing is decoded. */
@@ -118,6 +151,8 @@ static bool read_header(struct source *source, const struct recipe *recipe,
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: it begins as %s but is not one",
 		                   format_info(source->format)->name);
+	if (!is_understood(source, ret_failure))
+		return false;
 	vips_has_refused_size = false;
 	if (vips_call(loaders[source->format], state->bytes, &image, "access",
 	              VIPS_ACCESS_SEQUENTIAL, "fail_on", vips_fail_on(recipe), NULL))
@@ -309,7 +344,8 @@ static bool load_borrowed(VipsImage **ret_image, const struct vips_job *job)
 	return image != NULL;
 }
 
-bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink)
+static bool load_frames(VipsImage **ret_image, const struct vips_job *job,
+                        bool may_shrink)
 {
 	const struct vips_state *state = job->source->state;
 	const char *loader = loaders[job->source->format];
@@ -329,4 +365,46 @@ bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool ma
 		return !load_shrunk(ret_image, job);
 	return !vips_call(loader, state->bytes, ret_image, "access",
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
+}
+
+/* What libvips 8.14.1 reads of the metadata of HEIC and AVIF lies in memory of the picture that
+ * was opened, and is freed with it, whoever has it by then: give this one, and all that come
+ * from it, their own. */
+void vips_own_metadata(VipsImage *image, enum image_format format)
+{
+	bool is_borrowed = format == FORMAT_HEIC || format == FORMAT_AVIF;
+	char **names = is_borrowed ? vips_image_get_fields(image) : NULL;
+
+	for (char **name = names; name && *name; name++) {
+		const void *bytes;
+		size_t n;
+
+		if (vips_image_get_typeof(image, *name) == VIPS_TYPE_BLOB &&
+		    !vips_image_get_blob(image, *name, &bytes, &n))
+			vips_image_set_blob_copy(image, *name, bytes, n);
+	}
+	g_strfreev(names);
+}
+
+/* With a half, since a cast does not round. */
+static bool apply_gain(VipsImage **image, double gain)
+{
+	VipsBandFormat format = vips_image_get_format(*image);
+	VipsInterpretation space = vips_image_get_interpretation(*image);
+	VipsImage *made = NULL;
+
+	return vips_take(image, &made, vips_linear1(*image, &made, gain, 0.5, NULL)) &&
+	       vips_take(image, &made, vips_cast(*image, &made, format, NULL)) &&
+	       vips_take(image, &made,
+	                 vips_copy(*image, &made, "interpretation", space, NULL));
+}
+
+bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink)
+{
+	const struct vips_state *state = job->source->state;
+
+	if (!load_frames(ret_image, job, may_shrink))
+		return false;
+	vips_own_metadata(*ret_image, job->source->format);
+	return state->gain <= 1 || apply_gain(ret_image, state->gain);
 }

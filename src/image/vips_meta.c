@@ -40,6 +40,13 @@ static bool is_of_input(const char *name)
 	return begins_with(name, "palette") || begins_with(name, "gif-palette");
 }
 
+/* What the numbers of an HDR mean. */
+static bool is_of_light(const char *name)
+{
+	return begins_with(name, "rad-expos") || begins_with(name, "rad-colcor") ||
+	       begins_with(name, "rad-prims");
+}
+
 static bool stays_exif(const char *name, unsigned keep, bool was_turned)
 {
 	if (begins_with(name, "exif-ifd1-") || strcmp(name, "exif-ifd2-MakerNote") == 0)
@@ -60,6 +67,8 @@ static bool stays(const char *name, const struct vips_job *job)
 
 	if (is_structure(name))
 		return true;
+	if (begins_with(name, "rad-"))
+		return job->is_light && is_of_light(name);
 	if (begins_with(name, "exif-"))
 		return stays_exif(name, keep, was_turned);
 	if (strcmp(name, VIPS_META_ICC_NAME) == 0)

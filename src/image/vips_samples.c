@@ -15,6 +15,33 @@ static bool is_of_16_bit(VipsInterpretation space)
 	       space == VIPS_INTERPRETATION_RGB16 || space == VIPS_INTERPRETATION_LABS;
 }
 
+bool vips_is_pfm(VipsImage *image)
+{
+	return vips_image_get_typeof(image, "pfm-scale") != 0;
+}
+
+static bool is_float(VipsImage *image)
+{
+	return vips_image_get_format(image) == VIPS_FORMAT_FLOAT;
+}
+
+bool vips_has_light(VipsImage *image)
+{
+	VipsInterpretation space = vips_image_guess_interpretation(image);
+
+	return vips_image_get_coding(image) == VIPS_CODING_RAD ||
+	       (is_float(image) && vips_image_get_bands(image) == 3 &&
+	        (space == VIPS_INTERPRETATION_scRGB || vips_is_pfm(image)));
+}
+
+bool vips_has_plain_floats(VipsImage *image)
+{
+	VipsInterpretation space = vips_image_guess_interpretation(image);
+
+	return is_float(image) &&
+	       (space == VIPS_INTERPRETATION_B_W || space == VIPS_INTERPRETATION_sRGB);
+}
+
 bool vips_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
@@ -56,13 +83,46 @@ static bool uncode(VipsImage **image)
 	}
 }
 
+/* Light of one band goes through the curve as grey light of three. */
+static bool make_grey_of_light(VipsImage **image)
+{
+	VipsImage *thrice[] = {*image, *image, *image}, *made = NULL;
+
+	return vips_take(image, &made, vips_bandjoin(thrice, &made, 3, NULL)) &&
+	       vips_take(image, &made,
+	                 vips_copy(*image, &made, "interpretation",
+	                           VIPS_INTERPRETATION_scRGB, NULL)) &&
+	       vips_take(
+		       image, &made,
+		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
+}
+
+/* PFM has light. Of grey TIFF some writers have 0 to 1, which is light, and others 0 to 255. */
+static bool light_up(VipsImage **image)
+{
+	VipsImage *made = NULL;
+	double most = 0;
+
+	if (vips_image_get_bands(*image) == 3)
+		return !vips_is_pfm(*image) ||
+		       vips_take(image, &made,
+		                 vips_copy(*image, &made, "interpretation",
+		                           VIPS_INTERPRETATION_scRGB, NULL));
+	if (vips_image_get_bands(*image) != 1)
+		return true;
+	if (!vips_is_pfm(*image) &&
+	    (!vips_settle(image) || vips_max(*image, &most, NULL)))
+		return false;
+	return most > 1 || make_grey_of_light(image);
+}
+
 bool vips_make_usual(VipsImage **image)
 {
 	VipsInterpretation space;
 	VipsImage *made = NULL;
 	int n_bands, n_most;
 
-	if (!uncode(image))
+	if (!uncode(image) || (vips_has_plain_floats(*image) && !light_up(image)))
 		return false;
 	n_bands = vips_image_get_bands(*image);
 	space = vips_image_guess_interpretation(*image);

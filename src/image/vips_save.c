@@ -118,12 +118,27 @@ static int save_pnm(VipsImage *image, VipsTarget *target, const struct recipe *r
 	                           "strip", strip, NULL);
 }
 
+/* Light, which whatever has another space becomes. */
+static int save_hdr(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                    bool strip)
+{
+	VipsImage *light = NULL, *coded = NULL;
+	int error = vips_colourspace(image, &light, VIPS_INTERPRETATION_scRGB, NULL) ||
+	            vips_float2rad(light, &coded, NULL) ||
+	            vips_radsave_target(coded, target, "strip", strip, NULL);
+
+	(void)recipe;
+	VIPS_UNREF(light);
+	VIPS_UNREF(coded);
+	return error;
+}
+
 static int (*const savers[N_FORMATS])(VipsImage *image, VipsTarget *target,
                                       const struct recipe *recipe, bool strip) = {
 	[FORMAT_JPEG] = save_jpeg, [FORMAT_PNG] = save_png,   [FORMAT_WEBP] = save_webp,
 	[FORMAT_HEIC] = save_heif, [FORMAT_AVIF] = save_heif, [FORMAT_JXL] = save_jxl,
 	[FORMAT_TIFF] = save_tiff, [FORMAT_GIF] = save_gif,   [FORMAT_JP2] = save_jp2,
-	[FORMAT_PNM] = save_pnm,
+	[FORMAT_PNM] = save_pnm,   [FORMAT_HDR] = save_hdr,
 };
 
 /* Our pixels as an image of libvips, which borrows them. */

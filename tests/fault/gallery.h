@@ -10,7 +10,8 @@
 /* The bytes of a file; blob_fini() after it. */
 struct blob gallery_read(const char *path);
 
-/* All samples, and one of them in every format that this build writes, small. globfree()
+/* All samples, one of them in every format that this build writes, small, and a drawing of
+ * each kind. globfree()
  * after it. */
 void gallery_gather(glob_t *ret_paths);
 

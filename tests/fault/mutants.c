@@ -97,6 +97,19 @@ static void cut(struct blob *blob, struct dice *dice)
 	blob->n = 1 + somewhere(blob, dice);
 }
 
+/* Text whose letters are damaged is refused at once: other numbers are not. */
+static void change_digit(struct blob *blob, struct dice *dice)
+{
+	static const char marks[] = "0123456789.-e";
+
+	for (size_t at = dice_below(dice, blob->n); at < blob->n; at++) {
+		if (blob->bytes[at] < '0' || blob->bytes[at] > '9')
+			continue;
+		blob->bytes[at] = (uint8_t)marks[dice_below(dice, sizeof(marks) - 1)];
+		return;
+	}
+}
+
 static uint32_t crc_of(const uint8_t *bytes, size_t n)
 {
 	uint32_t crc = 0xffffffff;
@@ -144,11 +157,14 @@ struct blob mutate(const struct blob *whole, enum image_format format, struct di
 		clear_run, remove_run, repeat_run, cut,
 	};
 	struct blob blob = {0};
+	bool is_text = format == FORMAT_SVG && dice_below(dice, 4) > 0;
 
 	blob_append(&blob, whole->bytes, whole->n);
-	for (size_t n = 1 + dice_below(dice, 8); n > 0; n--)
-		damages[dice_below(dice, sizeof(damages) / sizeof(damages[0]))](&blob,
-		                                                                dice);
+	for (size_t n = 1 + dice_below(dice, 8); n > 0; n--) {
+		size_t kind = dice_below(dice, sizeof(damages) / sizeof(damages[0]));
+
+		(is_text ? change_digit : damages[kind])(&blob, dice);
+	}
 	if (format == FORMAT_PNG && dice_below(dice, 4) > 0)
 		mend_png(&blob);
 	return blob;

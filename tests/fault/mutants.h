@@ -18,7 +18,8 @@ uint64_t dice_roll(struct dice *dice);
 size_t dice_below(struct dice *dice, size_t n); /* n > 0 */
 
 /* A copy of whole with one to eight kinds of damage. The checksums of a PNG are most often
- * made good again, so that what lies behind them is tried too. */
+ * made good again, and of an SVG only numbers are damaged, so that what lies behind is tried
+ * too. */
 struct blob mutate(const struct blob *whole, enum image_format format, struct dice *dice);
 
 /* Where a file of this format can be cut: lengths between 0 and its own, ascending, none

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 #ifdef PIXPOOL_SANITIZE
@@ -52,13 +53,25 @@ static void breed(const glob_t *paths, size_t first, size_t last)
 	}
 }
 
+/* How many of a format came out of the run before. */
+static unsigned long n_done_of(const char *format)
+{
+	return strtoul(
+		run("grep '\"status\":\"ok\"' r | grep -c '\"format\":\"%s\"'", format)
+			.out,
+		NULL, 10);
+}
+
 TEST(mutants, in_their_thousands_cost_themselves)
 {
 	size_t n_mutants = number_of("PIXPOOL_MUTANTS", MUTANTS), n_at_once, n_failed;
+	unsigned long n_svg = 0, n_pdf = 0;
 	struct tally tally = {0};
+	bool are_drawn;
 	glob_t paths;
 
 	stage_enter();
+	are_drawn = strstr(run("pixpool info").out, "\n    svg      vips ") != NULL;
 	gallery_gather(&paths);
 	n_at_once = AT_ONCE / paths.gl_pathc + 1;
 	for (size_t first = 0; first < n_mutants; first += n_at_once) {
@@ -66,6 +79,8 @@ TEST(mutants, in_their_thousands_cost_themselves)
 
 		breed(&paths, first, last < n_mutants ? last : n_mutants);
 		gallery_run(&tally, "--retries 0");
+		n_svg += n_done_of("svg");
+		n_pdf += n_done_of("pdf");
 		REQUIRE(run("rm -r in out").status == 0);
 	}
 	tally_say(&tally, "mutants");
@@ -77,6 +92,10 @@ TEST(mutants, in_their_thousands_cost_themselves)
 	EXPECT(tally_of(&tally, "crashed") * 100 <= tally.n_inputs,
 	       "a codec that dies so often "
 	       "is no codec");
+	if (are_drawn) {
+		EXPECT(n_svg > 0, "no SVG was drawn");
+		EXPECT(n_pdf > 0, "no PDF was drawn");
+	}
 	globfree(&paths);
 	stage_leave();
 }

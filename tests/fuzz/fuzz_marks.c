@@ -1,9 +1,10 @@
 /*
- * The readers of what stands in a JPEG, PNG or GIF beside its pixels, and of the EXIF in it. The
- * first byte of the input chooses among the four.
+ * The readers of what stands in a JPEG, PNG or GIF beside its pixels, and of the EXIF in it; and of what
+ * other headers say that libraries pass over. The first byte of the input chooses.
  */
 #include "fuzz.h"
 
+#include "image/fine_print.h"
 #include "image/marks.h"
 
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static void check(const struct marks *marks, const uint8_t *bytes, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct feed feed = {bytes, n};
-	unsigned which = feed_byte(&feed) % 4;
+	unsigned which = feed_byte(&feed) % 5;
 	uint8_t *copy = fuzz_copy(feed.at, feed.n);
 	struct marks marks;
 	unsigned orientation;
@@ -32,6 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	} else if (which == 1) {
 		marks_of_png(&marks, copy, feed.n);
 		check(&marks, copy, feed.n);
+	} else if (which == 4) {
+		(void)hdr_is_usual(copy, feed.n);
+		(void)tiff_is_plain_ycc(copy, feed.n);
+		CLAIM(pnm_white(copy, feed.n) <= UINT16_MAX);
 	} else if (which == 3) {
 		(void)gif_is_whole(copy, feed.n);
 	} else {

@@ -344,6 +344,32 @@ TEST(draw, an_svg_is_clear_where_nothing_is_and_a_page_is_white)
 	outcome_fini(&outcome);
 }
 
+TEST(draw, an_svg_of_utf_16_in_either_order)
+{
+	static const char svg[] = "<?xml version='1.0' encoding='UTF-16'?>\n" SVG
+				  "width='20' height='20'><rect width='20' height='20' "
+				  "fill='#f00'/></svg>";
+	struct recipe recipe = boxed(FORMAT_PNG, 0, 0);
+
+	picture_set_drawing(DRAWING_HERE);
+	for (int is_big = 0; is_big <= 1; is_big++) {
+		struct blob blob = blob_of(is_big ? "\xfe\xff" : "\xff\xfe");
+		struct outcome outcome;
+
+		for (size_t i = 0; i < sizeof(svg) - 1; i++) {
+			const char pair[2] = {is_big ? 0 : svg[i], is_big ? svg[i] : 0};
+
+			blob_append(&blob, pair, 2);
+		}
+		outcome = run_picture(&blob, "a", &recipe);
+		EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT(outcome.is_done &&
+		       pixel_is_near(&outcome, 10, 10, rgbw.colours[0]));
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
 /* ---- what is not whole, or not for us ---- */
 
 TEST(draw, of_a_pdf_the_first_page)

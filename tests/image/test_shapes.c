@@ -235,6 +235,60 @@ TEST(shapes, entropy_and_attention_find_what_is_there)
 	blob_fini(&blob);
 }
 
+/* Grey for its length of pixels, but for something busy and red at three quarters. */
+static struct blob red_in_a_thread(int width, int length, bool is_lying)
+{
+	uint8_t *bytes = malloc((size_t)width * (size_t)length * 3);
+	unsigned seed = 1;
+	VipsImage *image;
+	struct blob blob;
+
+	REQUIRE(bytes != NULL);
+	memset(bytes, 128, (size_t)width * (size_t)length * 3);
+	for (int i = 0; i < width * length / 16; i++) {
+		int along = length * 3 / 4 + i / width, across = i % width;
+		uint8_t *at = bytes + 3 * (is_lying ? across * length + along
+		                                    : along * width + across);
+
+		at[0] = (uint8_t)(200 + rand_r(&seed) % 55);
+		at[1] = at[2] = (uint8_t)(rand_r(&seed) % 40);
+	}
+	image = image_of_bytes(bytes, is_lying ? length : width,
+	                       is_lying ? width : length, 3);
+	blob = encoded(image, ".png");
+	g_object_unref(image);
+	free(bytes);
+	return blob;
+}
+
+TEST(shapes, entropy_and_attention_find_it_in_a_thread_too)
+{
+	static const struct {
+		int width, length;
+		bool is_lying;
+	} threads[] = {{1, 20000, false}, {1, 20000, true}, {3, 60000, false}};
+
+	for (size_t i = 0; i < 2 * sizeof(threads) / sizeof(threads[0]); i++) {
+		struct blob blob = red_in_a_thread(threads[i / 2].width,
+		                                   threads[i / 2].length,
+		                                   threads[i / 2].is_lying);
+		struct recipe recipe = recipe_of(ENGINE_VIPS, "600x500", NULL);
+		VipsImage *image;
+
+		recipe.geometry.fit = FIT_COVER;
+		recipe.geometry.position = i % 2 ? POSITION_ENTROPY : POSITION_ATTENTION;
+		image = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_width(image), 600);
+		EXPECT_EQ(vips_image_get_height(image), 500);
+		EXPECT(value_at(image, 300, 250, 0) > 180 &&
+		               value_at(image, 300, 250, 1) < 60,
+		       "case %zu shows %g, %g", i, value_at(image, 300, 250, 0),
+		       value_at(image, 300, 250, 1));
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+}
+
 TEST(shapes, contain_fills_the_rest_with_the_background)
 {
 	static const double white[] = {255, 255, 255}, blue[] = {0, 0, 255, 255},

@@ -83,6 +83,12 @@ static struct outcome shrink(const struct blob *blob, enum image_format format,
 	return run_picture(blob, "a", &recipe);
 }
 
+/* Three values share an exponent: beside 1 the least that they are read as is 1/256. */
+static const struct quarters rgbw_of_hdr = {{{255, 13, 13, 255},
+                                             {13, 255, 13, 255},
+                                             {13, 13, 255, 255},
+                                             {255, 255, 255, 255}}};
+
 TEST(vips, every_format_it_says_it_writes_is_whole_and_read_back)
 {
 	struct blob png = make_png(160, 120, 3, &rgbw);
@@ -111,8 +117,11 @@ TEST(vips, every_format_it_says_it_writes_is_whole_and_read_back)
 			EXPECT_EQ(again.answer.in.format, format);
 			EXPECT_EQ(again.width, 80);
 			EXPECT_EQ(again.height, 60);
-			EXPECT(!again.is_done || shows_quarters(&again, &rgbw), "%s",
-			       format_info(format)->name);
+			EXPECT(!again.is_done ||
+			               shows_quarters(&again, format == FORMAT_HDR
+			                                              ? &rgbw_of_hdr
+			                                              : &rgbw),
+			       "%s", format_info(format)->name);
 			outcome_fini(&again);
 		}
 		outcome_fini(&written);

@@ -1,0 +1,238 @@
+/* What headers say and libvips passes over: pictures whose pixels mean something else. */
+#include "support/test.h"
+
+#include "image/fine_print.h"
+#include "vips_lab.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 8 };
+
+/* The quarters of rgbw, of which a sample is 0 or the most, or half of it. */
+static unsigned sample_at(int x, int y, int band, unsigned most)
+{
+	unsigned value = rgbw.colours[2 * (y >= SIDE / 2) + (x >= SIDE / 2)][band];
+
+	return value && y == 0 ? most / 2 : value * most / 255;
+}
+
+static struct blob pnm_of(char kind, unsigned most)
+{
+	bool is_grey = kind == '2' || kind == '5', is_text = kind < '4';
+	struct blob blob = {0};
+	char text[100];
+	int n = snprintf(text, sizeof(text), "P%c # 9 8 7\n%d %d\n# 6\n%u\n", kind, SIDE,
+	                 SIDE, most);
+
+	blob_append(&blob, text, (size_t)n);
+	for (int i = 0; i < SIDE * SIDE * 3; i++) {
+		unsigned value = sample_at(i / 3 % SIDE, i / 3 / SIDE, i % 3, most);
+
+		if (is_grey && i % 3 > 0)
+			continue;
+		n = is_text      ? snprintf(text, sizeof(text), "%u\n", value)
+		    : most > 255 ? snprintf(text, sizeof(text), "%c%c", value >> 8,
+		                            value & 255)
+		                 : snprintf(text, sizeof(text), "%c", value);
+		blob_append(&blob, text, (size_t)n);
+	}
+	return blob;
+}
+
+TEST(fine_print, the_most_of_a_pnm_is_white_whatever_it_is)
+{
+	static const unsigned mosts[] = {4, 100, 254, 255, 256, 1000, 65535};
+
+	for (size_t i = 0; i < 4 * sizeof(mosts) / sizeof(mosts[0]); i++) {
+		char kind = "2356"[i % 4];
+		unsigned most = mosts[i / 4];
+		struct blob blob = pnm_of(kind, most);
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+		double half = most / 2 * 255.0 / most;
+		const double dim[] = {half, 0, 0}, blue[] = {0, 0, 255}, grey[] = {0};
+		VipsImage *image = cooked(&blob, &recipe);
+		bool is_grey = vips_image_get_bands(image) == 1;
+
+		EXPECT(is_grey == (kind == '2' || kind == '5'));
+		EXPECT(is_colour(image, 1, 0, dim, 1.01) &&
+		               is_colour(image, 1, SIDE - 1, is_grey ? grey : blue, 0),
+		       "P%c of %u", kind, most);
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+}
+
+TEST(fine_print, the_most_of_a_pnm_is_white_at_16_bits_and_scaled_too)
+{
+	struct blob blob = pnm_of('6', 1000);
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	const double white[] = {65535, 65535, 65535};
+	VipsImage *image;
+
+	recipe.depth = DEPTH_KEEP;
+	recipe.geometry.width = 4;
+	image = cooked(&blob, &recipe);
+	is_colour(image, 3, 3, white, 0);
+	g_object_unref(image);
+	blob_fini(&blob);
+}
+
+/* Rows of floats from the bottom up. */
+static struct blob pfm_of(int n_bands, bool is_big_endian, double factor)
+{
+	struct blob blob = {0};
+	char head[40];
+	int n = snprintf(head, sizeof(head), "P%c\n%d %d\n%s\n", n_bands == 1 ? 'f' : 'F',
+	                 SIDE, SIDE, is_big_endian ? "1.0" : "-1.0");
+
+	blob_append(&blob, head, (size_t)n);
+	for (int i = 0; i < SIDE * SIDE * n_bands; i++) {
+		int at = i / n_bands, y = SIDE - 1 - at / SIDE;
+		float value = (float)(sample_at(at % SIDE, y, i % n_bands, 2) * factor);
+		uint8_t bytes[4], other[4];
+
+		memcpy(bytes, &value, 4);
+		for (int b = 0; b < 4; b++)
+			other[b] = bytes[3 - b];
+		blob_append(&blob, is_big_endian ? other : bytes, 4);
+	}
+	return blob;
+}
+
+TEST(fine_print, a_pfm_is_light_from_the_bottom_up)
+{
+	/* Half of the light, by sRGB's curve. */
+	const double half = 255 * (1.055 * pow(0.5, 1 / 2.4) - 0.055);
+	const double dim[] = {half, 0, 0}, blue[] = {0, 0, 255}, dark[] = {0};
+
+	for (int i = 0; i < 4; i++) {
+		int n_bands = i < 2 ? 3 : 1;
+		struct blob blob = pfm_of(n_bands, i & 1, 0.5);
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		VipsImage *image;
+
+		recipe.no_rotate = i & 1;
+		image = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_bands(image), n_bands);
+		is_colour(image, 1, 0, dim, 1);
+		is_colour(image, 1, SIDE - 1, i < 2 ? blue : dark, 0);
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+}
+
+TEST(fine_print, a_pfm_of_light_over_1_stays_so_in_an_hdr)
+{
+	struct blob blob = pfm_of(3, false, 4);
+	struct recipe recipe = recipe_for(FORMAT_HDR, ENGINE_AUTO);
+	VipsImage *image = cooked(&blob, &recipe), *made = NULL, *light;
+	const double red[] = {4, 0, 0}, white[] = {8, 8, 8};
+
+	REQUIRE(!vips_rad2float(image, &made, NULL));
+	light = vips_image_copy_memory(made);
+	is_colour(light, 1, 0, red, 0.1);
+	is_colour(light, SIDE - 1, SIDE - 1, white, 0.1);
+	g_object_unref(light);
+	g_object_unref(made);
+	g_object_unref(image);
+	blob_fini(&blob);
+}
+
+TEST(fine_print, grey_floats_up_to_1_are_light_and_others_up_to_255)
+{
+	for (int i = 0; i < 2; i++) {
+		float values[SIDE * SIDE];
+		const double light = 255 * (1.055 * pow(0.5, 1 / 2.4) - 0.055);
+		const double grey = i ? 128 : light, white = 255;
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		struct blob blob;
+		VipsImage *image;
+
+		for (int at = 0; at < SIDE * SIDE; at++)
+			values[at] = (at < SIDE ? 1.0F : 0.5F) * (i ? 256 : 1);
+		vips_lab_start();
+		image = vips_image_new_from_memory_copy(values, sizeof(values), SIDE,
+		                                        SIDE, 1, VIPS_FORMAT_FLOAT);
+		blob = encoded(image, ".tif");
+		g_object_unref(image);
+		image = cooked(&blob, &recipe);
+		EXPECT_EQ(vips_image_get_bands(image), 1);
+		is_colour(image, 3, 0, &white, 1);
+		is_colour(image, 3, 3, &grey, 1);
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+}
+
+/* The value of a TIFF's tag of one short, in the first directory of this little-endian file. */
+static uint8_t *tiff_short_at(struct blob *tiff, unsigned tag)
+{
+	uint32_t at;
+	unsigned n;
+
+	memcpy(&at, tiff->bytes + 4, 4);
+	n = tiff->bytes[at] | (unsigned)tiff->bytes[at + 1] << 8;
+	for (at += 2; n > 0; n--, at += 12) {
+		if ((tiff->bytes[at] | (unsigned)tiff->bytes[at + 1] << 8) == tag)
+			return tiff->bytes + at + 8;
+	}
+	REQUIRE(false, "no tag %u", tag);
+	return NULL;
+}
+
+TEST(fine_print, a_tiff_of_ycbcr_is_read_as_jpeg_and_else_unsupported)
+{
+	enum { PHOTOMETRIC = 262, YCBCR = 6 };
+	static const uint8_t red[] = {255, 0, 0};
+	const double wanted[] = {255, 0, 0};
+	uint8_t bytes[64 * 64 * 3];
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	VipsImage *image, *result;
+	struct blob blob;
+	struct outcome outcome;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = red[i % 3];
+	image = image_of_bytes(bytes, 64, 64, 3);
+	blob = encoded(image, ".tif[compression=jpeg,Q=80]");
+	EXPECT_EQ(*tiff_short_at(&blob, PHOTOMETRIC), YCBCR);
+	result = cooked(&blob, &recipe);
+	is_colour(result, 32, 32, wanted, 6);
+	g_object_unref(result);
+	blob_fini(&blob);
+
+	blob = encoded(image, ".tif[compression=deflate]");
+	*tiff_short_at(&blob, PHOTOMETRIC) = YCBCR;
+	outcome = run_picture(&blob, "a.tif", &recipe);
+	EXPECT_STR(fail_class_name(outcome.answer.failure.class), "unsupported");
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+	g_object_unref(image);
+}
+
+/* Read from copies that end where their memory ends, for a sanitizer to see. */
+TEST(fine_print, is_read_of_no_byte_that_is_not_there)
+{
+	static const char heads[][60] = {
+		"P6 # 1 2 3\n12 34\n255\n",
+		"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 2 +X 2\n",
+		"II*\0\10\0\0\0\1\0\6\1\3\0\1\0\0\0\6\0\0\0",
+	};
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		for (size_t n = 0; n <= sizeof(heads[0]); n++) {
+			uint8_t *exact = malloc(n ? n : 1);
+			bool is_all = n == sizeof(heads[0]);
+
+			REQUIRE(exact != NULL);
+			memcpy(exact, heads[i], n);
+			EXPECT_EQ(pnm_white(exact, n) == 255, i == 0 && n >= 20);
+			EXPECT(hdr_is_usual(exact, n) || i != 1 || !is_all);
+			EXPECT(!is_all || tiff_is_plain_ycc(exact, n) == (i == 2));
+			free(exact);
+		}
+	}
+}

@@ -1,0 +1,210 @@
+/* Light over 1: what HDR and float samples have, and other formats clip. */
+#include "support/test.h"
+
+#include "vips_lab.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 80, HEIGHT = 60 };
+
+/* Rises by 1/4 with each pixel to the right in red and down in green; blue is 40. */
+static VipsImage *ramp(void)
+{
+	float *values = malloc(sizeof(*values) * WIDTH * HEIGHT * 3), *to = values;
+	VipsImage *image;
+
+	REQUIRE(values != NULL);
+	for (int y = 0; y < HEIGHT; y++) {
+		for (int x = 0; x < WIDTH; x++) {
+			*to++ = (float)(x + 0.5) / 4;
+			*to++ = (float)(y + 0.5) / 4;
+			*to++ = 40;
+		}
+	}
+	vips_lab_start();
+	image = vips_image_new_from_memory_copy(values,
+	                                        sizeof(*values) * WIDTH * HEIGHT * 3,
+	                                        WIDTH, HEIGHT, 3, VIPS_FORMAT_FLOAT);
+	free(values);
+	REQUIRE(image != NULL);
+	image->Type = VIPS_INTERPRETATION_scRGB;
+	return image;
+}
+
+static struct blob ramp_as(const char *suffix)
+{
+	VipsImage *image = ramp();
+	struct blob blob = encoded(image, suffix);
+
+	g_object_unref(image);
+	return blob;
+}
+
+/* What comes out, as float. */
+static VipsImage *light_of(const struct blob *blob, const struct recipe *recipe)
+{
+	VipsImage *coded = cooked(blob, recipe), *made = NULL, *image;
+
+	REQUIRE(!vips_rad2float(coded, &made, NULL), "%s", vips_error_buffer());
+	image = vips_image_copy_memory(made);
+	REQUIRE(image != NULL);
+	g_object_unref(made);
+	g_object_unref(coded);
+	return image;
+}
+
+/* The bytes of a pixel share the exponent of its greatest value: of 40 a step is 1/4. */
+enum { STEPS = 2 };
+static const double step = 0.25;
+
+TEST(light, over_1_stays_what_it_is_in_every_shape)
+{
+	static const char *const suffixes[] = {".hdr", ".tif"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct blob blob = ramp_as(suffixes[i]);
+		struct recipe recipe = recipe_for(FORMAT_HDR, ENGINE_AUTO);
+		VipsImage *image;
+		char text[200];
+
+		/* The middle 60 x 60 of it, a third of that, turned and mirrored. */
+		recipe.geometry = (struct geometry){
+			.width = 20, .height = 20, .fit = FIT_COVER};
+		REQUIRE(filters_parse(&recipe.filters, "rotate 90, flop", text,
+		                      sizeof(text)));
+		image = light_of(&blob, &recipe);
+		for (int at = 2; at < 18; at += 5) {
+			const double want[] = {(10 + 3 * (at + 0.5)) / 4,
+			                       3 * (10 + 0.5) / 4, 40};
+
+			is_colour(image, 10, at, want, STEPS * step);
+		}
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+}
+
+TEST(light, enlarged_and_on_a_canvas_is_the_same)
+{
+	/* The light of 128 of sRGB, by its curve. */
+	const double grey = pow((128 / 255.0 + 0.055) / 1.055, 2.4);
+	const double around[] = {grey, grey, grey}, inside[] = {10, 7.5, 40};
+	struct blob blob = ramp_as(".hdr");
+	struct recipe recipe = recipe_for(FORMAT_HDR, ENGINE_AUTO);
+	VipsImage *image;
+
+	recipe.geometry = (struct geometry){
+		.width = 160, .height = 160, .fit = FIT_CONTAIN};
+	recipe.background = (struct colour){true, 128, 128, 128, 255};
+	image = light_of(&blob, &recipe);
+	is_colour(image, 3, 3, around, 0.004);
+	is_colour(image, 80, 80, inside, STEPS * step);
+	g_object_unref(image);
+	blob_fini(&blob);
+}
+
+TEST(light, is_clipped_where_the_format_or_a_filter_knows_none)
+{
+	struct blob blob = ramp_as(".hdr");
+	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct recipe to_hdr = recipe_for(FORMAT_HDR, ENGINE_AUTO);
+	const double white[] = {255, 255, 255}, one[] = {1, 1, 1};
+	VipsImage *image = cooked(&blob, &to_png);
+	char text[200];
+
+	is_colour(image, 70, 50, white, 0);
+	g_object_unref(image);
+	REQUIRE(filters_parse(&to_hdr.filters, "threshold 128", text, sizeof(text)));
+	image = light_of(&blob, &to_hdr);
+	is_colour(image, 70, 50, one, 0.01);
+	g_object_unref(image);
+	blob_fini(&blob);
+}
+
+TEST(light, of_16_bits_keeps_what_8_bits_would_lose)
+{
+	static const uint16_t dark[] = {1000, 1100, 1200};
+	double want[3];
+	VipsImage *pixel, *image, *made = NULL;
+	struct blob blob;
+	struct recipe recipe = recipe_for(FORMAT_HDR, ENGINE_AUTO);
+
+	vips_lab_start();
+	pixel = vips_image_new_from_memory_copy(dark, sizeof(dark), 1, 1, 3,
+	                                        VIPS_FORMAT_USHORT);
+	REQUIRE(pixel && !vips_embed(pixel, &made, 0, 0, 16, 16, "extend",
+	                             VIPS_EXTEND_COPY, NULL));
+	made->Type = VIPS_INTERPRETATION_RGB16;
+	blob = encoded(made, ".png");
+	image = light_of(&blob, &recipe);
+	for (int band = 0; band < 3; band++)
+		want[band] = dark[band] / 65535.0 / 12.92;
+	is_colour(image, 8, 8, want, want[2] / 100);
+	g_object_unref(image);
+	g_object_unref(made);
+	g_object_unref(pixel);
+	blob_fini(&blob);
+}
+
+TEST(light, is_still_measured_by_its_exposure_and_primaries)
+{
+	static const char mark[] =
+		"EXPOSURE=2.5\nPRIMARIES=0.7 0.3 0.2 0.7 0.1 0 0.3 0.3\n";
+	struct blob blob = ramp_as(".hdr");
+	struct recipe recipe = recipe_for(FORMAT_HDR, ENGINE_AUTO);
+	VipsImage *plain, *image;
+	double number;
+
+	recipe.geometry.width = 20;
+	plain = light_of(&blob, &recipe);
+	REQUIRE(!vips_image_get_double(plain, "rad-expos", &number));
+	EXPECT(fabs(number - 1) < 1e-6);
+	/* Of two the last counts. */
+	blob_insert(&blob,
+	            (size_t)(strstr((char *)blob.bytes, "\n\n") + 1 - (char *)blob.bytes),
+	            mark, sizeof(mark) - 1);
+	image = light_of(&blob, &recipe);
+	REQUIRE(!vips_image_get_double(image, "rad-expos", &number));
+	EXPECT(fabs(number - 2.5) < 1e-6, "exposure %g", number);
+	REQUIRE(!vips_image_get_double(image, "rad-prims-rx", &number));
+	EXPECT(fabs(number - 0.7) < 1e-6, "primaries %g", number);
+	g_object_unref(plain);
+	g_object_unref(image);
+	blob_fini(&blob);
+}
+
+TEST(light, in_an_order_or_space_that_libvips_overlooks_is_unsupported)
+{
+	static const struct {
+		const char *format, *sides;
+		bool is_read;
+	} cases[] = {
+		{"rgbe", "-Y 2 +X 2", true},  {"rgbe", "+Y 2 +X 2", false},
+		{"rgbe", "-Y 2 -X 2", false}, {"rgbe", "+X 2 -Y 2", false},
+		{"xyze", "-Y 2 +X 2", false},
+	};
+	static const uint8_t pixels[16];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+		struct blob blob = {0};
+		struct outcome outcome;
+		char head[100];
+		int n = snprintf(head, sizeof(head),
+		                 "#?RADIANCE\nFORMAT=32-bit_rle_%s\n\n%s\n",
+		                 cases[i].format, cases[i].sides);
+
+		blob_append(&blob, head, (size_t)n);
+		blob_append(&blob, pixels, sizeof(pixels));
+		outcome = run_picture(&blob, "a.hdr", &recipe);
+		EXPECT_STR(outcome.is_done
+		                   ? "read"
+		                   : fail_class_name(outcome.answer.failure.class),
+		           cases[i].is_read ? "read" : "unsupported");
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
