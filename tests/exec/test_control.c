@@ -349,8 +349,7 @@ TEST(control, a_future_of_an_executor_is_no_promise)
 /* ---- workers ---- */
 
 /* test_process_pool.py: test_max_tasks_per_child; Deadpool: the same; Pebble:
- * test_process_pool_future_limit. Also what stands for loky: test_memory_leak_protection and
- * Deadpool: test_max_memory: a worker lives for so many tasks, however much it has grown. */
+ * test_process_pool_future_limit */
 TEST(control, a_worker_is_replaced_after_so_many_tasks)
 {
 	struct pxp_executor *pool = pool_with((struct pxp_executor_options){
