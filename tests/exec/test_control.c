@@ -523,9 +523,7 @@ TEST(control, pools_nest_two_deep_and_no_deeper)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
 	/* ThreadSanitizer keeps a thread of its own in every process: no zygote there. */
-	fprintf(stderr,
-	        "skipped under ThreadSanitizer: pools_nest_two_deep_and_no_deeper\n");
-	return;
+	SKIP("under ThreadSanitizer there is no zygote in a worker");
 #endif
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *two = pool_submit(pool, task_nests, "1", NULL);
