@@ -478,6 +478,7 @@ TEST(map, a_source_that_fails_ends_it_after_the_items_before)
 	}
 }
 
+/* mpi4py: test_map_unordered */
 TEST(map, unordered_gives_first_what_is_done_first)
 {
 	EACH_POOL(kind)

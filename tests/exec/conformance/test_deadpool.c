@@ -256,7 +256,7 @@ static enum pxp_status task_counts_itself(struct pxp_task *task)
 	return pxp_task_return(task, &stats.n_running, sizeof(stats.n_running));
 }
 
-/* The same of tasks that run where they are submitted: none ever waits. */
+/* test_stats, test_stats_with_errors: tasks that run where they are submitted never wait. */
 TEST(deadpool, inline_counters_are_exact)
 {
 	struct pxp_executor *pool = inline_executor = pool_create(PXP_INLINE, 1);
