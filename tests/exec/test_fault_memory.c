@@ -17,7 +17,8 @@
 
 enum {
 	MOST = 200,           /* allocations of one run */
-	ANSWER = 100,         /* bytes: more than lie in the page of a worker */
+	INPUT = 300,          /* bytes: of few more than the first block of a chunk */
+	ANSWER = 100,         /* more than lie in the page of a worker */
 	LONG_ANSWER = 200000, /* more than go into a frame */
 	LOG = 100,
 };
@@ -69,13 +70,15 @@ static enum pxp_status say_that_it_is_a_process(const void *bytes, size_t n,
 
 static enum pxp_status next_letter(void *data, const void **ret_bytes, size_t *ret_n)
 {
+	static char input[INPUT];
 	const char *const **next = data, *letter = **next;
 
 	if (!letter)
 		return PXP_ESTATE;
 	++*next;
-	*ret_bytes = letter;
-	*ret_n = 2;
+	memset(input, *letter, sizeof(input));
+	*ret_bytes = input;
+	*ret_n = sizeof(input);
 	return PXP_OK;
 }
 
