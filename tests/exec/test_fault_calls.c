@@ -66,7 +66,7 @@ TEST(fault_calls, what_is_long_arrives_whole_in_pieces)
 	static const struct fault faults[] = {
 		{.point = FAULT_WRITE, .place = FAULT_IN_MAIN},
 		{.point = FAULT_WRITE, .place = FAULT_ELSEWHERE},
-		{.point = FAULT_READ, .place = FAULT_IN_MAIN},
+		{.point = FAULT_READ_AT, .place = FAULT_IN_MAIN},
 	};
 
 	for (int i = 0; i < 3; i++) {
@@ -151,7 +151,7 @@ TEST(fault_calls, a_long_task_that_a_call_fails_for_fails_alone)
 		{.point = FAULT_MAP, .place = FAULT_ELSEWHERE, .sys_errno = ENOMEM},
 		{.point = FAULT_MEMFD, .place = FAULT_ELSEWHERE, .sys_errno = ENFILE},
 		{.point = FAULT_WRITE, .place = FAULT_ELSEWHERE, .sys_errno = ENOSPC},
-		{.point = FAULT_READ, .place = FAULT_IN_MAIN, .sys_errno = EIO},
+		{.point = FAULT_READ_AT, .place = FAULT_IN_MAIN, .sys_errno = EIO},
 	};
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	int64_t worker;
@@ -161,9 +161,7 @@ TEST(fault_calls, a_long_task_that_a_call_fails_for_fails_alone)
 		struct fault fault = faults[i];
 		struct pxp_future *future;
 
-		/* One of our reads takes back what woke the supervisor; the next is that. */
-		fault.nth = 1;
-		fault.times = fault.point == FAULT_READ ? 8 : 1;
+		fault.nth = fault.times = 1;
 		fault_arm(fault);
 		future = submit_long(pool);
 		REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);

@@ -131,7 +131,7 @@ WRAP(int, pidfd_open, FAULT_PIDFD, -1, (pid_t pid, unsigned flags), (pid, flags)
 	}
 
 WRAP_BYTES(read, FAULT_READ, (int fd, void *bytes, size_t n), (fd, bytes, n))
-WRAP_BYTES(pread, FAULT_READ, (int fd, void *bytes, size_t n, off_t at),
+WRAP_BYTES(pread, FAULT_READ_AT, (int fd, void *bytes, size_t n, off_t at),
            (fd, bytes, n, at))
 WRAP_BYTES(write, FAULT_WRITE, (int fd, const void *bytes, size_t n), (fd, bytes, n))
 

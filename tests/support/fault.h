@@ -24,7 +24,8 @@ enum fault_point {
 	FAULT_PIPE,    /* pipe2 */
 	FAULT_EVENT,   /* eventfd, epoll_create1 */
 	FAULT_WATCH,   /* epoll_ctl */
-	FAULT_READ,    /* read, pread */
+	FAULT_READ,    /* read */
+	FAULT_READ_AT, /* pread */
 	FAULT_WRITE,   /* write */
 	FAULT_MAP,     /* mmap */
 	FAULT_PIDFD,   /* pidfd_open */
