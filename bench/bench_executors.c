@@ -45,6 +45,7 @@ static const struct subject subjects[N_SUBJECTS] = {
 	[FLOOR_EPOLL_2] = {"floor: epoll, 2 in flight", { RATES(epoll_rate),
 			   [ASK_START] = epoll_start }},
 	[FLOOR_EPOLL_4] = {"floor: epoll, 4 in flight", { RATES(epoll_rate) }},
+	[FLOOR_EPOLL_16] = {"floor: epoll, 16 in flight", { RATES(epoll_rate) }},
 };
 /* clang-format on */
 

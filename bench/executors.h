@@ -37,6 +37,7 @@ enum subject_id {
 	FLOOR_EPOLL_1, /* an epoll loop over socket pairs, with 1 frame in flight to each */
 	FLOOR_EPOLL_2,
 	FLOOR_EPOLL_4,
+	FLOOR_EPOLL_16, /* as many as may lie in front of a worker of ours */
 	N_SUBJECTS
 };
 

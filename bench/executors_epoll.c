@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-	MAX_IN_FLIGHT = 4,
+	MAX_IN_FLIGHT = 16,
 	MAX_INLINE_BYTES = 64 * 1024, /* longer ones lie in memory that is shared */
 };
 
@@ -115,6 +115,20 @@ static void epoll_destroy(struct epoll_pool *pool, const struct job *job)
 	free(pool);
 }
 
+static unsigned n_in_flight_of(enum subject_id subject)
+{
+	switch (subject) {
+	case FLOOR_EPOLL_1:
+		return 1;
+	case FLOOR_EPOLL_2:
+		return 2;
+	case FLOOR_EPOLL_4:
+		return 4;
+	default:
+		return MAX_IN_FLIGHT;
+	}
+}
+
 static struct epoll_pool *epoll_create_pool(const struct job *job)
 {
 	struct epoll_pool *pool = calloc(1, sizeof(*pool));
@@ -122,9 +136,7 @@ static struct epoll_pool *epoll_create_pool(const struct job *job)
 
 	if (!pool)
 		return NULL;
-	pool->n_in_flight = job->subject == FLOOR_EPOLL_1   ? 1
-	                    : job->subject == FLOOR_EPOLL_2 ? 2
-	                                                    : MAX_IN_FLIGHT;
+	pool->n_in_flight = n_in_flight_of(job->subject);
 	pool->epoll = epoll_create1(EPOLL_CLOEXEC);
 	pool->result = malloc(job->n_bytes + 1);
 	is_made = pool->epoll >= 0 && pool->result;

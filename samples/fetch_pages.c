@@ -33,11 +33,17 @@ static enum pxp_status open_handle(const void *bytes, size_t n, void **ret_conte
 	return PXP_OK;
 }
 
-/* Runs on a thread. Its result is the page. */
+/* The result of a task. */
+struct page {
+	long http_status;
+	char bytes[];
+};
+
+/* Runs on a thread. */
 static enum pxp_status fetch(struct pxp_task *task)
 {
 	CURL *handle = pxp_task_context(task);
-	long http_status = 0;
+	struct page head = {0};
 	char *page = NULL;
 	size_t n = 0;
 	FILE *stream = open_memstream(&page, &n);
@@ -46,19 +52,20 @@ static enum pxp_status fetch(struct pxp_task *task)
 
 	if (!stream)
 		return PXP_ENOMEM;
+	fwrite(&head, sizeof(head), 1, stream); /* filled in when the page is here */
 	curl_easy_setopt(handle, CURLOPT_URL, pxp_task_input(task, NULL));
 	curl_easy_setopt(handle, CURLOPT_WRITEDATA, stream);
 	code = curl_easy_perform(handle);
-	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
+	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &head.http_status);
 	if (fclose(stream) != 0)
 		status = PXP_ENOMEM;
 	else if (code != CURLE_OK)
 		status = pxp_task_fail(task, (int)code, "%s", curl_easy_strerror(code));
-	else if (http_status >= 400)
-		status = pxp_task_fail(task, (int)http_status, "HTTP status %ld",
-		                       http_status);
+	else if (head.http_status >= 400)
+		status = pxp_task_fail(task, (int)head.http_status, "HTTP status %ld",
+		                       head.http_status);
 	else
-		status = pxp_task_return(task, page, n);
+		status = pxp_task_return(task, memcpy(page, &head, sizeof(head)), n);
 	free(page);
 	return status;
 }
@@ -67,13 +74,15 @@ static enum pxp_status fetch(struct pxp_task *task)
 static bool report(const char *address, struct pxp_future *future)
 {
 	struct pxp_error error;
-	void *page;
+	void *result;
 	size_t n;
-	enum pxp_status status = pxp_future_result(future, 0, &page, &n, &error);
+	enum pxp_status status = pxp_future_result(future, 0, &result, &n, &error);
+	const struct page *page = result;
 
 	if (status == PXP_OK) {
-		printf("%s: %zu bytes\n", address, n);
-		free(page);
+		printf("%s: HTTP status %ld, %zu bytes\n", address, page->http_status,
+		       n - sizeof(*page));
+		free(result);
 	} else {
 		printf("%s: %s\n", address, error.text);
 	}

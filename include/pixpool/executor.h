@@ -40,6 +40,7 @@ enum pxp_status pxp_zygote_stop(void);
 
 struct pxp_executor;
 
+/* Values are only ever appended. */
 enum pxp_executor_kind {
 	PXP_THREADS = 1,
 	PXP_PROCESSES = 2,
@@ -127,7 +128,12 @@ unsigned pxp_default_workers(void);
 /**
  * Create an executor. Workers start when the first task needs them.
  *
- * ret_executor  on PXP_OK yours, to be given back with pxp_executor_destroy().
+ * Of a process pool this waits until the zygote has forked where its workers will come
+ * from, one such call at a time; prepare, preload and initialise run later. Inline,
+ * initialise runs here and now; when it fails this is PXP_OK all the same, and each
+ * submission is PXP_EBROKEN.
+ *
+ * ret_executor  on PXP_OK yours, to be given back with pxp_executor_destroy(); else NULL.
  *
  * PXP_EINVAL  size, kind or a count is wrong; a field that the kind does not know is set.
  * PXP_ESTATE  processes, but pxp_zygote_start() was not called.
@@ -163,12 +169,14 @@ struct pxp_task_options {
 };
 
 /**
- * Submit a task.
+ * Submit a task. Waits for room, without a limit, while max_pending or max_pending_bytes
+ * are waiting; inline, until the task is done.
  *
  * run         called with the task, in a worker.
  * input       n_input bytes, copied; may be NULL when n_input is 0.
  * options     NULL: all defaults.
- * ret_future  one reference, yours; NULL: the outcome is of no interest.
+ * ret_future  one reference, yours, and NULL on all but PXP_OK. May be NULL: the outcome is
+ *             of no interest.
  *
  * PXP_OK         its future will be settled, whatever happens.
  * PXP_EAGAIN     pxp_executor_try_submit(): max_pending tasks are waiting.
@@ -201,6 +209,7 @@ enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_
                                         const struct pxp_task_options *options,
                                         struct pxp_future **ret_future);
 
+/* Flags. Values are only ever appended. */
 enum pxp_shutdown {
 	PXP_SHUTDOWN_WAIT = 1, /* return when nothing runs any more */
 	/* Cancel what has not begun, or waits to be begun again after a crash. */
@@ -225,6 +234,10 @@ void pxp_executor_destroy(struct pxp_executor *executor);
 /**
  * Stop (SIGSTOP) and continue the workers of a process pool, for a program that is being
  * stopped itself (Ctrl-Z). Their deadlines stand still meanwhile. For threads: nothing.
+ *
+ * Neither waits for anything. They are not counted: one resume ends any number of
+ * suspensions. What is submitted meanwhile is taken, and waits. A shutdown, of any kind,
+ * resumes; a suspension after that holds it up.
  */
 void pxp_executor_suspend(struct pxp_executor *executor);
 void pxp_executor_resume(struct pxp_executor *executor);

@@ -28,6 +28,7 @@ struct pxp_future;
 
 enum { PXP_FOREVER = -1 }; /* as a timeout in milliseconds */
 
+/* Values are only ever appended. */
 enum pxp_future_state {
 	PXP_PENDING = 0,  /* nobody has begun; a cancel succeeds */
 	PXP_RUNNING = 1,  /* a worker has begun; a cancel is refused */
@@ -36,7 +37,7 @@ enum pxp_future_state {
 	PXP_CANCELLED = 4 /* it will never run */
 };
 
-/* What a worker process was at when it ended. */
+/* What a worker process was at when it ended. Values are only ever appended. */
 enum pxp_phase {
 	PXP_PHASE_NONE = 0,     /* it had not begun the task, or is a thread */
 	PXP_PHASE_RUNNING = 1,  /* in the task's function */
@@ -67,6 +68,8 @@ struct pxp_outcome {
 	size_t n_log;       /* failure on a process; at most 4 KiB, no terminator */
 };
 
+/** Take another reference, to be given back with pxp_future_release(): the same future. The
+ *  caller must hold one, or be in its callback; NULL is not fine. */
 struct pxp_future *pxp_future_acquire(struct pxp_future *future);
 
 /** Give a reference back. NULL is fine. The last one frees what nobody took. */
@@ -135,6 +138,7 @@ int pxp_future_take_descriptor(struct pxp_future *future, unsigned index);
  */
 bool pxp_future_cancel(struct pxp_future *future);
 
+/* Values are only ever appended. */
 enum pxp_cancel {
 	PXP_CANCEL_PENDING = 0, /* as pxp_future_cancel() */
 	/* What has begun is asked to end: pxp_task_is_cancelled() tells it so, and when its

@@ -73,7 +73,8 @@ enum pxp_status pxp_map_open(struct pxp_executor *executor, pxp_task_fn *run,
                              struct pxp_map **ret_map);
 
 /**
- * The next result. One thread at a time.
+ * The next result. Waits for it, no longer than the map's time, and before that for room in
+ * the executor as long as nothing of the map's is out. One thread at a time.
  *
  * PXP_OK         *ret_item is filled; look at its error.
  * PXP_ESTATE     the end.

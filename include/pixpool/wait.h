@@ -11,6 +11,7 @@
 extern "C" {
 #endif
 
+/* Values are only ever appended. */
 enum pxp_wait_until {
 	PXP_FIRST_COMPLETED = 1, /* one is done */
 	PXP_FIRST_ERROR =

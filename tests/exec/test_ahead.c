@@ -484,6 +484,8 @@ TEST(ahead, the_last_words_of_a_task_are_not_lost_among_quick_ones)
 	pxp_executor_resume(pool);
 	REQUIRE(pxp_future_wait(dies, PXP_FOREVER) == PXP_OK);
 	outcome = pxp_future_outcome(dies);
+	fprintf(stderr, "dies %zu %.*s\n", outcome->n_log, (int)outcome->n_log,
+	        outcome->log);
 	EXPECT_EQ(outcome->n_log, 10);
 	EXPECT(outcome->log && memcmp(outcome->log, "last words", 10) == 0);
 	EXPECT_EQ(end_of(dies), PXP_ECRASHED);
@@ -491,6 +493,71 @@ TEST(ahead, the_last_words_of_a_task_are_not_lost_among_quick_ones)
 		EXPECT_EQ(end_of(quick[i]), PXP_OK);
 	EXPECT_EQ(end_of(behind), PXP_OK);
 	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status task_cries_and_fails(struct pxp_task *task)
+{
+	gate_pass(pxp_task_descriptor(task, 0));
+	(void)!write(STDERR_FILENO, "alas", 4);
+	return pxp_task_fail(task, 1, "it failed");
+}
+
+static enum pxp_status task_cries_tells_and_dies(struct pxp_task *task)
+{
+	(void)!write(STDERR_FILENO, "last words", 10);
+	(void)!write(pxp_task_descriptor(task, 0), "x", 1);
+	_exit(1);
+}
+
+struct turn {
+	struct gate gate;
+	int told;
+};
+
+static void open_and_await_byte(struct pxp_future *future, void *data)
+{
+	struct turn *turn = data;
+	char byte;
+
+	(void)future;
+	gate_open(&turn->gate);
+	EXPECT_EQ(read(turn->told, &byte, 1), 1);
+}
+
+/* The supervisor stands in a callback while one fails and the next says its words and dies: so
+ * that it reads them together. */
+TEST(ahead, the_last_words_of_a_task_are_not_lost_behind_an_error_with_words)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *first, *fails, *dies;
+	struct turn turn = {.gate = gate_create()};
+	const struct pxp_outcome *outcome;
+	int ends[2];
+
+	REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+	turn.told = ends[0];
+	first = pool_submit(pool, task_wait, "x", &gate);
+	EXPECT_EQ(pxp_future_on_done(first, open_and_await_byte, &turn), PXP_OK);
+	fails = pool_submit(pool, task_cries_and_fails, NULL, &turn.gate);
+	dies = pool_submit_with(
+		pool, task_cries_tells_and_dies, NULL, NULL,
+		(struct pxp_task_options){.descriptors = &ends[1], .n_descriptors = 1});
+	REQUIRE(pool_await(pool, 1, 1));
+	gate_open(&gate);
+	REQUIRE(pxp_future_wait(dies, PXP_FOREVER) == PXP_OK);
+	outcome = pxp_future_outcome(fails);
+	EXPECT(outcome->n_log >= 4 && memcmp(outcome->log, "alas", 4) == 0);
+	outcome = pxp_future_outcome(dies);
+	EXPECT(outcome->n_log >= 10 &&
+	       memcmp(outcome->log + outcome->n_log - 10, "last words", 10) == 0);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(end_of(fails), PXP_ETASK);
+	EXPECT_EQ(end_of(dies), PXP_ECRASHED);
+	close(ends[0]);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+	gate_destroy(&turn.gate);
 }
 
 /* A result that a page has no room for goes in a frame, between others that lie in the page. */

@@ -349,8 +349,7 @@ TEST(control, a_future_of_an_executor_is_no_promise)
 /* ---- workers ---- */
 
 /* test_process_pool.py: test_max_tasks_per_child; Deadpool: the same; Pebble:
- * test_process_pool_future_limit. Also what stands for loky: test_memory_leak_protection and
- * Deadpool: test_max_memory: a worker lives for so many tasks, however much it has grown. */
+ * test_process_pool_future_limit */
 TEST(control, a_worker_is_replaced_after_so_many_tasks)
 {
 	struct pxp_executor *pool = pool_with((struct pxp_executor_options){
@@ -535,9 +534,7 @@ TEST(control, pools_nest_two_deep_and_no_deeper)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
 	/* ThreadSanitizer keeps a thread of its own in every process: no zygote there. */
-	fprintf(stderr,
-	        "skipped under ThreadSanitizer: pools_nest_two_deep_and_no_deeper\n");
-	return;
+	SKIP("under ThreadSanitizer there is no zygote in a worker");
 #endif
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *two = pool_submit(pool, task_nests, "1", NULL);

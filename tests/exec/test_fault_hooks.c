@@ -323,33 +323,47 @@ static void never_called(struct pxp_future *future, void *data)
 	++*(int *)data;
 }
 
+static void fail_allocation(unsigned nth)
+{
+	fault_arm((struct fault){.point = FAULT_ALLOCATE,
+	                         .place = FAULT_IN_MAIN,
+	                         .nth = nth,
+	                         .times = 1,
+	                         .sys_errno = ENOMEM});
+}
+
 TEST(fault_hooks, what_waits_for_futures_survives_each_allocation_failing)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	struct pxp_as_completed *iteration;
-	bool done, has_failed = true;
+	bool done = true;
 	int n_calls = 0;
 	void *nothing = NULL;
 
-	fault_arm((struct fault){
-		.point = FAULT_ALLOCATE, .nth = 1, .times = 1, .sys_errno = ENOMEM});
+	fail_allocation(1);
 	EXPECT_EQ(pxp_future_on_done(promise, never_called, &n_calls), PXP_ENOMEM);
-	fault_disarm();
-	for (unsigned nth = 1; has_failed; nth++) {
-		REQUIRE(nth < 100);
-		fault_arm((struct fault){.point = FAULT_ALLOCATE,
-		                         .nth = nth,
-		                         .times = 1,
-		                         .sys_errno = ENOMEM});
-		if (pxp_wait(&promise, 1, PXP_ALL_COMPLETED, 0, &done) == PXP_ENOMEM ||
-		    pxp_as_completed_open(&promise, 1, 0, &iteration) == PXP_ENOMEM) {
-			EXPECT_EQ(fault_disarm(), 1);
-			continue;
-		}
-		has_failed = fault_disarm() > 0;
+	EXPECT_EQ(fault_disarm(), 1);
+
+	/* Without any time it would not come to where it watches them. */
+	fail_allocation(1);
+	EXPECT_EQ(pxp_wait(&promise, 1, PXP_ALL_COMPLETED, 1, &done), PXP_ENOMEM);
+	EXPECT_EQ(fault_disarm(), 1);
+	EXPECT(!done);
+	fail_allocation(2);
+	EXPECT_EQ(pxp_wait(&promise, 1, PXP_ALL_COMPLETED, 1, &done), PXP_ETIMEOUT);
+	EXPECT_EQ(fault_disarm(), 0);
+
+	for (unsigned nth = 1; nth <= 3; nth++) {
+		bool fails = nth <= 2;
+
+		fail_allocation(nth);
+		EXPECT_EQ(pxp_as_completed_open(&promise, 1, 0, &iteration),
+		          fails ? PXP_ENOMEM : PXP_OK);
+		EXPECT_EQ(fault_disarm(), fails);
+		EXPECT_EQ(iteration == NULL, fails);
 		pxp_as_completed_close(iteration);
 	}
-	pxp_promise_finish(promise, &nothing, 0);
+	EXPECT_EQ(pxp_promise_finish(promise, &nothing, 0), PXP_OK);
 	EXPECT_EQ(n_calls, 0);
 	pxp_future_release(promise);
 }

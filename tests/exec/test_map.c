@@ -478,6 +478,7 @@ TEST(map, a_source_that_fails_ends_it_after_the_items_before)
 	}
 }
 
+/* mpi4py: test_map_unordered */
 TEST(map, unordered_gives_first_what_is_done_first)
 {
 	EACH_POOL(kind)
@@ -538,28 +539,37 @@ TEST(map, a_full_queue_only_makes_it_slower)
  * test_process_pool_map_zero_chunk. Here 0 is the default. */
 TEST(map, wrong_options_are_refused)
 {
-	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
-	struct source source = {.n_numbers = 3};
-	struct pxp_map_options wrong[] = {
-		{.size = 1},
-		{.size = sizeof(wrong[0]), .deadline_ms = 5},
-		{.size = sizeof(wrong[0]), .deadline_ms = -1},
-		{.size = sizeof(wrong[0]), .retries = 1},
-	};
-	struct pxp_map *map;
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct source source = {.n_numbers = 3};
+		struct pxp_map_options options[] = {
+			{.size = 1},
+			{.size = sizeof(options[0]), .deadline_ms = -1},
+			/* These are for processes. */
+			{.size = sizeof(options[0]), .deadline_ms = 60000},
+			{.size = sizeof(options[0]), .retries = 1},
+		};
+		struct pxp_map *map;
 
-	for (int i = 0; i < 4; i++) {
-		EXPECT_EQ(pxp_map_open(pool, task_item, source_next, &source, &wrong[i],
-		                       &map),
+		for (int i = 0; i < 4; i++) {
+			bool is_good = i >= 2 && kind == PXP_PROCESSES;
+
+			EXPECT_EQ(pxp_map_open(pool, task_item, source_next, &source,
+			                       &options[i], &map),
+			          is_good ? PXP_OK : PXP_EINVAL);
+			EXPECT_EQ(map != NULL, is_good);
+			pxp_map_close(map);
+		}
+		EXPECT_EQ(pxp_map_open(pool, NULL, source_next, &source, NULL, &map),
 		          PXP_EINVAL);
-		EXPECT(map == NULL);
+		EXPECT_EQ(pxp_map_open(pool, task_item, NULL, &source, NULL, &map),
+		          PXP_EINVAL);
+		EXPECT_EQ(pxp_map_open(pool, task_item, source_next, &source, NULL, &map),
+		          PXP_OK);
+		expect_squares(map, 3);
+		pxp_executor_destroy(pool);
 	}
-	EXPECT_EQ(pxp_map_open(pool, NULL, source_next, &source, NULL, &map), PXP_EINVAL);
-	EXPECT_EQ(pxp_map_open(pool, task_item, NULL, &source, NULL, &map), PXP_EINVAL);
-	EXPECT_EQ(pxp_map_open(pool, task_item, source_next, &source, NULL, &map),
-	          PXP_OK);
-	expect_squares(map, 3);
-	pxp_executor_destroy(pool);
 }
 
 static struct pxp_map *_Atomic map_of_callback;

@@ -174,6 +174,7 @@ TEST(memory, a_worker_that_gave_all_back_is_kept_under_its_old_limit)
 	pxp_executor_destroy(pool);
 }
 
+/* loky: test_memory_leak_protection; Deadpool: test_max_memory */
 TEST(memory, a_worker_that_keeps_most_of_its_allowance_is_replaced)
 {
 	struct pxp_executor *pool = create(1);

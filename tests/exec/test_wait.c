@@ -39,6 +39,14 @@ static struct pxp_future *cancelled(void)
 	return promise;
 }
 
+/* One that is not done before the gate is open. */
+static struct pxp_future *blocked_in(struct pxp_executor *pool,
+                                     enum pxp_executor_kind kind, const struct gate *gate)
+{
+	return kind == PXP_INLINE ? pxp_promise_create()
+	                          : pool_submit(pool, task_wait, "held", gate);
+}
+
 static void release_all(struct pxp_future **futures, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -89,15 +97,28 @@ TEST(wait, the_first_that_is_done_is_enough_and_a_cancelled_one_is_done)
 	}
 }
 
-/* test_wait.py: test_first_completed_some_already_completed */
+/* test_wait.py: test_first_completed_some_already_completed. Inline a task is done when
+ * it is submitted: there a promise is what is not. */
 TEST(wait, what_is_done_before_is_enough_at_once)
 {
-	struct pxp_future *futures[] = {cancelled(), finished(), pxp_promise_create()};
-	bool done[3];
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[] = {cancelled(),
+		                                pool_submit(pool, task_echo, "42", NULL),
+		                                blocked_in(pool, kind, &gate)};
+		bool done[3];
 
-	EXPECT_EQ(pxp_wait(futures, 3, PXP_FIRST_COMPLETED, PXP_FOREVER, done), PXP_OK);
-	EXPECT(done[0] && done[1] && !done[2]);
-	release_all(futures, 3);
+		REQUIRE(pxp_future_wait(futures[1], PXP_FOREVER) == PXP_OK);
+		EXPECT_EQ(pxp_wait(futures, 3, PXP_FIRST_COMPLETED, PXP_FOREVER, done),
+		          PXP_OK);
+		EXPECT(done[0] && done[1] && !done[2]);
+		gate_open(&gate);
+		pxp_executor_destroy(pool);
+		release_all(futures, 3);
+		gate_destroy(&gate);
+	}
 }
 
 /* test_wait.py: test_first_exception */
@@ -154,12 +175,23 @@ TEST(wait, a_cancelled_one_is_no_error)
 /* test_wait.py: test_first_exception_one_already_failed */
 TEST(wait, one_that_failed_before_is_the_first_error_at_once)
 {
-	struct pxp_future *futures[] = {failed(), pxp_promise_create()};
-	bool done[2];
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 2);
+		struct gate gate = gate_create();
+		struct pxp_future *futures[] = {pool_submit(pool, task_fail, "no", NULL),
+		                                blocked_in(pool, kind, &gate)};
+		bool done[2];
 
-	EXPECT_EQ(pxp_wait(futures, 2, PXP_FIRST_ERROR, PXP_FOREVER, done), PXP_OK);
-	EXPECT(done[0] && !done[1]);
-	release_all(futures, 2);
+		REQUIRE(pxp_future_wait(futures[0], PXP_FOREVER) == PXP_OK);
+		EXPECT_EQ(pxp_wait(futures, 2, PXP_FIRST_ERROR, PXP_FOREVER, done),
+		          PXP_OK);
+		EXPECT(done[0] && !done[1]);
+		gate_open(&gate);
+		pxp_executor_destroy(pool);
+		release_all(futures, 2);
+		gate_destroy(&gate);
+	}
 }
 
 /* test_wait.py: test_all_completed */

@@ -40,14 +40,14 @@ TEST(fetch_pages, a_page_has_its_line_as_soon_as_it_is_done_whatever_the_first_o
 	for (int i = 0; i < 3; i++) {
 		const char *line = program_line(&program);
 
-		has_page |= tells(line, page, "1234 bytes");
+		has_page |= tells(line, page, "HTTP status 200, 1234 bytes");
 		has_missing |= tells(line, missing, "HTTP status 404");
 		has_closed |= tells(line, closed, "Server returned nothing");
 	}
 	EXPECT(has_page && has_missing && has_closed);
 
 	http_server_release(server);
-	EXPECT(tells(program_line(&program), slow, "1234 bytes"));
+	EXPECT(tells(program_line(&program), slow, "HTTP status 200, 1234 bytes"));
 	EXPECT(program_line(&program) == NULL);
 	EXPECT_EQ(program_end(&program), 1);
 	http_server_stop(server);
@@ -65,7 +65,7 @@ TEST(fetch_pages, succeeds_when_all_pages_are_here)
 	EXPECT_EQ(said.status, 0);
 	EXPECT_EQ(said.n, 8);
 	for (size_t i = 0; i < said.n; i++)
-		EXPECT(tells(said.lines[i], page, "1234 bytes"));
+		EXPECT(tells(said.lines[i], page, "HTTP status 200, 1234 bytes"));
 	http_server_stop(server);
 }
 

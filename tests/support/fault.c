@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+void *__real_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
+
 /* Shared by every process that comes from this one. */
 static struct shared {
 	struct fault fault;
@@ -23,8 +25,8 @@ static struct shared {
 /* Before the zygote, which the constructor of pool.c starts. */
 __attribute__((constructor(101))) static void map_shared(void)
 {
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-	              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = __real_mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+	                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		abort();
 	shared->main = getpid();
@@ -51,8 +53,8 @@ static bool is_here(enum fault_place place)
 	return (getpid() == shared->main) == (place == FAULT_IN_MAIN);
 }
 
-/* Whether the call shall fail, with errno set. */
-static bool fails(enum fault_point point)
+/* Whether the call shall fail, with errno set; else it may do so many of its n_bytes. */
+static bool fails_or_falls_short(enum fault_point point, size_t *n_bytes)
 {
 	const struct fault *fault = &shared->fault;
 	unsigned n;
@@ -65,7 +67,9 @@ static bool fails(enum fault_point point)
 		return false;
 	atomic_fetch_add(&shared->n_hit, 1);
 	if (fault->sys_errno == 0) {
-		if (fault->meanwhile)
+		if (n_bytes && fault->at_most > 0 && fault->at_most < *n_bytes)
+			*n_bytes = fault->at_most;
+		else if (fault->meanwhile)
 			fault->meanwhile(fault->data);
 		else
 			poll(NULL, 0, fault->delay_ms);
@@ -73,6 +77,11 @@ static bool fails(enum fault_point point)
 	}
 	errno = fault->sys_errno;
 	return true;
+}
+
+static bool fails(enum fault_point point)
+{
+	return fails_or_falls_short(point, NULL);
 }
 
 #define WRAP(type, name, point, failed, parameters, arguments)                           \
@@ -105,6 +114,26 @@ WRAP(int, socketpair, FAULT_PAIR, -1, (int domain, int type, int protocol, int e
 WRAP(int, pipe2, FAULT_PIPE, -1, (int ends[2], int flags), (ends, flags))
 WRAP(int, eventfd, FAULT_EVENT, -1, (unsigned count, int flags), (count, flags))
 WRAP(int, epoll_create1, FAULT_EVENT, -1, (int flags), (flags))
+
+WRAP(int, epoll_ctl, FAULT_WATCH, -1,
+     (int epoll, int what, int fd, struct epoll_event *event), (epoll, what, fd, event))
+WRAP(void *, mmap, FAULT_MAP, MAP_FAILED,
+     (void *at, size_t n, int protection, int flags, int fd, off_t offset),
+     (at, n, protection, flags, fd, offset))
+WRAP(int, pidfd_open, FAULT_PIDFD, -1, (pid_t pid, unsigned flags), (pid, flags))
+
+#define WRAP_BYTES(name, point, parameters, arguments)                                   \
+	ssize_t __real_##name parameters;                                                \
+	ssize_t __wrap_##name parameters;                                                \
+	ssize_t __wrap_##name parameters                                                 \
+	{                                                                                \
+		return fails_or_falls_short(point, &n) ? -1 : __real_##name arguments;   \
+	}
+
+WRAP_BYTES(read, FAULT_READ, (int fd, void *bytes, size_t n), (fd, bytes, n))
+WRAP_BYTES(pread, FAULT_READ_AT, (int fd, void *bytes, size_t n, off_t at),
+           (fd, bytes, n, at))
+WRAP_BYTES(write, FAULT_WRITE, (int fd, const void *bytes, size_t n), (fd, bytes, n))
 
 static _Thread_local int n_locks;
 

@@ -195,7 +195,7 @@ enum pxp_status next_number(void *data, const void **ret_bytes, size_t *ret_n)
 
 /* ---- faults ---- */
 
-bool deny_call(int number, int error, unsigned flags)
+static bool filter_call(int number, unsigned flags, unsigned verdict)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -204,7 +204,7 @@ bool deny_call(int number, int error, unsigned flags)
 	                 offsetof(struct seccomp_data, args[0])),
 		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, flags),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, flags, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+		BPF_STMT(BPF_RET | BPF_K, verdict),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]),
@@ -212,6 +212,16 @@ bool deny_call(int number, int error, unsigned flags)
 
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+bool deny_call(int number, int error, unsigned flags)
+{
+	return filter_call(number, flags, SECCOMP_RET_ERRNO | (unsigned)error);
+}
+
+bool trap_call(int number)
+{
+	return filter_call(number, 0, SECCOMP_RET_TRAP);
 }
 
 /* ---- scenes ---- */

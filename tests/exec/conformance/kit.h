@@ -79,6 +79,8 @@ enum pxp_status next_number(void *numbers, const void **ret_bytes, size_t *ret_n
 /* In this process or thread and what it starts, fail a system call with an error from
  * now on, for good; where flags are given only if its first argument has them all. */
 bool deny_call(int number, int error, unsigned flags);
+/* The same, but the call raises SIGSYS. */
+bool trap_call(int number);
 
 /*
  * A program that ends in its own way: this one again, playing a scene instead of its tests.

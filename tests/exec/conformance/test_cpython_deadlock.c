@@ -2,14 +2,16 @@
  * in each way, and a pool that neither hangs nor breaks. */
 #include "kit.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { BIG = 1024 * 1024 };
+enum { BIG = 1024 * 1024, LONG_RESULT = 128 * 1024 };
 
 /* ---- a task that is asked to go wrong ---- */
 
@@ -18,6 +20,10 @@ static enum pxp_status go_wrong(struct pxp_task *task, const char *how)
 	if (strcmp(how, "error") == 0)
 		return pxp_task_fail(task, 3, "it went wrong");
 	if (strcmp(how, "crash") == 0) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL); /* some are blocked in a handler */
 		signal(SIGSEGV, SIG_DFL);
 		raise(SIGSEGV);
 	}
@@ -26,7 +32,29 @@ static enum pxp_status go_wrong(struct pxp_task *task, const char *how)
 	_exit(0);
 }
 
-/* Its input is the step and the way: while it reads its input, works, or has set its result. */
+static char way_in_answer[16];
+
+static void go_wrong_in_answer(int number)
+{
+	(void)number;
+	go_wrong(NULL, way_in_answer);
+}
+
+/* A result for which the worker makes a memfd, once the task's function is over: that call
+ * fails, or does not return. */
+static enum pxp_status go_wrong_later(struct pxp_task *task, const char *how)
+{
+	static const char result[LONG_RESULT];
+
+	snprintf(way_in_answer, sizeof(way_in_answer), "%s", how);
+	signal(SIGSYS, go_wrong_in_answer);
+	if (strcmp(how, "error") == 0 ? !deny_call(SYS_memfd_create, ENFILE, 0)
+	                              : !trap_call(SYS_memfd_create))
+		return PXP_ESYS;
+	return pxp_task_return(task, result, sizeof(result));
+}
+
+/* Its input is the step and the way: while it reads its input, works, or is answered. */
 static enum pxp_status task_goes_wrong(struct pxp_task *task)
 {
 	char step[16] = "", how[16] = "";
@@ -35,41 +63,74 @@ static enum pxp_status task_goes_wrong(struct pxp_task *task)
 		return PXP_EINVAL;
 	if (strcmp(step, "decode") == 0)
 		return go_wrong(task, how);
-	pxp_task_return(task, "half done", 10);
-	return go_wrong(task, how);
+	pxp_task_progress(task, 1, 2);
+	if (strcmp(step, "work") == 0)
+		return go_wrong(task, how);
+	pxp_task_progress(task, 2, 2);
+	return go_wrong_later(task, how);
 }
 
-static void expect_wrong(struct pxp_future *future, const char *how)
+static const struct fault {
+	const char *step, *how;
+} faults[] = {
+	{"decode", "error"}, {"decode", "crash"}, {"decode", "exit"}, {"decode", "_exit"},
+	{"work", "error"},   {"work", "crash"},   {"work", "exit"},   {"work", "_exit"},
+	{"encode", "error"}, {"encode", "crash"}, {"encode", "exit"}, {"encode", "_exit"},
+};
+
+enum { N_FAULTS = sizeof(faults) / sizeof(faults[0]) };
+
+static const char *input_of(const struct fault *fault)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "%s %s", fault->step, fault->how);
+	return text;
+}
+
+/* What each way looks like from here: a death, or an error (of which the library has its own
+ * words where it is the answer that cannot be made). */
+static void expect_death(const struct pxp_outcome *outcome, const struct fault *fault)
+{
+	bool is_answering = strcmp(fault->step, "encode") == 0;
+	const char *text = "worker exited with status 0";
+
+	if (strcmp(fault->how, "crash") == 0)
+		text = "worker died of SIGSEGV";
+	else if (strcmp(fault->how, "exit") == 0)
+		text = "worker exited with status 1";
+	EXPECT_EQ(outcome->error.status, PXP_ECRASHED);
+	EXPECT_STR(outcome->error.text, text);
+	EXPECT_EQ(outcome->phase, is_answering ? PXP_PHASE_ANSWERING : PXP_PHASE_RUNNING);
+}
+
+static void expect_error(const struct pxp_outcome *outcome, const struct fault *fault)
+{
+	EXPECT_EQ(outcome->phase, PXP_PHASE_NONE);
+	if (strcmp(fault->step, "encode") == 0) {
+		EXPECT(outcome->error.status != PXP_OK &&
+		       outcome->error.status != PXP_ECRASHED);
+		EXPECT(strstr(outcome->error.text, "result of 131072 bytes") != NULL,
+		       "%s", outcome->error.text);
+		return;
+	}
+	EXPECT_EQ(outcome->error.status, PXP_ETASK);
+	EXPECT_EQ(outcome->error.code, 3);
+	EXPECT_STR(outcome->error.text, "it went wrong");
+}
+
+static void expect_wrong(struct pxp_future *future, const struct fault *fault)
 {
 	struct pxp_outcome outcome = outcome_of(future);
 
-	if (strcmp(how, "error") == 0) {
-		EXPECT_EQ(outcome.error.status, PXP_ETASK);
-		EXPECT_EQ(outcome.error.code, 3);
-		EXPECT_STR(outcome.error.text, "it went wrong");
-	} else if (strcmp(how, "crash") == 0) {
-		EXPECT_EQ(outcome.error.status, PXP_ECRASHED);
-		EXPECT_STR(outcome.error.text, "worker died of SIGSEGV");
-	} else {
-		EXPECT_EQ(outcome.error.status, PXP_ECRASHED);
-		EXPECT_STR(outcome.error.text, strcmp(how, "exit") == 0
-		                                       ? "worker exited with status 1"
-		                                       : "worker exited with status 0");
-	}
+	if (strcmp(fault->how, "error") == 0)
+		expect_error(&outcome, fault);
+	else
+		expect_death(&outcome, fault);
+	EXPECT_EQ(outcome.progress.done, strcmp(fault->step, "decode") == 0 ? 0
+	                                 : strcmp(fault->step, "work") == 0 ? 1
+	                                                                    : 2);
 	EXPECT_STR(result_of(future), "");
-}
-
-#define EACH_FAULT(text)                                                                 \
-	for (const char *const *fault = faults, *text; (text = *fault); fault++)
-
-static const char *const faults[] = {
-	"decode error", "decode crash", "decode exit", "decode _exit", "work error",
-	"work crash",   "work exit",    "work _exit",  "encode error", "encode crash",
-	"encode exit",  "encode _exit", NULL};
-
-static const char *way_of(const char *fault)
-{
-	return strchr(fault, ' ') + 1;
 }
 
 /*
@@ -84,12 +145,11 @@ TEST(cpython_deadlock, a_fault_at_any_step_costs_its_task_and_is_told)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 
-	EACH_FAULT(fault_text)
-	{
-		struct pxp_future *future = pool_submit(pool, task_goes_wrong, fault_text,
-		                                        NULL);
+	for (int i = 0; i < N_FAULTS; i++) {
+		struct pxp_future *future = pool_submit(pool, task_goes_wrong,
+		                                        input_of(&faults[i]), NULL);
 
-		expect_wrong(future, way_of(fault_text));
+		expect_wrong(future, &faults[i]);
 		pxp_future_release(future);
 		EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)), 256);
 	}
@@ -119,15 +179,15 @@ TEST(cpython_deadlock, a_callback_may_submit_what_goes_wrong)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 
-	EACH_FAULT(fault_text)
-	{
-		struct chain chain = {
-			.pool = pool, .fault = fault_text, .submitted = gate_create()};
+	for (int i = 0; i < N_FAULTS; i++) {
+		struct chain chain = {.pool = pool,
+		                      .fault = input_of(&faults[i]),
+		                      .submitted = gate_create()};
 		struct pxp_future *first = pool_submit(pool, task_echo, "x", NULL);
 
 		pxp_future_on_done(first, submit_second, &chain);
 		gate_pass(chain.submitted.wait_end);
-		expect_wrong(chain.second, way_of(fault_text));
+		expect_wrong(chain.second, &faults[i]);
 		pxp_future_release(first);
 		pxp_future_release(chain.second);
 		gate_destroy(&chain.submitted);
@@ -217,8 +277,7 @@ static enum pxp_status initialise_small(const void *bytes, size_t n, void **ret_
 TEST(cpython_deadlock, an_input_that_a_worker_cannot_take_in_is_told_as_that)
 {
 #if defined(PIXPOOL_SANITIZE)
-	fprintf(stderr, "skipped: a sanitizer cannot run under RLIMIT_AS\n");
-	return;
+	SKIP("a sanitizer cannot run under RLIMIT_AS");
 #endif
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .n_workers = 1, .initialise = initialise_small});
@@ -241,20 +300,18 @@ static enum pxp_status task_babbles(struct pxp_task *task)
 	char frame[300] = {0};
 
 	(void)!write(3, frame, sizeof(frame));
-	if (strcmp(how, "exit") == 0)
-		_exit(0);
-	return PXP_OK;
+	return go_wrong(task, how);
 }
 
 /* test_error_during_result_unpickle_in_result_handler,
- * test_exit_during_result_unpickle_in_result_handler: nothing of the user's runs in the
- * supervisor; what can go wrong there is a frame that makes no sense. */
+ * test_exit_during_result_unpickle_in_result_handler; loky: test_crashes. Nothing of the
+ * user's runs in the supervisor; what can go wrong there is a frame that makes no sense. */
 TEST(cpython_deadlock, what_the_parent_cannot_read_costs_the_task_that_sent_it)
 {
-	static const char *const ways[] = {"stay", "exit"};
+	static const char *const ways[] = {"error", "crash", "exit", "_exit"};
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		EXPECT_EQ(end_of(pool_submit(pool, task_babbles, ways[i], NULL)),
 		          PXP_EPROTO);
 		EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)), 256);

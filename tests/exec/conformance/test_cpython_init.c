@@ -77,8 +77,8 @@ TEST(cpython_init, inline_it_has_run_before_the_first_task)
 }
 
 /* FailingInitializerMixin.test_initializer; test_interpreter_pool.py:
- * test_init_exception_in_func; Pebble: test_process_pool_broken_initializer. The library
- * prints nothing: the reason is in the error. */
+ * test_init_exception_in_func; Pebble: test_process_pool_broken_initializer; Deadpool:
+ * test_simple_init. The library prints nothing: the reason is in the error. */
 TEST(cpython_init, one_that_fails_breaks_the_executor_for_good)
 {
 	EVERY_EXECUTOR(kind)

@@ -192,41 +192,90 @@ TEST(deadpool, shutdowns_may_follow_each_other_in_any_order)
 	}
 }
 
-/* test_stats, test_stats_with_errors */
-TEST(deadpool, counters_are_exact)
+static void run_some(struct pxp_executor *pool)
 {
-	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
-	struct gate gate = gate_create(), never = gate_create();
-	struct pxp_future *running, *pending;
-	struct pxp_executor_stats stats;
-
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
 	for (int i = 0; i < 2; i++)
 		EXPECT_EQ(end_of(pool_submit(pool, task_fail, "x", NULL)), PXP_ETASK);
+}
+
+/* One task for each way in which a worker ends before its time. */
+static void end_two_workers(struct pxp_executor *pool)
+{
+	struct gate never = gate_create();
+
 	EXPECT_EQ(end_of(pool_submit(pool, task_exit, "1", NULL)), PXP_ECRASHED);
 	/* Long enough to be begun in time: else it takes another worker with it first. */
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_wait, "x", &never,
 	                                  (struct pxp_task_options){.deadline_ms = 500})),
 	          PXP_EDEADLINE);
-	running = pool_submit(pool, task_wait, "x", &gate);
-	REQUIRE(pool_await(pool, 1, 0));
-	pending = pool_submit(pool, task_echo, "x", NULL);
-	stats = stats_of(pool);
-	EXPECT_EQ(stats.n_done, 7);
-	EXPECT_EQ(stats.n_running, 1);
-	EXPECT_EQ(stats.n_pending + stats.n_prefetched, 1);
-	EXPECT_EQ(stats.n_workers, 1);
-	EXPECT_EQ(stats.n_spawned, 3);
-	EXPECT_EQ(stats.n_crashed, 1);
-	EXPECT_EQ(stats.n_killed, 1);
-	gate_open(&gate);
-	EXPECT_EQ(end_of(running), PXP_OK);
-	EXPECT_EQ(end_of(pending), PXP_OK);
-	EXPECT_EQ(stats_of(pool).n_done, 9);
-	pxp_executor_destroy(pool);
-	gate_destroy(&gate);
 	gate_destroy(&never);
+}
+
+/* test_stats, test_stats_with_errors */
+TEST(deadpool, counters_are_exact)
+{
+	EVERY_POOL(kind)
+	{
+		bool may_die = kind == PXP_PROCESSES;
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *running, *pending;
+		struct pxp_executor_stats stats;
+
+		run_some(pool);
+		if (may_die)
+			end_two_workers(pool);
+		running = pool_submit(pool, task_wait, "x", &gate);
+		REQUIRE(pool_await(pool, 1, 0));
+		pending = pool_submit(pool, task_echo, "x", NULL);
+		stats = stats_of(pool);
+		EXPECT_EQ(stats.n_done, may_die ? 7 : 5);
+		EXPECT_EQ(stats.n_running, 1);
+		EXPECT_EQ(stats.n_pending + stats.n_prefetched, 1);
+		EXPECT_EQ(stats.n_workers, 1);
+		EXPECT_EQ(stats.n_spawned, may_die ? 3 : 1);
+		EXPECT_EQ(stats.n_crashed, may_die);
+		EXPECT_EQ(stats.n_killed, may_die);
+		gate_open(&gate);
+		EXPECT_EQ(end_of(running), PXP_OK);
+		EXPECT_EQ(end_of(pending), PXP_OK);
+		EXPECT_EQ(stats_of(pool).n_done, may_die ? 9 : 7);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
+static struct pxp_executor *inline_executor;
+
+static enum pxp_status task_counts_itself(struct pxp_task *task)
+{
+	struct pxp_executor_stats stats = stats_of(inline_executor);
+
+	return pxp_task_return(task, &stats.n_running, sizeof(stats.n_running));
+}
+
+/* test_stats, test_stats_with_errors: tasks that run where they are submitted never wait. */
+TEST(deadpool, inline_counters_are_exact)
+{
+	struct pxp_executor *pool = inline_executor = pool_create(PXP_INLINE, 1);
+	struct pxp_executor_stats stats;
+	struct pxp_future *future;
+	void *n_running = NULL;
+
+	run_some(pool);
+	future = pool_submit(pool, task_counts_itself, NULL, NULL);
+	EXPECT_EQ(pxp_future_result(future, 0, &n_running, NULL, NULL), PXP_OK);
+	EXPECT_EQ(*(size_t *)n_running, 1);
+	stats = stats_of(pool);
+	EXPECT_EQ(stats.n_done, 6);
+	EXPECT_EQ(stats.n_running + stats.n_pending + stats.n_prefetched, 0);
+	EXPECT_EQ(stats.n_workers, 0);
+	EXPECT_EQ(stats.n_spawned + stats.n_crashed + stats.n_killed, 0);
+	free(n_running);
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
 }
 
 static void die_at_the_end(void *context)

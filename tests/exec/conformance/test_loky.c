@@ -256,10 +256,8 @@ TEST(loky, an_input_longer_than_an_int_can_say_arrives_whole)
 	struct pxp_future *future;
 	char *input;
 
-	if (!getenv("PIXPOOL_TEST_HUGE")) {
-		fprintf(stderr, "skipped: 2.2 GB, only with PIXPOOL_TEST_HUGE=1\n");
-		return;
-	}
+	if (!getenv("PIXPOOL_TEST_HUGE"))
+		SKIP("2.2 GB, only with PIXPOOL_TEST_HUGE=1");
 	pool = executor_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .n_workers = 1, .max_pending_bytes = n});
 	input = calloc(1, n);
@@ -422,8 +420,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 TEST(loky, a_kill_reaches_pools_in_pools)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
-	fprintf(stderr, "skipped under ThreadSanitizer: no zygote in a worker\n");
-	return;
+	SKIP("under ThreadSanitizer there is no zygote in a worker");
 #endif
 	struct residue before = residue_now();
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

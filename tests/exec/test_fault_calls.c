@@ -1,0 +1,275 @@
+/* System calls that fail, or do less than they were asked for, in whichever process: it costs
+ * time, or the task that it hit, and neither hangs nor loses what was whole. */
+#include "support/fault.h"
+#include "support/pool.h"
+#include "support/test.h"
+
+#include <pixpool/task.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { LONG = 300 * 1000, LOG = 3000, SHORT = 100 };
+
+static struct pxp_executor *patient_pool(unsigned n_workers)
+{
+	struct pxp_executor_options options = {.size = sizeof(options),
+	                                       .kind = PXP_PROCESSES,
+	                                       .n_workers = n_workers,
+	                                       .start_timeout_ms = 3600 * 1000};
+	struct pxp_executor *pool;
+
+	REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+	return pool;
+}
+
+static void fill(char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = (char)(i * 31 + i / 251);
+}
+
+static struct pxp_future *submit_long(struct pxp_executor *pool)
+{
+	static char input[LONG];
+	struct pxp_future *future;
+
+	fill(input, LONG);
+	REQUIRE(pxp_executor_submit(pool, task_echo, input, LONG, NULL, &future) ==
+	        PXP_OK);
+	return future;
+}
+
+/* It ended well, with what was put in. Releases it. */
+static void expect_whole(struct pxp_future *future)
+{
+	static char want[LONG];
+	void *got;
+	size_t n;
+
+	fill(want, LONG);
+	EXPECT_EQ(pxp_future_result(future, PXP_FOREVER, &got, &n, NULL), PXP_OK);
+	EXPECT_EQ(n, LONG);
+	EXPECT(got && memcmp(got, want, LONG) == 0);
+	free(got);
+	pxp_future_release(future);
+}
+
+/* ---- what falls short ---- */
+
+/* Of its input as it is copied, its result as it is stored, and the same as it is read. */
+TEST(fault_calls, what_is_long_arrives_whole_in_pieces)
+{
+	static const struct fault faults[] = {
+		{.point = FAULT_WRITE, .place = FAULT_IN_MAIN},
+		{.point = FAULT_WRITE, .place = FAULT_ELSEWHERE},
+		{.point = FAULT_READ_AT, .place = FAULT_IN_MAIN},
+	};
+
+	for (int i = 0; i < 3; i++) {
+		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+		struct fault fault = faults[i];
+
+		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "it is up", NULL)), PXP_OK);
+		fault.nth = 1;
+		fault.at_most = LONG / 10;
+		fault_arm(fault);
+		expect_whole(submit_long(pool));
+		EXPECT(fault_disarm() >= 10);
+		pxp_executor_destroy(pool);
+	}
+}
+
+static enum pxp_status task_says_much(struct pxp_task *task)
+{
+	char words[LOG];
+
+	fill(words, LOG);
+	if (write(STDERR_FILENO, words, LOG) != LOG)
+		return PXP_ESYS;
+	return pxp_task_fail(task, 1, "it said so much");
+}
+
+TEST(fault_calls, a_log_is_whole_that_is_read_in_pieces)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	const struct pxp_outcome *outcome;
+	struct pxp_future *future;
+	char want[LOG];
+
+	fault_arm((struct fault){
+		.point = FAULT_READ, .place = FAULT_IN_MAIN, .nth = 1, .at_most = SHORT});
+	future = pool_submit(pool, task_says_much, NULL, NULL);
+	REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
+	EXPECT(fault_disarm() >= LOG / SHORT);
+	outcome = pxp_future_outcome(future);
+	EXPECT_EQ(outcome->error.status, PXP_ETASK);
+	fill(want, LOG);
+	EXPECT_EQ(outcome->n_log, LOG);
+	EXPECT(outcome->log && memcmp(outcome->log, want, LOG) == 0);
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
+}
+
+/* ---- what fails ---- */
+
+TEST(fault_calls, an_input_that_cannot_be_stored_is_refused)
+{
+	static const struct fault faults[] = {
+		{.point = FAULT_WRITE, .sys_errno = ENOSPC},
+		{.point = FAULT_MEMFD, .sys_errno = EMFILE},
+	};
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	static char input[LONG];
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "it is up", NULL)), PXP_OK);
+	for (int i = 0; i < 2; i++) {
+		struct fault fault = faults[i];
+		struct pxp_future *future;
+		enum pxp_status status;
+
+		fault.place = FAULT_IN_MAIN;
+		fault.nth = fault.times = 1;
+		fault_arm(fault);
+		status = pxp_executor_submit(pool, task_echo, input, LONG, NULL, &future);
+		EXPECT_EQ(fault_disarm(), 1);
+		EXPECT(status == PXP_ENOMEM || status == PXP_ESYS);
+		EXPECT(future == NULL);
+		expect_whole(submit_long(pool));
+	}
+	pxp_executor_destroy(pool);
+}
+
+/* Its worker cannot map the input, or make or fill a memfd for the result; or we cannot read
+ * that. */
+TEST(fault_calls, a_long_task_that_a_call_fails_for_fails_alone)
+{
+	static const struct fault faults[] = {
+		{.point = FAULT_MAP, .place = FAULT_ELSEWHERE, .sys_errno = ENOMEM},
+		{.point = FAULT_MEMFD, .place = FAULT_ELSEWHERE, .sys_errno = ENFILE},
+		{.point = FAULT_WRITE, .place = FAULT_ELSEWHERE, .sys_errno = ENOSPC},
+		{.point = FAULT_READ_AT, .place = FAULT_IN_MAIN, .sys_errno = EIO},
+	};
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	int64_t worker;
+
+	expect_whole(submit_long(pool));
+	for (int i = 0; i < 4; i++) {
+		struct fault fault = faults[i];
+		struct pxp_future *future;
+
+		fault.nth = fault.times = 1;
+		fault_arm(fault);
+		future = submit_long(pool);
+		REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
+		EXPECT(fault_disarm() > 0);
+		EXPECT_EQ(pxp_future_state(future), PXP_FAILED);
+		EXPECT(pxp_future_outcome(future)->error.status != PXP_ECRASHED);
+		EXPECT(pxp_future_outcome(future)->error.text[0] != 0);
+		worker = pxp_future_outcome(future)->worker;
+		pxp_future_release(future);
+		future = pool_submit(pool, task_echo, "the same", NULL);
+		EXPECT_STR(result_of(future), "the same");
+		EXPECT_EQ(pxp_future_outcome(future)->worker, worker);
+		pxp_future_release(future);
+	}
+	pxp_executor_destroy(pool);
+}
+
+/* What a new worker needs: it is started a little later, as the fault passes. */
+TEST(fault_calls, a_worker_that_a_call_fails_for_is_started_later)
+{
+	static const struct fault faults[] = {
+		{.point = FAULT_WATCH, .place = FAULT_IN_MAIN, .sys_errno = ENOSPC},
+		{.point = FAULT_MAP, .place = FAULT_IN_MAIN, .sys_errno = ENOMEM},
+		{.point = FAULT_MAP, .place = FAULT_ELSEWHERE, .sys_errno = ENOMEM},
+		{.point = FAULT_PIDFD, .place = FAULT_ELSEWHERE, .sys_errno = EMFILE},
+	};
+
+	for (int i = 0; i < 4; i++) {
+		/* A worker is watched three times: its log, its death, its channel. */
+		for (unsigned nth = 1; nth <= (i == 0 ? 3 : 1); nth++) {
+			struct pxp_executor *pool = patient_pool(1);
+			struct fault fault = faults[i];
+			struct pxp_future *future;
+
+			fault.nth = nth;
+			fault.times = 1;
+			fault_arm(fault);
+			future = pool_submit(pool, task_echo, "late", NULL);
+			EXPECT_STR(result_of(future), "late");
+			EXPECT_EQ(fault_disarm(), 1);
+			pxp_future_release(future);
+			pxp_executor_destroy(pool);
+		}
+	}
+}
+
+TEST(fault_calls, a_pool_that_cannot_watch_is_not_created)
+{
+	for (unsigned nth = 1; nth <= 3; nth++) {
+		struct pxp_executor_options options = {.size = sizeof(options),
+		                                       .kind = PXP_PROCESSES};
+		struct pxp_executor *pool;
+		enum pxp_status status;
+
+		fault_arm((struct fault){.point = FAULT_WATCH,
+		                         .nth = nth,
+		                         .times = 1,
+		                         .sys_errno = ENOMEM});
+		status = pxp_executor_create(&options, &pool, NULL);
+		EXPECT_EQ(fault_disarm(), nth <= 2);
+		EXPECT_EQ(status, nth <= 2 ? PXP_ESYS : PXP_OK);
+		EXPECT_EQ(pool == NULL, nth <= 2);
+		pxp_executor_destroy(pool);
+	}
+}
+
+/* Without a pidfd for the nursery the zygote waits for it. */
+TEST(fault_calls, a_pool_ends_without_a_descriptor_to_wait_with)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+	fault_arm((struct fault){.point = FAULT_PIDFD,
+	                         .place = FAULT_IN_MAIN,
+	                         .nth = 1,
+	                         .sys_errno = EMFILE});
+	pxp_executor_destroy(pool);
+	EXPECT(fault_disarm() > 0);
+}
+
+/* A frame that the kernel cannot hand over is the end of its sender: of a worker, which is
+ * replaced, or of the nursery, without which the pool is broken. Every task has its end. */
+TEST(fault_calls, a_receive_that_fails_leaves_no_future_behind)
+{
+	static const int errors[] = {ENOBUFS, ECONNRESET};
+	int n_hits = 0;
+
+	for (unsigned nth = 1; nth <= 4; nth++) {
+		struct pxp_executor *pool = patient_pool(1);
+		struct pxp_future *futures[6];
+
+		fault_arm((struct fault){.point = FAULT_RECEIVE,
+		                         .place = FAULT_IN_MAIN,
+		                         .nth = nth,
+		                         .times = 1,
+		                         .sys_errno = errors[nth % 2]});
+		for (int i = 0; i < 6; i++)
+			futures[i] = pool_submit_with(
+				pool, task_echo, "x", NULL,
+				(struct pxp_task_options){.retries = 2});
+		for (int i = 0; i < 6; i++) {
+			enum pxp_status status = end_of(futures[i]);
+
+			EXPECT(status == PXP_OK || status == PXP_ECRASHED ||
+			       status == PXP_EBROKEN);
+		}
+		n_hits += (int)fault_disarm();
+		pxp_executor_destroy(pool);
+	}
+	EXPECT(n_hits >= 3);
+}
