@@ -416,18 +416,24 @@ static int run_to_the_end(struct batch *batch, bool *ret_is_stuck)
 	return status_of(batch);
 }
 
+static bool get_ready(struct batch *batch, const struct batch_options *options)
+{
+	if (run_init(&batch->run, options) && (batch->signals = open_signals()) >= 0)
+		return true;
+	report_say(batch->report, "cannot start: %s", strerrordesc_np(errno));
+	return false;
+}
+
 int batch_run(const struct batch_options *options, struct report *report,
               bool *ret_is_stuck)
 {
-	struct batch batch = {.report = report, .stuck_ns = -1};
+	struct batch batch = {.report = report, .stuck_ns = -1, .signals = -1};
 	int status = EXIT_USAGE;
 
 	*ret_is_stuck = false;
 	if (!inputs_are_there(options, report))
 		return EXIT_USAGE;
-	batch.signals = open_signals();
-	if (run_init(&batch.run, options) && batch.signals >= 0 &&
-	    pass_over_output(&batch)) {
+	if (get_ready(&batch, options) && pass_over_output(&batch)) {
 		batch.run.walk.inputs = options->inputs;
 		batch.run.walk.n_inputs = options->n_inputs;
 		status = run_to_the_end(&batch, ret_is_stuck);

@@ -68,7 +68,7 @@ struct run {
 	                              * can't be written, no worker can be had, no memory */
 };
 
-/* False when memory or descriptors ran out; run_fini() is due all the same. */
+/* False with errno when memory or descriptors ran out; run_fini() is due all the same. */
 bool run_init(struct run *run, const struct batch_options *options);
 void run_fini(struct run *run);
 
