@@ -25,6 +25,7 @@ static const char *const psd_suffixes[] = {"psd", NULL};
 static const char *const hdr_suffixes[] = {"hdr", NULL};
 static const char *const exr_suffixes[] = {"exr", NULL};
 static const char *const ico_suffixes[] = {"ico", NULL};
+static const char *const pam_suffixes[] = {"pam", NULL};
 static const char *const raw_suffixes[] = {
 	"cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "dng",
 	"raf", "orf", "orw", "rw2", "rwl", "pef", "srw", "x3f", "mrw",
@@ -61,6 +62,7 @@ static const struct format_info formats[N_FORMATS] = {
 	[FORMAT_HDR] = {"hdr", "hdr", hdr_suffixes, FORMAT_HDR, 0, .has_alpha = false},
 	[FORMAT_EXR] = {"exr", "exr", exr_suffixes, FORMAT_PNG, 0, .has_alpha = false},
 	[FORMAT_ICO] = {"ico", "ico", ico_suffixes, FORMAT_PNG, 0, .has_alpha = false},
+	[FORMAT_PAM] = {"pam", "pam", pam_suffixes, FORMAT_PNG, 0, .has_alpha = false},
 	[FORMAT_RAW] = {"raw", "raw", raw_suffixes, FORMAT_RAW, 0, .has_alpha = false},
 };
 

@@ -30,6 +30,7 @@ enum image_format {
 	FORMAT_HDR,
 	FORMAT_EXR,
 	FORMAT_ICO,
+	FORMAT_PAM, /* of the Netpbm family too, but nobody here reads it */
 	FORMAT_RAW, /* a camera's raw file: told from TIFF, never read as its preview */
 	N_FORMATS
 };

@@ -39,6 +39,7 @@ static const struct magic {
 	{FORMAT_HDR, 11, "#?RADIANCE\n"},
 	{FORMAT_HDR, 7, "#?RGBE\n"},
 	{FORMAT_EXR, 4, "\x76\x2f\x31\x01"},
+	{FORMAT_PAM, 3, "P7\n"},
 	{FORMAT_RAW, 8, "FUJIFILM"}, /* RAF */
 	{FORMAT_RAW, 4, "IIRO"},     /* Olympus */
 	{FORMAT_RAW, 4, "IIRS"},

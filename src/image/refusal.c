@@ -26,6 +26,7 @@ static const char *way_out(enum image_format format)
 		return way_out_of_drawing();
 	case FORMAT_ICO:
 	case FORMAT_EXR:
+	case FORMAT_PAM:
 		return "the format is not read: make it a PNG first, e.g. with ImageMagick";
 	case FORMAT_HEIC:
 		return "this build reads no HEIC: install libheif with its libde265 decoder";

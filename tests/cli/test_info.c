@@ -141,6 +141,7 @@ static const struct {
                "\0\0\0\0abc")},
 	{"exr", BYTES("\x76\x2f\x31\x01\2\0\0\0")},
 	{"ico", BYTES("\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0\x68\4\0\0\x16\0\0\0\0")},
+	{"pam", BYTES("P7\nWIDTH 1\nHEIGHT 1\nDEPTH 1\nMAXVAL 255\nENDHDR\nx")},
 	{"raw", BYTES("II*\0\x10\0\0\0CR\2\0")},
 #undef BYTES
 };

@@ -59,6 +59,7 @@ static const struct beginning {
 	{FORMAT_EXR, "x", 4, BYTES("\x76\x2f\x31\x01\2\0\0\0")},
 	{FORMAT_ICO, "x", 22,
          BYTES("\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0\x68\4\0\0\x16\0\0\0\0")},
+	{FORMAT_PAM, "x", 3, BYTES("P7\nWIDTH 1\n")},
 	{FORMAT_RAW, "x", 10, BYTES("II*\0\x10\0\0\0CR\2\0")},
 	{FORMAT_RAW, "a.NEF", 4, BYTES("MM\0*\0\0\0\x08")},
 	{FORMAT_RAW, "x", 12,
@@ -81,7 +82,6 @@ static const struct beginning {
 	{FORMAT_NONE, "x.jpg", 0, BYTES("BMW is a maker of cars")},
 	{FORMAT_NONE, "x.ppm", 0, BYTES("P6 of the essay")},
 	{FORMAT_NONE, "x.ppm", 0, BYTES("P65 1 255\n")},
-	{FORMAT_NONE, "x.jpg", 0, BYTES("P7\nWIDTH 1\n")},
 	/* gzip of "hello", then more: libvips 8.14.1 sniffs it for ever */
 	{FORMAT_NONE, "x.jpg", 0,
          BYTES("\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0junkjunk")},
