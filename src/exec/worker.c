@@ -193,12 +193,29 @@ static enum pxp_status need(void *data, uint64_t bytes)
 }
 
 /* The input that came in a memfd, to which nobody writes any more; NULL when it cannot be had.
- * Mapped as it is: pages to copy it to would cost more than all the rest. */
-static void *map_input(int memfd, size_t n)
+ * Mapped as it is: pages to copy it to would cost more than all the rest. But a worker that is
+ * locked down may not be allowed to map a file. */
+static void *get_input(int memfd, size_t n, bool *ret_is_mapped)
 {
-	void *input = mmap(NULL, n, PROT_READ, MAP_SHARED | MAP_POPULATE, memfd, 0);
+	void *input = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_POPULATE, memfd, 0);
 
-	return input == MAP_FAILED ? NULL : input;
+	*ret_is_mapped = input != MAP_FAILED;
+	if (*ret_is_mapped)
+		return input;
+	input = malloc(n);
+	if (input && fd_pread_full(memfd, input, n, 0) != (ssize_t)n) {
+		free(input);
+		return NULL;
+	}
+	return input;
+}
+
+static void release_input(void *input, size_t n, bool is_mapped)
+{
+	if (is_mapped)
+		munmap(input, n);
+	else
+		free(input);
 }
 
 /* It could not be given its own limit of memory. */
@@ -214,6 +231,7 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 {
 	uint32_t slot = worker->at.slot;
 	void *long_input = NULL;
+	bool is_mapped = false;
 	struct pxp_task view = {
 		.input = body,
 		.n_input = task->n_input,
@@ -230,8 +248,8 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	enum pxp_status status = task->has_limit ? ask_for_memory(worker, 0) : PXP_OK;
 
 	if (status == PXP_OK && task->input_is_memfd) {
-		long_input = map_input(frame->descriptors[frame->n_descriptors - 1],
-		                       task->n_input);
+		long_input = get_input(frame->descriptors[frame->n_descriptors - 1],
+		                       task->n_input, &is_mapped);
 		view.input = long_input;
 	}
 	if (status != PXP_OK)
@@ -243,8 +261,7 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	atomic_store(&worker->page->slots[slot].phase, PXP_PHASE_ANSWERING);
 	worker_answer(worker, &view);
 	task_view_fini(&view);
-	if (long_input)
-		munmap(long_input, task->n_input);
+	release_input(long_input, task->n_input, is_mapped);
 	worker->limit = worker->pool->memory_allowance;
 	for (unsigned i = 0; i < worker->n_put_aside; i++)
 		worker_say_or_end(FRAME_WITHDRAWN, worker->put_aside[i], 0);

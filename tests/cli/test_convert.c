@@ -292,6 +292,17 @@ TEST(convert, a_profile_may_come_from_a_file)
 		0);
 	EXPECT(holds("lin/a.tif", "acsp"));
 
+	/* Longer than a frame between processes, for workers that may map no file. */
+	static uint8_t padded[100000];
+
+	memcpy(padded, icc, n_icc);
+	for (int i = 0; i < 4; i++) /* its own length */
+		padded[i] = (uint8_t)(sizeof(padded) >> (24 - 8 * i));
+	scratch_bytes("long.icc", padded, sizeof(padded));
+	EXPECT_EQ(run("pixpool convert in -o long -f png --profile long.icc").status, 0);
+	EXPECT_EQ(run("pixpool resize -s 40 long -o seen2 -f bmp").status, 0);
+	EXPECT_STR(look("seen2/a.bmp"), "40x20 rg/bw");
+
 	/* One that says RGB and no more is found out by the worker. */
 	EXPECT_EQ(run("head -c 300 wide.icc > cut.icc").status, 0);
 	EXPECT_EQ(run("pixpool convert in -o bad -f jpg --profile cut.icc --report r")
