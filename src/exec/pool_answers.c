@@ -121,15 +121,6 @@ static void take_error(struct answer_frame *answer, struct pool_worker *worker,
 	settlement->log = pool_worker_log(worker, &settlement->outcome.n_log);
 }
 
-/* What was read of the log goes with the front task, unless the next has begun: then its own
- * words may be among it, and it keeps all. */
-static void forget_log(struct pool_worker *worker)
-{
-	if (worker->n_held < 2 ||
-	    !pool_worker_has_begun(worker, pool_worker_held(worker, 1)))
-		worker->n_logged = 0;
-}
-
 /* The word of the front slot's task. NULL, or how it breaks the protocol. */
 static const char *take_answer(struct process_pool *pool, struct pool_worker *worker,
                                struct answer_frame *answer, const char *body,
@@ -176,8 +167,8 @@ static const char *take_answer(struct process_pool *pool, struct pool_worker *wo
 		pool_settle(pool, slot->task, &settlement);
 	}
 	pool_take_memory_back(pool, worker, answer->data_bytes, now_ns);
-	forget_log(worker);
 	pool_worker_pop(worker, now_ns);
+	pool_worker_forget_log(worker);
 	return NULL;
 }
 

@@ -96,7 +96,7 @@ static const char *on_ready(struct process_pool *pool, struct pool_worker *worke
 	}
 	/* What the initialiser wrote is nobody's. */
 	pool_worker_read_log(worker, POOL_LOG_AT_ONCE);
-	worker->n_logged = 0;
+	pool_worker_forget_log(worker);
 	return NULL;
 }
 

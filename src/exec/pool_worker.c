@@ -292,7 +292,7 @@ void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
 	pool_worker_signal(worker, SIGKILL);
 }
 
-void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes)
+static void read_log(struct pool_worker *worker, size_t max_bytes)
 {
 	char bytes[16 * 1024];
 
@@ -317,20 +317,60 @@ void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes)
 	}
 }
 
+static uint64_t generation_begun_last(struct pool_worker *worker)
+{
+	uint64_t generation = 0;
+
+	for (unsigned i = 0; i < worker->n_held; i++) {
+		if (i == 0 || pool_worker_has_begun(worker, pool_worker_held(worker, i)))
+			generation = pool_worker_held(worker, i)->generation;
+	}
+	return generation;
+}
+
+/* One mark at a time: it is in the way of no other for longer than the tasks last that had
+ * begun when it was made. */
+static void mark_log(struct pool_worker *worker)
+{
+	if (worker->log_mark > worker->log_begins)
+		return;
+	worker->log_mark = worker->n_logged;
+	worker->log_generation = generation_begun_last(worker);
+}
+
+void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes)
+{
+	uint64_t n_before = worker->n_logged;
+
+	read_log(worker, max_bytes);
+	if (worker->n_logged > n_before)
+		mark_log(worker);
+}
+
+void pool_worker_forget_log(struct pool_worker *worker)
+{
+	const struct slot *front = pool_worker_held(worker, 0);
+
+	if (worker->n_held == 0 || !pool_worker_has_begun(worker, front))
+		worker->log_begins = worker->n_logged;
+	else if (worker->log_mark > worker->log_begins &&
+	         front->generation > worker->log_generation)
+		worker->log_begins = worker->log_mark;
+}
+
 char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n)
 {
-	size_t n = worker->n_logged < LOG_TAIL_BYTES ? (size_t)worker->n_logged
-	                                             : LOG_TAIL_BYTES;
-	size_t begin = worker->n_logged < LOG_TAIL_BYTES
-	                       ? 0
-	                       : (size_t)(worker->n_logged % LOG_TAIL_BYTES);
+	uint64_t n_new = worker->n_logged - worker->log_begins;
+	size_t n = n_new < LOG_TAIL_BYTES ? (size_t)n_new : LOG_TAIL_BYTES;
+	size_t begin = (size_t)((worker->n_logged - n) % LOG_TAIL_BYTES);
+	size_t n_first = n < LOG_TAIL_BYTES - begin ? n : LOG_TAIL_BYTES - begin;
 	char *log = n > 0 ? malloc(n) : NULL;
 
 	*ret_n = 0;
 	if (!log)
 		return NULL;
-	memcpy(log, worker->tail + begin, n - begin);
-	memcpy(log + n - begin, worker->tail, begin);
+	memcpy(log, worker->tail + begin, n_first);
+	memcpy(log + n_first, worker->tail, n - n_first);
 	*ret_n = n;
 	return log;
 }

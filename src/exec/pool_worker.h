@@ -99,7 +99,10 @@ struct pool_worker {
 	const char *breach;
 	int owed_signal; /* that we may not send ourselves: the nursery shall; 0: none */
 	char tail[LOG_TAIL_BYTES]; /* the last of its log, as a ring */
-	uint64_t n_logged;         /* bytes that came since the last answer */
+	uint64_t n_logged;         /* bytes that came so far */
+	uint64_t log_begins; /* of these, those before are of tasks that were answered */
+	/* Those before log_mark are of no task after that of log_generation. */
+	uint64_t log_mark, log_generation;
 };
 
 void pool_worker_init(struct pool_worker *worker, uint32_t index);
@@ -200,6 +203,8 @@ void pool_worker_signal(struct pool_worker *worker, int number);
 /* Read what is in the log pipe: at most max_bytes, so that a worker that shouts does not
  * stop the pool. */
 void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes);
+/* The front slot was done with: what was read is not the next one's, as far as can be told. */
+void pool_worker_forget_log(struct pool_worker *worker);
 /* The tail so far as a fresh string of *ret_n bytes, or NULL (nothing, or no memory). */
 char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n);
 

@@ -339,3 +339,50 @@ TEST(order, wait_returns_after_what_another_shutdown_cancels_is_settled)
 	wait_while_another_settles(PXP_THREADS, cancel_pending);
 	wait_while_another_settles(PXP_PROCESSES, cancel_pending);
 }
+
+/* ---- whose words are whose ---- */
+
+static enum pxp_status task_passes_and_says(struct pxp_task *task)
+{
+	gate_pass(pxp_task_descriptor(task, 0));
+	return write(2, "old words", 9) == 9 ? PXP_OK : PXP_ESYS;
+}
+
+static uint64_t n_logged_of(struct pxp_executor *pool)
+{
+	uint64_t n;
+
+	lock_acquire(&pool->lock);
+	n = probe_inside(pool)->workers[0].n_logged;
+	lock_release(&pool->lock);
+	return n;
+}
+
+/* Each task begins before the answer of the one in front of it is read. */
+TEST(order, the_words_of_a_task_that_ended_well_are_not_those_of_a_death_later_on)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate first = gate_create(), second = gate_create(), third = gate_create();
+	struct pxp_future *says = pool_submit(pool, task_passes_and_says, "", &first);
+	struct pxp_future *silent, *dies;
+
+	REQUIRE(pool_await(pool, 1, 0));
+	silent = pool_submit(pool, task_wait, "x", &second);
+	REQUIRE(pool_await(pool, 1, 1));
+	gate_open(&first);
+	EXPECT_EQ(end_of(says), PXP_OK);
+	for (int i = 0; i < 60000 && n_logged_of(pool) == 0; i++)
+		poll(NULL, 0, 1);
+	dies = pool_submit(pool, task_signal, "9", &third);
+	REQUIRE(pool_await(pool, 1, 1));
+	gate_open(&second);
+	EXPECT_EQ(end_of(silent), PXP_OK);
+	gate_open(&third);
+	REQUIRE(pxp_future_wait(dies, PXP_FOREVER) == PXP_OK);
+	EXPECT_EQ(pxp_future_outcome(dies)->n_log, 0);
+	EXPECT_EQ(end_of(dies), PXP_ECRASHED);
+	pxp_executor_destroy(pool);
+	gate_destroy(&first);
+	gate_destroy(&second);
+	gate_destroy(&third);
+}
