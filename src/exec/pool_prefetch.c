@@ -199,7 +199,7 @@ void pool_fill(struct process_pool *pool, struct pool_worker *worker, int64_t no
 	struct prefetched oldest;
 	size_t n_before = SIZE_MAX;
 
-	if (queue->n == 0 || most == 0)
+	if (queue->n == 0 || worker->n_held > most || !is_awake(worker, now_ns))
 		return;
 	oldest = find_oldest(pool);
 	while (queue->n > 0 && queue->n < n_before && worker->n_held <= most &&

@@ -125,7 +125,9 @@ static bool spawn_one(struct process_pool *pool, int64_t now_ns)
 /* As many as have something to do, at most as many as were asked for. */
 static void spawn_missing(struct process_pool *pool, int64_t now_ns)
 {
-	size_t n_wanted = pool->executor.queue.n + pool_count_prefetched(pool);
+	/* Fast ones stay where they lie. */
+	size_t n_wanted = pool->executor.queue.n +
+	                  (pool_is_fast(pool, now_ns) ? 0 : pool_count_prefetched(pool));
 	size_t n_coming = count_workers(pool, WORKER_STARTING, WORKER_STARTING) +
 	                  count_idle(pool);
 
