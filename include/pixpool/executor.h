@@ -92,7 +92,8 @@ struct pxp_executor_options {
 	size_t n_init_bytes;
 	pxp_finalise_fn *finalise;
 	int64_t idle_timeout_ms; /* then an idle thread or worker process ends, until it is
-	                          * needed again; 0: never. Not for inline */
+	                          * needed again; 0: never. Not for inline. Its finaliser may
+	                          * still run while another thread begins */
 	/* Processes only. */
 	pxp_prepare_fn *prepare;
 	pxp_preload_fn *preload;
@@ -143,7 +144,7 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error);
 
-/* Zero is the default that stands beside each field. */
+/* As above: zero is the default, and fields are only ever appended. */
 struct pxp_task_options {
 	size_t size; /* sizeof(struct pxp_task_options); no default */
 	const int *
@@ -179,7 +180,8 @@ struct pxp_task_options {
  *             of no interest.
  *
  * PXP_OK         its future will be settled, whatever happens.
- * PXP_EAGAIN     pxp_executor_try_submit(): max_pending tasks are waiting.
+ * PXP_EAGAIN     pxp_executor_try_submit(): there is no room (max_pending and what stands
+ *                beside it).
  * PXP_ESHUTDOWN  after pxp_executor_shutdown().
  * PXP_EBROKEN    no worker can be had, or a preload or initialiser failed.
  * PXP_EDEADLK    would have to wait, in a callback or task of this executor.

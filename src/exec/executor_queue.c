@@ -17,8 +17,7 @@ static bool is_worth_a_wake(const struct pxp_executor *executor)
 
 	return executor->queue.n == 0 ||
 	       (executor->queue.n <= n - n / 8 &&
-	        executor->n_queued_bytes <= n_bytes - n_bytes / 8 &&
-	        executor->n_queued_long <= MAX_QUEUED_LONG - MAX_QUEUED_LONG / 8);
+	        executor->n_queued_bytes <= n_bytes - n_bytes / 8);
 }
 
 void executor_remove(struct pxp_executor *executor, struct task *task)
