@@ -20,39 +20,46 @@ static bool begins_with(const uint8_t *bytes, size_t n, const char *prefix,
 #define BEGINS(bytes, n, literal)                                                        \
 	begins_with((bytes), (n), (literal), sizeof(literal) - 1)
 
-static uint32_t in_order(bool is_big_endian, const uint8_t *at, unsigned n)
+static uint64_t in_order(bool is_big_endian, const uint8_t *at, unsigned n)
 {
-	uint32_t number = 0;
+	uint64_t number = 0;
 
-	if (is_big_endian)
-		return big_endian(at, n);
-	for (unsigned i = n; i > 0; i--)
-		number = number << 8 | at[i - 1];
+	for (unsigned i = 0; i < n; i++)
+		number = number << 8 | at[is_big_endian ? i : n - 1 - i];
 	return number;
 }
 
+/* Where numbers of a directory lie, and how many bytes those that say where or how many have. */
+static const struct tiff_shape {
+	unsigned first_at, n_first, n_count, entry, value_at;
+} classic_tiff = {4, 4, 2, 12, 8}, big_tiff = {8, 8, 8, 20, 12};
+
 unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherwise)
 {
-	enum { TYPE_SHORT = 3, ENTRY_BYTES = 12 };
-	bool is_big = BEGINS(tiff, n, "MM\0*");
-	size_t at, n_entries;
+	enum { TYPE_SHORT = 3 };
+	bool is_wide = BEGINS(tiff, n, "MM\0+") || BEGINS(tiff, n, "II+\0");
+	bool is_big = BEGINS(tiff, n, "MM");
+	const struct tiff_shape *shape = is_wide ? &big_tiff : &classic_tiff;
+	uint64_t at, n_entries;
 
-	if (n < 8 || (!is_big && !BEGINS(tiff, n, "II*\0")))
+	if (!is_wide && !BEGINS(tiff, n, "MM\0*") && !BEGINS(tiff, n, "II*\0"))
 		return otherwise;
-	at = in_order(is_big, tiff + 4, 4);
-	if (at > n - 2)
+	if (n < shape->first_at + shape->n_first)
 		return otherwise;
-	n_entries = in_order(is_big, tiff + at, 2);
-	at += 2;
-	for (; n_entries > 0 && n - at >= ENTRY_BYTES; n_entries--, at += ENTRY_BYTES) {
+	at = in_order(is_big, tiff + shape->first_at, shape->n_first);
+	if (at > n - shape->n_count)
+		return otherwise;
+	n_entries = in_order(is_big, tiff + at, shape->n_count);
+	at += shape->n_count;
+	for (; n_entries > 0 && n - at >= shape->entry; n_entries--, at += shape->entry) {
 		const uint8_t *entry = tiff + at;
 
 		if (in_order(is_big, entry, 2) != tag)
 			continue;
 		if (in_order(is_big, entry + 2, 2) != TYPE_SHORT ||
-		    in_order(is_big, entry + 4, 4) != 1)
+		    in_order(is_big, entry + 4, shape->value_at - 4) != 1)
 			return otherwise;
-		return in_order(is_big, entry + 8, 2);
+		return (unsigned)in_order(is_big, entry + shape->value_at, 2);
 	}
 	return otherwise;
 }
