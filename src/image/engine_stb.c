@@ -273,17 +273,21 @@ static uint8_t *load_from_feed(const struct source *source, int *width, int *hei
 
 /* stb_image takes no JPEG without an end marker: a copy has one behind what is there. */
 static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *height,
-                              int *n_bands)
+                              int *n_bands, struct failure *ret_failure)
 {
 	size_t n = source->n_bytes;
 	uint8_t *whole = malloc(n + sizeof(jpeg_end)), *bytes;
 
-	if (!whole)
+	if (!whole) {
+		failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
 		return NULL;
+	}
 	memcpy(whole, source->bytes, n);
 	memcpy(whole + n, jpeg_end, sizeof(jpeg_end));
 	bytes = stbi_load_from_memory(whole, (int)(n + sizeof(jpeg_end)), width, height,
 	                              n_bands, 0);
+	if (!bytes)
+		fail_stb(ret_failure, "decode");
 	free(whole);
 	return bytes;
 }
@@ -297,10 +301,10 @@ static uint8_t *load(const struct source *source, int *width, int *height, int *
 
 	if (source->format != FORMAT_JPEG && source->format != FORMAT_PNG)
 		return load_from_feed(source, width, height, n_bands, ret_failure);
-	bytes = state->ends_early
-	                ? load_cut_jpeg(source, width, height, n_bands)
-	                : stbi_load_from_memory(source->bytes, (int)source->n_bytes,
-	                                        width, height, n_bands, 0);
+	if (state->ends_early)
+		return load_cut_jpeg(source, width, height, n_bands, ret_failure);
+	bytes = stbi_load_from_memory(source->bytes, (int)source->n_bytes, width, height,
+	                              n_bands, 0);
 	if (!bytes)
 		fail_stb(ret_failure, "decode");
 	return bytes;

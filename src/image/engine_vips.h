@@ -124,8 +124,8 @@ bool vips_has_plain_floats(VipsImage *image);
 bool vips_has_deep_samples(VipsImage *image);
 
 /* Codings become plain numbers, 32 bit whole ones 16 bit, signed ones lose their sign; floats
- * of PFM, and grey ones that are 1 at most, are light; what has no space gets one by its bands; of more bands than a space has only its own and one
- * alpha are kept. */
+ * of PFM, and grey ones without alpha that are 1 at most, are light; what has no space gets one
+ * by its bands; of more bands than a space has only its own and one alpha are kept. */
 bool vips_make_usual(VipsImage **image);
 
 /* ---- vips_colour.c ---- */

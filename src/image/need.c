@@ -445,6 +445,10 @@ uint64_t need_of(const struct picture_facts *facts, const struct recipe *recipe,
 
 		geometry_focus(&layout, facts->size);
 		to = layout.scaled;
+		/* The part to focus on is searched in all of it. */
+		if (layout.is_focused && layout.is_searched)
+			need += times(times(facts->size.width, facts->size.height),
+			              facts->n_pixel_bytes);
 		need += need_of_decoder(facts) +
 		        times(times(times(to.width, to.height), n_frames),
 		              n_bands * encoder_factor(recipe->format));

@@ -163,7 +163,8 @@ static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
 	return (uint32_t)((double)at * to / from + 0.5);
 }
 
-bool vips_focus(VipsImage **image, struct vips_job *job)
+/* Find the part in the picture as it is, and from there what of it is scaled. */
+static bool find_focus(VipsImage **image, struct vips_job *job)
 {
 	const struct size from = {(uint32_t)vips_image_get_width(*image),
 	                          (uint32_t)vips_image_get_height(*image)};
@@ -173,23 +174,28 @@ bool vips_focus(VipsImage **image, struct vips_job *job)
 	struct size size = {scaled_from(part->size.width, scaled.width, from.width),
 	                    scaled_from(part->size.height, scaled.height, from.height)};
 
+	size.width += size.width == 0;
+	size.height += size.height == 0;
+	if (!find_part(image, job, size))
+		return false;
+	part->x = scaled_from((uint32_t)job->part_x, from.width, scaled.width);
+	part->y = scaled_from((uint32_t)job->part_y, from.height, scaled.height);
+	if (part->x > scaled.width - part->size.width)
+		part->x = scaled.width - part->size.width;
+	if (part->y > scaled.height - part->size.height)
+		part->y = scaled.height - part->size.height;
+	layout.is_searched = false;
+	geometry_focus(&layout, from);
+	job->layout = layout;
+	return true;
+}
+
+bool vips_focus(VipsImage **image, struct vips_job *job)
+{
 	if (!job->layout.is_focused)
 		return true;
-	if (job->layout.is_searched) {
-		size.width += size.width == 0;
-		size.height += size.height == 0;
-		if (!find_part(image, job, size))
-			return false;
-		part->x = scaled_from((uint32_t)job->part_x, from.width, scaled.width);
-		part->y = scaled_from((uint32_t)job->part_y, from.height, scaled.height);
-		if (part->x > scaled.width - part->size.width)
-			part->x = scaled.width - part->size.width;
-		if (part->y > scaled.height - part->size.height)
-			part->y = scaled.height - part->size.height;
-		layout.is_searched = false;
-		geometry_focus(&layout, from);
-		job->layout = layout;
-	}
+	if (job->layout.is_searched && !find_focus(image, job))
+		return false;
 	return vips_cut(image, &job->layout.focus);
 }
 
