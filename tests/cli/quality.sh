@@ -20,5 +20,5 @@ if ! has_modules "$python"; then
 	exit 77
 fi
 cd "$1/samples/pictures"
-"$python" "$1/bench/quality" -p "$2" -s 64 -s 256 -s 1600 balloon.png dunes.jpg lake.jpg lighthouse.tiff \
+"$python" "$1/bench/quality" -p "$2" -s 256 -s 1600 balloon.png dunes.jpg lake.jpg lighthouse.tiff \
 	meadow.webp pendulum.gif orientation/6.jpg

@@ -70,16 +70,13 @@ void gallery_gather(glob_t *ret_paths)
 void gallery_run(struct tally *tally, const char *options)
 {
 #ifdef PIXPOOL_SANITIZE
-	/* There is no sandbox, without which nothing is drawn unless it is waived. */
-	const char *sandbox = "--sandbox off";
 	const int timeout = 50;
 #else
-	const char *sandbox = "";
 	const int timeout = 20;
 #endif
-	struct ended ended = run("pixpool resize -s 32 -f png -j 2 --timeout %d %s %s "
+	struct ended ended = run("pixpool resize -s 32 -f png -j 2 --timeout %d %s "
 	                         "--progress none --report r in -o out",
-	                         timeout, sandbox, options);
+	                         timeout, options);
 
 	EXPECT(ended.status == 0 || ended.status == 1, "status %d: %s", ended.status,
 	       ended.err);
