@@ -4,8 +4,8 @@
  *
  *     build/samples/training_input input.npy samples/pictures/{lake,dunes}.jpg
  *
- * Map gives the pictures out in the order of their names, and holds a few of them in memory
- * at a time. Those that fail are listed, and left out.
+ * Each is written to its place in the file as it is done; a batch of them is in memory at a
+ * time. One that fails is listed, and its place holds zeros.
  */
 #include <pixpool/pixpool.h>
 
@@ -19,7 +19,7 @@
 #include <stb/stb_image_resize.h>
 
 enum { SHORT_SIDE = 256, CROP = 224, PLANES = 3, N_VALUES = PLANES * CROP * CROP };
-enum { DEADLINE_MS = 20 * 1000, NPY_HEADER_BYTES = 128 };
+enum { DEADLINE_MS = 20 * 1000, NPY_HEADER_BYTES = 128, BATCH = 64 };
 
 /* The centre of the picture that has SHORT_SIDE as its shorter side. */
 static bool resize_centre(const stbi_uc *pixels, int width, int height, stbi_uc *centre)
@@ -60,19 +60,6 @@ static enum pxp_status prepare(struct pxp_task *task)
 	return pxp_task_return(task, planes, sizeof(planes));
 }
 
-/* The next name, whenever the map has room for one; argv ends with NULL. */
-static enum pxp_status next_name(void *data, const void **ret_bytes, size_t *ret_n)
-{
-	char ***names = data, *name = **names;
-
-	if (!name)
-		return PXP_ESTATE;
-	(*names)++;
-	*ret_bytes = name;
-	*ret_n = strlen(name) + 1;
-	return PXP_OK;
-}
-
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "'<f4' says so");
 
 /* NumPy's format, version 1.0: what it is, the length of the rest, the rest. */
@@ -89,49 +76,87 @@ static void write_header(FILE *file, int n_pictures)
 	fprintf(file, "%-117s\n", text);
 }
 
+/* Write the picture, or zeros where it failed, to its place. Whether it is in the file. */
+static bool report(const char *name, struct pxp_future *future, FILE *file, int place)
+{
+	static const float zeros[N_VALUES];
+	struct pxp_error error;
+	void *planes;
+	enum pxp_status status = pxp_future_result(future, 0, &planes, NULL, &error);
+
+	fseek(file, NPY_HEADER_BYTES + (long)sizeof(zeros) * place, SEEK_SET);
+	fwrite(status == PXP_OK ? planes : zeros, sizeof(zeros), 1,
+	       file); /* main asks ferror() */
+	printf("%d: %s: %s\n", place, name, status == PXP_OK ? "done" : error.text);
+	free(planes);
+	pxp_future_release(future);
+	return status == PXP_OK;
+}
+
+/* End the program unless all is well; the processes of the pool end with it. */
+static void need(enum pxp_status status)
+{
+	if (status == PXP_OK)
+		return;
+	fprintf(stderr, "training_input: %s\n", pxp_status_name(status));
+	exit(EXIT_FAILURE);
+}
+
+/* Prepare up to BATCH pictures, the first of which has this place. How many are in the file. */
+static int prepare_batch(struct pxp_executor *pool, char **names, int n, FILE *file,
+                         int first)
+{
+	struct pxp_task_options limits = {.size = sizeof(limits),
+	                                  .deadline_ms = DEADLINE_MS};
+	struct pxp_future *futures[BATCH], *future;
+	struct pxp_as_completed *iteration;
+	int n_done = 0;
+
+	for (int i = 0; i < n; i++)
+		need(pxp_executor_submit(pool, prepare, names[i], strlen(names[i]) + 1,
+		                         &limits, &futures[i]));
+	need(pxp_as_completed_open(futures, (size_t)n, PXP_FOREVER, &iteration));
+	while (pxp_as_completed_next(iteration, &future) == PXP_OK && future) {
+		int i = 0;
+
+		while (futures[i] != future)
+			i++;
+		n_done += report(names[i], future, file, first + i);
+	}
+	pxp_as_completed_close(iteration);
+	for (int i = 0; i < n; i++)
+		pxp_future_release(futures[i]);
+	return n_done;
+}
+
 int main(int argc, char **argv)
 {
 	struct pxp_executor_options processes = {.size = sizeof(processes),
 	                                         .kind = PXP_PROCESSES};
-	struct pxp_map_options limits = {.size = sizeof(limits),
-	                                 .deadline_ms = DEADLINE_MS};
-	enum pxp_status status = pxp_zygote_start(NULL); /* while there is one thread */
 	FILE *file = argc > 2 ? fopen(argv[1], "wb") : NULL;
 	char **names = argv + 2;
-	struct pxp_executor *pool = NULL;
-	struct pxp_map *map = NULL;
-	struct pxp_map_item item;
-	int n_done = 0;
+	int n_names = argc - 2, n_done = 0;
+	struct pxp_executor *pool;
 	bool is_whole;
 
-	if (!file || fseek(file, NPY_HEADER_BYTES, SEEK_SET) != 0) {
+	if (!file) {
 		fprintf(stderr, "training_input: no file to write\n");
 		return EXIT_FAILURE;
 	}
-	if (status == PXP_OK)
-		status = pxp_executor_create(&processes, &pool, NULL);
-	if (status == PXP_OK)
-		status = pxp_map_open(pool, prepare, next_name, &names, &limits, &map);
-	while (status == PXP_OK && (status = pxp_map_next(map, &item)) == PXP_OK) {
-		const char *name = argv[2 + item.index];
-
-		if (item.error.status == PXP_OK) {
-			fwrite(item.bytes, item.n, 1, file); /* ferror() below tells */
-			printf("%d: %s\n", n_done++, name);
-		} else {
-			printf("%s: %s\n", name, item.error.text);
-		}
-		free(item.bytes);
-	}
-	pxp_map_close(map);
+	need(pxp_zygote_start(NULL)); /* while there is one thread */
+	need(pxp_executor_create(&processes, &pool, NULL));
+	for (int i = 0; i < n_names; i += BATCH)
+		n_done += prepare_batch(pool, names + i,
+		                        n_names - i < BATCH ? n_names - i : BATCH, file,
+		                        i);
 	pxp_executor_destroy(pool);
 
 	fseek(file, 0, SEEK_SET);
-	write_header(file, n_done); /* last: a file that was cut short has none */
-	is_whole = status == PXP_ESTATE && !ferror(file);
+	write_header(file, n_names); /* last: a file that was cut short has none */
+	is_whole = !ferror(file);
 	if (fclose(file) != 0 || !is_whole) {
 		fprintf(stderr, "training_input: %s is not whole\n", argv[1]);
 		return EXIT_FAILURE;
 	}
-	return n_done == argc - 2 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return n_done == n_names ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -63,9 +63,42 @@ static void expect_head(FILE *file, const char *dictionary)
 	EXPECT_EQ(text[n - 1], '\n');
 }
 
-TEST(training_input, the_pictures_that_can_be_read_stand_in_the_file_in_their_order)
+/* The array in input.npy, which must have the shape (n, 3, 224, 224). */
+static FILE *open_array(int n)
 {
-	static float pictures[2][N_VALUES];
+	FILE *file = fopen("input.npy", "rb");
+	char dictionary[128];
+
+	REQUIRE(file != NULL);
+	snprintf(dictionary, sizeof(dictionary),
+	         "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 3, 224, 224), }",
+	         n);
+	expect_head(file, dictionary);
+	return file;
+}
+
+static void expect_pink(const float *picture)
+{
+	for (int i = 0; i < SIDE; i += 37) {
+		expect_value(picture, 0, i, i, 255);
+		expect_value(picture, 1, i, i, 0);
+		expect_value(picture, 2, i, i, 128);
+	}
+}
+
+/* Of 256 rows and columns, 16 are cut off at each side. */
+static void expect_places(const float *picture)
+{
+	for (int i = 0; i < SIDE; i += 37) {
+		expect_value(picture, 0, i, 5, 16 + i);
+		expect_value(picture, 1, 5, i, 16 + i);
+		expect_value(picture, 2, i, i, 77);
+	}
+}
+
+TEST(training_input, a_picture_stands_at_its_place_and_one_that_failed_is_zeros)
+{
+	static float pictures[3][N_VALUES];
 	struct transcript said;
 	FILE *file;
 
@@ -76,28 +109,50 @@ TEST(training_input, the_pictures_that_can_be_read_stand_in_the_file_in_their_or
 	said = program_run((const char *const[]){PROGRAM, "input.npy", "places.ppm",
 	                                         "broken.jpg", "pink.ppm", NULL});
 	EXPECT_EQ(said.status, 1);
-	REQUIRE(said.n == 3);
-	EXPECT_STR(said.lines[0], "0: places.ppm");
-	EXPECT_STR(said.lines[1], "broken.jpg: unknown image type");
-	EXPECT_STR(said.lines[2], "1: pink.ppm");
+	EXPECT_EQ(said.n, 3);
+	EXPECT(transcript_has(&said, "0: places.ppm: done"));
+	EXPECT(transcript_has(&said, "1: broken.jpg: unknown image type"));
+	EXPECT(transcript_has(&said, "2: pink.ppm: done"));
 
-	file = fopen("input.npy", "rb");
-	REQUIRE(file != NULL);
-	expect_head(file, "{'descr': '<f4', 'fortran_order': False, "
-	                  "'shape': (2, 3, 224, 224), }");
-	EXPECT_EQ(fread(pictures, sizeof(pictures[0]), 2, file), 2);
+	file = open_array(3);
+	EXPECT_EQ(fread(pictures, sizeof(pictures[0]), 3, file), 3);
 	EXPECT_EQ(fgetc(file), EOF);
 	fclose(file);
+	expect_places(pictures[0]);
+	for (int i = 0; i < N_VALUES; i++)
+		REQUIRE(pictures[1][i] == 0);
+	expect_pink(pictures[2]);
+	scratch_leave();
+}
 
-	/* Of 256 rows and columns, 16 are cut off at each side. */
-	for (int i = 0; i < SIDE; i += 37) {
-		expect_value(pictures[0], 0, i, 5, 16 + i);
-		expect_value(pictures[0], 1, 5, i, 16 + i);
-		expect_value(pictures[0], 2, i, i, 77);
-		expect_value(pictures[1], 0, i, i, 255);
-		expect_value(pictures[1], 1, i, i, 0);
-		expect_value(pictures[1], 2, i, i, 128);
+TEST(training_input, those_of_a_later_batch_stand_behind_the_first)
+{
+	enum { N = 65 }; /* a batch and one more */
+	static float picture[N_VALUES];
+	const char *command[N + 3] = {PROGRAM, "input.npy"};
+	struct program program;
+	FILE *file;
+
+	scratch_enter(NULL);
+	picture_write("pink.ppm", 30, 40, pink);
+	picture_write("places.ppm", 512, 256, places);
+	for (int i = 0; i < N - 1; i++)
+		command[2 + i] = "pink.ppm";
+	command[2 + N - 1] = "places.ppm";
+	program = program_start(command, NULL);
+	while (program_line(&program))
+		;
+	EXPECT_EQ(program_end(&program), 0);
+
+	file = open_array(N);
+	for (int i = 0; i < N - 1; i++) {
+		REQUIRE(fread(picture, sizeof(picture), 1, file) == 1);
+		expect_pink(picture);
 	}
+	REQUIRE(fread(picture, sizeof(picture), 1, file) == 1);
+	expect_places(picture);
+	EXPECT_EQ(fgetc(file), EOF);
+	fclose(file);
 	scratch_leave();
 }
 
