@@ -55,10 +55,12 @@ void settlement_load(struct settlement *settlement)
 	fd_close(&settlement->long_result);
 	if (got == (ssize_t)n)
 		return;
-	if (settlement->result)
-		pxp_fail(&error, PXP_EPROTO, "the result became shorter than it was");
-	else
+	if (!settlement->result)
 		pxp_fail(&error, PXP_ENOMEM, "no memory for a result of %zu bytes", n);
+	else if (got < 0)
+		pxp_fail_errno(&error, "the result cannot be read");
+	else
+		pxp_fail(&error, PXP_EPROTO, "the result became shorter than it was");
 	settlement_fini(settlement);
 	settlement->state = PXP_FAILED;
 	settlement->outcome.error = error;

@@ -183,6 +183,10 @@ TEST(fault_calls, a_long_task_that_a_call_fails_for_fails_alone)
 		EXPECT_EQ(pxp_future_state(future), PXP_FAILED);
 		EXPECT(pxp_future_outcome(future)->error.status != PXP_ECRASHED);
 		EXPECT(pxp_future_outcome(future)->error.text[0] != 0);
+		if (fault.place == FAULT_IN_MAIN) { /* no fault of the worker's */
+			EXPECT_EQ(pxp_future_outcome(future)->error.status, PXP_ESYS);
+			EXPECT_EQ(pxp_future_outcome(future)->error.sys_errno, EIO);
+		}
 		worker = pxp_future_outcome(future)->worker;
 		pxp_future_release(future);
 		future = pool_submit(pool, task_echo, "the same", NULL);
