@@ -9,7 +9,7 @@ packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openss
 	fonts-dejavu-core libvips-tools python3-numpy python3-pil)
 # clang's sanitizers are in its runtime.
 # shellcheck disable=SC2034 # for .ci/run
-packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev shellcheck)
+packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev lld shellcheck)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
