@@ -131,8 +131,9 @@ unsigned pxp_default_workers(void);
  *
  * Of a process pool this waits until the zygote has forked where its workers will come
  * from, one such call at a time; prepare, preload and initialise run later. Inline,
- * initialise runs here and now; when it fails this is PXP_OK all the same, and each
- * submission is PXP_EBROKEN.
+ * initialise runs here and now; when it fails this is PXP_OK all the same. As of a pool
+ * whose initialiser fails, the first task then fails with PXP_EBROKEN, and later
+ * submissions are refused with it.
  *
  * ret_executor  on PXP_OK yours, to be given back with pxp_executor_destroy(); else NULL.
  *
@@ -171,7 +172,8 @@ struct pxp_task_options {
 
 /**
  * Submit a task. Waits for room, without a limit, while max_pending or max_pending_bytes
- * are waiting; inline, until the task is done.
+ * are waiting, and once it waits until an eighth of them has gone, or has gone to a worker;
+ * inline, until the task is done.
  *
  * run         called with the task, in a worker.
  * input       n_input bytes, copied; may be NULL when n_input is 0.
@@ -229,8 +231,9 @@ enum pxp_shutdown {
  */
 enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags);
 
-/** Shut down with WAIT and free. NULL is fine. Not from a callback or task of its own.
- *  Futures stay good. */
+/** Shut down with WAIT and free. NULL is fine. Futures stay good. Not from a callback or task
+ *  of its own, which it cannot wait for: there it shuts down without WAIT, and what it has
+ *  is never freed. */
 void pxp_executor_destroy(struct pxp_executor *executor);
 
 /**

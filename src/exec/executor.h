@@ -116,8 +116,10 @@ void executor_unlock(struct pxp_executor *executor);
 uint64_t executor_n_done(const struct pxp_executor *executor);
 
 /* Settle a task with what was put in its future, count it and tell the completion
- * descriptor; without the lock. For who alone holds the task. */
-void executor_settle(struct pxp_executor *executor, struct task *task);
+ * descriptor; without the lock. For who alone holds the task. n_idle: NULL, or as in
+ * future_settle_in_place(). */
+void executor_settle(struct pxp_executor *executor, struct task *task,
+                     atomic_uint *n_idle);
 /* Count one that is about to be settled, so that who sees it settled sees it counted; and,
  * once it is, tell the completion descriptor that was there then. Without the lock. */
 int executor_count_done(struct pxp_executor *executor);

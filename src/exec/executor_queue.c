@@ -174,11 +174,12 @@ void executor_tell(int completions)
 		(void)!write(completions, &one, sizeof(one));
 }
 
-void executor_settle(struct pxp_executor *executor, struct task *task)
+void executor_settle(struct pxp_executor *executor, struct task *task,
+                     atomic_uint *n_idle)
 {
 	int completions = executor_count_done(executor);
 
-	task_settle(task);
+	task_settle(task, n_idle);
 	executor_tell(completions);
 }
 
@@ -193,7 +194,7 @@ void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
 		settlement.outcome.error = *error;
 		task_list_remove(list, task);
 		task_put_settlement(task, &settlement);
-		executor_settle(executor, task);
+		executor_settle(executor, task, NULL);
 	}
 }
 

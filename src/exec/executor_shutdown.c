@@ -71,7 +71,8 @@ enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned fl
 
 	if (flags & ~known)
 		return PXP_EINVAL;
-	/* A callback of what is settled here may destroy the executor. */
+	/* Another thread may destroy the executor meanwhile, told by a callback of what is
+	 * settled here. */
 	executor_acquire(executor);
 	lock_acquire(&executor->lock);
 	executor->is_stopping = true;
@@ -98,8 +99,9 @@ void pxp_executor_destroy(struct pxp_executor *executor)
 {
 	if (!executor)
 		return;
-	pxp_executor_shutdown(executor, PXP_SHUTDOWN_WAIT);
-	executor_release(executor);
+	/* Who still runs in it needs it. */
+	if (pxp_executor_shutdown(executor, PXP_SHUTDOWN_WAIT) == PXP_OK)
+		executor_release(executor);
 }
 
 static void suspend(struct pxp_executor *executor, bool stop)

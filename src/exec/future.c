@@ -198,14 +198,20 @@ static void tell(struct pxp_future *future, struct told told)
 	}
 }
 
-void future_settle_in_place(struct pxp_future *future)
+void future_settle_in_place(struct pxp_future *future, atomic_uint *n_idle)
 {
+	bool calls_back;
 	struct told told;
 
 	lock_acquire(&future->lock);
+	calls_back = future->first != NULL;
+	if (n_idle && !calls_back)
+		atomic_fetch_add(n_idle, 1);
 	told = become_done(future);
 	lock_release(&future->lock);
 	tell(future, told);
+	if (n_idle && calls_back)
+		atomic_fetch_add(n_idle, 1);
 }
 
 /* Settle it if its state is not beyond latest. The caller holds a reference that no

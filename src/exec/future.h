@@ -54,8 +54,11 @@ bool future_start(struct pxp_future *future);
 bool future_settle(struct pxp_future *future, struct settlement *settlement);
 
 /* The same, for the only one who may settle it, and who has put the settlement in its place
- * (future->settled) and holds a reference. */
-void future_settle_in_place(struct pxp_future *future);
+ * (future->settled) and holds a reference.
+ *
+ * n_idle  NULL, or one is added to it: before anybody is told, so that who submits then
+ *         finds this thread; or after the callbacks, as long as it has them to run. */
+void future_settle_in_place(struct pxp_future *future, atomic_uint *n_idle);
 
 /*
  * A hook is how one waiter hears of many futures: tell is called once, when its future is

@@ -60,7 +60,7 @@ static void inline_run_now(struct pxp_executor *executor, struct task *task)
 
 	executor_enter(&role, executor);
 	run(self, task);
-	executor_settle(executor, task);
+	executor_settle(executor, task, NULL);
 	executor_leave(&role);
 
 	/* Last of all: who waits for it may free the executor. */

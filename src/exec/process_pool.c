@@ -3,10 +3,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/machine.h"
+#include "base/thread.h"
 #include "exec/zygote.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -48,7 +48,7 @@ static void settle_all(struct process_pool *pool)
 		task_list_remove(&settled, task);
 		if (!task->is_settled)
 			settlement_load(&task->future->settled);
-		executor_settle(executor, task);
+		executor_settle(executor, task, NULL);
 	}
 	lock_acquire(&executor->lock);
 }
@@ -233,18 +233,10 @@ static void *supervisor_main(void *data)
 
 /* ---- create ---- */
 
-/* Signals are for the threads of the program, not for the supervisor. */
 static bool start_supervisor(struct process_pool *pool)
 {
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&pool->supervisor, NULL, supervisor_main, pool);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errno = error;
-	return error == 0;
+	errno = thread_start(&pool->supervisor, supervisor_main, pool);
+	return errno == 0;
 }
 
 static enum pxp_status start(struct process_pool *pool, struct pxp_error *ret_error)

@@ -132,7 +132,7 @@ void task_put_settlement(struct task *task, struct settlement *settlement)
 		task->future->settled = *settlement;
 }
 
-void task_settle(struct task *task)
+void task_settle(struct task *task, atomic_uint *n_idle)
 {
 	struct pxp_future *future = task->future;
 
@@ -140,7 +140,7 @@ void task_settle(struct task *task)
 	task_fini(task);
 	if (!task->is_settled) {
 		future->settled.outcome.attempts = task->attempts;
-		future_settle_in_place(future);
+		future_settle_in_place(future, n_idle);
 	}
 	pxp_future_release(future);
 }

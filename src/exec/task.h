@@ -75,8 +75,9 @@ void task_detach(struct task *task);
  * task_detach(). */
 void task_put_settlement(struct task *task, struct settlement *settlement);
 
-/* Settle its future, outside every lock, and destroy it. */
-void task_settle(struct task *task);
+/* Settle its future, outside every lock, and destroy it. n_idle: NULL, or as in
+ * future_settle_in_place(). */
+void task_settle(struct task *task, atomic_uint *n_idle);
 
 struct task_list {
 	struct task *first, *last;

@@ -1,8 +1,8 @@
 /* Tasks on threads of this process: for work that waits. */
 #include "base/clock.h"
+#include "base/thread.h"
 #include "exec/executor.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,8 +19,8 @@ struct thread_pool {
 	bool has_keeper;        /* it is started when the first such task comes */
 	unsigned n_asleep;      /* threads that wait for has_work */
 	bool is_waking;         /* one of them was called, and has not come yet */
-	/* From its creation on, and from the end of a task on, a thread is idle: it looks at
-	 * the queue before it sleeps. It becomes so without the lock. */
+	/* From its creation on, and from the end of a task and its callbacks on, a thread is
+	 * idle: it looks at the queue before it sleeps. It becomes so without the lock. */
 	atomic_uint n_idle;
 	unsigned n_threads, n_spawned;
 	struct place
@@ -96,13 +96,6 @@ static struct task *next_task(struct thread_pool *pool, struct place *ret_before
 	return task;
 }
 
-static void end_task(struct thread_pool *pool, struct task *task)
-{
-	/* Idle before anybody is told: who submits then finds this thread. */
-	atomic_fetch_add(&pool->n_idle, 1);
-	executor_settle(&pool->executor, task);
-}
-
 /* An initialiser failed: no task will ever run here. */
 static void break_pool(struct thread_pool *pool, const struct pxp_error *error)
 {
@@ -138,7 +131,7 @@ static void *thread_main(void *data)
 
 	while ((task = next_task(pool, &before))) {
 		task_run_here(task, context);
-		end_task(pool, task);
+		executor_settle(&pool->executor, task, &pool->n_idle);
 	}
 	if (options->finalise)
 		options->finalise(context);
@@ -172,20 +165,6 @@ static void *keeper_main(void *data)
 	return NULL;
 }
 
-/* Signals are for the threads of the program, not for ours. */
-static int create_thread(pthread_t *ret_thread, void *(*thread)(void *),
-                         struct thread_pool *pool)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(ret_thread, NULL, thread, pool);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
-}
-
 /* False when there is no thread at all. */
 static bool add_worker(struct thread_pool *pool)
 {
@@ -194,7 +173,7 @@ static bool add_worker(struct thread_pool *pool)
 
 	while (pool->places[i].is_taken)
 		i++;
-	if (create_thread(&pool->places[i].thread, thread_main, pool) != 0)
+	if (thread_start(&pool->places[i].thread, thread_main, pool) != 0)
 		return pool->n_threads > 0;
 	pool->places[i].is_taken = true;
 	snprintf(name, sizeof(name), "%.11s_%u", pool->executor.name, i);
@@ -209,7 +188,7 @@ static bool add_worker(struct thread_pool *pool)
 static bool tell_keeper(struct thread_pool *pool)
 {
 	if (pool->executor.expiry.n > 0 && !pool->has_keeper) {
-		if (create_thread(&pool->keeper, keeper_main, pool) != 0)
+		if (thread_start(&pool->keeper, keeper_main, pool) != 0)
 			return false;
 		pool->has_keeper = true;
 		pthread_setname_np(pool->keeper, "pxp-keeper");
@@ -310,8 +289,13 @@ static void pool_join(struct pxp_executor *executor)
 	}
 	if (pool->left.is_taken)
 		pthread_join(pool->left.thread, NULL);
-	if (pool->has_keeper)
+	if (pool->has_keeper) {
+		/* What it sleeps for may have begun since. */
+		lock_acquire(&executor->lock);
+		cond_signal(&pool->has_expiry);
+		lock_release(&executor->lock);
 		pthread_join(pool->keeper, NULL);
+	}
 }
 
 static void pool_free(struct pxp_executor *executor)

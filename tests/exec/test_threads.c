@@ -1,0 +1,100 @@
+/* What threads have to themselves: their callbacks, their signals, and who keeps the time of
+ * what waits for them. */
+#include "support/pool.h"
+#include "support/test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { A_MINUTE = 60 * 1000, AN_HOUR = 60 * A_MINUTE };
+
+static void pass_in_callback(struct pxp_future *future, void *data)
+{
+	(void)future;
+	gate_pass(((struct gate *)data)->wait_end);
+}
+
+TEST(threads, a_thread_in_a_callback_is_no_thread_for_the_next_task)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
+	struct gate begins = gate_create(), callback = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_wait, "1", &begins), *second;
+
+	REQUIRE(pxp_future_on_done(first, pass_in_callback, &callback) == PXP_OK);
+	gate_open(&begins);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	second = pool_submit(pool, task_echo, "2", NULL);
+	EXPECT_EQ(pxp_future_wait(second, A_MINUTE), PXP_OK);
+	gate_open(&callback);
+	pxp_executor_destroy(pool);
+	EXPECT_EQ(end_of(second), PXP_OK);
+	gate_destroy(&begins);
+	gate_destroy(&callback);
+}
+
+TEST(threads, a_time_to_begin_that_was_kept_does_not_hold_up_the_end)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *first = pool_submit(pool, task_wait, "1", &gate), *second;
+
+	second = pool_submit_with(pool, task_echo, "2", NULL,
+	                          (struct pxp_task_options){.queue_timeout_ms = AN_HOUR});
+	pxp_executor_shutdown(pool, 0);
+	gate_open(&gate);
+	pxp_executor_destroy(pool);
+	EXPECT_EQ(end_of(first), PXP_OK);
+	EXPECT_EQ(end_of(second), PXP_OK);
+	gate_destroy(&gate);
+}
+
+static enum pxp_status task_blocked(struct pxp_task *task)
+{
+	sigset_t set;
+	char text[64];
+
+	pthread_sigmask(SIG_BLOCK, NULL, &set);
+	snprintf(text, sizeof(text), "interrupt %d, fault %d", sigismember(&set, SIGINT),
+	         sigismember(&set, SIGSEGV));
+	return pxp_task_return(task, text, strlen(text) + 1);
+}
+
+TEST(threads, a_signal_for_the_program_is_not_theirs_and_their_own_fault_is)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
+	struct pxp_future *future = pool_submit(pool, task_blocked, "", NULL);
+
+	EXPECT_STR(result_of(future), "interrupt 1, fault 0");
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
+}
+
+static void destroy_in_callback(struct pxp_future *future, void *data)
+{
+	(void)future;
+	pxp_executor_destroy(data);
+}
+
+/* In a process of its own, which ends with what is never freed. */
+TEST(threads, a_pool_destroyed_in_its_own_callback_ends_what_it_has)
+{
+	pid_t child = fork();
+	int status;
+
+	REQUIRE(child >= 0);
+	if (child == 0) {
+		struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *first = pool_submit(pool, task_wait, "1", &gate);
+		struct pxp_future *second = pool_submit(pool, task_echo, "2", NULL);
+
+		pxp_future_on_done(first, destroy_in_callback, pool);
+		gate_open(&gate);
+		_exit(end_of(first) != PXP_OK || end_of(second) != PXP_OK);
+	}
+	REQUIRE(waitpid(child, &status, 0) == child);
+	EXPECT_EQ(status, 0);
+}
