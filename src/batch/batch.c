@@ -5,6 +5,7 @@
 #include "batch/run.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -395,9 +396,19 @@ static int status_of(const struct batch *batch)
 		return EXIT_USAGE;
 	if (batch->run.stop_reason.class != FAIL_NONE)
 		return EXIT_STOPPED;
-	if (counts.failed > 0)
+	if (counts.failed > 0 || counts.cancelled > 0)
 		return EXIT_SOME_FAILED;
 	return counts.inputs == 0 ? EXIT_NO_IMAGE : EXIT_DONE;
+}
+
+/* What the plan had, and the walk did not come upon again. */
+static void say_what_went_away(const struct batch *batch)
+{
+	uint64_t n = report_counts(batch->report).cancelled;
+
+	if (n > 0 && status_of(batch) == EXIT_SOME_FAILED)
+		report_say(batch->report,
+		           "%" PRIu64 " of the images went away before their turn", n);
 }
 
 static int run_to_the_end(struct batch *batch, bool *ret_is_stuck)
@@ -413,6 +424,7 @@ static int run_to_the_end(struct batch *batch, bool *ret_is_stuck)
 	if (batch->run.stop_reason.class != FAIL_NONE)
 		report_say(batch->report, "stopped: %s", batch->run.stop_reason.text);
 	report_cancel_rest(batch->report);
+	say_what_went_away(batch);
 	return status_of(batch);
 }
 

@@ -109,6 +109,34 @@ TEST(run, a_tree_that_changes_after_the_plan_costs_what_changed)
 	stage_leave();
 }
 
+/* Nobody knows their names any more, but they were counted. */
+TEST(run, a_folder_that_goes_after_the_plan_is_told_and_no_success)
+{
+	struct command command;
+	struct ended ended;
+	char path[32];
+
+	stage_enter();
+	obey("in/a.png", "gate a\nsize 2 2");
+	for (int i = 0; i < 20; i++) { /* more than is read ahead */
+		snprintf(path, sizeof(path), "in/c%02d.png", i);
+		obey(path, "size 2 2");
+	}
+	obey("in/sub/b.png", "size 2 2");
+	obey("in/sub/c.png", "size 2 2");
+	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r");
+	await_gate("a"); /* in/sub was not yet walked: its turn is after the files */
+	REQUIRE(rename("in/sub", "elsewhere") == 0);
+	let_pass("in/a.png");
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(strstr(ended.err, "2 of the images went away before their turn"), "%s",
+	       ended.err);
+	EXPECT(strstr(records("r"), "'ok':21,'skipped':0,'failed':0,'cancelled':2,"), "%s",
+	       records("r"));
+	stage_leave();
+}
+
 /* The feeder sees the stop first and goes on to its end; then comes the main thread's word
  * that it may feed. */
 TEST(run, one_that_was_stopped_is_not_fed_after_its_end)
