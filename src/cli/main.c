@@ -1,7 +1,9 @@
+#include "base/fd.h"
 #include "batch/batch.h"
 #include "cli/command_line.h"
 #include "cli/help.h"
 #include "cli/info.h"
+#include "image/format.h"
 
 #include <pixpool/pixpool.h>
 
@@ -27,20 +29,34 @@ static void prepare_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* -1 with a message when it cannot be made. */
+static bool is_picture(const char *file)
+{
+	uint8_t bytes[FORMAT_GATE_BYTES];
+	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? pread(fd, bytes, sizeof(bytes), 0) : -1;
+
+	fd_close(&fd);
+	return n > 0 && format_of_bytes(bytes, (size_t)n, file) != FORMAT_NONE;
+}
+
+/* -1 with a message when it cannot be made, or would take a picture's place. */
 static int open_records(const char *file)
 {
-	int fd;
+	const char *why = "a picture stands there";
+	char name[1024];
+	int fd = -1;
 
 	if (!file)
 		return -1;
-	fd = strcmp(file, "-") == 0 ? STDOUT_FILENO : store_open_stream(file);
-	if (fd < 0) {
-		char name[1024];
-
-		fprintf(stderr, "pixpool: cannot write the report %s: %s\n",
-		        report_quote(file, name, sizeof(name)), strerrordesc_np(errno));
+	if (strcmp(file, "-") == 0)
+		return STDOUT_FILENO;
+	if (!is_picture(file)) {
+		fd = store_open_stream(file);
+		why = strerrordesc_np(errno);
 	}
+	if (fd < 0)
+		fprintf(stderr, "pixpool: cannot write the report %s: %s\n",
+		        report_quote(file, name, sizeof(name)), why);
 	return fd;
 }
 

@@ -59,6 +59,20 @@ TEST(records, of_a_dash_go_to_standard_output_and_all_else_does_not)
 	stage_leave();
 }
 
+TEST(records, never_take_the_place_of_a_picture)
+{
+	struct ended ended;
+
+	stage_enter();
+	sample("lake.jpg", "a.jpg");
+	ended = run("pixpool verify a.jpg --report a.jpg");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT_STR(ended.err,
+	           "pixpool: cannot write the report a.jpg: a picture stands there\n");
+	EXPECT_EQ(run("pixpool verify a.jpg").status, 0);
+	stage_leave();
+}
+
 TEST(records, replace_what_stood_in_the_report_before)
 {
 	stage_enter();
