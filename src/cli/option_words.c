@@ -50,6 +50,11 @@ static bool take_output(struct command_line *line, const char *value, char *text
 		snprintf(text, n_text, "needs the name of a folder");
 		return false;
 	}
+	if (strcmp(value, "-") == 0) {
+		snprintf(text, n_text,
+		         "-o takes a folder, not standard output; one called so is ./-");
+		return false;
+	}
 	if (strstr(value, "%s")) {
 		snprintf(
 			text, n_text,
@@ -298,6 +303,11 @@ static bool take_report(struct command_line *line, const char *value, char *text
 	return value[0] != 0;
 }
 
+static void set_nothing(struct command_line *line)
+{
+	(void)line;
+}
+
 static void set_untrusted(struct command_line *line)
 {
 	line->batch.is_untrusted = true;
@@ -343,6 +353,8 @@ static void set_keep_dates(struct command_line *line)
 #define FIELD(field) .field_and_1 = (RECIPE_##field + 1)
 
 const struct option_word option_words[] = {
+	{'r', NULL, NULL, "idle: sub-folders are walked in any case", .set = set_nothing,
+         .group = "Inputs"},
 	{'o', "output", "DIR", "the output folder; made when it is not there",
          .take = take_output, .group = "Outputs"},
 	{0, "overwrite", "skip|always",

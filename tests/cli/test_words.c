@@ -296,6 +296,8 @@ TEST(words, an_output_that_looks_like_a_file_is_refused_with_a_hint)
 	         "--output: 'tn_%s.jpg': -o takes a folder; names below it are those of "
 	         "the inputs"},
 		{"pixpool thumb in -o ''", "--output: needs the name of a folder"},
+		{"pixpool thumb in -o -",
+	         "--output: -o takes a folder, not standard output; one called so is ./-"},
 	};
 
 	stage_enter();
@@ -311,7 +313,7 @@ TEST(words, every_option_has_its_forms)
 {
 	static const char *const lines[] = {
 		"pixpool resize -s 32 -o out -f png -q 80 -j 1 -v -Q a.jpg",
-		"pixpool resize -s32 -oout -fpng -q80 -j1 -vQ a.jpg",
+		"pixpool resize -s32 -oout -fpng -q80 -j1 -rvQ a.jpg",
 		"pixpool resize --size 32 --output out --format png --quality 80 --jobs 1 "
 		"--verbose --quiet a.jpg",
 		"pixpool resize --size=32 --output=out --format=png --quality=80 --jobs=1 "
