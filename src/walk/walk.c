@@ -230,8 +230,11 @@ int walk_open_file(const struct walk_item *item, struct stat *ret_stat)
 	int fd = openat(item->folder, item->name,
 	                item->is_named ? flags : flags | O_NOFOLLOW);
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == ENXIO) /* so it is said of a socket */
+			errno = EINVAL;
 		return -1;
+	}
 	if (fstat(fd, ret_stat) == 0) {
 		if (S_ISREG(ret_stat->st_mode))
 			return fd;

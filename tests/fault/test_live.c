@@ -135,7 +135,7 @@ TEST(live, a_socket_or_a_device_named_like_a_picture_is_no_input)
 	EXPECT_EQ(
 		run("pixpool resize -s 32 in in/s.jpg tty.jpg -o out --report r").status,
 		1);
-	expect_record("{'input':'in/s.jpg','status':'failed','class':'");
+	expect_record("{'input':'in/s.jpg','status':'failed','class':'unsupported',");
 	expect_record("{'input':'tty.jpg','status':'failed','class':'unsupported',");
 	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
 	fd_close(&fd);
