@@ -125,7 +125,14 @@ static unsigned fit_to_descriptors(struct run *run, unsigned n_workers)
 	return n_workers;
 }
 
-/* An executor of one thread: its tasks end in the order in which they came. */
+static enum pxp_status do_nothing(struct pxp_task *task)
+{
+	(void)task;
+	return PXP_OK;
+}
+
+/* An executor of one thread, which is there when this returns: its tasks end in the order in
+ * which they came. */
 static enum pxp_status thread_create(unsigned max_pending,
                                      struct pxp_executor **ret_thread,
                                      struct pxp_error *error)
@@ -137,7 +144,15 @@ static enum pxp_status thread_create(unsigned max_pending,
 		.max_pending = max_pending,
 	};
 
-	return pxp_executor_create(&options, ret_thread, error);
+	enum pxp_status status = pxp_executor_create(&options, ret_thread, error);
+
+	if (status == PXP_OK) {
+		status = pxp_executor_submit(*ret_thread, do_nothing, NULL, 0, NULL,
+		                             NULL);
+		if (status != PXP_OK)
+			pxp_fail(error, status, "no thread can be started");
+	}
+	return status;
 }
 
 /* How many workers, and what memory for each. */
@@ -207,7 +222,7 @@ static enum pxp_status start_pools(struct run *run, struct report *report,
 		status = pxp_executor_submit(run->feeder, run_feed, &run, sizeof(run),
 		                             NULL, NULL);
 		if (status != PXP_OK)
-			pxp_fail(error, status, "no thread for the walk");
+			pxp_fail(error, status, "the walk cannot begin");
 	}
 	return status;
 }

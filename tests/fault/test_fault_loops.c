@@ -194,6 +194,23 @@ TEST(fault_loops, processes_and_threads_that_cannot_be_had_are_no_death)
 	stage_leave();
 }
 
+/* It is no picture's fault. */
+TEST(fault_loops, a_batch_without_a_thread_that_it_needs_does_not_begin)
+{
+	ENTER();
+	for (int nth = 1; nth <= 3; nth++) {
+		char fault[64];
+		int status;
+
+		snprintf(fault, sizeof(fault), "pthread_create:%d:1:%d:main", nth,
+		         EAGAIN);
+		EXPECT(run_with(fault, &status));
+		EXPECT_EQ(status, 2);
+		EXPECT_EQ(count_outputs(), 0);
+	}
+	stage_leave();
+}
+
 TEST(fault_loops, a_folder_that_cannot_be_read_on_is_a_failed_record)
 {
 	ENTER();
