@@ -23,7 +23,12 @@ extern "C" {
  * line of main, while the process has one thread: a copy of a process with threads could
  * hold locks that nobody releases. It needs no exec and has no terminal.
  *
+ * What the process forks afterwards, without exec, has neither this zygote nor its executors:
+ * it must not touch these. If there was one thread when it was forked, it may start a zygote
+ * of its own. Neither the end of a pool nor that of the zygote waits for it.
+ *
  * PXP_OK      started, also when it was before.
+ * PXP_EINVAL  in a worker of a pool in a worker: pools are nested no deeper.
  * PXP_ESTATE  the process has more than one thread already.
  * PXP_ESYS    no process or socket to be had.
  */
@@ -138,7 +143,7 @@ unsigned pxp_default_workers(void);
  * ret_executor  on PXP_OK yours, to be given back with pxp_executor_destroy(); else NULL.
  *
  * PXP_EINVAL  size, kind or a count is wrong; a field that the kind does not know is set.
- * PXP_ESTATE  processes, but pxp_zygote_start() was not called.
+ * PXP_ESTATE  processes, but pxp_zygote_start() was not called in this process.
  * PXP_ENOMEM, PXP_ESYS  no memory, thread, process or descriptor to be had.
  */
 enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,

@@ -1,9 +1,9 @@
 /*
  * A nursery runs its pool's preload once, when the first worker is asked for, and forks
  * workers from that state. It reaps a worker only when told to, so that a pid is not used
- * again while the main process may still signal it. At the end of its control socket
- * (the pool is done, or the main process gone) it kills its workers, waits and ends; if
- * it dies itself, they die with it (worker.c).
+ * again while the main process may still signal it. At the end of its control socket (the
+ * pool is done) or of the main process, of whose socket a forked child may have a copy, it
+ * kills its workers, waits and ends; if it dies itself, they die with it (worker.c).
  */
 #include "exec/nursery.h"
 
@@ -254,6 +254,17 @@ static void limit(struct nursery *nursery, struct process_frame *request)
 	answer(nursery, request, NULL);
 }
 
+/* Wait for a request; false when the main process is gone. */
+static bool await_request(const struct nursery *nursery)
+{
+	struct pollfd both[] = {{.fd = nursery->control, .events = POLLIN},
+	                        {.fd = MAIN_PIDFD, .events = POLLIN}};
+
+	while (poll(both, 2, -1) < 0 && errno == EINTR)
+		;
+	return both[1].revents == 0;
+}
+
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
                             int control)
 {
@@ -265,7 +276,8 @@ _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_b
 
 	prctl(PR_SET_NAME, "pxp-nursery");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	while (channel_receive(control, buffer, &frame) == RECEIVED_FRAME) {
+	while (await_request(&nursery) &&
+	       channel_receive(control, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&request, buffer, sizeof(request));
 		if (request.kind == FRAME_SPAWN)
 			spawn(&nursery, &request, &frame);

@@ -4,7 +4,10 @@
 
 #include "exec/protocol.h"
 
-/* In a fresh child of the zygote: serve the pool at control until it closes. */
+enum { MAIN_PIDFD = 4 }; /* of the main process, in the zygote and its nurseries */
+
+/* In a fresh child of the zygote: serve the pool at control until that closes or the main
+ * process has ended. */
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
                             int control);
 

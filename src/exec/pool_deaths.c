@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "exec/process_pool.h"
+#include "exec/zygote.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -36,6 +37,7 @@ static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 {
 	worker->deadline_ns = worker->stall_ns = -1;
 	worker->state = WORKER_REAPING;
+	pool_unwatch(pool, worker);
 	pool_send_reap(pool, worker);
 }
 
@@ -45,9 +47,6 @@ void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_
 	pool_read_frames(pool, worker, MAX_LAST_FRAMES, now_ns);
 	pool_worker_read_log(worker, MAX_LAST_LOG);
 
-	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
-	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
-	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->pidfd, NULL);
 	if (!worker->is_ready && worker->reason != KILLED_SHUTDOWN) {
 		pool->n_failed_starts++;
 		pool_back_off(pool, pool->n_failed_starts, now_ns);
@@ -230,7 +229,7 @@ static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
 {
 	release_held(pool, worker, reaped, now_ns);
 	count_death(pool, worker, now_ns);
-	pool_worker_clear(worker);
+	pool_clear(pool, worker);
 	if (pool->n_failed_starts >= MAX_FAILED_STARTS && !pool_has_ready(pool))
 		pool_break(pool, "workers die before they are ready");
 	else if (pool->executor.broken.status != PXP_OK)
@@ -280,7 +279,7 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 static void on_not_spawned(struct process_pool *pool, struct pool_worker *worker,
                            int sys_errno, int64_t now_ns)
 {
-	pool_worker_clear(worker);
+	pool_clear(pool, worker);
 	pool_spawn_failed(pool, sys_errno, now_ns);
 }
 
@@ -293,7 +292,7 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 	/* None of those asked for will come: nothing of them is left but our ends. */
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		if (pool->workers[i].pid == 0)
-			pool_worker_clear(&pool->workers[i]);
+			pool_clear(pool, &pool->workers[i]);
 	}
 }
 
@@ -303,7 +302,7 @@ static void on_nursery_death(struct process_pool *pool, int64_t now_ns)
 	const struct process_frame unknown = {.status = -1};
 
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->control, NULL);
-	fd_close(&pool->control);
+	zygote_close_control(&pool->control);
 	pool_break(pool, "the nursery of the process pool died");
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];

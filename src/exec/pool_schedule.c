@@ -102,7 +102,7 @@ static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 	for (int i = 0; i < 3; i++)
 		fd_close(&theirs[i]);
 	if (!is_asked_for)
-		pool_worker_clear(worker);
+		pool_clear(pool, worker);
 	errno = kept;
 	return is_asked_for;
 }

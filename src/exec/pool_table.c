@@ -194,7 +194,7 @@ static void pool_join(struct pxp_executor *executor)
 	struct process_pool *pool = pool_of(executor);
 
 	pthread_join(pool->supervisor, NULL);
-	fd_close(&pool->control);
+	zygote_close_control(&pool->control);
 	zygote_wait_nursery(pool->nursery);
 }
 

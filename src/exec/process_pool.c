@@ -30,6 +30,25 @@ bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
 	return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+static void unwatch(struct process_pool *pool, int fd)
+{
+	if (fd >= 0)
+		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void pool_unwatch(struct process_pool *pool, const struct pool_worker *worker)
+{
+	unwatch(pool, worker->socket);
+	unwatch(pool, worker->log);
+	unwatch(pool, worker->pidfd);
+}
+
+void pool_clear(struct process_pool *pool, struct pool_worker *worker)
+{
+	pool_unwatch(pool, worker);
+	pool_worker_clear(worker);
+}
+
 /* ---- the supervisor's loop ---- */
 
 static void settle_all(struct process_pool *pool)
@@ -257,7 +276,7 @@ static enum pxp_status start(struct process_pool *pool, struct pxp_error *ret_er
 		return PXP_OK;
 
 	pxp_fail_errno(ret_error, "the supervisor of a process pool");
-	fd_close(&pool->control);
+	zygote_close_control(&pool->control);
 	zygote_wait_nursery(pool->nursery);
 	return PXP_ESYS;
 }

@@ -65,6 +65,13 @@ static inline uint64_t pool_source(enum pool_source source, uint32_t worker)
 bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
                 uint32_t worker);
 
+/* Nothing of a worker is watched any more. Closing it is not enough: a process that was forked
+ * from this one may hold a copy, which would be told of for ever. */
+void pool_unwatch(struct process_pool *pool, const struct pool_worker *worker);
+
+/* The same, and it is ABSENT: pool_worker_clear(). */
+void pool_clear(struct process_pool *pool, struct pool_worker *worker);
+
 /* pool_table.c */
 extern const struct executor_table process_pool_table;
 

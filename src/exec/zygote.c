@@ -1,8 +1,11 @@
 /*
  * The zygote: forked in the first line of main, while there is one thread and so no lock
  * that a copy could find taken. It stays that simple for ever, and forks a nursery for
- * each process pool. It keeps no terminal and no descriptor but its control socket, so
- * that nobody waits for an end of file because of it.
+ * each process pool. It keeps no terminal and no descriptor but its control socket and the
+ * main process's pidfd, so that nobody waits for an end of file because of it.
+ *
+ * What the main process forks without exec holds copies of the control sockets. So these are
+ * shut down before they are closed, and an end of the main process is seen by its pidfd.
  */
 #include "exec/zygote.h"
 
@@ -19,6 +22,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,10 +31,13 @@ enum {
 	CONTROL = 3, /* the zygote's end, in the zygote */
 };
 
+_Static_assert(MAIN_PIDFD == CONTROL + 1, "they are what a zygote keeps open");
+
 /* One per process. The lock makes a request and its answer one step. */
 static struct {
 	struct lock lock;
 	pid_t pid;
+	pid_t owner; /* who started it; in a child of that: the parent, to whom it belongs */
 	int control;
 	unsigned n_nurseries; /* that are not waited for */
 	/* Of this process: 0; 1 in a worker; 2 in a worker of that one's pool. */
@@ -61,10 +68,11 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Any of 0 to 3 may be closed, or be the control socket itself: go high before going low. */
-static void leave_terminal(int control)
+/* Any of 0 to 4 may be closed, or be one of ours: go high before going low. */
+static void leave_terminal(int control, int main_pidfd)
 {
 	int high_control = fcntl(control, F_DUPFD_CLOEXEC, 16);
+	int high_pidfd = fcntl(main_pidfd, F_DUPFD_CLOEXEC, 16);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int high_null = fcntl(null, F_DUPFD_CLOEXEC, 16);
 
@@ -72,9 +80,10 @@ static void leave_terminal(int control)
 	prctl(PR_SET_NAME, "pxp-zygote");
 	for (int fd = 0; fd <= 2; fd++)
 		dup2(high_null, fd);
-	if (high_control < 0 || dup3(high_control, CONTROL, O_CLOEXEC) < 0)
+	if (high_control < 0 || dup3(high_control, CONTROL, O_CLOEXEC) < 0 ||
+	    high_pidfd < 0 || dup3(high_pidfd, MAIN_PIDFD, O_CLOEXEC) < 0)
 		_exit(1);
-	close_range(CONTROL + 1, ~0U, 0);
+	close_range(MAIN_PIDFD + 1, ~0U, 0);
 }
 
 static pid_t fork_nursery(const struct nursery_frame *request, const void *init_bytes,
@@ -110,14 +119,26 @@ static void answer_request(void *buffer, struct frame *frame)
 	channel_send(CONTROL, &answer, sizeof(answer), NULL, 0, NULL, 0);
 }
 
-_Noreturn static void zygote_main(int control)
+/* Wait for a request; false when the main process is gone. */
+static bool await_request(void)
+{
+	struct pollfd both[] = {{.fd = CONTROL, .events = POLLIN},
+	                        {.fd = MAIN_PIDFD, .events = POLLIN}};
+
+	while (poll(both, 2, -1) < 0 && errno == EINTR)
+		;
+	return both[1].revents == 0;
+}
+
+_Noreturn static void zygote_main(int control, int main_pidfd)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
 	reset_signals();
-	leave_terminal(control);
-	while (channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
+	leave_terminal(control, main_pidfd);
+	while (await_request() &&
+	       channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
 		answer_request(buffer, &frame);
 
 	/* The main process is gone or done; its nurseries see it as well, and end. */
@@ -146,11 +167,45 @@ static bool has_one_thread(void)
 	return n <= 1;
 }
 
+/* In a child of who started it: the lock may have been held by a thread that is not here. */
+static void leave_to_parent(void)
+{
+	fd_close(&zygote.control);
+	lock_init(&zygote.lock);
+	zygote.n_nurseries = 0;
+}
+
+static bool is_ours(void)
+{
+	return zygote.owner == getpid();
+}
+
+/* Fork it. It watches the pidfd that we have of ourselves: it could open one too late. */
+static bool fork_zygote(void)
+{
+	int main_pidfd = pidfd_open(getpid(), 0), ends[2] = {-1, -1};
+	pid_t pid = -1;
+
+	if (main_pidfd >= 0 && channel_pair(ends))
+		pid = fork();
+	if (pid == 0)
+		zygote_main(ends[1], main_pidfd);
+	fd_close(&ends[1]);
+	fd_close(&main_pidfd);
+	if (pid < 0) {
+		fd_close(&ends[0]);
+		return false;
+	}
+	zygote.pid = pid;
+	zygote.owner = getpid();
+	zygote.control = ends[0];
+	return true;
+}
+
 enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 {
-	int ends[2];
-	pid_t pid;
-
+	if (!is_ours())
+		leave_to_parent();
 	if (zygote.control >= 0)
 		return PXP_OK;
 	if (zygote.depth >= MAX_DEPTH)
@@ -159,33 +214,30 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 	if (!has_one_thread())
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "the zygote must start before the process has threads");
-	if (!channel_pair(ends))
-		return pxp_fail_errno(ret_error, "socketpair for the zygote");
-
-	pid = fork();
-	if (pid == 0)
-		zygote_main(ends[1]);
-	if (pid < 0) {
-		pxp_fail_errno(ret_error, "fork of the zygote");
-		close(ends[0]);
-		close(ends[1]);
-		return PXP_ESYS;
-	}
-	close(ends[1]);
-	zygote.pid = pid;
-	zygote.control = ends[0];
+	if (!fork_zygote())
+		return pxp_fail_errno(ret_error, "start of the zygote");
 	return PXP_OK;
+}
+
+/* Closing it is no end while a child of ours holds a copy. */
+void zygote_close_control(int *control)
+{
+	if (*control >= 0)
+		(void)shutdown(*control, SHUT_RDWR);
+	fd_close(control);
 }
 
 enum pxp_status pxp_zygote_stop(void)
 {
 	enum pxp_status status = PXP_OK;
 
+	if (!is_ours())
+		return PXP_OK;
 	lock_acquire(&zygote.lock);
 	if (zygote.n_nurseries > 0) {
 		status = PXP_ESTATE;
 	} else if (zygote.control >= 0) {
-		fd_close(&zygote.control);
+		zygote_close_control(&zygote.control);
 		wait_for(zygote.pid, NULL);
 	}
 	lock_release(&zygote.lock);
@@ -240,7 +292,7 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 	if (options->n_init_bytes > MAX_INIT_BYTES)
 		return pxp_fail(ret_error, PXP_EINVAL, "n_init_bytes is over %d",
 		                MAX_INIT_BYTES);
-	if (zygote.control < 0)
+	if (!is_ours() || zygote.control < 0)
 		return pxp_fail(
 			ret_error, PXP_ESTATE,
 			"pxp_zygote_start() must be called before a process pool");

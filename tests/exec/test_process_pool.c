@@ -603,12 +603,64 @@ static bool is_gone(pid_t pid)
 	return !after_name || after_name[2] == 'Z' || after_name[2] == 'X';
 }
 
-/* loky: test_sigkill_shutdown_leaks_workers */
-TEST(process_pool, when_the_main_process_is_killed_no_worker_is_left)
+/* A child without exec, with copies of all that is open here. It ends when it is released, or
+ * by itself after a while. */
+static pid_t fork_a_copy(struct gate *release)
+{
+	enum { PATIENCE_MS = 10000 };
+	struct pollfd wait = {.events = POLLIN | POLLHUP};
+	pid_t child;
+
+	*release = gate_create();
+	wait.fd = release->wait_end;
+	child = fork();
+	REQUIRE(child >= 0);
+	if (child == 0) {
+		close(release->open_end);
+		poll(&wait, 1, PATIENCE_MS);
+		_exit(0);
+	}
+	return child;
+}
+
+/* Whether it lived until now. */
+static bool release_copy(pid_t child, struct gate *release)
+{
+	bool is_alive = waitpid(child, NULL, WNOHANG) == 0;
+
+	gate_destroy(release);
+	if (is_alive)
+		waitpid(child, NULL, 0);
+	return is_alive;
+}
+
+TEST(process_pool, the_end_of_a_pool_waits_for_no_process_that_the_program_forked)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate release;
+	pid_t child;
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+	child = fork_a_copy(&release);
+	pxp_executor_destroy(pool);
+	EXPECT(release_copy(child, &release));
+}
+
+TEST(process_pool, the_end_of_the_zygote_waits_for_no_process_that_the_program_forked)
+{
+	struct gate release;
+	pid_t child = fork_a_copy(&release);
+
+	EXPECT_EQ(pxp_zygote_stop(), PXP_OK);
+	EXPECT(release_copy(child, &release));
+}
+
+static void expect_no_worker_after(const char *name)
 {
 	int from_child[2];
-	char text[16] = "";
+	char text[32] = "";
 	pid_t worker, child;
+	int forked = 0;
 
 	/* A process of its own with a zygote of its own: the test runs in one with threads,
 	 * so it is this program again that does it. */
@@ -616,30 +668,59 @@ TEST(process_pool, when_the_main_process_is_killed_no_worker_is_left)
 	child = fork();
 	if (child == 0) {
 		dup2(from_child[1], 1);
-		execl("/proc/self/exe", "doomed", (char *)NULL);
+		execl("/proc/self/exe", name, (char *)NULL);
 		_exit(127);
 	}
 	close(from_child[1]);
 	REQUIRE(read(from_child[0], text, sizeof(text) - 1) > 0);
-	worker = atoi(text);
+	REQUIRE(sscanf(text, "%d %d", &worker, &forked) >= 1);
 	REQUIRE(worker > 1 && !is_gone(worker));
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	for (int i = 0; i < 20000 && !is_gone(worker); i++)
 		poll(NULL, 0, 1);
 	EXPECT(is_gone(worker));
+	if (forked > 1) {
+		EXPECT(!is_gone(forked));
+		kill(forked, SIGKILL);
+	}
 	close(from_child[0]);
 }
 
-/* "doomed": start a pool, say which process its worker is, and wait to be killed. */
+/* loky: test_sigkill_shutdown_leaks_workers */
+TEST(process_pool, when_the_main_process_is_killed_no_worker_is_left)
+{
+	expect_no_worker_after("doomed");
+}
+
+TEST(process_pool, when_the_main_process_is_killed_a_child_of_its_keeps_no_worker)
+{
+	expect_no_worker_after("doomed parent");
+}
+
+static pid_t fork_idle(void)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		alarm(60);
+		for (;;)
+			pause();
+	}
+	return child;
+}
+
+/* "doomed": start a pool, say which process its worker is, and wait to be killed; "doomed
+ * parent": have forked a child by then, and say which that is. */
 __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 {
 	struct gate never;
 	struct pxp_executor *pool;
 	struct pxp_future *pid;
-	char text[16];
+	char text[32];
+	pid_t child = 0;
 
-	if (argc != 1 || strcmp(argv[0], "doomed") != 0)
+	if (argc != 1 || strncmp(argv[0], "doomed", 6) != 0)
 		return;
 	if (pxp_zygote_start(NULL) != PXP_OK)
 		_exit(1);
@@ -648,9 +729,14 @@ __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 	pid = pool_submit(pool, task_pid, NULL, NULL);
 	snprintf(text, sizeof(text), "%s", result_of(pid));
 	pool_submit(pool, task_wait, "x", &never);
-	if (!pool_await(pool, 1, 0) || !fd_write_all(1, text, strlen(text)))
+	if (!pool_await(pool, 1, 0))
 		_exit(1);
 	alarm(60);
+	if (strcmp(argv[0], "doomed parent") == 0)
+		child = fork_idle();
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), " %d", (int)child);
+	if (!fd_write_all(1, text, strlen(text)))
+		_exit(1);
 	for (;;)
 		pause();
 }

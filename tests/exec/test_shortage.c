@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What this process shares with its zygote and all that comes from there. */
@@ -287,6 +288,37 @@ TEST(shortage, a_program_started_without_standard_descriptors_runs_tasks)
 		EXPECT(probe_copy("closed", close_standard_descriptors));
 }
 
+static enum pxp_status create_and_destroy(void)
+{
+	struct pxp_executor_options options = {.size = sizeof(options),
+	                                       .kind = PXP_PROCESSES};
+	struct pxp_executor *pool;
+	enum pxp_status status = pxp_executor_create(&options, &pool, NULL);
+
+	pxp_executor_destroy(pool);
+	return status;
+}
+
+/* Neither may it end what is its parent's. */
+static bool the_zygote_is_its_parents(void)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(create_and_destroy() == PXP_ESTATE && pxp_zygote_stop() == PXP_OK &&
+		                      pxp_zygote_start(NULL) == PXP_OK && a_task_is_run()
+		              ? 0
+		              : 1);
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0 &&
+	       a_task_is_run();
+}
+
+TEST(shortage, a_process_that_the_program_forks_needs_a_zygote_of_its_own)
+{
+	EXPECT(probe_copy("forked", NULL));
+}
+
 /* ---- processes ---- */
 
 /* The limit binds no root. */
@@ -431,6 +463,7 @@ __attribute__((constructor(65535))) static void be_a_copy(int argc, char **argv)
 	} copies[] = {
 		{"sigchld", a_crash_is_told},
 		{"closed", a_task_is_run},
+		{"forked", the_zygote_is_its_parents},
 		{"breaks", it_breaks_after_a_while},
 		{"goes on", the_living_one_goes_on},
 	};

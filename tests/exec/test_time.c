@@ -57,6 +57,35 @@ TEST(time, a_suspension_moves_deadlines_once_and_costs_no_processor_time)
 	gate_destroy(&never);
 }
 
+/* A forked child has copies of all that the pool has closed by then. */
+TEST(time, a_pool_whose_nursery_is_dead_sleeps_whatever_the_program_has_forked)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	pid_t nursery = probe_nursery(pool), child;
+	struct gate never = gate_create(), release = gate_create();
+	struct pxp_future *held = pool_submit(pool, task_wait, "x", &never);
+	struct pollfd idle = {.fd = never.wait_end, .events = POLLIN};
+	int64_t before_ms;
+
+	REQUIRE(pool_await(pool, 1, 0));
+	child = fork();
+	REQUIRE(child >= 0);
+	if (child == 0) {
+		close(release.open_end);
+		gate_pass(release.wait_end);
+		_exit(0);
+	}
+	kill(nursery, SIGKILL);
+	EXPECT(end_of(held) != PXP_OK);
+	before_ms = cpu_ms();
+	EXPECT_EQ(poll(&idle, 1, AWAY_MS / 2), 0);
+	EXPECT(cpu_ms() - before_ms < AWAY_MS / 20);
+	gate_destroy(&release);
+	waitpid(child, NULL, 0);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
 /* The task has not begun, so its time has not either; and the worker is not at fault. */
 TEST(time, a_deadline_that_passes_before_the_beginning_costs_no_worker)
 {
