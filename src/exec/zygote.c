@@ -244,30 +244,45 @@ enum pxp_status pxp_zygote_stop(void)
 	return status;
 }
 
-static void count_nurseries(int by)
-{
-	lock_acquire(&zygote.lock);
-	zygote.n_nurseries += (unsigned)by;
-	lock_release(&zygote.lock);
-}
-
-/* Ask, and wait for the answer. */
+/* Ask, and wait for the answer, with the lock held. */
 static bool ask(const void *head, size_t n_head, const void *body, size_t n_body,
                 const int *descriptor, struct process_frame *ret_answer)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
-	bool is_answered;
+
+	if (!channel_send(zygote.control, head, n_head, body, n_body, descriptor,
+	                  descriptor ? 1 : 0) ||
+	    channel_receive(zygote.control, buffer, &frame) != RECEIVED_FRAME)
+		return false;
+	memcpy(ret_answer, buffer, sizeof(*ret_answer));
+	return true;
+}
+
+/* It is counted with its start in one step: else the zygote could be stopped between. */
+static enum pxp_status ask_for_nursery(const struct nursery_frame *request,
+                                       const void *init_bytes, int control,
+                                       pid_t *ret_pid, struct pxp_error *ret_error)
+{
+	struct process_frame answer = {.pid = -1, .sys_errno = ECHILD};
+	enum pxp_status status = PXP_OK;
 
 	lock_acquire(&zygote.lock);
-	is_answered = zygote.control >= 0 &&
-	              channel_send(zygote.control, head, n_head, body, n_body, descriptor,
-	                           descriptor ? 1 : 0) &&
-	              channel_receive(zygote.control, buffer, &frame) == RECEIVED_FRAME;
+	if (zygote.control < 0) {
+		status = pxp_fail(
+			ret_error, PXP_ESTATE,
+			"pxp_zygote_start() must be called before a process pool");
+	} else if (!ask(request, sizeof(*request), init_bytes, request->n_init_bytes,
+	                &control, &answer) ||
+	           answer.pid < 0) {
+		errno = answer.sys_errno;
+		status = pxp_fail_errno(ret_error, "fork of a process pool's nursery");
+	} else {
+		zygote.n_nurseries++;
+	}
 	lock_release(&zygote.lock);
-	if (is_answered)
-		memcpy(ret_answer, buffer, sizeof(*ret_answer));
-	return is_answered;
+	*ret_pid = (pid_t)answer.pid;
+	return status;
 }
 
 enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
@@ -285,33 +300,28 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 		.memory_allowance = options->memory_allowance,
 		.max_output = options->max_output,
 	};
-	struct process_frame answer;
+	enum pxp_status status;
 	int ends[2];
-	bool is_answered;
 
 	if (options->n_init_bytes > MAX_INIT_BYTES)
 		return pxp_fail(ret_error, PXP_EINVAL, "n_init_bytes is over %d",
 		                MAX_INIT_BYTES);
-	if (!is_ours() || zygote.control < 0)
-		return pxp_fail(
-			ret_error, PXP_ESTATE,
-			"pxp_zygote_start() must be called before a process pool");
+	if (!is_ours())
+		return pxp_fail(ret_error, PXP_ESTATE,
+		                "this process has not called pxp_zygote_start()");
 	if (!channel_pair(ends))
 		return pxp_fail_errno(ret_error, "socketpair for a process pool");
-
-	is_answered = ask(&request, sizeof(request), options->init_bytes,
-	                  options->n_init_bytes, &ends[1], &answer);
+	if (!channel_set_nonblocking(ends[0]))
+		status = pxp_fail_errno(ret_error, "socket of a process pool");
+	else
+		status = ask_for_nursery(&request, options->init_bytes, ends[1], ret_pid,
+		                         ret_error);
 	close(ends[1]);
-	if (!is_answered || answer.pid < 0 || !channel_set_nonblocking(ends[0])) {
-		errno = is_answered ? answer.sys_errno : ECHILD;
-		pxp_fail_errno(ret_error, "fork of a process pool's nursery");
+	if (status == PXP_OK)
+		*ret_control = ends[0];
+	else
 		close(ends[0]);
-		return PXP_ESYS;
-	}
-	count_nurseries(+1);
-	*ret_pid = (pid_t)answer.pid;
-	*ret_control = ends[0];
-	return PXP_OK;
+	return status;
 }
 
 /* Wait here until it has ended, and then ask for it to be reaped: meanwhile the zygote is
@@ -324,6 +334,8 @@ void zygote_wait_nursery(pid_t pid)
 	while (ended.fd >= 0 && poll(&ended, 1, -1) < 0 && errno == EINTR)
 		;
 	fd_close(&ended.fd);
+	lock_acquire(&zygote.lock);
 	ask(&request, sizeof(request), NULL, 0, NULL, &answer);
-	count_nurseries(-1);
+	zygote.n_nurseries--;
+	lock_release(&zygote.lock);
 }

@@ -246,6 +246,32 @@ TEST(fault_calls, a_pool_that_cannot_watch_is_not_created)
 	}
 }
 
+static void stop_the_zygote(void *data)
+{
+	*(enum pxp_status *)data = pxp_zygote_stop();
+}
+
+/* Whoever gets the lock next once the zygote has forked the nursery. */
+TEST(fault_calls, the_zygote_is_not_stopped_between_a_pools_start_and_its_being_counted)
+{
+	enum pxp_status stopped = PXP_OK;
+	struct pxp_executor *pool;
+
+	fault_arm((struct fault){.point = FAULT_UNLOCK,
+	                         .place = FAULT_IN_MAIN,
+	                         .nth = 1,
+	                         .times = 1,
+	                         .meanwhile = stop_the_zygote,
+	                         .data = &stopped});
+	alarm(20); /* a hang would be at once, and for ever */
+	pool = pool_create(PXP_PROCESSES, 1);
+	alarm(0);
+	EXPECT_EQ(fault_disarm(), 1);
+	EXPECT_EQ(stopped, PXP_ESTATE);
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
 /* Without a pidfd for the nursery the zygote waits for it. */
 TEST(fault_calls, a_pool_ends_without_a_descriptor_to_wait_with)
 {
