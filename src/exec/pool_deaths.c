@@ -20,6 +20,7 @@ enum {
 	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
 	DEFAULT_MAX_CRASHES = 100,
 	MAX_RETURNS = 3, /* of a task by workers that died before they began it */
+	REAP_MS = 20000, /* for the nursery to say how a worker died */
 };
 
 void pool_send_reap(struct process_pool *pool, struct pool_worker *worker)
@@ -33,9 +34,11 @@ void pool_send_reap(struct process_pool *pool, struct pool_worker *worker)
 }
 
 /* It is dead, or as good as that: have the nursery say how. */
-static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
+static void begin_reaping(struct process_pool *pool, struct pool_worker *worker,
+                          int64_t now_ns)
 {
-	worker->deadline_ns = worker->stall_ns = -1;
+	worker->deadline_ns = clock_deadline_ns(now_ns, REAP_MS);
+	worker->stall_ns = -1;
 	worker->state = WORKER_REAPING;
 	pool_unwatch(pool, worker);
 	pool_send_reap(pool, worker);
@@ -52,7 +55,13 @@ void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_
 		pool_back_off(pool, pool->n_failed_starts, now_ns);
 	}
 	worker->ended_in_order |= worker->state == WORKER_STOPPING;
-	begin_reaping(pool, worker);
+	begin_reaping(pool, worker, now_ns);
+}
+
+void pool_on_late_reap(struct process_pool *pool, struct pool_worker *worker)
+{
+	worker->deadline_ns = -1;
+	kill(pool->nursery, SIGKILL);
 }
 
 static int64_t usage_cpu_ns(const struct rusage *usage)
@@ -244,7 +253,7 @@ static void give_up_on(struct process_pool *pool, struct pool_worker *worker,
 {
 	kill(worker->pid, SIGKILL);
 	worker->reason = KILLED_START;
-	begin_reaping(pool, worker);
+	begin_reaping(pool, worker, now_ns);
 	pool_spawn_failed(pool, sys_errno, now_ns);
 }
 

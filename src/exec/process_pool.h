@@ -158,6 +158,9 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker,
                     int64_t now_ns);
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
+/* The nursery does not reap a dead worker: it was stopped, say, by a task, which may signal it.
+ * It is killed, and what it still had to say ends with it: on_nursery_death(). */
+void pool_on_late_reap(struct process_pool *pool, struct pool_worker *worker);
 void pool_on_control(struct process_pool *pool, int64_t now_ns);
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns);

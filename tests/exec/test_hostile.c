@@ -411,6 +411,47 @@ TEST(hostile, an_answer_that_cannot_be_sent_is_a_crash_in_the_answer)
 	pxp_executor_destroy(pool);
 }
 
+/* It has the nursery's user, and may signal it. */
+static enum pxp_status task_stops_the_nursery(struct pxp_task *task)
+{
+	(void)task;
+	kill(getppid(), SIGSTOP);
+	abort();
+}
+
+/* The time for the nursery's answer is over at once, where it would be later; whether it was
+ * waited for. */
+static bool shorten_the_wait(struct pxp_executor *executor)
+{
+	struct process_pool *pool = probe_inside(executor);
+	bool is_waited_for = false;
+
+	for (int i = 0; i < 20000 && !is_waited_for; i++) {
+		lock_acquire(&executor->lock);
+		is_waited_for = pool->workers[0].state == WORKER_REAPING;
+		if (is_waited_for)
+			pool->workers[0].deadline_ns = 0;
+		lock_release(&executor->lock);
+		poll(NULL, 0, is_waited_for ? 0 : 1);
+	}
+	process_pool_table.call(executor);
+	return is_waited_for;
+}
+
+TEST(hostile, a_nursery_that_a_task_has_stopped_is_killed_and_no_future_hangs)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_stops_the_nursery, NULL, NULL);
+	struct pxp_future *behind = pool_submit(pool, task_echo, "x", NULL);
+
+	EXPECT(shorten_the_wait(pool));
+	EXPECT_EQ(pxp_future_wait(future, 10000), PXP_OK);
+	REQUIRE(pxp_future_is_done(future), "the nursery stands still for ever");
+	EXPECT_EQ(end_of(future), PXP_ECRASHED);
+	EXPECT_EQ(end_of(behind), PXP_EBROKEN);
+	pxp_executor_destroy(pool);
+}
+
 /* ---- what is left behind ---- */
 
 /* A child in the worker's group, which a signal to the worker alone does not reach. */
