@@ -58,13 +58,49 @@ static void forget_child(struct nursery *nursery, pid_t pid)
 	}
 }
 
-/* Whole groups: a task may have started processes of its own. */
-static void kill_and_wait(pid_t pid)
+static bool reap_child(pid_t pid, int flags)
+{
+	pid_t got;
+
+	do
+		got = waitpid(pid, NULL, flags);
+	while (got < 0 && errno == EINTR);
+	return got == pid;
+}
+
+/* Whole groups: a task may have started processes of its own. False: it lives on, as it has
+ * become another user's, and we may not signal it. */
+static bool kill_and_wait(pid_t pid)
 {
 	kill(-pid, SIGKILL);
-	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	return reap_child(pid, kill(pid, SIGKILL) == 0 ? 0 : WNOHANG);
+}
+
+static void on_child(int number)
+{
+	(void)number;
+}
+
+/* SIGCHLD interrupts the wait for a request, and nothing else. */
+static void listen_to_children(void)
+{
+	const struct sigaction interrupt = {.sa_handler = on_child};
+	sigset_t children;
+
+	sigaction(SIGCHLD, &interrupt, NULL);
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &children, NULL);
+}
+
+static void listen_no_more(void)
+{
+	sigset_t children;
+
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &children, NULL);
 }
 
 /* The main process counts on every answer: where there is no memory for it, say it again. */
@@ -102,6 +138,7 @@ static bool load(struct nursery *nursery)
 		nursery->is_loaded = prepare_and_preload(nursery, &failure->error);
 		nursery->has_failed = !nursery->is_loaded;
 		worker_reset_signals();
+		listen_to_children();
 	}
 	if (nursery->has_failed)
 		send_at_last(nursery, failure, sizeof(*failure), NULL);
@@ -120,8 +157,10 @@ static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
 	};
 	pid_t pid = fork();
 
-	if (pid == 0)
+	if (pid == 0) {
+		listen_no_more();
 		worker_main(&start);
+	}
 	if (pid > 0) {
 		setpgid(pid, pid); /* the worker does it too: whoever comes first */
 		if (!remember_child(nursery, pid)) {
@@ -156,37 +195,56 @@ static void spawn(struct nursery *nursery, struct process_frame *request,
 	fd_close(&pidfd);
 }
 
-/* A child that is no worker of ours; 0 when there is none. The kernel lists children in
- * /proc (since 3.5); without it orphans of another group are left to themselves. */
-static pid_t find_orphan(const struct nursery *nursery)
+static bool is_child(const struct nursery *nursery, pid_t pid)
 {
-	char path[64], pid[16];
+	for (size_t i = 0; pid > 0 && i < nursery->n_children; i++) {
+		if (nursery->children[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+/* Call it of each child that is no worker of ours, and count those that it is true of. The
+ * kernel lists children in /proc (since 3.5); without it orphans of another group are left to
+ * themselves. */
+static unsigned each_orphan(const struct nursery *nursery, bool (*is_reaped)(pid_t pid))
+{
+	char path[64], text[16];
+	unsigned n = 0;
 	FILE *list;
-	pid_t orphan = 0;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	list = fopen(path, "re");
 	if (!list)
 		return 0;
-	while (orphan == 0 && fscanf(list, "%15s", pid) == 1) {
-		orphan = (pid_t)strtol(pid, NULL, 10);
-		for (size_t i = 0; i < nursery->n_children; i++) {
-			if (nursery->children[i] == orphan)
-				orphan = 0;
-		}
+	while (fscanf(list, "%15s", text) == 1) {
+		pid_t pid = (pid_t)strtol(text, NULL, 10);
+
+		n += pid > 0 && !is_child(nursery, pid) && is_reaped(pid);
 	}
 	fclose(list);
-	return orphan;
+	return n;
 }
 
 /* What tasks started and left behind, be it in a group and session of its own, comes to us
- * (PR_SET_CHILD_SUBREAPER) and ends here. */
+ * (PR_SET_CHILD_SUBREAPER) and ends here; again, as what it started in turn comes next. */
 static void kill_orphans(const struct nursery *nursery)
 {
-	pid_t orphan;
+	while (each_orphan(nursery, kill_and_wait) > 0)
+		;
+}
 
-	while ((orphan = find_orphan(nursery)) > 0)
-		kill_and_wait(orphan);
+static bool has_ended(pid_t pid)
+{
+	return reap_child(pid, WNOHANG);
+}
+
+/* Those that ended by themselves, while the workers of their tasks live: else they would pile
+ * up. Workers are not reaped here. */
+static void reap_orphans(const struct nursery *nursery)
+{
+	while (each_orphan(nursery, has_ended) > 0)
+		;
 }
 
 /* For a main process that may not: it is root without CAP_KILL, and we are somebody else. */
@@ -217,15 +275,6 @@ static void reap(struct nursery *nursery, struct process_frame *request)
 	answer(nursery, request, NULL);
 }
 
-static bool is_child(const struct nursery *nursery, pid_t pid)
-{
-	for (size_t i = 0; pid > 0 && i < nursery->n_children; i++) {
-		if (nursery->children[i] == pid)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Set how much private memory a worker may have. Only the soft limit moves: so it can be
  * raised again, and by us, who are of the worker's user, where root without
@@ -254,14 +303,17 @@ static void limit(struct nursery *nursery, struct process_frame *request)
 	answer(nursery, request, NULL);
 }
 
-/* Wait for a request; false when the main process is gone. */
+/* Wait for a request, and reap orphans meanwhile; false when the main process is gone. */
 static bool await_request(const struct nursery *nursery)
 {
 	struct pollfd both[] = {{.fd = nursery->control, .events = POLLIN},
 	                        {.fd = MAIN_PIDFD, .events = POLLIN}};
 
-	while (poll(both, 2, -1) < 0 && errno == EINTR)
-		;
+	sigset_t none;
+
+	sigemptyset(&none);
+	while (ppoll(both, 2, NULL, &none) < 0 && errno == EINTR)
+		reap_orphans(nursery);
 	return both[1].revents == 0;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -487,6 +488,49 @@ TEST(control, what_a_task_left_running_ends_with_its_worker)
 	EXPECT(kill(daemon, 0) == 0);
 	pxp_executor_destroy(pool);
 	EXPECT(kill(daemon, 0) != 0);
+}
+
+/* What it started ends by itself, and is nobody's but the nursery's. */
+static enum pxp_status task_leaves_zombie(struct pxp_task *task)
+{
+	int from_child[2];
+	pid_t child, orphan = 0;
+
+	if (pipe(from_child) != 0)
+		return PXP_ESYS;
+	child = fork();
+	if (child == 0) {
+		orphan = fork();
+		if (orphan > 0)
+			(void)!write(from_child[1], &orphan, sizeof(orphan));
+		_exit(0);
+	}
+	if (waitpid(child, NULL, 0) != child ||
+	    read(from_child[0], &orphan, sizeof(orphan)) != sizeof(orphan))
+		return PXP_ESYS;
+	return pxp_task_return(task, &orphan, sizeof(orphan));
+}
+
+TEST(control, what_a_task_left_and_has_ended_is_no_zombie_while_its_worker_lives)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_leaves_zombie, NULL, NULL);
+	struct pxp_future *next;
+	void *bytes = NULL;
+	pid_t orphan = 0;
+
+	REQUIRE(pxp_future_result(future, PXP_FOREVER, &bytes, NULL, NULL) == PXP_OK);
+	memcpy(&orphan, bytes, sizeof(orphan));
+	free(bytes);
+	for (int i = 0; i < 10000 && kill(orphan, 0) == 0; i++)
+		poll(NULL, 0, 1);
+	EXPECT(kill(orphan, 0) != 0);
+	next = pool_submit(pool, task_echo, "x", NULL);
+	EXPECT_STR(result_of(next), "x");
+	EXPECT_EQ(pxp_future_outcome(next)->worker, pxp_future_outcome(future)->worker);
+	pxp_future_release(future);
+	pxp_future_release(next);
+	pxp_executor_destroy(pool);
 }
 
 static enum pxp_status task_nests(struct pxp_task *task);

@@ -196,3 +196,66 @@ TEST(prepare, a_cancel_by_force_kills_workers_of_another_user)
 	EXPECT_EQ(end_of(hangs), PXP_ECANCELLED);
 	pxp_executor_destroy(pool);
 }
+
+/* ---- what the nursery may not signal ---- */
+
+static enum pxp_status give_up_signalling(const void *bytes, size_t n,
+                                          struct pxp_error *ret_error)
+{
+	(void)bytes;
+	(void)n;
+	return give_up_cap_kill() ? PXP_OK : pxp_fail_errno(ret_error, "capset");
+}
+
+/* It ends by itself after a while, whoever waits for it. */
+static void be_somebody_else(int to_parent)
+{
+	const pid_t self = getpid();
+
+	setsid();
+	if (setresuid(65534, 65534, 65534) != 0)
+		_exit(1);
+	alarm(20);
+	(void)!write(to_parent, &self, sizeof(self));
+	for (;;)
+		pause();
+}
+
+static enum pxp_status task_leaves_somebody_else(struct pxp_task *task)
+{
+	int from_child[2];
+	pid_t left = 0;
+
+	if (pipe(from_child) != 0)
+		return PXP_ESYS;
+	if (fork() == 0) {
+		if (fork() == 0)
+			be_somebody_else(from_child[1]);
+		_exit(0);
+	}
+	if (read(from_child[0], &left, sizeof(left)) != sizeof(left))
+		return PXP_ESYS;
+	return pxp_task_return(task, &left, sizeof(left));
+}
+
+TEST(prepare, what_a_task_left_that_may_not_be_signalled_holds_up_nobody)
+{
+	struct pxp_executor *pool;
+	struct pxp_future *future;
+	void *bytes = NULL;
+	pid_t left = 0;
+
+	if (geteuid() != 0)
+		SKIP("only root can be somebody else");
+	pool = probe_create((struct pxp_executor_options){.n_workers = 1,
+	                                                  .prepare = give_up_signalling});
+	future = pool_submit(pool, task_leaves_somebody_else, NULL, NULL);
+	REQUIRE(pxp_future_result(future, PXP_FOREVER, &bytes, NULL, NULL) == PXP_OK);
+	memcpy(&left, bytes, sizeof(left));
+	free(bytes);
+	pxp_future_release(future);
+	pxp_executor_destroy(pool);
+	EXPECT(!probe_is_gone(left), "it was waited for");
+	kill(left, SIGKILL);
+	probe_await_gone(left);
+}
