@@ -27,9 +27,9 @@ extern "C" {
  * it must not touch these. If there was one thread when it was forked, it may start a zygote
  * of its own. Neither the end of a pool nor that of the zygote waits for it.
  *
- * PXP_OK      started, also when it was before.
+ * PXP_OK      started, also when it was before. One that was killed is started anew.
  * PXP_EINVAL  in a worker of a pool in a worker: pools are nested no deeper.
- * PXP_ESTATE  the process has more than one thread already.
+ * PXP_ESTATE  it does not run, and the process has more than one thread already.
  * PXP_ESYS    no process or socket to be had.
  */
 enum pxp_status pxp_zygote_start(struct pxp_error *ret_error);

@@ -180,6 +180,20 @@ static bool is_ours(void)
 	return zygote.owner == getpid();
 }
 
+/* Closing it is no end while a child of ours holds a copy. */
+void zygote_close_control(int *control)
+{
+	if (*control >= 0)
+		(void)shutdown(*control, SHUT_RDWR);
+	fd_close(control);
+}
+
+static void end_zygote(void)
+{
+	zygote_close_control(&zygote.control);
+	wait_for(zygote.pid, NULL);
+}
+
 /* Fork it. It watches the pidfd that we have of ourselves: it could open one too late. */
 static bool fork_zygote(void)
 {
@@ -202,29 +216,31 @@ static bool fork_zygote(void)
 	return true;
 }
 
+/* It was killed, by somebody else: nobody holds the other end of its socket. */
+static bool has_died(void)
+{
+	struct pollfd control = {.fd = zygote.control};
+
+	return poll(&control, 1, 0) > 0;
+}
+
 enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 {
 	if (!is_ours())
 		leave_to_parent();
-	if (zygote.control >= 0)
+	if (zygote.control >= 0 && !has_died())
 		return PXP_OK;
 	if (zygote.depth >= MAX_DEPTH)
 		return pxp_fail(ret_error, PXP_EINVAL,
 		                "process pools are nested more than %d deep", MAX_DEPTH);
-	if (!has_one_thread())
+	if (!has_one_thread() || zygote.n_nurseries > 0)
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "the zygote must start before the process has threads");
+	if (zygote.control >= 0)
+		end_zygote();
 	if (!fork_zygote())
 		return pxp_fail_errno(ret_error, "start of the zygote");
 	return PXP_OK;
-}
-
-/* Closing it is no end while a child of ours holds a copy. */
-void zygote_close_control(int *control)
-{
-	if (*control >= 0)
-		(void)shutdown(*control, SHUT_RDWR);
-	fd_close(control);
 }
 
 enum pxp_status pxp_zygote_stop(void)
@@ -237,8 +253,7 @@ enum pxp_status pxp_zygote_stop(void)
 	if (zygote.n_nurseries > 0) {
 		status = PXP_ESTATE;
 	} else if (zygote.control >= 0) {
-		zygote_close_control(&zygote.control);
-		wait_for(zygote.pid, NULL);
+		end_zygote();
 	}
 	lock_release(&zygote.lock);
 	return status;

@@ -319,6 +319,47 @@ TEST(shortage, a_process_that_the_program_forks_needs_a_zygote_of_its_own)
 	EXPECT(probe_copy("forked", NULL));
 }
 
+static void kill_the_zygote(void)
+{
+	char path[64];
+	FILE *file;
+	int child = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fscanf(file, "%d", &child) == 1 && kill(child, SIGKILL) == 0)
+		probe_await_gone(child);
+	fclose(file);
+}
+
+/* As long as a pool is there it cannot be started: that one has a thread. */
+static bool the_zygote_comes_again(void)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	enum pxp_status status;
+
+	/* By then the nursery has no copy of the zygote's socket. */
+	probe_nursery(pool);
+	kill_the_zygote();
+	status = pxp_zygote_start(NULL);
+	pxp_executor_destroy(pool);
+	if (status != PXP_ESTATE || create_and_destroy() != PXP_ESYS)
+		return false;
+	/* A thread that was joined is still to be seen for a moment. */
+	for (int i = 0; i < 10000 && status == PXP_ESTATE; i++) {
+		status = pxp_zygote_start(NULL);
+		poll(NULL, 0, status == PXP_ESTATE);
+	}
+	return status == PXP_OK && a_task_is_run() && count_children() == 0;
+}
+
+TEST(shortage, a_zygote_that_was_killed_is_started_again_once_no_pool_is_left)
+{
+	EXPECT(probe_copy("killed", NULL));
+}
+
 /* ---- processes ---- */
 
 /* The limit binds no root. */
@@ -464,6 +505,7 @@ __attribute__((constructor(65535))) static void be_a_copy(int argc, char **argv)
 		{"sigchld", a_crash_is_told},
 		{"closed", a_task_is_run},
 		{"forked", the_zygote_is_its_parents},
+		{"killed", the_zygote_comes_again},
 		{"breaks", it_breaks_after_a_while},
 		{"goes on", the_living_one_goes_on},
 	};
