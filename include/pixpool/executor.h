@@ -30,7 +30,7 @@ extern "C" {
  * PXP_OK      started, also when it was before. One that was killed is started anew.
  * PXP_EINVAL  in a worker of a pool in a worker: pools are nested no deeper.
  * PXP_ESTATE  it does not run, and the process has more than one thread already.
- * PXP_ESYS    no process or socket to be had.
+ * PXP_ESYS    no process or socket to be had, or the zygote has no room for its descriptors.
  */
 enum pxp_status pxp_zygote_start(struct pxp_error *ret_error);
 

@@ -68,22 +68,36 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Any of 0 to 4 may be closed, or be one of ours: go high before going low. */
-static void leave_terminal(int control, int main_pidfd)
+/* Any of 0 to 4 may be closed, or be one of ours: go high before going low. False with errno. */
+static bool leave_terminal(int control, int main_pidfd)
 {
 	int high_control = fcntl(control, F_DUPFD_CLOEXEC, 16);
 	int high_pidfd = fcntl(main_pidfd, F_DUPFD_CLOEXEC, 16);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int high_null = fcntl(null, F_DUPFD_CLOEXEC, 16);
+	int high_null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, 16);
 
 	setsid();
 	prctl(PR_SET_NAME, "pxp-zygote");
+	if (high_control < 0 || high_pidfd < 0 || high_null < 0)
+		return false;
 	for (int fd = 0; fd <= 2; fd++)
 		dup2(high_null, fd);
-	if (high_control < 0 || dup3(high_control, CONTROL, O_CLOEXEC) < 0 ||
-	    high_pidfd < 0 || dup3(high_pidfd, MAIN_PIDFD, O_CLOEXEC) < 0)
-		_exit(1);
+	if (dup3(high_control, CONTROL, O_CLOEXEC) < 0 ||
+	    dup3(high_pidfd, MAIN_PIDFD, O_CLOEXEC) < 0)
+		return false;
 	close_range(MAIN_PIDFD + 1, ~0U, 0);
+	return true;
+}
+
+/* The main process waits for that. */
+static void say_ready(int control, int sys_errno)
+{
+	const struct process_frame ready = {.kind = FRAME_ZYGOTE_READY,
+	                                    .sys_errno = sys_errno};
+
+	channel_send(control, &ready, sizeof(ready), NULL, 0, NULL, 0);
+	if (sys_errno != 0)
+		_exit(1);
 }
 
 static pid_t fork_nursery(const struct nursery_frame *request, const void *init_bytes,
@@ -136,7 +150,9 @@ _Noreturn static void zygote_main(int control, int main_pidfd)
 	struct frame frame;
 
 	reset_signals();
-	leave_terminal(control, main_pidfd);
+	if (!leave_terminal(control, main_pidfd))
+		say_ready(control, errno);
+	say_ready(CONTROL, 0);
 	while (await_request() &&
 	       channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
 		answer_request(buffer, &frame);
@@ -194,10 +210,23 @@ static void end_zygote(void)
 	wait_for(zygote.pid, NULL);
 }
 
+/* 0, or why it could not start. */
+static int await_ready(int control)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct process_frame ready;
+	struct frame frame;
+
+	if (channel_receive(control, buffer, &frame) != RECEIVED_FRAME)
+		return ECHILD;
+	memcpy(&ready, buffer, sizeof(ready));
+	return ready.sys_errno;
+}
+
 /* Fork it. It watches the pidfd that we have of ourselves: it could open one too late. */
 static bool fork_zygote(void)
 {
-	int main_pidfd = pidfd_open(getpid(), 0), ends[2] = {-1, -1};
+	int main_pidfd = pidfd_open(getpid(), 0), ends[2] = {-1, -1}, sys_errno;
 	pid_t pid = -1;
 
 	if (main_pidfd >= 0 && channel_pair(ends))
@@ -213,7 +242,11 @@ static bool fork_zygote(void)
 	zygote.pid = pid;
 	zygote.owner = getpid();
 	zygote.control = ends[0];
-	return true;
+	sys_errno = await_ready(zygote.control);
+	if (sys_errno != 0)
+		end_zygote();
+	errno = sys_errno;
+	return sys_errno == 0;
 }
 
 /* It was killed, by somebody else: nobody holds the other end of its socket. */

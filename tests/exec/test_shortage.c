@@ -319,6 +319,26 @@ TEST(shortage, a_process_that_the_program_forks_needs_a_zygote_of_its_own)
 	EXPECT(probe_copy("forked", NULL));
 }
 
+static void leave_few_descriptors(void)
+{
+	setrlimit(RLIMIT_NOFILE, &(const struct rlimit){12, 12});
+}
+
+static bool the_zygote_says_why_not(void)
+{
+	struct pxp_error error = {0};
+
+	pxp_zygote_stop();
+	leave_few_descriptors();
+	return pxp_zygote_start(&error) == PXP_ESYS && error.sys_errno == EINVAL &&
+	       create_and_destroy() == PXP_ESTATE && count_children() == 0;
+}
+
+TEST(shortage, a_zygote_that_has_no_room_for_its_descriptors_is_not_started)
+{
+	EXPECT(probe_copy("few", NULL));
+}
+
 static void kill_the_zygote(void)
 {
 	char path[64];
@@ -506,6 +526,7 @@ __attribute__((constructor(65535))) static void be_a_copy(int argc, char **argv)
 		{"closed", a_task_is_run},
 		{"forked", the_zygote_is_its_parents},
 		{"killed", the_zygote_comes_again},
+		{"few", the_zygote_says_why_not},
 		{"breaks", it_breaks_after_a_while},
 		{"goes on", the_living_one_goes_on},
 	};
