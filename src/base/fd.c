@@ -1,6 +1,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
@@ -13,6 +14,17 @@ void fd_close(int *fd)
 		close(*fd);
 	*fd = -1;
 	errno = kept;
+}
+
+int fd_keep_above_standard(int fd)
+{
+	int moved;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	fd_close(&fd);
+	return moved;
 }
 
 /* A descriptor that is shared may have been made non-blocking behind our back. */

@@ -12,6 +12,11 @@
 /* Close *fd unless it is -1, and make it -1. Keeps errno. */
 void fd_close(int *fd);
 
+/* Move fd above the three standard ones, which a program may have closed: what it prints, or
+ * reads, is not ours. The fd itself where that is so, or when it is -1; -1 with errno, and fd is
+ * closed, when there is no room. Close-on-exec. */
+int fd_keep_above_standard(int fd);
+
 /* Write all n bytes, waiting where the descriptor would block. */
 bool fd_write_all(int fd, const void *bytes, size_t n);
 

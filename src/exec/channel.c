@@ -21,6 +21,13 @@ bool channel_pair(int ret_ends[2])
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_ends) != 0)
 		return false;
+	for (int i = 0; i < 2; i++)
+		ret_ends[i] = fd_keep_above_standard(ret_ends[i]);
+	if (ret_ends[0] < 0 || ret_ends[1] < 0) {
+		fd_close(&ret_ends[0]);
+		fd_close(&ret_ends[1]);
+		return false;
+	}
 	/* Less than asked is no failure: a full socket is tried again. */
 	for (int i = 0; i < 2; i++)
 		(void)setsockopt(ret_ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));

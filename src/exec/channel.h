@@ -14,7 +14,7 @@ enum {
 	FRAME_MAX_DESCRIPTORS = 8,
 };
 
-/* A connected pair, close-on-exec. False with errno. */
+/* A connected pair, close-on-exec, neither of them a standard descriptor. False with errno. */
 bool channel_pair(int ret_ends[2]);
 
 bool channel_set_nonblocking(int socket);

@@ -331,13 +331,15 @@ _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_b
 	while (await_request(&nursery) &&
 	       channel_receive(control, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&request, buffer, sizeof(request));
+		if (frame.n != sizeof(request))
+			request.kind = 0;
 		if (request.kind == FRAME_SPAWN)
 			spawn(&nursery, &request, &frame);
 		else if (request.kind == FRAME_LIMIT)
 			limit(&nursery, &request);
 		else if (request.kind == FRAME_SIGNAL)
 			pass_signal(&nursery, &request);
-		else
+		else if (request.kind == FRAME_REAP)
 			reap(&nursery, &request);
 		frame_close_descriptors(&frame);
 	}

@@ -266,9 +266,10 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 		give_up_on(pool, worker, EMFILE, now_ns);
 		return;
 	}
-	worker->pidfd = frame->descriptors[0];
+	worker->pidfd = fd_keep_above_standard(frame->descriptors[0]);
 	frame->descriptors[0] = -1;
-	if (!pool_watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index) ||
+	if (worker->pidfd < 0 ||
+	    !pool_watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index) ||
 	    !pool_watch(pool, worker->socket, SOURCE_SOCKET, worker->index)) {
 		give_up_on(pool, worker, errno, now_ns);
 		return;

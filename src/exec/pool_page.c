@@ -12,7 +12,8 @@
 /* The page lies in a memfd that nobody can shrink: reading it never raises SIGBUS. */
 int pool_page_create(struct state_page **ret_page)
 {
-	int fd = memfd_create("pixpool-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = fd_keep_above_standard(
+		memfd_create("pixpool-page", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	void *page = MAP_FAILED;
 
 	if (fd < 0)

@@ -47,7 +47,9 @@ bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3])
 {
 	int ends[2] = {-1, -1}, log[2] = {-1, -1}, page = -1;
 	bool is_made = channel_pair(ends) && channel_set_nonblocking(ends[0]) &&
-	               pipe2(log, O_CLOEXEC) == 0 && channel_set_nonblocking(log[0]) &&
+	               pipe2(log, O_CLOEXEC) == 0 &&
+	               (log[0] = fd_keep_above_standard(log[0])) >= 0 &&
+	               channel_set_nonblocking(log[0]) &&
 	               (page = pool_page_create(&worker->page)) >= 0;
 	int kept = errno;
 
@@ -201,8 +203,8 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
 
 	slot->output = -1;
 	if (task->wants_output) {
-		slot->output = memfd_create("pixpool-output",
-		                            MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		slot->output = fd_keep_above_standard(
+			memfd_create("pixpool-output", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 		if (slot->output < 0)
 			return false;
 	}

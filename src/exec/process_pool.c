@@ -262,8 +262,8 @@ static enum pxp_status start(struct process_pool *pool, struct pxp_error *ret_er
 {
 	enum pxp_status status;
 
-	pool->epoll = epoll_create1(EPOLL_CLOEXEC);
-	pool->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pool->epoll = fd_keep_above_standard(epoll_create1(EPOLL_CLOEXEC));
+	pool->wakeup = fd_keep_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (pool->epoll < 0 || pool->wakeup < 0)
 		return pxp_fail_errno(ret_error, "descriptors for a process pool");
 

@@ -37,7 +37,8 @@ static struct task_block *block_of(struct task *task)
 /* Sealed, because several workers may come to read it, one after the other. */
 static int put_in_memfd(const void *bytes, size_t n)
 {
-	int fd = memfd_create("pixpool-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = fd_keep_above_standard(
+		memfd_create("pixpool-input", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 
 	if (fd >= 0 &&
 	    (!fd_write_all(fd, bytes, n) ||

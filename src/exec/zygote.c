@@ -117,17 +117,22 @@ static void answer_request(void *buffer, struct frame *frame)
 	struct nursery_frame request;
 	struct process_frame answer = {0};
 
-	memcpy(&answer.kind, buffer, sizeof(answer.kind));
-	if (answer.kind == FRAME_NURSERY && frame->n_descriptors == 1) {
+	if (frame->n >= sizeof(answer.kind))
+		memcpy(&answer.kind, buffer, sizeof(answer.kind));
+	if (answer.kind == FRAME_NURSERY && frame->n_descriptors == 1 &&
+	    frame->n >= sizeof(request)) {
 		memcpy(&request, buffer, sizeof(request));
 		answer.pid = fork_nursery(&request, (char *)buffer + sizeof(request),
 		                          frame->descriptors[0]);
 		answer.sys_errno = errno;
 		answer.kind = FRAME_NURSERY_STARTED;
-	} else {
+	} else if (answer.kind == FRAME_WAIT && frame->n == sizeof(answer)) {
 		memcpy(&answer, buffer, sizeof(answer));
 		wait_for((pid_t)answer.pid, &answer.status);
 		answer.kind = FRAME_ENDED;
+	} else {
+		answer = (struct process_frame){
+			.kind = FRAME_REFUSED, .pid = -1, .sys_errno = EPROTO};
 	}
 	frame_close_descriptors(frame);
 	channel_send(CONTROL, &answer, sizeof(answer), NULL, 0, NULL, 0);
@@ -292,19 +297,21 @@ enum pxp_status pxp_zygote_stop(void)
 	return status;
 }
 
-/* Ask, and wait for the answer, with the lock held. */
+/* Ask, and wait for an answer of that kind, with the lock held. */
 static bool ask(const void *head, size_t n_head, const void *body, size_t n_body,
-                const int *descriptor, struct process_frame *ret_answer)
+                const int *descriptor, enum frame_kind kind,
+                struct process_frame *ret_answer)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
 	if (!channel_send(zygote.control, head, n_head, body, n_body, descriptor,
 	                  descriptor ? 1 : 0) ||
-	    channel_receive(zygote.control, buffer, &frame) != RECEIVED_FRAME)
+	    channel_receive(zygote.control, buffer, &frame) != RECEIVED_FRAME ||
+	    frame.n != sizeof(*ret_answer))
 		return false;
 	memcpy(ret_answer, buffer, sizeof(*ret_answer));
-	return true;
+	return ret_answer->kind == kind;
 }
 
 /* It is counted with its start in one step: else the zygote could be stopped between. */
@@ -321,7 +328,7 @@ static enum pxp_status ask_for_nursery(const struct nursery_frame *request,
 			ret_error, PXP_ESTATE,
 			"pxp_zygote_start() must be called before a process pool");
 	} else if (!ask(request, sizeof(*request), init_bytes, request->n_init_bytes,
-	                &control, &answer) ||
+	                &control, FRAME_NURSERY_STARTED, &answer) ||
 	           answer.pid < 0) {
 		errno = answer.sys_errno;
 		status = pxp_fail_errno(ret_error, "fork of a process pool's nursery");
@@ -383,7 +390,7 @@ void zygote_wait_nursery(pid_t pid)
 		;
 	fd_close(&ended.fd);
 	lock_acquire(&zygote.lock);
-	ask(&request, sizeof(request), NULL, 0, NULL, &answer);
+	ask(&request, sizeof(request), NULL, 0, NULL, FRAME_ENDED, &answer);
 	zygote.n_nurseries--;
 	lock_release(&zygote.lock);
 }

@@ -380,6 +380,32 @@ TEST(shortage, a_zygote_that_was_killed_is_started_again_once_no_pool_is_left)
 	EXPECT(probe_copy("killed", NULL));
 }
 
+/* What the program prints there would be a frame, or a part of a picture. */
+static bool none_of_ours_is_standard(void)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	static char input[300 * 1000];
+	struct pxp_task_options options = {.size = sizeof(options), .output = true};
+	struct pxp_future *future = NULL;
+	bool is_none = true;
+
+	if (pxp_executor_submit(pool, task_echo, input, sizeof(input), &options,
+	                        &future) != PXP_OK ||
+	    pxp_future_wait(future, PXP_FOREVER) != PXP_OK)
+		return false;
+	for (int fd = 0; fd <= 2; fd++)
+		is_none &= fcntl(fd, F_GETFD) < 0;
+	is_none &= end_of(future) == PXP_OK;
+	pxp_executor_destroy(pool);
+	return is_none && pxp_zygote_stop() == PXP_OK;
+}
+
+TEST(shortage, a_program_without_standard_descriptors_has_none_of_ours_there)
+{
+	closed_mask = 7;
+	EXPECT(probe_copy("standard", close_standard_descriptors));
+}
+
 /* ---- processes ---- */
 
 /* The limit binds no root. */
@@ -527,6 +553,7 @@ __attribute__((constructor(65535))) static void be_a_copy(int argc, char **argv)
 		{"forked", the_zygote_is_its_parents},
 		{"killed", the_zygote_comes_again},
 		{"few", the_zygote_says_why_not},
+		{"standard", none_of_ours_is_standard},
 		{"breaks", it_breaks_after_a_while},
 		{"goes on", the_living_one_goes_on},
 	};
