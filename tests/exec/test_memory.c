@@ -74,6 +74,13 @@ static enum pxp_status task_dies_full(struct pxp_task *task)
 	abort();
 }
 
+/* Pass the gate, and say that there is no memory. */
+static enum pxp_status task_runs_out(struct pxp_task *task)
+{
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_EMEMORY;
+}
+
 static bool await_waiting(struct pxp_executor *pool, size_t n)
 {
 	struct pxp_executor_stats stats;
@@ -596,6 +603,52 @@ TEST(memory, what_ran_out_is_tried_once_more_with_all_of_the_budget)
 	EXPECT_EQ(end_of(refused), PXP_EMEMORY);
 	EXPECT(await_granted(pool, 0));
 	pxp_executor_destroy(pool);
+}
+
+/* The answer of the only task that runs is there, and nobody has read it. */
+static bool await_unread(struct pxp_executor *pool)
+{
+	struct process_pool *inside = probe_inside(pool);
+
+	for (int i = 0; i < 60000; i++) {
+		for (unsigned j = 0; j < inside->n_workers; j++) {
+			struct pollfd answer = {.fd = inside->workers[j].socket,
+			                        .events = POLLIN};
+
+			if (poll(&answer, 1, 0) == 1)
+				return true;
+		}
+		poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+TEST(memory, what_ran_out_is_not_tried_again_in_a_pool_that_was_killed)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate gate = gate_create(), supervisor = gate_create();
+	struct gate other = gate_create();
+	struct pxp_future *held = pool_submit(pool, task_wait, "", &other);
+	struct pxp_future *full = pool_submit_with(
+		pool, task_runs_out, "", &gate,
+		(struct pxp_task_options){.retry_memory = true});
+
+	REQUIRE(pool_await(pool, 2, 0));
+	probe_hold(held, &supervisor);
+	gate_open(&other);
+	EXPECT_EQ(pxp_future_wait(held, 60000), PXP_OK);
+	gate_open(&gate);
+	REQUIRE(await_unread(pool));
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
+	gate_open(&supervisor);
+	EXPECT_EQ(pxp_future_wait(full, 5000), PXP_OK);
+	REQUIRE(pxp_future_is_done(full), "else the pool never ends");
+	EXPECT_EQ(end_of(full), PXP_EMEMORY); /* a complete answer wins */
+	EXPECT_EQ(end_of(held), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+	gate_destroy(&supervisor);
+	gate_destroy(&other);
 }
 
 /* ---- outputs ---- */
