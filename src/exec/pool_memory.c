@@ -179,11 +179,13 @@ const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
 	return NULL;
 }
 
-void pool_refuse_need(struct process_pool *pool, struct pool_worker *worker,
+bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns)
 {
-	if (worker->limit_state == LIMIT_WAITING && worker->state == WORKER_READY)
-		answer_need(pool, worker, PXP_ECANCELLED, now_ns);
+	if (worker->limit_state != LIMIT_WAITING || worker->state != WORKER_READY)
+		return false;
+	answer_need(pool, worker, PXP_ECANCELLED, now_ns);
+	return true;
 }
 
 /* Who has waited longest, or NULL. */

@@ -75,8 +75,9 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	if (!find(pool_of(executor), task, &worker, &slot))
 		return false;
 	pool_worker_ask_to_end(worker, slot);
-	if (!may_kill && slot == &worker->slots[worker->front])
-		pool_refuse_need(pool_of(executor), worker, clock_now_ns());
+	if (!may_kill && slot == &worker->slots[worker->front] &&
+	    pool_refuse_need(pool_of(executor), worker, clock_now_ns()))
+		wake_supervisor(pool_of(executor)); /* its deadlines go on */
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
 	if (!pool_page_claim_kill(worker, slot)) {

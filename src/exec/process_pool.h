@@ -170,8 +170,9 @@ void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_
 /* A worker asks for memory for the task that it runs. NULL, or how it breaks the protocol. */
 const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
                          const struct slot_frame *at, int64_t now_ns);
-/* Its task was asked to end: if it waits for memory, it is told so. */
-void pool_refuse_need(struct process_pool *pool, struct pool_worker *worker,
+/* Its task was asked to end: if it waits for memory, it is told so. Whether it waited: then
+ * there are times to watch that there were not. */
+bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns);
 /* The nursery has set a limit, or could not. */
 void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,

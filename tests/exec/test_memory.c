@@ -486,6 +486,34 @@ TEST(memory, one_that_waits_and_is_asked_to_end_is_told_so)
 	gate_destroy(&gate);
 }
 
+/* Does not mind what it is told, and hangs at its gate. */
+static enum pxp_status task_asks_and_hangs(struct pxp_task *task)
+{
+	pxp_task_need(task, 256 * MIB);
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
+TEST(memory, the_deadline_of_one_that_was_asked_to_end_goes_on_at_once)
+{
+	struct pxp_executor *pool = create(2);
+	struct gate gate = gate_create(), never = gate_create();
+	struct pxp_future *holds = hold(pool, BUDGET, &gate);
+	struct pxp_future *waits = pool_submit_with(
+		pool, task_asks_and_hangs, "", &never,
+		(struct pxp_task_options){.deadline_ms = 300});
+
+	REQUIRE(await_waiting(pool, 1));
+	pxp_future_cancel_with(waits, PXP_CANCEL_ASK);
+	EXPECT_EQ(pxp_future_wait(waits, 10000), PXP_OK);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(waits), PXP_EDEADLINE);
+	EXPECT_EQ(end_of(holds), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+	gate_destroy(&never);
+}
+
 TEST(memory, a_shutdown_that_kills_ends_those_that_wait)
 {
 	struct pxp_executor *pool = create(3);
