@@ -103,6 +103,20 @@ static void describe_death(const struct pool_worker *worker, int status,
 	}
 }
 
+/* Whether a task that has killed a worker may do so again; else error says that it may not. */
+static bool may_kill_again(struct task *task, struct pxp_error *error)
+{
+	int signal = error->signal, exit_code = error->exit_code;
+
+	if (task->kills_left == UINT_MAX || --task->kills_left > 0)
+		return true;
+	pxp_fail(error, PXP_EPOISON, "it killed as many workers as it may; the last: %s",
+	         strdupa(error->text));
+	error->signal = signal;
+	error->exit_code = exit_code;
+	return false;
+}
+
 /* A death for want of memory, or perhaps for that, is told apart from others. Whether it is
  * to be tried with all of the budget. */
 static bool judge_memory(struct process_pool *pool, const struct pool_worker *worker,
@@ -120,7 +134,8 @@ static bool judge_memory(struct process_pool *pool, const struct pool_worker *wo
 		         "worker was killed by the kernel, which was out of memory");
 	error->signal = signal;
 	error->exit_code = exit_code;
-	return death != DIED_OTHERWISE && pool_tries_with_all(pool, worker, task);
+	return death != DIED_OTHERWISE && pool_tries_with_all(pool, worker, task) &&
+	       may_kill_again(task, error);
 }
 
 /* Blame is for who had begun. A worker could forge that it had not; so a task that workers
@@ -136,20 +151,10 @@ static bool is_to_blame(const struct pool_worker *worker, const struct slot *slo
  * not. */
 static bool is_tried_again(struct task *task, struct pxp_error *error)
 {
-	int signal = error->signal, exit_code = error->exit_code;
-
 	/* A filter that killed it once would do so again: this was no accident. */
-	if (error->status != PXP_ECRASHED || signal == SIGSYS)
+	if (error->status != PXP_ECRASHED || error->signal == SIGSYS)
 		return false;
-	if (task->kills_left != UINT_MAX && --task->kills_left == 0) {
-		pxp_fail(error, PXP_EPOISON,
-		         "it killed as many workers as it may; the last: %s",
-		         strdupa(error->text));
-		error->signal = signal;
-		error->exit_code = exit_code;
-		return false;
-	}
-	if (task->retries_left == 0)
+	if (!may_kill_again(task, error) || task->retries_left == 0)
 		return false;
 	task->retries_left--;
 	return true;

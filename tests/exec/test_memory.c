@@ -679,6 +679,24 @@ TEST(memory, what_ran_out_is_not_tried_again_in_a_pool_that_was_killed)
 	gate_destroy(&other);
 }
 
+TEST(memory, a_death_that_is_tried_with_all_of_the_budget_counts_as_a_kill)
+{
+	struct pxp_executor *pool = create(1);
+	struct pxp_task_options options = {.retry_memory = true, .max_kills = 1};
+	struct pxp_future *once, *twice;
+
+	skip_without_limits();
+	once = pool_submit_with(pool, task_dies_full, "150", NULL, options);
+	EXPECT_EQ(probe_outcome(once).attempts, 1);
+	EXPECT_EQ(probe_outcome(once).error.signal, SIGABRT);
+	EXPECT_EQ(end_of(once), PXP_EPOISON);
+	options.max_kills = 2;
+	twice = pool_submit_with(pool, task_dies_full, "150", NULL, options);
+	EXPECT_EQ(probe_outcome(twice).attempts, 2);
+	EXPECT_EQ(end_of(twice), PXP_EPOISON);
+	pxp_executor_destroy(pool);
+}
+
 /* ---- outputs ---- */
 
 static enum pxp_status task_writes_much(struct pxp_task *task)
