@@ -84,6 +84,8 @@ enum { PXP_MAX_RESTARTS = 2 };
  */
 void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms);
 
+enum { PXP_MAX_NEEDS = 16 };
+
 /**
  * Say how much memory the task will need, and wait until it may have it: bytes of private
  * memory of its worker, in all. Up to pxp_executor_options.memory_allowance that is so at
@@ -96,6 +98,7 @@ void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms);
  *                 free: it cannot wait for that, or two such tasks would for each other.
  * PXP_ECANCELLED  it was asked to end meanwhile.
  * PXP_ESYS        its limit could not be raised.
+ * PXP_EINVAL      it has asked PXP_MAX_NEEDS times in this attempt for more than it had.
  * On all but PXP_OK its limit is what it was.
  */
 enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes);

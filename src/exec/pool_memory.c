@@ -28,8 +28,8 @@
 #include <sys/wait.h>
 
 enum {
-	MAX_NEEDS = 16, /* asked in one attempt; an honest task asks once or twice */
-	RETRY_MS = 10,  /* when a socket is full */
+	MAX_NEEDS = PXP_MAX_NEEDS + 1, /* in one attempt: for its own limit as well */
+	RETRY_MS = 10,                 /* when a socket is full */
 };
 
 static uint64_t allowance_of(const struct process_pool *pool)

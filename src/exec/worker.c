@@ -184,12 +184,20 @@ static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 static enum pxp_status need(void *data, uint64_t bytes)
 {
 	struct worker *worker = data;
+	enum pxp_status status;
 
 	if (worker->limit == 0 || bytes <= worker->limit)
 		return PXP_OK;
-	if (bytes > INT64_MAX)
+	if (bytes > INT64_MAX || (worker->refused > 0 && bytes >= worker->refused))
 		return PXP_EMEMORY;
-	return ask_for_memory(worker, bytes);
+	/* One more would be a breach of the protocol. */
+	if (worker->n_needs >= PXP_MAX_NEEDS)
+		return PXP_EINVAL;
+	worker->n_needs++;
+	status = ask_for_memory(worker, bytes);
+	if (status == PXP_EMEMORY)
+		worker->refused = bytes;
+	return status;
 }
 
 /* The input that came in a memfd, to which nobody writes any more; NULL when it cannot be had.
@@ -276,7 +284,8 @@ static void receive_task(struct worker *worker, const void *buffer,
 
 	memcpy(&task, buffer, sizeof(task));
 	worker->at = task.at;
-	worker->n_restarts = 0;
+	worker->n_restarts = worker->n_needs = 0;
+	worker->refused = 0;
 
 	uint64_t queued = slot_word(task.at.generation, SLOT_QUEUED);
 

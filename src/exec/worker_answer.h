@@ -11,6 +11,8 @@ struct worker {
 	void *context;
 	struct slot_frame at; /* of the task that runs */
 	unsigned n_restarts;  /* of its deadline */
+	unsigned n_needs;     /* that it asked for itself */
+	uint64_t refused;     /* the least that it can never have; 0: not known */
 	int64_t started_ns;   /* when it began */
 	int64_t cpu_ns;       /* that was used before it */
 	int64_t counted_ns;   /* when the kernel was asked for that the last time */

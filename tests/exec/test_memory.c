@@ -514,6 +514,34 @@ TEST(memory, the_deadline_of_one_that_was_asked_to_end_goes_on_at_once)
 	gate_destroy(&never);
 }
 
+/* Each time for a little less, so that nobody knows the answer beforehand. */
+static enum pxp_status task_asks_often(struct pxp_task *task)
+{
+	uint64_t most = 4096 * MIB;
+
+	for (unsigned i = 0; i < PXP_MAX_NEEDS; i++) {
+		if (pxp_task_need(task, most - i * MIB) != PXP_EMEMORY)
+			return pxp_task_fail(task, 1, "refused otherwise");
+	}
+	if (pxp_task_need(task, most - PXP_MAX_NEEDS * MIB) != PXP_EINVAL)
+		return pxp_task_fail(task, 2, "one too many is no error");
+	if (pxp_task_need(task, most) != PXP_EMEMORY)
+		return pxp_task_fail(task, 3, "what was refused is so no more");
+	return PXP_OK;
+}
+
+TEST(memory, one_that_asks_more_often_than_it_may_is_told_so_and_goes_on)
+{
+	struct pxp_executor *pool = create(1);
+	struct pxp_task_options limited = {.max_memory = (ALLOWANCE + BUDGET) * MIB};
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_asks_often, "", NULL)), PXP_OK);
+	/* Its own limit is asked for as well, but not by it. */
+	EXPECT_EQ(end_of(pool_submit_with(pool, task_asks_often, "", NULL, limited)),
+	          PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
 TEST(memory, a_shutdown_that_kills_ends_those_that_wait)
 {
 	struct pxp_executor *pool = create(3);
