@@ -79,8 +79,9 @@ enum { PXP_MAX_RESTARTS = 2 };
 /**
  * Begin the deadline anew, ms milliseconds from now: for a task that has to wait for its
  * input, or that learns its size only while it runs. Counts PXP_MAX_RESTARTS times in each
- * attempt; no more than pxp_task_options.max_deadline_ms is granted. On a thread it does
- * nothing.
+ * attempt; no more than pxp_task_options.max_deadline_ms is granted, and with PXP_FOREVER
+ * (or another negative number) just that. On a thread, and of a task without a deadline, it
+ * does nothing.
  */
 void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms);
 

@@ -153,7 +153,7 @@ static void restart_deadline(void *data, int64_t ms)
 	struct worker *worker = data;
 
 	if (worker->n_restarts++ < PXP_MAX_RESTARTS)
-		(void)worker_say(FRAME_DEADLINE, worker->at, ms);
+		(void)worker_say(FRAME_DEADLINE, worker->at, ms < 0 ? INT64_MAX : ms);
 }
 
 /*

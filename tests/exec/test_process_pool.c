@@ -177,6 +177,23 @@ TEST(process_pool, a_task_gets_the_time_it_asks_for_up_to_its_limit)
 	gate_destroy(&never);
 }
 
+TEST(process_pool, a_task_that_asks_for_time_without_end_gets_all_that_it_may)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate gate = gate_create();
+	struct pxp_future *future = pool_submit_with(
+		pool, task_asks_for_time, "-1", &gate,
+		(struct pxp_task_options){.deadline_ms = 1000,
+	                                  .max_deadline_ms = 100000});
+
+	EXPECT_EQ(pxp_future_wait(future, 1500), PXP_ETIMEOUT);
+	gate_open(&gate);
+	EXPECT_EQ(end_of(future), PXP_OK);
+	EXPECT_EQ(end_of(pool_submit(pool, task_asks_for_time, "-1", &gate)), PXP_OK);
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
+
 TEST(process_pool, cancel_wins_the_race_for_a_prefetched_task_until_it_is_begun)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
