@@ -56,7 +56,8 @@ struct pxp_map_item {
  *          the rest of its chunk is submitted again, also those whose results were lost
  *          with the worker: so they may run twice. In a chunk a task can return no
  *          descriptor, a restart of its deadline does nothing, and a deadline is noticed
- *          at twice its time at the latest.
+ *          at twice its time at the latest. What memory one was granted, those after it
+ *          have as well; and as one task they may ask for it (pxp_task_need()).
  * next     asked for each input, in the thread that calls pxp_map_next().
  * options  NULL: all defaults.
  *

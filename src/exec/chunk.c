@@ -152,6 +152,8 @@ enum pxp_status chunk_run(struct pxp_task *task)
 		.is_asked_to_end = task->is_asked_to_end,
 		.progress = &nowhere,
 		.n_returned = PXP_MAX_DESCRIPTORS, /* so that it can return none */
+		.need = task->need,                /* the memory is the worker's */
+		.worker = task->worker,
 	};
 	struct parcel answers = {0};
 
@@ -212,8 +214,9 @@ static void read_error(const char *bytes, struct pxp_error *ret_error)
 
 	memcpy(&said, bytes, sizeof(said));
 	said.text[sizeof(said.text) - 1] = 0;
-	pxp_fail(ret_error, said.status == PXP_ECANCELLED ? PXP_ECANCELLED : PXP_ETASK,
-	         "%s", said.text);
+	if (said.status != PXP_ECANCELLED && said.status != PXP_EMEMORY)
+		said.status = PXP_ETASK;
+	pxp_fail(ret_error, said.status, "%s", said.text);
 	ret_error->code = said.code;
 }
 

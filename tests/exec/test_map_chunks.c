@@ -244,6 +244,44 @@ TEST(map_chunks, inputs_are_aligned_and_results_of_any_length_arrive)
 	}
 }
 
+/* Item 0 runs out of memory; the others fail with what is said of their need. */
+static enum pxp_status task_lacks_memory(struct pxp_task *task)
+{
+	if (strcmp(pxp_task_input(task, NULL), "0") == 0)
+		return PXP_EMEMORY;
+	return pxp_task_fail(task, (int)pxp_task_need(task, (uint64_t)1 << 40), "need");
+}
+
+TEST(map_chunks, an_item_that_lacks_memory_is_told_and_says_so_as_a_task_of_its_own_does)
+{
+	struct pxp_executor_options options = {.size = sizeof(options),
+	                                       .kind = PXP_PROCESSES,
+	                                       .n_workers = 1,
+	                                       .memory_allowance = (uint64_t)1 << 30,
+	                                       .memory_budget = (uint64_t)1 << 30};
+	struct pxp_executor *pool;
+
+	REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+	for (size_t chunk = 1; chunk <= 40; chunk += 39) {
+		struct pxp_map_options chunks = {.size = sizeof(chunks), .chunk = chunk};
+		struct source source = {.n_numbers = 40};
+		struct pxp_map_item item;
+		struct pxp_map *map;
+
+		REQUIRE(pxp_map_open(pool, task_lacks_memory, source_next, &source,
+		                     &chunks, &map) == PXP_OK);
+		REQUIRE(pxp_map_next(map, &item) == PXP_OK);
+		EXPECT_EQ(item.error.status, PXP_EMEMORY);
+		for (int i = 1; i < 40; i++) {
+			REQUIRE(pxp_map_next(map, &item) == PXP_OK);
+			EXPECT_EQ(item.error.status, PXP_ETASK);
+			EXPECT_EQ(item.error.code, PXP_EMEMORY);
+		}
+		pxp_map_close(map);
+	}
+	pxp_executor_destroy(pool);
+}
+
 static enum pxp_status leave_word(const void *bytes, size_t n, void **ret_context,
                                   struct pxp_error *ret_error)
 {
