@@ -60,7 +60,7 @@ struct pxp_outcome {
 	enum pxp_phase phase;   /* of a worker that died with it */
 	struct pxp_progress progress; /* the last it said */
 	/* Of the task when it was answered (within 0.1 ms); of the worker's whole life when it
-	 * died. */
+	 * died; 0 when a cancel killed it, which does not wait for its end. */
 	int64_t cpu_ns;
 	uint64_t
 		peak_bytes; /* the worker's resident memory at its highest; 0: not known */

@@ -31,6 +31,9 @@ struct executor_table {
 	/* Ask a task that was begun to end, or kill its worker, which only a process pool can:
 	 * with the lock held. Whether it is killed. */
 	bool (*end)(struct pxp_executor *executor, struct task *task, bool may_kill);
+	/* What settles a task whose worker end has just killed: with the lock held. NULL where
+	 * end kills nobody. */
+	struct settlement (*killed)(struct pxp_executor *executor, struct task *task);
 	/* How far a TASK_HANDED task says it is: with the lock held. */
 	struct pxp_progress (*progress)(struct pxp_executor *executor, struct task *task);
 	/* Take back every task that no worker has begun, into list: with the lock held. */

@@ -43,45 +43,51 @@ static bool take_back(struct pxp_executor *executor, struct task *task,
 	return true;
 }
 
-static void settle_cancelled(struct pxp_executor *executor, struct pxp_future *future)
+static void settle(struct pxp_executor *executor, struct pxp_future *future,
+                   struct settlement *cancelled)
 {
-	struct settlement cancelled = settlement_cancelled("cancelled");
+	int completions = executor_count_done(executor);
 	struct executor_role role;
 
 	executor_enter(&role, executor);
-	future_settle(future, &cancelled);
+	future_settle(future, cancelled);
 	executor_leave(&role);
+	executor_tell(completions);
+}
+
+/* Have a task that was begun end: whether it is cancelled by that. */
+static bool end(struct pxp_executor *executor, struct task *task, enum pxp_cancel force,
+                struct settlement *ret_cancelled)
+{
+	atomic_store(&task->is_asked_to_end, true);
+	if (task->place != TASK_HANDED || task->is_settled ||
+	    !executor->table->end(executor, task, force == PXP_CANCEL_KILL))
+		return false;
+	*ret_cancelled = executor->table->killed(executor, task);
+	task->is_settled = true;
+	return true;
 }
 
 void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
                      enum pxp_cancel force)
 {
-	struct task *task;
+	struct settlement cancelled = settlement_cancelled("cancelled");
 	bool is_taken, is_killed = false;
-	int completions = -1;
+	struct task *task;
 
 	lock_acquire(&executor->lock);
 	task = future_task(future);
 	is_taken = task && take_back(executor, task, force);
-	if (is_taken) {
+	if (is_taken)
 		task_detach(task);
-	} else if (task && force != PXP_CANCEL_PENDING) {
-		atomic_store(&task->is_asked_to_end, true);
-		if (task->place == TASK_HANDED)
-			is_killed = executor->table->end(executor, task,
-			                                 force == PXP_CANCEL_KILL);
-		if (is_killed)
-			task->is_settled = true;
-	}
+	else if (task && force != PXP_CANCEL_PENDING)
+		is_killed = end(executor, task, force, &cancelled);
 	executor_begin_settling(executor);
 	executor_unlock(executor);
 
-	if (is_taken) {
+	if (is_taken)
 		task_destroy(task);
-		completions = executor_count_done(executor);
-	}
 	if (is_taken || is_killed)
-		settle_cancelled(executor, future);
-	executor_tell(completions);
+		settle(executor, future, &cancelled);
 	executor_end_settling(executor);
 }

@@ -212,7 +212,7 @@ static void release_held(struct process_pool *pool, struct pool_worker *worker,
 		if (!slot->task)
 			continue;
 		if (pool->is_killed || worker->reason == KILLED_SHUTDOWN ||
-		    is_to_blame(worker, slot))
+		    slot->task->is_settled || is_to_blame(worker, slot))
 			settle_begun(pool, worker, slot, reaped, now_ns);
 		else
 			executor_return(&pool->executor, slot->task);

@@ -91,6 +91,21 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	return worker->reason == KILLED_CANCEL;
 }
 
+static struct settlement pool_killed(struct pxp_executor *executor, struct task *task)
+{
+	struct settlement settlement = settlement_cancelled("cancelled");
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	if (!find(pool_of(executor), task, &worker, &slot))
+		return settlement;
+	settlement.outcome = pool_settlement(worker, slot, clock_now_ns()).outcome;
+	pxp_fail(&settlement.outcome.error, PXP_ECANCELLED, "cancelled");
+	settlement.outcome.attempts = task->attempts + 1;
+	settlement.outcome.phase = pool_worker_phase(worker, slot);
+	return settlement;
+}
+
 static struct pxp_progress pool_progress(struct pxp_executor *executor, struct task *task)
 {
 	struct pool_worker *worker;
@@ -215,6 +230,7 @@ const struct executor_table process_pool_table = {
 	.take_back = pool_take_back,
 	.has_begun = pool_has_begun,
 	.end = pool_end,
+	.killed = pool_killed,
 	.progress = pool_progress,
 	.take_back_all = pool_take_back_all,
 	.kill = pool_kill,

@@ -65,8 +65,11 @@ static void settle_all(struct process_pool *pool)
 		struct task *task = settled.first;
 
 		task_list_remove(&settled, task);
-		if (!task->is_settled)
-			settlement_load(&task->future->settled);
+		if (task->is_settled) { /* and counted, by who had its worker killed */
+			task_settle(task, NULL);
+			continue;
+		}
+		settlement_load(&task->future->settled);
 		executor_settle(executor, task, NULL);
 	}
 	lock_acquire(&executor->lock);

@@ -76,6 +76,42 @@ TEST(control, a_running_task_that_is_asked_to_end_and_does_is_cancelled)
 	}
 }
 
+/* Says which process it is in, and stays there. */
+static enum pxp_status task_says_where(struct pxp_task *task)
+{
+	pxp_task_progress(task, (uint64_t)getpid(), 0);
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
+TEST(control, a_task_that_is_cancelled_by_a_kill_is_counted_once_and_tells_who_had_it)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate never = gate_create();
+	struct pxp_future *future = pool_submit(pool, task_says_where, "", &never);
+	const struct pxp_outcome *outcome;
+	struct pxp_executor_stats stats;
+
+	await_progress(future);
+	EXPECT(pxp_future_cancel_with(future, PXP_CANCEL_KILL));
+	pxp_executor_stats(pool, &stats);
+	EXPECT_EQ(stats.n_done, 1);
+	outcome = pxp_future_outcome(future);
+	REQUIRE(outcome != NULL);
+	EXPECT_EQ(outcome->attempts, 1);
+	EXPECT(outcome->worker > 0);
+	EXPECT_EQ(outcome->progress.done, outcome->worker);
+	EXPECT_EQ(outcome->phase, PXP_PHASE_RUNNING);
+	EXPECT(outcome->run_ns > 0 && outcome->queue_ns >= 0);
+
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT);
+	pxp_executor_stats(pool, &stats);
+	EXPECT_EQ(stats.n_done, 1);
+	EXPECT_EQ(end_of(future), PXP_ECANCELLED);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
 /* Deadpool: test_cancel_and_kill; Pebble: test_process_pool_cancel */
 TEST(control, a_running_task_can_be_cancelled_by_killing_its_worker_alone)
 {
