@@ -144,7 +144,7 @@ static bool is_to_blame(const struct pool_worker *worker, const struct slot *slo
 {
 	return slot == &worker->slots[worker->front] &&
 	       (pool_worker_has_begun(worker, slot) ||
-	        ++slot->task->n_returned >= MAX_RETURNS);
+	        ++slot->task->n_deaths_unbegun >= MAX_RETURNS);
 }
 
 /* Whether a task whose worker crashed is to be begun again; else error says for good why
@@ -183,7 +183,7 @@ static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
 	if (pool->is_killed)
 		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
 	describe_death(worker, reaped->status, &outcome->error);
-	if (task->n_returned >= MAX_RETURNS)
+	if (task->n_deaths_unbegun >= MAX_RETURNS)
 		fail_returned(&outcome->error);
 	if (outcome->error.status == PXP_ECANCELLED)
 		settlement.state = PXP_CANCELLED;

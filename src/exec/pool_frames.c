@@ -1,15 +1,9 @@
 /* What workers say, all of which they could have made up; and their deadlines. */
 #include "base/clock.h"
-#include "base/fd.h"
 #include "exec/process_pool.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 
 void pool_settle(struct process_pool *pool, struct task *task,
                  struct settlement *settlement)

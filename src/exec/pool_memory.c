@@ -29,7 +29,6 @@
 
 enum {
 	MAX_NEEDS = PXP_MAX_NEEDS + 1, /* in one attempt: for its own limit as well */
-	RETRY_MS = 10,                 /* when a socket is full */
 };
 
 static uint64_t allowance_of(const struct process_pool *pool)
@@ -74,12 +73,6 @@ static void start_clock(int64_t *deadline_ns, int64_t left_ns, int64_t now_ns)
 
 /* ---- limits, which the nursery sets ---- */
 
-static void try_again(struct process_pool *pool, int64_t now_ns)
-{
-	if (pool->retry_ns < 0)
-		pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
-}
-
 static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
                        uint64_t limit, int64_t now_ns)
 {
@@ -91,7 +84,7 @@ static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
 	if (pool->control >= 0 &&
 	    channel_send(pool->control, &request, sizeof(request), NULL, 0, NULL, 0))
 		return true;
-	try_again(pool, now_ns);
+	pool_try_again(pool, now_ns);
 	return false;
 }
 
@@ -111,7 +104,7 @@ static void answer_need(struct process_pool *pool, struct pool_worker *worker,
 	worker->answer = status;
 	if (!channel_send(worker->socket, &grant, sizeof(grant), NULL, 0, NULL, 0)) {
 		worker->limit_state = LIMIT_TO_ANSWER;
-		try_again(pool, now_ns);
+		pool_try_again(pool, now_ns);
 		return;
 	}
 	worker->limit_state = LIMIT_STEADY;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-	RETRY_MS = 10,    /* when descriptors or processes ran out */
+	RETRY_MS = 10, /* when descriptors or processes ran out, or a socket was full */
 	BACK_OFF_MS = 10, /* when workers keep dying, doubled up to */
 	MAX_BACK_OFF_MS = 1000,
 	FREE_CRASHES = 2,      /* in a row, before it is waited at all */
@@ -138,6 +138,12 @@ static void spawn_missing(struct process_pool *pool, int64_t now_ns)
 
 /* ---- handing out tasks ---- */
 
+void pool_try_again(struct process_pool *pool, int64_t now_ns)
+{
+	if (pool->retry_ns < 0)
+		pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
+}
+
 static bool passes_by_itself(int sys_errno)
 {
 	return sys_errno == EAGAIN || sys_errno == EMFILE || sys_errno == ENFILE ||
@@ -257,8 +263,8 @@ static void send_missing_reaps(struct process_pool *pool, int64_t now_ns)
 		if (worker->state != WORKER_REAPING || worker->reap_is_sent)
 			continue;
 		pool_send_reap(pool, worker);
-		if (!worker->reap_is_sent && pool->retry_ns < 0)
-			pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
+		if (!worker->reap_is_sent)
+			pool_try_again(pool, now_ns);
 	}
 }
 
@@ -276,8 +282,8 @@ void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns)
 		    channel_send(pool->control, &request, sizeof(request), NULL, 0, NULL,
 		                 0))
 			worker->owed_signal = 0;
-		else if (pool->retry_ns < 0)
-			pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
+		else
+			pool_try_again(pool, now_ns);
 	}
 }
 

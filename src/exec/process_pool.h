@@ -82,6 +82,9 @@ void pool_move_deadlines(struct process_pool *pool, int64_t by_ns);
  * pool is stopping and has nothing left, tell the workers to end. */
 void pool_schedule(struct process_pool *pool, int64_t now_ns);
 
+/* What had no room is to be tried again in a moment. */
+void pool_try_again(struct process_pool *pool, int64_t now_ns);
+
 /* False when there is no use in going on for now. */
 bool pool_hand(struct process_pool *pool, struct pool_worker *worker, struct task *task,
                int64_t now_ns);
@@ -149,8 +152,8 @@ const char *pool_take_page_answers(struct process_pool *pool, struct pool_worker
 /* What every settlement of a task with a worker says. */
 struct settlement pool_settlement(struct pool_worker *worker, const struct slot *slot,
                                   int64_t now_ns);
-/* Read at most max_frames. False when the channel has ended or must not be read on: who
- * broke the protocol once is not listened to again. */
+/* Read the answers in its page, or at most max_frames beside. False when the channel has
+ * ended or must not be read on: who broke the protocol once is not listened to again. */
 bool pool_read_page(struct process_pool *pool, struct pool_worker *worker,
                     int64_t now_ns);
 bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,

@@ -48,7 +48,7 @@ struct task {
 	uint64_t submitted;              /* its number in the order of submission */
 	int64_t submitted_ns, started_ns;
 	unsigned attempts;
-	unsigned n_returned; /* workers that died holding it without having begun */
+	unsigned n_deaths_unbegun; /* of workers that held it and had not begun it */
 	bool is_settled; /* by who has had its worker killed: what becomes of it is of no
 	                  * interest any more */
 };
