@@ -1,5 +1,6 @@
 /* What every executor does with tasks before a worker has them, and after. */
 #include "base/clock.h"
+#include "base/fd.h"
 #include "exec/executor.h"
 
 #include <sys/eventfd.h>
@@ -212,7 +213,8 @@ static int create_completions(struct pxp_executor *executor)
 {
 	uint64_t n_done;
 
-	executor->completions = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	executor->completions = fd_keep_above_standard(
+		eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (executor->completions < 0)
 		return -1;
 	n_done = atomic_fetch_or(&executor->n_done, has_completions);

@@ -132,8 +132,8 @@ TEST(run, a_folder_that_goes_after_the_plan_is_told_and_no_success)
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(ended.err, "2 of the images went away before their turn"), "%s",
 	       ended.err);
-	EXPECT(strstr(records("r"), "'ok':21,'skipped':0,'failed':0,'cancelled':2,"), "%s",
-	       records("r"));
+	EXPECT(strstr(records("r"), "'ok':21,'skipped':0,'failed':0,'cancelled':2,"),
+	       "%s", records("r"));
 	stage_leave();
 }
 

@@ -389,7 +389,8 @@ static bool none_of_ours_is_standard(void)
 	struct pxp_future *future = NULL;
 	bool is_none = true;
 
-	if (pxp_executor_submit(pool, task_echo, input, sizeof(input), &options,
+	if (pxp_executor_descriptor(pool) < 0 ||
+	    pxp_executor_submit(pool, task_echo, input, sizeof(input), &options,
 	                        &future) != PXP_OK ||
 	    pxp_future_wait(future, PXP_FOREVER) != PXP_OK)
 		return false;
