@@ -87,6 +87,9 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"nsufficient memory", FAIL_MEMORY},
 		{"emory allocation", FAIL_MEMORY},
 		{"rror creating thread", FAIL_MEMORY}, /* for want of a stack */
+		{"picture memory error", FAIL_MEMORY}, /* libwebp's */
+		/* libvips does not say why libwebp cannot. Its sides and options are seen to. */
+		{"webpsave: unable to encode", FAIL_MEMORY},
 		{"no known route", FAIL_UNSUPPORTED},
 		{"nsupported codec", FAIL_UNSUPPORTED},
 		{"nsupported JPEG process", FAIL_UNSUPPORTED},

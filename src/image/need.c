@@ -410,11 +410,11 @@ static uint64_t need_of_decoder(const struct picture_facts *facts)
 }
 
 /* Bytes for each byte of the output's pixels. */
-static uint64_t encoder_factor(enum image_format format)
+static uint64_t encoder_factor(const struct recipe *recipe, unsigned n_bands)
 {
-	switch (format) {
-	case FORMAT_WEBP:
-		return 4;
+	switch (recipe->format) {
+	case FORMAT_WEBP: /* alpha is always written without loss */
+		return recipe->lossless || n_bands == 4 ? 11 : 5;
 	case FORMAT_BMP:
 	case FORMAT_TGA:
 		return 5;
@@ -433,6 +433,26 @@ static uint64_t encoder_factor(enum image_format format)
 	}
 }
 
+static uint64_t area_of(struct size size)
+{
+	return times(size.width, size.height);
+}
+
+/* The output, on its canvas, which is clear beside the picture where the format has alpha. */
+static uint64_t need_of_encoder(const struct picture_facts *facts,
+                                const struct recipe *recipe, const struct layout *layout,
+                                uint64_t n_frames)
+{
+	bool has_canvas = area_of(layout->canvas) > area_of(layout->scaled);
+	struct size to = has_canvas ? layout->canvas : layout->scaled;
+	bool has_alpha = facts->n_pixel_bytes >= 4 ||
+	                 (has_canvas && format_info(recipe->format)->has_alpha);
+	unsigned n_bands = has_alpha ? 4 : 3;
+
+	return times(times(area_of(to), n_frames),
+	             n_bands * encoder_factor(recipe, n_bands));
+}
+
 uint64_t need_of(const struct picture_facts *facts, const struct recipe *recipe,
                  uint64_t input_bytes, uint64_t n_frames)
 {
@@ -440,18 +460,13 @@ uint64_t need_of(const struct picture_facts *facts, const struct recipe *recipe,
 
 	if (facts->size.width > 0 && facts->size.height > 0) {
 		struct layout layout = geometry_layout(&recipe->geometry, facts->size);
-		struct size to;
-		unsigned n_bands = facts->n_pixel_bytes < 4 ? 3 : 4;
 
 		geometry_focus(&layout, facts->size);
-		to = layout.scaled;
 		/* The part to focus on is searched in all of it. */
 		if (layout.is_focused && layout.is_searched)
-			need += times(times(facts->size.width, facts->size.height),
-			              facts->n_pixel_bytes);
+			need += times(area_of(facts->size), facts->n_pixel_bytes);
 		need += need_of_decoder(facts) +
-		        times(times(times(to.width, to.height), n_frames),
-		              n_bands * encoder_factor(recipe->format));
+		        need_of_encoder(facts, recipe, &layout, n_frames);
 	}
 	return need;
 }

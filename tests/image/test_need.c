@@ -99,6 +99,37 @@ TEST(need, what_is_drawn_needs_memory_for_what_comes_out)
 	EXPECT(!need_is_allowed(&facts, &whole, 0));
 }
 
+TEST(need, what_is_written_as_webp_needs_more_without_loss_and_with_alpha)
+{
+	const uint64_t n_pixels = 4000 * 2668;
+	struct picture_facts facts = {.format = FORMAT_PNG,
+	                              .size = {4000, 2668},
+	                              .n_frames = 1,
+	                              .n_pixel_bytes = 3};
+	struct recipe webp = {.format = FORMAT_WEBP};
+
+	EXPECT(need_of(&facts, &webp, 0, 1) > 13 * n_pixels);
+	webp.lossless = true;
+	EXPECT(need_of(&facts, &webp, 0, 1) > 33 * n_pixels);
+	webp.lossless = false;
+	facts.n_pixel_bytes = 4;
+	EXPECT(need_of(&facts, &webp, 0, 1) > 37 * n_pixels);
+}
+
+TEST(need, a_canvas_needs_memory_where_the_picture_is_not_as_well)
+{
+	struct picture_facts facts = {.format = FORMAT_JPEG,
+	                              .size = {120, 80},
+	                              .n_frames = 1,
+	                              .n_pixel_bytes = 3};
+	struct recipe contain = {
+		.geometry = {.width = 7000, .height = 5000, .fit = FIT_CONTAIN},
+		.format = FORMAT_WEBP};
+
+	/* It is clear there. */
+	EXPECT(need_of(&facts, &contain, 0, 1) > (uint64_t)37 * 7000 * 5000);
+}
+
 /* Cut off anywhere, changed anywhere: an answer, in bounded time. */
 TEST(need, damage_costs_nothing_but_the_answer)
 {
