@@ -98,6 +98,46 @@ static void check_xmp(VipsImage *image, unsigned keep)
 		vips_image_remove(image, VIPS_META_XMP_NAME);
 }
 
+/* The number of a tiff:Orientation at or behind *at, as an attribute or an element; NULL when
+ * there are no more. */
+static char *next_orientation(char *at, const char *end)
+{
+	static const char word[] = "tiff:Orientation";
+
+	while ((at = memmem(at, (size_t)(end - at), word, strlen(word)))) {
+		at += strlen(word);
+		while (at < end && strchr(" \t\r\n=\"'>", *at))
+			at++;
+		if (at < end && *at >= '1' && *at <= '8')
+			return at;
+	}
+	return NULL;
+}
+
+/* XMP that says how to turn what is turned now says that it is upright. */
+static void set_xmp_upright(VipsImage *image)
+{
+	const void *xmp;
+	char *ours, *end;
+	size_t n;
+
+	if (!vips_image_get_typeof(image, VIPS_META_XMP_NAME) ||
+	    vips_image_get_blob(image, VIPS_META_XMP_NAME, &xmp, &n))
+		return;
+	ours = g_try_malloc(n + 1);
+	if (!ours) {
+		vips_image_remove(image, VIPS_META_XMP_NAME);
+		return;
+	}
+	memcpy(ours, xmp, n);
+	ours[n] = 0;
+	end = ours + n;
+	for (char *at = ours; (at = next_orientation(at, end)); at++)
+		*at = '1';
+	vips_image_set_blob_copy(image, VIPS_META_XMP_NAME, ours, n);
+	g_free(ours);
+}
+
 static uint32_t big_endian(const uint8_t *at)
 {
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 |
@@ -163,5 +203,7 @@ void vips_meta_filter(VipsImage *image, const struct vips_job *job)
 	}
 	g_strfreev(names);
 	check_xmp(image, job->recipe->keep);
+	if (!job->recipe->no_rotate)
+		set_xmp_upright(image);
 	keep_iptc_alone(image);
 }

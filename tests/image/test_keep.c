@@ -221,6 +221,33 @@ TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
 	blob_fini(&blob);
 }
 
+TEST(keep, xmp_says_upright_of_what_was_turned)
+{
+	static uint8_t bytes[16 * 16 * 3];
+	static const char xmp[] = "<x:xmpmeta tiff:Orientation='6'>"
+				  "<tiff:Orientation> 8</tiff:Orientation></x:xmpmeta>";
+	VipsImage *image = image_of_bytes(bytes, 16, 16, 3);
+	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
+	struct outcome outcome;
+	struct blob blob;
+
+	vips_image_set_blob_copy(image, VIPS_META_XMP_NAME, xmp, sizeof(xmp) - 1);
+	blob = encoded(image, ".jpg");
+	g_object_unref(image);
+	recipe.keep = KEEP_XMP;
+	for (int is_kept = 0; is_kept < 2; is_kept++) {
+		recipe.no_rotate = is_kept;
+		outcome = run_picture(&blob, "a.jpg", &recipe);
+		REQUIRE(outcome.is_done);
+		EXPECT(blob_holds(&outcome.output, is_kept ? "tiff:Orientation='6'"
+		                                           : "tiff:Orientation='1'"));
+		EXPECT(blob_holds(&outcome.output, is_kept ? "<tiff:Orientation> 8<"
+		                                           : "<tiff:Orientation> 1<"));
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+}
+
 static void expect_gone(const struct blob *jpeg, const char *word)
 {
 	static const unsigned keeps[] = {KEEP_EXIF, KEEP_XMP, KEEP_XMP | KEEP_GPS,
