@@ -199,18 +199,25 @@ TEST(keep, an_orientation_that_was_left_stays_with_the_exif)
 	blob_fini(&blob);
 }
 
-TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
+static struct blob jpeg_with_xmp(const char *xmp)
 {
 	static uint8_t bytes[16 * 16 * 3];
-	static const char xmp[] = "<x:xmpmeta exif:GPSLatitude='1,2N'/>";
 	VipsImage *image = image_of_bytes(bytes, 16, 16, 3);
-	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
-	struct outcome outcome;
-	struct blob blob;
+	struct blob jpeg;
 
-	vips_image_set_blob_copy(image, VIPS_META_XMP_NAME, xmp, sizeof(xmp) - 1);
-	blob = encoded(image, ".jpg");
+	vips_image_set_blob_copy(image, VIPS_META_XMP_NAME, xmp, strlen(xmp));
+	jpeg = encoded(image, ".jpg");
 	g_object_unref(image);
+	return jpeg;
+}
+
+TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
+{
+	static const char xmp[] = "<x:xmpmeta exif:GPSLatitude='1,2N'/>";
+	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
+	struct blob blob = jpeg_with_xmp(xmp);
+	struct outcome outcome;
+
 	for (int i = 0; i < 2; i++) {
 		recipe.keep = i ? KEEP_XMP | KEEP_GPS : KEEP_XMP;
 		outcome = run_picture(&blob, "a.jpg", &recipe);
@@ -223,17 +230,12 @@ TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
 
 TEST(keep, xmp_says_upright_of_what_was_turned)
 {
-	static uint8_t bytes[16 * 16 * 3];
 	static const char xmp[] = "<x:xmpmeta tiff:Orientation='6'>"
 				  "<tiff:Orientation> 8</tiff:Orientation></x:xmpmeta>";
-	VipsImage *image = image_of_bytes(bytes, 16, 16, 3);
 	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
+	struct blob blob = jpeg_with_xmp(xmp);
 	struct outcome outcome;
-	struct blob blob;
 
-	vips_image_set_blob_copy(image, VIPS_META_XMP_NAME, xmp, sizeof(xmp) - 1);
-	blob = encoded(image, ".jpg");
-	g_object_unref(image);
 	recipe.keep = KEEP_XMP;
 	for (int is_kept = 0; is_kept < 2; is_kept++) {
 		recipe.no_rotate = is_kept;
