@@ -119,7 +119,7 @@ static void settle_all(struct play *play)
 		CLAIM(settlement->n_result <= MAX_RESULT);
 		CLAIM(!pxp_future_is_done(task->future));
 		settlement_load(settlement);
-		executor_settle(&pool->executor, task);
+		executor_settle(&pool->executor, task, NULL);
 	}
 }
 
