@@ -308,7 +308,6 @@ static bool await_request(const struct nursery *nursery)
 {
 	struct pollfd both[] = {{.fd = nursery->control, .events = POLLIN},
 	                        {.fd = MAIN_PIDFD, .events = POLLIN}};
-
 	sigset_t none;
 
 	sigemptyset(&none);
