@@ -194,8 +194,8 @@ struct pxp_task_options {
  * PXP_EDEADLK    would have to wait, in a callback or task of this executor.
  * PXP_EINVAL     a wrong option.
  * PXP_ENOMEM     no memory.
- * PXP_ESYS       no thread to be had (threads), or no descriptor for a long input
- *                (processes).
+ * PXP_ESYS       no thread to be had (threads); no descriptor for an input over 63 KiB, or
+ *                it is over RLIMIT_FSIZE (processes).
  * On all but PXP_OK the descriptors are still the caller's.
  */
 enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *run,

@@ -3,7 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <time.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -51,6 +55,35 @@ bool fd_write_all(int fd, const void *bytes, size_t n)
 		n -= (size_t)wrote;
 	}
 	return true;
+}
+
+/* SIGXFSZ comes to the thread that writes: held back, and taken if it came. */
+static bool write_all_without_signal(int fd, const void *bytes, size_t n)
+{
+	const struct timespec now = {0};
+	sigset_t too_long, before;
+	bool is_written;
+	int kept;
+
+	sigemptyset(&too_long);
+	sigaddset(&too_long, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &too_long, &before);
+	is_written = fd_write_all(fd, bytes, n);
+	kept = errno;
+	if (!is_written && kept == EFBIG)
+		sigtimedwait(&too_long, NULL, &now);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = kept;
+	return is_written;
+}
+
+int fd_of_bytes(const char *name, unsigned flags, const void *bytes, size_t n)
+{
+	int fd = fd_keep_above_standard(memfd_create(name, MFD_CLOEXEC | flags));
+
+	if (fd >= 0 && !write_all_without_signal(fd, bytes, n))
+		fd_close(&fd);
+	return fd;
 }
 
 ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset)

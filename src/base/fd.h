@@ -20,6 +20,10 @@ int fd_keep_above_standard(int fd);
 /* Write all n bytes, waiting where the descriptor would block. */
 bool fd_write_all(int fd, const void *bytes, size_t n);
 
+/* A memfd that holds these n bytes; close-on-exec, above the standard descriptors. flags go to
+ * memfd_create(). -1 with errno: EFBIG over RLIMIT_FSIZE, without SIGXFSZ. */
+int fd_of_bytes(const char *name, unsigned flags, const void *bytes, size_t n);
+
 /* Read at offset until n bytes are in or the file ends; -1 on an error. Does not
  * move the file's own position. */
 ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);

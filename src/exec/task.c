@@ -35,15 +35,13 @@ static struct task_block *block_of(struct task *task)
 }
 
 /* Sealed, because several workers may come to read it, one after the other. */
-static int put_in_memfd(const void *bytes, size_t n)
+static int seal_input(const void *bytes, size_t n)
 {
-	int fd = fd_keep_above_standard(
-		memfd_create("pixpool-input", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	int fd = fd_of_bytes("pixpool-input", MFD_ALLOW_SEALING, bytes, n);
 
 	if (fd >= 0 &&
-	    (!fd_write_all(fd, bytes, n) ||
-	     fcntl(fd, F_ADD_SEALS,
-	           F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0))
+	    fcntl(fd, F_ADD_SEALS,
+	          F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
 		fd_close(&fd);
 	return fd;
 }
@@ -54,7 +52,7 @@ static bool copy_input(struct task *task, const void *input, size_t n, bool in_f
 	if (n == 0)
 		return true;
 	if (in_frames && n > INLINE_INPUT_BYTES) {
-		task->input_memfd = put_in_memfd(input, n);
+		task->input_memfd = seal_input(input, n);
 		return task->input_memfd >= 0;
 	}
 	task->input = n <= SHORT_INPUT_BYTES ? block_of(task)->input : malloc(n);

@@ -7,7 +7,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -73,16 +72,6 @@ static uint64_t count_data(const struct worker *worker)
 #endif
 	}
 	return n_bytes;
-}
-
-/* A result that no frame can hold, in a memfd. -1 with errno. */
-static int put_in_memfd(const void *bytes, size_t n)
-{
-	int fd = memfd_create("pixpool-result", MFD_CLOEXEC);
-
-	if (fd >= 0 && !fd_write_all(fd, bytes, n))
-		fd_close(&fd);
-	return fd;
 }
 
 /*
@@ -178,7 +167,8 @@ void worker_answer(struct worker *worker, struct pxp_task *view)
 		return;
 	if (answer.n_result <= INLINE_RESULT_BYTES) {
 		n_inline = (size_t)answer.n_result;
-	} else if ((memfd = put_in_memfd(view->result, view->n_result)) >= 0) {
+	} else if ((memfd = fd_of_bytes("pixpool-result", 0, view->result,
+	                                view->n_result)) >= 0) {
 		answer.result_is_memfd = 1;
 		descriptors[answer.n_descriptors] = memfd;
 	} else {

@@ -142,6 +142,24 @@ TEST(shortage, a_long_input_that_we_have_no_descriptor_for_is_refused)
 	pxp_executor_destroy(pool);
 }
 
+TEST(shortage, a_long_input_over_the_limit_on_file_sizes_is_refused_and_kills_nobody)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future;
+	struct rlimit before, low;
+
+	REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+	low = before;
+	low.rlim_cur = sizeof(long_input) - 1;
+	REQUIRE(setrlimit(RLIMIT_FSIZE, &low) == 0);
+	EXPECT_EQ(try_long_input(pool, &future), PXP_ESYS);
+	EXPECT(future == NULL);
+	REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+	EXPECT_EQ(try_long_input(pool, &future), PXP_OK);
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
 /* And those that wait for it are woken. */
 TEST(shortage, long_inputs_wait_for_room_before_descriptors_run_out)
 {
