@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "exec/blocks.h"
 #include "exec/options.h"
+#include "exec/protocol.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -187,6 +188,8 @@ static const char *what_is_wrong(const struct pxp_executor_options *options)
 		return "n_workers is over 1024";
 	if (options->n_init_bytes > 0 && !options->init_bytes)
 		return "n_init_bytes without init_bytes";
+	if (options->kind == PXP_PROCESSES && options->n_init_bytes > MAX_INIT_BYTES)
+		return "n_init_bytes is over 32 KiB";
 	if (options->memory_budget > 0 && options->memory_allowance == 0)
 		return "memory_budget without memory_allowance";
 	if (options->memory_allowance > INT64_MAX / 2 ||

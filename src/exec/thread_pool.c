@@ -96,7 +96,7 @@ static struct task *next_task(struct thread_pool *pool, struct place *ret_before
 	return task;
 }
 
-/* An initialiser failed: no task will ever run here. */
+/* The initialiser of this thread failed: no task will ever run here. */
 static void break_pool(struct thread_pool *pool, const struct pxp_error *error)
 {
 	struct pxp_executor *executor = &pool->executor;
@@ -106,6 +106,8 @@ static void break_pool(struct thread_pool *pool, const struct pxp_error *error)
 	pxp_fail(&broken, PXP_EBROKEN, "%s", error->text);
 	lock_acquire(&executor->lock);
 	executor->broken = broken;
+	pool->n_threads--;
+	atomic_fetch_sub(&pool->n_idle, 1);
 	failed = executor_take_all(executor);
 	cond_broadcast(&executor->has_room);
 	lock_release(&executor->lock);

@@ -358,9 +358,6 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 	enum pxp_status status;
 	int ends[2];
 
-	if (options->n_init_bytes > MAX_INIT_BYTES)
-		return pxp_fail(ret_error, PXP_EINVAL, "n_init_bytes is over %d",
-		                MAX_INIT_BYTES);
 	if (!is_ours())
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "this process has not called pxp_zygote_start()");

@@ -363,6 +363,13 @@ TEST(contract, wrong_options_are_refused)
 	options.kind = (enum pxp_executor_kind)9;
 	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
 
+	/* Before anybody copies so many. */
+	options.kind = PXP_PROCESSES;
+	options.init_bytes = "short";
+	options.n_init_bytes = SIZE_MAX / 4;
+	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
+	EXPECT_STR(error.text, "n_init_bytes is over 32 KiB");
+
 	pool = pool_create(PXP_THREADS, 1);
 	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, &for_processes, NULL),
 	          PXP_EINVAL);

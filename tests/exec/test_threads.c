@@ -83,6 +83,30 @@ TEST(threads, a_signal_for_the_program_is_not_theirs_and_their_own_fault_is)
 	pxp_executor_destroy(pool);
 }
 
+static enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_context,
+                                        struct pxp_error *ret_error)
+{
+	(void)bytes, (void)n, (void)ret_context;
+	return pxp_fail(ret_error, PXP_ETASK, "not today");
+}
+
+TEST(threads, one_whose_initialiser_failed_counts_no_longer)
+{
+	struct pxp_executor_options options = {.size = sizeof(options),
+	                                       .kind = PXP_THREADS,
+	                                       .n_workers = 1,
+	                                       .initialise = initialise_fails};
+	struct pxp_executor_stats stats;
+	struct pxp_executor *pool;
+
+	REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_EBROKEN);
+	pxp_executor_stats(pool, &stats);
+	EXPECT_EQ(stats.n_workers, 0);
+	EXPECT_EQ(stats.n_running, 0);
+	pxp_executor_destroy(pool);
+}
+
 static void destroy_in_callback(struct pxp_future *future, void *data)
 {
 	(void)future;
