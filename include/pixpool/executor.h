@@ -21,7 +21,9 @@ extern "C" {
 /**
  * Start the zygote, from which every process pool gets its workers. Call it in the first
  * line of main, while the process has one thread: a copy of a process with threads could
- * hold locks that nobody releases. It needs no exec and has no terminal.
+ * hold locks that nobody releases. It needs no exec and has no terminal. Workers have the user,
+ * limits, folder, environment and memory of this moment, whatever the process changes later,
+ * but none of its descriptors.
  *
  * What the process forks afterwards, without exec, has neither this zygote nor its executors:
  * it must not touch these. If there was one thread when it was forked, it may start a zygote

@@ -3,6 +3,7 @@
 #define PXP_CLOCK_H
 
 #include <stdint.h>
+#include <sys/resource.h>
 #include <time.h>
 
 /* Now. It does not fail on any Linux that runs us. */
@@ -16,5 +17,8 @@ int64_t clock_deadline_ns(int64_t now_ns, int64_t ms);
 int clock_poll_ms(int64_t now_ns, int64_t deadline_ns);
 
 struct timespec clock_timespec(int64_t ns);
+
+/* The processor's time, in user code and in the kernel. */
+int64_t clock_cpu_ns(const struct rusage *usage);
 
 #endif

@@ -64,12 +64,6 @@ void pool_on_late_reap(struct process_pool *pool, struct pool_worker *worker)
 	kill(pool->nursery, SIGKILL);
 }
 
-static int64_t usage_cpu_ns(const struct rusage *usage)
-{
-	return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000 +
-	       (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
-}
-
 static void describe_death(const struct pool_worker *worker, int status,
                            struct pxp_error *error)
 {
@@ -188,7 +182,7 @@ static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
 	if (outcome->error.status == PXP_ECANCELLED)
 		settlement.state = PXP_CANCELLED;
 	outcome->phase = pool_worker_phase(worker, slot);
-	outcome->cpu_ns = usage_cpu_ns(&reaped->usage);
+	outcome->cpu_ns = clock_cpu_ns(&reaped->usage);
 	outcome->peak_bytes = (uint64_t)reaped->usage.ru_maxrss * 1024;
 	task->attempts++;
 	future_start(task->future);

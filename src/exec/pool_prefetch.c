@@ -4,10 +4,10 @@
  * be done with them before it is known.
  *
  * More than one lies there only while the last tasks were quick: their sum, as far as can be
- * told, is under AHEAD_NS. None that brings descriptors or that is long lies behind another
+ * told, is under AHEAD_NS. None that brings descriptors or that is long is laid behind another
  * prefetched one: a worker holds no more than four open inputs. Whoever has nothing to do takes
  * what another has only prefetched; and where nobody ever has nothing to do, it is taken over
- * as well once it is overtaken by twice as many tasks as lie in the channels.
+ * as well, of any kind, once it is overtaken by twice as many tasks as lie in the channels.
  *
  * Tasks that are done sooner than anybody is woken for them (WAKE_NS) go where somebody is
  * awake, all that it will have done by then; and the supervisor sleeps on until a worker is

@@ -227,7 +227,8 @@ static int64_t idle_until_ns(const struct process_pool *pool,
 	return clock_deadline_ns(worker->idle_since_ns, ms);
 }
 
-/* Those that have run as many tasks as they may, have grown too much, or had nothing to do for too long. */
+/* Those that have run as many tasks as they may, have grown too much, or had nothing to do
+ * for too long. */
 static void retire(struct process_pool *pool, int64_t now_ns)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {

@@ -88,9 +88,7 @@ static void count_usage(struct worker *worker, struct answer_frame *answer)
 	    getrusage(RUSAGE_SELF, &usage) == 0) {
 		worker->counted_ns = now_ns;
 		worker->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
-		cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
-		         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000 -
-		         worker->cpu_ns;
+		cpu_ns = clock_cpu_ns(&usage) - worker->cpu_ns;
 	}
 	answer->run_ns = now_ns - worker->started_ns;
 	answer->cpu_ns = cpu_ns;

@@ -104,8 +104,9 @@ static bool are_idle(struct pxp_executor *pool)
 	return n == inside->n_workers;
 }
 
-/* All workers are there and idle, with nothing withdrawn to acknowledge, quick tasks are expected, and the pool stands still: what is
- * submitted now is handed out at once when it goes on. */
+/* All workers are there and idle, with nothing withdrawn to acknowledge, quick tasks are
+ * expected, and the pool stands still: what is submitted now is handed out at once when it goes
+ * on. */
 static void get_ready(struct pxp_executor *pool)
 {
 	unsigned n = probe_inside(pool)->n_workers;
