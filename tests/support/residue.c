@@ -150,8 +150,10 @@ bool residue_is_none(const struct residue *before)
 {
 	struct residue now = residue_now();
 
-	for (int i = 0; i < PATIENCE_MS && is_more(&now, before); i++) {
-		poll(NULL, 0, 1);
+	/* What is about to end is soon gone; to look again and again for what stays costs much. */
+	for (int ms = 1, waited = 0; waited < PATIENCE_MS && is_more(&now, before);
+	     waited += ms, ms = ms < 64 ? 2 * ms : ms) {
+		poll(NULL, 0, ms);
 		now = residue_now();
 	}
 	if (!is_more(&now, before))
