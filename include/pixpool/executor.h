@@ -3,8 +3,10 @@
  * it (for debugging), on threads (for work that waits) and in processes (for work that
  * computes, or that may crash).
  *
- * A process pool cannot be broken by its tasks: a worker that dies, hangs or breaks the
- * protocol fails the task that it had begun, no other, and is replaced.
+ * A process pool is not broken by a task that dies, hangs or breaks the protocol: it fails, no
+ * other does, and its worker is replaced. What a task may do to other processes of its user is
+ * another matter: one that kills the process that workers are forked from costs the pool
+ * (PXP_EBROKEN). pxp_lock_down_fn and pxp_prepare_fn can prevent that.
  *
  * Threads: any function here from any thread, except where noted.
  */

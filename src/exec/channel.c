@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -69,6 +70,17 @@ bool channel_send(int socket, const void *head, size_t n_head, const void *body,
 	return sent >= 0;
 }
 
+bool channel_send_at_last(int socket, const void *frame, size_t n, const int *descriptor)
+{
+	bool is_sent;
+
+	while (!(is_sent = channel_send(socket, frame, n, NULL, 0, descriptor,
+	                                descriptor ? 1 : 0)) &&
+	       (errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS))
+		poll(NULL, 0, 1);
+	return is_sent;
+}
+
 static void take_descriptors(struct msghdr *message, struct frame *frame)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
@@ -94,12 +106,15 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes),
 	};
+	bool was_reset = false;
 	ssize_t got;
 
 	*ret_frame = (struct frame){0};
+	/* Who ended without reading all is told of once; what it had said comes after that. */
 	do
 		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
-	while (got < 0 && errno == EINTR);
+	while (got < 0 && (errno == EINTR ||
+	                   (errno == ECONNRESET && !was_reset && (was_reset = true))));
 
 	if (got < 0)
 		return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;

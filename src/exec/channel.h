@@ -24,6 +24,10 @@ bool channel_set_nonblocking(int socket);
 bool channel_send(int socket, const void *head, size_t n_head, const void *body,
                   size_t n_body, const int *descriptors, unsigned n_descriptors);
 
+/* The same for who counts on it, with at most one descriptor (NULL: none): where there is no
+ * memory for it, it is sent again. False when the socket is of no use any more. */
+bool channel_send_at_last(int socket, const void *frame, size_t n, const int *descriptor);
+
 /* A frame that came in. */
 struct frame {
 	size_t n; /* bytes in the buffer */

@@ -20,28 +20,44 @@ enum {
 	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
 	DEFAULT_MAX_CRASHES = 100,
 	MAX_RETURNS = 3, /* of a task by workers that died before they began it */
-	REAP_MS = 20000, /* for the nursery to say how a worker died */
+	LATE_MS = 1000,  /* for the nursery to answer, before it is continued */
 };
 
-void pool_send_reap(struct process_pool *pool, struct pool_worker *worker)
+static void expect_answer(struct process_pool *pool, int64_t now_ns)
 {
-	struct process_frame request = {
+	pool->n_late = 0;
+	pool->late_ns = pool->n_owed > 0 ? clock_deadline_ns(now_ns, LATE_MS) : -1;
+}
+
+bool pool_ask_nursery(struct process_pool *pool, const struct process_frame *request,
+                      const int *descriptors, unsigned n_descriptors, int64_t now_ns)
+{
+	errno = EPIPE;
+	if (pool->nursery.control < 0 ||
+	    !channel_send(pool->nursery.control, request, sizeof(*request), NULL, 0,
+	                  descriptors, n_descriptors))
+		return false;
+	if (pool->n_owed++ == 0)
+		expect_answer(pool, now_ns);
+	return true;
+}
+
+void pool_send_reap(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	const struct process_frame request = {
 		.kind = FRAME_REAP, .worker = worker->index, .pid = worker->pid};
 
-	if (pool->control >= 0)
-		worker->reap_is_sent = channel_send(pool->control, &request,
-		                                    sizeof(request), NULL, 0, NULL, 0);
+	worker->reap_is_sent = pool_ask_nursery(pool, &request, NULL, 0, now_ns);
 }
 
 /* It is dead, or as good as that: have the nursery say how. */
 static void begin_reaping(struct process_pool *pool, struct pool_worker *worker,
                           int64_t now_ns)
 {
-	worker->deadline_ns = clock_deadline_ns(now_ns, REAP_MS);
-	worker->stall_ns = -1;
+	worker->deadline_ns = worker->stall_ns = -1;
 	worker->state = WORKER_REAPING;
 	pool_unwatch(pool, worker);
-	pool_send_reap(pool, worker);
+	pool_send_reap(pool, worker, now_ns);
 }
 
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
@@ -56,12 +72,6 @@ void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_
 	}
 	worker->ended_in_order |= worker->state == WORKER_STOPPING;
 	begin_reaping(pool, worker, now_ns);
-}
-
-void pool_on_late_reap(struct process_pool *pool, struct pool_worker *worker)
-{
-	worker->deadline_ns = -1;
-	kill(pool->nursery, SIGKILL);
 }
 
 static void describe_death(const struct pool_worker *worker, int status,
@@ -310,8 +320,11 @@ static void on_nursery_death(struct process_pool *pool, int64_t now_ns)
 {
 	const struct process_frame unknown = {.status = -1};
 
-	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->control, NULL);
-	zygote_close_control(&pool->control);
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->nursery.control, NULL);
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->nursery.pidfd, NULL);
+	zygote_close_control(&pool->nursery.control);
+	pool->n_owed = 0;
+	expect_answer(pool, now_ns);
 	pool_break(pool, "the nursery of the process pool died");
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
@@ -328,20 +341,43 @@ static void on_nursery_death(struct process_pool *pool, int64_t now_ns)
 	}
 }
 
-void pool_on_control(struct process_pool *pool, int64_t now_ns)
+void pool_on_late_nursery(struct process_pool *pool, int64_t now_ns)
+{
+	/* A preload may take as long as it likes. */
+	if (++pool->n_late <= POOL_MAX_LATE || pool->n_spawned == 0)
+		pidfd_send_signal(pool->nursery.pidfd, SIGCONT, NULL, 0);
+	else if (pidfd_send_signal(pool->nursery.pidfd, SIGKILL, NULL, 0) != 0) {
+		on_nursery_death(pool, now_ns);
+		return;
+	}
+	pool->late_ns = clock_deadline_ns(now_ns, LATE_MS);
+}
+
+void pool_on_nursery_end(struct process_pool *pool, int64_t now_ns)
+{
+	/* First all that it said. */
+	while (pool->nursery.control >= 0 && pool_on_control(pool, now_ns))
+		;
+	if (pool->nursery.control >= 0)
+		on_nursery_death(pool, now_ns);
+}
+
+bool pool_on_control(struct process_pool *pool, int64_t now_ns)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct process_frame answer;
 	struct pool_worker *worker;
 	struct frame frame;
-	enum received received = channel_receive(pool->control, buffer, &frame);
+	enum received received = channel_receive(pool->nursery.control, buffer, &frame);
 
 	if (received == RECEIVED_NOTHING)
-		return;
+		return false;
 	if (received == RECEIVED_END) {
 		on_nursery_death(pool, now_ns);
-		return;
+		return false;
 	}
+	pool->n_owed -= pool->n_owed > 0;
+	expect_answer(pool, now_ns);
 	memcpy(&answer, buffer, sizeof(answer));
 	worker = &pool->workers[answer.worker < pool->n_workers ? answer.worker : 0];
 	if (answer.kind == FRAME_UNLOADED)
@@ -355,4 +391,5 @@ void pool_on_control(struct process_pool *pool, int64_t now_ns)
 	else if (answer.kind == FRAME_REAPED)
 		forget_worker(pool, worker, &answer, now_ns);
 	frame_close_descriptors(&frame);
+	return true;
 }

@@ -204,10 +204,6 @@ static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns)
 {
-	if (worker->state == WORKER_REAPING) {
-		pool_on_late_reap(pool, worker);
-		return;
-	}
 	/* The answer may be waiting to be read. */
 	pool_read_frames(pool, worker, N_SLOTS, now_ns);
 	if (worker->deadline_ns < 0 || worker->deadline_ns > now_ns)

@@ -81,8 +81,7 @@ static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
 	                                .pid = worker->pid,
 	                                .limit = limit};
 
-	if (pool->control >= 0 &&
-	    channel_send(pool->control, &request, sizeof(request), NULL, 0, NULL, 0))
+	if (pool_ask_nursery(pool, &request, NULL, 0, now_ns))
 		return true;
 	pool_try_again(pool, now_ns);
 	return false;

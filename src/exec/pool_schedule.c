@@ -91,17 +91,21 @@ bool pool_has_ready(const struct process_pool *pool)
 /* Its log is watched before it is asked for: so nothing is under way when that fails. Its
  * channel is, once its death would be seen (on_spawned): it is not ready before, and is
  * handed nothing that would be lost with it. */
-static bool spawn(struct process_pool *pool, struct pool_worker *worker)
+static bool spawn(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
 {
+	const struct process_frame request = {.kind = FRAME_SPAWN,
+	                                      .worker = worker->index};
 	int theirs[3];
 	bool is_asked_for = pool_worker_prepare(worker, theirs) &&
 	                    pool_watch(pool, worker->log, SOURCE_LOG, worker->index) &&
-	                    pool_worker_ask_for(worker, pool->control, theirs);
+	                    pool_ask_nursery(pool, &request, theirs, 3, now_ns);
 	int kept = errno;
 
 	for (int i = 0; i < 3; i++)
 		fd_close(&theirs[i]);
-	if (!is_asked_for)
+	if (is_asked_for)
+		worker->state = WORKER_STARTING;
+	else
 		pool_clear(pool, worker);
 	errno = kept;
 	return is_asked_for;
@@ -114,7 +118,7 @@ static bool spawn_one(struct process_pool *pool, int64_t now_ns)
 
 		if (worker->state != WORKER_ABSENT)
 			continue;
-		if (spawn(pool, worker))
+		if (spawn(pool, worker, now_ns))
 			return true;
 		pool_spawn_failed(pool, errno, now_ns);
 		return false;
@@ -131,7 +135,7 @@ static void spawn_missing(struct process_pool *pool, int64_t now_ns)
 	size_t n_coming = count_workers(pool, WORKER_STARTING, WORKER_STARTING) +
 	                  count_idle(pool);
 
-	while (n_wanted > n_coming && pool->control >= 0 && !pool->is_killed &&
+	while (n_wanted > n_coming && pool->nursery.control >= 0 && !pool->is_killed &&
 	       pool->spawn_ns < 0 && spawn_one(pool, now_ns))
 		n_coming++;
 }
@@ -263,7 +267,7 @@ static void send_missing_reaps(struct process_pool *pool, int64_t now_ns)
 
 		if (worker->state != WORKER_REAPING || worker->reap_is_sent)
 			continue;
-		pool_send_reap(pool, worker);
+		pool_send_reap(pool, worker, now_ns);
 		if (!worker->reap_is_sent)
 			pool_try_again(pool, now_ns);
 	}
@@ -271,7 +275,7 @@ static void send_missing_reaps(struct process_pool *pool, int64_t now_ns)
 
 void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns)
 {
-	for (unsigned i = 0; i < pool->n_workers && pool->control >= 0; i++) {
+	for (unsigned i = 0; i < pool->n_workers && pool->nursery.control >= 0; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 		struct process_frame request = {.kind = FRAME_SIGNAL,
 		                                .pid = worker->pid,
@@ -280,8 +284,8 @@ void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns)
 		if (worker->owed_signal == 0)
 			continue;
 		if (worker->state == WORKER_REAPING ||
-		    channel_send(pool->control, &request, sizeof(request), NULL, 0, NULL,
-		                 0))
+		    channel_send(pool->nursery.control, &request, sizeof(request), NULL,
+		                 0, NULL, 0))
 			worker->owed_signal = 0;
 		else
 			pool_try_again(pool, now_ns);

@@ -4,10 +4,10 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "exec/zygote.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 static struct process_pool *pool_of(struct pxp_executor *executor)
@@ -144,19 +144,13 @@ static void pool_take_back_all(struct pxp_executor *executor, struct task_list *
 static void pool_kill(struct pxp_executor *executor)
 {
 	struct process_pool *pool = pool_of(executor);
-	bool is_loading = false;
 
 	pool->is_killed = true;
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		struct pool_worker *worker = &pool->workers[i];
-
-		is_loading |= worker->state != WORKER_ABSENT && worker->pid == 0;
-		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
-	}
-	/* The nursery is busy with the preload, for who knows how long. It has not been
-	 * waited for, so its pid is its own. */
-	if (is_loading)
-		kill(pool->nursery, SIGKILL);
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
+	/* The nursery is busy with the preload, for who knows how long. */
+	if (pool->n_owed > 0 && pool->n_spawned == 0)
+		pidfd_send_signal(pool->nursery.pidfd, SIGKILL, NULL, 0);
 }
 
 static void pool_suspend(struct pxp_executor *executor, bool stop)
@@ -210,8 +204,7 @@ static void pool_join(struct pxp_executor *executor)
 	struct process_pool *pool = pool_of(executor);
 
 	pthread_join(pool->supervisor, NULL);
-	zygote_close_control(&pool->control);
-	zygote_wait_nursery(pool->nursery);
+	zygote_end_nursery(&pool->nursery);
 }
 
 static void pool_free(struct pxp_executor *executor)

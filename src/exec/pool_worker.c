@@ -62,16 +62,6 @@ bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3])
 	return is_made;
 }
 
-bool pool_worker_ask_for(struct pool_worker *worker, int control, int theirs[3])
-{
-	struct process_frame request = {.kind = FRAME_SPAWN, .worker = worker->index};
-
-	if (!channel_send(control, &request, sizeof(request), NULL, 0, theirs, 3))
-		return false;
-	worker->state = WORKER_STARTING;
-	return true;
-}
-
 bool pool_worker_is_idle(const struct pool_worker *worker)
 {
 	return worker->state == WORKER_READY && worker->n_held == 0 &&

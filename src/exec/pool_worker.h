@@ -107,13 +107,9 @@ struct pool_worker {
 
 void pool_worker_init(struct pool_worker *worker, uint32_t index);
 
-/*
- * Make the channel, log pipe and page of a worker to come; then ask for it at the nursery's
- * control socket. False with errno: it is still ABSENT. (EAGAIN: the nursery has much to
- * do; ask later.)
- */
+/* Make the channel, log pipe and page of a worker to come, which is still ABSENT. False with
+ * errno. */
 bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3]);
-bool pool_worker_ask_for(struct pool_worker *worker, int control, int theirs[3]);
 
 /* Everything of it is closed; ABSENT again. */
 void pool_worker_clear(struct pool_worker *worker);

@@ -17,17 +17,20 @@
 #define PXP_PROCESS_POOL_H
 
 #include "exec/pool_worker.h"
+#include "exec/zygote.h"
 
 struct process_pool {
 	struct pxp_executor executor;
 	pthread_t supervisor;
 	int epoll, wakeup; /* the eventfd by which other threads call the supervisor */
-	int control;       /* of the nursery; -1: it is gone */
-	bool is_asleep;    /* the supervisor waits, until wake_ns or an event */
-	bool has_news;     /* something came since the last schedule */
-	size_t n_to_wake;  /* asleep: with so many in the queue it shall be woken */
+	struct zygote_nursery nursery; /* its control is -1: it is gone */
+	unsigned n_owed;               /* answers that the nursery still has to give */
+	unsigned n_late;               /* how often it was continued since it gave one */
+	int64_t late_ns;  /* when to continue it for want of one; -1: none is owed */
+	bool is_asleep;   /* the supervisor waits, until wake_ns or an event */
+	bool has_news;    /* something came since the last schedule */
+	size_t n_to_wake; /* asleep: with so many in the queue it shall be woken */
 	int64_t wake_ns;
-	pid_t nursery;
 
 	uint64_t generation; /* of the task handed out last */
 	int64_t task_ns; /* how long one takes, as the last ones did; see pool_prefetch.c */
@@ -54,7 +57,8 @@ enum pool_source {
 	SOURCE_PIDFD,
 	SOURCE_LOG,
 	SOURCE_WAKEUP,
-	SOURCE_CONTROL
+	SOURCE_CONTROL,
+	SOURCE_NURSERY
 };
 
 static inline uint64_t pool_source(enum pool_source source, uint32_t worker)
@@ -132,8 +136,14 @@ bool pool_has_ready(const struct process_pool *pool);
 /* Have the nursery send the signals that this process may not: it has their user. */
 void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns);
 
-/* Tell the nursery to reap a worker. */
-void pool_send_reap(struct process_pool *pool, struct pool_worker *worker);
+/* Ask something of the nursery that it answers. False with errno: EAGAIN when it has much to
+ * read. */
+bool pool_ask_nursery(struct process_pool *pool, const struct process_frame *request,
+                      const int *descriptors, unsigned n_descriptors, int64_t now_ns);
+
+/* Tell it to reap a worker. */
+void pool_send_reap(struct process_pool *pool, struct pool_worker *worker,
+                    int64_t now_ns);
 
 /* No worker could be started: try again later; when there is none at all and it failed
  * time after time, the pool is broken. */
@@ -161,10 +171,14 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker,
                     int64_t now_ns);
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
-/* The nursery does not reap a dead worker: it was stopped, say, by a task, which may signal it.
- * It is killed, and what it still had to say ends with it: on_nursery_death(). */
-void pool_on_late_reap(struct process_pool *pool, struct pool_worker *worker);
-void pool_on_control(struct process_pool *pool, int64_t now_ns);
+/* Something came from the nursery; false when it has said all for now. */
+bool pool_on_control(struct process_pool *pool, int64_t now_ns);
+/* It has ended. */
+void pool_on_nursery_end(struct process_pool *pool, int64_t now_ns);
+/* It owes an answer for too long: it was stopped, say by a task, which may signal it. It is
+ * continued; and killed where that does not help, so that no future hangs. */
+void pool_on_late_nursery(struct process_pool *pool, int64_t now_ns);
+enum { POOL_MAX_LATE = 60 }; /* times that it is continued before, a second between */
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns);
 void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);

@@ -18,11 +18,10 @@ enum frame_kind {
 	/* main to zygote, and its answers */
 	FRAME_NURSERY = 1,         /* struct nursery_frame, then the initialiser's bytes;
 	                            * descriptor: the nursery's control socket */
-	FRAME_NURSERY_STARTED = 2, /* struct process_frame */
-	FRAME_WAIT = 3,            /* struct process_frame: wait for a nursery to end */
-	FRAME_ENDED = 4,           /* struct process_frame */
-	FRAME_ZYGOTE_READY = 5,    /* struct process_frame: sys_errno, or 0; unasked */
-	FRAME_REFUSED = 6,         /* struct process_frame: that request made no sense */
+	FRAME_NURSERY_STARTED = 2, /* struct process_frame: sys_errno, or 0; descriptor:
+	                            * the nursery's pidfd */
+	FRAME_ZYGOTE_READY = 3,    /* struct process_frame: sys_errno, or 0; unasked */
+	FRAME_REFUSED = 4,         /* struct process_frame: that request made no sense */
 	/* main to nursery, and its answers */
 	FRAME_SPAWN = 10, /* struct process_frame; descriptors: socket, log pipe, page */
 	FRAME_SPAWNED = 11,     /* struct process_frame; descriptor: pidfd */

@@ -5,10 +5,15 @@
  * main process's pidfd, so that nobody waits for an end of file because of it.
  *
  * What the main process forks without exec holds copies of the control sockets. So these are
- * shut down before they are closed, and an end of the main process is seen by its pidfd.
+ * shut down before they are closed, and an end is seen by a pidfd: that of the main process by
+ * us and the nurseries, that of a nursery by its pool.
+ *
+ * Tasks may have the user of all of these, and so may stop them. Who is waited for is
+ * continued again and again, and killed at last.
  */
 #include "exec/zygote.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/lock.h"
 #include "exec/nursery.h"
@@ -23,12 +28,16 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum {
 	MAX_DEPTH = 2,
-	CONTROL = 3, /* the zygote's end, in the zygote */
+	CONTROL = 3,        /* the zygote's end, in the zygote */
+	CONTINUE_MS = 1000, /* between two times that who is waited for is continued */
+	PATIENCE_MS = 60 * 1000, /* before it is killed */
+	END_MS = 10 * 1000,      /* for nurseries to end after the main process has */
 };
 
 _Static_assert(MAIN_PIDFD == CONTROL + 1, "they are what a zygote keeps open");
@@ -39,20 +48,11 @@ static struct {
 	pid_t pid;
 	pid_t owner; /* who started it; in a child of that: the parent, to whom it belongs */
 	int control;
+	ino_t control_inode;
 	unsigned n_nurseries; /* that are not waited for */
 	/* Of this process: 0; 1 in a worker; 2 in a worker of that one's pool. */
 	unsigned depth;
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
-
-static pid_t wait_for(pid_t pid, int *ret_status)
-{
-	pid_t got;
-
-	do
-		got = waitpid(pid, ret_status, 0);
-	while (got < 0 && errno == EINTR);
-	return got;
-}
 
 /* ---- in the zygote ---- */
 
@@ -89,15 +89,38 @@ static bool leave_terminal(int control, int main_pidfd)
 	return true;
 }
 
-/* The main process waits for that. */
+/* Its answers are waited for: where none can be sent, the end of this process is one. */
+static void say(int control, const struct process_frame *answer, const int *descriptor)
+{
+	if (!channel_send_at_last(control, answer, sizeof(*answer), descriptor))
+		_exit(1);
+}
+
 static void say_ready(int control, int sys_errno)
 {
 	const struct process_frame ready = {.kind = FRAME_ZYGOTE_READY,
 	                                    .sys_errno = sys_errno};
 
-	channel_send(control, &ready, sizeof(ready), NULL, 0, NULL, 0);
+	say(control, &ready, NULL);
 	if (sys_errno != 0)
 		_exit(1);
+}
+
+static void on_child(int number)
+{
+	(void)number;
+}
+
+/* SIGCHLD interrupts the wait for a request, and nothing else. */
+static void listen_to_children(void)
+{
+	const struct sigaction interrupt = {.sa_handler = on_child};
+	sigset_t children;
+
+	sigaction(SIGCHLD, &interrupt, NULL);
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &children, NULL);
 }
 
 static pid_t fork_nursery(const struct nursery_frame *request, const void *init_bytes,
@@ -107,35 +130,46 @@ static pid_t fork_nursery(const struct nursery_frame *request, const void *init_
 
 	if (pid == 0) {
 		close(CONTROL);
+		reset_signals();
 		nursery_main(request, init_bytes, control);
 	}
 	return pid;
 }
 
+static void start_nursery(const struct nursery_frame *request, const void *init_bytes,
+                          int control)
+{
+	struct process_frame answer = {.kind = FRAME_NURSERY_STARTED};
+	pid_t pid = fork_nursery(request, init_bytes, control);
+	int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+	answer.pid = pid;
+	answer.sys_errno = pidfd < 0 ? errno : 0;
+	if (pid > 0 && pidfd < 0)
+		kill(pid, SIGKILL);
+	say(CONTROL, &answer, pidfd >= 0 ? &pidfd : NULL);
+	fd_close(&pidfd);
+}
+
 static void answer_request(void *buffer, struct frame *frame)
 {
-	struct nursery_frame request;
-	struct process_frame answer = {0};
+	const struct process_frame refused = {.kind = FRAME_REFUSED, .sys_errno = EPROTO};
+	struct nursery_frame request = {0};
 
-	if (frame->n >= sizeof(answer.kind))
-		memcpy(&answer.kind, buffer, sizeof(answer.kind));
-	if (answer.kind == FRAME_NURSERY && frame->n_descriptors == 1 &&
-	    frame->n >= sizeof(request)) {
+	if (frame->n >= sizeof(request))
 		memcpy(&request, buffer, sizeof(request));
-		answer.pid = fork_nursery(&request, (char *)buffer + sizeof(request),
-		                          frame->descriptors[0]);
-		answer.sys_errno = errno;
-		answer.kind = FRAME_NURSERY_STARTED;
-	} else if (answer.kind == FRAME_WAIT && frame->n == sizeof(answer)) {
-		memcpy(&answer, buffer, sizeof(answer));
-		wait_for((pid_t)answer.pid, &answer.status);
-		answer.kind = FRAME_ENDED;
-	} else {
-		answer = (struct process_frame){
-			.kind = FRAME_REFUSED, .pid = -1, .sys_errno = EPROTO};
-	}
+	if (request.kind == FRAME_NURSERY && frame->n_descriptors == 1)
+		start_nursery(&request, (char *)buffer + sizeof(request),
+		              frame->descriptors[0]);
+	else
+		say(CONTROL, &refused, NULL);
 	frame_close_descriptors(frame);
-	channel_send(CONTROL, &answer, sizeof(answer), NULL, 0, NULL, 0);
+}
+
+static void reap_nurseries(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 }
 
 /* Wait for a request; false when the main process is gone. */
@@ -143,10 +177,26 @@ static bool await_request(void)
 {
 	struct pollfd both[] = {{.fd = CONTROL, .events = POLLIN},
 	                        {.fd = MAIN_PIDFD, .events = POLLIN}};
+	sigset_t none;
 
-	while (poll(both, 2, -1) < 0 && errno == EINTR)
-		;
+	sigemptyset(&none);
+	while (ppoll(both, 2, NULL, &none) < 0 && errno == EINTR)
+		reap_nurseries();
 	return both[1].revents == 0;
+}
+
+/* The main process is gone or done. The nurseries see it as well, and end, unless one was
+ * stopped, or is held up in its preload. They are of our group. */
+static void end_nurseries(void)
+{
+	int64_t end_ns = clock_deadline_ns(clock_now_ns(), END_MS);
+	pid_t got = 0;
+
+	kill(0, SIGCONT);
+	while ((got = waitpid(-1, NULL, WNOHANG)) >= 0 && clock_now_ns() < end_ns)
+		poll(NULL, 0, got == 0 ? 10 : 0);
+	if (got >= 0)
+		kill(0, SIGKILL);
 }
 
 _Noreturn static void zygote_main(int control, int main_pidfd)
@@ -157,14 +207,13 @@ _Noreturn static void zygote_main(int control, int main_pidfd)
 	reset_signals();
 	if (!leave_terminal(control, main_pidfd))
 		say_ready(control, errno);
+	prctl(PR_SET_PDEATHSIG, SIGCONT); /* its end is to be seen, were we stopped */
+	listen_to_children();
 	say_ready(CONTROL, 0);
 	while (await_request() &&
 	       channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
 		answer_request(buffer, &frame);
-
-	/* The main process is gone or done; its nurseries see it as well, and end. */
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	end_nurseries();
 	_exit(0);
 }
 
@@ -188,10 +237,20 @@ static bool has_one_thread(void)
 	return n <= 1;
 }
 
-/* In a child of who started it: the lock may have been held by a thread that is not here. */
+static ino_t inode_of(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+}
+
+/* In a child of who started it: the lock may have been held by a thread that is not here, and
+ * the socket may have been closed, and its number be another file's by now. */
 static void leave_to_parent(void)
 {
-	fd_close(&zygote.control);
+	if (zygote.control >= 0 && inode_of(zygote.control) == zygote.control_inode)
+		close(zygote.control);
+	zygote.control = -1;
 	lock_init(&zygote.lock);
 	zygote.n_nurseries = 0;
 }
@@ -209,10 +268,39 @@ void zygote_close_control(int *control)
 	fd_close(control);
 }
 
+/* To a child of ours that was not waited for, or to whom the pidfd is of. */
+static bool send_to(pid_t child, int pidfd, int number)
+{
+	return (child > 0 ? kill(child, number)
+	                  : pidfd_send_signal(pidfd, number, NULL, 0)) == 0;
+}
+
+/* Wait until fd is readable, which is for the process to do. False when it cannot even be
+ * killed. */
+static bool await_readable(int fd, pid_t child, int pidfd)
+{
+	int64_t end_ns = clock_deadline_ns(clock_now_ns(), PATIENCE_MS);
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	while (clock_now_ns() < end_ns) {
+		if (poll(&wait, 1, CONTINUE_MS) > 0)
+			return true;
+		send_to(child, pidfd, SIGCONT);
+	}
+	return send_to(child, pidfd, SIGKILL) && poll(&wait, 1, PATIENCE_MS) > 0;
+}
+
+/* It ends when nothing more can come from us, and then the socket has no other end. */
 static void end_zygote(void)
 {
+	pid_t got;
+
+	(void)shutdown(zygote.control, SHUT_WR);
+	await_readable(zygote.control, zygote.pid, -1);
 	zygote_close_control(&zygote.control);
-	wait_for(zygote.pid, NULL);
+	do
+		got = waitpid(zygote.pid, NULL, 0);
+	while (got < 0 && errno == EINTR);
 }
 
 /* 0, or why it could not start. */
@@ -247,6 +335,7 @@ static bool fork_zygote(void)
 	zygote.pid = pid;
 	zygote.owner = getpid();
 	zygote.control = ends[0];
+	zygote.control_inode = inode_of(ends[0]);
 	sys_errno = await_ready(zygote.control);
 	if (sys_errno != 0)
 		end_zygote();
@@ -297,29 +386,37 @@ enum pxp_status pxp_zygote_stop(void)
 	return status;
 }
 
-/* Ask, and wait for an answer of that kind, with the lock held. */
-static bool ask(const void *head, size_t n_head, const void *body, size_t n_body,
-                const int *descriptor, enum frame_kind kind,
-                struct process_frame *ret_answer)
+/* Ask for a nursery, with the lock held. Its pidfd, or -1 with errno. */
+static int ask(const struct nursery_frame *request, const void *init_bytes, int control,
+               pid_t *ret_pid)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct process_frame answer;
 	struct frame frame;
 
-	if (!channel_send(zygote.control, head, n_head, body, n_body, descriptor,
-	                  descriptor ? 1 : 0) ||
-	    channel_receive(zygote.control, buffer, &frame) != RECEIVED_FRAME ||
-	    frame.n != sizeof(*ret_answer))
-		return false;
-	memcpy(ret_answer, buffer, sizeof(*ret_answer));
-	return ret_answer->kind == kind;
+	if (!channel_send(zygote.control, request, sizeof(*request), init_bytes,
+	                  request->n_init_bytes, &control, 1))
+		return -1;
+	/* An answer that came after this would be taken for another's. */
+	if (!await_readable(zygote.control, zygote.pid, -1))
+		zygote_close_control(&zygote.control);
+	errno = ECHILD;
+	if (zygote.control < 0 ||
+	    channel_receive(zygote.control, buffer, &frame) != RECEIVED_FRAME)
+		return -1;
+	memcpy(&answer, buffer, sizeof(answer));
+	*ret_pid = (pid_t)answer.pid;
+	errno = answer.sys_errno != 0 ? answer.sys_errno : EMFILE;
+	return frame.n_descriptors == 1 ? fd_keep_above_standard(frame.descriptors[0])
+	                                : -1;
 }
 
 /* It is counted with its start in one step: else the zygote could be stopped between. */
 static enum pxp_status ask_for_nursery(const struct nursery_frame *request,
                                        const void *init_bytes, int control,
-                                       pid_t *ret_pid, struct pxp_error *ret_error)
+                                       struct zygote_nursery *nursery,
+                                       struct pxp_error *ret_error)
 {
-	struct process_frame answer = {.pid = -1, .sys_errno = ECHILD};
 	enum pxp_status status = PXP_OK;
 
 	lock_acquire(&zygote.lock);
@@ -327,21 +424,20 @@ static enum pxp_status ask_for_nursery(const struct nursery_frame *request,
 		status = pxp_fail(
 			ret_error, PXP_ESTATE,
 			"pxp_zygote_start() must be called before a process pool");
-	} else if (!ask(request, sizeof(*request), init_bytes, request->n_init_bytes,
-	                &control, FRAME_NURSERY_STARTED, &answer) ||
-	           answer.pid < 0) {
-		errno = answer.sys_errno;
-		status = pxp_fail_errno(ret_error, "fork of a process pool's nursery");
 	} else {
-		zygote.n_nurseries++;
+		nursery->pidfd = ask(request, init_bytes, control, &nursery->pid);
+		if (nursery->pidfd < 0)
+			status = pxp_fail_errno(ret_error,
+			                        "fork of a process pool's nursery");
+		else
+			zygote.n_nurseries++;
 	}
 	lock_release(&zygote.lock);
-	*ret_pid = (pid_t)answer.pid;
 	return status;
 }
 
 enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
-                                     pid_t *ret_pid, int *ret_control,
+                                     struct zygote_nursery *ret_nursery,
                                      struct pxp_error *ret_error)
 {
 	struct nursery_frame request = {
@@ -355,6 +451,7 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 		.memory_allowance = options->memory_allowance,
 		.max_output = options->max_output,
 	};
+	struct zygote_nursery nursery;
 	enum pxp_status status;
 	int ends[2];
 
@@ -366,28 +463,24 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 	if (!channel_set_nonblocking(ends[0]))
 		status = pxp_fail_errno(ret_error, "socket of a process pool");
 	else
-		status = ask_for_nursery(&request, options->init_bytes, ends[1], ret_pid,
+		status = ask_for_nursery(&request, options->init_bytes, ends[1], &nursery,
 		                         ret_error);
 	close(ends[1]);
+	nursery.control = ends[0];
 	if (status == PXP_OK)
-		*ret_control = ends[0];
+		*ret_nursery = nursery;
 	else
-		close(ends[0]);
+		zygote_close_control(&ends[0]);
 	return status;
 }
 
-/* Wait here until it has ended, and then ask for it to be reaped: meanwhile the zygote is
- * free for other pools. */
-void zygote_wait_nursery(pid_t pid)
+/* The zygote reaps it. */
+void zygote_end_nursery(struct zygote_nursery *nursery)
 {
-	struct process_frame request = {.kind = FRAME_WAIT, .pid = pid}, answer;
-	struct pollfd ended = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-
-	while (ended.fd >= 0 && poll(&ended, 1, -1) < 0 && errno == EINTR)
-		;
-	fd_close(&ended.fd);
+	zygote_close_control(&nursery->control);
+	await_readable(nursery->pidfd, -1, nursery->pidfd);
+	fd_close(&nursery->pidfd);
 	lock_acquire(&zygote.lock);
-	ask(&request, sizeof(request), NULL, 0, NULL, FRAME_ENDED, &answer);
 	zygote.n_nurseries--;
 	lock_release(&zygote.lock);
 }

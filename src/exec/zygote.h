@@ -5,17 +5,23 @@
 #include <pixpool/executor.h>
 #include <sys/types.h>
 
+/* The nursery of a pool. Its pid is good for nothing but a look: it may be another's by now. */
+struct zygote_nursery {
+	pid_t pid;
+	int pidfd;
+	int control; /* the main end of its control socket, non-blocking; -1: closed */
+};
+
 /*
  * Have a nursery forked for a pool of these options.
  *
- * ret_control  the main end of its control socket, non-blocking; yours to give to
- *              zygote_close_control(), which ends the nursery and its workers.
+ * ret_nursery  to be given to zygote_end_nursery(); left alone on failure.
  *
- * PXP_ESTATE  no zygote of this process runs.   PXP_EINVAL  n_init_bytes is over 32 KiB.
- * PXP_ESYS    no socket or process to be had, or the zygote is gone.
+ * PXP_ESTATE  no zygote of this process runs.
+ * PXP_ESYS    no socket, process or descriptor to be had, or the zygote is gone.
  */
 enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
-                                     pid_t *ret_pid, int *ret_control,
+                                     struct zygote_nursery *ret_nursery,
                                      struct pxp_error *ret_error);
 
 /* In a worker: it is one level deeper than the program. */
@@ -25,7 +31,7 @@ void zygote_enter_worker(void);
  * forked from this one may have a copy. */
 void zygote_close_control(int *control);
 
-/* Wait until a nursery, whose control socket is closed, has ended. */
-void zygote_wait_nursery(pid_t pid);
+/* Have it end with its workers, and wait for that. */
+void zygote_end_nursery(struct zygote_nursery *nursery);
 
 #endif

@@ -228,7 +228,7 @@ TEST(fault_calls, a_worker_that_a_call_fails_for_is_started_later)
 
 TEST(fault_calls, a_pool_that_cannot_watch_is_not_created)
 {
-	for (unsigned nth = 1; nth <= 3; nth++) {
+	for (unsigned nth = 1; nth <= 4; nth++) {
 		struct pxp_executor_options options = {.size = sizeof(options),
 		                                       .kind = PXP_PROCESSES};
 		struct pxp_executor *pool;
@@ -239,9 +239,9 @@ TEST(fault_calls, a_pool_that_cannot_watch_is_not_created)
 		                         .times = 1,
 		                         .sys_errno = ENOMEM});
 		status = pxp_executor_create(&options, &pool, NULL);
-		EXPECT_EQ(fault_disarm(), nth <= 2);
-		EXPECT_EQ(status, nth <= 2 ? PXP_ESYS : PXP_OK);
-		EXPECT_EQ(pool == NULL, nth <= 2);
+		EXPECT_EQ(fault_disarm(), nth <= 3);
+		EXPECT_EQ(status, nth <= 3 ? PXP_ESYS : PXP_OK);
+		EXPECT_EQ(pool == NULL, nth <= 3);
 		pxp_executor_destroy(pool);
 	}
 }
@@ -272,18 +272,49 @@ TEST(fault_calls, the_zygote_is_not_stopped_between_a_pools_start_and_its_being_
 	pxp_executor_destroy(pool);
 }
 
-/* Without a pidfd for the nursery the zygote waits for it. */
-TEST(fault_calls, a_pool_ends_without_a_descriptor_to_wait_with)
+/* The zygote has no pidfd for the nursery, or no memory to answer: once. */
+TEST(fault_calls, a_zygote_that_a_call_fails_for_says_so_or_says_it_again)
 {
-	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	static const struct fault faults[] = {
+		{.point = FAULT_PIDFD, .sys_errno = EMFILE},
+		{.point = FAULT_SEND, .sys_errno = ENOBUFS},
+	};
+	struct pxp_executor_options options = {.size = sizeof(options),
+	                                       .kind = PXP_PROCESSES};
 
-	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
-	fault_arm((struct fault){.point = FAULT_PIDFD,
+	for (int i = 0; i < 2; i++) {
+		struct pxp_executor *pool;
+		struct fault fault = faults[i];
+		struct pxp_error error = {0};
+
+		fault.place = FAULT_ELSEWHERE;
+		fault.nth = fault.times = 1;
+		fault_arm(fault);
+		alarm(20); /* a hang would be at once, and for ever */
+		EXPECT_EQ(pxp_executor_create(&options, &pool, &error),
+		          i == 0 ? PXP_ESYS : PXP_OK);
+		alarm(0);
+		EXPECT_EQ(fault_disarm(), 1);
+		EXPECT_EQ(error.sys_errno, i == 0 ? EMFILE : 0);
+		pxp_executor_destroy(pool);
+	}
+}
+
+TEST(fault_calls, a_pool_that_the_zygote_cannot_be_asked_for_says_why)
+{
+	struct pxp_executor_options options = {.size = sizeof(options),
+	                                       .kind = PXP_PROCESSES};
+	struct pxp_executor *pool;
+	struct pxp_error error = {0};
+
+	fault_arm((struct fault){.point = FAULT_SEND,
 	                         .place = FAULT_IN_MAIN,
 	                         .nth = 1,
-	                         .sys_errno = EMFILE});
-	pxp_executor_destroy(pool);
-	EXPECT(fault_disarm() > 0);
+	                         .times = 1,
+	                         .sys_errno = ENOBUFS});
+	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_ESYS);
+	EXPECT_EQ(fault_disarm(), 1);
+	EXPECT_EQ(error.sys_errno, ENOBUFS);
 }
 
 /* A frame that the kernel cannot hand over is the end of its sender: of a worker, which is

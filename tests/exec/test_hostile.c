@@ -419,8 +419,35 @@ static enum pxp_status task_stops_the_nursery(struct pxp_task *task)
 	abort();
 }
 
-/* The time for the nursery's answer is over at once, where it would be later; whether it was
- * waited for. */
+TEST(hostile, a_nursery_that_a_task_has_stopped_goes_on_and_no_future_hangs)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_stops_the_nursery, NULL, NULL);
+	struct pxp_future *behind = pool_submit(pool, task_echo, "x", NULL);
+
+	EXPECT_EQ(pxp_future_wait(behind, 20000), PXP_OK);
+	REQUIRE(pxp_future_is_done(behind), "the nursery stands still for ever");
+	EXPECT_EQ(end_of(future), PXP_ECRASHED);
+	EXPECT_EQ(end_of(behind), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* No worker is there whose end could be waited for. */
+TEST(hostile, a_nursery_that_was_stopped_while_there_was_nothing_to_do_goes_on)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future;
+
+	kill(probe_inside(pool)->nursery.pid, SIGSTOP);
+	future = pool_submit(pool, task_echo, "x", NULL);
+	EXPECT_EQ(pxp_future_wait(future, 20000), PXP_OK);
+	REQUIRE(pxp_future_is_done(future), "the nursery stands still for ever");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	kill(probe_inside(pool)->nursery.pid, SIGSTOP);
+	pxp_executor_destroy(pool);
+}
+
+/* As if it had been continued so often; whether it owed an answer. */
 static bool shorten_the_wait(struct pxp_executor *executor)
 {
 	struct process_pool *pool = probe_inside(executor);
@@ -429,8 +456,10 @@ static bool shorten_the_wait(struct pxp_executor *executor)
 	for (int i = 0; i < 20000 && !is_waited_for; i++) {
 		lock_acquire(&executor->lock);
 		is_waited_for = pool->workers[0].state == WORKER_REAPING;
-		if (is_waited_for)
-			pool->workers[0].deadline_ns = 0;
+		if (is_waited_for) {
+			pool->n_late = POOL_MAX_LATE;
+			pool->late_ns = 0;
+		}
 		lock_release(&executor->lock);
 		poll(NULL, 0, is_waited_for ? 0 : 1);
 	}
@@ -438,7 +467,7 @@ static bool shorten_the_wait(struct pxp_executor *executor)
 	return is_waited_for;
 }
 
-TEST(hostile, a_nursery_that_a_task_has_stopped_is_killed_and_no_future_hangs)
+TEST(hostile, a_nursery_that_stands_still_all_the_same_is_killed_and_no_future_hangs)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_stops_the_nursery, NULL, NULL);
@@ -452,7 +481,67 @@ TEST(hostile, a_nursery_that_a_task_has_stopped_is_killed_and_no_future_hangs)
 	pxp_executor_destroy(pool);
 }
 
+/* Who closes without having read all is told of as an error, before what it said. */
+TEST(hostile, what_was_said_before_a_reset_is_heard)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct frame frame;
+	int ends[2];
+
+	REQUIRE(channel_pair(ends));
+	REQUIRE(channel_send(ends[0], "unread", 7, NULL, 0, NULL, 0));
+	REQUIRE(channel_send(ends[1], "said", 5, NULL, 0, NULL, 0));
+	close(ends[1]);
+	EXPECT_EQ(channel_receive(ends[0], buffer, &frame), RECEIVED_FRAME);
+	EXPECT_STR(buffer, "said");
+	EXPECT_EQ(channel_receive(ends[0], buffer, &frame), RECEIVED_END);
+	close(ends[0]);
+}
+
 /* ---- what is left behind ---- */
+
+/* In a session of its own, which no signal to the worker's group reaches. */
+static enum pxp_status task_leaves_stranger_and_waits(struct pxp_task *task)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		setsid();
+		for (;;)
+			pause();
+	}
+	if (child < 0 || write(pxp_task_descriptor(task, 0), &child, sizeof(child)) < 0)
+		return PXP_ESYS;
+	for (;;)
+		pause();
+}
+
+/* The nursery lives, and has not started the second worker, when the pool is killed. */
+TEST(hostile, what_a_task_left_ends_also_when_the_pool_is_killed_while_a_worker_starts)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct pxp_future *leaves, *starting;
+	pid_t stranger = 0;
+	int paper[2];
+
+	REQUIRE(pipe(paper) == 0);
+	leaves = pool_submit(pool, task_leaves_stranger_and_waits, NULL,
+	                     &(struct gate){.wait_end = paper[1], .open_end = -1});
+	REQUIRE(read(paper[0], &stranger, sizeof(stranger)) == sizeof(stranger));
+	kill(probe_inside(pool)->nursery.pid, SIGSTOP);
+	starting = pool_submit(pool, task_echo, "x", NULL);
+	REQUIRE(probe_await_workers(pool, 2));
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
+	kill(probe_inside(pool)->nursery.pid, SIGCONT);
+	pxp_executor_destroy(pool);
+	EXPECT(probe_await_gone(stranger));
+	if (!probe_is_gone(stranger))
+		kill(stranger, SIGKILL);
+	EXPECT_EQ(end_of(leaves), PXP_ECANCELLED);
+	EXPECT_EQ(end_of(starting), PXP_ECANCELLED);
+	close(paper[0]);
+	close(paper[1]);
+}
 
 /* A child in the worker's group, which a signal to the worker alone does not reach. */
 static enum pxp_status task_leaves_child(struct pxp_task *task)

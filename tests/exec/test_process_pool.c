@@ -1,5 +1,5 @@
 /* What only processes can do: die, hang, shout, be killed, and leave the rest alone. */
-#include "support/pool.h"
+#include "probe.h"
 #include "support/test.h"
 
 #include "base/fd.h"
@@ -715,6 +715,12 @@ TEST(process_pool, when_the_main_process_is_killed_a_child_of_its_keeps_no_worke
 	expect_no_worker_after("doomed parent");
 }
 
+TEST(process_pool,
+     when_the_main_process_is_killed_a_nursery_that_stands_still_keeps_no_worker)
+{
+	expect_no_worker_after("doomed still");
+}
+
 static pid_t fork_idle(void)
 {
 	pid_t child = fork();
@@ -728,7 +734,8 @@ static pid_t fork_idle(void)
 }
 
 /* "doomed": start a pool, say which process its worker is, and wait to be killed; "doomed
- * parent": have forked a child by then, and say which that is. */
+ * parent": have forked a child by then, and say which that is; "doomed still": a task has
+ * stopped its nursery. */
 __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 {
 	struct gate never;
@@ -751,6 +758,8 @@ __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 	alarm(60);
 	if (strcmp(argv[0], "doomed parent") == 0)
 		child = fork_idle();
+	if (strcmp(argv[0], "doomed still") == 0)
+		kill(probe_inside(pool)->nursery.pid, SIGSTOP);
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), " %d", (int)child);
 	if (!fd_write_all(1, text, strlen(text)))
 		_exit(1);

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -244,8 +245,8 @@ TEST(shortage, deaths_that_the_nursery_has_no_room_for_are_told_it_later)
 	for (int i = 0; i < N; i++)
 		held[i] = pool_submit(pool, task_wait, "x", &never);
 	REQUIRE(pool_await(pool, N, 0));
-	REQUIRE(setsockopt(probe_inside(pool)->control, SOL_SOCKET, SO_SNDBUF, &smallest,
-	                   sizeof(smallest)) == 0);
+	REQUIRE(setsockopt(probe_inside(pool)->nursery.control, SOL_SOCKET, SO_SNDBUF,
+	                   &smallest, sizeof(smallest)) == 0);
 	kill(nursery, SIGSTOP);
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	REQUIRE(probe_await_workers(pool, 0));
@@ -360,7 +361,7 @@ TEST(shortage, a_zygote_that_has_no_room_for_its_descriptors_is_not_started)
 	EXPECT(probe_copy("few", NULL));
 }
 
-static void kill_the_zygote(void)
+static pid_t zygote_of_this_process(void)
 {
 	char path[64];
 	FILE *file;
@@ -368,11 +369,11 @@ static void kill_the_zygote(void)
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	file = fopen(path, "re");
-	if (!file)
-		return;
-	if (fscanf(file, "%d", &child) == 1 && kill(child, SIGKILL) == 0)
-		probe_await_gone(child);
-	fclose(file);
+	if (file && fscanf(file, "%d", &child) != 1)
+		child = 0;
+	if (file)
+		fclose(file);
+	return child;
 }
 
 /* As long as a pool is there it cannot be started: that one has a thread. */
@@ -380,10 +381,13 @@ static bool the_zygote_comes_again(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	enum pxp_status status;
+	pid_t zygote;
 
 	/* By then the nursery has no copy of the zygote's socket. */
 	probe_nursery(pool);
-	kill_the_zygote();
+	zygote = zygote_of_this_process();
+	if (zygote <= 0 || kill(zygote, SIGKILL) != 0 || !probe_await_gone(zygote))
+		return false;
 	status = pxp_zygote_start(NULL);
 	pxp_executor_destroy(pool);
 	if (status != PXP_ESTATE || create_and_destroy() != PXP_ESYS)
@@ -394,6 +398,79 @@ static bool the_zygote_comes_again(void)
 		poll(NULL, 0, status == PXP_ESTATE);
 	}
 	return status == PXP_OK && a_task_is_run() && count_children() == 0;
+}
+
+/* As a task may do that has its user. */
+static bool the_stopped_zygote_goes_on(void)
+{
+	pid_t zygote = zygote_of_this_process();
+
+	if (zygote <= 0 || kill(zygote, SIGSTOP) != 0 || create_and_destroy() != PXP_OK)
+		return false;
+	return kill(zygote, SIGSTOP) == 0 && pxp_zygote_stop() == PXP_OK &&
+	       count_children() == 0;
+}
+
+TEST(shortage, a_zygote_that_was_stopped_is_continued)
+{
+	EXPECT(probe_copy("stopped", NULL));
+}
+
+/* As a daemon does: what it opens may have the number of what its parent had. */
+static bool a_daemons_files_stay_open(void)
+{
+	int status = -1, null;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct stat file;
+		bool are_open = true;
+
+		close_range(3, ~0U, 0);
+		while ((null = open("/dev/null", O_RDONLY)) >= 0 && null < 20)
+			;
+		are_open &= pxp_zygote_start(NULL) == PXP_OK;
+		for (int fd = 3; fd <= 20; fd++)
+			are_open &= fstat(fd, &file) == 0 && S_ISCHR(file.st_mode);
+		_exit(are_open && pxp_zygote_stop() == PXP_OK ? 0 : 1);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+TEST(shortage, a_daemon_that_starts_a_zygote_keeps_its_files)
+{
+#ifdef PIXPOOL_SANITIZE_THREAD
+	SKIP("ThreadSanitizer has a thread of its own, so that no zygote can start");
+#endif
+	EXPECT(probe_copy("daemon", NULL));
+}
+
+static enum pxp_status preload_leaves_a_process(struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	if (fork() == 0) {
+		while (!atomic_load(&shared->may_load))
+			poll(NULL, 0, 1);
+		_exit(0);
+	}
+	return PXP_OK;
+}
+
+/* That one has a copy of the socket by whose end its death was seen before. */
+TEST(shortage, the_death_of_a_nursery_is_seen_although_its_preload_left_a_process)
+{
+	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
+		.n_workers = 1, .preload = preload_leaves_a_process});
+	struct gate never = gate_create();
+	struct pxp_future *future = pool_submit(pool, task_wait, "x", &never);
+
+	REQUIRE(pool_await(pool, 1, 0));
+	kill(probe_inside(pool)->nursery.pid, SIGKILL);
+	EXPECT_EQ(pxp_future_wait(future, 20000), PXP_OK);
+	atomic_store(&shared->may_load, true);
+	EXPECT_EQ(end_of(future), PXP_ECRASHED);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
 }
 
 TEST(shortage, a_zygote_that_was_killed_is_started_again_once_no_pool_is_left)
@@ -459,7 +536,7 @@ static bool it_breaks_after_a_while(void)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = N_WANTED});
-	pid_t nursery = probe_inside(pool)->nursery;
+	pid_t nursery = probe_inside(pool)->nursery.pid;
 	struct pxp_future *futures[2 * N_WANTED];
 	int64_t begin_ns = clock_now_ns();
 	bool is_so = set_forks(nursery, false);
@@ -577,6 +654,8 @@ __attribute__((constructor(65535))) static void be_a_copy(int argc, char **argv)
 		{"closed", a_task_is_run},
 		{"forked", the_zygote_is_its_parents},
 		{"killed", the_zygote_comes_again},
+		{"stopped", the_stopped_zygote_goes_on},
+		{"daemon", a_daemons_files_stay_open},
 		{"few", the_zygote_says_why_not},
 		{"standard", none_of_ours_is_standard},
 		{"breaks", it_breaks_after_a_while},

@@ -91,9 +91,10 @@ static void begin(struct play *play)
 	CLAIM(executor_init(&play->pool->executor, NULL, &options) == PXP_OK);
 	play->pool->epoll = play->pool->wakeup = -1;
 	play->pool->suspended_ns = play->pool->retry_ns = play->pool->spawn_ns = -1;
+	play->pool->late_ns = play->pool->nursery.pidfd = -1;
 	play->pool->n_workers = 1;
 	CLAIM(channel_pair(control));
-	play->pool->control = control[0];
+	play->pool->nursery.control = control[0];
 	play->nursery = control[1];
 	play->worker = &play->pool->workers[0];
 	pool_worker_init(play->worker, 0);
@@ -156,7 +157,7 @@ static void end(struct play *play)
 	}
 	CLAIM(play->pool->executor.n_done == play->n_tasks);
 	executor_fini(&play->pool->executor);
-	fd_close(&play->pool->control);
+	fd_close(&play->pool->nursery.control);
 	fd_close(&play->nursery);
 	free(play->pool);
 
