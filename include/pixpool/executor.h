@@ -89,7 +89,8 @@ typedef enum pxp_status pxp_lock_down_fn(struct pxp_error *ret_error);
 struct pxp_executor_options {
 	size_t size;                 /* sizeof(struct pxp_executor_options); no default */
 	enum pxp_executor_kind kind; /* no default */
-	unsigned n_workers;          /* at most; 0: the processors this process may use */
+	unsigned n_workers; /* at most, and no more than 1024; 0: the processors this
+	                              * process may use */
 	size_t max_pending; /* tasks that no worker has yet; 0: 1024. Of inputs longer than
 	                     * 63 KiB, for processes, at most 128: each holds a descriptor.
 	                     * Results that nobody takes are bounded by nothing */
@@ -157,8 +158,9 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 /* As above: zero is the default, and fields are only ever appended. */
 struct pxp_task_options {
 	size_t size; /* sizeof(struct pxp_task_options); no default */
-	const int *
-		descriptors; /* go with the task; moved in when the submission succeeds */
+	/* Go with the task; moved in when the submission succeeds. Each of them once, and open: a
+	 * process is not handed one that is not, and the task fails with PXP_ESYS. */
+	const int *descriptors;
 	unsigned n_descriptors; /* at most PXP_MAX_DESCRIPTORS */
 	int64_t queue_timeout_ms; /* not begun by then, it fails with PXP_EQUEUED; 0: none */
 	/* Processes only. */

@@ -165,7 +165,8 @@ typedef void pxp_done_fn(struct pxp_future *future, void *data);
 
 /**
  * Call on_done once, when the future is done: at once, in this thread, if it is. Any
- * number, called in the order in which they were added. It may submit (a try, as a
+ * number, called in the order in which they were added before that; one that is added later
+ * does not wait for those. It may submit (a try, as a
  * blocking call could wait for its own thread), cancel, and drop references; it must not
  * wait.
  *

@@ -57,7 +57,9 @@ struct pxp_map_item {
  *          with the worker: so they may run twice. In a chunk a task can return no
  *          descriptor, a restart of its deadline does nothing, and a deadline is noticed
  *          at twice its time at the latest. What memory one was granted, those after it
- *          have as well; and as one task they may ask for it (pxp_task_need()).
+ *          have as well; and as one task they may ask for it (pxp_task_need()). The results
+ *          of a chunk come together: max_result bounds their sum, and a worker that dies
+ *          while it sends them costs them all.
  * next     asked for each input, in the thread that calls pxp_map_next().
  * options  NULL: all defaults.
  *

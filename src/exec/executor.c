@@ -228,6 +228,25 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 
 /* ---- submission ---- */
 
+/* They are closed one by one: a number that stood there twice would be closed twice, when it may
+ * be another's already. */
+static bool descriptors_are_valid(const struct pxp_task_options *options)
+{
+	unsigned n = options->n_descriptors;
+
+	if (n > PXP_MAX_DESCRIPTORS || (n > 0 && !options->descriptors))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (options->descriptors[i] < 0)
+			return false;
+		for (unsigned j = 0; j < i; j++) {
+			if (options->descriptors[i] == options->descriptors[j])
+				return false;
+		}
+	}
+	return true;
+}
+
 static bool options_are_valid(const struct pxp_executor *executor,
                               const struct pxp_task_options *options)
 {
@@ -236,11 +255,9 @@ static bool options_are_valid(const struct pxp_executor *executor,
 	                        options->max_deadline_ms != 0 || options->stall_ms != 0 ||
 	                        options->max_memory > 0 || options->retry_memory;
 
-	return options->n_descriptors <= PXP_MAX_DESCRIPTORS &&
-	       (options->n_descriptors == 0 || options->descriptors) &&
-	       options->deadline_ms >= 0 && options->max_deadline_ms >= 0 &&
-	       options->stall_ms >= 0 && options->queue_timeout_ms >= 0 &&
-	       options->max_memory <= INT64_MAX / 2 &&
+	return descriptors_are_valid(options) && options->deadline_ms >= 0 &&
+	       options->max_deadline_ms >= 0 && options->stall_ms >= 0 &&
+	       options->queue_timeout_ms >= 0 && options->max_memory <= INT64_MAX / 2 &&
 	       !(is_for_a_process && executor->options.kind != PXP_PROCESSES);
 }
 

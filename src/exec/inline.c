@@ -36,7 +36,8 @@ static bool inline_wake(struct pxp_executor *executor, struct pxp_error *ret_err
 	 * that come later are refused. */
 	if (inline_of(executor)->failure.status != PXP_OK)
 		executor->broken = inline_of(executor)->failure;
-	task->attempts = 1;
+	else
+		task->attempts = 1;
 	future_start(task->future);
 	return true;
 }

@@ -298,6 +298,10 @@ static void pool_join(struct pxp_executor *executor)
 		lock_release(&executor->lock);
 		pthread_join(pool->keeper, NULL);
 	}
+	lock_acquire(&executor->lock);
+	pool->n_threads = 0;
+	atomic_store(&pool->n_idle, 0);
+	lock_release(&executor->lock);
 }
 
 static void pool_free(struct pxp_executor *executor)

@@ -248,6 +248,7 @@ TEST(contract, an_initialiser_that_fails_breaks_the_pool_and_says_why)
 		future = pool_submit(pool, task_echo, "x", NULL);
 		REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
 		EXPECT_STR(pxp_future_outcome(future)->error.text, "no fish today");
+		EXPECT_EQ(pxp_future_outcome(future)->attempts, 0);
 		EXPECT_EQ(end_of(future), PXP_EBROKEN);
 		EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, NULL, NULL),
 		          PXP_EBROKEN);
@@ -354,6 +355,11 @@ TEST(contract, wrong_options_are_refused)
 	struct pxp_executor_options options = {.size = 1, .kind = PXP_THREADS};
 	struct pxp_task_options for_processes = {.size = sizeof(for_processes),
 	                                         .retries = 1};
+	const int twice[] = {2, 2}, none = -1;
+	const struct pxp_task_options bad[] = {
+		{.size = sizeof(bad[0]), .descriptors = twice, .n_descriptors = 2},
+		{.size = sizeof(bad[0]), .descriptors = &none, .n_descriptors = 1},
+	};
 	struct pxp_executor *pool;
 	struct pxp_error error;
 
@@ -374,6 +380,9 @@ TEST(contract, wrong_options_are_refused)
 	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, &for_processes, NULL),
 	          PXP_EINVAL);
 	EXPECT_EQ(pxp_executor_submit(pool, NULL, NULL, 0, NULL, NULL), PXP_EINVAL);
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, &bad[i], NULL),
+		          PXP_EINVAL);
 	pxp_executor_destroy(pool);
 }
 

@@ -107,6 +107,19 @@ TEST(threads, one_whose_initialiser_failed_counts_no_longer)
 	pxp_executor_destroy(pool);
 }
 
+TEST(threads, none_counts_that_was_waited_for)
+{
+	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
+	struct pxp_executor_stats stats;
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT), PXP_OK);
+	pxp_executor_stats(pool, &stats);
+	EXPECT_EQ(stats.n_workers, 0);
+	EXPECT_EQ(stats.n_running, 0);
+	pxp_executor_destroy(pool);
+}
+
 static void destroy_in_callback(struct pxp_future *future, void *data)
 {
 	(void)future;
