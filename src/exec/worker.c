@@ -38,13 +38,16 @@ _Noreturn static void give_up(const struct pxp_error *error)
 
 /* ---- getting ready ---- */
 
+/* The nursery's death is ours. Again after what may have changed the user, as the kernel then
+ * forgets it; a filter may refuse both calls, and is left to do so. */
 static void follow_parent(pid_t parent)
 {
-	setpgid(0, 0);
-	prctl(PR_SET_NAME, "pxp-worker");
+	pid_t now;
+
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(0); /* it died before the line above */
+	now = getppid();
+	if (now >= 0 && now != parent)
+		_exit(0); /* it died before the first line */
 }
 
 void worker_reset_signals(void)
@@ -133,17 +136,21 @@ static void limit_resources(struct worker *worker)
 		setrlimit(RLIMIT_FSIZE, &output);
 }
 
-static void initialise(struct worker *worker, const void *init_bytes)
+static void initialise(struct worker *worker, const struct worker_start *start)
 {
 	const struct nursery_frame *pool = worker->pool;
 	struct pxp_error error = {0};
 
-	if (pool->initialise && pool->initialise(init_bytes, pool->n_init_bytes,
+	if (pool->initialise && pool->initialise(start->init_bytes, pool->n_init_bytes,
 	                                         &worker->context, &error) != PXP_OK)
 		give_up(&error);
+	if (pool->initialise)
+		follow_parent(start->parent);
 	limit_resources(worker);
 	if (pool->lock_down && pool->lock_down(&error) != PXP_OK)
 		give_up(&error);
+	if (pool->lock_down)
+		follow_parent(start->parent);
 }
 
 /* ---- running tasks ---- */
@@ -323,13 +330,15 @@ _Noreturn void worker_main(const struct worker_start *start)
 	uint32_t kind;
 
 	zygote_enter_worker();
+	setpgid(0, 0);
+	prctl(PR_SET_NAME, "pxp-worker");
 	follow_parent(start->parent);
 	worker.page = map_page(start->page);
 	arrange_descriptors(start->socket, start->log);
 	if (start->pool->memory_allowance > 0)
 		go_first();
 	forbid_core_dumps();
-	initialise(&worker, start->init_bytes);
+	initialise(&worker, start);
 	worker_say_or_end(FRAME_READY, worker.at, 0);
 
 	while (receive_next(&worker, buffer, &frame) == RECEIVED_FRAME) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -258,4 +259,51 @@ TEST(prepare, what_a_task_left_that_may_not_be_signalled_holds_up_nobody)
 	EXPECT(!probe_is_gone(left), "it was waited for");
 	kill(left, SIGKILL);
 	probe_await_gone(left);
+}
+
+/* ---- another user, later on ---- */
+
+static enum pxp_status lock_down_to_nobody(struct pxp_error *ret_error)
+{
+	return become_nobody(NULL, 0, ret_error);
+}
+
+static enum pxp_status initialise_as_nobody(const void *bytes, size_t n,
+                                            void **ret_context,
+                                            struct pxp_error *ret_error)
+{
+	(void)ret_context;
+	return become_nobody(bytes, n, ret_error);
+}
+
+static enum pxp_status task_tie(struct pxp_task *task)
+{
+	char text[32];
+	int number = -1, n;
+
+	prctl(PR_GET_PDEATHSIG, &number);
+	n = snprintf(text, sizeof(text), "user %d, signal %d", (int)geteuid(), number);
+	return pxp_task_return(task, text, (size_t)n + 1);
+}
+
+static void expect_tie(struct pxp_executor_options options)
+{
+	struct pxp_executor *pool;
+	struct pxp_future *future;
+
+	options.n_workers = 1;
+	pool = probe_create(options);
+	future = pool_submit(pool, task_tie, NULL, NULL);
+	EXPECT_STR(result_of(future), "user 65534, signal 9");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+TEST(prepare, a_worker_that_becomes_another_user_still_ends_with_its_nursery)
+{
+	_Static_assert(SIGKILL == 9, "as the tasks say it");
+	if (geteuid() != 0)
+		SKIP("only root can be somebody else");
+	expect_tie((struct pxp_executor_options){.lock_down = lock_down_to_nobody});
+	expect_tie((struct pxp_executor_options){.initialise = initialise_as_nobody});
 }
