@@ -11,6 +11,7 @@
 #include "exec/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ struct nursery {
 	struct nursery_frame pool;
 	const void *init_bytes;
 	int control;
+	int null; /* /dev/null, for the workers */
+	int list; /* of our children, in /proc; -1: there is none */
 	bool is_loaded, has_failed;
 	struct broken_frame failure; /* of the preload: it is tried once */
 	pid_t *children;             /* those not reaped; 0 is a free place */
@@ -151,6 +154,7 @@ static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
 		.pool = &nursery->pool,
 		.init_bytes = nursery->init_bytes,
 		.parent = getpid(),
+		.null = nursery->null,
 		.socket = frame->descriptors[0],
 		.log = frame->descriptors[1],
 		.page = frame->descriptors[2],
@@ -209,20 +213,24 @@ static bool is_child(const struct nursery *nursery, pid_t pid)
  * themselves. */
 static unsigned each_orphan(const struct nursery *nursery, bool (*is_reaped)(pid_t pid))
 {
-	char path[64], text[16];
+	char text[4096];
 	unsigned n = 0;
-	FILE *list;
+	off_t at = 0;
+	pid_t pid = 0;
+	ssize_t got;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	list = fopen(path, "re");
-	if (!list)
-		return 0;
-	while (fscanf(list, "%15s", text) == 1) {
-		pid_t pid = (pid_t)strtol(text, NULL, 10);
-
-		n += pid > 0 && !is_child(nursery, pid) && is_reaped(pid);
+	/* A space is behind every number; a read may end within one. */
+	while ((got = pread(nursery->list, text, sizeof(text), at)) > 0) {
+		for (ssize_t i = 0; i < got; i++) {
+			if (text[i] >= '0' && text[i] <= '9') {
+				pid = pid * 10 + (text[i] - '0');
+				continue;
+			}
+			n += pid > 0 && !is_child(nursery, pid) && is_reaped(pid);
+			pid = 0;
+		}
+		at += got;
 	}
-	fclose(list);
 	return n;
 }
 
@@ -316,6 +324,26 @@ static bool await_request(const struct nursery *nursery)
 	return both[1].revents == 0;
 }
 
+/* What is opened by a path, before the pool's prepare may take away the root folder. High, as
+ * a preload may close the standard descriptors, and open others in their place. */
+static int open_high(const char *path, int flags)
+{
+	int low = open(path, flags | O_CLOEXEC);
+	int high = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 16);
+
+	fd_close(&low);
+	return high;
+}
+
+static void open_files(struct nursery *nursery)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	nursery->list = open_high(path, O_RDONLY);
+	nursery->null = open_high("/dev/null", O_RDWR);
+}
+
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
                             int control)
 {
@@ -327,6 +355,7 @@ _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_b
 
 	prctl(PR_SET_NAME, "pxp-nursery");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	open_files(&nursery);
 	while (await_request(&nursery) &&
 	       channel_receive(control, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&request, buffer, sizeof(request));

@@ -76,13 +76,12 @@ static struct state_page *map_page(int fd)
 }
 
 /* 0 and 1 are /dev/null, 2 the log, 3 the channel, and nothing else is open. */
-static void arrange_descriptors(int socket, int log)
+static void arrange_descriptors(int null, int socket, int log)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 16);
 	int high_log = fcntl(log, F_DUPFD_CLOEXEC, 16);
 
-	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(high_log, 2) < 0 ||
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(high_log, 2) < 0 ||
 	    dup3(high_socket, WORKER_SOCKET, O_CLOEXEC) < 0)
 		_exit(1);
 	close_range(WORKER_SOCKET + 1, ~0U, 0);
@@ -334,7 +333,7 @@ _Noreturn void worker_main(const struct worker_start *start)
 	prctl(PR_SET_NAME, "pxp-worker");
 	follow_parent(start->parent);
 	worker.page = map_page(start->page);
-	arrange_descriptors(start->socket, start->log);
+	arrange_descriptors(start->null, start->socket, start->log);
 	if (start->pool->memory_allowance > 0)
 		go_first();
 	forbid_core_dumps();

@@ -12,6 +12,7 @@ struct worker_start {
 	const struct nursery_frame *pool;
 	const void *init_bytes;
 	pid_t parent; /* the nursery */
+	int null; /* /dev/null, to read and to write, above the standard descriptors */
 	int socket, log, page;
 };
 

@@ -5,6 +5,7 @@
 #include "probe.h"
 #include "support/test.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char steps[64];
@@ -306,4 +308,114 @@ TEST(prepare, a_worker_that_becomes_another_user_still_ends_with_its_nursery)
 		SKIP("only root can be somebody else");
 	expect_tie((struct pxp_executor_options){.lock_down = lock_down_to_nobody});
 	expect_tie((struct pxp_executor_options){.initialise = initialise_as_nobody});
+}
+
+/* ---- without files ---- */
+
+static enum pxp_status take_root_away(const void *bytes, size_t n,
+                                      struct pxp_error *ret_error)
+{
+	(void)n;
+	if (chroot(bytes) != 0 || chdir("/") != 0)
+		return pxp_fail_errno(ret_error, "chroot");
+	return PXP_OK;
+}
+
+/* In a group and session of its own, and nobody's child but the nursery's. */
+static enum pxp_status task_leaves_daemon(struct pxp_task *task)
+{
+	int from_child[2];
+	pid_t left = 0, child;
+
+	if (pipe(from_child) != 0)
+		return PXP_ESYS;
+	child = fork();
+	if (child == 0) {
+		setsid();
+		left = fork();
+		while (left == 0)
+			pause();
+		(void)!write(from_child[1], &left, sizeof(left));
+		_exit(0);
+	}
+	if (waitpid(child, NULL, 0) != child ||
+	    read(from_child[0], &left, sizeof(left)) != sizeof(left))
+		return PXP_ESYS;
+	return pxp_task_return(task, &left, sizeof(left));
+}
+
+/* The folder stands empty, and can go once they have it for a root. */
+static struct pxp_executor *pool_without_files(void)
+{
+	char folder[] = "/tmp/pxp-empty-XXXXXX";
+	struct pxp_executor *pool;
+	struct pxp_future *future;
+
+	REQUIRE(mkdtemp(folder) != NULL);
+	pool = probe_create((struct pxp_executor_options){.n_workers = 1,
+	                                                  .init_bytes = folder,
+	                                                  .n_init_bytes = sizeof(folder),
+	                                                  .prepare = take_root_away});
+	future = pool_submit(pool, task_echo, "alive", NULL);
+	EXPECT_STR(result_of(future), "alive");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	EXPECT_EQ(rmdir(folder), 0);
+	return pool;
+}
+
+TEST(prepare, that_takes_away_the_root_folder_leaves_a_pool_that_works)
+{
+	struct pxp_executor *pool;
+	struct pxp_future *future;
+	void *bytes = NULL;
+	pid_t left = 0;
+
+	if (geteuid() != 0)
+		SKIP("only root can take the root folder away");
+	pool = pool_without_files();
+	future = pool_submit(pool, task_leaves_daemon, NULL, NULL);
+	EXPECT_EQ(pxp_future_result(future, PXP_FOREVER, &bytes, NULL, NULL), PXP_OK);
+	if (bytes)
+		memcpy(&left, bytes, sizeof(left));
+	free(bytes);
+	EXPECT_EQ(end_of(future), PXP_OK);
+	EXPECT(left == 0 || !probe_is_gone(left));
+	EXPECT_EQ(end_of(pool_submit(pool, task_exit, "3", NULL)), PXP_ECRASHED);
+	EXPECT(left == 0 || probe_is_gone(left));
+	pxp_executor_destroy(pool);
+}
+
+static enum pxp_status close_standard(struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	for (int fd = 0; fd <= 2; fd++)
+		close(fd);
+	return PXP_OK;
+}
+
+/* Those that are open, each with its flag: a program that the task runs has what has none. */
+static enum pxp_status task_descriptors(struct pxp_task *task)
+{
+	char text[128] = "";
+
+	for (int fd = 0; fd < 256; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+		size_t n = strlen(text);
+
+		if (flags >= 0)
+			snprintf(text + n, sizeof(text) - n, "%d%s ", fd,
+			         flags & FD_CLOEXEC ? "c" : "");
+	}
+	return pxp_task_return(task, text, strlen(text) + 1);
+}
+
+TEST(prepare, a_worker_has_its_descriptors_whatever_the_preload_closed)
+{
+	struct pxp_executor *pool = probe_create(
+		(struct pxp_executor_options){.n_workers = 1, .preload = close_standard});
+	struct pxp_future *future = pool_submit(pool, task_descriptors, NULL, NULL);
+
+	EXPECT_STR(result_of(future), "0 1 2 3c ");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
 }
