@@ -68,7 +68,7 @@ typedef enum pxp_status pxp_prepare_fn(const void *bytes, size_t n,
                                        struct pxp_error *ret_error);
 
 /** Once in each process pool, before its workers are forked from there: what is slow to
- *  load. It must leave no thread running; what it writes to standard error is lost. Not
+ *  load. It must leave no thread or process running; what it writes to standard error is lost. Not
  *  PXP_OK: the pool is broken, with error as the reason. */
 typedef enum pxp_status pxp_preload_fn(struct pxp_error *ret_error);
 

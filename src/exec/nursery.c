@@ -211,7 +211,8 @@ static bool is_child(const struct nursery *nursery, pid_t pid)
 /* Call it of each child that is no worker of ours, and count those that it is true of. The
  * kernel lists children in /proc (since 3.5); without it orphans of another group are left to
  * themselves. */
-static unsigned each_orphan(const struct nursery *nursery, bool (*is_reaped)(pid_t pid))
+static unsigned each_orphan(const struct nursery *nursery,
+                            bool (*is_so)(const struct nursery *nursery, pid_t pid))
 {
 	char text[4096];
 	unsigned n = 0;
@@ -226,7 +227,7 @@ static unsigned each_orphan(const struct nursery *nursery, bool (*is_reaped)(pid
 				pid = pid * 10 + (text[i] - '0');
 				continue;
 			}
-			n += pid > 0 && !is_child(nursery, pid) && is_reaped(pid);
+			n += pid > 0 && !is_child(nursery, pid) && is_so(nursery, pid);
 			pid = 0;
 		}
 		at += got;
@@ -234,16 +235,24 @@ static unsigned each_orphan(const struct nursery *nursery, bool (*is_reaped)(pid
 	return n;
 }
 
+/* What is in the group of a worker that lives may belong to the task that it runs now: it is
+ * killed with that group. */
+static bool kill_orphan(const struct nursery *nursery, pid_t pid)
+{
+	return !is_child(nursery, getpgid(pid)) && kill_and_wait(pid);
+}
+
 /* What tasks started and left behind, be it in a group and session of its own, comes to us
  * (PR_SET_CHILD_SUBREAPER) and ends here; again, as what it started in turn comes next. */
 static void kill_orphans(const struct nursery *nursery)
 {
-	while (each_orphan(nursery, kill_and_wait) > 0)
+	while (each_orphan(nursery, kill_orphan) > 0)
 		;
 }
 
-static bool has_ended(pid_t pid)
+static bool has_ended(const struct nursery *nursery, pid_t pid)
 {
+	(void)nursery;
 	return reap_child(pid, WNOHANG);
 }
 

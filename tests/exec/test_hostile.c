@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct pxp_executor_stats stats_of(struct pxp_executor *pool)
@@ -568,4 +569,97 @@ TEST(hostile, what_a_task_forked_ends_also_when_the_nursery_is_killed)
 	EXPECT(probe_await_gone(child));
 	EXPECT_EQ(end_of(future), PXP_OK);
 	pxp_executor_destroy(pool);
+}
+
+/* As a shell does with "helper &": it is nobody's child but the nursery's, and in the worker's
+ * group. */
+static pid_t start_helper(void)
+{
+	int from_shell[2];
+	pid_t helper = 0, shell;
+
+	if (pipe(from_shell) != 0)
+		return 0;
+	shell = fork();
+	if (shell == 0) {
+		helper = fork();
+		while (helper == 0)
+			pause();
+		(void)!write(from_shell[1], &helper, sizeof(helper));
+		_exit(0);
+	}
+	if (waitpid(shell, NULL, 0) != shell ||
+	    read(from_shell[0], &helper, sizeof(helper)) != sizeof(helper))
+		return 0;
+	return helper;
+}
+
+/* Its descriptors: where it says who helps it, and its gate. */
+static enum pxp_status task_has_helper(struct pxp_task *task)
+{
+	pid_t helper = start_helper();
+	const char *end;
+
+	if (write(pxp_task_descriptor(task, 0), &helper, sizeof(helper)) < 0)
+		return PXP_ESYS;
+	gate_pass(pxp_task_descriptor(task, 1));
+	end = helper > 0 && !probe_is_gone(helper) ? "helped" : "alone";
+	return pxp_task_return(task, end, strlen(end) + 1);
+}
+
+static struct pxp_future *submit_with_helper(struct pxp_executor *pool,
+                                             const struct gate *gate, pid_t *ret_helper)
+{
+	struct pxp_future *future;
+	int said[2], descriptors[2];
+
+	REQUIRE(pipe(said) == 0);
+	descriptors[0] = said[1];
+	descriptors[1] = gate_descriptor(gate);
+	future = pool_submit_with(pool, task_has_helper, NULL, NULL,
+	                          (struct pxp_task_options){.descriptors = descriptors,
+	                                                    .n_descriptors = 2});
+	REQUIRE(read(said[0], ret_helper, sizeof(*ret_helper)) == sizeof(*ret_helper));
+	REQUIRE(*ret_helper > 0);
+	close(said[0]);
+	return future;
+}
+
+/* Another worker dies, or is replaced in order; then the helper's own does. */
+static void end_a_worker(size_t max_tasks, pxp_task_fn *run, enum pxp_status status)
+{
+	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
+		.n_workers = 2, .max_tasks_per_worker = max_tasks});
+	struct gate gate = gate_create();
+	pid_t helper = 0;
+	struct pxp_future *helped = submit_with_helper(pool, &gate, &helper);
+
+	EXPECT_EQ(end_of(pool_submit(pool, run, "3", NULL)), status);
+	REQUIRE(probe_await_workers(pool, 1));
+	gate_open(&gate);
+	EXPECT_STR(result_of(helped), "helped");
+	EXPECT_EQ(end_of(helped), PXP_OK);
+	pxp_executor_destroy(pool);
+	EXPECT(probe_is_gone(helper));
+	gate_destroy(&gate);
+}
+
+TEST(hostile, the_end_of_a_worker_ends_no_helper_of_another_ones_task)
+{
+	end_a_worker(0, task_exit, PXP_ECRASHED);
+	end_a_worker(1, task_echo, PXP_OK);
+}
+
+TEST(hostile, a_helper_ends_with_the_worker_of_its_task)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
+	struct gate never = gate_create();
+	pid_t helper = 0;
+	struct pxp_future *helped = submit_with_helper(pool, &never, &helper);
+
+	kill(getpgid(helper), SIGKILL); /* the worker alone, whose group it is */
+	EXPECT_EQ(end_of(helped), PXP_ECRASHED);
+	EXPECT(probe_is_gone(helper));
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
 }
