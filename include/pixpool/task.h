@@ -24,7 +24,8 @@ struct pxp_task;
  * Return PXP_OK, or what pxp_task_fail() returns, or PXP_ECANCELLED when it was asked to
  * end and did, or PXP_EMEMORY when memory ran out (pxp_task_fail() before that gives it
  * its text). Any other value is a failure with that number as its code. A worker process
- * that exits or dies in here has crashed; a thread must return, not end (pthread_exit()).
+ * that exits or dies in here has crashed; a thread must return, not end (pthread_exit()). A
+ * process that is forked in here, without exec, and returns, ends there, with status 0.
  * In a thread all signals are blocked but those of faults, and a program that a task starts
  * has that from it, unless it is told otherwise (POSIX_SPAWN_SETSIGMASK).
  */

@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { SHORT_INPUT_BYTES = 64 };
 
@@ -276,10 +278,27 @@ enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes)
 	return task->need ? task->need(task->worker, bytes) : PXP_OK;
 }
 
+/* How often this process was forked from another, since the program began. */
+static unsigned n_forks;
+
+static void count_fork(void)
+{
+	n_forks++;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	(void)pthread_atfork(NULL, NULL, count_fork);
+}
+
 void task_run(pxp_task_fn *run, struct pxp_task *view)
 {
+	unsigned n_before = n_forks;
 	enum pxp_status status = run(view);
 
+	/* A child that comes back would answer for its parent, and take its tasks. */
+	if (n_forks != n_before)
+		_exit(0);
 	if (status == PXP_OK) {
 		if (view->error.status != PXP_OK)
 			memset(&view->error, 0, sizeof(view->error));

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define EACH_KIND(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
@@ -345,6 +347,32 @@ TEST(contract, a_task_that_ends_well_shows_no_trace_of_one_before_it)
 			EXPECT_EQ(pxp_future_outcome(future)->attempts, 1);
 			EXPECT_STR(result_of(future), "good");
 			EXPECT_EQ(end_of(future), PXP_OK);
+		}
+		pxp_executor_destroy(pool);
+	}
+}
+
+static enum pxp_status task_forks(struct pxp_task *task)
+{
+	pid_t child = fork(), self = getpid();
+
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	return pxp_task_return(task, &self, sizeof(self));
+}
+
+/* It would answer as well, and the next task would pay. */
+TEST(contract, a_child_that_returns_from_its_task_ends_there)
+{
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+
+		for (int i = 0; i < 5; i++) {
+			EXPECT_EQ(end_of(pool_submit(pool, task_forks, NULL, NULL)),
+			          PXP_OK);
+			EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)),
+			          PXP_OK);
 		}
 		pxp_executor_destroy(pool);
 	}
