@@ -7,6 +7,7 @@
  */
 #include "exec/nursery.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "exec/worker.h"
 
@@ -23,6 +24,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum {
+	REAP_PATIENCE_MS = 100, /* with orphans, before the death of a worker is told */
+	END_PATIENCE_MS = 1000, /* with those that are left when the pool ends */
+	MAX_PASSES = 16,        /* over what has ended, at once */
+};
+
 struct nursery {
 	struct nursery_frame pool;
 	const void *init_bytes;
@@ -30,6 +37,7 @@ struct nursery {
 	int null; /* /dev/null, for the workers */
 	int list; /* of our children, in /proc; -1: there is none */
 	bool is_loaded, has_failed;
+	bool has_left; /* orphans that were killed, and that could not be waited for */
 	struct broken_frame failure; /* of the preload: it is tried once */
 	pid_t *children;             /* those not reaped; 0 is a free place */
 	size_t n_children;
@@ -59,24 +67,6 @@ static void forget_child(struct nursery *nursery, pid_t pid)
 		if (nursery->children[i] == pid)
 			nursery->children[i] = 0;
 	}
-}
-
-static bool reap_child(pid_t pid, int flags)
-{
-	pid_t got;
-
-	do
-		got = waitpid(pid, NULL, flags);
-	while (got < 0 && errno == EINTR);
-	return got == pid;
-}
-
-/* Whole groups: a task may have started processes of its own. False: it lives on, as it has
- * become another user's, and we may not signal it. */
-static bool kill_and_wait(pid_t pid)
-{
-	kill(-pid, SIGKILL);
-	return reap_child(pid, kill(pid, SIGKILL) == 0 ? 0 : WNOHANG);
 }
 
 static void on_child(int number)
@@ -148,57 +138,6 @@ static bool load(struct nursery *nursery)
 	return nursery->is_loaded;
 }
 
-static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
-{
-	struct worker_start start = {
-		.pool = &nursery->pool,
-		.init_bytes = nursery->init_bytes,
-		.parent = getpid(),
-		.null = nursery->null,
-		.socket = frame->descriptors[0],
-		.log = frame->descriptors[1],
-		.page = frame->descriptors[2],
-	};
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		listen_no_more();
-		worker_main(&start);
-	}
-	if (pid > 0) {
-		setpgid(pid, pid); /* the worker does it too: whoever comes first */
-		if (!remember_child(nursery, pid)) {
-			kill_and_wait(pid);
-			errno = ENOMEM;
-			return -1;
-		}
-	}
-	return pid;
-}
-
-static void spawn(struct nursery *nursery, struct process_frame *request,
-                  struct frame *frame)
-{
-	int pidfd = -1;
-
-	if (!load(nursery))
-		return;
-	errno = EMFILE; /* unless all came that goes with the request */
-	request->pid = frame->n_descriptors == 3 ? fork_worker(nursery, frame) : -1;
-	request->sys_errno = errno;
-	if (request->pid > 0) {
-		pidfd = pidfd_open((pid_t)request->pid, 0);
-		request->sys_errno = errno;
-		if (pidfd < 0) {
-			kill_and_wait((pid_t)request->pid);
-			forget_child(nursery, (pid_t)request->pid);
-		}
-	}
-	request->kind = pidfd >= 0 ? FRAME_SPAWNED : FRAME_NOT_SPAWNED;
-	answer(nursery, request, pidfd >= 0 ? &pidfd : NULL);
-	fd_close(&pidfd);
-}
-
 static bool is_child(const struct nursery *nursery, pid_t pid)
 {
 	for (size_t i = 0; pid > 0 && i < nursery->n_children; i++) {
@@ -235,33 +174,138 @@ static unsigned each_orphan(const struct nursery *nursery,
 	return n;
 }
 
+/* Whole groups: a task may have started processes of its own. False: it lives on, as it has
+ * become another user's, and we may not signal it. */
+static bool kill_group(pid_t pid)
+{
+	kill(-pid, SIGKILL);
+	return kill(pid, SIGKILL) == 0;
+}
+
 /* What is in the group of a worker that lives may belong to the task that it runs now: it is
  * killed with that group. */
 static bool kill_orphan(const struct nursery *nursery, pid_t pid)
 {
-	return !is_child(nursery, getpgid(pid)) && kill_and_wait(pid);
-}
-
-/* What tasks started and left behind, be it in a group and session of its own, comes to us
- * (PR_SET_CHILD_SUBREAPER) and ends here; again, as what it started in turn comes next. */
-static void kill_orphans(const struct nursery *nursery)
-{
-	while (each_orphan(nursery, kill_orphan) > 0)
-		;
+	return !is_child(nursery, getpgid(pid)) && kill_group(pid);
 }
 
 static bool has_ended(const struct nursery *nursery, pid_t pid)
 {
 	(void)nursery;
-	return reap_child(pid, WNOHANG);
+	return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
 /* Those that ended by themselves, while the workers of their tasks live: else they would pile
- * up. Workers are not reaped here. */
+ * up. Workers are not reaped here. More than once, for a list longer than a read; but not
+ * without end, as there is who starts another before it ends. */
 static void reap_orphans(const struct nursery *nursery)
 {
-	while (each_orphan(nursery, has_ended) > 0)
+	for (int i = 0; i < MAX_PASSES && each_orphan(nursery, has_ended) > 0; i++)
 		;
+}
+
+/* A millisecond, or until a child ends. */
+static void nap(void)
+{
+	const struct timespec ms = {.tv_nsec = 1000000};
+	sigset_t none;
+
+	sigemptyset(&none);
+	ppoll(NULL, 0, &ms, &none);
+}
+
+/*
+ * What tasks started and left behind, be it in a group and session of its own, comes to us
+ * (PR_SET_CHILD_SUBREAPER) and ends here; again, as what it started in turn comes next. None is
+ * waited for alone: a dead one that is traced is its tracer's until that ends, who may be one
+ * of the others. What is left when the time is over is killed again, and reaped, when the next
+ * child ends.
+ */
+static void end_orphans(struct nursery *nursery, int64_t ms)
+{
+	int64_t until_ns = clock_deadline_ns(clock_now_ns(), ms);
+
+	for (;;) {
+		unsigned n_ended;
+
+		nursery->has_left = each_orphan(nursery, kill_orphan) > 0;
+		n_ended = each_orphan(nursery, has_ended);
+		if (!nursery->has_left || clock_now_ns() >= until_ns)
+			return;
+		if (n_ended == 0)
+			nap();
+	}
+}
+
+static void on_child_end(struct nursery *nursery)
+{
+	if (nursery->has_left)
+		end_orphans(nursery, 1);
+	else
+		reap_orphans(nursery);
+}
+
+/* It is dead, or dies now; but a tracer that its task left may hold it. */
+static void wait_for_worker(struct nursery *nursery, pid_t pid, int *ret_status,
+                            struct rusage *ret_usage)
+{
+	while (wait4(pid, ret_status, WNOHANG, ret_usage) == 0) {
+		end_orphans(nursery, 0);
+		nap();
+	}
+}
+
+static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
+{
+	struct worker_start start = {
+		.pool = &nursery->pool,
+		.init_bytes = nursery->init_bytes,
+		.parent = getpid(),
+		.null = nursery->null,
+		.socket = frame->descriptors[0],
+		.log = frame->descriptors[1],
+		.page = frame->descriptors[2],
+	};
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		listen_no_more();
+		worker_main(&start);
+	}
+	if (pid > 0) {
+		setpgid(pid, pid); /* the worker does it too: whoever comes first */
+		if (!remember_child(nursery, pid)) {
+			kill_group(pid);
+			wait_for_worker(nursery, pid, NULL, NULL);
+			errno = ENOMEM;
+			return -1;
+		}
+	}
+	return pid;
+}
+
+static void spawn(struct nursery *nursery, struct process_frame *request,
+                  struct frame *frame)
+{
+	int pidfd = -1;
+
+	if (!load(nursery))
+		return;
+	errno = EMFILE; /* unless all came that goes with the request */
+	request->pid = frame->n_descriptors == 3 ? fork_worker(nursery, frame) : -1;
+	request->sys_errno = errno;
+	if (request->pid > 0) {
+		pidfd = pidfd_open((pid_t)request->pid, 0);
+		request->sys_errno = errno;
+		if (pidfd < 0) {
+			kill_group((pid_t)request->pid);
+			wait_for_worker(nursery, (pid_t)request->pid, NULL, NULL);
+			forget_child(nursery, (pid_t)request->pid);
+		}
+	}
+	request->kind = pidfd >= 0 ? FRAME_SPAWNED : FRAME_NOT_SPAWNED;
+	answer(nursery, request, pidfd >= 0 ? &pidfd : NULL);
+	fd_close(&pidfd);
 }
 
 /* For a main process that may not: it is root without CAP_KILL, and we are somebody else. */
@@ -282,12 +326,10 @@ static void reap(struct nursery *nursery, struct process_frame *request)
 	pid_t pid = (pid_t)request->pid;
 
 	/* What it started goes with it. The pid is still its own until the wait. */
-	kill(pid, SIGKILL);
-	kill(-pid, SIGKILL);
-	while (wait4(pid, &request->status, 0, &request->usage) < 0 && errno == EINTR)
-		;
+	kill_group(pid);
+	wait_for_worker(nursery, pid, &request->status, &request->usage);
 	forget_child(nursery, pid);
-	kill_orphans(nursery);
+	end_orphans(nursery, REAP_PATIENCE_MS);
 	request->kind = FRAME_REAPED;
 	answer(nursery, request, NULL);
 }
@@ -321,7 +363,7 @@ static void limit(struct nursery *nursery, struct process_frame *request)
 }
 
 /* Wait for a request, and reap orphans meanwhile; false when the main process is gone. */
-static bool await_request(const struct nursery *nursery)
+static bool await_request(struct nursery *nursery)
 {
 	struct pollfd both[] = {{.fd = nursery->control, .events = POLLIN},
 	                        {.fd = MAIN_PIDFD, .events = POLLIN}};
@@ -329,7 +371,7 @@ static bool await_request(const struct nursery *nursery)
 
 	sigemptyset(&none);
 	while (ppoll(both, 2, NULL, &none) < 0 && errno == EINTR)
-		reap_orphans(nursery);
+		on_child_end(nursery);
 	return both[1].revents == 0;
 }
 
@@ -351,6 +393,21 @@ static void open_files(struct nursery *nursery)
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	nursery->list = open_high(path, O_RDONLY);
 	nursery->null = open_high("/dev/null", O_RDWR);
+}
+
+/* All are killed before any is waited for, as one may trace another. */
+static void end_all(struct nursery *nursery)
+{
+	for (size_t i = 0; i < nursery->n_children; i++) {
+		if (nursery->children[i] > 0)
+			kill_group(nursery->children[i]);
+	}
+	for (size_t i = 0; i < nursery->n_children; i++) {
+		if (nursery->children[i] > 0)
+			wait_for_worker(nursery, nursery->children[i], NULL, NULL);
+		nursery->children[i] = 0;
+	}
+	end_orphans(nursery, END_PATIENCE_MS);
 }
 
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
@@ -381,12 +438,7 @@ _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_b
 		frame_close_descriptors(&frame);
 	}
 
-	for (size_t i = 0; i < nursery.n_children; i++) {
-		if (nursery.children[i] > 0)
-			kill_and_wait(nursery.children[i]);
-		nursery.children[i] = 0;
-	}
-	kill_orphans(&nursery);
+	end_all(&nursery);
 	free(nursery.children);
 	_exit(0);
 }

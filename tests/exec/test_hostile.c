@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -662,4 +663,98 @@ TEST(hostile, a_helper_ends_with_the_worker_of_its_task)
 	EXPECT(probe_is_gone(helper));
 	pxp_executor_destroy(pool);
 	gate_destroy(&never);
+}
+
+/* ---- what cannot be waited for ---- */
+
+/* In a session of its own, and nobody's child but the nursery's. */
+static pid_t leave_traced(void)
+{
+	int from_child[2];
+	pid_t traced = 0, child;
+
+	if (pipe(from_child) != 0)
+		return 0;
+	child = fork();
+	if (child == 0) {
+		traced = fork();
+		if (traced == 0)
+			setsid();
+		while (traced == 0)
+			pause();
+		(void)!write(from_child[1], &traced, sizeof(traced));
+		_exit(0);
+	}
+	if (waitpid(child, NULL, 0) != child ||
+	    read(from_child[0], &traced, sizeof(traced)) != sizeof(traced))
+		return 0;
+	return traced;
+}
+
+/* It does so until it is killed, and answers first whether it may. */
+static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
+{
+	int from_tracer[2];
+	pid_t tracer;
+
+	*ret_is_tracing = false;
+	if (pipe(from_tracer) != 0)
+		return 0;
+	tracer = fork();
+	if (tracer == 0) {
+		setsid();
+		*ret_is_tracing = ptrace(PTRACE_SEIZE, traced, NULL, NULL) == 0;
+		(void)!write(from_tracer[1], ret_is_tracing, sizeof(*ret_is_tracing));
+		for (;;)
+			pause();
+	}
+	(void)!read(from_tracer[0], ret_is_tracing, sizeof(*ret_is_tracing));
+	return tracer;
+}
+
+/* INPUT "worker": the worker itself is traced, else another that it leaves, which comes to the
+ * nursery before its tracer does. Returns both, or nothing where none may be traced. */
+static enum pxp_status task_leaves_tracer(struct pxp_task *task)
+{
+	bool is_worker = strcmp(pxp_task_input(task, NULL), "worker") == 0;
+	pid_t both[2] = {is_worker ? getpid() : leave_traced(), 0};
+	bool is_tracing;
+
+	both[1] = leave_tracer(both[0], &is_tracing);
+	return is_tracing ? pxp_task_return(task, both, sizeof(both)) : PXP_OK;
+}
+
+static void expect_an_end(const char *traced)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *leaves = pool_submit(pool, task_leaves_tracer, traced, NULL);
+	struct pxp_future *dies;
+	pid_t both[2] = {0};
+	void *bytes = NULL;
+	size_t n = 0;
+
+	EXPECT_EQ(pxp_future_result(leaves, PXP_FOREVER, &bytes, &n, NULL), PXP_OK);
+	if (n == sizeof(both))
+		memcpy(both, bytes, sizeof(both));
+	free(bytes);
+	EXPECT_EQ(end_of(leaves), PXP_OK);
+	dies = pool_submit(pool, task_exit, "3", NULL);
+	EXPECT_EQ(probe_outcome(dies).error.exit_code, 3);
+	EXPECT_EQ(end_of(dies), PXP_ECRASHED);
+	EXPECT(n == 0 || (probe_is_gone(both[0]) && probe_is_gone(both[1])));
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "next", NULL)), PXP_OK);
+	pxp_executor_destroy(pool);
+	if (n == 0)
+		SKIP("no process may trace another here");
+}
+
+TEST(hostile, what_a_task_left_that_cannot_be_waited_for_holds_up_nobody)
+{
+	expect_an_end("another");
+}
+
+/* It is dead, and is the tracer's all the same. */
+TEST(hostile, a_worker_that_what_it_left_traces_holds_up_nobody)
+{
+	expect_an_end("worker");
 }
