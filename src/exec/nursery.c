@@ -375,24 +375,15 @@ static bool await_request(struct nursery *nursery)
 	return both[1].revents == 0;
 }
 
-/* What is opened by a path, before the pool's prepare may take away the root folder. High, as
- * a preload may close the standard descriptors, and open others in their place. */
-static int open_high(const char *path, int flags)
-{
-	int low = open(path, flags | O_CLOEXEC);
-	int high = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 16);
-
-	fd_close(&low);
-	return high;
-}
-
+/* What is opened by a path, before the pool's prepare may take away the root folder. They come
+ * to lie above the standard descriptors, which the zygote has, and a preload may close. */
 static void open_files(struct nursery *nursery)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	nursery->list = open_high(path, O_RDONLY);
-	nursery->null = open_high("/dev/null", O_RDWR);
+	nursery->list = open(path, O_RDONLY | O_CLOEXEC);
+	nursery->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 /* All are killed before any is waited for, as one may trace another. */

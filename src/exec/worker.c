@@ -75,7 +75,8 @@ static struct state_page *map_page(int fd)
 	return page;
 }
 
-/* 0 and 1 are /dev/null, 2 the log, 3 the channel, and nothing else is open. */
+/* 0 and 1 are /dev/null, 2 the log, 3 the channel, and nothing else is open. The first two of
+ * these before 3, at which the nursery's null may lie. */
 static void arrange_descriptors(int null, int socket, int log)
 {
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 16);
