@@ -74,8 +74,7 @@ static void on_child(int number)
 	(void)number;
 }
 
-/* SIGCHLD interrupts the wait for a request, and nothing else. */
-static void listen_to_children(void)
+void nursery_listen_to_children(void)
 {
 	const struct sigaction interrupt = {.sa_handler = on_child};
 	sigset_t children;
@@ -96,19 +95,11 @@ static void listen_no_more(void)
 	sigprocmask(SIG_UNBLOCK, &children, NULL);
 }
 
-/* The main process counts on every answer: where there is no memory for it, say it again. */
-static void send_at_last(const struct nursery *nursery, const void *frame, size_t n,
-                         const int *pidfd)
-{
-	while (!channel_send(nursery->control, frame, n, NULL, 0, pidfd, pidfd ? 1 : 0) &&
-	       (errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS))
-		poll(NULL, 0, 1);
-}
-
+/* The main process counts on every answer. */
 static void answer(const struct nursery *nursery, const struct process_frame *frame,
                    const int *pidfd)
 {
-	send_at_last(nursery, frame, sizeof(*frame), pidfd);
+	channel_send_at_last(nursery->control, frame, sizeof(*frame), pidfd);
 }
 
 /* Once, and in this order: what may be loaded is loaded without the rights. */
@@ -131,10 +122,10 @@ static bool load(struct nursery *nursery)
 		nursery->is_loaded = prepare_and_preload(nursery, &failure->error);
 		nursery->has_failed = !nursery->is_loaded;
 		worker_reset_signals();
-		listen_to_children();
+		nursery_listen_to_children();
 	}
 	if (nursery->has_failed)
-		send_at_last(nursery, failure, sizeof(*failure), NULL);
+		channel_send_at_last(nursery->control, failure, sizeof(*failure), NULL);
 	return nursery->is_loaded;
 }
 

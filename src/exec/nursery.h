@@ -11,4 +11,7 @@ enum { MAIN_PIDFD = 4 }; /* of the main process, in the zygote and its nurseries
 _Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
                             int control);
 
+/* SIGCHLD is blocked, and interrupts a ppoll() that lets it in; in the zygote as well. */
+void nursery_listen_to_children(void);
+
 #endif

@@ -106,23 +106,6 @@ static void say_ready(int control, int sys_errno)
 		_exit(1);
 }
 
-static void on_child(int number)
-{
-	(void)number;
-}
-
-/* SIGCHLD interrupts the wait for a request, and nothing else. */
-static void listen_to_children(void)
-{
-	const struct sigaction interrupt = {.sa_handler = on_child};
-	sigset_t children;
-
-	sigaction(SIGCHLD, &interrupt, NULL);
-	sigemptyset(&children);
-	sigaddset(&children, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &children, NULL);
-}
-
 static pid_t fork_nursery(const struct nursery_frame *request, const void *init_bytes,
                           int control)
 {
@@ -208,7 +191,7 @@ _Noreturn static void zygote_main(int control, int main_pidfd)
 	if (!leave_terminal(control, main_pidfd))
 		say_ready(control, errno);
 	prctl(PR_SET_PDEATHSIG, SIGCONT); /* its end is to be seen, were we stopped */
-	listen_to_children();
+	nursery_listen_to_children();
 	say_ready(CONTROL, 0);
 	while (await_request() &&
 	       channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
