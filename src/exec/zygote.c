@@ -37,6 +37,7 @@ enum {
 	CONTROL = 3,        /* the zygote's end, in the zygote */
 	CONTINUE_MS = 1000, /* between two times that who is waited for is continued */
 	PATIENCE_MS = 60 * 1000, /* before it is killed */
+	REAP_NS = 50 * 1000,     /* what that takes the zygote, about */
 	END_MS = 10 * 1000,      /* for nurseries to end after the main process has */
 };
 
@@ -457,11 +458,32 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 	return status;
 }
 
-/* The zygote reaps it. */
+/* Whether the zygote will still reap it. */
+static bool is_zombie(int pidfd)
+{
+	bool is_there = pidfd_send_signal(pidfd, 0, NULL, 0) == 0 || errno != ESRCH;
+
+	lock_acquire(&zygote.lock);
+	is_there &= zygote.control >= 0 && !has_died();
+	lock_release(&zygote.lock);
+	return is_there;
+}
+
+/* The zygote reaps it at once, so that no trace of it is left then; but who knows. */
+static void await_reaped(int pidfd)
+{
+	int64_t end_ns = clock_deadline_ns(clock_now_ns(), CONTINUE_MS);
+	const struct timespec moment = clock_timespec(REAP_NS);
+
+	while (is_zombie(pidfd) && clock_now_ns() < end_ns)
+		nanosleep(&moment, NULL);
+}
+
 void zygote_end_nursery(struct zygote_nursery *nursery)
 {
 	zygote_close_control(&nursery->control);
 	await_readable(nursery->pidfd, -1, nursery->pidfd);
+	await_reaped(nursery->pidfd);
 	fd_close(&nursery->pidfd);
 	lock_acquire(&zygote.lock);
 	zygote.n_nurseries--;
