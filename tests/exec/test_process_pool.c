@@ -15,12 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct pxp_outcome outcome_of(struct pxp_future *future)
-{
-	REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
-	return *pxp_future_outcome(future);
-}
-
 TEST(process_pool, a_worker_that_dies_fails_only_its_own_future_and_is_replaced)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -34,9 +28,9 @@ TEST(process_pool, a_worker_that_dies_fails_only_its_own_future_and_is_replaced)
 		rest[i] = pool_submit(pool, task_echo, "x", NULL);
 	gate_open(&gate);
 
-	EXPECT_EQ(outcome_of(segv).error.status, PXP_ECRASHED);
-	EXPECT_EQ(outcome_of(segv).error.signal, SIGSEGV);
-	EXPECT_STR(outcome_of(segv).error.text, "worker died of SIGSEGV");
+	EXPECT_EQ(probe_outcome(segv).error.status, PXP_ECRASHED);
+	EXPECT_EQ(probe_outcome(segv).error.signal, SIGSEGV);
+	EXPECT_STR(probe_outcome(segv).error.text, "worker died of SIGSEGV");
 	EXPECT_STR(result_of(other), "alive");
 	for (int i = 0; i < 10; i++)
 		EXPECT_EQ(end_of(rest[i]), PXP_OK);
@@ -59,11 +53,11 @@ TEST(process_pool, a_worker_killed_from_outside_is_a_crash_of_that_signal)
 	next = pool_submit(pool, task_pid, NULL, NULL);
 	REQUIRE(pool_await(pool, 1, 1));
 	kill(worker, SIGKILL);
-	EXPECT_EQ(outcome_of(held).error.signal, SIGKILL);
-	EXPECT_EQ(outcome_of(held).worker, worker);
+	EXPECT_EQ(probe_outcome(held).error.signal, SIGKILL);
+	EXPECT_EQ(probe_outcome(held).worker, worker);
 	EXPECT(atoi(result_of(next)) != worker,
 	       "what was only prefetched runs elsewhere");
-	EXPECT_EQ(outcome_of(next).attempts, 1);
+	EXPECT_EQ(probe_outcome(next).attempts, 1);
 
 	pxp_future_release(pid);
 	pxp_future_release(held);
@@ -79,11 +73,11 @@ TEST(process_pool, an_exit_inside_a_task_is_a_crash_with_its_status_even_zero)
 	struct pxp_future *three = pool_submit(pool, task_exit, "3", NULL);
 	struct pxp_future *zero = pool_submit(pool, task_exit, "0", NULL);
 
-	EXPECT_EQ(outcome_of(three).error.status, PXP_ECRASHED);
-	EXPECT_EQ(outcome_of(three).error.exit_code, 3);
-	EXPECT_STR(outcome_of(three).error.text, "worker exited with status 3");
-	EXPECT_EQ(outcome_of(zero).error.status, PXP_ECRASHED);
-	EXPECT_EQ(outcome_of(zero).error.exit_code, 0);
+	EXPECT_EQ(probe_outcome(three).error.status, PXP_ECRASHED);
+	EXPECT_EQ(probe_outcome(three).error.exit_code, 3);
+	EXPECT_STR(probe_outcome(three).error.text, "worker exited with status 3");
+	EXPECT_EQ(probe_outcome(zero).error.status, PXP_ECRASHED);
+	EXPECT_EQ(probe_outcome(zero).error.exit_code, 0);
 	pxp_future_release(three);
 	pxp_future_release(zero);
 	pxp_executor_destroy(pool);
@@ -95,7 +89,7 @@ TEST(process_pool, a_crash_is_tried_again_as_often_as_asked)
 	struct pxp_future *future = pool_submit_with(
 		pool, task_signal, "6", NULL, (struct pxp_task_options){.retries = 2});
 
-	EXPECT_EQ(outcome_of(future).attempts, 3);
+	EXPECT_EQ(probe_outcome(future).attempts, 3);
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
 	pxp_executor_destroy(pool);
 }
@@ -106,7 +100,7 @@ TEST(process_pool, a_task_that_fails_is_not_tried_again)
 	struct pxp_future *future = pool_submit_with(
 		pool, task_fail, "no", NULL, (struct pxp_task_options){.retries = 2});
 
-	EXPECT_EQ(outcome_of(future).attempts, 1);
+	EXPECT_EQ(probe_outcome(future).attempts, 1);
 	EXPECT_EQ(end_of(future), PXP_ETASK);
 	pxp_executor_destroy(pool);
 }
@@ -121,7 +115,7 @@ TEST(process_pool, a_deadline_kills_the_worker_and_only_that_task_fails)
 		(struct pxp_task_options){.deadline_ms = 50});
 	struct pxp_future *fine = pool_submit(pool, task_echo, "fine", NULL);
 
-	EXPECT_EQ(outcome_of(hung).error.status, PXP_EDEADLINE);
+	EXPECT_EQ(probe_outcome(hung).error.status, PXP_EDEADLINE);
 	EXPECT_STR(result_of(fine), "fine");
 	pxp_future_release(hung);
 	pxp_future_release(fine);
@@ -141,7 +135,7 @@ TEST(process_pool, a_prefetched_task_has_its_deadline_to_itself)
 
 	REQUIRE(pool_await(pool, 1, 0));
 	next = pool_submit_with(pool, task_echo, "next", NULL, soon);
-	EXPECT_EQ(outcome_of(hung).error.status, PXP_EDEADLINE);
+	EXPECT_EQ(probe_outcome(hung).error.status, PXP_EDEADLINE);
 	EXPECT_STR(result_of(next), "next");
 	pxp_future_release(hung);
 	pxp_future_release(next);
@@ -168,7 +162,7 @@ TEST(process_pool, a_task_gets_the_time_it_asks_for_up_to_its_limit)
 		(struct pxp_task_options){.deadline_ms = 100000,
 	                                  .max_deadline_ms = 200000});
 
-	EXPECT_EQ(outcome_of(short_one).error.status, PXP_EDEADLINE);
+	EXPECT_EQ(probe_outcome(short_one).error.status, PXP_EDEADLINE);
 	EXPECT_EQ(pxp_future_wait(greedy, 0), PXP_ETIMEOUT);
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	EXPECT_EQ(end_of(greedy), PXP_ECANCELLED);
@@ -287,7 +281,7 @@ TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	long before_kib = resident_kib();
 	struct pxp_future *future = pool_submit(pool, task_shouts, NULL, NULL);
-	struct pxp_outcome outcome = outcome_of(future);
+	struct pxp_outcome outcome = probe_outcome(future);
 
 	EXPECT_EQ(outcome.error.signal, SIGABRT);
 	EXPECT_EQ(outcome.n_log, 4096);
@@ -320,9 +314,9 @@ TEST(process_pool, one_task_does_not_answer_for_what_another_wrote)
 			  *failed;
 	struct pxp_outcome outcome;
 
-	EXPECT_EQ(outcome_of(fine).n_log, 0);
+	EXPECT_EQ(probe_outcome(fine).n_log, 0);
 	failed = pool_submit(pool, task_mutters, "!oh", NULL);
-	outcome = outcome_of(failed);
+	outcome = probe_outcome(failed);
 	EXPECT(outcome.n_log == 3 && memcmp(outcome.log, "!oh", 3) == 0);
 	pxp_future_release(fine);
 	pxp_future_release(failed);
@@ -355,8 +349,8 @@ TEST(process_pool, an_output_comes_sealed_and_each_attempt_has_a_new_one)
 		pool, task_dies_writing, name, NULL,
 		(struct pxp_task_options){.output = true, .retries = 1});
 
-	EXPECT_EQ(outcome_of(future).error.status, PXP_OK);
-	EXPECT_EQ(outcome_of(future).attempts, 2);
+	EXPECT_EQ(probe_outcome(future).error.status, PXP_OK);
+	EXPECT_EQ(probe_outcome(future).attempts, 2);
 	output = pxp_future_take_output(future);
 	EXPECT_EQ(fd_pread_full(output, got, sizeof(got), 0), 5);
 	EXPECT_STR(got, "bytes");
@@ -386,7 +380,7 @@ TEST(process_pool, an_output_that_could_still_change_is_a_breach)
 		(struct pxp_task_options){.output = true});
 	struct pxp_future *next = pool_submit(pool, task_echo, "next", NULL);
 
-	EXPECT_STR(outcome_of(future).error.text,
+	EXPECT_STR(probe_outcome(future).error.text,
 	           "the worker kept its output open for writing, and was killed");
 	EXPECT_STR(result_of(next), "next");
 	EXPECT_EQ(end_of(future), PXP_EPROTO);
@@ -482,7 +476,7 @@ TEST(process_pool, a_preload_that_fails_breaks_the_pool_and_says_why)
 	struct pxp_executor *pool = pool_with_preload(preload_fails);
 	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
 
-	EXPECT_STR(outcome_of(future).error.text, "the library is on strike");
+	EXPECT_STR(probe_outcome(future).error.text, "the library is on strike");
 	EXPECT_EQ(end_of(future), PXP_EBROKEN);
 	pxp_executor_destroy(pool);
 }
@@ -604,22 +598,6 @@ TEST(process_pool, deadlines_stand_still_while_the_pool_is_suspended)
 	gate_destroy(&gate);
 }
 
-/* A zombie that waits for process 1 counts as gone. */
-static bool is_gone(pid_t pid)
-{
-	char path[64], text[256] = "", *after_name;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return true;
-	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
-	fclose(file);
-	after_name = strrchr(text, ')');
-	return !after_name || after_name[2] == 'Z' || after_name[2] == 'X';
-}
-
 /* A child without exec, with copies of all that is open here. It ends when it is released, or
  * by itself after a while. */
 static pid_t fork_a_copy(struct gate *release)
@@ -691,14 +669,12 @@ static void expect_no_worker_after(const char *name)
 	close(from_child[1]);
 	REQUIRE(read(from_child[0], text, sizeof(text) - 1) > 0);
 	REQUIRE(sscanf(text, "%d %d", &worker, &forked) >= 1);
-	REQUIRE(worker > 1 && !is_gone(worker));
+	REQUIRE(worker > 1 && !probe_is_gone(worker));
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	for (int i = 0; i < 20000 && !is_gone(worker); i++)
-		poll(NULL, 0, 1);
-	EXPECT(is_gone(worker));
+	EXPECT(probe_await_gone(worker));
 	if (forked > 1) {
-		EXPECT(!is_gone(forked));
+		EXPECT(!probe_is_gone(forked));
 		kill(forked, SIGKILL);
 	}
 	close(from_child[0]);
