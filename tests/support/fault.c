@@ -14,12 +14,18 @@
 
 void *__real_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
 
-/* Shared by every process that comes from this one. */
+enum { N_ARMED = 1024 };
+
+/* Shared by every process that comes from this one. A call may still look at a fault when the
+ * next is armed: so each has a place of its own, until they come round. */
 static struct shared {
-	struct fault fault;
+	struct armed {
+		struct fault fault;
+		atomic_uint n_passed, n_hit;
+	} armed[N_ARMED];
 	pid_t main;
-	atomic_bool is_armed;
-	atomic_uint n_passed, n_hit;
+	unsigned n_armed;
+	_Atomic(struct armed *) now; /* NULL: none is armed */
 } * shared;
 
 /* Before the zygote, which the constructor of pool.c starts. */
@@ -34,16 +40,18 @@ __attribute__((constructor(101))) static void map_shared(void)
 
 void fault_arm(struct fault fault)
 {
-	shared->fault = fault;
-	atomic_store(&shared->n_passed, 0);
-	atomic_store(&shared->n_hit, 0);
-	atomic_store(&shared->is_armed, true);
+	struct armed *armed = &shared->armed[shared->n_armed++ % N_ARMED];
+
+	armed->fault = fault;
+	atomic_store(&armed->n_passed, 0);
+	atomic_store(&armed->n_hit, 0);
+	atomic_store(&shared->now, armed);
 }
 
 unsigned fault_disarm(void)
 {
-	atomic_store(&shared->is_armed, false);
-	return atomic_load(&shared->n_hit);
+	atomic_store(&shared->now, NULL);
+	return atomic_load(&shared->armed[(shared->n_armed - 1) % N_ARMED].n_hit);
 }
 
 static bool is_here(enum fault_place place)
@@ -56,16 +64,16 @@ static bool is_here(enum fault_place place)
 /* Whether the call shall fail, with errno set; else it may do so many of its n_bytes. */
 static bool fails_or_falls_short(enum fault_point point, size_t *n_bytes)
 {
-	const struct fault *fault = &shared->fault;
+	struct armed *armed = atomic_load(&shared->now);
+	const struct fault *fault = armed ? &armed->fault : NULL;
 	unsigned n;
 
-	if (!atomic_load(&shared->is_armed) || fault->point != point ||
-	    !is_here(fault->place))
+	if (!fault || fault->point != point || !is_here(fault->place))
 		return false;
-	n = atomic_fetch_add(&shared->n_passed, 1) + 1;
+	n = atomic_fetch_add(&armed->n_passed, 1) + 1;
 	if (n < fault->nth || (fault->times > 0 && n - fault->nth >= fault->times))
 		return false;
-	atomic_fetch_add(&shared->n_hit, 1);
+	atomic_fetch_add(&armed->n_hit, 1);
 	if (fault->sys_errno == 0) {
 		if (n_bytes && fault->at_most > 0 && fault->at_most < *n_bytes)
 			*n_bytes = fault->at_most;
