@@ -20,7 +20,7 @@
 #define PXP_BATCH_H
 
 #include "batch/lockdown.h"
-#include "image/recipe.h"
+#include "recipe/recipe.h"
 #include "report/report.h"
 #include "store/store.h"
 

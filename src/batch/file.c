@@ -1,7 +1,7 @@
 #include "batch/file.h"
 
 #include "base/fd.h"
-#include "base/path.h"
+#include "common/path.h"
 #include "batch/run.h"
 
 #include <stdlib.h>

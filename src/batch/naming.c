@@ -1,7 +1,7 @@
 #include "batch/naming.h"
 
 #include "base/fd.h"
-#include "base/path.h"
+#include "common/path.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef PXP_NAMING_H
 #define PXP_NAMING_H
 
-#include "image/format.h"
+#include "recipe/format.h"
 #include "walk/walk.h"
 
 enum naming {

@@ -1,7 +1,7 @@
 #include "batch/picture_task.h"
 
 #include "base/fd.h"
-#include "base/path.h"
+#include "common/path.h"
 #include "batch/ask.h"
 
 #include <signal.h>

@@ -1,6 +1,6 @@
 #include "batch/plan.h"
 
-#include "base/hash.h"
+#include "common/hash.h"
 #include "batch/naming.h"
 
 #include <fcntl.h>

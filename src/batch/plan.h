@@ -8,7 +8,7 @@
 #ifndef PXP_PLAN_H
 #define PXP_PLAN_H
 
-#include "image/format.h"
+#include "recipe/format.h"
 #include "walk/walk.h"
 
 struct plan;

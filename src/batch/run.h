@@ -2,7 +2,7 @@
 #ifndef PXP_RUN_H
 #define PXP_RUN_H
 
-#include "base/hash.h"
+#include "common/hash.h"
 #include "base/lock.h"
 #include "batch/file.h"
 #include "batch/limits.h"

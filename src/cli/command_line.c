@@ -1,6 +1,6 @@
 #include "cli/command_line.h"
 
-#include "base/suggest.h"
+#include "common/suggest.h"
 
 #include <getopt.h>
 #include <stdio.h>

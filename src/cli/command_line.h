@@ -3,7 +3,7 @@
 #define PXP_COMMAND_LINE_H
 
 #include "batch/batch.h"
-#include "image/recipe_text.h"
+#include "recipe/recipe_text.h"
 
 enum command {
 	COMMAND_NONE,

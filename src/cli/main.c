@@ -3,7 +3,7 @@
 #include "cli/command_line.h"
 #include "cli/help.h"
 #include "cli/info.h"
-#include "image/format.h"
+#include "recipe/format.h"
 
 #include <pixpool/pixpool.h>
 

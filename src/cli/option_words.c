@@ -3,8 +3,8 @@
 #include "cli/command_line.h"
 
 #include "base/fd.h"
-#include "base/words.h"
-#include "image/profile.h"
+#include "common/words.h"
+#include "image/header/profile.h"
 
 #include <errno.h>
 #include <fcntl.h>

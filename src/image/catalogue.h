@@ -5,7 +5,7 @@
 #ifndef PXP_CATALOGUE_H
 #define PXP_CATALOGUE_H
 
-#include "image/format.h"
+#include "recipe/format.h"
 
 enum { CATALOGUE_ENGINES_MAX = 4 };
 

@@ -7,9 +7,9 @@
 #ifndef PXP_ENGINE_H
 #define PXP_ENGINE_H
 
-#include "base/outcome.h"
+#include "common/outcome.h"
 #include "image/picture.h"
-#include "image/recipe.h"
+#include "recipe/recipe.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "image/engine.h"
-#include "image/need.h"
+#include "image/header/need.h"
 
 #include <errno.h>
 #include <malloc.h>

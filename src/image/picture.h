@@ -5,8 +5,8 @@
 #ifndef PXP_PICTURE_H
 #define PXP_PICTURE_H
 
-#include "base/outcome.h"
-#include "image/recipe.h"
+#include "common/outcome.h"
+#include "recipe/recipe.h"
 
 /* A worker's own things, kept between pictures: the buffer that inputs are read into. */
 struct studio;

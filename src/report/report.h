@@ -9,7 +9,7 @@
 #ifndef PXP_REPORT_H
 #define PXP_REPORT_H
 
-#include "base/outcome.h"
+#include "common/outcome.h"
 
 #include <stdbool.h>
 #include <stddef.h>

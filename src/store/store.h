@@ -10,7 +10,7 @@
 #ifndef PXP_STORE_H
 #define PXP_STORE_H
 
-#include "base/outcome.h"
+#include "common/outcome.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #include "walk/walk.h"
 
 #include "base/fd.h"
-#include "base/path.h"
+#include "common/path.h"
 #include "walk/levels.h"
 
 #include <errno.h>

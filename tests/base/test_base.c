@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/hash.h"
-#include "base/outcome.h"
-#include "base/path.h"
-#include "base/words.h"
+#include "common/hash.h"
+#include "common/outcome.h"
+#include "common/path.h"
+#include "common/words.h"
 
 #include <errno.h>
 #include <pixpool/status.h>

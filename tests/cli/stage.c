@@ -1,7 +1,7 @@
 #include "stage.h"
 
 #include "base/fd.h"
-#include "image/format.h"
+#include "recipe/format.h"
 
 #include <fcntl.h>
 #include <fts.h>

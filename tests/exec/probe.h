@@ -7,7 +7,7 @@
 
 #include "support/pool.h"
 
-#include "exec/process_pool.h"
+#include "exec/pool/process_pool.h"
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -6,7 +6,7 @@
 #include "support/test.h"
 
 #include "base/fd.h"
-#include "exec/worker.h"
+#include "exec/process/worker.h"
 
 #include <poll.h>
 #include <signal.h>

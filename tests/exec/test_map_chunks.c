@@ -4,7 +4,7 @@
 #include "support/scratch.h"
 #include "support/test.h"
 
-#include "exec/chunk.h"
+#include "exec/map/chunk.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 #include "bombs.h"
 
-#include "image/samples.h"
+#include "image/vips/samples.h"
 #include "support/test.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include "image/lab.h"
 
-#include "image/format.h"
+#include "recipe/format.h"
 
 /* SplitMix64: any number is a good seed. */
 struct dice {

@@ -11,8 +11,8 @@
  * Linked with --wrap=mmap, which sees the page come, and with --wrap=fcntl: in an environment
  * with OBEY_NO_SEALS the pool's seals are left out.
  */
-#include "exec/worker.h"
-#include "image/obey.h"
+#include "exec/process/worker.h"
+#include "fault/obey.h"
 
 #include <fcntl.h>
 #include <stdarg.h>

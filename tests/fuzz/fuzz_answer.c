@@ -7,7 +7,7 @@
 
 #include "base/fd.h"
 #include "batch/picture_task.h"
-#include "exec/future.h"
+#include "exec/future/future.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "fuzz.h"
 
 #include "base/fd.h"
-#include "exec/process_pool.h"
+#include "exec/pool/process_pool.h"
 
 #include <errno.h>
 #include <fcntl.h>

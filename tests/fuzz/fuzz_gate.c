@@ -1,7 +1,7 @@
 /* The magic gate, and what a name says of a format: the first bytes of anything at all. */
 #include "fuzz.h"
 
-#include "image/format.h"
+#include "recipe/format.h"
 
 #include <stdlib.h>
 

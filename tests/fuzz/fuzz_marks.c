@@ -4,8 +4,8 @@
  */
 #include "fuzz.h"
 
-#include "image/fine_print.h"
-#include "image/marks.h"
+#include "image/header/fine_print.h"
+#include "image/header/marks.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/fd.h"
-#include "image/need.h"
+#include "image/header/need.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "exec/pool_worker.h"
+#include "exec/pool/pool_worker.h"
 
 #include <string.h>
 

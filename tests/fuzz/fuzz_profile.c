@@ -1,7 +1,7 @@
 /* A colour profile, as a picture brings it: is it sRGB, and of which space? */
 #include "fuzz.h"
 
-#include "image/profile.h"
+#include "image/header/profile.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "image/recipe_text.h"
+#include "recipe/recipe_text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "lab.h"
 
-#include "image/recipe_text.h"
-#include "image/stb.h"
+#include "recipe/recipe_text.h"
+#include "image/stb/stb.h"
 #include "support/residue.h"
 #include "support/test.h"
 

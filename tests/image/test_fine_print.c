@@ -1,7 +1,7 @@
 /* What headers say and libvips passes over: pictures whose pixels mean something else. */
 #include "support/test.h"
 
-#include "image/fine_print.h"
+#include "image/header/fine_print.h"
 #include "vips_lab.h"
 
 #include <math.h>

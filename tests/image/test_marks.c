@@ -1,8 +1,8 @@
 /* Bytes that stand beside the pixels, from files that lie about themselves. */
 #include "support/test.h"
 
-#include "image/marks.h"
-#include "image/profile.h"
+#include "image/header/marks.h"
+#include "image/header/profile.h"
 #include "lab.h"
 
 #include <stdlib.h>

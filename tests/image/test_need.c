@@ -1,7 +1,7 @@
 /* What a picture will need, from headers that are right, cut off, and lies. */
 #include "support/test.h"
 
-#include "image/need.h"
+#include "image/header/need.h"
 
 #include "base/fd.h"
 

@@ -1,0 +1,61 @@
+#include "common/outcome.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+static const char *const class_names[N_FAIL_CLASSES] = {
+	[FAIL_NONE] = "none",
+	[FAIL_BAD_IMAGE] = "bad-image",
+	[FAIL_UNSUPPORTED] = "unsupported",
+	[FAIL_TOO_BIG] = "too-big",
+	[FAIL_TIMEOUT] = "timeout",
+	[FAIL_MEMORY] = "memory",
+	[FAIL_CRASHED] = "crashed",
+	[FAIL_VIOLATION] = "violation",
+	[FAIL_VANISHED] = "vanished",
+	[FAIL_IO] = "io",
+	[FAIL_PERMISSION] = "permission",
+	[FAIL_EXISTS] = "exists",
+	[FAIL_COLLISION] = "collision",
+	[FAIL_INTERNAL] = "internal",
+};
+
+const char *fail_class_name(enum fail_class class)
+{
+	if ((unsigned)class >= N_FAIL_CLASSES)
+		return class_names[FAIL_INTERNAL];
+	return class_names[class];
+}
+
+bool failure_set(struct failure *failure, enum fail_class class, const char *format, ...)
+{
+	va_list args;
+
+	failure->class = class;
+	va_start(args, format);
+	vsnprintf(failure->text, sizeof(failure->text), format, args);
+	va_end(args);
+	for (char *c = failure->text; *c; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	}
+	return false;
+}
+
+enum fail_class fail_class_of_input_errno(int sys_errno)
+{
+	switch (sys_errno) {
+	case EACCES:
+	case EPERM:
+		return FAIL_PERMISSION;
+	case ENOENT:
+	case ENOTDIR:
+	case ESTALE:
+	case ELOOP: /* opened with O_NOFOLLOW: it became a link since the walk saw it */
+		return FAIL_VANISHED;
+	default:
+		return FAIL_IO;
+	}
+}

@@ -1,0 +1,23 @@
+#include "exec/executor/options.h"
+
+#include <string.h>
+
+enum { MAX_SIZE = 4096 }; /* more is no size but what lay there */
+
+bool options_read(void *ret_ours, size_t n, const void *theirs, size_t n_least)
+{
+	const unsigned char *bytes = theirs;
+	size_t size;
+
+	memcpy(&size, theirs, sizeof(size));
+	if (size < n_least || size > MAX_SIZE)
+		return false;
+	for (size_t i = n; i < size; i++) {
+		if (bytes[i] != 0)
+			return false;
+	}
+	memset(ret_ours, 0, n);
+	memcpy(ret_ours, theirs, size < n ? size : n);
+	memcpy(ret_ours, &n, sizeof(n));
+	return true;
+}

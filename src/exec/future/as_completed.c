@@ -1,0 +1,166 @@
+/* Futures in the order in which they are done. */
+#include <pixpool/wait.h>
+
+#include "base/clock.h"
+#include "exec/executor/executor.h"
+#include "exec/future/waiter.h"
+
+#include <stdlib.h>
+
+struct entry {
+	struct watch watch;        /* first, so that a watch is its entry */
+	struct pxp_future *future; /* one reference, until it is given out; then NULL */
+};
+
+struct pxp_as_completed {
+	struct waiter waiter;
+	int64_t deadline_ns;
+	size_t n, n_left;
+	/* The first so many were not ours to settle in a thread of this role: so that each is
+	 * asked once, not once in every call. */
+	size_t n_checked;
+	uint64_t role;
+	struct entry entries[];
+};
+
+/* A set of pointers: open addressing, at most half full. */
+struct seen {
+	const void **slots;
+	size_t mask;
+};
+
+static bool seen_init(struct seen *seen, size_t n)
+{
+	size_t n_slots = 2;
+
+	while (n_slots / 2 < n && n_slots <= SIZE_MAX / 2)
+		n_slots *= 2;
+	seen->slots = calloc(n_slots, sizeof(*seen->slots));
+	seen->mask = n_slots - 1;
+	return seen->slots;
+}
+
+/* False when it is in the set already. */
+static bool seen_add(struct seen *seen, const void *pointer)
+{
+	uint64_t spread = (uint64_t)(uintptr_t)pointer * 0x9e3779b97f4a7c15;
+	size_t at = (size_t)(spread >> 32) & seen->mask;
+
+	for (; seen->slots[at]; at = (at + 1) & seen->mask) {
+		if (seen->slots[at] == pointer)
+			return false;
+	}
+	seen->slots[at] = pointer;
+	return true;
+}
+
+enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t n,
+                                      int64_t timeout_ms,
+                                      struct pxp_as_completed **ret_iteration)
+{
+	int64_t deadline_ns = clock_deadline_ns(clock_now_ns(), timeout_ms);
+	struct pxp_as_completed *iteration = NULL;
+	struct seen seen = {0};
+	size_t n_bytes;
+
+	*ret_iteration = NULL;
+	if (__builtin_mul_overflow(n, sizeof(struct entry), &n_bytes) ||
+	    __builtin_add_overflow(n_bytes, sizeof(*iteration), &n_bytes) ||
+	    !(iteration = calloc(1, n_bytes)) || !seen_init(&seen, n)) {
+		free(iteration);
+		return PXP_ENOMEM;
+	}
+
+	for (size_t i = 0; i < n; i++) {
+		if (seen_add(&seen, futures[i]))
+			iteration->entries[iteration->n++].future = pxp_future_acquire(
+				futures[i]);
+	}
+	free(seen.slots);
+
+	waiter_init(&iteration->waiter);
+	iteration->deadline_ns = deadline_ns;
+	iteration->n_left = iteration->n;
+	for (size_t i = 0; i < iteration->n; i++)
+		waiter_watch(&iteration->waiter, &iteration->entries[i].watch,
+		             iteration->entries[i].future);
+	*ret_iteration = iteration;
+	return PXP_OK;
+}
+
+/* Whether one of those left is to be settled by an executor that this thread belongs to. */
+static bool waits_for_itself(struct pxp_as_completed *iteration)
+{
+	uint64_t role = executor_thread_role();
+
+	if (role == 0)
+		return false;
+	if (role != iteration->role)
+		iteration->n_checked = 0;
+	iteration->role = role;
+	for (; iteration->n_checked < iteration->n; iteration->n_checked++) {
+		struct pxp_future *future =
+			iteration->entries[iteration->n_checked].future;
+
+		if (future && future_is_ours(future))
+			return true;
+	}
+	return false;
+}
+
+static enum pxp_status await_next(struct pxp_as_completed *iteration)
+{
+	size_t n_given = iteration->n - iteration->n_left;
+	bool has_time = iteration->deadline_ns < 0 ||
+	                clock_now_ns() < iteration->deadline_ns;
+
+	if (has_time && waits_for_itself(iteration))
+		return PXP_EDEADLK;
+	return waiter_await(&iteration->waiter, n_given + 1, SIZE_MAX,
+	                    iteration->deadline_ns)
+	               ? PXP_OK
+	               : PXP_ETIMEOUT;
+}
+
+enum pxp_status pxp_as_completed_next(struct pxp_as_completed *iteration,
+                                      struct pxp_future **ret_future)
+{
+	struct entry *entry;
+	enum pxp_status status;
+
+	*ret_future = NULL;
+	if (iteration->n_left == 0)
+		return PXP_OK;
+	entry = (struct entry *)waiter_take(&iteration->waiter);
+	if (!entry) {
+		status = await_next(iteration);
+		if (status != PXP_OK)
+			return status;
+		entry = (struct entry *)waiter_take(&iteration->waiter);
+	}
+	*ret_future = entry->future;
+	entry->future = NULL;
+	iteration->n_left--;
+	return PXP_OK;
+}
+
+size_t pxp_as_completed_left(const struct pxp_as_completed *iteration)
+{
+	return iteration->n_left;
+}
+
+void pxp_as_completed_close(struct pxp_as_completed *iteration)
+{
+	if (!iteration)
+		return;
+	for (size_t i = 0; i < iteration->n; i++) {
+		struct entry *entry = &iteration->entries[i];
+
+		if (!entry->future)
+			continue;
+		waiter_unwatch(&entry->watch, entry->future);
+		pxp_future_release(entry->future);
+	}
+	waiter_fini(&iteration->waiter);
+	free(iteration);
+}

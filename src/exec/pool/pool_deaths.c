@@ -1,0 +1,395 @@
+/* What becomes of a worker that died and of what it held; and what the nursery says. */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "exec/pool/process_pool.h"
+#include "exec/process/zygote.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+enum {
+	MAX_LAST_FRAMES = 1024, /* of a dead worker, whose children may hold its ends */
+	MAX_LAST_LOG = 1024 * 1024,
+	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
+	DEFAULT_MAX_CRASHES = 100,
+	MAX_RETURNS = 3, /* of a task by workers that died before they began it */
+	LATE_MS = 1000,  /* for the nursery to answer, before it is continued */
+};
+
+static void expect_answer(struct process_pool *pool, int64_t now_ns)
+{
+	pool->n_late = 0;
+	pool->late_ns = pool->n_owed > 0 ? clock_deadline_ns(now_ns, LATE_MS) : -1;
+}
+
+bool pool_ask_nursery(struct process_pool *pool, const struct process_frame *request,
+                      const int *descriptors, unsigned n_descriptors, int64_t now_ns)
+{
+	errno = EPIPE;
+	if (pool->nursery.control < 0 ||
+	    !channel_send(pool->nursery.control, request, sizeof(*request), NULL, 0,
+	                  descriptors, n_descriptors))
+		return false;
+	if (pool->n_owed++ == 0)
+		expect_answer(pool, now_ns);
+	return true;
+}
+
+void pool_send_reap(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	const struct process_frame request = {
+		.kind = FRAME_REAP, .worker = worker->index, .pid = worker->pid};
+
+	worker->reap_is_sent = pool_ask_nursery(pool, &request, NULL, 0, now_ns);
+}
+
+/* It is dead, or as good as that: have the nursery say how. */
+static void begin_reaping(struct process_pool *pool, struct pool_worker *worker,
+                          int64_t now_ns)
+{
+	worker->deadline_ns = worker->stall_ns = -1;
+	worker->state = WORKER_REAPING;
+	pool_unwatch(pool, worker);
+	pool_send_reap(pool, worker, now_ns);
+}
+
+void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	/* First all that it said: a complete answer wins. */
+	pool_read_frames(pool, worker, MAX_LAST_FRAMES, now_ns);
+	pool_worker_read_log(worker, MAX_LAST_LOG);
+
+	if (!worker->is_ready && worker->reason != KILLED_SHUTDOWN) {
+		pool->n_failed_starts++;
+		pool_back_off(pool, pool->n_failed_starts, now_ns);
+	}
+	worker->ended_in_order |= worker->state == WORKER_STOPPING;
+	begin_reaping(pool, worker, now_ns);
+}
+
+static void describe_death(const struct pool_worker *worker, int status,
+                           struct pxp_error *error)
+{
+	if (worker->reason == KILLED_DEADLINE) {
+		pxp_fail(error, PXP_EDEADLINE,
+		         "over its deadline: the worker was killed");
+	} else if (worker->reason == KILLED_START) {
+		pxp_fail(error, PXP_ECRASHED, "the worker was not ready in time");
+	} else if (worker->reason == KILLED_STALL) {
+		pxp_fail(error, PXP_EDEADLINE,
+		         "no progress for too long: the worker was killed");
+	} else if (worker->reason == KILLED_CANCEL) {
+		pxp_fail(error, PXP_ECANCELLED, "killed: it was cancelled");
+	} else if (worker->reason == KILLED_BREACH) {
+		pxp_fail(error, PXP_EPROTO, "the worker %s, and was killed",
+		         worker->breach);
+	} else if (worker->reason == KILLED_SHUTDOWN) {
+		pxp_fail(error, PXP_ECANCELLED, "killed: the executor was shut down");
+	} else if (status < 0) {
+		pxp_fail(error, PXP_ECRASHED, "the worker died with its nursery");
+	} else if (WIFSIGNALED(status)) {
+		const char *name = sigabbrev_np(WTERMSIG(status));
+
+		pxp_fail(error, PXP_ECRASHED, "worker died of SIG%s",
+		         name ? name : "unknown");
+		error->signal = WTERMSIG(status);
+	} else {
+		pxp_fail(error, PXP_ECRASHED, "worker exited with status %d",
+		         WEXITSTATUS(status));
+		error->exit_code = WEXITSTATUS(status);
+	}
+}
+
+/* Whether a task that has killed a worker may do so again; else error says that it may not. */
+static bool may_kill_again(struct task *task, struct pxp_error *error)
+{
+	int signal = error->signal, exit_code = error->exit_code;
+
+	if (task->kills_left == UINT_MAX || --task->kills_left > 0)
+		return true;
+	pxp_fail(error, PXP_EPOISON, "it killed as many workers as it may; the last: %s",
+	         strdupa(error->text));
+	error->signal = signal;
+	error->exit_code = exit_code;
+	return false;
+}
+
+/* A death for want of memory, or perhaps for that, is told apart from others. Whether it is
+ * to be tried with all of the budget. */
+static bool judge_memory(struct process_pool *pool, const struct pool_worker *worker,
+                         const struct process_frame *reaped, struct task *task,
+                         struct pxp_error *error)
+{
+	enum memory_death death = pool_memory_death(pool, worker, reaped);
+	int signal = error->signal, exit_code = error->exit_code;
+
+	if (death == DIED_AT_LIMIT)
+		pxp_fail(error, PXP_EMEMORY, "%s at its memory limit of %ju MiB",
+		         strdupa(error->text), (uintmax_t)(worker->limit >> 20));
+	else if (death == DIED_OF_OOM_KILLER)
+		pxp_fail(error, PXP_EMEMORY,
+		         "worker was killed by the kernel, which was out of memory");
+	error->signal = signal;
+	error->exit_code = exit_code;
+	return death != DIED_OTHERWISE && pool_tries_with_all(pool, worker, task) &&
+	       may_kill_again(task, error);
+}
+
+/* Blame is for who had begun. A worker could forge that it had not; so a task that workers
+ * die over again and again is to blame as well. */
+static bool is_to_blame(const struct pool_worker *worker, const struct slot *slot)
+{
+	return slot == &worker->slots[worker->front] &&
+	       (pool_worker_has_begun(worker, slot) ||
+	        ++slot->task->n_deaths_unbegun >= MAX_RETURNS);
+}
+
+/* Whether a task whose worker crashed is to be begun again; else error says for good why
+ * not. */
+static bool is_tried_again(struct task *task, struct pxp_error *error)
+{
+	/* A filter that killed it once would do so again: this was no accident. */
+	if (error->status != PXP_ECRASHED || error->signal == SIGSYS)
+		return false;
+	if (!may_kill_again(task, error) || task->retries_left == 0)
+		return false;
+	task->retries_left--;
+	return true;
+}
+
+/* The last of the workers stands for all: its signal or exit code stays. */
+static void fail_returned(struct pxp_error *error)
+{
+	int signal = error->signal, exit_code = error->exit_code;
+
+	pxp_fail(error, PXP_ECRASHED, "%d workers died before they began it",
+	         MAX_RETURNS);
+	error->signal = signal;
+	error->exit_code = exit_code;
+}
+
+/* The task that a dead worker had begun. */
+static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
+                         struct slot *slot, const struct process_frame *reaped,
+                         int64_t now_ns)
+{
+	struct task *task = slot->task;
+	struct settlement settlement = pool_settlement(worker, slot, now_ns);
+	struct pxp_outcome *outcome = &settlement.outcome;
+
+	if (pool->is_killed)
+		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
+	describe_death(worker, reaped->status, &outcome->error);
+	if (task->n_deaths_unbegun >= MAX_RETURNS)
+		fail_returned(&outcome->error);
+	if (outcome->error.status == PXP_ECANCELLED)
+		settlement.state = PXP_CANCELLED;
+	outcome->phase = pool_worker_phase(worker, slot);
+	outcome->cpu_ns = clock_cpu_ns(&reaped->usage);
+	outcome->peak_bytes = (uint64_t)reaped->usage.ru_maxrss * 1024;
+	task->attempts++;
+	future_start(task->future);
+	if (judge_memory(pool, worker, reaped, task, &outcome->error) ||
+	    is_tried_again(task, &outcome->error)) {
+		executor_return(&pool->executor, task);
+		return;
+	}
+	settlement.log = pool_worker_log(worker, &outcome->n_log);
+	pool_settle(pool, task, &settlement);
+}
+
+/* What it held when it died: settle what it had begun, or begin that again; return the
+ * rest to the head of the queue. The later slot first, so that the order stays. */
+static void release_held(struct process_pool *pool, struct pool_worker *worker,
+                         const struct process_frame *reaped, int64_t now_ns)
+{
+	for (unsigned i = worker->n_held; i-- > 0;) {
+		struct slot *slot = &worker->slots[(worker->front + i) % N_SLOTS];
+
+		if (!slot->task)
+			continue;
+		if (pool->is_killed || worker->reason == KILLED_SHUTDOWN ||
+		    slot->task->is_settled || is_to_blame(worker, slot))
+			settle_begun(pool, worker, slot, reaped, now_ns);
+		else
+			executor_return(&pool->executor, slot->task);
+	}
+}
+
+static void count_death(struct process_pool *pool, const struct pool_worker *worker,
+                        int64_t now_ns)
+{
+	unsigned most = pool->executor.options.max_crashes;
+
+	if (worker->reason == KILLED_SHUTDOWN || worker->ended_in_order)
+		return;
+	if (worker->reason != KILLED_NOT) {
+		pool->n_killed++;
+		return;
+	}
+	pool->n_crashed++;
+	pool->n_crashes_in_a_row++;
+	pool_back_off(pool, pool->n_crashes_in_a_row, now_ns);
+	if (most != UINT_MAX &&
+	    pool->n_crashes_in_a_row >= (most > 0 ? most : DEFAULT_MAX_CRASHES))
+		pool_break(pool, "workers keep dying, with no task answered between");
+}
+
+static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
+                          const struct process_frame *reaped, int64_t now_ns)
+{
+	release_held(pool, worker, reaped, now_ns);
+	count_death(pool, worker, now_ns);
+	pool_clear(pool, worker);
+	if (pool->n_failed_starts >= MAX_FAILED_STARTS && !pool_has_ready(pool))
+		pool_break(pool, "workers die before they are ready");
+	else if (pool->executor.broken.status != PXP_OK)
+		pool_break(pool, pool->executor.broken.text);
+}
+
+/* ---- the nursery ---- */
+
+/* A worker that lives, but that we cannot watch: have it killed and reaped. */
+static void give_up_on(struct process_pool *pool, struct pool_worker *worker,
+                       int sys_errno, int64_t now_ns)
+{
+	kill(worker->pid, SIGKILL);
+	worker->reason = KILLED_START;
+	begin_reaping(pool, worker, now_ns);
+	pool_spawn_failed(pool, sys_errno, now_ns);
+}
+
+static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
+                       const struct process_frame *answer, struct frame *frame,
+                       int64_t now_ns)
+{
+	worker->pid = (pid_t)answer->pid;
+	if (frame->n_descriptors != 1) {
+		give_up_on(pool, worker, EMFILE, now_ns);
+		return;
+	}
+	worker->pidfd = fd_keep_above_standard(frame->descriptors[0]);
+	frame->descriptors[0] = -1;
+	if (worker->pidfd < 0 ||
+	    !pool_watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index) ||
+	    !pool_watch(pool, worker->socket, SOURCE_SOCKET, worker->index)) {
+		give_up_on(pool, worker, errno, now_ns);
+		return;
+	}
+	worker->limit = pool->executor.options.memory_allowance;
+	pool->n_spawned++;
+	pool->n_failed_spawns = 0;
+	if (worker->state == WORKER_STARTING)
+		worker->deadline_ns = clock_deadline_ns(
+			now_ns, pool->executor.options.start_timeout_ms);
+	if (worker->state == WORKER_DYING)
+		pool_worker_signal(worker, SIGKILL); /* killed before it had a pid */
+	else if (pool->suspended_ns >= 0)
+		pool_worker_signal(worker, SIGSTOP);
+}
+
+static void on_not_spawned(struct process_pool *pool, struct pool_worker *worker,
+                           int sys_errno, int64_t now_ns)
+{
+	pool_clear(pool, worker);
+	pool_spawn_failed(pool, sys_errno, now_ns);
+}
+
+static void on_unloaded(struct process_pool *pool, const char *buffer)
+{
+	struct broken_frame broken;
+
+	memcpy(&broken, buffer, sizeof(broken));
+	pool_break(pool, broken.error.text[0] ? broken.error.text : "the preload failed");
+	/* None of those asked for will come: nothing of them is left but our ends. */
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		if (pool->workers[i].pid == 0)
+			pool_clear(pool, &pool->workers[i]);
+	}
+}
+
+/* It is gone, and its workers with it: what they answered before still counts. */
+static void on_nursery_death(struct process_pool *pool, int64_t now_ns)
+{
+	const struct process_frame unknown = {.status = -1};
+
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->nursery.control, NULL);
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->nursery.pidfd, NULL);
+	zygote_close_control(&pool->nursery.control);
+	pool->n_owed = 0;
+	expect_answer(pool, now_ns);
+	pool_break(pool, "the nursery of the process pool died");
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_ABSENT)
+			continue;
+		/* Its pid is its own as long as the pidfd takes a signal. */
+		if (worker->pidfd >= 0 &&
+		    pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0) == 0)
+			kill(-worker->pid, SIGKILL);
+		if (worker->state != WORKER_REAPING)
+			pool_read_frames(pool, worker, MAX_LAST_FRAMES, now_ns);
+		forget_worker(pool, worker, &unknown, now_ns);
+	}
+}
+
+void pool_on_late_nursery(struct process_pool *pool, int64_t now_ns)
+{
+	/* A preload may take as long as it likes. */
+	if (++pool->n_late <= POOL_MAX_LATE || pool->n_spawned == 0)
+		pidfd_send_signal(pool->nursery.pidfd, SIGCONT, NULL, 0);
+	else if (pidfd_send_signal(pool->nursery.pidfd, SIGKILL, NULL, 0) != 0) {
+		on_nursery_death(pool, now_ns);
+		return;
+	}
+	pool->late_ns = clock_deadline_ns(now_ns, LATE_MS);
+}
+
+void pool_on_nursery_end(struct process_pool *pool, int64_t now_ns)
+{
+	/* First all that it said. */
+	while (pool->nursery.control >= 0 && pool_on_control(pool, now_ns))
+		;
+	if (pool->nursery.control >= 0)
+		on_nursery_death(pool, now_ns);
+}
+
+bool pool_on_control(struct process_pool *pool, int64_t now_ns)
+{
+	_Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct process_frame answer;
+	struct pool_worker *worker;
+	struct frame frame;
+	enum received received = channel_receive(pool->nursery.control, buffer, &frame);
+
+	if (received == RECEIVED_NOTHING)
+		return false;
+	if (received == RECEIVED_END) {
+		on_nursery_death(pool, now_ns);
+		return false;
+	}
+	pool->n_owed -= pool->n_owed > 0;
+	expect_answer(pool, now_ns);
+	memcpy(&answer, buffer, sizeof(answer));
+	worker = &pool->workers[answer.worker < pool->n_workers ? answer.worker : 0];
+	if (answer.kind == FRAME_UNLOADED)
+		on_unloaded(pool, buffer);
+	else if (answer.kind == FRAME_SPAWNED)
+		on_spawned(pool, worker, &answer, &frame, now_ns);
+	else if (answer.kind == FRAME_NOT_SPAWNED)
+		on_not_spawned(pool, worker, answer.sys_errno, now_ns);
+	else if (answer.kind == FRAME_LIMITED)
+		pool_on_limited(pool, worker, &answer, now_ns);
+	else if (answer.kind == FRAME_REAPED)
+		forget_worker(pool, worker, &answer, now_ns);
+	frame_close_descriptors(&frame);
+	return true;
+}

@@ -1,0 +1,321 @@
+/*
+ * Memory: who may have how much. Every worker has the allowance; what a task needs beyond
+ * it comes out of one budget, first come, first served. A worker's limit is in one of these
+ * states:
+ *
+ *   STEADY    it is in force
+ *   WAITING   its task asked for more, and waits in the row; its deadlines stand still
+ *   RAISING   that was granted: the nursery is setting it
+ *   TO_ANSWER that was done or refused: the worker is to be told, once it can be
+ *   TO_LOWER  the task is done: the nursery is to be told, once its socket has room
+ *   LOWERING  it was told
+ *
+ * What was granted counts until the limit is lowered or the worker is gone. No two tasks
+ * can wait for each other: who waits holds nothing of the budget, since a task that holds
+ * some and asks for more is granted it at once or not at all.
+ *
+ * Nothing lies prefetched behind a task that asked: it would wait for no reason, and would
+ * begin with what was granted to another.
+ */
+#include "exec/pool/process_pool.h"
+
+#include "base/clock.h"
+#include "base/machine.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+enum {
+	MAX_NEEDS = PXP_MAX_NEEDS + 1, /* in one attempt: for its own limit as well */
+};
+
+static uint64_t allowance_of(const struct process_pool *pool)
+{
+	return pool->executor.options.memory_allowance;
+}
+
+uint64_t pool_granted(const struct process_pool *pool)
+{
+	uint64_t granted = 0;
+
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		granted += pool->workers[i].granted;
+	return granted;
+}
+
+/* What of a limit counts against the budget. Without an allowance there is none. */
+static uint64_t beyond_allowance(const struct process_pool *pool, uint64_t limit)
+{
+	uint64_t allowance = allowance_of(pool);
+
+	return allowance > 0 && limit > allowance ? limit - allowance : 0;
+}
+
+/* ---- the deadlines of a task that waits ---- */
+
+static void stop_clock(int64_t *deadline_ns, int64_t *left_ns, int64_t now_ns)
+{
+	*left_ns = -1;
+	if (*deadline_ns >= 0)
+		*left_ns = *deadline_ns > now_ns ? *deadline_ns - now_ns : 0;
+	*deadline_ns = -1;
+}
+
+static void start_clock(int64_t *deadline_ns, int64_t left_ns, int64_t now_ns)
+{
+	if (left_ns < 0)
+		*deadline_ns = -1;
+	else if (__builtin_add_overflow(now_ns, left_ns, deadline_ns))
+		*deadline_ns = INT64_MAX;
+}
+
+/* ---- limits, which the nursery sets ---- */
+
+static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
+                       uint64_t limit, int64_t now_ns)
+{
+	struct process_frame request = {.kind = FRAME_LIMIT,
+	                                .worker = worker->index,
+	                                .pid = worker->pid,
+	                                .limit = limit};
+
+	if (pool_ask_nursery(pool, &request, NULL, 0, now_ns))
+		return true;
+	pool_try_again(pool, now_ns);
+	return false;
+}
+
+/* The answer to a need. Its task goes on, and so does the time that it has. Who is not told
+ * would wait for ever: so it is tried until it is sent, or the worker's end is seen. */
+static void answer_need(struct process_pool *pool, struct pool_worker *worker,
+                        enum pxp_status status, int64_t now_ns)
+{
+	const struct grant_frame grant = {
+		.at = {.kind = FRAME_GRANT,
+	               .slot = worker->front,
+	               .generation = worker->slots[worker->front].generation,
+	               .number = (int64_t)status},
+		.limit = worker->limit,
+	};
+
+	worker->answer = status;
+	if (!channel_send(worker->socket, &grant, sizeof(grant), NULL, 0, NULL, 0)) {
+		worker->limit_state = LIMIT_TO_ANSWER;
+		pool_try_again(pool, now_ns);
+		return;
+	}
+	worker->limit_state = LIMIT_STEADY;
+	start_clock(&worker->deadline_ns, worker->left_ns, now_ns);
+	start_clock(&worker->stall_ns, worker->stall_left_ns, now_ns);
+}
+
+/* ---- needs ---- */
+
+/* Nothing shall lie behind a task that waits. */
+static void return_prefetched(struct process_pool *pool, struct pool_worker *worker,
+                              int64_t now_ns)
+{
+	/* The last one first, so that the order stays. */
+	for (unsigned i = worker->n_held; i-- > 1;) {
+		struct slot *slot = pool_worker_held(worker, i);
+		struct task *task = slot->task;
+
+		if (task && pool_worker_take_back(worker, slot, now_ns))
+			executor_return(&pool->executor, task);
+	}
+}
+
+/* What limit a task is to have that asks for so many bytes. */
+static uint64_t limit_for(const struct process_pool *pool, const struct task *task,
+                          uint64_t n_bytes)
+{
+	if (task->gets_all_memory && allowance_of(pool) > 0)
+		return allowance_of(pool) + pool->executor.options.memory_budget;
+	if (task->max_memory > 0)
+		return task->max_memory;
+	return n_bytes;
+}
+
+const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
+                         const struct slot_frame *at, int64_t now_ns)
+{
+	const struct slot *slot = &worker->slots[worker->front];
+	uint64_t beyond;
+
+	if (worker->n_held == 0 || at->slot != worker->front ||
+	    at->generation != slot->generation || !slot->task || at->number < 0)
+		return "asked for memory for a task that it does not have";
+	if (worker->limit_state != LIMIT_STEADY || worker->n_needs++ >= MAX_NEEDS)
+		return "asked for memory more often than it may";
+	if (worker->state != WORKER_READY)
+		return NULL; /* it is about to end */
+
+	return_prefetched(pool, worker, now_ns);
+	stop_clock(&worker->deadline_ns, &worker->left_ns, now_ns);
+	stop_clock(&worker->stall_ns, &worker->stall_left_ns, now_ns);
+	worker->needed = limit_for(pool, slot->task, (uint64_t)at->number);
+	worker->need_number = ++pool->n_needs;
+	worker->limit_state = LIMIT_WAITING;
+
+	beyond = beyond_allowance(pool, worker->needed);
+	worker->was_refused = (uint64_t)at->number > worker->needed ||
+	                      beyond > pool->executor.options.memory_budget;
+	if (worker->was_refused)
+		answer_need(pool, worker, PXP_EMEMORY, now_ns);
+	else if (worker->granted > 0 && beyond > pool->executor.options.memory_budget -
+	                                                 pool_granted(pool) +
+	                                                 worker->granted)
+		answer_need(pool, worker, PXP_EAGAIN, now_ns);
+	return NULL;
+}
+
+bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker,
+                      int64_t now_ns)
+{
+	if (worker->limit_state != LIMIT_WAITING || worker->state != WORKER_READY)
+		return false;
+	answer_need(pool, worker, PXP_ECANCELLED, now_ns);
+	return true;
+}
+
+/* Who has waited longest, or NULL. */
+static struct pool_worker *find_first_in_row(struct process_pool *pool)
+{
+	struct pool_worker *first = NULL;
+
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_READY &&
+		    worker->limit_state == LIMIT_WAITING &&
+		    (!first || worker->need_number < first->need_number))
+			first = worker;
+	}
+	return first;
+}
+
+static bool grant(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	uint64_t beyond = beyond_allowance(pool, worker->needed);
+	uint64_t others = pool_granted(pool) - worker->granted;
+
+	if (others + beyond > pool->executor.options.memory_budget && beyond > 0)
+		return false;
+	if (worker->needed == worker->limit) {
+		answer_need(pool, worker, PXP_OK, now_ns);
+		return true;
+	}
+	if (!send_limit(pool, worker, worker->needed, now_ns))
+		return false;
+	worker->granted = beyond;
+	worker->limit_state = LIMIT_RAISING;
+	return true;
+}
+
+static void lower(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+{
+	if (send_limit(pool, worker, allowance_of(pool), now_ns))
+		worker->limit_state = LIMIT_LOWERING;
+}
+
+void pool_share_memory(struct process_pool *pool, int64_t now_ns)
+{
+	struct pool_worker *first;
+
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state != WORKER_READY)
+			continue;
+		if (worker->limit_state == LIMIT_TO_LOWER)
+			lower(pool, worker, now_ns);
+		else if (worker->limit_state == LIMIT_TO_ANSWER)
+			answer_need(pool, worker, worker->answer, now_ns);
+	}
+	do
+		first = find_first_in_row(pool);
+	while (first && grant(pool, first, now_ns));
+}
+
+void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
+                     const struct process_frame *answer, int64_t now_ns)
+{
+	/* Of one that died meanwhile, and whose place another may have. */
+	if (answer->pid != worker->pid || worker->state != WORKER_READY)
+		return;
+	if (worker->limit_state == LIMIT_RAISING) {
+		if (answer->sys_errno == 0)
+			worker->limit = worker->needed;
+		else
+			worker->granted = beyond_allowance(pool, worker->limit);
+		answer_need(pool, worker, answer->sys_errno == 0 ? PXP_OK : PXP_ESYS,
+		            now_ns);
+	} else if (worker->limit_state == LIMIT_LOWERING) {
+		worker->limit_state = LIMIT_STEADY;
+		worker->limit = allowance_of(pool);
+		worker->is_worn |= answer->sys_errno != 0;
+		worker->granted = 0;
+	}
+}
+
+/* ---- after a task ---- */
+
+void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker,
+                           uint64_t data_bytes, int64_t now_ns)
+{
+	uint64_t allowance = allowance_of(pool);
+
+	worker->n_needs = 0;
+	worker->was_refused = false;
+	/* It is replaced before its growth costs a task; what it was granted counts until it is
+	 * gone. */
+	worker->is_worn |= is_worn(data_bytes, allowance);
+	if (worker->is_worn)
+		return_prefetched(pool, worker, now_ns);
+	if (worker->limit != allowance && !worker->is_worn)
+		worker->limit_state = LIMIT_TO_LOWER;
+}
+
+bool pool_tries_with_all(struct process_pool *pool, const struct pool_worker *worker,
+                         struct task *task)
+{
+	/* Nobody would begin it again where all is killed, or be told where it is settled. */
+	if (pool->is_killed || task->is_settled)
+		return false;
+	if (!task->may_retry_memory || task->gets_all_memory || worker->was_refused ||
+	    allowance_of(pool) == 0)
+		return false;
+	task->gets_all_memory = true;
+	return true;
+}
+
+/* ---- deaths ---- */
+
+/* Whether the kernel has killed anybody of ours for want of memory since it was asked last. */
+static bool oom_killer_was_here(struct process_pool *pool)
+{
+	uint64_t before = pool->n_oom_kills;
+
+	pool->n_oom_kills = machine_oom_kills();
+	return pool->n_oom_kills > before;
+}
+
+enum memory_death pool_memory_death(struct process_pool *pool,
+                                    const struct pool_worker *worker,
+                                    const struct process_frame *reaped)
+{
+	uint64_t peak = (uint64_t)reaped->usage.ru_maxrss * 1024;
+	bool is_killed = reaped->status >= 0 && WIFSIGNALED(reaped->status) &&
+	                 WTERMSIG(reaped->status) == SIGKILL;
+
+	if (worker->reason != KILLED_NOT || reaped->status < 0)
+		return DIED_OTHERWISE;
+	if (is_killed)
+		return oom_killer_was_here(pool) ? DIED_OF_OOM_KILLER : DIED_OTHERWISE;
+	if (worker->limit == 0 || peak < worker->limit / 2)
+		return DIED_OTHERWISE;
+	return peak >= worker->limit - worker->limit / 8 ? DIED_AT_LIMIT
+	                                                 : DIED_NEAR_LIMIT;
+}

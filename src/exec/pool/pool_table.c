@@ -1,0 +1,234 @@
+/* What other threads ask of a process pool: the executor's table. The lock is held but for
+ * call, join and free. */
+#include "exec/pool/process_pool.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+static struct process_pool *pool_of(struct pxp_executor *executor)
+{
+	return (struct process_pool *)executor;
+}
+
+static void wake_supervisor(struct process_pool *pool)
+{
+	pool->has_news = true;
+	pool->executor.is_calling |= pool->is_asleep;
+	pool->is_asleep = false;
+}
+
+static void pool_call(struct pxp_executor *executor)
+{
+	const uint64_t one = 1;
+
+	/* It fails only when the counter is full, and then it is readable as well. */
+	(void)!write(pool_of(executor)->wakeup, &one, sizeof(one));
+}
+
+/* A task that no worker could take yet is found when one becomes free, and so are a few for
+ * which it is not worth while to wake another; so most submissions need no system call. */
+static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
+{
+	struct process_pool *pool = pool_of(executor);
+	int64_t expires_ns = expiry_next_ns(&executor->expiry);
+
+	(void)ret_error;
+	if (!pool->is_asleep || executor->queue.n >= pool->n_to_wake ||
+	    executor->is_stopping ||
+	    (expires_ns >= 0 && (pool->wake_ns < 0 || expires_ns < pool->wake_ns)))
+		wake_supervisor(pool);
+	return true;
+}
+
+/* The worker and slot of a handed task; false when it is not there. */
+static bool find(struct process_pool *pool, const struct task *task,
+                 struct pool_worker **ret_worker, struct slot **ret_slot)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		*ret_worker = &pool->workers[i];
+		*ret_slot = pool_worker_slot(*ret_worker, task);
+		if (*ret_slot)
+			return true;
+	}
+	return false;
+}
+
+static bool pool_take_back(struct pxp_executor *executor, struct task *task)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	return find(pool_of(executor), task, &worker, &slot) &&
+	       pool_worker_take_back(worker, slot, clock_now_ns());
+}
+
+static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	if (!find(pool_of(executor), task, &worker, &slot))
+		return false;
+	pool_worker_ask_to_end(worker, slot);
+	if (!may_kill && slot == &worker->slots[worker->front] &&
+	    pool_refuse_need(pool_of(executor), worker, clock_now_ns()))
+		wake_supervisor(pool_of(executor)); /* its deadlines go on */
+	if (!may_kill || !pool_worker_has_begun(worker, slot))
+		return false;
+	if (!pool_page_claim_kill(worker, slot)) {
+		pool_worker_expect_answer(worker, slot, clock_now_ns());
+		wake_supervisor(pool_of(executor));
+		return false;
+	}
+	pool_worker_kill(worker, KILLED_CANCEL, NULL);
+	if (worker->owed_signal)
+		wake_supervisor(pool_of(executor));
+	return worker->reason == KILLED_CANCEL;
+}
+
+static struct settlement pool_killed(struct pxp_executor *executor, struct task *task)
+{
+	struct settlement settlement = settlement_cancelled("cancelled");
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	if (!find(pool_of(executor), task, &worker, &slot))
+		return settlement;
+	settlement.outcome = pool_settlement(worker, slot, clock_now_ns()).outcome;
+	pxp_fail(&settlement.outcome.error, PXP_ECANCELLED, "cancelled");
+	settlement.outcome.attempts = task->attempts + 1;
+	settlement.outcome.phase = pool_worker_phase(worker, slot);
+	return settlement;
+}
+
+static struct pxp_progress pool_progress(struct pxp_executor *executor, struct task *task)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	if (!find(pool_of(executor), task, &worker, &slot))
+		return (struct pxp_progress){0};
+	return pool_worker_progress(worker, slot);
+}
+
+static bool pool_has_begun(struct pxp_executor *executor, const struct task *task)
+{
+	struct pool_worker *worker;
+	struct slot *slot;
+
+	return find(pool_of(executor), task, &worker, &slot) &&
+	       pool_worker_has_begun(worker, slot);
+}
+
+static void pool_take_back_all(struct pxp_executor *executor, struct task_list *list)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		for (int j = 0; j < N_SLOTS; j++) {
+			struct slot *slot = &pool->workers[i].slots[j];
+			struct task *task = slot->task;
+
+			if (task && pool_worker_take_back(&pool->workers[i], slot,
+			                                  clock_now_ns()))
+				task_list_append(list, task);
+		}
+	}
+}
+
+static void pool_kill(struct pxp_executor *executor)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	pool->is_killed = true;
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
+	/* The nursery is busy with the preload, for who knows how long. */
+	if (pool->n_owed > 0 && pool->n_spawned == 0)
+		pidfd_send_signal(pool->nursery.pidfd, SIGKILL, NULL, 0);
+}
+
+static void pool_suspend(struct pxp_executor *executor, bool stop)
+{
+	struct process_pool *pool = pool_of(executor);
+	int64_t now_ns = clock_now_ns();
+
+	if (stop == (pool->suspended_ns >= 0))
+		return;
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		pool_worker_signal(&pool->workers[i], stop ? SIGSTOP : SIGCONT);
+	if (!stop)
+		pool_move_deadlines(pool, now_ns - pool->suspended_ns);
+	pool->suspended_ns = stop ? now_ns : -1;
+	pool->n_suspends++;
+	wake_supervisor(pool);
+}
+
+static void pool_stats(struct pxp_executor *executor,
+                       struct pxp_executor_stats *ret_stats)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		const struct pool_worker *worker = &pool->workers[i];
+
+		ret_stats->n_workers += worker->state == WORKER_STARTING ||
+		                        worker->state == WORKER_READY;
+		ret_stats->n_waiting += worker->state == WORKER_READY &&
+		                        worker->limit_state == LIMIT_WAITING;
+		bool is_running = false;
+
+		for (int j = 0; j < N_SLOTS; j++) {
+			if (!worker->slots[j].task)
+				continue;
+			if (pool_worker_has_begun(worker, &worker->slots[j]))
+				is_running = true;
+			else
+				ret_stats->n_prefetched++;
+		}
+		ret_stats->n_running += is_running; /* the others have ended, unread */
+	}
+	ret_stats->n_spawned = pool->n_spawned;
+	ret_stats->n_crashed = pool->n_crashed;
+	ret_stats->n_killed = pool->n_killed;
+	ret_stats->granted_bytes = pool_granted(pool);
+}
+
+static void pool_join(struct pxp_executor *executor)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	pthread_join(pool->supervisor, NULL);
+	zygote_end_nursery(&pool->nursery);
+}
+
+static void pool_free(struct pxp_executor *executor)
+{
+	struct process_pool *pool = pool_of(executor);
+
+	fd_close(&pool->wakeup);
+	fd_close(&pool->epoll);
+	executor_fini(executor);
+	free(pool);
+}
+
+const struct executor_table process_pool_table = {
+	.wake = pool_wake,
+	.call = pool_call,
+	.take_back = pool_take_back,
+	.has_begun = pool_has_begun,
+	.end = pool_end,
+	.killed = pool_killed,
+	.progress = pool_progress,
+	.take_back_all = pool_take_back_all,
+	.kill = pool_kill,
+	.join = pool_join,
+	.suspend = pool_suspend,
+	.stats = pool_stats,
+	.free = pool_free,
+};

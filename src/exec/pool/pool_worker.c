@@ -1,0 +1,368 @@
+#include "exec/pool/pool_worker.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+void pool_worker_init(struct pool_worker *worker, uint32_t index)
+{
+	*worker = (struct pool_worker){.index = index,
+	                               .pidfd = -1,
+	                               .socket = -1,
+	                               .log = -1,
+	                               .deadline_ns = -1,
+	                               .stall_ns = -1};
+	for (int i = 0; i < N_SLOTS; i++)
+		worker->slots[i].output = -1;
+}
+
+void pool_worker_clear(struct pool_worker *worker)
+{
+	fd_close(&worker->pidfd);
+	fd_close(&worker->socket);
+	fd_close(&worker->log);
+	for (int i = 0; i < N_SLOTS; i++)
+		fd_close(&worker->slots[i].output);
+	pool_page_destroy(worker->page);
+	pool_worker_init(worker, worker->index);
+}
+
+enum {
+	ANSWER_MS = 500,       /* for an answer to come from who says that it is done */
+	ACKNOWLEDGE_MS = 5000, /* for a worker to give back what was withdrawn */
+	HUNG_UP_MS = 1000, /* between the end of a channel and the end of its worker */
+	BEGIN_MS = 5000,   /* for a worker to begin what was handed to it */
+	LEAST_BEGIN_MS = 20,
+};
+
+bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3])
+{
+	int ends[2] = {-1, -1}, log[2] = {-1, -1}, page = -1;
+	bool is_made = channel_pair(ends) && channel_set_nonblocking(ends[0]) &&
+	               pipe2(log, O_CLOEXEC) == 0 &&
+	               (log[0] = fd_keep_above_standard(log[0])) >= 0 &&
+	               channel_set_nonblocking(log[0]) &&
+	               (page = pool_page_create(&worker->page)) >= 0;
+	int kept = errno;
+
+	worker->socket = ends[0];
+	worker->log = log[0];
+	ret_theirs[0] = ends[1];
+	ret_theirs[1] = log[1];
+	ret_theirs[2] = page;
+	errno = kept;
+	return is_made;
+}
+
+bool pool_worker_is_idle(const struct pool_worker *worker)
+{
+	return worker->state == WORKER_READY && worker->n_held == 0 &&
+	       worker->limit_state == LIMIT_STEADY;
+}
+
+bool pool_worker_can_prefetch(const struct pool_worker *worker, unsigned depth)
+{
+	return worker->state == WORKER_READY && worker->n_held > 0 &&
+	       worker->n_held <= depth && worker->limit_state == LIMIT_STEADY &&
+	       worker->n_needs == 0;
+}
+
+struct slot *pool_worker_held(struct pool_worker *worker, unsigned n)
+{
+	return &worker->slots[(worker->front + n) % N_SLOTS];
+}
+
+struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *task)
+{
+	for (int i = 0; i < N_SLOTS; i++) {
+		if (worker->slots[i].task == task)
+			return &worker->slots[i];
+	}
+	return NULL;
+}
+
+/* The deadline of the front task begins when it became the front one. */
+static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
+{
+	const struct task *task = worker->slots[worker->front].task;
+
+	worker->front_since_ns = now_ns;
+	worker->n_restarts = 0;
+	worker->is_overdue = false;
+	worker->unbegun_ms = 0;
+	worker->idle_since_ns = now_ns;
+	/* Of one that is about to end, the deadline is that of its end. */
+	if (worker->state >= WORKER_HUNG_UP)
+		return;
+	worker->deadline_ns = worker->stall_ns = -1;
+	if (worker->n_held == 0)
+		return;
+	if (!task) {
+		worker->deadline_ns = clock_deadline_ns(now_ns, ACKNOWLEDGE_MS);
+		return;
+	}
+	if (task->deadline_ms > 0)
+		worker->deadline_ns = clock_deadline_ns(now_ns, task->deadline_ms);
+	if (task->stall_ms > 0)
+		worker->stall_ns = clock_deadline_ns(now_ns, task->stall_ms);
+	worker->n_beats = 0;
+}
+
+bool pool_worker_has_progressed(struct pool_worker *worker, int64_t now_ns)
+{
+	const struct task *task = worker->slots[worker->front].task;
+	uint64_t n_beats = atomic_load(
+		&worker->page->slots[worker->front].progress.beats);
+
+	if (!task || n_beats == worker->n_beats)
+		return false;
+	worker->n_beats = n_beats;
+	worker->stall_ns = clock_deadline_ns(now_ns, task->stall_ms);
+	return true;
+}
+
+bool pool_worker_gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
+{
+	const struct slot *slot = &worker->slots[worker->front];
+	int64_t ms = LEAST_BEGIN_MS;
+
+	/* One that has spoken for the task has begun it, whatever its page says. */
+	if (worker->state != WORKER_READY || worker->n_held == 0 || !slot->task ||
+	    worker->n_restarts > 0 || pool_worker_has_begun(worker, slot) ||
+	    worker->unbegun_ms >= BEGIN_MS)
+		return false;
+	if (slot->task->deadline_ms > ms)
+		ms = slot->task->deadline_ms < BEGIN_MS ? slot->task->deadline_ms
+		                                        : BEGIN_MS;
+	worker->unbegun_ms += ms;
+	if (slot->task->deadline_ms > 0)
+		worker->deadline_ns = clock_deadline_ns(now_ns, ms);
+	if (slot->task->stall_ms > 0)
+		worker->stall_ns = clock_deadline_ns(
+			now_ns, ms > slot->task->stall_ms ? ms : slot->task->stall_ms);
+	return true;
+}
+
+void pool_worker_stop(struct pool_worker *worker, int64_t deadline_ns)
+{
+	const struct slot_frame stop = {.kind = FRAME_STOP};
+
+	worker->state = WORKER_STOPPING;
+	worker->deadline_ns = deadline_ns;
+	channel_send(worker->socket, &stop, sizeof(stop), NULL, 0, NULL, 0);
+}
+
+static bool send_task(struct pool_worker *worker, const struct slot *slot,
+                      const struct task *task)
+{
+	struct task_frame frame = {
+		.at = {.kind = FRAME_TASK,
+	               .slot = (uint32_t)(slot - worker->slots),
+	               .generation = slot->generation},
+		.run = task->run,
+		.n_descriptors = task->n_descriptors,
+		.has_output = slot->output >= 0,
+		.input_is_memfd = task->input_memfd >= 0,
+		.has_limit = task->max_memory > 0 || task->gets_all_memory,
+		.n_input = task->n_input,
+	};
+	int descriptors[FRAME_MAX_DESCRIPTORS];
+	unsigned n = task->n_descriptors;
+
+	memcpy(descriptors, task->descriptors, n * sizeof(int));
+	if (frame.has_output)
+		descriptors[n++] = slot->output;
+	if (frame.input_is_memfd)
+		descriptors[n++] = task->input_memfd;
+	return channel_send(worker->socket, &frame, sizeof(frame), task->input,
+	                    frame.input_is_memfd ? 0 : task->n_input, descriptors, n);
+}
+
+bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
+                      int64_t now_ns)
+{
+	struct slot *slot = pool_worker_held(worker, worker->n_held);
+
+	slot->output = -1;
+	if (task->wants_output) {
+		slot->output = fd_keep_above_standard(
+			memfd_create("pixpool-output", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+		if (slot->output < 0)
+			return false;
+	}
+	slot->generation = generation;
+	slot->handed_ns = now_ns;
+	pool_page_queue(worker, slot, task);
+	if (!send_task(worker, slot, task)) {
+		fd_close(&slot->output);
+		return false;
+	}
+	slot->task = task;
+	worker->n_held++;
+	worker->n_tasks++;
+	if (worker->n_held == 1)
+		begin_deadline(worker, now_ns);
+	return true;
+}
+
+bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns)
+{
+	if (!pool_page_withdraw(worker, slot))
+		return false;
+	slot->task = NULL;
+	fd_close(&slot->output);
+	if (slot == &worker->slots[worker->front])
+		begin_deadline(worker, now_ns);
+	return true;
+}
+
+void pool_worker_expect_answer(struct pool_worker *worker, const struct slot *slot,
+                               int64_t now_ns)
+{
+	if (worker->state != WORKER_READY || slot != pool_worker_held(worker, 0) ||
+	    worker->is_overdue)
+		return;
+	worker->is_overdue = true;
+	worker->stall_ns = -1;
+	worker->deadline_ns = clock_deadline_ns(now_ns, ANSWER_MS);
+}
+
+void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns)
+{
+	if (worker->state != WORKER_READY && worker->state != WORKER_STARTING &&
+	    worker->state != WORKER_STOPPING)
+		return;
+	worker->ended_in_order = worker->state == WORKER_STOPPING;
+	worker->state = WORKER_HUNG_UP;
+	worker->stall_ns = -1;
+	worker->deadline_ns = clock_deadline_ns(now_ns, HUNG_UP_MS);
+}
+
+void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
+{
+	struct slot *slot = &worker->slots[worker->front];
+
+	fd_close(&slot->output);
+	slot->task = NULL;
+	worker->front = (worker->front + 1) % N_SLOTS;
+	worker->n_held--;
+	begin_deadline(worker, now_ns);
+}
+
+void pool_worker_signal(struct pool_worker *worker, int number)
+{
+	/* The nursery has not reaped it, so the pid and the group are still its own. */
+	if (worker->pidfd < 0 || worker->state == WORKER_REAPING)
+		return;
+	if (pidfd_send_signal(worker->pidfd, number, NULL, 0) != 0 && errno == EPERM &&
+	    worker->owed_signal != SIGKILL)
+		worker->owed_signal = number;
+	kill(-worker->pid, number);
+}
+
+void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
+                      const char *breach)
+{
+	if (worker->state == WORKER_ABSENT)
+		return;
+	if (worker->reason == KILLED_NOT || reason == KILLED_BREACH) {
+		worker->reason = reason;
+		worker->breach = breach;
+	}
+	if (worker->state >= WORKER_DYING)
+		return;
+	worker->deadline_ns = worker->stall_ns = -1;
+	worker->state = WORKER_DYING;
+	pool_worker_signal(worker, SIGKILL);
+}
+
+static void read_log(struct pool_worker *worker, size_t max_bytes)
+{
+	char bytes[16 * 1024];
+
+	for (size_t n_read = 0; n_read < max_bytes;) {
+		ssize_t got = read(worker->log, bytes, sizeof(bytes));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return;
+		for (size_t i = 0; i < (size_t)got;) {
+			size_t at = (worker->n_logged + i) % LOG_TAIL_BYTES;
+			size_t n = LOG_TAIL_BYTES - at;
+
+			if (n > (size_t)got - i)
+				n = (size_t)got - i;
+			memcpy(worker->tail + at, bytes + i, n);
+			i += n;
+		}
+		worker->n_logged += (uint64_t)got;
+		n_read += (size_t)got;
+	}
+}
+
+static uint64_t generation_begun_last(struct pool_worker *worker)
+{
+	uint64_t generation = 0;
+
+	for (unsigned i = 0; i < worker->n_held; i++) {
+		if (i == 0 || pool_worker_has_begun(worker, pool_worker_held(worker, i)))
+			generation = pool_worker_held(worker, i)->generation;
+	}
+	return generation;
+}
+
+/* One mark at a time: it is in the way of no other for longer than the tasks last that had
+ * begun when it was made. */
+static void mark_log(struct pool_worker *worker)
+{
+	if (worker->log_mark > worker->log_begins)
+		return;
+	worker->log_mark = worker->n_logged;
+	worker->log_generation = generation_begun_last(worker);
+}
+
+void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes)
+{
+	uint64_t n_before = worker->n_logged;
+
+	read_log(worker, max_bytes);
+	if (worker->n_logged > n_before)
+		mark_log(worker);
+}
+
+void pool_worker_forget_log(struct pool_worker *worker)
+{
+	const struct slot *front = pool_worker_held(worker, 0);
+
+	if (worker->n_held == 0 || !pool_worker_has_begun(worker, front))
+		worker->log_begins = worker->n_logged;
+	else if (worker->log_mark > worker->log_begins &&
+	         front->generation > worker->log_generation)
+		worker->log_begins = worker->log_mark;
+}
+
+char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n)
+{
+	uint64_t n_new = worker->n_logged - worker->log_begins;
+	size_t n = n_new < LOG_TAIL_BYTES ? (size_t)n_new : LOG_TAIL_BYTES;
+	size_t begin = (size_t)((worker->n_logged - n) % LOG_TAIL_BYTES);
+	size_t n_first = n < LOG_TAIL_BYTES - begin ? n : LOG_TAIL_BYTES - begin;
+	char *log = n > 0 ? malloc(n) : NULL;
+
+	*ret_n = 0;
+	if (!log)
+		return NULL;
+	memcpy(log, worker->tail + begin, n_first);
+	memcpy(log + n_first, worker->tail, n - n_first);
+	*ret_n = n;
+	return log;
+}

@@ -1,0 +1,355 @@
+#include "exec/process/worker_answer.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "exec/executor/task.h"
+#include "exec/process/zygote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* A sanitizer's leak check ends the process in its own way, without the reports that an
+ * exit would make: ask for it. Absent (NULL) in a plain build. */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+_Noreturn static void leave(void)
+{
+	if (__lsan_do_recoverable_leak_check) {
+		prctl(PR_SET_DUMPABLE, 1); /* the check traces its own process */
+		__lsan_do_recoverable_leak_check();
+	}
+	_exit(0);
+}
+
+_Noreturn static void give_up(const struct pxp_error *error)
+{
+	struct broken_frame broken = {.kind = FRAME_BROKEN, .error = *error};
+
+	channel_send(WORKER_SOCKET, &broken, sizeof(broken), NULL, 0, NULL, 0);
+	leave();
+}
+
+/* ---- getting ready ---- */
+
+/* The nursery's death is ours. Again after what may have changed the user, as the kernel then
+ * forgets it; a filter may refuse both calls, and is left to do so. */
+static void follow_parent(pid_t parent)
+{
+	pid_t now;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	now = getppid();
+	if (now >= 0 && now != parent)
+		_exit(0); /* it died before the first line */
+}
+
+void worker_reset_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	/* The parent alone decides what an interrupt means; a write that fails is an error
+	 * to be told, not a death. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static struct state_page *map_page(int fd)
+{
+	void *page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,
+	                  MAP_SHARED, fd, 0);
+
+	if (page == MAP_FAILED)
+		_exit(1);
+	return page;
+}
+
+/* 0 and 1 are /dev/null, 2 the log, 3 the channel, and nothing else is open. The first two of
+ * these before 3, at which the nursery's null may lie. */
+static void arrange_descriptors(int null, int socket, int log)
+{
+	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 16);
+	int high_log = fcntl(log, F_DUPFD_CLOEXEC, 16);
+
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(high_log, 2) < 0 ||
+	    dup3(high_socket, WORKER_SOCKET, O_CLOEXEC) < 0)
+		_exit(1);
+	close_range(WORKER_SOCKET + 1, ~0U, 0);
+}
+
+/* When the kernel runs out of memory, a worker goes before anybody else: it costs one task.
+ * Done while our files in /proc are still our own. */
+static void go_first(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)fd_write_all(fd, "1000", 4);
+	fd_close(&fd);
+}
+
+/* A core file would land in somebody's photo folder. */
+static void forbid_core_dumps(void)
+{
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+bool pxp_memory_is_limited(void)
+{
+#ifdef PIXPOOL_SANITIZE
+	return false; /* their shadow memory is private, and has terabytes */
+#else
+	return true;
+#endif
+}
+
+/* Soft alone for memory, so that the nursery can raise it for a task. */
+static void limit_resources(struct worker *worker)
+{
+	const struct nursery_frame *pool = worker->pool;
+	const struct rlimit output = {pool->max_output, pool->max_output};
+	struct rlimit data;
+
+	worker->limit = pool->memory_allowance;
+	if (worker->limit > 0 && pxp_memory_is_limited()) {
+		worker->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+		if (getrlimit(RLIMIT_DATA, &data) == 0 && worker->limit < data.rlim_max) {
+			data.rlim_cur = worker->limit;
+			setrlimit(RLIMIT_DATA, &data);
+		}
+	}
+	if (pool->max_output > 0)
+		setrlimit(RLIMIT_FSIZE, &output);
+}
+
+static void initialise(struct worker *worker, const struct worker_start *start)
+{
+	const struct nursery_frame *pool = worker->pool;
+	struct pxp_error error = {0};
+
+	if (pool->initialise && pool->initialise(start->init_bytes, pool->n_init_bytes,
+	                                         &worker->context, &error) != PXP_OK)
+		give_up(&error);
+	if (pool->initialise)
+		follow_parent(start->parent);
+	limit_resources(worker);
+	if (pool->lock_down && pool->lock_down(&error) != PXP_OK)
+		give_up(&error);
+	if (pool->lock_down)
+		follow_parent(start->parent);
+}
+
+/* ---- running tasks ---- */
+
+static void restart_deadline(void *data, int64_t ms)
+{
+	struct worker *worker = data;
+
+	if (worker->n_restarts++ < PXP_MAX_RESTARTS)
+		(void)worker_say(FRAME_DEADLINE, worker->at, ms < 0 ? INT64_MAX : ms);
+}
+
+/*
+ * Ask for memory, and wait: for ever, as the parent's end is ours. A task that came
+ * before the answer is one that the parent takes back, since we run another.
+ */
+static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct grant_frame grant = {0};
+	struct frame frame;
+
+	worker_say_or_end(FRAME_NEED, worker->at, (int64_t)bytes);
+	while (channel_receive(WORKER_SOCKET, buffer, &frame) == RECEIVED_FRAME) {
+		memcpy(&grant, buffer, sizeof(grant));
+		frame_close_descriptors(&frame);
+		if (grant.at.kind == FRAME_GRANT) {
+			worker->limit = grant.limit;
+			return (enum pxp_status)grant.at.number;
+		}
+		if (grant.at.kind != FRAME_TASK || worker->n_put_aside == N_SLOTS)
+			break;
+		worker->put_aside[worker->n_put_aside++] = grant.at;
+	}
+	_exit(0);
+}
+
+static enum pxp_status need(void *data, uint64_t bytes)
+{
+	struct worker *worker = data;
+	enum pxp_status status;
+
+	if (worker->limit == 0 || bytes <= worker->limit)
+		return PXP_OK;
+	if (bytes > INT64_MAX || (worker->refused > 0 && bytes >= worker->refused))
+		return PXP_EMEMORY;
+	/* One more would be a breach of the protocol. */
+	if (worker->n_needs >= PXP_MAX_NEEDS)
+		return PXP_EINVAL;
+	worker->n_needs++;
+	status = ask_for_memory(worker, bytes);
+	if (status == PXP_EMEMORY)
+		worker->refused = bytes;
+	return status;
+}
+
+/* The input that came in a memfd, to which nobody writes any more; NULL when it cannot be had.
+ * Mapped as it is: pages to copy it to would cost more than all the rest. But a worker that is
+ * locked down may not be allowed to map a file. */
+static void *get_input(int memfd, size_t n, bool *ret_is_mapped)
+{
+	void *input = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_POPULATE, memfd, 0);
+
+	*ret_is_mapped = input != MAP_FAILED;
+	if (*ret_is_mapped)
+		return input;
+	input = malloc(n);
+	if (input && fd_pread_full(memfd, input, n, 0) != (ssize_t)n) {
+		free(input);
+		return NULL;
+	}
+	return input;
+}
+
+static void release_input(void *input, size_t n, bool is_mapped)
+{
+	if (is_mapped)
+		munmap(input, n);
+	else
+		free(input);
+}
+
+/* It could not be given its own limit of memory. */
+static void refuse_task(struct pxp_task *view, enum pxp_status status)
+{
+	pxp_fail(&view->error, status, "its memory limit: %s", pxp_status_name(status));
+	if (status != PXP_EMEMORY && status != PXP_ECANCELLED)
+		view->error.status = PXP_ETASK;
+}
+
+static void run_task(struct worker *worker, const struct task_frame *task,
+                     const void *body, const struct frame *frame)
+{
+	uint32_t slot = worker->at.slot;
+	void *long_input = NULL;
+	bool is_mapped = false;
+	struct pxp_task view = {
+		.input = body,
+		.n_input = task->n_input,
+		.descriptors = frame->descriptors,
+		.n_descriptors = task->n_descriptors,
+		.output = task->has_output ? frame->descriptors[task->n_descriptors] : -1,
+		.context = worker->context,
+		.is_asked_to_end = &worker->page->slots[slot].is_asked_to_end,
+		.progress = &worker->page->slots[slot].progress,
+		.restart_deadline = restart_deadline,
+		.need = need,
+		.worker = worker,
+	};
+	enum pxp_status status = task->has_limit ? ask_for_memory(worker, 0) : PXP_OK;
+
+	if (status == PXP_OK && task->input_is_memfd) {
+		long_input = get_input(frame->descriptors[frame->n_descriptors - 1],
+		                       task->n_input, &is_mapped);
+		view.input = long_input;
+	}
+	if (status != PXP_OK)
+		refuse_task(&view, status);
+	else if (task->input_is_memfd && !long_input)
+		worker_lacks(&view.error, "an input", view.n_input);
+	else
+		task_run(task->run, &view);
+	atomic_store(&worker->page->slots[slot].phase, PXP_PHASE_ANSWERING);
+	worker_answer(worker, &view);
+	task_view_fini(&view);
+	release_input(long_input, task->n_input, is_mapped);
+	worker->limit = worker->pool->memory_allowance;
+	for (unsigned i = 0; i < worker->n_put_aside; i++)
+		worker_say_or_end(FRAME_WITHDRAWN, worker->put_aside[i], 0);
+	worker->n_put_aside = 0;
+}
+
+/* Begin a task, unless the parent took it back while it lay in the channel. */
+static void receive_task(struct worker *worker, const void *buffer,
+                         const struct frame *frame)
+{
+	struct task_frame task;
+
+	memcpy(&task, buffer, sizeof(task));
+	worker->at = task.at;
+	worker->n_restarts = worker->n_needs = 0;
+	worker->refused = 0;
+
+	uint64_t queued = slot_word(task.at.generation, SLOT_QUEUED);
+
+	worker->started_ns = clock_now_ns();
+	atomic_store(&worker->page->slots[task.at.slot].started_ns, worker->started_ns);
+	atomic_store(&worker->page->slots[task.at.slot].phase, PXP_PHASE_RUNNING);
+	if (!worker->is_worn && atomic_compare_exchange_strong(
+					&worker->page->slots[task.at.slot].word, &queued,
+					slot_word(task.at.generation, SLOT_STARTED)))
+		run_task(worker, &task, (const char *)buffer + sizeof(task), frame);
+	else
+		worker_say_or_end(FRAME_WITHDRAWN, task.at, 0);
+}
+
+/* Who sleeps has rung for what it left in the page. */
+static enum received receive_next(struct worker *worker, void *buffer,
+                                  struct frame *frame)
+{
+	enum received received;
+
+	if (worker->n_unheard > 0) {
+		received = channel_receive_now(WORKER_SOCKET, buffer, frame);
+		if (received != RECEIVED_NOTHING)
+			return received;
+		worker_ring(worker);
+	}
+	return channel_receive(WORKER_SOCKET, buffer, frame);
+}
+
+_Noreturn void worker_main(const struct worker_start *start)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct worker worker = {.pool = start->pool, .statm = -1};
+	struct frame frame;
+	uint32_t kind;
+
+	zygote_enter_worker();
+	setpgid(0, 0);
+	prctl(PR_SET_NAME, "pxp-worker");
+	follow_parent(start->parent);
+	worker.page = map_page(start->page);
+	arrange_descriptors(start->null, start->socket, start->log);
+	if (start->pool->memory_allowance > 0)
+		go_first();
+	forbid_core_dumps();
+	initialise(&worker, start);
+	worker_say_or_end(FRAME_READY, worker.at, 0);
+
+	while (receive_next(&worker, buffer, &frame) == RECEIVED_FRAME) {
+		memcpy(&kind, buffer, sizeof(kind));
+		/* A task without what came with it is better begun by another worker. */
+		if (kind != FRAME_TASK || frame.lost_descriptors)
+			break;
+		receive_task(&worker, buffer, &frame);
+		frame_close_descriptors(&frame);
+	}
+	if (worker.pool->finalise)
+		worker.pool->finalise(worker.context);
+	leave();
+}

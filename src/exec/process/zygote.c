@@ -1,0 +1,491 @@
+/*
+ * The zygote: forked in the first line of main, while there is one thread and so no lock
+ * that a copy could find taken. It stays that simple for ever, and forks a nursery for
+ * each process pool. It keeps no terminal and no descriptor but its control socket and the
+ * main process's pidfd, so that nobody waits for an end of file because of it.
+ *
+ * What the main process forks without exec holds copies of the control sockets. So these are
+ * shut down before they are closed, and an end is seen by a pidfd: that of the main process by
+ * us and the nurseries, that of a nursery by its pool.
+ *
+ * Tasks may have the user of all of these, and so may stop them. Who is waited for is
+ * continued again and again, and killed at last.
+ */
+#include "exec/process/zygote.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/lock.h"
+#include "exec/process/fork_server.h"
+#include "exec/process/protocol.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	MAX_DEPTH = 2,
+	CONTROL = 3,        /* the zygote's end, in the zygote */
+	CONTINUE_MS = 1000, /* between two times that who is waited for is continued */
+	PATIENCE_MS = 60 * 1000, /* before it is killed */
+	REAP_NS = 50 * 1000,     /* what that takes the zygote, about */
+	END_MS = 10 * 1000,      /* for nurseries to end after the main process has */
+};
+
+_Static_assert(MAIN_PIDFD == CONTROL + 1, "they are what a zygote keeps open");
+
+/* One per process. The lock makes a request and its answer one step. */
+static struct {
+	struct lock lock;
+	pid_t pid;
+	pid_t owner; /* who started it; in a child of that: the parent, to whom it belongs */
+	int control;
+	ino_t control_inode;
+	unsigned n_nurseries; /* that are not waited for */
+	/* Of this process: 0; 1 in a worker; 2 in a worker of that one's pool. */
+	unsigned depth;
+} zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
+
+/* ---- in the zygote ---- */
+
+/* Whatever our parent ignored or blocked (SIGCHLD among it, without which there is no wait
+ * status) is as the kernel has it. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Any of 0 to 4 may be closed, or be one of ours: go high before going low. False with errno. */
+static bool leave_terminal(int control, int main_pidfd)
+{
+	int high_control = fcntl(control, F_DUPFD_CLOEXEC, 16);
+	int high_pidfd = fcntl(main_pidfd, F_DUPFD_CLOEXEC, 16);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int high_null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, 16);
+
+	setsid();
+	prctl(PR_SET_NAME, "pxp-zygote");
+	if (high_control < 0 || high_pidfd < 0 || high_null < 0)
+		return false;
+	for (int fd = 0; fd <= 2; fd++)
+		dup2(high_null, fd);
+	if (dup3(high_control, CONTROL, O_CLOEXEC) < 0 ||
+	    dup3(high_pidfd, MAIN_PIDFD, O_CLOEXEC) < 0)
+		return false;
+	close_range(MAIN_PIDFD + 1, ~0U, 0);
+	return true;
+}
+
+/* Its answers are waited for: where none can be sent, the end of this process is one. */
+static void say(int control, const struct process_frame *answer, const int *descriptor)
+{
+	if (!channel_send_at_last(control, answer, sizeof(*answer), descriptor))
+		_exit(1);
+}
+
+static void say_ready(int control, int sys_errno)
+{
+	const struct process_frame ready = {.kind = FRAME_ZYGOTE_READY,
+	                                    .sys_errno = sys_errno};
+
+	say(control, &ready, NULL);
+	if (sys_errno != 0)
+		_exit(1);
+}
+
+static pid_t fork_nursery(const struct nursery_frame *request, const void *init_bytes,
+                          int control)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		close(CONTROL);
+		reset_signals();
+		nursery_main(request, init_bytes, control);
+	}
+	return pid;
+}
+
+static void start_nursery(const struct nursery_frame *request, const void *init_bytes,
+                          int control)
+{
+	struct process_frame answer = {.kind = FRAME_NURSERY_STARTED};
+	pid_t pid = fork_nursery(request, init_bytes, control);
+	int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+	answer.pid = pid;
+	answer.sys_errno = pidfd < 0 ? errno : 0;
+	if (pid > 0 && pidfd < 0)
+		kill(pid, SIGKILL);
+	say(CONTROL, &answer, pidfd >= 0 ? &pidfd : NULL);
+	fd_close(&pidfd);
+}
+
+static void answer_request(void *buffer, struct frame *frame)
+{
+	const struct process_frame refused = {.kind = FRAME_REFUSED, .sys_errno = EPROTO};
+	struct nursery_frame request = {0};
+
+	if (frame->n >= sizeof(request))
+		memcpy(&request, buffer, sizeof(request));
+	if (request.kind == FRAME_NURSERY && frame->n_descriptors == 1)
+		start_nursery(&request, (char *)buffer + sizeof(request),
+		              frame->descriptors[0]);
+	else
+		say(CONTROL, &refused, NULL);
+	frame_close_descriptors(frame);
+}
+
+static void reap_nurseries(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+/* Wait for a request; false when the main process is gone. */
+static bool await_request(void)
+{
+	struct pollfd both[] = {{.fd = CONTROL, .events = POLLIN},
+	                        {.fd = MAIN_PIDFD, .events = POLLIN}};
+	sigset_t none;
+
+	sigemptyset(&none);
+	while (ppoll(both, 2, NULL, &none) < 0 && errno == EINTR)
+		reap_nurseries();
+	return both[1].revents == 0;
+}
+
+/* The main process is gone or done. The nurseries see it as well, and end, unless one was
+ * stopped, or is held up in its preload. They are of our group. */
+static void end_nurseries(void)
+{
+	int64_t end_ns = clock_deadline_ns(clock_now_ns(), END_MS);
+	pid_t got = 0;
+
+	kill(0, SIGCONT);
+	while ((got = waitpid(-1, NULL, WNOHANG)) >= 0 && clock_now_ns() < end_ns)
+		poll(NULL, 0, got == 0 ? 10 : 0);
+	if (got >= 0)
+		kill(0, SIGKILL);
+}
+
+_Noreturn static void zygote_main(int control, int main_pidfd)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct frame frame;
+
+	reset_signals();
+	if (!leave_terminal(control, main_pidfd))
+		say_ready(control, errno);
+	prctl(PR_SET_PDEATHSIG, SIGCONT); /* its end is to be seen, were we stopped */
+	nursery_listen_to_children();
+	say_ready(CONTROL, 0);
+	while (await_request() &&
+	       channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
+		answer_request(buffer, &frame);
+	end_nurseries();
+	_exit(0);
+}
+
+/* ---- in the main process ---- */
+
+void zygote_enter_worker(void)
+{
+	zygote.depth++;
+}
+
+static bool has_one_thread(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	int n = 0;
+
+	if (!tasks)
+		return true; /* no /proc: the caller's word is all there is */
+	for (struct dirent *entry; (entry = readdir(tasks));)
+		n += entry->d_name[0] != '.';
+	closedir(tasks);
+	return n <= 1;
+}
+
+static ino_t inode_of(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+}
+
+/* In a child of who started it: the lock may have been held by a thread that is not here, and
+ * the socket may have been closed, and its number be another file's by now. */
+static void leave_to_parent(void)
+{
+	if (zygote.control >= 0 && inode_of(zygote.control) == zygote.control_inode)
+		close(zygote.control);
+	zygote.control = -1;
+	lock_init(&zygote.lock);
+	zygote.n_nurseries = 0;
+}
+
+static bool is_ours(void)
+{
+	return zygote.owner == getpid();
+}
+
+/* Closing it is no end while a child of ours holds a copy. */
+void zygote_close_control(int *control)
+{
+	if (*control >= 0)
+		(void)shutdown(*control, SHUT_RDWR);
+	fd_close(control);
+}
+
+/* To a child of ours that was not waited for, or to whom the pidfd is of. */
+static bool send_to(pid_t child, int pidfd, int number)
+{
+	return (child > 0 ? kill(child, number)
+	                  : pidfd_send_signal(pidfd, number, NULL, 0)) == 0;
+}
+
+/* Wait until fd is readable, which is for the process to do. False when it cannot even be
+ * killed. */
+static bool await_readable(int fd, pid_t child, int pidfd)
+{
+	int64_t end_ns = clock_deadline_ns(clock_now_ns(), PATIENCE_MS);
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	while (clock_now_ns() < end_ns) {
+		if (poll(&wait, 1, CONTINUE_MS) > 0)
+			return true;
+		send_to(child, pidfd, SIGCONT);
+	}
+	return send_to(child, pidfd, SIGKILL) && poll(&wait, 1, PATIENCE_MS) > 0;
+}
+
+/* It ends when nothing more can come from us, and then the socket has no other end. */
+static void end_zygote(void)
+{
+	pid_t got;
+
+	(void)shutdown(zygote.control, SHUT_WR);
+	await_readable(zygote.control, zygote.pid, -1);
+	zygote_close_control(&zygote.control);
+	do
+		got = waitpid(zygote.pid, NULL, 0);
+	while (got < 0 && errno == EINTR);
+}
+
+/* 0, or why it could not start. */
+static int await_ready(int control)
+{
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct process_frame ready;
+	struct frame frame;
+
+	if (channel_receive(control, buffer, &frame) != RECEIVED_FRAME)
+		return ECHILD;
+	memcpy(&ready, buffer, sizeof(ready));
+	return ready.sys_errno;
+}
+
+/* Fork it. It watches the pidfd that we have of ourselves: it could open one too late. */
+static bool fork_zygote(void)
+{
+	int main_pidfd = pidfd_open(getpid(), 0), ends[2] = {-1, -1}, sys_errno;
+	pid_t pid = -1;
+
+	if (main_pidfd >= 0 && channel_pair(ends))
+		pid = fork();
+	if (pid == 0)
+		zygote_main(ends[1], main_pidfd);
+	fd_close(&ends[1]);
+	fd_close(&main_pidfd);
+	if (pid < 0) {
+		fd_close(&ends[0]);
+		return false;
+	}
+	zygote.pid = pid;
+	zygote.owner = getpid();
+	zygote.control = ends[0];
+	zygote.control_inode = inode_of(ends[0]);
+	sys_errno = await_ready(zygote.control);
+	if (sys_errno != 0)
+		end_zygote();
+	errno = sys_errno;
+	return sys_errno == 0;
+}
+
+/* It was killed, by somebody else: nobody holds the other end of its socket. */
+static bool has_died(void)
+{
+	struct pollfd control = {.fd = zygote.control};
+
+	return poll(&control, 1, 0) > 0;
+}
+
+enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
+{
+	if (!is_ours())
+		leave_to_parent();
+	if (zygote.control >= 0 && !has_died())
+		return PXP_OK;
+	if (zygote.depth >= MAX_DEPTH)
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "process pools are nested more than %d deep", MAX_DEPTH);
+	if (!has_one_thread() || zygote.n_nurseries > 0)
+		return pxp_fail(ret_error, PXP_ESTATE,
+		                "the zygote must start before the process has threads");
+	if (zygote.control >= 0)
+		end_zygote();
+	if (!fork_zygote())
+		return pxp_fail_errno(ret_error, "start of the zygote");
+	return PXP_OK;
+}
+
+enum pxp_status pxp_zygote_stop(void)
+{
+	enum pxp_status status = PXP_OK;
+
+	if (!is_ours())
+		return PXP_OK;
+	lock_acquire(&zygote.lock);
+	if (zygote.n_nurseries > 0) {
+		status = PXP_ESTATE;
+	} else if (zygote.control >= 0) {
+		end_zygote();
+	}
+	lock_release(&zygote.lock);
+	return status;
+}
+
+/* Ask for a nursery, with the lock held. Its pidfd, or -1 with errno. */
+static int ask(const struct nursery_frame *request, const void *init_bytes, int control,
+               pid_t *ret_pid)
+{
+	_Alignas(16) char buffer[FRAME_MAX_BYTES];
+	struct process_frame answer;
+	struct frame frame;
+
+	if (!channel_send(zygote.control, request, sizeof(*request), init_bytes,
+	                  request->n_init_bytes, &control, 1))
+		return -1;
+	/* An answer that came after this would be taken for another's. */
+	if (!await_readable(zygote.control, zygote.pid, -1))
+		zygote_close_control(&zygote.control);
+	errno = ECHILD;
+	if (zygote.control < 0 ||
+	    channel_receive(zygote.control, buffer, &frame) != RECEIVED_FRAME)
+		return -1;
+	memcpy(&answer, buffer, sizeof(answer));
+	*ret_pid = (pid_t)answer.pid;
+	errno = answer.sys_errno != 0 ? answer.sys_errno : EMFILE;
+	return frame.n_descriptors == 1 ? fd_keep_above_standard(frame.descriptors[0])
+	                                : -1;
+}
+
+/* It is counted with its start in one step: else the zygote could be stopped between. */
+static enum pxp_status ask_for_nursery(const struct nursery_frame *request,
+                                       const void *init_bytes, int control,
+                                       struct zygote_nursery *nursery,
+                                       struct pxp_error *ret_error)
+{
+	enum pxp_status status = PXP_OK;
+
+	lock_acquire(&zygote.lock);
+	if (zygote.control < 0) {
+		status = pxp_fail(
+			ret_error, PXP_ESTATE,
+			"pxp_zygote_start() must be called before a process pool");
+	} else {
+		nursery->pidfd = ask(request, init_bytes, control, &nursery->pid);
+		if (nursery->pidfd < 0)
+			status = pxp_fail_errno(ret_error,
+			                        "fork of a process pool's nursery");
+		else
+			zygote.n_nurseries++;
+	}
+	lock_release(&zygote.lock);
+	return status;
+}
+
+enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
+                                     struct zygote_nursery *ret_nursery,
+                                     struct pxp_error *ret_error)
+{
+	struct nursery_frame request = {
+		.kind = FRAME_NURSERY,
+		.n_init_bytes = (uint32_t)options->n_init_bytes,
+		.prepare = options->prepare,
+		.preload = options->preload,
+		.initialise = options->initialise,
+		.finalise = options->finalise,
+		.lock_down = options->lock_down,
+		.memory_allowance = options->memory_allowance,
+		.max_output = options->max_output,
+	};
+	struct zygote_nursery nursery;
+	enum pxp_status status;
+	int ends[2];
+
+	if (!is_ours())
+		return pxp_fail(ret_error, PXP_ESTATE,
+		                "this process has not called pxp_zygote_start()");
+	if (!channel_pair(ends))
+		return pxp_fail_errno(ret_error, "socketpair for a process pool");
+	if (!channel_set_nonblocking(ends[0]))
+		status = pxp_fail_errno(ret_error, "socket of a process pool");
+	else
+		status = ask_for_nursery(&request, options->init_bytes, ends[1], &nursery,
+		                         ret_error);
+	close(ends[1]);
+	nursery.control = ends[0];
+	if (status == PXP_OK)
+		*ret_nursery = nursery;
+	else
+		zygote_close_control(&ends[0]);
+	return status;
+}
+
+/* Whether the zygote will still reap it. */
+static bool is_zombie(int pidfd)
+{
+	bool is_there = pidfd_send_signal(pidfd, 0, NULL, 0) == 0 || errno != ESRCH;
+
+	lock_acquire(&zygote.lock);
+	is_there &= zygote.control >= 0 && !has_died();
+	lock_release(&zygote.lock);
+	return is_there;
+}
+
+/* The zygote reaps it at once, so that no trace of it is left then; but who knows. */
+static void await_reaped(int pidfd)
+{
+	int64_t end_ns = clock_deadline_ns(clock_now_ns(), CONTINUE_MS);
+	const struct timespec moment = clock_timespec(REAP_NS);
+
+	while (is_zombie(pidfd) && clock_now_ns() < end_ns)
+		nanosleep(&moment, NULL);
+}
+
+void zygote_end_nursery(struct zygote_nursery *nursery)
+{
+	zygote_close_control(&nursery->control);
+	await_readable(nursery->pidfd, -1, nursery->pidfd);
+	await_reaped(nursery->pidfd);
+	fd_close(&nursery->pidfd);
+	lock_acquire(&zygote.lock);
+	zygote.n_nurseries--;
+	lock_release(&zygote.lock);
+}

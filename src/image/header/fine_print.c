@@ -1,0 +1,75 @@
+#include "image/header/fine_print.h"
+
+#include "image/header/marks.h"
+
+#include <string.h>
+
+/* A line of text from at on; *ret_next is where the next one begins. */
+static bool line_is(const uint8_t *bytes, size_t n, size_t at, const char *words,
+                    size_t *ret_next)
+{
+	const uint8_t *end = memchr(bytes + at, '\n', n - at);
+	size_t n_line = (end ? (size_t)(end - bytes) : n) - at, n_words = strlen(words);
+
+	*ret_next = at + n_line + (end ? 1 : 0);
+	return n_line >= n_words && memcmp(bytes + at, words, n_words) == 0;
+}
+
+bool hdr_is_usual(const uint8_t *bytes, size_t n)
+{
+	size_t at = 0, next;
+
+	/* Up to an empty line; the sides behind it, in the order of their pixels. */
+	while (at < n && bytes[at] != '\n') {
+		if (line_is(bytes, n, at, "FORMAT=32-bit_rle_xyze", &next))
+			return false;
+		at = next;
+	}
+	if (n - at < 2)
+		return true; /* cut off: not ours to say */
+	at++;
+	return line_is(bytes, n, at, "-Y ", &next) &&
+	       memmem(bytes + at, next - at, " +X ", 4);
+}
+
+static bool is_digit(uint8_t byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
+/* A whole number of a PNM's head, behind space and comments. */
+static unsigned next_number(const uint8_t *bytes, size_t n, size_t *at)
+{
+	unsigned number = 0;
+	bool is_comment = false;
+
+	for (; *at < n && (is_comment || !is_digit(bytes[*at])); (*at)++)
+		is_comment = bytes[*at] == '#' || (is_comment && bytes[*at] != '\n');
+	for (; *at < n && is_digit(bytes[*at]); (*at)++) {
+		if (number <= UINT16_MAX)
+			number = number * 10 + bytes[*at] - '0';
+	}
+	return number;
+}
+
+unsigned pnm_white(const uint8_t *bytes, size_t n)
+{
+	unsigned white;
+	size_t at = 2;
+
+	if (n < 3 || bytes[0] != 'P' || !memchr("2356", bytes[1], 4))
+		return 0;
+	next_number(bytes, n, &at);
+	next_number(bytes, n, &at);
+	white = next_number(bytes, n, &at);
+	return white <= UINT16_MAX ? white : 0;
+}
+
+bool tiff_is_plain_ycc(const uint8_t *bytes, size_t n)
+{
+	enum { COMPRESSION = 259, PHOTOMETRIC = 262, OLD_JPEG = 6, JPEG = 7, YCC = 6 };
+	unsigned compression = tiff_short(bytes, n, COMPRESSION, 1);
+
+	return tiff_short(bytes, n, PHOTOMETRIC, 0) == YCC && compression != JPEG &&
+	       compression != OLD_JPEG;
+}

@@ -1,0 +1,265 @@
+#include "image/header/marks.h"
+
+#include <string.h>
+
+static uint32_t big_endian(const uint8_t *at, unsigned n)
+{
+	uint32_t number = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		number = number << 8 | at[i];
+	return number;
+}
+
+static bool begins_with(const uint8_t *bytes, size_t n, const char *prefix,
+                        size_t n_prefix)
+{
+	return n >= n_prefix && memcmp(bytes, prefix, n_prefix) == 0;
+}
+
+#define BEGINS(bytes, n, literal)                                                        \
+	begins_with((bytes), (n), (literal), sizeof(literal) - 1)
+
+static uint64_t in_order(bool is_big_endian, const uint8_t *at, unsigned n)
+{
+	uint64_t number = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		number = number << 8 | at[is_big_endian ? i : n - 1 - i];
+	return number;
+}
+
+/* Where numbers of a directory lie, and how many bytes those that say where or how many have. */
+static const struct tiff_shape {
+	unsigned first_at, n_first, n_count, entry, value_at;
+} classic_tiff = {4, 4, 2, 12, 8}, big_tiff = {8, 8, 8, 20, 12};
+
+unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherwise)
+{
+	enum { TYPE_SHORT = 3 };
+	bool is_wide = BEGINS(tiff, n, "MM\0+") || BEGINS(tiff, n, "II+\0");
+	bool is_big = BEGINS(tiff, n, "MM");
+	const struct tiff_shape *shape = is_wide ? &big_tiff : &classic_tiff;
+	uint64_t at, n_entries;
+
+	if (!is_wide && !BEGINS(tiff, n, "MM\0*") && !BEGINS(tiff, n, "II*\0"))
+		return otherwise;
+	if (n < shape->first_at + shape->n_first)
+		return otherwise;
+	at = in_order(is_big, tiff + shape->first_at, shape->n_first);
+	if (at > n - shape->n_count)
+		return otherwise;
+	n_entries = in_order(is_big, tiff + at, shape->n_count);
+	at += shape->n_count;
+	for (; n_entries > 0 && n - at >= shape->entry; n_entries--, at += shape->entry) {
+		const uint8_t *entry = tiff + at;
+
+		if (in_order(is_big, entry, 2) != tag)
+			continue;
+		if (in_order(is_big, entry + 2, 2) != TYPE_SHORT ||
+		    in_order(is_big, entry + 4, shape->value_at - 4) != 1)
+			return otherwise;
+		return (unsigned)in_order(is_big, entry + shape->value_at, 2);
+	}
+	return otherwise;
+}
+
+unsigned exif_orientation(const uint8_t *tiff, size_t n)
+{
+	enum { TAG_ORIENTATION = 0x112 };
+	unsigned value = tiff_short(tiff, n, TAG_ORIENTATION, 1);
+
+	return value >= 1 && value <= 8 ? value : 1;
+}
+
+/* Huffman tables, each of 16 counts and as many codes. stb_image 2.27 writes past its own
+ * arrays when the counts are more than the 256 codes that there can be. */
+static bool tables_are_sane(const uint8_t *bytes, size_t n)
+{
+	while (n > 0) {
+		size_t n_codes = 0;
+
+		if (n < 17)
+			return false;
+		for (int length = 1; length <= 16; length++)
+			n_codes += bytes[length];
+		if (n_codes > 256 || n_codes > n - 17)
+			return false;
+		bytes += 17 + n_codes;
+		n -= 17 + n_codes;
+	}
+	return true;
+}
+
+static void take_icc(struct marks *marks, const uint8_t *bytes, size_t n)
+{
+	bool is_whole = bytes[12] == 1 && bytes[13] == 1;
+
+	marks->has_profile = true;
+	marks->profile = is_whole ? bytes + 14 : NULL;
+	marks->n_profile = is_whole ? n - 14 : 0;
+}
+
+/* One marker segment's n bytes, its length not among them. */
+static void take_segment(struct marks *marks, uint8_t marker, const uint8_t *bytes,
+                         size_t n)
+{
+	bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 &&
+	                marker != 0xc8 && marker != 0xcc;
+
+	if (marker == 0xe1 && BEGINS(bytes, n, "Exif\0\0")) {
+		marks->has_exif = true;
+		if (marks->orientation == 1)
+			marks->orientation = exif_orientation(bytes + 6, n - 6);
+	} else if (marker == 0xe1 && BEGINS(bytes, n, "http://ns.adobe.com/xap/")) {
+		marks->has_xmp = true;
+	} else if (marker == 0xed && BEGINS(bytes, n, "Photoshop 3.0\0")) {
+		marks->has_iptc = true;
+	} else if (marker == 0xe2 && BEGINS(bytes, n, "ICC_PROFILE\0") && n >= 14) {
+		take_icc(marks, bytes, n);
+	} else if (marker == 0xc4 && !tables_are_sane(bytes, n)) {
+		marks->has_bad_table = true;
+	} else if (is_frame && n >= 6 && !marks->process) {
+		marks->process = marker;
+		marks->n_components = bytes[5];
+	}
+}
+
+/* Past the data of a scan, from at: to the next marker that is neither a stuffed byte nor
+ * a restart. */
+static size_t skip_scan(const uint8_t *bytes, size_t n, size_t at)
+{
+	while (at < n) {
+		const uint8_t *found = memchr(bytes + at, 0xff, n - at);
+
+		if (!found || found + 1 >= bytes + n)
+			return n;
+		if (found[1] != 0 && (found[1] < 0xd0 || found[1] > 0xd7))
+			return (size_t)(found - bytes);
+		at = (size_t)(found - bytes) + 2;
+	}
+	return n;
+}
+
+void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n)
+{
+	size_t at = 2;
+	bool has_scan = false;
+
+	*ret_marks = (struct marks){.orientation = 1};
+	while (at < n && n - at >= 2 && bytes[at] == 0xff) {
+		uint8_t marker = bytes[at + 1];
+		size_t n_segment;
+
+		if (marker == 0xff) { /* padding */
+			at++;
+			continue;
+		}
+		if (marker == 0xd9)
+			ret_marks->is_whole = has_scan;
+		if (marker == 0xd9 || n - at < 4)
+			return;
+		n_segment = big_endian(bytes + at + 2, 2);
+		if (n_segment < 2 || n_segment > n - at - 2)
+			return;
+		take_segment(ret_marks, marker, bytes + at + 4, n_segment - 2);
+		at += 2 + n_segment;
+		if (marker == 0xda) {
+			has_scan = true;
+			at = skip_scan(bytes, n, at);
+		}
+	}
+}
+
+static void take_profile(struct marks *marks, const uint8_t *bytes, size_t n)
+{
+	const uint8_t *name_end = memchr(bytes, 0, n < 80 ? n : 80);
+
+	marks->has_profile = true;
+	/* A name, its zero, the method (0 is the only one), the deflated bytes. */
+	if (!name_end || (size_t)(name_end - bytes) + 2 > n || name_end[1] != 0)
+		return;
+	marks->profile = name_end + 2;
+	marks->n_profile = n - (size_t)(marks->profile - bytes);
+	marks->profile_is_deflated = true;
+}
+
+void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n)
+{
+	size_t at = 8;
+
+	*ret_marks = (struct marks){.orientation = 1, .is_whole = true};
+	while (at < n && n - at >= 12) {
+		size_t n_chunk = big_endian(bytes + at, 4);
+		const uint8_t *type = bytes + at + 4;
+
+		if (n_chunk > n - at - 12 || memcmp(type, "IEND", 4) == 0)
+			return;
+		if (memcmp(type, "eXIf", 4) == 0) {
+			ret_marks->has_exif = true;
+			ret_marks->orientation = exif_orientation(type + 4, n_chunk);
+		} else if (memcmp(type, "iTXt", 4) == 0 &&
+		           BEGINS(type + 4, n_chunk, "XML:com.adobe.xmp")) {
+			ret_marks->has_xmp = true;
+		} else if (memcmp(type, "iCCP", 4) == 0) {
+			take_profile(ret_marks, type + 4, n_chunk);
+		}
+		at += 12 + n_chunk;
+	}
+}
+
+/* Past sub-blocks, each a length and so many bytes, to behind the empty one; 0 when the bytes
+ * end before. */
+static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
+{
+	while (at < n) {
+		size_t n_block = bytes[at++];
+
+		if (n_block == 0)
+			return at;
+		if (n_block > n - at)
+			return 0;
+		at += n_block;
+	}
+	return 0;
+}
+
+/* The bytes of a colour table, by the flags of its header. */
+static size_t table_bytes(uint8_t flags)
+{
+	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
+}
+
+bool gif_is_whole(const uint8_t *bytes, size_t n)
+{
+	enum {
+		HEAD = 13,
+		FLAGS_AT = 10,
+		IMAGE = 0x2c,
+		IMAGE_HEAD = 10,
+		EXTENSION = 0x21
+	};
+	size_t at;
+
+	if (n < HEAD)
+		return false;
+	at = HEAD + table_bytes(bytes[FLAGS_AT]);
+	while (at < n) {
+		uint8_t kind = bytes[at];
+
+		if (kind == EXTENSION) {
+			at = skip_sub_blocks(bytes, n, at + 2);
+		} else if (kind == IMAGE) {
+			if (n - at < IMAGE_HEAD)
+				return false;
+			/* One byte more: the size of the codes. */
+			at += IMAGE_HEAD + table_bytes(bytes[at + IMAGE_HEAD - 1]) + 1;
+			at = skip_sub_blocks(bytes, n, at);
+		} else {
+			return true; /* the end, or what only a decoder can judge */
+		}
+		if (at == 0)
+			return false;
+	}
+	return at == n; /* many lack the end mark and nothing else */
+}

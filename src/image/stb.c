@@ -1,6 +1,0 @@
-/* The code of the stb libraries, compiled here and nowhere else. */
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_RESIZE_IMPLEMENTATION
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-
-#include "image/stb.h"

@@ -1,0 +1,416 @@
+/*
+ * The vips engine: libvips, one thread, no cache, bytes given as memory.
+ *
+ * Two ways lead to the result. The quick one is vips_thumbnail_source(), because it shrinks
+ * while it loads; it is told our size and to force it, and fail_on goes in with the option
+ * string, as 8.14.1 ignores its argument. It knows 8 bit and one frame, and neither filters
+ * before scaling nor other kernels: what needs those takes the careful way, step by step.
+ * Both end in the same steps, and everything is decoded into memory before anything is
+ * encoded.
+ */
+#include "image/vips/engine_vips.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef PIXPOOL_SANITIZE
+/* x265 leaks a little for each picture, and what draws a little when it starts: their own fault,
+ * to be passed over without a word, since any word of a sanitizer fails a test. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
+
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:x265_malloc\nleak:libfontconfig.so\nleak:libpango\n"
+	       "leak:librsvg-2.so\nleak:libpoppler\n";
+}
+
+const char *__lsan_default_options(void)
+{
+	return "print_suppressions=0";
+}
+#endif
+
+bool vips_has_refused_size;
+
+/*
+ * Libraries warn on standard error of things that are no failure; ours to say is only
+ * what failed. But for one: a side over VIPS_MAX_COORD is refused by a warning of GLib
+ * alone, and libvips 8.14.1 goes on with a picture of one pixel.
+ */
+static void take_log(const char *domain, GLogLevelFlags level, const char *message,
+                     void *data)
+{
+	(void)level;
+	(void)data;
+	if (domain && message)
+		vips_draw_hear(domain, message);
+	if (domain && message && strcmp(domain, "GLib-GObject") == 0 &&
+	    strstr(message, "out of range for property"))
+		vips_has_refused_size = true;
+}
+
+static bool vips_start(char *text, size_t n_text)
+{
+	/* Nothing of ours goes to a temporary file: the memory limit rules instead. */
+	setenv("VIPS_DISC_THRESHOLD", "16777216m", 1);
+	/* OpenMP of some loaders' libraries would start a thread for each core. */
+	setenv("OMP_NUM_THREADS", "1", 1);
+	unsetenv("VIPS_MAX_THREADS");
+
+	g_log_set_default_handler(take_log, NULL);
+	if (vips_init("pixpool")) {
+		snprintf(text, n_text, "libvips does not start: %s", vips_error_buffer());
+		engine_one_line(text);
+		return false;
+	}
+	vips_block_untrusted_set(engine_is_strict());
+	vips_concurrency_set(1);
+	vips_cache_set_max(0);
+	vips_cache_set_max_mem(0);
+	vips_cache_set_max_files(0);
+	return vips_draw_start(text, n_text);
+}
+
+/* The class of what libvips says, and the line that tells it. Its errors are text alone, and
+ * what explains the rest may stand in any of their lines. */
+static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
+{
+	static const struct {
+		const char *words;
+		enum fail_class class;
+	} known[] = {
+		{"Security limit exceeded", FAIL_TOO_BIG}, /* libheif's own */
+		{"out of memory", FAIL_MEMORY},
+		{"nsufficient memory", FAIL_MEMORY},
+		{"emory allocation", FAIL_MEMORY},
+		{"rror creating thread", FAIL_MEMORY}, /* for want of a stack */
+		{"picture memory error", FAIL_MEMORY}, /* libwebp's */
+		/* libvips does not say why libwebp cannot. Its sides and options are seen to. */
+		{"webpsave: unable to encode", FAIL_MEMORY},
+		{"no known route", FAIL_UNSUPPORTED},
+		{"nsupported codec", FAIL_UNSUPPORTED},
+		{"nsupported JPEG process", FAIL_UNSUPPORTED},
+		{"ompression scheme", FAIL_UNSUPPORTED},
+		{"nsupported tiff", FAIL_UNSUPPORTED},
+		{"nsupported feature", FAIL_UNSUPPORTED},
+		{"separate planes not supported", FAIL_UNSUPPORTED},
+		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF with a password */
+		/* A TIFF of 64 bit samples, or of 12. */
+		{"samples out of range", FAIL_UNSUPPORTED},
+		{"not a whole number of bytes", FAIL_UNSUPPORTED},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		const char *words = strstr(*text, known[i].words);
+
+		if (!words)
+			continue;
+		while (words > *text && words[-1] != '\n')
+			words--;
+		*text = words;
+		return known[i].class;
+	}
+	return otherwise;
+}
+
+bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
+{
+	char text[FAILURE_TEXT_BYTES];
+	const char *said = vips_error_buffer();
+	enum fail_class class = class_of_text(&said, otherwise);
+
+	snprintf(text, sizeof(text), "%s", said);
+	vips_error_clear();
+	if (ret_failure->class != FAIL_NONE)
+		return false;
+	engine_one_line(text);
+	return failure_set(ret_failure, class, "%s: %s", stage,
+	                   *text ? text : "libvips gives no reason");
+}
+
+bool vips_take(VipsImage **image, VipsImage **made, int error)
+{
+	if (error)
+		return false;
+	g_object_unref(*image);
+	*image = *made;
+	*made = NULL;
+	return true;
+}
+
+bool vips_settle(VipsImage **image)
+{
+	VipsImage *made = vips_image_copy_memory(*image);
+
+	return vips_take(image, &made, made == NULL);
+}
+
+/* Whether a chain leaves nothing but grey. */
+static bool makes_grey(const struct filter_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		if (chain->at[i].kind == FILTER_GRAYSCALE ||
+		    chain->at[i].kind == FILTER_THRESHOLD)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a chain does not mind light over 1. */
+static bool takes_light(const struct filter_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		const struct filter *filter = &chain->at[i];
+
+		switch (filter->kind) {
+		case FILTER_BLUR:
+		case FILTER_FLIP:
+		case FILTER_FLOP:
+		case FILTER_FLATTEN:
+			break;
+		case FILTER_ROTATE:
+			if (fmod(filter->number[0], 90) != 0)
+				return false;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct vips_job job_for(struct source *source, const struct recipe *recipe,
+                               struct failure *failure)
+{
+	const struct vips_state *state = source->state;
+	struct vips_job job = {
+		.source = source,
+		.recipe = recipe,
+		.failure = failure,
+		.to = format_info(recipe->format),
+		.space = recipe->space,
+	};
+
+	filters_split(&recipe->filters, &job.before, &job.after);
+	/* Grey is grey of sRGB: a profile for colours does not fit it. */
+	if (makes_grey(&job.after))
+		job.space = SPACE_SRGB;
+	/* HDR has one depth, of which 8 bits would take away the most. */
+	job.is_light = recipe->format == FORMAT_HDR && state->is_light &&
+	               takes_light(&recipe->filters);
+	job.is_deep = recipe->format == FORMAT_HDR
+	                      ? state->is_deep
+	                      : job.to->has_depth &&
+	                                (recipe->depth == DEPTH_16 ||
+	                                 (recipe->depth == DEPTH_KEEP && state->is_deep));
+	job.keeps_cmyk = state->is_cmyk && job.space == SPACE_KEEP &&
+	                 recipe->filters.n == 0 && recipe->geometry.fit != FIT_CONTAIN &&
+	                 (recipe->format == FORMAT_JPEG || recipe->format == FORMAT_TIFF);
+	return job;
+}
+
+static bool can_be_quick(const struct vips_job *job)
+{
+	const struct vips_state *state = job->source->state;
+	struct size from = job->source->size, to = job->layout.scaled;
+
+	/* Alpha is not multiplied in where one side alone changes. */
+	bool is_uneven = (from.width == to.width) != (from.height == to.height);
+	/* What libvips enlarges is not where it was: see vips_geometry.c. */
+	bool is_enlarged = to.width > from.width || to.height > from.height;
+
+	/* Of WebP vips_thumbnail_source() leaves all the scaling to libwebp, and twice. */
+	return !job->source->decoder && job->source->n_frames == 1 &&
+	       !format_info(job->source->format)->is_drawn &&
+	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
+	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
+	       !is_enlarged && !job->layout.is_focused && vips_shrinks_truly(job) &&
+	       !job->is_deep && !job->is_light && !state->is_cmyk &&
+	       !state->has_odd_samples && !(state->has_alpha && is_uneven);
+}
+
+/* Decode, turn and scale in one. */
+static bool load_quickly(VipsImage **ret_image, struct vips_job *job)
+{
+	static const char *const options[N_FAIL_ONS] = {
+		[FAIL_ON_ERROR] = "[fail_on=error]",
+		[FAIL_ON_NONE] = "[fail_on=none]",
+		[FAIL_ON_TRUNCATED] = "[fail_on=truncated]",
+		[FAIL_ON_WARNING] = "[fail_on=warning]",
+	};
+	const struct vips_state *state = job->source->state;
+	struct size to = job->layout.scaled;
+
+	if (vips_thumbnail_source(state->bytes, ret_image, (int)to.width, "height",
+	                          (int)to.height, "size", VIPS_SIZE_FORCE, "no_rotate",
+	                          job->recipe->no_rotate, "option_string",
+	                          options[job->recipe->fail_on], NULL))
+		return false;
+	vips_own_metadata(*ret_image, job->source->format);
+	return vips_colour_begin(ret_image, job);
+}
+
+/* The layout follows from what the filters before scaling left. */
+static bool find_layout(VipsImage *image, struct vips_job *job)
+{
+	const struct size size = {(uint32_t)vips_image_get_width(image),
+	                          (uint32_t)vips_image_get_height(image)};
+
+	if (job->has_layout)
+		return true;
+	job->has_layout = engine_layout(&job->layout, job->recipe, size,
+	                                job->source->n_frames, job->failure);
+	return job->has_layout;
+}
+
+/* From a frame as it is stored to one as it comes out, before the filters after. */
+static bool make_frame(VipsImage **image, void *data)
+{
+	struct vips_job *job = data;
+	const struct vips_state *state = job->source->state;
+	bool is_turned_first = job->before.n > 0 ||
+	                       (job->has_layout && job->layout.is_focused);
+	struct size to;
+
+	if (!vips_colour_begin(image, job))
+		return false;
+	if (is_turned_first && (!vips_turn_upright(image, state->orientation) ||
+	                        !vips_filters_apply(image, job, &job->before, 1)))
+		return false;
+	if (!find_layout(*image, job))
+		return false;
+	if (!vips_focus(image, job))
+		return false;
+	/* Turning the small picture is cheaper, and lets the large one stream. */
+	to = job->layout.scaled;
+	if (!is_turned_first && state->orientation > 4)
+		to = (struct size){to.height, to.width};
+	return (!job->recipe->linear || vips_colour_linear(image, job)) &&
+	       vips_scale_to(image, job, to) && vips_colour_finish(image, job) &&
+	       (is_turned_first || vips_turn_upright(image, state->orientation)) &&
+	       vips_place(image, job);
+}
+
+static bool load_carefully(VipsImage **ret_image, struct vips_job *job)
+{
+	return vips_load_frames(ret_image, job, !job->recipe->linear) &&
+	       vips_each_frame(ret_image, job->source->n_frames, make_frame, job);
+}
+
+/* Nothing but what comes out is left on it. */
+static void label(VipsImage *image, const struct vips_job *job)
+{
+	uint32_t n_frames = job->source->n_frames;
+
+	vips_meta_filter(image, job);
+	if (n_frames == 1) {
+		vips_image_remove(image, VIPS_META_PAGE_HEIGHT);
+		vips_image_remove(image, VIPS_META_N_PAGES);
+		vips_image_remove(image, "delay");
+		vips_image_remove(image, "loop");
+		return;
+	}
+	vips_image_set_int(image, VIPS_META_PAGE_HEIGHT,
+	                   vips_image_get_height(image) / (int)n_frames);
+	vips_image_set_int(image, VIPS_META_N_PAGES, (int)n_frames);
+}
+
+static bool make_image(VipsImage **ret_image, struct vips_job *job)
+{
+	uint32_t n_frames = job->source->n_frames;
+
+	if (job->has_layout && can_be_quick(job)) {
+		if (!load_quickly(ret_image, job) ||
+		    !vips_colour_finish(ret_image, job) || !vips_place(ret_image, job))
+			return false;
+	} else if (!load_carefully(ret_image, job)) {
+		return false;
+	}
+	if (job->after.n > 0 &&
+	    (!vips_settle(ret_image) ||
+	     !vips_filters_apply(ret_image, job, &job->after, n_frames)))
+		return false;
+	if ((!job->to->has_alpha ||
+	     (job->shows_corners && job->recipe->background.is_set)) &&
+	    !vips_flatten_on_background(ret_image, job))
+		return false;
+	return vips_settle(ret_image);
+}
+
+static bool vips_render(struct source *source, const struct recipe *recipe,
+                        struct rendering *ret_rendering, struct failure *ret_failure)
+{
+	struct vips_job job = job_for(source, recipe, ret_failure);
+	VipsImage *image = NULL;
+
+	if (job.before.n == 0) {
+		if (!engine_layout(&job.layout, recipe, source->size, source->n_frames,
+		                   ret_failure))
+			return false;
+		job.has_layout = true;
+	}
+	if (!make_image(&image, &job)) {
+		VIPS_UNREF(image);
+		return vips_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+	}
+	if (!vips_draw_is_whole(source, ret_failure)) {
+		g_object_unref(image);
+		return false;
+	}
+	label(image, &job);
+	ret_rendering->size = (struct size){(uint32_t)vips_image_get_width(image),
+	                                    (uint32_t)vips_image_get_height(image) /
+	                                            source->n_frames};
+	ret_rendering->n_frames = source->n_frames;
+	ret_rendering->image = image;
+	ret_rendering->free_image = g_object_unref;
+	return true;
+}
+
+/* 8 bit and 1 to 4 bands. */
+static bool vips_make_plain(struct rendering *rendering, struct failure *ret_failure)
+{
+	VipsImage *image = rendering->image, *plain = NULL;
+	struct pixels *pixels = &rendering->pixels;
+	size_t n;
+
+	if (vips_cast(image, &plain, VIPS_FORMAT_UCHAR, "shift", TRUE, NULL))
+		return vips_fail(ret_failure, "decode", FAIL_INTERNAL);
+	*pixels = (struct pixels){
+		.size = rendering->size,
+		.n_bands = (unsigned)vips_image_get_bands(plain),
+		.bytes = vips_image_write_to_memory(plain, &n),
+		.free_bytes = g_free,
+	};
+	g_object_unref(plain);
+	if (!pixels->bytes)
+		return vips_fail(ret_failure, "decode", FAIL_MEMORY);
+	g_object_unref(image);
+	rendering->image = NULL;
+	return true;
+}
+
+static void vips_say_version(char *text, size_t n_text)
+{
+	snprintf(text, n_text, "libvips %s", vips_version_string());
+}
+
+const struct engine engine_vips = {
+	.name = "vips",
+	.choice = ENGINE_VIPS,
+	.start = vips_start,
+	.font_folders = vips_font_folders,
+	.draws = vips_draws,
+	.reads = vips_reads,
+	.writes = vips_writes,
+	.open = vips_open_source,
+	.render = vips_render,
+	.close = vips_close_source,
+	.check = vips_check,
+	.make_plain = vips_make_plain,
+	.encode = vips_save,
+	.version = vips_say_version,
+};

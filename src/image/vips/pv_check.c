@@ -1,0 +1,62 @@
+/*
+ * Every pixel of a picture, decoded row by row and forgotten: nothing is made smaller on the
+ * way, so nothing is passed over, and memory holds a few rows.
+ */
+#include "image/vips/engine_vips.h"
+
+#include <stdio.h>
+
+/* Decode what the option string chooses. The loader is the one that open() found. */
+static bool decode(const struct source *source, const char *options, int *ret_n_pages)
+{
+	VipsSource *bytes = vips_source_new_from_memory(source->bytes, source->n_bytes);
+	VipsImage *image = NULL;
+	double average;
+	bool is_whole = false;
+
+	if (bytes)
+		image = vips_image_new_from_source(bytes, options, "access",
+		                                   VIPS_ACCESS_SEQUENTIAL, "fail_on",
+		                                   VIPS_FAIL_ON_ERROR, NULL);
+	if (image) {
+		*ret_n_pages = vips_image_get_n_pages(image);
+		is_whole = !vips_avg(image, &average, NULL);
+	}
+	VIPS_UNREF(image);
+	VIPS_UNREF(bytes);
+	return is_whole;
+}
+
+/* Of a PDF the first page, which is what is read of it. */
+static bool draw(struct source *source)
+{
+	const struct recipe as_it_is = {0};
+	const struct vips_job job = {.source = source, .recipe = &as_it_is};
+	VipsImage *image = NULL;
+	double average;
+	bool is_whole = vips_draw_load(&image, &job) && !vips_avg(image, &average, NULL);
+
+	VIPS_UNREF(image);
+	return is_whole;
+}
+
+bool vips_check(struct source *source, struct failure *ret_failure)
+{
+	/* The frames of an animation build on each other. Pages may differ in size, which
+	 * libvips refuses to have side by side. */
+	bool is_animation = source->format == FORMAT_GIF || source->format == FORMAT_WEBP;
+	bool is_whole;
+	int n_pages = 1;
+
+	if (format_info(source->format)->is_drawn)
+		return draw(source) ? vips_draw_is_whole(source, ret_failure)
+		                    : vips_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+	is_whole = decode(source, is_animation ? "[n=-1]" : "", &n_pages);
+	for (int page = 1; is_whole && !is_animation && page < n_pages; page++) {
+		char options[32];
+
+		snprintf(options, sizeof(options), "[page=%d]", page);
+		is_whole = decode(source, options, &n_pages);
+	}
+	return is_whole || vips_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+}

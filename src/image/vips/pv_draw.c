@@ -1,0 +1,370 @@
+/*
+ * The vips engine's pictures without pixels: SVG and PDF are drawn, at the size that is asked
+ * for. librsvg and poppler do that for libvips, and both go on when a font fails them: so the
+ * fonts are tried before, and what the libraries complain of is heard.
+ */
+#include "image/vips/engine_vips.h"
+
+#include "image/vips/fonts.h"
+
+#include <gdk-pixbuf/gdk-pixbuf.h>
+#include <gio/gio.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A letter each, and nothing else. */
+static const char sample_svg[] = "<svg xmlns='http://www.w3.org/2000/svg' width='9' "
+				 "height='9'><text y='9'>M</text></svg>";
+static const char sample_pdf[] =
+	"%PDF-1.1\n"
+	"1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+	"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+	"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R\n"
+	"/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
+	"4 0 obj<</Length 19>>stream\nBT/F 12 Tf(M)Tj ET\n\nendstream endobj\n"
+	"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"
+	"trailer<</Root 1 0 R>>\n%%EOF\n";
+
+/* What libvips takes. */
+static const double least_scale = 0.001, most_scale = 100000;
+
+enum { MOST_UNPACKED_BYTES = 64 << 20 };
+
+/* ---- text that is not drawn ---- */
+
+static char missing_text[FAILURE_TEXT_BYTES / 2]; /* the first word of it; "": none */
+
+void vips_draw_hear(const char *domain, const char *message)
+{
+	static const struct {
+		const char *domain, *words;
+	} known[] = {
+		{"Poppler", "Missing language pack"},
+		{"Poppler", "' CMap file for '"},
+		{"Poppler", "Unknown CMap"},
+		{"Poppler", "find a font"},
+		{"Poppler", "No font in"},
+		{"Pango", "to create cairo"},
+		{"Pango", "to choose a font"},
+		{"Pango", "font fallbacks failed"},
+		{"Pango", "shaping failure"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!*missing_text && strcmp(domain, known[i].domain) == 0 &&
+		    strstr(message, known[i].words))
+			snprintf(missing_text, sizeof(missing_text), "%s", message);
+	}
+	engine_one_line(missing_text);
+}
+
+/* Without "Syntax error at position -1: ". */
+static const char *what_is_missing(void)
+{
+	const char *place = strstr(missing_text, " at position "),
+		   *words = place ? strstr(place, ": ") : NULL;
+
+	return words ? words + 2 : missing_text;
+}
+
+bool vips_draw_is_whole(const struct source *source, struct failure *ret_failure)
+{
+	const char *hint = "";
+
+	if (!format_info(source->format)->is_drawn || !*missing_text)
+		return true;
+	/* Text without a font is the file's own fault. */
+	if (strstr(missing_text, "No font in"))
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "decode: text would be missing: %s",
+		                   what_is_missing());
+	if (strstr(missing_text, "language pack") || strstr(missing_text, "CMap"))
+		hint = ": install poppler-data";
+	else if (source->format == FORMAT_PDF)
+		hint = ": install a font for it";
+	return failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                   "decode: text would be missing: %s%s", what_is_missing(),
+	                   hint);
+}
+
+/* ---- starting, and trying ---- */
+
+static bool is_drawn_whole(enum image_format format, const void *bytes, size_t n,
+                           struct failure *ret_failure)
+{
+	VipsSource *source = vips_source_new_from_memory(bytes, n);
+	const struct source drawn = {.format = format};
+	VipsImage *image = NULL;
+	double deviation = 0;
+	int error;
+
+	*missing_text = 0;
+	error = !source || vips_call(vips_loader_of(format), source, &image, NULL) ||
+	        vips_deviate(image, &deviation, NULL);
+	VIPS_UNREF(image);
+	VIPS_UNREF(source);
+	if (error)
+		return vips_fail(ret_failure, "decode", FAIL_INTERNAL);
+	if (!vips_draw_is_whole(&drawn, ret_failure))
+		return false;
+	return deviation > 0 || failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                                    "decode: text is missing where it was tried");
+}
+
+bool vips_draws(enum image_format format, struct failure *ret_failure)
+{
+	if (!vips_reads(format))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "gate: %s cannot be read: this libvips does not",
+		                   format_info(format)->name);
+	if (!fonts_are_there(ret_failure))
+		return false;
+	return format == FORMAT_SVG ? is_drawn_whole(format, sample_svg,
+	                                             sizeof(sample_svg) - 1, ret_failure)
+	                            : is_drawn_whole(format, sample_pdf,
+	                                             sizeof(sample_pdf) - 1, ret_failure);
+}
+
+const char *const *vips_font_folders(void)
+{
+	return fonts_folders();
+}
+
+/* The one for SVG forgets to free what it was never given. */
+static void end_module(GdkPixbufLoader *loader, const char *name)
+{
+	static const char nothing[] = "<svg xmlns='http://www.w3.org/2000/svg' "
+				      "width='1' height='1'/>";
+
+	if (strcmp(name, "svg") == 0)
+		gdk_pixbuf_loader_write(loader, (const guchar *)nothing,
+		                        sizeof(nothing) - 1, NULL);
+	gdk_pixbuf_loader_close(loader, NULL);
+	g_object_unref(loader);
+}
+
+/* Pictures in an SVG are decoded by gdk-pixbuf, whose loaders are modules that it opens when they
+ * are needed: too late for who may open nothing but fonts, and librsvg passes over what it cannot
+ * decode. So all that there are are opened here. */
+static void load_modules(void)
+{
+	GSList *formats = gdk_pixbuf_get_formats();
+
+	for (GSList *at = formats; at; at = at->next) {
+		char *name = gdk_pixbuf_format_get_name(at->data);
+		GdkPixbufLoader *loader = gdk_pixbuf_loader_new_with_type(name, NULL);
+
+		if (loader)
+			end_module(loader, name);
+		g_free(name);
+	}
+	g_slist_free(formats);
+}
+
+/* An SVG is opened, and not drawn, so that librsvg is not started for each picture anew. Of
+ * poppler the same would leave a thread behind. */
+bool vips_draw_start(char *text, size_t n_text)
+{
+	VipsSource *source;
+	VipsImage *image = NULL;
+
+	if (engine_drawing() != DRAWING_HERE)
+		return true;
+	if (!fonts_start(text, n_text))
+		return false;
+	if (vips_reads(FORMAT_SVG)) {
+		load_modules();
+		source = vips_source_new_from_memory(sample_svg, sizeof(sample_svg) - 1);
+		if (source)
+			vips_call(vips_loader_of(FORMAT_SVG), source, &image, NULL);
+		VIPS_UNREF(image);
+		VIPS_UNREF(source);
+		vips_error_clear();
+	}
+	return true;
+}
+
+/* ---- packed SVG ---- */
+
+/* Some of the packed bytes. False when there are no more, or they are damaged. */
+static bool unpack_some(GConverter *converter, const struct source *source, size_t *at,
+                        uint8_t *room, size_t n_room, size_t *n_unpacked,
+                        GConverterResult *ret_result)
+{
+	GError *error = NULL;
+	gsize n_read = 0, n_written = 0;
+
+	*ret_result = g_converter_convert(
+		converter, source->bytes + *at, source->n_bytes - *at, room, n_room,
+		G_CONVERTER_INPUT_AT_END, &n_read, &n_written, &error);
+	g_clear_error(&error);
+	*at += n_read;
+	*n_unpacked += n_written;
+	return *ret_result == G_CONVERTER_CONVERTED;
+}
+
+/* The whole of a gzip into a new block; what stands behind it is left. */
+static bool unpack(const struct source *source, uint8_t **ret_bytes, size_t *ret_n,
+                   struct failure *ret_failure)
+{
+	GZlibDecompressor *gzip = g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_GZIP);
+	GConverterResult result = G_CONVERTER_CONVERTED;
+	size_t n_room = 64 << 10, at = 0;
+	uint8_t *more;
+
+	*ret_n = 0;
+	*ret_bytes = malloc(n_room);
+	while (*ret_bytes && *ret_n < MOST_UNPACKED_BYTES &&
+	       unpack_some(G_CONVERTER(gzip), source, &at, *ret_bytes + *ret_n,
+	                   n_room - *ret_n, ret_n, &result)) {
+		if (n_room > *ret_n)
+			continue;
+		more = realloc(*ret_bytes, n_room * 2);
+		if (!more)
+			free(*ret_bytes);
+		*ret_bytes = more;
+		n_room *= 2;
+	}
+	g_object_unref(gzip);
+	if (!*ret_bytes)
+		return failure_set(ret_failure, FAIL_MEMORY,
+		                   "header: no memory to unpack it");
+	if (result == G_CONVERTER_FINISHED)
+		return true;
+	free(*ret_bytes);
+	*ret_bytes = NULL;
+	if (*ret_n >= MOST_UNPACKED_BYTES)
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "header: it is more than %d MiB, unpacked",
+		                   MOST_UNPACKED_BYTES >> 20);
+	return failure_set(ret_failure, FAIL_BAD_IMAGE,
+	                   "header: it is packed, and damaged");
+}
+
+static bool unpack_source(struct source *source, struct failure *ret_failure)
+{
+	struct vips_state *state = source->state;
+	uint8_t *bytes;
+	size_t n;
+
+	if (source->n_bytes < 2 || source->bytes[0] != 0x1f)
+		return true;
+	if (!unpack(source, &bytes, &n, ret_failure))
+		return false;
+	state->unpacked = bytes;
+	/* Not by its name any more: what is packed once more is nothing. */
+	if (format_of_bytes(bytes, n, "") != FORMAT_SVG)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: what is packed in it is no svg");
+	VIPS_UNREF(state->bytes);
+	state->bytes = vips_source_new_from_memory(bytes, n);
+	return state->bytes ||
+	       failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+}
+
+/* ---- from the header to the pixels ---- */
+
+/* Its header, or the drawing to come, at this scale. False also when libvips refused the size
+ * with a warning alone. */
+static bool load_at(VipsImage **ret_image, const struct source *source, double scale)
+{
+	const struct vips_state *state = source->state;
+
+	vips_has_refused_size = false;
+	if (vips_call(vips_loader_of(source->format), state->bytes, ret_image, "access",
+	              VIPS_ACCESS_SEQUENTIAL, "scale", scale, NULL))
+		return false;
+	if (!vips_has_refused_size)
+		return true;
+	g_object_unref(*ret_image);
+	*ret_image = NULL;
+	return false;
+}
+
+/* Poppler draws what is left of a file that was cut off. Its last words may have something
+ * behind them, but no more than this. */
+static bool pdf_is_whole(const struct source *source)
+{
+	enum { TAIL_BYTES = 1024 };
+	size_t n = source->n_bytes < TAIL_BYTES ? source->n_bytes : TAIL_BYTES;
+
+	return memmem(source->bytes + source->n_bytes - n, n, "%%EOF", 5) != NULL;
+}
+
+bool vips_draw_open(struct source *source, const struct recipe *recipe,
+                    struct failure *ret_failure)
+{
+	struct vips_state *state = source->state;
+	VipsImage *image;
+
+	*missing_text = 0;
+	if (!fonts_are_there(ret_failure) || !unpack_source(source, ret_failure))
+		return false;
+	if (source->format == FORMAT_PDF && recipe->fail_on != FAIL_ON_NONE &&
+	    !pdf_is_whole(source))
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: the PDF ends early");
+	if (!load_at(&image, source, 1))
+		return vips_has_refused_size
+		               ? failure_set(ret_failure, FAIL_TOO_BIG,
+		                             "header: a side is 0 or over %d, which "
+		                             "libvips does not take",
+		                             VIPS_MAX_COORD)
+		               : vips_fail(ret_failure, "header", FAIL_BAD_IMAGE);
+	state->stored = (struct size){(uint32_t)vips_image_get_width(image),
+	                              (uint32_t)vips_image_get_height(image)};
+	g_object_unref(image);
+	state->has_alpha = source->format == FORMAT_SVG;
+	return true;
+}
+
+/* How much larger it has to be drawn to have both sides. */
+static double find_scale(const struct size *to, double width, double height)
+{
+	return fmax(to->width / width, to->height / height);
+}
+
+static bool is_drawn_for(VipsImage *image, const struct size *to)
+{
+	int beyond_x = vips_image_get_width(image) - (int)to->width,
+	    beyond_y = vips_image_get_height(image) - (int)to->height;
+
+	return beyond_x >= 0 && beyond_y >= 0 && (beyond_x == 0 || beyond_y == 0);
+}
+
+/* Its own size is rounded to whole pixels: by how much is seen when it is enlarged. */
+static bool load_for(VipsImage **ret_image, const struct source *source,
+                     const struct size *to)
+{
+	const struct vips_state *state = source->state;
+	double scale = find_scale(to, state->stored.width, state->stored.height);
+
+	for (int i = 0; i < 2; i++) {
+		scale = fmin(fmax(scale, least_scale), most_scale);
+		if (!load_at(ret_image, source, scale))
+			return false;
+		if (i == 1 || is_drawn_for(*ret_image, to))
+			break;
+		scale *= find_scale(to, vips_image_get_width(*ret_image),
+		                    vips_image_get_height(*ret_image));
+		g_object_unref(*ret_image);
+	}
+	return true;
+}
+
+bool vips_draw_load(VipsImage **ret_image, const struct vips_job *job)
+{
+	const struct source *source = job->source;
+	const struct vips_state *state = source->state;
+	const struct size *to = job->has_layout ? &job->layout.scaled : &state->stored;
+	VipsImage *made = NULL;
+
+	if (!load_for(ret_image, source, to))
+		return false;
+	/* A page lies on white: there is nothing to see through. */
+	return source->format != FORMAT_PDF ||
+	       vips_take(ret_image, &made,
+	                 vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));
+}

@@ -1,0 +1,372 @@
+/* The vips engine's shapes: scaling, turning, cutting and placing. */
+#include "image/vips/engine_vips.h"
+
+#include <math.h>
+
+static VipsKernel kernel_of(const struct recipe *recipe)
+{
+	static const VipsKernel kernels[N_KERNELS] = {
+		[KERNEL_LANCZOS3] = VIPS_KERNEL_LANCZOS3,
+		[KERNEL_LANCZOS2] = VIPS_KERNEL_LANCZOS2,
+		[KERNEL_MITCHELL] = VIPS_KERNEL_MITCHELL,
+		[KERNEL_CUBIC] = VIPS_KERNEL_CUBIC,
+		[KERNEL_LINEAR] = VIPS_KERNEL_LINEAR,
+		[KERNEL_NEAREST] = VIPS_KERNEL_NEAREST,
+	};
+
+	return kernels[recipe->kernel];
+}
+
+struct aim {
+	struct size to;
+	VipsKernel kernel;
+};
+
+/* Sides that are too long, by averages and the kernel. */
+static bool reduce(VipsImage **image, const struct aim *aim)
+{
+	double across = (double)aim->to.width / vips_image_get_width(*image);
+	double down = (double)aim->to.height / vips_image_get_height(*image);
+	VipsImage *made = NULL;
+
+	if (across >= 1 && down >= 1)
+		return true;
+	return vips_take(image, &made,
+	                 vips_resize(*image, &made, fmin(across, 1), "vscale",
+	                             fmin(down, 1), "kernel", aim->kernel, NULL));
+}
+
+static const char *interpolator_of(VipsKernel kernel)
+{
+	return kernel == VIPS_KERNEL_NEAREST  ? "nearest"
+	       : kernel == VIPS_KERNEL_LINEAR ? "bilinear"
+	                                      : "bicubic";
+}
+
+/*
+ * Sides that are too short. Not by vips_resize(), which rounds the place of the first pixel
+ * (8.14.1): up to half a pixel to the right and down, and never centred. Here the middle of
+ * the picture is the middle of what comes out; its nearest pixel is the one that it lies in.
+ */
+static bool enlarge(VipsImage **image, const struct aim *aim)
+{
+	double across = (double)aim->to.width / vips_image_get_width(*image);
+	double down = (double)aim->to.height / vips_image_get_height(*image);
+	double half = aim->kernel == VIPS_KERNEL_NEAREST ? 0 : 0.5;
+	VipsArrayInt *area;
+	VipsInterpolate *interpolate;
+	VipsImage *made = NULL;
+	int error;
+
+	if (across <= 1 && down <= 1)
+		return true;
+	/* Its rows are wanted more than once, and out of order. */
+	if (!vips_settle(image))
+		return false;
+	area = vips_array_int_newv(4, 0, 0, (int)aim->to.width, (int)aim->to.height);
+	interpolate = vips_interpolate_new(interpolator_of(aim->kernel));
+	error = !interpolate ||
+	        vips_affine(*image, &made, across, 0, 0, down, "interpolate", interpolate,
+	                    "oarea", area, "idx", half, "idy", half, "odx", -0.5, "ody",
+	                    -0.5, "extend", VIPS_EXTEND_COPY, "premultiplied", TRUE,
+	                    NULL);
+	VIPS_UNREF(interpolate);
+	vips_area_unref(VIPS_AREA(area));
+	return vips_take(image, &made, error);
+}
+
+static bool resize(VipsImage **image, void *data)
+{
+	return reduce(image, data) && enlarge(image, data);
+}
+
+bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to)
+{
+	struct aim aim = {to, kernel_of(job->recipe)};
+	/* What was imported through a profile still has the alpha of its samples. */
+	double max_alpha = job->is_imported && job->is_deep ? 65535 : 0;
+
+	if (vips_image_get_width(*image) == (int)to.width &&
+	    vips_image_get_height(*image) == (int)to.height)
+		return true;
+	if (!vips_with_alpha_in(image, max_alpha, resize, &aim))
+		return false;
+	if (vips_image_get_width(*image) == (int)to.width &&
+	    vips_image_get_height(*image) == (int)to.height)
+		return true;
+	return failure_set(job->failure, FAIL_INTERNAL,
+	                   "decode: came out as %d x %d, not %u x %u",
+	                   vips_image_get_width(*image), vips_image_get_height(*image),
+	                   to.width, to.height);
+}
+
+bool vips_turn_upright(VipsImage **image, int orientation)
+{
+	/* How to turn, and then whether to mirror left and right. */
+	static const struct {
+		VipsAngle angle;
+		bool is_mirrored;
+	} turns[9] = {
+		[1] = {VIPS_ANGLE_D0, false},   [2] = {VIPS_ANGLE_D0, true},
+		[3] = {VIPS_ANGLE_D180, false}, [4] = {VIPS_ANGLE_D180, true},
+		[5] = {VIPS_ANGLE_D90, true},   [6] = {VIPS_ANGLE_D90, false},
+		[7] = {VIPS_ANGLE_D270, true},  [8] = {VIPS_ANGLE_D270, false},
+	};
+	VipsImage *made = NULL;
+
+	if (orientation < 2 || orientation > 8)
+		return true;
+	if (!vips_settle(image))
+		return false;
+	if (turns[orientation].angle != VIPS_ANGLE_D0 &&
+	    !vips_take(image, &made,
+	               vips_rot(*image, &made, turns[orientation].angle, NULL)))
+		return false;
+	return !turns[orientation].is_mirrored ||
+	       vips_take(image, &made,
+	                 vips_flip(*image, &made, VIPS_DIRECTION_HORIZONTAL, NULL));
+}
+
+/* Where the part that matters lies: found in the first frame, and the same in all. */
+static bool find_part(VipsImage **image, struct vips_job *job, struct size size)
+{
+	VipsInteresting interesting = job->recipe->geometry.position == POSITION_ENTROPY
+	                                      ? VIPS_INTERESTING_ENTROPY
+	                                      : VIPS_INTERESTING_ATTENTION;
+	VipsImage *found = NULL;
+
+	if (job->has_part)
+		return true;
+	if (!vips_settle(image) ||
+	    vips_smartcrop(*image, &found, (int)size.width, (int)size.height,
+	                   "interesting", interesting, NULL))
+		return false;
+	job->part_x = -vips_image_get_xoffset(found);
+	job->part_y = -vips_image_get_yoffset(found);
+	job->has_part = true;
+	g_object_unref(found);
+	return true;
+}
+
+bool vips_cut(VipsImage **image, const struct area *area)
+{
+	VipsImage *made = NULL;
+
+	return vips_take(image, &made,
+	                 vips_crop(*image, &made, (int)area->x, (int)area->y,
+	                           (int)area->size.width, (int)area->size.height, NULL));
+}
+
+/* A side or place of the picture in that of the scaled one, or back. */
+static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
+{
+	return (uint32_t)((double)at * to / from + 0.5);
+}
+
+/* Find the part in the picture as it is, and from there what of it is scaled. */
+static bool find_focus(VipsImage **image, struct vips_job *job)
+{
+	const struct size from = {(uint32_t)vips_image_get_width(*image),
+	                          (uint32_t)vips_image_get_height(*image)};
+	struct layout layout = geometry_layout(&job->recipe->geometry, from);
+	const struct size scaled = layout.scaled;
+	struct area *part = &layout.part;
+	struct size size = {scaled_from(part->size.width, scaled.width, from.width),
+	                    scaled_from(part->size.height, scaled.height, from.height)};
+
+	size.width += size.width == 0;
+	size.height += size.height == 0;
+	if (!find_part(image, job, size))
+		return false;
+	part->x = scaled_from((uint32_t)job->part_x, from.width, scaled.width);
+	part->y = scaled_from((uint32_t)job->part_y, from.height, scaled.height);
+	if (part->x > scaled.width - part->size.width)
+		part->x = scaled.width - part->size.width;
+	if (part->y > scaled.height - part->size.height)
+		part->y = scaled.height - part->size.height;
+	layout.is_searched = false;
+	geometry_focus(&layout, from);
+	job->layout = layout;
+	return true;
+}
+
+bool vips_focus(VipsImage **image, struct vips_job *job)
+{
+	if (!job->layout.is_focused)
+		return true;
+	if (job->layout.is_searched && !find_focus(image, job))
+		return false;
+	return vips_cut(image, &job->layout.focus);
+}
+
+static bool cut_part(VipsImage **image, struct vips_job *job)
+{
+	const struct layout *layout = &job->layout;
+	struct area part = layout->part;
+
+	if (layout->part.size.width == layout->scaled.width &&
+	    layout->part.size.height == layout->scaled.height)
+		return true;
+	if (layout->is_searched) {
+		if (!find_part(image, job, part.size))
+			return false;
+		part.x = (uint32_t)job->part_x;
+		part.y = (uint32_t)job->part_y;
+	}
+	return vips_cut(image, &part);
+}
+
+/* Make room for a background that shows: alpha where it will be clear, none where the
+ * format has none. */
+static bool prepare_canvas(VipsImage **image, const struct vips_job *job,
+                           struct colour *ret_colour)
+{
+	VipsImage *made = NULL;
+
+	*ret_colour = vips_background(job);
+	if (!job->to->has_alpha) {
+		ret_colour->alpha = 255;
+		return vips_flatten_on_background(image, job);
+	}
+	if (!job->recipe->background.is_set)
+		*ret_colour = (struct colour){.is_set = true};
+	return ret_colour->alpha == 255 || vips_image_hasalpha(*image) ||
+	       vips_take(image, &made, vips_addalpha(*image, &made, NULL));
+}
+
+bool vips_place(VipsImage **image, struct vips_job *job)
+{
+	const struct layout *layout = &job->layout;
+	VipsArrayDouble *background;
+	VipsImage *made = NULL;
+	struct colour colour;
+	double values[5];
+	int error;
+
+	if (!cut_part(image, job))
+		return false;
+	if (layout->canvas.width == layout->part.size.width &&
+	    layout->canvas.height == layout->part.size.height)
+		return true;
+	if (!prepare_canvas(image, job, &colour) ||
+	    !vips_colour_values(image, job, &colour, values))
+		return false;
+	background = vips_array_double_new(values, vips_image_get_bands(*image));
+	error = vips_embed(*image, &made, (int)layout->x, (int)layout->y,
+	                   (int)layout->canvas.width, (int)layout->canvas.height,
+	                   "extend", VIPS_EXTEND_BACKGROUND, "background", background,
+	                   NULL);
+	vips_area_unref(VIPS_AREA(background));
+	return vips_take(image, &made, error);
+}
+
+/* The picture as 8 bit pixels, whose bytes are glib's. */
+static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
+{
+	VipsImage *plain = NULL;
+	size_t n;
+
+	if (vips_cast(image, &plain, VIPS_FORMAT_UCHAR, "shift", TRUE, NULL))
+		return false;
+	*ret_pixels = (struct pixels){
+		.size = {(uint32_t)vips_image_get_width(plain),
+	                 (uint32_t)vips_image_get_height(plain)},
+		.n_bands = (unsigned)vips_image_get_bands(plain),
+		.bytes = vips_image_write_to_memory(plain, &n),
+		.free_bytes = g_free,
+	};
+	g_object_unref(plain);
+	return ret_pixels->bytes != NULL;
+}
+
+bool vips_trim(VipsImage **image, struct vips_job *job, double threshold)
+{
+	struct pixels pixels;
+
+	if (!job->has_trimmed) {
+		if (!vips_settle(image) || !pixels_of(&pixels, *image))
+			return false;
+		job->trimmed = pixels_without_border(&pixels, threshold);
+		job->has_trimmed = true;
+		pixels_fini(&pixels);
+	}
+	return vips_cut(image, &job->trimmed);
+}
+
+static bool rotate_freely(VipsImage **image, void *data)
+{
+	const double *degrees = data;
+	VipsInterpolate *bicubic = vips_interpolate_new("bicubic");
+	VipsImage *made = NULL;
+	int error = !bicubic ||
+	            vips_rotate(*image, &made, *degrees, "interpolate", bicubic, NULL);
+
+	VIPS_UNREF(bicubic);
+	return vips_take(image, &made, error);
+}
+
+bool vips_rotate_by(VipsImage **image, struct vips_job *job, double degrees)
+{
+	static const VipsAngle angles[] = {VIPS_ANGLE_D0, VIPS_ANGLE_D90, VIPS_ANGLE_D180,
+	                                   VIPS_ANGLE_D270};
+	double turned = fmod(fmod(degrees, 360) + 360, 360);
+	VipsImage *made = NULL;
+
+	if (!vips_settle(image))
+		return false;
+	if (fmod(turned, 90) == 0)
+		return vips_take(
+			image, &made,
+			vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
+	/* The corners are clear at first; what they show is decided when colours are. */
+	job->shows_corners = true;
+	if (!vips_image_hasalpha(*image) &&
+	    !vips_take(image, &made, vips_addalpha(*image, &made, NULL)))
+		return false;
+	return vips_with_alpha_in(image, 0, rotate_freely, &turned);
+}
+
+/* A copy of one frame, worked on, in memory. */
+static VipsImage *make_frame(VipsImage *roll, uint32_t i, int height,
+                             bool (*work)(VipsImage **image, void *data), void *data)
+{
+	VipsImage *frame = NULL;
+
+	if (vips_crop(roll, &frame, 0, (int)i * height, vips_image_get_width(roll),
+	              height, NULL))
+		return NULL;
+	if (vips_settle(&frame) && work(&frame, data) && vips_settle(&frame))
+		return frame;
+	g_object_unref(frame);
+	return NULL;
+}
+
+bool vips_each_frame(VipsImage **image, uint32_t n_frames,
+                     bool (*work)(VipsImage **image, void *data), void *data)
+{
+	int height = vips_image_get_height(*image) / (int)n_frames;
+	VipsImage **frames, *made = NULL;
+	uint32_t n_made = 0;
+	bool is_done;
+
+	if (n_frames == 1)
+		return work(image, data);
+	frames = g_try_new0(VipsImage *, n_frames);
+	if (!frames) {
+		vips_error("frames", "out of memory");
+		return false;
+	}
+	for (; n_made < n_frames; n_made++) {
+		frames[n_made] = make_frame(*image, n_made, height, work, data);
+		if (!frames[n_made])
+			break;
+	}
+	is_done = n_made == n_frames &&
+	          vips_take(image, &made,
+	                    vips_arrayjoin(frames, &made, (int)n_frames, "across", 1,
+	                                   NULL));
+	while (n_made > 0)
+		g_object_unref(frames[--n_made]);
+	g_free(frames);
+	return is_done;
+}

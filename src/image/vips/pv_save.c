@@ -1,0 +1,265 @@
+/* The vips engine's way out: the savers, and their options from a recipe's. */
+#include "image/vips/engine_vips.h"
+
+#include "base/fd.h"
+#include "image/vips/container.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* 0 to 9 on a saver's own scale; its usual one when none was asked for. */
+static int effort_of(const struct recipe *recipe, int least, int most, int usual)
+{
+	if (!recipe->has_effort)
+		return usual;
+	return least + (recipe->effort * (most - least) + 4) / 9;
+}
+
+static VipsForeignSubsample subsample_of(const struct recipe *recipe)
+{
+	static const VipsForeignSubsample modes[N_CHROMAS] = {
+		[CHROMA_AUTO] = VIPS_FOREIGN_SUBSAMPLE_AUTO,
+		[CHROMA_420] = VIPS_FOREIGN_SUBSAMPLE_ON,
+		[CHROMA_444] = VIPS_FOREIGN_SUBSAMPLE_OFF,
+	};
+
+	return modes[recipe->chroma];
+}
+
+static int save_jpeg(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                     bool strip)
+{
+	/* From the middle up the Huffman codes are made for the picture: smaller, slower. */
+	return vips_jpegsave_target(image, target, "Q", (int)engine_quality(recipe),
+	                            "optimize_coding",
+	                            recipe->has_effort && recipe->effort >= 5,
+	                            "interlace", recipe->progressive, "subsample_mode",
+	                            subsample_of(recipe), "strip", strip, NULL);
+}
+
+static int save_png(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                    bool strip)
+{
+	return vips_pngsave_target(image, target, "compression",
+	                           effort_of(recipe, 0, 9, 6), "interlace",
+	                           recipe->progressive, "strip", strip, NULL);
+}
+
+static int save_webp(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                     bool strip)
+{
+	return vips_webpsave_target(image, target, "Q", (int)engine_quality(recipe),
+	                            "effort", effort_of(recipe, 0, 6, 4), "lossless",
+	                            recipe->lossless, "smart_subsample",
+	                            recipe->chroma == CHROMA_444, "strip", strip, NULL);
+}
+
+static int save_heif(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                     bool strip)
+{
+	bool is_deep = vips_image_get_format(image) == VIPS_FORMAT_USHORT;
+	VipsForeignSubsample subsample = recipe->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF
+	                                                  : subsample_of(recipe);
+
+	return vips_heifsave_target(
+		image, target, "Q", (int)engine_quality(recipe), "compression",
+		recipe->format == FORMAT_AVIF ? VIPS_FOREIGN_HEIF_COMPRESSION_AV1
+					      : VIPS_FOREIGN_HEIF_COMPRESSION_HEVC,
+		"effort", effort_of(recipe, 0, 9, 4), "lossless", recipe->lossless,
+		"subsample_mode", subsample, "bitdepth", is_deep ? 12 : 8, "strip", strip,
+		NULL);
+}
+
+static int save_jxl(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                    bool strip)
+{
+	return vips_jxlsave_target(image, target, "Q", (int)engine_quality(recipe),
+	                           "effort", effort_of(recipe, 3, 9, 7), "lossless",
+	                           recipe->lossless, "strip", strip, NULL);
+}
+
+static int save_tiff(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                     bool strip)
+{
+	(void)recipe;
+	return vips_tiffsave_target(image, target, "compression",
+	                            VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, "predictor",
+	                            VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "strip",
+	                            strip, NULL);
+}
+
+static int save_gif(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                    bool strip)
+{
+	return vips_gifsave_target(image, target, "effort", effort_of(recipe, 1, 10, 7),
+	                           "interlace", recipe->progressive, "strip", strip,
+	                           NULL);
+}
+
+static int save_jp2(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                    bool strip)
+{
+	/* Colours are never halved: libvips 8.14.1 does not read back what it writes so, and
+	 * aborts unless there are just three bands. */
+	return vips_jp2ksave_target(image, target, "Q", (int)engine_quality(recipe),
+	                            "lossless", recipe->lossless, "subsample_mode",
+	                            VIPS_FOREIGN_SUBSAMPLE_OFF, "strip", strip, NULL);
+}
+
+static int save_pnm(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                    bool strip)
+{
+	(void)recipe;
+	return vips_ppmsave_target(image, target, "format",
+	                           vips_image_get_bands(image) < 3
+	                                   ? VIPS_FOREIGN_PPM_FORMAT_PGM
+	                                   : VIPS_FOREIGN_PPM_FORMAT_PPM,
+	                           "strip", strip, NULL);
+}
+
+/* Light, which whatever has another space becomes. */
+static int save_hdr(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
+                    bool strip)
+{
+	VipsImage *light = NULL, *coded = NULL;
+	int error = vips_colourspace(image, &light, VIPS_INTERPRETATION_scRGB, NULL) ||
+	            vips_float2rad(light, &coded, NULL) ||
+	            vips_radsave_target(coded, target, "strip", strip, NULL);
+
+	(void)recipe;
+	VIPS_UNREF(light);
+	VIPS_UNREF(coded);
+	return error;
+}
+
+static int (*const savers[N_FORMATS])(VipsImage *image, VipsTarget *target,
+                                      const struct recipe *recipe, bool strip) = {
+	[FORMAT_JPEG] = save_jpeg, [FORMAT_PNG] = save_png,   [FORMAT_WEBP] = save_webp,
+	[FORMAT_HEIC] = save_heif, [FORMAT_AVIF] = save_heif, [FORMAT_JXL] = save_jxl,
+	[FORMAT_TIFF] = save_tiff, [FORMAT_GIF] = save_gif,   [FORMAT_JP2] = save_jp2,
+	[FORMAT_PNM] = save_pnm,   [FORMAT_HDR] = save_hdr,
+};
+
+/* Our pixels as an image of libvips, which borrows them. */
+static VipsImage *image_of_pixels(const struct pixels *pixels)
+{
+	size_t n = (size_t)pixels->size.width * pixels->size.height * pixels->n_bands;
+	VipsImage *image = vips_image_new_from_memory(
+		pixels->bytes, n, (int)pixels->size.width, (int)pixels->size.height,
+		(int)pixels->n_bands, VIPS_FORMAT_UCHAR);
+
+	if (image)
+		image->Type = pixels->n_bands < 3 ? VIPS_INTERPRETATION_B_W
+		                                  : VIPS_INTERPRETATION_sRGB;
+	return image;
+}
+
+static bool has(VipsImage *image, const char *name)
+{
+	return vips_image_get_typeof(image, name) != 0;
+}
+
+/* Whether nothing stands on it that a saver would write. */
+static bool is_bare(VipsImage *image)
+{
+	char **names = vips_image_get_fields(image);
+	bool found = has(image, VIPS_META_ICC_NAME) || has(image, VIPS_META_XMP_NAME) ||
+	             has(image, VIPS_META_EXIF_NAME) || has(image, VIPS_META_IPTC_NAME) ||
+	             has(image, VIPS_META_IMAGEDESCRIPTION);
+
+	for (char **name = names; name && *name; name++)
+		found |= strncmp(*name, "png-comment", 11) == 0;
+	g_strfreev(names);
+	return !found;
+}
+
+/* libvips writes an EXIF of its own wherever it is not told to strip all, and into WebP even
+ * then (8.14.1). Without one of the picture's it is taken out again. */
+static bool save_without_exif(VipsImage *image, const struct recipe *recipe, bool strip,
+                              int output)
+{
+	VipsTarget *target = vips_target_new_to_memory();
+	VipsBlob *blob = NULL;
+	uint8_t *bytes;
+	bool is_saved = target && !savers[recipe->format](image, target, recipe, strip);
+	size_t n;
+
+	/* Not vips_target_steal(), which dies on a target that a saver has ended (8.14.1). */
+	if (is_saved)
+		g_object_get(target, "blob", &blob, NULL);
+	VIPS_UNREF(target);
+	if (!blob)
+		return false;
+	bytes = VIPS_AREA(blob)->data;
+	n = VIPS_AREA(blob)->length;
+	n = recipe->format == FORMAT_JPEG ? jpeg_drop_exif(bytes, n)
+	                                  : webp_drop_exif(bytes, n);
+	is_saved = fd_write_all(output, bytes, n);
+	if (!is_saved)
+		vips_error("write", "%s", strerrordesc_np(errno));
+	vips_area_unref(VIPS_AREA(blob));
+	return is_saved;
+}
+
+static bool save_image(VipsImage *image, const struct recipe *recipe, int output)
+{
+	bool strip = is_bare(image);
+	VipsTarget *target;
+	bool is_saved;
+
+	if (!has(image, VIPS_META_EXIF_NAME) &&
+	    (recipe->format == FORMAT_WEBP || (recipe->format == FORMAT_JPEG && !strip)))
+		return save_without_exif(image, recipe, strip, output);
+	target = vips_target_new_to_descriptor(output);
+	is_saved = target && !savers[recipe->format](image, target, recipe, strip);
+	VIPS_UNREF(target);
+	return is_saved;
+}
+
+/* A saver may be there without its codec (libheif has them as plugins): it is believed
+ * when it has written a small picture. */
+static bool try_saver(enum image_format format)
+{
+	static uint8_t black[64 * 64 * 3];
+	const struct pixels pixels = {.size = {64, 64}, .n_bands = 3, .bytes = black};
+	const struct recipe recipe = {.format = format};
+	VipsImage *image;
+	VipsTarget *target;
+	bool is_saved;
+
+	if (!savers[format])
+		return false;
+	image = image_of_pixels(&pixels);
+	target = vips_target_new_to_memory();
+	is_saved = image && target && !savers[format](image, target, &recipe, true);
+	VIPS_UNREF(target);
+	VIPS_UNREF(image);
+	vips_error_clear();
+	return is_saved;
+}
+
+bool vips_writes(enum image_format format)
+{
+	/* What was found once holds for the life of a process: 1, -1, 0 not yet asked. */
+	static _Atomic signed char known[N_FORMATS];
+
+	if (!known[format])
+		known[format] = try_saver(format) ? 1 : -1;
+	return known[format] > 0;
+}
+
+bool vips_save(const struct rendering *rendering, const struct recipe *recipe, int output,
+               struct failure *ret_failure)
+{
+	VipsImage *image = rendering->image;
+	bool is_saved;
+
+	if (image)
+		g_object_ref(image);
+	else
+		image = image_of_pixels(&rendering->pixels);
+	is_saved = image && save_image(image, recipe, output);
+	VIPS_UNREF(image);
+	return is_saved || vips_fail(ret_failure, "encode", FAIL_INTERNAL);
+}

@@ -1,0 +1,327 @@
+#include "recipe/filters.h"
+
+#include "common/suggest.h"
+#include "common/words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct filter_info infos[N_FILTER_KINDS] = {
+	[FILTER_NONE] = {.name = "none"},
+	[FILTER_BLUR] = {"blur",
+                         "Gaussian blur",
+                         0,
+                         false,
+                         {{"SIGMA", "pixels", 0.3, 1000, 1, false}}},
+	[FILTER_SHARPEN] = {"sharpen",
+                            "sharpen edges, flat areas and jagged ones apart",
+                            0,
+                            false,
+                            {{"SIGMA", "pixels", 0.3, 10, 0.5, false},
+                             {"FLAT", NULL, 0, 1000, 0, false},
+                             {"JAGGED", NULL, 0, 1000, 3, false}}},
+	[FILTER_GRAYSCALE] = {.name = "grayscale", .does = "to shades of grey"},
+	[FILTER_NEGATE] = {.name = "negate", .does = "the negative; alpha stays"},
+	[FILTER_NORMALISE] =
+		{"normalise",
+                 "stretch luminance, between percentiles, to black and white",
+                 0,
+                 false,
+                 {{"LOWER", "percent", 0, 99, 1, false},
+                  {"UPPER", "percent", 1, 100, 99, false}}},
+	[FILTER_GAMMA] = {"gamma",
+                          "v^(1/GAMMA): above 1 lightens, below darkens",
+                          0,
+                          false,
+                          {{"GAMMA", NULL, 0.1, 10, 2.2, false}}},
+	[FILTER_MEDIAN] = {"median",
+                           "the median of a square window",
+                           0,
+                           false,
+                           {{"SIDE", "pixels", 2, 50, 3, true}}},
+	[FILTER_MODULATE] = {"modulate",
+                             "change brightness, saturation and hue",
+                             1,
+                             false,
+                             {{"BRIGHTNESS", NULL, 0, 100, 1, false},
+                              {"SATURATION", NULL, 0, 100, 1, false},
+                              {"HUE", "degrees", -360, 360, 0, false}}},
+	[FILTER_THRESHOLD] = {"threshold",
+                              "white from this grey on, black below",
+                              0,
+                              false,
+                              {{"LEVEL", NULL, 0, 255, 128, false}}},
+	[FILTER_ROTATE] = {"rotate",
+                           "clockwise; corners that come up show the background",
+                           1,
+                           true,
+                           {{"ANGLE", "degrees", -360, 360, 0, false}}},
+	[FILTER_FLIP] = {.name = "flip", .does = "top to bottom", .comes_first = true},
+	[FILTER_FLOP] = {.name = "flop", .does = "left to right", .comes_first = true},
+	[FILTER_TRIM] = {"trim",
+                         "cut off borders like the top left pixel",
+                         0,
+                         true,
+                         {{"DIFFERENCE", NULL, 0, 255, 10, false}}},
+	[FILTER_FLATTEN] = {.name = "flatten", .does = "put alpha on the --background"},
+};
+
+const struct filter_info *filter_info(enum filter_kind kind)
+{
+	return &infos[(unsigned)kind < N_FILTER_KINDS ? kind : FILTER_NONE];
+}
+
+static unsigned n_numbers_of(const struct filter_info *info)
+{
+	unsigned n = 0;
+
+	while (n < FILTER_NUMBERS && info->numbers[n].name)
+		n++;
+	return n;
+}
+
+/* ---- parsing ---- */
+
+struct reading {
+	const char *next;
+	char *text; /* for the message */
+	size_t n_text;
+};
+
+__attribute__((format(printf, 2, 3))) static bool refuse(struct reading *reading,
+                                                         const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(reading->text, reading->n_text, format, list);
+	va_end(list);
+	return false;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void skip_blanks(struct reading *reading)
+{
+	while (is_blank(*reading->next))
+		reading->next++;
+}
+
+/* How long the word is at which the reading stands. */
+static int word_length(const struct reading *reading)
+{
+	return (int)strcspn(reading->next, " \t,");
+}
+
+static bool refuse_name(struct reading *reading)
+{
+	const char *best = NULL;
+	char word[64], names[256];
+	size_t n = 0;
+
+	if (word_length(reading) == 0)
+		return refuse(reading, "a filter is missing %s%s",
+		              *reading->next ? "before " : "at the end", reading->next);
+	snprintf(word, sizeof(word), "%.*s", word_length(reading), reading->next);
+	for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++) {
+		suggest_consider(&best, word, infos[kind].name);
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
+		                      n > 0 ? ", " : "", infos[kind].name);
+	}
+	if (best)
+		return refuse(reading, "'%s' is not a filter; did you mean '%s'?", word,
+		              best);
+	return refuse(reading, "'%s' is not a filter, one of %s", word, names);
+}
+
+static enum filter_kind kind_at(const struct reading *reading)
+{
+	size_t n = (size_t)word_length(reading);
+
+	for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++) {
+		if (strlen(infos[kind].name) == n &&
+		    memcmp(infos[kind].name, reading->next, n) == 0)
+			return (enum filter_kind)kind;
+	}
+	return FILTER_NONE;
+}
+
+/* "SIGMA, a number from 0.3 to 1000 pixels" */
+static const char *describe(const struct filter_number *number,
+                            char words[FILTER_NUMBER_BYTES])
+{
+	char least[DECIMAL_TEXT_BYTES], most[DECIMAL_TEXT_BYTES];
+
+	snprintf(words, FILTER_NUMBER_BYTES, "%s, a %snumber from %s to %s%s%s",
+	         number->name, number->is_whole ? "whole " : "",
+	         decimal_print(number->least, least), decimal_print(number->most, most),
+	         number->unit ? " " : "", number->unit ? number->unit : "");
+	return words;
+}
+
+void filter_number_print(const struct filter_number *number, bool is_required,
+                         char text[FILTER_NUMBER_BYTES])
+{
+	char words[FILTER_NUMBER_BYTES], usual[DECIMAL_TEXT_BYTES];
+
+	describe(number, words);
+	snprintf(text, FILTER_NUMBER_BYTES, "%.60s%s%s", words,
+	         is_required ? "" : "; default ",
+	         is_required ? "" : decimal_print(number->usual, usual));
+}
+
+static bool number_is_sound(const struct filter_number *number, double value)
+{
+	if (!number->name)
+		return value == 0;
+	return value >= number->least && value <= number->most &&
+	       (!number->is_whole || value == (double)(int)value);
+}
+
+static bool parse_number(struct reading *reading, const struct filter_info *info,
+                         unsigned index, double *ret_number)
+{
+	const char *begin = reading->next;
+	int n_word = word_length(reading);
+	char words[FILTER_NUMBER_BYTES];
+	double value;
+
+	if (index >= n_numbers_of(info))
+		return refuse(reading, "'%.*s' is one too many: %s takes %u number%s",
+		              n_word, begin, info->name, index, index == 1 ? "" : "s");
+	if (!decimal_parse(&reading->next, &value) || reading->next != begin + n_word ||
+	    !number_is_sound(&info->numbers[index], value))
+		return refuse(reading, "'%.*s' in %s is not its %s", n_word, begin,
+		              info->name, describe(&info->numbers[index], words));
+	*ret_number = value;
+	return true;
+}
+
+/* What only all numbers of a filter tell. */
+static bool numbers_agree(const struct filter *filter)
+{
+	return filter->kind != FILTER_NORMALISE || filter->number[0] < filter->number[1];
+}
+
+static bool parse_filter(struct reading *reading, struct filter *ret_filter)
+{
+	const struct filter_info *info;
+	struct filter filter = {.kind = kind_at(reading)};
+	char words[FILTER_NUMBER_BYTES];
+	unsigned n = 0;
+
+	if (filter.kind == FILTER_NONE)
+		return refuse_name(reading);
+	info = filter_info(filter.kind);
+	for (unsigned i = 0; i < FILTER_NUMBERS; i++)
+		filter.number[i] = info->numbers[i].usual;
+
+	reading->next += word_length(reading);
+	skip_blanks(reading);
+	for (; *reading->next && *reading->next != ','; n++) {
+		double number = 0;
+
+		if (!parse_number(reading, info, n, &number))
+			return false;
+		filter.number[n] = number;
+		skip_blanks(reading);
+	}
+	if (n < info->n_required)
+		return refuse(reading, "'%s' needs %s", info->name,
+		              describe(&info->numbers[n], words));
+	if (!numbers_agree(&filter))
+		return refuse(reading, "in '%s' LOWER is not below UPPER", info->name);
+	*ret_filter = filter;
+	return true;
+}
+
+bool filters_parse(struct filter_chain *ret_chain, const char *words, char *text,
+                   size_t n_text)
+{
+	struct reading reading = {.next = words, .n_text = n_text};
+	struct filter_chain chain = {0};
+	struct filter filter;
+	bool goes_on;
+
+	reading.text = text;
+	do {
+		skip_blanks(&reading);
+		if (chain.n == FILTER_CHAIN_MAX)
+			return refuse(&reading,
+			              "'%.*s' is one too many: a chain has at most %d "
+			              "filters",
+			              word_length(&reading), reading.next,
+			              FILTER_CHAIN_MAX);
+		if (!parse_filter(&reading, &filter))
+			return false;
+		chain.at[chain.n++] = filter;
+		goes_on = *reading.next == ',';
+		reading.next += goes_on;
+	} while (goes_on);
+	*ret_chain = chain;
+	return true;
+}
+
+/* ---- the rest ---- */
+
+static bool filter_is_sound(const struct filter *filter)
+{
+	const struct filter_info *info = filter_info(filter->kind);
+
+	if (info == &infos[FILTER_NONE])
+		return false;
+	for (unsigned i = 0; i < FILTER_NUMBERS; i++) {
+		double value = filter->number[i];
+
+		if (!number_is_sound(&info->numbers[i], value) ||
+		    decimal_of_millionths(decimal_to_millionths(value)) != value)
+			return false;
+	}
+	return numbers_agree(filter);
+}
+
+bool filters_are_sound(const struct filter_chain *chain)
+{
+	if (chain->n > FILTER_CHAIN_MAX)
+		return false;
+	for (size_t i = 0; i < chain->n; i++) {
+		if (!filter_is_sound(&chain->at[i]))
+			return false;
+	}
+	return true;
+}
+
+void filters_print(const struct filter_chain *chain, char text[FILTERS_TEXT_BYTES])
+{
+	size_t n = 0;
+
+	text[0] = 0;
+	for (size_t i = 0; i < chain->n; i++) {
+		const struct filter_info *info = filter_info(chain->at[i].kind);
+		char number[DECIMAL_TEXT_BYTES];
+
+		n += (size_t)snprintf(text + n, FILTERS_TEXT_BYTES - n, "%s%s",
+		                      i > 0 ? ", " : "", info->name);
+		for (unsigned k = 0; k < n_numbers_of(info); k++)
+			n += (size_t)snprintf(
+				text + n, FILTERS_TEXT_BYTES - n, " %s",
+				decimal_print(chain->at[i].number[k], number));
+	}
+}
+
+void filters_split(const struct filter_chain *chain, struct filter_chain *ret_before,
+                   struct filter_chain *ret_after)
+{
+	*ret_before = *ret_after = (struct filter_chain){0};
+	for (size_t i = 0; i < chain->n; i++) {
+		struct filter_chain *to = filter_info(chain->at[i].kind)->comes_first
+		                                  ? ret_before
+		                                  : ret_after;
+
+		to->at[to->n++] = chain->at[i];
+	}
+}

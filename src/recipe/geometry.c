@@ -1,0 +1,297 @@
+#include "recipe/geometry.h"
+
+#include "common/words.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* ---- words ---- */
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* One side at *word, which moves past it. */
+static bool parse_side(uint32_t *ret_side, const char **word, char *text, size_t n_text)
+{
+	const char *begin = *word;
+	uint32_t side = 0;
+
+	for (; is_digit(**word); (*word)++) {
+		if (side <= GEOMETRY_MAX_SIDE)
+			side = side * 10 + (uint32_t)(**word - '0');
+	}
+	*ret_side = side;
+	if (side >= 1 && side <= GEOMETRY_MAX_SIDE)
+		return true;
+	snprintf(text, n_text, "'%.*s': a side is 1 to %d pixels", (int)(*word - begin),
+	         begin, GEOMETRY_MAX_SIDE);
+	return false;
+}
+
+/* "N", "WxH", "Wx", "xH" */
+static bool parse_sides(struct geometry *geometry, const char **next, char *text,
+                        size_t n_text)
+{
+	bool has_x;
+
+	if (is_digit(**next) && !parse_side(&geometry->width, next, text, n_text))
+		return false;
+	has_x = **next == 'x';
+	if (has_x)
+		(*next)++;
+	else
+		geometry->height = geometry->width;
+	return !has_x || !is_digit(**next) ||
+	       parse_side(&geometry->height, next, text, n_text);
+}
+
+/* "N%" at *next, which moves past it. *ret_is_one: it is a percentage at all; then false
+ * when it is a wrong one. */
+static bool parse_percent(struct geometry *geometry, const char **next, bool *ret_is_one,
+                          char *text, size_t n_text)
+{
+	const char *end = *next;
+	double percent;
+
+	*ret_is_one = is_digit(*end) && decimal_parse(&end, &percent) && *end == '%';
+	if (!*ret_is_one)
+		return true;
+	if (percent < GEOMETRY_MIN_PERCENT || percent > GEOMETRY_MAX_PERCENT) {
+		snprintf(text, n_text, "'%.*s': a percentage is %g to %d",
+		         (int)(end + 1 - *next), *next, GEOMETRY_MIN_PERCENT,
+		         GEOMETRY_MAX_PERCENT);
+		return false;
+	}
+	geometry->percent = percent;
+	*next = end + 1;
+	return true;
+}
+
+static void parse_mark(struct geometry *geometry, const char **next)
+{
+	switch (**next) {
+	case '<':
+		geometry->no_reduce = true;
+		break;
+	case '>':
+		geometry->no_enlarge = true;
+		break;
+	case '!':
+		geometry->fit = FIT_FILL;
+		break;
+	default:
+		return;
+	}
+	(*next)++;
+}
+
+bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text,
+                    size_t n_text)
+{
+	struct geometry geometry = {0};
+	const char *next = word;
+	bool is_percent;
+
+	if (!parse_percent(&geometry, &next, &is_percent, text, n_text) ||
+	    (!is_percent && !parse_sides(&geometry, &next, text, n_text)))
+		return false;
+	if (is_percent || geometry.width || geometry.height)
+		parse_mark(&geometry, &next);
+	if (*next) {
+		snprintf(text, n_text,
+		         "'%s' does not belong in a size: it is N, WxH, Wx, xH or N%%, "
+		         "and one of < > ! behind it",
+		         next);
+		return false;
+	}
+	if (!is_percent && !geometry.width && !geometry.height) {
+		snprintf(text, n_text,
+		         "'%s' names no side: a size is N, WxH, Wx, xH or N%%", word);
+		return false;
+	}
+	*ret_geometry = geometry;
+	return true;
+}
+
+void geometry_add_size(struct geometry *geometry, const struct geometry *size)
+{
+	geometry->width = size->width;
+	geometry->height = size->height;
+	geometry->percent = size->percent;
+	geometry->no_enlarge |= size->no_enlarge;
+	geometry->no_reduce |= size->no_reduce;
+	if (size->fit == FIT_FILL)
+		geometry->fit = FIT_FILL;
+}
+
+/* ---- sizes ---- */
+
+/*
+ * The steps are those of libvips 8.14 (thumbnail.c, resize.c, reducev.cpp), in its own
+ * doubles: a side that comes out at exactly a half rounds as there, whichever way that is.
+ */
+static uint32_t round_side(double side)
+{
+	if (side < 1)
+		return 1;
+	return side + 0.5 >= UINT32_MAX ? UINT32_MAX : (uint32_t)(side + 0.5);
+}
+
+static uint32_t scale_side(uint32_t side, double scale)
+{
+	return round_side(scale < 1 ? side / (1 / scale) : side * scale);
+}
+
+static bool has_box(const struct geometry *geometry)
+{
+	return geometry->width && geometry->height;
+}
+
+/* How much larger each side is than the box; 0 where that is free. */
+struct ratios {
+	double width, height;
+};
+
+static struct ratios ratios_of(const struct geometry *geometry, struct size from)
+{
+	double by_width = geometry->width ? (double)from.width / geometry->width : 0;
+	double by_height = geometry->height ? (double)from.height / geometry->height : 0;
+	double more = by_width > by_height ? by_width : by_height;
+	double less = by_width < by_height ? by_width : by_height;
+
+	if (geometry->fit == FIT_FILL)
+		return (struct ratios){by_width, by_height};
+	if (has_box(geometry) &&
+	    (geometry->fit == FIT_COVER || geometry->fit == FIT_OUTSIDE))
+		return (struct ratios){less, less};
+	return (struct ratios){more, more};
+}
+
+static uint32_t reduce_side(const struct geometry *geometry, uint32_t side, double ratio)
+{
+	bool is_kept = ratio <= 0 || (ratio <= 1 && geometry->no_enlarge) ||
+	               (ratio >= 1 && geometry->no_reduce);
+
+	return is_kept ? side : scale_side(side, 1 / ratio);
+}
+
+static uint32_t percent_side(const struct geometry *geometry, uint32_t side)
+{
+	double percent = geometry->percent;
+	bool is_kept = (percent >= 100 && geometry->no_enlarge) ||
+	               (percent <= 100 && geometry->no_reduce);
+
+	return is_kept ? side : round_side(side * percent / 100);
+}
+
+struct size geometry_size(const struct geometry *geometry, struct size from)
+{
+	struct ratios ratios;
+
+	if (geometry->percent > 0)
+		return (struct size){percent_side(geometry, from.width),
+		                     percent_side(geometry, from.height)};
+	ratios = ratios_of(geometry, from);
+	return (struct size){reduce_side(geometry, from.width, ratios.width),
+	                     reduce_side(geometry, from.height, ratios.height)};
+}
+
+/* How much of what is left over lies before: none, half of it, all. */
+static uint32_t before(uint32_t n_over, int side)
+{
+	if (side == 0)
+		return n_over / 2;
+	return side < 0 ? 0 : n_over;
+}
+
+/* Where a smaller size lies in a larger one. */
+static void place(enum position position, struct size outer, struct size inner,
+                  uint32_t *ret_x, uint32_t *ret_y)
+{
+	/* -1: west or north, 1: east or south */
+	static const struct {
+		signed char x, y;
+	} sides[N_POSITIONS] = {
+		[POSITION_NORTH] = {0, -1},  [POSITION_NORTHEAST] = {1, -1},
+		[POSITION_EAST] = {1, 0},    [POSITION_SOUTHEAST] = {1, 1},
+		[POSITION_SOUTH] = {0, 1},   [POSITION_SOUTHWEST] = {-1, 1},
+		[POSITION_WEST] = {-1, 0},   [POSITION_NORTHWEST] = {-1, -1},
+		[POSITION_ENTROPY] = {0, 0}, [POSITION_ATTENTION] = {0, 0},
+	};
+
+	*ret_x = before(outer.width - inner.width, sides[position].x);
+	*ret_y = before(outer.height - inner.height, sides[position].y);
+}
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint32_t greater(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+struct layout geometry_layout(const struct geometry *geometry, struct size from)
+{
+	struct size scaled = geometry_size(geometry, from);
+	struct layout layout = {.scaled = scaled, .part.size = scaled, .canvas = scaled};
+	struct size *part = &layout.part.size;
+
+	if (geometry->percent > 0 || !has_box(geometry))
+		return layout;
+	if (geometry->fit == FIT_COVER) {
+		*part = (struct size){lesser(scaled.width, geometry->width),
+		                      lesser(scaled.height, geometry->height)};
+		place(geometry->position, scaled, *part, &layout.part.x, &layout.part.y);
+		layout.is_searched = geometry->position >= POSITION_ENTROPY &&
+		                     (part->width < scaled.width ||
+		                      part->height < scaled.height);
+		layout.canvas = *part;
+	} else if (geometry->fit == FIT_CONTAIN) {
+		layout.canvas = (struct size){greater(scaled.width, geometry->width),
+		                              greater(scaled.height, geometry->height)};
+		place(geometry->position, layout.canvas, scaled, &layout.x, &layout.y);
+	}
+	return layout;
+}
+
+/* Pixels of the picture around what is kept, for the kernel to look at. */
+enum { FOCUS_MARGIN = 8 };
+
+/* On one side: what of from leads to the part of to, and what that is scaled to. */
+static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_part,
+                       uint32_t *ret_at, uint32_t *ret_n)
+{
+	double scale = (double)*to / from;
+	double first = floor(*part / scale) - FOCUS_MARGIN;
+	double last = ceil(((double)*part + n_part) / scale) + FOCUS_MARGIN;
+	uint32_t at = first > 0 ? (uint32_t)first : 0;
+	uint32_t end = last < from ? (uint32_t)last : from;
+	uint32_t before = (uint32_t)(at * scale + 0.5);
+
+	*to = scale_side(end - at, scale);
+	/* Rounding must not take the part over the edge. */
+	*part = lesser(*part - lesser(before, *part), *to - lesser(n_part, *to));
+	*ret_at = at;
+	*ret_n = end - at;
+}
+
+void geometry_focus(struct layout *layout, struct size from)
+{
+	enum { ROOM = 1 << 24, FEW = 4 };
+	const struct size *scaled = &layout->scaled, *part = &layout->part.size;
+	double n_scaled = (double)scaled->width * scaled->height;
+
+	if (n_scaled <= ROOM || n_scaled <= FEW * (double)part->width * part->height ||
+	    n_scaled <= (double)from.width * from.height)
+		return;
+	focus_side(from.width, &layout->scaled.width, &layout->part.x, part->width,
+	           &layout->focus.x, &layout->focus.size.width);
+	focus_side(from.height, &layout->scaled.height, &layout->part.y, part->height,
+	           &layout->focus.y, &layout->focus.size.height);
+	layout->is_focused = true;
+}

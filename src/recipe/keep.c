@@ -1,0 +1,54 @@
+#include "recipe/recipe_text.h"
+
+#include "common/words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct choice kept[] = {
+	{"exif", KEEP_EXIF}, {"icc", KEEP_ICC}, {"xmp", KEEP_XMP},   {"iptc", KEEP_IPTC},
+	{"gps", KEEP_GPS},   {"all", KEEP_ALL}, {"none", KEEP_NONE}, {NULL, 0},
+};
+
+bool keep_parse(uint8_t *ret_keep, const char *value, char *text, size_t n_text)
+{
+	const char *next = value;
+	int mask = 0, class;
+	char word[32];
+
+	for (;; next++) {
+		int n = (int)strcspn(next, ",");
+
+		snprintf(word, sizeof(word), "%.*s", n, next);
+		if (!choice_parse(kept, word, &class, text, n_text))
+			return false;
+		/* "all" and "none" stand alone. */
+		if ((class == KEEP_ALL || class == KEEP_NONE) && value[n]) {
+			snprintf(text, n_text, "'%s' stands alone, not in '%s'", word,
+			         value);
+			return false;
+		}
+		mask |= class;
+		next += n;
+		if (!*next)
+			break;
+	}
+	*ret_keep = (uint8_t)mask;
+	return true;
+}
+
+void keep_print(uint8_t keep, char text[KEEP_TEXT_BYTES])
+{
+	size_t n = 0;
+
+	text[0] = 0;
+	if (keep == KEEP_ALL) {
+		snprintf(text, KEEP_TEXT_BYTES, "all");
+		return;
+	}
+	for (const struct choice *class = kept; class->value != KEEP_ALL; class ++) {
+		if (keep & class->value)
+			n += (size_t)snprintf(text + n, KEEP_TEXT_BYTES - n, "%s%s",
+			                      n > 0 ? "," : "", class->word);
+	}
+}

@@ -1,0 +1,397 @@
+/*
+ * The test engine: its input is orders, one a line, after a first line "pixpool-obey".
+ * It is linked into test programs only, and then reads such a file as if it were a
+ * picture. Unknown orders fail as bad-image.
+ *
+ *   gate NAME      be called gate-NAME and wait until the input's first byte is not 'p'
+ *   signal SIGSEGV die of it, or of any other
+ *   exit N         leave with that status
+ *   hang busy      burn the processor for ever; or: hang asleep
+ *   allocate BYTES have so much memory, and write to it; fail as memory without it
+ *   leak BYTES     the same, and keep it
+ *   write BYTES    put so much before the picture into its output
+ *   stderr BYTES   print so much, in numbered lines
+ *   fail CLASS     fail with a class of cli.md
+ *   size W H       the size of the picture that comes out, 32 x 24 unless said
+ *
+ * Attacks, which end the picture: as internal, with "got through", or with the kernel's word
+ *
+ *   open PATH, create PATH, socket, exec, fork, chmod (the input), kill main
+ *   keep output, and in the next picture of the same worker: late write
+ *
+ * The first byte is free to be anything, so that a gate that was opened stays open for
+ * the second attempt at the same input.
+ */
+#include "image/engine.h"
+#include "fault/obey.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool obey_claims(const uint8_t *bytes, size_t n)
+{
+	static const char magic[] = "ixpool-obey\n";
+
+	return n > sizeof(magic) - 1 && memcmp(bytes + 1, magic, sizeof(magic) - 1) == 0;
+}
+
+static bool obey_reads(enum image_format format)
+{
+	(void)format;
+	return false;
+}
+
+bool (*obey_more)(const char *order, const char *word, bool *ret_known,
+                  struct failure *ret_failure);
+
+static pid_t main_process;   /* of the program: this worker's great-grandparent */
+static int kept_output = -1; /* of a picture before */
+
+bool obey_tell(long got, const char *attempt, struct failure *ret_failure)
+{
+	if (got < 0)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE, "obey: %s: %s", attempt,
+		                   strerrordesc_np(errno));
+	return failure_set(ret_failure, FAIL_INTERNAL, "obey: %s: got through", attempt);
+}
+
+int obey_find_output(void)
+{
+	/* The input may only be read, and what lies below is the worker's. */
+	for (int fd = 4; fd < 16; fd++) {
+		if (pwrite(fd, "", 0, 0) == 0)
+			return fd;
+	}
+	return -1;
+}
+
+/* ---- orders that go on to the next one ---- */
+
+static bool wait_at_gate(struct source *source, const char *name, struct failure *failure)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	char kept[16] = "", mine[16], first;
+
+	(void)failure;
+	prctl(PR_GET_NAME, kept);
+	snprintf(mine, sizeof(mine), "gate-%s", name);
+	prctl(PR_SET_NAME, mine);
+	while (pread(source->input, &first, 1, 0) == 1 && first == 'p')
+		nanosleep(&moment, NULL);
+	prctl(PR_SET_NAME, kept);
+	return true;
+}
+
+static bool die_of(struct source *source, const char *name, struct failure *failure)
+{
+	(void)source;
+	for (int number = 1; number < NSIG; number++) {
+		const char *known = sigabbrev_np(number);
+
+		if (!known || strncmp(name, "SIG", 3) != 0 ||
+		    strcmp(known, name + 3) != 0)
+			continue;
+		signal(number, SIG_DFL);
+		kill(getpid(), number);
+		return true;
+	}
+	return failure_set(failure, FAIL_BAD_IMAGE, "obey: no signal is called %s", name);
+}
+
+static bool leave(struct source *source, const char *status, struct failure *failure)
+{
+	(void)source;
+	(void)failure;
+	_exit((int)strtol(status, NULL, 10));
+}
+
+static bool hang(struct source *source, const char *how, struct failure *failure)
+{
+	volatile bool is_hung = true;
+
+	(void)source;
+	(void)failure;
+	while (is_hung) {
+		if (strcmp(how, "busy") != 0)
+			pause();
+	}
+	return true;
+}
+
+/* False when there is not so much. */
+static bool take_memory(const char *n_bytes, bool is_kept, struct failure *failure)
+{
+	static void *volatile kept;
+	unsigned long n = strtoul(n_bytes, NULL, 10);
+	unsigned char *bytes = malloc(n);
+
+	for (unsigned long at = 0; bytes && at < n; at += 4096)
+		((volatile unsigned char *)bytes)[at] = 1;
+	if (is_kept)
+		kept = bytes;
+	else
+		free(bytes);
+	(void)kept;
+	return bytes || failure_set(failure, FAIL_MEMORY, "obey: out of memory");
+}
+
+static bool allocate(struct source *source, const char *n_bytes, struct failure *failure)
+{
+	(void)source;
+	return take_memory(n_bytes, false, failure);
+}
+
+static bool leak(struct source *source, const char *n_bytes, struct failure *failure)
+{
+	(void)source;
+	return take_memory(n_bytes, true, failure);
+}
+
+static bool write_too_much(struct source *source, const char *n_bytes,
+                           struct failure *failure)
+{
+	static const char bytes[1 << 20];
+	int output = obey_find_output();
+
+	(void)source;
+	for (unsigned long n = strtoul(n_bytes, NULL, 10); n > 0;) {
+		ssize_t wrote = write(output, bytes,
+		                      n < sizeof(bytes) ? n : sizeof(bytes));
+
+		if (wrote <= 0)
+			return failure_set(failure, FAIL_TOO_BIG, "obey: write: %s",
+			                   strerrordesc_np(errno));
+		n -= (size_t)wrote;
+	}
+	return true;
+}
+
+/* A page of lines at a time: what is tried is the amount, not the system calls. */
+static bool print_lines(struct source *source, const char *word, struct failure *failure)
+{
+	unsigned long n_bytes = strtoul(word, NULL, 10), n_printed = 0, number = 0;
+	char page[4096];
+
+	(void)source;
+	(void)failure;
+	while (n_printed < n_bytes) {
+		size_t n = 0, n_wanted = n_bytes - n_printed;
+
+		while (n < n_wanted && n < sizeof(page) - 32)
+			n += (size_t)snprintf(page + n, 32, "obey line %lu\n", ++number);
+		for (size_t at = 0; at < n;) {
+			ssize_t wrote = write(STDERR_FILENO, page + at, n - at);
+
+			if (wrote < 0 && errno != EINTR && errno != EAGAIN)
+				return true;
+			at += wrote > 0 ? (size_t)wrote : 0;
+		}
+		n_printed += n;
+	}
+	return true;
+}
+
+static bool keep_output(struct source *source, const char *word, struct failure *failure)
+{
+	(void)source;
+	(void)word;
+	(void)failure;
+	kept_output = dup(obey_find_output());
+	return true;
+}
+
+/* The size was read when it was opened. */
+static bool pass_over(struct source *source, const char *word, struct failure *failure)
+{
+	(void)source;
+	(void)word;
+	(void)failure;
+	return true;
+}
+
+/* ---- orders that end the picture ---- */
+
+static bool fail_as(struct source *source, const char *word, struct failure *failure)
+{
+	(void)source;
+	for (int class = FAIL_NONE + 1; class < N_FAIL_CLASSES; class ++) {
+		if (strcmp(fail_class_name((enum fail_class) class), word) == 0)
+			return failure_set(failure, (enum fail_class) class,
+			                   "obey: fail %s", word);
+	}
+	return failure_set(failure, FAIL_BAD_IMAGE, "obey: no class is called %s", word);
+}
+
+static bool open_file(struct source *source, const char *path, struct failure *failure)
+{
+	(void)source;
+	return obey_tell(open(path, O_RDONLY | O_CLOEXEC), "open", failure);
+}
+
+static bool create_file(struct source *source, const char *path, struct failure *failure)
+{
+	(void)source;
+	return obey_tell(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), "create",
+	                 failure);
+}
+
+static bool open_socket(struct source *source, const char *word, struct failure *failure)
+{
+	(void)source;
+	(void)word;
+	return obey_tell(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket",
+	                 failure);
+}
+
+static bool run_program(struct source *source, const char *word, struct failure *failure)
+{
+	char *const argv[] = {"/bin/sh", "-c", "exit 42", NULL};
+	char *const environment[] = {NULL};
+
+	(void)source;
+	(void)word;
+	return obey_tell(execve(argv[0], argv, environment), "exec", failure);
+}
+
+static bool fork_process(struct source *source, const char *word, struct failure *failure)
+{
+	pid_t pid = fork();
+
+	(void)source;
+	(void)word;
+	if (pid == 0)
+		_exit(0);
+	return obey_tell(pid, "fork", failure);
+}
+
+static bool change_input(struct source *source, const char *word, struct failure *failure)
+{
+	(void)word;
+	return obey_tell(fchmod(source->input, 0777), "chmod", failure);
+}
+
+static bool kill_main(struct source *source, const char *word, struct failure *failure)
+{
+	(void)source;
+	(void)word;
+	return obey_tell(kill(main_process, SIGKILL), "kill", failure);
+}
+
+static bool write_late(struct source *source, const char *word, struct failure *failure)
+{
+	(void)source;
+	(void)word;
+	return obey_tell(pwrite(kept_output, "evil", 4, 0), "late write", failure);
+}
+
+static const struct order {
+	const char *name;
+	/* Whether the picture is still to come. */
+	bool (*run)(struct source *source, const char *word, struct failure *failure);
+} orders[] = {
+	{"gate", wait_at_gate},    {"signal", die_of},
+	{"exit", leave},           {"hang", hang},
+	{"allocate", allocate},    {"leak", leak},
+	{"write", write_too_much}, {"stderr", print_lines},
+	{"keep", keep_output},     {"size", pass_over},
+	{"fail", fail_as},         {"open", open_file},
+	{"create", create_file},   {"socket", open_socket},
+	{"exec", run_program},     {"fork", fork_process},
+	{"chmod", change_input},   {"kill", kill_main},
+	{"late", write_late},
+};
+
+/* Obey one line. Whether the picture is still to come. */
+static bool obey_line(struct source *source, const char *line,
+                      struct failure *ret_failure)
+{
+	char order[16], word[64] = "";
+	int n_words = sscanf(line, "%15s %63s", order, word);
+	bool is_known = false, goes_on;
+
+	if (n_words < 1)
+		return true;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		if (strcmp(orders[i].name, order) == 0)
+			return orders[i].run(source, word, ret_failure);
+	}
+	goes_on = obey_more && obey_more(order, word, &is_known, ret_failure);
+	if (is_known)
+		return goes_on;
+	return failure_set(ret_failure, FAIL_BAD_IMAGE, "obey: no order is called %s",
+	                   order);
+}
+
+static bool obey_open(struct source *source, const struct recipe *recipe,
+                      struct failure *ret_failure)
+{
+	char *text = strndup((const char *)source->bytes, source->n_bytes);
+	const char *line;
+
+	(void)recipe;
+	if (!text)
+		return failure_set(ret_failure, FAIL_MEMORY, "obey: out of memory");
+	source->state = text;
+	source->size = (struct size){32, 24};
+	line = strstr(text, "\nsize ");
+	if (line) {
+		char *rest;
+
+		source->size.width = (uint32_t)strtoul(line + sizeof("\nsize"), &rest,
+		                                       10);
+		source->size.height = (uint32_t)strtoul(rest, NULL, 10);
+	}
+	return true;
+}
+
+static void obey_close(struct source *source)
+{
+	free(source->state);
+	source->state = NULL;
+}
+
+/* The size is that of the orders, not the recipe's: the picture is the answer. */
+static bool obey_render(struct source *source, const struct recipe *recipe,
+                        struct rendering *ret_rendering, struct failure *ret_failure)
+{
+	char *rest = source->state, *line;
+	struct pixels *pixels = &ret_rendering->pixels;
+
+	(void)recipe;
+	strsep(&rest, "\n"); /* the name of the format */
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (!obey_line(source, line, ret_failure))
+			return false;
+	}
+	if (!pixels_init(pixels, source->size, 3))
+		return failure_set(ret_failure, FAIL_MEMORY, "obey: out of memory");
+	memset(pixels->bytes, 0x80, (size_t)source->size.width * source->size.height * 3);
+	ret_rendering->size = source->size;
+	ret_rendering->n_frames = 1;
+	return true;
+}
+
+static const struct engine engine_obey = {
+	.name = "obey",
+	.reads = obey_reads,
+	.writes = obey_reads,
+	.claims = obey_claims,
+	.open = obey_open,
+	.render = obey_render,
+	.close = obey_close,
+};
+
+__attribute__((constructor)) static void take_orders(void)
+{
+	engine_of_tests = &engine_obey;
+	main_process = getpid();
+}

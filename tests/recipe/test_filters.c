@@ -1,0 +1,141 @@
+/* Chains of filters: what is understood, what is refused, and how that is said. */
+#include "support/test.h"
+
+#include "recipe/filters.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool parses(const char *words, struct filter_chain *ret_chain, char *text)
+{
+	text[0] = 0;
+	return filters_parse(ret_chain, words, text, 200);
+}
+
+TEST(filters, a_chain_is_names_with_their_numbers)
+{
+	static const struct {
+		const char *words, *canonical;
+	} cases[] = {
+		{"grayscale, blur 1.5, sharpen", "grayscale, blur 1.5, sharpen 0.5 0 3"},
+		{"flip", "flip"},
+		{" flip\t,flop ", "flip, flop"},
+		{"blur", "blur 1"},
+		{"blur 01.500", "blur 1.5"},
+		{"blur .5", "blur 0.5"},
+		{"rotate -90", "rotate -90"},
+		{"rotate +0.000001", "rotate 0.000001"},
+		{"rotate -0", "rotate 0"},
+		{"modulate 1.2", "modulate 1.2 1 0"},
+		{"modulate 1 0.5 -30.25", "modulate 1 0.5 -30.25"},
+		{"normalise 2", "normalise 2 99"},
+		{"negate,normalise,gamma,median,threshold,trim,flatten",
+	         "negate, normalise 1 99, gamma 2.2, median 3, threshold 128, trim 10, "
+	         "flatten"},
+		{"flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,"
+	         "flip,flip",
+	         "flip, flip, flip, flip, flip, flip, flip, flip, flip, flip, flip, flip, "
+	         "flip, flip, flip, flip"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct filter_chain chain;
+		char text[200], printed[FILTERS_TEXT_BYTES], again[FILTERS_TEXT_BYTES];
+
+		REQUIRE(parses(cases[i].words, &chain, text), "%s", text);
+		EXPECT(filters_are_sound(&chain));
+		filters_print(&chain, printed);
+		EXPECT_STR(printed, cases[i].canonical);
+		REQUIRE(parses(printed, &chain, text), "%s", text);
+		filters_print(&chain, again);
+		EXPECT_STR(again, printed);
+	}
+}
+
+TEST(filters, a_wrong_word_is_named_and_what_would_be_right)
+{
+	static const struct {
+		const char *words, *says;
+	} cases[] = {
+		{"", "a filter is missing at the end"},
+		{"flip,", "a filter is missing at the end"},
+		{",flip", "a filter is missing before ,flip"},
+		{"flip,,flop", "a filter is missing before ,flop"},
+		{"grayscael", "'grayscael' is not a filter; did you mean 'grayscale'?"},
+		{"flip, frobnicate 3",
+	         "'frobnicate' is not a filter, one of blur, sharpen, grayscale, negate, "
+	         "normalise, gamma, median, modulate, threshold, rotate, flip, flop, "
+	         "trim, flatten"},
+		{"BLUR",
+	         "'BLUR' is not a filter, one of blur, sharpen, grayscale, negate, "
+	         "normalise, gamma, median, modulate, threshold, rotate, flip, "
+	         "flop, trim, flatten"},
+		{"blur 0.2", "'0.2' in blur is not its SIGMA, a number from 0.3 to 1000 "
+	                     "pixels"},
+		{"blur 1001",
+	         "'1001' in blur is not its SIGMA, a number from 0.3 to 1000 "
+	         "pixels"},
+		{"flip, blur 1e1", "'1e1' in blur is not its SIGMA, a number from 0.3 to "
+	                           "1000 pixels"},
+		{"blur 1.0000001", "'1.0000001' in blur is not its SIGMA, a number from "
+	                           "0.3 to 1000 pixels"},
+		{"blur nan", "'nan' in blur is not its SIGMA, a number from 0.3 to 1000 "
+	                     "pixels"},
+		{"blur 1,5", "'5' is not a filter, one of blur, sharpen, grayscale, "
+	                     "negate, normalise, gamma, median, modulate, threshold, "
+	                     "rotate, flip, flop, trim, flatten"},
+		{"median 2.5",
+	         "'2.5' in median is not its SIDE, a whole number from 2 to "
+	         "50 pixels"},
+		{"blur 1 2", "'2' is one too many: blur takes 1 number"},
+		{"flip 1", "'1' is one too many: flip takes 0 numbers"},
+		{"sharpen 1 2 3 4", "'4' is one too many: sharpen takes 3 numbers"},
+		{"rotate", "'rotate' needs ANGLE, a number from -360 to 360 degrees"},
+		{"modulate", "'modulate' needs BRIGHTNESS, a number from 0 to 100"},
+		{"gamma 0", "'0' in gamma is not its GAMMA, a number from 0.1 to 10"},
+		{"normalise 60 40", "in 'normalise' LOWER is not below UPPER"},
+		{"flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,"
+	         "flip,flip, flop 7",
+	         "'flop' is one too many: a chain has at most 16 filters"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct filter_chain chain = {.n = 7};
+		char text[200];
+
+		EXPECT(!parses(cases[i].words, &chain, text), "%s", cases[i].words);
+		EXPECT_STR(text, cases[i].says);
+		EXPECT_EQ(chain.n, 7);
+	}
+}
+
+TEST(filters, every_row_of_the_table_is_whole)
+{
+	for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++) {
+		const struct filter_info *info = filter_info((enum filter_kind)kind);
+		struct filter_chain chain = {.n = 1};
+
+		REQUIRE(info->name && info->does);
+		chain.at[0].kind = (enum filter_kind)kind;
+		for (unsigned i = 0; i < FILTER_NUMBERS; i++) {
+			EXPECT(info->numbers[i].name || i >= info->n_required);
+			chain.at[0].number[i] = info->numbers[i].usual;
+		}
+		EXPECT(filters_are_sound(&chain), "%s", info->name);
+	}
+	EXPECT_STR(filter_info(N_FILTER_KINDS)->name, "none");
+}
+
+TEST(filters, what_changes_the_shape_comes_before_scaling)
+{
+	struct filter_chain chain, before, after;
+	char text[FILTERS_TEXT_BYTES];
+
+	REQUIRE(parses("blur, rotate 90, negate, trim, flip, sharpen, flop", &chain,
+	               text));
+	filters_split(&chain, &before, &after);
+	filters_print(&before, text);
+	EXPECT_STR(text, "rotate 90, trim 10, flip, flop");
+	filters_print(&after, text);
+	EXPECT_STR(text, "blur 1, negate, sharpen 0.5 0 3");
+}
