@@ -82,7 +82,7 @@ typedef void pxp_finalise_fn(void *context);
 
 /** The last step before a worker process is ready: give up rights for good, the user among
  *  them. A filter of system calls may refuse the worker prctl() and getppid(), but must not kill
- *  it for them: it then ties its life to the nursery's again. Not PXP_OK: the pool is broken. */
+ *  it for them: it then ties its life to the fork server's again. Not PXP_OK: the pool is broken. */
 typedef enum pxp_status pxp_lock_down_fn(struct pxp_error *ret_error);
 
 /* Zero is the default that stands beside each field. Fields are only ever appended: those that a

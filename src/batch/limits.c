@@ -4,7 +4,7 @@
 
 /* MiB */
 enum {
-	MAIN = 32, /* the main process, the zygote and the nursery */
+	MAIN = 32, /* the main process, the zygote and the fork server */
 	LEAST_ALLOWANCE =
 		64, /* a worker with libvips takes 32 before its first picture */
 	MOST_ALLOWANCE = 256,

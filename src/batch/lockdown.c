@@ -9,7 +9,7 @@
  * duplicate of that. */
 enum { MAX_DESCRIPTORS = 32 };
 
-/* In a nursery, from where its workers inherit it, and in a worker. */
+/* In a fork server, from where its workers inherit it, and in a worker. */
 static struct {
 	struct lockdown asked;
 	struct sandbox_state state;

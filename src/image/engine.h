@@ -83,7 +83,7 @@ struct engine {
 	const char *name;
 	enum engine_choice choice;
 
-	/* Start its libraries, once in the nursery; NULL when there is nothing to start. False
+	/* Start its libraries, once in the fork server; NULL when there is nothing to start. False
 	 * with a message. */
 	bool (*start)(char *text, size_t n_text);
 

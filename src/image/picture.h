@@ -40,7 +40,7 @@ const char *const *picture_font_folders(void);
  * a failure says why not. */
 bool picture_draws(enum image_format format, struct failure *ret_failure);
 
-/* Once in the pool's nursery, before it forks workers (vips_init is about 30 ms).
+/* Once in the pool's fork server, before it forks workers (vips_init is about 30 ms).
  * False with a message when a library cannot start. */
 bool picture_preload(char *text, size_t n_text);
 

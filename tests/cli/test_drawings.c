@@ -298,7 +298,7 @@ TEST(drawings, come_when_all_else_is_done)
 	EXPECT_EQ(count_processes("gate-svg"), 0);
 	let_pass("in/b.png");
 	await_gate("svg");
-	EXPECT_EQ(count_processes("pxp-nursery"), 1);
+	EXPECT_EQ(count_processes("pxp-fork-server"), 1);
 	let_pass("in/a.svg");
 	EXPECT_EQ(end(&command).status, 0);
 	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\nc.png png 2x2\n");

@@ -204,7 +204,7 @@ TEST(faults, the_death_of_the_main_process_ends_all_and_leaves_nothing)
 	stage_leave();
 }
 
-TEST(faults, the_death_of_the_nursery_is_the_end_but_not_a_hang)
+TEST(faults, the_death_of_the_fork_server_is_the_end_but_not_a_hang)
 {
 	struct command command;
 	struct ended ended;
@@ -214,7 +214,7 @@ TEST(faults, the_death_of_the_nursery_is_the_end_but_not_a_hang)
 	make_good_ones();
 	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r");
 	await_gate("a");
-	kill(await_process("pxp-nursery"), SIGKILL);
+	kill(await_process("pxp-fork-server"), SIGKILL);
 	ended = end(&command);
 	EXPECT_EQ(ended.status, 4);
 	EXPECT(strstr(ended.err, "pixpool: stopped: "), "%s", ended.err);

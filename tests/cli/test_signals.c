@@ -227,7 +227,7 @@ TEST(signals, time_spent_standing_still_is_not_the_images)
 	poll(NULL, 0, 2500);
 	let_pass("in/b.png");
 	kill(await_gate("b"), SIGCONT);
-	kill(await_process("pxp-nursery"), SIGCONT);
+	kill(await_process("pxp-fork-server"), SIGCONT);
 	kill(await_process("pxp-zygote"), SIGCONT);
 	kill(command.pid, SIGCONT);
 	EXPECT_EQ(end(&command).status, 0);

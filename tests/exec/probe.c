@@ -44,14 +44,14 @@ static enum pxp_status task_parent(struct pxp_task *task)
 	return pxp_task_return(task, text, (size_t)n + 1);
 }
 
-pid_t probe_nursery(struct pxp_executor *pool)
+pid_t probe_fork_server(struct pxp_executor *pool)
 {
 	struct pxp_future *future = pool_submit(pool, task_parent, NULL, NULL);
-	pid_t nursery = atoi(result_of(future));
+	pid_t fork_server = atoi(result_of(future));
 
-	REQUIRE(nursery > 1);
+	REQUIRE(fork_server > 1);
 	pxp_future_release(future);
-	return nursery;
+	return fork_server;
 }
 
 bool probe_is_gone(pid_t pid)

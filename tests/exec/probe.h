@@ -21,8 +21,8 @@ struct process_pool *probe_inside(struct pxp_executor *pool);
 /* How a future ended, having waited. */
 struct pxp_outcome probe_outcome(struct pxp_future *future);
 
-/* The nursery of a pool, as one of its workers sees it: that worker lives afterwards. */
-pid_t probe_nursery(struct pxp_executor *pool);
+/* The fork server of a pool, as one of its workers sees it: that worker lives afterwards. */
+pid_t probe_fork_server(struct pxp_executor *pool);
 
 /* A zombie counts as gone: its channel is closed. */
 bool probe_is_gone(pid_t pid);

@@ -526,7 +526,7 @@ TEST(control, what_a_task_left_running_ends_with_its_worker)
 	EXPECT(kill(daemon, 0) != 0);
 }
 
-/* What it started ends by itself, and is nobody's but the nursery's. */
+/* What it started ends by itself, and is nobody's but the fork server's. */
 static enum pxp_status task_leaves_zombie(struct pxp_task *task)
 {
 	int from_child[2];

@@ -251,7 +251,7 @@ static void stop_the_zygote(void *data)
 	*(enum pxp_status *)data = pxp_zygote_stop();
 }
 
-/* Whoever gets the lock next once the zygote has forked the nursery. */
+/* Whoever gets the lock next once the zygote has forked the fork server. */
 TEST(fault_calls, the_zygote_is_not_stopped_between_a_pools_start_and_its_being_counted)
 {
 	enum pxp_status stopped = PXP_OK;
@@ -272,7 +272,7 @@ TEST(fault_calls, the_zygote_is_not_stopped_between_a_pools_start_and_its_being_
 	pxp_executor_destroy(pool);
 }
 
-/* The zygote has no pidfd for the nursery, or no memory to answer: once. */
+/* The zygote has no pidfd for the fork server, or no memory to answer: once. */
 TEST(fault_calls, a_zygote_that_a_call_fails_for_says_so_or_says_it_again)
 {
 	static const struct fault faults[] = {
@@ -318,7 +318,7 @@ TEST(fault_calls, a_pool_that_the_zygote_cannot_be_asked_for_says_why)
 }
 
 /* A frame that the kernel cannot hand over is the end of its sender: of a worker, which is
- * replaced, or of the nursery, without which the pool is broken. Every task has its end. */
+ * replaced, or of the fork server, without which the pool is broken. Every task has its end. */
 TEST(fault_calls, a_receive_that_fails_leaves_no_future_behind)
 {
 	static const int errors[] = {ENOBUFS, ECONNRESET};

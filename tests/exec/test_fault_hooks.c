@@ -81,7 +81,7 @@ TEST(fault_hooks, create_survives_each_descriptor_being_refused)
 		                     PXP_ESYS);
 }
 
-TEST(fault_hooks, a_nursery_that_cannot_be_forked_fails_the_creation)
+TEST(fault_hooks, a_fork_server_that_cannot_be_forked_fails_the_creation)
 {
 	enum pxp_status status;
 

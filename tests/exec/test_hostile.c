@@ -413,39 +413,40 @@ TEST(hostile, an_answer_that_cannot_be_sent_is_a_crash_in_the_answer)
 	pxp_executor_destroy(pool);
 }
 
-/* It has the nursery's user, and may signal it. */
-static enum pxp_status task_stops_the_nursery(struct pxp_task *task)
+/* It has the fork server's user, and may signal it. */
+static enum pxp_status task_stops_the_fork_server(struct pxp_task *task)
 {
 	(void)task;
 	kill(getppid(), SIGSTOP);
 	abort();
 }
 
-TEST(hostile, a_nursery_that_a_task_has_stopped_goes_on_and_no_future_hangs)
+TEST(hostile, a_fork_server_that_a_task_has_stopped_goes_on_and_no_future_hangs)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
-	struct pxp_future *future = pool_submit(pool, task_stops_the_nursery, NULL, NULL);
+	struct pxp_future *future = pool_submit(pool, task_stops_the_fork_server, NULL,
+	                                        NULL);
 	struct pxp_future *behind = pool_submit(pool, task_echo, "x", NULL);
 
 	EXPECT_EQ(pxp_future_wait(behind, 20000), PXP_OK);
-	REQUIRE(pxp_future_is_done(behind), "the nursery stands still for ever");
+	REQUIRE(pxp_future_is_done(behind), "the fork server stands still for ever");
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
 	EXPECT_EQ(end_of(behind), PXP_OK);
 	pxp_executor_destroy(pool);
 }
 
 /* No worker is there whose end could be waited for. */
-TEST(hostile, a_nursery_that_was_stopped_while_there_was_nothing_to_do_goes_on)
+TEST(hostile, a_fork_server_that_was_stopped_while_there_was_nothing_to_do_goes_on)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future;
 
-	kill(probe_inside(pool)->nursery.pid, SIGSTOP);
+	kill(probe_inside(pool)->fork_server.pid, SIGSTOP);
 	future = pool_submit(pool, task_echo, "x", NULL);
 	EXPECT_EQ(pxp_future_wait(future, 20000), PXP_OK);
-	REQUIRE(pxp_future_is_done(future), "the nursery stands still for ever");
+	REQUIRE(pxp_future_is_done(future), "the fork server stands still for ever");
 	EXPECT_EQ(end_of(future), PXP_OK);
-	kill(probe_inside(pool)->nursery.pid, SIGSTOP);
+	kill(probe_inside(pool)->fork_server.pid, SIGSTOP);
 	pxp_executor_destroy(pool);
 }
 
@@ -469,15 +470,16 @@ static bool shorten_the_wait(struct pxp_executor *executor)
 	return is_waited_for;
 }
 
-TEST(hostile, a_nursery_that_stands_still_all_the_same_is_killed_and_no_future_hangs)
+TEST(hostile, a_fork_server_that_stands_still_all_the_same_is_killed_and_no_future_hangs)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
-	struct pxp_future *future = pool_submit(pool, task_stops_the_nursery, NULL, NULL);
+	struct pxp_future *future = pool_submit(pool, task_stops_the_fork_server, NULL,
+	                                        NULL);
 	struct pxp_future *behind = pool_submit(pool, task_echo, "x", NULL);
 
 	EXPECT(shorten_the_wait(pool));
 	EXPECT_EQ(pxp_future_wait(future, 10000), PXP_OK);
-	REQUIRE(pxp_future_is_done(future), "the nursery stands still for ever");
+	REQUIRE(pxp_future_is_done(future), "the fork server stands still for ever");
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
 	EXPECT_EQ(end_of(behind), PXP_EBROKEN);
 	pxp_executor_destroy(pool);
@@ -518,7 +520,7 @@ static enum pxp_status task_leaves_stranger_and_waits(struct pxp_task *task)
 		pause();
 }
 
-/* The nursery lives, and has not started the second worker, when the pool is killed. */
+/* The fork server lives, and has not started the second worker, when the pool is killed. */
 TEST(hostile, what_a_task_left_ends_also_when_the_pool_is_killed_while_a_worker_starts)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -530,11 +532,11 @@ TEST(hostile, what_a_task_left_ends_also_when_the_pool_is_killed_while_a_worker_
 	leaves = pool_submit(pool, task_leaves_stranger_and_waits, NULL,
 	                     &(struct gate){.wait_end = paper[1], .open_end = -1});
 	REQUIRE(read(paper[0], &stranger, sizeof(stranger)) == sizeof(stranger));
-	kill(probe_inside(pool)->nursery.pid, SIGSTOP);
+	kill(probe_inside(pool)->fork_server.pid, SIGSTOP);
 	starting = pool_submit(pool, task_echo, "x", NULL);
 	REQUIRE(probe_await_workers(pool, 2));
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
-	kill(probe_inside(pool)->nursery.pid, SIGCONT);
+	kill(probe_inside(pool)->fork_server.pid, SIGCONT);
 	pxp_executor_destroy(pool);
 	EXPECT(probe_await_gone(stranger));
 	if (!probe_is_gone(stranger))
@@ -555,7 +557,7 @@ static enum pxp_status task_leaves_child(struct pxp_task *task)
 	return child > 0 ? pxp_task_return(task, &child, sizeof(child)) : PXP_ESYS;
 }
 
-TEST(hostile, what_a_task_forked_ends_also_when_the_nursery_is_killed)
+TEST(hostile, what_a_task_forked_ends_also_when_the_fork_server_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_leaves_child, NULL, NULL);
@@ -566,13 +568,13 @@ TEST(hostile, what_a_task_forked_ends_also_when_the_nursery_is_killed)
 	memcpy(&child, bytes, sizeof(child));
 	free(bytes);
 	EXPECT(!probe_is_gone(child));
-	kill(probe_nursery(pool), SIGKILL);
+	kill(probe_fork_server(pool), SIGKILL);
 	EXPECT(probe_await_gone(child));
 	EXPECT_EQ(end_of(future), PXP_OK);
 	pxp_executor_destroy(pool);
 }
 
-/* As a shell does with "helper &": it is nobody's child but the nursery's, and in the worker's
+/* As a shell does with "helper &": it is nobody's child but the fork server's, and in the worker's
  * group. */
 static pid_t start_helper(void)
 {
@@ -667,7 +669,7 @@ TEST(hostile, a_helper_ends_with_the_worker_of_its_task)
 
 /* ---- what cannot be waited for ---- */
 
-/* In a session of its own, and nobody's child but the nursery's. */
+/* In a session of its own, and nobody's child but the fork server's. */
 static pid_t leave_traced(void)
 {
 	int from_child[2];
@@ -713,7 +715,7 @@ static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 }
 
 /* INPUT "worker": the worker itself is traced, else another that it leaves, which comes to the
- * nursery before its tracer does. Returns both, or nothing where none may be traced. */
+ * fork server before its tracer does. Returns both, or nothing where none may be traced. */
 static enum pxp_status task_leaves_tracer(struct pxp_task *task)
 {
 	bool is_worker = strcmp(pxp_task_input(task, NULL), "worker") == 0;

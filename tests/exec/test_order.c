@@ -171,17 +171,17 @@ TEST(order, a_task_that_is_begun_again_is_running_all_the_while)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
-	pid_t nursery = probe_nursery(pool);
+	pid_t fork_server = probe_fork_server(pool);
 	struct pxp_future *future = pool_submit_with(
 		pool, task_signal, "11", &gate, (struct pxp_task_options){.retries = 5});
 	enum pxp_future_state state;
 
 	REQUIRE(pool_await(pool, 1, 0));
-	kill(nursery, SIGSTOP);
+	kill(fork_server, SIGSTOP);
 	gate_open(&gate);
 	REQUIRE(probe_await_workers(pool, 0));
 	EXPECT_EQ(pxp_future_state(future), PXP_RUNNING);
-	kill(nursery, SIGCONT);
+	kill(fork_server, SIGCONT);
 	do {
 		state = pxp_future_state(future);
 		EXPECT(state == PXP_RUNNING || state == PXP_FAILED);
@@ -214,22 +214,22 @@ TEST(order, kill_does_not_wait_for_a_preload_that_hangs)
 	pxp_executor_destroy(pool);
 }
 
-/* Its worker has crashed, and the nursery, which would say so, stands still over the KILL. */
+/* Its worker has crashed, and the fork server, which would say so, stands still over the KILL. */
 TEST(order, after_kill_nothing_is_begun_again)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
-	pid_t nursery = probe_nursery(pool);
+	pid_t fork_server = probe_fork_server(pool);
 	struct pxp_future *future = pool_submit_with(
 		pool, task_signal, "11", &gate, (struct pxp_task_options){.retries = 1});
 	struct pxp_executor_stats stats;
 
 	REQUIRE(pool_await(pool, 1, 0));
-	kill(nursery, SIGSTOP);
+	kill(fork_server, SIGSTOP);
 	gate_open(&gate);
 	REQUIRE(probe_await_workers(pool, 0));
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
-	kill(nursery, SIGCONT);
+	kill(fork_server, SIGCONT);
 	EXPECT_EQ(probe_outcome(future).attempts, 1);
 	EXPECT_EQ(end_of(future), PXP_ECANCELLED);
 	pxp_executor_stats(pool, &stats);

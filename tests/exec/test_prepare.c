@@ -1,6 +1,6 @@
 /*
  * Rights that are given up before the workers come: in which order, and what then needs the
- * nursery, because the main process and the workers are different users.
+ * fork server, because the main process and the workers are different users.
  */
 #include "probe.h"
 #include "support/test.h"
@@ -129,7 +129,7 @@ static void require_root_without_cap_kill(void)
 		SKIP("only root can be somebody else");
 }
 
-/* The proof that the way about the nursery is needed. */
+/* The proof that the way about the fork server is needed. */
 TEST(prepare, workers_of_another_user_cannot_be_signalled_without_cap_kill)
 {
 	struct pxp_executor *pool;
@@ -200,7 +200,7 @@ TEST(prepare, a_cancel_by_force_kills_workers_of_another_user)
 	pxp_executor_destroy(pool);
 }
 
-/* ---- what the nursery may not signal ---- */
+/* ---- what the fork server may not signal ---- */
 
 static enum pxp_status give_up_signalling(const void *bytes, size_t n,
                                           struct pxp_error *ret_error)
@@ -301,7 +301,7 @@ static void expect_tie(struct pxp_executor_options options)
 	pxp_executor_destroy(pool);
 }
 
-TEST(prepare, a_worker_that_becomes_another_user_still_ends_with_its_nursery)
+TEST(prepare, a_worker_that_becomes_another_user_still_ends_with_its_fork_server)
 {
 	_Static_assert(SIGKILL == 9, "as the tasks say it");
 	if (geteuid() != 0)
@@ -321,7 +321,7 @@ static enum pxp_status take_root_away(const void *bytes, size_t n,
 	return PXP_OK;
 }
 
-/* In a group and session of its own, and nobody's child but the nursery's. */
+/* In a group and session of its own, and nobody's child but the fork server's. */
 static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 {
 	int from_child[2];

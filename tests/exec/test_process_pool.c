@@ -408,7 +408,7 @@ TEST(process_pool, a_frame_that_makes_no_sense_costs_the_task_that_ran)
 	pxp_executor_destroy(pool);
 }
 
-/* ---- pools, nurseries and the zygote ---- */
+/* ---- pools, fork servers and the zygote ---- */
 
 static int loaded;
 
@@ -539,17 +539,17 @@ static enum pxp_status task_parent(struct pxp_task *task)
 	return pxp_task_return(task, text, (size_t)n + 1);
 }
 
-TEST(process_pool, when_the_nursery_dies_every_future_ends)
+TEST(process_pool, when_the_fork_server_dies_every_future_ends)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create();
 	struct pxp_future *parent = pool_submit(pool, task_parent, NULL, NULL), *held[8];
-	pid_t nursery = atoi(result_of(parent));
+	pid_t fork_server = atoi(result_of(parent));
 
 	for (int i = 0; i < 8; i++)
 		held[i] = pool_submit(pool, task_wait, "x", &gate);
 	REQUIRE(pool_await(pool, 2, POOL_ANY));
-	kill(nursery, SIGKILL);
+	kill(fork_server, SIGKILL);
 	for (int i = 0; i < 8; i++) {
 		enum pxp_status end = end_of(held[i]);
 
@@ -692,7 +692,7 @@ TEST(process_pool, when_the_main_process_is_killed_a_child_of_its_keeps_no_worke
 }
 
 TEST(process_pool,
-     when_the_main_process_is_killed_a_nursery_that_stands_still_keeps_no_worker)
+     when_the_main_process_is_killed_a_fork_server_that_stands_still_keeps_no_worker)
 {
 	expect_no_worker_after("doomed still");
 }
@@ -711,7 +711,7 @@ static pid_t fork_idle(void)
 
 /* "doomed": start a pool, say which process its worker is, and wait to be killed; "doomed
  * parent": have forked a child by then, and say which that is; "doomed still": a task has
- * stopped its nursery. */
+ * stopped its fork server. */
 __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 {
 	struct gate never;
@@ -735,7 +735,7 @@ __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 	if (strcmp(argv[0], "doomed parent") == 0)
 		child = fork_idle();
 	if (strcmp(argv[0], "doomed still") == 0)
-		kill(probe_inside(pool)->nursery.pid, SIGSTOP);
+		kill(probe_inside(pool)->fork_server.pid, SIGSTOP);
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), " %d", (int)child);
 	if (!fd_write_all(1, text, strlen(text)))
 		_exit(1);

@@ -39,23 +39,23 @@ __attribute__((constructor(101))) static void share(void)
 
 /* ---- descriptors ---- */
 
-/* The nursery stands still until we have no descriptor left for the pidfd that it sends. */
+/* The fork server stands still until we have no descriptor left for the pidfd that it sends. */
 TEST(shortage, a_new_worker_that_we_have_no_descriptor_for_costs_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create();
-	pid_t nursery = probe_nursery(pool);
+	pid_t fork_server = probe_fork_server(pool);
 	struct pxp_future *held = pool_submit(pool, task_wait, "held", &gate), *others[3];
 	struct probe_hoard hoard;
 
 	REQUIRE(pool_await(pool, 1, 0));
 	probe_lower_limit();
-	kill(nursery, SIGSTOP);
+	kill(fork_server, SIGSTOP);
 	for (int i = 0; i < 3; i++)
 		others[i] = pool_submit(pool, task_echo, "x", NULL);
 	REQUIRE(probe_await_workers(pool, 2));
 	probe_take_all(&hoard);
-	kill(nursery, SIGCONT);
+	kill(fork_server, SIGCONT);
 	EXPECT(probe_await_workers(pool, 1));
 	probe_give_back(&hoard);
 
@@ -231,26 +231,26 @@ TEST(shortage, a_task_with_a_descriptor_that_is_none_fails_alone)
 	gate_destroy(&gate);
 }
 
-/* Its socket to the nursery has room for a few requests alone, and the nursery does not
+/* Its socket to the fork server has room for a few requests alone, and the fork server does not
  * read: the others have to be made again. */
-TEST(shortage, deaths_that_the_nursery_has_no_room_for_are_told_it_later)
+TEST(shortage, deaths_that_the_fork_server_has_no_room_for_are_told_it_later)
 {
 	enum { N = 24 };
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, N);
 	struct gate never = gate_create();
-	pid_t nursery = probe_nursery(pool);
+	pid_t fork_server = probe_fork_server(pool);
 	struct pxp_future *held[N];
 	const int smallest = 1;
 
 	for (int i = 0; i < N; i++)
 		held[i] = pool_submit(pool, task_wait, "x", &never);
 	REQUIRE(pool_await(pool, N, 0));
-	REQUIRE(setsockopt(probe_inside(pool)->nursery.control, SOL_SOCKET, SO_SNDBUF,
+	REQUIRE(setsockopt(probe_inside(pool)->fork_server.control, SOL_SOCKET, SO_SNDBUF,
 	                   &smallest, sizeof(smallest)) == 0);
-	kill(nursery, SIGSTOP);
+	kill(fork_server, SIGSTOP);
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	REQUIRE(probe_await_workers(pool, 0));
-	kill(nursery, SIGCONT);
+	kill(fork_server, SIGCONT);
 	for (int i = 0; i < N; i++)
 		EXPECT_EQ(end_of(held[i]), PXP_ECANCELLED);
 	pxp_executor_destroy(pool);
@@ -383,8 +383,8 @@ static bool the_zygote_comes_again(void)
 	enum pxp_status status;
 	pid_t zygote;
 
-	/* By then the nursery has no copy of the zygote's socket. */
-	probe_nursery(pool);
+	/* By then the fork server has no copy of the zygote's socket. */
+	probe_fork_server(pool);
 	zygote = zygote_of_this_process();
 	if (zygote <= 0 || kill(zygote, SIGKILL) != 0 || !probe_await_gone(zygote))
 		return false;
@@ -457,7 +457,7 @@ static enum pxp_status preload_leaves_a_process(struct pxp_error *ret_error)
 }
 
 /* That one has a copy of the socket by whose end its death was seen before. */
-TEST(shortage, the_death_of_a_nursery_is_seen_although_its_preload_left_a_process)
+TEST(shortage, the_death_of_a_fork_server_is_seen_although_its_preload_left_a_process)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1, .preload = preload_leaves_a_process});
@@ -465,7 +465,7 @@ TEST(shortage, the_death_of_a_nursery_is_seen_although_its_preload_left_a_proces
 	struct pxp_future *future = pool_submit(pool, task_wait, "x", &never);
 
 	REQUIRE(pool_await(pool, 1, 0));
-	kill(probe_inside(pool)->nursery.pid, SIGKILL);
+	kill(probe_inside(pool)->fork_server.pid, SIGKILL);
 	EXPECT_EQ(pxp_future_wait(future, 20000), PXP_OK);
 	atomic_store(&shared->may_load, true);
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
@@ -517,15 +517,15 @@ static void become_nobody(void)
 		_exit(126);
 }
 
-/* Whether the nursery may fork. */
-static bool set_forks(pid_t nursery, bool are_allowed)
+/* Whether the fork server may fork. */
+static bool set_forks(pid_t fork_server, bool are_allowed)
 {
 	struct rlimit limit;
 
-	if (prlimit(nursery, RLIMIT_NPROC, NULL, &limit) != 0)
+	if (prlimit(fork_server, RLIMIT_NPROC, NULL, &limit) != 0)
 		return false;
 	limit.rlim_cur = are_allowed ? limit.rlim_max : 1;
-	return prlimit(nursery, RLIMIT_NPROC, &limit, NULL) == 0;
+	return prlimit(fork_server, RLIMIT_NPROC, &limit, NULL) == 0;
 }
 
 enum { N_WANTED = 8, N_TASKS = 300 };
@@ -536,16 +536,16 @@ static bool it_breaks_after_a_while(void)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = N_WANTED});
-	pid_t nursery = probe_inside(pool)->nursery.pid;
+	pid_t fork_server = probe_inside(pool)->fork_server.pid;
 	struct pxp_future *futures[2 * N_WANTED];
 	int64_t begin_ns = clock_now_ns();
-	bool is_so = set_forks(nursery, false);
+	bool is_so = set_forks(fork_server, false);
 
-	kill(nursery, SIGSTOP);
+	kill(fork_server, SIGSTOP);
 	for (int i = 0; i < 2 * N_WANTED; i++)
 		futures[i] = pool_submit(pool, task_echo, "x", NULL);
 	is_so &= probe_await_workers(pool, N_WANTED);
-	kill(nursery, SIGCONT);
+	kill(fork_server, SIGCONT);
 	is_so &= strstr(probe_outcome(futures[0]).error.text, strerror(EAGAIN)) != NULL;
 	for (int i = 0; i < 2 * N_WANTED; i++)
 		is_so &= end_of(futures[i]) == PXP_EBROKEN;
@@ -564,11 +564,11 @@ TEST(shortage, workers_that_cannot_be_forked_break_a_pool_without_any_after_a_wh
 static bool the_living_one_goes_on(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);
-	pid_t nursery = probe_nursery(pool);
+	pid_t fork_server = probe_fork_server(pool);
 	struct gate gate = gate_create();
 	struct pxp_future *futures[N_TASKS];
 	int64_t begin_ns = clock_now_ns();
-	bool is_so = set_forks(nursery, false);
+	bool is_so = set_forks(fork_server, false);
 
 	for (int i = 0; i < N_TASKS; i++)
 		futures[i] = pool_submit(pool, task_echo, "x", NULL);
@@ -578,7 +578,7 @@ static bool the_living_one_goes_on(void)
 	is_so &= probe_await_workers(pool, 1);
 
 	/* And when there are processes again, they come. */
-	is_so &= set_forks(nursery, true);
+	is_so &= set_forks(fork_server, true);
 	for (int i = 0; i < 4; i++)
 		futures[i] = pool_submit(pool, task_wait, "x", &gate);
 	is_so &= pool_await(pool, 4, 0);

@@ -58,10 +58,10 @@ TEST(time, a_suspension_moves_deadlines_once_and_costs_no_processor_time)
 }
 
 /* A forked child has copies of all that the pool has closed by then. */
-TEST(time, a_pool_whose_nursery_is_dead_sleeps_whatever_the_program_has_forked)
+TEST(time, a_pool_whose_fork_server_is_dead_sleeps_whatever_the_program_has_forked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
-	pid_t nursery = probe_nursery(pool), child;
+	pid_t fork_server = probe_fork_server(pool), child;
 	struct gate never = gate_create(), release = gate_create();
 	struct pxp_future *held = pool_submit(pool, task_wait, "x", &never);
 	struct pollfd idle = {.fd = never.wait_end, .events = POLLIN};
@@ -75,7 +75,7 @@ TEST(time, a_pool_whose_nursery_is_dead_sleeps_whatever_the_program_has_forked)
 		gate_pass(release.wait_end);
 		_exit(0);
 	}
-	kill(nursery, SIGKILL);
+	kill(fork_server, SIGKILL);
 	EXPECT(end_of(held) != PXP_OK);
 	before_ms = cpu_ms();
 	EXPECT_EQ(poll(&idle, 1, AWAY_MS / 2), 0);

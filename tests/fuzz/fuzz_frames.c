@@ -2,7 +2,7 @@
  * What a worker sends, as the pool takes it: arbitrary frames, descriptors among them,
  * through a real channel, at any moment of the life of a worker and its tasks. The input
  * is a play of steps for the worker (frames, its page, its log, its end) and the pool
- * (hand out, take back, time passes). The nursery alone is honest, as it is for the pool.
+ * (hand out, take back, time passes). The fork server alone is honest, as it is for the pool.
  *
  * Claims: a task is settled once; what is said to be finished has a sealed output and a
  * result within max_result; no descriptor stays open; no deadline is longer than allowed.
@@ -33,9 +33,9 @@ enum {
 struct play {
 	struct process_pool *pool;
 	struct pool_worker *worker;
-	int nursery;   /* the other end of the pool's control socket */
-	int theirs[3]; /* the worker's ends: channel, log, page */
-	int output;    /* of the task it got last, or -1 */
+	int fork_server; /* the other end of the pool's control socket */
+	int theirs[3];   /* the worker's ends: channel, log, page */
+	int output;      /* of the task it got last, or -1 */
 	int64_t now_ns;
 	uint64_t generation;
 	struct pxp_future *futures[MAX_TASKS];
@@ -91,11 +91,11 @@ static void begin(struct play *play)
 	CLAIM(executor_init(&play->pool->executor, NULL, &options) == PXP_OK);
 	play->pool->epoll = play->pool->wakeup = -1;
 	play->pool->suspended_ns = play->pool->retry_ns = play->pool->spawn_ns = -1;
-	play->pool->late_ns = play->pool->nursery.pidfd = -1;
+	play->pool->late_ns = play->pool->fork_server.pidfd = -1;
 	play->pool->n_workers = 1;
 	CLAIM(channel_pair(control));
-	play->pool->nursery.control = control[0];
-	play->nursery = control[1];
+	play->pool->fork_server.control = control[0];
+	play->fork_server = control[1];
 	play->worker = &play->pool->workers[0];
 	pool_worker_init(play->worker, 0);
 	start_worker(play);
@@ -124,7 +124,7 @@ static void settle_all(struct play *play)
 	}
 }
 
-/* The worker is dead: the nursery says how, and there is another. */
+/* The worker is dead: the fork server says how, and there is another. */
 static void bury(struct play *play, int status)
 {
 	struct process_frame reaped = {.kind = FRAME_REAPED, .status = status};
@@ -133,8 +133,8 @@ static void bury(struct play *play, int status)
 
 	pool_on_death(play->pool, play->worker, play->now_ns);
 	settle_all(play);
-	CLAIM(channel_receive(play->nursery, request, &frame) == RECEIVED_FRAME);
-	CLAIM(channel_send(play->nursery, &reaped, sizeof(reaped), NULL, 0, NULL, 0));
+	CLAIM(channel_receive(play->fork_server, request, &frame) == RECEIVED_FRAME);
+	CLAIM(channel_send(play->fork_server, &reaped, sizeof(reaped), NULL, 0, NULL, 0));
 	pool_on_control(play->pool, play->now_ns);
 	settle_all(play);
 	CLAIM(play->worker->state == WORKER_ABSENT && play->worker->n_held == 0);
@@ -157,8 +157,8 @@ static void end(struct play *play)
 	}
 	CLAIM(play->pool->executor.n_done == play->n_tasks);
 	executor_fini(&play->pool->executor);
-	fd_close(&play->pool->nursery.control);
-	fd_close(&play->nursery);
+	fd_close(&play->pool->fork_server.control);
+	fd_close(&play->fork_server);
 	free(play->pool);
 
 	note_open(is_open);

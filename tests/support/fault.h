@@ -3,7 +3,7 @@
  * allocations fail, fall short, or come late. The linker puts our functions in place of those that
  * libpixpool calls (--wrap), so that what is tested is the library as it is shipped.
  *
- * What is armed lies in memory shared with the zygote, nurseries and workers: a point is
+ * What is armed lies in memory shared with the zygote, fork servers and workers: a point is
  * hit in whichever process comes by, unless it is narrowed to one.
  */
 #ifndef PXP_FAULT_H

@@ -1,4 +1,4 @@
-/* What becomes of a worker that died and of what it held; and what the nursery says. */
+/* What becomes of a worker that died and of what it held; and what the fork server says. */
 #include "base/clock.h"
 #include "base/fd.h"
 #include "exec/pool/process_pool.h"
@@ -20,7 +20,7 @@ enum {
 	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
 	DEFAULT_MAX_CRASHES = 100,
 	MAX_RETURNS = 3, /* of a task by workers that died before they began it */
-	LATE_MS = 1000,  /* for the nursery to answer, before it is continued */
+	LATE_MS = 1000,  /* for the fork server to answer, before it is continued */
 };
 
 static void expect_answer(struct process_pool *pool, int64_t now_ns)
@@ -29,12 +29,12 @@ static void expect_answer(struct process_pool *pool, int64_t now_ns)
 	pool->late_ns = pool->n_owed > 0 ? clock_deadline_ns(now_ns, LATE_MS) : -1;
 }
 
-bool pool_ask_nursery(struct process_pool *pool, const struct process_frame *request,
-                      const int *descriptors, unsigned n_descriptors, int64_t now_ns)
+bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
+                          const int *descriptors, unsigned n_descriptors, int64_t now_ns)
 {
 	errno = EPIPE;
-	if (pool->nursery.control < 0 ||
-	    !channel_send(pool->nursery.control, request, sizeof(*request), NULL, 0,
+	if (pool->fork_server.control < 0 ||
+	    !channel_send(pool->fork_server.control, request, sizeof(*request), NULL, 0,
 	                  descriptors, n_descriptors))
 		return false;
 	if (pool->n_owed++ == 0)
@@ -47,10 +47,10 @@ void pool_send_reap(struct process_pool *pool, struct pool_worker *worker, int64
 	const struct process_frame request = {
 		.kind = FRAME_REAP, .worker = worker->index, .pid = worker->pid};
 
-	worker->reap_is_sent = pool_ask_nursery(pool, &request, NULL, 0, now_ns);
+	worker->reap_is_sent = pool_ask_fork_server(pool, &request, NULL, 0, now_ns);
 }
 
-/* It is dead, or as good as that: have the nursery say how. */
+/* It is dead, or as good as that: have the fork server say how. */
 static void begin_reaping(struct process_pool *pool, struct pool_worker *worker,
                           int64_t now_ns)
 {
@@ -93,7 +93,7 @@ static void describe_death(const struct pool_worker *worker, int status,
 	} else if (worker->reason == KILLED_SHUTDOWN) {
 		pxp_fail(error, PXP_ECANCELLED, "killed: the executor was shut down");
 	} else if (status < 0) {
-		pxp_fail(error, PXP_ECRASHED, "the worker died with its nursery");
+		pxp_fail(error, PXP_ECRASHED, "the worker died with its fork server");
 	} else if (WIFSIGNALED(status)) {
 		const char *name = sigabbrev_np(WTERMSIG(status));
 
@@ -254,7 +254,7 @@ static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
 		pool_break(pool, pool->executor.broken.text);
 }
 
-/* ---- the nursery ---- */
+/* ---- the fork server ---- */
 
 /* A worker that lives, but that we cannot watch: have it killed and reaped. */
 static void give_up_on(struct process_pool *pool, struct pool_worker *worker,
@@ -316,16 +316,16 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 }
 
 /* It is gone, and its workers with it: what they answered before still counts. */
-static void on_nursery_death(struct process_pool *pool, int64_t now_ns)
+static void on_fork_server_death(struct process_pool *pool, int64_t now_ns)
 {
 	const struct process_frame unknown = {.status = -1};
 
-	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->nursery.control, NULL);
-	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->nursery.pidfd, NULL);
-	zygote_close_control(&pool->nursery.control);
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->fork_server.control, NULL);
+	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->fork_server.pidfd, NULL);
+	zygote_close_control(&pool->fork_server.control);
 	pool->n_owed = 0;
 	expect_answer(pool, now_ns);
-	pool_break(pool, "the nursery of the process pool died");
+	pool_break(pool, "the fork server of the process pool died");
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
@@ -341,25 +341,25 @@ static void on_nursery_death(struct process_pool *pool, int64_t now_ns)
 	}
 }
 
-void pool_on_late_nursery(struct process_pool *pool, int64_t now_ns)
+void pool_on_late_fork_server(struct process_pool *pool, int64_t now_ns)
 {
 	/* A preload may take as long as it likes. */
 	if (++pool->n_late <= POOL_MAX_LATE || pool->n_spawned == 0)
-		pidfd_send_signal(pool->nursery.pidfd, SIGCONT, NULL, 0);
-	else if (pidfd_send_signal(pool->nursery.pidfd, SIGKILL, NULL, 0) != 0) {
-		on_nursery_death(pool, now_ns);
+		pidfd_send_signal(pool->fork_server.pidfd, SIGCONT, NULL, 0);
+	else if (pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0) != 0) {
+		on_fork_server_death(pool, now_ns);
 		return;
 	}
 	pool->late_ns = clock_deadline_ns(now_ns, LATE_MS);
 }
 
-void pool_on_nursery_end(struct process_pool *pool, int64_t now_ns)
+void pool_on_fork_server_end(struct process_pool *pool, int64_t now_ns)
 {
 	/* First all that it said. */
-	while (pool->nursery.control >= 0 && pool_on_control(pool, now_ns))
+	while (pool->fork_server.control >= 0 && pool_on_control(pool, now_ns))
 		;
-	if (pool->nursery.control >= 0)
-		on_nursery_death(pool, now_ns);
+	if (pool->fork_server.control >= 0)
+		on_fork_server_death(pool, now_ns);
 }
 
 bool pool_on_control(struct process_pool *pool, int64_t now_ns)
@@ -368,12 +368,13 @@ bool pool_on_control(struct process_pool *pool, int64_t now_ns)
 	struct process_frame answer;
 	struct pool_worker *worker;
 	struct frame frame;
-	enum received received = channel_receive(pool->nursery.control, buffer, &frame);
+	enum received received = channel_receive(pool->fork_server.control, buffer,
+	                                         &frame);
 
 	if (received == RECEIVED_NOTHING)
 		return false;
 	if (received == RECEIVED_END) {
-		on_nursery_death(pool, now_ns);
+		on_fork_server_death(pool, now_ns);
 		return false;
 	}
 	pool->n_owed -= pool->n_owed > 0;

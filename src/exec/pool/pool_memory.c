@@ -5,9 +5,9 @@
  *
  *   STEADY    it is in force
  *   WAITING   its task asked for more, and waits in the row; its deadlines stand still
- *   RAISING   that was granted: the nursery is setting it
+ *   RAISING   that was granted: the fork server is setting it
  *   TO_ANSWER that was done or refused: the worker is to be told, once it can be
- *   TO_LOWER  the task is done: the nursery is to be told, once its socket has room
+ *   TO_LOWER  the task is done: the fork server is to be told, once its socket has room
  *   LOWERING  it was told
  *
  * What was granted counts until the limit is lowered or the worker is gone. No two tasks
@@ -71,7 +71,7 @@ static void start_clock(int64_t *deadline_ns, int64_t left_ns, int64_t now_ns)
 		*deadline_ns = INT64_MAX;
 }
 
-/* ---- limits, which the nursery sets ---- */
+/* ---- limits, which the fork server sets ---- */
 
 static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
                        uint64_t limit, int64_t now_ns)
@@ -81,7 +81,7 @@ static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
 	                                .pid = worker->pid,
 	                                .limit = limit};
 
-	if (pool_ask_nursery(pool, &request, NULL, 0, now_ns))
+	if (pool_ask_fork_server(pool, &request, NULL, 0, now_ns))
 		return true;
 	pool_try_again(pool, now_ns);
 	return false;

@@ -98,7 +98,7 @@ static bool spawn(struct process_pool *pool, struct pool_worker *worker, int64_t
 	int theirs[3];
 	bool is_asked_for = pool_worker_prepare(worker, theirs) &&
 	                    pool_watch(pool, worker->log, SOURCE_LOG, worker->index) &&
-	                    pool_ask_nursery(pool, &request, theirs, 3, now_ns);
+	                    pool_ask_fork_server(pool, &request, theirs, 3, now_ns);
 	int kept = errno;
 
 	for (int i = 0; i < 3; i++)
@@ -135,8 +135,8 @@ static void spawn_missing(struct process_pool *pool, int64_t now_ns)
 	size_t n_coming = count_workers(pool, WORKER_STARTING, WORKER_STARTING) +
 	                  count_idle(pool);
 
-	while (n_wanted > n_coming && pool->nursery.control >= 0 && !pool->is_killed &&
-	       pool->spawn_ns < 0 && spawn_one(pool, now_ns))
+	while (n_wanted > n_coming && pool->fork_server.control >= 0 &&
+	       !pool->is_killed && pool->spawn_ns < 0 && spawn_one(pool, now_ns))
 		n_coming++;
 }
 
@@ -275,7 +275,7 @@ static void send_missing_reaps(struct process_pool *pool, int64_t now_ns)
 
 void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns)
 {
-	for (unsigned i = 0; i < pool->n_workers && pool->nursery.control >= 0; i++) {
+	for (unsigned i = 0; i < pool->n_workers && pool->fork_server.control >= 0; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 		struct process_frame request = {.kind = FRAME_SIGNAL,
 		                                .pid = worker->pid,
@@ -284,8 +284,8 @@ void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns)
 		if (worker->owed_signal == 0)
 			continue;
 		if (worker->state == WORKER_REAPING ||
-		    channel_send(pool->nursery.control, &request, sizeof(request), NULL,
-		                 0, NULL, 0))
+		    channel_send(pool->fork_server.control, &request, sizeof(request),
+		                 NULL, 0, NULL, 0))
 			worker->owed_signal = 0;
 		else
 			pool_try_again(pool, now_ns);

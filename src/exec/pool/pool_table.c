@@ -148,9 +148,9 @@ static void pool_kill(struct pxp_executor *executor)
 	pool->is_killed = true;
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
-	/* The nursery is busy with the preload, for who knows how long. */
+	/* The fork server is busy with the preload, for who knows how long. */
 	if (pool->n_owed > 0 && pool->n_spawned == 0)
-		pidfd_send_signal(pool->nursery.pidfd, SIGKILL, NULL, 0);
+		pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0);
 }
 
 static void pool_suspend(struct pxp_executor *executor, bool stop)
@@ -204,7 +204,7 @@ static void pool_join(struct pxp_executor *executor)
 	struct process_pool *pool = pool_of(executor);
 
 	pthread_join(pool->supervisor, NULL);
-	zygote_end_nursery(&pool->nursery);
+	zygote_end_fork_server(&pool->fork_server);
 }
 
 static void pool_free(struct pxp_executor *executor)

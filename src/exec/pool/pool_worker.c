@@ -259,7 +259,7 @@ void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
 
 void pool_worker_signal(struct pool_worker *worker, int number)
 {
-	/* The nursery has not reaped it, so the pid and the group are still its own. */
+	/* The fork server has not reaped it, so the pid and the group are still its own. */
 	if (worker->pidfd < 0 || worker->state == WORKER_REAPING)
 		return;
 	if (pidfd_send_signal(worker->pidfd, number, NULL, 0) != 0 && errno == EPERM &&

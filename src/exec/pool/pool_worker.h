@@ -1,14 +1,14 @@
 /*
  * A worker process, as its pool sees it: an explicit state machine.
  *
- *   ABSENT -> STARTING   a nursery was asked for it
+ *   ABSENT -> STARTING   a fork server was asked for it
  *   STARTING -> READY    it has its initialiser and lock-down behind it
- *   STARTING -> ABSENT   the nursery could not start it
+ *   STARTING -> ABSENT   the fork server could not start it
  *   READY -> STOPPING    it was told to end in order
  *   READY -> HUNG_UP     its channel is closed: it is dead, or will be made so
  *   any -> DYING         it was killed
  *   any -> REAPING       its pidfd says that it is dead; all that it said was read, and the
- *                        nursery is told to reap it
+ *                        fork server is told to reap it
  *   REAPING -> ABSENT    its status is known, and what it held has been dealt with
  *
  * Everything here is called with the pool's lock held.
@@ -75,7 +75,7 @@ struct pool_worker {
 	unsigned n_restarts; /* of the deadline, by the front task */
 	bool is_overdue;     /* the front task's time is over but for its answer */
 	bool is_ready;       /* it has said so */
-	bool reap_is_sent;   /* REAPING: the nursery was told */
+	bool reap_is_sent;   /* REAPING: the fork server was told */
 	int64_t stall_ns;    /* when the front task must have shown progress; -1 */
 	uint64_t n_beats;    /* how often it had when that was set */
 	size_t n_tasks;      /* that it was handed so far */
@@ -97,7 +97,7 @@ struct pool_worker {
 	bool ended_in_order; /* it was STOPPING when it died */
 	enum kill_reason reason;
 	const char *breach;
-	int owed_signal; /* that we may not send ourselves: the nursery shall; 0: none */
+	int owed_signal; /* that we may not send ourselves: the fork server shall; 0: none */
 	char tail[LOG_TAIL_BYTES]; /* the last of its log, as a ring */
 	uint64_t n_logged;         /* bytes that came so far */
 	uint64_t log_begins; /* of these, those before are of tasks that were answered */
@@ -193,7 +193,7 @@ void pool_page_be_quiet(struct pool_worker *worker, bool is_quiet);
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
                       const char *breach);
 /* Where this process has no right to, the signal is owed (pool_schedule() sends it by way of
- * the nursery). */
+ * the fork server). */
 void pool_worker_signal(struct pool_worker *worker, int number);
 
 /* Read what is in the log pipe: at most max_bytes, so that a worker that shouts does not

@@ -162,11 +162,11 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event,
 			return; /* EAGAIN: another event has told already */
 		break;
 	case SOURCE_CONTROL:
-		if (pool->nursery.control >= 0)
+		if (pool->fork_server.control >= 0)
 			pool_on_control(pool, now_ns);
 		break;
-	case SOURCE_NURSERY:
-		pool_on_nursery_end(pool, now_ns);
+	case SOURCE_FORK_SERVER:
+		pool_on_fork_server_end(pool, now_ns);
 		break;
 	case SOURCE_SOCKET:
 		if (worker->socket >= 0 && worker->state < WORKER_REAPING)
@@ -199,7 +199,7 @@ static void watch_time(struct process_pool *pool, int64_t now_ns)
 			pool_on_stall(pool, worker, now_ns);
 	}
 	if (pool->late_ns >= 0 && pool->late_ns <= now_ns)
-		pool_on_late_nursery(pool, now_ns);
+		pool_on_late_fork_server(pool, now_ns);
 }
 
 /* Wait without the lock for what happens next, and deal with it. */
@@ -276,17 +276,18 @@ static enum pxp_status start(struct process_pool *pool, struct pxp_error *ret_er
 	if (pool->epoll < 0 || pool->wakeup < 0)
 		return pxp_fail_errno(ret_error, "descriptors for a process pool");
 
-	status = zygote_start_nursery(&pool->executor.options, &pool->nursery, ret_error);
+	status = zygote_start_fork_server(&pool->executor.options, &pool->fork_server,
+	                                  ret_error);
 	if (status != PXP_OK)
 		return status;
 	if (pool_watch(pool, pool->wakeup, SOURCE_WAKEUP, 0) &&
-	    pool_watch(pool, pool->nursery.control, SOURCE_CONTROL, 0) &&
-	    pool_watch(pool, pool->nursery.pidfd, SOURCE_NURSERY, 0) &&
+	    pool_watch(pool, pool->fork_server.control, SOURCE_CONTROL, 0) &&
+	    pool_watch(pool, pool->fork_server.pidfd, SOURCE_FORK_SERVER, 0) &&
 	    start_supervisor(pool))
 		return PXP_OK;
 
 	pxp_fail_errno(ret_error, "the supervisor of a process pool");
-	zygote_end_nursery(&pool->nursery);
+	zygote_end_fork_server(&pool->fork_server);
 	return PXP_ESYS;
 }
 
@@ -304,7 +305,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 		free(pool);
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a process pool");
 	}
-	pool->epoll = pool->wakeup = pool->nursery.control = -1;
+	pool->epoll = pool->wakeup = pool->fork_server.control = -1;
 	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = pool->late_ns = -1;
 	pool->n_workers = n_workers;
 	pool->n_oom_kills = machine_oom_kills();

@@ -9,7 +9,7 @@
  *   pool_prefetch.c  what lies ready in the channel of a worker that is busy
  *   pool_answers.c   what tasks have answered
  *   pool_frames.c    what else workers say, and their deadlines
- *   pool_deaths.c    deaths, and what the nursery says
+ *   pool_deaths.c    deaths, and what the fork server says
  *   pool_memory.c    who may have how much memory
  *   pool_worker.c    one worker's state
  */
@@ -23,9 +23,9 @@ struct process_pool {
 	struct pxp_executor executor;
 	pthread_t supervisor;
 	int epoll, wakeup; /* the eventfd by which other threads call the supervisor */
-	struct zygote_nursery nursery; /* its control is -1: it is gone */
-	unsigned n_owed;               /* answers that the nursery still has to give */
-	unsigned n_late;               /* how often it was continued since it gave one */
+	struct fork_server_handle fork_server; /* its control is -1: it is gone */
+	unsigned n_owed;  /* answers that the fork server still has to give */
+	unsigned n_late;  /* how often it was continued since it gave one */
 	int64_t late_ns;  /* when to continue it for want of one; -1: none is owed */
 	bool is_asleep;   /* the supervisor waits, until wake_ns or an event */
 	bool has_news;    /* something came since the last schedule */
@@ -58,7 +58,7 @@ enum pool_source {
 	SOURCE_LOG,
 	SOURCE_WAKEUP,
 	SOURCE_CONTROL,
-	SOURCE_NURSERY
+	SOURCE_FORK_SERVER
 };
 
 static inline uint64_t pool_source(enum pool_source source, uint32_t worker)
@@ -133,13 +133,13 @@ void pool_back_off(struct process_pool *pool, unsigned n_in_a_row, int64_t now_n
 /* Whether a worker is ready: then starting others is not beyond hope. */
 bool pool_has_ready(const struct process_pool *pool);
 
-/* Have the nursery send the signals that this process may not: it has their user. */
+/* Have the fork server send the signals that this process may not: it has their user. */
 void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns);
 
-/* Ask something of the nursery that it answers. False with errno: EAGAIN when it has much to
+/* Ask something of the fork server that it answers. False with errno: EAGAIN when it has much to
  * read. */
-bool pool_ask_nursery(struct process_pool *pool, const struct process_frame *request,
-                      const int *descriptors, unsigned n_descriptors, int64_t now_ns);
+bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
+                          const int *descriptors, unsigned n_descriptors, int64_t now_ns);
 
 /* Tell it to reap a worker. */
 void pool_send_reap(struct process_pool *pool, struct pool_worker *worker,
@@ -171,13 +171,13 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker,
                     int64_t now_ns);
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns);
-/* Something came from the nursery; false when it has said all for now. */
+/* Something came from the fork server; false when it has said all for now. */
 bool pool_on_control(struct process_pool *pool, int64_t now_ns);
 /* It has ended. */
-void pool_on_nursery_end(struct process_pool *pool, int64_t now_ns);
+void pool_on_fork_server_end(struct process_pool *pool, int64_t now_ns);
 /* It owes an answer for too long: it was stopped, say by a task, which may signal it. It is
  * continued; and killed where that does not help, so that no future hangs. */
-void pool_on_late_nursery(struct process_pool *pool, int64_t now_ns);
+void pool_on_late_fork_server(struct process_pool *pool, int64_t now_ns);
 enum { POOL_MAX_LATE = 60 }; /* times that it is continued before, a second between */
 void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns);
@@ -191,7 +191,7 @@ const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
  * there are times to watch that there were not. */
 bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker,
                       int64_t now_ns);
-/* The nursery has set a limit, or could not. */
+/* The fork server has set a limit, or could not. */
 void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
                      const struct process_frame *answer, int64_t now_ns);
 /* Grant what is free, and lower what is to be lowered. */

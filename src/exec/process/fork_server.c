@@ -1,5 +1,5 @@
 /*
- * A nursery runs its pool's preload once, when the first worker is asked for, and forks
+ * A fork server runs its pool's preload once, when the first worker is asked for, and forks
  * workers from that state. It reaps a worker only when told to, so that a pid is not used
  * again while the main process may still signal it. At the end of its control socket (the
  * pool is done) or of the main process, of whose socket a forked child may have a copy, it
@@ -30,8 +30,8 @@ enum {
 	MAX_PASSES = 16,        /* over what has ended, at once */
 };
 
-struct nursery {
-	struct nursery_frame pool;
+struct fork_server {
+	struct fork_server_frame pool;
 	const void *init_bytes;
 	int control;
 	int null; /* /dev/null, for the workers */
@@ -43,29 +43,29 @@ struct nursery {
 	size_t n_children;
 };
 
-static bool remember_child(struct nursery *nursery, pid_t pid)
+static bool remember_child(struct fork_server *server, pid_t pid)
 {
 	pid_t *grown;
 
-	for (size_t i = 0; i < nursery->n_children; i++) {
-		if (nursery->children[i] == 0) {
-			nursery->children[i] = pid;
+	for (size_t i = 0; i < server->n_children; i++) {
+		if (server->children[i] == 0) {
+			server->children[i] = pid;
 			return true;
 		}
 	}
-	grown = realloc(nursery->children, (nursery->n_children + 1) * sizeof(*grown));
+	grown = realloc(server->children, (server->n_children + 1) * sizeof(*grown));
 	if (!grown)
 		return false;
-	nursery->children = grown;
-	nursery->children[nursery->n_children++] = pid;
+	server->children = grown;
+	server->children[server->n_children++] = pid;
 	return true;
 }
 
-static void forget_child(struct nursery *nursery, pid_t pid)
+static void forget_child(struct fork_server *server, pid_t pid)
 {
-	for (size_t i = 0; i < nursery->n_children; i++) {
-		if (nursery->children[i] == pid)
-			nursery->children[i] = 0;
+	for (size_t i = 0; i < server->n_children; i++) {
+		if (server->children[i] == pid)
+			server->children[i] = 0;
 	}
 }
 
@@ -74,7 +74,7 @@ static void on_child(int number)
 	(void)number;
 }
 
-void nursery_listen_to_children(void)
+void fork_server_listen_to_children(void)
 {
 	const struct sigaction interrupt = {.sa_handler = on_child};
 	sigset_t children;
@@ -96,43 +96,43 @@ static void listen_no_more(void)
 }
 
 /* The main process counts on every answer. */
-static void answer(const struct nursery *nursery, const struct process_frame *frame,
+static void answer(const struct fork_server *server, const struct process_frame *frame,
                    const int *pidfd)
 {
-	channel_send_at_last(nursery->control, frame, sizeof(*frame), pidfd);
+	channel_send_at_last(server->control, frame, sizeof(*frame), pidfd);
 }
 
 /* Once, and in this order: what may be loaded is loaded without the rights. */
-static bool prepare_and_preload(struct nursery *nursery, struct pxp_error *error)
+static bool prepare_and_preload(struct fork_server *server, struct pxp_error *error)
 {
-	const struct nursery_frame *pool = &nursery->pool;
+	const struct fork_server_frame *pool = &server->pool;
 
 	if (pool->prepare &&
-	    pool->prepare(nursery->init_bytes, pool->n_init_bytes, error) != PXP_OK)
+	    pool->prepare(server->init_bytes, pool->n_init_bytes, error) != PXP_OK)
 		return false;
 	return !pool->preload || pool->preload(error) == PXP_OK;
 }
 
-static bool load(struct nursery *nursery)
+static bool load(struct fork_server *server)
 {
-	struct broken_frame *failure = &nursery->failure;
+	struct broken_frame *failure = &server->failure;
 
-	if (!nursery->is_loaded && !nursery->has_failed) {
+	if (!server->is_loaded && !server->has_failed) {
 		failure->kind = FRAME_UNLOADED;
-		nursery->is_loaded = prepare_and_preload(nursery, &failure->error);
-		nursery->has_failed = !nursery->is_loaded;
+		server->is_loaded = prepare_and_preload(server, &failure->error);
+		server->has_failed = !server->is_loaded;
 		worker_reset_signals();
-		nursery_listen_to_children();
+		fork_server_listen_to_children();
 	}
-	if (nursery->has_failed)
-		channel_send_at_last(nursery->control, failure, sizeof(*failure), NULL);
-	return nursery->is_loaded;
+	if (server->has_failed)
+		channel_send_at_last(server->control, failure, sizeof(*failure), NULL);
+	return server->is_loaded;
 }
 
-static bool is_child(const struct nursery *nursery, pid_t pid)
+static bool is_child(const struct fork_server *server, pid_t pid)
 {
-	for (size_t i = 0; pid > 0 && i < nursery->n_children; i++) {
-		if (nursery->children[i] == pid)
+	for (size_t i = 0; pid > 0 && i < server->n_children; i++) {
+		if (server->children[i] == pid)
 			return true;
 	}
 	return false;
@@ -141,8 +141,8 @@ static bool is_child(const struct nursery *nursery, pid_t pid)
 /* Call it of each child that is no worker of ours, and count those that it is true of. The
  * kernel lists children in /proc (since 3.5); without it orphans of another group are left to
  * themselves. */
-static unsigned each_orphan(const struct nursery *nursery,
-                            bool (*is_so)(const struct nursery *nursery, pid_t pid))
+static unsigned each_orphan(const struct fork_server *server,
+                            bool (*is_so)(const struct fork_server *server, pid_t pid))
 {
 	char text[4096];
 	unsigned n = 0;
@@ -151,13 +151,13 @@ static unsigned each_orphan(const struct nursery *nursery,
 	ssize_t got;
 
 	/* A space is behind every number; a read may end within one. */
-	while ((got = pread(nursery->list, text, sizeof(text), at)) > 0) {
+	while ((got = pread(server->list, text, sizeof(text), at)) > 0) {
 		for (ssize_t i = 0; i < got; i++) {
 			if (text[i] >= '0' && text[i] <= '9') {
 				pid = pid * 10 + (text[i] - '0');
 				continue;
 			}
-			n += pid > 0 && !is_child(nursery, pid) && is_so(nursery, pid);
+			n += pid > 0 && !is_child(server, pid) && is_so(server, pid);
 			pid = 0;
 		}
 		at += got;
@@ -175,23 +175,23 @@ static bool kill_group(pid_t pid)
 
 /* What is in the group of a worker that lives may belong to the task that it runs now: it is
  * killed with that group. */
-static bool kill_orphan(const struct nursery *nursery, pid_t pid)
+static bool kill_orphan(const struct fork_server *server, pid_t pid)
 {
-	return !is_child(nursery, getpgid(pid)) && kill_group(pid);
+	return !is_child(server, getpgid(pid)) && kill_group(pid);
 }
 
-static bool has_ended(const struct nursery *nursery, pid_t pid)
+static bool has_ended(const struct fork_server *server, pid_t pid)
 {
-	(void)nursery;
+	(void)server;
 	return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
 /* Those that ended by themselves, while the workers of their tasks live: else they would pile
  * up. Workers are not reaped here. More than once, for a list longer than a read; but not
  * without end, as there is who starts another before it ends. */
-static void reap_orphans(const struct nursery *nursery)
+static void reap_orphans(const struct fork_server *server)
 {
-	for (int i = 0; i < MAX_PASSES && each_orphan(nursery, has_ended) > 0; i++)
+	for (int i = 0; i < MAX_PASSES && each_orphan(server, has_ended) > 0; i++)
 		;
 }
 
@@ -212,47 +212,47 @@ static void nap(void)
  * of the others. What is left when the time is over is killed again, and reaped, when the next
  * child ends.
  */
-static void end_orphans(struct nursery *nursery, int64_t ms)
+static void end_orphans(struct fork_server *server, int64_t ms)
 {
 	int64_t until_ns = clock_deadline_ns(clock_now_ns(), ms);
 
 	for (;;) {
 		unsigned n_ended;
 
-		nursery->has_left = each_orphan(nursery, kill_orphan) > 0;
-		n_ended = each_orphan(nursery, has_ended);
-		if (!nursery->has_left || clock_now_ns() >= until_ns)
+		server->has_left = each_orphan(server, kill_orphan) > 0;
+		n_ended = each_orphan(server, has_ended);
+		if (!server->has_left || clock_now_ns() >= until_ns)
 			return;
 		if (n_ended == 0)
 			nap();
 	}
 }
 
-static void on_child_end(struct nursery *nursery)
+static void on_child_end(struct fork_server *server)
 {
-	if (nursery->has_left)
-		end_orphans(nursery, 1);
+	if (server->has_left)
+		end_orphans(server, 1);
 	else
-		reap_orphans(nursery);
+		reap_orphans(server);
 }
 
 /* It is dead, or dies now; but a tracer that its task left may hold it. */
-static void wait_for_worker(struct nursery *nursery, pid_t pid, int *ret_status,
+static void wait_for_worker(struct fork_server *server, pid_t pid, int *ret_status,
                             struct rusage *ret_usage)
 {
 	while (wait4(pid, ret_status, WNOHANG, ret_usage) == 0) {
-		end_orphans(nursery, 0);
+		end_orphans(server, 0);
 		nap();
 	}
 }
 
-static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
+static pid_t fork_worker(struct fork_server *server, struct frame *frame)
 {
 	struct worker_start start = {
-		.pool = &nursery->pool,
-		.init_bytes = nursery->init_bytes,
+		.pool = &server->pool,
+		.init_bytes = server->init_bytes,
 		.parent = getpid(),
-		.null = nursery->null,
+		.null = server->null,
 		.socket = frame->descriptors[0],
 		.log = frame->descriptors[1],
 		.page = frame->descriptors[2],
@@ -265,9 +265,9 @@ static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
 	}
 	if (pid > 0) {
 		setpgid(pid, pid); /* the worker does it too: whoever comes first */
-		if (!remember_child(nursery, pid)) {
+		if (!remember_child(server, pid)) {
 			kill_group(pid);
-			wait_for_worker(nursery, pid, NULL, NULL);
+			wait_for_worker(server, pid, NULL, NULL);
 			errno = ENOMEM;
 			return -1;
 		}
@@ -275,36 +275,36 @@ static pid_t fork_worker(struct nursery *nursery, struct frame *frame)
 	return pid;
 }
 
-static void spawn(struct nursery *nursery, struct process_frame *request,
+static void spawn(struct fork_server *server, struct process_frame *request,
                   struct frame *frame)
 {
 	int pidfd = -1;
 
-	if (!load(nursery))
+	if (!load(server))
 		return;
 	errno = EMFILE; /* unless all came that goes with the request */
-	request->pid = frame->n_descriptors == 3 ? fork_worker(nursery, frame) : -1;
+	request->pid = frame->n_descriptors == 3 ? fork_worker(server, frame) : -1;
 	request->sys_errno = errno;
 	if (request->pid > 0) {
 		pidfd = pidfd_open((pid_t)request->pid, 0);
 		request->sys_errno = errno;
 		if (pidfd < 0) {
 			kill_group((pid_t)request->pid);
-			wait_for_worker(nursery, (pid_t)request->pid, NULL, NULL);
-			forget_child(nursery, (pid_t)request->pid);
+			wait_for_worker(server, (pid_t)request->pid, NULL, NULL);
+			forget_child(server, (pid_t)request->pid);
 		}
 	}
 	request->kind = pidfd >= 0 ? FRAME_SPAWNED : FRAME_NOT_SPAWNED;
-	answer(nursery, request, pidfd >= 0 ? &pidfd : NULL);
+	answer(server, request, pidfd >= 0 ? &pidfd : NULL);
 	fd_close(&pidfd);
 }
 
 /* For a main process that may not: it is root without CAP_KILL, and we are somebody else. */
-static void pass_signal(const struct nursery *nursery,
+static void pass_signal(const struct fork_server *server,
                         const struct process_frame *request)
 {
-	for (size_t i = 0; i < nursery->n_children; i++) {
-		if (request->pid > 0 && nursery->children[i] == request->pid) {
+	for (size_t i = 0; i < server->n_children; i++) {
+		if (request->pid > 0 && server->children[i] == request->pid) {
 			kill((pid_t)request->pid, request->status);
 			kill(-(pid_t)request->pid, request->status);
 		}
@@ -312,17 +312,17 @@ static void pass_signal(const struct nursery *nursery,
 }
 
 /* The main process saw the pidfd: it is dead, or about to be. */
-static void reap(struct nursery *nursery, struct process_frame *request)
+static void reap(struct fork_server *server, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
 
 	/* What it started goes with it. The pid is still its own until the wait. */
 	kill_group(pid);
-	wait_for_worker(nursery, pid, &request->status, &request->usage);
-	forget_child(nursery, pid);
-	end_orphans(nursery, REAP_PATIENCE_MS);
+	wait_for_worker(server, pid, &request->status, &request->usage);
+	forget_child(server, pid);
+	end_orphans(server, REAP_PATIENCE_MS);
 	request->kind = FRAME_REAPED;
-	answer(nursery, request, NULL);
+	answer(server, request, NULL);
 }
 
 /*
@@ -330,7 +330,7 @@ static void reap(struct nursery *nursery, struct process_frame *request)
  * raised again, and by us, who are of the worker's user, where root without
  * CAP_SYS_RESOURCE may not.
  */
-static void limit(struct nursery *nursery, struct process_frame *request)
+static void limit(struct fork_server *server, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
 	struct rlimit limits;
@@ -338,7 +338,7 @@ static void limit(struct nursery *nursery, struct process_frame *request)
 	errno = ESRCH;
 	request->sys_errno = 0;
 	if (pxp_memory_is_limited()) {
-		bool is_set = is_child(nursery, pid) &&
+		bool is_set = is_child(server, pid) &&
 		              prlimit(pid, RLIMIT_DATA, NULL, &limits) == 0;
 
 		if (is_set) {
@@ -350,77 +350,77 @@ static void limit(struct nursery *nursery, struct process_frame *request)
 		request->sys_errno = is_set ? 0 : errno;
 	}
 	request->kind = FRAME_LIMITED;
-	answer(nursery, request, NULL);
+	answer(server, request, NULL);
 }
 
 /* Wait for a request, and reap orphans meanwhile; false when the main process is gone. */
-static bool await_request(struct nursery *nursery)
+static bool await_request(struct fork_server *server)
 {
-	struct pollfd both[] = {{.fd = nursery->control, .events = POLLIN},
+	struct pollfd both[] = {{.fd = server->control, .events = POLLIN},
 	                        {.fd = MAIN_PIDFD, .events = POLLIN}};
 	sigset_t none;
 
 	sigemptyset(&none);
 	while (ppoll(both, 2, NULL, &none) < 0 && errno == EINTR)
-		on_child_end(nursery);
+		on_child_end(server);
 	return both[1].revents == 0;
 }
 
 /* What is opened by a path, before the pool's prepare may take away the root folder. They come
  * to lie above the standard descriptors, which the zygote has, and a preload may close. */
-static void open_files(struct nursery *nursery)
+static void open_files(struct fork_server *server)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	nursery->list = open(path, O_RDONLY | O_CLOEXEC);
-	nursery->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	server->list = open(path, O_RDONLY | O_CLOEXEC);
+	server->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 /* All are killed before any is waited for, as one may trace another. */
-static void end_all(struct nursery *nursery)
+static void end_all(struct fork_server *server)
 {
-	for (size_t i = 0; i < nursery->n_children; i++) {
-		if (nursery->children[i] > 0)
-			kill_group(nursery->children[i]);
+	for (size_t i = 0; i < server->n_children; i++) {
+		if (server->children[i] > 0)
+			kill_group(server->children[i]);
 	}
-	for (size_t i = 0; i < nursery->n_children; i++) {
-		if (nursery->children[i] > 0)
-			wait_for_worker(nursery, nursery->children[i], NULL, NULL);
-		nursery->children[i] = 0;
+	for (size_t i = 0; i < server->n_children; i++) {
+		if (server->children[i] > 0)
+			wait_for_worker(server, server->children[i], NULL, NULL);
+		server->children[i] = 0;
 	}
-	end_orphans(nursery, END_PATIENCE_MS);
+	end_orphans(server, END_PATIENCE_MS);
 }
 
-_Noreturn void nursery_main(const struct nursery_frame *pool, const void *init_bytes,
-                            int control)
+_Noreturn void fork_server_main(const struct fork_server_frame *pool,
+                                const void *init_bytes, int control)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
-	struct nursery nursery = {
+	struct fork_server server = {
 		.pool = *pool, .init_bytes = init_bytes, .control = control};
 	struct process_frame request;
 	struct frame frame;
 
-	prctl(PR_SET_NAME, "pxp-nursery");
+	prctl(PR_SET_NAME, "pxp-fork-server");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	open_files(&nursery);
-	while (await_request(&nursery) &&
+	open_files(&server);
+	while (await_request(&server) &&
 	       channel_receive(control, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&request, buffer, sizeof(request));
 		if (frame.n != sizeof(request))
 			request.kind = 0;
 		if (request.kind == FRAME_SPAWN)
-			spawn(&nursery, &request, &frame);
+			spawn(&server, &request, &frame);
 		else if (request.kind == FRAME_LIMIT)
-			limit(&nursery, &request);
+			limit(&server, &request);
 		else if (request.kind == FRAME_SIGNAL)
-			pass_signal(&nursery, &request);
+			pass_signal(&server, &request);
 		else if (request.kind == FRAME_REAP)
-			reap(&nursery, &request);
+			reap(&server, &request);
 		frame_close_descriptors(&frame);
 	}
 
-	end_all(&nursery);
-	free(nursery.children);
+	end_all(&server);
+	free(server.children);
 	_exit(0);
 }

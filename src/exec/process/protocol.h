@@ -1,7 +1,7 @@
 /*
  * What the processes of a pool say to each other. All run the same image of the same
  * program on one machine: host order, plain structs, and function pointers that mean the
- * same on both sides of a fork. The main process believes its zygote and nurseries (no
+ * same on both sides of a fork. The main process believes its zygote and fork servers (no
  * task runs in them), and nothing that a worker says.
  */
 #ifndef PXP_PROTOCOL_H
@@ -16,13 +16,14 @@
 
 enum frame_kind {
 	/* main to zygote, and its answers */
-	FRAME_NURSERY = 1,         /* struct nursery_frame, then the initialiser's bytes;
-	                            * descriptor: the nursery's control socket */
-	FRAME_NURSERY_STARTED = 2, /* struct process_frame: sys_errno, or 0; descriptor:
-	                            * the nursery's pidfd */
-	FRAME_ZYGOTE_READY = 3,    /* struct process_frame: sys_errno, or 0; unasked */
-	FRAME_REFUSED = 4,         /* struct process_frame: that request made no sense */
-	/* main to nursery, and its answers */
+	FRAME_FORK_SERVER = 1, /* struct fork_server_frame, then the initialiser's bytes;
+	                            * descriptor: the fork server's control socket */
+	FRAME_FORK_SERVER_STARTED =
+		2,              /* struct process_frame: sys_errno, or 0; descriptor:
+	                            * the fork server's pidfd */
+	FRAME_ZYGOTE_READY = 3, /* struct process_frame: sys_errno, or 0; unasked */
+	FRAME_REFUSED = 4,      /* struct process_frame: that request made no sense */
+	/* main to fork server, and its answers */
 	FRAME_SPAWN = 10, /* struct process_frame; descriptors: socket, log pipe, page */
 	FRAME_SPAWNED = 11,     /* struct process_frame; descriptor: pidfd */
 	FRAME_NOT_SPAWNED = 12, /* struct process_frame: sys_errno */
@@ -47,7 +48,7 @@ enum frame_kind {
 };
 
 /* Every frame begins with its kind. */
-struct nursery_frame {
+struct fork_server_frame {
 	uint32_t kind;
 	uint32_t n_init_bytes;
 	pxp_prepare_fn *prepare;

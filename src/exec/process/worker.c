@@ -38,7 +38,7 @@ _Noreturn static void give_up(const struct pxp_error *error)
 
 /* ---- getting ready ---- */
 
-/* The nursery's death is ours. Again after what may have changed the user, as the kernel then
+/* The fork server's death is ours. Again after what may have changed the user, as the kernel then
  * forgets it; a filter may refuse both calls, and is left to do so. */
 static void follow_parent(pid_t parent)
 {
@@ -76,7 +76,7 @@ static struct state_page *map_page(int fd)
 }
 
 /* 0 and 1 are /dev/null, 2 the log, 3 the channel, and nothing else is open. The first two of
- * these before 3, at which the nursery's null may lie. */
+ * these before 3, at which the fork server's null may lie. */
 static void arrange_descriptors(int null, int socket, int log)
 {
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 16);
@@ -117,10 +117,10 @@ bool pxp_memory_is_limited(void)
 #endif
 }
 
-/* Soft alone for memory, so that the nursery can raise it for a task. */
+/* Soft alone for memory, so that the fork server can raise it for a task. */
 static void limit_resources(struct worker *worker)
 {
-	const struct nursery_frame *pool = worker->pool;
+	const struct fork_server_frame *pool = worker->pool;
 	const struct rlimit output = {pool->max_output, pool->max_output};
 	struct rlimit data;
 
@@ -138,7 +138,7 @@ static void limit_resources(struct worker *worker)
 
 static void initialise(struct worker *worker, const struct worker_start *start)
 {
-	const struct nursery_frame *pool = worker->pool;
+	const struct fork_server_frame *pool = worker->pool;
 	struct pxp_error error = {0};
 
 	if (pool->initialise && pool->initialise(start->init_bytes, pool->n_init_bytes,

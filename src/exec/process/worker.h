@@ -9,18 +9,18 @@
 enum { WORKER_SOCKET = 3 };
 
 struct worker_start {
-	const struct nursery_frame *pool;
+	const struct fork_server_frame *pool;
 	const void *init_bytes;
-	pid_t parent; /* the nursery */
+	pid_t parent; /* the fork server */
 	int null; /* /dev/null, to read and to write, above the standard descriptors */
 	int socket, log, page;
 };
 
-/* In a nursery, after its preload, which may have changed them: signals as its workers shall
+/* In a fork server, after its preload, which may have changed them: signals as its workers shall
  * inherit them. Once, because these are many system calls. */
 void worker_reset_signals(void);
 
-/* In a fresh child of a nursery: get ready in the order that is fixed here, then run
+/* In a fresh child of a fork server: get ready in the order that is fixed here, then run
  * tasks until the channel closes. */
 _Noreturn void worker_main(const struct worker_start *start);
 

@@ -6,7 +6,7 @@
 #include "exec/process/worker.h"
 
 struct worker {
-	const struct nursery_frame *pool;
+	const struct fork_server_frame *pool;
 	struct state_page *page;
 	void *context;
 	struct slot_frame at; /* of the task that runs */

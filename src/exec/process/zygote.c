@@ -1,12 +1,12 @@
 /*
  * The zygote: forked in the first line of main, while there is one thread and so no lock
- * that a copy could find taken. It stays that simple for ever, and forks a nursery for
+ * that a copy could find taken. It stays that simple for ever, and forks a fork server for
  * each process pool. It keeps no terminal and no descriptor but its control socket and the
  * main process's pidfd, so that nobody waits for an end of file because of it.
  *
  * What the main process forks without exec holds copies of the control sockets. So these are
  * shut down before they are closed, and an end is seen by a pidfd: that of the main process by
- * us and the nurseries, that of a nursery by its pool.
+ * us and the fork servers, that of a fork server by its pool.
  *
  * Tasks may have the user of all of these, and so may stop them. Who is waited for is
  * continued again and again, and killed at last.
@@ -38,7 +38,7 @@ enum {
 	CONTINUE_MS = 1000, /* between two times that who is waited for is continued */
 	PATIENCE_MS = 60 * 1000, /* before it is killed */
 	REAP_NS = 50 * 1000,     /* what that takes the zygote, about */
-	END_MS = 10 * 1000,      /* for nurseries to end after the main process has */
+	END_MS = 10 * 1000,      /* for fork servers to end after the main process has */
 };
 
 _Static_assert(MAIN_PIDFD == CONTROL + 1, "they are what a zygote keeps open");
@@ -50,7 +50,7 @@ static struct {
 	pid_t owner; /* who started it; in a child of that: the parent, to whom it belongs */
 	int control;
 	ino_t control_inode;
-	unsigned n_nurseries; /* that are not waited for */
+	unsigned n_fork_servers; /* that are not waited for */
 	/* Of this process: 0; 1 in a worker; 2 in a worker of that one's pool. */
 	unsigned depth;
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
@@ -107,24 +107,24 @@ static void say_ready(int control, int sys_errno)
 		_exit(1);
 }
 
-static pid_t fork_nursery(const struct nursery_frame *request, const void *init_bytes,
-                          int control)
+static pid_t fork_fork_server(const struct fork_server_frame *request,
+                              const void *init_bytes, int control)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		close(CONTROL);
 		reset_signals();
-		nursery_main(request, init_bytes, control);
+		fork_server_main(request, init_bytes, control);
 	}
 	return pid;
 }
 
-static void start_nursery(const struct nursery_frame *request, const void *init_bytes,
-                          int control)
+static void start_fork_server(const struct fork_server_frame *request,
+                              const void *init_bytes, int control)
 {
-	struct process_frame answer = {.kind = FRAME_NURSERY_STARTED};
-	pid_t pid = fork_nursery(request, init_bytes, control);
+	struct process_frame answer = {.kind = FRAME_FORK_SERVER_STARTED};
+	pid_t pid = fork_fork_server(request, init_bytes, control);
 	int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
 
 	answer.pid = pid;
@@ -138,19 +138,19 @@ static void start_nursery(const struct nursery_frame *request, const void *init_
 static void answer_request(void *buffer, struct frame *frame)
 {
 	const struct process_frame refused = {.kind = FRAME_REFUSED, .sys_errno = EPROTO};
-	struct nursery_frame request = {0};
+	struct fork_server_frame request = {0};
 
 	if (frame->n >= sizeof(request))
 		memcpy(&request, buffer, sizeof(request));
-	if (request.kind == FRAME_NURSERY && frame->n_descriptors == 1)
-		start_nursery(&request, (char *)buffer + sizeof(request),
-		              frame->descriptors[0]);
+	if (request.kind == FRAME_FORK_SERVER && frame->n_descriptors == 1)
+		start_fork_server(&request, (char *)buffer + sizeof(request),
+		                  frame->descriptors[0]);
 	else
 		say(CONTROL, &refused, NULL);
 	frame_close_descriptors(frame);
 }
 
-static void reap_nurseries(void)
+static void reap_fork_servers(void)
 {
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
@@ -165,13 +165,13 @@ static bool await_request(void)
 
 	sigemptyset(&none);
 	while (ppoll(both, 2, NULL, &none) < 0 && errno == EINTR)
-		reap_nurseries();
+		reap_fork_servers();
 	return both[1].revents == 0;
 }
 
-/* The main process is gone or done. The nurseries see it as well, and end, unless one was
+/* The main process is gone or done. The fork servers see it as well, and end, unless one was
  * stopped, or is held up in its preload. They are of our group. */
-static void end_nurseries(void)
+static void end_fork_servers(void)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), END_MS);
 	pid_t got = 0;
@@ -192,12 +192,12 @@ _Noreturn static void zygote_main(int control, int main_pidfd)
 	if (!leave_terminal(control, main_pidfd))
 		say_ready(control, errno);
 	prctl(PR_SET_PDEATHSIG, SIGCONT); /* its end is to be seen, were we stopped */
-	nursery_listen_to_children();
+	fork_server_listen_to_children();
 	say_ready(CONTROL, 0);
 	while (await_request() &&
 	       channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
 		answer_request(buffer, &frame);
-	end_nurseries();
+	end_fork_servers();
 	_exit(0);
 }
 
@@ -236,7 +236,7 @@ static void leave_to_parent(void)
 		close(zygote.control);
 	zygote.control = -1;
 	lock_init(&zygote.lock);
-	zygote.n_nurseries = 0;
+	zygote.n_fork_servers = 0;
 }
 
 static bool is_ours(void)
@@ -344,7 +344,7 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 	if (zygote.depth >= MAX_DEPTH)
 		return pxp_fail(ret_error, PXP_EINVAL,
 		                "process pools are nested more than %d deep", MAX_DEPTH);
-	if (!has_one_thread() || zygote.n_nurseries > 0)
+	if (!has_one_thread() || zygote.n_fork_servers > 0)
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "the zygote must start before the process has threads");
 	if (zygote.control >= 0)
@@ -361,7 +361,7 @@ enum pxp_status pxp_zygote_stop(void)
 	if (!is_ours())
 		return PXP_OK;
 	lock_acquire(&zygote.lock);
-	if (zygote.n_nurseries > 0) {
+	if (zygote.n_fork_servers > 0) {
 		status = PXP_ESTATE;
 	} else if (zygote.control >= 0) {
 		end_zygote();
@@ -370,9 +370,9 @@ enum pxp_status pxp_zygote_stop(void)
 	return status;
 }
 
-/* Ask for a nursery, with the lock held. Its pidfd, or -1 with errno. */
-static int ask(const struct nursery_frame *request, const void *init_bytes, int control,
-               pid_t *ret_pid)
+/* Ask for a fork server, with the lock held. Its pidfd, or -1 with errno. */
+static int ask(const struct fork_server_frame *request, const void *init_bytes,
+               int control, pid_t *ret_pid)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct process_frame answer;
@@ -396,10 +396,10 @@ static int ask(const struct nursery_frame *request, const void *init_bytes, int 
 }
 
 /* It is counted with its start in one step: else the zygote could be stopped between. */
-static enum pxp_status ask_for_nursery(const struct nursery_frame *request,
-                                       const void *init_bytes, int control,
-                                       struct zygote_nursery *nursery,
-                                       struct pxp_error *ret_error)
+static enum pxp_status ask_for_fork_server(const struct fork_server_frame *request,
+                                           const void *init_bytes, int control,
+                                           struct fork_server_handle *fork_server,
+                                           struct pxp_error *ret_error)
 {
 	enum pxp_status status = PXP_OK;
 
@@ -409,23 +409,23 @@ static enum pxp_status ask_for_nursery(const struct nursery_frame *request,
 			ret_error, PXP_ESTATE,
 			"pxp_zygote_start() must be called before a process pool");
 	} else {
-		nursery->pidfd = ask(request, init_bytes, control, &nursery->pid);
-		if (nursery->pidfd < 0)
+		fork_server->pidfd = ask(request, init_bytes, control, &fork_server->pid);
+		if (fork_server->pidfd < 0)
 			status = pxp_fail_errno(ret_error,
-			                        "fork of a process pool's nursery");
+			                        "fork of a process pool's fork server");
 		else
-			zygote.n_nurseries++;
+			zygote.n_fork_servers++;
 	}
 	lock_release(&zygote.lock);
 	return status;
 }
 
-enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
-                                     struct zygote_nursery *ret_nursery,
-                                     struct pxp_error *ret_error)
+enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *options,
+                                         struct fork_server_handle *ret_fork_server,
+                                         struct pxp_error *ret_error)
 {
-	struct nursery_frame request = {
-		.kind = FRAME_NURSERY,
+	struct fork_server_frame request = {
+		.kind = FRAME_FORK_SERVER,
 		.n_init_bytes = (uint32_t)options->n_init_bytes,
 		.prepare = options->prepare,
 		.preload = options->preload,
@@ -435,7 +435,7 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 		.memory_allowance = options->memory_allowance,
 		.max_output = options->max_output,
 	};
-	struct zygote_nursery nursery;
+	struct fork_server_handle fork_server;
 	enum pxp_status status;
 	int ends[2];
 
@@ -447,12 +447,12 @@ enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
 	if (!channel_set_nonblocking(ends[0]))
 		status = pxp_fail_errno(ret_error, "socket of a process pool");
 	else
-		status = ask_for_nursery(&request, options->init_bytes, ends[1], &nursery,
-		                         ret_error);
+		status = ask_for_fork_server(&request, options->init_bytes, ends[1],
+		                             &fork_server, ret_error);
 	close(ends[1]);
-	nursery.control = ends[0];
+	fork_server.control = ends[0];
 	if (status == PXP_OK)
-		*ret_nursery = nursery;
+		*ret_fork_server = fork_server;
 	else
 		zygote_close_control(&ends[0]);
 	return status;
@@ -479,13 +479,13 @@ static void await_reaped(int pidfd)
 		nanosleep(&moment, NULL);
 }
 
-void zygote_end_nursery(struct zygote_nursery *nursery)
+void zygote_end_fork_server(struct fork_server_handle *fork_server)
 {
-	zygote_close_control(&nursery->control);
-	await_readable(nursery->pidfd, -1, nursery->pidfd);
-	await_reaped(nursery->pidfd);
-	fd_close(&nursery->pidfd);
+	zygote_close_control(&fork_server->control);
+	await_readable(fork_server->pidfd, -1, fork_server->pidfd);
+	await_reaped(fork_server->pidfd);
+	fd_close(&fork_server->pidfd);
 	lock_acquire(&zygote.lock);
-	zygote.n_nurseries--;
+	zygote.n_fork_servers--;
 	lock_release(&zygote.lock);
 }

@@ -5,24 +5,24 @@
 #include <pixpool/executor.h>
 #include <sys/types.h>
 
-/* The nursery of a pool. Its pid is good for nothing but a look: it may be another's by now. */
-struct zygote_nursery {
+/* The fork server of a pool. Its pid is good for nothing but a look: it may be another's by now. */
+struct fork_server_handle {
 	pid_t pid;
 	int pidfd;
 	int control; /* the main end of its control socket, non-blocking; -1: closed */
 };
 
 /*
- * Have a nursery forked for a pool of these options.
+ * Have a fork server forked for a pool of these options.
  *
- * ret_nursery  to be given to zygote_end_nursery(); left alone on failure.
+ * ret_fork_server  to be given to zygote_end_fork_server(); left alone on failure.
  *
  * PXP_ESTATE  no zygote of this process runs.
  * PXP_ESYS    no socket, process or descriptor to be had, or the zygote is gone.
  */
-enum pxp_status zygote_start_nursery(const struct pxp_executor_options *options,
-                                     struct zygote_nursery *ret_nursery,
-                                     struct pxp_error *ret_error);
+enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *options,
+                                         struct fork_server_handle *ret_fork_server,
+                                         struct pxp_error *ret_error);
 
 /* In a worker: it is one level deeper than the program. */
 void zygote_enter_worker(void);
@@ -32,6 +32,6 @@ void zygote_enter_worker(void);
 void zygote_close_control(int *control);
 
 /* Have it end with its workers, and wait for that. */
-void zygote_end_nursery(struct zygote_nursery *nursery);
+void zygote_end_fork_server(struct fork_server_handle *fork_server);
 
 #endif

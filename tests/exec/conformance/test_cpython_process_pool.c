@@ -318,22 +318,22 @@ TEST(cpython_process_pool, a_destroy_amid_a_replacement_leaves_no_future_behind)
 	pxp_executor_destroy(pool);
 }
 
-static int n_open_in_nursery; /* without those of the request for the first worker */
+static int n_open_in_fork_server; /* without those of the request for the first worker */
 
 static enum pxp_status preload_counts_open(struct pxp_error *ret_error)
 {
 	(void)ret_error;
-	n_open_in_nursery = residue_n_descriptors(getpid()) - 3;
+	n_open_in_fork_server = residue_n_descriptors(getpid()) - 3;
 	return PXP_OK;
 }
 
-/* Leave the nursery room for a request, but not for the descriptor of a new worker. */
-static enum pxp_status task_starves_nursery(struct pxp_task *task)
+/* Leave the fork server room for a request, but not for the descriptor of a new worker. */
+static enum pxp_status task_starves_fork_server(struct pxp_task *task)
 {
-	struct rlimit limit = {.rlim_cur = (rlim_t)n_open_in_nursery + 3,
-	                       .rlim_max = (rlim_t)n_open_in_nursery + 3};
+	struct rlimit limit = {.rlim_cur = (rlim_t)n_open_in_fork_server + 3,
+	                       .rlim_max = (rlim_t)n_open_in_fork_server + 3};
 
-	while (residue_n_descriptors(getppid()) > n_open_in_nursery)
+	while (residue_n_descriptors(getppid()) > n_open_in_fork_server)
 		sched_yield();
 	return prlimit(getppid(), RLIMIT_NOFILE, &limit, NULL) == 0
 	               ? PXP_OK
@@ -348,7 +348,7 @@ TEST(cpython_process_pool, when_no_worker_can_replace_the_last_what_is_queued_fa
 	                                      .n_workers = 1,
 	                                      .max_tasks_per_worker = 1,
 	                                      .preload = preload_counts_open});
-	struct pxp_future *last = pool_submit(pool, task_starves_nursery, NULL, NULL);
+	struct pxp_future *last = pool_submit(pool, task_starves_fork_server, NULL, NULL);
 	struct pxp_future *futures[3];
 
 	submit_all(pool, futures, 3);

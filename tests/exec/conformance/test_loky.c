@@ -435,7 +435,7 @@ TEST(loky, a_kill_reaches_pools_in_pools)
 	        PXP_OK);
 	arrived = (struct pollfd){.fd = ends[0], .events = POLLIN};
 	REQUIRE(poll(&arrived, 1, 60000) == 1);
-	/* Zygote, nursery and worker below our nursery and worker. */
+	/* Zygote, fork server and worker below our fork server and worker. */
 	EXPECT_EQ(residue_now().n_processes, before.n_processes + 5);
 	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
 	          PXP_OK);
