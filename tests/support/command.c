@@ -202,7 +202,9 @@ static bool all_gone(int seconds)
 
 static struct command start(const char *line, int tty)
 {
-	char *const words[] = {"sh", "-c", (char *)line, NULL};
+	/* As sh, so that limits have POSIX's units; a pipeline has the status of the last of
+	 * its commands that failed. */
+	char *const words[] = {"sh", "-o", "pipefail", "-c", (char *)line, NULL};
 	struct command command = {
 		.out = memfd_create("out", MFD_CLOEXEC),
 		.err = memfd_create("err", MFD_CLOEXEC),
@@ -229,7 +231,7 @@ static struct command start(const char *line, int tty)
 	dup2(tty >= 0 ? tty : command.out, 1);
 	dup2(tty >= 0 ? tty : command.err, 2);
 	close_range(3, ~0U, 0);
-	execv("/bin/sh", words);
+	execv("/bin/bash", words);
 	_exit(127);
 }
 

@@ -1,0 +1,28 @@
+/* The runner of whole commands: the status that a test sees is the status that it means. */
+#include "support/command.h"
+#include "support/test.h"
+
+TEST(command, a_pipeline_fails_when_any_of_its_commands_fails)
+{
+	command_programs("/usr/bin");
+	EXPECT_EQ(run("true | true").status, 0);
+	EXPECT_EQ(run("false | true").status, 1);
+	EXPECT_EQ(run("true | false").status, 1);
+	EXPECT_EQ(run("sh -c 'exit 4' | cat").status, 4);
+}
+
+TEST(command, a_signal_is_a_status_over_128)
+{
+	command_programs("/usr/bin");
+	EXPECT_EQ(run("kill -KILL $$").status, 128 + 9);
+	EXPECT_EQ(run("sh -c 'kill -KILL $$' | cat").status, 128 + 9);
+}
+
+TEST(command, limits_have_the_units_of_posix)
+{
+	command_programs("/usr/bin");
+	EXPECT_STR(
+		run("ulimit -f 2; ulimit -f; grep 'Max file size' /proc/self/limits | tr -s ' '")
+			.out,
+		"2\nMax file size 1024 1024 bytes \n");
+}
