@@ -10,7 +10,8 @@ set -eu
 tree=${1:-$(dirname "$0")/..}
 cd "$tree"
 
-files=$(find src include -name '*.[ch]' | LC_ALL=C sort)
+files=$(find src include -name '*.[ch]') # not sorted here: a pipeline would hide that find failed
+files=$(printf '%s\n' "$files" | LC_ALL=C sort)
 if [ -z "$files" ]; then
 	echo "arrows: no sources below $tree" >&2
 	exit 2

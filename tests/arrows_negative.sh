@@ -49,6 +49,12 @@ if ! (cd /; "$arrows" "$tree"); then
 	exit 1
 fi
 
+if (mkdir "$tree/empty" && cd "$tree/empty" && mkdir src && "$arrows" . 2> /dev/null); then
+	echo "arrows_negative: a tree without include/ was passed" >&2
+	exit 1
+fi
+rm -r "$tree/empty"
+
 n_breaches=0
 breach() {
 	write "$1" "$2"
