@@ -17,7 +17,7 @@ struct queue_task {
 
 struct queue {
 	pthread_mutex_t lock; /* guards all but the threads */
-	pthread_cond_t has_work, is_settled;
+	pthread_cond_t has_work, is_done;
 	struct queue_task *first, **last;
 	const struct queue_task *awaited; /* by the submitter */
 	bool is_stopping, is_released;
@@ -49,7 +49,7 @@ static void *queue_thread(void *data)
 		pthread_mutex_lock(&queue->lock);
 		task->is_done = true;
 		if (queue->awaited == task)
-			pthread_cond_signal(&queue->is_settled);
+			pthread_cond_signal(&queue->is_done);
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return NULL;
@@ -60,7 +60,7 @@ static bool queue_create(struct queue *queue, unsigned n_threads)
 	*queue = (struct queue){
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.has_work = PTHREAD_COND_INITIALIZER,
-		.is_settled = PTHREAD_COND_INITIALIZER,
+		.is_done = PTHREAD_COND_INITIALIZER,
 	};
 	queue->last = &queue->first;
 	while (queue->n_threads < n_threads && queue->n_threads < MAX_WORKERS) {
@@ -112,7 +112,7 @@ static bool queue_collect(struct queue *queue, struct queue_task *task,
 	pthread_mutex_lock(&queue->lock);
 	queue->awaited = task;
 	while (!task->is_done)
-		pthread_cond_wait(&queue->is_settled, &queue->lock);
+		pthread_cond_wait(&queue->is_done, &queue->lock);
 	queue->awaited = NULL;
 	pthread_mutex_unlock(&queue->lock);
 

@@ -193,7 +193,7 @@ struct pxp_task_options {
  * ret_future  one reference, yours, and NULL on all but PXP_OK. May be NULL: the outcome is
  *             of no interest.
  *
- * PXP_OK         its future will be settled, whatever happens.
+ * PXP_OK         its future will be completed, whatever happens.
  * PXP_EAGAIN     pxp_executor_try_submit(): there is no room (max_pending and what stands
  *                beside it).
  * PXP_ESHUTDOWN  after pxp_executor_shutdown().
@@ -237,7 +237,7 @@ enum pxp_shutdown {
  * Take no more tasks. Without flags, what was submitted still runs. May be called again
  * with more flags. Threads cannot be killed: for them KILL is CANCEL_PENDING.
  *
- * PXP_OK       done, and with WAIT every future is settled and every worker gone.
+ * PXP_OK       done, and with WAIT every future is completed and every worker gone.
  * PXP_EDEADLK  WAIT in a callback or task of this executor; the rest was done.
  * PXP_EINVAL   a flag that there is not: nothing was done.
  */
@@ -264,7 +264,7 @@ struct pxp_executor_stats {
 	size_t n_prefetched; /* handed to a worker that has not begun them */
 	size_t n_running;
 	unsigned n_workers; /* alive: starting, idle or busy */
-	uint64_t n_done;    /* tasks settled so far, however they ended */
+	uint64_t n_done;    /* tasks completed so far, however they ended */
 	uint64_t n_spawned; /* workers started so far */
 	uint64_t n_crashed; /* workers that died of themselves */
 	uint64_t

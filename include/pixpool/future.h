@@ -8,7 +8,7 @@
  * Ownership:  reference counted. Who submits or promises holds one reference, to be
  *             given back with pxp_future_release().
  * Threads:    any function here, from any thread, except where noted.
- * Callbacks:  run outside every lock, in the thread that settles the future: a pool's
+ * Callbacks:  run outside every lock, in the thread that completes the future: a pool's
  *             own thread, or the one that cancels.
  */
 #ifndef PXP_FUTURE_H
@@ -176,7 +176,7 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
                                    void *data);
 
 /**
- * A future that the caller settles: the way to bring work of your own (a file that is
+ * A future that the caller completes: the way to bring work of your own (a file that is
  * durable, a page that has arrived) among the futures of executors. Pending, one
  * reference. NULL when memory ran out.
  */
@@ -187,16 +187,16 @@ struct pxp_future *pxp_promise_create(void);
 bool pxp_promise_start(struct pxp_future *promise);
 
 /**
- * Settle it as finished, with n bytes from malloc().
+ * Complete it as finished, with n bytes from malloc().
  *
  * bytes  moved in on PXP_OK: *bytes comes back NULL. May point to NULL with n 0.
  *
  * PXP_ESTATE  done before: nothing changed, and *bytes is still yours.
- * PXP_EINVAL  the future is an executor's, which settles it itself.
+ * PXP_EINVAL  the future is an executor's, which completes it itself.
  */
 enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n);
 
-/** Settle it as failed (cancelled when status is PXP_ECANCELLED). The status must not be
+/** Complete it as failed (cancelled when status is PXP_ECANCELLED). The status must not be
  *  PXP_OK (PXP_EINVAL). PXP_ESTATE and PXP_EINVAL as above. */
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,
                                  const struct pxp_error *error);

@@ -19,7 +19,7 @@ enum pxp_status {
 	/* The call itself. */
 	PXP_EINVAL = 1,    /* the caller broke a documented rule */
 	PXP_ENOMEM = 2,    /* an allocation failed */
-	PXP_ESTATE = 3,    /* not in this state: settled already, or never started */
+	PXP_ESTATE = 3,    /* not in this state: completed already, or never started */
 	PXP_EAGAIN = 4,    /* no room now; a blocking call would have waited */
 	PXP_ETIMEOUT = 5,  /* your wait ran out; the task goes on untouched */
 	PXP_ESHUTDOWN = 6, /* the executor takes no more tasks */

@@ -31,7 +31,7 @@ bool probe_await_gone(pid_t pid);
 /* Wait until so many workers start, are idle or busy; false after a minute. */
 bool probe_await_workers(struct pxp_executor *pool, unsigned n_workers);
 
-/* Who settles the future (its pool's supervisor) stands still behind that, at the gate. */
+/* Who completes the future (its pool's supervisor) stands still behind that, at the gate. */
 void probe_hold(struct pxp_future *future, struct gate *gate);
 
 /* Take every descriptor that is left to this process, and give them back. */

@@ -43,7 +43,7 @@ static size_t next_place(struct pxp_as_completed *iteration, struct pxp_future *
 	return place;
 }
 
-static void settle(struct pxp_future *promise)
+static void complete(struct pxp_future *promise)
 {
 	void *nothing = NULL;
 
@@ -65,7 +65,7 @@ static void three_done(struct pxp_future **ret_futures)
 		ret_futures[i] = pxp_promise_create();
 	EXPECT(pxp_future_cancel(ret_futures[0]));
 	fail(ret_futures[1]);
-	settle(ret_futures[2]);
+	complete(ret_futures[2]);
 }
 
 static void release_all(struct pxp_future **futures, size_t n)
@@ -149,7 +149,7 @@ TEST(as_completed, the_same_future_many_times_comes_once)
 		struct pxp_as_completed *iteration;
 		size_t n = 0;
 
-		settle(done);
+		complete(done);
 		iteration = open_over(futures, 5, PXP_FOREVER);
 		EXPECT_EQ(pxp_as_completed_left(iteration), 2);
 		while (next_place(iteration, futures, 5) < 5)
@@ -184,7 +184,7 @@ TEST(as_completed, nothing_holds_a_future_that_was_given_out)
 		futures[3] = pxp_promise_create();
 		EXPECT_EQ(pxp_wait(futures, 3, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
 		          PXP_OK);
-		/* Whoever settled them has let them go when the pool is gone. */
+		/* Whoever completed them has let them go when the pool is gone. */
 		pxp_executor_destroy(pool);
 		iteration = open_over(futures, 4, 1);
 		release_all(futures, 4);
@@ -200,7 +200,7 @@ TEST(as_completed, nothing_holds_a_future_that_was_given_out)
 	}
 }
 
-TEST(as_completed, the_order_is_that_in_which_they_were_settled)
+TEST(as_completed, the_order_is_that_in_which_they_were_completed)
 {
 	enum { N = 50 };
 	struct pxp_future *futures[N];
@@ -208,8 +208,8 @@ TEST(as_completed, the_order_is_that_in_which_they_were_settled)
 
 	for (int i = 0; i < N; i++)
 		futures[i] = pxp_promise_create();
-	settle(futures[30]);
-	settle(futures[3]);
+	complete(futures[30]);
+	complete(futures[3]);
 	iteration = open_over(futures, N, PXP_FOREVER);
 	for (size_t i = 0; i < N; i++) {
 		size_t place = i * 7 % N;
@@ -219,7 +219,7 @@ TEST(as_completed, the_order_is_that_in_which_they_were_settled)
 		if (place % 3 == 0)
 			pxp_future_cancel(futures[place]);
 		else
-			settle(futures[place]);
+			complete(futures[place]);
 	}
 	EXPECT_EQ(next_place(iteration, futures, N), 3);
 	EXPECT_EQ(next_place(iteration, futures, N), 30);
@@ -321,25 +321,25 @@ TEST(as_completed, over_nothing_it_is_at_its_end)
 	pxp_as_completed_close(iteration);
 }
 
-struct settler {
+struct completer {
 	struct pxp_future **futures;
 	size_t from, n, step;
 };
 
-static void *settle_every(void *data)
+static void *complete_every(void *data)
 {
-	const struct settler *settler = data;
+	const struct completer *completer = data;
 
-	for (size_t i = settler->from; i < settler->n; i += settler->step)
-		settle(settler->futures[i]);
+	for (size_t i = completer->from; i < completer->n; i += completer->step)
+		complete(completer->futures[i]);
 	return NULL;
 }
 
-TEST(as_completed, it_gives_each_once_while_several_threads_settle_them)
+TEST(as_completed, it_gives_each_once_while_several_threads_complete_them)
 {
 	enum { N = 3000, N_THREADS = 3 };
 	struct pxp_future **futures = calloc(N, sizeof(struct pxp_future *)), *future;
-	struct settler settlers[N_THREADS];
+	struct completer completers[N_THREADS];
 	pthread_t threads[N_THREADS];
 	struct pxp_as_completed *iteration;
 	size_t n = 0;
@@ -347,9 +347,9 @@ TEST(as_completed, it_gives_each_once_while_several_threads_settle_them)
 	for (size_t i = 0; i < N; i++)
 		futures[i] = pxp_promise_create();
 	for (size_t i = 0; i < N_THREADS; i++) {
-		settlers[i] = (struct settler){futures, i, N, N_THREADS};
-		REQUIRE(pthread_create(&threads[i], NULL, settle_every, &settlers[i]) ==
-		        0);
+		completers[i] = (struct completer){futures, i, N, N_THREADS};
+		REQUIRE(pthread_create(&threads[i], NULL, complete_every,
+		                       &completers[i]) == 0);
 	}
 	iteration = open_over(futures, N, PXP_FOREVER);
 	while (pxp_as_completed_next(iteration, &future) == PXP_OK && future) {
@@ -394,7 +394,7 @@ TEST(as_completed, inside_a_task_a_wait_for_its_own_executor_is_refused)
 	iterates = pool_submit(pool, task_iterates, NULL, NULL);
 	awaited[0] = pxp_promise_create();
 	awaited[1] = pool_submit(pool, task_echo, "2", NULL);
-	settle(awaited[0]);
+	complete(awaited[0]);
 	shared_iteration = open_over(awaited, 2, PXP_FOREVER);
 	gate_open(&gate);
 	REQUIRE(pxp_future_wait(iterates, PXP_FOREVER) == PXP_OK);

@@ -350,7 +350,7 @@ TEST(control, descriptors_come_back_with_a_result_once_each)
 	}
 }
 
-/* The executor alone settles what it promised. */
+/* The executor alone completes what it promised. */
 TEST(control, a_future_of_an_executor_is_no_promise)
 {
 	EACH_KIND(kind)

@@ -18,7 +18,7 @@ TEST(future, second_completion_is_refused_and_leaves_the_value_with_its_owner)
 	void *red = strdup("red"), *blue = strdup("blue"), *got;
 
 	EXPECT_EQ(pxp_promise_finish(promise, &red, 4), PXP_OK);
-	EXPECT(red == NULL, "a settled future takes the value");
+	EXPECT(red == NULL, "a completed future takes the value");
 	EXPECT_EQ(pxp_promise_finish(promise, &blue, 5), PXP_ESTATE);
 	EXPECT_STR(blue, "blue");
 

@@ -584,7 +584,7 @@ static void next_in_callback(struct pxp_future *future, void *data)
 	EXPECT_EQ(pxp_map_next(map_of_callback, &item), PXP_EDEADLK);
 }
 
-/* The callback holds the thread that settles. Refused is not ended: another one goes on. */
+/* The callback holds the thread that completes. Refused is not ended: another one goes on. */
 TEST(map, inside_a_callback_of_its_executor_it_does_not_wait)
 {
 	EACH_POOL(kind)
@@ -602,7 +602,7 @@ TEST(map, inside_a_callback_of_its_executor_it_does_not_wait)
 			pxp_future_on_done(first, next_in_callback, NULL);
 			gate_open(&gate);
 			EXPECT_EQ(end_of(first), PXP_OK);
-			/* What is settled after the callback tells that it is over. */
+			/* What is completed after the callback tells that it is over. */
 			EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)),
 			          PXP_OK);
 			expect_squares(map_of_callback, 2);

@@ -131,8 +131,8 @@ static void await_answer(struct pxp_executor *pool, pid_t worker)
 }
 
 /* The supervisor is held in a callback, and again in that of the first of two tasks whose
- * answers it reads together: the second is off its worker then, and not yet settled. */
-TEST(order, a_task_that_was_begun_is_not_pending_again_before_it_is_settled)
+ * answers it reads together: the second is off its worker then, and not yet completed. */
+TEST(order, a_task_that_was_begun_is_not_pending_again_before_it_is_completed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
 	struct gate gates[3], holds[2] = {gate_create(), gate_create()};
@@ -254,13 +254,13 @@ TEST(order, a_suspended_pool_can_be_destroyed)
 	gate_destroy(&gate);
 }
 
-/* Two threads: one settles what it took off the executor, and stands still in a callback;
+/* Two threads: one completes what it took off the executor, and stands still in a callback;
  * the other waits for the executor's end. */
 struct two_threads {
 	struct pxp_executor *pool;
 	struct pxp_future *pending[3];
 	int has_returned[2]; /* a pipe: the end of the shutdown */
-	int n_unsettled;     /* when it returned */
+	int n_uncompleted;   /* when it returned */
 };
 
 static void *cancel_one(void *data)
@@ -286,13 +286,13 @@ static void *wait_for_end(void *data)
 
 	pxp_executor_shutdown(both->pool, PXP_SHUTDOWN_WAIT);
 	for (int i = 0; i < 3; i++)
-		both->n_unsettled += !pxp_future_is_done(both->pending[i]);
+		both->n_uncompleted += !pxp_future_is_done(both->pending[i]);
 	close(both->has_returned[1]);
 	return NULL;
 }
 
-static void wait_while_another_settles(enum pxp_executor_kind kind,
-                                       void *(*cancel)(void *))
+static void wait_while_another_completes(enum pxp_executor_kind kind,
+                                         void *(*cancel)(void *))
 {
 	struct two_threads both = {.pool = pool_create(kind, 1)};
 	struct gate gate = gate_create(), hold = gate_create();
@@ -310,14 +310,14 @@ static void wait_while_another_settles(enum pxp_executor_kind kind,
 	REQUIRE(pxp_future_wait(running, PXP_FOREVER) == PXP_OK);
 	REQUIRE(pthread_create(&waiter, NULL, wait_for_end, &both) == 0);
 
-	/* A callback of what is settled is part of that. */
+	/* A callback of what is completed is part of that. */
 	struct pollfd returned = {.fd = both.has_returned[0], .events = POLLIN};
 
 	EXPECT_EQ(poll(&returned, 1, 100), 0);
 	gate_open(&hold);
 	pthread_join(waiter, NULL);
 	pthread_join(canceller, NULL);
-	EXPECT_EQ(both.n_unsettled, 0);
+	EXPECT_EQ(both.n_uncompleted, 0);
 
 	for (int i = 0; i < 3; i++)
 		pxp_future_release(both.pending[i]);
@@ -328,16 +328,16 @@ static void wait_while_another_settles(enum pxp_executor_kind kind,
 	close(both.has_returned[0]);
 }
 
-TEST(order, wait_returns_after_what_another_thread_cancels_is_settled)
+TEST(order, wait_returns_after_what_another_thread_cancels_is_completed)
 {
-	wait_while_another_settles(PXP_THREADS, cancel_one);
-	wait_while_another_settles(PXP_PROCESSES, cancel_one);
+	wait_while_another_completes(PXP_THREADS, cancel_one);
+	wait_while_another_completes(PXP_PROCESSES, cancel_one);
 }
 
-TEST(order, wait_returns_after_what_another_shutdown_cancels_is_settled)
+TEST(order, wait_returns_after_what_another_shutdown_cancels_is_completed)
 {
-	wait_while_another_settles(PXP_THREADS, cancel_pending);
-	wait_while_another_settles(PXP_PROCESSES, cancel_pending);
+	wait_while_another_completes(PXP_THREADS, cancel_pending);
+	wait_while_another_completes(PXP_PROCESSES, cancel_pending);
 }
 
 /* ---- whose words are whose ---- */

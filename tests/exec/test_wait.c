@@ -234,7 +234,7 @@ TEST(wait, when_the_time_is_over_it_says_what_is_done)
 				PXP_ETIMEOUT);
 			EXPECT(done[0] && done[1] && done[2] && !done[3]);
 		}
-		/* The futures are as before: what is settled later finds nobody waiting. */
+		/* The futures are as before: what is completed later finds nobody waiting. */
 		gate_open(&gate);
 		EXPECT_EQ(pxp_wait(futures, 4, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
 		          PXP_OK);
@@ -332,21 +332,21 @@ TEST(wait, without_an_error_the_first_error_is_the_end_of_all)
 struct many {
 	struct pxp_future *futures[64];
 	pthread_barrier_t start;
-	size_t n_settlers;
+	size_t n_completers;
 };
 
-struct settler {
+struct completer {
 	struct many *many;
 	size_t which;
 };
 
-static void *settle_some(void *data)
+static void *complete_some(void *data)
 {
-	struct settler *settler = data;
-	struct many *many = settler->many;
+	struct completer *completer = data;
+	struct many *many = completer->many;
 
 	pthread_barrier_wait(&many->start);
-	for (size_t i = settler->which; i < 64; i += many->n_settlers) {
+	for (size_t i = completer->which; i < 64; i += many->n_completers) {
 		void *nothing = NULL;
 
 		if (i % 5 == 0)
@@ -371,21 +371,21 @@ static void *wait_for_each(void *data)
 	return NULL;
 }
 
-/* Each future has several hooks, hung and removed while others settle it. */
-TEST(wait, many_may_wait_for_the_same_futures_while_many_settle_them)
+/* Each future has several hooks, hung and removed while others complete it. */
+TEST(wait, many_may_wait_for_the_same_futures_while_many_complete_them)
 {
 	for (int round = 0; round < 30; round++) {
-		struct many many = {.n_settlers = 3};
-		struct settler settlers[3];
+		struct many many = {.n_completers = 3};
+		struct completer completers[3];
 		pthread_t threads[6];
 
 		REQUIRE(pthread_barrier_init(&many.start, NULL, 6) == 0);
 		for (int i = 0; i < 64; i++)
 			many.futures[i] = pxp_promise_create();
 		for (size_t i = 0; i < 3; i++) {
-			settlers[i] = (struct settler){&many, i};
-			REQUIRE(pthread_create(&threads[i], NULL, settle_some,
-			                       &settlers[i]) == 0);
+			completers[i] = (struct completer){&many, i};
+			REQUIRE(pthread_create(&threads[i], NULL, complete_some,
+			                       &completers[i]) == 0);
 			REQUIRE(pthread_create(&threads[3 + i], NULL, wait_for_each,
 			                       &many) == 0);
 		}

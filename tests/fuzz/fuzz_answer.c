@@ -80,20 +80,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct feed feed = {bytes, n};
 	enum image_format format = formats[feed_byte(&feed) % 5];
-	struct settlement settlement = settlement_of(PXP_FINISHED);
+	struct completion completion = completion_of(PXP_FINISHED);
 	struct pxp_future *future = pxp_promise_create();
 	struct picture_answer answer;
 	size_t n_output, n_answer = sizeof(answer);
 	int output;
 
 	CLAIM(future != NULL);
-	settlement.output = make_output(&feed, &n_output);
+	completion.output = make_output(&feed, &n_output);
 	fill_answer(&feed, &answer, format, n_output);
 	if (feed_byte(&feed) == 1)
 		n_answer = feed_number(&feed, 2) % sizeof(answer);
-	settlement.result = fuzz_copy((const uint8_t *)&answer, n_answer);
-	settlement.n_result = n_answer;
-	CLAIM(future_settle(future, &settlement));
+	completion.result = fuzz_copy((const uint8_t *)&answer, n_answer);
+	completion.n_result = n_answer;
+	CLAIM(future_complete(future, &completion));
 
 	picture_collect(future, format, &answer, &output);
 	check(&answer, format, output);

@@ -4,7 +4,7 @@
  * is a play of steps for the worker (frames, its page, its log, its end) and the pool
  * (hand out, take back, time passes). The fork server alone is honest, as it is for the pool.
  *
- * Claims: a task is settled once; what is said to be finished has a sealed output and a
+ * Claims: a task is completed once; what is said to be finished has a sealed output and a
  * result within max_result; no descriptor stays open; no deadline is longer than allowed.
  */
 #include "fuzz.h"
@@ -102,25 +102,25 @@ static void begin(struct play *play)
 }
 
 /* What the supervisor does at the end of each round. */
-static void settle_all(struct play *play)
+static void complete_all(struct play *play)
 {
 	struct process_pool *pool = play->pool;
 
-	while (pool->settled.first) {
-		struct task *task = pool->settled.first;
-		struct settlement *settlement = &task->future->settled;
+	while (pool->completed.first) {
+		struct task *task = pool->completed.first;
+		struct completion *completion = &task->future->completion;
 
-		task_list_remove(&pool->settled, task);
-		if (settlement->state == PXP_FINISHED && settlement->output >= 0) {
-			int seals = fcntl(settlement->output, F_GET_SEALS);
+		task_list_remove(&pool->completed, task);
+		if (completion->state == PXP_FINISHED && completion->output >= 0) {
+			int seals = fcntl(completion->output, F_GET_SEALS);
 
 			CLAIM(seals >= 0 && seals & F_SEAL_WRITE &&
 			      seals & F_SEAL_SHRINK && seals & F_SEAL_SEAL);
 		}
-		CLAIM(settlement->n_result <= MAX_RESULT);
+		CLAIM(completion->n_result <= MAX_RESULT);
 		CLAIM(!pxp_future_is_done(task->future));
-		settlement_load(settlement);
-		executor_settle(&pool->executor, task, NULL);
+		completion_load(completion);
+		executor_complete(&pool->executor, task, NULL);
 	}
 }
 
@@ -132,11 +132,11 @@ static void bury(struct play *play, int status)
 	struct frame frame;
 
 	pool_on_death(play->pool, play->worker, play->now_ns);
-	settle_all(play);
+	complete_all(play);
 	CLAIM(channel_receive(play->fork_server, request, &frame) == RECEIVED_FRAME);
 	CLAIM(channel_send(play->fork_server, &reaped, sizeof(reaped), NULL, 0, NULL, 0));
 	pool_on_control(play->pool, play->now_ns);
-	settle_all(play);
+	complete_all(play);
 	CLAIM(play->worker->state == WORKER_ABSENT && play->worker->n_held == 0);
 	close_theirs(play);
 }
@@ -150,7 +150,7 @@ static void end(struct play *play)
 	bury(play, 9);
 	pxp_fail(&over, PXP_ECANCELLED, "over");
 	rest = executor_take_all(&play->pool->executor);
-	executor_settle_list(&play->pool->executor, &rest, &over);
+	executor_complete_list(&play->pool->executor, &rest, &over);
 	for (unsigned i = 0; i < play->n_tasks; i++) {
 		CLAIM(pxp_future_is_done(play->futures[i]));
 		pxp_future_release(play->futures[i]);
@@ -431,7 +431,7 @@ static void step(struct play *play, struct feed *feed)
 		steps[which](play, feed);
 	if (worker->state < WORKER_HUNG_UP)
 		pool_on_socket(play->pool, worker, play->now_ns);
-	settle_all(play);
+	complete_all(play);
 	look(play);
 	if (worker->state >= WORKER_HUNG_UP) {
 		bury(play, feed_byte(feed));

@@ -2,7 +2,7 @@
  * Executors. One table, three ways to run a task: here, on a thread, in a process.
  *
  * Promises that all keep (tests/exec/test_contract.c runs the same tests over each):
- *   - a submitted task is settled exactly once, by running, failing or cancel;
+ *   - a submitted task is completed exactly once, by running, failing or cancel;
  *   - shutdown runs what is queued or cancels it; destroy runs it; neither forgets one;
  *   - tasks begin in the order of submission, and end in any order.
  */

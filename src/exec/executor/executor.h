@@ -2,7 +2,7 @@
  * What every executor shares: a bounded queue under one lock, and a table of the few
  * things that differ.
  *
- * Order of locks: executor, future, waiter, never the reverse. Nothing is settled with an
+ * Order of locks: executor, future, waiter, never the reverse. Nothing is completed with an
  * executor's lock held.
  */
 #ifndef PXP_EXEC_EXECUTOR_H
@@ -31,9 +31,9 @@ struct executor_table {
 	/* Ask a task that was begun to end, or kill its worker, which only a process pool can:
 	 * with the lock held. Whether it is killed. */
 	bool (*end)(struct pxp_executor *executor, struct task *task, bool may_kill);
-	/* What settles a task whose worker end has just killed: with the lock held. NULL where
+	/* What completes a task whose worker end has just killed: with the lock held. NULL where
 	 * end kills nobody. */
-	struct settlement (*killed)(struct pxp_executor *executor, struct task *task);
+	struct completion (*killed)(struct pxp_executor *executor, struct task *task);
 	/* How far a TASK_HANDED task says it is: with the lock held. */
 	struct pxp_progress (*progress)(struct pxp_executor *executor, struct task *task);
 	/* Take back every task that no worker has begun, into list: with the lock held. */
@@ -53,7 +53,7 @@ struct pxp_executor {
 	atomic_uint n_references;
 	char name[16];
 	struct blocks *blocks; /* for tasks with their futures */
-	/* Tasks settled, however they ended; and, in one step with that, whether a descriptor
+	/* Tasks completed, however they ended; and, in one step with that, whether a descriptor
 	 * counts them as well (HAS_COMPLETIONS), so that one made meanwhile neither misses one
 	 * nor has it twice. */
 	_Atomic uint64_t n_done;
@@ -69,10 +69,10 @@ struct pxp_executor {
 	bool is_stopping;      /* pxp_executor_shutdown() was called */
 	bool is_calling;       /* who gives up the lock is to call (executor_unlock()) */
 	uint64_t n_submitted;
-	int completions; /* eventfd that counts settled tasks, or -1; good without the lock
+	int completions; /* eventfd that counts completed tasks, or -1; good without the lock
 	                  * once n_done says that it is there */
 	bool is_joining, has_joined;
-	unsigned n_settling;     /* threads of others that settle what they took off */
+	unsigned n_completing;   /* threads of others that complete what they took off */
 	struct pxp_error broken; /* status PXP_OK while it can run tasks */
 };
 
@@ -106,9 +106,9 @@ struct task *executor_take(struct pxp_executor *executor);
 void executor_return(struct pxp_executor *executor, struct task *task);
 
 /* Take the tasks of the queue whose time to begin is over, and detach them: with the lock
- * held. They are to be settled with PXP_EQUEUED (executor_settle_expired()). */
+ * held. They are to be completed with PXP_EQUEUED (executor_complete_expired()). */
 struct task_list executor_take_expired(struct pxp_executor *executor, int64_t now_ns);
-void executor_settle_expired(struct pxp_executor *executor, struct task_list *expired);
+void executor_complete_expired(struct pxp_executor *executor, struct task_list *expired);
 
 /* Take all of the queue, and detach it: with the lock held. */
 struct task_list executor_take_all(struct pxp_executor *executor);
@@ -118,30 +118,30 @@ void executor_unlock(struct pxp_executor *executor);
 
 uint64_t executor_n_done(const struct pxp_executor *executor);
 
-/* Settle a task with what was put in its future, count it and tell the completion
+/* Complete a task with what was put in its future, count it and tell the completion
  * descriptor; without the lock. For who alone holds the task. n_idle: NULL, or as in
- * future_settle_in_place(). */
-void executor_settle(struct pxp_executor *executor, struct task *task,
-                     atomic_uint *n_idle);
-/* Count one that is about to be settled, so that who sees it settled sees it counted; and,
+ * future_complete_in_place(). */
+void executor_complete(struct pxp_executor *executor, struct task *task,
+                       atomic_uint *n_idle);
+/* Count one that is about to be completed, so that who sees it completed sees it counted; and,
  * once it is, tell the completion descriptor that was there then. Without the lock. */
 int executor_count_done(struct pxp_executor *executor);
 void executor_tell(int completions);
 /* The same for a list, cancelled or failed with error. */
-void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
-                          const struct pxp_error *error);
+void executor_complete_list(struct pxp_executor *executor, struct task_list *list,
+                            const struct pxp_error *error);
 
-/* A thread that settles what it took off an executor: nobody who waits for the executor's
+/* A thread that completes what it took off an executor: nobody who waits for the executor's
  * end gets away before, and a callback that would wait for it is told so. */
-void executor_begin_settling(struct pxp_executor *executor); /* with the lock held */
-void executor_end_settling(struct pxp_executor *executor);
+void executor_begin_completing(struct pxp_executor *executor); /* with the lock held */
+void executor_end_completing(struct pxp_executor *executor);
 
 /* For futures. */
 struct pxp_progress executor_progress(struct pxp_executor *executor,
                                       struct pxp_future *future);
 bool executor_has_begun(struct pxp_executor *executor, struct pxp_future *future);
 /* Take its task out of the executor's hands, if no worker has begun it, else do to it what
- * force says; and settle it, if it is cancelled by that. */
+ * force says; and complete it, if it is cancelled by that. */
 void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
                      enum pxp_cancel force);
 

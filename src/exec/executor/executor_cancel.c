@@ -43,35 +43,35 @@ static bool take_back(struct pxp_executor *executor, struct task *task,
 	return true;
 }
 
-static void settle(struct pxp_executor *executor, struct pxp_future *future,
-                   struct settlement *cancelled)
+static void complete(struct pxp_executor *executor, struct pxp_future *future,
+                     struct completion *cancelled)
 {
 	int completions = executor_count_done(executor);
 	struct executor_role role;
 
 	executor_enter(&role, executor);
-	future_settle(future, cancelled);
+	future_complete(future, cancelled);
 	executor_leave(&role);
 	executor_tell(completions);
 }
 
 /* Have a task that was begun end: whether it is cancelled by that. */
 static bool end(struct pxp_executor *executor, struct task *task, enum pxp_cancel force,
-                struct settlement *ret_cancelled)
+                struct completion *ret_cancelled)
 {
 	atomic_store(&task->is_asked_to_end, true);
-	if (task->place != TASK_HANDED || task->is_settled ||
+	if (task->place != TASK_HANDED || task->is_completed ||
 	    !executor->table->end(executor, task, force == PXP_CANCEL_KILL))
 		return false;
 	*ret_cancelled = executor->table->killed(executor, task);
-	task->is_settled = true;
+	task->is_completed = true;
 	return true;
 }
 
 void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
                      enum pxp_cancel force)
 {
-	struct settlement cancelled = settlement_cancelled("cancelled");
+	struct completion cancelled = completion_cancelled("cancelled");
 	bool is_taken, is_killed = false;
 	struct task *task;
 
@@ -82,12 +82,12 @@ void executor_cancel(struct pxp_executor *executor, struct pxp_future *future,
 		task_detach(task);
 	else if (task && force != PXP_CANCEL_PENDING)
 		is_killed = end(executor, task, force, &cancelled);
-	executor_begin_settling(executor);
+	executor_begin_completing(executor);
 	executor_unlock(executor);
 
 	if (is_taken)
 		task_destroy(task);
 	if (is_taken || is_killed)
-		settle(executor, future, &cancelled);
-	executor_end_settling(executor);
+		complete(executor, future, &cancelled);
+	executor_end_completing(executor);
 }

@@ -150,7 +150,7 @@ void executor_unlock(struct pxp_executor *executor)
 		executor->table->call(executor);
 }
 
-/* ---- settling ---- */
+/* ---- completing ---- */
 
 static const uint64_t has_completions = (uint64_t)1 << 63;
 
@@ -175,37 +175,37 @@ void executor_tell(int completions)
 		(void)!write(completions, &one, sizeof(one));
 }
 
-void executor_settle(struct pxp_executor *executor, struct task *task,
-                     atomic_uint *n_idle)
+void executor_complete(struct pxp_executor *executor, struct task *task,
+                       atomic_uint *n_idle)
 {
 	int completions = executor_count_done(executor);
 
-	task_settle(task, n_idle);
+	task_complete(task, n_idle);
 	executor_tell(completions);
 }
 
-void executor_settle_list(struct pxp_executor *executor, struct task_list *list,
-                          const struct pxp_error *error)
+void executor_complete_list(struct pxp_executor *executor, struct task_list *list,
+                            const struct pxp_error *error)
 {
 	while (list->first) {
 		struct task *task = list->first;
-		struct settlement settlement = settlement_of(
+		struct completion completion = completion_of(
 			error->status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED);
 
-		settlement.outcome.error = *error;
+		completion.outcome.error = *error;
 		task_list_remove(list, task);
-		task_put_settlement(task, &settlement);
-		executor_settle(executor, task, NULL);
+		task_put_completion(task, &completion);
+		executor_complete(executor, task, NULL);
 	}
 }
 
-void executor_settle_expired(struct pxp_executor *executor, struct task_list *expired)
+void executor_complete_expired(struct pxp_executor *executor, struct task_list *expired)
 {
 	struct pxp_error error;
 
 	pxp_fail(&error, PXP_EQUEUED,
 	         "it had not begun when its time in the queue was over");
-	executor_settle_list(executor, expired, &error);
+	executor_complete_list(executor, expired, &error);
 }
 
 /* What was counted before the descriptor was there it is told at once. */

@@ -1,15 +1,15 @@
 /* The end of an executor, and what is asked about it while it lives. */
 #include "exec/executor/executor.h"
 
-void executor_begin_settling(struct pxp_executor *executor)
+void executor_begin_completing(struct pxp_executor *executor)
 {
-	executor->n_settling++;
+	executor->n_completing++;
 }
 
-void executor_end_settling(struct pxp_executor *executor)
+void executor_end_completing(struct pxp_executor *executor)
 {
 	lock_acquire(&executor->lock);
-	if (--executor->n_settling == 0)
+	if (--executor->n_completing == 0)
 		cond_broadcast(&executor->has_ended);
 	lock_release(&executor->lock);
 }
@@ -30,7 +30,7 @@ static void join_once(struct pxp_executor *executor)
 		executor->has_joined = true;
 		cond_broadcast(&executor->has_ended);
 	}
-	while (!executor->has_joined || executor->n_settling > 0)
+	while (!executor->has_joined || executor->n_completing > 0)
 		cond_wait(&executor->has_ended, &executor->lock);
 	lock_release(&executor->lock);
 }
@@ -51,14 +51,14 @@ static struct task_list take_pending(struct pxp_executor *executor)
 	return list;
 }
 
-static void settle_pending(struct pxp_executor *executor, struct task_list *pending)
+static void complete_pending(struct pxp_executor *executor, struct task_list *pending)
 {
 	struct executor_role role;
 	struct pxp_error why;
 
 	pxp_fail(&why, PXP_ECANCELLED, "cancelled: the executor was shut down");
 	executor_enter(&role, executor);
-	executor_settle_list(executor, pending, &why);
+	executor_complete_list(executor, pending, &why);
 	executor_leave(&role);
 }
 
@@ -72,7 +72,7 @@ enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned fl
 	if (flags & ~known)
 		return PXP_EINVAL;
 	/* Another thread may destroy the executor meanwhile, told by a callback of what is
-	 * settled here. */
+	 * completed here. */
 	executor_acquire(executor);
 	lock_acquire(&executor->lock);
 	executor->is_stopping = true;
@@ -83,11 +83,11 @@ enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned fl
 		executor->table->kill(executor);
 	cond_broadcast(&executor->has_room);
 	executor->table->wake(executor, NULL);
-	executor_begin_settling(executor);
+	executor_begin_completing(executor);
 	executor_unlock(executor);
 
-	settle_pending(executor, &pending);
-	executor_end_settling(executor);
+	complete_pending(executor, &pending);
+	executor_end_completing(executor);
 
 	if (flags & PXP_SHUTDOWN_WAIT && !would_wait_for_itself)
 		join_once(executor);

@@ -44,14 +44,14 @@ static bool inline_wake(struct pxp_executor *executor, struct pxp_error *ret_err
 
 static void run(struct inline_executor *self, struct task *task)
 {
-	struct settlement broken = settlement_of(PXP_FAILED);
+	struct completion broken = completion_of(PXP_FAILED);
 
 	if (self->failure.status == PXP_OK) {
 		task_run_here(task, self->context);
 		return;
 	}
 	broken.outcome.error = self->failure;
-	task_put_settlement(task, &broken);
+	task_put_completion(task, &broken);
 }
 
 static void inline_run_now(struct pxp_executor *executor, struct task *task)
@@ -61,7 +61,7 @@ static void inline_run_now(struct pxp_executor *executor, struct task *task)
 
 	executor_enter(&role, executor);
 	run(self, task);
-	executor_settle(executor, task, NULL);
+	executor_complete(executor, task, NULL);
 	executor_leave(&role);
 
 	/* Last of all: who waits for it may free the executor. */

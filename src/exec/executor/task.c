@@ -125,23 +125,23 @@ void task_detach(struct task *task)
 	future_set_task(task->future, NULL);
 }
 
-void task_put_settlement(struct task *task, struct settlement *settlement)
+void task_put_completion(struct task *task, struct completion *completion)
 {
-	if (task->is_settled)
-		settlement_fini(settlement);
+	if (task->is_completed)
+		completion_fini(completion);
 	else
-		task->future->settled = *settlement;
+		task->future->completion = *completion;
 }
 
-void task_settle(struct task *task, atomic_uint *n_idle)
+void task_complete(struct task *task, atomic_uint *n_idle)
 {
 	struct pxp_future *future = task->future;
 
 	/* First close what the task held, so that who is told of the end finds it closed. */
 	task_fini(task);
-	if (!task->is_settled) {
-		future->settled.outcome.attempts = task->attempts;
-		future_settle_in_place(future, n_idle);
+	if (!task->is_completed) {
+		future->completion.outcome.attempts = task->attempts;
+		future_complete_in_place(future, n_idle);
 	}
 	pxp_future_release(future);
 }
@@ -334,22 +334,22 @@ void task_run_here(struct task *task, void *context)
 		.is_asked_to_end = &task->is_asked_to_end,
 		.progress = &task->progress,
 	};
-	struct settlement *settlement = &task->future->settled;
+	struct completion *completion = &task->future->completion;
 
 	task->started_ns = clock_now_ns();
 	task_run(task->run, &view);
 
-	settlement_init(settlement, state_of(view.error.status));
-	settlement->outcome.queue_ns = task->started_ns - task->submitted_ns;
-	settlement->outcome.run_ns = clock_now_ns() - task->started_ns;
-	settlement->outcome.progress = shared_progress_read(&task->progress);
+	completion_init(completion, state_of(view.error.status));
+	completion->outcome.queue_ns = task->started_ns - task->submitted_ns;
+	completion->outcome.run_ns = clock_now_ns() - task->started_ns;
+	completion->outcome.progress = shared_progress_read(&task->progress);
 	if (view.error.status == PXP_OK) {
-		settlement->result = view.result;
-		settlement->n_result = view.n_result;
-		memcpy(settlement->descriptors, view.returned, sizeof(view.returned));
-		settlement->n_descriptors = view.n_returned;
+		completion->result = view.result;
+		completion->n_result = view.n_result;
+		memcpy(completion->descriptors, view.returned, sizeof(view.returned));
+		completion->n_descriptors = view.n_returned;
 	} else {
-		settlement->outcome.error = view.error;
+		completion->outcome.error = view.error;
 		task_view_fini(&view);
 	}
 }

@@ -49,7 +49,7 @@ struct task {
 	int64_t submitted_ns, started_ns;
 	unsigned attempts;
 	unsigned n_deaths_unbegun; /* of workers that held it and had not begun it */
-	bool is_settled; /* by who has had its worker killed: what becomes of it is of no
+	bool is_completed; /* by who has had its worker killed: what becomes of it is of no
 	                  * interest any more */
 };
 
@@ -63,21 +63,21 @@ struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
                          const void *input, size_t n_input,
                          const struct pxp_task_options *options);
 
-/* Free it, and close its descriptors. The future is only released, not settled. */
+/* Free it, and close its descriptors. The future is only released, not completed. */
 void task_destroy(struct task *task);
 
 /* Take it from its future's sight, with the executor's lock held: from here on whoever
- * holds the task is the only one who may settle it. */
+ * holds the task is the only one who may complete it. */
 void task_detach(struct task *task);
 
-/* Put what settles it in its future, for task_settle(). What settlement owns is moved, or
- * freed when the task is settled already. For who holds the task, and after
+/* Put what completes it in its future, for task_complete(). What completion owns is moved, or
+ * freed when the task is completed already. For who holds the task, and after
  * task_detach(). */
-void task_put_settlement(struct task *task, struct settlement *settlement);
+void task_put_completion(struct task *task, struct completion *completion);
 
-/* Settle its future, outside every lock, and destroy it. n_idle: NULL, or as in
- * future_settle_in_place(). */
-void task_settle(struct task *task, atomic_uint *n_idle);
+/* Complete its future, outside every lock, and destroy it. n_idle: NULL, or as in
+ * future_complete_in_place(). */
+void task_complete(struct task *task, atomic_uint *n_idle);
 
 struct task_list {
 	struct task *first, *last;
@@ -122,7 +122,7 @@ void task_view_fini(struct pxp_task *view);
  * PXP_EMEMORY, or PXP_ECANCELLED when it was asked to end and did. */
 void task_run(pxp_task_fn *run, struct pxp_task *view);
 
-/* Run a task in this process, and put how it went in its future, for task_settle(). */
+/* Run a task in this process, and put how it went in its future, for task_complete(). */
 void task_run_here(struct task *task, void *context);
 
 #endif

@@ -111,7 +111,7 @@ static void break_pool(struct thread_pool *pool, const struct pxp_error *error)
 	failed = executor_take_all(executor);
 	cond_broadcast(&executor->has_room);
 	lock_release(&executor->lock);
-	executor_settle_list(executor, &failed, &broken);
+	executor_complete_list(executor, &failed, &broken);
 }
 
 static void *thread_main(void *data)
@@ -133,7 +133,7 @@ static void *thread_main(void *data)
 
 	while ((task = next_task(pool, &before))) {
 		task_run_here(task, context);
-		executor_settle(&pool->executor, task, &pool->n_idle);
+		executor_complete(&pool->executor, task, &pool->n_idle);
 	}
 	if (options->finalise)
 		options->finalise(context);
@@ -156,7 +156,7 @@ static void *keeper_main(void *data)
 
 		if (expired.n > 0) {
 			lock_release(&executor->lock);
-			executor_settle_expired(executor, &expired);
+			executor_complete_expired(executor, &expired);
 			lock_acquire(&executor->lock);
 		} else {
 			cond_wait_until(&pool->has_expiry, &executor->lock,

@@ -16,7 +16,7 @@ struct pxp_as_completed {
 	struct waiter waiter;
 	int64_t deadline_ns;
 	size_t n, n_left;
-	/* The first so many were not ours to settle in a thread of this role: so that each is
+	/* The first so many were not ours to complete in a thread of this role: so that each is
 	 * asked once, not once in every call. */
 	size_t n_checked;
 	uint64_t role;
@@ -88,7 +88,7 @@ enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t 
 	return PXP_OK;
 }
 
-/* Whether one of those left is to be settled by an executor that this thread belongs to. */
+/* Whether one of those left is to be completed by an executor that this thread belongs to. */
 static bool waits_for_itself(struct pxp_as_completed *iteration)
 {
 	uint64_t role = executor_thread_role();

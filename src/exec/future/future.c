@@ -61,7 +61,7 @@ void pxp_future_release(struct pxp_future *future)
 		free(callback);
 	}
 	if (is_done(future_peek(future)))
-		settlement_fini(&future->settled);
+		completion_fini(&future->completion);
 	lock_fini(&future->lock);
 	if (future->home)
 		blocks_put(future->home, future);
@@ -148,7 +148,7 @@ static void tell_hooks(struct pxp_future *future)
 		future->hooks = hook->next;
 		hook->at = NULL;
 		/* from here on it may be gone */
-		hook->tell(hook, future->settled.state);
+		hook->tell(hook, future->completion.state);
 	}
 }
 
@@ -162,7 +162,7 @@ bool future_is_ours(struct pxp_future *future)
 	return is_ours;
 }
 
-/* ---- settling ---- */
+/* ---- completing ---- */
 
 /* Who is to be told of the end, once the lock is given up. */
 struct told {
@@ -170,16 +170,16 @@ struct told {
 	bool has_sleepers;
 };
 
-/* With the lock held, and the settlement in its place. */
+/* With the lock held, and the completion in its place. */
 static struct told become_done(struct pxp_future *future)
 {
 	struct told told = {.callbacks = future->first};
 
-	future->settled.outcome.log = future->settled.log;
+	future->completion.outcome.log = future->completion.log;
 	future->executor = NULL;
 	future->first = NULL;
 	future->last = &future->first;
-	told.has_sleepers = atomic_exchange(&future->state, future->settled.state) &
+	told.has_sleepers = atomic_exchange(&future->state, future->completion.state) &
 	                    HAS_SLEEPERS;
 	tell_hooks(future);
 	return told;
@@ -198,7 +198,7 @@ static void tell(struct pxp_future *future, struct told told)
 	}
 }
 
-void future_settle_in_place(struct pxp_future *future, atomic_uint *n_idle)
+void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle)
 {
 	bool calls_back;
 	struct told told;
@@ -214,10 +214,10 @@ void future_settle_in_place(struct pxp_future *future, atomic_uint *n_idle)
 		atomic_fetch_add(n_idle, 1);
 }
 
-/* Settle it if its state is not beyond latest. The caller holds a reference that no
+/* Complete it if its state is not beyond latest. The caller holds a reference that no
  * callback can drop. */
-static bool settle(struct pxp_future *future, struct settlement *settlement,
-                   enum pxp_future_state latest)
+static bool complete(struct pxp_future *future, struct completion *completion,
+                     enum pxp_future_state latest)
 {
 	struct told told = {0};
 	bool is_first;
@@ -225,11 +225,11 @@ static bool settle(struct pxp_future *future, struct settlement *settlement,
 	lock_acquire(&future->lock);
 	is_first = future_peek(future) <= latest;
 	if (is_first) {
-		future->settled = *settlement;
-		settlement->result = NULL;
-		settlement->log = NULL;
-		settlement->output = settlement->long_result = -1;
-		settlement->n_descriptors = 0;
+		future->completion = *completion;
+		completion->result = NULL;
+		completion->log = NULL;
+		completion->output = completion->long_result = -1;
+		completion->n_descriptors = 0;
 		told = become_done(future);
 	}
 	lock_release(&future->lock);
@@ -238,13 +238,13 @@ static bool settle(struct pxp_future *future, struct settlement *settlement,
 	return is_first;
 }
 
-bool future_settle(struct pxp_future *future, struct settlement *settlement)
+bool future_complete(struct pxp_future *future, struct completion *completion)
 {
 	bool is_first;
 
 	/* A callback may drop the last reference but ours. */
 	pxp_future_acquire(future);
-	is_first = settle(future, settlement, PXP_RUNNING);
+	is_first = complete(future, completion, PXP_RUNNING);
 	pxp_future_release(future);
 	return is_first;
 }
@@ -275,7 +275,7 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
 
 /* ---- asking ---- */
 
-/* The executor that is to settle it, with a reference that keeps it, or NULL. */
+/* The executor that is to complete it, with a reference that keeps it, or NULL. */
 static struct pxp_executor *future_executor(struct pxp_future *future)
 {
 	struct pxp_executor *executor;
@@ -338,7 +338,7 @@ enum pxp_status pxp_future_wait(struct pxp_future *future, int64_t timeout_ms)
 
 const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future)
 {
-	return pxp_future_is_done(future) ? &future->settled.outcome : NULL;
+	return pxp_future_is_done(future) ? &future->completion.outcome : NULL;
 }
 
 enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
@@ -346,22 +346,22 @@ enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
                                   struct pxp_error *ret_error)
 {
 	enum pxp_status status = pxp_future_wait(future, timeout_ms);
-	const struct settlement *settled = &future->settled;
+	const struct completion *completed = &future->completion;
 
 	*ret_bytes = NULL;
 	if (status != PXP_OK)
 		return pxp_fail(ret_error, status, "%s", pxp_status_name(status));
-	if (settled->state != PXP_FINISHED) {
+	if (completed->state != PXP_FINISHED) {
 		if (ret_error)
-			*ret_error = settled->outcome.error;
-		return settled->outcome.error.status;
+			*ret_error = completed->outcome.error;
+		return completed->outcome.error.status;
 	}
 	if (atomic_exchange(&future->is_taken, true))
 		return pxp_fail(ret_error, PXP_ESTATE, "the result was taken before");
-	*ret_bytes = settled->result;
-	future->settled.result = NULL;
+	*ret_bytes = completed->result;
+	future->completion.result = NULL;
 	if (ret_n)
-		*ret_n = settled->n_result;
+		*ret_n = completed->n_result;
 	return PXP_OK;
 }
 
@@ -371,8 +371,8 @@ int pxp_future_take_output(struct pxp_future *future)
 
 	lock_acquire(&future->lock);
 	if (future_peek(future) == PXP_FINISHED) {
-		output = future->settled.output;
-		future->settled.output = -1;
+		output = future->completion.output;
+		future->completion.output = -1;
 	}
 	lock_release(&future->lock);
 	return output;
@@ -384,9 +384,9 @@ int pxp_future_take_descriptor(struct pxp_future *future, unsigned index)
 
 	lock_acquire(&future->lock);
 	if (future_peek(future) == PXP_FINISHED &&
-	    index < future->settled.n_descriptors) {
-		descriptor = future->settled.descriptors[index];
-		future->settled.descriptors[index] = -1;
+	    index < future->completion.n_descriptors) {
+		descriptor = future->completion.descriptors[index];
+		future->completion.descriptors[index] = -1;
 	}
 	lock_release(&future->lock);
 	return descriptor;
@@ -400,7 +400,7 @@ bool pxp_future_cancel(struct pxp_future *future)
 bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force)
 {
 	struct pxp_executor *executor = future_executor(future);
-	struct settlement cancelled = settlement_cancelled("cancelled");
+	struct completion cancelled = completion_cancelled("cancelled");
 	bool is_cancelled;
 
 	/* A callback may drop the last reference but ours. */
@@ -409,7 +409,7 @@ bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force)
 	if (executor)
 		executor_cancel(executor, future, force);
 	else
-		settle(future, &cancelled, PXP_PENDING);
+		complete(future, &cancelled, PXP_PENDING);
 	executor_release(executor);
 	is_cancelled = future_peek(future) == PXP_CANCELLED;
 	pxp_future_release(future);
@@ -425,6 +425,6 @@ struct pxp_progress pxp_future_progress(struct pxp_future *future)
 		progress = executor_progress(executor, future);
 	executor_release(executor);
 	if (pxp_future_is_done(future))
-		progress = future->settled.outcome.progress;
+		progress = future->completion.outcome.progress;
 	return progress;
 }

@@ -3,7 +3,7 @@
 #define PXP_EXEC_FUTURE_H
 
 #include "base/lock.h"
-#include "exec/future/settlement.h"
+#include "exec/future/completion.h"
 
 #include <pixpool/future.h>
 
@@ -16,7 +16,7 @@ struct callback;
 struct future_hook;
 
 /*
- * What every task touches comes first, and the error's text is in the settlement: a future
+ * What every task touches comes first, and the error's text is in the completion: a future
  * that is fine never touches that.
  */
 struct pxp_future {
@@ -25,23 +25,25 @@ struct pxp_future {
 	                       * it is a done one, which it becomes with the lock held */
 	struct blocks *home;  /* where its memory came from; NULL: the heap */
 	struct task *task;    /* guarded by the executor's lock */
-	bool is_promise;      /* for good: no executor settles it */
+	bool is_promise;      /* for good: no executor completes it */
 	atomic_bool is_taken; /* its result, by somebody */
 
-	struct lock lock;              /* guards all below */
-	struct pxp_executor *executor; /* who will settle it; NULL: a promise, or done */
+	struct lock lock; /* guards all below */
+	struct pxp_executor
+		*executor; /* who will complete it; NULL: a promise, or done */
 	struct callback *first, **last;
 	struct future_hook *hooks;
-	struct settlement settled; /* once done; before that it belongs to who alone may
-	                            * settle it. What can be taken moves out */
+	struct completion
+		completion; /* once done; before that it belongs to who alone may
+	                            * complete it. What can be taken moves out */
 };
 
 /* A pending future of an executor (NULL: a promise), with one reference. The executor must
- * stay until it has settled the future. home: of its block (NULL: the heap). */
+ * stay until it has completed the future. home: of its block (NULL: the heap). */
 void future_init(struct pxp_future *future, struct pxp_executor *executor,
                  struct blocks *home);
 
-/* The task behind a future of an executor; NULL once it is about to be settled. Guarded
+/* The task behind a future of an executor; NULL once it is about to be completed. Guarded
  * by the executor's lock. */
 struct task *future_task(const struct pxp_future *future);
 void future_set_task(struct pxp_future *future, struct task *task);
@@ -49,23 +51,23 @@ void future_set_task(struct pxp_future *future, struct task *task);
 /* Pending to running; false when it is done. */
 bool future_start(struct pxp_future *future);
 
-/* Settle it. The first call counts and takes what the settlement owns; else false, and
- * the settlement is as before. Runs callbacks: never call it with a lock held. */
-bool future_settle(struct pxp_future *future, struct settlement *settlement);
+/* Complete it. The first call counts and takes what the completion owns; else false, and
+ * the completion is as before. Runs callbacks: never call it with a lock held. */
+bool future_complete(struct pxp_future *future, struct completion *completion);
 
-/* The same, for the only one who may settle it, and who has put the settlement in its place
- * (future->settled) and holds a reference.
+/* The same, for the only one who may complete it, and who has put the completion in its place
+ * (future->completion) and holds a reference.
  *
  * n_idle  NULL, or one is added to it: before anybody is told, so that who submits then
  *         finds this thread; or after the callbacks, as long as it has them to run. */
-void future_settle_in_place(struct pxp_future *future, atomic_uint *n_idle);
+void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle);
 
 /*
  * A hook is how one waiter hears of many futures: tell is called once, when its future is
  * done, or at once when it is already.
  *
  * It is called with the future's lock held, and by that three things hold: futures tell
- * in the order in which they were settled; who has removed a hook knows that tell is not
+ * in the order in which they were completed; who has removed a hook knows that tell is not
  * running and never will; and it takes no memory, so that nothing can fail. In return,
  * tell may take a lock of its waiter, which is the last in the order of locks, and nothing
  * else. The hook may be gone as soon as its waiter has been told.
@@ -84,7 +86,7 @@ void future_hook_remove(struct pxp_future *future, struct future_hook *hook);
 /* Its state as it stands here, without asking its executor: pending may be running. */
 enum pxp_future_state future_peek(struct pxp_future *future);
 
-/* Whether it is not done, and this thread belongs to the executor that is to settle it. */
+/* Whether it is not done, and this thread belongs to the executor that is to complete it. */
 bool future_is_ours(struct pxp_future *future);
 
 #endif

@@ -1,4 +1,4 @@
-/* Futures that the caller settles. */
+/* Futures that the caller completes. */
 #include "exec/future/future.h"
 
 #include <stdlib.h>
@@ -24,13 +24,13 @@ bool pxp_promise_start(struct pxp_future *promise)
 
 enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n)
 {
-	struct settlement finished = settlement_of(PXP_FINISHED);
+	struct completion finished = completion_of(PXP_FINISHED);
 
 	finished.result = *bytes;
 	finished.n_result = n;
 	if (!is_promise(promise))
 		return PXP_EINVAL;
-	if (!future_settle(promise, &finished))
+	if (!future_complete(promise, &finished))
 		return PXP_ESTATE;
 	*bytes = NULL;
 	return PXP_OK;
@@ -39,11 +39,11 @@ enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, siz
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,
                                  const struct pxp_error *error)
 {
-	struct settlement failed = settlement_of(
+	struct completion failed = completion_of(
 		error->status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED);
 
 	if (error->status == PXP_OK || !is_promise(promise))
 		return PXP_EINVAL;
 	failed.outcome.error = *error;
-	return future_settle(promise, &failed) ? PXP_OK : PXP_ESTATE;
+	return future_complete(promise, &failed) ? PXP_OK : PXP_ESTATE;
 }

@@ -18,7 +18,7 @@ struct watch {
 struct waiter {
 	struct lock lock;       /* guards all below */
 	struct cond has_enough; /* as many are done, or have failed, as are waited for */
-	struct watch *first, **last; /* done and not taken, in the order of settlement */
+	struct watch *first, **last; /* done and not taken, in the order of completion */
 	size_t n_done, n_failed;     /* since the beginning */
 	size_t enough_done, enough_failed; /* SIZE_MAX: nobody waits */
 };

@@ -8,37 +8,37 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct settlement pool_settlement(struct pool_worker *worker, const struct slot *slot,
+struct completion pool_completion(struct pool_worker *worker, const struct slot *slot,
                                   int64_t now_ns)
 {
 	int64_t started_ns = pool_worker_started_ns(worker, slot, now_ns);
 
-	struct settlement settlement = settlement_of(PXP_FAILED);
+	struct completion completion = completion_of(PXP_FAILED);
 
-	settlement.outcome.worker = worker->pid;
-	settlement.outcome.queue_ns = started_ns - slot->task->submitted_ns;
-	settlement.outcome.run_ns = now_ns - started_ns;
-	settlement.outcome.progress = pool_worker_progress(worker, slot);
-	return settlement;
+	completion.outcome.worker = worker->pid;
+	completion.outcome.queue_ns = started_ns - slot->task->submitted_ns;
+	completion.outcome.run_ns = now_ns - started_ns;
+	completion.outcome.progress = pool_worker_progress(worker, slot);
+	return completion;
 }
 
-static void take_inline(const char *body, size_t n, struct settlement *settlement)
+static void take_inline(const char *body, size_t n, struct completion *completion)
 {
-	settlement->n_result = n;
+	completion->n_result = n;
 	if (n == 0)
 		return;
-	settlement->result = malloc(n);
-	if (settlement->result) {
-		memcpy(settlement->result, body, n);
+	completion->result = malloc(n);
+	if (completion->result) {
+		memcpy(completion->result, body, n);
 		return;
 	}
-	settlement->state = PXP_FAILED;
-	pxp_fail(&settlement->outcome.error, PXP_ENOMEM,
+	completion->state = PXP_FAILED;
+	pxp_fail(&completion->outcome.error, PXP_ENOMEM,
 	         "no memory for a result of %zu bytes", n);
 }
 
 /* A result in a memfd is only taken over here; it is read without the lock. */
-static bool take_long(int *memfd, uint64_t n, struct settlement *settlement)
+static bool take_long(int *memfd, uint64_t n, struct completion *completion)
 {
 	struct stat stat;
 
@@ -46,8 +46,8 @@ static bool take_long(int *memfd, uint64_t n, struct settlement *settlement)
 	if (fcntl(*memfd, F_GET_SEALS) < 0 || fstat(*memfd, &stat) != 0 ||
 	    (uint64_t)stat.st_size != n)
 		return false;
-	settlement->n_result = (size_t)n;
-	settlement->long_result = *memfd;
+	completion->n_result = (size_t)n;
+	completion->long_result = *memfd;
 	*memfd = -1;
 	return true;
 }
@@ -57,14 +57,14 @@ static bool take_long(int *memfd, uint64_t n, struct settlement *settlement)
 static const char *take_result(const struct process_pool *pool,
                                const struct answer_frame *answer, const char *body,
                                size_t n_body, struct frame *frame,
-                               struct settlement *settlement)
+                               struct completion *completion)
 {
 	unsigned n = answer->n_descriptors;
 
 	if (frame->lost_descriptors) {
-		settlement->state = PXP_FAILED;
+		completion->state = PXP_FAILED;
 		errno = EMFILE;
-		pxp_fail_errno(&settlement->outcome.error,
+		pxp_fail_errno(&completion->outcome.error,
 		               "the result could not be received");
 		return NULL;
 	}
@@ -75,13 +75,13 @@ static const char *take_result(const struct process_pool *pool,
 	if (answer->n_result > pool->executor.options.max_result)
 		return "sent a result that is longer than max_result";
 	if (!answer->result_is_memfd)
-		take_inline(body, n_body, settlement);
-	else if (!take_long(&frame->descriptors[n], answer->n_result, settlement))
+		take_inline(body, n_body, completion);
+	else if (!take_long(&frame->descriptors[n], answer->n_result, completion))
 		return "sent a result that is not what it says";
 
-	settlement->n_descriptors = n;
+	completion->n_descriptors = n;
 	for (unsigned i = 0; i < n; i++) {
-		settlement->descriptors[i] = frame->descriptors[i];
+		completion->descriptors[i] = frame->descriptors[i];
 		frame->descriptors[i] = -1;
 	}
 	return NULL;
@@ -102,13 +102,13 @@ static bool may_be_said(enum pxp_status status)
 }
 
 static void take_error(struct answer_frame *answer, struct pool_worker *worker,
-                       struct settlement *settlement)
+                       struct completion *completion)
 {
-	struct pxp_error *error = &settlement->outcome.error;
+	struct pxp_error *error = &completion->outcome.error;
 
 	answer->error.text[sizeof(answer->error.text) - 1] = 0;
 	if (answer->error.status == PXP_ECANCELLED) {
-		settlement->state = PXP_CANCELLED;
+		completion->state = PXP_CANCELLED;
 		pxp_fail(error, PXP_ECANCELLED, "%s", answer->error.text);
 		return;
 	}
@@ -118,7 +118,7 @@ static void take_error(struct answer_frame *answer, struct pool_worker *worker,
 	error->code = answer->error.code;
 	error->sys_errno = answer->error.sys_errno;
 	pool_worker_read_log(worker, POOL_LOG_AT_ONCE);
-	settlement->log = pool_worker_log(worker, &settlement->outcome.n_log);
+	completion->log = pool_worker_log(worker, &completion->outcome.n_log);
 }
 
 /* The word of the front slot's task. NULL, or how it breaks the protocol. */
@@ -127,27 +127,27 @@ static const char *take_answer(struct process_pool *pool, struct pool_worker *wo
                                size_t n_body, struct frame *frame, int64_t now_ns)
 {
 	struct slot *slot = pool_worker_held(worker, 0);
-	struct settlement settlement;
-	struct pxp_outcome *outcome = &settlement.outcome;
+	struct completion completion;
+	struct pxp_outcome *outcome = &completion.outcome;
 	const char *breach;
 
 	if (worker->limit_state != LIMIT_STEADY)
 		return "answered while it waited for memory";
 
-	settlement = pool_settlement(worker, slot, now_ns);
+	completion = pool_completion(worker, slot, now_ns);
 	if (answer->error.status == PXP_OK) {
-		settlement.state = PXP_FINISHED;
-		breach = take_result(pool, answer, body, n_body, frame, &settlement);
+		completion.state = PXP_FINISHED;
+		breach = take_result(pool, answer, body, n_body, frame, &completion);
 		if (!breach && !seal(slot->output))
 			breach = "kept its output open for writing";
 		if (breach) {
-			settlement_fini(&settlement);
+			completion_fini(&completion);
 			return breach;
 		}
-		settlement.output = slot->output;
+		completion.output = slot->output;
 		slot->output = -1;
 	} else {
-		take_error(answer, worker, &settlement);
+		take_error(answer, worker, &completion);
 	}
 	if (answer->cpu_ns >= 0)
 		outcome->cpu_ns = answer->cpu_ns;
@@ -161,10 +161,10 @@ static const char *take_answer(struct process_pool *pool, struct pool_worker *wo
 	pool->n_crashes_in_a_row = 0;
 	if (outcome->error.status == PXP_EMEMORY &&
 	    pool_tries_with_all(pool, worker, slot->task)) {
-		settlement_fini(&settlement);
+		completion_fini(&completion);
 		executor_return(&pool->executor, slot->task);
 	} else {
-		pool_settle(pool, slot->task, &settlement);
+		pool_complete(pool, slot->task, &completion);
 	}
 	pool_take_memory_back(pool, worker, answer->data_bytes, now_ns);
 	pool_worker_pop(worker, now_ns);

@@ -176,13 +176,13 @@ static void fail_returned(struct pxp_error *error)
 }
 
 /* The task that a dead worker had begun. */
-static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
-                         struct slot *slot, const struct process_frame *reaped,
-                         int64_t now_ns)
+static void complete_begun(struct process_pool *pool, struct pool_worker *worker,
+                           struct slot *slot, const struct process_frame *reaped,
+                           int64_t now_ns)
 {
 	struct task *task = slot->task;
-	struct settlement settlement = pool_settlement(worker, slot, now_ns);
-	struct pxp_outcome *outcome = &settlement.outcome;
+	struct completion completion = pool_completion(worker, slot, now_ns);
+	struct pxp_outcome *outcome = &completion.outcome;
 
 	if (pool->is_killed)
 		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
@@ -190,7 +190,7 @@ static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
 	if (task->n_deaths_unbegun >= MAX_RETURNS)
 		fail_returned(&outcome->error);
 	if (outcome->error.status == PXP_ECANCELLED)
-		settlement.state = PXP_CANCELLED;
+		completion.state = PXP_CANCELLED;
 	outcome->phase = pool_worker_phase(worker, slot);
 	outcome->cpu_ns = clock_cpu_ns(&reaped->usage);
 	outcome->peak_bytes = (uint64_t)reaped->usage.ru_maxrss * 1024;
@@ -201,11 +201,11 @@ static void settle_begun(struct process_pool *pool, struct pool_worker *worker,
 		executor_return(&pool->executor, task);
 		return;
 	}
-	settlement.log = pool_worker_log(worker, &outcome->n_log);
-	pool_settle(pool, task, &settlement);
+	completion.log = pool_worker_log(worker, &outcome->n_log);
+	pool_complete(pool, task, &completion);
 }
 
-/* What it held when it died: settle what it had begun, or begin that again; return the
+/* What it held when it died: complete what it had begun, or begin that again; return the
  * rest to the head of the queue. The later slot first, so that the order stays. */
 static void release_held(struct process_pool *pool, struct pool_worker *worker,
                          const struct process_frame *reaped, int64_t now_ns)
@@ -216,8 +216,8 @@ static void release_held(struct process_pool *pool, struct pool_worker *worker,
 		if (!slot->task)
 			continue;
 		if (pool->is_killed || worker->reason == KILLED_SHUTDOWN ||
-		    slot->task->is_settled || is_to_blame(worker, slot))
-			settle_begun(pool, worker, slot, reaped, now_ns);
+		    slot->task->is_completed || is_to_blame(worker, slot))
+			complete_begun(pool, worker, slot, reaped, now_ns);
 		else
 			executor_return(&pool->executor, slot->task);
 	}

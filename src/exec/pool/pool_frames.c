@@ -5,12 +5,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-void pool_settle(struct process_pool *pool, struct task *task,
-                 struct settlement *settlement)
+void pool_complete(struct process_pool *pool, struct task *task,
+                   struct completion *completion)
 {
 	task_detach(task);
-	task_put_settlement(task, settlement);
-	task_list_append(&pool->settled, task);
+	task_put_completion(task, completion);
+	task_list_append(&pool->completed, task);
 }
 
 void pool_break(struct process_pool *pool, const char *text)
@@ -21,10 +21,10 @@ void pool_break(struct process_pool *pool, const char *text)
 	if (executor->broken.status == PXP_OK)
 		pxp_fail(&executor->broken, PXP_EBROKEN, "%s", text);
 	while ((task = executor_take(executor))) {
-		struct settlement failed = settlement_of(PXP_FAILED);
+		struct completion failed = completion_of(PXP_FAILED);
 
 		failed.outcome.error = executor->broken;
-		pool_settle(pool, task, &failed);
+		pool_complete(pool, task, &failed);
 	}
 	cond_broadcast(&executor->has_room);
 }

@@ -281,8 +281,8 @@ void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker
 bool pool_tries_with_all(struct process_pool *pool, const struct pool_worker *worker,
                          struct task *task)
 {
-	/* Nobody would begin it again where all is killed, or be told where it is settled. */
-	if (pool->is_killed || task->is_settled)
+	/* Nobody would begin it again where all is killed, or be told where it is completed. */
+	if (pool->is_killed || task->is_completed)
 		return false;
 	if (!task->may_retry_memory || task->gets_all_memory || worker->was_refused ||
 	    allowance_of(pool) == 0)

@@ -159,7 +159,7 @@ static bool passes_by_itself(int sys_errno)
 static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
                         struct task *task, int64_t now_ns)
 {
-	struct settlement failed = settlement_of(PXP_FAILED);
+	struct completion failed = completion_of(PXP_FAILED);
 	int sys_errno = errno;
 
 	if (sys_errno == EPIPE || sys_errno == ECONNRESET) {
@@ -172,7 +172,7 @@ static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
 	} else {
 		pxp_fail_errno(&failed.outcome.error,
 		               "a task could not be sent to a worker");
-		pool_settle(pool, task, &failed);
+		pool_complete(pool, task, &failed);
 	}
 }
 

@@ -91,19 +91,19 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	return worker->reason == KILLED_CANCEL;
 }
 
-static struct settlement pool_killed(struct pxp_executor *executor, struct task *task)
+static struct completion pool_killed(struct pxp_executor *executor, struct task *task)
 {
-	struct settlement settlement = settlement_cancelled("cancelled");
+	struct completion completion = completion_cancelled("cancelled");
 	struct pool_worker *worker;
 	struct slot *slot;
 
 	if (!find(pool_of(executor), task, &worker, &slot))
-		return settlement;
-	settlement.outcome = pool_settlement(worker, slot, clock_now_ns()).outcome;
-	pxp_fail(&settlement.outcome.error, PXP_ECANCELLED, "cancelled");
-	settlement.outcome.attempts = task->attempts + 1;
-	settlement.outcome.phase = pool_worker_phase(worker, slot);
-	return settlement;
+		return completion;
+	completion.outcome = pool_completion(worker, slot, clock_now_ns()).outcome;
+	pxp_fail(&completion.outcome.error, PXP_ECANCELLED, "cancelled");
+	completion.outcome.attempts = task->attempts + 1;
+	completion.outcome.phase = pool_worker_phase(worker, slot);
+	return completion;
 }
 
 static struct pxp_progress pool_progress(struct pxp_executor *executor, struct task *task)

@@ -36,7 +36,7 @@ enum kill_reason {
 	KILLED_DEADLINE,
 	KILLED_STALL,  /* no word of progress for too long */
 	KILLED_BREACH, /* it broke the protocol: breach says how */
-	KILLED_CANCEL, /* for a task that was cancelled by force, and is settled */
+	KILLED_CANCEL, /* for a task that was cancelled by force, and is completed */
 	KILLED_SHUTDOWN,
 };
 

@@ -51,26 +51,26 @@ void pool_clear(struct process_pool *pool, struct pool_worker *worker)
 
 /* ---- the supervisor's loop ---- */
 
-static void settle_all(struct process_pool *pool)
+static void complete_all(struct process_pool *pool)
 {
 	struct pxp_executor *executor = &pool->executor;
 
-	struct task_list settled = pool->settled;
+	struct task_list completed = pool->completed;
 
-	if (settled.n == 0)
+	if (completed.n == 0)
 		return;
-	pool->settled = (struct task_list){0};
+	pool->completed = (struct task_list){0};
 	lock_release(&executor->lock);
-	while (settled.first) {
-		struct task *task = settled.first;
+	while (completed.first) {
+		struct task *task = completed.first;
 
-		task_list_remove(&settled, task);
-		if (task->is_settled) { /* and counted, by who had its worker killed */
-			task_settle(task, NULL);
+		task_list_remove(&completed, task);
+		if (task->is_completed) { /* and counted, by who had its worker killed */
+			task_complete(task, NULL);
 			continue;
 		}
-		settlement_load(&task->future->settled);
-		executor_settle(executor, task, NULL);
+		completion_load(&task->future->completion);
+		executor_complete(executor, task, NULL);
 	}
 	lock_acquire(&executor->lock);
 }
@@ -78,7 +78,7 @@ static void settle_all(struct process_pool *pool)
 static bool has_ended(const struct process_pool *pool)
 {
 	if (!pool->executor.is_stopping || pool->executor.queue.n > 0 ||
-	    pool->settled.n > 0)
+	    pool->completed.n > 0)
 		return false;
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		if (pool->workers[i].state != WORKER_ABSENT)
@@ -187,7 +187,7 @@ static void watch_time(struct process_pool *pool, int64_t now_ns)
 
 	if (expired.n > 0) {
 		lock_release(&pool->executor.lock);
-		executor_settle_expired(&pool->executor, &expired);
+		executor_complete_expired(&pool->executor, &expired);
 		lock_acquire(&pool->executor.lock);
 	}
 	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
@@ -250,7 +250,7 @@ static void *supervisor_main(void *data)
 		pool_schedule(pool, clock_now_ns());
 		pool_send_owed_signals(pool, clock_now_ns());
 		/* After the workers have their next task: who is told may want this processor. */
-		settle_all(pool);
+		complete_all(pool);
 		/* What came while the lock was given up is scheduled first. */
 		if (!pool->has_news && !has_ended(pool))
 			wait_and_handle(pool);

@@ -1,7 +1,7 @@
 /*
  * A process pool, from inside. One supervisor thread owns every channel: non-blocking,
  * one epoll, one eventfd. All state is guarded by the executor's lock; the supervisor
- * gives it up only to wait and to settle futures.
+ * gives it up only to wait and to complete futures.
  *
  *   process_pool.c   the supervisor's loop
  *   pool_table.c     what other threads ask of it
@@ -35,9 +35,9 @@ struct process_pool {
 	uint64_t generation; /* of the task handed out last */
 	int64_t task_ns; /* how long one takes, as the last ones did; see pool_prefetch.c */
 	struct task_list
-		settled;  /* detached, with their settlement: the loop settles them */
-	int64_t retry_ns; /* when to try again what had no room; -1: not waiting */
-	int64_t spawn_ns; /* when to start workers again; -1: now */
+		completed; /* detached, with their completion: the loop completes them */
+	int64_t retry_ns;  /* when to try again what had no room; -1: not waiting */
+	int64_t spawn_ns;  /* when to start workers again; -1: now */
 	unsigned n_failed_spawns, n_failed_starts; /* in a row */
 	unsigned n_crashes_in_a_row;               /* with no task answered between */
 	int64_t suspended_ns; /* since when workers are stopped; -1: they are not */
@@ -159,8 +159,8 @@ const char *pool_take_page_answers(struct process_pool *pool, struct pool_worker
                                    int64_t now_ns);
 
 /* pool_frames.c */
-/* What every settlement of a task with a worker says. */
-struct settlement pool_settlement(struct pool_worker *worker, const struct slot *slot,
+/* What every completion of a task with a worker says. */
+struct completion pool_completion(struct pool_worker *worker, const struct slot *slot,
                                   int64_t now_ns);
 /* Read the answers in its page, or at most max_frames beside. False when the channel has
  * ended or must not be read on: who broke the protocol once is not listened to again. */
@@ -216,9 +216,9 @@ enum memory_death pool_memory_death(struct process_pool *pool,
                                     const struct pool_worker *worker,
                                     const struct process_frame *reaped);
 
-/* Detach a task and put it where the loop settles it. What settlement owns is moved. */
-void pool_settle(struct process_pool *pool, struct task *task,
-                 struct settlement *settlement);
+/* Detach a task and put it where the loop completes it. What completion owns is moved. */
+void pool_complete(struct process_pool *pool, struct task *task,
+                   struct completion *completion);
 
 /* No task will run any more: fail what is queued, and refuse what comes. */
 void pool_break(struct process_pool *pool, const char *text);

@@ -227,7 +227,7 @@ static void *wait_for_error(void *data)
 	return NULL;
 }
 
-/* A thread waits for a promise; end_it settles it at some point of that wait. */
+/* A thread waits for a promise; end_it completes it at some point of that wait. */
 static struct waiter waited(void *(*wait)(void *), void (*end_it)(struct pxp_future *))
 {
 	struct waiter waiter = {.promise = pxp_promise_create()};

@@ -1,11 +1,11 @@
-/* What settles a future. */
-#ifndef PXP_SETTLEMENT_H
-#define PXP_SETTLEMENT_H
+/* What completes a future. */
+#ifndef PXP_COMPLETION_H
+#define PXP_COMPLETION_H
 
 #include <pixpool/future.h>
 
-/* Plain data; what it owns is moved by future_settle(). */
-struct settlement {
+/* Plain data; what it owns is moved by future_complete(). */
+struct completion {
 	enum pxp_future_state state; /* PXP_FINISHED, PXP_FAILED or PXP_CANCELLED */
 	int output;                  /* descriptor, or -1 */
 	void *result;                /* malloc(), or NULL */
@@ -17,20 +17,20 @@ struct settlement {
 	struct pxp_outcome outcome;
 };
 
-struct settlement settlement_cancelled(const char *why);
+struct completion completion_cancelled(const char *why);
 
 /* An empty one of this state. */
-struct settlement settlement_of(enum pxp_future_state state);
+struct completion completion_of(enum pxp_future_state state);
 
 /* The same, but for the error's text beyond its end and the descriptors that are none: there
  * may be a million a second. */
-void settlement_init(struct settlement *settlement, enum pxp_future_state state);
+void completion_init(struct completion *completion, enum pxp_future_state state);
 
 /* Read the long result, which may take its time: without a lock. When it cannot be had the
- * settlement becomes a failure. */
-void settlement_load(struct settlement *settlement);
+ * completion becomes a failure. */
+void completion_load(struct completion *completion);
 
-/* Free what a settlement still owns. */
-void settlement_fini(struct settlement *settlement);
+/* Free what a completion still owns. */
+void completion_fini(struct completion *completion);
 
 #endif
