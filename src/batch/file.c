@@ -111,7 +111,7 @@ void file_report(const struct file *file, const char *folder, struct report *rep
 		.signal = file->signal,
 		.engine = answer->engine[0] ? answer->engine : NULL,
 		.in = side_of(&answer->in),
-		.out = side_of(&answer->out),
+		.out = side_of(&answer->out[0]),
 		.queue_ms = ms_of(file->queue_ns),
 		.read_ms = answer->read_ns > 0 ? ms_of(answer->read_ns) : -1,
 		.work_ms = answer->work_ns > 0 ? ms_of(answer->work_ns) : -1,

@@ -150,10 +150,14 @@ static enum pxp_status run_picture(struct pxp_task *task)
 		return pxp_task_fail(task, FAIL_INTERNAL,
 		                     "the recipe did not arrive whole");
 
-	const struct picture_job job = {
+	const struct picture_variant variant = {
 		.recipe = &recipe,
 		.profile = n > sizeof(*request) ? request + 1 : NULL,
 		.n_profile = n - sizeof(*request),
+	};
+	const struct picture_job job = {
+		.variants = &variant,
+		.n_variants = 1,
 		.name = request->name,
 		.input = pxp_task_descriptor(task, 0),
 		.input_bytes = request->input_bytes,
@@ -173,7 +177,7 @@ static enum pxp_status run_picture(struct pxp_task *task)
 		pxp_task_fail(task, FAIL_MEMORY, "%s", answer.failure.text);
 		return PXP_EMEMORY;
 	}
-	return pxp_task_return(task, &answer, sizeof(answer));
+	return pxp_task_return(task, &answer, picture_answer_bytes(answer.n_out));
 }
 
 /* ---- in the main process ---- */
@@ -322,9 +326,13 @@ static bool answer_is_sound(struct picture_answer *answer)
 		if (*c < 'a' || *c > 'z')
 			return false;
 	}
+	for (uint32_t i = 0; i < answer->n_out; i++) {
+		if (!side_is_sound(&answer->out[i]))
+			return false;
+	}
 	return (unsigned)answer->failure.class < N_FAIL_CLASSES &&
-	       side_is_sound(&answer->in) && side_is_sound(&answer->out) &&
-	       answer->read_ns >= 0 && answer->work_ns >= 0 && answer->is_to_draw <= 1 &&
+	       side_is_sound(&answer->in) && answer->read_ns >= 0 &&
+	       answer->work_ns >= 0 && answer->is_to_draw <= 1 &&
 	       (!answer->is_to_draw || answer->failure.class == FAIL_UNSUPPORTED);
 }
 
@@ -337,8 +345,9 @@ static bool output_is_sound(const struct picture_answer *answer, enum image_form
 	struct stat stat;
 	ssize_t n;
 
-	if (output < 0 || fstat(output, &stat) != 0 || answer->out.format != format ||
-	    answer->out.bytes != (uint64_t)stat.st_size)
+	if (output < 0 || fstat(output, &stat) != 0 || answer->n_out != 1 ||
+	    answer->out[0].format != format || answer->out[0].offset != 0 ||
+	    answer->out[0].bytes != (uint64_t)stat.st_size)
 		return false;
 	/* Named, because TGA is known by its suffix alone. */
 	snprintf(name, sizeof(name), "x.%s", format_info(format)->extension);
@@ -390,18 +399,19 @@ void picture_collect(struct pxp_future *task, enum image_format format,
 		take_error(pxp_future_outcome(task), failure);
 		return;
 	}
-	if (n == sizeof(*ret_answer))
+	if (n <= sizeof(*ret_answer))
 		memcpy(ret_answer, bytes, n);
 	free(bytes);
 
-	if (n != sizeof(*ret_answer) || !answer_is_sound(ret_answer)) {
+	if (ret_answer->n_out > 1 || n != picture_answer_bytes(ret_answer->n_out) ||
+	    !answer_is_sound(ret_answer)) {
 		memset(ret_answer, 0, sizeof(*ret_answer));
 		failure_set(failure, FAIL_VIOLATION,
 		            "the worker's answer makes no sense");
 	} else if (failure->class != FAIL_NONE) {
 		failure_set(failure, failure->class, "%s", strdupa(failure->text));
 	} else if (format == FORMAT_NONE) {
-		ret_answer->out = (struct picture_side){0};
+		ret_answer->out[0] = (struct picture_side){0};
 	} else {
 		*ret_output = pxp_future_take_output(task);
 		if (!output_is_sound(ret_answer, format, *ret_output)) {

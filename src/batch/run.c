@@ -136,7 +136,7 @@ static void publish(struct run *run, struct file *file)
 	struct failure *failure = &file->answer.failure;
 	const struct store_content content = {
 		.fd = file->content,
-		.n_bytes = file->answer.out.bytes,
+		.n_bytes = file->answer.out[0].bytes,
 		.dates = run->options->keep_dates ? file->dates : NULL,
 	};
 	int sys_errno;
@@ -187,7 +187,7 @@ static enum pxp_status commit(struct pxp_task *task)
 	struct file *file = *(struct file *const *)pxp_task_input(task, NULL);
 	struct run *run = file->run;
 	int64_t began_ns = clock_now_ns();
-	uint64_t n_bytes = file->answer.out.bytes;
+	uint64_t n_bytes = file->answer.out[0].bytes;
 
 	if (has_stopped_early(run))
 		file->is_cancelled = true;
@@ -219,7 +219,7 @@ static bool submit_commit(struct file *file)
 	if (pxp_executor_try_submit(run->committer, commit, &file, sizeof(file), NULL,
 	                            NULL) == PXP_OK)
 		return true;
-	count_finished(run, -1, file->answer.out.bytes);
+	count_finished(run, -1, file->answer.out[0].bytes);
 	return failure_set(&file->answer.failure, FAIL_INTERNAL,
 	                   "no memory to commit the output");
 }
@@ -263,7 +263,7 @@ void run_task_is_done(struct pxp_future *task, void *data)
 
 	/* Counted as finished before it is no input any more: the feeder sees no gap. */
 	if (has_content)
-		count_finished(run, +1, file->answer.out.bytes);
+		count_finished(run, +1, file->answer.out[0].bytes);
 	run_change_inputs(run, -1);
 
 	if (!has_content || !submit_commit(file))

@@ -108,13 +108,47 @@ static void studio_trim(struct studio *studio)
 /* Above this the allocator first gives back what it holds of pictures before. */
 #define NEED_TRIMS_BYTES ((uint64_t)96 << 20)
 
+/* How the input is read: in this all recipes of a job agree. */
+static const struct recipe *reading_of(const struct picture_job *job)
+{
+	return job->variants[0].recipe;
+}
+
+static bool reads_alike(const struct recipe *a, const struct recipe *b)
+{
+	return a->no_rotate == b->no_rotate && a->engine == b->engine &&
+	       a->fail_on == b->fail_on && a->max_pixels == b->max_pixels &&
+	       a->max_frames == b->max_frames && a->max_file_bytes == b->max_file_bytes;
+}
+
+static bool check_job(const struct picture_job *job, struct failure *ret_failure)
+{
+	if (job->n_variants < 1 || job->n_variants > PICTURE_MAX_VARIANTS)
+		return failure_set(ret_failure, FAIL_INTERNAL,
+		                   "internal: %u outputs, but a picture has 1 to %d",
+		                   job->n_variants, PICTURE_MAX_VARIANTS);
+	for (unsigned i = 1; i < job->n_variants; i++) {
+		if (!reads_alike(job->variants[i].recipe, reading_of(job)))
+			return failure_set(ret_failure, FAIL_INTERNAL,
+			                   "internal: two outputs of one picture read it "
+			                   "in two ways");
+	}
+	return true;
+}
+
 static bool ask_for_memory(const struct picture_job *job,
                            const struct picture_facts *facts, uint64_t n_frames,
                            struct failure *ret_failure)
 {
-	uint64_t need = need_of(facts, job->recipe, job->input_bytes, n_frames);
+	uint64_t need = 0;
 
-	if (!job->on_need || !need_is_allowed(facts, job->recipe, job->input_bytes))
+	for (unsigned i = 0; i < job->n_variants; i++) {
+		uint64_t n = need_of(facts, job->variants[i].recipe, job->input_bytes,
+		                     n_frames);
+
+		need = n > need ? n : need;
+	}
+	if (!job->on_need || !need_is_allowed(facts, reading_of(job), job->input_bytes))
 		return true;
 #ifdef __GLIBC__
 	if (need > NEED_TRIMS_BYTES)
@@ -127,30 +161,33 @@ static bool ask_for_memory(const struct picture_job *job,
 static bool look_ahead(struct studio *studio, const struct picture_job *job,
                        struct failure *ret_failure)
 {
-	bool takes_frames = job->decodes_only ||
-	                    format_info(job->recipe->format)->has_frames;
+	bool takes_frames = job->decodes_only;
 
+	for (unsigned i = 0; i < job->n_variants; i++)
+		takes_frames |= format_info(job->variants[i].recipe->format)->has_frames;
 	need_look(job->input, job->input_bytes, job->name, &studio->facts);
 	return (!takes_frames ||
-	        need_has_few_frames(&studio->facts, job->recipe, ret_failure)) &&
+	        need_has_few_frames(&studio->facts, reading_of(job), ret_failure)) &&
 	       ask_for_memory(job, &studio->facts, 1, ret_failure);
 }
 
 /* What will be decoded: of what is drawn at the size that is asked for, that. */
 static struct size size_to_decode(const struct picture_job *job,
+                                  const struct recipe *recipe,
                                   const struct source *source)
 {
 	struct filter_chain before, after;
 
-	filters_split(&job->recipe->filters, &before, &after);
+	filters_split(&recipe->filters, &before, &after);
 	if (!format_info(source->format)->is_drawn || job->decodes_only || before.n > 0)
 		return source->size;
-	return geometry_size(&job->recipe->geometry, source->size);
+	return geometry_size(&recipe->geometry, source->size);
 }
 
 /* By the engine's word, where that says more. */
 static bool look_again(struct studio *studio, const struct picture_job *job,
-                       const struct source *source, struct failure *ret_failure)
+                       const struct recipe *recipe, const struct source *source,
+                       struct failure *ret_failure)
 {
 	struct picture_facts *facts = &studio->facts;
 	uint64_t before = (uint64_t)facts->size.width * facts->size.height;
@@ -159,7 +196,7 @@ static bool look_again(struct studio *studio, const struct picture_job *job,
 	if (source->n_frames <= 1 && (uint64_t)size.width * size.height <= before)
 		return true;
 	facts->size = size;
-	facts->decoded = size_to_decode(job, source);
+	facts->decoded = size_to_decode(job, recipe, source);
 	return ask_for_memory(job, facts, source->n_frames, ret_failure);
 }
 
@@ -167,7 +204,7 @@ static bool look_again(struct studio *studio, const struct picture_job *job,
 static bool read_input(struct studio *studio, const struct picture_job *job,
                        struct failure *ret_failure)
 {
-	uint64_t cap = job->recipe->max_file_bytes;
+	uint64_t cap = reading_of(job)->max_file_bytes;
 	size_t n = (size_t)job->input_bytes;
 	ssize_t got;
 
@@ -214,9 +251,9 @@ static void share_work(struct hands *hands, const struct source *source,
 }
 
 static bool choose_hands(struct hands *ret_hands, const struct source *source,
-                         const struct picture_job *job, struct failure *ret_failure)
+                         const struct picture_job *job, const struct recipe *recipe,
+                         struct failure *ret_failure)
 {
-	const struct recipe *recipe = job->recipe;
 	const struct engine *test = engine_of_tests;
 	struct hands hands = {
 		.worker = engine_that_reads(source->format, recipe->engine),
@@ -292,30 +329,32 @@ static bool check_output(const struct recipe *recipe, const struct source *sourc
 	return engine_layout(&layout, recipe, from, source->n_frames, ret_failure);
 }
 
+/* Encode to the end of the memfd. */
 static bool encode(const struct picture_job *job, const struct hands *hands,
-                   struct rendering *rendering, struct picture_answer *answer)
+                   struct rendering *rendering, const struct recipe *recipe,
+                   struct picture_side *ret_out, struct failure *ret_failure)
 {
-	off_t n_written;
+	off_t n_before = lseek(job->output, 0, SEEK_END), n_after;
 	bool is_done;
 
 	if (rendering->image && hands->writer != hands->worker &&
-	    !hands->worker->make_plain(rendering, &answer->failure))
+	    !hands->worker->make_plain(rendering, ret_failure))
 		return false;
-	answer->out.width = rendering->size.width;
-	answer->out.height = rendering->size.height;
-	is_done = hands->writer->encode(rendering, job->recipe, job->output,
-	                                &answer->failure);
-	n_written = lseek(job->output, 0, SEEK_END);
-	if (!is_done && job->max_output && n_written >= (off_t)job->max_output)
-		return failure_set(&answer->failure, FAIL_TOO_BIG,
+	ret_out->width = rendering->size.width;
+	ret_out->height = rendering->size.height;
+	is_done = hands->writer->encode(rendering, recipe, job->output, ret_failure);
+	n_after = lseek(job->output, 0, SEEK_END);
+	if (!is_done && job->max_output && n_after >= (off_t)job->max_output)
+		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "encode: the output is over %ju bytes",
 		                   (uintmax_t)job->max_output);
 	if (!is_done)
 		return false;
-	if (n_written <= 0)
-		return failure_set(&answer->failure, FAIL_INTERNAL,
+	if (n_after <= n_before)
+		return failure_set(ret_failure, FAIL_INTERNAL,
 		                   "encode: no bytes came out");
-	answer->out.bytes = (uint64_t)n_written;
+	ret_out->offset = (uint64_t)n_before;
+	ret_out->bytes = (uint64_t)(n_after - n_before);
 	return true;
 }
 
@@ -334,52 +373,55 @@ static bool decode_whole(const struct engine *reader, struct source *source,
 	return is_whole;
 }
 
-/* From an open header to the whole output. */
-static bool work(const struct picture_job *job, const struct hands *hands,
+/* From an open header to the whole output of variant i. */
+static bool work(const struct picture_job *job, unsigned i, const struct hands *hands,
                  struct source *source, struct picture_answer *answer)
 {
-	struct size size = size_to_decode(job, source);
+	const struct recipe *recipe = job->variants[i].recipe;
+	struct size size = size_to_decode(job, recipe, source);
 	struct rendering rendering = {0};
 	bool is_done;
 
 	answer->in.width = source->size.width;
 	answer->in.height = source->size.height;
-	if (!check_header(job->recipe, source, size, &answer->failure) ||
-	    (!job->decodes_only && !check_output(job->recipe, source, &answer->failure)))
+	if (!check_header(recipe, source, size, &answer->failure) ||
+	    (!job->decodes_only && !check_output(recipe, source, &answer->failure)))
 		return false;
-	if (job->on_header)
+	if (i == 0 && job->on_header)
 		job->on_header(job->data,
 		               (uint64_t)size.width * size.height * source->n_frames);
 
 	if (job->decodes_only)
-		return decode_whole(hands->worker, source, job->recipe, &answer->failure);
-	is_done = hands->worker->render(source, job->recipe, &rendering,
-	                                &answer->failure);
-	if (is_done && job->on_decoded)
+		return decode_whole(hands->worker, source, recipe, &answer->failure);
+	is_done = hands->worker->render(source, recipe, &rendering, &answer->failure);
+	if (is_done && i == 0 && job->on_decoded)
 		job->on_decoded(job->data);
-	is_done = is_done && encode(job, hands, &rendering, answer);
+	is_done = is_done && encode(job, hands, &rendering, recipe, &answer->out[i],
+	                            &answer->failure);
 	rendering_fini(&rendering);
 	return is_done;
 }
 
-static bool run(struct studio *studio, const struct picture_job *job,
+static bool run(struct studio *studio, const struct picture_job *job, unsigned i,
                 struct picture_answer *answer)
 {
+	const struct picture_variant *variant = &job->variants[i];
 	struct source source = {
 		.bytes = studio->bytes,
 		.n_bytes = (size_t)job->input_bytes,
 		.format = format_of_bytes(studio->bytes, (size_t)job->input_bytes,
 	                                  job->name),
 		.input = job->input,
-		.profile = job->profile,
-		.n_profile = job->n_profile,
+		.profile = variant->profile,
+		.n_profile = variant->n_profile,
 		.n_frames = 1,
 	};
 	struct hands hands = {0};
 	bool is_done;
 
 	answer->in.format = source.format;
-	if (!choose_hands(&hands, &source, job, &answer->failure) || !hands.worker) {
+	if (!choose_hands(&hands, &source, job, variant->recipe, &answer->failure) ||
+	    !hands.worker) {
 		answer->is_to_draw = format_info(source.format)->is_drawn &&
 		                     engine_trusts(source.format) &&
 		                     engine_drawing() == DRAWING_ELSEWHERE;
@@ -389,12 +431,17 @@ static bool run(struct studio *studio, const struct picture_job *job,
 	snprintf(answer->engine, sizeof(answer->engine), "%s",
 	         hands.decoder ? hands.decoder->name : hands.worker->name);
 
-	if (!hands.worker->open(&source, job->recipe, &answer->failure))
+	if (!hands.worker->open(&source, variant->recipe, &answer->failure))
 		return false;
-	is_done = look_again(studio, job, &source, &answer->failure) &&
-	          work(job, &hands, &source, answer);
+	is_done = look_again(studio, job, variant->recipe, &source, &answer->failure) &&
+	          work(job, i, &hands, &source, answer);
 	hands.worker->close(&source);
 	return is_done;
+}
+
+size_t picture_answer_bytes(uint32_t n_out)
+{
+	return offsetof(struct picture_answer, out) + n_out * sizeof(struct picture_side);
 }
 
 bool picture_run(struct studio *studio, const struct picture_job *job,
@@ -405,7 +452,11 @@ bool picture_run(struct studio *studio, const struct picture_job *job,
 
 	memset(ret_answer, 0, sizeof(*ret_answer));
 	ret_answer->in.bytes = job->input_bytes;
-	ret_answer->out.format = job->decodes_only ? FORMAT_NONE : job->recipe->format;
+	if (!check_job(job, &ret_answer->failure))
+		return false;
+	ret_answer->n_out = job->decodes_only ? 0 : job->n_variants;
+	for (unsigned i = 0; i < ret_answer->n_out; i++)
+		ret_answer->out[i].format = job->variants[i].recipe->format;
 
 	is_done = look_ahead(studio, job, &ret_answer->failure) &&
 	          read_input(studio, job, &ret_answer->failure);
@@ -413,8 +464,8 @@ bool picture_run(struct studio *studio, const struct picture_job *job,
 	ret_answer->read_ns = read_ns - began_ns;
 	if (is_done && job->on_read)
 		job->on_read(job->data);
-	if (is_done)
-		is_done = run(studio, job, ret_answer);
+	for (unsigned i = 0; i < job->n_variants && is_done; i++)
+		is_done = run(studio, job, i, ret_answer);
 	ret_answer->work_ns = clock_now_ns() - read_ns;
 	studio_trim(studio);
 	return is_done;

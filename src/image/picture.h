@@ -8,6 +8,8 @@
 #include "common/outcome.h"
 #include "recipe/recipe.h"
 
+#include <stddef.h>
+
 /* A worker's own things, kept between pictures: the buffer that inputs are read into. */
 struct studio;
 
@@ -48,49 +50,71 @@ bool picture_preload(char *text, size_t n_text);
 struct studio *studio_create(void);
 void studio_destroy(struct studio *studio); /* NULL is fine */
 
-/* A picture's figures; its size is the true one, with the orientation applied. */
+/* The most outputs that one picture may have. */
+enum { PICTURE_MAX_VARIANTS = 64 };
+
+/* One output of a picture, as it is asked for. */
+struct picture_variant {
+	const struct recipe *recipe;
+	/* The profile of a recipe with SPACE_FILE; else NULL and 0. */
+	const void *profile;
+	size_t n_profile;
+};
+
+/* The figures of an input or an output. The size is the true one, with the orientation applied. */
 struct picture_side {
 	uint32_t width, height;
 	enum image_format format;
 	uint64_t bytes;
+	/* Where an output begins in the job's memfd; 0 for an input. */
+	uint64_t offset;
 };
 
 /* Plain bytes: it goes back to the parent as it is. */
 struct picture_answer {
-	struct failure failure;      /* .class FAIL_NONE when the output is whole */
-	struct picture_side in, out; /* in is as much as is known when it failed */
-	char engine[8];              /* which read it: "vips", "stb"; "" when none did */
+	struct failure failure; /* .class FAIL_NONE when the output is whole */
+	struct picture_side in; /* after a failure: as much as is known */
+	char engine[8];         /* which read it: "vips", "stb"; "" when none did */
 	int64_t read_ns, work_ns;
 	uint32_t is_to_draw; /* 1: it failed, as it is for a worker that draws; else 0 */
+	/* The outputs in the order of the variants. They lie one after the other in the memfd,
+	 * from 0 to its end, without gaps. */
+	uint32_t n_out;
+	struct picture_side out[PICTURE_MAX_VARIANTS];
 };
 
+/* How many bytes of an answer with n_out outputs are worth sending: those after them are zero. */
+size_t picture_answer_bytes(uint32_t n_out);
+
 struct picture_job {
-	const struct recipe *recipe;
-	const void *profile; /* of SPACE_FILE; else NULL */
-	size_t n_profile;
+	/* The outputs, 1 to PICTURE_MAX_VARIANTS. Their recipes agree in how the input is read:
+	 * no_rotate, engine, fail_on and the limits. */
+	const struct picture_variant *variants;
+	unsigned n_variants;
 	const char *name; /* the input's base name, for the gate's sake and messages */
 	int input;        /* read by position, from 0 */
 	uint64_t input_bytes; /* its size when it was opened */
-	int output;           /* an empty memfd */
+	int output;           /* an empty memfd, for all outputs */
 	uint64_t
 		max_output; /* that a file may have here, with EFBIG beyond; 0: no limit */
 	/* May be NULL: called with the memory that the picture will need of this process, before
 	 * it is read, and again when that turns out to be more. Waits until it is to be had;
 	 * false with a failure when it is not. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
-	/* Decode every pixel and write nothing: there is no output, and of the recipe only the
-	 * engine and the limits count. */
+	/* Decode every pixel and write nothing: there is no output, and of the one recipe only
+	 * the engine and the limits count. */
 	bool decodes_only;
 	/* Called once each, when the input is read, before any library sees it, and when
 	 * its header is known: the pixels to decode, from which its deadline follows;
-	 * and when it is decoded. Each may be NULL. */
+	 * and before the first output is encoded. Each may be NULL. */
 	void (*on_read)(void *data);
 	void (*on_header)(void *data, uint64_t n_pixels);
 	void (*on_decoded)(void *data);
 	void *data;
 };
 
-/* Do the job and fill the answer. Never exits, never prints. Whether it succeeded. */
+/* Do the job and fill the answer. A variant that cannot be made fails the picture. Never exits,
+ * never prints. Whether it succeeded. */
 bool picture_run(struct studio *studio, const struct picture_job *job,
                  struct picture_answer *ret_answer);
 

@@ -100,7 +100,9 @@ TEST(obey, waits_at_a_gate_until_the_input_changes_and_passes_it_open)
 	const struct timespec moment = {.tv_nsec = 1000000};
 	int input = memfd_create("orders", 0), output = memfd_create("output", 0), status;
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
-	struct picture_job job = {.recipe = &recipe,
+	const struct picture_variant variant = {.recipe = &recipe};
+	struct picture_job job = {.variants = &variant,
+	                          .n_variants = 1,
 	                          .name = "a",
 	                          .input = input,
 	                          .input_bytes = sizeof(orders) - 1,

@@ -44,8 +44,9 @@ static void fill_answer(struct feed *feed, struct picture_answer *answer,
                         enum image_format format, size_t n_output)
 {
 	memset(answer, 0, sizeof(*answer));
-	answer->out.format = format;
-	answer->out.bytes = n_output;
+	answer->out[0].format = format;
+	answer->out[0].bytes = n_output;
+	answer->n_out = 1;
 	memcpy(answer->engine, "vips", 5);
 	for (unsigned i = feed_byte(feed) % 8; i > 0; i--) {
 		size_t at = (size_t)feed_number(feed, 2) % sizeof(*answer), n;
@@ -65,15 +66,17 @@ static void check(const struct picture_answer *answer, enum image_format format,
 	CLAIM(memchr(answer->failure.text, 0, sizeof(answer->failure.text)) != NULL);
 	CLAIM(memchr(answer->engine, 0, sizeof(answer->engine)) != NULL);
 	CLAIM((unsigned)answer->in.format < N_FORMATS);
-	CLAIM((unsigned)answer->out.format < N_FORMATS);
+	CLAIM(answer->n_out <= 1);
+	CLAIM((unsigned)answer->out[0].format < N_FORMATS);
 	CLAIM((output >= 0) == (answer->failure.class == FAIL_NONE));
 	/* The text of a failure is shown; that of a success is not. */
 	for (const char *c = answer->failure.text; output < 0 && *c; c++)
 		CLAIM((unsigned char)*c >= ' ' && *c != 0x7f);
 	if (output < 0)
 		return;
-	CLAIM(answer->out.format == format);
-	CLAIM(fstat(output, &stat) == 0 && answer->out.bytes == (uint64_t)stat.st_size);
+	CLAIM(answer->out[0].format == format);
+	CLAIM(fstat(output, &stat) == 0 &&
+	      answer->out[0].bytes == (uint64_t)stat.st_size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -83,12 +86,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct completion completion = completion_of(PXP_FINISHED);
 	struct pxp_future *future = pxp_promise_create();
 	struct picture_answer answer;
-	size_t n_output, n_answer = sizeof(answer);
+	size_t n_output, n_answer;
 	int output;
 
 	CLAIM(future != NULL);
 	completion.output = make_output(&feed, &n_output);
 	fill_answer(&feed, &answer, format, n_output);
+	n_answer = picture_answer_bytes(
+		answer.n_out <= PICTURE_MAX_VARIANTS ? answer.n_out : 0);
 	if (feed_byte(&feed) == 1)
 		n_answer = feed_number(&feed, 2) % sizeof(answer);
 	completion.result = fuzz_copy((const uint8_t *)&answer, n_answer);

@@ -239,7 +239,9 @@ static struct outcome run_job(struct studio *studio, const struct blob *input,
                               uint64_t claimed_bytes, const struct blob *profile)
 {
 	struct outcome outcome = {0};
-	struct picture_job job = {.recipe = recipe,
+	struct picture_variant variant = {.recipe = recipe};
+	struct picture_job job = {.variants = &variant,
+	                          .n_variants = 1,
 	                          .name = name,
 	                          .input = file_of(input),
 	                          .input_bytes = claimed_bytes,
@@ -248,8 +250,8 @@ static struct outcome run_job(struct studio *studio, const struct blob *input,
 	                          .data = &outcome};
 
 	if (profile) {
-		job.profile = profile->bytes;
-		job.n_profile = profile->n;
+		variant.profile = profile->bytes;
+		variant.n_profile = profile->n;
 	}
 	outcome.is_done = picture_run(studio, &job, &outcome.answer);
 	EXPECT_EQ(outcome.is_done, outcome.answer.failure.class == FAIL_NONE);

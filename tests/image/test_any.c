@@ -230,7 +230,8 @@ static void check(struct studio *studio, const struct recipe *recipe,
 	/* What was not rotated may have kept its orientation. */
 	const struct recipe plain = {
 		.format = FORMAT_PNG, .max_frames = 1, .no_rotate = recipe->no_rotate};
-	const struct picture_side *in = &outcome->answer.in, *out = &outcome->answer.out;
+	const struct picture_side *in = &outcome->answer.in,
+				  *out = &outcome->answer.out[0];
 	struct outcome again;
 	char name[16];
 	struct size size;

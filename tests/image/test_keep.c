@@ -89,7 +89,7 @@ TEST(keep, none_leaves_nothing_in_any_format)
 		if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
 			continue;
 		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
-		EXPECT_EQ(outcome.answer.out.width, 32); /* upright */
+		EXPECT_EQ(outcome.answer.out[0].width, 32); /* upright */
 		for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
 			EXPECT(!blob_holds(&outcome.output, words[w]), "%s: %s",
 			       format_info(carriers[i].format)->name, words[w]);

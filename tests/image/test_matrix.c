@@ -156,8 +156,8 @@ static void middle_of(const struct outcome *outcome, int quarter, double rgb[3])
 {
 	int x = (quarter & 1 ? 3 : 1), y = quarter & 2 ? 3 : 1;
 
-	bool is_for_stb = outcome->answer.out.format == FORMAT_BMP ||
-	                  outcome->answer.out.format == FORMAT_TGA;
+	bool is_for_stb = outcome->answer.out[0].format == FORMAT_BMP ||
+	                  outcome->answer.out[0].format == FORMAT_TGA;
 
 	if (is_for_stb) {
 		const uint8_t *at = outcome->pixels + ((size_t)(y * outcome->height / 4) *

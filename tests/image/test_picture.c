@@ -35,10 +35,10 @@ TEST(picture, is_scaled_and_every_figure_of_the_answer_is_real)
 		EXPECT_EQ(outcome.answer.in.height, 200);
 		EXPECT_EQ(outcome.answer.in.format, FORMAT_PNG);
 		EXPECT_EQ(outcome.answer.in.bytes, png.n);
-		EXPECT_EQ(outcome.answer.out.width, 100);
-		EXPECT_EQ(outcome.answer.out.height, 50);
-		EXPECT_EQ(outcome.answer.out.format, FORMAT_JPEG);
-		EXPECT_EQ(outcome.answer.out.bytes, outcome.output.n);
+		EXPECT_EQ(outcome.answer.out[0].width, 100);
+		EXPECT_EQ(outcome.answer.out[0].height, 50);
+		EXPECT_EQ(outcome.answer.out[0].format, FORMAT_JPEG);
+		EXPECT_EQ(outcome.answer.out[0].bytes, outcome.output.n);
 		EXPECT_STR(outcome.answer.engine,
 		           *engine == ENGINE_VIPS ? "vips" : "stb");
 		EXPECT(outcome.answer.read_ns > 0 && outcome.answer.work_ns > 0);

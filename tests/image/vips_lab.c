@@ -97,8 +97,8 @@ VipsImage *cooked(const struct blob *blob, const struct recipe *recipe)
 
 	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
 	image = decoded(&outcome.output);
-	EXPECT_EQ(outcome.answer.out.width, vips_image_get_width(image));
-	EXPECT_EQ(outcome.answer.out.height, vips_image_get_page_height(image));
+	EXPECT_EQ(outcome.answer.out[0].width, vips_image_get_width(image));
+	EXPECT_EQ(outcome.answer.out[0].height, vips_image_get_page_height(image));
 	outcome_fini(&outcome);
 	return image;
 }
