@@ -22,10 +22,55 @@ __attribute__((constructor)) static void start_zygote(void)
 	}
 }
 
+static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	return n == sizeof(int) && *(const int *)bytes == 1 ? PXP_OK : PXP_EINVAL;
+}
+
+static enum pxp_status preload(struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	return PXP_OK;
+}
+
+static enum pxp_status initialise(const void *bytes, size_t n, void **ret_context,
+                                  struct pxp_error *ret_error)
+{
+	*ret_context = NULL;
+	return prepare(bytes, n, ret_error);
+}
+
+static void finalise(void *context)
+{
+	(void)context;
+}
+
+/* Every option with which src/batch creates its pools, but none that a task could notice:
+ * the code behind these options runs in tests that are about something else. */
+static void set_options_of_program(struct pxp_executor_options *options)
+{
+	static const int init_bytes = 1;
+
+	options->init_bytes = &init_bytes;
+	options->n_init_bytes = sizeof(init_bytes);
+	options->prepare = prepare;
+	options->preload = preload;
+	options->initialise = initialise;
+	options->finalise = finalise;
+	options->lock_down = preload;
+	options->memory_allowance = (uint64_t)512 << 20;
+	options->memory_budget = (uint64_t)1 << 30;
+	options->max_output = (uint64_t)1 << 32;
+}
+
 struct pxp_executor *pool_create(enum pxp_executor_kind kind, unsigned n_workers)
 {
 	struct pxp_executor_options options = {
 		.size = sizeof(options), .kind = kind, .n_workers = n_workers};
+
+	if (kind == PXP_PROCESSES && getenv("PIXPOOL_POOL_OF_PROGRAM"))
+		set_options_of_program(&options);
 	struct pxp_executor *pool;
 	struct pxp_error error;
 

@@ -6,7 +6,8 @@
 
 #include <pixpool/pixpool.h>
 
-/* An executor with n workers and all else by default. */
+/* An executor with n workers and defaults for all other options. A process pool has every
+ * option that the program sets when PIXPOOL_POOL_OF_PROGRAM is in the environment. */
 struct pxp_executor *pool_create(enum pxp_executor_kind kind, unsigned n_workers);
 
 /* Submit, which must succeed. The gate may be NULL. */
