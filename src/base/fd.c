@@ -106,12 +106,12 @@ ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset)
 	return (ssize_t)have;
 }
 
-bool fd_copy(int to, int from, size_t n)
+bool fd_copy(int to, int from, off_t offset, size_t n)
 {
-	off_t offset = 0;
+	const off_t end = offset + (off_t)n;
 
-	while ((size_t)offset < n) {
-		ssize_t sent = sendfile(to, from, &offset, n - (size_t)offset);
+	while (offset < end) {
+		ssize_t sent = sendfile(to, from, &offset, (size_t)(end - offset));
 
 		if (sent < 0) {
 			if (errno == EINTR)

@@ -28,8 +28,8 @@ int fd_of_bytes(const char *name, unsigned flags, const void *bytes, size_t n);
  * move the file's own position. */
 ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
 
-/* Append the first n bytes of from (read by position, which stays) to to, in the
- * kernel where it can. False with ENODATA when from is shorter than n. */
-bool fd_copy(int to, int from, size_t n);
+/* Append n bytes of from, which begin at offset (its own position stays), to to, in the
+ * kernel where it can. False with ENODATA when from ends before that. */
+bool fd_copy(int to, int from, off_t offset, size_t n);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "batch/run.h"
+#include "batch/run_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -210,10 +210,6 @@ static enum pxp_status start_pools(struct run *run, struct report *report,
 		status = picture_pool_create(run->n_workers, run->max_inputs,
 		                             &run->picture_limits, &run->guard,
 		                             &run->pictures, error);
-	/* What the window and the bound on outputs let come at once. */
-	if (status == PXP_OK)
-		status = thread_create(run->max_finished + run->max_inputs,
-		                       &run->committer, error);
 	if (status == PXP_OK)
 		status = thread_create(1, &run->feeder, error);
 	if (status == PXP_OK) {
@@ -296,6 +292,18 @@ static void on_planned(struct batch *batch)
 			return;
 		}
 		store_identity(run->store, &run->walk.skip_dev, &run->walk.skip_ino);
+		run->committer = committer_create(&(struct committer_options){
+			.store = run->store,
+			.overwrite = run->options->overwrite,
+			.done = run_is_committed,
+			.data = run,
+		});
+		if (!run->committer) {
+			report_say(batch->report, "cannot start: %s",
+			           strerrordesc_np(errno));
+			refuse(batch);
+			return;
+		}
 	}
 	report_planned(batch->report, n_images, plan_n_bytes(run->plan));
 	run_let_feed(run);
@@ -471,7 +479,7 @@ int batch_run(const struct batch_options *options, struct report *report,
 	pxp_executor_destroy(batch.run.feeder);
 	pxp_executor_destroy(batch.run.pictures);
 	pxp_executor_destroy(batch.run.drawers);
-	pxp_executor_destroy(batch.run.committer);
+	committer_destroy(batch.run.committer);
 	run_fini(&batch.run);
 	fd_close(&batch.signals);
 	return status;

@@ -144,23 +144,6 @@ static enum image_format format_to_write(const struct run *run)
 	                                  : run->options->format;
 }
 
-static void feed_file(struct run *run, struct file *file, const struct walk_item *item)
-{
-	file->is_skipped = is_skipped(run, file);
-	if (file->is_drawing && !file->is_skipped)
-		file->answer.failure = run->no_drawers;
-	if (file->is_skipped || file->answer.failure.class != FAIL_NONE) {
-		run_settle(file);
-		return;
-	}
-	run_change_inputs(run, +1);
-	if (!open_input(file, item) || !submit(run, file)) {
-		fd_close(&file->descriptor);
-		run_change_inputs(run, -1);
-		run_settle(file);
-	}
-}
-
 static int compare_hashes(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -177,6 +160,39 @@ static bool is_misnamed(const struct run *run, const char *path)
 
 	return paths->n > 0 &&
 	       bsearch(&hash, paths->at, paths->n, sizeof(hash), compare_hashes);
+}
+
+/* False when an input that was fed before has the output's name: a twin that came after the
+ * plan. */
+static bool take_output(struct run *run, struct file *file)
+{
+	if (!file->output.name || (run->draws && is_misnamed(run, file->input)) ||
+	    plan_take(run->plan, file->output.name))
+		return true;
+	return failure_set(
+		&file->answer.failure, FAIL_COLLISION,
+		"another input, which came after the plan, took this output's name");
+}
+
+static void feed_file(struct run *run, struct file *file, const struct walk_item *item)
+{
+	file->is_skipped = is_skipped(run, file);
+	if (!file->is_skipped && !take_output(run, file)) {
+		run_settle(file);
+		return;
+	}
+	if (file->is_drawing && !file->is_skipped)
+		file->answer.failure = run->no_drawers;
+	if (file->is_skipped || file->answer.failure.class != FAIL_NONE) {
+		run_settle(file);
+		return;
+	}
+	run_change_inputs(run, +1);
+	if (!open_input(file, item) || !submit(run, file)) {
+		fd_close(&file->descriptor);
+		run_change_inputs(run, -1);
+		run_settle(file);
+	}
 }
 
 /* Whether it is this pass that has to do with it. */

@@ -9,6 +9,7 @@
 #include "batch/batch.h"
 #include "batch/naming.h"
 #include "batch/picture_task.h"
+#include "store/committer.h"
 
 struct run;
 
@@ -27,7 +28,9 @@ struct file {
 	struct pxp_future *future; /* the file's */
 	struct pxp_future *task;   /* the worker's; NULL: it had none */
 	struct picture_answer answer;
-	int content;                 /* the sealed output, or -1 */
+	int content;          /* the sealed output, or -1 */
+	struct commit commit; /* of content, while the committer has it */
+	struct commit_output commit_output;
 	int64_t queue_ns, commit_ns; /* -1: it did not come so far */
 	bool is_cancelled, is_skipped;
 	int signal;

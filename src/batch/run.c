@@ -128,47 +128,9 @@ void run_stop_early(struct run *run, struct file *file)
 		run->stop_reason = file->answer.failure;
 	lock_release(&run->lock);
 	file->is_cancelled = true;
+	if (run->committer)
+		committer_stop(run->committer);
 	run_stop(run, RUN_DRAINS);
-}
-
-static void publish(struct run *run, struct file *file)
-{
-	struct failure *failure = &file->answer.failure;
-	const struct store_content content = {
-		.fd = file->content,
-		.n_bytes = file->answer.out[0].bytes,
-		.dates = run->options->keep_dates ? file->dates : NULL,
-	};
-	int sys_errno;
-
-	if (!plan_take(run->plan, file->output.name)) {
-		failure_set(
-			failure, FAIL_COLLISION,
-			"another input, which came after the plan, took this output's name");
-		return;
-	}
-	switch (store_publish(run->store, file->output.name, &content,
-	                      run->options->overwrite, failure, &sys_errno)) {
-	case STORE_DONE:
-	case STORE_FAILED:
-		break;
-	case STORE_SKIPPED:
-		file->is_skipped = true;
-		break;
-	case STORE_PLACE:
-		run_stop_early(run, file);
-		break;
-	}
-}
-
-static bool has_stopped_early(struct run *run)
-{
-	lock_acquire(&run->lock);
-
-	bool has_stopped = run->stop_reason.class != FAIL_NONE;
-
-	lock_release(&run->lock);
-	return has_stopped;
 }
 
 /* By one output of n_bytes more or less with the committer. */
@@ -181,24 +143,20 @@ static void count_finished(struct run *run, int by, uint64_t n_bytes)
 	lock_release(&run->lock);
 }
 
-/* A task of the committer for each output. */
-static enum pxp_status commit(struct pxp_task *task)
+void run_is_committed(struct commit *commit, void *data)
 {
-	struct file *file = *(struct file *const *)pxp_task_input(task, NULL);
-	struct run *run = file->run;
-	int64_t began_ns = clock_now_ns();
-	uint64_t n_bytes = file->answer.out[0].bytes;
+	struct run *run = data;
+	struct file *file = commit->owner;
 
-	if (has_stopped_early(run))
-		file->is_cancelled = true;
-	else
-		publish(run, file);
-	file->commit_ns = clock_now_ns() - began_ns;
+	file->answer.failure = commit->failure;
+	file->is_skipped = commit->result == STORE_SKIPPED;
+	file->is_cancelled = commit->result == STORE_DROPPED;
+	file->commit_ns = commit->work_ns;
+	if (commit->result == STORE_PLACE_FAILED)
+		run_stop_early(run, file);
 	fd_close(&file->content);
-
-	count_finished(run, -1, n_bytes);
+	count_finished(run, -1, file->commit_output.n_bytes);
 	run_settle(file);
-	return PXP_OK;
 }
 
 void run_change_inputs(struct run *run, int by)
@@ -209,19 +167,20 @@ void run_change_inputs(struct run *run, int by)
 	lock_release(&run->lock);
 }
 
-/* Hand it to the committer. False: its failure says why. */
-static bool submit_commit(struct file *file)
+static void add_to_committer(struct run *run, struct file *file)
 {
-	struct run *run = file->run;
-
-	/* Its input is the address. */
-	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
-	if (pxp_executor_try_submit(run->committer, commit, &file, sizeof(file), NULL,
-	                            NULL) == PXP_OK)
-		return true;
-	count_finished(run, -1, file->answer.out[0].bytes);
-	return failure_set(&file->answer.failure, FAIL_INTERNAL,
-	                   "no memory to commit the output");
+	file->commit_output = (struct commit_output){
+		.name = file->output.name,
+		.n_bytes = file->answer.out[0].bytes,
+	};
+	file->commit = (struct commit){
+		.owner = file,
+		.fd = file->content,
+		.outputs = &file->commit_output,
+		.n_outputs = 1,
+		.dates = run->options->keep_dates ? file->dates : NULL,
+	};
+	committer_add(run->committer, &file->commit);
 }
 
 /* A worker that decodes found a picture that is drawn, whatever it is called: note its path, by
@@ -266,6 +225,8 @@ void run_task_is_done(struct pxp_future *task, void *data)
 		count_finished(run, +1, file->answer.out[0].bytes);
 	run_change_inputs(run, -1);
 
-	if (!has_content || !submit_commit(file))
+	if (has_content)
+		add_to_committer(run, file);
+	else
 		run_settle(file);
 }

@@ -34,10 +34,11 @@ struct run {
 	const struct batch_options *options;
 	struct walk_options walk;
 	struct plan *plan;
-	struct store *store;                     /* made when the plan is */
-	struct pxp_executor *pictures;           /* the workers */
-	struct pxp_executor *feeder, *committer; /* a thread each */
-	int wakeup; /* eventfd: settled files, or a new phase */
+	struct store *store;           /* made when the plan is */
+	struct pxp_executor *pictures; /* the workers */
+	struct pxp_executor *feeder;   /* a thread */
+	struct committer *committer;   /* made with the store; NULL: nothing is written */
+	int wakeup;                    /* eventfd: settled files, or a new phase */
 	struct limits limits;
 	unsigned n_workers, max_inputs, max_finished;
 	struct picture_limits picture_limits;

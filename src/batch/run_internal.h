@@ -22,4 +22,7 @@ void run_stop_early(struct run *run, struct file *file);
 /* Of a file's task: take over what became of it. */
 void run_task_is_done(struct pxp_future *task, void *data);
 
+/* Of the committer: this file is published, or it is not. */
+void run_is_committed(struct commit *commit, void *data);
+
 #endif

@@ -1,3 +1,4 @@
+/* How one output gets its name: the two ways, and what each needs of the file system. */
 #include "store/publish.h"
 
 #include "base/fd.h"
@@ -13,18 +14,17 @@
 
 enum { TEMP_BYTES = 48, TEMP_TRIES = 8 };
 
-static enum published stopped(const struct output *output, struct stop *stop,
-                              const char *stage)
+static enum published refuse(const struct output *output, struct failure *failure,
+                             const char *step)
 {
-	stop_at(stop, stage, output->in_root);
-	return STOPPED;
+	return store_refuse(step, output->is_in_root, failure);
 }
 
 static void temp_name(char name[TEMP_BYTES])
 {
 	uint64_t random = 0;
 
-	/* Should it fail, the name is taken at times, and O_EXCL or link tell us. */
+	/* Without random bytes the name may exist already: O_EXCL and link() notice that. */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uintptr_t)name;
 	snprintf(name, TEMP_BYTES, ".pixpool-%016" PRIx64 ".tmp", random);
@@ -39,26 +39,25 @@ static void drop_temp(const struct output *output, const char *temp)
 	errno = kept;
 }
 
-/* Give what stands under the temporary name the right one. */
+/* Rename the temporary file to the output's name, in place of whatever has that. */
 static enum published rename_over(const struct output *output, const char *temp,
-                                  struct stop *stop)
+                                  struct failure *failure)
 {
 	if (renameat(output->folder, temp, output->folder, output->name) == 0)
 		return PUBLISHED;
 	drop_temp(output, temp);
-	/* The folder took a new name: it is what has the old one that is protected. */
-	stop_at(stop, "replace what is there", false);
-	return STOPPED;
+	/* The folder took a new name, so it is the old file that is protected. */
+	return store_refuse("replace the file that is there", false, failure);
 }
 
-/* The whole content, and then its dates, which writing would change. */
+/* Write the whole content, and then set the dates, which writing would change. */
 static bool fill(const struct output *output, int fd)
 {
-	return fd_copy(fd, output->content, output->n) &&
+	return fd_copy(fd, output->content, output->offset, output->n_bytes) &&
 	       (!output->dates || futimens(fd, output->dates) == 0);
 }
 
-/* --- by way of an unnamed file --- */
+/* ---- by way of an unnamed file ---- */
 
 static int link_unnamed(int fd, int folder, const char *name)
 {
@@ -68,9 +67,9 @@ static int link_unnamed(int fd, int folder, const char *name)
 	return linkat(AT_FDCWD, path, folder, name, AT_SYMLINK_FOLLOW);
 }
 
-/* Linking never replaces, renaming does. */
+/* link() never replaces, rename() does: so the file gets a temporary name first. */
 static enum published replace_by_unnamed(const struct output *output, int fd,
-                                         struct stop *stop)
+                                         struct failure *failure)
 {
 	char temp[TEMP_BYTES];
 	int tries = 0, linked;
@@ -80,50 +79,52 @@ static enum published replace_by_unnamed(const struct output *output, int fd,
 		linked = link_unnamed(fd, output->folder, temp);
 	} while (linked != 0 && errno == EEXIST && ++tries < TEMP_TRIES);
 
-	return linked == 0 ? rename_over(output, temp, stop)
-	                   : stopped(output, stop, "link it");
+	return linked == 0 ? rename_over(output, temp, failure)
+	                   : refuse(output, failure, "link the output");
 }
 
-static enum published name_unnamed(const struct output *output, int fd, struct stop *stop)
+static enum published name_unnamed(const struct output *output, int fd,
+                                   struct failure *failure)
 {
 	if (link_unnamed(fd, output->folder, output->name) == 0)
 		return PUBLISHED;
 	switch (errno) {
 	case EEXIST:
-		return output->may_replace ? replace_by_unnamed(output, fd, stop)
+		return output->may_replace ? replace_by_unnamed(output, fd, failure)
 		                           : IN_THE_WAY;
 	case EPERM: /* a file system without links, or a policy against this kind */
 	case EOPNOTSUPP:
 	case EXDEV:
 	case EINVAL:
-		return NO_SUCH_WAY;
+		return NOT_THIS_WAY;
 	default:
-		return stopped(output, stop, "link it");
+		return refuse(output, failure, "link the output");
 	}
 }
 
-static enum published publish_unnamed(const struct output *output, struct stop *stop)
+static enum published publish_unnamed(const struct output *output,
+                                      struct failure *failure)
 {
 	enum published result;
 	int fd;
 
 	if (output->without & (WITHOUT_TMPFILE | WITHOUT_PROC))
-		return NO_SUCH_WAY;
+		return NOT_THIS_WAY;
 	fd = openat(output->folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL
-		               ? NO_SUCH_WAY
-		               : stopped(output, stop, "make a file");
+		               ? NOT_THIS_WAY
+		               : refuse(output, failure, "create a file");
 
 	if (fill(output, fd))
-		result = name_unnamed(output, fd, stop);
+		result = name_unnamed(output, fd, failure);
 	else
-		result = stopped(output, stop, "write it");
+		result = refuse(output, failure, "write the output");
 	fd_close(&fd);
 	return result;
 }
 
-/* --- by way of a hidden name --- */
+/* ---- by way of a hidden name ---- */
 
 static int create_temp(const struct output *output, char temp[TEMP_BYTES])
 {
@@ -137,9 +138,9 @@ static int create_temp(const struct output *output, char temp[TEMP_BYTES])
 	return fd;
 }
 
-/* Give it the right name unless something has that. */
+/* Rename the temporary file to the output's name, unless something has that. */
 static enum published rename_new(const struct output *output, const char *temp,
-                                 struct stop *stop)
+                                 struct failure *failure)
 {
 	int folder = output->folder;
 	int done = -1;
@@ -152,41 +153,41 @@ static enum published rename_new(const struct output *output, const char *temp,
 
 	if (errno == EINVAL || errno == ENOSYS) {
 		done = linkat(folder, temp, folder, output->name, 0);
-		/* Neither way, then: EPERM would blame the folder. A name that vfat does
-		 * not take ends here too. */
+		/* Neither way works. EPERM would blame the folder. A name that vfat does not
+		 * take ends here too. */
 		if (done != 0 && errno == EPERM)
 			errno = EINVAL;
 	}
 	drop_temp(output, temp);
 	if (done == 0)
 		return PUBLISHED;
-	return errno == EEXIST ? IN_THE_WAY : stopped(output, stop, "name it");
+	return errno == EEXIST ? IN_THE_WAY : refuse(output, failure, "name the output");
 }
 
-static enum published publish_named(const struct output *output, struct stop *stop)
+static enum published publish_named(const struct output *output, struct failure *failure)
 {
 	char temp[TEMP_BYTES];
 	int fd = create_temp(output, temp);
-	bool written;
+	bool is_written;
 
 	if (fd < 0)
-		return stopped(output, stop, "make a file");
-	written = fill(output, fd);
-	if (written)
-		written = close(fd) == 0; /* NFS may say only now that it is full */
+		return refuse(output, failure, "create a file");
+	is_written = fill(output, fd);
+	if (is_written)
+		is_written = close(fd) == 0; /* NFS may say only now that it is full */
 	else
 		fd_close(&fd);
-	if (!written) {
+	if (!is_written) {
 		drop_temp(output, temp);
-		return stopped(output, stop, "write it");
+		return refuse(output, failure, "write the output");
 	}
-	return output->may_replace ? rename_over(output, temp, stop)
-	                           : rename_new(output, temp, stop);
+	return output->may_replace ? rename_over(output, temp, failure)
+	                           : rename_new(output, temp, failure);
 }
 
-enum published output_publish(const struct output *output, struct stop *ret_stop)
+enum published output_publish(const struct output *output, struct failure *ret_failure)
 {
-	enum published result = publish_unnamed(output, ret_stop);
+	enum published result = publish_unnamed(output, ret_failure);
 
-	return result == NO_SUCH_WAY ? publish_named(output, ret_stop) : result;
+	return result == NOT_THIS_WAY ? publish_named(output, ret_failure) : result;
 }

@@ -1,160 +1,22 @@
+/* The output folder and the folders below it; what an output may replace; whose fault it is when
+ * an output cannot be written. */
 #include "store/store.h"
 
 #include "base/fd.h"
-#include "store/folder.h"
 #include "store/publish.h"
 #include "store/store_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-struct store *store_open(const char *folder)
-{
-	struct store *store = calloc(1, sizeof(*store));
-	struct stat st;
+enum { FOLDER_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
-	if (!store)
-		return NULL;
-	lock_init(&store->lock);
-	store->last_fd = -1;
-	store->root = folder_open(folder);
-	if (store->root < 0 && errno == ENOENT && folder_make(folder) == 0)
-		store->root = folder_open(folder);
-	if (store->root < 0 || fstat(store->root, &st) != 0)
-		goto fail;
-	store->dev = st.st_dev;
-	store->ino = st.st_ino;
-	if (access("/proc/self/fd", X_OK) != 0)
-		store->without |= WITHOUT_PROC;
-	return store;
-
-fail:
-	store_close(store);
-	return NULL;
-}
-
-void store_close(struct store *store)
-{
-	int kept = errno;
-
-	if (!store)
-		return;
-	folder_forget(store);
-	fd_close(&store->root);
-	lock_fini(&store->lock);
-	free(store);
-	errno = kept;
-}
-
-void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino)
-{
-	*ret_dev = store->dev;
-	*ret_ino = store->ino;
-}
-
-/* Whether every part of it is a name: so it cannot lead out of the folder. */
-static bool is_sound(const char *relative)
-{
-	for (const char *part = relative;; part++) {
-		size_t n = strcspn(part, "/");
-
-		if (n == 0 || (n <= 2 && strncmp(part, "..", n) == 0))
-			return false;
-		part += n;
-		if (*part == 0)
-			return true;
-	}
-}
-
-/* Open the folder of a sound name; *ret_name is what is left of it. */
-static int open_folder_of(struct store *store, const char *relative, bool make,
-                          const char **ret_name, struct stop *ret_stop)
-{
-	const char *slash = strrchr(relative, '/');
-	char *path = slash ? strndup(relative, (size_t)(slash - relative)) : strdup("");
-	int folder;
-
-	*ret_name = slash ? slash + 1 : relative;
-	if (!path)
-		return stop_at(ret_stop, "open its folder", false);
-	folder = folder_open_below(store, path, make, ret_stop);
-	free(path);
-	return folder;
-}
-
-bool store_has(struct store *store, const char *relative)
-{
-	const char *name;
-	struct stop stop;
-	struct stat st;
-	int folder;
-	bool has;
-
-	if (!is_sound(relative))
-		return false;
-	folder = open_folder_of(store, relative, false, &name, &stop);
-	if (folder < 0)
-		return false;
-	has = fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-	fd_close(&folder);
-	return has;
-}
-
-static enum published publish_once(struct store *store, const char *relative,
-                                   const struct store_content *content, bool may_replace,
-                                   struct stop *ret_stop)
-{
-	struct output output = {.content = content->fd,
-	                        .n = (size_t)content->n_bytes,
-	                        .dates = content->dates,
-	                        .may_replace = may_replace,
-	                        .in_root = !strchr(relative, '/'),
-	                        .without = store->without};
-	enum published result;
-	struct stat st;
-
-	output.folder = open_folder_of(store, relative, true, &output.name, ret_stop);
-	if (output.folder < 0)
-		return STOPPED;
-	/* Before the work of writing it; whether it is so in the end the naming tells. */
-	if (fstatat(output.folder, output.name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (!may_replace || S_ISDIR(st.st_mode)))
-		result = IN_THE_WAY;
-	else
-		result = output_publish(&output, ret_stop);
-	/* In a removed folder ext4 says EPERM for an unnamed file, not ENOENT. */
-	if (result == STOPPED && fstat(output.folder, &st) == 0 && st.st_nlink == 0)
-		ret_stop->sys_errno = ENOENT;
-	fd_close(&output.folder);
-	return result;
-}
-
-/* Whether every output would be refused as this one was. */
-static bool is_of_the_place(const struct store *store, const struct stop *stop)
-{
-	struct stat st;
-
-	switch (stop->sys_errno) {
-	case ENOSPC:
-	case EDQUOT:
-	case EROFS:
-	case EIO:
-	case ENODEV:
-	case ENOTCONN: /* a FUSE server that died */
-	case ESTALE:
-		return true;
-	case EACCES:
-	case EPERM:
-		return stop->in_root;
-	case ENOENT:
-		return fstat(store->root, &st) == 0 && st.st_nlink == 0;
-	default:
-		return false;
-	}
-}
+/* ---- failures ---- */
 
 static enum fail_class class_of(int sys_errno)
 {
@@ -181,9 +43,7 @@ static const char *reason_of(int sys_errno)
 
 	switch (sys_errno) {
 	case ENOTDIR:
-		return "a file or a link has its name";
-	case EISDIR:
-		return "a folder has its name";
+		return "a file or a link has the folder's name";
 	case ENODATA:
 		return "the picture is shorter than was said";
 	default:
@@ -192,51 +52,358 @@ static const char *reason_of(int sys_errno)
 	}
 }
 
-/* Put a stop, or what is in the way, into the caller's words. */
-static enum store_result tell(const struct store *store, enum published result,
-                              const struct stop *stop, enum overwrite overwrite,
-                              struct failure *ret_failure, int *ret_errno)
+enum published store_refuse(const char *step, bool is_in_root,
+                            struct failure *ret_failure)
 {
-	if (result == PUBLISHED)
-		return STORE_DONE;
-	if (result == IN_THE_WAY) {
-		if (overwrite == OVERWRITE_SKIP)
-			return STORE_SKIPPED;
-		failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
-		            overwrite == OVERWRITE_ALWAYS
-		                    ? reason_of(EISDIR)
-		                    : "something has its name already");
-		return STORE_FAILED;
+	int sys_errno = errno;
+
+	failure_set(ret_failure, class_of(sys_errno), "publish: cannot %s: %s", step,
+	            reason_of(sys_errno));
+	switch (sys_errno) {
+	case ENOSPC:
+	case EDQUOT:
+	case EROFS:
+	case EIO:
+	case ENODEV:
+	case ENOTCONN: /* a FUSE server that died */
+		return PLACE_REFUSED;
+	case EACCES:
+	case EPERM:
+		return is_in_root ? PLACE_REFUSED : REFUSED;
+	case ENOENT:
+	case ESTALE:
+		return FOLDER_IS_GONE;
+	default:
+		return REFUSED;
 	}
-	failure_set(ret_failure, class_of(stop->sys_errno), "publish: cannot %s: %s",
-	            stop->stage, reason_of(stop->sys_errno));
-	*ret_errno = stop->sys_errno;
-	return is_of_the_place(store, stop) ? STORE_PLACE : STORE_FAILED;
+}
+
+/* ---- the output folder ---- */
+
+static int open_folder(const char *path)
+{
+	return open(path, FOLDER_FLAGS);
+}
+
+/* Make a folder and its missing parents. -1 and errno when that fails. */
+static int make_folder(const char *path)
+{
+	char *part = strdup(path);
+	size_t n = 0;
+	int result = 0;
+
+	if (!part)
+		return -1;
+	while (result == 0 && path[n]) {
+		n += strspn(path + n, "/");
+		n += strcspn(path + n, "/");
+		part[n] = 0;
+		if (mkdir(part, 0777) != 0 && errno != EEXIST)
+			result = -1;
+		part[n] = path[n];
+	}
+	free(part);
+	return result;
+}
+
+struct store *store_open(const char *folder)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	struct stat st;
+
+	if (!store)
+		return NULL;
+	lock_init(&store->lock);
+	store->last_fd = -1;
+	store->root = open_folder(folder);
+	if (store->root < 0 && errno == ENOENT && make_folder(folder) == 0)
+		store->root = open_folder(folder);
+	if (store->root < 0 || fstat(store->root, &st) != 0)
+		goto fail;
+	store->dev = st.st_dev;
+	store->ino = st.st_ino;
+	if (access("/proc/self/fd", X_OK) != 0)
+		store->without |= WITHOUT_PROC;
+	return store;
+
+fail:
+	store_close(store);
+	return NULL;
+}
+
+static void forget_last(struct store *store)
+{
+	lock_acquire(&store->lock);
+	free(store->last_path);
+	store->last_path = NULL;
+	fd_close(&store->last_fd);
+	lock_release(&store->lock);
+}
+
+void store_close(struct store *store)
+{
+	int kept = errno;
+
+	if (!store)
+		return;
+	forget_last(store);
+	fd_close(&store->root);
+	lock_fini(&store->lock);
+	free(store);
+	errno = kept;
+}
+
+void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino)
+{
+	*ret_dev = store->dev;
+	*ret_ino = store->ino;
+}
+
+static bool is_removed(int folder)
+{
+	struct stat st;
+
+	return fstat(folder, &st) != 0 || st.st_nlink == 0;
+}
+
+/* ---- the folders below it: opened beneath it, and never through a link ---- */
+
+static int duplicate(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* A duplicate of the folder used last, if it has this path; else -1. */
+static int open_last(struct store *store, const char *path)
+{
+	int fd = -1;
+
+	lock_acquire(&store->lock);
+	if (store->last_path && strcmp(store->last_path, path) == 0)
+		fd = duplicate(store->last_fd);
+	lock_release(&store->lock);
+	return fd;
+}
+
+/* It may fail: only speed depends on it. */
+static void remember_last(struct store *store, const char *path, int folder)
+{
+	char *last_path = strdup(path);
+	int last_fd = duplicate(folder);
+
+	if (!last_path || last_fd < 0) {
+		free(last_path);
+		fd_close(&last_fd);
+		return;
+	}
+	lock_acquire(&store->lock);
+	free(store->last_path);
+	fd_close(&store->last_fd);
+	store->last_path = last_path;
+	store->last_fd = last_fd;
+	lock_release(&store->lock);
+}
+
+/* With one call, which needs every folder of the path to exist. */
+static int open_at_once(const struct store *store, const char *path)
+{
+	const struct open_how how = {
+		.flags = FOLDER_FLAGS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+
+	if (store->without & WITHOUT_OPENAT2)
+		return -1;
+	return (int)syscall(SYS_openat2, store->root, path, &how, sizeof(how));
+}
+
+static enum published open_step(int parent, const char *name, bool may_make,
+                                bool is_in_root, int *ret_fd, struct failure *ret_failure)
+{
+	*ret_fd = openat(parent, name, FOLDER_FLAGS | O_NOFOLLOW);
+	if (*ret_fd < 0 && errno == ENOENT && may_make) {
+		/* EEXIST: another thread was faster. */
+		if (mkdirat(parent, name, 0777) != 0 && errno != EEXIST)
+			return store_refuse("make its folder", is_in_root, ret_failure);
+		*ret_fd = openat(parent, name, FOLDER_FLAGS | O_NOFOLLOW);
+	}
+	return *ret_fd >= 0 ? PUBLISHED
+	                    : store_refuse("open its folder", is_in_root, ret_failure);
+}
+
+/* Name by name, where openat2() is missing or opened no folder: this makes the folders, or says
+ * why it cannot. */
+static enum published open_by_steps(const struct store *store, const char *path,
+                                    bool may_make, int *ret_fd,
+                                    struct failure *ret_failure)
+{
+	char *names = strdup(path), *rest = names, *name;
+	enum published result = PUBLISHED;
+	int at = store->root;
+
+	if (!names)
+		return store_refuse("open its folder", false, ret_failure);
+	while (result == PUBLISHED && (name = strsep(&rest, "/"))) {
+		bool is_in_root = at == store->root;
+		int below;
+
+		result = open_step(at, name, may_make, is_in_root, &below, ret_failure);
+		if (!is_in_root)
+			fd_close(&at);
+		at = below;
+	}
+	free(names);
+	*ret_fd = at;
+	return result;
+}
+
+/* Open a folder, "" for the output folder itself. The descriptor is the caller's; -1 unless
+ * PUBLISHED is returned. */
+static enum published open_below(struct store *store, const char *path, bool may_make,
+                                 int *ret_fd, struct failure *ret_failure)
+{
+	enum published result = PUBLISHED;
+
+	*ret_fd = path[0] ? open_last(store, path) : duplicate(store->root);
+	if (*ret_fd >= 0)
+		return PUBLISHED;
+	if (!path[0])
+		return store_refuse("open its folder", false, ret_failure);
+	*ret_fd = open_at_once(store, path);
+	if (*ret_fd < 0)
+		result = open_by_steps(store, path, may_make, ret_fd, ret_failure);
+	if (result == PUBLISHED)
+		remember_last(store, path, *ret_fd);
+	return result;
+}
+
+/* ---- outputs ---- */
+
+/* Whether every part of it is a name, so that it cannot lead out of the folder. */
+static bool is_sound(const char *relative)
+{
+	for (const char *part = relative;; part++) {
+		size_t n = strcspn(part, "/");
+
+		if (n == 0 || (n <= 2 && strncmp(part, "..", n) == 0))
+			return false;
+		part += n;
+		if (*part == 0)
+			return true;
+	}
+}
+
+/* Open the folder of a sound name; *ret_name is its last part. */
+static enum published open_folder_of(struct store *store, const char *relative,
+                                     bool may_make, int *ret_fd, const char **ret_name,
+                                     struct failure *ret_failure)
+{
+	const char *slash = strrchr(relative, '/');
+	char *path = slash ? strndup(relative, (size_t)(slash - relative)) : strdup("");
+	enum published result;
+
+	*ret_name = slash ? slash + 1 : relative;
+	*ret_fd = -1;
+	if (!path)
+		return store_refuse("open its folder", false, ret_failure);
+	result = open_below(store, path, may_make, ret_fd, ret_failure);
+	free(path);
+	return result;
+}
+
+bool store_has(struct store *store, const char *relative)
+{
+	struct failure ignored;
+	const char *name;
+	struct stat st;
+	int folder;
+	bool has;
+
+	if (!is_sound(relative) ||
+	    open_folder_of(store, relative, false, &folder, &name, &ignored) != PUBLISHED)
+		return false;
+	has = fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	fd_close(&folder);
+	return has;
+}
+
+static enum published publish_once(struct store *store, const char *relative,
+                                   const struct store_content *content, bool may_replace,
+                                   struct failure *ret_failure)
+{
+	struct output output = {
+		.content = content->fd,
+		.offset = (off_t)content->offset,
+		.n_bytes = (size_t)content->n_bytes,
+		.dates = content->dates,
+		.may_replace = may_replace,
+		.is_in_root = !strchr(relative, '/'),
+		.without = store->without,
+	};
+	enum published result = open_folder_of(store, relative, true, &output.folder,
+	                                       &output.name, ret_failure);
+	struct stat st;
+
+	if (result != PUBLISHED)
+		return result;
+	/* This saves the work of writing it. Whether the name is free in the end, naming says. */
+	if (fstatat(output.folder, output.name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (!may_replace || S_ISDIR(st.st_mode)))
+		result = IN_THE_WAY;
+	else
+		result = output_publish(&output, ret_failure);
+	/* In a removed folder ext4 says EPERM for an unnamed file, not ENOENT. */
+	if (result > IN_THE_WAY && is_removed(output.folder)) {
+		errno = ENOENT;
+		result = store_refuse("create a file", output.is_in_root, ret_failure);
+	}
+	fd_close(&output.folder);
+	return result;
+}
+
+static enum store_result refuse_name(enum overwrite overwrite,
+                                     struct failure *ret_failure)
+{
+	if (overwrite == OVERWRITE_SKIP)
+		return STORE_SKIPPED;
+	failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
+	            overwrite == OVERWRITE_ALWAYS ? "a folder has its name"
+	                                          : "something has its name already");
+	return STORE_FAILED;
 }
 
 enum store_result store_publish(struct store *store, const char *relative,
                                 const struct store_content *content,
-                                enum overwrite overwrite, struct failure *ret_failure,
-                                int *ret_errno)
+                                enum overwrite overwrite, struct failure *ret_failure)
 {
 	bool may_replace = overwrite == OVERWRITE_ALWAYS;
 	enum published result;
-	struct stop stop = {0};
 
 	*ret_failure = (struct failure){.class = FAIL_NONE};
-	*ret_errno = 0;
 	if (!is_sound(relative)) {
 		failure_set(ret_failure, FAIL_INTERNAL,
 		            "publish: \"%s\" is no name of an output", relative);
 		return STORE_FAILED;
 	}
-	result = publish_once(store, relative, content, may_replace, &stop);
-	if (result == STOPPED && (stop.sys_errno == ENOENT || stop.sys_errno == ESTALE)) {
-		/* A folder went away under us: it is made again, once. */
-		folder_forget(store);
-		result = publish_once(store, relative, content, may_replace, &stop);
+	result = publish_once(store, relative, content, may_replace, ret_failure);
+	if (result == FOLDER_IS_GONE) {
+		forget_last(store);
+		result = publish_once(store, relative, content, may_replace, ret_failure);
 	}
-	return tell(store, result, &stop, overwrite, ret_failure, ret_errno);
+	switch (result) {
+	case PUBLISHED:
+		ret_failure->class = FAIL_NONE;
+		return STORE_DONE;
+	case IN_THE_WAY:
+		ret_failure->class = FAIL_NONE;
+		return refuse_name(overwrite, ret_failure);
+	case PLACE_REFUSED:
+		return STORE_PLACE_FAILED;
+	case FOLDER_IS_GONE:
+		return is_removed(store->root) ? STORE_PLACE_FAILED : STORE_FAILED;
+	default:
+		return STORE_FAILED;
+	}
 }
 
 int store_open_stream(const char *path)

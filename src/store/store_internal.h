@@ -3,12 +3,15 @@
 #define PXP_STORE_INTERNAL_H
 
 #include "base/lock.h"
+#include "common/outcome.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What a system or a place may lack; there is a way around each. /proc is looked for
- * once, the others show when they are called; a test may set any. */
+/*
+ * What a system or a file system may lack. There is another way around each. store_open() looks
+ * for /proc; the others show when they are called. A test may set any of them.
+ */
 enum {
 	WITHOUT_OPENAT2 = 1,
 	WITHOUT_TMPFILE = 2,
@@ -20,21 +23,35 @@ struct store {
 	int root; /* O_PATH, as every folder here: it need not be readable */
 	dev_t dev;
 	ino_t ino;
-	unsigned without; /* set before any other thread can look */
+	unsigned without; /* fixed before any other thread can look */
 
 	struct lock lock; /* guards the two below */
-	char *last_path; /* the sub-folder used last: outputs of one folder come together */
-	int last_fd;     /* -1: none */
+	/* The sub-folder used last: outputs of one folder come together. */
+	char *last_path;
+	int last_fd; /* -1: none */
 };
 
-/* Why an output was not published. */
-struct stop {
-	const char *stage; /* what could not be done, after "cannot" */
-	int sys_errno;
-	bool in_root; /* it was the output folder itself that refused */
+/* How a step of publishing one output ended. All but the first two leave a failure. */
+enum published {
+	PUBLISHED,
+	/* Something has the name already. */
+	IN_THE_WAY,
+	/* This output cannot be published; others may be. */
+	REFUSED,
+	/* No output can be published in this place: it is full, read-only, ... */
+	PLACE_REFUSED,
+	/* The folder was removed meanwhile: one more attempt makes it again. */
+	FOLDER_IS_GONE,
+	/* Inside publish.c: this file system needs the other way. */
+	NOT_THIS_WAY,
 };
 
-/* Note it, from errno. Always -1. */
-int stop_at(struct stop *stop, const char *stage, bool in_root);
+/*
+ * Fill the failure from errno, for a step that the store could not take, e.g. "write the output".
+ * is_in_root: it was the output folder itself that refused. Returns REFUSED, PLACE_REFUSED or
+ * FOLDER_IS_GONE.
+ */
+enum published store_refuse(const char *step, bool is_in_root,
+                            struct failure *ret_failure);
 
 #endif

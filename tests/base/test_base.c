@@ -100,10 +100,10 @@ TEST(fd, copy_says_when_the_source_is_shorter_than_promised)
 
 	REQUIRE(from >= 0 && to >= 0);
 	EXPECT(fd_write_all(from, "abcdef", 6));
-	EXPECT(fd_copy(to, from, 6));
-	EXPECT_EQ(fd_pread_full(to, got, sizeof(got), 0), 6);
-	EXPECT_STR(got, "abcdef");
-	EXPECT(!fd_copy(to, from, 7) && errno == ENODATA);
+	EXPECT(fd_copy(to, from, 2, 3));
+	EXPECT_EQ(fd_pread_full(to, got, sizeof(got), 0), 3);
+	EXPECT_STR(got, "cde");
+	EXPECT(!fd_copy(to, from, 2, 5) && errno == ENODATA);
 	fd_close(&from);
 	fd_close(&to);
 	EXPECT_EQ(from, -1);

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 struct failure last_failure;
-int last_errno;
 
 static const unsigned ways[N_WAYS] = {
 	0,
@@ -55,8 +54,8 @@ enum store_result publish_text(struct store *store, const char *relative,
 
 	REQUIRE(content >= 0 && fd_write_all(content, text, strlen(text)));
 	result = store_publish(store, relative,
-	                       &(struct store_content){content, strlen(text), NULL},
-	                       overwrite, &last_failure, &last_errno);
+	                       &(struct store_content){content, 0, strlen(text), NULL},
+	                       overwrite, &last_failure);
 	fd_close(&content);
 	return result;
 }
@@ -72,4 +71,12 @@ int n_names(const char *folder)
 		n++;
 	closedir(names);
 	return n;
+}
+
+bool failed_by(int sys_errno)
+{
+	const char *reason = strerrordesc_np(sys_errno);
+	size_t n = strlen(last_failure.text), n_reason = strlen(reason);
+
+	return n >= n_reason && strcmp(last_failure.text + n - n_reason, reason) == 0;
 }

@@ -16,11 +16,13 @@ struct store *store_with_way(int way);
 /* A memfd of n bytes, all of them c, as the caller's. */
 int content_of(char c, size_t n);
 
-/* Publish text. The class of its failure is in *last_failure, sys_errno in last_errno. */
+/* Publish text. last_failure is filled. */
 enum store_result publish_text(struct store *store, const char *relative,
                                const char *text, enum overwrite overwrite);
 extern struct failure last_failure;
-extern int last_errno;
+
+/* Whether last_failure ends with the text of this errno. */
+bool failed_by(int sys_errno);
 
 /* How many names a folder has, hidden ones too. -1: there is no such folder. */
 int n_names(const char *folder);

@@ -80,8 +80,8 @@ static void appears_whole(int way)
 
 	/* Content may be longer than what is to be published, and its position is not moved. */
 	EXPECT_EQ(store_publish(store, "b.jpg",
-	                        &(struct store_content){content, 999999, NULL},
-	                        OVERWRITE_OWN, &last_failure, &last_errno),
+	                        &(struct store_content){content, 0, 999999, NULL},
+	                        OVERWRITE_OWN, &last_failure),
 	          STORE_DONE);
 	REQUIRE(stat("out/b.jpg", &st) == 0);
 	EXPECT_EQ(st.st_size, 999999);
@@ -194,7 +194,7 @@ static void goes_through_no_link(int way)
 		EXPECT_EQ(last_failure.class, FAIL_EXISTS);
 		EXPECT_STR(
 			last_failure.text,
-			"publish: cannot open its folder: a file or a link has its name");
+			"publish: cannot open its folder: a file or a link has the folder's name");
 		EXPECT(!store_has(store, names[i]));
 	}
 	EXPECT_EQ(publish_text(store, "link.jpg", "x", OVERWRITE_OWN), STORE_FAILED);
@@ -248,20 +248,21 @@ static void fails_alone(int way)
 	memset(name, 'n', 256);
 	name[256] = 0;
 	EXPECT_EQ(publish_text(store, name, "x", OVERWRITE_OWN), STORE_FAILED);
-	EXPECT_EQ(last_errno, ENAMETOOLONG);
+	EXPECT(failed_by(ENAMETOOLONG));
 	EXPECT_EQ(last_failure.class, FAIL_IO);
 	EXPECT_EQ(publish_text(store, name, "x", OVERWRITE_ALWAYS), STORE_FAILED);
 	memcpy(name + 256, "/a.jpg", sizeof("/a.jpg"));
 	EXPECT_EQ(publish_text(store, name, "x", OVERWRITE_OWN), STORE_FAILED);
-	EXPECT_EQ(last_errno, ENAMETOOLONG);
+	EXPECT(failed_by(ENAMETOOLONG));
 
 	EXPECT_EQ(store_publish(store, "a.jpg",
-	                        &(struct store_content){content, 11, NULL}, OVERWRITE_OWN,
-	                        &last_failure, &last_errno),
+	                        &(struct store_content){content, 0, 11, NULL},
+	                        OVERWRITE_OWN, &last_failure),
 	          STORE_FAILED);
 	EXPECT_EQ(last_failure.class, FAIL_INTERNAL);
-	EXPECT_STR(last_failure.text,
-	           "publish: cannot write it: the picture is shorter than was said");
+	EXPECT_STR(
+		last_failure.text,
+		"publish: cannot write the output: the picture is shorter than was said");
 	EXPECT_EQ(n_names("out"), 0);
 	fd_close(&content);
 	store_close(store);
@@ -299,10 +300,11 @@ static void gives_up_its_folder(int way)
 	struct store *store = store_with_way(way);
 
 	REQUIRE(rmdir("out") == 0);
-	EXPECT_EQ(publish_text(store, "a.jpg", "x", OVERWRITE_OWN), STORE_PLACE);
-	EXPECT_EQ(last_errno, ENOENT);
-	EXPECT_EQ(publish_text(store, "sub/a.jpg", "x", OVERWRITE_ALWAYS), STORE_PLACE);
-	EXPECT_EQ(last_errno, ENOENT);
+	EXPECT_EQ(publish_text(store, "a.jpg", "x", OVERWRITE_OWN), STORE_PLACE_FAILED);
+	EXPECT(failed_by(ENOENT));
+	EXPECT_EQ(publish_text(store, "sub/a.jpg", "x", OVERWRITE_ALWAYS),
+	          STORE_PLACE_FAILED);
+	EXPECT(failed_by(ENOENT));
 	EXPECT_EQ(n_names("."), 0);
 	store_close(store);
 }
@@ -344,11 +346,11 @@ TEST(store, an_output_gets_the_dates_that_it_is_given)
 		scratch_enter(NULL);
 		store = store_with_way(way);
 		for (int i = 0; i < 2; i++) {
-			EXPECT_EQ(store_publish(
-					  store, "a.jpg",
-					  &(struct store_content){content, 5000, dates},
-					  i == 0 ? OVERWRITE_OWN : OVERWRITE_ALWAYS,
-					  &last_failure, &last_errno),
+			EXPECT_EQ(store_publish(store, "a.jpg",
+			                        &(struct store_content){content, 0, 5000,
+			                                                dates},
+			                        i == 0 ? OVERWRITE_OWN : OVERWRITE_ALWAYS,
+			                        &last_failure),
 			          STORE_DONE);
 			REQUIRE(stat("out/a.jpg", &st) == 0);
 			EXPECT_EQ(st.st_atim.tv_sec, 86400);

@@ -42,17 +42,17 @@ TEST(store_faults, an_output_that_fails_half_written_leaves_nothing)
 
 		for (int i = 0; i < 2; i++) {
 			REQUIRE(setrlimit(RLIMIT_FSIZE, &half) == 0);
-			EXPECT_EQ(
-				store_publish(store, "a.jpg",
-			                      &(struct store_content){content, BIG, NULL},
-			                      i == 0 ? OVERWRITE_OWN : OVERWRITE_ALWAYS,
-			                      &last_failure, &last_errno),
-				STORE_FAILED);
+			EXPECT_EQ(store_publish(
+					  store, "a.jpg",
+					  &(struct store_content){content, 0, BIG, NULL},
+					  i == 0 ? OVERWRITE_OWN : OVERWRITE_ALWAYS,
+					  &last_failure),
+			          STORE_FAILED);
 			REQUIRE(setrlimit(RLIMIT_FSIZE, &whole) == 0);
-			EXPECT_EQ(last_errno, EFBIG);
+			EXPECT(failed_by(EFBIG));
 			EXPECT_EQ(last_failure.class, FAIL_IO);
 			EXPECT_STR(last_failure.text,
-			           "publish: cannot write it: File too large");
+			           "publish: cannot write the output: File too large");
 		}
 		EXPECT_EQ(n_names("out"), 0);
 		store_close(store);
@@ -79,10 +79,10 @@ static void expect_place(struct store *store, const char *relative, size_t n,
 	int content = content_of('x', n);
 
 	EXPECT_EQ(store_publish(store, relative,
-	                        &(struct store_content){content, n, NULL}, OVERWRITE_OWN,
-	                        &last_failure, &last_errno),
-	          STORE_PLACE);
-	EXPECT_EQ(last_errno, sys_errno);
+	                        &(struct store_content){content, 0, n, NULL},
+	                        OVERWRITE_OWN, &last_failure),
+	          STORE_PLACE_FAILED);
+	EXPECT(failed_by(sys_errno));
 	EXPECT_EQ(last_failure.class, FAIL_IO);
 	fd_close(&content);
 }
@@ -95,7 +95,7 @@ TEST(store_faults, a_full_place_ends_the_batch_and_leaves_what_was_there)
 
 		expect_place(store, "big.jpg", BIG, ENOSPC);
 		EXPECT_STR(last_failure.text,
-		           "publish: cannot write it: No space left on device");
+		           "publish: cannot write the output: No space left on device");
 		EXPECT_EQ(n_names("out"), 0);
 		EXPECT_EQ(publish_text(store, "a.jpg", "old", OVERWRITE_OWN), STORE_DONE);
 		expect_place(store, "sub/big.jpg", BIG, ENOSPC);
@@ -153,13 +153,13 @@ static bool tells_where_permission_lacks(void)
 		as_said &= unlink("out/open/new.jpg") == 0 && n_names("out/open") == 1;
 
 		as_said &= publish_text(store, "a.jpg", "x", OVERWRITE_OWN) ==
-		           STORE_PLACE;
-		as_said &= last_errno == EACCES && last_failure.class == FAIL_PERMISSION;
+		           STORE_PLACE_FAILED;
+		as_said &= failed_by(EACCES) && last_failure.class == FAIL_PERMISSION;
 		as_said &= publish_text(store, "new/a.jpg", "x", OVERWRITE_OWN) ==
-		           STORE_PLACE;
+		           STORE_PLACE_FAILED;
 		as_said &= publish_text(store, "closed/a.jpg", "x", OVERWRITE_OWN) ==
 		           STORE_FAILED;
-		as_said &= last_errno == EACCES && last_failure.class == FAIL_PERMISSION;
+		as_said &= failed_by(EACCES) && last_failure.class == FAIL_PERMISSION;
 		as_said &= publish_text(store, "closed/b/a.jpg", "x", OVERWRITE_OWN) ==
 		           STORE_FAILED;
 		store_close(store);
@@ -214,7 +214,7 @@ static struct {
 static void *publish_rounds(void *data)
 {
 	char c = *(const char *)data, name[32];
-	int content = content_of(c, 100000), sys_errno;
+	int content = content_of(c, 100000);
 	struct failure failure;
 
 	for (int i = 0; i < race.n_rounds; i++) {
@@ -225,8 +225,8 @@ static void *publish_rounds(void *data)
 			snprintf(name, sizeof(name), "round_%d/%d.jpg", i % 10, i);
 		pthread_barrier_wait(&race.start);
 		result = store_publish(race.store, name,
-		                       &(struct store_content){content, 100000, NULL},
-		                       race.overwrite, &failure, &sys_errno);
+		                       &(struct store_content){content, 0, 100000, NULL},
+		                       race.overwrite, &failure);
 		race.n_done += result == STORE_DONE;
 		race.n_refused += result == STORE_FAILED && failure.class == FAIL_EXISTS;
 	}

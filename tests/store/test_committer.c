@@ -1,0 +1,320 @@
+/*
+ * The committer: what a group is, in which order files come back, and what becomes of those that
+ * are waiting when it is stopped or destroyed. A gate holds its thread where a test wants it.
+ */
+#include "output.h"
+#include "support/gate.h"
+#include "support/scratch.h"
+#include "support/test.h"
+
+#include "base/fd.h"
+#include "store/committer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MAX_FILES = 100, MIB = 1 << 20 };
+
+/* Files to commit, and what was seen of them. */
+struct batch_of_files {
+	struct store *store;
+	int content;
+	struct commit commits[MAX_FILES];
+	struct commit_output outputs[MAX_FILES];
+	char names[MAX_FILES][16];
+	struct gate *reached,
+		*gate; /* the first file that is done opens and waits; or NULL */
+	/* These belong to done(). */
+	size_t n_done;
+	size_t order[MAX_FILES];    /* the files, as they were done */
+	int n_published[MAX_FILES]; /* the names in the folder at that moment */
+};
+
+static void pass(const struct gate *gate)
+{
+	int descriptor = gate_descriptor(gate);
+
+	gate_pass(descriptor);
+	fd_close(&descriptor);
+}
+
+static void on_done(struct commit *commit, void *data)
+{
+	struct batch_of_files *files = data;
+
+	files->n_published[files->n_done] = n_names("out");
+	files->order[files->n_done++] = (size_t)(commit - files->commits);
+	if (files->gate && files->n_done == 1) {
+		gate_open(files->reached);
+		pass(files->gate);
+	}
+}
+
+static void files_init(struct batch_of_files *files)
+{
+	memset(files, 0, sizeof(*files));
+	scratch_enter(NULL);
+	files->store = store_open("out");
+	files->content = content_of('x', 100);
+	REQUIRE(files->store != NULL);
+	for (size_t i = 0; i < MAX_FILES; i++) {
+		snprintf(files->names[i], sizeof(files->names[i]), "%02zu.jpg", i);
+		files->outputs[i] = (struct commit_output){files->names[i], i, 1};
+		files->commits[i] = (struct commit){
+			.fd = files->content,
+			.outputs = &files->outputs[i],
+			.n_outputs = 1,
+		};
+	}
+}
+
+static void files_fini(struct batch_of_files *files)
+{
+	store_close(files->store);
+	fd_close(&files->content);
+	scratch_leave();
+}
+
+static struct committer *create(struct batch_of_files *files, bool is_stepped)
+{
+	const struct committer_options options = {
+		.store = files->store,
+		.done = on_done,
+		.data = files,
+		.is_stepped = is_stepped,
+	};
+	struct committer *committer = committer_create(&options);
+
+	REQUIRE(committer != NULL);
+	return committer;
+}
+
+static void add(struct committer *committer, struct batch_of_files *files, size_t first,
+                size_t n)
+{
+	for (size_t i = first; i < first + n; i++)
+		committer_add(committer, &files->commits[i]);
+}
+
+static void expect_in_order(const struct batch_of_files *files, size_t n)
+{
+	EXPECT_EQ(files->n_done, n);
+	for (size_t i = 0; i < n; i++)
+		EXPECT_EQ(files->order[i], i);
+}
+
+TEST(committer, takes_all_files_that_wait_up_to_thirty_two)
+{
+	struct batch_of_files files;
+	struct committer *committer;
+
+	files_init(&files);
+	committer = create(&files, true);
+	EXPECT_EQ(committer_step(committer), 0);
+	add(committer, &files, 0, 40);
+	EXPECT_EQ(committer_step(committer), 32);
+	EXPECT_EQ(files.n_published[0], 32);
+	add(committer, &files, 40, 2);
+	EXPECT_EQ(committer_step(committer), 10);
+	EXPECT_EQ(committer_step(committer), 0);
+	expect_in_order(&files, 42);
+	EXPECT_EQ(n_names("out"), 42);
+	committer_destroy(committer);
+	files_fini(&files);
+}
+
+/* Of holes, which take no memory. */
+TEST(committer, takes_no_more_than_sixty_four_mebibytes_but_a_larger_file_alone)
+{
+	static const size_t mebibytes[] = {30, 30, 5, 65, 1, 63, 1};
+	static const size_t groups[] = {2, 1, 1, 2, 1, 0};
+	enum { N = sizeof(mebibytes) / sizeof(mebibytes[0]) };
+	struct batch_of_files files;
+	struct committer *committer;
+
+	files_init(&files);
+	REQUIRE(ftruncate(files.content, 65 * MIB) == 0);
+	for (size_t i = 0; i < N; i++) {
+		files.outputs[i].offset = 0;
+		files.outputs[i].n_bytes = mebibytes[i] * MIB;
+		/* Only what a file is said to have counts here: it is the input that fails. */
+		files.commits[i].fd = -1;
+	}
+	committer = create(&files, true);
+	add(committer, &files, 0, N);
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		EXPECT_EQ(committer_step(committer), groups[i]);
+	expect_in_order(&files, N);
+	committer_destroy(committer);
+	files_fini(&files);
+}
+
+TEST(committer, publishes_each_output_from_its_range_of_the_content)
+{
+	struct batch_of_files files;
+	struct committer *committer;
+	const struct commit_output outputs[] = {{"a.jpg", 0, 3}, {"sub/b.webp", 3, 4}};
+
+	files_init(&files);
+	REQUIRE(ftruncate(files.content, 0) == 0 &&
+	        pwrite(files.content, "onefour", 7, 0) == 7);
+	files.commits[0].outputs = outputs;
+	files.commits[0].n_outputs = 2;
+	committer = create(&files, true);
+	add(committer, &files, 0, 1);
+	committer_step(committer);
+	EXPECT_EQ(files.commits[0].result, STORE_DONE);
+	EXPECT(files.commits[0].work_ns > 0);
+	EXPECT_STR(scratch_text("out/a.jpg"), "one");
+	EXPECT_STR(scratch_text("out/sub/b.webp"), "four");
+	committer_destroy(committer);
+	files_fini(&files);
+}
+
+TEST(committer, fails_a_file_by_the_first_output_that_fails)
+{
+	struct batch_of_files files;
+	struct committer *committer;
+	const struct commit_output outputs[] = {
+		{"a.jpg", 0, 1}, {"taken.jpg", 1, 1}, {"c.jpg", 2, 1}};
+
+	files_init(&files);
+	scratch_file("out/taken.jpg", "theirs");
+	files.commits[0].outputs = outputs;
+	files.commits[0].n_outputs = 3;
+	committer = create(&files, true);
+	add(committer, &files, 0, 2);
+	committer_step(committer);
+	EXPECT_EQ(files.commits[0].result, STORE_FAILED);
+	EXPECT_EQ(files.commits[0].failure.class, FAIL_EXISTS);
+	EXPECT_STR(scratch_text("out/taken.jpg"), "theirs");
+	EXPECT(store_has(files.store, "a.jpg"));
+	EXPECT(!store_has(files.store, "c.jpg"));
+	/* No other file is concerned. */
+	EXPECT_EQ(files.commits[1].result, STORE_DONE);
+	committer_destroy(committer);
+	files_fini(&files);
+}
+
+TEST(committer, skips_a_file_only_when_all_its_outputs_are_there)
+{
+	const struct commit_output both[] = {{"a.jpg", 0, 1}, {"b.jpg", 1, 1}};
+	struct batch_of_files files;
+	struct committer *committer;
+
+	files_init(&files);
+	scratch_file("out/a.jpg", "theirs");
+	files.commits[0].outputs = files.commits[1].outputs = both;
+	files.commits[0].n_outputs = files.commits[1].n_outputs = 2;
+	committer = committer_create(&(struct committer_options){
+		.store = files.store,
+		.overwrite = OVERWRITE_SKIP,
+		.done = on_done,
+		.data = &files,
+		.is_stepped = true,
+	});
+	REQUIRE(committer != NULL);
+	add(committer, &files, 0, 2);
+	committer_step(committer);
+	EXPECT_EQ(files.commits[0].result, STORE_DONE);
+	EXPECT_EQ(files.commits[1].result, STORE_SKIPPED);
+	EXPECT_STR(scratch_text("out/a.jpg"), "theirs");
+	EXPECT_STR(scratch_text("out/b.jpg"), "x");
+	committer_destroy(committer);
+	files_fini(&files);
+}
+
+TEST(committer, drops_what_comes_after_a_place_that_refused)
+{
+	struct batch_of_files files;
+	struct committer *committer;
+
+	files_init(&files);
+	committer = create(&files, true);
+	add(committer, &files, 0, 3);
+	REQUIRE(rmdir("out") == 0);
+	EXPECT_EQ(committer_step(committer), 3);
+	add(committer, &files, 3, 1);
+	EXPECT_EQ(committer_step(committer), 1);
+	expect_in_order(&files, 4);
+	EXPECT_EQ(files.commits[0].result, STORE_PLACE_FAILED);
+	EXPECT_EQ(files.commits[0].failure.class, FAIL_IO);
+	for (size_t i = 1; i < 4; i++) {
+		EXPECT_EQ(files.commits[i].result, STORE_DROPPED);
+		EXPECT_EQ(files.commits[i].failure.class, FAIL_NONE);
+		EXPECT_EQ(files.commits[i].work_ns, 0);
+	}
+	committer_destroy(committer);
+	files_fini(&files);
+}
+
+/* ---- with its thread ---- */
+
+TEST(committer, gathers_a_group_while_the_one_before_is_committed)
+{
+	struct gate reached = gate_create(), gate = gate_create();
+	struct batch_of_files files;
+	struct committer *committer;
+
+	files_init(&files);
+	files.reached = &reached;
+	files.gate = &gate;
+	committer = create(&files, false);
+	add(committer, &files, 0, 1);
+	pass(&reached);
+	add(committer, &files, 1, 39);
+	gate_open(&gate);
+	committer_destroy(committer);
+	expect_in_order(&files, 40);
+	EXPECT_EQ(files.n_published[0], 1);
+	EXPECT_EQ(files.n_published[1], 33);
+	EXPECT_EQ(files.n_published[33], 40);
+	gate_destroy(&gate);
+	gate_destroy(&reached);
+	files_fini(&files);
+}
+
+TEST(committer, commits_what_waits_before_it_ends)
+{
+	for (int is_stepped = 0; is_stepped < 2; is_stepped++) {
+		struct batch_of_files files;
+		struct committer *committer;
+
+		files_init(&files);
+		committer = create(&files, is_stepped);
+		add(committer, &files, 0, MAX_FILES);
+		committer_destroy(committer);
+		expect_in_order(&files, MAX_FILES);
+		EXPECT_EQ(n_names("out"), MAX_FILES);
+		files_fini(&files);
+	}
+	committer_destroy(NULL);
+}
+
+TEST(committer, drops_what_waits_when_it_is_stopped)
+{
+	struct gate reached = gate_create(), gate = gate_create();
+	struct batch_of_files files;
+	struct committer *committer;
+
+	files_init(&files);
+	files.reached = &reached;
+	files.gate = &gate;
+	committer = create(&files, false);
+	add(committer, &files, 0, 1);
+	pass(&reached);
+	add(committer, &files, 1, 9);
+	committer_stop(committer);
+	gate_open(&gate);
+	committer_destroy(committer);
+	expect_in_order(&files, 10);
+	EXPECT_EQ(files.commits[0].result, STORE_DONE);
+	for (size_t i = 1; i < 10; i++)
+		EXPECT_EQ(files.commits[i].result, STORE_DROPPED);
+	EXPECT_EQ(n_names("out"), 1);
+	gate_destroy(&gate);
+	gate_destroy(&reached);
+	files_fini(&files);
+}
