@@ -36,7 +36,6 @@ struct play {
 	int fork_server; /* the other end of the pool's control socket */
 	int theirs[3];   /* the worker's ends: channel, log, page */
 	int output;      /* of the task it got last, or -1 */
-	int64_t now_ns;
 	uint64_t generation;
 	struct pxp_future *futures[MAX_TASKS];
 	unsigned n_tasks;
@@ -85,9 +84,9 @@ static void begin(struct play *play)
 
 	note_open(play->is_open);
 	play->output = -1;
-	play->now_ns = 1000000000;
 	play->pool = calloc(1, sizeof(*play->pool) + sizeof(play->pool->workers[0]));
 	CLAIM(play->pool != NULL);
+	play->pool->now_ns = 1000000000;
 	CLAIM(executor_init(&play->pool->executor, NULL, &options) == PXP_OK);
 	play->pool->epoll = play->pool->wakeup = -1;
 	play->pool->suspended_ns = play->pool->retry_ns = play->pool->spawn_ns = -1;
@@ -131,11 +130,11 @@ static void bury(struct play *play, int status)
 	char request[FRAME_MAX_BYTES];
 	struct frame frame;
 
-	pool_on_death(play->pool, play->worker, play->now_ns);
+	pool_on_death(play->pool, play->worker);
 	complete_all(play);
 	CLAIM(channel_receive(play->fork_server, request, &frame) == RECEIVED_FRAME);
 	CLAIM(channel_send(play->fork_server, &reaped, sizeof(reaped), NULL, 0, NULL, 0));
-	pool_on_control(play->pool, play->now_ns);
+	pool_on_control(play->pool);
 	complete_all(play);
 	CLAIM(play->worker->state == WORKER_ABSENT && play->worker->n_held == 0);
 	close_theirs(play);
@@ -348,7 +347,7 @@ static struct task *next_task(struct play *play, struct feed *feed)
 		return task;
 	task = task_create(&play->pool->executor, no_task, "input", 5, &options);
 	CLAIM(task != NULL);
-	task->submitted_ns = play->now_ns;
+	task->submitted_ns = play->pool->now_ns;
 	task->place = TASK_HANDED;
 	play->futures[play->n_tasks++] = pxp_future_acquire(task->future);
 	return task;
@@ -363,7 +362,8 @@ static void hand_out(struct play *play, struct feed *feed)
 	    !pool_worker_can_prefetch(worker, N_SLOTS - 1))
 		return;
 	task = next_task(play, feed);
-	if (task && !pool_worker_hand(worker, task, ++play->generation, play->now_ns))
+	if (task &&
+	    !pool_worker_hand(worker, task, ++play->generation, play->pool->now_ns))
 		executor_return(&play->pool->executor, task);
 	take_handed(play);
 }
@@ -375,7 +375,7 @@ static void take_back(struct play *play, struct feed *feed)
 	struct task *task = slot->task;
 
 	/* As the table's take_back and end do. */
-	if (task && pool_worker_take_back(worker, slot, play->now_ns))
+	if (task && pool_worker_take_back(worker, slot, play->pool->now_ns))
 		executor_return(&play->pool->executor, task);
 	else if (task)
 		pool_worker_ask_to_end(worker, slot);
@@ -385,18 +385,18 @@ static void pass_time(struct play *play, struct feed *feed)
 {
 	struct pool_worker *worker = play->worker;
 
-	play->now_ns += (int64_t)feed_number(feed, 2) * 1000000;
-	if (worker->deadline_ns >= 0 && worker->deadline_ns <= play->now_ns)
-		pool_on_deadline(play->pool, worker, play->now_ns);
-	if (worker->stall_ns >= 0 && worker->stall_ns <= play->now_ns)
-		pool_on_stall(play->pool, worker, play->now_ns);
+	play->pool->now_ns += (int64_t)feed_number(feed, 2) * 1000000;
+	if (worker->deadline_ns >= 0 && worker->deadline_ns <= play->pool->now_ns)
+		pool_on_deadline(play->pool, worker);
+	if (worker->stall_ns >= 0 && worker->stall_ns <= play->pool->now_ns)
+		pool_on_stall(play->pool, worker);
 }
 
 static void listen_in(struct play *play, struct feed *feed)
 {
 	if (play->worker->state == WORKER_READY && feed_byte(feed) & 1)
 		pool_page_be_quiet(play->worker, true);
-	pool_listen(play->pool, play->now_ns);
+	pool_listen(play->pool);
 }
 
 static void look(const struct play *play)
@@ -404,12 +404,14 @@ static void look(const struct play *play)
 	const struct pool_worker *worker = play->worker;
 
 	CLAIM(worker->n_held <= N_SLOTS && worker->front < N_SLOTS);
-	CLAIM(worker->deadline_ns <= play->now_ns + MAX_DEADLINE_MS * INT64_C(1000000));
+	CLAIM(worker->deadline_ns <=
+	      play->pool->now_ns + MAX_DEADLINE_MS * INT64_C(1000000));
 	for (int i = 0; i < N_SLOTS; i++) {
 		const struct slot *slot = &worker->slots[i];
-		int64_t started_ns = pool_worker_started_ns(worker, slot, play->now_ns);
+		int64_t started_ns = pool_worker_started_ns(worker, slot,
+		                                            play->pool->now_ns);
 
-		CLAIM(started_ns >= slot->handed_ns && started_ns <= play->now_ns);
+		CLAIM(started_ns >= slot->handed_ns && started_ns <= play->pool->now_ns);
 		(void)pool_worker_progress(worker, slot);
 		CLAIM(pool_worker_phase(worker, slot) <= PXP_PHASE_ANSWERING);
 	}
@@ -430,7 +432,7 @@ static void step(struct play *play, struct feed *feed)
 	else
 		steps[which](play, feed);
 	if (worker->state < WORKER_HUNG_UP)
-		pool_on_socket(play->pool, worker, play->now_ns);
+		pool_on_socket(play->pool, worker);
 	complete_all(play);
 	look(play);
 	if (worker->state >= WORKER_HUNG_UP) {

@@ -124,7 +124,7 @@ static void take_error(struct answer_frame *answer, struct pool_worker *worker,
 /* The word of the front slot's task. NULL, or how it breaks the protocol. */
 static const char *take_answer(struct process_pool *pool, struct pool_worker *worker,
                                struct answer_frame *answer, const char *body,
-                               size_t n_body, struct frame *frame, int64_t now_ns)
+                               size_t n_body, struct frame *frame)
 {
 	struct slot *slot = pool_worker_held(worker, 0);
 	struct completion completion;
@@ -134,7 +134,7 @@ static const char *take_answer(struct process_pool *pool, struct pool_worker *wo
 	if (worker->limit_state != LIMIT_STEADY)
 		return "answered while it waited for memory";
 
-	completion = pool_completion(worker, slot, now_ns);
+	completion = pool_completion(worker, slot, pool->now_ns);
 	if (answer->error.status == PXP_OK) {
 		completion.state = PXP_FINISHED;
 		breach = take_result(pool, answer, body, n_body, frame, &completion);
@@ -166,14 +166,14 @@ static const char *take_answer(struct process_pool *pool, struct pool_worker *wo
 	} else {
 		pool_complete(pool, slot->task, &completion);
 	}
-	pool_take_memory_back(pool, worker, answer->data_bytes, now_ns);
-	pool_worker_pop(worker, now_ns);
+	pool_take_memory_back(pool, worker, answer->data_bytes);
+	pool_worker_pop(worker, pool->now_ns);
 	pool_worker_forget_log(worker);
 	return NULL;
 }
 
 const char *pool_on_answer(struct process_pool *pool, struct pool_worker *worker,
-                           const char *buffer, struct frame *frame, int64_t now_ns)
+                           const char *buffer, struct frame *frame)
 {
 	const struct slot *slot = pool_worker_held(worker, 0);
 	struct answer_frame answer;
@@ -185,11 +185,10 @@ const char *pool_on_answer(struct process_pool *pool, struct pool_worker *worker
 	    answer.at.generation != slot->generation || !slot->task)
 		return "answered what it was not asked";
 	return take_answer(pool, worker, &answer, buffer + sizeof(answer),
-	                   frame->n - sizeof(answer), frame, now_ns);
+	                   frame->n - sizeof(answer), frame);
 }
 
-static const char *on_page_answer(struct process_pool *pool, struct pool_worker *worker,
-                                  int64_t now_ns)
+static const char *on_page_answer(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct page_answer page = pool_page_answer(worker,
 	                                                 pool_worker_held(worker, 0));
@@ -205,16 +204,15 @@ static const char *on_page_answer(struct process_pool *pool, struct pool_worker 
 	if (page.n_result > sizeof(page.result))
 		return "left a result that is not what it says";
 	return take_answer(pool, worker, &answer, page.result, (size_t)page.n_result,
-	                   &none, now_ns);
+	                   &none);
 }
 
-const char *pool_take_page_answers(struct process_pool *pool, struct pool_worker *worker,
-                                   int64_t now_ns)
+const char *pool_take_page_answers(struct process_pool *pool, struct pool_worker *worker)
 {
 	const char *breach = NULL;
 
 	while (!breach && worker->n_held > 0 && pool_worker_held(worker, 0)->task &&
 	       pool_page_has_answer(worker, pool_worker_held(worker, 0)))
-		breach = on_page_answer(pool, worker, now_ns);
+		breach = on_page_answer(pool, worker);
 	return breach;
 }

@@ -23,14 +23,14 @@ enum {
 	LATE_MS = 1000,  /* for the fork server to answer, before it is continued */
 };
 
-static void expect_answer(struct process_pool *pool, int64_t now_ns)
+static void expect_answer(struct process_pool *pool)
 {
 	pool->n_late = 0;
-	pool->late_ns = pool->n_owed > 0 ? clock_deadline_ns(now_ns, LATE_MS) : -1;
+	pool->late_ns = pool->n_owed > 0 ? clock_deadline_ns(pool->now_ns, LATE_MS) : -1;
 }
 
 bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
-                          const int *descriptors, unsigned n_descriptors, int64_t now_ns)
+                          const int *descriptors, unsigned n_descriptors)
 {
 	errno = EPIPE;
 	if (pool->fork_server.control < 0 ||
@@ -38,40 +38,39 @@ bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame 
 	                  descriptors, n_descriptors))
 		return false;
 	if (pool->n_owed++ == 0)
-		expect_answer(pool, now_ns);
+		expect_answer(pool);
 	return true;
 }
 
-void pool_send_reap(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+void pool_send_reap(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct process_frame request = {
 		.kind = FRAME_REAP, .worker = worker->index, .pid = worker->pid};
 
-	worker->reap_is_sent = pool_ask_fork_server(pool, &request, NULL, 0, now_ns);
+	worker->reap_is_sent = pool_ask_fork_server(pool, &request, NULL, 0);
 }
 
 /* It is dead, or as good as that: have the fork server say how. */
-static void begin_reaping(struct process_pool *pool, struct pool_worker *worker,
-                          int64_t now_ns)
+static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 {
 	worker->deadline_ns = worker->stall_ns = -1;
 	worker->state = WORKER_REAPING;
 	pool_unwatch(pool, worker);
-	pool_send_reap(pool, worker, now_ns);
+	pool_send_reap(pool, worker);
 }
 
-void pool_on_death(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+void pool_on_death(struct process_pool *pool, struct pool_worker *worker)
 {
 	/* First all that it said: a complete answer wins. */
-	pool_read_frames(pool, worker, MAX_LAST_FRAMES, now_ns);
+	pool_read_frames(pool, worker, MAX_LAST_FRAMES);
 	pool_worker_read_log(worker, MAX_LAST_LOG);
 
 	if (!worker->is_ready && worker->reason != KILLED_SHUTDOWN) {
 		pool->n_failed_starts++;
-		pool_back_off(pool, pool->n_failed_starts, now_ns);
+		pool_back_off(pool, pool->n_failed_starts);
 	}
 	worker->ended_in_order |= worker->state == WORKER_STOPPING;
-	begin_reaping(pool, worker, now_ns);
+	begin_reaping(pool, worker);
 }
 
 static void describe_death(const struct pool_worker *worker, int status,
@@ -177,11 +176,10 @@ static void fail_returned(struct pxp_error *error)
 
 /* The task that a dead worker had begun. */
 static void complete_begun(struct process_pool *pool, struct pool_worker *worker,
-                           struct slot *slot, const struct process_frame *reaped,
-                           int64_t now_ns)
+                           struct slot *slot, const struct process_frame *reaped)
 {
 	struct task *task = slot->task;
-	struct completion completion = pool_completion(worker, slot, now_ns);
+	struct completion completion = pool_completion(worker, slot, pool->now_ns);
 	struct pxp_outcome *outcome = &completion.outcome;
 
 	if (pool->is_killed)
@@ -208,7 +206,7 @@ static void complete_begun(struct process_pool *pool, struct pool_worker *worker
 /* What it held when it died: complete what it had begun, or begin that again; return the
  * rest to the head of the queue. The later slot first, so that the order stays. */
 static void release_held(struct process_pool *pool, struct pool_worker *worker,
-                         const struct process_frame *reaped, int64_t now_ns)
+                         const struct process_frame *reaped)
 {
 	for (unsigned i = worker->n_held; i-- > 0;) {
 		struct slot *slot = &worker->slots[(worker->front + i) % N_SLOTS];
@@ -217,14 +215,13 @@ static void release_held(struct process_pool *pool, struct pool_worker *worker,
 			continue;
 		if (pool->is_killed || worker->reason == KILLED_SHUTDOWN ||
 		    slot->task->is_completed || is_to_blame(worker, slot))
-			complete_begun(pool, worker, slot, reaped, now_ns);
+			complete_begun(pool, worker, slot, reaped);
 		else
 			executor_return(&pool->executor, slot->task);
 	}
 }
 
-static void count_death(struct process_pool *pool, const struct pool_worker *worker,
-                        int64_t now_ns)
+static void count_death(struct process_pool *pool, const struct pool_worker *worker)
 {
 	unsigned most = pool->executor.options.max_crashes;
 
@@ -236,17 +233,17 @@ static void count_death(struct process_pool *pool, const struct pool_worker *wor
 	}
 	pool->n_crashed++;
 	pool->n_crashes_in_a_row++;
-	pool_back_off(pool, pool->n_crashes_in_a_row, now_ns);
+	pool_back_off(pool, pool->n_crashes_in_a_row);
 	if (most != UINT_MAX &&
 	    pool->n_crashes_in_a_row >= (most > 0 ? most : DEFAULT_MAX_CRASHES))
 		pool_break(pool, "workers keep dying, with no task answered between");
 }
 
 static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
-                          const struct process_frame *reaped, int64_t now_ns)
+                          const struct process_frame *reaped)
 {
-	release_held(pool, worker, reaped, now_ns);
-	count_death(pool, worker, now_ns);
+	release_held(pool, worker, reaped);
+	count_death(pool, worker);
 	pool_clear(pool, worker);
 	if (pool->n_failed_starts >= MAX_FAILED_STARTS && !pool_has_ready(pool))
 		pool_break(pool, "workers die before they are ready");
@@ -258,21 +255,20 @@ static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
 
 /* A worker that lives, but that we cannot watch: have it killed and reaped. */
 static void give_up_on(struct process_pool *pool, struct pool_worker *worker,
-                       int sys_errno, int64_t now_ns)
+                       int sys_errno)
 {
 	kill(worker->pid, SIGKILL);
 	worker->reason = KILLED_START;
-	begin_reaping(pool, worker, now_ns);
-	pool_spawn_failed(pool, sys_errno, now_ns);
+	begin_reaping(pool, worker);
+	pool_spawn_failed(pool, sys_errno);
 }
 
 static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
-                       const struct process_frame *answer, struct frame *frame,
-                       int64_t now_ns)
+                       const struct process_frame *answer, struct frame *frame)
 {
 	worker->pid = (pid_t)answer->pid;
 	if (frame->n_descriptors != 1) {
-		give_up_on(pool, worker, EMFILE, now_ns);
+		give_up_on(pool, worker, EMFILE);
 		return;
 	}
 	worker->pidfd = fd_keep_above_standard(frame->descriptors[0]);
@@ -280,7 +276,7 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 	if (worker->pidfd < 0 ||
 	    !pool_watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index) ||
 	    !pool_watch(pool, worker->socket, SOURCE_SOCKET, worker->index)) {
-		give_up_on(pool, worker, errno, now_ns);
+		give_up_on(pool, worker, errno);
 		return;
 	}
 	worker->limit = pool->executor.options.memory_allowance;
@@ -288,7 +284,7 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 	pool->n_failed_spawns = 0;
 	if (worker->state == WORKER_STARTING)
 		worker->deadline_ns = clock_deadline_ns(
-			now_ns, pool->executor.options.start_timeout_ms);
+			pool->now_ns, pool->executor.options.start_timeout_ms);
 	if (worker->state == WORKER_DYING)
 		pool_worker_signal(worker, SIGKILL); /* killed before it had a pid */
 	else if (pool->suspended_ns >= 0)
@@ -296,10 +292,10 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 }
 
 static void on_not_spawned(struct process_pool *pool, struct pool_worker *worker,
-                           int sys_errno, int64_t now_ns)
+                           int sys_errno)
 {
 	pool_clear(pool, worker);
-	pool_spawn_failed(pool, sys_errno, now_ns);
+	pool_spawn_failed(pool, sys_errno);
 }
 
 static void on_unloaded(struct process_pool *pool, const char *buffer)
@@ -316,7 +312,7 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 }
 
 /* It is gone, and its workers with it: what they answered before still counts. */
-static void on_fork_server_death(struct process_pool *pool, int64_t now_ns)
+static void on_fork_server_death(struct process_pool *pool)
 {
 	const struct process_frame unknown = {.status = -1};
 
@@ -324,7 +320,7 @@ static void on_fork_server_death(struct process_pool *pool, int64_t now_ns)
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->fork_server.pidfd, NULL);
 	zygote_close_control(&pool->fork_server.control);
 	pool->n_owed = 0;
-	expect_answer(pool, now_ns);
+	expect_answer(pool);
 	pool_break(pool, "the fork server of the process pool died");
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
@@ -336,33 +332,33 @@ static void on_fork_server_death(struct process_pool *pool, int64_t now_ns)
 		    pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0) == 0)
 			kill(-worker->pid, SIGKILL);
 		if (worker->state != WORKER_REAPING)
-			pool_read_frames(pool, worker, MAX_LAST_FRAMES, now_ns);
-		forget_worker(pool, worker, &unknown, now_ns);
+			pool_read_frames(pool, worker, MAX_LAST_FRAMES);
+		forget_worker(pool, worker, &unknown);
 	}
 }
 
-void pool_on_late_fork_server(struct process_pool *pool, int64_t now_ns)
+void pool_on_late_fork_server(struct process_pool *pool)
 {
 	/* A preload may take as long as it likes. */
 	if (++pool->n_late <= POOL_MAX_LATE || pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGCONT, NULL, 0);
 	else if (pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0) != 0) {
-		on_fork_server_death(pool, now_ns);
+		on_fork_server_death(pool);
 		return;
 	}
-	pool->late_ns = clock_deadline_ns(now_ns, LATE_MS);
+	pool->late_ns = clock_deadline_ns(pool->now_ns, LATE_MS);
 }
 
-void pool_on_fork_server_end(struct process_pool *pool, int64_t now_ns)
+void pool_on_fork_server_end(struct process_pool *pool)
 {
 	/* First all that it said. */
-	while (pool->fork_server.control >= 0 && pool_on_control(pool, now_ns))
+	while (pool->fork_server.control >= 0 && pool_on_control(pool))
 		;
 	if (pool->fork_server.control >= 0)
-		on_fork_server_death(pool, now_ns);
+		on_fork_server_death(pool);
 }
 
-bool pool_on_control(struct process_pool *pool, int64_t now_ns)
+bool pool_on_control(struct process_pool *pool)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct process_frame answer;
@@ -374,23 +370,23 @@ bool pool_on_control(struct process_pool *pool, int64_t now_ns)
 	if (received == RECEIVED_NOTHING)
 		return false;
 	if (received == RECEIVED_END) {
-		on_fork_server_death(pool, now_ns);
+		on_fork_server_death(pool);
 		return false;
 	}
 	pool->n_owed -= pool->n_owed > 0;
-	expect_answer(pool, now_ns);
+	expect_answer(pool);
 	memcpy(&answer, buffer, sizeof(answer));
 	worker = &pool->workers[answer.worker < pool->n_workers ? answer.worker : 0];
 	if (answer.kind == FRAME_UNLOADED)
 		on_unloaded(pool, buffer);
 	else if (answer.kind == FRAME_SPAWNED)
-		on_spawned(pool, worker, &answer, &frame, now_ns);
+		on_spawned(pool, worker, &answer, &frame);
 	else if (answer.kind == FRAME_NOT_SPAWNED)
-		on_not_spawned(pool, worker, answer.sys_errno, now_ns);
+		on_not_spawned(pool, worker, answer.sys_errno);
 	else if (answer.kind == FRAME_LIMITED)
-		pool_on_limited(pool, worker, &answer, now_ns);
+		pool_on_limited(pool, worker, &answer);
 	else if (answer.kind == FRAME_REAPED)
-		forget_worker(pool, worker, &answer, now_ns);
+		forget_worker(pool, worker, &answer);
 	frame_close_descriptors(&frame);
 	return true;
 }

@@ -76,13 +76,12 @@ static const char *on_broken(struct process_pool *pool, const char *buffer, size
 	return NULL;
 }
 
-static const char *on_ready(struct process_pool *pool, struct pool_worker *worker,
-                            int64_t now_ns)
+static const char *on_ready(struct process_pool *pool, struct pool_worker *worker)
 {
 	if (worker->is_ready)
 		return "said twice that it is ready";
 	worker->is_ready = true;
-	worker->idle_since_ns = now_ns;
+	worker->idle_since_ns = pool->now_ns;
 	pool->n_failed_starts = 0;
 	if (worker->state == WORKER_STARTING) {
 		worker->state = WORKER_READY;
@@ -95,13 +94,13 @@ static const char *on_ready(struct process_pool *pool, struct pool_worker *worke
 }
 
 static const char *on_frame(struct process_pool *pool, struct pool_worker *worker,
-                            const char *buffer, struct frame *frame, int64_t now_ns)
+                            const char *buffer, struct frame *frame)
 {
 	struct slot_frame at = {0};
 
 	memcpy(&at, buffer, frame->n < sizeof(at) ? frame->n : sizeof(at));
 	if (at.kind == FRAME_ANSWER)
-		return pool_on_answer(pool, worker, buffer, frame, now_ns);
+		return pool_on_answer(pool, worker, buffer, frame);
 	if (frame->n_descriptors > 0)
 		return "sent descriptors that nobody asked for";
 	if (at.kind == FRAME_BROKEN && worker->state == WORKER_STARTING)
@@ -111,13 +110,13 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 
 	switch (at.kind) {
 	case FRAME_READY:
-		return on_ready(pool, worker, now_ns);
+		return on_ready(pool, worker);
 	case FRAME_WITHDRAWN:
-		return on_withdrawn(worker, &at, now_ns);
+		return on_withdrawn(worker, &at, pool->now_ns);
 	case FRAME_DEADLINE:
-		return on_restart_deadline(worker, &at, now_ns);
+		return on_restart_deadline(worker, &at, pool->now_ns);
 	case FRAME_NEED:
-		return pool_on_need(pool, worker, &at, now_ns);
+		return pool_on_need(pool, worker, &at);
 	case FRAME_BELL:
 		return NULL;
 	default:
@@ -125,24 +124,24 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 	}
 }
 
-bool pool_read_page(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+bool pool_read_page(struct process_pool *pool, struct pool_worker *worker)
 {
 	const char *breach = NULL;
 
 	if (worker->reason != KILLED_BREACH)
-		breach = pool_take_page_answers(pool, worker, now_ns);
+		breach = pool_take_page_answers(pool, worker);
 	if (breach)
 		pool_worker_kill(worker, KILLED_BREACH, breach);
 	return worker->reason != KILLED_BREACH;
 }
 
 bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
-                      int max_frames, int64_t now_ns)
+                      int max_frames)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
-	if (!pool_read_page(pool, worker, now_ns))
+	if (!pool_read_page(pool, worker))
 		return false;
 	for (int i = 0; i < max_frames && worker->reason != KILLED_BREACH; i++) {
 		enum received received = channel_receive(worker->socket, buffer, &frame);
@@ -154,9 +153,9 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 		if (received == RECEIVED_END)
 			return false;
 		if (received == RECEIVED_FRAME) {
-			breach = pool_take_page_answers(pool, worker, now_ns);
+			breach = pool_take_page_answers(pool, worker);
 			if (!breach)
-				breach = on_frame(pool, worker, buffer, &frame, now_ns);
+				breach = on_frame(pool, worker, buffer, &frame);
 			frame_close_descriptors(&frame);
 		}
 		if (breach) {
@@ -167,9 +166,9 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 	return true;
 }
 
-void pool_on_socket(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 {
-	bool goes_on = pool_read_frames(pool, worker, 1, now_ns);
+	bool goes_on = pool_read_frames(pool, worker, 1);
 
 	/* One is the rule, and asking for more that are not there costs a system call each. But
 	 * the answers of quick tasks may be there as well by now, or be on their way. No more
@@ -179,11 +178,11 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker, int64
 	     pool_worker_phase(worker, pool_worker_held(worker, 0)) ==
 	             PXP_PHASE_ANSWERING;
 	     i++)
-		goes_on = pool_read_frames(pool, worker, 1, now_ns);
+		goes_on = pool_read_frames(pool, worker, 1);
 	if (goes_on)
 		return;
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->socket, NULL);
-	pool_worker_hang_up(worker, now_ns);
+	pool_worker_hang_up(worker, pool->now_ns);
 }
 
 /* The front task's time is over. But if it has just ended, its answer is waited for: the
@@ -201,12 +200,11 @@ static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64
 		pool_worker_expect_answer(worker, slot, now_ns);
 }
 
-void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
-                      int64_t now_ns)
+void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker)
 {
 	/* The answer may be waiting to be read. */
-	pool_read_frames(pool, worker, N_SLOTS, now_ns);
-	if (worker->deadline_ns < 0 || worker->deadline_ns > now_ns)
+	pool_read_frames(pool, worker, N_SLOTS);
+	if (worker->deadline_ns < 0 || worker->deadline_ns > pool->now_ns)
 		return;
 	if (worker->state == WORKER_STOPPING)
 		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
@@ -218,14 +216,14 @@ void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker,
 		pool_worker_kill(worker, KILLED_BREACH,
 		                 "did not give back what was withdrawn");
 	else
-		kill_late(worker, KILLED_DEADLINE, now_ns);
+		kill_late(worker, KILLED_DEADLINE, pool->now_ns);
 }
 
-void pool_on_stall(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+void pool_on_stall(struct process_pool *pool, struct pool_worker *worker)
 {
-	if (pool_worker_has_progressed(worker, now_ns))
+	if (pool_worker_has_progressed(worker, pool->now_ns))
 		return;
-	pool_read_frames(pool, worker, N_SLOTS, now_ns);
-	if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
-		kill_late(worker, KILLED_STALL, now_ns);
+	pool_read_frames(pool, worker, N_SLOTS);
+	if (worker->stall_ns >= 0 && worker->stall_ns <= pool->now_ns)
+		kill_late(worker, KILLED_STALL, pool->now_ns);
 }

@@ -74,23 +74,23 @@ static void start_clock(int64_t *deadline_ns, int64_t left_ns, int64_t now_ns)
 /* ---- limits, which the fork server sets ---- */
 
 static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
-                       uint64_t limit, int64_t now_ns)
+                       uint64_t limit)
 {
 	struct process_frame request = {.kind = FRAME_LIMIT,
 	                                .worker = worker->index,
 	                                .pid = worker->pid,
 	                                .limit = limit};
 
-	if (pool_ask_fork_server(pool, &request, NULL, 0, now_ns))
+	if (pool_ask_fork_server(pool, &request, NULL, 0))
 		return true;
-	pool_try_again(pool, now_ns);
+	pool_try_again(pool);
 	return false;
 }
 
 /* The answer to a need. Its task goes on, and so does the time that it has. Who is not told
  * would wait for ever: so it is tried until it is sent, or the worker's end is seen. */
 static void answer_need(struct process_pool *pool, struct pool_worker *worker,
-                        enum pxp_status status, int64_t now_ns)
+                        enum pxp_status status)
 {
 	const struct grant_frame grant = {
 		.at = {.kind = FRAME_GRANT,
@@ -103,26 +103,25 @@ static void answer_need(struct process_pool *pool, struct pool_worker *worker,
 	worker->answer = status;
 	if (!channel_send(worker->socket, &grant, sizeof(grant), NULL, 0, NULL, 0)) {
 		worker->limit_state = LIMIT_TO_ANSWER;
-		pool_try_again(pool, now_ns);
+		pool_try_again(pool);
 		return;
 	}
 	worker->limit_state = LIMIT_STEADY;
-	start_clock(&worker->deadline_ns, worker->left_ns, now_ns);
-	start_clock(&worker->stall_ns, worker->stall_left_ns, now_ns);
+	start_clock(&worker->deadline_ns, worker->left_ns, pool->now_ns);
+	start_clock(&worker->stall_ns, worker->stall_left_ns, pool->now_ns);
 }
 
 /* ---- needs ---- */
 
 /* Nothing shall lie behind a task that waits. */
-static void return_prefetched(struct process_pool *pool, struct pool_worker *worker,
-                              int64_t now_ns)
+static void return_prefetched(struct process_pool *pool, struct pool_worker *worker)
 {
 	/* The last one first, so that the order stays. */
 	for (unsigned i = worker->n_held; i-- > 1;) {
 		struct slot *slot = pool_worker_held(worker, i);
 		struct task *task = slot->task;
 
-		if (task && pool_worker_take_back(worker, slot, now_ns))
+		if (task && pool_worker_take_back(worker, slot, pool->now_ns))
 			executor_return(&pool->executor, task);
 	}
 }
@@ -139,7 +138,7 @@ static uint64_t limit_for(const struct process_pool *pool, const struct task *ta
 }
 
 const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
-                         const struct slot_frame *at, int64_t now_ns)
+                         const struct slot_frame *at)
 {
 	const struct slot *slot = &worker->slots[worker->front];
 	uint64_t beyond;
@@ -152,9 +151,9 @@ const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
 	if (worker->state != WORKER_READY)
 		return NULL; /* it is about to end */
 
-	return_prefetched(pool, worker, now_ns);
-	stop_clock(&worker->deadline_ns, &worker->left_ns, now_ns);
-	stop_clock(&worker->stall_ns, &worker->stall_left_ns, now_ns);
+	return_prefetched(pool, worker);
+	stop_clock(&worker->deadline_ns, &worker->left_ns, pool->now_ns);
+	stop_clock(&worker->stall_ns, &worker->stall_left_ns, pool->now_ns);
 	worker->needed = limit_for(pool, slot->task, (uint64_t)at->number);
 	worker->need_number = ++pool->n_needs;
 	worker->limit_state = LIMIT_WAITING;
@@ -163,20 +162,19 @@ const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
 	worker->was_refused = (uint64_t)at->number > worker->needed ||
 	                      beyond > pool->executor.options.memory_budget;
 	if (worker->was_refused)
-		answer_need(pool, worker, PXP_EMEMORY, now_ns);
+		answer_need(pool, worker, PXP_EMEMORY);
 	else if (worker->granted > 0 && beyond > pool->executor.options.memory_budget -
 	                                                 pool_granted(pool) +
 	                                                 worker->granted)
-		answer_need(pool, worker, PXP_EAGAIN, now_ns);
+		answer_need(pool, worker, PXP_EAGAIN);
 	return NULL;
 }
 
-bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker,
-                      int64_t now_ns)
+bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker)
 {
 	if (worker->limit_state != LIMIT_WAITING || worker->state != WORKER_READY)
 		return false;
-	answer_need(pool, worker, PXP_ECANCELLED, now_ns);
+	answer_need(pool, worker, PXP_ECANCELLED);
 	return true;
 }
 
@@ -196,7 +194,7 @@ static struct pool_worker *find_first_in_row(struct process_pool *pool)
 	return first;
 }
 
-static bool grant(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+static bool grant(struct process_pool *pool, struct pool_worker *worker)
 {
 	uint64_t beyond = beyond_allowance(pool, worker->needed);
 	uint64_t others = pool_granted(pool) - worker->granted;
@@ -204,23 +202,23 @@ static bool grant(struct process_pool *pool, struct pool_worker *worker, int64_t
 	if (others + beyond > pool->executor.options.memory_budget && beyond > 0)
 		return false;
 	if (worker->needed == worker->limit) {
-		answer_need(pool, worker, PXP_OK, now_ns);
+		answer_need(pool, worker, PXP_OK);
 		return true;
 	}
-	if (!send_limit(pool, worker, worker->needed, now_ns))
+	if (!send_limit(pool, worker, worker->needed))
 		return false;
 	worker->granted = beyond;
 	worker->limit_state = LIMIT_RAISING;
 	return true;
 }
 
-static void lower(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+static void lower(struct process_pool *pool, struct pool_worker *worker)
 {
-	if (send_limit(pool, worker, allowance_of(pool), now_ns))
+	if (send_limit(pool, worker, allowance_of(pool)))
 		worker->limit_state = LIMIT_LOWERING;
 }
 
-void pool_share_memory(struct process_pool *pool, int64_t now_ns)
+void pool_share_memory(struct process_pool *pool)
 {
 	struct pool_worker *first;
 
@@ -230,17 +228,17 @@ void pool_share_memory(struct process_pool *pool, int64_t now_ns)
 		if (worker->state != WORKER_READY)
 			continue;
 		if (worker->limit_state == LIMIT_TO_LOWER)
-			lower(pool, worker, now_ns);
+			lower(pool, worker);
 		else if (worker->limit_state == LIMIT_TO_ANSWER)
-			answer_need(pool, worker, worker->answer, now_ns);
+			answer_need(pool, worker, worker->answer);
 	}
 	do
 		first = find_first_in_row(pool);
-	while (first && grant(pool, first, now_ns));
+	while (first && grant(pool, first));
 }
 
 void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
-                     const struct process_frame *answer, int64_t now_ns)
+                     const struct process_frame *answer)
 {
 	/* Of one that died meanwhile, and whose place another may have. */
 	if (answer->pid != worker->pid || worker->state != WORKER_READY)
@@ -250,8 +248,7 @@ void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
 			worker->limit = worker->needed;
 		else
 			worker->granted = beyond_allowance(pool, worker->limit);
-		answer_need(pool, worker, answer->sys_errno == 0 ? PXP_OK : PXP_ESYS,
-		            now_ns);
+		answer_need(pool, worker, answer->sys_errno == 0 ? PXP_OK : PXP_ESYS);
 	} else if (worker->limit_state == LIMIT_LOWERING) {
 		worker->limit_state = LIMIT_STEADY;
 		worker->limit = allowance_of(pool);
@@ -263,7 +260,7 @@ void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
 /* ---- after a task ---- */
 
 void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker,
-                           uint64_t data_bytes, int64_t now_ns)
+                           uint64_t data_bytes)
 {
 	uint64_t allowance = allowance_of(pool);
 
@@ -273,7 +270,7 @@ void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker
 	 * gone. */
 	worker->is_worn |= is_worn(data_bytes, allowance);
 	if (worker->is_worn)
-		return_prefetched(pool, worker, now_ns);
+		return_prefetched(pool, worker);
 	if (worker->limit != allowance && !worker->is_worn)
 		worker->limit_state = LIMIT_TO_LOWER;
 }

@@ -130,17 +130,17 @@ static bool is_overtaken(const struct process_pool *pool, const struct task *tas
 
 /* The oldest that nobody has begun, be it in the queue or behind another one. But what lies
  * behind quick ones is begun as soon there as here. */
-struct task *pool_take_next(struct process_pool *pool, int64_t now_ns)
+struct task *pool_take_next(struct process_pool *pool)
 {
 	const struct task *queued = pool->executor.queue.first;
 	struct prefetched oldest = find_oldest(pool);
 	struct task *task = oldest.slot ? oldest.slot->task : NULL;
 
-	if (task && pool_depth(pool) > 1 && is_quick(oldest.worker, now_ns) &&
+	if (task && pool_depth(pool) > 1 && is_quick(oldest.worker, pool->now_ns) &&
 	    (queued ? !is_overtaken(pool, task) : count_fast(pool) > 0))
 		return executor_take(&pool->executor);
 	if (task && (!queued || task->submitted < queued->submitted) &&
-	    pool_worker_take_back(oldest.worker, oldest.slot, now_ns))
+	    pool_worker_take_back(oldest.worker, oldest.slot, pool->now_ns))
 		return task;
 	return executor_take(&pool->executor);
 }
@@ -150,12 +150,12 @@ struct task *pool_take_next(struct process_pool *pool, int64_t now_ns)
  * long task would be overtaken without end. */
 static struct task *take_for_later(struct process_pool *pool,
                                    const struct pool_worker *worker,
-                                   struct prefetched *oldest, int64_t now_ns)
+                                   struct prefetched *oldest)
 {
 	struct task *task = oldest->slot ? oldest->slot->task : NULL;
 
 	if (!task || oldest->worker == worker || !is_overtaken(pool, task) ||
-	    !pool_worker_take_back(oldest->worker, oldest->slot, now_ns))
+	    !pool_worker_take_back(oldest->worker, oldest->slot, pool->now_ns))
 		return executor_take(&pool->executor);
 	*oldest = find_oldest(pool);
 	return task;
@@ -170,42 +170,42 @@ static bool may_be_prefetched(const struct task *task, unsigned level)
 
 /* Lay one more behind level others. False when there is no use in going on for now. */
 static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
-                         unsigned level, struct prefetched *oldest, int64_t now_ns)
+                         unsigned level, struct prefetched *oldest)
 {
 	if (!pool_worker_can_prefetch(worker, level) || pool_is_used_up(pool, worker) ||
-	    (level > 1 && !is_quick(worker, now_ns)))
+	    (level > 1 && !is_quick(worker, pool->now_ns)))
 		return true;
 	if (level > 1 && !worker->is_quiet)
 		pool_page_be_quiet(worker, true);
-	return pool_hand(pool, worker, take_for_later(pool, worker, oldest, now_ns),
-	                 now_ns);
+	return pool_hand(pool, worker, take_for_later(pool, worker, oldest));
 }
 
 /* ---- tasks that are done sooner than a worker is woken ---- */
 
-bool pool_is_fast(const struct process_pool *pool, int64_t now_ns)
+bool pool_is_fast(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers && count_fast(pool) > 0; i++) {
-		if (is_awake(&pool->workers[i], now_ns))
+		if (is_awake(&pool->workers[i], pool->now_ns))
 			return true;
 	}
 	return false;
 }
 
-void pool_fill(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+void pool_fill(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct task_list *queue = &pool->executor.queue;
 	unsigned most = count_fast(pool);
 	struct prefetched oldest;
 	size_t n_before = SIZE_MAX;
 
-	if (queue->n == 0 || worker->n_held > most || !is_awake(worker, now_ns))
+	if (queue->n == 0 || worker->n_held > most || !is_awake(worker, pool->now_ns))
 		return;
 	oldest = find_oldest(pool);
 	while (queue->n > 0 && queue->n < n_before && worker->n_held <= most &&
-	       is_awake(worker, now_ns) && may_be_prefetched(queue->first, N_SLOTS)) {
+	       is_awake(worker, pool->now_ns) &&
+	       may_be_prefetched(queue->first, N_SLOTS)) {
 		n_before = queue->n;
-		if (!prefetch_one(pool, worker, worker->n_held, &oldest, now_ns))
+		if (!prefetch_one(pool, worker, worker->n_held, &oldest))
 			return;
 	}
 }
@@ -219,7 +219,7 @@ void pool_expect_more(struct process_pool *pool, struct pool_worker *worker)
 }
 
 /* In turn, so that they begin in the order of their submission, more or less. */
-void pool_prefetch(struct process_pool *pool, size_t n_coming, int64_t now_ns)
+void pool_prefetch(struct process_pool *pool, size_t n_coming)
 {
 	const struct task_list *queue = &pool->executor.queue;
 	unsigned depth = pool_depth(pool);
@@ -232,8 +232,7 @@ void pool_prefetch(struct process_pool *pool, size_t n_coming, int64_t now_ns)
 		for (unsigned i = 0; i < pool->n_workers; i++) {
 			if (queue->n <= n_coming ||
 			    !may_be_prefetched(queue->first, level) ||
-			    !prefetch_one(pool, &pool->workers[i], level, &oldest,
-			                  now_ns))
+			    !prefetch_one(pool, &pool->workers[i], level, &oldest))
 				return;
 		}
 	}
@@ -241,25 +240,25 @@ void pool_prefetch(struct process_pool *pool, size_t n_coming, int64_t now_ns)
 
 /* ---- answers that nobody rings for ---- */
 
-void pool_listen(struct process_pool *pool, int64_t now_ns)
+void pool_listen(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
 		if (!worker->is_quiet || worker->state >= WORKER_REAPING)
 			continue;
-		if (pool_read_page(pool, worker, now_ns) && is_awake(worker, now_ns))
+		if (pool_read_page(pool, worker) && is_awake(worker, pool->now_ns))
 			continue;
 		pool_page_be_quiet(worker, false);
-		pool_read_page(pool, worker, now_ns);
+		pool_read_page(pool, worker);
 	}
 }
 
-int64_t pool_listen_ns(const struct process_pool *pool, int64_t now_ns)
+int64_t pool_listen_ns(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		if (pool->workers[i].is_quiet && pool->workers[i].state < WORKER_REAPING)
-			return clock_deadline_ns(now_ns, LISTEN_MS);
+			return clock_deadline_ns(pool->now_ns, LISTEN_MS);
 	}
-	return pool_is_fast(pool, now_ns) ? clock_deadline_ns(now_ns, LISTEN_MS) : -1;
+	return pool_is_fast(pool) ? clock_deadline_ns(pool->now_ns, LISTEN_MS) : -1;
 }

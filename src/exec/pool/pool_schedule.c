@@ -53,7 +53,7 @@ static unsigned count_idle(const struct process_pool *pool)
 
 /* ---- starting workers ---- */
 
-void pool_back_off(struct process_pool *pool, unsigned n_in_a_row, int64_t now_ns)
+void pool_back_off(struct process_pool *pool, unsigned n_in_a_row)
 {
 	int64_t ms = BACK_OFF_MS;
 
@@ -62,18 +62,18 @@ void pool_back_off(struct process_pool *pool, unsigned n_in_a_row, int64_t now_n
 	for (unsigned n = n_in_a_row - FREE_CRASHES - 1; n > 0 && ms < MAX_BACK_OFF_MS;
 	     n--)
 		ms *= 2;
-	pool->spawn_ns = clock_deadline_ns(now_ns,
+	pool->spawn_ns = clock_deadline_ns(pool->now_ns,
 	                                   ms < MAX_BACK_OFF_MS ? ms : MAX_BACK_OFF_MS);
 }
 
-void pool_spawn_failed(struct process_pool *pool, int sys_errno, int64_t now_ns)
+void pool_spawn_failed(struct process_pool *pool, int sys_errno)
 {
 	struct pxp_error error;
 
 	/* Those asked for together fail together: that is one failure. */
 	if (pool->spawn_ns < 0) {
 		pool->n_failed_spawns++;
-		pool_back_off(pool, pool->n_failed_spawns + FREE_CRASHES, now_ns);
+		pool_back_off(pool, pool->n_failed_spawns + FREE_CRASHES);
 	}
 	if (pool->n_failed_spawns < MAX_FAILED_SPAWNS ||
 	    count_workers(pool, WORKER_STARTING, WORKER_READY) > 0)
@@ -91,14 +91,14 @@ bool pool_has_ready(const struct process_pool *pool)
 /* Its log is watched before it is asked for: so nothing is under way when that fails. Its
  * channel is, once its death would be seen (on_spawned): it is not ready before, and is
  * handed nothing that would be lost with it. */
-static bool spawn(struct process_pool *pool, struct pool_worker *worker, int64_t now_ns)
+static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct process_frame request = {.kind = FRAME_SPAWN,
 	                                      .worker = worker->index};
 	int theirs[3];
 	bool is_asked_for = pool_worker_prepare(worker, theirs) &&
 	                    pool_watch(pool, worker->log, SOURCE_LOG, worker->index) &&
-	                    pool_ask_fork_server(pool, &request, theirs, 3, now_ns);
+	                    pool_ask_fork_server(pool, &request, theirs, 3);
 	int kept = errno;
 
 	for (int i = 0; i < 3; i++)
@@ -111,41 +111,41 @@ static bool spawn(struct process_pool *pool, struct pool_worker *worker, int64_t
 	return is_asked_for;
 }
 
-static bool spawn_one(struct process_pool *pool, int64_t now_ns)
+static bool spawn_one(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
 		if (worker->state != WORKER_ABSENT)
 			continue;
-		if (spawn(pool, worker, now_ns))
+		if (spawn(pool, worker))
 			return true;
-		pool_spawn_failed(pool, errno, now_ns);
+		pool_spawn_failed(pool, errno);
 		return false;
 	}
 	return false;
 }
 
 /* As many as have something to do, at most as many as were asked for. */
-static void spawn_missing(struct process_pool *pool, int64_t now_ns)
+static void spawn_missing(struct process_pool *pool)
 {
 	/* Fast ones stay where they lie. */
 	size_t n_wanted = pool->executor.queue.n +
-	                  (pool_is_fast(pool, now_ns) ? 0 : pool_count_prefetched(pool));
+	                  (pool_is_fast(pool) ? 0 : pool_count_prefetched(pool));
 	size_t n_coming = count_workers(pool, WORKER_STARTING, WORKER_STARTING) +
 	                  count_idle(pool);
 
 	while (n_wanted > n_coming && pool->fork_server.control >= 0 &&
-	       !pool->is_killed && pool->spawn_ns < 0 && spawn_one(pool, now_ns))
+	       !pool->is_killed && pool->spawn_ns < 0 && spawn_one(pool))
 		n_coming++;
 }
 
 /* ---- handing out tasks ---- */
 
-void pool_try_again(struct process_pool *pool, int64_t now_ns)
+void pool_try_again(struct process_pool *pool)
 {
 	if (pool->retry_ns < 0)
-		pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
+		pool->retry_ns = clock_deadline_ns(pool->now_ns, RETRY_MS);
 }
 
 static bool passes_by_itself(int sys_errno)
@@ -157,18 +157,18 @@ static bool passes_by_itself(int sys_errno)
 /* A task could not be handed over: because its worker is gone, because there was no room,
  * which something under way may free, or because of what it is itself. */
 static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
-                        struct task *task, int64_t now_ns)
+                        struct task *task)
 {
 	struct completion failed = completion_of(PXP_FAILED);
 	int sys_errno = errno;
 
 	if (sys_errno == EPIPE || sys_errno == ECONNRESET) {
-		pool_worker_hang_up(worker, now_ns);
+		pool_worker_hang_up(worker, pool->now_ns);
 		executor_return(&pool->executor, task);
 	} else if (sys_errno == EAGAIN ||
 	           (passes_by_itself(sys_errno) && holds_tasks(pool))) {
 		executor_return(&pool->executor, task);
-		pool->retry_ns = clock_deadline_ns(now_ns, RETRY_MS);
+		pool->retry_ns = clock_deadline_ns(pool->now_ns, RETRY_MS);
 	} else {
 		pxp_fail_errno(&failed.outcome.error,
 		               "a task could not be sent to a worker");
@@ -176,40 +176,39 @@ static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
 	}
 }
 
-bool pool_hand(struct process_pool *pool, struct pool_worker *worker, struct task *task,
-               int64_t now_ns)
+bool pool_hand(struct process_pool *pool, struct pool_worker *worker, struct task *task)
 {
-	if (!pool_worker_hand(worker, task, ++pool->generation, now_ns))
-		hand_failed(pool, worker, task, now_ns);
+	if (!pool_worker_hand(worker, task, ++pool->generation, pool->now_ns))
+		hand_failed(pool, worker, task);
 	return pool->retry_ns < 0;
 }
 
 /* Who is awake comes before who would have to be woken. */
-static void hand_out(struct process_pool *pool, int64_t now_ns)
+static void hand_out(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++)
-		pool_fill(pool, &pool->workers[i], now_ns);
+		pool_fill(pool, &pool->workers[i]);
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
 		/* Again while it is idle: a task that cannot be sent to anybody leaves it so, and
 		 * nothing else would wake us for the next. */
 		while (pool_worker_is_idle(worker) && !pool_is_used_up(pool, worker)) {
-			struct task *task = pool_take_next(pool, now_ns);
+			struct task *task = pool_take_next(pool);
 
 			if (!task)
 				return;
 			pool_expect_more(pool, worker);
-			if (!pool_hand(pool, worker, task, now_ns))
+			if (!pool_hand(pool, worker, task))
 				return;
 		}
-		pool_fill(pool, worker, now_ns);
+		pool_fill(pool, worker);
 	}
 }
 
 /* ---- stopping ---- */
 
-static void stop_all(struct process_pool *pool, int64_t now_ns)
+static void stop_all(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
@@ -217,7 +216,8 @@ static void stop_all(struct process_pool *pool, int64_t now_ns)
 		if (worker->state == WORKER_STARTING)
 			pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
 		else if (pool_worker_is_idle(worker))
-			pool_worker_stop(worker, clock_deadline_ns(now_ns, STOP_MS));
+			pool_worker_stop(worker,
+			                 clock_deadline_ns(pool->now_ns, STOP_MS));
 	}
 }
 
@@ -233,7 +233,7 @@ static int64_t idle_until_ns(const struct process_pool *pool,
 
 /* Those that have run as many tasks as they may, have grown too much, or had nothing to do
  * for too long. */
-static void retire(struct process_pool *pool, int64_t now_ns)
+static void retire(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
@@ -241,8 +241,9 @@ static void retire(struct process_pool *pool, int64_t now_ns)
 
 		if (pool_worker_is_idle(worker) &&
 		    (pool_is_used_up(pool, worker) ||
-		     (until_ns >= 0 && until_ns <= now_ns)))
-			pool_worker_stop(worker, clock_deadline_ns(now_ns, STOP_MS));
+		     (until_ns >= 0 && until_ns <= pool->now_ns)))
+			pool_worker_stop(worker,
+			                 clock_deadline_ns(pool->now_ns, STOP_MS));
 	}
 }
 
@@ -260,20 +261,20 @@ int64_t pool_retire_ns(const struct process_pool *pool)
 }
 
 /* The control socket was full when they died. */
-static void send_missing_reaps(struct process_pool *pool, int64_t now_ns)
+static void send_missing_reaps(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
 		if (worker->state != WORKER_REAPING || worker->reap_is_sent)
 			continue;
-		pool_send_reap(pool, worker, now_ns);
+		pool_send_reap(pool, worker);
 		if (!worker->reap_is_sent)
-			pool_try_again(pool, now_ns);
+			pool_try_again(pool);
 	}
 }
 
-void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns)
+void pool_send_owed_signals(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers && pool->fork_server.control >= 0; i++) {
 		struct pool_worker *worker = &pool->workers[i];
@@ -288,7 +289,7 @@ void pool_send_owed_signals(struct process_pool *pool, int64_t now_ns)
 		                 NULL, 0, NULL, 0))
 			worker->owed_signal = 0;
 		else
-			pool_try_again(pool, now_ns);
+			pool_try_again(pool);
 	}
 }
 
@@ -305,36 +306,36 @@ static bool has_takers(const struct process_pool *pool)
 	return false;
 }
 
-size_t pool_n_to_wake(const struct process_pool *pool, int64_t now_ns)
+size_t pool_n_to_wake(const struct process_pool *pool)
 {
 	size_t most = pool->executor.options.max_pending;
 
 	if (!has_takers(pool))
 		return SIZE_MAX;
-	if (!pool_is_fast(pool, now_ns))
+	if (!pool_is_fast(pool))
 		return 1;
 	return most < N_GATHERED ? most : N_GATHERED;
 }
 
-void pool_schedule(struct process_pool *pool, int64_t now_ns)
+void pool_schedule(struct process_pool *pool)
 {
-	if (pool->retry_ns >= 0 && pool->retry_ns <= now_ns)
+	if (pool->retry_ns >= 0 && pool->retry_ns <= pool->now_ns)
 		pool->retry_ns = -1;
-	if (pool->spawn_ns >= 0 && pool->spawn_ns <= now_ns)
+	if (pool->spawn_ns >= 0 && pool->spawn_ns <= pool->now_ns)
 		pool->spawn_ns = -1;
-	send_missing_reaps(pool, now_ns);
+	send_missing_reaps(pool);
 	if (pool->suspended_ns >= 0)
 		return;
 
-	pool_share_memory(pool, now_ns);
+	pool_share_memory(pool);
 	if (pool->retry_ns < 0) {
-		hand_out(pool, now_ns);
-		retire(pool, now_ns);
-		spawn_missing(pool, now_ns);
-		pool_prefetch(pool, count_workers(pool, WORKER_STARTING, WORKER_STARTING),
-		              now_ns);
+		hand_out(pool);
+		retire(pool);
+		spawn_missing(pool);
+		pool_prefetch(pool,
+		              count_workers(pool, WORKER_STARTING, WORKER_STARTING));
 	}
 	if (pool->executor.is_stopping && pool->executor.queue.n == 0 &&
 	    !holds_tasks(pool))
-		stop_all(pool, now_ns);
+		stop_all(pool);
 }

@@ -63,43 +63,48 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 	struct pool_worker *worker;
 	struct slot *slot;
 
+	pool_read_clock(pool_of(executor));
 	return find(pool_of(executor), task, &worker, &slot) &&
-	       pool_worker_take_back(worker, slot, clock_now_ns());
+	       pool_worker_take_back(worker, slot, pool_of(executor)->now_ns);
 }
 
 static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill)
 {
+	struct process_pool *pool = pool_of(executor);
 	struct pool_worker *worker;
 	struct slot *slot;
 
-	if (!find(pool_of(executor), task, &worker, &slot))
+	if (!find(pool, task, &worker, &slot))
 		return false;
+	pool_read_clock(pool);
 	pool_worker_ask_to_end(worker, slot);
 	if (!may_kill && slot == &worker->slots[worker->front] &&
-	    pool_refuse_need(pool_of(executor), worker, clock_now_ns()))
-		wake_supervisor(pool_of(executor)); /* its deadlines go on */
+	    pool_refuse_need(pool, worker))
+		wake_supervisor(pool); /* its deadlines go on */
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
 	if (!pool_page_claim_kill(worker, slot)) {
-		pool_worker_expect_answer(worker, slot, clock_now_ns());
-		wake_supervisor(pool_of(executor));
+		pool_worker_expect_answer(worker, slot, pool->now_ns);
+		wake_supervisor(pool);
 		return false;
 	}
 	pool_worker_kill(worker, KILLED_CANCEL, NULL);
 	if (worker->owed_signal)
-		wake_supervisor(pool_of(executor));
+		wake_supervisor(pool);
 	return worker->reason == KILLED_CANCEL;
 }
 
 static struct completion pool_killed(struct pxp_executor *executor, struct task *task)
 {
 	struct completion completion = completion_cancelled("cancelled");
+	struct process_pool *pool = pool_of(executor);
 	struct pool_worker *worker;
 	struct slot *slot;
 
-	if (!find(pool_of(executor), task, &worker, &slot))
+	if (!find(pool, task, &worker, &slot))
 		return completion;
-	completion.outcome = pool_completion(worker, slot, clock_now_ns()).outcome;
+	pool_read_clock(pool);
+	completion.outcome = pool_completion(worker, slot, pool->now_ns).outcome;
 	pxp_fail(&completion.outcome.error, PXP_ECANCELLED, "cancelled");
 	completion.outcome.attempts = task->attempts + 1;
 	completion.outcome.phase = pool_worker_phase(worker, slot);
@@ -129,13 +134,14 @@ static void pool_take_back_all(struct pxp_executor *executor, struct task_list *
 {
 	struct process_pool *pool = pool_of(executor);
 
+	pool_read_clock(pool);
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		for (int j = 0; j < N_SLOTS; j++) {
 			struct slot *slot = &pool->workers[i].slots[j];
 			struct task *task = slot->task;
 
-			if (task && pool_worker_take_back(&pool->workers[i], slot,
-			                                  clock_now_ns()))
+			if (task &&
+			    pool_worker_take_back(&pool->workers[i], slot, pool->now_ns))
 				task_list_append(list, task);
 		}
 	}
@@ -156,15 +162,15 @@ static void pool_kill(struct pxp_executor *executor)
 static void pool_suspend(struct pxp_executor *executor, bool stop)
 {
 	struct process_pool *pool = pool_of(executor);
-	int64_t now_ns = clock_now_ns();
 
 	if (stop == (pool->suspended_ns >= 0))
 		return;
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		pool_worker_signal(&pool->workers[i], stop ? SIGSTOP : SIGCONT);
+	pool_read_clock(pool);
 	if (!stop)
-		pool_move_deadlines(pool, now_ns - pool->suspended_ns);
-	pool->suspended_ns = stop ? now_ns : -1;
+		pool_move_deadlines(pool, pool->now_ns - pool->suspended_ns);
+	pool->suspended_ns = stop ? pool->now_ns : -1;
 	pool->n_suspends++;
 	wake_supervisor(pool);
 }

@@ -51,6 +51,11 @@ void pool_clear(struct process_pool *pool, struct pool_worker *worker)
 
 /* ---- the supervisor's loop ---- */
 
+void pool_read_clock(struct process_pool *pool)
+{
+	pool->now_ns = clock_now_ns();
+}
+
 static void complete_all(struct process_pool *pool)
 {
 	struct pxp_executor *executor = &pool->executor;
@@ -73,6 +78,7 @@ static void complete_all(struct process_pool *pool)
 		executor_complete(executor, task, NULL);
 	}
 	lock_acquire(&executor->lock);
+	pool_read_clock(pool);
 }
 
 static bool has_ended(const struct process_pool *pool)
@@ -95,7 +101,7 @@ static int64_t earlier(int64_t a_ns, int64_t b_ns)
 }
 
 /* When to wake up although nothing happens; -1: never. */
-static int64_t next_wake_ns(const struct process_pool *pool, int64_t now_ns)
+static int64_t next_wake_ns(const struct process_pool *pool)
 {
 	int64_t deadline_ns = -1;
 
@@ -105,11 +111,11 @@ static int64_t next_wake_ns(const struct process_pool *pool, int64_t now_ns)
 		                                           pool->workers[i].stall_ns));
 	if (deadline_ns >= 0)
 		deadline_ns = earlier(deadline_ns,
-		                      clock_deadline_ns(now_ns, HEARTBEAT_MS));
+		                      clock_deadline_ns(pool->now_ns, HEARTBEAT_MS));
 	deadline_ns = earlier(deadline_ns, expiry_next_ns(&pool->executor.expiry));
 	if (pool->suspended_ns < 0)
 		deadline_ns = earlier(deadline_ns, pool_retire_ns(pool));
-	deadline_ns = earlier(deadline_ns, pool_listen_ns(pool, now_ns));
+	deadline_ns = earlier(deadline_ns, pool_listen_ns(pool));
 	deadline_ns = earlier(deadline_ns, pool->late_ns);
 	return earlier(deadline_ns, earlier(pool->retry_ns, pool->spawn_ns));
 }
@@ -133,9 +139,10 @@ static enum pool_source source_of(const struct epoll_event *event)
 	return (enum pool_source)(event->data.u64 & 0xff);
 }
 
-static void on_log(struct pool_worker *worker, struct process_pool *pool,
-                   const struct epoll_event *event, int64_t now_ns)
+static void on_log(struct process_pool *pool, const struct epoll_event *event)
 {
+	struct pool_worker *worker = &pool->workers[event->data.u64 >> 8];
+
 	if (worker->log < 0 || worker->state >= WORKER_REAPING)
 		return;
 	pool_forget_time(pool);
@@ -143,15 +150,14 @@ static void on_log(struct pool_worker *worker, struct process_pool *pool,
 	 * be lost with the answers before it. */
 	if (worker->n_held > 1 &&
 	    pool_worker_has_begun(worker, pool_worker_held(worker, 1)))
-		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG, now_ns);
+		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
 	pool_worker_read_log(worker, 1);
 	if (!(event->events &
 	      EPOLLIN)) /* everybody has closed it: it would be told for ever */
 		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
 }
 
-static void on_event(struct process_pool *pool, const struct epoll_event *event,
-                     int64_t now_ns)
+static void on_event(struct process_pool *pool, const struct epoll_event *event)
 {
 	struct pool_worker *worker = &pool->workers[event->data.u64 >> 8];
 	uint64_t count;
@@ -163,80 +169,79 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event,
 		break;
 	case SOURCE_CONTROL:
 		if (pool->fork_server.control >= 0)
-			pool_on_control(pool, now_ns);
+			pool_on_control(pool);
 		break;
 	case SOURCE_FORK_SERVER:
-		pool_on_fork_server_end(pool, now_ns);
+		pool_on_fork_server_end(pool);
 		break;
 	case SOURCE_SOCKET:
 		if (worker->socket >= 0 && worker->state < WORKER_REAPING)
-			pool_on_socket(pool, worker, now_ns);
+			pool_on_socket(pool, worker);
 		break;
 	case SOURCE_LOG:
 		break; /* read already */
 	case SOURCE_PIDFD:
 		if (worker->pidfd >= 0 && worker->state < WORKER_REAPING)
-			pool_on_death(pool, worker, now_ns);
+			pool_on_death(pool, worker);
 		break;
 	}
 }
 
-static void watch_time(struct process_pool *pool, int64_t now_ns)
+static void watch_time(struct process_pool *pool)
 {
-	struct task_list expired = executor_take_expired(&pool->executor, now_ns);
+	struct task_list expired = executor_take_expired(&pool->executor, pool->now_ns);
 
 	if (expired.n > 0) {
 		lock_release(&pool->executor.lock);
 		executor_complete_expired(&pool->executor, &expired);
 		lock_acquire(&pool->executor.lock);
+		pool_read_clock(pool);
 	}
 	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
-		if (worker->deadline_ns >= 0 && worker->deadline_ns <= now_ns)
-			pool_on_deadline(pool, worker, now_ns);
-		if (worker->stall_ns >= 0 && worker->stall_ns <= now_ns)
-			pool_on_stall(pool, worker, now_ns);
+		if (worker->deadline_ns >= 0 && worker->deadline_ns <= pool->now_ns)
+			pool_on_deadline(pool, worker);
+		if (worker->stall_ns >= 0 && worker->stall_ns <= pool->now_ns)
+			pool_on_stall(pool, worker);
 	}
-	if (pool->late_ns >= 0 && pool->late_ns <= now_ns)
-		pool_on_late_fork_server(pool, now_ns);
+	if (pool->late_ns >= 0 && pool->late_ns <= pool->now_ns)
+		pool_on_late_fork_server(pool);
 }
 
 /* Wait without the lock for what happens next, and deal with it. */
 static void wait_and_handle(struct process_pool *pool)
 {
 	struct epoll_event events[MAX_EVENTS];
-	int64_t before_ns = clock_now_ns();
-	int64_t wake_ns = next_wake_ns(pool, before_ns), now_ns;
+	int64_t before_ns = pool->now_ns, wake_ns = next_wake_ns(pool);
 	unsigned n_suspends = pool->n_suspends;
 	int n;
 
 	pool->wake_ns = wake_ns;
-	pool->n_to_wake = pool_n_to_wake(pool, before_ns);
+	pool->n_to_wake = pool_n_to_wake(pool);
 	pool->is_asleep = true;
 	lock_release(&pool->executor.lock);
 	n = epoll_wait(pool->epoll, events, MAX_EVENTS,
 	               clock_poll_ms(before_ns, wake_ns));
-	now_ns = clock_now_ns();
 	lock_acquire(&pool->executor.lock);
+	pool_read_clock(pool);
 	pool->is_asleep = false;
 
 	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. A
 	 * suspension moves them itself, at its end. */
-	if (wake_ns > before_ns && now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
+	if (wake_ns > before_ns && pool->now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
 	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
-		pool_move_deadlines(pool, now_ns - wake_ns);
+		pool_move_deadlines(pool, pool->now_ns - wake_ns);
 	/* What a task wrote to its log before it answered is read before the answer, so that
 	 * it is not taken for the next one's. */
 	for (int i = 0; i < n; i++) {
 		if (source_of(&events[i]) == SOURCE_LOG)
-			on_log(&pool->workers[events[i].data.u64 >> 8], pool, &events[i],
-			       now_ns);
+			on_log(pool, &events[i]);
 	}
 	for (int i = 0; i < n; i++)
-		on_event(pool, &events[i], now_ns);
-	pool_listen(pool, now_ns);
-	watch_time(pool, now_ns);
+		on_event(pool, &events[i]);
+	pool_listen(pool);
+	watch_time(pool);
 }
 
 static void *supervisor_main(void *data)
@@ -245,10 +250,11 @@ static void *supervisor_main(void *data)
 
 	executor_adopt_thread(&pool->executor);
 	lock_acquire(&pool->executor.lock);
+	pool_read_clock(pool);
 	while (!has_ended(pool)) {
 		pool->has_news = false;
-		pool_schedule(pool, clock_now_ns());
-		pool_send_owed_signals(pool, clock_now_ns());
+		pool_schedule(pool);
+		pool_send_owed_signals(pool);
 		/* After the workers have their next task: who is told may want this processor. */
 		complete_all(pool);
 		/* What came while the lock was given up is scheduled first. */
