@@ -28,7 +28,7 @@ void stage_enter(void)
 	REQUIRE(setenv("TERM", "xterm", 1) == 0);
 	unsetenv("COLUMNS");
 	command_programs(PIXPOOL_PROGRAMS);
-	command_pass_over(SANDBOX_LINE);
+	command_ignore_lines(SANDBOX_LINE);
 	umask(022);
 }
 

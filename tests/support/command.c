@@ -1,3 +1,6 @@
+/*
+ * Run whole commands and watch their processes, by way of /proc.
+ */
 #include "support/command.h"
 
 #include "support/test.h"
@@ -25,9 +28,9 @@ enum { TEXT_BYTES = 512 * 1024, LINE_BYTES = 4096, MAX_PROCESSES = 512 };
 
 static char path[LINE_BYTES];
 
-/* To look for leaks at the end of each process takes a third of all that commands do. The
- * tests of the rooms look for them, and those of what README shows. */
-static void leave_leaks_to_others(void)
+/* The leak check at the end of each process would take a third of the time of all commands.
+ * The tests of the rooms check for leaks. */
+static void switch_off_leak_check(void)
 {
 #ifdef PIXPOOL_SANITIZE_ADDRESS
 	const char *old = getenv("ASAN_OPTIONS");
@@ -45,7 +48,7 @@ void command_programs(const char *folder)
 	snprintf(path, sizeof(path), "PATH=%s:%s", folder, old ? old : "/usr/bin:/bin");
 	REQUIRE(putenv(path) == 0);
 	REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
-	leave_leaks_to_others();
+	switch_off_leak_check();
 }
 
 /* ---- processes ---- */
@@ -97,7 +100,7 @@ void each_process(void (*visit)(pid_t pid, void *data), void *data)
 		visit(found.at[i], data);
 }
 
-/* The word of /proc/PID/stat in parentheses, and the state behind it. */
+/* The name in /proc/PID/stat, which stands in parentheses, and the state, which follows it. */
 static bool read_stat(pid_t pid, char name[32], char *ret_state)
 {
 	char file[32], text[256] = "", *begin, *end;
@@ -118,30 +121,30 @@ static bool read_stat(pid_t pid, char name[32], char *ret_state)
 	return true;
 }
 
-struct sought {
-	const char *name;
+struct search {
+	const char *name; /* NULL: any */
 	pid_t pid;
 	unsigned n;
 };
 
 static void compare_name(pid_t pid, void *data)
 {
-	struct sought *sought = data;
+	struct search *search = data;
 	char name[32], state;
 
 	if (!read_stat(pid, name, &state) || state == 'Z' ||
-	    (sought->name && strcmp(sought->name, name) != 0))
+	    (search->name && strcmp(search->name, name) != 0))
 		return;
-	sought->pid = pid;
-	sought->n++;
+	search->pid = pid;
+	search->n++;
 }
 
 unsigned count_processes(const char *name)
 {
-	struct sought sought = {.name = name};
+	struct search search = {.name = name};
 
-	each_process(compare_name, &sought);
-	return sought.n;
+	each_process(compare_name, &search);
+	return search.n;
 }
 
 static int64_t deadline_of(int seconds)
@@ -157,14 +160,14 @@ static bool pause_until(int64_t deadline_ns)
 
 pid_t await_process(const char *name)
 {
-	struct sought sought = {.name = name};
+	struct search search = {.name = name};
 	int64_t deadline_ns = deadline_of(COMMAND_SECONDS);
 
 	do
-		each_process(compare_name, &sought);
-	while (sought.n == 0 && pause_until(deadline_ns));
-	REQUIRE(sought.n > 0, "no process called %s came", name);
-	return sought.pid;
+		each_process(compare_name, &search);
+	while (search.n == 0 && pause_until(deadline_ns));
+	REQUIRE(search.n > 0, "no process named %s was started", name);
+	return search.pid;
 }
 
 void await_state(pid_t pid, const char *states)
@@ -178,14 +181,14 @@ void await_state(pid_t pid, const char *states)
 	REQUIRE(strchr(states, state), "a process is in state %c", state);
 }
 
-static void kill_it(pid_t pid, void *data)
+static void kill_process(pid_t pid, void *data)
 {
 	(void)data;
 	kill(pid, SIGKILL);
 }
 
-/* Reap what came to us; true when there is no process of ours any more. */
-static bool all_gone(int seconds)
+/* Reap our children; whether no descendant is left before the time is over. */
+static bool await_no_process(int seconds)
 {
 	int64_t deadline_ns = deadline_of(seconds);
 
@@ -217,8 +220,9 @@ static struct command start(const char *line, int tty)
 	if (command.pid > 0)
 		return command;
 
-	/* As from a shell with job control: nothing blocked, nothing ignored, a group of its
-	 * own in our session (as an orphan it could not be stopped), or with a terminal. */
+	/* As under a shell with job control: no signal is blocked or ignored, and the command is
+	 * a process group of its own. The group stays in our session, because an orphaned group
+	 * cannot be stopped; with a terminal, the command leads a session of its own. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int number = 1; number < NSIG; number++)
@@ -258,22 +262,23 @@ static const char *text_of(int fd, char *text)
 {
 	ssize_t n = fd_pread_full(fd, text, TEXT_BYTES - 1, 0);
 
-	REQUIRE(n >= 0 && n < TEXT_BYTES - 1, "more text than a test can hold");
+	REQUIRE(n >= 0 && n < TEXT_BYTES - 1,
+	        "the command wrote more than a test can hold");
 	text[n] = 0;
 	return text;
 }
 
 static int wait_for(pid_t pid)
 {
-	struct pollfd over = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 	int n_ready, status;
 
-	REQUIRE(over.fd >= 0);
-	n_ready = poll(&over, 1, COMMAND_SECONDS * 1000);
-	fd_close(&over.fd);
+	REQUIRE(end.fd >= 0);
+	n_ready = poll(&end, 1, COMMAND_SECONDS * 1000);
+	fd_close(&end.fd);
 	EXPECT(n_ready > 0, "the command hangs");
 	if (n_ready <= 0) {
-		each_process(kill_it, NULL);
+		each_process(kill_process, NULL);
 		waitpid(pid, &status, 0);
 		return COMMAND_HUNG;
 	}
@@ -281,22 +286,22 @@ static int wait_for(pid_t pid)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static const char *passed_over;
+static const char *ignored;
 
-void command_pass_over(const char *begin_of_line)
+void command_ignore_lines(const char *begin_of_line)
 {
-	passed_over = begin_of_line;
+	ignored = begin_of_line;
 }
 
-static void take_off_lines(char *text)
+static void remove_ignored_lines(char *text)
 {
-	size_t n_begin = passed_over ? strlen(passed_over) : 0;
+	size_t n_begin = ignored ? strlen(ignored) : 0;
 
 	while (n_begin > 0 && *text) {
 		size_t n = strcspn(text, "\n");
 
 		n += text[n] == '\n';
-		if (strncmp(text, passed_over, n_begin) == 0)
+		if (strncmp(text, ignored, n_begin) == 0)
 			memmove(text, text + n, strlen(text + n) + 1);
 		else
 			text += n;
@@ -307,16 +312,16 @@ struct ended end(struct command *command)
 {
 	static char out[TEXT_BYTES], err[TEXT_BYTES];
 	struct ended ended = {.status = wait_for(command->pid)};
-	bool is_alone = all_gone(10);
+	bool left_none = await_no_process(10);
 
-	EXPECT(is_alone, "the command left a process behind");
-	if (!is_alone) {
-		each_process(kill_it, NULL);
-		all_gone(10);
+	EXPECT(left_none, "the command left a process behind");
+	if (!left_none) {
+		each_process(kill_process, NULL);
+		await_no_process(10);
 	}
 	ended.out = text_of(command->out, out);
 	ended.err = text_of(command->err, err);
-	take_off_lines(err);
+	remove_ignored_lines(err);
 	fd_close(&command->out);
 	fd_close(&command->err);
 	return ended;
@@ -343,6 +348,6 @@ const char *await_error(const struct command *command, const char *text)
 	do
 		text_of(command->err, err);
 	while (text && !strstr(err, text) && pause_until(deadline_ns));
-	REQUIRE(!text || strstr(err, text), "it never says %s", text);
+	REQUIRE(!text || strstr(err, text), "standard error never said %s", text);
 	return err;
 }

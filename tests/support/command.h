@@ -1,7 +1,7 @@
 /*
- * Whole commands, as a shell runs them, each in bounded time. What a command leaves
- * behind is noticed: processes whose parent is gone come to the test, however they got
- * away (PR_SET_CHILD_SUBREAPER), and the end of a command is the end of them all.
+ * Whole commands, run by a shell, each in bounded time. The test process is a child subreaper
+ * (PR_SET_CHILD_SUBREAPER): a process that outlives its parent becomes our child, so that no
+ * process can get away unseen. Every function here fails the test when it cannot do its work.
  */
 #ifndef PXP_COMMAND_H
 #define PXP_COMMAND_H
@@ -11,53 +11,55 @@
 
 enum { COMMAND_SECONDS = 60, COMMAND_HUNG = -1 };
 
-/* How a command ended. The texts are static, good until the next command ends. */
+/* How a command ended. The texts are static and change when the next command ends. */
 struct ended {
-	int status; /* as a shell says it: 128 and more for a signal; or COMMAND_HUNG */
+	/* As in a shell: 128 and more for a signal. In a pipeline, of the last command that failed.
+	 * COMMAND_HUNG when the command had to be killed. */
+	int status;
 	const char *out, *err;
 };
 
-/* Where the programs are that commands name; to be called before the first of them. */
+/* The folder of the programs that commands name. Call it before the first command. */
 void command_programs(const char *folder);
 
-/* Lines that begin with this are taken off what ended.err shows, until it is called again:
- * what a machine makes a program say, and what is no matter of the test. NULL: none. */
-void command_pass_over(const char *begin_of_line);
+/* Remove lines that begin like this from ended.err, until the next call: what a program says
+ * because of the machine that the tests run on. NULL: remove none. */
+void command_ignore_lines(const char *begin_of_line);
 
-/* Run a line of the shell to its end. Fails the test when it hangs, or when a process is
- * left behind; so not while another command is on its way. */
+/* Run a shell command to its end. Fails the test when the command hangs or leaves a process
+ * behind. No other command may be running. */
 struct ended run(const char *line, ...) __attribute__((format(printf, 1, 2)));
 
-/* A command on its way. */
+/* A running command. */
 struct command {
 	pid_t pid; /* of the program itself, not of a shell */
 	int out, err;
 };
 
-/* Begin one program; redirections and variables may stand before and behind it. */
+/* Start one program. The line may have redirections. */
 struct command begin(const char *line, ...) __attribute__((format(printf, 1, 2)));
 
-/* Begin it as the leader of a session whose terminal is tty: its 0, 1 and 2. */
+/* Start one program as the leader of a session whose terminal is tty, which becomes its standard
+ * input, output and error. */
 struct command begin_on_terminal(int tty, const char *line);
 
-/* Wait for it and for all its processes. */
+/* Wait for the program and for all its processes. */
 struct ended end(struct command *command);
 
-/* What it has written on standard error so far; static text. Waits until text is in it
- * when text is not NULL; fails the test when that does not come. */
+/* What the command has written to standard error so far, as static text. When text is not NULL,
+ * waits until text is in it. */
 const char *await_error(const struct command *command, const char *text);
 
-/* The process that the test has begun, itself or by others, and that has this name in
- * /proc; waits for it. Fails the test when none comes. */
+/* Wait for a descendant process with this name in /proc. */
 pid_t await_process(const char *name);
 
-/* Wait until it is in one of these states, as /proc shows them ("T", "SD"). */
+/* Wait until a process is in one of these states, in the letters of /proc ("T", "SD"). */
 void await_state(pid_t pid, const char *states);
 
-/* How many processes of the test's there are with this name; NULL: any. */
+/* How many descendant processes have this name; NULL: any name. */
 unsigned count_processes(const char *name);
 
-/* Call visit for each of them. */
+/* Call visit for each descendant process. */
 void each_process(void (*visit)(pid_t pid, void *data), void *data);
 
 #endif

@@ -1,3 +1,6 @@
+/*
+ * Fault hooks: the functions that the linker puts in place of libc's (--wrap).
+ */
 #include "support/fault.h"
 
 #include <errno.h>
@@ -16,8 +19,8 @@ void *__real_mmap(void *at, size_t n, int protection, int flags, int fd, off_t o
 
 enum { N_ARMED = 1024 };
 
-/* Shared by every process that comes from this one. A call may still look at a fault when the
- * next is armed: so each has a place of its own, until they come round. */
+/* Shared with every process that this one forks. A call may still read a fault when the next one
+ * is armed, so each fault has a slot of its own; slots are reused after N_ARMED faults. */
 static struct shared {
 	struct armed {
 		struct fault fault;
@@ -28,7 +31,7 @@ static struct shared {
 	_Atomic(struct armed *) now; /* NULL: none is armed */
 } * shared;
 
-/* Before the zygote, which the constructor of pool.c starts. */
+/* Runs before the constructor of pool.c, which forks the zygote. */
 __attribute__((constructor(101))) static void map_shared(void)
 {
 	shared = __real_mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -61,7 +64,8 @@ static bool is_here(enum fault_place place)
 	return (getpid() == shared->main) == (place == FAULT_IN_MAIN);
 }
 
-/* Whether the call shall fail, with errno set; else it may do so many of its n_bytes. */
+/* Whether the call must fail; errno is set then. Otherwise it may transfer *n_bytes, which may be
+ * less than before. */
 static bool fails_or_falls_short(enum fault_point point, size_t *n_bytes)
 {
 	struct armed *armed = atomic_load(&shared->now);

@@ -1,10 +1,10 @@
 /*
- * Fault hooks: named points at which a test makes the library's system calls and
- * allocations fail, fall short, or come late. The linker puts our functions in place of those that
- * libpixpool calls (--wrap), so that what is tested is the library as it is shipped.
+ * Fault hooks: a test makes the library's system calls and allocations fail, fall short or come
+ * late, at a named point. The linker puts our functions in place of those that libpixpool calls
+ * (--wrap), so the tests run the library as it is shipped.
  *
- * What is armed lies in memory shared with the zygote, fork servers and workers: a point is
- * hit in whichever process comes by, unless it is narrowed to one.
+ * The armed fault lies in memory that the zygote, the fork servers and the workers share. It acts
+ * in whichever process calls first, unless it is restricted to a place.
  */
 #ifndef PXP_FAULT_H
 #define PXP_FAULT_H
@@ -29,8 +29,8 @@ enum fault_point {
 	FAULT_WRITE,   /* write */
 	FAULT_MAP,     /* mmap */
 	FAULT_PIDFD,   /* pidfd_open */
-	FAULT_UNLOCK,  /* pthread_mutex_unlock, which never fails: late, by a thread that
-	                  holds no lock any more */
+	/* pthread_mutex_unlock of a thread's last lock. It never fails, but may come late. */
+	FAULT_UNLOCK,
 	N_FAULT_POINTS
 };
 
@@ -39,18 +39,22 @@ enum fault_place { FAULT_ANYWHERE, FAULT_IN_MAIN, FAULT_ELSEWHERE };
 struct fault {
 	enum fault_point point;
 	enum fault_place place;
-	unsigned nth;   /* the first that fails, from 1 */
-	unsigned times; /* how many fail from there on; 0: all */
-	int sys_errno;  /* what it fails with; 0: it does less, or comes late */
-	size_t at_most; /* bytes that a read or write does; 0: comes late, */
-	int delay_ms;   /* by so much, */
-	void (*meanwhile)(void *data); /* or by this, in the process that armed it */
+	unsigned nth;   /* the first call that fails, from 1 */
+	unsigned times; /* how many calls fail from there on; 0: all */
+	/* The error of the call. 0: the call succeeds, but is short or late, by the first of the
+	 * following three that is set. */
+	int sys_errno;
+	size_t at_most; /* bytes that a read or write transfers at most */
+	void (*meanwhile)(
+		void *data); /* called first, in the process that armed the fault */
 	void *data;
+	int delay_ms; /* time that passes first */
 };
 
+/* Arm a fault in place of the one that is armed. */
 void fault_arm(struct fault fault);
 
-/* End it; how often the point was hit (failed, short or late) since it was armed. */
+/* Disarm it. Returns how many calls failed, fell short or came late since it was armed. */
 unsigned fault_disarm(void);
 
 #endif

@@ -1,3 +1,6 @@
+/*
+ * A gate is a pipe; it opens when its write end is closed.
+ */
 #include "support/gate.h"
 
 #include "base/fd.h"
@@ -8,8 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The pipe orders what is before an opening and what is after a passing, but a thread
- * sanitizer does not see through it. */
+/* The pipe orders the code before gate_open() and the code after gate_pass(), but
+ * ThreadSanitizer does not know that. This counter tells it. */
 static atomic_uint n_openings;
 
 struct gate gate_create(void)
@@ -23,11 +26,11 @@ struct gate gate_create(void)
 
 void gate_open(struct gate *gate)
 {
-	/* Two may open it at the same time. */
+	/* Two threads may open it at the same time. */
 	int open_end = __atomic_exchange_n(&gate->open_end, -1, __ATOMIC_ACQ_REL);
 
 	atomic_fetch_add(&n_openings, 1);
-	fd_close(&open_end); /* the end of file is what everybody sees */
+	fd_close(&open_end); /* every reader sees the end of file */
 }
 
 void gate_destroy(struct gate *gate)

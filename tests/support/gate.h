@@ -1,6 +1,6 @@
 /*
- * A gate holds tasks where a test wants them: a pipe whose read end goes with the task.
- * Opening it lets all pass, now and later.
+ * A gate holds tasks until the test opens it: a pipe whose read end goes with the task. Once open,
+ * it stays open.
  */
 #ifndef PXP_GATE_H
 #define PXP_GATE_H
@@ -12,13 +12,13 @@ struct gate {
 };
 
 struct gate gate_create(void);
-void gate_open(struct gate *gate); /* again is fine */
+void gate_open(struct gate *gate); /* may be called again */
 void gate_destroy(struct gate *gate);
 
-/* A fresh descriptor of the gate, to be moved into a task. */
+/* A new descriptor of the gate, to be moved into a task. */
 int gate_descriptor(const struct gate *gate);
 
-/* In the task: wait at the gate. */
+/* Called by the task: wait until the gate is open. */
 void gate_pass(int descriptor);
 
 #endif

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# What the scripts share: which Debian packages there must be, how they get there, how we build and
-# count. To be sourced.
+# Functions that the scripts share: install Debian packages, build, run tests, count results. Source it.
 
 packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libfontconfig-dev
 	libgdk-pixbuf-2.0-dev libstb-dev libseccomp-dev)
-# The last three are for bench/quality.
+# bench/quality needs the last three.
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev fontconfig
 	fonts-dejavu-core libvips-tools python3-numpy python3-pil)
-# clang's sanitizers are in its runtime.
+# clang's sanitizers are in libclang-rt. tests/structure needs universal-ctags.
 # shellcheck disable=SC2034 # for .ci/run
-packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev lld shellcheck)
+packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev lld shellcheck
+	universal-ctags)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
@@ -35,24 +35,24 @@ apt_get() {
 		-o Dpkg::Use-Pty=0 "$@" > "$apt_log" 2>&1 < /dev/null
 }
 
-# Install what is missing of the packages, as root or by a sudo that asks no password.
+# Install the packages that are missing: as root, or by sudo when it asks for no password.
 install_packages() {
 	local missing apt_log status=0
 
 	if ! command -v dpkg-query apt-get > /dev/null; then
-		say "this is not Debian: going on in the hope that what these hold is here: $*"
+		say "cannot install packages, because this is not Debian. These must be here: $*"
 		return
 	fi
 	missing=$(packages_missing "$@")
 	[[ -n $missing ]] || return 0
 	if ((EUID != 0)) && ! sudo -n true 2> /dev/null; then
-		say "missing packages; as root: apt-get install --no-install-recommends ${missing% }"
+		say "packages are missing; as root, run: apt-get install --no-install-recommends ${missing% }"
 		exit 1
 	fi
 
 	say "installing ${missing% }"
 	apt_log=$(mktemp)
-	# Lists that are missing, or so old that they name what is gone, are fetched first.
+	# Package lists may be missing, or so old that they name packages that are gone: then update them.
 	# shellcheck disable=SC2086 # one word for each package
 	{
 		compgen -G '/var/lib/apt/lists/*_Packages*' > /dev/null &&
@@ -62,13 +62,13 @@ install_packages() {
 	} || status=$?
 	if ((status)); then
 		cat "$apt_log" >&2
-		say "these could not be installed: ${missing% }"
+		say "cannot install ${missing% }"
 	fi
 	rm -f "$apt_log"
 	return "$status"
 }
 
-# Configure and build everything in a folder below build/; what follows its name is for CMake.
+# build_in FOLDER [CMAKE-OPTION]...: configure and build everything in build/FOLDER.
 build_in() {
 	local folder=$root/build/$1 quiet=()
 
@@ -82,8 +82,9 @@ build_in() {
 	cmake --build "$folder" -j "$(nproc)" "${quiet[@]}"
 }
 
-# Run the tests of a folder below build/, in bounded time; what follows its name is for CTest. The counts
-# are left in its tests.xml. The long ones only where run_long_tests is set; left_out may name more labels.
+# run_tests_in FOLDER [CTEST-OPTION]...: run the tests of build/FOLDER in bounded time, and write the results to
+# its tests.xml. The tests with label fault run only if run_long_tests is set. Tests with the label in left_out do
+# not run.
 run_tests_in() {
 	local folder=$root/build/$1 seconds=1200 which=(-LE "^(fault|${left_out-fault})\$")
 
@@ -97,13 +98,13 @@ run_tests_in() {
 		--output-junit "$folder/tests.xml" "${which[@]}" "$@"
 }
 
-# One line with the counts of all the runs in the folders named: 'N passed, N failed, N skipped'.
+# print_counts FOLDER...: print one line with the sums over these folders: 'N passed, N failed, N skipped'.
 print_counts() {
 	local folder tests failures skipped n_passed=0 n_failed=0 n_skipped=0
 
 	for folder; do
 		if [[ ! -s $root/build/$folder/tests.xml ]]; then
-			n_failed=$((n_failed + 1)) # CTest did not come to its end
+			n_failed=$((n_failed + 1)) # CTest did not finish
 			continue
 		fi
 		read -r tests failures skipped < <(awk '

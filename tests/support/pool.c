@@ -1,3 +1,6 @@
+/*
+ * Executors for tests, and small tasks.
+ */
 #include "support/pool.h"
 
 #include "support/test.h"
@@ -11,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Before the test's process has a second thread, which Criterion's have at once. */
+/* Runs before the process has a second thread, which Criterion starts at once. */
 __attribute__((constructor)) static void start_zygote(void)
 {
 	struct pxp_error error;
@@ -193,7 +196,7 @@ enum pxp_status task_pid(struct pxp_task *task)
 int count_descriptors(void)
 {
 	DIR *folder = opendir("/proc/self/fd");
-	int n = -1; /* the folder's own */
+	int n = -1; /* do not count the descriptor of the folder itself */
 
 	REQUIRE(folder != NULL);
 	for (struct dirent *entry; (entry = readdir(folder));)

@@ -1,4 +1,4 @@
-/* Executors as tests want them, and tasks that do one thing each. */
+/* Executors for tests, and tasks that do one thing each. */
 #ifndef PXP_TEST_POOL_H
 #define PXP_TEST_POOL_H
 
@@ -10,32 +10,39 @@
  * option that the program sets when PIXPOOL_POOL_OF_PROGRAM is in the environment. */
 struct pxp_executor *pool_create(enum pxp_executor_kind kind, unsigned n_workers);
 
-/* Submit, which must succeed. The gate may be NULL. */
+/* Submit a task; the test fails when that fails. gate may be NULL; otherwise the task gets a
+ * descriptor of it. */
 struct pxp_future *pool_submit(struct pxp_executor *pool, pxp_task_fn *run,
                                const char *input, const struct gate *gate);
 struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
                                     const char *input, const struct gate *gate,
                                     struct pxp_task_options options);
 
-/* Wait until as many run and lie prefetched (POOL_ANY: never mind); false after a minute.
- * What was withdrawn from a worker leaves no room there until it is acknowledged. */
+/* Wait until so many tasks are running and so many are prefetched (POOL_ANY: any number). false
+ * after a minute. A task that is being withdrawn from a worker counts as prefetched until the
+ * worker has acknowledged that. */
 #define POOL_ANY SIZE_MAX
 bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched);
 
-/* The result as text: static, until the next call. "" when there is none. */
+/* The result of a future, as static text; "" when there is none. Waits. */
 const char *result_of(struct pxp_future *future);
-/* How it ended, having waited; releases it. */
+/* Wait for a future, release it, and return how it ended. */
 enum pxp_status end_of(struct pxp_future *future);
 
-enum pxp_status task_echo(struct pxp_task *task); /* returns its input */
-enum pxp_status task_wait(struct pxp_task *task); /* passes its gate, then echoes */
-enum pxp_status task_fail(struct pxp_task *task); /* fails with code 7 and its input */
-enum pxp_status task_signal(
-	struct pxp_task *task); /* dies of signal number INPUT, at its gate if any */
-enum pxp_status task_exit(struct pxp_task *task); /* exits with status INPUT */
-enum pxp_status task_pid(struct pxp_task *task);  /* its process id, as text */
+/* Returns its input. */
+enum pxp_status task_echo(struct pxp_task *task);
+/* Waits at its gate, then returns its input. */
+enum pxp_status task_wait(struct pxp_task *task);
+/* Fails with code 7 and its input as the message. */
+enum pxp_status task_fail(struct pxp_task *task);
+/* Waits at its gate, if it has one, then dies of the signal whose number is its input. */
+enum pxp_status task_signal(struct pxp_task *task);
+/* Exits with the status that is its input. */
+enum pxp_status task_exit(struct pxp_task *task);
+/* Returns its process id as text. */
+enum pxp_status task_pid(struct pxp_task *task);
 
-/* How many descriptors this process has open; how many children (zombies too). */
+/* How many descriptors this process has open, and how many children, zombies included. */
 int count_descriptors(void);
 int count_children(void);
 

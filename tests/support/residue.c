@@ -1,3 +1,6 @@
+/*
+ * Count threads, processes, descriptors and mappings, from /proc, and compare two counts.
+ */
 #include "support/residue.h"
 
 #include <dirent.h>
@@ -10,10 +13,16 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { MAX_PROCESSES = 4096, PATIENCE_MS = 10000 };
+enum { MAX_PROCESSES = 4096 };
 
+static int patience_ms = 10000;
 static bool is_ignored;
 static struct residue at_begin;
+
+void residue_set_patience(int ms)
+{
+	patience_ms = ms;
+}
 
 void residue_ignore(void)
 {
@@ -106,7 +115,7 @@ static int count_processes(void)
 	size_t n = list_processes(processes);
 	int n_below = 0, n_before;
 
-	/* A child may stand before its parent in the list: again, until nothing is new. */
+	/* A child may come before its parent in the list: repeat until nothing changes. */
 	do {
 		n_before = n_below;
 		n_below = 0;
@@ -126,7 +135,7 @@ int residue_n_descriptors(pid_t pid)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	/* Of our own folders one is open only to be counted. */
+	/* To count our own descriptors opens one more. */
 	return count_entries(path) - (pid == getpid());
 }
 
@@ -150,8 +159,9 @@ bool residue_is_none(const struct residue *before)
 {
 	struct residue now = residue_now();
 
-	/* What is about to end is soon gone; to look again and again for what stays costs much. */
-	for (int ms = 1, waited = 0; waited < PATIENCE_MS && is_more(&now, before);
+	/* Most remains are gone within a few milliseconds. A count is expensive, so the pauses
+	 * grow. */
+	for (int ms = 1, waited = 0; waited < patience_ms && is_more(&now, before);
 	     waited += ms, ms = ms < 64 ? 2 * ms : ms) {
 		poll(NULL, 0, ms);
 		now = residue_now();
@@ -190,7 +200,7 @@ static void start_sanitizer_thread(void)
 void residue_begin(void)
 {
 	start_sanitizer_thread();
-	/* What loses its parent comes to us, and is seen. */
+	/* Orphaned descendants become our children, so that we see them. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	at_begin = residue_now();
 }

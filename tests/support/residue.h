@@ -1,7 +1,7 @@
 /*
- * What a test leaves behind: threads, processes below this one (of any depth; orphans come
- * to us), descriptors and mappings of shared memory. test_begin() notes what there is, and
- * test_end() fails a test that leaves more.
+ * What a test leaves behind: threads, descendant processes (orphans become our children),
+ * descriptors and mappings of shared memory. test_begin() counts them, and test_end() fails a
+ * test that leaves more than it found.
  */
 #ifndef PXP_RESIDUE_H
 #define PXP_RESIDUE_H
@@ -13,21 +13,23 @@ struct residue {
 	int n_threads, n_processes, n_descriptors, n_mappings;
 };
 
-/* As it is at this instant. A zombie that only we could reap is gone. */
+/* The counts at this instant. Our own zombie children do not count. */
 struct residue residue_now(void);
 
-/* How many descriptors a process has open; -1 when it may not be looked into. */
+/* How many descriptors a process has open; -1 when we may not know. */
 int residue_n_descriptors(pid_t pid);
 
-/* Whether nothing is there that was not there before; waits for up to ten seconds, as a
- * thread that was joined, or a process that was reaped, is still to be seen for a moment.
- * Says on standard error what is left. */
+/* Whether there is no more than before. Waits for up to ten seconds, because a joined thread and
+ * a reaped process can be seen for a moment longer. Prints the counts that grew. */
 bool residue_is_none(const struct residue *before);
 
-/* For a program whose libraries keep threads of their own: its tests are not held to it. */
+/* Wait for so long instead of ten seconds. */
+void residue_set_patience(int ms);
+
+/* For a program whose libraries keep threads of their own: its tests are not checked. */
 void residue_ignore(void);
 
-/* Around every test. */
+/* Called around every test. residue_end() returns whether the test left nothing behind. */
 void residue_begin(void);
 bool residue_end(void);
 

@@ -1,7 +1,6 @@
 /*
- * The runner without Criterion: run each registered test in a fresh process of this
- * program (fork and exec, so that the zygote, which a constructor starts, is the
- * test's own), and say how it went.
+ * The test runner without Criterion. Each test runs in a new process of this program, by fork and
+ * exec, so that each has a zygote of its own, which a constructor starts.
  */
 #include "support/test.h"
 
@@ -28,7 +27,7 @@ void test_expect(bool claim, bool required, const char *file, int line, const ch
 
 	if (claim)
 		return;
-	fprintf(stderr, "%s:%d: not so: %s%s", file, line, text, *words ? ": " : "");
+	fprintf(stderr, "%s:%d: failed: %s%s", file, line, text, *words ? ": " : "");
 	va_start(args, words);
 	vfprintf(stderr, words, args);
 	va_end(args);
@@ -44,10 +43,10 @@ void test_skip(const char *why)
 	exit(EXIT_SUCCESS);
 }
 
-static int run_here(const char *name)
+static int run_here(const char *suite, const char *name)
 {
 	for (struct test *test = first_test; test; test = test->next) {
-		if (strcmp(test->name, name) != 0)
+		if (strcmp(test->suite, suite) != 0 || strcmp(test->name, name) != 0)
 			continue;
 		alarm(TEST_SECONDS);
 		test_begin();
@@ -64,7 +63,7 @@ static bool passes(const struct test *test)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		execl("/proc/self/exe", test->suite, test->name, (char *)NULL);
+		execl("/proc/self/exe", "test", test->suite, test->name, (char *)NULL);
 		_exit(127);
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
@@ -75,8 +74,8 @@ int main(int argc, char **argv)
 {
 	int n_passed = 0, n_failed = 0;
 
-	if (argc > 1)
-		return run_here(argv[1]);
+	if (argc == 3)
+		return run_here(argv[1], argv[2]);
 	for (struct test *test = first_test; test; test = test->next) {
 		bool passed = passes(test);
 

@@ -1,3 +1,6 @@
+/*
+ * A scratch folder for a test.
+ */
 #include "support/scratch.h"
 
 #include "support/test.h"
@@ -82,7 +85,7 @@ const char *scratch_text(const char *path)
 int scratch_n_open(void)
 {
 	DIR *open_ones = opendir("/proc/self/fd");
-	int n = -3; /* itself, and its two dots */
+	int n = -3; /* do not count the folder's own descriptor, "." and ".." */
 
 	REQUIRE(open_ones != NULL);
 	while (readdir(open_ones))
@@ -108,8 +111,8 @@ bool scratch_as_nobody(bool (*run)(void))
 	REQUIRE(waitpid(pid, &status, 0) == pid);
 	REQUIRE(WIFEXITED(status));
 	if (WEXITSTATUS(status) == NOT_TRIED)
-		scratch_skip("what only binds those who are not root",
-		             "cannot drop root here");
+		scratch_skip("the part that needs a user without privileges",
+		             "root cannot be dropped here");
 	return WEXITSTATUS(status) != FALSE;
 }
 

@@ -1,6 +1,6 @@
 /*
- * A folder of the test's own, which is also the current one while it stands: names in a
- * test are short and relative. Any failure in here ends the test.
+ * A scratch folder for a test. While it exists it is the current folder, so that a test can use
+ * short relative names. A failure in any of these functions ends the test.
  */
 #ifndef PXP_SCRATCH_H
 #define PXP_SCRATCH_H
@@ -8,29 +8,32 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Make one in base, if that can be written, else in $TMPDIR or /tmp, and go there.
- * base may be NULL. Others may look into it. */
+/* Create a folder and enter it: in base, if that is not NULL and can be written, otherwise in
+ * $TMPDIR or /tmp. Other users may read it. */
 void scratch_enter(const char *base);
 
-/* Remove it, of whatever depth it is. */
+/* Leave the folder and remove it, however deep it is. */
 void scratch_leave(void);
 
+/* Create a file with this text, a folder, or a symbolic link. */
 void scratch_file(const char *path, const char *text);
 void scratch_folder(const char *path);
 void scratch_link(const char *path, const char *target);
 
-/* What is in a file, up to 255 bytes, in a static buffer; NULL when it is not there. */
+/* The first 255 bytes of a file, in a static buffer; NULL when the file does not exist. */
 const char *scratch_text(const char *path);
 
 /* How many descriptors this process has open. */
 int scratch_n_open(void);
 
-/* Run a part of a test in a child that is no root: as it is, or as uid and gid 65534
- * where the test runs as root. Whether it returned true; says so aloud and returns true
- * where it could not be tried. Its EXPECT does not count: let it return false. */
+/*
+ * Run a part of a test in a child process without the privileges of root: as uid and gid 65534
+ * when the test runs as root. Returns what run() returned. Where root cannot be dropped, says so
+ * and returns true. EXPECT does not count in the child: run() must return false instead.
+ */
 bool scratch_as_nobody(bool (*run)(void));
 
-/* Say that a part of a test was not tried here. */
+/* Print that a part of a test was skipped on this machine, and why. */
 void scratch_skip(const char *what, const char *why);
 
 #endif

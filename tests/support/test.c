@@ -1,3 +1,6 @@
+/*
+ * What happens around every test, and the comparisons that show both sides.
+ */
 #include "support/test.h"
 
 #include "support/residue.h"
@@ -17,7 +20,7 @@ void test_begin(void)
 
 void test_end(void)
 {
-	EXPECT(residue_end(), "the test leaves something running, open or mapped");
+	EXPECT(residue_end(), "the test left something running, open or mapped");
 #ifdef PIXPOOL_SANITIZE_ADDRESS
 	EXPECT(__lsan_do_recoverable_leak_check() == 0, "the test leaks");
 #endif

@@ -1,11 +1,11 @@
 /*
  * A test is a sentence: TEST(suite, what_it_claims) { ... EXPECT(...) ... }
  *
- * It is Criterion's Test, or (PIXPOOL_CRITERION off, for a ThreadSanitizer build, in
- * which Criterion 2.4.1 aborts at start) a run of our own one-screen runner. Either
- * way each test has a process of its own and a limit in time, so that a hang fails.
+ * Tests run under Criterion, or, when PIXPOOL_CRITERION is off, under the runner in runner.c:
+ * Criterion 2.4.1 aborts at start in a ThreadSanitizer build. Either way each test has a process
+ * and a time limit of its own, so that a test that hangs fails.
  *
- * EXPECT notes a failure and goes on, REQUIRE ends the test.
+ * EXPECT records a failure and continues; REQUIRE ends the test.
  */
 #ifndef PXP_TEST_H
 #define PXP_TEST_H
@@ -18,7 +18,7 @@ enum { TEST_SECONDS = 120 };
 
 #include <criterion/criterion.h>
 
-/* Not its fixtures: a claim that fails in one of them fails no test. */
+/* Criterion's fixtures are not used: an EXPECT that fails in a fixture does not fail the test. */
 #define TEST(suite, name)                                                                \
 	static void suite##_##name(void);                                                \
 	Test(suite, name, .timeout = TEST_SECONDS)                                       \
@@ -38,11 +38,11 @@ enum { TEST_SECONDS = 120 };
 
 #define EXPECT(...)  TEST_CLAIM(false, __VA_ARGS__, "")
 #define REQUIRE(...) TEST_CLAIM(true, __VA_ARGS__, "")
-/* The last of the arguments stands for the words where a claim has none. */
+/* The "" at the end is the message of a claim that has none. */
 #define TEST_CLAIM(required, claim, ...)                                                 \
 	test_expect((claim), required, __FILE__, __LINE__, #claim, __VA_ARGS__)
 
-/* End the test, having said why it was not run. */
+/* Print why the test cannot run here, and end it. */
 #define SKIP(why) test_skip(why)
 void test_skip(const char *why);
 
@@ -67,13 +67,13 @@ void test_expect(bool claim, bool required, const char *file, int line, const ch
 
 #endif
 
-/* Around every test. test_end() fails a test that leaves a thread, process, descriptor or
- * shared memory behind (residue.h), and, in a sanitizer build, one that leaks (Criterion
- * passes a test whose process leaks). */
+/* Called around every test. test_end() fails a test that leaves a thread, process, descriptor or
+ * shared memory behind (residue.h). In an AddressSanitizer build it also fails a test that leaks
+ * memory, which Criterion would pass. */
 void test_begin(void);
 void test_end(void);
 
-/* Both sides as numbers or as strings; the values are shown when they differ. */
+/* Compare two numbers or two strings. When they differ, both values are printed. */
 #define EXPECT_EQ(got, want)                                                             \
 	test_expect_eq((intmax_t)(got), (intmax_t)(want), __FILE__, __LINE__, #got)
 #define EXPECT_STR(got, want) test_expect_str((got), (want), __FILE__, __LINE__, #got)
