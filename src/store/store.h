@@ -19,8 +19,9 @@
 struct store;
 
 enum overwrite {
-	OVERWRITE_OWN,    /* an existing file stays, and the output fails as `exists` */
-	OVERWRITE_SKIP,   /* an existing file stays, and the output is skipped */
+	OVERWRITE_OWN,  /* an existing file stays, and the output fails as `exists` */
+	OVERWRITE_SKIP, /* an existing file stays, and the output is skipped */
+	OVERWRITE_OLDER, /* an existing file older than its input is replaced, else as SKIP */
 	OVERWRITE_ALWAYS, /* an existing file or link is replaced, a folder is not */
 };
 

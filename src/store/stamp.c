@@ -1,0 +1,199 @@
+/* Stamps: a record in an extended attribute of its output. */
+#include "store/stamp.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+static const char attribute[] = "user.pixpool";
+static const unsigned char magic[4] = {'p', 'x', 'p', 1};
+
+enum {
+	CHECKSUM_BYTES = 8,
+	NAMES_AT = sizeof(magic) + 5 * 8 + 2 * 4 + STAMP_FORMAT_BYTES + INPUT_HASH_BYTES +
+	           OUTPUT_HASH_BYTES + 2 * 2,
+	/* A name too long for a stamp: this sign, which no name has, and its hash in hexadecimal. */
+	HASHED_NAME_SIGN = '/',
+	HASHED_NAME_BYTES = 1 + 2 * INPUT_HASH_BYTES
+};
+_Static_assert(NAMES_AT + 2 * STAMP_NAME_BYTES + CHECKSUM_BYTES <= STAMP_MAX_BYTES,
+               "a stamp fits into its attribute");
+
+/* ---- names ---- */
+
+static void hash_name(const char *name, char hashed[HASHED_NAME_BYTES + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	struct input_hash hash;
+
+	input_hash_of_bytes(name, strlen(name), &hash);
+	*hashed++ = HASHED_NAME_SIGN;
+	for (int i = 0; i < INPUT_HASH_BYTES; i++) {
+		*hashed++ = digits[hash.bytes[i] >> 4];
+		*hashed++ = digits[hash.bytes[i] & 15];
+	}
+	*hashed = 0;
+}
+
+void stamp_keep_name(const char *name, char ret_kept[STAMP_NAME_BYTES + 1])
+{
+	size_t n = strlen(name);
+
+	if (n <= STAMP_NAME_BYTES)
+		memcpy(ret_kept, name, n + 1);
+	else
+		hash_name(name, ret_kept);
+}
+
+void stamp_set_names(struct stamp *stamp, const char *output, const char *source)
+{
+	stamp_keep_name(output, stamp->output);
+	stamp_keep_name(source, stamp->source);
+}
+
+bool stamp_name_is(const char *in_stamp, const char *name)
+{
+	char kept[STAMP_NAME_BYTES + 1];
+
+	stamp_keep_name(name, kept);
+	return strcmp(in_stamp, kept) == 0;
+}
+
+/* ---- bytes ---- */
+
+/* Where the next bytes go, or come from. */
+struct cursor {
+	unsigned char *to;
+	const unsigned char *from;
+};
+
+static void put(struct cursor *cursor, const void *bytes, size_t n)
+{
+	memcpy(cursor->to, bytes, n);
+	cursor->to += n;
+}
+
+static void put_number(struct cursor *cursor, uint64_t number, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		*cursor->to++ = (unsigned char)(number >> (8 * i));
+}
+
+static void take(struct cursor *cursor, void *ret_bytes, size_t n)
+{
+	memcpy(ret_bytes, cursor->from, n);
+	cursor->from += n;
+}
+
+static uint64_t take_number(struct cursor *cursor, size_t n)
+{
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < n; i++)
+		number |= (uint64_t)*cursor->from++ << (8 * i);
+	return number;
+}
+
+size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYTES])
+{
+	size_t n_output = strlen(stamp->output), n_source = strlen(stamp->source);
+	struct cursor cursor = {.to = bytes};
+	struct input_hash sum;
+
+	put(&cursor, magic, sizeof(magic));
+	put_number(&cursor, stamp->recipe, 8);
+	put_number(&cursor, stamp->in_bytes, 8);
+	put_number(&cursor, (uint64_t)stamp->in_mtime_ns, 8);
+	put_number(&cursor, stamp->out_bytes, 8);
+	put_number(&cursor, (uint64_t)stamp->out_mtime_ns, 8);
+	put_number(&cursor, stamp->width, 4);
+	put_number(&cursor, stamp->height, 4);
+	put(&cursor, stamp->format, STAMP_FORMAT_BYTES);
+	put(&cursor, stamp->in_hash.bytes, INPUT_HASH_BYTES);
+	put(&cursor, stamp->out_hash.bytes, OUTPUT_HASH_BYTES);
+	put_number(&cursor, n_output, 2);
+	put_number(&cursor, n_source, 2);
+	put(&cursor, stamp->output, n_output);
+	put(&cursor, stamp->source, n_source);
+
+	input_hash_of_bytes(bytes, (size_t)(cursor.to - bytes), &sum);
+	put(&cursor, sum.bytes, CHECKSUM_BYTES);
+	return (size_t)(cursor.to - bytes);
+}
+
+/* Whether the bytes are as long as they say, and nobody cut or changed them by accident. */
+static bool is_whole(const unsigned char *bytes, size_t n)
+{
+	struct cursor lengths = {.from = bytes + NAMES_AT - 4};
+	struct input_hash sum;
+	size_t n_output, n_source;
+
+	if (n < NAMES_AT + CHECKSUM_BYTES || n > STAMP_MAX_BYTES ||
+	    memcmp(bytes, magic, sizeof(magic)) != 0)
+		return false;
+	n_output = (size_t)take_number(&lengths, 2);
+	n_source = (size_t)take_number(&lengths, 2);
+	if (n_output > STAMP_NAME_BYTES || n_source > STAMP_NAME_BYTES ||
+	    n != NAMES_AT + n_output + n_source + CHECKSUM_BYTES)
+		return false;
+	input_hash_of_bytes(bytes, n - CHECKSUM_BYTES, &sum);
+	return memcmp(bytes + n - CHECKSUM_BYTES, sum.bytes, CHECKSUM_BYTES) == 0;
+}
+
+/* A name with a zero in it is no name. */
+static bool take_name(struct cursor *cursor, char *ret_name, size_t n)
+{
+	take(cursor, ret_name, n);
+	ret_name[n] = 0;
+	return strlen(ret_name) == n;
+}
+
+bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp)
+{
+	struct cursor cursor = {.from = bytes};
+	size_t n_output, n_source;
+
+	if (!is_whole(bytes, n))
+		return false;
+	cursor.from += sizeof(magic);
+	ret_stamp->recipe = take_number(&cursor, 8);
+	ret_stamp->in_bytes = take_number(&cursor, 8);
+	ret_stamp->in_mtime_ns = (int64_t)take_number(&cursor, 8);
+	ret_stamp->out_bytes = take_number(&cursor, 8);
+	ret_stamp->out_mtime_ns = (int64_t)take_number(&cursor, 8);
+	ret_stamp->width = (uint32_t)take_number(&cursor, 4);
+	ret_stamp->height = (uint32_t)take_number(&cursor, 4);
+	take(&cursor, ret_stamp->format, STAMP_FORMAT_BYTES);
+	take(&cursor, ret_stamp->in_hash.bytes, INPUT_HASH_BYTES);
+	take(&cursor, ret_stamp->out_hash.bytes, OUTPUT_HASH_BYTES);
+	n_output = (size_t)take_number(&cursor, 2);
+	n_source = (size_t)take_number(&cursor, 2);
+	return ret_stamp->format[STAMP_FORMAT_BYTES - 1] == 0 &&
+	       take_name(&cursor, ret_stamp->output, n_output) &&
+	       take_name(&cursor, ret_stamp->source, n_source);
+}
+
+/* ---- files ---- */
+
+bool stamp_write(int fd, const struct stamp *stamp)
+{
+	unsigned char bytes[STAMP_MAX_BYTES];
+	size_t n = stamp_encode(stamp, bytes);
+
+	if (fsetxattr(fd, attribute, bytes, n, 0) == 0)
+		return true;
+	/* EPERM: a mount without user attributes. ENOSPC, ERANGE, E2BIG: the attributes of one
+	 * file are bounded; a disk that is full the next write says again. */
+	if (errno == ENOSYS || errno == EPERM || errno == ENOSPC || errno == ERANGE ||
+	    errno == E2BIG)
+		errno = ENOTSUP;
+	return false;
+}
+
+bool stamp_read(int fd, struct stamp *ret_stamp)
+{
+	unsigned char bytes[STAMP_MAX_BYTES];
+	ssize_t n = fgetxattr(fd, attribute, bytes, sizeof(bytes));
+
+	return n > 0 && stamp_decode(bytes, (size_t)n, ret_stamp);
+}

@@ -1,0 +1,79 @@
+/*
+ * The record of one output: from which input, with which recipe, it was made, and what it held then.
+ *
+ * The same record is kept in two places: as a stamp on the output itself (the extended attribute
+ * "user.pixpool"), and as a row of the state (state.h). Either alone is enough to know whether an
+ * output is fresh. freshness.h decides what a record is worth.
+ *
+ * A stamp is hostile when it is read: anybody who can write to the output folder can write one. It
+ * is taken only whole, with its checksum, and says nothing that the decision does not check against
+ * the files. The format is documented at stamp_encode().
+ */
+#ifndef PXP_STAMP_H
+#define PXP_STAMP_H
+
+#include "common/content_hash.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	STAMP_MAX_BYTES = 1024,
+	STAMP_NAME_BYTES = 384, /* of a name, without its final zero */
+	STAMP_FORMAT_BYTES = 8
+};
+
+struct stamp {
+	uint64_t recipe; /* its fingerprint, which includes the picture version */
+
+	uint64_t in_bytes;
+	int64_t in_mtime_ns; /* STAMP_NO_TIME: not to be trusted, compare the content */
+	struct input_hash in_hash;
+
+	uint64_t out_bytes;
+	int64_t out_mtime_ns;
+	struct output_hash out_hash;
+	uint32_t width, height;
+	char format[STAMP_FORMAT_BYTES]; /* "webp" */
+
+	/* Below the output folder, and below its INPUT. A longer name is kept as its hash: names
+	 * compare equal all the same (stamp_name_is()). */
+	char output[STAMP_NAME_BYTES + 1], source[STAMP_NAME_BYTES + 1];
+};
+
+/* The time of a file that changed so shortly before it was read that a later change may have the
+ * same time. */
+#define STAMP_NO_TIME INT64_MIN
+
+/* A name as stamps and rows keep it: itself, or its hash when it is too long. */
+void stamp_keep_name(const char *name, char ret_kept[STAMP_NAME_BYTES + 1]);
+
+/* Set both names. */
+void stamp_set_names(struct stamp *stamp, const char *output, const char *source);
+
+/* Whether a name of a stamp (its output or source) stands for this name. */
+bool stamp_name_is(const char *in_stamp, const char *name);
+
+/*
+ * Version 1, little-endian, without padding: "pxp" and a byte of 1; recipe, in_bytes,
+ * in_mtime_ns, out_bytes, out_mtime_ns (8 bytes each); width, height (4 each); format (8); in_hash
+ * (16); out_hash (32); the lengths of output and source (2 each); these names; the first 8 bytes
+ * of the XXH3-128 of all that comes before.
+ *
+ * Returns the number of bytes.
+ */
+size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYTES]);
+
+/* False when the bytes are not a whole stamp of this version; *ret_stamp is undefined then. */
+bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp);
+
+/* Write the stamp to an open file, which need not have a name yet. False with errno: ENOTSUP where
+ * the file system has no such attributes (also for ENOSYS, EPERM and for no room among a file's
+ * attributes, with which an output is still an output). */
+bool stamp_write(int fd, const struct stamp *stamp);
+
+/* Read the stamp of an open file. False when it has none that can be read. */
+bool stamp_read(int fd, struct stamp *ret_stamp);
+
+#endif

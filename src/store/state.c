@@ -1,0 +1,661 @@
+/* The state of an output folder, in a SQLite database. */
+#include "store/state.h"
+
+#include "base/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* "pxpl": tells our databases from others' (PRAGMA application_id). */
+enum { APPLICATION_ID = 0x7078706c, SCHEMA_VERSION = 1 };
+
+enum query {
+	FIND_OUTPUT,
+	PUT_OUTPUT,
+	DROP_OUTPUT,
+	NEXT_OUTPUT,
+	FIND_FAILURE,
+	PUT_FAILURE,
+	DROP_FAILURE,
+	N_QUERIES
+};
+
+static const char schema[] =
+	"CREATE TABLE IF NOT EXISTS outputs ("
+	" name BLOB PRIMARY KEY, stamp BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS failures ("
+	" source BLOB PRIMARY KEY, recipe INTEGER, build INTEGER, in_bytes INTEGER,"
+	" in_mtime_ns INTEGER, in_hash BLOB, deaths INTEGER, class INTEGER, text TEXT)"
+	" WITHOUT ROWID;";
+
+static const char *const queries[N_QUERIES] = {
+	[FIND_OUTPUT] = "SELECT stamp FROM outputs WHERE name = ?1",
+	[PUT_OUTPUT] = "INSERT OR REPLACE INTO outputs VALUES (?1, ?2)",
+	[DROP_OUTPUT] = "DELETE FROM outputs WHERE name = ?1",
+	[NEXT_OUTPUT] = "SELECT name FROM outputs WHERE name > ?1 ORDER BY name LIMIT 1",
+	[FIND_FAILURE] = "SELECT recipe, build, in_bytes, in_mtime_ns, in_hash, deaths,"
+			 " class, text FROM failures WHERE source = ?1",
+	[PUT_FAILURE] = "INSERT OR REPLACE INTO failures"
+			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[DROP_FAILURE] = "DELETE FROM failures WHERE source = ?1",
+};
+
+struct state {
+	char *path;
+	bool is_writable;
+	char notice[FAILURE_TEXT_BYTES];
+
+	struct lock lock;  /* guards all below */
+	sqlite3 *database; /* NULL once it was given up */
+	sqlite3_stmt *statements[N_QUERIES];
+};
+
+/* ---- opening ---- */
+
+/* Whether SQLite's write-ahead log is safe here: it needs a file system that is this machine's alone. */
+static bool is_local(const char *path)
+{
+	static const unsigned local[] = {EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,
+	                                 BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
+	                                 F2FS_SUPER_MAGIC,  OVERLAYFS_SUPER_MAGIC};
+	char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+	struct statfs facts;
+	bool is_one = false;
+
+	if (slash)
+		slash[slash == folder] = 0; /* "/" stays */
+	if (folder && statfs(slash ? folder : ".", &facts) == 0) {
+		for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+			is_one |= (unsigned)facts.f_type == local[i];
+	}
+	free(folder);
+	return is_one;
+}
+
+static int run(sqlite3 *database, const char *statement)
+{
+	return sqlite3_exec(database, statement, NULL, NULL, NULL);
+}
+
+/* A pragma's number, or -1. */
+static int64_t ask(sqlite3 *database, const char *pragma)
+{
+	sqlite3_stmt *statement = NULL;
+	int64_t number = -1;
+
+	if (sqlite3_prepare_v2(database, pragma, -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		number = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return number;
+}
+
+static bool is_damage(int code)
+{
+	code &= 0xff;
+	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_FORMAT;
+}
+
+/* What is not a sign of damage, and makes a database impossible here. */
+static enum state_result result_of(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return STATE_OK;
+	case SQLITE_BUSY:
+		return STATE_BUSY;
+	case SQLITE_NOMEM:
+		return STATE_MEMORY;
+	case SQLITE_FULL:
+		return STATE_PLACE;
+	case SQLITE_IOERR:
+		/* A share that has no locks, or a file system that SQLite cannot work on. */
+		return code == SQLITE_IOERR_LOCK || code == SQLITE_IOERR_RDLOCK ||
+		                       code == SQLITE_IOERR_UNLOCK ||
+		                       code == SQLITE_IOERR_CHECKRESERVEDLOCK ||
+		                       code == SQLITE_IOERR_SHMOPEN ||
+		                       code == SQLITE_IOERR_SHMMAP
+		               ? STATE_NONE
+		               : STATE_PLACE;
+	default:
+		return STATE_NONE;
+	}
+}
+
+static void say_why(struct failure *failure, sqlite3 *database, const char *path)
+{
+	failure_set(failure, FAIL_IO, "the state %s cannot be used: %s", path,
+	            database ? sqlite3_errmsg(database) : "out of memory");
+}
+
+/* Have the database for this run alone, waiting for another run as the caller likes. */
+static int lock_for_run(sqlite3 *database, const struct state_options *options)
+{
+	int code;
+
+	run(database, "PRAGMA locking_mode=EXCLUSIVE");
+	do
+		code = run(database, "BEGIN EXCLUSIVE");
+	while ((code & 0xff) == SQLITE_BUSY && options->wait &&
+	       options->wait(options->data));
+	return code == SQLITE_OK ? run(database, "COMMIT")
+	                         : sqlite3_extended_errcode(database);
+}
+
+static void set_up(sqlite3 *database, const struct state_options *options)
+{
+	sqlite3_extended_result_codes(database, 1);
+	/* What stands in the file is data: it must not run anything, nor be trusted. */
+	sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_limit(database, SQLITE_LIMIT_LENGTH, 1 << 20);
+	run(database, "PRAGMA cell_size_check=ON");
+	if (!options->is_durable)
+		run(database, "PRAGMA synchronous=OFF");
+	else if (options->rows_alone)
+		run(database, "PRAGMA synchronous=FULL");
+	else /* a row that a power cut takes is on its output as well */
+		run(database, "PRAGMA synchronous=NORMAL");
+}
+
+/* Whether it is ours, of this version; an empty one becomes ours. */
+static int make_ours(sqlite3 *database, bool *ret_is_foreign)
+{
+	char marks[96];
+	int64_t id = ask(database, "PRAGMA application_id");
+	int64_t version = ask(database, "PRAGMA user_version");
+	int64_t n_tables = ask(database, "SELECT count(*) FROM sqlite_schema");
+
+	*ret_is_foreign = false;
+	if (id < 0 || version < 0 || n_tables < 0)
+		return sqlite3_extended_errcode(database);
+	if (id == APPLICATION_ID && version == SCHEMA_VERSION)
+		return SQLITE_OK;
+	if (n_tables > 0 || id != 0) {
+		*ret_is_foreign = true;
+		return SQLITE_OK;
+	}
+	snprintf(marks, sizeof(marks), "PRAGMA application_id=%d;PRAGMA user_version=%d",
+	         APPLICATION_ID, SCHEMA_VERSION);
+	return run(database, marks);
+}
+
+/* Everything that opening takes, once. */
+static int open_once(struct state *state, const struct state_options *options,
+                     bool *ret_is_foreign)
+{
+	struct stat facts;
+	int code, flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+	                  SQLITE_OPEN_FULLMUTEX;
+
+	*ret_is_foreign = false;
+	/* A link that somebody planted in the output folder must not lead us to another file. */
+	if (lstat(state->path, &facts) == 0 && !S_ISREG(facts.st_mode)) {
+		*ret_is_foreign = true;
+		return SQLITE_OK;
+	}
+	code = sqlite3_open_v2(state->path, &state->database, flags, NULL);
+	if (code != SQLITE_OK)
+		return state->database ? sqlite3_extended_errcode(state->database) : code;
+	set_up(state->database, options);
+	if (sqlite3_db_readonly(state->database, "main") == 1)
+		return SQLITE_READONLY;
+	code = lock_for_run(state->database, options);
+	if (code == SQLITE_OK)
+		code = make_ours(state->database, ret_is_foreign);
+	if (code == SQLITE_OK && !*ret_is_foreign)
+		code = run(state->database, is_local(state->path)
+		                                    ? "PRAGMA journal_mode=WAL"
+		                                    : "PRAGMA journal_mode=DELETE");
+	if (code == SQLITE_OK && !*ret_is_foreign)
+		code = run(state->database, schema);
+	for (int i = 0; code == SQLITE_OK && !*ret_is_foreign && i < N_QUERIES; i++)
+		code = sqlite3_prepare_v3(state->database, queries[i], -1,
+		                          SQLITE_PREPARE_PERSISTENT,
+		                          &state->statements[i], NULL);
+	return code;
+}
+
+/* A percent-encoded "file:" URI of a path, to be freed. */
+static char *uri_of(const char *path, const char *query)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *uri = malloc(8 + 3 * strlen(path) + strlen(query)), *at = uri;
+
+	if (!uri)
+		return NULL;
+	at += sprintf(at, "file:");
+	for (; *path; path++) {
+		unsigned char c = (unsigned char)*path;
+
+		if (strchr("%?#", c) || c < 0x21 || c > 0x7e) {
+			*at++ = '%';
+			*at++ = digits[c >> 4];
+			*at++ = digits[c & 15];
+		} else {
+			*at++ = (char)c;
+		}
+	}
+	strcpy(at, query);
+	return uri;
+}
+
+/* In a folder that cannot be written: rows are found, nothing more. */
+static int open_read_only(struct state *state)
+{
+	char *uri = uri_of(state->path, "?mode=ro&immutable=1");
+	int code = SQLITE_NOMEM;
+
+	if (uri)
+		code = sqlite3_open_v2(uri, &state->database,
+		                       SQLITE_OPEN_READONLY | SQLITE_OPEN_URI |
+		                               SQLITE_OPEN_FULLMUTEX,
+		                       NULL);
+	free(uri);
+	if (code != SQLITE_OK)
+		return code;
+	sqlite3_db_config(state->database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_limit(state->database, SQLITE_LIMIT_LENGTH, 1 << 20);
+	if (ask(state->database, "PRAGMA application_id") != APPLICATION_ID ||
+	    ask(state->database, "PRAGMA user_version") != SCHEMA_VERSION)
+		return SQLITE_NOTADB;
+	code = sqlite3_prepare_v2(state->database, queries[FIND_OUTPUT], -1,
+	                          &state->statements[FIND_OUTPUT], NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_prepare_v2(state->database, queries[FIND_FAILURE], -1,
+		                          &state->statements[FIND_FAILURE], NULL);
+	return code;
+}
+
+/* Close what was opened, so that it can be opened anew. */
+static void give_up(struct state *state)
+{
+	for (int i = 0; i < N_QUERIES; i++) {
+		sqlite3_finalize(state->statements[i]);
+		state->statements[i] = NULL;
+	}
+	sqlite3_close(state->database);
+	state->database = NULL;
+}
+
+/* Give the file and what belongs to it another name, which nothing has yet. */
+static bool move_aside(struct state *state, const char *why)
+{
+	static const char *const parts[] = {"", "-wal", "-shm", "-journal"};
+	size_t n = strlen(state->path) + 32;
+	char *from = malloc(n), *to = malloc(n);
+	bool is_moved = false;
+
+	for (int number = 1; from && to && !is_moved && number < 1000; number++) {
+		snprintf(to, n, "%s.%s-%d", state->path, why, number);
+		if (access(to, F_OK) == 0)
+			continue;
+		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+			snprintf(from, n, "%s%s", state->path, parts[i]);
+			snprintf(to, n, "%s.%s-%d%s", state->path, why, number, parts[i]);
+			if (rename(from, to) == 0)
+				is_moved = true;
+			else if (i == 0)
+				break;
+		}
+		if (!is_moved)
+			break;
+		snprintf(state->notice, sizeof(state->notice),
+		         "the state %s was %s: it is kept as %s.%s-%d, and begun anew",
+		         state->path,
+		         strcmp(why, "damaged") == 0
+		                 ? "damaged"
+		                 : "not written by this version of pixpool",
+		         state->path, why, number);
+	}
+	free(from);
+	free(to);
+	return is_moved;
+}
+
+static int open_state(struct state *state, const struct state_options *options)
+{
+	bool is_foreign;
+	int code = open_once(state, options, &is_foreign);
+
+	if (is_damage(code) || is_foreign) {
+		give_up(state);
+		if (!move_aside(state, is_foreign ? "foreign" : "damaged"))
+			return SQLITE_CANTOPEN;
+		code = open_once(state, options, &is_foreign);
+	}
+	if (code == SQLITE_OK) {
+		state->is_writable = true;
+		return code;
+	}
+	if ((code & 0xff) == SQLITE_READONLY || (code & 0xff) == SQLITE_CANTOPEN ||
+	    (code & 0xff) == SQLITE_PERM) {
+		give_up(state);
+		if (access(state->path, R_OK) == 0)
+			code = open_read_only(state);
+	}
+	return code;
+}
+
+enum state_result state_open(const struct state_options *options,
+                             struct state **ret_state, char notice[FAILURE_TEXT_BYTES],
+                             struct failure *ret_failure)
+{
+	struct state *state = calloc(1, sizeof(*state));
+	enum state_result result;
+	int code;
+
+	*ret_state = NULL;
+	notice[0] = 0;
+	if (!state || !(state->path = strdup(options->path))) {
+		free(state);
+		say_why(ret_failure, NULL, options->path);
+		return STATE_MEMORY;
+	}
+	lock_init(&state->lock);
+	code = open_state(state, options);
+	memcpy(notice, state->notice, FAILURE_TEXT_BYTES);
+	result = result_of(code);
+	if (result == STATE_OK) {
+		*ret_state = state;
+		return STATE_OK;
+	}
+	say_why(ret_failure, state->database, state->path);
+	state_close(state);
+	return result;
+}
+
+void state_close(struct state *state)
+{
+	if (!state)
+		return;
+	if (state->database && !sqlite3_get_autocommit(state->database))
+		run(state->database, "ROLLBACK");
+	give_up(state);
+	lock_fini(&state->lock);
+	free(state->path);
+	free(state);
+}
+
+bool state_is_writable(const struct state *state)
+{
+	return state->is_writable;
+}
+
+const char *state_notice(const struct state *state)
+{
+	return state->notice;
+}
+
+/* ---- rows; with the lock held ---- */
+
+/* A statement made ready for its parameters, the first a name; NULL where there is none. */
+static sqlite3_stmt *begin_query(struct state *state, enum query query, const char *name)
+{
+	sqlite3_stmt *statement = state->statements[query];
+	char kept[STAMP_NAME_BYTES + 1];
+
+	if (statement) {
+		stamp_keep_name(name, kept);
+		sqlite3_bind_blob64(statement, 1, kept, strlen(kept), SQLITE_TRANSIENT);
+	}
+	return statement;
+}
+
+static void end_query(sqlite3_stmt *statement)
+{
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+}
+
+/* A damaged database is of no use any more; the next run moves it aside. */
+static enum state_result note_error(struct state *state, int code)
+{
+	if (!is_damage(code))
+		return result_of(code);
+	snprintf(state->notice, sizeof(state->notice),
+	         "the state %s is damaged: the rest of this run goes on without it",
+	         state->path);
+	give_up(state);
+	state->is_writable = false;
+	return STATE_NONE;
+}
+
+static enum state_result run_query(struct state *state, sqlite3_stmt *statement)
+{
+	int code;
+
+	if (!statement)
+		return STATE_NONE;
+	code = sqlite3_step(statement);
+	end_query(statement);
+	return code == SQLITE_DONE ? STATE_OK : note_error(state, code);
+}
+
+/* ---- outputs ---- */
+
+bool state_find(struct state *state, const char *output, struct stamp *ret_row)
+{
+	bool is_found = false;
+	sqlite3_stmt *statement;
+	int code;
+
+	lock_acquire(&state->lock);
+	statement = begin_query(state, FIND_OUTPUT, output);
+	if (statement) {
+		code = sqlite3_step(statement);
+		if (code == SQLITE_ROW) {
+			const void *bytes = sqlite3_column_blob(statement, 0);
+			int n = sqlite3_column_bytes(statement, 0);
+
+			is_found = bytes && stamp_decode(bytes, (size_t)n, ret_row) &&
+			           stamp_name_is(ret_row->output, output);
+		}
+		end_query(statement);
+		if (code != SQLITE_ROW && code != SQLITE_DONE)
+			note_error(state, code);
+	}
+	lock_release(&state->lock);
+	return is_found;
+}
+
+enum state_result state_put(struct state *state, const struct stamp *row)
+{
+	unsigned char bytes[STAMP_MAX_BYTES];
+	size_t n = stamp_encode(row, bytes);
+	enum state_result result;
+	sqlite3_stmt *statement;
+
+	lock_acquire(&state->lock);
+	statement = begin_query(state, PUT_OUTPUT, row->output);
+	if (statement)
+		sqlite3_bind_blob64(statement, 2, bytes, n, SQLITE_STATIC);
+	result = run_query(state, statement);
+	lock_release(&state->lock);
+	return result;
+}
+
+static enum state_result run_with_name(struct state *state, enum query query,
+                                       const char *name)
+{
+	enum state_result result;
+
+	lock_acquire(&state->lock);
+	result = run_query(state, begin_query(state, query, name));
+	lock_release(&state->lock);
+	return result;
+}
+
+enum state_result state_drop(struct state *state, const char *output)
+{
+	return run_with_name(state, DROP_OUTPUT, output);
+}
+
+/* The name of the next row after this one, to be freed; NULL at the end. */
+static char *next_output(struct state *state, const char *after)
+{
+	char *name = NULL;
+	sqlite3_stmt *statement;
+	int code;
+
+	lock_acquire(&state->lock);
+	statement = begin_query(state, NEXT_OUTPUT, after);
+	if (statement) {
+		code = sqlite3_step(statement);
+		if (code == SQLITE_ROW && sqlite3_column_blob(statement, 0))
+			name = strndup(sqlite3_column_blob(statement, 0),
+			               (size_t)sqlite3_column_bytes(statement, 0));
+		end_query(statement);
+		if (code != SQLITE_ROW && code != SQLITE_DONE)
+			note_error(state, code);
+	}
+	lock_release(&state->lock);
+	return name;
+}
+
+void state_each(struct state *state, bool (*visit)(void *data, const char *output),
+                void *data)
+{
+	char *name = next_output(state, "");
+
+	while (name && visit(data, name)) {
+		char *next = next_output(state, name);
+
+		free(name);
+		name = next;
+	}
+	free(name);
+}
+
+/* ---- failures ---- */
+
+/* Numbers of 64 bits stand as SQLite's signed ones. */
+static void bind_number(sqlite3_stmt *statement, int index, uint64_t number)
+{
+	sqlite3_bind_int64(statement, index, (sqlite3_int64)number);
+}
+
+static uint64_t number_of(sqlite3_stmt *statement, int column)
+{
+	return (uint64_t)sqlite3_column_int64(statement, column);
+}
+
+/* False for what no put wrote. */
+static bool read_failure(sqlite3_stmt *row, struct known_failure *ret_known)
+{
+	const void *hash = sqlite3_column_blob(row, 4);
+	int n_hash = sqlite3_column_bytes(row, 4);
+	uint64_t class = number_of(row, 6);
+	const unsigned char *text = sqlite3_column_text(row, 7);
+
+	*ret_known = (struct known_failure){
+		.recipe = number_of(row, 0),
+		.build = number_of(row, 1),
+		.in_bytes = number_of(row, 2),
+		.in_mtime_ns = sqlite3_column_int64(row, 3),
+		.has_hash = n_hash == INPUT_HASH_BYTES,
+		.n_deaths = (unsigned)number_of(row, 5),
+	};
+	if ((n_hash != 0 && n_hash != INPUT_HASH_BYTES) || class == FAIL_NONE ||
+	    class >= N_FAIL_CLASSES || !text)
+		return false;
+	if (ret_known->has_hash)
+		memcpy(ret_known->in_hash.bytes, hash, INPUT_HASH_BYTES);
+	failure_set(&ret_known->failure, (enum fail_class) class, "%s",
+	            (const char *)text);
+	return true;
+}
+
+bool state_find_failure(struct state *state, const char *source,
+                        struct known_failure *ret_known)
+{
+	bool is_found = false;
+	sqlite3_stmt *statement;
+	int code;
+
+	lock_acquire(&state->lock);
+	statement = begin_query(state, FIND_FAILURE, source);
+	if (statement) {
+		code = sqlite3_step(statement);
+		is_found = code == SQLITE_ROW && read_failure(statement, ret_known);
+		end_query(statement);
+		if (code != SQLITE_ROW && code != SQLITE_DONE)
+			note_error(state, code);
+	}
+	lock_release(&state->lock);
+	return is_found;
+}
+
+enum state_result state_put_failure(struct state *state, const char *source,
+                                    const struct known_failure *known)
+{
+	enum state_result result;
+	sqlite3_stmt *statement;
+
+	lock_acquire(&state->lock);
+	statement = begin_query(state, PUT_FAILURE, source);
+	if (statement) {
+		bind_number(statement, 2, known->recipe);
+		bind_number(statement, 3, known->build);
+		bind_number(statement, 4, known->in_bytes);
+		sqlite3_bind_int64(statement, 5, known->in_mtime_ns);
+		if (known->has_hash)
+			sqlite3_bind_blob(statement, 6, known->in_hash.bytes,
+			                  INPUT_HASH_BYTES, SQLITE_STATIC);
+		bind_number(statement, 7, known->n_deaths);
+		sqlite3_bind_int(statement, 8, (int)known->failure.class);
+		sqlite3_bind_text(statement, 9, known->failure.text, -1, SQLITE_STATIC);
+	}
+	result = run_query(state, statement);
+	lock_release(&state->lock);
+	return result;
+}
+
+enum state_result state_drop_failure(struct state *state, const char *source)
+{
+	return run_with_name(state, DROP_FAILURE, source);
+}
+
+/* ---- groups ---- */
+
+static enum state_result run_in_state(struct state *state, const char *statement,
+                                      struct failure *ret_failure)
+{
+	enum state_result result = STATE_NONE;
+	int code;
+
+	lock_acquire(&state->lock);
+	if (state->database) {
+		code = run(state->database, statement);
+		if (code != SQLITE_OK && ret_failure)
+			say_why(ret_failure, state->database, state->path);
+		result = note_error(state, code);
+	}
+	lock_release(&state->lock);
+	return result;
+}
+
+enum state_result state_begin(struct state *state)
+{
+	return run_in_state(state, "BEGIN", NULL);
+}
+
+enum state_result state_commit(struct state *state, struct failure *ret_failure)
+{
+	enum state_result result = run_in_state(state, "COMMIT", ret_failure);
+
+	/* A commit that found no room leaves the group open. */
+	if (result == STATE_PLACE || result == STATE_MEMORY)
+		run_in_state(state, "ROLLBACK", NULL);
+	return result;
+}

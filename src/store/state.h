@@ -1,0 +1,100 @@
+/*
+ * The state of an output folder: what was made in it, and which pictures are known to be bad.
+ *
+ * It is a SQLite database beside the outputs, or where --state says. It is a memory, not the truth:
+ * everything in it is checked against the files, and deleting it is always safe. On a local file
+ * system it has a write-ahead log, elsewhere a rollback journal. One run at a time has it, for its
+ * whole length, by SQLite's own locks: these end with the process, however it ends.
+ *
+ * Open it in the main process, after the zygote was started: no child may have it.
+ *
+ * Threads: any call from any thread.
+ */
+#ifndef PXP_STATE_H
+#define PXP_STATE_H
+
+#include "common/outcome.h"
+#include "store/stamp.h"
+
+struct state;
+
+struct state_options {
+	const char *path; /* of the database file; made with the first row */
+	bool is_durable;  /* false: --no-fsync */
+	bool rows_alone; /* the outputs' file system takes no stamps: each group's rows are synced */
+	/*
+	 * Asked while another run has the state: first at once, then after each pause that it makes
+	 * itself. False gives up. NULL gives up at once.
+	 */
+	bool (*wait)(void *data);
+	void *data;
+};
+
+enum state_result {
+	STATE_OK,
+	STATE_BUSY, /* another run has it, and wait() gave up */
+	STATE_NONE, /* there can be none here: no locks, no permission; failure says why. Stamps only */
+	STATE_PLACE, /* the place cannot be written: full, quota, I/O; failure says why */
+	STATE_MEMORY /* no memory */
+};
+
+/*
+ * Open the state. A database that is damaged, or another program's, is moved aside (".damaged" or
+ * ".foreign" and a number are added to its name) and a new one is begun: then notice has a line that says so,
+ * else "". Read-only is fine: then rows are found, and nothing is written.
+ *
+ * ret_state  on STATE_OK yours, for state_close(); else NULL.
+ */
+enum state_result state_open(const struct state_options *options,
+                             struct state **ret_state, char notice[FAILURE_TEXT_BYTES],
+                             struct failure *ret_failure);
+
+/* Write what is left, and close. NULL is fine. */
+void state_close(struct state *state);
+
+/* Whether rows can be written. */
+bool state_is_writable(const struct state *state);
+
+/* The row of an output, by its name below the output folder. False when there is none (or none that
+ * can be read: the state of a damaged database is empty from then on). */
+bool state_find(struct state *state, const char *output, struct stamp *ret_row);
+
+/* A picture that failed as a picture: with this input, recipe and build it will fail again. */
+struct known_failure {
+	uint64_t recipe, build; /* fingerprints */
+	uint64_t in_bytes;
+	int64_t in_mtime_ns; /* as in a stamp */
+	struct input_hash in_hash;
+	bool has_hash;     /* it was not hashed: then only size and time count */
+	unsigned n_deaths; /* runs in which it killed its worker */
+	struct failure failure;
+};
+
+/* By the name of its source. One failure is kept for each source. */
+bool state_find_failure(struct state *state, const char *source,
+                        struct known_failure *ret_known);
+
+/*
+ * Changes come in groups: begin, any number of puts and drops, commit. All of a group is written, or
+ * nothing is. Rows that were put are found at once.
+ *
+ * STATE_PLACE: the group is undone. STATE_NONE: the database turned out to be damaged; from then on
+ * nothing is found or written, and state_notice() says so. Stamps hold what it held.
+ */
+enum state_result state_begin(struct state *state);
+enum state_result state_put(struct state *state, const struct stamp *row);
+enum state_result state_drop(struct state *state, const char *output);
+enum state_result state_put_failure(struct state *state, const char *source,
+                                    const struct known_failure *known);
+enum state_result state_drop_failure(struct state *state, const char *source);
+enum state_result state_commit(struct state *state, struct failure *ret_failure);
+
+/* A line about a database that failed while it was used, or "". */
+const char *state_notice(const struct state *state);
+
+/* Call visit for the name of each row, in order, until it returns false. It may put and drop rows;
+ * these may be visited or not. */
+void state_each(struct state *state, bool (*visit)(void *data, const char *output),
+                void *data);
+
+#endif

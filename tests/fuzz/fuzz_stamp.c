@@ -1,0 +1,30 @@
+/*
+ * Stamps are written by anybody who can write to an output. What is decoded encodes to the same bytes, and
+ * nothing without its checksum is decoded. The checksum is put right here, so that the rest is reached.
+ */
+#include "fuzz.h"
+
+#include "store/stamp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	unsigned char encoded[STAMP_MAX_BYTES];
+	uint8_t *whole = malloc(n + 8);
+	struct input_hash sum;
+	struct stamp stamp;
+
+	memcpy(whole, bytes, n);
+	input_hash_of_bytes(whole, n, &sum);
+	memcpy(whole + n, sum.bytes, 8);
+	if (stamp_decode(whole, n + 8, &stamp)) {
+		CLAIM(stamp_encode(&stamp, encoded) == n + 8);
+		CLAIM(memcmp(encoded, whole, n + 8) == 0);
+	}
+	whole[n + 7] ^= 1;
+	CLAIM(!stamp_decode(whole, n + 8, &stamp));
+	free(whole);
+	return 0;
+}

@@ -1,0 +1,462 @@
+/*
+ * The state keeps rows over runs, belongs to one run at a time, survives damage, and never makes more of an
+ * error than it is: every call of SQLite's file system fails once here, and from then on.
+ */
+#include "failing_vfs.h"
+#include "support/scratch.h"
+#include "support/test.h"
+
+#include "base/fd.h"
+#include "store/state.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct state_options plain = {.path = "db", .is_durable = true};
+
+static char notice[FAILURE_TEXT_BYTES];
+static struct failure failure;
+
+static struct state *open_at(const struct state_options *options)
+{
+	struct state *state;
+
+	REQUIRE(state_open(options, &state, notice, &failure) == STATE_OK, "%s",
+	        failure.text);
+	return state;
+}
+
+static struct stamp row_of(const char *output, uint64_t n_bytes)
+{
+	struct stamp row = {.recipe = 1, .out_bytes = n_bytes, .format = "jpeg"};
+
+	stamp_set_names(&row, output, "source");
+	return row;
+}
+
+static enum state_result put_one(struct state *state, const char *output,
+                                 uint64_t n_bytes)
+{
+	struct stamp row = row_of(output, n_bytes);
+	enum state_result result = state_begin(state);
+
+	if (result == STATE_OK)
+		result = state_put(state, &row);
+	if (result == STATE_OK)
+		result = state_commit(state, &failure);
+	return result;
+}
+
+/* The bytes of an output as its row has them; -1: there is no row. */
+static int64_t bytes_of(struct state *state, const char *output)
+{
+	struct stamp row;
+
+	return state_find(state, output, &row) ? (int64_t)row.out_bytes : -1;
+}
+
+TEST(state, rows_are_there_in_the_next_run)
+{
+	struct state *state;
+	char longest[600];
+
+	memset(longest, 'n', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = 0;
+	scratch_enter(NULL);
+	state = open_at(&plain);
+	EXPECT(state_is_writable(state));
+	EXPECT(bytes_of(state, "a.jpg") == -1);
+	EXPECT(put_one(state, "a.jpg", 5) == STATE_OK);
+	EXPECT(put_one(state, "a.jpg", 6) == STATE_OK, "a row is replaced");
+	EXPECT(put_one(state, "\xff'\";--", 7) == STATE_OK, "names are bytes");
+	EXPECT(put_one(state, longest, 8) == STATE_OK);
+	state_close(state);
+
+	state = open_at(&plain);
+	EXPECT(notice[0] == 0);
+	EXPECT(bytes_of(state, "a.jpg") == 6);
+	EXPECT(bytes_of(state, "\xff'\";--") == 7);
+	EXPECT(bytes_of(state, longest) == 8);
+	EXPECT(state_begin(state) == STATE_OK);
+	EXPECT(state_drop(state, "a.jpg") == STATE_OK);
+	EXPECT(state_commit(state, &failure) == STATE_OK);
+	EXPECT(bytes_of(state, "a.jpg") == -1);
+	state_close(state);
+	scratch_leave();
+}
+
+TEST(state, a_group_that_was_not_committed_is_not_there)
+{
+	struct stamp row = row_of("a.jpg", 5);
+	struct state *state;
+
+	scratch_enter(NULL);
+	state = open_at(&plain);
+	EXPECT(state_begin(state) == STATE_OK && state_put(state, &row) == STATE_OK);
+	EXPECT(bytes_of(state, "a.jpg") == 5, "a row that was put is found at once");
+	state_close(state);
+	state = open_at(&plain);
+	EXPECT(bytes_of(state, "a.jpg") == -1);
+	state_close(state);
+	scratch_leave();
+}
+
+TEST(state, a_known_failure_comes_back_as_it_was)
+{
+	struct known_failure known = {.recipe = UINT64_MAX,
+	                              .build = 1,
+	                              .in_bytes = 3,
+	                              .in_mtime_ns = -4,
+	                              .in_hash = {{5}},
+	                              .has_hash = true,
+	                              .n_deaths = 2},
+			     back;
+	struct state *state;
+
+	failure_set(&known.failure, FAIL_CRASHED, "worker died of SIGSEGV");
+	scratch_enter(NULL);
+	state = open_at(&plain);
+	EXPECT(state_begin(state) == STATE_OK);
+	EXPECT(state_put_failure(state, "b.jpg", &known) == STATE_OK);
+	EXPECT(state_commit(state, &failure) == STATE_OK);
+	state_close(state);
+
+	state = open_at(&plain);
+	REQUIRE(state_find_failure(state, "b.jpg", &back));
+	EXPECT(back.recipe == known.recipe && back.build == 1 && back.in_bytes == 3);
+	EXPECT(back.in_mtime_ns == -4 && back.has_hash && back.in_hash.bytes[0] == 5);
+	EXPECT(back.n_deaths == 2 && back.failure.class == FAIL_CRASHED);
+	EXPECT(strcmp(back.failure.text, "worker died of SIGSEGV") == 0);
+	EXPECT(!state_find_failure(state, "c.jpg", &back));
+	EXPECT(state_drop_failure(state, "b.jpg") == STATE_OK);
+	EXPECT(!state_find_failure(state, "b.jpg", &back));
+	state_close(state);
+	scratch_leave();
+}
+
+static bool note_name(void *data, const char *output)
+{
+	strcat(data, output);
+	return true;
+}
+
+static bool stop_at_first(void *data, const char *output)
+{
+	note_name(data, output);
+	return false;
+}
+
+TEST(state, every_row_is_visited_in_order_and_a_visit_may_end_it)
+{
+	struct state *state;
+	char names[64] = "";
+
+	scratch_enter(NULL);
+	state = open_at(&plain);
+	put_one(state, "c", 1);
+	put_one(state, "a", 1);
+	put_one(state, "b", 1);
+	state_each(state, note_name, names);
+	EXPECT(strcmp(names, "abc") == 0, "%s", names);
+	names[0] = 0;
+	state_each(state, stop_at_first, names);
+	EXPECT(strcmp(names, "a") == 0, "%s", names);
+	state_close(state);
+	scratch_leave();
+}
+
+/* ---- one run at a time ---- */
+
+/* What a child got, which opens the state while we have it. */
+static int result_in_child(const struct state_options *options)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct state *state;
+
+		_exit((int)state_open(options, &state, notice, &failure));
+	}
+	REQUIRE(child > 0 && waitpid(child, &status, 0) == child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool ask_three_times(void *data)
+{
+	return ++*(int *)data < 3;
+}
+
+TEST(state, belongs_to_one_run_at_a_time_until_that_ends)
+{
+	int n_asked = 0;
+	struct state_options waits = plain;
+	struct state *state;
+
+	waits.wait = ask_three_times;
+	waits.data = &n_asked;
+	scratch_enter(NULL);
+	state = open_at(&plain);
+	EXPECT(result_in_child(&plain) == STATE_BUSY);
+	EXPECT(put_one(state, "a.jpg", 1) == STATE_OK, "the first run is not disturbed");
+	EXPECT(result_in_child(&waits) == STATE_BUSY, "wait() gave up");
+	state_close(state);
+	EXPECT(result_in_child(&plain) == STATE_OK);
+	scratch_leave();
+}
+
+TEST(state, of_a_run_that_was_killed_is_free_and_has_its_groups)
+{
+	struct state *state;
+	int status;
+	pid_t child;
+
+	scratch_enter(NULL);
+	child = fork();
+	if (child == 0) {
+		state = open_at(&plain);
+		put_one(state, "a.jpg", 1);
+		state_begin(state);
+		raise(SIGKILL);
+	}
+	REQUIRE(child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status));
+	state = open_at(&plain);
+	EXPECT(bytes_of(state, "a.jpg") == 1);
+	state_close(state);
+	scratch_leave();
+}
+
+/* ---- what is no state of ours ---- */
+
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+TEST(state, a_file_that_is_no_database_is_moved_aside_and_told)
+{
+	struct state *state;
+
+	scratch_enter(NULL);
+	scratch_file("db",
+	             "this is no database, but a letter of a hundred and more bytes, "
+	             "which somebody has put here by mistake and wants back.");
+	state = open_at(&plain);
+	EXPECT(strstr(notice, "damaged") != NULL, "%s", notice);
+	EXPECT(is_there("db.damaged-1"));
+	EXPECT(put_one(state, "a.jpg", 1) == STATE_OK);
+	state_close(state);
+
+	REQUIRE(unlink("db") == 0);
+	scratch_file("db",
+	             "a second one, which must not take the place of the first: it is as "
+	             "long as that, so that it is taken for a page of a database.");
+	state_close(open_at(&plain));
+	EXPECT(is_there("db.damaged-1") && is_there("db.damaged-2"));
+	scratch_leave();
+}
+
+TEST(state, another_programs_database_is_moved_aside_whole)
+{
+	sqlite3 *other;
+	struct state *state;
+
+	scratch_enter(NULL);
+	REQUIRE(sqlite3_open("db", &other) == SQLITE_OK);
+	REQUIRE(sqlite3_exec(other, "CREATE TABLE mine (x); INSERT INTO mine VALUES (1)",
+	                     NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(other);
+	state = open_at(&plain);
+	EXPECT(strstr(notice, "not written by this version") != NULL, "%s", notice);
+	state_close(state);
+
+	REQUIRE(sqlite3_open("db.foreign-1", &other) == SQLITE_OK);
+	EXPECT(sqlite3_exec(other, "SELECT x FROM mine", NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(other);
+	scratch_leave();
+}
+
+TEST(state, a_link_in_its_place_is_not_followed)
+{
+	scratch_enter(NULL);
+	scratch_file("victim", "");
+	scratch_link("db", "victim");
+	state_close(open_at(&plain));
+	EXPECT(strcmp(scratch_text("victim"), "") == 0);
+	EXPECT(is_there("db.foreign-1"));
+	scratch_leave();
+}
+
+/* Change bytes of the database at an offset. */
+static void damage(const char *path, off_t at, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	char bytes[512];
+
+	memset(bytes, 0xa5, sizeof(bytes));
+	for (; n > 0;
+	     at += (off_t)sizeof(bytes), n -= n < sizeof(bytes) ? n : sizeof(bytes))
+		EXPECT(pwrite(fd, bytes, n < sizeof(bytes) ? n : sizeof(bytes), at) > 0);
+	fd_close(&fd);
+}
+
+TEST(state, damaged_in_any_page_it_finds_less_and_breaks_nothing)
+{
+	struct stat st;
+
+	scratch_enter(NULL);
+	for (off_t page = 0;; page++) {
+		struct state *state;
+		char name[32];
+
+		unlink("db");
+		unlink("db-wal");
+		state = open_at(&plain);
+		for (int i = 0; i < 200; i++) {
+			snprintf(name, sizeof(name), "folder/%d.jpg", i);
+			put_one(state, name, 1);
+		}
+		state_close(state);
+		REQUIRE(stat("db", &st) == 0);
+		if (page * 4096 >= st.st_size)
+			break;
+		damage("db", page * 4096 + (page == 0 ? 100 : 0), 2000);
+
+		state = open_at(&plain);
+		for (int i = 0; i < 200; i++) {
+			snprintf(name, sizeof(name), "folder/%d.jpg", i);
+			int64_t n = bytes_of(state, name);
+			EXPECT(n == -1 || n == 1);
+			put_one(state, name, 1);
+		}
+		state_close(state);
+		state_close(open_at(&plain));
+	}
+	scratch_leave();
+}
+
+static bool finds_and_does_not_write(void)
+{
+	struct state *state;
+	struct stamp row = row_of("b.jpg", 2);
+	bool is_right;
+
+	if (state_open(&plain, &state, notice, &failure) != STATE_OK)
+		return false;
+	is_right = !state_is_writable(state) && bytes_of(state, "a.jpg") == 1 &&
+	           state_put(state, &row) != STATE_OK;
+	state_close(state);
+	return is_right;
+}
+
+TEST(state, in_a_folder_that_cannot_be_written_rows_are_found)
+{
+	struct state *state;
+
+	scratch_enter(NULL);
+	state = open_at(&plain);
+	put_one(state, "a.jpg", 1);
+	state_close(state);
+	REQUIRE(chmod("db", 0444) == 0 && chmod(".", 0555) == 0);
+	EXPECT(scratch_as_nobody(finds_and_does_not_write));
+	REQUIRE(chmod(".", 0755) == 0);
+	scratch_leave();
+}
+
+/* ---- errors of the place ---- */
+
+/* Open, find, put, close. Whether every result was a foreseen one; whether the row was put; and
+ * whether the database was taken for a damaged one and moved aside. */
+static bool use(bool *ret_is_put, bool *ret_is_moved)
+{
+	struct state *state;
+	enum state_result result = state_open(&plain, &state, notice, &failure);
+	bool is_foreseen = true;
+
+	*ret_is_put = false;
+	*ret_is_moved = notice[0] != 0;
+	if (result != STATE_OK)
+		return result == STATE_PLACE || result == STATE_NONE ||
+		       result == STATE_BUSY || result == STATE_MEMORY;
+	bytes_of(state, "a.jpg");
+	result = put_one(state, "b.jpg", 2);
+	*ret_is_put = result == STATE_OK;
+	is_foreseen = result == STATE_OK || result == STATE_PLACE ||
+	              result == STATE_NONE || result == STATE_MEMORY;
+	state_close(state);
+	return is_foreseen;
+}
+
+static void fail_each(enum vfs_call call, int code, bool for_good)
+{
+	bool has_failed = true;
+
+	for (int nth = 1; has_failed && nth < 500; nth++) {
+		struct state *state;
+		bool is_put, is_moved;
+
+		unlink("db");
+		unlink("db-wal");
+		state = open_at(&plain);
+		put_one(state, "a.jpg", 1);
+		state_close(state);
+
+		failing_vfs_arm(call, nth, code, for_good);
+		EXPECT(use(&is_put, &is_moved), "call %d, nth %d, code %d", (int)call,
+		       nth, code);
+		has_failed = failing_vfs_disarm();
+		EXPECT(has_failed || is_put, "a run without a fault is whole");
+
+		state = open_at(&plain);
+		if (notice[0] == 0) {
+			EXPECT(is_moved || bytes_of(state, "a.jpg") == 1,
+			       "call %d, nth %d, code %d", (int)call, nth, code);
+			EXPECT(!is_put || bytes_of(state, "b.jpg") == 2,
+			       "what was committed is there: call %d, nth %d, code %d",
+			       (int)call, nth, code);
+		}
+		state_close(state);
+	}
+	EXPECT(!has_failed);
+}
+
+TEST(state, each_call_that_fails_costs_what_it_wrote_and_nothing_else)
+{
+	static const struct {
+		enum vfs_call call;
+		int code;
+	} faults[] = {
+		{VFS_WRITE, SQLITE_FULL},       {VFS_WRITE, SQLITE_IOERR_WRITE},
+		{VFS_SYNC, SQLITE_IOERR_FSYNC}, {VFS_READ, SQLITE_IOERR_READ},
+		{VFS_LOCK, SQLITE_IOERR_LOCK},  {VFS_LOCK, SQLITE_BUSY},
+		{VFS_OPEN, SQLITE_CANTOPEN},    {VFS_TRUNCATE, SQLITE_IOERR_TRUNCATE},
+		{VFS_READ, SQLITE_CORRUPT},     {VFS_WRITE, SQLITE_NOMEM},
+	};
+
+	scratch_enter(NULL);
+	failing_vfs_install();
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		fail_each(faults[i].call, faults[i].code, false);
+		fail_each(faults[i].call, faults[i].code, true);
+	}
+	scratch_leave();
+}
+
+TEST(state, a_share_without_locks_has_none_and_says_why)
+{
+	struct state *state;
+
+	scratch_enter(NULL);
+	failing_vfs_install();
+	failing_vfs_arm(VFS_LOCK, 1, SQLITE_IOERR_LOCK, true);
+	EXPECT(state_open(&plain, &state, notice, &failure) == STATE_NONE);
+	EXPECT(failure.text[0] != 0);
+	failing_vfs_disarm();
+	scratch_leave();
+}
