@@ -72,20 +72,21 @@ static enum pxp_status preload(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-static enum pxp_status open_studio(const void *bytes, size_t n, void **ret_context,
-                                   struct pxp_error *ret_error)
+static enum pxp_status create_picture_worker(const void *bytes, size_t n,
+                                             void **ret_context,
+                                             struct pxp_error *ret_error)
 {
 	(void)bytes;
 	(void)n;
-	*ret_context = studio_create();
+	*ret_context = picture_worker_create();
 	if (!*ret_context)
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a worker");
 	return PXP_OK;
 }
 
-static void close_studio(void *context)
+static void destroy_picture_worker(void *context)
 {
-	studio_destroy(context);
+	picture_worker_destroy(context);
 }
 
 struct clocked_task {
@@ -229,8 +230,8 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 		.max_output = limits->max_output,
 		.prepare = prepare,
 		.preload = preload,
-		.initialise = open_studio,
-		.finalise = close_studio,
+		.initialise = create_picture_worker,
+		.finalise = destroy_picture_worker,
 		.lock_down = lockdown_finish,
 	};
 

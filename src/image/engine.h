@@ -166,8 +166,8 @@ const struct engine *engine_that_writes(enum image_format format,
                                         enum engine_choice choice);
 
 /* Say why nobody reads it, and what to do about it. Always false. */
-bool engine_refuse(const struct source *source, const struct recipe *recipe,
-                   struct failure *ret_failure);
+bool engine_unsupported(const struct source *source, const struct recipe *recipe,
+                        struct failure *ret_failure);
 
 /* Take off what the tail of a library's text is worth: everything from the first line
  * break, and space at the ends. In place; returns text. */

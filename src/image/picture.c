@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 /* A buffer that grew beyond this for one huge file is given back after it. */
-#define STUDIO_KEEPS_BYTES ((size_t)64 << 20)
+#define KEPT_BUFFER_BYTES ((size_t)64 << 20)
 
-struct studio {
+struct picture_worker {
 	uint8_t *bytes;
 	size_t n_bytes;
 	struct picture_facts facts; /* of the picture that is on */
@@ -69,40 +69,40 @@ bool picture_preload(char *text, size_t n_text)
 	return true;
 }
 
-struct studio *studio_create(void)
+struct picture_worker *picture_worker_create(void)
 {
-	return calloc(1, sizeof(struct studio));
+	return calloc(1, sizeof(struct picture_worker));
 }
 
-void studio_destroy(struct studio *studio)
+void picture_worker_destroy(struct picture_worker *worker)
 {
-	if (!studio)
+	if (!worker)
 		return;
-	free(studio->bytes);
-	free(studio);
+	free(worker->bytes);
+	free(worker);
 }
 
-static bool studio_make_room(struct studio *studio, size_t n)
+static bool make_room(struct picture_worker *worker, size_t n)
 {
-	if (n <= studio->n_bytes)
+	if (n <= worker->n_bytes)
 		return true;
 
 	/* Not realloc: the old bytes are worth nothing, and need not be copied. */
-	free(studio->bytes);
-	studio->n_bytes = 0;
-	studio->bytes = malloc(n);
-	if (studio->bytes)
-		studio->n_bytes = n;
-	return studio->bytes != NULL;
+	free(worker->bytes);
+	worker->n_bytes = 0;
+	worker->bytes = malloc(n);
+	if (worker->bytes)
+		worker->n_bytes = n;
+	return worker->bytes != NULL;
 }
 
-static void studio_trim(struct studio *studio)
+static void trim_buffer(struct picture_worker *worker)
 {
-	if (studio->n_bytes <= STUDIO_KEEPS_BYTES)
+	if (worker->n_bytes <= KEPT_BUFFER_BYTES)
 		return;
-	free(studio->bytes);
-	studio->bytes = NULL;
-	studio->n_bytes = 0;
+	free(worker->bytes);
+	worker->bytes = NULL;
+	worker->n_bytes = 0;
 }
 
 /* Above this the allocator first gives back what it holds of pictures before. */
@@ -158,17 +158,17 @@ static bool ask_for_memory(const struct picture_job *job,
 }
 
 /* By our own look at the header. */
-static bool look_ahead(struct studio *studio, const struct picture_job *job,
+static bool look_ahead(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
 	bool takes_frames = job->decodes_only;
 
 	for (unsigned i = 0; i < job->n_variants; i++)
 		takes_frames |= format_info(job->variants[i].recipe->format)->has_frames;
-	need_look(job->input, job->input_bytes, job->name, &studio->facts);
+	need_look(job->input, job->input_bytes, job->name, &worker->facts);
 	return (!takes_frames ||
-	        need_has_few_frames(&studio->facts, reading_of(job), ret_failure)) &&
-	       ask_for_memory(job, &studio->facts, 1, ret_failure);
+	        need_has_few_frames(&worker->facts, reading_of(job), ret_failure)) &&
+	       ask_for_memory(job, &worker->facts, 1, ret_failure);
 }
 
 /* What will be decoded: of what is drawn at the size that is asked for, that. */
@@ -185,11 +185,11 @@ static struct size size_to_decode(const struct picture_job *job,
 }
 
 /* By the engine's word, where that says more. */
-static bool look_again(struct studio *studio, const struct picture_job *job,
+static bool look_again(struct picture_worker *worker, const struct picture_job *job,
                        const struct recipe *recipe, const struct source *source,
                        struct failure *ret_failure)
 {
-	struct picture_facts *facts = &studio->facts;
+	struct picture_facts *facts = &worker->facts;
 	uint64_t before = (uint64_t)facts->size.width * facts->size.height;
 	struct size size = source->size;
 
@@ -201,7 +201,7 @@ static bool look_again(struct studio *studio, const struct picture_job *job,
 }
 
 /* Read the input whole, which must be as long as it was when it was opened. */
-static bool read_input(struct studio *studio, const struct picture_job *job,
+static bool read_input(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
 	uint64_t cap = reading_of(job)->max_file_bytes;
@@ -214,12 +214,12 @@ static bool read_input(struct studio *studio, const struct picture_job *job,
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "read: the file has %ju bytes, the limit is %ju",
 		                   (uintmax_t)job->input_bytes, (uintmax_t)cap);
-	if (n == SIZE_MAX || !studio_make_room(studio, n + 1))
+	if (n == SIZE_MAX || !make_room(worker, n + 1))
 		return failure_set(ret_failure, FAIL_MEMORY,
 		                   "read: no memory for %zu bytes", n);
 
 	/* One byte more than there should be tells a file that grew. */
-	got = fd_pread_full(job->input, studio->bytes, n + 1, 0);
+	got = fd_pread_full(job->input, worker->bytes, n + 1, 0);
 	if (got < 0)
 		return failure_set(ret_failure, fail_class_of_input_errno(errno),
 		                   "read: %s", strerrordesc_np(errno));
@@ -263,7 +263,7 @@ static bool choose_hands(struct hands *ret_hands, const struct source *source,
 	if (test && test->claims(source->bytes, source->n_bytes))
 		hands.worker = test;
 	if (!hands.worker)
-		return engine_refuse(source, recipe, ret_failure);
+		return engine_unsupported(source, recipe, ret_failure);
 	if (!hands.writer && !job->decodes_only)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "encode: %s cannot be written %s",
@@ -402,14 +402,14 @@ static bool work(const struct picture_job *job, unsigned i, const struct hands *
 	return is_done;
 }
 
-static bool run(struct studio *studio, const struct picture_job *job, unsigned i,
+static bool run(struct picture_worker *worker, const struct picture_job *job, unsigned i,
                 struct picture_answer *answer)
 {
 	const struct picture_variant *variant = &job->variants[i];
 	struct source source = {
-		.bytes = studio->bytes,
+		.bytes = worker->bytes,
 		.n_bytes = (size_t)job->input_bytes,
-		.format = format_of_bytes(studio->bytes, (size_t)job->input_bytes,
+		.format = format_of_bytes(worker->bytes, (size_t)job->input_bytes,
 	                                  job->name),
 		.input = job->input,
 		.profile = variant->profile,
@@ -433,7 +433,7 @@ static bool run(struct studio *studio, const struct picture_job *job, unsigned i
 
 	if (!hands.worker->open(&source, variant->recipe, &answer->failure))
 		return false;
-	is_done = look_again(studio, job, variant->recipe, &source, &answer->failure) &&
+	is_done = look_again(worker, job, variant->recipe, &source, &answer->failure) &&
 	          work(job, i, &hands, &source, answer);
 	hands.worker->close(&source);
 	return is_done;
@@ -444,7 +444,7 @@ size_t picture_answer_bytes(uint32_t n_out)
 	return offsetof(struct picture_answer, out) + n_out * sizeof(struct picture_side);
 }
 
-bool picture_run(struct studio *studio, const struct picture_job *job,
+bool picture_run(struct picture_worker *worker, const struct picture_job *job,
                  struct picture_answer *ret_answer)
 {
 	int64_t began_ns = clock_now_ns(), read_ns;
@@ -458,15 +458,15 @@ bool picture_run(struct studio *studio, const struct picture_job *job,
 	for (unsigned i = 0; i < ret_answer->n_out; i++)
 		ret_answer->out[i].format = job->variants[i].recipe->format;
 
-	is_done = look_ahead(studio, job, &ret_answer->failure) &&
-	          read_input(studio, job, &ret_answer->failure);
+	is_done = look_ahead(worker, job, &ret_answer->failure) &&
+	          read_input(worker, job, &ret_answer->failure);
 	read_ns = clock_now_ns();
 	ret_answer->read_ns = read_ns - began_ns;
 	if (is_done && job->on_read)
 		job->on_read(job->data);
 	for (unsigned i = 0; i < job->n_variants && is_done; i++)
-		is_done = run(studio, job, i, ret_answer);
+		is_done = run(worker, job, i, ret_answer);
 	ret_answer->work_ns = clock_now_ns() - read_ns;
-	studio_trim(studio);
+	trim_buffer(worker);
 	return is_done;
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /* A worker's own things, kept between pictures: the buffer that inputs are read into. */
-struct studio;
+struct picture_worker;
 
 /* The pictures come from strangers (--untrusted): fewer formats are read, and by
  * fewer loaders. Before picture_preload(). */
@@ -47,8 +47,8 @@ bool picture_draws(enum image_format format, struct failure *ret_failure);
 bool picture_preload(char *text, size_t n_text);
 
 /* NULL when memory ran out. */
-struct studio *studio_create(void);
-void studio_destroy(struct studio *studio); /* NULL is fine */
+struct picture_worker *picture_worker_create(void);
+void picture_worker_destroy(struct picture_worker *worker); /* NULL is fine */
 
 /* The most outputs that one picture may have. */
 enum { PICTURE_MAX_VARIANTS = 64 };
@@ -115,7 +115,7 @@ struct picture_job {
 
 /* Do the job and fill the answer. A variant that cannot be made fails the picture. Never exits,
  * never prints. Whether it succeeded. */
-bool picture_run(struct studio *studio, const struct picture_job *job,
+bool picture_run(struct picture_worker *worker, const struct picture_job *job,
                  struct picture_answer *ret_answer);
 
 #endif

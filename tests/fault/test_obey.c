@@ -116,7 +116,7 @@ TEST(obey, waits_at_a_gate_until_the_input_changes_and_passes_it_open)
 
 		REQUIRE(pid >= 0);
 		if (pid == 0) {
-			picture_run(studio_create(), &job, &answer);
+			picture_run(picture_worker_create(), &job, &answer);
 			_exit(99);
 		}
 		if (attempt == 1) {

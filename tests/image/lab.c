@@ -234,7 +234,7 @@ static void read_output(struct outcome *outcome, int fd)
 	                                        &outcome->n_bands, 0);
 }
 
-static struct outcome run_job(struct studio *studio, const struct blob *input,
+static struct outcome run_job(struct picture_worker *worker, const struct blob *input,
                               const char *name, const struct recipe *recipe,
                               uint64_t claimed_bytes, const struct blob *profile)
 {
@@ -253,7 +253,7 @@ static struct outcome run_job(struct studio *studio, const struct blob *input,
 		variant.profile = profile->bytes;
 		variant.n_profile = profile->n;
 	}
-	outcome.is_done = picture_run(studio, &job, &outcome.answer);
+	outcome.is_done = picture_run(worker, &job, &outcome.answer);
 	EXPECT_EQ(outcome.is_done, outcome.answer.failure.class == FAIL_NONE);
 	if (outcome.is_done)
 		read_output(&outcome, job.output);
@@ -262,25 +262,25 @@ static struct outcome run_job(struct studio *studio, const struct blob *input,
 	return outcome;
 }
 
-struct outcome run_in_studio(struct studio *studio, const struct blob *input,
-                             const char *name, const struct recipe *recipe,
-                             uint64_t claimed_bytes)
+struct outcome run_with_worker(struct picture_worker *worker, const struct blob *input,
+                               const char *name, const struct recipe *recipe,
+                               uint64_t claimed_bytes)
 {
-	return run_job(studio, input, name, recipe, claimed_bytes, NULL);
+	return run_job(worker, input, name, recipe, claimed_bytes, NULL);
 }
 
 static struct outcome run_alone(const struct blob *input, const char *name,
                                 const struct recipe *recipe, uint64_t claimed_bytes,
                                 const struct blob *profile)
 {
-	struct studio *studio = studio_create();
+	struct picture_worker *worker = picture_worker_create();
 	struct outcome outcome;
 	char text[200];
 
 	REQUIRE(picture_preload(text, sizeof(text)), "%s", text);
-	REQUIRE(studio != NULL);
-	outcome = run_job(studio, input, name, recipe, claimed_bytes, profile);
-	studio_destroy(studio);
+	REQUIRE(worker != NULL);
+	outcome = run_job(worker, input, name, recipe, claimed_bytes, profile);
+	picture_worker_destroy(worker);
 	return outcome;
 }
 

@@ -71,7 +71,7 @@ struct recipe recipe_for(enum image_format format, enum engine_choice engine);
 struct recipe recipe_of_words(const char *words, enum image_format format,
                               enum engine_choice engine);
 
-/* Run once, in a studio of its own, libraries started. outcome_fini() after it. */
+/* Run once, in a picture_worker of its own, libraries started. outcome_fini() after it. */
 struct outcome run_picture(const struct blob *input, const char *name,
                            const struct recipe *recipe);
 
@@ -79,10 +79,10 @@ struct outcome run_picture(const struct blob *input, const char *name,
 struct outcome run_picture_of(const struct blob *input, const char *name,
                               const struct recipe *recipe, uint64_t claimed_bytes);
 
-/* The same in a studio that stands, after picture_preload(). */
-struct outcome run_in_studio(struct studio *studio, const struct blob *input,
-                             const char *name, const struct recipe *recipe,
-                             uint64_t claimed_bytes);
+/* The same in a picture_worker that stands, after picture_preload(). */
+struct outcome run_with_worker(struct picture_worker *worker, const struct blob *input,
+                               const char *name, const struct recipe *recipe,
+                               uint64_t claimed_bytes);
 
 /* The same with the profile of a recipe whose space is SPACE_FILE. */
 struct outcome run_picture_to_profile(const struct blob *input,

@@ -224,7 +224,7 @@ static bool plan(const struct recipe *recipe, struct size from, struct size *ret
 	return true;
 }
 
-static void check(struct studio *studio, const struct recipe *recipe,
+static void check(struct picture_worker *worker, const struct recipe *recipe,
                   const struct outcome *outcome, __attribute__((unused)) int round)
 {
 	/* What was not rotated may have kept its orientation. */
@@ -249,7 +249,8 @@ static void check(struct studio *studio, const struct recipe *recipe,
 		       "round %d: %u x %u, not %u x %u", round, out->width, out->height,
 		       size.width, size.height);
 	snprintf(name, sizeof(name), "a.%s", format_info(recipe->format)->extension);
-	again = run_in_studio(studio, &outcome->output, name, &plain, outcome->output.n);
+	again = run_with_worker(worker, &outcome->output, name, &plain,
+	                        outcome->output.n);
 	EXPECT(again.is_done, "round %d: %s: %s", round, name, again.answer.failure.text);
 	EXPECT(!again.is_done || (again.answer.in.width == out->width &&
 	                          again.answer.in.height == out->height &&
@@ -262,25 +263,25 @@ static void check(struct studio *studio, const struct recipe *recipe,
 
 static void try_any(enum engine_choice engine, unsigned first_seed)
 {
-	struct studio *studio = studio_create();
+	struct picture_worker *worker = picture_worker_create();
 	int n_done = 0;
 
 	seed = first_seed;
-	REQUIRE(studio != NULL);
+	REQUIRE(worker != NULL);
 	vips_lab_start();
 	for (int round = 0; round < N_ROUNDS; round++) {
 		struct blob blob = any_picture();
 		struct recipe recipe = any_recipe(engine);
-		struct outcome outcome = run_in_studio(studio, &blob, "a", &recipe,
-		                                       blob.n);
+		struct outcome outcome = run_with_worker(worker, &blob, "a", &recipe,
+		                                         blob.n);
 
-		check(studio, &recipe, &outcome, round);
+		check(worker, &recipe, &outcome, round);
 		n_done += outcome.is_done;
 		outcome_fini(&outcome);
 		blob_fini(&blob);
 	}
 	EXPECT(n_done > N_ROUNDS / (engine == ENGINE_STB ? 40 : 2), "%d done", n_done);
-	studio_destroy(studio);
+	picture_worker_destroy(worker);
 }
 
 TEST(any, recipe_on_any_picture_gives_the_size_that_was_planned)

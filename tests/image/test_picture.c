@@ -646,29 +646,29 @@ TEST(picture, a_thread_of_pixels_scales_both_ways)
 	}
 }
 
-TEST(picture, one_studio_serves_many_pictures)
+TEST(picture, one_worker_serves_many_pictures)
 {
 	struct blob small = make_png(8, 8, 3, &rgbw),
 		    large = make_png(500, 400, 3, &rgbw);
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
-	struct studio *studio = studio_create();
+	struct picture_worker *worker = picture_worker_create();
 	char text[200];
 
-	REQUIRE(studio && picture_preload(text, sizeof(text)));
+	REQUIRE(worker && picture_preload(text, sizeof(text)));
 	for (int i = 0; i < 6; i++) {
 		const struct blob *blob = i % 2 ? &large : &small;
-		struct outcome outcome = run_in_studio(studio, blob, "a", &recipe,
-		                                       blob->n);
+		struct outcome outcome = run_with_worker(worker, blob, "a", &recipe,
+		                                         blob->n);
 
 		EXPECT_EQ(outcome.width, i % 2 ? 500 : 8);
 		EXPECT(shows_quarters(&outcome, &rgbw));
 		outcome_fini(&outcome);
-		outcome = run_in_studio(studio, blob, "a", &recipe, blob->n / 2);
+		outcome = run_with_worker(worker, blob, "a", &recipe, blob->n / 2);
 		expect_failure(&outcome, FAIL_VANISHED, "");
 		outcome_fini(&outcome);
 	}
-	studio_destroy(studio);
-	studio_destroy(NULL);
+	picture_worker_destroy(worker);
+	picture_worker_destroy(NULL);
 	blob_fini(&small);
 	blob_fini(&large);
 }

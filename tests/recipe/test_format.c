@@ -102,7 +102,7 @@ static enum image_format gate(const char *bytes, size_t n, const char *name)
 	return format;
 }
 
-TEST(gate, names_every_format_by_its_first_bytes_and_nothing_else)
+TEST(sniff, names_every_format_by_its_first_bytes_and_nothing_else)
 {
 	for (size_t i = 0; i < N_BEGINNINGS; i++) {
 		const struct beginning *b = &beginnings[i];
@@ -113,7 +113,7 @@ TEST(gate, names_every_format_by_its_first_bytes_and_nothing_else)
 	}
 }
 
-TEST(gate, a_magic_cut_short_is_nothing)
+TEST(sniff, a_magic_cut_short_is_nothing)
 {
 	for (size_t i = 0; i < N_BEGINNINGS; i++) {
 		const struct beginning *b = &beginnings[i];
@@ -134,7 +134,7 @@ TEST(gate, a_magic_cut_short_is_nothing)
 	}
 }
 
-TEST(gate, the_stray_gzip_is_33_bytes_long)
+TEST(sniff, the_stray_gzip_is_33_bytes_long)
 {
 	EXPECT_EQ(beginnings[N_BEGINNINGS - 1].n, 33);
 }
@@ -170,7 +170,7 @@ static size_t make_tiff(uint8_t *bytes, bool is_big_endian, const uint32_t (*ent
 	return n;
 }
 
-TEST(gate, a_raw_file_without_its_suffix_is_known_by_its_directory)
+TEST(sniff, a_raw_file_without_its_suffix_is_known_by_its_directory)
 {
 	static const uint32_t dng[][2] = {{254, 1}, {50706, 0x01040000}};
 	static const uint32_t nef[][2] = {{254, 1}, {271, 100}, {330, 200}};
@@ -194,7 +194,7 @@ TEST(gate, a_raw_file_without_its_suffix_is_known_by_its_directory)
 	}
 }
 
-TEST(gate, no_bytes_make_it_look_past_their_end)
+TEST(sniff, no_bytes_make_it_look_past_their_end)
 {
 	uint8_t bytes[64];
 	unsigned seed = 1;

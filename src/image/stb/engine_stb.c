@@ -1,7 +1,7 @@
 /*
  * The stb engine: stb_image, stb_image_resize and stb_image_write, which need nothing
  * but a C compiler. It knows no colour management: what is not sRGB it refuses, rather
- * than show it wrong. What stb does not read beside the pixels, marks.c does. Metadata do
+ * than show it wrong. What stb does not read beside the pixels, metadata_scan.c does. Metadata do
  * not come through: where some are to be kept and the picture has them, it refuses too.
  *
  * stb_image fills the rest of a JPEG that ends early with grey, and some such files it calls
@@ -11,7 +11,7 @@
  */
 #include "image/engine.h"
 
-#include "image/header/marks.h"
+#include "image/header/metadata_scan.h"
 #include "image/header/profile.h"
 #include "image/stb/stb.h"
 
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct stb_state {
+struct ps_state {
 	struct size stored; /* as the file has it, not turned */
 	unsigned orientation;
 	bool ends_early; /* a JPEG without its end marker, which fail_on let pass */
@@ -28,7 +28,7 @@ struct stb_state {
 
 static const uint8_t jpeg_end[2] = {0xff, 0xd9};
 
-static bool stb_reads(enum image_format format)
+static bool ps_reads(enum image_format format)
 {
 	switch (format) {
 	case FORMAT_JPEG:
@@ -66,65 +66,65 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 	return failure_set(ret_failure, class, "%s: %s", stage, reason);
 }
 
-static bool marks_are_srgb(const struct marks *marks)
+static bool scan_is_srgb(const struct metadata_scan *scan)
 {
 	enum { ROOM = 64 * 1024 }; /* an sRGB profile takes far less */
 	char *room;
 	int n;
 	bool is_srgb;
 
-	if (!marks->has_profile)
+	if (!scan->has_profile)
 		return true;
-	if (!marks->profile || marks->n_profile > INT_MAX)
+	if (!scan->profile || scan->n_profile > INT_MAX)
 		return false;
-	if (!marks->profile_is_deflated)
-		return profile_is_srgb(marks->profile, marks->n_profile);
+	if (!scan->profile_is_deflated)
+		return profile_is_srgb(scan->profile, scan->n_profile);
 
 	room = malloc(ROOM);
 	if (!room)
 		return false;
-	n = stbi_zlib_decode_buffer(room, ROOM, (const char *)marks->profile,
-	                            (int)marks->n_profile);
+	n = stbi_zlib_decode_buffer(room, ROOM, (const char *)scan->profile,
+	                            (int)scan->n_profile);
 	is_srgb = n > 0 && profile_is_srgb(room, (size_t)n);
 	free(room);
 	return is_srgb;
 }
 
 /* What stb would decode, but wrongly. */
-static bool check_marks(const struct marks *marks, struct failure *ret_failure)
+static bool check_scan(const struct metadata_scan *scan, struct failure *ret_failure)
 {
-	if (marks->n_components > 3)
+	if (scan->n_components > 3)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: a CMYK picture, which needs the vips engine");
-	if (marks->process > 0xc2)
+	if (scan->process > 0xc2)
 		return failure_set(
 			ret_failure, FAIL_UNSUPPORTED,
 			"header: a JPEG process that the stb engine does not know");
-	if (!marks_are_srgb(marks))
+	if (!scan_is_srgb(scan))
 		return failure_set(
 			ret_failure, FAIL_UNSUPPORTED,
 			"header: its colour profile is not sRGB, which needs the "
 			"vips engine");
-	if (marks->has_bad_table)
+	if (scan->has_bad_table)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: a Huffman table with too many codes");
-	if (!marks->is_whole)
+	if (!scan->is_whole)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the file ends before its end marker");
 	return true;
 }
 
 /* What the recipe wants kept of this picture and we cannot keep. */
-static bool check_kept(const struct source *source, const struct marks *marks,
+static bool check_kept(const struct source *source, const struct metadata_scan *scan,
                        const struct recipe *recipe, struct failure *ret_failure)
 {
 	const char *what = NULL;
 
-	if ((recipe->keep & (KEEP_EXIF | KEEP_GPS)) && marks->has_exif)
+	if ((recipe->keep & (KEEP_EXIF | KEEP_GPS)) && scan->has_exif)
 		what = "EXIF";
-	else if ((recipe->keep & KEEP_XMP) && marks->has_xmp)
+	else if ((recipe->keep & KEEP_XMP) && scan->has_xmp)
 		what = "XMP";
-	else if ((recipe->keep & KEEP_IPTC) && marks->has_iptc)
+	else if ((recipe->keep & KEEP_IPTC) && scan->has_iptc)
 		what = "IPTC";
 	if (what)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
@@ -140,18 +140,18 @@ static bool check_kept(const struct source *source, const struct marks *marks,
 	return true;
 }
 
-static bool stb_open(struct source *source, const struct recipe *recipe,
-                     struct failure *ret_failure)
+static bool ps_open(struct source *source, const struct recipe *recipe,
+                    struct failure *ret_failure)
 {
-	struct marks marks = {.orientation = 1, .is_whole = true};
-	struct stb_state *state;
+	struct metadata_scan scan = {.orientation = 1, .is_whole = true};
+	struct ps_state *state;
 	int width, height, n_bands;
 	bool ends_early;
 
 	if (source->n_bytes > INT_MAX - sizeof(jpeg_end))
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: the stb engine reads files up to 2 GiB");
-	if (!stb_check_header(source, ret_failure))
+	if (!ps_check_header(source, ret_failure))
 		return false;
 	if (!stbi_info_from_memory(source->bytes, (int)source->n_bytes, &width, &height,
 	                           &n_bands))
@@ -169,40 +169,40 @@ static bool stb_open(struct source *source, const struct recipe *recipe,
 			height, STBI_MAX_DIMENSIONS);
 
 	if (source->format == FORMAT_JPEG)
-		marks_of_jpeg(&marks, source->bytes, source->n_bytes);
+		metadata_scan_jpeg(&scan, source->bytes, source->n_bytes);
 	else if (source->format == FORMAT_PNG)
-		marks_of_png(&marks, source->bytes, source->n_bytes);
+		metadata_scan_png(&scan, source->bytes, source->n_bytes);
 	else if (source->format == FORMAT_GIF)
-		marks.is_whole = gif_is_whole(source->bytes, source->n_bytes);
-	ends_early = source->format == FORMAT_JPEG && !marks.is_whole;
+		scan.is_whole = gif_is_whole(source->bytes, source->n_bytes);
+	ends_early = source->format == FORMAT_JPEG && !scan.is_whole;
 	if (recipe->fail_on == FAIL_ON_NONE)
-		marks.is_whole = true;
-	if (!check_marks(&marks, ret_failure) ||
-	    !check_kept(source, &marks, recipe, ret_failure))
+		scan.is_whole = true;
+	if (!check_scan(&scan, ret_failure) ||
+	    !check_kept(source, &scan, recipe, ret_failure))
 		return false;
 	if (recipe->no_rotate)
-		marks.orientation = 1;
+		scan.orientation = 1;
 
 	state = calloc(1, sizeof(*state));
 	if (!state)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
-	*state = (struct stb_state){
-		{(uint32_t)width, (uint32_t)height}, marks.orientation, ends_early};
+	*state = (struct ps_state){
+		{(uint32_t)width, (uint32_t)height}, scan.orientation, ends_early};
 	source->state = state;
-	source->size = marks.orientation > 4
+	source->size = scan.orientation > 4
 	                       ? (struct size){(uint32_t)height, (uint32_t)width}
 	                       : state->stored;
 	return true;
 }
 
-static void stb_close(struct source *source)
+static void ps_close(struct source *source)
 {
 	free(source->state);
 	source->state = NULL;
 }
 
 /*
- * Where stb reads from, but for JPEG and PNG, whose end marks.c and stb look for. It does not
+ * Where stb reads from, but for JPEG and PNG, whose end metadata_scan.c and stb look for. It does not
  * look at whether it got what it wanted: from memory, what is behind the end is zeros, or in
  * a row of a TGA or PNM whatever its buffer held before, another picture's pixels.
  */
@@ -296,7 +296,7 @@ static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *heig
 static uint8_t *load(const struct source *source, int *width, int *height, int *n_bands,
                      struct failure *ret_failure)
 {
-	const struct stb_state *state = source->state;
+	const struct ps_state *state = source->state;
 	uint8_t *bytes;
 
 	if (source->format != FORMAT_JPEG && source->format != FORMAT_PNG)
@@ -310,10 +310,10 @@ static uint8_t *load(const struct source *source, int *width, int *height, int *
 	return bytes;
 }
 
-static bool stb_decode(struct source *source, struct pixels *ret_pixels,
-                       struct failure *ret_failure)
+static bool ps_decode(struct source *source, struct pixels *ret_pixels,
+                      struct failure *ret_failure)
 {
-	const struct stb_state *state = source->state;
+	const struct ps_state *state = source->state;
 	struct size stored = state->stored;
 	int width, height, n_bands;
 
@@ -353,7 +353,7 @@ static bool shape(struct pixels *pixels, unsigned orientation,
 	/* Turning the small picture is cheaper: the large one, when filters come first. */
 	if (before.n > 0) {
 		if (!pixels_orient(pixels, orientation) ||
-		    !stb_apply(pixels, &before, recipe))
+		    !ps_apply(pixels, &before, recipe))
 			return fail_memory(ret_failure);
 		upright = pixels->size;
 		orientation = 1;
@@ -373,21 +373,21 @@ static bool shape(struct pixels *pixels, unsigned orientation,
 	}
 	if (orientation > 4)
 		to = (struct size){to.height, to.width};
-	if (!stb_scale(pixels, to, recipe) || !pixels_orient(pixels, orientation) ||
-	    !stb_place(pixels, &layout, recipe) || !stb_apply(pixels, &after, recipe))
+	if (!ps_scale(pixels, to, recipe) || !pixels_orient(pixels, orientation) ||
+	    !ps_place(pixels, &layout, recipe) || !ps_apply(pixels, &after, recipe))
 		return fail_memory(ret_failure);
 	if (!format_info(recipe->format)->has_alpha)
 		pixels_flatten(pixels, &recipe->background);
 	return true;
 }
 
-static bool stb_render(struct source *source, const struct recipe *recipe,
-                       struct rendering *ret_rendering, struct failure *ret_failure)
+static bool ps_render(struct source *source, const struct recipe *recipe,
+                      struct rendering *ret_rendering, struct failure *ret_failure)
 {
-	const struct stb_state *state = source->state;
+	const struct ps_state *state = source->state;
 	struct pixels *pixels = &ret_rendering->pixels;
 
-	if (!stb_decode(source, pixels, ret_failure) ||
+	if (!ps_decode(source, pixels, ret_failure) ||
 	    !shape(pixels, state->orientation, recipe, ret_failure))
 		return false;
 	ret_rendering->size = pixels->size;
@@ -395,7 +395,7 @@ static bool stb_render(struct source *source, const struct recipe *recipe,
 	return true;
 }
 
-static void stb_say_version(char *text, size_t n_text)
+static void ps_say_version(char *text, size_t n_text)
 {
 	/* Its headers have a version in a comment alone. */
 	snprintf(text, n_text, "stb_image, stb_image_write");
@@ -404,13 +404,13 @@ static void stb_say_version(char *text, size_t n_text)
 const struct engine engine_stb = {
 	.name = "stb",
 	.choice = ENGINE_STB,
-	.reads = stb_reads,
-	.writes = stb_writes,
-	.takes = stb_takes,
-	.open = stb_open,
-	.decode = stb_decode,
-	.render = stb_render,
-	.close = stb_close,
-	.encode = stb_encode,
-	.version = stb_say_version,
+	.reads = ps_reads,
+	.writes = ps_writes,
+	.takes = ps_takes,
+	.open = ps_open,
+	.decode = ps_decode,
+	.render = ps_render,
+	.close = ps_close,
+	.encode = ps_encode,
+	.version = ps_say_version,
 };

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool stb_writes(enum image_format format)
+bool ps_writes(enum image_format format)
 {
 	return format == FORMAT_JPEG || format == FORMAT_PNG || format == FORMAT_BMP ||
 	       format == FORMAT_TGA || format == FORMAT_HDR || format == FORMAT_PNM;
@@ -127,8 +127,8 @@ static int write_sheaf(struct sheaf *sheaf, const struct pixels *pixels,
 	}
 }
 
-bool stb_encode(const struct rendering *rendering, const struct recipe *recipe,
-                int output, struct failure *ret_failure)
+bool ps_encode(const struct rendering *rendering, const struct recipe *recipe, int output,
+               struct failure *ret_failure)
 {
 	const struct pixels *pixels = &rendering->pixels;
 	struct sheaf sheaf = {0};

@@ -26,27 +26,27 @@
 #include "image/engine.h"
 
 /* The engine's parts meet here; the calls are those of struct engine. */
-bool stb_writes(enum image_format format);
-bool stb_encode(const struct rendering *rendering, const struct recipe *recipe,
-                int output, struct failure *ret_failure);
+bool ps_writes(enum image_format format);
+bool ps_encode(const struct rendering *rendering, const struct recipe *recipe, int output,
+               struct failure *ret_failure);
 
-/* ---- stb_filters.c ---- */
+/* ---- ps_filters.c ---- */
 
-bool stb_takes(const struct recipe *recipe, struct failure *ret_failure);
+bool ps_takes(const struct recipe *recipe, struct failure *ret_failure);
 
-/* Apply a chain of filters that stb_takes() lets through; false when memory ran out. */
-bool stb_apply(struct pixels *pixels, const struct filter_chain *chain,
-               const struct recipe *recipe);
+/* Apply a chain of filters that ps_takes() lets through; false when memory ran out. */
+bool ps_apply(struct pixels *pixels, const struct filter_chain *chain,
+              const struct recipe *recipe);
 
 /* Scale with alpha multiplied in, which stb undoes after; false when memory ran out. */
-bool stb_scale(struct pixels *pixels, struct size to, const struct recipe *recipe);
+bool ps_scale(struct pixels *pixels, struct size to, const struct recipe *recipe);
 
 /* Cut the layout's part out and put it on its canvas; false when memory ran out. */
-bool stb_place(struct pixels *pixels, const struct layout *layout,
-               const struct recipe *recipe);
+bool ps_place(struct pixels *pixels, const struct layout *layout,
+              const struct recipe *recipe);
 
 /* By our own look at the header: what stb_image would decode wrongly, or refuse with words that
  * say something else. True of what is no such header at all, which is for it to say. */
-bool stb_check_header(const struct source *source, struct failure *ret_failure);
+bool ps_check_header(const struct source *source, struct failure *ret_failure);
 
 #endif

@@ -33,7 +33,7 @@ const char *__lsan_default_options(void)
 }
 #endif
 
-bool vips_has_refused_size;
+bool pv_has_refused_size;
 
 /*
  * Libraries warn on standard error of things that are no failure; ours to say is only
@@ -46,13 +46,13 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 	(void)level;
 	(void)data;
 	if (domain && message)
-		vips_draw_hear(domain, message);
+		pv_draw_hear(domain, message);
 	if (domain && message && strcmp(domain, "GLib-GObject") == 0 &&
 	    strstr(message, "out of range for property"))
-		vips_has_refused_size = true;
+		pv_has_refused_size = true;
 }
 
-static bool vips_start(char *text, size_t n_text)
+static bool pv_start(char *text, size_t n_text)
 {
 	/* Nothing of ours goes to a temporary file: the memory limit rules instead. */
 	setenv("VIPS_DISC_THRESHOLD", "16777216m", 1);
@@ -71,7 +71,7 @@ static bool vips_start(char *text, size_t n_text)
 	vips_cache_set_max(0);
 	vips_cache_set_max_mem(0);
 	vips_cache_set_max_files(0);
-	return vips_draw_start(text, n_text);
+	return pv_draw_start(text, n_text);
 }
 
 /* The class of what libvips says, and the line that tells it. Its errors are text alone, and
@@ -116,7 +116,7 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 	return otherwise;
 }
 
-bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
+bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
 {
 	char text[FAILURE_TEXT_BYTES];
 	const char *said = vips_error_buffer();
@@ -131,7 +131,7 @@ bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class o
 	                   *text ? text : "libvips gives no reason");
 }
 
-bool vips_take(VipsImage **image, VipsImage **made, int error)
+bool pv_take(VipsImage **image, VipsImage **made, int error)
 {
 	if (error)
 		return false;
@@ -141,11 +141,11 @@ bool vips_take(VipsImage **image, VipsImage **made, int error)
 	return true;
 }
 
-bool vips_settle(VipsImage **image)
+bool pv_settle(VipsImage **image)
 {
 	VipsImage *made = vips_image_copy_memory(*image);
 
-	return vips_take(image, &made, made == NULL);
+	return pv_take(image, &made, made == NULL);
 }
 
 /* Whether a chain leaves nothing but grey. */
@@ -182,11 +182,11 @@ static bool takes_light(const struct filter_chain *chain)
 	return true;
 }
 
-static struct vips_job job_for(struct source *source, const struct recipe *recipe,
-                               struct failure *failure)
+static struct pv_job job_for(struct source *source, const struct recipe *recipe,
+                             struct failure *failure)
 {
-	const struct vips_state *state = source->state;
-	struct vips_job job = {
+	const struct pv_state *state = source->state;
+	struct pv_job job = {
 		.source = source,
 		.recipe = recipe,
 		.failure = failure,
@@ -212,14 +212,14 @@ static struct vips_job job_for(struct source *source, const struct recipe *recip
 	return job;
 }
 
-static bool can_be_quick(const struct vips_job *job)
+static bool can_be_quick(const struct pv_job *job)
 {
-	const struct vips_state *state = job->source->state;
+	const struct pv_state *state = job->source->state;
 	struct size from = job->source->size, to = job->layout.scaled;
 
 	/* Alpha is not multiplied in where one side alone changes. */
 	bool is_uneven = (from.width == to.width) != (from.height == to.height);
-	/* What libvips enlarges is not where it was: see vips_geometry.c. */
+	/* What libvips enlarges is not where it was: see pv_geometry.c. */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* Of WebP vips_thumbnail_source() leaves all the scaling to libwebp, and twice. */
@@ -227,13 +227,13 @@ static bool can_be_quick(const struct vips_job *job)
 	       !format_info(job->source->format)->is_drawn &&
 	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
 	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
-	       !is_enlarged && !job->layout.is_focused && vips_shrinks_truly(job) &&
+	       !is_enlarged && !job->layout.is_focused && pv_shrinks_truly(job) &&
 	       !job->is_deep && !job->is_light && !state->is_cmyk &&
 	       !state->has_odd_samples && !(state->has_alpha && is_uneven);
 }
 
 /* Decode, turn and scale in one. */
-static bool load_quickly(VipsImage **ret_image, struct vips_job *job)
+static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 {
 	static const char *const options[N_FAIL_ONS] = {
 		[FAIL_ON_ERROR] = "[fail_on=error]",
@@ -241,7 +241,7 @@ static bool load_quickly(VipsImage **ret_image, struct vips_job *job)
 		[FAIL_ON_TRUNCATED] = "[fail_on=truncated]",
 		[FAIL_ON_WARNING] = "[fail_on=warning]",
 	};
-	const struct vips_state *state = job->source->state;
+	const struct pv_state *state = job->source->state;
 	struct size to = job->layout.scaled;
 
 	if (vips_thumbnail_source(state->bytes, ret_image, (int)to.width, "height",
@@ -249,12 +249,12 @@ static bool load_quickly(VipsImage **ret_image, struct vips_job *job)
 	                          job->recipe->no_rotate, "option_string",
 	                          options[job->recipe->fail_on], NULL))
 		return false;
-	vips_own_metadata(*ret_image, job->source->format);
-	return vips_colour_begin(ret_image, job);
+	pv_own_metadata(*ret_image, job->source->format);
+	return pv_colour_begin(ret_image, job);
 }
 
 /* The layout follows from what the filters before scaling left. */
-static bool find_layout(VipsImage *image, struct vips_job *job)
+static bool find_layout(VipsImage *image, struct pv_job *job)
 {
 	const struct size size = {(uint32_t)vips_image_get_width(image),
 	                          (uint32_t)vips_image_get_height(image)};
@@ -269,43 +269,43 @@ static bool find_layout(VipsImage *image, struct vips_job *job)
 /* From a frame as it is stored to one as it comes out, before the filters after. */
 static bool make_frame(VipsImage **image, void *data)
 {
-	struct vips_job *job = data;
-	const struct vips_state *state = job->source->state;
+	struct pv_job *job = data;
+	const struct pv_state *state = job->source->state;
 	bool is_turned_first = job->before.n > 0 ||
 	                       (job->has_layout && job->layout.is_focused);
 	struct size to;
 
-	if (!vips_colour_begin(image, job))
+	if (!pv_colour_begin(image, job))
 		return false;
-	if (is_turned_first && (!vips_turn_upright(image, state->orientation) ||
-	                        !vips_filters_apply(image, job, &job->before, 1)))
+	if (is_turned_first && (!pv_turn_upright(image, state->orientation) ||
+	                        !pv_filters_apply(image, job, &job->before, 1)))
 		return false;
 	if (!find_layout(*image, job))
 		return false;
-	if (!vips_focus(image, job))
+	if (!pv_focus(image, job))
 		return false;
 	/* Turning the small picture is cheaper, and lets the large one stream. */
 	to = job->layout.scaled;
 	if (!is_turned_first && state->orientation > 4)
 		to = (struct size){to.height, to.width};
-	return (!job->recipe->linear || vips_colour_linear(image, job)) &&
-	       vips_scale_to(image, job, to) && vips_colour_finish(image, job) &&
-	       (is_turned_first || vips_turn_upright(image, state->orientation)) &&
-	       vips_place(image, job);
+	return (!job->recipe->linear || pv_colour_linear(image, job)) &&
+	       pv_scale_to(image, job, to) && pv_colour_finish(image, job) &&
+	       (is_turned_first || pv_turn_upright(image, state->orientation)) &&
+	       pv_place(image, job);
 }
 
-static bool load_carefully(VipsImage **ret_image, struct vips_job *job)
+static bool load_carefully(VipsImage **ret_image, struct pv_job *job)
 {
-	return vips_load_frames(ret_image, job, !job->recipe->linear) &&
-	       vips_each_frame(ret_image, job->source->n_frames, make_frame, job);
+	return pv_load_frames(ret_image, job, !job->recipe->linear) &&
+	       pv_each_frame(ret_image, job->source->n_frames, make_frame, job);
 }
 
 /* Nothing but what comes out is left on it. */
-static void label(VipsImage *image, const struct vips_job *job)
+static void label(VipsImage *image, const struct pv_job *job)
 {
 	uint32_t n_frames = job->source->n_frames;
 
-	vips_meta_filter(image, job);
+	pv_meta_filter(image, job);
 	if (n_frames == 1) {
 		vips_image_remove(image, VIPS_META_PAGE_HEIGHT);
 		vips_image_remove(image, VIPS_META_N_PAGES);
@@ -318,32 +318,32 @@ static void label(VipsImage *image, const struct vips_job *job)
 	vips_image_set_int(image, VIPS_META_N_PAGES, (int)n_frames);
 }
 
-static bool make_image(VipsImage **ret_image, struct vips_job *job)
+static bool make_image(VipsImage **ret_image, struct pv_job *job)
 {
 	uint32_t n_frames = job->source->n_frames;
 
 	if (job->has_layout && can_be_quick(job)) {
-		if (!load_quickly(ret_image, job) ||
-		    !vips_colour_finish(ret_image, job) || !vips_place(ret_image, job))
+		if (!load_quickly(ret_image, job) || !pv_colour_finish(ret_image, job) ||
+		    !pv_place(ret_image, job))
 			return false;
 	} else if (!load_carefully(ret_image, job)) {
 		return false;
 	}
 	if (job->after.n > 0 &&
-	    (!vips_settle(ret_image) ||
-	     !vips_filters_apply(ret_image, job, &job->after, n_frames)))
+	    (!pv_settle(ret_image) ||
+	     !pv_filters_apply(ret_image, job, &job->after, n_frames)))
 		return false;
 	if ((!job->to->has_alpha ||
 	     (job->shows_corners && job->recipe->background.is_set)) &&
-	    !vips_flatten_on_background(ret_image, job))
+	    !pv_flatten_on_background(ret_image, job))
 		return false;
-	return vips_settle(ret_image);
+	return pv_settle(ret_image);
 }
 
-static bool vips_render(struct source *source, const struct recipe *recipe,
-                        struct rendering *ret_rendering, struct failure *ret_failure)
+static bool pv_render(struct source *source, const struct recipe *recipe,
+                      struct rendering *ret_rendering, struct failure *ret_failure)
 {
-	struct vips_job job = job_for(source, recipe, ret_failure);
+	struct pv_job job = job_for(source, recipe, ret_failure);
 	VipsImage *image = NULL;
 
 	if (job.before.n == 0) {
@@ -354,9 +354,9 @@ static bool vips_render(struct source *source, const struct recipe *recipe,
 	}
 	if (!make_image(&image, &job)) {
 		VIPS_UNREF(image);
-		return vips_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+		return pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
 	}
-	if (!vips_draw_is_whole(source, ret_failure)) {
+	if (!pv_draw_is_whole(source, ret_failure)) {
 		g_object_unref(image);
 		return false;
 	}
@@ -371,14 +371,14 @@ static bool vips_render(struct source *source, const struct recipe *recipe,
 }
 
 /* 8 bit and 1 to 4 bands. */
-static bool vips_make_plain(struct rendering *rendering, struct failure *ret_failure)
+static bool pv_make_plain(struct rendering *rendering, struct failure *ret_failure)
 {
 	VipsImage *image = rendering->image, *plain = NULL;
 	struct pixels *pixels = &rendering->pixels;
 	size_t n;
 
 	if (vips_cast(image, &plain, VIPS_FORMAT_UCHAR, "shift", TRUE, NULL))
-		return vips_fail(ret_failure, "decode", FAIL_INTERNAL);
+		return pv_fail(ret_failure, "decode", FAIL_INTERNAL);
 	*pixels = (struct pixels){
 		.size = rendering->size,
 		.n_bands = (unsigned)vips_image_get_bands(plain),
@@ -387,13 +387,13 @@ static bool vips_make_plain(struct rendering *rendering, struct failure *ret_fai
 	};
 	g_object_unref(plain);
 	if (!pixels->bytes)
-		return vips_fail(ret_failure, "decode", FAIL_MEMORY);
+		return pv_fail(ret_failure, "decode", FAIL_MEMORY);
 	g_object_unref(image);
 	rendering->image = NULL;
 	return true;
 }
 
-static void vips_say_version(char *text, size_t n_text)
+static void pv_say_version(char *text, size_t n_text)
 {
 	snprintf(text, n_text, "libvips %s", vips_version_string());
 }
@@ -401,16 +401,16 @@ static void vips_say_version(char *text, size_t n_text)
 const struct engine engine_vips = {
 	.name = "vips",
 	.choice = ENGINE_VIPS,
-	.start = vips_start,
-	.font_folders = vips_font_folders,
-	.draws = vips_draws,
-	.reads = vips_reads,
-	.writes = vips_writes,
-	.open = vips_open_source,
-	.render = vips_render,
-	.close = vips_close_source,
-	.check = vips_check,
-	.make_plain = vips_make_plain,
-	.encode = vips_save,
-	.version = vips_say_version,
+	.start = pv_start,
+	.font_folders = pv_font_folders,
+	.draws = pv_draws,
+	.reads = pv_reads,
+	.writes = pv_writes,
+	.open = pv_open_source,
+	.render = pv_render,
+	.close = pv_close_source,
+	.check = pv_check,
+	.make_plain = pv_make_plain,
+	.encode = pv_save,
+	.version = pv_say_version,
 };

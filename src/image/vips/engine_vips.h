@@ -1,7 +1,7 @@
 /*
- * The vips engine in parts, which meet here: engine_vips.c is the struct engine, vips_load.c
- * reads, vips_samples.c and vips_colour.c know spaces and depths, vips_geometry.c shapes, vips_filters.c has the
- * chain, vips_meta.c decides what metadata stays, vips_save.c writes, vips_check.c only looks.
+ * The vips engine in parts, which meet here: engine_vips.c is the struct engine, pv_load.c
+ * reads, pv_samples.c and pv_colour.c know spaces and depths, pv_geometry.c shapes, pv_filters.c has the
+ * chain, pv_meta.c decides what metadata stays, pv_save.c writes, pv_check.c only looks.
  *
  * A step takes an image that it owns and leaves one in its place. When it fails, the reason
  * is in the job's failure or, for the caller to fetch, in libvips' error buffer.
@@ -14,7 +14,7 @@
 #include <vips/vips.h>
 
 /* From open to close. */
-struct vips_state {
+struct pv_state {
 	VipsSource *bytes;  /* NULL when another engine decodes */
 	struct size stored; /* of a frame, not turned */
 	int orientation;    /* to be applied: 1 when the recipe leaves it alone */
@@ -31,7 +31,7 @@ struct vips_state {
 };
 
 /* One picture on its way through the steps. */
-struct vips_job {
+struct pv_job {
 	struct source *source;
 	const struct recipe *recipe;
 	struct failure *failure;
@@ -57,133 +57,133 @@ struct vips_job {
 };
 
 /* An operation made *made of *image, or had an error: keep what it made, or *image. */
-bool vips_take(VipsImage **image, VipsImage **made, int error);
+bool pv_take(VipsImage **image, VipsImage **made, int error);
 
 /* Turn libvips' error buffer into a failure (unless there is one already), and empty it. */
-bool vips_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
+bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
 
 /* Into memory, where it can be read in any order. */
-bool vips_settle(VipsImage **image);
+bool pv_settle(VipsImage **image);
 
 /* Set when libvips refused a size and went on without a failure: see engine_vips.c. */
-extern bool vips_has_refused_size;
+extern bool pv_has_refused_size;
 
-/* ---- vips_load.c ---- */
+/* ---- pv_load.c ---- */
 
 /* libvips' name of its loader, NULL where we do not ask it. */
-const char *vips_loader_of(enum image_format format);
-bool vips_reads(enum image_format format);
-bool vips_open_source(struct source *source, const struct recipe *recipe,
-                      struct failure *ret_failure);
-void vips_close_source(struct source *source);
-VipsFailOn vips_fail_on(const struct recipe *recipe);
+const char *pv_loader_of(enum image_format format);
+bool pv_reads(enum image_format format);
+bool pv_open_source(struct source *source, const struct recipe *recipe,
+                    struct failure *ret_failure);
+void pv_close_source(struct source *source);
+VipsFailOn pv_fail_on(const struct recipe *recipe);
 
 /* Whether vips_thumbnail_source() would shrink while it loads only as much as leaves everything
  * where it was. */
-bool vips_shrinks_truly(const struct vips_job *job);
+bool pv_shrinks_truly(const struct pv_job *job);
 
-void vips_own_metadata(VipsImage *image, enum image_format format);
+void pv_own_metadata(VipsImage *image, enum image_format format);
 
 /* All frames that are wanted, one below the other, in order of reading; a JPEG or WebP
  * shrunk where that leaves twice of what will be scaled to, if it may be. */
-bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink);
+bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job, bool may_shrink);
 
-/* ---- vips_draw.c: SVG and PDF ---- */
+/* ---- pv_draw.c: SVG and PDF ---- */
 
 /* Where this process draws, find the fonts; it makes no thread. */
-bool vips_draw_start(char *text, size_t n_text);
-const char *const *vips_font_folders(void);
-bool vips_draws(enum image_format format, struct failure *ret_failure);
+bool pv_draw_start(char *text, size_t n_text);
+const char *const *pv_font_folders(void);
+bool pv_draws(enum image_format format, struct failure *ret_failure);
 
-/* A drawing's part in vips_open_source() and vips_load_frames(). */
-bool vips_draw_open(struct source *source, const struct recipe *recipe,
-                    struct failure *ret_failure);
-bool vips_draw_load(VipsImage **ret_image, const struct vips_job *job);
+/* A drawing's part in pv_open_source() and pv_load_frames(). */
+bool pv_draw_open(struct source *source, const struct recipe *recipe,
+                  struct failure *ret_failure);
+bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job);
 
 /* A message of a library: whether it means that text was not drawn is remembered. */
-void vips_draw_hear(const char *domain, const char *message);
+void pv_draw_hear(const char *domain, const char *message);
 /* Once all is drawn: whether the text is there too. */
-bool vips_draw_is_whole(const struct source *source, struct failure *ret_failure);
+bool pv_draw_is_whole(const struct source *source, struct failure *ret_failure);
 
-/* ---- vips_check.c ---- */
+/* ---- pv_check.c ---- */
 
-bool vips_check(struct source *source, struct failure *ret_failure);
+bool pv_check(struct source *source, struct failure *ret_failure);
 
-/* ---- vips_samples.c ---- */
+/* ---- pv_samples.c ---- */
 
 /* Whether they are light itself: as in HDR, and float ones of TIFF and PFM. */
-bool vips_has_light(VipsImage *image);
+bool pv_has_light(VipsImage *image);
 
-bool vips_is_pfm(VipsImage *image);
+bool pv_is_pfm(VipsImage *image);
 
 /* Floats that do not say that they are light. libvips takes them for 0 to 255. */
-bool vips_has_plain_floats(VipsImage *image);
+bool pv_has_plain_floats(VipsImage *image);
 
 /* Whether its samples say more than 8 bits do. Of most signed ones libvips, and so every tool
  * made with it, takes 0 to 255. */
-bool vips_has_deep_samples(VipsImage *image);
+bool pv_has_deep_samples(VipsImage *image);
 
 /* Codings become plain numbers, 32 bit whole ones 16 bit, signed ones lose their sign; floats
  * of PFM, and grey ones without alpha that are 1 at most, are light; what has no space gets one
  * by its bands; of more bands than a space has only its own and one alpha are kept. */
-bool vips_make_usual(VipsImage **image);
+bool pv_make_usual(VipsImage **image);
 
-/* ---- vips_colour.c ---- */
+/* ---- pv_colour.c ---- */
 
 /* To the space to work in: grey, RGB or CMYK, 8 or 16 bit. Notes its profile. */
-bool vips_colour_begin(VipsImage **image, struct vips_job *job);
+bool pv_colour_begin(VipsImage **image, struct pv_job *job);
 /* Around scaling in linear light. */
-bool vips_colour_linear(VipsImage **image, struct vips_job *job);
+bool pv_colour_linear(VipsImage **image, struct pv_job *job);
 /* To the space that comes out. */
-bool vips_colour_finish(VipsImage **image, struct vips_job *job);
+bool pv_colour_finish(VipsImage **image, struct pv_job *job);
 
 /* The values of a colour, alpha behind them, in the finished image's space and depth; image
  * is made RGB when it is grey and the colour is not. */
-bool vips_colour_values(VipsImage **image, const struct vips_job *job,
-                        const struct colour *colour, double values[5]);
+bool pv_colour_values(VipsImage **image, const struct pv_job *job,
+                      const struct colour *colour, double values[5]);
 
 /* The background, or white. */
-struct colour vips_background(const struct vips_job *job);
+struct colour pv_background(const struct pv_job *job);
 
 /* Put alpha, if there is any, on the background. */
-bool vips_flatten_on_background(VipsImage **image, const struct vips_job *job);
+bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job);
 
-/* ---- vips_geometry.c ---- */
+/* ---- pv_geometry.c ---- */
 
-bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to);
-bool vips_turn_upright(VipsImage **image, int orientation);
-bool vips_cut(VipsImage **image, const struct area *area);
+bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to);
+bool pv_turn_upright(VipsImage **image, int orientation);
+bool pv_cut(VipsImage **image, const struct area *area);
 /* Where little of what all would be scaled to is kept, go on with what that comes from. */
-bool vips_focus(VipsImage **image, struct vips_job *job);
+bool pv_focus(VipsImage **image, struct pv_job *job);
 /* Cut the part out and put it on the canvas. */
-bool vips_place(VipsImage **image, struct vips_job *job);
-bool vips_trim(VipsImage **image, struct vips_job *job, double threshold);
-bool vips_rotate_by(VipsImage **image, struct vips_job *job, double degrees);
+bool pv_place(VipsImage **image, struct pv_job *job);
+bool pv_trim(VipsImage **image, struct pv_job *job, double threshold);
+bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees);
 
 /* Do something to each of the frames that stand one below the other. */
-bool vips_each_frame(VipsImage **image, uint32_t n_frames,
-                     bool (*work)(VipsImage **image, void *data), void *data);
+bool pv_each_frame(VipsImage **image, uint32_t n_frames,
+                   bool (*work)(VipsImage **image, void *data), void *data);
 
-/* ---- vips_filters.c ---- */
+/* ---- pv_filters.c ---- */
 
 /* Apply a chain to frames that stand one below the other. */
-bool vips_filters_apply(VipsImage **image, struct vips_job *job,
-                        const struct filter_chain *chain, uint32_t n_frames);
+bool pv_filters_apply(VipsImage **image, struct pv_job *job,
+                      const struct filter_chain *chain, uint32_t n_frames);
 
 /* Do something with alpha multiplied in, where there is alpha. max_alpha is what covers; 0: what
  * libvips takes for that by the space. */
-bool vips_with_alpha_in(VipsImage **image, double max_alpha,
-                        bool (*work)(VipsImage **image, void *data), void *data);
+bool pv_with_alpha_in(VipsImage **image, double max_alpha,
+                      bool (*work)(VipsImage **image, void *data), void *data);
 
-/* ---- vips_meta.c ---- */
+/* ---- pv_meta.c ---- */
 
 /* Take off an image, which is nobody else's, all metadata but what shall stay. */
-void vips_meta_filter(VipsImage *image, const struct vips_job *job);
+void pv_meta_filter(VipsImage *image, const struct pv_job *job);
 
-/* ---- vips_save.c ---- */
+/* ---- pv_save.c ---- */
 
-bool vips_writes(enum image_format format);
-bool vips_save(const struct rendering *rendering, const struct recipe *recipe, int output,
-               struct failure *ret_failure);
+bool pv_writes(enum image_format format);
+bool pv_save(const struct rendering *rendering, const struct recipe *recipe, int output,
+             struct failure *ret_failure);
 
 #endif

@@ -31,16 +31,16 @@ static bool decode(const struct source *source, const char *options, int *ret_n_
 static bool draw(struct source *source)
 {
 	const struct recipe as_it_is = {0};
-	const struct vips_job job = {.source = source, .recipe = &as_it_is};
+	const struct pv_job job = {.source = source, .recipe = &as_it_is};
 	VipsImage *image = NULL;
 	double average;
-	bool is_whole = vips_draw_load(&image, &job) && !vips_avg(image, &average, NULL);
+	bool is_whole = pv_draw_load(&image, &job) && !vips_avg(image, &average, NULL);
 
 	VIPS_UNREF(image);
 	return is_whole;
 }
 
-bool vips_check(struct source *source, struct failure *ret_failure)
+bool pv_check(struct source *source, struct failure *ret_failure)
 {
 	/* The frames of an animation build on each other. Pages may differ in size, which
 	 * libvips refuses to have side by side. */
@@ -49,8 +49,8 @@ bool vips_check(struct source *source, struct failure *ret_failure)
 	int n_pages = 1;
 
 	if (format_info(source->format)->is_drawn)
-		return draw(source) ? vips_draw_is_whole(source, ret_failure)
-		                    : vips_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+		return draw(source) ? pv_draw_is_whole(source, ret_failure)
+		                    : pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
 	is_whole = decode(source, is_animation ? "[n=-1]" : "", &n_pages);
 	for (int page = 1; is_whole && !is_animation && page < n_pages; page++) {
 		char options[32];
@@ -58,5 +58,5 @@ bool vips_check(struct source *source, struct failure *ret_failure)
 		snprintf(options, sizeof(options), "[page=%d]", page);
 		is_whole = decode(source, options, &n_pages);
 	}
-	return is_whole || vips_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+	return is_whole || pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
 }

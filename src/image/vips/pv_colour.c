@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static VipsIntent intent_of(const struct vips_job *job)
+static VipsIntent intent_of(const struct pv_job *job)
 {
 	static const VipsIntent intents[N_INTENTS] = {
 		[INTENT_RELATIVE] = VIPS_INTENT_RELATIVE,
@@ -21,13 +21,13 @@ static VipsIntent intent_of(const struct vips_job *job)
 	return intents[job->recipe->intent];
 }
 
-static int depth_of(const struct vips_job *job)
+static int depth_of(const struct pv_job *job)
 {
 	return job->is_deep ? 16 : 8;
 }
 
 /* The space to work in of pixels that are not CMYK. */
-static VipsInterpretation plain_space(const struct vips_job *job, bool is_grey)
+static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
 {
 	if (job->is_light)
 		return VIPS_INTERPRETATION_scRGB;
@@ -59,11 +59,11 @@ static bool convert(VipsImage **image, VipsInterpretation space)
 	VipsBandFormat samples;
 
 	if (vips_image_get_interpretation(*image) != space &&
-	    !vips_take(image, &made, vips_colourspace(*image, &made, space, NULL)))
+	    !pv_take(image, &made, vips_colourspace(*image, &made, space, NULL)))
 		return false;
 	samples = samples_of(space, vips_image_get_format(*image));
 	return vips_image_get_format(*image) == samples ||
-	       vips_take(image, &made, vips_cast(*image, &made, samples, NULL));
+	       pv_take(image, &made, vips_cast(*image, &made, samples, NULL));
 }
 
 /* What its profile is to us. One that does not fit the pixels is none. */
@@ -93,7 +93,7 @@ static bool drop_profile(VipsImage **image)
 {
 	VipsImage *made = NULL;
 
-	if (!vips_take(image, &made, vips_copy(*image, &made, NULL)))
+	if (!pv_take(image, &made, vips_copy(*image, &made, NULL)))
 		return false;
 	vips_image_remove(*image, VIPS_META_ICC_NAME);
 	return true;
@@ -101,19 +101,19 @@ static bool drop_profile(VipsImage **image)
 
 /* Through the embedded profile, or the usual one where there is none, to another; by name,
  * which is one of libvips' own, no file. */
-static bool transform(VipsImage **image, const struct vips_job *job, const char *to)
+static bool transform(VipsImage **image, const struct pv_job *job, const char *to)
 {
 	VipsImage *made = NULL;
 
-	return vips_take(
-		image, &made,
-		vips_icc_transform(*image, &made, to, "embedded", TRUE, "input_profile",
-	                           job->is_cmyk ? "cmyk" : "srgb", "intent",
-	                           intent_of(job), "depth", depth_of(job), NULL));
+	return pv_take(image, &made,
+	               vips_icc_transform(*image, &made, to, "embedded", TRUE,
+	                                  "input_profile", job->is_cmyk ? "cmyk" : "srgb",
+	                                  "intent", intent_of(job), "depth",
+	                                  depth_of(job), NULL));
 }
 
 /* A profile may describe itself well and still be broken: libvips has the word. */
-static bool profile_works(VipsImage *image, const struct vips_job *job)
+static bool profile_works(VipsImage *image, const struct pv_job *job)
 {
 	VipsImage *pixel = NULL, *made = NULL, *there = NULL;
 	bool is_working = !vips_crop(image, &pixel, 0, 0, 1, 1, NULL) &&
@@ -128,9 +128,9 @@ static bool profile_works(VipsImage *image, const struct vips_job *job)
 	return is_working;
 }
 
-bool vips_colour_begin(VipsImage **image, struct vips_job *job)
+bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 {
-	if (!vips_make_usual(image))
+	if (!pv_make_usual(image))
 		return false;
 	job->is_cmyk = vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_CMYK;
 	job->is_grey = !job->is_cmyk && vips_image_get_bands(*image) < 3;
@@ -154,24 +154,24 @@ bool vips_colour_begin(VipsImage **image, struct vips_job *job)
 }
 
 /* Another profile than sRGB's has its own curve. */
-static bool is_foreign(const struct vips_job *job)
+static bool is_foreign(const struct pv_job *job)
 {
 	return job->profile == PROFILE_OTHER || job->is_cmyk;
 }
 
 /* Through the embedded profile, or the usual one, to Lab. */
-static bool import(VipsImage **image, const struct vips_job *job)
+static bool import(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 vips_icc_import(*image, &made, "embedded", TRUE, "input_profile",
-	                                 job->is_cmyk ? "cmyk" : "srgb", "intent",
-	                                 intent_of(job), NULL));
+	return pv_take(image, &made,
+	               vips_icc_import(*image, &made, "embedded", TRUE, "input_profile",
+	                               job->is_cmyk ? "cmyk" : "srgb", "intent",
+	                               intent_of(job), NULL));
 }
 
 /* By way of Lab: what libvips 8.14 exports from XYZ loses its shadows. */
-bool vips_colour_linear(VipsImage **image, struct vips_job *job)
+bool pv_colour_linear(VipsImage **image, struct pv_job *job)
 {
 	if (!is_foreign(job))
 		return convert(image, VIPS_INTERPRETATION_scRGB);
@@ -180,7 +180,7 @@ bool vips_colour_linear(VipsImage **image, struct vips_job *job)
 }
 
 /* Samples of the depth that comes out. */
-static bool make_depth(VipsImage **image, const struct vips_job *job)
+static bool make_depth(VipsImage **image, const struct pv_job *job)
 {
 	VipsBandFormat format = job->is_deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR;
 	VipsImage *made = NULL;
@@ -188,12 +188,12 @@ static bool make_depth(VipsImage **image, const struct vips_job *job)
 	if (!job->is_cmyk)
 		return convert(image, plain_space(job, vips_image_get_bands(*image) < 3));
 	return vips_image_get_format(*image) == format ||
-	       vips_take(image, &made,
-	                 vips_cast(*image, &made, format, "shift", TRUE, NULL));
+	       pv_take(image, &made,
+	               vips_cast(*image, &made, format, "shift", TRUE, NULL));
 }
 
 /* Grey through a profile comes out as three equal colours. */
-static bool make_grey_again(VipsImage **image, const struct vips_job *job)
+static bool make_grey_again(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *green = NULL, *alpha = NULL, *joined = NULL, *made = NULL;
 	int n_bands = vips_image_get_bands(*image);
@@ -205,35 +205,35 @@ static bool make_grey_again(VipsImage **image, const struct vips_job *job)
 	          (n_bands == 3 || (!vips_extract_band(*image, &alpha, 3, NULL) &&
 	                            !vips_bandjoin2(green, alpha, &joined, NULL)));
 	if (is_made)
-		is_made = vips_take(image, &made,
-		                    vips_copy(joined ? joined : green, &made,
-		                              "interpretation", plain_space(job, true),
-		                              NULL));
+		is_made = pv_take(image, &made,
+		                  vips_copy(joined ? joined : green, &made,
+		                            "interpretation", plain_space(job, true),
+		                            NULL));
 	VIPS_UNREF(green);
 	VIPS_UNREF(alpha);
 	VIPS_UNREF(joined);
 	return is_made && drop_profile(image);
 }
 
-static bool export(VipsImage **image, const struct vips_job *job, const char *to)
+static bool export(VipsImage **image, const struct pv_job *job, const char *to)
 {
 	VipsImage *made = NULL;
 
 	if (!to)
-		return vips_take(image, &made,
-		                 vips_icc_export(*image, &made, "intent", intent_of(job),
-		                                 "depth", depth_of(job), NULL));
-	return vips_take(image, &made,
-	                 vips_icc_export(*image, &made, "output_profile", to, "intent",
-	                                 intent_of(job), "depth", depth_of(job), NULL));
+		return pv_take(image, &made,
+		               vips_icc_export(*image, &made, "intent", intent_of(job),
+		                               "depth", depth_of(job), NULL));
+	return pv_take(image, &made,
+	               vips_icc_export(*image, &made, "output_profile", to, "intent",
+	                               intent_of(job), "depth", depth_of(job), NULL));
 }
 
 /* From where import() leads to the profile that came beside the recipe. */
-static bool export_to_file(VipsImage **image, const struct vips_job *job)
+static bool export_to_file(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
 
-	if (!vips_take(image, &made, vips_copy(*image, &made, NULL)))
+	if (!pv_take(image, &made, vips_copy(*image, &made, NULL)))
 		return false;
 	vips_image_set_blob_copy(*image, VIPS_META_ICC_NAME, job->source->profile,
 	                         job->source->n_profile);
@@ -245,13 +245,13 @@ static bool export_to_file(VipsImage **image, const struct vips_job *job)
 }
 
 /* Whether what comes out stays in its own space. */
-static bool keeps_space(const struct vips_job *job)
+static bool keeps_space(const struct pv_job *job)
 {
 	return job->space == SPACE_KEEP && job->profile == PROFILE_OTHER &&
 	       job->to->has_profile && (!job->is_cmyk || job->keeps_cmyk);
 }
 
-bool vips_colour_finish(VipsImage **image, struct vips_job *job)
+bool pv_colour_finish(VipsImage **image, struct pv_job *job)
 {
 	bool keeps = keeps_space(job);
 	bool is_p3 = job->space == SPACE_P3 && !job->is_grey && job->to->has_profile;
@@ -279,7 +279,7 @@ bool vips_colour_finish(VipsImage **image, struct vips_job *job)
 	return make_depth(image, job);
 }
 
-struct colour vips_background(const struct vips_job *job)
+struct colour pv_background(const struct pv_job *job)
 {
 	static const struct colour white = {true, 255, 255, 255, 255};
 
@@ -287,28 +287,28 @@ struct colour vips_background(const struct vips_job *job)
 }
 
 /* One pixel of sRGB in the image's space, which carries its profile. */
-static bool tag_pixel(VipsImage **pixel, VipsImage *image, const struct vips_job *job)
+static bool tag_pixel(VipsImage **pixel, VipsImage *image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
 	const void *profile;
 	size_t n;
 
 	if (job->space == SPACE_P3)
-		return vips_take(pixel, &made,
-		                 vips_icc_transform(*pixel, &made, "p3", "input_profile",
-		                                    "srgb", "intent", intent_of(job),
-		                                    NULL));
+		return pv_take(pixel, &made,
+		               vips_icc_transform(*pixel, &made, "p3", "input_profile",
+		                                  "srgb", "intent", intent_of(job),
+		                                  NULL));
 	if (vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &n) ||
-	    !vips_take(pixel, &made,
-	               vips_icc_import(*pixel, &made, "input_profile", "srgb", "intent",
-	                               intent_of(job), NULL)))
+	    !pv_take(pixel, &made,
+	             vips_icc_import(*pixel, &made, "input_profile", "srgb", "intent",
+	                             intent_of(job), NULL)))
 		return false;
 	vips_image_set_blob_copy(*pixel, VIPS_META_ICC_NAME, profile, n);
-	return vips_take(pixel, &made,
-	                 vips_icc_export(*pixel, &made, "intent", intent_of(job), NULL));
+	return pv_take(pixel, &made,
+	               vips_icc_export(*pixel, &made, "intent", intent_of(job), NULL));
 }
 
-static bool find_values(VipsImage *image, const struct vips_job *job,
+static bool find_values(VipsImage *image, const struct pv_job *job,
                         const struct colour *colour, double values[5], int n_colours)
 {
 	const uint8_t rgb[3] = {colour->red, colour->green, colour->blue};
@@ -320,9 +320,9 @@ static bool find_values(VipsImage *image, const struct vips_job *job,
 	pixel = vips_image_new_from_memory_copy(rgb, 3, 1, 1, 3, VIPS_FORMAT_UCHAR);
 	if (!pixel)
 		return false;
-	is_found = vips_take(&pixel, &named,
-	                     vips_copy(pixel, &named, "interpretation",
-	                               VIPS_INTERPRETATION_sRGB, NULL)) &&
+	is_found = pv_take(&pixel, &named,
+	                   vips_copy(pixel, &named, "interpretation",
+	                             VIPS_INTERPRETATION_sRGB, NULL)) &&
 	           (!job->is_tagged || tag_pixel(&pixel, image, job)) &&
 	           (!job->is_light || convert(&pixel, VIPS_INTERPRETATION_scRGB)) &&
 	           !vips_getpoint(pixel, &found, &n, 0, 0, NULL) && n >= n_colours;
@@ -333,8 +333,8 @@ static bool find_values(VipsImage *image, const struct vips_job *job,
 	return is_found;
 }
 
-bool vips_colour_values(VipsImage **image, const struct vips_job *job,
-                        const struct colour *colour, double values[5])
+bool pv_colour_values(VipsImage **image, const struct pv_job *job,
+                      const struct colour *colour, double values[5])
 {
 	bool is_grey = vips_image_get_bands(*image) < 3;
 	bool is_coloured = colour->red != colour->green || colour->red != colour->blue;
@@ -352,9 +352,9 @@ bool vips_colour_values(VipsImage **image, const struct vips_job *job,
 	return true;
 }
 
-bool vips_flatten_on_background(VipsImage **image, const struct vips_job *job)
+bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job)
 {
-	struct colour colour = vips_background(job);
+	struct colour colour = pv_background(job);
 	VipsArrayDouble *background;
 	VipsImage *made = NULL;
 	double values[5];
@@ -362,11 +362,11 @@ bool vips_flatten_on_background(VipsImage **image, const struct vips_job *job)
 
 	if (!vips_image_hasalpha(*image))
 		return true;
-	if (!vips_colour_values(image, job, &colour, values))
+	if (!pv_colour_values(image, job, &colour, values))
 		return false;
 	background = vips_array_double_new(values, vips_image_get_bands(*image) - 1);
 	error = vips_flatten(*image, &made, "background", background, "max_alpha",
 	                     job->is_deep ? 65535.0 : 255.0, NULL);
 	vips_area_unref(VIPS_AREA(background));
-	return vips_take(image, &made, error);
+	return pv_take(image, &made, error);
 }

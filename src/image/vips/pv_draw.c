@@ -36,7 +36,7 @@ enum { MOST_UNPACKED_BYTES = 64 << 20 };
 
 static char missing_text[FAILURE_TEXT_BYTES / 2]; /* the first word of it; "": none */
 
-void vips_draw_hear(const char *domain, const char *message)
+void pv_draw_hear(const char *domain, const char *message)
 {
 	static const struct {
 		const char *domain, *words;
@@ -69,7 +69,7 @@ static const char *what_is_missing(void)
 	return words ? words + 2 : missing_text;
 }
 
-bool vips_draw_is_whole(const struct source *source, struct failure *ret_failure)
+bool pv_draw_is_whole(const struct source *source, struct failure *ret_failure)
 {
 	const char *hint = "";
 
@@ -101,21 +101,21 @@ static bool is_drawn_whole(enum image_format format, const void *bytes, size_t n
 	int error;
 
 	*missing_text = 0;
-	error = !source || vips_call(vips_loader_of(format), source, &image, NULL) ||
+	error = !source || vips_call(pv_loader_of(format), source, &image, NULL) ||
 	        vips_deviate(image, &deviation, NULL);
 	VIPS_UNREF(image);
 	VIPS_UNREF(source);
 	if (error)
-		return vips_fail(ret_failure, "decode", FAIL_INTERNAL);
-	if (!vips_draw_is_whole(&drawn, ret_failure))
+		return pv_fail(ret_failure, "decode", FAIL_INTERNAL);
+	if (!pv_draw_is_whole(&drawn, ret_failure))
 		return false;
 	return deviation > 0 || failure_set(ret_failure, FAIL_UNSUPPORTED,
 	                                    "decode: text is missing where it was tried");
 }
 
-bool vips_draws(enum image_format format, struct failure *ret_failure)
+bool pv_draws(enum image_format format, struct failure *ret_failure)
 {
-	if (!vips_reads(format))
+	if (!pv_reads(format))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "gate: %s cannot be read: this libvips does not",
 		                   format_info(format)->name);
@@ -127,7 +127,7 @@ bool vips_draws(enum image_format format, struct failure *ret_failure)
 	                                             sizeof(sample_pdf) - 1, ret_failure);
 }
 
-const char *const *vips_font_folders(void)
+const char *const *pv_font_folders(void)
 {
 	return fonts_folders();
 }
@@ -165,7 +165,7 @@ static void load_modules(void)
 
 /* An SVG is opened, and not drawn, so that librsvg is not started for each picture anew. Of
  * poppler the same would leave a thread behind. */
-bool vips_draw_start(char *text, size_t n_text)
+bool pv_draw_start(char *text, size_t n_text)
 {
 	VipsSource *source;
 	VipsImage *image = NULL;
@@ -174,11 +174,11 @@ bool vips_draw_start(char *text, size_t n_text)
 		return true;
 	if (!fonts_start(text, n_text))
 		return false;
-	if (vips_reads(FORMAT_SVG)) {
+	if (pv_reads(FORMAT_SVG)) {
 		load_modules();
 		source = vips_source_new_from_memory(sample_svg, sizeof(sample_svg) - 1);
 		if (source)
-			vips_call(vips_loader_of(FORMAT_SVG), source, &image, NULL);
+			vips_call(pv_loader_of(FORMAT_SVG), source, &image, NULL);
 		VIPS_UNREF(image);
 		VIPS_UNREF(source);
 		vips_error_clear();
@@ -245,7 +245,7 @@ static bool unpack(const struct source *source, uint8_t **ret_bytes, size_t *ret
 
 static bool unpack_source(struct source *source, struct failure *ret_failure)
 {
-	struct vips_state *state = source->state;
+	struct pv_state *state = source->state;
 	uint8_t *bytes;
 	size_t n;
 
@@ -270,13 +270,13 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
  * with a warning alone. */
 static bool load_at(VipsImage **ret_image, const struct source *source, double scale)
 {
-	const struct vips_state *state = source->state;
+	const struct pv_state *state = source->state;
 
-	vips_has_refused_size = false;
-	if (vips_call(vips_loader_of(source->format), state->bytes, ret_image, "access",
+	pv_has_refused_size = false;
+	if (vips_call(pv_loader_of(source->format), state->bytes, ret_image, "access",
 	              VIPS_ACCESS_SEQUENTIAL, "scale", scale, NULL))
 		return false;
-	if (!vips_has_refused_size)
+	if (!pv_has_refused_size)
 		return true;
 	g_object_unref(*ret_image);
 	*ret_image = NULL;
@@ -293,10 +293,10 @@ static bool pdf_is_whole(const struct source *source)
 	return memmem(source->bytes + source->n_bytes - n, n, "%%EOF", 5) != NULL;
 }
 
-bool vips_draw_open(struct source *source, const struct recipe *recipe,
-                    struct failure *ret_failure)
+bool pv_draw_open(struct source *source, const struct recipe *recipe,
+                  struct failure *ret_failure)
 {
-	struct vips_state *state = source->state;
+	struct pv_state *state = source->state;
 	VipsImage *image;
 
 	*missing_text = 0;
@@ -307,12 +307,12 @@ bool vips_draw_open(struct source *source, const struct recipe *recipe,
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the PDF ends early");
 	if (!load_at(&image, source, 1))
-		return vips_has_refused_size
+		return pv_has_refused_size
 		               ? failure_set(ret_failure, FAIL_TOO_BIG,
 		                             "header: a side is 0 or over %d, which "
 		                             "libvips does not take",
 		                             VIPS_MAX_COORD)
-		               : vips_fail(ret_failure, "header", FAIL_BAD_IMAGE);
+		               : pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	state->stored = (struct size){(uint32_t)vips_image_get_width(image),
 	                              (uint32_t)vips_image_get_height(image)};
 	g_object_unref(image);
@@ -338,7 +338,7 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 static bool load_for(VipsImage **ret_image, const struct source *source,
                      const struct size *to)
 {
-	const struct vips_state *state = source->state;
+	const struct pv_state *state = source->state;
 	double scale = find_scale(to, state->stored.width, state->stored.height);
 
 	for (int i = 0; i < 2; i++) {
@@ -354,10 +354,10 @@ static bool load_for(VipsImage **ret_image, const struct source *source,
 	return true;
 }
 
-bool vips_draw_load(VipsImage **ret_image, const struct vips_job *job)
+bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job)
 {
 	const struct source *source = job->source;
-	const struct vips_state *state = source->state;
+	const struct pv_state *state = source->state;
 	const struct size *to = job->has_layout ? &job->layout.scaled : &state->stored;
 	VipsImage *made = NULL;
 
@@ -365,6 +365,6 @@ bool vips_draw_load(VipsImage **ret_image, const struct vips_job *job)
 		return false;
 	/* A page lies on white: there is nothing to see through. */
 	return source->format != FORMAT_PDF ||
-	       vips_take(ret_image, &made,
-	                 vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));
+	       pv_take(ret_image, &made,
+	               vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));
 }

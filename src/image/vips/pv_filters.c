@@ -9,24 +9,24 @@ static bool premultiply(VipsImage **image, double max_alpha)
 {
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 max_alpha > 0 ? vips_premultiply(*image, &made, "max_alpha",
-	                                                  max_alpha, NULL)
-	                               : vips_premultiply(*image, &made, NULL));
+	return pv_take(image, &made,
+	               max_alpha > 0 ? vips_premultiply(*image, &made, "max_alpha",
+	                                                max_alpha, NULL)
+	                             : vips_premultiply(*image, &made, NULL));
 }
 
 static bool unpremultiply(VipsImage **image, double max_alpha)
 {
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 max_alpha > 0 ? vips_unpremultiply(*image, &made, "max_alpha",
-	                                                    max_alpha, NULL)
-	                               : vips_unpremultiply(*image, &made, NULL));
+	return pv_take(image, &made,
+	               max_alpha > 0 ? vips_unpremultiply(*image, &made, "max_alpha",
+	                                                  max_alpha, NULL)
+	                             : vips_unpremultiply(*image, &made, NULL));
 }
 
-bool vips_with_alpha_in(VipsImage **image, double max_alpha,
-                        bool (*work)(VipsImage **image, void *data), void *data)
+bool pv_with_alpha_in(VipsImage **image, double max_alpha,
+                      bool (*work)(VipsImage **image, void *data), void *data)
 {
 	VipsBandFormat format = vips_image_get_format(*image);
 	VipsImage *made = NULL;
@@ -35,7 +35,7 @@ bool vips_with_alpha_in(VipsImage **image, double max_alpha,
 		return work(image, data);
 	return premultiply(image, max_alpha) && work(image, data) &&
 	       unpremultiply(image, max_alpha) &&
-	       vips_take(image, &made, vips_cast(*image, &made, format, NULL));
+	       pv_take(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
 static bool is_deep(VipsImage *image)
@@ -56,7 +56,7 @@ static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, voi
 	is_done = !vips_extract_band(*image, &colours, 0, "n", n - 1, NULL) &&
 	          !vips_extract_band(*image, &alpha, n - 1, NULL) &&
 	          work(&colours, data) &&
-	          vips_take(image, &made, vips_bandjoin2(colours, alpha, &made, NULL));
+	          pv_take(image, &made, vips_bandjoin2(colours, alpha, &made, NULL));
 	VIPS_UNREF(colours);
 	VIPS_UNREF(alpha);
 	return is_done;
@@ -69,17 +69,17 @@ static bool in_space(VipsImage **image, VipsInterpretation space,
 	VipsInterpretation back = vips_image_get_interpretation(*image);
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made, vips_colourspace(*image, &made, space, NULL)) &&
+	return pv_take(image, &made, vips_colourspace(*image, &made, space, NULL)) &&
 	       without_alpha(image, work, data) &&
-	       vips_take(image, &made, vips_colourspace(*image, &made, back, NULL));
+	       pv_take(image, &made, vips_colourspace(*image, &made, back, NULL));
 }
 
 static bool name_space(VipsImage **image, VipsInterpretation space)
 {
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 vips_copy(*image, &made, "interpretation", space, NULL));
+	return pv_take(image, &made,
+	               vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
 /* The same luminance in all three. libvips' own way to grey has weights of one digit. */
@@ -94,7 +94,7 @@ static bool spread_luminance(VipsImage **image, void *data)
 	(void)data;
 	error = !weights || vips_recomb(*image, &made, weights, NULL);
 	VIPS_UNREF(weights);
-	return vips_take(image, &made, error) &&
+	return pv_take(image, &made, error) &&
 	       name_space(image, VIPS_INTERPRETATION_scRGB);
 }
 
@@ -103,7 +103,7 @@ static bool take_first(VipsImage **image, void *data)
 	VipsImage *made = NULL;
 
 	(void)data;
-	return vips_take(image, &made, vips_extract_band(*image, &made, 0, NULL));
+	return pv_take(image, &made, vips_extract_band(*image, &made, 0, NULL));
 }
 
 static bool to_grey(VipsImage **image)
@@ -122,9 +122,9 @@ static bool blur(VipsImage **image, void *data)
 	VipsImage *made = NULL;
 
 	/* The mask goes on until a hundredth, and is not rounded: sums stay true. */
-	return vips_take(image, &made,
-	                 vips_gaussblur(*image, &made, filter->number[0], "min_ampl",
-	                                0.01, "precision", VIPS_PRECISION_FLOAT, NULL));
+	return pv_take(image, &made,
+	               vips_gaussblur(*image, &made, filter->number[0], "min_ampl", 0.01,
+	                              "precision", VIPS_PRECISION_FLOAT, NULL));
 }
 
 /* Its edges are repeated around a picture, which may be smaller than the window. */
@@ -136,14 +136,14 @@ static bool median(VipsImage **image, void *data)
 	VipsBandFormat format = vips_image_get_format(*image);
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 vips_embed(*image, &made, margin, margin, width + 2 * margin,
-	                            height + 2 * margin, "extend", VIPS_EXTEND_COPY,
-	                            NULL)) &&
-	       vips_take(image, &made, vips_median(*image, &made, side, NULL)) &&
-	       vips_take(image, &made,
-	                 vips_crop(*image, &made, margin, margin, width, height, NULL)) &&
-	       vips_take(image, &made, vips_cast(*image, &made, format, NULL));
+	return pv_take(image, &made,
+	               vips_embed(*image, &made, margin, margin, width + 2 * margin,
+	                          height + 2 * margin, "extend", VIPS_EXTEND_COPY,
+	                          NULL)) &&
+	       pv_take(image, &made, vips_median(*image, &made, side, NULL)) &&
+	       pv_take(image, &made,
+	               vips_crop(*image, &made, margin, margin, width, height, NULL)) &&
+	       pv_take(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
 static bool sharpen(VipsImage **image, void *data)
@@ -151,9 +151,9 @@ static bool sharpen(VipsImage **image, void *data)
 	const struct filter *filter = data;
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 vips_sharpen(*image, &made, "sigma", filter->number[0], "m1",
-	                              filter->number[1], "m2", filter->number[2], NULL));
+	return pv_take(image, &made,
+	               vips_sharpen(*image, &made, "sigma", filter->number[0], "m1",
+	                            filter->number[1], "m2", filter->number[2], NULL));
 }
 
 static bool negate(VipsImage **image, void *data)
@@ -161,7 +161,7 @@ static bool negate(VipsImage **image, void *data)
 	VipsImage *made = NULL;
 
 	(void)data;
-	return vips_take(image, &made, vips_invert(*image, &made, NULL));
+	return pv_take(image, &made, vips_invert(*image, &made, NULL));
 }
 
 static bool correct_gamma(VipsImage **image, void *data)
@@ -169,8 +169,8 @@ static bool correct_gamma(VipsImage **image, void *data)
 	const struct filter *filter = data;
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 vips_gamma(*image, &made, "exponent", filter->number[0], NULL));
+	return pv_take(image, &made,
+	               vips_gamma(*image, &made, "exponent", filter->number[0], NULL));
 }
 
 static bool threshold(VipsImage **image, void *data)
@@ -181,18 +181,16 @@ static bool threshold(VipsImage **image, void *data)
 	VipsInterpretation space = vips_image_get_interpretation(*image);
 
 	/* The comparison gives 255 or 0. */
-	if (!vips_take(image, &made,
-	               vips_moreeq_const1(*image, &made,
-	                                  filter->number[0] * (was_deep ? 257 : 1),
-	                                  NULL)))
+	if (!pv_take(image, &made,
+	             vips_moreeq_const1(*image, &made,
+	                                filter->number[0] * (was_deep ? 257 : 1), NULL)))
 		return false;
 	if (was_deep &&
-	    (!vips_take(image, &made, vips_linear1(*image, &made, 257, 0, NULL)) ||
-	     !vips_take(image, &made,
-	                vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL))))
+	    (!pv_take(image, &made, vips_linear1(*image, &made, 257, 0, NULL)) ||
+	     !pv_take(image, &made, vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL))))
 		return false;
-	return vips_take(image, &made,
-	                 vips_copy(*image, &made, "interpretation", space, NULL));
+	return pv_take(image, &made,
+	               vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
 static bool modulate(VipsImage **image, void *data)
@@ -202,8 +200,8 @@ static bool modulate(VipsImage **image, void *data)
 	double shifts[3] = {0, 0, filter->number[2]};
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 vips_linear(*image, &made, factors, shifts, 3, NULL)) &&
+	return pv_take(image, &made,
+	               vips_linear(*image, &made, factors, shifts, 3, NULL)) &&
 	       name_space(image, VIPS_INTERPRETATION_LCH);
 }
 
@@ -219,8 +217,8 @@ static bool apply_stretch(VipsImage **image, void *data)
 	double shifts[3] = {-stretch->low * factor, 0, 0};
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 vips_linear(*image, &made, factors, shifts, 3, NULL)) &&
+	return pv_take(image, &made,
+	               vips_linear(*image, &made, factors, shifts, 3, NULL)) &&
 	       name_space(image, VIPS_INTERPRETATION_LAB);
 }
 
@@ -250,16 +248,16 @@ static bool normalise(VipsImage **image, const struct filter *filter)
 	struct stretch stretch = {0};
 	bool is_found;
 
-	if (!vips_settle(image) ||
+	if (!pv_settle(image) ||
 	    vips_colourspace(*image, &lightness, VIPS_INTERPRETATION_LAB, NULL))
 		return false;
-	is_found = vips_take(&lightness, &made,
-	                     vips_extract_band(lightness, &made, 0, NULL)) &&
-	           vips_take(&lightness, &made,
-	                     vips_linear1(lightness, &made, PERCENT_STEPS / 100.0, 0,
-	                                  NULL)) &&
-	           vips_take(&lightness, &made,
-	                     vips_cast(lightness, &made, VIPS_FORMAT_USHORT, NULL)) &&
+	is_found = pv_take(&lightness, &made,
+	                   vips_extract_band(lightness, &made, 0, NULL)) &&
+	           pv_take(&lightness, &made,
+	                   vips_linear1(lightness, &made, PERCENT_STEPS / 100.0, 0,
+	                                NULL)) &&
+	           pv_take(&lightness, &made,
+	                   vips_cast(lightness, &made, VIPS_FORMAT_USHORT, NULL)) &&
 	           find_percent(lightness, filter->number[0], &stretch.low) &&
 	           find_percent(lightness, filter->number[1], &stretch.high);
 	g_object_unref(lightness);
@@ -271,7 +269,7 @@ static bool normalise(VipsImage **image, const struct filter *filter)
 }
 
 struct turn {
-	struct vips_job *job;
+	struct pv_job *job;
 	struct filter *filter;
 };
 
@@ -279,14 +277,14 @@ static bool trim(VipsImage **image, void *data)
 {
 	const struct turn *turn = data;
 
-	return vips_trim(image, turn->job, turn->filter->number[0]);
+	return pv_trim(image, turn->job, turn->filter->number[0]);
 }
 
 static bool rotate(VipsImage **image, void *data)
 {
 	const struct turn *turn = data;
 
-	return vips_rotate_by(image, turn->job, turn->filter->number[0]);
+	return pv_rotate_by(image, turn->job, turn->filter->number[0]);
 }
 
 static bool flip(VipsImage **image, void *data)
@@ -294,27 +292,26 @@ static bool flip(VipsImage **image, void *data)
 	const struct turn *turn = data;
 	VipsImage *made = NULL;
 
-	return vips_settle(image) &&
-	       vips_take(image, &made,
-	                 vips_flip(*image, &made,
-	                           turn->filter->kind == FILTER_FLIP
-	                                   ? VIPS_DIRECTION_VERTICAL
-	                                   : VIPS_DIRECTION_HORIZONTAL,
-	                           NULL));
+	return pv_settle(image) && pv_take(image, &made,
+	                                   vips_flip(*image, &made,
+	                                             turn->filter->kind == FILTER_FLIP
+	                                                     ? VIPS_DIRECTION_VERTICAL
+	                                                     : VIPS_DIRECTION_HORIZONTAL,
+	                                             NULL));
 }
 
 static bool spread(VipsImage **image, void *data)
 {
 	const struct turn *turn = data;
 
-	return vips_with_alpha_in(image, 0, blur, turn->filter);
+	return pv_with_alpha_in(image, 0, blur, turn->filter);
 }
 
 static bool smooth(VipsImage **image, void *data)
 {
 	const struct turn *turn = data;
 
-	return vips_with_alpha_in(image, 0, median, turn->filter);
+	return pv_with_alpha_in(image, 0, median, turn->filter);
 }
 
 static bool crisp(VipsImage **image, void *data)
@@ -324,25 +321,25 @@ static bool crisp(VipsImage **image, void *data)
 	return sharpen(image, turn->filter);
 }
 
-static bool apply(VipsImage **image, struct vips_job *job, struct filter *filter,
+static bool apply(VipsImage **image, struct pv_job *job, struct filter *filter,
                   uint32_t n_frames)
 {
 	struct turn turn = {job, filter};
 
 	switch (filter->kind) {
 	case FILTER_BLUR:
-		return vips_each_frame(image, n_frames, spread, &turn);
+		return pv_each_frame(image, n_frames, spread, &turn);
 	case FILTER_SHARPEN:
-		return vips_each_frame(image, n_frames, crisp, &turn);
+		return pv_each_frame(image, n_frames, crisp, &turn);
 	case FILTER_MEDIAN:
-		return vips_each_frame(image, n_frames, smooth, &turn);
+		return pv_each_frame(image, n_frames, smooth, &turn);
 	case FILTER_TRIM:
-		return vips_each_frame(image, n_frames, trim, &turn);
+		return pv_each_frame(image, n_frames, trim, &turn);
 	case FILTER_ROTATE:
-		return vips_each_frame(image, n_frames, rotate, &turn);
+		return pv_each_frame(image, n_frames, rotate, &turn);
 	case FILTER_FLIP:
 	case FILTER_FLOP:
-		return vips_each_frame(image, n_frames, flip, &turn);
+		return pv_each_frame(image, n_frames, flip, &turn);
 	case FILTER_GRAYSCALE:
 		return to_grey(image);
 	case FILTER_NEGATE:
@@ -356,7 +353,7 @@ static bool apply(VipsImage **image, struct vips_job *job, struct filter *filter
 	case FILTER_THRESHOLD:
 		return to_grey(image) && without_alpha(image, threshold, filter);
 	case FILTER_FLATTEN:
-		return vips_flatten_on_background(image, job);
+		return pv_flatten_on_background(image, job);
 	default:
 		return failure_set(job->failure, FAIL_INTERNAL,
 		                   "filter: no filter has the number %d",
@@ -364,8 +361,8 @@ static bool apply(VipsImage **image, struct vips_job *job, struct filter *filter
 	}
 }
 
-bool vips_filters_apply(VipsImage **image, struct vips_job *job,
-                        const struct filter_chain *chain, uint32_t n_frames)
+bool pv_filters_apply(VipsImage **image, struct pv_job *job,
+                      const struct filter_chain *chain, uint32_t n_frames)
 {
 	for (size_t i = 0; i < chain->n; i++) {
 		struct filter filter = chain->at[i];

@@ -31,9 +31,9 @@ static bool reduce(VipsImage **image, const struct aim *aim)
 
 	if (across >= 1 && down >= 1)
 		return true;
-	return vips_take(image, &made,
-	                 vips_resize(*image, &made, fmin(across, 1), "vscale",
-	                             fmin(down, 1), "kernel", aim->kernel, NULL));
+	return pv_take(image, &made,
+	               vips_resize(*image, &made, fmin(across, 1), "vscale",
+	                           fmin(down, 1), "kernel", aim->kernel, NULL));
 }
 
 static const char *interpolator_of(VipsKernel kernel)
@@ -61,7 +61,7 @@ static bool enlarge(VipsImage **image, const struct aim *aim)
 	if (across <= 1 && down <= 1)
 		return true;
 	/* Its rows are wanted more than once, and out of order. */
-	if (!vips_settle(image))
+	if (!pv_settle(image))
 		return false;
 	area = vips_array_int_newv(4, 0, 0, (int)aim->to.width, (int)aim->to.height);
 	interpolate = vips_interpolate_new(interpolator_of(aim->kernel));
@@ -72,7 +72,7 @@ static bool enlarge(VipsImage **image, const struct aim *aim)
 	                    NULL);
 	VIPS_UNREF(interpolate);
 	vips_area_unref(VIPS_AREA(area));
-	return vips_take(image, &made, error);
+	return pv_take(image, &made, error);
 }
 
 static bool resize(VipsImage **image, void *data)
@@ -80,7 +80,7 @@ static bool resize(VipsImage **image, void *data)
 	return reduce(image, data) && enlarge(image, data);
 }
 
-bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to)
+bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to)
 {
 	struct aim aim = {to, kernel_of(job->recipe)};
 	/* What was imported through a profile still has the alpha of its samples. */
@@ -89,7 +89,7 @@ bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to
 	if (vips_image_get_width(*image) == (int)to.width &&
 	    vips_image_get_height(*image) == (int)to.height)
 		return true;
-	if (!vips_with_alpha_in(image, max_alpha, resize, &aim))
+	if (!pv_with_alpha_in(image, max_alpha, resize, &aim))
 		return false;
 	if (vips_image_get_width(*image) == (int)to.width &&
 	    vips_image_get_height(*image) == (int)to.height)
@@ -100,7 +100,7 @@ bool vips_scale_to(VipsImage **image, const struct vips_job *job, struct size to
 	                   to.width, to.height);
 }
 
-bool vips_turn_upright(VipsImage **image, int orientation)
+bool pv_turn_upright(VipsImage **image, int orientation)
 {
 	/* How to turn, and then whether to mirror left and right. */
 	static const struct {
@@ -116,19 +116,19 @@ bool vips_turn_upright(VipsImage **image, int orientation)
 
 	if (orientation < 2 || orientation > 8)
 		return true;
-	if (!vips_settle(image))
+	if (!pv_settle(image))
 		return false;
 	if (turns[orientation].angle != VIPS_ANGLE_D0 &&
-	    !vips_take(image, &made,
-	               vips_rot(*image, &made, turns[orientation].angle, NULL)))
+	    !pv_take(image, &made,
+	             vips_rot(*image, &made, turns[orientation].angle, NULL)))
 		return false;
 	return !turns[orientation].is_mirrored ||
-	       vips_take(image, &made,
-	                 vips_flip(*image, &made, VIPS_DIRECTION_HORIZONTAL, NULL));
+	       pv_take(image, &made,
+	               vips_flip(*image, &made, VIPS_DIRECTION_HORIZONTAL, NULL));
 }
 
 /* Where the part that matters lies: found in the first frame, and the same in all. */
-static bool find_part(VipsImage **image, struct vips_job *job, struct size size)
+static bool find_part(VipsImage **image, struct pv_job *job, struct size size)
 {
 	VipsInteresting interesting = job->recipe->geometry.position == POSITION_ENTROPY
 	                                      ? VIPS_INTERESTING_ENTROPY
@@ -137,7 +137,7 @@ static bool find_part(VipsImage **image, struct vips_job *job, struct size size)
 
 	if (job->has_part)
 		return true;
-	if (!vips_settle(image) ||
+	if (!pv_settle(image) ||
 	    vips_smartcrop(*image, &found, (int)size.width, (int)size.height,
 	                   "interesting", interesting, NULL))
 		return false;
@@ -148,13 +148,13 @@ static bool find_part(VipsImage **image, struct vips_job *job, struct size size)
 	return true;
 }
 
-bool vips_cut(VipsImage **image, const struct area *area)
+bool pv_cut(VipsImage **image, const struct area *area)
 {
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made,
-	                 vips_crop(*image, &made, (int)area->x, (int)area->y,
-	                           (int)area->size.width, (int)area->size.height, NULL));
+	return pv_take(image, &made,
+	               vips_crop(*image, &made, (int)area->x, (int)area->y,
+	                         (int)area->size.width, (int)area->size.height, NULL));
 }
 
 /* A side or place of the picture in that of the scaled one, or back. */
@@ -164,7 +164,7 @@ static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
 }
 
 /* Find the part in the picture as it is, and from there what of it is scaled. */
-static bool find_focus(VipsImage **image, struct vips_job *job)
+static bool find_focus(VipsImage **image, struct pv_job *job)
 {
 	const struct size from = {(uint32_t)vips_image_get_width(*image),
 	                          (uint32_t)vips_image_get_height(*image)};
@@ -190,16 +190,16 @@ static bool find_focus(VipsImage **image, struct vips_job *job)
 	return true;
 }
 
-bool vips_focus(VipsImage **image, struct vips_job *job)
+bool pv_focus(VipsImage **image, struct pv_job *job)
 {
 	if (!job->layout.is_focused)
 		return true;
 	if (job->layout.is_searched && !find_focus(image, job))
 		return false;
-	return vips_cut(image, &job->layout.focus);
+	return pv_cut(image, &job->layout.focus);
 }
 
-static bool cut_part(VipsImage **image, struct vips_job *job)
+static bool cut_part(VipsImage **image, struct pv_job *job)
 {
 	const struct layout *layout = &job->layout;
 	struct area part = layout->part;
@@ -213,28 +213,28 @@ static bool cut_part(VipsImage **image, struct vips_job *job)
 		part.x = (uint32_t)job->part_x;
 		part.y = (uint32_t)job->part_y;
 	}
-	return vips_cut(image, &part);
+	return pv_cut(image, &part);
 }
 
 /* Make room for a background that shows: alpha where it will be clear, none where the
  * format has none. */
-static bool prepare_canvas(VipsImage **image, const struct vips_job *job,
+static bool prepare_canvas(VipsImage **image, const struct pv_job *job,
                            struct colour *ret_colour)
 {
 	VipsImage *made = NULL;
 
-	*ret_colour = vips_background(job);
+	*ret_colour = pv_background(job);
 	if (!job->to->has_alpha) {
 		ret_colour->alpha = 255;
-		return vips_flatten_on_background(image, job);
+		return pv_flatten_on_background(image, job);
 	}
 	if (!job->recipe->background.is_set)
 		*ret_colour = (struct colour){.is_set = true};
 	return ret_colour->alpha == 255 || vips_image_hasalpha(*image) ||
-	       vips_take(image, &made, vips_addalpha(*image, &made, NULL));
+	       pv_take(image, &made, vips_addalpha(*image, &made, NULL));
 }
 
-bool vips_place(VipsImage **image, struct vips_job *job)
+bool pv_place(VipsImage **image, struct pv_job *job)
 {
 	const struct layout *layout = &job->layout;
 	VipsArrayDouble *background;
@@ -249,7 +249,7 @@ bool vips_place(VipsImage **image, struct vips_job *job)
 	    layout->canvas.height == layout->part.size.height)
 		return true;
 	if (!prepare_canvas(image, job, &colour) ||
-	    !vips_colour_values(image, job, &colour, values))
+	    !pv_colour_values(image, job, &colour, values))
 		return false;
 	background = vips_array_double_new(values, vips_image_get_bands(*image));
 	error = vips_embed(*image, &made, (int)layout->x, (int)layout->y,
@@ -257,7 +257,7 @@ bool vips_place(VipsImage **image, struct vips_job *job)
 	                   "extend", VIPS_EXTEND_BACKGROUND, "background", background,
 	                   NULL);
 	vips_area_unref(VIPS_AREA(background));
-	return vips_take(image, &made, error);
+	return pv_take(image, &made, error);
 }
 
 /* The picture as 8 bit pixels, whose bytes are glib's. */
@@ -279,18 +279,18 @@ static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
 	return ret_pixels->bytes != NULL;
 }
 
-bool vips_trim(VipsImage **image, struct vips_job *job, double threshold)
+bool pv_trim(VipsImage **image, struct pv_job *job, double threshold)
 {
 	struct pixels pixels;
 
 	if (!job->has_trimmed) {
-		if (!vips_settle(image) || !pixels_of(&pixels, *image))
+		if (!pv_settle(image) || !pixels_of(&pixels, *image))
 			return false;
 		job->trimmed = pixels_without_border(&pixels, threshold);
 		job->has_trimmed = true;
 		pixels_fini(&pixels);
 	}
-	return vips_cut(image, &job->trimmed);
+	return pv_cut(image, &job->trimmed);
 }
 
 static bool rotate_freely(VipsImage **image, void *data)
@@ -302,28 +302,27 @@ static bool rotate_freely(VipsImage **image, void *data)
 	            vips_rotate(*image, &made, *degrees, "interpolate", bicubic, NULL);
 
 	VIPS_UNREF(bicubic);
-	return vips_take(image, &made, error);
+	return pv_take(image, &made, error);
 }
 
-bool vips_rotate_by(VipsImage **image, struct vips_job *job, double degrees)
+bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 {
 	static const VipsAngle angles[] = {VIPS_ANGLE_D0, VIPS_ANGLE_D90, VIPS_ANGLE_D180,
 	                                   VIPS_ANGLE_D270};
 	double turned = fmod(fmod(degrees, 360) + 360, 360);
 	VipsImage *made = NULL;
 
-	if (!vips_settle(image))
+	if (!pv_settle(image))
 		return false;
 	if (fmod(turned, 90) == 0)
-		return vips_take(
-			image, &made,
-			vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
+		return pv_take(image, &made,
+		               vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
 	/* The corners are clear at first; what they show is decided when colours are. */
 	job->shows_corners = true;
 	if (!vips_image_hasalpha(*image) &&
-	    !vips_take(image, &made, vips_addalpha(*image, &made, NULL)))
+	    !pv_take(image, &made, vips_addalpha(*image, &made, NULL)))
 		return false;
-	return vips_with_alpha_in(image, 0, rotate_freely, &turned);
+	return pv_with_alpha_in(image, 0, rotate_freely, &turned);
 }
 
 /* A copy of one frame, worked on, in memory. */
@@ -335,14 +334,14 @@ static VipsImage *make_frame(VipsImage *roll, uint32_t i, int height,
 	if (vips_crop(roll, &frame, 0, (int)i * height, vips_image_get_width(roll),
 	              height, NULL))
 		return NULL;
-	if (vips_settle(&frame) && work(&frame, data) && vips_settle(&frame))
+	if (pv_settle(&frame) && work(&frame, data) && pv_settle(&frame))
 		return frame;
 	g_object_unref(frame);
 	return NULL;
 }
 
-bool vips_each_frame(VipsImage **image, uint32_t n_frames,
-                     bool (*work)(VipsImage **image, void *data), void *data)
+bool pv_each_frame(VipsImage **image, uint32_t n_frames,
+                   bool (*work)(VipsImage **image, void *data), void *data)
 {
 	int height = vips_image_get_height(*image) / (int)n_frames;
 	VipsImage **frames, *made = NULL;
@@ -362,9 +361,9 @@ bool vips_each_frame(VipsImage **image, uint32_t n_frames,
 			break;
 	}
 	is_done = n_made == n_frames &&
-	          vips_take(image, &made,
-	                    vips_arrayjoin(frames, &made, (int)n_frames, "across", 1,
-	                                   NULL));
+	          pv_take(image, &made,
+	                  vips_arrayjoin(frames, &made, (int)n_frames, "across", 1,
+	                                 NULL));
 	while (n_made > 0)
 		g_object_unref(frames[--n_made]);
 	g_free(frames);

@@ -1,8 +1,8 @@
 /* The vips engine's way in: which loader, what its header says, and the frames. */
 #include "image/vips/engine_vips.h"
 
-#include "image/header/fine_print.h"
-#include "image/header/marks.h"
+#include "image/header/header_quirks.h"
+#include "image/header/metadata_scan.h"
 #include "image/vips/samples.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ static const char *const loaders[N_FORMATS] = {
 	[FORMAT_PDF] = "pdfload_source",
 };
 
-const char *vips_loader_of(enum image_format format)
+const char *pv_loader_of(enum image_format format)
 {
 	return loaders[format];
 }
@@ -59,7 +59,7 @@ static bool find_loader(enum image_format format)
 	return true;
 }
 
-bool vips_reads(enum image_format format)
+bool pv_reads(enum image_format format)
 {
 	/* What was found once holds for the life of a process: 1, -1, 0 not yet asked. */
 	static _Atomic signed char known[N_FORMATS];
@@ -69,7 +69,7 @@ bool vips_reads(enum image_format format)
 	return known[format] > 0;
 }
 
-VipsFailOn vips_fail_on(const struct recipe *recipe)
+VipsFailOn pv_fail_on(const struct recipe *recipe)
 {
 	static const VipsFailOn levels[N_FAIL_ONS] = {
 		[FAIL_ON_ERROR] = VIPS_FAIL_ON_ERROR,
@@ -92,7 +92,7 @@ static double gain_of(const struct source *source)
 	unsigned white = 0, most;
 
 	if (source->format == FORMAT_PNM)
-		white = pnm_white(source->bytes, source->n_bytes);
+		white = pnm_max_value(source->bytes, source->n_bytes);
 	most = white > UINT8_MAX ? UINT16_MAX : UINT8_MAX;
 	return white > 0 ? (double)most / white : 1;
 }
@@ -100,22 +100,22 @@ static double gain_of(const struct source *source)
 static void note_header(struct source *source, const struct recipe *recipe,
                         VipsImage *image)
 {
-	struct vips_state *state = source->state;
+	struct pv_state *state = source->state;
 	int n_pages = vips_image_get_n_pages(image);
 
 	state->stored = (struct size){(uint32_t)vips_image_get_width(image),
 	                              (uint32_t)vips_image_get_height(image)};
 	state->orientation = recipe->no_rotate ? 1 : vips_image_get_orientation(image);
 	/* From the bottom up, which libvips overlooks. */
-	if (vips_is_pfm(image))
+	if (pv_is_pfm(image))
 		state->orientation = 4;
-	state->is_deep = vips_has_deep_samples(image);
-	state->is_light = vips_has_light(image);
+	state->is_deep = pv_has_deep_samples(image);
+	state->is_light = pv_has_light(image);
 	state->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
 	state->gain = gain_of(source);
 	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT ||
 	                         vips_image_get_coding(image) == VIPS_CODING_LABQ ||
-	                         vips_has_plain_floats(image) || state->gain > 1;
+	                         pv_has_plain_floats(image) || state->gain > 1;
 	state->has_alpha = vips_image_hasalpha(image);
 	if (is_animated(source->format) && format_info(recipe->format)->has_frames &&
 	    n_pages > 1)
@@ -125,12 +125,13 @@ static void note_header(struct source *source, const struct recipe *recipe,
 /* What libvips would read, but wrongly. */
 static bool is_understood(const struct source *source, struct failure *ret_failure)
 {
-	if (source->format == FORMAT_HDR && !hdr_is_usual(source->bytes, source->n_bytes))
+	if (source->format == FORMAT_HDR &&
+	    !hdr_is_rgb_from_top_left(source->bytes, source->n_bytes))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: an HDR of XYZ, or whose first pixel is not "
 		                   "at the top left, is not read");
 	if (source->format == FORMAT_TIFF &&
-	    tiff_is_plain_ycc(source->bytes, source->n_bytes))
+	    tiff_is_raw_ycbcr(source->bytes, source->n_bytes))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: a TIFF of YCbCr is read only when it is "
 		                   "compressed as JPEG");
@@ -141,25 +142,25 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 static bool read_header(struct source *source, const struct recipe *recipe,
                         struct failure *ret_failure)
 {
-	struct vips_state *state = source->state;
+	struct pv_state *state = source->state;
 	const char *found = vips_foreign_find_load_source(state->bytes);
 	VipsImage *image = NULL;
 
 	if (!found)
-		return vips_fail(ret_failure, "header", FAIL_BAD_IMAGE);
+		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	if (strcmp(found, g_type_name(loader_type(source->format))) != 0)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: it begins as %s but is not one",
 		                   format_info(source->format)->name);
 	if (!is_understood(source, ret_failure))
 		return false;
-	vips_has_refused_size = false;
+	pv_has_refused_size = false;
 	if (vips_call(loaders[source->format], state->bytes, &image, "access",
-	              VIPS_ACCESS_SEQUENTIAL, "fail_on", vips_fail_on(recipe), NULL))
-		return vips_fail(ret_failure, "header", FAIL_BAD_IMAGE);
+	              VIPS_ACCESS_SEQUENTIAL, "fail_on", pv_fail_on(recipe), NULL))
+		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	note_header(source, recipe, image);
 	g_object_unref(image);
-	if (vips_has_refused_size)
+	if (pv_has_refused_size)
 		return failure_set(
 			ret_failure, FAIL_TOO_BIG,
 			"header: a side is over %d, the most that libvips takes",
@@ -175,7 +176,7 @@ static bool read_header(struct source *source, const struct recipe *recipe,
 static bool borrow_header(struct source *source, const struct recipe *recipe,
                           struct failure *ret_failure)
 {
-	struct vips_state *state = source->state;
+	struct pv_state *state = source->state;
 	struct source lent = *source;
 
 	lent.state = NULL;
@@ -186,10 +187,10 @@ static bool borrow_header(struct source *source, const struct recipe *recipe,
 	return true;
 }
 
-bool vips_open_source(struct source *source, const struct recipe *recipe,
-                      struct failure *ret_failure)
+bool pv_open_source(struct source *source, const struct recipe *recipe,
+                    struct failure *ret_failure)
 {
-	struct vips_state *state = calloc(1, sizeof(*state));
+	struct pv_state *state = calloc(1, sizeof(*state));
 	bool is_open;
 
 	source->state = state;
@@ -205,11 +206,11 @@ bool vips_open_source(struct source *source, const struct recipe *recipe,
 	else if (source->decoder)
 		is_open = borrow_header(source, recipe, ret_failure);
 	else if (format_info(source->format)->is_drawn)
-		is_open = vips_draw_open(source, recipe, ret_failure);
+		is_open = pv_draw_open(source, recipe, ret_failure);
 	else
 		is_open = read_header(source, recipe, ret_failure);
 	if (!is_open) {
-		vips_close_source(source);
+		pv_close_source(source);
 		return false;
 	}
 	source->size = state->orientation > 4
@@ -218,9 +219,9 @@ bool vips_open_source(struct source *source, const struct recipe *recipe,
 	return true;
 }
 
-void vips_close_source(struct source *source)
+void pv_close_source(struct source *source)
 {
-	struct vips_state *state = source->state;
+	struct pv_state *state = source->state;
 
 	if (!state)
 		return;
@@ -235,9 +236,9 @@ struct factors {
 	double across, down;
 };
 
-static struct factors factors_of(const struct vips_job *job)
+static struct factors factors_of(const struct pv_job *job)
 {
-	const struct vips_state *state = job->source->state;
+	const struct pv_state *state = job->source->state;
 	struct size to = job->layout.scaled, from = state->stored;
 
 	if (state->orientation > 4)
@@ -248,7 +249,7 @@ static struct factors factors_of(const struct vips_job *job)
 
 /* By how much a loader may shrink: what is left must be twice what it is scaled to, for the
  * scaling to be as good as without. */
-static double find_shrink(const struct vips_job *job)
+static double find_shrink(const struct pv_job *job)
 {
 	struct factors factors;
 
@@ -270,9 +271,9 @@ static bool divides(uint32_t side, unsigned block, double factor)
 
 /* The largest block that libjpeg may shrink by; *ret_is_largest: that thumbnails of libvips,
  * who looks at the size alone, would have the same. */
-static unsigned find_block(const struct vips_job *job, bool *ret_is_largest)
+static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 {
-	const struct vips_state *state = job->source->state;
+	const struct pv_state *state = job->source->state;
 	double shrink = find_shrink(job);
 	struct factors factors;
 	unsigned largest = shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
@@ -289,7 +290,7 @@ static unsigned find_block(const struct vips_job *job, bool *ret_is_largest)
 	return block;
 }
 
-bool vips_shrinks_truly(const struct vips_job *job)
+bool pv_shrinks_truly(const struct pv_job *job)
 {
 	bool is_largest = true;
 
@@ -299,11 +300,11 @@ bool vips_shrinks_truly(const struct vips_job *job)
 }
 
 /* libjpeg shrinks by whole blocks, libwebp by any factor. */
-static int load_shrunk(VipsImage **ret_image, const struct vips_job *job)
+static int load_shrunk(VipsImage **ret_image, const struct pv_job *job)
 {
-	const struct vips_state *state = job->source->state;
+	const struct pv_state *state = job->source->state;
 	const char *loader = loaders[job->source->format];
-	VipsFailOn fail_on = vips_fail_on(job->recipe);
+	VipsFailOn fail_on = pv_fail_on(job->recipe);
 	bool is_largest;
 
 	if (job->source->format == FORMAT_WEBP)
@@ -316,7 +317,7 @@ static int load_shrunk(VipsImage **ret_image, const struct vips_job *job)
 }
 
 /* What another engine decoded, as an image. */
-static bool load_borrowed(VipsImage **ret_image, const struct vips_job *job)
+static bool load_borrowed(VipsImage **ret_image, const struct pv_job *job)
 {
 	struct source lent = *job->source;
 	struct pixels pixels = {0};
@@ -344,19 +345,18 @@ static bool load_borrowed(VipsImage **ret_image, const struct vips_job *job)
 	return image != NULL;
 }
 
-static bool load_frames(VipsImage **ret_image, const struct vips_job *job,
-                        bool may_shrink)
+static bool load_frames(VipsImage **ret_image, const struct pv_job *job, bool may_shrink)
 {
-	const struct vips_state *state = job->source->state;
+	const struct pv_state *state = job->source->state;
 	const char *loader = loaders[job->source->format];
 	bool is_shrinker = job->source->format == FORMAT_JPEG ||
 	                   job->source->format == FORMAT_WEBP;
-	VipsFailOn fail_on = vips_fail_on(job->recipe);
+	VipsFailOn fail_on = pv_fail_on(job->recipe);
 
 	if (job->source->decoder)
 		return load_borrowed(ret_image, job);
 	if (format_info(job->source->format)->is_drawn)
-		return vips_draw_load(ret_image, job);
+		return pv_draw_load(ret_image, job);
 	if (job->source->n_frames > 1)
 		return !vips_call(loader, state->bytes, ret_image, "access",
 		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "n", -1,
@@ -370,7 +370,7 @@ static bool load_frames(VipsImage **ret_image, const struct vips_job *job,
 /* What libvips 8.14.1 reads of the metadata of HEIC and AVIF lies in memory of the picture that
  * was opened, and is freed with it, whoever has it by then: give this one, and all that come
  * from it, their own. */
-void vips_own_metadata(VipsImage *image, enum image_format format)
+void pv_own_metadata(VipsImage *image, enum image_format format)
 {
 	bool is_borrowed = format == FORMAT_HEIC || format == FORMAT_AVIF;
 	char **names = is_borrowed ? vips_image_get_fields(image) : NULL;
@@ -393,18 +393,18 @@ static bool apply_gain(VipsImage **image, double gain)
 	VipsInterpretation space = vips_image_get_interpretation(*image);
 	VipsImage *made = NULL;
 
-	return vips_take(image, &made, vips_linear1(*image, &made, gain, 0.5, NULL)) &&
-	       vips_take(image, &made, vips_cast(*image, &made, format, NULL)) &&
-	       vips_take(image, &made,
-	                 vips_copy(*image, &made, "interpretation", space, NULL));
+	return pv_take(image, &made, vips_linear1(*image, &made, gain, 0.5, NULL)) &&
+	       pv_take(image, &made, vips_cast(*image, &made, format, NULL)) &&
+	       pv_take(image, &made,
+	               vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
-bool vips_load_frames(VipsImage **ret_image, const struct vips_job *job, bool may_shrink)
+bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job, bool may_shrink)
 {
-	const struct vips_state *state = job->source->state;
+	const struct pv_state *state = job->source->state;
 
 	if (!load_frames(ret_image, job, may_shrink))
 		return false;
-	vips_own_metadata(*ret_image, job->source->format);
+	pv_own_metadata(*ret_image, job->source->format);
 	return state->gain <= 1 || apply_gain(ret_image, state->gain);
 }

@@ -60,7 +60,7 @@ static bool stays_exif(const char *name, unsigned keep, bool was_turned)
 	return keep & KEEP_EXIF;
 }
 
-static bool stays(const char *name, const struct vips_job *job)
+static bool stays(const char *name, const struct pv_job *job)
 {
 	unsigned keep = job->recipe->keep;
 	bool was_turned = !job->recipe->no_rotate;
@@ -192,7 +192,7 @@ static void keep_iptc_alone(VipsImage *image)
 	g_free(kept);
 }
 
-void vips_meta_filter(VipsImage *image, const struct vips_job *job)
+void pv_meta_filter(VipsImage *image, const struct pv_job *job)
 {
 	char **names = vips_image_get_fields(image);
 

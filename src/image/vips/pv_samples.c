@@ -15,7 +15,7 @@ static bool is_of_16_bit(VipsInterpretation space)
 	       space == VIPS_INTERPRETATION_RGB16 || space == VIPS_INTERPRETATION_LABS;
 }
 
-bool vips_is_pfm(VipsImage *image)
+bool pv_is_pfm(VipsImage *image)
 {
 	return vips_image_get_typeof(image, "pfm-scale") != 0;
 }
@@ -25,16 +25,16 @@ static bool is_float(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_FLOAT;
 }
 
-bool vips_has_light(VipsImage *image)
+bool pv_has_light(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
 
 	return vips_image_get_coding(image) == VIPS_CODING_RAD ||
 	       (is_float(image) && vips_image_get_bands(image) == 3 &&
-	        (space == VIPS_INTERPRETATION_scRGB || vips_is_pfm(image)));
+	        (space == VIPS_INTERPRETATION_scRGB || pv_is_pfm(image)));
 }
 
-bool vips_has_plain_floats(VipsImage *image)
+bool pv_has_plain_floats(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
 
@@ -42,7 +42,7 @@ bool vips_has_plain_floats(VipsImage *image)
 	       (space == VIPS_INTERPRETATION_B_W || space == VIPS_INTERPRETATION_sRGB);
 }
 
-bool vips_has_deep_samples(VipsImage *image)
+bool pv_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
 		return true;
@@ -64,7 +64,7 @@ static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 		*space = vips_image_get_bands(*image) < 3 ? VIPS_INTERPRETATION_B_W
 		                                          : VIPS_INTERPRETATION_sRGB;
 	}
-	return vips_take(image, &made, vips_cast(*image, &made, format, NULL));
+	return pv_take(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
 /* Codings of libvips' own become plain numbers. (From LABQ libvips goes to sRGB by a table of
@@ -75,9 +75,9 @@ static bool uncode(VipsImage **image)
 
 	switch (vips_image_get_coding(*image)) {
 	case VIPS_CODING_RAD:
-		return vips_take(image, &made, vips_rad2float(*image, &made, NULL));
+		return pv_take(image, &made, vips_rad2float(*image, &made, NULL));
 	case VIPS_CODING_LABQ:
-		return vips_take(image, &made, vips_LabQ2Lab(*image, &made, NULL));
+		return pv_take(image, &made, vips_LabQ2Lab(*image, &made, NULL));
 	default:
 		return true;
 	}
@@ -88,13 +88,12 @@ static bool make_grey_of_light(VipsImage **image)
 {
 	VipsImage *thrice[] = {*image, *image, *image}, *made = NULL;
 
-	return vips_take(image, &made, vips_bandjoin(thrice, &made, 3, NULL)) &&
-	       vips_take(image, &made,
-	                 vips_copy(*image, &made, "interpretation",
-	                           VIPS_INTERPRETATION_scRGB, NULL)) &&
-	       vips_take(
-		       image, &made,
-		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
+	return pv_take(image, &made, vips_bandjoin(thrice, &made, 3, NULL)) &&
+	       pv_take(image, &made,
+	               vips_copy(*image, &made, "interpretation",
+	                         VIPS_INTERPRETATION_scRGB, NULL)) &&
+	       pv_take(image, &made,
+	               vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
 }
 
 /* PFM has light. Of grey TIFF some writers have 0 to 1, which is light, and others 0 to 255. */
@@ -104,33 +103,32 @@ static bool light_up(VipsImage **image)
 	double most = 0;
 
 	if (vips_image_get_bands(*image) == 3)
-		return !vips_is_pfm(*image) ||
-		       vips_take(image, &made,
-		                 vips_copy(*image, &made, "interpretation",
-		                           VIPS_INTERPRETATION_scRGB, NULL));
+		return !pv_is_pfm(*image) ||
+		       pv_take(image, &made,
+		               vips_copy(*image, &made, "interpretation",
+		                         VIPS_INTERPRETATION_scRGB, NULL));
 	if (vips_image_get_bands(*image) != 1)
 		return true;
-	if (!vips_is_pfm(*image) &&
-	    (!vips_settle(image) || vips_max(*image, &most, NULL)))
+	if (!pv_is_pfm(*image) && (!pv_settle(image) || vips_max(*image, &most, NULL)))
 		return false;
 	return most > 1 || make_grey_of_light(image);
 }
 
-bool vips_make_usual(VipsImage **image)
+bool pv_make_usual(VipsImage **image)
 {
 	VipsInterpretation space;
 	VipsImage *made = NULL;
 	int n_bands, n_most;
 
-	if (!uncode(image) || (vips_has_plain_floats(*image) && !light_up(image)))
+	if (!uncode(image) || (pv_has_plain_floats(*image) && !light_up(image)))
 		return false;
 	n_bands = vips_image_get_bands(*image);
 	space = vips_image_guess_interpretation(*image);
 	if (vips_image_get_format(*image) == VIPS_FORMAT_UINT) {
-		if (!vips_take(image, &made,
-		               vips_linear1(*image, &made, 1 / 65537.0, 0, NULL)) ||
-		    !vips_take(image, &made,
-		               vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL)))
+		if (!pv_take(image, &made,
+		             vips_linear1(*image, &made, 1 / 65537.0, 0, NULL)) ||
+		    !pv_take(image, &made,
+		             vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL)))
 			return false;
 		space = n_bands < 3 ? VIPS_INTERPRETATION_GREY16
 		                    : VIPS_INTERPRETATION_RGB16;
@@ -142,9 +140,9 @@ bool vips_make_usual(VipsImage **image)
 	}
 	n_most = space == VIPS_INTERPRETATION_CMYK ? 5 : n_bands < 3 ? 2 : 4;
 	if (n_bands > n_most &&
-	    !vips_take(image, &made,
-	               vips_extract_band(*image, &made, 0, "n", n_most, NULL)))
+	    !pv_take(image, &made,
+	             vips_extract_band(*image, &made, 0, "n", n_most, NULL)))
 		return false;
-	return vips_take(image, &made,
-	                 vips_copy(*image, &made, "interpretation", space, NULL));
+	return pv_take(image, &made,
+	               vips_copy(*image, &made, "interpretation", space, NULL));
 }

@@ -239,7 +239,7 @@ static bool try_saver(enum image_format format)
 	return is_saved;
 }
 
-bool vips_writes(enum image_format format)
+bool pv_writes(enum image_format format)
 {
 	/* What was found once holds for the life of a process: 1, -1, 0 not yet asked. */
 	static _Atomic signed char known[N_FORMATS];
@@ -249,8 +249,8 @@ bool vips_writes(enum image_format format)
 	return known[format] > 0;
 }
 
-bool vips_save(const struct rendering *rendering, const struct recipe *recipe, int output,
-               struct failure *ret_failure)
+bool pv_save(const struct rendering *rendering, const struct recipe *recipe, int output,
+             struct failure *ret_failure)
 {
 	VipsImage *image = rendering->image;
 	bool is_saved;
@@ -261,5 +261,5 @@ bool vips_save(const struct rendering *rendering, const struct recipe *recipe, i
 		image = image_of_pixels(&rendering->pixels);
 	is_saved = image && save_image(image, recipe, output);
 	VIPS_UNREF(image);
-	return is_saved || vips_fail(ret_failure, "encode", FAIL_INTERNAL);
+	return is_saved || pv_fail(ret_failure, "encode", FAIL_INTERNAL);
 }

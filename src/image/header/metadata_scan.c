@@ -1,4 +1,4 @@
-#include "image/header/marks.h"
+#include "image/header/metadata_scan.h"
 
 #include <string.h>
 
@@ -91,37 +91,37 @@ static bool tables_are_sane(const uint8_t *bytes, size_t n)
 	return true;
 }
 
-static void take_icc(struct marks *marks, const uint8_t *bytes, size_t n)
+static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 {
 	bool is_whole = bytes[12] == 1 && bytes[13] == 1;
 
-	marks->has_profile = true;
-	marks->profile = is_whole ? bytes + 14 : NULL;
-	marks->n_profile = is_whole ? n - 14 : 0;
+	scan->has_profile = true;
+	scan->profile = is_whole ? bytes + 14 : NULL;
+	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
 /* One marker segment's n bytes, its length not among them. */
-static void take_segment(struct marks *marks, uint8_t marker, const uint8_t *bytes,
+static void take_segment(struct metadata_scan *scan, uint8_t marker, const uint8_t *bytes,
                          size_t n)
 {
 	bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 &&
 	                marker != 0xc8 && marker != 0xcc;
 
 	if (marker == 0xe1 && BEGINS(bytes, n, "Exif\0\0")) {
-		marks->has_exif = true;
-		if (marks->orientation == 1)
-			marks->orientation = exif_orientation(bytes + 6, n - 6);
+		scan->has_exif = true;
+		if (scan->orientation == 1)
+			scan->orientation = exif_orientation(bytes + 6, n - 6);
 	} else if (marker == 0xe1 && BEGINS(bytes, n, "http://ns.adobe.com/xap/")) {
-		marks->has_xmp = true;
+		scan->has_xmp = true;
 	} else if (marker == 0xed && BEGINS(bytes, n, "Photoshop 3.0\0")) {
-		marks->has_iptc = true;
+		scan->has_iptc = true;
 	} else if (marker == 0xe2 && BEGINS(bytes, n, "ICC_PROFILE\0") && n >= 14) {
-		take_icc(marks, bytes, n);
+		take_icc(scan, bytes, n);
 	} else if (marker == 0xc4 && !tables_are_sane(bytes, n)) {
-		marks->has_bad_table = true;
-	} else if (is_frame && n >= 6 && !marks->process) {
-		marks->process = marker;
-		marks->n_components = bytes[5];
+		scan->has_bad_table = true;
+	} else if (is_frame && n >= 6 && !scan->process) {
+		scan->process = marker;
+		scan->n_components = bytes[5];
 	}
 }
 
@@ -141,12 +141,12 @@ static size_t skip_scan(const uint8_t *bytes, size_t n, size_t at)
 	return n;
 }
 
-void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n)
+void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n)
 {
 	size_t at = 2;
 	bool has_scan = false;
 
-	*ret_marks = (struct marks){.orientation = 1};
+	*ret_scan = (struct metadata_scan){.orientation = 1};
 	while (at < n && n - at >= 2 && bytes[at] == 0xff) {
 		uint8_t marker = bytes[at + 1];
 		size_t n_segment;
@@ -156,13 +156,13 @@ void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n)
 			continue;
 		}
 		if (marker == 0xd9)
-			ret_marks->is_whole = has_scan;
+			ret_scan->is_whole = has_scan;
 		if (marker == 0xd9 || n - at < 4)
 			return;
 		n_segment = big_endian(bytes + at + 2, 2);
 		if (n_segment < 2 || n_segment > n - at - 2)
 			return;
-		take_segment(ret_marks, marker, bytes + at + 4, n_segment - 2);
+		take_segment(ret_scan, marker, bytes + at + 4, n_segment - 2);
 		at += 2 + n_segment;
 		if (marker == 0xda) {
 			has_scan = true;
@@ -171,24 +171,24 @@ void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n)
 	}
 }
 
-static void take_profile(struct marks *marks, const uint8_t *bytes, size_t n)
+static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 {
 	const uint8_t *name_end = memchr(bytes, 0, n < 80 ? n : 80);
 
-	marks->has_profile = true;
+	scan->has_profile = true;
 	/* A name, its zero, the method (0 is the only one), the deflated bytes. */
 	if (!name_end || (size_t)(name_end - bytes) + 2 > n || name_end[1] != 0)
 		return;
-	marks->profile = name_end + 2;
-	marks->n_profile = n - (size_t)(marks->profile - bytes);
-	marks->profile_is_deflated = true;
+	scan->profile = name_end + 2;
+	scan->n_profile = n - (size_t)(scan->profile - bytes);
+	scan->profile_is_deflated = true;
 }
 
-void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n)
+void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n)
 {
 	size_t at = 8;
 
-	*ret_marks = (struct marks){.orientation = 1, .is_whole = true};
+	*ret_scan = (struct metadata_scan){.orientation = 1, .is_whole = true};
 	while (at < n && n - at >= 12) {
 		size_t n_chunk = big_endian(bytes + at, 4);
 		const uint8_t *type = bytes + at + 4;
@@ -196,13 +196,13 @@ void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n)
 		if (n_chunk > n - at - 12 || memcmp(type, "IEND", 4) == 0)
 			return;
 		if (memcmp(type, "eXIf", 4) == 0) {
-			ret_marks->has_exif = true;
-			ret_marks->orientation = exif_orientation(type + 4, n_chunk);
+			ret_scan->has_exif = true;
+			ret_scan->orientation = exif_orientation(type + 4, n_chunk);
 		} else if (memcmp(type, "iTXt", 4) == 0 &&
 		           BEGINS(type + 4, n_chunk, "XML:com.adobe.xmp")) {
-			ret_marks->has_xmp = true;
+			ret_scan->has_xmp = true;
 		} else if (memcmp(type, "iCCP", 4) == 0) {
-			take_profile(ret_marks, type + 4, n_chunk);
+			take_profile(ret_scan, type + 4, n_chunk);
 		}
 		at += 12 + n_chunk;
 	}

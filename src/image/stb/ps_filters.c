@@ -63,7 +63,7 @@ static const char *missing(const struct recipe *recipe)
 	return missing_filter(&recipe->filters);
 }
 
-bool stb_takes(const struct recipe *recipe, struct failure *ret_failure)
+bool ps_takes(const struct recipe *recipe, struct failure *ret_failure)
 {
 	const char *what = missing(recipe);
 
@@ -294,14 +294,14 @@ static bool apply(struct pixels *pixels, const struct filter *filter,
 		return rotate(pixels, filter->number[0]);
 	case FILTER_TRIM:
 		return trim(pixels, filter->number[0]);
-	default: /* FILTER_FLATTEN: stb_takes() refused the others */
+	default: /* FILTER_FLATTEN: ps_takes() refused the others */
 		pixels_flatten(pixels, &recipe->background);
 		return true;
 	}
 }
 
-bool stb_apply(struct pixels *pixels, const struct filter_chain *chain,
-               const struct recipe *recipe)
+bool ps_apply(struct pixels *pixels, const struct filter_chain *chain,
+              const struct recipe *recipe)
 {
 	for (size_t i = 0; i < chain->n; i++) {
 		if (!apply(pixels, &chain->at[i], recipe))
@@ -310,8 +310,8 @@ bool stb_apply(struct pixels *pixels, const struct filter_chain *chain,
 	return true;
 }
 
-bool stb_place(struct pixels *pixels, const struct layout *layout,
-               const struct recipe *recipe)
+bool ps_place(struct pixels *pixels, const struct layout *layout,
+              const struct recipe *recipe)
 {
 	struct colour on = {true, 255, 255, 255, 255};
 
@@ -331,7 +331,7 @@ bool stb_place(struct pixels *pixels, const struct layout *layout,
 	return pixels_embed(pixels, layout, &on);
 }
 
-/* The nearest that stb has; stb_takes() refuses the others. */
+/* The nearest that stb has; ps_takes() refuses the others. */
 static stbir_filter filter_of(enum kernel kernel)
 {
 	switch (kernel) {
@@ -346,7 +346,7 @@ static stbir_filter filter_of(enum kernel kernel)
 	}
 }
 
-bool stb_scale(struct pixels *pixels, struct size to, const struct recipe *recipe)
+bool ps_scale(struct pixels *pixels, struct size to, const struct recipe *recipe)
 {
 	struct size from = pixels->size;
 	int n_bands = (int)pixels->n_bands;

@@ -38,8 +38,8 @@ static const char *way_out(enum image_format format)
 	}
 }
 
-bool engine_refuse(const struct source *source, const struct recipe *recipe,
-                   struct failure *ret_failure)
+bool engine_unsupported(const struct source *source, const struct recipe *recipe,
+                        struct failure *ret_failure)
 {
 	const char *name = format_info(source->format)->name;
 

@@ -1,7 +1,7 @@
 /* Bytes that stand beside the pixels, from files that lie about themselves. */
 #include "support/test.h"
 
-#include "image/header/marks.h"
+#include "image/header/metadata_scan.h"
 #include "image/header/profile.h"
 #include "lab.h"
 
@@ -70,41 +70,41 @@ TEST(exif, a_field_that_lies_is_orientation_1)
 	EXPECT_EQ(orientation_of(exif, sizeof(exif)), 6);
 }
 
-TEST(marks, of_a_jpeg_orientation_profile_and_components)
+TEST(metadata_scan, of_a_jpeg_orientation_profile_and_components)
 {
 	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw),
 		    profile = make_profile("RGB ", "sRGB x");
 	uint8_t exif[6 + EXIF_BYTES] = "Exif\0\0";
 	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
-	struct marks marks;
+	struct metadata_scan scan;
 
-	marks_of_jpeg(&marks, jpeg.bytes, jpeg.n);
-	EXPECT_EQ(marks.orientation, 1);
-	EXPECT_EQ(marks.n_components, 3);
-	EXPECT_EQ(marks.process, 0xc0);
-	EXPECT(marks.is_whole && !marks.has_profile);
+	metadata_scan_jpeg(&scan, jpeg.bytes, jpeg.n);
+	EXPECT_EQ(scan.orientation, 1);
+	EXPECT_EQ(scan.n_components, 3);
+	EXPECT_EQ(scan.process, 0xc0);
+	EXPECT(scan.is_whole && !scan.has_profile);
 
 	make_exif(exif + 6, 8, true);
 	jpeg_insert(&jpeg, 0xe1, exif, sizeof(exif));
 	memcpy(icc + 14, profile.bytes, profile.n);
 	jpeg_insert(&jpeg, 0xe2, icc, 14 + profile.n);
-	marks_of_jpeg(&marks, jpeg.bytes, jpeg.n);
-	EXPECT_EQ(marks.orientation, 8);
-	REQUIRE(marks.has_profile && marks.profile);
-	EXPECT_EQ(marks.n_profile, profile.n);
-	EXPECT(profile_is_srgb(marks.profile, marks.n_profile));
-	EXPECT_EQ(marks.n_components, 3);
+	metadata_scan_jpeg(&scan, jpeg.bytes, jpeg.n);
+	EXPECT_EQ(scan.orientation, 8);
+	REQUIRE(scan.has_profile && scan.profile);
+	EXPECT_EQ(scan.n_profile, profile.n);
+	EXPECT(profile_is_srgb(scan.profile, scan.n_profile));
+	EXPECT_EQ(scan.n_components, 3);
 
 	icc[13] = 2; /* the first of two pieces, written in front of the other */
 	jpeg_insert(&jpeg, 0xe2, icc, 14 + profile.n);
-	marks_of_jpeg(&marks, jpeg.bytes, jpeg.n - 2);
-	EXPECT(marks.has_profile);
-	EXPECT(!marks.is_whole, "without its end marker");
+	metadata_scan_jpeg(&scan, jpeg.bytes, jpeg.n - 2);
+	EXPECT(scan.has_profile);
+	EXPECT(!scan.is_whole, "without its end marker");
 	blob_fini(&jpeg);
 	blob_fini(&profile);
 }
 
-TEST(marks, no_bytes_make_the_readers_look_past_their_end)
+TEST(metadata_scan, no_bytes_make_the_readers_look_past_their_end)
 {
 	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw), png = make_png(16, 8, 4, &rgbw);
 	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
@@ -121,18 +121,18 @@ TEST(marks, no_bytes_make_the_readers_look_past_their_end)
 		const struct blob *blob = blobs[round % 3];
 		size_t n = (size_t)rand_r(&seed) % (blob->n + 1);
 		uint8_t *exact = malloc(n ? n : 1);
-		struct marks marks;
+		struct metadata_scan scan;
 
 		memcpy(exact, blob->bytes, n);
 		for (int flips = rand_r(&seed) % 4; n && flips > 0; flips--)
 			exact[(size_t)rand_r(&seed) % (n < 200 ? n : 200)] =
 				(uint8_t)rand_r(&seed);
-		marks_of_jpeg(&marks, exact, n);
-		EXPECT(marks.orientation >= 1 && marks.orientation <= 8);
-		EXPECT(!marks.profile || marks.profile + marks.n_profile <= exact + n);
-		marks_of_png(&marks, exact, n);
-		EXPECT(marks.orientation >= 1 && marks.orientation <= 8);
-		EXPECT(!marks.profile || marks.profile + marks.n_profile <= exact + n);
+		metadata_scan_jpeg(&scan, exact, n);
+		EXPECT(scan.orientation >= 1 && scan.orientation <= 8);
+		EXPECT(!scan.profile || scan.profile + scan.n_profile <= exact + n);
+		metadata_scan_png(&scan, exact, n);
+		EXPECT(scan.orientation >= 1 && scan.orientation <= 8);
+		EXPECT(!scan.profile || scan.profile + scan.n_profile <= exact + n);
 		profile_is_srgb(exact, n);
 		profile_has_space(exact, n, "RGB ");
 		free(exact);
@@ -143,7 +143,7 @@ TEST(marks, no_bytes_make_the_readers_look_past_their_end)
 }
 
 /* A header of one pixel and two colours, a control, a frame, the end. */
-TEST(marks, a_gif_is_whole_up_to_its_last_block_and_no_sooner)
+TEST(metadata_scan, a_gif_is_whole_up_to_its_last_block_and_no_sooner)
 {
 	enum { TABLE_END = 19, CONTROL_END = 27 };
 	static const char gif[] =

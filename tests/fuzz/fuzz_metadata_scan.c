@@ -4,19 +4,19 @@
  */
 #include "fuzz.h"
 
-#include "image/header/fine_print.h"
-#include "image/header/marks.h"
+#include "image/header/header_quirks.h"
+#include "image/header/metadata_scan.h"
 
 #include <stdlib.h>
 
-static void check(const struct marks *marks, const uint8_t *bytes, size_t n)
+static void check(const struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 {
-	CLAIM(marks->orientation >= 1 && marks->orientation <= 8);
-	if (!marks->profile)
+	CLAIM(scan->orientation >= 1 && scan->orientation <= 8);
+	if (!scan->profile)
 		return;
-	CLAIM(marks->has_profile);
-	CLAIM(marks->profile >= bytes && marks->profile <= bytes + n);
-	CLAIM(marks->n_profile <= n - (size_t)(marks->profile - bytes));
+	CLAIM(scan->has_profile);
+	CLAIM(scan->profile >= bytes && scan->profile <= bytes + n);
+	CLAIM(scan->n_profile <= n - (size_t)(scan->profile - bytes));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -24,19 +24,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct feed feed = {bytes, n};
 	unsigned which = feed_byte(&feed) % 5;
 	uint8_t *copy = fuzz_copy(feed.at, feed.n);
-	struct marks marks;
+	struct metadata_scan scan;
 	unsigned orientation;
 
 	if (which == 0) {
-		marks_of_jpeg(&marks, copy, feed.n);
-		check(&marks, copy, feed.n);
+		metadata_scan_jpeg(&scan, copy, feed.n);
+		check(&scan, copy, feed.n);
 	} else if (which == 1) {
-		marks_of_png(&marks, copy, feed.n);
-		check(&marks, copy, feed.n);
+		metadata_scan_png(&scan, copy, feed.n);
+		check(&scan, copy, feed.n);
 	} else if (which == 4) {
-		(void)hdr_is_usual(copy, feed.n);
-		(void)tiff_is_plain_ycc(copy, feed.n);
-		CLAIM(pnm_white(copy, feed.n) <= UINT16_MAX);
+		(void)hdr_is_rgb_from_top_left(copy, feed.n);
+		(void)tiff_is_raw_ycbcr(copy, feed.n);
+		CLAIM(pnm_max_value(copy, feed.n) <= UINT16_MAX);
 	} else if (which == 3) {
 		(void)gif_is_whole(copy, feed.n);
 	} else {

@@ -1,6 +1,6 @@
 /* The stb engine's look at a header, before stb_image's own. */
 #include "image/engine.h"
-#include "image/header/fine_print.h"
+#include "image/header/header_quirks.h"
 #include "image/stb/stb.h"
 
 #include <string.h>
@@ -84,13 +84,13 @@ static bool check_bmp(const struct source *source, struct failure *ret_failure)
 /* Of samples up to another number than 255 stb_image makes wrong ones. */
 static bool check_pnm(const struct source *source, struct failure *ret_failure)
 {
-	return pnm_white(source->bytes, source->n_bytes) == 255 ||
+	return pnm_max_value(source->bytes, source->n_bytes) == 255 ||
 	       failure_set(ret_failure, FAIL_UNSUPPORTED,
 	                   "header: a PNM of other than 8 bits, which needs the vips "
 	                   "engine");
 }
 
-bool stb_check_header(const struct source *source, struct failure *ret_failure)
+bool ps_check_header(const struct source *source, struct failure *ret_failure)
 {
 	switch (source->format) {
 	case FORMAT_PNG:

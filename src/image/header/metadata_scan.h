@@ -5,14 +5,14 @@
  * These are readers of bytes from strangers. A length that lies ends the reading, and what
  * was not found by then is taken to be absent; malformed EXIF is orientation 1.
  */
-#ifndef PXP_MARKS_H
-#define PXP_MARKS_H
+#ifndef PXP_METADATA_SCAN_H
+#define PXP_METADATA_SCAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct marks {
+struct metadata_scan {
 	unsigned orientation;  /* 1 to 8 */
 	unsigned n_components; /* of a JPEG's frame; 0 when there is none */
 	uint8_t process;       /* of a JPEG: its SOF marker, 0xc0 baseline */
@@ -25,8 +25,8 @@ struct marks {
 	bool profile_is_deflated; /* as in a PNG */
 };
 
-void marks_of_jpeg(struct marks *ret_marks, const uint8_t *bytes, size_t n);
-void marks_of_png(struct marks *ret_marks, const uint8_t *bytes, size_t n);
+void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
+void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 
 /* Whether no block of a GIF is cut short. Decoders pass over frames that are not whole. */
 bool gif_is_whole(const uint8_t *bytes, size_t n);

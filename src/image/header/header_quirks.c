@@ -1,6 +1,6 @@
-#include "image/header/fine_print.h"
+#include "image/header/header_quirks.h"
 
-#include "image/header/marks.h"
+#include "image/header/metadata_scan.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ static bool line_is(const uint8_t *bytes, size_t n, size_t at, const char *words
 	return n_line >= n_words && memcmp(bytes + at, words, n_words) == 0;
 }
 
-bool hdr_is_usual(const uint8_t *bytes, size_t n)
+bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n)
 {
 	size_t at = 0, next;
 
@@ -52,7 +52,7 @@ static unsigned next_number(const uint8_t *bytes, size_t n, size_t *at)
 	return number;
 }
 
-unsigned pnm_white(const uint8_t *bytes, size_t n)
+unsigned pnm_max_value(const uint8_t *bytes, size_t n)
 {
 	unsigned white;
 	size_t at = 2;
@@ -65,7 +65,7 @@ unsigned pnm_white(const uint8_t *bytes, size_t n)
 	return white <= UINT16_MAX ? white : 0;
 }
 
-bool tiff_is_plain_ycc(const uint8_t *bytes, size_t n)
+bool tiff_is_raw_ycbcr(const uint8_t *bytes, size_t n)
 {
 	enum { COMPRESSION = 259, PHOTOMETRIC = 262, OLD_JPEG = 6, JPEG = 7, YCC = 6 };
 	unsigned compression = tiff_short(bytes, n, COMPRESSION, 1);

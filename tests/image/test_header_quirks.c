@@ -1,7 +1,7 @@
 /* What headers say and libvips passes over: pictures whose pixels mean something else. */
 #include "support/test.h"
 
-#include "image/header/fine_print.h"
+#include "image/header/header_quirks.h"
 #include "vips_lab.h"
 
 #include <math.h>
@@ -42,7 +42,7 @@ static struct blob pnm_of(char kind, unsigned most)
 	return blob;
 }
 
-TEST(fine_print, the_most_of_a_pnm_is_white_whatever_it_is)
+TEST(header_quirks, the_most_of_a_pnm_is_white_whatever_it_is)
 {
 	static const unsigned mosts[] = {4, 100, 254, 255, 256, 1000, 65535};
 
@@ -65,7 +65,7 @@ TEST(fine_print, the_most_of_a_pnm_is_white_whatever_it_is)
 	}
 }
 
-TEST(fine_print, the_most_of_a_pnm_is_white_at_16_bits_and_scaled_too)
+TEST(header_quirks, the_most_of_a_pnm_is_white_at_16_bits_and_scaled_too)
 {
 	struct blob blob = pnm_of('6', 1000);
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
@@ -102,7 +102,7 @@ static struct blob pfm_of(int n_bands, bool is_big_endian, double factor)
 	return blob;
 }
 
-TEST(fine_print, a_pfm_is_light_from_the_bottom_up)
+TEST(header_quirks, a_pfm_is_light_from_the_bottom_up)
 {
 	/* Half of the light, by sRGB's curve. */
 	const double half = 255 * (1.055 * pow(0.5, 1 / 2.4) - 0.055);
@@ -124,7 +124,7 @@ TEST(fine_print, a_pfm_is_light_from_the_bottom_up)
 	}
 }
 
-TEST(fine_print, a_pfm_of_light_over_1_stays_so_in_an_hdr)
+TEST(header_quirks, a_pfm_of_light_over_1_stays_so_in_an_hdr)
 {
 	struct blob blob = pfm_of(3, false, 4);
 	struct recipe recipe = recipe_for(FORMAT_HDR, ENGINE_AUTO);
@@ -141,7 +141,7 @@ TEST(fine_print, a_pfm_of_light_over_1_stays_so_in_an_hdr)
 	blob_fini(&blob);
 }
 
-TEST(fine_print, grey_floats_up_to_1_are_light_and_others_up_to_255)
+TEST(header_quirks, grey_floats_up_to_1_are_light_and_others_up_to_255)
 {
 	for (int i = 0; i < 2; i++) {
 		float values[SIDE * SIDE];
@@ -183,7 +183,7 @@ static uint8_t *tiff_short_at(struct blob *tiff, unsigned tag)
 	return NULL;
 }
 
-TEST(fine_print, a_tiff_of_ycbcr_is_read_as_jpeg_and_else_unsupported)
+TEST(header_quirks, a_tiff_of_ycbcr_is_read_as_jpeg_and_else_unsupported)
 {
 	enum { PHOTOMETRIC = 262, YCBCR = 6 };
 	static const uint8_t red[] = {255, 0, 0};
@@ -214,7 +214,7 @@ TEST(fine_print, a_tiff_of_ycbcr_is_read_as_jpeg_and_else_unsupported)
 }
 
 /* Read from copies that end where their memory ends, for a sanitizer to see. */
-TEST(fine_print, is_read_of_no_byte_that_is_not_there)
+TEST(header_quirks, is_read_of_no_byte_that_is_not_there)
 {
 	static const char heads[][60] = {
 		"P6 # 1 2 3\n12 34\n255\n",
@@ -230,9 +230,9 @@ TEST(fine_print, is_read_of_no_byte_that_is_not_there)
 
 			REQUIRE(exact != NULL);
 			memcpy(exact, heads[i], n);
-			EXPECT_EQ(pnm_white(exact, n) == 255, i == 0 && n >= 20);
-			EXPECT(hdr_is_usual(exact, n) || i != 1 || !is_all);
-			EXPECT(!is_all || tiff_is_plain_ycc(exact, n) == (i >= 2));
+			EXPECT_EQ(pnm_max_value(exact, n) == 255, i == 0 && n >= 20);
+			EXPECT(hdr_is_rgb_from_top_left(exact, n) || i != 1 || !is_all);
+			EXPECT(!is_all || tiff_is_raw_ycbcr(exact, n) == (i >= 2));
 			free(exact);
 		}
 	}
