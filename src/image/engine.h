@@ -138,7 +138,7 @@ struct engine {
 /* The engines of this build, best first, NULL at the end. */
 extern const struct engine *const engines[];
 
-/* One engine more, in test programs alone: set by the constructor of engine_obey.c where
+/* One engine more, in test programs alone: set by the constructor of engine_scripted.c where
  * that is linked, NULL in the program. It takes what it claims, before the others. */
 extern const struct engine *engine_of_tests;
 

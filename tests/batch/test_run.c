@@ -40,9 +40,9 @@ TEST(run, never_are_more_than_four_inputs_open_for_each_worker)
 	stage_enter();
 	for (int i = 0; i < N_IMAGES; i++) {
 		snprintf(path, sizeof(path), "in/%02d.png", i);
-		obey(path, "gate a\nsize 2 2");
+		write_script(path, "gate a\nsize 2 2");
 	}
-	command = begin("pixpool-obey resize -s 8 -j %d in -o out", N_WORKERS);
+	command = begin("pixpool-scripted resize -s 8 -j %d in -o out", N_WORKERS);
 	for (int i = 0; i < 10000 && (n < most || count_processes("gate-a") < N_WORKERS);
 	     i++) {
 		n = count_inputs(command.pid);
@@ -68,12 +68,12 @@ TEST(run, a_worker_at_its_gate_holds_up_nothing_but_its_image)
 	char path[32];
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsize 2 2");
+	write_script("in/a.png", "gate a\nsize 2 2");
 	for (int i = 0; i < 40; i++) {
 		snprintf(path, sizeof(path), "in/c%02d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
-	command = begin("pixpool-obey resize -s 8 -j 2 in -o out");
+	command = begin("pixpool-scripted resize -s 8 -j 2 in -o out");
 	await_error(&command, "[40/41] ");
 	EXPECT(!strstr(await_error(&command, NULL), "a.png"));
 	let_pass("in/a.png");
@@ -88,16 +88,16 @@ TEST(run, a_tree_that_changes_after_the_plan_costs_what_changed)
 	char path[32];
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsize 2 2");
+	write_script("in/a.png", "gate a\nsize 2 2");
 	for (int i = 0; i < 20; i++) {
 		snprintf(path, sizeof(path), "in/c%02d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
 	scratch_folder("in/sub");
-	command = begin("pixpool-obey resize -s 8 -j 1 in -o out -f jpg --report r");
+	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out -f jpg --report r");
 	await_gate("a"); /* in/sub was not yet walked: its turn is after the files */
-	obey("in/sub/late.png", "size 2 2");
-	obey("in/sub/late.gif", "size 2 2");
+	write_script("in/sub/late.png", "size 2 2");
+	write_script("in/sub/late.gif", "size 2 2");
 	for (int i = 10; i < 20; i++) {
 		snprintf(path, sizeof(path), "in/c%02d.png", i);
 		REQUIRE(unlink(path) == 0);
@@ -117,14 +117,14 @@ TEST(run, a_folder_that_goes_after_the_plan_is_told_and_no_success)
 	char path[32];
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsize 2 2");
+	write_script("in/a.png", "gate a\nsize 2 2");
 	for (int i = 0; i < 20; i++) { /* more than is read ahead */
 		snprintf(path, sizeof(path), "in/c%02d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
-	obey("in/sub/b.png", "size 2 2");
-	obey("in/sub/c.png", "size 2 2");
-	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r");
+	write_script("in/sub/b.png", "size 2 2");
+	write_script("in/sub/c.png", "size 2 2");
+	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
 	await_gate("a"); /* in/sub was not yet walked: its turn is after the files */
 	REQUIRE(rename("in/sub", "elsewhere") == 0);
 	let_pass("in/a.png");

@@ -78,10 +78,10 @@ void sample(const char *name, const char *path)
 	scratch_bytes(path, bytes, (size_t)n);
 }
 
-void obey(const char *path, const char *orders)
+void write_script(const char *path, const char *commands)
 {
 	char text[512];
-	int n = snprintf(text, sizeof(text), "pixpool-obey\n%s\n", orders);
+	int n = snprintf(text, sizeof(text), "pixpool-scripted\n%s\n", commands);
 
 	scratch_bytes(path, text, (size_t)n);
 }

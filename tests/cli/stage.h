@@ -20,8 +20,8 @@ void stage_leave(void);
 /* A copy of samples/pictures/NAME; makes the folder that it goes to. */
 void sample(const char *name, const char *path);
 
-/* An input of orders for pixpool-obey, e.g. "gate a\nsignal SIGKILL". */
-void obey(const char *path, const char *orders);
+/* An input of commands for pixpool-scripted, e.g. "gate a\nsignal SIGKILL". */
+void write_script(const char *path, const char *commands);
 /* Open the gate in such an input. */
 void let_pass(const char *path);
 /* The worker that waits at a gate. */

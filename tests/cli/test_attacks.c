@@ -45,15 +45,15 @@ static const struct row {
 	{"write 3000000", "violation", "the output is not what the worker says", NULL},
 	{"stderr 100000000", NULL, NULL, NULL},
 	/* Rights: refused with an error, as honest code asks for these too. */
-	{"open secret", "bad-image", "obey: open: Operation not permitted",
-         "obey: open: got through"},
-	{"create made", "bad-image", "obey: create: Operation not permitted",
-         "obey: create: got through"},
+	{"open secret", "bad-image", "script: open: Operation not permitted",
+         "script: open: got through"},
+	{"create made", "bad-image", "script: create: Operation not permitted",
+         "script: create: got through"},
 	/* Rights: what no decoder does. */
-	{"socket", "violation", "worker died of SIGSYS", "obey: socket: got through"},
+	{"socket", "violation", "worker died of SIGSYS", "script: socket: got through"},
 	{"exec", "violation", "worker died of SIGSYS", "worker exited with status 42"},
-	{"fork", "violation", "worker died of SIGSYS", "obey: fork: got through"},
-	{"chmod", "violation", "worker died of SIGSYS", "obey: chmod: got through"},
+	{"fork", "violation", "worker died of SIGSYS", "script: fork: got through"},
+	{"chmod", "violation", "worker died of SIGSYS", "script: chmod: got through"},
 	/* Lies. Their controls are in tests/exec/test_hostile.c. */
 	{"answer twice", "violation", "the worker's answer makes no sense", NULL},
 	{"answer wrong", "violation", "answered what it was not asked", NULL},
@@ -71,11 +71,11 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]), N_GOOD = 4 };
 
 static void make_inputs(const char *order)
 {
-	obey("in/good1.png", "size 2 2");
-	obey("in/good2.png", "size 2 2");
-	obey("in/kept.png", order);
-	obey("in/more1.png", "size 2 2");
-	obey("in/more2.png", "size 2 2");
+	write_script("in/good1.png", "size 2 2");
+	write_script("in/good2.png", "size 2 2");
+	write_script("in/kept.png", order);
+	write_script("in/more1.png", "size 2 2");
+	write_script("in/more2.png", "size 2 2");
 	scratch_file("secret", "not for pictures");
 	REQUIRE(chmod("in/kept.png", 0644) == 0);
 }
@@ -109,8 +109,8 @@ static const char *command_of(const struct row *row)
 	if (strstr(row->order, "scribble 255\nhang"))
 		may_hang = true;
 	return may_hang
-	               ? "pixpool-obey resize -s 8 -j 2 -Q in -o out --report r --timeout 1"
-	               : "pixpool-obey resize -s 8 -j 2 -Q in -o out --report r";
+	               ? "pixpool-scripted resize -s 8 -j 2 -Q in -o out --report r --timeout 1"
+	               : "pixpool-scripted resize -s 8 -j 2 -Q in -o out --report r";
 }
 
 static void expect_row(const struct row *row)
@@ -153,9 +153,8 @@ static bool is_locked_down(void)
 
 	stage_enter();
 	make_inputs("size 2 2");
-	is_whole =
-		run("pixpool-obey resize -s 8 in -o out --sandbox require -Q").status ==
-		0;
+	is_whole = run("pixpool-scripted resize -s 8 in -o out --sandbox require -Q")
+	                   .status == 0;
 	stage_leave();
 	return is_whole;
 }
@@ -241,7 +240,7 @@ TEST(attacks, the_main_process_is_killed_with_the_sandbox_off)
 
 	stage_enter();
 	make_inputs("kill main");
-	command = begin("pixpool-obey resize -s 8 -j 2 -Q in -o out --sandbox off");
+	command = begin("pixpool-scripted resize -s 8 -j 2 -Q in -o out --sandbox off");
 	EXPECT_EQ(end(&command).status, 128 + 9);
 	stage_leave();
 }
@@ -255,11 +254,12 @@ static void write_late(const char *environment, const char *want)
 	struct command command;
 
 	stage_enter();
-	obey("in/a.png", "keep output\nsize 2 2");
-	obey("in/b.png", "gate b\nlate write");
-	command = begin("env %s pixpool-obey resize -s 8 -j 1 in/a.png in/b.png -o out "
-	                "--report r",
-	                environment);
+	write_script("in/a.png", "keep output\nsize 2 2");
+	write_script("in/b.png", "gate b\nlate write");
+	command = begin(
+		"env %s pixpool-scripted resize -s 8 -j 1 in/a.png in/b.png -o out "
+		"--report r",
+		environment);
 	await_error(&command, "in/a.png -> out/a.png");
 	await_gate("b");
 	let_pass("in/b.png");
@@ -271,12 +271,12 @@ static void write_late(const char *environment, const char *want)
 
 TEST(attacks, what_was_handed_over_cannot_be_written_to)
 {
-	write_late("", "'class':'bad-image','message':'obey: late write: Operation not "
+	write_late("", "'class':'bad-image','message':'script: late write: Operation not "
 	               "permitted'");
 }
 
 TEST(attacks, what_was_handed_over_could_be_written_to_without_its_seals)
 {
-	write_late("OBEY_NO_SEALS=1",
-	           "'class':'internal','message':'obey: late write: got through'");
+	write_late("SCRIPT_NO_SEALS=1",
+	           "'class':'internal','message':'script: late write: got through'");
 }

@@ -17,7 +17,7 @@ static void make_good_ones(void)
 
 	for (int i = 0; i < N_GOOD; i++) {
 		snprintf(path, sizeof(path), "in/good%d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
 }
 
@@ -52,13 +52,14 @@ TEST(bounds, an_image_that_takes_all_memory_costs_one_image)
 {
 	skip_without_limits();
 	stage_enter();
-	obey("in/bomb.png", "allocate 2000000000");
+	write_script("in/bomb.png", "allocate 2000000000");
 	make_good_ones();
-	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 2 --memory 256M in -o out --report r")
-	                  .status,
-	          1);
+	EXPECT_EQ(
+		run("pixpool-scripted resize -s 8 -j 2 --memory 256M in -o out --report r")
+			.status,
+		1);
 	expect_record("{'input':'in/bomb.png','status':'failed','class':'memory',"
-	              "'message':'obey: out of memory'");
+	              "'message':'script: out of memory'");
 	expect_record("'attempts':2}");
 	expect_counts(N_GOOD, 1);
 	stage_leave();
@@ -69,10 +70,11 @@ TEST(bounds, an_image_that_ran_out_has_a_second_attempt_with_all_there_is)
 {
 	skip_without_limits();
 	stage_enter();
-	obey("in/a.png", "allocate 150000000\nsize 2 2");
-	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 1 --memory 512M in -o out --report r")
-	                  .status,
-	          0);
+	write_script("in/a.png", "allocate 150000000\nsize 2 2");
+	EXPECT_EQ(
+		run("pixpool-scripted resize -s 8 -j 1 --memory 512M in -o out --report r")
+			.status,
+		0);
 	expect_record("'attempts':2,");
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");
 	stage_leave();
@@ -88,7 +90,8 @@ TEST(bounds, an_image_that_needs_more_than_there_is_fails_before_it_is_opened)
 	scratch_folder("in");
 	scratch_bytes("in/large.png", png, sizeof(png) - 1);
 	make_good_ones();
-	EXPECT_EQ(run("pixpool-obey resize -s 8 --memory 1G in -o out --report r").status,
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 --memory 1G in -o out --report r")
+	                  .status,
 	          1);
 	expect_record("{'input':'in/large.png','status':'failed','class':'memory',"
 	              "'message':'it needs about 1764 MiB, more than --memory leaves'");
@@ -105,11 +108,12 @@ TEST(bounds, a_worker_that_grows_is_replaced_before_it_costs_an_image)
 	stage_enter();
 	for (int i = 0; i < 8; i++) {
 		snprintf(path, sizeof(path), "in/%d.png", i);
-		obey(path, "leak 20000000\nsize 2 2");
+		write_script(path, "leak 20000000\nsize 2 2");
 	}
-	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 1 --memory 128M in -o out --report r")
-	                  .status,
-	          0);
+	EXPECT_EQ(
+		run("pixpool-scripted resize -s 8 -j 1 --memory 128M in -o out --report r")
+			.status,
+		0);
 	expect_counts(8, 0);
 	EXPECT(!strstr(records("r"), "'attempts':2"));
 	EXPECT(count_workers() > 1);
@@ -142,9 +146,9 @@ TEST(bounds, what_the_kernel_kills_for_memory_is_no_crash)
 		stage_leave();
 		SKIP("no control group for memory can be made here");
 	}
-	obey("in/a.png", "allocate 800000000");
+	write_script("in/a.png", "allocate 800000000");
 	make_good_ones();
-	EXPECT_EQ(run("echo $$ > %s/cgroup.procs && pixpool-obey resize -s 8 -j 1 "
+	EXPECT_EQ(run("echo $$ > %s/cgroup.procs && pixpool-scripted resize -s 8 -j 1 "
 	              "--memory 8G in -o out --report r",
 	              group)
 	                  .status,
@@ -203,11 +207,13 @@ TEST(bounds, a_worker_is_replaced_after_so_many_images)
 {
 	stage_enter();
 	make_good_ones();
-	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 1 --recycle 2 in -o out --report r")
-	                  .status,
-	          0);
+	EXPECT_EQ(
+		run("pixpool-scripted resize -s 8 -j 1 --recycle 2 in -o out --report r")
+			.status,
+		0);
 	EXPECT_EQ(count_workers(), N_GOOD / 2);
-	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 1 in -o out2 --report r").status, 0);
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 -j 1 in -o out2 --report r").status,
+	          0);
 	EXPECT_EQ(count_workers(), 1);
 	stage_leave();
 }
@@ -218,7 +224,8 @@ TEST(bounds, no_more_workers_run_than_there_is_memory_for)
 
 	stage_enter();
 	make_good_ones();
-	ended = run("pixpool-obey resize -s 8 -j 9 --memory 128M in -o out --report r");
+	ended = run(
+		"pixpool-scripted resize -s 8 -j 9 --memory 128M in -o out --report r");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT(strstr(ended.err, "1 of 9 workers: there is memory for no more"), "%s",
 	       ended.err);

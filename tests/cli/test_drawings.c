@@ -289,10 +289,10 @@ TEST(drawings, come_when_all_else_is_done)
 	struct command command;
 
 	stage_enter();
-	obey("in/a.svg", "gate svg\nsize 2 2");
-	obey("in/b.png", "gate png\nsize 2 2");
-	obey("in/c.png", "size 2 2");
-	command = begin("pixpool-obey resize -s 8 -j 2 in -o out %s", options_here());
+	write_script("in/a.svg", "gate svg\nsize 2 2");
+	write_script("in/b.png", "gate png\nsize 2 2");
+	write_script("in/c.png", "size 2 2");
+	command = begin("pixpool-scripted resize -s 8 -j 2 in -o out %s", options_here());
 	await_gate("png");
 	await_error(&command, "in/c.png -> out/c.png");
 	EXPECT_EQ(count_processes("gate-svg"), 0);
@@ -310,11 +310,11 @@ TEST(drawings, that_kill_or_hang_cost_themselves)
 	const char *text;
 
 	stage_enter();
-	obey("in/a.svg", "signal SIGSEGV");
-	obey("in/b.svg", "hang asleep");
-	obey("in/c.svg", "size 2 2");
-	obey("in/d.pdf", "size 2 2");
-	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r --timeout 1 %s",
+	write_script("in/a.svg", "signal SIGSEGV");
+	write_script("in/b.svg", "hang asleep");
+	write_script("in/c.svg", "size 2 2");
+	write_script("in/d.pdf", "size 2 2");
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --report r --timeout 1 %s",
 	              options_here())
 	                  .status,
 	          1);
@@ -352,11 +352,11 @@ static struct command begin_at_gate(void)
 {
 	struct command command;
 
-	obey("in/a.png", "size 2 2");
-	obey("in/b.svg", "gate svg\nsize 2 2");
-	obey("in/c.svg", "size 2 2");
-	obey("in/d.svg", "size 2 2");
-	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r %s",
+	write_script("in/a.png", "size 2 2");
+	write_script("in/b.svg", "gate svg\nsize 2 2");
+	write_script("in/c.svg", "size 2 2");
+	write_script("in/d.svg", "size 2 2");
+	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r %s",
 	                options_here());
 	await_gate("svg");
 	return command;
@@ -399,9 +399,9 @@ TEST(drawings, do_not_begin_after_an_interrupt)
 	struct command command;
 
 	stage_enter();
-	obey("in/a.png", "gate png\nsize 2 2");
-	obey("in/b.svg", "size 2 2");
-	command = begin("pixpool-obey resize -s 8 in -o out --report r %s",
+	write_script("in/a.png", "gate png\nsize 2 2");
+	write_script("in/b.svg", "size 2 2");
+	command = begin("pixpool-scripted resize -s 8 in -o out --report r %s",
 	                options_here());
 	await_gate("png");
 	kill(command.pid, SIGINT);
@@ -441,11 +441,11 @@ static void expect_attack(const char *order, const char *class, const char *mess
 	const char *text;
 
 	stage_enter();
-	obey("in/bad.svg", order);
-	obey("in/good.svg", "size 2 2");
+	write_script("in/bad.svg", order);
+	write_script("in/good.svg", "size 2 2");
 	scratch_file("secret", "not for pictures");
 	run("chmod 777 .; chmod 644 in/bad.svg");
-	EXPECT_EQ(run("pixpool-obey resize -s 8 -Q in -o out --report r").status, 1);
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 -Q in -o out --report r").status, 1);
 	text = records("r");
 	snprintf(want, sizeof(want), "'in/bad.svg','status':'failed','class':'%s'",
 	         class);
@@ -477,10 +477,10 @@ TEST(drawings, can_read_fonts_and_nothing_else)
 	         run("printf %%s \"$(fc-match -f '%%{file}')\"").out);
 	stage_leave();
 	/* The order's way of saying that the file was opened. */
-	expect_attack(order, "internal", "obey: open: got through");
-	expect_attack("open secret", "bad-image", "obey: open: Permission denied");
-	expect_attack("open /etc/passwd", "bad-image", "obey: open: Permission denied");
-	expect_attack("open in/good.svg", "bad-image", "obey: open: Permission denied");
+	expect_attack(order, "internal", "script: open: got through");
+	expect_attack("open secret", "bad-image", "script: open: Permission denied");
+	expect_attack("open /etc/passwd", "bad-image", "script: open: Permission denied");
+	expect_attack("open in/good.svg", "bad-image", "script: open: Permission denied");
 	expect_attack("create made", "bad-image",
-	              "obey: create: Operation not permitted");
+	              "script: create: Operation not permitted");
 }

@@ -14,7 +14,7 @@ static void make_good_ones(void)
 
 	for (int i = 0; i < N_GOOD; i++) {
 		snprintf(path, sizeof(path), "in/good%02d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
 }
 
@@ -46,10 +46,11 @@ TEST(faults, two_workers_that_die_with_an_image_cost_two_images)
 	struct ended ended;
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsignal SIGSEGV");
-	obey("in/b.png", "gate b");
+	write_script("in/a.png", "gate a\nsignal SIGSEGV");
+	write_script("in/b.png", "gate b");
 	make_good_ones();
-	command = begin("pixpool-obey resize -s 8 -j 2 --retries 0 in -o out --report r");
+	command = begin(
+		"pixpool-scripted resize -s 8 -j 2 --retries 0 in -o out --report r");
 	await_gate("a");
 	kill(await_gate("b"), SIGKILL);
 	let_pass("in/a.png");
@@ -69,14 +70,15 @@ TEST(faults, two_workers_that_die_with_an_image_cost_two_images)
 TEST(faults, a_crash_is_tried_again_once_unless_said_otherwise)
 {
 	stage_enter();
-	obey("in/a.png", "signal SIGABRT");
+	write_script("in/a.png", "signal SIGABRT");
 	make_good_ones();
-	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r").status, 1);
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --report r").status, 1);
 	expect_record("'signal':6,'attempts':2}\n");
 	expect_rest_whole(1);
-	EXPECT_EQ(run("pixpool-obey resize -s 8 in/a.png -o out --retries 3 --report r")
-	                  .status,
-	          1);
+	EXPECT_EQ(
+		run("pixpool-scripted resize -s 8 in/a.png -o out --retries 3 --report r")
+			.status,
+		1);
 	expect_record("'signal':6,'attempts':4}\n");
 	stage_leave();
 }
@@ -86,8 +88,8 @@ TEST(faults, an_image_that_survives_its_second_attempt_is_done)
 	struct command command;
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsize 2 2");
-	command = begin("pixpool-obey resize -s 8 in -o out --report r");
+	write_script("in/a.png", "gate a\nsize 2 2");
+	command = begin("pixpool-scripted resize -s 8 in -o out --report r");
 	kill(await_gate("a"), SIGKILL);
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 0);
@@ -104,10 +106,11 @@ TEST(faults, many_crashes_cost_many_images_and_not_the_batch)
 	stage_enter();
 	for (int i = 0; i < 30; i++) {
 		snprintf(path, sizeof(path), "in/crash%02d.png", i);
-		obey(path, "signal SIGBUS");
+		write_script(path, "signal SIGBUS");
 	}
 	make_good_ones();
-	EXPECT_EQ(run("pixpool-obey resize -s 8 -j 2 in -o out --report r").status, 1);
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 -j 2 in -o out --report r").status,
+	          1);
 	expect_rest_whole(30);
 	stage_leave();
 }
@@ -115,10 +118,10 @@ TEST(faults, many_crashes_cost_many_images_and_not_the_batch)
 TEST(faults, a_worker_that_leaves_is_a_crash_too)
 {
 	stage_enter();
-	obey("in/a.png", "exit 0");
-	obey("in/b.png", "exit 7");
+	write_script("in/a.png", "exit 0");
+	write_script("in/b.png", "exit 7");
 	make_good_ones();
-	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r").status, 1);
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --report r").status, 1);
 	expect_record("{'input':'in/a.png','status':'failed','class':'crashed',");
 	expect_record("{'input':'in/b.png','status':'failed','class':'crashed',"
 	              "'message':'worker exited with status 7");
@@ -129,10 +132,11 @@ TEST(faults, a_worker_that_leaves_is_a_crash_too)
 TEST(faults, an_image_that_hangs_is_stopped_at_its_deadline)
 {
 	stage_enter();
-	obey("in/asleep.png", "hang asleep");
-	obey("in/busy.png", "hang busy");
+	write_script("in/asleep.png", "hang asleep");
+	write_script("in/busy.png", "hang busy");
 	make_good_ones();
-	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --timeout 1 --report r").status,
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --timeout 1 --report r")
+	                  .status,
 	          1);
 	expect_record("{'input':'in/asleep.png','status':'failed','class':'timeout',");
 	expect_record("{'input':'in/busy.png','status':'failed','class':'timeout',");
@@ -145,9 +149,10 @@ TEST(faults, an_image_that_hangs_is_stopped_at_its_deadline)
 TEST(faults, a_stopped_worker_is_ended_by_its_deadline)
 {
 	stage_enter();
-	obey("in/a.png", "signal SIGSTOP");
+	write_script("in/a.png", "signal SIGSTOP");
 	make_good_ones();
-	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --timeout 1 --report r").status,
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --timeout 1 --report r")
+	                  .status,
 	          1);
 	expect_record("{'input':'in/a.png','status':'failed','class':'timeout',");
 	expect_rest_whole(1);
@@ -159,13 +164,13 @@ TEST(faults, a_hundred_megabytes_on_standard_error_leave_their_last_words)
 	struct ended ended;
 
 	stage_enter();
-	obey("in/a.png", "stderr 100000000\nsignal SIGSEGV");
+	write_script("in/a.png", "stderr 100000000\nsignal SIGSEGV");
 	make_good_ones();
-	ended = run("pixpool-obey resize -s 8 in -o out --retries 0 --report r");
+	ended = run("pixpool-scripted resize -s 8 in -o out --retries 0 --report r");
 	EXPECT_EQ(ended.status, 1);
 	expect_record("{'input':'in/a.png','status':'failed','class':'crashed','message':"
 	              "'worker died of SIGSEGV");
-	expect_record("'message':'worker died of SIGSEGV while decoding: obey line ");
+	expect_record("'message':'worker died of SIGSEGV while decoding: script line ");
 	EXPECT_EQ(run("awk '/in.a.png/ && length > 4096 { n++ } END { exit n != 1 }' r")
 	                  .status,
 	          0);
@@ -179,11 +184,11 @@ TEST(faults, what_a_worker_prints_is_not_mixed_into_ours)
 	struct ended ended;
 
 	stage_enter();
-	obey("in/a.png", "stderr 1000");
+	write_script("in/a.png", "stderr 1000");
 	make_good_ones();
-	ended = run("pixpool-obey resize -s 8 in -o out --report r");
+	ended = run("pixpool-scripted resize -s 8 in -o out --report r");
 	EXPECT_EQ(ended.status, 0);
-	EXPECT(!strstr(ended.err, "obey line"), "%s", ended.err);
+	EXPECT(!strstr(ended.err, "script line"), "%s", ended.err);
 	stage_leave();
 }
 
@@ -192,10 +197,10 @@ TEST(faults, the_death_of_the_main_process_ends_all_and_leaves_nothing)
 	struct command command;
 
 	stage_enter();
-	obey("in/a.png", "gate a");
-	obey("in/b.png", "hang busy");
+	write_script("in/a.png", "gate a");
+	write_script("in/b.png", "hang busy");
 	make_good_ones();
-	command = begin("pixpool-obey resize -s 8 -j 2 in -o out --report r");
+	command = begin("pixpool-scripted resize -s 8 -j 2 in -o out --report r");
 	await_gate("a");
 	kill(command.pid, SIGKILL);
 	/* end() waits for all that it began; stage_leave() looks for temporary files. */
@@ -210,9 +215,9 @@ TEST(faults, the_death_of_the_fork_server_is_the_end_but_not_a_hang)
 	struct ended ended;
 
 	stage_enter();
-	obey("in/a.png", "gate a");
+	write_script("in/a.png", "gate a");
 	make_good_ones();
-	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r");
+	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
 	await_gate("a");
 	kill(await_process("pxp-fork-server"), SIGKILL);
 	ended = end(&command);

@@ -18,10 +18,10 @@ TEST(many, ten_thousand_tiny_images_come_out_of_one_run)
 	for (int i = 0; i < N_FOLDERS; i++) {
 		for (int j = 0; j < N_FILES; j++) {
 			snprintf(path, sizeof(path), "in/%02d/%03d.jpg", i, j);
-			obey(path, "size 2 2");
+			write_script(path, "size 2 2");
 		}
 	}
-	ended = run("pixpool-obey resize -s 8 in -o out --progress none --report r");
+	ended = run("pixpool-scripted resize -s 8 in -o out --progress none --report r");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT(strncmp(ended.err, "10,000 images: 10,000 done in ", 30) == 0, "%s",
 	       ended.err);

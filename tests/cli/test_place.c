@@ -13,12 +13,13 @@ TEST(place, nobody_reads_standard_error_and_the_batch_is_done_all_the_same)
 	stage_enter();
 	for (int i = 0; i < 50; i++) {
 		snprintf(path, sizeof(path), "in/%02d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
-	EXPECT_EQ(run("{ pixpool-obey resize -s 8 in -o out --report r 2>&1; echo $? > "
-	              "status; } | head -n 1 > /dev/null")
-	                  .status,
-	          0);
+	EXPECT_EQ(
+		run("{ pixpool-scripted resize -s 8 in -o out --report r 2>&1; echo $? > "
+	            "status; } | head -n 1 > /dev/null")
+			.status,
+		0);
 	EXPECT_STR(scratch_text("status"), "0\n");
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':50,'ok':50,"));
 	stage_leave();
@@ -31,9 +32,9 @@ TEST(place, records_that_nobody_reads_are_not_whole)
 	stage_enter();
 	for (int i = 0; i < 50; i++) {
 		snprintf(path, sizeof(path), "in/%02d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
-	EXPECT_EQ(run("{ pixpool-obey resize -s 8 in -o out --report - ; echo $? > "
+	EXPECT_EQ(run("{ pixpool-scripted resize -s 8 in -o out --report - ; echo $? > "
 	              "status; } | true")
 	                  .status,
 	          0);
@@ -157,9 +158,9 @@ TEST(place, an_output_folder_that_may_not_be_written_stops_the_batch)
 TEST(place, a_limit_on_file_sizes_costs_the_images_that_are_over_it)
 {
 	stage_enter();
-	obey("in/large.bmp", "size 200 200"); /* 120 kB */
-	obey("in/small.bmp", "size 2 2");
-	EXPECT_EQ(run("ulimit -f 100; pixpool-obey resize -s 8 in -o out --retries 0 "
+	write_script("in/large.bmp", "size 200 200"); /* 120 kB */
+	write_script("in/small.bmp", "size 2 2");
+	EXPECT_EQ(run("ulimit -f 100; pixpool-scripted resize -s 8 in -o out --retries 0 "
 	              "--report r")
 	                  .status,
 	          1);

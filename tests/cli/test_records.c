@@ -116,13 +116,13 @@ TEST(records, use_every_class_by_its_name)
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		snprintf(path, sizeof(path), "in/%s.png", classes[i]);
 		snprintf(orders, sizeof(orders), "fail %s", classes[i]);
-		obey(path, orders);
+		write_script(path, orders);
 	}
-	EXPECT_EQ(run("pixpool-obey resize -s 64 in -o out --report r").status, 1);
+	EXPECT_EQ(run("pixpool-scripted resize -s 64 in -o out --report r").status, 1);
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		snprintf(want, sizeof(want),
 		         "{'input':'in/%s.png','status':'failed','class':'%s',"
-		         "'message':'obey: fail %s',",
+		         "'message':'script: fail %s',",
 		         classes[i], classes[i], classes[i]);
 		EXPECT(strstr(records("r"), want), "%s", records("r"));
 	}
@@ -137,9 +137,9 @@ TEST(records, come_line_by_line_while_the_batch_runs)
 	const char *seen;
 
 	stage_enter();
-	obey("in/a.png", "size 2 2");
-	obey("in/b.png", "gate b");
-	command = begin("pixpool-obey resize -s 64 -j 1 in -o out --report r");
+	write_script("in/a.png", "size 2 2");
+	write_script("in/b.png", "gate b");
+	command = begin("pixpool-scripted resize -s 64 -j 1 in -o out --report r");
 	await_gate("b");
 	await_error(&command, "[1/2] in/a.png");
 	seen = scratch_text("r");
@@ -155,9 +155,9 @@ TEST(records, come_in_the_order_in_which_the_pictures_were_made)
 	const char *said;
 
 	stage_enter();
-	obey("in/a.bmp", "size 4000 3000");
-	obey("in/b.bmp", "size 2 2");
-	said = run("pixpool-obey resize -s 64 -j 1 in -o out").err;
+	write_script("in/a.bmp", "size 4000 3000");
+	write_script("in/b.bmp", "size 2 2");
+	said = run("pixpool-scripted resize -s 64 -j 1 in -o out").err;
 	EXPECT(strncmp(said, "[1/2] in/a.bmp -> ", 18) == 0, "%s", said);
 	EXPECT(strstr(said, "\n[2/2] in/b.bmp -> "), "%s", said);
 	stage_leave();

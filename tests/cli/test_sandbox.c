@@ -194,7 +194,8 @@ static const char *status_line(pid_t pid, const char *begin)
 
 static void expect_locked_down(const char *as_whom)
 {
-	struct command command = begin("%spixpool-obey resize -s 8 in -o out", as_whom);
+	struct command command = begin("%spixpool-scripted resize -s 8 in -o out",
+	                               as_whom);
 	pid_t worker = await_gate("a");
 
 	EXPECT_STR(status_line(worker, "Seccomp:"), "Seccomp:\t2\n");
@@ -217,7 +218,7 @@ TEST(sandbox, a_worker_has_no_rights_while_it_decodes)
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
 	run("rm -r in");
-	obey("in/a.png", "gate a");
+	write_script("in/a.png", "gate a");
 	expect_locked_down("");
 	stage_leave();
 }
@@ -234,9 +235,10 @@ TEST(sandbox, a_main_process_without_cap_kill_still_ends_what_hangs)
 		stage_leave();
 		SKIP("no capability can be dropped here");
 	}
-	obey("in/b.png", "hang asleep");
-	ended = run("setpriv --bounding-set=-kill --inh-caps=-kill pixpool-obey resize "
-	            "-s 8 in -o out --timeout 1 --report r");
+	write_script("in/b.png", "hang asleep");
+	ended = run(
+		"setpriv --bounding-set=-kill --inh-caps=-kill pixpool-scripted resize "
+		"-s 8 in -o out --timeout 1 --report r");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(records("r"), "{'input':'in/b.png','status':'failed','class':"
 	                            "'timeout'"),

@@ -18,13 +18,14 @@ static struct command begin_with_a_gate(const char *options)
 	struct command command;
 	char path[32];
 
-	obey("in/a.png", "size 2 2");
-	obey("in/b.png", "gate b\nsize 2 2");
+	write_script("in/a.png", "size 2 2");
+	write_script("in/b.png", "gate b\nsize 2 2");
 	for (int i = 0; i < N_QUEUED; i++) {
 		snprintf(path, sizeof(path), "in/queued%02d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
-	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r %s", options);
+	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r %s",
+	                options);
 	await_gate("b");
 	await_error(&command, "[1/32] in/a.png");
 	return command;
@@ -103,8 +104,8 @@ TEST(signals, the_second_one_may_be_another_and_ends_a_worker_that_hangs)
 	struct command command;
 
 	stage_enter();
-	obey("in/a.png", "gate a\nhang busy");
-	command = begin("pixpool-obey resize -s 8 in -o out --report r");
+	write_script("in/a.png", "gate a\nhang busy");
+	command = begin("pixpool-scripted resize -s 8 in -o out --report r");
 	await_gate("a");
 	let_pass("in/a.png");
 	kill(command.pid, SIGINT);
@@ -145,9 +146,10 @@ TEST(signals, one_that_was_ignored_stays_ignored)
 	struct command command;
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsize 2 2");
-	command = begin("sh -c 'trap \"\" HUP INT; exec pixpool-obey resize -s 8 in -o "
-	                "out --report r'");
+	write_script("in/a.png", "gate a\nsize 2 2");
+	command = begin(
+		"sh -c 'trap \"\" HUP INT; exec pixpool-scripted resize -s 8 in -o "
+		"out --report r'");
 	await_gate("a");
 	kill(command.pid, SIGHUP);
 	kill(command.pid, SIGINT);
@@ -162,8 +164,8 @@ TEST(signals, an_interrupt_before_any_image_is_done_still_closes_the_report)
 	struct command command;
 
 	stage_enter();
-	obey("in/a.png", "gate a\nfail io");
-	command = begin("pixpool-obey resize -s 8 in -o out --report r");
+	write_script("in/a.png", "gate a\nfail io");
+	command = begin("pixpool-scripted resize -s 8 in -o out --report r");
 	await_gate("a");
 	kill(command.pid, SIGINT);
 	await_error(&command, "interrupted: ");

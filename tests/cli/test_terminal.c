@@ -146,15 +146,15 @@ static void make_pictures(void)
 {
 	char path[32];
 
-	obey("in/a.png", "gate a");
+	write_script("in/a.png", "gate a");
 	for (int i = 0; i < 8; i++) {
 		snprintf(path, sizeof(path), "in/b%d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
 }
 
 /* Where a layer of the sandbox is missing, the line that says so is wider than the bar. */
-static const char bar_line[] = "pixpool-obey resize -s 8 -j 1 in -o out --report r "
+static const char bar_line[] = "pixpool-scripted resize -s 8 -j 1 in -o out --report r "
 			       "--sandbox off";
 
 TEST(terminal, the_bar_fits_twenty_columns_and_follows_a_resize)
@@ -239,15 +239,16 @@ TEST(terminal, failures_stand_above_the_bar_and_again_in_the_summary)
 
 	stage_enter();
 	make_pictures();
-	obey("in/0.png", "fail bad-image");
+	write_script("in/0.png", "fail bad-image");
 	terminal_open(80);
 	command = begin_on_terminal(terminal.tty, bar_line);
 	await_gate("a");
-	above = await_shown(0, "in/0.png: failed: bad-image: obey: fail bad-image\r\n");
+	above = await_shown(0, "in/0.png: failed: bad-image: script: fail bad-image\r\n");
 	await_shown(above, "1 failed");
 	let_pass("in/a.png");
 	above = await_shown(above, "10 images: 9 done, 1 failed in ");
-	await_shown(above, "failed:\r\n  in/0.png: bad-image: obey: fail bad-image\r\n");
+	await_shown(above,
+	            "failed:\r\n  in/0.png: bad-image: script: fail bad-image\r\n");
 	EXPECT(!strstr(terminal.shown, "in/b0.png"),
 	       "done ones have no line of their own");
 	EXPECT_EQ(end(&command).status, 1);
@@ -285,7 +286,7 @@ TEST(terminal, a_dumb_one_gets_plain_lines)
 	let_pass("in/a.png");
 	terminal_open(80);
 	command = begin_on_terminal(terminal.tty,
-	                            "env TERM=dumb pixpool-obey resize -s 8 "
+	                            "env TERM=dumb pixpool-scripted resize -s 8 "
 	                            "-j 1 in -o out");
 	await_shown(0, "[9/9] in/b7.png -> out/b7.png (2x2, ");
 	await_shown(0, "9 images: 9 done in ");

@@ -58,7 +58,7 @@ TEST(untrusted, reads_webp_tiff_and_gif_in_the_sandbox)
 /* Worker processes that did more than one picture. */
 static const char *busy_workers(const char *option)
 {
-	return run("rm -rf out r; pixpool-obey resize -s 8 -j 1 -Q in -o out --report r %s; "
+	return run("rm -rf out r; pixpool-scripted resize -s 8 -j 1 -Q in -o out --report r %s; "
 	           "grep -o '\"worker\":[0-9]*' r | sort | uniq -d | wc -l",
 	           option)
 	        .out;
@@ -72,7 +72,7 @@ TEST(untrusted, gives_each_picture_a_worker_of_its_own)
 		SKIP("the sandbox is not whole here");
 	for (int i = 0; i < 10; i++) {
 		snprintf(path, sizeof(path), "in/%d.png", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
 	EXPECT_STR(busy_workers("--untrusted"), "0\n");
 	EXPECT_STR(busy_workers(""), "1\n");
@@ -83,9 +83,10 @@ TEST(untrusted, takes_fifty_megapixels)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
-	obey("in/big.png", "size 8001 6250\nfail io");
-	obey("in/fits.png", "size 8000 6250\nfail io");
-	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r --untrusted").status,
+	write_script("in/big.png", "size 8001 6250\nfail io");
+	write_script("in/fits.png", "size 8000 6250\nfail io");
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --report r --untrusted")
+	                  .status,
 	          1);
 	EXPECT(strstr(records("r"), "{'input':'in/big.png','status':'failed','class':"
 	                            "'too-big'"),
@@ -101,8 +102,9 @@ TEST(untrusted, gives_a_picture_ten_seconds)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
-	obey("in/a.png", "hang asleep");
-	EXPECT_EQ(run("pixpool-obey resize -s 8 in -o out --report r --untrusted").status,
+	write_script("in/a.png", "hang asleep");
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --report r --untrusted")
+	                  .status,
 	          1);
 	EXPECT(strstr(records("r"), "{'input':'in/a.png','status':'failed','class':"
 	                            "'timeout'"),

@@ -117,10 +117,10 @@ TEST(verify, a_worker_that_dies_or_hangs_costs_its_picture)
 	struct ended ended;
 
 	stage_enter();
-	obey("in/a.png", "signal SIGSEGV");
-	obey("in/b.png", "hang asleep");
-	obey("in/c.png", "size 2 2");
-	ended = run("pixpool-obey verify --timeout 1 in --report r");
+	write_script("in/a.png", "signal SIGSEGV");
+	write_script("in/b.png", "hang asleep");
+	write_script("in/c.png", "size 2 2");
+	ended = run("pixpool-scripted verify --timeout 1 in --report r");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(ended.out,
 	              "crashed in/a.png (worker died of SIGSEGV while decoding"),

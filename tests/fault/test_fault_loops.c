@@ -23,7 +23,7 @@ __attribute__((unused)) static void make_images(void)
 
 	for (int i = 0; i < N_IMAGES; i++) {
 		snprintf(path, sizeof(path), "in/%s%d.png", i % 3 == 2 ? "sub/" : "", i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
 }
 
@@ -67,7 +67,7 @@ static bool run_with(const char *fault, int *ret_status)
 	REQUIRE(run("rm -rf out r hits").status == 0);
 	ended = run(
 		"env LD_PRELOAD=" FAULT_PRELOAD
-		" FAULT=%s FAULT_LOG=hits pixpool-obey resize "
+		" FAULT=%s FAULT_LOG=hits pixpool-scripted resize "
 		"-s 8 -j 2 --timeout 20 --sandbox off --progress none --report r in -o out",
 		fault);
 	*ret_status = ended.status;

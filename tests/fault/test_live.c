@@ -28,7 +28,7 @@ static void make_images(const char *prefix, int n)
 
 	for (int i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "in/%s%03d.png", prefix, i);
-		obey(path, "size 2 2");
+		write_script(path, "size 2 2");
 	}
 }
 
@@ -71,11 +71,11 @@ TEST(live, an_input_that_shrinks_or_grows_before_it_is_read_has_vanished)
 	struct command command;
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsize 2 2");
+	write_script("in/a.png", "gate a\nsize 2 2");
 	sample("lake.jpg", "in/b.jpg");
 	sample("dunes.jpg", "in/c.jpg");
 	sample("balloon.png", "in/d.png");
-	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r");
+	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
 	await_gate("a");
 	await_open(command.pid, "/in/c.jpg"); /* opened, and so measured, but not read */
 	REQUIRE(truncate("in/b.jpg", 0) == 0 && truncate("in/c.jpg", 100000) == 0);
@@ -93,10 +93,10 @@ TEST(live, an_input_that_is_removed_or_replaced_once_it_is_open_is_what_was_open
 	struct command command;
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsize 2 2");
+	write_script("in/a.png", "gate a\nsize 2 2");
 	sample("lake.jpg", "in/b.jpg");
 	sample("lake.jpg", "in/c.jpg");
-	command = begin("pixpool-obey resize -s 60 -j 1 in -o out --report r");
+	command = begin("pixpool-scripted resize -s 60 -j 1 in -o out --report r");
 	await_gate("a");
 	await_open(command.pid, "/in/c.jpg");
 	REQUIRE(unlink("in/b.jpg") == 0 && unlink("in/c.jpg") == 0);
@@ -211,11 +211,11 @@ TEST(live, a_worker_that_crashes_leaves_no_core)
 	stage_enter();
 	if (!crash_leaves_a_core())
 		scratch_skip("cores of dead workers", "a crash leaves none here anyway");
-	obey("in/a.png", "signal SIGSEGV");
-	obey("in/b.png", "signal SIGABRT");
+	write_script("in/a.png", "signal SIGSEGV");
+	write_script("in/b.png", "signal SIGABRT");
 	/* In the sandbox nobody may write one here anyway. */
 	EXPECT_EQ(run("ulimit -c unlimited; "
-	              "pixpool-obey resize -s 8 --sandbox off in -o out")
+	              "pixpool-scripted resize -s 8 --sandbox off in -o out")
 	                  .status,
 	          1);
 	EXPECT_STR(run("find . -name '*core*' -not -path './control*'").out, "");
@@ -228,9 +228,9 @@ TEST(live, the_death_of_the_zygote_is_no_hang_and_loses_nothing_unsaid)
 	struct ended ended;
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsize 2 2");
+	write_script("in/a.png", "gate a\nsize 2 2");
 	make_images("c", 20);
-	command = begin("pixpool-obey resize -s 8 -j 1 in -o out --report r");
+	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
 	await_gate("a");
 	kill(await_process("pxp-zygote"), SIGKILL);
 	let_pass("in/a.png");
@@ -266,10 +266,10 @@ TEST(live, a_storm_of_kills_costs_at_most_what_it_hits)
 	unsigned n_killed = 0;
 
 	stage_enter();
-	obey("in/a.png", "gate a\nsize 2 2");
+	write_script("in/a.png", "gate a\nsize 2 2");
 	make_images("c", N);
 	command = begin(
-		"pixpool-obey resize -s 8 -j 3 in -o out --report r --progress none");
+		"pixpool-scripted resize -s 8 -j 3 in -o out --report r --progress none");
 	await_gate("a");
 	for (int i = 0; i < 400 && n_killed < N_KILLS; i++) {
 		each_process(kill_if_worker, &n_killed);
@@ -294,11 +294,11 @@ TEST(live, a_storm_of_kills_costs_at_most_what_it_hits)
 TEST(live, a_wall_clock_that_jumps_is_not_noticed)
 {
 	stage_enter();
-	obey("in/a.png", "hang asleep");
+	write_script("in/a.png", "hang asleep");
 	make_images("c", 10);
 	EXPECT_EQ(
 		run("env LD_PRELOAD=" FAULT_PRELOAD " FAULT=clock_gettime:1:0:0:main "
-	            "FAULT_LOG=hits pixpool-obey resize -s 8 in -o out --timeout 1 --report r")
+	            "FAULT_LOG=hits pixpool-scripted resize -s 8 in -o out --timeout 1 --report r")
 			.status,
 		1);
 	expect_record("{'input':'in/a.png','status':'failed','class':'timeout',");

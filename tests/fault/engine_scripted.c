@@ -1,7 +1,7 @@
 /*
- * The test engine: its input is orders, one a line, after a first line "pixpool-obey".
+ * The test engine: its input is commands, one a line, after a first line "pixpool-scripted".
  * It is linked into test programs only, and then reads such a file as if it were a
- * picture. Unknown orders fail as bad-image.
+ * picture. Unknown commands fail as bad-image.
  *
  *   gate NAME      be called gate-NAME and wait until the input's first byte is not 'p'
  *   signal SIGSEGV die of it, or of any other
@@ -23,7 +23,7 @@
  * the second attempt at the same input.
  */
 #include "image/engine.h"
-#include "fault/obey.h"
+#include "fault/scripted.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,34 +37,35 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool obey_claims(const uint8_t *bytes, size_t n)
+static bool scripted_claims(const uint8_t *bytes, size_t n)
 {
-	static const char magic[] = "ixpool-obey\n";
+	static const char magic[] = "ixpool-scripted\n";
 
 	return n > sizeof(magic) - 1 && memcmp(bytes + 1, magic, sizeof(magic) - 1) == 0;
 }
 
-static bool obey_reads(enum image_format format)
+static bool scripted_reads(enum image_format format)
 {
 	(void)format;
 	return false;
 }
 
-bool (*obey_more)(const char *order, const char *word, bool *ret_known,
-                  struct failure *ret_failure);
+bool (*script_more)(const char *command, const char *word, bool *ret_known,
+                    struct failure *ret_failure);
 
 static pid_t main_process;   /* of the program: this worker's great-grandparent */
 static int kept_output = -1; /* of a picture before */
 
-bool obey_tell(long got, const char *attempt, struct failure *ret_failure)
+bool script_report(long got, const char *attempt, struct failure *ret_failure)
 {
 	if (got < 0)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE, "obey: %s: %s", attempt,
+		return failure_set(ret_failure, FAIL_BAD_IMAGE, "script: %s: %s", attempt,
 		                   strerrordesc_np(errno));
-	return failure_set(ret_failure, FAIL_INTERNAL, "obey: %s: got through", attempt);
+	return failure_set(ret_failure, FAIL_INTERNAL, "script: %s: got through",
+	                   attempt);
 }
 
-int obey_find_output(void)
+int script_find_output(void)
 {
 	/* The input may only be read, and what lies below is the worker's. */
 	for (int fd = 4; fd < 16; fd++) {
@@ -74,7 +75,7 @@ int obey_find_output(void)
 	return -1;
 }
 
-/* ---- orders that go on to the next one ---- */
+/* ---- commands that go on to the next one ---- */
 
 static bool wait_at_gate(struct source *source, const char *name, struct failure *failure)
 {
@@ -104,7 +105,8 @@ static bool die_of(struct source *source, const char *name, struct failure *fail
 		kill(getpid(), number);
 		return true;
 	}
-	return failure_set(failure, FAIL_BAD_IMAGE, "obey: no signal is called %s", name);
+	return failure_set(failure, FAIL_BAD_IMAGE, "script: no signal is called %s",
+	                   name);
 }
 
 static bool leave(struct source *source, const char *status, struct failure *failure)
@@ -141,7 +143,7 @@ static bool take_memory(const char *n_bytes, bool is_kept, struct failure *failu
 	else
 		free(bytes);
 	(void)kept;
-	return bytes || failure_set(failure, FAIL_MEMORY, "obey: out of memory");
+	return bytes || failure_set(failure, FAIL_MEMORY, "script: out of memory");
 }
 
 static bool allocate(struct source *source, const char *n_bytes, struct failure *failure)
@@ -160,7 +162,7 @@ static bool write_too_much(struct source *source, const char *n_bytes,
                            struct failure *failure)
 {
 	static const char bytes[1 << 20];
-	int output = obey_find_output();
+	int output = script_find_output();
 
 	(void)source;
 	for (unsigned long n = strtoul(n_bytes, NULL, 10); n > 0;) {
@@ -168,7 +170,7 @@ static bool write_too_much(struct source *source, const char *n_bytes,
 		                      n < sizeof(bytes) ? n : sizeof(bytes));
 
 		if (wrote <= 0)
-			return failure_set(failure, FAIL_TOO_BIG, "obey: write: %s",
+			return failure_set(failure, FAIL_TOO_BIG, "script: write: %s",
 			                   strerrordesc_np(errno));
 		n -= (size_t)wrote;
 	}
@@ -187,7 +189,8 @@ static bool print_lines(struct source *source, const char *word, struct failure 
 		size_t n = 0, n_wanted = n_bytes - n_printed;
 
 		while (n < n_wanted && n < sizeof(page) - 32)
-			n += (size_t)snprintf(page + n, 32, "obey line %lu\n", ++number);
+			n += (size_t)snprintf(page + n, 32, "script line %lu\n",
+			                      ++number);
 		for (size_t at = 0; at < n;) {
 			ssize_t wrote = write(STDERR_FILENO, page + at, n - at);
 
@@ -205,7 +208,7 @@ static bool keep_output(struct source *source, const char *word, struct failure 
 	(void)source;
 	(void)word;
 	(void)failure;
-	kept_output = dup(obey_find_output());
+	kept_output = dup(script_find_output());
 	return true;
 }
 
@@ -218,7 +221,7 @@ static bool pass_over(struct source *source, const char *word, struct failure *f
 	return true;
 }
 
-/* ---- orders that end the picture ---- */
+/* ---- commands that end the picture ---- */
 
 static bool fail_as(struct source *source, const char *word, struct failure *failure)
 {
@@ -226,30 +229,31 @@ static bool fail_as(struct source *source, const char *word, struct failure *fai
 	for (int class = FAIL_NONE + 1; class < N_FAIL_CLASSES; class ++) {
 		if (strcmp(fail_class_name((enum fail_class) class), word) == 0)
 			return failure_set(failure, (enum fail_class) class,
-			                   "obey: fail %s", word);
+			                   "script: fail %s", word);
 	}
-	return failure_set(failure, FAIL_BAD_IMAGE, "obey: no class is called %s", word);
+	return failure_set(failure, FAIL_BAD_IMAGE, "script: no class is called %s",
+	                   word);
 }
 
 static bool open_file(struct source *source, const char *path, struct failure *failure)
 {
 	(void)source;
-	return obey_tell(open(path, O_RDONLY | O_CLOEXEC), "open", failure);
+	return script_report(open(path, O_RDONLY | O_CLOEXEC), "open", failure);
 }
 
 static bool create_file(struct source *source, const char *path, struct failure *failure)
 {
 	(void)source;
-	return obey_tell(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), "create",
-	                 failure);
+	return script_report(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), "create",
+	                     failure);
 }
 
 static bool open_socket(struct source *source, const char *word, struct failure *failure)
 {
 	(void)source;
 	(void)word;
-	return obey_tell(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket",
-	                 failure);
+	return script_report(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket",
+	                     failure);
 }
 
 static bool run_program(struct source *source, const char *word, struct failure *failure)
@@ -259,7 +263,7 @@ static bool run_program(struct source *source, const char *word, struct failure 
 
 	(void)source;
 	(void)word;
-	return obey_tell(execve(argv[0], argv, environment), "exec", failure);
+	return script_report(execve(argv[0], argv, environment), "exec", failure);
 }
 
 static bool fork_process(struct source *source, const char *word, struct failure *failure)
@@ -270,34 +274,34 @@ static bool fork_process(struct source *source, const char *word, struct failure
 	(void)word;
 	if (pid == 0)
 		_exit(0);
-	return obey_tell(pid, "fork", failure);
+	return script_report(pid, "fork", failure);
 }
 
 static bool change_input(struct source *source, const char *word, struct failure *failure)
 {
 	(void)word;
-	return obey_tell(fchmod(source->input, 0777), "chmod", failure);
+	return script_report(fchmod(source->input, 0777), "chmod", failure);
 }
 
 static bool kill_main(struct source *source, const char *word, struct failure *failure)
 {
 	(void)source;
 	(void)word;
-	return obey_tell(kill(main_process, SIGKILL), "kill", failure);
+	return script_report(kill(main_process, SIGKILL), "kill", failure);
 }
 
 static bool write_late(struct source *source, const char *word, struct failure *failure)
 {
 	(void)source;
 	(void)word;
-	return obey_tell(pwrite(kept_output, "evil", 4, 0), "late write", failure);
+	return script_report(pwrite(kept_output, "evil", 4, 0), "late write", failure);
 }
 
-static const struct order {
+static const struct command {
 	const char *name;
 	/* Whether the picture is still to come. */
 	bool (*run)(struct source *source, const char *word, struct failure *failure);
-} orders[] = {
+} commands[] = {
 	{"gate", wait_at_gate},    {"signal", die_of},
 	{"exit", leave},           {"hang", hang},
 	{"allocate", allocate},    {"leak", leak},
@@ -310,36 +314,35 @@ static const struct order {
 	{"late", write_late},
 };
 
-/* Obey one line. Whether the picture is still to come. */
-static bool obey_line(struct source *source, const char *line,
-                      struct failure *ret_failure)
+/* Run one line. Whether the picture is still to come. */
+static bool run_line(struct source *source, const char *line, struct failure *ret_failure)
 {
-	char order[16], word[64] = "";
-	int n_words = sscanf(line, "%15s %63s", order, word);
+	char command[16], word[64] = "";
+	int n_words = sscanf(line, "%15s %63s", command, word);
 	bool is_known = false, goes_on;
 
 	if (n_words < 1)
 		return true;
-	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
-		if (strcmp(orders[i].name, order) == 0)
-			return orders[i].run(source, word, ret_failure);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, command) == 0)
+			return commands[i].run(source, word, ret_failure);
 	}
-	goes_on = obey_more && obey_more(order, word, &is_known, ret_failure);
+	goes_on = script_more && script_more(command, word, &is_known, ret_failure);
 	if (is_known)
 		return goes_on;
-	return failure_set(ret_failure, FAIL_BAD_IMAGE, "obey: no order is called %s",
-	                   order);
+	return failure_set(ret_failure, FAIL_BAD_IMAGE, "script: no command is called %s",
+	                   command);
 }
 
-static bool obey_open(struct source *source, const struct recipe *recipe,
-                      struct failure *ret_failure)
+static bool scripted_open(struct source *source, const struct recipe *recipe,
+                          struct failure *ret_failure)
 {
 	char *text = strndup((const char *)source->bytes, source->n_bytes);
 	const char *line;
 
 	(void)recipe;
 	if (!text)
-		return failure_set(ret_failure, FAIL_MEMORY, "obey: out of memory");
+		return failure_set(ret_failure, FAIL_MEMORY, "script: out of memory");
 	source->state = text;
 	source->size = (struct size){32, 24};
 	line = strstr(text, "\nsize ");
@@ -353,15 +356,15 @@ static bool obey_open(struct source *source, const struct recipe *recipe,
 	return true;
 }
 
-static void obey_close(struct source *source)
+static void scripted_close(struct source *source)
 {
 	free(source->state);
 	source->state = NULL;
 }
 
-/* The size is that of the orders, not the recipe's: the picture is the answer. */
-static bool obey_render(struct source *source, const struct recipe *recipe,
-                        struct rendering *ret_rendering, struct failure *ret_failure)
+/* The size is that of the commands, not the recipe's: the picture is the answer. */
+static bool scripted_render(struct source *source, const struct recipe *recipe,
+                            struct rendering *ret_rendering, struct failure *ret_failure)
 {
 	char *rest = source->state, *line;
 	struct pixels *pixels = &ret_rendering->pixels;
@@ -369,29 +372,29 @@ static bool obey_render(struct source *source, const struct recipe *recipe,
 	(void)recipe;
 	strsep(&rest, "\n"); /* the name of the format */
 	while ((line = strsep(&rest, "\n")) != NULL) {
-		if (!obey_line(source, line, ret_failure))
+		if (!run_line(source, line, ret_failure))
 			return false;
 	}
 	if (!pixels_init(pixels, source->size, 3))
-		return failure_set(ret_failure, FAIL_MEMORY, "obey: out of memory");
+		return failure_set(ret_failure, FAIL_MEMORY, "script: out of memory");
 	memset(pixels->bytes, 0x80, (size_t)source->size.width * source->size.height * 3);
 	ret_rendering->size = source->size;
 	ret_rendering->n_frames = 1;
 	return true;
 }
 
-static const struct engine engine_obey = {
-	.name = "obey",
-	.reads = obey_reads,
-	.writes = obey_reads,
-	.claims = obey_claims,
-	.open = obey_open,
-	.render = obey_render,
-	.close = obey_close,
+static const struct engine engine_scripted = {
+	.name = "script",
+	.reads = scripted_reads,
+	.writes = scripted_reads,
+	.claims = scripted_claims,
+	.open = scripted_open,
+	.render = scripted_render,
+	.close = scripted_close,
 };
 
 __attribute__((constructor)) static void take_orders(void)
 {
-	engine_of_tests = &engine_obey;
+	engine_of_tests = &engine_scripted;
 	main_process = getpid();
 }

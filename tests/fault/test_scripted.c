@@ -1,4 +1,4 @@
-/* The test engine obeys, and only in programs that link it. */
+/* The scripted engine does what its input says, and only in programs that link it. */
 #include "support/test.h"
 
 #include "image/engine.h"
@@ -12,62 +12,63 @@
 #include <time.h>
 #include <unistd.h>
 
-static struct outcome obey(const char *orders)
+static struct outcome run_script(const char *commands)
 {
+	static const char magic[] = "pixpool-scripted\n";
 	struct blob blob = {0};
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
 	struct outcome outcome;
 
-	blob_append(&blob, "pixpool-obey\n", 13);
-	blob_append(&blob, orders, strlen(orders));
+	blob_append(&blob, magic, strlen(magic));
+	blob_append(&blob, commands, strlen(commands));
 	outcome = run_picture(&blob, "a.jpg", &recipe);
 	blob_fini(&blob);
 	return outcome;
 }
 
-TEST(obey, without_a_fatal_order_a_picture_comes_out)
+TEST(scripted, without_a_fatal_command_a_picture_comes_out)
 {
-	struct outcome outcome = obey("");
+	struct outcome outcome = run_script("");
 
 	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
-	EXPECT_STR(outcome.answer.engine, "obey");
+	EXPECT_STR(outcome.answer.engine, "script");
 	EXPECT(outcome.width == 32 && outcome.height == 24);
 	outcome_fini(&outcome);
 
-	outcome = obey("size 70 50\n");
+	outcome = run_script("size 70 50\n");
 	EXPECT(outcome.width == 70 && outcome.height == 50);
 	EXPECT_EQ(outcome.answer.in.width, 70);
 	outcome_fini(&outcome);
 }
 
-TEST(obey, fails_with_the_class_that_is_asked_for)
+TEST(scripted, fails_with_the_class_that_is_asked_for)
 {
-	struct outcome outcome = obey("size 9 9\nfail memory\n");
+	struct outcome outcome = run_script("size 9 9\nfail memory\n");
 
 	EXPECT_EQ(outcome.answer.failure.class, FAIL_MEMORY);
 	EXPECT_EQ(outcome.answer.in.width, 9);
 	outcome_fini(&outcome);
-	outcome = obey("dance\n");
+	outcome = run_script("dance\n");
 	EXPECT_EQ(outcome.answer.failure.class, FAIL_BAD_IMAGE);
 	outcome_fini(&outcome);
 }
 
-/* The wait status of a process that runs these orders. */
-static int status_of(const char *orders)
+/* The wait status of a process that runs these commands. */
+static int status_of(const char *commands)
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	REQUIRE(pid >= 0);
 	if (pid == 0) {
-		obey(orders);
+		run_script(commands);
 		_exit(99);
 	}
 	REQUIRE(waitpid(pid, &status, 0) == pid);
 	return status;
 }
 
-TEST(obey, dies_as_it_is_told)
+TEST(scripted, dies_as_it_is_told)
 {
 	int status = status_of("signal SIGSEGV\n");
 
@@ -94,23 +95,24 @@ static bool is_called(pid_t pid, const char *name)
 	return strcmp(comm, name) == 0;
 }
 
-TEST(obey, waits_at_a_gate_until_the_input_changes_and_passes_it_open)
+TEST(scripted, waits_at_a_gate_until_the_input_changes_and_passes_it_open)
 {
-	static const char orders[] = "pixpool-obey\ngate a\nexit 3\n";
+	static const char commands[] = "pixpool-scripted\ngate a\nexit 3\n";
 	const struct timespec moment = {.tv_nsec = 1000000};
-	int input = memfd_create("orders", 0), output = memfd_create("output", 0), status;
+	int input = memfd_create("commands", 0), output = memfd_create("output", 0),
+	    status;
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
 	const struct picture_variant variant = {.recipe = &recipe};
 	struct picture_job job = {.variants = &variant,
 	                          .n_variants = 1,
 	                          .name = "a",
 	                          .input = input,
-	                          .input_bytes = sizeof(orders) - 1,
+	                          .input_bytes = sizeof(commands) - 1,
 	                          .output = output};
 	struct picture_answer answer;
 
-	REQUIRE(pwrite(input, orders, sizeof(orders) - 1, 0) ==
-	        (ssize_t)sizeof(orders) - 1);
+	REQUIRE(pwrite(input, commands, sizeof(commands) - 1, 0) ==
+	        (ssize_t)sizeof(commands) - 1);
 	for (int attempt = 1; attempt <= 2; attempt++) {
 		pid_t pid = fork();
 
@@ -132,7 +134,7 @@ TEST(obey, waits_at_a_gate_until_the_input_changes_and_passes_it_open)
 	close(output);
 }
 
-TEST(obey, prints_what_it_is_told)
+TEST(scripted, prints_what_it_is_told)
 {
 	int ends[2], status;
 	char bytes[4096];
@@ -146,7 +148,7 @@ TEST(obey, prints_what_it_is_told)
 	if (pid == 0) {
 		dup2(ends[1], STDERR_FILENO);
 		close(ends[0]);
-		obey("stderr 100000\nexit 0\n");
+		run_script("stderr 100000\nexit 0\n");
 		_exit(99);
 	}
 	close(ends[1]);

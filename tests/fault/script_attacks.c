@@ -1,5 +1,5 @@
 /*
- * Orders for pixpool-obey that know how a worker talks to its pool: lies in its channel, and
+ * Commands for pixpool-scripted that know how a worker talks to its pool: lies in its channel, and
  * a page that it shares with the main process and writes rubbish to.
  *
  *   answer twice    answer for the picture with nothing, twice, and wait for what comes
@@ -9,10 +9,10 @@
  *   scribble N      fill the shared page with bytes of this value
  *
  * Linked with --wrap=mmap, which sees the page come, and with --wrap=fcntl: in an environment
- * with OBEY_NO_SEALS the pool's seals are left out.
+ * with SCRIPT_NO_SEALS the pool's seals are left out.
  */
 #include "exec/process/worker.h"
-#include "fault/obey.h"
+#include "fault/scripted.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -45,7 +45,7 @@ int __wrap_fcntl(int fd, int command, ...)
 	va_start(args, command);
 	argument = va_arg(args, long);
 	va_end(args);
-	if (command == F_ADD_SEALS && getenv("OBEY_NO_SEALS"))
+	if (command == F_ADD_SEALS && getenv("SCRIPT_NO_SEALS"))
 		return 0;
 	return __real_fcntl(fd, command, argument);
 }
@@ -93,22 +93,22 @@ static void send_descriptors(void)
 	channel_send(WORKER_SOCKET, &frame, sizeof(frame), NULL, 0, descriptors, 2);
 }
 
-static bool obey(const char *order, const char *word, bool *ret_known,
-                 struct failure *ret_failure)
+static bool run_attack(const char *command, const char *word, bool *ret_known,
+                       struct failure *ret_failure)
 {
 	const uint32_t kind = FRAME_ANSWER;
 
 	(void)ret_failure;
 	*ret_known = true;
-	if (strcmp(order, "answer") == 0 && strcmp(word, "twice") == 0)
+	if (strcmp(command, "answer") == 0 && strcmp(word, "twice") == 0)
 		answer_twice();
-	else if (strcmp(order, "answer") == 0 && strcmp(word, "wrong") == 0)
+	else if (strcmp(command, "answer") == 0 && strcmp(word, "wrong") == 0)
 		answer(1000);
-	else if (strcmp(order, "answer") == 0)
+	else if (strcmp(command, "answer") == 0)
 		channel_send(WORKER_SOCKET, &kind, sizeof(kind), NULL, 0, NULL, 0);
-	else if (strcmp(order, "send") == 0)
+	else if (strcmp(command, "send") == 0)
 		send_descriptors();
-	else if (strcmp(order, "scribble") == 0 && page)
+	else if (strcmp(command, "scribble") == 0 && page)
 		memset((void *)page, atoi(word), sizeof(*page));
 	else
 		*ret_known = false;
@@ -117,5 +117,5 @@ static bool obey(const char *order, const char *word, bool *ret_known,
 
 __attribute__((constructor)) static void take_orders(void)
 {
-	obey_more = obey;
+	script_more = run_attack;
 }
