@@ -32,7 +32,8 @@ BEGIN {
 	sees["common"]        = "base common"
 	sees["recipe"]        = "base common recipe"
 	sees["image/header"]  = sees["recipe"] " image/header"
-	sees["image"]         = sees["image/header"] " image"
+	sees["image/metadata"] = sees["recipe"] " image/metadata"
+	sees["image"]         = sees["image/header"] " image/metadata image"
 	sees["image/vips"]    = sees["image"] " image/vips"
 	sees["image/stb"]     = sees["image"] " image/stb"
 	sees["walk"]          = "base common walk"
@@ -54,7 +55,9 @@ BEGIN {
 	header_of("stb/ stb_", "image/stb")
 	header_of("lcms2.h lcms2_plugin.h", "image/header image image/vips image/fast")
 	header_of("sqlite3.h", "store")
-	header_of("xxhash.h sodium.h blake2.h nettle/", "common")
+	header_of("xxhash.h sodium.h blake2.h", "common")
+	header_of("nettle/", "common image/metadata")
+	header_of("expat.h", "image/metadata")
 	header_of("sys/wait.h spawn.h", "exec")
 	header_of("getopt.h", "cli")
 

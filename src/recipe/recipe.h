@@ -67,6 +67,8 @@ enum keep {
 	KEEP_XMP = 4,
 	KEEP_IPTC = 8,
 	KEEP_GPS = 16, /* the GPS part of EXIF */
+	/* Artist, creator, rights, credit and usage terms of EXIF, XMP and IPTC. */
+	KEEP_COPYRIGHT = 32,
 	KEEP_NONE = 0,
 	KEEP_ALL = 31
 };

@@ -2,7 +2,8 @@
 # Functions that the scripts share: install Debian packages, build, run tests, count results. Source it.
 
 packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libfontconfig-dev
-	libgdk-pixbuf-2.0-dev libstb-dev libseccomp-dev libsqlite3-dev libxxhash-dev libb2-dev)
+	libgdk-pixbuf-2.0-dev libexpat1-dev nettle-dev libstb-dev libseccomp-dev libsqlite3-dev libxxhash-dev
+	libb2-dev)
 # bench/quality needs the last three.
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev fontconfig
 	fonts-dejavu-core libvips-tools python3-numpy python3-pil)

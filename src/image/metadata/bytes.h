@@ -1,0 +1,72 @@
+/*
+ * Byte ranges for the readers and writers of metadata: a borrowed range, whose parts are
+ * checked when they are taken, and a buffer that grows. The bytes that are read here are
+ * hostile; no function reads outside the range that it was given.
+ */
+#ifndef PXP_BYTES_H
+#define PXP_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed; at may be NULL when n is 0. */
+struct bytes {
+	const uint8_t *at;
+	size_t n;
+};
+
+/* A string literal's bytes, without its final zero. */
+#define BYTES_OF(literal)                                                                \
+	((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
+
+/* n bytes from offset on; empty when they are not all inside. */
+struct bytes bytes_part(struct bytes from, size_t offset, size_t n);
+
+/* Everything from offset on; empty when offset is past the end. */
+struct bytes bytes_after(struct bytes from, size_t offset);
+
+bool bytes_begin_with(struct bytes bytes, struct bytes prefix);
+bool bytes_equal(struct bytes a, struct bytes b);
+
+/* Where a pattern first stands at or after from; bytes.n when it does not. */
+size_t bytes_find(struct bytes bytes, struct bytes pattern, size_t from);
+
+/* A whole number of n_bytes (at most 8) at offset; 0 when it is not all inside. */
+uint64_t bytes_number(struct bytes from, size_t offset, unsigned n_bytes,
+                      bool is_big_endian);
+
+/* The common ones, big-endian (_be) and little-endian (_le). */
+uint32_t bytes_be16(struct bytes from, size_t offset);
+uint32_t bytes_be32(struct bytes from, size_t offset);
+uint32_t bytes_le32(struct bytes from, size_t offset);
+
+/*
+ * A buffer that grows at its end. Zeroed memory is an empty one; buffer_fini() frees its
+ * memory and makes it empty again. When an allocation fails has_failed is set and stays
+ * set: later additions do nothing, so it is enough to look at it once, at the end.
+ */
+struct buffer {
+	uint8_t *at;
+	size_t n, n_room;
+	bool has_failed;
+};
+
+void buffer_fini(struct buffer *buffer);
+
+/* Add n bytes that the caller fills in; NULL when that failed. */
+uint8_t *buffer_extend(struct buffer *buffer, size_t n);
+
+void buffer_add(struct buffer *buffer, struct bytes bytes);
+void buffer_add_text(struct buffer *buffer, const char *text);
+void buffer_add_number(struct buffer *buffer, uint64_t number, unsigned n_bytes,
+                       bool is_big_endian);
+
+/* Overwrite n_bytes at offset, which must be inside. */
+void buffer_set_number(struct buffer *buffer, size_t offset, uint64_t number,
+                       unsigned n_bytes, bool is_big_endian);
+
+/* What it holds, borrowed until the next change. */
+struct bytes buffer_bytes(const struct buffer *buffer);
+
+#endif

@@ -1,0 +1,693 @@
+/*
+ * EXIF, field by field. A structure is read into four directories of borrowed values, each
+ * field is kept, set or dropped by the table of rules, and what is left is written anew in
+ * the same byte order.
+ *
+ * The bytes are hostile. Each directory is read at most once, so no chain of pointers makes
+ * a loop; a value outside the structure is dropped; and the values together are never
+ * longer than the structure, so that many fields that share one value cannot make it grow.
+ */
+#include "image/metadata/exif.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum directory_name { MAIN, EXIF, GPS, INTEROP, N_DIRECTORIES };
+
+enum tag {
+	TAG_IMAGE_WIDTH = 0x100,
+	TAG_IMAGE_LENGTH = 0x101,
+	TAG_ORIENTATION = 0x112,
+	TAG_X_RESOLUTION = 0x11a,
+	TAG_Y_RESOLUTION = 0x11b,
+	TAG_RESOLUTION_UNIT = 0x128,
+	TAG_EXIF_POINTER = 0x8769,
+	TAG_GPS_POINTER = 0x8825,
+	TAG_INTEROP_POINTER = 0xa005,
+};
+
+enum type {
+	TYPE_ASCII = 2,
+	TYPE_SHORT = 3,
+	TYPE_LONG = 4,
+	TYPE_RATIONAL = 5,
+	TYPE_IFD = 13,
+	TYPE_UTF8 = 129, /* EXIF 3.0 */
+};
+
+/* The bytes of one value of a type; 0 for a type that no classic TIFF has. */
+static size_t type_bytes(unsigned type)
+{
+	static const uint8_t n_bytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4};
+
+	if (type == TYPE_UTF8)
+		return 1;
+	return type < sizeof(n_bytes) ? n_bytes[type] : 0;
+}
+
+struct field {
+	uint16_t tag, type;
+	uint32_t count;
+	const uint8_t *value; /* NULL: it stands in own */
+	uint8_t own[16];
+};
+
+struct directory {
+	struct field *fields;
+	size_t n;
+};
+
+struct structure {
+	struct bytes bytes;
+	bool is_big_endian;
+	bool is_wide; /* BigTIFF: offsets and counts of 8 bytes */
+	struct directory directories[N_DIRECTORIES];
+	size_t n_value_bytes;
+
+	/* How the fields are judged. */
+	unsigned keep;
+	const struct metadata_target *target; /* NULL: values stay as they are */
+	bool has_lost, has_failed;
+};
+
+/* What becomes of a field. */
+enum rule {
+	RULE_KEEP = 0, /* with the class EXIF */
+	RULE_DROP,  /* it says how a file is built, or holds a preview or another block */
+	RULE_PLACE, /* with the class GPS */
+	RULE_COPYRIGHT,     /* with the classes copyright or EXIF */
+	RULE_ORIENTATION,   /* becomes 1 */
+	RULE_WIDTH,         /* becomes the output's */
+	RULE_HEIGHT,        /* becomes the output's */
+	RULE_SITING,        /* becomes 1: chroma samples lie centred in what we write */
+	RULE_COLOUR_SPACE,  /* becomes what the samples are */
+	RULE_COLOUR_DETAIL, /* dropped unless the colours are the input's */
+	RULE_INTEROP_INDEX, /* becomes what the samples are */
+	RULE_SUBJECT,       /* a point and a size in pixels */
+};
+
+/* Sorted by directory and tag. GPS has no rows: every field of it is a place. */
+static const struct rule_row {
+	uint8_t directory;
+	uint16_t first, last;
+	uint8_t rule;
+} rules[] = {
+	{MAIN, 0x00fe, 0x00ff, RULE_DROP}, /* subfile types */
+	{MAIN, 0x0100, 0x0100, RULE_WIDTH},
+	{MAIN, 0x0101, 0x0101, RULE_HEIGHT},
+	{MAIN, 0x0102, 0x010a, RULE_DROP}, /* samples, compression, cells, fill order */
+	{MAIN, 0x0111, 0x0111, RULE_DROP}, /* strips */
+	{MAIN, 0x0112, 0x0112, RULE_ORIENTATION},
+	{MAIN, 0x0115, 0x0119, RULE_DROP}, /* samples, strips, extreme values */
+	{MAIN, 0x011c, 0x011c, RULE_DROP}, /* planar configuration */
+	{MAIN, 0x0120, 0x0125, RULE_DROP}, /* free space, grey curve, fax options */
+	{MAIN, 0x0129, 0x0129, RULE_DROP}, /* page number */
+	{MAIN, 0x012d, 0x012d, RULE_COLOUR_DETAIL}, /* transfer function */
+	{MAIN, 0x013b, 0x013b, RULE_COPYRIGHT},     /* artist */
+	{MAIN, 0x013d, 0x013d, RULE_DROP},          /* predictor */
+	{MAIN, 0x013e, 0x013f, RULE_COLOUR_DETAIL}, /* white point, primaries */
+	{MAIN, 0x0140, 0x015b, RULE_DROP}, /* palette, tiles, inks, samples, sub-files */
+	{MAIN, 0x0200, 0x0212, RULE_DROP}, /* JPEG in TIFF, previews, YCbCr */
+	{MAIN, 0x0213, 0x0213, RULE_SITING},
+	{MAIN, 0x0214, 0x0214, RULE_COLOUR_DETAIL}, /* black and white levels */
+	{MAIN, 0x02bc, 0x02bc, RULE_DROP},          /* XMP */
+	{MAIN, 0x8298, 0x8298, RULE_COPYRIGHT},
+	{MAIN, 0x830e, 0x830e, RULE_PLACE},     /* GeoTIFF: scale */
+	{MAIN, 0x83bb, 0x83bb, RULE_DROP},      /* IPTC */
+	{MAIN, 0x8480, 0x8482, RULE_PLACE},     /* GeoTIFF: matrix, tie points */
+	{MAIN, 0x85d8, 0x85d8, RULE_PLACE},     /* GeoTIFF: transformation */
+	{MAIN, 0x8649, 0x8649, RULE_DROP},      /* Photoshop's resources */
+	{MAIN, 0x8773, 0x8773, RULE_DROP},      /* ICC profile */
+	{MAIN, 0x87af, 0x87b1, RULE_PLACE},     /* GeoTIFF: keys */
+	{MAIN, 0x935c, 0x935c, RULE_DROP},      /* Photoshop's layers */
+	{MAIN, 0x9c9d, 0x9c9d, RULE_COPYRIGHT}, /* author, as Windows writes it */
+	{MAIN, 0xa480, 0xa480, RULE_PLACE},     /* GDAL's metadata */
+	{MAIN, 0xc634, 0xc634, RULE_DROP},      /* DNG: the maker's private data */
+	{MAIN, 0xc68b, 0xc68b, RULE_DROP},      /* DNG: the original file */
+	{MAIN, 0xea1c, 0xea1d, RULE_DROP},      /* padding, offsets of the maker note */
+	{EXIF, 0x9102, 0x9102, RULE_DROP},      /* compressed bits per pixel */
+	{EXIF, 0x9214, 0x9214, RULE_SUBJECT},
+	{EXIF, 0x927c, 0x927c, RULE_DROP}, /* maker note */
+	{EXIF, 0xa001, 0xa001, RULE_COLOUR_SPACE},
+	{EXIF, 0xa002, 0xa002, RULE_WIDTH},
+	{EXIF, 0xa003, 0xa003, RULE_HEIGHT},
+	{EXIF, 0xa214, 0xa214, RULE_SUBJECT},
+	{EXIF, 0xa437, 0xa437, RULE_COPYRIGHT},     /* photographer */
+	{EXIF, 0xa500, 0xa500, RULE_COLOUR_DETAIL}, /* gamma */
+	{EXIF, 0xea1c, 0xea1d, RULE_DROP}, /* padding, offsets of the maker note */
+	{INTEROP, 0x0001, 0x0001, RULE_INTEROP_INDEX},
+	{INTEROP, 0x1001, 0x1001, RULE_WIDTH},
+	{INTEROP, 0x1002, 0x1002, RULE_HEIGHT},
+};
+
+static enum rule rule_of(enum directory_name directory, unsigned tag, unsigned type)
+{
+	if (type == TYPE_IFD)
+		return RULE_DROP;
+	if (directory == GPS)
+		return RULE_PLACE;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		if (rules[i].directory == directory && rules[i].first <= tag &&
+		    tag <= rules[i].last)
+			return (enum rule)rules[i].rule;
+	}
+	return RULE_KEEP;
+}
+
+static bool keeps(unsigned keep, enum rule rule)
+{
+	switch (rule) {
+	case RULE_DROP:
+		return false;
+	case RULE_PLACE:
+		return keep & KEEP_GPS;
+	case RULE_COPYRIGHT:
+		return keep & (KEEP_COPYRIGHT | KEEP_EXIF);
+	default:
+		return keep & KEEP_EXIF;
+	}
+}
+
+static const uint8_t *field_value(const struct field *field)
+{
+	return field->value ? field->value : field->own;
+}
+
+static size_t field_bytes(const struct field *field)
+{
+	return field->count * type_bytes(field->type);
+}
+
+/* The value at index of a field of whole numbers; 0 when it has none. */
+static uint32_t field_number(const struct structure *structure, const struct field *field,
+                             uint32_t index)
+{
+	size_t n = type_bytes(field->type);
+	const struct bytes all = {field_value(field), field_bytes(field)};
+
+	if ((field->type != TYPE_SHORT && field->type != TYPE_LONG) ||
+	    index >= field->count)
+		return 0;
+	return (uint32_t)bytes_number(all, index * n, (unsigned)n,
+	                              structure->is_big_endian);
+}
+
+static void put(const struct structure *structure, struct field *field, uint32_t index,
+                uint32_t number)
+{
+	struct buffer own = {.at = field->own, .n = sizeof(field->own)};
+	unsigned n = (unsigned)type_bytes(field->type);
+
+	buffer_set_number(&own, (size_t)index * n, number, n, structure->is_big_endian);
+}
+
+/* A whole number, of the type that the field has where that is wide enough. */
+static void set_number(const struct structure *structure, struct field *field,
+                       uint32_t number)
+{
+	if (field->type != TYPE_SHORT || number > UINT16_MAX)
+		field->type = number > UINT16_MAX ? TYPE_LONG : TYPE_SHORT;
+	field->count = 1;
+	field->value = NULL;
+	memset(field->own, 0, sizeof(field->own));
+	put(structure, field, 0, number);
+}
+
+static bool set_colour_space(struct structure *structure, struct field *field)
+{
+	enum { SRGB = 1, UNCALIBRATED = 0xffff };
+
+	set_number(structure, field,
+	           structure->target->colour == COLOUR_SRGB ? SRGB : UNCALIBRATED);
+	return true;
+}
+
+/* "R98" says sRGB, "R03" Adobe RGB; other words say nothing about colours. */
+static bool set_interop_index(struct structure *structure, struct field *field)
+{
+	enum metadata_colour colour = structure->target->colour;
+	const struct bytes value = {field_value(field), field_bytes(field)};
+	bool is_adobe = bytes_begin_with(value, BYTES_OF("R03"));
+
+	if (colour == COLOUR_SRGB && is_adobe) {
+		*field = (struct field){field->tag, TYPE_ASCII, 4, NULL, {'R', '9', '8'}};
+		return true;
+	}
+	if (is_adobe)
+		return colour == COLOUR_KEPT;
+	return colour == COLOUR_SRGB || !bytes_begin_with(value, BYTES_OF("R98"));
+}
+
+static uint32_t scaled(double part, uint32_t side)
+{
+	return (uint32_t)lround(fmin(fmax(part, 0), 1) * side);
+}
+
+/* A point; with 3 numbers a circle, its diameter behind; with 4 a rectangle's centre, width
+ * and height. */
+static bool set_subject(struct structure *structure, struct field *field)
+{
+	const struct metadata_target *target = structure->target;
+	double from_width = target->from_width, from_height = target->from_height;
+	uint32_t count = field->count, numbers[4] = {0};
+	struct part at, size;
+
+	if (!target->is_whole || count < 2 || count > 4 || from_width < 1 ||
+	    from_height < 1 || (field->type != TYPE_SHORT && field->type != TYPE_LONG))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		numbers[i] = field_number(structure, field, i);
+	at = target_turn_point(
+		target, (struct part){numbers[0] / from_width, numbers[1] / from_height});
+	size = (struct part){numbers[2] / from_width, numbers[3] / from_height};
+	if (count == 4)
+		size = target_turn_size(target, size);
+	else if (target->orientation <= 4)
+		size.x *= target->width;
+	else
+		size.x *= target->height;
+
+	field->value = NULL;
+	memset(field->own, 0, sizeof(field->own));
+	put(structure, field, 0, scaled(at.x, target->width));
+	put(structure, field, 1, scaled(at.y, target->height));
+	if (count == 3)
+		put(structure, field, 2, (uint32_t)lround(fmin(size.x, UINT16_MAX)));
+	if (count == 4) {
+		put(structure, field, 2, scaled(size.x, target->width));
+		put(structure, field, 3, scaled(size.y, target->height));
+	}
+	return true;
+}
+
+/* Set a field that tells of the file to what the output is; false when it is dropped. */
+static bool adapt(struct structure *structure, struct field *field, enum rule rule)
+{
+	const struct metadata_target *target = structure->target;
+
+	if (!target)
+		return true;
+	switch (rule) {
+	case RULE_ORIENTATION:
+		if (!target->is_as_stored)
+			set_number(structure, field, 1);
+		return true;
+	case RULE_WIDTH:
+		set_number(structure, field, target->width);
+		return true;
+	case RULE_HEIGHT:
+		set_number(structure, field, target->height);
+		return true;
+	case RULE_SITING:
+		set_number(structure, field, 1);
+		return true;
+	case RULE_COLOUR_SPACE:
+		return set_colour_space(structure, field);
+	case RULE_COLOUR_DETAIL:
+		return target->colour == COLOUR_KEPT;
+	case RULE_INTEROP_INDEX:
+		return set_interop_index(structure, field);
+	case RULE_SUBJECT:
+		return set_subject(structure, field);
+	default:
+		return true;
+	}
+}
+
+static uint64_t number_at(const struct structure *structure, uint64_t offset,
+                          unsigned n_bytes)
+{
+	if (offset > structure->bytes.n)
+		return 0;
+	return bytes_number(structure->bytes, (size_t)offset, n_bytes,
+	                    structure->is_big_endian);
+}
+
+static const struct field *find(const struct directory *directory, unsigned tag)
+{
+	for (size_t i = 0; i < directory->n; i++) {
+		if (directory->fields[i].tag == tag)
+			return &directory->fields[i];
+	}
+	return NULL;
+}
+
+/* Read the entry at an offset; false when its value is not all inside. */
+static bool read_field(struct structure *structure, uint64_t at, struct field *ret_field)
+{
+	unsigned n_offset = structure->is_wide ? 8 : 4;
+	unsigned type = (unsigned)number_at(structure, at + 2, 2);
+	uint64_t count = number_at(structure, at + 4, n_offset);
+	uint64_t value_at = at + 4 + n_offset, n = count * type_bytes(type);
+	struct bytes value;
+
+	*ret_field = (struct field){.tag = (uint16_t)number_at(structure, at, 2),
+	                            .type = (uint16_t)type,
+	                            .count = (uint32_t)count};
+	if (type_bytes(type) == 0 || count > structure->bytes.n)
+		return false;
+	if (n > n_offset)
+		value_at = number_at(structure, value_at, n_offset);
+	if (value_at > structure->bytes.n)
+		return false;
+	value = bytes_part(structure->bytes, (size_t)value_at, (size_t)n);
+	ret_field->value = value.at;
+	return value.n == n;
+}
+
+static void add_field(struct structure *structure, enum directory_name name,
+                      const struct field *field)
+{
+	struct directory *directory = &structure->directories[name];
+
+	if (find(directory, field->tag))
+		return; /* readers see the first */
+	/* Values that overlap would make the output longer than the input. */
+	structure->n_value_bytes += field_bytes(field);
+	if (structure->n_value_bytes > structure->bytes.n + sizeof(field->own) * 64) {
+		structure->has_lost = true;
+		return;
+	}
+	directory->fields[directory->n++] = *field;
+}
+
+static void read_directory(struct structure *structure, enum directory_name name,
+                           uint64_t at, uint64_t pointers[N_DIRECTORIES]);
+
+/* Where an entry points, when it is the pointer to a sub-directory. */
+static enum directory_name pointed_to(enum directory_name name, unsigned tag)
+{
+	if (name == MAIN && tag == TAG_EXIF_POINTER)
+		return EXIF;
+	if (name == MAIN && tag == TAG_GPS_POINTER)
+		return GPS;
+	if (name == EXIF && tag == TAG_INTEROP_POINTER)
+		return INTEROP;
+	return N_DIRECTORIES;
+}
+
+static bool is_pointer(unsigned tag)
+{
+	return tag == TAG_EXIF_POINTER || tag == TAG_GPS_POINTER ||
+	       tag == TAG_INTEROP_POINTER;
+}
+
+static void take_entry(struct structure *structure, enum directory_name name, uint64_t at,
+                       uint64_t pointers[N_DIRECTORIES])
+{
+	struct field field;
+	bool is_whole = read_field(structure, at, &field);
+	enum directory_name to = pointed_to(name, field.tag);
+	enum rule rule = rule_of(name, field.tag, field.type);
+
+	if (is_pointer(field.tag)) {
+		/* Some writers give it the type of a directory. */
+		field.type = field.type == TYPE_IFD ? TYPE_LONG : field.type;
+		if (to != N_DIRECTORIES && is_whole && pointers[to] == 0)
+			pointers[to] = field_number(structure, &field, 0);
+		return;
+	}
+	if (!keeps(structure->keep, rule))
+		return;
+	if (!is_whole) {
+		structure->has_lost = true;
+		return;
+	}
+	if (adapt(structure, &field, rule))
+		add_field(structure, name, &field);
+}
+
+static void read_directory(struct structure *structure, enum directory_name name,
+                           uint64_t at, uint64_t pointers[N_DIRECTORIES])
+{
+	unsigned n_count = structure->is_wide ? 8 : 2,
+		 n_entry = structure->is_wide ? 20 : 12;
+	uint64_t n = number_at(structure, at, n_count), n_left;
+	struct directory *directory = &structure->directories[name];
+
+	if (at < 8 || at > structure->bytes.n || structure->bytes.n - at < n_count) {
+		structure->has_lost = true;
+		return;
+	}
+	at += n_count;
+	n_left = (structure->bytes.n - at) / n_entry;
+	if (n > n_left) {
+		structure->has_lost = true;
+		n = n_left;
+	}
+	/* Three more for the density that a target may add, two for pointers. */
+	directory->fields = calloc((size_t)n + 5, sizeof(struct field));
+	if (!directory->fields) {
+		structure->has_failed = true;
+		return;
+	}
+	for (; n > 0; n--, at += n_entry)
+		take_entry(structure, name, at, pointers);
+}
+
+static bool read_head(struct structure *structure, struct bytes tiff, uint64_t *ret_first)
+{
+	bool is_little = bytes_begin_with(tiff, BYTES_OF("II"));
+
+	structure->bytes = tiff;
+	structure->is_big_endian = !is_little;
+	if (!is_little && !bytes_begin_with(tiff, BYTES_OF("MM")))
+		return false;
+	structure->is_wide = number_at(structure, 2, 2) == 43;
+	if (!structure->is_wide && number_at(structure, 2, 2) != 42)
+		return false;
+	*ret_first = structure->is_wide ? number_at(structure, 8, 8)
+	                                : number_at(structure, 4, 4);
+	return true;
+}
+
+static void read_structure(struct structure *structure, struct bytes tiff)
+{
+	uint64_t pointers[N_DIRECTORIES] = {0};
+
+	if (!read_head(structure, tiff, &pointers[MAIN])) {
+		structure->has_lost = true;
+		return;
+	}
+	for (enum directory_name name = MAIN; name < N_DIRECTORIES; name++) {
+		bool is_wanted = name == GPS ? structure->keep & KEEP_GPS : true;
+
+		if ((name == MAIN || pointers[name] > 0) && is_wanted)
+			read_directory(structure, name, pointers[name], pointers);
+	}
+}
+
+/* Set a field of the main directory, adding it where it is missing. */
+static void set_main(struct structure *structure, const struct field *field)
+{
+	struct directory *main = &structure->directories[MAIN];
+
+	for (size_t i = 0; i < main->n; i++) {
+		if (main->fields[i].tag == field->tag) {
+			main->fields[i] = *field;
+			return;
+		}
+	}
+	main->fields[main->n++] = *field;
+}
+
+static void set_rational(struct structure *structure, unsigned tag, double number)
+{
+	struct field field = {.tag = (uint16_t)tag, .type = TYPE_RATIONAL, .count = 1};
+	struct buffer own = {.at = field.own, .n = sizeof(field.own)};
+	bool is_whole = fabs(number - round(number)) < 0.01;
+	uint32_t under = is_whole ? 1 : 1000;
+
+	buffer_set_number(&own, 0, (uint64_t)llround(number * under), 4,
+	                  structure->is_big_endian);
+	buffer_set_number(&own, 4, under, 4, structure->is_big_endian);
+	set_main(structure, &field);
+}
+
+static void set_density(struct structure *structure, const struct density *density)
+{
+	enum { MOST = 4000000, INCH = 2 };
+	struct field unit = {.tag = TAG_RESOLUTION_UNIT, .type = TYPE_SHORT};
+
+	if (!(density->x > 0 && density->x <= MOST && density->y > 0 &&
+	      density->y <= MOST))
+		return;
+	set_rational(structure, TAG_X_RESOLUTION, density->x);
+	set_rational(structure, TAG_Y_RESOLUTION, density->y);
+	set_number(structure, &unit, INCH);
+	set_main(structure, &unit);
+}
+
+static int compare_tags(const void *a, const void *b)
+{
+	const struct field *first = a, *second = b;
+
+	return (first->tag > second->tag) - (first->tag < second->tag);
+}
+
+/* The bytes of a directory with the values behind it; an empty one is not written. */
+static size_t directory_bytes(const struct directory *directory)
+{
+	size_t n = 2 + 12 * directory->n + 4;
+
+	if (directory->n == 0)
+		return 0;
+	for (size_t i = 0; i < directory->n; i++) {
+		size_t n_value = field_bytes(&directory->fields[i]);
+
+		if (n_value > 4)
+			n += n_value + (n_value & 1);
+	}
+	return n;
+}
+
+static void write_directory(const struct structure *structure,
+                            const struct directory *directory, struct buffer *to)
+{
+	bool is_big = structure->is_big_endian;
+	size_t value_at = to->n + 2 + 12 * directory->n + 4;
+
+	buffer_add_number(to, directory->n, 2, is_big);
+	for (size_t i = 0; i < directory->n; i++) {
+		const struct field *field = &directory->fields[i];
+		const struct bytes value = {field_value(field), field_bytes(field)};
+
+		buffer_add_number(to, field->tag, 2, is_big);
+		buffer_add_number(to, field->type, 2, is_big);
+		buffer_add_number(to, field->count, 4, is_big);
+		if (value.n > 4) {
+			buffer_add_number(to, value_at, 4, is_big);
+			value_at += value.n + (value.n & 1);
+		} else {
+			buffer_add(to, value);
+			buffer_add_number(to, 0, (unsigned)(4 - value.n), is_big);
+		}
+	}
+	buffer_add_number(to, 0, 4, is_big); /* no directory follows */
+	for (size_t i = 0; i < directory->n; i++) {
+		const struct field *field = &directory->fields[i];
+		const struct bytes value = {field_value(field), field_bytes(field)};
+
+		if (value.n <= 4)
+			continue;
+		buffer_add(to, value);
+		buffer_add_number(to, 0, value.n & 1, is_big);
+	}
+}
+
+/* Add a pointer to a directory that is not empty; its value is set once it is known. */
+static struct field *add_pointer(struct structure *structure, enum directory_name from,
+                                 unsigned tag, enum directory_name to)
+{
+	struct directory *directory = &structure->directories[from];
+	struct field *field;
+
+	if (structure->directories[to].n == 0 || !directory->fields)
+		return NULL;
+	field = &directory->fields[directory->n++];
+	*field = (struct field){.tag = (uint16_t)tag, .type = TYPE_LONG, .count = 1};
+	return field;
+}
+
+static void set_pointer(struct structure *structure, enum directory_name from,
+                        unsigned tag, size_t to)
+{
+	struct directory *directory = &structure->directories[from];
+
+	for (size_t i = 0; i < directory->n; i++) {
+		if (directory->fields[i].tag == tag)
+			put(structure, &directory->fields[i], 0, (uint32_t)to);
+	}
+}
+
+static void write_structure(struct structure *structure, struct buffer *to)
+{
+	struct directory *directories = structure->directories;
+	size_t at[N_DIRECTORIES], next = 8;
+
+	add_pointer(structure, EXIF, TAG_INTEROP_POINTER, INTEROP);
+	add_pointer(structure, MAIN, TAG_EXIF_POINTER, EXIF);
+	add_pointer(structure, MAIN, TAG_GPS_POINTER, GPS);
+	if (directories[MAIN].n == 0)
+		return;
+	if (structure->target)
+		set_density(structure, &structure->target->density);
+	for (int i = 0; i < N_DIRECTORIES; i++) {
+		if (directories[i].n > 0)
+			qsort(directories[i].fields, directories[i].n,
+			      sizeof(struct field), compare_tags);
+		at[i] = next;
+		next += directory_bytes(&directories[i]);
+	}
+	set_pointer(structure, EXIF, TAG_INTEROP_POINTER, at[INTEROP]);
+	set_pointer(structure, MAIN, TAG_EXIF_POINTER, at[EXIF]);
+	set_pointer(structure, MAIN, TAG_GPS_POINTER, at[GPS]);
+
+	buffer_add_text(to, structure->is_big_endian ? "MM" : "II");
+	buffer_add_number(to, 42, 2, structure->is_big_endian);
+	buffer_add_number(to, 8, 4, structure->is_big_endian);
+	for (int i = 0; i < N_DIRECTORIES; i++) {
+		if (directories[i].n > 0)
+			write_directory(structure, &directories[i], to);
+	}
+	structure->has_failed |= to->has_failed;
+}
+
+bool exif_filter(struct buffer *ret_exif, struct bytes tiff, unsigned keep,
+                 const struct metadata_target *target, unsigned *lost)
+{
+	struct structure structure = {.keep = keep, .target = target};
+
+	if (!(keep & (KEEP_EXIF | KEEP_GPS | KEEP_COPYRIGHT)) || tiff.n == 0)
+		return true;
+	read_structure(&structure, tiff);
+	if (!structure.has_failed)
+		write_structure(&structure, ret_exif);
+	for (int i = 0; i < N_DIRECTORIES; i++)
+		free(structure.directories[i].fields);
+	if (structure.has_lost)
+		*lost |= LOST_EXIF;
+	return !structure.has_failed;
+}
+
+/* A rational of the main directory; 0 when there is none. */
+static double main_rational(const struct structure *structure, unsigned tag)
+{
+	const struct field *field = find(&structure->directories[MAIN], tag);
+	struct bytes value;
+	double under;
+
+	if (!field || field->type != TYPE_RATIONAL || field->count != 1)
+		return 0;
+	value = (struct bytes){field->value, 8};
+	under = (double)bytes_number(value, 4, 4, structure->is_big_endian);
+	if (under < 1)
+		return 0;
+	return (double)bytes_number(value, 0, 4, structure->is_big_endian) / under;
+}
+
+struct density exif_density(struct bytes tiff)
+{
+	enum { INCH = 2, CENTIMETRE = 3 };
+	struct structure structure = {.keep = KEEP_EXIF};
+	uint64_t pointers[N_DIRECTORIES] = {0};
+	struct density density = {0, 0};
+	const struct field *unit;
+	double scale = 1;
+
+	if (read_head(&structure, tiff, &pointers[MAIN]))
+		read_directory(&structure, MAIN, pointers[MAIN], pointers);
+	unit = find(&structure.directories[MAIN], TAG_RESOLUTION_UNIT);
+	if (unit && field_number(&structure, unit, 0) == CENTIMETRE)
+		scale = 2.54;
+	/* Without a unit it is the inch, as TIFF and EXIF have it. */
+	if (!unit || field_number(&structure, unit, 0) == INCH || scale > 1) {
+		density.x = main_rational(&structure, TAG_X_RESOLUTION) * scale;
+		density.y = main_rational(&structure, TAG_Y_RESOLUTION) * scale;
+	}
+	free(structure.directories[MAIN].fields);
+	if (!(density.x > 0 && density.y > 0))
+		density = (struct density){0, 0};
+	return density;
+}

@@ -1,0 +1,26 @@
+/*
+ * EXIF: a TIFF structure (TIFF 6.0, section 2) with sub-directories (CIPA DC-008). It is
+ * taken apart and written anew, so that only the fields that are to be kept are left, and
+ * no byte between them. Values are copied as they are: text keeps its encoding.
+ */
+#ifndef PXP_EXIF_H
+#define PXP_EXIF_H
+
+#include "image/metadata/metadata.h"
+
+/*
+ * Filter a TIFF structure.
+ *
+ * ret_exif  an empty buffer; stays empty when nothing is kept. The caller frees it.
+ * keep      a mask of enum keep.
+ * lost      LOST_EXIF is added when a field that was to be kept could not be read.
+ *
+ * False when memory ran out. Any thread.
+ */
+bool exif_filter(struct buffer *ret_exif, struct bytes tiff, unsigned keep,
+                 const struct metadata_target *target, unsigned *lost);
+
+/* The density that the main directory tells; zeros when it does not. */
+struct density exif_density(struct bytes tiff);
+
+#endif

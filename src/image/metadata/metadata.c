@@ -1,0 +1,100 @@
+/* The blocks of one picture together, and the geometry that their fields share. */
+#include "image/metadata/metadata.h"
+
+#include "image/metadata/exif.h"
+#include "image/metadata/iptc.h"
+#include "image/metadata/xmp.h"
+
+void metadata_fini(struct metadata *metadata)
+{
+	buffer_fini(&metadata->exif);
+	buffer_fini(&metadata->xmp);
+	buffer_fini(&metadata->xmp_extended);
+	buffer_fini(&metadata->iptc);
+	buffer_fini(&metadata->comment);
+	*metadata = (struct metadata){0};
+}
+
+/* How a stored picture becomes an upright one: its sides may change places, after each may
+ * be counted from its other end. */
+static const struct {
+	bool from_right, from_bottom, is_swapped;
+} turns[9] = {
+	[2] = {true, false, false}, [3] = {true, true, false}, [4] = {false, true, false},
+	[5] = {false, false, true}, [6] = {false, true, true}, [7] = {true, true, true},
+	[8] = {true, false, true},
+};
+
+static unsigned orientation_of(const struct metadata_target *target)
+{
+	return target->orientation <= 8 ? target->orientation : 1;
+}
+
+struct part target_turn_size(const struct metadata_target *target, struct part size)
+{
+	if (turns[orientation_of(target)].is_swapped)
+		return (struct part){size.y, size.x};
+	return size;
+}
+
+struct part target_turn_point(const struct metadata_target *target, struct part point)
+{
+	unsigned orientation = orientation_of(target);
+
+	if (turns[orientation].from_right)
+		point.x = 1 - point.x;
+	if (turns[orientation].from_bottom)
+		point.y = 1 - point.y;
+	return target_turn_size(target, point);
+}
+
+/* What was lost of blocks that nothing was to be kept of is no loss. */
+static unsigned true_losses(unsigned lost, unsigned keep)
+{
+	unsigned everywhere = KEEP_GPS | KEEP_COPYRIGHT;
+
+	if (!(keep & (KEEP_EXIF | everywhere)))
+		lost &= ~(unsigned)LOST_EXIF;
+	if (!(keep & (KEEP_XMP | everywhere)))
+		lost &= ~(unsigned)LOST_XMP;
+	if (!(keep & (KEEP_IPTC | everywhere)))
+		lost &= ~(unsigned)LOST_IPTC;
+	if (keep != KEEP_ALL)
+		lost &= ~(unsigned)LOST_COMMENT;
+	return lost;
+}
+
+static void replace(struct buffer *buffer, struct buffer *with)
+{
+	buffer_fini(buffer);
+	*buffer = *with;
+}
+
+bool metadata_filter(struct metadata *metadata, unsigned keep,
+                     const struct metadata_target *target)
+{
+	struct buffer exif = {0}, xmp = {0}, iptc = {0};
+	unsigned lost = metadata->lost;
+	bool is_done = true;
+
+	if (metadata->exif.n > 0)
+		is_done = exif_filter(&exif, buffer_bytes(&metadata->exif), keep, target,
+		                      &lost);
+	if (is_done && metadata->xmp.n > 0)
+		is_done = xmp_filter(&xmp, buffer_bytes(&metadata->xmp),
+		                     buffer_bytes(&metadata->xmp_extended), keep, target,
+		                     &lost);
+	if (is_done && metadata->iptc.n > 0)
+		is_done = iptc_filter(&iptc, buffer_bytes(&metadata->iptc), keep, target,
+		                      &lost);
+	replace(&metadata->exif, &exif);
+	replace(&metadata->xmp, &xmp);
+	replace(&metadata->iptc, &iptc);
+	buffer_fini(&metadata->xmp_extended);
+	if (keep != KEEP_ALL)
+		buffer_fini(&metadata->comment);
+	metadata->lost = true_losses(lost, keep);
+	if (!is_done)
+		metadata_fini(metadata);
+	return is_done;
+}

@@ -1,0 +1,100 @@
+/*
+ * Metadata: the one place that decides, field by field, what of EXIF, XMP and IPTC an
+ * output keeps.
+ *
+ * Each field has a class, whatever block it stands in:
+ *
+ *   place      names a place: GPS data, city, country, ...      kept with KEEP_GPS
+ *   copyright  artist, creator, rights, credit, usage terms     kept with KEEP_COPYRIGHT,
+ *                                                               or with its block's class
+ *   of pixels  says how the samples are stored, oriented, sized set to the output's, or dropped
+ *   never      previews, maker notes, claims about parts of the never kept
+ *              file that an output does not have (a video, ...)
+ *   other      everything else                                  kept with its block's class
+ *
+ * A block that cannot be read safely is dropped whole, and reported as lost.
+ */
+#ifndef PXP_METADATA_H
+#define PXP_METADATA_H
+
+#include "image/metadata/bytes.h"
+#include "recipe/recipe.h"
+
+/* What an output has lost although it was to be kept; a mask. */
+enum metadata_lost {
+	LOST_EXIF = 1,
+	LOST_XMP = 2,
+	LOST_IPTC = 4,
+	LOST_COMMENT = 8,
+	LOST_VIDEO = 16,   /* a motion photo's */
+	LOST_GAINMAP = 32, /* of an HDR picture that is stored as SDR and a gain map */
+};
+
+/* Pixels per inch; 0 when the file does not say. */
+struct density {
+	double x, y;
+};
+
+/* The blocks of one picture, each without the head that its container puts before it. */
+struct metadata {
+	struct buffer exif; /* a TIFF structure, from its byte order mark on */
+	struct buffer xmp;  /* one packet */
+	/* The rest of a packet that a JPEG holds in two; metadata_filter() joins them. */
+	struct buffer xmp_extended;
+	struct buffer iptc; /* IIM datasets, without Photoshop's resource around them */
+	struct buffer comment; /* text of no known encoding */
+	struct density density;
+	unsigned lost; /* enum metadata_lost: parts of the file that no block describes */
+};
+
+/* Frees the blocks; all is empty and zero again. */
+void metadata_fini(struct metadata *metadata);
+
+/* Which colours the samples of the output mean, as EXIF and XMP tell them. */
+enum metadata_colour {
+	COLOUR_SRGB,
+	COLOUR_KEPT,  /* as in the input, and not sRGB */
+	COLOUR_OTHER, /* another space than the input's, and not sRGB */
+};
+
+/* The facts about an output that fields are set to. */
+struct metadata_target {
+	uint32_t width, height;
+	/* The input's size, as it is stored. */
+	uint32_t from_width, from_height;
+	/* 1 to 8: the orientation that was applied; 1 when there was nothing to apply. */
+	unsigned orientation;
+	/* Orientation tags stay as they are, because the picture was left as it is stored. */
+	bool is_as_stored;
+	/* The output shows all of the input and nothing else: turned by its orientation, and
+	 * scaled. What tells a part of the picture is adapted then, and dropped otherwise. */
+	bool is_whole;
+	enum metadata_colour colour;
+	/* The MIME type of the output, NULL when it has none. */
+	const char *mime;
+	struct density density;
+};
+
+/* A point or a rectangle's size, in parts (0 to 1) of the input as it is stored, becomes one
+ * in parts of the output, which is_whole. */
+struct part {
+	double x, y;
+};
+
+struct part target_turn_point(const struct metadata_target *target, struct part point);
+struct part target_turn_size(const struct metadata_target *target, struct part size);
+
+/*
+ * Keep what a recipe keeps, and set what describes the file to the output's.
+ *
+ * metadata  the input's blocks; they are replaced by the output's. A block of which
+ *           nothing is kept is empty. XMP may come as UTF-8, UTF-16 or UTF-32 and leaves as
+ *           UTF-8. Bits are added to metadata->lost.
+ * keep      a mask of enum keep.
+ *
+ * False when memory ran out; all blocks are empty then. Any thread.
+ */
+bool metadata_filter(struct metadata *metadata, unsigned keep,
+                     const struct metadata_target *target);
+
+#endif

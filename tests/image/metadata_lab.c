@@ -1,0 +1,203 @@
+#include "metadata_lab.h"
+
+#include <string.h>
+
+static size_t value_bytes(const struct lab_field *field)
+{
+	static const size_t n_bytes[] = {[LAB_ASCII] = 1,
+	                                 [LAB_SHORT] = 2,
+	                                 [LAB_LONG] = 4,
+	                                 [LAB_RATIONAL] = 8,
+	                                 [LAB_UNDEFINED] = 1};
+	size_t n = field->n_numbers ? field->n_numbers : 1;
+
+	if (field->text)
+		return field->type == LAB_ASCII ? strlen(field->text) + 1
+		                                : strlen(field->text);
+	return field->type == LAB_RATIONAL ? 8 : n * n_bytes[field->type];
+}
+
+static void add_value(struct buffer *to, const struct lab_field *field, bool is_big)
+{
+	size_t n = field->n_numbers ? field->n_numbers : 1;
+
+	if (field->text) {
+		buffer_add(to, (struct bytes){(const uint8_t *)field->text,
+		                              value_bytes(field)});
+		return;
+	}
+	if (field->type == LAB_RATIONAL)
+		n = 2;
+	for (size_t i = 0; i < n; i++)
+		buffer_add_number(to, field->number[i], field->type == LAB_SHORT ? 2 : 4,
+		                  is_big);
+}
+
+/* Where a directory's pointer stands, and its tag. */
+static const struct {
+	enum lab_directory in;
+	uint16_t tag;
+} pointers[N_LAB_DIRECTORIES] = {
+	[LAB_EXIF] = {LAB_MAIN, 0x8769},
+	[LAB_GPS] = {LAB_MAIN, 0x8825},
+	[LAB_INTEROP] = {LAB_EXIF, 0xa005},
+};
+
+static size_t add_directory(struct buffer *to, bool is_big,
+                            const struct lab_field *fields, size_t n,
+                            enum lab_directory directory, const size_t *at)
+{
+	size_t n_fields = 0, begin = to->n, value_at;
+	struct buffer values = {0};
+
+	for (size_t i = 0; i < n; i++)
+		n_fields += fields[i].directory == directory;
+	for (int i = LAB_EXIF; i <= LAB_INTEROP; i++)
+		n_fields += pointers[i].in == directory && at[i] > 0;
+	value_at = begin + 2 + 12 * n_fields + 4;
+	buffer_add_number(to, n_fields, 2, is_big);
+	for (size_t i = 0; i < n; i++) {
+		size_t n_value = value_bytes(&fields[i]);
+
+		if (fields[i].directory != directory)
+			continue;
+		buffer_add_number(to, fields[i].tag, 2, is_big);
+		buffer_add_number(to, fields[i].type, 2, is_big);
+		buffer_add_number(to,
+		                  fields[i].text        ? n_value
+		                  : fields[i].n_numbers ? fields[i].n_numbers
+		                                        : 1,
+		                  4, is_big);
+		if (n_value > 4) {
+			buffer_add_number(to, value_at + values.n, 4, is_big);
+			add_value(&values, &fields[i], is_big);
+		} else {
+			add_value(to, &fields[i], is_big);
+			buffer_add_number(to, 0, (unsigned)(4 - n_value), is_big);
+		}
+	}
+	for (int i = LAB_EXIF; i <= LAB_INTEROP; i++) {
+		if (pointers[i].in != directory || at[i] == 0)
+			continue;
+		buffer_add_number(to, pointers[i].tag, 2, is_big);
+		buffer_add_number(to, LAB_LONG, 2, is_big);
+		buffer_add_number(to, 1, 4, is_big);
+		buffer_add_number(to, at[i], 4, is_big);
+	}
+	buffer_add_number(to, directory == LAB_MAIN ? at[LAB_THUMBNAIL] : 0, 4, is_big);
+	buffer_add(to, buffer_bytes(&values));
+	buffer_fini(&values);
+	return begin;
+}
+
+struct buffer lab_exif(bool is_big_endian, const struct lab_field *fields, size_t n)
+{
+	/* What is pointed to first, so that its place is known. */
+	static const enum lab_directory order[] = {LAB_THUMBNAIL, LAB_INTEROP, LAB_GPS,
+	                                           LAB_EXIF, LAB_MAIN};
+	size_t at[N_LAB_DIRECTORIES] = {0};
+	struct buffer tiff = {0};
+
+	buffer_add_text(&tiff, is_big_endian ? "MM" : "II");
+	buffer_add_number(&tiff, 42, 2, is_big_endian);
+	buffer_add_number(&tiff, 0, 4, is_big_endian);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		bool is_there = order[i] == LAB_MAIN ||
+		                (order[i] == LAB_EXIF && at[LAB_INTEROP] > 0);
+
+		for (size_t k = 0; k < n; k++)
+			is_there |= fields[k].directory == order[i];
+		if (is_there)
+			at[order[i]] = add_directory(&tiff, is_big_endian, fields, n,
+			                             order[i], at);
+	}
+	buffer_set_number(&tiff, 4, at[LAB_MAIN], 4, is_big_endian);
+	return tiff;
+}
+
+static bool is_big(struct bytes tiff)
+{
+	return bytes_begin_with(tiff, BYTES_OF("MM"));
+}
+
+static struct bytes value_at(struct bytes tiff, size_t directory, unsigned tag,
+                             unsigned *ret_type)
+{
+	static const size_t n_bytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4};
+	size_t n = bytes_number(tiff, directory, 2, is_big(tiff));
+
+	for (size_t i = 0; i < n; i++) {
+		size_t at = directory + 2 + 12 * i;
+		unsigned type = (unsigned)bytes_number(tiff, at + 2, 2, is_big(tiff));
+		size_t n_value = bytes_number(tiff, at + 4, 4, is_big(tiff)) *
+		                 n_bytes[type < 14 ? type : 0];
+
+		if (bytes_number(tiff, at, 2, is_big(tiff)) != tag)
+			continue;
+		*ret_type = type;
+		at += 8;
+		return bytes_part(
+			tiff, n_value > 4 ? bytes_number(tiff, at, 4, is_big(tiff)) : at,
+			n_value);
+	}
+	return (struct bytes){NULL, 0};
+}
+
+static size_t directory_at(struct bytes tiff, enum lab_directory directory)
+{
+	size_t at = bytes_number(tiff, 4, 4, is_big(tiff));
+	unsigned type;
+
+	if (directory == LAB_THUMBNAIL)
+		return bytes_number(tiff,
+		                    at + 2 + 12 * bytes_number(tiff, at, 2, is_big(tiff)),
+		                    4, is_big(tiff));
+	if (directory == LAB_MAIN)
+		return at;
+	if (directory == LAB_INTEROP)
+		at = directory_at(tiff, LAB_EXIF);
+	return at ? bytes_number(value_at(tiff, at, pointers[directory].tag, &type), 0, 4,
+	                         is_big(tiff))
+	          : 0;
+}
+
+struct bytes lab_exif_value(struct bytes tiff, enum lab_directory directory, unsigned tag)
+{
+	size_t at = directory_at(tiff, directory);
+	unsigned type;
+
+	return at ? value_at(tiff, at, tag, &type) : (struct bytes){NULL, 0};
+}
+
+int64_t lab_exif_number(struct bytes tiff, enum lab_directory directory, unsigned tag)
+{
+	size_t at = directory_at(tiff, directory);
+	unsigned type = 0;
+	struct bytes value = {NULL, 0};
+
+	if (at)
+		value = value_at(tiff, at, tag, &type);
+	if (value.n == 0)
+		return -1;
+	return (int64_t)bytes_number(value, 0, type == LAB_SHORT ? 2 : 4, is_big(tiff));
+}
+
+bool lab_holds(struct bytes bytes, const char *words)
+{
+	return bytes_find(bytes, (struct bytes){(const uint8_t *)words, strlen(words)},
+	                  0) < bytes.n;
+}
+
+struct metadata_target lab_target(void)
+{
+	return (struct metadata_target){
+		.width = 320,
+		.height = 240,
+		.from_width = 640,
+		.from_height = 480,
+		.orientation = 1,
+		.is_whole = true,
+		.colour = COLOUR_SRGB,
+		.mime = "image/jpeg",
+	};
+}

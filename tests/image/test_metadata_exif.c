@@ -1,0 +1,357 @@
+/* What of EXIF is kept, set and dropped, field by field. */
+#include "support/test.h"
+
+#include "image/metadata/exif.h"
+#include "metadata_lab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct lab_field camera[] = {
+	{LAB_MAIN, 0x010e, LAB_ASCII, "word-of-description", {0}, 0},
+	{LAB_MAIN, 0x0112, LAB_SHORT, NULL, {6}, 1},
+	{LAB_MAIN, 0x013b, LAB_ASCII, "J\xf6rg M\xfcller", {0}, 0},
+	{LAB_MAIN, 0x8298, LAB_ASCII, "\xc2\xa9 2024 J\xc3\xb6rg", {0}, 0},
+	{LAB_EXIF, 0x9000, LAB_UNDEFINED, "0232", {0}, 0},
+	{LAB_EXIF, 0x9286, LAB_UNDEFINED, "word-of-comment", {0}, 0},
+	{LAB_EXIF, 0x927c, LAB_UNDEFINED, "word-of-maker-note", {0}, 0},
+	{LAB_EXIF, 0xa001, LAB_SHORT, NULL, {0xffff}, 1},
+	{LAB_EXIF, 0xa002, LAB_LONG, NULL, {640}, 1},
+	{LAB_EXIF, 0xa003, LAB_SHORT, NULL, {480}, 1},
+	{LAB_EXIF, 0xfe01, LAB_ASCII, "word-of-unknown-tag", {0}, 0},
+	{LAB_GPS, 0x0001, LAB_ASCII, "N", {0}, 0},
+	{LAB_GPS, 0x0012, LAB_ASCII, "word-of-gps", {0}, 0},
+	{LAB_INTEROP, 0x0001, LAB_ASCII, "R03", {0}, 0},
+	{LAB_THUMBNAIL, 0x013b, LAB_ASCII, "word-of-thumbnail", {0}, 0},
+};
+
+static struct buffer filtered(struct bytes tiff, unsigned keep,
+                              const struct metadata_target *target, unsigned *lost)
+{
+	struct buffer exif = {0};
+
+	*lost = 0;
+	REQUIRE(exif_filter(&exif, tiff, keep, target, lost));
+	return exif;
+}
+
+/* The fields through the filter, which must lose nothing. */
+static struct buffer kept(const struct lab_field *fields, size_t n, unsigned keep,
+                          const struct metadata_target *target)
+{
+	struct buffer tiff = lab_exif(true, fields, n);
+	unsigned lost;
+	struct buffer exif = filtered(buffer_bytes(&tiff), keep, target, &lost);
+
+	EXPECT_EQ(lost, 0);
+	buffer_fini(&tiff);
+	return exif;
+}
+
+TEST(metadata_exif, each_field_comes_with_its_class_alone)
+{
+	static const struct {
+		enum lab_directory directory;
+		uint16_t tag;
+		unsigned keep;
+	} fields[] = {
+		{LAB_MAIN, 0x010e, KEEP_EXIF},
+		{LAB_MAIN, 0x013b, KEEP_EXIF | KEEP_COPYRIGHT},
+		{LAB_MAIN, 0x8298, KEEP_EXIF | KEEP_COPYRIGHT},
+		{LAB_EXIF, 0x9000, KEEP_EXIF},
+		{LAB_EXIF, 0x9286, KEEP_EXIF},
+		{LAB_EXIF, 0xfe01, KEEP_EXIF},
+		{LAB_EXIF, 0x927c, 0},
+		{LAB_GPS, 0x0012, KEEP_GPS},
+		{LAB_INTEROP, 0x0001, KEEP_EXIF},
+		{LAB_THUMBNAIL, 0x013b, 0},
+	};
+	struct metadata_target target = lab_target();
+
+	for (int is_big = 0; is_big < 2; is_big++) {
+		struct buffer tiff = lab_exif(is_big, camera, N_OF(camera));
+
+		for (unsigned keep = 0; keep <= (KEEP_ALL | KEEP_COPYRIGHT); keep++) {
+			unsigned lost;
+			struct buffer exif = filtered(buffer_bytes(&tiff), keep, &target,
+			                              &lost);
+			struct bytes bytes = buffer_bytes(&exif);
+
+			EXPECT_EQ(lost, 0);
+			for (size_t i = 0; i < N_OF(fields); i++) {
+				bool is_there = lab_exif_value(bytes, fields[i].directory,
+				                               fields[i].tag)
+				                        .n > 0;
+
+				EXPECT(is_there == ((keep & fields[i].keep) != 0),
+				       "tag %x, keep %u", fields[i].tag, keep);
+			}
+			EXPECT(!lab_holds(bytes, "word-of-maker-note"));
+			EXPECT(!lab_holds(bytes, "word-of-thumbnail"));
+			EXPECT(lab_holds(bytes, "word-of-gps") ==
+			       ((keep & KEEP_GPS) != 0));
+			buffer_fini(&exif);
+		}
+		buffer_fini(&tiff);
+	}
+}
+
+TEST(metadata_exif, text_keeps_its_bytes)
+{
+	struct metadata_target target = lab_target();
+	struct buffer exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
+	struct bytes artist = lab_exif_value(buffer_bytes(&exif), LAB_MAIN, 0x013b);
+	struct bytes rights = lab_exif_value(buffer_bytes(&exif), LAB_MAIN, 0x8298);
+
+	REQUIRE(artist.n == 12 && rights.n == 14);
+	EXPECT(memcmp(artist.at, "J\xf6rg M\xfcller", 12) == 0);
+	EXPECT(memcmp(rights.at, "\xc2\xa9 2024 J\xc3\xb6rg", 14) == 0);
+	buffer_fini(&exif);
+}
+
+TEST(metadata_exif, orientation_and_sizes_become_those_of_the_output)
+{
+	struct metadata_target target = lab_target();
+	struct buffer exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
+
+	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_MAIN, 0x0112), 1);
+	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_EXIF, 0xa002), 320);
+	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_EXIF, 0xa003), 240);
+	buffer_fini(&exif);
+
+	target.is_as_stored = true;
+	target.height = 70000;
+	exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
+	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_MAIN, 0x0112), 6);
+	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_EXIF, 0xa003), 70000);
+	buffer_fini(&exif);
+}
+
+TEST(metadata_exif, colour_fields_tell_what_the_samples_are)
+{
+	static const struct {
+		enum metadata_colour colour;
+		int space;
+		const char *index;
+	} colours[] = {{COLOUR_SRGB, 1, "R98"},
+	               {COLOUR_KEPT, 0xffff, "R03"},
+	               {COLOUR_OTHER, 0xffff, NULL}};
+	struct metadata_target target = lab_target();
+
+	for (size_t i = 0; i < N_OF(colours); i++) {
+		struct buffer exif;
+		struct bytes index;
+
+		target.colour = colours[i].colour;
+		exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
+		EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_EXIF, 0xa001),
+		          colours[i].space);
+		index = lab_exif_value(buffer_bytes(&exif), LAB_INTEROP, 1);
+		EXPECT((index.n == 4) == (colours[i].index != NULL));
+		if (index.n == 4 && colours[i].index)
+			EXPECT_STR((const char *)index.at, colours[i].index);
+		buffer_fini(&exif);
+	}
+}
+
+TEST(metadata_exif, nothing_is_invented)
+{
+	static const struct lab_field artist[] = {
+		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0}};
+	struct metadata_target target = lab_target();
+	struct buffer exif = kept(artist, 1, KEEP_EXIF, &target);
+
+	EXPECT_EQ(bytes_be16(buffer_bytes(&exif), 8), 1);
+	EXPECT_EQ(exif.n, 8 + 2 + 12 + 4 + 6);
+	buffer_fini(&exif);
+}
+
+TEST(metadata_exif, density_stands_in_it_when_asked_for)
+{
+	static const struct lab_field fields[] = {
+		{LAB_MAIN, 0x011a, LAB_RATIONAL, NULL, {72, 1}, 0},
+		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0}};
+	struct metadata_target target = lab_target();
+	struct density density;
+	struct buffer exif;
+
+	target.density = (struct density){300, 149.9};
+	exif = kept(fields, 2, KEEP_COPYRIGHT, &target);
+	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_MAIN, 0x011a), 300);
+	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_MAIN, 0x0128), 2);
+	density = exif_density(buffer_bytes(&exif));
+	EXPECT(density.x == 300 && density.y == 149.9);
+	buffer_fini(&exif);
+}
+
+TEST(metadata_exif, density_is_read_in_both_units_and_not_without_one)
+{
+	static const struct {
+		uint32_t unit;
+		double x;
+	} units[] = {{2, 100}, {3, 254}, {1, 0}};
+
+	for (size_t i = 0; i < N_OF(units); i++) {
+		const struct lab_field fields[] = {
+			{LAB_MAIN, 0x011a, LAB_RATIONAL, NULL, {200, 2}, 0},
+			{LAB_MAIN, 0x011b, LAB_RATIONAL, NULL, {100, 1}, 0},
+			{LAB_MAIN, 0x0128, LAB_SHORT, NULL, {units[i].unit}, 0}};
+		struct buffer tiff = lab_exif(false, fields, 3);
+
+		EXPECT(exif_density(buffer_bytes(&tiff)).x == units[i].x);
+		buffer_fini(&tiff);
+	}
+}
+
+TEST(metadata_exif, a_subject_is_turned_and_scaled_with_the_picture)
+{
+	static const struct lab_field fields[] = {
+		{LAB_EXIF, 0x9214, LAB_SHORT, NULL, {64, 48, 32, 96}, 4}};
+	struct metadata_target target = lab_target();
+	struct buffer exif = kept(fields, 1, KEEP_EXIF, &target);
+	struct bytes area = lab_exif_value(buffer_bytes(&exif), LAB_EXIF, 0x9214);
+
+	REQUIRE(area.n == 8);
+	EXPECT_EQ(bytes_be16(area, 0), 32);
+	EXPECT_EQ(bytes_be16(area, 2), 24);
+	EXPECT_EQ(bytes_be16(area, 4), 16);
+	EXPECT_EQ(bytes_be16(area, 6), 48);
+	buffer_fini(&exif);
+
+	/* Turned clockwise, a tenth from the top left is a tenth from the top right. */
+	target = (struct metadata_target){.width = 240,
+	                                  .height = 320,
+	                                  .from_width = 640,
+	                                  .from_height = 480,
+	                                  .orientation = 6,
+	                                  .is_whole = true};
+	exif = kept(fields, 1, KEEP_EXIF, &target);
+	area = lab_exif_value(buffer_bytes(&exif), LAB_EXIF, 0x9214);
+	REQUIRE(area.n == 8);
+	EXPECT_EQ(bytes_be16(area, 0), 216);
+	EXPECT_EQ(bytes_be16(area, 2), 32);
+	EXPECT_EQ(bytes_be16(area, 4), 48);
+	EXPECT_EQ(bytes_be16(area, 6), 16);
+	buffer_fini(&exif);
+
+	target.is_whole = false;
+	exif = kept(fields, 1, KEEP_EXIF, &target);
+	EXPECT_EQ(exif.n, 0);
+	buffer_fini(&exif);
+}
+
+TEST(metadata_exif, fields_that_describe_the_file_that_was_read_are_gone)
+{
+	static const struct lab_field fields[] = {
+		{LAB_MAIN, 0x0102, LAB_SHORT, NULL, {8, 8, 8}, 3},
+		{LAB_MAIN, 0x0111, LAB_LONG, NULL, {446}, 1},
+		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0},
+		{LAB_MAIN, 0x013e, LAB_RATIONAL, NULL, {1, 3}, 0},
+		{LAB_MAIN, 0x02bc, LAB_UNDEFINED, "<x:xmpmeta/>", {0}, 0},
+		{LAB_MAIN, 0x83bb, LAB_UNDEFINED, "word-of-iptc", {0}, 0}};
+	struct metadata_target target = lab_target();
+	struct buffer exif = kept(fields, N_OF(fields), KEEP_EXIF | KEEP_GPS, &target);
+
+	EXPECT_EQ(bytes_be16(buffer_bytes(&exif), 8), 1);
+	EXPECT(lab_exif_value(buffer_bytes(&exif), LAB_MAIN, 0x013b).n == 5);
+	buffer_fini(&exif);
+}
+
+TEST(metadata_exif, places_of_maps_are_places)
+{
+	static const struct lab_field fields[] = {
+		{LAB_MAIN, 0x830e, LAB_ASCII, "word-of-scale", {0}, 0},
+		{LAB_MAIN, 0x8482, LAB_ASCII, "word-of-tie-points", {0}, 0},
+		{LAB_MAIN, 0x87af, LAB_ASCII, "word-of-keys", {0}, 0}};
+	struct metadata_target target = lab_target();
+	struct buffer exif = kept(fields, N_OF(fields), KEEP_EXIF, &target);
+
+	EXPECT_EQ(exif.n, 0);
+	exif = kept(fields, N_OF(fields), KEEP_GPS, &target);
+	EXPECT_EQ(bytes_be16(buffer_bytes(&exif), 8), 3);
+	buffer_fini(&exif);
+}
+
+TEST(metadata_exif, a_value_outside_is_lost_and_the_rest_is_kept)
+{
+	struct metadata_target target = lab_target();
+	struct buffer tiff = lab_exif(false, camera, N_OF(camera));
+	size_t main_at = bytes_le32(buffer_bytes(&tiff), 4);
+	struct buffer exif;
+	unsigned lost;
+
+	/* The first field, its description. */
+	buffer_set_number(&tiff, main_at + 2 + 8, 0xfffffff0, 4, false);
+	exif = filtered(buffer_bytes(&tiff), KEEP_EXIF, &target, &lost);
+	EXPECT_EQ(lost, LOST_EXIF);
+	EXPECT(!lab_holds(buffer_bytes(&exif), "word-of-description"));
+	EXPECT(lab_holds(buffer_bytes(&exif), "word-of-comment"));
+	buffer_fini(&exif);
+
+	exif = filtered(buffer_bytes(&tiff), KEEP_COPYRIGHT, &target, &lost);
+	EXPECT_EQ(lost, 0); /* it was not to be kept */
+	buffer_fini(&exif);
+	buffer_fini(&tiff);
+}
+
+TEST(metadata_exif, bytes_that_are_no_structure_are_lost)
+{
+	static const struct bytes blocks[] = {
+		{(const uint8_t *)"", 0},
+		{(const uint8_t *)"MM", 2},
+		{(const uint8_t *)"MM\0*\0\0\0\x08", 8},
+		{(const uint8_t *)"II*\0\xff\xff\xff\xff", 8},
+		{(const uint8_t *)"Exif\0\0MM\0*", 10}};
+	struct metadata_target target = lab_target();
+
+	for (size_t i = 0; i < N_OF(blocks); i++) {
+		unsigned lost;
+		struct buffer exif = filtered(blocks[i], KEEP_EXIF, &target, &lost);
+
+		EXPECT_EQ(exif.n, 0);
+		EXPECT_EQ(lost, i == 0 ? 0 : LOST_EXIF);
+	}
+}
+
+TEST(metadata_exif, a_directory_that_points_to_itself_is_read_once)
+{
+	/* One entry: the Exif directory is the main one. */
+	static const uint8_t loop[] = "MM\0*\0\0\0\x08"
+				      "\0\2"
+				      "\x01\x3b\0\2\0\0\0\4abc\0"
+				      "\x87\x69\0\4\0\0\0\1\0\0\0\x08"
+				      "\0\0\0\x08";
+	struct metadata_target target = lab_target();
+	unsigned lost;
+	struct buffer exif = filtered((struct bytes){loop, sizeof(loop) - 1}, KEEP_EXIF,
+	                              &target, &lost);
+
+	EXPECT(lab_exif_value(buffer_bytes(&exif), LAB_MAIN, 0x013b).n == 4);
+	EXPECT(exif.n < 2 * sizeof(loop));
+	buffer_fini(&exif);
+}
+
+TEST(metadata_exif, fields_that_share_one_value_do_not_make_it_grow)
+{
+	enum { N_FIELDS = 1000, N_VALUE = 20000 };
+	struct metadata_target target = lab_target();
+	struct buffer tiff = {0}, exif;
+	unsigned lost;
+
+	buffer_add(&tiff, BYTES_OF("MM\0*\0\0\0\x08"));
+	buffer_add_number(&tiff, N_FIELDS, 2, true);
+	for (unsigned i = 0; i < N_FIELDS; i++) {
+		buffer_add_number(&tiff, 0xe000 + i, 2, true);
+		buffer_add_number(&tiff, LAB_UNDEFINED, 2, true);
+		buffer_add_number(&tiff, N_VALUE, 4, true);
+		buffer_add_number(&tiff, 8, 4, true);
+	}
+	memset(buffer_extend(&tiff, N_VALUE), 0, N_VALUE);
+	exif = filtered(buffer_bytes(&tiff), KEEP_EXIF, &target, &lost);
+	EXPECT_EQ(lost, LOST_EXIF);
+	EXPECT(exif.n < 3 * tiff.n);
+	buffer_fini(&exif);
+	buffer_fini(&tiff);
+}
