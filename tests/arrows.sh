@@ -28,7 +28,7 @@ BEGIN {
 	sees["exec/map"]      = sees["exec/executor"] " exec/map"
 	sees["exec/process"]  = sees["exec/executor"] " exec/process"
 	sees["exec/pool"]     = sees["exec/process"] " exec/pool"
-	sees["exec"]          = "base exec"
+	sees["exec"]          = sees["exec/pool"] " exec/map exec"
 	sees["common"]        = "base common"
 	sees["recipe"]        = "base common recipe"
 	sees["image/header"]  = sees["recipe"] " image/header"

@@ -1,92 +1,445 @@
 /*
- * Executors. One table, three ways to run a task: here, on a thread, in a process.
+ * What all executors share: the bounded queue, the completion of tasks, cancel and shutdown.
  *
- * Promises that all keep (tests/exec/test_contract.c runs the same tests over each):
- *   - a submitted task is completed exactly once, by running, failing or cancel;
- *   - shutdown runs what is queued or cancels it; destroy runs it; neither forgets one;
+ * Promises of every executor (tests/exec/test_contract.c runs the same tests over each kind):
+ *   - each submitted task is completed exactly once: it ran, failed or was cancelled;
+ *   - shutdown runs the queued tasks or cancels them, destroy runs them, neither loses one;
  *   - tasks begin in the order of submission, and end in any order.
  */
 #include "exec/executor/executor.h"
 
+#include "base/block_pool.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "exec/executor/blocks.h"
 #include "exec/executor/options.h"
-#include "exec/process/protocol.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum {
-	DEFAULT_MAX_PENDING = 1024,
-	DEFAULT_START_TIMEOUT_MS = 60 * 1000,
-	MAX_WORKERS = 1024,
-	MAX_KEPT_BLOCKS = 16 * 1024, /* of tasks that are done, for those to come */
+	/* Unused blocks that an executor keeps for tasks to come. */
+	MAX_KEPT_BLOCKS = 16 * 1024,
+	/* Queued inputs that are in a memfd. A process may not have many descriptors. */
+	MAX_QUEUED_MEMFDS = 128,
 };
 
-static const size_t default_max_pending_bytes = (size_t)64 << 20;
-static const size_t default_max_result = (size_t)256 << 20;
-
-/* What this thread works for, the innermost first. */
-static _Thread_local struct executor_role *thread_role;
-
-bool executor_is_ours(const struct pxp_executor *executor)
+bool executor_is_own_thread(const struct pxp_executor *executor)
 {
-	const struct executor_role *role = executor ? thread_role : NULL;
-
-	while (role && role->executor != executor)
-		role = role->outer;
-	return role != NULL;
+	return owner_is_own_thread(&executor->owner);
 }
 
-void executor_enter(struct executor_role *role, const struct pxp_executor *executor)
+void executor_acquire(struct pxp_executor *executor)
 {
-	static atomic_uint_least64_t n_roles;
-
-	role->executor = executor;
-	role->outer = thread_role;
-	role->number = atomic_fetch_add_explicit(&n_roles, 1, memory_order_relaxed) + 1;
-	thread_role = role;
+	atomic_fetch_add_explicit(&executor->n_references, 1, memory_order_relaxed);
 }
 
-void executor_leave(struct executor_role *role)
+void executor_release(struct pxp_executor *executor)
 {
-	thread_role = role->outer;
+	if (executor && atomic_fetch_sub_explicit(&executor->n_references, 1,
+	                                          memory_order_acq_rel) == 1)
+		executor->table->free(executor);
 }
 
-uint64_t executor_thread_role(void)
+void executor_unlock(struct pxp_executor *executor)
 {
-	return thread_role ? thread_role->number : 0;
+	bool must_wake = executor->must_wake;
+
+	executor->must_wake = false;
+	lock_release(&executor->lock);
+	if (must_wake)
+		executor->table->wake(executor);
 }
 
-void executor_adopt_thread(const struct pxp_executor *executor)
-{
-	static _Thread_local struct executor_role role;
+/* ---- the queue ---- */
 
-	executor_enter(&role, executor);
+/* Whether to wake the threads that wait for room. They are woken when there is room for several
+ * tasks: a thread that is woken for one place fills it and sleeps again. */
+static bool is_worth_a_wake(const struct pxp_executor *executor)
+{
+	size_t n = executor->options.max_pending;
+	size_t n_bytes = executor->options.max_pending_bytes;
+
+	return executor->queue.n == 0 ||
+	       (executor->queue.n <= n - n / 8 &&
+	        executor->n_queued_bytes <= n_bytes - n_bytes / 8);
 }
 
-/* ---- create and free ---- */
-
-unsigned pxp_default_workers(void)
+static void note_expiry(struct pxp_executor *executor, const struct task *task)
 {
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
-		return (unsigned)CPU_COUNT(&set);
-	return 1;
+	if (task->expires_ns >= 0 &&
+	    (executor->next_expiry_ns < 0 || task->expires_ns < executor->next_expiry_ns))
+		executor->next_expiry_ns = task->expires_ns;
 }
 
-unsigned executor_n_workers(const struct pxp_executor_options *options)
+/* A task is in the queue from now on. */
+static void count_queued(struct pxp_executor *executor, struct task *task)
 {
-	return options->n_workers > 0 ? options->n_workers : pxp_default_workers();
+	task->place = TASK_QUEUED;
+	executor->n_queued_bytes += task->n_input;
+	executor->n_queued_memfds += task->input_memfd >= 0;
+	note_expiry(executor, task);
 }
 
-/* "pxp-1", "pxp-2", ... for those that were given no name. */
+static void remove_from_queue(struct pxp_executor *executor, struct task *task)
+{
+	task_list_remove(&executor->queue, task);
+	executor->n_queued_bytes -= task->n_input;
+	executor->n_queued_memfds -= task->input_memfd >= 0;
+	if (executor->queue.n == 0)
+		executor->next_expiry_ns = -1;
+	if (executor->n_waiting > 0 && is_worth_a_wake(executor))
+		cond_broadcast(&executor->has_room);
+}
+
+struct task *executor_take(struct pxp_executor *executor)
+{
+	struct task *task = executor->queue.first;
+
+	if (!task)
+		return NULL;
+	remove_from_queue(executor, task);
+	task->place = TASK_HANDED;
+	return task;
+}
+
+void executor_return(struct pxp_executor *executor, struct task *task)
+{
+	if (task->attempts > 0)
+		task->expires_ns = -1; /* it has begun in time */
+	task_list_prepend(&executor->queue, task);
+	count_queued(executor, task);
+}
+
+struct task_list executor_take_all(struct pxp_executor *executor)
+{
+	struct task_list list = {0};
+	struct task *task;
+
+	while ((task = executor_take(executor))) {
+		task_detach(task);
+		task_list_append(&list, task);
+	}
+	return list;
+}
+
+/* One walk along the queue at each expiry. A heap would be faster in a queue of very many tasks
+ * that expire one by one, and costs every submission more. */
+struct task_list executor_take_expired(struct pxp_executor *executor, int64_t now_ns)
+{
+	struct task_list expired = {0};
+
+	if (executor->next_expiry_ns < 0 || executor->next_expiry_ns > now_ns)
+		return expired;
+	executor->next_expiry_ns = -1;
+	for (struct task *task = executor->queue.first, *after; task; task = after) {
+		after = task->after;
+		if (task->expires_ns < 0 || task->expires_ns > now_ns) {
+			note_expiry(executor, task);
+			continue;
+		}
+		remove_from_queue(executor, task);
+		task_detach(task);
+		task_list_append(&expired, task);
+	}
+	return expired;
+}
+
+static bool has_room(const struct pxp_executor *executor, const struct task *task)
+{
+	const struct pxp_executor_options *options = &executor->options;
+
+	if (executor->queue.n == 0)
+		return true;
+	return executor->queue.n < options->max_pending &&
+	       (task->input_memfd < 0 || executor->n_queued_memfds < MAX_QUEUED_MEMFDS) &&
+	       executor->n_queued_bytes <= options->max_pending_bytes &&
+	       task->n_input <= options->max_pending_bytes - executor->n_queued_bytes;
+}
+
+/* With the lock held. Wait for room until deadline_ns (0: not at all, -1: without limit). Anything
+ * but PXP_OK says why the task cannot be queued. */
+static enum pxp_status wait_for_room(struct pxp_executor *executor,
+                                     const struct task *task, int64_t deadline_ns)
+{
+	bool has_time = deadline_ns != 0;
+
+	while (!executor->is_stopping && executor->broken.status == PXP_OK &&
+	       !has_room(executor, task)) {
+		if (!has_time)
+			return PXP_EAGAIN;
+		if (executor_is_own_thread(executor))
+			return PXP_EDEADLK;
+		executor->n_waiting++;
+		has_time = cond_wait_until(&executor->has_room, &executor->lock,
+		                           deadline_ns);
+		executor->n_waiting--;
+	}
+	if (executor->is_stopping)
+		return PXP_ESHUTDOWN;
+	return executor->broken.status == PXP_OK ? PXP_OK : PXP_EBROKEN;
+}
+
+static enum pxp_status enqueue(struct pxp_executor *executor, struct task *task,
+                               int64_t deadline_ns)
+{
+	enum pxp_status status;
+
+	lock_acquire(&executor->lock);
+	status = wait_for_room(executor, task, deadline_ns);
+	if (status == PXP_OK) {
+		task->submitted = executor->n_submitted++;
+		task_list_append(&executor->queue, task);
+		count_queued(executor, task);
+		if (!executor->table->on_change(executor)) {
+			remove_from_queue(executor, task);
+			status = PXP_ESYS;
+		}
+	}
+	executor_unlock(executor);
+	return status;
+}
+
+/* ---- completion ---- */
+
+static const uint64_t has_done_counter = (uint64_t)1 << 63;
+
+static uint64_t count_of_done(const struct pxp_executor *executor)
+{
+	return atomic_load(&executor->n_done) & ~has_done_counter;
+}
+
+/* Count a task that is about to be completed, so that a thread that sees it completed sees it
+ * counted. Returns the counter that must be notified afterwards, or -1. */
+static int count_done(struct pxp_executor *executor)
+{
+	uint64_t before = atomic_fetch_add(&executor->n_done, 1);
+
+	return before & has_done_counter ? executor->done_counter : -1;
+}
+
+static void notify_counter(int counter)
+{
+	const uint64_t one = 1;
+
+	/* It fails only when the counter is full, and then it is readable as well. */
+	if (counter >= 0)
+		(void)!write(counter, &one, sizeof(one));
+}
+
+void executor_complete(struct pxp_executor *executor, struct task *task,
+                       atomic_uint *n_idle)
+{
+	/* What a cancel has completed, it has counted. */
+	int counter = task->is_completed ? -1 : count_done(executor);
+
+	task_complete(task, n_idle);
+	notify_counter(counter);
+}
+
+void executor_complete_list(struct pxp_executor *executor, struct task_list *list,
+                            const struct pxp_error *error)
+{
+	while (list->first) {
+		struct task *task = list->first;
+		struct completion completion = completion_of(
+			error->status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED);
+
+		completion.outcome.error = *error;
+		task_list_remove(list, task);
+		task_put_completion(task, &completion);
+		executor_complete(executor, task, NULL);
+	}
+}
+
+void executor_complete_expired(struct pxp_executor *executor, struct task_list *expired)
+{
+	struct pxp_error error;
+
+	pxp_fail(&error, PXP_EQUEUED, "not begun within queue_timeout_ms");
+	executor_complete_list(executor, expired, &error);
+}
+
+/* With the lock held. This thread will complete tasks that it took off the executor. Until
+ * end_completing(), no thread that waits for the executor's end may return. */
+static void begin_completing(struct pxp_executor *executor)
+{
+	executor->n_completing++;
+}
+
+static void end_completing(struct pxp_executor *executor)
+{
+	lock_acquire(&executor->lock);
+	if (--executor->n_completing == 0)
+		cond_broadcast(&executor->has_ended);
+	lock_release(&executor->lock);
+}
+
+/* With the lock held. The counter starts with the tasks that were done before. */
+static int create_done_counter(struct pxp_executor *executor)
+{
+	uint64_t n_done;
+
+	executor->done_counter = fd_keep_above_standard(
+		eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (executor->done_counter < 0)
+		return -1;
+	n_done = atomic_fetch_or(&executor->n_done, has_done_counter);
+	(void)!write(executor->done_counter, &n_done, sizeof(n_done));
+	return executor->done_counter;
+}
+
+int pxp_executor_descriptor(struct pxp_executor *executor)
+{
+	int descriptor;
+
+	lock_acquire(&executor->lock);
+	descriptor = executor->done_counter >= 0 ? executor->done_counter
+	                                         : create_done_counter(executor);
+	lock_release(&executor->lock);
+	return descriptor;
+}
+
+uint64_t pxp_executor_acknowledge(struct pxp_executor *executor)
+{
+	int descriptor = pxp_executor_descriptor(executor);
+	uint64_t count;
+
+	if (descriptor < 0 || read(descriptor, &count, sizeof(count)) != sizeof(count))
+		return 0;
+	return count;
+}
+
+/* ---- the owner of futures ---- */
+
+static struct pxp_executor *executor_of(struct future_owner *owner)
+{
+	return (struct pxp_executor *)owner;
+}
+
+static void acquire_owner(struct future_owner *owner)
+{
+	executor_acquire(executor_of(owner));
+}
+
+static void release_owner(struct future_owner *owner)
+{
+	executor_release(executor_of(owner));
+}
+
+static bool has_begun(struct future_owner *owner, struct pxp_future *future)
+{
+	struct pxp_executor *executor = executor_of(owner);
+	const struct executor_table *table = executor->table;
+	const struct task *task;
+	bool has_begun = false;
+
+	lock_acquire(&executor->lock);
+	task = task_of(future);
+	if (task)
+		has_begun = task->attempts > 0 ||
+		            (task->place == TASK_HANDED &&
+		             (!table->has_begun || table->has_begun(executor, task)));
+	lock_release(&executor->lock);
+	return has_begun;
+}
+
+static struct pxp_progress read_progress(struct future_owner *owner,
+                                         struct pxp_future *future)
+{
+	struct pxp_executor *executor = executor_of(owner);
+	struct pxp_progress progress = {0};
+	struct task *task;
+
+	lock_acquire(&executor->lock);
+	task = task_of(future);
+	if (task && task->place == TASK_HANDED)
+		progress = executor->table->progress
+		                   ? executor->table->progress(executor, task)
+		                   : shared_progress_read(&task->progress);
+	lock_release(&executor->lock);
+	return progress;
+}
+
+/* Take a task that no worker has begun off the executor. PXP_CANCEL_KILL also takes a task that
+ * waits to be begun again. */
+static bool take_back(struct pxp_executor *executor, struct task *task,
+                      enum pxp_cancel force)
+{
+	if (task->attempts > 0 && force != PXP_CANCEL_KILL)
+		return false; /* between two attempts a task counts as running */
+	if (task->place == TASK_HANDED)
+		return executor->table->take_back &&
+		       executor->table->take_back(executor, task);
+	remove_from_queue(executor, task);
+	return true;
+}
+
+/* Ask a task that was begun to end. Returns whether that cancelled it. */
+static bool end(struct pxp_executor *executor, struct task *task, enum pxp_cancel force,
+                struct completion *ret_cancelled)
+{
+	const struct executor_table *table = executor->table;
+
+	atomic_store(&task->is_asked_to_end, true);
+	if (task->place != TASK_HANDED || task->is_completed || !table->end ||
+	    !table->end(executor, task, force == PXP_CANCEL_KILL, ret_cancelled))
+		return false;
+	task->is_completed = true;
+	return true;
+}
+
+static void complete_cancelled(struct pxp_executor *executor, struct pxp_future *future,
+                               struct completion *cancelled)
+{
+	int counter = count_done(executor);
+	struct owner_context context;
+
+	owner_enter(&context, &executor->owner);
+	future_complete(future, cancelled);
+	owner_leave(&context);
+	notify_counter(counter);
+}
+
+static void cancel(struct future_owner *owner, struct pxp_future *future,
+                   enum pxp_cancel force)
+{
+	struct pxp_executor *executor = executor_of(owner);
+	struct completion cancelled = completion_cancelled("cancelled");
+	bool is_taken, is_killed = false;
+	struct task *task;
+
+	lock_acquire(&executor->lock);
+	task = task_of(future);
+	is_taken = task && take_back(executor, task, force);
+	if (is_taken)
+		task_detach(task);
+	else if (task && force != PXP_CANCEL_PENDING)
+		is_killed = end(executor, task, force, &cancelled);
+	begin_completing(executor);
+	executor_unlock(executor);
+
+	if (is_taken)
+		task_destroy(task);
+	if (is_taken || is_killed)
+		complete_cancelled(executor, future, &cancelled);
+	end_completing(executor);
+}
+
+static const struct future_owner_table owner_table = {
+	.acquire = acquire_owner,
+	.release = release_owner,
+	.has_begun = has_begun,
+	.progress = read_progress,
+	.cancel = cancel,
+};
+
+/* ---- life ---- */
+
+/* An executor without a name is called "pxp-1", "pxp-2", ... */
 static void set_name(struct pxp_executor *executor, const char *name)
 {
 	static atomic_uint n_unnamed;
@@ -103,7 +456,8 @@ enum pxp_status executor_init(struct pxp_executor *executor,
                               const struct executor_table *table,
                               const struct pxp_executor_options *options)
 {
-	struct blocks *blocks = blocks_create(task_block_bytes(), MAX_KEPT_BLOCKS);
+	struct block_pool *blocks = block_pool_create(task_block_bytes(),
+	                                              MAX_KEPT_BLOCKS);
 	void *init_bytes = NULL;
 
 	if (!blocks)
@@ -111,27 +465,20 @@ enum pxp_status executor_init(struct pxp_executor *executor,
 	if (options->n_init_bytes > 0) {
 		init_bytes = malloc(options->n_init_bytes);
 		if (!init_bytes) {
-			blocks_abandon(blocks);
+			block_pool_release(blocks);
 			return PXP_ENOMEM;
 		}
 		memcpy(init_bytes, options->init_bytes, options->n_init_bytes);
 	}
+	executor->owner.table = &owner_table;
 	executor->table = table;
 	executor->blocks = blocks;
 	executor->options = *options;
 	executor->options.init_bytes = init_bytes;
-	executor->options.n_workers = executor_n_workers(options);
-	if (options->max_pending == 0)
-		executor->options.max_pending = DEFAULT_MAX_PENDING;
-	if (options->max_pending_bytes == 0)
-		executor->options.max_pending_bytes = default_max_pending_bytes;
-	if (options->max_result == 0)
-		executor->options.max_result = default_max_result;
-	if (options->start_timeout_ms == 0)
-		executor->options.start_timeout_ms = DEFAULT_START_TIMEOUT_MS;
 	set_name(executor, options->name);
 
-	executor->completions = -1;
+	executor->done_counter = -1;
+	executor->next_expiry_ns = -1;
 	atomic_init(&executor->n_references, 1);
 	lock_init(&executor->lock);
 	cond_init(&executor->has_room);
@@ -141,95 +488,18 @@ enum pxp_status executor_init(struct pxp_executor *executor,
 
 void executor_fini(struct pxp_executor *executor)
 {
-	fd_close(&executor->completions);
-	expiry_fini(&executor->expiry);
+	fd_close(&executor->done_counter);
 	cond_fini(&executor->has_ended);
 	cond_fini(&executor->has_room);
 	lock_fini(&executor->lock);
-	blocks_abandon(executor->blocks);
+	block_pool_release(executor->blocks);
 	free((void *)executor->options.init_bytes);
-}
-
-bool executor_has_frames(const struct pxp_executor *executor)
-{
-	return executor->options.kind == PXP_PROCESSES;
-}
-
-void executor_acquire(struct pxp_executor *executor)
-{
-	atomic_fetch_add_explicit(&executor->n_references, 1, memory_order_relaxed);
-}
-
-void executor_release(struct pxp_executor *executor)
-{
-	if (executor && atomic_fetch_sub_explicit(&executor->n_references, 1,
-	                                          memory_order_acq_rel) == 1)
-		executor->table->free(executor);
-}
-
-static bool is_for_processes(const struct pxp_executor_options *options)
-{
-	return options->prepare || options->preload || options->lock_down ||
-	       options->max_tasks_per_worker > 0 || options->max_result > 0 ||
-	       options->start_timeout_ms != 0 || options->max_crashes > 0 ||
-	       options->memory_allowance > 0 || options->memory_budget > 0 ||
-	       options->max_output > 0;
-}
-
-static const char *what_is_wrong(const struct pxp_executor_options *options)
-{
-	if (options->kind != PXP_PROCESSES && is_for_processes(options))
-		return "prepare, preload, lock_down, max_tasks_per_worker, max_result, "
-		       "start_timeout_ms, max_crashes, memory_allowance, memory_budget and "
-		       "max_output are for processes";
-	if (options->kind == PXP_INLINE && options->idle_timeout_ms != 0)
-		return "idle_timeout_ms is for threads and processes";
-	if (options->n_workers > MAX_WORKERS)
-		return "n_workers is over 1024";
-	if (options->n_init_bytes > 0 && !options->init_bytes)
-		return "n_init_bytes without init_bytes";
-	if (options->kind == PXP_PROCESSES && options->n_init_bytes > MAX_INIT_BYTES)
-		return "n_init_bytes is over 32 KiB";
-	if (options->memory_budget > 0 && options->memory_allowance == 0)
-		return "memory_budget without memory_allowance";
-	if (options->memory_allowance > INT64_MAX / 2 ||
-	    options->memory_budget > INT64_MAX / 2)
-		return "memory_allowance or memory_budget is over 4 EiB";
-	if (options->idle_timeout_ms < 0 || options->start_timeout_ms < PXP_FOREVER)
-		return "idle_timeout_ms or start_timeout_ms is negative";
-	return NULL;
-}
-
-enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
-                                    struct pxp_executor **ret_executor,
-                                    struct pxp_error *ret_error)
-{
-	struct pxp_executor_options ours;
-
-	*ret_executor = NULL;
-	if (!options || !options_read(&ours, sizeof(ours), options,
-	                              offsetof(struct pxp_executor_options, n_workers)))
-		return pxp_fail(ret_error, PXP_EINVAL,
-		                "options.size is none that this library knows");
-	if (what_is_wrong(&ours))
-		return pxp_fail(ret_error, PXP_EINVAL, "%s", what_is_wrong(&ours));
-
-	switch (ours.kind) {
-	case PXP_THREADS:
-		return thread_pool_create(&ours, ret_executor, ret_error);
-	case PXP_PROCESSES:
-		return process_pool_create(&ours, ret_executor, ret_error);
-	case PXP_INLINE:
-		return inline_create(&ours, ret_executor, ret_error);
-	}
-	return pxp_fail(ret_error, PXP_EINVAL, "no such kind of executor: %d",
-	                (int)ours.kind);
 }
 
 /* ---- submission ---- */
 
-/* They are closed one by one: a number that stood there twice would be closed twice, when it may
- * be another's already. */
+/* A descriptor must not stand there twice: each is closed after the task, and the second close
+ * could hit a descriptor that another thread has opened meanwhile. */
 static bool descriptors_are_valid(const struct pxp_task_options *options)
 {
 	unsigned n = options->n_descriptors;
@@ -278,14 +548,15 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 	if (!run || (n_input > 0 && !input) || !options_are_valid(executor, &ours))
 		return PXP_EINVAL;
 
-	task = task_create(executor, run, input, n_input, &ours);
+	task = task_create(&executor->owner, executor->blocks,
+	                   executor->table->max_inline_input, run, input, n_input, &ours);
 	if (!task)
 		return errno == ENOMEM ? PXP_ENOMEM : PXP_ESYS;
-	/* Once it is queued the task may be done and gone at any time, and who sees that may
-	 * destroy the executor. */
+	/* Once it is queued, the task may be done and freed at any time, and a thread that sees
+	 * that may destroy the executor. */
 	future = pxp_future_acquire(task->future);
 	executor_acquire(executor);
-	status = executor_enqueue(executor, task, deadline_ns);
+	status = enqueue(executor, task, deadline_ns);
 	if (status != PXP_OK) {
 		task->n_descriptors = 0; /* still the caller's */
 		task_destroy(task);
@@ -328,4 +599,132 @@ enum pxp_status pxp_executor_try_submit(struct pxp_executor *executor, pxp_task_
                                         struct pxp_future **ret_future)
 {
 	return submit(executor, run, input, n_input, options, 0, ret_future);
+}
+
+/* ---- shutdown ---- */
+
+static void join_once(struct pxp_executor *executor)
+{
+	bool is_first;
+
+	lock_acquire(&executor->lock);
+	is_first = !executor->is_joining;
+	executor->is_joining = true;
+	lock_release(&executor->lock);
+	if (is_first)
+		executor->table->join(executor);
+
+	lock_acquire(&executor->lock);
+	if (is_first) {
+		executor->has_joined = true;
+		cond_broadcast(&executor->has_ended);
+	}
+	while (!executor->has_joined || executor->n_completing > 0)
+		cond_wait(&executor->has_ended, &executor->lock);
+	lock_release(&executor->lock);
+}
+
+/* Take every task that no worker has begun off the executor. */
+static struct task_list take_pending(struct pxp_executor *executor)
+{
+	struct task_list list = executor_take_all(executor), handed = {0};
+
+	if (executor->table->take_back_all)
+		executor->table->take_back_all(executor, &handed);
+	while (handed.first) {
+		struct task *task = handed.first;
+
+		task_list_remove(&handed, task);
+		task_detach(task);
+		task_list_append(&list, task);
+	}
+	return list;
+}
+
+static void complete_pending(struct pxp_executor *executor, struct task_list *pending)
+{
+	struct owner_context context;
+	struct pxp_error error;
+
+	pxp_fail(&error, PXP_ECANCELLED, "cancelled: the executor was shut down");
+	owner_enter(&context, &executor->owner);
+	executor_complete_list(executor, pending, &error);
+	owner_leave(&context);
+}
+
+/* With the lock held. */
+static void suspend_workers(struct pxp_executor *executor, bool stop)
+{
+	if (executor->table->suspend)
+		executor->table->suspend(executor, stop);
+}
+
+enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned flags)
+{
+	const unsigned known = PXP_SHUTDOWN_WAIT | PXP_SHUTDOWN_CANCEL_PENDING |
+	                       PXP_SHUTDOWN_KILL;
+	bool would_deadlock = executor_is_own_thread(executor);
+	struct task_list pending = {0};
+
+	if (flags & ~known)
+		return PXP_EINVAL;
+	/* A callback of a task that is completed here may let another thread destroy the
+	 * executor meanwhile. */
+	executor_acquire(executor);
+	lock_acquire(&executor->lock);
+	executor->is_stopping = true;
+	suspend_workers(executor, false);
+	if (flags & (PXP_SHUTDOWN_CANCEL_PENDING | PXP_SHUTDOWN_KILL))
+		pending = take_pending(executor);
+	if (flags & PXP_SHUTDOWN_KILL && executor->table->kill)
+		executor->table->kill(executor);
+	cond_broadcast(&executor->has_room);
+	executor->table->on_change(executor);
+	begin_completing(executor);
+	executor_unlock(executor);
+
+	complete_pending(executor, &pending);
+	end_completing(executor);
+
+	if (flags & PXP_SHUTDOWN_WAIT && !would_deadlock)
+		join_once(executor);
+	executor_release(executor);
+	return flags & PXP_SHUTDOWN_WAIT && would_deadlock ? PXP_EDEADLK : PXP_OK;
+}
+
+void pxp_executor_destroy(struct pxp_executor *executor)
+{
+	if (!executor)
+		return;
+	/* On PXP_EDEADLK this thread still runs in the executor and needs it. */
+	if (pxp_executor_shutdown(executor, PXP_SHUTDOWN_WAIT) == PXP_OK)
+		executor_release(executor);
+}
+
+static void suspend(struct pxp_executor *executor, bool stop)
+{
+	lock_acquire(&executor->lock);
+	suspend_workers(executor, stop);
+	executor_unlock(executor);
+}
+
+void pxp_executor_suspend(struct pxp_executor *executor)
+{
+	suspend(executor, true);
+}
+
+void pxp_executor_resume(struct pxp_executor *executor)
+{
+	suspend(executor, false);
+}
+
+void pxp_executor_stats(struct pxp_executor *executor,
+                        struct pxp_executor_stats *ret_stats)
+{
+	*ret_stats = (struct pxp_executor_stats){0};
+	lock_acquire(&executor->lock);
+	ret_stats->n_pending = executor->queue.n;
+	ret_stats->n_done = count_of_done(executor);
+	executor->table->stats(executor, ret_stats);
+	lock_release(&executor->lock);
 }

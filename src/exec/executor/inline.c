@@ -1,22 +1,25 @@
 /*
- * Tasks at once, in the thread that submits them: for debugging, and for a program that is
- * given no threads. Its queue is always empty, because wake, which is called with the lock
- * held, takes the task off again for the thread that put it there.
+ * Runs each task at once, in the thread that submits it: for debugging, and for programs that must
+ * not start threads. The queue is always empty: on_change, which is called with the lock held, takes
+ * the task off again for the thread that put it there.
  *
- * Several threads may submit at the same time, and a task may submit another one to its
- * own executor. They all share one context: what the initialiser left.
+ * Several threads may submit at the same time, and a task may submit another one to its own
+ * executor. They share one context: the one that initialise left.
  */
 #include "exec/executor/executor.h"
 
 #include <stdlib.h>
 
 struct inline_executor {
-	struct pxp_executor executor; /* its lock guards all below */
-	struct cond is_idle;          /* n_running became 0 */
+	/* Its lock guards all below. */
+	struct pxp_executor executor;
+	/* n_running became 0. */
+	struct cond is_idle;
 	unsigned n_running;
 	void *context;
 	bool is_initialised;
-	struct pxp_error failure; /* of the initialiser; status PXP_OK: none */
+	/* Why initialise failed; status PXP_OK: it did not. */
+	struct pxp_error failure;
 };
 
 static struct inline_executor *inline_of(struct pxp_executor *executor)
@@ -24,16 +27,15 @@ static struct inline_executor *inline_of(struct pxp_executor *executor)
 	return (struct inline_executor *)executor;
 }
 
-static bool inline_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
+static bool inline_on_change(struct pxp_executor *executor)
 {
 	struct task *task = executor_take(executor);
 
-	(void)ret_error;
 	if (!task)
 		return true; /* shutdown began */
 	inline_of(executor)->n_running++;
-	/* As of a pool, the first task after an initialiser that failed learns why, and those
-	 * that come later are refused. */
+	/* As in a pool, the first task after a failed initialise fails with its error, and later
+	 * submissions are refused. */
 	if (inline_of(executor)->failure.status != PXP_OK)
 		executor->broken = inline_of(executor)->failure;
 	else
@@ -57,64 +59,18 @@ static void run(struct inline_executor *self, struct task *task)
 static void inline_run_now(struct pxp_executor *executor, struct task *task)
 {
 	struct inline_executor *self = inline_of(executor);
-	struct executor_role role;
+	struct owner_context context;
 
-	executor_enter(&role, executor);
+	owner_enter(&context, &executor->owner);
 	run(self, task);
 	executor_complete(executor, task, NULL);
-	executor_leave(&role);
+	owner_leave(&context);
 
-	/* Last of all: who waits for it may free the executor. */
+	/* Last: a thread that waits for is_idle may free the executor. */
 	lock_acquire(&executor->lock);
 	if (--self->n_running == 0)
 		cond_broadcast(&self->is_idle);
 	lock_release(&executor->lock);
-}
-
-static bool inline_take_back(struct pxp_executor *executor, struct task *task)
-{
-	(void)executor;
-	(void)task;
-	return false; /* it has begun */
-}
-
-static bool inline_has_begun(struct pxp_executor *executor, const struct task *task)
-{
-	(void)executor;
-	(void)task;
-	return true;
-}
-
-static bool inline_end(struct pxp_executor *executor, struct task *task, bool may_kill)
-{
-	(void)executor;
-	(void)task;
-	(void)may_kill;
-	return false; /* it was asked; the caller's thread cannot be killed */
-}
-
-static struct pxp_progress inline_progress(struct pxp_executor *executor,
-                                           struct task *task)
-{
-	(void)executor;
-	return shared_progress_read(&task->progress);
-}
-
-static void inline_take_back_all(struct pxp_executor *executor, struct task_list *list)
-{
-	(void)executor;
-	(void)list;
-}
-
-static void inline_kill(struct pxp_executor *executor)
-{
-	(void)executor;
-}
-
-static void inline_suspend(struct pxp_executor *executor, bool stop)
-{
-	(void)executor;
-	(void)stop;
 }
 
 static void inline_stats(struct pxp_executor *executor,
@@ -145,17 +101,11 @@ static void inline_free(struct pxp_executor *executor)
 }
 
 static const struct executor_table inline_table = {
-	.wake = inline_wake,
+	.max_inline_input = SIZE_MAX,
+	.on_change = inline_on_change,
 	.run_now = inline_run_now,
-	.take_back = inline_take_back,
-	.has_begun = inline_has_begun,
-	.end = inline_end,
-	.progress = inline_progress,
-	.take_back_all = inline_take_back_all,
-	.kill = inline_kill,
-	.join = inline_join,
-	.suspend = inline_suspend,
 	.stats = inline_stats,
+	.join = inline_join,
 	.free = inline_free,
 };
 

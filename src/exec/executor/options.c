@@ -1,16 +1,18 @@
+/* Reads options of programs that were built with an older or a newer header. */
 #include "exec/executor/options.h"
 
 #include <string.h>
 
-enum { MAX_SIZE = 4096 }; /* more is no size but what lay there */
+/* No struct of options is larger: a larger size was never set. */
+enum { MAX_SIZE = 4096 };
 
-bool options_read(void *ret_ours, size_t n, const void *theirs, size_t n_least)
+bool options_read(void *ret_ours, size_t n, const void *theirs, size_t n_minimum)
 {
 	const unsigned char *bytes = theirs;
 	size_t size;
 
 	memcpy(&size, theirs, sizeof(size));
-	if (size < n_least || size > MAX_SIZE)
+	if (size < n_minimum || size > MAX_SIZE)
 		return false;
 	for (size_t i = n; i < size; i++) {
 		if (bytes[i] != 0)

@@ -1,4 +1,5 @@
-/* Options, as a program hands them over: structs that begin with their size. */
+/* Options that a program passes: structs that begin with their size. A new field of such a struct
+ * begins where the struct ended, never in its padding, which may hold anything. */
 #ifndef PXP_OPTIONS_H
 #define PXP_OPTIONS_H
 
@@ -6,13 +7,13 @@
 #include <stddef.h>
 
 /*
- * A new field begins where the struct ended, never in its padding, which may hold anything.
+ * Copy the options theirs to ours, which has n bytes.
  *
- * Copy theirs to ours, which has n bytes. A program built with an older header has fewer
- * fields: those that it lacks are zero. One built with a newer header has more: they must be
- * zero, as this library does not know them. False: that is not so, or the size is less than
- * n_least, or none that such a struct has.
+ * A program that was built with an older header has fewer fields: the missing ones become zero. A
+ * program that was built with a newer header has more: the unknown ones must be zero.
+ *
+ * False: an unknown field is set, or the size is below n_minimum or impossibly large.
  */
-bool options_read(void *ret_ours, size_t n, const void *theirs, size_t n_least);
+bool options_read(void *ret_ours, size_t n, const void *theirs, size_t n_minimum);
 
 #endif

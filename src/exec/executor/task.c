@@ -1,10 +1,9 @@
+/* Tasks: created with their future in one block, and run. */
 #include "exec/executor/task.h"
 
+#include "base/block_pool.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "exec/executor/blocks.h"
-#include "exec/executor/executor.h"
-#include "exec/process/protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +18,11 @@
 
 enum { SHORT_INPUT_BYTES = 64 };
 
-/* The future comes first: its block ends with it. */
+/* The future comes first, so that a pointer to it is a pointer to its block. */
 struct task_block {
 	struct pxp_future future;
 	struct task task;
+	struct block_pool *blocks;
 	_Alignas(16) char input[SHORT_INPUT_BYTES];
 };
 
@@ -31,12 +31,24 @@ size_t task_block_bytes(void)
 	return sizeof(struct task_block);
 }
 
-static struct task_block *block_of(struct task *task)
+static struct task_block *block_of(struct pxp_future *future)
 {
-	return (struct task_block *)(void *)task->future;
+	return (struct task_block *)(void *)future;
 }
 
-/* Sealed, because several workers may come to read it, one after the other. */
+static void free_block(struct pxp_future *future)
+{
+	block_pool_put(block_of(future)->blocks, future);
+}
+
+struct task *task_of(struct pxp_future *future)
+{
+	struct task *task = &block_of(future)->task;
+
+	return task->is_detached ? NULL : task;
+}
+
+/* The input is sealed because several workers may read it, one after the other. */
 static int seal_input(const void *bytes, size_t n)
 {
 	int fd = fd_of_bytes("pixpool-input", MFD_ALLOW_SEALING, bytes, n);
@@ -48,36 +60,36 @@ static int seal_input(const void *bytes, size_t n)
 	return fd;
 }
 
-static bool copy_input(struct task *task, const void *input, size_t n, bool in_frames)
+static bool copy_input(struct task *task, const void *input, size_t n, size_t max_inline)
 {
 	task->n_input = n;
 	if (n == 0)
 		return true;
-	if (in_frames && n > INLINE_INPUT_BYTES) {
+	if (n > max_inline) {
 		task->input_memfd = seal_input(input, n);
 		return task->input_memfd >= 0;
 	}
-	task->input = n <= SHORT_INPUT_BYTES ? block_of(task)->input : malloc(n);
+	task->input = n <= SHORT_INPUT_BYTES ? block_of(task->future)->input : malloc(n);
 	if (!task->input)
 		return false;
 	memcpy(task->input, input, n);
 	return true;
 }
 
-struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
-                         const void *input, size_t n_input,
-                         const struct pxp_task_options *options)
+struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
+                         size_t max_inline_input, pxp_task_fn *run, const void *input,
+                         size_t n_input, const struct pxp_task_options *options)
 {
-	struct task_block *block = blocks_get(executor->blocks);
+	struct task_block *block = block_pool_get(blocks);
 	struct task *task;
 
 	if (!block)
 		return NULL;
+	block->blocks = blocks;
 	task = &block->task;
 	*task = (struct task){.run = run, .future = &block->future, .input_memfd = -1};
-	future_init(task->future, executor, executor->blocks);
-	future_set_task(task->future, task);
-	if (!copy_input(task, input, n_input, executor_has_frames(executor))) {
+	future_init(task->future, owner, free_block);
+	if (!copy_input(task, input, n_input, max_inline_input)) {
 		int kept = errno;
 
 		task_destroy(task);
@@ -104,13 +116,13 @@ struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
 	return task;
 }
 
-/* Give up all that it holds but its reference to the future, in whose block it lies. */
+/* Free what the task holds, except its reference to the future, whose block it lies in. */
 static void task_fini(struct task *task)
 {
 	for (unsigned i = 0; i < task->n_descriptors; i++)
 		fd_close(&task->descriptors[i]);
 	fd_close(&task->input_memfd);
-	if (task->input != block_of(task)->input)
+	if (task->input != block_of(task->future)->input)
 		free(task->input);
 }
 
@@ -122,7 +134,7 @@ void task_destroy(struct task *task)
 
 void task_detach(struct task *task)
 {
-	future_set_task(task->future, NULL);
+	task->is_detached = true;
 }
 
 void task_put_completion(struct task *task, struct completion *completion)
@@ -130,17 +142,17 @@ void task_put_completion(struct task *task, struct completion *completion)
 	if (task->is_completed)
 		completion_fini(completion);
 	else
-		task->future->completion = *completion;
+		*future_completion(task->future) = *completion;
 }
 
 void task_complete(struct task *task, atomic_uint *n_idle)
 {
 	struct pxp_future *future = task->future;
 
-	/* First close what the task held, so that who is told of the end finds it closed. */
+	/* First of all, so that the task's descriptors are closed when waiters are notified. */
 	task_fini(task);
 	if (!task->is_completed) {
-		future->completion.outcome.attempts = task->attempts;
+		future_completion(future)->outcome.attempts = task->attempts;
 		future_complete_in_place(future, n_idle);
 	}
 	pxp_future_release(future);
@@ -278,7 +290,7 @@ enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes)
 	return task->need ? task->need(task->worker, bytes) : PXP_OK;
 }
 
-/* How often this process was forked from another, since the program began. */
+/* How many forks lie between this process and the one that the program began as. */
 static unsigned n_forks;
 
 static void count_fork(void)
@@ -296,7 +308,7 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 	unsigned n_before = n_forks;
 	enum pxp_status status = run(view);
 
-	/* A child that comes back would answer for its parent, and take its tasks. */
+	/* A child that the task forked and that returns here would answer in its parent's place. */
 	if (n_forks != n_before)
 		_exit(0);
 	if (status == PXP_OK) {
@@ -334,7 +346,7 @@ void task_run_here(struct task *task, void *context)
 		.is_asked_to_end = &task->is_asked_to_end,
 		.progress = &task->progress,
 	};
-	struct completion *completion = &task->future->completion;
+	struct completion *completion = future_completion(task->future);
 
 	task->started_ns = clock_now_ns();
 	task_run(task->run, &view);

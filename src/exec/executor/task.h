@@ -1,6 +1,6 @@
 /*
- * A task: what was submitted, on its way from the queue to a worker and, when the worker
- * dies, back; and the view that its function has of it.
+ * A task: what a caller submitted, on its way from the queue to a worker and, if the worker dies,
+ * back to the queue. And struct pxp_task, the view that the task's function has of it.
  */
 #ifndef PXP_EXEC_TASK_H
 #define PXP_EXEC_TASK_H
@@ -11,72 +11,102 @@
 
 #include <stdatomic.h>
 
-/* Progress as two threads or processes see it. beats grows with every word of it. */
+struct block_pool;
+
+/* Progress that one thread or process writes and another reads. */
 struct shared_progress {
-	_Atomic uint64_t done, total, beats;
+	_Atomic uint64_t done, total;
+	/* How often the task has reported progress. */
+	_Atomic uint64_t beats;
 };
 
 /* Where a task is. Guarded by its executor's lock. */
 enum task_place {
-	TASK_QUEUED, /* in the executor's queue */
-	TASK_HANDED  /* with a worker, begun or not */
+	/* In the executor's queue. */
+	TASK_QUEUED,
+	/* With a worker, which may or may not have begun it. */
+	TASK_HANDED
 };
 
 struct task {
-	struct task *before, *after; /* in the queue */
+	/* In a task_list. */
+	struct task *before, *after;
 	enum task_place place;
-	struct pxp_future *future; /* one reference */
+	/* One reference. */
+	struct pxp_future *future;
 
 	pxp_task_fn *run;
-	void *input; /* malloc(), or NULL */
+	/* NULL when n_input is 0 or input_memfd has the input. */
+	void *input;
 	size_t n_input;
-	int input_memfd; /* in place of input, when no frame can hold it: sealed;
-	                                * -1: it is not so long */
+	/* A sealed memfd with an input that no frame can hold, or -1. */
+	int input_memfd;
 	int descriptors[PXP_MAX_DESCRIPTORS];
 	unsigned n_descriptors;
 	bool wants_output;
-	unsigned retries_left, kills_left;              /* UINT_MAX: no limit of kills */
-	int64_t deadline_ms, max_deadline_ms, stall_ms; /* 0: none */
-	uint64_t max_memory;                            /* 0: as the pool has it */
-	bool may_retry_memory; /* once more, with all of the pool's budget */
-	bool gets_all_memory;  /* this time */
-	int64_t expires_ns;    /* when it must have begun; -1: none */
-	size_t heap_index;     /* in the executor's heap of those that expire */
+	unsigned retries_left;
+	/* Workers that it may still kill. UINT_MAX: any number. */
+	unsigned kills_left;
+	/* 0: none. */
+	int64_t deadline_ms, max_deadline_ms, stall_ms;
+	/* 0: the pool's allowance. */
+	uint64_t max_memory;
+	/* Whether to run it once more with all of the pool's budget if memory runs out. */
+	bool may_retry_memory;
+	/* Whether this attempt has all of the budget. */
+	bool gets_all_memory;
+	/* When it must have begun; -1: never. */
+	int64_t expires_ns;
 
-	atomic_bool is_asked_to_end;     /* PXP_CANCEL_ASK */
-	struct shared_progress progress; /* of a task that runs in this process */
-	uint64_t submitted;              /* its number in the order of submission */
+	/* Whether it was asked to end (PXP_CANCEL_ASK). */
+	atomic_bool is_asked_to_end;
+	/* Of a task that runs in this process. */
+	struct shared_progress progress;
+	/* Its number in the order of submission. */
+	uint64_t submitted;
 	int64_t submitted_ns, started_ns;
 	unsigned attempts;
-	unsigned n_deaths_unbegun; /* of workers that held it and had not begun it */
-	bool is_completed; /* by who has had its worker killed: what becomes of it is of no
-	                  * interest any more */
+	/* Workers that died while they held the task and had not begun it. */
+	unsigned n_deaths_unbegun;
+	/* Whether its future no longer knows it: see task_detach(). */
+	bool is_detached;
+	/* Whether its future was completed by a cancel that killed its worker. Whatever becomes of
+	 * the task after that is ignored. */
+	bool is_completed;
 };
 
-/* A block for a task, its future and a short input: they are one allocation, which lives as
- * long as the future. */
+/* The size of the block that holds a task, its future and a short input: one allocation, which
+ * lives as long as the future. */
 size_t task_block_bytes(void);
 
-/* A task with a future of executor. The descriptors are the task's from here on, unless
- * it is NULL, with errno: for lack of memory, or of a descriptor for a long input. */
-struct task *task_create(struct pxp_executor *executor, pxp_task_fn *run,
-                         const void *input, size_t n_input,
-                         const struct pxp_task_options *options);
+/* Create a task with a future that owner completes. blocks has blocks of task_block_bytes().
+ *
+ * max_inline_input  a longer input is put into a memfd.
+ *
+ * The descriptors belong to the task from here on. NULL with errno if memory, or a descriptor
+ * for a long input, ran out: then the descriptors are still the caller's. */
+struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
+                         size_t max_inline_input, pxp_task_fn *run, const void *input,
+                         size_t n_input, const struct pxp_task_options *options);
 
-/* Free it, and close its descriptors. The future is only released, not completed. */
+/* Free a task and close its descriptors. Its future is only released, not completed. */
 void task_destroy(struct task *task);
 
-/* Take it from its future's sight, with the executor's lock held: from here on whoever
- * holds the task is the only one who may complete it. */
+/* The task of a future with an owner; NULL once it is detached. With the executor's lock held. */
+struct task *task_of(struct pxp_future *future);
+
+/* Hide the task from its future, with the executor's lock held. From here on, the thread that holds
+ * the task is the only one that may complete the future. */
 void task_detach(struct task *task);
 
-/* Put what completes it in its future, for task_complete(). What completion owns is moved, or
- * freed when the task is completed already. For who holds the task, and after
- * task_detach(). */
+/* Move *completion into the future of a detached task, for task_complete(). If the task is
+ * completed already, free what *completion owns. */
 void task_put_completion(struct task *task, struct completion *completion);
 
-/* Complete its future, outside every lock, and destroy it. n_idle: NULL, or as in
- * future_complete_in_place(). */
+/* Complete the future of a detached task with what task_put_completion() or task_run_here() left
+ * there, and destroy the task. Runs callbacks: call it without a lock.
+ *
+ * n_idle  as in future_complete_in_place(). */
 void task_complete(struct task *task, atomic_uint *n_idle);
 
 struct task_list {
@@ -88,7 +118,7 @@ void task_list_append(struct task_list *list, struct task *task);
 void task_list_prepend(struct task_list *list, struct task *task);
 void task_list_remove(struct task_list *list, struct task *task);
 
-/* What the function sees. */
+/* The view that a task's function has of it. */
 struct pxp_task {
 	const void *input;
 	size_t n_input;
@@ -97,17 +127,19 @@ struct pxp_task {
 	int output;
 	void *context;
 
-	void *result; /* malloc(), or NULL */
+	/* From malloc(), or NULL. */
+	void *result;
 	size_t n_result;
-	struct pxp_error error; /* set by pxp_task_fail() */
+	/* Set by pxp_task_fail(). */
+	struct pxp_error error;
 	int returned[PXP_MAX_DESCRIPTORS];
 	unsigned n_returned;
 
-	/* What tells it to end, and where it says how far it is. */
 	atomic_bool *is_asked_to_end;
 	struct shared_progress *progress;
 
-	/* Processes: how to ask the parent for a new deadline; NULL on a thread. */
+	/* Worker processes: how to ask the parent for a new deadline or for memory. NULL in a
+	 * thread. */
 	void (*restart_deadline)(void *worker, int64_t ms);
 	enum pxp_status (*need)(void *worker, uint64_t bytes);
 	void *worker;
@@ -115,14 +147,14 @@ struct pxp_task {
 
 struct pxp_progress shared_progress_read(struct shared_progress *shared);
 
-/* Free what a view holds that was not handed on. */
+/* Free what a view holds that was not moved out of it. */
 void task_view_fini(struct pxp_task *view);
 
-/* Run the function and say how it ended in view->error: status PXP_OK, PXP_ETASK,
+/* Run the function and leave how it ended in view->error: its status is PXP_OK, PXP_ETASK,
  * PXP_EMEMORY, or PXP_ECANCELLED when it was asked to end and did. */
 void task_run(pxp_task_fn *run, struct pxp_task *view);
 
-/* Run a task in this process, and put how it went in its future, for task_complete(). */
+/* Run a task in this process, and leave its completion in its future for task_complete(). */
 void task_run_here(struct task *task, void *context);
 
 #endif

@@ -1,4 +1,10 @@
-/* Tasks on threads of this process: for work that waits. */
+/*
+ * Runs tasks on threads of this process: for work that waits.
+ *
+ * Threads are started as tasks need them, up to n_workers. A sleeping thread is woken for a new
+ * task, one at a time: it wakes the next one itself if the queue has more. A thread that has been
+ * idle for idle_timeout_ms ends.
+ */
 #include "base/clock.h"
 #include "base/thread.h"
 #include "exec/executor/executor.h"
@@ -12,19 +18,31 @@ struct place {
 };
 
 struct thread_pool {
-	struct pxp_executor executor; /* its lock guards all below */
-	struct cond has_work;         /* a task was queued, or shutdown began */
-	struct cond has_expiry; /* for the keeper: the next task to expire changed */
-	pthread_t keeper;       /* fails tasks that expire in the queue */
-	bool has_keeper;        /* it is started when the first such task comes */
-	unsigned n_asleep;      /* threads that wait for has_work */
-	bool is_waking;         /* one of them was called, and has not come yet */
-	/* From its creation on, and from the end of a task and its callbacks on, a thread is
-	 * idle: it looks at the queue before it sleeps. It becomes so without the lock. */
+	/* Its lock guards all below. */
+	struct pxp_executor executor;
+	/* A task was queued, or shutdown began. */
+	struct cond has_work;
+	/* Threads that wait for has_work. */
+	unsigned n_asleep;
+	/* One of them was woken and does not run yet. */
+	bool is_waking;
+	/* Threads that will look at the queue before they sleep: a new thread is idle, and so is
+	 * one whose task and callbacks have ended. Increased without the lock. */
 	atomic_uint n_idle;
 	unsigned n_threads, n_spawned;
-	struct place
-		left; /* who had nothing to do for too long; it joins who left before it */
+
+	/* The keeper thread completes tasks that expire in the queue. It is started with the first
+	 * task that has a queue_timeout_ms, and sleeps until keeper_wake_ns. */
+	pthread_t keeper;
+	bool has_keeper;
+	int64_t keeper_wake_ns;
+	/* For the keeper: the next expiry became earlier, or shutdown began. */
+	struct cond has_expiry;
+
+	/* The thread that last ended because it was idle. The next one to do so joins it, and the
+	 * pool joins the last. None is detached: when the pool is destroyed no thread may still
+	 * run the library's code, which the program may unload with dlclose(). */
+	struct place ended;
 	struct place places[];
 };
 
@@ -33,9 +51,8 @@ static struct thread_pool *pool_of(struct pxp_executor *executor)
 	return (struct thread_pool *)executor;
 }
 
-/* Whether to call a thread for what is queued. One at a time: it calls the next itself, as
- * long as there is more to do. With the lock held. */
-static bool wants_call(struct thread_pool *pool)
+/* Whether to wake a thread for a queued task. With the lock held. */
+static bool wants_wake(struct thread_pool *pool)
 {
 	if (pool->is_waking || pool->n_asleep == 0 || pool->executor.queue.n == 0)
 		return false;
@@ -43,24 +60,24 @@ static bool wants_call(struct thread_pool *pool)
 	return true;
 }
 
-/* Give up the place of this thread, with the lock held. Whom it then has to join. */
+/* Give up the place of this thread, with the lock held. Returns the thread that it must join. */
 static struct place leave(struct thread_pool *pool)
 {
-	struct place before = pool->left;
+	struct place before = pool->ended;
 	unsigned i = 0;
 
 	while (!pool->places[i].is_taken ||
 	       !pthread_equal(pool->places[i].thread, pthread_self()))
 		i++;
-	pool->left = pool->places[i];
+	pool->ended = pool->places[i];
 	pool->places[i].is_taken = false;
 	pool->n_threads--;
 	atomic_fetch_sub(&pool->n_idle, 1);
 	return before;
 }
 
-/* Wait to be called. False when the time for that is over. */
-static bool sleep_until_called(struct thread_pool *pool)
+/* Wait to be woken. False: idle_timeout_ms passed first. */
+static bool sleep_until_woken(struct thread_pool *pool)
 {
 	int64_t ms = pool->executor.options.idle_timeout_ms;
 	bool has_time;
@@ -73,8 +90,8 @@ static bool sleep_until_called(struct thread_pool *pool)
 	return has_time;
 }
 
-/* The next task, waiting for one; NULL when the pool is stopping and has no more, or when
- * there was none for too long: then this thread has left, and is to join *ret_before. */
+/* Wait for the next task. NULL: this thread must end, because the pool is stopping and the queue
+ * is empty, or because it was idle for too long; then it has left, and must join *ret_before. */
 static struct task *next_task(struct thread_pool *pool, struct place *ret_before)
 {
 	struct pxp_executor *executor = &pool->executor;
@@ -83,20 +100,20 @@ static struct task *next_task(struct thread_pool *pool, struct place *ret_before
 
 	lock_acquire(&executor->lock);
 	while (!(task = executor_take(executor)) && !executor->is_stopping && has_time)
-		has_time = sleep_until_called(pool);
+		has_time = sleep_until_woken(pool);
 	if (!task && !executor->is_stopping)
 		*ret_before = leave(pool);
 	if (task) {
 		atomic_fetch_sub(&pool->n_idle, 1);
 		task->attempts = 1;
 		future_start(task->future);
-		executor->is_calling |= wants_call(pool);
+		executor->must_wake |= wants_wake(pool);
 	}
 	executor_unlock(executor);
 	return task;
 }
 
-/* The initialiser of this thread failed: no task will ever run here. */
+/* The initialiser of this thread failed: no task will run in this pool. */
 static void break_pool(struct thread_pool *pool, const struct pxp_error *error)
 {
 	struct pxp_executor *executor = &pool->executor;
@@ -123,7 +140,7 @@ static void *thread_main(void *data)
 	void *context = NULL;
 	struct task *task;
 
-	executor_adopt_thread(&pool->executor);
+	owner_adopt_thread(&pool->executor.owner);
 	if (options->initialise &&
 	    options->initialise(options->init_bytes, options->n_init_bytes, &context,
 	                        &error) != PXP_OK) {
@@ -142,15 +159,14 @@ static void *thread_main(void *data)
 	return NULL;
 }
 
-/* Fails, at their time, the tasks that were not begun by then. */
 static void *keeper_main(void *data)
 {
 	struct thread_pool *pool = data;
 	struct pxp_executor *executor = &pool->executor;
 
-	executor_adopt_thread(executor);
+	owner_adopt_thread(&executor->owner);
 	lock_acquire(&executor->lock);
-	while (!executor->is_stopping || executor->expiry.n > 0) {
+	while (!executor->is_stopping || executor->queue.n > 0) {
 		struct task_list expired = executor_take_expired(executor,
 		                                                 clock_now_ns());
 
@@ -159,16 +175,17 @@ static void *keeper_main(void *data)
 			executor_complete_expired(executor, &expired);
 			lock_acquire(&executor->lock);
 		} else {
+			pool->keeper_wake_ns = executor->next_expiry_ns;
 			cond_wait_until(&pool->has_expiry, &executor->lock,
-			                expiry_next_ns(&executor->expiry));
+			                pool->keeper_wake_ns);
 		}
 	}
 	lock_release(&executor->lock);
 	return NULL;
 }
 
-/* False when there is no thread at all. */
-static bool add_worker(struct thread_pool *pool)
+/* Start a thread. False: it cannot be started, and there is no other one. */
+static bool add_thread(struct thread_pool *pool)
 {
 	unsigned i = 0;
 	char name[32];
@@ -187,21 +204,29 @@ static bool add_worker(struct thread_pool *pool)
 	return true;
 }
 
-static bool tell_keeper(struct thread_pool *pool)
+/* Start the keeper if a queued task expires and there is none; wake it if it would sleep for too
+ * long. False: it cannot be started. */
+static bool update_keeper(struct thread_pool *pool)
 {
-	if (pool->executor.expiry.n > 0 && !pool->has_keeper) {
+	int64_t expiry_ns = pool->executor.next_expiry_ns;
+
+	if (expiry_ns < 0)
+		return true;
+	if (!pool->has_keeper) {
 		if (thread_start(&pool->keeper, keeper_main, pool) != 0)
 			return false;
 		pool->has_keeper = true;
 		pthread_setname_np(pool->keeper, "pxp-keeper");
 	}
-	if (pool->has_keeper)
+	if (pool->keeper_wake_ns < 0 || expiry_ns < pool->keeper_wake_ns) {
+		pool->keeper_wake_ns = expiry_ns;
 		cond_signal(&pool->has_expiry);
+	}
 	return true;
 }
 
-/* Start a thread when every idle one has a task of the queue coming to it already. */
-static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
+/* Start a thread if every idle one already has a queued task to come for. */
+static bool pool_on_change(struct pxp_executor *executor)
 {
 	struct thread_pool *pool = pool_of(executor);
 
@@ -210,64 +235,18 @@ static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error
 		cond_signal(&pool->has_expiry);
 		return true;
 	}
-	if (!tell_keeper(pool) ||
-	    (executor->queue.n > atomic_load(&pool->n_idle) &&
-	     pool->n_threads < executor->options.n_workers && !add_worker(pool))) {
-		pxp_fail(ret_error, PXP_ESYS, "no thread can be started");
+	if (!update_keeper(pool))
 		return false;
-	}
-	executor->is_calling |= wants_call(pool);
+	if (executor->queue.n > atomic_load(&pool->n_idle) &&
+	    pool->n_threads < executor->options.n_workers && !add_thread(pool))
+		return false;
+	executor->must_wake |= wants_wake(pool);
 	return true;
 }
 
-static void pool_call(struct pxp_executor *executor)
+static void pool_wake(struct pxp_executor *executor)
 {
 	cond_signal(&pool_of(executor)->has_work);
-}
-
-static bool pool_take_back(struct pxp_executor *executor, struct task *task)
-{
-	(void)executor;
-	(void)task;
-	return false; /* a thread begins what it takes */
-}
-
-static bool pool_has_begun(struct pxp_executor *executor, const struct task *task)
-{
-	(void)executor;
-	(void)task;
-	return true;
-}
-
-static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill)
-{
-	(void)executor;
-	(void)task;
-	(void)may_kill;
-	return false; /* it was asked; a thread cannot be killed */
-}
-
-static struct pxp_progress pool_progress(struct pxp_executor *executor, struct task *task)
-{
-	(void)executor;
-	return shared_progress_read(&task->progress);
-}
-
-static void pool_take_back_all(struct pxp_executor *executor, struct task_list *list)
-{
-	(void)executor;
-	(void)list;
-}
-
-static void pool_kill(struct pxp_executor *executor)
-{
-	(void)executor;
-}
-
-static void pool_suspend(struct pxp_executor *executor, bool stop)
-{
-	(void)executor;
-	(void)stop;
 }
 
 static void pool_stats(struct pxp_executor *executor,
@@ -284,15 +263,15 @@ static void pool_join(struct pxp_executor *executor)
 {
 	struct thread_pool *pool = pool_of(executor);
 
-	/* No thread is started, and none leaves, once shutdown began. */
+	/* Once shutdown has begun, no thread is started and none leaves. */
 	for (unsigned i = 0; i < executor->options.n_workers; i++) {
 		if (pool->places[i].is_taken)
 			pthread_join(pool->places[i].thread, NULL);
 	}
-	if (pool->left.is_taken)
-		pthread_join(pool->left.thread, NULL);
+	if (pool->ended.is_taken)
+		pthread_join(pool->ended.thread, NULL);
 	if (pool->has_keeper) {
-		/* What it sleeps for may have begun since. */
+		/* The queue is empty now, and the keeper may not have noticed. */
 		lock_acquire(&executor->lock);
 		cond_signal(&pool->has_expiry);
 		lock_release(&executor->lock);
@@ -315,17 +294,11 @@ static void pool_free(struct pxp_executor *executor)
 }
 
 static const struct executor_table thread_pool_table = {
+	.max_inline_input = SIZE_MAX,
+	.on_change = pool_on_change,
 	.wake = pool_wake,
-	.call = pool_call,
-	.take_back = pool_take_back,
-	.has_begun = pool_has_begun,
-	.end = pool_end,
-	.progress = pool_progress,
-	.take_back_all = pool_take_back_all,
-	.kill = pool_kill,
-	.join = pool_join,
-	.suspend = pool_suspend,
 	.stats = pool_stats,
+	.join = pool_join,
 	.free = pool_free,
 };
 
@@ -333,15 +306,15 @@ enum pxp_status thread_pool_create(const struct pxp_executor_options *options,
                                    struct pxp_executor **ret_executor,
                                    struct pxp_error *ret_error)
 {
-	unsigned n_threads = executor_n_workers(options);
-	struct thread_pool *pool = calloc(1, sizeof(*pool) +
-	                                             n_threads * sizeof(pool->places[0]));
+	struct thread_pool *pool = calloc(
+		1, sizeof(*pool) + options->n_workers * sizeof(pool->places[0]));
 
 	if (!pool ||
 	    executor_init(&pool->executor, &thread_pool_table, options) != PXP_OK) {
 		free(pool);
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a thread pool");
 	}
+	pool->keeper_wake_ns = -1;
 	cond_init(&pool->has_work);
 	cond_init(&pool->has_expiry);
 	*ret_executor = &pool->executor;

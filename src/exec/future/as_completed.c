@@ -1,29 +1,30 @@
-/* Futures in the order in which they are done. */
+/* pxp_as_completed_*(): gives out futures in the order in which they are done. */
 #include <pixpool/wait.h>
 
 #include "base/clock.h"
-#include "exec/executor/executor.h"
 #include "exec/future/waiter.h"
 
 #include <stdlib.h>
 
 struct entry {
-	struct watch watch;        /* first, so that a watch is its entry */
-	struct pxp_future *future; /* one reference, until it is given out; then NULL */
+	/* First, so that a pointer to the watch is a pointer to its entry. */
+	struct watch watch;
+	/* One reference; NULL once it was given out. */
+	struct pxp_future *future;
 };
 
 struct pxp_as_completed {
 	struct waiter waiter;
 	int64_t deadline_ns;
 	size_t n, n_left;
-	/* The first so many were not ours to complete in a thread of this role: so that each is
-	 * asked once, not once in every call. */
+	/* The first n_checked futures cannot deadlock in the context with this number. Without that
+	 * each wait would check all futures, and n waits would take n * n / 2 locks. */
 	size_t n_checked;
-	uint64_t role;
+	uint64_t context_number;
 	struct entry entries[];
 };
 
-/* A set of pointers: open addressing, at most half full. */
+/* A set of pointers: a hash table with open addressing, at most half full. */
 struct seen {
 	const void **slots;
 	size_t mask;
@@ -40,7 +41,7 @@ static bool seen_init(struct seen *seen, size_t n)
 	return seen->slots;
 }
 
-/* False when it is in the set already. */
+/* False if the pointer is in the set already. */
 static bool seen_add(struct seen *seen, const void *pointer)
 {
 	uint64_t spread = (uint64_t)(uintptr_t)pointer * 0x9e3779b97f4a7c15;
@@ -88,21 +89,21 @@ enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t 
 	return PXP_OK;
 }
 
-/* Whether one of those left is to be completed by an executor that this thread belongs to. */
-static bool waits_for_itself(struct pxp_as_completed *iteration)
+/* Whether this thread works for the owner of a future that is not done. */
+static bool would_deadlock(struct pxp_as_completed *iteration)
 {
-	uint64_t role = executor_thread_role();
+	uint64_t number = owner_context_number();
 
-	if (role == 0)
+	if (number == 0)
 		return false;
-	if (role != iteration->role)
+	if (number != iteration->context_number)
 		iteration->n_checked = 0;
-	iteration->role = role;
+	iteration->context_number = number;
 	for (; iteration->n_checked < iteration->n; iteration->n_checked++) {
 		struct pxp_future *future =
 			iteration->entries[iteration->n_checked].future;
 
-		if (future && future_is_ours(future))
+		if (future && future_would_deadlock(future))
 			return true;
 	}
 	return false;
@@ -114,7 +115,7 @@ static enum pxp_status await_next(struct pxp_as_completed *iteration)
 	bool has_time = iteration->deadline_ns < 0 ||
 	                clock_now_ns() < iteration->deadline_ns;
 
-	if (has_time && waits_for_itself(iteration))
+	if (has_time && would_deadlock(iteration))
 		return PXP_EDEADLK;
 	return waiter_await(&iteration->waiter, n_given + 1, SIZE_MAX,
 	                    iteration->deadline_ns)

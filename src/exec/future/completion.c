@@ -1,3 +1,4 @@
+/* How a future ends: see completion.h. */
 #include "exec/future/completion.h"
 
 #include "base/fd.h"
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All of an error but the rest of its text. */
+/* Clear an error, except its text beyond the first byte. */
 static void clear_error(struct pxp_error *error)
 {
 	memset(error, 0, offsetof(struct pxp_error, text) + 1);
@@ -32,11 +33,11 @@ struct completion completion_of(enum pxp_future_state state)
 	return (struct completion){.state = state, .output = -1, .long_result = -1};
 }
 
-struct completion completion_cancelled(const char *why)
+struct completion completion_cancelled(const char *text)
 {
 	struct completion completion = completion_of(PXP_CANCELLED);
 
-	pxp_fail(&completion.outcome.error, PXP_ECANCELLED, "%s", why);
+	pxp_fail(&completion.outcome.error, PXP_ECANCELLED, "%s", text);
 	return completion;
 }
 

@@ -1,36 +1,43 @@
-/* What completes a future. */
+/* How a future ends: its final state, the outcome, and the result that it carries. */
 #ifndef PXP_COMPLETION_H
 #define PXP_COMPLETION_H
 
 #include <pixpool/future.h>
 
-/* Plain data; what it owns is moved by future_complete(). */
+/* Plain data. It owns the result, the log and the descriptors, until it is moved into a future or
+ * completion_fini() frees them. */
 struct completion {
-	enum pxp_future_state state; /* PXP_FINISHED, PXP_FAILED or PXP_CANCELLED */
-	int output;                  /* descriptor, or -1 */
-	void *result;                /* malloc(), or NULL */
+	/* PXP_FINISHED, PXP_FAILED or PXP_CANCELLED. */
+	enum pxp_future_state state;
+	/* The task's output, or -1. */
+	int output;
+	/* From malloc(), or NULL. */
+	void *result;
 	size_t n_result;
-	int long_result; /* a memfd that the result is still to be read from, or -1 */
+	/* A memfd that the result must still be read from (completion_load()), or -1. */
+	int long_result;
 	unsigned n_descriptors;
-	char *log; /* malloc(), or NULL: what outcome.log points to */
 	int descriptors[PXP_MAX_DESCRIPTORS];
+	/* What outcome.log points to once the future is done: from malloc(), or NULL. */
+	char *log;
 	struct pxp_outcome outcome;
 };
 
-struct completion completion_cancelled(const char *why);
-
-/* An empty one of this state. */
+/* An empty completion. */
 struct completion completion_of(enum pxp_future_state state);
 
-/* The same, but for the error's text beyond its end and the descriptors that are none: there
- * may be a million a second. */
+/* A cancelled completion with this text. */
+struct completion completion_cancelled(const char *text);
+
+/* Make *completion empty in place, without clearing the error's text beyond its first byte, and
+ * without the unused descriptors: a thread pool does this a million times a second. */
 void completion_init(struct completion *completion, enum pxp_future_state state);
 
-/* Read the long result, which may take its time: without a lock. When it cannot be had the
- * completion becomes a failure. */
+/* Read the long result, if there is one. This may take long: call it without a lock. If the
+ * result cannot be read, the completion becomes a failure. */
 void completion_load(struct completion *completion);
 
-/* Free what a completion still owns. */
+/* Free what the completion still owns. */
 void completion_fini(struct completion *completion);
 
 #endif

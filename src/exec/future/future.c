@@ -1,8 +1,12 @@
+/*
+ * Futures and promises: completed once, by the first that does so.
+ *
+ * A thread that waits for one future sleeps on the word that holds its state. Waiters for several
+ * futures hang a hook on each (waiter.h).
+ */
 #include "exec/future/future.h"
 
 #include "base/clock.h"
-#include "exec/executor/blocks.h"
-#include "exec/executor/executor.h"
 
 #include <stdlib.h>
 
@@ -12,7 +16,7 @@ struct callback {
 	struct callback *next;
 };
 
-/* Beside the state: somebody sleeps until it is a done one. */
+/* A bit beside the state: a thread sleeps on the word until the state is a done one. */
 enum { HAS_SLEEPERS = 0x100 };
 
 static bool is_done(enum pxp_future_state state)
@@ -26,17 +30,16 @@ enum pxp_future_state future_peek(struct pxp_future *future)
 	       ~(unsigned)HAS_SLEEPERS;
 }
 
-void future_init(struct pxp_future *future, struct pxp_executor *executor,
-                 struct blocks *home)
+void future_init(struct pxp_future *future, struct future_owner *owner,
+                 future_free_fn *free_memory)
 {
 	atomic_init(&future->n_references, 1);
 	atomic_init(&future->state, PXP_PENDING);
 	atomic_init(&future->is_taken, false);
 	lock_init(&future->lock);
-	future->home = home;
-	future->task = NULL;
-	future->executor = executor;
-	future->is_promise = !executor;
+	future->free = free_memory;
+	future->owner = owner;
+	future->is_promise = !owner;
 	future->first = NULL;
 	future->last = &future->first;
 	future->hooks = NULL;
@@ -54,7 +57,7 @@ void pxp_future_release(struct pxp_future *future)
 	                                         memory_order_acq_rel) != 1)
 		return;
 
-	/* Only a promise can come here with callbacks: they will never be called. */
+	/* Only a promise that nobody completed has callbacks here: they are never called. */
 	for (struct callback *callback = future->first, *next; callback;
 	     callback = next) {
 		next = callback->next;
@@ -63,20 +66,7 @@ void pxp_future_release(struct pxp_future *future)
 	if (is_done(future_peek(future)))
 		completion_fini(&future->completion);
 	lock_fini(&future->lock);
-	if (future->home)
-		blocks_put(future->home, future);
-	else
-		free(future);
-}
-
-struct task *future_task(const struct pxp_future *future)
-{
-	return future->task;
-}
-
-void future_set_task(struct pxp_future *future, struct task *task)
-{
-	future->task = task;
+	future->free(future);
 }
 
 static bool start(struct pxp_future *future)
@@ -95,8 +85,9 @@ bool future_start(struct pxp_future *future)
 {
 	bool starts;
 
-	/* An executor cancels what has not begun by taking it away from who would begin it;
-	 * for a promise the lock decides. */
+	/* An executor cancels a pending task by taking it back from the worker that would begin
+	 * it, so nothing can race with this start. A promise can be cancelled meanwhile: there the
+	 * lock decides. */
 	if (!future->is_promise)
 		return start(future);
 	lock_acquire(&future->lock);
@@ -116,7 +107,7 @@ void future_hook_add(struct pxp_future *future, struct future_hook *hook)
 	lock_acquire(&future->lock);
 	state = future_peek(future);
 	if (is_done(state)) {
-		hook->tell(hook, state);
+		hook->notify(hook, state);
 	} else {
 		hook->next = future->hooks;
 		hook->at = &future->hooks;
@@ -140,57 +131,58 @@ void future_hook_remove(struct pxp_future *future, struct future_hook *hook)
 }
 
 /* With the lock held. */
-static void tell_hooks(struct pxp_future *future)
+static void notify_hooks(struct pxp_future *future)
 {
 	struct future_hook *hook;
 
 	while ((hook = future->hooks)) {
 		future->hooks = hook->next;
 		hook->at = NULL;
-		/* from here on it may be gone */
-		hook->tell(hook, future->completion.state);
+		/* This may free the hook. */
+		hook->notify(hook, future->completion.state);
 	}
 }
 
-bool future_is_ours(struct pxp_future *future)
+bool future_would_deadlock(struct pxp_future *future)
 {
-	bool is_ours;
+	bool would_deadlock;
 
 	lock_acquire(&future->lock);
-	is_ours = executor_is_ours(future->executor);
+	would_deadlock = owner_is_own_thread(future->owner);
 	lock_release(&future->lock);
-	return is_ours;
+	return would_deadlock;
 }
 
-/* ---- completing ---- */
+/* ---- completion ---- */
 
-/* Who is to be told of the end, once the lock is given up. */
-struct told {
+/* What a completion must notify once the lock is released. */
+struct notification {
 	struct callback *callbacks;
 	bool has_sleepers;
 };
 
-/* With the lock held, and the completion in its place. */
-static struct told become_done(struct pxp_future *future)
+/* With the lock held, and future->completion filled. */
+static struct notification become_done(struct pxp_future *future)
 {
-	struct told told = {.callbacks = future->first};
+	struct notification notification = {.callbacks = future->first};
+	unsigned before;
 
 	future->completion.outcome.log = future->completion.log;
-	future->executor = NULL;
+	future->owner = NULL;
 	future->first = NULL;
 	future->last = &future->first;
-	told.has_sleepers = atomic_exchange(&future->state, future->completion.state) &
-	                    HAS_SLEEPERS;
-	tell_hooks(future);
-	return told;
+	before = atomic_exchange(&future->state, future->completion.state);
+	notification.has_sleepers = before & HAS_SLEEPERS;
+	notify_hooks(future);
+	return notification;
 }
 
-/* Outside the lock: a callback may submit, cancel or drop a reference. */
-static void tell(struct pxp_future *future, struct told told)
+/* Without the lock: a callback may submit, cancel or release a reference. */
+static void notify(struct pxp_future *future, struct notification notification)
 {
-	if (told.has_sleepers)
+	if (notification.has_sleepers)
 		word_wake_all(&future->state);
-	for (struct callback *callback = told.callbacks, *next; callback;
+	for (struct callback *callback = notification.callbacks, *next; callback;
 	     callback = next) {
 		next = callback->next;
 		callback->on_done(future, callback->data);
@@ -198,43 +190,45 @@ static void tell(struct pxp_future *future, struct told told)
 	}
 }
 
+struct completion *future_completion(struct pxp_future *future)
+{
+	return &future->completion;
+}
+
 void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle)
 {
-	bool calls_back;
-	struct told told;
+	struct notification notification;
+	bool has_callbacks;
 
 	lock_acquire(&future->lock);
-	calls_back = future->first != NULL;
-	if (n_idle && !calls_back)
+	has_callbacks = future->first != NULL;
+	if (n_idle && !has_callbacks)
 		atomic_fetch_add(n_idle, 1);
-	told = become_done(future);
+	notification = become_done(future);
 	lock_release(&future->lock);
-	tell(future, told);
-	if (n_idle && calls_back)
+	notify(future, notification);
+	if (n_idle && has_callbacks)
 		atomic_fetch_add(n_idle, 1);
 }
 
-/* Complete it if its state is not beyond latest. The caller holds a reference that no
- * callback can drop. */
+/* Complete the future if its state is latest or an earlier one. The caller holds a reference that
+ * no callback can release. */
 static bool complete(struct pxp_future *future, struct completion *completion,
                      enum pxp_future_state latest)
 {
-	struct told told = {0};
+	struct notification notification = {0};
 	bool is_first;
 
 	lock_acquire(&future->lock);
 	is_first = future_peek(future) <= latest;
 	if (is_first) {
 		future->completion = *completion;
-		completion->result = NULL;
-		completion->log = NULL;
-		completion->output = completion->long_result = -1;
-		completion->n_descriptors = 0;
-		told = become_done(future);
+		*completion = completion_of(completion->state);
+		notification = become_done(future);
 	}
 	lock_release(&future->lock);
 
-	tell(future, told);
+	notify(future, notification);
 	return is_first;
 }
 
@@ -242,7 +236,7 @@ bool future_complete(struct pxp_future *future, struct completion *completion)
 {
 	bool is_first;
 
-	/* A callback may drop the last reference but ours. */
+	/* A callback may release every other reference. */
 	pxp_future_acquire(future);
 	is_first = complete(future, completion, PXP_RUNNING);
 	pxp_future_release(future);
@@ -275,26 +269,32 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
 
 /* ---- asking ---- */
 
-/* The executor that is to complete it, with a reference that keeps it, or NULL. */
-static struct pxp_executor *future_executor(struct pxp_future *future)
+/* The owner, with a reference to it; NULL when there is none. */
+static struct future_owner *acquire_owner(struct pxp_future *future)
 {
-	struct pxp_executor *executor;
+	struct future_owner *owner;
 
 	lock_acquire(&future->lock);
-	executor = future->executor;
-	if (executor)
-		executor_acquire(executor);
+	owner = future->owner;
+	if (owner)
+		owner->table->acquire(owner);
 	lock_release(&future->lock);
-	return executor;
+	return owner;
+}
+
+static void release_owner(struct future_owner *owner)
+{
+	if (owner)
+		owner->table->release(owner);
 }
 
 enum pxp_future_state pxp_future_state(struct pxp_future *future)
 {
-	struct pxp_executor *executor = future_executor(future);
-	bool has_begun = executor && executor_has_begun(executor, future);
+	struct future_owner *owner = acquire_owner(future);
+	bool has_begun = owner && owner->table->has_begun(owner, future);
 	enum pxp_future_state state = future_peek(future);
 
-	executor_release(executor);
+	release_owner(owner);
 	return state == PXP_PENDING && has_begun ? PXP_RUNNING : state;
 }
 
@@ -329,7 +329,7 @@ enum pxp_status pxp_future_wait(struct pxp_future *future, int64_t timeout_ms)
 		return PXP_OK;
 	if (timeout_ms == 0)
 		return PXP_ETIMEOUT;
-	if (future_is_ours(future))
+	if (future_would_deadlock(future))
 		return PXP_EDEADLK;
 	return sleep_until_done(future, clock_deadline_ns(clock_now_ns(), timeout_ms))
 	               ? PXP_OK
@@ -346,22 +346,22 @@ enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
                                   struct pxp_error *ret_error)
 {
 	enum pxp_status status = pxp_future_wait(future, timeout_ms);
-	const struct completion *completed = &future->completion;
+	struct completion *completion = &future->completion;
 
 	*ret_bytes = NULL;
 	if (status != PXP_OK)
 		return pxp_fail(ret_error, status, "%s", pxp_status_name(status));
-	if (completed->state != PXP_FINISHED) {
+	if (completion->state != PXP_FINISHED) {
 		if (ret_error)
-			*ret_error = completed->outcome.error;
-		return completed->outcome.error.status;
+			*ret_error = completion->outcome.error;
+		return completion->outcome.error.status;
 	}
 	if (atomic_exchange(&future->is_taken, true))
 		return pxp_fail(ret_error, PXP_ESTATE, "the result was taken before");
-	*ret_bytes = completed->result;
-	future->completion.result = NULL;
+	*ret_bytes = completion->result;
+	completion->result = NULL;
 	if (ret_n)
-		*ret_n = completed->n_result;
+		*ret_n = completion->n_result;
 	return PXP_OK;
 }
 
@@ -399,18 +399,17 @@ bool pxp_future_cancel(struct pxp_future *future)
 
 bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force)
 {
-	struct pxp_executor *executor = future_executor(future);
+	struct future_owner *owner = acquire_owner(future);
 	struct completion cancelled = completion_cancelled("cancelled");
 	bool is_cancelled;
 
-	/* A callback may drop the last reference but ours. */
+	/* A callback may release every other reference. */
 	pxp_future_acquire(future);
-	/* An executor takes its task out of its own hands first. */
-	if (executor)
-		executor_cancel(executor, future, force);
+	if (owner)
+		owner->table->cancel(owner, future, force);
 	else
 		complete(future, &cancelled, PXP_PENDING);
-	executor_release(executor);
+	release_owner(owner);
 	is_cancelled = future_peek(future) == PXP_CANCELLED;
 	pxp_future_release(future);
 	return is_cancelled;
@@ -418,13 +417,60 @@ bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force)
 
 struct pxp_progress pxp_future_progress(struct pxp_future *future)
 {
-	struct pxp_executor *executor = future_executor(future);
+	struct future_owner *owner = acquire_owner(future);
 	struct pxp_progress progress = {0};
 
-	if (executor)
-		progress = executor_progress(executor, future);
-	executor_release(executor);
+	if (owner)
+		progress = owner->table->progress(owner, future);
+	release_owner(owner);
 	if (pxp_future_is_done(future))
 		progress = future->completion.outcome.progress;
 	return progress;
+}
+
+/* ---- promises ---- */
+
+static void free_promise(struct pxp_future *promise)
+{
+	free(promise);
+}
+
+struct pxp_future *pxp_promise_create(void)
+{
+	struct pxp_future *promise = malloc(sizeof(*promise));
+
+	if (promise)
+		future_init(promise, NULL, free_promise);
+	return promise;
+}
+
+bool pxp_promise_start(struct pxp_future *promise)
+{
+	return promise->is_promise && future_start(promise);
+}
+
+enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n)
+{
+	struct completion finished = completion_of(PXP_FINISHED);
+
+	finished.result = *bytes;
+	finished.n_result = n;
+	if (!promise->is_promise)
+		return PXP_EINVAL;
+	if (!future_complete(promise, &finished))
+		return PXP_ESTATE;
+	*bytes = NULL;
+	return PXP_OK;
+}
+
+enum pxp_status pxp_promise_fail(struct pxp_future *promise,
+                                 const struct pxp_error *error)
+{
+	struct completion failed = completion_of(
+		error->status == PXP_ECANCELLED ? PXP_CANCELLED : PXP_FAILED);
+
+	if (error->status == PXP_OK || !promise->is_promise)
+		return PXP_EINVAL;
+	failed.outcome.error = *error;
+	return future_complete(promise, &failed) ? PXP_OK : PXP_ESTATE;
 }

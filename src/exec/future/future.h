@@ -1,92 +1,102 @@
-/* Futures, as the executors see them. */
+/*
+ * Futures from inside: what executors and waiters need beyond <pixpool/future.h>.
+ *
+ * Order of locks: executor, future, waiter, never the reverse. No future is completed, and no
+ * callback runs, with a lock held.
+ */
 #ifndef PXP_EXEC_FUTURE_H
 #define PXP_EXEC_FUTURE_H
 
 #include "base/lock.h"
 #include "exec/future/completion.h"
+#include "exec/future/owner.h"
 
 #include <pixpool/future.h>
 
 #include <stdatomic.h>
 
-struct pxp_executor;
-struct task;
-struct blocks;
 struct callback;
 struct future_hook;
 
-/*
- * What every task touches comes first, and the error's text is in the completion: a future
- * that is fine never touches that.
- */
+typedef void future_free_fn(struct pxp_future *future);
+
+/* The fields that every task touches come first. */
 struct pxp_future {
 	atomic_uint n_references;
-	atomic_uint state; /* an enum pxp_future_state, and whether somebody sleeps until
-	                       * it is a done one, which it becomes with the lock held */
-	struct blocks *home;  /* where its memory came from; NULL: the heap */
-	struct task *task;    /* guarded by the executor's lock */
-	bool is_promise;      /* for good: no executor completes it */
-	atomic_bool is_taken; /* its result, by somebody */
+	/* An enum pxp_future_state, and whether a thread sleeps on this word until the future is
+	 * done. It becomes a done state with the lock held. */
+	atomic_uint state;
+	/* Frees the memory of the future. */
+	future_free_fn *free;
+	/* Whether it was created without an owner. Never changes. */
+	bool is_promise;
+	/* Whether the result was moved out. */
+	atomic_bool is_taken;
 
-	struct lock lock; /* guards all below */
-	struct pxp_executor
-		*executor; /* who will complete it; NULL: a promise, or done */
+	/* Guards all below. */
+	struct lock lock;
+	/* Completes the future. NULL: a promise, or the future is done. */
+	struct future_owner *owner;
 	struct callback *first, **last;
 	struct future_hook *hooks;
-	struct completion
-		completion; /* once done; before that it belongs to who alone may
-	                            * complete it. What can be taken moves out */
+	/* Valid once the future is done. Before that, it belongs to the thread that alone may
+	 * complete the future, if there is such a thread (future_completion()). Callers can move
+	 * the result and the descriptors out. */
+	struct completion completion;
 };
 
-/* A pending future of an executor (NULL: a promise), with one reference. The executor must
- * stay until it has completed the future. home: of its block (NULL: the heap). */
-void future_init(struct pxp_future *future, struct pxp_executor *executor,
-                 struct blocks *home);
+/* Make a pending future with one reference.
+ *
+ * owner        completes the future, and must stay until then. NULL: the future is a promise.
+ * free_memory  frees the memory of the future once its last reference is released. */
+void future_init(struct pxp_future *future, struct future_owner *owner,
+                 future_free_fn *free_memory);
 
-/* The task behind a future of an executor; NULL once it is about to be completed. Guarded
- * by the executor's lock. */
-struct task *future_task(const struct pxp_future *future);
-void future_set_task(struct pxp_future *future, struct task *task);
-
-/* Pending to running; false when it is done. */
+/* Pending becomes running. Returns whether it did: false when the future runs or is done. */
 bool future_start(struct pxp_future *future);
 
-/* Complete it. The first call counts and takes what the completion owns; else false, and
- * the completion is as before. Runs callbacks: never call it with a lock held. */
+/* Complete the future. The first completion wins, takes what *completion owns and returns true. A
+ * later one returns false and leaves *completion as it was. Runs callbacks. */
 bool future_complete(struct pxp_future *future, struct completion *completion);
 
-/* The same, for the only one who may complete it, and who has put the completion in its place
- * (future->completion) and holds a reference.
+/* Where a thread that alone may complete the future, and holds a reference to it, writes the
+ * completion for future_complete_in_place(). */
+struct completion *future_completion(struct pxp_future *future);
+
+/* Complete the future with what stands in future_completion(). Runs callbacks.
  *
- * n_idle  NULL, or one is added to it: before anybody is told, so that who submits then
- *         finds this thread; or after the callbacks, as long as it has them to run. */
+ * n_idle  NULL, or a counter of idle threads that this thread adds itself to. It does so before
+ *         any waiter is woken, so that a waiter that submits a task finds an idle thread. If the
+ *         future has callbacks, this thread is not idle until they have returned. */
 void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle);
 
-/*
- * A hook is how one waiter hears of many futures: tell is called once, when its future is
- * done, or at once when it is already.
- *
- * It is called with the future's lock held, and by that three things hold: futures tell
- * in the order in which they were completed; who has removed a hook knows that tell is not
- * running and never will; and it takes no memory, so that nothing can fail. In return,
- * tell may take a lock of its waiter, which is the last in the order of locks, and nothing
- * else. The hook may be gone as soon as its waiter has been told.
- */
-struct future_hook {
-	void (*tell)(struct future_hook *hook, enum pxp_future_state state);
-	struct future_hook *next, **at; /* guarded by the future's lock; at NULL: told, or
-	                                 * removed */
-};
-
-void future_hook_add(struct pxp_future *future, struct future_hook *hook);
-
-/* In O(1). Fine when it was told. A reference to the future must be held. */
-void future_hook_remove(struct pxp_future *future, struct future_hook *hook);
-
-/* Its state as it stands here, without asking its executor: pending may be running. */
+/* The state as the future knows it, without asking the owner: a pending future may be running. */
 enum pxp_future_state future_peek(struct pxp_future *future);
 
-/* Whether it is not done, and this thread belongs to the executor that is to complete it. */
-bool future_is_ours(struct pxp_future *future);
+/* Whether a wait in this thread could never end: the future is not done, and this thread works
+ * for its owner. */
+bool future_would_deadlock(struct pxp_future *future);
+
+/*
+ * A hook notifies one waiter of a future, once: when the future is done, or at once if it is
+ * done already.
+ *
+ * notify is called with the future's lock held. So futures notify in the order in which they
+ * were completed, and once future_hook_remove() has returned, notify neither runs nor will. notify
+ * may take the lock of its waiter, which is the last in the order of locks, and nothing else. The
+ * waiter may free the hook as soon as it was notified.
+ */
+struct future_hook {
+	void (*notify)(struct future_hook *hook, enum pxp_future_state state);
+	/* Guarded by the future's lock. at is NULL once the hook has notified or was removed. */
+	struct future_hook *next, **at;
+};
+
+/* Cannot fail: it allocates nothing. */
+void future_hook_add(struct pxp_future *future, struct future_hook *hook);
+
+/* In constant time. Does nothing for a hook that has notified. The caller holds a reference to
+ * the future. */
+void future_hook_remove(struct pxp_future *future, struct future_hook *hook);
 
 #endif

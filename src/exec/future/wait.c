@@ -1,13 +1,12 @@
-/* Waiting for many futures at once. */
+/* pxp_wait(): waits for several futures at once. */
 #include <pixpool/wait.h>
 
 #include "base/clock.h"
-#include "exec/executor/executor.h"
 #include "exec/future/waiter.h"
 
 #include <stdlib.h>
 
-/* How many are enough. */
+/* How many futures must be done, or must have failed, for the wait to end. */
 struct quota {
 	size_t n_done, n_failed;
 };
@@ -22,9 +21,9 @@ static struct quota quota_of(enum pxp_wait_until until, size_t n)
 	};
 }
 
-/* Note in ret_done (may be NULL) which are done now. Whether they are enough. */
-static bool look(struct pxp_future *const *futures, size_t n, struct quota quota,
-                 bool *ret_done)
+/* Note in ret_done (may be NULL) which futures are done now. Returns whether they are enough. */
+static bool count(struct pxp_future *const *futures, size_t n, struct quota quota,
+                  bool *ret_done)
 {
 	struct quota have = {0};
 
@@ -39,12 +38,12 @@ static bool look(struct pxp_future *const *futures, size_t n, struct quota quota
 	return have.n_done >= quota.n_done || have.n_failed >= quota.n_failed;
 }
 
-static bool one_is_ours(struct pxp_future *const *futures, size_t n)
+static bool would_deadlock(struct pxp_future *const *futures, size_t n)
 {
-	if (executor_thread_role() == 0)
+	if (owner_context_number() == 0)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		if (future_is_ours(futures[i]))
+		if (future_would_deadlock(futures[i]))
 			return true;
 	}
 	return false;
@@ -74,11 +73,11 @@ enum pxp_status pxp_wait(struct pxp_future *const *futures, size_t n,
 	if (until != PXP_FIRST_COMPLETED && until != PXP_FIRST_ERROR &&
 	    until != PXP_ALL_COMPLETED)
 		return PXP_EINVAL;
-	if (look(futures, n, quota, ret_done))
+	if (count(futures, n, quota, ret_done))
 		return PXP_OK;
 	if (timeout_ms == 0)
 		return PXP_ETIMEOUT;
-	if (one_is_ours(futures, n))
+	if (would_deadlock(futures, n))
 		return PXP_EDEADLK;
 
 	watches = calloc(n, sizeof(*watches));
@@ -86,6 +85,6 @@ enum pxp_status pxp_wait(struct pxp_future *const *futures, size_t n,
 		return PXP_ENOMEM;
 	watch_until(futures, n, watches, quota, deadline_ns);
 	free(watches);
-	/* What is done stays done: if there were enough, there are now. */
-	return look(futures, n, quota, ret_done) ? PXP_OK : PXP_ETIMEOUT;
+	/* A done future stays done, so if enough were done they still are. */
+	return count(futures, n, quota, ret_done) ? PXP_OK : PXP_ETIMEOUT;
 }

@@ -1,3 +1,4 @@
+/* Waits for many futures: each notifies the waiter through a hook. */
 #include "exec/future/waiter.h"
 
 #include <stddef.h>
@@ -22,8 +23,9 @@ static bool has_enough(const struct waiter *waiter)
 	       waiter->n_failed >= waiter->enough_failed;
 }
 
-/* With the future's lock held. Once ours is released the watch belongs to who takes it. */
-static void tell(struct future_hook *hook, enum pxp_future_state state)
+/* With the future's lock held. Once the waiter's lock is released, the thread that takes the watch
+ * may free it. */
+static void notify(struct future_hook *hook, enum pxp_future_state state)
 {
 	struct watch *watch = (struct watch *)((char *)hook -
 	                                       offsetof(struct watch, hook));
@@ -42,7 +44,7 @@ static void tell(struct future_hook *hook, enum pxp_future_state state)
 
 void waiter_watch(struct waiter *waiter, struct watch *watch, struct pxp_future *future)
 {
-	watch->hook.tell = tell;
+	watch->hook.notify = notify;
 	watch->waiter = waiter;
 	future_hook_add(future, &watch->hook);
 }

@@ -109,7 +109,7 @@ static enum pxp_status await(struct pxp_map *map, struct chunk **ret_chunk)
 
 	*ret_chunk = (struct chunk *)waiter_take(&map->waiter);
 	if (!*ret_chunk) {
-		if (map_has_time(map) && executor_is_ours(map->executor))
+		if (map_has_time(map) && executor_is_own_thread(map->executor))
 			return PXP_EDEADLK;
 		if (!waiter_await(&map->waiter, map->n_taken + 1, SIZE_MAX,
 		                  map->deadline_ns))

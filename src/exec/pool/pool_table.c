@@ -18,11 +18,11 @@ static struct process_pool *pool_of(struct pxp_executor *executor)
 static void wake_supervisor(struct process_pool *pool)
 {
 	pool->has_news = true;
-	pool->executor.is_calling |= pool->is_asleep;
+	pool->executor.must_wake |= pool->is_asleep;
 	pool->is_asleep = false;
 }
 
-static void pool_call(struct pxp_executor *executor)
+static void pool_wake(struct pxp_executor *executor)
 {
 	const uint64_t one = 1;
 
@@ -32,12 +32,11 @@ static void pool_call(struct pxp_executor *executor)
 
 /* A task that no worker could take yet is found when one becomes free, and so are a few for
  * which it is not worth while to wake another; so most submissions need no system call. */
-static bool pool_wake(struct pxp_executor *executor, struct pxp_error *ret_error)
+static bool pool_on_change(struct pxp_executor *executor)
 {
 	struct process_pool *pool = pool_of(executor);
-	int64_t expires_ns = expiry_next_ns(&executor->expiry);
+	int64_t expires_ns = executor->next_expiry_ns;
 
-	(void)ret_error;
 	if (!pool->is_asleep || executor->queue.n >= pool->n_to_wake ||
 	    executor->is_stopping ||
 	    (expires_ns >= 0 && (pool->wake_ns < 0 || expires_ns < pool->wake_ns)))
@@ -68,7 +67,22 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 	       pool_worker_take_back(worker, slot, pool_of(executor)->now_ns);
 }
 
-static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill)
+/* How the future of a task is completed whose worker was killed for a cancel. */
+static struct completion killed_completion(const struct process_pool *pool,
+                                           struct pool_worker *worker,
+                                           const struct slot *slot)
+{
+	struct completion completion = completion_cancelled("cancelled");
+
+	completion.outcome = pool_completion(worker, slot, pool->now_ns).outcome;
+	pxp_fail(&completion.outcome.error, PXP_ECANCELLED, "cancelled");
+	completion.outcome.attempts = slot->task->attempts + 1;
+	completion.outcome.phase = pool_worker_phase(worker, slot);
+	return completion;
+}
+
+static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_kill,
+                     struct completion *ret_cancelled)
 {
 	struct process_pool *pool = pool_of(executor);
 	struct pool_worker *worker;
@@ -91,24 +105,10 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	pool_worker_kill(worker, KILLED_CANCEL, NULL);
 	if (worker->owed_signal)
 		wake_supervisor(pool);
-	return worker->reason == KILLED_CANCEL;
-}
-
-static struct completion pool_killed(struct pxp_executor *executor, struct task *task)
-{
-	struct completion completion = completion_cancelled("cancelled");
-	struct process_pool *pool = pool_of(executor);
-	struct pool_worker *worker;
-	struct slot *slot;
-
-	if (!find(pool, task, &worker, &slot))
-		return completion;
-	pool_read_clock(pool);
-	completion.outcome = pool_completion(worker, slot, pool->now_ns).outcome;
-	pxp_fail(&completion.outcome.error, PXP_ECANCELLED, "cancelled");
-	completion.outcome.attempts = task->attempts + 1;
-	completion.outcome.phase = pool_worker_phase(worker, slot);
-	return completion;
+	if (worker->reason != KILLED_CANCEL)
+		return false;
+	*ret_cancelled = killed_completion(pool, worker, slot);
+	return true;
 }
 
 static struct pxp_progress pool_progress(struct pxp_executor *executor, struct task *task)
@@ -224,12 +224,12 @@ static void pool_free(struct pxp_executor *executor)
 }
 
 const struct executor_table process_pool_table = {
+	.max_inline_input = INLINE_INPUT_BYTES,
+	.on_change = pool_on_change,
 	.wake = pool_wake,
-	.call = pool_call,
 	.take_back = pool_take_back,
 	.has_begun = pool_has_begun,
 	.end = pool_end,
-	.killed = pool_killed,
 	.progress = pool_progress,
 	.take_back_all = pool_take_back_all,
 	.kill = pool_kill,

@@ -70,11 +70,8 @@ static void complete_all(struct process_pool *pool)
 		struct task *task = completed.first;
 
 		task_list_remove(&completed, task);
-		if (task->is_completed) { /* and counted, by who had its worker killed */
-			task_complete(task, NULL);
-			continue;
-		}
-		completion_load(&task->future->completion);
+		if (!task->is_completed)
+			completion_load(future_completion(task->future));
 		executor_complete(executor, task, NULL);
 	}
 	lock_acquire(&executor->lock);
@@ -112,7 +109,7 @@ static int64_t next_wake_ns(const struct process_pool *pool)
 	if (deadline_ns >= 0)
 		deadline_ns = earlier(deadline_ns,
 		                      clock_deadline_ns(pool->now_ns, HEARTBEAT_MS));
-	deadline_ns = earlier(deadline_ns, expiry_next_ns(&pool->executor.expiry));
+	deadline_ns = earlier(deadline_ns, pool->executor.next_expiry_ns);
 	if (pool->suspended_ns < 0)
 		deadline_ns = earlier(deadline_ns, pool_retire_ns(pool));
 	deadline_ns = earlier(deadline_ns, pool_listen_ns(pool));
@@ -248,7 +245,7 @@ static void *supervisor_main(void *data)
 {
 	struct process_pool *pool = data;
 
-	executor_adopt_thread(&pool->executor);
+	owner_adopt_thread(&pool->executor.owner);
 	lock_acquire(&pool->executor.lock);
 	pool_read_clock(pool);
 	while (!has_ended(pool)) {
@@ -301,7 +298,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error)
 {
-	unsigned n_workers = executor_n_workers(options);
+	unsigned n_workers = options->n_workers;
 	struct process_pool *pool = calloc(
 		1, sizeof(*pool) + n_workers * sizeof(pool->workers[0]));
 	enum pxp_status status;

@@ -54,6 +54,12 @@ struct process_pool {
 	struct pool_worker workers[];
 };
 
+/* Create a process pool. options are valid and have their defaults filled in. Errors as of
+ * pxp_executor_create(). */
+enum pxp_status process_pool_create(const struct pxp_executor_options *options,
+                                    struct pxp_executor **ret_executor,
+                                    struct pxp_error *ret_error);
+
 /* epoll's data: whose descriptor it is. */
 enum pool_source {
 	SOURCE_SOCKET,

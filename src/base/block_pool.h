@@ -1,0 +1,26 @@
+/*
+ * A pool of memory blocks of one size, which keeps blocks that were given back for reuse.
+ *
+ * Executors allocate a task with its future from it. There may be a million of those a second,
+ * allocated in one thread and freed in another.
+ */
+#ifndef PXP_BLOCK_POOL_H
+#define PXP_BLOCK_POOL_H
+
+#include <stddef.h>
+
+struct block_pool;
+
+/* Create a pool of blocks of n_bytes, which keeps at most n_kept unused blocks. NULL: no memory. */
+struct block_pool *block_pool_create(size_t n_bytes, size_t n_kept);
+
+/* Release the pool. It is freed once the last block is given back. NULL is allowed. */
+void block_pool_release(struct block_pool *pool);
+
+/* A block, not cleared. NULL: no memory. */
+void *block_pool_get(struct block_pool *pool);
+
+/* Give a block back. */
+void block_pool_put(struct block_pool *pool, void *block);
+
+#endif

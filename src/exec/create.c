@@ -1,0 +1,101 @@
+/*
+ * Creates an executor of any kind: checks the options, fills in the defaults, and calls the kind.
+ * It stands above the folders of exec because it alone sees all kinds.
+ */
+#include "base/machine.h"
+#include "exec/executor/executor.h"
+#include "exec/executor/options.h"
+#include "exec/pool/process_pool.h"
+#include "exec/process/protocol.h"
+
+enum {
+	DEFAULT_MAX_PENDING = 1024,
+	DEFAULT_START_TIMEOUT_MS = 60 * 1000,
+	MAX_WORKERS = 1024,
+};
+
+static const size_t default_max_pending_bytes = (size_t)64 << 20;
+static const size_t default_max_result = (size_t)256 << 20;
+
+unsigned pxp_default_workers(void)
+{
+	return machine_cpus();
+}
+
+static bool has_option_for_processes(const struct pxp_executor_options *options)
+{
+	return options->prepare || options->preload || options->lock_down ||
+	       options->max_tasks_per_worker > 0 || options->max_result > 0 ||
+	       options->start_timeout_ms != 0 || options->max_crashes > 0 ||
+	       options->memory_allowance > 0 || options->memory_budget > 0 ||
+	       options->max_output > 0;
+}
+
+/* What is wrong with the options; NULL: nothing. */
+static const char *find_mistake(const struct pxp_executor_options *options)
+{
+	if (options->kind != PXP_PROCESSES && has_option_for_processes(options))
+		return "only PXP_PROCESSES takes prepare, preload, lock_down, "
+		       "max_tasks_per_worker, max_result, start_timeout_ms, max_crashes, "
+		       "memory_allowance, memory_budget and max_output";
+	if (options->kind == PXP_INLINE && options->idle_timeout_ms != 0)
+		return "PXP_INLINE does not take idle_timeout_ms";
+	if (options->n_workers > MAX_WORKERS)
+		return "n_workers must be at most 1024";
+	if (options->n_init_bytes > 0 && !options->init_bytes)
+		return "n_init_bytes is set, but init_bytes is NULL";
+	if (options->kind == PXP_PROCESSES && options->n_init_bytes > MAX_INIT_BYTES)
+		return "n_init_bytes must be at most 32 KiB for PXP_PROCESSES";
+	if (options->memory_budget > 0 && options->memory_allowance == 0)
+		return "memory_budget needs a memory_allowance";
+	if (options->memory_allowance > INT64_MAX / 2 ||
+	    options->memory_budget > INT64_MAX / 2)
+		return "memory_allowance and memory_budget must be at most 4 EiB";
+	if (options->idle_timeout_ms < 0)
+		return "idle_timeout_ms must not be negative";
+	if (options->start_timeout_ms < PXP_FOREVER)
+		return "start_timeout_ms must not be negative, except PXP_FOREVER";
+	return NULL;
+}
+
+static void fill_in_defaults(struct pxp_executor_options *options)
+{
+	if (options->n_workers == 0)
+		options->n_workers = pxp_default_workers();
+	if (options->max_pending == 0)
+		options->max_pending = DEFAULT_MAX_PENDING;
+	if (options->max_pending_bytes == 0)
+		options->max_pending_bytes = default_max_pending_bytes;
+	if (options->max_result == 0)
+		options->max_result = default_max_result;
+	if (options->start_timeout_ms == 0)
+		options->start_timeout_ms = DEFAULT_START_TIMEOUT_MS;
+}
+
+enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
+                                    struct pxp_executor **ret_executor,
+                                    struct pxp_error *ret_error)
+{
+	struct pxp_executor_options ours;
+
+	*ret_executor = NULL;
+	if (!options || !options_read(&ours, sizeof(ours), options,
+	                              offsetof(struct pxp_executor_options, n_workers)))
+		return pxp_fail(
+			ret_error, PXP_EINVAL,
+			"options.size must be sizeof(struct pxp_executor_options)");
+	if (find_mistake(&ours))
+		return pxp_fail(ret_error, PXP_EINVAL, "%s", find_mistake(&ours));
+	fill_in_defaults(&ours);
+
+	switch (ours.kind) {
+	case PXP_THREADS:
+		return thread_pool_create(&ours, ret_executor, ret_error);
+	case PXP_PROCESSES:
+		return process_pool_create(&ours, ret_executor, ret_error);
+	case PXP_INLINE:
+		return inline_create(&ours, ret_executor, ret_error);
+	}
+	return pxp_fail(ret_error, PXP_EINVAL, "options.kind %d does not exist",
+	                (int)ours.kind);
+}

@@ -1,0 +1,69 @@
+/*
+ * The owner of a future: the executor that completes it, as far as the future knows it.
+ * A promise has no owner.
+ *
+ * Each thread also knows the owners that it currently works for. A wait in such a thread for a
+ * future of one of them could never end, and is refused.
+ */
+#ifndef PXP_FUTURE_OWNER_H
+#define PXP_FUTURE_OWNER_H
+
+#include <pixpool/future.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct future_owner;
+
+/* Each function is called without the future's lock, except acquire. */
+struct future_owner_table {
+	/* Take a reference to the owner, or give one back. acquire is called with the lock of
+	 * one of its futures held, and must not take a lock. */
+	void (*acquire)(struct future_owner *owner);
+	void (*release)(struct future_owner *owner);
+
+	/* Whether a worker has begun the future's task. */
+	bool (*has_begun)(struct future_owner *owner, struct pxp_future *future);
+
+	/* How far the future's task says it is. */
+	struct pxp_progress (*progress)(struct future_owner *owner,
+	                                struct pxp_future *future);
+
+	/* Cancel the future's task as force says, and complete the future if the task is
+	 * cancelled by that. */
+	void (*cancel)(struct future_owner *owner, struct pxp_future *future,
+	               enum pxp_cancel force);
+};
+
+/* The first member of an owner. */
+struct future_owner {
+	const struct future_owner_table *table;
+};
+
+/* ---- the owners that a thread works for ---- */
+
+/* One entry of the thread's list. A task of an inline executor may run inside a task of another
+ * executor, so there may be several. */
+struct owner_context {
+	const struct future_owner *owner;
+	struct owner_context *outer;
+	/* Unique in the process: see owner_context_number(). */
+	uint64_t number;
+};
+
+/* This thread begins to work for owner, and later ends that. The context belongs to the caller,
+ * and must stay until owner_leave(). Contexts are left in the reverse order. */
+void owner_enter(struct owner_context *context, const struct future_owner *owner);
+void owner_leave(struct owner_context *context);
+
+/* This thread works for owner until it ends. Call it once in a thread. */
+void owner_adopt_thread(const struct future_owner *owner);
+
+/* Whether this thread works for owner. False for NULL. */
+bool owner_is_own_thread(const struct future_owner *owner);
+
+/* The number of this thread's innermost context; 0 when it works for no owner. As long as the
+ * number is the same, owner_is_own_thread() gives the same answers. */
+uint64_t owner_context_number(void);
+
+#endif
