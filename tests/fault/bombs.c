@@ -1,3 +1,6 @@
+/*
+ * Writers of bombs, one small writer for each format.
+ */
 #include "bombs.h"
 
 #include "image/vips/samples.h"
@@ -9,8 +12,8 @@
 
 /* ---- bytes ---- */
 
-/* Room for n bytes: a power of two, so that adding them one by one does not copy all of them
- * each time. Nothing else may add to such a blob. */
+/* The size of the allocation for n bytes: a power of two, so that appending byte by byte takes
+ * linear time. Only put() may append to such a blob. */
 static size_t room_for(size_t n)
 {
 	size_t room = 64;
@@ -32,7 +35,7 @@ static void put(struct blob *blob, const char *bytes, size_t n)
 
 #define PUT(blob, literal) put((blob), (literal), sizeof(literal) - 1)
 
-/* The n low bytes of a number, the highest first, or the lowest. */
+/* The n low bytes of a number, big-endian or little-endian. */
 static void put_big(struct blob *blob, uint64_t number, unsigned n)
 {
 	for (unsigned i = n; i-- > 0;)
@@ -45,7 +48,7 @@ static void put_little(struct blob *blob, uint64_t number, unsigned n)
 		put(blob, (char[]){(char)(number >> 8 * i)}, 1);
 }
 
-/* Deflate and JPEG XL write the lowest bit first, JPEG the highest. */
+/* Bits, the lowest first, as deflate and JPEG XL have them. */
 struct bits {
 	struct blob *blob;
 	uint32_t waiting;
@@ -93,7 +96,7 @@ static void put_chunk(struct blob *blob, const char *type, const struct blob *bo
 	put_big(blob, crc_of(blob->bytes + at, blob->n - at), 4);
 }
 
-/* n times the same byte, deflated with matches of the greatest length: 13 bits for 258. */
+/* n equal bytes in zlib format, by matches of the maximum length: 13 bits for 258 bytes. */
 static void put_zlib_of(struct blob *blob, uint8_t byte, uint64_t n)
 {
 	struct bits bits = {.blob = blob};
@@ -105,11 +108,11 @@ static void put_zlib_of(struct blob *blob, uint8_t byte, uint64_t n)
 	for (int i = 0; i < 8; i++)
 		reversed |= (literal >> i & 1) << (7 - i);
 	PUT(blob, "\x78\x9c");
-	put_bits(&bits, 3, 3); /* the last block, of fixed codes */
+	put_bits(&bits, 3, 3); /* the last block, with fixed codes */
 	for (; rest > 0 && (rest == n || rest < 258); rest--)
 		put_bits(&bits, reversed, 8);
 	for (; rest >= 258; rest -= 258)
-		put_bits(&bits, 0xa3, 13); /* 258 of the byte before */
+		put_bits(&bits, 0xa3, 13); /* 258 bytes at distance 1 */
 	for (; rest > 0; rest--)
 		put_bits(&bits, reversed, 8);
 	put_bits(&bits, 0, 7);
@@ -133,7 +136,7 @@ static void put_header(struct blob *blob, uint32_t width, uint32_t height, unsig
 	blob_fini(&header);
 }
 
-/* The pixels are black, n_rows of them really there. */
+/* n_rows rows of n_row black bytes, whatever the header claims. */
 static void end_png(struct blob *blob, uint64_t n_row, uint64_t n_rows)
 {
 	struct blob data = {0}, none = {0};
@@ -226,8 +229,8 @@ static void put_segment(struct blob *blob, uint8_t marker, const char *bytes, si
 #define PUT_SEGMENT(blob, marker, literal)                                               \
 	put_segment((blob), (marker), (literal), sizeof(literal) - 1)
 
-/* A grey one up to its frame header: one table of quantities, DC codes of one bit for 0,
- * AC codes of one bit for the longest run of empty blocks. */
+/* A grey JPEG up to its first scan: one quantisation table; a DC code of one bit, for 0; an AC code
+ * of one bit, for the longest run of empty blocks. */
 static void begin_jpeg(struct blob *blob, uint8_t process, unsigned width,
                        unsigned height)
 {
@@ -275,7 +278,7 @@ static void make_progressive_jpeg_of_900_megapixels(struct blob *blob)
 	PUT(blob, "\xff\xd9");
 }
 
-/* 64 megapixels, and a scan of 70 bytes that goes over all of them, again and again. */
+/* 64 megapixels, and 5000 scans of 70 bytes, each of which covers all pixels. */
 void bomb_of_scans(struct blob *blob)
 {
 	static const char zeros[1000 * 1000 / 8];
@@ -284,7 +287,7 @@ void bomb_of_scans(struct blob *blob)
 	PUT_SEGMENT(blob, 0xda, "\1\1\0\0\0\0");
 	put(blob, zeros, sizeof(zeros));
 	for (int scan = 0; scan < 5000; scan++) {
-		/* 62 runs of 2^14 empty blocks, 15 bits each, are a million and some. */
+		/* 62 runs of 2^14 empty blocks, 15 bits each, are slightly more than a million blocks. */
 		PUT_SEGMENT(blob, 0xda, "\1\1\0\1\77\0");
 		put(blob, zeros, 62 * 15 / 8 + 1);
 	}
@@ -293,8 +296,8 @@ void bomb_of_scans(struct blob *blob)
 
 /* ---- GIF ---- */
 
-/* Frames of this side on a canvas as large, and of their pixels next to none. A canvas
- * alone does not do: libnsgif takes a large one for a mistake, and the first frame's size. */
+/* Frames as large as the canvas, almost without pixel data. A large canvas alone would not do:
+ * libnsgif takes it for a mistake and uses the size of the first frame. */
 static void make_gif(struct blob *blob, unsigned side, unsigned n_frames)
 {
 	PUT(blob, "GIF89a");
@@ -363,7 +366,7 @@ static void make_tiff_whose_directories_loop(struct blob *blob)
 
 /* ---- WebP ---- */
 
-/* An animation whose canvas is this wide and high, and whose one frame is a pixel. */
+/* An animation with a large canvas and one frame of one pixel. */
 static void make_webp(struct blob *blob)
 {
 	enum { SIDE = 20000 };
@@ -393,7 +396,7 @@ static void make_jxl(struct blob *blob)
 	put_bits(&bits, 3, 2); /* a height of 30 bits */
 	put_bits(&bits, 1000000 - 1, 30);
 	put_bits(&bits, 1, 3); /* as wide as high */
-	put_bits(&bits, 1, 1); /* all else as usual */
+	put_bits(&bits, 1, 1); /* all other fields have their defaults */
 	put_bits(&bits, 1, 1);
 	end_bits(&bits);
 	for (int i = 0; i < 64; i++)
@@ -404,7 +407,7 @@ static void make_jp2(struct blob *blob)
 {
 	PUT(blob, "\xff\x4f\xff\x51\0\x29\0\0");
 	for (int i = 0; i < 2; i++) {
-		put_big(blob, 1000000, 4); /* the grid, then below it the tiles */
+		put_big(blob, 1000000, 4); /* the grid, then the tiles */
 		put_big(blob, 1000000, 4);
 		put_big(blob, 0, 8);
 	}
@@ -415,7 +418,7 @@ static void make_jp2(struct blob *blob)
 }
 
 #ifdef PIXPOOL_VIPS
-/* A whole file of 8 x 8 pixels that says that it has another size. */
+/* A whole file of 8 x 8 pixels whose header claims another size. */
 static void make_heif(struct blob *blob, const uint8_t *sample, size_t n)
 {
 	uint8_t *size;
@@ -437,7 +440,7 @@ static void make_heic(struct blob *blob)
 }
 #endif
 
-/* ---- headers of text, and of little else ---- */
+/* ---- formats that are little more than a header, or text ---- */
 
 static void make_pnm(struct blob *blob)
 {
@@ -481,7 +484,7 @@ static void make_svg_of_greatest_canvas(struct blob *blob)
 	          "height=\"100000\"><rect width=\"100%\" height=\"100%\"/></svg>");
 }
 
-/* Each entity is ten of the one before: ten thousand million letters. */
+/* Each entity is ten of the one before: 10^10 letters in all. */
 static void make_svg_of_entities(struct blob *blob)
 {
 	PUT(blob, "<?xml version=\"1.0\"?><!DOCTYPE s [<!ENTITY a \"aaaaaaaaaa\">");
@@ -501,7 +504,7 @@ static void make_svg_of_entities(struct blob *blob)
 	    "<text>&j;</text></svg>");
 }
 
-/* What stands in another file is not for a picture to show. */
+/* A picture must not show the content of another file. */
 static void make_svg_of_another_file(struct blob *blob)
 {
 	PUT(blob, "<?xml version=\"1.0\"?><!DOCTYPE s [<!ENTITY x SYSTEM "
@@ -518,7 +521,7 @@ static void make_pdf(struct blob *blob)
 	    "trailer<</Root 1 0 R>>\n%%EOF\n");
 }
 
-/* Each group shows the one before ten times: ten thousand million squares. */
+/* Each group shows the one before ten times: 10^10 squares in all. */
 static void make_svg_of_references(struct blob *blob)
 {
 	PUT(blob, "<svg xmlns=\"http://www.w3.org/2000/svg\" "
@@ -538,7 +541,7 @@ static void make_svg_of_references(struct blob *blob)
 	PUT(blob, "</defs><use xlink:href=\"#k\"/></svg>");
 }
 
-/* Elements in elements, far deeper than a stack bears. */
+/* Elements nested so deep that recursion would overflow the stack. */
 static void make_svg_of_a_million_groups(struct blob *blob)
 {
 	PUT(blob,
@@ -547,7 +550,7 @@ static void make_svg_of_a_million_groups(struct blob *blob)
 		PUT(blob, "<g>");
 }
 
-/* A blur of a million pixels' width, and noise of a thousand octaves. */
+/* A blur with a radius of a million pixels, and noise of a thousand octaves. */
 static void make_svg_of_filters(struct blob *blob)
 {
 	PUT(blob,
@@ -579,7 +582,7 @@ static void make_pdf_that_shows_itself(struct blob *blob)
 	    "trailer<</Root 1 0 R>>\n%%EOF\n");
 }
 
-/* 33 bytes over which libvips 8.14.1 sniffs for ever; the gate must not let them in. */
+/* 33 bytes on which the format detection of libvips 8.14.1 never ends. The gate must refuse them. */
 static void make_stray_gzip(struct blob *blob)
 {
 	PUT(blob,

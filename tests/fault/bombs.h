@@ -1,6 +1,6 @@
 /*
- * Pictures that lie: small files that claim, or are, far more than they look like. Made on
- * the spot, each by a few lines that say what is wrong with it.
+ * Bombs: small files whose picture is enormous, or whose header claims so. Each is made by a few
+ * lines that show what is wrong with it.
  */
 #ifndef PXP_BOMBS_H
 #define PXP_BOMBS_H
@@ -8,15 +8,16 @@
 #include "image/lab.h"
 
 struct bomb {
-	const char *name;    /* with its suffix */
-	const char *format;  /* as info calls it */
-	const char *classes; /* what may become of it, blanks between: "too-big ok" */
+	const char *name;   /* of the file, with its suffix */
+	const char *format; /* as pixpool info prints it */
+	const char *
+		classes; /* the outcomes that are right, separated by blanks: "too-big ok" */
 	void (*make)(struct blob *ret_blob);
 };
 
 extern const struct bomb bombs[]; /* ends with a NULL name */
 
-/* One that is honest about its size, and goes on and on. */
+/* A JPEG of 64 megapixels with 5000 scans. */
 void bomb_of_scans(struct blob *ret_blob);
 
 #endif

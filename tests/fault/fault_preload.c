@@ -1,12 +1,12 @@
 /*
- * Loaded into a program under test (LD_PRELOAD): makes calls of the program itself, not
- * those of its libraries, fail from the n-th on.
+ * A library for LD_PRELOAD that makes calls of a program fail, from the n-th call on. Calls by the
+ * program's libraries do not fail.
  *
- *   FAULT=CALL:NTH:TIMES:ERRNO:main|others    TIMES 0: all from there on
- *   FAULT_LOG=FILE                            gets a byte for each that failed
+ *   FAULT=CALL:NTH:TIMES:ERRNO:main|others    TIMES 0: all calls from the n-th on
+ *   FAULT_LOG=FILE                            gets one byte for each call that failed
  *
- * "main" is the process that was started, "others" those that it forks, each of which counts
- * for itself.
+ * "main" is the process that was started. "others" are the processes that it forks; each of them
+ * counts its own calls.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ static struct {
 	int sys_errno;
 	const char *log;
 	pid_t main;
-	uintptr_t begin, end; /* of the program's code */
+	uintptr_t begin, end; /* the program's code */
 	atomic_uint n;
 } fault;
 
@@ -86,10 +86,10 @@ static bool fails(const char *call, const void *caller)
 
 #define CALLER __builtin_return_address(0)
 
-/* The next definition of a function, of its own type. */
+/* The next definition of a function, with the type of the function. */
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* Taken before the first allocation: dlsym() itself may allocate. */
+/* dlsym() may allocate, so allocations do not go through NEXT(). */
 extern void *__libc_malloc(size_t n);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *old, size_t n);
@@ -117,7 +117,7 @@ char *strdup(const char *s)
 	return fails("malloc", CALLER) ? NULL : NEXT(strdup)(s);
 }
 
-/* One that returns -1 and takes what it takes. */
+/* A function that returns -1 when it fails. */
 #define FAILING(type, name, parameters, arguments)                                       \
 	type name parameters                                                             \
 	{                                                                                \
@@ -164,7 +164,7 @@ static const char *kind_of(int flags)
 	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? "create" : "open";
 }
 
-/* Of the wall clock alone, and no failure: it jumps by a day, forward and back. */
+/* This call does not fail: the wall clock jumps by a day instead, forward and back. */
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
 	int result = NEXT(clock_gettime)(clock, ret_time);

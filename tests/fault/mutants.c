@@ -1,3 +1,6 @@
+/*
+ * Damage at random bytes, and a parser for each container that finds the boundaries of headers.
+ */
 #include "mutants.h"
 
 #include <stdlib.h>
@@ -19,7 +22,7 @@ size_t dice_below(struct dice *dice, size_t n)
 
 /* ---- damage ---- */
 
-/* Half of it hits the first bytes, where the headers are. */
+/* A position. Half of all damage hits the first bytes, where the headers are. */
 static size_t somewhere(const struct blob *blob, struct dice *dice)
 {
 	enum { HEAD = 512 };
@@ -42,7 +45,7 @@ static void set_byte(struct blob *blob, struct dice *dice)
 				    : values[dice_below(dice, sizeof(values))];
 }
 
-/* Numbers that lengths and sizes go wrong with. */
+/* Numbers at which the arithmetic of lengths and sizes goes wrong. */
 static void set_number(struct blob *blob, struct dice *dice)
 {
 	static const uint64_t values[] = {0,          1,          0x7f,   0x80,
@@ -60,9 +63,9 @@ static void set_number(struct blob *blob, struct dice *dice)
 
 static size_t some_length(const struct blob *blob, size_t at, struct dice *dice)
 {
-	size_t most = blob->n - at < 256 ? blob->n - at : 256;
+	size_t max = blob->n - at < 256 ? blob->n - at : 256;
 
-	return 1 + dice_below(dice, most);
+	return 1 + dice_below(dice, max);
 }
 
 static void clear_run(struct blob *blob, struct dice *dice)
@@ -97,7 +100,7 @@ static void cut(struct blob *blob, struct dice *dice)
 	blob->n = 1 + somewhere(blob, dice);
 }
 
-/* Text whose letters are damaged is refused at once: other numbers are not. */
+/* A damaged keyword is refused at once; another number is not. */
 static void change_digit(struct blob *blob, struct dice *dice)
 {
 	static const char marks[] = "0123456789.-e";
@@ -135,7 +138,7 @@ static size_t number_at(const struct blob *blob, size_t at, unsigned n,
 	return number;
 }
 
-static void mend_png(struct blob *blob)
+static void correct_checksums(struct blob *blob)
 {
 	for (size_t at = 8; at < blob->n && blob->n - at >= 12;) {
 		size_t n = number_at(blob, at, 4, true);
@@ -166,7 +169,7 @@ struct blob mutate(const struct blob *whole, enum image_format format, struct di
 		(is_text ? change_digit : damages[kind])(&blob, dice);
 	}
 	if (format == FORMAT_PNG && dice_below(dice, 4) > 0)
-		mend_png(&blob);
+		correct_checksums(&blob);
 	return blob;
 }
 
@@ -178,7 +181,7 @@ struct cuts {
 
 static void cut_at(struct cuts *cuts, size_t at)
 {
-	/* On it, and a byte to each side. */
+	/* At the boundary, and one byte before and after it. */
 	for (size_t cut = at > 0 ? at - 1 : 0; cut <= at + 1; cut++) {
 		if (cut < cuts->n_whole && cuts->n < cuts->room)
 			cuts->at[cuts->n++] = cut;
@@ -229,7 +232,7 @@ static void cut_tiff(struct cuts *cuts, const struct blob *blob)
 		cut_at(cuts, at + 2 + 12 * i);
 }
 
-/* Boxes, and the boxes in those that hold some. */
+/* Boxes of ISO media files, and the boxes inside them. */
 static void cut_boxes(struct cuts *cuts, const struct blob *blob, size_t at, size_t end)
 {
 	while (at + 8 <= end) {

@@ -1,6 +1,6 @@
 /*
- * Pictures that were damaged: at random, but from a seed, so that a failure comes back; and
- * cut off at each boundary of their headers.
+ * Damage to pictures: at random, but from a seed, so that a failure can be repeated; and truncation
+ * at each boundary of a header.
  */
 #ifndef PXP_MUTANTS_H
 #define PXP_MUTANTS_H
@@ -9,7 +9,7 @@
 
 #include "recipe/format.h"
 
-/* SplitMix64: any number is a good seed. */
+/* A random number generator (SplitMix64). Any number is a good seed. */
 struct dice {
 	uint64_t state;
 };
@@ -17,13 +17,13 @@ struct dice {
 uint64_t dice_roll(struct dice *dice);
 size_t dice_below(struct dice *dice, size_t n); /* n > 0 */
 
-/* A copy of whole with one to eight kinds of damage. The checksums of a PNG are most often
- * made good again, and of an SVG only numbers are damaged, so that what lies behind is tried
- * too. */
+/* A copy of a picture with one to eight damages. In three of four PNG pictures the checksums are
+ * corrected afterwards, and in three of four SVG pictures only numbers are damaged: other damage
+ * would be refused at once. The caller calls blob_fini(). */
 struct blob mutate(const struct blob *whole, enum image_format format, struct dice *dice);
 
-/* Where a file of this format can be cut: lengths between 0 and its own, ascending, none
- * twice, at most n of them. Returns how many. */
+/* The lengths to which a file of this format is worth truncating: at most n, ascending, without
+ * duplicates, each less than the file's length. Returns how many. */
 size_t header_cuts(const struct blob *whole, enum image_format format, size_t *ret_cuts,
                    size_t n);
 

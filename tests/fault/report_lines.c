@@ -1,3 +1,6 @@
+/*
+ * A reader of records that knows just enough JSON for the names that tests use.
+ */
 #include "report_lines.h"
 
 #include "support/test.h"
@@ -7,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The string behind "key":" in line, up to its quote; the names of our tests have none. */
+/* The string after "key":" in line, up to the next quote. Names in our tests have no quotes. */
 static bool member(const char *line, const char *key, char *value, size_t n_value)
 {
 	char pattern[32];
@@ -25,7 +28,7 @@ static bool member(const char *line, const char *key, char *value, size_t n_valu
 size_t report_lines(const char *file, visit_line_fn *visit, void *data)
 {
 	FILE *report = fopen(file, "re");
-	char *line = NULL, input[512], fate[32];
+	char *line = NULL, input[512], outcome[32];
 	size_t room = 0, n = 0;
 	bool has_summary = false;
 
@@ -37,11 +40,12 @@ size_t report_lines(const char *file, visit_line_fn *visit, void *data)
 		}
 		EXPECT(!has_summary, "a record after the summary");
 		REQUIRE(member(line, "input", input, sizeof(input)) &&
-		                member(line, "status", fate, sizeof(fate)),
+		                member(line, "status", outcome, sizeof(outcome)),
 		        "%s", line);
-		if (strcmp(fate, "failed") == 0)
-			REQUIRE(member(line, "class", fate, sizeof(fate)), "%s", line);
-		visit(input, fate, data);
+		if (strcmp(outcome, "failed") == 0)
+			REQUIRE(member(line, "class", outcome, sizeof(outcome)), "%s",
+			        line);
+		visit(input, outcome, data);
 		n++;
 	}
 	free(line);
@@ -50,18 +54,18 @@ size_t report_lines(const char *file, visit_line_fn *visit, void *data)
 	return n;
 }
 
-static void count(const char *input, const char *fate, void *data)
+static void count(const char *input, const char *outcome, void *data)
 {
 	struct tally *tally = data;
 	size_t n = strlen(tally->crashed), i = 0;
 
 	tally->n_inputs++;
-	while (tally->of[i].n > 0 && strcmp(tally->of[i].fate, fate) != 0)
+	while (tally->of[i].n > 0 && strcmp(tally->of[i].outcome, outcome) != 0)
 		i++;
 	REQUIRE(i < sizeof(tally->of) / sizeof(tally->of[0]) - 1);
-	snprintf(tally->of[i].fate, sizeof(tally->of[i].fate), "%s", fate);
+	snprintf(tally->of[i].outcome, sizeof(tally->of[i].outcome), "%s", outcome);
 	tally->of[i].n++;
-	if (strcmp(fate, "crashed") == 0)
+	if (strcmp(outcome, "crashed") == 0)
 		snprintf(tally->crashed + n, sizeof(tally->crashed) - n, " %s", input);
 }
 
@@ -70,19 +74,19 @@ void tally_add(struct tally *tally, const char *file)
 	report_lines(file, count, tally);
 }
 
-size_t tally_of(const struct tally *tally, const char *fate)
+size_t tally_of(const struct tally *tally, const char *outcome)
 {
 	for (size_t i = 0; tally->of[i].n > 0; i++) {
-		if (strcmp(tally->of[i].fate, fate) == 0)
+		if (strcmp(tally->of[i].outcome, outcome) == 0)
 			return tally->of[i].n;
 	}
 	return 0;
 }
 
-void tally_say(const struct tally *tally, const char *what)
+void tally_print(const struct tally *tally, const char *what)
 {
 	fprintf(stderr, "%s: %zu inputs", what, tally->n_inputs);
 	for (size_t i = 0; tally->of[i].n > 0; i++)
-		fprintf(stderr, ", %zu %s", tally->of[i].n, tally->of[i].fate);
+		fprintf(stderr, ", %zu %s", tally->of[i].n, tally->of[i].outcome);
 	fprintf(stderr, "%s%s\n", tally->crashed[0] ? "; crashed:" : "", tally->crashed);
 }

@@ -1,34 +1,34 @@
 /*
- * A report of any length, read line by line: what became of each input. (records() of
- * stage.h compares short ones as texts.)
+ * Read a report of any length line by line: the outcome of each input. (records() in stage.h is for
+ * short reports, which are compared as texts.)
  */
 #ifndef PXP_REPORT_LINES_H
 #define PXP_REPORT_LINES_H
 
 #include <stddef.h>
 
-/* What became of one: its name, and "ok", "skipped", "cancelled" or the class of its
- * failure. Both are good during the call. */
-typedef void visit_line_fn(const char *input, const char *fate, void *data);
+/* The name of an input and its outcome: "ok", "skipped", "cancelled" or the class of its failure.
+ * Both texts are valid during the call. */
+typedef void visit_line_fn(const char *input, const char *outcome, void *data);
 
-/* Call visit for each record of the file, not for the summary. Fails the test when there is
- * no such file, no summary, or a line that is no record. Returns how many. */
+/* Call visit for each record of the file, without the summary. Fails the test when the file or its
+ * summary is missing, or a line is not a record. Returns the number of records. */
 size_t report_lines(const char *file, visit_line_fn *visit, void *data);
 
-/* How many ended how. */
+/* How many inputs had each outcome. */
 struct tally {
 	struct {
-		char fate[16];
+		char outcome[16];
 		size_t n;
 	} of[20];
 	size_t n_inputs;
-	char crashed[2048]; /* the names of those that crashed, as far as they go in */
+	char crashed[2048]; /* the names of inputs that crashed, as many as fit */
 };
 
-/* Add up a whole report. */
+/* Add the outcomes of a whole report. */
 void tally_add(struct tally *tally, const char *file);
-size_t tally_of(const struct tally *tally, const char *fate);
-/* All of it on standard error, in one line, and the names of those that crashed. */
-void tally_say(const struct tally *tally, const char *what);
+size_t tally_of(const struct tally *tally, const char *outcome);
+/* Print the tally, and the names of inputs that crashed, to standard error in one line. */
+void tally_print(const struct tally *tally, const char *what);
 
 #endif

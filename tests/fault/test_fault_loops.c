@@ -1,9 +1,9 @@
 /*
- * Loops of faults, as SQLite's tests have them: in a run over a few images, let the first
- * call of a kind fail, then the second, and so on until none is left to fail; and again with
- * all from there on. Whatever fails, the command ends by itself with a status of its own,
- * what is out is whole, nothing temporary is left, and records never promise more than there
- * is.
+ * Fault loops, as in SQLite's tests: run the command over a few images and let the first call of a
+ * kind fail, in the next run the second call, and so on until a run makes no such call; then again
+ * with all calls failing from the n-th on. Whatever fails, the command ends by itself with one of its
+ * exit statuses, every output is whole, no temporary file is left, and no record claims an output
+ * that does not exist.
  */
 #include "report_lines.h"
 
@@ -43,7 +43,7 @@ static size_t count_lines(const char *words)
 	return strtoul(ended.out, NULL, 10);
 }
 
-/* Everything that stands in out is an output, whole. */
+/* Every file in out is a whole output. */
 static void expect_whole(__attribute__((unused)) const char *fault)
 {
 	const char *names = tree("out");
@@ -58,7 +58,8 @@ static void expect_whole(__attribute__((unused)) const char *fault)
 	EXPECT_STR(run("find . -name '.pixpool-*'").out, "");
 }
 
-/* One run with one fault. Whether it was hit: a locked-down worker could not say so. */
+/* One run with one fault. Returns whether the fault was hit. The sandbox is off, because a worker in
+ * the sandbox could not write to FAULT_LOG. */
 static bool run_with(const char *fault, int *ret_status)
 {
 	struct ended ended;
@@ -74,8 +75,8 @@ static bool run_with(const char *fault, int *ret_status)
 	EXPECT(ended.status == 0 || ended.status == 1 || ended.status == 2 ||
 	               ended.status == 4,
 	       "%s: status %d: %s", fault, ended.status, ended.err);
-	EXPECT(ended.status == 0 || ended.err[0], "%s: status %d without a word", fault,
-	       ended.status);
+	EXPECT(ended.status == 0 || ended.err[0], "%s: status %d without a message",
+	       fault, ended.status);
 	expect_whole(fault);
 	n_ok = count_lines("\"status\":\"ok\"");
 	EXPECT(n_ok <= (size_t)count_outputs(), "%s: %zu ok, %d outputs", fault, n_ok,
@@ -85,21 +86,21 @@ static bool run_with(const char *fault, int *ret_status)
 	return access("hits", F_OK) == 0;
 }
 
-/* In steps that grow, so that many calls do not make many runs: by a part of the number,
- * smaller in the long run. */
+/* The steps grow, so that many calls do not need many runs; they grow more slowly in the long
+ * proof. */
 static unsigned step_after(unsigned nth)
 {
 	return getenv("PIXPOOL_ALL_FAULTS") ? 1 + nth / 8 : 1 + nth;
 }
 
-static void loop(const char *call, int sys_errno, const char *where, unsigned most)
+static void loop(const char *call, int sys_errno, const char *where, unsigned max)
 {
 	unsigned n_hit = 0;
 
 	for (unsigned times = 0; times < 2; times++) {
 		bool is_hit = true;
 
-		for (unsigned nth = 1; is_hit && nth <= most; nth += step_after(nth)) {
+		for (unsigned nth = 1; is_hit && nth <= max; nth += step_after(nth)) {
 			char fault[64];
 			int status;
 
@@ -113,9 +114,9 @@ static void loop(const char *call, int sys_errno, const char *where, unsigned mo
 }
 
 #ifdef PIXPOOL_SANITIZE
-/* The sanitizer's own malloc comes first. */
+/* The malloc of the sanitizer comes before that of the preloaded library. */
 #define ENTER()                                                                          \
-	SKIP("a sanitizer build takes no preloaded calls");                              \
+	SKIP("calls cannot be replaced in a sanitizer build");                           \
 	return
 #else
 #define ENTER()                                                                          \
@@ -123,11 +124,11 @@ static void loop(const char *call, int sys_errno, const char *where, unsigned mo
 	make_images()
 #endif
 
-TEST(fault_loops, a_place_that_fails_at_any_step_of_an_output_stops_the_batch)
+TEST(fault_loops, an_output_folder_that_fails_at_any_step_stops_the_batch)
 {
 	static const struct {
 		const char *call;
-		unsigned nth; /* the report is made first, then outputs */
+		unsigned nth; /* the first file that is created is the report */
 		int sys_errno;
 	} steps[] = {
 		{"create", 2, ENOSPC},   {"create", 3, EROFS},   {"create", 2, EDQUOT},
@@ -146,17 +147,17 @@ TEST(fault_loops, a_place_that_fails_at_any_step_of_an_output_stops_the_batch)
 		EXPECT(run_with(fault, &status), "%s was not called", fault);
 		EXPECT(status == 4, "%s: status %d", fault, status);
 		EXPECT(strstr(run("cat r").out, "\"failed\":0,"),
-		       "%s: no image is to blame", fault);
+		       "%s: an image was blamed", fault);
 	}
 	stage_leave();
 }
 
-TEST(fault_loops, an_input_that_cannot_be_read_on_costs_itself)
+TEST(fault_loops, a_read_error_in_an_input_fails_that_input_alone)
 {
 	int status;
 
 	ENTER();
-	/* The third of each worker: two look at the header, and go without it if need be. */
+	/* The third read of each worker: the first two are for the header, and may fail. */
 	EXPECT(run_with("pread:3:1:5:others", &status));
 	EXPECT_EQ(status, 1);
 	EXPECT(count_lines("\"class\":\"io\",\"message\":\"read: Input/output error\"") >=
@@ -165,14 +166,14 @@ TEST(fault_loops, an_input_that_cannot_be_read_on_costs_itself)
 	stage_leave();
 }
 
-TEST(fault_loops, no_memory_for_the_main_process_is_no_death)
+TEST(fault_loops, a_failed_allocation_never_kills_the_main_process)
 {
 	ENTER();
 	loop("malloc", ENOMEM, "main", 400);
 	stage_leave();
 }
 
-TEST(fault_loops, descriptors_that_run_out_anywhere_are_no_death)
+TEST(fault_loops, running_out_of_descriptors_anywhere_kills_nothing)
 {
 	ENTER();
 	loop("open", EMFILE, "main", 40);
@@ -185,7 +186,7 @@ TEST(fault_loops, descriptors_that_run_out_anywhere_are_no_death)
 	stage_leave();
 }
 
-TEST(fault_loops, processes_and_threads_that_cannot_be_had_are_no_death)
+TEST(fault_loops, a_failed_fork_or_thread_start_kills_nothing)
 {
 	ENTER();
 	loop("fork", EAGAIN, "main", 2);
@@ -194,8 +195,7 @@ TEST(fault_loops, processes_and_threads_that_cannot_be_had_are_no_death)
 	stage_leave();
 }
 
-/* It is no picture's fault. */
-TEST(fault_loops, a_batch_without_a_thread_that_it_needs_does_not_begin)
+TEST(fault_loops, a_batch_that_cannot_start_its_threads_does_not_begin)
 {
 	ENTER();
 	for (int nth = 1; nth <= 3; nth++) {
@@ -211,7 +211,7 @@ TEST(fault_loops, a_batch_without_a_thread_that_it_needs_does_not_begin)
 	stage_leave();
 }
 
-TEST(fault_loops, a_folder_that_cannot_be_read_on_is_a_failed_record)
+TEST(fault_loops, a_read_error_in_a_folder_is_a_failed_record)
 {
 	ENTER();
 	loop("getdents64", EIO, "main", 8);

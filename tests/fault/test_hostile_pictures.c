@@ -1,10 +1,10 @@
 /*
- * Pictures from an enemy, or from a broken disk, through the whole command: bombs of every
- * format, and each header cut off at each boundary (test_mutants.c has those that are
- * damaged at random). Each costs itself, in bounded time, with a class that is true of it.
+ * Hostile or damaged pictures through the whole command: bombs of every format, and pictures truncated
+ * at each boundary of their headers. (test_mutants.c has random damage.) Each picture fails alone, in
+ * bounded time, with a class that is true.
  */
 #include "bombs.h"
-#include "gallery.h"
+#include "hostile_fixture.h"
 #include "mutants.h"
 #include "report_lines.h"
 
@@ -16,7 +16,7 @@
 
 enum { MAX_CUTS = 512 };
 
-/* Whether this build reads a format, as info says. */
+/* Whether this build reads a format, according to pixpool info. */
 static bool is_read(const char *format)
 {
 	static char info[8192];
@@ -46,19 +46,19 @@ static bool has_word(const char *words, const char *word)
 
 /* ---- bombs ---- */
 
-static void check_bomb(const char *input, const char *fate, void *data)
+static void check_bomb(const char *input, const char *outcome, void *data)
 {
 	const struct bomb *bomb = bombs + strtoul(input + strlen("in/"), NULL, 10);
 
 	(void)data;
 	if (strcmp(bomb->format, "none") != 0 && !is_read(bomb->format))
-		EXPECT(strcmp(fate, "unsupported") == 0, "%s: %s", input, fate);
+		EXPECT(strcmp(outcome, "unsupported") == 0, "%s: %s", input, outcome);
 	else
-		EXPECT(has_word(bomb->classes, fate), "%s: %s, not %s", input, fate,
+		EXPECT(has_word(bomb->classes, outcome), "%s: %s, not %s", input, outcome,
 		       bomb->classes);
 }
 
-TEST(hostile_pictures, a_bomb_of_any_format_costs_itself)
+TEST(hostile_pictures, a_bomb_in_any_format_affects_no_other_picture)
 {
 	struct tally tally = {0};
 	size_t n = 0;
@@ -73,14 +73,13 @@ TEST(hostile_pictures, a_bomb_of_any_format_costs_itself)
 		scratch_bytes(path, blob.bytes, blob.n);
 		blob_fini(&blob);
 	}
-	gallery_run(&tally, "");
-	tally_say(&tally, "bombs");
+	hostile_run(&tally, "");
+	tally_print(&tally, "bombs");
 	EXPECT_EQ(report_lines("r", check_bomb, NULL), n);
 	EXPECT_EQ(tally_of(&tally, "crashed"), 0);
 	stage_leave();
 }
 
-/* 5000 scans of 70 bytes, each of which goes over 64 megapixels. */
 TEST(hostile_pictures, scans_without_end_are_stopped_at_the_deadline)
 {
 	struct blob blob = {0};
@@ -100,20 +99,21 @@ TEST(hostile_pictures, scans_without_end_are_stopped_at_the_deadline)
 
 /* ---- cuts ---- */
 
-static void check_cut(const char *input, const char *fate, void *data)
+static void check_cut(const char *input, const char *outcome, void *data)
 {
 	/* "in/03-cut-00000120-half.png" */
 	(void)data;
 	if (strstr(input, "-half."))
-		EXPECT(strcmp(fate, "bad-image") == 0 || strcmp(fate, "unsupported") == 0,
-		       "%s: %s", input, fate);
+		EXPECT(strcmp(outcome, "bad-image") == 0 ||
+		               strcmp(outcome, "unsupported") == 0,
+		       "%s: %s", input, outcome);
 }
 
-/* Of a picture of which less than half is there nothing comes out. An animation is another
- * thing: its first frame may stand in the first half, whole. */
-static void cut_up(const char *path, size_t number)
+/* A picture of which less than half is left must fail. An animation need not: its first frame may be
+ * whole. */
+static void truncate_picture(const char *path, size_t number)
 {
-	struct blob whole = gallery_read(path);
+	struct blob whole = hostile_read(path);
 	enum image_format format = format_of_bytes(whole.bytes, whole.n, path);
 	size_t cuts[MAX_CUTS], n = header_cuts(&whole, format, cuts, MAX_CUTS);
 
@@ -128,19 +128,19 @@ static void cut_up(const char *path, size_t number)
 	blob_fini(&whole);
 }
 
-TEST(hostile_pictures, one_cut_at_any_boundary_of_its_header_is_a_bad_image)
+TEST(hostile_pictures, truncation_at_any_header_boundary_is_a_bad_image)
 {
 	struct tally tally = {0};
 	glob_t paths;
 
 	stage_enter();
-	gallery_gather(&paths);
+	hostile_seeds(&paths);
 	for (size_t i = 0; i < paths.gl_pathc; i++)
-		cut_up(paths.gl_pathv[i], i);
-	gallery_run(&tally, "--retries 0");
-	tally_say(&tally, "cuts");
+		truncate_picture(paths.gl_pathv[i], i);
+	hostile_run(&tally, "--retries 0");
+	tally_print(&tally, "cuts");
 	report_lines("r", check_cut, NULL);
-	gallery_expect_true(&tally);
+	hostile_expect_known_outcomes(&tally);
 	EXPECT_EQ(tally_of(&tally, "crashed"), 0);
 	globfree(&paths);
 	stage_leave();

@@ -1,6 +1,6 @@
 /*
- * Faults of a batch that runs: inputs that change under its hands, processes that are killed
- * from outside, clocks that jump. Each costs what it hits.
+ * Faults during a batch: inputs that change, processes that are killed from outside, clocks that jump.
+ * Each affects only the images that it hits.
  */
 #include "report_lines.h"
 
@@ -77,7 +77,7 @@ TEST(live, an_input_that_shrinks_or_grows_before_it_is_read_has_vanished)
 	sample("balloon.png", "in/d.png");
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
 	await_gate("a");
-	await_open(command.pid, "/in/c.jpg"); /* opened, and so measured, but not read */
+	await_open(command.pid, "/in/c.jpg"); /* opened, its size taken, but not read */
 	REQUIRE(truncate("in/b.jpg", 0) == 0 && truncate("in/c.jpg", 100000) == 0);
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 1);
@@ -87,8 +87,8 @@ TEST(live, an_input_that_shrinks_or_grows_before_it_is_read_has_vanished)
 	stage_leave();
 }
 
-/* What is open is read to its end, whatever became of its name. */
-TEST(live, an_input_that_is_removed_or_replaced_once_it_is_open_is_what_was_opened)
+/* An open input is read to its end, whatever happens to its name. */
+TEST(live, an_input_removed_or_replaced_after_opening_is_read_as_it_was)
 {
 	struct command command;
 
@@ -123,7 +123,7 @@ TEST(live, a_sparse_file_of_a_terabyte_is_too_big_before_it_is_read)
 	stage_leave();
 }
 
-TEST(live, a_socket_or_a_device_named_like_a_picture_is_no_input)
+TEST(live, a_socket_or_device_named_like_a_picture_is_unsupported)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "in/s.jpg"};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -142,8 +142,8 @@ TEST(live, a_socket_or_a_device_named_like_a_picture_is_no_input)
 	stage_leave();
 }
 
-/* A picture of unknown suffix gets its own appended. */
-TEST(live, a_name_that_has_no_room_for_its_suffix_costs_itself)
+/* A picture with an unknown suffix gets the suffix of its format appended. */
+TEST(live, a_name_too_long_for_its_new_suffix_fails_alone)
 {
 	char longest[NAME_MAX + 8] = "in/";
 
@@ -160,8 +160,8 @@ TEST(live, a_name_that_has_no_room_for_its_suffix_costs_itself)
 	stage_leave();
 }
 
-/* What follows the picture, be it an archive or a script, does not come along. */
-TEST(live, what_hangs_behind_a_picture_does_not_come_through)
+/* Bytes after the end of a picture, such as an archive or a script, are not copied to the output. */
+TEST(live, bytes_after_the_end_of_a_picture_are_not_copied)
 {
 	static const char tail[] = "PK\3\4 <script>secret()</script> and a hundred more";
 	int fd;
@@ -181,7 +181,7 @@ TEST(live, what_hangs_behind_a_picture_does_not_come_through)
 	stage_leave();
 }
 
-TEST(live, an_output_that_is_a_second_name_of_its_input_leaves_the_input_alone)
+TEST(live, an_output_that_is_a_hard_link_to_its_input_leaves_the_input_unchanged)
 {
 	stage_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -198,8 +198,7 @@ TEST(live, an_output_that_is_a_second_name_of_its_input_leaves_the_input_alone)
 
 /* ---- processes ---- */
 
-/* A kernel that writes cores where the program stands; without that there is nothing to
- * see. */
+/* Whether the kernel writes core files to the current folder. If not, there is nothing to test. */
 static bool crash_leaves_a_core(void)
 {
 	run("mkdir control && cd control && ulimit -c unlimited && sh -c 'kill -SEGV $$'");
@@ -210,10 +209,11 @@ TEST(live, a_worker_that_crashes_leaves_no_core)
 {
 	stage_enter();
 	if (!crash_leaves_a_core())
-		scratch_skip("cores of dead workers", "a crash leaves none here anyway");
+		scratch_skip("cores of dead workers",
+		             "a crash leaves none on this machine");
 	write_script("in/a.png", "signal SIGSEGV");
 	write_script("in/b.png", "signal SIGABRT");
-	/* In the sandbox nobody may write one here anyway. */
+	/* In the sandbox no core could be written anyway. */
 	EXPECT_EQ(run("ulimit -c unlimited; "
 	              "pixpool-scripted resize -s 8 --sandbox off in -o out")
 	                  .status,
@@ -222,7 +222,7 @@ TEST(live, a_worker_that_crashes_leaves_no_core)
 	stage_leave();
 }
 
-TEST(live, the_death_of_the_zygote_is_no_hang_and_loses_nothing_unsaid)
+TEST(live, the_death_of_the_zygote_neither_hangs_the_batch_nor_loses_a_record)
 {
 	struct command command;
 	struct ended ended;
@@ -255,9 +255,9 @@ static void kill_if_worker(pid_t pid, void *data)
 		*n_killed += kill(pid, SIGKILL) == 0;
 }
 
-/* An operator, or a machine without memory, kills whatever worker there is, again and again.
- * Who is killed often enough has failed by that; all others are done. */
-TEST(live, a_storm_of_kills_costs_at_most_what_it_hits)
+/* An operator, or a machine without memory, kills workers again and again. An image whose worker was
+ * killed twice fails; all others are done. */
+TEST(live, a_storm_of_kills_fails_only_the_images_it_hits)
 {
 	enum { N_KILLS = 40, N = 400 };
 	struct tally tally = {0};
@@ -282,16 +282,16 @@ TEST(live, a_storm_of_kills_costs_at_most_what_it_hits)
 	tally_add(&tally, "r");
 	EXPECT_EQ(tally.n_inputs, N + 1);
 	EXPECT_EQ(tally_of(&tally, "ok") + tally_of(&tally, "crashed"), N + 1);
-	/* An image has failed when it was hit twice. */
+	/* An image fails when its worker was killed twice. */
 	EXPECT(tally_of(&tally, "crashed") <= n_killed / 2, "%zu crashed of %u kills",
 	       tally_of(&tally, "crashed"), n_killed);
 	stage_leave();
 }
 
 #ifndef PIXPOOL_SANITIZE
-/* A day forward and a day back, at each look at it. What is measured is the time since the
- * machine was started, which nobody sets. */
-TEST(live, a_wall_clock_that_jumps_is_not_noticed)
+/* The wall clock jumps a day forward or back at each call. pixpool measures time by the monotonic
+ * clock, which nobody can set. */
+TEST(live, a_wall_clock_that_jumps_moves_no_deadline)
 {
 	stage_enter();
 	write_script("in/a.png", "hang asleep");
@@ -303,7 +303,7 @@ TEST(live, a_wall_clock_that_jumps_is_not_noticed)
 		1);
 	expect_record("{'input':'in/a.png','status':'failed','class':'timeout',");
 	expect_record("{'summary':{'inputs':11,'ok':10,");
-	EXPECT(access("hits", F_OK) != 0, "the wall clock was asked");
+	EXPECT(access("hits", F_OK) != 0, "the wall clock was read");
 	stage_leave();
 }
 #endif

@@ -1,10 +1,10 @@
 /*
- * Thousands of damaged pictures through the whole command: each costs itself, with a class
- * that is true of it. A codec that dies of one is allowed, and listed.
+ * Thousands of damaged pictures through the whole command: each fails alone, with a class that is true.
+ * A few may crash a codec; these are listed.
  *
- * PIXPOOL_MUTANTS says how many there are of each picture, PIXPOOL_SEED which.
+ * PIXPOOL_MUTANTS is the number of mutants of each picture, PIXPOOL_SEED the seed of the damage.
  */
-#include "gallery.h"
+#include "hostile_fixture.h"
 #include "mutants.h"
 
 #include "cli/stage.h"
@@ -15,7 +15,7 @@
 
 enum {
 #ifdef PIXPOOL_SANITIZE
-	MUTANTS = 20, /* of each, unless said otherwise: each takes three times as long */
+	MUTANTS = 20, /* of each picture by default; each takes three times as long */
 #else
 	MUTANTS = 60,
 #endif
@@ -29,13 +29,13 @@ static unsigned long number_of(const char *variable, unsigned long otherwise)
 	return value ? strtoul(value, NULL, 10) : otherwise;
 }
 
-/* Mutants first to last of each picture, in a folder of their own. */
-static void breed(const glob_t *paths, size_t first, size_t last)
+/* Make the mutants of each picture from number first up to last, in the folder in. */
+static void make_mutants(const glob_t *paths, size_t first, size_t last)
 {
 	uint64_t seed = number_of("PIXPOOL_SEED", 1);
 
 	for (size_t i = 0; i < paths->gl_pathc; i++) {
-		struct blob whole = gallery_read(paths->gl_pathv[i]);
+		struct blob whole = hostile_read(paths->gl_pathv[i]);
 		enum image_format format = format_of_bytes(whole.bytes, whole.n,
 		                                           paths->gl_pathv[i]);
 
@@ -53,7 +53,7 @@ static void breed(const glob_t *paths, size_t first, size_t last)
 	}
 }
 
-/* How many of a format came out of the run before. */
+/* How many outputs of this format the last run made. */
 static unsigned long n_done_of(const char *format)
 {
 	return strtoul(
@@ -62,7 +62,7 @@ static unsigned long n_done_of(const char *format)
 		NULL, 10);
 }
 
-TEST(mutants, in_their_thousands_cost_themselves)
+TEST(mutants, damaged_by_the_thousand_fail_alone)
 {
 	size_t n_mutants = number_of("PIXPOOL_MUTANTS", MUTANTS), n_at_once, n_failed;
 	unsigned long n_svg = 0, n_pdf = 0;
@@ -72,26 +72,25 @@ TEST(mutants, in_their_thousands_cost_themselves)
 
 	stage_enter();
 	are_drawn = strstr(run("pixpool info").out, "\n    svg      vips ") != NULL;
-	gallery_gather(&paths);
+	hostile_seeds(&paths);
 	n_at_once = AT_ONCE / paths.gl_pathc + 1;
 	for (size_t first = 0; first < n_mutants; first += n_at_once) {
 		size_t last = first + n_at_once;
 
-		breed(&paths, first, last < n_mutants ? last : n_mutants);
-		gallery_run(&tally, "--retries 0");
+		make_mutants(&paths, first, last < n_mutants ? last : n_mutants);
+		hostile_run(&tally, "--retries 0");
 		n_svg += n_done_of("svg");
 		n_pdf += n_done_of("pdf");
 		REQUIRE(run("rm -r in out").status == 0);
 	}
-	tally_say(&tally, "mutants");
+	tally_print(&tally, "mutants");
 	EXPECT_EQ(tally.n_inputs, n_mutants * paths.gl_pathc);
-	gallery_expect_true(&tally);
-	/* It is damage that was done, and yet not all is refused: both ways are tried. */
+	hostile_expect_known_outcomes(&tally);
+	/* Much of the damage is noticed, but not all: both cases are tested. */
 	n_failed = tally.n_inputs - tally_of(&tally, "ok");
 	EXPECT(n_failed > tally.n_inputs / 4 && n_failed < tally.n_inputs);
 	EXPECT(tally_of(&tally, "crashed") * 100 <= tally.n_inputs,
-	       "a codec that dies so often "
-	       "is no codec");
+	       "a codec crashed too often");
 	if (are_drawn) {
 		EXPECT(n_svg > 0, "no SVG was drawn");
 		EXPECT(n_pdf > 0, "no PDF was drawn");

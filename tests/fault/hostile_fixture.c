@@ -1,4 +1,7 @@
-#include "gallery.h"
+/*
+ * Seeds for hostile pictures, and a run over hostile pictures.
+ */
+#include "hostile_fixture.h"
 
 #include "base/fd.h"
 #include "cli/stage.h"
@@ -8,7 +11,7 @@
 
 enum { MAX_BYTES = 256 * 1024 };
 
-struct blob gallery_read(const char *path)
+struct blob hostile_read(const char *path)
 {
 	static uint8_t bytes[MAX_BYTES];
 	struct blob blob = {0};
@@ -21,7 +24,7 @@ struct blob gallery_read(const char *path)
 	return blob;
 }
 
-/* What is drawn: text, shapes and colours in few bytes. */
+/* An SVG and a PDF with text, shapes and colours, in few bytes. */
 static void add_drawings(void)
 {
 	static const char svg[] =
@@ -47,7 +50,7 @@ static void add_drawings(void)
 	scratch_bytes("whole/page.pdf", pdf, sizeof(pdf) - 1);
 }
 
-void gallery_gather(glob_t *ret_paths)
+void hostile_seeds(glob_t *ret_paths)
 {
 	static const char *const written[] = {"jpg",  "png",  "webp", "gif", "tiff",
 	                                      "heic", "avif", "jxl",  "jp2", "pnm",
@@ -67,7 +70,7 @@ void gallery_gather(glob_t *ret_paths)
 	REQUIRE(ret_paths->gl_pathc >= 16, "%zu", ret_paths->gl_pathc);
 }
 
-void gallery_run(struct tally *tally, const char *options)
+void hostile_run(struct tally *tally, const char *options)
 {
 #ifdef PIXPOOL_SANITIZE
 	const int timeout = 50;
@@ -83,13 +86,13 @@ void gallery_run(struct tally *tally, const char *options)
 	tally_add(tally, "r");
 }
 
-void gallery_expect_true(const struct tally *tally)
+void hostile_expect_known_outcomes(const struct tally *tally)
 {
 	size_t n = 0;
-	static const char *const fates[] = {
+	static const char *const outcomes[] = {
 		"ok", "bad-image", "too-big", "unsupported", "memory", "crashed", NULL};
 
-	for (size_t i = 0; fates[i]; i++)
-		n += tally_of(tally, fates[i]);
+	for (size_t i = 0; outcomes[i]; i++)
+		n += tally_of(tally, outcomes[i]);
 	EXPECT_EQ(n, tally->n_inputs);
 }
