@@ -31,31 +31,54 @@ static bool has_option_for_processes(const struct pxp_executor_options *options)
 	       options->max_output > 0;
 }
 
-/* What is wrong with the options; NULL: nothing. */
-static const char *find_mistake(const struct pxp_executor_options *options)
+static enum pxp_status check_memory(const struct pxp_executor_options *options,
+                                    struct pxp_error *ret_error)
 {
-	if (options->kind != PXP_PROCESSES && has_option_for_processes(options))
-		return "only PXP_PROCESSES takes prepare, preload, lock_down, "
-		       "max_tasks_per_worker, max_result, start_timeout_ms, max_crashes, "
-		       "memory_allowance, memory_budget and max_output";
-	if (options->kind == PXP_INLINE && options->idle_timeout_ms != 0)
-		return "PXP_INLINE does not take idle_timeout_ms";
-	if (options->n_workers > MAX_WORKERS)
-		return "n_workers must be at most 1024";
-	if (options->n_init_bytes > 0 && !options->init_bytes)
-		return "n_init_bytes is set, but init_bytes is NULL";
-	if (options->kind == PXP_PROCESSES && options->n_init_bytes > MAX_INIT_BYTES)
-		return "n_init_bytes must be at most 32 KiB for PXP_PROCESSES";
 	if (options->memory_budget > 0 && options->memory_allowance == 0)
-		return "memory_budget needs a memory_allowance";
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "memory_budget needs a memory_allowance, got none");
 	if (options->memory_allowance > INT64_MAX / 2 ||
 	    options->memory_budget > INT64_MAX / 2)
-		return "memory_allowance and memory_budget must be at most 4 EiB";
+		return pxp_fail(
+			ret_error, PXP_EINVAL,
+			"memory_allowance and memory_budget must be below 4 EiB each");
+	return PXP_OK;
+}
+
+static enum pxp_status check_options(const struct pxp_executor_options *options,
+                                     struct pxp_error *ret_error)
+{
+	if (options->kind != PXP_PROCESSES && has_option_for_processes(options))
+		return pxp_fail(
+			ret_error, PXP_EINVAL,
+			"only PXP_PROCESSES takes prepare, preload, lock_down, "
+			"max_tasks_per_worker, max_result, start_timeout_ms, max_crashes, "
+			"memory_allowance, memory_budget and max_output");
+	if (options->kind == PXP_INLINE && options->idle_timeout_ms != 0)
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "PXP_INLINE does not take idle_timeout_ms");
+	if (options->n_workers > MAX_WORKERS)
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "n_workers must be at most %d, got %u", MAX_WORKERS,
+		                options->n_workers);
+	if (options->n_init_bytes > 0 && !options->init_bytes)
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "n_init_bytes is %zu, but init_bytes is NULL",
+		                options->n_init_bytes);
+	if (options->kind == PXP_PROCESSES && options->n_init_bytes > MAX_INIT_BYTES)
+		return pxp_fail(
+			ret_error, PXP_EINVAL,
+			"n_init_bytes must be at most %d for PXP_PROCESSES, got %zu",
+			MAX_INIT_BYTES, options->n_init_bytes);
 	if (options->idle_timeout_ms < 0)
-		return "idle_timeout_ms must not be negative";
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "idle_timeout_ms must not be negative, got %jd",
+		                (intmax_t)options->idle_timeout_ms);
 	if (options->start_timeout_ms < PXP_FOREVER)
-		return "start_timeout_ms must not be negative, except PXP_FOREVER";
-	return NULL;
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "start_timeout_ms must not be negative, got %jd",
+		                (intmax_t)options->start_timeout_ms);
+	return check_memory(options, ret_error);
 }
 
 static void fill_in_defaults(struct pxp_executor_options *options)
@@ -84,8 +107,8 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 		return pxp_fail(
 			ret_error, PXP_EINVAL,
 			"options.size must be sizeof(struct pxp_executor_options)");
-	if (find_mistake(&ours))
-		return pxp_fail(ret_error, PXP_EINVAL, "%s", find_mistake(&ours));
+	if (check_options(&ours, ret_error) != PXP_OK)
+		return PXP_EINVAL;
 	fill_in_defaults(&ours);
 
 	switch (ours.kind) {
@@ -96,6 +119,7 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 	case PXP_INLINE:
 		return inline_create(&ours, ret_executor, ret_error);
 	}
-	return pxp_fail(ret_error, PXP_EINVAL, "options.kind %d does not exist",
+	return pxp_fail(ret_error, PXP_EINVAL,
+	                "options.kind must be one of enum pxp_executor_kind, got %d",
 	                (int)ours.kind);
 }

@@ -397,12 +397,14 @@ TEST(contract, wrong_options_are_refused)
 	options.kind = (enum pxp_executor_kind)9;
 	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
 
-	/* Before anybody copies so many. */
+	/* Refused before the bytes are copied. */
 	options.kind = PXP_PROCESSES;
 	options.init_bytes = "short";
 	options.n_init_bytes = SIZE_MAX / 4;
 	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
-	EXPECT_STR(error.text, "n_init_bytes is over 32 KiB");
+	EXPECT_STR(error.text,
+	           "n_init_bytes must be at most 32768 for PXP_PROCESSES, got "
+	           "4611686018427387903");
 
 	pool = pool_create(PXP_THREADS, 1);
 	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, &for_processes, NULL),
