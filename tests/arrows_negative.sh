@@ -27,7 +27,7 @@ FILE *f = fopen("/proc/self/cgroup", "re"), *g = fopen(write_it, "r");'
 write src/image/vips/clean.c '#include <vips/vips.h>
 #include "image/engine.h"
 #include "image/header/gate.h"
-#include "common/words.h"'
+#include "common/values.h"'
 write src/exec/pool/clean.c '#include "exec/executor/task.h"
 #include <pixpool/executor.h>
 #include "exec/process/channel.h"
@@ -74,8 +74,8 @@ breach src/exec/executor/up.c '#include "exec/process/protocol.h"'
 breach src/exec/map/aside.c '#include "exec/pool/process_pool.h"'
 breach src/exec/process/fopen.c 'FILE *a = fopen("x", "w");'
 breach src/batch/inside.c '#include "exec/executor/task.h"'
-breach src/base/common.c '#include "common/words.h"'
-breach src/exec/executor/common.c '#include "common/words.h"'
+breach src/base/common.c '#include "common/values.h"'
+breach src/exec/executor/common.c '#include "common/values.h"'
 breach src/image/down.c '#include "image/vips/fonts.h"'
 breach src/image/header/up.c '#include "image/engine.h"'
 breach src/image/vips/aside.c '#include "image/stb/stb.h"'

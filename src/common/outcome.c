@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const class_names[N_FAIL_CLASSES] = {
 	[FAIL_NONE] = "none",
@@ -29,19 +30,46 @@ const char *fail_class_name(enum fail_class class)
 	return class_names[class];
 }
 
+/* Write at a place in a failure's text, whose end is one line fit for a terminal then. */
+static void write_at(struct failure *failure, size_t at, const char *format, va_list args)
+{
+	vsnprintf(failure->text + at, sizeof(failure->text) - at, format, args);
+	for (char *c = failure->text + at; *c; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	}
+}
+
 bool failure_set(struct failure *failure, enum fail_class class, const char *format, ...)
 {
 	va_list args;
 
 	failure->class = class;
 	va_start(args, format);
-	vsnprintf(failure->text, sizeof(failure->text), format, args);
+	write_at(failure, 0, format, args);
 	va_end(args);
-	for (char *c = failure->text; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	}
 	return false;
+}
+
+bool failure_append(struct failure *failure, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	write_at(failure, strlen(failure->text), format, args);
+	va_end(args);
+	return false;
+}
+
+bool failure_prepend(struct failure *failure, const char *format, ...)
+{
+	struct failure rest = *failure;
+	va_list args;
+
+	va_start(args, format);
+	write_at(failure, 0, format, args);
+	va_end(args);
+	return failure_append(failure, "%s", rest.text);
 }
 
 enum fail_class fail_class_of_input_errno(int sys_errno)

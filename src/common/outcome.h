@@ -1,20 +1,10 @@
 /*
- * How things end, in the words of the command's contract: the command itself, and an image
- * that failed, in the classes that records, summary and exit status share. They are the
- * only ones.
+ * Failures of the program: the one error type inside it. An image's failure has one of the
+ * classes that records and summary show, and no other. (At the border of libpixpool errors are
+ * struct pxp_error.)
  */
 #ifndef PXP_OUTCOME_H
 #define PXP_OUTCOME_H
-
-/* Of the command. */
-enum exit_status {
-	EXIT_DONE = 0,
-	EXIT_SOME_FAILED = 1,
-	EXIT_USAGE = 2, /* it was refused before it began */
-	EXIT_NO_IMAGE = 3,
-	EXIT_STOPPED = 4,
-	EXIT_SIGNAL = 128, /* and the signal's number on top */
-};
 
 /* Plain numbers, because a worker process sends one in its answer: only append. */
 enum fail_class {
@@ -32,7 +22,9 @@ enum fail_class {
 	FAIL_EXISTS = 11,     /* the output is there and not ours */
 	FAIL_COLLISION = 12,  /* a twin that claims the same output came after the plan */
 	FAIL_INTERNAL = 13,   /* a bug of ours */
-	N_FAIL_CLASSES
+	N_FAIL_CLASSES,
+	/* Of a value that somebody typed, never of an image: no record has it. */
+	FAIL_USAGE = N_FAIL_CLASSES,
 };
 
 enum { FAILURE_TEXT_BYTES = 240 };
@@ -51,6 +43,13 @@ const char *fail_class_name(enum fail_class class);
  * Always returns false, so that a caller can write `return failure_set(...)`. */
 _Bool failure_set(struct failure *failure, enum fail_class class, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Add a formatted text at the end of a failure's text, or in front of it. What does not fit is
+ * cut at the end. Always false. */
+_Bool failure_append(struct failure *failure, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+_Bool failure_prepend(struct failure *failure, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* The class of an error that a system call gave while an input was found, opened
  * or read: permission, vanished or io. */

@@ -60,7 +60,8 @@ static bool find_name(const char *word, uint32_t *ret_rgba, const char **best)
 	return false;
 }
 
-bool colour_parse(struct colour *ret_colour, const char *word, char *text, size_t n_text)
+bool colour_parse(struct colour *ret_colour, const char *word,
+                  struct failure *ret_failure)
 {
 	const char *best = NULL;
 	uint32_t rgba;
@@ -72,14 +73,13 @@ bool colour_parse(struct colour *ret_colour, const char *word, char *text, size_
 		return true;
 	}
 	if (best)
-		snprintf(text, n_text, "'%s' is not a colour; did you mean '%s'?", word,
-		         best);
-	else
-		snprintf(text, n_text,
-		         "'%s' is not a colour: a name (white, red, transparent), or "
-		         "#rgb, #rgba, #rrggbb, #rrggbbaa",
-		         word);
-	return false;
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "'%s' is not a colour; did you mean '%s'?", word,
+		                   best);
+	return failure_set(ret_failure, FAIL_USAGE,
+	                   "'%s' is not a colour: a name (white, red, transparent), or "
+	                   "#rgb, #rgba, #rrggbb, #rrggbbaa",
+	                   word);
 }
 
 void colour_print(const struct colour *colour, char text[COLOUR_TEXT_BYTES])

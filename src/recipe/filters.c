@@ -1,7 +1,7 @@
 #include "recipe/filters.h"
 
 #include "common/suggest.h"
-#include "common/words.h"
+#include "common/values.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -85,19 +85,19 @@ static unsigned n_numbers_of(const struct filter_info *info)
 
 struct reading {
 	const char *next;
-	char *text; /* for the message */
-	size_t n_text;
+	struct failure *failure;
 };
 
 __attribute__((format(printf, 2, 3))) static bool refuse(struct reading *reading,
                                                          const char *format, ...)
 {
+	char text[FAILURE_TEXT_BYTES];
 	va_list list;
 
 	va_start(list, format);
-	vsnprintf(reading->text, reading->n_text, format, list);
+	vsnprintf(text, sizeof(text), format, list);
 	va_end(list);
-	return false;
+	return failure_set(reading->failure, FAIL_USAGE, "%s", text);
 }
 
 static bool is_blank(char c)
@@ -115,6 +115,13 @@ static void skip_blanks(struct reading *reading)
 static int word_length(const struct reading *reading)
 {
 	return (int)strcspn(reading->next, " \t,");
+}
+
+static bool is_word(const struct reading *reading, const char *word)
+{
+	size_t n = (size_t)word_length(reading);
+
+	return strlen(word) == n && memcmp(word, reading->next, n) == 0;
 }
 
 static bool refuse_name(struct reading *reading)
@@ -140,12 +147,22 @@ static bool refuse_name(struct reading *reading)
 
 static enum filter_kind kind_at(const struct reading *reading)
 {
-	size_t n = (size_t)word_length(reading);
+	/* Other spellings, understood and not listed. */
+	static const struct {
+		const char *name;
+		enum filter_kind kind;
+	} synonyms[] = {
+		{"greyscale", FILTER_GRAYSCALE},
+		{"normalize", FILTER_NORMALISE},
+	};
 
 	for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++) {
-		if (strlen(infos[kind].name) == n &&
-		    memcmp(infos[kind].name, reading->next, n) == 0)
+		if (is_word(reading, infos[kind].name))
 			return (enum filter_kind)kind;
+	}
+	for (size_t i = 0; i < sizeof(synonyms) / sizeof(synonyms[0]); i++) {
+		if (is_word(reading, synonyms[i].name))
+			return synonyms[i].kind;
 	}
 	return FILTER_NONE;
 }
@@ -239,15 +256,14 @@ static bool parse_filter(struct reading *reading, struct filter *ret_filter)
 	return true;
 }
 
-bool filters_parse(struct filter_chain *ret_chain, const char *words, char *text,
-                   size_t n_text)
+bool filters_parse(struct filter_chain *ret_chain, const char *words,
+                   struct failure *ret_failure)
 {
-	struct reading reading = {.next = words, .n_text = n_text};
+	struct reading reading = {.next = words, .failure = ret_failure};
 	struct filter_chain chain = {0};
 	struct filter filter;
 	bool goes_on;
 
-	reading.text = text;
 	do {
 		skip_blanks(&reading);
 		if (chain.n == FILTER_CHAIN_MAX)

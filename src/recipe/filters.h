@@ -5,6 +5,8 @@
 #ifndef PXP_FILTERS_H
 #define PXP_FILTERS_H
 
+#include "common/outcome.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -70,10 +72,9 @@ void filter_number_print(const struct filter_number *number, bool is_required,
                          char text[FILTER_NUMBER_BYTES]);
 
 /* "grayscale, blur 1.5, sharpen": filters with commas between them, numbers behind their
- * filter. False with a message that points at the wrong word, in text of n_text bytes, and
- * *ret_chain as it was. */
-bool filters_parse(struct filter_chain *ret_chain, const char *words, char *text,
-                   size_t n_text);
+ * filter. False with a message that points at the wrong word, and *ret_chain as it was. */
+bool filters_parse(struct filter_chain *ret_chain, const char *words,
+                   struct failure *ret_failure);
 
 /* Whether every kind and number is one that parsing may give. */
 bool filters_are_sound(const struct filter_chain *chain);

@@ -1,6 +1,6 @@
 #include "recipe/geometry.h"
 
-#include "common/words.h"
+#include "common/values.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ static bool is_digit(char c)
 }
 
 /* One side at *word, which moves past it. */
-static bool parse_side(uint32_t *ret_side, const char **word, char *text, size_t n_text)
+static bool parse_side(uint32_t *ret_side, const char **word, struct failure *ret_failure)
 {
 	const char *begin = *word;
 	uint32_t side = 0;
@@ -25,18 +25,17 @@ static bool parse_side(uint32_t *ret_side, const char **word, char *text, size_t
 	*ret_side = side;
 	if (side >= 1 && side <= GEOMETRY_MAX_SIDE)
 		return true;
-	snprintf(text, n_text, "'%.*s': a side is 1 to %d pixels", (int)(*word - begin),
-	         begin, GEOMETRY_MAX_SIDE);
-	return false;
+	return failure_set(ret_failure, FAIL_USAGE, "'%.*s': a side is 1 to %d pixels",
+	                   (int)(*word - begin), begin, GEOMETRY_MAX_SIDE);
 }
 
 /* "N", "WxH", "Wx", "xH" */
-static bool parse_sides(struct geometry *geometry, const char **next, char *text,
-                        size_t n_text)
+static bool parse_sides(struct geometry *geometry, const char **next,
+                        struct failure *ret_failure)
 {
 	bool has_x;
 
-	if (is_digit(**next) && !parse_side(&geometry->width, next, text, n_text))
+	if (is_digit(**next) && !parse_side(&geometry->width, next, ret_failure))
 		return false;
 	has_x = **next == 'x';
 	if (has_x)
@@ -44,13 +43,13 @@ static bool parse_sides(struct geometry *geometry, const char **next, char *text
 	else
 		geometry->height = geometry->width;
 	return !has_x || !is_digit(**next) ||
-	       parse_side(&geometry->height, next, text, n_text);
+	       parse_side(&geometry->height, next, ret_failure);
 }
 
 /* "N%" at *next, which moves past it. *ret_is_one: it is a percentage at all; then false
  * when it is a wrong one. */
 static bool parse_percent(struct geometry *geometry, const char **next, bool *ret_is_one,
-                          char *text, size_t n_text)
+                          struct failure *ret_failure)
 {
 	const char *end = *next;
 	double percent;
@@ -59,10 +58,10 @@ static bool parse_percent(struct geometry *geometry, const char **next, bool *re
 	if (!*ret_is_one)
 		return true;
 	if (percent < GEOMETRY_MIN_PERCENT || percent > GEOMETRY_MAX_PERCENT) {
-		snprintf(text, n_text, "'%.*s': a percentage is %g to %d",
-		         (int)(end + 1 - *next), *next, GEOMETRY_MIN_PERCENT,
-		         GEOMETRY_MAX_PERCENT);
-		return false;
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "'%.*s': a percentage is %g to %d",
+		                   (int)(end + 1 - *next), *next, GEOMETRY_MIN_PERCENT,
+		                   GEOMETRY_MAX_PERCENT);
 	}
 	geometry->percent = percent;
 	*next = end + 1;
@@ -87,29 +86,29 @@ static void parse_mark(struct geometry *geometry, const char **next)
 	(*next)++;
 }
 
-bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text,
-                    size_t n_text)
+bool geometry_parse(struct geometry *ret_geometry, const char *word,
+                    struct failure *ret_failure)
 {
 	struct geometry geometry = {0};
 	const char *next = word;
 	bool is_percent;
 
-	if (!parse_percent(&geometry, &next, &is_percent, text, n_text) ||
-	    (!is_percent && !parse_sides(&geometry, &next, text, n_text)))
+	if (!parse_percent(&geometry, &next, &is_percent, ret_failure) ||
+	    (!is_percent && !parse_sides(&geometry, &next, ret_failure)))
 		return false;
 	if (is_percent || geometry.width || geometry.height)
 		parse_mark(&geometry, &next);
 	if (*next) {
-		snprintf(text, n_text,
-		         "'%s' does not belong in a size: it is N, WxH, Wx, xH or N%%, "
-		         "and one of < > ! behind it",
-		         next);
-		return false;
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"'%s' does not belong in a size: it is N, WxH, Wx, xH or N%%, "
+			"and one of < > ! behind it",
+			next);
 	}
 	if (!is_percent && !geometry.width && !geometry.height) {
-		snprintf(text, n_text,
-		         "'%s' names no side: a size is N, WxH, Wx, xH or N%%", word);
-		return false;
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "'%s' names no side: a size is N, WxH, Wx, xH or N%%",
+		                   word);
 	}
 	*ret_geometry = geometry;
 	return true;

@@ -5,6 +5,8 @@
 #ifndef PXP_GEOMETRY_H
 #define PXP_GEOMETRY_H
 
+#include "common/outcome.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -104,10 +106,10 @@ struct size geometry_size(const struct geometry *geometry, struct size from);
 /*
  * "N" (a box), "WxH", "Wx", "xH", "N%", each with one of "<" (only enlarge), ">" (only
  * shrink), "!" (FIT_FILL) behind it; the rest of *ret_geometry is 0. False with a message
- * that points at the wrong part, in text of n_text bytes, and *ret_geometry as it was.
+ * that points at the wrong part, and *ret_geometry as it was.
  */
-bool geometry_parse(struct geometry *ret_geometry, const char *word, char *text,
-                    size_t n_text);
+bool geometry_parse(struct geometry *ret_geometry, const char *word,
+                    struct failure *ret_failure);
 
 /* Take over what was parsed: sides or percentage, and what its mark asks for on top. */
 void geometry_add_size(struct geometry *geometry, const struct geometry *size);

@@ -1,6 +1,6 @@
 #include "recipe/recipe_text.h"
 
-#include "common/words.h"
+#include "common/values.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@ static const struct choice kept[] = {
 	{"gps", KEEP_GPS},   {"all", KEEP_ALL}, {"none", KEEP_NONE}, {NULL, 0},
 };
 
-bool keep_parse(uint8_t *ret_keep, const char *value, char *text, size_t n_text)
+bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret_failure)
 {
 	const char *next = value;
 	int mask = 0, class;
@@ -20,13 +20,12 @@ bool keep_parse(uint8_t *ret_keep, const char *value, char *text, size_t n_text)
 		int n = (int)strcspn(next, ",");
 
 		snprintf(word, sizeof(word), "%.*s", n, next);
-		if (!choice_parse(kept, word, &class, text, n_text))
+		if (!choice_parse(kept, word, &class, ret_failure))
 			return false;
 		/* "all" and "none" stand alone. */
 		if ((class == KEEP_ALL || class == KEEP_NONE) && value[n]) {
-			snprintf(text, n_text, "'%s' stands alone, not in '%s'", word,
-			         value);
-			return false;
+			return failure_set(ret_failure, FAIL_USAGE,
+			                   "'%s' stands alone, not in '%s'", word, value);
 		}
 		mask |= class;
 		next += n;

@@ -1,6 +1,6 @@
 #include "recipe/recipe.h"
 
-#include "common/words.h"
+#include "common/values.h"
 
 #include <stddef.h>
 #include <string.h>

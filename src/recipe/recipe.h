@@ -115,6 +115,8 @@ struct recipe {
 
 #define RECIPE_MAX_PIXELS     UINT64_C(268402689)
 #define RECIPE_MAX_FILE_BYTES (UINT64_C(2) << 30)
+/* The most that may be asked for in its place. */
+#define RECIPE_LARGEST_FILE (UINT64_MAX >> 2)
 
 enum {
 	RECIPE_MAX_SIDE = GEOMETRY_MAX_SIDE,

@@ -22,8 +22,8 @@ void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT_BYTES])
 	}
 }
 
-static bool find_field(const char *name, enum recipe_field *ret_field, char *text,
-                       size_t n_text)
+static bool find_field(const char *name, enum recipe_field *ret_field,
+                       struct failure *ret_failure)
 {
 	const char *best = NULL;
 
@@ -37,51 +37,46 @@ static bool find_field(const char *name, enum recipe_field *ret_field, char *tex
 		suggest_consider(&best, name, known);
 	}
 	if (best)
-		snprintf(text, n_text, "'%s' is not in a recipe; did you mean '%s'?",
-		         name, best);
-	else
-		snprintf(text, n_text, "'%s' is not in a recipe", name);
-	return false;
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "'%s' is not in a recipe; did you mean '%s'?", name,
+		                   best);
+	return failure_set(ret_failure, FAIL_USAGE, "'%s' is not in a recipe", name);
 }
 
-static bool parse_field(struct recipe *recipe, char *words, char *text, size_t n_text)
+static bool parse_field(struct recipe *recipe, char *words, struct failure *ret_failure)
 {
 	char *value = words + strcspn(words, " ");
 	bool has_value = *value, wants_value;
-	char why[512], argument[RECIPE_ARGUMENT_BYTES];
-	enum recipe_field field;
+	enum recipe_field field = N_RECIPE_FIELDS;
 
 	*value = 0;
 	value += has_value;
 	value += strspn(value, " ");
-	if (!find_field(words, &field, text, n_text))
+	if (!find_field(words, &field, ret_failure))
 		return false;
-	wants_value = recipe_field_argument(field, argument) != NULL;
+	wants_value = recipe_field_has_value(field);
 	if (has_value != wants_value)
-		snprintf(text, n_text, "%s %s", words,
-		         wants_value ? "needs a value" : "takes no value");
-	else if (recipe_set(recipe, field, value, why, sizeof(why)))
-		return true;
-	else
-		snprintf(text, n_text, "%s: %s", words, why);
-	return false;
+		return failure_set(ret_failure, FAIL_USAGE, "%s %s", words,
+		                   wants_value ? "needs a value" : "takes no value");
+	return recipe_set(recipe, field, value, ret_failure) ||
+	       failure_prepend(ret_failure, "%s: ", words);
 }
 
-bool recipe_parse(struct recipe *ret_recipe, const char *words, char *text, size_t n_text)
+bool recipe_parse(struct recipe *ret_recipe, const char *words,
+                  struct failure *ret_failure)
 {
 	struct recipe recipe = {0};
 	char copy[RECIPE_TEXT_BYTES], *rest = copy, *field;
 
-	if (strlen(words) >= sizeof(copy)) {
-		snprintf(text, n_text, "longer than a recipe can be");
-		return false;
-	}
+	if (strlen(words) >= sizeof(copy))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "longer than a recipe can be");
 	memcpy(copy, words, strlen(words) + 1);
 	while ((field = strsep(&rest, ";"))) {
 		field += strspn(field, " ");
 		if (!*field && !rest)
 			break; /* the end, also of an empty text */
-		if (!parse_field(&recipe, field, text, n_text))
+		if (!parse_field(&recipe, field, ret_failure))
 			return false;
 	}
 	*ret_recipe = recipe;

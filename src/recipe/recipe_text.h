@@ -37,24 +37,17 @@ enum recipe_field {
 	N_RECIPE_FIELDS
 };
 
-enum {
-	RECIPE_ARGUMENT_BYTES = 128,
-	RECIPE_WORD_BYTES = FILTERS_TEXT_BYTES,
-	RECIPE_TEXT_BYTES = 2048
-};
+enum { RECIPE_WORD_BYTES = FILTERS_TEXT_BYTES, RECIPE_TEXT_BYTES = 2048 };
 
 /* "fit"; never NULL. */
 const char *recipe_field_name(enum recipe_field field);
-/* What it does, in a line. */
-const char *recipe_field_help(enum recipe_field field);
-/* "inside|cover|contain|fill|outside", "N"; NULL for a field that is on or not. */
-const char *recipe_field_argument(enum recipe_field field,
-                                  char text[RECIPE_ARGUMENT_BYTES]);
+/* False for a field that is on or not. */
+bool recipe_field_has_value(enum recipe_field field);
 
 /* Set a field to a word; value is NULL for one that is on or not. False with a message
  * that names what is wrong and what would be right; the recipe is then as it was. */
 bool recipe_set(struct recipe *recipe, enum recipe_field field, const char *value,
-                char *text, size_t n_text);
+                struct failure *ret_failure);
 
 /* The word that sets a field to what it is, "" for one that is on or not. Whether the
  * field differs from zero. */
@@ -67,8 +60,8 @@ bool recipe_get(const struct recipe *recipe, enum recipe_field field,
  * is one that recipe_set() or recipe_unpack() made.
  */
 void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT_BYTES]);
-bool recipe_parse(struct recipe *ret_recipe, const char *words, char *text,
-                  size_t n_text);
+bool recipe_parse(struct recipe *ret_recipe, const char *words,
+                  struct failure *ret_failure);
 
 /* Raised when the same recipe gives pictures that look different. */
 enum { RECIPE_PICTURE_VERSION = 1 };
@@ -78,14 +71,15 @@ enum { RECIPE_PICTURE_VERSION = 1 };
 uint64_t recipe_fingerprint(const struct recipe *recipe);
 
 /* Classes of metadata, with commas between; or none, or all. */
-bool keep_parse(uint8_t *ret_keep, const char *value, char *text, size_t n_text);
+bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret_failure);
 
 enum { KEEP_TEXT_BYTES = 32 };
 /* "" for none. */
 void keep_print(uint8_t keep, char text[KEEP_TEXT_BYTES]);
 
 /* A colour: a name, or # and 3, 4, 6 or 8 hexadecimal digits, alpha last. */
-bool colour_parse(struct colour *ret_colour, const char *word, char *text, size_t n_text);
+bool colour_parse(struct colour *ret_colour, const char *word,
+                  struct failure *ret_failure);
 
 enum { COLOUR_TEXT_BYTES = 10 };
 void colour_print(const struct colour *colour, char text[COLOUR_TEXT_BYTES]);

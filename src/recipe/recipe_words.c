@@ -1,6 +1,6 @@
 #include "recipe/recipe_words.h"
 
-#include "common/words.h"
+#include "common/values.h"
 #include "recipe/recipe_text.h"
 
 #include <inttypes.h>
@@ -24,11 +24,12 @@ static bool hash_parse(const char *word, uint64_t *ret_hash)
 	return hash != 0;
 }
 
-bool recipe_set_size(struct recipe *recipe, const char *value, char *text, size_t n_text)
+bool recipe_set_size(struct recipe *recipe, const char *value,
+                     struct failure *ret_failure)
 {
 	struct geometry size;
 
-	if (!geometry_parse(&size, value, text, n_text))
+	if (!geometry_parse(&size, value, ret_failure))
 		return false;
 	geometry_add_size(&recipe->geometry, &size);
 	return true;
@@ -49,10 +50,10 @@ void recipe_print_size(const struct recipe *recipe, char *text, size_t n_text)
 		snprintf(text, n_text, "x%u", geometry->height);
 }
 
-bool recipe_set_background(struct recipe *recipe, const char *value, char *text,
-                           size_t n_text)
+bool recipe_set_background(struct recipe *recipe, const char *value,
+                           struct failure *ret_failure)
 {
-	return colour_parse(&recipe->background, value, text, n_text);
+	return colour_parse(&recipe->background, value, ret_failure);
 }
 
 void recipe_print_background(const struct recipe *recipe, char *text, size_t n_text)
@@ -66,19 +67,19 @@ void recipe_print_background(const struct recipe *recipe, char *text, size_t n_t
 }
 
 /* A word, or for SPACE_FILE "file:" and the 16 digits of its hash. */
-bool recipe_set_profile(struct recipe *recipe, const char *value, char *text,
-                        size_t n_text)
+bool recipe_set_profile(struct recipe *recipe, const char *value,
+                        struct failure *ret_failure)
 {
 	uint64_t hash = 0;
 	int chosen;
 
 	if (strncmp(value, "file:", 5) == 0) {
 		if (!hash_parse(value + 5, &hash)) {
-			snprintf(text, n_text, "'%s' is no hash of a profile", value + 5);
-			return false;
+			return failure_set(ret_failure, FAIL_USAGE,
+			                   "'%s' is no hash of a profile", value + 5);
 		}
 		chosen = SPACE_FILE;
-	} else if (!choice_parse(spaces, value, &chosen, text, n_text)) {
+	} else if (!choice_parse(spaces, value, &chosen, ret_failure)) {
 		return false;
 	}
 	recipe->space = (enum colour_space)chosen;
@@ -94,14 +95,14 @@ void recipe_print_profile(const struct recipe *recipe, char *text, size_t n_text
 		snprintf(text, n_text, "%s", choice_word(spaces, (int)recipe->space));
 }
 
-bool recipe_set_format(struct recipe *recipe, const char *value, char *text,
-                       size_t n_text)
+bool recipe_set_format(struct recipe *recipe, const char *value,
+                       struct failure *ret_failure)
 {
 	enum image_format format = format_of_word(value);
 
 	if (format == FORMAT_NONE) {
-		snprintf(text, n_text, "'%s' is not a format", value);
-		return false;
+		return failure_set(ret_failure, FAIL_USAGE, "'%s' is not a format",
+		                   value);
 	}
 	recipe->format = format;
 	return true;
@@ -113,12 +114,12 @@ void recipe_print_format(const struct recipe *recipe, char *text, size_t n_text)
 		snprintf(text, n_text, "%s", format_info(recipe->format)->name);
 }
 
-bool recipe_set_quality(struct recipe *recipe, const char *value, char *text,
-                        size_t n_text)
+bool recipe_set_quality(struct recipe *recipe, const char *value,
+                        struct failure *ret_failure)
 {
 	uint64_t quality;
 
-	if (!whole_parse(value, 1, 100, &quality, text, n_text))
+	if (!whole_parse(value, 1, 100, &quality, ret_failure))
 		return false;
 	recipe->quality = (uint8_t)quality;
 	return true;
@@ -135,12 +136,12 @@ void recipe_print_quality(const struct recipe *recipe, char *text, size_t n_text
 	print_whole(recipe->quality, text, n_text);
 }
 
-bool recipe_set_effort(struct recipe *recipe, const char *value, char *text,
-                       size_t n_text)
+bool recipe_set_effort(struct recipe *recipe, const char *value,
+                       struct failure *ret_failure)
 {
 	uint64_t effort;
 
-	if (!whole_parse(value, 0, RECIPE_MAX_EFFORT, &effort, text, n_text))
+	if (!whole_parse(value, 0, RECIPE_MAX_EFFORT, &effort, ret_failure))
 		return false;
 	recipe->has_effort = true;
 	recipe->effort = (uint8_t)effort;
@@ -153,9 +154,10 @@ void recipe_print_effort(const struct recipe *recipe, char *text, size_t n_text)
 		snprintf(text, n_text, "%u", recipe->effort);
 }
 
-bool recipe_set_keep(struct recipe *recipe, const char *value, char *text, size_t n_text)
+bool recipe_set_keep(struct recipe *recipe, const char *value,
+                     struct failure *ret_failure)
 {
-	return keep_parse(&recipe->keep, value, text, n_text);
+	return keep_parse(&recipe->keep, value, ret_failure);
 }
 
 void recipe_print_keep(const struct recipe *recipe, char *text, size_t n_text)
@@ -166,10 +168,10 @@ void recipe_print_keep(const struct recipe *recipe, char *text, size_t n_text)
 	snprintf(text, n_text, "%s", word);
 }
 
-bool recipe_set_filter(struct recipe *recipe, const char *value, char *text,
-                       size_t n_text)
+bool recipe_set_filter(struct recipe *recipe, const char *value,
+                       struct failure *ret_failure)
 {
-	return filters_parse(&recipe->filters, value, text, n_text);
+	return filters_parse(&recipe->filters, value, ret_failure);
 }
 
 void recipe_print_filter(const struct recipe *recipe, char *text, size_t n_text)
@@ -178,10 +180,11 @@ void recipe_print_filter(const struct recipe *recipe, char *text, size_t n_text)
 		filters_print(&recipe->filters, text);
 }
 
-bool recipe_set_max_pixels(struct recipe *recipe, const char *value, char *text,
-                           size_t n_text)
+bool recipe_set_max_pixels(struct recipe *recipe, const char *value,
+                           struct failure *ret_failure)
 {
-	return whole_parse(value, 1, UINT64_MAX, &recipe->max_pixels, text, n_text);
+	return amount_parse(value, UNIT_PIXELS, 1, UINT64_MAX, &recipe->max_pixels,
+	                    ret_failure);
 }
 
 void recipe_print_max_pixels(const struct recipe *recipe, char *text, size_t n_text)
@@ -189,12 +192,12 @@ void recipe_print_max_pixels(const struct recipe *recipe, char *text, size_t n_t
 	print_whole(recipe->max_pixels, text, n_text);
 }
 
-bool recipe_set_max_frames(struct recipe *recipe, const char *value, char *text,
-                           size_t n_text)
+bool recipe_set_max_frames(struct recipe *recipe, const char *value,
+                           struct failure *ret_failure)
 {
 	uint64_t max_frames;
 
-	if (!whole_parse(value, 1, UINT32_MAX, &max_frames, text, n_text))
+	if (!whole_parse(value, 1, UINT32_MAX, &max_frames, ret_failure))
 		return false;
 	recipe->max_frames = (uint32_t)max_frames;
 	return true;
@@ -205,10 +208,11 @@ void recipe_print_max_frames(const struct recipe *recipe, char *text, size_t n_t
 	print_whole(recipe->max_frames, text, n_text);
 }
 
-bool recipe_set_max_file_bytes(struct recipe *recipe, const char *value, char *text,
-                               size_t n_text)
+bool recipe_set_max_file_bytes(struct recipe *recipe, const char *value,
+                               struct failure *ret_failure)
 {
-	return whole_parse(value, 1, UINT64_MAX, &recipe->max_file_bytes, text, n_text);
+	return amount_parse(value, UNIT_BYTES, 1, RECIPE_LARGEST_FILE,
+	                    &recipe->max_file_bytes, ret_failure);
 }
 
 void recipe_print_max_file_bytes(const struct recipe *recipe, char *text, size_t n_text)

@@ -15,6 +15,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How the command ends; the summary record has it as "exit". */
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_SOME_FAILED = 1,
+	EXIT_USAGE = 2, /* refused before any work began */
+	EXIT_NO_IMAGE = 3,
+	EXIT_STOPPED = 4,
+	EXIT_SIGNAL = 128, /* plus the number of the signal */
+};
+
 enum progress {
 	PROGRESS_AUTO,
 	PROGRESS_BAR,

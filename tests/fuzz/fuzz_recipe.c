@@ -9,12 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGE_BYTES = 300 };
-
 /* A message that is one, whatever the words. */
-static void check_message(const char text[MESSAGE_BYTES])
+static void check_message(const char text[FAILURE_TEXT_BYTES])
 {
-	CLAIM(text[0] != 0 && memchr(text, 0, MESSAGE_BYTES) != NULL);
+	CLAIM(text[0] != 0 && memchr(text, 0, FAILURE_TEXT_BYTES) != NULL);
 }
 
 static void check_layout(const struct geometry *geometry, struct feed *feed)
@@ -40,13 +38,14 @@ static void check_layout(const struct geometry *geometry, struct feed *feed)
 /* A recipe that was taken for good: there and back, both ways. */
 static void check_recipe(const struct recipe *recipe)
 {
-	char text[RECIPE_TEXT_BYTES], again[RECIPE_TEXT_BYTES], message[MESSAGE_BYTES];
+	char text[RECIPE_TEXT_BYTES], again[RECIPE_TEXT_BYTES];
+	struct failure failure;
 	uint8_t bytes[RECIPE_PACKED_BYTES];
 	struct recipe parsed, unpacked;
 
 	recipe_print(recipe, text);
 	CLAIM(memchr(text, 0, sizeof(text)) != NULL && !strchr(text, '?'));
-	CLAIM(recipe_parse(&parsed, text, message, sizeof(message)));
+	CLAIM(recipe_parse(&parsed, text, &failure));
 	recipe_print(&parsed, again);
 	CLAIM(strcmp(text, again) == 0);
 	CLAIM(recipe_fingerprint(recipe) == recipe_fingerprint(&parsed));
@@ -61,31 +60,29 @@ static void check_recipe(const struct recipe *recipe)
 
 static void try_words(struct feed *feed)
 {
-	char *words = feed_string(feed, feed->n), message[MESSAGE_BYTES] = "";
+	char *words = feed_string(feed, feed->n);
+	struct failure failure = {0};
 	struct recipe recipe = {0};
 	struct geometry geometry;
 	struct filter_chain chain;
 
-	if (recipe_parse(&recipe, words, message, sizeof(message)))
+	if (recipe_parse(&recipe, words, &failure))
 		check_recipe(&recipe);
 	else
-		check_message(message);
+		check_message(failure.text);
 	for (int field = 0; field < N_RECIPE_FIELDS; field++) {
-		char argument[RECIPE_ARGUMENT_BYTES];
-
 		recipe = (struct recipe){0};
-		if (!recipe_field_argument((enum recipe_field)field, argument))
+		if (!recipe_field_has_value((enum recipe_field)field))
 			continue;
-		message[0] = 0;
-		if (recipe_set(&recipe, (enum recipe_field)field, words, message,
-		               sizeof(message)))
+		failure.text[0] = 0;
+		if (recipe_set(&recipe, (enum recipe_field)field, words, &failure))
 			check_recipe(&recipe);
 		else
-			check_message(message);
+			check_message(failure.text);
 	}
-	if (filters_parse(&chain, words, message, sizeof(message)))
+	if (filters_parse(&chain, words, &failure))
 		CLAIM(filters_are_sound(&chain) && chain.n > 0);
-	if (geometry_parse(&geometry, words, message, sizeof(message)))
+	if (geometry_parse(&geometry, words, &failure))
 		check_layout(&geometry,
 		             &(struct feed){(const uint8_t *)words, strlen(words)});
 	free(words);

@@ -185,9 +185,9 @@ struct recipe recipe_of_words(const char *words, enum image_format format,
                               enum engine_choice engine)
 {
 	struct recipe recipe;
-	char text[300];
+	struct failure failure;
 
-	REQUIRE(recipe_parse(&recipe, words, text, sizeof(text)), "%s: %s", words, text);
+	REQUIRE(recipe_parse(&recipe, words, &failure), "%s: %s", words, failure.text);
 	recipe.format = format;
 	recipe.engine = engine;
 	return recipe;

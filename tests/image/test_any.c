@@ -161,14 +161,15 @@ static void any_filters(struct filter_chain *chain)
 		"flatten",
 	};
 	enum { N_WORDS = sizeof(words) / sizeof(words[0]) };
-	char all[200] = "", text[200];
+	struct failure failure;
+	char all[200] = "";
 
 	for (unsigned i = below(4); i > 0; i--) {
 		strcat(all, *all ? ", " : "");
 		strcat(all, words[below(N_WORDS)]);
 	}
 	if (*all)
-		REQUIRE(filters_parse(chain, all, text, sizeof(text)), "%s", text);
+		REQUIRE(filters_parse(chain, all, &failure), "%s", failure.text);
 }
 
 static struct recipe any_recipe(enum engine_choice engine)

@@ -288,9 +288,9 @@ TEST(draw, filters_before_the_scaling_work_on_its_own_size)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 100, 100);
 	struct outcome outcome;
-	char text[200];
+	struct failure failure;
 
-	REQUIRE(filters_parse(&recipe.filters, "trim", text, sizeof(text)), "%s", text);
+	REQUIRE(filters_parse(&recipe.filters, "trim", &failure), "%s", failure.text);
 	outcome = draw(SVG "width='60' height='60'><rect x='10' y='20' width='40' "
 	                   "height='20' fill='red'/></svg>",
 	               "a.svg", &recipe);

@@ -119,16 +119,16 @@ TEST(frames, filters_fits_and_crops_are_for_each_frame)
 {
 	struct blob blob = animation(".gif", 7);
 	struct recipe recipe = recipe_for(FORMAT_GIF, ENGINE_AUTO);
-	char text[200];
+	struct failure failure;
 	VipsImage *image;
 
 	recipe.geometry = (struct geometry){.width = 20,
 	                                    .height = 20,
 	                                    .fit = FIT_COVER,
 	                                    .position = POSITION_ATTENTION};
-	REQUIRE(filters_parse(&recipe.filters, "rotate 90, flip, blur 3, median 3", text,
-	                      sizeof(text)),
-	        "%s", text);
+	REQUIRE(filters_parse(&recipe.filters, "rotate 90, flip, blur 3, median 3",
+	                      &failure),
+	        "%s", failure.text);
 	image = cooked(&blob, &recipe);
 	expect_frames(image, 20, 20, 7);
 	expect_pure(image, 2);

@@ -68,13 +68,12 @@ TEST(light, over_1_stays_what_it_is_in_every_shape)
 		struct blob blob = ramp_as(suffixes[i]);
 		struct recipe recipe = recipe_for(FORMAT_HDR, ENGINE_AUTO);
 		VipsImage *image;
-		char text[200];
+		struct failure failure;
 
 		/* The middle 60 x 60 of it, a third of that, turned and mirrored. */
 		recipe.geometry = (struct geometry){
 			.width = 20, .height = 20, .fit = FIT_COVER};
-		REQUIRE(filters_parse(&recipe.filters, "rotate 90, flop", text,
-		                      sizeof(text)));
+		REQUIRE(filters_parse(&recipe.filters, "rotate 90, flop", &failure));
 		image = light_of(&blob, &recipe);
 		for (int at = 2; at < 18; at += 5) {
 			const double want[] = {(10 + 3 * (at + 0.5)) / 4,
@@ -113,11 +112,11 @@ TEST(light, is_clipped_where_the_format_or_a_filter_knows_none)
 	struct recipe to_hdr = recipe_for(FORMAT_HDR, ENGINE_AUTO);
 	const double white[] = {255, 255, 255}, one[] = {1, 1, 1};
 	VipsImage *image = cooked(&blob, &to_png);
-	char text[200];
+	struct failure failure;
 
 	is_colour(image, 70, 50, white, 0);
 	g_object_unref(image);
-	REQUIRE(filters_parse(&to_hdr.filters, "threshold 128", text, sizeof(text)));
+	REQUIRE(filters_parse(&to_hdr.filters, "threshold 128", &failure));
 	image = light_of(&blob, &to_hdr);
 	is_colour(image, 70, 50, one, 0.01);
 	g_object_unref(image);

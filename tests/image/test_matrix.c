@@ -315,13 +315,12 @@ TEST(matrix, and_scaled_in_linear_light_onto_a_canvas)
 TEST(matrix, and_with_filters_in_another_space)
 {
 	struct recipe recipe = quick_recipe();
-	char text[200];
+	struct failure failure;
 
 	recipe.space = SPACE_P3;
 	recipe.depth = DEPTH_KEEP;
 	REQUIRE(filters_parse(&recipe.filters,
-	                      "trim, rotate 3, blur 1, modulate 1.1, negate", text,
-	                      sizeof(text)),
-	        "%s", text);
+	                      "trim, rotate 3, blur 1, modulate 1.1, negate", &failure),
+	        "%s", failure.text);
 	try_all_kinds(&recipe, 3, false);
 }

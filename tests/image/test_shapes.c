@@ -52,14 +52,14 @@ static struct recipe recipe_of(enum engine_choice engine, const char *size,
                                const char *filters)
 {
 	struct recipe recipe = recipe_for(FORMAT_PNG, engine);
-	char text[200];
+	struct failure failure;
 
 	if (size)
-		REQUIRE(geometry_parse(&recipe.geometry, size, text, sizeof(text)), "%s",
-		        text);
+		REQUIRE(geometry_parse(&recipe.geometry, size, &failure), "%s",
+		        failure.text);
 	if (filters)
-		REQUIRE(filters_parse(&recipe.filters, filters, text, sizeof(text)), "%s",
-		        text);
+		REQUIRE(filters_parse(&recipe.filters, filters, &failure), "%s",
+		        failure.text);
 	return recipe;
 }
 

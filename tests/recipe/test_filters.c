@@ -8,8 +8,11 @@
 
 static bool parses(const char *words, struct filter_chain *ret_chain, char *text)
 {
-	text[0] = 0;
-	return filters_parse(ret_chain, words, text, 200);
+	struct failure failure = {0};
+	bool is_parsed = filters_parse(ret_chain, words, &failure);
+
+	memcpy(text, failure.text, sizeof(failure.text));
+	return is_parsed;
 }
 
 TEST(filters, a_chain_is_names_with_their_numbers)
@@ -40,7 +43,8 @@ TEST(filters, a_chain_is_names_with_their_numbers)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct filter_chain chain;
-		char text[200], printed[FILTERS_TEXT_BYTES], again[FILTERS_TEXT_BYTES];
+		char text[FAILURE_TEXT_BYTES], printed[FILTERS_TEXT_BYTES],
+			again[FILTERS_TEXT_BYTES];
 
 		REQUIRE(parses(cases[i].words, &chain, text), "%s", text);
 		EXPECT(filters_are_sound(&chain));
@@ -101,7 +105,7 @@ TEST(filters, a_wrong_word_is_named_and_what_would_be_right)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct filter_chain chain = {.n = 7};
-		char text[200];
+		char text[FAILURE_TEXT_BYTES];
 
 		EXPECT(!parses(cases[i].words, &chain, text), "%s", cases[i].words);
 		EXPECT_STR(text, cases[i].says);

@@ -10,14 +10,17 @@
 
 static bool parses(const char *word, struct geometry *ret_geometry, char *text)
 {
-	text[0] = 0;
-	return geometry_parse(ret_geometry, word, text, 100);
+	struct failure failure = {0};
+	bool is_parsed = geometry_parse(ret_geometry, word, &failure);
+
+	memcpy(text, failure.text, sizeof(failure.text));
+	return is_parsed;
 }
 
 TEST(geometry, a_box_one_side_or_both)
 {
 	struct geometry geometry;
-	char text[100];
+	char text[FAILURE_TEXT_BYTES];
 
 	REQUIRE(parses("256", &geometry, text));
 	EXPECT_EQ(geometry.width, 256);
@@ -53,7 +56,7 @@ TEST(geometry, a_wrong_word_is_refused_and_its_wrong_part_named)
 		{"99999999999999999999", "'9999999999"},
 		{"1e3", "'e3'"},
 		{"x-1", "'-1'"},
-		{"256\n", "'\n'"},
+		{"256\n", "'?'"},
 		{"5%0", "'0'"},
 		{"50<>", "'>'"},
 		{"x!", "'!'"},
@@ -69,7 +72,7 @@ TEST(geometry, a_wrong_word_is_refused_and_its_wrong_part_named)
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		struct geometry geometry = {.width = 7};
-		char text[100];
+		char text[FAILURE_TEXT_BYTES];
 
 		EXPECT(!parses(words[i].word, &geometry, text), "%s", words[i].word);
 		EXPECT(strstr(text, words[i].part) != NULL, "%s: %s", words[i].word,
@@ -166,7 +169,7 @@ TEST(geometry, sizes_of_note)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct geometry geometry;
 		struct size to;
-		char text[100];
+		char text[FAILURE_TEXT_BYTES];
 
 		REQUIRE(parses(cases[i].word, &geometry, text), "%s", text);
 		to = geometry_size(&geometry, cases[i].from);

@@ -4,6 +4,7 @@
 #include "recipe/recipe_text.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Every field differs from its default. */
@@ -195,13 +196,16 @@ TEST(recipe, no_byte_is_ignored)
 
 static bool parses(const char *words, struct recipe *ret_recipe, char *text)
 {
-	text[0] = 0;
-	return recipe_parse(ret_recipe, words, text, 300);
+	struct failure failure = {0};
+	bool is_parsed = recipe_parse(ret_recipe, words, &failure);
+
+	memcpy(text, failure.text, sizeof(failure.text));
+	return is_parsed;
 }
 
 TEST(recipe, its_text_says_all_of_it_and_is_read_back)
 {
-	char printed[RECIPE_TEXT_BYTES], text[300];
+	char printed[RECIPE_TEXT_BYTES], text[FAILURE_TEXT_BYTES];
 	struct recipe got;
 
 	recipe_print(&full, printed);
@@ -223,7 +227,7 @@ TEST(recipe, its_text_says_all_of_it_and_is_read_back)
 TEST(recipe, a_recipe_of_defaults_is_the_empty_text)
 {
 	static const struct recipe none;
-	char printed[RECIPE_TEXT_BYTES], text[300];
+	char printed[RECIPE_TEXT_BYTES], text[FAILURE_TEXT_BYTES];
 	struct recipe got = full;
 
 	recipe_print(&none, printed);
@@ -258,7 +262,7 @@ TEST(recipe, each_has_one_canonical_text)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char printed[RECIPE_TEXT_BYTES], text[300];
+		char printed[RECIPE_TEXT_BYTES], text[FAILURE_TEXT_BYTES];
 		struct recipe got;
 
 		REQUIRE(parses(cases[i].words, &got, text), "%s", text);
@@ -279,24 +283,24 @@ TEST(recipe, a_wrong_word_is_named_and_what_would_be_right)
 		{"size 5;;fit cover", "'' is not in a recipe"},
 		{"size 0", "size: '0': a side is 1 to 10000000 pixels"},
 		{"size 0%", "size: '0%': a percentage is 0.001 to 100000"},
-		{"fit covre", "fit: 'covre' is not one of inside, cover, contain, fill, "
-	                      "outside; did you mean 'cover'?"},
+		{"fit covre", "fit: must be one of inside, cover, contain, fill, "
+	                      "outside; got 'covre'; did you mean 'cover'?"},
 		{"profile file:0123456789abcdeg",
 	         "profile: '0123456789abcdeg' is no hash of "
 	         "a profile"},
 		{"profile file:0000000000000000",
 	         "profile: '0000000000000000' is no hash of "
 	         "a profile"},
-		{"profile files", "profile: 'files' is not one of srgb, p3, keep"},
-		{"quality 0", "quality: '0' is not a whole number from 1 to 100"},
-		{"quality 101", "quality: '101' is not a whole number from 1 to 100"},
-		{"effort 10", "effort: '10' is not a whole number from 0 to 9"},
-		{"depth 32", "depth: '32' is not one of 8, 16, keep"},
-		{"keep exfi",
-	         "keep: 'exfi' is not one of exif, icc, xmp, iptc, gps, all, "
-	         "none; did you mean 'exif'?"},
+		{"profile files", "profile: must be one of srgb, p3, keep; got 'files'"},
+		{"quality 0", "quality: must be a whole number from 1 to 100, got '0'"},
+		{"quality 101",
+	         "quality: must be a whole number from 1 to 100, got '101'"},
+		{"effort 10", "effort: must be a whole number from 0 to 9, got '10'"},
+		{"depth 32", "depth: must be one of 8, 16, keep; got '32'"},
+		{"keep exfi", "keep: must be one of exif, icc, xmp, iptc, gps, all, "
+	                      "none; got 'exfi'; did you mean 'exif'?"},
 		{"keep exif,",
-	         "keep: '' is not one of exif, icc, xmp, iptc, gps, all, none"},
+	         "keep: must be one of exif, icc, xmp, iptc, gps, all, none; got ''"},
 		{"keep exif,all", "keep: 'all' stands alone, not in 'exif,all'"},
 		{"keep none,exif", "keep: 'none' stands alone, not in 'none,exif'"},
 		{"background #12345",
@@ -313,13 +317,13 @@ TEST(recipe, a_wrong_word_is_named_and_what_would_be_right)
 	         "0.3 to 1000 pixels"},
 		{"format wpeb", "format: 'wpeb' is not a format"},
 		{"max-pixels 18446744073709551616",
-	         "max-pixels: '18446744073709551616' is not a whole number from 1 to "
-	         "18446744073709551615"},
+	         "max-pixels: must be a whole number of pixels, such as 300000, 300K, 50M or 2G; "
+	         "got '18446744073709551616'"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct recipe got = full;
-		char text[300];
+		char text[FAILURE_TEXT_BYTES];
 
 		EXPECT(!parses(cases[i].words, &got, text), "%s", cases[i].words);
 		EXPECT_STR(text, cases[i].says);
@@ -329,7 +333,7 @@ TEST(recipe, a_wrong_word_is_named_and_what_would_be_right)
 
 TEST(recipe, a_text_that_is_too_long_is_refused)
 {
-	char words[2 * RECIPE_TEXT_BYTES], text[300];
+	char words[2 * RECIPE_TEXT_BYTES], text[FAILURE_TEXT_BYTES];
 	struct recipe got;
 
 	memset(words, ';', sizeof(words));
@@ -378,7 +382,7 @@ TEST(recipe, its_fingerprint_is_known_and_differs_with_each_field)
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct recipe recipe;
-		char text[300];
+		char text[FAILURE_TEXT_BYTES];
 
 		REQUIRE(parses(texts[i], &recipe, text), "%s", text);
 		seen[i] = recipe_fingerprint(&recipe);
@@ -424,7 +428,7 @@ TEST(recipe, random_ones_survive_their_text_and_their_packed_form)
 
 	for (int i = 0; i < 5000; i++) {
 		char given[RECIPE_TEXT_BYTES] = "format png", printed[RECIPE_TEXT_BYTES],
-		     text[300];
+		     text[FAILURE_TEXT_BYTES];
 		uint8_t bytes[RECIPE_PACKED_BYTES], again[RECIPE_PACKED_BYTES];
 		struct recipe recipe, unpacked, parsed;
 
