@@ -1,5 +1,10 @@
+/*
+ * Reads the command line with getopt_long(), for our table of options. Two things differ from
+ * getopt_long(): options are never abbreviated, and each message names the right word.
+ */
 #include "cli/command_line.h"
 
+#include "cli/options.h"
 #include "common/suggest.h"
 
 #include <getopt.h>
@@ -8,7 +13,6 @@
 #include <string.h>
 
 enum {
-	MAX_OPTIONS = 96,
 	LONG_OPTION = 256, /* what getopt_long() gives for the option at an index */
 	THUMB_SIDE = 256,
 	UNTRUSTED_MAX_PIXELS = 50 * 1000 * 1000,
@@ -16,145 +20,127 @@ enum {
 	UNTRUSTED_TIMEOUT_MS = 10 * 1000,
 };
 
-const struct command_word command_words[] = {
-	{"resize", COMMAND_RESIZE, "shrink or enlarge each image to fit -s"},
-	{"thumb", COMMAND_THUMB,
-         "as resize, but never enlarge; -s 256 unless said otherwise"},
-	{"convert", COMMAND_CONVERT,
-         "change the format alone; metadata, colours and depth are kept"},
-	{"filter", COMMAND_FILTER, "apply a chain: 'grayscale, blur 1.5, sharpen'"},
-	{"verify", COMMAND_VERIFY,
-         "decode every pixel, write nothing, list what is broken"},
-	{"info", COMMAND_INFO, "engines, formats, limits and versions of this build"},
-	{NULL, COMMAND_NONE, NULL},
+static const struct command_info commands[N_COMMANDS] = {
+	[COMMAND_NONE] = {NULL, NULL, NULL},
+	[COMMAND_RESIZE] = {"resize", "-s GEOM [OPTION]... INPUT... -o DIR",
+                            "scale each image to a size"},
+	[COMMAND_THUMB] = {"thumb", "[OPTION]... INPUT... -o DIR",
+                           "make thumbnails: resize, longest side 256 px, never enlarge"},
+	[COMMAND_CONVERT] = {"convert", "-f FORMAT [OPTION]... INPUT... -o DIR",
+                             "change the format; keep metadata, colours and depth"},
+	[COMMAND_FILTER] = {"filter", "CHAIN [OPTION]... INPUT... -o DIR",
+                            "apply filters, such as 'grayscale, blur 1.5, sharpen'"},
+	[COMMAND_VERIFY] = {"verify", "[OPTION]... INPUT...",
+                            "read every pixel, write nothing, list broken images"},
+	[COMMAND_INFO] = {"info", "[OPTION]...",
+                          "show formats, limits and versions of this build"},
 };
+
+const struct command_info *command_info(enum command command)
+{
+	return &commands[command];
+}
+
+/* ---- options ---- */
 
 struct getopt_tables {
 	char letters[2 * MAX_OPTIONS + 2];
 	struct option words[MAX_OPTIONS + 1];
 };
 
-/* Our table as getopt_long() wants it. ':' at the beginning: tell a missing value apart. */
+/* Our table as getopt_long() wants it. The ':' at the beginning makes it tell a missing value
+ * from an unknown option. */
 static void fill_tables(struct getopt_tables *tables)
 {
 	size_t n_letters = 0, n_words = 0;
 
 	memset(tables, 0, sizeof(*tables));
 	tables->letters[n_letters++] = ':';
-	for (int i = 0; option_does(&option_words[i]) && i < MAX_OPTIONS; i++) {
-		const struct option_word *option = &option_words[i];
-		char argument[RECIPE_ARGUMENT_BYTES];
-		bool has_argument = option_argument(option, argument) != NULL;
+	for (int i = 0; cli_options[i].help && i < MAX_OPTIONS; i++) {
+		const struct cli_option *option = &cli_options[i];
 
 		if (option->letter) {
 			tables->letters[n_letters++] = option->letter;
-			if (has_argument)
+			if (option->argument)
 				tables->letters[n_letters++] = ':';
 		}
-		if (option_name(option))
+		if (option->name)
 			tables->words[n_words++] = (struct option){
-				.name = option_name(option),
-				.has_arg = has_argument ? required_argument : no_argument,
+				.name = option->name,
+				.has_arg = option->argument ? required_argument
+			                                    : no_argument,
 				.val = LONG_OPTION + i,
 			};
 	}
 }
 
-static const struct option_word *option_of(int got)
+/* The option that getopt_long() returned, by its letter or its index; NULL: none of ours. */
+static const struct cli_option *option_of(int got)
 {
 	if (got >= LONG_OPTION)
-		return &option_words[got - LONG_OPTION];
-	for (const struct option_word *option = option_words; option_does(option);
-	     option++) {
+		return &cli_options[got - LONG_OPTION];
+	for (const struct cli_option *option = cli_options; option->help; option++) {
 		if (option->letter == got)
 			return option;
 	}
 	return NULL;
 }
 
-/* The words of a long option as it was typed: its name, without dashes and value. */
-static bool is_typed_whole(const char *typed, const struct option_word *option)
+/* Whether a long option was typed with its whole name; typed has dashes and maybe a value. */
+static bool is_typed_whole(const char *typed, const struct cli_option *option)
 {
 	size_t n = strcspn(typed + 2, "=");
 
-	return strlen(option_name(option)) == n &&
-	       strncmp(typed + 2, option_name(option), n) == 0;
+	return strlen(option->name) == n && strncmp(typed + 2, option->name, n) == 0;
 }
 
-static bool unknown_option(const char *typed, char *text, size_t n_text)
+static bool refuse_unknown(const char *typed, struct failure *ret_failure)
 {
 	const char *best = NULL;
 	char word[64];
 
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(typed, "="), typed);
-	if (strncmp(word, "--", 2) == 0) {
-		for (const struct option_word *option = option_words; option_does(option);
-		     option++) {
-			if (option_name(option))
-				suggest_consider(&best, word + 2, option_name(option));
-		}
+	for (const struct cli_option *option = cli_options; option->help; option++) {
+		if (option->name && strncmp(word, "--", 2) == 0)
+			suggest_consider(&best, word + 2, option->name);
 	}
+	failure_set(ret_failure, FAIL_USAGE, "unknown option '%s'", word);
 	if (best)
-		snprintf(text, n_text, "unknown option '%s'; did you mean '--%s'?", word,
-		         best);
-	else
-		snprintf(text, n_text, "unknown option '%s'", word);
+		failure_append(ret_failure, "; did you mean '--%s'?", best);
 	return false;
 }
 
-static bool take_value(struct command_line *line, const struct option_word *option,
-                       const char *value, char *text, size_t n_text)
+/* Say what is wrong where getopt_long() returned got, at the word typed. */
+static bool refuse_typed(int got, const char *typed, struct failure *ret_failure)
 {
-	if (option->take)
-		return option->take(line, value, text, n_text);
-	if (option->field_and_1) {
-		long field = option->field_and_1 - 1;
+	const struct cli_option *option = optopt ? option_of(optopt) : NULL;
+	char letter[] = {'-', (char)optopt, 0};
 
-		line->given |= UINT64_C(1) << field;
-		return recipe_set(&line->batch.recipe, (enum recipe_field)field, value,
-		                  text, n_text);
-	}
-	option->set(line);
-	return true;
-}
-
-static bool take_option(struct command_line *line, const struct option_word *option,
-                        const char *value, char *text, size_t n_text)
-{
-	char why[512];
-
-	if (take_value(line, option, value, why, sizeof(why)))
-		return true;
-	if (option_name(option))
-		snprintf(text, n_text, "--%s: %s", option_name(option), why);
-	else
-		snprintf(text, n_text, "-%c: %s", option->letter, why);
-	return false;
-}
-
-/* Say what getopt_long() did not like: got is what it returned, typed the word it was at. */
-static bool refuse(int got, const char *typed, char *text, size_t n_text)
-{
-	const struct option_word *option = optopt ? option_of(optopt) : NULL;
-	char letter[] = {'-', (char)optopt, 0}, argument[RECIPE_ARGUMENT_BYTES];
-
-	/* A letter may stand in a cluster, of which typed is all or not yet any. */
+	/* A letter may stand in a cluster such as -vo: typed is that whole word then. */
 	if (optopt > 0 && optopt < LONG_OPTION)
 		typed = letter;
 	else if (option && !is_typed_whole(typed, option))
 		option = NULL;
 	if (!option)
-		return unknown_option(typed, text, n_text);
+		return refuse_unknown(typed, ret_failure);
 	if (got == ':')
-		snprintf(text, n_text, "%s needs a value: %s", typed,
-		         option_argument(option, argument));
-	else
-		snprintf(text, n_text, "--%s takes no value", option_name(option));
-	return false;
+		return failure_set(ret_failure, FAIL_USAGE, "%s needs a value: %s", typed,
+		                   option->argument);
+	return failure_set(ret_failure, FAIL_USAGE, "--%s takes no value", option->name);
 }
 
-static bool take_options(struct command_line *line, int argc, char **argv, char *text,
-                         size_t n_text)
+static bool take_option(struct command_line *line, const struct cli_option *option,
+                        const char *value, struct failure *ret_failure)
+{
+	char name[OPTION_NAME_BYTES];
+
+	line->is_given[option - cli_options] = true;
+	return option_store(option, line, value, ret_failure) ||
+	       failure_prepend(ret_failure, "%s: ", option_print(option, name));
+}
+
+static bool take_options(struct command_line *line, int argc, char **argv,
+                         struct failure *ret_failure)
 {
 	struct getopt_tables tables;
 	int got;
@@ -165,55 +151,158 @@ static bool take_options(struct command_line *line, int argc, char **argv, char 
 	while ((got = getopt_long(argc, argv, tables.letters, tables.words, NULL)) !=
 	       -1) {
 		const char *typed = argv[optind - 1];
-		const struct option_word *option;
+		const struct cli_option *option;
 
 		if (got == '?' || got == ':')
-			return refuse(got, typed, text, n_text);
+			return refuse_typed(got, typed, ret_failure);
 		option = option_of(got);
-		/* A value that stands in a word of its own: the option is the word before. */
+		/* A value in a word of its own: the option is the word before it. */
 		if (got >= LONG_OPTION && optarg && optarg == typed)
 			typed = argv[optind - 2];
 		if (got >= LONG_OPTION && !is_typed_whole(typed, option))
-			return unknown_option(typed, text, n_text);
-		if (!take_option(line, option, optarg, text, n_text))
+			return refuse_unknown(typed, ret_failure);
+		if (!take_option(line, option, optarg, ret_failure))
 			return false;
 	}
 	return true;
 }
 
-static bool take_command(struct command_line *line, const char *word, char *text,
-                         size_t n_text)
+static bool is_given(const struct command_line *line, const char *name)
+{
+	return line->is_given[option_find(name) - cli_options];
+}
+
+/* ---- the command ---- */
+
+static enum command find_command(const char *word)
+{
+	for (int i = COMMAND_NONE + 1; i < N_COMMANDS; i++) {
+		if (strcmp(commands[i].name, word) == 0)
+			return (enum command)i;
+	}
+	return COMMAND_NONE;
+}
+
+/* "help" asks for the help of the command behind it, if there is one. */
+static bool take_command(struct command_line *line, char **words,
+                         struct failure *ret_failure)
 {
 	const char *best = NULL;
 
-	for (const struct command_word *command = command_words; command->word;
-	     command++) {
-		if (strcmp(command->word, word) == 0) {
-			line->command = command->command;
-			return true;
-		}
-		suggest_consider(&best, word, command->word);
+	if (strcmp(words[0], "help") == 0) {
+		line->help = HELP_LONG;
+		line->command = words[1] ? find_command(words[1]) : COMMAND_NONE;
+		return true;
 	}
+	line->command = find_command(words[0]);
+	if (line->command != COMMAND_NONE)
+		return true;
+	for (int i = COMMAND_NONE + 1; i < N_COMMANDS; i++)
+		suggest_consider(&best, words[0], commands[i].name);
+	failure_set(ret_failure, FAIL_USAGE, "unknown command '%.60s'", words[0]);
 	if (best)
-		snprintf(text, n_text, "unknown command '%s'; did you mean '%s'?", word,
-		         best);
-	else
-		snprintf(text, n_text, "unknown command '%s'", word);
+		failure_append(ret_failure, "; did you mean '%s'?", best);
 	return false;
 }
 
-static bool is_given(const struct command_line *line, enum recipe_field field)
+/* The command's name, wherever it stands, so that a refusal can point to its help. */
+static enum command command_among(int argc, char **argv)
 {
-	return line->given >> field & 1;
+	enum command command = COMMAND_NONE;
+
+	for (int i = 1; i < argc && command == COMMAND_NONE; i++)
+		command = find_command(argv[i]);
+	return command;
 }
 
-static bool makes_pictures(const struct command_line *line)
+/* The chain is the first word behind the command. */
+static bool take_chain(struct command_line *line, struct failure *ret_failure)
 {
-	return line->command != COMMAND_INFO;
+	if (line->batch.n_inputs == 0)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "missing CHAIN (filters) and INPUT");
+	if (!filters_parse(&line->batch.recipe.filters, line->batch.inputs[0],
+	                   ret_failure))
+		return failure_prepend(ret_failure, "CHAIN: ");
+	line->batch.inputs++;
+	line->batch.n_inputs--;
+	return true;
+}
+
+/* ---- what the whole line says ---- */
+
+/* An option that the command does not take would do nothing: say so. */
+static bool takes_its_options(const struct command_line *line,
+                              struct failure *ret_failure)
+{
+	const char *command = commands[line->command].name;
+	const struct cli_option *option = cli_options;
+	char name[OPTION_NAME_BYTES];
+	unsigned n = 0;
+
+	for (; option->help; option++) {
+		if (line->is_given[option - cli_options] &&
+		    !(option->commands & 1U << line->command))
+			break;
+	}
+	if (!option->help)
+		return true;
+	failure_set(ret_failure, FAIL_USAGE, "%s takes no %s; ", command,
+	            option_print(option, name));
+	for (int i = 0; i < N_COMMANDS; i++) {
+		if (option->commands & 1U << i)
+			failure_append(ret_failure, "%s%s", n++ ? ", " : "",
+			               commands[i].name);
+	}
+	return failure_append(ret_failure, n > 1 ? " do" : " does");
+}
+
+static bool is_complete(const struct command_line *line, struct failure *ret_failure)
+{
+	const char *missing = NULL;
+
+	if (line->batch.is_untrusted && line->batch.sandbox == SANDBOX_OFF)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--untrusted requires the sandbox: remove --sandbox "
+		                   "off");
+	if (line->command == COMMAND_INFO)
+		return line->batch.n_inputs == 0 ||
+		       failure_set(ret_failure, FAIL_USAGE,
+		                   "info takes no INPUT, got '%.60s'",
+		                   line->batch.inputs[0]);
+	if (line->command == COMMAND_RESIZE && !is_given(line, "size"))
+		missing = "-s GEOM (size), such as -s 1600";
+	else if (line->command != COMMAND_VERIFY && !line->batch.output)
+		missing = "-o DIR (output folder)";
+	else if (line->batch.n_inputs == 0)
+		missing = "INPUT (files or folders)";
+	return !missing || failure_set(ret_failure, FAIL_USAGE, "missing %s", missing);
+}
+
+/* What a command asks for where the options do not. */
+static void add_defaults(struct command_line *line)
+{
+	struct recipe *recipe = &line->batch.recipe;
+	bool keeps = line->command == COMMAND_CONVERT || line->command == COMMAND_FILTER;
+
+	if (keeps && !is_given(line, "keep"))
+		recipe->keep = KEEP_ALL;
+	if (keeps && !is_given(line, "profile"))
+		recipe->space = SPACE_KEEP;
+	if (keeps && !is_given(line, "depth"))
+		recipe->depth = DEPTH_KEEP;
+	if (line->command == COMMAND_THUMB) {
+		recipe->geometry.no_enlarge = true;
+		if (!is_given(line, "size"))
+			line->size = (struct geometry){.width = THUMB_SIDE,
+			                               .height = THUMB_SIDE};
+	}
+	geometry_add_size(&recipe->geometry, &line->size);
+	line->batch.decodes_only = line->command == COMMAND_VERIFY;
 }
 
 /* The limits of --untrusted; one that was asked for and is lower stays. */
-static void apply_untrusted(struct batch_options *batch)
+static void add_untrusted(struct batch_options *batch)
 {
 	if (!batch->is_untrusted)
 		return;
@@ -227,107 +316,38 @@ static void apply_untrusted(struct batch_options *batch)
 		batch->sandbox = SANDBOX_REQUIRE;
 }
 
-/* What only the whole line can tell. */
-static bool is_complete(struct command_line *line, char *text, size_t n_text)
-{
-	bool scales = line->command == COMMAND_RESIZE || line->command == COMMAND_THUMB;
-	const char *why = NULL;
-
-	if (!makes_pictures(line)) {
-		if (line->batch.n_inputs > 0)
-			why = "info takes no INPUT";
-	} else if (line->command == COMMAND_VERIFY && line->batch.output) {
-		why = "verify writes nothing: it takes no -o";
-	} else if (line->command == COMMAND_VERIFY && line->has_size) {
-		why = "verify changes nothing: it takes no -s";
-	} else if (line->command == COMMAND_RESIZE && !line->has_size) {
-		why = "resize needs a size: -s GEOM";
-	} else if (!scales && line->has_size) {
-		why = "a size is for resize and thumb: convert and filter take no -s";
-	} else if (!scales && is_given(line, RECIPE_FILTER)) {
-		why = "--filter is for resize and thumb: filter takes its CHAIN as a word";
-	} else if (line->batch.is_untrusted && line->batch.sandbox == SANDBOX_OFF) {
-		why = "--untrusted needs the sandbox: --sandbox off cannot stand beside it";
-	} else if (line->command != COMMAND_VERIFY && !line->batch.output) {
-		why = "where to? -o DIR is missing";
-	} else if (line->batch.n_inputs == 0) {
-		why = "no INPUT: name files or folders";
-	}
-	if (why)
-		snprintf(text, n_text, "%s", why);
-	return !why;
-}
-
-/* What a command asks for unless the options do. */
-static void add_defaults(struct command_line *line)
-{
-	struct recipe *recipe = &line->batch.recipe;
-	bool keeps = line->command == COMMAND_CONVERT || line->command == COMMAND_FILTER;
-
-	if (keeps && !is_given(line, RECIPE_KEEP))
-		recipe->keep = KEEP_ALL;
-	if (keeps && !is_given(line, RECIPE_PROFILE))
-		recipe->space = SPACE_KEEP;
-	if (keeps && !is_given(line, RECIPE_DEPTH))
-		recipe->depth = DEPTH_KEEP;
-	if (line->command == COMMAND_THUMB) {
-		recipe->geometry.no_enlarge = true;
-		if (!line->has_size)
-			line->size = (struct geometry){.width = THUMB_SIDE,
-			                               .height = THUMB_SIDE};
-	}
-	geometry_add_size(&recipe->geometry, &line->size);
-}
-
-/* The chain is the first word behind the command. */
-static bool take_chain(struct command_line *line, char *text, size_t n_text)
-{
-	char why[512];
-
-	if (line->batch.n_inputs == 0) {
-		snprintf(text, n_text, "filter needs a CHAIN, and then an INPUT");
-		return false;
-	}
-	if (!filters_parse(&line->batch.recipe.filters, line->batch.inputs[0], why,
-	                   sizeof(why))) {
-		snprintf(text, n_text, "filter: %s", why);
-		return false;
-	}
-	line->batch.inputs++;
-	line->batch.n_inputs--;
-	return true;
-}
-
-bool command_line_parse(struct command_line *ret_line, int argc, char **argv, char *text,
-                        size_t n_text)
+bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
+                        struct failure *ret_failure)
 {
 	struct command_line *line = ret_line;
 
 	*line = (struct command_line){.batch.retries = 1, .report.records = -1};
-	if (!take_options(line, argc, argv, text, n_text))
+	line->command = command_among(argc, argv);
+	if (!take_options(line, argc, argv, ret_failure))
 		return false;
-	if (line->command != COMMAND_NONE)
-		return true; /* help or versions */
-	if (optind >= argc) {
-		snprintf(text, n_text, "no command");
+	if (line->help != HELP_NONE)
+		return true;
+	if (optind >= argc)
+		return failure_set(ret_failure, FAIL_USAGE, "missing command");
+	if (!take_command(line, argv + optind, ret_failure))
 		return false;
-	}
-	if (!take_command(line, argv[optind], text, n_text))
-		return false;
+	if (line->help != HELP_NONE)
+		return true;
 
 	line->batch.inputs = (const char *const *)argv + optind + 1;
 	line->batch.n_inputs = (size_t)(argc - optind - 1);
-	if (line->command == COMMAND_FILTER && !is_given(line, RECIPE_FILTER) &&
-	    !take_chain(line, text, n_text))
+	if (!takes_its_options(line, ret_failure) ||
+	    (line->command == COMMAND_FILTER && !take_chain(line, ret_failure)) ||
+	    !is_complete(line, ret_failure))
 		return false;
 	add_defaults(line);
-	line->batch.decodes_only = line->command == COMMAND_VERIFY;
-	apply_untrusted(&line->batch);
-	return is_complete(line, text, n_text);
+	add_untrusted(&line->batch);
+	return true;
 }
 
 void command_line_fini(struct command_line *line)
 {
 	free((void *)line->batch.profile);
 	line->batch.profile = NULL;
+	line->batch.n_profile = 0;
 }

@@ -1,80 +1,132 @@
+/* Prints the help, from the tables of commands, options and filters. */
 #include "cli/help.h"
 
-#include "cli/command_line.h"
-#include "image/engine.h"
+#include "cli/options.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] =
-	"pixpool: resize and convert pictures, many at a time; one bad picture costs one picture\n"
-	"\n"
-	"    pixpool COMMAND [OPTION]... INPUT...\n"
-	"\n"
-	"INPUT is a file or a folder; folders are walked, sub-folders too.\n";
+enum { LEFT_COLUMNS = 24, LEFT_BYTES = 128 };
 
-static const char examples[] =
-	"    pixpool thumb PHOTOS -o THUMBS              256 x 256, never enlarged\n"
-	"    pixpool resize -s 800x600 --fit cover PHOTOS -o WEB -f webp\n"
-	"    pixpool convert -f avif PHOTOS -o AVIF      with metadata and colours kept\n"
-	"    pixpool filter 'grayscale, blur 1.5' PHOTOS -o GREY\n"
-	"    pixpool verify PHOTOS                       list what is broken or misnamed\n";
+static const struct {
+	enum command command;
+	const char *line, *does;
+	bool is_short; /* also in the short help */
+} examples[] = {
+	{COMMAND_THUMB, "pixpool thumb Photos -o thumbs", "at most 256 px", true},
+	{COMMAND_RESIZE, "pixpool resize -s 1600 --keep exif,iptc Photos -o web",
+         "without location", true},
+	{COMMAND_RESIZE, "pixpool resize -s 400x300 --fit cover Photos -o cards",
+         "fill 400x300, crop", false},
+	{COMMAND_CONVERT, "pixpool convert -f avif --overwrite skip Photos -o avif",
+         "only missing ones", true},
+	{COMMAND_FILTER, "pixpool filter 'grayscale, blur 1.5' Photos -o grey",
+         "apply filters", true},
+	{COMMAND_VERIFY, "pixpool verify --report report.jsonl Photos",
+         "list broken images", true},
+	{COMMAND_INFO, "pixpool info", "formats and limits", false},
+};
 
 static const char exit_status[] =
-	"    0    every image is done\n"
-	"    1    at least one image failed; the others are done\n"
-	"    2    a wrong word, no such INPUT, or two inputs that claim one output\n"
-	"    3    no image was found\n"
-	"    4    stopped before the end: the output folder can't be written\n"
-	"    129, 130, 143   hung up, interrupted, terminated; outputs are whole\n";
+	"Exit status:\n"
+	"  0    every image is done\n"
+	"  1    some images failed; the others are done\n"
+	"  2    wrong usage, a missing INPUT, or two inputs with the same output;\n"
+	"       nothing was done\n"
+	"  3    no image was found\n"
+	"  4    stopped early: the output folder or the report cannot be written\n"
+	"  129, 130, 143\n"
+	"       ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; finished outputs are whole\n";
 
-static void print_commands(void)
-{
-	for (const struct command_word *command = command_words; command->word; command++)
-		printf("    %-8s %s\n", command->word, command->does);
-}
-
+/* Two columns: right may have several lines, and begins on the next one if left is long. */
 static void print_pair(const char *left, const char *right)
 {
-	if (strlen(left) <= 26)
-		printf("    %-26s  %s\n", left, right);
-	else
-		printf("    %s\n    %-26s  %s\n", left, "", right);
-}
+	bool is_long = strlen(left) > LEFT_COLUMNS;
 
-static void print_options(void)
-{
-	for (const struct option_word *option = option_words; option_does(option);
-	     option++) {
-		const char *name = option_name(option);
-		char left[256], room[RECIPE_ARGUMENT_BYTES];
-		const char *argument = option_argument(option, room);
+	printf("  %s%s", left, is_long ? "\n" : "");
+	for (bool is_first = !is_long; *right; is_first = false) {
+		size_t n = strcspn(right, "\n");
+		int n_blanks = (is_first ? LEFT_COLUMNS - (int)strlen(left)
+		                         : LEFT_COLUMNS + 2) +
+		               2;
 
-		if (option->group)
-			printf("\n  %s:\n", option->group);
-		snprintf(left, sizeof(left), "%c%c%s%s%s%s%s", option->letter ? '-' : ' ',
-		         option->letter ? option->letter : ' ',
-		         option->letter && name ? ", "
-		         : name                 ? "  "
-		                                : "",
-		         name ? "--" : "", name ? name : "", argument ? " " : "",
-		         argument ? argument : "");
-		print_pair(left, option_does(option));
+		printf("%*s%.*s\n", n_blanks, "", (int)n, right);
+		right += n + (right[n] == '\n');
 	}
 }
 
-/* "    sharpen [SIGMA [FLAT]]", and the range of each number in a line of its own. */
+static void print_usage(enum command command)
+{
+	const struct command_info *info = command_info(command);
+
+	if (command == COMMAND_NONE)
+		printf("pixpool: resize, convert and check folders of images. A broken image\n"
+		       "never stops the others.\n\n"
+		       "Usage: pixpool COMMAND [OPTION]... INPUT...\n"
+		       "INPUT is a file or a folder; folders are searched with their subfolders.\n");
+	else
+		printf("pixpool %s: %s\n\nUsage: pixpool %s %s\n", info->name, info->does,
+		       info->name, info->usage);
+}
+
+static void print_commands(void)
+{
+	printf("\nCommands:\n");
+	for (int i = COMMAND_NONE + 1; i < N_COMMANDS; i++) {
+		const struct command_info *info = command_info((enum command)i);
+
+		printf("  %-8s %s\n", info->name, info->does);
+	}
+}
+
+static void print_option(const struct cli_option *option)
+{
+	char left[LEFT_BYTES];
+	int n = option->letter ? snprintf(left, sizeof(left), "-%c%s", option->letter,
+	                                  option->name ? ", " : "")
+	                       : snprintf(left, sizeof(left), "    ");
+
+	snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s%s", option->name ? "--" : "",
+	         option->name ? option->name : "", option->argument ? " " : "",
+	         option->argument ? option->argument : "");
+	print_pair(left, option->help);
+}
+
+static bool is_shown(const struct cli_option *option, enum command command)
+{
+	return command == COMMAND_NONE || option->commands & 1U << command;
+}
+
+/* By groups, each with its heading. */
+static void print_options(enum command command)
+{
+	const char *group = NULL;
+
+	printf("\nOptions may stand anywhere; -- ends them.\n");
+	for (const struct cli_option *option = cli_options; option->help; option++) {
+		if (option->group)
+			group = option->group;
+		if (!is_shown(option, command))
+			continue;
+		if (group)
+			printf("\n%s:\n", group);
+		group = NULL;
+		print_option(option);
+	}
+}
+
+/* "sharpen [SIGMA [FLAT]]", and the range of each number on a line of its own. */
 static void print_filter(const struct filter_info *info)
 {
-	char left[128], ends[FILTER_NUMBERS + 1] = "";
+	char left[LEFT_BYTES], ends[FILTER_NUMBERS + 1] = "";
 	size_t n = (size_t)snprintf(left, sizeof(left), "%s", info->name), n_ends = 0;
 
 	for (unsigned i = 0; i < FILTER_NUMBERS && info->numbers[i].name; i++) {
-		bool is_free = i >= info->n_required;
+		bool is_optional = i >= info->n_required;
 
 		n += (size_t)snprintf(left + n, sizeof(left) - n, " %s%s",
-		                      is_free ? "[" : "", info->numbers[i].name);
-		if (is_free)
+		                      is_optional ? "[" : "", info->numbers[i].name);
+		if (is_optional)
 			ends[n_ends++] = ']';
 	}
 	snprintf(left + n, sizeof(left) - n, "%s", ends);
@@ -89,36 +141,47 @@ static void print_filter(const struct filter_info *info)
 
 static void print_filters(void)
 {
+	printf("\nFilters of a CHAIN, with commas between them, each with its numbers. When\n"
+	       "scaling, trim, rotate, flip and flop come before it, the others after it.\n");
 	for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++)
 		print_filter(filter_info((enum filter_kind)kind));
 }
 
+static void print_examples(enum command command, bool is_short)
+{
+	printf("\nExamples:\n");
+	for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+		if ((is_short && !examples[i].is_short) ||
+		    (command != COMMAND_NONE && command != examples[i].command))
+			continue;
+		printf("  %-55s  # %s\n", examples[i].line, examples[i].does);
+	}
+}
+
 void help_print_short(void)
 {
-	printf("%s\n", usage);
+	print_usage(COMMAND_NONE);
 	print_commands();
-	printf("\nFor example:\n\n%s\n--help tells everything.\n", examples);
+	print_examples(COMMAND_NONE, true);
+	printf("\nMore: pixpool --help, or pixpool COMMAND --help.\n");
 }
 
-void help_print(void)
+void help_print(enum command command)
 {
-	printf("%s\nCommands:\n\n", usage);
-	print_commands();
-	printf("\nOptions, anywhere up to a --:\n");
-	print_options();
-	printf("\nFilters, in a CHAIN with commas between, each number behind its name; with\n"
-	       "a size, trim, rotate, flip and flop come before it and the rest after:\n\n");
-	print_filters();
-	printf("\nExamples:\n\n%s\nExit status:\n\n%s", examples, exit_status);
+	bool has_filters = is_shown(option_find("filter"), command) ||
+	                   command == COMMAND_FILTER;
+
+	print_usage(command);
+	if (command == COMMAND_NONE)
+		print_commands();
+	print_options(command);
+	if (has_filters)
+		print_filters();
+	print_examples(command, false);
+	printf("\n%s", exit_status);
 }
 
-void help_print_versions(void)
+void help_print_version(void)
 {
-	printf("pixpool %s\n", PIXPOOL_VERSION);
-	for (const struct engine *const *engine = engines; *engine; engine++) {
-		char text[64];
-
-		(*engine)->version(text, sizeof(text));
-		printf("%s\n", text);
-	}
+	printf("pixpool %s\nbuilt with %s\n", PIXPOOL_VERSION, PIXPOOL_BUILT_WITH);
 }

@@ -1,9 +1,14 @@
+/*
+ * The program: sets up its process, runs the command, and ends with its status.
+ *
+ * A command that was ended by a signal, and has tidied up, makes the program die of that signal
+ * too: shells, make and xargs look at that to know whether they must stop as well.
+ */
 #include "base/fd.h"
-#include "batch/batch.h"
+#include "cli/batch_command.h"
 #include "cli/command_line.h"
 #include "cli/help.h"
 #include "cli/info.h"
-#include "recipe/format.h"
 
 #include <pixpool/pixpool.h>
 
@@ -17,124 +22,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The batch takes these from a descriptor, so that they come when it is ready for them. */
-static void prepare_signals(void)
-{
-	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-		sigaddset(&set, taken[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-static bool is_picture(const char *file)
-{
-	uint8_t bytes[FORMAT_GATE_BYTES];
-	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? pread(fd, bytes, sizeof(bytes), 0) : -1;
-
-	fd_close(&fd);
-	return n > 0 && format_of_bytes(bytes, (size_t)n, file) != FORMAT_NONE;
-}
-
-/* -1 with a message when it cannot be made, or would take a picture's place. */
-static int open_records(const char *file)
-{
-	const char *why = "a picture stands there";
-	char name[1024];
-	int fd = -1;
-
-	if (!file)
-		return -1;
-	if (strcmp(file, "-") == 0)
-		return STDOUT_FILENO;
-	if (!is_picture(file)) {
-		fd = store_open_stream(file);
-		why = strerrordesc_np(errno);
-	}
-	if (fd < 0)
-		fprintf(stderr, "pixpool: cannot write the report %s: %s\n",
-		        report_quote(file, name, sizeof(name)), why);
-	return fd;
-}
-
-/* A report that could not be written whole is a place that can't be written. */
-static int finish_report(struct report *report, int status)
-{
-	if (report_finish(report, status))
-		return status;
-	fprintf(stderr, "pixpool: the report could not be written whole\n");
-	return status == EXIT_DONE || status == EXIT_SOME_FAILED ? EXIT_STOPPED : status;
-}
-
-static int run_batch(struct command_line *line)
-{
-	struct report *report;
-	bool is_stuck;
-	int status;
-
-	line->report.records = open_records(line->report_file);
-	if (line->report_file && line->report.records < 0)
-		return EXIT_USAGE;
-	/* Its own list, or the records: standard output is one thing. */
-	if (line->command == COMMAND_VERIFY && line->report.records != STDOUT_FILENO)
-		line->report.list = STDOUT_FILENO;
-	report = report_create(&line->report);
-	if (!report) {
-		fprintf(stderr, "pixpool: no memory\n");
-		return EXIT_USAGE;
-	}
-
-	prepare_signals();
-	status = batch_run(&line->batch, report, &is_stuck);
-	status = finish_report(report, status);
-	report_destroy(report);
-	if (is_stuck)
-		exit(status); /* the kernel ends what hangs in it, sooner or later */
-	return status;
-}
-
-static int run(struct command_line *line)
-{
-	switch (line->command) {
-	case COMMAND_RESIZE:
-	case COMMAND_THUMB:
-	case COMMAND_VERIFY:
-	case COMMAND_CONVERT:
-	case COMMAND_FILTER:
-		return run_batch(line);
-	case COMMAND_INFO:
-		return info_print(&line->batch);
-	case COMMAND_SHORT_HELP:
-		help_print_short();
-		return EXIT_DONE;
-	case COMMAND_HELP:
-		help_print();
-		return EXIT_DONE;
-	case COMMAND_VERSION:
-		help_print_versions();
-		return EXIT_DONE;
-	case COMMAND_NONE:
-		break;
-	}
-	return EXIT_USAGE;
-}
-
-/* Data that did not reach standard output is a failure: a full disk, not a closed pipe. */
-static int flush_output(int status)
-{
-	if (fflush(stdout) == 0 || errno == EPIPE)
-		return status;
-	fprintf(stderr, "pixpool: standard output: %s\n", strerrordesc_np(errno));
-	return status == EXIT_DONE ? EXIT_STOPPED : status;
-}
+/* ---- setting up ---- */
 
 /*
- * Descriptors 0 to 2 that the caller closed: what we open next would get their numbers,
- * and our words, or the zygote's, would go there. In their place something that reads
- * nothing and refuses what is written.
+ * Fill the descriptors 0 to 2 that the caller closed: the next file that we open would get such
+ * a number, and messages would be written into it. This one reads nothing and refuses writes.
  */
 static void fill_standard_descriptors(void)
 {
@@ -147,7 +39,8 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
-/* Each worker takes some; who set the lower limit was thinking of select(). */
+/* Each worker takes some descriptors. The soft limit is low for the sake of select(), which
+ * nothing here calls. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
@@ -158,18 +51,16 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-int main(int argc, char **argv)
+/* False with a message. */
+static bool set_up_process(void)
 {
-	struct command_line line;
 	struct pxp_error error;
-	char text[512];
-	int status;
 
 	fill_standard_descriptors();
-	/* While there is one thread. */
+	/* Workers are forked from the zygote, which must be forked while there is one thread. */
 	if (pxp_zygote_start(&error) != PXP_OK) {
 		fprintf(stderr, "pixpool: %s\n", error.text);
-		return EXIT_USAGE;
+		return false;
 	}
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C"); /* for numbers on the command line */
@@ -177,15 +68,92 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	raise_descriptor_limit();
+	return true;
+}
 
-	if (command_line_parse(&line, argc, argv, text, sizeof(text))) {
-		status = run(&line);
-	} else {
-		fprintf(stderr, "pixpool: %s\nTry 'pixpool -h'.\n", text);
-		status = EXIT_USAGE;
+/* ---- running ---- */
+
+static int print_help(const struct command_line *line)
+{
+	switch (line->help) {
+	case HELP_SHORT:
+		help_print_short();
+		break;
+	case HELP_VERSION:
+		help_print_version();
+		break;
+	default:
+		help_print(line->command);
 	}
-	command_line_fini(&line);
+	return EXIT_DONE;
+}
+
+static int run(struct command_line *line, bool *ret_is_stuck)
+{
+	*ret_is_stuck = false;
+	if (line->help != HELP_NONE)
+		return print_help(line);
+	if (line->command == COMMAND_INFO)
+		return info_print(&line->batch);
+	return batch_command_run(line, ret_is_stuck);
+}
+
+static int refuse(const struct command_line *line, const struct failure *failure)
+{
+	const char *command = command_info(line->command)->name;
+
+	fprintf(stderr, "pixpool: %s\nTry 'pixpool %s%s--help'.\n", failure->text,
+	        command ? command : "", command ? " " : "");
+	return EXIT_USAGE;
+}
+
+/* ---- ending ---- */
+
+/* Data that did not reach standard output is a failure, but for a reader that closed its pipe
+ * early, such as head. */
+static int flush_output(int status)
+{
+	if (fflush(stdout) == 0 || errno == EPIPE)
+		return status;
+	fprintf(stderr, "pixpool: cannot write to standard output: %s\n",
+	        strerrordesc_np(errno));
+	return status == EXIT_DONE ? EXIT_STOPPED : status;
+}
+
+/* Returns only where the signal does not end the process. */
+static void die_of_signal(int number)
+{
+	sigset_t set;
+
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line line;
+	struct failure failure;
+	bool is_stuck = false;
+	int status;
+
+	if (!set_up_process())
+		return EXIT_USAGE;
+	if (command_line_parse(&line, argc, argv, &failure))
+		status = run(&line, &is_stuck);
+	else
+		status = refuse(&line, &failure);
 	status = flush_output(status);
-	pxp_zygote_stop();
+	/* Of a batch that is stuck the kernel ends what hangs in it, sooner or later. */
+	if (!is_stuck) {
+		command_line_fini(&line);
+		pxp_zygote_stop();
+	}
+	if (status > EXIT_SIGNAL)
+		die_of_signal(status - EXIT_SIGNAL);
+	if (is_stuck)
+		exit(status);
 	return status;
 }

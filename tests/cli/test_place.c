@@ -75,11 +75,11 @@ TEST(place, a_report_on_a_full_disk_is_said_and_is_status_4)
 	sample("lake.jpg", "a.jpg");
 	ended = run("pixpool resize -s 32 a.jpg -o out --report /dev/full");
 	EXPECT_EQ(ended.status, 4);
-	EXPECT(strstr(ended.err, "the report could not be written whole"));
+	EXPECT(strstr(ended.err, "the report is incomplete: it could not be written"));
 	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
 	ended = run("pixpool resize -s 32 a.jpg -o out2 --report - > /dev/full");
 	EXPECT_EQ(ended.status, 4);
-	EXPECT(strstr(ended.err, "the report could not be written whole"));
+	EXPECT(strstr(ended.err, "the report is incomplete: it could not be written"));
 	stage_leave();
 }
 

@@ -67,8 +67,9 @@ TEST(records, never_take_the_place_of_a_picture)
 	sample("lake.jpg", "a.jpg");
 	ended = run("pixpool verify a.jpg --report a.jpg");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT_STR(ended.err,
-	           "pixpool: cannot write the report a.jpg: a picture stands there\n");
+	EXPECT_STR(
+		ended.err,
+		"pixpool: cannot write the report a.jpg: it is an image, which would be lost\n");
 	EXPECT_EQ(run("pixpool verify a.jpg").status, 0);
 	stage_leave();
 }

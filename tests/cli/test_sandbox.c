@@ -79,8 +79,8 @@ TEST(sandbox, has_three_words)
 	enter();
 	EXPECT_STR(
 		run("pixpool resize -s 64 in -o out --sandbox required").err,
-		"pixpool: --sandbox: 'required' is not one of auto, require, off; did you "
-		"mean 'require'?\nTry 'pixpool -h'.\n");
+		"pixpool: --sandbox: must be one of auto, require, off; got 'required'; "
+		"did you mean 'require'?\nTry 'pixpool resize --help'.\n");
 	stage_leave();
 }
 

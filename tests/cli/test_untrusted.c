@@ -136,6 +136,6 @@ TEST(untrusted, cannot_be_asked_for_with_the_sandbox_off)
 	sample("lake.jpg", "in/a.jpg");
 	ended = run("pixpool resize -s 64 in -o out --untrusted --sandbox off");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT(strstr(ended.err, "--untrusted needs the sandbox"), "%s", ended.err);
+	EXPECT(strstr(ended.err, "--untrusted requires the sandbox"), "%s", ended.err);
 	stage_leave();
 }

@@ -1,0 +1,89 @@
+/* Runs a batch with a report: opens the report's file, and closes the report at the end. */
+#include "cli/batch_command.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The batch takes these from a descriptor, when it is ready for them. */
+static void block_signals(void)
+{
+	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		sigaddset(&set, taken[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static bool is_picture(const char *file)
+{
+	uint8_t bytes[FORMAT_GATE_BYTES];
+	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? pread(fd, bytes, sizeof(bytes), 0) : -1;
+
+	fd_close(&fd);
+	return n > 0 && format_of_bytes(bytes, (size_t)n, file) != FORMAT_NONE;
+}
+
+/* The descriptor for the records: -1 where none are asked for, or with a message when the file
+ * cannot be made or is a picture (the option's value was forgotten). */
+static int open_records(const char *file)
+{
+	const char *why = "it is an image, which would be lost";
+	char name[1024];
+	int fd = -1;
+
+	if (!file)
+		return -1;
+	if (strcmp(file, "-") == 0)
+		return STDOUT_FILENO;
+	if (!is_picture(file)) {
+		fd = store_open_stream(file);
+		why = strerrordesc_np(errno);
+	}
+	if (fd < 0)
+		fprintf(stderr, "pixpool: cannot write the report %s: %s\n",
+		        report_quote(file, name, sizeof(name)), why);
+	return fd;
+}
+
+/* A report that could not be written whole is an error of the place. */
+static int finish_report(struct report *report, int status)
+{
+	if (report_finish(report, status))
+		return status;
+	fprintf(stderr, "pixpool: the report is incomplete: it could not be written\n");
+	return status == EXIT_DONE || status == EXIT_SOME_FAILED ? EXIT_STOPPED : status;
+}
+
+int batch_command_run(struct command_line *line, bool *ret_is_stuck)
+{
+	struct report *report;
+	int status;
+
+	*ret_is_stuck = false;
+	line->report.records = open_records(line->report_file);
+	if (line->report_file && line->report.records < 0)
+		return EXIT_USAGE;
+	/* Standard output is one thing: the records, or the list of verify. */
+	if (line->command == COMMAND_VERIFY && line->report.records != STDOUT_FILENO)
+		line->report.list = STDOUT_FILENO;
+	report = report_create(&line->report);
+	if (!report) {
+		fprintf(stderr, "pixpool: out of memory\n");
+		return EXIT_USAGE;
+	}
+
+	block_signals();
+	status = batch_run(&line->batch, report, ret_is_stuck);
+	status = finish_report(report, status);
+	report_destroy(report);
+	return status;
+}

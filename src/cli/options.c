@@ -1,0 +1,501 @@
+/* The table of options, and the values that need more than a table to be read. */
+#include "cli/options.h"
+
+#include "base/fd.h"
+#include "batch/limits.h"
+#include "cli/command_line.h"
+#include "image/header/profile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	MAX_JOBS = 1024,
+	MAX_RETRIES = 100,
+	MAX_RECYCLE = 1000000000,
+	MAX_TIMEOUT_SECONDS = 1000000
+};
+
+/* ---- values that are read by a function ---- */
+
+static bool take_unsigned(const char *value, unsigned minimum, unsigned maximum,
+                          unsigned *ret_number, struct failure *ret_failure)
+{
+	uint64_t number;
+
+	if (!whole_parse(value, minimum, maximum, &number, ret_failure))
+		return false;
+	*ret_number = (unsigned)number;
+	return true;
+}
+
+static bool take_nothing(struct command_line *line, const char *value,
+                         struct failure *ret_failure)
+{
+	(void)line;
+	(void)value;
+	(void)ret_failure;
+	return true;
+}
+
+static bool take_size(struct command_line *line, const char *value,
+                      struct failure *ret_failure)
+{
+	return geometry_parse(&line->size, value, ret_failure);
+}
+
+static bool take_output(struct command_line *line, const char *value,
+                        struct failure *ret_failure)
+{
+	struct stat folder;
+
+	line->batch.output = value;
+	if (!value[0])
+		return failure_set(ret_failure, FAIL_USAGE, "must be a folder, got ''");
+	if (strcmp(value, "-") == 0)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "must be a folder, not standard output; for a folder "
+		                   "named '-' write ./-");
+	if (strstr(value, "%s"))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "must be a folder, got '%.60s'; outputs get the names "
+		                   "of their inputs",
+		                   value);
+	if (format_of_name(value) != FORMAT_NONE && stat(value, &folder) != 0)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "must be a folder, got '%.60s'; to choose the format "
+		                   "add -f %s",
+		                   value, format_info(format_of_name(value))->extension);
+	return true;
+}
+
+static bool take_format(struct command_line *line, const char *value,
+                        struct failure *ret_failure)
+{
+	static const struct choice words[] = {
+		{"jpg", FORMAT_JPEG},  {"png", FORMAT_PNG},   {"webp", FORMAT_WEBP},
+		{"avif", FORMAT_AVIF}, {"heic", FORMAT_HEIC}, {"jxl", FORMAT_JXL},
+		{"tiff", FORMAT_TIFF}, {"gif", FORMAT_GIF},   {"jp2", FORMAT_JP2},
+		{"ppm", FORMAT_PNM},   {"bmp", FORMAT_BMP},   {"tga", FORMAT_TGA},
+		{"hdr", FORMAT_HDR},   {"same", FORMAT_NONE}, {NULL, 0},
+	};
+	enum image_format format = format_of_word(value);
+	int chosen;
+
+	/* Each may also be called by another of its suffixes, such as "jpeg". */
+	if (format != FORMAT_NONE && choice_word(words, (int)format)) {
+		line->batch.format = format;
+		return true;
+	}
+	if (!choice_parse(words, value, &chosen, ret_failure))
+		return false;
+	line->batch.format = (enum image_format)chosen;
+	return true;
+}
+
+/* Read a profile whole; command_line_fini() frees it. */
+static bool read_profile(struct command_line *line, const char *name,
+                         struct failure *ret_failure)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint8_t *bytes = fd >= 0 ? malloc(PROFILE_MAX_BYTES + 1) : NULL;
+	ssize_t n = bytes ? fd_pread_full(fd, bytes, PROFILE_MAX_BYTES + 1, 0) : -1;
+	bool is_profile = n >= 0 && profile_can_be_output(bytes, (size_t)n);
+
+	if (n < 0)
+		failure_set(ret_failure, FAIL_USAGE,
+		            "must be srgb, p3, keep or an ICC file; cannot read '%.60s': "
+		            "%s",
+		            name, strerrordesc_np(errno));
+	else if (!is_profile)
+		failure_set(ret_failure, FAIL_USAGE,
+		            "must be an RGB profile of at most %d MiB, which '%.60s' is "
+		            "not",
+		            PROFILE_MAX_BYTES >> 20, name);
+	fd_close(&fd);
+	if (!is_profile) {
+		free(bytes);
+		return false;
+	}
+	line->batch.profile = bytes;
+	line->batch.n_profile = (size_t)n;
+	return true;
+}
+
+static bool take_profile(struct command_line *line, const char *value,
+                         struct failure *ret_failure)
+{
+	static const char *const words[] = {"srgb", "p3", "keep"};
+	char hash[32];
+
+	command_line_fini(line); /* of an earlier one */
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(words[i], value) == 0)
+			return recipe_set(&line->batch.recipe, RECIPE_PROFILE, value,
+			                  ret_failure);
+	}
+	if (!read_profile(line, value, ret_failure))
+		return false;
+	snprintf(hash, sizeof(hash), "file:%016" PRIx64,
+	         profile_hash(line->batch.profile, line->batch.n_profile));
+	return recipe_set(&line->batch.recipe, RECIPE_PROFILE, hash, ret_failure);
+}
+
+static bool take_jobs(struct command_line *line, const char *value,
+                      struct failure *ret_failure)
+{
+	line->batch.n_workers = 0;
+	return strcmp(value, "auto") == 0 ||
+	       take_unsigned(value, 1, MAX_JOBS, &line->batch.n_workers, ret_failure);
+}
+
+static bool take_timeout(struct command_line *line, const char *value,
+                         struct failure *ret_failure)
+{
+	char *end;
+	double seconds = strtod(value, &end);
+
+	if (end == value || *end || !(seconds >= 0.001) || seconds > MAX_TIMEOUT_SECONDS)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "must be a number of seconds from 0.001 to %d, got "
+		                   "'%.40s'",
+		                   MAX_TIMEOUT_SECONDS, value);
+	line->batch.timeout_ms = (int64_t)ceil(seconds * 1000);
+	return true;
+}
+
+static bool take_memory(struct command_line *line, const char *value,
+                        struct failure *ret_failure)
+{
+	return amount_parse(value, UNIT_BYTES, LIMITS_LEAST_MEMORY, UINT64_MAX >> 2,
+	                    &line->batch.memory, ret_failure);
+}
+
+static bool take_recycle(struct command_line *line, const char *value,
+                         struct failure *ret_failure)
+{
+	return take_unsigned(value, 1, MAX_RECYCLE, &line->batch.recycle, ret_failure);
+}
+
+static bool take_retries(struct command_line *line, const char *value,
+                         struct failure *ret_failure)
+{
+	return take_unsigned(value, 0, MAX_RETRIES, &line->batch.retries, ret_failure);
+}
+
+static bool take_report(struct command_line *line, const char *value,
+                        struct failure *ret_failure)
+{
+	line->report_file = value;
+	return value[0] ||
+	       failure_set(ret_failure, FAIL_USAGE,
+	                   "must be a file, or - for standard output; got ''");
+}
+
+static void ask_for_help(struct command_line *line, enum help_request help)
+{
+	if (line->help < help)
+		line->help = help;
+}
+
+static bool take_short_help(struct command_line *line, const char *value,
+                            struct failure *ret_failure)
+{
+	ask_for_help(line, HELP_SHORT);
+	return take_nothing(line, value, ret_failure);
+}
+
+static bool take_help(struct command_line *line, const char *value,
+                      struct failure *ret_failure)
+{
+	ask_for_help(line, HELP_LONG);
+	return take_nothing(line, value, ret_failure);
+}
+
+static bool take_version(struct command_line *line, const char *value,
+                         struct failure *ret_failure)
+{
+	ask_for_help(line, HELP_VERSION);
+	return take_nothing(line, value, ret_failure);
+}
+
+/* ---- the table ---- */
+
+static const struct choice overwrites[] = {
+	{"skip", OVERWRITE_SKIP},
+	{"always", OVERWRITE_ALWAYS},
+	{NULL, 0},
+};
+
+static const struct choice sandbox_modes[] = {
+	{"auto", SANDBOX_AUTO},
+	{"require", SANDBOX_REQUIRE},
+	{"off", SANDBOX_OFF},
+	{NULL, 0},
+};
+
+static const struct choice progresses[] = {
+	{"auto", PROGRESS_AUTO}, {"bar", PROGRESS_BAR},   {"plain", PROGRESS_PLAIN},
+	{"json", PROGRESS_JSON}, {"none", PROGRESS_NONE}, {NULL, 0},
+};
+
+/* Which commands take an option. */
+enum {
+	SCALES = 1 << COMMAND_RESIZE | 1 << COMMAND_THUMB,
+	WRITES = SCALES | 1 << COMMAND_CONVERT | 1 << COMMAND_FILTER,
+	READS = WRITES | 1 << COMMAND_VERIFY,
+	ALL = READS | 1 << COMMAND_INFO,
+};
+
+#define OF_LINE(member) .offset = offsetof(struct command_line, member)
+
+/* clang-format off */
+const struct cli_option cli_options[] = {
+	{
+		.letter = 'r', .commands = READS, .take = take_nothing,
+		.help = "no effect: folders are always searched with their\n"
+		        "subfolders",
+		.group = "Inputs",
+	}, {
+		.letter = 'o', .name = "output", .argument = "DIR",
+		.commands = WRITES, .take = take_output,
+		.help = "output folder, made if it is missing; below it the\n"
+		        "tree of each INPUT folder is repeated",
+		.group = "Outputs",
+	}, {
+		.name = "overwrite", .argument = "skip|always",
+		.commands = WRITES, .choices = overwrites, OF_LINE(batch.overwrite),
+		.help = "if an output exists: skip that image, or replace the\n"
+		        "output (default: report the image as failed)",
+	}, {
+		.letter = 's', .name = "size", .argument = "GEOM",
+		.commands = SCALES, .take = take_size,
+		.help = "1600 is the longest side, 800x600 a box, 800x the\n"
+		        "width, x600 the height, 50% a scale. Behind it, in\n"
+		        "quotes for the shell: > only shrinks, < only enlarges,\n"
+		        "! ignores proportions, as in '800x600>'",
+		.group = "Size",
+	}, {
+		.name = "no-enlarge", .commands = SCALES, .field = RECIPE_NO_ENLARGE,
+		.help = "leave smaller images at their size",
+	}, {
+		.name = "no-reduce", .commands = SCALES, .field = RECIPE_NO_REDUCE,
+		.help = "leave larger images at their size",
+	}, {
+		.name = "fit", .argument = "MODE", .commands = SCALES, .field = RECIPE_FIT,
+		.help = "how an image fills a box: inside (default: all of it,\n"
+		        "within the box), cover (fill the box, cut the rest),\n"
+		        "contain (all of it, on a background), fill (stretch),\n"
+		        "outside (at least as large as the box)",
+	}, {
+		.name = "position", .argument = "WHERE", .commands = SCALES,
+		.field = RECIPE_POSITION,
+		.help = "what cover keeps and where contain puts the image:\n"
+		        "centre (default), north, northeast, east, ...;\n"
+		        "entropy or attention finds the interesting part",
+	}, {
+		.name = "background", .argument = "COLOUR", .commands = WRITES,
+		.field = RECIPE_BACKGROUND,
+		.help = "behind contain and transparency: a name, #rgb,\n"
+		        "#rrggbb or #rrggbbaa (default: white where the format\n"
+		        "has no transparency)",
+	}, {
+		.name = "linear", .commands = SCALES, .field = RECIPE_LINEAR,
+		.help = "scale in linear light",
+	}, {
+		.name = "no-rotate", .commands = WRITES, .field = RECIPE_NO_ROTATE,
+		.help = "ignore the orientation in the EXIF data",
+	}, {
+		.name = "kernel", .argument = "KERNEL", .commands = SCALES,
+		.field = RECIPE_KERNEL,
+		.help = "for shrinking: lanczos3 (default), lanczos2, mitchell,\n"
+		        "cubic, linear, nearest",
+	}, {
+		.name = "profile", .argument = "srgb|p3|keep|FILE", .commands = WRITES,
+		.take = take_profile,
+		.help = "colour space of outputs: sRGB, Display P3, that of the\n"
+		        "input, or an RGB profile (default: srgb; convert and\n"
+		        "filter: keep)",
+		.group = "Colour",
+	}, {
+		.name = "intent", .argument = "INTENT", .commands = WRITES,
+		.field = RECIPE_INTENT,
+		.help = "of that conversion: relative (default), perceptual,\n"
+		        "saturation, absolute",
+	}, {
+		.name = "depth", .argument = "8|16|keep", .commands = WRITES,
+		.field = RECIPE_DEPTH,
+		.help = "bits of a sample (default: 8; convert and filter:\n"
+		        "keep)",
+	}, {
+		.letter = 'f', .name = "format", .argument = "FORMAT", .commands = WRITES,
+		.take = take_format,
+		.help = "jpg, png, webp, avif, heic, jxl, tiff, gif, jp2, ppm,\n"
+		        "bmp, tga, hdr or same (default: same as the input)",
+		.group = "Encoding",
+	}, {
+		.letter = 'q', .name = "quality", .argument = "N", .commands = WRITES,
+		.field = RECIPE_QUALITY,
+		.help = "1 to 100 (default: 80; avif and heic: 50)",
+	}, {
+		.name = "effort", .argument = "N", .commands = WRITES, .field = RECIPE_EFFORT,
+		.help = "0 encodes fast, 9 makes small files",
+	}, {
+		.name = "lossless", .commands = WRITES, .field = RECIPE_LOSSLESS,
+		.help = "lossless compression, in formats that have both kinds",
+	}, {
+		.name = "progressive", .commands = WRITES, .field = RECIPE_PROGRESSIVE,
+		.help = "progressive JPEG, interlaced PNG and GIF",
+	}, {
+		.name = "chroma", .argument = "auto|420|444", .commands = WRITES,
+		.field = RECIPE_CHROMA,
+		.help = "colour resolution: half (420) or full (444)",
+	}, {
+		.name = "keep", .argument = "CLASS,...", .commands = WRITES,
+		.field = RECIPE_KEEP,
+		.help = "metadata to keep: none, all, or exif, icc, xmp, iptc,\n"
+		        "gps. Without gps the location is removed from the\n"
+		        "others (default: none; convert and filter: all)",
+		.group = "Metadata",
+	}, {
+		.name = "keep-dates", .commands = WRITES, .is_flag = true,
+		OF_LINE(batch.keep_dates),
+		.help = "give outputs the times of their inputs",
+	}, {
+		.name = "filter", .argument = "CHAIN", .commands = SCALES,
+		.field = RECIPE_FILTER,
+		.help = "filters with commas between them, as listed below",
+		.group = "Filters",
+	}, {
+		.name = "fail-on", .argument = "LEVEL", .commands = READS,
+		.field = RECIPE_FAIL_ON,
+		.help = "damage that fails an image: none (save what can be\n"
+		        "read), truncated (the file ends early), error\n"
+		        "(default: any damage), warning (anything unusual)",
+		.group = "Limits and safety",
+	}, {
+		.name = "timeout", .argument = "SECONDS", .commands = ALL, .take = take_timeout,
+		.help = "for one image, once it is read (default: 60, and 2 for\n"
+		        "each megapixel)",
+	}, {
+		.name = "memory", .argument = "SIZE", .commands = ALL, .take = take_memory,
+		.help = "for all processes together, such as 2G (default: 3/4\n"
+		        "of the free memory)",
+	}, {
+		.name = "max-pixels", .argument = "N", .commands = ALL,
+		.field = RECIPE_LIMIT_PIXELS,
+		.help = "width x height x frames of one image, such as 50M\n"
+		        "(default: 268402689)",
+	}, {
+		.name = "max-frames", .argument = "N", .commands = ALL,
+		.field = RECIPE_LIMIT_FRAMES,
+		.help = "of one animation (default: no limit)",
+	}, {
+		.name = "max-file-size", .argument = "SIZE", .commands = ALL,
+		.field = RECIPE_LIMIT_FILE_BYTES,
+		.help = "of one input (default: 2G)",
+	}, {
+		.name = "untrusted", .commands = ALL, .is_flag = true,
+		OF_LINE(batch.is_untrusted),
+		.help = "for files from strangers: fewer formats, lower limits,\n"
+		        "sandbox required",
+	}, {
+		.name = "sandbox", .argument = "auto|require|off", .commands = ALL,
+		.choices = sandbox_modes, OF_LINE(batch.sandbox),
+		.help = "auto (default): as much as this system offers;\n"
+		        "require: do not start without all of it",
+	}, {
+		.name = "retries", .argument = "N", .commands = READS, .take = take_retries,
+		.help = "attempts after a crash (default: 1)",
+	}, {
+		.letter = 'j', .name = "jobs", .argument = "N|auto", .commands = ALL,
+		.take = take_jobs,
+		.help = "worker processes (default: auto, by processors and\n"
+		        "memory)",
+		.group = "Running",
+	}, {
+		.name = "recycle", .argument = "N", .commands = ALL, .take = take_recycle,
+		.help = "replace a worker after N images (default: 500)",
+	}, {
+		.name = "engine", .argument = "ENGINE", .commands = READS,
+		.field = RECIPE_ENGINE,
+		.help = "the code that reads and writes images; 'pixpool info'\n"
+		        "lists them (default: auto)",
+	}, {
+		.name = "progress", .argument = "auto|bar|plain|json|none", .commands = READS,
+		.choices = progresses, OF_LINE(report.progress),
+		.help = "on standard error (default: a bar on a terminal, else\n"
+		        "a line for each image)",
+		.group = "Reporting",
+	}, {
+		.name = "report", .argument = "FILE", .commands = READS, .take = take_report,
+		.help = "write a line of JSON for each image, and a summary;\n"
+		        "- is standard output",
+	}, {
+		.letter = 'v', .name = "verbose", .commands = ALL, .is_flag = true,
+		OF_LINE(report.verbose),
+		.help = "also print the recipe, finished images and ignored\n"
+		        "files",
+	}, {
+		.letter = 'Q', .name = "quiet", .commands = ALL, .is_flag = true,
+		OF_LINE(report.quiet),
+		.help = "print nothing but failures",
+	}, {
+		.letter = 'h', .commands = ALL, .take = take_short_help,
+		.help = "print a short help",
+	}, {
+		.name = "help", .commands = ALL, .take = take_help,
+		.help = "print this help; behind a command, that of the command",
+	}, {
+		.name = "version", .commands = ALL, .take = take_version,
+		.help = "print the versions of pixpool and its libraries",
+	},
+	{.help = NULL},
+};
+/* clang-format on */
+
+/* ---- the calls ---- */
+
+bool option_store(const struct cli_option *option, struct command_line *line,
+                  const char *value, struct failure *ret_failure)
+{
+	char *member = (char *)line + option->offset;
+	int chosen;
+
+	if (option->take)
+		return option->take(line, value, ret_failure);
+	if (option->is_flag) {
+		memcpy(member, &(const bool){true}, sizeof(bool));
+		return true;
+	}
+	if (!option->choices)
+		return recipe_set(&line->batch.recipe, option->field, value, ret_failure);
+	if (!choice_parse(option->choices, value, &chosen, ret_failure))
+		return false;
+	/* All enums have the size of an int. */
+	memcpy(member, &chosen, sizeof(chosen));
+	return true;
+}
+
+const struct cli_option *option_find(const char *name)
+{
+	for (const struct cli_option *option = cli_options; option->help; option++) {
+		if (option->name && strcmp(option->name, name) == 0)
+			return option;
+	}
+	return NULL;
+}
+
+const char *option_print(const struct cli_option *option, char text[OPTION_NAME_BYTES])
+{
+	if (option->name)
+		snprintf(text, OPTION_NAME_BYTES, "--%s", option->name);
+	else
+		snprintf(text, OPTION_NAME_BYTES, "-%c", option->letter);
+	return text;
+}
