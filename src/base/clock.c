@@ -22,6 +22,13 @@ int64_t clock_deadline_ns(int64_t now_ns, int64_t ms)
 	return deadline;
 }
 
+int64_t clock_earlier_ns(int64_t a_ns, int64_t b_ns)
+{
+	if (a_ns < 0 || (b_ns >= 0 && b_ns < a_ns))
+		return b_ns;
+	return a_ns;
+}
+
 int clock_poll_ms(int64_t now_ns, int64_t deadline_ns)
 {
 	if (deadline_ns < 0)

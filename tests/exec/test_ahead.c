@@ -97,7 +97,8 @@ static bool are_idle(struct pxp_executor *pool)
 
 	lock_acquire(&pool->lock);
 	for (unsigned i = 0; i < inside->n_workers; i++)
-		n += pool_worker_is_idle(&inside->workers[i]);
+		n += inside->workers[i].state == WORKER_READY &&
+		     inside->workers[i].n_held == 0;
 	lock_release(&pool->lock);
 	return n == inside->n_workers;
 }

@@ -466,7 +466,7 @@ static bool shorten_the_wait(struct pxp_executor *executor)
 		lock_release(&executor->lock);
 		poll(NULL, 0, is_waited_for ? 0 : 1);
 	}
-	process_pool_table.wake(executor);
+	executor->table->wake(executor);
 	return is_waited_for;
 }
 

@@ -289,7 +289,7 @@ static void leave_in_page(struct play *play, struct feed *feed)
 	struct page_slot *slot = &play->worker->page->slots[at.slot];
 	unsigned state = feed_byte(feed) % 8;
 
-	slot->answer = (struct page_answer){.n_result = feed_byte(feed) % 80};
+	slot->answer = (struct slot_answer){.n_result = feed_byte(feed) % 80};
 	garble(feed, (uint8_t *)&slot->answer, sizeof(slot->answer));
 	atomic_store(&slot->word, slot_word(at.generation, (enum slot_state)state));
 }
@@ -358,8 +358,8 @@ static void hand_out(struct play *play, struct feed *feed)
 	struct pool_worker *worker = play->worker;
 	struct task *task;
 
-	if (!pool_worker_is_idle(worker) &&
-	    !pool_worker_can_prefetch(worker, N_SLOTS - 1))
+	if (worker->state != WORKER_READY || worker->n_held == N_SLOTS ||
+	    worker->limit_state != LIMIT_STEADY || worker->n_needs > 0)
 		return;
 	task = next_task(play, feed);
 	if (task &&
@@ -401,18 +401,19 @@ static void listen_in(struct play *play, struct feed *feed)
 
 static void look(const struct play *play)
 {
-	const struct pool_worker *worker = play->worker;
+	struct pool_worker *worker = play->worker;
 
 	CLAIM(worker->n_held <= N_SLOTS && worker->front < N_SLOTS);
 	CLAIM(worker->deadline_ns <=
 	      play->pool->now_ns + MAX_DEADLINE_MS * INT64_C(1000000));
 	for (int i = 0; i < N_SLOTS; i++) {
 		const struct slot *slot = &worker->slots[i];
-		int64_t started_ns = pool_worker_started_ns(worker, slot,
-		                                            play->pool->now_ns);
+		int64_t run_ns;
 
-		CLAIM(started_ns >= slot->handed_ns && started_ns <= play->pool->now_ns);
-		(void)pool_worker_progress(worker, slot);
+		if (!slot->task)
+			continue;
+		run_ns = pool_completion(worker, slot, play->pool->now_ns).outcome.run_ns;
+		CLAIM(run_ns >= 0 && run_ns <= play->pool->now_ns - slot->handed_ns);
 		CLAIM(pool_worker_phase(worker, slot) <= PXP_PHASE_ANSWERING);
 	}
 }

@@ -14,11 +14,15 @@ static struct state_page page;
 static void look(struct pool_worker *worker, unsigned i, int64_t now_ns)
 {
 	struct slot *slot = &worker->slots[i];
-	int64_t started_ns = pool_worker_started_ns(worker, slot, now_ns);
+	int64_t run_ns;
+	struct slot_answer answer;
 	enum pxp_phase phase = pool_worker_phase(worker, slot);
 	bool has_begun = pool_worker_has_begun(worker, slot);
 
-	CLAIM(started_ns >= slot->handed_ns && started_ns <= now_ns);
+	if (slot->task) {
+		run_ns = pool_completion(worker, slot, now_ns).outcome.run_ns;
+		CLAIM(run_ns >= 0 && run_ns <= now_ns - slot->handed_ns);
+	}
 	CLAIM(phase == PXP_PHASE_RUNNING || phase == PXP_PHASE_ANSWERING);
 	(void)pool_worker_progress(worker, slot);
 	/* Begun and taken back are never both true. */
@@ -26,8 +30,7 @@ static void look(struct pool_worker *worker, unsigned i, int64_t now_ns)
 		CLAIM(!has_begun && !pool_worker_has_begun(worker, slot) && !slot->task);
 	/* Nor are ended and killed. */
 	if (pool_page_claim_kill(worker, slot))
-		CLAIM(has_begun && !pool_page_has_answer(worker, slot));
-	(void)pool_page_answer(worker, slot);
+		CLAIM(has_begun && !pool_worker_read_answer(worker, slot, &answer));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -49,7 +52,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	memset(&page, 0, sizeof(page));
 	memcpy(&page, feed.at, feed.n < sizeof(page) ? feed.n : sizeof(page));
 
-	(void)pool_worker_has_progressed(&worker, now_ns);
 	for (unsigned i = 0; i < N_SLOTS; i++)
 		look(&worker, i, now_ns);
 	/* It was not written to but where the protocol has it. */

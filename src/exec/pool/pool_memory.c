@@ -19,13 +19,7 @@
  */
 #include "exec/pool/process_pool.h"
 
-#include "base/clock.h"
-#include "base/machine.h"
-
-#include <errno.h>
 #include <limits.h>
-#include <signal.h>
-#include <sys/wait.h>
 
 enum {
 	MAX_NEEDS = PXP_MAX_NEEDS + 1, /* in one attempt: for its own limit as well */
@@ -286,33 +280,4 @@ bool pool_tries_with_all(struct process_pool *pool, const struct pool_worker *wo
 		return false;
 	task->gets_all_memory = true;
 	return true;
-}
-
-/* ---- deaths ---- */
-
-/* Whether the kernel has killed anybody of ours for want of memory since it was asked last. */
-static bool oom_killer_was_here(struct process_pool *pool)
-{
-	uint64_t before = pool->n_oom_kills;
-
-	pool->n_oom_kills = machine_oom_kills();
-	return pool->n_oom_kills > before;
-}
-
-enum memory_death pool_memory_death(struct process_pool *pool,
-                                    const struct pool_worker *worker,
-                                    const struct process_frame *reaped)
-{
-	uint64_t peak = (uint64_t)reaped->usage.ru_maxrss * 1024;
-	bool is_killed = reaped->status >= 0 && WIFSIGNALED(reaped->status) &&
-	                 WTERMSIG(reaped->status) == SIGKILL;
-
-	if (worker->reason != KILLED_NOT || reaped->status < 0)
-		return DIED_OTHERWISE;
-	if (is_killed)
-		return oom_killer_was_here(pool) ? DIED_OF_OOM_KILLER : DIED_OTHERWISE;
-	if (worker->limit == 0 || peak < worker->limit / 2)
-		return DIED_OTHERWISE;
-	return peak >= worker->limit - worker->limit / 8 ? DIED_AT_LIMIT
-	                                                 : DIED_NEAR_LIMIT;
 }

@@ -1,3 +1,4 @@
+/* One worker, as its pool sees it: its channel, its shared slots, its tasks and its log. */
 #include "exec/pool/pool_worker.h"
 
 #include "base/clock.h"
@@ -12,6 +13,148 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+enum {
+	ANSWER_MS = 500,       /* for an answer to come from who says that it is done */
+	ACKNOWLEDGE_MS = 5000, /* for a worker to give back what was withdrawn */
+	HUNG_UP_MS = 1000, /* between the end of a channel and the end of its worker */
+	QUICK_NS = 1000 * 1000, /* a task that takes no longer is quick */
+};
+
+/* ---- the shared slots ---- */
+
+/* The page lies in a memfd that nobody can shrink: reading it never raises SIGBUS. */
+static int create_page(struct state_page **ret_page)
+{
+	int fd = fd_keep_above_standard(
+		memfd_create("pixpool-page", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	void *page = MAP_FAILED;
+
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, sizeof(struct state_page)) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,
+		            MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED) {
+		fd_close(&fd);
+		return -1;
+	}
+	*ret_page = page;
+	return fd;
+}
+
+static void destroy_page(struct state_page *page)
+{
+	if (page)
+		munmap(page, sizeof(*page));
+}
+
+static struct page_slot *page_slot(const struct pool_worker *worker,
+                                   const struct slot *slot)
+{
+	return &worker->page->slots[slot - worker->slots];
+}
+
+static void queue_in_page(struct pool_worker *worker, const struct slot *slot,
+                          const struct task *task)
+{
+	struct page_slot *page = page_slot(worker, slot);
+
+	atomic_store(&page->phase, PXP_PHASE_NONE);
+	atomic_store(&page->is_asked_to_end, atomic_load(&task->is_asked_to_end));
+	atomic_store(&page->progress.done, 0);
+	atomic_store(&page->progress.total, 0);
+	atomic_store(&page->progress.beats, 0);
+	atomic_store(&page->word, slot_word(slot->generation, SLOT_QUEUED));
+}
+
+static bool withdraw_in_page(struct pool_worker *worker, const struct slot *slot)
+{
+	uint64_t queued = slot_word(slot->generation, SLOT_QUEUED);
+
+	return atomic_compare_exchange_strong(
+		&page_slot(worker, slot)->word, &queued,
+		slot_word(slot->generation, SLOT_WITHDRAWN));
+}
+
+bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot)
+{
+	uint64_t word = atomic_load(&page_slot(worker, slot)->word);
+
+	return slot_word_generation(word) == slot->generation &&
+	       slot_word_state(word) >= SLOT_STARTED;
+}
+
+bool pool_page_claim_kill(struct pool_worker *worker, const struct slot *slot)
+{
+	uint64_t started = slot_word(slot->generation, SLOT_STARTED);
+
+	return atomic_compare_exchange_strong(&page_slot(worker, slot)->word, &started,
+	                                      slot_word(slot->generation, SLOT_KILLED));
+}
+
+void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot)
+{
+	atomic_store(&page_slot(worker, slot)->is_asked_to_end, true);
+}
+
+struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
+                                         const struct slot *slot)
+{
+	return shared_progress_read(&page_slot(worker, slot)->progress);
+}
+
+enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
+                                 const struct slot *slot)
+{
+	return atomic_load(&page_slot(worker, slot)->phase) == PXP_PHASE_ANSWERING
+	               ? PXP_PHASE_ANSWERING
+	               : PXP_PHASE_RUNNING;
+}
+
+bool pool_worker_read_answer(const struct pool_worker *worker, const struct slot *slot,
+                             struct slot_answer *ret_answer)
+{
+	const struct page_slot *page = page_slot(worker, slot);
+
+	if (atomic_load(&page->word) != slot_word(slot->generation, SLOT_ANSWERED))
+		return false;
+	memcpy(ret_answer, &page->answer, sizeof(*ret_answer));
+	return true;
+}
+
+void pool_page_be_quiet(struct pool_worker *worker, bool is_quiet)
+{
+	worker->is_quiet = is_quiet;
+	atomic_store(&worker->page->is_quiet, is_quiet);
+}
+
+static int64_t started_ns(const struct pool_worker *worker, const struct slot *slot,
+                          int64_t now_ns)
+{
+	int64_t claimed = atomic_load(&page_slot(worker, slot)->started_ns);
+
+	if (claimed < slot->handed_ns || claimed > now_ns)
+		return slot->handed_ns;
+	return claimed;
+}
+
+struct completion pool_completion(struct pool_worker *worker, const struct slot *slot,
+                                  int64_t now_ns)
+{
+	int64_t began_ns = started_ns(worker, slot, now_ns);
+
+	struct completion completion = completion_of(PXP_FAILED);
+
+	completion.outcome.worker = worker->pid;
+	completion.outcome.queue_ns = began_ns - slot->task->submitted_ns;
+	completion.outcome.run_ns = now_ns - began_ns;
+	completion.outcome.progress = pool_worker_progress(worker, slot);
+	return completion;
+}
+
+/* ---- open and close ---- */
+
 void pool_worker_init(struct pool_worker *worker, uint32_t index)
 {
 	*worker = (struct pool_worker){.index = index,
@@ -24,25 +167,6 @@ void pool_worker_init(struct pool_worker *worker, uint32_t index)
 		worker->slots[i].output = -1;
 }
 
-void pool_worker_clear(struct pool_worker *worker)
-{
-	fd_close(&worker->pidfd);
-	fd_close(&worker->socket);
-	fd_close(&worker->log);
-	for (int i = 0; i < N_SLOTS; i++)
-		fd_close(&worker->slots[i].output);
-	pool_page_destroy(worker->page);
-	pool_worker_init(worker, worker->index);
-}
-
-enum {
-	ANSWER_MS = 500,       /* for an answer to come from who says that it is done */
-	ACKNOWLEDGE_MS = 5000, /* for a worker to give back what was withdrawn */
-	HUNG_UP_MS = 1000, /* between the end of a channel and the end of its worker */
-	BEGIN_MS = 5000,   /* for a worker to begin what was handed to it */
-	LEAST_BEGIN_MS = 20,
-};
-
 bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3])
 {
 	int ends[2] = {-1, -1}, log[2] = {-1, -1}, page = -1;
@@ -50,7 +174,7 @@ bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3])
 	               pipe2(log, O_CLOEXEC) == 0 &&
 	               (log[0] = fd_keep_above_standard(log[0])) >= 0 &&
 	               channel_set_nonblocking(log[0]) &&
-	               (page = pool_page_create(&worker->page)) >= 0;
+	               (page = create_page(&worker->page)) >= 0;
 	int kept = errno;
 
 	worker->socket = ends[0];
@@ -62,31 +186,28 @@ bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3])
 	return is_made;
 }
 
-bool pool_worker_is_idle(const struct pool_worker *worker)
+void pool_worker_clear(struct pool_worker *worker)
 {
-	return worker->state == WORKER_READY && worker->n_held == 0 &&
-	       worker->limit_state == LIMIT_STEADY;
+	fd_close(&worker->pidfd);
+	fd_close(&worker->socket);
+	fd_close(&worker->log);
+	for (int i = 0; i < N_SLOTS; i++)
+		fd_close(&worker->slots[i].output);
+	destroy_page(worker->page);
+	pool_worker_init(worker, worker->index);
 }
 
-bool pool_worker_can_prefetch(const struct pool_worker *worker, unsigned depth)
-{
-	return worker->state == WORKER_READY && worker->n_held > 0 &&
-	       worker->n_held <= depth && worker->limit_state == LIMIT_STEADY &&
-	       worker->n_needs == 0;
-}
+/* ---- its tasks ---- */
 
 struct slot *pool_worker_held(struct pool_worker *worker, unsigned n)
 {
 	return &worker->slots[(worker->front + n) % N_SLOTS];
 }
 
-struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *task)
+bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns)
 {
-	for (int i = 0; i < N_SLOTS; i++) {
-		if (worker->slots[i].task == task)
-			return &worker->slots[i];
-	}
-	return NULL;
+	return worker->state == WORKER_READY && worker->n_held > 0 &&
+	       now_ns - worker->front_since_ns <= QUICK_NS;
 }
 
 /* The deadline of the front task begins when it became the front one. */
@@ -114,50 +235,6 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 	if (task->stall_ms > 0)
 		worker->stall_ns = clock_deadline_ns(now_ns, task->stall_ms);
 	worker->n_beats = 0;
-}
-
-bool pool_worker_has_progressed(struct pool_worker *worker, int64_t now_ns)
-{
-	const struct task *task = worker->slots[worker->front].task;
-	uint64_t n_beats = atomic_load(
-		&worker->page->slots[worker->front].progress.beats);
-
-	if (!task || n_beats == worker->n_beats)
-		return false;
-	worker->n_beats = n_beats;
-	worker->stall_ns = clock_deadline_ns(now_ns, task->stall_ms);
-	return true;
-}
-
-bool pool_worker_gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
-{
-	const struct slot *slot = &worker->slots[worker->front];
-	int64_t ms = LEAST_BEGIN_MS;
-
-	/* One that has spoken for the task has begun it, whatever its page says. */
-	if (worker->state != WORKER_READY || worker->n_held == 0 || !slot->task ||
-	    worker->n_restarts > 0 || pool_worker_has_begun(worker, slot) ||
-	    worker->unbegun_ms >= BEGIN_MS)
-		return false;
-	if (slot->task->deadline_ms > ms)
-		ms = slot->task->deadline_ms < BEGIN_MS ? slot->task->deadline_ms
-		                                        : BEGIN_MS;
-	worker->unbegun_ms += ms;
-	if (slot->task->deadline_ms > 0)
-		worker->deadline_ns = clock_deadline_ns(now_ns, ms);
-	if (slot->task->stall_ms > 0)
-		worker->stall_ns = clock_deadline_ns(
-			now_ns, ms > slot->task->stall_ms ? ms : slot->task->stall_ms);
-	return true;
-}
-
-void pool_worker_stop(struct pool_worker *worker, int64_t deadline_ns)
-{
-	const struct slot_frame stop = {.kind = FRAME_STOP};
-
-	worker->state = WORKER_STOPPING;
-	worker->deadline_ns = deadline_ns;
-	channel_send(worker->socket, &stop, sizeof(stop), NULL, 0, NULL, 0);
 }
 
 static bool send_task(struct pool_worker *worker, const struct slot *slot,
@@ -200,7 +277,7 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
 	}
 	slot->generation = generation;
 	slot->handed_ns = now_ns;
-	pool_page_queue(worker, slot, task);
+	queue_in_page(worker, slot, task);
 	if (!send_task(worker, slot, task)) {
 		fd_close(&slot->output);
 		return false;
@@ -215,13 +292,24 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
 
 bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns)
 {
-	if (!pool_page_withdraw(worker, slot))
+	if (!withdraw_in_page(worker, slot))
 		return false;
 	slot->task = NULL;
 	fd_close(&slot->output);
 	if (slot == &worker->slots[worker->front])
 		begin_deadline(worker, now_ns);
 	return true;
+}
+
+void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
+{
+	struct slot *slot = &worker->slots[worker->front];
+
+	fd_close(&slot->output);
+	slot->task = NULL;
+	worker->front = (worker->front + 1) % N_SLOTS;
+	worker->n_held--;
+	begin_deadline(worker, now_ns);
 }
 
 void pool_worker_expect_answer(struct pool_worker *worker, const struct slot *slot,
@@ -235,6 +323,8 @@ void pool_worker_expect_answer(struct pool_worker *worker, const struct slot *sl
 	worker->deadline_ns = clock_deadline_ns(now_ns, ANSWER_MS);
 }
 
+/* ---- its end ---- */
+
 void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns)
 {
 	if (worker->state != WORKER_READY && worker->state != WORKER_STARTING &&
@@ -244,17 +334,6 @@ void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns)
 	worker->state = WORKER_HUNG_UP;
 	worker->stall_ns = -1;
 	worker->deadline_ns = clock_deadline_ns(now_ns, HUNG_UP_MS);
-}
-
-void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
-{
-	struct slot *slot = &worker->slots[worker->front];
-
-	fd_close(&slot->output);
-	slot->task = NULL;
-	worker->front = (worker->front + 1) % N_SLOTS;
-	worker->n_held--;
-	begin_deadline(worker, now_ns);
 }
 
 void pool_worker_signal(struct pool_worker *worker, int number)
@@ -283,6 +362,8 @@ void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
 	worker->state = WORKER_DYING;
 	pool_worker_signal(worker, SIGKILL);
 }
+
+/* ---- its log ---- */
 
 static void read_log(struct pool_worker *worker, size_t max_bytes)
 {

@@ -114,93 +114,79 @@ bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3]);
 /* Everything of it is closed; ABSENT again. */
 void pool_worker_clear(struct pool_worker *worker);
 
-/* Whether it could begin a task at once; or prefetch one, so that at most depth lie there. */
-bool pool_worker_is_idle(const struct pool_worker *worker);
-bool pool_worker_can_prefetch(const struct pool_worker *worker, unsigned depth);
+/* ---- its tasks ---- */
 
 /* The n-th of the slots that it holds, from the front one (0) on. */
 struct slot *pool_worker_held(struct pool_worker *worker, unsigned n);
 
-/* Tell it to end in order, by deadline_ns. */
-void pool_worker_stop(struct pool_worker *worker, int64_t deadline_ns);
+/* Whether it runs a task that is quick so far: then it is done with its tasks sooner than another
+ * worker is woken. */
+bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns);
 
 /* Hand it a task. False with errno: the task is still the caller's. */
 bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
                       int64_t now_ns);
 
-/* The slot that holds task, or NULL. */
-struct slot *pool_worker_slot(struct pool_worker *worker, const struct task *task);
-
-/* Whether it has begun what lies in slot: what its page says, which it could forge. */
-bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot);
-
 /* Take the task in slot back before it is begun. False: too late. The worker has a while
  * to acknowledge it. */
 bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
+
+/* The front slot is done with: the next one moves up, and its deadline begins. */
+void pool_worker_pop(struct pool_worker *worker, int64_t now_ns);
 
 /* It says that it has ended the task in slot, for which it was to be killed: then its answer
  * is there soon, or its time is over. */
 void pool_worker_expect_answer(struct pool_worker *worker, const struct slot *slot,
                                int64_t now_ns);
 
-/* Its channel has closed: give the kernel a moment to say that it died. */
-void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns);
+/* ---- what its page says of a slot, which it could forge ---- */
 
-/* The front slot is done with: the next one moves up, and its deadline begins. */
-void pool_worker_pop(struct pool_worker *worker, int64_t now_ns);
-
-/* The front task's time without progress is over: whether it has shown some after all, and
- * so begins anew. */
-bool pool_worker_has_progressed(struct pool_worker *worker, int64_t now_ns);
-
-/* Ask what lies in slot to end. */
-void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot);
-
-/* The front task's time is over and it was not begun: that is not its fault, unless it goes
- * on so. Whether it was given more. */
-bool pool_worker_gets_time_to_begin(struct pool_worker *worker, int64_t now_ns);
-
-/* What its page says of slot, which it could forge. */
+/* Whether it has begun what lies in slot. */
+bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot);
 struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
                                          const struct slot *slot);
 enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
                                  const struct slot *slot);
 
-/* The worker's own word on when it began slot, if it can be true. */
-int64_t pool_worker_started_ns(const struct pool_worker *worker, const struct slot *slot,
-                               int64_t now_ns);
+/* Ask what lies in slot to end. */
+void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot);
 
-/* pool_page.c */
-/* The page's descriptor, for the worker; -1 with errno. */
-int pool_page_create(struct state_page **ret_page);
-void pool_page_destroy(struct state_page *page); /* NULL is fine */
-/* A task is about to be sent for slot. */
-void pool_page_queue(struct pool_worker *worker, const struct slot *slot,
-                     const struct task *task);
-/* Take it back; false: it was begun. */
-bool pool_page_withdraw(struct pool_worker *worker, const struct slot *slot);
 /* The worker is to be killed for the task in slot. False: it has ended it, as it says. */
 bool pool_page_claim_kill(struct pool_worker *worker, const struct slot *slot);
-/* The answer that the worker has left there, if it has. */
-bool pool_page_has_answer(const struct pool_worker *worker, const struct slot *slot);
-struct page_answer pool_page_answer(const struct pool_worker *worker,
-                                    const struct slot *slot);
+
+/* The answer that the worker has left there. False: it has left none. */
+bool pool_worker_read_answer(const struct pool_worker *worker, const struct slot *slot,
+                             struct slot_answer *ret_answer);
+
 /* Whether the worker may leave answers there. Who takes it back looks once more. */
 void pool_page_be_quiet(struct pool_worker *worker, bool is_quiet);
+
+/* What every completion of a task with a worker says. */
+struct completion pool_completion(struct pool_worker *worker, const struct slot *slot,
+                                  int64_t now_ns);
+
+/* ---- its end ---- */
+
+/* Its channel has closed: give the kernel a moment to say that it died. */
+void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns);
 
 /* Kill it. The first reason counts; one that broke the protocol is told so even if it is
  * dead already. */
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
                       const char *breach);
-/* Where this process has no right to, the signal is owed (pool_schedule() sends it by way of
- * the fork server). */
+
+/* Where this process has no right to, the signal is owed: pool_tend_fork_server() sends it. */
 void pool_worker_signal(struct pool_worker *worker, int number);
+
+/* ---- its log ---- */
 
 /* Read what is in the log pipe: at most max_bytes, so that a worker that shouts does not
  * stop the pool. */
 void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes);
+
 /* The front slot was done with: what was read is not the next one's, as far as can be told. */
 void pool_worker_forget_log(struct pool_worker *worker);
+
 /* The tail so far as a fresh string of *ret_n bytes, or NULL (nothing, or no memory). */
 char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n);
 

@@ -42,6 +42,13 @@ bool channel_set_nonblocking(int socket)
 	return flags >= 0 && fcntl(socket, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
+void channel_close(int *socket)
+{
+	if (*socket >= 0)
+		(void)shutdown(*socket, SHUT_RDWR);
+	fd_close(socket);
+}
+
 bool channel_send(int socket, const void *head, size_t n_head, const void *body,
                   size_t n_body, const int *descriptors, unsigned n_descriptors)
 {

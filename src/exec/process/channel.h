@@ -19,6 +19,10 @@ bool channel_pair(int ret_ends[2]);
 
 bool channel_set_nonblocking(int socket);
 
+/* Close it, and make it -1, so that the other side sees the end although a process that was
+ * forked from this one may have a copy. */
+void channel_close(int *socket);
+
 /* Send one frame of a head and a body, which may be empty. The descriptors stay the
  * caller's. False with errno; EAGAIN when a non-blocking socket is full. */
 bool channel_send(int socket, const void *head, size_t n_head, const void *body,

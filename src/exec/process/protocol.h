@@ -117,7 +117,7 @@ struct answer_frame {
 enum {
 	INLINE_INPUT_BYTES = FRAME_MAX_BYTES - sizeof(struct task_frame),
 	INLINE_RESULT_BYTES = FRAME_MAX_BYTES - sizeof(struct answer_frame),
-	N_SLOTS = 16, /* one task runs, the others are prefetched: see pool_prefetch.c */
+	N_SLOTS = 16, /* one task runs, the others are prefetched: see pool_dispatch.c */
 };
 
 _Static_assert(sizeof(struct task_frame) % 16 == 0,
@@ -148,7 +148,7 @@ enum slot_state {
 
 enum { PAGE_RESULT_BYTES = 64 };
 
-struct page_answer {
+struct slot_answer {
 	int64_t run_ns, cpu_ns;
 	uint64_t peak_bytes, data_bytes; /* as of struct answer_frame */
 	uint64_t n_result;
@@ -161,7 +161,7 @@ struct page_slot {
 	_Atomic uint32_t phase;      /* enum pxp_phase */
 	atomic_bool is_asked_to_end; /* main's word to the worker */
 	struct shared_progress progress;
-	struct page_answer answer; /* SLOT_ANSWERED: of a task that ended well */
+	struct slot_answer answer; /* SLOT_ANSWERED: of a task that ended well */
 };
 
 struct state_page {

@@ -1,12 +1,13 @@
-#include "exec/process/worker_answer.h"
+/* A worker process, from inside: it gets ready in a fixed order, then runs one task after the other. */
+#include "exec/process/worker.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "exec/executor/task.h"
-#include "exec/process/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,33 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+enum {
+	COUNT_AGAIN_NS = 100 * 1000,
+	MAX_UNHEARD = N_SLOTS / 2, /* answers: then there is room for as many tasks */
+};
+
+struct worker {
+	const struct fork_server_frame *pool;
+	struct state_page *page;
+	void *context;
+	struct slot_frame at; /* of the task that runs */
+	unsigned n_restarts;  /* of its deadline */
+	unsigned n_needs;     /* that it asked for itself */
+	uint64_t refused;     /* the least that it can never have; 0: not known */
+	int64_t started_ns;   /* when it began */
+	int64_t cpu_ns;       /* that was used before it */
+	int64_t counted_ns;   /* when the kernel was asked for that the last time */
+	uint64_t peak_bytes;  /* as it said then */
+	uint64_t limit;       /* of its memory; 0: none */
+	bool is_worn;         /* it keeps too much of that */
+	unsigned n_unheard;   /* answers in the page since it rang the last time */
+	int statm; /* /proc/self/statm, opened before the lock-down; -1: none */
+	/* Tasks that came while this one waited for memory: taken back by the parent, and to be
+	 * acknowledged in their turn. */
+	unsigned n_put_aside;
+	struct slot_frame put_aside[N_SLOTS];
+};
 
 /* A sanitizer's leak check ends the process in its own way, without the reports that an
  * exit would make: ask for it. Absent (NULL) in a plain build. */
@@ -34,6 +62,27 @@ _Noreturn static void give_up(const struct pxp_error *error)
 
 	channel_send(WORKER_SOCKET, &broken, sizeof(broken), NULL, 0, NULL, 0);
 	leave();
+}
+
+static bool say(enum frame_kind kind, struct slot_frame at, int64_t number)
+{
+	at.kind = (uint32_t)kind;
+	at.number = number;
+	return channel_send(WORKER_SOCKET, &at, sizeof(at), NULL, 0, NULL, 0);
+}
+
+static void say_or_end(enum frame_kind kind, struct slot_frame at, int64_t number)
+{
+	if (!say(kind, at, number))
+		_exit(1);
+}
+
+static void lacks(struct pxp_error *error, const char *what, size_t n)
+{
+	if (errno == ENOMEM)
+		pxp_fail(error, PXP_EMEMORY, "no memory for %s of %zu bytes", what, n);
+	else
+		pxp_fail_errno(error, "%s of %zu bytes", what, n);
 }
 
 /* ---- getting ready ---- */
@@ -153,6 +202,151 @@ static void initialise(struct worker *worker, const struct worker_start *start)
 		follow_parent(start->parent);
 }
 
+/* ---- answers ---- */
+
+/*
+ * How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. When
+ * that is much, the allocator is asked first to give back what it only holds.
+ */
+static uint64_t count_data(const struct worker *worker)
+{
+	uint64_t allowance = worker->pool->memory_allowance, n_bytes = 0;
+	char text[128];
+
+	if (worker->statm < 0)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		ssize_t n = pread(worker->statm, text, sizeof(text) - 1, 0);
+		const char *field = text;
+
+		if (n <= 0)
+			return 0;
+		text[n] = 0;
+		/* size, resident, shared, text, lib, data */
+		for (int j = 0; field && j < 5; j++) {
+			field = strchr(field, ' ');
+			field = field ? field + 1 : NULL;
+		}
+		n_bytes = field ? strtoull(field, NULL, 10) *
+		                          (uint64_t)sysconf(_SC_PAGESIZE)
+		                : 0;
+		if (n_bytes <= allowance / 2)
+			break;
+#ifdef __GLIBC__
+		if (i == 0)
+			malloc_trim(0);
+#endif
+	}
+	return n_bytes;
+}
+
+/*
+ * What the task has used, and the process so far: one system call for both, which a task
+ * that is done at once would feel. So the kernel is not asked again right after it was:
+ * then what the task has used is the time that it took, and its peak the one before.
+ */
+static void count_usage(struct worker *worker, struct answer_frame *answer)
+{
+	int64_t now_ns = clock_now_ns(), cpu_ns = now_ns - worker->started_ns;
+	struct rusage usage;
+
+	if (now_ns - worker->counted_ns >= COUNT_AGAIN_NS &&
+	    getrusage(RUSAGE_SELF, &usage) == 0) {
+		worker->counted_ns = now_ns;
+		worker->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+		cpu_ns = clock_cpu_ns(&usage) - worker->cpu_ns;
+	}
+	answer->run_ns = now_ns - worker->started_ns;
+	answer->cpu_ns = cpu_ns;
+	answer->peak_bytes = worker->peak_bytes;
+	worker->cpu_ns += cpu_ns;
+}
+
+/* The task has ended, unless we are about to be killed for it: then wait for that. False when
+ * the page says neither, as something has written over it: then a frame will do. */
+static bool end_task(const struct worker *worker, enum slot_state state)
+{
+	uint64_t generation = worker->at.generation;
+	uint64_t word = slot_word(generation, SLOT_STARTED);
+
+	if (atomic_compare_exchange_strong(&worker->page->slots[worker->at.slot].word,
+	                                   &word, slot_word(generation, state)))
+		return true;
+	while (word == slot_word(generation, SLOT_KILLED))
+		pause();
+	return false;
+}
+
+static void ring(struct worker *worker)
+{
+	worker->n_unheard = 0;
+	say_or_end(FRAME_BELL, worker->at, 0);
+}
+
+/* An answer that is short enough to be left in the page, if the parent looks there. */
+static bool leave_in_page(struct worker *worker, const struct answer_frame *answer,
+                          const void *result)
+{
+	struct page_slot *slot = &worker->page->slots[worker->at.slot];
+
+	if (!atomic_load(&worker->page->is_quiet) || answer->error.status != PXP_OK ||
+	    answer->n_descriptors > 0 || answer->n_result > PAGE_RESULT_BYTES)
+		return false;
+	slot->answer = (struct slot_answer){
+		.run_ns = answer->run_ns,
+		.cpu_ns = answer->cpu_ns,
+		.peak_bytes = answer->peak_bytes,
+		.data_bytes = answer->data_bytes,
+		.n_result = answer->n_result,
+	};
+	if (answer->n_result > 0)
+		memcpy(slot->answer.result, result, (size_t)answer->n_result);
+	if (!end_task(worker, SLOT_ANSWERED))
+		return false;
+	/* If the parent has stopped looking meanwhile, it may not have seen this one. */
+	if (++worker->n_unheard >= MAX_UNHEARD || !atomic_load(&worker->page->is_quiet))
+		ring(worker);
+	return true;
+}
+
+static void send_answer(struct worker *worker, struct pxp_task *view)
+{
+	struct answer_frame answer = {
+		.at = worker->at,
+		.error = view->error,
+	};
+	int descriptors[FRAME_MAX_DESCRIPTORS], memfd = -1;
+	size_t n_inline = 0;
+
+	answer.at.kind = FRAME_ANSWER;
+	count_usage(worker, &answer);
+	answer.data_bytes = count_data(worker);
+	worker->is_worn |= is_worn(answer.data_bytes, worker->pool->memory_allowance);
+	if (answer.error.status == PXP_OK) {
+		answer.n_result = view->n_result;
+		answer.n_descriptors = view->n_returned;
+		memcpy(descriptors, view->returned, sizeof(view->returned));
+	}
+	if (leave_in_page(worker, &answer, view->result))
+		return;
+	if (answer.n_result <= INLINE_RESULT_BYTES) {
+		n_inline = (size_t)answer.n_result;
+	} else if ((memfd = fd_of_bytes("pixpool-result", 0, view->result,
+	                                view->n_result)) >= 0) {
+		answer.result_is_memfd = 1;
+		descriptors[answer.n_descriptors] = memfd;
+	} else {
+		lacks(&answer.error, "a result", view->n_result);
+		answer.n_result = answer.n_descriptors = 0;
+	}
+	(void)end_task(worker, SLOT_DONE);
+	/* Who waits for an answer that cannot be sent is told by our end. */
+	if (!channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
+	                  descriptors, answer.n_descriptors + answer.result_is_memfd))
+		_exit(1);
+	fd_close(&memfd);
+}
+
 /* ---- running tasks ---- */
 
 static void restart_deadline(void *data, int64_t ms)
@@ -160,7 +354,7 @@ static void restart_deadline(void *data, int64_t ms)
 	struct worker *worker = data;
 
 	if (worker->n_restarts++ < PXP_MAX_RESTARTS)
-		(void)worker_say(FRAME_DEADLINE, worker->at, ms < 0 ? INT64_MAX : ms);
+		(void)say(FRAME_DEADLINE, worker->at, ms < 0 ? INT64_MAX : ms);
 }
 
 /*
@@ -173,7 +367,7 @@ static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 	struct grant_frame grant = {0};
 	struct frame frame;
 
-	worker_say_or_end(FRAME_NEED, worker->at, (int64_t)bytes);
+	say_or_end(FRAME_NEED, worker->at, (int64_t)bytes);
 	while (channel_receive(WORKER_SOCKET, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&grant, buffer, sizeof(grant));
 		frame_close_descriptors(&frame);
@@ -270,16 +464,16 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	if (status != PXP_OK)
 		refuse_task(&view, status);
 	else if (task->input_is_memfd && !long_input)
-		worker_lacks(&view.error, "an input", view.n_input);
+		lacks(&view.error, "an input", view.n_input);
 	else
 		task_run(task->run, &view);
 	atomic_store(&worker->page->slots[slot].phase, PXP_PHASE_ANSWERING);
-	worker_answer(worker, &view);
+	send_answer(worker, &view);
 	task_view_fini(&view);
 	release_input(long_input, task->n_input, is_mapped);
 	worker->limit = worker->pool->memory_allowance;
 	for (unsigned i = 0; i < worker->n_put_aside; i++)
-		worker_say_or_end(FRAME_WITHDRAWN, worker->put_aside[i], 0);
+		say_or_end(FRAME_WITHDRAWN, worker->put_aside[i], 0);
 	worker->n_put_aside = 0;
 }
 
@@ -304,7 +498,7 @@ static void receive_task(struct worker *worker, const void *buffer,
 					slot_word(task.at.generation, SLOT_STARTED)))
 		run_task(worker, &task, (const char *)buffer + sizeof(task), frame);
 	else
-		worker_say_or_end(FRAME_WITHDRAWN, task.at, 0);
+		say_or_end(FRAME_WITHDRAWN, task.at, 0);
 }
 
 /* Who sleeps has rung for what it left in the page. */
@@ -317,7 +511,7 @@ static enum received receive_next(struct worker *worker, void *buffer,
 		received = channel_receive_now(WORKER_SOCKET, buffer, frame);
 		if (received != RECEIVED_NOTHING)
 			return received;
-		worker_ring(worker);
+		ring(worker);
 	}
 	return channel_receive(WORKER_SOCKET, buffer, frame);
 }
@@ -329,7 +523,6 @@ _Noreturn void worker_main(const struct worker_start *start)
 	struct frame frame;
 	uint32_t kind;
 
-	zygote_enter_worker();
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "pxp-worker");
 	follow_parent(start->parent);
@@ -339,7 +532,7 @@ _Noreturn void worker_main(const struct worker_start *start)
 		go_first();
 	forbid_core_dumps();
 	initialise(&worker, start);
-	worker_say_or_end(FRAME_READY, worker.at, 0);
+	say_or_end(FRAME_READY, worker.at, 0);
 
 	while (receive_next(&worker, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&kind, buffer, sizeof(kind));

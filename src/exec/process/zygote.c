@@ -51,7 +51,7 @@ static struct {
 	int control;
 	ino_t control_inode;
 	unsigned n_fork_servers; /* that are not waited for */
-	/* Of this process: 0; 1 in a worker; 2 in a worker of that one's pool. */
+	/* Of this process: 0; 1 in a pool's processes; 2 in those of a worker's pool. */
 	unsigned depth;
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
 
@@ -115,6 +115,7 @@ static pid_t fork_fork_server(const struct fork_server_frame *request,
 	if (pid == 0) {
 		close(CONTROL);
 		reset_signals();
+		zygote.depth++;
 		fork_server_main(request, init_bytes, control);
 	}
 	return pid;
@@ -203,11 +204,6 @@ _Noreturn static void zygote_main(int control, int main_pidfd)
 
 /* ---- in the main process ---- */
 
-void zygote_enter_worker(void)
-{
-	zygote.depth++;
-}
-
 static bool has_one_thread(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
@@ -244,14 +240,6 @@ static bool is_ours(void)
 	return zygote.owner == getpid();
 }
 
-/* Closing it is no end while a child of ours holds a copy. */
-void zygote_close_control(int *control)
-{
-	if (*control >= 0)
-		(void)shutdown(*control, SHUT_RDWR);
-	fd_close(control);
-}
-
 /* To a child of ours that was not waited for, or to whom the pidfd is of. */
 static bool send_to(pid_t child, int pidfd, int number)
 {
@@ -281,7 +269,7 @@ static void end_zygote(void)
 
 	(void)shutdown(zygote.control, SHUT_WR);
 	await_readable(zygote.control, zygote.pid, -1);
-	zygote_close_control(&zygote.control);
+	channel_close(&zygote.control);
 	do
 		got = waitpid(zygote.pid, NULL, 0);
 	while (got < 0 && errno == EINTR);
@@ -383,7 +371,7 @@ static int ask(const struct fork_server_frame *request, const void *init_bytes,
 		return -1;
 	/* An answer that came after this would be taken for another's. */
 	if (!await_readable(zygote.control, zygote.pid, -1))
-		zygote_close_control(&zygote.control);
+		channel_close(&zygote.control);
 	errno = ECHILD;
 	if (zygote.control < 0 ||
 	    channel_receive(zygote.control, buffer, &frame) != RECEIVED_FRAME)
@@ -454,7 +442,7 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
 	if (status == PXP_OK)
 		*ret_fork_server = fork_server;
 	else
-		zygote_close_control(&ends[0]);
+		channel_close(&ends[0]);
 	return status;
 }
 
@@ -481,7 +469,7 @@ static void await_reaped(int pidfd)
 
 void zygote_end_fork_server(struct fork_server_handle *fork_server)
 {
-	zygote_close_control(&fork_server->control);
+	channel_close(&fork_server->control);
 	await_readable(fork_server->pidfd, -1, fork_server->pidfd);
 	await_reaped(fork_server->pidfd);
 	fd_close(&fork_server->pidfd);

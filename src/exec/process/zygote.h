@@ -24,13 +24,6 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
                                          struct fork_server_handle *ret_fork_server,
                                          struct pxp_error *ret_error);
 
-/* In a worker: it is one level deeper than the program. */
-void zygote_enter_worker(void);
-
-/* Close it, and make it -1, so that the other side sees the end although a process that was
- * forked from this one may have a copy. */
-void zygote_close_control(int *control);
-
 /* Have it end with its workers, and wait for that. */
 void zygote_end_fork_server(struct fork_server_handle *fork_server);
 

@@ -1,6 +1,7 @@
-/* What becomes of a worker that died and of what it held; and what the fork server says. */
+/* How workers start and end: what the pool asks of its fork server, and who is to blame for a death. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/machine.h"
 #include "exec/pool/process_pool.h"
 #include "exec/process/zygote.h"
 
@@ -18,10 +19,45 @@ enum {
 	MAX_LAST_FRAMES = 1024, /* of a dead worker, whose children may hold its ends */
 	MAX_LAST_LOG = 1024 * 1024,
 	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
+	MAX_FAILED_SPAWNS = 6, /* in a row, with no worker left: the pool is broken */
 	DEFAULT_MAX_CRASHES = 100,
-	MAX_RETURNS = 3, /* of a task by workers that died before they began it */
-	LATE_MS = 1000,  /* for the fork server to answer, before it is continued */
+	MAX_RETURNS = 3,  /* of a task by workers that died before they began it */
+	LATE_MS = 1000,   /* for the fork server to answer, before it is continued */
+	BACK_OFF_MS = 10, /* when workers keep dying, doubled up to */
+	MAX_BACK_OFF_MS = 1000,
+	FREE_CRASHES = 2, /* in a row, before it is waited at all */
 };
+
+static unsigned count_workers(const struct process_pool *pool,
+                              enum pool_worker_state from, enum pool_worker_state to)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		n += pool->workers[i].state >= from && pool->workers[i].state <= to;
+	return n;
+}
+
+static void unwatch(struct process_pool *pool, int fd)
+{
+	if (fd >= 0)
+		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static void unwatch_all(struct process_pool *pool, const struct pool_worker *worker)
+{
+	unwatch(pool, worker->socket);
+	unwatch(pool, worker->log);
+	unwatch(pool, worker->pidfd);
+}
+
+static void clear(struct process_pool *pool, struct pool_worker *worker)
+{
+	unwatch_all(pool, worker);
+	pool_worker_clear(worker);
+}
+
+/* ---- what is asked of the fork server ---- */
 
 static void expect_answer(struct process_pool *pool)
 {
@@ -42,7 +78,7 @@ bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame 
 	return true;
 }
 
-void pool_send_reap(struct process_pool *pool, struct pool_worker *worker)
+static void send_reap(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct process_frame request = {
 		.kind = FRAME_REAP, .worker = worker->index, .pid = worker->pid};
@@ -50,13 +86,126 @@ void pool_send_reap(struct process_pool *pool, struct pool_worker *worker)
 	worker->reap_is_sent = pool_ask_fork_server(pool, &request, NULL, 0);
 }
 
+/* The control socket was full when they died. */
+static void send_missing_reaps(struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state != WORKER_REAPING || worker->reap_is_sent)
+			continue;
+		send_reap(pool, worker);
+		if (!worker->reap_is_sent)
+			pool_try_again(pool);
+	}
+}
+
+static void send_owed_signals(struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers && pool->fork_server.control >= 0; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+		struct process_frame request = {.kind = FRAME_SIGNAL,
+		                                .pid = worker->pid,
+		                                .status = worker->owed_signal};
+
+		if (worker->owed_signal == 0)
+			continue;
+		if (worker->state == WORKER_REAPING ||
+		    channel_send(pool->fork_server.control, &request, sizeof(request),
+		                 NULL, 0, NULL, 0))
+			worker->owed_signal = 0;
+		else
+			pool_try_again(pool);
+	}
+}
+
+/* ---- starting workers ---- */
+
+static void back_off(struct process_pool *pool, unsigned n_in_a_row)
+{
+	int64_t ms = BACK_OFF_MS;
+
+	if (n_in_a_row <= FREE_CRASHES)
+		return;
+	for (unsigned n = n_in_a_row - FREE_CRASHES - 1; n > 0 && ms < MAX_BACK_OFF_MS;
+	     n--)
+		ms *= 2;
+	pool->spawn_ns = clock_deadline_ns(pool->now_ns,
+	                                   ms < MAX_BACK_OFF_MS ? ms : MAX_BACK_OFF_MS);
+}
+
+static void spawn_failed(struct process_pool *pool, int sys_errno)
+{
+	struct pxp_error error;
+
+	/* Those asked for together fail together: that is one failure. */
+	if (pool->spawn_ns < 0) {
+		pool->n_failed_spawns++;
+		back_off(pool, pool->n_failed_spawns + FREE_CRASHES);
+	}
+	if (pool->n_failed_spawns < MAX_FAILED_SPAWNS ||
+	    count_workers(pool, WORKER_STARTING, WORKER_READY) > 0)
+		return;
+	errno = sys_errno;
+	pxp_fail_errno(&error, "no worker process can be started");
+	pool_break(pool, error.text);
+}
+
+/* Its log is watched before it is asked for: so nothing is under way when that fails. Its
+ * channel is, once its death would be seen (on_spawned): it is not ready before, and is
+ * handed nothing that would be lost with it. */
+static bool spawn(struct process_pool *pool, struct pool_worker *worker)
+{
+	const struct process_frame request = {.kind = FRAME_SPAWN,
+	                                      .worker = worker->index};
+	int theirs[3];
+	bool is_asked_for = pool_worker_prepare(worker, theirs) &&
+	                    pool_watch(pool, worker->log, SOURCE_LOG, worker->index) &&
+	                    pool_ask_fork_server(pool, &request, theirs, 3);
+	int kept = errno;
+
+	for (int i = 0; i < 3; i++)
+		fd_close(&theirs[i]);
+	if (is_asked_for)
+		worker->state = WORKER_STARTING;
+	else
+		clear(pool, worker);
+	errno = kept;
+	return is_asked_for;
+}
+
+bool pool_spawn(struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state != WORKER_ABSENT)
+			continue;
+		if (spawn(pool, worker))
+			return true;
+		spawn_failed(pool, errno);
+		return false;
+	}
+	return false;
+}
+
+/* What a death has to do with memory. */
+enum memory_death {
+	DIED_OTHERWISE,
+	DIED_NEAR_LIMIT, /* it had used much of what it might: in doubt */
+	DIED_AT_LIMIT,
+	DIED_OF_OOM_KILLER, /* the kernel's; its counter moved */
+};
+
+/* ---- deaths ---- */
+
 /* It is dead, or as good as that: have the fork server say how. */
 static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 {
 	worker->deadline_ns = worker->stall_ns = -1;
 	worker->state = WORKER_REAPING;
-	pool_unwatch(pool, worker);
-	pool_send_reap(pool, worker);
+	unwatch_all(pool, worker);
+	send_reap(pool, worker);
 }
 
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker)
@@ -67,7 +216,7 @@ void pool_on_death(struct process_pool *pool, struct pool_worker *worker)
 
 	if (!worker->is_ready && worker->reason != KILLED_SHUTDOWN) {
 		pool->n_failed_starts++;
-		pool_back_off(pool, pool->n_failed_starts);
+		back_off(pool, pool->n_failed_starts);
 	}
 	worker->ended_in_order |= worker->state == WORKER_STOPPING;
 	begin_reaping(pool, worker);
@@ -106,6 +255,33 @@ static void describe_death(const struct pool_worker *worker, int status,
 	}
 }
 
+/* Whether the kernel has killed anybody of ours for want of memory since it was asked last. */
+static bool oom_killer_was_here(struct process_pool *pool)
+{
+	uint64_t before = pool->n_oom_kills;
+
+	pool->n_oom_kills = machine_oom_kills();
+	return pool->n_oom_kills > before;
+}
+
+static enum memory_death judge_usage(struct process_pool *pool,
+                                     const struct pool_worker *worker,
+                                     const struct process_frame *reaped)
+{
+	uint64_t peak = (uint64_t)reaped->usage.ru_maxrss * 1024;
+	bool is_killed = reaped->status >= 0 && WIFSIGNALED(reaped->status) &&
+	                 WTERMSIG(reaped->status) == SIGKILL;
+
+	if (worker->reason != KILLED_NOT || reaped->status < 0)
+		return DIED_OTHERWISE;
+	if (is_killed)
+		return oom_killer_was_here(pool) ? DIED_OF_OOM_KILLER : DIED_OTHERWISE;
+	if (worker->limit == 0 || peak < worker->limit / 2)
+		return DIED_OTHERWISE;
+	return peak >= worker->limit - worker->limit / 8 ? DIED_AT_LIMIT
+	                                                 : DIED_NEAR_LIMIT;
+}
+
 /* Whether a task that has killed a worker may do so again; else error says that it may not. */
 static bool may_kill_again(struct task *task, struct pxp_error *error)
 {
@@ -126,7 +302,7 @@ static bool judge_memory(struct process_pool *pool, const struct pool_worker *wo
                          const struct process_frame *reaped, struct task *task,
                          struct pxp_error *error)
 {
-	enum memory_death death = pool_memory_death(pool, worker, reaped);
+	enum memory_death death = judge_usage(pool, worker, reaped);
 	int signal = error->signal, exit_code = error->exit_code;
 
 	if (death == DIED_AT_LIMIT)
@@ -233,7 +409,7 @@ static void count_death(struct process_pool *pool, const struct pool_worker *wor
 	}
 	pool->n_crashed++;
 	pool->n_crashes_in_a_row++;
-	pool_back_off(pool, pool->n_crashes_in_a_row);
+	back_off(pool, pool->n_crashes_in_a_row);
 	if (most != UINT_MAX &&
 	    pool->n_crashes_in_a_row >= (most > 0 ? most : DEFAULT_MAX_CRASHES))
 		pool_break(pool, "workers keep dying, with no task answered between");
@@ -244,14 +420,15 @@ static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
 {
 	release_held(pool, worker, reaped);
 	count_death(pool, worker);
-	pool_clear(pool, worker);
-	if (pool->n_failed_starts >= MAX_FAILED_STARTS && !pool_has_ready(pool))
+	clear(pool, worker);
+	if (pool->n_failed_starts >= MAX_FAILED_STARTS &&
+	    count_workers(pool, WORKER_READY, WORKER_READY) == 0)
 		pool_break(pool, "workers die before they are ready");
 	else if (pool->executor.broken.status != PXP_OK)
 		pool_break(pool, pool->executor.broken.text);
 }
 
-/* ---- the fork server ---- */
+/* ---- what the fork server answers ---- */
 
 /* A worker that lives, but that we cannot watch: have it killed and reaped. */
 static void give_up_on(struct process_pool *pool, struct pool_worker *worker,
@@ -260,7 +437,7 @@ static void give_up_on(struct process_pool *pool, struct pool_worker *worker,
 	kill(worker->pid, SIGKILL);
 	worker->reason = KILLED_START;
 	begin_reaping(pool, worker);
-	pool_spawn_failed(pool, sys_errno);
+	spawn_failed(pool, sys_errno);
 }
 
 static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
@@ -294,8 +471,8 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 static void on_not_spawned(struct process_pool *pool, struct pool_worker *worker,
                            int sys_errno)
 {
-	pool_clear(pool, worker);
-	pool_spawn_failed(pool, sys_errno);
+	clear(pool, worker);
+	spawn_failed(pool, sys_errno);
 }
 
 static void on_unloaded(struct process_pool *pool, const char *buffer)
@@ -307,7 +484,7 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 	/* None of those asked for will come: nothing of them is left but our ends. */
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		if (pool->workers[i].pid == 0)
-			pool_clear(pool, &pool->workers[i]);
+			clear(pool, &pool->workers[i]);
 	}
 }
 
@@ -318,7 +495,7 @@ static void on_fork_server_death(struct process_pool *pool)
 
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->fork_server.control, NULL);
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->fork_server.pidfd, NULL);
-	zygote_close_control(&pool->fork_server.control);
+	channel_close(&pool->fork_server.control);
 	pool->n_owed = 0;
 	expect_answer(pool);
 	pool_break(pool, "the fork server of the process pool died");
@@ -337,7 +514,7 @@ static void on_fork_server_death(struct process_pool *pool)
 	}
 }
 
-void pool_on_late_fork_server(struct process_pool *pool)
+static void on_late_fork_server(struct process_pool *pool)
 {
 	/* A preload may take as long as it likes. */
 	if (++pool->n_late <= POOL_MAX_LATE || pool->n_spawned == 0)
@@ -349,16 +526,7 @@ void pool_on_late_fork_server(struct process_pool *pool)
 	pool->late_ns = clock_deadline_ns(pool->now_ns, LATE_MS);
 }
 
-void pool_on_fork_server_end(struct process_pool *pool)
-{
-	/* First all that it said. */
-	while (pool->fork_server.control >= 0 && pool_on_control(pool))
-		;
-	if (pool->fork_server.control >= 0)
-		on_fork_server_death(pool);
-}
-
-bool pool_on_control(struct process_pool *pool)
+static bool read_control(struct process_pool *pool)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct process_frame answer;
@@ -389,4 +557,43 @@ bool pool_on_control(struct process_pool *pool)
 		forget_worker(pool, worker, &answer);
 	frame_close_descriptors(&frame);
 	return true;
+}
+
+void pool_on_fork_server_end(struct process_pool *pool)
+{
+	/* First all that it said. */
+	while (pool->fork_server.control >= 0 && read_control(pool))
+		;
+	if (pool->fork_server.control >= 0)
+		on_fork_server_death(pool);
+}
+
+void pool_on_control(struct process_pool *pool)
+{
+	if (pool->fork_server.control >= 0)
+		read_control(pool);
+}
+
+void pool_tend_fork_server(struct process_pool *pool)
+{
+	send_missing_reaps(pool);
+	send_owed_signals(pool);
+	if (pool->late_ns >= 0 && pool->late_ns <= pool->now_ns)
+		on_late_fork_server(pool);
+}
+
+enum pxp_status pool_start_fork_server(struct process_pool *pool,
+                                       struct pxp_error *ret_error)
+{
+	enum pxp_status status = zygote_start_fork_server(&pool->executor.options,
+	                                                  &pool->fork_server, ret_error);
+
+	if (status != PXP_OK)
+		return status;
+	if (pool_watch(pool, pool->fork_server.control, SOURCE_CONTROL, 0) &&
+	    pool_watch(pool, pool->fork_server.pidfd, SOURCE_FORK_SERVER, 0))
+		return PXP_OK;
+	pxp_fail_errno(ret_error, "the supervisor of a process pool");
+	zygote_end_fork_server(&pool->fork_server);
+	return PXP_ESYS;
 }

@@ -1,0 +1,486 @@
+/*
+ * What lies ready in the channel of a worker that is busy, so that it finds its next task
+ * without a round trip: one task, and more only where tasks are so quick that a worker would
+ * be done with them before it is known.
+ *
+ * More than one lies there only while the last tasks were quick: their sum, as far as can be
+ * told, is under AHEAD_NS. None that brings descriptors or that is long is laid behind another
+ * prefetched one: a worker holds no more than four open inputs. Whoever has nothing to do takes
+ * what another has only prefetched; and where nobody ever has nothing to do, it is taken over
+ * as well, of any kind, once it is overtaken by twice as many tasks as lie in the channels.
+ *
+ * Tasks that are done sooner than anybody is woken for them (WAKE_NS) go where somebody is
+ * awake, all that it will have done by then; and the supervisor sleeps on until a worker is
+ * done or there are several.
+ */
+#include "base/clock.h"
+#include "exec/pool/process_pool.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	AHEAD_NS = 1000 * 1000,  /* of work that lies in a channel, at most */
+	SHORT_BYTES = 4096,      /* of an input that may lie behind a prefetched one */
+	MAX_OVERTAKERS = 2,      /* of a task, a worker and a task that lies ahead */
+	FIRST_NS = 8 * AHEAD_NS, /* how long a task takes, before it is known */
+	LISTEN_MS = 1,           /* between two looks at the page of a quiet worker */
+	WAKE_NS = 20 * 1000,     /* what it takes to wake a worker, about */
+	N_GATHERED = N_SLOTS - 1,
+	RETRY_MS = 10,  /* when descriptors or processes ran out, or a socket was full */
+	STOP_MS = 5000, /* for a finaliser; then the worker is killed */
+};
+
+static bool is_idle(const struct pool_worker *worker)
+{
+	return worker->state == WORKER_READY && worker->n_held == 0 &&
+	       worker->limit_state == LIMIT_STEADY;
+}
+
+static bool can_prefetch(const struct pool_worker *worker, unsigned depth)
+{
+	return worker->state == WORKER_READY && worker->n_held > 0 &&
+	       worker->n_held <= depth && worker->limit_state == LIMIT_STEADY &&
+	       worker->n_needs == 0;
+}
+
+static bool holds_tasks(const struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		if (pool->workers[i].n_held > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_used_up(const struct process_pool *pool, const struct pool_worker *worker)
+{
+	size_t most = pool->executor.options.max_tasks_per_worker;
+
+	return worker->is_worn || (most > 0 && worker->n_tasks >= most);
+}
+
+/* ---- how long tasks take ---- */
+
+/* A long one is taken for the rule at once, a quick one only when it has company. */
+void pool_note_time(struct process_pool *pool, int64_t run_ns)
+{
+	int64_t before_ns = pool->task_ns > 0 ? pool->task_ns : FIRST_NS;
+	int64_t mean_ns = before_ns - before_ns / 8 + run_ns / 8;
+
+	pool->task_ns = run_ns > mean_ns ? run_ns : mean_ns;
+}
+
+void pool_forget_time(struct process_pool *pool)
+{
+	pool->task_ns = FIRST_NS;
+}
+
+unsigned pool_depth(const struct process_pool *pool)
+{
+	if (pool->task_ns == 0 || pool->task_ns > AHEAD_NS / 2)
+		return 1;
+	if (pool->task_ns <= AHEAD_NS / (N_SLOTS - 1))
+		return N_SLOTS - 1;
+	return (unsigned)(AHEAD_NS / pool->task_ns);
+}
+
+/* How many tasks are done in the time that it takes to wake a worker. */
+static unsigned count_fast(const struct process_pool *pool)
+{
+	if (pool->task_ns == 0 || pool->task_ns > WAKE_NS)
+		return 0;
+	if (pool->task_ns <= WAKE_NS / (N_SLOTS - 1))
+		return N_SLOTS - 1;
+	return (unsigned)(WAKE_NS / pool->task_ns);
+}
+
+static bool is_fast(const struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers && count_fast(pool) > 0; i++) {
+		if (pool_worker_is_awake(&pool->workers[i], pool->now_ns))
+			return true;
+	}
+	return false;
+}
+
+/* ---- handing a task over ---- */
+
+void pool_try_again(struct process_pool *pool)
+{
+	if (pool->retry_ns < 0)
+		pool->retry_ns = clock_deadline_ns(pool->now_ns, RETRY_MS);
+}
+
+static bool passes_by_itself(int sys_errno)
+{
+	return sys_errno == EAGAIN || sys_errno == EMFILE || sys_errno == ENFILE ||
+	       sys_errno == ENOMEM || sys_errno == ENOBUFS || sys_errno == ETOOMANYREFS;
+}
+
+/* A task could not be handed over: because its worker is gone, because there was no room,
+ * which something under way may free, or because of what it is itself. */
+static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
+                        struct task *task)
+{
+	struct completion failed = completion_of(PXP_FAILED);
+	int sys_errno = errno;
+
+	if (sys_errno == EPIPE || sys_errno == ECONNRESET) {
+		pool_worker_hang_up(worker, pool->now_ns);
+		executor_return(&pool->executor, task);
+	} else if (sys_errno == EAGAIN ||
+	           (passes_by_itself(sys_errno) && holds_tasks(pool))) {
+		executor_return(&pool->executor, task);
+		pool->retry_ns = clock_deadline_ns(pool->now_ns, RETRY_MS);
+	} else {
+		pxp_fail_errno(&failed.outcome.error,
+		               "a task could not be sent to a worker");
+		pool_complete(pool, task, &failed);
+	}
+}
+
+static bool hand(struct process_pool *pool, struct pool_worker *worker, struct task *task)
+{
+	if (!pool_worker_hand(worker, task, ++pool->generation, pool->now_ns))
+		hand_failed(pool, worker, task);
+	return pool->retry_ns < 0;
+}
+
+/* ---- what lies ahead ---- */
+
+static bool may_lie_deep(const struct task *task)
+{
+	return task->n_descriptors == 0 && !task->wants_output && task->input_memfd < 0 &&
+	       task->n_input <= SHORT_BYTES && task->max_memory == 0 &&
+	       !task->gets_all_memory;
+}
+
+/* Whether one more may lie behind level others. One that has to begin by a time stays where
+ * that is watched. */
+static bool may_be_prefetched(const struct task *task, unsigned level)
+{
+	return task->expires_ns < 0 && (level == 1 || may_lie_deep(task));
+}
+
+static size_t count_prefetched(struct process_pool *pool)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		for (unsigned j = 1; j < worker->n_held; j++)
+			n += worker->state == WORKER_READY &&
+			     pool_worker_held(worker, j)->task;
+	}
+	return n;
+}
+
+struct prefetched {
+	struct pool_worker *worker;
+	struct slot *slot;
+};
+
+/* The oldest of the tasks that only lie prefetched; slot is NULL when there is none. */
+static struct prefetched find_oldest(struct process_pool *pool)
+{
+	struct prefetched oldest = {0};
+
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		for (unsigned j = 1; j < worker->n_held; j++) {
+			struct slot *slot = pool_worker_held(worker, j);
+
+			if (worker->state == WORKER_READY && slot->task &&
+			    (!oldest.slot ||
+			     slot->task->submitted < oldest.slot->task->submitted))
+				oldest = (struct prefetched){worker, slot};
+		}
+	}
+	return oldest;
+}
+
+/* Whether more tasks than it should have been handed out before it. */
+static bool is_overtaken(const struct process_pool *pool, const struct task *task)
+{
+	const struct task *queued = pool->executor.queue.first;
+	uint64_t most = (uint64_t)MAX_OVERTAKERS * pool->n_workers * pool_depth(pool);
+
+	return task->submitted + most < queued->submitted;
+}
+
+/* The oldest that nobody has begun, be it in the queue or behind another one. But what lies
+ * behind quick ones is begun as soon there as here. */
+static struct task *take_next(struct process_pool *pool)
+{
+	const struct task *queued = pool->executor.queue.first;
+	struct prefetched oldest = find_oldest(pool);
+	struct task *task = oldest.slot ? oldest.slot->task : NULL;
+
+	if (task && pool_depth(pool) > 1 &&
+	    pool_worker_is_awake(oldest.worker, pool->now_ns) &&
+	    (queued ? !is_overtaken(pool, task) : count_fast(pool) > 0))
+		return executor_take(&pool->executor);
+	if (task && (!queued || task->submitted < queued->submitted) &&
+	    pool_worker_take_back(oldest.worker, oldest.slot, pool->now_ns))
+		return task;
+	return executor_take(&pool->executor);
+}
+
+/* The next task to lie behind another one. Without a need it is not taken from where it lies
+ * already; but where workers are never idle, so that none takes it over, what lies behind a
+ * long task would be overtaken without end. */
+static struct task *take_for_later(struct process_pool *pool,
+                                   const struct pool_worker *worker,
+                                   struct prefetched *oldest)
+{
+	struct task *task = oldest->slot ? oldest->slot->task : NULL;
+
+	if (!task || oldest->worker == worker || !is_overtaken(pool, task) ||
+	    !pool_worker_take_back(oldest->worker, oldest->slot, pool->now_ns))
+		return executor_take(&pool->executor);
+	*oldest = find_oldest(pool);
+	return task;
+}
+
+/* Lay one more behind level others. False when there is no use in going on for now. */
+static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
+                         unsigned level, struct prefetched *oldest)
+{
+	if (!can_prefetch(worker, level) || is_used_up(pool, worker) ||
+	    (level > 1 && !pool_worker_is_awake(worker, pool->now_ns)))
+		return true;
+	if (level > 1 && !worker->is_quiet)
+		pool_page_be_quiet(worker, true);
+	return hand(pool, worker, take_for_later(pool, worker, oldest));
+}
+
+/* In turn, so that they begin in the order of their submission, more or less. */
+static void prefetch(struct process_pool *pool, size_t n_coming)
+{
+	const struct task_list *queue = &pool->executor.queue;
+	unsigned depth = pool_depth(pool);
+	struct prefetched oldest;
+
+	if (queue->n <= n_coming)
+		return;
+	oldest = find_oldest(pool);
+	for (unsigned level = 1; level <= depth; level++) {
+		for (unsigned i = 0; i < pool->n_workers; i++) {
+			if (queue->n <= n_coming ||
+			    !may_be_prefetched(queue->first, level) ||
+			    !prefetch_one(pool, &pool->workers[i], level, &oldest))
+				return;
+		}
+	}
+}
+
+/* ---- tasks that are done sooner than a worker is woken ---- */
+
+static void fill(struct process_pool *pool, struct pool_worker *worker)
+{
+	const struct task_list *queue = &pool->executor.queue;
+	unsigned most = count_fast(pool);
+	struct prefetched oldest;
+	size_t n_before = SIZE_MAX;
+
+	if (queue->n == 0 || worker->n_held > most ||
+	    !pool_worker_is_awake(worker, pool->now_ns))
+		return;
+	oldest = find_oldest(pool);
+	while (queue->n > 0 && queue->n < n_before && worker->n_held <= most &&
+	       pool_worker_is_awake(worker, pool->now_ns) &&
+	       may_be_prefetched(queue->first, N_SLOTS)) {
+		n_before = queue->n;
+		if (!prefetch_one(pool, worker, worker->n_held, &oldest))
+			return;
+	}
+}
+
+static void expect_more(struct process_pool *pool, struct pool_worker *worker)
+{
+	const struct task *next = pool->executor.queue.first;
+
+	if (next && count_fast(pool) > 0 && may_be_prefetched(next, N_SLOTS))
+		pool_page_be_quiet(worker, true);
+}
+
+/* Who is awake comes before who would have to be woken. */
+static void hand_out(struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		fill(pool, &pool->workers[i]);
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		/* Again while it is idle: a task that cannot be sent to anybody leaves it so, and
+		 * nothing else would wake us for the next. */
+		while (is_idle(worker) && !is_used_up(pool, worker)) {
+			struct task *task = take_next(pool);
+
+			if (!task)
+				return;
+			expect_more(pool, worker);
+			if (!hand(pool, worker, task))
+				return;
+		}
+		fill(pool, worker);
+	}
+}
+
+/* ---- starting and stopping workers ---- */
+
+static unsigned count_idle(const struct process_pool *pool)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		n += is_idle(&pool->workers[i]) && !is_used_up(pool, &pool->workers[i]);
+	return n;
+}
+
+static unsigned count_starting(const struct process_pool *pool)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		n += pool->workers[i].state == WORKER_STARTING;
+	return n;
+}
+
+/* As many as have something to do, at most as many as were asked for. */
+static void spawn_missing(struct process_pool *pool)
+{
+	/* Fast ones stay where they lie. */
+	size_t n_wanted = pool->executor.queue.n +
+	                  (is_fast(pool) ? 0 : count_prefetched(pool));
+	size_t n_coming = count_starting(pool) + count_idle(pool);
+
+	while (n_wanted > n_coming && pool->fork_server.control >= 0 &&
+	       !pool->is_killed && pool->spawn_ns < 0 && pool_spawn(pool))
+		n_coming++;
+}
+
+static void stop_worker(struct pool_worker *worker, int64_t deadline_ns)
+{
+	const struct slot_frame stop = {.kind = FRAME_STOP};
+
+	worker->state = WORKER_STOPPING;
+	worker->deadline_ns = deadline_ns;
+	channel_send(worker->socket, &stop, sizeof(stop), NULL, 0, NULL, 0);
+}
+
+static void stop_all(struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_STARTING)
+			pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
+		else if (is_idle(worker))
+			stop_worker(worker, clock_deadline_ns(pool->now_ns, STOP_MS));
+	}
+}
+
+static int64_t idle_until_ns(const struct process_pool *pool,
+                             const struct pool_worker *worker)
+{
+	int64_t ms = pool->executor.options.idle_timeout_ms;
+
+	if (ms == 0 || !is_idle(worker))
+		return -1;
+	return clock_deadline_ns(worker->idle_since_ns, ms);
+}
+
+/* Those that have run as many tasks as they may, have grown too much, or had nothing to do
+ * for too long. */
+static void retire(struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+		int64_t until_ns = idle_until_ns(pool, worker);
+
+		if (is_idle(worker) && (is_used_up(pool, worker) ||
+		                        (until_ns >= 0 && until_ns <= pool->now_ns)))
+			stop_worker(worker, clock_deadline_ns(pool->now_ns, STOP_MS));
+	}
+}
+
+/* ---- when to look again ---- */
+
+/* Whether a task that came now could be handed out, or would start a worker. */
+static bool has_takers(const struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		const struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_ABSENT || is_idle(worker) ||
+		    can_prefetch(worker, 1))
+			return true;
+	}
+	return false;
+}
+
+size_t pool_n_to_wake(const struct process_pool *pool)
+{
+	size_t most = pool->executor.options.max_pending;
+
+	if (!has_takers(pool))
+		return SIZE_MAX;
+	if (!is_fast(pool))
+		return 1;
+	return most < N_GATHERED ? most : N_GATHERED;
+}
+
+/* When the next worker has been idle for too long; -1: none will. */
+static int64_t retire_ns(const struct process_pool *pool)
+{
+	int64_t first_ns = -1;
+
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		first_ns = clock_earlier_ns(first_ns,
+		                            idle_until_ns(pool, &pool->workers[i]));
+	return first_ns;
+}
+
+/* While a worker leaves answers in its page, or may begin what nobody was called for. */
+static int64_t listen_ns(const struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		if (pool->workers[i].is_quiet && pool->workers[i].state < WORKER_REAPING)
+			return clock_deadline_ns(pool->now_ns, LISTEN_MS);
+	}
+	return is_fast(pool) ? clock_deadline_ns(pool->now_ns, LISTEN_MS) : -1;
+}
+
+int64_t pool_next_schedule_ns(const struct process_pool *pool)
+{
+	int64_t next_ns = clock_earlier_ns(pool->retry_ns, pool->spawn_ns);
+
+	if (pool->suspended_ns < 0)
+		next_ns = clock_earlier_ns(next_ns, retire_ns(pool));
+	return clock_earlier_ns(next_ns, listen_ns(pool));
+}
+
+void pool_schedule(struct process_pool *pool)
+{
+	if (pool->retry_ns >= 0 && pool->retry_ns <= pool->now_ns)
+		pool->retry_ns = -1;
+	if (pool->spawn_ns >= 0 && pool->spawn_ns <= pool->now_ns)
+		pool->spawn_ns = -1;
+	if (pool->suspended_ns >= 0)
+		return;
+
+	pool_share_memory(pool);
+	if (pool->retry_ns < 0) {
+		hand_out(pool);
+		retire(pool);
+		spawn_missing(pool);
+		prefetch(pool, count_starting(pool));
+	}
+	if (pool->executor.is_stopping && pool->executor.queue.n == 0 &&
+	    !holds_tasks(pool))
+		stop_all(pool);
+}
