@@ -1,3 +1,6 @@
+/*
+ * The input reader and the claims of the fuzz targets.
+ */
 #include "fuzz.h"
 
 #include <stdio.h>
@@ -69,6 +72,6 @@ void fuzz_claim(bool claim, const char *file, int line, const char *text)
 {
 	if (claim)
 		return;
-	fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, text);
+	fprintf(stderr, "%s:%d: this claim does not hold: %s\n", file, line, text);
 	abort();
 }

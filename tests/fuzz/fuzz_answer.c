@@ -1,7 +1,7 @@
 /*
- * What a worker says of a picture, as batch believes it: an answer of any bytes and an
- * output of any bytes. Only what is whole, and an output that begins like the format that
- * was asked for and is as long as it is said to be, comes through as a success.
+ * The answer of a worker about a picture, as batch checks it: an answer of any bytes and an output of
+ * any bytes. It is a success only if the answer is complete, and the output has the announced length
+ * and begins as its format requires.
  */
 #include "fuzz.h"
 
@@ -69,7 +69,7 @@ static void check(const struct picture_answer *answer, enum image_format format,
 	CLAIM(answer->n_out <= 1);
 	CLAIM((unsigned)answer->out[0].format < N_FORMATS);
 	CLAIM((output >= 0) == (answer->failure.class == FAIL_NONE));
-	/* The text of a failure is shown; that of a success is not. */
+	/* The text of a failure is printed, so it must not have control characters. */
 	for (const char *c = answer->failure.text; output < 0 && *c; c++)
 		CLAIM((unsigned char)*c >= ' ' && *c != 0x7f);
 	if (output < 0)

@@ -1,7 +1,7 @@
 /*
- * The writer of records: whatever a name, a message or a worker's log is made of, out
- * comes one line of JSON in UTF-8 (RFC 8259), which a small reader of our own holds it to;
- * and a path comes back out of it to the byte.
+ * The writer of records. Whatever bytes a name, a message or the log of a worker has, a record is one
+ * line of JSON in UTF-8 (RFC 8259), which a small strict reader checks, and the reader gets the same
+ * path back.
  */
 #include "fuzz.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- a reader, strict and without a heap ---- */
+/* ---- a strict reader ---- */
 
 static const char *read_value(const char *at);
 
@@ -89,7 +89,7 @@ static void check_line(const struct text *text)
 	CLAIM(strcmp(end, "\n") == 0);
 }
 
-/* ---- a path comes back ---- */
+/* ---- round trip of a path ---- */
 
 static unsigned digit(char c)
 {
@@ -129,7 +129,7 @@ static size_t from_string(const char *at, char *bytes)
 			char hex[5] = {at[2], at[3], at[4], at[5], 0};
 			unsigned long c = strtoul(hex, NULL, 16);
 
-			/* Only controls are written so: one byte, or two from U+0080 on. */
+			/* Only control characters are written in this way: one byte, or two from U+0080 on. */
 			if (c >= 0x80)
 				bytes[n++] = (char)0xc2;
 			bytes[n++] = (char)c;

@@ -1,6 +1,6 @@
 /*
- * The readers of what stands in a JPEG, PNG or GIF beside its pixels, and of the EXIF in it; and of what
- * other headers say that libraries pass over. The first byte of the input chooses.
+ * The readers of metadata in JPEG, PNG and GIF, of EXIF, and of header fields that libraries ignore. The
+ * first byte of the input selects one of them.
  */
 #include "fuzz.h"
 

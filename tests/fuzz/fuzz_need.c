@@ -1,6 +1,6 @@
 /*
- * Our own look at a picture's header, in the main process: its size, its frames, and what memory
- * it will take. The first byte of the input chooses its name, by which TGA is known.
+ * The reader of picture headers in the main process: size, number of frames, and the memory that a
+ * worker will need. The first byte of the input selects the name, by which TGA is recognised.
  */
 #include "fuzz.h"
 

@@ -1,4 +1,4 @@
-/* A colour profile, as a picture brings it: is it sRGB, and of which space? */
+/* The reader of colour profiles: is a profile sRGB, and which colour space does it have? */
 #include "fuzz.h"
 
 #include "image/header/profile.h"

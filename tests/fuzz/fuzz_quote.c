@@ -1,6 +1,6 @@
 /*
- * Names and messages made fit for a terminal: nothing that it would obey comes out, and
- * what a shell reads back is the name, to the byte.
+ * Quoting of names and messages for a terminal: no control character is printed, and a shell that
+ * reads a quoted name gets the same bytes back.
  */
 #include "fuzz.h"
 
@@ -17,7 +17,8 @@ static bool is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-/* One escape of $'...' at at (behind its backslash). The byte; *ret_n characters of it. */
+/* The byte that one escape in $'...' stands for. at points behind the backslash; the escape has *ret_n
+ * characters there. */
 static char escaped(const char *at, size_t *ret_n)
 {
 	static const char controls[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";
@@ -31,7 +32,7 @@ static char escaped(const char *at, size_t *ret_n)
 	return (char)((at[0] - '0') << 6 | (at[1] - '0') << 3 | (at[2] - '0'));
 }
 
-/* What a shell makes of a word of '...', "...", $'...' and bare characters. */
+/* Read a word as a shell does: '...', "...", $'...' and unquoted characters. */
 static void unquote(const char *word, char *name)
 {
 	while (*word) {
@@ -64,7 +65,8 @@ static void unquote(const char *word, char *name)
 	*name = 0;
 }
 
-/* Neither set of controls, and no stray byte that an 8-bit terminal takes for one. */
+/* The text has no control characters, neither C0 nor C1, and no stray byte that an 8-bit terminal
+ * takes for one. */
 static void check_is_harmless(const char *text)
 {
 	mbstate_t state = {0};

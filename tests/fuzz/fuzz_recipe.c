@@ -1,6 +1,6 @@
 /*
- * Recipes from hostile words and bytes: what is taken is sound, has one text and one packed
- * form, from which the same comes back; and of any size a layout that an engine can obey.
+ * Recipes from hostile text and bytes. An accepted recipe is valid; its text and its packed form
+ * survive a round trip; and its layout is one that an engine can follow, for any size.
  */
 #include "fuzz.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A message that is one, whatever the words. */
+/* The message is a text and not empty. */
 static void check_message(const char text[FAILURE_TEXT_BYTES])
 {
 	CLAIM(text[0] != 0 && memchr(text, 0, FAILURE_TEXT_BYTES) != NULL);
@@ -35,7 +35,7 @@ static void check_layout(const struct geometry *geometry, struct feed *feed)
 	      (l.scaled.width >= from.width && l.scaled.height >= from.height));
 }
 
-/* A recipe that was taken for good: there and back, both ways. */
+/* An accepted recipe survives a round trip, as text and in its packed form. */
 static void check_recipe(const struct recipe *recipe)
 {
 	char text[RECIPE_TEXT_BYTES], again[RECIPE_TEXT_BYTES];
@@ -50,7 +50,7 @@ static void check_recipe(const struct recipe *recipe)
 	CLAIM(strcmp(text, again) == 0);
 	CLAIM(recipe_fingerprint(recipe) == recipe_fingerprint(&parsed));
 
-	parsed.format = FORMAT_PNG; /* each has one when it is sent */
+	parsed.format = FORMAT_PNG; /* a recipe is only packed with a format */
 	recipe_pack(&parsed, bytes);
 	CLAIM(recipe_unpack(&unpacked, bytes, sizeof(bytes)));
 	recipe_print(&parsed, text);
@@ -98,7 +98,7 @@ static void try_bytes(struct feed *feed)
 
 	CLAIM(!recipe_unpack(&recipe, copy, n) || n == sizeof(whole));
 	free(copy);
-	/* Zeros behind what there is: most of a recipe is. */
+	/* Fill up with zeros, as most of a recipe is. */
 	memcpy(whole, bytes, n);
 	if (!recipe_unpack(&recipe, whole, sizeof(whole)))
 		return;

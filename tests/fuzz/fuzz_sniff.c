@@ -1,4 +1,4 @@
-/* The magic gate, and what a name says of a format: the first bytes of anything at all. */
+/* Detection of the format of a file by its first bytes and its name. */
 #include "fuzz.h"
 
 #include "recipe/format.h"

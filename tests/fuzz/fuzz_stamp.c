@@ -1,6 +1,7 @@
 /*
- * Stamps are written by anybody who can write to an output. What is decoded encodes to the same bytes, and
- * nothing without its checksum is decoded. The checksum is put right here, so that the rest is reached.
+ * Stamps, which anybody who can write to an output can forge. A stamp that is decoded encodes to the same
+ * bytes, and a stamp with a wrong checksum is refused. This target corrects the checksum, so that the
+ * fuzzer reaches the code behind it.
  */
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
 /*
- * The state is a file that anybody may have changed: whatever stands in it, a run finds rows or none, and
- * can write. A database of ours is begun first, and the input changes bytes of it.
+ * The state database, which anybody may have changed. Whatever bytes it has, a run finds rows or none, and
+ * can write. The target creates a database, and the input changes bytes of it.
  */
 #include "fuzz.h"
 
