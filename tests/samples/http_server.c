@@ -1,3 +1,6 @@
+/*
+ * A small HTTP server that serves one request after the other.
+ */
 #include "samples/http_server.h"
 
 #include "support/test.h"
@@ -14,18 +17,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SECONDS = 30 }; /* that one side waits for the other */
+enum { SECONDS = 30 }; /* how long one side waits for the other */
 
 struct http_server {
 	pthread_t thread;
 	int listener, port;
-	int orders[2]; /* a pipe: 'r' releases, its end stops */
-	/* The thread's own. */
-	int slow; /* the connection that waits for its page; -1: none */
+	int control[2]; /* a pipe: 'r' releases /slow, the end of file stops the thread */
+	/* Used by the thread only. */
+	int slow; /* the connection that waits for /slow; -1: none */
 	bool is_released;
 };
 
-static void say(int connection, const char *status, size_t n_body)
+static void send_answer(int connection, const char *status, size_t n_body)
 {
 	char answer[512 + HTTP_PAGE_BYTES];
 	int n_head = snprintf(
@@ -45,8 +48,8 @@ static void say(int connection, const char *status, size_t n_body)
 	close(connection);
 }
 
-/* The path of a request, having read its head; "" when none comes. */
-static const char *hear(int connection, char *request, size_t size)
+/* Read the head of a request and return its path; "" when there is no whole request. */
+static const char *read_request(int connection, char *request, size_t size)
 {
 	size_t n = 0;
 	char *end;
@@ -69,41 +72,41 @@ static void answer_slow(struct http_server *server)
 {
 	if (!server->is_released || server->slow < 0)
 		return;
-	say(server->slow, "200 OK", HTTP_PAGE_BYTES);
+	send_answer(server->slow, "200 OK", HTTP_PAGE_BYTES);
 	server->slow = -1;
 }
 
 static void answer(struct http_server *server, int connection)
 {
-	struct timeval patience = {.tv_sec = SECONDS};
+	struct timeval timeout = {.tv_sec = SECONDS};
 	char request[4096];
 	const char *path;
 
-	setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	path = hear(connection, request, sizeof(request));
+	setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	path = read_request(connection, request, sizeof(request));
 	if (strcmp(path, "/slow") == 0 && server->slow < 0) {
 		server->slow = connection;
 		answer_slow(server);
 	} else if (strcmp(path, "/page") == 0) {
-		say(connection, "200 OK", HTTP_PAGE_BYTES);
+		send_answer(connection, "200 OK", HTTP_PAGE_BYTES);
 	} else if (strcmp(path, "/closed") == 0) {
 		close(connection);
 	} else {
-		say(connection, "404 Not Found", 0);
+		send_answer(connection, "404 Not Found", 0);
 	}
 }
 
 static void *serve(void *data)
 {
 	struct http_server *server = data;
-	struct pollfd ends[] = {{.fd = server->orders[0], .events = POLLIN},
+	struct pollfd ends[] = {{.fd = server->control[0], .events = POLLIN},
 	                        {.fd = server->listener, .events = POLLIN}};
-	char order;
+	char byte;
 
 	while (poll(ends, 2, -1) > 0) {
 		if (ends[0].revents) {
-			if (read(server->orders[0], &order, 1) != 1)
+			if (read(server->control[0], &byte, 1) != 1)
 				break;
 			server->is_released = true;
 			answer_slow(server);
@@ -133,7 +136,7 @@ struct http_server *http_server_start(void)
 	REQUIRE(listen(server->listener, 16) == 0);
 	REQUIRE(getsockname(server->listener, (struct sockaddr *)&address, &n) == 0);
 	server->port = ntohs(address.sin_port);
-	REQUIRE(pipe2(server->orders, O_CLOEXEC) == 0);
+	REQUIRE(pipe2(server->control, O_CLOEXEC) == 0);
 	REQUIRE(pthread_create(&server->thread, NULL, serve, server) == 0);
 	return server;
 }
@@ -151,14 +154,14 @@ const char *http_server_address(const struct http_server *server, const char *pa
 
 void http_server_release(struct http_server *server)
 {
-	REQUIRE(write(server->orders[1], "r", 1) == 1);
+	REQUIRE(write(server->control[1], "r", 1) == 1);
 }
 
 void http_server_stop(struct http_server *server)
 {
-	close(server->orders[1]);
+	close(server->control[1]);
 	pthread_join(server->thread, NULL);
-	close(server->orders[0]);
+	close(server->control[0]);
 	close(server->listener);
 	if (server->slow >= 0)
 		close(server->slow);

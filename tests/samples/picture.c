@@ -1,3 +1,4 @@
+/* A writer of PPM files. */
 #include "samples/picture.h"
 
 #include "support/test.h"

@@ -1,11 +1,11 @@
-/* Pictures for the samples, of colours that a test can compute. */
+/* Pictures for the samples, in colours that a test can compute. */
 #ifndef PXP_TEST_PICTURE_H
 #define PXP_TEST_PICTURE_H
 
-/* Sets the red, green and blue of a place. */
+/* Sets the red, green and blue of a pixel. */
 typedef void picture_fn(int x, int y, unsigned char *ret_colour);
 
-/* Write a PPM. Any failure ends the test. */
+/* Write a PPM file. A failure ends the test. */
 void picture_write(const char *path, int width, int height, picture_fn *paint);
 
 #endif

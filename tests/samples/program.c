@@ -1,3 +1,4 @@
+/* Run a sample program and read its output through a pipe. */
 #include "samples/program.h"
 
 #include "support/test.h"

@@ -1,4 +1,4 @@
-/* A program that a test runs, and what it says on standard output, line by line. */
+/* A program that a test runs, and its standard output, line by line. */
 #ifndef PXP_TEST_PROGRAM_H
 #define PXP_TEST_PROGRAM_H
 
@@ -13,19 +13,20 @@ struct program {
 	size_t size;
 };
 
-/* Start argv[0] with the words of argv, which ends with NULL. It reads the file at input;
- * NULL: nothing. Any failure ends the test. */
+/* Start argv[0]; argv ends with NULL. The file at input is its standard input; NULL: /dev/null. A
+ * failure ends the test. */
 struct program program_start(const char *const *argv, const char *input);
 
-/* Its next line, without the newline, good until the next call. NULL when there are no more. */
+/* The next line without its newline, valid until the next call; NULL at the end. */
 const char *program_line(struct program *program);
 
-/* Wait for its end, and let go of it: its exit status, or 128 and the signal it died of. */
+/* Wait for the program and free what belongs to it. Returns its exit status, or 128 plus the number of
+ * the signal that killed it. */
 int program_end(struct program *program);
 
 enum { TRANSCRIPT_LINES = 16, TRANSCRIPT_BYTES = 512 };
 
-/* All that a program said, for one that says little. */
+/* The whole output of a program that prints little. */
 struct transcript {
 	int status;
 	size_t n;
@@ -34,7 +35,7 @@ struct transcript {
 
 struct transcript program_run(const char *const *argv);
 
-/* Whether one of the lines is this one. */
+/* Whether this is one of the lines. */
 bool transcript_has(const struct transcript *transcript, const char *line);
 
 #endif

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The C in README.md is the sample that is compiled and run, to the letter.
+# The C program in README.md is the sample hello_futures.c, byte for byte.
 #
 #     readme.sh TREE
 set -eu

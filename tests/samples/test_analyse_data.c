@@ -1,4 +1,4 @@
-/* A set that a row at its middle spoils. */
+/* analyse_data: rows in order, and bad rows that fail alone. */
 #include "samples/program.h"
 
 #include "support/scratch.h"
@@ -22,7 +22,7 @@ static void write_rows(const char *path)
 	REQUIRE(fclose(file) == 0);
 }
 
-TEST(analyse_data, a_bad_row_fails_alone_and_all_come_in_their_order)
+TEST(analyse_data, a_bad_row_fails_alone_and_all_rows_come_in_order)
 {
 	const char *const argv[] = {PROGRAM, NULL};
 	struct program program;
@@ -47,7 +47,7 @@ TEST(analyse_data, a_bad_row_fails_alone_and_all_come_in_their_order)
 	scratch_leave();
 }
 
-TEST(analyse_data, says_of_each_bad_row_what_is_wrong_with_it)
+TEST(analyse_data, each_bad_row_has_a_message_that_says_what_is_wrong)
 {
 	const char *const argv[] = {PROGRAM, NULL};
 	struct program program;

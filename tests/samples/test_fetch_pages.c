@@ -1,4 +1,4 @@
-/* Pages from a server of our own: nothing here leaves the machine. */
+/* fetch_pages, with a server on the loopback address. */
 #include "samples/http_server.h"
 #include "samples/program.h"
 
@@ -17,8 +17,8 @@ static struct http_server *serve(void)
 	return http_server_start();
 }
 
-/* Whether a line is about an address, and goes on like this. */
-static bool tells(const char *line, const char *address, const char *outcome)
+/* Whether a line is about an address and contains this outcome. */
+static bool is_about(const char *line, const char *address, const char *outcome)
 {
 	size_t n = strlen(address);
 
@@ -26,7 +26,7 @@ static bool tells(const char *line, const char *address, const char *outcome)
 	       strncmp(line + n, ": ", 2) == 0 && strstr(line + n + 2, outcome);
 }
 
-TEST(fetch_pages, a_page_has_its_line_as_soon_as_it_is_done_whatever_the_first_one_does)
+TEST(fetch_pages, a_page_is_printed_as_soon_as_it_is_done_even_while_the_first_is_slow)
 {
 	struct http_server *server = serve();
 	const char *slow = http_server_address(server, "/slow");
@@ -40,21 +40,21 @@ TEST(fetch_pages, a_page_has_its_line_as_soon_as_it_is_done_whatever_the_first_o
 	for (int i = 0; i < 3; i++) {
 		const char *line = program_line(&program);
 
-		has_page |= tells(line, page, "HTTP status 200, 1234 bytes");
-		has_missing |= tells(line, missing, "HTTP status 404");
-		has_closed |= tells(line, closed, "Server returned nothing");
+		has_page |= is_about(line, page, "HTTP status 200, 1234 bytes");
+		has_missing |= is_about(line, missing, "HTTP status 404");
+		has_closed |= is_about(line, closed, "Server returned nothing");
 	}
 	EXPECT(has_page && has_missing && has_closed);
 
 	http_server_release(server);
-	EXPECT(tells(program_line(&program), slow, "HTTP status 200, 1234 bytes"));
+	EXPECT(is_about(program_line(&program), slow, "HTTP status 200, 1234 bytes"));
 	EXPECT(program_line(&program) == NULL);
 	EXPECT_EQ(program_end(&program), 1);
 	http_server_stop(server);
 }
 
-/* More than there are threads, so that each uses its handle again. */
-TEST(fetch_pages, succeeds_when_all_pages_are_here)
+/* More pages than threads, so that each thread uses its handle again. */
+TEST(fetch_pages, succeeds_when_all_pages_are_fetched)
 {
 	struct http_server *server = serve();
 	const char *page = http_server_address(server, "/page");
@@ -65,12 +65,12 @@ TEST(fetch_pages, succeeds_when_all_pages_are_here)
 	EXPECT_EQ(said.status, 0);
 	EXPECT_EQ(said.n, 8);
 	for (size_t i = 0; i < said.n; i++)
-		EXPECT(tells(said.lines[i], page, "HTTP status 200, 1234 bytes"));
+		EXPECT(is_about(said.lines[i], page, "HTTP status 200, 1234 bytes"));
 	http_server_stop(server);
 }
 
-/* A port that somebody has, and nobody listens at. */
-TEST(fetch_pages, a_server_that_is_not_there_is_told_like_a_page_that_is_not)
+/* The port is bound, but nobody listens on it. */
+TEST(fetch_pages, a_missing_server_is_reported_like_a_missing_page)
 {
 	struct sockaddr_in nobody = {.sin_family = AF_INET,
 	                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -89,5 +89,5 @@ TEST(fetch_pages, a_server_that_is_not_there_is_told_like_a_page_that_is_not)
 
 	EXPECT_EQ(said.status, 1);
 	EXPECT_EQ(said.n, 1);
-	EXPECT(tells(said.lines[0], address, "onnect to server"));
+	EXPECT(is_about(said.lines[0], address, "onnect to server"));
 }

@@ -1,9 +1,9 @@
-/* The first program of README.md. */
+/* hello_futures, the program in README.md. */
 #include "samples/program.h"
 
 #include "support/test.h"
 
-TEST(hello_futures, says_what_became_of_each_word_though_a_worker_crashed)
+TEST(hello_futures, prints_the_outcome_of_each_word_although_a_worker_crashes)
 {
 	const char *const argv[] = {PROGRAM, NULL};
 	struct transcript said = program_run(argv);

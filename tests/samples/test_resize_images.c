@@ -1,4 +1,4 @@
-/* Good and broken pictures together. */
+/* resize_images, with good and broken pictures together. */
 #include "samples/picture.h"
 #include "samples/program.h"
 
@@ -13,14 +13,14 @@
 #define STBI_ONLY_PNG
 #include <stb/stb_image.h>
 
-/* Red, and blue from the middle on. */
+/* The left half is red, the right half blue. */
 static void two_halves(int x, int y, unsigned char *ret_colour)
 {
 	(void)y;
 	memcpy(ret_colour, x < 200 ? "\xff\x00\x00" : "\x00\x00\xff", 3);
 }
 
-/* As red, green, blue and alpha. */
+/* A pixel as 0xRRGGBBAA. */
 static unsigned colour_at(const stbi_uc *pixels, int width, int x, int y)
 {
 	const stbi_uc *at = pixels + 4 * (y * width + x);
@@ -44,7 +44,7 @@ static void expect_two_halves(const char *path)
 	stbi_image_free(pixels);
 }
 
-TEST(resize_images, a_broken_picture_is_told_and_the_others_are_resized)
+TEST(resize_images, a_broken_picture_is_reported_and_the_others_are_resized)
 {
 	const char *samples = getenv("PIXPOOL_SAMPLES");
 	struct transcript said;

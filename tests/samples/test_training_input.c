@@ -1,5 +1,5 @@
-/* The file is read back by NumPy's description of its format, and its values are computed
- * from the colours that went in. */
+/* training_input: the array file is read as NumPy's documentation describes it, and its values are
+ * computed from the colours of the pictures. */
 #include "samples/picture.h"
 #include "samples/program.h"
 
@@ -19,7 +19,7 @@ static void pink(int x, int y, unsigned char *ret_colour)
 	memcpy(ret_colour, "\xff\x00\x80", 3);
 }
 
-/* Red tells the column and green the row, in the 256 x 256 at the middle of 512 x 256. */
+/* In the middle 256 x 256 pixels of 512 x 256, red is the column and green the row. */
 static void places(int x, int y, unsigned char *ret_colour)
 {
 	int column = x - 128;
@@ -46,7 +46,7 @@ static void expect_value(const float *picture, int plane, int x, int y, int valu
 	       normal(plane, value));
 }
 
-/* Read the head of version 1.0, whose dictionary must be this. */
+/* Read a header of version 1.0, which must have this dictionary. */
 static void expect_head(FILE *file, const char *dictionary)
 {
 	unsigned char start[10];
@@ -63,7 +63,7 @@ static void expect_head(FILE *file, const char *dictionary)
 	EXPECT_EQ(text[n - 1], '\n');
 }
 
-/* The array in input.npy, which must have the shape (n, 3, 224, 224). */
+/* Open the array in input.npy, which must have the shape (n, 3, 224, 224). */
 static FILE *open_array(int n)
 {
 	FILE *file = fopen("input.npy", "rb");
@@ -86,7 +86,7 @@ static void expect_pink(const float *picture)
 	}
 }
 
-/* Of 256 rows and columns, 16 are cut off at each side. */
+/* 16 of the 256 rows and columns are cut off at each side. */
 static void expect_places(const float *picture)
 {
 	for (int i = 0; i < SIDE; i += 37) {
@@ -96,7 +96,7 @@ static void expect_places(const float *picture)
 	}
 }
 
-TEST(training_input, a_picture_stands_at_its_place_and_one_that_failed_is_zeros)
+TEST(training_input, each_picture_has_its_place_and_a_failed_one_is_zeros)
 {
 	static float pictures[3][N_VALUES];
 	struct transcript said;
@@ -125,7 +125,7 @@ TEST(training_input, a_picture_stands_at_its_place_and_one_that_failed_is_zeros)
 	scratch_leave();
 }
 
-TEST(training_input, those_of_a_later_batch_stand_behind_the_first)
+TEST(training_input, pictures_of_a_later_batch_follow_those_of_the_first)
 {
 	enum { N = 65 }; /* a batch and one more */
 	static float picture[N_VALUES];
@@ -156,7 +156,7 @@ TEST(training_input, those_of_a_later_batch_stand_behind_the_first)
 	scratch_leave();
 }
 
-TEST(training_input, succeeds_when_all_pictures_are_in_and_says_when_there_can_be_no_file)
+TEST(training_input, succeeds_with_all_pictures_and_reports_a_file_that_cannot_be_written)
 {
 	struct transcript said;
 
