@@ -4,6 +4,9 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/thread.h"
+#ifdef PIXPOOL_STATE
+#include "store/state.h"
+#endif
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,12 +16,18 @@ struct committer {
 	struct committer_options options;
 	pthread_t thread; /* unless options.is_stepped */
 
+	/* Of the thread that commits. */
+	int64_t group_ns; /* how long the present group took */
+	struct failure state_failure;
+
 	struct lock lock;             /* guards all below */
 	struct cond has_work;         /* a file was added, or is_ending was set */
 	struct commit *first, **last; /* waiting */
 	bool is_stopped;
 	bool is_ending;
 };
+
+/* ---- the queue ---- */
 
 static uint64_t n_bytes_of(const struct commit *commit)
 {
@@ -33,11 +42,14 @@ static uint64_t n_bytes_of(const struct commit *commit)
 static struct commit *take_group(struct committer *committer)
 {
 	struct commit *first = committer->first, **end = &committer->first;
+	size_t n_outputs = 0;
 	uint64_t n_bytes = 0;
 
-	for (size_t n = 0; *end && n < COMMIT_GROUP_FILES; n++) {
+	while (*end) {
 		n_bytes += n_bytes_of(*end);
-		if (n > 0 && n_bytes > COMMIT_GROUP_BYTES)
+		n_outputs += (*end)->n_outputs ? (*end)->n_outputs : 1;
+		if (*end != first &&
+		    (n_bytes > COMMIT_GROUP_BYTES || n_outputs > COMMIT_GROUP_OUTPUTS))
 			break;
 		end = &(*end)->next;
 	}
@@ -60,48 +72,160 @@ static bool is_stopped(struct committer *committer)
 	return is_stopped;
 }
 
-/* Publish the outputs of one file, up to the first that fails. */
-static enum store_result publish(const struct committer_options *options,
-                                 struct commit *commit)
-{
-	enum store_result result, all = STORE_SKIPPED;
+/* ---- publishing ---- */
 
+static size_t n_outputs_of(const struct commit *first)
+{
+	size_t n = 0;
+
+	for (const struct commit *commit = first; commit; commit = commit->next)
+		n += commit->n_outputs;
+	return n;
+}
+
+static void ask_for_outputs(const struct committer_options *options,
+                            const struct commit *commit, struct store_output *outputs)
+{
 	for (size_t i = 0; i < commit->n_outputs; i++) {
 		const struct commit_output *output = &commit->outputs[i];
-		const struct store_content content = {
-			.fd = commit->fd,
-			.offset = output->offset,
-			.n_bytes = output->n_bytes,
-			.dates = commit->dates,
-		};
 
-		result = store_publish(options->store, output->name, &content,
-		                       options->overwrite, &commit->failure);
-		if (result != STORE_DONE && result != STORE_SKIPPED)
-			return result;
-		if (result == STORE_DONE)
-			all = STORE_DONE;
+		outputs[i] = (struct store_output){
+			.name = output->name,
+			.file = commit,
+			.content = {.fd = commit->fd,
+		                    .offset = output->offset,
+		                    .n_bytes = output->n_bytes,
+		                    .dates = commit->dates},
+			.overwrite = options->overwrite,
+			.expected = output->expected,
+			.original = commit->original,
+			.stamp = output->stamp,
+		};
 	}
-	return all;
 }
 
-static void commit_one(struct committer *committer, struct commit *commit)
+/* The result of a file follows from those of its outputs: the first that failed is the file's, else
+ * one that was dropped behind a place that failed, else one that is done. */
+static void sum_up(struct commit *commit, const struct store_output *outputs)
 {
+	bool is_dropped = false;
+
+	commit->result = commit->n_outputs == 0 ? STORE_DONE : STORE_SKIPPED;
+	for (size_t i = 0; i < commit->n_outputs; i++) {
+		switch (outputs[i].result) {
+		case STORE_DONE:
+			commit->result = STORE_DONE;
+			break;
+		case STORE_SKIPPED:
+			break;
+		case STORE_DROPPED:
+			is_dropped = true;
+			break;
+		case STORE_FAILED:
+		case STORE_PLACE_FAILED:
+			commit->result = outputs[i].result;
+			commit->failure = outputs[i].failure;
+			return;
+		}
+	}
+	if (is_dropped)
+		commit->result = STORE_DROPPED;
+}
+
+static void publish(struct committer *committer, struct commit *first)
+{
+	size_t n = n_outputs_of(first), i = 0;
+	struct store_output *outputs = calloc(n ? n : 1, sizeof(*outputs));
 	int64_t began_ns = clock_now_ns();
 
-	commit->result = publish(&committer->options, commit);
-	commit->work_ns = clock_now_ns() - began_ns;
-	if (commit->result == STORE_PLACE_FAILED)
-		committer_stop(committer);
+	for (struct commit *commit = first; commit; commit = commit->next) {
+		commit->result = STORE_FAILED;
+		if (!outputs)
+			failure_set(&commit->failure, FAIL_MEMORY,
+			            "publish: out of memory");
+		else
+			ask_for_outputs(&committer->options, commit, outputs + i);
+		i += commit->n_outputs;
+	}
+	if (!outputs)
+		return;
+	store_publish_group(committer->options.store, outputs, n);
+	i = 0;
+	for (struct commit *commit = first; commit; commit = commit->next) {
+		sum_up(commit, outputs + i);
+		i += commit->n_outputs;
+		if (commit->result == STORE_PLACE_FAILED)
+			committer_stop(committer);
+	}
+	free(outputs);
+	committer->group_ns = clock_now_ns() - began_ns;
 }
 
+/* ---- the state ---- */
+
+#ifdef PIXPOOL_STATE
+
+/* The rows of a file that was published, and what is known of its picture. */
+static enum state_result put_rows(struct state *state, const struct commit *commit)
+{
+	enum state_result result = STATE_OK;
+
+	for (size_t i = 0; i < commit->n_outputs && result == STATE_OK; i++) {
+		if (commit->result == STORE_DONE && commit->outputs[i].stamp)
+			result = state_put(state, commit->outputs[i].stamp);
+	}
+	for (size_t i = 0; i < commit->n_rows && result == STATE_OK; i++)
+		result = state_put(state, &commit->rows[i]);
+	if (result == STATE_OK && commit->source && commit->known)
+		result = state_put_failure(state, commit->source, commit->known);
+	else if (result == STATE_OK && commit->source && commit->result == STORE_DONE)
+		result = state_drop_failure(state, commit->source);
+	return result;
+}
+
+/* Without its rows a group is whole all the same: its stamps have them. But a place that takes no rows takes
+ * no more outputs either. */
+static void write_state(struct committer *committer, const struct commit *first)
+{
+	struct state *state = committer->options.state;
+	enum state_result result;
+
+	if (!state)
+		return;
+	result = state_begin(state);
+	for (const struct commit *commit = first; commit && result == STATE_OK;
+	     commit = commit->next)
+		result = put_rows(state, commit);
+	if (result == STATE_OK)
+		result = state_commit(state, &committer->state_failure);
+	else
+		state_undo(state, &committer->state_failure);
+	if (result == STATE_PLACE || result == STATE_MEMORY)
+		committer_stop(committer);
+	else
+		committer->state_failure.class =
+			FAIL_NONE; /* it goes on without a state */
+}
+
+#else
+
+static void write_state(struct committer *committer, const struct commit *first)
+{
+	(void)committer;
+	(void)first;
+}
+
+#endif
+
+/* ---- groups ---- */
+
 /*
- * A group has four steps, so that its files can share what is slow: every output gets its name;
- * then outputs and folders become durable; then the rows of the state; and only then is anybody
- * told. The two in the middle have no code yet: pixpool does not write state.
+ * A group has three steps, so that its files can share what is slow: outputs get their names and are made
+ * durable; then the rows of the state; and only then is anybody told.
  */
 static size_t commit_group(struct committer *committer, struct commit *first)
 {
+	bool is_dropped = is_stopped(committer);
 	struct commit *next;
 	size_t n = 0;
 
@@ -109,15 +233,24 @@ static size_t commit_group(struct committer *committer, struct commit *first)
 		commit->failure.class = FAIL_NONE;
 		commit->work_ns = 0;
 		commit->result = STORE_DROPPED;
-		if (!is_stopped(committer))
-			commit_one(committer, commit);
+		n++;
+	}
+	if (!is_dropped && first) {
+		publish(committer, first);
+		write_state(committer, first);
 	}
 	for (struct commit *commit = first; commit; commit = next) {
 		next = commit->next; /* done() may free the file */
+		if (commit->result != STORE_DROPPED)
+			commit->work_ns = committer->group_ns / (int64_t)n;
 		committer->options.done(commit, committer->options.data);
-		n++;
 	}
 	return n;
+}
+
+const struct failure *committer_state_failure(const struct committer *committer)
+{
+	return &committer->state_failure;
 }
 
 static void *committer_main(void *data)

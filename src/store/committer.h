@@ -1,7 +1,7 @@
 /*
  * The committer: a thread that publishes the outputs of finished files, in the order in which the
  * files were added. Each time it is free it takes a group, all files that are waiting up to
- * COMMIT_GROUP_FILES or COMMIT_GROUP_BYTES, so that the costs of making outputs durable can be
+ * COMMIT_GROUP_OUTPUTS outputs or COMMIT_GROUP_BYTES, so that the costs of making outputs durable can be
  * shared. A file that is larger than that is a group of its own.
  *
  * After a file that the place refused (a full disk) nothing more is published: the files behind
@@ -18,17 +18,25 @@
 
 #include <stddef.h>
 
-enum { COMMIT_GROUP_FILES = 32, COMMIT_GROUP_BYTES = 64 << 20 };
+struct known_failure;
+struct state;
+
+/* Each output of a group has a descriptor or two meanwhile. */
+enum { COMMIT_GROUP_OUTPUTS = 32, COMMIT_GROUP_BYTES = 64 << 20 };
 
 /* One output of a file: a range of the file's content, and its name in the store. */
 struct commit_output {
 	const char *name;
 	uint64_t offset, n_bytes;
+	const struct stat *expected; /* as in struct store_output */
+	struct stamp *stamp;         /* likewise; it also becomes the state's row */
 };
 
 /*
  * A finished file. Everything in it is borrowed, and must stay as it is, from committer_add() until
  * `done` is called. `done` may free it.
+ *
+ * A file that has no outputs only changes the state: its result is STORE_DONE.
  */
 struct commit {
 	struct commit *next; /* the committer's */
@@ -36,19 +44,29 @@ struct commit {
 
 	int fd; /* holds all outputs; read by position */
 	const struct commit_output *outputs;
-	size_t n_outputs;             /* at least 1 */
-	const struct timespec *dates; /* as of store_publish() */
+	size_t n_outputs;
+	const struct timespec *dates;          /* as of struct store_content */
+	const struct store_original *original; /* as of struct store_output; NULL */
+
+	/* For the state: what is known of the picture by its source's name. */
+	const char *source; /* NULL: nothing changes */
+	const struct known_failure
+		*known; /* its failure is kept; NULL: one that was kept goes */
+	const struct stamp
+		*rows; /* rows to write although nothing was published, n_rows of them */
+	size_t n_rows;
 
 	/* Filled before `done` is called. */
 	enum store_result result;
 	struct failure failure; /* of STORE_FAILED and STORE_PLACE_FAILED */
-	int64_t work_ns;        /* how long it took; 0: dropped */
+	int64_t work_ns; /* its share of the time that the group took; 0: dropped */
 };
 
 typedef void commit_done_fn(struct commit *commit, void *data);
 
 struct committer_options {
 	struct store *store; /* borrowed; closed after the committer is destroyed */
+	struct state *state; /* likewise; NULL: there is none, or it cannot be written */
 	enum overwrite overwrite;
 	commit_done_fn *done;
 	void *data; /* for done */
@@ -64,11 +82,12 @@ struct committer *committer_create(const struct committer_options *options);
 /*
  * Queue a file. Never fails and never waits: the caller bounds how many files are waiting.
  *
- * The outputs are published in their order, up to the first that fails. The result is
+ * The outputs of a file are published together or not at all, but for a name that is taken in the
+ * last moment: then those named before it stay. The result is
  *
  * STORE_DONE          all have their names, or had them and OVERWRITE_SKIP left them.
  * STORE_SKIPPED       all had their names.
- * STORE_FAILED, STORE_PLACE_FAILED  as of the output that failed; those before it stay.
+ * STORE_FAILED, STORE_PLACE_FAILED  as of the first output that failed.
  * STORE_DROPPED       the committer was stopped first: nothing was done.
  */
 void committer_add(struct committer *committer, struct commit *commit);
@@ -76,6 +95,10 @@ void committer_add(struct committer *committer, struct commit *commit);
 /* Publish nothing more: files that are waiting, and all that are added later, come back as
  * STORE_DROPPED. A file that is being published is finished. */
 void committer_stop(struct committer *committer);
+
+/* Why the state could not be written: the committer has stopped then. Its class is FAIL_NONE while all is
+ * well. To be asked after the committer was stopped or in `done`. */
+const struct failure *committer_state_failure(const struct committer *committer);
 
 /* Commit one group in this thread, of a committer that is_stepped. The number of files in it; 0:
  * none was waiting. */

@@ -154,7 +154,7 @@ enum verdict freshness_decide(const struct freshness *freshness,
 {
 	const struct stamp *record;
 
-	if (freshness->kind == OUTPUT_NONE)
+	if (freshness->kind == OUTPUT_NONE || freshness->kind == OUTPUT_EMPTY)
 		return VERDICT_MAKE;
 	switch (find_owner(freshness, ret_evidence, &record)) {
 	case OWNER_UNKNOWN:

@@ -21,6 +21,7 @@ struct file_facts {
 /* What has the output's name. */
 enum output_kind {
 	OUTPUT_NONE,
+	OUTPUT_EMPTY, /* a file of no bytes: the claim of a run that was killed, or of no use anyway */
 	OUTPUT_FILE,
 	OUTPUT_LINK,  /* or a socket, a device: it can be replaced, and is never ours */
 	OUTPUT_FOLDER /* it cannot be replaced */

@@ -1,18 +1,23 @@
-/* How one output gets its name: the two ways, and what each needs of the file system. */
+/* How one output gets its name: the ways that there are, and what each needs of the file system. */
 #include "store/publish.h"
 
 #include "base/fd.h"
+#include "store/attributes.h"
+#ifdef PIXPOOL_STATE
+#include "store/stamp.h"
+#endif
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEMP_BYTES = 48, TEMP_TRIES = 8 };
+enum { TEMP_TRIES = 8 };
 
 static enum published refuse(const struct output *output, struct failure *failure,
                              const char *step)
@@ -20,174 +25,401 @@ static enum published refuse(const struct output *output, struct failure *failur
 	return store_refuse(step, output->is_in_root, failure);
 }
 
-static void temp_name(char name[TEMP_BYTES])
+void output_begin(struct output *output)
+{
+	output->fd = -1;
+	output->temp[0] = output->old[0] = 0;
+	output->has_stamp = false;
+}
+
+/* ---- hidden names ---- */
+
+static void make_temp_name(char name[TEMP_NAME_BYTES])
 {
 	uint64_t random = 0;
 
 	/* Without random bytes the name may exist already: O_EXCL and link() notice that. */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uintptr_t)name;
-	snprintf(name, TEMP_BYTES, ".pixpool-%016" PRIx64 ".tmp", random);
+	snprintf(name, TEMP_NAME_BYTES, ".pixpool-%016" PRIx64 ".tmp", random);
 }
 
-/* Keeps errno. */
-static void drop_temp(const struct output *output, const char *temp)
+/* Remove the file of a hidden name, if there is one. Keeps errno. */
+static void drop_hidden(const struct output *output, char name[TEMP_NAME_BYTES])
 {
 	int kept = errno;
 
-	unlinkat(output->folder, temp, 0);
+	if (name[0])
+		unlinkat(output->folder, name, 0);
+	name[0] = 0;
 	errno = kept;
 }
 
-/* Rename the temporary file to the output's name, in place of whatever has that. */
-static enum published rename_over(const struct output *output, const char *temp,
-                                  struct failure *failure)
+static void drop_file(struct output *output)
 {
-	if (renameat(output->folder, temp, output->folder, output->name) == 0)
+	drop_hidden(output, output->temp);
+	fd_close(&output->fd);
+}
+
+void output_end(struct output *output)
+{
+	drop_file(output);
+	drop_hidden(output, output->old);
+}
+
+/* ---- writing ---- */
+
+/* What the stamp says of the output itself. False with errno. */
+static bool add_stamp(struct output *output)
+{
+#ifdef PIXPOOL_STATE
+	struct stamp *stamp = output->stamp;
+	struct stat st;
+
+	if (!stamp)
+		return true;
+	if (fstat(output->fd, &st) != 0 ||
+	    !output_hash_of_range(output->content, (uint64_t)output->offset,
+	                          output->n_bytes, &stamp->out_hash))
+		return false;
+	stamp->out_bytes = output->n_bytes;
+	stamp->out_mtime_ns = store_time_ns(&st.st_mtim);
+	output->has_stamp = stamp_write(output->fd, stamp);
+	return output->has_stamp || errno == ENOTSUP; /* the state has it as well */
+#else
+	(void)output;
+	return true;
+#endif
+}
+
+/* The bytes first, then what writing them would change: attributes, dates, and at last the stamp, which tells
+ * of the dates. */
+static bool fill(struct output *output)
+{
+	return fd_copy(output->fd, output->content, output->offset, output->n_bytes) &&
+	       (output->attributes_of < 0 ||
+	        attributes_copy(output->fd, output->attributes_of)) &&
+	       (!output->dates || futimens(output->fd, output->dates) == 0) &&
+	       add_stamp(output);
+}
+
+static enum published fill_or_drop(struct output *output, struct failure *failure)
+{
+	enum published result;
+
+	if (fill(output))
 		return PUBLISHED;
-	drop_temp(output, temp);
+	result = refuse(output, failure, "write the output");
+	drop_file(output);
+	return result;
+}
+
+static enum published write_unnamed(struct output *output, struct failure *failure)
+{
+	if (output->without & (WITHOUT_TMPFILE | WITHOUT_PROC))
+		return NOT_THIS_WAY;
+	output->fd = openat(output->folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+	if (output->fd < 0)
+		return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL
+		               ? NOT_THIS_WAY
+		               : refuse(output, failure, "create a file");
+	return fill_or_drop(output, failure);
+}
+
+static enum published write_hidden(struct output *output, struct failure *failure)
+{
+	int tries = 0;
+
+	do {
+		make_temp_name(output->temp);
+		output->fd = openat(output->folder, output->temp,
+		                    O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC,
+		                    0666);
+	} while (output->fd < 0 && errno == EEXIST && ++tries < TEMP_TRIES);
+	if (output->fd < 0) {
+		output->temp[0] = 0;
+		return refuse(output, failure, "create a file");
+	}
+	return fill_or_drop(output, failure);
+}
+
+enum published output_write(struct output *output, struct failure *ret_failure)
+{
+	enum published result = write_unnamed(output, ret_failure);
+
+	return result == NOT_THIS_WAY ? write_hidden(output, ret_failure) : result;
+}
+
+enum published output_sync(struct output *output, struct failure *ret_failure)
+{
+	enum published result;
+
+	if (fsync(output->fd) == 0)
+		return PUBLISHED;
+	drop_file(output);
+	result = output_write(output, ret_failure);
+	if (result != PUBLISHED || fsync(output->fd) == 0)
+		return result;
+	result = refuse(output, ret_failure, "make the output durable");
+	drop_file(output);
+	return result;
+}
+
+/* ---- naming ---- */
+
+static int link_unnamed(const struct output *output, const char *name)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", output->fd);
+	return linkat(AT_FDCWD, path, output->folder, name, AT_SYMLINK_FOLLOW);
+}
+
+/* link() never replaces, rename() does: so a file that replaces another needs a hidden name first. */
+static int link_hidden(struct output *output)
+{
+	int tries = 0, linked;
+
+	do {
+		make_temp_name(output->temp);
+		linked = link_unnamed(output, output->temp);
+	} while (linked != 0 && errno == EEXIST && ++tries < TEMP_TRIES);
+	if (linked != 0)
+		output->temp[0] = 0;
+	return linked;
+}
+
+/* Whether linking failed because this file system, or a policy, has no way to link such a file. */
+static bool has_no_links(void)
+{
+	return errno == EPERM || errno == EOPNOTSUPP || errno == EXDEV ||
+	       errno == EINVAL || errno == ENOSYS;
+}
+
+/* Write it anew under a hidden name, for a file system that cannot link. */
+static enum published change_way(struct output *output, bool is_durable,
+                                 struct failure *failure)
+{
+	enum published result;
+
+	fd_close(&output->fd);
+	result = write_hidden(output, failure);
+	return result == PUBLISHED && is_durable ? output_sync(output, failure) : result;
+}
+
+/* Close a written file before its name shows it: NFS may say only now that it is full. */
+static enum published close_file(struct output *output, struct failure *failure)
+{
+	int fd = output->fd;
+	enum published result;
+
+	output->fd = -1;
+	if (close(fd) == 0 || errno == EINTR)
+		return PUBLISHED;
+	result = refuse(output, failure, "write the output");
+	drop_file(output);
+	return result;
+}
+
+/* Rename the hidden file to the output's name, in place of whatever has that. */
+static enum published rename_over(struct output *output, struct failure *failure)
+{
+	if (renameat(output->folder, output->temp, output->folder, output->name) == 0) {
+		output->temp[0] = 0;
+		return PUBLISHED;
+	}
 	/* The folder took a new name, so it is the old file that is protected. */
 	return store_refuse("replace the file that is there", false, failure);
 }
 
-/* Write the whole content, and then set the dates, which writing would change. */
-static bool fill(const struct output *output, int fd)
+/*
+ * Where neither rename flags nor links exist: an empty file of ours claims the name, and is renamed
+ * over. It is there for two calls; a process that is killed between them leaves it, and an empty
+ * file under an output's name may always be replaced.
+ */
+static enum published claim_and_rename(struct output *output, struct failure *failure)
 {
-	return fd_copy(fd, output->content, output->offset, output->n_bytes) &&
-	       (!output->dates || futimens(fd, output->dates) == 0);
-}
-
-/* ---- by way of an unnamed file ---- */
-
-static int link_unnamed(int fd, int folder, const char *name)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return linkat(AT_FDCWD, path, folder, name, AT_SYMLINK_FOLLOW);
-}
-
-/* link() never replaces, rename() does: so the file gets a temporary name first. */
-static enum published replace_by_unnamed(const struct output *output, int fd,
-                                         struct failure *failure)
-{
-	char temp[TEMP_BYTES];
-	int tries = 0, linked;
-
-	do {
-		temp_name(temp);
-		linked = link_unnamed(fd, output->folder, temp);
-	} while (linked != 0 && errno == EEXIST && ++tries < TEMP_TRIES);
-
-	return linked == 0 ? rename_over(output, temp, failure)
-	                   : refuse(output, failure, "link the output");
-}
-
-static enum published name_unnamed(const struct output *output, int fd,
-                                   struct failure *failure)
-{
-	if (link_unnamed(fd, output->folder, output->name) == 0)
-		return PUBLISHED;
-	switch (errno) {
-	case EEXIST:
-		return output->may_replace ? replace_by_unnamed(output, fd, failure)
-		                           : IN_THE_WAY;
-	case EPERM: /* a file system without links, or a policy against this kind */
-	case EOPNOTSUPP:
-	case EXDEV:
-	case EINVAL:
-		return NOT_THIS_WAY;
-	default:
-		return refuse(output, failure, "link the output");
-	}
-}
-
-static enum published publish_unnamed(const struct output *output,
-                                      struct failure *failure)
-{
+	int claim = openat(output->folder, output->name,
+	                   O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
 	enum published result;
-	int fd;
 
-	if (output->without & (WITHOUT_TMPFILE | WITHOUT_PROC))
-		return NOT_THIS_WAY;
-	fd = openat(output->folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL
-		               ? NOT_THIS_WAY
-		               : refuse(output, failure, "create a file");
-
-	if (fill(output, fd))
-		result = name_unnamed(output, fd, failure);
-	else
-		result = refuse(output, failure, "write the output");
-	fd_close(&fd);
+	if (claim < 0)
+		return errno == EEXIST ? IN_THE_WAY
+		                       : refuse(output, failure, "name the output");
+	fd_close(&claim);
+	result = rename_over(output, failure);
+	if (result != PUBLISHED)
+		unlinkat(output->folder, output->name, 0);
 	return result;
 }
 
-/* ---- by way of a hidden name ---- */
-
-static int create_temp(const struct output *output, char temp[TEMP_BYTES])
+/* Rename the hidden file to the output's name, unless something has that. */
+static enum published rename_new(struct output *output, struct failure *failure)
 {
-	int tries = 0, fd;
-
-	do {
-		temp_name(temp);
-		fd = openat(output->folder, temp,
-		            O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
-	} while (fd < 0 && errno == EEXIST && ++tries < TEMP_TRIES);
-	return fd;
-}
-
-/* Rename the temporary file to the output's name, unless something has that. */
-static enum published rename_new(const struct output *output, const char *temp,
-                                 struct failure *failure)
-{
-	int folder = output->folder;
-	int done = -1;
+	int folder = output->folder, done = -1;
 
 	errno = EINVAL;
 	if (!(output->without & WITHOUT_NOREPLACE))
-		done = renameat2(folder, temp, folder, output->name, RENAME_NOREPLACE);
-	if (done == 0)
+		done = renameat2(folder, output->temp, folder, output->name,
+		                 RENAME_NOREPLACE);
+	if (done == 0) {
+		output->temp[0] = 0;
 		return PUBLISHED;
-
-	if (errno == EINVAL || errno == ENOSYS) {
-		done = linkat(folder, temp, folder, output->name, 0);
-		/* Neither way works. EPERM would blame the folder. A name that vfat does not
-		 * take ends here too. */
-		if (done != 0 && errno == EPERM)
-			errno = EINVAL;
 	}
-	drop_temp(output, temp);
-	if (done == 0)
+	if (!has_no_links())
+		return errno == EEXIST ? IN_THE_WAY
+		                       : refuse(output, failure, "name the output");
+	errno = EPERM;
+	if (!(output->without & WITHOUT_LINKS))
+		done = linkat(folder, output->temp, folder, output->name, 0);
+	if (done == 0) {
+		drop_hidden(output, output->temp);
 		return PUBLISHED;
-	return errno == EEXIST ? IN_THE_WAY : refuse(output, failure, "name the output");
+	}
+	if (errno == EEXIST)
+		return IN_THE_WAY;
+	return has_no_links() ? claim_and_rename(output, failure)
+	                      : refuse(output, failure, "name the output");
 }
 
-static enum published publish_named(const struct output *output, struct failure *failure)
+/* Whether a name still has the file that was seen under it. */
+static bool is_expected(const struct output *output, const char *name)
 {
-	char temp[TEMP_BYTES];
-	int fd = create_temp(output, temp);
-	bool is_written;
+	const struct stat *expected = output->expected;
+	struct stat st;
 
-	if (fd < 0)
-		return refuse(output, failure, "create a file");
-	is_written = fill(output, fd);
-	if (is_written)
-		is_written = close(fd) == 0; /* NFS may say only now that it is full */
-	else
-		fd_close(&fd);
-	if (!is_written) {
-		drop_temp(output, temp);
-		return refuse(output, failure, "write the output");
-	}
-	return output->may_replace ? rename_over(output, temp, failure)
-	                           : rename_new(output, temp, failure);
+	return fstatat(output->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == expected->st_dev && st.st_ino == expected->st_ino &&
+	       st.st_size == expected->st_size &&
+	       store_time_ns(&st.st_mtim) == store_time_ns(&expected->st_mtim);
 }
 
-enum published output_publish(const struct output *output, struct failure *ret_failure)
+static int exchange(const struct output *output, const char *hidden)
 {
-	enum published result = publish_unnamed(output, ret_failure);
+	return renameat2(output->folder, hidden, output->folder, output->name,
+	                 RENAME_EXCHANGE);
+}
 
-	return result == NOT_THIS_WAY ? publish_named(output, ret_failure) : result;
+/* The name of the backup, to be freed; NULL without memory. */
+static char *name_of_backup(const struct output *output)
+{
+	char *backup;
+
+	return asprintf(&backup, "%s%s", output->name, output->backup_suffix) < 0
+	               ? NULL
+	               : backup;
+}
+
+/* Whether something has the backup's name, which is never replaced. */
+static bool has_backup(const struct output *output)
+{
+	char *backup = output->backup_suffix ? name_of_backup(output) : NULL;
+	struct stat st;
+	bool has = backup &&
+	           fstatat(output->folder, backup, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+	free(backup);
+	return has;
+}
+
+/*
+ * Exchange the hidden file with the one that has the name, and look at that afterwards: so nobody can
+ * change it between the look and the exchange. It is kept until the new one is durable.
+ */
+static enum published replace_expected(struct output *output, struct failure *failure)
+{
+	if (!is_expected(output, output->name))
+		return IN_THE_WAY;
+	if (has_backup(output)) {
+		errno = EEXIST;
+		return refuse(output, failure, "keep a backup");
+	}
+	errno = EINVAL;
+	if ((output->without & WITHOUT_NOREPLACE) ||
+	    exchange(output, output->temp) != 0) {
+		if (errno == ENOENT)
+			return IN_THE_WAY;
+		if (!has_no_links())
+			return refuse(output, failure, "replace the file that is there");
+		/* No exchange here: without a backup a rename will do, a moment after the look. */
+		if (output->backup_suffix) {
+			errno = EOPNOTSUPP;
+			return refuse(output, failure, "keep a backup");
+		}
+		return rename_over(output, failure);
+	}
+	if (is_expected(output, output->temp)) {
+		memcpy(output->old, output->temp, TEMP_NAME_BYTES);
+		output->temp[0] = 0;
+		return PUBLISHED;
+	}
+	return exchange(output, output->temp) == 0
+	               ? IN_THE_WAY
+	               : refuse(output, failure, "put back the file that was there");
+}
+
+static enum published name_hidden(struct output *output, struct failure *failure)
+{
+	enum published result = close_file(output, failure);
+
+	if (result != PUBLISHED)
+		return result;
+	switch (output->replace) {
+	case REPLACE_ANYTHING:
+		return rename_over(output, failure);
+	case REPLACE_THIS:
+		return replace_expected(output, failure);
+	case REPLACE_NOTHING:
+		break;
+	}
+	return rename_new(output, failure);
+}
+
+enum published output_name(struct output *output, bool is_durable,
+                           struct failure *ret_failure)
+{
+	enum published result;
+
+	if (output->temp[0] == 0) {
+		bool is_new = output->replace == REPLACE_NOTHING;
+
+		if (is_new && link_unnamed(output, output->name) == 0)
+			return PUBLISHED;
+		if (is_new && errno == EEXIST)
+			return IN_THE_WAY;
+		if (is_new || link_hidden(output) != 0) {
+			if (!has_no_links())
+				return refuse(output, ret_failure, "link the output");
+			result = change_way(output, is_durable, ret_failure);
+			if (result != PUBLISHED)
+				return result;
+		}
+	}
+	return name_hidden(output, ret_failure);
+}
+
+enum published output_settle(struct output *output, struct failure *ret_failure)
+{
+	enum published result;
+	char *backup;
+	int done = -1;
+
+	if (!output->old[0] || !output->backup_suffix) {
+		drop_hidden(output, output->old);
+		return PUBLISHED;
+	}
+	backup = name_of_backup(output);
+	if (backup)
+		done = renameat2(output->folder, output->old, output->folder, backup,
+		                 RENAME_NOREPLACE);
+	free(backup);
+	if (done == 0) {
+		output->old[0] = 0;
+		return PUBLISHED;
+	}
+	/* The old file gets its name back, and ours goes. */
+	result = refuse(output, ret_failure, "keep a backup");
+	if (exchange(output, output->old) != 0)
+		output->old[0] = 0; /* both stay: nothing is lost */
+	return result;
 }

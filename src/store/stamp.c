@@ -1,11 +1,12 @@
 /* Stamps: a record in an extended attribute of its output. */
 #include "store/stamp.h"
 
+#include "store/store_internal.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/xattr.h>
 
-static const char attribute[] = "user.pixpool";
 static const unsigned char magic[4] = {'p', 'x', 'p', 1};
 
 enum {
@@ -180,7 +181,7 @@ bool stamp_write(int fd, const struct stamp *stamp)
 	unsigned char bytes[STAMP_MAX_BYTES];
 	size_t n = stamp_encode(stamp, bytes);
 
-	if (fsetxattr(fd, attribute, bytes, n, 0) == 0)
+	if (fsetxattr(fd, STAMP_ATTRIBUTE, bytes, n, 0) == 0)
 		return true;
 	/* EPERM: a mount without user attributes. ENOSPC, ERANGE, E2BIG: the attributes of one
 	 * file are bounded; a disk that is full the next write says again. */
@@ -193,7 +194,7 @@ bool stamp_write(int fd, const struct stamp *stamp)
 bool stamp_read(int fd, struct stamp *ret_stamp)
 {
 	unsigned char bytes[STAMP_MAX_BYTES];
-	ssize_t n = fgetxattr(fd, attribute, bytes, sizeof(bytes));
+	ssize_t n = fgetxattr(fd, STAMP_ATTRIBUTE, bytes, sizeof(bytes));
 
 	return n > 0 && stamp_decode(bytes, (size_t)n, ret_stamp);
 }

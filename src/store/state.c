@@ -659,3 +659,13 @@ enum state_result state_commit(struct state *state, struct failure *ret_failure)
 		run_in_state(state, "ROLLBACK", NULL);
 	return result;
 }
+
+void state_undo(struct state *state, struct failure *ret_failure)
+{
+	lock_acquire(&state->lock);
+	if (state->database) {
+		say_why(ret_failure, state->database, state->path);
+		run(state->database, "ROLLBACK");
+	}
+	lock_release(&state->lock);
+}

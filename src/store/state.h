@@ -88,6 +88,8 @@ enum state_result state_put_failure(struct state *state, const char *source,
                                     const struct known_failure *known);
 enum state_result state_drop_failure(struct state *state, const char *source);
 enum state_result state_commit(struct state *state, struct failure *ret_failure);
+/* Give a group up in which a put failed; the failure says why it did. */
+void state_undo(struct state *state, struct failure *ret_failure);
 
 /* A line about a database that failed while it was used, or "". */
 const char *state_notice(const struct state *state);

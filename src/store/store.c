@@ -116,8 +116,10 @@ struct store *store_open(const char *folder)
 	lock_init(&store->lock);
 	store->last_fd = -1;
 	store->root = open_folder(folder);
-	if (store->root < 0 && errno == ENOENT && make_folder(folder) == 0)
+	if (store->root < 0 && errno == ENOENT && make_folder(folder) == 0) {
+		store->was_made = true;
 		store->root = open_folder(folder);
+	}
 	if (store->root < 0 || fstat(store->root, &st) != 0)
 		goto fail;
 	store->dev = st.st_dev;
@@ -159,11 +161,55 @@ void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino)
 	*ret_ino = store->ino;
 }
 
+void store_make_durable(struct store *store)
+{
+	int fd = store->was_made ? openat(store->root, ".", O_RDONLY | O_CLOEXEC) : -1;
+
+	/* The folder and its parents are new: that is rare enough for the whole file system. */
+	if (fd >= 0)
+		(void)!syncfs(fd);
+	fd_close(&fd);
+	store->is_durable = true;
+}
+
+int64_t store_time_ns(const struct timespec *time)
+{
+	int64_t ns;
+
+	if (__builtin_mul_overflow((int64_t)time->tv_sec, (int64_t)1000000000, &ns) ||
+	    __builtin_add_overflow(ns, (int64_t)time->tv_nsec, &ns))
+		return time->tv_sec < 0 ? INT64_MIN + 1 : INT64_MAX;
+	return ns;
+}
+
 static bool is_removed(int folder)
 {
 	struct stat st;
 
 	return fstat(folder, &st) != 0 || st.st_nlink == 0;
+}
+
+/* Whether fsync() of a folder failed because this file system has no such thing. */
+static bool has_no_folder_sync(void)
+{
+	return errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ||
+	       errno == EBADF || errno == EISDIR;
+}
+
+/* Make the names in a folder durable. One that may be written and not read takes its whole file system. */
+static bool sync_folder(int folder, const char *name)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_synced;
+
+	if (fd >= 0) {
+		is_synced = fsync(fd) == 0 || has_no_folder_sync();
+	} else {
+		fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		is_synced = fd < 0 || syncfs(fd) == 0 || has_no_folder_sync();
+	}
+	fd_close(&fd);
+	return is_synced;
 }
 
 /* ---- the folders below it: opened beneath it, and never through a link ---- */
@@ -217,13 +263,17 @@ static int open_at_once(const struct store *store, const char *path)
 	return (int)syscall(SYS_openat2, store->root, path, &how, sizeof(how));
 }
 
-static enum published open_step(int parent, const char *name, bool may_make,
-                                bool is_in_root, int *ret_fd, struct failure *ret_failure)
+static enum published open_step(const struct store *store, int parent, const char *name,
+                                bool may_make, int *ret_fd, struct failure *ret_failure)
 {
+	bool is_in_root = parent == store->root;
+
 	*ret_fd = openat(parent, name, FOLDER_FLAGS | O_NOFOLLOW);
 	if (*ret_fd < 0 && errno == ENOENT && may_make) {
 		/* EEXIST: another thread was faster. */
 		if (mkdirat(parent, name, 0777) != 0 && errno != EEXIST)
+			return store_refuse("make its folder", is_in_root, ret_failure);
+		if (store->is_durable && !sync_folder(parent, name))
 			return store_refuse("make its folder", is_in_root, ret_failure);
 		*ret_fd = openat(parent, name, FOLDER_FLAGS | O_NOFOLLOW);
 	}
@@ -247,7 +297,7 @@ static enum published open_by_steps(const struct store *store, const char *path,
 		bool is_in_root = at == store->root;
 		int below;
 
-		result = open_step(at, name, may_make, is_in_root, &below, ret_failure);
+		result = open_step(store, at, name, may_make, &below, ret_failure);
 		if (!is_in_root)
 			fd_close(&at);
 		at = below;
@@ -327,83 +377,278 @@ bool store_has(struct store *store, const char *relative)
 	return has;
 }
 
-static enum published publish_once(struct store *store, const char *relative,
-                                   const struct store_content *content, bool may_replace,
-                                   struct failure *ret_failure)
-{
-	struct output output = {
-		.content = content->fd,
-		.offset = (off_t)content->offset,
-		.n_bytes = (size_t)content->n_bytes,
-		.dates = content->dates,
-		.may_replace = may_replace,
-		.is_in_root = !strchr(relative, '/'),
-		.without = store->without,
-	};
-	enum published result = open_folder_of(store, relative, true, &output.folder,
-	                                       &output.name, ret_failure);
-	struct stat st;
+/* ---- groups ---- */
 
-	if (result != PUBLISHED)
-		return result;
-	/* This saves the work of writing it. Whether the name is free in the end, naming says. */
-	if (fstatat(output.folder, output.name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (!may_replace || S_ISDIR(st.st_mode)))
-		result = IN_THE_WAY;
-	else
-		result = output_publish(&output, ret_failure);
-	/* In a removed folder ext4 says EPERM for an unnamed file, not ENOENT. */
-	if (result > IN_THE_WAY && is_removed(output.folder)) {
-		errno = ENOENT;
-		result = store_refuse("create a file", output.is_in_root, ret_failure);
-	}
-	fd_close(&output.folder);
-	return result;
+/* An output on its way. */
+struct work {
+	struct store_output *asked;
+	struct output output; /* begun once a folder is open */
+	int folder;           /* -1: none is open */
+	enum published step;  /* how its last step ended */
+};
+
+static enum replace replace_of(const struct store_output *asked)
+{
+	if (asked->expected)
+		return REPLACE_THIS;
+	return asked->overwrite == OVERWRITE_ALWAYS || asked->overwrite == OVERWRITE_OLDER
+	               ? REPLACE_ANYTHING
+	               : REPLACE_NOTHING;
 }
 
-static enum store_result refuse_name(enum overwrite overwrite,
+static void let_go(struct work *work)
+{
+	if (work->folder >= 0)
+		output_end(&work->output);
+	fd_close(&work->folder);
+}
+
+/* In a removed folder ext4 says EPERM for an unnamed file, not ENOENT. */
+static enum published blame_a_removed_folder(const struct work *work, enum published step,
+                                             struct failure *failure)
+{
+	if (step <= IN_THE_WAY || !is_removed(work->folder))
+		return step;
+	errno = ENOENT;
+	return store_refuse("create a file", work->output.is_in_root, failure);
+}
+
+static enum published write_once(struct store *store, struct work *work)
+{
+	struct store_output *asked = work->asked;
+	struct output *output = &work->output;
+	enum published step;
+	struct stat st;
+
+	*output = (struct output){
+		.content = asked->content.fd,
+		.offset = (off_t)asked->content.offset,
+		.n_bytes = (size_t)asked->content.n_bytes,
+		.dates = asked->content.dates,
+		.replace = replace_of(asked),
+		.expected = asked->expected,
+		.backup_suffix = asked->original ? asked->original->backup_suffix : NULL,
+		.attributes_of = asked->original ? asked->original->fd : -1,
+		.stamp = asked->stamp,
+		.is_in_root = !strchr(asked->name, '/'),
+		.without = store->without,
+	};
+	step = open_folder_of(store, asked->name, true, &work->folder, &output->name,
+	                      &asked->failure);
+	if (step != PUBLISHED)
+		return step;
+	output->folder = work->folder;
+	output_begin(output);
+	/* This saves the work of writing it. Whether the name is free in the end, naming says. */
+	if (fstatat(output->folder, output->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (output->replace == REPLACE_NOTHING || S_ISDIR(st.st_mode)))
+		return IN_THE_WAY;
+	return blame_a_removed_folder(work, output_write(output, &asked->failure),
+	                              &asked->failure);
+}
+
+static void write_output(struct store *store, struct work *work)
+{
+	if (!is_sound(work->asked->name)) {
+		failure_set(&work->asked->failure, FAIL_INTERNAL,
+		            "publish: \"%s\" is no name of an output", work->asked->name);
+		work->step = REFUSED;
+		return;
+	}
+	work->step = write_once(store, work);
+	if (work->step == FOLDER_IS_GONE) {
+		let_go(work);
+		forget_last(store);
+		work->step = write_once(store, work);
+	}
+}
+
+static void sync_output(struct store *store, struct work *work)
+{
+	if (store->is_durable && work->step == PUBLISHED)
+		work->step = output_sync(&work->output, &work->asked->failure);
+}
+
+static void name_output(struct store *store, struct work *work)
+{
+	struct failure *failure = &work->asked->failure;
+
+	work->step = blame_a_removed_folder(
+		work, output_name(&work->output, store->is_durable, failure), failure);
+	if (work->step != FOLDER_IS_GONE)
+		return;
+	/* The folder went away under a written file: it is made again, once. */
+	let_go(work);
+	forget_last(store);
+	work->step = write_once(store, work);
+	sync_output(store, work);
+	if (work->step == PUBLISHED)
+		work->step = output_name(&work->output, store->is_durable, failure);
+}
+
+static bool is_same_folder(int a, int b)
+{
+	struct stat of_a, of_b;
+
+	return fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 &&
+	       of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+/* Sync the folder of an output, unless one before it in the group had the same. */
+static void sync_name(struct work *works, size_t i)
+{
+	struct work *work = &works[i];
+
+	for (size_t j = i; j > 0; j--) {
+		if (works[j - 1].step == PUBLISHED &&
+		    is_same_folder(works[j - 1].folder, work->folder))
+			return;
+	}
+	if (!sync_folder(work->folder, work->output.name))
+		work->step = store_refuse("make the output durable",
+		                          work->output.is_in_root, &work->asked->failure);
+}
+
+/* Let the outputs of a file go whose other outputs cannot be published. */
+static void drop_siblings(struct work *works, size_t n, const struct work *failed)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (&works[i] != failed && works[i].asked->file && failed->asked->file &&
+		    works[i].asked->file == failed->asked->file &&
+		    works[i].step == PUBLISHED)
+			works[i].step = NOT_PUBLISHED;
+	}
+}
+
+/* Whether an output is skipped, not failed, where something has its name. */
+static bool may_be_skipped(const struct store_output *asked)
+{
+	return !asked->expected && (asked->overwrite == OVERWRITE_SKIP ||
+	                            asked->overwrite == OVERWRITE_OLDER);
+}
+
+static enum store_result refuse_name(const struct store_output *asked,
                                      struct failure *ret_failure)
 {
-	if (overwrite == OVERWRITE_SKIP)
+	if (may_be_skipped(asked))
 		return STORE_SKIPPED;
 	failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
-	            overwrite == OVERWRITE_ALWAYS ? "a folder has its name"
-	                                          : "something has its name already");
+	            asked->expected ? "the file that is there has changed meanwhile"
+	            : asked->overwrite == OVERWRITE_ALWAYS
+	                    ? "a folder has its name"
+	                    : "something has its name already");
 	return STORE_FAILED;
+}
+
+/* Whether no output can be published any more. */
+static bool is_places_fault(const struct store *store, enum published step)
+{
+	return step == PLACE_REFUSED ||
+	       (step == FOLDER_IS_GONE && is_removed(store->root));
+}
+
+static enum store_result result_of(const struct store *store, const struct work *work)
+{
+	struct failure *failure = &work->asked->failure;
+
+	switch (work->step) {
+	case PUBLISHED:
+		failure->class = FAIL_NONE;
+		return STORE_DONE;
+	case IN_THE_WAY:
+		failure->class = FAIL_NONE;
+		return refuse_name(work->asked, failure);
+	case NOT_PUBLISHED:
+		failure->class = FAIL_NONE;
+		return STORE_DROPPED;
+	default:
+		return is_places_fault(store, work->step) ? STORE_PLACE_FAILED
+		                                          : STORE_FAILED;
+	}
+}
+
+/* An output that is skipped costs the others of its file nothing. */
+static bool is_failed(const struct work *work)
+{
+	return work->step != PUBLISHED && work->step != NOT_PUBLISHED &&
+	       !(work->step == IN_THE_WAY && may_be_skipped(work->asked));
+}
+
+/* Write them, up to the first that the place refuses: the others would not fare better. */
+static void write_outputs(struct store *store, struct work *works, size_t n)
+{
+	bool is_refused = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (is_refused)
+			works[i].step = NOT_PUBLISHED;
+		else
+			write_output(store, &works[i]);
+		is_refused |= is_places_fault(store, works[i].step);
+	}
+}
+
+static void publish_works(struct store *store, struct work *works, size_t n)
+{
+	write_outputs(store, works, n);
+	for (size_t i = 0; i < n; i++)
+		sync_output(store, &works[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (is_failed(&works[i]))
+			drop_siblings(works, n, &works[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (works[i].step == PUBLISHED)
+			name_output(store, &works[i]);
+	}
+	for (size_t i = 0; i < n && store->is_durable; i++) {
+		if (works[i].step == PUBLISHED)
+			sync_name(works, i);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (works[i].step == PUBLISHED)
+			works[i].step = output_settle(&works[i].output,
+			                              &works[i].asked->failure);
+	}
+}
+
+void store_publish_group(struct store *store, struct store_output *outputs, size_t n)
+{
+	struct work *works = calloc(n, sizeof(*works));
+
+	for (size_t i = 0; i < n; i++) {
+		outputs[i].failure.class = FAIL_NONE;
+		outputs[i].has_stamp = false;
+		if (!works) {
+			outputs[i].result = STORE_FAILED;
+			failure_set(&outputs[i].failure, FAIL_MEMORY,
+			            "publish: out of memory");
+			continue;
+		}
+		works[i].asked = &outputs[i];
+		works[i].folder = -1;
+	}
+	if (!works)
+		return;
+	publish_works(store, works, n);
+	for (size_t i = 0; i < n; i++) {
+		outputs[i].result = result_of(store, &works[i]);
+		outputs[i].has_stamp = works[i].output.has_stamp;
+		let_go(&works[i]);
+	}
+	free(works);
 }
 
 enum store_result store_publish(struct store *store, const char *relative,
                                 const struct store_content *content,
                                 enum overwrite overwrite, struct failure *ret_failure)
 {
-	bool may_replace = overwrite == OVERWRITE_ALWAYS;
-	enum published result;
+	struct store_output output = {
+		.name = relative, .content = *content, .overwrite = overwrite};
 
-	*ret_failure = (struct failure){.class = FAIL_NONE};
-	if (!is_sound(relative)) {
-		failure_set(ret_failure, FAIL_INTERNAL,
-		            "publish: \"%s\" is no name of an output", relative);
-		return STORE_FAILED;
-	}
-	result = publish_once(store, relative, content, may_replace, ret_failure);
-	if (result == FOLDER_IS_GONE) {
-		forget_last(store);
-		result = publish_once(store, relative, content, may_replace, ret_failure);
-	}
-	switch (result) {
-	case PUBLISHED:
-		ret_failure->class = FAIL_NONE;
-		return STORE_DONE;
-	case IN_THE_WAY:
-		ret_failure->class = FAIL_NONE;
-		return refuse_name(overwrite, ret_failure);
-	case PLACE_REFUSED:
-		return STORE_PLACE_FAILED;
-	case FOLDER_IS_GONE:
-		return is_removed(store->root) ? STORE_PLACE_FAILED : STORE_FAILED;
-	default:
-		return STORE_FAILED;
-	}
+	store_publish_group(store, &output, 1);
+	*ret_failure = output.failure;
+	return output.result;
 }
 
 int store_open_stream(const char *path)

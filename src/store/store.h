@@ -13,6 +13,7 @@
 #include "common/outcome.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -51,12 +52,16 @@ enum store_result {
 	 * folder itself, or that folder was removed. The failure says why. No other output would
 	 * fare better. */
 	STORE_PLACE_FAILED,
-	/* Only from a committer: it was stopped before this output was begun. */
+	/* Not published: another output of its file failed, or its committer was stopped. */
 	STORE_DROPPED,
 };
 
 /* Whether something has the output's name already (a link is not followed). Makes no folder. */
 bool store_has(struct store *store, const char *relative);
+
+/* Make what is published from here on durable: outputs, their names and new folders reach the disk
+ * before a result says STORE_DONE. Before any other thread uses the store. */
+void store_make_durable(struct store *store);
 
 /* The bytes of an output. */
 struct store_content {
@@ -65,15 +70,50 @@ struct store_content {
 	const struct timespec *dates; /* two, of access and change; NULL: now */
 };
 
+/* An output that takes the place of its own input. */
+struct store_original {
+	int fd; /* the input, as it was opened: owner, mode, lists, attributes and times come from it */
+	const char *
+		backup_suffix; /* the original gets its name with this suffix; NULL: it goes */
+};
+
+struct stamp;
+
+/* One output of a group, and what became of it. Everything is borrowed. */
+struct store_output {
+	const char *name; /* below the folder, without ".", ".." and empty parts */
+	const void *
+		file; /* outputs that are not published unless all of them can be written */
+	struct store_content content;
+
+	enum overwrite overwrite;
+	/* The one file that may be replaced, whatever the policy says, if it is still there as this
+	 * stat has it; NULL: the policy decides. */
+	const struct stat *expected;
+	const struct store_original
+		*original; /* NULL: a new file of mode 0666 less the umask */
+	/* Gets the output's size, time and hash, and goes onto the output. NULL: no stamp. */
+	struct stamp *stamp;
+
+	enum store_result result;
+	struct failure
+		failure; /* of STORE_FAILED and STORE_PLACE_FAILED, else FAIL_NONE */
+	bool has_stamp;  /* it is on the output; the file system takes attributes */
+};
+
 /*
- * Publish content as relative, a name below the folder without ".", ".." and empty parts. Missing
- * sub-folders are made. Links are never followed: whatever is below the folder is opened beneath
- * it. The file's mode is 0666 less the umask; it has its dates before it has its name. Whatever
- * the result, no partial file stays, and content.fd is still the caller's.
+ * Publish outputs together, so that what makes them durable is shared: each is written to a file
+ * without a name, then all are synced, then named, then their folders synced; only then may one that
+ * was replaced go. Missing sub-folders are made. Links are never followed: whatever is below the
+ * folder is opened beneath it. An output has its dates and its stamp before it has its name.
  *
- * *ret_failure is filled for STORE_FAILED and STORE_PLACE_FAILED, else its class is FAIL_NONE. A
- * process that limits RLIMIT_FSIZE must ignore SIGXFSZ, or it dies of that signal here.
+ * Whatever the results, no partial file stays, and the descriptors are still the caller's. An output
+ * whose file's other outputs failed is STORE_DROPPED. A process that limits RLIMIT_FSIZE must
+ * ignore SIGXFSZ, or it dies of that signal here.
  */
+void store_publish_group(struct store *store, struct store_output *outputs, size_t n);
+
+/* A group of one, without a stamp. */
 enum store_result store_publish(struct store *store, const char *relative,
                                 const struct store_content *content,
                                 enum overwrite overwrite, struct failure *ret_failure);

@@ -6,7 +6,12 @@
 #include "common/outcome.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
+
+/* Where an output's record is kept on it (stamp.h). */
+#define STAMP_ATTRIBUTE "user.pixpool"
 
 /*
  * What a system or a file system may lack. There is another way around each. store_open() looks
@@ -17,6 +22,7 @@ enum {
 	WITHOUT_TMPFILE = 2,
 	WITHOUT_PROC = 4,
 	WITHOUT_NOREPLACE = 8, /* renameat2() */
+	WITHOUT_LINKS = 16,
 };
 
 struct store {
@@ -24,6 +30,8 @@ struct store {
 	dev_t dev;
 	ino_t ino;
 	unsigned without; /* fixed before any other thread can look */
+	bool is_durable;  /* likewise */
+	bool was_made;    /* the folder did not exist before */
 
 	struct lock lock; /* guards the two below */
 	/* The sub-folder used last: outputs of one folder come together. */
@@ -42,6 +50,8 @@ enum published {
 	PLACE_REFUSED,
 	/* The folder was removed meanwhile: one more attempt makes it again. */
 	FOLDER_IS_GONE,
+	/* Nothing was wrong with it; another output of its file failed, or the place. */
+	NOT_PUBLISHED,
 	/* Inside publish.c: this file system needs the other way. */
 	NOT_THIS_WAY,
 };
@@ -53,5 +63,8 @@ enum published {
  */
 enum published store_refuse(const char *step, bool is_in_root,
                             struct failure *ret_failure);
+
+/* A file's time as stamps and rows have it: nanoseconds since 1970, saturated. */
+int64_t store_time_ns(const struct timespec *time);
 
 #endif

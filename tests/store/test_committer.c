@@ -61,7 +61,8 @@ static void files_init(struct batch_of_files *files)
 	REQUIRE(files->store != NULL);
 	for (size_t i = 0; i < MAX_FILES; i++) {
 		snprintf(files->names[i], sizeof(files->names[i]), "%02zu.jpg", i);
-		files->outputs[i] = (struct commit_output){files->names[i], i, 1};
+		files->outputs[i] = (struct commit_output){
+			.name = files->names[i], .offset = i, .n_bytes = 1};
 		files->commits[i] = (struct commit){
 			.fd = files->content,
 			.outputs = &files->outputs[i],
@@ -155,7 +156,9 @@ TEST(committer, publishes_each_output_from_its_range_of_the_content)
 {
 	struct batch_of_files files;
 	struct committer *committer;
-	const struct commit_output outputs[] = {{"a.jpg", 0, 3}, {"sub/b.webp", 3, 4}};
+	const struct commit_output outputs[] = {
+		{.name = "a.jpg", .offset = 0, .n_bytes = 3},
+		{.name = "sub/b.webp", .offset = 3, .n_bytes = 4}};
 
 	files_init(&files);
 	REQUIRE(ftruncate(files.content, 0) == 0 &&
@@ -173,12 +176,14 @@ TEST(committer, publishes_each_output_from_its_range_of_the_content)
 	files_fini(&files);
 }
 
-TEST(committer, fails_a_file_by_the_first_output_that_fails)
+TEST(committer, fails_a_file_whole_by_the_first_output_that_fails)
 {
 	struct batch_of_files files;
 	struct committer *committer;
 	const struct commit_output outputs[] = {
-		{"a.jpg", 0, 1}, {"taken.jpg", 1, 1}, {"c.jpg", 2, 1}};
+		{.name = "a.jpg", .offset = 0, .n_bytes = 1},
+		{.name = "taken.jpg", .offset = 1, .n_bytes = 1},
+		{.name = "c.jpg", .offset = 2, .n_bytes = 1}};
 
 	files_init(&files);
 	scratch_file("out/taken.jpg", "theirs");
@@ -190,7 +195,7 @@ TEST(committer, fails_a_file_by_the_first_output_that_fails)
 	EXPECT_EQ(files.commits[0].result, STORE_FAILED);
 	EXPECT_EQ(files.commits[0].failure.class, FAIL_EXISTS);
 	EXPECT_STR(scratch_text("out/taken.jpg"), "theirs");
-	EXPECT(store_has(files.store, "a.jpg"));
+	EXPECT(!store_has(files.store, "a.jpg"));
 	EXPECT(!store_has(files.store, "c.jpg"));
 	/* No other file is concerned. */
 	EXPECT_EQ(files.commits[1].result, STORE_DONE);
@@ -200,7 +205,9 @@ TEST(committer, fails_a_file_by_the_first_output_that_fails)
 
 TEST(committer, skips_a_file_only_when_all_its_outputs_are_there)
 {
-	const struct commit_output both[] = {{"a.jpg", 0, 1}, {"b.jpg", 1, 1}};
+	const struct commit_output both[] = {
+		{.name = "a.jpg", .offset = 0, .n_bytes = 1},
+		{.name = "b.jpg", .offset = 1, .n_bytes = 1}};
 	struct batch_of_files files;
 	struct committer *committer;
 

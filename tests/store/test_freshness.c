@@ -28,7 +28,7 @@ enum {
 enum { WORD_BYTES = 16, N_WORDS = 8 };
 
 static const char *const words_of[OWN][N_WORDS] = {
-	[OUTPUT] = {"none", "file", "link", "folder"},
+	[OUTPUT] = {"none", "empty", "file", "link", "folder"},
 	[ROW] = {"none", "same", "content", "other", "size"},
 	[STAMP] = {"none", "same", "content", "other", "size", "name"},
 	[RECIPE] = {"same", "other"},
@@ -116,10 +116,11 @@ static enum verdict decide(struct freshness *freshness, const struct stamp *row,
 
 static enum output_kind kind_of(const char *word)
 {
-	return is(word, "none")   ? OUTPUT_NONE
-	       : is(word, "file") ? OUTPUT_FILE
-	       : is(word, "link") ? OUTPUT_LINK
-	                          : OUTPUT_FOLDER;
+	return is(word, "none")    ? OUTPUT_NONE
+	       : is(word, "empty") ? OUTPUT_EMPTY
+	       : is(word, "file")  ? OUTPUT_FILE
+	       : is(word, "link")  ? OUTPUT_LINK
+	                           : OUTPUT_FOLDER;
 }
 
 /* One row without "any", under one policy. */

@@ -1,0 +1,407 @@
+/*
+ * Durable outputs: the order of system calls by which nothing is lost in a power cut, what becomes of a sync
+ * that fails, and a file that takes the place of its own input. The linker puts the calls of this
+ * file in place of the library's: they are noted, and fail when a test says so.
+ */
+#include "output.h"
+#include "support/scratch.h"
+#include "support/test.h"
+
+#include "base/fd.h"
+#include "store/stamp.h"
+#include "store/store.h"
+#include "store/store_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* What was called, a letter each: w written, f a file synced, d a folder synced, l linked, r renamed, x
+ * exchanged, u removed. */
+static char calls[256];
+static int n_syncs_that_fail; /* from now on */
+static int fails_with;
+
+static void note(char call)
+{
+	size_t n = strlen(calls);
+
+	if (n + 1 < sizeof(calls)) {
+		calls[n] = call;
+		calls[n + 1] = 0;
+	}
+}
+
+ssize_t __real_sendfile(int to, int from, off_t *offset, size_t n);
+ssize_t __wrap_sendfile(int to, int from, off_t *offset, size_t n);
+ssize_t __wrap_sendfile(int to, int from, off_t *offset, size_t n)
+{
+	note('w');
+	return __real_sendfile(to, from, offset, n);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+
+	note(fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? 'd' : 'f');
+	if (n_syncs_that_fail > 0) {
+		n_syncs_that_fail--;
+		errno = fails_with;
+		return -1;
+	}
+	return __real_fsync(fd);
+}
+
+int __real_linkat(int from, const char *old, int to, const char *name, int flags);
+int __wrap_linkat(int from, const char *old, int to, const char *name, int flags);
+int __wrap_linkat(int from, const char *old, int to, const char *name, int flags)
+{
+	note('l');
+	return __real_linkat(from, old, to, name, flags);
+}
+
+int __real_renameat(int from, const char *old, int to, const char *name);
+int __wrap_renameat(int from, const char *old, int to, const char *name);
+int __wrap_renameat(int from, const char *old, int to, const char *name)
+{
+	note('r');
+	return __real_renameat(from, old, to, name);
+}
+
+static void (*before_exchange)(void);
+
+int __real_renameat2(int from, const char *old, int to, const char *name, unsigned flags);
+int __wrap_renameat2(int from, const char *old, int to, const char *name, unsigned flags);
+int __wrap_renameat2(int from, const char *old, int to, const char *name, unsigned flags)
+{
+	note(flags & RENAME_EXCHANGE ? 'x' : 'r');
+	if ((flags & RENAME_EXCHANGE) && before_exchange) {
+		void (*act)(void) = before_exchange;
+
+		before_exchange = NULL;
+		act();
+	}
+	return __real_renameat2(from, old, to, name, flags);
+}
+
+int __real_unlinkat(int folder, const char *name, int flags);
+int __wrap_unlinkat(int folder, const char *name, int flags);
+int __wrap_unlinkat(int folder, const char *name, int flags)
+{
+	note('u');
+	return __real_unlinkat(folder, name, flags);
+}
+
+static struct store *durable_store(int way)
+{
+	struct store *store = store_with_way(way);
+
+	store_make_durable(store);
+	calls[0] = 0;
+	return store;
+}
+
+/* An output of the letter c. */
+static struct store_output output_of(const char *name, int content, size_t n)
+{
+	return (struct store_output){.name = name,
+	                             .content = {.fd = content, .n_bytes = n}};
+}
+
+TEST(durable, a_group_is_written_then_synced_then_named_then_its_folders_are_synced)
+{
+	int content = content_of('x', 10);
+	struct store *store;
+	struct store_output outputs[3];
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	scratch_folder("out/sub");
+	store = durable_store(0);
+	outputs[0] = output_of("a.jpg", content, 10);
+	outputs[1] = output_of("sub/b.jpg", content, 10);
+	outputs[2] = output_of("c.jpg", content, 10);
+	store_publish_group(store, outputs, 3);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(outputs[i].result, STORE_DONE);
+	EXPECT_STR(calls, "wwwffflll"
+	                  "dd");
+	store_close(store);
+	fd_close(&content);
+	scratch_leave();
+}
+
+TEST(durable, a_new_folder_is_durable_before_anything_is_in_it)
+{
+	int content = content_of('x', 10);
+	struct store *store;
+	struct store_output output = output_of("new/a.jpg", content, 10);
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	store = durable_store(0);
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_DONE);
+	EXPECT_STR(calls, "dwfld");
+	store_close(store);
+	fd_close(&content);
+	scratch_leave();
+}
+
+TEST(durable, without_it_nothing_is_synced)
+{
+	struct store *store;
+
+	scratch_enter(NULL);
+	store = store_with_way(0);
+	calls[0] = 0;
+	EXPECT_EQ(publish_text(store, "a.jpg", "x", OVERWRITE_OWN), STORE_DONE);
+	EXPECT_STR(calls, "wl");
+	store_close(store);
+	scratch_leave();
+}
+
+/* The kernel may take pages for clean after a failed sync: so the bytes go to a new file. */
+TEST(durable, after_a_failed_sync_the_bytes_are_written_to_a_new_file)
+{
+	int content = content_of('x', 10);
+
+	for (int way = 0; way < N_WAYS; way++) {
+		struct store_output output = output_of("a.jpg", content, 10);
+		struct store *store;
+
+		scratch_enter(NULL);
+		store = durable_store(way);
+		n_syncs_that_fail = 1;
+		fails_with = EIO;
+		store_publish_group(store, &output, 1);
+		EXPECT_EQ(output.result, STORE_DONE);
+		EXPECT(strncmp(calls, "wfwf", 4) == 0 || strncmp(calls, "wfuwf", 5) == 0,
+		       "%s", calls);
+		EXPECT_STR(scratch_text("out/a.jpg"), "xxxxxxxxxx");
+		EXPECT_EQ(n_names("out"), 1);
+		store_close(store);
+		scratch_leave();
+	}
+	fd_close(&content);
+}
+
+TEST(durable, a_sync_that_fails_twice_is_the_places_fault_and_leaves_nothing)
+{
+	static const int errors[] = {EIO, ENOSPC, EDQUOT};
+	int content = content_of('x', 10);
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		for (int way = 0; way < N_WAYS; way++) {
+			struct store_output output = output_of("a.jpg", content, 10);
+			struct store *store;
+
+			scratch_enter(NULL);
+			store = durable_store(way);
+			n_syncs_that_fail = 2;
+			fails_with = errors[i];
+			store_publish_group(store, &output, 1);
+			n_syncs_that_fail = 0;
+			EXPECT_EQ(output.result, STORE_PLACE_FAILED);
+			EXPECT_EQ(n_names("out"), 0);
+			store_close(store);
+			scratch_leave();
+		}
+	}
+	fd_close(&content);
+}
+
+TEST(durable, of_a_file_with_two_outputs_none_is_there_if_one_cannot_be_written)
+{
+	int content = content_of('x', 10);
+	struct store *store;
+	struct store_output outputs[3];
+
+	scratch_enter(NULL);
+	store = durable_store(0);
+	outputs[0] = output_of("a.jpg", content, 10);
+	outputs[1] = output_of("b.jpg", content, 11); /* longer than its content */
+	outputs[2] = output_of("other.jpg", content, 10);
+	outputs[0].file = outputs[1].file = &outputs[0];
+	outputs[2].file = &outputs[2];
+	store_publish_group(store, outputs, 3);
+	EXPECT_EQ(outputs[0].result, STORE_DROPPED);
+	EXPECT_EQ(outputs[1].result, STORE_FAILED);
+	EXPECT_EQ(outputs[2].result, STORE_DONE);
+	EXPECT_EQ(n_names("out"), 1);
+	store_close(store);
+	fd_close(&content);
+	scratch_leave();
+}
+
+/* ---- what is replaced ---- */
+
+static struct stat stat_of(const char *path)
+{
+	struct stat st;
+
+	REQUIRE(stat(path, &st) == 0);
+	return st;
+}
+
+TEST(durable, the_expected_file_is_replaced_and_goes_once_the_new_one_is_durable)
+{
+	int content = content_of('n', 3);
+
+	for (int way = 0; way < N_WAYS; way++) {
+		struct store_output output = output_of("a.jpg", content, 3);
+		struct store *store;
+		struct stat expected;
+
+		scratch_enter(NULL);
+		scratch_folder("out");
+		scratch_file("out/a.jpg", "old");
+		expected = stat_of("out/a.jpg");
+		store = durable_store(way);
+		output.expected = &expected;
+		store_publish_group(store, &output, 1);
+		EXPECT_EQ(output.result, STORE_DONE);
+		if (way == 0)
+			EXPECT_STR(calls, "wflxdu");
+		EXPECT_STR(scratch_text("out/a.jpg"), "nnn");
+		EXPECT_EQ(n_names("out"), 1);
+		store_close(store);
+		scratch_leave();
+	}
+	fd_close(&content);
+}
+
+static void change_it(void)
+{
+	int fd = open("out/a.jpg", O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	REQUIRE(fd >= 0 && fd_write_all(fd, "!", 1));
+	fd_close(&fd);
+}
+
+TEST(durable, a_file_that_changed_meanwhile_stays)
+{
+	int content = content_of('n', 3);
+	struct store_output output = output_of("a.jpg", content, 3);
+	struct stat expected;
+	struct store *store;
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	scratch_file("out/a.jpg", "old");
+	expected = stat_of("out/a.jpg");
+	store = durable_store(0);
+	output.expected = &expected;
+	before_exchange = change_it; /* between the look and the exchange */
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_FAILED);
+	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
+	EXPECT_STR(scratch_text("out/a.jpg"), "old!");
+	EXPECT_EQ(n_names("out"), 1);
+
+	store_publish_group(store, &output, 1); /* before the look */
+	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
+	REQUIRE(unlink("out/a.jpg") == 0);
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
+	EXPECT_EQ(n_names("out"), 0);
+	store_close(store);
+	fd_close(&content);
+	scratch_leave();
+}
+
+TEST(durable,
+     an_original_is_kept_as_its_backup_and_its_owner_mode_and_attributes_are_carried_over)
+{
+	int content = content_of('n', 3), fd;
+	struct store_original original = {.backup_suffix = ".orig"};
+	struct store_output output = output_of("a.jpg", content, 3);
+	struct timespec times[2] = {{1000, 1}, {2000, 2}};
+	struct stat expected, now;
+	struct store *store;
+	char value[8] = "";
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	scratch_file("out/a.jpg", "old");
+	fd = open("out/a.jpg", O_RDONLY | O_CLOEXEC);
+	REQUIRE(fd >= 0 && fchmod(fd, 0640) == 0 && futimens(fd, times) == 0);
+	if (geteuid() == 0)
+		REQUIRE(fchown(fd, 1234, 2345) == 0);
+	(void)!fsetxattr(fd, "user.note", "hello", 5, 0);
+	expected = stat_of("out/a.jpg");
+	store = durable_store(0);
+	original.fd = fd;
+	output.expected = &expected;
+	output.original = &original;
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_DONE);
+	EXPECT_STR(scratch_text("out/a.jpg"), "nnn");
+	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
+	EXPECT_EQ(n_names("out"), 2);
+	now = stat_of("out/a.jpg");
+	EXPECT_EQ(now.st_mode & 07777, 0640u);
+	EXPECT(now.st_uid == expected.st_uid && now.st_gid == expected.st_gid);
+	EXPECT_EQ(now.st_mtim.tv_sec, 2000);
+	if (fgetxattr(fd, "user.note", value, sizeof(value)) == 5) {
+		memset(value, 0, sizeof(value));
+		EXPECT_EQ(getxattr("out/a.jpg", "user.note", value, sizeof(value)), 5);
+		EXPECT_STR(value, "hello");
+	}
+	/* A second time: the backup that is there is never replaced. */
+	expected = stat_of("out/a.jpg");
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_FAILED);
+	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
+	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
+	EXPECT_EQ(n_names("out"), 2);
+	fd_close(&fd);
+	store_close(store);
+	fd_close(&content);
+	scratch_leave();
+}
+
+/* ---- stamps ---- */
+
+TEST(durable, an_output_has_its_stamp_with_its_size_time_and_hash_before_it_has_its_name)
+{
+	int content = content_of('x', 10), fd;
+	struct timespec dates[2] = {{5, 0}, {6, 7}};
+
+	for (int way = 0; way < N_WAYS; way++) {
+		struct store_output output = output_of("a.jpg", content, 10);
+		struct stamp stamp = {.recipe = 9}, back;
+		struct output_hash hash;
+		struct store *store;
+
+		scratch_enter(NULL);
+		store = durable_store(way);
+		stamp_set_names(&stamp, "a.jpg", "a.png");
+		output.stamp = &stamp;
+		output.content.dates = dates;
+		store_publish_group(store, &output, 1);
+		EXPECT_EQ(output.result, STORE_DONE);
+		EXPECT(output_hash_of_range(content, 0, 10, &hash));
+		EXPECT(memcmp(&stamp.out_hash, &hash, sizeof(hash)) == 0);
+		EXPECT_EQ(stamp.out_bytes, 10u);
+		EXPECT_EQ(stamp.out_mtime_ns, 6000000007);
+		fd = open("out/a.jpg", O_RDONLY | O_CLOEXEC);
+		if (output.has_stamp) {
+			EXPECT(stamp_read(fd, &back));
+			EXPECT(back.recipe == 9 && back.out_mtime_ns == 6000000007);
+		} else {
+			scratch_skip("a stamp", "this file system takes no attributes");
+		}
+		fd_close(&fd);
+		store_close(store);
+		scratch_leave();
+	}
+	fd_close(&content);
+}
