@@ -1,10 +1,9 @@
 /*
- * The question: what does a folder of photographs cost, made into JPEG thumbnails of at
- * most 256 pixels, with pixpool and with what people use today, vipsthumbnail under
- * xargs -P? And, with -S, what of that does the sandbox cost?
+ * What does it cost to make JPEG thumbnails of at most 256 pixels from a folder of photographs, with
+ * pixpool and with vipsthumbnail under xargs -P? With -S: what does the sandbox cost?
  *
- * Both do the same pictures, in one run, in alternating rounds, each into a fresh folder.
- * A round is a pair: the ratios are taken within each pair, then their median.
+ * Both sides convert the same pictures in alternating rounds, each to a new folder. A round is a pair:
+ * ratios are computed within each pair, then their median.
  */
 #include "measure.h"
 #include "scratch.h"
@@ -29,7 +28,7 @@ struct question {
 	int n_rounds;
 	bool asks_sandbox; /* the peer is pixpool with --sandbox off */
 
-	/* Made for the run. */
+	/* Created for the run. */
 	char *scratch, *links, *list;
 	size_t n_pictures;
 };
@@ -66,7 +65,7 @@ static bool run_peer(const struct question *question, const char *out, const cha
 
 	/* clang-format off */
 	const char *const argv[] = {
-		"env", "VIPS_CONCURRENCY=1",  /* xargs keeps the processors busy already */
+		"env", "VIPS_CONCURRENCY=1",  /* xargs runs a process for each processor */
 		"VIPS_WARNING=0",
 		"xargs", "-0", "-a", question->list, "-n", "8", "-P", n_processes,
 		"vipsthumbnail", "-s", question->size, "-e", "srgb", "-o", template, NULL,
@@ -91,7 +90,7 @@ static bool run_side(const struct question *question, enum side side,
 
 	ret_answer->n_outputs = scratch_count_files(out);
 	if (!ran)
-		fprintf(stderr, "%s could not be run\n", side_names[side]);
+		fprintf(stderr, "cannot run %s\n", side_names[side]);
 	scratch_remove(out);
 	free(said);
 	free(out);
@@ -155,14 +154,14 @@ static void print_ratio(const char *what, double (*of)(const struct measured *me
 
 static void print_ratios(struct answer answers[][N_SIDES], int n_rounds)
 {
-	printf("\n%s / %s, median of %d pairs (least to greatest); less is better\n",
+	printf("\n%s / %s, median of %d pairs (minimum to maximum); less is better\n",
 	       side_names[PIXPOOL], side_names[PEER], n_rounds);
 	print_ratio("CPU", cpu_of, answers, n_rounds);
 	print_ratio("wall", wall_of, answers, n_rounds);
 	print_ratio("peak memory", peak_of, answers, n_rounds);
 }
 
-/* Whether both sides did all of their work in every round: else the figures say nothing. */
+/* Whether both sides made all outputs in every round. Otherwise the figures mean nothing. */
 static bool all_done(const struct question *question, struct answer answers[][N_SIDES])
 {
 	for (int i = 0; i < question->n_rounds; i++) {
@@ -187,7 +186,7 @@ static bool ask(const struct question *question)
 	       "wall s", "peak MB", "outputs", "status");
 	for (int i = 0; i < question->n_rounds; i++) {
 		for (int turn = 0; turn < N_SIDES; turn++) {
-			/* Who begins changes, so that neither always follows the other. */
+			/* The sides take turns at going first. */
 			enum side side = (enum side)((turn + i) % N_SIDES);
 
 			if (!run_side(question, side, &answers[i][side]))
@@ -197,7 +196,7 @@ static bool ask(const struct question *question)
 	}
 	print_ratios(answers, question->n_rounds);
 	if (!all_done(question, answers)) {
-		printf("\nNot every picture came out, or a status is not 0: do not quote this.\n");
+		printf("\nDo not quote this run: outputs are missing, or a status is not 0.\n");
 		return false;
 	}
 	return true;
@@ -224,7 +223,7 @@ static void clean_up(struct question *question)
 	free(question->list);
 }
 
-/* The pixpool that was built with this program stands beside it. */
+/* The pixpool in the folder of this program. */
 static const char *pixpool_beside_us(void)
 {
 	static char path[4096 + sizeof("pixpool")];
@@ -241,9 +240,15 @@ static _Noreturn void print_usage(FILE *stream, int status)
 {
 	fputs("bench_resize [-S] [-n ROUNDS] [-s SIZE] [-p PIXPOOL] [-o SCRATCH] [CORPUS]\n"
 	      "\n"
-	      "Resize CORPUS (bench/corpus) with pixpool and with vipsthumbnail under xargs -P,\n"
-	      "in 3 pairs of rounds, to 256 pixels, below bench/results, and compare.\n"
-	      "With -S compare pixpool locked down with pixpool --sandbox off, in 9 pairs.\n",
+	      "Resize CORPUS with pixpool and with vipsthumbnail under xargs -P, and compare\n"
+	      "CPU time, wall-clock time and memory.\n"
+	      "\n"
+	      "  -n ROUNDS   pairs of rounds (default 3, with -S 9)\n"
+	      "  -o SCRATCH  folder for outputs (default bench/results)\n"
+	      "  -p PIXPOOL  program to measure (default: the one beside this program)\n"
+	      "  -s SIZE     maximum width and height in pixels (default 256)\n"
+	      "  -S          compare --sandbox require with --sandbox off instead\n"
+	      "  CORPUS      folder of pictures (default bench/corpus)\n",
 	      stream);
 	exit(status);
 }

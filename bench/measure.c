@@ -1,3 +1,4 @@
+/* Measure a process tree by /proc and wait4(). */
 #include "measure.h"
 
 #include <errno.h>
@@ -59,7 +60,7 @@ typedef double figure_fn(pid_t pid);
 
 static double children_sum(pid_t pid, figure_fn *figure, int depth);
 
-/* The children that one thread has. A process that is gone by now counts as nothing. */
+/* The children of one thread. A process that has ended meanwhile counts as nothing. */
 static double thread_sum(pid_t pid, const char *thread, figure_fn *figure, int depth)
 {
 	char path[64];
@@ -78,7 +79,7 @@ static double thread_sum(pid_t pid, const char *thread, figure_fn *figure, int d
 	return sum;
 }
 
-/* A figure of each process below this one, added up. */
+/* The sum of a figure over all descendants of a process. */
 static double children_sum(pid_t pid, figure_fn *figure, int depth)
 {
 	char path[64];
@@ -121,8 +122,9 @@ bool measure_begin(void)
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	if (access(path, R_OK) != 0) {
-		fprintf(stderr, "%s: %s (a kernel with CONFIG_PROC_CHILDREN is needed)\n",
-		        path, strerror(errno));
+		fprintf(stderr,
+		        "%s: %s (this needs a kernel with CONFIG_PROC_CHILDREN)\n", path,
+		        strerror(errno));
 		return false;
 	}
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
@@ -139,13 +141,13 @@ static _Noreturn void become(const char *const argv[], int said)
 	if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 ||
 	    dup2(said, STDOUT_FILENO) < 0 || dup2(said, STDERR_FILENO) < 0)
 		_exit(126);
-	/* execvp() takes its words as they are; the type is older than const. */
+	/* execvp() does not change its arguments; its type is older than const. */
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }
 
-/* Sample until the process is a zombie, which is reaped by whoever adds up the time. */
+/* Sample until the process is a zombie. The caller reaps it and gets its CPU time. */
 static int64_t watch(pid_t pid, int pidfd)
 {
 	struct pollfd end = {.fd = pidfd, .events = POLLIN};
@@ -160,7 +162,7 @@ static int64_t watch(pid_t pid, int pidfd)
 	return peak;
 }
 
-/* The command, and after it what it left behind. */
+/* Reap the command and then all orphans that it left. */
 static bool reap_all(pid_t pid, struct measured *measured)
 {
 	struct rusage usage;
@@ -206,7 +208,7 @@ bool measure_run(const char *const argv[], const char *said_path,
 		ret_measured->peak_bytes = watch(pid, pidfd);
 		close(pidfd);
 	}
-	/* The command's own end, not that of what it may have left behind. */
+	/* The end of the command itself, not of processes that it left. */
 	ret_measured->wall_s = measure_now_s() - begun_s;
 	return reap_all(pid, ret_measured) && pidfd >= 0 && ret_measured->status != 127;
 }

@@ -9,30 +9,30 @@
 #include <sys/types.h>
 
 struct measured {
-	int status; /* the exit status; 128 and the signal that ended it */
+	int status; /* the exit status, or 128 plus the signal that killed the command */
 	double wall_s;
-	double cpu_s; /* user and system, of the whole tree */
-	int64_t peak_bytes; /* the largest sum seen of resident less shared memory over the tree */
+	double cpu_s; /* user and system time of the process tree */
+	/* The maximum of the sum of resident minus shared memory over the process tree. */
+	int64_t peak_bytes;
 };
 
-/* Once, before the first command: orphans of a command become ours, so that their time is
- * counted too. False with a message on standard error when this kernel cannot measure. */
+/* Call this once, before the first command. Orphans of a command become our children, so that their
+ * time counts. false, with a message on standard error, when this kernel cannot measure. */
 bool measure_begin(void);
 
 /*
- * Run argv (found on PATH, NULL at the end) with standard input from /dev/null and what it
- * prints into the file said_path. False with a message when it could not be run at all.
+ * Run argv, which ends with NULL; argv[0] is searched in PATH. Standard input is /dev/null; standard
+ * output and error go to the file said_path. false, with a message, when the command cannot be run.
  *
- * Memory is sampled every 20 ms: a shorter peak may be missed, on every side alike.
+ * Memory is sampled every 20 ms, so a shorter peak may be missed.
  */
 bool measure_run(const char *const argv[], const char *said_path,
                  struct measured *ret_measured);
 
-/* Seconds on a clock that only goes forward. */
+/* Seconds of a monotonic clock. */
 double measure_now_s(void);
 
-/* CPU time that this process has used, and that a process's children, their children and so
- * on have, as far as they are still there. */
+/* CPU time of this process, and of all descendants of a process that still exist. */
 double measure_own_cpu_s(void);
 double measure_children_cpu_s(pid_t pid);
 

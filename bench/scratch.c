@@ -1,3 +1,4 @@
+/* The working folders of a benchmark, by nftw(). */
 #include "scratch.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 enum { N_OPEN_FOLDERS = 16 };
 
-/* nftw() hands its visitor no data: what a walk is about stands here meanwhile. */
+/* nftw() has no argument for the data of its visitor. */
 static struct walk {
 	size_t n_files;
 	const char *links;
@@ -135,8 +136,7 @@ size_t scratch_link_pictures(const char *from, const char *links, const char *li
 	if (walk.list)
 		walk.failed |= fclose(walk.list) != 0;
 	if (absolute && !walk.failed && walk.n_files == 0)
-		fprintf(stderr, "%s: no pictures; bench/fetch-corpus brings some\n",
-		        from);
+		fprintf(stderr, "%s: no pictures; run bench/fetch-corpus first\n", from);
 	free(absolute);
 	return walk.failed ? 0 : walk.n_files;
 }

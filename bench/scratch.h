@@ -1,5 +1,5 @@
 /*
- * Folders that a benchmark works in.
+ * The working folders of a benchmark.
  */
 #ifndef PXP_BENCH_SCRATCH_H
 #define PXP_BENCH_SCRATCH_H
@@ -7,27 +7,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A path of parts, e.g. (folder, "links"). To be freed. Ends the program when memory
- * ran out. */
+/* FOLDER/NAME. The caller frees it. Ends the program when there is no memory. */
 char *scratch_path(const char *folder, const char *name);
 
-/* A new, empty folder below parent, which is made when it is not there. To be freed.
- * NULL with a message on standard error when that fails. */
+/* Create a folder below parent; parent is created if it does not exist. Returns its path, which the
+ * caller frees, or NULL with a message on standard error. */
 char *scratch_create(const char *parent);
 
-/* Remove a folder and all that is in it; links are not followed. */
+/* Remove a folder with everything in it. Links are not followed. */
 void scratch_remove(const char *folder);
 
-/* How many files there are below a folder, but for those with a hidden name: a program
- * may keep its state beside its outputs. */
+/* The number of files below a folder, without hidden files: a program may keep its state there. */
 size_t scratch_count_files(const char *folder);
 
 /*
- * Read all pictures (JPEG, PNG, WebP by suffix) below from once, so that they are in the
- * page cache, and make a link to each in the new folder links, all flat, with base names
- * that are there once. Their names, each with its final 0, are written to the file list.
+ * Read all pictures below from (JPEG, PNG, WebP by suffix) once, so that they are in the page cache.
+ * Create the folder links with a link to each picture, under unique base names, and write these names
+ * to the file list, each terminated by a 0.
  *
- * Returns how many; 0 with a message when that fails.
+ * Returns the number of pictures, or 0 with a message.
  */
 size_t scratch_link_pictures(const char *from, const char *links, const char *list);
 
