@@ -1,0 +1,59 @@
+#!/bin/sh
+# Another project takes in the library by add_subdirectory() and by FetchContent, in a debug build, with Ninja
+# and with Make, with gcc and with clang, as far as they are installed. It needs no pkg-config and no libvips, and
+# gets neither the program nor the tests.
+#
+#     subproject.sh TREE CMAKE COMPILER
+set -eu
+
+tree=$1
+cmake=$2
+compiler=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# make_project FOLDER WAY: a project in FOLDER whose CMakeLists.txt takes in the library by these lines.
+make_project() {
+	mkdir "$1"
+	cp "$tree/samples/hello_futures.c" "$1"
+	cat > "$1/CMakeLists.txt" << END
+cmake_minimum_required(VERSION 3.24)
+project(hello LANGUAGES C)
+$2
+add_executable(hello hello_futures.c)
+target_link_libraries(hello PRIVATE pixpool::pixpool)
+if(TARGET pixpool_program OR TARGET pxp_test_support)
+  message(FATAL_ERROR "the program or the tests of pixpool are built")
+endif()
+END
+}
+
+# build PROJECT GENERATOR COMPILER
+build() {
+	echo "$2, $3"
+	if ! "$cmake" -S "$1" -B "$1/build" -G "$2" -DCMAKE_C_COMPILER="$3" -DCMAKE_BUILD_TYPE=Debug \
+		-DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON > "$1/said" 2>&1 ||
+		! "$cmake" --build "$1/build" --parallel 2 --target hello >> "$1/said" 2>&1; then
+		cat "$1/said"
+		exit 1
+	fi
+	"$1/build/hello"
+}
+
+generator='Unix Makefiles'
+if command -v ninja > /dev/null; then
+	generator=Ninja
+fi
+make_project "$work/a" "add_subdirectory($tree pixpool)"
+build "$work/a" "$generator" "$compiler"
+
+other=$compiler
+for candidate in clang gcc; do
+	if command -v "$candidate" > /dev/null && ! "$compiler" --version | grep -q "$candidate"; then
+		other=$candidate
+	fi
+done
+make_project "$work/b" "include(FetchContent)
+FetchContent_Declare(pixpool SOURCE_DIR $tree)
+FetchContent_MakeAvailable(pixpool)"
+build "$work/b" 'Unix Makefiles' "$other"
