@@ -345,7 +345,8 @@ static struct task *next_task(struct play *play, struct feed *feed)
 
 	if (task || play->n_tasks == MAX_TASKS)
 		return task;
-	task = task_create(&play->pool->executor, no_task, "input", 5, &options);
+	task = task_create(&play->pool->executor.owner, play->pool->executor.blocks,
+	                   INLINE_INPUT_BYTES, no_task, "input", 5, &options);
 	CLAIM(task != NULL);
 	task->submitted_ns = play->pool->now_ns;
 	task->place = TASK_HANDED;
@@ -383,20 +384,15 @@ static void take_back(struct play *play, struct feed *feed)
 
 static void pass_time(struct play *play, struct feed *feed)
 {
-	struct pool_worker *worker = play->worker;
-
 	play->pool->now_ns += (int64_t)feed_number(feed, 2) * 1000000;
-	if (worker->deadline_ns >= 0 && worker->deadline_ns <= play->pool->now_ns)
-		pool_on_deadline(play->pool, worker);
-	if (worker->stall_ns >= 0 && worker->stall_ns <= play->pool->now_ns)
-		pool_on_stall(play->pool, worker);
+	pool_check_workers(play->pool);
 }
 
 static void listen_in(struct play *play, struct feed *feed)
 {
 	if (play->worker->state == WORKER_READY && feed_byte(feed) & 1)
 		pool_page_be_quiet(play->worker, true);
-	pool_listen(play->pool);
+	pool_check_workers(play->pool);
 }
 
 static void look(const struct play *play)

@@ -65,15 +65,15 @@ static bool is_used_up(const struct process_pool *pool, const struct pool_worker
 /* A long one is taken for the rule at once, a quick one only when it has company. */
 void pool_note_time(struct process_pool *pool, int64_t run_ns)
 {
+	if (run_ns < 0) {
+		pool->task_ns = FIRST_NS;
+		return;
+	}
+
 	int64_t before_ns = pool->task_ns > 0 ? pool->task_ns : FIRST_NS;
 	int64_t mean_ns = before_ns - before_ns / 8 + run_ns / 8;
 
 	pool->task_ns = run_ns > mean_ns ? run_ns : mean_ns;
-}
-
-void pool_forget_time(struct process_pool *pool)
-{
-	pool->task_ns = FIRST_NS;
 }
 
 unsigned pool_depth(const struct process_pool *pool)
@@ -455,7 +455,7 @@ static int64_t listen_ns(const struct process_pool *pool)
 	return is_fast(pool) ? clock_deadline_ns(pool->now_ns, LISTEN_MS) : -1;
 }
 
-int64_t pool_next_schedule_ns(const struct process_pool *pool)
+static int64_t next_schedule_ns(const struct process_pool *pool)
 {
 	int64_t next_ns = clock_earlier_ns(pool->retry_ns, pool->spawn_ns);
 
@@ -464,7 +464,7 @@ int64_t pool_next_schedule_ns(const struct process_pool *pool)
 	return clock_earlier_ns(next_ns, listen_ns(pool));
 }
 
-void pool_schedule(struct process_pool *pool)
+static void schedule(struct process_pool *pool)
 {
 	if (pool->retry_ns >= 0 && pool->retry_ns <= pool->now_ns)
 		pool->retry_ns = -1;
@@ -483,4 +483,11 @@ void pool_schedule(struct process_pool *pool)
 	if (pool->executor.is_stopping && pool->executor.queue.n == 0 &&
 	    !holds_tasks(pool))
 		stop_all(pool);
+}
+
+void pool_schedule(struct process_pool *pool)
+{
+	schedule(pool);
+	pool->next_schedule_ns = next_schedule_ns(pool);
+	pool->n_to_wake = pool_n_to_wake(pool);
 }

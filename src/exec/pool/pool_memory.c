@@ -30,7 +30,7 @@ static uint64_t allowance_of(const struct process_pool *pool)
 	return pool->executor.options.memory_allowance;
 }
 
-uint64_t pool_granted(const struct process_pool *pool)
+static uint64_t granted_bytes(const struct process_pool *pool)
 {
 	uint64_t granted = 0;
 
@@ -158,7 +158,7 @@ const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
 	if (worker->was_refused)
 		answer_need(pool, worker, PXP_EMEMORY);
 	else if (worker->granted > 0 && beyond > pool->executor.options.memory_budget -
-	                                                 pool_granted(pool) +
+	                                                 granted_bytes(pool) +
 	                                                 worker->granted)
 		answer_need(pool, worker, PXP_EAGAIN);
 	return NULL;
@@ -191,7 +191,7 @@ static struct pool_worker *find_first_in_row(struct process_pool *pool)
 static bool grant(struct process_pool *pool, struct pool_worker *worker)
 {
 	uint64_t beyond = beyond_allowance(pool, worker->needed);
-	uint64_t others = pool_granted(pool) - worker->granted;
+	uint64_t others = granted_bytes(pool) - worker->granted;
 
 	if (others + beyond > pool->executor.options.memory_budget && beyond > 0)
 		return false;

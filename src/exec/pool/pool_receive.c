@@ -164,7 +164,6 @@ static const char *take_answer(struct process_pool *pool, struct pool_worker *wo
 	}
 	pool_take_memory_back(pool, worker, answer->data_bytes);
 	pool_worker_pop(worker, pool->now_ns);
-	pool_worker_forget_log(worker);
 	return NULL;
 }
 
@@ -277,7 +276,7 @@ static const char *on_ready(struct process_pool *pool, struct pool_worker *worke
 	}
 	/* What the initialiser wrote is nobody's. */
 	pool_worker_read_log(worker, LOG_AT_ONCE);
-	pool_worker_forget_log(worker);
+	worker->log_begins = worker->n_logged;
 	return NULL;
 }
 
@@ -373,18 +372,15 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 	pool_worker_hang_up(worker, pool->now_ns);
 }
 
-void pool_listen(struct process_pool *pool)
+/* Look at what it has left in its page, if it need not ring for that. */
+static void listen(struct process_pool *pool, struct pool_worker *worker)
 {
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		struct pool_worker *worker = &pool->workers[i];
-
-		if (!worker->is_quiet || worker->state >= WORKER_REAPING)
-			continue;
-		if (read_page(pool, worker) && pool_worker_is_awake(worker, pool->now_ns))
-			continue;
-		pool_page_be_quiet(worker, false);
-		read_page(pool, worker);
-	}
+	if (!worker->is_quiet || worker->state >= WORKER_REAPING)
+		return;
+	if (read_page(pool, worker) && pool_worker_is_awake(worker, pool->now_ns))
+		return;
+	pool_page_be_quiet(worker, false);
+	read_page(pool, worker);
 }
 
 /* ---- deadlines ---- */
@@ -439,7 +435,7 @@ static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64
 		pool_worker_expect_answer(worker, slot, now_ns);
 }
 
-void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker)
+static void on_deadline(struct process_pool *pool, struct pool_worker *worker)
 {
 	/* The answer may be waiting to be read. */
 	pool_read_frames(pool, worker, N_SLOTS);
@@ -458,11 +454,26 @@ void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker)
 		kill_late(worker, KILLED_DEADLINE, pool->now_ns);
 }
 
-void pool_on_stall(struct process_pool *pool, struct pool_worker *worker)
+static void on_stall(struct process_pool *pool, struct pool_worker *worker)
 {
 	if (has_progressed(worker, pool->now_ns))
 		return;
 	pool_read_frames(pool, worker, N_SLOTS);
 	if (worker->stall_ns >= 0 && worker->stall_ns <= pool->now_ns)
 		kill_late(worker, KILLED_STALL, pool->now_ns);
+}
+
+void pool_check_workers(struct process_pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		listen(pool, &pool->workers[i]);
+	/* While the workers stand still so do their deadlines. */
+	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
+		struct pool_worker *worker = &pool->workers[i];
+
+		if (worker->deadline_ns >= 0 && worker->deadline_ns <= pool->now_ns)
+			on_deadline(pool, worker);
+		if (worker->stall_ns >= 0 && worker->stall_ns <= pool->now_ns)
+			on_stall(pool, worker);
+	}
 }

@@ -197,12 +197,97 @@ void pool_worker_clear(struct pool_worker *worker)
 	pool_worker_init(worker, worker->index);
 }
 
-/* ---- its tasks ---- */
-
 struct slot *pool_worker_held(struct pool_worker *worker, unsigned n)
 {
 	return &worker->slots[(worker->front + n) % N_SLOTS];
 }
+
+/* ---- its log ---- */
+
+static void read_log(struct pool_worker *worker, size_t max_bytes)
+{
+	char bytes[16 * 1024];
+
+	for (size_t n_read = 0; n_read < max_bytes;) {
+		ssize_t got = read(worker->log, bytes, sizeof(bytes));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return;
+		for (size_t i = 0; i < (size_t)got;) {
+			size_t at = (worker->n_logged + i) % LOG_TAIL_BYTES;
+			size_t n = LOG_TAIL_BYTES - at;
+
+			if (n > (size_t)got - i)
+				n = (size_t)got - i;
+			memcpy(worker->tail + at, bytes + i, n);
+			i += n;
+		}
+		worker->n_logged += (uint64_t)got;
+		n_read += (size_t)got;
+	}
+}
+
+static uint64_t generation_begun_last(struct pool_worker *worker)
+{
+	uint64_t generation = 0;
+
+	for (unsigned i = 0; i < worker->n_held; i++) {
+		if (i == 0 || pool_worker_has_begun(worker, pool_worker_held(worker, i)))
+			generation = pool_worker_held(worker, i)->generation;
+	}
+	return generation;
+}
+
+/* One mark at a time: it is in the way of no other for longer than the tasks last that had
+ * begun when it was made. */
+static void mark_log(struct pool_worker *worker)
+{
+	if (worker->log_mark > worker->log_begins)
+		return;
+	worker->log_mark = worker->n_logged;
+	worker->log_generation = generation_begun_last(worker);
+}
+
+void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes)
+{
+	uint64_t n_before = worker->n_logged;
+
+	read_log(worker, max_bytes);
+	if (worker->n_logged > n_before)
+		mark_log(worker);
+}
+
+static void forget_log(struct pool_worker *worker)
+{
+	const struct slot *front = pool_worker_held(worker, 0);
+
+	if (worker->n_held == 0 || !pool_worker_has_begun(worker, front))
+		worker->log_begins = worker->n_logged;
+	else if (worker->log_mark > worker->log_begins &&
+	         front->generation > worker->log_generation)
+		worker->log_begins = worker->log_mark;
+}
+
+char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n)
+{
+	uint64_t n_new = worker->n_logged - worker->log_begins;
+	size_t n = n_new < LOG_TAIL_BYTES ? (size_t)n_new : LOG_TAIL_BYTES;
+	size_t begin = (size_t)((worker->n_logged - n) % LOG_TAIL_BYTES);
+	size_t n_first = n < LOG_TAIL_BYTES - begin ? n : LOG_TAIL_BYTES - begin;
+	char *log = n > 0 ? malloc(n) : NULL;
+
+	*ret_n = 0;
+	if (!log)
+		return NULL;
+	memcpy(log, worker->tail + begin, n_first);
+	memcpy(log + n_first, worker->tail, n - n_first);
+	*ret_n = n;
+	return log;
+}
+
+/* ---- its tasks ---- */
 
 bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns)
 {
@@ -263,6 +348,18 @@ static bool send_task(struct pool_worker *worker, const struct slot *slot,
 	                    frame.input_is_memfd ? 0 : task->n_input, descriptors, n);
 }
 
+static void move_deadline(int64_t *deadline_ns, int64_t by_ns)
+{
+	if (*deadline_ns >= 0 && __builtin_add_overflow(*deadline_ns, by_ns, deadline_ns))
+		*deadline_ns = INT64_MAX;
+}
+
+void pool_worker_move_deadlines(struct pool_worker *worker, int64_t by_ns)
+{
+	move_deadline(&worker->deadline_ns, by_ns);
+	move_deadline(&worker->stall_ns, by_ns);
+}
+
 bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
                       int64_t now_ns)
 {
@@ -310,6 +407,7 @@ void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
 	worker->front = (worker->front + 1) % N_SLOTS;
 	worker->n_held--;
 	begin_deadline(worker, now_ns);
+	forget_log(worker);
 }
 
 void pool_worker_expect_answer(struct pool_worker *worker, const struct slot *slot,
@@ -361,89 +459,4 @@ void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
 	worker->deadline_ns = worker->stall_ns = -1;
 	worker->state = WORKER_DYING;
 	pool_worker_signal(worker, SIGKILL);
-}
-
-/* ---- its log ---- */
-
-static void read_log(struct pool_worker *worker, size_t max_bytes)
-{
-	char bytes[16 * 1024];
-
-	for (size_t n_read = 0; n_read < max_bytes;) {
-		ssize_t got = read(worker->log, bytes, sizeof(bytes));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return;
-		for (size_t i = 0; i < (size_t)got;) {
-			size_t at = (worker->n_logged + i) % LOG_TAIL_BYTES;
-			size_t n = LOG_TAIL_BYTES - at;
-
-			if (n > (size_t)got - i)
-				n = (size_t)got - i;
-			memcpy(worker->tail + at, bytes + i, n);
-			i += n;
-		}
-		worker->n_logged += (uint64_t)got;
-		n_read += (size_t)got;
-	}
-}
-
-static uint64_t generation_begun_last(struct pool_worker *worker)
-{
-	uint64_t generation = 0;
-
-	for (unsigned i = 0; i < worker->n_held; i++) {
-		if (i == 0 || pool_worker_has_begun(worker, pool_worker_held(worker, i)))
-			generation = pool_worker_held(worker, i)->generation;
-	}
-	return generation;
-}
-
-/* One mark at a time: it is in the way of no other for longer than the tasks last that had
- * begun when it was made. */
-static void mark_log(struct pool_worker *worker)
-{
-	if (worker->log_mark > worker->log_begins)
-		return;
-	worker->log_mark = worker->n_logged;
-	worker->log_generation = generation_begun_last(worker);
-}
-
-void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes)
-{
-	uint64_t n_before = worker->n_logged;
-
-	read_log(worker, max_bytes);
-	if (worker->n_logged > n_before)
-		mark_log(worker);
-}
-
-void pool_worker_forget_log(struct pool_worker *worker)
-{
-	const struct slot *front = pool_worker_held(worker, 0);
-
-	if (worker->n_held == 0 || !pool_worker_has_begun(worker, front))
-		worker->log_begins = worker->n_logged;
-	else if (worker->log_mark > worker->log_begins &&
-	         front->generation > worker->log_generation)
-		worker->log_begins = worker->log_mark;
-}
-
-char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n)
-{
-	uint64_t n_new = worker->n_logged - worker->log_begins;
-	size_t n = n_new < LOG_TAIL_BYTES ? (size_t)n_new : LOG_TAIL_BYTES;
-	size_t begin = (size_t)((worker->n_logged - n) % LOG_TAIL_BYTES);
-	size_t n_first = n < LOG_TAIL_BYTES - begin ? n : LOG_TAIL_BYTES - begin;
-	char *log = n > 0 ? malloc(n) : NULL;
-
-	*ret_n = 0;
-	if (!log)
-		return NULL;
-	memcpy(log, worker->tail + begin, n_first);
-	memcpy(log + n_first, worker->tail, n - n_first);
-	*ret_n = n;
-	return log;
 }

@@ -131,8 +131,12 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
  * to acknowledge it. */
 bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
 
-/* The front slot is done with: the next one moves up, and its deadline begins. */
+/* The front slot is done with: the next one moves up, and its deadline begins. What was read
+ * of the log is not the next one's, as far as can be told. */
 void pool_worker_pop(struct pool_worker *worker, int64_t now_ns);
+
+/* Its tasks shall not pay for so much time. */
+void pool_worker_move_deadlines(struct pool_worker *worker, int64_t by_ns);
 
 /* It says that it has ended the task in slot, for which it was to be killed: then its answer
  * is there soon, or its time is over. */
@@ -175,7 +179,8 @@ void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns);
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
                       const char *breach);
 
-/* Where this process has no right to, the signal is owed: pool_tend_fork_server() sends it. */
+/* Where this process has no right to, the signal is owed: the supervisor has the
+ * fork server send it. */
 void pool_worker_signal(struct pool_worker *worker, int number);
 
 /* ---- its log ---- */
@@ -183,9 +188,6 @@ void pool_worker_signal(struct pool_worker *worker, int number);
 /* Read what is in the log pipe: at most max_bytes, so that a worker that shouts does not
  * stop the pool. */
 void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes);
-
-/* The front slot was done with: what was read is not the next one's, as far as can be told. */
-void pool_worker_forget_log(struct pool_worker *worker);
 
 /* The tail so far as a fresh string of *ret_n bytes, or NULL (nothing, or no memory). */
 char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n);

@@ -1,10 +1,9 @@
-/* A process pool: its creation, the loop of its supervisor, and what other threads ask of it. */
+/* A process pool: its creation, and what other threads ask of it (the table of its executor). */
 #include "exec/pool/process_pool.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/machine.h"
-#include "base/thread.h"
 #include "exec/process/zygote.h"
 
 #include <errno.h>
@@ -15,250 +14,6 @@
 #include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
-
-enum {
-	HEARTBEAT_MS =
-		1000, /* while a deadline runs, so that a gap in our time is seen */
-	GAP_MS = 250, /* a wake-up that is later than this is one */
-	MAX_EVENTS = 64,
-	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS, /* answers, and what rang for others */
-};
-
-bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
-                uint32_t worker)
-{
-	struct epoll_event event = {.events = EPOLLIN,
-	                            .data.u64 = pool_source(source, worker)};
-
-	return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-void pool_read_clock(struct process_pool *pool)
-{
-	pool->now_ns = clock_now_ns();
-}
-
-static void move_deadline(int64_t *deadline_ns, int64_t by_ns)
-{
-	if (*deadline_ns >= 0 && __builtin_add_overflow(*deadline_ns, by_ns, deadline_ns))
-		*deadline_ns = INT64_MAX;
-}
-
-static void move_deadlines(struct process_pool *pool, int64_t by_ns)
-{
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		move_deadline(&pool->workers[i].deadline_ns, by_ns);
-		move_deadline(&pool->workers[i].stall_ns, by_ns);
-	}
-}
-
-void pool_complete(struct process_pool *pool, struct task *task,
-                   struct completion *completion)
-{
-	task_detach(task);
-	task_put_completion(task, completion);
-	task_list_append(&pool->completed, task);
-}
-
-void pool_break(struct process_pool *pool, const char *text)
-{
-	struct pxp_executor *executor = &pool->executor;
-	struct task *task;
-
-	if (executor->broken.status == PXP_OK)
-		pxp_fail(&executor->broken, PXP_EBROKEN, "%s", text);
-	while ((task = executor_take(executor))) {
-		struct completion failed = completion_of(PXP_FAILED);
-
-		failed.outcome.error = executor->broken;
-		pool_complete(pool, task, &failed);
-	}
-	cond_broadcast(&executor->has_room);
-}
-
-/* ---- the loop of the supervisor ---- */
-
-static void complete_all(struct process_pool *pool)
-{
-	struct pxp_executor *executor = &pool->executor;
-
-	struct task_list completed = pool->completed;
-
-	if (completed.n == 0)
-		return;
-	pool->completed = (struct task_list){0};
-	lock_release(&executor->lock);
-	while (completed.first) {
-		struct task *task = completed.first;
-
-		task_list_remove(&completed, task);
-		if (!task->is_completed)
-			completion_load(future_completion(task->future));
-		executor_complete(executor, task, NULL);
-	}
-	lock_acquire(&executor->lock);
-	pool_read_clock(pool);
-}
-
-static bool has_ended(const struct process_pool *pool)
-{
-	if (!pool->executor.is_stopping || pool->executor.queue.n > 0 ||
-	    pool->completed.n > 0)
-		return false;
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		if (pool->workers[i].state != WORKER_ABSENT)
-			return false;
-	}
-	return true;
-}
-
-/* When to wake up although nothing happens; -1: never. */
-static int64_t next_wake_ns(const struct process_pool *pool)
-{
-	int64_t deadline_ns = -1;
-
-	/* While the workers stand still so do their deadlines. */
-	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++)
-		deadline_ns = clock_earlier_ns(
-			deadline_ns, clock_earlier_ns(pool->workers[i].deadline_ns,
-		                                      pool->workers[i].stall_ns));
-	if (deadline_ns >= 0)
-		deadline_ns = clock_earlier_ns(
-			deadline_ns, clock_deadline_ns(pool->now_ns, HEARTBEAT_MS));
-	deadline_ns = clock_earlier_ns(deadline_ns, pool->executor.next_expiry_ns);
-	deadline_ns = clock_earlier_ns(deadline_ns, pool->late_ns);
-	return clock_earlier_ns(deadline_ns, pool_next_schedule_ns(pool));
-}
-
-static enum pool_source source_of(const struct epoll_event *event)
-{
-	return (enum pool_source)(event->data.u64 & 0xff);
-}
-
-static void on_log(struct process_pool *pool, const struct epoll_event *event)
-{
-	struct pool_worker *worker = &pool->workers[event->data.u64 >> 8];
-
-	if (worker->log < 0 || worker->state >= WORKER_REAPING)
-		return;
-	pool_forget_time(pool);
-	/* Where the next task has begun, what is there is taken for its words: else they would
-	 * be lost with the answers before it. */
-	if (worker->n_held > 1 &&
-	    pool_worker_has_begun(worker, pool_worker_held(worker, 1)))
-		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
-	pool_worker_read_log(worker, 1);
-	if (!(event->events &
-	      EPOLLIN)) /* everybody has closed it: it would be told for ever */
-		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
-}
-
-static void on_event(struct process_pool *pool, const struct epoll_event *event)
-{
-	struct pool_worker *worker = &pool->workers[event->data.u64 >> 8];
-	uint64_t count;
-
-	switch (source_of(event)) {
-	case SOURCE_WAKEUP:
-		if (read(pool->wakeup, &count, sizeof(count)) < 0)
-			return; /* EAGAIN: another event has told already */
-		break;
-	case SOURCE_CONTROL:
-		pool_on_control(pool);
-		break;
-	case SOURCE_FORK_SERVER:
-		pool_on_fork_server_end(pool);
-		break;
-	case SOURCE_SOCKET:
-		if (worker->socket >= 0 && worker->state < WORKER_REAPING)
-			pool_on_socket(pool, worker);
-		break;
-	case SOURCE_LOG:
-		break; /* read already */
-	case SOURCE_PIDFD:
-		if (worker->pidfd >= 0 && worker->state < WORKER_REAPING)
-			pool_on_death(pool, worker);
-		break;
-	}
-}
-
-static void watch_time(struct process_pool *pool)
-{
-	struct task_list expired = executor_take_expired(&pool->executor, pool->now_ns);
-
-	if (expired.n > 0) {
-		lock_release(&pool->executor.lock);
-		executor_complete_expired(&pool->executor, &expired);
-		lock_acquire(&pool->executor.lock);
-		pool_read_clock(pool);
-	}
-	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
-		struct pool_worker *worker = &pool->workers[i];
-
-		if (worker->deadline_ns >= 0 && worker->deadline_ns <= pool->now_ns)
-			pool_on_deadline(pool, worker);
-		if (worker->stall_ns >= 0 && worker->stall_ns <= pool->now_ns)
-			pool_on_stall(pool, worker);
-	}
-}
-
-/* Wait without the lock for what happens next, and deal with it. */
-static void wait_and_handle(struct process_pool *pool)
-{
-	struct epoll_event events[MAX_EVENTS];
-	int64_t before_ns = pool->now_ns, wake_ns = next_wake_ns(pool);
-	unsigned n_suspends = pool->n_suspends;
-	int n;
-
-	pool->wake_ns = wake_ns;
-	pool->n_to_wake = pool_n_to_wake(pool);
-	pool->is_asleep = true;
-	lock_release(&pool->executor.lock);
-	n = epoll_wait(pool->epoll, events, MAX_EVENTS,
-	               clock_poll_ms(before_ns, wake_ns));
-	lock_acquire(&pool->executor.lock);
-	pool_read_clock(pool);
-	pool->is_asleep = false;
-
-	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. A
-	 * suspension moves them itself, at its end. */
-	if (wake_ns > before_ns && pool->now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
-	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
-		move_deadlines(pool, pool->now_ns - wake_ns);
-	/* What a task wrote to its log before it answered is read before the answer, so that
-	 * it is not taken for the next one's. */
-	for (int i = 0; i < n; i++) {
-		if (source_of(&events[i]) == SOURCE_LOG)
-			on_log(pool, &events[i]);
-	}
-	for (int i = 0; i < n; i++)
-		on_event(pool, &events[i]);
-	pool_listen(pool);
-	watch_time(pool);
-}
-
-static void *supervisor_main(void *data)
-{
-	struct process_pool *pool = data;
-
-	owner_adopt_thread(&pool->executor.owner);
-	lock_acquire(&pool->executor.lock);
-	pool_read_clock(pool);
-	while (!has_ended(pool)) {
-		pool->has_news = false;
-		pool_schedule(pool);
-		pool_tend_fork_server(pool);
-		/* After the workers have their next task: who is told may want this processor. */
-		complete_all(pool);
-		/* What came while the lock was given up is scheduled first. */
-		if (!pool->has_news && !has_ended(pool))
-			wait_and_handle(pool);
-	}
-	lock_release(&pool->executor.lock);
-	return NULL;
-}
-
-/* ---- what other threads ask ---- */
 
 static struct process_pool *pool_of(struct pxp_executor *executor)
 {
@@ -421,7 +176,9 @@ static void pool_suspend(struct pxp_executor *executor, bool stop)
 		pool_worker_signal(&pool->workers[i], stop ? SIGSTOP : SIGCONT);
 	pool_read_clock(pool);
 	if (!stop)
-		move_deadlines(pool, pool->now_ns - pool->suspended_ns);
+		for (unsigned i = 0; i < pool->n_workers; i++)
+			pool_worker_move_deadlines(&pool->workers[i],
+			                           pool->now_ns - pool->suspended_ns);
 	pool->suspended_ns = stop ? pool->now_ns : -1;
 	pool->n_suspends++;
 	wake_supervisor(pool);
@@ -439,6 +196,7 @@ static void pool_stats(struct pxp_executor *executor,
 		                        worker->state == WORKER_READY;
 		ret_stats->n_waiting += worker->state == WORKER_READY &&
 		                        worker->limit_state == LIMIT_WAITING;
+		ret_stats->granted_bytes += worker->granted;
 		bool is_running = false;
 
 		for (int j = 0; j < N_SLOTS; j++) {
@@ -454,7 +212,6 @@ static void pool_stats(struct pxp_executor *executor,
 	ret_stats->n_spawned = pool->n_spawned;
 	ret_stats->n_crashed = pool->n_crashed;
 	ret_stats->n_killed = pool->n_killed;
-	ret_stats->granted_bytes = pool_granted(pool);
 }
 
 static void pool_join(struct pxp_executor *executor)
@@ -491,34 +248,6 @@ static const struct executor_table process_pool_table = {
 	.free = pool_free,
 };
 
-/* ---- create ---- */
-
-static bool start_supervisor(struct process_pool *pool)
-{
-	errno = thread_start(&pool->supervisor, supervisor_main, pool);
-	return errno == 0;
-}
-
-static enum pxp_status start(struct process_pool *pool, struct pxp_error *ret_error)
-{
-	enum pxp_status status;
-
-	pool->epoll = fd_keep_above_standard(epoll_create1(EPOLL_CLOEXEC));
-	pool->wakeup = fd_keep_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-	if (pool->epoll < 0 || pool->wakeup < 0)
-		return pxp_fail_errno(ret_error, "descriptors for a process pool");
-
-	status = pool_start_fork_server(pool, ret_error);
-	if (status != PXP_OK)
-		return status;
-	if (pool_watch(pool, pool->wakeup, SOURCE_WAKEUP, 0) && start_supervisor(pool))
-		return PXP_OK;
-
-	pxp_fail_errno(ret_error, "the supervisor of a process pool");
-	zygote_end_fork_server(&pool->fork_server);
-	return PXP_ESYS;
-}
-
 enum pxp_status process_pool_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error)
@@ -540,7 +269,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 	for (unsigned i = 0; i < n_workers; i++)
 		pool_worker_init(&pool->workers[i], i);
 
-	status = start(pool, ret_error);
+	status = pool_start_supervisor(pool, ret_error);
 	if (status != PXP_OK) {
 		process_pool_table.free(&pool->executor);
 		return status;

@@ -3,10 +3,10 @@
  * one epoll, one eventfd. All state is guarded by the executor's lock; the supervisor
  * gives it up only to wait and to complete futures.
  *
- *   process_pool.c    create, the supervisor's loop, and what other threads ask of it
+ *   process_pool.c    create, and what other threads ask of it
+ *   pool_supervisor.c the supervisor's loop; how workers start and end
  *   pool_dispatch.c   what goes to workers: who gets the next task, who is started or stopped
  *   pool_receive.c    what comes from workers, and their deadlines
- *   pool_lifecycle.c  how workers start and end; the fork server
  *   pool_memory.c     who may have how much memory
  *   pool_worker.c     one worker
  */
@@ -24,11 +24,12 @@ struct process_pool {
 	int64_t now_ns;
 	int epoll, wakeup; /* the eventfd by which other threads call the supervisor */
 	struct fork_server_handle fork_server; /* its control is -1: it is gone */
-	unsigned n_owed;  /* answers that the fork server still has to give */
-	unsigned n_late;  /* how often it was continued since it gave one */
-	int64_t late_ns;  /* when to continue it for want of one; -1: none is owed */
-	bool is_asleep;   /* the supervisor waits, until wake_ns or an event */
-	bool has_news;    /* something came since the last schedule */
+	unsigned n_owed; /* answers that the fork server still has to give */
+	unsigned n_late; /* how often it was continued since it gave one */
+	int64_t late_ns; /* when to continue it for want of one; -1: none is owed */
+	bool is_asleep;  /* the supervisor waits, until wake_ns or an event */
+	bool has_news;   /* something came since the last schedule */
+	int64_t next_schedule_ns; /* when to schedule again although nothing happens; -1 */
 	size_t n_to_wake; /* asleep: with so many in the queue it shall be woken */
 	int64_t wake_ns;
 
@@ -57,28 +58,14 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error);
 
-/* epoll's data: whose descriptor it is. */
-enum pool_source {
-	SOURCE_SOCKET,
-	SOURCE_PIDFD,
-	SOURCE_LOG,
-	SOURCE_WAKEUP,
-	SOURCE_CONTROL,
-	SOURCE_FORK_SERVER
-};
-
-static inline uint64_t pool_source(enum pool_source source, uint32_t worker)
-{
-	return (uint64_t)worker << 8 | (uint64_t)source;
-}
-
-/* process_pool.c */
+/* pool_supervisor.c */
 
 /* Set now_ns. */
 void pool_read_clock(struct process_pool *pool);
 
-bool pool_watch(struct process_pool *pool, int fd, enum pool_source source,
-                uint32_t worker);
+/* Start the fork server and the supervisor's thread. Errors as of pxp_executor_create(). */
+enum pxp_status pool_start_supervisor(struct process_pool *pool,
+                                      struct pxp_error *ret_error);
 
 /* Detach a task and put it where the loop completes it. What completion owns is moved. */
 void pool_complete(struct process_pool *pool, struct task *task,
@@ -87,15 +74,25 @@ void pool_complete(struct process_pool *pool, struct task *task,
 /* No task will run any more: fail what is queued, and refuse what comes. */
 void pool_break(struct process_pool *pool, const char *text);
 
+/* Ask something of the fork server that it answers. False with errno: EAGAIN when it has much
+ * to read. */
+bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
+                          const int *descriptors, unsigned n_descriptors);
+enum { POOL_MAX_LATE = 60 }; /* times that it is continued before, a second between */
+
+/* Start one of the workers that are ABSENT. False when that fails. */
+bool pool_spawn(struct process_pool *pool);
+
+/* The pidfd of a worker says that it is dead; or something came from the fork server. Of the
+ * supervisor, and of the fuzz tests. */
+void pool_on_death(struct process_pool *pool, struct pool_worker *worker);
+void pool_on_control(struct process_pool *pool);
+
 /* pool_dispatch.c */
 
 /* Hand out what is queued, start workers that are missing, and, when the
  * pool is stopping and has nothing left, tell the workers to end. */
 void pool_schedule(struct process_pool *pool);
-
-/* When to do so next although nothing happens: a worker has been idle for too long, what had no
- * room is tried again, the slots of a worker are looked at; -1: never. */
-int64_t pool_next_schedule_ns(const struct process_pool *pool);
 
 /* How many are to be in the queue before a sleeping supervisor is woken for them. */
 size_t pool_n_to_wake(const struct process_pool *pool);
@@ -103,11 +100,8 @@ size_t pool_n_to_wake(const struct process_pool *pool);
 /* What had no room is to be tried again in a moment. */
 void pool_try_again(struct process_pool *pool);
 
-/* A task has taken so long. */
+/* A task has taken so long. -1: nobody knows; then no more than one lies ahead of a worker. */
 void pool_note_time(struct process_pool *pool, int64_t run_ns);
-
-/* No more than one lies ahead of a worker, until it is known anew. */
-void pool_forget_time(struct process_pool *pool);
 
 /* How many tasks may lie behind the one that runs. */
 unsigned pool_depth(const struct process_pool *pool);
@@ -120,37 +114,9 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
                       int max_frames);
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker);
 
-/* Look at what the workers have left in their pages that need not ring for it. */
-void pool_listen(struct process_pool *pool);
-
-/* Its deadline_ns, or its stall_ns, may be over. */
-void pool_on_deadline(struct process_pool *pool, struct pool_worker *worker);
-void pool_on_stall(struct process_pool *pool, struct pool_worker *worker);
-
-/* pool_lifecycle.c */
-
-/* Have the fork server started, and watch it. */
-enum pxp_status pool_start_fork_server(struct process_pool *pool,
-                                       struct pxp_error *ret_error);
-
-/* Once a turn: ask it again for what its socket had no room for, have it send the signals that
- * this process may not, and continue it when it owes an answer for too long. */
-void pool_tend_fork_server(struct process_pool *pool);
-
-/* Something came from it; or it has ended. */
-void pool_on_control(struct process_pool *pool);
-void pool_on_fork_server_end(struct process_pool *pool);
-
-/* Ask something of it that it answers. False with errno: EAGAIN when it has much to read. */
-bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
-                          const int *descriptors, unsigned n_descriptors);
-enum { POOL_MAX_LATE = 60 }; /* times that it is continued before, a second between */
-
-/* Start one of the workers that are ABSENT. False when that fails. */
-bool pool_spawn(struct process_pool *pool);
-
-/* The pidfd of a worker says that it is dead. */
-void pool_on_death(struct process_pool *pool, struct pool_worker *worker);
+/* Once a turn: look at what workers have left in their pages that need not ring for it, and at
+ * the deadlines of all. */
+void pool_check_workers(struct process_pool *pool);
 
 /* pool_memory.c */
 
@@ -172,9 +138,6 @@ void pool_share_memory(struct process_pool *pool);
 /* A task is done, after which its worker keeps so many bytes. */
 void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker,
                            uint64_t data_bytes);
-
-/* What of the budget is granted. */
-uint64_t pool_granted(const struct process_pool *pool);
 
 /* Whether a task for which there was not enough memory is begun once more, with all of it. */
 bool pool_tries_with_all(struct process_pool *pool, const struct pool_worker *worker,

@@ -95,6 +95,23 @@ static void listen_no_more(void)
 	sigprocmask(SIG_UNBLOCK, &children, NULL);
 }
 
+/* Signals as the workers shall inherit them: after the preload, which may have changed them, and
+ * once, because these are many system calls. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	/* The parent alone decides what an interrupt means; a write that fails is an error
+	 * to be told, not a death. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* The main process counts on every answer. */
 static void answer(const struct fork_server *server, const struct process_frame *frame,
                    const int *pidfd)
@@ -121,7 +138,7 @@ static bool load(struct fork_server *server)
 		failure->kind = FRAME_UNLOADED;
 		server->is_loaded = prepare_and_preload(server, &failure->error);
 		server->has_failed = !server->is_loaded;
-		worker_reset_signals();
+		reset_signals();
 		fork_server_listen_to_children();
 	}
 	if (server->has_failed)

@@ -99,21 +99,6 @@ static void follow_parent(pid_t parent)
 		_exit(0); /* it died before the first line */
 }
 
-void worker_reset_signals(void)
-{
-	sigset_t none;
-
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	/* The parent alone decides what an interrupt means; a write that fails is an error
-	 * to be told, not a death. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static struct state_page *map_page(int fd)
 {
 	void *page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,

@@ -16,10 +16,6 @@ struct worker_start {
 	int socket, log, page;
 };
 
-/* In a fork server, after its preload, which may have changed them: signals as its workers shall
- * inherit them. Once, because these are many system calls. */
-void worker_reset_signals(void);
-
 /* In a fresh child of a fork server: get ready in the order that is fixed here, then run
  * tasks until the channel closes. */
 _Noreturn void worker_main(const struct worker_start *start);

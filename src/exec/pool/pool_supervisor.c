@@ -1,9 +1,9 @@
-/* How workers start and end: what the pool asks of its fork server, and who is to blame for a death. */
+/* The supervisor of a process pool: its loop, and how workers start and end. */
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/machine.h"
+#include "base/thread.h"
 #include "exec/pool/process_pool.h"
-#include "exec/process/zygote.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,10 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum {
+	HEARTBEAT_MS =
+		1000, /* while a deadline runs, so that a gap in our time is seen */
+	GAP_MS = 250, /* a wake-up that is later than this is one */
+	MAX_EVENTS = 64,
+	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS, /* answers, and what rang for others */
 	MAX_LAST_FRAMES = 1024, /* of a dead worker, whose children may hold its ends */
 	MAX_LAST_LOG = 1024 * 1024,
 	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
@@ -28,6 +35,35 @@ enum {
 	FREE_CRASHES = 2, /* in a row, before it is waited at all */
 };
 
+void pool_read_clock(struct process_pool *pool)
+{
+	pool->now_ns = clock_now_ns();
+}
+
+void pool_complete(struct process_pool *pool, struct task *task,
+                   struct completion *completion)
+{
+	task_detach(task);
+	task_put_completion(task, completion);
+	task_list_append(&pool->completed, task);
+}
+
+void pool_break(struct process_pool *pool, const char *text)
+{
+	struct pxp_executor *executor = &pool->executor;
+	struct task *task;
+
+	if (executor->broken.status == PXP_OK)
+		pxp_fail(&executor->broken, PXP_EBROKEN, "%s", text);
+	while ((task = executor_take(executor))) {
+		struct completion failed = completion_of(PXP_FAILED);
+
+		failed.outcome.error = executor->broken;
+		pool_complete(pool, task, &failed);
+	}
+	cond_broadcast(&executor->has_room);
+}
+
 static unsigned count_workers(const struct process_pool *pool,
                               enum pool_worker_state from, enum pool_worker_state to)
 {
@@ -36,6 +72,37 @@ static unsigned count_workers(const struct process_pool *pool,
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		n += pool->workers[i].state >= from && pool->workers[i].state <= to;
 	return n;
+}
+
+/* ---- what is watched ---- */
+
+/* epoll's data: whose descriptor it is. */
+enum source {
+	SOURCE_SOCKET,
+	SOURCE_PIDFD,
+	SOURCE_LOG,
+	SOURCE_WAKEUP,
+	SOURCE_CONTROL,
+	SOURCE_FORK_SERVER
+};
+
+static bool watch(struct process_pool *pool, int fd, enum source source, uint32_t worker)
+{
+	struct epoll_event event = {.events = EPOLLIN,
+	                            .data.u64 = (uint64_t)worker << 8 | (uint64_t)source};
+
+	return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static enum source source_of(const struct epoll_event *event)
+{
+	return (enum source)(event->data.u64 & 0xff);
+}
+
+static struct pool_worker *worker_of(struct process_pool *pool,
+                                     const struct epoll_event *event)
+{
+	return &pool->workers[event->data.u64 >> 8];
 }
 
 static void unwatch(struct process_pool *pool, int fd)
@@ -160,7 +227,7 @@ static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 	                                      .worker = worker->index};
 	int theirs[3];
 	bool is_asked_for = pool_worker_prepare(worker, theirs) &&
-	                    pool_watch(pool, worker->log, SOURCE_LOG, worker->index) &&
+	                    watch(pool, worker->log, SOURCE_LOG, worker->index) &&
 	                    pool_ask_fork_server(pool, &request, theirs, 3);
 	int kept = errno;
 
@@ -188,14 +255,6 @@ bool pool_spawn(struct process_pool *pool)
 	}
 	return false;
 }
-
-/* What a death has to do with memory. */
-enum memory_death {
-	DIED_OTHERWISE,
-	DIED_NEAR_LIMIT, /* it had used much of what it might: in doubt */
-	DIED_AT_LIMIT,
-	DIED_OF_OOM_KILLER, /* the kernel's; its counter moved */
-};
 
 /* ---- deaths ---- */
 
@@ -254,6 +313,14 @@ static void describe_death(const struct pool_worker *worker, int status,
 		error->exit_code = WEXITSTATUS(status);
 	}
 }
+
+/* What a death has to do with memory. */
+enum memory_death {
+	DIED_OTHERWISE,
+	DIED_NEAR_LIMIT, /* it had used much of what it might: in doubt */
+	DIED_AT_LIMIT,
+	DIED_OF_OOM_KILLER, /* the kernel's; its counter moved */
+};
 
 /* Whether the kernel has killed anybody of ours for want of memory since it was asked last. */
 static bool oom_killer_was_here(struct process_pool *pool)
@@ -451,8 +518,8 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 	worker->pidfd = fd_keep_above_standard(frame->descriptors[0]);
 	frame->descriptors[0] = -1;
 	if (worker->pidfd < 0 ||
-	    !pool_watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index) ||
-	    !pool_watch(pool, worker->socket, SOURCE_SOCKET, worker->index)) {
+	    !watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index) ||
+	    !watch(pool, worker->socket, SOURCE_SOCKET, worker->index)) {
 		give_up_on(pool, worker, errno);
 		return;
 	}
@@ -559,7 +626,7 @@ static bool read_control(struct process_pool *pool)
 	return true;
 }
 
-void pool_on_fork_server_end(struct process_pool *pool)
+static void on_fork_server_end(struct process_pool *pool)
 {
 	/* First all that it said. */
 	while (pool->fork_server.control >= 0 && read_control(pool))
@@ -574,7 +641,7 @@ void pool_on_control(struct process_pool *pool)
 		read_control(pool);
 }
 
-void pool_tend_fork_server(struct process_pool *pool)
+static void tend_fork_server(struct process_pool *pool)
 {
 	send_missing_reaps(pool);
 	send_owed_signals(pool);
@@ -582,17 +649,212 @@ void pool_tend_fork_server(struct process_pool *pool)
 		on_late_fork_server(pool);
 }
 
-enum pxp_status pool_start_fork_server(struct process_pool *pool,
-                                       struct pxp_error *ret_error)
+/* ---- the loop ---- */
+
+static void complete_all(struct process_pool *pool)
+{
+	struct pxp_executor *executor = &pool->executor;
+
+	struct task_list completed = pool->completed;
+
+	if (completed.n == 0)
+		return;
+	pool->completed = (struct task_list){0};
+	lock_release(&executor->lock);
+	while (completed.first) {
+		struct task *task = completed.first;
+
+		task_list_remove(&completed, task);
+		if (!task->is_completed)
+			completion_load(future_completion(task->future));
+		executor_complete(executor, task, NULL);
+	}
+	lock_acquire(&executor->lock);
+	pool_read_clock(pool);
+}
+
+static bool has_ended(const struct process_pool *pool)
+{
+	if (!pool->executor.is_stopping || pool->executor.queue.n > 0 ||
+	    pool->completed.n > 0)
+		return false;
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		if (pool->workers[i].state != WORKER_ABSENT)
+			return false;
+	}
+	return true;
+}
+
+/* When to wake up although nothing happens; -1: never. */
+static int64_t next_wake_ns(const struct process_pool *pool)
+{
+	int64_t deadline_ns = -1;
+
+	/* While the workers stand still so do their deadlines. */
+	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++)
+		deadline_ns = clock_earlier_ns(
+			deadline_ns, clock_earlier_ns(pool->workers[i].deadline_ns,
+		                                      pool->workers[i].stall_ns));
+	if (deadline_ns >= 0)
+		deadline_ns = clock_earlier_ns(
+			deadline_ns, clock_deadline_ns(pool->now_ns, HEARTBEAT_MS));
+	deadline_ns = clock_earlier_ns(deadline_ns, pool->executor.next_expiry_ns);
+	deadline_ns = clock_earlier_ns(deadline_ns, pool->late_ns);
+	return clock_earlier_ns(deadline_ns, pool->next_schedule_ns);
+}
+
+static void on_log(struct process_pool *pool, const struct epoll_event *event)
+{
+	struct pool_worker *worker = worker_of(pool, event);
+
+	if (worker->log < 0 || worker->state >= WORKER_REAPING)
+		return;
+	pool_note_time(pool, -1);
+	/* Where the next task has begun, what is there is taken for its words: else they would
+	 * be lost with the answers before it. */
+	if (worker->n_held > 1 &&
+	    pool_worker_has_begun(worker, pool_worker_held(worker, 1)))
+		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
+	pool_worker_read_log(worker, 1);
+	/* Everybody has closed it: it would be told for ever. */
+	if (!(event->events & EPOLLIN))
+		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
+}
+
+static void on_event(struct process_pool *pool, const struct epoll_event *event)
+{
+	struct pool_worker *worker = worker_of(pool, event);
+	uint64_t count;
+
+	switch (source_of(event)) {
+	case SOURCE_WAKEUP:
+		if (read(pool->wakeup, &count, sizeof(count)) < 0)
+			return; /* EAGAIN: another event has told already */
+		break;
+	case SOURCE_CONTROL:
+		pool_on_control(pool);
+		break;
+	case SOURCE_FORK_SERVER:
+		on_fork_server_end(pool);
+		break;
+	case SOURCE_SOCKET:
+		if (worker->socket >= 0 && worker->state < WORKER_REAPING)
+			pool_on_socket(pool, worker);
+		break;
+	case SOURCE_LOG:
+		break; /* read already */
+	case SOURCE_PIDFD:
+		if (worker->pidfd >= 0 && worker->state < WORKER_REAPING)
+			pool_on_death(pool, worker);
+		break;
+	}
+}
+
+static void complete_expired(struct process_pool *pool)
+{
+	struct task_list expired = executor_take_expired(&pool->executor, pool->now_ns);
+
+	if (expired.n == 0)
+		return;
+	lock_release(&pool->executor.lock);
+	executor_complete_expired(&pool->executor, &expired);
+	lock_acquire(&pool->executor.lock);
+	pool_read_clock(pool);
+}
+
+/* Wait without the lock for what happens next, and deal with it. */
+static void wait_and_handle(struct process_pool *pool)
+{
+	struct epoll_event events[MAX_EVENTS];
+	int64_t before_ns = pool->now_ns, wake_ns = next_wake_ns(pool);
+	unsigned n_suspends = pool->n_suspends;
+	int n;
+
+	pool->wake_ns = wake_ns;
+	pool->is_asleep = true;
+	lock_release(&pool->executor.lock);
+	n = epoll_wait(pool->epoll, events, MAX_EVENTS,
+	               clock_poll_ms(before_ns, wake_ns));
+	lock_acquire(&pool->executor.lock);
+	pool_read_clock(pool);
+	pool->is_asleep = false;
+
+	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. A
+	 * suspension moves them itself, at its end. */
+	if (wake_ns > before_ns && pool->now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
+	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
+		for (unsigned i = 0; i < pool->n_workers; i++)
+			pool_worker_move_deadlines(&pool->workers[i],
+			                           pool->now_ns - wake_ns);
+	/* What a task wrote to its log before it answered is read before the answer, so that
+	 * it is not taken for the next one's. */
+	for (int i = 0; i < n; i++) {
+		if (source_of(&events[i]) == SOURCE_LOG)
+			on_log(pool, &events[i]);
+	}
+	for (int i = 0; i < n; i++)
+		on_event(pool, &events[i]);
+	complete_expired(pool);
+	pool_check_workers(pool);
+}
+
+static void *supervisor_main(void *data)
+{
+	struct process_pool *pool = data;
+
+	owner_adopt_thread(&pool->executor.owner);
+	lock_acquire(&pool->executor.lock);
+	pool_read_clock(pool);
+	while (!has_ended(pool)) {
+		pool->has_news = false;
+		pool_schedule(pool);
+		tend_fork_server(pool);
+		/* After the workers have their next task: who is told may want this processor. */
+		complete_all(pool);
+		/* What came while the lock was given up is scheduled first. */
+		if (!pool->has_news && !has_ended(pool))
+			wait_and_handle(pool);
+	}
+	lock_release(&pool->executor.lock);
+	return NULL;
+}
+
+/* ---- create ---- */
+
+static enum pxp_status start_fork_server(struct process_pool *pool,
+                                         struct pxp_error *ret_error)
 {
 	enum pxp_status status = zygote_start_fork_server(&pool->executor.options,
 	                                                  &pool->fork_server, ret_error);
 
 	if (status != PXP_OK)
 		return status;
-	if (pool_watch(pool, pool->fork_server.control, SOURCE_CONTROL, 0) &&
-	    pool_watch(pool, pool->fork_server.pidfd, SOURCE_FORK_SERVER, 0))
+	if (watch(pool, pool->fork_server.control, SOURCE_CONTROL, 0) &&
+	    watch(pool, pool->fork_server.pidfd, SOURCE_FORK_SERVER, 0))
 		return PXP_OK;
+	pxp_fail_errno(ret_error, "the supervisor of a process pool");
+	zygote_end_fork_server(&pool->fork_server);
+	return PXP_ESYS;
+}
+
+enum pxp_status pool_start_supervisor(struct process_pool *pool,
+                                      struct pxp_error *ret_error)
+{
+	enum pxp_status status;
+
+	pool->epoll = fd_keep_above_standard(epoll_create1(EPOLL_CLOEXEC));
+	pool->wakeup = fd_keep_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (pool->epoll < 0 || pool->wakeup < 0)
+		return pxp_fail_errno(ret_error, "descriptors for a process pool");
+
+	status = start_fork_server(pool, ret_error);
+	if (status != PXP_OK)
+		return status;
+	if (watch(pool, pool->wakeup, SOURCE_WAKEUP, 0)) {
+		errno = thread_start(&pool->supervisor, supervisor_main, pool);
+		if (errno == 0)
+			return PXP_OK;
+	}
 	pxp_fail_errno(ret_error, "the supervisor of a process pool");
 	zygote_end_fork_server(&pool->fork_server);
 	return PXP_ESYS;
