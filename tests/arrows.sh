@@ -1,16 +1,16 @@
 #!/bin/sh
-# Who may see whom, and who may do what: the arrows between the rooms, enforced.
+# Enforce the arrows between the rooms: which room may include which, and which may call what.
 #
 #     arrows.sh [TREE]        the tree that holds src/ and include/; this one by default
 #
-# Each breach is a line "FILE:LINE: reason"; with any, the status is 1. Comments and the words inside
-# strings do not count. tests/ and bench/ stand outside the rooms and are not looked at.
+# Each breach is a line "FILE:LINE: reason"; if there is one, the status is 1. Comments and the contents of
+# strings do not count. tests/ and bench/ are no rooms and are not checked.
 set -eu
 
 tree=${1:-$(dirname "$0")/..}
 cd "$tree"
 
-files=$(find src include -name '*.[ch]') # not sorted here: a pipeline would hide that find failed
+files=$(find src include -name '*.[ch]') # not in a pipeline, which would hide that find failed
 files=$(printf '%s\n' "$files" | LC_ALL=C sort)
 if [ -z "$files" ]; then
 	echo "arrows: no sources below $tree" >&2
@@ -20,8 +20,7 @@ fi
 # shellcheck disable=SC2086 # one word for each file: our names hold no blanks
 LC_ALL=C awk '
 BEGIN {
-	# Includes run one way; rooms on one floor do not see each other. exec and image have rooms of their
-	# own inside, with arrows between them.
+	# The rooms that each room may include. exec and image have rooms inside, with arrows between them.
 	sees["base"]          = "base"
 	sees["exec/future"]   = "base exec/future"
 	sees["exec/executor"] = sees["exec/future"] " exec/executor"
@@ -44,13 +43,13 @@ BEGIN {
 	sees["batch"]         = "base common exec recipe image image/header walk store sandbox report batch"
 	sees["cli"]           = sees["batch"] " cli"
 
-	# The public headers promise what base and exec keep.
+	# The room of each public header.
 	public["status.h"] = "base"
 	public["future.h"] = public["wait.h"] = "exec/future"
 	public["task.h"] = public["executor.h"] = "exec/executor"
 	public["map.h"] = "exec/map"
 
-	# Headers that one room alone includes.
+	# Headers of libraries, and the rooms that may include them.
 	header_of("vips/ glib glib- glib/ gio/ gdk-pixbuf/ fontconfig/", "image/vips")
 	header_of("jpeglib.h jerror.h turbojpeg.h zimg.h webp/ libdeflate.h isa-l.h isa-l/ igzip_lib.h", "image/fast")
 	header_of("stb/ stb_", "image/stb")
@@ -62,7 +61,7 @@ BEGIN {
 	header_of("sys/wait.h spawn.h", "exec")
 	header_of("getopt.h", "cli")
 
-	# Functions that some rooms alone call.
+	# Functions, and the rooms that may call them.
 	calls_of("fork vfork clone clone3 posix_spawn posix_spawnp system popen daemon", "exec")
 	calls_of("execl execle execlp execv execve execvp execvpe fexecve", "exec")
 	calls_of("kill killpg tgkill sigqueue pthread_kill", "exec")
@@ -77,7 +76,7 @@ BEGIN {
 	calls_of("printf vprintf puts putchar putchar_unlocked", "cli")
 	calls_of("perror psignal", "cli")
 
-	# Words that some rooms alone write, however.
+	# Identifiers, and the rooms that may use them.
 	words_of("SYS_fork SYS_vfork SYS_clone SYS_clone3 SYS_kill SYS_tgkill SYS_waitid SYS_wait4", "exec")
 	words_of("SYS_pidfd_open SYS_pidfd_getfd SYS_pidfd_send_signal", "exec")
 	words_of("O_CREAT O_TMPFILE SYS_renameat2", "store")
@@ -113,15 +112,15 @@ FNR == 1 {
 	in_comment = 0
 	n = split(FILENAME, part, "/")
 	if (part[1] == "include")
-		room = part[n] in public ? public[part[n]] : "exec" # pixpool.h shows all of them
+		room = part[n] in public ? public[part[n]] : "exec" # pixpool.h includes all of them
 	else if (n > 3 && part[2] "/" part[3] in sees)
 		room = part[2] "/" part[3]
 	else
 		room = n == 3 ? part[2] : ""
-	may_do = room            # what a room alone may call goes for the rooms inside it
+	may_do = room            # a room inside another may call what the outer room may call
 	sub(/\/.*/, "", may_do)
 	if (!(room in sees))
-		breach("no room of that name: give it its arrows in tests/arrows.sh")
+		breach("this room has no arrows: add them to tests/arrows.sh")
 }
 
 {
@@ -134,8 +133,8 @@ FNR == 1 {
 
 END { exit n_breaches > 0 }
 
-# Splits a line into code, with every comment as one blank, and bare, in which strings are empty too.
-# A comment may run on into the next line.
+# Set code to the line with a blank in place of each comment, and bare to the same with empty strings.
+# A comment may continue on the next line.
 function take_apart(line,    quote, c, two) {
 	code = bare = quote = ""
 	while (line != "") {
@@ -180,7 +179,7 @@ function check_include(    name, target, inner, prefix) {
 	sub(/\/[^\/]*$/, "", inner)
 
 	if (name ~ /(^|\/)\.\.\//)
-		breach("an include that climbs: \"" name "\"")
+		breach("an include with ..: \"" name "\"")
 	else if (target == "pixpool")
 		check_public(name)
 	else if (code ~ /"/ && target != name) {
@@ -200,7 +199,7 @@ function check_public(name,    header, owner) {
 	header = name
 	sub(/.*\//, "", header)
 	owner = header in public ? public[header] : "exec"
-	if (room !~ /^exec\//) # outside of exec its public headers are one
+	if (room !~ /^exec\//) # for rooms outside exec, its public headers are one room
 		sub(/\/.*/, "", owner)
 	if (!has(sees[room], owner))
 		breach(room " must not see " owner " (<" name ">)")
@@ -216,7 +215,7 @@ function check_code(    rest, word, before, after) {
 		before = before substr(rest, 1, RSTART - 1)
 		rest = substr(rest, RSTART + RLENGTH)
 		after = rest
-		# A member or the tail of a number is another thing of the same name.
+		# A member, or the suffix of a number, is not the function of that name.
 		if (before !~ /([.]|->)[ \t]*$/ && before !~ /[0-9]$/) {
 			if (word in may_write && !has(may_write[word], may_do))
 				breach("only " may_write[word] " may write " word)

@@ -1,19 +1,17 @@
 #!/bin/sh
-# tests/arrows.sh can fail: over a small made-up tree with one breach to a file it names each of them,
-# and nothing else.
+# tests/arrows.sh can fail: in a small tree with one breach in each file it names every breach, and nothing else.
 set -eu
 
 arrows=$(cd "$(dirname "$0")" && pwd)/arrows.sh
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
-# Room and name of a file, then its one line.
-write() {
+write() { # FILE TEXT
 	mkdir -p "$tree/$(dirname "$1")"
 	printf '%s\n' "$2" > "$tree/$1"
 }
 
-# What is in a comment, in a string, in a longer word, of an object, or in the room whose right it is.
+# Names in comments, in strings, in longer names, of members, and in the rooms that may use them.
 write src/image/clean.c '/* fork() and "exec/task.h"
    #include "exec/task.h" still the comment */ int a; // exit(1)
 char *s = "rename(a, b) \" unlink(c) stdout", c = '\''"'\''; void f(void) { g("kill(1)"); }
@@ -123,7 +121,7 @@ fi
 sed 's/: .*/:/' "$tree/said" | sort > "$tree/got"
 sort "$tree/expected" > "$tree/want"
 if ! diff "$tree/want" "$tree/got"; then
-	echo "arrows_negative: < was passed, > was refused (without a reason, or twice)" >&2
+	echo "arrows_negative: < was passed, > was refused" >&2
 	exit 1
 fi
 echo "$n_breaches breaches, each named"

@@ -10,8 +10,8 @@
 struct bomb {
 	const char *name;   /* of the file, with its suffix */
 	const char *format; /* as pixpool info prints it */
-	const char *
-		classes; /* the outcomes that are right, separated by blanks: "too-big ok" */
+	/* The right outcomes, separated by blanks: "too-big ok". */
+	const char *classes;
 	void (*make)(struct blob *ret_blob);
 };
 
