@@ -1,48 +1,50 @@
+/* A question: a task, its result, and the errors of both. */
 #include "batch/ask.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum pxp_status ask_makes_no_sense(struct pxp_error *ret_error)
+bool ask_makes_no_sense(struct failure *ret_failure)
 {
-	return pxp_fail(ret_error, PXP_EPROTO, "the worker's answer makes no sense");
+	return failure_set(ret_failure, FAIL_INTERNAL,
+	                   "the worker's answer makes no sense");
 }
 
-static enum pxp_status take_answer(struct pxp_future *future, void *ret_answer, size_t n,
-                                   struct pxp_error *ret_error)
-{
-	enum pxp_status status;
-	void *bytes;
-	size_t n_got;
-
-	status = pxp_future_result(future, PXP_FOREVER, &bytes, &n_got, ret_error);
-	if (status == PXP_OK && n_got == n)
-		memcpy(ret_answer, bytes, n);
-	else if (status == PXP_OK)
-		status = ask_makes_no_sense(ret_error);
-	free(bytes);
-	return status;
-}
-
-enum pxp_status ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer,
-                    size_t n, struct pxp_error *ret_error)
+bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n,
+         struct failure *ret_failure)
 {
 	struct pxp_future *future;
+	struct pxp_error error;
+	void *bytes = NULL;
+	size_t n_got = 0;
 	enum pxp_status status = pxp_executor_submit(pool, run, NULL, 0, NULL, &future);
+	bool is_answered = false;
 
-	if (status == PXP_OK)
-		status = take_answer(future, ret_answer, n, ret_error);
+	if (status != PXP_OK)
+		failure_set(ret_failure, FAIL_INTERNAL, "%s", pxp_status_name(status));
+	else if (pxp_future_result(future, PXP_FOREVER, &bytes, &n_got, &error) != PXP_OK)
+		failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
+	else if (n_got != n)
+		ask_makes_no_sense(ret_failure);
 	else
-		pxp_fail(ret_error, status, "%s", pxp_status_name(status));
+		is_answered = true;
+	if (is_answered)
+		memcpy(ret_answer, bytes, n);
+	free(bytes);
 	pxp_future_release(future);
-	return status;
+	return is_answered;
 }
 
-enum pxp_status ask_once(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer,
-                         size_t n, struct pxp_error *ret_error)
+bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *run,
+              void *ret_answer, size_t n, struct failure *ret_failure)
 {
-	enum pxp_status status = ask(pool, run, ret_answer, n, ret_error);
+	struct pxp_executor *pool;
+	struct pxp_error error;
+	bool is_answered;
 
+	if (pxp_executor_create(options, &pool, &error) != PXP_OK)
+		return failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
+	is_answered = ask(pool, run, ret_answer, n, ret_failure);
 	pxp_executor_destroy(pool);
-	return status;
+	return is_answered;
 }

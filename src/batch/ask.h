@@ -1,24 +1,25 @@
-/* One question to a worker. */
+/* One question to a worker of a process pool. */
 #ifndef PXP_ASK_H
 #define PXP_ASK_H
 
+#include "common/outcome.h"
+
 #include <pixpool/pixpool.h>
 
+#include <stdbool.h>
+
 /*
- * Run one task without input in a pool. Its result has to be n bytes, and on PXP_OK is in
- * ret_answer. The error is filled on all but that.
- *
- * PXP_EPROTO  the result has another length.
- * any other   as of pxp_executor_submit() and pxp_future_result().
+ * Run one task without input in a pool, and wait for its result, which must be n bytes: they are
+ * in ret_answer when this is true. Else the failure says why; its class is FAIL_INTERNAL.
  */
-enum pxp_status ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer,
-                    size_t n, struct pxp_error *ret_error);
+bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n,
+         struct failure *ret_failure);
 
-/* The same of a pool that is there for nothing else: it is destroyed whatever becomes of it. */
-enum pxp_status ask_once(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer,
-                         size_t n, struct pxp_error *ret_error);
+/* The same, in a pool that is created for this question and destroyed after it. */
+bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *run,
+              void *ret_answer, size_t n, struct failure *ret_failure);
 
-/* As PXP_EPROTO, also for an answer of the right length that cannot be true. */
-enum pxp_status ask_makes_no_sense(struct pxp_error *ret_error);
+/* The failure of an answer that has another length, or that cannot be true. Always false. */
+bool ask_makes_no_sense(struct failure *ret_failure);
 
 #endif

@@ -1,8 +1,9 @@
-#include "batch/batch.h"
+/* The main thread of a batch: what is found out before it begins, signals, the report, the end. */
+#include "batch/batch_internal.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "batch/run_internal.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,19 +11,95 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* The main thread's own. */
-struct batch {
-	struct run run;
-	struct report *report;
-	int signals;      /* signalfd */
-	int ended_by;     /* the first signal that ended it; 0: none */
-	int64_t stuck_ns; /* when to give up waiting; -1: never */
-	bool was_refused; /* it never began: usage, a collision, no output folder */
+/* ---- the states, and what any thread may do ---- */
+
+#define BIT(state) (1U << (state))
+
+/* From each state, those that may follow. */
+static const unsigned next_states[N_BATCH_STATES] = {
+	[BATCH_PLANNING] = BIT(BATCH_PLANNED) | BIT(BATCH_DRAINING) | BIT(BATCH_KILLED),
+	[BATCH_PLANNED] = BIT(BATCH_FEEDING) | BIT(BATCH_DRAINING) | BIT(BATCH_KILLED),
+	[BATCH_FEEDING] = BIT(BATCH_FED) | BIT(BATCH_DRAINING) | BIT(BATCH_KILLED),
+	[BATCH_FED] = BIT(BATCH_DRAINING) | BIT(BATCH_KILLED) | BIT(BATCH_ENDED),
+	[BATCH_DRAINING] = BIT(BATCH_KILLED) | BIT(BATCH_ENDED),
+	[BATCH_KILLED] = BIT(BATCH_ENDED),
 };
+
+bool batch_enter(struct batch *batch, enum batch_state state)
+{
+	bool is_legal;
+
+	lock_acquire(&batch->lock);
+	is_legal = next_states[batch->state] & BIT(state);
+	if (is_legal)
+		batch->state = state;
+	cond_signal(&batch->has_room);
+	lock_release(&batch->lock);
+	if (is_legal)
+		batch_wake_main(batch);
+	return is_legal;
+}
+
+static enum batch_state state_of(struct batch *batch)
+{
+	enum batch_state state;
+
+	lock_acquire(&batch->lock);
+	state = batch->state;
+	lock_release(&batch->lock);
+	return state;
+}
+
+bool batch_goes_on(struct batch *batch)
+{
+	return state_of(batch) < BATCH_FED;
+}
+
+void batch_stop(struct batch *batch, enum batch_state state)
+{
+	batch_enter(batch, state);
+	pools_stop(batch->pools, state == BATCH_KILLED ? PXP_SHUTDOWN_KILL
+	                                               : PXP_SHUTDOWN_CANCEL_PENDING);
+}
+
+void batch_stop_early(struct batch *batch, const struct failure *reason)
+{
+	lock_acquire(&batch->lock);
+	if (batch->stop_reason.class == FAIL_NONE)
+		batch->stop_reason = *reason;
+	lock_release(&batch->lock);
+	if (batch->committer)
+		committer_stop(batch->committer);
+	batch_stop(batch, BATCH_DRAINING);
+}
+
+void batch_wake_main(struct batch *batch)
+{
+	const uint64_t one = 1;
+
+	/* It fails only when the counter is full, and then main is woken as well. */
+	(void)!write(batch->wakeup, &one, sizeof(one));
+}
+
+void batch_give_to_main(struct batch *batch, struct pxp_future *future)
+{
+	bool is_first;
+
+	lock_acquire(&batch->lock);
+	batch->complete[(batch->first_complete + batch->n_complete) % batch->max_files] =
+		future;
+	is_first = batch->n_complete++ == 0;
+	lock_release(&batch->lock);
+	if (is_first)
+		batch_wake_main(batch);
+}
+
+/* ---- before it begins ---- */
 
 static const char *quoted(const char *name)
 {
@@ -31,17 +108,15 @@ static const char *quoted(const char *name)
 	return report_quote(name, text, sizeof(text));
 }
 
-/* ---- before it begins ---- */
-
-static bool inputs_are_there(const struct batch_options *options, struct report *report)
+static bool inputs_exist(const struct walk_options *walk, struct report *report)
 {
 	bool all = true;
 	struct stat stat_of_input;
 
-	for (size_t i = 0; i < options->n_inputs; i++) {
-		if (stat(options->inputs[i], &stat_of_input) == 0 || errno == EACCES)
+	for (size_t i = 0; i < walk->n_inputs; i++) {
+		if (stat(walk->inputs[i], &stat_of_input) == 0 || errno == EACCES)
 			continue; /* one that may not be read is a failed record */
-		report_say(report, "no such input: %s: %s", quoted(options->inputs[i]),
+		report_say(report, "no such input: %s: %s", quoted(walk->inputs[i]),
 		           strerrordesc_np(errno));
 		all = false;
 	}
@@ -56,32 +131,32 @@ static bool is_same_folder(const char *name, const struct stat *folder)
 	       stat_of_name.st_ino == folder->st_ino;
 }
 
-/* The output folder is not walked; one that is still to be made cannot be met. */
-static bool pass_over_output(struct batch *batch)
+/* The output folder is not walked. One that does not exist yet cannot be met. */
+static bool skip_output_folder(struct batch *batch)
 {
-	const struct batch_options *options = batch->run.options;
-	const char *output = options->output;
+	const char *output = batch->options->output;
+	struct walk_options *walk = &batch->walk;
 	struct stat folder;
 
-	if (options->decodes_only || stat(output, &folder) != 0)
+	if (batch->options->decodes_only || stat(output, &folder) != 0)
 		return true;
 	if (!S_ISDIR(folder.st_mode)) {
 		report_say(batch->report, "the output is not a folder: %s",
 		           quoted(output));
 		return false;
 	}
-	batch->run.walk.skip_dev = folder.st_dev;
-	batch->run.walk.skip_ino = folder.st_ino;
-	for (size_t i = 0; i < options->n_inputs; i++) {
-		if (is_same_folder(options->inputs[i], &folder))
+	walk->skip_dev = folder.st_dev;
+	walk->skip_ino = folder.st_ino;
+	for (size_t i = 0; i < walk->n_inputs; i++) {
+		if (is_same_folder(walk->inputs[i], &folder))
 			report_say(batch->report,
 			           "not walked, as it is the output folder: %s",
-			           quoted(options->inputs[i]));
+			           quoted(walk->inputs[i]));
 	}
 	return true;
 }
 
-/* Those that are ignored (nohup, a shell's background) stay ignored. */
+/* Signals that are ignored (nohup, a shell's background) stay ignored. */
 static int open_signals(void)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
@@ -97,155 +172,131 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/*
- * How many workers, inputs and finished outputs the limit on descriptors bears: a worker
- * takes a channel, a pidfd, a log and two outputs, its inputs come on top, and so do the
- * walk and what else is open.
- */
-static unsigned fit_to_descriptors(struct run *run, unsigned n_workers)
+static unsigned at_most(rlim_t n, unsigned max)
 {
-	enum { OTHERS = 48, PER_WORKER = 5 + INPUTS_PER_WORKER, FEWEST_OUTPUTS = 4 };
+	return n < max ? (unsigned)n : max;
+}
+
+/*
+ * Set how many inputs, finished outputs and deferred drawings may be open, and return how many
+ * workers there may be, by the limit on descriptors. A worker takes a channel, a pidfd, a log, two
+ * outputs and its inputs; the walk and everything else take OTHERS.
+ */
+static unsigned fit_to_descriptors(struct batch *batch, unsigned n_workers)
+{
+	enum { OTHERS = 48, PER_WORKER = 5 + INPUTS_PER_WORKER, MIN_WAITING = 4 };
 	struct rlimit limit;
 	rlim_t n_free, n_bearable;
 
-	run->max_finished = FINISHED_OUTPUTS;
+	batch->max_finished = FINISHED_OUTPUTS;
+	batch->max_deferred = DEFERRED_DRAWINGS;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
 		n_free = limit.rlim_cur > OTHERS ? limit.rlim_cur - OTHERS : 0;
-		n_bearable = n_free / (PER_WORKER + FEWEST_OUTPUTS);
-		if (n_workers > n_bearable)
-			n_workers = n_bearable > 0 ? (unsigned)n_bearable : 1;
-		n_free -= n_free < (rlim_t)n_workers * PER_WORKER
-		                  ? n_free
-		                  : (rlim_t)n_workers * PER_WORKER;
-		if (n_free < run->max_finished)
-			run->max_finished = n_free > FEWEST_OUTPUTS ? (unsigned)n_free
-			                                            : FEWEST_OUTPUTS;
+		n_bearable = n_free / (PER_WORKER + MIN_WAITING);
+		n_workers = at_most(n_bearable > 0 ? n_bearable : 1, n_workers);
+		n_free -= at_most(n_free, n_workers * PER_WORKER);
+		/* Half of the rest is for outputs, the other half for drawings. */
+		n_free = n_free / 2 > MIN_WAITING ? n_free / 2 : MIN_WAITING;
+		batch->max_finished = at_most(n_free, FINISHED_OUTPUTS);
+		batch->max_deferred = at_most(n_free, DEFERRED_DRAWINGS);
 	}
-	run->max_inputs = n_workers * INPUTS_PER_WORKER;
+	batch->max_inputs = n_workers * INPUTS_PER_WORKER;
 	return n_workers;
 }
 
-static enum pxp_status do_nothing(struct pxp_task *task)
+/* How many workers, and how much memory for each. */
+static unsigned choose_limits(struct batch *batch)
 {
-	(void)task;
-	return PXP_OK;
-}
+	const struct batch_options *options = batch->options;
+	unsigned n_workers;
 
-/* An executor of one thread, which is there when this returns: its tasks end in the order in
- * which they came. */
-static enum pxp_status thread_create(unsigned max_pending,
-                                     struct pxp_executor **ret_thread,
-                                     struct pxp_error *error)
-{
-	const struct pxp_executor_options options = {
-		.size = sizeof(options),
-		.kind = PXP_THREADS,
-		.n_workers = 1,
-		.max_pending = max_pending,
-	};
-
-	enum pxp_status status = pxp_executor_create(&options, ret_thread, error);
-
-	if (status == PXP_OK) {
-		status = pxp_executor_submit(*ret_thread, do_nothing, NULL, 0, NULL,
-		                             NULL);
-		if (status != PXP_OK)
-			pxp_fail(error, status, "no thread can be started");
-	}
-	return status;
-}
-
-/* How many workers, and what memory for each. */
-static void share_out(struct run *run, struct report *report)
-{
-	const struct batch_options *options = run->options;
-
-	run->limits = limits_make(options->memory, options->n_workers);
-	if (run->limits.n_workers < options->n_workers)
-		report_say(report, "%u of %u workers: there is memory for no more",
-		           run->limits.n_workers, options->n_workers);
+	batch->limits = limits_make(options->memory, options->n_workers);
+	if (batch->limits.n_workers < options->n_workers)
+		report_say(batch->report, "%u of %u workers: there is memory for no more",
+		           batch->limits.n_workers, options->n_workers);
 	if (options->memory > 0 && !pxp_memory_is_limited())
-		report_say(report, "memory is not limited: this build has sanitizers");
+		report_say(batch->report,
+		           "memory is not limited: this build has sanitizers");
+	n_workers = fit_to_descriptors(batch, batch->limits.n_workers);
+	if (n_workers < batch->limits.n_workers)
+		report_say(batch->report,
+		           "%u of %u workers: the limit on descriptors is low", n_workers,
+		           batch->limits.n_workers);
+	return n_workers;
 }
 
-/* What the workers may do, found out and, where it is more than it should be, said. */
-static enum pxp_status choose_guard(const struct batch_options *options,
-                                    struct report *report,
-                                    struct picture_guard *ret_guard,
-                                    struct pxp_error *error)
+/* Find out what the workers may do, and say which layers of the sandbox are missing. */
+static bool choose_guard(struct batch *batch, struct picture_guard *ret_guard,
+                         struct failure *ret_failure)
 {
+	const struct batch_options *options = batch->options;
 	struct sandbox_state state;
 	struct lockdown lockdown;
 	char missing[256];
-	enum pxp_status status;
 
-	status = lockdown_try(options->sandbox, &lockdown, &state, error);
+	if (!lockdown_try(options->sandbox, &lockdown, &state, ret_failure))
+		return false;
 	*ret_guard = picture_guard_of(&lockdown, options->is_untrusted);
-	if (status == PXP_OK && !sandbox_is_whole(&state)) {
+	if (!sandbox_is_whole(&state)) {
 		sandbox_say_missing(&state, missing, sizeof(missing));
-		report_say(report, "sandbox: workers run without %s", missing);
+		report_say(batch->report, "sandbox: workers run without %s", missing);
 	}
-	return status;
+	return true;
 }
 
-static enum pxp_status start_pools(struct run *run, struct report *report,
-                                   struct pxp_error *error)
+/* Room for the futures of all files that can be fed and not yet reported. */
+static bool make_room_for_complete(struct batch *batch)
 {
-	unsigned n_asked = run->limits.n_workers;
-	enum pxp_status status;
+	enum { COMPLETE_FILES = 1024 };
 
-	run->n_workers = fit_to_descriptors(run, n_asked);
-	run->picture_limits = (struct picture_limits){
-		.memory_allowance = run->limits.allowance,
-		.memory_budget = run->limits.budget,
-		.max_output = run->limits.max_output,
-		.recycle = run->options->recycle ? run->options->recycle : RECYCLE_IMAGES,
+	/* An input may be counted in every one of these at the moment when it moves on. */
+	batch->max_files = COMPLETE_FILES + batch->max_deferred + batch->max_finished +
+	                   4 * batch->max_inputs;
+	batch->complete = calloc(batch->max_files, sizeof(batch->complete[0]));
+	return batch->complete != NULL;
+}
+
+/* The pool, and the feeder. */
+static bool start(struct batch *batch, struct failure *ret_failure)
+{
+	struct pools_options pools = {.n_workers = choose_limits(batch)};
+	int error;
+
+	if (!make_room_for_complete(batch))
+		return failure_set(ret_failure, FAIL_INTERNAL, "no memory");
+	pools.max_pending = batch->max_inputs;
+	pools.limits = (struct picture_limits){
+		.memory_allowance = batch->limits.allowance,
+		.memory_budget = batch->limits.budget,
+		.max_output = batch->limits.max_output,
+		.recycle = batch->options->recycle ? batch->options->recycle
+	                                           : RECYCLE_IMAGES,
 	};
-
-	if (run->n_workers < n_asked)
-		report_say(report, "%u of %u workers: the limit on descriptors is low",
-		           run->n_workers, n_asked);
-	status = choose_guard(run->options, report, &run->guard, error);
-	if (status == PXP_OK)
-		status = picture_pool_create(run->n_workers, run->max_inputs,
-		                             &run->picture_limits, &run->guard,
-		                             &run->pictures, error);
-	if (status == PXP_OK)
-		status = thread_create(1, &run->feeder, error);
-	if (status == PXP_OK) {
-		/* Its input is the address. */
-		/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
-		status = pxp_executor_submit(run->feeder, run_feed, &run, sizeof(run),
-		                             NULL, NULL);
-		if (status != PXP_OK)
-			pxp_fail(error, status, "the walk cannot begin");
-	}
-	return status;
+	if (!choose_guard(batch, &pools.guard, ret_failure))
+		return false;
+	batch->pools = pools_create(&pools, ret_failure);
+	if (!batch->pools)
+		return false;
+	batch->n_files = 1; /* the feeder */
+	error = thread_start(&batch->feeder, feeder_main, batch);
+	if (error != 0)
+		return failure_set(ret_failure, FAIL_INTERNAL, "no thread: %s",
+		                   strerrordesc_np(error));
+	batch->has_feeder = true;
+	return true;
 }
 
-/* ---- while it runs ---- */
-
-static void report_settled(struct batch *batch)
-{
-	struct file *next;
-
-	for (struct file *file = run_take_settled(&batch->run); file; file = next) {
-		next = file->next;
-		if (!file->is_put_off)
-			file_report(file, batch->run.options->output, batch->report);
-		file_destroy(file);
-	}
-}
+/* ---- the plan ---- */
 
 static void refuse(struct batch *batch)
 {
 	batch->was_refused = true;
-	run_stop(&batch->run, RUN_DRAINS);
+	batch_stop(batch, BATCH_DRAINING);
 }
 
 static void report_collisions(struct batch *batch)
 {
-	const struct plan *plan = batch->run.plan;
+	const struct plan *plan = batch->plan;
 	const char *output = "";
 
 	for (size_t i = 0; i < plan_n_claims(plan); i++) {
@@ -259,15 +310,35 @@ static void report_collisions(struct batch *batch)
 	}
 }
 
-/* The plan pass has ended: is it good to go on? */
-static void on_planned(struct batch *batch)
+/* Open the output folder, and start the committer. */
+static bool open_output(struct batch *batch)
 {
-	struct run *run = &batch->run;
-	uint64_t n_images = plan_n_images(run->plan);
+	const char *output = batch->options->output;
 
-	/* If it ends here, so many were cancelled. */
-	report_scanning(batch->report, n_images);
-	switch (run->plan_result) {
+	batch->store = store_open(output);
+	if (!batch->store) {
+		report_say(batch->report, "cannot make the output folder %s: %s",
+		           quoted(output), strerrordesc_np(errno));
+		return false;
+	}
+	store_identity(batch->store, &batch->walk.skip_dev, &batch->walk.skip_ino);
+	batch->committer = committer_create(&(struct committer_options){
+		.store = batch->store,
+		.overwrite = batch->options->overwrite,
+		.done = file_on_committed,
+		.data = batch,
+	});
+	if (!batch->committer)
+		report_say(batch->report, "cannot start: %s", strerrordesc_np(errno));
+	return batch->committer != NULL;
+}
+
+/* The plan pass has ended: feed, or refuse. */
+static void decide(struct batch *batch)
+{
+	uint64_t n_images = plan_n_images(batch->plan);
+
+	switch (batch->plan_result) {
 	case PLAN_COLLISION:
 		report_collisions(batch);
 		refuse(batch);
@@ -277,67 +348,48 @@ static void on_planned(struct batch *batch)
 		refuse(batch);
 		return;
 	case PLAN_STOPPED:
-		return;
 	case PLAN_MADE:
 		break;
 	}
-	if (batch->ended_by)
+	if (n_images > 0 && batch->n_outputs > 0 && !open_output(batch)) {
+		refuse(batch);
 		return;
-	if (n_images > 0 && !run->options->decodes_only) {
-		run->store = store_open(run->options->output);
-		if (!run->store) {
-			report_say(batch->report, "cannot make the output folder %s: %s",
-			           quoted(run->options->output), strerrordesc_np(errno));
-			refuse(batch);
-			return;
-		}
-		store_identity(run->store, &run->walk.skip_dev, &run->walk.skip_ino);
-		run->committer = committer_create(&(struct committer_options){
-			.store = run->store,
-			.overwrite = run->options->overwrite,
-			.done = run_is_committed,
-			.data = run,
-		});
-		if (!run->committer) {
-			report_say(batch->report, "cannot start: %s",
-			           strerrordesc_np(errno));
-			refuse(batch);
-			return;
-		}
 	}
-	report_planned(batch->report, n_images, plan_n_bytes(run->plan));
-	run_let_feed(run);
+	report_planned(batch->report, n_images, plan_n_bytes(batch->plan));
+	batch_enter(batch, BATCH_FEEDING);
 }
 
-/* Ctrl-Z: the workers stand still as well, and the bar leaves the screen. */
-static void stop_for_a_while(struct batch *batch)
+/* ---- signals ---- */
+
+/* Ctrl-Z: the workers are suspended as well, and the bar leaves the screen. */
+static void suspend(struct batch *batch)
 {
-	struct pxp_executor *workers = run_pool_at_work(&batch->run);
 	sigset_t stop;
 
 	report_hide(batch->report);
-	pxp_executor_suspend(workers);
+	pools_suspend(batch->pools);
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
 	raise(SIGTSTP);
-	pthread_sigmask(SIG_UNBLOCK, &stop, NULL); /* here we stop, and here go on */
+	pthread_sigmask(SIG_UNBLOCK, &stop,
+	                NULL); /* the process stops and continues here */
 	pthread_sigmask(SIG_BLOCK, &stop, NULL);
-	pxp_executor_resume(workers);
+	pools_resume(batch->pools);
 }
 
 static void end_by(struct batch *batch, int number)
 {
-	/* First done, then said: nothing begins any more once it has been read. */
+	/* First it is done, then said: once the line has been read, nothing begins any more. */
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
-		run_stop(&batch->run, RUN_DRAINS);
+		batch_stop(batch, BATCH_DRAINING);
 		report_say(batch->report, "%s: finishing what runs; once more kills it",
 		           number == SIGINT   ? "interrupted"
 		           : number == SIGHUP ? "hung up"
 		                              : "terminated");
 	} else if (batch->stuck_ns < 0) {
 		batch->stuck_ns = clock_deadline_ns(clock_now_ns(), STUCK_MS);
-		run_stop(&batch->run, RUN_KILLED);
+		batch_stop(batch, BATCH_KILLED);
 		report_say(batch->report, "killed");
 	}
 }
@@ -348,68 +400,110 @@ static void on_signals(struct batch *batch)
 
 	while (read(batch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGTSTP)
-			stop_for_a_while(batch);
+			suspend(batch);
 		else
 			end_by(batch, (int)info.ssi_signo);
 	}
 }
 
-static bool has_ended(struct run *run)
-{
-	bool has_ended;
+/* ---- while it runs ---- */
 
-	lock_acquire(&run->lock);
-	has_ended = run->phase == RUN_FED && run->n_under_way == 0 && !run->first;
-	lock_release(&run->lock);
-	return has_ended;
+/* The oldest complete file, whose reference is the caller's; NULL: none. */
+static struct pxp_future *take_complete(struct batch *batch)
+{
+	struct pxp_future *future = NULL;
+
+	lock_acquire(&batch->lock);
+	if (batch->n_complete > 0) {
+		future = batch->complete[batch->first_complete];
+		batch->first_complete = (batch->first_complete + 1) % batch->max_files;
+		batch->n_complete--;
+		/* The feeder waits for it only at the bound. */
+		if (batch->n_files-- == batch->max_files)
+			cond_signal(&batch->has_room);
+	}
+	lock_release(&batch->lock);
+	return future;
 }
 
-static enum run_phase phase_of(struct run *run)
+static void report_complete(struct batch *batch)
 {
-	enum run_phase phase;
+	struct pxp_future *future;
+	void *result;
 
-	lock_acquire(&run->lock);
-	phase = run->phase;
-	lock_release(&run->lock);
-	return phase;
+	while ((future = take_complete(batch))) {
+		if (pxp_future_result(future, 0, &result, NULL, NULL) == PXP_OK) {
+			file_result_report(result, batch->options->output, batch->report);
+			file_result_destroy(result);
+		}
+		pxp_future_release(future);
+	}
 }
 
-/* Until all is settled. False when it gave up waiting. */
-static bool watch(struct batch *batch)
+static bool has_files(struct batch *batch)
 {
-	struct run *run = &batch->run;
-	bool has_seen_plan = false;
+	bool has_files;
+
+	lock_acquire(&batch->lock);
+	has_files = batch->n_files > 0;
+	lock_release(&batch->lock);
+	return has_files;
+}
+
+/* Wait for something to happen, or for the report's next tick. */
+static void wait_for_events(struct batch *batch)
+{
+	struct pollfd events[] = {
+		{.fd = batch->wakeup, .events = POLLIN},
+		{.fd = batch->signals, .events = POLLIN},
+	};
 	uint64_t count;
 
-	while (!has_ended(run)) {
-		struct pollfd events[] = {
-			{.fd = run->wakeup, .events = POLLIN},
-			{.fd = batch->signals, .events = POLLIN},
-		};
+	if (poll(events, 2, report_tick_ms(batch->report)) <= 0)
+		return;
+	if (events[0].revents & POLLIN)
+		(void)!read(batch->wakeup, &count, sizeof(count));
+	if (events[1].revents & POLLIN)
+		on_signals(batch);
+}
 
-		if (poll(events, 2, report_tick_ms(batch->report)) > 0 &&
-		    events[0].revents & POLLIN)
-			(void)!read(run->wakeup, &count, sizeof(count));
-		if (events[1].revents & POLLIN)
-			on_signals(batch);
+/* Until everything that was fed is reported. False when it gave up waiting. */
+static bool watch(struct batch *batch)
+{
+	bool is_planning = true;
 
-		if (!has_seen_plan && phase_of(run) >= RUN_PLANNED) {
-			has_seen_plan = true;
-			on_planned(batch);
-		} else if (!has_seen_plan) {
-			report_scanning(batch->report, plan_n_images(run->plan));
+	while (has_files(batch)) {
+		wait_for_events(batch);
+		/* If it ends before it is planned, so many images count as cancelled. */
+		if (is_planning)
+			report_scanning(batch->report, plan_n_images(batch->plan));
+		if (is_planning && state_of(batch) == BATCH_PLANNED) {
+			is_planning = false;
+			decide(batch);
 		}
-		report_settled(batch);
+		report_complete(batch);
 		report_tick(batch->report);
 		if (batch->stuck_ns >= 0 && clock_now_ns() > batch->stuck_ns)
 			return false;
 	}
+	if (is_planning)
+		report_scanning(batch->report, plan_n_images(batch->plan));
 	return true;
 }
 
-/* ---- and after ---- */
+/* ---- the end ---- */
 
-static int status_of(const struct batch *batch)
+static bool was_stopped_early(struct batch *batch)
+{
+	bool was_stopped;
+
+	lock_acquire(&batch->lock);
+	was_stopped = batch->stop_reason.class != FAIL_NONE;
+	lock_release(&batch->lock);
+	return was_stopped;
+}
+
+static int exit_status_of(struct batch *batch)
 {
 	struct report_counts counts = report_counts(batch->report);
 
@@ -417,70 +511,101 @@ static int status_of(const struct batch *batch)
 		return EXIT_SIGNAL + batch->ended_by;
 	if (batch->was_refused)
 		return EXIT_USAGE;
-	if (batch->run.stop_reason.class != FAIL_NONE)
+	if (was_stopped_early(batch))
 		return EXIT_STOPPED;
 	if (counts.failed > 0 || counts.cancelled > 0)
 		return EXIT_SOME_FAILED;
 	return counts.inputs == 0 ? EXIT_NO_IMAGE : EXIT_DONE;
 }
 
-/* What the plan had, and the walk did not come upon again. */
-static void say_what_went_away(const struct batch *batch)
+/* Say how many images were in the plan, and were not met by the walk after it. */
+static void say_missing(struct batch *batch)
 {
 	uint64_t n = report_counts(batch->report).cancelled;
 
-	if (n > 0 && status_of(batch) == EXIT_SOME_FAILED)
+	if (n > 0 && state_of(batch) == BATCH_FED)
 		report_say(batch->report,
 		           "%" PRIu64 " of the images went away before their turn", n);
 }
 
-static int run_to_the_end(struct batch *batch, bool *ret_is_stuck)
+static int run(struct batch *batch, bool *ret_is_stuck)
 {
-	struct pxp_error error;
+	struct failure failure;
 
-	share_out(&batch->run, batch->report);
-	if (start_pools(&batch->run, batch->report, &error) != PXP_OK) {
-		report_say(batch->report, "cannot start: %s", error.text);
+	if (!start(batch, &failure)) {
+		report_say(batch->report, "cannot start: %s", failure.text);
 		return EXIT_USAGE;
 	}
 	*ret_is_stuck = !watch(batch);
-	if (batch->run.stop_reason.class != FAIL_NONE)
-		report_say(batch->report, "stopped: %s", batch->run.stop_reason.text);
+	if (was_stopped_early(batch))
+		report_say(batch->report, "stopped: %s", batch->stop_reason.text);
 	report_cancel_rest(batch->report);
-	say_what_went_away(batch);
-	return status_of(batch);
+	say_missing(batch);
+	batch_enter(batch, BATCH_ENDED);
+	return exit_status_of(batch);
 }
 
-static bool get_ready(struct batch *batch, const struct batch_options *options)
+bool batch_init(struct batch *batch, const struct batch_options *options,
+                struct report *report)
 {
-	if (run_init(&batch->run, options) && (batch->signals = open_signals()) >= 0)
-		return true;
-	report_say(batch->report, "cannot start: %s", strerrordesc_np(errno));
-	return false;
+	*batch = (struct batch){
+		.options = options,
+		.rules = options->variants,
+		.only_rule = {.recipe = options->recipe, .format = options->format},
+		.n_rules = options->n_variants,
+		.report = report,
+		.signals = -1,
+		.stuck_ns = -1,
+		.walk = options->walk,
+	};
+	if (options->n_variants == 0) {
+		batch->rules = &batch->only_rule;
+		batch->n_rules = 1;
+	}
+	batch->n_outputs = options->decodes_only ? 0 : batch->n_rules;
+	batch->last_deferred = &batch->deferred;
+	batch->plan = plan_create();
+	batch->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	lock_init(&batch->lock);
+	cond_init(&batch->has_room);
+	return batch->plan && batch->wakeup >= 0;
+}
+
+/* Each thread ends before the one that it hands files to. */
+void batch_fini(struct batch *batch)
+{
+	if (batch->has_feeder)
+		pthread_join(batch->feeder, NULL);
+	pools_destroy(batch->pools);
+	committer_destroy(batch->committer);
+	store_close(batch->store);
+	plan_destroy(batch->plan);
+	free(batch->complete);
+	fd_close(&batch->signals);
+	fd_close(&batch->wakeup);
+	cond_fini(&batch->has_room);
+	lock_fini(&batch->lock);
 }
 
 int batch_run(const struct batch_options *options, struct report *report,
               bool *ret_is_stuck)
 {
-	struct batch batch = {.report = report, .stuck_ns = -1, .signals = -1};
+	/* On the heap, because threads that are stuck outlive this call. */
+	struct batch *batch = malloc(sizeof(*batch));
 	int status = EXIT_USAGE;
 
 	*ret_is_stuck = false;
-	if (!inputs_are_there(options, report))
+	if (!batch) {
+		report_say(report, "cannot start: no memory");
 		return EXIT_USAGE;
-	if (get_ready(&batch, options) && pass_over_output(&batch)) {
-		batch.run.walk.inputs = options->inputs;
-		batch.run.walk.n_inputs = options->n_inputs;
-		status = run_to_the_end(&batch, ret_is_stuck);
 	}
+	if (!batch_init(batch, options, report) || (batch->signals = open_signals()) < 0)
+		report_say(report, "cannot start: %s", strerrordesc_np(errno));
+	else if (inputs_exist(&options->walk, report) && skip_output_folder(batch))
+		status = run(batch, ret_is_stuck);
 	if (*ret_is_stuck)
 		return status;
-	/* Each before the one that it hands tasks to. */
-	pxp_executor_destroy(batch.run.feeder);
-	pxp_executor_destroy(batch.run.pictures);
-	pxp_executor_destroy(batch.run.drawers);
-	committer_destroy(batch.run.committer);
-	run_fini(&batch.run);
-	fd_close(&batch.signals);
+	batch_fini(batch);
+	free(batch);
 	return status;
 }

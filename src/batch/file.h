@@ -1,51 +1,56 @@
 /*
- * One file on its way: named, opened, with a worker, with the committer, settled. Its
- * future (a public promise) is done when the output has its name or the file has failed;
- * then it is the main thread's, which reports and frees it.
+ * One file on its way: fed, with a worker, with the committer, complete. One thread at a time has
+ * it: the feeder, then the thread that ends its task, then the committer. Its future, a promise, is
+ * done when its outputs have their names or the file has failed; then the file itself is gone, and
+ * what became of it is the future's result.
  */
 #ifndef PXP_FILE_H
 #define PXP_FILE_H
 
-#include "batch/batch.h"
-#include "batch/naming.h"
-#include "batch/picture_task.h"
+#include "batch/file_result.h"
 #include "store/committer.h"
 
-struct run;
+struct batch;
 
 struct file {
-	struct file *next; /* in a list */
-	struct run *run;
-	bool is_ignored;           /* no image: counted, and named by -v */
-	bool is_drawing;           /* it is of the pass in which pictures are drawn */
-	bool is_put_off;           /* for the second pass, where it is met again */
-	char *input;               /* as a person would type it */
-	struct destination output; /* below the output folder */
-	uint64_t n_bytes;          /* of the input */
-	struct timespec dates[2];  /* of the input: its last reading and change */
-	int descriptor;            /* the input, until a task has it; -1 */
+	struct batch *batch;
+	struct pxp_future *future;
+	struct file_result *result; /* filled on the way, and moved into the future */
+	struct file *next;          /* among the deferred */
 
-	struct pxp_future *future; /* the file's */
-	struct pxp_future *task;   /* the worker's; NULL: it had none */
-	struct picture_answer answer;
-	int content;          /* the sealed output, or -1 */
-	struct commit commit; /* of content, while the committer has it */
-	struct commit_output commit_output;
-	int64_t queue_ns, commit_ns; /* -1: it did not come so far */
-	bool is_cancelled, is_skipped;
-	int signal;
-	unsigned attempts;
-	int64_t worker;
+	/* The input: open until a task has it, or while it is deferred; -1. */
+	int input;
+	/* Its identity, from fstat() when it was opened: size, time, device, inode. */
+	struct stat stat;
+	bool is_drawn; /* it is with the workers that draw, or will be */
+
+	/* The outputs, while the committer has them. */
+	int content; /* their sealed memfd; -1 */
+	uint64_t n_content_bytes;
+	struct timespec dates[2]; /* of the input: access and change */
+	struct commit commit;
+	struct commit_output outputs[];
 };
 
-/* A file for what the walk met. NULL when memory ran out. Its descriptor is -1. */
-struct file *file_create(const struct walk_item *item, const struct destination *output);
+/* A file for an input that the walk met. Its names are not set. NULL when memory ran out. */
+struct file *file_create(struct batch *batch, const struct walk_item *item);
+
+/* Free a file that was not fed. NULL is fine. */
 void file_destroy(struct file *file);
 
-/* Take over what became of its task: the answer, the content, who had it how often. */
-void file_collect(struct file *file);
+/* Give its opened input to a worker. Whatever happens, the file is no longer the caller's. */
+void file_submit(struct file *file);
 
-/* Report it, with the output's folder before its name. */
-void file_report(const struct file *file, const char *folder, struct report *report);
+/* Keep it, with its opened input, for the workers that draw. */
+void file_defer(struct file *file);
+
+/* It ends in this way: complete its future. The file is freed. */
+void file_complete(struct file *file, enum file_end end);
+
+/* It fails, for the reason in its result: complete its future. The file is freed. */
+void file_fail(struct file *file);
+
+/* The committer's callback: data is the batch. */
+void file_on_committed(struct commit *commit, void *data);
 
 #endif

@@ -1,96 +1,105 @@
+/* The sandbox of the workers: asked for once, then put up in each of them. */
 #include "batch/lockdown.h"
 
 #include "batch/ask.h"
-#include "image/picture.h"
 
 #include <string.h>
 
-/* What is open in a worker: 0 to 2, the channel, what a task brings, and what libraries
- * duplicate of that. */
+/* What is open in a worker: 0 to 2, the channel, the descriptors of its task, and the duplicates
+ * that libraries make of those. */
 enum { MAX_DESCRIPTORS = 32 };
 
-/* In a fork server, from where its workers inherit it, and in a worker. */
+/* In a fork server, from which its workers inherit it, and in a worker. */
 static struct {
 	struct lockdown asked;
 	struct sandbox_state state;
 } here;
 
-enum pxp_status lockdown_prepare(const void *bytes, size_t n, struct pxp_error *ret_error)
+void lockdown_prepare(const struct lockdown *lockdown)
 {
-	if (n < sizeof(here.asked))
-		return pxp_fail(ret_error, PXP_EINVAL, "the lock-down did not arrive");
-	memcpy(&here.asked, bytes, sizeof(here.asked));
+	here.asked = *lockdown;
 	if (here.asked.is_on)
 		sandbox_drop_user(&here.state);
-	return PXP_OK;
 }
 
-enum pxp_status lockdown_finish(struct pxp_error *ret_error)
+enum pxp_status lockdown_finish(const char *const *readable, struct pxp_error *ret_error)
 {
 	struct sandbox_state *state = &here.state;
 	char missing[PXP_ERROR_TEXT_BYTES / 2];
 
 	if (!here.asked.is_on)
 		return PXP_OK;
-	sandbox_lock_down(state, MAX_DESCRIPTORS,
-	                  here.asked.reads_fonts ? picture_font_folders() : NULL);
+	sandbox_lock_down(state, MAX_DESCRIPTORS, readable);
 	if ((state->in_force & here.asked.layers) == here.asked.layers)
 		return PXP_OK;
 	sandbox_say_missing(state, missing, sizeof(missing));
 	return pxp_fail(ret_error, PXP_ETASK,
-	                "sandbox: a worker came out without what others have: %s",
+	                "sandbox: this worker lacks layers that the first one had: %s",
 	                missing);
 }
 
-static enum pxp_status tell_state(struct pxp_task *task)
+bool lockdown_confines_files(const struct lockdown *lockdown)
+{
+	return !lockdown->is_on || sandbox_confines_files(lockdown->layers);
+}
+
+/* ---- the question ---- */
+
+static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *ret_error)
+{
+	const struct lockdown any_layers = {.is_on = 1};
+
+	(void)bytes;
+	(void)n;
+	(void)ret_error;
+	lockdown_prepare(&any_layers);
+	return PXP_OK;
+}
+
+static enum pxp_status lock_down(struct pxp_error *ret_error)
+{
+	return lockdown_finish(NULL, ret_error);
+}
+
+static enum pxp_status run_tell_state(struct pxp_task *task)
 {
 	return pxp_task_return(task, &here.state, sizeof(here.state));
 }
 
-/* One worker that does nothing but put up the layers and tell. */
-static enum pxp_status ask_worker(struct sandbox_state *ret_state,
-                                  struct pxp_error *ret_error)
+/* Ask one worker that does nothing but put up its layers. */
+static bool ask_worker(struct sandbox_state *ret_state, struct failure *ret_failure)
 {
-	const struct lockdown any = {.is_on = 1};
 	const struct pxp_executor_options options = {
 		.size = sizeof(options),
 		.kind = PXP_PROCESSES,
 		.n_workers = 1,
-		.init_bytes = &any,
-		.n_init_bytes = sizeof(any),
-		.prepare = lockdown_prepare,
-		.lock_down = lockdown_finish,
+		.prepare = prepare,
+		.lock_down = lock_down,
 		.max_crashes = 1,
 	};
-	struct pxp_executor *pool;
-	enum pxp_status status = pxp_executor_create(&options, &pool, ret_error);
 
-	if (status == PXP_OK)
-		status = ask_once(pool, tell_state, ret_state, sizeof(*ret_state),
-		                  ret_error);
-	if (status == PXP_OK && !sandbox_is_sound(ret_state))
-		status = ask_makes_no_sense(ret_error);
-	return status;
+	if (!ask_once(&options, run_tell_state, ret_state, sizeof(*ret_state),
+	              ret_failure))
+		return false;
+	return sandbox_is_sound(ret_state) || ask_makes_no_sense(ret_failure);
 }
 
-enum pxp_status lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
-                             struct sandbox_state *ret_state, struct pxp_error *ret_error)
+bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
+                  struct sandbox_state *ret_state, struct failure *ret_failure)
 {
-	char missing[PXP_ERROR_TEXT_BYTES / 2];
-	enum pxp_status status;
+	char missing[FAILURE_TEXT_BYTES / 2];
 
 	*ret_lockdown = (struct lockdown){0};
 	*ret_state = (struct sandbox_state){0};
 	if (mode == SANDBOX_OFF)
-		return PXP_OK;
-	status = ask_worker(ret_state, ret_error);
-	if (status != PXP_OK)
-		return status;
+		return true;
+	if (!ask_worker(ret_state, ret_failure))
+		return false;
 	ret_lockdown->is_on = 1;
 	ret_lockdown->layers = ret_state->in_force;
 	if (mode == SANDBOX_AUTO || sandbox_is_whole(ret_state))
-		return PXP_OK;
+		return true;
 	sandbox_say_missing(ret_state, missing, sizeof(missing));
-	return pxp_fail(ret_error, PXP_ETASK, "sandbox: it is required, but without %s",
-	                missing);
+	return failure_set(ret_failure, FAIL_INTERNAL,
+	                   "sandbox: it is required, but without %s", missing);
 }

@@ -1,42 +1,52 @@
 /*
- * How the sandbox comes to the workers: as functions of their pool, which knows nothing of
- * it. What a worker here has in force is found out once, in a pool that has nothing else to
- * do, before any picture is looked at; each worker of a batch has the same, or is none.
+ * How the sandbox comes to the workers: as functions of their pool, which knows nothing of it.
+ * Which layers a worker can have here is found out once, in a pool that has nothing else to do,
+ * before any picture is looked at. Every worker of a batch then has the same layers, or its pool
+ * is broken.
+ *
+ * The question has a pool of its own because the answer is needed before the real pool is
+ * created: its fork server is told at its start which layers every worker must have, and whether
+ * drawings may be left to workers that read fonts. The pool of the question loads no library.
  */
 #ifndef PXP_LOCKDOWN_H
 #define PXP_LOCKDOWN_H
 
+#include "common/outcome.h"
 #include "sandbox/sandbox.h"
 
 #include <pixpool/pixpool.h>
 
 enum sandbox_mode {
-	SANDBOX_AUTO,    /* what can be had; what cannot is said */
-	SANDBOX_REQUIRE, /* all of it, or the batch does not begin */
+	SANDBOX_AUTO,    /* the layers that can be had; the missing ones are named */
+	SANDBOX_REQUIRE, /* all layers, or the batch does not begin */
 	SANDBOX_OFF,
 };
 
-/* What a pool's workers are told, in its init_bytes. Zero: no sandbox. */
+/* What the workers of a pool must do. Plain bytes, for its init_bytes. Zero: no sandbox. */
 struct lockdown {
 	uint32_t is_on;
-	uint32_t layers;      /* that a worker has to have in force */
-	uint32_t reads_fonts; /* it may open what picture_font_folders() names */
+	uint32_t
+		layers; /* a bit (1 << layer) for each that a worker must have in force */
 };
 
 /*
- * Try which layers can be had in a worker here. Nothing is tried for SANDBOX_OFF.
+ * Try which layers a worker can have here. Nothing is tried for SANDBOX_OFF.
  *
- * PXP_OK      they stand in *ret_state, and *ret_lockdown asks for the same.
- * PXP_ETASK   SANDBOX_REQUIRE, and there is one missing: the error says which and why.
- * else as of the executor.
+ * true   they are in *ret_state, and *ret_lockdown asks for the same.
+ * false  the failure says why: with SANDBOX_REQUIRE also which layers are missing.
  */
-enum pxp_status lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
-                             struct sandbox_state *ret_state,
-                             struct pxp_error *ret_error);
+bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
+                  struct sandbox_state *ret_state, struct failure *ret_failure);
 
-/* For the options of a pool whose init_bytes begin with a struct lockdown. */
-enum pxp_status lockdown_prepare(const void *bytes, size_t n,
-                                 struct pxp_error *ret_error);
-enum pxp_status lockdown_finish(struct pxp_error *ret_error);
+/* Whether a worker that may read some folders can be kept from all other files. True without a
+ * sandbox, which then nobody asked for. */
+bool lockdown_confines_files(const struct lockdown *lockdown);
+
+/* In the prepare step of a pool, that is, in the process that its workers are forked from. */
+void lockdown_prepare(const struct lockdown *lockdown);
+
+/* In the lock-down step of its workers. readable: the folders that may be read all the same, NULL
+ * at the end; NULL: none. */
+enum pxp_status lockdown_finish(const char *const *readable, struct pxp_error *ret_error);
 
 #endif

@@ -1,3 +1,4 @@
+/* How inputs are known for images, and how outputs are named. Nothing is opened here. */
 #include "batch/naming.h"
 
 #include "base/fd.h"
@@ -7,57 +8,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum image_format format_of_content(const struct walk_item *item)
+bool naming_needs_content(const struct walk_item *item)
 {
-	uint8_t bytes[FORMAT_GATE_BYTES];
-	struct stat stat;
-	int fd = walk_open_file(item, &stat);
-	ssize_t n = fd >= 0 ? fd_pread_full(fd, bytes, sizeof(bytes), 0) : -1;
+	return format_of_name(item->relative) == FORMAT_NONE;
+}
 
-	fd_close(&fd);
+enum image_format naming_format(const struct walk_item *item, int fd)
+{
+	enum image_format by_suffix = format_of_name(item->relative);
+	uint8_t bytes[FORMAT_GATE_BYTES];
+	ssize_t n;
+
+	if (by_suffix != FORMAT_NONE)
+		return by_suffix;
+	n = fd >= 0 ? fd_pread_full(fd, bytes, sizeof(bytes), 0) : -1;
 	return n > 0 ? format_of_bytes(bytes, (size_t)n, item->name) : FORMAT_NONE;
 }
 
-/* relative without the n_cut last bytes, and with the extension. */
-static char *with_extension(const char *relative, size_t n_cut, const char *extension)
+bool naming_is_image(const struct walk_item *item, enum image_format from)
 {
-	size_t n = strlen(relative) - n_cut;
-	size_t n_name = n + 1 + strlen(extension) + 1;
-	char *name = malloc(n_name);
-
-	if (name)
-		snprintf(name, n_name, "%.*s.%s", (int)n, relative, extension);
-	return name;
+	return from != FORMAT_NONE || item->is_named;
 }
 
-enum naming naming_destination(const struct walk_item *item, enum image_format format,
-                               struct destination *ret_destination)
+bool naming_output(const struct walk_item *item, enum image_format from,
+                   const struct variant_rule *rule, struct variant *ret_variant)
 {
-	enum image_format by_suffix = format_of_name(item->relative), from = by_suffix;
-	const char *suffix = path_suffix(item->relative);
+	enum image_format by_suffix = format_of_name(item->relative);
+	const char *suffix = path_suffix(item->relative),
+		   *tag = rule->tag ? rule->tag : "";
+	enum image_format format = rule->format;
+	size_t n_stem = strlen(item->relative), n_name;
 
-	*ret_destination = (struct destination){0};
-	if (from == FORMAT_NONE)
-		from = format_of_content(item);
-	ret_destination->from = from;
-	if (from == FORMAT_NONE && !item->is_named)
-		return NAMING_IGNORED;
-	if ((unsigned)format == NAMING_NO_OUTPUT ||
-	    (from == FORMAT_NONE && format == FORMAT_NONE))
-		return NAMING_IMAGE;
+	*ret_variant = (struct variant){.rule = rule};
+	if (format == FORMAT_NONE && from != FORMAT_NONE)
+		format = format_info(from)->same_as;
+	if (format == FORMAT_NONE)
+		return true;
 
-	ret_destination->format = format != FORMAT_NONE ? format
-	                                                : format_info(from)->same_as;
+	/* Of "a.JPG" the suffix may stay; of "a.bak" all is the stem. */
+	const bool keeps_suffix = rule->format == FORMAT_NONE && by_suffix == format;
+	const char *extension = keeps_suffix ? suffix : format_info(format)->extension;
 
-	const struct format_info *info = format_info(ret_destination->format);
-
-	if (format == FORMAT_NONE && by_suffix == ret_destination->format)
-		ret_destination->name = strdup(item->relative);
-	else if (by_suffix != FORMAT_NONE)
-		ret_destination->name = with_extension(item->relative, strlen(suffix) + 1,
-		                                       info->extension);
-	else
-		ret_destination->name = with_extension(item->relative, 0,
-		                                       info->extension);
-	return ret_destination->name ? NAMING_IMAGE : NAMING_NO_MEMORY;
+	if (by_suffix != FORMAT_NONE)
+		n_stem -= strlen(suffix) + 1;
+	n_name = n_stem + strlen(tag) + 1 + strlen(extension) + 1;
+	ret_variant->format = format;
+	ret_variant->name = malloc(n_name);
+	if (!ret_variant->name)
+		return false;
+	snprintf(ret_variant->name, n_name, "%.*s%s.%s", (int)n_stem, item->relative, tag,
+	         extension);
+	return true;
 }

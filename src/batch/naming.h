@@ -1,33 +1,33 @@
-/* Where a file goes: what an output is called, and so which format it has. */
+/* Names: whether a file that the walk met is an image, and what its outputs are called. */
 #ifndef PXP_NAMING_H
 #define PXP_NAMING_H
 
-#include "recipe/format.h"
+#include "batch/variant.h"
 #include "walk/walk.h"
 
-enum naming {
-	NAMING_IMAGE, /* an image, or to be tried as one */
-	NAMING_IGNORED, /* met in a folder, and neither its suffix nor its bytes say image */
-	NAMING_NO_MEMORY,
-};
-
-/* In place of a format that is asked for: nothing will be written, and no name is made. */
-enum { NAMING_NO_OUTPUT = N_FORMATS };
-
-struct destination {
-	char *name; /* below the output folder; to be freed; NULL: unknown, as a
-	                            * named file's format could not be told */
-	enum image_format format; /* of the output; FORMAT_NONE with a NULL name */
-	enum image_format from;   /* the input's, as its suffix says, or else its bytes */
-};
+/* Whether the name alone does not say what the file is, so that its first bytes must. */
+bool naming_needs_content(const struct walk_item *item);
 
 /*
- * Name the output of a WALK_FILE. format is what -f asks for, FORMAT_NONE for "same": the
- * format of the input's suffix, else of its content. Only a file of unknown suffix is
- * opened. A suffix that is known is replaced by the format's own extension, but for "same"
- * when the format stays ("a.JPG"); an unknown one stays and the extension is appended.
+ * The format of a WALK_FILE: by its suffix, or else by its first bytes. fd is the file, opened to
+ * read, when naming_needs_content() says so; else, or when it cannot be opened, -1. FORMAT_NONE:
+ * not known.
  */
-enum naming naming_destination(const struct walk_item *item, enum image_format format,
-                               struct destination *ret_destination);
+enum image_format naming_format(const struct walk_item *item, int fd);
+
+/* Whether a file of this format is an image, or is to be tried as one. A file that is met in a
+ * folder and is not known is ignored; one that is named as INPUT is always tried. */
+bool naming_is_image(const struct walk_item *item, enum image_format from);
+
+/*
+ * Name an output, by its rule, of an input of format from. A known suffix is replaced by the
+ * extension of the output's format, but stays when the format does ("a.JPG"); an unknown suffix
+ * stays, and the extension is appended.
+ *
+ * False when memory ran out. Else *ret_variant has the rule, the format and the name (which is
+ * the caller's to free), or no name when the rule says "the same format" and from is FORMAT_NONE.
+ */
+bool naming_output(const struct walk_item *item, enum image_format from,
+                   const struct variant_rule *rule, struct variant *ret_variant);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the engines of this build do, as workers find it. */
+/* What the engines of this build can do, as workers find it. */
 #include "batch/ask.h"
 #include "batch/picture_task.h"
 
@@ -13,22 +13,18 @@ static enum pxp_status run_catalogue(struct pxp_task *task)
 	return pxp_task_return(task, &catalogue, sizeof(catalogue));
 }
 
-static enum pxp_status ask_catalogue(const struct picture_guard *guard,
-                                     struct catalogue *ret_catalogue,
-                                     struct pxp_error *ret_error)
+static bool ask_catalogue(const struct picture_guard *guard,
+                          struct catalogue *ret_catalogue, struct failure *ret_failure)
 {
-	const struct picture_limits none = {0};
-	struct pxp_executor *pool;
-	enum pxp_status status = picture_pool_create(1, 1, &none, guard, &pool,
-	                                             ret_error);
+	const struct picture_limits no_limits = {0};
+	const struct pxp_executor_options options = picture_pool_options(1, 1, &no_limits,
+	                                                                 guard);
 
-	if (status == PXP_OK)
-		status = ask_once(pool, run_catalogue, ret_catalogue,
-		                  sizeof(*ret_catalogue), ret_error);
-	return status;
+	return ask_once(&options, run_catalogue, ret_catalogue, sizeof(*ret_catalogue),
+	                ret_failure);
 }
 
-/* What is drawn, as those say who draw. */
+/* Of the formats that are drawn, the workers that draw know. */
 static void take_drawn(struct catalogue *catalogue, const struct catalogue *drawers)
 {
 	for (uint32_t i = 0; i < catalogue->n_engines; i++) {
@@ -40,20 +36,20 @@ static void take_drawn(struct catalogue *catalogue, const struct catalogue *draw
 	}
 }
 
-enum pxp_status picture_catalogue(const struct picture_guard *guard,
-                                  struct catalogue *ret_catalogue,
-                                  struct pxp_error *ret_error)
+bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_catalogue,
+                       struct failure *ret_failure)
 {
-	enum pxp_status status = ask_catalogue(guard, ret_catalogue, ret_error);
+	struct picture_guard to_draw;
+	struct catalogue drawers;
+	struct failure ignored;
 
-	if (status == PXP_OK && guard->drawing == DRAWING_ELSEWHERE) {
-		const struct picture_guard to_draw = picture_guard_to_draw(guard);
-		struct catalogue drawers;
-		struct pxp_error why_not;
-
-		/* When nobody can draw, nothing is drawn: that is an answer. */
-		if (ask_catalogue(&to_draw, &drawers, &why_not) == PXP_OK)
-			take_drawn(ret_catalogue, &drawers);
-	}
-	return status;
+	if (!ask_catalogue(guard, ret_catalogue, ret_failure))
+		return false;
+	if (guard->drawing != DRAWING_ELSEWHERE)
+		return true;
+	/* When no worker can draw, drawings are not read: that is an answer, too. */
+	to_draw = picture_guard_to_draw(guard);
+	if (ask_catalogue(&to_draw, &drawers, &ignored))
+		take_drawn(ret_catalogue, &drawers);
+	return true;
 }

@@ -1,9 +1,10 @@
+/* Both ends of a picture's task: in the worker, and in the main process. */
 #include "batch/picture_task.h"
 
 #include "base/fd.h"
 #include "common/path.h"
-#include "batch/ask.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +14,13 @@
 enum {
 	BASE_TIMEOUT_MS = 60 * 1000,
 	TIMEOUT_MS_PER_MEGAPIXEL = 2 * 1000,
-	READ_TIMEOUT_MS = 60 * 1000, /* a picture's own time begins when it is read */
+	/* A picture's own time begins when it is read. */
+	READ_TIMEOUT_MS = 60 * 1000,
 	NAME_BYTES = 256,
 };
 
-/* How far a picture is: told as the progress of its task, so that it is known of one whose
- * worker died. */
+/* How far a picture is. It is the progress of its task, so that it is known when the worker
+ * dies. */
 enum stage { STAGE_READING, STAGE_HEADER, STAGE_DECODING, STAGE_ENCODING, N_STAGES };
 
 static const char *const stage_names[N_STAGES] = {
@@ -28,14 +30,15 @@ static const char *const stage_names[N_STAGES] = {
 	[STAGE_ENCODING] = "encoding",
 };
 
-/* What a worker is told, as plain bytes; the profile of the recipe, if any, follows. */
+/* The request as plain bytes. n_variants packed recipes follow, and then the profile, if any. */
 struct packed_request {
 	uint64_t input_bytes;
 	int64_t timeout_ms;
 	uint64_t max_output;
-	bool decodes_only;
-	uint8_t recipe[RECIPE_PACKED_BYTES];
-	char name[NAME_BYTES]; /* the last of the base name, where its suffix is */
+	uint64_t n_profile;
+	uint32_t n_variants;
+	uint32_t decodes_only;
+	char name[NAME_BYTES]; /* the end of the base name, where the suffix is */
 };
 
 /* 60 seconds and 2 for each megapixel. */
@@ -50,17 +53,28 @@ static int64_t timeout_ms_of(uint64_t n_pixels)
 
 /* ---- in the worker ---- */
 
+/* In a fork server, from which its workers inherit it, and in a worker. */
+static bool reads_fonts;
+
 static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *ret_error)
 {
 	struct picture_guard guard;
 
 	if (n < sizeof(guard))
-		return pxp_fail(ret_error, PXP_EINVAL, "the guard did not arrive");
+		return pxp_fail(ret_error, PXP_EINVAL,
+		                "internal: the settings of the workers are cut short");
 	memcpy(&guard, bytes, sizeof(guard));
 	if (guard.is_untrusted)
 		picture_trust_nobody();
 	picture_set_drawing((enum picture_drawing)guard.drawing);
-	return lockdown_prepare(bytes, n, ret_error);
+	reads_fonts = guard.drawing == DRAWING_HERE;
+	lockdown_prepare(&guard.lockdown);
+	return PXP_OK;
+}
+
+static enum pxp_status lock_down(struct pxp_error *ret_error)
+{
+	return lockdown_finish(reads_fonts ? picture_font_folders() : NULL, ret_error);
 }
 
 static enum pxp_status preload(struct pxp_error *ret_error)
@@ -135,30 +149,48 @@ static bool on_need(void *data, uint64_t n_bytes, struct failure *ret_failure)
 		return failure_set(ret_failure, FAIL_MEMORY,
 		                   "it needs about %ju MiB, more than --memory leaves",
 		                   (uintmax_t)(n_bytes >> 20));
-	return failure_set(ret_failure, FAIL_MEMORY, "%ju MiB were not to be had: %s",
+	return failure_set(ret_failure, FAIL_MEMORY, "cannot get %ju MiB of memory: %s",
 	                   (uintmax_t)(n_bytes >> 20), pxp_status_name(status));
 }
 
-static enum pxp_status run_picture(struct pxp_task *task)
+/* The variants of a request, with the recipes that they point to. */
+struct unpacked {
+	struct recipe recipes[PICTURE_MAX_VARIANTS];
+	struct picture_variant variants[PICTURE_MAX_VARIANTS];
+};
+
+/* False when the request is not whole. */
+static bool unpack(const struct packed_request *request, size_t n_request,
+                   struct unpacked *ret_unpacked)
 {
-	size_t n;
-	const struct packed_request *request = pxp_task_input(task, &n);
+	const uint8_t *packed = (const uint8_t *)(request + 1);
+	size_t n_recipes;
+
+	if (n_request < sizeof(*request) || request->n_variants > PICTURE_MAX_VARIANTS)
+		return false;
+	n_recipes = request->n_variants * (size_t)RECIPE_PACKED_BYTES;
+	if (n_request != sizeof(*request) + n_recipes + request->n_profile)
+		return false;
+	for (size_t i = 0; i < request->n_variants; i++) {
+		if (!recipe_unpack(&ret_unpacked->recipes[i],
+		                   packed + i * RECIPE_PACKED_BYTES, RECIPE_PACKED_BYTES))
+			return false;
+		ret_unpacked->variants[i] = (struct picture_variant){
+			.recipe = &ret_unpacked->recipes[i],
+			.profile = request->n_profile > 0 ? packed + n_recipes : NULL,
+			.n_profile = (size_t)request->n_profile,
+		};
+	}
+	return true;
+}
+
+static void run_job(struct pxp_task *task, const struct packed_request *request,
+                    const struct unpacked *unpacked, struct picture_answer *ret_answer)
+{
 	struct clocked_task clocked = {task, request->timeout_ms};
-	struct picture_answer answer = {0};
-	struct recipe recipe;
-
-	if (!recipe_unpack(&recipe, request->recipe, sizeof(request->recipe)))
-		return pxp_task_fail(task, FAIL_INTERNAL,
-		                     "the recipe did not arrive whole");
-
-	const struct picture_variant variant = {
-		.recipe = &recipe,
-		.profile = n > sizeof(*request) ? request + 1 : NULL,
-		.n_profile = n - sizeof(*request),
-	};
 	const struct picture_job job = {
-		.variants = &variant,
-		.n_variants = 1,
+		.variants = unpacked->variants,
+		.n_variants = request->n_variants,
 		.name = request->name,
 		.input = pxp_task_descriptor(task, 0),
 		.input_bytes = request->input_bytes,
@@ -172,12 +204,36 @@ static enum pxp_status run_picture(struct pxp_task *task)
 		.data = &clocked,
 	};
 
-	picture_run(pxp_task_context(task), &job, &answer);
-	/* The executor may have more for a second attempt. */
+	picture_run(pxp_task_context(task), &job, ret_answer);
+}
+
+static enum pxp_status run_picture(struct pxp_task *task)
+{
+	size_t n;
+	const struct packed_request *request = pxp_task_input(task, &n);
+	struct unpacked *unpacked = malloc(sizeof(*unpacked));
+	struct picture_answer answer = {0};
+
+	if (!unpacked)
+		return PXP_EMEMORY;
+	if (!unpack(request, n, unpacked)) {
+		free(unpacked);
+		return pxp_task_fail(task, FAIL_INTERNAL,
+		                     "internal: the request is not whole");
+	}
+	run_job(task, request, unpacked, &answer);
+	free(unpacked);
+
+	/* The executor may have more memory for a second attempt. */
 	if (answer.failure.class == FAIL_MEMORY) {
 		pxp_task_fail(task, FAIL_MEMORY, "%s", answer.failure.text);
 		return PXP_EMEMORY;
 	}
+	/* Another worker draws it, from the same descriptor. */
+	if (answer.is_to_draw &&
+	    pxp_task_return_descriptor(task, pxp_task_descriptor(task, 0)) != PXP_OK)
+		return pxp_task_fail(task, FAIL_INTERNAL,
+		                     "the input cannot be handed back to be drawn");
 	return pxp_task_return(task, &answer, picture_answer_bytes(answer.n_out));
 }
 
@@ -185,14 +241,15 @@ static enum pxp_status run_picture(struct pxp_task *task)
 
 struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_untrusted)
 {
-	struct picture_guard guard = {.lockdown = *lockdown,
-	                              .is_untrusted = is_untrusted,
-	                              .drawing = DRAWING_ELSEWHERE};
+	struct picture_guard guard = {
+		.lockdown = *lockdown,
+		.is_untrusted = is_untrusted,
+		.drawing = DRAWING_ELSEWHERE,
+	};
 
-	/* Who asked for no sandbox has it for these as well. */
 	if (!picture_can_draw() || is_untrusted)
 		guard.drawing = DRAWING_NONE;
-	else if (lockdown->is_on && !(lockdown->layers & 1U << SANDBOX_LANDLOCK))
+	else if (!lockdown_confines_files(lockdown))
 		guard.drawing = DRAWING_UNSAFE;
 	return guard;
 }
@@ -202,29 +259,25 @@ struct picture_guard picture_guard_to_draw(const struct picture_guard *guard)
 	struct picture_guard to_draw = *guard;
 
 	to_draw.drawing = DRAWING_HERE;
-	to_draw.lockdown.reads_fonts = 1;
 	return to_draw;
 }
 
-enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
-                                    const struct picture_limits *limits,
-                                    const struct picture_guard *guard,
-                                    struct pxp_executor **ret_pool,
-                                    struct pxp_error *ret_error)
+struct pxp_executor_options picture_pool_options(unsigned n_workers, size_t max_pending,
+                                                 const struct picture_limits *limits,
+                                                 const struct picture_guard *guard)
 {
-	const struct pxp_executor_options options = {
-		.size = sizeof(options),
+	/* A worker that was taken over must not see another picture. Renderers are the likelier
+	 * victims. */
+	const bool is_used_once = guard->is_untrusted || guard->drawing == DRAWING_HERE;
+
+	return (struct pxp_executor_options){
+		.size = sizeof(struct pxp_executor_options),
 		.kind = PXP_PROCESSES,
 		.n_workers = n_workers,
 		.max_pending = max_pending,
 		.init_bytes = guard,
 		.n_init_bytes = sizeof(*guard),
-		/* Who was taken over shall not have another's picture: of those that draw it
-		 * is less unlikely. */
-		.max_tasks_per_worker = guard->is_untrusted ||
-	                                                guard->drawing == DRAWING_HERE
-	                                        ? 1
-	                                        : limits->recycle,
+		.max_tasks_per_worker = is_used_once ? 1 : limits->recycle,
 		.memory_allowance = limits->memory_allowance,
 		.memory_budget = limits->memory_budget,
 		.max_output = limits->max_output,
@@ -232,37 +285,47 @@ enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
 		.preload = preload,
 		.initialise = create_picture_worker,
 		.finalise = destroy_picture_worker,
-		.lock_down = lockdown_finish,
+		.lock_down = lock_down,
 	};
-
-	return pxp_executor_create(&options, ret_pool, ret_error);
 }
 
-/* With what follows it, if anything does. */
-static enum pxp_status submit_packed(struct pxp_executor *pool,
-                                     const struct packed_request *packed,
-                                     const struct picture_request *request,
-                                     const struct pxp_task_options *options,
-                                     struct pxp_future **ret_task)
+/* The request as bytes, from malloc(); NULL when memory ran out. */
+static struct packed_request *pack(const struct picture_request *request, size_t *ret_n)
 {
-	size_t n = sizeof(*packed) + request->n_profile;
-	enum pxp_status status;
-	uint8_t *bytes;
+	const size_t n_recipes = request->n_variants * RECIPE_PACKED_BYTES;
+	size_t n_base, n_cut;
+	const char *base = path_base(request->name, &n_base);
+	struct packed_request *packed;
+	uint8_t *rest;
 
-	if (request->n_profile == 0)
-		return pxp_executor_submit(pool, run_picture, packed, sizeof(*packed),
-		                           options, ret_task);
-	bytes = malloc(n);
-	if (!bytes)
-		return PXP_ENOMEM;
-	memcpy(bytes, packed, sizeof(*packed));
-	memcpy(bytes + sizeof(*packed), request->profile, request->n_profile);
-	status = pxp_executor_submit(pool, run_picture, bytes, n, options, ret_task);
-	free(bytes);
-	return status;
+	*ret_n = sizeof(*packed) + n_recipes + request->n_profile;
+	packed = calloc(1, *ret_n);
+	if (!packed)
+		return NULL;
+	packed->input_bytes = request->input_bytes;
+	packed->timeout_ms = request->timeout_ms;
+	packed->max_output = request->max_output;
+	packed->n_profile = request->n_profile;
+	packed->n_variants = (uint32_t)request->n_variants;
+	packed->decodes_only = request->decodes_only;
+	n_cut = n_base < NAME_BYTES ? 0 : n_base - (NAME_BYTES - 1);
+	memcpy(packed->name, base + n_cut, n_base - n_cut);
+
+	rest = (uint8_t *)(packed + 1);
+	for (size_t i = 0; i < request->n_variants; i++) {
+		struct recipe recipe = request->variants[i].rule->recipe;
+
+		/* A whole recipe names a format, even when nothing is written. */
+		recipe.format = request->decodes_only ? FORMAT_PNG
+		                                      : request->variants[i].format;
+		recipe_pack(&recipe, rest + i * RECIPE_PACKED_BYTES);
+	}
+	if (request->n_profile > 0)
+		memcpy(rest + n_recipes, request->profile, request->n_profile);
+	return packed;
 }
 
-static int64_t longer(int64_t a_ms, int64_t b_ms)
+static int64_t max_ms(int64_t a_ms, int64_t b_ms)
 {
 	return a_ms > b_ms ? a_ms : b_ms;
 }
@@ -271,29 +334,29 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
                                const struct picture_request *request,
                                struct pxp_future **ret_task)
 {
-	uint64_t max_pixels = request->recipe.max_pixels > 0 ? request->recipe.max_pixels
-	                                                     : RECIPE_MAX_PIXELS;
-	struct packed_request packed = {.input_bytes = request->input_bytes,
-	                                .timeout_ms = request->timeout_ms,
-	                                .max_output = request->max_output,
-	                                .decodes_only = request->decodes_only};
-	struct pxp_task_options options = {
+	const struct recipe *recipe = &request->variants[0].rule->recipe;
+	uint64_t max_pixels = recipe->max_pixels > 0 ? recipe->max_pixels
+	                                             : RECIPE_MAX_PIXELS;
+	const struct pxp_task_options options = {
 		.size = sizeof(options),
 		.descriptors = &request->input,
 		.n_descriptors = 1,
 		.output = !request->decodes_only,
 		.retries = request->retries,
 		.retry_memory = true,
-		.deadline_ms = longer(READ_TIMEOUT_MS, request->timeout_ms),
-		.max_deadline_ms = longer(timeout_ms_of(max_pixels), request->timeout_ms),
+		.deadline_ms = max_ms(READ_TIMEOUT_MS, request->timeout_ms),
+		.max_deadline_ms = max_ms(timeout_ms_of(max_pixels), request->timeout_ms),
 	};
-	size_t n_base;
-	const char *base = path_base(request->name, &n_base);
-	size_t n_cut = n_base < NAME_BYTES ? 0 : n_base - (NAME_BYTES - 1);
+	size_t n;
+	struct packed_request *packed = pack(request, &n);
+	enum pxp_status status;
 
-	memcpy(packed.name, base + n_cut, n_base - n_cut);
-	recipe_pack(&request->recipe, packed.recipe);
-	return submit_packed(pool, &packed, request, &options, ret_task);
+	*ret_task = NULL;
+	if (!packed)
+		return PXP_ENOMEM;
+	status = pxp_executor_submit(pool, run_picture, packed, n, &options, ret_task);
+	free(packed);
+	return status;
 }
 
 static enum fail_class class_of(const struct pxp_error *error)
@@ -313,13 +376,16 @@ static enum fail_class class_of(const struct pxp_error *error)
 	}
 }
 
+/* ---- what a worker says ---- */
+
 static bool side_is_sound(const struct picture_side *side)
 {
 	return (unsigned)side->format < N_FORMATS;
 }
 
-/* The bytes of an answer are whole numbers and texts that end; or a lie. */
-static bool answer_is_sound(struct picture_answer *answer)
+/* Whether the n bytes of an answer can be one: numbers in their range, and texts, which are made to
+ * end here. */
+static bool answer_is_sound(struct picture_answer *answer, size_t n)
 {
 	answer->failure.text[sizeof(answer->failure.text) - 1] = 0;
 	answer->engine[sizeof(answer->engine) - 1] = 0;
@@ -327,6 +393,9 @@ static bool answer_is_sound(struct picture_answer *answer)
 		if (*c < 'a' || *c > 'z')
 			return false;
 	}
+	if (answer->n_out > PICTURE_MAX_VARIANTS ||
+	    n != picture_answer_bytes(answer->n_out))
+		return false;
 	for (uint32_t i = 0; i < answer->n_out; i++) {
 		if (!side_is_sound(&answer->out[i]))
 			return false;
@@ -337,28 +406,47 @@ static bool answer_is_sound(struct picture_answer *answer)
 	       (!answer->is_to_draw || answer->failure.class == FAIL_UNSUPPORTED);
 }
 
-/* The output is as long as it is said to be, and begins like its format. */
-static bool output_is_sound(const struct picture_answer *answer, enum image_format format,
-                            int output)
+/* Whether an output begins like its format. */
+static bool output_is_sound(const struct picture_side *side, int output)
 {
 	uint8_t bytes[FORMAT_GATE_BYTES];
+	size_t n_bytes = side->bytes < sizeof(bytes) ? (size_t)side->bytes
+	                                             : sizeof(bytes);
 	char name[16];
-	struct stat stat;
 	ssize_t n;
 
-	if (output < 0 || fstat(output, &stat) != 0 || answer->n_out != 1 ||
-	    answer->out[0].format != format || answer->out[0].offset != 0 ||
-	    answer->out[0].bytes != (uint64_t)stat.st_size)
+	/* It has a name because TGA is known by its suffix alone. */
+	snprintf(name, sizeof(name), "x.%s", format_info(side->format)->extension);
+	n = fd_pread_full(output, bytes, n_bytes, (off_t)side->offset);
+	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == side->format;
+}
+
+/* Whether the outputs are those that were asked for, one after the other, from the beginning of
+ * the memfd to its end. */
+static bool outputs_are_sound(const struct picture_answer *answer,
+                              const struct variant *variants, size_t n_variants,
+                              int output)
+{
+	struct stat stat;
+	uint64_t offset = 0;
+
+	if (output < 0 || fstat(output, &stat) != 0 || answer->n_out != n_variants)
 		return false;
-	/* Named, because TGA is known by its suffix alone. */
-	snprintf(name, sizeof(name), "x.%s", format_info(format)->extension);
-	n = fd_pread_full(output, bytes, sizeof(bytes), 0);
-	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == format;
+	for (size_t i = 0; i < n_variants; i++) {
+		const struct picture_side *side = &answer->out[i];
+
+		if (side->format != variants[i].format || side->offset != offset ||
+		    side->bytes > (uint64_t)stat.st_size - offset ||
+		    !output_is_sound(side, output))
+			return false;
+		offset += side->bytes;
+	}
+	return offset == (uint64_t)stat.st_size;
 }
 
 /* The last line of what a worker wrote to standard error, as far as it goes into a
  * failure's text: ": free(): invalid pointer", or "". */
-static void last_words(const struct pxp_outcome *outcome, char *text, size_t n_text)
+static void last_line(const struct pxp_outcome *outcome, char *text, size_t n_text)
 {
 	size_t end = outcome->log ? outcome->n_log : 0, begin;
 
@@ -375,19 +463,19 @@ static void take_error(const struct pxp_outcome *outcome, struct failure *failur
 {
 	enum fail_class class = class_of(&outcome->error);
 	uint64_t stage = outcome->progress.done;
-	char words[FAILURE_TEXT_BYTES];
+	char line[FAILURE_TEXT_BYTES];
 
-	last_words(outcome, words, sizeof(words));
-	/* What ran out of memory and could say so named its stage itself. */
+	last_line(outcome, line, sizeof(line));
+	/* A task that ran out of memory and could say so named its stage itself. */
 	if (class == FAIL_INTERNAL || stage >= N_STAGES ||
 	    outcome->error.code == FAIL_MEMORY)
-		failure_set(failure, class, "%s%s", outcome->error.text, words);
+		failure_set(failure, class, "%s%s", outcome->error.text, line);
 	else
 		failure_set(failure, class, "%s while %s%s", outcome->error.text,
-		            stage_names[stage], words);
+		            stage_names[stage], line);
 }
 
-void picture_collect(struct pxp_future *task, enum image_format format,
+void picture_collect(struct pxp_future *task, struct variant *variants, size_t n_variants,
                      struct picture_answer *ret_answer, int *ret_output)
 {
 	struct failure *failure = &ret_answer->failure;
@@ -404,33 +492,39 @@ void picture_collect(struct pxp_future *task, enum image_format format,
 		memcpy(ret_answer, bytes, n);
 	free(bytes);
 
-	if (ret_answer->n_out > 1 || n != picture_answer_bytes(ret_answer->n_out) ||
-	    !answer_is_sound(ret_answer)) {
+	if (!answer_is_sound(ret_answer, n)) {
 		memset(ret_answer, 0, sizeof(*ret_answer));
 		failure_set(failure, FAIL_VIOLATION,
 		            "the worker's answer makes no sense");
-	} else if (failure->class != FAIL_NONE) {
-		failure_set(failure, failure->class, "%s", strdupa(failure->text));
-	} else if (format == FORMAT_NONE) {
-		ret_answer->out[0] = (struct picture_side){0};
-	} else {
-		*ret_output = pxp_future_take_output(task);
-		if (!output_is_sound(ret_answer, format, *ret_output)) {
-			fd_close(ret_output);
-			failure_set(failure, FAIL_VIOLATION,
-			            "the output is not what the worker says");
-		}
+		return;
 	}
+	if (failure->class != FAIL_NONE) {
+		/* The text goes to a terminal: set again, it has no control characters. */
+		failure_set(failure, failure->class, "%s", strdupa(failure->text));
+		return;
+	}
+	if (n_variants == 0)
+		return;
+	*ret_output = pxp_future_take_output(task);
+	if (!outputs_are_sound(ret_answer, variants, n_variants, *ret_output)) {
+		fd_close(ret_output);
+		failure_set(failure, FAIL_VIOLATION,
+		            "the output is not what the worker says");
+		return;
+	}
+	for (size_t i = 0; i < n_variants; i++)
+		variants[i].side = ret_answer->out[i];
 }
 
-static enum pxp_status run_nothing(struct pxp_task *task)
+int picture_take_input(struct pxp_future *task, const struct stat *stat)
 {
-	return pxp_task_return(task, "", 1);
-}
+	int fd = pxp_future_take_descriptor(task, 0);
+	struct stat got;
 
-enum pxp_status picture_pool_try(struct pxp_executor *pool, struct pxp_error *ret_error)
-{
-	char nothing;
-
-	return ask(pool, run_nothing, &nothing, 1, ret_error);
+	if (fd >= 0 && fstat(fd, &got) == 0 && S_ISREG(got.st_mode) &&
+	    got.st_dev == stat->st_dev && got.st_ino == stat->st_ino &&
+	    (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		return fd;
+	fd_close(&fd);
+	return -1;
 }

@@ -1,45 +1,49 @@
 /*
- * A picture as a task: what goes to a worker, and what comes back. Everything that comes
- * back could have been made up by a worker that a picture took over.
+ * A picture as a task: the request that goes to a worker, and the answer that comes back. Any byte
+ * that comes back may be forged, by a worker that a hostile picture has taken over.
  */
 #ifndef PXP_PICTURE_TASK_H
 #define PXP_PICTURE_TASK_H
 
 #include "batch/lockdown.h"
+#include "batch/variant.h"
 #include "image/catalogue.h"
-#include "image/picture.h"
 
 #include <pixpool/pixpool.h>
 
-/* What its workers may have, as in the executor's options. */
+#include <sys/stat.h>
+
+/* What the workers of a pool may have, as in the executor's options. */
 struct picture_limits {
 	uint64_t memory_allowance, memory_budget, max_output; /* 0: no limit */
 	unsigned recycle; /* pictures after which a worker is replaced; 0: never */
 };
 
-/* How much a pool's workers are trusted: told to them as it is. */
+/* How far the workers of a pool are trusted. Plain bytes: the pool's init_bytes. */
 struct picture_guard {
-	struct lockdown lockdown; /* first: it is what lockdown_prepare() reads */
-	uint32_t
-		is_untrusted; /* pictures come from strangers: each has a worker to itself */
-	uint32_t drawing;     /* enum picture_drawing; where DRAWING_HERE the same */
+	struct lockdown lockdown;
+	/* Inputs may be hostile: each picture has a worker to itself. */
+	uint32_t is_untrusted;
+	/* enum picture_drawing; the workers that draw have DRAWING_HERE and may read fonts. */
+	uint32_t drawing;
 };
 
-/* That of the workers which do not draw: who else may, follows from what is in force. */
+/* The guard of the workers that decode. Whether drawings may be left to others follows from the
+ * layers in force. */
 struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_untrusted);
 
-/* That of the workers which draw for those. */
+/* The guard of the workers that draw what those leave. */
 struct picture_guard picture_guard_to_draw(const struct picture_guard *guard);
 
-/* The pool of picture workers; n_workers and max_pending as in its options. */
-enum pxp_status picture_pool_create(unsigned n_workers, size_t max_pending,
-                                    const struct picture_limits *limits,
-                                    const struct picture_guard *guard,
-                                    struct pxp_executor **ret_pool,
-                                    struct pxp_error *ret_error);
+/* The options of a pool of picture workers. They borrow guard until the pool is created. */
+struct pxp_executor_options picture_pool_options(unsigned n_workers, size_t max_pending,
+                                                 const struct picture_limits *limits,
+                                                 const struct picture_guard *guard);
 
 struct picture_request {
-	struct recipe recipe;
+	/* The outputs, 1 to PICTURE_MAX_VARIANTS: their recipes, and their formats. */
+	const struct variant *variants;
+	size_t n_variants;
 	const void *profile; /* of SPACE_FILE, at most PROFILE_MAX_BYTES; else NULL */
 	size_t n_profile;
 	const char *name; /* the input's path */
@@ -57,20 +61,24 @@ enum pxp_status picture_submit(struct pxp_executor *pool,
                                struct pxp_future **ret_task);
 
 /*
- * What became of a task that is done. Fills *ret_answer, with a failure unless it succeeded:
- * then *ret_output is the sealed output, yours to close; else -1. format is that of the output,
- * FORMAT_NONE where none was asked for.
+ * Take the answer of a task that is done. Fills *ret_answer: its failure has a class unless the
+ * task succeeded.
+ *
+ * variants    those of the request; on success their sides are filled. n_variants is 0 for a
+ *             request that decodes only.
+ * ret_output  on success, with variants, the sealed memfd of the outputs, the caller's to close;
+ *             else -1.
  */
-void picture_collect(struct pxp_future *task, enum image_format format,
+void picture_collect(struct pxp_future *task, struct variant *variants, size_t n_variants,
                      struct picture_answer *ret_answer, int *ret_output);
 
-/* Whether a pool has any worker: its preload and its lock-down are behind it then. */
-enum pxp_status picture_pool_try(struct pxp_executor *pool, struct pxp_error *ret_error);
+/* The input that a worker handed back with an answer that says is_to_draw: the caller's to close;
+ * -1 when it is not the regular file that stat describes. */
+int picture_take_input(struct pxp_future *task, const struct stat *stat);
 
-/* What the engines can do, asked in a worker with this guard, and of what is drawn in one that draws. Errors as
- * of the executor. */
-enum pxp_status picture_catalogue(const struct picture_guard *guard,
-                                  struct catalogue *ret_catalogue,
-                                  struct pxp_error *ret_error);
+/* What the engines can do, asked of a worker with this guard, and for drawings of one that draws.
+ * False with a failure when no worker answers. */
+bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_catalogue,
+                       struct failure *ret_failure);
 
 #endif

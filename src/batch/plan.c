@@ -1,18 +1,15 @@
+/* The plan pass: hashes of the names of all outputs, and which of them collide. */
 #include "batch/plan.h"
 
-#include "common/hash.h"
+#include "base/fd.h"
 #include "batch/naming.h"
+#include "common/hash.h"
+#include "common/hash_set.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Hashes of names: appended while planning, sorted after. */
-struct hashes {
-	uint64_t *at;
-	size_t n, capacity;
-};
 
 struct named_claim {
 	char *input, *output;
@@ -22,57 +19,13 @@ struct plan {
 	struct hash_key key;
 	atomic_uint_least64_t n_images;
 	uint64_t n_bytes;
-	struct hashes planned; /* of every output */
-	uint8_t *is_taken;     /* a bit for each of them */
-	struct hashes late;    /* outputs that were not planned, sorted */
-	struct hashes twice;   /* hashes that stand in planned more than once */
+	struct hash_set planned; /* of every output */
+	uint8_t *is_taken;       /* a bit for each of planned, once the plan is made */
+	struct hash_set late;    /* of outputs that were taken and not planned */
+	struct hash_set twice;   /* hashes that stand in planned more than once */
 	struct named_claim *claims;
 	size_t n_claims;
 };
-
-static bool reserve(struct hashes *hashes)
-{
-	size_t capacity = hashes->capacity > 0 ? hashes->capacity * 2 : 1024;
-	uint64_t *at;
-
-	if (hashes->n < hashes->capacity)
-		return true;
-	at = reallocarray(hashes->at, capacity, sizeof(*at));
-	if (!at)
-		return false;
-	hashes->at = at;
-	hashes->capacity = capacity;
-	return true;
-}
-
-static bool append(struct hashes *hashes, uint64_t hash)
-{
-	if (!reserve(hashes))
-		return false;
-	hashes->at[hashes->n++] = hash;
-	return true;
-}
-
-/* Where hash stands, or would have to. */
-static size_t find(const struct hashes *hashes, uint64_t hash)
-{
-	size_t low = 0, high = hashes->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (hashes->at[middle] < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static bool contains(const struct hashes *hashes, size_t index, uint64_t hash)
-{
-	return index < hashes->n && hashes->at[index] == hash;
-}
 
 struct plan *plan_create(void)
 {
@@ -92,9 +45,9 @@ void plan_destroy(struct plan *plan)
 		free(plan->claims[i].output);
 	}
 	free(plan->claims);
-	free(plan->planned.at);
-	free(plan->late.at);
-	free(plan->twice.at);
+	hash_set_fini(&plan->planned);
+	hash_set_fini(&plan->late);
+	hash_set_fini(&plan->twice);
 	free(plan->is_taken);
 	free(plan);
 }
@@ -114,87 +67,114 @@ static uint64_t hash_of(const struct plan *plan, const char *output)
 	return hash_bytes(&plan->key, output, strlen(output));
 }
 
-/* What a pass does with each output. False when memory ran out. */
-typedef bool visit_fn(struct plan *plan, const struct walk_item *item,
-                      const char *output);
+/* ---- the passes ---- */
 
-static bool count_output(struct plan *plan, const struct walk_item *item,
-                         const char *output)
+/* A pass over all inputs. */
+struct pass {
+	const struct walk_options *options;
+	const struct variant_rule *rules;
+	size_t n_rules;
+	bool (*may_go_on)(void *data);
+	void *data;
+	bool counts; /* the first pass: count images and note the hashes; else note the names */
+};
+
+static void count_image(struct plan *plan, const struct walk_item *item,
+                        const struct stat *opened)
 {
-	struct stat stat;
+	struct stat stat = {0};
 
 	atomic_fetch_add_explicit(&plan->n_images, 1, memory_order_relaxed);
-	if (item->kind == WALK_FILE && fstatat(item->folder, item->name, &stat, 0) == 0 &&
-	    stat.st_size > 0)
+	if (opened)
+		stat = *opened;
+	else if (item->kind == WALK_FILE)
+		(void)fstatat(item->folder, item->name, &stat, 0);
+	if (stat.st_size > 0)
 		plan->n_bytes += (uint64_t)stat.st_size;
-	return !output || append(&plan->planned, hash_of(plan, output));
 }
 
+/* Note who claims this output, if it may be one of several. */
 static bool note_claim(struct plan *plan, const struct walk_item *item,
                        const char *output)
 {
-	struct named_claim *claims;
-	uint64_t hash;
+	struct named_claim *claims, *claim;
+	size_t index;
 
-	if (!output)
-		return true;
-	hash = hash_of(plan, output);
-	if (!contains(&plan->twice, find(&plan->twice, hash), hash))
+	if (!hash_set_find(&plan->twice, hash_of(plan, output), &index))
 		return true;
 	claims = reallocarray(plan->claims, plan->n_claims + 1, sizeof(*claims));
 	if (!claims)
 		return false;
 	plan->claims = claims;
-	claims[plan->n_claims].input = strdup(item->path);
-	claims[plan->n_claims].output = strdup(output);
-	plan->n_claims++;
-	return claims[plan->n_claims - 1].input && claims[plan->n_claims - 1].output;
+	claim = &claims[plan->n_claims++];
+	claim->input = strdup(item->path);
+	claim->output = strdup(output);
+	return claim->input && claim->output;
 }
 
-static bool visit_item(struct plan *plan, const struct walk_item *item,
-                       enum image_format format, visit_fn *visit)
+/* The outputs of one image. False when memory ran out. */
+static bool visit_outputs(struct plan *plan, const struct pass *pass,
+                          const struct walk_item *item, enum image_format from)
 {
-	struct destination destination = {0};
-	enum naming naming = NAMING_IMAGE;
-	bool has_memory;
+	bool has_memory = true;
 
-	if (item->kind == WALK_OTHER)
-		return true;
-	if (item->kind == WALK_FILE)
-		naming = naming_destination(item, format, &destination);
-	has_memory = naming == NAMING_IGNORED ||
-	             (naming == NAMING_IMAGE && visit(plan, item, destination.name));
-	free(destination.name);
+	for (size_t i = 0; i < pass->n_rules && has_memory; i++) {
+		struct variant variant;
+
+		has_memory = naming_output(item, from, &pass->rules[i], &variant);
+		if (variant.name && pass->counts)
+			has_memory = hash_set_append(&plan->planned,
+			                             hash_of(plan, variant.name));
+		else if (variant.name)
+			has_memory = note_claim(plan, item, variant.name);
+		free(variant.name);
+	}
 	return has_memory;
 }
 
-static enum plan_result walk_through(struct plan *plan,
-                                     const struct walk_options *options,
-                                     enum image_format format, visit_fn *visit,
-                                     bool (*may_go_on)(void *data), void *data)
+static bool visit_item(struct plan *plan, const struct pass *pass,
+                       const struct walk_item *item)
 {
-	struct walk *walk = walk_open(options);
+	enum image_format from = FORMAT_NONE;
+	struct stat stat;
+	int fd = -1;
+
+	if (item->kind == WALK_OTHER)
+		return true;
+	if (item->kind == WALK_FILE) {
+		if (naming_needs_content(item))
+			fd = walk_open_file(item, &stat);
+		from = naming_format(item, fd);
+	}
+	const bool is_open = fd >= 0;
+
+	fd_close(&fd);
+	if (item->kind == WALK_FILE && !naming_is_image(item, from))
+		return true;
+	if (pass->counts)
+		count_image(plan, item, is_open ? &stat : NULL);
+	return item->kind != WALK_FILE || visit_outputs(plan, pass, item, from);
+}
+
+static enum plan_result walk_through(struct plan *plan, const struct pass *pass)
+{
+	struct walk *walk = walk_open(pass->options);
 	enum plan_result result = PLAN_MADE;
 	struct walk_item item;
 
 	if (!walk)
 		return PLAN_NO_MEMORY;
 	while (result == PLAN_MADE && walk_next(walk, &item) != WALK_END) {
-		if (!may_go_on(data))
+		if (!pass->may_go_on(pass->data))
 			result = PLAN_STOPPED;
-		else if (!visit_item(plan, &item, format, visit))
+		else if (!visit_item(plan, pass, &item))
 			result = PLAN_NO_MEMORY;
 	}
 	walk_close(walk);
 	return result;
 }
 
-static int compare_hashes(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
+/* ---- collisions ---- */
 
 static int compare_claims(const void *a, const void *b)
 {
@@ -204,24 +184,25 @@ static int compare_claims(const void *a, const void *b)
 	return order != 0 ? order : strcmp(x->input, y->input);
 }
 
+/* Find the hashes that stand in planned more than once. False when memory ran out. */
 static bool find_twice(struct plan *plan)
 {
-	const struct hashes *planned = &plan->planned;
+	const struct hash_set *planned = &plan->planned;
+	const uint64_t *hashes = planned->hashes;
 
-	if (planned->n > 0)
-		qsort(planned->at, planned->n, sizeof(planned->at[0]), compare_hashes);
+	hash_set_sort(&plan->planned);
 	for (size_t i = 1; i < planned->n; i++) {
-		bool is_first = i < 2 || planned->at[i - 2] != planned->at[i];
+		bool is_second = i < 2 || hashes[i - 2] != hashes[i];
 
-		if (planned->at[i - 1] == planned->at[i] && is_first &&
-		    !append(&plan->twice, planned->at[i]))
+		if (hashes[i - 1] == hashes[i] && is_second &&
+		    !hash_set_append(&plan->twice, hashes[i]))
 			return false;
 	}
 	plan->is_taken = calloc(planned->n / 8 + 1, 1);
 	return plan->is_taken != NULL;
 }
 
-/* Of the claims, whose hashes are equal, keep those whose names are. */
+/* Of the claims whose hashes are equal, keep those whose names are equal. */
 static void keep_real_claims(struct plan *plan)
 {
 	struct named_claim *claims = plan->claims;
@@ -246,11 +227,18 @@ static void keep_real_claims(struct plan *plan)
 }
 
 enum plan_result plan_make(struct plan *plan, const struct walk_options *options,
-                           enum image_format format, bool (*may_go_on)(void *data),
-                           void *data)
+                           const struct variant_rule *rules, size_t n_rules,
+                           bool (*may_go_on)(void *data), void *data)
 {
-	enum plan_result result = walk_through(plan, options, format, count_output,
-	                                       may_go_on, data);
+	struct pass pass = {
+		.options = options,
+		.rules = rules,
+		.n_rules = n_rules,
+		.may_go_on = may_go_on,
+		.data = data,
+		.counts = true,
+	};
+	enum plan_result result = walk_through(plan, &pass);
 
 	if (result != PLAN_MADE)
 		return result;
@@ -259,7 +247,8 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
 	if (plan->twice.n == 0)
 		return PLAN_MADE;
 
-	result = walk_through(plan, options, format, note_claim, may_go_on, data);
+	pass.counts = false;
+	result = walk_through(plan, &pass);
 	if (result != PLAN_MADE)
 		return result;
 	keep_real_claims(plan);
@@ -276,28 +265,22 @@ struct plan_claim plan_claim(const struct plan *plan, size_t index)
 	return (struct plan_claim){plan->claims[index].input, plan->claims[index].output};
 }
 
-/* Here two names of one hash would pass for twins: with a key that nobody knows, one pair
- * in 2^64. */
+/* Two names of one hash would pass for twins here. Since nobody knows the key, that happens to one
+ * pair in 2^64. */
 bool plan_take(struct plan *plan, const char *output)
 {
 	uint64_t hash = hash_of(plan, output);
-	size_t index = find(&plan->planned, hash);
+	size_t index;
 
-	if (contains(&plan->planned, index, hash)) {
+	if (hash_set_find(&plan->planned, hash, &index)) {
 		bool is_free = !(plan->is_taken[index / 8] & 1U << index % 8);
 
 		plan->is_taken[index / 8] |= (uint8_t)(1U << index % 8);
 		return is_free;
 	}
-
-	index = find(&plan->late, hash);
-	if (contains(&plan->late, index, hash))
+	if (hash_set_find(&plan->late, hash, &index))
 		return false;
-	if (reserve(&plan->late)) {
-		memmove(plan->late.at + index + 1, plan->late.at + index,
-		        (plan->late.n - index) * sizeof(plan->late.at[0]));
-		plan->late.at[index] = hash;
-		plan->late.n++;
-	}
+	/* Without memory a later twin is not found: then the store says `exists`. */
+	(void)hash_set_insert(&plan->late, hash);
 	return true;
 }

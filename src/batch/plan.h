@@ -1,14 +1,14 @@
 /*
- * The plan: which outputs this run will make, as one keyed 64-bit hash of each name, so
- * that two inputs that claim one output are found before anything is written. A hit among
- * the hashes is confirmed by name, with another walk.
+ * The plan: which outputs this run will make, as one keyed 64-bit hash of each name, so that two
+ * inputs that claim one output are found before anything is written. Equal hashes are confirmed by
+ * name, with another walk.
  *
- * Threads: one at a time, but for plan_n_images().
+ * Threads: one at a time, but plan_n_images() from any.
  */
 #ifndef PXP_PLAN_H
 #define PXP_PLAN_H
 
-#include "recipe/format.h"
+#include "batch/variant.h"
 #include "walk/walk.h"
 
 struct plan;
@@ -18,17 +18,20 @@ void plan_destroy(struct plan *plan); /* NULL is fine */
 
 enum plan_result {
 	PLAN_MADE,
-	PLAN_COLLISION, /* two inputs or more claim one output: plan_next_claim() lists them */
-	PLAN_STOPPED, /* should_stop said so */
+	PLAN_COLLISION, /* several inputs claim one output: plan_claim() lists them */
+	PLAN_STOPPED,   /* may_go_on() said so */
 	PLAN_NO_MEMORY,
 };
 
-/* Walk, and count what there is. may_go_on is asked for every item. */
+/*
+ * Walk, and note the outputs of every image: one by each rule; none with n_rules 0. may_go_on is
+ * asked before every item.
+ */
 enum plan_result plan_make(struct plan *plan, const struct walk_options *options,
-                           enum image_format format, bool (*may_go_on)(void *data),
-                           void *data);
+                           const struct variant_rule *rules, size_t n_rules,
+                           bool (*may_go_on)(void *data), void *data);
 
-/* Images and unreadable folders so far: what will come out as a record. Any thread. */
+/* Images and unreadable folders so far: the inputs that will come out as a record. */
 uint64_t plan_n_images(const struct plan *plan);
 /* The sum of the sizes of the inputs. */
 uint64_t plan_n_bytes(const struct plan *plan);
@@ -41,8 +44,8 @@ struct plan_claim {
 size_t plan_n_claims(const struct plan *plan);
 struct plan_claim plan_claim(const struct plan *plan, size_t index);
 
-/* Take an output of the work pass, which may be one that was not there in the plan pass.
- * False when an input took it before: a twin that came after the plan. */
+/* Take the name of an output for an input that is fed, which may be one that the plan did not
+ * see. False when an input took it before: this one came after the plan. */
 bool plan_take(struct plan *plan, const char *output);
 
 #endif

@@ -218,14 +218,14 @@ static enum command command_among(int argc, char **argv)
 /* The chain is the first word behind the command. */
 static bool take_chain(struct command_line *line, struct failure *ret_failure)
 {
-	if (line->batch.n_inputs == 0)
+	if (line->batch.walk.n_inputs == 0)
 		return failure_set(ret_failure, FAIL_USAGE,
 		                   "missing CHAIN (filters) and INPUT");
-	if (!filters_parse(&line->batch.recipe.filters, line->batch.inputs[0],
+	if (!filters_parse(&line->batch.recipe.filters, line->batch.walk.inputs[0],
 	                   ret_failure))
 		return failure_prepend(ret_failure, "CHAIN: ");
-	line->batch.inputs++;
-	line->batch.n_inputs--;
+	line->batch.walk.inputs++;
+	line->batch.walk.n_inputs--;
 	return true;
 }
 
@@ -266,15 +266,15 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 		                   "--untrusted requires the sandbox: remove --sandbox "
 		                   "off");
 	if (line->command == COMMAND_INFO)
-		return line->batch.n_inputs == 0 ||
+		return line->batch.walk.n_inputs == 0 ||
 		       failure_set(ret_failure, FAIL_USAGE,
 		                   "info takes no INPUT, got '%.60s'",
-		                   line->batch.inputs[0]);
+		                   line->batch.walk.inputs[0]);
 	if (line->command == COMMAND_RESIZE && !is_given(line, "size"))
 		missing = "-s GEOM (size), such as -s 1600";
 	else if (line->command != COMMAND_VERIFY && !line->batch.output)
 		missing = "-o DIR (output folder)";
-	else if (line->batch.n_inputs == 0)
+	else if (line->batch.walk.n_inputs == 0)
 		missing = "INPUT (files or folders)";
 	return !missing || failure_set(ret_failure, FAIL_USAGE, "missing %s", missing);
 }
@@ -334,8 +334,8 @@ bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
 	if (line->help != HELP_NONE)
 		return true;
 
-	line->batch.inputs = (const char *const *)argv + optind + 1;
-	line->batch.n_inputs = (size_t)(argc - optind - 1);
+	line->batch.walk.inputs = (const char *const *)argv + optind + 1;
+	line->batch.walk.n_inputs = (size_t)(argc - optind - 1);
 	if (!takes_its_options(line, ret_failure) ||
 	    (line->command == COMMAND_FILTER && !take_chain(line, ret_failure)) ||
 	    !is_complete(line, ret_failure))

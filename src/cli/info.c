@@ -140,14 +140,12 @@ int info_print(const struct batch_options *options)
 	struct lockdown lockdown;
 	struct sandbox_state state;
 	struct catalogue catalogue;
-	struct pxp_error error;
-
-	enum pxp_status status = lockdown_try(options->sandbox, &lockdown, &state,
-	                                      &error);
+	struct failure failure;
+	bool is_answered = lockdown_try(options->sandbox, &lockdown, &state, &failure);
 
 	guard = picture_guard_of(&lockdown, options->is_untrusted);
-	if (status != PXP_OK || picture_catalogue(&guard, &catalogue, &error) != PXP_OK) {
-		fprintf(stderr, "pixpool: info: %s\n", error.text);
+	if (!is_answered || !picture_catalogue(&guard, &catalogue, &failure)) {
+		fprintf(stderr, "pixpool: info: %s\n", failure.text);
 		return EXIT_USAGE;
 	}
 	print_engines(&catalogue);

@@ -67,13 +67,18 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
 	setrlimit(RLIMIT_NOFILE, &descriptors);
 	landlock_put_up(state, readable);
 	/* Without Landlock nothing says which files: then none. */
-	seccomp_put_up(state, readable && state->in_force & 1U << SANDBOX_LANDLOCK);
+	seccomp_put_up(state, readable && sandbox_confines_files(state->in_force));
 #endif
 }
 
 bool sandbox_is_whole(const struct sandbox_state *state)
 {
 	return (state->in_force & state->wanted) == state->wanted;
+}
+
+bool sandbox_confines_files(uint32_t layers)
+{
+	return layers & 1U << SANDBOX_LANDLOCK;
 }
 
 bool sandbox_is_sound(const struct sandbox_state *state)

@@ -55,6 +55,10 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
 /* Whether every layer that there should be is in force. */
 bool sandbox_is_whole(const struct sandbox_state *state);
 
+/* Whether, with these layers in force (a bit for each), a process that may read some folders is
+ * kept from all other files. */
+bool sandbox_confines_files(uint32_t layers);
+
 /* Whether a state that came from another process is one: its reasons end, and are text. */
 bool sandbox_is_sound(const struct sandbox_state *state);
 

@@ -216,6 +216,9 @@ static void add_all(struct filter *filter)
 	add_memory(filter);
 	add_signals(filter);
 	add_test(filter);
+	/* As dup(): a task hands its input back this way. */
+	add_one(filter, SCMP_ACT_ALLOW, "fcntl",
+	        compare(1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_SET_NAME));
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_GET_NAME));
 }

@@ -2,6 +2,7 @@
 #include "support/scratch.h"
 #include "support/test.h"
 
+#include "base/fd.h"
 #include "batch/naming.h"
 
 #include <fcntl.h>
@@ -27,21 +28,25 @@ static struct walk_item item_of(const char *relative, bool is_named)
 
 /* The name that comes of it, in static text: "(ignored)", "(unknown)". */
 static const char *named(const struct walk_item *item, enum image_format format,
-                         enum image_format want)
+                         const char *tag, enum image_format want)
 {
 	static char text[256];
-	struct destination destination;
-	enum naming naming = naming_destination(item, format, &destination);
+	const struct variant_rule rule = {.format = format, .tag = tag};
+	struct variant variant;
+	enum image_format from;
+	struct stat stat;
+	int fd = naming_needs_content(item) ? walk_open_file(item, &stat) : -1;
 
-	REQUIRE(naming != NAMING_NO_MEMORY);
-	if (naming == NAMING_IGNORED) {
-		EXPECT(destination.name == NULL);
+	from = naming_format(item, fd);
+	fd_close(&fd);
+	if (!naming_is_image(item, from)) {
+		EXPECT_EQ(want, FORMAT_NONE);
 		return "(ignored)";
 	}
-	EXPECT_EQ(destination.format, destination.name ? want : FORMAT_NONE);
-	snprintf(text, sizeof(text), "%s",
-	         destination.name ? destination.name : "(unknown)");
-	free(destination.name);
+	REQUIRE(naming_output(item, from, &rule, &variant));
+	EXPECT_EQ(variant.format, variant.name ? want : FORMAT_NONE);
+	snprintf(text, sizeof(text), "%s", variant.name ? variant.name : "(unknown)");
+	free(variant.name);
 	return text;
 }
 
@@ -50,7 +55,7 @@ static const char *met(const char *relative, enum image_format format,
 {
 	struct walk_item item = item_of(relative, false);
 
-	return named(&item, format, want);
+	return named(&item, format, NULL, want);
 }
 
 static const char *given(const char *relative, enum image_format format,
@@ -58,7 +63,7 @@ static const char *given(const char *relative, enum image_format format,
 {
 	struct walk_item item = item_of(relative, true);
 
-	return named(&item, format, want);
+	return named(&item, format, NULL, want);
 }
 
 static void content(const char *path, const char *bytes, size_t n)
@@ -152,4 +157,19 @@ TEST(naming, names_are_bytes)
 	EXPECT_STR(met("\xff\xfe/\x01.jpg", FORMAT_NONE, FORMAT_JPEG),
 	           "\xff\xfe/\x01.jpg");
 	EXPECT_STR(met("a\nb %s [Q=1].jpg", FORMAT_PNG, FORMAT_PNG), "a\nb %s [Q=1].png");
+}
+
+TEST(naming, a_tag_stands_before_the_extension)
+{
+	struct walk_item jpeg_item = item_of("sub/a.b.JPG", false);
+	struct walk_item unknown = item_of("photo", false);
+
+	EXPECT_STR(named(&jpeg_item, FORMAT_NONE, "-640", FORMAT_JPEG),
+	           "sub/a.b-640.JPG");
+	EXPECT_STR(named(&jpeg_item, FORMAT_WEBP, "-640", FORMAT_WEBP),
+	           "sub/a.b-640.webp");
+	scratch_enter(NULL);
+	content("photo", jpeg, sizeof(jpeg));
+	EXPECT_STR(named(&unknown, FORMAT_NONE, "-640", FORMAT_JPEG), "photo-640.jpg");
+	scratch_leave();
 }

@@ -22,10 +22,11 @@ static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
                             enum image_format format, enum plan_result *ret_result)
 {
 	const struct walk_options options = {.inputs = inputs, .n_inputs = n_inputs};
+	const struct variant_rule rule = {.format = format};
 	struct plan *plan = plan_create();
 
 	REQUIRE(plan != NULL);
-	*ret_result = plan_make(plan, &options, format, always, NULL);
+	*ret_result = plan_make(plan, &options, &rule, 1, always, NULL);
 	return plan;
 }
 
@@ -172,6 +173,7 @@ static bool few_more(void *data)
 TEST(plan, stops_where_it_is_told_to)
 {
 	const struct walk_options options = {.inputs = one_input, .n_inputs = 1};
+	const struct variant_rule rule = {.format = FORMAT_NONE};
 	struct plan *plan = plan_create();
 	unsigned left = 2;
 
@@ -180,7 +182,7 @@ TEST(plan, stops_where_it_is_told_to)
 	scratch_file("in/a.jpg", "");
 	scratch_file("in/b.jpg", "");
 	scratch_file("in/c.jpg", "");
-	EXPECT_EQ(plan_make(plan, &options, FORMAT_NONE, few_more, &left), PLAN_STOPPED);
+	EXPECT_EQ(plan_make(plan, &options, &rule, 1, few_more, &left), PLAN_STOPPED);
 	EXPECT_EQ(plan_n_images(plan), 2);
 	plan_destroy(plan);
 	scratch_leave();

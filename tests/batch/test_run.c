@@ -1,7 +1,7 @@
 /* A run keeps within its bounds; seen from outside, with the workers at gates. */
 #include "stage.h"
 
-#include "batch/run.h"
+#include "batch/batch_internal.h"
 
 #include <dirent.h>
 #include <poll.h>
@@ -137,19 +137,49 @@ TEST(run, a_folder_that_goes_after_the_plan_is_told_and_no_success)
 	stage_leave();
 }
 
-/* The feeder sees the stop first and goes on to its end; then comes the main thread's word
- * that it may feed. */
+/* ---- states ---- */
+
+static bool may_go(enum batch_state from, enum batch_state to)
+{
+	const struct batch_options options = {.decodes_only = true};
+	struct batch batch;
+	bool is_legal;
+
+	REQUIRE(batch_init(&batch, &options, NULL));
+	batch.state = from;
+	is_legal = batch_enter(&batch, to);
+	EXPECT_EQ(batch.state, is_legal ? to : from);
+	batch_fini(&batch);
+	return is_legal;
+}
+
+/* The feeder may see the stop first and go on to its end; the main thread's decision comes then. */
 TEST(run, one_that_was_stopped_is_not_fed_after_its_end)
 {
-	const struct batch_options options = {.n_inputs = 0};
-	struct run run_of_none;
+	EXPECT(may_go(BATCH_PLANNED, BATCH_FEEDING));
+	EXPECT(!may_go(BATCH_DRAINING, BATCH_FEEDING));
+	EXPECT(!may_go(BATCH_KILLED, BATCH_FEEDING));
+	EXPECT(!may_go(BATCH_ENDED, BATCH_FEEDING));
+	EXPECT(!may_go(BATCH_PLANNING, BATCH_FEEDING));
+}
 
-	REQUIRE(run_init(&run_of_none, &options));
-	run_of_none.phase = RUN_FED;
-	run_let_feed(&run_of_none);
-	EXPECT_EQ(run_of_none.phase, RUN_FED);
-	run_of_none.phase = RUN_PLANNED;
-	run_let_feed(&run_of_none);
-	EXPECT_EQ(run_of_none.phase, RUN_FEEDING);
-	run_fini(&run_of_none);
+TEST(run, never_goes_back_to_an_earlier_state)
+{
+	for (int from = 0; from < N_BATCH_STATES; from++) {
+		for (int to = 0; to <= from; to++)
+			EXPECT(!may_go((enum batch_state)from, (enum batch_state)to),
+			       "from %d to %d", from, to);
+	}
+}
+
+TEST(run, may_be_stopped_in_every_state_but_the_last_and_ends_only_when_all_is_fed)
+{
+	for (int from = 0; from < BATCH_DRAINING; from++)
+		EXPECT(may_go((enum batch_state)from, BATCH_DRAINING));
+	for (int from = 0; from < BATCH_KILLED; from++)
+		EXPECT(may_go((enum batch_state)from, BATCH_KILLED));
+	for (int from = 0; from < N_BATCH_STATES; from++)
+		EXPECT_EQ(may_go((enum batch_state)from, BATCH_ENDED),
+		          from == BATCH_FED || from == BATCH_DRAINING ||
+		                  from == BATCH_KILLED);
 }

@@ -305,6 +305,51 @@ TEST(drawings, come_when_all_else_is_done)
 	stage_leave();
 }
 
+/* The limit on descriptors leaves room for some 20 drawings that wait. Those that come after them
+ * wait for a turn of the workers that draw, in the middle of the walk. */
+TEST(drawings, more_than_may_wait_take_turns_with_the_other_pictures)
+{
+	struct ended ended;
+	char path[32];
+
+	stage_enter();
+	for (int i = 0; i < 60; i++) {
+		snprintf(path, sizeof(path), "in/%02d.svg", i);
+		write_script(path, "size 2 2");
+	}
+	write_script("in/25.png.png", "size 2 2");
+	write_script("in/59.png.png", "size 2 2");
+	write_text("in/30.gif", SVG "width='2' height='2'></svg>");
+	ended = run("ulimit -n 100; pixpool-scripted resize -s 8 -j 1 in -o out "
+	            "--report r %s",
+	            options_here());
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(records("r"), "'inputs':63,'ok':63,'skipped':0,"), "%s",
+	       records("r"));
+	/* Not all of the drawings were done after the last of the others. */
+	EXPECT(strtol(run("grep -n 59.png.png r | cut -d: -f1").out, NULL, 10) > 30, "%s",
+	       run("cut -c1-60 r").out);
+	stage_leave();
+}
+
+/* A worker hands back what it was given: the name may stand for another file by then. */
+TEST(drawings, that_others_found_are_not_opened_again_by_name)
+{
+	struct command command;
+
+	stage_enter();
+	write_text("in/a.png", SVG "width='20' height='10'></svg>");
+	write_script("in/b.png", "gate png\nsize 2 2");
+	write_text("other.svg", SVG "width='30' height='30'></svg>");
+	command = begin("pixpool-scripted convert -j 1 in -o out %s", options_here());
+	await_gate("png");
+	REQUIRE(rename("other.svg", "in/a.png") == 0);
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 0);
+	EXPECT_STR(tree("out"), "a.png png 20x10\nb.png png 2x2\n");
+	stage_leave();
+}
+
 TEST(drawings, that_kill_or_hang_cost_themselves)
 {
 	const char *text;

@@ -1,0 +1,118 @@
+/*
+ * The inside of a batch: one object, with a section for each thread that touches it. README.md has
+ * the threads, the states and the way of a file.
+ */
+#ifndef PXP_BATCH_INTERNAL_H
+#define PXP_BATCH_INTERNAL_H
+
+#include "base/lock.h"
+#include "batch/batch.h"
+#include "batch/file.h"
+#include "batch/limits.h"
+#include "batch/plan.h"
+#include "batch/pools.h"
+#include "store/committer.h"
+
+/* How far a batch is. It only goes down this list; batch_enter() has the steps that are legal. */
+enum batch_state {
+	/* The feeder makes the plan. */
+	BATCH_PLANNING,
+	/* The plan is made, or cannot be; the feeder waits for the main thread's decision. */
+	BATCH_PLANNED,
+	/* The feeder walks, opens and submits. */
+	BATCH_FEEDING,
+	/* The walk is at its end; what was fed is finished. */
+	BATCH_FED,
+	/* It ends early: running images may finish, nothing new begins. */
+	BATCH_DRAINING,
+	/* It ends at once: running images are killed. */
+	BATCH_KILLED,
+	/* Everything that was fed is reported. */
+	BATCH_ENDED,
+	N_BATCH_STATES
+};
+
+struct batch {
+	/* ---- Fixed before the feeder starts. ---- */
+	const struct batch_options *options;
+	/* What is made of each input: options->variants, or the one below. */
+	const struct variant_rule *rules;
+	struct variant_rule only_rule;
+	size_t n_rules;   /* at least 1 */
+	size_t n_outputs; /* n_rules; 0 when nothing is written */
+	struct limits limits;
+	unsigned max_inputs, max_finished, max_deferred, max_files;
+	struct pools *pools;
+	int wakeup; /* eventfd: a file is complete, or the state has changed */
+
+	/* ---- The main thread's. ---- */
+	struct report *report;
+	int signals;      /* signalfd */
+	int ended_by;     /* the first signal that ended it; 0: none */
+	int64_t stuck_ns; /* when to give up waiting; -1: never */
+	bool was_refused; /* it never began: usage, a collision, no output folder */
+	pthread_t feeder;
+	bool has_feeder;
+
+	/* ---- The feeder's; the main thread may touch them in BATCH_PLANNED. ---- */
+	struct walk_options walk;
+	struct plan *plan; /* plan_n_images() from any thread */
+	enum plan_result plan_result;
+	struct failure
+		no_renderer; /* why drawings cannot be drawn; FAIL_NONE: they can */
+
+	/* ---- The main thread makes them in BATCH_PLANNED; fixed from then on. ---- */
+	struct store *store;         /* NULL: nothing is written */
+	struct committer *committer; /* the same */
+
+	/* ---- Shared by all threads. ---- */
+	struct lock lock; /* guards all below */
+	struct cond
+		has_room; /* what the feeder waits for: a count went down, or the state
+	                         * has changed */
+	enum batch_state state;
+	unsigned n_inputs;         /* open: with the feeder, the executor or a worker */
+	unsigned n_finished;       /* outputs with the committer */
+	uint64_t n_finished_bytes; /* the same */
+	unsigned n_files; /* fed and not reported, and one for the feeder itself */
+	/* Files that wait for the workers that draw, oldest first. */
+	struct file *deferred, **last_deferred;
+	unsigned n_deferred;
+	/* The futures of complete files, for the main thread: a ring with room for max_files. */
+	struct pxp_future **complete;
+	unsigned first_complete, n_complete;
+	/* Why it ended by itself before its end: the place cannot be written, no worker can be
+	 * had, no memory. FAIL_NONE: it did not. */
+	struct failure stop_reason;
+};
+
+/* Make an empty batch in BATCH_PLANNING, without threads, pools or signals. False with errno when
+ * memory or descriptors ran out; batch_fini() is due all the same. */
+bool batch_init(struct batch *batch, const struct batch_options *options,
+                struct report *report);
+void batch_fini(struct batch *batch);
+
+/* Go to a state. False, and nothing changes, when that is no legal step: somebody else was
+ * faster. Any thread. */
+bool batch_enter(struct batch *batch, enum batch_state state);
+
+/* Whether the feeder may go on planning or feeding. Any thread. */
+bool batch_goes_on(struct batch *batch);
+
+/* End it early, with BATCH_DRAINING or BATCH_KILLED. Less than before changes nothing. Any thread. */
+void batch_stop(struct batch *batch, enum batch_state state);
+
+/* Drain it, for a reason that is no single file's fault, and publish nothing more. The first
+ * reason counts. Any thread. */
+void batch_stop_early(struct batch *batch, const struct failure *reason);
+
+/* Give the future of a complete file to the main thread. The reference is moved in. Any thread. */
+void batch_give_to_main(struct batch *batch, struct pxp_future *future);
+
+/* Make the main thread look at the state and at the counts. Any thread. */
+void batch_wake_main(struct batch *batch);
+
+/* The feeder's thread (feeder.c). data is the batch. */
+void *feeder_main(void *data);
+
+#endif

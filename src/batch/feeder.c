@@ -1,0 +1,421 @@
+/*
+ * The feeder: a thread that makes the plan, and then walks once more: it names each file, opens it,
+ * and gives it to a worker, or keeps it for the workers that draw until it is their turn.
+ */
+#include "batch/batch_internal.h"
+
+#include "base/fd.h"
+#include "batch/naming.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- waiting; false: the batch ends ---- */
+
+/* Until an input may be opened. */
+static bool wait_for_room(struct batch *batch)
+{
+	bool goes_on;
+
+	lock_acquire(&batch->lock);
+	while (batch->state == BATCH_FEEDING &&
+	       (batch->n_inputs >= batch->max_inputs ||
+	        batch->n_finished_bytes >= batch->limits.finished ||
+	        batch->n_finished >= batch->max_finished ||
+	        batch->n_files >= batch->max_files))
+		cond_wait(&batch->has_room, &batch->lock);
+	goes_on = batch->state == BATCH_FEEDING;
+	lock_release(&batch->lock);
+	return goes_on;
+}
+
+/* Until no worker has an input, or fewer than now: at most n. */
+static bool wait_for_inputs(struct batch *batch, unsigned n)
+{
+	bool goes_on;
+
+	lock_acquire(&batch->lock);
+	while (batch->state == BATCH_FEEDING && batch->n_inputs > n)
+		cond_wait(&batch->has_room, &batch->lock);
+	goes_on = batch->state == BATCH_FEEDING;
+	lock_release(&batch->lock);
+	return goes_on;
+}
+
+/* ---- the workers that draw ---- */
+
+static unsigned n_deferred(struct batch *batch)
+{
+	unsigned n;
+
+	lock_acquire(&batch->lock);
+	n = batch->n_deferred;
+	lock_release(&batch->lock);
+	return n;
+}
+
+/* The oldest that is deferred, counted as an input at work; NULL: none. */
+static struct file *take_deferred(struct batch *batch)
+{
+	struct file *file;
+
+	lock_acquire(&batch->lock);
+	file = batch->deferred;
+	if (file) {
+		batch->deferred = file->next;
+		if (!batch->deferred)
+			batch->last_deferred = &batch->deferred;
+		batch->n_deferred--;
+		batch->n_inputs++;
+	}
+	lock_release(&batch->lock);
+	return file;
+}
+
+/* An input that take_deferred() has given is not at work after all. */
+static void put_down(struct file *file)
+{
+	struct batch *batch = file->batch;
+
+	fd_close(&file->input);
+	lock_acquire(&batch->lock);
+	batch->n_inputs--;
+	lock_release(&batch->lock);
+}
+
+static void submit_drawing(struct file *file)
+{
+	const struct failure *no_renderer = &file->batch->no_renderer;
+
+	if (no_renderer->class == FAIL_NONE) {
+		file_submit(file);
+		return;
+	}
+	put_down(file);
+	file->result->failure = *no_renderer;
+	file_fail(file);
+}
+
+/* Give the workers that draw their turn. When there are none, that is each drawing's failure. */
+static void change_to_drawing(struct batch *batch)
+{
+	struct failure why;
+
+	if (batch->no_renderer.class != FAIL_NONE ||
+	    pools_change(batch->pools, POOL_DRAWS, &why) || !batch_goes_on(batch))
+		return;
+	failure_set(&batch->no_renderer, FAIL_UNSUPPORTED,
+	            "gate: it is drawn, and no worker can: %s", why.text);
+}
+
+/* Once the workers have nothing to do, draw everything that is deferred. */
+static bool draw_deferred(struct batch *batch)
+{
+	struct file *file;
+
+	if (!wait_for_inputs(batch, 0))
+		return false;
+	change_to_drawing(batch);
+	while (wait_for_room(batch) && (file = take_deferred(batch)))
+		submit_drawing(file);
+	return batch_goes_on(batch);
+}
+
+/* The batch ends: nothing is drawn any more. */
+static void cancel_deferred(struct batch *batch)
+{
+	struct file *file;
+
+	while ((file = take_deferred(batch))) {
+		put_down(file);
+		file_complete(file, FILE_CANCELLED);
+	}
+}
+
+/* ---- one file ---- */
+
+static bool has_name(const struct file *file)
+{
+	const struct file_result *result = file->result;
+
+	for (size_t i = 0; i < result->n_variants; i++) {
+		if (!result->variants[i].name)
+			return false;
+	}
+	return true;
+}
+
+/* Whether all its outputs are there already, when that is enough to skip it. */
+static bool is_skipped(const struct file *file)
+{
+	const struct batch *batch = file->batch;
+	const struct file_result *result = file->result;
+
+	if (batch->options->overwrite != OVERWRITE_SKIP || result->n_variants == 0 ||
+	    !has_name(file))
+		return false;
+	for (size_t i = 0; i < result->n_variants; i++) {
+		if (!store_has(batch->store, result->variants[i].name))
+			return false;
+	}
+	return true;
+}
+
+/* Take the names of its outputs. False when an input that was fed before has one of them: it came
+ * after the plan. */
+static bool take_names(struct file *file)
+{
+	struct file_result *result = file->result;
+
+	for (size_t i = 0; i < result->n_variants; i++) {
+		const char *name = result->variants[i].name;
+
+		if (name && !plan_take(file->batch->plan, name))
+			return failure_set(&result->failure, FAIL_COLLISION,
+			                   "another input, which came after the plan, "
+			                   "took this output's name");
+	}
+	return true;
+}
+
+/* Whether there is hope that a descriptor becomes free: then one has. */
+static bool wait_for_descriptor(struct batch *batch)
+{
+	unsigned n_inputs;
+
+	lock_acquire(&batch->lock);
+	n_inputs = batch->n_inputs;
+	lock_release(&batch->lock);
+	if (n_inputs > 0)
+		return wait_for_inputs(batch, n_inputs - 1);
+	return n_deferred(batch) > 0 && draw_deferred(batch);
+}
+
+/* Open what the walk met. -1 with errno. */
+static int open_item(struct batch *batch, const struct walk_item *item,
+                     struct stat *ret_stat)
+{
+	int fd;
+
+	do
+		fd = walk_open_file(item, ret_stat);
+	while (fd < 0 && (errno == EMFILE || errno == ENFILE) &&
+	       wait_for_descriptor(batch));
+	return fd;
+}
+
+/* Check the opened input. False with the file's failure. open_errno: why it is not open. */
+static bool check_input(struct file *file, int open_errno)
+{
+	struct failure *failure = &file->result->failure;
+	const struct recipe *recipe = &file->batch->rules[0].recipe;
+	uint64_t max_bytes = recipe->max_file_bytes ? recipe->max_file_bytes
+	                                            : RECIPE_MAX_FILE_BYTES;
+	uint64_t n_bytes = (uint64_t)file->stat.st_size;
+
+	if (file->input < 0 && open_errno == EINVAL)
+		return failure_set(failure, FAIL_UNSUPPORTED, "open: not a regular file");
+	if (file->input < 0)
+		return failure_set(failure, fail_class_of_input_errno(open_errno),
+		                   "open: %s", strerrordesc_np(open_errno));
+	file->result->in.bytes = n_bytes;
+	if (n_bytes > max_bytes)
+		return failure_set(failure, FAIL_TOO_BIG,
+		                   "open: the file has %ju bytes, the limit is %ju",
+		                   (uintmax_t)n_bytes, (uintmax_t)max_bytes);
+	file->dates[0] = file->stat.st_atim;
+	file->dates[1] = file->stat.st_mtim;
+	return has_name(file) || failure_set(failure, FAIL_BAD_IMAGE,
+	                                     "gate: not a picture of any known format");
+}
+
+/* Let the workers that decode have their turn again, once nothing is drawn. False with the file's
+ * failure, or when the batch ends. */
+static bool change_to_decoding(struct file *file)
+{
+	struct batch *batch = file->batch;
+
+	if (pools_turn(batch->pools) == POOL_DECODES)
+		return true;
+	return wait_for_inputs(batch, 0) &&
+	       pools_change(batch->pools, POOL_DECODES, &file->result->failure);
+}
+
+/* Give an opened and checked file to the workers, or keep it for those that draw. */
+static void hand_over(struct file *file)
+{
+	struct batch *batch = file->batch;
+
+	if (file->is_drawn && batch->no_renderer.class != FAIL_NONE) {
+		file->result->failure = batch->no_renderer;
+		file_fail(file);
+		return;
+	}
+	if (file->is_drawn && pools_turn(batch->pools) != POOL_DRAWS) {
+		file_defer(file);
+		return;
+	}
+	if (!file->is_drawn && !change_to_decoding(file)) {
+		if (file->result->failure.class != FAIL_NONE)
+			batch_stop_early(batch, &file->result->failure);
+		file_complete(file, FILE_CANCELLED);
+		return;
+	}
+	lock_acquire(&batch->lock);
+	batch->n_inputs++;
+	lock_release(&batch->lock);
+	file_submit(file);
+}
+
+static void feed_file(struct file *file, const struct walk_item *item)
+{
+	int open_errno = 0;
+
+	if (is_skipped(file)) {
+		file_complete(file, FILE_SKIPPED);
+		return;
+	}
+	if (!take_names(file)) {
+		file_fail(file);
+		return;
+	}
+	if (file->input < 0) {
+		file->input = open_item(file->batch, item, &file->stat);
+		open_errno = errno;
+	}
+	if (check_input(file, open_errno))
+		hand_over(file);
+	else
+		file_fail(file);
+}
+
+/* ---- what the walk meets ---- */
+
+/* Name its outputs. False when memory ran out. */
+static bool name_outputs(struct file *file, const struct walk_item *item,
+                         enum image_format from)
+{
+	struct file_result *result = file->result;
+
+	for (size_t i = 0; i < result->n_variants; i++) {
+		if (!naming_output(item, from, &file->batch->rules[i],
+		                   &result->variants[i]))
+			return false;
+	}
+	return true;
+}
+
+static void fail_by_walk(struct file *file, const struct walk_item *item)
+{
+	failure_set(&file->result->failure, fail_class_of_input_errno(item->sys_errno),
+	            "%s: %s", item->is_named ? "open" : "read folder",
+	            strerrordesc_np(item->sys_errno));
+	file_fail(file);
+}
+
+/* From here on it is counted, until it is reported. */
+static void count_file(struct batch *batch)
+{
+	lock_acquire(&batch->lock);
+	batch->n_files++;
+	lock_release(&batch->lock);
+}
+
+/* Bring what the walk met on its way. False: no memory. */
+static bool feed_item(struct batch *batch, const struct walk_item *item)
+{
+	struct file *file = file_create(batch, item);
+	enum image_format from = FORMAT_NONE;
+
+	if (!file)
+		return false;
+	if (item->kind == WALK_FILE) {
+		if (naming_needs_content(item))
+			file->input = open_item(batch, item, &file->stat);
+		from = naming_format(item, file->input);
+		file->is_drawn = pools_leave_drawing(batch->pools) &&
+		                 format_info(from)->is_drawn;
+		if (!name_outputs(file, item, from)) {
+			file_destroy(file);
+			return false;
+		}
+	}
+	count_file(batch);
+	if (item->kind == WALK_ERROR)
+		fail_by_walk(file, item);
+	else if (item->kind == WALK_OTHER || !naming_is_image(item, from))
+		file_complete(file, FILE_IGNORED);
+	else
+		feed_file(file, item);
+	return true;
+}
+
+/* Walk, and feed what is met; draw whenever many drawings are deferred, and at the end. */
+static void feed_all(struct batch *batch)
+{
+	struct walk *walk = walk_open(&batch->walk);
+	struct failure no_memory = {.class = FAIL_NONE};
+	bool has_memory = walk != NULL, has_more = true;
+	struct walk_item item;
+
+	while (has_memory && has_more && wait_for_room(batch)) {
+		if (n_deferred(batch) >= batch->max_deferred && !draw_deferred(batch))
+			break;
+		has_more = walk_next(walk, &item) != WALK_END;
+		if (has_more)
+			has_memory = feed_item(batch, &item);
+	}
+	walk_close(walk);
+	if (!has_memory) {
+		failure_set(&no_memory, FAIL_INTERNAL, "no memory");
+		batch_stop_early(batch, &no_memory);
+	}
+	/* A worker may find a drawing in any file that is still at work. */
+	while (wait_for_inputs(batch, 0) && n_deferred(batch) > 0)
+		draw_deferred(batch);
+	cancel_deferred(batch);
+}
+
+/* ---- the thread ---- */
+
+static bool may_go_on(void *data)
+{
+	return batch_goes_on(data);
+}
+
+/* Until the main thread has decided about the plan. False: nothing is fed. */
+static bool wait_for_decision(struct batch *batch)
+{
+	bool may_feed;
+
+	lock_acquire(&batch->lock);
+	while (batch->state == BATCH_PLANNED)
+		cond_wait(&batch->has_room, &batch->lock);
+	may_feed = batch->state == BATCH_FEEDING;
+	lock_release(&batch->lock);
+	return may_feed;
+}
+
+static void end_feeding(struct batch *batch)
+{
+	lock_acquire(&batch->lock);
+	batch->n_files--;
+	lock_release(&batch->lock);
+	batch_wake_main(batch);
+}
+
+void *feeder_main(void *data)
+{
+	struct batch *batch = data;
+
+	batch->plan_result = plan_make(batch->plan, &batch->walk, batch->rules,
+	                               batch->n_outputs, may_go_on, batch);
+	batch_enter(batch, BATCH_PLANNED);
+	if (wait_for_decision(batch)) {
+		feed_all(batch);
+		batch_enter(batch, BATCH_FED);
+	}
+	end_feeding(batch);
+	return NULL;
+}

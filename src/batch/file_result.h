@@ -1,0 +1,54 @@
+/*
+ * What became of one input: the result that the file's future carries. It is filled on the
+ * file's way and belongs to the future from then on; the reporter reads nothing else.
+ */
+#ifndef PXP_FILE_RESULT_H
+#define PXP_FILE_RESULT_H
+
+#include "batch/variant.h"
+#include "report/report.h"
+#include "walk/walk.h"
+
+#include <pixpool/pixpool.h>
+
+enum file_end {
+	FILE_DONE,      /* its outputs have their names */
+	FILE_SKIPPED,   /* its outputs were there already */
+	FILE_FAILED,    /* failure says why */
+	FILE_CANCELLED, /* the batch ended first */
+	FILE_IGNORED,   /* it is no image: counted, and named by -v */
+};
+
+struct file_result {
+	enum file_end end;
+	struct failure failure;
+	char *input;       /* as a person would type it */
+	bool decodes_only; /* its format is compared with its suffix */
+
+	/* The input, as far as it is known. */
+	struct picture_side in;
+	char engine[8]; /* "": none read it */
+
+	/* How it went: -1 where it did not come so far. */
+	int64_t queue_ns, read_ns, work_ns, commit_ns;
+	unsigned attempts;
+	int64_t worker; /* process id; 0: none */
+	/* The task of the worker that had it last, for the lines that the worker left; NULL. */
+	struct pxp_future *task;
+
+	/* The outputs; none when nothing is written. */
+	size_t n_variants;
+	struct variant variants[];
+};
+
+/* A result for an input that the walk met, with room for n_variants. NULL when memory ran out. */
+struct file_result *file_result_create(const struct walk_item *item, size_t n_variants);
+
+/* NULL is fine. */
+void file_result_destroy(struct file_result *result);
+
+/* Report it. folder is the output folder, which stands before the names of outputs. */
+void file_result_report(const struct file_result *result, const char *folder,
+                        struct report *report);
+
+#endif

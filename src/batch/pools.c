@@ -1,0 +1,180 @@
+/* Turns of the two pools, and calls on a pool that may be about to end. */
+#include "batch/pools.h"
+
+#include "base/lock.h"
+#include "batch/ask.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct pools {
+	/* Fixed when it is created. */
+	struct pools_options options;
+
+	/* The feeder's. */
+	enum pool_kind turn;
+
+	struct lock lock;          /* guards all below; the feeder alone writes pool */
+	struct cond is_unused;     /* n_users became 0 */
+	struct pxp_executor *pool; /* NULL: none exists */
+	unsigned n_users;          /* threads that are in a call on pool */
+	unsigned stop_flags;       /* of pools_stop(); 0: not stopped */
+};
+
+/* The pool that exists, kept alive until let_go(); NULL: none. */
+static struct pxp_executor *hold(struct pools *pools)
+{
+	struct pxp_executor *pool;
+
+	lock_acquire(&pools->lock);
+	pool = pools->pool;
+	pools->n_users++;
+	lock_release(&pools->lock);
+	return pool;
+}
+
+static void let_go(struct pools *pools)
+{
+	lock_acquire(&pools->lock);
+	if (--pools->n_users == 0)
+		cond_signal(&pools->is_unused);
+	lock_release(&pools->lock);
+}
+
+static void end_pool(struct pools *pools)
+{
+	struct pxp_executor *pool;
+
+	lock_acquire(&pools->lock);
+	pool = pools->pool;
+	pools->pool = NULL;
+	while (pools->n_users > 0)
+		cond_wait(&pools->is_unused, &pools->lock);
+	lock_release(&pools->lock);
+	pxp_executor_destroy(pool);
+}
+
+static bool begin_pool(struct pools *pools, enum pool_kind kind,
+                       struct failure *ret_failure)
+{
+	const struct pools_options *options = &pools->options;
+	const struct picture_guard guard = kind == POOL_DRAWS ? picture_guard_to_draw(
+									&options->guard)
+	                                                      : options->guard;
+	const struct pxp_executor_options executor = picture_pool_options(
+		options->n_workers, options->max_pending, &options->limits, &guard);
+	struct pxp_executor *pool;
+	struct pxp_error error;
+	unsigned stop_flags;
+
+	if (pxp_executor_create(&executor, &pool, &error) != PXP_OK)
+		return failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
+	lock_acquire(&pools->lock);
+	pools->pool = pool;
+	stop_flags = pools->stop_flags;
+	lock_release(&pools->lock);
+	/* From here on pools_stop() stops it. If that came before, nobody else has. */
+	if (stop_flags)
+		pxp_executor_shutdown(pool, stop_flags);
+	return true;
+}
+
+struct pools *pools_create(const struct pools_options *options,
+                           struct failure *ret_failure)
+{
+	struct pools *pools = calloc(1, sizeof(*pools));
+
+	if (!pools) {
+		failure_set(ret_failure, FAIL_INTERNAL, "no memory");
+		return NULL;
+	}
+	pools->options = *options;
+	lock_init(&pools->lock);
+	cond_init(&pools->is_unused);
+	if (!begin_pool(pools, POOL_DECODES, ret_failure)) {
+		pools_destroy(pools);
+		return NULL;
+	}
+	return pools;
+}
+
+void pools_destroy(struct pools *pools)
+{
+	if (!pools)
+		return;
+	end_pool(pools);
+	cond_fini(&pools->is_unused);
+	lock_fini(&pools->lock);
+	free(pools);
+}
+
+bool pools_leave_drawing(const struct pools *pools)
+{
+	return pools->options.guard.drawing == DRAWING_ELSEWHERE;
+}
+
+enum pool_kind pools_turn(const struct pools *pools)
+{
+	return pools->turn;
+}
+
+static enum pxp_status run_nothing(struct pxp_task *task)
+{
+	return pxp_task_return(task, "", 1);
+}
+
+bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_failure)
+{
+	char nothing;
+
+	if (pools->turn == kind && pools->pool)
+		return true;
+	end_pool(pools);
+	pools->turn = kind;
+	if (!begin_pool(pools, kind, ret_failure))
+		return false;
+	/* Its preload and lock-down are behind it once a worker has answered. */
+	if (kind == POOL_DECODES ||
+	    ask(pools->pool, run_nothing, &nothing, 1, ret_failure))
+		return true;
+	end_pool(pools);
+	return false;
+}
+
+enum pxp_status pools_submit(struct pools *pools, const struct picture_request *request,
+                             struct pxp_future **ret_task)
+{
+	*ret_task = NULL;
+	return pools->pool ? picture_submit(pools->pool, request, ret_task) : PXP_EBROKEN;
+}
+
+void pools_stop(struct pools *pools, unsigned flags)
+{
+	struct pxp_executor *pool;
+
+	lock_acquire(&pools->lock);
+	pools->stop_flags |= flags;
+	lock_release(&pools->lock);
+	pool = hold(pools);
+	if (pool)
+		pxp_executor_shutdown(pool, flags);
+	let_go(pools);
+}
+
+void pools_suspend(struct pools *pools)
+{
+	struct pxp_executor *pool = hold(pools);
+
+	if (pool)
+		pxp_executor_suspend(pool);
+	let_go(pools);
+}
+
+void pools_resume(struct pools *pools)
+{
+	struct pxp_executor *pool = hold(pools);
+
+	if (pool)
+		pxp_executor_resume(pool);
+	let_go(pools);
+}
