@@ -1,6 +1,7 @@
 #include "batch/limits.h"
 
-#include "base/machine.h"
+#include "base/cpus.h"
+#include "common/machine.h"
 
 /* MiB */
 enum {
@@ -57,7 +58,7 @@ struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_me
 
 struct limits limits_make(uint64_t memory, unsigned n_workers)
 {
-	return limits_share(memory, n_workers, machine_free_memory(""), machine_cpus());
+	return limits_share(memory, n_workers, machine_free_memory(""), cpus_usable(""));
 }
 
 uint64_t limits_of_picture(const struct limits *limits)

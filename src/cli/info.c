@@ -1,6 +1,6 @@
 #include "cli/info.h"
 
-#include "base/machine.h"
+#include "base/cpus.h"
 #include "batch/batch.h"
 #include "batch/limits.h"
 #include "batch/picture_task.h"
@@ -129,7 +129,7 @@ static void print_limits(const struct batch_options *options)
 	       "    memory     %ju MiB for a run, all workers together\n"
 	       "    processors %u, by affinity and quota\n"
 	       "    workers    %u, a process each, replaced after %u images\n",
-	       mib(limits.memory), machine_cpus(), limits.n_workers,
+	       mib(limits.memory), cpus_usable(""), limits.n_workers,
 	       options->recycle ? options->recycle : RECYCLE_IMAGES);
 	printf("\nversions:\n    pixpool    %s\n", PIXPOOL_VERSION);
 }

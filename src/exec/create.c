@@ -2,7 +2,7 @@
  * Creates an executor of any kind: checks the options, fills in the defaults, and calls the kind.
  * It stands above the folders of exec because it alone sees all kinds.
  */
-#include "base/machine.h"
+#include "base/cpus.h"
 #include "exec/executor/executor.h"
 #include "exec/executor/options.h"
 #include "exec/pool/process_pool.h"
@@ -19,7 +19,7 @@ static const size_t default_max_result = (size_t)256 << 20;
 
 unsigned pxp_default_workers(void)
 {
-	return machine_cpus();
+	return cpus_usable("");
 }
 
 static bool has_option_for_processes(const struct pxp_executor_options *options)

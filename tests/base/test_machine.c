@@ -1,9 +1,14 @@
-/* What a machine and its control groups leave, read from trees of our own making. */
+/* What a machine and its control groups leave to a process, read from made-up trees. */
 #include "support/scratch.h"
 #include "support/test.h"
 
-#include "base/machine.h"
+#include "base/cgroup.h"
+#include "base/cpus.h"
+#include "common/machine.h"
 
+#include <pixpool/executor.h>
+
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -55,7 +60,7 @@ TEST(machine, without_groups_it_is_what_the_kernel_calls_available)
 {
 	enter("", "");
 	EXPECT_EQ(machine_free_memory(here()), 1000 * MIB);
-	EXPECT_EQ(machine_quota(here()), 0);
+	EXPECT_EQ(cgroup_cpu_quota(here()), 0);
 	scratch_leave();
 }
 
@@ -63,7 +68,7 @@ TEST(machine, nothing_at_all_is_no_limit)
 {
 	scratch_enter(NULL);
 	EXPECT(machine_free_memory(here()) == UINT64_MAX);
-	EXPECT_EQ(machine_quota(here()), 0);
+	EXPECT_EQ(cgroup_cpu_quota(here()), 0);
 	scratch_leave();
 }
 
@@ -73,7 +78,7 @@ TEST(machine, a_group_of_version_2_leaves_its_limit_less_what_is_used)
 	enter("0::/\n", v2_mount);
 	group_v2("cg", "524288000\n", "209715200\n", "150000 100000\n");
 	EXPECT_EQ(machine_free_memory(here()), 310 * MIB);
-	EXPECT_EQ(machine_quota(here()), 2);
+	EXPECT_EQ(cgroup_cpu_quota(here()), 2);
 	scratch_leave();
 }
 
@@ -84,7 +89,7 @@ TEST(machine, an_ancestor_that_leaves_less_decides)
 	group_v2("cg/a b", "314572800\n", "209715200\n", "50000 100000\n");
 	group_v2("cg/a b/c", "524288000\n", "10485760\n", "300000 100000\n");
 	EXPECT_EQ(machine_free_memory(here()), 110 * MIB);
-	EXPECT_EQ(machine_quota(here()), 1);
+	EXPECT_EQ(cgroup_cpu_quota(here()), 1);
 	scratch_leave();
 }
 
@@ -104,7 +109,7 @@ TEST(machine, a_container_sees_its_own_part_of_the_tree)
 	group_v2("cg", "524288000\n", "0\n", "max 100000\n");
 	group_v2("cg/x", "104857600\n", "0\n", "100000 100000\n");
 	EXPECT_EQ(machine_free_memory(here()), 100 * MIB);
-	EXPECT_EQ(machine_quota(here()), 1);
+	EXPECT_EQ(cgroup_cpu_quota(here()), 1);
 	REQUIRE(unlink("proc/self/cgroup") == 0);
 	scratch_file("proc/self/cgroup", "0::/elsewhere\n");
 	EXPECT_EQ(machine_free_memory(here()), 500 * MIB);
@@ -136,12 +141,54 @@ TEST(machine, version_1_has_a_tree_for_each_controller)
 	scratch_file("cg/cpu/q/cpu.cfs_quota_us", "210000\n");
 	scratch_file("cg/cpu/q/cpu.cfs_period_us", "100000\n");
 	EXPECT_EQ(machine_free_memory(here()), 110 * MIB);
-	EXPECT_EQ(machine_quota(here()), 3);
+	EXPECT_EQ(cgroup_cpu_quota(here()), 3);
 	scratch_leave();
 }
 
 TEST(machine, here_there_is_some_memory_and_a_processor)
 {
 	EXPECT(machine_free_memory("") > 0);
-	EXPECT(machine_cpus() >= 1);
+	EXPECT(cpus_usable("") >= 1);
+}
+
+TEST(machine, a_quota_bounds_the_processors_and_is_rounded_up)
+{
+	unsigned n_without_quota;
+
+	enter("0::/\n", v2_mount);
+	group_v2("cg", "max\n", "0\n", "max 100000\n");
+	n_without_quota = cpus_usable(here());
+	REQUIRE(unlink("cg/cpu.max") == 0);
+	scratch_file("cg/cpu.max", "1000 100000\n");
+	EXPECT_EQ(cpus_usable(here()), 1);
+	REQUIRE(unlink("cg/cpu.max") == 0);
+	scratch_file("cg/cpu.max", "110000 100000\n");
+	EXPECT_EQ(cpus_usable(here()), n_without_quota < 2 ? n_without_quota : 2);
+	REQUIRE(unlink("cg/cpu.max") == 0);
+	scratch_file("cg/cpu.max", "99999900000 100000\n");
+	EXPECT_EQ(cpus_usable(here()), n_without_quota);
+	scratch_leave();
+}
+
+TEST(machine, the_processors_in_the_affinity_are_counted)
+{
+	cpu_set_t before, one;
+	size_t first = 0;
+
+	REQUIRE(sched_getaffinity(0, sizeof(before), &before) == 0);
+	while (!CPU_ISSET(first, &before))
+		first++;
+	CPU_ZERO(&one);
+	CPU_SET(first, &one);
+	enter("", "");
+	EXPECT_EQ(cpus_usable(here()), (unsigned)CPU_COUNT(&before));
+	REQUIRE(sched_setaffinity(0, sizeof(one), &one) == 0);
+	EXPECT_EQ(cpus_usable(here()), 1);
+	REQUIRE(sched_setaffinity(0, sizeof(before), &before) == 0);
+	scratch_leave();
+}
+
+TEST(machine, the_default_number_of_workers_is_that_of_the_usable_processors)
+{
+	EXPECT_EQ(pxp_default_workers(), cpus_usable(""));
 }

@@ -1,7 +1,7 @@
 /* The supervisor of a process pool: its loop, and how workers start and end. */
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/machine.h"
 #include "base/thread.h"
 #include "exec/pool/process_pool.h"
 
@@ -327,7 +327,7 @@ static bool oom_killer_was_here(struct process_pool *pool)
 {
 	uint64_t before = pool->n_oom_kills;
 
-	pool->n_oom_kills = machine_oom_kills();
+	pool->n_oom_kills = cgroup_oom_kills();
 	return pool->n_oom_kills > before;
 }
 

@@ -1,9 +1,9 @@
 /* A process pool: its creation, and what other threads ask of it (the table of its executor). */
 #include "exec/pool/process_pool.h"
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/machine.h"
 #include "exec/process/zygote.h"
 
 #include <errno.h>
@@ -265,7 +265,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 	pool->epoll = pool->wakeup = pool->fork_server.control = -1;
 	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = pool->late_ns = -1;
 	pool->n_workers = n_workers;
-	pool->n_oom_kills = machine_oom_kills();
+	pool->n_oom_kills = cgroup_oom_kills();
 	for (unsigned i = 0; i < n_workers; i++)
 		pool_worker_init(&pool->workers[i], i);
 

@@ -1,10 +1,7 @@
-#include "base/machine.h"
+/* Reads the files of the control groups that this process is in. */
+#include "base/cgroup.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +9,7 @@
 
 enum { TEXT_BYTES = 64 * 1024 };
 
-/* Read a small file whole. False when it is not there. */
+/* Read a whole small file. False if it cannot be read. */
 static bool read_text(const char *path, char *text, size_t n_text)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -28,7 +25,6 @@ static bool read_text(const char *path, char *text, size_t n_text)
 	return got >= 0;
 }
 
-/* The number behind a key at the beginning of a line ("MemAvailable:", "oom_kill "). */
 static bool find_number(const char *text, const char *key, uint64_t *ret_number)
 {
 	size_t n = strlen(key);
@@ -43,27 +39,20 @@ static bool find_number(const char *text, const char *key, uint64_t *ret_number)
 	return false;
 }
 
-static bool read_number_at(const char *folder, const char *name, const char *key,
-                           uint64_t *ret_number)
+bool cgroup_read_number(const char *folder, const char *name, const char *key,
+                        uint64_t *ret_number)
 {
 	char path[2 * PATH_MAX], text[TEXT_BYTES];
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	if (!read_text(path, text, sizeof(text)))
 		return false;
-	/* "max": no limit. A number alone has no key. */
 	if (!key && (text[0] < '0' || text[0] > '9'))
 		return false;
 	return find_number(text, key ? key : "", ret_number);
 }
 
 /* ---- where a group's files are ---- */
-
-struct group {
-	char folder[PATH_MAX]; /* of the process's own group */
-	size_t n_mount;        /* how much of it is the mount point: the topmost group */
-	bool is_v2;
-};
 
 /* Undo the escapes of mountinfo ("\040" is a space), in place. */
 static void unescape(char *text)
@@ -82,7 +71,7 @@ static void unescape(char *text)
 	*to = 0;
 }
 
-/* Whether word is among those of a list with commas. */
+/* Whether word is in a list with commas. */
 static bool has_word(const char *list, const char *word)
 {
 	size_t n = strlen(word);
@@ -95,8 +84,8 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* Our group in the hierarchy of a controller, as /proc/self/cgroup names it: lines of
- * "number:controllers:path", version 2 with number 0 and no controllers. */
+/* Find the process's group in the hierarchy of a controller. /proc/self/cgroup has lines of
+ * "number:controllers:path"; version 2 has number 0 and no controllers. */
 static bool find_path(char *text, const char *controller, bool is_v2, char **ret_path)
 {
 	char *rest = text, *line;
@@ -115,7 +104,7 @@ static bool find_path(char *text, const char *controller, bool is_v2, char **ret
 	return false;
 }
 
-/* Where the hierarchy is mounted, and which group of it is seen there. */
+/* Find where the hierarchy is mounted, and which group of it the mount shows. */
 static bool find_mount(char *text, const char *controller, bool is_v2, char **ret_top,
                        char **ret_mount)
 {
@@ -147,7 +136,7 @@ static bool find_mount(char *text, const char *controller, bool is_v2, char **re
 }
 
 static bool find_group(const char *root, const char *controller, bool is_v2,
-                       struct group *ret_group)
+                       struct cgroup *ret_group)
 {
 	char name[PATH_MAX], groups[TEXT_BYTES], mounts[TEXT_BYTES];
 	char *path, *top, *mount;
@@ -162,8 +151,8 @@ static bool find_group(const char *root, const char *controller, bool is_v2,
 	    !find_mount(mounts, controller, is_v2, &top, &mount))
 		return false;
 
-	/* In a container the mount shows a part of the hierarchy. Where our group is not below
-	 * it, what is mounted is the nearest that can be seen. */
+	/* In a container, the mount shows a part of the hierarchy. If our group is outside of it,
+	 * the mounted group is the nearest visible one. */
 	n_top = strcmp(top, "/") == 0 ? 0 : strlen(top);
 	if (strncmp(path, top, n_top) != 0 || (path[n_top] && path[n_top] != '/'))
 		path = "";
@@ -177,9 +166,8 @@ static bool find_group(const char *root, const char *controller, bool is_v2,
 	                        root, mount, path) < sizeof(ret_group->folder);
 }
 
-/* Visit the group and its ancestors, each by its folder, the group itself first. */
-static void each_level(struct group *group,
-                       void (*visit)(const struct group *group, void *data), void *data)
+/* Visit the group, then its ancestors. */
+static void each_level(struct cgroup *group, cgroup_visit_fn *visit, void *data)
 {
 	for (;;) {
 		char *slash;
@@ -192,11 +180,10 @@ static void each_level(struct group *group,
 	}
 }
 
-/* ... of both versions. */
-static void each_group(const char *root, const char *controller,
-                       void (*visit)(const struct group *group, void *data), void *data)
+void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visit,
+                 void *data)
 {
-	struct group group;
+	struct cgroup group;
 
 	for (int is_v2 = 0; is_v2 < 2; is_v2++) {
 		if (find_group(root, controller, is_v2, &group))
@@ -204,59 +191,27 @@ static void each_group(const char *root, const char *controller,
 	}
 }
 
-/* ---- memory ---- */
+/* ---- figures ---- */
 
-/* What a group's limit leaves. Cache that nobody has used for a while can be dropped. */
-static void take_memory(const struct group *group, void *data)
+uint64_t cgroup_oom_kills(void)
 {
-	uint64_t *least = data, limit, used = 0, cache = 0;
-	const char *folder = group->folder;
-
-	if (!read_number_at(folder, group->is_v2 ? "memory.max" : "memory.limit_in_bytes",
-	                    NULL, &limit))
-		return;
-	read_number_at(folder, group->is_v2 ? "memory.current" : "memory.usage_in_bytes",
-	               NULL, &used);
-	read_number_at(folder, "memory.stat",
-	               group->is_v2 ? "inactive_file " : "total_inactive_file ", &cache);
-	used -= cache < used ? cache : used;
-	limit = used < limit ? limit - used : 0;
-	if (limit < *least)
-		*least = limit;
-}
-
-uint64_t machine_free_memory(const char *root)
-{
-	char folder[PATH_MAX];
-	uint64_t least = UINT64_MAX, kib;
-
-	snprintf(folder, sizeof(folder), "%s/proc", root);
-	if (read_number_at(folder, "meminfo", "MemAvailable:", &kib))
-		least = kib * 1024;
-	each_group(root, "memory", take_memory, &least);
-	return least;
-}
-
-uint64_t machine_oom_kills(void)
-{
-	struct group group;
+	struct cgroup group;
 	uint64_t number, total = 0;
 
 	if (find_group("", "memory", true, &group) &&
-	    read_number_at(group.folder, "memory.events", "oom_kill ", &number))
+	    cgroup_read_number(group.folder, "memory.events", "oom_kill ", &number))
 		total += number;
 	if (find_group("", "memory", false, &group) &&
-	    read_number_at(group.folder, "memory.oom_control", "oom_kill ", &number))
+	    cgroup_read_number(group.folder, "memory.oom_control", "oom_kill ", &number))
 		total += number;
 	return total;
 }
 
-/* ---- processors ---- */
-
-static void take_quota(const struct group *group, void *data)
+/* Lower *data, 0 for no quota, to the group's quota. */
+static void lower_to_quota(const struct cgroup *group, void *data)
 {
 	char path[2 * PATH_MAX], text[128], *rest;
-	uint64_t quota, period, *least = data;
+	uint64_t quota, period, *minimum = data;
 
 	if (group->is_v2) {
 		snprintf(path, sizeof(path), "%s/cpu.max", group->folder);
@@ -265,31 +220,22 @@ static void take_quota(const struct group *group, void *data)
 			return;
 		quota = strtoull(text, &rest, 10);
 		period = strtoull(rest, NULL, 10);
-	} else if (!read_number_at(group->folder, "cpu.cfs_quota_us", NULL, &quota) ||
-	           !read_number_at(group->folder, "cpu.cfs_period_us", NULL, &period)) {
-		return; /* -1: none */
+	} else if (!cgroup_read_number(group->folder, "cpu.cfs_quota_us", NULL, &quota) ||
+	           !cgroup_read_number(group->folder, "cpu.cfs_period_us", NULL,
+	                               &period)) {
+		return;
 	}
 	if (quota == 0 || period == 0)
 		return;
 	quota = (quota + period - 1) / period;
-	if (*least == 0 || quota < *least)
-		*least = quota;
+	if (*minimum == 0 || quota < *minimum)
+		*minimum = quota;
 }
 
-unsigned machine_quota(const char *root)
+unsigned cgroup_cpu_quota(const char *root)
 {
-	uint64_t least = 0;
+	uint64_t minimum = 0;
 
-	each_group(root, "cpu", take_quota, &least);
-	return least < UINT_MAX ? (unsigned)least : 0;
-}
-
-unsigned machine_cpus(void)
-{
-	cpu_set_t set;
-	unsigned n_cpus = 1, quota = machine_quota("");
-
-	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
-		n_cpus = (unsigned)CPU_COUNT(&set);
-	return quota > 0 && quota < n_cpus ? quota : n_cpus;
+	cgroup_each(root, "cpu", lower_to_quota, &minimum);
+	return minimum < UINT_MAX ? (unsigned)minimum : 0;
 }

@@ -1,0 +1,44 @@
+/*
+ * The control groups of this process. A group is also limited by its ancestors, so all of them are
+ * read, as far as they are visible. Version 1 and version 2 are understood, also side by side.
+ *
+ * root is put before every file name: "" in a program, a folder with made-up files in tests.
+ * Nothing is kept between calls. Any thread.
+ */
+#ifndef PXP_CGROUP_H
+#define PXP_CGROUP_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cgroup {
+	/* Where the group's files are. */
+	char folder[PATH_MAX];
+	/* How much of folder is the mount point, which is the topmost visible group. */
+	size_t n_mount;
+	bool is_v2;
+};
+
+typedef void cgroup_visit_fn(const struct cgroup *group, void *data);
+
+/* Call visit for the process's group and each of its ancestors, in the hierarchy of controller
+ * ("cpu", "memory") of version 1 and then in that of version 2. */
+void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visit,
+                 void *data);
+
+/* Read a number from the file name in folder. key NULL: the number alone, which is false for
+ * "max" and for a negative one. Else the number after key at the beginning of a line. False if
+ * it is not there. */
+bool cgroup_read_number(const char *folder, const char *name, const char *key,
+                        uint64_t *ret_number);
+
+/* How many processors' worth of time the groups' quotas allow, rounded up. 0: no quota. */
+unsigned cgroup_cpu_quota(const char *root);
+
+/* How many processes of the process's own groups the kernel has killed so far because memory ran
+ * out. 0 if it does not say. */
+uint64_t cgroup_oom_kills(void);
+
+#endif
