@@ -3,7 +3,7 @@ if(PIXPOOL_VIPS)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(VIPS REQUIRED IMPORTED_TARGET vips>=8.14)
   pkg_check_modules(DRAWING REQUIRED IMPORTED_TARGET fontconfig gdk-pixbuf-2.0)
-  pkg_check_modules(METADATA REQUIRED IMPORTED_TARGET expat>=2.4 nettle)
+  pkg_check_modules(METADATA REQUIRED IMPORTED_TARGET expat>=2.4 nettle zlib)
 endif()
 # Without libvips the program needs no other library: libseccomp is used where it is found, and otherwise the
 # program reports that this layer of the sandbox is missing.

@@ -496,7 +496,8 @@ static void set_rational(struct structure *structure, unsigned tag, double numbe
 {
 	struct field field = {.tag = (uint16_t)tag, .type = TYPE_RATIONAL, .count = 1};
 	struct buffer own = {.at = field.own, .n = sizeof(field.own)};
-	bool is_whole = fabs(number - round(number)) < 0.01;
+	/* PNG counts in whole pixels per metre, which is as exact as this. */
+	bool is_whole = fabs(number - round(number)) < 0.013;
 	uint32_t under = is_whole ? 1 : 1000;
 
 	buffer_set_number(&own, 0, (uint64_t)llround(number * under), 4,

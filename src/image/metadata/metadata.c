@@ -12,6 +12,7 @@ void metadata_fini(struct metadata *metadata)
 	buffer_fini(&metadata->xmp_extended);
 	buffer_fini(&metadata->iptc);
 	buffer_fini(&metadata->comment);
+	buffer_fini(&metadata->png_text);
 	*metadata = (struct metadata){0};
 }
 
@@ -91,8 +92,10 @@ bool metadata_filter(struct metadata *metadata, unsigned keep,
 	replace(&metadata->xmp, &xmp);
 	replace(&metadata->iptc, &iptc);
 	buffer_fini(&metadata->xmp_extended);
-	if (keep != KEEP_ALL)
+	if (keep != KEEP_ALL) {
 		buffer_fini(&metadata->comment);
+		buffer_fini(&metadata->png_text);
+	}
 	metadata->lost = true_losses(lost, keep);
 	if (!is_done)
 		metadata_fini(metadata);

@@ -43,6 +43,8 @@ struct metadata {
 	struct buffer xmp_extended;
 	struct buffer iptc; /* IIM datasets, without Photoshop's resource around them */
 	struct buffer comment; /* text of no known encoding */
+	/* Chunks of text in a PNG, as they stand there: a PNG again keeps them all. */
+	struct buffer png_text;
 	struct density density;
 	unsigned lost; /* enum metadata_lost: parts of the file that no block describes */
 };

@@ -1,0 +1,50 @@
+/* The table of containers. */
+#include "image/metadata/containers.h"
+
+static const struct {
+	metadata_read_fn *read;
+	metadata_write_fn *write;
+} containers[N_FORMATS] = {
+	[FORMAT_JPEG] = {metadata_read_jpeg, metadata_write_jpeg},
+	[FORMAT_PNG] = {metadata_read_png, metadata_write_png},
+	[FORMAT_WEBP] = {metadata_read_webp, metadata_write_webp},
+};
+
+static bool has_failed(const struct metadata *metadata)
+{
+	return metadata->exif.has_failed || metadata->xmp.has_failed ||
+	       metadata->xmp_extended.has_failed || metadata->iptc.has_failed ||
+	       metadata->comment.has_failed || metadata->png_text.has_failed;
+}
+
+bool metadata_read(struct metadata *ret_metadata, enum image_format format,
+                   struct bytes file)
+{
+	*ret_metadata = (struct metadata){0};
+	if (containers[format].read)
+		containers[format].read(ret_metadata, file);
+	if (!has_failed(ret_metadata))
+		return true;
+	metadata_fini(ret_metadata);
+	return false;
+}
+
+static unsigned losses(const struct metadata *metadata)
+{
+	return (metadata->exif.n > 0 ? LOST_EXIF : 0U) |
+	       (metadata->xmp.n > 0 ? LOST_XMP : 0U) |
+	       (metadata->iptc.n > 0 ? LOST_IPTC : 0U) |
+	       (metadata->comment.n > 0 || metadata->png_text.n > 0 ? LOST_COMMENT : 0U);
+}
+
+bool metadata_write(struct buffer *ret_file, enum image_format format, struct bytes file,
+                    const struct metadata *metadata, unsigned *lost)
+{
+	metadata_write_fn *write = containers[format].write;
+
+	if (write && write(ret_file, file, metadata, lost))
+		return !ret_file->has_failed;
+	buffer_fini(ret_file);
+	*lost |= losses(metadata);
+	return true;
+}

@@ -1,0 +1,47 @@
+/*
+ * Containers: where the blocks of metadata stand in the files of each format, read from
+ * inputs and put into encoded outputs. No pixel is decoded.
+ *
+ * Inputs are hostile. A length that lies ends the reading of that part; what was found
+ * before it counts. Outputs come from our own encoders; one that is not built as they build
+ * it is left as it is, and the blocks are reported as lost.
+ */
+#ifndef PXP_CONTAINERS_H
+#define PXP_CONTAINERS_H
+
+#include "image/metadata/metadata.h"
+
+/*
+ * Read what a file holds.
+ *
+ * ret_metadata  all is set; the caller frees it with metadata_fini(). Bits of its lost say
+ *               what the file has beside its picture and no output will have.
+ *
+ * False when memory ran out; all is empty then. Formats that are not known here have
+ * nothing. Any thread.
+ */
+bool metadata_read(struct metadata *ret_metadata, enum image_format format,
+                   struct bytes file);
+
+/*
+ * Put blocks into an encoded file. Those of the encoder's own, if any, are replaced.
+ *
+ * ret_file  an empty buffer; stays empty when the file is right as it is. The caller frees
+ *           it.
+ * lost      bits are added for the blocks that the format, or a segment of it, cannot hold.
+ *
+ * False when memory ran out. Any thread.
+ */
+bool metadata_write(struct buffer *ret_file, enum image_format format, struct bytes file,
+                    const struct metadata *metadata, unsigned *lost);
+
+/* The functions of one container, in a file of its own. */
+typedef void metadata_read_fn(struct metadata *metadata, struct bytes file);
+/* False when the file is not as it must be. */
+typedef bool metadata_write_fn(struct buffer *to, struct bytes file,
+                               const struct metadata *metadata, unsigned *lost);
+
+metadata_read_fn metadata_read_jpeg, metadata_read_png, metadata_read_webp;
+metadata_write_fn metadata_write_jpeg, metadata_write_png, metadata_write_webp;
+
+#endif

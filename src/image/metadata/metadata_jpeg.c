@@ -1,0 +1,306 @@
+/*
+ * JPEG: marker segments before the first scan. EXIF and XMP stand in APP1, IPTC in APP13,
+ * density in JFIF's APP0 where there is no EXIF.
+ */
+#include "image/metadata/containers.h"
+
+#include "image/metadata/exif.h"
+#include "image/metadata/iptc.h"
+#include "image/metadata/xmp.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum marker {
+	SOF0 = 0xc0,
+	SOI = 0xd8,
+	EOI = 0xd9,
+	SOS = 0xda,
+	APP0 = 0xe0,
+	APP1 = 0xe1,
+	APP2 = 0xe2,
+	APP13 = 0xed,
+	APP14 = 0xee,
+	COM = 0xfe,
+};
+
+enum { MAX_SEGMENT_BYTES = 65533, MAX_XMP_BYTES = 65502, MAX_EXTENSION_BYTES = 65400 };
+
+#define EXIF_HEAD      BYTES_OF("Exif\0\0")
+#define XMP_HEAD       BYTES_OF("http://ns.adobe.com/xap/1.0/\0")
+#define EXTENSION_HEAD BYTES_OF("http://ns.adobe.com/xmp/extension/\0")
+#define PHOTOSHOP_HEAD BYTES_OF("Photoshop 3.0\0")
+
+struct segment {
+	uint8_t marker;
+	struct bytes all, data; /* with the marker and the length, and without */
+};
+
+/* The segment at *at, which moves past it. False at the first scan, and at what is none. */
+static bool next_segment(struct bytes file, size_t *at, struct segment *ret_segment)
+{
+	struct bytes head;
+	size_t n;
+
+	while (*at + 1 < file.n && file.at[*at] == 0xff && file.at[*at + 1] == 0xff)
+		(*at)++; /* fill bytes */
+	head = bytes_part(file, *at, 4);
+	if (head.n == 0 || head.at[0] != 0xff || head.at[1] == SOS || head.at[1] < SOF0 ||
+	    (head.at[1] >= 0xd0 && head.at[1] <= EOI))
+		return false;
+	n = bytes_be16(head, 2);
+	ret_segment->marker = head.at[1];
+	ret_segment->all = bytes_part(file, *at, n + 2);
+	ret_segment->data = bytes_after(ret_segment->all, 4);
+	if (n < 2 || ret_segment->all.n == 0)
+		return false;
+	*at += n + 2;
+	return true;
+}
+
+/*
+ * Reading.
+ */
+
+static void read_jfif(struct metadata *metadata, struct bytes data)
+{
+	enum { UNIT_AT = 7, INCH = 1, CENTIMETRE = 2 };
+	double scale = bytes_number(data, UNIT_AT, 1, true) == CENTIMETRE ? 2.54 : 1;
+	double x = bytes_be16(data, UNIT_AT + 1), y = bytes_be16(data, UNIT_AT + 3);
+
+	if ((scale > 1 || bytes_number(data, UNIT_AT, 1, true) == INCH) && x > 0 && y > 0)
+		metadata->density = (struct density){x * scale, y * scale};
+}
+
+static void set_once(struct buffer *buffer, struct bytes bytes)
+{
+	if (buffer->n == 0)
+		buffer_add(buffer, bytes);
+}
+
+static void read_app2(struct metadata *metadata, struct bytes file, struct bytes data)
+{
+	static const struct bytes gainmaps[] = {
+		{(const uint8_t *)"urn:com:apple:photo:2020:aux:hdrgainmap", 39},
+		{(const uint8_t *)"http://ns.adobe.com/hdr-gain-map/1.0/", 37}};
+
+	/* ISO 21496-1 */
+	if (bytes_begin_with(data, BYTES_OF("urn:iso:std:iso:ts:21496:-1\0")))
+		metadata->lost |= LOST_GAINMAP;
+	/* Several pictures in one file: one of them may be a gain map. */
+	if (!bytes_begin_with(data, BYTES_OF("MPF\0")))
+		return;
+	for (size_t i = 0; i < sizeof(gainmaps) / sizeof(gainmaps[0]); i++) {
+		if (bytes_find(file, gainmaps[i], 0) < file.n)
+			metadata->lost |= LOST_GAINMAP;
+	}
+}
+
+/* The extended part comes in pieces: a GUID, the length of all, an offset, the bytes. Pieces
+ * in order are joined; they are whole when they have that length. */
+static void read_extension(struct metadata *metadata, struct bytes data, size_t *n_full)
+{
+	struct bytes body = bytes_after(data, EXTENSION_HEAD.n);
+	struct bytes guid = bytes_part(body, 0, XMP_GUID_BYTES);
+	size_t offset = bytes_be32(body, XMP_GUID_BYTES + 4);
+
+	if (guid.n == 0 ||
+	    bytes_find(buffer_bytes(&metadata->xmp), guid, 0) == metadata->xmp.n)
+		return; /* of another packet */
+	*n_full = bytes_be32(body, XMP_GUID_BYTES);
+	if (offset == metadata->xmp_extended.n)
+		buffer_add(&metadata->xmp_extended,
+		           bytes_after(body, XMP_GUID_BYTES + 8));
+}
+
+static void read_segment(struct metadata *metadata, const struct segment *segment,
+                         struct buffer *resources, size_t *n_full)
+{
+	struct bytes data = segment->data;
+
+	if (segment->marker == APP0 && bytes_begin_with(data, BYTES_OF("JFIF\0"))) {
+		read_jfif(metadata, data);
+	} else if (segment->marker == APP1 &&
+	           bytes_begin_with(data, BYTES_OF("Exif\0"))) {
+		set_once(&metadata->exif, bytes_after(data, EXIF_HEAD.n));
+	} else if (segment->marker == APP1 && bytes_begin_with(data, XMP_HEAD)) {
+		set_once(&metadata->xmp, bytes_after(data, XMP_HEAD.n));
+	} else if (segment->marker == APP1 && bytes_begin_with(data, EXTENSION_HEAD)) {
+		read_extension(metadata, data, n_full);
+	} else if (segment->marker == APP13 && bytes_begin_with(data, PHOTOSHOP_HEAD)) {
+		/* A resource that is too long for one segment goes on in the next. */
+		buffer_add(resources, bytes_after(data, PHOTOSHOP_HEAD.n));
+	} else if (segment->marker == COM) {
+		if (metadata->comment.n > 0)
+			buffer_add_text(&metadata->comment, "\n");
+		buffer_add(&metadata->comment, data);
+	}
+}
+
+void metadata_read_jpeg(struct metadata *metadata, struct bytes file)
+{
+	struct buffer resources = {0};
+	struct density of_exif;
+	struct segment segment;
+	size_t at = 2, n_full = 0;
+
+	while (next_segment(file, &at, &segment)) {
+		read_segment(metadata, &segment, &resources, &n_full);
+		if (segment.marker == APP2)
+			read_app2(metadata, file, segment.data);
+	}
+	buffer_add(&metadata->iptc,
+	           photoshop_resource(buffer_bytes(&resources), PHOTOSHOP_IPTC));
+	metadata->iptc.has_failed |= resources.has_failed;
+	buffer_fini(&resources);
+
+	if (metadata->xmp_extended.n != n_full ||
+	    (n_full == 0 &&
+	     bytes_find(buffer_bytes(&metadata->xmp), BYTES_OF("HasExtendedXMP"), 0) <
+	             metadata->xmp.n)) {
+		metadata->lost |= LOST_XMP;
+		buffer_fini(&metadata->xmp_extended);
+	}
+	/* A video behind the picture, in Samsung's trailer. */
+	if (file.n > 4 && memcmp(file.at + file.n - 4, "SEFT", 4) == 0 &&
+	    bytes_find(file, BYTES_OF("MotionPhoto_Data"), at) < file.n)
+		metadata->lost |= LOST_VIDEO;
+	of_exif = exif_density(buffer_bytes(&metadata->exif));
+	if (of_exif.x > 0)
+		metadata->density = of_exif;
+}
+
+/*
+ * Writing.
+ */
+
+static void add_segment(struct buffer *to, enum marker marker, struct bytes head,
+                        struct bytes data)
+{
+	buffer_add_number(to, 0xff00 | marker, 2, true);
+	buffer_add_number(to, 2 + head.n + data.n, 2, true);
+	buffer_add(to, head);
+	buffer_add(to, data);
+}
+
+static void add_jfif(struct buffer *to, const struct density *density)
+{
+	enum { MOST = 65535 };
+	bool is_known = density->x >= 0.5 && density->x <= MOST && density->y >= 0.5 &&
+	                density->y <= MOST;
+	struct buffer body = {0};
+
+	buffer_add(&body, BYTES_OF("JFIF\0\1\1"));
+	buffer_add_number(&body, is_known, 1, true); /* the inch, or no unit */
+	buffer_add_number(&body, is_known ? (uint64_t)lround(density->x) : 1, 2, true);
+	buffer_add_number(&body, is_known ? (uint64_t)lround(density->y) : 1, 2, true);
+	buffer_add_number(&body, 0, 2, true); /* no preview */
+	add_segment(to, APP0, (struct bytes){NULL, 0}, buffer_bytes(&body));
+	to->has_failed |= body.has_failed;
+	buffer_fini(&body);
+}
+
+static void add_extension(struct buffer *to, struct bytes extended, const char *guid)
+{
+	for (size_t at = 0; at < extended.n; at += MAX_EXTENSION_BYTES) {
+		size_t n = extended.n - at < MAX_EXTENSION_BYTES ? extended.n - at
+		                                                 : MAX_EXTENSION_BYTES;
+		struct buffer head = {0};
+
+		buffer_add(&head, EXTENSION_HEAD);
+		buffer_add(&head, (struct bytes){(const uint8_t *)guid, XMP_GUID_BYTES});
+		buffer_add_number(&head, extended.n, 4, true);
+		buffer_add_number(&head, at, 4, true);
+		add_segment(to, APP1, buffer_bytes(&head), bytes_part(extended, at, n));
+		to->has_failed |= head.has_failed;
+		buffer_fini(&head);
+	}
+}
+
+static void add_xmp(struct buffer *to, struct bytes xmp, unsigned *lost)
+{
+	struct buffer main = {0}, extended = {0};
+	char guid[XMP_GUID_BYTES + 1];
+
+	if (xmp.n <= MAX_XMP_BYTES) {
+		add_segment(to, APP1, XMP_HEAD, xmp);
+		return;
+	}
+	if (xmp_split(xmp, MAX_XMP_BYTES, &main, &extended, guid)) {
+		add_segment(to, APP1, XMP_HEAD, buffer_bytes(&main));
+		add_extension(to, buffer_bytes(&extended), guid);
+	} else {
+		*lost |= LOST_XMP;
+	}
+	buffer_fini(&main);
+	buffer_fini(&extended);
+}
+
+static void add_iptc(struct buffer *to, struct bytes iptc)
+{
+	const size_t n_most = MAX_SEGMENT_BYTES - PHOTOSHOP_HEAD.n;
+	struct buffer resources = {0};
+	struct bytes all;
+
+	iptc_add_as_resource(&resources, iptc);
+	all = buffer_bytes(&resources);
+	for (size_t at = 0; at < all.n; at += n_most)
+		add_segment(
+			to, APP13, PHOTOSHOP_HEAD,
+			bytes_part(all, at, all.n - at < n_most ? all.n - at : n_most));
+	to->has_failed |= resources.has_failed;
+	buffer_fini(&resources);
+}
+
+static void add_blocks(struct buffer *to, const struct metadata *metadata,
+                       bool takes_jfif, unsigned *lost)
+{
+	bool has_exif = metadata->exif.n > 0 &&
+	                metadata->exif.n <= MAX_SEGMENT_BYTES - EXIF_HEAD.n;
+
+	if (has_exif)
+		add_segment(to, APP1, EXIF_HEAD, buffer_bytes(&metadata->exif));
+	else if (takes_jfif)
+		add_jfif(to, &metadata->density);
+	if (!has_exif && metadata->exif.n > 0)
+		*lost |= LOST_EXIF;
+	if (metadata->xmp.n > 0)
+		add_xmp(to, buffer_bytes(&metadata->xmp), lost);
+	if (metadata->iptc.n > 0)
+		add_iptc(to, buffer_bytes(&metadata->iptc));
+	if (metadata->comment.n > MAX_SEGMENT_BYTES || metadata->png_text.n > 0)
+		*lost |= LOST_COMMENT;
+	if (metadata->comment.n > 0 && metadata->comment.n <= MAX_SEGMENT_BYTES)
+		add_segment(to, COM, (struct bytes){NULL, 0},
+		            buffer_bytes(&metadata->comment));
+}
+
+static bool is_of_ours(const struct segment *segment)
+{
+	return segment->marker == APP0 || segment->marker == APP1 ||
+	       segment->marker == APP13 || segment->marker == COM;
+}
+
+bool metadata_write_jpeg(struct buffer *to, struct bytes file,
+                         const struct metadata *metadata, unsigned *lost)
+{
+	struct segment segment;
+	bool takes_jfif = true;
+	size_t at = 2;
+
+	if (!bytes_begin_with(file, BYTES_OF("\xff\xd8\xff")))
+		return false;
+	/* JFIF knows neither inks nor RGB, of which Adobe's segment tells. */
+	while (next_segment(file, &at, &segment))
+		takes_jfif &= segment.marker != APP14;
+
+	buffer_add(to, bytes_part(file, 0, 2));
+	add_blocks(to, metadata, takes_jfif, lost);
+	for (at = 2; next_segment(file, &at, &segment);) {
+		if (!is_of_ours(&segment))
+			buffer_add(to, segment.all);
+	}
+	buffer_add(to, bytes_after(file, at));
+	return true;
+}

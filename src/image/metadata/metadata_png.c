@@ -1,0 +1,362 @@
+/*
+ * PNG: chunks. EXIF stands in eXIf, XMP in iTXt; ImageMagick and GraphicsMagick write both,
+ * and IPTC, as hexadecimal text ("Raw profile type exif"), which is read too, and is what
+ * IPTC is written as. Chunks behind the pixels count as well.
+ */
+#include "image/metadata/containers.h"
+
+#include "image/metadata/exif.h"
+#include "image/metadata/iptc.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+enum {
+	HEAD_BYTES = 8,
+	CHUNK_BYTES = 12,
+	MAX_TEXT_BYTES = 16 << 20,
+	/* Texts that are looked into: each may inflate to MAX_TEXT_BYTES. */
+	MAX_PROFILES = 8
+};
+
+#define XMP_KEYWORD "XML:com.adobe.xmp"
+#define RAW_KEYWORD "Raw profile type "
+
+static const double inches_in_metre = 1 / 0.0254;
+
+struct chunk {
+	struct bytes all, type, data;
+};
+
+static bool next_chunk(struct bytes file, size_t *at, struct chunk *ret_chunk)
+{
+	struct bytes head = bytes_part(file, *at, CHUNK_BYTES);
+	size_t n = bytes_be32(head, 0);
+
+	if (head.n == 0 || n > file.n)
+		return false;
+	ret_chunk->all = bytes_part(file, *at, CHUNK_BYTES + n);
+	ret_chunk->type = bytes_part(head, 4, 4);
+	ret_chunk->data = bytes_part(file, *at + 8, n);
+	*at += CHUNK_BYTES + n;
+	return ret_chunk->all.n > 0;
+}
+
+static bool is_type(const struct chunk *chunk, const char *type)
+{
+	return memcmp(chunk->type.at, type, 4) == 0;
+}
+
+/*
+ * Text.
+ */
+
+/* Inflate to at most MAX_TEXT_BYTES; nothing when the bytes are damaged. */
+static void inflate_text(struct buffer *to, struct bytes deflated)
+{
+	z_stream stream = {.next_in = (Bytef *)(uintptr_t)deflated.at,
+	                   .avail_in = (uInt)deflated.n};
+	int status = deflated.n < UINT32_MAX ? inflateInit(&stream) : Z_MEM_ERROR;
+
+	if (status != Z_OK)
+		return;
+	while (status == Z_OK && to->n < MAX_TEXT_BYTES) {
+		enum { STEP = 32 << 10 };
+		uint8_t *room = buffer_extend(to, STEP);
+
+		if (!room)
+			break;
+		stream.next_out = room;
+		stream.avail_out = STEP;
+		status = inflate(&stream, Z_NO_FLUSH);
+		to->n -= stream.avail_out;
+	}
+	inflateEnd(&stream);
+	if (status != Z_STREAM_END)
+		to->n = 0;
+}
+
+/* The bytes up to a zero; rest moves past it. */
+static struct bytes take_string(struct bytes *rest)
+{
+	const uint8_t *end = rest->n > 0 ? memchr(rest->at, 0, rest->n) : NULL;
+	struct bytes string = *rest;
+
+	if (end)
+		string.n = (size_t)(end - rest->at);
+	*rest = bytes_after(*rest, end ? string.n + 1 : rest->n);
+	return string;
+}
+
+struct text {
+	struct bytes keyword;
+	struct buffer value;
+};
+
+static bool read_text(const struct chunk *chunk, struct text *ret_text)
+{
+	struct bytes rest = chunk->data;
+	bool is_deflated = is_type(chunk, "zTXt");
+
+	*ret_text = (struct text){.keyword = take_string(&rest)};
+	if (is_type(chunk, "iTXt")) {
+		is_deflated = bytes_number(rest, 0, 1, true) == 1;
+		rest = bytes_after(rest, 2);
+		take_string(&rest); /* the language */
+		take_string(&rest); /* the keyword in that language */
+	} else if (is_deflated) {
+		rest = bytes_after(rest, 1); /* the method: zlib's is the only one */
+	}
+	if (is_deflated)
+		inflate_text(&ret_text->value, rest);
+	else
+		buffer_add(&ret_text->value, rest);
+	return !ret_text->value.has_failed;
+}
+
+static int hex_digit(uint8_t c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *found = c ? strchr(digits, tolower(c)) : NULL;
+
+	return found ? (int)(found - digits) : -1;
+}
+
+/* A line break, the profile's name, a line break, its length, hexadecimal digits. */
+static void decode_raw_profile(struct buffer *to, struct bytes text)
+{
+	size_t at = 1, n = 0;
+	int high = -1;
+
+	while (at < text.n && text.at[at] != '\n')
+		at++;
+	while (at < text.n && isspace(text.at[at]))
+		at++;
+	for (; at < text.n && isdigit(text.at[at]) && n <= MAX_TEXT_BYTES; at++)
+		n = n * 10 + (size_t)(text.at[at] - '0');
+	for (; at < text.n && to->n < n; at++) {
+		int digit = hex_digit(text.at[at]);
+
+		if (digit < 0)
+			continue;
+		if (high >= 0)
+			buffer_add_number(to, (uint64_t)(high << 4 | digit), 1, true);
+		high = high >= 0 ? -1 : digit;
+	}
+}
+
+static void set_once(struct buffer *buffer, struct bytes bytes)
+{
+	if (buffer->n == 0)
+		buffer_add(buffer, bytes);
+}
+
+/* A profile's bytes tell better than its name what it is. */
+static void take_raw_profile(struct metadata *metadata, struct bytes profile)
+{
+	struct bytes exif_head = BYTES_OF("Exif\0\0");
+	struct bytes xmp_head = BYTES_OF("http://ns.adobe.com/xap/1.0/\0");
+	struct bytes photoshop_head = BYTES_OF("Photoshop 3.0\0");
+
+	if (bytes_begin_with(profile, exif_head))
+		profile = bytes_after(profile, exif_head.n);
+	if (bytes_begin_with(profile, photoshop_head))
+		profile = bytes_after(profile, photoshop_head.n);
+	if (bytes_begin_with(profile, BYTES_OF("MM\0*")) ||
+	    bytes_begin_with(profile, BYTES_OF("II*\0")))
+		set_once(&metadata->exif, profile);
+	else if (bytes_begin_with(profile, xmp_head))
+		set_once(&metadata->xmp, bytes_after(profile, xmp_head.n));
+	else if (bytes_begin_with(profile, BYTES_OF("<")))
+		set_once(&metadata->xmp, profile);
+	else if (bytes_begin_with(profile, BYTES_OF("8BIM")))
+		set_once(&metadata->iptc, photoshop_resource(profile, PHOTOSHOP_IPTC));
+	else if (bytes_begin_with(profile, BYTES_OF("\x1c")))
+		set_once(&metadata->iptc, profile);
+}
+
+static bool is_text(const struct chunk *chunk)
+{
+	return is_type(chunk, "tEXt") || is_type(chunk, "zTXt") || is_type(chunk, "iTXt");
+}
+
+static bool is_metadata_keyword(struct bytes data)
+{
+	return bytes_begin_with(data, BYTES_OF(XMP_KEYWORD "\0")) ||
+	       bytes_begin_with(data, BYTES_OF(RAW_KEYWORD));
+}
+
+static void take_profile(struct metadata *metadata, const struct chunk *chunk)
+{
+	struct buffer profile = {0};
+	struct text text;
+
+	if (!read_text(chunk, &text)) {
+		metadata->xmp.has_failed = true;
+	} else if (bytes_equal(text.keyword, BYTES_OF(XMP_KEYWORD))) {
+		set_once(&metadata->xmp, buffer_bytes(&text.value));
+		metadata->lost |= text.value.n == 0 ? LOST_XMP : 0U;
+	} else {
+		decode_raw_profile(&profile, buffer_bytes(&text.value));
+		take_raw_profile(metadata, buffer_bytes(&profile));
+		metadata->xmp.has_failed |= profile.has_failed;
+	}
+	buffer_fini(&profile);
+	buffer_fini(&text.value);
+}
+
+static void take_density(struct metadata *metadata, struct bytes data)
+{
+	enum { METRE = 1 };
+	double x = bytes_be32(data, 0), y = bytes_be32(data, 4);
+
+	if (data.n == 9 && data.at[8] == METRE && x > 0 && y > 0)
+		metadata->density = (struct density){x / inches_in_metre,
+		                                     y / inches_in_metre};
+}
+
+void metadata_read_png(struct metadata *metadata, struct bytes file)
+{
+	struct bytes exif_head = BYTES_OF("Exif\0\0");
+	size_t at = HEAD_BYTES, n_profiles = 0;
+	struct chunk chunk;
+
+	while (next_chunk(file, &at, &chunk) && !is_type(&chunk, "IEND")) {
+		struct bytes data = chunk.data;
+
+		if (is_type(&chunk, "eXIf")) {
+			if (bytes_begin_with(data, exif_head))
+				data = bytes_after(data, exif_head.n);
+			/* It comes before text of the same. */
+			buffer_fini(&metadata->exif);
+			buffer_add(&metadata->exif, data);
+		} else if (is_type(&chunk, "pHYs")) {
+			take_density(metadata, data);
+		} else if (is_text(&chunk) && !is_metadata_keyword(data)) {
+			buffer_add(&metadata->png_text, chunk.all);
+		} else if (is_text(&chunk) && n_profiles++ < MAX_PROFILES) {
+			take_profile(metadata, &chunk);
+		}
+	}
+	if (!(metadata->density.x > 0))
+		metadata->density = exif_density(buffer_bytes(&metadata->exif));
+}
+
+/*
+ * Writing.
+ */
+
+static void add_chunk(struct buffer *to, const char *type, struct bytes head,
+                      struct bytes data)
+{
+	size_t begin = to->n + 4;
+
+	buffer_add_number(to, head.n + data.n, 4, true);
+	buffer_add_text(to, type);
+	buffer_add(to, head);
+	buffer_add(to, data);
+	if (!to->has_failed)
+		buffer_add_number(to, crc32_z(0, to->at + begin, to->n - begin), 4, true);
+}
+
+static void add_density(struct buffer *to, const struct density *density)
+{
+	double x = density->x * inches_in_metre, y = density->y * inches_in_metre;
+	struct buffer data = {0};
+
+	if (!(x >= 1 && x <= INT32_MAX && y >= 1 && y <= INT32_MAX))
+		return;
+	buffer_add_number(&data, (uint64_t)llround(x), 4, true);
+	buffer_add_number(&data, (uint64_t)llround(y), 4, true);
+	buffer_add_number(&data, 1, 1, true); /* the metre */
+	add_chunk(to, "pHYs", buffer_bytes(&data), (struct bytes){NULL, 0});
+	to->has_failed |= data.has_failed;
+	buffer_fini(&data);
+}
+
+/* As ImageMagick writes it: with Photoshop's resource around it. */
+static void add_iptc(struct buffer *to, struct bytes iptc)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct buffer resource = {0}, text = {0};
+	char length[32];
+
+	iptc_add_as_resource(&resource, iptc);
+	snprintf(length, sizeof(length), "\niptc\n%8zu", resource.n);
+	buffer_add_text(&text, length);
+	for (size_t i = 0; i < resource.n; i++) {
+		const char pair[] = {digits[resource.at[i] >> 4],
+		                     digits[resource.at[i] & 15], 0};
+
+		if (i % 36 == 0)
+			buffer_add_text(&text, "\n");
+		buffer_add_text(&text, pair);
+	}
+	buffer_add_text(&text, "\n");
+	add_chunk(to, "tEXt", BYTES_OF(RAW_KEYWORD "iptc\0"), buffer_bytes(&text));
+	to->has_failed |= resource.has_failed || text.has_failed;
+	buffer_fini(&resource);
+	buffer_fini(&text);
+}
+
+/* A comment of another format: Latin-1 in tEXt where it is ASCII, else UTF-8 in iTXt. */
+static void add_comment(struct buffer *to, struct bytes comment)
+{
+	bool is_ascii = true;
+
+	for (size_t i = 0; i < comment.n; i++) {
+		is_ascii &= comment.at[i] < 0x80;
+		if (comment.at[i] == 0) /* no text of PNG holds one */
+			comment.n = i;
+	}
+	if (is_ascii)
+		add_chunk(to, "tEXt", BYTES_OF("Comment\0"), comment);
+	else
+		add_chunk(to, "iTXt", BYTES_OF("Comment\0\0\0\0\0"), comment);
+}
+
+static void add_blocks(struct buffer *to, const struct metadata *metadata)
+{
+	add_density(to, &metadata->density);
+	if (metadata->exif.n > 0)
+		add_chunk(to, "eXIf", (struct bytes){NULL, 0},
+		          buffer_bytes(&metadata->exif));
+	if (metadata->xmp.n > 0)
+		add_chunk(to, "iTXt", BYTES_OF(XMP_KEYWORD "\0\0\0\0\0"),
+		          buffer_bytes(&metadata->xmp));
+	if (metadata->iptc.n > 0)
+		add_iptc(to, buffer_bytes(&metadata->iptc));
+	if (metadata->comment.n > 0)
+		add_comment(to, buffer_bytes(&metadata->comment));
+	buffer_add(to, buffer_bytes(&metadata->png_text));
+}
+
+static bool is_of_ours(const struct chunk *chunk)
+{
+	return is_text(chunk) || is_type(chunk, "eXIf") || is_type(chunk, "pHYs");
+}
+
+bool metadata_write_png(struct buffer *to, struct bytes file,
+                        const struct metadata *metadata, unsigned *lost)
+{
+	bool has_pixels = false;
+	size_t at = HEAD_BYTES;
+	struct chunk chunk;
+
+	(void)lost;
+	if (!bytes_begin_with(file, BYTES_OF("\x89PNG\r\n\x1a\n")))
+		return false;
+	buffer_add(to, bytes_part(file, 0, HEAD_BYTES));
+	while (next_chunk(file, &at, &chunk)) {
+		if (is_type(&chunk, "IDAT") && !has_pixels) {
+			has_pixels = true;
+			add_blocks(to, metadata);
+		}
+		if (!is_of_ours(&chunk))
+			buffer_add(to, chunk.all);
+	}
+	return has_pixels && at == file.n;
+}
