@@ -1,0 +1,49 @@
+/*
+ * Metadata out of a stranger's file, and into a file as an encoder of ours might have left
+ * it: the same bytes. Nothing of the blocks comes back changed.
+ */
+#include "fuzz.h"
+
+#include "image/metadata/containers.h"
+
+#include <stdlib.h>
+
+/* What was put in is what comes out, or it is reported as lost. */
+static void check_write(enum image_format format, struct bytes file,
+                        const struct metadata *metadata)
+{
+	struct buffer to = {0};
+	struct metadata again;
+	unsigned lost = 0;
+
+	CLAIM(metadata_write(&to, format, file, metadata, &lost));
+	if (to.n > 0) {
+		CLAIM(metadata_read(&again, format, buffer_bytes(&to)));
+		CLAIM((lost & LOST_EXIF) || bytes_equal(buffer_bytes(&again.exif),
+		                                        buffer_bytes(&metadata->exif)));
+		metadata_fini(&again);
+	}
+	buffer_fini(&to);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct feed feed = {bytes, n};
+	enum image_format format = (enum image_format)(feed_byte(&feed) % N_FORMATS);
+	uint8_t *copy = fuzz_copy(feed.at, feed.n);
+	struct bytes file = {copy, feed.n};
+	struct metadata metadata;
+	const struct metadata_target target = {.width = 2,
+	                                       .height = 2,
+	                                       .from_width = 4,
+	                                       .from_height = 4,
+	                                       .orientation = 1};
+
+	CLAIM(metadata_read(&metadata, format, file));
+	CLAIM(metadata.density.x >= 0 && metadata.density.y >= 0);
+	CLAIM(metadata_filter(&metadata, KEEP_ALL, &target));
+	check_write(format, file, &metadata);
+	metadata_fini(&metadata);
+	free(copy);
+	return 0;
+}

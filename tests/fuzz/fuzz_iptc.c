@@ -1,0 +1,29 @@
+/* IPTC of a stranger through the filter, bare or in Photoshop's resources. */
+#include "fuzz.h"
+
+#include "image/metadata/iptc.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct feed feed = {bytes, n};
+	unsigned keep = feed_byte(&feed), lost = 0, lost_again = 0;
+	bool is_resource = feed_byte(&feed) & 1;
+	const struct metadata_target target = {.width = 2, .height = 1};
+	uint8_t *copy = fuzz_copy(feed.at, feed.n);
+	struct bytes datasets = {copy, feed.n};
+	struct buffer iptc = {0}, again = {0};
+
+	if (is_resource)
+		datasets = photoshop_resource(datasets, PHOTOSHOP_IPTC);
+	CLAIM(iptc_filter(&iptc, datasets, keep, &target, &lost));
+	CLAIM(iptc.n <= datasets.n);
+	CLAIM(iptc_filter(&again, buffer_bytes(&iptc), keep, &target, &lost_again));
+	CLAIM(lost_again == 0);
+	CLAIM(bytes_equal(buffer_bytes(&again), buffer_bytes(&iptc)));
+	buffer_fini(&again);
+	buffer_fini(&iptc);
+	free(copy);
+	return 0;
+}

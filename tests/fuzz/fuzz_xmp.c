@@ -1,0 +1,65 @@
+/*
+ * XMP of a stranger through the filter, with or without an extended part. What comes out
+ * must come through again unchanged, and without the class GPS no word of it tells a place.
+ */
+#include "fuzz.h"
+
+#include "image/metadata/xmp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void check_split(struct bytes packet)
+{
+	char guid[XMP_GUID_BYTES + 1];
+	struct buffer main = {0}, extended = {0};
+
+	if (xmp_split(packet, 600, &main, &extended, guid)) {
+		CLAIM(main.n <= 600);
+		CLAIM(strlen(guid) == XMP_GUID_BYTES);
+	}
+	buffer_fini(&main);
+	buffer_fini(&extended);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct feed feed = {bytes, n};
+	unsigned keep = feed_byte(&feed), lost = 0;
+	struct metadata_target target = {
+		.width = 320,
+		.height = 240,
+		.from_width = 640,
+		.from_height = 480,
+		.orientation = feed_byte(&feed) % 9U,
+		.is_whole = feed_byte(&feed) & 1,
+		.mime = "image/png",
+	};
+	size_t n_packet = (size_t)feed_number(&feed, 2), n_extended;
+	const uint8_t *packet = feed_bytes(&feed, n_packet, &n_packet), *extended;
+	uint8_t *copy = fuzz_copy(packet, n_packet), *copy_of_extended;
+	struct buffer xmp = {0}, again = {0};
+
+	extended = feed_bytes(&feed, feed.n, &n_extended);
+	copy_of_extended = fuzz_copy(extended, n_extended);
+	CLAIM(xmp_filter(&xmp, (struct bytes){copy, n_packet},
+	                 (struct bytes){copy_of_extended, n_extended}, keep, &target,
+	                 &lost));
+	if (xmp.n > 0) {
+		/* Regions are turned once, a panorama is scaled once. */
+		target.orientation = 1;
+		target.from_width = target.width;
+		target.from_height = target.height;
+		CLAIM(xmp_filter(&again, buffer_bytes(&xmp), (struct bytes){NULL, 0},
+		                 keep, &target, &lost));
+		CLAIM(bytes_equal(buffer_bytes(&again), buffer_bytes(&xmp)));
+		if (!(keep & KEEP_GPS))
+			CLAIM(!memmem(xmp.at, xmp.n, ":GPSLatitude", 12));
+		check_split(buffer_bytes(&xmp));
+	}
+	buffer_fini(&again);
+	buffer_fini(&xmp);
+	free(copy_of_extended);
+	free(copy);
+	return 0;
+}
