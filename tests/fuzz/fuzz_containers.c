@@ -12,18 +12,18 @@
 static void check_write(enum image_format format, struct bytes file,
                         const struct metadata *metadata)
 {
-	struct buffer to = {0};
+	struct block to = {0};
 	struct metadata again;
 	unsigned lost = 0;
 
 	CLAIM(metadata_write(&to, format, file, metadata, &lost));
 	if (to.n > 0) {
-		CLAIM(metadata_read(&again, format, buffer_bytes(&to)));
-		CLAIM((lost & LOST_EXIF) || bytes_equal(buffer_bytes(&again.exif),
-		                                        buffer_bytes(&metadata->exif)));
+		CLAIM(metadata_read(&again, format, block_bytes(&to)));
+		CLAIM((lost & LOST_EXIF) || bytes_equal(block_bytes(&again.exif),
+		                                        block_bytes(&metadata->exif)));
 		metadata_fini(&again);
 	}
-	buffer_fini(&to);
+	block_fini(&to);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		.colour = (enum metadata_colour)(feed_byte(&feed) % 3),
 	};
 	uint8_t *copy = fuzz_copy(feed.at, feed.n);
-	struct buffer exif = {0}, again = {0};
+	struct block exif = {0}, again = {0};
 	struct density density = exif_density((struct bytes){copy, feed.n});
 
 	CLAIM(density.x >= 0 && density.y >= 0);
@@ -27,11 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	CLAIM(exif.n <= 3 * feed.n + 4096);
 	/* A second time, nothing is dropped, set or lost that was not the first time. */
 	target.is_whole = false;
-	CLAIM(exif_filter(&again, buffer_bytes(&exif), keep, NULL, &lost_again));
+	CLAIM(exif_filter(&again, block_bytes(&exif), keep, NULL, &lost_again));
 	CLAIM(lost_again == 0);
-	CLAIM(bytes_equal(buffer_bytes(&again), buffer_bytes(&exif)));
-	buffer_fini(&again);
-	buffer_fini(&exif);
+	CLAIM(bytes_equal(block_bytes(&again), block_bytes(&exif)));
+	block_fini(&again);
+	block_fini(&exif);
 	free(copy);
 	return 0;
 }

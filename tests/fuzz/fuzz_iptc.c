@@ -13,17 +13,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	const struct metadata_target target = {.width = 2, .height = 1};
 	uint8_t *copy = fuzz_copy(feed.at, feed.n);
 	struct bytes datasets = {copy, feed.n};
-	struct buffer iptc = {0}, again = {0};
+	struct block iptc = {0}, again = {0};
 
 	if (is_resource)
 		datasets = photoshop_resource(datasets, PHOTOSHOP_IPTC);
 	CLAIM(iptc_filter(&iptc, datasets, keep, &target, &lost));
 	CLAIM(iptc.n <= datasets.n);
-	CLAIM(iptc_filter(&again, buffer_bytes(&iptc), keep, &target, &lost_again));
+	CLAIM(iptc_filter(&again, block_bytes(&iptc), keep, &target, &lost_again));
 	CLAIM(lost_again == 0);
-	CLAIM(bytes_equal(buffer_bytes(&again), buffer_bytes(&iptc)));
-	buffer_fini(&again);
-	buffer_fini(&iptc);
+	CLAIM(bytes_equal(block_bytes(&again), block_bytes(&iptc)));
+	block_fini(&again);
+	block_fini(&iptc);
 	free(copy);
 	return 0;
 }

@@ -12,14 +12,14 @@
 static void check_split(struct bytes packet)
 {
 	char guid[XMP_GUID_BYTES + 1];
-	struct buffer main = {0}, extended = {0};
+	struct block main = {0}, extended = {0};
 
 	if (xmp_split(packet, 600, &main, &extended, guid)) {
 		CLAIM(main.n <= 600);
 		CLAIM(strlen(guid) == XMP_GUID_BYTES);
 	}
-	buffer_fini(&main);
-	buffer_fini(&extended);
+	block_fini(&main);
+	block_fini(&extended);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	size_t n_packet = (size_t)feed_number(&feed, 2), n_extended;
 	const uint8_t *packet = feed_bytes(&feed, n_packet, &n_packet), *extended;
 	uint8_t *copy = fuzz_copy(packet, n_packet), *copy_of_extended;
-	struct buffer xmp = {0}, again = {0};
+	struct block xmp = {0}, again = {0};
 
 	extended = feed_bytes(&feed, feed.n, &n_extended);
 	copy_of_extended = fuzz_copy(extended, n_extended);
@@ -50,15 +50,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		target.orientation = 1;
 		target.from_width = target.width;
 		target.from_height = target.height;
-		CLAIM(xmp_filter(&again, buffer_bytes(&xmp), (struct bytes){NULL, 0},
-		                 keep, &target, &lost));
-		CLAIM(bytes_equal(buffer_bytes(&again), buffer_bytes(&xmp)));
+		CLAIM(xmp_filter(&again, block_bytes(&xmp), (struct bytes){NULL, 0}, keep,
+		                 &target, &lost));
+		CLAIM(bytes_equal(block_bytes(&again), block_bytes(&xmp)));
 		if (!(keep & KEEP_GPS))
 			CLAIM(!memmem(xmp.at, xmp.n, ":GPSLatitude", 12));
-		check_split(buffer_bytes(&xmp));
+		check_split(block_bytes(&xmp));
 	}
-	buffer_fini(&again);
-	buffer_fini(&xmp);
+	block_fini(&again);
+	block_fini(&xmp);
 	free(copy_of_extended);
 	free(copy);
 	return 0;

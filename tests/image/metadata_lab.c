@@ -17,20 +17,20 @@ static size_t value_bytes(const struct lab_field *field)
 	return field->type == LAB_RATIONAL ? 8 : n * n_bytes[field->type];
 }
 
-static void add_value(struct buffer *to, const struct lab_field *field, bool is_big)
+static void add_value(struct block *to, const struct lab_field *field, bool is_big)
 {
 	size_t n = field->n_numbers ? field->n_numbers : 1;
 
 	if (field->text) {
-		buffer_add(to, (struct bytes){(const uint8_t *)field->text,
-		                              value_bytes(field)});
+		block_add(to, (struct bytes){(const uint8_t *)field->text,
+		                             value_bytes(field)});
 		return;
 	}
 	if (field->type == LAB_RATIONAL)
 		n = 2;
 	for (size_t i = 0; i < n; i++)
-		buffer_add_number(to, field->number[i], field->type == LAB_SHORT ? 2 : 4,
-		                  is_big);
+		block_add_number(to, field->number[i], field->type == LAB_SHORT ? 2 : 4,
+		                 is_big);
 }
 
 /* Where a directory's pointer stands, and its tag. */
@@ -43,64 +43,63 @@ static const struct {
 	[LAB_INTEROP] = {LAB_EXIF, 0xa005},
 };
 
-static size_t add_directory(struct buffer *to, bool is_big,
-                            const struct lab_field *fields, size_t n,
-                            enum lab_directory directory, const size_t *at)
+static size_t add_directory(struct block *to, bool is_big, const struct lab_field *fields,
+                            size_t n, enum lab_directory directory, const size_t *at)
 {
 	size_t n_fields = 0, begin = to->n, value_at;
-	struct buffer values = {0};
+	struct block values = {0};
 
 	for (size_t i = 0; i < n; i++)
 		n_fields += fields[i].directory == directory;
 	for (int i = LAB_EXIF; i <= LAB_INTEROP; i++)
 		n_fields += pointers[i].in == directory && at[i] > 0;
 	value_at = begin + 2 + 12 * n_fields + 4;
-	buffer_add_number(to, n_fields, 2, is_big);
+	block_add_number(to, n_fields, 2, is_big);
 	for (size_t i = 0; i < n; i++) {
 		size_t n_value = value_bytes(&fields[i]);
 
 		if (fields[i].directory != directory)
 			continue;
-		buffer_add_number(to, fields[i].tag, 2, is_big);
-		buffer_add_number(to, fields[i].type, 2, is_big);
-		buffer_add_number(to,
-		                  fields[i].text        ? n_value
-		                  : fields[i].n_numbers ? fields[i].n_numbers
-		                                        : 1,
-		                  4, is_big);
+		block_add_number(to, fields[i].tag, 2, is_big);
+		block_add_number(to, fields[i].type, 2, is_big);
+		block_add_number(to,
+		                 fields[i].text        ? n_value
+		                 : fields[i].n_numbers ? fields[i].n_numbers
+		                                       : 1,
+		                 4, is_big);
 		if (n_value > 4) {
-			buffer_add_number(to, value_at + values.n, 4, is_big);
+			block_add_number(to, value_at + values.n, 4, is_big);
 			add_value(&values, &fields[i], is_big);
 		} else {
 			add_value(to, &fields[i], is_big);
-			buffer_add_number(to, 0, (unsigned)(4 - n_value), is_big);
+			block_add_number(to, 0, (unsigned)(4 - n_value), is_big);
 		}
 	}
 	for (int i = LAB_EXIF; i <= LAB_INTEROP; i++) {
 		if (pointers[i].in != directory || at[i] == 0)
 			continue;
-		buffer_add_number(to, pointers[i].tag, 2, is_big);
-		buffer_add_number(to, LAB_LONG, 2, is_big);
-		buffer_add_number(to, 1, 4, is_big);
-		buffer_add_number(to, at[i], 4, is_big);
+		block_add_number(to, pointers[i].tag, 2, is_big);
+		block_add_number(to, LAB_LONG, 2, is_big);
+		block_add_number(to, 1, 4, is_big);
+		block_add_number(to, at[i], 4, is_big);
 	}
-	buffer_add_number(to, directory == LAB_MAIN ? at[LAB_THUMBNAIL] : 0, 4, is_big);
-	buffer_add(to, buffer_bytes(&values));
-	buffer_fini(&values);
+	block_add_number(to, directory == LAB_MAIN ? at[LAB_THUMBNAIL] : 0, 4, is_big);
+	block_add(to, block_bytes(&values));
+	block_fini(&values);
 	return begin;
 }
 
-struct buffer lab_exif(bool is_big_endian, const struct lab_field *fields, size_t n)
+struct block lab_exif(bool is_big_endian, const struct lab_field *fields, size_t n)
 {
 	/* What is pointed to first, so that its place is known. */
 	static const enum lab_directory order[] = {LAB_THUMBNAIL, LAB_INTEROP, LAB_GPS,
 	                                           LAB_EXIF, LAB_MAIN};
 	size_t at[N_LAB_DIRECTORIES] = {0};
-	struct buffer tiff = {0};
+	struct block tiff = {0};
 
-	buffer_add_text(&tiff, is_big_endian ? "MM" : "II");
-	buffer_add_number(&tiff, 42, 2, is_big_endian);
-	buffer_add_number(&tiff, 0, 4, is_big_endian);
+	block_add_text(&tiff, is_big_endian ? "MM" : "II");
+	block_add_number(&tiff, 42, 2, is_big_endian);
+	block_add_number(&tiff, 0, 4, is_big_endian);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		bool is_there = order[i] == LAB_MAIN ||
 		                (order[i] == LAB_EXIF && at[LAB_INTEROP] > 0);
@@ -111,7 +110,7 @@ struct buffer lab_exif(bool is_big_endian, const struct lab_field *fields, size_
 			at[order[i]] = add_directory(&tiff, is_big_endian, fields, n,
 			                             order[i], at);
 	}
-	buffer_set_number(&tiff, 4, at[LAB_MAIN], 4, is_big_endian);
+	block_set_number(&tiff, 4, at[LAB_MAIN], 4, is_big_endian);
 	return tiff;
 }
 

@@ -25,7 +25,7 @@ struct lab_field {
 enum { LAB_ASCII = 2, LAB_SHORT = 3, LAB_LONG = 4, LAB_RATIONAL = 5, LAB_UNDEFINED = 7 };
 
 /* A TIFF structure of these fields, in the order in which they stand. */
-struct buffer lab_exif(bool is_big_endian, const struct lab_field *fields, size_t n);
+struct block lab_exif(bool is_big_endian, const struct lab_field *fields, size_t n);
 
 /* The value of a field, as a reader of its own finds it; empty when there is none. */
 struct bytes lab_exif_value(struct bytes tiff, enum lab_directory directory,

@@ -21,32 +21,32 @@ static const char xmp_text[] = "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">words</x:x
 
 /* Files that hold no metadata, built as encoders build them; no decoder reads their pixels. */
 
-static struct buffer bare_jpeg(void)
+static struct block bare_jpeg(void)
 {
-	struct buffer file = {0};
+	struct block file = {0};
 
-	buffer_add(&file, BYTES_OF("\xff\xd8"
-	                           "\xff\xdb\0\4\x11\x22"
-	                           "\xff\xda\0\4\x33\x44scan\xff\xd9"));
+	block_add(&file, BYTES_OF("\xff\xd8"
+	                          "\xff\xdb\0\4\x11\x22"
+	                          "\xff\xda\0\4\x33\x44scan\xff\xd9"));
 	return file;
 }
 
-static void add_chunk(struct buffer *file, const char *type, struct bytes data)
+static void add_chunk(struct block *file, const char *type, struct bytes data)
 {
 	size_t begin = file->n + 4;
 
-	buffer_add_number(file, data.n, 4, true);
-	buffer_add_text(file, type);
-	buffer_add(file, data);
-	buffer_add_number(file, crc32(0, file->at + begin, (uInt)(file->n - begin)), 4,
-	                  true);
+	block_add_number(file, data.n, 4, true);
+	block_add_text(file, type);
+	block_add(file, data);
+	block_add_number(file, crc32(0, file->at + begin, (uInt)(file->n - begin)), 4,
+	                 true);
 }
 
-static struct buffer bare_png(void)
+static struct block bare_png(void)
 {
-	struct buffer file = {0};
+	struct block file = {0};
 
-	buffer_add(&file, BYTES_OF("\x89PNG\r\n\x1a\n"));
+	block_add(&file, BYTES_OF("\x89PNG\r\n\x1a\n"));
 	add_chunk(&file, "IHDR", BYTES_OF("\0\0\0\1\0\0\0\1\x08\0\0\0\0"));
 	add_chunk(&file, "IDAT", BYTES_OF("data"));
 	add_chunk(&file, "IEND", (struct bytes){NULL, 0});
@@ -54,17 +54,17 @@ static struct buffer bare_png(void)
 }
 
 /* 5 x 4, lossless, with alpha. */
-static struct buffer bare_webp(void)
+static struct block bare_webp(void)
 {
-	struct buffer file = {0};
+	struct block file = {0};
 
-	buffer_add(&file, BYTES_OF("RIFF\x12\0\0\0WEBPVP8L\5\0\0\0\x2f\4\xc0\0\x10\0"));
+	block_add(&file, BYTES_OF("RIFF\x12\0\0\0WEBPVP8L\5\0\0\0\x2f\4\xc0\0\x10\0"));
 	return file;
 }
 
 static const struct {
 	enum image_format format;
-	struct buffer (*make)(void);
+	struct block (*make)(void);
 	/* Bits of enum metadata_lost that it cannot hold. */
 	unsigned cannot;
 } kinds[] = {
@@ -80,16 +80,16 @@ static struct metadata all_blocks(void)
 		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0}};
 	struct metadata metadata = {.exif = lab_exif(true, fields, 1)};
 
-	buffer_add_text(&metadata.xmp, xmp_text);
-	buffer_add(&metadata.iptc, BYTES_OF("\x1c\2\x78\0\5words"));
-	buffer_add_text(&metadata.comment, "a comment");
+	block_add_text(&metadata.xmp, xmp_text);
+	block_add(&metadata.iptc, BYTES_OF("\x1c\2\x78\0\5words"));
+	block_add_text(&metadata.comment, "a comment");
 	return metadata;
 }
 
-static struct buffer written(enum image_format format, struct bytes file,
-                             const struct metadata *metadata, unsigned *lost)
+static struct block written(enum image_format format, struct bytes file,
+                            const struct metadata *metadata, unsigned *lost)
 {
-	struct buffer to = {0};
+	struct block to = {0};
 
 	*lost = 0;
 	REQUIRE(metadata_write(&to, format, file, metadata, lost));
@@ -101,29 +101,28 @@ TEST(metadata_containers, what_is_written_is_read_again)
 	struct metadata metadata = all_blocks();
 
 	for (size_t i = 0; i < N_OF(kinds); i++) {
-		struct buffer file = kinds[i].make(), out, twice;
+		struct block file = kinds[i].make(), out, twice;
 		struct metadata again;
 		unsigned lost;
 
-		out = written(kinds[i].format, buffer_bytes(&file), &metadata, &lost);
+		out = written(kinds[i].format, block_bytes(&file), &metadata, &lost);
 		EXPECT_EQ(lost, kinds[i].cannot);
-		REQUIRE(metadata_read(&again, kinds[i].format, buffer_bytes(&out)));
-		EXPECT(bytes_equal(buffer_bytes(&again.exif),
-		                   buffer_bytes(&metadata.exif)));
-		EXPECT(bytes_equal(buffer_bytes(&again.xmp),
-		                   buffer_bytes(&metadata.xmp)));
+		REQUIRE(metadata_read(&again, kinds[i].format, block_bytes(&out)));
+		EXPECT(bytes_equal(block_bytes(&again.exif),
+		                   block_bytes(&metadata.exif)));
+		EXPECT(bytes_equal(block_bytes(&again.xmp), block_bytes(&metadata.xmp)));
 		if (!(kinds[i].cannot & LOST_IPTC))
-			EXPECT(bytes_equal(buffer_bytes(&again.iptc),
-			                   buffer_bytes(&metadata.iptc)));
+			EXPECT(bytes_equal(block_bytes(&again.iptc),
+			                   block_bytes(&metadata.iptc)));
 		EXPECT_EQ(again.lost, 0);
 
 		/* A second time what is there is replaced. */
-		twice = written(kinds[i].format, buffer_bytes(&out), &metadata, &lost);
-		EXPECT(bytes_equal(buffer_bytes(&twice), buffer_bytes(&out)));
-		buffer_fini(&twice);
+		twice = written(kinds[i].format, block_bytes(&out), &metadata, &lost);
+		EXPECT(bytes_equal(block_bytes(&twice), block_bytes(&out)));
+		block_fini(&twice);
 		metadata_fini(&again);
-		buffer_fini(&out);
-		buffer_fini(&file);
+		block_fini(&out);
+		block_fini(&file);
 	}
 	metadata_fini(&metadata);
 }
@@ -133,20 +132,20 @@ TEST(metadata_containers, without_blocks_nothing_of_the_encoders_own_is_left)
 	struct metadata metadata = all_blocks(), none = {0};
 
 	for (size_t i = 0; i < N_OF(kinds); i++) {
-		struct buffer file = kinds[i].make(), out, bare;
+		struct block file = kinds[i].make(), out, bare;
 		struct metadata again;
 		unsigned lost;
 
-		out = written(kinds[i].format, buffer_bytes(&file), &metadata, &lost);
-		bare = written(kinds[i].format, buffer_bytes(&out), &none, &lost);
+		out = written(kinds[i].format, block_bytes(&file), &metadata, &lost);
+		bare = written(kinds[i].format, block_bytes(&out), &none, &lost);
 		EXPECT_EQ(lost, 0);
-		REQUIRE(metadata_read(&again, kinds[i].format, buffer_bytes(&bare)));
+		REQUIRE(metadata_read(&again, kinds[i].format, block_bytes(&bare)));
 		EXPECT_EQ(again.exif.n + again.xmp.n + again.iptc.n + again.comment.n, 0);
-		EXPECT(!lab_holds(buffer_bytes(&bare), "Jane") &&
-		       !lab_holds(buffer_bytes(&bare), "words"));
-		buffer_fini(&bare);
-		buffer_fini(&out);
-		buffer_fini(&file);
+		EXPECT(!lab_holds(block_bytes(&bare), "Jane") &&
+		       !lab_holds(block_bytes(&bare), "words"));
+		block_fini(&bare);
+		block_fini(&out);
+		block_fini(&file);
 	}
 	metadata_fini(&metadata);
 }
@@ -156,7 +155,7 @@ TEST(metadata_containers, a_file_that_is_no_output_of_ours_loses_the_blocks)
 	struct metadata metadata = all_blocks();
 
 	for (size_t i = 0; i < N_OF(kinds); i++) {
-		struct buffer out;
+		struct block out;
 		unsigned lost;
 
 		out = written(kinds[i].format, BYTES_OF("something else"), &metadata,
@@ -170,30 +169,30 @@ TEST(metadata_containers, a_file_that_is_no_output_of_ours_loses_the_blocks)
 TEST(metadata_containers, jpeg_begins_with_jfif_unless_it_has_exif)
 {
 	struct metadata metadata = all_blocks(), none = {.density = {300, 150}};
-	struct buffer file = bare_jpeg(), out;
+	struct block file = bare_jpeg(), out;
 	unsigned lost;
 
-	out = written(FORMAT_JPEG, buffer_bytes(&file), &metadata, &lost);
-	EXPECT(bytes_begin_with(bytes_after(buffer_bytes(&out), 6),
+	out = written(FORMAT_JPEG, block_bytes(&file), &metadata, &lost);
+	EXPECT(bytes_begin_with(bytes_after(block_bytes(&out), 6),
 	                        BYTES_OF("Exif\0\0MM\0*")));
-	EXPECT(!lab_holds(buffer_bytes(&out), "JFIF"));
-	buffer_fini(&out);
+	EXPECT(!lab_holds(block_bytes(&out), "JFIF"));
+	block_fini(&out);
 
-	out = written(FORMAT_JPEG, buffer_bytes(&file), &none, &lost);
+	out = written(FORMAT_JPEG, block_bytes(&file), &none, &lost);
 	EXPECT(bytes_begin_with(
-		buffer_bytes(&out),
+		block_bytes(&out),
 		BYTES_OF(
 			"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\1\x01\x2c\0\x96\0\0\xff\xdb")));
-	buffer_fini(&out);
+	block_fini(&out);
 
 	/* Unknown: no unit, square pixels. */
 	none.density = (struct density){0, 0};
-	out = written(FORMAT_JPEG, buffer_bytes(&file), &none, &lost);
+	out = written(FORMAT_JPEG, block_bytes(&file), &none, &lost);
 	EXPECT(bytes_begin_with(
-		buffer_bytes(&out),
+		block_bytes(&out),
 		BYTES_OF("\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xdb")));
-	buffer_fini(&out);
-	buffer_fini(&file);
+	block_fini(&out);
+	block_fini(&file);
 	metadata_fini(&metadata);
 }
 
@@ -204,19 +203,19 @@ TEST(metadata_containers, density_is_the_same_in_jpeg_and_png_and_never_invented
 	for (size_t k = 0; k < N_OF(densities); k++) {
 		for (size_t i = 0; i < 2; i++) {
 			struct metadata metadata = {.density = densities[k]}, again;
-			struct buffer file = kinds[i].make(), out;
+			struct block file = kinds[i].make(), out;
 			unsigned lost;
 
-			out = written(kinds[i].format, buffer_bytes(&file), &metadata,
+			out = written(kinds[i].format, block_bytes(&file), &metadata,
 			              &lost);
 			REQUIRE(metadata_read(&again, kinds[i].format,
-			                      buffer_bytes(&out)));
+			                      block_bytes(&out)));
 			EXPECT(again.density.x > densities[k].x - 0.02 &&
 			       again.density.x < densities[k].x + 0.02);
 			EXPECT(again.density.y > densities[k].y - 0.02 &&
 			       again.density.y < densities[k].y + 0.02);
-			buffer_fini(&out);
-			buffer_fini(&file);
+			block_fini(&out);
+			block_fini(&file);
 		}
 	}
 }
@@ -243,16 +242,16 @@ TEST(metadata_containers, jfif_of_centimetres_is_read_and_of_no_unit_is_not)
 TEST(metadata_containers, jpeg_has_no_jfif_where_adobe_says_that_it_is_of_inks)
 {
 	struct metadata none = {0};
-	struct buffer out;
+	struct block out;
 	unsigned lost;
 
 	out = written(FORMAT_JPEG,
 	              BYTES_OF("\xff\xd8\xff\xee\0\x0e"
 	                       "Adobe\0\x64\0\0\0\0\2\xff\xda\0\2\xff\xd9"),
 	              &none, &lost);
-	EXPECT(!lab_holds(buffer_bytes(&out), "JFIF"));
-	EXPECT(lab_holds(buffer_bytes(&out), "Adobe"));
-	buffer_fini(&out);
+	EXPECT(!lab_holds(block_bytes(&out), "JFIF"));
+	EXPECT(lab_holds(block_bytes(&out), "Adobe"));
+	block_fini(&out);
 }
 
 TEST(metadata_containers, large_xmp_goes_through_jpeg)
@@ -268,27 +267,27 @@ TEST(metadata_containers, large_xmp_goes_through_jpeg)
 			"</dc:source></rdf:Description></rdf:RDF></x:xmpmeta>";
 		struct metadata_target target = lab_target();
 		struct metadata metadata = {0}, again;
-		struct buffer file = bare_jpeg(), out;
+		struct block file = bare_jpeg(), out;
 		size_t n = sizes[i] - strlen(head) - strlen(tail);
 		unsigned lost;
 
-		buffer_add_text(&metadata.xmp, head);
-		memset(buffer_extend(&metadata.xmp, n), 'y', n);
-		buffer_add_text(&metadata.xmp, tail);
+		block_add_text(&metadata.xmp, head);
+		memset(block_extend(&metadata.xmp, n), 'y', n);
+		block_add_text(&metadata.xmp, tail);
 		REQUIRE(metadata.xmp.n == sizes[i]);
-		out = written(FORMAT_JPEG, buffer_bytes(&file), &metadata, &lost);
+		out = written(FORMAT_JPEG, block_bytes(&file), &metadata, &lost);
 		EXPECT_EQ(lost, 0);
-		REQUIRE(metadata_read(&again, FORMAT_JPEG, buffer_bytes(&out)));
+		REQUIRE(metadata_read(&again, FORMAT_JPEG, block_bytes(&out)));
 		EXPECT((again.xmp_extended.n > 0) == (sizes[i] > 65502), "%zu", sizes[i]);
 		REQUIRE(metadata_filter(&again, KEEP_XMP, &target));
 		EXPECT_EQ(again.lost, 0);
-		EXPECT(again.xmp.n > n && lab_holds(buffer_bytes(&again.xmp),
+		EXPECT(again.xmp.n > n && lab_holds(block_bytes(&again.xmp),
 		                                    "<dc:title>first</dc:title>"),
 		       "%zu", sizes[i]);
 		metadata_fini(&again);
 		metadata_fini(&metadata);
-		buffer_fini(&out);
-		buffer_fini(&file);
+		block_fini(&out);
+		block_fini(&file);
 	}
 }
 
@@ -304,51 +303,51 @@ TEST(metadata_containers, an_extended_part_that_is_not_whole_is_lost)
 
 	for (int i = 0; i < 2; i++) {
 		struct metadata metadata;
-		struct buffer file = {0};
+		struct block file = {0};
 
-		buffer_add(&file, BYTES_OF(main_packet));
+		block_add(&file, BYTES_OF(main_packet));
 		if (i)
-			buffer_add(&file, BYTES_OF(extension));
-		REQUIRE(metadata_read(&metadata, FORMAT_JPEG, buffer_bytes(&file)));
+			block_add(&file, BYTES_OF(extension));
+		REQUIRE(metadata_read(&metadata, FORMAT_JPEG, block_bytes(&file)));
 		EXPECT_EQ(metadata.lost, LOST_XMP);
 		EXPECT_EQ(metadata.xmp_extended.n, 0);
 		metadata_fini(&metadata);
-		buffer_fini(&file);
+		block_fini(&file);
 	}
 }
 
 TEST(metadata_containers, iptc_over_two_segments_of_jpeg_is_one)
 {
 	struct metadata metadata = {0}, again;
-	struct buffer file = bare_jpeg(), out;
+	struct block file = bare_jpeg(), out;
 	unsigned lost;
 
-	buffer_add(&metadata.iptc, BYTES_OF("\x1c\2\x78\x80\4\0\1\x11\x70"));
-	memset(buffer_extend(&metadata.iptc, 70000), 'z', 70000);
-	out = written(FORMAT_JPEG, buffer_bytes(&file), &metadata, &lost);
+	block_add(&metadata.iptc, BYTES_OF("\x1c\2\x78\x80\4\0\1\x11\x70"));
+	memset(block_extend(&metadata.iptc, 70000), 'z', 70000);
+	out = written(FORMAT_JPEG, block_bytes(&file), &metadata, &lost);
 	EXPECT_EQ(lost, 0);
-	REQUIRE(metadata_read(&again, FORMAT_JPEG, buffer_bytes(&out)));
-	EXPECT(bytes_equal(buffer_bytes(&again.iptc), buffer_bytes(&metadata.iptc)));
+	REQUIRE(metadata_read(&again, FORMAT_JPEG, block_bytes(&out)));
+	EXPECT(bytes_equal(block_bytes(&again.iptc), block_bytes(&metadata.iptc)));
 	metadata_fini(&again);
 	metadata_fini(&metadata);
-	buffer_fini(&out);
-	buffer_fini(&file);
+	block_fini(&out);
+	block_fini(&file);
 }
 
 TEST(metadata_containers, exif_that_is_too_long_for_jpeg_is_lost_alone)
 {
 	struct metadata metadata = {0};
-	struct buffer file = bare_jpeg(), out;
+	struct block file = bare_jpeg(), out;
 	unsigned lost;
 
-	memset(buffer_extend(&metadata.exif, 65528), 'z', 65528);
-	buffer_add_text(&metadata.xmp, xmp_text);
-	out = written(FORMAT_JPEG, buffer_bytes(&file), &metadata, &lost);
+	memset(block_extend(&metadata.exif, 65528), 'z', 65528);
+	block_add_text(&metadata.xmp, xmp_text);
+	out = written(FORMAT_JPEG, block_bytes(&file), &metadata, &lost);
 	EXPECT_EQ(lost, LOST_EXIF);
-	EXPECT(lab_holds(buffer_bytes(&out), "JFIF") &&
-	       lab_holds(buffer_bytes(&out), xmp_text));
-	buffer_fini(&out);
-	buffer_fini(&file);
+	EXPECT(lab_holds(block_bytes(&out), "JFIF") &&
+	       lab_holds(block_bytes(&out), xmp_text));
+	block_fini(&out);
+	block_fini(&file);
 	metadata_fini(&metadata);
 }
 
@@ -378,23 +377,23 @@ TEST(metadata_containers, parts_behind_a_jpeg_are_told)
 TEST(metadata_containers, png_has_one_exif_chunk_before_its_pixels)
 {
 	struct metadata metadata = all_blocks();
-	struct buffer file = bare_png(), out;
+	struct block file = bare_png(), out;
 	size_t exif_at, pixels_at;
 	unsigned lost;
 
-	out = written(FORMAT_PNG, buffer_bytes(&file), &metadata, &lost);
-	exif_at = bytes_find(buffer_bytes(&out), BYTES_OF("eXIfMM\0*"), 0);
-	pixels_at = bytes_find(buffer_bytes(&out), BYTES_OF("IDAT"), 0);
+	out = written(FORMAT_PNG, block_bytes(&file), &metadata, &lost);
+	exif_at = bytes_find(block_bytes(&out), BYTES_OF("eXIfMM\0*"), 0);
+	pixels_at = bytes_find(block_bytes(&out), BYTES_OF("IDAT"), 0);
 	EXPECT(exif_at < pixels_at && pixels_at < out.n);
-	EXPECT_EQ(bytes_find(buffer_bytes(&out), BYTES_OF("eXIf"), exif_at + 1), out.n);
-	buffer_fini(&out);
-	buffer_fini(&file);
+	EXPECT_EQ(bytes_find(block_bytes(&out), BYTES_OF("eXIf"), exif_at + 1), out.n);
+	block_fini(&out);
+	block_fini(&file);
 	metadata_fini(&metadata);
 }
 
-static struct buffer png_with(const char *type, struct bytes data)
+static struct block png_with(const char *type, struct bytes data)
 {
-	struct buffer file = bare_png();
+	struct block file = bare_png();
 
 	/* Behind the pixels, before the end. */
 	file.n -= 12;
@@ -405,13 +404,13 @@ static struct buffer png_with(const char *type, struct bytes data)
 
 TEST(metadata_containers, exif_behind_the_pixels_of_a_png_is_read)
 {
-	struct buffer file = png_with("eXIf", BYTES_OF("MM\0*\0\0\0\x08"));
+	struct block file = png_with("eXIf", BYTES_OF("MM\0*\0\0\0\x08"));
 	struct metadata metadata;
 
-	REQUIRE(metadata_read(&metadata, FORMAT_PNG, buffer_bytes(&file)));
-	EXPECT(bytes_equal(buffer_bytes(&metadata.exif), BYTES_OF("MM\0*\0\0\0\x08")));
+	REQUIRE(metadata_read(&metadata, FORMAT_PNG, block_bytes(&file)));
+	EXPECT(bytes_equal(block_bytes(&metadata.exif), BYTES_OF("MM\0*\0\0\0\x08")));
 	metadata_fini(&metadata);
-	buffer_fini(&file);
+	block_fini(&file);
 }
 
 TEST(metadata_containers, profiles_in_text_of_a_png_are_read)
@@ -446,33 +445,31 @@ TEST(metadata_containers, profiles_in_text_of_a_png_are_read)
 	for (size_t i = 0; i < N_OF(texts); i++) {
 		struct bytes text = texts[i].text;
 		size_t n_keyword = strlen((const char *)text.at) + 1;
-		struct buffer data = {0}, file;
+		struct block data = {0}, file;
 		struct metadata metadata;
 
-		buffer_add(&data, bytes_part(text, 0, n_keyword));
+		block_add(&data, bytes_part(text, 0, n_keyword));
 		if (texts[i].is_deflated) {
 			uint8_t deflated[500];
 			uLongf n = sizeof(deflated);
 
 			REQUIRE(compress(deflated, &n, text.at + n_keyword,
 			                 (uLong)(text.n - n_keyword)) == Z_OK);
-			buffer_add_number(&data, 0, 1, true);
-			buffer_add(&data, (struct bytes){deflated, n});
+			block_add_number(&data, 0, 1, true);
+			block_add(&data, (struct bytes){deflated, n});
 		} else {
-			buffer_add(&data, bytes_after(text, n_keyword));
+			block_add(&data, bytes_after(text, n_keyword));
 		}
 		file = png_with(texts[i].is_deflated ? "zTXt" : "tEXt",
-		                buffer_bytes(&data));
-		REQUIRE(metadata_read(&metadata, FORMAT_PNG, buffer_bytes(&file)));
-		EXPECT(bytes_equal(buffer_bytes(&metadata.exif), texts[i].exif), "%zu",
-		       i);
-		EXPECT(bytes_equal(buffer_bytes(&metadata.xmp), texts[i].xmp), "%zu", i);
-		EXPECT(bytes_equal(buffer_bytes(&metadata.iptc), texts[i].iptc), "%zu",
-		       i);
+		                block_bytes(&data));
+		REQUIRE(metadata_read(&metadata, FORMAT_PNG, block_bytes(&file)));
+		EXPECT(bytes_equal(block_bytes(&metadata.exif), texts[i].exif), "%zu", i);
+		EXPECT(bytes_equal(block_bytes(&metadata.xmp), texts[i].xmp), "%zu", i);
+		EXPECT(bytes_equal(block_bytes(&metadata.iptc), texts[i].iptc), "%zu", i);
 		EXPECT_EQ(metadata.png_text.n, 0);
 		metadata_fini(&metadata);
-		buffer_fini(&file);
-		buffer_fini(&data);
+		block_fini(&file);
+		block_fini(&data);
 	}
 }
 
@@ -480,50 +477,50 @@ TEST(metadata_containers, deflated_xmp_of_a_png_is_read)
 {
 	uint8_t deflated[500];
 	uLongf n = sizeof(deflated);
-	struct buffer data = {0}, file;
+	struct block data = {0}, file;
 	struct metadata metadata;
 
 	REQUIRE(compress(deflated, &n, (const Bytef *)xmp_text, sizeof(xmp_text) - 1) ==
 	        Z_OK);
-	buffer_add(&data, BYTES_OF("XML:com.adobe.xmp\0\1\0en\0\0"));
-	buffer_add(&data, (struct bytes){deflated, n});
-	file = png_with("iTXt", buffer_bytes(&data));
-	REQUIRE(metadata_read(&metadata, FORMAT_PNG, buffer_bytes(&file)));
-	EXPECT(bytes_equal(buffer_bytes(&metadata.xmp), BYTES_OF(xmp_text)));
+	block_add(&data, BYTES_OF("XML:com.adobe.xmp\0\1\0en\0\0"));
+	block_add(&data, (struct bytes){deflated, n});
+	file = png_with("iTXt", block_bytes(&data));
+	REQUIRE(metadata_read(&metadata, FORMAT_PNG, block_bytes(&file)));
+	EXPECT(bytes_equal(block_bytes(&metadata.xmp), BYTES_OF(xmp_text)));
 	metadata_fini(&metadata);
-	buffer_fini(&file);
-	buffer_fini(&data);
+	block_fini(&file);
+	block_fini(&data);
 }
 
 TEST(metadata_containers, text_of_a_png_stays_in_a_png_and_is_lost_elsewhere)
 {
-	struct buffer file = png_with("tEXt", BYTES_OF("Title\0A title")),
-		      jpeg = bare_jpeg(), out;
+	struct block file = png_with("tEXt", BYTES_OF("Title\0A title")),
+		     jpeg = bare_jpeg(), out;
 	struct metadata metadata;
 	unsigned lost;
 
-	REQUIRE(metadata_read(&metadata, FORMAT_PNG, buffer_bytes(&file)));
-	out = written(FORMAT_PNG, buffer_bytes(&file), &metadata, &lost);
+	REQUIRE(metadata_read(&metadata, FORMAT_PNG, block_bytes(&file)));
+	out = written(FORMAT_PNG, block_bytes(&file), &metadata, &lost);
 	EXPECT_EQ(lost, 0);
-	EXPECT(lab_holds(buffer_bytes(&out), "A title"));
-	buffer_fini(&out);
-	out = written(FORMAT_JPEG, buffer_bytes(&jpeg), &metadata, &lost);
+	EXPECT(lab_holds(block_bytes(&out), "A title"));
+	block_fini(&out);
+	out = written(FORMAT_JPEG, block_bytes(&jpeg), &metadata, &lost);
 	EXPECT_EQ(lost, LOST_COMMENT);
-	buffer_fini(&out);
+	block_fini(&out);
 	metadata_fini(&metadata);
-	buffer_fini(&jpeg);
-	buffer_fini(&file);
+	block_fini(&jpeg);
+	block_fini(&file);
 }
 
 TEST(metadata_containers, webp_gets_an_extended_header_with_its_flags_and_size)
 {
 	struct metadata metadata = all_blocks();
-	struct buffer file = bare_webp(), out;
+	struct block file = bare_webp(), out;
 	struct bytes bytes;
 	unsigned lost;
 
-	out = written(FORMAT_WEBP, buffer_bytes(&file), &metadata, &lost);
-	bytes = buffer_bytes(&out);
+	out = written(FORMAT_WEBP, block_bytes(&file), &metadata, &lost);
+	bytes = block_bytes(&out);
 	EXPECT_EQ(bytes_le32(bytes, 4) + 8, out.n);
 	EXPECT(bytes_begin_with(bytes_after(bytes, 12),
 	                        BYTES_OF("VP8X\x0a\0\0\0\x1c\0\0\0\4\0\0\3\0\0VP8L\5")));
@@ -531,8 +528,8 @@ TEST(metadata_containers, webp_gets_an_extended_header_with_its_flags_and_size)
 	EXPECT(lab_holds(bytes, "EXIF") &&
 	       bytes_find(bytes, BYTES_OF("MM\0*"), 0) ==
 	               bytes_find(bytes, BYTES_OF("EXIF"), 0) + 8);
-	buffer_fini(&out);
-	buffer_fini(&file);
+	block_fini(&out);
+	block_fini(&file);
 	metadata_fini(&metadata);
 }
 
@@ -543,6 +540,6 @@ TEST(metadata_containers, exif_of_a_webp_with_the_head_of_jpeg_is_read)
 	struct metadata metadata;
 
 	REQUIRE(metadata_read(&metadata, FORMAT_WEBP, BYTES_OF(file)));
-	EXPECT(bytes_equal(buffer_bytes(&metadata.exif), BYTES_OF("MM\0*\0\0\0\x08")));
+	EXPECT(bytes_equal(block_bytes(&metadata.exif), BYTES_OF("MM\0*\0\0\0\x08")));
 	metadata_fini(&metadata);
 }

@@ -27,10 +27,10 @@ static const struct lab_field camera[] = {
 	{LAB_THUMBNAIL, 0x013b, LAB_ASCII, "word-of-thumbnail", {0}, 0},
 };
 
-static struct buffer filtered(struct bytes tiff, unsigned keep,
-                              const struct metadata_target *target, unsigned *lost)
+static struct block filtered(struct bytes tiff, unsigned keep,
+                             const struct metadata_target *target, unsigned *lost)
 {
-	struct buffer exif = {0};
+	struct block exif = {0};
 
 	*lost = 0;
 	REQUIRE(exif_filter(&exif, tiff, keep, target, lost));
@@ -38,15 +38,15 @@ static struct buffer filtered(struct bytes tiff, unsigned keep,
 }
 
 /* The fields through the filter, which must lose nothing. */
-static struct buffer kept(const struct lab_field *fields, size_t n, unsigned keep,
-                          const struct metadata_target *target)
+static struct block kept(const struct lab_field *fields, size_t n, unsigned keep,
+                         const struct metadata_target *target)
 {
-	struct buffer tiff = lab_exif(true, fields, n);
+	struct block tiff = lab_exif(true, fields, n);
 	unsigned lost;
-	struct buffer exif = filtered(buffer_bytes(&tiff), keep, target, &lost);
+	struct block exif = filtered(block_bytes(&tiff), keep, target, &lost);
 
 	EXPECT_EQ(lost, 0);
-	buffer_fini(&tiff);
+	block_fini(&tiff);
 	return exif;
 }
 
@@ -71,13 +71,13 @@ TEST(metadata_exif, each_field_comes_with_its_class_alone)
 	struct metadata_target target = lab_target();
 
 	for (int is_big = 0; is_big < 2; is_big++) {
-		struct buffer tiff = lab_exif(is_big, camera, N_OF(camera));
+		struct block tiff = lab_exif(is_big, camera, N_OF(camera));
 
 		for (unsigned keep = 0; keep <= (KEEP_ALL | KEEP_COPYRIGHT); keep++) {
 			unsigned lost;
-			struct buffer exif = filtered(buffer_bytes(&tiff), keep, &target,
-			                              &lost);
-			struct bytes bytes = buffer_bytes(&exif);
+			struct block exif = filtered(block_bytes(&tiff), keep, &target,
+			                             &lost);
+			struct bytes bytes = block_bytes(&exif);
 
 			EXPECT_EQ(lost, 0);
 			for (size_t i = 0; i < N_OF(fields); i++) {
@@ -92,41 +92,41 @@ TEST(metadata_exif, each_field_comes_with_its_class_alone)
 			EXPECT(!lab_holds(bytes, "word-of-thumbnail"));
 			EXPECT(lab_holds(bytes, "word-of-gps") ==
 			       ((keep & KEEP_GPS) != 0));
-			buffer_fini(&exif);
+			block_fini(&exif);
 		}
-		buffer_fini(&tiff);
+		block_fini(&tiff);
 	}
 }
 
 TEST(metadata_exif, text_keeps_its_bytes)
 {
 	struct metadata_target target = lab_target();
-	struct buffer exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
-	struct bytes artist = lab_exif_value(buffer_bytes(&exif), LAB_MAIN, 0x013b);
-	struct bytes rights = lab_exif_value(buffer_bytes(&exif), LAB_MAIN, 0x8298);
+	struct block exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
+	struct bytes artist = lab_exif_value(block_bytes(&exif), LAB_MAIN, 0x013b);
+	struct bytes rights = lab_exif_value(block_bytes(&exif), LAB_MAIN, 0x8298);
 
 	REQUIRE(artist.n == 12 && rights.n == 14);
 	EXPECT(memcmp(artist.at, "J\xf6rg M\xfcller", 12) == 0);
 	EXPECT(memcmp(rights.at, "\xc2\xa9 2024 J\xc3\xb6rg", 14) == 0);
-	buffer_fini(&exif);
+	block_fini(&exif);
 }
 
 TEST(metadata_exif, orientation_and_sizes_become_those_of_the_output)
 {
 	struct metadata_target target = lab_target();
-	struct buffer exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
+	struct block exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
 
-	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_MAIN, 0x0112), 1);
-	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_EXIF, 0xa002), 320);
-	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_EXIF, 0xa003), 240);
-	buffer_fini(&exif);
+	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_MAIN, 0x0112), 1);
+	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_EXIF, 0xa002), 320);
+	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_EXIF, 0xa003), 240);
+	block_fini(&exif);
 
 	target.is_as_stored = true;
 	target.height = 70000;
 	exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
-	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_MAIN, 0x0112), 6);
-	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_EXIF, 0xa003), 70000);
-	buffer_fini(&exif);
+	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_MAIN, 0x0112), 6);
+	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_EXIF, 0xa003), 70000);
+	block_fini(&exif);
 }
 
 TEST(metadata_exif, colour_fields_tell_what_the_samples_are)
@@ -141,18 +141,18 @@ TEST(metadata_exif, colour_fields_tell_what_the_samples_are)
 	struct metadata_target target = lab_target();
 
 	for (size_t i = 0; i < N_OF(colours); i++) {
-		struct buffer exif;
+		struct block exif;
 		struct bytes index;
 
 		target.colour = colours[i].colour;
 		exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
-		EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_EXIF, 0xa001),
+		EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_EXIF, 0xa001),
 		          colours[i].space);
-		index = lab_exif_value(buffer_bytes(&exif), LAB_INTEROP, 1);
+		index = lab_exif_value(block_bytes(&exif), LAB_INTEROP, 1);
 		EXPECT((index.n == 4) == (colours[i].index != NULL));
 		if (index.n == 4 && colours[i].index)
 			EXPECT_STR((const char *)index.at, colours[i].index);
-		buffer_fini(&exif);
+		block_fini(&exif);
 	}
 }
 
@@ -161,11 +161,11 @@ TEST(metadata_exif, nothing_is_invented)
 	static const struct lab_field artist[] = {
 		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0}};
 	struct metadata_target target = lab_target();
-	struct buffer exif = kept(artist, 1, KEEP_EXIF, &target);
+	struct block exif = kept(artist, 1, KEEP_EXIF, &target);
 
-	EXPECT_EQ(bytes_be16(buffer_bytes(&exif), 8), 1);
+	EXPECT_EQ(bytes_be16(block_bytes(&exif), 8), 1);
 	EXPECT_EQ(exif.n, 8 + 2 + 12 + 4 + 6);
-	buffer_fini(&exif);
+	block_fini(&exif);
 }
 
 TEST(metadata_exif, density_stands_in_it_when_asked_for)
@@ -175,15 +175,15 @@ TEST(metadata_exif, density_stands_in_it_when_asked_for)
 		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0}};
 	struct metadata_target target = lab_target();
 	struct density density;
-	struct buffer exif;
+	struct block exif;
 
 	target.density = (struct density){300, 149.9};
 	exif = kept(fields, 2, KEEP_COPYRIGHT, &target);
-	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_MAIN, 0x011a), 300);
-	EXPECT_EQ(lab_exif_number(buffer_bytes(&exif), LAB_MAIN, 0x0128), 2);
-	density = exif_density(buffer_bytes(&exif));
+	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_MAIN, 0x011a), 300);
+	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_MAIN, 0x0128), 2);
+	density = exif_density(block_bytes(&exif));
 	EXPECT(density.x == 300 && density.y == 149.9);
-	buffer_fini(&exif);
+	block_fini(&exif);
 }
 
 TEST(metadata_exif, density_is_read_in_both_units_and_not_without_one)
@@ -198,10 +198,10 @@ TEST(metadata_exif, density_is_read_in_both_units_and_not_without_one)
 			{LAB_MAIN, 0x011a, LAB_RATIONAL, NULL, {200, 2}, 0},
 			{LAB_MAIN, 0x011b, LAB_RATIONAL, NULL, {100, 1}, 0},
 			{LAB_MAIN, 0x0128, LAB_SHORT, NULL, {units[i].unit}, 0}};
-		struct buffer tiff = lab_exif(false, fields, 3);
+		struct block tiff = lab_exif(false, fields, 3);
 
-		EXPECT(exif_density(buffer_bytes(&tiff)).x == units[i].x);
-		buffer_fini(&tiff);
+		EXPECT(exif_density(block_bytes(&tiff)).x == units[i].x);
+		block_fini(&tiff);
 	}
 }
 
@@ -210,15 +210,15 @@ TEST(metadata_exif, a_subject_is_turned_and_scaled_with_the_picture)
 	static const struct lab_field fields[] = {
 		{LAB_EXIF, 0x9214, LAB_SHORT, NULL, {64, 48, 32, 96}, 4}};
 	struct metadata_target target = lab_target();
-	struct buffer exif = kept(fields, 1, KEEP_EXIF, &target);
-	struct bytes area = lab_exif_value(buffer_bytes(&exif), LAB_EXIF, 0x9214);
+	struct block exif = kept(fields, 1, KEEP_EXIF, &target);
+	struct bytes area = lab_exif_value(block_bytes(&exif), LAB_EXIF, 0x9214);
 
 	REQUIRE(area.n == 8);
 	EXPECT_EQ(bytes_be16(area, 0), 32);
 	EXPECT_EQ(bytes_be16(area, 2), 24);
 	EXPECT_EQ(bytes_be16(area, 4), 16);
 	EXPECT_EQ(bytes_be16(area, 6), 48);
-	buffer_fini(&exif);
+	block_fini(&exif);
 
 	/* Turned clockwise, a tenth from the top left is a tenth from the top right. */
 	target = (struct metadata_target){.width = 240,
@@ -228,18 +228,18 @@ TEST(metadata_exif, a_subject_is_turned_and_scaled_with_the_picture)
 	                                  .orientation = 6,
 	                                  .is_whole = true};
 	exif = kept(fields, 1, KEEP_EXIF, &target);
-	area = lab_exif_value(buffer_bytes(&exif), LAB_EXIF, 0x9214);
+	area = lab_exif_value(block_bytes(&exif), LAB_EXIF, 0x9214);
 	REQUIRE(area.n == 8);
 	EXPECT_EQ(bytes_be16(area, 0), 216);
 	EXPECT_EQ(bytes_be16(area, 2), 32);
 	EXPECT_EQ(bytes_be16(area, 4), 48);
 	EXPECT_EQ(bytes_be16(area, 6), 16);
-	buffer_fini(&exif);
+	block_fini(&exif);
 
 	target.is_whole = false;
 	exif = kept(fields, 1, KEEP_EXIF, &target);
 	EXPECT_EQ(exif.n, 0);
-	buffer_fini(&exif);
+	block_fini(&exif);
 }
 
 TEST(metadata_exif, fields_that_describe_the_file_that_was_read_are_gone)
@@ -252,11 +252,11 @@ TEST(metadata_exif, fields_that_describe_the_file_that_was_read_are_gone)
 		{LAB_MAIN, 0x02bc, LAB_UNDEFINED, "<x:xmpmeta/>", {0}, 0},
 		{LAB_MAIN, 0x83bb, LAB_UNDEFINED, "word-of-iptc", {0}, 0}};
 	struct metadata_target target = lab_target();
-	struct buffer exif = kept(fields, N_OF(fields), KEEP_EXIF | KEEP_GPS, &target);
+	struct block exif = kept(fields, N_OF(fields), KEEP_EXIF | KEEP_GPS, &target);
 
-	EXPECT_EQ(bytes_be16(buffer_bytes(&exif), 8), 1);
-	EXPECT(lab_exif_value(buffer_bytes(&exif), LAB_MAIN, 0x013b).n == 5);
-	buffer_fini(&exif);
+	EXPECT_EQ(bytes_be16(block_bytes(&exif), 8), 1);
+	EXPECT(lab_exif_value(block_bytes(&exif), LAB_MAIN, 0x013b).n == 5);
+	block_fini(&exif);
 }
 
 TEST(metadata_exif, places_of_maps_are_places)
@@ -266,34 +266,34 @@ TEST(metadata_exif, places_of_maps_are_places)
 		{LAB_MAIN, 0x8482, LAB_ASCII, "word-of-tie-points", {0}, 0},
 		{LAB_MAIN, 0x87af, LAB_ASCII, "word-of-keys", {0}, 0}};
 	struct metadata_target target = lab_target();
-	struct buffer exif = kept(fields, N_OF(fields), KEEP_EXIF, &target);
+	struct block exif = kept(fields, N_OF(fields), KEEP_EXIF, &target);
 
 	EXPECT_EQ(exif.n, 0);
 	exif = kept(fields, N_OF(fields), KEEP_GPS, &target);
-	EXPECT_EQ(bytes_be16(buffer_bytes(&exif), 8), 3);
-	buffer_fini(&exif);
+	EXPECT_EQ(bytes_be16(block_bytes(&exif), 8), 3);
+	block_fini(&exif);
 }
 
 TEST(metadata_exif, a_value_outside_is_lost_and_the_rest_is_kept)
 {
 	struct metadata_target target = lab_target();
-	struct buffer tiff = lab_exif(false, camera, N_OF(camera));
-	size_t main_at = bytes_le32(buffer_bytes(&tiff), 4);
-	struct buffer exif;
+	struct block tiff = lab_exif(false, camera, N_OF(camera));
+	size_t main_at = bytes_le32(block_bytes(&tiff), 4);
+	struct block exif;
 	unsigned lost;
 
 	/* The first field, its description. */
-	buffer_set_number(&tiff, main_at + 2 + 8, 0xfffffff0, 4, false);
-	exif = filtered(buffer_bytes(&tiff), KEEP_EXIF, &target, &lost);
+	block_set_number(&tiff, main_at + 2 + 8, 0xfffffff0, 4, false);
+	exif = filtered(block_bytes(&tiff), KEEP_EXIF, &target, &lost);
 	EXPECT_EQ(lost, LOST_EXIF);
-	EXPECT(!lab_holds(buffer_bytes(&exif), "word-of-description"));
-	EXPECT(lab_holds(buffer_bytes(&exif), "word-of-comment"));
-	buffer_fini(&exif);
+	EXPECT(!lab_holds(block_bytes(&exif), "word-of-description"));
+	EXPECT(lab_holds(block_bytes(&exif), "word-of-comment"));
+	block_fini(&exif);
 
-	exif = filtered(buffer_bytes(&tiff), KEEP_COPYRIGHT, &target, &lost);
+	exif = filtered(block_bytes(&tiff), KEEP_COPYRIGHT, &target, &lost);
 	EXPECT_EQ(lost, 0); /* it was not to be kept */
-	buffer_fini(&exif);
-	buffer_fini(&tiff);
+	block_fini(&exif);
+	block_fini(&tiff);
 }
 
 TEST(metadata_exif, bytes_that_are_no_structure_are_lost)
@@ -308,7 +308,7 @@ TEST(metadata_exif, bytes_that_are_no_structure_are_lost)
 
 	for (size_t i = 0; i < N_OF(blocks); i++) {
 		unsigned lost;
-		struct buffer exif = filtered(blocks[i], KEEP_EXIF, &target, &lost);
+		struct block exif = filtered(blocks[i], KEEP_EXIF, &target, &lost);
 
 		EXPECT_EQ(exif.n, 0);
 		EXPECT_EQ(lost, i == 0 ? 0 : LOST_EXIF);
@@ -325,33 +325,33 @@ TEST(metadata_exif, a_directory_that_points_to_itself_is_read_once)
 				      "\0\0\0\x08";
 	struct metadata_target target = lab_target();
 	unsigned lost;
-	struct buffer exif = filtered((struct bytes){loop, sizeof(loop) - 1}, KEEP_EXIF,
-	                              &target, &lost);
+	struct block exif = filtered((struct bytes){loop, sizeof(loop) - 1}, KEEP_EXIF,
+	                             &target, &lost);
 
-	EXPECT(lab_exif_value(buffer_bytes(&exif), LAB_MAIN, 0x013b).n == 4);
+	EXPECT(lab_exif_value(block_bytes(&exif), LAB_MAIN, 0x013b).n == 4);
 	EXPECT(exif.n < 2 * sizeof(loop));
-	buffer_fini(&exif);
+	block_fini(&exif);
 }
 
 TEST(metadata_exif, fields_that_share_one_value_do_not_make_it_grow)
 {
 	enum { N_FIELDS = 1000, N_VALUE = 20000 };
 	struct metadata_target target = lab_target();
-	struct buffer tiff = {0}, exif;
+	struct block tiff = {0}, exif;
 	unsigned lost;
 
-	buffer_add(&tiff, BYTES_OF("MM\0*\0\0\0\x08"));
-	buffer_add_number(&tiff, N_FIELDS, 2, true);
+	block_add(&tiff, BYTES_OF("MM\0*\0\0\0\x08"));
+	block_add_number(&tiff, N_FIELDS, 2, true);
 	for (unsigned i = 0; i < N_FIELDS; i++) {
-		buffer_add_number(&tiff, 0xe000 + i, 2, true);
-		buffer_add_number(&tiff, LAB_UNDEFINED, 2, true);
-		buffer_add_number(&tiff, N_VALUE, 4, true);
-		buffer_add_number(&tiff, 8, 4, true);
+		block_add_number(&tiff, 0xe000 + i, 2, true);
+		block_add_number(&tiff, LAB_UNDEFINED, 2, true);
+		block_add_number(&tiff, N_VALUE, 4, true);
+		block_add_number(&tiff, 8, 4, true);
 	}
-	memset(buffer_extend(&tiff, N_VALUE), 0, N_VALUE);
-	exif = filtered(buffer_bytes(&tiff), KEEP_EXIF, &target, &lost);
+	memset(block_extend(&tiff, N_VALUE), 0, N_VALUE);
+	exif = filtered(block_bytes(&tiff), KEEP_EXIF, &target, &lost);
 	EXPECT_EQ(lost, LOST_EXIF);
 	EXPECT(exif.n < 3 * tiff.n);
-	buffer_fini(&exif);
-	buffer_fini(&tiff);
+	block_fini(&exif);
+	block_fini(&tiff);
 }

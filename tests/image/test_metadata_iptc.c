@@ -8,24 +8,23 @@
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static void add_dataset(struct buffer *to, unsigned record, unsigned number,
+static void add_dataset(struct block *to, unsigned record, unsigned number,
                         const char *value)
 {
-	buffer_add_number(to, 0x1c, 1, true);
-	buffer_add_number(to, record, 1, true);
-	buffer_add_number(to, number, 1, true);
-	buffer_add_number(to, strlen(value), 2, true);
-	buffer_add_text(to, value);
+	block_add_number(to, 0x1c, 1, true);
+	block_add_number(to, record, 1, true);
+	block_add_number(to, number, 1, true);
+	block_add_number(to, strlen(value), 2, true);
+	block_add_text(to, value);
 }
 
-static struct buffer filtered(const struct buffer *datasets, unsigned keep,
-                              unsigned *lost)
+static struct block filtered(const struct block *datasets, unsigned keep, unsigned *lost)
 {
 	struct metadata_target target = lab_target();
-	struct buffer iptc = {0};
+	struct block iptc = {0};
 
 	*lost = 0;
-	REQUIRE(iptc_filter(&iptc, buffer_bytes(datasets), keep, &target, lost));
+	REQUIRE(iptc_filter(&iptc, block_bytes(datasets), keep, &target, lost));
 	return iptc;
 }
 
@@ -53,7 +52,7 @@ TEST(metadata_iptc, each_dataset_comes_with_its_class_alone)
 		{2, 202, "word-of-preview", 0},
 		{8, 10, "word-of-object-data", 0},
 	};
-	struct buffer datasets = {0};
+	struct block datasets = {0};
 
 	add_dataset(&datasets, 1, 90, "\x1b%G");
 	add_dataset(&datasets, 2, 0, "\0\4");
@@ -61,46 +60,46 @@ TEST(metadata_iptc, each_dataset_comes_with_its_class_alone)
 		add_dataset(&datasets, rows[i].record, rows[i].number, rows[i].value);
 	for (unsigned keep = 0; keep <= (KEEP_ALL | KEEP_COPYRIGHT); keep++) {
 		unsigned lost;
-		struct buffer iptc = filtered(&datasets, keep, &lost);
+		struct block iptc = filtered(&datasets, keep, &lost);
 
 		EXPECT_EQ(lost, 0);
 		for (size_t i = 0; i < N_OF(rows); i++)
-			EXPECT(lab_holds(buffer_bytes(&iptc), rows[i].value) ==
+			EXPECT(lab_holds(block_bytes(&iptc), rows[i].value) ==
 			               ((keep & rows[i].keep) != 0),
 			       "%s, keep %u", rows[i].value, keep);
 		/* The encoding comes with whatever is kept, and alone it is nothing. */
 		EXPECT((iptc.n > 0) ==
 		       ((keep & (KEEP_IPTC | KEEP_GPS | KEEP_COPYRIGHT)) != 0));
-		EXPECT(lab_holds(buffer_bytes(&iptc), "\x1b%G") == (iptc.n > 0));
-		buffer_fini(&iptc);
+		EXPECT(lab_holds(block_bytes(&iptc), "\x1b%G") == (iptc.n > 0));
+		block_fini(&iptc);
 	}
-	buffer_fini(&datasets);
+	block_fini(&datasets);
 }
 
 TEST(metadata_iptc, a_dataset_with_an_extended_length_is_kept)
 {
-	struct buffer datasets = {0}, iptc;
+	struct block datasets = {0}, iptc;
 	unsigned lost;
 
-	buffer_add(&datasets, BYTES_OF("\x1c\2\x78\x80\4\0\0\0\5Hello"));
+	block_add(&datasets, BYTES_OF("\x1c\2\x78\x80\4\0\0\0\5Hello"));
 	iptc = filtered(&datasets, KEEP_IPTC, &lost);
-	EXPECT(bytes_equal(buffer_bytes(&iptc), buffer_bytes(&datasets)));
+	EXPECT(bytes_equal(block_bytes(&iptc), block_bytes(&datasets)));
 	EXPECT_EQ(lost, 0);
-	buffer_fini(&iptc);
-	buffer_fini(&datasets);
+	block_fini(&iptc);
+	block_fini(&datasets);
 }
 
 TEST(metadata_iptc, orientation_becomes_that_of_the_output)
 {
-	struct buffer datasets = {0}, iptc;
+	struct block datasets = {0}, iptc;
 	unsigned lost;
 
 	add_dataset(&datasets, 2, 131, "P");
 	iptc = filtered(&datasets, KEEP_IPTC, &lost);
 	REQUIRE(iptc.n == 6);
 	EXPECT_EQ(iptc.at[5], 'L');
-	buffer_fini(&iptc);
-	buffer_fini(&datasets);
+	block_fini(&iptc);
+	block_fini(&datasets);
 }
 
 TEST(metadata_iptc, bytes_that_are_no_dataset_are_lost_and_padding_is_not)
@@ -115,17 +114,17 @@ TEST(metadata_iptc, bytes_that_are_no_dataset_are_lost_and_padding_is_not)
 	             {"\x1c\2\x78\xff\xff", 5, LOST_IPTC}};
 
 	for (size_t i = 0; i < N_OF(tails); i++) {
-		struct buffer datasets = {0}, iptc;
+		struct block datasets = {0}, iptc;
 		unsigned lost;
 
 		add_dataset(&datasets, 2, 5, "Title");
-		buffer_add(&datasets,
-		           (struct bytes){(const uint8_t *)tails[i].tail, tails[i].n});
+		block_add(&datasets,
+		          (struct bytes){(const uint8_t *)tails[i].tail, tails[i].n});
 		iptc = filtered(&datasets, KEEP_IPTC, &lost);
 		EXPECT_EQ(lost, tails[i].lost);
 		EXPECT_EQ(iptc.n, 10);
-		buffer_fini(&iptc);
-		buffer_fini(&datasets);
+		block_fini(&iptc);
+		block_fini(&datasets);
 	}
 }
 
@@ -136,14 +135,14 @@ TEST(metadata_iptc, a_resource_is_found_behind_others_with_names_and_odd_lengths
 					   "8BIM\4\x0c\0\0\0\0\0\7preview\0";
 	struct bytes all = {resources, sizeof(resources) - 1};
 	struct bytes found = photoshop_resource(all, PHOTOSHOP_IPTC);
-	struct buffer again = {0};
+	struct block again = {0};
 
 	EXPECT(bytes_equal(found, BYTES_OF("datum")));
 	EXPECT_EQ(photoshop_resource(all, PHOTOSHOP_XMP).n, 0);
 	EXPECT_EQ(photoshop_resource(bytes_part(all, 0, 30), PHOTOSHOP_IPTC).n, 0);
 	iptc_add_as_resource(&again, found);
-	EXPECT(bytes_equal(photoshop_resource(buffer_bytes(&again), PHOTOSHOP_IPTC),
+	EXPECT(bytes_equal(photoshop_resource(block_bytes(&again), PHOTOSHOP_IPTC),
 	                   found));
 	EXPECT_EQ(again.n % 2, 0);
-	buffer_fini(&again);
+	block_fini(&again);
 }

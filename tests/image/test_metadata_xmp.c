@@ -32,30 +32,29 @@ static const char namespaces[] =
 	" xmlns:xmpRights='http://ns.adobe.com/xap/1.0/rights/'";
 
 /* A packet of one description, with these attributes and elements. */
-static struct buffer packet_of(const char *attributes, const char *elements)
+static struct block packet_of(const char *attributes, const char *elements)
 {
-	struct buffer packet = {0};
+	struct block packet = {0};
 
-	buffer_add_text(
-		&packet,
-		"<?xpacket begin=\"\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>"
-		"<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
-		"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
-		"<rdf:Description rdf:about=''");
-	buffer_add_text(&packet, namespaces);
-	buffer_add_text(&packet, " ");
-	buffer_add_text(&packet, attributes);
-	buffer_add_text(&packet, ">");
-	buffer_add_text(&packet, elements);
-	buffer_add_text(&packet,
-	                "</rdf:Description></rdf:RDF></x:xmpmeta>\n<?xpacket end='w'?>");
+	block_add_text(&packet,
+	               "<?xpacket begin=\"\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>"
+	               "<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
+	               "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+	               "<rdf:Description rdf:about=''");
+	block_add_text(&packet, namespaces);
+	block_add_text(&packet, " ");
+	block_add_text(&packet, attributes);
+	block_add_text(&packet, ">");
+	block_add_text(&packet, elements);
+	block_add_text(&packet,
+	               "</rdf:Description></rdf:RDF></x:xmpmeta>\n<?xpacket end='w'?>");
 	return packet;
 }
 
-static struct buffer filtered(struct bytes packet, unsigned keep,
-                              const struct metadata_target *target, unsigned *lost)
+static struct block filtered(struct bytes packet, unsigned keep,
+                             const struct metadata_target *target, unsigned *lost)
 {
-	struct buffer xmp = {0};
+	struct block xmp = {0};
 
 	*lost = 0;
 	REQUIRE(xmp_filter(&xmp, packet, (struct bytes){NULL, 0}, keep, target, lost));
@@ -63,20 +62,20 @@ static struct buffer filtered(struct bytes packet, unsigned keep,
 }
 
 /* A description through the filter, as text. */
-static struct buffer kept(const char *attributes, const char *elements, unsigned keep,
-                          const struct metadata_target *target, unsigned *lost)
+static struct block kept(const char *attributes, const char *elements, unsigned keep,
+                         const struct metadata_target *target, unsigned *lost)
 {
-	struct buffer packet = packet_of(attributes, elements);
-	struct buffer xmp = filtered(buffer_bytes(&packet), keep, target, lost);
+	struct block packet = packet_of(attributes, elements);
+	struct block xmp = filtered(block_bytes(&packet), keep, target, lost);
 
-	buffer_fini(&packet);
+	block_fini(&packet);
 	return xmp;
 }
 
 #define EXPECT_HOLDS(xmp, words)                                                         \
-	EXPECT(lab_holds(buffer_bytes(&(xmp)), words), "%s", words)
+	EXPECT(lab_holds(block_bytes(&(xmp)), words), "%s", words)
 #define EXPECT_HOLDS_NOT(xmp, words)                                                     \
-	EXPECT(!lab_holds(buffer_bytes(&(xmp)), words), "%s", words)
+	EXPECT(!lab_holds(block_bytes(&(xmp)), words), "%s", words)
 
 /* One property in each form that RDF has for it: each must go or stay with its class. */
 static const struct {
@@ -151,18 +150,18 @@ TEST(metadata_xmp, each_property_comes_with_its_class_alone)
 	for (size_t i = 0; i < N_OF(properties); i++) {
 		for (unsigned keep = 0; keep <= (KEEP_ALL | KEEP_COPYRIGHT); keep++) {
 			unsigned lost;
-			struct buffer xmp = kept(properties[i].attributes,
-			                         properties[i].elements, keep, &target,
-			                         &lost);
+			struct block xmp = kept(properties[i].attributes,
+			                        properties[i].elements, keep, &target,
+			                        &lost);
 			bool is_wanted = keep & properties[i].keep;
 
 			EXPECT_EQ(lost, 0);
-			EXPECT(lab_holds(buffer_bytes(&xmp), "a-word") == is_wanted,
+			EXPECT(lab_holds(block_bytes(&xmp), "a-word") == is_wanted,
 			       "%s %s, keep %u", properties[i].attributes,
 			       properties[i].elements, keep);
 			EXPECT(is_wanted || xmp.n == 0, "%s %s, keep %u",
 			       properties[i].attributes, properties[i].elements, keep);
-			buffer_fini(&xmp);
+			block_fini(&xmp);
 		}
 	}
 }
@@ -171,7 +170,7 @@ TEST(metadata_xmp, a_place_costs_no_other_property)
 {
 	struct metadata_target target = lab_target();
 	unsigned lost;
-	struct buffer xmp = kept(
+	struct block xmp = kept(
 		"dc:title='a-title' photoshop:City='a-city'",
 		"<dc:subject><rdf:Bag><rdf:li>a-keyword</rdf:li><rdf:li>geo:lat=48.1</rdf:li></rdf:Bag>"
 		"</dc:subject><plus:Licensor><rdf:Seq><rdf:li rdf:parseType='Resource'>"
@@ -186,7 +185,7 @@ TEST(metadata_xmp, a_place_costs_no_other_property)
 	EXPECT_HOLDS_NOT(xmp, "a-city");
 	EXPECT_HOLDS_NOT(xmp, "a-town");
 	EXPECT_HOLDS_NOT(xmp, "48.1");
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 }
 
 TEST(metadata_xmp, names_tell_places_in_any_case)
@@ -210,13 +209,13 @@ TEST(metadata_xmp, names_tell_places_in_any_case)
 }
 
 /* UTF-8 of ASCII and U+00E9, U+1D11E to UTF-16 or UTF-32. */
-static struct buffer widened(const struct buffer *packet, unsigned n_unit, bool is_big,
-                             bool has_mark)
+static struct block widened(const struct block *packet, unsigned n_unit, bool is_big,
+                            bool has_mark)
 {
-	struct buffer wide = {0};
+	struct block wide = {0};
 
 	if (has_mark)
-		buffer_add_number(&wide, 0xfeff, n_unit, is_big);
+		block_add_number(&wide, 0xfeff, n_unit, is_big);
 	for (size_t i = 0; i < packet->n; i++) {
 		uint32_t c = packet->at[i];
 
@@ -228,10 +227,10 @@ static struct buffer widened(const struct buffer *packet, unsigned n_unit, bool 
 			i += 3;
 		}
 		if (n_unit == 2 && c > 0xffff) {
-			buffer_add_number(&wide, 0xd834, 2, is_big);
+			block_add_number(&wide, 0xd834, 2, is_big);
 			c = 0xdd1e;
 		}
-		buffer_add_number(&wide, c, n_unit, is_big);
+		block_add_number(&wide, c, n_unit, is_big);
 	}
 	return wide;
 }
@@ -239,22 +238,21 @@ static struct buffer widened(const struct buffer *packet, unsigned n_unit, bool 
 TEST(metadata_xmp, packets_of_wide_characters_are_read_and_become_utf_8)
 {
 	struct metadata_target target = lab_target();
-	struct buffer packet = packet_of(
+	struct block packet = packet_of(
 		"photoshop:City='a-city' dc:title='caf\xc3\xa9 \xf0\x9d\x84\x9e'", "");
 
 	for (int i = 0; i < 8; i++) {
-		struct buffer wide = widened(&packet, i & 1 ? 4 : 2, i & 2, i & 4);
+		struct block wide = widened(&packet, i & 1 ? 4 : 2, i & 2, i & 4);
 		unsigned lost;
-		struct buffer xmp = filtered(buffer_bytes(&wide), KEEP_XMP, &target,
-		                             &lost);
+		struct block xmp = filtered(block_bytes(&wide), KEEP_XMP, &target, &lost);
 
 		EXPECT_EQ(lost, 0);
 		EXPECT_HOLDS(xmp, "dc:title=\"caf\xc3\xa9 \xf0\x9d\x84\x9e\"");
 		EXPECT_HOLDS_NOT(xmp, "a-city");
-		buffer_fini(&xmp);
-		buffer_fini(&wide);
+		block_fini(&xmp);
+		block_fini(&wide);
 	}
-	buffer_fini(&packet);
+	block_fini(&packet);
 }
 
 TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_lost)
@@ -270,7 +268,7 @@ TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_lost)
 		"<x/><y/>",
 	};
 	struct metadata_target target = lab_target();
-	struct buffer deep = {0}, xmp;
+	struct block deep = {0}, xmp;
 	unsigned lost;
 
 	for (size_t i = 0; i < N_OF(packets); i++) {
@@ -284,30 +282,30 @@ TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_lost)
 		EXPECT_EQ(lost, 0); /* it was not to be kept */
 	}
 	for (int i = 0; i < 1000; i++)
-		buffer_add_text(&deep, "<x>");
+		block_add_text(&deep, "<x>");
 	for (int i = 0; i < 1000; i++)
-		buffer_add_text(&deep, "</x>");
-	xmp = filtered(buffer_bytes(&deep), KEEP_XMP, &target, &lost);
+		block_add_text(&deep, "</x>");
+	xmp = filtered(block_bytes(&deep), KEEP_XMP, &target, &lost);
 	EXPECT_EQ(lost, LOST_XMP);
 	EXPECT_EQ(xmp.n, 0);
-	buffer_fini(&deep);
+	block_fini(&deep);
 }
 
 TEST(metadata_xmp, padding_and_zeros_around_a_packet_do_no_harm)
 {
 	struct metadata_target target = lab_target();
-	struct buffer packet = packet_of("dc:title='a-title'", ""), padded = {0}, xmp;
+	struct block packet = packet_of("dc:title='a-title'", ""), padded = {0}, xmp;
 	unsigned lost;
 
-	buffer_add_text(&padded, "\xef\xbb\xbf\n ");
-	buffer_add(&padded, buffer_bytes(&packet));
-	buffer_add(&padded, BYTES_OF("  \n\0\0\0"));
-	xmp = filtered(buffer_bytes(&padded), KEEP_XMP, &target, &lost);
+	block_add_text(&padded, "\xef\xbb\xbf\n ");
+	block_add(&padded, block_bytes(&packet));
+	block_add(&padded, BYTES_OF("  \n\0\0\0"));
+	xmp = filtered(block_bytes(&padded), KEEP_XMP, &target, &lost);
 	EXPECT_EQ(lost, 0);
 	EXPECT_HOLDS(xmp, "a-title");
-	buffer_fini(&xmp);
-	buffer_fini(&padded);
-	buffer_fini(&packet);
+	block_fini(&xmp);
+	block_fini(&padded);
+	block_fini(&packet);
 }
 
 TEST(metadata_xmp, values_come_through_with_all_their_characters)
@@ -315,13 +313,13 @@ TEST(metadata_xmp, values_come_through_with_all_their_characters)
 	static const char title[] = "dc:title=\"&lt;a&gt; &amp; &quot;b&quot;&#xA;c\"";
 	struct metadata_target target = lab_target();
 	unsigned lost;
-	struct buffer xmp = kept(title,
-	                         "<dc:source>x &lt; y<![CDATA[ & <z>]]></dc:source>",
-	                         KEEP_XMP, &target, &lost);
+	struct block xmp = kept(title,
+	                        "<dc:source>x &lt; y<![CDATA[ & <z>]]></dc:source>",
+	                        KEEP_XMP, &target, &lost);
 
 	EXPECT_HOLDS(xmp, title);
 	EXPECT_HOLDS(xmp, "<dc:source>x &lt; y &amp; &lt;z&gt;</dc:source>");
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 }
 
 TEST(metadata_xmp, prefixes_that_mean_two_things_are_told_apart)
@@ -335,7 +333,7 @@ TEST(metadata_xmp, prefixes_that_mean_two_things_are_told_apart)
 		"</r:RDF></x:xmpmeta>";
 	struct metadata_target target = lab_target();
 	unsigned lost;
-	struct buffer xmp = filtered(BYTES_OF(packet), KEEP_XMP, &target, &lost), again;
+	struct block xmp = filtered(BYTES_OF(packet), KEEP_XMP, &target, &lost), again;
 
 	EXPECT_EQ(lost, 0);
 	EXPECT_HOLDS(xmp, "first");
@@ -343,17 +341,17 @@ TEST(metadata_xmp, prefixes_that_mean_two_things_are_told_apart)
 	EXPECT_HOLDS(xmp, "third");
 	EXPECT_HOLDS(xmp, "fourth");
 	/* What was written is read again, and nothing changes any more. */
-	again = filtered(buffer_bytes(&xmp), KEEP_XMP, &target, &lost);
-	EXPECT(bytes_equal(buffer_bytes(&again), buffer_bytes(&xmp)));
-	buffer_fini(&again);
-	buffer_fini(&xmp);
+	again = filtered(block_bytes(&xmp), KEEP_XMP, &target, &lost);
+	EXPECT(bytes_equal(block_bytes(&again), block_bytes(&xmp)));
+	block_fini(&again);
+	block_fini(&xmp);
 }
 
 TEST(metadata_xmp, fields_of_the_file_become_those_of_the_output)
 {
 	struct metadata_target target = lab_target();
 	unsigned lost;
-	struct buffer xmp = kept(
+	struct block xmp = kept(
 		"tiff:Orientation='6' tiff:ImageWidth='640' exif:PixelXDimension='640' "
 		"exif:PixelYDimension='480' exif:ColorSpace='65535' dc:format='image/tiff' "
 		"photoshop:ICCProfile='Adobe RGB (1998)' tiff:Compression='5'",
@@ -369,7 +367,7 @@ TEST(metadata_xmp, fields_of_the_file_become_those_of_the_output)
 	EXPECT_HOLDS(xmp, "dc:format=\"image/jpeg\"");
 	EXPECT_HOLDS_NOT(xmp, "Adobe RGB");
 	EXPECT_HOLDS_NOT(xmp, "Compression");
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 
 	target.is_as_stored = true;
 	target.colour = COLOUR_KEPT;
@@ -379,7 +377,7 @@ TEST(metadata_xmp, fields_of_the_file_become_those_of_the_output)
 	EXPECT_HOLDS(xmp, "tiff:Orientation=\"6\"");
 	EXPECT_HOLDS(xmp, "exif:ColorSpace=\"65535\"");
 	EXPECT_HOLDS(xmp, "Adobe RGB (1998)");
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 }
 
 TEST(metadata_xmp, claims_about_parts_that_are_gone_go_and_are_reported)
@@ -411,12 +409,12 @@ TEST(metadata_xmp, claims_about_parts_that_are_gone_go_and_are_reported)
 	for (size_t i = 0; i < N_OF(claims); i++) {
 		for (size_t k = 0; k < N_OF(keeps); k++) {
 			unsigned lost;
-			struct buffer xmp = kept(claims[i].attributes, claims[i].elements,
-			                         keeps[k], &target, &lost);
+			struct block xmp = kept(claims[i].attributes, claims[i].elements,
+			                        keeps[k], &target, &lost);
 
 			EXPECT_EQ(lost, claims[i].lost);
 			EXPECT_EQ(xmp.n, 0);
-			buffer_fini(&xmp);
+			block_fini(&xmp);
 		}
 	}
 }
@@ -429,7 +427,7 @@ TEST(metadata_xmp, a_panorama_is_scaled_with_the_picture_and_dropped_when_that_w
 		"GPano:CroppedAreaLeftPixels='100' GPano:CroppedAreaTopPixels='50'";
 	struct metadata_target target = lab_target();
 	unsigned lost;
-	struct buffer xmp = kept(panorama, "", KEEP_XMP, &target, &lost);
+	struct block xmp = kept(panorama, "", KEEP_XMP, &target, &lost);
 
 	EXPECT_EQ(lost, 0);
 	EXPECT_HOLDS(xmp, "FullPanoWidthPixels=\"640\"");
@@ -438,13 +436,13 @@ TEST(metadata_xmp, a_panorama_is_scaled_with_the_picture_and_dropped_when_that_w
 	EXPECT_HOLDS(xmp, "CroppedAreaImageHeightPixels=\"240\"");
 	EXPECT_HOLDS(xmp, "CroppedAreaLeftPixels=\"50\"");
 	EXPECT_HOLDS(xmp, "CroppedAreaTopPixels=\"25\"");
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 
 	target.is_whole = false;
 	xmp = kept(panorama, "", KEEP_XMP, &target, &lost);
 	EXPECT_EQ(lost, LOST_XMP);
 	EXPECT_HOLDS_NOT(xmp, "GPano");
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 }
 
 TEST(metadata_xmp, regions_are_turned_with_the_picture)
@@ -456,14 +454,14 @@ TEST(metadata_xmp, regions_are_turned_with_the_picture)
 		"</rdf:Description></rdf:li></rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>";
 	struct metadata_target target = lab_target();
 	unsigned lost;
-	struct buffer xmp = kept("", regions, KEEP_XMP, &target, &lost);
+	struct block xmp = kept("", regions, KEEP_XMP, &target, &lost);
 
 	EXPECT_EQ(lost, 0);
 	EXPECT_HOLDS(xmp, "stDim:w=\"320\" stDim:h=\"240\"");
 	EXPECT_HOLDS(
 		xmp,
 		"stArea:x=\"0.25\" stArea:y=\"0.125\" stArea:w=\"0.1\" stArea:h=\"0.2\"");
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 
 	target.orientation = 6;
 	target.width = 240;
@@ -474,59 +472,59 @@ TEST(metadata_xmp, regions_are_turned_with_the_picture)
 	EXPECT_HOLDS(
 		xmp,
 		"stArea:x=\"0.875\" stArea:y=\"0.25\" stArea:w=\"0.2\" stArea:h=\"0.1\"");
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 
 	target.is_whole = false;
 	xmp = kept("", regions, KEEP_XMP, &target, &lost);
 	EXPECT_EQ(lost, LOST_XMP);
 	EXPECT_EQ(xmp.n, 0);
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 }
 
 TEST(metadata_xmp, an_extended_part_is_joined_and_filtered_too)
 {
 	struct metadata_target target = lab_target();
-	struct buffer main = packet_of(
+	struct block main = packet_of(
 		"xmlns:xmpNote='http://ns.adobe.com/xmp/note/' "
 		"xmpNote:HasExtendedXMP='0123456789ABCDEF0123456789ABCDEF' dc:title='a-title'",
 		"");
-	struct buffer extended = packet_of("photoshop:City='a-city'",
-	                                   "<dc:description>a-text</dc:description>");
-	struct buffer xmp = {0};
+	struct block extended = packet_of("photoshop:City='a-city'",
+	                                  "<dc:description>a-text</dc:description>");
+	struct block xmp = {0};
 	unsigned lost = 0;
 
-	REQUIRE(xmp_filter(&xmp, buffer_bytes(&main), buffer_bytes(&extended), KEEP_XMP,
+	REQUIRE(xmp_filter(&xmp, block_bytes(&main), block_bytes(&extended), KEEP_XMP,
 	                   &target, &lost));
 	EXPECT_EQ(lost, 0);
 	EXPECT_HOLDS(xmp, "a-title");
 	EXPECT_HOLDS(xmp, "a-text");
 	EXPECT_HOLDS_NOT(xmp, "a-city");
 	EXPECT_HOLDS_NOT(xmp, "HasExtendedXMP");
-	buffer_fini(&xmp);
+	block_fini(&xmp);
 
 	/* One that cannot be read is lost, the main one is kept. */
-	REQUIRE(xmp_filter(&xmp, buffer_bytes(&main), BYTES_OF("<x>"), KEEP_XMP, &target,
+	REQUIRE(xmp_filter(&xmp, block_bytes(&main), BYTES_OF("<x>"), KEEP_XMP, &target,
 	                   &lost));
 	EXPECT_EQ(lost, LOST_XMP);
 	EXPECT_HOLDS(xmp, "a-title");
-	buffer_fini(&xmp);
-	buffer_fini(&extended);
-	buffer_fini(&main);
+	block_fini(&xmp);
+	block_fini(&extended);
+	block_fini(&main);
 }
 
 TEST(metadata_xmp, a_large_packet_is_split_and_joined_again)
 {
 	enum { N_MAX = 65502, N_TEXT = 100000 };
 	struct metadata_target target = lab_target();
-	struct buffer text = {0}, packet, main = {0}, extended = {0}, xmp = {0};
+	struct block text = {0}, packet, main = {0}, extended = {0}, xmp = {0};
 	char guid[XMP_GUID_BYTES + 1];
 	unsigned lost = 0;
 
-	buffer_add_text(&text, "<dc:description>");
-	memset(buffer_extend(&text, N_TEXT), 'x', N_TEXT);
-	buffer_add(&text, BYTES_OF("</dc:description>\0"));
+	block_add_text(&text, "<dc:description>");
+	memset(block_extend(&text, N_TEXT), 'x', N_TEXT);
+	block_add(&text, BYTES_OF("</dc:description>\0"));
 	packet = packet_of("dc:title='a-title'", (const char *)text.at);
-	REQUIRE(xmp_split(buffer_bytes(&packet), N_MAX, &main, &extended, guid));
+	REQUIRE(xmp_split(block_bytes(&packet), N_MAX, &main, &extended, guid));
 	EXPECT(main.n <= N_MAX);
 	EXPECT(extended.n > N_TEXT);
 	EXPECT_EQ(strlen(guid), XMP_GUID_BYTES);
@@ -534,33 +532,33 @@ TEST(metadata_xmp, a_large_packet_is_split_and_joined_again)
 	EXPECT_HOLDS(main, "a-title");
 	EXPECT_HOLDS_NOT(main, "description");
 
-	REQUIRE(xmp_filter(&xmp, buffer_bytes(&main), buffer_bytes(&extended), KEEP_XMP,
+	REQUIRE(xmp_filter(&xmp, block_bytes(&main), block_bytes(&extended), KEEP_XMP,
 	                   &target, &lost));
 	EXPECT_EQ(lost, 0);
 	EXPECT(xmp.n > N_TEXT);
 	EXPECT_HOLDS(xmp, "a-title");
-	buffer_fini(&xmp);
-	buffer_fini(&extended);
-	buffer_fini(&main);
-	buffer_fini(&packet);
-	buffer_fini(&text);
+	block_fini(&xmp);
+	block_fini(&extended);
+	block_fini(&main);
+	block_fini(&packet);
+	block_fini(&text);
 }
 
 TEST(metadata_xmp, a_large_attribute_is_split_off_too)
 {
-	struct buffer packet = packet_of(
+	struct block packet = packet_of(
 		"dc:title='0123456789012345678901234567890123456789'", "");
-	struct buffer main = {0}, extended = {0};
+	struct block main = {0}, extended = {0};
 	char guid[XMP_GUID_BYTES + 1];
 
-	EXPECT(!xmp_split(buffer_bytes(&packet), 200, &main, &extended, guid));
-	buffer_fini(&main);
-	buffer_fini(&extended);
-	REQUIRE(xmp_split(buffer_bytes(&packet), packet.n + 100, &main, &extended, guid));
+	EXPECT(!xmp_split(block_bytes(&packet), 200, &main, &extended, guid));
+	block_fini(&main);
+	block_fini(&extended);
+	REQUIRE(xmp_split(block_bytes(&packet), packet.n + 100, &main, &extended, guid));
 	EXPECT_HOLDS(extended,
 	             "<dc:title>0123456789012345678901234567890123456789</dc:title>");
 	EXPECT_HOLDS_NOT(main, "title");
-	buffer_fini(&main);
-	buffer_fini(&extended);
-	buffer_fini(&packet);
+	block_fini(&main);
+	block_fini(&extended);
+	block_fini(&packet);
 }

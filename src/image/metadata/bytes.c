@@ -1,4 +1,4 @@
-/* Checked parts of borrowed bytes, numbers in either byte order, and a growing buffer. */
+/* Checked parts of borrowed bytes, numbers in either byte order, and blocks of bytes that grow. */
 #include "image/metadata/bytes.h"
 
 #include <stdlib.h>
@@ -64,59 +64,59 @@ uint32_t bytes_le32(struct bytes from, size_t offset)
 	return (uint32_t)bytes_number(from, offset, 4, false);
 }
 
-void buffer_fini(struct buffer *buffer)
+void block_fini(struct block *block)
 {
-	free(buffer->at);
-	*buffer = (struct buffer){0};
+	free(block->at);
+	*block = (struct block){0};
 }
 
-static bool make_room(struct buffer *buffer, size_t n)
+static bool make_room(struct block *block, size_t n)
 {
 	size_t n_needed, n_room;
 	uint8_t *at;
 
-	if (buffer->has_failed || __builtin_add_overflow(buffer->n, n, &n_needed))
+	if (block->has_failed || __builtin_add_overflow(block->n, n, &n_needed))
 		return false;
-	if (n_needed <= buffer->n_room)
+	if (n_needed <= block->n_room)
 		return true;
-	if (__builtin_mul_overflow(buffer->n_room, (size_t)2, &n_room) ||
+	if (__builtin_mul_overflow(block->n_room, (size_t)2, &n_room) ||
 	    n_room < n_needed)
 		n_room = n_needed < 256 ? 256 : n_needed;
-	at = realloc(buffer->at, n_room);
+	at = realloc(block->at, n_room);
 	if (!at)
 		return false;
-	buffer->at = at;
-	buffer->n_room = n_room;
+	block->at = at;
+	block->n_room = n_room;
 	return true;
 }
 
-uint8_t *buffer_extend(struct buffer *buffer, size_t n)
+uint8_t *block_extend(struct block *block, size_t n)
 {
 	uint8_t *added;
 
-	if (!make_room(buffer, n)) {
-		buffer->has_failed = true;
+	if (!make_room(block, n)) {
+		block->has_failed = true;
 		return NULL;
 	}
-	added = buffer->at + buffer->n;
-	buffer->n += n;
+	added = block->at + block->n;
+	block->n += n;
 	return added;
 }
 
-void buffer_add(struct buffer *buffer, struct bytes bytes)
+void block_add(struct block *block, struct bytes bytes)
 {
 	uint8_t *added;
 
 	if (bytes.n == 0)
 		return;
-	added = buffer_extend(buffer, bytes.n);
+	added = block_extend(block, bytes.n);
 	if (added)
 		memcpy(added, bytes.at, bytes.n);
 }
 
-void buffer_add_text(struct buffer *buffer, const char *text)
+void block_add_text(struct block *block, const char *text)
 {
-	buffer_add(buffer, (struct bytes){(const uint8_t *)text, strlen(text)});
+	block_add(block, (struct bytes){(const uint8_t *)text, strlen(text)});
 }
 
 static void put_number(uint8_t *to, uint64_t number, unsigned n_bytes, bool is_big_endian)
@@ -128,23 +128,23 @@ static void put_number(uint8_t *to, uint64_t number, unsigned n_bytes, bool is_b
 	}
 }
 
-void buffer_add_number(struct buffer *buffer, uint64_t number, unsigned n_bytes,
-                       bool is_big_endian)
+void block_add_number(struct block *block, uint64_t number, unsigned n_bytes,
+                      bool is_big_endian)
 {
-	uint8_t *added = n_bytes > 0 ? buffer_extend(buffer, n_bytes) : NULL;
+	uint8_t *added = n_bytes > 0 ? block_extend(block, n_bytes) : NULL;
 
 	if (added)
 		put_number(added, number, n_bytes, is_big_endian);
 }
 
-void buffer_set_number(struct buffer *buffer, size_t offset, uint64_t number,
-                       unsigned n_bytes, bool is_big_endian)
+void block_set_number(struct block *block, size_t offset, uint64_t number,
+                      unsigned n_bytes, bool is_big_endian)
 {
-	if (!buffer->has_failed)
-		put_number(buffer->at + offset, number, n_bytes, is_big_endian);
+	if (!block->has_failed)
+		put_number(block->at + offset, number, n_bytes, is_big_endian);
 }
 
-struct bytes buffer_bytes(const struct buffer *buffer)
+struct bytes block_bytes(const struct block *block)
 {
-	return (struct bytes){buffer->at, buffer->n};
+	return (struct bytes){block->at, block->n};
 }

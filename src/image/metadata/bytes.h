@@ -1,6 +1,6 @@
 /*
  * Byte ranges for the readers and writers of metadata: a borrowed range, whose parts are
- * checked when they are taken, and a buffer that grows. The bytes that are read here are
+ * checked when they are taken, and a block that grows. The bytes that are read here are
  * hostile; no function reads outside the range that it was given.
  */
 #ifndef PXP_BYTES_H
@@ -42,31 +42,31 @@ uint32_t bytes_be32(struct bytes from, size_t offset);
 uint32_t bytes_le32(struct bytes from, size_t offset);
 
 /*
- * A buffer that grows at its end. Zeroed memory is an empty one; buffer_fini() frees its
+ * A block of bytes that grows at its end. Zeroed memory is an empty one; block_fini() frees its
  * memory and makes it empty again. When an allocation fails has_failed is set and stays
  * set: later additions do nothing, so it is enough to look at it once, at the end.
  */
-struct buffer {
+struct block {
 	uint8_t *at;
 	size_t n, n_room;
 	bool has_failed;
 };
 
-void buffer_fini(struct buffer *buffer);
+void block_fini(struct block *block);
 
 /* Add n bytes that the caller fills in; NULL when that failed. */
-uint8_t *buffer_extend(struct buffer *buffer, size_t n);
+uint8_t *block_extend(struct block *block, size_t n);
 
-void buffer_add(struct buffer *buffer, struct bytes bytes);
-void buffer_add_text(struct buffer *buffer, const char *text);
-void buffer_add_number(struct buffer *buffer, uint64_t number, unsigned n_bytes,
-                       bool is_big_endian);
+void block_add(struct block *block, struct bytes bytes);
+void block_add_text(struct block *block, const char *text);
+void block_add_number(struct block *block, uint64_t number, unsigned n_bytes,
+                      bool is_big_endian);
 
 /* Overwrite n_bytes at offset, which must be inside. */
-void buffer_set_number(struct buffer *buffer, size_t offset, uint64_t number,
-                       unsigned n_bytes, bool is_big_endian);
+void block_set_number(struct block *block, size_t offset, uint64_t number,
+                      unsigned n_bytes, bool is_big_endian);
 
 /* What it holds, borrowed until the next change. */
-struct bytes buffer_bytes(const struct buffer *buffer);
+struct bytes block_bytes(const struct block *block);
 
 #endif

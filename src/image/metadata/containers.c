@@ -37,14 +37,14 @@ static unsigned losses(const struct metadata *metadata)
 	       (metadata->comment.n > 0 || metadata->png_text.n > 0 ? LOST_COMMENT : 0U);
 }
 
-bool metadata_write(struct buffer *ret_file, enum image_format format, struct bytes file,
+bool metadata_write(struct block *ret_file, enum image_format format, struct bytes file,
                     const struct metadata *metadata, unsigned *lost)
 {
 	metadata_write_fn *write = containers[format].write;
 
 	if (write && write(ret_file, file, metadata, lost))
 		return !ret_file->has_failed;
-	buffer_fini(ret_file);
+	block_fini(ret_file);
 	*lost |= losses(metadata);
 	return true;
 }

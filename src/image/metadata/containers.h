@@ -26,19 +26,19 @@ bool metadata_read(struct metadata *ret_metadata, enum image_format format,
 /*
  * Put blocks into an encoded file. Those of the encoder's own, if any, are replaced.
  *
- * ret_file  an empty buffer; stays empty when the file is right as it is. The caller frees
+ * ret_file  an empty block; stays empty when the file is right as it is. The caller frees
  *           it.
  * lost      bits are added for the blocks that the format, or a segment of it, cannot hold.
  *
  * False when memory ran out. Any thread.
  */
-bool metadata_write(struct buffer *ret_file, enum image_format format, struct bytes file,
+bool metadata_write(struct block *ret_file, enum image_format format, struct bytes file,
                     const struct metadata *metadata, unsigned *lost);
 
 /* The functions of one container, in a file of its own. */
 typedef void metadata_read_fn(struct metadata *metadata, struct bytes file);
 /* False when the file is not as it must be. */
-typedef bool metadata_write_fn(struct buffer *to, struct bytes file,
+typedef bool metadata_write_fn(struct block *to, struct bytes file,
                                const struct metadata *metadata, unsigned *lost);
 
 metadata_read_fn metadata_read_jpeg, metadata_read_png, metadata_read_webp;

@@ -196,10 +196,10 @@ static uint32_t field_number(const struct structure *structure, const struct fie
 static void put(const struct structure *structure, struct field *field, uint32_t index,
                 uint32_t number)
 {
-	struct buffer own = {.at = field->own, .n = sizeof(field->own)};
+	struct block own = {.at = field->own, .n = sizeof(field->own)};
 	unsigned n = (unsigned)type_bytes(field->type);
 
-	buffer_set_number(&own, (size_t)index * n, number, n, structure->is_big_endian);
+	block_set_number(&own, (size_t)index * n, number, n, structure->is_big_endian);
 }
 
 /* A whole number, of the type that the field has where that is wide enough. */
@@ -495,14 +495,14 @@ static void set_main(struct structure *structure, const struct field *field)
 static void set_rational(struct structure *structure, unsigned tag, double number)
 {
 	struct field field = {.tag = (uint16_t)tag, .type = TYPE_RATIONAL, .count = 1};
-	struct buffer own = {.at = field.own, .n = sizeof(field.own)};
+	struct block own = {.at = field.own, .n = sizeof(field.own)};
 	/* PNG counts in whole pixels per metre, which is as exact as this. */
 	bool is_whole = fabs(number - round(number)) < 0.013;
 	uint32_t under = is_whole ? 1 : 1000;
 
-	buffer_set_number(&own, 0, (uint64_t)llround(number * under), 4,
-	                  structure->is_big_endian);
-	buffer_set_number(&own, 4, under, 4, structure->is_big_endian);
+	block_set_number(&own, 0, (uint64_t)llround(number * under), 4,
+	                 structure->is_big_endian);
+	block_set_number(&own, 4, under, 4, structure->is_big_endian);
 	set_main(structure, &field);
 }
 
@@ -544,36 +544,36 @@ static size_t directory_bytes(const struct directory *directory)
 }
 
 static void write_directory(const struct structure *structure,
-                            const struct directory *directory, struct buffer *to)
+                            const struct directory *directory, struct block *to)
 {
 	bool is_big = structure->is_big_endian;
 	size_t value_at = to->n + 2 + 12 * directory->n + 4;
 
-	buffer_add_number(to, directory->n, 2, is_big);
+	block_add_number(to, directory->n, 2, is_big);
 	for (size_t i = 0; i < directory->n; i++) {
 		const struct field *field = &directory->fields[i];
 		const struct bytes value = {field_value(field), field_bytes(field)};
 
-		buffer_add_number(to, field->tag, 2, is_big);
-		buffer_add_number(to, field->type, 2, is_big);
-		buffer_add_number(to, field->count, 4, is_big);
+		block_add_number(to, field->tag, 2, is_big);
+		block_add_number(to, field->type, 2, is_big);
+		block_add_number(to, field->count, 4, is_big);
 		if (value.n > 4) {
-			buffer_add_number(to, value_at, 4, is_big);
+			block_add_number(to, value_at, 4, is_big);
 			value_at += value.n + (value.n & 1);
 		} else {
-			buffer_add(to, value);
-			buffer_add_number(to, 0, (unsigned)(4 - value.n), is_big);
+			block_add(to, value);
+			block_add_number(to, 0, (unsigned)(4 - value.n), is_big);
 		}
 	}
-	buffer_add_number(to, 0, 4, is_big); /* no directory follows */
+	block_add_number(to, 0, 4, is_big); /* no directory follows */
 	for (size_t i = 0; i < directory->n; i++) {
 		const struct field *field = &directory->fields[i];
 		const struct bytes value = {field_value(field), field_bytes(field)};
 
 		if (value.n <= 4)
 			continue;
-		buffer_add(to, value);
-		buffer_add_number(to, 0, value.n & 1, is_big);
+		block_add(to, value);
+		block_add_number(to, 0, value.n & 1, is_big);
 	}
 }
 
@@ -602,7 +602,7 @@ static void set_pointer(struct structure *structure, enum directory_name from,
 	}
 }
 
-static void write_structure(struct structure *structure, struct buffer *to)
+static void write_structure(struct structure *structure, struct block *to)
 {
 	struct directory *directories = structure->directories;
 	size_t at[N_DIRECTORIES], next = 8;
@@ -625,9 +625,9 @@ static void write_structure(struct structure *structure, struct buffer *to)
 	set_pointer(structure, MAIN, TAG_EXIF_POINTER, at[EXIF]);
 	set_pointer(structure, MAIN, TAG_GPS_POINTER, at[GPS]);
 
-	buffer_add_text(to, structure->is_big_endian ? "MM" : "II");
-	buffer_add_number(to, 42, 2, structure->is_big_endian);
-	buffer_add_number(to, 8, 4, structure->is_big_endian);
+	block_add_text(to, structure->is_big_endian ? "MM" : "II");
+	block_add_number(to, 42, 2, structure->is_big_endian);
+	block_add_number(to, 8, 4, structure->is_big_endian);
 	for (int i = 0; i < N_DIRECTORIES; i++) {
 		if (directories[i].n > 0)
 			write_directory(structure, &directories[i], to);
@@ -635,7 +635,7 @@ static void write_structure(struct structure *structure, struct buffer *to)
 	structure->has_failed |= to->has_failed;
 }
 
-bool exif_filter(struct buffer *ret_exif, struct bytes tiff, unsigned keep,
+bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
                  const struct metadata_target *target, unsigned *lost)
 {
 	struct structure structure = {.keep = keep, .target = target};

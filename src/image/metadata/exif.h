@@ -11,13 +11,13 @@
 /*
  * Filter a TIFF structure.
  *
- * ret_exif  an empty buffer; stays empty when nothing is kept. The caller frees it.
+ * ret_exif  an empty block; stays empty when nothing is kept. The caller frees it.
  * keep      a mask of enum keep.
  * lost      LOST_EXIF is added when a field that was to be kept could not be read.
  *
  * False when memory ran out. Any thread.
  */
-bool exif_filter(struct buffer *ret_exif, struct bytes tiff, unsigned keep,
+bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
 /* The density that the main directory tells; zeros when it does not. */

@@ -103,19 +103,19 @@ static bool keeps(const struct dataset *dataset, unsigned keep)
 }
 
 /* "P", "L" or "S": the shape of the picture. */
-static void add_orientation(struct buffer *to, const struct dataset *dataset,
+static void add_orientation(struct block *to, const struct dataset *dataset,
                             const struct metadata_target *target)
 {
 	uint8_t shape = target->width == target->height  ? 'S'
 	                : target->width > target->height ? 'L'
 	                                                 : 'P';
 
-	buffer_add(to, dataset->all);
+	block_add(to, dataset->all);
 	if (!to->has_failed)
 		to->at[to->n - 1] = shape;
 }
 
-bool iptc_filter(struct buffer *ret_iptc, struct bytes datasets, unsigned keep,
+bool iptc_filter(struct block *ret_iptc, struct bytes datasets, unsigned keep,
                  const struct metadata_target *target, unsigned *lost)
 {
 	enum { ORIENTATION = 131 };
@@ -127,7 +127,7 @@ bool iptc_filter(struct buffer *ret_iptc, struct bytes datasets, unsigned keep,
 		return true;
 	for (; read_dataset(datasets, at, &dataset); at += dataset.all.n) {
 		if (is_frame(&dataset)) {
-			buffer_add(ret_iptc, dataset.all);
+			block_add(ret_iptc, dataset.all);
 			continue;
 		}
 		if (!keeps(&dataset, keep))
@@ -137,7 +137,7 @@ bool iptc_filter(struct buffer *ret_iptc, struct bytes datasets, unsigned keep,
 		    dataset.value.n == 1)
 			add_orientation(ret_iptc, &dataset, target);
 		else
-			buffer_add(ret_iptc, dataset.all);
+			block_add(ret_iptc, dataset.all);
 	}
 	/* Zeros at the end are padding. */
 	while (at < datasets.n && datasets.at[at] == 0)
@@ -145,7 +145,7 @@ bool iptc_filter(struct buffer *ret_iptc, struct bytes datasets, unsigned keep,
 	if (at < datasets.n)
 		*lost |= LOST_IPTC;
 	if (!has_content)
-		buffer_fini(ret_iptc);
+		block_fini(ret_iptc);
 	return !ret_iptc->has_failed;
 }
 
@@ -171,12 +171,12 @@ struct bytes photoshop_resource(struct bytes resources, unsigned number)
 	return (struct bytes){NULL, 0};
 }
 
-void iptc_add_as_resource(struct buffer *to, struct bytes datasets)
+void iptc_add_as_resource(struct block *to, struct bytes datasets)
 {
-	buffer_add_text(to, "8BIM");
-	buffer_add_number(to, PHOTOSHOP_IPTC, 2, true);
-	buffer_add_number(to, 0, 2, true); /* no name */
-	buffer_add_number(to, datasets.n, 4, true);
-	buffer_add(to, datasets);
-	buffer_add_number(to, 0, datasets.n & 1, true);
+	block_add_text(to, "8BIM");
+	block_add_number(to, PHOTOSHOP_IPTC, 2, true);
+	block_add_number(to, 0, 2, true); /* no name */
+	block_add_number(to, datasets.n, 4, true);
+	block_add(to, datasets);
+	block_add_number(to, 0, datasets.n & 1, true);
 }

@@ -10,20 +10,20 @@
 /*
  * Filter IIM datasets.
  *
- * ret_iptc  an empty buffer; stays empty when nothing is kept. The caller frees it.
+ * ret_iptc  an empty block; stays empty when nothing is kept. The caller frees it.
  * keep      a mask of enum keep.
  * lost      LOST_IPTC is added when the datasets end in something else, which is dropped.
  *
  * False when memory ran out. Any thread.
  */
-bool iptc_filter(struct buffer *ret_iptc, struct bytes datasets, unsigned keep,
+bool iptc_filter(struct block *ret_iptc, struct bytes datasets, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
 /* The data of one of Photoshop's resources by its number, borrowed; empty when there is none. */
 struct bytes photoshop_resource(struct bytes resources, unsigned number);
 
 /* Photoshop's resources with the datasets alone, as JPEG's APP13 and TIFF have them. */
-void iptc_add_as_resource(struct buffer *to, struct bytes datasets);
+void iptc_add_as_resource(struct block *to, struct bytes datasets);
 
 enum { PHOTOSHOP_IPTC = 0x0404, PHOTOSHOP_EXIF = 0x0422, PHOTOSHOP_XMP = 0x0424 };
 

@@ -7,12 +7,12 @@
 
 void metadata_fini(struct metadata *metadata)
 {
-	buffer_fini(&metadata->exif);
-	buffer_fini(&metadata->xmp);
-	buffer_fini(&metadata->xmp_extended);
-	buffer_fini(&metadata->iptc);
-	buffer_fini(&metadata->comment);
-	buffer_fini(&metadata->png_text);
+	block_fini(&metadata->exif);
+	block_fini(&metadata->xmp);
+	block_fini(&metadata->xmp_extended);
+	block_fini(&metadata->iptc);
+	block_fini(&metadata->comment);
+	block_fini(&metadata->png_text);
 	*metadata = (struct metadata){0};
 }
 
@@ -65,36 +65,36 @@ static unsigned true_losses(unsigned lost, unsigned keep)
 	return lost;
 }
 
-static void replace(struct buffer *buffer, struct buffer *with)
+static void replace(struct block *block, struct block *with)
 {
-	buffer_fini(buffer);
-	*buffer = *with;
+	block_fini(block);
+	*block = *with;
 }
 
 bool metadata_filter(struct metadata *metadata, unsigned keep,
                      const struct metadata_target *target)
 {
-	struct buffer exif = {0}, xmp = {0}, iptc = {0};
+	struct block exif = {0}, xmp = {0}, iptc = {0};
 	unsigned lost = metadata->lost;
 	bool is_done = true;
 
 	if (metadata->exif.n > 0)
-		is_done = exif_filter(&exif, buffer_bytes(&metadata->exif), keep, target,
+		is_done = exif_filter(&exif, block_bytes(&metadata->exif), keep, target,
 		                      &lost);
 	if (is_done && metadata->xmp.n > 0)
-		is_done = xmp_filter(&xmp, buffer_bytes(&metadata->xmp),
-		                     buffer_bytes(&metadata->xmp_extended), keep, target,
+		is_done = xmp_filter(&xmp, block_bytes(&metadata->xmp),
+		                     block_bytes(&metadata->xmp_extended), keep, target,
 		                     &lost);
 	if (is_done && metadata->iptc.n > 0)
-		is_done = iptc_filter(&iptc, buffer_bytes(&metadata->iptc), keep, target,
+		is_done = iptc_filter(&iptc, block_bytes(&metadata->iptc), keep, target,
 		                      &lost);
 	replace(&metadata->exif, &exif);
 	replace(&metadata->xmp, &xmp);
 	replace(&metadata->iptc, &iptc);
-	buffer_fini(&metadata->xmp_extended);
+	block_fini(&metadata->xmp_extended);
 	if (keep != KEEP_ALL) {
-		buffer_fini(&metadata->comment);
-		buffer_fini(&metadata->png_text);
+		block_fini(&metadata->comment);
+		block_fini(&metadata->png_text);
 	}
 	metadata->lost = true_losses(lost, keep);
 	if (!is_done)

@@ -37,14 +37,14 @@ struct density {
 
 /* The blocks of one picture, each without the head that its container puts before it. */
 struct metadata {
-	struct buffer exif; /* a TIFF structure, from its byte order mark on */
-	struct buffer xmp;  /* one packet */
+	struct block exif; /* a TIFF structure, from its byte order mark on */
+	struct block xmp;  /* one packet */
 	/* The rest of a packet that a JPEG holds in two; metadata_filter() joins them. */
-	struct buffer xmp_extended;
-	struct buffer iptc; /* IIM datasets, without Photoshop's resource around them */
-	struct buffer comment; /* text of no known encoding */
+	struct block xmp_extended;
+	struct block iptc;    /* IIM datasets, without Photoshop's resource around them */
+	struct block comment; /* text of no known encoding */
 	/* Chunks of text in a PNG, as they stand there: a PNG again keeps them all. */
-	struct buffer png_text;
+	struct block png_text;
 	struct density density;
 	unsigned lost; /* enum metadata_lost: parts of the file that no block describes */
 };

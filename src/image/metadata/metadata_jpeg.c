@@ -73,10 +73,10 @@ static void read_jfif(struct metadata *metadata, struct bytes data)
 		metadata->density = (struct density){x * scale, y * scale};
 }
 
-static void set_once(struct buffer *buffer, struct bytes bytes)
+static void set_once(struct block *block, struct bytes bytes)
 {
-	if (buffer->n == 0)
-		buffer_add(buffer, bytes);
+	if (block->n == 0)
+		block_add(block, bytes);
 }
 
 static void read_app2(struct metadata *metadata, struct bytes file, struct bytes data)
@@ -106,16 +106,15 @@ static void read_extension(struct metadata *metadata, struct bytes data, size_t 
 	size_t offset = bytes_be32(body, XMP_GUID_BYTES + 4);
 
 	if (guid.n == 0 ||
-	    bytes_find(buffer_bytes(&metadata->xmp), guid, 0) == metadata->xmp.n)
+	    bytes_find(block_bytes(&metadata->xmp), guid, 0) == metadata->xmp.n)
 		return; /* of another packet */
 	*n_full = bytes_be32(body, XMP_GUID_BYTES);
 	if (offset == metadata->xmp_extended.n)
-		buffer_add(&metadata->xmp_extended,
-		           bytes_after(body, XMP_GUID_BYTES + 8));
+		block_add(&metadata->xmp_extended, bytes_after(body, XMP_GUID_BYTES + 8));
 }
 
 static void read_segment(struct metadata *metadata, const struct segment *segment,
-                         struct buffer *resources, size_t *n_full)
+                         struct block *resources, size_t *n_full)
 {
 	struct bytes data = segment->data;
 
@@ -130,17 +129,17 @@ static void read_segment(struct metadata *metadata, const struct segment *segmen
 		read_extension(metadata, data, n_full);
 	} else if (segment->marker == APP13 && bytes_begin_with(data, PHOTOSHOP_HEAD)) {
 		/* A resource that is too long for one segment goes on in the next. */
-		buffer_add(resources, bytes_after(data, PHOTOSHOP_HEAD.n));
+		block_add(resources, bytes_after(data, PHOTOSHOP_HEAD.n));
 	} else if (segment->marker == COM) {
 		if (metadata->comment.n > 0)
-			buffer_add_text(&metadata->comment, "\n");
-		buffer_add(&metadata->comment, data);
+			block_add_text(&metadata->comment, "\n");
+		block_add(&metadata->comment, data);
 	}
 }
 
 void metadata_read_jpeg(struct metadata *metadata, struct bytes file)
 {
-	struct buffer resources = {0};
+	struct block resources = {0};
 	struct density of_exif;
 	struct segment segment;
 	size_t at = 2, n_full = 0;
@@ -150,23 +149,23 @@ void metadata_read_jpeg(struct metadata *metadata, struct bytes file)
 		if (segment.marker == APP2)
 			read_app2(metadata, file, segment.data);
 	}
-	buffer_add(&metadata->iptc,
-	           photoshop_resource(buffer_bytes(&resources), PHOTOSHOP_IPTC));
+	block_add(&metadata->iptc,
+	          photoshop_resource(block_bytes(&resources), PHOTOSHOP_IPTC));
 	metadata->iptc.has_failed |= resources.has_failed;
-	buffer_fini(&resources);
+	block_fini(&resources);
 
 	if (metadata->xmp_extended.n != n_full ||
 	    (n_full == 0 &&
-	     bytes_find(buffer_bytes(&metadata->xmp), BYTES_OF("HasExtendedXMP"), 0) <
+	     bytes_find(block_bytes(&metadata->xmp), BYTES_OF("HasExtendedXMP"), 0) <
 	             metadata->xmp.n)) {
 		metadata->lost |= LOST_XMP;
-		buffer_fini(&metadata->xmp_extended);
+		block_fini(&metadata->xmp_extended);
 	}
 	/* A video behind the picture, in Samsung's trailer. */
 	if (file.n > 4 && memcmp(file.at + file.n - 4, "SEFT", 4) == 0 &&
 	    bytes_find(file, BYTES_OF("MotionPhoto_Data"), at) < file.n)
 		metadata->lost |= LOST_VIDEO;
-	of_exif = exif_density(buffer_bytes(&metadata->exif));
+	of_exif = exif_density(block_bytes(&metadata->exif));
 	if (of_exif.x > 0)
 		metadata->density = of_exif;
 }
@@ -175,52 +174,52 @@ void metadata_read_jpeg(struct metadata *metadata, struct bytes file)
  * Writing.
  */
 
-static void add_segment(struct buffer *to, enum marker marker, struct bytes head,
+static void add_segment(struct block *to, enum marker marker, struct bytes head,
                         struct bytes data)
 {
-	buffer_add_number(to, 0xff00 | marker, 2, true);
-	buffer_add_number(to, 2 + head.n + data.n, 2, true);
-	buffer_add(to, head);
-	buffer_add(to, data);
+	block_add_number(to, 0xff00 | marker, 2, true);
+	block_add_number(to, 2 + head.n + data.n, 2, true);
+	block_add(to, head);
+	block_add(to, data);
 }
 
-static void add_jfif(struct buffer *to, const struct density *density)
+static void add_jfif(struct block *to, const struct density *density)
 {
 	enum { MOST = 65535 };
 	bool is_known = density->x >= 0.5 && density->x <= MOST && density->y >= 0.5 &&
 	                density->y <= MOST;
-	struct buffer body = {0};
+	struct block body = {0};
 
-	buffer_add(&body, BYTES_OF("JFIF\0\1\1"));
-	buffer_add_number(&body, is_known, 1, true); /* the inch, or no unit */
-	buffer_add_number(&body, is_known ? (uint64_t)lround(density->x) : 1, 2, true);
-	buffer_add_number(&body, is_known ? (uint64_t)lround(density->y) : 1, 2, true);
-	buffer_add_number(&body, 0, 2, true); /* no preview */
-	add_segment(to, APP0, (struct bytes){NULL, 0}, buffer_bytes(&body));
+	block_add(&body, BYTES_OF("JFIF\0\1\1"));
+	block_add_number(&body, is_known, 1, true); /* the inch, or no unit */
+	block_add_number(&body, is_known ? (uint64_t)lround(density->x) : 1, 2, true);
+	block_add_number(&body, is_known ? (uint64_t)lround(density->y) : 1, 2, true);
+	block_add_number(&body, 0, 2, true); /* no preview */
+	add_segment(to, APP0, (struct bytes){NULL, 0}, block_bytes(&body));
 	to->has_failed |= body.has_failed;
-	buffer_fini(&body);
+	block_fini(&body);
 }
 
-static void add_extension(struct buffer *to, struct bytes extended, const char *guid)
+static void add_extension(struct block *to, struct bytes extended, const char *guid)
 {
 	for (size_t at = 0; at < extended.n; at += MAX_EXTENSION_BYTES) {
 		size_t n = extended.n - at < MAX_EXTENSION_BYTES ? extended.n - at
 		                                                 : MAX_EXTENSION_BYTES;
-		struct buffer head = {0};
+		struct block head = {0};
 
-		buffer_add(&head, EXTENSION_HEAD);
-		buffer_add(&head, (struct bytes){(const uint8_t *)guid, XMP_GUID_BYTES});
-		buffer_add_number(&head, extended.n, 4, true);
-		buffer_add_number(&head, at, 4, true);
-		add_segment(to, APP1, buffer_bytes(&head), bytes_part(extended, at, n));
+		block_add(&head, EXTENSION_HEAD);
+		block_add(&head, (struct bytes){(const uint8_t *)guid, XMP_GUID_BYTES});
+		block_add_number(&head, extended.n, 4, true);
+		block_add_number(&head, at, 4, true);
+		add_segment(to, APP1, block_bytes(&head), bytes_part(extended, at, n));
 		to->has_failed |= head.has_failed;
-		buffer_fini(&head);
+		block_fini(&head);
 	}
 }
 
-static void add_xmp(struct buffer *to, struct bytes xmp, unsigned *lost)
+static void add_xmp(struct block *to, struct bytes xmp, unsigned *lost)
 {
-	struct buffer main = {0}, extended = {0};
+	struct block main = {0}, extended = {0};
 	char guid[XMP_GUID_BYTES + 1];
 
 	if (xmp.n <= MAX_XMP_BYTES) {
@@ -228,52 +227,52 @@ static void add_xmp(struct buffer *to, struct bytes xmp, unsigned *lost)
 		return;
 	}
 	if (xmp_split(xmp, MAX_XMP_BYTES, &main, &extended, guid)) {
-		add_segment(to, APP1, XMP_HEAD, buffer_bytes(&main));
-		add_extension(to, buffer_bytes(&extended), guid);
+		add_segment(to, APP1, XMP_HEAD, block_bytes(&main));
+		add_extension(to, block_bytes(&extended), guid);
 	} else {
 		*lost |= LOST_XMP;
 	}
-	buffer_fini(&main);
-	buffer_fini(&extended);
+	block_fini(&main);
+	block_fini(&extended);
 }
 
-static void add_iptc(struct buffer *to, struct bytes iptc)
+static void add_iptc(struct block *to, struct bytes iptc)
 {
 	const size_t n_most = MAX_SEGMENT_BYTES - PHOTOSHOP_HEAD.n;
-	struct buffer resources = {0};
+	struct block resources = {0};
 	struct bytes all;
 
 	iptc_add_as_resource(&resources, iptc);
-	all = buffer_bytes(&resources);
+	all = block_bytes(&resources);
 	for (size_t at = 0; at < all.n; at += n_most)
 		add_segment(
 			to, APP13, PHOTOSHOP_HEAD,
 			bytes_part(all, at, all.n - at < n_most ? all.n - at : n_most));
 	to->has_failed |= resources.has_failed;
-	buffer_fini(&resources);
+	block_fini(&resources);
 }
 
-static void add_blocks(struct buffer *to, const struct metadata *metadata,
-                       bool takes_jfif, unsigned *lost)
+static void add_blocks(struct block *to, const struct metadata *metadata, bool takes_jfif,
+                       unsigned *lost)
 {
 	bool has_exif = metadata->exif.n > 0 &&
 	                metadata->exif.n <= MAX_SEGMENT_BYTES - EXIF_HEAD.n;
 
 	if (has_exif)
-		add_segment(to, APP1, EXIF_HEAD, buffer_bytes(&metadata->exif));
+		add_segment(to, APP1, EXIF_HEAD, block_bytes(&metadata->exif));
 	else if (takes_jfif)
 		add_jfif(to, &metadata->density);
 	if (!has_exif && metadata->exif.n > 0)
 		*lost |= LOST_EXIF;
 	if (metadata->xmp.n > 0)
-		add_xmp(to, buffer_bytes(&metadata->xmp), lost);
+		add_xmp(to, block_bytes(&metadata->xmp), lost);
 	if (metadata->iptc.n > 0)
-		add_iptc(to, buffer_bytes(&metadata->iptc));
+		add_iptc(to, block_bytes(&metadata->iptc));
 	if (metadata->comment.n > MAX_SEGMENT_BYTES || metadata->png_text.n > 0)
 		*lost |= LOST_COMMENT;
 	if (metadata->comment.n > 0 && metadata->comment.n <= MAX_SEGMENT_BYTES)
 		add_segment(to, COM, (struct bytes){NULL, 0},
-		            buffer_bytes(&metadata->comment));
+		            block_bytes(&metadata->comment));
 }
 
 static bool is_of_ours(const struct segment *segment)
@@ -282,7 +281,7 @@ static bool is_of_ours(const struct segment *segment)
 	       segment->marker == APP13 || segment->marker == COM;
 }
 
-bool metadata_write_jpeg(struct buffer *to, struct bytes file,
+bool metadata_write_jpeg(struct block *to, struct bytes file,
                          const struct metadata *metadata, unsigned *lost)
 {
 	struct segment segment;
@@ -295,12 +294,12 @@ bool metadata_write_jpeg(struct buffer *to, struct bytes file,
 	while (next_segment(file, &at, &segment))
 		takes_jfif &= segment.marker != APP14;
 
-	buffer_add(to, bytes_part(file, 0, 2));
+	block_add(to, bytes_part(file, 0, 2));
 	add_blocks(to, metadata, takes_jfif, lost);
 	for (at = 2; next_segment(file, &at, &segment);) {
 		if (!is_of_ours(&segment))
-			buffer_add(to, segment.all);
+			block_add(to, segment.all);
 	}
-	buffer_add(to, bytes_after(file, at));
+	block_add(to, bytes_after(file, at));
 	return true;
 }

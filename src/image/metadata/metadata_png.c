@@ -55,7 +55,7 @@ static bool is_type(const struct chunk *chunk, const char *type)
  */
 
 /* Inflate to at most MAX_TEXT_BYTES; nothing when the bytes are damaged. */
-static void inflate_text(struct buffer *to, struct bytes deflated)
+static void inflate_text(struct block *to, struct bytes deflated)
 {
 	z_stream stream = {.next_in = (Bytef *)(uintptr_t)deflated.at,
 	                   .avail_in = (uInt)deflated.n};
@@ -65,7 +65,7 @@ static void inflate_text(struct buffer *to, struct bytes deflated)
 		return;
 	while (status == Z_OK && to->n < MAX_TEXT_BYTES) {
 		enum { STEP = 32 << 10 };
-		uint8_t *room = buffer_extend(to, STEP);
+		uint8_t *room = block_extend(to, STEP);
 
 		if (!room)
 			break;
@@ -93,7 +93,7 @@ static struct bytes take_string(struct bytes *rest)
 
 struct text {
 	struct bytes keyword;
-	struct buffer value;
+	struct block value;
 };
 
 static bool read_text(const struct chunk *chunk, struct text *ret_text)
@@ -113,7 +113,7 @@ static bool read_text(const struct chunk *chunk, struct text *ret_text)
 	if (is_deflated)
 		inflate_text(&ret_text->value, rest);
 	else
-		buffer_add(&ret_text->value, rest);
+		block_add(&ret_text->value, rest);
 	return !ret_text->value.has_failed;
 }
 
@@ -126,7 +126,7 @@ static int hex_digit(uint8_t c)
 }
 
 /* A line break, the profile's name, a line break, its length, hexadecimal digits. */
-static void decode_raw_profile(struct buffer *to, struct bytes text)
+static void decode_raw_profile(struct block *to, struct bytes text)
 {
 	size_t at = 1, n = 0;
 	int high = -1;
@@ -143,15 +143,15 @@ static void decode_raw_profile(struct buffer *to, struct bytes text)
 		if (digit < 0)
 			continue;
 		if (high >= 0)
-			buffer_add_number(to, (uint64_t)(high << 4 | digit), 1, true);
+			block_add_number(to, (uint64_t)(high << 4 | digit), 1, true);
 		high = high >= 0 ? -1 : digit;
 	}
 }
 
-static void set_once(struct buffer *buffer, struct bytes bytes)
+static void set_once(struct block *block, struct bytes bytes)
 {
-	if (buffer->n == 0)
-		buffer_add(buffer, bytes);
+	if (block->n == 0)
+		block_add(block, bytes);
 }
 
 /* A profile's bytes tell better than its name what it is. */
@@ -191,21 +191,21 @@ static bool is_metadata_keyword(struct bytes data)
 
 static void take_profile(struct metadata *metadata, const struct chunk *chunk)
 {
-	struct buffer profile = {0};
+	struct block profile = {0};
 	struct text text;
 
 	if (!read_text(chunk, &text)) {
 		metadata->xmp.has_failed = true;
 	} else if (bytes_equal(text.keyword, BYTES_OF(XMP_KEYWORD))) {
-		set_once(&metadata->xmp, buffer_bytes(&text.value));
+		set_once(&metadata->xmp, block_bytes(&text.value));
 		metadata->lost |= text.value.n == 0 ? LOST_XMP : 0U;
 	} else {
-		decode_raw_profile(&profile, buffer_bytes(&text.value));
-		take_raw_profile(metadata, buffer_bytes(&profile));
+		decode_raw_profile(&profile, block_bytes(&text.value));
+		take_raw_profile(metadata, block_bytes(&profile));
 		metadata->xmp.has_failed |= profile.has_failed;
 	}
-	buffer_fini(&profile);
-	buffer_fini(&text.value);
+	block_fini(&profile);
+	block_fini(&text.value);
 }
 
 static void take_density(struct metadata *metadata, struct bytes data)
@@ -231,79 +231,79 @@ void metadata_read_png(struct metadata *metadata, struct bytes file)
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
 			/* It comes before text of the same. */
-			buffer_fini(&metadata->exif);
-			buffer_add(&metadata->exif, data);
+			block_fini(&metadata->exif);
+			block_add(&metadata->exif, data);
 		} else if (is_type(&chunk, "pHYs")) {
 			take_density(metadata, data);
 		} else if (is_text(&chunk) && !is_metadata_keyword(data)) {
-			buffer_add(&metadata->png_text, chunk.all);
+			block_add(&metadata->png_text, chunk.all);
 		} else if (is_text(&chunk) && n_profiles++ < MAX_PROFILES) {
 			take_profile(metadata, &chunk);
 		}
 	}
 	if (!(metadata->density.x > 0))
-		metadata->density = exif_density(buffer_bytes(&metadata->exif));
+		metadata->density = exif_density(block_bytes(&metadata->exif));
 }
 
 /*
  * Writing.
  */
 
-static void add_chunk(struct buffer *to, const char *type, struct bytes head,
+static void add_chunk(struct block *to, const char *type, struct bytes head,
                       struct bytes data)
 {
 	size_t begin = to->n + 4;
 
-	buffer_add_number(to, head.n + data.n, 4, true);
-	buffer_add_text(to, type);
-	buffer_add(to, head);
-	buffer_add(to, data);
+	block_add_number(to, head.n + data.n, 4, true);
+	block_add_text(to, type);
+	block_add(to, head);
+	block_add(to, data);
 	if (!to->has_failed)
-		buffer_add_number(to, crc32_z(0, to->at + begin, to->n - begin), 4, true);
+		block_add_number(to, crc32_z(0, to->at + begin, to->n - begin), 4, true);
 }
 
-static void add_density(struct buffer *to, const struct density *density)
+static void add_density(struct block *to, const struct density *density)
 {
 	double x = density->x * inches_in_metre, y = density->y * inches_in_metre;
-	struct buffer data = {0};
+	struct block data = {0};
 
 	if (!(x >= 1 && x <= INT32_MAX && y >= 1 && y <= INT32_MAX))
 		return;
-	buffer_add_number(&data, (uint64_t)llround(x), 4, true);
-	buffer_add_number(&data, (uint64_t)llround(y), 4, true);
-	buffer_add_number(&data, 1, 1, true); /* the metre */
-	add_chunk(to, "pHYs", buffer_bytes(&data), (struct bytes){NULL, 0});
+	block_add_number(&data, (uint64_t)llround(x), 4, true);
+	block_add_number(&data, (uint64_t)llround(y), 4, true);
+	block_add_number(&data, 1, 1, true); /* the metre */
+	add_chunk(to, "pHYs", block_bytes(&data), (struct bytes){NULL, 0});
 	to->has_failed |= data.has_failed;
-	buffer_fini(&data);
+	block_fini(&data);
 }
 
 /* As ImageMagick writes it: with Photoshop's resource around it. */
-static void add_iptc(struct buffer *to, struct bytes iptc)
+static void add_iptc(struct block *to, struct bytes iptc)
 {
 	static const char digits[] = "0123456789abcdef";
-	struct buffer resource = {0}, text = {0};
+	struct block resource = {0}, text = {0};
 	char length[32];
 
 	iptc_add_as_resource(&resource, iptc);
 	snprintf(length, sizeof(length), "\niptc\n%8zu", resource.n);
-	buffer_add_text(&text, length);
+	block_add_text(&text, length);
 	for (size_t i = 0; i < resource.n; i++) {
 		const char pair[] = {digits[resource.at[i] >> 4],
 		                     digits[resource.at[i] & 15], 0};
 
 		if (i % 36 == 0)
-			buffer_add_text(&text, "\n");
-		buffer_add_text(&text, pair);
+			block_add_text(&text, "\n");
+		block_add_text(&text, pair);
 	}
-	buffer_add_text(&text, "\n");
-	add_chunk(to, "tEXt", BYTES_OF(RAW_KEYWORD "iptc\0"), buffer_bytes(&text));
+	block_add_text(&text, "\n");
+	add_chunk(to, "tEXt", BYTES_OF(RAW_KEYWORD "iptc\0"), block_bytes(&text));
 	to->has_failed |= resource.has_failed || text.has_failed;
-	buffer_fini(&resource);
-	buffer_fini(&text);
+	block_fini(&resource);
+	block_fini(&text);
 }
 
 /* A comment of another format: Latin-1 in tEXt where it is ASCII, else UTF-8 in iTXt. */
-static void add_comment(struct buffer *to, struct bytes comment)
+static void add_comment(struct block *to, struct bytes comment)
 {
 	bool is_ascii = true;
 
@@ -318,20 +318,20 @@ static void add_comment(struct buffer *to, struct bytes comment)
 		add_chunk(to, "iTXt", BYTES_OF("Comment\0\0\0\0\0"), comment);
 }
 
-static void add_blocks(struct buffer *to, const struct metadata *metadata)
+static void add_blocks(struct block *to, const struct metadata *metadata)
 {
 	add_density(to, &metadata->density);
 	if (metadata->exif.n > 0)
 		add_chunk(to, "eXIf", (struct bytes){NULL, 0},
-		          buffer_bytes(&metadata->exif));
+		          block_bytes(&metadata->exif));
 	if (metadata->xmp.n > 0)
 		add_chunk(to, "iTXt", BYTES_OF(XMP_KEYWORD "\0\0\0\0\0"),
-		          buffer_bytes(&metadata->xmp));
+		          block_bytes(&metadata->xmp));
 	if (metadata->iptc.n > 0)
-		add_iptc(to, buffer_bytes(&metadata->iptc));
+		add_iptc(to, block_bytes(&metadata->iptc));
 	if (metadata->comment.n > 0)
-		add_comment(to, buffer_bytes(&metadata->comment));
-	buffer_add(to, buffer_bytes(&metadata->png_text));
+		add_comment(to, block_bytes(&metadata->comment));
+	block_add(to, block_bytes(&metadata->png_text));
 }
 
 static bool is_of_ours(const struct chunk *chunk)
@@ -339,7 +339,7 @@ static bool is_of_ours(const struct chunk *chunk)
 	return is_text(chunk) || is_type(chunk, "eXIf") || is_type(chunk, "pHYs");
 }
 
-bool metadata_write_png(struct buffer *to, struct bytes file,
+bool metadata_write_png(struct block *to, struct bytes file,
                         const struct metadata *metadata, unsigned *lost)
 {
 	bool has_pixels = false;
@@ -349,14 +349,14 @@ bool metadata_write_png(struct buffer *to, struct bytes file,
 	(void)lost;
 	if (!bytes_begin_with(file, BYTES_OF("\x89PNG\r\n\x1a\n")))
 		return false;
-	buffer_add(to, bytes_part(file, 0, HEAD_BYTES));
+	block_add(to, bytes_part(file, 0, HEAD_BYTES));
 	while (next_chunk(file, &at, &chunk)) {
 		if (is_type(&chunk, "IDAT") && !has_pixels) {
 			has_pixels = true;
 			add_blocks(to, metadata);
 		}
 		if (!is_of_ours(&chunk))
-			buffer_add(to, chunk.all);
+			block_add(to, chunk.all);
 	}
 	return has_pixels && at == file.n;
 }

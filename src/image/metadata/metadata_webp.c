@@ -50,24 +50,24 @@ void metadata_read_webp(struct metadata *metadata, struct bytes file)
 			/* Some writers put JPEG's head before it. */
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
-			buffer_add(&metadata->exif, data);
+			block_add(&metadata->exif, data);
 		} else if (is_type(&chunk, "XMP ") && metadata->xmp.n == 0) {
-			buffer_add(&metadata->xmp, data);
+			block_add(&metadata->xmp, data);
 		}
 	}
-	metadata->density = exif_density(buffer_bytes(&metadata->exif));
+	metadata->density = exif_density(block_bytes(&metadata->exif));
 }
 
-static void add_chunk(struct buffer *to, const char *type, struct bytes data)
+static void add_chunk(struct block *to, const char *type, struct bytes data)
 {
-	buffer_add_text(to, type);
-	buffer_add_number(to, data.n, 4, false);
-	buffer_add(to, data);
-	buffer_add_number(to, 0, data.n & 1, false);
+	block_add_text(to, type);
+	block_add_number(to, data.n, 4, false);
+	block_add(to, data);
+	block_add_number(to, 0, data.n & 1, false);
 }
 
 /* The extended header of a file that has only a picture; false when that is not one. */
-static bool add_header(struct buffer *to, const struct chunk *picture, unsigned flags)
+static bool add_header(struct block *to, const struct chunk *picture, unsigned flags)
 {
 	uint32_t width, height;
 
@@ -85,11 +85,11 @@ static bool add_header(struct buffer *to, const struct chunk *picture, unsigned 
 	}
 	if (width == 0 || height == 0)
 		return false;
-	buffer_add_text(to, "VP8X");
-	buffer_add_number(to, 10, 4, false);
-	buffer_add_number(to, flags, 4, false);
-	buffer_add_number(to, width - 1, 3, false);
-	buffer_add_number(to, height - 1, 3, false);
+	block_add_text(to, "VP8X");
+	block_add_number(to, 10, 4, false);
+	block_add_number(to, flags, 4, false);
+	block_add_number(to, width - 1, 3, false);
+	block_add_number(to, height - 1, 3, false);
 	return true;
 }
 
@@ -100,7 +100,7 @@ static bool is_of_ours(const struct chunk *chunk)
 
 /* All but the metadata, with the flags in the extended header, which is added when they
  * are not 0. */
-static bool copy_chunks(struct buffer *to, struct bytes file, unsigned flags)
+static bool copy_chunks(struct block *to, struct bytes file, unsigned flags)
 {
 	size_t at = HEAD_BYTES;
 	struct chunk chunk;
@@ -112,8 +112,8 @@ static bool copy_chunks(struct buffer *to, struct bytes file, unsigned flags)
 			return false;
 		if (is_of_ours(&chunk))
 			continue;
-		buffer_add(to, chunk.all);
-		buffer_add_number(to, 0, chunk.all.n & 1, false);
+		block_add(to, chunk.all);
+		block_add_number(to, 0, chunk.all.n & 1, false);
 		if (is_first && is_header && !to->has_failed) {
 			uint8_t *byte = to->at + to->n - chunk.data.n;
 
@@ -124,7 +124,7 @@ static bool copy_chunks(struct buffer *to, struct bytes file, unsigned flags)
 	return at == file.n && at > HEAD_BYTES;
 }
 
-bool metadata_write_webp(struct buffer *to, struct bytes file,
+bool metadata_write_webp(struct block *to, struct bytes file,
                          const struct metadata *metadata, unsigned *lost)
 {
 	unsigned flags = (metadata->exif.n > 0 ? FLAG_EXIF : 0U) |
@@ -133,14 +133,14 @@ bool metadata_write_webp(struct buffer *to, struct bytes file,
 	if (!bytes_begin_with(file, BYTES_OF("RIFF")) ||
 	    !bytes_begin_with(bytes_after(file, 8), BYTES_OF("WEBP")))
 		return false;
-	buffer_add(to, bytes_part(file, 0, HEAD_BYTES));
+	block_add(to, bytes_part(file, 0, HEAD_BYTES));
 	if (!copy_chunks(to, file, flags))
 		return false;
 	if (metadata->exif.n > 0)
-		add_chunk(to, "EXIF", buffer_bytes(&metadata->exif));
+		add_chunk(to, "EXIF", block_bytes(&metadata->exif));
 	if (metadata->xmp.n > 0)
-		add_chunk(to, "XMP ", buffer_bytes(&metadata->xmp));
-	buffer_set_number(to, 4, to->n - 8, 4, false);
+		add_chunk(to, "XMP ", block_bytes(&metadata->xmp));
+	block_set_number(to, 4, to->n - 8, 4, false);
 	if (metadata->iptc.n > 0)
 		*lost |= LOST_IPTC;
 	if (metadata->comment.n > 0 || metadata->png_text.n > 0)

@@ -367,7 +367,7 @@ static bool settle_prefixes(struct xml_tree *tree)
 	return true;
 }
 
-static void write_escaped(struct bytes text, bool in_attribute, struct buffer *to)
+static void write_escaped(struct bytes text, bool in_attribute, struct block *to)
 {
 	size_t begin = 0;
 
@@ -401,32 +401,32 @@ static void write_escaped(struct bytes text, bool in_attribute, struct buffer *t
 		}
 		if (!escape)
 			continue;
-		buffer_add(to, bytes_part(text, begin, i - begin));
-		buffer_add_text(to, escape);
+		block_add(to, bytes_part(text, begin, i - begin));
+		block_add_text(to, escape);
 		begin = i + 1;
 	}
-	buffer_add(to, bytes_after(text, begin));
+	block_add(to, bytes_after(text, begin));
 }
 
 static void write_name(const struct xml_tree *tree, unsigned space, const char *name,
-                       struct buffer *to)
+                       struct block *to)
 {
 	if (space != XML_NO_SPACE) {
-		buffer_add_text(to, tree->spaces[space].prefix);
-		buffer_add_text(to, ":");
+		block_add_text(to, tree->spaces[space].prefix);
+		block_add_text(to, ":");
 	}
-	buffer_add_text(to, name);
+	block_add_text(to, name);
 }
 
-static void write_value(const char *value, struct buffer *to)
+static void write_value(const char *value, struct block *to)
 {
-	buffer_add_text(to, "=\"");
+	block_add_text(to, "=\"");
 	write_escaped((struct bytes){(const uint8_t *)value, strlen(value)}, true, to);
-	buffer_add_text(to, "\"");
+	block_add_text(to, "\"");
 }
 
 static void write_declarations(const struct xml_tree *tree, const struct xml_node *node,
-                               struct buffer *to)
+                               struct block *to)
 {
 	bool is_used[MAX_SPACES] = {false};
 
@@ -434,42 +434,42 @@ static void write_declarations(const struct xml_tree *tree, const struct xml_nod
 	for (unsigned i = XML_SPACE + 1; i < tree->n_spaces; i++) {
 		if (!is_used[i])
 			continue;
-		buffer_add_text(to, " xmlns:");
-		buffer_add_text(to, tree->spaces[i].prefix);
+		block_add_text(to, " xmlns:");
+		block_add_text(to, tree->spaces[i].prefix);
 		write_value(tree->spaces[i].uri, to);
 	}
 }
 
 static void write_node(const struct xml_tree *tree, const struct xml_node *node,
-                       bool with_declarations, struct buffer *to)
+                       bool with_declarations, struct block *to)
 {
 	if (!node->name) {
 		write_escaped(node->text, false, to);
 		return;
 	}
-	buffer_add_text(to, "<");
+	block_add_text(to, "<");
 	write_name(tree, node->space, node->name, to);
 	if (with_declarations)
 		write_declarations(tree, node, to);
 	for (const struct xml_attribute *a = node->attributes; a; a = a->next) {
-		buffer_add_text(to, " ");
+		block_add_text(to, " ");
 		write_name(tree, a->space, a->name, to);
 		write_value(a->value, to);
 	}
 	if (!node->first) {
-		buffer_add_text(to, "/>");
+		block_add_text(to, "/>");
 		return;
 	}
-	buffer_add_text(to, ">");
+	block_add_text(to, ">");
 	for (const struct xml_node *child = node->first; child; child = child->next)
 		write_node(tree, child, false, to);
-	buffer_add_text(to, "</");
+	block_add_text(to, "</");
 	write_name(tree, node->space, node->name, to);
-	buffer_add_text(to, ">");
+	block_add_text(to, ">");
 }
 
 void xml_write(struct xml_tree *tree, const struct xml_node *node, bool with_declarations,
-               struct buffer *to)
+               struct block *to)
 {
 	if (!settle_prefixes(tree)) {
 		to->has_failed = true;

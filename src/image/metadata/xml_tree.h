@@ -71,6 +71,6 @@ void xml_append(struct xml_node *parent, struct xml_node *child);
 /* Write an element and all below it. With declarations, it declares every namespace that is
  * used below it, which a document's root must. */
 void xml_write(struct xml_tree *tree, const struct xml_node *node, bool with_declarations,
-               struct buffer *to);
+               struct block *to);
 
 #endif

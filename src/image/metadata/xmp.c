@@ -446,15 +446,15 @@ static void lose_listed(struct filtering *filtering, const char *value)
 
 static char *text_of(const struct xml_node *node)
 {
-	struct buffer text = {0};
+	struct block text = {0};
 
 	for (const struct xml_node *child = node->first; child; child = child->next) {
 		if (!child->name)
-			buffer_add(&text, child->text);
+			block_add(&text, child->text);
 	}
-	buffer_add_number(&text, 0, 1, true);
+	block_add_number(&text, 0, 1, true);
 	if (text.has_failed)
-		buffer_fini(&text);
+		block_fini(&text);
 	return (char *)text.at;
 }
 
@@ -821,38 +821,38 @@ static void drop_empty(struct filtering *filtering, struct xml_node *rdf)
 }
 
 static void write_packet(struct xml_tree *tree, const struct xml_node *root,
-                         struct buffer *to)
+                         struct block *to)
 {
-	buffer_add_text(to, "<?xpacket begin=\"\xef\xbb\xbf\" "
-	                    "id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n");
+	block_add_text(to, "<?xpacket begin=\"\xef\xbb\xbf\" "
+	                   "id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n");
 	xml_write(tree, root, true, to);
-	buffer_add_text(to, "\n<?xpacket end=\"w\"?>");
+	block_add_text(to, "\n<?xpacket end=\"w\"?>");
 }
 
 /*
  * Encodings.
  */
 
-static void add_character(struct buffer *to, uint32_t c)
+static void add_character(struct block *to, uint32_t c)
 {
 	if (c < 0x80) {
-		buffer_add_number(to, c, 1, true);
+		block_add_number(to, c, 1, true);
 	} else if (c < 0x800) {
-		buffer_add_number(to, 0xc080 | (c & 0x7c0) << 2 | (c & 0x3f), 2, true);
+		block_add_number(to, 0xc080 | (c & 0x7c0) << 2 | (c & 0x3f), 2, true);
 	} else if (c < 0x10000) {
-		buffer_add_number(
+		block_add_number(
 			to, 0xe08080 | (c & 0xf000) << 4 | (c & 0xfc0) << 2 | (c & 0x3f),
 			3, true);
 	} else {
-		buffer_add_number(to,
-		                  0xf0808080 | (c & 0x1c0000) << 6 | (c & 0x3f000) << 4 |
-		                          (c & 0xfc0) << 2 | (c & 0x3f),
-		                  4, true);
+		block_add_number(to,
+		                 0xf0808080 | (c & 0x1c0000) << 6 | (c & 0x3f000) << 4 |
+		                         (c & 0xfc0) << 2 | (c & 0x3f),
+		                 4, true);
 	}
 }
 
 /* UTF-16, or UTF-32 with units of 4 bytes, to UTF-8; false when it is malformed. */
-static bool convert(struct buffer *to, struct bytes from, unsigned n_unit, bool is_big)
+static bool convert(struct block *to, struct bytes from, unsigned n_unit, bool is_big)
 {
 	for (size_t at = 0; from.n - at >= n_unit; at += n_unit) {
 		uint32_t c = (uint32_t)bytes_number(from, at, n_unit, is_big);
@@ -874,7 +874,7 @@ static bool convert(struct buffer *to, struct bytes from, unsigned n_unit, bool 
 }
 
 /* The encoding by its mark, or by how the "<" that a packet begins with is stored. */
-static bool to_utf8(struct buffer *to, struct bytes packet)
+static bool to_utf8(struct block *to, struct bytes packet)
 {
 	static const struct {
 		struct bytes start;
@@ -898,7 +898,7 @@ static bool to_utf8(struct buffer *to, struct bytes packet)
 	}
 	if (bytes_begin_with(packet, BYTES_OF("\xef\xbb\xbf")))
 		packet = bytes_after(packet, 3);
-	buffer_add(to, packet);
+	block_add(to, packet);
 	return true;
 }
 
@@ -915,11 +915,11 @@ static struct bytes trimmed(struct bytes text)
 static struct xml_node *read_packet(struct xml_tree *tree, struct bytes packet)
 {
 	struct xml_node *root = NULL;
-	struct buffer utf8 = {0};
+	struct block utf8 = {0};
 
 	if (packet.n <= XML_MAX_BYTES && to_utf8(&utf8, packet) && !utf8.has_failed)
-		root = xml_parse(tree, trimmed(buffer_bytes(&utf8)));
-	buffer_fini(&utf8);
+		root = xml_parse(tree, trimmed(block_bytes(&utf8)));
+	block_fini(&utf8);
 	return root;
 }
 
@@ -962,7 +962,7 @@ static bool join(struct filtering *filtering, struct xml_node *root,
 }
 
 static void filter_tree(struct filtering *filtering, struct xml_node *root,
-                        struct buffer *ret_xmp)
+                        struct block *ret_xmp)
 {
 	struct xml_node *rdf;
 
@@ -978,7 +978,7 @@ static void filter_tree(struct filtering *filtering, struct xml_node *root,
 	filtering->has_failed |= ret_xmp->has_failed;
 }
 
-bool xmp_filter(struct buffer *ret_xmp, struct bytes packet, struct bytes extended,
+bool xmp_filter(struct block *ret_xmp, struct bytes packet, struct bytes extended,
                 unsigned keep, const struct metadata_target *target, unsigned *lost)
 {
 	unsigned of_xmp = KEEP_XMP | KEEP_GPS | KEEP_COPYRIGHT;
@@ -1050,13 +1050,13 @@ static bool list_properties(struct filtering *filtering, struct xml_node *descri
 	}
 	for (struct xml_node *child = description->first; child; child = child->next) {
 		struct property property = {description, NULL, child, 0};
-		struct buffer text = {0};
+		struct block text = {0};
 
 		if (!child->name)
 			continue;
 		xml_write(filtering->tree, child, false, &text);
 		property.n = text.n;
-		buffer_fini(&text);
+		block_fini(&text);
 		if (!add_property(properties, property))
 			return false;
 	}
@@ -1155,7 +1155,7 @@ static bool move_largest(struct filtering *filtering, struct xml_node *root,
 }
 
 static bool split(struct filtering *filtering, struct bytes packet, size_t n_max,
-                  struct buffer *ret_main, struct buffer *ret_extended,
+                  struct block *ret_main, struct block *ret_extended,
                   char guid[XMP_GUID_BYTES + 1])
 {
 	/* The pointer to the extended part, and its namespace. */
@@ -1170,7 +1170,7 @@ static bool split(struct filtering *filtering, struct bytes packet, size_t n_max
 	    !move_largest(filtering, root, to, packet.n, n_max - POINTER_BYTES))
 		return false;
 	xml_write(tree, rest, true, ret_extended);
-	write_guid(buffer_bytes(ret_extended), guid);
+	write_guid(block_bytes(ret_extended), guid);
 
 	rdf = find_rdf(filtering, root);
 	for (description = rdf->first; description && !description->name;)
@@ -1182,8 +1182,8 @@ static bool split(struct filtering *filtering, struct bytes packet, size_t n_max
 	return !ret_main->has_failed && !ret_extended->has_failed && ret_main->n <= n_max;
 }
 
-bool xmp_split(struct bytes packet, size_t n_max, struct buffer *ret_main,
-               struct buffer *ret_extended, char guid[XMP_GUID_BYTES + 1])
+bool xmp_split(struct bytes packet, size_t n_max, struct block *ret_main,
+               struct block *ret_extended, char guid[XMP_GUID_BYTES + 1])
 {
 	struct filtering filtering = {.tree = xml_tree_create()};
 	bool is_split = filtering.tree &&

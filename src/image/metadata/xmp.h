@@ -11,7 +11,7 @@
 /*
  * Filter a packet.
  *
- * ret_xmp   an empty buffer; stays empty when nothing is kept. The caller frees it. UTF-8.
+ * ret_xmp   an empty block; stays empty when nothing is kept. The caller frees it. UTF-8.
  * packet    UTF-8, UTF-16 or UTF-32.
  * extended  the rest of a packet that a JPEG holds in parts; may be empty.
  * keep      a mask of enum keep.
@@ -20,7 +20,7 @@
  *
  * False when memory ran out. Any thread.
  */
-bool xmp_filter(struct buffer *ret_xmp, struct bytes packet, struct bytes extended,
+bool xmp_filter(struct block *ret_xmp, struct bytes packet, struct bytes extended,
                 unsigned keep, const struct metadata_target *target, unsigned *lost);
 
 enum { XMP_GUID_BYTES = 32 };
@@ -30,10 +30,10 @@ enum { XMP_GUID_BYTES = 32 };
  * at most n_max bytes, and an extended one with the largest properties, which the main one
  * names by a GUID, the MD5 of its bytes.
  *
- * False when that is not possible or memory ran out; the buffers are the caller's to free.
+ * False when that is not possible or memory ran out; the blocks are the caller's to free.
  */
-bool xmp_split(struct bytes packet, size_t n_max, struct buffer *ret_main,
-               struct buffer *ret_extended, char guid[XMP_GUID_BYTES + 1]);
+bool xmp_split(struct bytes packet, size_t n_max, struct block *ret_main,
+               struct block *ret_extended, char guid[XMP_GUID_BYTES + 1]);
 
 /* Whether a property's name tells a place: "GPSLatitude", "City", "CountryCode". */
 bool xmp_name_is_place(const char *name);
