@@ -2,6 +2,7 @@
 if(PIXPOOL_VIPS)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(VIPS REQUIRED IMPORTED_TARGET vips>=8.14)
+  pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
   pkg_check_modules(DRAWING REQUIRED IMPORTED_TARGET fontconfig gdk-pixbuf-2.0)
   pkg_check_modules(METADATA REQUIRED IMPORTED_TARGET expat>=2.4 nettle zlib)
 endif()

@@ -33,6 +33,7 @@ BEGIN {
 	sees["image/header"]  = sees["recipe"] " image/header"
 	sees["image/metadata"] = sees["recipe"] " image/metadata"
 	sees["image"]         = sees["image/header"] " image/metadata image"
+	sees["image/fast"]    = sees["image"] " image/fast"
 	sees["image/vips"]    = sees["image"] " image/vips"
 	sees["image/stb"]     = sees["image"] " image/stb"
 	sees["walk"]          = "base common walk"

@@ -1,0 +1,121 @@
+/*
+ * A JPEG decoder (ITU T.81) that decodes no more of a file than a scaled picture needs.
+ *
+ * It reads baseline, extended sequential and progressive files of 8 bits with Huffman
+ * coding, grey or YCbCr, of any subsampling. Each component is decoded at its own scale:
+ * at 1/8 that is the DC coefficient of each block, at 1/4 and 1/2 the lowest 2 x 2 and
+ * 4 x 4 coefficients. Of the others, a sequential file has the symbols skipped, several at
+ * a time; a progressive file has whole scans skipped.
+ *
+ * Planes are not scaled up to one size and not converted to RGB: resampling does that for
+ * each plane by itself. Samples are centred: sample i of n stands for the middle of the
+ * i-th n-th of the picture.
+ *
+ * What is promised about damage:
+ *   - a file that ends early is noticed, whatever the scale;
+ *   - a file without an end marker (EOI) has nothing skipped, and passes only if every
+ *     block of every scan is there;
+ *   - damage in a scan that is read fails. Damage in a scan that is skipped passes, unless
+ *     the request reads everything.
+ *
+ * Threads: a decoder belongs to one thread at a time.
+ */
+#ifndef PXP_FAST_JPEG_H
+#define PXP_FAST_JPEG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { JPG_MAX_COMPONENTS = 3 };
+
+enum jpg_status {
+	JPG_OK,
+	JPG_CANNOT,  /* not a JPEG file of the kinds above: another decoder may read it */
+	JPG_DAMAGED, /* the file contradicts the standard or itself */
+	JPG_TRUNCATED, /* the file ends early */
+	JPG_NO_MEMORY, /* an allocation failed */
+};
+
+/* The scale 1/2^n. */
+enum jpg_scale { JPG_FULL, JPG_HALF, JPG_QUARTER, JPG_EIGHTH, N_JPG_SCALES };
+
+struct jpg_header {
+	uint32_t width, height; /* 1 to 65535 */
+	bool is_progressive;
+	unsigned n_components; /* 1: grey; 3: Y, Cb, Cr */
+	unsigned h_max, v_max;
+	struct {
+		uint8_t h, v; /* sampling factors, 1 to 4; 1 x 1 of a grey picture */
+	} component[JPG_MAX_COMPONENTS];
+};
+
+struct jpg_request {
+	enum jpg_scale scale[JPG_MAX_COMPONENTS];
+	/* How wrong a progressive file's planes may be so that refinement scans can be
+	 * skipped: a mean squared error in levels of 0 to 255, estimated from the
+	 * quantization tables. 0 skips no bit of a coefficient that the scale uses. */
+	double noise_budget[JPG_MAX_COMPONENTS];
+	/* Skip no scan, and fail on stray bytes between segments too. */
+	bool reads_everything;
+};
+
+struct jpg_plane {
+	uint32_t width,
+		height; /* whole samples, the last ones partly outside the picture */
+	/* The part of it that is picture, in samples: at most width and height. */
+	double true_width, true_height;
+	/* Full and half scale: 8 bits, uint8_t. Quarter and eighth: 16 bits, uint16_t, 257
+	 * for each level. */
+	unsigned n_bits;
+	size_t stride; /* bytes from row to row, a multiple of 64 */
+	void *samples; /* aligned to 64; rows may be read and written up to the stride */
+};
+
+struct jpg_picture {
+	unsigned n_planes;
+	struct jpg_plane plane[JPG_MAX_COMPONENTS];
+	unsigned n_scans, n_scans_skipped;
+};
+
+struct jpg_decoder;
+
+/* NULL when out of memory. A decoder keeps its memory between pictures. */
+struct jpg_decoder *jpg_decoder_create(void);
+void jpg_decoder_destroy(struct jpg_decoder *decoder); /* NULL too */
+
+/* Free the buffers if together they have more than max_bytes. Planes that were decoded are
+ * gone then. */
+void jpg_decoder_trim(struct jpg_decoder *decoder, size_t max_bytes);
+
+/*
+ * Read up to the first scan: JPG_OK means that the decoder takes this kind of file.
+ *
+ * bytes    borrowed for the call.
+ *
+ * JPG_CANNOT     CMYK, YCCK, RGB, arithmetic coding, 12 bits, lossless, hierarchical ...
+ * JPG_DAMAGED    the header is no header.
+ * JPG_TRUNCATED  the file ends before its first scan.
+ */
+enum jpg_status jpg_decoder_read_header(struct jpg_decoder *decoder, const uint8_t *bytes,
+                                        size_t n_bytes, struct jpg_header *ret_header);
+
+/*
+ * Decode a whole file. The caller has checked the size in pixels.
+ *
+ * bytes    borrowed for the call.
+ * return   with JPG_OK *ret_picture has the planes, which belong to the decoder until its
+ *          next call. Else jpg_decoder_reason() says why.
+ */
+enum jpg_status jpg_decoder_decode(struct jpg_decoder *decoder, const uint8_t *bytes,
+                                   size_t n_bytes, const struct jpg_request *request,
+                                   struct jpg_picture *ret_picture);
+
+/* One line about the last status that was not JPG_OK. Static text. */
+const char *jpg_decoder_reason(const struct jpg_decoder *decoder);
+
+/* Bytes that decoding allocates at most, beside the decoder itself. */
+uint64_t jpg_memory_estimate(const struct jpg_header *header,
+                             const struct jpg_request *request, size_t n_bytes);
+
+#endif

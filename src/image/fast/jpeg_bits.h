@@ -1,0 +1,103 @@
+/*
+ * The bits of an entropy-coded segment, first bit first (ITU T.81, F.2.2.5).
+ *
+ * The segment's bytes have already been unstuffed, so that eight of them load at once. Past
+ * the end all bits are 0; a reader notices by jpg_bits_ran_out() after a block or a row of
+ * them, not at every bit.
+ */
+#ifndef PXP_JPEG_BITS_H
+#define PXP_JPEG_BITS_H
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct jpg_bits {
+	const uint8_t *at; /* the next byte to load */
+	const uint8_t *end;
+	uint64_t window;   /* the next bits, the first one on top */
+	unsigned n;        /* how many bits of the window are valid */
+	size_t n_past_end; /* bytes of zeros that stand behind the segment's last byte */
+};
+
+static inline void jpg_bits_init(struct jpg_bits *bits, const uint8_t *bytes, size_t n)
+{
+	*bits = (struct jpg_bits){.at = bytes, .end = bytes + n};
+}
+
+/* Load until 56 or more bits are valid. */
+static inline void jpg_bits_refill(struct jpg_bits *bits)
+{
+	if (__builtin_expect(bits->end - bits->at >= 8, 1)) {
+		uint64_t next;
+		unsigned n_bytes = (63 - bits->n) >> 3;
+
+		memcpy(&next, bits->at, sizeof(next));
+		/* Bits of a byte that does not fit whole are loaded again by the next
+		 * refill: the same bits in the same place. */
+		bits->window |= be64toh(next) >> bits->n;
+		bits->at += n_bytes;
+		bits->n += n_bytes * 8;
+		return;
+	}
+	while (bits->n <= 56) {
+		if (bits->at < bits->end)
+			bits->window |= (uint64_t)*bits->at++ << (56 - bits->n);
+		else
+			bits->n_past_end++;
+		bits->n += 8;
+	}
+}
+
+/* At least n_bits, which is 56 or less. */
+static inline void jpg_bits_need(struct jpg_bits *bits, unsigned n_bits)
+{
+	if (bits->n < n_bits)
+		jpg_bits_refill(bits);
+}
+
+/* The next n_bits, 1 to 32 of them, all valid. */
+static inline uint32_t jpg_bits_peek(const struct jpg_bits *bits, unsigned n_bits)
+{
+	return (uint32_t)(bits->window >> (64 - n_bits));
+}
+
+static inline void jpg_bits_drop(struct jpg_bits *bits, unsigned n_bits)
+{
+	bits->window <<= n_bits;
+	bits->n -= n_bits;
+}
+
+static inline uint32_t jpg_bits_take(struct jpg_bits *bits, unsigned n_bits)
+{
+	uint32_t value = jpg_bits_peek(bits, n_bits);
+
+	jpg_bits_drop(bits, n_bits);
+	return value;
+}
+
+/* EXTEND (T.81, figure F.12): the value that n_bits additional bits stand for; 1 to 15. */
+static inline int jpg_extend(uint32_t bits, unsigned n_bits)
+{
+	int value = (int)bits;
+
+	return value < 1 << (n_bits - 1) ? value - (1 << n_bits) + 1 : value;
+}
+
+/* Whether bits were taken that the segment does not have. */
+static inline bool jpg_bits_ran_out(const struct jpg_bits *bits)
+{
+	return bits->n_past_end * 8 > bits->n;
+}
+
+/* Whether a whole byte or more is left over; only where the bits did not run out. */
+static inline bool jpg_bits_are_left(const struct jpg_bits *bits)
+{
+	size_t n_left = (size_t)(bits->end - bits->at) * 8 + bits->n -
+	                bits->n_past_end * 8;
+
+	return n_left >= 8;
+}
+
+#endif

@@ -1,0 +1,387 @@
+/* A scaled JPEG decoder: from a file's bytes to planes. jpeg.h says what it promises. */
+#include "image/fast/jpeg.h"
+
+#include "image/fast/buffer.h"
+#include "image/fast/jpeg_huffman.h"
+#include "image/fast/jpeg_idct.h"
+#include "image/fast/jpeg_markers.h"
+#include "image/fast/jpeg_plan.h"
+#include "image/fast/jpeg_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct component_buffers {
+	struct buffer samples, coefficients, nonzero;
+};
+
+struct jpg_decoder {
+	const char *reason;
+	struct jpg_file file;
+	struct jpg_places places[N_JPG_SCALES];
+	struct jpg_component component[JPG_MAX_COMPONENTS];
+
+	/* Kept between pictures. */
+	struct jpg_huffman_cache cache;
+	struct buffer entropy;
+	struct component_buffers buffers[JPG_MAX_COMPONENTS];
+};
+
+struct jpg_decoder *jpg_decoder_create(void)
+{
+	struct jpg_decoder *decoder = calloc(1, sizeof(*decoder));
+
+	if (!decoder)
+		return NULL;
+	decoder->reason = "";
+	for (enum jpg_scale scale = 0; scale < N_JPG_SCALES; scale++)
+		jpg_places_init(&decoder->places[scale], scale);
+	return decoder;
+}
+
+static void free_buffers(struct jpg_decoder *decoder)
+{
+	buffer_fini(&decoder->entropy);
+	for (unsigned i = 0; i < JPG_MAX_COMPONENTS; i++) {
+		buffer_fini(&decoder->buffers[i].samples);
+		buffer_fini(&decoder->buffers[i].coefficients);
+		buffer_fini(&decoder->buffers[i].nonzero);
+	}
+}
+
+void jpg_decoder_destroy(struct jpg_decoder *decoder)
+{
+	if (!decoder)
+		return;
+	free_buffers(decoder);
+	jpg_huffman_cache_fini(&decoder->cache);
+	free(decoder);
+}
+
+void jpg_decoder_trim(struct jpg_decoder *decoder, size_t max_bytes)
+{
+	size_t n_bytes = decoder->entropy.n_bytes;
+
+	for (unsigned i = 0; i < JPG_MAX_COMPONENTS; i++) {
+		n_bytes += decoder->buffers[i].samples.n_bytes;
+		n_bytes += decoder->buffers[i].coefficients.n_bytes;
+		n_bytes += decoder->buffers[i].nonzero.n_bytes;
+	}
+	if (n_bytes > max_bytes)
+		free_buffers(decoder);
+}
+
+const char *jpg_decoder_reason(const struct jpg_decoder *decoder)
+{
+	return decoder->reason;
+}
+
+static enum jpg_status fail(struct jpg_decoder *decoder, enum jpg_status status,
+                            const char *reason)
+{
+	decoder->reason = reason;
+	return status;
+}
+
+static struct jpg_header header_of(const struct jpg_file *file)
+{
+	struct jpg_header header = {
+		.width = file->width,
+		.height = file->height,
+		.is_progressive = file->is_progressive,
+		.n_components = file->n_components,
+		.h_max = file->h_max,
+		.v_max = file->v_max,
+	};
+
+	for (unsigned i = 0; i < file->n_components; i++) {
+		header.component[i].h = file->component[i].h;
+		header.component[i].v = file->component[i].v;
+	}
+	return header;
+}
+
+enum jpg_status jpg_decoder_read_header(struct jpg_decoder *decoder, const uint8_t *bytes,
+                                        size_t n_bytes, struct jpg_header *ret_header)
+{
+	enum jpg_status status = jpg_file_read_frame(&decoder->file, bytes, n_bytes);
+
+	if (status != JPG_OK)
+		return fail(decoder, status, decoder->file.reason);
+	*ret_header = header_of(&decoder->file);
+	return JPG_OK;
+}
+
+static size_t sample_bytes(enum jpg_scale scale)
+{
+	return scale >= JPG_QUARTER ? sizeof(uint16_t) : sizeof(uint8_t);
+}
+
+/* The component's grid of blocks and its steps in memory, without memory. */
+static void lay_out(struct jpg_component *c, const struct jpg_header *header, unsigned i,
+                    enum jpg_scale scale)
+{
+	uint32_t mcu_width = JPG_BLOCK_SIDE * header->h_max;
+	uint32_t mcu_height = JPG_BLOCK_SIDE * header->v_max;
+
+	*c = (struct jpg_component){
+		.scale = scale,
+		.side = JPG_BLOCK_SIDE >> scale,
+		.h = header->component[i].h,
+		.v = header->component[i].v,
+	};
+	c->n_blocks_x = (header->width + mcu_width - 1) / mcu_width * c->h;
+	c->n_blocks_y = (header->height + mcu_height - 1) / mcu_height * c->v;
+	c->n_own_blocks_x = jpg_blocks(jpg_samples(header->width, c->h, header->h_max));
+	c->n_own_blocks_y = jpg_blocks(jpg_samples(header->height, c->v, header->v_max));
+	c->block_bytes = c->side * sample_bytes(scale);
+	c->stride = size_aligned(c->n_blocks_x * c->block_bytes);
+}
+
+static uint64_t n_blocks(const struct jpg_component *c)
+{
+	return (uint64_t)c->n_blocks_x * c->n_blocks_y;
+}
+
+/* Sides are below 2^16, so that no product of these overflows 64 bits. */
+static uint64_t sample_buffer_bytes(const struct jpg_component *c)
+{
+	return (uint64_t)c->stride * c->n_blocks_y * c->side;
+}
+
+static uint64_t coefficient_buffer_bytes(const struct jpg_component *c)
+{
+	return n_blocks(c) * c->side * c->side * sizeof(int16_t);
+}
+
+uint64_t jpg_memory_estimate(const struct jpg_header *header,
+                             const struct jpg_request *request, size_t n_bytes)
+{
+	uint64_t sum = n_bytes + JPG_CACHED_TABLES * sizeof(struct jpg_huffman);
+
+	for (unsigned i = 0; i < header->n_components; i++) {
+		struct jpg_component c;
+
+		lay_out(&c, header, i, request->scale[i]);
+		sum += sample_buffer_bytes(&c) + BUFFER_ALIGNMENT;
+		if (header->is_progressive)
+			sum += coefficient_buffer_bytes(&c) +
+			       n_blocks(&c) * sizeof(uint64_t) + 2 * BUFFER_ALIGNMENT;
+	}
+	return sum;
+}
+
+static bool reads_ac(const struct jpg_file *file, unsigned component)
+{
+	for (size_t i = 0; i < file->n_scans; i++) {
+		const struct jpg_scan *scan = &file->scan[i];
+
+		if (scan->ss && scan->component[0] == component && !scan->is_skipped)
+			return true;
+	}
+	return false;
+}
+
+/* n_bytes of zeros, or NULL. */
+static void *reserve_zeros(struct buffer *buffer, uint64_t n_bytes)
+{
+	void *bytes = n_bytes > SIZE_MAX ? NULL : buffer_reserve(buffer, (size_t)n_bytes);
+
+	return bytes ? memset(bytes, 0, (size_t)n_bytes) : NULL;
+}
+
+static bool reserve_coefficients(struct jpg_decoder *decoder, unsigned i)
+{
+	struct jpg_component *c = &decoder->component[i];
+	struct component_buffers *buffers = &decoder->buffers[i];
+
+	c->coefficients = reserve_zeros(&buffers->coefficients,
+	                                coefficient_buffer_bytes(c));
+	if (!c->coefficients)
+		return false;
+	if (!reads_ac(&decoder->file, i))
+		return true;
+	c->nonzero = reserve_zeros(&buffers->nonzero, n_blocks(c) * sizeof(uint64_t));
+	return c->nonzero != NULL;
+}
+
+static bool begin_component(struct jpg_decoder *decoder, const struct jpg_header *header,
+                            unsigned i, enum jpg_scale scale)
+{
+	struct jpg_component *c = &decoder->component[i];
+	const uint16_t *quantization = decoder->file.component[i].quantization;
+	uint64_t n_bytes;
+
+	lay_out(c, header, i, scale);
+	c->places = &decoder->places[scale];
+	for (unsigned k = 0; k < JPG_BLOCK_SIZE; k++) {
+		if (c->places->used >> k & 1)
+			c->quantization[c->places->place[k]] = (int16_t)quantization[k];
+	}
+	n_bytes = sample_buffer_bytes(c);
+	if (n_bytes > SIZE_MAX)
+		return false;
+	c->samples = buffer_reserve(&decoder->buffers[i].samples, (size_t)n_bytes);
+	if (!c->samples)
+		return false;
+	return !decoder->file.is_progressive || reserve_coefficients(decoder, i);
+}
+
+static enum jpg_status status_of_scan(struct jpg_decoder *decoder,
+                                      enum jpg_scan_status status)
+{
+	switch (status) {
+	case JPG_SCAN_OK:
+		return JPG_OK;
+	case JPG_SCAN_RAN_OUT:
+		if (!decoder->file.has_end)
+			return fail(decoder, JPG_TRUNCATED, "file ends in a scan");
+		return fail(decoder, JPG_DAMAGED, "scan ends before its last block");
+	case JPG_SCAN_LEFT_OVER:
+		return fail(decoder, JPG_DAMAGED, "scan goes on behind its last block");
+	case JPG_SCAN_BAD_CODE:
+		return fail(decoder, JPG_DAMAGED, "scan has an impossible code");
+	case JPG_SCAN_BAD_TABLE:
+		return fail(decoder, JPG_DAMAGED, "Huffman table is impossible");
+	case JPG_SCAN_BAD_RESTART:
+		return fail(decoder, JPG_DAMAGED,
+		            "restart marker missing or out of order");
+	default:
+		return fail(decoder, JPG_NO_MEMORY, "out of memory");
+	}
+}
+
+static enum jpg_status read_scans(struct jpg_decoder *decoder)
+{
+	const struct jpg_file *file = &decoder->file;
+
+	for (size_t i = 0; i < file->n_scans; i++) {
+		const struct jpg_scan_job job = {
+			.file = file,
+			.scan = &file->scan[i],
+			.component = decoder->component,
+			.cache = &decoder->cache,
+			.buffer = &decoder->entropy,
+		};
+		enum jpg_scan_status status;
+
+		if (job.scan->is_skipped)
+			continue;
+		status = file->is_progressive ? jpg_read_progressive_scan(&job)
+		                              : jpg_read_sequential_scan(&job);
+		if (status != JPG_SCAN_OK)
+			return status_of_scan(decoder, status);
+	}
+	return JPG_OK;
+}
+
+/* Transform one block of a progressive file, of which all scans have been read. */
+static inline void transform(const struct jpg_component *c, const int16_t *block,
+                             bool has_ac, uint8_t *samples)
+{
+	uint16_t mean;
+
+	switch (c->scale) {
+	case JPG_EIGHTH:
+		mean = jpg_idct_1x1(block[0], c->quantization[0]);
+		memcpy(samples, &mean, sizeof(mean));
+		return;
+	case JPG_QUARTER:
+		jpg_idct_2x2(samples, c->stride, block, c->quantization);
+		return;
+	case JPG_HALF:
+		if (has_ac)
+			jpg_idct_4x4(samples, c->stride, block, c->quantization);
+		break;
+	default:
+		if (has_ac)
+			jpg_idct_8x8(samples, c->stride, block, c->quantization);
+	}
+	if (!has_ac)
+		jpg_fill_block(samples, c->stride, c->side, block[0], c->quantization[0]);
+}
+
+static void transform_component(const struct jpg_component *c)
+{
+	for (uint32_t y = 0; y < c->n_own_blocks_y; y++) {
+		size_t first = (size_t)y * c->n_blocks_x;
+		const int16_t *block = c->coefficients + first * c->places->n_kept;
+		uint8_t *samples = c->samples + (size_t)y * c->side * c->stride;
+
+		for (uint32_t x = 0; x < c->n_own_blocks_x; x++) {
+			bool has_ac = c->nonzero &&
+			              c->nonzero[first + x] & c->places->used;
+
+			transform(c, block, has_ac, samples);
+			block += c->places->n_kept;
+			samples += c->block_bytes;
+		}
+	}
+}
+
+static struct jpg_plane plane_of(const struct jpg_component *c,
+                                 const struct jpg_header *header)
+{
+	unsigned divisor = 1u << c->scale;
+	uint32_t width = jpg_samples(header->width, c->h, header->h_max);
+	uint32_t height = jpg_samples(header->height, c->v, header->v_max);
+
+	return (struct jpg_plane){
+		.width = (width + divisor - 1) / divisor,
+		.height = (height + divisor - 1) / divisor,
+		.true_width = (double)header->width * c->h / header->h_max / divisor,
+		.true_height = (double)header->height * c->v / header->v_max / divisor,
+		.n_bits = 8 * (unsigned)sample_bytes(c->scale),
+		.stride = c->stride,
+		.samples = c->samples,
+	};
+}
+
+/* What the request does not tolerate, and what no request does. */
+static enum jpg_status read_file(struct jpg_decoder *decoder, const uint8_t *bytes,
+                                 size_t n_bytes, const struct jpg_request *request)
+{
+	struct jpg_file *file = &decoder->file;
+	enum jpg_status status = jpg_file_read(file, bytes, n_bytes);
+
+	if (status != JPG_OK)
+		return fail(decoder, status, file->reason);
+	if (request->reads_everything && file->has_stray)
+		return fail(decoder, JPG_DAMAGED, "stray bytes between segments");
+	if (request->reads_everything && !file->has_end)
+		return fail(decoder, JPG_TRUNCATED, "file has no end marker");
+	jpg_plan_scans(file, request);
+	return JPG_OK;
+}
+
+enum jpg_status jpg_decoder_decode(struct jpg_decoder *decoder, const uint8_t *bytes,
+                                   size_t n_bytes, const struct jpg_request *request,
+                                   struct jpg_picture *ret_picture)
+{
+	const struct jpg_file *file = &decoder->file;
+	struct jpg_header header;
+	enum jpg_status status = read_file(decoder, bytes, n_bytes, request);
+
+	if (status != JPG_OK)
+		return status;
+	header = header_of(file);
+	for (unsigned i = 0; i < file->n_components; i++) {
+		if (!begin_component(decoder, &header, i, request->scale[i]))
+			return fail(decoder, JPG_NO_MEMORY, "out of memory");
+	}
+	status = read_scans(decoder);
+	if (status != JPG_OK)
+		return status;
+
+	*ret_picture = (struct jpg_picture){.n_planes = file->n_components};
+	for (unsigned i = 0; i < file->n_components; i++) {
+		if (file->is_progressive)
+			transform_component(&decoder->component[i]);
+		ret_picture->plane[i] = plane_of(&decoder->component[i], &header);
+	}
+	for (size_t i = 0; i < file->n_scans; i++) {
+		ret_picture->n_scans++;
+		ret_picture->n_scans_skipped += file->scan[i].is_skipped;
+	}
+	return JPG_OK;
+}

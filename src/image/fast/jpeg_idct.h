@@ -1,0 +1,80 @@
+/*
+ * Inverse DCTs of four sizes (ITU T.81, A.3.3), each with dequantization and level shift.
+ *
+ * The smaller ones take the lowest coefficients of the 8 x 8 block as those of a smaller
+ * block: the sharpest reduction that the block allows.
+ *
+ * Products of coefficient and quantization step wrap at 16 bits in the two larger sizes, as
+ * in libjpeg-turbo; no encoder makes such. What comes out is clamped.
+ */
+#ifndef PXP_JPEG_IDCT_H
+#define PXP_JPEG_IDCT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Coefficients and steps row by row, aligned to 16 bytes. Bit for bit the "islow" of
+ * libjpeg. */
+void jpg_idct_8x8(uint8_t *samples, size_t stride, const int16_t coefficients[64],
+                  const int16_t quantization[64]);
+
+/* The lowest 4 x 4 coefficients, row by row, aligned to 16 bytes. */
+void jpg_idct_4x4(uint8_t *samples, size_t stride, const int16_t coefficients[16],
+                  const int16_t quantization[16]);
+
+/* The same without SIMD, for machines that have none and for the tests. */
+void jpg_idct_8x8_portable(uint8_t *samples, size_t stride,
+                           const int16_t coefficients[64],
+                           const int16_t quantization[64]);
+void jpg_idct_4x4_portable(uint8_t *samples, size_t stride,
+                           const int16_t coefficients[16],
+                           const int16_t quantization[16]);
+
+/* A side x side block of one level, that of a DC coefficient; side is 4 or 8. */
+void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
+                    int16_t quantization);
+
+/* 16-bit samples have 257 for each level, so that 255 is 65535. */
+enum { JPG_LEVEL_16 = 257 };
+
+/* From eight times a level, before the shift by 128. */
+static inline uint16_t jpg_sample16(int level_times_8)
+{
+	int sample = ((level_times_8 * JPG_LEVEL_16 + 4) >> 3) + 128 * JPG_LEVEL_16;
+
+	return (uint16_t)(sample < 0 ? 0 : sample > UINT16_MAX ? UINT16_MAX : sample);
+}
+
+static inline int jpg_dequantize(int16_t coefficient, int16_t quantization)
+{
+	int product = coefficient * quantization;
+
+	return product < INT16_MIN   ? INT16_MIN
+	       : product > INT16_MAX ? INT16_MAX
+	                             : product;
+}
+
+/* The mean of a block: its DC coefficient. */
+static inline uint16_t jpg_idct_1x1(int16_t dc, int16_t quantization)
+{
+	return jpg_sample16(jpg_dequantize(dc, quantization));
+}
+
+/* Coefficients (0, 0), (0, 1), (1, 0), (1, 1) to the same four samples; stride in bytes. */
+static inline void jpg_idct_2x2(void *samples, size_t stride,
+                                const int16_t coefficients[4],
+                                const int16_t quantization[4])
+{
+	int c00 = jpg_dequantize(coefficients[0], quantization[0]);
+	int c01 = jpg_dequantize(coefficients[1], quantization[1]);
+	int c10 = jpg_dequantize(coefficients[2], quantization[2]);
+	int c11 = jpg_dequantize(coefficients[3], quantization[3]);
+	uint16_t *above = samples, *below = (uint16_t *)((uint8_t *)samples + stride);
+
+	above[0] = jpg_sample16(c00 + c01 + c10 + c11);
+	above[1] = jpg_sample16(c00 - c01 + c10 - c11);
+	below[0] = jpg_sample16(c00 + c01 - c10 - c11);
+	below[1] = jpg_sample16(c00 - c01 - c10 + c11);
+}
+
+#endif

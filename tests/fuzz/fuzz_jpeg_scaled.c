@@ -1,0 +1,101 @@
+/*
+ * A whole JPEG file for the scaled decoder, which lives as long as the target does, as it does
+ * in a worker. The first byte chooses scales and noise.
+ *
+ * Claims: planes have the size that the header says; a file that passes where everything is
+ * read passes where scans are skipped, with the same samples if no noise is allowed.
+ */
+#include "fuzz.h"
+
+#include "image/fast/jpeg.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Larger pictures take too long for a fuzzer. A caller has its own limit. */
+enum { MAX_PIXELS = 1 << 18 };
+
+static struct jpg_decoder *decoder;
+
+static void claim_planes(const struct jpg_header *header,
+                         const struct jpg_picture *picture,
+                         const struct jpg_request *request)
+{
+	CLAIM(picture->n_planes == header->n_components);
+	CLAIM(picture->n_scans_skipped < picture->n_scans);
+	for (unsigned i = 0; i < picture->n_planes; i++) {
+		const struct jpg_plane *plane = &picture->plane[i];
+
+		CLAIM(plane->true_width <= plane->width);
+		CLAIM(plane->true_height <= plane->height);
+		CLAIM(plane->width << request->scale[i] < header->width + 16u);
+		CLAIM(plane->width * plane->n_bits / 8 <= plane->stride);
+	}
+}
+
+/* A hash of all samples (FNV-1a). */
+static uint64_t hash(const struct jpg_picture *picture)
+{
+	uint64_t sum = UINT64_C(14695981039346656037);
+
+	for (unsigned i = 0; i < picture->n_planes; i++) {
+		const struct jpg_plane *plane = &picture->plane[i];
+
+		for (unsigned y = 0; y < plane->height; y++) {
+			const uint8_t *row = (const uint8_t *)plane->samples +
+			                     y * plane->stride;
+
+			for (size_t x = 0; x < plane->width * plane->n_bits / 8; x++)
+				sum = (sum ^ row[x]) * UINT64_C(1099511628211);
+		}
+	}
+	return sum;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct feed feed = {bytes, n};
+	unsigned choice = feed_byte(&feed);
+	struct jpg_request request = {0};
+	struct jpg_picture picture;
+	struct jpg_header header;
+	uint8_t *copy = fuzz_copy(feed.at, feed.n);
+	enum jpg_status status;
+
+	if (!decoder)
+		decoder = jpg_decoder_create();
+	CLAIM(decoder != NULL);
+	for (unsigned i = 0; i < JPG_MAX_COMPONENTS; i++) {
+		request.scale[i] = (enum jpg_scale)((choice >> (i ? 2 : 0)) & 3);
+		request.noise_budget[i] = choice & 16 ? 4 : 0;
+	}
+
+	status = jpg_decoder_read_header(decoder, copy, feed.n, &header);
+	if (status == JPG_OK && header.width * header.height <= MAX_PIXELS) {
+		enum jpg_status everything;
+		uint64_t sum = 0;
+
+		status = jpg_decoder_decode(decoder, copy, feed.n, &request, &picture);
+		if (status == JPG_OK) {
+			claim_planes(&header, &picture, &request);
+			sum = hash(&picture);
+		}
+		request.reads_everything = true;
+		everything = jpg_decoder_decode(decoder, copy, feed.n, &request,
+		                                &picture);
+		if (everything == JPG_OK) {
+			CLAIM(status == JPG_OK);
+			CLAIM(picture.n_scans_skipped == 0);
+			CLAIM(request.noise_budget[0] > 0 || hash(&picture) == sum);
+		}
+		CLAIM(everything == JPG_OK || jpg_decoder_reason(decoder)[0] != '\0');
+	} else if (status != JPG_OK) {
+		CLAIM(jpg_decoder_reason(decoder)[0] != '\0');
+		CLAIM(jpg_decoder_decode(decoder, copy, feed.n, &request, &picture) !=
+		      JPG_OK);
+	}
+	if (choice & 32)
+		jpg_decoder_trim(decoder, 0);
+	free(copy);
+	return 0;
+}

@@ -1,0 +1,567 @@
+/*
+ * What the scaled JPEG decoder refuses: files of other kinds, files that end early, and
+ * damage in what it reads. And what passes: damage in scans that it skips.
+ */
+#include "support/test.h"
+
+#include "jpeg_lab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SOF0 = 0xc0,
+	SOF2 = 0xc2,
+	DHT = 0xc4,
+	RST0 = 0xd0,
+	EOI = 0xd9,
+	SOS = 0xda,
+	DQT = 0xdb,
+	DNL = 0xdc,
+	COM = 0xfe,
+};
+
+static const struct jpeg_settings plain = {.width = 70,
+                                           .height = 50,
+                                           .drawing = DRAWING_BUSY,
+                                           .h = {2},
+                                           .v = {2},
+                                           .quality = 75};
+
+static struct bytes encode_with(enum script script, unsigned restart)
+{
+	struct jpeg_settings settings = plain;
+
+	settings.script = script;
+	settings.restart = restart;
+	return jpeg_encode(&settings);
+}
+
+/* The offset of the nth marker of this kind, from 0. */
+static size_t find_marker(struct bytes file, unsigned marker, unsigned nth)
+{
+	for (size_t i = 0; i + 1 < file.n; i++) {
+		if (file.at[i] == 0xff && file.at[i + 1] == marker && nth-- == 0)
+			return i;
+	}
+	REQUIRE(false, "no marker %x", marker);
+	return 0;
+}
+
+/* Put bytes in at an offset. */
+static struct bytes with(struct bytes file, size_t at, const void *bytes, size_t n)
+{
+	struct bytes longer = {malloc(file.n + n), file.n + n};
+
+	REQUIRE(longer.at != NULL && at <= file.n);
+	memcpy(longer.at, file.at, at);
+	memcpy(longer.at + at, bytes, n);
+	memcpy(longer.at + at + n, file.at + at, file.n - at);
+	free(file.at);
+	return longer;
+}
+
+static enum jpg_status status_at(struct bytes file, enum jpg_scale scale, bool everything)
+{
+	struct jpg_decoder *decoder = decoder_new();
+	struct jpg_request request = request_of(scale);
+	struct jpg_picture picture;
+	enum jpg_status status;
+
+	request.reads_everything = everything;
+	status = decode(decoder, file, &request, &picture);
+	EXPECT(status == JPG_OK || jpg_decoder_reason(decoder)[0] != '\0');
+	jpg_decoder_destroy(decoder);
+	return status;
+}
+
+static enum jpg_status status_of_header(struct bytes file)
+{
+	struct jpg_decoder *decoder = decoder_new();
+	struct jpg_header header;
+	enum jpg_status status = jpg_decoder_read_header(decoder, file.at, file.n,
+	                                                 &header);
+
+	jpg_decoder_destroy(decoder);
+	return status;
+}
+
+/* Both the header and the whole file end with this status, at every scale. */
+static void expect_status(struct bytes file, enum jpg_status status)
+{
+	EXPECT_EQ(status_of_header(file), status);
+	for (enum jpg_scale scale = 0; scale < N_JPG_SCALES; scale++)
+		EXPECT_EQ(status_at(file, scale, false), status);
+	free(file.at);
+}
+
+/* The header passes; the whole file ends with this status. */
+static void expect_late_status(struct bytes file, enum jpg_status status)
+{
+	EXPECT_EQ(status_of_header(file), JPG_OK);
+	for (enum jpg_scale scale = 0; scale < N_JPG_SCALES; scale++)
+		EXPECT_EQ(status_at(file, scale, false), status);
+	free(file.at);
+}
+
+TEST(jpeg_kinds, other_colours_are_refused_after_the_header)
+{
+	struct jpeg_settings settings = plain;
+
+	settings.is_rgb = true;
+	expect_status(jpeg_encode(&settings), JPG_CANNOT);
+	settings = plain;
+	settings.is_cmyk = true;
+	expect_status(jpeg_encode(&settings), JPG_CANNOT);
+	settings.is_cmyk = false;
+	settings.is_ycck = true;
+	expect_status(jpeg_encode(&settings), JPG_CANNOT);
+}
+
+TEST(jpeg_kinds, components_named_R_G_B_are_rgb_without_JFIF)
+{
+	struct jpeg_settings settings = plain;
+	struct bytes file;
+	size_t adobe;
+
+	settings.is_rgb = true;
+	file = jpeg_encode(&settings);
+	adobe = find_marker(file, 0xee, 0);
+	file.at[adobe + 1] = COM;
+	expect_status(file, JPG_CANNOT);
+
+	/* With other names they are YCbCr. */
+	file = jpeg_encode(&settings);
+	file.at[find_marker(file, 0xee, 0) + 1] = COM;
+	file.at[find_marker(file, SOF0, 0) + 10] = 'x';
+	EXPECT_EQ(status_of_header(file), JPG_OK);
+	free(file.at);
+
+	/* And so are those of which Adobe says it, whatever their names. */
+	file = jpeg_encode(&settings);
+	file.at[find_marker(file, 0xee, 0) + 4 + 11] = 1;
+	EXPECT_EQ(status_of_header(file), JPG_OK);
+	free(file.at);
+}
+
+TEST(jpeg_kinds, arithmetic_coding_is_refused_after_the_header)
+{
+	struct jpeg_settings settings = plain;
+	struct bytes file;
+
+	settings.is_arithmetic = true;
+	file = jpeg_encode(&settings);
+	expect_status(file, JPG_CANNOT);
+}
+
+TEST(jpeg_kinds, other_frames_are_refused_after_the_header)
+{
+	static const uint8_t markers[] = {0xc3, 0xc5, 0xc6, 0xc7, 0xc9,
+	                                  0xca, 0xcb, 0xcd, 0xce, 0xcf};
+
+	for (size_t i = 0; i < sizeof(markers); i++) {
+		struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+
+		file.at[find_marker(file, SOF0, 0) + 1] = markers[i];
+		expect_status(file, JPG_CANNOT);
+	}
+}
+
+TEST(jpeg_kinds, other_depths_and_late_heights_are_refused_after_the_header)
+{
+	static const uint8_t dnl[] = {0xff, DNL, 0, 4, 0, 50};
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	size_t frame = find_marker(file, SOF0, 0);
+
+	file.at[frame + 4] = 12;
+	expect_status(file, JPG_CANNOT);
+
+	file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	file.at[frame + 5] = file.at[frame + 6] = 0;
+	expect_status(file, JPG_CANNOT);
+
+	file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	file = with(file, file.n - 2, dnl, sizeof(dnl));
+	expect_late_status(file, JPG_CANNOT);
+}
+
+TEST(jpeg_kinds, extended_sequential_files_are_read)
+{
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+
+	file.at[find_marker(file, SOF0, 0) + 1] = 0xc1;
+	expect_status(file, JPG_OK);
+}
+
+TEST(jpeg_kinds, more_scans_than_any_encoder_writes_are_refused)
+{
+	struct bytes file = encode_with(SCRIPT_USUAL, 0);
+	size_t scan = find_marker(file, SOS, 9), n = file.n - 2 - scan;
+	uint8_t *copy = malloc(n);
+
+	REQUIRE(copy != NULL);
+	memcpy(copy, file.at + scan, n);
+	for (unsigned i = 0; i < 300; i++)
+		file = with(file, file.n - 2, copy, n);
+	free(copy);
+	/* A scan that comes twice is damage, whichever is seen first. */
+	EXPECT(status_at(file, JPG_FULL, false) != JPG_OK);
+	free(file.at);
+}
+
+/* Cut off at every byte. Without the end marker alone a picture is still whole. */
+static void expect_every_cut_noticed(struct bytes file)
+{
+	for (size_t n = 0; n < file.n - 2; n++) {
+		struct bytes cut = {file.at, n};
+
+		for (enum jpg_scale scale = 0; scale < N_JPG_SCALES; scale++) {
+			enum jpg_status status = status_at(cut, scale, false);
+
+			EXPECT(status == JPG_TRUNCATED || (n < 2 && status == JPG_CANNOT),
+			       "status %d after %zu of %zu bytes", (int)status, n,
+			       file.n);
+		}
+	}
+	for (size_t n = file.n - 2; n < file.n; n++) {
+		struct bytes cut = {file.at, n};
+
+		EXPECT_EQ(status_at(cut, JPG_EIGHTH, false), JPG_OK);
+		EXPECT_EQ(status_at(cut, JPG_EIGHTH, true), JPG_TRUNCATED);
+	}
+	free(file.at);
+}
+
+static struct bytes encode_small(enum script script, unsigned restart)
+{
+	struct jpeg_settings settings = {.width = 24,
+	                                 .height = 20,
+	                                 .drawing = DRAWING_BUSY,
+	                                 .h = {2},
+	                                 .quality = 60,
+	                                 .restart = restart,
+	                                 .script = script};
+
+	return jpeg_encode(&settings);
+}
+
+TEST(jpeg_damage, a_sequential_file_that_ends_early_is_noticed)
+{
+	expect_every_cut_noticed(encode_small(SCRIPT_SEQUENTIAL, 0));
+	expect_every_cut_noticed(encode_small(SCRIPT_SEQUENTIAL, 1));
+	expect_every_cut_noticed(encode_small(SCRIPT_ONE_EACH, 0));
+}
+
+TEST(jpeg_damage, a_progressive_file_that_ends_early_is_noticed)
+{
+	expect_every_cut_noticed(encode_small(SCRIPT_USUAL, 0));
+	expect_every_cut_noticed(encode_small(SCRIPT_USUAL, 2));
+}
+
+TEST(jpeg_damage, nothing_is_skipped_without_an_end_marker)
+{
+	struct bytes file = encode_with(SCRIPT_USUAL, 0), cut = {file.at, file.n - 2};
+	struct jpg_decoder *decoder = decoder_new();
+	struct jpg_request request = request_of(JPG_EIGHTH);
+	struct jpg_picture picture = decode_whole(decoder, file, &request);
+	struct bytes want = samples_of(&picture), got;
+
+	EXPECT(picture.n_scans_skipped > 0);
+	picture = decode_whole(decoder, cut, &request);
+	EXPECT_EQ(picture.n_scans_skipped, 0);
+	got = samples_of(&picture);
+	EXPECT(are_same(got, want));
+	free(want.at);
+	free(got.at);
+	free(file.at);
+	jpg_decoder_destroy(decoder);
+}
+
+/* A truncated file that was given an end marker: what is read of it still comes short. */
+TEST(jpeg_damage, a_scan_that_is_cut_short_is_noticed)
+{
+	static const uint8_t end[] = {0xff, EOI};
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	size_t scan = find_marker(file, SOS, 0) + 14;
+
+	for (size_t n = scan; n < file.n - 3; n += 7) {
+		struct bytes cut = {malloc(n), n};
+
+		REQUIRE(cut.at != NULL);
+		memcpy(cut.at, file.at, n);
+		expect_late_status(with(cut, n, end, sizeof(end)), JPG_DAMAGED);
+	}
+	free(file.at);
+}
+
+/* Overwrite the entropy-coded data of a scan with a code of ones that no table has. */
+static void spoil_scan(struct bytes file, unsigned nth)
+{
+	size_t at = find_marker(file, SOS, nth);
+
+	at += 2 + file.at[at + 3];
+	for (unsigned i = 0; i < 8; i += 2) {
+		file.at[at + i] = 0xff;
+		file.at[at + i + 1] = 0;
+	}
+}
+
+TEST(jpeg_damage, damage_in_a_skipped_scan_passes_unless_everything_is_read)
+{
+	struct bytes file = encode_with(SCRIPT_USUAL, 0);
+
+	spoil_scan(file, 3); /* the last bits of chroma's first AC scans */
+	EXPECT_EQ(status_at(file, JPG_EIGHTH, false), JPG_OK);
+	EXPECT_EQ(status_at(file, JPG_EIGHTH, true), JPG_DAMAGED);
+	EXPECT_EQ(status_at(file, JPG_FULL, false), JPG_DAMAGED);
+	free(file.at);
+}
+
+TEST(jpeg_damage, damage_in_a_scan_that_is_read_fails)
+{
+	struct bytes file = encode_with(SCRIPT_USUAL, 0);
+
+	spoil_scan(file, 0);
+	expect_late_status(file, JPG_DAMAGED);
+	file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	spoil_scan(file, 0);
+	expect_late_status(file, JPG_DAMAGED);
+}
+
+TEST(jpeg_damage, bytes_behind_the_last_block_of_a_scan_fail)
+{
+	static const uint8_t zeros[3] = {0};
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+
+	expect_late_status(with(file, file.n - 2, zeros, sizeof(zeros)), JPG_DAMAGED);
+}
+
+TEST(jpeg_damage, restart_markers_must_be_there_and_in_order)
+{
+	static const uint8_t one_more[] = {0xff, RST0 + 1};
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 2);
+	size_t second = find_marker(file, RST0 + 1, 0);
+
+	EXPECT_EQ(status_at(file, JPG_FULL, false), JPG_OK);
+	file.at[second + 1] = RST0 + 3;
+	expect_late_status(file, JPG_DAMAGED);
+
+	file = encode_with(SCRIPT_SEQUENTIAL, 2);
+	expect_late_status(with(file, second, one_more, 2), JPG_DAMAGED);
+
+	file = encode_with(SCRIPT_SEQUENTIAL, 2);
+	memmove(file.at + second, file.at + second + 2, file.n - second - 2);
+	file.n -= 2;
+	expect_late_status(file, JPG_DAMAGED);
+}
+
+TEST(jpeg_damage, fill_bytes_in_front_of_markers_are_no_damage)
+{
+	static const uint8_t fill[] = {0xff, 0xff, 0xff};
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 2);
+
+	file = with(file, file.n - 2, fill, sizeof(fill));
+	file = with(file, find_marker(file, RST0 + 1, 0), fill, sizeof(fill));
+	file = with(file, find_marker(file, SOS, 0), fill, sizeof(fill));
+	file = with(file, find_marker(file, DQT, 0), fill, sizeof(fill));
+	EXPECT_EQ(status_at(file, JPG_FULL, true), JPG_OK);
+	expect_status(file, JPG_OK);
+}
+
+TEST(jpeg_damage, stray_bytes_between_segments_fail_only_where_everything_is_read)
+{
+	static const uint8_t stray[] = {1, 2, 3};
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+
+	file = with(file, find_marker(file, DQT, 0), stray, sizeof(stray));
+	EXPECT_EQ(status_at(file, JPG_FULL, true), JPG_DAMAGED);
+	expect_status(file, JPG_OK);
+}
+
+TEST(jpeg_damage, what_follows_the_end_marker_is_not_read)
+{
+	static const uint8_t more[] = {0xff, 0xd8, 0xff, 0xc0, 0, 99, 5};
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+
+	file = with(file, file.n, more, sizeof(more));
+	EXPECT_EQ(status_at(file, JPG_FULL, true), JPG_OK);
+	expect_status(file, JPG_OK);
+}
+
+/* Every byte of the headers, changed to several values, gives a status. */
+TEST(jpeg_damage, no_changed_header_byte_makes_the_decoder_crash)
+{
+	static const uint8_t values[] = {0, 1, 7, 0x11, 0x3f, 0x7f, 0x80, 0xff};
+	struct bytes file = encode_small(SCRIPT_USUAL, 3);
+	size_t n_headers = find_marker(file, SOS, 1) + 10;
+
+	for (size_t i = 2; i < n_headers; i++) {
+		uint8_t was = file.at[i];
+
+		for (size_t j = 0; j < sizeof(values); j++) {
+			file.at[i] = values[j];
+			status_at(file, (enum jpg_scale)(j % N_JPG_SCALES), j % 2);
+		}
+		file.at[i] = was;
+	}
+	free(file.at);
+}
+
+static void expect_frame_refused(size_t offset, uint8_t value)
+{
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+
+	file.at[find_marker(file, SOF0, 0) + offset] = value;
+	expect_status(file, JPG_DAMAGED);
+}
+
+TEST(jpeg_damage, a_frame_that_contradicts_itself_is_refused)
+{
+	expect_frame_refused(3, 16);    /* shorter than its components */
+	expect_frame_refused(11, 0);    /* a sampling factor of 0 */
+	expect_frame_refused(11, 0x51); /* of 5 */
+	expect_frame_refused(12, 4);    /* a fifth quantization table */
+	expect_frame_refused(13, 1);    /* the same component twice */
+}
+
+static void expect_scan_refused(size_t offset, uint8_t value)
+{
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+
+	file.at[find_marker(file, SOS, 0) + offset] = value;
+	expect_late_status(file, JPG_DAMAGED);
+}
+
+TEST(jpeg_damage, a_scan_that_contradicts_its_frame_is_refused)
+{
+	expect_scan_refused(4, 0);     /* no component */
+	expect_scan_refused(5, 9);     /* one that the frame does not have */
+	expect_scan_refused(7, 1);     /* one twice */
+	expect_scan_refused(6, 0x40);  /* a fifth Huffman table */
+	expect_scan_refused(6, 0x22);  /* one that is not defined */
+	expect_scan_refused(12, 5);    /* half a band in a sequential file */
+	expect_scan_refused(13, 0x01); /* half the bits */
+}
+
+TEST(jpeg_damage, a_progression_out_of_order_is_refused)
+{
+	/* Of libjpeg's script the scans are: DC; luma 1-5; Cr; Cb; luma 6-63; ... */
+	static const struct {
+		unsigned scan;
+		size_t offset;
+		uint8_t value;
+	} cases[] = {
+		{1, 7, 0},    /* an AC scan that takes the DC along */
+		{1, 8, 64},   /* a band beyond the block */
+		{1, 9, 0x20}, /* refines two bits at once */
+		{1, 9, 0x0e}, /* a bit that no coefficient has */
+		{4, 7, 5},    /* 5 for the second time */
+		{0, 12, 1},   /* a DC scan that takes AC along */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bytes file = encode_with(SCRIPT_USUAL, 0);
+
+		file.at[find_marker(file, SOS, cases[i].scan) + cases[i].offset] =
+			cases[i].value;
+		expect_late_status(file, JPG_DAMAGED);
+	}
+}
+
+TEST(jpeg_damage, impossible_tables_are_refused)
+{
+	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	size_t table = find_marker(file, DHT, 0);
+
+	file.at[table + 5] = 3; /* three codes of one bit */
+	file.at[table + 7] -= 3;
+	expect_late_status(file, JPG_DAMAGED);
+
+	file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	file.at[table + 4] = 0x20; /* a class that does not exist */
+	expect_status(file, JPG_DAMAGED);
+
+	file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	file.at[table + 21] = 16; /* a DC difference of 16 bits */
+	expect_late_status(file, JPG_DAMAGED);
+
+	file = encode_with(SCRIPT_SEQUENTIAL, 0);
+	file.at[find_marker(file, DQT, 0) + 5] = 0; /* a step of 0 */
+	expect_status(file, JPG_DAMAGED);
+}
+
+/* Tables may change between scans; a component keeps the quantization of its first. */
+TEST(jpeg_damage, tables_that_change_between_scans_are_the_scans_own)
+{
+	struct bytes file = encode_with(SCRIPT_ONE_EACH, 0), want;
+	struct jpg_decoder *decoder = decoder_new();
+	struct jpg_request request = request_of(JPG_FULL);
+	struct jpg_picture picture = decode_whole(decoder, file, &request);
+	uint8_t other[69] = {0xff, DQT, 0, 67, 0};
+	struct bytes got;
+
+	want = samples_of(&picture);
+	memset(other + 5, 99, 64);
+	/* Table 0 is luma's, which has come by then. */
+	file = with(file, find_marker(file, SOS, 1), other, sizeof(other));
+	picture = decode_whole(decoder, file, &request);
+	got = samples_of(&picture);
+	EXPECT(are_same(got, want));
+	free(want.at);
+	free(got.at);
+	free(file.at);
+	jpg_decoder_destroy(decoder);
+}
+
+/* Whether the size of a mutant is one that a caller would allow. */
+static bool is_small(struct jpg_decoder *decoder, struct bytes file)
+{
+	struct jpg_header header;
+
+	return jpg_decoder_read_header(decoder, file.at, file.n, &header) == JPG_OK &&
+	       header.width * header.height < 1000000;
+}
+
+/* Decode with both; whether both take it without complaint, and then compare. */
+static bool compare(struct jpg_decoder *decoder, struct bytes file)
+{
+	struct jpg_request request = request_of(JPG_FULL);
+	struct jpg_picture picture = {0};
+	enum jpg_status status = decode(decoder, file, &request, &picture);
+	struct reference reference = reference_decode(file, 1);
+	bool are_both_clean = status == JPG_OK && reference.is_clean &&
+	                      largest_coefficient(file) < 8192;
+
+	if (are_both_clean) {
+		REQUIRE(reference.n_planes == picture.n_planes);
+		for (unsigned i = 0; i < picture.n_planes; i++)
+			EXPECT_EQ(
+				plane_difference(&picture.plane[i], &reference.plane[i]),
+				0);
+	}
+	reference_free(&reference);
+	return are_both_clean;
+}
+
+/* Random bits changed in whole files. Where libjpeg has no complaint either, both decode the
+ * same picture. */
+TEST(jpeg_damage, mutants_that_both_decoders_take_look_the_same)
+{
+	struct jpg_decoder *decoder = decoder_new();
+	uint64_t state = 5;
+	unsigned n_compared = 0;
+
+	for (unsigned i = 0; i < 6000; i++) {
+		struct bytes file = encode_small((enum script)(i % 4),
+		                                 i % 3 == 0 ? 2 : 0);
+
+		for (unsigned j = 0; j < 1 + i % 3; j++)
+			file.at[random_below(&state, (unsigned)file.n)] ^=
+				(uint8_t)(1u << random_below(&state, 8));
+		if (is_small(decoder, file))
+			n_compared += compare(decoder, file);
+		free(file.at);
+	}
+	EXPECT(n_compared > 500);
+	jpg_decoder_destroy(decoder);
+}
