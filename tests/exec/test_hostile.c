@@ -110,28 +110,29 @@ TEST(hostile, who_does_not_give_back_what_is_withdrawn_is_killed)
 	pxp_executor_destroy(pool);
 }
 
-static struct page_slot *page_slot_of(const struct pxp_task *task)
+static struct shared_slot *shared_slot_of(const struct pxp_task *task)
 {
-	return (struct page_slot *)(void *)((char *)task->is_asked_to_end -
-	                                    offsetof(struct page_slot, is_asked_to_end));
+	return (struct shared_slot *)(void *)((char *)task->is_asked_to_end -
+	                                      offsetof(struct shared_slot,
+	                                               is_asked_to_end));
 }
 
 static enum pxp_status task_says_that_it_has_ended(struct pxp_task *task)
 {
-	struct page_slot *slot = page_slot_of(task);
+	struct shared_slot *slot = shared_slot_of(task);
 
 	atomic_store(
-		&slot->word,
-		slot_word(slot_word_generation(atomic_load(&slot->word)), SLOT_DONE));
+		&slot->state,
+		slot_pack(slot_unpack_generation(atomic_load(&slot->state)), SLOT_DONE));
 	gate_pass(pxp_task_descriptor(task, 0));
 	return PXP_OK;
 }
 
 static void await_done(struct pxp_executor *pool)
 {
-	const struct state_page *page = probe_inside(pool)->workers[0].page;
+	const struct shared_slots *shared = probe_inside(pool)->workers[0].shared;
 
-	while (slot_word_state(atomic_load(&page->slots[0].word)) != SLOT_DONE)
+	while (slot_unpack_state(atomic_load(&shared->slots[0].state)) != SLOT_DONE)
 		poll(NULL, 0, 1);
 }
 
@@ -159,14 +160,14 @@ TEST(hostile, who_says_that_it_has_ended_and_does_not_answer_is_killed_all_the_s
 /* A result in the page that is longer than the page has room for; and it rings. */
 static enum pxp_status task_leaves_nonsense(struct pxp_task *task)
 {
-	const struct slot_frame bell = {.kind = FRAME_BELL};
-	struct page_slot *slot = page_slot_of(task);
+	const struct slot_frame bell = {.kind = FRAME_DOORBELL};
+	struct shared_slot *slot = shared_slot_of(task);
 
 	gate_pass(pxp_task_descriptor(task, 0));
 	slot->answer.n_result = 1 << 20;
-	atomic_store(
-		&slot->word,
-		slot_word(slot_word_generation(atomic_load(&slot->word)), SLOT_ANSWERED));
+	atomic_store(&slot->state,
+	             slot_pack(slot_unpack_generation(atomic_load(&slot->state)),
+	                       SLOT_ANSWERED));
 	channel_send(WORKER_SOCKET, &bell, sizeof(bell), NULL, 0, NULL, 0);
 	return PXP_OK;
 }
@@ -460,8 +461,8 @@ static bool shorten_the_wait(struct pxp_executor *executor)
 		lock_acquire(&executor->lock);
 		is_waited_for = pool->workers[0].state == WORKER_REAPING;
 		if (is_waited_for) {
-			pool->n_late = POOL_MAX_LATE;
-			pool->late_ns = 0;
+			pool->n_continues = POOL_MAX_CONTINUES;
+			pool->continue_ns = 0;
 		}
 		lock_release(&executor->lock);
 		poll(NULL, 0, is_waited_for ? 0 : 1);

@@ -1,14 +1,14 @@
 /*
  * Commands for pixpool-scripted that know how a worker talks to its pool: lies in its channel, and
- * a page that it shares with the main process and writes rubbish to.
+ * memory that it shares with the main process and writes rubbish to.
  *
  *   answer twice    answer for the picture with nothing, twice, and wait for what comes
  *   answer wrong    answer for a task that is not this one
  *   answer short    send a frame that is too short to be an answer
  *   send fds        send descriptors that nobody asked for
- *   scribble N      fill the shared page with bytes of this value
+ *   scribble N      fill the shared memory with bytes of this value
  *
- * Linked with --wrap=mmap, which sees the page come, and with --wrap=fcntl: in an environment
+ * Linked with --wrap=mmap, which sees the shared memory come, and with --wrap=fcntl: in an environment
  * with SCRIPT_NO_SEALS the pool's seals are left out.
  */
 #include "exec/process/worker.h"
@@ -21,7 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static struct state_page *page;
+static struct shared_slots *shared;
 
 void *__real_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
@@ -32,8 +32,8 @@ void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t o
 {
 	void *mapped = __real_mmap(at, n, protection, flags, fd, offset);
 
-	if (flags & MAP_SHARED && n == sizeof(*page))
-		page = mapped;
+	if (flags & MAP_SHARED && n == sizeof(*shared))
+		shared = mapped;
 	return mapped;
 }
 
@@ -55,13 +55,13 @@ static struct slot_frame own_slot(enum frame_kind kind)
 {
 	struct slot_frame at = {.kind = (uint32_t)kind};
 
-	for (uint32_t i = 0; page && i < N_SLOTS; i++) {
-		uint64_t word = atomic_load(&page->slots[i].word);
+	for (uint32_t i = 0; shared && i < N_SLOTS; i++) {
+		uint64_t state = atomic_load(&shared->slots[i].state);
 
-		if (slot_word_state(word) == SLOT_STARTED &&
-		    slot_word_generation(word) > at.generation) {
+		if (slot_unpack_state(state) == SLOT_STARTED &&
+		    slot_unpack_generation(state) > at.generation) {
 			at.slot = i;
-			at.generation = slot_word_generation(word);
+			at.generation = slot_unpack_generation(state);
 		}
 	}
 	return at;
@@ -108,8 +108,8 @@ static bool run_attack(const char *command, const char *word, bool *ret_known,
 		channel_send(WORKER_SOCKET, &kind, sizeof(kind), NULL, 0, NULL, 0);
 	else if (strcmp(command, "send") == 0)
 		send_descriptors();
-	else if (strcmp(command, "scribble") == 0 && page)
-		memset((void *)page, atoi(word), sizeof(*page));
+	else if (strcmp(command, "scribble") == 0 && shared)
+		memset((void *)shared, atoi(word), sizeof(*shared));
 	else
 		*ret_known = false;
 	return true;

@@ -58,7 +58,7 @@ static void start_worker(struct play *play)
 {
 	struct pool_worker *worker = play->worker;
 
-	CLAIM(pool_worker_prepare(worker, play->theirs));
+	CLAIM(pool_worker_open(worker, play->theirs));
 	worker->state = WORKER_STARTING;
 	worker->pid = 1; /* never signalled: it has no pidfd */
 	channel_set_nonblocking(play->theirs[0]);
@@ -90,7 +90,7 @@ static void begin(struct play *play)
 	CLAIM(executor_init(&play->pool->executor, NULL, &options) == PXP_OK);
 	play->pool->epoll = play->pool->wakeup = -1;
 	play->pool->suspended_ns = play->pool->retry_ns = play->pool->spawn_ns = -1;
-	play->pool->late_ns = play->pool->fork_server.pidfd = -1;
+	play->pool->continue_ns = play->pool->fork_server.pidfd = -1;
 	play->pool->n_workers = 1;
 	CLAIM(channel_pair(control));
 	play->pool->fork_server.control = control[0];
@@ -265,12 +265,12 @@ static void send_word(struct play *play, struct feed *feed)
 {
 	static const uint32_t kinds[] = {FRAME_READY, FRAME_WITHDRAWN, FRAME_DEADLINE,
 	                                 FRAME_NEED,  FRAME_STOP,      FRAME_REAPED,
-	                                 FRAME_TASK,  FRAME_BELL};
-	struct slot_frame word = honest(play, kinds[feed_byte(feed) % 8]);
+	                                 FRAME_TASK,  FRAME_DOORBELL};
+	struct slot_frame state = honest(play, kinds[feed_byte(feed) % 8]);
 
-	word.number = (int64_t)feed_number(feed, 8);
-	garble(feed, (uint8_t *)&word, sizeof(word));
-	send_frame(play, feed, &word, sizeof(word), feed_byte(feed) == 1);
+	state.number = (int64_t)feed_number(feed, 8);
+	garble(feed, (uint8_t *)&state, sizeof(state));
+	send_frame(play, feed, &state, sizeof(state), feed_byte(feed) == 1);
 }
 
 static void send_broken(struct play *play, struct feed *feed)
@@ -283,20 +283,20 @@ static void send_broken(struct play *play, struct feed *feed)
 }
 
 /* An answer in the page, or another word on a task. */
-static void leave_in_page(struct play *play, struct feed *feed)
+static void leave_in_slot(struct play *play, struct feed *feed)
 {
 	const struct slot_frame at = honest(play, 0);
-	struct page_slot *slot = &play->worker->page->slots[at.slot];
+	struct shared_slot *slot = &play->worker->shared->slots[at.slot];
 	unsigned state = feed_byte(feed) % 8;
 
 	slot->answer = (struct slot_answer){.n_result = feed_byte(feed) % 80};
 	garble(feed, (uint8_t *)&slot->answer, sizeof(slot->answer));
-	atomic_store(&slot->word, slot_word(at.generation, (enum slot_state)state));
+	atomic_store(&slot->state, slot_pack(at.generation, (enum slot_state)state));
 }
 
 static void scribble(struct play *play, struct feed *feed)
 {
-	garble(feed, (uint8_t *)play->worker->page, sizeof(*play->worker->page));
+	garble(feed, (uint8_t *)play->worker->shared, sizeof(*play->worker->shared));
 }
 
 static void shout(struct play *play, struct feed *feed)
@@ -364,7 +364,7 @@ static void hand_out(struct play *play, struct feed *feed)
 		return;
 	task = next_task(play, feed);
 	if (task &&
-	    !pool_worker_hand(worker, task, ++play->generation, play->pool->now_ns))
+	    !pool_worker_send_task(worker, task, ++play->generation, play->pool->now_ns))
 		executor_return(&play->pool->executor, task);
 	take_handed(play);
 }
@@ -376,7 +376,7 @@ static void take_back(struct play *play, struct feed *feed)
 	struct task *task = slot->task;
 
 	/* As the table's take_back and end do. */
-	if (task && pool_worker_take_back(worker, slot, play->pool->now_ns))
+	if (task && pool_worker_withdraw(worker, slot, play->pool->now_ns))
 		executor_return(&play->pool->executor, task);
 	else if (task)
 		pool_worker_ask_to_end(worker, slot);
@@ -391,7 +391,7 @@ static void pass_time(struct play *play, struct feed *feed)
 static void listen_in(struct play *play, struct feed *feed)
 {
 	if (play->worker->state == WORKER_READY && feed_byte(feed) & 1)
-		pool_page_be_quiet(play->worker, true);
+		pool_worker_suppress_notify(play->worker, true);
 	pool_check_workers(play->pool);
 }
 
@@ -408,7 +408,8 @@ static void look(const struct play *play)
 
 		if (!slot->task)
 			continue;
-		run_ns = pool_completion(worker, slot, play->pool->now_ns).outcome.run_ns;
+		run_ns = pool_worker_completion(worker, slot, play->pool->now_ns)
+		                 .outcome.run_ns;
 		CLAIM(run_ns >= 0 && run_ns <= play->pool->now_ns - slot->handed_ns);
 		CLAIM(pool_worker_phase(worker, slot) <= PXP_PHASE_ANSWERING);
 	}
@@ -419,7 +420,7 @@ static void step(struct play *play, struct feed *feed)
 	static void (*const steps[])(struct play *, struct feed *) = {
 		send_anything, send_answer,   send_answer, send_word, send_broken,
 		scribble,      shout,         hand_out,    hand_out,  take_back,
-		pass_time,     leave_in_page, listen_in,
+		pass_time,     leave_in_slot, listen_in,
 	};
 	struct pool_worker *worker = play->worker;
 	unsigned which = feed_byte(feed) % (sizeof(steps) / sizeof(steps[0]) + 1);

@@ -24,7 +24,7 @@ enum {
 	SHORT_BYTES = 4096,      /* of an input that may lie behind a prefetched one */
 	MAX_OVERTAKERS = 2,      /* of a task, a worker and a task that lies ahead */
 	FIRST_NS = 8 * AHEAD_NS, /* how long a task takes, before it is known */
-	LISTEN_MS = 1,           /* between two looks at the page of a quiet worker */
+	POLL_SLOTS_MS = 1,       /* between two looks at the page of a quiet worker */
 	WAKE_NS = 20 * 1000,     /* what it takes to wake a worker, about */
 	N_GATHERED = N_SLOTS - 1,
 	RETRY_MS = 10,  /* when descriptors or processes ran out, or a socket was full */
@@ -53,11 +53,12 @@ static bool holds_tasks(const struct process_pool *pool)
 	return false;
 }
 
-static bool is_used_up(const struct process_pool *pool, const struct pool_worker *worker)
+static bool is_due_for_recycle(const struct process_pool *pool,
+                               const struct pool_worker *worker)
 {
 	size_t most = pool->executor.options.max_tasks_per_worker;
 
-	return worker->is_worn || (most > 0 && worker->n_tasks >= most);
+	return worker->needs_recycle || (most > 0 && worker->n_tasks >= most);
 }
 
 /* ---- how long tasks take ---- */
@@ -142,7 +143,7 @@ static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
 
 static bool hand(struct process_pool *pool, struct pool_worker *worker, struct task *task)
 {
-	if (!pool_worker_hand(worker, task, ++pool->generation, pool->now_ns))
+	if (!pool_worker_send_task(worker, task, ++pool->generation, pool->now_ns))
 		hand_failed(pool, worker, task);
 	return pool->retry_ns < 0;
 }
@@ -172,7 +173,7 @@ static size_t count_prefetched(struct process_pool *pool)
 
 		for (unsigned j = 1; j < worker->n_held; j++)
 			n += worker->state == WORKER_READY &&
-			     pool_worker_held(worker, j)->task;
+			     pool_worker_slot(worker, j)->task;
 	}
 	return n;
 }
@@ -191,7 +192,7 @@ static struct prefetched find_oldest(struct process_pool *pool)
 		struct pool_worker *worker = &pool->workers[i];
 
 		for (unsigned j = 1; j < worker->n_held; j++) {
-			struct slot *slot = pool_worker_held(worker, j);
+			struct slot *slot = pool_worker_slot(worker, j);
 
 			if (worker->state == WORKER_READY && slot->task &&
 			    (!oldest.slot ||
@@ -213,7 +214,7 @@ static bool is_overtaken(const struct process_pool *pool, const struct task *tas
 
 /* The oldest that nobody has begun, be it in the queue or behind another one. But what lies
  * behind quick ones is begun as soon there as here. */
-static struct task *take_next(struct process_pool *pool)
+static struct task *next_task(struct process_pool *pool)
 {
 	const struct task *queued = pool->executor.queue.first;
 	struct prefetched oldest = find_oldest(pool);
@@ -224,7 +225,7 @@ static struct task *take_next(struct process_pool *pool)
 	    (queued ? !is_overtaken(pool, task) : count_fast(pool) > 0))
 		return executor_take(&pool->executor);
 	if (task && (!queued || task->submitted < queued->submitted) &&
-	    pool_worker_take_back(oldest.worker, oldest.slot, pool->now_ns))
+	    pool_worker_withdraw(oldest.worker, oldest.slot, pool->now_ns))
 		return task;
 	return executor_take(&pool->executor);
 }
@@ -232,14 +233,14 @@ static struct task *take_next(struct process_pool *pool)
 /* The next task to lie behind another one. Without a need it is not taken from where it lies
  * already; but where workers are never idle, so that none takes it over, what lies behind a
  * long task would be overtaken without end. */
-static struct task *take_for_later(struct process_pool *pool,
-                                   const struct pool_worker *worker,
-                                   struct prefetched *oldest)
+static struct task *next_task_ahead(struct process_pool *pool,
+                                    const struct pool_worker *worker,
+                                    struct prefetched *oldest)
 {
 	struct task *task = oldest->slot ? oldest->slot->task : NULL;
 
 	if (!task || oldest->worker == worker || !is_overtaken(pool, task) ||
-	    !pool_worker_take_back(oldest->worker, oldest->slot, pool->now_ns))
+	    !pool_worker_withdraw(oldest->worker, oldest->slot, pool->now_ns))
 		return executor_take(&pool->executor);
 	*oldest = find_oldest(pool);
 	return task;
@@ -249,12 +250,12 @@ static struct task *take_for_later(struct process_pool *pool,
 static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
                          unsigned level, struct prefetched *oldest)
 {
-	if (!can_prefetch(worker, level) || is_used_up(pool, worker) ||
+	if (!can_prefetch(worker, level) || is_due_for_recycle(pool, worker) ||
 	    (level > 1 && !pool_worker_is_awake(worker, pool->now_ns)))
 		return true;
-	if (level > 1 && !worker->is_quiet)
-		pool_page_be_quiet(worker, true);
-	return hand(pool, worker, take_for_later(pool, worker, oldest));
+	if (level > 1 && !worker->polls_slots)
+		pool_worker_suppress_notify(worker, true);
+	return hand(pool, worker, next_task_ahead(pool, worker, oldest));
 }
 
 /* In turn, so that they begin in the order of their submission, more or less. */
@@ -304,7 +305,7 @@ static void expect_more(struct process_pool *pool, struct pool_worker *worker)
 	const struct task *next = pool->executor.queue.first;
 
 	if (next && count_fast(pool) > 0 && may_be_prefetched(next, N_SLOTS))
-		pool_page_be_quiet(worker, true);
+		pool_worker_suppress_notify(worker, true);
 }
 
 /* Who is awake comes before who would have to be woken. */
@@ -317,8 +318,8 @@ static void hand_out(struct process_pool *pool)
 
 		/* Again while it is idle: a task that cannot be sent to anybody leaves it so, and
 		 * nothing else would wake us for the next. */
-		while (is_idle(worker) && !is_used_up(pool, worker)) {
-			struct task *task = take_next(pool);
+		while (is_idle(worker) && !is_due_for_recycle(pool, worker)) {
+			struct task *task = next_task(pool);
 
 			if (!task)
 				return;
@@ -337,7 +338,8 @@ static unsigned count_idle(const struct process_pool *pool)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < pool->n_workers; i++)
-		n += is_idle(&pool->workers[i]) && !is_used_up(pool, &pool->workers[i]);
+		n += is_idle(&pool->workers[i]) &&
+		     !is_due_for_recycle(pool, &pool->workers[i]);
 	return n;
 }
 
@@ -396,13 +398,13 @@ static int64_t idle_until_ns(const struct process_pool *pool,
 
 /* Those that have run as many tasks as they may, have grown too much, or had nothing to do
  * for too long. */
-static void retire(struct process_pool *pool)
+static void recycle(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 		int64_t until_ns = idle_until_ns(pool, worker);
 
-		if (is_idle(worker) && (is_used_up(pool, worker) ||
+		if (is_idle(worker) && (is_due_for_recycle(pool, worker) ||
 		                        (until_ns >= 0 && until_ns <= pool->now_ns)))
 			stop_worker(worker, clock_deadline_ns(pool->now_ns, STOP_MS));
 	}
@@ -435,7 +437,7 @@ size_t pool_n_to_wake(const struct process_pool *pool)
 }
 
 /* When the next worker has been idle for too long; -1: none will. */
-static int64_t retire_ns(const struct process_pool *pool)
+static int64_t recycle_ns(const struct process_pool *pool)
 {
 	int64_t first_ns = -1;
 
@@ -446,13 +448,14 @@ static int64_t retire_ns(const struct process_pool *pool)
 }
 
 /* While a worker leaves answers in its page, or may begin what nobody was called for. */
-static int64_t listen_ns(const struct process_pool *pool)
+static int64_t poll_slots_ns(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
-		if (pool->workers[i].is_quiet && pool->workers[i].state < WORKER_REAPING)
-			return clock_deadline_ns(pool->now_ns, LISTEN_MS);
+		if (pool->workers[i].polls_slots &&
+		    pool->workers[i].state < WORKER_REAPING)
+			return clock_deadline_ns(pool->now_ns, POLL_SLOTS_MS);
 	}
-	return is_fast(pool) ? clock_deadline_ns(pool->now_ns, LISTEN_MS) : -1;
+	return is_fast(pool) ? clock_deadline_ns(pool->now_ns, POLL_SLOTS_MS) : -1;
 }
 
 static int64_t next_schedule_ns(const struct process_pool *pool)
@@ -460,8 +463,8 @@ static int64_t next_schedule_ns(const struct process_pool *pool)
 	int64_t next_ns = clock_earlier_ns(pool->retry_ns, pool->spawn_ns);
 
 	if (pool->suspended_ns < 0)
-		next_ns = clock_earlier_ns(next_ns, retire_ns(pool));
-	return clock_earlier_ns(next_ns, listen_ns(pool));
+		next_ns = clock_earlier_ns(next_ns, recycle_ns(pool));
+	return clock_earlier_ns(next_ns, poll_slots_ns(pool));
 }
 
 static void schedule(struct process_pool *pool)
@@ -473,10 +476,10 @@ static void schedule(struct process_pool *pool)
 	if (pool->suspended_ns >= 0)
 		return;
 
-	pool_share_memory(pool);
+	pool_grant_memory(pool);
 	if (pool->retry_ns < 0) {
 		hand_out(pool);
-		retire(pool);
+		recycle(pool);
 		spawn_missing(pool);
 		prefetch(pool, count_starting(pool));
 	}

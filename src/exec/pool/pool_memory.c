@@ -49,19 +49,19 @@ static uint64_t beyond_allowance(const struct process_pool *pool, uint64_t limit
 
 /* ---- the deadlines of a task that waits ---- */
 
-static void stop_clock(int64_t *deadline_ns, int64_t *left_ns, int64_t now_ns)
+static void stop_clock(int64_t *deadline_ns, int64_t *deadline_left_ns, int64_t now_ns)
 {
-	*left_ns = -1;
+	*deadline_left_ns = -1;
 	if (*deadline_ns >= 0)
-		*left_ns = *deadline_ns > now_ns ? *deadline_ns - now_ns : 0;
+		*deadline_left_ns = *deadline_ns > now_ns ? *deadline_ns - now_ns : 0;
 	*deadline_ns = -1;
 }
 
-static void start_clock(int64_t *deadline_ns, int64_t left_ns, int64_t now_ns)
+static void start_clock(int64_t *deadline_ns, int64_t deadline_left_ns, int64_t now_ns)
 {
-	if (left_ns < 0)
+	if (deadline_left_ns < 0)
 		*deadline_ns = -1;
-	else if (__builtin_add_overflow(now_ns, left_ns, deadline_ns))
+	else if (__builtin_add_overflow(now_ns, deadline_left_ns, deadline_ns))
 		*deadline_ns = INT64_MAX;
 }
 
@@ -101,7 +101,7 @@ static void answer_need(struct process_pool *pool, struct pool_worker *worker,
 		return;
 	}
 	worker->limit_state = LIMIT_STEADY;
-	start_clock(&worker->deadline_ns, worker->left_ns, pool->now_ns);
+	start_clock(&worker->deadline_ns, worker->deadline_left_ns, pool->now_ns);
 	start_clock(&worker->stall_ns, worker->stall_left_ns, pool->now_ns);
 }
 
@@ -112,10 +112,10 @@ static void return_prefetched(struct process_pool *pool, struct pool_worker *wor
 {
 	/* The last one first, so that the order stays. */
 	for (unsigned i = worker->n_held; i-- > 1;) {
-		struct slot *slot = pool_worker_held(worker, i);
+		struct slot *slot = pool_worker_slot(worker, i);
 		struct task *task = slot->task;
 
-		if (task && pool_worker_take_back(worker, slot, pool->now_ns))
+		if (task && pool_worker_withdraw(worker, slot, pool->now_ns))
 			executor_return(&pool->executor, task);
 	}
 }
@@ -146,7 +146,7 @@ const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
 		return NULL; /* it is about to end */
 
 	return_prefetched(pool, worker);
-	stop_clock(&worker->deadline_ns, &worker->left_ns, pool->now_ns);
+	stop_clock(&worker->deadline_ns, &worker->deadline_left_ns, pool->now_ns);
 	stop_clock(&worker->stall_ns, &worker->stall_left_ns, pool->now_ns);
 	worker->needed = limit_for(pool, slot->task, (uint64_t)at->number);
 	worker->need_number = ++pool->n_needs;
@@ -212,7 +212,7 @@ static void lower(struct process_pool *pool, struct pool_worker *worker)
 		worker->limit_state = LIMIT_LOWERING;
 }
 
-void pool_share_memory(struct process_pool *pool)
+void pool_grant_memory(struct process_pool *pool)
 {
 	struct pool_worker *first;
 
@@ -246,15 +246,15 @@ void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
 	} else if (worker->limit_state == LIMIT_LOWERING) {
 		worker->limit_state = LIMIT_STEADY;
 		worker->limit = allowance_of(pool);
-		worker->is_worn |= answer->sys_errno != 0;
+		worker->needs_recycle |= answer->sys_errno != 0;
 		worker->granted = 0;
 	}
 }
 
 /* ---- after a task ---- */
 
-void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker,
-                           uint64_t data_bytes)
+void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
+                         uint64_t data_bytes)
 {
 	uint64_t allowance = allowance_of(pool);
 
@@ -262,15 +262,15 @@ void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker
 	worker->was_refused = false;
 	/* It is replaced before its growth costs a task; what it was granted counts until it is
 	 * gone. */
-	worker->is_worn |= is_worn(data_bytes, allowance);
-	if (worker->is_worn)
+	worker->needs_recycle |= keeps_too_much(data_bytes, allowance);
+	if (worker->needs_recycle)
 		return_prefetched(pool, worker);
-	if (worker->limit != allowance && !worker->is_worn)
+	if (worker->limit != allowance && !worker->needs_recycle)
 		worker->limit_state = LIMIT_TO_LOWER;
 }
 
-bool pool_tries_with_all(struct process_pool *pool, const struct pool_worker *worker,
-                         struct task *task)
+bool pool_retries_with_all_memory(struct process_pool *pool,
+                                  const struct pool_worker *worker, struct task *task)
 {
 	/* Nobody would begin it again where all is killed, or be told where it is completed. */
 	if (pool->is_killed || task->is_completed)

@@ -18,7 +18,7 @@ enum {
 
 /* ---- answers ---- */
 
-static void take_inline(const char *body, size_t n, struct completion *completion)
+static void copy_result(const char *body, size_t n, struct completion *completion)
 {
 	completion->n_result = n;
 	if (n == 0)
@@ -34,7 +34,7 @@ static void take_inline(const char *body, size_t n, struct completion *completio
 }
 
 /* A result in a memfd is only taken over here; it is read without the lock. */
-static bool take_long(int *memfd, uint64_t n, struct completion *completion)
+static bool adopt_long_result(int *memfd, uint64_t n, struct completion *completion)
 {
 	struct stat stat;
 
@@ -50,7 +50,7 @@ static bool take_long(int *memfd, uint64_t n, struct completion *completion)
 
 /* The result of an answer, which the worker could have made up in every part. NULL, or how
  * it breaks the protocol. */
-static const char *take_result(const struct process_pool *pool,
+static const char *read_result(const struct process_pool *pool,
                                const struct answer_frame *answer, const char *body,
                                size_t n_body, struct frame *frame,
                                struct completion *completion)
@@ -71,8 +71,8 @@ static const char *take_result(const struct process_pool *pool,
 	if (answer->n_result > pool->executor.options.max_result)
 		return "sent a result that is longer than max_result";
 	if (!answer->result_is_memfd)
-		take_inline(body, n_body, completion);
-	else if (!take_long(&frame->descriptors[n], answer->n_result, completion))
+		copy_result(body, n_body, completion);
+	else if (!adopt_long_result(&frame->descriptors[n], answer->n_result, completion))
 		return "sent a result that is not what it says";
 
 	completion->n_descriptors = n;
@@ -92,12 +92,12 @@ static bool seal(int output)
 	             F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
 }
 
-static bool may_be_said(enum pxp_status status)
+static bool may_report(enum pxp_status status)
 {
 	return status == PXP_ETASK || status == PXP_EMEMORY || status == PXP_ESYS;
 }
 
-static void take_error(struct answer_frame *answer, struct pool_worker *worker,
+static void read_error(struct answer_frame *answer, struct pool_worker *worker,
                        struct completion *completion)
 {
 	struct pxp_error *error = &completion->outcome.error;
@@ -109,7 +109,7 @@ static void take_error(struct answer_frame *answer, struct pool_worker *worker,
 		return;
 	}
 	pxp_fail(error,
-	         may_be_said(answer->error.status) ? answer->error.status : PXP_ETASK,
+	         may_report(answer->error.status) ? answer->error.status : PXP_ETASK,
 	         "%s", answer->error.text);
 	error->code = answer->error.code;
 	error->sys_errno = answer->error.sys_errno;
@@ -118,11 +118,11 @@ static void take_error(struct answer_frame *answer, struct pool_worker *worker,
 }
 
 /* The word of the front slot's task. NULL, or how it breaks the protocol. */
-static const char *take_answer(struct process_pool *pool, struct pool_worker *worker,
-                               struct answer_frame *answer, const char *body,
-                               size_t n_body, struct frame *frame)
+static const char *accept_answer(struct process_pool *pool, struct pool_worker *worker,
+                                 struct answer_frame *answer, const char *body,
+                                 size_t n_body, struct frame *frame)
 {
-	struct slot *slot = pool_worker_held(worker, 0);
+	struct slot *slot = pool_worker_slot(worker, 0);
 	struct completion completion;
 	struct pxp_outcome *outcome = &completion.outcome;
 	const char *breach;
@@ -130,10 +130,10 @@ static const char *take_answer(struct process_pool *pool, struct pool_worker *wo
 	if (worker->limit_state != LIMIT_STEADY)
 		return "answered while it waited for memory";
 
-	completion = pool_completion(worker, slot, pool->now_ns);
+	completion = pool_worker_completion(worker, slot, pool->now_ns);
 	if (answer->error.status == PXP_OK) {
 		completion.state = PXP_FINISHED;
-		breach = take_result(pool, answer, body, n_body, frame, &completion);
+		breach = read_result(pool, answer, body, n_body, frame, &completion);
 		if (!breach && !seal(slot->output))
 			breach = "kept its output open for writing";
 		if (breach) {
@@ -143,7 +143,7 @@ static const char *take_answer(struct process_pool *pool, struct pool_worker *wo
 		completion.output = slot->output;
 		slot->output = -1;
 	} else {
-		take_error(answer, worker, &completion);
+		read_error(answer, worker, &completion);
 	}
 	if (answer->cpu_ns >= 0)
 		outcome->cpu_ns = answer->cpu_ns;
@@ -156,21 +156,21 @@ static const char *take_answer(struct process_pool *pool, struct pool_worker *wo
 	future_start(slot->task->future);
 	pool->n_crashes_in_a_row = 0;
 	if (outcome->error.status == PXP_EMEMORY &&
-	    pool_tries_with_all(pool, worker, slot->task)) {
+	    pool_retries_with_all_memory(pool, worker, slot->task)) {
 		completion_fini(&completion);
 		executor_return(&pool->executor, slot->task);
 	} else {
 		pool_complete(pool, slot->task, &completion);
 	}
-	pool_take_memory_back(pool, worker, answer->data_bytes);
-	pool_worker_pop(worker, pool->now_ns);
+	pool_reclaim_memory(pool, worker, answer->data_bytes);
+	pool_worker_pop_slot(worker, pool->now_ns);
 	return NULL;
 }
 
 static const char *on_answer(struct process_pool *pool, struct pool_worker *worker,
                              const char *buffer, struct frame *frame)
 {
-	const struct slot *slot = pool_worker_held(worker, 0);
+	const struct slot *slot = pool_worker_slot(worker, 0);
 	struct answer_frame answer;
 
 	if (frame->n < sizeof(answer))
@@ -179,12 +179,12 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	if (worker->n_held == 0 || answer.at.slot != worker->front ||
 	    answer.at.generation != slot->generation || !slot->task)
 		return "answered what it was not asked";
-	return take_answer(pool, worker, &answer, buffer + sizeof(answer),
-	                   frame->n - sizeof(answer), frame);
+	return accept_answer(pool, worker, &answer, buffer + sizeof(answer),
+	                     frame->n - sizeof(answer), frame);
 }
 
 /* NULL, or how an answer in the page breaks the protocol. */
-static const char *on_page_answer(struct process_pool *pool, struct pool_worker *worker,
+static const char *on_slot_answer(struct process_pool *pool, struct pool_worker *worker,
                                   const struct slot_answer *left)
 {
 	struct answer_frame answer = {
@@ -198,19 +198,19 @@ static const char *on_page_answer(struct process_pool *pool, struct pool_worker 
 
 	if (left->n_result > sizeof(left->result))
 		return "left a result that is not what it says";
-	return take_answer(pool, worker, &answer, left->result, (size_t)left->n_result,
-	                   &none);
+	return accept_answer(pool, worker, &answer, left->result, (size_t)left->n_result,
+	                     &none);
 }
 
-static const char *take_page_answers(struct process_pool *pool,
+static const char *read_slot_answers(struct process_pool *pool,
                                      struct pool_worker *worker)
 {
 	const char *breach = NULL;
 	struct slot_answer answer;
 
-	while (!breach && worker->n_held > 0 && pool_worker_held(worker, 0)->task &&
-	       pool_worker_read_answer(worker, pool_worker_held(worker, 0), &answer))
-		breach = on_page_answer(pool, worker, &answer);
+	while (!breach && worker->n_held > 0 && pool_worker_slot(worker, 0)->task &&
+	       pool_worker_read_answer(worker, pool_worker_slot(worker, 0), &answer))
+		breach = on_slot_answer(pool, worker, &answer);
 	return breach;
 }
 
@@ -224,7 +224,7 @@ static const char *on_withdrawn(struct pool_worker *worker, const struct slot_fr
 	if (worker->n_held == 0 || at->slot != worker->front ||
 	    at->generation != slot->generation || slot->task)
 		return "gave back what was not taken from it";
-	pool_worker_pop(worker, now_ns);
+	pool_worker_pop_slot(worker, now_ns);
 	return NULL;
 }
 
@@ -245,7 +245,7 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 
 	worker->n_restarts++;
 	if (slot->task->deadline_ms > 0 && worker->state < WORKER_HUNG_UP &&
-	    !worker->is_overdue && worker->limit_state == LIMIT_STEADY)
+	    !worker->awaits_answer && worker->limit_state == LIMIT_STEADY)
 		worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
 	return NULL;
 }
@@ -304,19 +304,19 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 		return on_restart_deadline(worker, &at, pool->now_ns);
 	case FRAME_NEED:
 		return pool_on_need(pool, worker, &at);
-	case FRAME_BELL:
+	case FRAME_DOORBELL:
 		return NULL;
 	default:
 		return "sent a frame of no known kind";
 	}
 }
 
-static bool read_page(struct process_pool *pool, struct pool_worker *worker)
+static bool read_slots(struct process_pool *pool, struct pool_worker *worker)
 {
 	const char *breach = NULL;
 
 	if (worker->reason != KILLED_BREACH)
-		breach = take_page_answers(pool, worker);
+		breach = read_slot_answers(pool, worker);
 	if (breach)
 		pool_worker_kill(worker, KILLED_BREACH, breach);
 	return worker->reason != KILLED_BREACH;
@@ -328,7 +328,7 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
-	if (!read_page(pool, worker))
+	if (!read_slots(pool, worker))
 		return false;
 	for (int i = 0; i < max_frames && worker->reason != KILLED_BREACH; i++) {
 		enum received received = channel_receive(worker->socket, buffer, &frame);
@@ -340,7 +340,7 @@ bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
 		if (received == RECEIVED_END)
 			return false;
 		if (received == RECEIVED_FRAME) {
-			breach = take_page_answers(pool, worker);
+			breach = read_slot_answers(pool, worker);
 			if (!breach)
 				breach = on_frame(pool, worker, buffer, &frame);
 			frame_close_descriptors(&frame);
@@ -361,8 +361,8 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 	 * the answers of quick tasks may be there as well by now, or be on their way. No more
 	 * than those, so that no worker keeps the others waiting. */
 	for (int i = 1;
-	     i < N_SLOTS && goes_on && worker->n_held > 0 && !worker->is_quiet &&
-	     pool_worker_phase(worker, pool_worker_held(worker, 0)) ==
+	     i < N_SLOTS && goes_on && worker->n_held > 0 && !worker->polls_slots &&
+	     pool_worker_phase(worker, pool_worker_slot(worker, 0)) ==
 	             PXP_PHASE_ANSWERING;
 	     i++)
 		goes_on = pool_read_frames(pool, worker, 1);
@@ -373,14 +373,14 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 }
 
 /* Look at what it has left in its page, if it need not ring for that. */
-static void listen(struct process_pool *pool, struct pool_worker *worker)
+static void poll_slots(struct process_pool *pool, struct pool_worker *worker)
 {
-	if (!worker->is_quiet || worker->state >= WORKER_REAPING)
+	if (!worker->polls_slots || worker->state >= WORKER_REAPING)
 		return;
-	if (read_page(pool, worker) && pool_worker_is_awake(worker, pool->now_ns))
+	if (read_slots(pool, worker) && pool_worker_is_awake(worker, pool->now_ns))
 		return;
-	pool_page_be_quiet(worker, false);
-	read_page(pool, worker);
+	pool_worker_suppress_notify(worker, false);
+	read_slots(pool, worker);
 }
 
 /* ---- deadlines ---- */
@@ -389,7 +389,7 @@ static bool has_progressed(struct pool_worker *worker, int64_t now_ns)
 {
 	const struct task *task = worker->slots[worker->front].task;
 	uint64_t n_beats = atomic_load(
-		&worker->page->slots[worker->front].progress.beats);
+		&worker->shared->slots[worker->front].progress.beats);
 
 	if (!task || n_beats == worker->n_beats)
 		return false;
@@ -424,15 +424,15 @@ static bool gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
  * worker may have begun the next one, which is not to pay for it. */
 static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64_t now_ns)
 {
-	const struct slot *slot = pool_worker_held(worker, 0);
+	const struct slot *slot = pool_worker_slot(worker, 0);
 
 	if (gets_time_to_begin(worker, now_ns))
 		return;
-	if (pool_page_claim_kill(worker, slot) || worker->is_overdue ||
+	if (pool_worker_claim_kill(worker, slot) || worker->awaits_answer ||
 	    !pool_worker_has_begun(worker, slot))
 		pool_worker_kill(worker, reason, NULL);
 	else
-		pool_worker_expect_answer(worker, slot, now_ns);
+		pool_worker_await_answer(worker, slot, now_ns);
 }
 
 static void on_deadline(struct process_pool *pool, struct pool_worker *worker)
@@ -466,7 +466,7 @@ static void on_stall(struct process_pool *pool, struct pool_worker *worker)
 void pool_check_workers(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++)
-		listen(pool, &pool->workers[i]);
+		poll_slots(pool, &pool->workers[i]);
 	/* While the workers stand still so do their deadlines. */
 	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
 		struct pool_worker *worker = &pool->workers[i];

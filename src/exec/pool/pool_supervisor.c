@@ -28,9 +28,9 @@ enum {
 	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
 	MAX_FAILED_SPAWNS = 6, /* in a row, with no worker left: the pool is broken */
 	DEFAULT_MAX_CRASHES = 100,
-	MAX_RETURNS = 3,  /* of a task by workers that died before they began it */
-	LATE_MS = 1000,   /* for the fork server to answer, before it is continued */
-	BACK_OFF_MS = 10, /* when workers keep dying, doubled up to */
+	MAX_RETURNS = 3,    /* of a task by workers that died before they began it */
+	CONTINUE_MS = 1000, /* for the fork server to answer, before it is continued */
+	BACK_OFF_MS = 10,   /* when workers keep dying, doubled up to */
 	MAX_BACK_OFF_MS = 1000,
 	FREE_CRASHES = 2, /* in a row, before it is waited at all */
 };
@@ -126,10 +126,12 @@ static void clear(struct process_pool *pool, struct pool_worker *worker)
 
 /* ---- what is asked of the fork server ---- */
 
-static void expect_answer(struct process_pool *pool)
+static void watch_answers(struct process_pool *pool)
 {
-	pool->n_late = 0;
-	pool->late_ns = pool->n_owed > 0 ? clock_deadline_ns(pool->now_ns, LATE_MS) : -1;
+	pool->n_continues = 0;
+	pool->continue_ns = pool->n_answers_due > 0
+	                            ? clock_deadline_ns(pool->now_ns, CONTINUE_MS)
+	                            : -1;
 }
 
 bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
@@ -140,8 +142,8 @@ bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame 
 	    !channel_send(pool->fork_server.control, request, sizeof(*request), NULL, 0,
 	                  descriptors, n_descriptors))
 		return false;
-	if (pool->n_owed++ == 0)
-		expect_answer(pool);
+	if (pool->n_answers_due++ == 0)
+		watch_answers(pool);
 	return true;
 }
 
@@ -226,7 +228,7 @@ static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 	const struct process_frame request = {.kind = FRAME_SPAWN,
 	                                      .worker = worker->index};
 	int theirs[3];
-	bool is_asked_for = pool_worker_prepare(worker, theirs) &&
+	bool is_asked_for = pool_worker_open(worker, theirs) &&
 	                    watch(pool, worker->log, SOURCE_LOG, worker->index) &&
 	                    pool_ask_fork_server(pool, &request, theirs, 3);
 	int kept = errno;
@@ -331,9 +333,9 @@ static bool oom_killer_was_here(struct process_pool *pool)
 	return pool->n_oom_kills > before;
 }
 
-static enum memory_death judge_usage(struct process_pool *pool,
-                                     const struct pool_worker *worker,
-                                     const struct process_frame *reaped)
+static enum memory_death memory_death_of(struct process_pool *pool,
+                                         const struct pool_worker *worker,
+                                         const struct process_frame *reaped)
 {
 	uint64_t peak = (uint64_t)reaped->usage.ru_maxrss * 1024;
 	bool is_killed = reaped->status >= 0 && WIFSIGNALED(reaped->status) &&
@@ -365,11 +367,11 @@ static bool may_kill_again(struct task *task, struct pxp_error *error)
 
 /* A death for want of memory, or perhaps for that, is told apart from others. Whether it is
  * to be tried with all of the budget. */
-static bool judge_memory(struct process_pool *pool, const struct pool_worker *worker,
+static bool blame_memory(struct process_pool *pool, const struct pool_worker *worker,
                          const struct process_frame *reaped, struct task *task,
                          struct pxp_error *error)
 {
-	enum memory_death death = judge_usage(pool, worker, reaped);
+	enum memory_death death = memory_death_of(pool, worker, reaped);
 	int signal = error->signal, exit_code = error->exit_code;
 
 	if (death == DIED_AT_LIMIT)
@@ -380,13 +382,14 @@ static bool judge_memory(struct process_pool *pool, const struct pool_worker *wo
 		         "worker was killed by the kernel, which was out of memory");
 	error->signal = signal;
 	error->exit_code = exit_code;
-	return death != DIED_OTHERWISE && pool_tries_with_all(pool, worker, task) &&
+	return death != DIED_OTHERWISE &&
+	       pool_retries_with_all_memory(pool, worker, task) &&
 	       may_kill_again(task, error);
 }
 
 /* Blame is for who had begun. A worker could forge that it had not; so a task that workers
  * die over again and again is to blame as well. */
-static bool is_to_blame(const struct pool_worker *worker, const struct slot *slot)
+static bool is_blamed(const struct pool_worker *worker, const struct slot *slot)
 {
 	return slot == &worker->slots[worker->front] &&
 	       (pool_worker_has_begun(worker, slot) ||
@@ -407,7 +410,7 @@ static bool is_tried_again(struct task *task, struct pxp_error *error)
 }
 
 /* The last of the workers stands for all: its signal or exit code stays. */
-static void fail_returned(struct pxp_error *error)
+static void blame_returned(struct pxp_error *error)
 {
 	int signal = error->signal, exit_code = error->exit_code;
 
@@ -418,18 +421,18 @@ static void fail_returned(struct pxp_error *error)
 }
 
 /* The task that a dead worker had begun. */
-static void complete_begun(struct process_pool *pool, struct pool_worker *worker,
-                           struct slot *slot, const struct process_frame *reaped)
+static void complete_or_retry(struct process_pool *pool, struct pool_worker *worker,
+                              struct slot *slot, const struct process_frame *reaped)
 {
 	struct task *task = slot->task;
-	struct completion completion = pool_completion(worker, slot, pool->now_ns);
+	struct completion completion = pool_worker_completion(worker, slot, pool->now_ns);
 	struct pxp_outcome *outcome = &completion.outcome;
 
 	if (pool->is_killed)
 		pool_worker_kill(worker, KILLED_SHUTDOWN, NULL);
 	describe_death(worker, reaped->status, &outcome->error);
 	if (task->n_deaths_unbegun >= MAX_RETURNS)
-		fail_returned(&outcome->error);
+		blame_returned(&outcome->error);
 	if (outcome->error.status == PXP_ECANCELLED)
 		completion.state = PXP_CANCELLED;
 	outcome->phase = pool_worker_phase(worker, slot);
@@ -437,7 +440,7 @@ static void complete_begun(struct process_pool *pool, struct pool_worker *worker
 	outcome->peak_bytes = (uint64_t)reaped->usage.ru_maxrss * 1024;
 	task->attempts++;
 	future_start(task->future);
-	if (judge_memory(pool, worker, reaped, task, &outcome->error) ||
+	if (blame_memory(pool, worker, reaped, task, &outcome->error) ||
 	    is_tried_again(task, &outcome->error)) {
 		executor_return(&pool->executor, task);
 		return;
@@ -448,8 +451,8 @@ static void complete_begun(struct process_pool *pool, struct pool_worker *worker
 
 /* What it held when it died: complete what it had begun, or begin that again; return the
  * rest to the head of the queue. The later slot first, so that the order stays. */
-static void release_held(struct process_pool *pool, struct pool_worker *worker,
-                         const struct process_frame *reaped)
+static void release_tasks(struct process_pool *pool, struct pool_worker *worker,
+                          const struct process_frame *reaped)
 {
 	for (unsigned i = worker->n_held; i-- > 0;) {
 		struct slot *slot = &worker->slots[(worker->front + i) % N_SLOTS];
@@ -457,8 +460,8 @@ static void release_held(struct process_pool *pool, struct pool_worker *worker,
 		if (!slot->task)
 			continue;
 		if (pool->is_killed || worker->reason == KILLED_SHUTDOWN ||
-		    slot->task->is_completed || is_to_blame(worker, slot))
-			complete_begun(pool, worker, slot, reaped);
+		    slot->task->is_completed || is_blamed(worker, slot))
+			complete_or_retry(pool, worker, slot, reaped);
 		else
 			executor_return(&pool->executor, slot->task);
 	}
@@ -482,10 +485,10 @@ static void count_death(struct process_pool *pool, const struct pool_worker *wor
 		pool_break(pool, "workers keep dying, with no task answered between");
 }
 
-static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
-                          const struct process_frame *reaped)
+static void release_worker(struct process_pool *pool, struct pool_worker *worker,
+                           const struct process_frame *reaped)
 {
-	release_held(pool, worker, reaped);
+	release_tasks(pool, worker, reaped);
 	count_death(pool, worker);
 	clear(pool, worker);
 	if (pool->n_failed_starts >= MAX_FAILED_STARTS &&
@@ -498,8 +501,8 @@ static void forget_worker(struct process_pool *pool, struct pool_worker *worker,
 /* ---- what the fork server answers ---- */
 
 /* A worker that lives, but that we cannot watch: have it killed and reaped. */
-static void give_up_on(struct process_pool *pool, struct pool_worker *worker,
-                       int sys_errno)
+static void abandon_worker(struct process_pool *pool, struct pool_worker *worker,
+                           int sys_errno)
 {
 	kill(worker->pid, SIGKILL);
 	worker->reason = KILLED_START;
@@ -512,7 +515,7 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 {
 	worker->pid = (pid_t)answer->pid;
 	if (frame->n_descriptors != 1) {
-		give_up_on(pool, worker, EMFILE);
+		abandon_worker(pool, worker, EMFILE);
 		return;
 	}
 	worker->pidfd = fd_keep_above_standard(frame->descriptors[0]);
@@ -520,7 +523,7 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 	if (worker->pidfd < 0 ||
 	    !watch(pool, worker->pidfd, SOURCE_PIDFD, worker->index) ||
 	    !watch(pool, worker->socket, SOURCE_SOCKET, worker->index)) {
-		give_up_on(pool, worker, errno);
+		abandon_worker(pool, worker, errno);
 		return;
 	}
 	worker->limit = pool->executor.options.memory_allowance;
@@ -563,8 +566,8 @@ static void on_fork_server_death(struct process_pool *pool)
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->fork_server.control, NULL);
 	epoll_ctl(pool->epoll, EPOLL_CTL_DEL, pool->fork_server.pidfd, NULL);
 	channel_close(&pool->fork_server.control);
-	pool->n_owed = 0;
-	expect_answer(pool);
+	pool->n_answers_due = 0;
+	watch_answers(pool);
 	pool_break(pool, "the fork server of the process pool died");
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
@@ -577,20 +580,20 @@ static void on_fork_server_death(struct process_pool *pool)
 			kill(-worker->pid, SIGKILL);
 		if (worker->state != WORKER_REAPING)
 			pool_read_frames(pool, worker, MAX_LAST_FRAMES);
-		forget_worker(pool, worker, &unknown);
+		release_worker(pool, worker, &unknown);
 	}
 }
 
-static void on_late_fork_server(struct process_pool *pool)
+static void continue_fork_server(struct process_pool *pool)
 {
 	/* A preload may take as long as it likes. */
-	if (++pool->n_late <= POOL_MAX_LATE || pool->n_spawned == 0)
+	if (++pool->n_continues <= POOL_MAX_CONTINUES || pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGCONT, NULL, 0);
 	else if (pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0) != 0) {
 		on_fork_server_death(pool);
 		return;
 	}
-	pool->late_ns = clock_deadline_ns(pool->now_ns, LATE_MS);
+	pool->continue_ns = clock_deadline_ns(pool->now_ns, CONTINUE_MS);
 }
 
 static bool read_control(struct process_pool *pool)
@@ -608,8 +611,8 @@ static bool read_control(struct process_pool *pool)
 		on_fork_server_death(pool);
 		return false;
 	}
-	pool->n_owed -= pool->n_owed > 0;
-	expect_answer(pool);
+	pool->n_answers_due -= pool->n_answers_due > 0;
+	watch_answers(pool);
 	memcpy(&answer, buffer, sizeof(answer));
 	worker = &pool->workers[answer.worker < pool->n_workers ? answer.worker : 0];
 	if (answer.kind == FRAME_UNLOADED)
@@ -621,7 +624,7 @@ static bool read_control(struct process_pool *pool)
 	else if (answer.kind == FRAME_LIMITED)
 		pool_on_limited(pool, worker, &answer);
 	else if (answer.kind == FRAME_REAPED)
-		forget_worker(pool, worker, &answer);
+		release_worker(pool, worker, &answer);
 	frame_close_descriptors(&frame);
 	return true;
 }
@@ -645,8 +648,8 @@ static void tend_fork_server(struct process_pool *pool)
 {
 	send_missing_reaps(pool);
 	send_owed_signals(pool);
-	if (pool->late_ns >= 0 && pool->late_ns <= pool->now_ns)
-		on_late_fork_server(pool);
+	if (pool->continue_ns >= 0 && pool->continue_ns <= pool->now_ns)
+		continue_fork_server(pool);
 }
 
 /* ---- the loop ---- */
@@ -699,7 +702,7 @@ static int64_t next_wake_ns(const struct process_pool *pool)
 		deadline_ns = clock_earlier_ns(
 			deadline_ns, clock_deadline_ns(pool->now_ns, HEARTBEAT_MS));
 	deadline_ns = clock_earlier_ns(deadline_ns, pool->executor.next_expiry_ns);
-	deadline_ns = clock_earlier_ns(deadline_ns, pool->late_ns);
+	deadline_ns = clock_earlier_ns(deadline_ns, pool->continue_ns);
 	return clock_earlier_ns(deadline_ns, pool->next_schedule_ns);
 }
 
@@ -713,7 +716,7 @@ static void on_log(struct process_pool *pool, const struct epoll_event *event)
 	/* Where the next task has begun, what is there is taken for its words: else they would
 	 * be lost with the answers before it. */
 	if (worker->n_held > 1 &&
-	    pool_worker_has_begun(worker, pool_worker_held(worker, 1)))
+	    pool_worker_has_begun(worker, pool_worker_slot(worker, 1)))
 		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
 	pool_worker_read_log(worker, 1);
 	/* Everybody has closed it: it would be told for ever. */
@@ -806,13 +809,13 @@ static void *supervisor_main(void *data)
 	lock_acquire(&pool->executor.lock);
 	pool_read_clock(pool);
 	while (!has_ended(pool)) {
-		pool->has_news = false;
+		pool->must_schedule = false;
 		pool_schedule(pool);
 		tend_fork_server(pool);
 		/* After the workers have their next task: who is told may want this processor. */
 		complete_all(pool);
 		/* What came while the lock was given up is scheduled first. */
-		if (!pool->has_news && !has_ended(pool))
+		if (!pool->must_schedule && !has_ended(pool))
 			wait_and_handle(pool);
 	}
 	lock_release(&pool->executor.lock);

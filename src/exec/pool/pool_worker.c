@@ -23,91 +23,91 @@ enum {
 /* ---- the shared slots ---- */
 
 /* The page lies in a memfd that nobody can shrink: reading it never raises SIGBUS. */
-static int create_page(struct state_page **ret_page)
+static int map_slots(struct shared_slots **ret_page)
 {
 	int fd = fd_keep_above_standard(
 		memfd_create("pixpool-page", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-	void *page = MAP_FAILED;
+	void *shared = MAP_FAILED;
 
 	if (fd < 0)
 		return -1;
-	if (ftruncate(fd, sizeof(struct state_page)) == 0 &&
+	if (ftruncate(fd, sizeof(struct shared_slots)) == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-		page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,
-		            MAP_SHARED, fd, 0);
-	if (page == MAP_FAILED) {
+		shared = mmap(NULL, sizeof(struct shared_slots), PROT_READ | PROT_WRITE,
+		              MAP_SHARED, fd, 0);
+	if (shared == MAP_FAILED) {
 		fd_close(&fd);
 		return -1;
 	}
-	*ret_page = page;
+	*ret_page = shared;
 	return fd;
 }
 
-static void destroy_page(struct state_page *page)
+static void unmap_slots(struct shared_slots *shared)
 {
-	if (page)
-		munmap(page, sizeof(*page));
+	if (shared)
+		munmap(shared, sizeof(*shared));
 }
 
-static struct page_slot *page_slot(const struct pool_worker *worker,
-                                   const struct slot *slot)
+static struct shared_slot *shared_slot(const struct pool_worker *worker,
+                                       const struct slot *slot)
 {
-	return &worker->page->slots[slot - worker->slots];
+	return &worker->shared->slots[slot - worker->slots];
 }
 
-static void queue_in_page(struct pool_worker *worker, const struct slot *slot,
-                          const struct task *task)
+static void publish_task(struct pool_worker *worker, const struct slot *slot,
+                         const struct task *task)
 {
-	struct page_slot *page = page_slot(worker, slot);
+	struct shared_slot *shared = shared_slot(worker, slot);
 
-	atomic_store(&page->phase, PXP_PHASE_NONE);
-	atomic_store(&page->is_asked_to_end, atomic_load(&task->is_asked_to_end));
-	atomic_store(&page->progress.done, 0);
-	atomic_store(&page->progress.total, 0);
-	atomic_store(&page->progress.beats, 0);
-	atomic_store(&page->word, slot_word(slot->generation, SLOT_QUEUED));
+	atomic_store(&shared->phase, PXP_PHASE_NONE);
+	atomic_store(&shared->is_asked_to_end, atomic_load(&task->is_asked_to_end));
+	atomic_store(&shared->progress.done, 0);
+	atomic_store(&shared->progress.total, 0);
+	atomic_store(&shared->progress.beats, 0);
+	atomic_store(&shared->state, slot_pack(slot->generation, SLOT_QUEUED));
 }
 
-static bool withdraw_in_page(struct pool_worker *worker, const struct slot *slot)
+static bool withdraw_slot(struct pool_worker *worker, const struct slot *slot)
 {
-	uint64_t queued = slot_word(slot->generation, SLOT_QUEUED);
+	uint64_t queued = slot_pack(slot->generation, SLOT_QUEUED);
 
 	return atomic_compare_exchange_strong(
-		&page_slot(worker, slot)->word, &queued,
-		slot_word(slot->generation, SLOT_WITHDRAWN));
+		&shared_slot(worker, slot)->state, &queued,
+		slot_pack(slot->generation, SLOT_WITHDRAWN));
 }
 
 bool pool_worker_has_begun(const struct pool_worker *worker, const struct slot *slot)
 {
-	uint64_t word = atomic_load(&page_slot(worker, slot)->word);
+	uint64_t state = atomic_load(&shared_slot(worker, slot)->state);
 
-	return slot_word_generation(word) == slot->generation &&
-	       slot_word_state(word) >= SLOT_STARTED;
+	return slot_unpack_generation(state) == slot->generation &&
+	       slot_unpack_state(state) >= SLOT_STARTED;
 }
 
-bool pool_page_claim_kill(struct pool_worker *worker, const struct slot *slot)
+bool pool_worker_claim_kill(struct pool_worker *worker, const struct slot *slot)
 {
-	uint64_t started = slot_word(slot->generation, SLOT_STARTED);
+	uint64_t started = slot_pack(slot->generation, SLOT_STARTED);
 
-	return atomic_compare_exchange_strong(&page_slot(worker, slot)->word, &started,
-	                                      slot_word(slot->generation, SLOT_KILLED));
+	return atomic_compare_exchange_strong(&shared_slot(worker, slot)->state, &started,
+	                                      slot_pack(slot->generation, SLOT_KILLED));
 }
 
 void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot)
 {
-	atomic_store(&page_slot(worker, slot)->is_asked_to_end, true);
+	atomic_store(&shared_slot(worker, slot)->is_asked_to_end, true);
 }
 
 struct pxp_progress pool_worker_progress(const struct pool_worker *worker,
                                          const struct slot *slot)
 {
-	return shared_progress_read(&page_slot(worker, slot)->progress);
+	return shared_progress_read(&shared_slot(worker, slot)->progress);
 }
 
 enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
                                  const struct slot *slot)
 {
-	return atomic_load(&page_slot(worker, slot)->phase) == PXP_PHASE_ANSWERING
+	return atomic_load(&shared_slot(worker, slot)->phase) == PXP_PHASE_ANSWERING
 	               ? PXP_PHASE_ANSWERING
 	               : PXP_PHASE_RUNNING;
 }
@@ -115,32 +115,32 @@ enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
 bool pool_worker_read_answer(const struct pool_worker *worker, const struct slot *slot,
                              struct slot_answer *ret_answer)
 {
-	const struct page_slot *page = page_slot(worker, slot);
+	const struct shared_slot *shared = shared_slot(worker, slot);
 
-	if (atomic_load(&page->word) != slot_word(slot->generation, SLOT_ANSWERED))
+	if (atomic_load(&shared->state) != slot_pack(slot->generation, SLOT_ANSWERED))
 		return false;
-	memcpy(ret_answer, &page->answer, sizeof(*ret_answer));
+	memcpy(ret_answer, &shared->answer, sizeof(*ret_answer));
 	return true;
 }
 
-void pool_page_be_quiet(struct pool_worker *worker, bool is_quiet)
+void pool_worker_suppress_notify(struct pool_worker *worker, bool suppress)
 {
-	worker->is_quiet = is_quiet;
-	atomic_store(&worker->page->is_quiet, is_quiet);
+	worker->polls_slots = suppress;
+	atomic_store(&worker->shared->suppress_notify, suppress);
 }
 
 static int64_t started_ns(const struct pool_worker *worker, const struct slot *slot,
                           int64_t now_ns)
 {
-	int64_t claimed = atomic_load(&page_slot(worker, slot)->started_ns);
+	int64_t claimed = atomic_load(&shared_slot(worker, slot)->started_ns);
 
 	if (claimed < slot->handed_ns || claimed > now_ns)
 		return slot->handed_ns;
 	return claimed;
 }
 
-struct completion pool_completion(struct pool_worker *worker, const struct slot *slot,
-                                  int64_t now_ns)
+struct completion pool_worker_completion(struct pool_worker *worker,
+                                         const struct slot *slot, int64_t now_ns)
 {
 	int64_t began_ns = started_ns(worker, slot, now_ns);
 
@@ -167,21 +167,21 @@ void pool_worker_init(struct pool_worker *worker, uint32_t index)
 		worker->slots[i].output = -1;
 }
 
-bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3])
+bool pool_worker_open(struct pool_worker *worker, int ret_theirs[3])
 {
-	int ends[2] = {-1, -1}, log[2] = {-1, -1}, page = -1;
+	int ends[2] = {-1, -1}, log[2] = {-1, -1}, shared = -1;
 	bool is_made = channel_pair(ends) && channel_set_nonblocking(ends[0]) &&
 	               pipe2(log, O_CLOEXEC) == 0 &&
 	               (log[0] = fd_keep_above_standard(log[0])) >= 0 &&
 	               channel_set_nonblocking(log[0]) &&
-	               (page = create_page(&worker->page)) >= 0;
+	               (shared = map_slots(&worker->shared)) >= 0;
 	int kept = errno;
 
 	worker->socket = ends[0];
 	worker->log = log[0];
 	ret_theirs[0] = ends[1];
 	ret_theirs[1] = log[1];
-	ret_theirs[2] = page;
+	ret_theirs[2] = shared;
 	errno = kept;
 	return is_made;
 }
@@ -193,11 +193,11 @@ void pool_worker_clear(struct pool_worker *worker)
 	fd_close(&worker->log);
 	for (int i = 0; i < N_SLOTS; i++)
 		fd_close(&worker->slots[i].output);
-	destroy_page(worker->page);
+	unmap_slots(worker->shared);
 	pool_worker_init(worker, worker->index);
 }
 
-struct slot *pool_worker_held(struct pool_worker *worker, unsigned n)
+struct slot *pool_worker_slot(struct pool_worker *worker, unsigned n)
 {
 	return &worker->slots[(worker->front + n) % N_SLOTS];
 }
@@ -234,8 +234,8 @@ static uint64_t generation_begun_last(struct pool_worker *worker)
 	uint64_t generation = 0;
 
 	for (unsigned i = 0; i < worker->n_held; i++) {
-		if (i == 0 || pool_worker_has_begun(worker, pool_worker_held(worker, i)))
-			generation = pool_worker_held(worker, i)->generation;
+		if (i == 0 || pool_worker_has_begun(worker, pool_worker_slot(worker, i)))
+			generation = pool_worker_slot(worker, i)->generation;
 	}
 	return generation;
 }
@@ -259,9 +259,9 @@ void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes)
 		mark_log(worker);
 }
 
-static void forget_log(struct pool_worker *worker)
+static void end_log(struct pool_worker *worker)
 {
-	const struct slot *front = pool_worker_held(worker, 0);
+	const struct slot *front = pool_worker_slot(worker, 0);
 
 	if (worker->n_held == 0 || !pool_worker_has_begun(worker, front))
 		worker->log_begins = worker->n_logged;
@@ -302,7 +302,7 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 
 	worker->front_since_ns = now_ns;
 	worker->n_restarts = 0;
-	worker->is_overdue = false;
+	worker->awaits_answer = false;
 	worker->unbegun_ms = 0;
 	worker->idle_since_ns = now_ns;
 	/* Of one that is about to end, the deadline is that of its end. */
@@ -322,8 +322,8 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 	worker->n_beats = 0;
 }
 
-static bool send_task(struct pool_worker *worker, const struct slot *slot,
-                      const struct task *task)
+static bool send_task_frame(struct pool_worker *worker, const struct slot *slot,
+                            const struct task *task)
 {
 	struct task_frame frame = {
 		.at = {.kind = FRAME_TASK,
@@ -360,10 +360,10 @@ void pool_worker_move_deadlines(struct pool_worker *worker, int64_t by_ns)
 	move_deadline(&worker->stall_ns, by_ns);
 }
 
-bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
-                      int64_t now_ns)
+bool pool_worker_send_task(struct pool_worker *worker, struct task *task,
+                           uint64_t generation, int64_t now_ns)
 {
-	struct slot *slot = pool_worker_held(worker, worker->n_held);
+	struct slot *slot = pool_worker_slot(worker, worker->n_held);
 
 	slot->output = -1;
 	if (task->wants_output) {
@@ -374,8 +374,8 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
 	}
 	slot->generation = generation;
 	slot->handed_ns = now_ns;
-	queue_in_page(worker, slot, task);
-	if (!send_task(worker, slot, task)) {
+	publish_task(worker, slot, task);
+	if (!send_task_frame(worker, slot, task)) {
 		fd_close(&slot->output);
 		return false;
 	}
@@ -387,9 +387,9 @@ bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t ge
 	return true;
 }
 
-bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns)
+bool pool_worker_withdraw(struct pool_worker *worker, struct slot *slot, int64_t now_ns)
 {
-	if (!withdraw_in_page(worker, slot))
+	if (!withdraw_slot(worker, slot))
 		return false;
 	slot->task = NULL;
 	fd_close(&slot->output);
@@ -398,7 +398,7 @@ bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_
 	return true;
 }
 
-void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
+void pool_worker_pop_slot(struct pool_worker *worker, int64_t now_ns)
 {
 	struct slot *slot = &worker->slots[worker->front];
 
@@ -407,16 +407,16 @@ void pool_worker_pop(struct pool_worker *worker, int64_t now_ns)
 	worker->front = (worker->front + 1) % N_SLOTS;
 	worker->n_held--;
 	begin_deadline(worker, now_ns);
-	forget_log(worker);
+	end_log(worker);
 }
 
-void pool_worker_expect_answer(struct pool_worker *worker, const struct slot *slot,
-                               int64_t now_ns)
+void pool_worker_await_answer(struct pool_worker *worker, const struct slot *slot,
+                              int64_t now_ns)
 {
-	if (worker->state != WORKER_READY || slot != pool_worker_held(worker, 0) ||
-	    worker->is_overdue)
+	if (worker->state != WORKER_READY || slot != pool_worker_slot(worker, 0) ||
+	    worker->awaits_answer)
 		return;
-	worker->is_overdue = true;
+	worker->awaits_answer = true;
 	worker->stall_ns = -1;
 	worker->deadline_ns = clock_deadline_ns(now_ns, ANSWER_MS);
 }

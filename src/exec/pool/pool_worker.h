@@ -65,15 +65,15 @@ struct pool_worker {
 	uint32_t index;
 	pid_t pid;
 	int pidfd, socket, log; /* -1: none */
-	struct state_page *page;
-	bool is_quiet; /* it may leave answers in its page: somebody looks */
+	struct shared_slots *shared;
+	bool polls_slots; /* it may leave answers in its page: somebody looks */
 
 	struct slot slots[N_SLOTS];
 	unsigned front,
 		n_held;      /* slots[front] came first, the others after it, in a ring */
 	int64_t deadline_ns; /* of the front task, or of a stop; -1: none */
 	unsigned n_restarts; /* of the deadline, by the front task */
-	bool is_overdue;     /* the front task's time is over but for its answer */
+	bool awaits_answer;  /* the front task's time is over but for its answer */
 	bool is_ready;       /* it has said so */
 	bool reap_is_sent;   /* REAPING: the fork server was told */
 	int64_t stall_ns;    /* when the front task must have shown progress; -1 */
@@ -84,15 +84,16 @@ struct pool_worker {
 	int64_t unbegun_ms;     /* by which its deadline was put off until it was begun */
 
 	enum limit_state limit_state;
-	uint64_t limit;                 /* of its memory, in force; 0: none */
-	uint64_t granted;               /* of the budget */
-	uint64_t needed;                /* the limit that its task waits for */
-	uint64_t need_number;           /* in the row of those that wait */
-	unsigned n_needs;               /* of the front task so far */
-	enum pxp_status answer;         /* to its need */
-	bool was_refused;               /* the last of them */
-	bool is_worn;                   /* it keeps too much memory: to be replaced */
-	int64_t left_ns, stall_left_ns; /* of its deadlines, while they stand still; -1 */
+	uint64_t limit;         /* of its memory, in force; 0: none */
+	uint64_t granted;       /* of the budget */
+	uint64_t needed;        /* the limit that its task waits for */
+	uint64_t need_number;   /* in the row of those that wait */
+	unsigned n_needs;       /* of the front task so far */
+	enum pxp_status answer; /* to its need */
+	bool was_refused;       /* the last of them */
+	bool needs_recycle;     /* it keeps too much memory: to be replaced */
+	int64_t deadline_left_ns,
+		stall_left_ns; /* of its deadlines, while they stand still; -1 */
 
 	bool ended_in_order; /* it was STOPPING when it died */
 	enum kill_reason reason;
@@ -109,7 +110,7 @@ void pool_worker_init(struct pool_worker *worker, uint32_t index);
 
 /* Make the channel, log pipe and page of a worker to come, which is still ABSENT. False with
  * errno. */
-bool pool_worker_prepare(struct pool_worker *worker, int ret_theirs[3]);
+bool pool_worker_open(struct pool_worker *worker, int ret_theirs[3]);
 
 /* Everything of it is closed; ABSENT again. */
 void pool_worker_clear(struct pool_worker *worker);
@@ -117,31 +118,31 @@ void pool_worker_clear(struct pool_worker *worker);
 /* ---- its tasks ---- */
 
 /* The n-th of the slots that it holds, from the front one (0) on. */
-struct slot *pool_worker_held(struct pool_worker *worker, unsigned n);
+struct slot *pool_worker_slot(struct pool_worker *worker, unsigned n);
 
 /* Whether it runs a task that is quick so far: then it is done with its tasks sooner than another
  * worker is woken. */
 bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns);
 
 /* Hand it a task. False with errno: the task is still the caller's. */
-bool pool_worker_hand(struct pool_worker *worker, struct task *task, uint64_t generation,
-                      int64_t now_ns);
+bool pool_worker_send_task(struct pool_worker *worker, struct task *task,
+                           uint64_t generation, int64_t now_ns);
 
 /* Take the task in slot back before it is begun. False: too late. The worker has a while
  * to acknowledge it. */
-bool pool_worker_take_back(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
+bool pool_worker_withdraw(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
 
 /* The front slot is done with: the next one moves up, and its deadline begins. What was read
  * of the log is not the next one's, as far as can be told. */
-void pool_worker_pop(struct pool_worker *worker, int64_t now_ns);
+void pool_worker_pop_slot(struct pool_worker *worker, int64_t now_ns);
 
 /* Its tasks shall not pay for so much time. */
 void pool_worker_move_deadlines(struct pool_worker *worker, int64_t by_ns);
 
 /* It says that it has ended the task in slot, for which it was to be killed: then its answer
  * is there soon, or its time is over. */
-void pool_worker_expect_answer(struct pool_worker *worker, const struct slot *slot,
-                               int64_t now_ns);
+void pool_worker_await_answer(struct pool_worker *worker, const struct slot *slot,
+                              int64_t now_ns);
 
 /* ---- what its page says of a slot, which it could forge ---- */
 
@@ -156,18 +157,18 @@ enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
 void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot);
 
 /* The worker is to be killed for the task in slot. False: it has ended it, as it says. */
-bool pool_page_claim_kill(struct pool_worker *worker, const struct slot *slot);
+bool pool_worker_claim_kill(struct pool_worker *worker, const struct slot *slot);
 
 /* The answer that the worker has left there. False: it has left none. */
 bool pool_worker_read_answer(const struct pool_worker *worker, const struct slot *slot,
                              struct slot_answer *ret_answer);
 
 /* Whether the worker may leave answers there. Who takes it back looks once more. */
-void pool_page_be_quiet(struct pool_worker *worker, bool is_quiet);
+void pool_worker_suppress_notify(struct pool_worker *worker, bool suppress);
 
 /* What every completion of a task with a worker says. */
-struct completion pool_completion(struct pool_worker *worker, const struct slot *slot,
-                                  int64_t now_ns);
+struct completion pool_worker_completion(struct pool_worker *worker,
+                                         const struct slot *slot, int64_t now_ns);
 
 /* ---- its end ---- */
 

@@ -22,7 +22,7 @@ static struct process_pool *pool_of(struct pxp_executor *executor)
 
 static void wake_supervisor(struct process_pool *pool)
 {
-	pool->has_news = true;
+	pool->must_schedule = true;
 	pool->executor.must_wake |= pool->is_asleep;
 	pool->is_asleep = false;
 }
@@ -50,8 +50,8 @@ static bool pool_on_change(struct pxp_executor *executor)
 }
 
 /* The worker and slot of a handed task; false when it is not there. */
-static bool find(struct process_pool *pool, const struct task *task,
-                 struct pool_worker **ret_worker, struct slot **ret_slot)
+static bool find_slot(struct process_pool *pool, const struct task *task,
+                      struct pool_worker **ret_worker, struct slot **ret_slot)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		for (unsigned j = 0; j < N_SLOTS; j++) {
@@ -70,8 +70,8 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 	struct slot *slot;
 
 	pool_read_clock(pool_of(executor));
-	return find(pool_of(executor), task, &worker, &slot) &&
-	       pool_worker_take_back(worker, slot, pool_of(executor)->now_ns);
+	return find_slot(pool_of(executor), task, &worker, &slot) &&
+	       pool_worker_withdraw(worker, slot, pool_of(executor)->now_ns);
 }
 
 /* How the future of a task is completed whose worker was killed for a cancel. */
@@ -81,7 +81,7 @@ static struct completion killed_completion(const struct process_pool *pool,
 {
 	struct completion completion = completion_cancelled("cancelled");
 
-	completion.outcome = pool_completion(worker, slot, pool->now_ns).outcome;
+	completion.outcome = pool_worker_completion(worker, slot, pool->now_ns).outcome;
 	pxp_fail(&completion.outcome.error, PXP_ECANCELLED, "cancelled");
 	completion.outcome.attempts = slot->task->attempts + 1;
 	completion.outcome.phase = pool_worker_phase(worker, slot);
@@ -95,7 +95,7 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	struct pool_worker *worker;
 	struct slot *slot;
 
-	if (!find(pool, task, &worker, &slot))
+	if (!find_slot(pool, task, &worker, &slot))
 		return false;
 	pool_read_clock(pool);
 	pool_worker_ask_to_end(worker, slot);
@@ -104,8 +104,8 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 		wake_supervisor(pool); /* its deadlines go on */
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
-	if (!pool_page_claim_kill(worker, slot)) {
-		pool_worker_expect_answer(worker, slot, pool->now_ns);
+	if (!pool_worker_claim_kill(worker, slot)) {
+		pool_worker_await_answer(worker, slot, pool->now_ns);
 		wake_supervisor(pool);
 		return false;
 	}
@@ -123,7 +123,7 @@ static struct pxp_progress pool_progress(struct pxp_executor *executor, struct t
 	struct pool_worker *worker;
 	struct slot *slot;
 
-	if (!find(pool_of(executor), task, &worker, &slot))
+	if (!find_slot(pool_of(executor), task, &worker, &slot))
 		return (struct pxp_progress){0};
 	return pool_worker_progress(worker, slot);
 }
@@ -133,7 +133,7 @@ static bool pool_has_begun(struct pxp_executor *executor, const struct task *tas
 	struct pool_worker *worker;
 	struct slot *slot;
 
-	return find(pool_of(executor), task, &worker, &slot) &&
+	return find_slot(pool_of(executor), task, &worker, &slot) &&
 	       pool_worker_has_begun(worker, slot);
 }
 
@@ -148,7 +148,7 @@ static void pool_take_back_all(struct pxp_executor *executor, struct task_list *
 			struct task *task = slot->task;
 
 			if (task &&
-			    pool_worker_take_back(&pool->workers[i], slot, pool->now_ns))
+			    pool_worker_withdraw(&pool->workers[i], slot, pool->now_ns))
 				task_list_append(list, task);
 		}
 	}
@@ -162,7 +162,7 @@ static void pool_kill(struct pxp_executor *executor)
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
 	/* The fork server is busy with the preload, for who knows how long. */
-	if (pool->n_owed > 0 && pool->n_spawned == 0)
+	if (pool->n_answers_due > 0 && pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0);
 }
 
@@ -263,7 +263,7 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a process pool");
 	}
 	pool->epoll = pool->wakeup = pool->fork_server.control = -1;
-	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = pool->late_ns = -1;
+	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = pool->continue_ns = -1;
 	pool->n_workers = n_workers;
 	pool->n_oom_kills = cgroup_oom_kills();
 	for (unsigned i = 0; i < n_workers; i++)

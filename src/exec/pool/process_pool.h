@@ -24,11 +24,11 @@ struct process_pool {
 	int64_t now_ns;
 	int epoll, wakeup; /* the eventfd by which other threads call the supervisor */
 	struct fork_server_handle fork_server; /* its control is -1: it is gone */
-	unsigned n_owed; /* answers that the fork server still has to give */
-	unsigned n_late; /* how often it was continued since it gave one */
-	int64_t late_ns; /* when to continue it for want of one; -1: none is owed */
-	bool is_asleep;  /* the supervisor waits, until wake_ns or an event */
-	bool has_news;   /* something came since the last schedule */
+	unsigned n_answers_due; /* answers that the fork server still has to give */
+	unsigned n_continues;   /* how often it was continued since it gave one */
+	int64_t continue_ns; /* when to continue it for want of one; -1: none is owed */
+	bool is_asleep;      /* the supervisor waits, until wake_ns or an event */
+	bool must_schedule;  /* something came since the last schedule */
 	int64_t next_schedule_ns; /* when to schedule again although nothing happens; -1 */
 	size_t n_to_wake; /* asleep: with so many in the queue it shall be woken */
 	int64_t wake_ns;
@@ -78,7 +78,9 @@ void pool_break(struct process_pool *pool, const char *text);
  * to read. */
 bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
                           const int *descriptors, unsigned n_descriptors);
-enum { POOL_MAX_LATE = 60 }; /* times that it is continued before, a second between */
+enum {
+	POOL_MAX_CONTINUES = 60
+}; /* times that it is continued before, a second between */
 
 /* Start one of the workers that are ABSENT. False when that fails. */
 bool pool_spawn(struct process_pool *pool);
@@ -133,14 +135,14 @@ void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
                      const struct process_frame *answer);
 
 /* Grant what is free, and lower what is to be lowered. */
-void pool_share_memory(struct process_pool *pool);
+void pool_grant_memory(struct process_pool *pool);
 
 /* A task is done, after which its worker keeps so many bytes. */
-void pool_take_memory_back(struct process_pool *pool, struct pool_worker *worker,
-                           uint64_t data_bytes);
+void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
+                         uint64_t data_bytes);
 
 /* Whether a task for which there was not enough memory is begun once more, with all of it. */
-bool pool_tries_with_all(struct process_pool *pool, const struct pool_worker *worker,
-                         struct task *task);
+bool pool_retries_with_all_memory(struct process_pool *pool,
+                                  const struct pool_worker *worker, struct task *task);
 
 #endif

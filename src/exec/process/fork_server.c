@@ -34,10 +34,10 @@ struct fork_server {
 	struct fork_server_frame pool;
 	const void *init_bytes;
 	int control;
-	int null; /* /dev/null, for the workers */
-	int list; /* of our children, in /proc; -1: there is none */
+	int dev_null;      /* /dev/null, for the workers */
+	int children_list; /* of our children, in /proc; -1: there is none */
 	bool is_loaded, has_failed;
-	bool has_left; /* orphans that were killed, and that could not be waited for */
+	bool has_unreaped_orphans; /* orphans that were killed, and that could not be waited for */
 	struct broken_frame failure; /* of the preload: it is tried once */
 	pid_t *children;             /* those not reaped; 0 is a free place */
 	size_t n_children;
@@ -85,7 +85,7 @@ void fork_server_listen_to_children(void)
 	sigprocmask(SIG_BLOCK, &children, NULL);
 }
 
-static void listen_no_more(void)
+static void stop_listening_to_children(void)
 {
 	sigset_t children;
 
@@ -113,8 +113,8 @@ static void reset_signals(void)
 }
 
 /* The main process counts on every answer. */
-static void answer(const struct fork_server *server, const struct process_frame *frame,
-                   const int *pidfd)
+static void send_answer(const struct fork_server *server,
+                        const struct process_frame *frame, const int *pidfd)
 {
 	channel_send_at_last(server->control, frame, sizeof(*frame), pidfd);
 }
@@ -158,8 +158,9 @@ static bool is_child(const struct fork_server *server, pid_t pid)
 /* Call it of each child that is no worker of ours, and count those that it is true of. The
  * kernel lists children in /proc (since 3.5); without it orphans of another group are left to
  * themselves. */
-static unsigned each_orphan(const struct fork_server *server,
-                            bool (*is_so)(const struct fork_server *server, pid_t pid))
+static unsigned count_orphans(const struct fork_server *server,
+                              bool (*is_match)(const struct fork_server *server,
+                                               pid_t pid))
 {
 	char text[4096];
 	unsigned n = 0;
@@ -168,13 +169,13 @@ static unsigned each_orphan(const struct fork_server *server,
 	ssize_t got;
 
 	/* A space is behind every number; a read may end within one. */
-	while ((got = pread(server->list, text, sizeof(text), at)) > 0) {
+	while ((got = pread(server->children_list, text, sizeof(text), at)) > 0) {
 		for (ssize_t i = 0; i < got; i++) {
 			if (text[i] >= '0' && text[i] <= '9') {
 				pid = pid * 10 + (text[i] - '0');
 				continue;
 			}
-			n += pid > 0 && !is_child(server, pid) && is_so(server, pid);
+			n += pid > 0 && !is_child(server, pid) && is_match(server, pid);
 			pid = 0;
 		}
 		at += got;
@@ -208,12 +209,12 @@ static bool has_ended(const struct fork_server *server, pid_t pid)
  * without end, as there is who starts another before it ends. */
 static void reap_orphans(const struct fork_server *server)
 {
-	for (int i = 0; i < MAX_PASSES && each_orphan(server, has_ended) > 0; i++)
+	for (int i = 0; i < MAX_PASSES && count_orphans(server, has_ended) > 0; i++)
 		;
 }
 
 /* A millisecond, or until a child ends. */
-static void nap(void)
+static void wait_a_moment(void)
 {
 	const struct timespec ms = {.tv_nsec = 1000000};
 	sigset_t none;
@@ -236,18 +237,18 @@ static void end_orphans(struct fork_server *server, int64_t ms)
 	for (;;) {
 		unsigned n_ended;
 
-		server->has_left = each_orphan(server, kill_orphan) > 0;
-		n_ended = each_orphan(server, has_ended);
-		if (!server->has_left || clock_now_ns() >= until_ns)
+		server->has_unreaped_orphans = count_orphans(server, kill_orphan) > 0;
+		n_ended = count_orphans(server, has_ended);
+		if (!server->has_unreaped_orphans || clock_now_ns() >= until_ns)
 			return;
 		if (n_ended == 0)
-			nap();
+			wait_a_moment();
 	}
 }
 
 static void on_child_end(struct fork_server *server)
 {
-	if (server->has_left)
+	if (server->has_unreaped_orphans)
 		end_orphans(server, 1);
 	else
 		reap_orphans(server);
@@ -259,7 +260,7 @@ static void wait_for_worker(struct fork_server *server, pid_t pid, int *ret_stat
 {
 	while (wait4(pid, ret_status, WNOHANG, ret_usage) == 0) {
 		end_orphans(server, 0);
-		nap();
+		wait_a_moment();
 	}
 }
 
@@ -269,15 +270,15 @@ static pid_t fork_worker(struct fork_server *server, struct frame *frame)
 		.pool = &server->pool,
 		.init_bytes = server->init_bytes,
 		.parent = getpid(),
-		.null = server->null,
+		.null = server->dev_null,
 		.socket = frame->descriptors[0],
 		.log = frame->descriptors[1],
-		.page = frame->descriptors[2],
+		.shared = frame->descriptors[2],
 	};
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		listen_no_more();
+		stop_listening_to_children();
 		worker_main(&start);
 	}
 	if (pid > 0) {
@@ -312,7 +313,7 @@ static void spawn(struct fork_server *server, struct process_frame *request,
 		}
 	}
 	request->kind = pidfd >= 0 ? FRAME_SPAWNED : FRAME_NOT_SPAWNED;
-	answer(server, request, pidfd >= 0 ? &pidfd : NULL);
+	send_answer(server, request, pidfd >= 0 ? &pidfd : NULL);
 	fd_close(&pidfd);
 }
 
@@ -339,7 +340,7 @@ static void reap(struct fork_server *server, struct process_frame *request)
 	forget_child(server, pid);
 	end_orphans(server, REAP_PATIENCE_MS);
 	request->kind = FRAME_REAPED;
-	answer(server, request, NULL);
+	send_answer(server, request, NULL);
 }
 
 /*
@@ -367,7 +368,7 @@ static void limit(struct fork_server *server, struct process_frame *request)
 		request->sys_errno = is_set ? 0 : errno;
 	}
 	request->kind = FRAME_LIMITED;
-	answer(server, request, NULL);
+	send_answer(server, request, NULL);
 }
 
 /* Wait for a request, and reap orphans meanwhile; false when the main process is gone. */
@@ -390,8 +391,8 @@ static void open_files(struct fork_server *server)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	server->list = open(path, O_RDONLY | O_CLOEXEC);
-	server->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	server->children_list = open(path, O_RDONLY | O_CLOEXEC);
+	server->dev_null = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 /* All are killed before any is waited for, as one may trace another. */

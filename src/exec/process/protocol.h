@@ -44,7 +44,7 @@ enum frame_kind {
 	FRAME_WITHDRAWN = 33, /* struct slot_frame: received, but taken back meanwhile */
 	FRAME_DEADLINE = 34,  /* struct slot_frame: ms */
 	FRAME_NEED = 35, /* struct slot_frame: bytes; the worker waits for the answer */
-	FRAME_BELL = 36, /* struct slot_frame: there are answers in the page */
+	FRAME_DOORBELL = 36, /* struct slot_frame: there are answers in the page */
 };
 
 /* Every frame begins with its kind. */
@@ -130,10 +130,10 @@ _Static_assert(sizeof(struct task_frame) % 16 == 0,
  * answered, and main started into killed: whoever is killed for a task has not ended it, and
  * has begun no other.
  *
- * Where main says that it need not hear of every answer at once (is_quiet), a short one is
+ * Where main says that it need not hear of every answer at once (suppress_notify), a short one is
  * left in the slot, whose word then says so, before the next task is begun: so it is safe from
  * whatever that does. Main looks from time to time, and the worker rings a bell before it
- * sleeps. Who takes is_quiet back looks once more; who left an answer looks whether it was
+ * sleeps. Who takes suppress_notify back looks once more; who left an answer looks whether it was
  * taken back meanwhile.
  */
 enum slot_state {
@@ -146,17 +146,17 @@ enum slot_state {
 	SLOT_KILLED = 6,
 };
 
-enum { PAGE_RESULT_BYTES = 64 };
+enum { SLOT_RESULT_BYTES = 64 };
 
 struct slot_answer {
 	int64_t run_ns, cpu_ns;
 	uint64_t peak_bytes, data_bytes; /* as of struct answer_frame */
 	uint64_t n_result;
-	char result[PAGE_RESULT_BYTES];
+	char result[SLOT_RESULT_BYTES];
 };
 
-struct page_slot {
-	_Atomic uint64_t word;
+struct shared_slot {
+	_Atomic uint64_t state;
 	_Atomic int64_t started_ns;
 	_Atomic uint32_t phase;      /* enum pxp_phase */
 	atomic_bool is_asked_to_end; /* main's word to the worker */
@@ -164,31 +164,31 @@ struct page_slot {
 	struct slot_answer answer; /* SLOT_ANSWERED: of a task that ended well */
 };
 
-struct state_page {
-	atomic_bool is_quiet; /* main's word to the worker */
-	struct page_slot slots[N_SLOTS];
+struct shared_slots {
+	atomic_bool suppress_notify; /* main's word to the worker */
+	struct shared_slot slots[N_SLOTS];
 };
 
 /* Whether a worker that keeps so much of its allowance between tasks is to be replaced: it
  * begins none any more, and the parent takes back what it has. */
-static inline bool is_worn(uint64_t data_bytes, uint64_t allowance)
+static inline bool keeps_too_much(uint64_t data_bytes, uint64_t allowance)
 {
 	return allowance > 0 && data_bytes > allowance - allowance / 4;
 }
 
-static inline uint64_t slot_word(uint64_t generation, enum slot_state state)
+static inline uint64_t slot_pack(uint64_t generation, enum slot_state state)
 {
 	return generation << 3 | (uint64_t)state;
 }
 
-static inline uint64_t slot_word_generation(uint64_t word)
+static inline uint64_t slot_unpack_generation(uint64_t state)
 {
-	return word >> 3;
+	return state >> 3;
 }
 
-static inline enum slot_state slot_word_state(uint64_t word)
+static inline enum slot_state slot_unpack_state(uint64_t state)
 {
-	return (enum slot_state)(word & 7);
+	return (enum slot_state)(state & 7);
 }
 
 #endif

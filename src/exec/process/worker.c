@@ -18,36 +18,36 @@
 
 enum {
 	COUNT_AGAIN_NS = 100 * 1000,
-	MAX_UNHEARD = N_SLOTS / 2, /* answers: then there is room for as many tasks */
+	MAX_UNNOTIFIED = N_SLOTS / 2, /* answers: then there is room for as many tasks */
 };
 
 struct worker {
 	const struct fork_server_frame *pool;
-	struct state_page *page;
+	struct shared_slots *shared;
 	void *context;
-	struct slot_frame at; /* of the task that runs */
-	unsigned n_restarts;  /* of its deadline */
-	unsigned n_needs;     /* that it asked for itself */
-	uint64_t refused;     /* the least that it can never have; 0: not known */
-	int64_t started_ns;   /* when it began */
-	int64_t cpu_ns;       /* that was used before it */
-	int64_t counted_ns;   /* when the kernel was asked for that the last time */
-	uint64_t peak_bytes;  /* as it said then */
-	uint64_t limit;       /* of its memory; 0: none */
-	bool is_worn;         /* it keeps too much of that */
-	unsigned n_unheard;   /* answers in the page since it rang the last time */
+	struct slot_frame at;  /* of the task that runs */
+	unsigned n_restarts;   /* of its deadline */
+	unsigned n_needs;      /* that it asked for itself */
+	uint64_t refused;      /* the least that it can never have; 0: not known */
+	int64_t started_ns;    /* when it began */
+	int64_t cpu_ns;        /* that was used before it */
+	int64_t counted_ns;    /* when the kernel was asked for that the last time */
+	uint64_t peak_bytes;   /* as it said then */
+	uint64_t limit;        /* of its memory; 0: none */
+	bool needs_recycle;    /* it keeps too much of that */
+	unsigned n_unnotified; /* answers in the page since it rang the last time */
 	int statm; /* /proc/self/statm, opened before the lock-down; -1: none */
 	/* Tasks that came while this one waited for memory: taken back by the parent, and to be
 	 * acknowledged in their turn. */
-	unsigned n_put_aside;
-	struct slot_frame put_aside[N_SLOTS];
+	unsigned n_deferred;
+	struct slot_frame deferred[N_SLOTS];
 };
 
 /* A sanitizer's leak check ends the process in its own way, without the reports that an
  * exit would make: ask for it. Absent (NULL) in a plain build. */
 extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
-_Noreturn static void leave(void)
+_Noreturn static void exit_worker(void)
 {
 	if (__lsan_do_recoverable_leak_check) {
 		prctl(PR_SET_DUMPABLE, 1); /* the check traces its own process */
@@ -56,28 +56,28 @@ _Noreturn static void leave(void)
 	_exit(0);
 }
 
-_Noreturn static void give_up(const struct pxp_error *error)
+_Noreturn static void fail_start(const struct pxp_error *error)
 {
 	struct broken_frame broken = {.kind = FRAME_BROKEN, .error = *error};
 
 	channel_send(WORKER_SOCKET, &broken, sizeof(broken), NULL, 0, NULL, 0);
-	leave();
+	exit_worker();
 }
 
-static bool say(enum frame_kind kind, struct slot_frame at, int64_t number)
+static bool send_frame(enum frame_kind kind, struct slot_frame at, int64_t number)
 {
 	at.kind = (uint32_t)kind;
 	at.number = number;
 	return channel_send(WORKER_SOCKET, &at, sizeof(at), NULL, 0, NULL, 0);
 }
 
-static void say_or_end(enum frame_kind kind, struct slot_frame at, int64_t number)
+static void send_or_exit(enum frame_kind kind, struct slot_frame at, int64_t number)
 {
-	if (!say(kind, at, number))
+	if (!send_frame(kind, at, number))
 		_exit(1);
 }
 
-static void lacks(struct pxp_error *error, const char *what, size_t n)
+static void fail_allocation(struct pxp_error *error, const char *what, size_t n)
 {
 	if (errno == ENOMEM)
 		pxp_fail(error, PXP_EMEMORY, "no memory for %s of %zu bytes", what, n);
@@ -89,7 +89,7 @@ static void lacks(struct pxp_error *error, const char *what, size_t n)
 
 /* The fork server's death is ours. Again after what may have changed the user, as the kernel then
  * forgets it; a filter may refuse both calls, and is left to do so. */
-static void follow_parent(pid_t parent)
+static void die_with_parent(pid_t parent)
 {
 	pid_t now;
 
@@ -99,14 +99,14 @@ static void follow_parent(pid_t parent)
 		_exit(0); /* it died before the first line */
 }
 
-static struct state_page *map_page(int fd)
+static struct shared_slots *map_slots(int fd)
 {
-	void *page = mmap(NULL, sizeof(struct state_page), PROT_READ | PROT_WRITE,
-	                  MAP_SHARED, fd, 0);
+	void *shared = mmap(NULL, sizeof(struct shared_slots), PROT_READ | PROT_WRITE,
+	                    MAP_SHARED, fd, 0);
 
-	if (page == MAP_FAILED)
+	if (shared == MAP_FAILED)
 		_exit(1);
-	return page;
+	return shared;
 }
 
 /* 0 and 1 are /dev/null, 2 the log, 3 the channel, and nothing else is open. The first two of
@@ -124,7 +124,7 @@ static void arrange_descriptors(int null, int socket, int log)
 
 /* When the kernel runs out of memory, a worker goes before anybody else: it costs one task.
  * Done while our files in /proc are still our own. */
-static void go_first(void)
+static void raise_oom_score(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
@@ -177,14 +177,14 @@ static void initialise(struct worker *worker, const struct worker_start *start)
 
 	if (pool->initialise && pool->initialise(start->init_bytes, pool->n_init_bytes,
 	                                         &worker->context, &error) != PXP_OK)
-		give_up(&error);
+		fail_start(&error);
 	if (pool->initialise)
-		follow_parent(start->parent);
+		die_with_parent(start->parent);
 	limit_resources(worker);
 	if (pool->lock_down && pool->lock_down(&error) != PXP_OK)
-		give_up(&error);
+		fail_start(&error);
 	if (pool->lock_down)
-		follow_parent(start->parent);
+		die_with_parent(start->parent);
 }
 
 /* ---- answers ---- */
@@ -249,33 +249,34 @@ static void count_usage(struct worker *worker, struct answer_frame *answer)
 
 /* The task has ended, unless we are about to be killed for it: then wait for that. False when
  * the page says neither, as something has written over it: then a frame will do. */
-static bool end_task(const struct worker *worker, enum slot_state state)
+static bool end_task(const struct worker *worker, enum slot_state ended)
 {
 	uint64_t generation = worker->at.generation;
-	uint64_t word = slot_word(generation, SLOT_STARTED);
+	uint64_t state = slot_pack(generation, SLOT_STARTED);
 
-	if (atomic_compare_exchange_strong(&worker->page->slots[worker->at.slot].word,
-	                                   &word, slot_word(generation, state)))
+	if (atomic_compare_exchange_strong(&worker->shared->slots[worker->at.slot].state,
+	                                   &state, slot_pack(generation, ended)))
 		return true;
-	while (word == slot_word(generation, SLOT_KILLED))
+	while (state == slot_pack(generation, SLOT_KILLED))
 		pause();
 	return false;
 }
 
-static void ring(struct worker *worker)
+static void ring_doorbell(struct worker *worker)
 {
-	worker->n_unheard = 0;
-	say_or_end(FRAME_BELL, worker->at, 0);
+	worker->n_unnotified = 0;
+	send_or_exit(FRAME_DOORBELL, worker->at, 0);
 }
 
 /* An answer that is short enough to be left in the page, if the parent looks there. */
-static bool leave_in_page(struct worker *worker, const struct answer_frame *answer,
+static bool leave_in_slot(struct worker *worker, const struct answer_frame *answer,
                           const void *result)
 {
-	struct page_slot *slot = &worker->page->slots[worker->at.slot];
+	struct shared_slot *slot = &worker->shared->slots[worker->at.slot];
 
-	if (!atomic_load(&worker->page->is_quiet) || answer->error.status != PXP_OK ||
-	    answer->n_descriptors > 0 || answer->n_result > PAGE_RESULT_BYTES)
+	if (!atomic_load(&worker->shared->suppress_notify) ||
+	    answer->error.status != PXP_OK || answer->n_descriptors > 0 ||
+	    answer->n_result > SLOT_RESULT_BYTES)
 		return false;
 	slot->answer = (struct slot_answer){
 		.run_ns = answer->run_ns,
@@ -289,8 +290,9 @@ static bool leave_in_page(struct worker *worker, const struct answer_frame *answ
 	if (!end_task(worker, SLOT_ANSWERED))
 		return false;
 	/* If the parent has stopped looking meanwhile, it may not have seen this one. */
-	if (++worker->n_unheard >= MAX_UNHEARD || !atomic_load(&worker->page->is_quiet))
-		ring(worker);
+	if (++worker->n_unnotified >= MAX_UNNOTIFIED ||
+	    !atomic_load(&worker->shared->suppress_notify))
+		ring_doorbell(worker);
 	return true;
 }
 
@@ -306,13 +308,14 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 	answer.at.kind = FRAME_ANSWER;
 	count_usage(worker, &answer);
 	answer.data_bytes = count_data(worker);
-	worker->is_worn |= is_worn(answer.data_bytes, worker->pool->memory_allowance);
+	worker->needs_recycle |= keeps_too_much(answer.data_bytes,
+	                                        worker->pool->memory_allowance);
 	if (answer.error.status == PXP_OK) {
 		answer.n_result = view->n_result;
 		answer.n_descriptors = view->n_returned;
 		memcpy(descriptors, view->returned, sizeof(view->returned));
 	}
-	if (leave_in_page(worker, &answer, view->result))
+	if (leave_in_slot(worker, &answer, view->result))
 		return;
 	if (answer.n_result <= INLINE_RESULT_BYTES) {
 		n_inline = (size_t)answer.n_result;
@@ -321,7 +324,7 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 		answer.result_is_memfd = 1;
 		descriptors[answer.n_descriptors] = memfd;
 	} else {
-		lacks(&answer.error, "a result", view->n_result);
+		fail_allocation(&answer.error, "a result", view->n_result);
 		answer.n_result = answer.n_descriptors = 0;
 	}
 	(void)end_task(worker, SLOT_DONE);
@@ -339,7 +342,7 @@ static void restart_deadline(void *data, int64_t ms)
 	struct worker *worker = data;
 
 	if (worker->n_restarts++ < PXP_MAX_RESTARTS)
-		(void)say(FRAME_DEADLINE, worker->at, ms < 0 ? INT64_MAX : ms);
+		(void)send_frame(FRAME_DEADLINE, worker->at, ms < 0 ? INT64_MAX : ms);
 }
 
 /*
@@ -352,7 +355,7 @@ static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 	struct grant_frame grant = {0};
 	struct frame frame;
 
-	say_or_end(FRAME_NEED, worker->at, (int64_t)bytes);
+	send_or_exit(FRAME_NEED, worker->at, (int64_t)bytes);
 	while (channel_receive(WORKER_SOCKET, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&grant, buffer, sizeof(grant));
 		frame_close_descriptors(&frame);
@@ -360,14 +363,14 @@ static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 			worker->limit = grant.limit;
 			return (enum pxp_status)grant.at.number;
 		}
-		if (grant.at.kind != FRAME_TASK || worker->n_put_aside == N_SLOTS)
+		if (grant.at.kind != FRAME_TASK || worker->n_deferred == N_SLOTS)
 			break;
-		worker->put_aside[worker->n_put_aside++] = grant.at;
+		worker->deferred[worker->n_deferred++] = grant.at;
 	}
 	_exit(0);
 }
 
-static enum pxp_status need(void *data, uint64_t bytes)
+static enum pxp_status on_need(void *data, uint64_t bytes)
 {
 	struct worker *worker = data;
 	enum pxp_status status;
@@ -413,7 +416,7 @@ static void release_input(void *input, size_t n, bool is_mapped)
 }
 
 /* It could not be given its own limit of memory. */
-static void refuse_task(struct pxp_task *view, enum pxp_status status)
+static void fail_limit(struct pxp_task *view, enum pxp_status status)
 {
 	pxp_fail(&view->error, status, "its memory limit: %s", pxp_status_name(status));
 	if (status != PXP_EMEMORY && status != PXP_ECANCELLED)
@@ -433,10 +436,10 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 		.n_descriptors = task->n_descriptors,
 		.output = task->has_output ? frame->descriptors[task->n_descriptors] : -1,
 		.context = worker->context,
-		.is_asked_to_end = &worker->page->slots[slot].is_asked_to_end,
-		.progress = &worker->page->slots[slot].progress,
+		.is_asked_to_end = &worker->shared->slots[slot].is_asked_to_end,
+		.progress = &worker->shared->slots[slot].progress,
 		.restart_deadline = restart_deadline,
-		.need = need,
+		.need = on_need,
 		.worker = worker,
 	};
 	enum pxp_status status = task->has_limit ? ask_for_memory(worker, 0) : PXP_OK;
@@ -447,19 +450,19 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 		view.input = long_input;
 	}
 	if (status != PXP_OK)
-		refuse_task(&view, status);
+		fail_limit(&view, status);
 	else if (task->input_is_memfd && !long_input)
-		lacks(&view.error, "an input", view.n_input);
+		fail_allocation(&view.error, "an input", view.n_input);
 	else
 		task_run(task->run, &view);
-	atomic_store(&worker->page->slots[slot].phase, PXP_PHASE_ANSWERING);
+	atomic_store(&worker->shared->slots[slot].phase, PXP_PHASE_ANSWERING);
 	send_answer(worker, &view);
 	task_view_fini(&view);
 	release_input(long_input, task->n_input, is_mapped);
 	worker->limit = worker->pool->memory_allowance;
-	for (unsigned i = 0; i < worker->n_put_aside; i++)
-		say_or_end(FRAME_WITHDRAWN, worker->put_aside[i], 0);
-	worker->n_put_aside = 0;
+	for (unsigned i = 0; i < worker->n_deferred; i++)
+		send_or_exit(FRAME_WITHDRAWN, worker->deferred[i], 0);
+	worker->n_deferred = 0;
 }
 
 /* Begin a task, unless the parent took it back while it lay in the channel. */
@@ -473,17 +476,18 @@ static void receive_task(struct worker *worker, const void *buffer,
 	worker->n_restarts = worker->n_needs = 0;
 	worker->refused = 0;
 
-	uint64_t queued = slot_word(task.at.generation, SLOT_QUEUED);
+	uint64_t queued = slot_pack(task.at.generation, SLOT_QUEUED);
 
 	worker->started_ns = clock_now_ns();
-	atomic_store(&worker->page->slots[task.at.slot].started_ns, worker->started_ns);
-	atomic_store(&worker->page->slots[task.at.slot].phase, PXP_PHASE_RUNNING);
-	if (!worker->is_worn && atomic_compare_exchange_strong(
-					&worker->page->slots[task.at.slot].word, &queued,
-					slot_word(task.at.generation, SLOT_STARTED)))
+	atomic_store(&worker->shared->slots[task.at.slot].started_ns, worker->started_ns);
+	atomic_store(&worker->shared->slots[task.at.slot].phase, PXP_PHASE_RUNNING);
+	if (!worker->needs_recycle &&
+	    atomic_compare_exchange_strong(&worker->shared->slots[task.at.slot].state,
+	                                   &queued,
+	                                   slot_pack(task.at.generation, SLOT_STARTED)))
 		run_task(worker, &task, (const char *)buffer + sizeof(task), frame);
 	else
-		say_or_end(FRAME_WITHDRAWN, task.at, 0);
+		send_or_exit(FRAME_WITHDRAWN, task.at, 0);
 }
 
 /* Who sleeps has rung for what it left in the page. */
@@ -492,11 +496,11 @@ static enum received receive_next(struct worker *worker, void *buffer,
 {
 	enum received received;
 
-	if (worker->n_unheard > 0) {
+	if (worker->n_unnotified > 0) {
 		received = channel_receive_now(WORKER_SOCKET, buffer, frame);
 		if (received != RECEIVED_NOTHING)
 			return received;
-		ring(worker);
+		ring_doorbell(worker);
 	}
 	return channel_receive(WORKER_SOCKET, buffer, frame);
 }
@@ -510,14 +514,14 @@ _Noreturn void worker_main(const struct worker_start *start)
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "pxp-worker");
-	follow_parent(start->parent);
-	worker.page = map_page(start->page);
+	die_with_parent(start->parent);
+	worker.shared = map_slots(start->shared);
 	arrange_descriptors(start->null, start->socket, start->log);
 	if (start->pool->memory_allowance > 0)
-		go_first();
+		raise_oom_score();
 	forbid_core_dumps();
 	initialise(&worker, start);
-	say_or_end(FRAME_READY, worker.at, 0);
+	send_or_exit(FRAME_READY, worker.at, 0);
 
 	while (receive_next(&worker, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&kind, buffer, sizeof(kind));
@@ -529,5 +533,5 @@ _Noreturn void worker_main(const struct worker_start *start)
 	}
 	if (worker.pool->finalise)
 		worker.pool->finalise(worker.context);
-	leave();
+	exit_worker();
 }

@@ -13,7 +13,7 @@ struct worker_start {
 	const void *init_bytes;
 	pid_t parent; /* the fork server */
 	int null; /* /dev/null, to read and to write, above the standard descriptors */
-	int socket, log, page;
+	int socket, log, shared;
 };
 
 /* In a fresh child of a fork server: get ready in the order that is fixed here, then run

@@ -91,18 +91,19 @@ static bool leave_terminal(int control, int main_pidfd)
 }
 
 /* Its answers are waited for: where none can be sent, the end of this process is one. */
-static void say(int control, const struct process_frame *answer, const int *descriptor)
+static void send_answer(int control, const struct process_frame *answer,
+                        const int *descriptor)
 {
 	if (!channel_send_at_last(control, answer, sizeof(*answer), descriptor))
 		_exit(1);
 }
 
-static void say_ready(int control, int sys_errno)
+static void send_ready(int control, int sys_errno)
 {
 	const struct process_frame ready = {.kind = FRAME_ZYGOTE_READY,
 	                                    .sys_errno = sys_errno};
 
-	say(control, &ready, NULL);
+	send_answer(control, &ready, NULL);
 	if (sys_errno != 0)
 		_exit(1);
 }
@@ -132,7 +133,7 @@ static void start_fork_server(const struct fork_server_frame *request,
 	answer.sys_errno = pidfd < 0 ? errno : 0;
 	if (pid > 0 && pidfd < 0)
 		kill(pid, SIGKILL);
-	say(CONTROL, &answer, pidfd >= 0 ? &pidfd : NULL);
+	send_answer(CONTROL, &answer, pidfd >= 0 ? &pidfd : NULL);
 	fd_close(&pidfd);
 }
 
@@ -147,7 +148,7 @@ static void answer_request(void *buffer, struct frame *frame)
 		start_fork_server(&request, (char *)buffer + sizeof(request),
 		                  frame->descriptors[0]);
 	else
-		say(CONTROL, &refused, NULL);
+		send_answer(CONTROL, &refused, NULL);
 	frame_close_descriptors(frame);
 }
 
@@ -191,10 +192,10 @@ _Noreturn static void zygote_main(int control, int main_pidfd)
 
 	reset_signals();
 	if (!leave_terminal(control, main_pidfd))
-		say_ready(control, errno);
+		send_ready(control, errno);
 	prctl(PR_SET_PDEATHSIG, SIGCONT); /* its end is to be seen, were we stopped */
 	fork_server_listen_to_children();
-	say_ready(CONTROL, 0);
+	send_ready(CONTROL, 0);
 	while (await_request() &&
 	       channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
 		answer_request(buffer, &frame);
@@ -226,7 +227,7 @@ static ino_t inode_of(int fd)
 
 /* In a child of who started it: the lock may have been held by a thread that is not here, and
  * the socket may have been closed, and its number be another file's by now. */
-static void leave_to_parent(void)
+static void disown_zygote(void)
 {
 	if (zygote.control >= 0 && inode_of(zygote.control) == zygote.control_inode)
 		close(zygote.control);
@@ -235,7 +236,7 @@ static void leave_to_parent(void)
 	zygote.n_fork_servers = 0;
 }
 
-static bool is_ours(void)
+static bool is_owner(void)
 {
 	return zygote.owner == getpid();
 }
@@ -325,8 +326,8 @@ static bool has_died(void)
 
 enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 {
-	if (!is_ours())
-		leave_to_parent();
+	if (!is_owner())
+		disown_zygote();
 	if (zygote.control >= 0 && !has_died())
 		return PXP_OK;
 	if (zygote.depth >= MAX_DEPTH)
@@ -346,7 +347,7 @@ enum pxp_status pxp_zygote_stop(void)
 {
 	enum pxp_status status = PXP_OK;
 
-	if (!is_ours())
+	if (!is_owner())
 		return PXP_OK;
 	lock_acquire(&zygote.lock);
 	if (zygote.n_fork_servers > 0) {
@@ -359,8 +360,8 @@ enum pxp_status pxp_zygote_stop(void)
 }
 
 /* Ask for a fork server, with the lock held. Its pidfd, or -1 with errno. */
-static int ask(const struct fork_server_frame *request, const void *init_bytes,
-               int control, pid_t *ret_pid)
+static int request_fork_server(const struct fork_server_frame *request,
+                               const void *init_bytes, int control, pid_t *ret_pid)
 {
 	_Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct process_frame answer;
@@ -384,10 +385,10 @@ static int ask(const struct fork_server_frame *request, const void *init_bytes,
 }
 
 /* It is counted with its start in one step: else the zygote could be stopped between. */
-static enum pxp_status ask_for_fork_server(const struct fork_server_frame *request,
-                                           const void *init_bytes, int control,
-                                           struct fork_server_handle *fork_server,
-                                           struct pxp_error *ret_error)
+static enum pxp_status lock_and_request(const struct fork_server_frame *request,
+                                        const void *init_bytes, int control,
+                                        struct fork_server_handle *fork_server,
+                                        struct pxp_error *ret_error)
 {
 	enum pxp_status status = PXP_OK;
 
@@ -397,7 +398,8 @@ static enum pxp_status ask_for_fork_server(const struct fork_server_frame *reque
 			ret_error, PXP_ESTATE,
 			"pxp_zygote_start() must be called before a process pool");
 	} else {
-		fork_server->pidfd = ask(request, init_bytes, control, &fork_server->pid);
+		fork_server->pidfd = request_fork_server(request, init_bytes, control,
+		                                         &fork_server->pid);
 		if (fork_server->pidfd < 0)
 			status = pxp_fail_errno(ret_error,
 			                        "fork of a process pool's fork server");
@@ -427,7 +429,7 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
 	enum pxp_status status;
 	int ends[2];
 
-	if (!is_ours())
+	if (!is_owner())
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "this process has not called pxp_zygote_start()");
 	if (!channel_pair(ends))
@@ -435,8 +437,8 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
 	if (!channel_set_nonblocking(ends[0]))
 		status = pxp_fail_errno(ret_error, "socket of a process pool");
 	else
-		status = ask_for_fork_server(&request, options->init_bytes, ends[1],
-		                             &fork_server, ret_error);
+		status = lock_and_request(&request, options->init_bytes, ends[1],
+		                          &fork_server, ret_error);
 	close(ends[1]);
 	fork_server.control = ends[0];
 	if (status == PXP_OK)

@@ -305,7 +305,7 @@ TEST(cpython_executor, tasks_that_wait_end_when_only_those_that_run_are_let_go)
 
 struct loop {
 	bool is_closed;
-	int n_late;
+	int n_continues;
 };
 
 static void tell_loop(struct pxp_future *future, void *data)
@@ -313,7 +313,7 @@ static void tell_loop(struct pxp_future *future, void *data)
 	struct loop *loop = data;
 
 	(void)future;
-	loop->n_late += loop->is_closed;
+	loop->n_continues += loop->is_closed;
 }
 
 /* AsyncioTest.test_run_in_executor_cancel: who is told of a cancel is told inside it, and
@@ -335,7 +335,7 @@ TEST(cpython_executor, nobody_is_told_of_a_cancel_after_it)
 		loop.is_closed = true;
 		gate_open(&gate);
 		pxp_executor_destroy(pool);
-		EXPECT_EQ(loop.n_late, 0);
+		EXPECT_EQ(loop.n_continues, 0);
 		EXPECT_EQ(end_of(held), PXP_OK);
 		EXPECT_EQ(end_of(future), PXP_ECANCELLED);
 		gate_destroy(&gate);

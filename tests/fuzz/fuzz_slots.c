@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static struct state_page page;
+static struct shared_slots shared;
 
 static void look(struct pool_worker *worker, unsigned i, int64_t now_ns)
 {
@@ -20,16 +20,16 @@ static void look(struct pool_worker *worker, unsigned i, int64_t now_ns)
 	bool has_begun = pool_worker_has_begun(worker, slot);
 
 	if (slot->task) {
-		run_ns = pool_completion(worker, slot, now_ns).outcome.run_ns;
+		run_ns = pool_worker_completion(worker, slot, now_ns).outcome.run_ns;
 		CLAIM(run_ns >= 0 && run_ns <= now_ns - slot->handed_ns);
 	}
 	CLAIM(phase == PXP_PHASE_RUNNING || phase == PXP_PHASE_ANSWERING);
 	(void)pool_worker_progress(worker, slot);
 	/* Begun and taken back are never both true. */
-	if (pool_worker_take_back(worker, slot, now_ns))
+	if (pool_worker_withdraw(worker, slot, now_ns))
 		CLAIM(!has_begun && !pool_worker_has_begun(worker, slot) && !slot->task);
 	/* Nor are ended and killed. */
-	if (pool_page_claim_kill(worker, slot))
+	if (pool_worker_claim_kill(worker, slot))
 		CLAIM(has_begun && !pool_worker_read_answer(worker, slot, &answer));
 }
 
@@ -42,20 +42,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	pool_worker_init(&worker, 0);
 	worker.state = WORKER_READY;
-	worker.page = &page;
+	worker.shared = &shared;
 	worker.n_held = feed_byte(&feed) % (N_SLOTS + 1);
 	for (unsigned i = 0; i < N_SLOTS; i++) {
 		worker.slots[i].task = feed_byte(&feed) % 4 ? &task : NULL;
 		worker.slots[i].generation = feed_byte(&feed);
 		worker.slots[i].handed_ns = now_ns / 2;
 	}
-	memset(&page, 0, sizeof(page));
-	memcpy(&page, feed.at, feed.n < sizeof(page) ? feed.n : sizeof(page));
+	memset(&shared, 0, sizeof(shared));
+	memcpy(&shared, feed.at, feed.n < sizeof(shared) ? feed.n : sizeof(shared));
 
 	for (unsigned i = 0; i < N_SLOTS; i++)
 		look(&worker, i, now_ns);
 	/* It was not written to but where the protocol has it. */
 	pool_worker_ask_to_end(&worker, &worker.slots[0]);
-	CLAIM(page.slots[0].is_asked_to_end);
+	CLAIM(shared.slots[0].is_asked_to_end);
 	return 0;
 }
