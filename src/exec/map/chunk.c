@@ -1,3 +1,4 @@
+/* Packs the items of a chunk, runs them in the worker, and unpacks their results. */
 #include "exec/map/chunk.h"
 
 #include "exec/executor/task.h"
@@ -5,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 16, LENGTH_BYTES = ALIGNMENT, LEAST_CAPACITY = 512 };
+enum { ALIGNMENT = 16, LENGTH_BYTES = ALIGNMENT, MIN_CAPACITY = 512 };
 
 struct chunk_head {
 	pxp_task_fn *run;
@@ -15,30 +16,30 @@ struct chunk_head {
 _Static_assert(sizeof(struct chunk_head) % ALIGNMENT == 0,
                "the items that follow are aligned for any type");
 
-/* ---- parcels ---- */
+/* ---- buffers ---- */
 
-/* Room for n more bytes at the end; NULL when there is no memory. */
-static char *parcel_extend(struct parcel *parcel, size_t n)
+/* Make room for n more bytes at the end, and return it. NULL: no memory. */
+static char *extend(struct buffer *buffer, size_t n)
 {
-	size_t wanted, capacity = parcel->capacity;
+	size_t wanted, capacity = buffer->capacity;
 	char *end;
 
-	if (__builtin_add_overflow(parcel->n, n, &wanted) || wanted > SIZE_MAX / 2)
+	if (__builtin_add_overflow(buffer->n, n, &wanted) || wanted > SIZE_MAX / 2)
 		return NULL;
 	if (wanted > capacity) {
-		capacity = capacity > 0 ? capacity * 2 : LEAST_CAPACITY;
+		capacity = capacity > 0 ? capacity * 2 : MIN_CAPACITY;
 		if (capacity < wanted)
 			capacity = wanted;
 
-		char *grown = realloc(parcel->bytes, capacity);
+		char *grown = realloc(buffer->bytes, capacity);
 
 		if (!grown)
 			return NULL;
-		parcel->bytes = grown;
-		parcel->capacity = capacity;
+		buffer->bytes = grown;
+		buffer->capacity = capacity;
 	}
-	end = parcel->bytes + parcel->n;
-	parcel->n = wanted;
+	end = buffer->bytes + buffer->n;
+	buffer->n = wanted;
 	return end;
 }
 
@@ -49,26 +50,26 @@ static size_t align(size_t n)
 	return (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
-bool chunk_begin(struct parcel *input, pxp_task_fn *run)
+bool chunk_begin(struct buffer *input, pxp_task_fn *run)
 {
 	const struct chunk_head head = {.run = run};
 	char *at;
 
 	input->n = 0;
-	at = parcel_extend(input, sizeof(head));
+	at = extend(input, sizeof(head));
 	if (at)
 		memcpy(at, &head, sizeof(head));
 	return at;
 }
 
-bool chunk_add(struct parcel *input, const void *bytes, size_t n)
+bool chunk_add(struct buffer *input, const void *bytes, size_t n)
 {
 	uint64_t length = n;
 	char *at;
 
 	if (n > SIZE_MAX / 2)
 		return false;
-	at = parcel_extend(input, LENGTH_BYTES + align(n));
+	at = extend(input, LENGTH_BYTES + align(n));
 	if (!at)
 		return false;
 	memset(at, 0, LENGTH_BYTES);
@@ -80,7 +81,7 @@ bool chunk_add(struct parcel *input, const void *bytes, size_t n)
 	return true;
 }
 
-/* How many bytes the item takes up that begins here. */
+/* The size of the packed item at this place. */
 static size_t item_bytes(const char *at)
 {
 	uint64_t length;
@@ -89,7 +90,7 @@ static size_t item_bytes(const char *at)
 	return LENGTH_BYTES + align((size_t)length);
 }
 
-void chunk_drop(struct parcel *input, size_t position)
+void chunk_drop(struct buffer *input, size_t position)
 {
 	char *at = input->bytes + sizeof(struct chunk_head);
 	size_t n;
@@ -104,26 +105,26 @@ void chunk_drop(struct parcel *input, size_t position)
 
 /* ---- in the worker ---- */
 
-static bool add_answer(struct parcel *answers, const struct pxp_task *item)
+static bool add_answer(struct buffer *answers, const struct pxp_task *item)
 {
 	bool has_failed = item->error.status != PXP_OK;
 	const void *bytes = has_failed ? (const void *)&item->error : item->result;
 	uint64_t n = has_failed ? sizeof(item->error) : item->n_result;
-	uint64_t word = n << 1 | has_failed;
-	char *at = parcel_extend(answers, sizeof(word) + n);
+	uint64_t head = n << 1 | has_failed;
+	char *at = extend(answers, sizeof(head) + n);
 
 	if (!at)
 		return false;
-	memcpy(at, &word, sizeof(word));
+	memcpy(at, &head, sizeof(head));
 	if (n > 0)
-		memcpy(at + sizeof(word), bytes, n);
+		memcpy(at + sizeof(head), bytes, n);
 	return true;
 }
 
-/* Run the item that begins here. What it says of its progress goes nowhere: the task's own
- * says which item it is. */
+/* Run the packed item at this place. The item's own progress is dropped: the progress of the task
+ * says which item it is at. False: no memory. */
 static bool run_item(pxp_task_fn *run, struct pxp_task *item, const char *at,
-                     struct parcel *answers)
+                     struct buffer *answers)
 {
 	uint64_t length;
 	bool is_added;
@@ -151,11 +152,11 @@ enum pxp_status chunk_run(struct pxp_task *task)
 		.context = task->context,
 		.is_asked_to_end = task->is_asked_to_end,
 		.progress = &nowhere,
-		.n_returned = PXP_MAX_DESCRIPTORS, /* so that it can return none */
-		.need = task->need,                /* the memory is the worker's */
+		.n_returned = PXP_MAX_DESCRIPTORS, /* it cannot return any */
+		.need = task->need,                /* memory belongs to the worker */
 		.worker = task->worker,
 	};
-	struct parcel answers = {0};
+	struct buffer answers = {0};
 
 	for (uint64_t i = 0; i < head->n_items; i++) {
 		pxp_task_progress(task, i, head->n_items);
@@ -178,14 +179,14 @@ enum pxp_status chunk_run(struct pxp_task *task)
 
 /* ---- the result ---- */
 
-/* What stands before an item's part of the result. */
-static uint64_t word_at(const void *result, size_t at, bool *ret_has_failed)
+/* Read the head of an item's result: its length, and whether the item failed. */
+static uint64_t head_at(const void *result, size_t at, bool *ret_has_failed)
 {
-	uint64_t word;
+	uint64_t head;
 
-	memcpy(&word, (const char *)result + at, sizeof(word));
-	*ret_has_failed = word & 1;
-	return word >> 1;
+	memcpy(&head, (const char *)result + at, sizeof(head));
+	*ret_has_failed = head & 1;
+	return head >> 1;
 }
 
 bool chunk_result_is_sound(const void *result, size_t n_result, size_t n_items)
@@ -198,7 +199,7 @@ bool chunk_result_is_sound(const void *result, size_t n_result, size_t n_items)
 
 		if (n_result - at < sizeof(n))
 			return false;
-		n = word_at(result, at, &has_failed);
+		n = head_at(result, at, &has_failed);
 		at += sizeof(n);
 		if (n > n_result - at || (has_failed && n != sizeof(struct pxp_error)))
 			return false;
@@ -207,24 +208,24 @@ bool chunk_result_is_sound(const void *result, size_t n_result, size_t n_items)
 	return at == n_result;
 }
 
-/* The error that a worker says an item has: it can't be any. */
+/* Read the error of an item. The worker is not trusted: only some statuses are possible. */
 static void read_error(const char *bytes, struct pxp_error *ret_error)
 {
-	struct pxp_error said;
+	struct pxp_error sent;
 
-	memcpy(&said, bytes, sizeof(said));
-	said.text[sizeof(said.text) - 1] = 0;
-	if (said.status != PXP_ECANCELLED && said.status != PXP_EMEMORY)
-		said.status = PXP_ETASK;
-	pxp_fail(ret_error, said.status, "%s", said.text);
-	ret_error->code = said.code;
+	memcpy(&sent, bytes, sizeof(sent));
+	sent.text[sizeof(sent.text) - 1] = 0;
+	if (sent.status != PXP_ECANCELLED && sent.status != PXP_EMEMORY)
+		sent.status = PXP_ETASK;
+	pxp_fail(ret_error, sent.status, "%s", sent.text);
+	ret_error->code = sent.code;
 }
 
 void chunk_next(const void *result, size_t *at, struct pxp_error *ret_error,
                 void **ret_bytes, size_t *ret_n)
 {
 	bool has_failed;
-	size_t n = word_at(result, *at, &has_failed);
+	size_t n = head_at(result, *at, &has_failed);
 	const char *bytes = (const char *)result + *at + sizeof(uint64_t);
 
 	*at += sizeof(uint64_t) + n;

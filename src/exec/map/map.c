@@ -1,24 +1,150 @@
-#include "exec/map/map_chunks.h"
+/*
+ * Map: pulls inputs, submits them in chunks, and gives out the results.
+ *
+ * Chunks are submitted as long as a whole one fits into the window. The chunk that is next (the oldest,
+ * or, unordered, the first that is done) is read when its future is done, and its items are given out
+ * one by one.
+ *
+ * A chunk of one item is submitted as it is, unpacked. If a worker dies with a longer chunk, the item
+ * that the worker was at fails, and the rest of the chunk is submitted again.
+ */
+#include <pixpool/map.h>
 
 #include "base/clock.h"
+#include "exec/executor/executor.h"
 #include "exec/executor/options.h"
+#include "exec/future/waiter.h"
+#include "exec/map/chunk.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-int64_t map_left_ms(const struct pxp_map *map)
+/* The deaths of workers that one item has caused. */
+struct fault {
+	unsigned n_kills;
+	/* Whether the item has failed with error, and is not submitted any more. */
+	bool has_failed;
+	struct pxp_error error;
+};
+
+struct chunk {
+	/* First, so that a pointer to the watch is a pointer to its chunk. */
+	struct watch watch;
+	/* Among the submitted chunks, in the order of their items. */
+	struct chunk *before, *after;
+	/* NULL: not submitted, or read. */
+	struct pxp_future *future;
+	/* The index of the first item. */
+	size_t first;
+	size_t n_items, n_given;
+	/* The items of the last submission: without those that have failed. */
+	size_t n_sent;
+	/* The packed items. */
+	struct buffer input;
+	/* A single, unpacked item: borrowed from the source. */
+	const void *bytes;
+	size_t n_bytes;
+	/* One for each item; NULL: no worker has died. */
+	struct fault *faults;
+	/* The error of every item that has none of its own. */
+	struct pxp_error error;
+	/* The result, and how much of it was given out. */
+	void *result;
+	size_t n_result, at;
+};
+
+struct pxp_map {
+	/* One reference. */
+	struct pxp_executor *executor;
+	pxp_task_fn *run;
+	pxp_input_fn *next;
+	void *data;
+	/* Defaults are filled in. */
+	struct pxp_map_options options;
+	int64_t deadline_ns;
+
+	/* Unordered: watches the submitted chunks. */
+	struct waiter waiter;
+	size_t n_taken; /* from the waiter */
+	/* Submitted and not read. */
+	struct chunk *first, *last;
+	/* Pulled; there was no room in the executor. */
+	struct chunk *unsent;
+	/* Read; its items are being given out. */
+	struct chunk *current;
+	/* Chunks for reuse, linked by after: their buffers have grown to the size that is needed. */
+	struct chunk *spare;
+	/* Inputs that were pulled, and those of them that were not given out yet. */
+	size_t n_pulled, n_out;
+
+	/* No more inputs are pulled, because of ending; PXP_ESTATE: the source had no more. */
+	bool has_ended;
+	enum pxp_status ending;
+	/* pxp_map_next() has nothing more to give out. */
+	bool is_over;
+};
+
+/* Whether chunks are packed. */
+static bool is_packed(const struct pxp_map *map)
+{
+	return map->options.chunk > 1;
+}
+
+/* The rest of the map's time, as a timeout. */
+static int64_t left_ms(const struct pxp_map *map)
 {
 	return map->deadline_ns < 0 ? PXP_FOREVER
 	                            : clock_poll_ms(clock_now_ns(), map->deadline_ns);
 }
 
-bool map_has_time(const struct pxp_map *map)
+static bool has_time(const struct pxp_map *map)
 {
 	return map->deadline_ns < 0 || clock_now_ns() < map->deadline_ns;
 }
 
-/* Drop it at any point. */
+/* ---- chunks ---- */
+
+static struct chunk *chunk_create(struct pxp_map *map)
+{
+	struct chunk *chunk = map->spare;
+
+	if (!chunk)
+		return calloc(1, sizeof(*chunk));
+	map->spare = chunk->after;
+	chunk->after = NULL;
+	return chunk;
+}
+
+/* Keep a chunk for reuse. */
+static void recycle(struct pxp_map *map, struct chunk *chunk)
+{
+	struct buffer input = chunk->input;
+
+	free(chunk->faults);
+	free(chunk->result);
+	memset(chunk, 0, sizeof(*chunk));
+	chunk->input = input;
+	chunk->after = map->spare;
+	map->spare = chunk;
+}
+
+static void list_append(struct pxp_map *map, struct chunk *chunk)
+{
+	chunk->before = map->last;
+	chunk->after = NULL;
+	*(map->last ? &map->last->after : &map->first) = chunk;
+	map->last = chunk;
+}
+
+static void list_remove(struct pxp_map *map, struct chunk *chunk)
+{
+	*(chunk->before ? &chunk->before->after : &map->first) = chunk->after;
+	*(chunk->after ? &chunk->after->before : &map->last) = chunk->before;
+	chunk->before = chunk->after = NULL;
+}
+
+/* Free a chunk in any state. Its task is asked to end. */
 static void chunk_abandon(struct chunk *chunk)
 {
 	if (!chunk)
@@ -33,6 +159,276 @@ static void chunk_abandon(struct chunk *chunk)
 	free(chunk);
 }
 
+/* ---- pulling and submitting ---- */
+
+static void end(struct pxp_map *map, enum pxp_status why)
+{
+	map->has_ended = true;
+	map->ending = why;
+}
+
+static enum pxp_status put(struct pxp_map *map, struct chunk *chunk, const void *bytes,
+                           size_t n)
+{
+	if (n > 0 && !bytes)
+		return PXP_EINVAL;
+	if (is_packed(map)) {
+		if ((chunk->n_items == 0 && !chunk_begin(&chunk->input, map->run)) ||
+		    !chunk_add(&chunk->input, bytes, n))
+			return PXP_ENOMEM;
+	} else {
+		/* Borrowed: the next input is pulled after this one was submitted. */
+		chunk->bytes = bytes;
+		chunk->n_bytes = n;
+	}
+	chunk->n_items++;
+	chunk->n_sent++;
+	map->n_pulled++;
+	map->n_out++;
+	return PXP_OK;
+}
+
+/* Pull the inputs of a chunk. NULL: there are none. */
+static struct chunk *pull(struct pxp_map *map)
+{
+	struct chunk *chunk = chunk_create(map);
+
+	if (!chunk) {
+		end(map, PXP_ENOMEM);
+		return NULL;
+	}
+	chunk->first = map->n_pulled;
+	while (!map->has_ended && chunk->n_items < map->options.chunk) {
+		const void *bytes = NULL;
+		size_t n = 0;
+		enum pxp_status status = map->next(map->data, &bytes, &n);
+
+		if (status == PXP_OK)
+			status = put(map, chunk, bytes, n);
+		if (status != PXP_OK)
+			end(map, status);
+	}
+	if (chunk->n_items > 0)
+		return chunk;
+	recycle(map, chunk);
+	return NULL;
+}
+
+/*
+ * Submit the items of a chunk that have not failed. Waits for room for timeout_ms.
+ *
+ * A packed chunk reports progress at each item, so its stall time is the deadline of an item. The
+ * pool looks at the progress only when that time is over, so an item may take up to twice as long.
+ * Retries of a packed chunk are counted here, for each item.
+ */
+static enum pxp_status submit(struct pxp_map *map, struct chunk *chunk,
+                              int64_t timeout_ms)
+{
+	const struct pxp_map_options *options = &map->options;
+	bool packed = is_packed(map);
+	const struct pxp_task_options task_options = {
+		.size = sizeof(task_options),
+		.retries = packed ? 0 : options->retries,
+		.deadline_ms = packed ? 0 : options->deadline_ms,
+		.stall_ms = packed ? options->deadline_ms : 0,
+	};
+	enum pxp_status status = pxp_executor_submit_within(
+		map->executor, packed ? chunk_run : map->run,
+		packed ? chunk->input.bytes : chunk->bytes,
+		packed ? chunk->input.n : chunk->n_bytes, &task_options, timeout_ms,
+		&chunk->future);
+
+	if (status == PXP_OK && options->unordered)
+		waiter_watch(&map->waiter, &chunk->watch, chunk->future);
+	return status;
+}
+
+/* Submit a chunk that was pulled. PXP_EAGAIN, PXP_EDEADLK: not now; the map keeps it. */
+static enum pxp_status send(struct pxp_map *map, struct chunk *chunk)
+{
+	/* While chunks are out, the map gives out results instead of waiting for room. */
+	int64_t timeout_ms = map->first || map->current ? 0 : left_ms(map);
+	enum pxp_status status = submit(map, chunk, timeout_ms);
+
+	map->unsent = NULL;
+	if (status == PXP_OK) {
+		list_append(map, chunk);
+	} else if (status == PXP_EAGAIN || status == PXP_EDEADLK) {
+		map->unsent = chunk;
+	} else {
+		end(map, status);
+		map->n_out -= chunk->n_items;
+		recycle(map, chunk);
+	}
+	return status;
+}
+
+/* Submit as long as a whole chunk fits into the window. PXP_OK or PXP_EDEADLK. */
+static enum pxp_status fill(struct pxp_map *map)
+{
+	while (map->unsent || (!map->has_ended &&
+	                       map->options.window - map->n_out >= map->options.chunk)) {
+		enum pxp_status status;
+		struct chunk *chunk;
+
+		if (!has_time(map))
+			return PXP_OK;
+		chunk = map->unsent ? map->unsent : pull(map);
+		if (!chunk)
+			return PXP_OK;
+		status = send(map, chunk);
+		if (status == PXP_EDEADLK)
+			return status;
+		if (status != PXP_OK)
+			return PXP_OK;
+	}
+	return PXP_OK;
+}
+
+/* ---- reading ---- */
+
+static bool is_death(enum pxp_status status)
+{
+	return status == PXP_ECRASHED || status == PXP_EDEADLINE ||
+	       status == PXP_EPROTO || status == PXP_EPOISON || status == PXP_EMEMORY;
+}
+
+/* A worker died of an item. Returns whether the item fails. */
+static bool fault_count(struct fault *fault, const struct pxp_error *error,
+                        unsigned retries)
+{
+	fault->n_kills++;
+	fault->has_failed = error->status != PXP_ECRASHED || fault->n_kills > retries;
+	if (fault->has_failed)
+		fault->error = *error;
+	return fault->has_failed;
+}
+
+/*
+ * Charge a worker's death to the item that it was at, and take that item out of the input if it
+ * fails. If the worker was at no item (it had not begun, or was sending its answer) or its progress
+ * makes no sense, charge every item. False: no memory.
+ */
+static bool charge(struct chunk *chunk, const struct pxp_outcome *outcome,
+                   unsigned retries)
+{
+	const struct pxp_progress *at = &outcome->progress;
+	bool is_all = at->total != chunk->n_sent || at->done >= at->total;
+	size_t n_seen = 0, n_kept = 0;
+
+	if (!chunk->faults)
+		chunk->faults = calloc(chunk->n_items, sizeof(*chunk->faults));
+	if (!chunk->faults)
+		return false;
+	for (size_t i = 0; i < chunk->n_items; i++) {
+		struct fault *fault = &chunk->faults[i];
+
+		if (fault->has_failed)
+			continue;
+		if ((is_all || n_seen == at->done) &&
+		    fault_count(fault, &outcome->error, retries))
+			chunk_drop(&chunk->input, n_kept);
+		else
+			n_kept++;
+		n_seen++;
+	}
+	chunk->n_sent = n_kept;
+	return true;
+}
+
+static void release_future(struct chunk *chunk)
+{
+	pxp_future_release(chunk->future);
+	chunk->future = NULL;
+}
+
+/* A chunk's worker died: submit the rest of the chunk again.
+ *
+ * PXP_OK        every item has an error, and can be given out.
+ * PXP_EAGAIN    submitted again.
+ * PXP_ETIMEOUT  the map's time was over first. */
+static enum pxp_status recover(struct pxp_map *map, struct chunk *chunk)
+{
+	const struct pxp_outcome *outcome = pxp_future_outcome(chunk->future);
+	bool is_charged = charge(chunk, outcome, map->options.retries);
+	enum pxp_status status = PXP_OK;
+
+	if (!is_charged)
+		chunk->error = outcome->error;
+	release_future(chunk);
+	if (!is_charged || chunk->n_sent == 0)
+		return PXP_OK;
+	status = submit(map, chunk, left_ms(map));
+	if (status == PXP_OK)
+		return PXP_EAGAIN;
+	if (status == PXP_EAGAIN)
+		return PXP_ETIMEOUT;
+	pxp_fail(&chunk->error, status, "not submitted again after a crash: %s",
+	         pxp_status_name(status));
+	return PXP_OK;
+}
+
+/* A chunk's future is done. PXP_OK: its items can be given out; else as recover(). */
+static enum pxp_status read_chunk(struct pxp_map *map, struct chunk *chunk)
+{
+	enum pxp_status status = pxp_future_result(chunk->future, 0, &chunk->result,
+	                                           &chunk->n_result, &chunk->error);
+
+	if (is_packed(map) && is_death(status)) {
+		memset(&chunk->error, 0, sizeof(chunk->error));
+		return recover(map, chunk);
+	}
+	if (is_packed(map) && status == PXP_OK &&
+	    !chunk_result_is_sound(chunk->result, chunk->n_result, chunk->n_sent))
+		pxp_fail(&chunk->error, PXP_EPROTO,
+		         "the worker sent a malformed result for a chunk");
+	release_future(chunk);
+	return PXP_OK;
+}
+
+/* Wait until the next chunk is done. */
+static enum pxp_status await(struct pxp_map *map, struct chunk **ret_chunk)
+{
+	if (!map->options.unordered) {
+		*ret_chunk = map->first;
+		return pxp_future_wait(map->first->future, left_ms(map));
+	}
+
+	*ret_chunk = (struct chunk *)waiter_take(&map->waiter);
+	if (!*ret_chunk) {
+		if (has_time(map) && executor_is_own_thread(map->executor))
+			return PXP_EDEADLK;
+		if (!waiter_await(&map->waiter, map->n_taken + 1, SIZE_MAX,
+		                  map->deadline_ns))
+			return PXP_ETIMEOUT;
+		*ret_chunk = (struct chunk *)waiter_take(&map->waiter);
+	}
+	map->n_taken++;
+	return PXP_OK;
+}
+
+/* Make the next chunk the current one. Else what pxp_map_next() returns. */
+static enum pxp_status collect(struct pxp_map *map)
+{
+	enum pxp_status status;
+	struct chunk *chunk;
+
+	do {
+		map->is_over = !map->first;
+		if (map->is_over)
+			return map->has_ended && !map->unsent ? map->ending
+			                                      : PXP_ETIMEOUT;
+		status = await(map, &chunk);
+		if (status == PXP_OK)
+			status = read_chunk(map, chunk);
+	} while (status == PXP_EAGAIN);
+	if (status == PXP_OK) {
+		list_remove(map, chunk);
+		map->current = chunk;
+	}
+	return status;
+}
+
 /* ---- giving out ---- */
 
 static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
@@ -45,7 +441,7 @@ static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 		ret_item->error = chunk->faults[i].error;
 	} else if (chunk->error.status != PXP_OK) {
 		ret_item->error = chunk->error;
-	} else if (map_is_packed(map)) {
+	} else if (is_packed(map)) {
 		chunk_next(chunk->result, &chunk->at, &ret_item->error, &ret_item->bytes,
 		           &ret_item->n);
 	} else {
@@ -56,25 +452,25 @@ static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 	map->n_out--;
 	if (chunk->n_given == chunk->n_items) {
 		map->current = NULL;
-		map_recycle(map, chunk);
+		recycle(map, chunk);
 	}
 }
 
-/* At the end for good: cancel what is out. */
+/* End the map: cancel what is out, and free all chunks. */
 static void finish(struct pxp_map *map)
 {
 	map->is_over = true;
-	/* First all of them: one that is done lies in the waiter's list, and the next that is
-	 * told would be written behind it. */
+	/* Unwatch all chunks before the first is freed: a done chunk is in the waiter's list, and the
+	 * next one that is notified would be linked to it. */
 	for (struct chunk *chunk = map->first; chunk && map->options.unordered;
 	     chunk = chunk->after) {
-		if (chunk->future) /* else it could not be submitted again */
+		if (chunk->future) /* NULL: it could not be submitted again */
 			waiter_unwatch(&chunk->watch, chunk->future);
 	}
 	while (map->first) {
 		struct chunk *chunk = map->first;
 
-		map_remove(map, chunk);
+		list_remove(map, chunk);
 		chunk_abandon(chunk);
 	}
 	chunk_abandon(map->unsent);
@@ -88,7 +484,7 @@ static void finish(struct pxp_map *map)
 	}
 }
 
-/* All but the rest of the error's text: there may be millions a second. */
+/* Clear an item, except its error's text beyond the first byte: there may be millions a second. */
 static void item_clear(struct pxp_map_item *item)
 {
 	item->index = item->n = 0;
@@ -103,9 +499,9 @@ enum pxp_status pxp_map_next(struct pxp_map *map, struct pxp_map_item *ret_item)
 	item_clear(ret_item);
 	if (map->is_over)
 		return PXP_ESTATE;
-	status = map_fill(map);
+	status = fill(map);
 	if (status == PXP_OK && !map->current)
-		status = map_collect(map);
+		status = collect(map);
 	if (status == PXP_OK)
 		give(map, ret_item);
 	else if (status != PXP_EDEADLK || map->is_over)
