@@ -2,9 +2,11 @@
 #include "cli/batch_command.h"
 
 #include "base/fd.h"
+#include "recipe/recipe_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,12 +65,62 @@ static int finish_report(struct report *report, int status)
 	return status == EXIT_DONE || status == EXIT_SOME_FAILED ? EXIT_STOPPED : status;
 }
 
+/* What makes a second run do the rest, and only that. */
+static const char *how_to_continue(const struct command_line *line)
+{
+	if (line->command == COMMAND_VERIFY)
+		return NULL;
+	if (line->batch.overwrite == OVERWRITE_SKIP)
+		return "run the same command again to continue";
+	return "run again with --overwrite skip to continue";
+}
+
+/* What the outputs are made by: shown by -v, and written into the summary record. */
+struct recipe_words {
+	char text[RECIPE_TEXT_BYTES];
+	char fingerprint[17];
+};
+
+static void print_recipe(const struct command_line *line, struct recipe_words *words)
+{
+	struct recipe recipe = line->batch.recipe;
+
+	recipe.format = line->batch.format;
+	recipe_print(&recipe, words->text);
+	snprintf(words->fingerprint, sizeof(words->fingerprint), "%016" PRIx64,
+	         recipe_fingerprint(&recipe));
+}
+
+/* A walk that found nothing: name the inputs. */
+static void say_no_image(const struct command_line *line, struct report *report)
+{
+	uint64_t n_ignored = report_counts(report).ignored;
+	char name[1024], others[64] = "";
+
+	if (n_ignored > 0)
+		snprintf(others, sizeof(others), "; %" PRIu64 " other file%s ignored",
+		         n_ignored, n_ignored == 1 ? "" : "s");
+	report_quote(line->batch.walk.inputs[0], name, sizeof(name));
+	if (line->batch.walk.n_inputs == 1)
+		report_say(report, "no images found in %s%s", name, others);
+	else
+		report_say(report, "no images found in %s and %zu more%s", name,
+		           line->batch.walk.n_inputs - 1, others);
+}
+
 int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 {
+	struct recipe_words recipe;
 	struct report *report;
 	int status;
 
 	*ret_is_stuck = false;
+	if (line->command != COMMAND_VERIFY) { /* which makes nothing */
+		print_recipe(line, &recipe);
+		line->report.recipe = recipe.text;
+		line->report.fingerprint = recipe.fingerprint;
+	}
+	line->report.how_to_continue = how_to_continue(line);
 	line->report.records = open_records(line->report_file);
 	if (line->report_file && line->report.records < 0)
 		return EXIT_USAGE;
@@ -81,8 +133,12 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 		return EXIT_USAGE;
 	}
 
+	if (line->report.verbose && line->report.recipe)
+		report_say(report, "recipe %s: %s", recipe.fingerprint, recipe.text);
 	block_signals();
 	status = batch_run(&line->batch, report, ret_is_stuck);
+	if (status == EXIT_NO_IMAGE)
+		say_no_image(line, report);
 	status = finish_report(report, status);
 	report_destroy(report);
 	return status;

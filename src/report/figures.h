@@ -9,7 +9,7 @@
 /* 1,234,567 */
 void figure_count(struct text *text, uint64_t count);
 
-/* value, which is not negative, rounded to so many decimals (0 to 3): 31.0. What is no
+/* value, which is not negative, rounded to so many decimals (0 to 2): 31.0. What is no
  * number is 0, what is too large the largest. */
 void figure_decimal(struct text *text, double value, unsigned n_decimals);
 

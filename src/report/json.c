@@ -112,6 +112,19 @@ void json_close(struct json *json)
 	json->has_member = true;
 }
 
+void json_open_list(struct json *json, const char *key)
+{
+	add_key(json, key, "");
+	text_put(json->text, "[");
+	json->has_member = false;
+}
+
+void json_close_list(struct json *json)
+{
+	text_put(json->text, "]");
+	json->has_member = true;
+}
+
 void json_string(struct json *json, const char *key, const char *value)
 {
 	add_key(json, key, "");

@@ -20,6 +20,10 @@ struct json {
 void json_open(struct json *json, const char *key);
 void json_close(struct json *json);
 
+/* A member that is a list, up to json_close_list(). Its items are added with a NULL key. */
+void json_open_list(struct json *json, const char *key);
+void json_close_list(struct json *json);
+
 void json_string(struct json *json, const char *key, const char *value);
 void json_true(struct json *json, const char *key);
 void json_whole(struct json *json, const char *key, uint64_t value);

@@ -62,8 +62,12 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 	switch (record->status) {
 	case RECORD_OK:
 		add_to(&counts->ok, 1);
+		add_to(&counts->damaged, record->is_damaged);
+		add_to(&counts->lost, record->lost && record->lost[0]);
 		add_to(&counts->bytes_in, record->in.bytes);
 		add_to(&counts->bytes_out, record->out.bytes);
+		for (size_t i = 0; i < record->n_outputs; i++)
+			add_to(&counts->bytes_out, record->outputs[i].side.bytes);
 		break;
 	case RECORD_SKIPPED:
 		add_to(&counts->skipped, 1);

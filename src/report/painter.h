@@ -15,10 +15,11 @@
 struct view {
 	const struct meter *meter;
 	const struct failures *failures;
+	const struct report_options *options;
 	int64_t now_ns;
-	unsigned width; /* of the terminal, in columns, at least 1; for progress only */
-	bool is_utf8;   /* what reads us, so block characters may be used */
-	bool is_verbose, is_quiet;
+	unsigned
+		width; /* columns for progress, of which the last stays free; at least 1 */
+	bool is_utf8;  /* what reads us, so block characters may be used */
 };
 
 struct painter {
@@ -36,7 +37,8 @@ struct painter {
 extern const struct painter painter_bar, painter_plain, painter_json, painter_none;
 
 /* The words that the painters for people share. */
-void lines_record(struct text *text, const struct record *record);
+void lines_record(struct text *text, const struct view *view,
+                  const struct record *record);
 void lines_ignored(struct text *text, const char *path);
 void lines_said(struct text *text, const char *line);
 void lines_finished(struct text *text, const struct view *view, int exit_status);

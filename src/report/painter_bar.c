@@ -169,8 +169,8 @@ static void bar_progress(struct text *text, const struct view *view)
 static void bar_settled(struct text *text, const struct view *view,
                         const struct record *record)
 {
-	if (record->status == RECORD_FAILED || view->is_verbose)
-		lines_record(text, record);
+	if (record->status == RECORD_FAILED || view->options->verbose)
+		lines_record(text, view, record);
 }
 
 const struct painter painter_bar = {

@@ -46,7 +46,7 @@ static void json_progress(struct text *text, const struct view *view)
 static void json_settled(struct text *text, const struct view *view,
                          const struct record *record)
 {
-	if (!view->is_quiet || record->status == RECORD_FAILED)
+	if (!view->options->quiet || record->status == RECORD_FAILED)
 		record_line(text, record);
 }
 
@@ -73,7 +73,7 @@ static void json_finished(struct text *text, const struct view *view, int exit_s
 	struct report_counts counts = meter_counts(view->meter);
 
 	record_summary_line(text, &counts, meter_seconds(view->meter, view->now_ns),
-	                    exit_status);
+	                    exit_status, view->options);
 }
 
 const struct painter painter_json = {

@@ -4,40 +4,62 @@
 
 #include "report/figures.h"
 #include "report/quote.h"
+#include "report/reason.h"
 
 enum { IDLE_TICK_MS = 1000 }; /* nothing happens at a tick */
 
-static void add_ok(struct text *text, const struct record *record)
+static void add_side(struct text *text, const struct record_side *side)
 {
-	if (record->output) {
-		text_put(text, " -> ");
-		quote_name(text, record->output);
-	}
-	if (record->out.format) {
-		text_format(text, " (%ux%u, ", record->out.width, record->out.height);
-		figure_bytes(text, record->out.bytes);
-		text_put(text, ")");
-	}
+	if (!side->format)
+		return;
+	text_format(text, " (%ux%u, ", side->width, side->height);
+	figure_bytes(text, side->bytes);
+	text_put(text, ")");
 }
 
-void lines_record(struct text *text, const struct record *record)
+static void add_output(struct text *text, const char *separator, const char *path,
+                       const struct record_side *side)
+{
+	text_put(text, separator);
+	quote_name(text, path);
+	add_side(text, side);
+}
+
+static void add_ok(struct text *text, const struct view *view,
+                   const struct record *record)
+{
+	if (record->output)
+		add_output(text, " -> ", record->output, &record->out);
+	else
+		add_side(text, &record->out);
+	for (size_t i = 0; i < record->n_outputs; i++)
+		add_output(text, i == 0 ? " -> " : ", ", record->outputs[i].path,
+		           &record->outputs[i].side);
+	if (!view->options->verbose)
+		return;
+	if (record->is_damaged)
+		text_put(text, ", damaged");
+	for (size_t i = 0; record->lost && record->lost[i]; i++)
+		text_format(text, "%s%s", i == 0 ? ", lost " : " ", record->lost[i]);
+}
+
+void lines_record(struct text *text, const struct view *view, const struct record *record)
 {
 	quote_name(text, record->input ? record->input : "");
 	switch (record->status) {
 	case RECORD_OK:
-		add_ok(text, record);
+		add_ok(text, view, record);
 		break;
 	case RECORD_SKIPPED:
 		text_format(text, ": skipped%s%s", record->reason ? ": " : "",
 		            record->reason ? record->reason : "");
 		break;
 	case RECORD_FAILED:
-		text_format(text,
-		            ": failed: %s: ", fail_class_name(record->failure.class));
-		quote_message(text, record->failure.text);
+		text_put(text, ": failed: ");
+		reason_add(text, record);
 		break;
 	case RECORD_CANCELLED:
-		text_put(text, ": cancelled");
+		text_put(text, ": not started");
 		break;
 	}
 	text_put(text, "\n");
@@ -63,11 +85,13 @@ void lines_said(struct text *text, const char *line)
 void lines_finished(struct text *text, const struct view *view, int exit_status)
 {
 	struct report_counts counts = meter_counts(view->meter);
+	bool is_whole = exit_status < EXIT_STOPPED;
 
-	if (exit_status == EXIT_USAGE)
-		return; /* nothing was begun */
+	/* A message has said all that there is to say of these. */
+	if (exit_status == EXIT_USAGE || exit_status == EXIT_NO_IMAGE)
+		return;
 	summary_lines(text, &counts, meter_seconds(view->meter, view->now_ns),
-	              view->failures);
+	              view->failures, is_whole ? NULL : view->options->how_to_continue);
 }
 
 static void plain_settled(struct text *text, const struct view *view,
@@ -81,15 +105,15 @@ static void plain_settled(struct text *text, const struct view *view,
 		figure_count(text, meter_total(view->meter));
 		text_put(text, "] ");
 	}
-	lines_record(text, record);
+	lines_record(text, view, record);
 }
 
 /* The summary names failures; without one they are named as they come. */
 static void none_settled(struct text *text, const struct view *view,
                          const struct record *record)
 {
-	if (view->is_quiet && record->status == RECORD_FAILED)
-		lines_record(text, record);
+	if (view->options->quiet && record->status == RECORD_FAILED)
+		lines_record(text, view, record);
 }
 
 const struct painter painter_plain = {

@@ -6,6 +6,7 @@
 
 #include "report/json.h"
 #include "report/quote.h"
+#include "report/reason.h"
 
 static const char *const status_names[] = {
 	[RECORD_OK] = "ok",
@@ -14,16 +15,38 @@ static const char *const status_names[] = {
 	[RECORD_CANCELLED] = "cancelled",
 };
 
+static void add_side_members(struct json *json, const struct record_side *side)
+{
+	if (side->width > 0 && side->height > 0) {
+		json_whole(json, "width", side->width);
+		json_whole(json, "height", side->height);
+	}
+	json_string(json, "format", side->format);
+	json_whole(json, "bytes", side->bytes);
+}
+
 static void add_side(struct json *json, const char *key, const struct record_side *side)
 {
 	if (!side->format)
 		return;
 	json_open(json, key);
-	json_whole(json, "width", side->width);
-	json_whole(json, "height", side->height);
-	json_string(json, "format", side->format);
-	json_whole(json, "bytes", side->bytes);
+	add_side_members(json, side);
 	json_close(json);
+}
+
+static void add_outputs(struct json *json, const struct record *record)
+{
+	if (record->n_outputs == 0)
+		return;
+	json_open_list(json, "outputs");
+	for (size_t i = 0; i < record->n_outputs; i++) {
+		json_open(json, NULL);
+		json_path(json, "output", record->outputs[i].path);
+		if (record->outputs[i].side.format)
+			add_side_members(json, &record->outputs[i].side);
+		json_close(json);
+	}
+	json_close_list(json);
 }
 
 static void add_times(struct json *json, const struct record *record)
@@ -51,39 +74,54 @@ static void add_times(struct json *json, const struct record *record)
 		json_close(json);
 }
 
+static void add_lost(struct json *json, const char *const *lost)
+{
+	if (!lost || !*lost)
+		return;
+	json_open_list(json, "lost");
+	for (; *lost; lost++)
+		json_string(json, NULL, *lost);
+	json_close_list(json);
+}
+
 static void add_ok(struct json *json, const struct record *record)
 {
 	if (record->engine)
 		json_string(json, "engine", record->engine);
 	add_side(json, "in", &record->in);
 	add_side(json, "out", &record->out);
+	add_outputs(json, record);
 	add_times(json, record);
 	json_whole(json, "attempts", record->attempts);
 	if (record->worker > 0)
 		json_whole(json, "worker", (uint64_t)record->worker);
-	if (record->is_misnamed)
-		json_true(json, "misnamed");
+	if (record->is_misnamed && record->in.format)
+		json_string(json, "misnamed", record->in.format);
+	if (record->is_damaged)
+		json_true(json, "damaged");
+	add_lost(json, record->lost);
 }
 
-/* The failure's line; of a dead worker also, on lines of its own, all that is left of its
- * log. A zero byte there ends nothing. */
-static void add_message(struct json *json, const struct record *record)
+/* What a dead worker wrote, without the line ends behind it. A zero byte ends nothing. */
+static void add_detail(struct json *json, const struct record *record)
 {
-	struct text message = TEXT_EMPTY;
+	struct text detail = TEXT_EMPTY;
+	size_t n = record->n_log;
 
-	text_put(&message, record->failure.text);
-	if (record->n_log > 0)
-		text_put(&message, "\n");
-	for (size_t i = 0; i < record->n_log; i++)
-		text_fill(&message, record->log[i] ? record->log[i] : '?', 1);
-	json_string(json, "message", message.bytes ? message.bytes : "");
-	text_fini(&message);
+	while (n > 0 && (unsigned char)record->log[n - 1] <= ' ')
+		n--;
+	for (size_t i = 0; i < n; i++)
+		text_fill(&detail, record->log[i] ? record->log[i] : '?', 1);
+	if (detail.bytes)
+		json_string(json, "detail", detail.bytes);
+	text_fini(&detail);
 }
 
 static void add_failed(struct json *json, const struct record *record)
 {
 	json_string(json, "class", fail_class_name(record->failure.class));
-	add_message(json, record);
+	json_string(json, "message", record->failure.text);
+	add_detail(json, record);
 	if (record->signal > 0)
 		json_whole(json, "signal", (uint64_t)record->signal);
 	add_side(json, "in", &record->in);
@@ -106,6 +144,8 @@ void record_line(struct text *text, const struct record *record)
 	json_open(&json, NULL);
 	if (record->input)
 		json_path(&json, "input", record->input);
+	if (record->name)
+		json_path(&json, "name", record->name);
 	if (record->output && has_output)
 		json_path(&json, "output", record->output);
 	json_string(&json, "status", status_names[record->status]);
@@ -129,12 +169,16 @@ void list_line(struct text *text, const struct record *record)
 	text_put(text, " ");
 	quote_name(text, record->input ? record->input : "");
 	text_put(text, is_broken ? " (" : " (it is ");
-	quote_message(text, is_broken ? record->failure.text : record->in.format);
+	if (is_broken)
+		reason_add(text, record);
+	else
+		quote_message(text, record->in.format);
 	text_put(text, ")\n");
 }
 
 void record_summary_line(struct text *text, const struct report_counts *counts,
-                         double seconds, int exit_status)
+                         double seconds, int exit_status,
+                         const struct report_options *options)
 {
 	struct json json = {.text = text};
 
@@ -147,11 +191,17 @@ void record_summary_line(struct text *text, const struct report_counts *counts,
 	json_whole(&json, "cancelled", counts->cancelled);
 	json_whole(&json, "remembered", 0); /* needs a state database */
 	json_whole(&json, "ignored", counts->ignored);
+	json_whole(&json, "lost", counts->lost);
+	json_whole(&json, "damaged", counts->damaged);
 	json_whole(&json, "bytes_in", counts->bytes_in);
 	json_whole(&json, "bytes_out", counts->bytes_out);
 	json_decimal(&json, "seconds", seconds, 2);
 	json_whole(&json, "exit", (uint64_t)exit_status);
 	json_string(&json, "version", PIXPOOL_VERSION);
+	if (options->recipe && options->fingerprint) {
+		json_string(&json, "recipe", options->recipe);
+		json_string(&json, "fingerprint", options->fingerprint);
+	}
 	json_close(&json);
 	json_close(&json);
 	text_put(text, "\n");

@@ -13,6 +13,7 @@ void list_line(struct text *text, const struct record *record);
 
 /* The last line: the sums. */
 void record_summary_line(struct text *text, const struct report_counts *counts,
-                         double seconds, int exit_status);
+                         double seconds, int exit_status,
+                         const struct report_options *options);
 
 #endif

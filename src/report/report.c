@@ -95,9 +95,20 @@ static struct view view_of(const struct report *report)
 		.failures = &report->failures,
 		.now_ns = report->world.now_ns(),
 		.is_utf8 = report->is_utf8,
-		.is_verbose = report->options.verbose,
-		.is_quiet = report->options.quiet,
+		.options = &report->options,
 	};
+}
+
+/*
+ * Without the columns that "^C" takes: a terminal echoes it behind a live line, and if that made
+ * the line wrap, half of it would stay on the screen, in a row that we cannot clear any more.
+ */
+static unsigned width_of_progress(const struct report *report)
+{
+	enum { ECHO_COLUMNS = 2 };
+	unsigned width = screen_width(&report->screen);
+
+	return width > ECHO_COLUMNS ? width - ECHO_COLUMNS : 1;
 }
 
 /* Write lines, which may be empty, and give them back; progress with them when it is due,
@@ -114,7 +125,7 @@ static void show(struct report *report, struct text *lines, struct view *view)
 	struct text live = TEXT_EMPTY;
 
 	if (paints) {
-		view->width = screen_width(&report->screen);
+		view->width = width_of_progress(report);
 		painter->progress(painter->is_live ? &live : lines, view);
 		report->painted_ns = view->now_ns;
 	}
@@ -207,7 +218,7 @@ void report_add(struct report *report, const struct record *record)
 
 	meter_add(&report->meter, record, view.now_ns);
 	if (record->status == RECORD_FAILED)
-		failures_add(&report->failures, record->input, &record->failure);
+		failures_add(&report->failures, record);
 	if (report->options.records >= 0)
 		record_line(&line, record);
 	write_record(report, &line);
@@ -248,7 +259,7 @@ bool report_finish(struct report *report, int exit_status)
 	struct text lines = TEXT_EMPTY, line = TEXT_EMPTY;
 
 	record_summary_line(&line, &counts, meter_seconds(&report->meter, view.now_ns),
-	                    exit_status);
+	                    exit_status, &report->options);
 	write_record(report, &line);
 
 	report->is_finished = true;

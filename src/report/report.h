@@ -34,15 +34,20 @@ enum progress {
 };
 
 struct report_options {
-	/* AUTO: bar on a terminal that can move its cursor, plain elsewhere. A bar that is
-	 * asked for is painted on whatever standard error is. */
+	/* AUTO: a bar on a terminal that can move its cursor, plain lines elsewhere. A bar that
+	 * was asked for is painted whatever standard error is. */
 	enum progress progress;
-	bool verbose; /* also name what was ignored, and each done file above the bar */
+	bool verbose; /* also name ignored files, and finished images above the bar */
 	bool quiet;   /* no progress and no summary; failures are still printed */
 	int records;  /* descriptor for the records, or -1; borrowed */
-	/* Descriptor for a list of what is broken or misnamed, a line each, 0: none; borrowed:
+
+	/* Descriptor for a list of broken and misnamed images, a line each, or 0; borrowed:
 	 * "CLASS NAME (reason)", "misnamed NAME (it is FORMAT)". */
 	int list;
+
+	/* Borrowed until the report is finished; NULL leaves them out. */
+	const char *recipe, *fingerprint; /* for the summary record */
+	const char *how_to_continue;      /* what to do after a run that stopped early */
 };
 
 struct report;
@@ -54,27 +59,43 @@ void report_destroy(struct report *report); /* NULL is fine; leaves the terminal
 enum record_status { RECORD_OK, RECORD_SKIPPED, RECORD_FAILED, RECORD_CANCELLED };
 
 struct record_side {
-	uint32_t width, height;
-	const char *format; /* NULL leaves the whole side out */
+	uint32_t width, height; /* 0: not known */
+	const char *format;     /* NULL: nothing of this side is known */
 	uint64_t bytes;
 };
 
-/* One image, settled. Strings are borrowed for the call; NULL or a negative number leaves
- * a field out. */
+struct record_output {
+	const char *path;
+	struct record_side side;
+};
+
+/* One image that is finished. Strings are borrowed for the call. NULL, or a negative number,
+ * leaves a member out. */
 struct record {
 	const char *input, *output;
+	const char *name; /* of the input, relative to its INPUT */
 	enum record_status status;
 	const char *reason;     /* of a skip: "exists" */
 	struct failure failure; /* of a failure */
-	int signal;             /* 0: none */
-	const char *log; /* the last of what a worker that died wrote to standard */
-	size_t n_log;    /* error: any bytes, for the record's message alone */
+	int signal;             /* that killed the worker; 0: none */
+
+	/* The end of what a worker that died wrote to standard error: any bytes. */
+	const char *log;
+	size_t n_log;
+
 	const char *engine;
 	struct record_side in, out;
+	/* Of an image with several outputs, in place of output and out. */
+	const struct record_output *outputs;
+	size_t n_outputs;
+
 	double queue_ms, read_ms, work_ms, commit_ms;
 	unsigned attempts;
 	int64_t worker;   /* its process id */
 	bool is_misnamed; /* its suffix is that of another format than its content's */
+	bool is_damaged;  /* --fail-on let it pass with damage */
+	const char *const
+		*lost; /* words for what the output could not keep; ends with NULL */
 };
 
 /* The plan pass goes on: n images so far (shown as "scanning"). */
@@ -100,6 +121,7 @@ void report_hide(struct report *report);
 
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored;
+	uint64_t lost, damaged;       /* of those that are ok */
 	uint64_t bytes_in, bytes_out; /* of those that are ok */
 };
 

@@ -170,10 +170,15 @@ static void sort_lines(char *text)
 const char *records_in(const char *given)
 {
 	static const char *const figures[] = {
-		"'queue':([0-9.]+)",   "'read':([0-9.]+)",
-		"'work':([0-9.]+)",    "'commit':([0-9.]+)",
-		"'worker':([0-9]+)",   "'out':[^}]*'bytes':([0-9]+)",
-		"'seconds':([0-9.]+)", "'bytes_out':([1-9][0-9]*)",
+		"'queue':([0-9.]+)",
+		"'read':([0-9.]+)",
+		"'work':([0-9.]+)",
+		"'commit':([0-9.]+)",
+		"'worker':([0-9]+)",
+		"'out':[^}]*'bytes':([0-9]+)",
+		"'seconds':([0-9.]+)",
+		"'bytes_out':([1-9][0-9]*)",
+		"'fingerprint':'([0-9a-f]+)'",
 	};
 	static char text[TEXT_BYTES];
 

@@ -242,7 +242,8 @@ TEST(drawings, are_verified)
 	write_text("in/c.png", HELLO_SVG);
 	write_text("in/cut.svg", SVG "width='9' height='9'><rect");
 	ended = run("pixpool verify -Q in %s | sort", options_here());
-	EXPECT(strstr(ended.out, "bad-image in/cut.svg (header: "), "%s", ended.out);
+	EXPECT(strstr(ended.out, "bad-image in/cut.svg (truncated SVG)\n"), "%s",
+	       ended.out);
 	EXPECT(strstr(ended.out, "misnamed in/c.png (it is svg)\n"), "%s", ended.out);
 	EXPECT(!strstr(ended.out, "in/a.svg") && !strstr(ended.out, "in/b.pdf"), "%s",
 	       ended.out);

@@ -62,7 +62,8 @@ TEST(faults, two_workers_that_die_with_an_image_cost_two_images)
 	expect_record("{'input':'in/b.png','status':'failed','class':'crashed','message':"
 	              "'worker died of SIGKILL");
 	expect_record("','signal':9,'attempts':1}\n");
-	EXPECT(strstr(ended.err, "  in/a.png: crashed: worker died of SIGSEGV"));
+	EXPECT(strstr(ended.err,
+	              "in/a.png: failed: crashed its decoder: worker died of SIGSEGV"));
 	expect_rest_whole(2);
 	stage_leave();
 }

@@ -48,14 +48,15 @@ TEST(inputs, a_folder_without_an_image_is_status_3)
 	scratch_folder("in/sub");
 	ended = run("pixpool resize -s 32 in -o out --report r");
 	EXPECT_EQ(ended.status, 3);
-	EXPECT_STR(plain(ended.err), "0 images: 0 done in # s\n");
+	EXPECT_STR(plain(ended.err), "pixpool: no images found in in\n");
 	expect_summary("r", 0, 0, 0, 0, 3);
 	EXPECT(access("out", F_OK) != 0);
 
 	scratch_file("in/notes.txt", "no image");
 	ended = run("pixpool resize -s 32 in -o out --report r");
 	EXPECT_EQ(ended.status, 3);
-	EXPECT_STR(plain(ended.err), "0 images: 0 done in # s, 1 other file ignored\n");
+	EXPECT_STR(plain(ended.err),
+	           "pixpool: no images found in in; 1 other file ignored\n");
 	expect_summary("r", 0, 0, 0, 1, 3);
 	stage_leave();
 }
@@ -108,12 +109,14 @@ TEST(inputs, a_named_file_is_always_tried)
 	scratch_file("empty", "");
 	sample("lake.jpg", ".hidden.jpg");
 	EXPECT_EQ(run("pixpool resize -s 32 notes.txt -o out --report r").status, 1);
-	EXPECT_STR(records("r"),
-	           "{'input':'notes.txt','status':'failed','class':'bad-image','message':"
-	           "'gate: not a picture of any known format','attempts':0}\n"
-	           "{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1,'cancelled':0,"
-	           "'remembered':0,'ignored':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
-	           "'exit':1,'version':'" PIXPOOL_VERSION "'}}\n");
+	EXPECT_STR(
+		records("r"),
+		"{'input':'notes.txt','status':'failed','class':'bad-image','message':"
+		"'gate: not a picture of any known format','attempts':0}\n"
+		"{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1,'cancelled':0,"
+		"'remembered':0,'ignored':0,'lost':0,'damaged':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
+		"'exit':1,'version':'" PIXPOOL_VERSION "','recipe':'size 32x32',"
+		"'fingerprint':'#'}}\n");
 	EXPECT_EQ(run("pixpool resize -s 32 notes.txt empty -o out -f png --report r")
 	                  .status,
 	          1);
@@ -155,7 +158,7 @@ TEST(inputs, each_bad_image_costs_itself)
 		         "{'input':'in/%s','status':'failed','class':'bad-image',",
 		         *name);
 		EXPECT(strstr(records("r"), want), "%s: %s", *name, records("r"));
-		snprintf(want, sizeof(want), "  in/%s: bad-image: ", *name);
+		snprintf(want, sizeof(want), "in/%s: failed: ", *name);
 		EXPECT(strstr(ended.err, want), "%s: %s", *name, ended.err);
 	}
 	stage_leave();
@@ -195,12 +198,14 @@ TEST(inputs, a_fifo_never_blocks)
 	REQUIRE(mkfifo("in/pipe.jpg", 0666) == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 3);
 	EXPECT_EQ(run("pixpool resize -s 32 in/pipe.jpg -o out --report r").status, 1);
-	EXPECT_STR(records("r"),
-	           "{'input':'in/pipe.jpg','status':'failed','class':'unsupported',"
-	           "'message':'open: not a regular file','attempts':0}\n"
-	           "{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1,'cancelled':0,"
-	           "'remembered':0,'ignored':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
-	           "'exit':1,'version':'" PIXPOOL_VERSION "'}}\n");
+	EXPECT_STR(
+		records("r"),
+		"{'input':'in/pipe.jpg','status':'failed','class':'unsupported',"
+		"'message':'open: not a regular file','attempts':0}\n"
+		"{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1,'cancelled':0,"
+		"'remembered':0,'ignored':0,'lost':0,'damaged':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
+		"'exit':1,'version':'" PIXPOOL_VERSION "','recipe':'size 32x32',"
+		"'fingerprint':'#'}}\n");
 	/* Of unknown suffix: it would have to be opened for its first bytes. */
 	REQUIRE(rename("in/pipe.jpg", "in/pipe") == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in/pipe -o out").status, 1);
@@ -256,10 +261,10 @@ TEST(inputs, what_may_not_be_read_is_a_failed_record)
 	if (nobody) {
 		ended = run("%spixpool resize -s 32 in -o out --report out/r", nobody);
 		EXPECT_EQ(ended.status, 1);
-		EXPECT(strstr(ended.err, "  in/locked.jpg: permission: open: Permission "
-		                         "denied\n"));
-		EXPECT(strstr(ended.err, "  in/vault: permission: read folder: "
-		                         "Permission denied\n"));
+		EXPECT(strstr(ended.err,
+		              "in/locked.jpg: failed: no permission to read\n"));
+		EXPECT(strstr(ended.err,
+		              "in/vault: failed: folder without permission to read\n"));
 		EXPECT(strstr(records("out/r"), "{'input':'in/vault','status':'failed',"
 		                                "'class':'permission',"));
 		/* Whether it is an image cannot be told, so it is none. */
@@ -268,8 +273,8 @@ TEST(inputs, what_may_not_be_read_is_a_failed_record)
 		ended = run("%spixpool resize -s 32 in/vault in/vault/b.jpg -o out",
 		            nobody);
 		EXPECT_EQ(ended.status, 1);
-		EXPECT(strstr(ended.err, "  in/vault/b.jpg: permission: open: "
-		                         "Permission denied\n"));
+		EXPECT(strstr(ended.err,
+		              "in/vault/b.jpg: failed: no permission to read\n"));
 	}
 	REQUIRE(chmod("in/vault", 0700) == 0);
 	stage_leave();

@@ -172,8 +172,8 @@ TEST(outputs, what_exists_stays_and_its_image_fails)
 	EXPECT_STR(tree("out"), "a.jpg unknown\nb.jpg jpeg 32x21\n");
 	EXPECT(strstr(records("r"),
 	              "{'input':'in/a.jpg','status':'failed','class':'exists',"));
-	EXPECT(strstr(ended.err, "failed:\n  in/a.jpg: exists: publish: something has "
-	                         "its name already\n"));
+	EXPECT(strstr(ended.err,
+	              "failed:\n  1 output exists; see --overwrite: in/a.jpg\n"));
 	stage_leave();
 }
 
@@ -254,7 +254,7 @@ TEST(outputs, an_input_that_is_the_output_folder_is_not_walked_and_named)
 	EXPECT_EQ(ended.status, 3);
 	EXPECT_STR(plain(ended.err),
 	           "pixpool: not walked, as it is the output folder: in\n"
-	           "0 images: 0 done in # s\n");
+	           "pixpool: no images found in in\n");
 	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\n");
 	stage_leave();
 }
@@ -291,10 +291,13 @@ TEST(outputs, two_formats_of_one_name_collide_and_nothing_is_written)
 	                         "  in/a.png\n"));
 	EXPECT(!strstr(ended.err, "b.jpg"));
 	EXPECT(access("out", F_OK) != 0);
-	EXPECT_STR(records("r"),
-	           "{'summary':{'inputs':3,'ok':0,'skipped':0,'failed':0,'cancelled':3,"
-	           "'remembered':0,'ignored':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
-	           "'exit':2,'version':'" PIXPOOL_VERSION "'}}\n");
+	EXPECT_STR(
+		records("r"),
+		"{'summary':{'inputs':3,'ok':0,'skipped':0,'failed':0,'cancelled':3,"
+		"'remembered':0,'ignored':0,'lost':0,'damaged':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
+		"'exit':2,'version':'" PIXPOOL_VERSION
+		"','recipe':'size 32x32; format webp',"
+		"'fingerprint':'#'}}\n");
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out -f jpg").status, 2);
 	EXPECT(access("out", F_OK) != 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 0);

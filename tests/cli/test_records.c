@@ -17,7 +17,8 @@
 	"'in':{'width':640,'height':427,'format':'jpeg','bytes':20962},"                 \
 	"'out':{'width':64,'height':43,'format':'" name "','bytes':#},"                  \
 	"'ms':{'queue':#,'read':#,'work':#,'commit':#},'attempts':1,'worker':#}\n"
-#define VERSION_AT_END "'version':'" PIXPOOL_VERSION "'}}\n"
+#define END_OF_SUMMARY(recipe)                                                           \
+	"'version':'" PIXPOOL_VERSION "','recipe':'" recipe "','fingerprint':'#'}}\n"
 
 TEST(records, stand_as_the_contract_has_them)
 {
@@ -34,8 +35,8 @@ TEST(records, stand_as_the_contract_has_them)
 			      "'gate: not a picture of any known format','attempts':1}\n" OK_OF(
 				      "in/sub/b.jpg", "out/sub/b.jpg",
 				      "jpeg") "{'summary':{'inputs':3,'ok':2,'skipped':0,'failed':1,'cancelled':0,"
-					      "'remembered':0,'ignored':1,'bytes_in':41924,'bytes_out':#,'seconds':#,"
-					      "'exit':1," VERSION_AT_END);
+					      "'remembered':0,'ignored':1,'lost':0,'damaged':0,'bytes_in':41924,'bytes_out':#,'seconds':#,"
+					      "'exit':1," END_OF_SUMMARY("size 64x64"));
 	stage_leave();
 }
 
@@ -51,8 +52,9 @@ TEST(records, of_a_dash_go_to_standard_output_and_all_else_does_not)
 		records_in(ended.out),
 		OK_OF("in/a.jpg", "out/a.png",
 	              "png") "{'summary':{'inputs':1,'ok':1,'skipped':0,'failed':0,'cancelled':0,"
-			     "'remembered':0,'ignored':0,'bytes_in':20962,'bytes_out':#,"
-			     "'seconds':#,'exit':0," VERSION_AT_END);
+			     "'remembered':0,'ignored':0,'lost':0,'damaged':0,'bytes_in':20962,'bytes_out':#,"
+			     "'seconds':#,'exit':0," END_OF_SUMMARY(
+				     "size 64x64; format png"));
 	EXPECT_STR(plain(ended.err),
 	           "[1/1] in/a.jpg -> out/a.png (64x43, #)\n"
 	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
@@ -191,8 +193,7 @@ TEST(records, quiet_leaves_nothing_but_failures_to_say)
 	EXPECT_STR(ended.err, "");
 	ended = run("pixpool resize -s 64 in -o out -Q");
 	EXPECT_EQ(ended.status, 1);
-	EXPECT_STR(ended.err, "in/a.jpg: failed: exists: publish: something has its "
-	                      "name already\n");
+	EXPECT_STR(ended.err, "in/a.jpg: failed: output exists; see --overwrite\n");
 	ended = run("pixpool resize -s 64 in -o out2 --progress none");
 	EXPECT_STR(plain(ended.err),
 	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");

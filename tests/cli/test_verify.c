@@ -35,7 +35,7 @@ TEST(verify, lists_what_is_broken_or_misnamed_and_nothing_else)
 	EXPECT(strncmp(sorted("pixpool verify in 2> err"), "bad-image in/broken.jpg (",
 	               25) == 0);
 	EXPECT_STR(sorted("pixpool verify -Q in 2> err | grep -v broken"),
-	           "bad-image in/empty.png (read: the file is empty)\n"
+	           "bad-image in/empty.png (empty file)\n"
 	           "misnamed in/misnamed.jpg (it is png)\n");
 	EXPECT_STR(tree("in"),
 	           "broken.jpg jpeg 640x427\nempty.png unknown\ngood.jpg jpeg "
@@ -54,7 +54,7 @@ TEST(verify, a_misnamed_picture_is_flagged_and_not_failed)
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.out, "misnamed in/a.jpg (it is png)\n");
 	EXPECT(strstr(records("r"), "{'input':'in/a.jpg','status':'ok','engine':'"));
-	EXPECT(strstr(records("r"), "'attempts':1,'worker':#,'misnamed':true}\n"), "%s",
+	EXPECT(strstr(records("r"), "'attempts':1,'worker':#,'misnamed':'png'}\n"), "%s",
 	       records("r"));
 	EXPECT(!strstr(records("r"), "'out'"), "there is none");
 	stage_leave();
@@ -108,7 +108,8 @@ TEST(verify, sees_a_cut_end_that_is_let_pass_elsewhere)
 	sample("pendulum.gif", "in/a.gif");
 	REQUIRE(truncate("in/a.gif", 20000) == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 -f png --fail-on none in -o out").status, 0);
-	EXPECT(strstr(run("pixpool verify in").out, "bad-image in/a.gif (header: the "));
+	EXPECT(strstr(run("pixpool verify in").out,
+	              "bad-image in/a.gif (truncated GIF)\n"));
 	stage_leave();
 }
 
@@ -123,7 +124,7 @@ TEST(verify, a_worker_that_dies_or_hangs_costs_its_picture)
 	ended = run("pixpool-scripted verify --timeout 1 in --report r");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(strstr(ended.out,
-	              "crashed in/a.png (worker died of SIGSEGV while decoding"),
+	              "crashed in/a.png (crashed its decoder: worker died of SIGSEGV while decoding"),
 	       "%s", ended.out);
 	EXPECT(strstr(ended.out, "timeout in/b.png ("), "%s", ended.out);
 	EXPECT(strstr(records("r"),

@@ -211,7 +211,7 @@ static size_t widest_live(const char *text)
 
 TEST(terminal, the_bar_is_painted_over_itself_and_taken_away)
 {
-	struct terminal terminal = terminal_open(24, PROGRESS_AUTO);
+	struct terminal terminal = terminal_open(26, PROGRESS_AUTO);
 	struct record ok = record_ok("a.jpg", "b.jpg");
 
 	report_planned(terminal.report, 4, 0);
@@ -254,7 +254,7 @@ TEST(terminal, repaints_are_100_ms_apart)
 
 TEST(terminal, failures_stand_above_the_bar_whole)
 {
-	struct terminal terminal = terminal_open(20, PROGRESS_AUTO);
+	struct terminal terminal = terminal_open(22, PROGRESS_AUTO);
 	struct record failed = record_failed("photos/it's b.jpg", FAIL_CRASHED,
 	                                     "worker died of SIGSEGV");
 
@@ -265,7 +265,8 @@ TEST(terminal, failures_stand_above_the_bar_whole)
 	report_add(terminal.report, &failed);
 	EXPECT_STR(
 		shown(&terminal),
-		"\r\033[K\"photos/it's b.jpg\": failed: crashed: worker died of SIGSEGV\r\n"
+		"\r\033[K\"photos/it's b.jpg\": failed: crashed its decoder: worker died of "
+		"SIGSEGV\r\n"
 		"\r 25%  1/4  1 failed\033[K");
 	terminal_close(&terminal);
 }
@@ -349,7 +350,7 @@ TEST(terminal, without_one_a_bar_that_is_asked_for_takes_columns)
 	int fd = caught_open();
 	struct report *report = stage_report(PROGRESS_BAR, fd);
 
-	setenv("COLUMNS", "10", 1);
+	setenv("COLUMNS", "12", 1);
 	report_planned(report, 4, 0);
 	stage_pass_ms(100);
 	report_tick(report);

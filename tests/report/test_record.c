@@ -40,17 +40,19 @@ TEST(record, a_failed_one_says_why)
 		"\"attempts\":2}\n");
 }
 
-TEST(record, a_dead_workers_log_stands_in_the_message_whatever_its_bytes)
+TEST(record, a_dead_workers_log_is_its_detail_whatever_its_bytes)
 {
 	struct record record = record_failed("b.jpg", FAIL_CRASHED, "worker died");
-	static const char log[] = "one\n\xff\0two";
+	static const char log[] = "one\n\xff\0two\n\n";
 
 	record.log = log;
 	record.n_log = sizeof(log) - 1;
-	EXPECT_STR(
-		line_of(record),
-		"{\"input\":\"b.jpg\",\"status\":\"failed\",\"class\":\"crashed\","
-		"\"message\":\"worker died\\none\\n\xef\xbf\xbd?two\",\"attempts\":2}\n");
+	EXPECT_STR(line_of(record),
+	           "{\"input\":\"b.jpg\",\"status\":\"failed\",\"class\":\"crashed\","
+	           "\"message\":\"worker died\",\"detail\":\"one\\n\xef\xbf\xbd?two\","
+	           "\"attempts\":2}\n");
+	record.n_log = 0;
+	EXPECT(!strstr(line_of(record), "detail"));
 }
 
 TEST(record, a_failed_one_names_no_output_but_an_input_that_is_known)
@@ -62,8 +64,46 @@ TEST(record, a_failed_one_names_no_output_but_an_input_that_is_known)
 	EXPECT_STR(line_of(record),
 	           "{\"input\":\"b.jpg\",\"status\":\"failed\",\"class\":\"bad-image\","
 	           "\"message\":\"not an image\","
-	           "\"in\":{\"width\":0,\"height\":0,\"format\":\"jpeg\",\"bytes\":7},"
+	           "\"in\":{\"format\":\"jpeg\",\"bytes\":7},"
 	           "\"attempts\":2}\n");
+}
+
+TEST(record, has_the_keys_of_names_damage_and_losses)
+{
+	static const char *const lost[] = {"alpha", "gainmap", NULL};
+	struct record record = record_ok("photos/x/a.png", "out/x/a.png");
+
+	record.name = "x/a.png";
+	record.is_misnamed = record.is_damaged = true;
+	record.lost = lost;
+	record.queue_ms = record.read_ms = record.work_ms = record.commit_ms = -1;
+	record.out.format = NULL;
+	EXPECT_STR(
+		line_of(record),
+		"{\"input\":\"photos/x/a.png\",\"name\":\"x/a.png\","
+		"\"output\":\"out/x/a.png\",\"status\":\"ok\",\"engine\":\"jpeg\","
+		"\"in\":{\"width\":6000,\"height\":4000,\"format\":\"jpeg\",\"bytes\":485921},"
+		"\"attempts\":1,\"worker\":4711,\"misnamed\":\"jpeg\",\"damaged\":true,"
+		"\"lost\":[\"alpha\",\"gainmap\"]}\n");
+}
+
+TEST(record, several_outputs_are_a_list)
+{
+	static const struct record_output outputs[] = {
+		{"a-400.jpg", {400, 300, "jpeg", 9000}},
+		{"\xff.webp", {800, 600, "webp", 12000}},
+	};
+	struct record record = record_ok("a.jpg", NULL);
+
+	record.out.format = NULL;
+	record.outputs = outputs;
+	record.n_outputs = 2;
+	EXPECT(strstr(line_of(record),
+	              "\"outputs\":[{\"output\":\"a-400.jpg\",\"width\":400,\"height\":300,"
+	              "\"format\":\"jpeg\",\"bytes\":9000},{\"output_b64\":\"/y53ZWJw\","
+	              "\"width\":800,\"height\":600,\"format\":\"webp\",\"bytes\":12000}],"
+	              "\"ms\":"),
+	       "%s", line_of(record));
 }
 
 TEST(record, skipped_and_cancelled_ones_are_short)
@@ -121,14 +161,21 @@ TEST(record, the_summary_has_the_keys_of_the_contract)
 	                                     .ok = 1,
 	                                     .failed = 1,
 	                                     .ignored = 3,
+	                                     .lost = 2,
+	                                     .damaged = 4,
 	                                     .bytes_in = 1,
 	                                     .bytes_out = 1};
+	const struct report_options options = {.recipe = "size 9x9",
+	                                       .fingerprint = "00ff"};
 	char line[512];
 	struct text text = text_in(line, sizeof(line));
 
-	record_summary_line(&text, &counts, 0.0421, 1);
-	EXPECT_STR(line, "{\"summary\":{\"inputs\":2,\"ok\":1,\"skipped\":0,\"failed\":1,"
-	                 "\"cancelled\":0,\"remembered\":0,\"ignored\":3,\"bytes_in\":1,"
-	                 "\"bytes_out\":1,\"seconds\":0.04,\"exit\":1,"
-	                 "\"version\":\"" PIXPOOL_VERSION "\"}}\n");
+	record_summary_line(&text, &counts, 0.0421, 1, &options);
+	EXPECT_STR(
+		line,
+		"{\"summary\":{\"inputs\":2,\"ok\":1,\"skipped\":0,\"failed\":1,"
+		"\"cancelled\":0,\"remembered\":0,\"ignored\":3,\"lost\":2,\"damaged\":4,\"bytes_in\":1,"
+		"\"bytes_out\":1,\"seconds\":0.04,\"exit\":1,"
+		"\"version\":\"" PIXPOOL_VERSION "\",\"recipe\":\"size 9x9\","
+		"\"fingerprint\":\"00ff\"}}\n");
 }

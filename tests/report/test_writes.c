@@ -61,7 +61,7 @@ TEST(report, lines_and_bar_leave_in_one_write)
 	struct report *report;
 	struct record failed = record_failed("b.jpg", FAIL_IO, "why");
 
-	setenv("COLUMNS", "10", 1);
+	setenv("COLUMNS", "12", 1);
 	packets_open(ends);
 	report = stage_report(PROGRESS_BAR, ends[1]);
 	report_planned(report, 4, 0);
@@ -70,7 +70,7 @@ TEST(report, lines_and_bar_leave_in_one_write)
 	EXPECT_STR(packet_from(ends[0]), "\r  0%  0/4\033[K");
 	report_add(report, &failed);
 	EXPECT_STR(packet_from(ends[0]),
-	           "\r\033[Kb.jpg: failed: io: why\n\r 25%  1/4\033[K");
+	           "\r\033[Kb.jpg: failed: cannot be read: why\n\r 25%  1/4\033[K");
 	report_finish(report, 1);
 	EXPECT_STR(packet_from(ends[0]), "\r\033[K");
 	EXPECT(strncmp(packet_from(ends[0]), "1 image: 0 done, 1 failed", 25) == 0);

@@ -1,0 +1,134 @@
+/* The table that turns a failure's class and text into a reason. */
+#include "report/reason.h"
+
+#include "report/quote.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The first row of a class whose part stands in the failure's text, in either case of letters. "%s"
+ * becomes the name of the format, or "image". */
+static const struct {
+	enum fail_class class;
+	const char *part; /* "" matches every text */
+	const char *reason;
+} reasons[] = {
+	{FAIL_BAD_IMAGE, "is empty", "empty file"},
+	{FAIL_BAD_IMAGE, "not a picture", "not an image"},
+	{FAIL_BAD_IMAGE, "not an image", "not an image"},
+	{FAIL_BAD_IMAGE, "premature end", "truncated %s"},
+	{FAIL_BAD_IMAGE, "unexpected end", "truncated %s"},
+	{FAIL_BAD_IMAGE, "ends early", "truncated %s"},
+	{FAIL_BAD_IMAGE, "ends before", "truncated %s"},
+	{FAIL_BAD_IMAGE, "ends in the middle", "truncated %s"},
+	{FAIL_BAD_IMAGE, "truncated", "truncated %s"},
+	{FAIL_BAD_IMAGE, "", "damaged %s"},
+
+	{FAIL_UNSUPPORTED, "regular file", "not a regular file"},
+	{FAIL_UNSUPPORTED, "--untrusted", "%s is not read with --untrusted"},
+	{FAIL_UNSUPPORTED, "--keep", "metadata that --engine stb cannot keep"},
+	{FAIL_UNSUPPORTED, "--depth", "16 bits that --engine stb cannot keep"},
+	{FAIL_UNSUPPORTED, "stb engine", "%s that --engine stb cannot handle"},
+	{FAIL_UNSUPPORTED, "vips engine", "%s that --engine stb cannot handle"},
+	{FAIL_UNSUPPORTED, "engine that was asked",
+         "%s that this --engine cannot handle"},
+	{FAIL_UNSUPPORTED, "cannot be read:", "%s is not supported"},
+	{FAIL_UNSUPPORTED, "cannot be written", "output format is not supported"},
+	{FAIL_UNSUPPORTED, "text would be missing", "%s with a font that is missing"},
+	{FAIL_UNSUPPORTED, "drawn", "%s cannot be drawn here"},
+	{FAIL_UNSUPPORTED, "", "unsupported kind of %s"},
+
+	{FAIL_TOO_BIG, "frames, the limit", "more frames than --max-frames"},
+	{FAIL_TOO_BIG, "pixels, the limit", "more pixels than --max-pixels"},
+	{FAIL_TOO_BIG, "bytes, the limit", "larger than --max-file-size"},
+	{FAIL_TOO_BIG, "", "%s is too large"},
+
+	{FAIL_TIMEOUT, "", "took too long; see --timeout"},
+	{FAIL_MEMORY, "", "needs too much memory; see --memory"},
+	{FAIL_CRASHED, "", "crashed its decoder"},
+	{FAIL_VIOLATION, "", "stopped by the sandbox"},
+	{FAIL_VANISHED, "", "deleted or changed during the run"},
+	{FAIL_PERMISSION, "folder", "folder without permission to read"},
+	{FAIL_PERMISSION, "", "no permission to read"},
+	{FAIL_IO, "folder", "folder that cannot be read"},
+	{FAIL_IO, "", "cannot be read"},
+	{FAIL_EXISTS, "", "output exists; see --overwrite"},
+	{FAIL_COLLISION, "", "another input has the same output"},
+	{FAIL_INTERNAL, "", "internal error"},
+};
+
+/* "JPEG" of "jpeg", "image" of NULL. */
+static const char *print_format(const char *format, char text[16])
+{
+	static const struct {
+		const char *format, *name;
+	} names[] = {
+		{"webp", "WebP"},
+		{"raw", "camera RAW"},
+		{"jxl", "JPEG XL"},
+		{"jp2", "JPEG 2000"},
+	};
+	size_t n = 0;
+
+	if (!format)
+		return "image";
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i].format, format) == 0)
+			return names[i].name;
+	}
+	for (; format[n] && n < 15; n++)
+		text[n] = (char)toupper((unsigned char)format[n]);
+	text[n] = 0;
+	return text;
+}
+
+const char *reason_of(const struct failure *failure, const char *format,
+                      char text[REASON_BYTES])
+{
+	char name[16];
+
+	/* A number that is no class is a bug of ours. */
+	snprintf(text, REASON_BYTES, "internal error");
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		const char *reason = reasons[i].reason, *place = strstr(reason, "%s");
+
+		if (reasons[i].class != failure->class ||
+		    !strcasestr(failure->text, reasons[i].part))
+			continue;
+		if (place)
+			snprintf(text, REASON_BYTES, "%.*s%s%s", (int)(place - reason),
+			         reason, print_format(format, name), place + 2);
+		else
+			snprintf(text, REASON_BYTES, "%s", reason);
+		break;
+	}
+	return text;
+}
+
+static bool needs_text(const struct failure *failure)
+{
+	switch (failure->class) {
+	case FAIL_TIMEOUT:
+	case FAIL_MEMORY:
+	case FAIL_CRASHED:
+	case FAIL_VIOLATION:
+	case FAIL_IO:
+	case FAIL_INTERNAL:
+		return true;
+	default:
+		return (unsigned)failure->class >= N_FAIL_CLASSES;
+	}
+}
+
+void reason_add(struct text *text, const struct record *record)
+{
+	char reason[REASON_BYTES];
+
+	text_put(text, reason_of(&record->failure, record->in.format, reason));
+	if (!needs_text(&record->failure))
+		return;
+	text_put(text, ": ");
+	quote_message(text, record->failure.text);
+}

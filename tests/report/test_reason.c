@@ -1,0 +1,107 @@
+/* Reasons: what the terminal says of the failures that engines and rooms give. */
+#include "support/test.h"
+
+#include "report/reason.h"
+
+#include <string.h>
+
+struct given {
+	enum fail_class class;
+	const char *text, *format, *reason;
+};
+
+static void expect_reasons(const struct given *given, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char reason[REASON_BYTES];
+		struct failure failure;
+
+		failure_set(&failure, given[i].class, "%s", given[i].text);
+		EXPECT_STR(reason_of(&failure, given[i].format, reason), given[i].reason);
+	}
+}
+
+TEST(reason, tells_truncated_files_from_damaged_ones_and_from_no_images)
+{
+	static const struct given given[] = {
+		{FAIL_BAD_IMAGE, "read: the file is empty", NULL, "empty file"},
+		{FAIL_BAD_IMAGE, "gate: not a picture of any known format", NULL,
+	         "not an image"},
+		{FAIL_BAD_IMAGE, "decode: VipsJpeg: Premature end of input file", "jpeg",
+	         "truncated JPEG"},
+		{FAIL_BAD_IMAGE,
+	         "header: gifload_source: Unexpected end of GIF source data", "gif",
+	         "truncated GIF"},
+		{FAIL_BAD_IMAGE, "header: the file ends before its end marker", "jpeg",
+	         "truncated JPEG"},
+		{FAIL_BAD_IMAGE, "decode: the file ends early", "webp", "truncated WebP"},
+		{FAIL_BAD_IMAGE, "decode: vipspng: libpng read error", "png",
+	         "damaged PNG"},
+		{FAIL_BAD_IMAGE, "", NULL, "damaged image"},
+	};
+
+	expect_reasons(given, sizeof(given) / sizeof(given[0]));
+}
+
+TEST(reason, names_the_option_that_sets_a_limit)
+{
+	static const struct given given[] = {
+		{FAIL_TOO_BIG, "header: 640 x 427 is 273280 pixels, the limit is 1000",
+	         "jpeg", "more pixels than --max-pixels"},
+		{FAIL_TOO_BIG, "header: 12 frames, the limit is 11", "gif",
+	         "more frames than --max-frames"},
+		{FAIL_TOO_BIG, "open: the file has 9 bytes, the limit is 8", NULL,
+	         "larger than --max-file-size"},
+		{FAIL_TOO_BIG, "size: 70000 x 1, but a side of jpeg is at most 65535",
+	         "png", "PNG is too large"},
+		{FAIL_TIMEOUT, "over its deadline", "png",
+	         "took too long; see --timeout"},
+		{FAIL_MEMORY, "out of memory", "png",
+	         "needs too much memory; see --memory"},
+		{FAIL_EXISTS, "publish: something has its name already", NULL,
+	         "output exists; see --overwrite"},
+	};
+
+	expect_reasons(given, sizeof(given) / sizeof(given[0]));
+}
+
+TEST(reason, names_formats_as_people_do)
+{
+	static const struct given given[] = {
+		{FAIL_UNSUPPORTED, "gate: raw cannot be read: develop it first", "raw",
+	         "camera RAW is not supported"},
+		{FAIL_UNSUPPORTED, "gate: jp2 is not read with --untrusted", "jp2",
+	         "JPEG 2000 is not read with --untrusted"},
+		{FAIL_UNSUPPORTED, "header: tiff2vips: subsampled images not supported",
+	         "tiff", "unsupported kind of TIFF"},
+		{FAIL_UNSUPPORTED, "open: not a regular file", NULL,
+	         "not a regular file"},
+	};
+
+	expect_reasons(given, sizeof(given) / sizeof(given[0]));
+}
+
+TEST(reason, each_class_has_one_without_any_text)
+{
+	for (int class = FAIL_NONE + 1; class < N_FAIL_CLASSES; class ++) {
+		char reason[REASON_BYTES];
+		struct failure failure;
+
+		failure_set(&failure, (enum fail_class) class, "%s", "");
+		reason_of(&failure, NULL, reason);
+		EXPECT((strcmp(reason, "internal error") == 0) ==
+		               (class == FAIL_INTERNAL),
+		       "%s: %s", fail_class_name((enum fail_class) class), reason);
+	}
+}
+
+/* An answer of a worker may hold any name. */
+TEST(reason, a_long_name_of_a_format_is_cut)
+{
+	char reason[REASON_BYTES];
+	struct failure failure;
+
+	failure_set(&failure, FAIL_BAD_IMAGE, "%s", "");
+	EXPECT_STR(reason_of(&failure, "a-format-with-a-long-name", reason),
+	           "damaged A-FORMAT-WITH-A");
+}
