@@ -60,9 +60,12 @@ static void expect_drained(int number, const char *word)
 	let_pass("in/b.png");
 	ended = end(&command);
 	EXPECT_EQ(ended.status, 128 + number);
+	EXPECT_EQ(ended.signal, number);
 	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\n");
 	expect_summary(2, 0, N_QUEUED, 128 + number);
-	EXPECT(strstr(ended.err, "32 images: 2 done, 30 cancelled in "), "%s", ended.err);
+	EXPECT(strstr(ended.err,
+	              "\n30 not started; run again with --overwrite skip to continue\n"),
+	       "%s", ended.err);
 	stage_leave();
 }
 
@@ -81,6 +84,26 @@ TEST(signals, being_hung_up_is_like_an_interrupt_with_its_own_status)
 	expect_drained(SIGHUP, "hung up");
 }
 
+/* bash goes on with a loop when a command exits, and stops when it dies of the signal. */
+TEST(signals, an_interrupt_stops_the_loop_of_a_shell_too)
+{
+	struct command command;
+
+	stage_enter();
+	write_script("in/a.png", "gate a\nsize 2 2");
+	command = begin(
+		"bash -c 'for i in 1 2 3; do "
+		"pixpool-scripted resize -s 8 in -o out$i; echo $i >> loops; done'");
+	await_gate("a");
+	kill(-command.pid, SIGINT); /* as the terminal does */
+	await_error(&command, "interrupted");
+	let_pass("in/a.png");
+	EXPECT_EQ(end(&command).status, 128 + SIGINT);
+	EXPECT(access("loops", F_OK) != 0);
+	EXPECT(access("out2", F_OK) != 0);
+	stage_leave();
+}
+
 TEST(signals, the_second_interrupt_kills_what_runs)
 {
 	struct command command;
@@ -94,6 +117,7 @@ TEST(signals, the_second_interrupt_kills_what_runs)
 	await_error(&command, "pixpool: killed\n");
 	ended = end(&command);
 	EXPECT_EQ(ended.status, 128 + SIGINT);
+	EXPECT_EQ(ended.signal, SIGINT);
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");
 	expect_summary(1, 0, N_QUEUED + 1, 128 + SIGINT);
 	stage_leave();

@@ -268,7 +268,7 @@ static const char *text_of(int fd, char *text)
 	return text;
 }
 
-static int wait_for(pid_t pid)
+static int wait_for(pid_t pid, int *ret_signal)
 {
 	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 	int n_ready, status;
@@ -283,6 +283,7 @@ static int wait_for(pid_t pid)
 		return COMMAND_HUNG;
 	}
 	REQUIRE(waitpid(pid, &status, 0) == pid);
+	*ret_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
@@ -311,8 +312,11 @@ static void remove_ignored_lines(char *text)
 struct ended end(struct command *command)
 {
 	static char out[TEXT_BYTES], err[TEXT_BYTES];
-	struct ended ended = {.status = wait_for(command->pid)};
-	bool left_none = await_no_process(10);
+	struct ended ended = {.signal = 0};
+	bool left_none;
+
+	ended.status = wait_for(command->pid, &ended.signal);
+	left_none = await_no_process(10);
 
 	EXPECT(left_none, "the command left a process behind");
 	if (!left_none) {

@@ -16,6 +16,7 @@ struct ended {
 	/* As in a shell: 128 and more for a signal. In a pipeline, of the last command that failed.
 	 * COMMAND_HUNG when the command had to be killed. */
 	int status;
+	int signal; /* that the command died of; 0 when it exited */
 	const char *out, *err;
 };
 
