@@ -24,7 +24,7 @@ static void claim_planes(const struct jpg_header *header,
 	CLAIM(picture->n_planes == header->n_components);
 	CLAIM(picture->n_scans_skipped < picture->n_scans);
 	for (unsigned i = 0; i < picture->n_planes; i++) {
-		const struct jpg_plane *plane = &picture->plane[i];
+		const struct plane *plane = &picture->plane[i];
 
 		CLAIM(plane->true_width <= plane->width);
 		CLAIM(plane->true_height <= plane->height);
@@ -39,7 +39,7 @@ static uint64_t hash(const struct jpg_picture *picture)
 	uint64_t sum = UINT64_C(14695981039346656037);
 
 	for (unsigned i = 0; i < picture->n_planes; i++) {
-		const struct jpg_plane *plane = &picture->plane[i];
+		const struct plane *plane = &picture->plane[i];
 
 		for (unsigned y = 0; y < plane->height; y++) {
 			const uint8_t *row = (const uint8_t *)plane->samples +

@@ -23,6 +23,8 @@
 #ifndef PXP_FAST_JPEG_H
 #define PXP_FAST_JPEG_H
 
+#include "image/fast/plane.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,21 +62,10 @@ struct jpg_request {
 	bool reads_everything;
 };
 
-struct jpg_plane {
-	uint32_t width,
-		height; /* whole samples, the last ones partly outside the picture */
-	/* The part of it that is picture, in samples: at most width and height. */
-	double true_width, true_height;
-	/* Full and half scale: 8 bits, uint8_t. Quarter and eighth: 16 bits, uint16_t, 257
-	 * for each level. */
-	unsigned n_bits;
-	size_t stride; /* bytes from row to row, a multiple of 64 */
-	void *samples; /* aligned to 64; rows may be read and written up to the stride */
-};
-
+/* Full and half scale have planes of 8 bits, quarter and eighth of 16. */
 struct jpg_picture {
 	unsigned n_planes;
-	struct jpg_plane plane[JPG_MAX_COMPONENTS];
+	struct plane plane[JPG_MAX_COMPONENTS];
 	unsigned n_scans, n_scans_skipped;
 };
 

@@ -1,7 +1,7 @@
 /* A scaled JPEG decoder: from a file's bytes to planes. jpeg.h says what it promises. */
 #include "image/fast/jpeg.h"
 
-#include "image/fast/buffer.h"
+#include "image/fast/workspace.h"
 #include "image/fast/jpeg_huffman.h"
 #include "image/fast/jpeg_idct.h"
 #include "image/fast/jpeg_markers.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct component_buffers {
-	struct buffer samples, coefficients, nonzero;
+	struct workspace samples, coefficients, nonzero;
 };
 
 struct jpg_decoder {
@@ -23,7 +23,7 @@ struct jpg_decoder {
 
 	/* Kept between pictures. */
 	struct jpg_huffman_cache cache;
-	struct buffer entropy;
+	struct workspace entropy;
 	struct component_buffers buffers[JPG_MAX_COMPONENTS];
 };
 
@@ -41,11 +41,11 @@ struct jpg_decoder *jpg_decoder_create(void)
 
 static void free_buffers(struct jpg_decoder *decoder)
 {
-	buffer_fini(&decoder->entropy);
+	workspace_fini(&decoder->entropy);
 	for (unsigned i = 0; i < JPG_MAX_COMPONENTS; i++) {
-		buffer_fini(&decoder->buffers[i].samples);
-		buffer_fini(&decoder->buffers[i].coefficients);
-		buffer_fini(&decoder->buffers[i].nonzero);
+		workspace_fini(&decoder->buffers[i].samples);
+		workspace_fini(&decoder->buffers[i].coefficients);
+		workspace_fini(&decoder->buffers[i].nonzero);
 	}
 }
 
@@ -163,10 +163,10 @@ uint64_t jpg_memory_estimate(const struct jpg_header *header,
 		struct jpg_component c;
 
 		lay_out(&c, header, i, request->scale[i]);
-		sum += sample_buffer_bytes(&c) + BUFFER_ALIGNMENT;
+		sum += sample_buffer_bytes(&c) + PLANE_ALIGNMENT;
 		if (header->is_progressive)
 			sum += coefficient_buffer_bytes(&c) +
-			       n_blocks(&c) * sizeof(uint64_t) + 2 * BUFFER_ALIGNMENT;
+			       n_blocks(&c) * sizeof(uint64_t) + 2 * PLANE_ALIGNMENT;
 	}
 	return sum;
 }
@@ -183,9 +183,10 @@ static bool reads_ac(const struct jpg_file *file, unsigned component)
 }
 
 /* n_bytes of zeros, or NULL. */
-static void *reserve_zeros(struct buffer *buffer, uint64_t n_bytes)
+static void *reserve_zeros(struct workspace *buffer, uint64_t n_bytes)
 {
-	void *bytes = n_bytes > SIZE_MAX ? NULL : buffer_reserve(buffer, (size_t)n_bytes);
+	void *bytes = n_bytes > SIZE_MAX ? NULL
+	                                 : workspace_reserve(buffer, (size_t)n_bytes);
 
 	return bytes ? memset(bytes, 0, (size_t)n_bytes) : NULL;
 }
@@ -221,7 +222,7 @@ static bool begin_component(struct jpg_decoder *decoder, const struct jpg_header
 	n_bytes = sample_buffer_bytes(c);
 	if (n_bytes > SIZE_MAX)
 		return false;
-	c->samples = buffer_reserve(&decoder->buffers[i].samples, (size_t)n_bytes);
+	c->samples = workspace_reserve(&decoder->buffers[i].samples, (size_t)n_bytes);
 	if (!c->samples)
 		return false;
 	return !decoder->file.is_progressive || reserve_coefficients(decoder, i);
@@ -319,14 +320,14 @@ static void transform_component(const struct jpg_component *c)
 	}
 }
 
-static struct jpg_plane plane_of(const struct jpg_component *c,
-                                 const struct jpg_header *header)
+static struct plane plane_of(const struct jpg_component *c,
+                             const struct jpg_header *header)
 {
 	unsigned divisor = 1u << c->scale;
 	uint32_t width = jpg_samples(header->width, c->h, header->h_max);
 	uint32_t height = jpg_samples(header->height, c->v, header->v_max);
 
-	return (struct jpg_plane){
+	return (struct plane){
 		.width = (width + divisor - 1) / divisor,
 		.height = (height + divisor - 1) / divisor,
 		.true_width = (double)header->width * c->h / header->h_max / divisor,

@@ -60,9 +60,10 @@ static void begin_segment(struct jpg_entropy *entropy)
 }
 
 enum jpg_scan_status jpg_entropy_begin(struct jpg_entropy *ret_entropy,
-                                       const struct jpg_scan *scan, struct buffer *buffer)
+                                       const struct jpg_scan *scan,
+                                       struct workspace *buffer)
 {
-	uint8_t *unstuffed = buffer_reserve(buffer, scan->n_bytes + LOAD_ROOM);
+	uint8_t *unstuffed = workspace_reserve(buffer, scan->n_bytes + LOAD_ROOM);
 
 	if (!unstuffed)
 		return JPG_SCAN_NO_MEMORY;

@@ -5,7 +5,7 @@
 #ifndef PXP_JPEG_SCAN_H
 #define PXP_JPEG_SCAN_H
 
-#include "image/fast/buffer.h"
+#include "image/fast/workspace.h"
 #include "image/fast/jpeg_bits.h"
 #include "image/fast/jpeg_huffman.h"
 #include "image/fast/jpeg_markers.h"
@@ -73,7 +73,7 @@ struct jpg_entropy {
 /* Begin with the first segment. The buffer is borrowed until the scan ends. */
 enum jpg_scan_status jpg_entropy_begin(struct jpg_entropy *ret_entropy,
                                        const struct jpg_scan *scan,
-                                       struct buffer *buffer);
+                                       struct workspace *buffer);
 
 /* Finish the segment, which has no MCU left, and begin the next one. */
 enum jpg_scan_status jpg_entropy_restart(struct jpg_entropy *entropy);
@@ -112,7 +112,7 @@ struct jpg_scan_job {
 	const struct jpg_scan *scan;
 	struct jpg_component *component; /* of the frame */
 	struct jpg_huffman_cache *cache;
-	struct buffer *buffer; /* for the unstuffed bytes */
+	struct workspace *buffer; /* for the unstuffed bytes */
 };
 
 enum jpg_scan_status jpg_read_sequential_scan(const struct jpg_scan_job *job);

@@ -155,7 +155,7 @@ void reference_free(struct reference *reference)
 	*reference = (struct reference){0};
 }
 
-unsigned plane_sample(const struct jpg_plane *plane, unsigned x, unsigned y)
+unsigned plane_sample(const struct plane *plane, unsigned x, unsigned y)
 {
 	const uint8_t *row = (const uint8_t *)plane->samples + plane->stride * y;
 	uint16_t sample;
@@ -166,7 +166,7 @@ unsigned plane_sample(const struct jpg_plane *plane, unsigned x, unsigned y)
 	return (sample + 128u) / 257u;
 }
 
-unsigned plane_difference(const struct jpg_plane *plane,
+unsigned plane_difference(const struct plane *plane,
                           const struct reference_plane *reference)
 {
 	unsigned largest = 0;
@@ -225,7 +225,7 @@ struct bytes samples_of(const struct jpg_picture *picture)
 	struct bytes all = {0};
 
 	for (unsigned i = 0; i < picture->n_planes; i++) {
-		const struct jpg_plane *plane = &picture->plane[i];
+		const struct plane *plane = &picture->plane[i];
 		size_t row_bytes = plane->width * plane->n_bits / 8;
 		uint8_t *grown = realloc(all.at, all.n + row_bytes * plane->height);
 

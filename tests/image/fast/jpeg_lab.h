@@ -32,10 +32,10 @@ void reference_free(struct reference *reference);
 int largest_coefficient(struct bytes file);
 
 /* Our sample, rounded to 8 bits. */
-unsigned plane_sample(const struct jpg_plane *plane, unsigned x, unsigned y);
+unsigned plane_sample(const struct plane *plane, unsigned x, unsigned y);
 
 /* The largest difference of any sample; planes must have the same size. */
-unsigned plane_difference(const struct jpg_plane *plane,
+unsigned plane_difference(const struct plane *plane,
                           const struct reference_plane *reference);
 
 /* A decoder; a test ends if there is no memory for one. */

@@ -1,0 +1,59 @@
+/*
+ * A plane: the samples of one component of a picture, luma, chroma or alpha.
+ *
+ * Samples are centred: sample i of n stands for the middle of the i-th n-th of the picture, in
+ * every plane whatever its size, so that each can be resampled by itself.
+ */
+#ifndef PXP_FAST_PLANE_H
+#define PXP_FAST_PLANE_H
+
+#include "image/fast/workspace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct plane {
+	uint32_t width,
+		height; /* whole samples, the last ones partly outside the picture */
+	/* The part of it that is picture, in samples: at most width and height. */
+	double true_width, true_height;
+	/* 8: uint8_t. 16: uint16_t, 257 for each level of 0 to 255. */
+	unsigned n_bits;
+	size_t stride; /* bytes from row to row, a multiple of PLANE_ALIGNMENT */
+	void *samples; /* aligned to PLANE_ALIGNMENT; rows may be used up to the stride */
+};
+
+/* A plane of this size in the workspace, all of it picture; false when out of memory. */
+bool plane_reserve(struct plane *ret_plane, struct workspace *workspace, uint32_t width,
+                   uint32_t height, unsigned n_bits);
+
+static inline void *plane_row(const struct plane *plane, uint32_t y)
+{
+	return (uint8_t *)plane->samples + (size_t)y * plane->stride;
+}
+
+/*
+ * Take back what a mean over blocks has smoothed: [-a, 1 + 2a, -a] on both axes, with an a of
+ * 0.05, on a plane of 16 bits. False when out of memory; the plane is as it was then.
+ */
+bool plane_sharpen(struct plane *plane, struct workspace *workspace);
+
+/* What an EXIF orientation does to a picture as it is stored: first it exchanges the axes, then
+ * it mirrors them. */
+struct turn {
+	bool exchanges, mirrors_x, mirrors_y;
+};
+
+/* Of an orientation from 1 to 8. */
+struct turn turn_of(unsigned orientation);
+
+/* Turn a plane of 8 bits by an EXIF orientation, 1 to 8, into another workspace. False when out
+ * of memory. */
+bool plane_orient(struct plane *ret_plane, struct workspace *workspace,
+                  const struct plane *from, unsigned orientation);
+
+/* Repeat the last sample of each row of 8 bits up to width samples, which the stride has. */
+void plane_extend_rows(struct plane *plane, uint32_t width);
+
+#endif
