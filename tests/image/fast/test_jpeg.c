@@ -208,8 +208,7 @@ TEST(jpeg, planes_say_which_part_of_them_is_picture)
 	for (unsigned i = 0; i < N_JPG_SCALES; i++) {
 		struct jpg_request request = request_of(cases[i].scale);
 		struct jpg_picture picture = decode_whole(decoder, file, &request);
-		const struct jpg_plane *luma = &picture.plane[0],
-				       *chroma = &picture.plane[2];
+		const struct plane *luma = &picture.plane[0], *chroma = &picture.plane[2];
 
 		EXPECT_EQ(luma->width, cases[i].width);
 		EXPECT_EQ(luma->height, cases[i].height);

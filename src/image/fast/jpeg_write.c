@@ -1,0 +1,189 @@
+/* JPEG written by libjpeg-turbo from planes. */
+#include "image/fast/jpeg_write.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+
+enum { MAX_PLANES = 3, FIRST_BYTES = 1 << 16 };
+
+struct jpeg_writer {
+	struct jpeg_compress_struct compress;
+	struct jpeg_error_mgr errors;
+	jmp_buf on_error;
+	/* What is written so far, in the buffer that grows. */
+	struct jpeg_destination_mgr destination;
+	uint8_t *bytes;
+	size_t n_bytes, n_written;
+};
+
+static struct jpeg_writer *writer_of(j_common_ptr compress)
+{
+	return compress->client_data;
+}
+
+/* libjpeg has no other error here than memory that ran out. */
+_Noreturn static void on_error(j_common_ptr compress)
+{
+	longjmp(writer_of(compress)->on_error, 1);
+}
+
+static void on_message(j_common_ptr compress, int level)
+{
+	(void)compress;
+	(void)level;
+}
+
+static void begin_bytes(j_compress_ptr compress)
+{
+	struct jpeg_writer *writer = writer_of((j_common_ptr)compress);
+
+	writer->destination.next_output_byte = writer->bytes;
+	writer->destination.free_in_buffer = writer->n_bytes;
+}
+
+/* libjpeg comes when the buffer is full. */
+static boolean grow_bytes(j_compress_ptr compress)
+{
+	struct jpeg_writer *writer = writer_of((j_common_ptr)compress);
+	size_t n_before = writer->n_bytes;
+	uint8_t *grown = realloc(writer->bytes, n_before * 2);
+
+	if (!grown)
+		on_error((j_common_ptr)compress);
+	writer->bytes = grown;
+	writer->n_bytes = n_before * 2;
+	writer->destination.next_output_byte = grown + n_before;
+	writer->destination.free_in_buffer = n_before;
+	return TRUE;
+}
+
+static void end_bytes(j_compress_ptr compress)
+{
+	struct jpeg_writer *writer = writer_of((j_common_ptr)compress);
+
+	writer->n_written = writer->n_bytes - writer->destination.free_in_buffer;
+}
+
+static bool start(struct jpeg_writer *writer)
+{
+	writer->compress.err = jpeg_std_error(&writer->errors);
+	writer->compress.client_data = writer;
+	writer->errors.error_exit = on_error;
+	writer->errors.emit_message = on_message;
+	writer->destination.init_destination = begin_bytes;
+	writer->destination.empty_output_buffer = grow_bytes;
+	writer->destination.term_destination = end_bytes;
+	if (setjmp(writer->on_error))
+		return false;
+	jpeg_create_compress(&writer->compress);
+	writer->compress.dest = &writer->destination;
+	return true;
+}
+
+struct jpeg_writer *jpeg_writer_create(void)
+{
+	struct jpeg_writer *writer = calloc(1, sizeof(*writer));
+
+	if (writer && !start(writer)) {
+		jpeg_writer_destroy(writer);
+		return NULL;
+	}
+	return writer;
+}
+
+void jpeg_writer_destroy(struct jpeg_writer *writer)
+{
+	if (!writer)
+		return;
+	jpeg_destroy_compress(&writer->compress);
+	free(writer->bytes);
+	free(writer);
+}
+
+void jpeg_writer_trim(struct jpeg_writer *writer, size_t max_bytes)
+{
+	if (writer->n_bytes <= max_bytes)
+		return;
+	free(writer->bytes);
+	writer->bytes = NULL;
+	writer->n_bytes = 0;
+}
+
+static void set_up(struct jpeg_compress_struct *compress, const struct plane *planes,
+                   unsigned n_planes, const struct jpeg_options *options)
+{
+	int luma_factor = n_planes > 1 && options->has_half_chroma ? 2 : 1;
+
+	compress->image_width = planes[0].width;
+	compress->image_height = planes[0].height;
+	compress->input_components = (int)n_planes;
+	compress->in_color_space = n_planes == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
+	jpeg_set_defaults(compress);
+	jpeg_set_quality(compress, (int)options->quality, TRUE);
+	compress->raw_data_in = TRUE;
+	compress->optimize_coding = options->has_own_tables;
+	compress->dct_method = JDCT_ISLOW;
+	compress->comp_info[0].h_samp_factor = luma_factor;
+	compress->comp_info[0].v_samp_factor = luma_factor;
+	if (options->is_progressive)
+		jpeg_simple_progression(compress);
+}
+
+/* A band of rows of MCUs; below the last row of a plane it repeats. */
+static void write_rows(struct jpeg_compress_struct *compress, struct plane *planes,
+                       unsigned n_planes)
+{
+	JSAMPROW rows[MAX_PLANES][2 * DCTSIZE];
+	JSAMPARRAY arrays[MAX_PLANES] = {rows[0], rows[1], rows[2]};
+	unsigned n_luma_rows = (unsigned)compress->comp_info[0].v_samp_factor * DCTSIZE;
+
+	for (uint32_t y = 0; y < planes[0].height; y += n_luma_rows) {
+		for (unsigned i = 0; i < n_planes; i++) {
+			uint32_t n = i ? DCTSIZE : n_luma_rows;
+			uint32_t first = y / n_luma_rows * n, last = planes[i].height - 1;
+
+			for (uint32_t j = 0; j < n; j++)
+				rows[i][j] = plane_row(
+					&planes[i], first + j < last ? first + j : last);
+		}
+		jpeg_write_raw_data(compress, arrays, n_luma_rows);
+	}
+}
+
+bool jpeg_writer_write(struct jpeg_writer *writer, struct plane *planes,
+                       unsigned n_planes, const struct jpeg_options *options,
+                       const struct jpeg_segment *segments, size_t n_segments,
+                       struct written *ret_written)
+{
+	struct jpeg_compress_struct *compress = &writer->compress;
+	unsigned luma_side, n_mcus;
+
+	if (!writer->bytes) {
+		writer->bytes = malloc(FIRST_BYTES);
+		if (!writer->bytes)
+			return false;
+		writer->n_bytes = FIRST_BYTES;
+	}
+	if (setjmp(writer->on_error)) {
+		jpeg_abort_compress(compress);
+		return false;
+	}
+	set_up(compress, planes, n_planes, options);
+	luma_side = (unsigned)compress->comp_info[0].h_samp_factor * DCTSIZE;
+	n_mcus = (planes[0].width + luma_side - 1) / luma_side;
+	for (unsigned i = 0; i < n_planes; i++)
+		plane_extend_rows(&planes[i], n_mcus * (i ? DCTSIZE : luma_side));
+
+	jpeg_start_compress(compress, TRUE);
+	for (size_t i = 0; i < n_segments; i++)
+		jpeg_write_marker(compress, segments[i].marker, segments[i].bytes,
+		                  (unsigned)segments[i].n_bytes);
+	write_rows(compress, planes, n_planes);
+	jpeg_finish_compress(compress);
+	*ret_written = (struct written){writer->bytes, writer->n_written};
+	return true;
+}

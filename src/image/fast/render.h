@@ -1,0 +1,61 @@
+/*
+ * From the planes of a decoded picture to those of an output: the part that the layout keeps is
+ * resampled to its true size, and turned upright afterwards, when it is small.
+ *
+ * Threads: a renderer belongs to one thread at a time.
+ */
+#ifndef PXP_FAST_RENDER_H
+#define PXP_FAST_RENDER_H
+
+#include "image/fast/plane.h"
+#include "recipe/geometry.h"
+
+enum { MAX_PLANES = 3 };
+
+/* A picture as it is stored: grey, or Y, Cb, Cr. Planes may be smaller than it. */
+struct decoded {
+	unsigned n_planes; /* 1 or 3 */
+	struct plane planes[MAX_PLANES];
+	struct size size;
+	unsigned orientation; /* 1 to 8: EXIF's, to be applied */
+};
+
+/* The planes of an output, of 8 bits. */
+struct rendered {
+	unsigned n_planes;
+	struct plane planes[MAX_PLANES];
+	bool has_half_chroma;
+};
+
+struct render_options {
+	/* Chroma has half of luma's size on both axes, rounded up. */
+	bool has_half_chroma;
+	/* Luma has the levels 16 to 235 instead of 0 to 255. */
+	bool is_limited;
+};
+
+struct renderer;
+
+/* NULL when out of memory. */
+struct renderer *renderer_create(void);
+void renderer_destroy(struct renderer *renderer); /* NULL too */
+
+/* Free buffers that together have more than max_bytes. */
+void renderer_trim(struct renderer *renderer, size_t max_bytes);
+
+/* Whether this renderer can make a layout: it neither enlarges a picture nor puts it on a canvas
+ * nor looks for the part to keep. */
+bool render_takes_layout(const struct layout *layout, struct size from);
+
+/*
+ * Render what render_takes_layout() takes.
+ *
+ * layout   of the upright picture.
+ * return   false when out of memory. Else *ret_rendered has planes of the renderer, until its
+ *          next call; where nothing is to be done they are from's, and may be written to.
+ */
+bool render(struct renderer *renderer, const struct decoded *from,
+            const struct layout *layout, const struct render_options *options,
+            struct rendered *ret_rendered);
+
+#endif

@@ -1,0 +1,140 @@
+/* Lossy WebP written by libwebp from planes. */
+#include "image/fast/webp_write.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <webp/encode.h>
+
+struct webp_writer {
+	/* What is written so far, in a buffer that grows. */
+	uint8_t *bytes;
+	size_t n_bytes, n_written;
+	struct workspace neutral; /* the chroma of grey pictures */
+	/* The limited level, 16 to 240, of each full level of chroma. */
+	uint8_t limited_chroma[256];
+};
+
+struct webp_writer *webp_writer_create(void)
+{
+	struct webp_writer *writer = calloc(1, sizeof(*writer));
+
+	if (!writer)
+		return NULL;
+	for (int level = 0; level < 256; level++) {
+		double limited = (level - 128) * 224.0 / 255 + 128;
+
+		writer->limited_chroma[level] = (uint8_t)(limited + 0.5);
+	}
+	return writer;
+}
+
+void webp_writer_destroy(struct webp_writer *writer)
+{
+	if (!writer)
+		return;
+	workspace_fini(&writer->neutral);
+	free(writer->bytes);
+	free(writer);
+}
+
+void webp_writer_trim(struct webp_writer *writer, size_t max_bytes)
+{
+	if (writer->n_bytes + writer->neutral.n_bytes <= max_bytes)
+		return;
+	free(writer->bytes);
+	writer->bytes = NULL;
+	writer->n_bytes = 0;
+	workspace_fini(&writer->neutral);
+}
+
+static int append(const uint8_t *bytes, size_t n, const WebPPicture *picture)
+{
+	struct webp_writer *writer = picture->custom_ptr;
+
+	if (n > writer->n_bytes - writer->n_written) {
+		size_t larger = (writer->n_bytes + n) * 2;
+		uint8_t *grown = realloc(writer->bytes, larger);
+
+		if (!grown)
+			return 0;
+		writer->bytes = grown;
+		writer->n_bytes = larger;
+	}
+	memcpy(writer->bytes + writer->n_written, bytes, n);
+	writer->n_written += n;
+	return 1;
+}
+
+static void limit_chroma(const struct webp_writer *writer, struct plane *plane)
+{
+	for (uint32_t y = 0; y < plane->height; y++) {
+		uint8_t *row = plane_row(plane, y);
+
+		for (uint32_t x = 0; x < plane->width; x++)
+			row[x] = writer->limited_chroma[row[x]];
+	}
+}
+
+/* One plane for Cb and Cr of a grey picture. */
+static bool make_neutral(struct webp_writer *writer, const struct plane *luma,
+                         struct plane *ret_plane)
+{
+	if (!plane_reserve(ret_plane, &writer->neutral, (luma->width + 1) / 2,
+	                   (luma->height + 1) / 2, 8))
+		return false;
+	memset(ret_plane->samples, 128, ret_plane->stride * ret_plane->height);
+	return true;
+}
+
+static bool fill_picture(struct webp_writer *writer, WebPPicture *picture,
+                         struct plane *planes, unsigned n_planes,
+                         const struct plane *alpha)
+{
+	struct plane neutral;
+
+	picture->width = (int)planes[0].width;
+	picture->height = (int)planes[0].height;
+	picture->use_argb = 0;
+	picture->colorspace = alpha ? WEBP_YUV420A : WEBP_YUV420;
+	picture->writer = append;
+	picture->custom_ptr = writer;
+	picture->y = planes[0].samples;
+	picture->y_stride = (int)planes[0].stride;
+	if (n_planes == 1) {
+		if (!make_neutral(writer, &planes[0], &neutral))
+			return false;
+		picture->u = picture->v = neutral.samples;
+		picture->uv_stride = (int)neutral.stride;
+	} else {
+		limit_chroma(writer, &planes[1]);
+		limit_chroma(writer, &planes[2]);
+		picture->u = planes[1].samples;
+		picture->v = planes[2].samples;
+		picture->uv_stride = (int)planes[1].stride;
+	}
+	if (alpha) {
+		picture->a = alpha->samples;
+		picture->a_stride = (int)alpha->stride;
+	}
+	return true;
+}
+
+bool webp_writer_write(struct webp_writer *writer, struct plane *planes,
+                       unsigned n_planes, const struct plane *alpha,
+                       const struct webp_options *options, struct written *ret_written)
+{
+	WebPConfig config;
+	WebPPicture picture;
+
+	if (!WebPConfigPreset(&config, WEBP_PRESET_DEFAULT, (float)options->quality) ||
+	    !WebPPictureInit(&picture))
+		return false; /* the library is of another version than its header */
+	config.method = (int)options->method;
+	config.thread_level = 0;
+	writer->n_written = 0;
+	if (!fill_picture(writer, &picture, planes, n_planes, alpha) ||
+	    !WebPEncode(&config, &picture))
+		return false;
+	*ret_written = (struct written){writer->bytes, writer->n_written};
+	return true;
+}

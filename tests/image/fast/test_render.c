@@ -1,0 +1,384 @@
+/*
+ * From decoded planes to an output: size, part, orientation, and where chroma lies. The picture is
+ * a slope, of which every sample says where it came from.
+ */
+#include "support/test.h"
+
+#include "jpeg_lab.h"
+
+#include "image/fast/jpeg_write.h"
+#include "image/fast/render.h"
+#include "image/fast/resample.h"
+#include "image/fast/webp_write.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <webp/decode.h>
+
+enum { WIDTH = 203, HEIGHT = 101 };
+
+/* A grey or coloured picture of WIDTH x HEIGHT whose level rises by a and b with x and y; chroma
+ * is halved. Planes belong to the workspaces. */
+struct slope {
+	struct workspace workspaces[MAX_PLANES];
+	struct decoded decoded;
+};
+
+static double level_at(double x, double y)
+{
+	return 20 + x * 0.6 + y * 0.8;
+}
+
+static void slope_init(struct slope *slope, unsigned n_bits, unsigned orientation)
+{
+	*slope = (struct slope){.decoded = {.n_planes = MAX_PLANES,
+	                                    .size = {WIDTH, HEIGHT},
+	                                    .orientation = orientation}};
+	for (unsigned i = 0; i < MAX_PLANES; i++) {
+		struct plane *plane = &slope->decoded.planes[i];
+		unsigned step = i ? 2 : 1;
+
+		REQUIRE(plane_reserve(plane, &slope->workspaces[i],
+		                      (WIDTH + step - 1) / step,
+		                      (HEIGHT + step - 1) / step, n_bits));
+		plane->true_width = (double)WIDTH / step;
+		plane->true_height = (double)HEIGHT / step;
+		for (uint32_t y = 0; y < plane->height; y++) {
+			for (uint32_t x = 0; x < plane->width; x++) {
+				double level = level_at((x + 0.5) * step,
+				                        (y + 0.5) * step);
+
+				if (n_bits == 16)
+					((uint16_t *)plane_row(plane, y))[x] =
+						(uint16_t)(level * 257);
+				else
+					((uint8_t *)plane_row(plane, y))[x] =
+						(uint8_t)(level + 0.5);
+			}
+		}
+	}
+}
+
+static void slope_fini(struct slope *slope)
+{
+	for (unsigned i = 0; i < MAX_PLANES; i++)
+		workspace_fini(&slope->workspaces[i]);
+}
+
+/* Where in the picture as it is stored the point (x, y) of the upright one is. */
+static void to_stored(unsigned orientation, double *x, double *y)
+{
+	struct turn turn = turn_of(orientation);
+	double width = turn.exchanges ? HEIGHT : WIDTH;
+	double height = turn.exchanges ? WIDTH : HEIGHT;
+
+	if (turn.mirrors_x)
+		*x = width - *x;
+	if (turn.mirrors_y)
+		*y = height - *y;
+	if (turn.exchanges) {
+		double was = *x;
+
+		*x = *y;
+		*y = was;
+	}
+}
+
+/* Every sample, except near the edges, where a slope cannot go on, has the level of its place. */
+static void expect_in_place(const struct rendered *rendered, const struct layout *layout,
+                            unsigned orientation)
+{
+	struct size upright = orientation > 4 ? (struct size){HEIGHT, WIDTH}
+	                                      : (struct size){WIDTH, HEIGHT};
+	double x_step = (double)upright.width / layout->scaled.width;
+	double y_step = (double)upright.height / layout->scaled.height;
+	double largest = 0;
+
+	for (unsigned i = 0; i < rendered->n_planes; i++) {
+		const struct plane *plane = &rendered->planes[i];
+		unsigned step = i && rendered->has_half_chroma ? 2 : 1;
+
+		EXPECT_EQ(plane->width, (layout->part.size.width + step - 1) / step);
+		EXPECT_EQ(plane->height, (layout->part.size.height + step - 1) / step);
+		for (uint32_t y = 4; y + 4 < plane->height; y++) {
+			for (uint32_t x = 4; x + 4 < plane->width; x++) {
+				double at_x = (layout->part.x + (x + 0.5) * step) *
+				              x_step;
+				double at_y = (layout->part.y + (y + 0.5) * step) *
+				              y_step;
+				int got = ((const uint8_t *)plane_row(plane, y))[x];
+
+				to_stored(orientation, &at_x, &at_y);
+				largest = fmax(largest, fabs(got - level_at(at_x, at_y)));
+			}
+		}
+	}
+	EXPECT(largest < 1.1, "orientation %u: off by %.2f", orientation, largest);
+}
+
+static struct layout layout_of(struct size scaled, struct area part)
+{
+	return (struct layout){.scaled = scaled, .part = part, .canvas = part.size};
+}
+
+static void expect_all_orientations(struct size scaled, struct area part,
+                                    bool has_half_chroma)
+{
+	const struct render_options options = {.has_half_chroma = has_half_chroma};
+	struct layout layout = layout_of(scaled, part);
+	struct renderer *renderer = renderer_create();
+
+	REQUIRE(renderer != NULL);
+	for (unsigned orientation = 1; orientation <= 8; orientation++) {
+		for (unsigned n_bits = 8; n_bits <= 16; n_bits += 8) {
+			struct rendered rendered;
+			struct slope slope;
+
+			slope_init(&slope, n_bits, orientation);
+			REQUIRE(render(renderer, &slope.decoded, &layout, &options,
+			               &rendered));
+			expect_in_place(&rendered, &layout, orientation);
+			slope_fini(&slope);
+		}
+	}
+	renderer_destroy(renderer);
+}
+
+TEST(render, samples_lie_where_they_belong_in_every_orientation)
+{
+	expect_all_orientations((struct size){67, 71}, (struct area){0, 0, {67, 71}},
+	                        false);
+	expect_all_orientations((struct size){67, 71}, (struct area){0, 0, {67, 71}},
+	                        true);
+	expect_all_orientations((struct size){60, 80}, (struct area){0, 0, {60, 80}},
+	                        true);
+}
+
+TEST(render, a_part_is_cut_out_where_it_lies)
+{
+	expect_all_orientations((struct size){80, 90}, (struct area){11, 20, {45, 37}},
+	                        true);
+	expect_all_orientations((struct size){80, 90}, (struct area){7, 3, {44, 66}},
+	                        false);
+}
+
+TEST(render, a_picture_of_the_right_size_is_not_resampled)
+{
+	const struct render_options options = {.has_half_chroma = true};
+	struct layout layout = layout_of((struct size){WIDTH, HEIGHT},
+	                                 (struct area){0, 0, {WIDTH, HEIGHT}});
+	struct renderer *renderer = renderer_create();
+	struct rendered rendered;
+	struct slope slope;
+
+	REQUIRE(renderer != NULL);
+	slope_init(&slope, 8, 1);
+	REQUIRE(render(renderer, &slope.decoded, &layout, &options, &rendered));
+	for (unsigned i = 0; i < MAX_PLANES; i++)
+		EXPECT(rendered.planes[i].samples == slope.decoded.planes[i].samples);
+	slope_fini(&slope);
+	renderer_destroy(renderer);
+}
+
+TEST(render, layouts_of_other_kinds_are_not_taken)
+{
+	struct size from = {100, 100};
+	struct layout layout = layout_of((struct size){50, 50},
+	                                 (struct area){0, 0, {50, 50}});
+
+	EXPECT(render_takes_layout(&layout, from));
+	layout.canvas.width = 60;
+	EXPECT(!render_takes_layout(&layout, from));
+	layout.canvas.width = 50;
+	layout.is_searched = true;
+	EXPECT(!render_takes_layout(&layout, from));
+	layout.is_searched = false;
+	layout.scaled.width = 101;
+	EXPECT(!render_takes_layout(&layout, from));
+}
+
+TEST(render, a_trimmed_renderer_renders_again)
+{
+	const struct render_options options = {.has_half_chroma = true};
+	struct layout layout = layout_of((struct size){50, 40},
+	                                 (struct area){0, 0, {50, 40}});
+	struct renderer *renderer = renderer_create();
+	struct rendered rendered;
+	struct slope slope;
+
+	REQUIRE(renderer != NULL);
+	slope_init(&slope, 16, 6);
+	for (unsigned i = 0; i < 3; i++) {
+		REQUIRE(render(renderer, &slope.decoded, &layout, &options, &rendered));
+		expect_in_place(&rendered, &layout, 6);
+		renderer_trim(renderer, 0);
+	}
+	slope_fini(&slope);
+	renderer_destroy(renderer);
+	renderer_destroy(NULL);
+}
+
+TEST(render, sharpening_keeps_slopes_and_steepens_edges)
+{
+	struct workspace samples = {0}, rows = {0};
+	struct plane plane;
+	uint16_t *row;
+
+	REQUIRE(plane_reserve(&plane, &samples, 20, 9, 16));
+	for (uint32_t y = 0; y < 9; y++) {
+		row = plane_row(&plane, y);
+		for (uint32_t x = 0; x < 20; x++)
+			row[x] = (uint16_t)(x < 10 ? 1000 + 100 * x : 30000);
+	}
+	REQUIRE(plane_sharpen(&plane, &rows));
+	row = plane_row(&plane, 4);
+	EXPECT_EQ(row[5], 1500);
+	EXPECT_EQ(row[15], 30000);
+	EXPECT(row[9] < 1900);
+	EXPECT(row[10] > 30000);
+	workspace_fini(&samples);
+	workspace_fini(&rows);
+}
+
+/* Planes of a smooth picture. */
+static void make_planes(struct plane planes[3], struct workspace workspaces[3],
+                        unsigned width, unsigned height, bool has_half_chroma)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned step = i && has_half_chroma ? 2 : 1;
+
+		REQUIRE(plane_reserve(&planes[i], &workspaces[i],
+		                      (width + step - 1) / step,
+		                      (height + step - 1) / step, 8));
+		for (uint32_t y = 0; y < planes[i].height; y++) {
+			uint8_t *row = plane_row(&planes[i], y);
+
+			for (uint32_t x = 0; x < planes[i].width; x++)
+				row[x] = (uint8_t)(60 + 20 * i + (x + y) * step);
+		}
+	}
+}
+
+static void expect_jpeg(unsigned width, unsigned height,
+                        const struct jpeg_options *options)
+{
+	static const uint8_t comment[] = "made by a test";
+	const struct jpeg_segment segment = {0xfe, comment, sizeof(comment)};
+	struct workspace workspaces[3] = {{0}};
+	struct plane planes[3];
+	struct jpeg_writer *writer = jpeg_writer_create();
+	struct jpg_decoder *decoder = decoder_new();
+	struct jpg_request request = request_of(JPG_FULL);
+	struct jpg_picture picture;
+	struct written written;
+
+	REQUIRE(writer != NULL);
+	request.reads_everything = true;
+	make_planes(planes, workspaces, width, height, options->has_half_chroma);
+	for (unsigned n_planes = 1; n_planes <= 3; n_planes += 2) {
+		REQUIRE(jpeg_writer_write(writer, planes, n_planes, options, &segment, 1,
+		                          &written));
+		EXPECT(memmem(written.bytes, written.n_bytes, comment, sizeof(comment)));
+		EXPECT_EQ(jpg_decoder_decode(decoder, written.bytes, written.n_bytes,
+		                             &request, &picture),
+		          JPG_OK);
+		EXPECT_EQ(picture.n_planes, n_planes);
+		for (unsigned i = 0; i < n_planes; i++) {
+			struct reference_plane want = {.stride = planes[i].stride,
+			                               .samples = planes[i].samples};
+
+			EXPECT_EQ(picture.plane[i].width, planes[i].width);
+			EXPECT_EQ(picture.plane[i].height, planes[i].height);
+			EXPECT(plane_difference(&picture.plane[i], &want) <= 4);
+		}
+	}
+	for (unsigned i = 0; i < 3; i++)
+		workspace_fini(&workspaces[i]);
+	jpeg_writer_destroy(writer);
+	jpg_decoder_destroy(decoder);
+}
+
+TEST(jpeg_write, planes_come_back_from_a_file_of_any_size_and_kind)
+{
+	static const unsigned sizes[][2] = {{1, 1}, {1, 9}, {15, 17}, {16, 16}, {33, 40}};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (unsigned kind = 0; kind < 8; kind++) {
+			const struct jpeg_options options = {
+				.quality = 95,
+				.is_progressive = kind & 1,
+				.has_own_tables = kind & 2,
+				.has_half_chroma = kind & 4,
+			};
+
+			expect_jpeg(sizes[i][0], sizes[i][1], &options);
+		}
+	}
+}
+
+TEST(jpeg_write, a_writer_writes_again_after_a_large_file_and_a_trim)
+{
+	const struct jpeg_options options = {.quality = 100, .has_half_chroma = false};
+	struct workspace workspaces[3] = {{0}};
+	struct plane planes[3];
+	struct jpeg_writer *writer = jpeg_writer_create();
+	struct written written;
+	uint64_t state = 1;
+	size_t n_large, n_small;
+
+	REQUIRE(writer != NULL);
+	make_planes(planes, workspaces, 600, 500, false);
+	for (unsigned i = 0; i < 3; i++) {
+		for (size_t j = 0; j < planes[i].stride * planes[i].height; j++)
+			((uint8_t *)planes[i].samples)[j] = (uint8_t)random_below(&state,
+			                                                          256);
+	}
+	REQUIRE(jpeg_writer_write(writer, planes, 3, &options, NULL, 0, &written));
+	n_large = written.n_bytes;
+	EXPECT(n_large > 200000);
+	jpeg_writer_trim(writer, 1000);
+	make_planes(planes, workspaces, 20, 20, false);
+	REQUIRE(jpeg_writer_write(writer, planes, 3, &options, NULL, 0, &written));
+	n_small = written.n_bytes;
+	EXPECT(n_small < 2000);
+	for (unsigned i = 0; i < 3; i++)
+		workspace_fini(&workspaces[i]);
+	jpeg_writer_destroy(writer);
+	jpeg_writer_destroy(NULL);
+}
+
+/* libwebp decodes to planes too: luma as it was written, chroma with the limits applied. */
+TEST(webp_write, planes_come_back_within_the_loss_of_the_format)
+{
+	const struct webp_options options = {.quality = 95, .method = 4};
+	struct workspace workspaces[3] = {{0}};
+	struct plane planes[3];
+	struct webp_writer *writer = webp_writer_create();
+
+	REQUIRE(writer != NULL);
+	for (unsigned n_planes = 1; n_planes <= 3; n_planes += 2) {
+		int width, height, stride, chroma_stride;
+		uint8_t *luma, *cb, *cr;
+		struct written written;
+
+		make_planes(planes, workspaces, 35, 51, true);
+		REQUIRE(webp_writer_write(writer, planes, n_planes, NULL, &options,
+		                          &written));
+		luma = WebPDecodeYUV(written.bytes, written.n_bytes, &width, &height, &cb,
+		                     &cr, &stride, &chroma_stride);
+		REQUIRE(luma != NULL);
+		EXPECT_EQ(width, 35);
+		EXPECT_EQ(height, 51);
+		EXPECT(abs(luma[20 * stride + 10] - 90) <= 3);
+		if (n_planes == 1)
+			EXPECT(abs(cb[0] - 128) <= 1);
+		else /* 80 of 0 to 255 is 86 of 16 to 240 */
+			EXPECT(abs(cb[0] - 86) <= 3);
+		WebPFree(luma);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		workspace_fini(&workspaces[i]);
+	webp_writer_destroy(writer);
+	webp_writer_destroy(NULL);
+}
