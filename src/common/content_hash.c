@@ -9,6 +9,11 @@
 #include <string.h>
 #include <xxhash.h>
 
+bool content_hash_is_built(void)
+{
+	return true;
+}
+
 enum { PIECE_BYTES = 128 * 1024 };
 
 typedef bool piece_fn(void *state, const void *bytes, size_t n);

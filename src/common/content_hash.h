@@ -27,6 +27,9 @@ struct output_hash {
 	unsigned char bytes[OUTPUT_HASH_BYTES];
 };
 
+/* False in a build without the libraries: then no hash means anything, and nothing is recorded. */
+bool content_hash_is_built(void);
+
 void input_hash_of_bytes(const void *bytes, size_t n, struct input_hash *ret_hash);
 
 /* Of the first n_bytes of a file, read by position. */

@@ -4,9 +4,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/thread.h"
-#ifdef PIXPOOL_STATE
 #include "store/state.h"
-#endif
 
 #include <errno.h>
 #include <stdlib.h>
@@ -163,8 +161,6 @@ static void publish(struct committer *committer, struct commit *first)
 
 /* ---- the state ---- */
 
-#ifdef PIXPOOL_STATE
-
 /* The rows of a file that was published, and what is known of its picture. */
 static enum state_result put_rows(struct state *state, const struct commit *commit)
 {
@@ -206,16 +202,6 @@ static void write_state(struct committer *committer, const struct commit *first)
 		committer->state_failure.class =
 			FAIL_NONE; /* it goes on without a state */
 }
-
-#else
-
-static void write_state(struct committer *committer, const struct commit *first)
-{
-	(void)committer;
-	(void)first;
-}
-
-#endif
 
 /* ---- groups ---- */
 

@@ -18,15 +18,6 @@ struct file_facts {
 	int64_t mtime_ns;
 };
 
-/* What has the output's name. */
-enum output_kind {
-	OUTPUT_NONE,
-	OUTPUT_EMPTY, /* a file of no bytes: the claim of a run that was killed, or of no use anyway */
-	OUTPUT_FILE,
-	OUTPUT_LINK,  /* or a socket, a device: it can be replaced, and is never ours */
-	OUTPUT_FOLDER /* it cannot be replaced */
-};
-
 /* Evidence that is asked for. Each piece is asked for at most once. */
 enum evidence {
 	EVIDENCE_ROW = 1,         /* the state's row of this output */

@@ -3,9 +3,8 @@
 
 #include "base/fd.h"
 #include "store/attributes.h"
-#ifdef PIXPOOL_STATE
 #include "store/stamp.h"
-#endif
+#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +71,6 @@ void output_end(struct output *output)
 /* What the stamp says of the output itself. False with errno. */
 static bool add_stamp(struct output *output)
 {
-#ifdef PIXPOOL_STATE
 	struct stamp *stamp = output->stamp;
 	struct stat st;
 
@@ -86,10 +84,6 @@ static bool add_stamp(struct output *output)
 	stamp->out_mtime_ns = store_time_ns(&st.st_mtim);
 	output->has_stamp = stamp_write(output->fd, stamp);
 	return output->has_stamp || errno == ENOTSUP; /* the state has it as well */
-#else
-	(void)output;
-	return true;
-#endif
 }
 
 /* The bytes first, then what writing them would change: attributes, dates, and at last the stamp, which tells

@@ -361,20 +361,52 @@ static enum published open_folder_of(struct store *store, const char *relative,
 	return result;
 }
 
-bool store_has(struct store *store, const char *relative)
+enum output_kind store_look(struct store *store, const char *relative,
+                            struct stat *ret_stat)
 {
 	struct failure ignored;
 	const char *name;
-	struct stat st;
 	int folder;
 	bool has;
 
 	if (!is_sound(relative) ||
 	    open_folder_of(store, relative, false, &folder, &name, &ignored) != PUBLISHED)
-		return false;
-	has = fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+		return OUTPUT_NONE;
+	has = fstatat(folder, name, ret_stat, AT_SYMLINK_NOFOLLOW) == 0;
 	fd_close(&folder);
-	return has;
+	if (!has)
+		return OUTPUT_NONE;
+	if (S_ISDIR(ret_stat->st_mode))
+		return OUTPUT_FOLDER;
+	if (!S_ISREG(ret_stat->st_mode))
+		return OUTPUT_LINK;
+	return ret_stat->st_size == 0 ? OUTPUT_EMPTY : OUTPUT_FILE;
+}
+
+bool store_has(struct store *store, const char *relative)
+{
+	struct stat ignored;
+
+	return store_look(store, relative, &ignored) != OUTPUT_NONE;
+}
+
+int store_open_output(struct store *store, const char *relative, const struct stat *seen)
+{
+	struct failure ignored;
+	const char *name;
+	struct stat st;
+	int folder, fd;
+
+	if (!is_sound(relative) ||
+	    open_folder_of(store, relative, false, &folder, &name, &ignored) != PUBLISHED)
+		return -1;
+	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd_close(&folder);
+	if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_dev != seen->st_dev ||
+	                st.st_ino != seen->st_ino || st.st_size != seen->st_size ||
+	                store_time_ns(&st.st_mtim) != store_time_ns(&seen->st_mtim)))
+		fd_close(&fd);
+	return fd;
 }
 
 /* ---- groups ---- */
@@ -391,9 +423,7 @@ static enum replace replace_of(const struct store_output *asked)
 {
 	if (asked->expected)
 		return REPLACE_THIS;
-	return asked->overwrite == OVERWRITE_ALWAYS || asked->overwrite == OVERWRITE_OLDER
-	               ? REPLACE_ANYTHING
-	               : REPLACE_NOTHING;
+	return asked->overwrite == OVERWRITE_ALWAYS ? REPLACE_ANYTHING : REPLACE_NOTHING;
 }
 
 static void let_go(struct work *work)

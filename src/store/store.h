@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 
 struct store;
 
@@ -56,8 +57,29 @@ enum store_result {
 	STORE_DROPPED,
 };
 
-/* Whether something has the output's name already (a link is not followed). Makes no folder. */
+/* What has an output's name. */
+enum output_kind {
+	OUTPUT_NONE,
+	OUTPUT_EMPTY, /* a file of no bytes: the claim of a run that was killed, or of no use anyway */
+	OUTPUT_FILE,
+	OUTPUT_LINK,  /* or a socket, a device: it can be replaced, and is never ours */
+	OUTPUT_FOLDER /* it cannot be replaced */
+};
+
+/* Look at what has an output's name; a link is not followed, and no folder is made. *ret_stat is
+ * filled unless it is OUTPUT_NONE. */
+enum output_kind store_look(struct store *store, const char *relative,
+                            struct stat *ret_stat);
+
+/* Whether something has the name. */
 bool store_has(struct store *store, const char *relative);
+
+/* Open the file that store_look() saw, to read it. -1 when it is not that file any more, or cannot be
+ * read. The descriptor is the caller's. */
+int store_open_output(struct store *store, const char *relative, const struct stat *seen);
+
+/* Nanoseconds since 1970, saturated: a file's time as records have it. */
+int64_t store_time_ns(const struct timespec *time);
 
 /* Make what is published from here on durable: outputs, their names and new folders reach the disk
  * before a result says STORE_DONE. Before any other thread uses the store. */

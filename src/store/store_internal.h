@@ -64,7 +64,4 @@ enum published {
 enum published store_refuse(const char *step, bool is_in_root,
                             struct failure *ret_failure);
 
-/* A file's time as stamps and rows have it: nanoseconds since 1970, saturated. */
-int64_t store_time_ns(const struct timespec *time);
-
 #endif
