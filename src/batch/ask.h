@@ -2,7 +2,7 @@
 #ifndef PXP_ASK_H
 #define PXP_ASK_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 
 #include <pixpool/pixpool.h>
 

@@ -11,7 +11,7 @@
 #ifndef PXP_LOCKDOWN_H
 #define PXP_LOCKDOWN_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 #include "sandbox/sandbox.h"
 
 #include <pixpool/pixpool.h>

@@ -1,7 +1,7 @@
 /*
  * A keyed 64-bit hash of bytes: SipHash-2-4 (J.-P. Aumasson and D. J. Bernstein,
- * "SipHash: a fast short-input PRF", 2012). Keyed with random bytes, so that nobody
- * can choose file names that collide.
+ * "SipHash: a fast short-input PRF", 2012). With a random key nobody can choose file names
+ * whose hashes collide.
  */
 #ifndef PXP_HASH_H
 #define PXP_HASH_H
@@ -13,7 +13,7 @@ struct hash_key {
 	uint64_t word[2];
 };
 
-/* A fresh random key. */
+/* A new random key. */
 struct hash_key hash_key_random(void);
 
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t n);

@@ -1,3 +1,4 @@
+/* Cuts and joins paths. */
 #include "common/path.h"
 
 #include <stdlib.h>

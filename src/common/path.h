@@ -1,23 +1,20 @@
-/*
- * Names are bytes: no encoding is assumed, and nothing in a name is special but '/'
- * and the final zero.
- */
+/* Paths as bytes: no encoding is assumed, and only '/' and the final zero are special. */
 #ifndef PXP_PATH_H
 #define PXP_PATH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* dir and name with one slash between them; name alone when dir is "" . The caller
- * frees it; NULL when memory ran out. */
+/* dir and name with one slash between them; name alone when dir is "". The caller frees the
+ * path. NULL when memory ran out. */
 char *path_join(const char *dir, const char *name);
 
-/* The last part of a path, trailing slashes passed over: "b.jpg" of "a/b.jpg", "a" of
- * "a/", "" of "/". *ret_n is its length; it points into path. */
+/* The last part of a path without slashes behind it: "b.jpg" of "a/b.jpg", "a" of "a/", "" of
+ * "/". It points into path, and its length is *ret_n. */
 const char *path_base(const char *path, size_t *ret_n);
 
-/* The suffix of a base name without its dot: "jpg" of "a.b.jpg"; "" where there is
- * none, as in ".hidden" and "a.". Points into name. */
+/* The suffix of a name without its dot: "jpg" of "a.b.jpg". "" of a name without a suffix, such
+ * as ".hidden" and "a.". It points into name. */
 const char *path_suffix(const char *name);
 
 #endif

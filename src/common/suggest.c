@@ -1,3 +1,4 @@
+/* Finds the known word that is nearest to a misspelt one. */
 #include "common/suggest.h"
 
 #include <limits.h>
@@ -5,7 +6,7 @@
 
 enum { MAX_WORD = 63 };
 
-static unsigned least(unsigned a, unsigned b, unsigned c)
+static unsigned minimum(unsigned a, unsigned b, unsigned c)
 {
 	unsigned smaller = a < b ? a : b;
 
@@ -26,8 +27,9 @@ unsigned suggest_distance(const char *a, const char *b)
 
 	for (size_t i = 1; i <= n_a; i++) {
 		for (size_t j = 1; j <= n_b; j++) {
-			table[i][j] = least(table[i - 1][j] + 1, table[i][j - 1] + 1,
-			                    table[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			table[i][j] = minimum(table[i - 1][j] + 1, table[i][j - 1] + 1,
+			                      table[i - 1][j - 1] +
+			                              (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
 			    a[i - 2] == b[j - 1] && table[i - 2][j - 2] + 1 < table[i][j])
 				table[i][j] = table[i - 2][j - 2] + 1;

@@ -1,14 +1,15 @@
-/* The word that somebody may have meant. */
+/* Suggestions for misspelt words. */
 #ifndef PXP_SUGGEST_H
 #define PXP_SUGGEST_H
 
 #include <stddef.h>
 
-/* How many insertions, deletions, changes and swaps of neighbours turn a into b (the
- * "optimal string alignment" distance); words beyond 63 bytes are far from everything. */
+/* The number of insertions, deletions, changes and swaps of neighbours that turn a into b (the
+ * "optimal string alignment" distance). UINT_MAX if a word is longer than 63 bytes. */
 unsigned suggest_distance(const char *a, const char *b);
 
-/* Keep in *best the nearer of two: candidate, if it is near enough to word. */
+/* Set *best to candidate if candidate is near to word, and nearer than *best is. *best is NULL
+ * before the first candidate. */
 void suggest_consider(const char **best, const char *word, const char *candidate);
 
 #endif

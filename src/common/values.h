@@ -7,7 +7,7 @@
 #ifndef PXP_VALUES_H
 #define PXP_VALUES_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #ifndef PXP_ENGINE_H
 #define PXP_ENGINE_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 #include "image/picture.h"
 #include "recipe/recipe.h"
 

@@ -5,7 +5,7 @@
 #ifndef PXP_PICTURE_H
 #define PXP_PICTURE_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 #include "recipe/recipe.h"
 
 #include <stddef.h>

@@ -5,7 +5,7 @@
 #ifndef PXP_FILTERS_H
 #define PXP_FILTERS_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>

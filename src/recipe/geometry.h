@@ -5,7 +5,7 @@
 #ifndef PXP_GEOMETRY_H
 #define PXP_GEOMETRY_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>

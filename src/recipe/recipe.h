@@ -6,7 +6,7 @@
 #ifndef PXP_RECIPE_H
 #define PXP_RECIPE_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 #include "recipe/filters.h"
 #include "recipe/format.h"
 #include "recipe/geometry.h"

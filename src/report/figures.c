@@ -1,3 +1,4 @@
+/* Prints counts, sizes, rates and times for people. */
 #include "report/figures.h"
 
 #include <inttypes.h>
@@ -16,7 +17,7 @@ void figure_count(struct text *text, uint64_t count)
 	}
 }
 
-/* To the nearest whole number; 0 for what is negative or no number. */
+/* The nearest whole number; 0 for NaN and negative values. */
 static uint64_t rounded(double value)
 {
 	if (!(value > 0))
@@ -47,7 +48,7 @@ void figure_bytes(struct text *text, uint64_t n_bytes)
 		text_format(text, "%" PRIu64 " B", n_bytes);
 		return;
 	}
-	/* 999,950 is 1.0 MB, not 1000.0 kB: what decides is the rounded figure. */
+	/* The rounded figure decides: 999,950 is 1.0 MB, not 1000.0 kB. */
 	while (n_bytes / tenth + (n_bytes % tenth >= tenth / 2) >= 10000) {
 		tenth *= 1000;
 		unit++;

@@ -1,7 +1,7 @@
 /*
- * A writer of JSON objects, members in the order of the calls, no space between them.
- * Numbers never depend on the locale, and what comes out is always UTF-8: a control
- * character is escaped, and in a string a byte that is not UTF-8 becomes U+FFFD.
+ * A writer of JSON: members in the order of the calls, without spaces. The text is always valid
+ * UTF-8, in any locale: control characters are escaped, and a byte of a string that is not UTF-8
+ * becomes U+FFFD.
  */
 #ifndef PXP_JSON_H
 #define PXP_JSON_H
@@ -13,14 +13,15 @@
 
 struct json {
 	struct text *text;
-	bool has_member; /* the object at hand has one, so a comma comes next */
+	bool has_member; /* of the object or list that is open: the next needs a comma */
 };
 
-/* A member that is an object, up to json_close(); with no key, the outermost one. */
+/* Begin a member that is an object, up to json_close(). key is NULL for the outermost object and
+ * for items of a list. */
 void json_open(struct json *json, const char *key);
 void json_close(struct json *json);
 
-/* A member that is a list, up to json_close_list(). Its items are added with a NULL key. */
+/* Begin a member that is a list, up to json_close_list(). The key of its items is NULL. */
 void json_open_list(struct json *json, const char *key);
 void json_close_list(struct json *json);
 
@@ -29,11 +30,11 @@ void json_true(struct json *json, const char *key);
 void json_whole(struct json *json, const char *key, uint64_t value);
 void json_decimal(struct json *json, const char *key, double value, unsigned n_decimals);
 
-/* A name of bytes: as a string if it is UTF-8, else in base64 under KEY_b64. */
+/* A path: a string if it is UTF-8, else base64 under the key KEY_b64. */
 void json_path(struct json *json, const char *key, const char *path);
 
-/* The bytes of one character at s when it is well-formed UTF-8 (Unicode 15, table 3-7: no
- * overlong form, no surrogate, nothing above U+10FFFF), else 0. */
+/* The length of the character at s in bytes, or 0 if it is not well-formed UTF-8 (Unicode 15,
+ * table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF). */
 size_t utf8_length(const char *s);
 
 /* RFC 4648, section 4, with padding. */

@@ -9,7 +9,7 @@
 #ifndef PXP_REPORT_H
 #define PXP_REPORT_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>

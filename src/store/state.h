@@ -13,7 +13,7 @@
 #ifndef PXP_STATE_H
 #define PXP_STATE_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 #include "store/stamp.h"
 
 struct state;

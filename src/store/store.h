@@ -10,7 +10,7 @@
 #ifndef PXP_STORE_H
 #define PXP_STORE_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>

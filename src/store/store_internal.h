@@ -3,7 +3,7 @@
 #define PXP_STORE_INTERNAL_H
 
 #include "base/lock.h"
-#include "common/outcome.h"
+#include "common/failure.h"
 
 #include <stdbool.h>
 #include <stdint.h>

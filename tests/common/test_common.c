@@ -2,7 +2,7 @@
 #include "support/test.h"
 
 #include "common/hash.h"
-#include "common/outcome.h"
+#include "common/failure.h"
 #include "common/path.h"
 #include "common/suggest.h"
 #include "common/values.h"

@@ -2,7 +2,7 @@
 #ifndef PXP_SCRIPTED_H
 #define PXP_SCRIPTED_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 
 #include <stdbool.h>
 

@@ -6,7 +6,7 @@
 #ifndef PXP_FONTS_H
 #define PXP_FONTS_H
 
-#include "common/outcome.h"
+#include "common/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-#include "common/outcome.h"
+/* The names of the classes, and the texts of failures. */
+#include "common/failure.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -30,7 +31,7 @@ const char *fail_class_name(enum fail_class class)
 	return class_names[class];
 }
 
-/* Write at a place in a failure's text, whose end is one line fit for a terminal then. */
+/* Write the rest of the text from a place on. */
 static void write_at(struct failure *failure, size_t at, const char *format, va_list args)
 {
 	vsnprintf(failure->text + at, sizeof(failure->text) - at, format, args);
@@ -81,7 +82,7 @@ enum fail_class fail_class_of_input_errno(int sys_errno)
 	case ENOENT:
 	case ENOTDIR:
 	case ESTALE:
-	case ELOOP: /* opened with O_NOFOLLOW: it became a link since the walk saw it */
+	case ELOOP: /* opened with O_NOFOLLOW: it has become a link since the walk */
 		return FAIL_VANISHED;
 	default:
 		return FAIL_IO;

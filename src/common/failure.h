@@ -1,0 +1,72 @@
+/*
+ * Failures of the program: the one error type inside it. An image's failure has one of the
+ * classes that records and summary show, and no other. (At the border of libpixpool errors are
+ * struct pxp_error.)
+ */
+#ifndef PXP_FAILURE_H
+#define PXP_FAILURE_H
+
+/* Workers send these numbers in their answers: add new ones at the end. */
+enum fail_class {
+	FAIL_NONE = 0,
+	/* Not an image, or damaged. */
+	FAIL_BAD_IMAGE = 1,
+	/* An image that this build cannot read or write. */
+	FAIL_UNSUPPORTED = 2,
+	/* Over a limit, or over a side limit of the output format. */
+	FAIL_TOO_BIG = 3,
+	/* The worker was stopped at the deadline. */
+	FAIL_TIMEOUT = 4,
+	/* The worker was stopped at its memory limit. */
+	FAIL_MEMORY = 5,
+	/* The worker died. */
+	FAIL_CRASHED = 6,
+	/* The worker tried something that no decoder does. */
+	FAIL_VIOLATION = 7,
+	/* The input was deleted, or changed while it was read. */
+	FAIL_VANISHED = 8,
+	/* The input could not be read. */
+	FAIL_IO = 9,
+	/* The input may not be read. */
+	FAIL_PERMISSION = 10,
+	/* The output exists and is not ours. */
+	FAIL_EXISTS = 11,
+	/* Another input with the same output appeared after the plan was made. */
+	FAIL_COLLISION = 12,
+	/* A bug of ours. */
+	FAIL_INTERNAL = 13,
+
+	N_FAIL_CLASSES,
+	/* A wrong value on the command line. Images never fail with it. */
+	FAIL_USAGE = N_FAIL_CLASSES,
+};
+
+enum { FAILURE_TEXT_BYTES = 240 };
+
+/* Plain bytes, so that a worker process can send one. */
+struct failure {
+	enum fail_class class;
+	char text[FAILURE_TEXT_BYTES]; /* one line, fit for a terminal */
+};
+
+/* The name of a class in records, such as "bad-image"; "internal" for any other number. Static
+ * text. */
+const char *fail_class_name(enum fail_class class);
+
+/* Set class and text; control characters become '?'. Always false, so that a caller can write
+ * `return failure_set(...)`. */
+_Bool failure_set(struct failure *failure, enum fail_class class, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Add to the end of the text, or in front of it. A text that becomes too long is cut at its end.
+ * Always false. */
+_Bool failure_append(struct failure *failure, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+_Bool failure_prepend(struct failure *failure, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The class for the errno of a system call that looked for, opened or read an input:
+ * FAIL_PERMISSION, FAIL_VANISHED or FAIL_IO. */
+enum fail_class fail_class_of_input_errno(int sys_errno);
+
+#endif
