@@ -21,6 +21,8 @@ struct file_result *file_result_create(const struct walk_item *item, size_t n_va
 		file_result_destroy(result);
 		return NULL;
 	}
+	/* The walk gives it as the end of the path. */
+	result->name = result->input + strlen(item->path) - strlen(item->relative);
 	return result;
 }
 
@@ -83,20 +85,29 @@ static bool is_misnamed(const struct file_result *result)
 	       by_name != by_content;
 }
 
-void file_result_report(const struct file_result *result, const char *folder,
-                        struct report *report)
+/* An output and its figures. The path, with the folder in front, is the caller's to free. */
+static struct record_output output_of(const struct file_result *result, size_t index,
+                                      const char *folder)
 {
-	const struct variant *first = result->n_variants > 0 ? &result->variants[0]
-	                                                     : NULL;
+	const struct variant *variant = &result->variants[index];
+
+	return (struct record_output){
+		.path = variant->name && names_outputs(result)
+	                        ? path_join(folder, variant->name)
+	                        : NULL,
+		.side = side_of(&variant->side),
+	};
+}
+
+static struct record record_of(const struct file_result *result)
+{
 	const struct pxp_outcome *outcome = result->task
 	                                            ? pxp_future_outcome(result->task)
 	                                            : NULL;
-	char *output = first && first->name && names_outputs(result)
-	                       ? path_join(folder, first->name)
-	                       : NULL;
-	const struct record record = {
+
+	return (struct record){
 		.input = result->input,
-		.output = output,
+		.name = result->name,
 		.status = status_of(result->end),
 		.reason = result->end == FILE_SKIPPED ? "exists" : NULL,
 		.failure = result->failure,
@@ -105,7 +116,6 @@ void file_result_report(const struct file_result *result, const char *folder,
 		.n_log = outcome ? outcome->n_log : 0,
 		.engine = result->engine[0] ? result->engine : NULL,
 		.in = side_of(&result->in),
-		.out = first ? side_of(&first->side) : (struct record_side){0},
 		.queue_ms = ms_of(result->queue_ns),
 		.read_ms = ms_of(result->read_ns),
 		.work_ms = ms_of(result->work_ns),
@@ -114,10 +124,31 @@ void file_result_report(const struct file_result *result, const char *folder,
 		.worker = result->worker,
 		.is_misnamed = is_misnamed(result),
 	};
+}
 
-	if (result->end == FILE_IGNORED)
+void file_result_report(const struct file_result *result, const char *folder,
+                        struct report *report)
+{
+	struct record_output outputs[PICTURE_MAX_VARIANTS];
+	struct record record = record_of(result);
+	size_t n = 0;
+
+	if (result->end == FILE_IGNORED) {
 		report_ignored(report, result->input);
-	else
-		report_add(report, &record);
-	free(output);
+		return;
+	}
+	for (size_t i = 0; i < result->n_variants; i++) {
+		outputs[n] = output_of(result, i, folder);
+		n += outputs[n].path != NULL;
+	}
+	if (result->n_variants == 1) {
+		record.output = n == 1 ? outputs[0].path : NULL;
+		record.out = side_of(&result->variants[0].side);
+	} else {
+		record.outputs = outputs;
+		record.n_outputs = n;
+	}
+	report_add(report, &record);
+	for (size_t i = 0; i < n; i++)
+		free((void *)outputs[i].path);
 }

@@ -23,6 +23,7 @@ struct file_result {
 	enum file_end end;
 	struct failure failure;
 	char *input;       /* as a person would type it */
+	const char *name;  /* the same, relative to its INPUT; within input */
 	bool decodes_only; /* its format is compared with its suffix */
 
 	/* The input, as far as it is known. */

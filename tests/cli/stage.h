@@ -35,7 +35,8 @@ const char *as_nobody(void);
 
 /*
  * The records of a file, sorted, the summary last. For the eye, " stands as ', and a
- * figure that is another on each run (times, worker, bytes that an encoder made) as #.
+ * figure that is another on each run (times, worker, bytes that an encoder made) as #. The
+ * member "name" is left out.
  */
 const char *records(const char *path);
 /* The same of text, e.g. standard output. */

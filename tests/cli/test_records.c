@@ -134,6 +134,21 @@ TEST(records, use_every_class_by_its_name)
 	stage_leave();
 }
 
+TEST(records, name_an_input_relative_to_the_input_that_was_given)
+{
+	stage_enter();
+	write_script("in/sub/a.png", "size 2 2");
+	write_script("in/b.png", "fail bad-image");
+	run("pixpool-scripted resize -s 8 in/ -o out -Q --report r");
+	EXPECT_STR(run("grep -o '\"input\":\"[^\"]*\",\"name\":\"[^\"]*\"' r | sort").out,
+	           "\"input\":\"in/b.png\",\"name\":\"b.png\"\n"
+	           "\"input\":\"in/sub/a.png\",\"name\":\"sub/a.png\"\n");
+	run("pixpool-scripted resize -s 8 in/sub/a.png -o out2 -Q --report r");
+	EXPECT_STR(run("grep -o '\"input\":\"[^\"]*\",\"name\":\"[^\"]*\"' r").out,
+	           "\"input\":\"in/sub/a.png\",\"name\":\"a.png\"\n");
+	stage_leave();
+}
+
 TEST(records, come_line_by_line_while_the_batch_runs)
 {
 	struct command command;

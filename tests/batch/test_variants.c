@@ -1,0 +1,192 @@
+/*
+ * Several outputs of each input, through the whole chain: plan, workers, committer, report. No
+ * command asks for them yet, so the batch is run from here.
+ */
+#include "support/scratch.h"
+#include "support/test.h"
+
+#include "batch/batch.h"
+
+#include <pixpool/pixpool.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A PPM of this size, all of it grey. */
+static void make_ppm(const char *path, unsigned width, unsigned height)
+{
+	FILE *file = fopen(path, "we");
+
+	REQUIRE(file != NULL);
+	fprintf(file, "P6 %u %u 255\n", width, height);
+	for (unsigned i = 0; i < width * height * 3; i++)
+		fputc(128, file);
+	REQUIRE(fclose(file) == 0);
+}
+
+/* Run a batch over "in" to "out"; its records go to "report". */
+static int run_batch(struct batch_options options)
+{
+	static const char *const inputs[] = {"in"};
+	int records = open("report", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	const struct report_options report_options = {
+		.progress = PROGRESS_NONE, .quiet = true, .records = records};
+	struct report *report = report_create(&report_options);
+	bool is_stuck;
+	sigset_t taken;
+	int status;
+
+	REQUIRE(records >= 0 && report != NULL);
+	sigemptyset(&taken);
+	sigaddset(&taken, SIGINT);
+	sigaddset(&taken, SIGTERM);
+	sigaddset(&taken, SIGHUP);
+	sigaddset(&taken, SIGTSTP);
+	sigprocmask(SIG_BLOCK, &taken, NULL);
+	options.walk.inputs = inputs;
+	options.walk.n_inputs = 1;
+	options.output = "out";
+	options.n_workers = 1;
+	status = batch_run(&options, report, &is_stuck);
+	report_finish(report, status);
+	report_destroy(report);
+	close(records);
+	return status;
+}
+
+/* The records of the last run; static text. */
+static const char *records(void)
+{
+	static char text[8192];
+	FILE *file = fopen("report", "re");
+	size_t n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+	text[n] = 0;
+	if (file)
+		fclose(file);
+	return text;
+}
+
+static struct variant_rule rule_of(unsigned side, enum image_format format,
+                                   const char *tag)
+{
+	return (struct variant_rule){
+		.recipe.geometry = {.width = side, .height = side},
+		.format = format,
+		.tag = tag,
+	};
+}
+
+/* Before the process has a second thread, which Criterion starts at once. */
+__attribute__((constructor)) static void start_zygote(void)
+{
+	struct pxp_error error;
+
+	if (pxp_zygote_start(&error) != PXP_OK) {
+		fprintf(stderr, "%s\n", error.text);
+		abort();
+	}
+}
+
+static void enter(void)
+{
+	scratch_enter(NULL);
+	scratch_folder("in");
+}
+
+TEST(variants, of_each_input_come_out_whole_under_their_names_and_in_one_record)
+{
+	struct variant_rule rules[] = {rule_of(16, FORMAT_NONE, "-16"),
+	                               rule_of(8, FORMAT_PNG, NULL)};
+	const char *report;
+
+	enter();
+	scratch_folder("in/sub");
+	make_ppm("in/a.ppm", 40, 20);
+	make_ppm("in/sub/b.ppm", 20, 40);
+	EXPECT_EQ(run_batch((struct batch_options){.variants = rules, .n_variants = 2}),
+	          0);
+	EXPECT(strncmp(scratch_text("out/a-16.ppm"), "P6\n16 8\n", 8) == 0 ||
+	       strncmp(scratch_text("out/a-16.ppm"), "P6 16 8", 7) == 0);
+	EXPECT(memcmp(scratch_text("out/a.png"), "\x89PNG", 4) == 0);
+	EXPECT(memcmp(scratch_text("out/sub/b-16.ppm"), "P6", 2) == 0);
+	EXPECT(memcmp(scratch_text("out/sub/b.png"), "\x89PNG", 4) == 0);
+	report = records();
+	EXPECT(strstr(report, "\"outputs\":[{\"output\":\"out/a-16.ppm\",\"width\":16,"
+	                      "\"height\":8,\"format\":\"pnm\",") != NULL,
+	       "%s", report);
+	EXPECT(strstr(report, "{\"output\":\"out/a.png\",\"width\":8,\"height\":4,"
+	                      "\"format\":\"png\",") != NULL,
+	       "%s", report);
+	EXPECT(strstr(report, "\"summary\":{\"inputs\":2,\"ok\":2,") != NULL, "%s",
+	       report);
+	scratch_leave();
+}
+
+TEST(variants, that_claim_the_output_of_another_input_are_found_before_any_work)
+{
+	struct variant_rule rules[] = {rule_of(16, FORMAT_NONE, NULL),
+	                               rule_of(8, FORMAT_PNG, NULL)};
+
+	enter();
+	make_ppm("in/a.ppm", 4, 4);
+	scratch_file("in/a.png", "");
+	EXPECT_EQ(run_batch((struct batch_options){.variants = rules, .n_variants = 2}),
+	          2);
+	EXPECT(access("out", F_OK) != 0);
+	scratch_leave();
+}
+
+TEST(variants, of_one_input_that_have_one_name_collide)
+{
+	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, NULL),
+	                               rule_of(8, FORMAT_PNG, NULL)};
+
+	enter();
+	make_ppm("in/a.ppm", 4, 4);
+	EXPECT_EQ(run_batch((struct batch_options){.variants = rules, .n_variants = 2}),
+	          2);
+	EXPECT(access("out", F_OK) != 0);
+	scratch_leave();
+}
+
+/* The second cannot be made: a picture over the side limit of its format. */
+TEST(variants, of_which_one_cannot_be_made_fail_their_picture)
+{
+	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, NULL),
+	                               rule_of(20000, FORMAT_WEBP, NULL)};
+
+	enter();
+	make_ppm("in/a.ppm", 400, 1);
+	EXPECT_EQ(run_batch((struct batch_options){.variants = rules, .n_variants = 2}),
+	          1);
+	EXPECT(access("out/a.png", F_OK) != 0);
+	EXPECT(strstr(records(), "\"class\":\"too-big\"") != NULL, "%s", records());
+	scratch_leave();
+}
+
+TEST(variants, are_skipped_only_when_all_of_them_are_there)
+{
+	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, "-16"),
+	                               rule_of(8, FORMAT_PNG, "-8")};
+	const struct batch_options options = {
+		.variants = rules,
+		.n_variants = 2,
+		.overwrite = OVERWRITE_SKIP,
+	};
+
+	enter();
+	make_ppm("in/a.ppm", 40, 20);
+	scratch_folder("out");
+	scratch_file("out/a-8.png", "theirs");
+	EXPECT_EQ(run_batch(options), 0);
+	EXPECT(memcmp(scratch_text("out/a-16.png"), "\x89PNG", 4) == 0);
+	EXPECT_STR(scratch_text("out/a-8.png"), "theirs");
+	EXPECT_EQ(run_batch(options), 0);
+	EXPECT(strstr(records(), "\"status\":\"skipped\"") != NULL, "%s", records());
+	scratch_leave();
+}
