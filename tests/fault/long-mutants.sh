@@ -1,5 +1,5 @@
 #!/bin/bash
-# Mutants of other seeds, run after run: the test has a limit in time, this has one of its own.
+# Run the test of damaged pictures RUNS times with different seeds. One run is short, because a test has a time limit.
 #
 #     long-mutants.sh TEST-PROGRAM RUNS
 set -euo pipefail

@@ -1,29 +1,27 @@
 #!/bin/bash
-# Hold tests/fault/README.md to the tests: no cell of its table is empty, each test that it names is there, what
-# names none says why or what it waits for, and its rows are numbered without a gap. Hold the promises in the
-# project's README.md to them too: each names its tests.
+# Check the tables of tests/fault/README.md: no cell is empty, every test that is named exists, a row without a test
+# says why or what it waits for, and rows are numbered without gaps. Check the table of promises: each names its tests.
 #
-#     table.sh ROOT [TABLE [README]]
+#     table.sh ROOT [README]
 set -euo pipefail
 
 root=$1
-table=${2:-$root/tests/fault/README.md}
-readme=${3:-$root/README.md}
+readme=${2:-$root/tests/fault/README.md}
 declare -A is_test=() n_of=()
 n_rows=0 n_promises=0 n_wrong=0 n_waiting=0
 
 wrong() {
-	printf '%s: %s\n' "${fault:-the table}" "$1" >&2
+	printf '%s: %s\n' "${fault:-the tables}" "$1" >&2
 	n_wrong=$((n_wrong + 1))
 }
 
-# A long sentence may stand on the line below its suite.
+# A long name may be on the line after its suite.
 while IFS='(, ' read -r _ suite sentence; do
 	is_test[$suite::${sentence%)}]=yes
 done < <(find "$root/tests" -name '*.c' -exec cat {} + | tr '\n\t' '  ' |
 	{ grep -oE 'TEST\([a-z0-9_]+, *[a-z0-9_]+\)' || true; })
 
-# What stands in a cell between backquotes, and is the name of a test: into names.
+# Set names to the names of tests in a cell, which are in backquotes.
 # shellcheck disable=SC2016 # backquotes stand for themselves
 name_pattern='`([a-z0-9_]+::[a-z0-9_]+)`'
 find_names() {
@@ -62,7 +60,7 @@ while IFS='|' read -r _ number fault behaviour held without rest; do
 	check "$held"
 	check_names "$without"
 	[[ $held != *'waits for '* ]] || n_waiting=$((n_waiting + 1))
-done < "$table"
+done < "$readme"
 fault=
 ((n_rows >= 72)) || wrong "only $n_rows rows were found"
 
@@ -70,8 +68,8 @@ while IFS='|' read -r _ promise held _; do
 	[[ $promise != ' promise ' && $promise != ' ---'* ]] || continue
 	n_promises=$((n_promises + 1))
 	check_names "$held"
-	((${#names[@]} > 0)) || wrong "no test holds the promise:$promise"
-done < <(sed -n '/^### What pixpool promises/,/^[^|#]/{/^|/p}' "$readme")
+	((${#names[@]} > 0)) || wrong "no test checks the promise:$promise"
+done < <(sed -n '/^## Promises/,/^## Inputs/{/^|/p}' "$readme")
 ((n_promises >= 10)) || wrong "only $n_promises promises were found"
 
 printf '%d rows, %d of which wait for something, %d promises, %d wrong\n' "$n_rows" "$n_waiting" "$n_promises" "$n_wrong"
