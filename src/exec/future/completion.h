@@ -29,10 +29,6 @@ struct completion completion_of(enum pxp_future_state state);
 /* A cancelled completion with this text. */
 struct completion completion_cancelled(const char *text);
 
-/* Make *completion empty in place, without clearing the error's text beyond its first byte, and
- * without the unused descriptors: a thread pool does this a million times a second. */
-void completion_init(struct completion *completion, enum pxp_future_state state);
-
 /* Read the long result, if there is one. This may take long: call it without a lock. If the
  * result cannot be read, the completion becomes a failure. */
 void completion_load(struct completion *completion);

@@ -484,19 +484,11 @@ static void finish(struct pxp_map *map)
 	}
 }
 
-/* Clear an item, except its error's text beyond the first byte: there may be millions a second. */
-static void item_clear(struct pxp_map_item *item)
-{
-	item->index = item->n = 0;
-	item->bytes = NULL;
-	memset(&item->error, 0, offsetof(struct pxp_error, text) + 1);
-}
-
 enum pxp_status pxp_map_next(struct pxp_map *map, struct pxp_map_item *ret_item)
 {
 	enum pxp_status status;
 
-	item_clear(ret_item);
+	*ret_item = (struct pxp_map_item){0};
 	if (map->is_over)
 		return PXP_ESTATE;
 	status = fill(map);
