@@ -1,15 +1,14 @@
 /*
- * A future is the one-shot outcome of a task handed to an executor, or of a promise.
+ * A future is the one-shot outcome of a task that was submitted to an executor, or of a promise.
  *
- * Life:       pending, running, then exactly one of finished, failed and cancelled.
- *             The first completion wins; a later one is refused and freed, so a cancel
- *             may race a worker safely. There is one cancelled state, and who waits is
- *             told inside the cancel.
- * Ownership:  reference counted. Who submits or promises holds one reference, to be
- *             given back with pxp_future_release().
- * Threads:    any function here, from any thread, except where noted.
- * Callbacks:  run outside every lock, in the thread that completes the future: a pool's
- *             own thread, or the one that cancels.
+ * Life:       pending, running, then one of finished, failed and cancelled: then it is done. The
+ *             first completion wins and later ones are refused, so a cancel may race a worker.
+ * Ownership:  reference counted. Submitting a task or creating a promise gives the caller one
+ *             reference, which pxp_future_release() gives back. The caller of each function below
+ *             holds a reference during the call.
+ * Threads:    any function here, from any thread.
+ * Callbacks:  run without any lock held, in the thread that completes the future: a thread of the
+ *             executor, or the thread that cancels.
  */
 #ifndef PXP_FUTURE_H
 #define PXP_FUTURE_H
@@ -26,178 +25,220 @@ extern "C" {
 
 struct pxp_future;
 
-enum { PXP_FOREVER = -1 }; /* as a timeout in milliseconds */
+/* As a timeout in milliseconds: wait without limit. */
+enum { PXP_FOREVER = -1 };
 
-/* Values are only ever appended. */
+/* New values are only appended. */
 enum pxp_future_state {
-	PXP_PENDING = 0,  /* nobody has begun; a cancel succeeds */
-	PXP_RUNNING = 1,  /* a worker has begun; a cancel is refused */
-	PXP_FINISHED = 2, /* there is a result */
-	PXP_FAILED = 3,   /* there is an error */
-	PXP_CANCELLED = 4 /* it will never run */
+	/* No worker has begun it. A cancel succeeds. */
+	PXP_PENDING = 0,
+	/* A worker has begun it. A plain cancel is refused. */
+	PXP_RUNNING = 1,
+	/* Done: it has a result. */
+	PXP_FINISHED = 2,
+	/* Done: it has an error. */
+	PXP_FAILED = 3,
+	/* Done: it was cancelled. */
+	PXP_CANCELLED = 4
 };
 
-/* What a worker process was at when it ended. Values are only ever appended. */
+/* What a worker process was doing when it died. New values are only appended. */
 enum pxp_phase {
-	PXP_PHASE_NONE = 0,     /* it had not begun the task, or is a thread */
-	PXP_PHASE_RUNNING = 1,  /* in the task's function */
-	PXP_PHASE_ANSWERING = 2 /* past it, sending the result */
+	/* It had not begun the task; or the worker is a thread. */
+	PXP_PHASE_NONE = 0,
+	/* It was in the task's function. */
+	PXP_PHASE_RUNNING = 1,
+	/* It had left the function and was sending the result. */
+	PXP_PHASE_ANSWERING = 2
 };
 
-/* How far a task is, as it says itself with pxp_task_progress(). */
+/* What the task last reported with pxp_task_progress(). */
 struct pxp_progress {
 	uint64_t done, total;
 };
 
-/* How it went, for good and for bad. Fixed once the future is done, and good as long as
- * a reference to it is held. */
+/* How a task ended. Constant once the future is done. */
 struct pxp_outcome {
-	struct pxp_error error; /* status PXP_OK when it finished */
-	unsigned attempts;      /* how often a worker began it */
-	int64_t worker;         /* process id of the last worker that had it; 0: none */
-	int64_t queue_ns;       /* from submission to the last beginning */
-	int64_t run_ns;         /* from there to the end */
-	enum pxp_phase phase;   /* of a worker that died with it */
-	struct pxp_progress progress; /* the last it said */
-	/* Of the task when it was answered (within 0.1 ms); of the worker's whole life when it
-	 * died; 0 when a cancel killed it, which does not wait for its end. */
+	/* Status PXP_OK if it finished. */
+	struct pxp_error error;
+	/* How often a worker began it. */
+	unsigned attempts;
+	/* Process id of the last worker process that had it; 0: none. */
+	int64_t worker;
+	/* From the submission to the beginning of the last attempt. */
+	int64_t queue_ns;
+	/* From there to the end. */
+	int64_t run_ns;
+	/* Of a worker that died with it. */
+	enum pxp_phase phase;
+	struct pxp_progress progress;
+	/* CPU time of the task if it was answered, accurate to 0.1 ms; of the worker's whole life if
+	 * the worker died; 0 if a cancel killed the worker. */
 	int64_t cpu_ns;
-	uint64_t
-		peak_bytes; /* the worker's resident memory at its highest; 0: not known */
-	const char *log;    /* the last of what it wrote to standard error, for a */
-	size_t n_log;       /* failure on a process; at most 4 KiB, no terminator */
+	/* The largest resident memory of the worker process; 0: unknown. */
+	uint64_t peak_bytes;
+	/* The last bytes that the worker process wrote to standard error, if the task failed: n_log
+	 * bytes, at most 4 KiB, not terminated. NULL: none. */
+	const char *log;
+	size_t n_log;
 };
 
-/** Take another reference, to be given back with pxp_future_release(): the same future. The
- *  caller must hold one, or be in its callback; NULL is not fine. */
+/** Take another reference, which pxp_future_release() gives back. Returns future. A callback may
+ *  call it for its future. future must not be NULL. */
 struct pxp_future *pxp_future_acquire(struct pxp_future *future);
 
-/** Give a reference back. NULL is fine. The last one frees what nobody took. */
+/** Give a reference back. The last release frees the future, with any result and descriptors that
+ *  were not moved out. NULL is allowed. */
 void pxp_future_release(struct pxp_future *future);
 
-/** The state now. It may have moved on by the time you look, except from a done one. */
+/** The state at this moment. Only a done state is final. */
 enum pxp_future_state pxp_future_state(struct pxp_future *future);
 
-/** Whether it is finished, failed or cancelled. */
+/** Whether the future is finished, failed or cancelled. */
 bool pxp_future_is_done(struct pxp_future *future);
 
 /**
  * Wait until a future is done.
  *
- * timeout_ms  milliseconds; 0 polls, PXP_FOREVER does not time out.
+ * timeout_ms  milliseconds; 0 only polls, PXP_FOREVER waits without limit.
  *
- * PXP_OK        done. This says nothing about the task: ask for its outcome. Its callbacks
- *               may still be running, in another thread.
+ * PXP_OK        done. This says nothing about the task: ask pxp_future_outcome(). Callbacks may
+ *               still be running in another thread.
  * PXP_ETIMEOUT  still pending or running.
- * PXP_EDEADLK   asked in a callback or a task of the executor that would have to run it.
+ * PXP_EDEADLK   this is a callback or a task of the executor that must run the future's task.
  */
 enum pxp_status pxp_future_wait(struct pxp_future *future, int64_t timeout_ms);
 
-/** How it went; NULL while it is not done. Borrowed. */
+/** The outcome; NULL while the future is not done. Borrowed: valid as long as the caller holds a
+ *  reference to the future. */
 const struct pxp_outcome *pxp_future_outcome(struct pxp_future *future);
 
 /**
- * Wait, and move the result out: it can be taken once.
+ * Wait until a future is done, and move the result out. This is possible once.
  *
- * ret_bytes   on PXP_OK what the task returned, to be freed with free(); NULL when it
- *             returned nothing, and on every other return value.
- * ret_n       its length in bytes; may be NULL.
- * ret_error   may be NULL; filled when the return value is not PXP_OK.
+ * timeout_ms  as for pxp_future_wait().
+ * ret_bytes   on PXP_OK the result, which the caller must free(); NULL if the task returned
+ *             nothing. Otherwise NULL.
+ * ret_n       on PXP_OK the length of the result in bytes; may be NULL.
+ * ret_error   filled on all but PXP_OK; may be NULL.
  *
- * PXP_OK        finished, and the result is yours.
- * PXP_ESTATE    finished, but the result was taken before.
- * PXP_ETIMEOUT, PXP_EDEADLK  as pxp_future_wait().
- * any other     how the task ended: pxp_outcome.error.status. Beside the second half of
- *               status.h that may be PXP_EBROKEN, when no worker could be had, and
- *               PXP_ENOMEM or PXP_ESYS, when its input or result could not be carried.
+ * PXP_OK        finished, and the result belongs to the caller.
+ * PXP_ESTATE    finished, but the result was moved out before.
+ * PXP_ETIMEOUT  as for pxp_future_wait().
+ * PXP_EDEADLK   as for pxp_future_wait().
+ * any other     the task failed or was cancelled: this is pxp_outcome.error.status. Besides the
+ *               second half of enum pxp_status it can be PXP_EBROKEN (no worker could be started),
+ *               PXP_ENOMEM or PXP_ESYS (the input or the result could not be transferred).
  */
 enum pxp_status pxp_future_result(struct pxp_future *future, int64_t timeout_ms,
                                   void **ret_bytes, size_t *ret_n,
                                   struct pxp_error *ret_error);
 
 /**
- * Move out the descriptor that the task wrote its output to (pxp_task_options.output):
- * a memfd sealed against every change. Yours to close. -1 when the future is not
- * finished, has none, or gave it away before.
+ * Move out the output that the task wrote (pxp_task_options.output).
+ *
+ * Returns a memfd that is sealed against every change, which the caller must close; -1 if the future
+ * is not finished, has no output, or the output was moved out before.
  */
 int pxp_future_take_output(struct pxp_future *future);
 
 enum { PXP_MAX_DESCRIPTORS = 4 };
 
 /**
- * Move out a descriptor that the task returned (pxp_task_return_descriptor()), by its index.
- * Yours to close. -1 when the future is not finished, has none there, or gave it away.
+ * Move out a descriptor that the task returned (pxp_task_return_descriptor()).
+ *
+ * index  in the order in which the task returned them, from 0.
+ *
+ * Returns the descriptor, which the caller must close; -1 if the future is not finished, has no such
+ * descriptor, or it was moved out before.
  */
 int pxp_future_take_descriptor(struct pxp_future *future, unsigned index);
 
 /**
- * Cancel what has not begun. Waiters and callbacks are told before this returns.
+ * Cancel a task that no worker has begun, or a pending promise. Waiters are woken and callbacks run
+ * before this returns.
  *
- * true   it is cancelled, now or before.
- * false  too late: it runs, or is done.
+ * Returns whether the future is cancelled, by this call or before it. False: it is running, or done
+ * in another way.
  */
 bool pxp_future_cancel(struct pxp_future *future);
 
-/* Values are only ever appended. */
+/* How a task that a worker has begun is cancelled. New values are only appended. */
 enum pxp_cancel {
-	PXP_CANCEL_PENDING = 0, /* as pxp_future_cancel() */
-	/* What has begun is asked to end: pxp_task_is_cancelled() tells it so, and when its
-	 * function then returns PXP_ECANCELLED the future is cancelled. Of a promise: as
-	 * PXP_CANCEL_PENDING. */
+	/* Not at all, as with pxp_future_cancel(). */
+	PXP_CANCEL_PENDING = 0,
+	/* It is asked to end: pxp_task_is_cancelled() becomes true. The future is cancelled if the
+	 * task's function then returns PXP_ECANCELLED. For a promise, as PXP_CANCEL_PENDING. */
 	PXP_CANCEL_ASK = 1,
-	/* The worker process that has begun it is killed, and the future is cancelled at once.
-	 * A thread is only asked. */
+	/* Its worker process is killed, and the future is cancelled at once. In a thread, as
+	 * PXP_CANCEL_ASK. */
 	PXP_CANCEL_KILL = 2
 };
 
 /**
- * Cancel by so much force.
+ * Cancel a task that no worker has begun, as pxp_future_cancel() does, or one that was begun as force
+ * says.
  *
- * true   it is cancelled, now or before.
- * false  it runs on (and was asked to end, if so said), or is done.
+ * Returns whether the future is cancelled, by this call or before it. False: it is running, and may
+ * have been asked to end; or it is done in another way.
  */
 bool pxp_future_cancel_with(struct pxp_future *future, enum pxp_cancel force);
 
-/** How far it is now, as the task itself says: zeros while it has said nothing. */
+/** What the task last reported with pxp_task_progress(). Zeros if it has reported nothing. */
 struct pxp_progress pxp_future_progress(struct pxp_future *future);
 
+/** A callback. future is borrowed for the call; data is what the callback was added with. */
 typedef void pxp_done_fn(struct pxp_future *future, void *data);
 
 /**
- * Call on_done once, when the future is done: at once, in this thread, if it is. Any
- * number, called in the order in which they were added before that; one that is added later
- * does not wait for those. It may submit (a try, as a
- * blocking call could wait for its own thread), cancel, and drop references; it must not
- * wait.
+ * Call on_done once when the future is done: at once, in this thread, if it is done already.
  *
- * PXP_ENOMEM  not added; it will not be called.
+ * Callbacks run in the order in which they were added. One that is added after the completion does
+ * not wait for those before it. A callback may submit tasks with pxp_executor_try_submit(), cancel,
+ * and release references. It must not wait: it may run in the thread that it would wait for.
+ *
+ * data  passed to on_done; must stay valid until then. If the future is freed before it is done,
+ *       which is possible for a promise only, on_done is not called.
+ *
+ * PXP_OK      added, or called.
+ * PXP_ENOMEM  no memory. It was not added and will not be called.
  */
 enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_done,
                                    void *data);
 
 /**
- * A future that the caller completes: the way to bring work of your own (a file that is
- * durable, a page that has arrived) among the futures of executors. Pending, one
- * reference. NULL when memory ran out.
+ * Create a promise: a future that the caller completes. It brings work of your own (a file that is
+ * on the disk, a page that has arrived) among the futures of executors.
+ *
+ * Returns a pending future with one reference, which the caller must release. NULL: no memory.
  */
 struct pxp_future *pxp_promise_create(void);
 
-/** Pending to running. False when it is cancelled or done (then do not begin), or is no
- *  promise. */
+/** Make a pending promise running. Returns whether it did. False: it is running, cancelled or done,
+ *  so do not begin; or the future is not a promise. */
 bool pxp_promise_start(struct pxp_future *promise);
 
 /**
- * Complete it as finished, with n bytes from malloc().
+ * Complete a promise as finished.
  *
- * bytes  moved in on PXP_OK: *bytes comes back NULL. May point to NULL with n 0.
+ * bytes  points to n bytes from malloc(), or to NULL with n 0. On PXP_OK they belong to the future
+ *        and *bytes becomes NULL. Otherwise they are still the caller's.
  *
- * PXP_ESTATE  done before: nothing changed, and *bytes is still yours.
- * PXP_EINVAL  the future is an executor's, which completes it itself.
+ * PXP_OK      finished.
+ * PXP_ESTATE  it is done already.
+ * PXP_EINVAL  the future is not a promise.
  */
 enum pxp_status pxp_promise_finish(struct pxp_future *promise, void **bytes, size_t n);
 
-/** Complete it as failed (cancelled when status is PXP_ECANCELLED). The status must not be
- *  PXP_OK (PXP_EINVAL). PXP_ESTATE and PXP_EINVAL as above. */
+/**
+ * Complete a promise as failed, or as cancelled if error->status is PXP_ECANCELLED.
+ *
+ * error  copied.
+ *
+ * PXP_OK      failed, or cancelled.
+ * PXP_ESTATE  it is done already.
+ * PXP_EINVAL  error->status is PXP_OK, or the future is not a promise.
+ */
 enum pxp_status pxp_promise_fail(struct pxp_future *promise,
                                  const struct pxp_error *error);
 

@@ -1,6 +1,9 @@
 /*
- * A task, seen from inside: what its function may ask and say while it runs, on a thread
- * or in a worker process. Good only during the call, and only in its thread.
+ * A task from inside: what its function can ask and report while it runs, in a thread or in a
+ * worker process.
+ *
+ * Threads: a struct pxp_task is valid during the call of the task's function. Use it in the thread
+ * of that call only.
  */
 #ifndef PXP_TASK_H
 #define PXP_TASK_H
@@ -18,42 +21,60 @@ extern "C" {
 struct pxp_task;
 
 /**
- * What an executor runs. It may be called in a worker process, which was forked before
- * the task was made: of this process's data it sees the input and the descriptors alone.
+ * The function that an executor runs.
  *
- * Return PXP_OK, or what pxp_task_fail() returns, or PXP_ECANCELLED when it was asked to
- * end and did, or PXP_EMEMORY when memory ran out (pxp_task_fail() before that gives it
- * its text). Any other value is a failure with that number as its code. A worker process
- * that exits or dies in here has crashed; a thread must return, not end (pthread_exit()). A
- * process that is forked in here, without exec, and returns, ends there, with status 0.
- * In a thread all signals are blocked but those of faults, and a program that a task starts
- * has that from it, unless it is told otherwise (POSIX_SPAWN_SETSIGMASK).
+ * Returns
+ *   PXP_OK          success.
+ *   PXP_ETASK       failure: return what pxp_task_fail() returned.
+ *   PXP_ECANCELLED  the task was asked to end (pxp_task_is_cancelled()), and did.
+ *   PXP_EMEMORY     memory ran out. A pxp_task_fail() before that gives the error its text.
+ *   any other       failure with that number as its code.
+ *
+ * In a worker process: the process was forked before the task was submitted, so of the submitter's
+ * data it has only the input and the descriptors. If the process dies or exits in this function,
+ * the task has crashed. If the function forks without exec and the child returns from the function,
+ * the child exits with status 0.
+ *
+ * In a thread: the function must return, and must not call pthread_exit(). All signals are blocked
+ * except those of faults (SIGSEGV and the like). A program that it starts inherits that mask, unless
+ * it is set otherwise, for example with POSIX_SPAWN_SETSIGMASK.
  */
 typedef enum pxp_status pxp_task_fn(struct pxp_task *task);
 
-/** The input's bytes, n of them: borrowed, aligned for any type. */
+/**
+ * The input.
+ *
+ * ret_n  its length in bytes; may be NULL.
+ *
+ * Returns the bytes, aligned for any type; NULL if there are none. Borrowed: valid during the task.
+ */
 const void *pxp_task_input(const struct pxp_task *task, size_t *ret_n);
 
-/** The descriptor at index of those submitted, or -1. Borrowed: closed after the task. */
+/** The descriptor at index of those that were submitted, or -1. Borrowed: closed after the task. */
 int pxp_task_descriptor(const struct pxp_task *task, unsigned index);
 
-/** The empty memfd for the output, when the task was submitted with one; else -1.
- *  Borrowed. What is in it is handed over, sealed, when the task succeeds. */
+/** The empty memfd for the output if the task was submitted with one (pxp_task_options.output), or
+ *  -1. Borrowed. If the task succeeds, the file is sealed and belongs to its future. */
 int pxp_task_output(const struct pxp_task *task);
 
-/** What the worker's initialiser left, or NULL. */
+/** What pxp_initialise_fn left for this worker, or NULL. Borrowed. */
 void *pxp_task_context(const struct pxp_task *task);
 
 /**
- * Set the result: a copy of n bytes. The last call counts.
+ * Set the result to a copy of n bytes. A later call replaces it.
  *
- * PXP_ENOMEM  no memory: the result is as before.
+ * PXP_OK      done.
+ * PXP_ENOMEM  no memory; the result is unchanged.
  */
 enum pxp_status pxp_task_return(struct pxp_task *task, const void *bytes, size_t n);
 
 /**
- * Say why the task fails; to be returned from it. code is the caller's own number, which
- * comes out in pxp_error.code. Always PXP_ETASK.
+ * Say why the task fails.
+ *
+ * code    the caller's own number, which appears in pxp_error.code.
+ * format  as for pxp_fail().
+ *
+ * Returns PXP_ETASK, for the task's function to return.
  */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
@@ -62,46 +83,55 @@ enum pxp_status
 pxp_task_fail(struct pxp_task *task, int code, const char *format, ...);
 
 /**
- * Return a descriptor as well: it is duplicated, and comes out at the next index of
- * pxp_future_take_descriptor(). At most PXP_MAX_DESCRIPTORS.
+ * Return a duplicate of descriptor to the caller of pxp_future_take_descriptor(), at the next index.
+ * descriptor itself stays the task's.
  *
- * PXP_EINVAL  one too many.   PXP_ESYS  it cannot be duplicated.
+ * PXP_OK      done.
+ * PXP_EINVAL  the task has returned PXP_MAX_DESCRIPTORS already.
+ * PXP_ESYS    descriptor cannot be duplicated.
  */
 enum pxp_status pxp_task_return_descriptor(struct pxp_task *task, int descriptor);
 
-/** Whether somebody has asked the task to end (PXP_CANCEL_ASK). Cheap: ask often. */
+/** Whether the task was asked to end (PXP_CANCEL_ASK). Cheap: ask often. */
 bool pxp_task_is_cancelled(const struct pxp_task *task);
 
-/** Say how far it is, or just that it lives (options.stall_ms). Cheap. */
+/** Report progress: done of total, in any unit. Also tells the pool that the task is alive
+ *  (pxp_task_options.stall_ms). Cheap: report often. */
 void pxp_task_progress(struct pxp_task *task, uint64_t done, uint64_t total);
 
 enum { PXP_MAX_RESTARTS = 2 };
 
 /**
- * Begin the deadline anew, ms milliseconds from now: for a task that has to wait for its
- * input, or that learns its size only while it runs. Counts PXP_MAX_RESTARTS times in each
- * attempt; no more than pxp_task_options.max_deadline_ms is granted, and with PXP_FOREVER
- * (or another negative number) just that. On a thread, and of a task without a deadline, it
- * does nothing.
+ * Set the task's deadline to ms milliseconds from now: for a task that waits for its input, or that
+ * learns only while it runs how much work it has.
+ *
+ * ms  at most pxp_task_options.max_deadline_ms; a larger number, or a negative one such as
+ *     PXP_FOREVER, means max_deadline_ms.
+ *
+ * The first PXP_MAX_RESTARTS calls of each attempt have an effect. Does nothing in a thread, and
+ * for a task without a deadline.
  */
 void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms);
 
 enum { PXP_MAX_NEEDS = 16 };
 
 /**
- * Say how much memory the task will need, and wait until it may have it: bytes of private
- * memory of its worker, in all. Up to pxp_executor_options.memory_allowance that is so at
- * once; what goes beyond comes out of memory_budget, first come, first served. The task's
- * deadlines stand still while it waits, and when it ends the memory is taken back.
+ * Say how much memory the task needs, and wait until its worker may use that much.
  *
- * PXP_OK          it may use so much. Always so on a thread, and in a pool without limits.
+ * bytes  of private memory of the worker, in total. Up to pxp_executor_options.memory_allowance is
+ *        granted at once. More comes out of memory_budget, first come, first served.
+ *
+ * The task's deadlines are suspended during the wait. When the task ends, the memory goes back to
+ * the budget.
+ *
+ * PXP_OK          the worker may use that much. Always so in a thread, and in a pool without limits.
  * PXP_EMEMORY     more than the whole budget, or than the task's own max_memory.
- * PXP_EAGAIN      it holds some of the budget already, and what it asks for on top is not
- *                 free: it cannot wait for that, or two such tasks would for each other.
- * PXP_ECANCELLED  it was asked to end meanwhile.
- * PXP_ESYS        its limit could not be raised.
- * PXP_EINVAL      it has asked PXP_MAX_NEEDS times in this attempt for more than it had.
- * On all but PXP_OK its limit is what it was.
+ * PXP_EAGAIN      the task already has some of the budget, and the rest is not free. It cannot wait
+ *                 for the rest, because two such tasks would wait for each other.
+ * PXP_ECANCELLED  the task was asked to end during the wait.
+ * PXP_ESYS        the limit of the worker cannot be raised.
+ * PXP_EINVAL      the task has asked PXP_MAX_NEEDS times in this attempt for more than it had.
+ * On all but PXP_OK the limit is unchanged.
  */
 enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes);
 

@@ -1,6 +1,6 @@
 /*
- * Waiting for many futures: for the first, for all, or for each as it is done. Futures of
- * different executors, and promises, may be mixed. One that is cancelled is done.
+ * Waits for several futures: for the first, for all, or for each as it is done. The futures may
+ * belong to different executors, and promises may be among them. A cancelled future is done.
  */
 #ifndef PXP_WAIT_H
 #define PXP_WAIT_H
@@ -11,67 +11,79 @@
 extern "C" {
 #endif
 
-/* Values are only ever appended. */
+/* New values are only appended. */
 enum pxp_wait_until {
-	PXP_FIRST_COMPLETED = 1, /* one is done */
-	PXP_FIRST_ERROR =
-		2, /* one has failed (cancelled is no failure), or all are done */
+	/* At least one is done. */
+	PXP_FIRST_COMPLETED = 1,
+	/* At least one has failed (cancelled does not count), or all are done. */
+	PXP_FIRST_ERROR = 2,
+	/* All are done. */
 	PXP_ALL_COMPLETED = 3
 };
 
 /**
- * Wait until enough of them are done.
+ * Wait until enough futures are done.
  *
- * futures     n of them, borrowed for the call; the same one may stand there twice. With
- *             n 0 it returns at once.
- * timeout_ms  for the whole call; 0 polls, PXP_FOREVER does not time out.
- * ret_done    NULL, or n flags: ret_done[i] is whether futures[i] is done. Filled when
- *             the return value is PXP_OK or PXP_ETIMEOUT.
+ * futures     n futures, borrowed for the call. The same future may appear twice. If n is 0, the
+ *             call returns at once.
+ * timeout_ms  milliseconds for the whole call; 0 only polls, PXP_FOREVER waits without limit.
+ * ret_done    NULL, or n flags: ret_done[i] tells whether futures[i] is done. Filled on PXP_OK and
+ *             PXP_ETIMEOUT.
  *
  * PXP_OK        enough are done.
- * PXP_ETIMEOUT  not yet. What is done is in ret_done.
- * PXP_EINVAL    until is none of the three.
- * PXP_EDEADLK   asked in a callback or a task of an executor that would have to run one
- *               of them.
+ * PXP_ETIMEOUT  not enough are done.
+ * PXP_EINVAL    until is not a value of the enum.
+ * PXP_EDEADLK   this is a callback or a task of the executor that must run one of the tasks.
  * PXP_ENOMEM    no memory.
+ *
+ * Any thread.
  */
 enum pxp_status pxp_wait(struct pxp_future *const *futures, size_t n,
                          enum pxp_wait_until until, int64_t timeout_ms, bool *ret_done);
 
-/* An iteration over futures in the order in which they are done. One thread at a time. */
+/**
+ * An iteration over futures in the order in which they are done.
+ *
+ * Threads: one thread at a time.
+ */
 struct pxp_as_completed;
 
 /**
- * Begin. Those that are done come first, in the order of futures; then each as it is
- * done. One that stands there twice comes once.
+ * Begin an iteration. Futures that are done already come first, in the order of the array; then each
+ * one as it is done. A future that appears twice comes once.
  *
- * futures     n of them; a reference to each is held until it is given out.
- * timeout_ms  for the whole iteration, from this call; PXP_FOREVER: none.
- * ret_iteration  on PXP_OK yours, to be given back with pxp_as_completed_close().
+ * futures        n futures. The iteration takes a reference to each.
+ * timeout_ms     milliseconds for the whole iteration, from this call; PXP_FOREVER: no limit.
+ * ret_iteration  on PXP_OK the iteration, which the caller must give back with
+ *                pxp_as_completed_close(). Otherwise NULL.
  *
- * PXP_ENOMEM  no memory; *ret_iteration is NULL.
+ * PXP_OK      begun.
+ * PXP_ENOMEM  no memory.
  */
 enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t n,
                                       int64_t timeout_ms,
                                       struct pxp_as_completed **ret_iteration);
 
 /**
- * The next one that is done.
+ * Wait for the next future that is done.
  *
- * ret_future  on PXP_OK one reference, yours. NULL when there are no more.
+ * ret_future  on PXP_OK the future, with a reference that the caller must release, in addition to
+ *             the reference that the caller has from submitting it. NULL: there are no more.
+ *             On all other statuses NULL.
  *
- * PXP_OK        here it is, or (NULL) the end.
- * PXP_ETIMEOUT  the time is over, and none that was done is left to be given out:
- *               pxp_as_completed_left() were not done.
- * PXP_EDEADLK   as pxp_wait().
+ * PXP_OK        a future, or the end.
+ * PXP_ETIMEOUT  the time of the iteration is over, and every done future was given out. The others,
+ *               pxp_as_completed_left() of them, were not done. The caller may try again.
+ * PXP_EDEADLK   as for pxp_wait().
  */
 enum pxp_status pxp_as_completed_next(struct pxp_as_completed *iteration,
                                       struct pxp_future **ret_future);
 
-/** How many have not been given out. */
+/** How many futures were not given out yet. */
 size_t pxp_as_completed_left(const struct pxp_as_completed *iteration);
 
-/** End it, at any point. NULL is fine. Futures not given out are only released. */
+/** End an iteration, at any point, and release the futures that were not given out. NULL is
+ *  allowed. */
 void pxp_as_completed_close(struct pxp_as_completed *iteration);
 
 #ifdef __cplusplus
