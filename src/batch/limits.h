@@ -4,7 +4,7 @@
  *   --memory = main process + finished outputs + workers x allowance + budget
  *
  * Every worker has its allowance at all times; what a picture needs beyond it comes out of
- * the budget (image/need.h, pxp_task_need()). So one picture may have an allowance and the
+ * the budget (image/memory_estimate.h, pxp_task_need()). So one picture may have an allowance and the
  * budget, and the sum is never more than what was asked for.
  */
 #ifndef PXP_LIMITS_H

@@ -65,7 +65,7 @@ static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *re
 		                "internal: the settings of the workers are cut short");
 	memcpy(&guard, bytes, sizeof(guard));
 	if (guard.is_untrusted)
-		picture_trust_nobody();
+		picture_distrust_inputs();
 	picture_set_drawing((enum picture_drawing)guard.drawing);
 	reads_fonts = guard.drawing == DRAWING_HERE;
 	lockdown_prepare(&guard.lockdown);
@@ -79,10 +79,10 @@ static enum pxp_status lock_down(struct pxp_error *ret_error)
 
 static enum pxp_status preload(struct pxp_error *ret_error)
 {
-	char text[PXP_ERROR_TEXT_BYTES];
+	struct failure failure = {0};
 
-	if (!picture_preload(text, sizeof(text)))
-		return pxp_fail(ret_error, PXP_ETASK, "%s", text);
+	if (!picture_preload(&failure))
+		return pxp_fail(ret_error, PXP_ETASK, "%s", failure.text);
 	return PXP_OK;
 }
 

@@ -4,6 +4,8 @@
 #include "base/fd.h"
 #include "batch/limits.h"
 #include "cli/command_line.h"
+#include "image/catalogue.h"
+#include "image/engine.h"
 #include "image/header/profile.h"
 
 #include <errno.h>
@@ -144,6 +146,19 @@ static bool take_profile(struct command_line *line, const char *value,
 	snprintf(hash, sizeof(hash), "file:%016" PRIx64,
 	         profile_hash(line->batch.profile, line->batch.n_profile));
 	return recipe_set(&line->batch.recipe, RECIPE_PROFILE, hash, ret_failure);
+}
+
+/* The words come from the table of engines. */
+static bool take_engine(struct command_line *line, const char *value,
+                        struct failure *ret_failure)
+{
+	struct choice words[CATALOGUE_ENGINES_MAX + 2] = {{"auto", 0}};
+	int chosen;
+
+	for (int i = 0; i < CATALOGUE_ENGINES_MAX && engines[i]; i++)
+		words[i + 1] = (struct choice){engines[i]->name, i + 1};
+	return choice_parse(words, value, &chosen, ret_failure) &&
+	       recipe_set(&line->batch.recipe, RECIPE_ENGINE, value, ret_failure);
 }
 
 static bool take_jobs(struct command_line *line, const char *value,
@@ -423,7 +438,7 @@ const struct cli_option cli_options[] = {
 		.help = "replace a worker after N images (default: 500)",
 	}, {
 		.name = "engine", .argument = "ENGINE", .commands = READS,
-		.field = RECIPE_ENGINE,
+		.take = take_engine,
 		.help = "the code that reads and writes images; 'pixpool info'\n"
 		        "lists them (default: auto)",
 	}, {

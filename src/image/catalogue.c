@@ -1,3 +1,4 @@
+/* The catalogue: each engine is asked about each format. */
 #include "image/catalogue.h"
 
 #include "image/engine.h"

@@ -1,22 +1,13 @@
+/* What all engines share: which of them work, which formats are trusted, and sizes. */
 #include "image/engine.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-const struct engine *engine_of_tests;
-
-const struct engine *const engines[] = {
-#ifdef PIXPOOL_VIPS
-	&engine_vips,
-#endif
-	&engine_stb,
-	NULL,
-};
-
-static bool trusts_nobody;
+static bool inputs_are_hostile;
 static enum picture_drawing drawing_here;
 
-void engine_set_drawing(enum picture_drawing drawing)
+void picture_set_drawing(enum picture_drawing drawing)
 {
 	drawing_here = drawing;
 }
@@ -26,31 +17,46 @@ enum picture_drawing engine_drawing(void)
 	return drawing_here;
 }
 
-void engine_trust_nobody(void)
+void picture_distrust_inputs(void)
 {
-	trusts_nobody = true;
+	inputs_are_hostile = true;
 }
 
-bool engine_is_strict(void)
+bool engine_inputs_are_hostile(void)
 {
-	return trusts_nobody;
+	return inputs_are_hostile;
+}
+
+/* The engine that draws SVG and PDF, or NULL. */
+static const struct engine *find_drawing_engine(void)
+{
+	for (const struct engine *const *engine = engines; *engine; engine++) {
+		if ((*engine)->draws)
+			return *engine;
+	}
+	return NULL;
 }
 
 bool picture_can_draw(void)
 {
-	return engines[0]->font_folders != NULL;
+	return find_drawing_engine() != NULL;
 }
 
 const char *const *picture_font_folders(void)
 {
-	return engines[0]->font_folders ? engines[0]->font_folders() : NULL;
+	const struct engine *engine = find_drawing_engine();
+
+	return engine ? engine->font_folders() : NULL;
 }
 
 bool picture_draws(enum image_format format, struct failure *ret_failure)
 {
-	if (engines[0]->draws)
-		return engines[0]->draws(format, ret_failure);
-	return failure_set(ret_failure, FAIL_UNSUPPORTED, "this build draws no pictures");
+	const struct engine *engine = find_drawing_engine();
+
+	if (engine)
+		return engine->draws(format, ret_failure);
+	return failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                   "this build cannot render SVG or PDF");
 }
 
 bool engine_trusts(enum image_format format)
@@ -65,20 +71,29 @@ bool engine_trusts(enum image_format format)
 	case FORMAT_TIFF:
 		return true;
 	default:
-		return !trusts_nobody;
+		return !inputs_are_hostile;
 	}
 }
 
-static bool is_chosen(const struct engine *engine, enum engine_choice choice)
+const struct engine *engine_named(const char *name)
 {
-	return choice == ENGINE_AUTO || engine->choice == choice;
+	for (const struct engine *const *engine = engines; *engine; engine++) {
+		if (strcmp((*engine)->name, name) == 0)
+			return *engine;
+	}
+	return NULL;
+}
+
+bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe)
+{
+	return !recipe->engine[0] || strcmp(recipe->engine, engine->name) == 0;
 }
 
 const struct engine *engine_that_reads(enum image_format format,
-                                       enum engine_choice choice)
+                                       const struct recipe *recipe)
 {
 	for (const struct engine *const *engine = engines; *engine; engine++) {
-		if (engine_trusts(format) && is_chosen(*engine, choice) &&
+		if (engine_trusts(format) && engine_is_wanted(*engine, recipe) &&
 		    (*engine)->reads(format))
 			return *engine;
 	}
@@ -86,13 +101,18 @@ const struct engine *engine_that_reads(enum image_format format,
 }
 
 const struct engine *engine_that_writes(enum image_format format,
-                                        enum engine_choice choice)
+                                        const struct recipe *recipe)
 {
 	for (const struct engine *const *engine = engines; *engine; engine++) {
-		if (is_chosen(*engine, choice) && (*engine)->writes(format))
+		if (engine_is_wanted(*engine, recipe) && (*engine)->writes(format))
 			return *engine;
 	}
 	return NULL;
+}
+
+uint32_t source_frames(const struct source *source, const struct recipe *recipe)
+{
+	return format_info(recipe->format)->has_frames ? source->n_frames : 1;
 }
 
 char *engine_one_line(char *text)

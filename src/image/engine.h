@@ -1,179 +1,172 @@
 /*
- * An engine reads pictures of some formats, does what a recipe says, and writes them. It
- * never sees where a picture comes from: it is given bytes and makes a rendering, and it is
- * given a rendering and writes bytes to a descriptor. Between the two the result stands in
- * memory, so that a failure to decode and a failure to encode are told apart.
+ * An engine reads pictures, derives outputs from them as recipes say, and encodes the outputs.
+ * It is given bytes and never sees a file.
+ *
+ * Engines are asked in the order of the table in engine_table.c, once the format is known:
+ * claim_source() for the picture, then claim_output() for each output. The first that can does
+ * the work; one that cannot says why, and the next is asked. One engine may decode for
+ * another: then plain pixels pass between them. To add an engine, write its files and add its
+ * row to the table.
+ *
+ * The result of each step stands in memory, so that a failure to decode and a failure to encode
+ * are told apart.
  */
 #ifndef PXP_ENGINE_H
 #define PXP_ENGINE_H
 
 #include "common/failure.h"
+#include "image/header/picture_header.h"
 #include "image/picture.h"
+#include "image/pixels.h"
 #include "recipe/recipe.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Rows of bytes without gaps: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; 8 bit, sRGB,
- * alpha not multiplied in. */
-struct pixels {
-	struct size size;
-	unsigned n_bands;
-	uint8_t *bytes;
-	void (*free_bytes)(void *bytes);
-};
-
-void pixels_fini(struct pixels *pixels); /* of zeros too */
-
-/* A buffer for pixels of this shape; false when memory ran out or it has no size. */
-bool pixels_init(struct pixels *ret_pixels, struct size size, unsigned n_bands);
-
-/* Put alpha on a colour (white when it is not set), in place; nothing to do without
- * alpha. */
-void pixels_flatten(struct pixels *pixels, const struct colour *background);
-
-/* Turn by an EXIF orientation, 1 to 8. False when memory ran out. */
-bool pixels_orient(struct pixels *pixels, unsigned orientation);
-
-/* What is left without the borders that differ from the top left pixel by no more than the
- * threshold in any band; all of it when nothing would be left. */
-struct area pixels_without_border(const struct pixels *pixels, double threshold);
-
-/* Keep an area alone, or put what there is on the layout's canvas, where it is to lie, grey
- * and alpha widened where the background is not grey or not opaque. In place; false when
- * memory ran out. */
-bool pixels_cut(struct pixels *pixels, const struct area *area);
-bool pixels_embed(struct pixels *pixels, const struct layout *layout,
-                  const struct colour *background);
-
-/* A picture on its way out. Either plain pixels, or the engine's own image, which may be
- * deeper, of another space, of several frames, and carry metadata. */
+/* An output on its way out. Either plain pixels, or the engine's own image, which may be deeper, of
+ * another colour space, of several frames, and carry metadata. */
 struct rendering {
 	struct size size; /* of a frame */
 	uint32_t n_frames;
-	struct pixels pixels; /* no bytes while image holds them */
+	struct pixels pixels; /* without bytes while image holds the pixels */
 	void *image;
 	void (*free_image)(void *image);
 };
 
-void rendering_fini(struct rendering *rendering); /* of zeros too */
-
-struct engine;
+void rendering_fini(struct rendering *rendering); /* a rendering of zeros is fine */
 
 /* One picture on its way in. */
 struct source {
 	const uint8_t *bytes;
 	size_t n_bytes;
-	enum image_format format; /* the gate's word */
-	int input;           /* where the bytes came from: for the test engine alone */
-	const void *profile; /* that the result is to have, of SPACE_FILE */
-	size_t n_profile;
-	/* Who decodes for an engine that has no decoder of its own for the format; NULL: the
-	 * engine itself. */
-	const struct engine *decoder;
-	/* Set by open: the true size, with the orientation applied unless the recipe leaves
-	 * the picture as it is stored; and how many frames of it will come out. */
+	int input; /* the descriptor that the bytes were read from */
+	enum image_format format;
+
+	/* How the picture is read: no_rotate, fail_on and the limits of this recipe. */
+	const struct recipe *reading;
+	/* The outputs. None where every pixel is decoded and nothing is kept. */
+	const struct picture_variant *variants;
+	unsigned n_variants;
+
+	/* Set by claim_source(): the true size, with the orientation applied unless the recipes
+	 * leave the picture as it is stored; the orientation that decoded pixels still need; how
+	 * many frames are decoded; and the engine's own state, from claim_source() to close(). */
 	struct size size;
+	unsigned orientation;
 	uint32_t n_frames;
-	void *state; /* the engine's own, from open to close */
+	void *state;
+};
+
+/* The frames that an output of this recipe gets. */
+uint32_t source_frames(const struct source *source, const struct recipe *recipe);
+
+/* The answer to a claim. */
+enum claim {
+	CLAIM_CAN,
+	CLAIM_CANNOT, /* another engine may: the next is asked */
+	CLAIM_FAILED, /* no engine can: the picture fails */
 };
 
 struct engine {
-	const char *name;
-	enum engine_choice choice;
+	const char *name; /* a word of a to z, for records and --engine */
+	/* "libvips 8.14.1", in text of n_text bytes. */
+	void (*version)(char *text, size_t n_text);
+	/* Start its libraries, once in the fork server. NULL: there is nothing to start. */
+	bool (*start)(struct failure *ret_failure);
 
-	/* Start its libraries, once in the fork server; NULL when there is nothing to start. False
-	 * with a message. */
-	bool (*start)(char *text, size_t n_text);
-
-	/* Once they are started: folders, NULL at the end, that it reads from when it draws.
-	 * NULL: it draws nothing. */
-	const char *const *(*font_folders)(void);
-	/* Whether it draws this format here, text and all. NULL as above. */
-	bool (*draws)(enum image_format format, struct failure *ret_failure);
-
-	/* What this build really does, tried and not written down. */
+	/* The formats that this build really reads and writes: tried, not listed. */
 	bool (*reads)(enum image_format format);
 	bool (*writes)(enum image_format format);
 
-	/* Whether it takes bytes that are no picture format at all. NULL but for the test
-	 * engine, which obeys orders. */
-	bool (*claims)(const uint8_t *bytes, size_t n);
+	/*
+	 * Read the header. CLAIM_CAN: the source is open, and close() must follow. Else nothing is
+	 * left to close, and the failure holds the reason; with CLAIM_CANNOT it may stay empty,
+	 * which means that the engine does not read the format.
+	 */
+	enum claim (*claim_source)(struct source *source, struct failure *ret_reason);
+	/* Whether it can derive this output from a source, its own or, where is_lent, plain pixels
+	 * of another engine. CLAIM_CANNOT always has a reason. */
+	enum claim (*claim_output)(const struct source *source, bool is_lent,
+	                           const struct recipe *recipe,
+	                           struct failure *ret_reason);
 
-	/* Whether it does what the recipe says: else a failure that names what it does not.
-	 * NULL: it does all. */
-	bool (*takes)(const struct recipe *recipe, struct failure *ret_failure);
+	/* Bytes that it holds while it decodes; and while it derives and encodes an output of
+	 * n_frames frames. See memory_estimate.h. */
+	uint64_t (*decoder_memory)(const struct picture_header *header,
+	                           const struct picture_variant *variants,
+	                           unsigned n_variants);
+	uint64_t (*output_memory)(const struct picture_header *header,
+	                          const struct recipe *recipe, uint64_t n_frames);
 
-	/* Read the header and set source->size and n_frames. On failure nothing is left to
-	 * close. */
-	bool (*open)(struct source *source, const struct recipe *recipe,
-	             struct failure *ret_failure);
-	/* The pixels as they are stored, 8 bit sRGB, unturned, for another engine to work on;
-	 * NULL when it cannot. */
-	bool (*decode)(struct source *source, struct pixels *ret_pixels,
-	               struct failure *ret_failure);
-	/* Decode and do all that the recipe says up to the encoding. No alpha is left when the
-	 * recipe's format has none. */
-	bool (*render)(struct source *source, const struct recipe *recipe,
+	/* Decode once, for all variants of the source. An engine may wait with that until derive()
+	 * where there is one variant. */
+	bool (*decode)(struct source *source, struct failure *ret_failure);
+	/* Decode every pixel of every frame or page, and keep none. */
+	bool (*check)(struct source *source, struct failure *ret_failure);
+	/* The pixels as they are stored, not turned, for another engine. They belong to the source,
+	 * until close(). NULL: it decodes for no other engine. */
+	const struct pixels *(*lend_pixels)(struct source *source,
+	                                    struct failure *ret_failure);
+
+	/*
+	 * Do all that the variant's recipe says up to the encoding. No alpha is left where the
+	 * recipe's format has none. lent: the pixels of another engine, from which to derive; NULL:
+	 * those that decode() made. is_last: nothing else is derived from the source, so that the
+	 * engine may use up what it decoded.
+	 */
+	bool (*derive)(struct source *source, const struct pixels *lent,
+	               const struct picture_variant *variant, bool is_last,
 	               struct rendering *ret_rendering, struct failure *ret_failure);
 	void (*close)(struct source *source);
 
-	/* Decode every pixel of every frame or page and keep none. NULL: decode(), or else
-	 * render(), does as much. */
-	bool (*check)(struct source *source, struct failure *ret_failure);
-
-	/* Make a rendering's own image plain pixels, for another engine to write. NULL: its
-	 * renderings are plain ones. */
+	/* Make the image of a rendering plain pixels, for another engine to encode. NULL: its
+	 * renderings are plain. */
 	bool (*make_plain)(struct rendering *rendering, struct failure *ret_failure);
-
-	/* Write a whole file of the recipe's format: a rendering of its own, or a plain one. */
+	/* Write a whole file of the recipe's format from where output stands: a rendering of its
+	 * own, or a plain one. */
 	bool (*encode)(const struct rendering *rendering, const struct recipe *recipe,
 	               int output, struct failure *ret_failure);
 
-	/* "libvips 8.14.1", in text of n_text bytes. */
-	void (*version)(char *text, size_t n_text);
+	/* For an engine that draws SVG and PDF, else NULL. Both once it is started: the folders that
+	 * it reads fonts from, NULL at the end; and whether it draws this format here, with its
+	 * text. */
+	const char *const *(*font_folders)(void);
+	bool (*draws)(enum image_format format, struct failure *ret_failure);
 };
 
-/* The engines of this build, best first, NULL at the end. */
+/* The engines of this build, in the order in which they are asked, NULL at the end. */
 extern const struct engine *const engines[];
-
-/* One engine more, in test programs alone: set by the constructor of engine_scripted.c where
- * that is linked, NULL in the program. It takes what it claims, before the others. */
-extern const struct engine *engine_of_tests;
 
 extern const struct engine engine_vips, engine_stb;
 
-/*
- * From here on pictures come from strangers: only the formats that are the most attacked, and
- * so the most tested, are read, and no loader that its own library holds unfit for them. To
- * be called before the engines start.
- */
-void engine_trust_nobody(void);
+/* The engine with this name, or NULL. */
+const struct engine *engine_named(const char *name);
 
-/* Whether nobody is trusted; and whether this format is read of whom we have. */
-bool engine_is_strict(void);
+/* Whether the recipe lets this engine work: it names none, or this one. */
+bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe);
+
+/* The first engine that is wanted and reads, or writes, this format; NULL when there is none. */
+const struct engine *engine_that_reads(enum image_format format,
+                                       const struct recipe *recipe);
+const struct engine *engine_that_writes(enum image_format format,
+                                        const struct recipe *recipe);
+
+/* Whether picture_distrust_inputs() was called, and whether a format may be read in view of that. */
+bool engine_inputs_are_hostile(void);
 bool engine_trusts(enum image_format format);
 
-/* How this process stands to pictures that are drawn. To be set before the engines start. */
-void engine_set_drawing(enum picture_drawing drawing);
+/* What picture_set_drawing() set. */
 enum picture_drawing engine_drawing(void);
 
-/* The first engine that can, or the one that was chosen if it can; NULL when none. */
-const struct engine *engine_that_reads(enum image_format format,
-                                       enum engine_choice choice);
-const struct engine *engine_that_writes(enum image_format format,
-                                        enum engine_choice choice);
+/* Say why no engine reads the picture, and what can be done about it. Always false. */
+bool engine_unsupported(const struct source *source, struct failure *ret_failure);
 
-/* Say why nobody reads it, and what to do about it. Always false. */
-bool engine_unsupported(const struct source *source, const struct recipe *recipe,
-                        struct failure *ret_failure);
-
-/* Take off what the tail of a library's text is worth: everything from the first line
- * break, and space at the ends. In place; returns text. */
+/* Keep the first line of a library's text, without the space at its ends. In place; returns
+ * text. */
 char *engine_one_line(char *text);
 
-/* 1 to 100: what was asked for, or the format's default. */
+/* 1 to 100: what the recipe asks for, or the format's default. */
 unsigned engine_quality(const struct recipe *recipe);
 
 /*

@@ -1,13 +1,14 @@
 /*
- * The way of one picture: read whole, gate, header against the limits, decode and scale,
- * encode. The first failure ends it, and its class is decided where it is found.
+ * The way of one picture: look at the header and ask for memory, read the input whole, find the
+ * engines, compare the header with the limits, decode once, derive and encode each output. The
+ * first failure ends it, and its class is decided where it is found.
  */
 #include "image/picture.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "image/engine.h"
-#include "image/header/need.h"
+#include "image/engine_plan.h"
+#include "image/memory_estimate.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -18,26 +19,25 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A buffer that grew beyond this for one huge file is given back after it. */
+/* A buffer that grew beyond this for one huge file is freed after it. */
 #define KEPT_BUFFER_BYTES ((size_t)64 << 20)
 
 struct picture_worker {
 	uint8_t *bytes;
 	size_t n_bytes;
-	struct picture_facts facts; /* of the picture that is on */
+	struct picture_header header; /* of the present picture */
 };
 
 /*
  * Memory that one picture gave back serves the next, instead of going to the system and
- * coming from it again page by page: a sixth of the CPU on large PNG files.
+ * coming from it again page by page: this saves a sixth of the CPU on large PNG files.
  */
 static void tune_memory(void)
 {
 #ifdef __GLIBC__
 	pthread_attr_t attributes;
 
-	/* Stacks count in full against a memory limit. So much is the least that libvips asks
-	 * for. */
+	/* Stacks count in full against a memory limit. libvips asks for at least this size. */
 	if (pthread_attr_init(&attributes) == 0) {
 		if (pthread_attr_setstacksize(&attributes, 2 << 20) == 0)
 			pthread_setattr_default_np(&attributes);
@@ -49,21 +49,11 @@ static void tune_memory(void)
 #endif
 }
 
-void picture_trust_nobody(void)
-{
-	engine_trust_nobody();
-}
-
-void picture_set_drawing(enum picture_drawing drawing)
-{
-	engine_set_drawing(drawing);
-}
-
-bool picture_preload(char *text, size_t n_text)
+bool picture_preload(struct failure *ret_failure)
 {
 	tune_memory();
 	for (const struct engine *const *engine = engines; *engine; engine++) {
-		if ((*engine)->start && !(*engine)->start(text, n_text))
+		if ((*engine)->start && !(*engine)->start(ret_failure))
 			return false;
 	}
 	return true;
@@ -105,8 +95,8 @@ static void trim_buffer(struct picture_worker *worker)
 	worker->n_bytes = 0;
 }
 
-/* Above this the allocator first gives back what it holds of pictures before. */
-#define NEED_TRIMS_BYTES ((uint64_t)96 << 20)
+/* An estimate above this makes the allocator first give back what it holds of pictures before. */
+#define TRIMMED_ESTIMATE_BYTES ((uint64_t)96 << 20)
 
 /* How the input is read: in this all recipes of a job agree. */
 static const struct recipe *reading_of(const struct picture_job *job)
@@ -116,7 +106,7 @@ static const struct recipe *reading_of(const struct picture_job *job)
 
 static bool reads_alike(const struct recipe *a, const struct recipe *b)
 {
-	return a->no_rotate == b->no_rotate && a->engine == b->engine &&
+	return a->no_rotate == b->no_rotate && strcmp(a->engine, b->engine) == 0 &&
 	       a->fail_on == b->fail_on && a->max_pixels == b->max_pixels &&
 	       a->max_frames == b->max_frames && a->max_file_bytes == b->max_file_bytes;
 }
@@ -136,68 +126,92 @@ static bool check_job(const struct picture_job *job, struct failure *ret_failure
 	return true;
 }
 
-static bool ask_for_memory(const struct picture_job *job,
-                           const struct picture_facts *facts, uint64_t n_frames,
+static bool ask_for_memory(const struct picture_job *job, const struct engine *decoder,
+                           const struct picture_header *header, uint64_t n_frames,
                            struct failure *ret_failure)
 {
-	uint64_t need = 0;
+	const struct engine *deriver = NULL;
+	uint64_t estimate;
 
-	for (unsigned i = 0; i < job->n_variants; i++) {
-		uint64_t n = need_of(facts, job->variants[i].recipe, job->input_bytes,
-		                     n_frames);
-
-		need = n > need ? n : need;
-	}
-	if (!job->on_need || !need_is_allowed(facts, reading_of(job), job->input_bytes))
+	if (!job->on_need ||
+	    !picture_header_fits(header, reading_of(job), job->input_bytes))
 		return true;
+	for (size_t i = 0; engines[i] && !deriver && !job->decodes_only; i++)
+		deriver = engine_is_wanted(engines[i], reading_of(job)) ? engines[i]
+		                                                        : NULL;
+	estimate = memory_estimate(decoder, deriver, header, job->variants,
+	                           job->n_variants, job->input_bytes, n_frames);
 #ifdef __GLIBC__
-	if (need > NEED_TRIMS_BYTES)
+	if (estimate > TRIMMED_ESTIMATE_BYTES)
 		malloc_trim(0);
 #endif
-	return job->on_need(job->data, need, ret_failure);
+	return job->on_need(job->data, estimate, ret_failure);
 }
 
-/* By our own look at the header. */
+/* Ask for the memory that our own look at the header lets us expect. */
 static bool look_ahead(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
+	struct picture_header *header = &worker->header;
 	bool takes_frames = job->decodes_only;
 
 	for (unsigned i = 0; i < job->n_variants; i++)
 		takes_frames |= format_info(job->variants[i].recipe->format)->has_frames;
-	need_look(job->input, job->input_bytes, job->name, &worker->facts);
-	return (!takes_frames ||
-	        need_has_few_frames(&worker->facts, reading_of(job), ret_failure)) &&
-	       ask_for_memory(job, &worker->facts, 1, ret_failure);
+	picture_header_read(job->input, job->input_bytes, job->name, header);
+	if (takes_frames &&
+	    !picture_header_check_frames(header, reading_of(job), ret_failure))
+		return false;
+	return ask_for_memory(job, engine_that_reads(header->format, reading_of(job)),
+	                      header, 1, ret_failure);
 }
 
-/* What will be decoded: of what is drawn at the size that is asked for, that. */
-static struct size size_to_decode(const struct picture_job *job,
-                                  const struct recipe *recipe,
-                                  const struct source *source)
+/* The size that is decoded for an output: of what is drawn, the size that is asked for. */
+static struct size size_to_decode(const struct source *source,
+                                  const struct recipe *recipe)
 {
 	struct filter_chain before, after;
 
 	filters_split(&recipe->filters, &before, &after);
-	if (!format_info(source->format)->is_drawn || job->decodes_only || before.n > 0)
+	if (!format_info(source->format)->is_drawn || source->n_variants == 0 ||
+	    before.n > 0)
 		return source->size;
 	return geometry_size(&recipe->geometry, source->size);
 }
 
-/* By the engine's word, where that says more. */
+static uint64_t area_of(struct size size)
+{
+	return (uint64_t)size.width * size.height;
+}
+
+/* The largest that is decoded for any output. */
+static struct size largest_to_decode(const struct picture_job *job,
+                                     const struct source *source)
+{
+	struct size largest = size_to_decode(source, job->variants[0].recipe);
+
+	for (unsigned i = 1; i < job->n_variants; i++) {
+		struct size size = size_to_decode(source, job->variants[i].recipe);
+
+		if (area_of(size) > area_of(largest))
+			largest = size;
+	}
+	return largest;
+}
+
+/* Ask again where the engine knows more of the picture than our own look. */
 static bool look_again(struct picture_worker *worker, const struct picture_job *job,
-                       const struct recipe *recipe, const struct source *source,
+                       const struct engine *decoder, const struct source *source,
                        struct failure *ret_failure)
 {
-	struct picture_facts *facts = &worker->facts;
-	uint64_t before = (uint64_t)facts->size.width * facts->size.height;
-	struct size size = source->size;
+	struct picture_header *header = &worker->header;
+	bool is_expected = decoder == engine_that_reads(header->format, reading_of(job));
 
-	if (source->n_frames <= 1 && (uint64_t)size.width * size.height <= before)
+	if (is_expected && source->n_frames <= 1 &&
+	    area_of(source->size) <= area_of(header->size))
 		return true;
-	facts->size = size;
-	facts->decoded = size_to_decode(job, recipe, source);
-	return ask_for_memory(job, facts, source->n_frames, ret_failure);
+	header->size = source->size;
+	header->decoded = largest_to_decode(job, source);
+	return ask_for_memory(job, decoder, header, source->n_frames, ret_failure);
 }
 
 /* Read the input whole, which must be as long as it was when it was opened. */
@@ -232,58 +246,13 @@ static bool read_input(struct picture_worker *worker, const struct picture_job *
 	return true;
 }
 
-/* Who does the work, and why nobody does. */
-struct hands {
-	const struct engine *decoder; /* NULL: the worker itself */
-	const struct engine *worker, *writer;
-};
-
-/* The engine that reads does the rest too; but where another one is better at it, and the
- * choice is ours, it only decodes. */
-static void share_work(struct hands *hands, const struct source *source,
-                       const struct recipe *recipe)
-{
-	if (recipe->engine != ENGINE_AUTO || hands->worker == engines[0] ||
-	    !hands->worker->decode || engines[0]->reads(source->format))
-		return;
-	hands->decoder = hands->worker;
-	hands->worker = engines[0];
-}
-
-static bool choose_hands(struct hands *ret_hands, const struct source *source,
-                         const struct picture_job *job, const struct recipe *recipe,
+/* The header against the limits. */
+static bool check_header(const struct source *source, struct size size,
                          struct failure *ret_failure)
 {
-	const struct engine *test = engine_of_tests;
-	struct hands hands = {
-		.worker = engine_that_reads(source->format, recipe->engine),
-		.writer = engine_that_writes(recipe->format, recipe->engine),
-	};
-
-	if (test && test->claims(source->bytes, source->n_bytes))
-		hands.worker = test;
-	if (!hands.worker)
-		return engine_unsupported(source, recipe, ret_failure);
-	if (!hands.writer && !job->decodes_only)
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "encode: %s cannot be written %s",
-		                   format_info(recipe->format)->name,
-		                   recipe->engine ? "by the engine that was asked for"
-		                                  : "by this build");
-	if (!job->decodes_only)
-		share_work(&hands, source, recipe);
-	if (hands.worker->takes && !hands.worker->takes(recipe, ret_failure))
-		return false;
-	*ret_hands = hands;
-	return true;
-}
-
-/* The header against the limits. */
-static bool check_header(const struct recipe *recipe, const struct source *source,
-                         struct size size, struct failure *ret_failure)
-{
+	const struct recipe *recipe = source->reading;
 	uint64_t max_pixels = recipe->max_pixels ? recipe->max_pixels : RECIPE_MAX_PIXELS;
-	uint64_t n_pixels = (uint64_t)size.width * size.height;
+	uint64_t n_pixels = area_of(size);
 
 	if (size.width == 0 || size.height == 0)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE, "header: a side of 0");
@@ -306,8 +275,8 @@ static bool check_header(const struct recipe *recipe, const struct source *sourc
 	                   (uintmax_t)n_pixels, (uintmax_t)max_pixels);
 }
 
-/* The size of the output, said before the work where it is known: a border that is cut off
- * and an odd angle are known only after. */
+/* Check the size of an output before the work, where it is known: the result of a trim and of an
+ * odd angle is known only after. */
 static bool check_output(const struct recipe *recipe, const struct source *source,
                          struct failure *ret_failure)
 {
@@ -326,23 +295,50 @@ static bool check_output(const struct recipe *recipe, const struct source *sourc
 		if (fmod(before.at[i].number[0], 180) != 0)
 			from = (struct size){from.height, from.width};
 	}
-	return engine_layout(&layout, recipe, from, source->n_frames, ret_failure);
+	return engine_layout(&layout, recipe, from, source_frames(source, recipe),
+	                     ret_failure);
+}
+
+static bool check_sizes(const struct picture_job *job, const struct source *source,
+                        struct failure *ret_failure)
+{
+	if (!check_header(source, largest_to_decode(job, source), ret_failure))
+		return false;
+	for (unsigned i = 0; i < source->n_variants; i++) {
+		if (!check_output(source->variants[i].recipe, source, ret_failure))
+			return false;
+	}
+	return true;
+}
+
+/* What the deadline follows: the pixels to decode, and those of each output after the first. */
+static uint64_t count_pixels(const struct picture_job *job, const struct source *source)
+{
+	uint64_t n_pixels = area_of(largest_to_decode(job, source)) * source->n_frames;
+
+	for (unsigned i = 1; i < source->n_variants; i++) {
+		const struct recipe *recipe = source->variants[i].recipe;
+
+		n_pixels += area_of(geometry_size(&recipe->geometry, source->size)) *
+		            source_frames(source, recipe);
+	}
+	return n_pixels;
 }
 
 /* Encode to the end of the memfd. */
-static bool encode(const struct picture_job *job, const struct hands *hands,
+static bool encode(const struct picture_job *job, const struct planned_output *planned,
                    struct rendering *rendering, const struct recipe *recipe,
                    struct picture_side *ret_out, struct failure *ret_failure)
 {
 	off_t n_before = lseek(job->output, 0, SEEK_END), n_after;
 	bool is_done;
 
-	if (rendering->image && hands->writer != hands->worker &&
-	    !hands->worker->make_plain(rendering, ret_failure))
+	if (rendering->image && planned->encoder != planned->deriver &&
+	    !planned->deriver->make_plain(rendering, ret_failure))
 		return false;
 	ret_out->width = rendering->size.width;
 	ret_out->height = rendering->size.height;
-	is_done = hands->writer->encode(rendering, recipe, job->output, ret_failure);
+	is_done = planned->encoder->encode(rendering, recipe, job->output, ret_failure);
 	n_after = lseek(job->output, 0, SEEK_END);
 	if (!is_done && job->max_output && n_after >= (off_t)job->max_output)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
@@ -358,84 +354,85 @@ static bool encode(const struct picture_job *job, const struct hands *hands,
 	return true;
 }
 
-static bool decode_whole(const struct engine *reader, struct source *source,
-                         const struct recipe *recipe, struct failure *ret_failure)
+static bool make_output(const struct picture_job *job, const struct engine_plan *plan,
+                        struct source *source, unsigned i, struct picture_answer *answer)
 {
+	const struct picture_variant *variant = &source->variants[i];
+	const struct planned_output *planned = &plan->outputs[i];
+	const struct pixels *lent = NULL;
 	struct rendering rendering = {0};
-	bool is_whole;
+	bool is_last = i + 1 == source->n_variants, is_done;
 
-	if (reader->check)
-		return reader->check(source, ret_failure);
-	is_whole = reader->decode
-	                   ? reader->decode(source, &rendering.pixels, ret_failure)
-	                   : reader->render(source, recipe, &rendering, ret_failure);
-	rendering_fini(&rendering);
-	return is_whole;
-}
-
-/* From an open header to the whole output of variant i. */
-static bool work(const struct picture_job *job, unsigned i, const struct hands *hands,
-                 struct source *source, struct picture_answer *answer)
-{
-	const struct recipe *recipe = job->variants[i].recipe;
-	struct size size = size_to_decode(job, recipe, source);
-	struct rendering rendering = {0};
-	bool is_done;
-
-	answer->in.width = source->size.width;
-	answer->in.height = source->size.height;
-	if (!check_header(recipe, source, size, &answer->failure) ||
-	    (!job->decodes_only && !check_output(recipe, source, &answer->failure)))
-		return false;
-	if (i == 0 && job->on_header)
-		job->on_header(job->data,
-		               (uint64_t)size.width * size.height * source->n_frames);
-
-	if (job->decodes_only)
-		return decode_whole(hands->worker, source, recipe, &answer->failure);
-	is_done = hands->worker->render(source, recipe, &rendering, &answer->failure);
+	if (planned->deriver != plan->decoder) {
+		lent = plan->decoder->lend_pixels(source, &answer->failure);
+		if (!lent)
+			return false;
+	}
+	is_done = planned->deriver->derive(source, lent, variant, is_last, &rendering,
+	                                   &answer->failure);
 	if (is_done && i == 0 && job->on_decoded)
 		job->on_decoded(job->data);
-	is_done = is_done && encode(job, hands, &rendering, recipe, &answer->out[i],
-	                            &answer->failure);
+	is_done = is_done && encode(job, planned, &rendering, variant->recipe,
+	                            &answer->out[i], &answer->failure);
 	rendering_fini(&rendering);
 	return is_done;
 }
 
-static bool run(struct picture_worker *worker, const struct picture_job *job, unsigned i,
+/* From an open header to the outputs. */
+static bool work(const struct picture_job *job, const struct engine_plan *plan,
+                 struct source *source, struct picture_answer *answer)
+{
+	answer->in.width = source->size.width;
+	answer->in.height = source->size.height;
+	if (!check_sizes(job, source, &answer->failure))
+		return false;
+	if (job->on_header)
+		job->on_header(job->data, count_pixels(job, source));
+
+	if (job->decodes_only)
+		return plan->decoder->check(source, &answer->failure);
+	if (!plan->decoder->decode(source, &answer->failure))
+		return false;
+	for (unsigned i = 0; i < source->n_variants; i++) {
+		if (!make_output(job, plan, source, i, answer))
+			return false;
+	}
+	return true;
+}
+
+static bool run(struct picture_worker *worker, const struct picture_job *job,
                 struct picture_answer *answer)
 {
-	const struct picture_variant *variant = &job->variants[i];
 	struct source source = {
 		.bytes = worker->bytes,
 		.n_bytes = (size_t)job->input_bytes,
+		.input = job->input,
 		.format = format_of_bytes(worker->bytes, (size_t)job->input_bytes,
 	                                  job->name),
-		.input = job->input,
-		.profile = variant->profile,
-		.n_profile = variant->n_profile,
+		.reading = reading_of(job),
+		.variants = job->variants,
+		.n_variants = job->decodes_only ? 0 : job->n_variants,
+		.orientation = 1,
 		.n_frames = 1,
 	};
-	struct hands hands = {0};
-	bool is_done;
+	struct engine_plan plan;
+	bool is_planned, is_done;
 
 	answer->in.format = source.format;
-	if (!choose_hands(&hands, &source, job, variant->recipe, &answer->failure) ||
-	    !hands.worker) {
-		answer->is_to_draw = format_info(source.format)->is_drawn &&
+	is_planned = engine_plan_make(&plan, &source, &answer->failure);
+	if (plan.decoder)
+		snprintf(answer->engine, sizeof(answer->engine), "%s",
+		         plan.decoder->name);
+	if (!is_planned) {
+		answer->is_to_draw = !plan.decoder &&
+		                     format_info(source.format)->is_drawn &&
 		                     engine_trusts(source.format) &&
 		                     engine_drawing() == DRAWING_ELSEWHERE;
 		return false;
 	}
-	source.decoder = hands.decoder;
-	snprintf(answer->engine, sizeof(answer->engine), "%s",
-	         hands.decoder ? hands.decoder->name : hands.worker->name);
-
-	if (!hands.worker->open(&source, variant->recipe, &answer->failure))
-		return false;
-	is_done = look_again(worker, job, variant->recipe, &source, &answer->failure) &&
-	          work(job, i, &hands, &source, answer);
-	hands.worker->close(&source);
+	is_done = look_again(worker, job, plan.decoder, &source, &answer->failure) &&
+	          work(job, &plan, &source, answer);
+	plan.decoder->close(&source);
 	return is_done;
 }
 
@@ -464,8 +461,8 @@ bool picture_run(struct picture_worker *worker, const struct picture_job *job,
 	ret_answer->read_ns = read_ns - began_ns;
 	if (is_done && job->on_read)
 		job->on_read(job->data);
-	for (unsigned i = 0; i < job->n_variants && is_done; i++)
-		is_done = run(worker, job, i, ret_answer);
+	if (is_done)
+		is_done = run(worker, job, ret_answer);
 	ret_answer->work_ns = clock_now_ns() - read_ns;
 	trim_buffer(worker);
 	return is_done;

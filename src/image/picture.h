@@ -13,38 +13,39 @@
 /* A worker's own things, kept between pictures: the buffer that inputs are read into. */
 struct picture_worker;
 
-/* The pictures come from strangers (--untrusted): fewer formats are read, and by
- * fewer loaders. Before picture_preload(). */
-void picture_trust_nobody(void);
-
 /*
- * SVG and PDF are drawn, with fonts, which are files. So there are workers that may read fonts,
- * and others that may read nothing and leave such a picture to them.
+ * From here on inputs are hostile (--untrusted): only the formats that are attacked most, and so
+ * tested most, are read, and by no loader that its own library holds unfit for hostile input. To be
+ * called before picture_preload().
  */
+void picture_distrust_inputs(void);
+
+/* SVG and PDF are drawn, with fonts, which are files. So some workers may read fonts and draw; the
+ * others may read nothing and leave such a picture to them. */
 enum picture_drawing {
-	DRAWING_NONE = 0,  /* nobody is to draw */
-	DRAWING_UNSAFE,    /* nobody does, as nothing would hold who may read files */
-	DRAWING_ELSEWHERE, /* its answer says is_to_draw */
-	DRAWING_HERE,
+	DRAWING_NONE = 0, /* no worker draws */
+	DRAWING_UNSAFE, /* no worker draws: nothing would confine one that may read files */
+	DRAWING_ELSEWHERE, /* other workers draw: the answer says is_to_draw */
+	DRAWING_HERE,      /* this worker draws */
 };
 
-/* Before picture_preload(); DRAWING_NONE unless said otherwise. */
+/* To be called before picture_preload(). The default is DRAWING_NONE. */
 void picture_set_drawing(enum picture_drawing drawing);
 
 /* Whether this build draws anything. */
 bool picture_can_draw(void);
 
-/* After picture_preload() for DRAWING_HERE: the folders that have to be readable, NULL at the
- * end. */
+/* After picture_preload() for DRAWING_HERE: the folders that a worker must be able to read, NULL at
+ * the end. */
 const char *const *picture_font_folders(void);
 
-/* Whether pictures of this format are drawn here, with their text: tried on a small one. Else
- * a failure says why not. */
+/* Whether this worker draws the format, with its text: tried on a small picture. Else a failure
+ * says why not. */
 bool picture_draws(enum image_format format, struct failure *ret_failure);
 
-/* Once in the pool's fork server, before it forks workers (vips_init is about 30 ms).
- * False with a message when a library cannot start. */
-bool picture_preload(char *text, size_t n_text);
+/* Start the engines: once in the pool's fork server, before it forks workers (vips_init() takes
+ * about 30 ms). False with a failure when a library cannot start. */
+bool picture_preload(struct failure *ret_failure);
 
 /* NULL when memory ran out. */
 struct picture_worker *picture_worker_create(void);

@@ -1,4 +1,5 @@
-#include "image/engine.h"
+/* Plain pixels: turning, cutting, flattening. */
+#include "image/pixels.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,15 @@ void pixels_fini(struct pixels *pixels)
 	if (pixels->bytes)
 		pixels->free_bytes(pixels->bytes);
 	memset(pixels, 0, sizeof(*pixels));
+}
+
+bool pixels_copy(struct pixels *ret_pixels, const struct pixels *from)
+{
+	if (!pixels_init(ret_pixels, from->size, from->n_bands))
+		return false;
+	memcpy(ret_pixels->bytes, from->bytes,
+	       (size_t)from->size.width * from->size.height * from->n_bands);
+	return true;
 }
 
 void pixels_flatten(struct pixels *pixels, const struct colour *background)

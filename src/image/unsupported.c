@@ -38,9 +38,9 @@ static const char *way_out(enum image_format format)
 	}
 }
 
-bool engine_unsupported(const struct source *source, const struct recipe *recipe,
-                        struct failure *ret_failure)
+bool engine_unsupported(const struct source *source, struct failure *ret_failure)
 {
+	static const struct recipe any_engine;
 	const char *name = format_info(source->format)->name;
 
 	if (source->format == FORMAT_NONE)
@@ -49,8 +49,8 @@ bool engine_unsupported(const struct source *source, const struct recipe *recipe
 	if (source->format != FORMAT_RAW && !engine_trusts(source->format))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "gate: %s is not read with --untrusted", name);
-	if (source->format != FORMAT_RAW && recipe->engine != ENGINE_AUTO &&
-	    engine_that_reads(source->format, ENGINE_AUTO))
+	if (source->format != FORMAT_RAW && source->reading->engine[0] &&
+	    engine_that_reads(source->format, &any_engine))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "gate: %s cannot be read by the engine that was asked "
 		                   "for",

@@ -10,7 +10,7 @@
  * walk_fields(), then zeros up to the end. One walk both writes and reads, so that the two
  * cannot differ.
  */
-enum { PACKED_VERSION = 2 };
+enum { PACKED_VERSION = 3 };
 
 struct packing {
 	uint8_t *at;
@@ -51,6 +51,22 @@ static bool pack_flag(struct packing *packing, bool flag)
 #define PACK_CHOICE(packing, field, n_choices)                                           \
 	((field) = (__typeof__(field))pack_small(packing, (unsigned)(field), 0,          \
 	                                         (unsigned)(n_choices)-1))
+
+/* Letters a to z, then zeros. */
+static void pack_word(struct packing *packing, char *word, size_t n_bytes)
+{
+	bool has_ended = false;
+
+	for (size_t i = 0; i < n_bytes; i++) {
+		char letter = (char)pack_number(packing, (uint8_t)word[i], 1);
+		bool is_letter = letter >= 'a' && letter <= 'z';
+
+		if (letter && (!is_letter || has_ended || i + 1 == n_bytes))
+			packing->is_sound = false;
+		has_ended |= !letter;
+		word[i] = letter;
+	}
+}
 
 static double pack_decimal(struct packing *packing, double number)
 {
@@ -117,7 +133,7 @@ static void walk_fields(struct packing *packing, struct recipe *recipe)
 	PACK_CHOICE(packing, recipe->chroma, N_CHROMAS);
 	recipe->keep = (uint8_t)pack_small(packing, recipe->keep, 0, KEEP_ALL);
 
-	PACK_CHOICE(packing, recipe->engine, N_ENGINE_CHOICES);
+	pack_word(packing, recipe->engine, sizeof(recipe->engine));
 	PACK_CHOICE(packing, recipe->fail_on, N_FAIL_ONS);
 	recipe->max_pixels = pack_number(packing, recipe->max_pixels, 8);
 	recipe->max_frames = (uint32_t)pack_number(packing, recipe->max_frames, 4);

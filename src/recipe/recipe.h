@@ -11,8 +11,6 @@
 #include "recipe/format.h"
 #include "recipe/geometry.h"
 
-enum engine_choice { ENGINE_AUTO = 0, ENGINE_VIPS = 1, ENGINE_STB = 2, N_ENGINE_CHOICES };
-
 /* For making a picture smaller; the words are those of libvips and sharp. */
 enum kernel {
 	KERNEL_LANCZOS3 = 0,
@@ -82,6 +80,13 @@ enum fail_on {
 	N_FAIL_ONS
 };
 
+enum {
+	RECIPE_MAX_SIDE = GEOMETRY_MAX_SIDE,
+	RECIPE_MAX_EFFORT = 9,
+	RECIPE_ENGINE_BYTES = 8, /* of an engine's name, with its end */
+	RECIPE_PACKED_BYTES = 512
+};
+
 struct recipe {
 	struct geometry geometry;
 	bool linear;    /* scale in linear light */
@@ -106,7 +111,8 @@ struct recipe {
 	uint8_t keep; /* a mask of enum keep */
 	struct filter_chain filters;
 
-	enum engine_choice engine;
+	/* The only engine that may work, by its name in the table of engines; "": any. */
+	char engine[RECIPE_ENGINE_BYTES];
 	enum fail_on fail_on;
 	uint64_t max_pixels;     /* width x height x frames; 0: RECIPE_MAX_PIXELS */
 	uint32_t max_frames;     /* 0: none */
@@ -117,12 +123,6 @@ struct recipe {
 #define RECIPE_MAX_FILE_BYTES (UINT64_C(2) << 30)
 /* The most that may be asked for in its place. */
 #define RECIPE_LARGEST_FILE (UINT64_MAX >> 2)
-
-enum {
-	RECIPE_MAX_SIDE = GEOMETRY_MAX_SIDE,
-	RECIPE_MAX_EFFORT = 9,
-	RECIPE_PACKED_BYTES = 512
-};
 
 /* To and from the bytes that go to a worker. Unpacking checks length, version and every
  * field, and is false when one is wrong. */

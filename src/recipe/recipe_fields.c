@@ -58,9 +58,6 @@ static const struct choice depths[] = {
 static const struct choice chromas[] = {
 	{"auto", CHROMA_AUTO}, {"420", CHROMA_420}, {"444", CHROMA_444}, {NULL, 0}};
 
-static const struct choice engine_choices[] = {
-	{"auto", ENGINE_AUTO}, {"vips", ENGINE_VIPS}, {"stb", ENGINE_STB}, {NULL, 0}};
-
 static const struct choice fail_ons[] = {
 	{"none", FAIL_ON_NONE},
 	{"truncated", FAIL_ON_TRUNCATED},
@@ -197,8 +194,8 @@ static const struct field {
 	[RECIPE_ENGINE] =
 		{
 			.name = "engine",
-			.choices = engine_choices,
-			.offset = offsetof(struct recipe, engine),
+			.set = recipe_set_engine,
+			.print = recipe_print_engine,
 		},
 	[RECIPE_FAIL_ON] =
 		{

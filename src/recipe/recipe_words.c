@@ -180,6 +180,27 @@ void recipe_print_filter(const struct recipe *recipe, char *text, size_t n_text)
 		filters_print(&recipe->filters, text);
 }
 
+bool recipe_set_engine(struct recipe *recipe, const char *value,
+                       struct failure *ret_failure)
+{
+	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyz");
+
+	if (n == 0 || value[n] || n >= sizeof(recipe->engine))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "must be auto or the name of an engine, got '%.40s'",
+		                   value);
+	memset(recipe->engine, 0, sizeof(recipe->engine));
+	if (strcmp(value, "auto") != 0)
+		memcpy(recipe->engine, value, n);
+	return true;
+}
+
+void recipe_print_engine(const struct recipe *recipe, char *text, size_t n_text)
+{
+	if (recipe->engine[0])
+		snprintf(text, n_text, "%s", recipe->engine);
+}
+
 bool recipe_set_max_pixels(struct recipe *recipe, const char *value,
                            struct failure *ret_failure)
 {

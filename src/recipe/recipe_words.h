@@ -34,6 +34,10 @@ void recipe_print_keep(const struct recipe *recipe, char *text, size_t n_text);
 bool recipe_set_filter(struct recipe *recipe, const char *value,
                        struct failure *ret_failure);
 void recipe_print_filter(const struct recipe *recipe, char *text, size_t n_text);
+/* auto, or a word of letters: whether there is such an engine, the program decides. */
+bool recipe_set_engine(struct recipe *recipe, const char *value,
+                       struct failure *ret_failure);
+void recipe_print_engine(const struct recipe *recipe, char *text, size_t n_text);
 bool recipe_set_max_pixels(struct recipe *recipe, const char *value,
                            struct failure *ret_failure);
 void recipe_print_max_pixels(const struct recipe *recipe, char *text, size_t n_text);

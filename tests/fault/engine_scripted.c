@@ -23,6 +23,7 @@
  * the second attempt at the same input.
  */
 #include "image/engine.h"
+#include "image/memory_estimate.h"
 #include "fault/scripted.h"
 
 #include <errno.h>
@@ -37,14 +38,14 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool scripted_claims(const uint8_t *bytes, size_t n)
+static bool is_script(const uint8_t *bytes, size_t n)
 {
 	static const char magic[] = "ixpool-scripted\n";
 
 	return n > sizeof(magic) - 1 && memcmp(bytes + 1, magic, sizeof(magic) - 1) == 0;
 }
 
-static bool scripted_reads(enum image_format format)
+static bool reads_nothing(enum image_format format)
 {
 	(void)format;
 	return false;
@@ -334,15 +335,18 @@ static bool run_line(struct source *source, const char *line, struct failure *re
 	                   command);
 }
 
-static bool scripted_open(struct source *source, const struct recipe *recipe,
-                          struct failure *ret_failure)
+static enum claim scripted_claim_source(struct source *source, struct failure *ret_reason)
 {
-	char *text = strndup((const char *)source->bytes, source->n_bytes);
 	const char *line;
+	char *text;
 
-	(void)recipe;
-	if (!text)
-		return failure_set(ret_failure, FAIL_MEMORY, "script: out of memory");
+	if (!is_script(source->bytes, source->n_bytes))
+		return CLAIM_CANNOT;
+	text = strndup((const char *)source->bytes, source->n_bytes);
+	if (!text) {
+		failure_set(ret_reason, FAIL_MEMORY, "script: out of memory");
+		return CLAIM_FAILED;
+	}
 	source->state = text;
 	source->size = (struct size){32, 24};
 	line = strstr(text, "\nsize ");
@@ -353,7 +357,29 @@ static bool scripted_open(struct source *source, const struct recipe *recipe,
 		                                       10);
 		source->size.height = (uint32_t)strtoul(rest, NULL, 10);
 	}
-	return true;
+	return CLAIM_CAN;
+}
+
+static enum claim scripted_claim_output(const struct source *source, bool is_lent,
+                                        const struct recipe *recipe,
+                                        struct failure *ret_reason)
+{
+	(void)source;
+	(void)recipe;
+	if (!is_lent)
+		return CLAIM_CAN;
+	failure_set(ret_reason, FAIL_UNSUPPORTED, "script: not a script");
+	return CLAIM_CANNOT;
+}
+
+static uint64_t scripted_decoder_memory(const struct picture_header *header,
+                                        const struct picture_variant *variants,
+                                        unsigned n_variants)
+{
+	(void)header;
+	(void)variants;
+	(void)n_variants;
+	return 0;
 }
 
 static void scripted_close(struct source *source)
@@ -362,19 +388,29 @@ static void scripted_close(struct source *source)
 	source->state = NULL;
 }
 
-/* The size is that of the commands, not the recipe's: the picture is the answer. */
-static bool scripted_render(struct source *source, const struct recipe *recipe,
-                            struct rendering *ret_rendering, struct failure *ret_failure)
+/* Run the script to its end. */
+static bool scripted_decode(struct source *source, struct failure *ret_failure)
 {
 	char *rest = source->state, *line;
-	struct pixels *pixels = &ret_rendering->pixels;
 
-	(void)recipe;
 	strsep(&rest, "\n"); /* the name of the format */
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (!run_line(source, line, ret_failure))
 			return false;
 	}
+	return true;
+}
+
+/* The output has the size that the script says, whatever the recipe says. */
+static bool scripted_derive(struct source *source, const struct pixels *lent,
+                            const struct picture_variant *variant, bool is_last,
+                            struct rendering *ret_rendering, struct failure *ret_failure)
+{
+	struct pixels *pixels = &ret_rendering->pixels;
+
+	(void)lent;
+	(void)variant;
+	(void)is_last;
 	if (!pixels_init(pixels, source->size, 3))
 		return failure_set(ret_failure, FAIL_MEMORY, "script: out of memory");
 	memset(pixels->bytes, 0x80, (size_t)source->size.width * source->size.height * 3);
@@ -383,18 +419,38 @@ static bool scripted_render(struct source *source, const struct recipe *recipe,
 	return true;
 }
 
+static void scripted_say_version(char *text, size_t n_text)
+{
+	snprintf(text, n_text, "the test engine");
+}
+
 static const struct engine engine_scripted = {
 	.name = "script",
-	.reads = scripted_reads,
-	.writes = scripted_reads,
-	.claims = scripted_claims,
-	.open = scripted_open,
-	.render = scripted_render,
+	.version = scripted_say_version,
+	.reads = reads_nothing,
+	.writes = reads_nothing,
+	.claim_source = scripted_claim_source,
+	.claim_output = scripted_claim_output,
+	.decoder_memory = scripted_decoder_memory,
+	.output_memory = memory_of_output,
+	.decode = scripted_decode,
+	.check = scripted_decode,
+	.derive = scripted_derive,
 	.close = scripted_close,
 };
 
-__attribute__((constructor)) static void take_orders(void)
+/* The table of the program, with this engine before all others: it takes the place of
+ * engine_table.c where it is linked. */
+const struct engine *const engines[] = {
+	&engine_scripted,
+#ifdef PIXPOOL_VIPS
+	&engine_vips,
+#endif
+	&engine_stb,
+	NULL,
+};
+
+__attribute__((constructor)) static void note_main_process(void)
 {
-	engine_of_tests = &engine_scripted;
 	main_process = getpid();
 }

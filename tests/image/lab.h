@@ -64,6 +64,12 @@ struct outcome {
 	int n_headers; /* how often on_header was called */
 };
 
+/* The engines that a test can ask for. */
+enum engine_choice { ENGINE_AUTO, ENGINE_VIPS, ENGINE_STB };
+
+/* Let only this engine work. */
+void recipe_use_engine(struct recipe *recipe, enum engine_choice engine);
+
 /* Begin with this recipe: keep the size, write this format. */
 struct recipe recipe_for(enum image_format format, enum engine_choice engine);
 
@@ -83,6 +89,10 @@ struct outcome run_picture_of(const struct blob *input, const char *name,
 struct outcome run_with_worker(struct picture_worker *worker, const struct blob *input,
                                const char *name, const struct recipe *recipe,
                                uint64_t claimed_bytes);
+
+/* Run once for several outputs, each of which gets an outcome of its own. Whether all were made. */
+bool run_variants(const struct blob *input, const struct recipe *recipes,
+                  unsigned n_recipes, struct outcome *ret_outcomes);
 
 /* The same with the profile of a recipe whose space is SPACE_FILE. */
 struct outcome run_picture_to_profile(const struct blob *input,

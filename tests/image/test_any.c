@@ -180,7 +180,6 @@ static struct recipe any_recipe(enum engine_choice engine)
 	                                            FORMAT_JP2,  FORMAT_JXL, FORMAT_AVIF};
 	struct recipe recipe = {
 		.format = formats[below(once_in(6) ? 12 : 9)],
-		.engine = engine,
 		.linear = once_in(4),
 		.no_rotate = once_in(4),
 		.kernel = once_in(3) ? (enum kernel)below(N_KERNELS) : KERNEL_LANCZOS3,
@@ -197,6 +196,7 @@ static struct recipe any_recipe(enum engine_choice engine)
 		.max_pixels = 4000000,
 	};
 
+	recipe_use_engine(&recipe, engine);
 	if (once_in(2))
 		recipe.background = (struct colour){
 			true, (uint8_t)below(256), (uint8_t)below(256),

@@ -569,7 +569,7 @@ TEST(draw, where_nobody_may_draw_it_is_said_why)
 
 TEST(draw, pictures_of_strangers_are_not_drawn)
 {
-	picture_trust_nobody();
+	picture_distrust_inputs();
 	expect_refused(DRAWING_ELSEWHERE, false, "is not read with --untrusted");
 }
 

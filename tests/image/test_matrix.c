@@ -243,7 +243,7 @@ static void try_all_formats(const struct kind *kind, const struct recipe *asked,
 		struct outcome outcome;
 
 		recipe.format = (enum image_format)format;
-		if (!engine_that_writes(recipe.format, ENGINE_AUTO))
+		if (!engine_that_writes(recipe.format, &recipe))
 			continue;
 		outcome = run_picture(&blob, "a", &recipe);
 		EXPECT(is_told_apart(&outcome), "%s to %s: %s", kind->name,

@@ -108,7 +108,7 @@ TEST(picture, what_cannot_be_read_or_written_is_unsupported)
 	outcome_fini(&outcome);
 
 	recipe.format = FORMAT_WEBP;
-	recipe.engine = ENGINE_STB;
+	recipe_use_engine(&recipe, ENGINE_STB);
 	outcome = run_picture(&png, "a.png", &recipe);
 	expect_failure(&outcome, FAIL_UNSUPPORTED,
 	               "webp cannot be written by the engine");
@@ -652,9 +652,9 @@ TEST(picture, one_worker_serves_many_pictures)
 		    large = make_png(500, 400, 3, &rgbw);
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
 	struct picture_worker *worker = picture_worker_create();
-	char text[200];
+	struct failure failure = {0};
 
-	REQUIRE(worker && picture_preload(text, sizeof(text)));
+	REQUIRE(worker && picture_preload(&failure));
 	for (int i = 0; i < 6; i++) {
 		const struct blob *blob = i % 2 ? &large : &small;
 		struct outcome outcome = run_with_worker(worker, blob, "a", &recipe,
@@ -716,7 +716,7 @@ TEST(picture, what_stb_image_would_decode_wrongly_is_unsupported)
 
 		if (!blob.bytes)
 			blob_append(&blob, deep_pnm, sizeof(deep_pnm) - 1);
-		recipe.engine = cases[i].engine;
+		recipe_use_engine(&recipe, cases[i].engine);
 		outcome = run_picture(&blob, cases[i].name, &recipe);
 		EXPECT_EQ(outcome.answer.failure.class, cases[i].class);
 		if (outcome.is_done)

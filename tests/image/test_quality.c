@@ -211,7 +211,7 @@ TEST(quality, the_eight_orientations_are_one_picture)
 
 			snprintf(name, sizeof(name), "orientation/%d.jpg", i);
 			blob = sample(name);
-			recipe.engine = (enum engine_choice)engine;
+			recipe_use_engine(&recipe, (enum engine_choice)engine);
 			image = cooked(&blob, &recipe);
 			if (!first)
 				first = g_object_ref(image);

@@ -7,9 +7,9 @@
 
 void vips_lab_start(void)
 {
-	char text[200];
+	struct failure failure = {0};
 
-	REQUIRE(picture_preload(text, sizeof(text)), "%s", text);
+	REQUIRE(picture_preload(&failure), "%s", failure.text);
 }
 
 VipsImage *image_of_bytes(const uint8_t *bytes, int width, int height, int n_bands)

@@ -25,11 +25,6 @@
 
 #include "image/engine.h"
 
-/* The engine's parts meet here; the calls are those of struct engine. */
-bool ps_writes(enum image_format format);
-bool ps_encode(const struct rendering *rendering, const struct recipe *recipe, int output,
-               struct failure *ret_failure);
-
 /* ---- ps_filters.c ---- */
 
 bool ps_takes(const struct recipe *recipe, struct failure *ret_failure);

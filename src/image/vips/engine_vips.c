@@ -10,6 +10,9 @@
  */
 #include "image/vips/engine_vips.h"
 
+#include "image/memory_estimate.h"
+#include "image/vips/fonts.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +55,7 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 		pv_has_refused_size = true;
 }
 
-static bool pv_start(char *text, size_t n_text)
+static bool pv_start(struct failure *ret_failure)
 {
 	/* Nothing of ours goes to a temporary file: the memory limit rules instead. */
 	setenv("VIPS_DISC_THRESHOLD", "16777216m", 1);
@@ -61,17 +64,14 @@ static bool pv_start(char *text, size_t n_text)
 	unsetenv("VIPS_MAX_THREADS");
 
 	g_log_set_default_handler(take_log, NULL);
-	if (vips_init("pixpool")) {
-		snprintf(text, n_text, "libvips does not start: %s", vips_error_buffer());
-		engine_one_line(text);
-		return false;
-	}
-	vips_block_untrusted_set(engine_is_strict());
+	if (vips_init("pixpool"))
+		return pv_fail(ret_failure, "libvips does not start", FAIL_INTERNAL);
+	vips_block_untrusted_set(engine_inputs_are_hostile());
 	vips_concurrency_set(1);
 	vips_cache_set_max(0);
 	vips_cache_set_max_mem(0);
 	vips_cache_set_max_files(0);
-	return pv_draw_start(text, n_text);
+	return pv_draw_start(ret_failure);
 }
 
 /* The class of what libvips says, and the line that tells it. Its errors are text alone, and
@@ -182,12 +182,25 @@ static bool takes_light(const struct filter_chain *chain)
 	return true;
 }
 
-static struct pv_job job_for(struct source *source, const struct recipe *recipe,
+/* The pixels of another engine as a source of ours. */
+static struct pv_state state_of_lent(const struct source *source,
+                                     const struct pixels *lent)
+{
+	return (struct pv_state){.stored = lent->size,
+	                         .orientation = (int)source->orientation};
+}
+
+static struct pv_job job_for(const struct source *source, const struct pv_state *state,
+                             const struct picture_variant *variant,
                              struct failure *failure)
 {
-	const struct pv_state *state = source->state;
+	const struct recipe *recipe = variant->recipe;
 	struct pv_job job = {
-		.source = source,
+		.state = state,
+		.from = source->format,
+		.size = source->size,
+		.n_frames = source_frames(source, recipe),
+		.variant = variant,
 		.recipe = recipe,
 		.failure = failure,
 		.to = format_info(recipe->format),
@@ -198,7 +211,7 @@ static struct pv_job job_for(struct source *source, const struct recipe *recipe,
 	/* Grey is grey of sRGB: a profile for colours does not fit it. */
 	if (makes_grey(&job.after))
 		job.space = SPACE_SRGB;
-	/* HDR has one depth, of which 8 bits would take away the most. */
+	/* HDR has one depth, and 8 bits would lose most of it. */
 	job.is_light = recipe->format == FORMAT_HDR && state->is_light &&
 	               takes_light(&recipe->filters);
 	job.is_deep = recipe->format == FORMAT_HDR
@@ -212,10 +225,20 @@ static struct pv_job job_for(struct source *source, const struct recipe *recipe,
 	return job;
 }
 
+/* Find the layout now, where no filter before the scaling changes the size. */
+static bool plan_layout(struct pv_job *job)
+{
+	if (job->before.n > 0)
+		return true;
+	job->has_layout = engine_layout(&job->layout, job->recipe, job->size,
+	                                job->n_frames, job->failure);
+	return job->has_layout;
+}
+
 static bool can_be_quick(const struct pv_job *job)
 {
-	const struct pv_state *state = job->source->state;
-	struct size from = job->source->size, to = job->layout.scaled;
+	const struct pv_state *state = job->state;
+	struct size from = job->size, to = job->layout.scaled;
 
 	/* Alpha is not multiplied in where one side alone changes. */
 	bool is_uneven = (from.width == to.width) != (from.height == to.height);
@@ -223,13 +246,13 @@ static bool can_be_quick(const struct pv_job *job)
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* Of WebP vips_thumbnail_source() leaves all the scaling to libwebp, and twice. */
-	return !job->source->decoder && job->source->n_frames == 1 &&
-	       !format_info(job->source->format)->is_drawn &&
-	       job->source->format != FORMAT_WEBP && job->before.n == 0 &&
-	       !job->recipe->linear && job->recipe->kernel == KERNEL_LANCZOS3 &&
-	       !is_enlarged && !job->layout.is_focused && pv_shrinks_truly(job) &&
-	       !job->is_deep && !job->is_light && !state->is_cmyk &&
-	       !state->has_odd_samples && !(state->has_alpha && is_uneven);
+	return !job->lent && !state->decoded && job->n_frames == 1 &&
+	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
+	       job->before.n == 0 && !job->recipe->linear &&
+	       job->recipe->kernel == KERNEL_LANCZOS3 && !is_enlarged &&
+	       !job->layout.is_focused && pv_shrinks_truly(job) && !job->is_deep &&
+	       !job->is_light && !state->is_cmyk && !state->has_odd_samples &&
+	       !(state->has_alpha && is_uneven);
 }
 
 /* Decode, turn and scale in one. */
@@ -241,7 +264,7 @@ static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 		[FAIL_ON_TRUNCATED] = "[fail_on=truncated]",
 		[FAIL_ON_WARNING] = "[fail_on=warning]",
 	};
-	const struct pv_state *state = job->source->state;
+	const struct pv_state *state = job->state;
 	struct size to = job->layout.scaled;
 
 	if (vips_thumbnail_source(state->bytes, ret_image, (int)to.width, "height",
@@ -249,7 +272,7 @@ static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 	                          job->recipe->no_rotate, "option_string",
 	                          options[job->recipe->fail_on], NULL))
 		return false;
-	pv_own_metadata(*ret_image, job->source->format);
+	pv_own_metadata(*ret_image, job->from);
 	return pv_colour_begin(ret_image, job);
 }
 
@@ -261,8 +284,8 @@ static bool find_layout(VipsImage *image, struct pv_job *job)
 
 	if (job->has_layout)
 		return true;
-	job->has_layout = engine_layout(&job->layout, job->recipe, size,
-	                                job->source->n_frames, job->failure);
+	job->has_layout = engine_layout(&job->layout, job->recipe, size, job->n_frames,
+	                                job->failure);
 	return job->has_layout;
 }
 
@@ -270,7 +293,7 @@ static bool find_layout(VipsImage *image, struct pv_job *job)
 static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;
-	const struct pv_state *state = job->source->state;
+	const struct pv_state *state = job->state;
 	bool is_turned_first = job->before.n > 0 ||
 	                       (job->has_layout && job->layout.is_focused);
 	struct size to;
@@ -296,14 +319,14 @@ static bool make_frame(VipsImage **image, void *data)
 
 static bool load_carefully(VipsImage **ret_image, struct pv_job *job)
 {
-	return pv_load_frames(ret_image, job, !job->recipe->linear) &&
-	       pv_each_frame(ret_image, job->source->n_frames, make_frame, job);
+	return pv_load_frames(ret_image, job) &&
+	       pv_each_frame(ret_image, job->n_frames, make_frame, job);
 }
 
 /* Nothing but what comes out is left on it. */
 static void label(VipsImage *image, const struct pv_job *job)
 {
-	uint32_t n_frames = job->source->n_frames;
+	uint32_t n_frames = job->n_frames;
 
 	pv_meta_filter(image, job);
 	if (n_frames == 1) {
@@ -320,7 +343,7 @@ static void label(VipsImage *image, const struct pv_job *job)
 
 static bool make_image(VipsImage **ret_image, struct pv_job *job)
 {
-	uint32_t n_frames = job->source->n_frames;
+	uint32_t n_frames = job->n_frames;
 
 	if (job->has_layout && can_be_quick(job)) {
 		if (!load_quickly(ret_image, job) || !pv_colour_finish(ret_image, job) ||
@@ -340,34 +363,74 @@ static bool make_image(VipsImage **ret_image, struct pv_job *job)
 	return pv_settle(ret_image);
 }
 
-static bool pv_render(struct source *source, const struct recipe *recipe,
-                      struct rendering *ret_rendering, struct failure *ret_failure)
+/* One output needs no decoding of its own: what makes it decodes as it goes. A drawing is drawn
+ * anew for each output, at its size. */
+static bool pv_decode(struct source *source, struct failure *ret_failure)
 {
-	struct pv_job job = job_for(source, recipe, ret_failure);
+	struct pv_state *state = source->state;
+	double shrink = HUGE_VAL;
+
+	if (source->n_variants < 2 || format_info(source->format)->is_drawn)
+		return true;
+	for (unsigned i = 0; i < source->n_variants; i++) {
+		struct pv_job job = job_for(source, state, &source->variants[i],
+		                            ret_failure);
+
+		if (!plan_layout(&job))
+			return false;
+		shrink = fmin(shrink, pv_loader_shrink(&job));
+	}
+	return pv_decode_all(source, shrink) ||
+	       pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+}
+
+static bool render(struct pv_job *job, struct rendering *ret_rendering)
+{
 	VipsImage *image = NULL;
 
-	if (job.before.n == 0) {
-		if (!engine_layout(&job.layout, recipe, source->size, source->n_frames,
-		                   ret_failure))
-			return false;
-		job.has_layout = true;
-	}
-	if (!make_image(&image, &job)) {
+	if (!plan_layout(job))
+		return false;
+	if (!make_image(&image, job)) {
 		VIPS_UNREF(image);
-		return pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+		return pv_fail(job->failure, "decode", FAIL_BAD_IMAGE);
 	}
-	if (!pv_draw_is_whole(source, ret_failure)) {
+	if (!pv_draw_is_whole(job->from, job->failure)) {
 		g_object_unref(image);
 		return false;
 	}
-	label(image, &job);
+	label(image, job);
 	ret_rendering->size = (struct size){(uint32_t)vips_image_get_width(image),
 	                                    (uint32_t)vips_image_get_height(image) /
-	                                            source->n_frames};
-	ret_rendering->n_frames = source->n_frames;
+	                                            job->n_frames};
+	ret_rendering->n_frames = job->n_frames;
 	ret_rendering->image = image;
 	ret_rendering->free_image = g_object_unref;
 	return true;
+}
+
+static bool pv_derive(struct source *source, const struct pixels *lent,
+                      const struct picture_variant *variant, bool is_last,
+                      struct rendering *ret_rendering, struct failure *ret_failure)
+{
+	struct pv_state of_lent = {0};
+	struct pv_job job;
+
+	(void)is_last;
+	if (lent)
+		of_lent = state_of_lent(source, lent);
+	job = job_for(source, lent ? &of_lent : source->state, variant, ret_failure);
+	job.lent = lent;
+	return render(&job, ret_rendering);
+}
+
+static enum claim pv_claim_output(const struct source *source, bool is_lent,
+                                  const struct recipe *recipe, struct failure *ret_reason)
+{
+	(void)source;
+	(void)is_lent;
+	(void)recipe;
+	(void)ret_reason;
+	return CLAIM_CAN;
 }
 
 /* 8 bit and 1 to 4 bands. */
@@ -400,17 +463,20 @@ static void pv_say_version(char *text, size_t n_text)
 
 const struct engine engine_vips = {
 	.name = "vips",
-	.choice = ENGINE_VIPS,
+	.version = pv_say_version,
 	.start = pv_start,
-	.font_folders = pv_font_folders,
-	.draws = pv_draws,
 	.reads = pv_reads,
 	.writes = pv_writes,
-	.open = pv_open_source,
-	.render = pv_render,
-	.close = pv_close_source,
+	.claim_source = pv_claim_source,
+	.claim_output = pv_claim_output,
+	.decoder_memory = pv_decoder_memory,
+	.output_memory = memory_of_output,
+	.decode = pv_decode,
 	.check = pv_check,
+	.derive = pv_derive,
+	.close = pv_close_source,
 	.make_plain = pv_make_plain,
 	.encode = pv_save,
-	.version = pv_say_version,
+	.font_folders = fonts_folders,
+	.draws = pv_draws,
 };

@@ -13,9 +13,12 @@
 
 #include <vips/vips.h>
 
-/* From open to close. */
+/* A source, from pv_claim_source() to pv_close_source(); or the pixels of another engine. */
 struct pv_state {
-	VipsSource *bytes;  /* NULL when another engine decodes */
+	VipsSource *bytes; /* NULL when another engine decoded */
+	/* What several outputs are derived from: all frames, in memory; else NULL. */
+	VipsImage *decoded;
+	uint32_t n_decoded; /* frames in it */
 	struct size stored; /* of a frame, not turned */
 	int orientation;    /* to be applied: 1 when the recipe leaves it alone */
 	bool is_deep;       /* more than 8 bits a sample */
@@ -30,10 +33,16 @@ struct pv_state {
 	void *unpacked;      /* what bytes are of, if not the source's own */
 };
 
-/* One picture on its way through the steps. */
+/* One output on its way through the steps. */
 struct pv_job {
-	struct source *source;
-	const struct recipe *recipe;
+	const struct pv_state *state;
+	enum image_format from; /* the input's format */
+	const struct pixels
+		*lent;     /* by the engine that decoded; NULL: this one decodes */
+	struct size size;  /* of the picture, upright */
+	uint32_t n_frames; /* that come out */
+	const struct picture_variant *variant;
+	const struct recipe *recipe; /* the variant's */
 	struct failure *failure;
 	const struct format_info *to; /* the output's format */
 	struct filter_chain before, after;
@@ -73,8 +82,7 @@ extern bool pv_has_refused_size;
 /* libvips' name of its loader, NULL where we do not ask it. */
 const char *pv_loader_of(enum image_format format);
 bool pv_reads(enum image_format format);
-bool pv_open_source(struct source *source, const struct recipe *recipe,
-                    struct failure *ret_failure);
+enum claim pv_claim_source(struct source *source, struct failure *ret_reason);
 void pv_close_source(struct source *source);
 VipsFailOn pv_fail_on(const struct recipe *recipe);
 
@@ -84,26 +92,38 @@ bool pv_shrinks_truly(const struct pv_job *job);
 
 void pv_own_metadata(VipsImage *image, enum image_format format);
 
-/* All frames that are wanted, one below the other, in order of reading; a JPEG or WebP
- * shrunk where that leaves twice of what will be scaled to, if it may be. */
-bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job, bool may_shrink);
+/* The frames that an output gets, one below the other: from what was decoded or lent, or else from
+ * the loader. A JPEG or WebP is shrunk by the loader where that leaves twice the size that it will
+ * be scaled to. */
+bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
+
+/* By how much the loader shrinks a JPEG or WebP: libjpeg by whole blocks, libwebp by any factor. 1:
+ * not at all. */
+double pv_loader_shrink(const struct pv_job *job);
+
+/* Decode all frames for several outputs, shrunk by the loader, into the state. */
+bool pv_decode_all(struct source *source, double shrink);
+
+/* ---- pv_memory.c ---- */
+
+uint64_t pv_decoder_memory(const struct picture_header *header,
+                           const struct picture_variant *variants, unsigned n_variants);
 
 /* ---- pv_draw.c: SVG and PDF ---- */
 
 /* Where this process draws, find the fonts; it makes no thread. */
-bool pv_draw_start(char *text, size_t n_text);
+bool pv_draw_start(struct failure *ret_failure);
 const char *const *pv_font_folders(void);
 bool pv_draws(enum image_format format, struct failure *ret_failure);
 
-/* A drawing's part in pv_open_source() and pv_load_frames(). */
-bool pv_draw_open(struct source *source, const struct recipe *recipe,
-                  struct failure *ret_failure);
+/* A drawing's part in pv_claim_source() and pv_load_frames(). */
+bool pv_draw_open(struct source *source, struct failure *ret_failure);
 bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job);
 
 /* A message of a library: whether it means that text was not drawn is remembered. */
 void pv_draw_hear(const char *domain, const char *message);
 /* Once all is drawn: whether the text is there too. */
-bool pv_draw_is_whole(const struct source *source, struct failure *ret_failure);
+bool pv_draw_is_whole(enum image_format format, struct failure *ret_failure);
 
 /* ---- pv_check.c ---- */
 

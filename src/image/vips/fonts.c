@@ -1,3 +1,4 @@
+/* The fonts of this machine, and the folders that they lie in. */
 #include "image/vips/fonts.h"
 
 #include <errno.h>
@@ -68,23 +69,21 @@ static const char *font_at(int i)
 	return (const char *)file;
 }
 
-bool fonts_start(char *text, size_t n_text)
+bool fonts_start(struct failure *ret_failure)
 {
 	const char *font;
 	bool has_memory;
 
-	if (!FcInit()) {
-		snprintf(text, n_text, "fontconfig does not start");
-		return false;
-	}
+	if (!FcInit())
+		return failure_set(ret_failure, FAIL_INTERNAL,
+		                   "fontconfig does not start");
 	/* Who inherits this may not read what it would look for anew. */
 	FcConfigSetRescanInterval(NULL, 0);
 	has_memory = add_folder(POPPLER_FOLDER);
 	for (int i = 0; has_memory && (font = font_at(i)); i++)
 		has_memory = add_folder_of(font);
-	if (!has_memory)
-		snprintf(text, n_text, "no memory for the names of fonts");
-	return has_memory;
+	return has_memory ||
+	       failure_set(ret_failure, FAIL_MEMORY, "no memory for the names of fonts");
 }
 
 const char *const *fonts_folders(void)

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Find them. False with a message. */
-bool fonts_start(char *text, size_t n_text);
+/* Find them. False with a failure. */
+bool fonts_start(struct failure *ret_failure);
 
 /* Where they really are, and where poppler has its maps of characters: folders, NULL at the
  * end. */

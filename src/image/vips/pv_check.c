@@ -28,10 +28,11 @@ static bool decode(const struct source *source, const char *options, int *ret_n_
 }
 
 /* Of a PDF the first page, which is what is read of it. */
-static bool draw(struct source *source)
+static bool draw(const struct source *source)
 {
 	const struct recipe as_it_is = {0};
-	const struct pv_job job = {.source = source, .recipe = &as_it_is};
+	const struct pv_job job = {
+		.state = source->state, .from = source->format, .recipe = &as_it_is};
 	VipsImage *image = NULL;
 	double average;
 	bool is_whole = pv_draw_load(&image, &job) && !vips_avg(image, &average, NULL);
@@ -49,7 +50,7 @@ bool pv_check(struct source *source, struct failure *ret_failure)
 	int n_pages = 1;
 
 	if (format_info(source->format)->is_drawn)
-		return draw(source) ? pv_draw_is_whole(source, ret_failure)
+		return draw(source) ? pv_draw_is_whole(source->format, ret_failure)
 		                    : pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
 	is_whole = decode(source, is_animation ? "[n=-1]" : "", &n_pages);
 	for (int page = 1; is_whole && !is_animation && page < n_pages; page++) {

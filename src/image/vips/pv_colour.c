@@ -235,8 +235,8 @@ static bool export_to_file(VipsImage **image, const struct pv_job *job)
 
 	if (!pv_take(image, &made, vips_copy(*image, &made, NULL)))
 		return false;
-	vips_image_set_blob_copy(*image, VIPS_META_ICC_NAME, job->source->profile,
-	                         job->source->n_profile);
+	vips_image_set_blob_copy(*image, VIPS_META_ICC_NAME, job->variant->profile,
+	                         job->variant->n_profile);
 	if (export(image, job, NULL))
 		return true;
 	vips_error_clear();

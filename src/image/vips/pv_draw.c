@@ -69,11 +69,11 @@ static const char *what_is_missing(void)
 	return words ? words + 2 : missing_text;
 }
 
-bool pv_draw_is_whole(const struct source *source, struct failure *ret_failure)
+bool pv_draw_is_whole(enum image_format format, struct failure *ret_failure)
 {
 	const char *hint = "";
 
-	if (!format_info(source->format)->is_drawn || !*missing_text)
+	if (!format_info(format)->is_drawn || !*missing_text)
 		return true;
 	/* Text without a font is the file's own fault. */
 	if (strstr(missing_text, "No font in"))
@@ -82,7 +82,7 @@ bool pv_draw_is_whole(const struct source *source, struct failure *ret_failure)
 		                   what_is_missing());
 	if (strstr(missing_text, "language pack") || strstr(missing_text, "CMap"))
 		hint = ": install poppler-data";
-	else if (source->format == FORMAT_PDF)
+	else if (format == FORMAT_PDF)
 		hint = ": install a font for it";
 	return failure_set(ret_failure, FAIL_UNSUPPORTED,
 	                   "decode: text would be missing: %s%s", what_is_missing(),
@@ -95,7 +95,6 @@ static bool is_drawn_whole(enum image_format format, const void *bytes, size_t n
                            struct failure *ret_failure)
 {
 	VipsSource *source = vips_source_new_from_memory(bytes, n);
-	const struct source drawn = {.format = format};
 	VipsImage *image = NULL;
 	double deviation = 0;
 	int error;
@@ -107,7 +106,7 @@ static bool is_drawn_whole(enum image_format format, const void *bytes, size_t n
 	VIPS_UNREF(source);
 	if (error)
 		return pv_fail(ret_failure, "decode", FAIL_INTERNAL);
-	if (!pv_draw_is_whole(&drawn, ret_failure))
+	if (!pv_draw_is_whole(format, ret_failure))
 		return false;
 	return deviation > 0 || failure_set(ret_failure, FAIL_UNSUPPORTED,
 	                                    "decode: text is missing where it was tried");
@@ -165,14 +164,14 @@ static void load_modules(void)
 
 /* An SVG is opened, and not drawn, so that librsvg is not started for each picture anew. Of
  * poppler the same would leave a thread behind. */
-bool pv_draw_start(char *text, size_t n_text)
+bool pv_draw_start(struct failure *ret_failure)
 {
 	VipsSource *source;
 	VipsImage *image = NULL;
 
 	if (engine_drawing() != DRAWING_HERE)
 		return true;
-	if (!fonts_start(text, n_text))
+	if (!fonts_start(ret_failure))
 		return false;
 	if (pv_reads(FORMAT_SVG)) {
 		load_modules();
@@ -268,12 +267,11 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 
 /* Its header, or the drawing to come, at this scale. False also when libvips refused the size
  * with a warning alone. */
-static bool load_at(VipsImage **ret_image, const struct source *source, double scale)
+static bool load_at(VipsImage **ret_image, const struct pv_state *state,
+                    enum image_format format, double scale)
 {
-	const struct pv_state *state = source->state;
-
 	pv_has_refused_size = false;
-	if (vips_call(pv_loader_of(source->format), state->bytes, ret_image, "access",
+	if (vips_call(pv_loader_of(format), state->bytes, ret_image, "access",
 	              VIPS_ACCESS_SEQUENTIAL, "scale", scale, NULL))
 		return false;
 	if (!pv_has_refused_size)
@@ -293,8 +291,7 @@ static bool pdf_is_whole(const struct source *source)
 	return memmem(source->bytes + source->n_bytes - n, n, "%%EOF", 5) != NULL;
 }
 
-bool pv_draw_open(struct source *source, const struct recipe *recipe,
-                  struct failure *ret_failure)
+bool pv_draw_open(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 	VipsImage *image;
@@ -302,11 +299,11 @@ bool pv_draw_open(struct source *source, const struct recipe *recipe,
 	*missing_text = 0;
 	if (!fonts_are_there(ret_failure) || !unpack_source(source, ret_failure))
 		return false;
-	if (source->format == FORMAT_PDF && recipe->fail_on != FAIL_ON_NONE &&
+	if (source->format == FORMAT_PDF && source->reading->fail_on != FAIL_ON_NONE &&
 	    !pdf_is_whole(source))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the PDF ends early");
-	if (!load_at(&image, source, 1))
+	if (!load_at(&image, state, source->format, 1))
 		return pv_has_refused_size
 		               ? failure_set(ret_failure, FAIL_TOO_BIG,
 		                             "header: a side is 0 or over %d, which "
@@ -335,15 +332,14 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 }
 
 /* Its own size is rounded to whole pixels: by how much is seen when it is enlarged. */
-static bool load_for(VipsImage **ret_image, const struct source *source,
-                     const struct size *to)
+static bool load_for(VipsImage **ret_image, const struct pv_state *state,
+                     enum image_format format, const struct size *to)
 {
-	const struct pv_state *state = source->state;
 	double scale = find_scale(to, state->stored.width, state->stored.height);
 
 	for (int i = 0; i < 2; i++) {
 		scale = fmin(fmax(scale, least_scale), most_scale);
-		if (!load_at(ret_image, source, scale))
+		if (!load_at(ret_image, state, format, scale))
 			return false;
 		if (i == 1 || is_drawn_for(*ret_image, to))
 			break;
@@ -356,15 +352,14 @@ static bool load_for(VipsImage **ret_image, const struct source *source,
 
 bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job)
 {
-	const struct source *source = job->source;
-	const struct pv_state *state = source->state;
-	const struct size *to = job->has_layout ? &job->layout.scaled : &state->stored;
+	const struct size *to = job->has_layout ? &job->layout.scaled
+	                                        : &job->state->stored;
 	VipsImage *made = NULL;
 
-	if (!load_for(ret_image, source, to))
+	if (!load_for(ret_image, job->state, job->from, to))
 		return false;
 	/* A page lies on white: there is nothing to see through. */
-	return source->format != FORMAT_PDF ||
+	return job->from != FORMAT_PDF ||
 	       pv_take(ret_image, &made,
 	               vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));
 }

@@ -97,16 +97,26 @@ static double gain_of(const struct source *source)
 	return white > 0 ? (double)most / white : 1;
 }
 
-static void note_header(struct source *source, const struct recipe *recipe,
-                        VipsImage *image)
+static bool wants_frames(const struct source *source)
+{
+	for (unsigned i = 0; i < source->n_variants; i++) {
+		if (format_info(source->variants[i].recipe->format)->has_frames)
+			return true;
+	}
+	return false;
+}
+
+static void note_header(struct source *source, VipsImage *image)
 {
 	struct pv_state *state = source->state;
 	int n_pages = vips_image_get_n_pages(image);
 
 	state->stored = (struct size){(uint32_t)vips_image_get_width(image),
 	                              (uint32_t)vips_image_get_height(image)};
-	state->orientation = recipe->no_rotate ? 1 : vips_image_get_orientation(image);
-	/* From the bottom up, which libvips overlooks. */
+	state->orientation = source->reading->no_rotate
+	                             ? 1
+	                             : vips_image_get_orientation(image);
+	/* The rows of a PFM go from the bottom up, which libvips overlooks. */
 	if (pv_is_pfm(image))
 		state->orientation = 4;
 	state->is_deep = pv_has_deep_samples(image);
@@ -117,8 +127,7 @@ static void note_header(struct source *source, const struct recipe *recipe,
 	                         vips_image_get_coding(image) == VIPS_CODING_LABQ ||
 	                         pv_has_plain_floats(image) || state->gain > 1;
 	state->has_alpha = vips_image_hasalpha(image);
-	if (is_animated(source->format) && format_info(recipe->format)->has_frames &&
-	    n_pages > 1)
+	if (is_animated(source->format) && wants_frames(source) && n_pages > 1)
 		source->n_frames = (uint32_t)n_pages;
 }
 
@@ -139,8 +148,7 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 }
 
 /* The header alone: nothing is decoded. */
-static bool read_header(struct source *source, const struct recipe *recipe,
-                        struct failure *ret_failure)
+static bool read_header(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 	const char *found = vips_foreign_find_load_source(state->bytes);
@@ -156,75 +164,64 @@ static bool read_header(struct source *source, const struct recipe *recipe,
 		return false;
 	pv_has_refused_size = false;
 	if (vips_call(loaders[source->format], state->bytes, &image, "access",
-	              VIPS_ACCESS_SEQUENTIAL, "fail_on", pv_fail_on(recipe), NULL))
+	              VIPS_ACCESS_SEQUENTIAL, "fail_on", pv_fail_on(source->reading),
+	              NULL))
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
-	note_header(source, recipe, image);
+	note_header(source, image);
 	g_object_unref(image);
 	if (pv_has_refused_size)
 		return failure_set(
 			ret_failure, FAIL_TOO_BIG,
 			"header: a side is over %d, the most that libvips takes",
 			VIPS_MAX_COORD);
-	if (source->format == FORMAT_GIF && recipe->fail_on != FAIL_ON_NONE &&
+	if (source->format == FORMAT_GIF && source->reading->fail_on != FAIL_ON_NONE &&
 	    !gif_is_whole(source->bytes, source->n_bytes))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the GIF ends in the middle of a block");
 	return true;
 }
 
-/* Another engine decodes: its header is ours. */
-static bool borrow_header(struct source *source, const struct recipe *recipe,
-                          struct failure *ret_failure)
+static bool open_bytes(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
-	struct source lent = *source;
 
-	lent.state = NULL;
-	if (!lent.decoder->open(&lent, recipe, ret_failure))
-		return false;
-	state->stored = lent.size;
-	lent.decoder->close(&lent);
-	return true;
+	state->bytes = vips_source_new_from_memory(source->bytes, source->n_bytes);
+	if (!state->bytes)
+		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	if (format_info(source->format)->is_drawn)
+		return pv_draw_open(source, ret_failure);
+	return read_header(source, ret_failure);
 }
 
-bool pv_open_source(struct source *source, const struct recipe *recipe,
-                    struct failure *ret_failure)
+enum claim pv_claim_source(struct source *source, struct failure *ret_reason)
 {
-	struct pv_state *state = calloc(1, sizeof(*state));
-	bool is_open;
+	struct pv_state *state;
 
+	if (!pv_reads(source->format))
+		return CLAIM_CANNOT;
+	state = calloc(1, sizeof(*state));
+	if (!state) {
+		failure_set(ret_reason, FAIL_MEMORY, "header: out of memory");
+		return CLAIM_FAILED;
+	}
+	state->orientation = 1;
 	source->state = state;
 	source->n_frames = 1;
-	if (!state)
-		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
-	state->orientation = 1;
-	if (!source->decoder)
-		state->bytes = vips_source_new_from_memory(source->bytes,
-		                                           source->n_bytes);
-	if (!source->decoder && !state->bytes)
-		is_open = failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
-	else if (source->decoder)
-		is_open = borrow_header(source, recipe, ret_failure);
-	else if (format_info(source->format)->is_drawn)
-		is_open = pv_draw_open(source, recipe, ret_failure);
-	else
-		is_open = read_header(source, recipe, ret_failure);
-	if (!is_open) {
+	if (!open_bytes(source, ret_reason)) {
 		pv_close_source(source);
-		return false;
+		return CLAIM_FAILED;
 	}
 	source->size = state->orientation > 4
 	                       ? (struct size){state->stored.height, state->stored.width}
 	                       : state->stored;
-	return true;
+	return CLAIM_CAN;
 }
 
 void pv_close_source(struct source *source)
 {
 	struct pv_state *state = source->state;
 
-	if (!state)
-		return;
+	VIPS_UNREF(state->decoded);
 	VIPS_UNREF(state->bytes);
 	free(state->unpacked);
 	free(state);
@@ -238,7 +235,7 @@ struct factors {
 
 static struct factors factors_of(const struct pv_job *job)
 {
-	const struct pv_state *state = job->source->state;
+	const struct pv_state *state = job->state;
 	struct size to = job->layout.scaled, from = state->stored;
 
 	if (state->orientation > 4)
@@ -273,7 +270,7 @@ static bool divides(uint32_t side, unsigned block, double factor)
  * who looks at the size alone, would have the same. */
 static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 {
-	const struct pv_state *state = job->source->state;
+	const struct pv_state *state = job->state;
 	double shrink = find_shrink(job);
 	struct factors factors;
 	unsigned largest = shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
@@ -294,76 +291,64 @@ bool pv_shrinks_truly(const struct pv_job *job)
 {
 	bool is_largest = true;
 
-	if (job->source->format == FORMAT_JPEG)
+	if (job->from == FORMAT_JPEG)
 		find_block(job, &is_largest);
 	return is_largest;
 }
 
-/* libjpeg shrinks by whole blocks, libwebp by any factor. */
-static int load_shrunk(VipsImage **ret_image, const struct pv_job *job)
+double pv_loader_shrink(const struct pv_job *job)
 {
-	const struct pv_state *state = job->source->state;
-	const char *loader = loaders[job->source->format];
-	VipsFailOn fail_on = pv_fail_on(job->recipe);
 	bool is_largest;
 
-	if (job->source->format == FORMAT_WEBP)
-		return vips_call(loader, state->bytes, ret_image, "access",
-		                 VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "scale",
-		                 1 / find_shrink(job), NULL);
-	return vips_call(loader, state->bytes, ret_image, "access",
-	                 VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "shrink",
-	                 (int)find_block(job, &is_largest), NULL);
+	if (job->recipe->linear || find_shrink(job) <= 1)
+		return 1;
+	if (job->from == FORMAT_JPEG)
+		return find_block(job, &is_largest);
+	return job->from == FORMAT_WEBP ? find_shrink(job) : 1;
 }
 
-/* What another engine decoded, as an image. */
-static bool load_borrowed(VipsImage **ret_image, const struct pv_job *job)
+/* libjpeg shrinks by whole blocks, libwebp by any factor. */
+static bool load_shrunk(VipsImage **ret_image, const struct pv_state *state,
+                        enum image_format format, VipsFailOn fail_on, double shrink)
 {
-	struct source lent = *job->source;
-	struct pixels pixels = {0};
-	VipsImage *image;
-	bool is_decoded;
+	if (format == FORMAT_WEBP)
+		return !vips_call(loaders[format], state->bytes, ret_image, "access",
+		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "scale",
+		                  1 / shrink, NULL);
+	return !vips_call(loaders[format], state->bytes, ret_image, "access",
+	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "shrink",
+	                  (int)shrink, NULL);
+}
 
-	lent.state = NULL;
-	if (!lent.decoder->open(&lent, job->recipe, job->failure))
-		return false;
-	is_decoded = lent.decoder->decode(&lent, &pixels, job->failure);
-	lent.decoder->close(&lent);
-	if (!is_decoded)
-		return false;
-
-	image = vips_image_new_from_memory_copy(
-		pixels.bytes,
-		(size_t)pixels.size.width * pixels.size.height * pixels.n_bands,
-		(int)pixels.size.width, (int)pixels.size.height, (int)pixels.n_bands,
+/* The pixels of another engine, as an image that borrows them. */
+static bool load_lent(VipsImage **ret_image, const struct pixels *pixels)
+{
+	VipsImage *image = vips_image_new_from_memory(
+		pixels->bytes,
+		(size_t)pixels->size.width * pixels->size.height * pixels->n_bands,
+		(int)pixels->size.width, (int)pixels->size.height, (int)pixels->n_bands,
 		VIPS_FORMAT_UCHAR);
+
 	if (image)
-		image->Type = pixels.n_bands < 3 ? VIPS_INTERPRETATION_B_W
-		                                 : VIPS_INTERPRETATION_sRGB;
-	pixels_fini(&pixels);
+		image->Type = pixels->n_bands < 3 ? VIPS_INTERPRETATION_B_W
+		                                  : VIPS_INTERPRETATION_sRGB;
 	*ret_image = image;
 	return image != NULL;
 }
 
-static bool load_frames(VipsImage **ret_image, const struct pv_job *job, bool may_shrink)
+static bool load(VipsImage **ret_image, const struct pv_state *state,
+                 enum image_format format, const struct recipe *reading, double shrink,
+                 uint32_t n_frames)
 {
-	const struct pv_state *state = job->source->state;
-	const char *loader = loaders[job->source->format];
-	bool is_shrinker = job->source->format == FORMAT_JPEG ||
-	                   job->source->format == FORMAT_WEBP;
-	VipsFailOn fail_on = pv_fail_on(job->recipe);
+	VipsFailOn fail_on = pv_fail_on(reading);
 
-	if (job->source->decoder)
-		return load_borrowed(ret_image, job);
-	if (format_info(job->source->format)->is_drawn)
-		return pv_draw_load(ret_image, job);
-	if (job->source->n_frames > 1)
-		return !vips_call(loader, state->bytes, ret_image, "access",
+	if (n_frames > 1)
+		return !vips_call(loaders[format], state->bytes, ret_image, "access",
 		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "n", -1,
 		                  NULL);
-	if (may_shrink && is_shrinker && find_shrink(job) > 1)
-		return !load_shrunk(ret_image, job);
-	return !vips_call(loader, state->bytes, ret_image, "access",
+	if (shrink > 1)
+		return load_shrunk(ret_image, state, format, fail_on, shrink);
+	return !vips_call(loaders[format], state->bytes, ret_image, "access",
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
 }
 
@@ -399,12 +384,51 @@ static bool apply_gain(VipsImage **image, double gain)
 	               vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
-bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job, bool may_shrink)
+/* A part of what was decoded for several outputs: all frames, or the first. */
+static bool take_decoded(VipsImage **ret_image, const struct pv_job *job)
 {
-	const struct pv_state *state = job->source->state;
+	VipsImage *decoded = job->state->decoded;
+	int height = vips_image_get_height(decoded);
 
-	if (!load_frames(ret_image, job, may_shrink))
+	if (job->n_frames == 1)
+		height /= (int)job->state->n_decoded;
+	return !vips_crop(decoded, ret_image, 0, 0, vips_image_get_width(decoded), height,
+	                  NULL);
+}
+
+bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job)
+{
+	const struct pv_state *state = job->state;
+
+	if (job->lent)
+		return load_lent(ret_image, job->lent);
+	if (state->decoded)
+		return take_decoded(ret_image, job);
+	if (format_info(job->from)->is_drawn) {
+		if (!pv_draw_load(ret_image, job))
+			return false;
+	} else if (!load(ret_image, state, job->from, job->recipe, pv_loader_shrink(job),
+	                 job->n_frames)) {
 		return false;
-	pv_own_metadata(*ret_image, job->source->format);
+	}
+	pv_own_metadata(*ret_image, job->from);
 	return state->gain <= 1 || apply_gain(ret_image, state->gain);
+}
+
+bool pv_decode_all(struct source *source, double shrink)
+{
+	struct pv_state *state = source->state;
+	VipsImage *image = NULL;
+
+	if (!load(&image, state, source->format, source->reading, shrink,
+	          source->n_frames))
+		return false;
+	pv_own_metadata(image, source->format);
+	if ((state->gain > 1 && !apply_gain(&image, state->gain)) || !pv_settle(&image)) {
+		g_object_unref(image);
+		return false;
+	}
+	state->decoded = image;
+	state->n_decoded = source->n_frames;
+	return true;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* 0 to 9 on a saver's own scale; its usual one when none was asked for. */
 static int effort_of(const struct recipe *recipe, int least, int most, int usual)
@@ -175,9 +176,23 @@ static bool is_bare(VipsImage *image)
 }
 
 /* libvips writes an EXIF of its own wherever it is not told to strip all, and into WebP even
- * then (8.14.1). Without one of the picture's it is taken out again. */
-static bool save_without_exif(VipsImage *image, const struct recipe *recipe, bool strip,
-                              int output)
+ * then (8.14.1). Where the picture has none, this is taken out again. */
+static bool writes_foreign_exif(VipsImage *image, const struct recipe *recipe, bool strip)
+{
+	return !has(image, VIPS_META_EXIF_NAME) &&
+	       (recipe->format == FORMAT_WEBP ||
+	        (recipe->format == FORMAT_JPEG && !strip));
+}
+
+/* Savers of TIFF and JPEG 2000 seek to places that they count from the beginning of the
+ * descriptor: only the first output may be written to it directly. */
+static bool is_first_output(int output)
+{
+	return lseek(output, 0, SEEK_CUR) == 0;
+}
+
+static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool strip,
+                           int output)
 {
 	VipsTarget *target = vips_target_new_to_memory();
 	VipsBlob *blob = NULL;
@@ -193,8 +208,9 @@ static bool save_without_exif(VipsImage *image, const struct recipe *recipe, boo
 		return false;
 	bytes = VIPS_AREA(blob)->data;
 	n = VIPS_AREA(blob)->length;
-	n = recipe->format == FORMAT_JPEG ? jpeg_drop_exif(bytes, n)
-	                                  : webp_drop_exif(bytes, n);
+	if (writes_foreign_exif(image, recipe, strip))
+		n = recipe->format == FORMAT_JPEG ? jpeg_drop_exif(bytes, n)
+		                                  : webp_drop_exif(bytes, n);
 	is_saved = fd_write_all(output, bytes, n);
 	if (!is_saved)
 		vips_error("write", "%s", strerrordesc_np(errno));
@@ -208,9 +224,8 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
 	VipsTarget *target;
 	bool is_saved;
 
-	if (!has(image, VIPS_META_EXIF_NAME) &&
-	    (recipe->format == FORMAT_WEBP || (recipe->format == FORMAT_JPEG && !strip)))
-		return save_without_exif(image, recipe, strip, output);
+	if (writes_foreign_exif(image, recipe, strip) || !is_first_output(output))
+		return save_by_memory(image, recipe, strip, output);
 	target = vips_target_new_to_descriptor(output);
 	is_saved = target && !savers[recipe->format](image, target, recipe, strip);
 	VIPS_UNREF(target);

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/fd.h"
-#include "image/header/need.h"
+#include "image/memory_estimate.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -21,24 +21,32 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
+static uint64_t estimate(const struct picture_header *header, const struct recipe *recipe,
+                         size_t n, uint64_t n_frames)
+{
+	const struct picture_variant variant = {.recipe = recipe};
+
+	return memory_estimate(engines[0], engines[0], header, &variant, 1, n, n_frames);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct feed feed = {bytes, n};
 	const char *name = feed_byte(&feed) & 1 ? "a.tga" : "a";
 	struct recipe recipe = {.format = FORMAT_JPEG};
-	struct picture_facts facts;
-	uint64_t need;
+	struct picture_header header;
+	uint64_t n_bytes;
 
 	CLAIM(ftruncate(input, 0) == 0 && lseek(input, 0, SEEK_SET) == 0 &&
 	      fd_write_all(input, feed.at, feed.n));
-	if (!need_look(input, feed.n, name, &facts))
+	if (!picture_header_read(input, feed.n, name, &header))
 		return 0;
-	CLAIM((unsigned)facts.format < N_FORMATS);
-	CLAIM(facts.size.width > 0 && facts.size.height > 0);
-	CLAIM(facts.n_frames > 0);
-	need = need_of(&facts, &recipe, feed.n, facts.n_frames);
-	CLAIM(need > feed.n);
+	CLAIM((unsigned)header.format < N_FORMATS);
+	CLAIM(header.size.width > 0 && header.size.height > 0);
+	CLAIM(header.n_frames > 0);
+	n_bytes = estimate(&header, &recipe, feed.n, header.n_frames);
+	CLAIM(n_bytes > feed.n);
 	recipe.geometry.width = recipe.geometry.height = 100;
-	CLAIM(need_of(&facts, &recipe, feed.n, 1) > feed.n);
+	CLAIM(estimate(&header, &recipe, feed.n, 1) > feed.n);
 	return 0;
 }

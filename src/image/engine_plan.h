@@ -1,0 +1,24 @@
+/* Which engine does which part of the work on a picture. */
+#ifndef PXP_ENGINE_PLAN_H
+#define PXP_ENGINE_PLAN_H
+
+#include "image/engine.h"
+
+struct engine_plan {
+	/* It has the source open. After a failure: the engine that failed on the header, or
+	 * NULL. */
+	const struct engine *decoder;
+	struct planned_output {
+		const struct engine *deriver;
+		const struct engine *encoder;
+	} outputs[PICTURE_MAX_VARIANTS];
+};
+
+/*
+ * Ask the engines. On success the source is open, and the decoder must close it. False with a
+ * failure when no engine takes the picture or one of its outputs; then it is closed.
+ */
+bool engine_plan_make(struct engine_plan *ret_plan, struct source *source,
+                      struct failure *ret_failure);
+
+#endif

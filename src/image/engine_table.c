@@ -1,0 +1,11 @@
+/* The engines of this build. The file holds nothing else, so that a test program can bring a table
+ * of its own. */
+#include "image/engine.h"
+
+const struct engine *const engines[] = {
+#ifdef PIXPOOL_VIPS
+	&engine_vips,
+#endif
+	&engine_stb,
+	NULL,
+};

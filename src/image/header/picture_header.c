@@ -1,0 +1,371 @@
+/*
+ * The first look at a picture's header. The bytes come from strangers: every offset is checked,
+ * every loop is bounded, and a length that lies ends the input.
+ */
+#include "image/header/picture_header.h"
+
+#include "base/fd.h"
+
+#include <string.h>
+
+enum {
+	WINDOW_BYTES = 4096,
+	MAX_MARKERS = 4096, /* of a JPEG before its first scan */
+};
+
+/* Bytes of a file by offset, through a window. Past the end they are zero. */
+struct input {
+	int descriptor;
+	uint64_t n_bytes, at; /* of the window */
+	size_t n;
+	uint8_t window[WINDOW_BYTES];
+};
+
+static uint8_t byte_at(struct input *input, uint64_t offset)
+{
+	ssize_t n;
+
+	if (offset >= input->n_bytes)
+		return 0;
+	if (offset < input->at || offset >= input->at + input->n) {
+		n = fd_pread_full(input->descriptor, input->window, WINDOW_BYTES,
+		                  (off_t)offset);
+		input->at = offset;
+		input->n = n > 0 ? (size_t)n : 0;
+		if (n <= 0)
+			return 0;
+	}
+	return input->window[offset - input->at];
+}
+
+static uint32_t big(struct input *input, uint64_t offset, unsigned n)
+{
+	uint32_t number = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		number = number << 8 | byte_at(input, offset + i);
+	return number;
+}
+
+static uint32_t little(struct input *input, uint64_t offset, unsigned n)
+{
+	uint32_t number = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		number |= (uint32_t)byte_at(input, offset + i) << (8 * i);
+	return number;
+}
+
+static bool is_at(struct input *input, uint64_t offset, const char *magic)
+{
+	for (; *magic; magic++, offset++) {
+		if (byte_at(input, offset) != (uint8_t)*magic)
+			return false;
+	}
+	return true;
+}
+
+/* ---- the formats ---- */
+
+/* A frame header: the size, and what all coefficients take. */
+static uint64_t read_frame(struct input *input, uint64_t at,
+                           struct picture_header *header)
+{
+	unsigned n_components = byte_at(input, at + 9), wide = 1, high = 1;
+	uint64_t n_samples = 0, n_pixels;
+
+	header->size = (struct size){big(input, at + 7, 2), big(input, at + 5, 2)};
+	header->n_pixel_bytes = n_components < 3 ? n_components : 3;
+	n_pixels = (uint64_t)header->size.width * header->size.height;
+	for (unsigned i = 0; i < n_components; i++) {
+		uint8_t factors = byte_at(input, at + 11 + (uint64_t)3 * i);
+
+		wide = factors >> 4 > (int)wide ? factors >> 4 : wide;
+		high = (factors & 15) > (int)high ? factors & 15 : high;
+	}
+	for (unsigned i = 0; i < n_components; i++) {
+		uint8_t factors = byte_at(input, at + 11 + (uint64_t)3 * i);
+
+		n_samples += n_pixels * (factors >> 4) * (factors & 15) /
+		             ((uint64_t)wide * high);
+	}
+	return n_samples * 2;
+}
+
+static bool read_jpeg(struct input *input, struct picture_header *header)
+{
+	uint64_t at = 2, n_coefficient_bytes = 0;
+	unsigned n_components = 0;
+
+	for (int i = 0; i < MAX_MARKERS && at < input->n_bytes; i++) {
+		uint8_t marker = byte_at(input, at + 1);
+
+		if (byte_at(input, at) != 0xff)
+			return false;
+		if (marker == 0xff) {
+			at++; /* filling */
+			continue;
+		}
+		if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 &&
+		    marker != 0xc8 && marker != 0xcc) {
+			n_coefficient_bytes = read_frame(input, at, header);
+			n_components = byte_at(input, at + 9);
+			if ((marker & 3) == 2) /* progressive */
+				header->n_coefficient_bytes = n_coefficient_bytes;
+		}
+		if (marker == 0xda) {
+			/* A first scan without all components is one of several. */
+			if (byte_at(input, at + 4) < n_components)
+				header->n_coefficient_bytes = n_coefficient_bytes;
+			return n_components > 0;
+		}
+		at += 2 + (uint64_t)big(input, at + 2, 2);
+	}
+	return false;
+}
+
+static bool read_png(struct input *input, struct picture_header *header)
+{
+	static const uint8_t channels[] = {1, 0, 3, 4,
+	                                   2, 0, 4}; /* a palette may have alpha */
+	uint8_t kind = byte_at(input, 25), depth = byte_at(input, 24);
+	uint64_t at = 8;
+
+	header->size = (struct size){big(input, 16, 4), big(input, 20, 4)};
+	header->n_pixel_bytes = (kind < sizeof(channels) ? channels[kind] : 4U) *
+	                        (depth == 16 ? 2 : 1);
+	header->is_interlaced = byte_at(input, 28) == 1;
+	for (int i = 0; i < MAX_MARKERS && at < input->n_bytes; i++) {
+		if (is_at(input, at + 4, "acTL"))
+			header->n_frames = big(input, at + 8, 4);
+		if (is_at(input, at + 4, "IDAT"))
+			break;
+		at += 12 + (uint64_t)big(input, at, 4);
+	}
+	return is_at(input, 12, "IHDR");
+}
+
+/* The table of colours that a GIF's flags announce. */
+static uint64_t colours_of(uint8_t flags)
+{
+	return flags & 0x80 ? (uint64_t)3 << ((flags & 7) + 1) : 0;
+}
+
+static uint64_t skip_blocks(struct input *input, uint64_t at)
+{
+	while (at < input->n_bytes && byte_at(input, at) > 0)
+		at += 1 + (uint64_t)byte_at(input, at);
+	return at + 1;
+}
+
+static bool read_gif(struct input *input, struct picture_header *header)
+{
+	uint64_t at = 13 + colours_of(byte_at(input, 10));
+
+	header->size = (struct size){little(input, 6, 2), little(input, 8, 2)};
+	header->n_pixel_bytes = 4;
+	header->n_frames = 0;
+	while (at < input->n_bytes) {
+		uint8_t kind = byte_at(input, at);
+
+		if (kind == 0x21) {
+			at = skip_blocks(input, at + 2);
+		} else if (kind == 0x2c) {
+			header->n_frames++;
+			at = skip_blocks(input,
+			                 at + 11 + colours_of(byte_at(input, at + 9)));
+		} else {
+			break;
+		}
+	}
+	return true;
+}
+
+static bool read_webp(struct input *input, struct picture_header *header)
+{
+	uint64_t at = 12;
+	uint32_t n_frames = 0, bits;
+
+	header->n_pixel_bytes = 4;
+	while (at + 8 <= input->n_bytes) {
+		if (is_at(input, at, "VP8X")) {
+			header->size = (struct size){little(input, at + 12, 3) + 1,
+			                             little(input, at + 15, 3) + 1};
+		} else if (is_at(input, at, "VP8L")) {
+			bits = little(input, at + 9, 4);
+			if (!header->size.width)
+				header->size = (struct size){(bits & 0x3fff) + 1,
+				                             (bits >> 14 & 0x3fff) + 1};
+		} else if (is_at(input, at, "VP8 ") && !header->size.width) {
+			header->size = (struct size){little(input, at + 14, 2) & 0x3fff,
+			                             little(input, at + 16, 2) & 0x3fff};
+		} else if (is_at(input, at, "ANMF")) {
+			n_frames++;
+		}
+		at += 8 + (((uint64_t)little(input, at + 4, 4) + 1) & ~(uint64_t)1);
+	}
+	if (n_frames > 0)
+		header->n_frames = n_frames;
+	return header->size.width > 0;
+}
+
+/* A value of a TIFF directory: of its first kind that fits. */
+static uint32_t tiff_value(struct input *input, uint64_t entry, bool is_big,
+                           uint32_t (*number)(struct input *, uint64_t, unsigned))
+{
+	uint32_t kind = number(input, entry + 2, 2);
+	uint64_t at = entry + (is_big ? 12 : 8);
+
+	return number(input, at, kind == 3 ? 2 : 4);
+}
+
+static bool read_tiff(struct input *input, struct picture_header *header)
+{
+	enum { WIDTH = 256, HEIGHT, BITS, SAMPLES = 277, TILE_HEIGHT = 323 };
+	bool is_mm = byte_at(input, 0) == 'M';
+	uint32_t (*number)(struct input *, uint64_t, unsigned) = is_mm ? big : little;
+	bool is_big = number(input, 2, 2) == 43;
+	uint64_t at = is_big ? number(input, is_mm ? 12 : 8, 4) : number(input, 4, 4);
+	uint32_t n_entries = number(input, at, 2), bits = 8, samples = 1;
+
+	/* Of a count of 8 bytes the low half is enough. */
+	if (is_big && is_mm)
+		n_entries = number(input, at + 6, 2);
+	at += is_big ? 8 : 2;
+	for (uint32_t i = 0; i < n_entries && i < 512; i++) {
+		uint64_t entry = at + (uint64_t)i * (is_big ? 20 : 12);
+		uint32_t value = tiff_value(input, entry, is_big, number);
+
+		switch (number(input, entry, 2)) {
+		case WIDTH:
+			header->size.width = value;
+			break;
+		case HEIGHT:
+			header->size.height = value;
+			break;
+		case BITS:
+			/* More than two stand elsewhere. */
+			bits = number(input, entry + 4, 4) <= 2 ? value & 0xffff
+			                                        : number(input, value, 2);
+			break;
+		case SAMPLES:
+			samples = value & 0xffff;
+			break;
+		case TILE_HEIGHT:
+			header->tile_height = value;
+			break;
+		default:
+			break;
+		}
+	}
+	if (bits > 64 || samples > 16)
+		bits = samples = 8; /* a lie; libtiff will say so */
+	header->n_pixel_bytes = samples * (bits <= 8 ? 1 : bits / 8);
+	return header->size.width > 0 && header->size.height > 0;
+}
+
+/* The largest of the sizes that a box of this name gives, in the file's beginning: a grid of
+ * tiles has that of a tile as well. */
+static bool read_boxes(struct input *input, const char *box, unsigned at_width,
+                       unsigned at_height, struct picture_header *header)
+{
+	uint64_t most = 0;
+
+	for (uint64_t at = 4; at < input->n_bytes && at < (uint64_t)16 * WINDOW_BYTES;
+	     at++) {
+		struct size size;
+
+		if (!is_at(input, at, box))
+			continue;
+		size = (struct size){big(input, at + at_width, 4),
+		                     big(input, at + at_height, 4)};
+		if ((uint64_t)size.width * size.height > most) {
+			most = (uint64_t)size.width * size.height;
+			header->size = size;
+		}
+	}
+	return most > 0;
+}
+
+static bool read_bmp(struct input *input, struct picture_header *header)
+{
+	int32_t height = (int32_t)little(input, 22, 4);
+
+	header->size = (struct size){little(input, 18, 4),
+	                             (uint32_t)(height < 0 ? -(int64_t)height : height)};
+	if (little(input, 14, 4) == 12)
+		header->size = (struct size){little(input, 18, 2), little(input, 20, 2)};
+	return header->size.width > 0 && header->size.height > 0;
+}
+
+static bool read_format(struct input *input, struct picture_header *header)
+{
+	switch (header->format) {
+	case FORMAT_JPEG:
+		return read_jpeg(input, header);
+	case FORMAT_PNG:
+		return read_png(input, header);
+	case FORMAT_GIF:
+		return read_gif(input, header);
+	case FORMAT_WEBP:
+		return read_webp(input, header);
+	case FORMAT_TIFF:
+		return read_tiff(input, header);
+	case FORMAT_HEIC:
+	case FORMAT_AVIF:
+		return read_boxes(input, "ispe", 8, 12, header);
+	case FORMAT_JP2:
+		return read_boxes(input, "ihdr", 8, 4, header);
+	case FORMAT_BMP:
+		return read_bmp(input, header);
+	case FORMAT_TGA:
+		header->size = (struct size){little(input, 12, 2), little(input, 14, 2)};
+		return true;
+	case FORMAT_PSD:
+		header->size = (struct size){big(input, 18, 4), big(input, 14, 4)};
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool picture_header_read(int descriptor, uint64_t n_bytes, const char *name,
+                         struct picture_header *ret_header)
+{
+	struct input input = {.descriptor = descriptor, .n_bytes = n_bytes};
+
+	*ret_header = (struct picture_header){.n_frames = 1, .n_pixel_bytes = 4};
+	byte_at(&input, 0);
+	ret_header->format = format_of_bytes(input.window, input.n, name);
+	if (read_format(&input, ret_header) && ret_header->size.width > 0 &&
+	    ret_header->size.height > 0) {
+		if (ret_header->n_frames == 0) /* cut off before its first */
+			ret_header->n_frames = 1;
+		return true;
+	}
+	ret_header->size = (struct size){0, 0};
+	ret_header->n_frames = 1;
+	return false;
+}
+
+bool picture_header_fits(const struct picture_header *header, const struct recipe *recipe,
+                         uint64_t input_bytes)
+{
+	uint64_t max_bytes = recipe->max_file_bytes ? recipe->max_file_bytes
+	                                            : RECIPE_MAX_FILE_BYTES;
+	uint64_t max_pixels = recipe->max_pixels ? recipe->max_pixels : RECIPE_MAX_PIXELS;
+	struct size size = header->decoded.width > 0 ? header->decoded : header->size;
+
+	return input_bytes <= max_bytes &&
+	       (uint64_t)size.width * size.height <= max_pixels;
+}
+
+bool picture_header_check_frames(const struct picture_header *header,
+                                 const struct recipe *recipe, struct failure *ret_failure)
+{
+	if (recipe->max_frames == 0 || header->n_frames <= recipe->max_frames)
+		return true;
+	return failure_set(ret_failure, FAIL_TOO_BIG,
+	                   "header: %u frames, the limit is %u", header->n_frames,
+	                   recipe->max_frames);
+}

@@ -1,0 +1,43 @@
+/* Plain pixels in memory: what passes between engines, and what the stb engine works on. */
+#ifndef PXP_PIXELS_H
+#define PXP_PIXELS_H
+
+#include "recipe/recipe.h"
+
+/* Rows of bytes without gaps: 1 band grey, 2 grey and alpha, 3 RGB, 4 RGBA; 8 bit, sRGB, alpha not
+ * multiplied in. */
+struct pixels {
+	struct size size;
+	unsigned n_bands;
+	uint8_t *bytes;
+	void (*free_bytes)(void *bytes);
+};
+
+void pixels_fini(struct pixels *pixels); /* pixels of zeros are fine */
+
+/* A buffer for pixels of this shape; false when memory ran out or it has no size. */
+bool pixels_init(struct pixels *ret_pixels, struct size size, unsigned n_bands);
+
+/* A copy; false when memory ran out. */
+bool pixels_copy(struct pixels *ret_pixels, const struct pixels *from);
+
+/* Put alpha on a colour (white when it is not set), in place; nothing to do without
+ * alpha. */
+void pixels_flatten(struct pixels *pixels, const struct colour *background);
+
+/* Turn by an EXIF orientation, 1 to 8. False when memory ran out. */
+bool pixels_orient(struct pixels *pixels, unsigned orientation);
+
+/* The area that is left without the borders that differ from the top left pixel by no more than
+ * the threshold in any band; the whole picture when nothing would be left. */
+struct area pixels_without_border(const struct pixels *pixels, double threshold);
+
+/* Keep an area alone. In place; false when memory ran out. */
+bool pixels_cut(struct pixels *pixels, const struct area *area);
+
+/* Put the pixels where they lie on the layout's canvas. Grey is made RGB where the background is
+ * not grey, and gets alpha where it is not opaque. In place; false when memory ran out. */
+bool pixels_embed(struct pixels *pixels, const struct layout *layout,
+                  const struct colour *background);
+
+#endif
