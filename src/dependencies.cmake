@@ -6,7 +6,7 @@ if(PIXPOOL_VIPS)
   pkg_check_modules(ZIMG REQUIRED IMPORTED_TARGET zimg>=3.0)
   pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp>=1.2)
   pkg_check_modules(DRAWING REQUIRED IMPORTED_TARGET fontconfig gdk-pixbuf-2.0)
-  pkg_check_modules(METADATA REQUIRED IMPORTED_TARGET expat>=2.4 nettle zlib)
+  pkg_check_modules(METADATA REQUIRED IMPORTED_TARGET expat>=2.4 nettle zlib libbrotlidec)
 endif()
 # Without libvips the program needs no other library: libseccomp is used where it is found, and otherwise the
 # program reports that this layer of the sandbox is missing.

@@ -57,7 +57,7 @@ BEGIN {
 	header_of("sqlite3.h", "store")
 	header_of("xxhash.h sodium.h blake2.h", "common")
 	header_of("nettle/", "common image/metadata")
-	header_of("expat.h", "image/metadata")
+	header_of("expat.h brotli/", "image/metadata")
 	header_of("sys/wait.h spawn.h", "exec")
 	header_of("getopt.h", "cli")
 

@@ -8,6 +8,13 @@ static const struct {
 	[FORMAT_JPEG] = {metadata_read_jpeg, metadata_write_jpeg},
 	[FORMAT_PNG] = {metadata_read_png, metadata_write_png},
 	[FORMAT_WEBP] = {metadata_read_webp, metadata_write_webp},
+	[FORMAT_TIFF] = {metadata_read_tiff, metadata_write_tiff},
+	[FORMAT_HEIC] = {metadata_read_heif, metadata_write_heif},
+	[FORMAT_AVIF] = {metadata_read_heif, metadata_write_heif},
+	[FORMAT_JXL] = {metadata_read_jxl, metadata_write_jxl},
+	[FORMAT_JP2] = {metadata_read_jp2, NULL},
+	[FORMAT_GIF] = {metadata_read_gif, NULL},
+	[FORMAT_PSD] = {metadata_read_psd, NULL},
 };
 
 static bool has_failed(const struct metadata *metadata)
@@ -29,6 +36,7 @@ bool metadata_read(struct metadata *ret_metadata, enum image_format format,
 	return false;
 }
 
+/* The blocks that there are, as losses. */
 static unsigned losses(const struct metadata *metadata)
 {
 	return (metadata->exif.n > 0 ? LOST_EXIF : 0U) |

@@ -41,7 +41,10 @@ typedef void metadata_read_fn(struct metadata *metadata, struct bytes file);
 typedef bool metadata_write_fn(struct block *to, struct bytes file,
                                const struct metadata *metadata, unsigned *lost);
 
-metadata_read_fn metadata_read_jpeg, metadata_read_png, metadata_read_webp;
-metadata_write_fn metadata_write_jpeg, metadata_write_png, metadata_write_webp;
+metadata_read_fn metadata_read_jpeg, metadata_read_png, metadata_read_webp,
+	metadata_read_tiff, metadata_read_heif, metadata_read_jxl, metadata_read_jp2,
+	metadata_read_gif, metadata_read_psd;
+metadata_write_fn metadata_write_jpeg, metadata_write_png, metadata_write_webp,
+	metadata_write_tiff, metadata_write_heif, metadata_write_jxl;
 
 #endif

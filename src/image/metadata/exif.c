@@ -22,6 +22,10 @@ enum tag {
 	TAG_X_RESOLUTION = 0x11a,
 	TAG_Y_RESOLUTION = 0x11b,
 	TAG_RESOLUTION_UNIT = 0x128,
+	TAG_SITING = 0x213, /* of chroma samples */
+	TAG_XMP = 0x2bc,
+	TAG_IPTC = 0x83bb,
+	TAG_PHOTOSHOP = 0x8649,
 	TAG_EXIF_POINTER = 0x8769,
 	TAG_GPS_POINTER = 0x8825,
 	TAG_INTEROP_POINTER = 0xa005,
@@ -32,6 +36,7 @@ enum type {
 	TYPE_SHORT = 3,
 	TYPE_LONG = 4,
 	TYPE_RATIONAL = 5,
+	TYPE_UNDEFINED = 7,
 	TYPE_IFD = 13,
 	TYPE_UTF8 = 129, /* EXIF 3.0 */
 };
@@ -64,6 +69,7 @@ struct structure {
 	bool is_wide; /* BigTIFF: offsets and counts of 8 bytes */
 	struct directory directories[N_DIRECTORIES];
 	size_t n_value_bytes;
+	uint32_t next_directory; /* the one that follows the main one, when written */
 
 	/* How the fields are judged. */
 	unsigned keep;
@@ -334,7 +340,8 @@ static const struct field *find(const struct directory *directory, unsigned tag)
 }
 
 /* Read the entry at an offset; false when its value is not all inside. */
-static bool read_field(struct structure *structure, uint64_t at, struct field *ret_field)
+static bool read_field(const struct structure *structure, uint64_t at,
+                       struct field *ret_field)
 {
 	unsigned n_offset = structure->is_wide ? 8 : 4;
 	unsigned type = (unsigned)number_at(structure, at + 2, 2);
@@ -565,7 +572,11 @@ static void write_directory(const struct structure *structure,
 			block_add_number(to, 0, (unsigned)(4 - value.n), is_big);
 		}
 	}
-	block_add_number(to, 0, 4, is_big); /* no directory follows */
+	block_add_number(to,
+	                 directory == &structure->directories[MAIN]
+	                         ? structure->next_directory
+	                         : 0,
+	                 4, is_big);
 	for (size_t i = 0; i < directory->n; i++) {
 		const struct field *field = &directory->fields[i];
 		const struct bytes value = {field_value(field), field_bytes(field)};
@@ -602,18 +613,11 @@ static void set_pointer(struct structure *structure, enum directory_name from,
 	}
 }
 
-static void write_structure(struct structure *structure, struct block *to)
+static void write_directories(struct structure *structure, struct block *to)
 {
 	struct directory *directories = structure->directories;
-	size_t at[N_DIRECTORIES], next = 8;
+	size_t at[N_DIRECTORIES], next = to->n;
 
-	add_pointer(structure, EXIF, TAG_INTEROP_POINTER, INTEROP);
-	add_pointer(structure, MAIN, TAG_EXIF_POINTER, EXIF);
-	add_pointer(structure, MAIN, TAG_GPS_POINTER, GPS);
-	if (directories[MAIN].n == 0)
-		return;
-	if (structure->target)
-		set_density(structure, &structure->target->density);
 	for (int i = 0; i < N_DIRECTORIES; i++) {
 		if (directories[i].n > 0)
 			qsort(directories[i].fields, directories[i].n,
@@ -624,15 +628,32 @@ static void write_structure(struct structure *structure, struct block *to)
 	set_pointer(structure, EXIF, TAG_INTEROP_POINTER, at[INTEROP]);
 	set_pointer(structure, MAIN, TAG_EXIF_POINTER, at[EXIF]);
 	set_pointer(structure, MAIN, TAG_GPS_POINTER, at[GPS]);
-
-	block_add_text(to, structure->is_big_endian ? "MM" : "II");
-	block_add_number(to, 42, 2, structure->is_big_endian);
-	block_add_number(to, 8, 4, structure->is_big_endian);
 	for (int i = 0; i < N_DIRECTORIES; i++) {
 		if (directories[i].n > 0)
 			write_directory(structure, &directories[i], to);
 	}
+}
+
+static void write_structure(struct structure *structure, struct block *to)
+{
+	add_pointer(structure, EXIF, TAG_INTEROP_POINTER, INTEROP);
+	add_pointer(structure, MAIN, TAG_EXIF_POINTER, EXIF);
+	add_pointer(structure, MAIN, TAG_GPS_POINTER, GPS);
+	if (structure->directories[MAIN].n == 0)
+		return;
+	if (structure->target)
+		set_density(structure, &structure->target->density);
+	block_add_text(to, structure->is_big_endian ? "MM" : "II");
+	block_add_number(to, 42, 2, structure->is_big_endian);
+	block_add_number(to, 8, 4, structure->is_big_endian);
+	write_directories(structure, to);
 	structure->has_failed |= to->has_failed;
+}
+
+static void free_directories(struct structure *structure)
+{
+	for (int i = 0; i < N_DIRECTORIES; i++)
+		free(structure->directories[i].fields);
 }
 
 bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
@@ -645,8 +666,46 @@ bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
 	read_structure(&structure, tiff);
 	if (!structure.has_failed)
 		write_structure(&structure, ret_exif);
-	for (int i = 0; i < N_DIRECTORIES; i++)
-		free(structure.directories[i].fields);
+	free_directories(&structure);
+	if (structure.has_lost)
+		*lost |= LOST_EXIF;
+	return !structure.has_failed;
+}
+
+/* Drop the fields of a directory whose tags are listed. */
+static void drop_fields(struct directory *directory, const uint16_t *tags, size_t n_tags)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < directory->n; i++) {
+		bool is_listed = false;
+
+		for (size_t k = 0; k < n_tags; k++)
+			is_listed |= directory->fields[i].tag == tags[k];
+		if (!is_listed)
+			directory->fields[n++] = directory->fields[i];
+	}
+	directory->n = n;
+}
+
+bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lost)
+{
+	static const uint16_t layout[] = {TAG_IMAGE_WIDTH,  TAG_IMAGE_LENGTH,
+	                                  TAG_SITING,       TAG_X_RESOLUTION,
+	                                  TAG_Y_RESOLUTION, TAG_RESOLUTION_UNIT};
+	static const uint16_t upright[] = {TAG_ORIENTATION};
+	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
+	struct directory *main = &structure.directories[MAIN];
+	const struct field *orientation;
+
+	read_structure(&structure, file);
+	drop_fields(main, layout, sizeof(layout) / sizeof(layout[0]));
+	orientation = find(main, TAG_ORIENTATION);
+	if (orientation && field_number(&structure, orientation, 0) <= 1)
+		drop_fields(main, upright, 1);
+	if (!structure.has_failed)
+		write_structure(&structure, ret_exif);
+	free_directories(&structure);
 	if (structure.has_lost)
 		*lost |= LOST_EXIF;
 	return !structure.has_failed;
@@ -691,4 +750,175 @@ struct density exif_density(struct bytes tiff)
 	if (!(density.x > 0 && density.y > 0))
 		density = (struct density){0, 0};
 	return density;
+}
+
+struct bytes exif_main_value(struct bytes tiff, unsigned tag)
+{
+	struct structure structure = {.bytes = tiff};
+	unsigned n_count, n_entry;
+	uint64_t at, n;
+	struct field field;
+
+	if (!read_head(&structure, tiff, &at))
+		return (struct bytes){NULL, 0};
+	n_count = structure.is_wide ? 8 : 2;
+	n_entry = structure.is_wide ? 20 : 12;
+	for (n = number_at(&structure, at, n_count), at += n_count; n > 0 && at < tiff.n;
+	     n--, at += n_entry) {
+		if (number_at(&structure, at, 2) != tag)
+			continue;
+		if (!read_field(&structure, at, &field))
+			break;
+		return (struct bytes){field.value, field.value ? field_bytes(&field) : 0};
+	}
+	return (struct bytes){NULL, 0};
+}
+
+/*
+ * Into a TIFF file.
+ */
+
+/* The bytes of the numbers that a value is made of: what a change of byte order turns. */
+static size_t unit_bytes(unsigned type)
+{
+	enum { TYPE_SSHORT = 8, TYPE_DOUBLE = 12, TYPE_SRATIONAL = 10 };
+
+	if (type == TYPE_SHORT || type == TYPE_SSHORT)
+		return 2;
+	if (type == TYPE_DOUBLE)
+		return 8;
+	return type == TYPE_RATIONAL || type == TYPE_SRATIONAL || type_bytes(type) == 4
+	               ? 4
+	               : 1;
+}
+
+/* Make the values of a directory those of the other byte order, in memory of turned. */
+static void turn_values(struct directory *directory, struct block *turned)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < directory->n; i++)
+		n += field_bytes(&directory->fields[i]);
+	/* In one piece, so that it does not move. */
+	if (n == 0 || !block_extend(turned, n))
+		return;
+	n = 0;
+	for (size_t i = 0; i < directory->n; i++) {
+		struct field *field = &directory->fields[i];
+		const uint8_t *from = field_value(field);
+		size_t n_value = field_bytes(field), n_unit = unit_bytes(field->type);
+
+		for (size_t k = 0; k < n_value; k++)
+			turned->at[n + k] =
+				from[k - k % n_unit + n_unit - 1 - k % n_unit];
+		field->value = turned->at + n;
+		n += n_value;
+	}
+}
+
+/* Keep an entry of the file's own directory that says how the file is built. */
+static void keep_entry(struct structure *structure, const struct structure *of_file,
+                       uint64_t at)
+{
+	struct directory *main = &structure->directories[MAIN];
+	struct field field;
+	enum rule rule;
+
+	if (!read_field(of_file, at, &field) || find(main, field.tag))
+		return;
+	rule = rule_of(MAIN, field.tag, field.type);
+	if (rule == RULE_KEEP || rule == RULE_PLACE || rule == RULE_COPYRIGHT ||
+	    is_pointer(field.tag) || field.tag == TAG_XMP || field.tag == TAG_IPTC ||
+	    field.tag == TAG_PHOTOSHOP)
+		return;
+	main->fields[main->n++] = field;
+}
+
+static void add_block(struct structure *structure, unsigned tag, struct bytes bytes)
+{
+	const struct field field = {.tag = (uint16_t)tag,
+	                            .type = TYPE_UNDEFINED,
+	                            .count = (uint32_t)bytes.n,
+	                            .value = bytes.at};
+
+	if (bytes.n > 0)
+		set_main(structure, &field);
+}
+
+/* A unit of 1 says that there is none: then the numbers tell the shape of a pixel. */
+static void set_no_density(struct structure *structure)
+{
+	struct field unit = {.tag = TAG_RESOLUTION_UNIT, .type = TYPE_SHORT};
+
+	if (find(&structure->directories[MAIN], TAG_X_RESOLUTION))
+		return;
+	set_rational(structure, TAG_X_RESOLUTION, 1);
+	set_rational(structure, TAG_Y_RESOLUTION, 1);
+	set_number(structure, &unit, 1);
+	set_main(structure, &unit);
+}
+
+/* Make room in the main directory for n more fields. */
+static bool grow_main(struct structure *structure, size_t n)
+{
+	struct directory *main = &structure->directories[MAIN];
+	struct field *fields = realloc(main->fields,
+	                               (main->n + n) * sizeof(struct field));
+
+	if (fields)
+		main->fields = fields;
+	return fields != NULL;
+}
+
+bool exif_add_to_tiff(struct block *to, struct bytes file,
+                      const struct metadata *metadata)
+{
+	enum { N_ADDED = 8 };
+	/* Of another file than the one that they are added to. */
+	static const uint16_t layout[] = {TAG_IMAGE_WIDTH, TAG_IMAGE_LENGTH, TAG_SITING};
+	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
+	struct structure of_file = {.bytes = file};
+	struct block turned[N_DIRECTORIES] = {0};
+	uint64_t first, n, next_at;
+	bool is_done;
+
+	if (!read_head(&of_file, file, &first) || of_file.is_wide || first >= file.n)
+		return false;
+	n = number_at(&of_file, first, 2);
+	next_at = first + 2 + 12 * n;
+	if (next_at > file.n - 4 || file.n > UINT32_MAX / 2)
+		return false;
+	if (metadata->exif.n > 0)
+		read_structure(&structure, block_bytes(&metadata->exif));
+	for (int i = 0; i < N_DIRECTORIES; i++) {
+		if (structure.is_big_endian != of_file.is_big_endian)
+			turn_values(&structure.directories[i], &turned[i]);
+		structure.has_failed |= turned[i].has_failed;
+	}
+	structure.is_big_endian = of_file.is_big_endian;
+	is_done = !structure.has_failed && grow_main(&structure, (size_t)n + N_ADDED);
+	if (is_done) {
+		drop_fields(&structure.directories[MAIN], layout,
+		            sizeof(layout) / sizeof(layout[0]));
+		set_density(&structure, &metadata->density);
+		set_no_density(&structure);
+		add_block(&structure, TAG_XMP, block_bytes(&metadata->xmp));
+		add_block(&structure, TAG_IPTC, block_bytes(&metadata->iptc));
+		add_pointer(&structure, EXIF, TAG_INTEROP_POINTER, INTEROP);
+		add_pointer(&structure, MAIN, TAG_EXIF_POINTER, EXIF);
+		add_pointer(&structure, MAIN, TAG_GPS_POINTER, GPS);
+		for (uint64_t i = 0; i < n; i++)
+			keep_entry(&structure, &of_file, first + 2 + 12 * i);
+
+		block_add(to, file);
+		block_add_number(to, 0, to->n & 1, true);
+		structure.next_directory = (uint32_t)number_at(&of_file, next_at, 4);
+		if (!to->has_failed)
+			block_set_number(to, 4, to->n, 4, of_file.is_big_endian);
+		write_directories(&structure, to);
+	}
+	free_directories(&structure);
+	for (int i = 0; i < N_DIRECTORIES; i++)
+		block_fini(&turned[i]);
+	return is_done;
 }

@@ -20,6 +20,30 @@
 bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
+/*
+ * The EXIF of a TIFF file, which is spread over its first directory: what describes the
+ * samples there stays out of it, and so does the density.
+ *
+ * ret_exif  an empty block; stays empty when the file has none. The caller frees it.
+ *
+ * False when memory ran out.
+ */
+bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lost);
+
+/* The bytes of a field of the main directory, borrowed; empty when there is none. */
+struct bytes exif_main_value(struct bytes tiff, unsigned tag);
+
+/*
+ * Put fields and two more blocks into a TIFF file: its first directory is written anew at the
+ * end, with what it has and what is added, so nothing else moves. Numbers come in the file's
+ * byte order. Without a density the file's own, which its encoder invented, says that there
+ * is none.
+ *
+ * False when the file is no classic TIFF or memory ran out.
+ */
+bool exif_add_to_tiff(struct block *to, struct bytes file,
+                      const struct metadata *metadata);
+
 /* The density that the main directory tells; zeros when it does not. */
 struct density exif_density(struct bytes tiff);
 

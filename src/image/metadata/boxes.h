@@ -1,0 +1,25 @@
+/* Boxes of ISO 14496-12: a length, a type, bytes. HEIC, AVIF, JPEG XL and JPEG 2000 are files
+ * of boxes. */
+#ifndef PXP_BOXES_H
+#define PXP_BOXES_H
+
+#include "image/metadata/bytes.h"
+
+struct box {
+	struct bytes all, type, data;
+	size_t n_head;
+};
+
+/* The box at *at, which moves past it; false at the end, and when it is not all inside. One
+ * with the length 0 reaches to the end. */
+bool box_next(struct bytes boxes, size_t *at, struct box *ret_box);
+
+bool box_is(const struct box *box, const char *type);
+
+/* The first of a type. */
+bool box_find(struct bytes boxes, const char *type, struct box *ret_box);
+
+/* Whether all bytes are boxes, each with its length. */
+bool boxes_are_whole(struct bytes boxes);
+
+#endif

@@ -1,0 +1,86 @@
+/* GIF and PSD, which are read: an extension with XMP, and Photoshop's resources. */
+#include "image/metadata/containers.h"
+
+#include "image/metadata/exif.h"
+#include "image/metadata/iptc.h"
+
+enum { EXTENSION = 0x21, IMAGE = 0x2c, APPLICATION = 0xff, COMMENT = 0xfe };
+
+/* The bytes of a colour table, by the flags of its header. */
+static size_t table_bytes(uint64_t flags)
+{
+	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
+}
+
+/* Past blocks, each a length and so many bytes, to behind the empty one; their bytes are
+ * added to a block, which may be NULL. */
+static size_t take_blocks(struct bytes file, size_t at, struct block *to)
+{
+	while (at < file.n) {
+		size_t n = file.at[at++];
+
+		if (n == 0)
+			return at;
+		if (to)
+			block_add(to, bytes_part(file, at, n));
+		at += n;
+	}
+	return file.n;
+}
+
+/* XMP stands as it is, not in blocks; behind it comes a trailer that leads any reader of
+ * blocks out: 1, 255, 254, ..., 1, 0, 0. */
+static size_t take_xmp(struct metadata *metadata, struct bytes file, size_t at)
+{
+	size_t end = bytes_find(file, BYTES_OF("\x01\xff\xfe\xfd\xfc"), at);
+
+	if (metadata->xmp.n == 0)
+		block_add(&metadata->xmp, bytes_part(file, at, end - at));
+	return end < file.n ? end + 258 : file.n;
+}
+
+static size_t take_extension(struct metadata *metadata, struct bytes file, size_t at)
+{
+	uint64_t kind = bytes_number(file, at + 1, 1, true);
+
+	if (kind == APPLICATION &&
+	    bytes_begin_with(bytes_after(file, at + 2), BYTES_OF("\x0bXMP DataXMP")))
+		return take_xmp(metadata, file, at + 14);
+	if (kind == COMMENT && metadata->comment.n == 0)
+		return take_blocks(file, at + 2, &metadata->comment);
+	return take_blocks(file, at + 2, NULL);
+}
+
+void metadata_read_gif(struct metadata *metadata, struct bytes file)
+{
+	enum { HEAD_BYTES = 13, FLAGS_AT = 10, IMAGE_BYTES = 10 };
+	size_t at = HEAD_BYTES + table_bytes(bytes_number(file, FLAGS_AT, 1, true));
+
+	while (at < file.n) {
+		if (file.at[at] == EXTENSION) {
+			at = take_extension(metadata, file, at);
+		} else if (file.at[at] == IMAGE) {
+			uint64_t flags = bytes_number(file, at + IMAGE_BYTES - 1, 1,
+			                              true);
+
+			/* One byte more: the size of the codes. */
+			at = take_blocks(file, at + IMAGE_BYTES + table_bytes(flags) + 1,
+			                 NULL);
+		} else {
+			return;
+		}
+	}
+}
+
+void metadata_read_psd(struct metadata *metadata, struct bytes file)
+{
+	enum { HEAD_BYTES = 26 };
+	size_t n_modes = bytes_be32(file, HEAD_BYTES);
+	size_t at = HEAD_BYTES + 4 + n_modes;
+	struct bytes resources = bytes_part(file, at + 4, bytes_be32(file, at));
+
+	block_add(&metadata->exif, photoshop_resource(resources, PHOTOSHOP_EXIF));
+	block_add(&metadata->xmp, photoshop_resource(resources, PHOTOSHOP_XMP));
+	block_add(&metadata->iptc, photoshop_resource(resources, PHOTOSHOP_IPTC));
+	metadata->density = exif_density(block_bytes(&metadata->exif));
+}

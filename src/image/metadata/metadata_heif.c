@@ -1,0 +1,484 @@
+/*
+ * HEIC and AVIF (ISO 23008-12): items, listed in the box "meta". EXIF is an item of the type
+ * "Exif", XMP one of the type "mime"; both describe the primary item.
+ *
+ * Writing adds items. The box "meta" grows, so what lies behind it moves, and the places of
+ * all items with it; the new items' bytes stand in a box of their own at the end.
+ */
+#include "image/metadata/containers.h"
+
+#include "image/metadata/boxes.h"
+#include "image/metadata/exif.h"
+
+#include <string.h>
+
+enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_ITEM_BYTES = 16 << 20 };
+
+#define XMP_TYPE BYTES_OF("application/rdf+xml\0")
+
+/* The boxes in "meta" that matter, each with its head. */
+struct meta {
+	struct bytes file;
+	struct box all, iinf, iloc, iref, idat, pitm;
+};
+
+static bool find_meta(struct bytes file, struct meta *ret_meta)
+{
+	static const struct {
+		const char *type;
+		size_t at;
+	} parts[] = {
+		{"iinf", offsetof(struct meta, iinf)},
+		{"iloc", offsetof(struct meta, iloc)},
+		{"iref", offsetof(struct meta, iref)},
+		{"idat", offsetof(struct meta, idat)},
+		{"pitm", offsetof(struct meta, pitm)},
+	};
+	struct bytes inside;
+	struct box box;
+
+	*ret_meta = (struct meta){.file = file};
+	if (!box_find(file, "meta", &ret_meta->all))
+		return false;
+	inside = bytes_after(ret_meta->all.data, 4);
+	for (size_t at = 0; box_next(inside, &at, &box);) {
+		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+			if (box_is(&box, parts[i].type))
+				*(struct box *)((char *)ret_meta + parts[i].at) = box;
+		}
+	}
+	return ret_meta->iinf.all.n > 0 && ret_meta->iloc.all.n > 0;
+}
+
+/*
+ * Reading.
+ */
+
+/* The head of "iloc": how many bytes each kind of number has. */
+struct iloc {
+	unsigned version, n_offset, n_length, n_base, n_index, n_id;
+	size_t n_items;
+	struct bytes entries;
+};
+
+static bool read_iloc(const struct box *box, struct iloc *ret_iloc)
+{
+	struct bytes data = box->data;
+	uint32_t sizes = bytes_be16(data, 4);
+	struct iloc iloc = {.version = (unsigned)bytes_number(data, 0, 1, true)};
+	unsigned n_count = iloc.version < 2 ? 2 : 4;
+
+	iloc.n_offset = sizes >> 12;
+	iloc.n_length = sizes >> 8 & 15;
+	iloc.n_base = sizes >> 4 & 15;
+	iloc.n_index = iloc.version > 0 ? sizes & 15 : 0;
+	iloc.n_id = n_count;
+	iloc.n_items = (size_t)bytes_number(data, 6, n_count, true);
+	iloc.entries = bytes_after(data, 6 + n_count);
+	*ret_iloc = iloc;
+	return iloc.version <= 2 && iloc.n_offset <= 8 && iloc.n_length <= 8 &&
+	       iloc.n_base <= 8 && iloc.n_index <= 8 && iloc.n_items <= MAX_ITEMS;
+}
+
+/* The place of one item: the entry at *at of the list, which moves past it. */
+struct item_place {
+	uint64_t id, method, base;
+	size_t base_at; /* where in the entries the base stands */
+	size_t extents_at, n_extents;
+};
+
+static bool next_place(const struct iloc *iloc, size_t *at, struct item_place *ret_place)
+{
+	struct bytes entries = iloc->entries;
+	size_t n_method = iloc->version > 0 ? 2 : 0;
+	size_t n_head = iloc->n_id + n_method + 2 + iloc->n_base + 2;
+	size_t n_extent = iloc->n_index + iloc->n_offset + iloc->n_length;
+	struct item_place place = {0};
+
+	if (bytes_part(entries, *at, n_head).n == 0)
+		return false;
+	place.id = bytes_number(entries, *at, iloc->n_id, true);
+	place.method = n_method ? bytes_be16(entries, *at + iloc->n_id) & 15 : 0;
+	place.base_at = *at + iloc->n_id + n_method + 2;
+	place.base = bytes_number(entries, place.base_at, iloc->n_base, true);
+	place.n_extents = bytes_be16(entries, *at + n_head - 2);
+	place.extents_at = *at + n_head;
+	*at += n_head + place.n_extents * n_extent;
+	*ret_place = place;
+	return *at <= entries.n;
+}
+
+/* Add an item's bytes: pieces of the file, or of the box "idat". */
+static void read_item(const struct meta *meta, uint64_t id, struct block *to)
+{
+	struct iloc iloc;
+	struct item_place place;
+	size_t at = 0;
+
+	if (!read_iloc(&meta->iloc, &iloc))
+		return;
+	for (size_t i = 0; i < iloc.n_items && next_place(&iloc, &at, &place); i++) {
+		size_t n_extent = iloc.n_index + iloc.n_offset + iloc.n_length;
+		struct bytes from = place.method == 0 ? meta->file : meta->idat.data;
+
+		if (place.id != id || place.method > 1 || place.n_extents > MAX_EXTENTS)
+			continue;
+		for (size_t k = 0; k < place.n_extents; k++) {
+			size_t extent_at = place.extents_at + k * n_extent + iloc.n_index;
+			uint64_t offset = place.base + bytes_number(iloc.entries,
+			                                            extent_at,
+			                                            iloc.n_offset, true);
+			uint64_t n = bytes_number(iloc.entries, extent_at + iloc.n_offset,
+			                          iloc.n_length, true);
+
+			if (offset > from.n || n > MAX_ITEM_BYTES)
+				return;
+			block_add(to, bytes_part(from, (size_t)offset, (size_t)n));
+		}
+		return;
+	}
+}
+
+enum item_kind { ITEM_OTHER, ITEM_EXIF, ITEM_XMP };
+
+/* What an "infe" box lists. */
+static enum item_kind kind_of(const struct box *infe, uint64_t *ret_id)
+{
+	unsigned version = (unsigned)bytes_number(infe->data, 0, 1, true);
+	unsigned n_id = version == 2 ? 2 : 4;
+	struct bytes type = bytes_part(infe->data, 4 + n_id + 2, 4);
+	struct bytes rest = bytes_after(infe->data, 4 + n_id + 2 + 4);
+	const uint8_t *name_end;
+
+	if (version < 2 || version > 3)
+		return ITEM_OTHER;
+	*ret_id = bytes_number(infe->data, 4, n_id, true);
+	if (bytes_equal(type, BYTES_OF("Exif")))
+		return ITEM_EXIF;
+	if (!bytes_equal(type, BYTES_OF("mime")) || rest.n == 0)
+		return ITEM_OTHER;
+	name_end = memchr(rest.at, 0, rest.n);
+	if (!name_end)
+		return ITEM_OTHER;
+	rest = bytes_after(rest, (size_t)(name_end - rest.at) + 1);
+	return bytes_begin_with(rest, XMP_TYPE) ? ITEM_XMP : ITEM_OTHER;
+}
+
+/* The list of items in "iinf", behind the head and the count. */
+static struct bytes listed_items(const struct meta *meta)
+{
+	unsigned version = (unsigned)bytes_number(meta->iinf.data, 0, 1, true);
+
+	return bytes_after(meta->iinf.data, version == 0 ? 6 : 8);
+}
+
+/* An item of EXIF begins with the offset of its TIFF header behind that number. */
+static void take_exif(struct metadata *metadata, struct bytes item)
+{
+	struct bytes exif_head = BYTES_OF("Exif\0\0");
+	struct bytes exif = bytes_after(item, 4);
+
+	exif = bytes_after(exif, bytes_be32(item, 0));
+	if (bytes_begin_with(exif, exif_head))
+		exif = bytes_after(exif, exif_head.n);
+	block_add(&metadata->exif, exif);
+}
+
+/* An auxiliary picture that is a gain map says so by its type. */
+static bool has_gainmap(const struct meta *meta)
+{
+	static const struct bytes words[] = {{(const uint8_t *)"hdrgainmap", 10},
+	                                     {(const uint8_t *)"tmap", 4}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (bytes_find(meta->all.data, words[i], 0) < meta->all.data.n)
+			return true;
+	}
+	return false;
+}
+
+void metadata_read_heif(struct metadata *metadata, struct bytes file)
+{
+	struct meta meta;
+	struct box infe;
+	size_t n_read = 0;
+
+	if (!find_meta(file, &meta))
+		return;
+	if (has_gainmap(&meta))
+		metadata->lost |= LOST_GAINMAP;
+	for (size_t at = 0; box_next(listed_items(&meta), &at, &infe);) {
+		struct block item = {0};
+		uint64_t id = 0;
+		enum item_kind kind = kind_of(&infe, &id);
+
+		if (kind == ITEM_OTHER || ++n_read > 8)
+			continue;
+		read_item(&meta, id, &item);
+		if (kind == ITEM_EXIF && metadata->exif.n == 0)
+			take_exif(metadata, block_bytes(&item));
+		else if (kind == ITEM_XMP && metadata->xmp.n == 0)
+			block_add(&metadata->xmp, block_bytes(&item));
+		metadata->exif.has_failed |= item.has_failed;
+		block_fini(&item);
+	}
+	metadata->density = exif_density(block_bytes(&metadata->exif));
+}
+
+/*
+ * Writing.
+ */
+
+struct new_item {
+	uint64_t id;
+	const char *type;
+	struct bytes data;
+};
+
+static void end_box(struct block *to, size_t begin)
+{
+	if (!to->has_failed)
+		block_set_number(to, begin, to->n - begin, 4, true);
+}
+
+/* Begin a box whose length end_box() sets; returns where. */
+static size_t begin_box(struct block *to, const char *type)
+{
+	size_t begin = to->n;
+
+	block_add_number(to, 0, 4, true);
+	block_add_text(to, type);
+	return begin;
+}
+
+static void add_infe(struct block *to, const struct new_item *item)
+{
+	enum { VERSION = 2 };
+	size_t begin = begin_box(to, "infe");
+
+	block_add_number(to, (uint64_t)VERSION << 24, 4, true);
+	block_add_number(to, item->id, 2, true);
+	block_add_number(to, 0, 2, true); /* unprotected */
+	block_add_text(to, item->type);
+	block_add_number(to, 0, 1, true); /* no name */
+	if (strcmp(item->type, "mime") == 0)
+		block_add(to, XMP_TYPE);
+	end_box(to, begin);
+}
+
+static void add_iinf(struct block *to, const struct meta *meta,
+                     const struct new_item *items, size_t n)
+{
+	unsigned version = (unsigned)bytes_number(meta->iinf.data, 0, 1, true);
+	unsigned n_count = version == 0 ? 2 : 4;
+	size_t begin = begin_box(to, "iinf");
+
+	block_add(to, bytes_part(meta->iinf.data, 0, 4));
+	block_add_number(to, bytes_number(meta->iinf.data, 4, n_count, true) + n, n_count,
+	                 true);
+	block_add(to, listed_items(meta));
+	for (size_t i = 0; i < n; i++)
+		add_infe(to, &items[i]);
+	end_box(to, begin);
+}
+
+/* "cdsc": each new item describes the primary one. */
+static void add_iref(struct block *to, const struct meta *meta,
+                     const struct new_item *items, size_t n)
+{
+	uint64_t primary = bytes_be16(meta->pitm.data, 4);
+	size_t begin = begin_box(to, "iref");
+
+	if (meta->iref.all.n > 0)
+		block_add(to, meta->iref.data);
+	else
+		block_add_number(to, 0, 4, true);
+	for (size_t i = 0; i < n; i++) {
+		size_t at = begin_box(to, "cdsc");
+
+		block_add_number(to, items[i].id, 2, true);
+		block_add_number(to, 1, 2, true);
+		block_add_number(to, primary, 2, true);
+		end_box(to, at);
+	}
+	end_box(to, begin);
+}
+
+/* Places of new items, at data_at and behind it; those of the others move by shift. */
+static bool add_iloc(struct block *to, const struct iloc *iloc, const struct bytes *data,
+                     const struct new_item *items, size_t n, uint64_t shift,
+                     uint64_t data_at)
+{
+	size_t n_extent = iloc->n_index + iloc->n_offset + iloc->n_length;
+	size_t begin = begin_box(to, "iloc"), entries_at, at = 0;
+	struct item_place place;
+
+	block_add(to, bytes_part(*data, 0, 6));
+	block_add_number(to, iloc->n_items + n, iloc->n_id, true);
+	entries_at = to->n;
+	for (size_t i = 0; i < iloc->n_items; i++) {
+		size_t from = at;
+
+		if (!next_place(iloc, &at, &place))
+			return false;
+		block_add(to, bytes_part(iloc->entries, from, at - from));
+		if (to->has_failed || place.method != 0)
+			continue;
+		if (iloc->n_base >= 4 && place.base > 0) {
+			block_set_number(to, entries_at + place.base_at,
+			                 place.base + shift, iloc->n_base, true);
+			continue;
+		}
+		for (size_t k = 0; k < place.n_extents; k++) {
+			size_t offset_at = place.extents_at + k * n_extent +
+			                   iloc->n_index;
+
+			block_set_number(to, entries_at + offset_at,
+			                 bytes_number(iloc->entries, offset_at,
+			                              iloc->n_offset, true) +
+			                         shift,
+			                 iloc->n_offset, true);
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		block_add_number(to, items[i].id, iloc->n_id, true);
+		block_add_number(to, 0, iloc->version > 0 ? 2 : 0, true);
+		block_add_number(to, 0, 2, true); /* in this file */
+		block_add_number(to, 0, iloc->n_base, true);
+		block_add_number(to, 1, 2, true);
+		block_add_number(to, 0, iloc->n_index, true);
+		block_add_number(to, data_at, iloc->n_offset, true);
+		block_add_number(to, items[i].data.n, iloc->n_length, true);
+		data_at += items[i].data.n;
+	}
+	end_box(to, begin);
+	return true;
+}
+
+static bool add_meta(struct block *to, const struct meta *meta,
+                     const struct new_item *items, size_t n, uint64_t shift,
+                     uint64_t data_at)
+{
+	struct bytes inside = bytes_after(meta->all.data, 4);
+	size_t begin = begin_box(to, "meta");
+	struct iloc iloc;
+	struct box box;
+
+	if (!read_iloc(&meta->iloc, &iloc))
+		return false;
+	block_add(to, bytes_part(meta->all.data, 0, 4));
+	for (size_t at = 0; box_next(inside, &at, &box);) {
+		if (box_is(&box, "iinf")) {
+			add_iinf(to, meta, items, n);
+		} else if (box_is(&box, "iloc")) {
+			if (!add_iloc(to, &iloc, &meta->iloc.data, items, n, shift,
+			              data_at))
+				return false;
+		} else if (!box_is(&box, "iref")) {
+			block_add(to, box.all);
+		}
+	}
+	add_iref(to, meta, items, n);
+	end_box(to, begin);
+	return true;
+}
+
+/* The layout that encoders write, and no other: every item in the file behind "meta", with
+ * numbers of 4 bytes, and no metadata yet. */
+static bool is_writable(const struct meta *meta, uint64_t *ret_max_id)
+{
+	size_t meta_end = (size_t)(meta->all.all.at - meta->file.at) + meta->all.all.n;
+	struct iloc iloc;
+	struct item_place place;
+	struct box infe;
+	size_t at = 0;
+
+	if (!read_iloc(&meta->iloc, &iloc) || iloc.version > 1 || iloc.n_offset != 4 ||
+	    iloc.n_length != 4 || (iloc.n_base != 0 && iloc.n_base != 4) ||
+	    meta->all.n_head != 8 || bytes_number(meta->pitm.data, 0, 1, true) != 0 ||
+	    meta->pitm.data.n < 6 || bytes_number(meta->iref.data, 0, 1, true) != 0)
+		return false;
+	*ret_max_id = 0;
+	for (size_t i = 0; i < iloc.n_items; i++) {
+		if (!next_place(&iloc, &at, &place))
+			return false;
+		*ret_max_id = place.id > *ret_max_id ? place.id : *ret_max_id;
+		if (place.method == 0 && place.base == 0 && place.n_extents > 0 &&
+		    bytes_number(iloc.entries, place.extents_at + iloc.n_index,
+		                 iloc.n_offset, true) < meta_end)
+			return false;
+		if (place.method == 0 && place.base > 0 && place.base < meta_end)
+			return false;
+	}
+	for (at = 0; box_next(listed_items(meta), &at, &infe);) {
+		uint64_t id;
+
+		if (kind_of(&infe, &id) != ITEM_OTHER)
+			return false;
+	}
+	return *ret_max_id < UINT16_MAX - 2;
+}
+
+/* The file with new items: what is before "meta", "meta", what is behind it, their bytes. */
+static bool add_items(struct block *to, const struct meta *meta,
+                      const struct new_item *items, size_t n)
+{
+	size_t meta_at = (size_t)(meta->all.all.at - meta->file.at);
+	struct bytes behind = bytes_after(meta->file, meta_at + meta->all.all.n);
+	struct block grown = {0};
+	size_t n_meta, begin;
+	bool is_done;
+
+	/* Once to see how long it becomes. */
+	is_done = add_meta(&grown, meta, items, n, 0, 0) && !grown.has_failed;
+	n_meta = grown.n;
+	block_fini(&grown);
+	if (!is_done || meta->file.n > UINT32_MAX / 2)
+		return false;
+	block_add(to, bytes_part(meta->file, 0, meta_at));
+	if (!add_meta(to, meta, items, n, n_meta - meta->all.all.n,
+	              meta_at + n_meta + behind.n + 8))
+		return false;
+	block_add(to, behind);
+	begin = begin_box(to, "mdat");
+	for (size_t i = 0; i < n; i++)
+		block_add(to, items[i].data);
+	end_box(to, begin);
+	return true;
+}
+
+bool metadata_write_heif(struct block *to, struct bytes file,
+                         const struct metadata *metadata, unsigned *lost)
+{
+	struct block exif = {0};
+	struct new_item items[2];
+	struct meta meta;
+	uint64_t max_id;
+	size_t n = 0;
+	bool is_done;
+
+	if (metadata->exif.n == 0 && metadata->xmp.n == 0) {
+		/* The file is right as it is. */
+		*lost |= metadata->iptc.n > 0 ? LOST_IPTC : 0U;
+		*lost |= metadata->comment.n + metadata->png_text.n > 0 ? LOST_COMMENT
+		                                                        : 0U;
+		return true;
+	}
+	if (!find_meta(file, &meta) || !is_writable(&meta, &max_id) ||
+	    !boxes_are_whole(file))
+		return false;
+	if (metadata->exif.n > 0) {
+		block_add_number(&exif, 0, 4, true); /* the TIFF header follows */
+		block_add(&exif, block_bytes(&metadata->exif));
+		items[n++] = (struct new_item){++max_id, "Exif", block_bytes(&exif)};
+	}
+	if (metadata->xmp.n > 0)
+		items[n++] = (struct new_item){++max_id, "mime",
+		                               block_bytes(&metadata->xmp)};
+	is_done = add_items(to, &meta, items, n);
+	to->has_failed |= exif.has_failed;
+	block_fini(&exif);
+	*lost |= metadata->iptc.n > 0 ? LOST_IPTC : 0U;
+	*lost |= metadata->comment.n + metadata->png_text.n > 0 ? LOST_COMMENT : 0U;
+	return is_done;
+}

@@ -1,0 +1,158 @@
+/*
+ * JPEG XL (ISO 18181-2) and JPEG 2000: boxes with EXIF and XMP. A bare codestream has no
+ * room for them: it is put into a file of boxes.
+ */
+#include "image/metadata/containers.h"
+
+#include "image/metadata/boxes.h"
+#include "image/metadata/exif.h"
+
+#include <brotli/decode.h>
+
+static const uint8_t jxl_signature[] = "\0\0\0\x0cJXL \r\n\x87\n"
+				       "\0\0\0\x14"
+				       "ftypjxl \0\0\0\0jxl ";
+
+enum { SIGNATURE_BYTES = sizeof(jxl_signature) - 1 };
+
+static void take_exif(struct metadata *metadata, struct bytes data)
+{
+	if (metadata->exif.n == 0)
+		block_add(&metadata->exif,
+		          bytes_after(bytes_after(data, 4), bytes_be32(data, 0)));
+}
+
+/* Unpack to at most MAX_BLOCK_BYTES; false when the bytes are damaged or give more. */
+static bool unpack(struct block *to, struct bytes packed)
+{
+	enum { STEP = 32 << 10, MAX_BLOCK_BYTES = 16 << 20 };
+	BrotliDecoderState *state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
+	BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
+
+	while (state && result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT &&
+	       to->n < MAX_BLOCK_BYTES) {
+		uint8_t *room = block_extend(to, STEP);
+		size_t n_room = STEP;
+
+		if (!room)
+			break;
+		result = BrotliDecoderDecompressStream(state, &packed.n, &packed.at,
+		                                       &n_room, &room, NULL);
+		to->n -= n_room;
+	}
+	if (state)
+		BrotliDecoderDestroyInstance(state);
+	return result == BROTLI_DECODER_RESULT_SUCCESS;
+}
+
+/* A packed box begins with the type that it has unpacked. */
+static void take_packed(struct metadata *metadata, struct bytes data)
+{
+	bool is_exif = bytes_begin_with(data, BYTES_OF("Exif"));
+	bool is_xmp = bytes_begin_with(data, BYTES_OF("xml "));
+	struct block unpacked = {0};
+
+	if (!is_exif && !is_xmp)
+		return;
+	if (!unpack(&unpacked, bytes_after(data, 4)))
+		metadata->lost |= is_exif ? LOST_EXIF : LOST_XMP;
+	else if (is_exif)
+		take_exif(metadata, block_bytes(&unpacked));
+	else if (metadata->xmp.n == 0)
+		block_add(&metadata->xmp, block_bytes(&unpacked));
+	metadata->exif.has_failed |= unpacked.has_failed;
+	block_fini(&unpacked);
+}
+
+void metadata_read_jxl(struct metadata *metadata, struct bytes file)
+{
+	enum { MAX_PACKED = 8 };
+	size_t n_packed = 0;
+	struct box box;
+
+	for (size_t at = 0; box_next(file, &at, &box);) {
+		if (box_is(&box, "Exif"))
+			take_exif(metadata, box.data);
+		else if (box_is(&box, "xml ") && metadata->xmp.n == 0)
+			block_add(&metadata->xmp, box.data);
+		else if (box_is(&box, "brob") && n_packed++ < MAX_PACKED)
+			take_packed(metadata, box.data);
+		else if (box_is(&box, "jhgm"))
+			metadata->lost |= LOST_GAINMAP;
+	}
+	metadata->density = exif_density(block_bytes(&metadata->exif));
+}
+
+static void add_box(struct block *to, const char *type, struct bytes head,
+                    struct bytes data)
+{
+	block_add_number(to, 8 + head.n + data.n, 4, true);
+	block_add_text(to, type);
+	block_add(to, head);
+	block_add(to, data);
+}
+
+/* All boxes but those of metadata; false when there is something else in the file. */
+static bool copy_boxes(struct block *to, struct bytes file)
+{
+	struct box box;
+
+	for (size_t at = 0; box_next(file, &at, &box);) {
+		if (!box_is(&box, "Exif") && !box_is(&box, "xml ") &&
+		    !box_is(&box, "brob"))
+			block_add(to, box.all);
+	}
+	return boxes_are_whole(file);
+}
+
+bool metadata_write_jxl(struct block *to, struct bytes file,
+                        const struct metadata *metadata, unsigned *lost)
+{
+	const struct bytes signature = {jxl_signature, SIGNATURE_BYTES};
+	bool is_bare = bytes_begin_with(file, BYTES_OF("\xff\x0a"));
+
+	*lost |= metadata->iptc.n > 0 ? LOST_IPTC : 0U;
+	*lost |= metadata->comment.n + metadata->png_text.n > 0 ? LOST_COMMENT : 0U;
+	if (is_bare && metadata->exif.n == 0 && metadata->xmp.n == 0)
+		return true; /* the file is right as it is */
+	if (file.n > UINT32_MAX / 2)
+		return false;
+	if (is_bare) {
+		block_add(to, signature);
+		add_box(to, "jxlc", (struct bytes){NULL, 0}, file);
+	} else if (!copy_boxes(to, file)) {
+		return false;
+	}
+	if (metadata->exif.n > 0)
+		add_box(to, "Exif", BYTES_OF("\0\0\0\0"), block_bytes(&metadata->exif));
+	if (metadata->xmp.n > 0)
+		add_box(to, "xml ", (struct bytes){NULL, 0}, block_bytes(&metadata->xmp));
+	return true;
+}
+
+void metadata_read_jp2(struct metadata *metadata, struct bytes file)
+{
+	static const uint8_t of_exif[] = "JpgTiffExif->JP2";
+	static const uint8_t of_xmp[] =
+		"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
+	static const uint8_t of_iptc[] =
+		"\x33\xc7\xa4\xd2\xb8\x1d\x47\x23\xa0\xba\xf1\xa3\xe0\x97\xad\x38";
+	enum { ID_BYTES = 16 };
+	struct box box;
+
+	for (size_t at = 0; box_next(file, &at, &box);) {
+		struct bytes data = bytes_after(box.data, ID_BYTES);
+
+		if (!box_is(&box, "uuid"))
+			continue;
+		if (bytes_begin_with(box.data, (struct bytes){of_exif, ID_BYTES}) &&
+		    metadata->exif.n == 0)
+			block_add(&metadata->exif, data);
+		else if (bytes_begin_with(box.data, (struct bytes){of_xmp, ID_BYTES}) &&
+		         metadata->xmp.n == 0)
+			block_add(&metadata->xmp, data);
+		else if (bytes_begin_with(box.data, (struct bytes){of_iptc, ID_BYTES}) &&
+		         metadata->iptc.n == 0)
+			block_add(&metadata->iptc, data);
+	}
+}
