@@ -19,8 +19,10 @@ static void check_write(enum image_format format, struct bytes file,
 	CLAIM(metadata_write(&to, format, file, metadata, &lost));
 	if (to.n > 0) {
 		CLAIM(metadata_read(&again, format, block_bytes(&to)));
-		CLAIM((lost & LOST_EXIF) || bytes_equal(block_bytes(&again.exif),
-		                                        block_bytes(&metadata->exif)));
+		/* A TIFF has the numbers of EXIF in its own byte order. */
+		CLAIM((lost & LOST_EXIF) || format == FORMAT_TIFF ||
+		      bytes_equal(block_bytes(&again.exif),
+		                  block_bytes(&metadata->exif)));
 		metadata_fini(&again);
 	}
 	block_fini(&to);
