@@ -681,10 +681,11 @@ TEST(metadata_containers, items_of_an_avif_move_with_the_box_that_lists_them)
 TEST(metadata_containers, packed_boxes_of_a_jxl_are_read)
 {
 	/* Packed by brotli: four zeros, then MM, 0, 42, 0, 0, 0, 8. */
-	static const char file[] = "\0\0\0\x0cJXL \r\n\x87\n"
-				   "\0\0\0\x1b"
-				   "brobExif"
-				   "\x1b\x0b\x00\x00\xa4\x01\x9a\x54\x10\x86\x40\x01\x08\xe5\x18";
+	static const char file[] =
+		"\0\0\0\x0cJXL \r\n\x87\n"
+		"\0\0\0\x1b"
+		"brobExif"
+		"\x1b\x0b\x00\x00\xa4\x01\x9a\x54\x10\x86\x40\x01\x08\xe5\x18";
 	static const char damaged[] = "\0\0\0\x0cJXL \r\n\x87\n"
 				      "\0\0\0\x10"
 				      "brobxml \xff\xff\xff\xff";
