@@ -34,8 +34,8 @@ static bool is_picture(const char *file)
 	return n > 0 && format_of_bytes(bytes, (size_t)n, file) != FORMAT_NONE;
 }
 
-/* The descriptor for the records: -1 where none are asked for, or with a message when the file
- * cannot be made or is a picture (the option's value was forgotten). */
+/* The descriptor for the records. -1 without a report, or after a message: the file cannot be made,
+ * or it is an image, which means that the value of --report was forgotten. */
 static int open_records(const char *file)
 {
 	const char *why = "it is an image, which would be lost";
@@ -65,7 +65,7 @@ static int finish_report(struct report *report, int status)
 	return status == EXIT_DONE || status == EXIT_SOME_FAILED ? EXIT_STOPPED : status;
 }
 
-/* What makes a second run do the rest, and only that. */
+/* How a second run does the rest, and only that. */
 static const char *how_to_continue(const struct command_line *line)
 {
 	if (line->command == COMMAND_VERIFY)
@@ -75,7 +75,7 @@ static const char *how_to_continue(const struct command_line *line)
 	return "run again with --overwrite skip to continue";
 }
 
-/* What the outputs are made by: shown by -v, and written into the summary record. */
+/* The recipe, for -v and for the summary record. */
 struct recipe_words {
 	char text[RECIPE_TEXT_BYTES];
 	char fingerprint[17];

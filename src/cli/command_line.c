@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-	LONG_OPTION = 256, /* what getopt_long() gives for the option at an index */
+	LONG_OPTION = 256, /* plus an index: getopt_long() returns it for a long option */
 	THUMB_SIDE = 256,
 	UNTRUSTED_MAX_PIXELS = 50 * 1000 * 1000,
 	UNTRUSTED_MAX_FRAMES = 1,
@@ -74,7 +74,7 @@ static void fill_tables(struct getopt_tables *tables)
 	}
 }
 
-/* The option that getopt_long() returned, by its letter or its index; NULL: none of ours. */
+/* The option that getopt_long() returned, by its letter or its index, or NULL. */
 static const struct cli_option *option_of(int got)
 {
 	if (got >= LONG_OPTION)
@@ -110,7 +110,7 @@ static bool refuse_unknown(const char *typed, struct failure *ret_failure)
 	return false;
 }
 
-/* Say what is wrong where getopt_long() returned got, at the word typed. */
+/* Explain why getopt_long() returned got at the word typed. */
 static bool refuse_typed(int got, const char *typed, struct failure *ret_failure)
 {
 	const struct cli_option *option = optopt ? option_of(optopt) : NULL;
@@ -229,7 +229,7 @@ static bool take_chain(struct command_line *line, struct failure *ret_failure)
 	return true;
 }
 
-/* ---- what the whole line says ---- */
+/* ---- the whole line ---- */
 
 /* An option that the command does not take would do nothing: say so. */
 static bool takes_its_options(const struct command_line *line,
@@ -279,7 +279,7 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 	return !missing || failure_set(ret_failure, FAIL_USAGE, "missing %s", missing);
 }
 
-/* What a command asks for where the options do not. */
+/* Defaults of the commands. */
 static void add_defaults(struct command_line *line)
 {
 	struct recipe *recipe = &line->batch.recipe;

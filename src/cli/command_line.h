@@ -30,7 +30,7 @@ struct command_line {
 	enum help_request help;
 	struct batch_options batch; /* strings and inputs point into argv */
 	struct report_options report;
-	const char *report_file;    /* NULL: none; "-": standard output */
+	const char *report_file;    /* NULL: no report; "-": standard output */
 	struct geometry size;       /* the value of -s, with its mark */
 	bool is_given[MAX_OPTIONS]; /* by the index in the table of options */
 };
@@ -38,7 +38,7 @@ struct command_line {
 /* A command, as help and suggestions show it. */
 struct command_info {
 	const char *name;
-	const char *usage; /* what follows the name */
+	const char *usage; /* the words behind the name */
 	const char *does;  /* one line */
 };
 
@@ -47,14 +47,14 @@ const struct command_info *command_info(enum command command);
 
 /*
  * Parse, permuting argv so that the inputs stand together. False when something is wrong: the
- * failure names it, with its value, and says what would be right.
+ * failure names it, with its value and the right one.
  *
  * command_line_fini() is due in both cases.
  */
 bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
                         struct failure *ret_failure);
 
-/* Free what was read from files. */
+/* Free the contents of files, such as a profile. */
 void command_line_fini(struct command_line *line);
 
 #endif

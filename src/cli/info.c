@@ -1,3 +1,4 @@
+/* Prints the tables of `pixpool info`. */
 #include "cli/info.h"
 
 #include "base/cpus.h"
@@ -11,13 +12,13 @@
 
 static void print_engines(const struct catalogue *catalogue)
 {
-	printf("engines, in the order in which they are asked:\n");
+	printf("engines, in the order in which they are tried:\n");
 	for (uint32_t i = 0; i < catalogue->n_engines; i++)
 		printf("    %-6s %s\n", catalogue->engines[i].name,
 		       catalogue->engines[i].version);
 }
 
-/* The engines that do what of a format, in one word each. */
+/* The names of the engines that read or write a format. */
 static void list_engines(const struct catalogue *catalogue, enum image_format format,
                          bool writes, char *text, size_t n_text)
 {
@@ -52,7 +53,7 @@ static void print_formats(const struct catalogue *catalogue)
 	}
 }
 
-/* What a layer does when it is there. */
+/* The effect of a layer that is in force. */
 static void say_layer(const struct sandbox_state *state, enum sandbox_layer layer,
                       char *text, size_t n_text)
 {
@@ -62,14 +63,15 @@ static void say_layer(const struct sandbox_state *state, enum sandbox_layer laye
 		         state->uid);
 		break;
 	case SANDBOX_LANDLOCK:
-		snprintf(text, n_text,
-		         "version %u: no file can be opened, but fonts by who draws svg "
-		         "and pdf",
-		         state->landlock_abi);
+		snprintf(
+			text, n_text,
+			"version %u: workers can open no files, except fonts for svg and "
+			"pdf",
+			state->landlock_abi);
 		break;
 	default:
 		snprintf(text, n_text,
-		         "few system calls; what no decoder does kills the worker");
+		         "few system calls are allowed; others kill the worker");
 	}
 }
 
@@ -115,20 +117,20 @@ static void print_limits(const struct batch_options *options)
 	                                          : RECIPE_MAX_FILE_BYTES),
 	       mib(limits.max_output));
 	if (pxp_memory_is_limited())
-		printf("    memory     %ju MiB, of which %ju at once and the rest in turn\n",
+		printf("    memory     %ju MiB: %ju MiB reserved, the rest on request\n",
 		       mib(limits_of_picture(&limits)), mib(limits.allowance));
 	else
-		printf("    memory     not limited: this build has sanitizers\n");
+		printf("    memory     no limit, because this build has sanitizers\n");
 	if (options->timeout_ms > 0)
-		printf("    time       %.3f s, once it is read\n",
+		printf("    time       %.3f s, after it is read\n",
 		       (double)options->timeout_ms / 1000);
 	else
-		printf("    time       60 s and 2 s for each megapixel, once it is read\n");
+		printf("    time       60 s plus 2 s per megapixel, after it is read\n");
 
 	printf("\nmachine:\n"
-	       "    memory     %ju MiB for a run, all workers together\n"
-	       "    processors %u, by affinity and quota\n"
-	       "    workers    %u, a process each, replaced after %u images\n",
+	       "    memory     %ju MiB for all processes of a run together\n"
+	       "    processors %u usable, by affinity and quota\n"
+	       "    workers    %u processes, each replaced after %u images\n",
 	       mib(limits.memory), cpus_usable(""), limits.n_workers,
 	       options->recycle ? options->recycle : RECYCLE_IMAGES);
 	printf("\nversions:\n    pixpool    %s\n", PIXPOOL_VERSION);

@@ -1,10 +1,10 @@
-/* `pixpool info`: what this build and machine can do, tried and not written down. */
+/* `pixpool info`: the formats, limits and sandbox of this build and machine, each found by trying. */
 #ifndef PXP_INFO_H
 #define PXP_INFO_H
 
 struct batch_options;
 
-/* On standard output, as a run with these options would find it. The exit status. */
+/* Print to standard output what a run with these options would find. Returns the exit status. */
 int info_print(const struct batch_options *options);
 
 #endif

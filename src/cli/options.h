@@ -1,6 +1,6 @@
 /*
  * The options of the command: one table, from which the parser, the help and the suggestions
- * come. A row says what an option is called, which commands take it, and how its value is
+ * come. A row has an option's names, the commands that take it, and the way in which its value is
  * stored in a struct command_line.
  */
 #ifndef PXP_OPTIONS_H
@@ -12,9 +12,9 @@
 struct command_line;
 
 struct cli_option {
-	char letter;          /* 0: none */
+	char letter;          /* or 0 */
 	const char *name;     /* without its dashes; NULL: it has only a letter */
-	const char *argument; /* as the help shows it; NULL: the option takes none */
+	const char *argument; /* as the help shows it; NULL: the option takes no value */
 	const char *help;     /* one line, or several with '\n' between them */
 	const char *group;    /* the heading above it in the help, or NULL */
 	unsigned commands;    /* a bit, 1 << enum command, for each that takes it */
@@ -32,12 +32,12 @@ struct cli_option {
 /* In the order of the help; the last row has a NULL help. */
 extern const struct cli_option cli_options[];
 
-/* Store a value, which is NULL for an option without argument. False: the failure says what is
- * wrong with it, without the option's name. */
+/* Store a value, which is NULL for an option without argument. False with a failure that does not
+ * name the option yet. */
 bool option_store(const struct cli_option *option, struct command_line *line,
                   const char *value, struct failure *ret_failure);
 
-/* The option with this name; NULL: there is none. */
+/* The option with this name, or NULL. */
 const struct cli_option *option_find(const char *name);
 
 /* "--size", or "-r" for an option that has only a letter. Returns text. */

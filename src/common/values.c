@@ -1,4 +1,4 @@
-/* Reads the values of options and recipes, and says what is wrong with them. */
+/* Reads the values of options and recipes, with messages for wrong ones. */
 #include "common/values.h"
 
 #include "common/suggest.h"
@@ -70,7 +70,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Digits at *next, which moves past them. False when there is none, or too many. */
+/* Digits at *next, which moves past them. False if there are none, or too many. */
 static bool read_whole(const char **next, uint64_t *ret_number)
 {
 	uint64_t number = 0;

@@ -1,7 +1,7 @@
 /*
  * Values as people type them: one of some words, a whole number, a decimal number. A value
- * that cannot be used gives false and a failure of class FAIL_USAGE, whose text says what
- * the value must be and what it is ("must be from 1 to 100, got '0'"); the caller's
+ * that cannot be used gives false and a failure of class FAIL_USAGE, whose text names the
+ * right values and the wrong one ("must be from 1 to 100, got '0'"); the caller's
  * variable then keeps its value. The caller puts the name of the option in front.
  */
 #ifndef PXP_VALUES_H

@@ -16,7 +16,7 @@ void figure_decimal(struct text *text, double value, unsigned n_decimals);
 /* 812 B, 9.1 kB, 105.2 MB: powers of 1000, one decimal. */
 void figure_bytes(struct text *text, uint64_t n_bytes);
 
-/* 56.3/s; two decimals below 1/s, none from 100/s. */
+/* 56.3/s; two decimals below 1/s, no decimals from 100/s. */
 void figure_rate(struct text *text, double per_second);
 
 /* 0:29, 1:02:03, and from 100 hours whole days: 5d. */

@@ -1,14 +1,15 @@
+/* Counts images, and estimates rate and time left from samples of the last seconds. */
 #include "report/meter.h"
 
 static const int64_t SECOND_NS = 1000000000;
 static const int64_t WINDOW_NS = INT64_C(10) * 1000000000;
 
-/* So far apart, METER_SAMPLES of them outlast the window. */
+/* At this distance METER_SAMPLES samples cover more than the window. */
 static const int64_t SAMPLE_NS = INT64_C(250) * 1000000;
 
-/* A window with fewer images than WINDOW_IMAGES is stretched into the past: pictures that
- * take seconds each would make the rate jump with every one. Before RATE_IMAGES in RATE_NS
- * a rate says more about the start than about the batch. */
+/* A window with fewer than WINDOW_IMAGES images is extended into the past: otherwise images that
+ * take seconds would make the rate jump with each of them. Before RATE_IMAGES images or RATE_NS a
+ * rate would describe the start rather than the batch. */
 static const uint64_t WINDOW_IMAGES = 8, RATE_IMAGES = 2;
 static const int64_t RATE_NS = INT64_C(500) * 1000000;
 
@@ -18,7 +19,8 @@ static void add_to(uint64_t *sum, uint64_t n)
 		*sum = UINT64_MAX;
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
+/* 0 rather than negative. */
+static uint64_t difference(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
 }
@@ -41,7 +43,7 @@ static void take_sample(struct meter *meter, int64_t now_ns)
 	meter->samples[meter->newest] = (struct meter_sample){
 		.at_ns = now_ns,
 		.n_images = meter_done(meter),
-		.n_bytes = meter->settled_bytes,
+		.n_bytes = meter->finished_bytes,
 	};
 }
 
@@ -79,11 +81,11 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 		add_to(&counts->cancelled, 1);
 		break;
 	}
-	/* A file that was never opened has no size here, but it was in the plan: take it
-	 * for a middling one, or the time left would never come to its end. */
+	/* The size of a file that was never opened is not known here, but the plan has
+	 * counted it. Take the average, so that the bytes left reach 0 at the end. */
 	if (n_bytes == 0 && meter->planned_images > 0)
 		n_bytes = meter->planned_bytes / meter->planned_images;
-	add_to(&meter->settled_bytes, n_bytes);
+	add_to(&meter->finished_bytes, n_bytes);
 
 	if (meter->n_samples > 0 &&
 	    now_ns - meter->samples[meter->newest].at_ns >= SAMPLE_NS)
@@ -100,7 +102,7 @@ void meter_cancel_rest(struct meter *meter)
 	meter->is_rest_cancelled = true;
 }
 
-static uint64_t settled(const struct report_counts *counts)
+static uint64_t count_finished(const struct report_counts *counts)
 {
 	uint64_t n = counts->ok;
 
@@ -115,14 +117,15 @@ struct report_counts meter_counts(const struct meter *meter)
 	struct report_counts counts = meter->counts;
 
 	if (meter->is_rest_cancelled)
-		add_to(&counts.cancelled, less(meter->planned_images, settled(&counts)));
-	counts.inputs = settled(&counts);
+		add_to(&counts.cancelled,
+		       difference(meter->planned_images, count_finished(&counts)));
+	counts.inputs = count_finished(&counts);
 	return counts;
 }
 
 uint64_t meter_done(const struct meter *meter)
 {
-	return settled(&meter->counts);
+	return count_finished(&meter->counts);
 }
 
 uint64_t meter_total(const struct meter *meter)
@@ -143,7 +146,7 @@ unsigned meter_percent(const struct meter *meter)
 	return done / (total / 100) < 99 ? (unsigned)(done / (total / 100)) : 99;
 }
 
-/* The sample that the window of now begins with, or NULL. */
+/* The sample at which the window begins, or NULL. */
 static const struct meter_sample *window_begin(const struct meter *meter, int64_t now_ns)
 {
 	uint64_t done = meter_done(meter);
@@ -155,24 +158,24 @@ static const struct meter_sample *window_begin(const struct meter *meter, int64_
 			&meter->samples[(oldest + i) % METER_SAMPLES];
 
 		if (begin && (now_ns - sample->at_ns < WINDOW_NS ||
-		              less(done, sample->n_images) < WINDOW_IMAGES))
+		              difference(done, sample->n_images) < WINDOW_IMAGES))
 			break;
 		begin = sample;
 	}
 	return begin;
 }
 
-/* What went by since the window began. */
-static bool lately(const struct meter *meter, int64_t now_ns, double *ret_seconds,
-                   struct meter_sample *ret_passed)
+/* Time and work since the window began. False while there is too little of either. */
+static bool look_back(const struct meter *meter, int64_t now_ns, double *ret_seconds,
+                      struct meter_sample *ret_passed)
 {
 	const struct meter_sample *begin = window_begin(meter, now_ns);
 
 	if (!begin || now_ns - begin->at_ns < RATE_NS)
 		return false;
 	*ret_passed = (struct meter_sample){
-		.n_images = less(meter_done(meter), begin->n_images),
-		.n_bytes = less(meter->settled_bytes, begin->n_bytes),
+		.n_images = difference(meter_done(meter), begin->n_images),
+		.n_bytes = difference(meter->finished_bytes, begin->n_bytes),
 	};
 	*ret_seconds = (double)(now_ns - begin->at_ns) / (double)SECOND_NS;
 	return ret_passed->n_images >= RATE_IMAGES;
@@ -183,19 +186,19 @@ double meter_rate(const struct meter *meter, int64_t now_ns)
 	struct meter_sample passed;
 	double seconds;
 
-	if (!lately(meter, now_ns, &seconds, &passed))
+	if (!look_back(meter, now_ns, &seconds, &passed))
 		return -1;
 	return (double)passed.n_images / seconds;
 }
 
 double meter_seconds_left(const struct meter *meter, int64_t now_ns)
 {
-	uint64_t n_images = less(meter->planned_images, meter_done(meter));
-	uint64_t n_bytes = less(meter->planned_bytes, meter->settled_bytes);
+	uint64_t n_images = difference(meter->planned_images, meter_done(meter));
+	uint64_t n_bytes = difference(meter->planned_bytes, meter->finished_bytes);
 	struct meter_sample passed;
 	double seconds;
 
-	if (!lately(meter, now_ns, &seconds, &passed))
+	if (!look_back(meter, now_ns, &seconds, &passed))
 		return -1;
 	if (n_images == 0)
 		return 0;

@@ -1,6 +1,6 @@
 /*
- * The numbers of a batch: counts, how fast it goes, how long it may still take. Pure: the
- * clock is passed in (clock.h), nothing is written. All sums saturate.
+ * The numbers of a batch: counts, rate, and time left. Pure: callers pass the time in nanoseconds
+ * of the monotonic clock, and nothing is printed. All sums saturate.
  */
 #ifndef PXP_METER_H
 #define PXP_METER_H
@@ -16,12 +16,12 @@ struct meter_sample {
 
 struct meter {
 	int64_t begun_ns;
-	struct report_counts counts; /* inputs stays 0: meter_counts() adds it up */
+	struct report_counts counts; /* of finished images; inputs stays 0 here */
 	bool is_planned, is_rest_cancelled;
 	uint64_t planned_images, planned_bytes;
-	uint64_t settled_bytes; /* of planned_bytes */
+	uint64_t finished_bytes; /* of planned_bytes */
 
-	/* What was settled when, a ring; the first is taken when the plan is made. */
+	/* How far the batch was at which time, a ring. The first is taken with the plan. */
 	struct meter_sample samples[METER_SAMPLES];
 	unsigned n_samples, newest;
 };
@@ -33,28 +33,28 @@ void meter_planned(struct meter *meter, uint64_t n_images, uint64_t n_bytes,
 void meter_add(struct meter *meter, const struct record *record, int64_t now_ns);
 void meter_ignored(struct meter *meter);
 
-/* From here on, what was planned (before the plan is made: scanned) and is not settled
- * counts as cancelled. */
+/* From now on, images that were planned and are not finished count as cancelled. Before the plan
+ * is made, the scanned images count as planned. */
 void meter_cancel_rest(struct meter *meter);
 
 struct report_counts meter_counts(const struct meter *meter);
 
-/* Images that are settled, and how many there are in all: never less. */
+/* Finished images, and all images: the second is never smaller than the first. */
 uint64_t meter_done(const struct meter *meter);
 uint64_t meter_total(const struct meter *meter);
 
-/* 0 to 100; 100 only when all is done. */
+/* 0 to 100, and 100 only when all images are finished. */
 unsigned meter_percent(const struct meter *meter);
 
-/* Images settled a second, lately: over the last 10 seconds, or over as long as the last
- * 8 images took. Negative while there is too little to tell. */
+/* Finished images per second: over the last 10 seconds, or longer until they hold 8 images.
+ * Negative while too few are finished. */
 double meter_rate(const struct meter *meter, int64_t now_ns);
 
-/* From the rate of bytes when the plan knows them, else of images; negative while there
- * is too little to tell. */
+/* By the rate of bytes if the plan knows them, else by the rate of images. Negative while too few
+ * images are finished. */
 double meter_seconds_left(const struct meter *meter, int64_t now_ns);
 
-/* Since the beginning. */
+/* Since meter_init(). */
 double meter_seconds(const struct meter *meter, int64_t now_ns);
 
 #endif

@@ -3,9 +3,9 @@
  *
  *      42% ████████▌           1,234/2,900  56.3/s  2 failed  0:29 left
  *
- * The parts are added in the order of their importance as long as they fit, then shown in
- * the order above; when all do, the bar itself takes what is left. The last column stays free: a
- * terminal that has filled it may wrap.
+ * The parts are added in the order of their importance while they fit, and shown in the order
+ * above. If all fit, the bar itself takes the rest. The last column stays free: a terminal may
+ * wrap when it is filled.
  */
 #include "report/painter.h"
 
@@ -22,7 +22,7 @@ static const enum part by_importance[] = {PERCENT, COUNT, FAILED, LEFT, RATE};
 struct parts {
 	struct part_text {
 		char bytes[PART_BYTES];
-		size_t n; /* bytes and columns: all is ASCII; 0 is not shown */
+		size_t n; /* bytes, and columns: the text is ASCII; 0: not shown */
 	} part[N_PARTS];
 };
 
@@ -62,8 +62,8 @@ static void write_part(struct text *text, const struct view *view, enum part par
 	}
 }
 
-/* Write the parts that fit into room columns, the least important left out first. Returns
- * the columns that are left for the bar: none when a part was left out. */
+/* Write the parts that fit into room columns; less important ones are left out first. Returns the
+ * columns left for the bar: 0 if a part was left out. */
 static size_t fit_parts(struct parts *parts, const struct view *view, size_t room)
 {
 	size_t used = 0;
@@ -85,7 +85,7 @@ static size_t fit_parts(struct parts *parts, const struct view *view, size_t roo
 	return room - used;
 }
 
-/* The share of n cells that is done, in eighths of a cell. */
+/* The part of n cells that is finished, in eighths of a cell. */
 static size_t filled_eighths(const struct meter *meter, size_t n)
 {
 	double total = (double)meter_total(meter);
@@ -97,7 +97,7 @@ static size_t filled_eighths(const struct meter *meter, size_t n)
 
 static void add_blocks(struct text *text, size_t eighths, size_t n)
 {
-	/* U+2588 is a whole cell, U+2589 to U+258F seven eighths down to one. */
+	/* U+2588 fills a cell, U+2589 to U+258F fill seven eighths down to one. */
 	char block[] = "\xe2\x96\x88";
 
 	for (size_t i = 0; i < n; i++) {
@@ -127,7 +127,7 @@ static void add_bar(struct text *text, const struct view *view, size_t n)
 	text_put(text, "]");
 }
 
-/* The words around the count go first: a count that is cut would be another count. */
+/* Without room, drop the words around the count: a count that is cut would be a wrong one. */
 static void bar_scanning(struct text *text, const struct view *view, size_t room)
 {
 	static const char before[] = "scanning: ", after[] = " images";
@@ -166,8 +166,8 @@ static void bar_progress(struct text *text, const struct view *view)
 	}
 }
 
-static void bar_settled(struct text *text, const struct view *view,
-                        const struct record *record)
+static void bar_image(struct text *text, const struct view *view,
+                      const struct record *record)
 {
 	if (record->status == RECORD_FAILED || view->options->verbose)
 		lines_record(text, view, record);
@@ -177,8 +177,8 @@ const struct painter painter_bar = {
 	.is_live = true,
 	.tick_ms = 100,
 	.progress = bar_progress,
-	.settled = bar_settled,
+	.image = bar_image,
 	.ignored = lines_ignored,
-	.said = lines_said,
-	.finished = lines_finished,
+	.message = lines_message,
+	.summary = lines_summary,
 };

@@ -1,12 +1,14 @@
 /*
- * One JSON object a line: each record as --report writes it, the summary, and between them
+ * The painter of --progress json: one JSON object on each line. Records and the summary are those
+ * of --report; between them come
  *
  *     {"progress":{"scanned":12345}}
  *     {"progress":{"done":1234,"total":2900,"failed":2,"images_per_second":56.3,"seconds_left":29}}
  *     {"ignored":"photos/notes.txt"}
  *     {"message":"interrupted: ..."}
  *
- * images_per_second and seconds_left are left out while they are not known.
+ * done counts finished images of every status. images_per_second and seconds_left are missing
+ * while they are not known.
  */
 #include "report/painter.h"
 
@@ -43,8 +45,8 @@ static void json_progress(struct text *text, const struct view *view)
 	end_line(&json);
 }
 
-static void json_settled(struct text *text, const struct view *view,
-                         const struct record *record)
+static void json_image(struct text *text, const struct view *view,
+                       const struct record *record)
 {
 	if (!view->options->quiet || record->status == RECORD_FAILED)
 		record_line(text, record);
@@ -59,7 +61,7 @@ static void json_ignored(struct text *text, const char *path)
 	end_line(&json);
 }
 
-static void json_said(struct text *text, const char *line)
+static void json_message(struct text *text, const char *line)
 {
 	struct json json = {.text = text};
 
@@ -68,7 +70,7 @@ static void json_said(struct text *text, const char *line)
 	end_line(&json);
 }
 
-static void json_finished(struct text *text, const struct view *view, int exit_status)
+static void json_summary(struct text *text, const struct view *view, int exit_status)
 {
 	struct report_counts counts = meter_counts(view->meter);
 
@@ -79,8 +81,8 @@ static void json_finished(struct text *text, const struct view *view, int exit_s
 const struct painter painter_json = {
 	.tick_ms = 1000,
 	.progress = json_progress,
-	.settled = json_settled,
+	.image = json_image,
 	.ignored = json_ignored,
-	.said = json_said,
-	.finished = json_finished,
+	.message = json_message,
+	.summary = json_summary,
 };

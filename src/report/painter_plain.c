@@ -1,12 +1,13 @@
-/* Plain lines, for what is no terminal: one for each file (plain), or nothing before the
- * summary (none). Here too the words that the bar shares. */
+/* Two painters: plain prints a line for each image, none prints only the summary. Their lines are
+ * shared with the bar. */
 #include "report/painter.h"
 
 #include "report/figures.h"
 #include "report/quote.h"
 #include "report/reason.h"
 
-enum { IDLE_TICK_MS = 1000 }; /* nothing happens at a tick */
+/* These painters show no progress. */
+enum { IDLE_TICK_MS = 1000 };
 
 static void add_side(struct text *text, const struct record_side *side)
 {
@@ -72,9 +73,9 @@ void lines_ignored(struct text *text, const char *path)
 	text_put(text, "\n");
 }
 
-/* Whose word it is stands before it, as others write to standard error too; a line that
- * begins with a blank goes on with the one before. */
-void lines_said(struct text *text, const char *line)
+/* Other programs may write to standard error too, so a message begins with the program's name. A
+ * line that begins with a blank continues the line before. */
+void lines_message(struct text *text, const char *line)
 {
 	if (*line != ' ')
 		text_put(text, "pixpool: ");
@@ -82,7 +83,7 @@ void lines_said(struct text *text, const char *line)
 	text_put(text, "\n");
 }
 
-void lines_finished(struct text *text, const struct view *view, int exit_status)
+void lines_summary(struct text *text, const struct view *view, int exit_status)
 {
 	struct report_counts counts = meter_counts(view->meter);
 	bool is_whole = exit_status < EXIT_STOPPED;
@@ -94,10 +95,10 @@ void lines_finished(struct text *text, const struct view *view, int exit_status)
 	              view->failures, is_whole ? NULL : view->options->how_to_continue);
 }
 
-static void plain_settled(struct text *text, const struct view *view,
-                          const struct record *record)
+static void plain_image(struct text *text, const struct view *view,
+                        const struct record *record)
 {
-	/* What settles while the plan is still being made has no total to stand before. */
+	/* While the plan is being made there is no total yet. */
 	if (view->meter->is_planned) {
 		text_put(text, "[");
 		figure_count(text, meter_done(view->meter));
@@ -108,9 +109,9 @@ static void plain_settled(struct text *text, const struct view *view,
 	lines_record(text, view, record);
 }
 
-/* The summary names failures; without one they are named as they come. */
-static void none_settled(struct text *text, const struct view *view,
-                         const struct record *record)
+/* The summary names failures. With -Q there is none: name them as they come. */
+static void none_image(struct text *text, const struct view *view,
+                       const struct record *record)
 {
 	if (view->options->quiet && record->status == RECORD_FAILED)
 		lines_record(text, view, record);
@@ -118,16 +119,16 @@ static void none_settled(struct text *text, const struct view *view,
 
 const struct painter painter_plain = {
 	.tick_ms = IDLE_TICK_MS,
-	.settled = plain_settled,
+	.image = plain_image,
 	.ignored = lines_ignored,
-	.said = lines_said,
-	.finished = lines_finished,
+	.message = lines_message,
+	.summary = lines_summary,
 };
 
 const struct painter painter_none = {
 	.tick_ms = IDLE_TICK_MS,
-	.settled = none_settled,
+	.image = none_image,
 	.ignored = lines_ignored,
-	.said = lines_said,
-	.finished = lines_finished,
+	.message = lines_message,
+	.summary = lines_summary,
 };

@@ -1,13 +1,12 @@
 /*
- * GNU ls's shell-escape quoting, after the rules of gnulib's quotearg:
+ * Quotes names as GNU ls does with shell-escape, by the rules of gnulib's quotearg:
  *
- *   - a name of harmless characters stands bare;
- *   - else it stands in single quotes, and what can't be printed in $'...' between them,
- *     as \n \r \t and so on or three octal digits;
- *   - but a name with an apostrophe and otherwise nothing that double quotes would let
- *     the shell see stands in double quotes: "it's".
+ *   - a name of harmless characters has no quotes;
+ *   - any other name has single quotes, and $'...' around characters that cannot be printed, as
+ *     \n, \r, \t and so on or three octal digits;
+ *   - a name with an apostrophe has double quotes if they keep all its other characters: "it's".
  *
- * The test quote_names_as_ls_does holds it against ls itself.
+ * The test quote_names_as_ls_does compares it with ls.
  */
 #include "report/quote.h"
 
@@ -19,8 +18,8 @@
 #include <wchar.h>
 #include <wctype.h>
 
-/* One character of the locale's encoding at s. Its bytes; a byte that is part of none
- * counts alone and is not printable. */
+/* The length of the character at s in bytes, in the locale's encoding. A byte that is not part of a
+ * character counts as one, and is not printable. */
 static size_t character(const char *s, bool *ret_is_printable)
 {
 	mbstate_t state = {0};
@@ -35,7 +34,7 @@ static size_t character(const char *s, bool *ret_is_printable)
 	return n;
 }
 
-/* What the shell reads as itself even between double quotes, and bare as well. */
+/* The shell leaves it alone, with and without quotes. */
 static bool is_harmless(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -45,7 +44,7 @@ static bool is_harmless(unsigned char c)
 struct needs {
 	bool quotes, escapes;
 	bool apostrophe;
-	bool more_than_double; /* something that double quotes would not keep */
+	bool more_than_double; /* a character that double quotes would not keep */
 };
 
 static void needs_of_ascii(struct needs *needs, const char *name, const char *at)
@@ -96,7 +95,7 @@ static struct needs needs_of(const char *name)
 	return needs;
 }
 
-/* n bytes as the inside of $'...'. */
+/* Add n bytes as they stand inside $'...'. */
 static void escape(struct text *text, const char *bytes, size_t n)
 {
 	static const char controls[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";
@@ -179,8 +178,8 @@ const char *report_quote(const char *name, char *text, size_t n)
 	bool has_room = n > sizeof(ellipsis);
 	char *end = text + (has_room ? n - sizeof(ellipsis) : n - 1);
 
-	/* Not in the middle of a UTF-8 character; other encodings have one byte each. Without
-	 * room for the ellipsis the end is behind the last byte, which may be such a middle. */
+	/* Do not cut inside a UTF-8 character; in other encodings a character is one byte.
+	 * Without room for the ellipsis, end is behind the last byte. */
 	if (!has_room && end > text)
 		end--;
 	while (end > text && ((unsigned char)*end & 0xc0) == 0x80)

@@ -1,13 +1,13 @@
-/* Names and messages made fit for a terminal. Both follow the locale of the process. */
+/* Names and messages, made fit for a terminal in the locale of the process. */
 #ifndef PXP_QUOTE_H
 #define PXP_QUOTE_H
 
 #include "report/text.h"
 
-/* A name as GNU ls quotes it (shell-escape), whole. */
+/* Add a name as GNU ls quotes it (shell-escape), of any length. */
 void quote_name(struct text *text, const char *name);
 
-/* A message: what can't be printed becomes '?'. */
+/* Add a message; characters that cannot be printed become '?'. */
 void quote_message(struct text *text, const char *message);
 
 #endif

@@ -1,7 +1,5 @@
-/*
- * Records as scripts read them: names and order of the members are a contract, held by
- * the tests record_* to the letter.
- */
+/* Records for scripts. Names and order of the members are a contract; the tests of the suite record
+ * compare whole lines. */
 #include "report/record.h"
 
 #include "report/json.h"
@@ -102,7 +100,7 @@ static void add_ok(struct json *json, const struct record *record)
 	add_lost(json, record->lost);
 }
 
-/* What a dead worker wrote, without the line ends behind it. A zero byte ends nothing. */
+/* The last words of a dead worker, without blanks at their end. Zero bytes become '?'. */
 static void add_detail(struct json *json, const struct record *record)
 {
 	struct text detail = TEXT_EMPTY;

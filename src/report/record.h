@@ -1,17 +1,17 @@
-/* The lines of --report, which --progress json writes too. Each with its newline. */
+/* The lines of --report and of --progress json, each with its newline. */
 #ifndef PXP_RECORD_H
 #define PXP_RECORD_H
 
 #include "report/report.h"
 #include "report/text.h"
 
-/* One image. */
+/* The record of an image. */
 void record_line(struct text *text, const struct record *record);
 
-/* The same for the eye, of one that is broken or misnamed; nothing of others. */
+/* The line of an image in the list of verify, or nothing if it is neither broken nor misnamed. */
 void list_line(struct text *text, const struct record *record);
 
-/* The last line: the sums. */
+/* The last record: sums, exit status, version and recipe. */
 void record_summary_line(struct text *text, const struct report_counts *counts,
                          double seconds, int exit_status,
                          const struct report_options *options);

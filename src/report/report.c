@@ -1,10 +1,10 @@
 /*
- * A report takes each event three ways: the meter counts it, a record of it is written if
- * it is an image, and the painter makes lines of it. show() alone writes to the screen.
+ * A report handles each event in three ways: the meter counts it, an image gets a record, and the
+ * painter makes lines of it. Only show() writes to the screen.
  *
  * Each line and each repaint is one write(2) (tests records_leave_in_one_write and
- * lines_and_bar_leave_in_one_write), so workers that share standard error, and readers of
- * the records, never meet half a line of ours.
+ * lines_and_bar_leave_in_one_write), so that workers that share standard error, and readers of the
+ * records, never see half a line.
  */
 #include "report/report.h"
 
@@ -33,8 +33,8 @@ struct report {
 	struct meter meter;
 	struct failures failures;
 	bool is_utf8;
-	bool is_records_broken; /* one was not written whole: none after it is */
-	bool is_list_broken;    /* the same */
+	bool is_records_broken; /* one could not be written whole: write no more */
+	bool is_list_broken;    /* the same for the list */
 	bool is_finished;
 	bool is_hidden;     /* until the next tick */
 	int64_t painted_ns; /* when progress was last shown */
@@ -65,7 +65,7 @@ struct report *report_create_in(const struct report_options *options,
 	report->world = *world;
 	report->screen.fd = world->fd;
 	report->painter = painter_of(options, &report->screen);
-	/* Some locales give block characters two columns: they get the ASCII bar. */
+	/* Where block characters take two columns, the bar is ASCII. */
 	report->is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 &&
 	                  wcwidth(0x2588) == 1;
 	report->painted_ns = world->now_ns();
@@ -111,8 +111,8 @@ static unsigned width_of_progress(const struct report *report)
 	return width > ECHO_COLUMNS ? width - ECHO_COLUMNS : 1;
 }
 
-/* Write lines, which may be empty, and give them back; progress with them when it is due,
- * and whenever lines push a live one down. */
+/* Write lines, which may be empty, and free them; with progress if it is due, or if the lines push
+ * the live line down. */
 static void show(struct report *report, struct text *lines, struct view *view)
 {
 	const struct painter *painter = report->painter;
@@ -186,7 +186,7 @@ void report_ignored(struct report *report, const char *path)
 	show(report, &lines, &view);
 }
 
-/* A record that is not whole spoils those that come after it too, so it is the last. */
+/* After a record that could not be written whole, others would be garbled: it is the last. */
 static void write_record(struct report *report, struct text *line)
 {
 	if (report->options.records >= 0 && !report->is_records_broken &&
@@ -203,7 +203,7 @@ static void write_list(struct report *report, const struct record *record)
 	if (report->options.list <= 0 || report->is_list_broken)
 		return;
 	list_line(&line, record);
-	/* It may go to the same terminal. */
+	/* The list may go to the same terminal. */
 	if (line.n > 0 && report->screen.is_live)
 		screen_write(&report->screen, &TEXT_EMPTY, NULL);
 	report->is_list_broken = line.is_cut ||
@@ -224,7 +224,7 @@ void report_add(struct report *report, const struct record *record)
 	write_record(report, &line);
 	write_list(report, record);
 
-	report->painter->settled(&lines, &view, record);
+	report->painter->image(&lines, &view, record);
 	show(report, &lines, &view);
 }
 
@@ -237,7 +237,7 @@ void report_say(struct report *report, const char *format, ...)
 	va_start(args, format);
 	text_vformat(&said, format, args);
 	va_end(args);
-	report->painter->said(&lines, said.bytes ? said.bytes : "");
+	report->painter->message(&lines, said.bytes ? said.bytes : "");
 	text_fini(&said);
 	show(report, &lines, &view);
 }
@@ -265,7 +265,7 @@ bool report_finish(struct report *report, int exit_status)
 	report->is_finished = true;
 	report_hide(report);
 	if (!report->options.quiet)
-		report->painter->finished(&lines, &view, exit_status);
+		report->painter->summary(&lines, &view, exit_status);
 	show(report, &lines, &view);
 	return !report->is_records_broken && !report->is_list_broken;
 }

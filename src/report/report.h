@@ -1,10 +1,10 @@
 /*
- * What a batch says while it runs and when it ends: one meter of numbers, one painter of
- * them (bar, plain, json, none), records for --report, and the summary. All calls from one
- * thread. Everything goes to standard error, but for the records of `--report -`.
+ * Reports on a batch while it runs and at its end: progress (bar, plain, JSON or none), records
+ * for --report, and the summary. Everything goes to standard error, except the records of
+ * `--report -`. Call it from one thread.
  *
- * Standard error that can't be written to is no failure. SIGPIPE has to be ignored, and
- * the locale set, before a report is made.
+ * A standard error that cannot be written to is not a failure. Before report_create(), set the
+ * locale and ignore SIGPIPE.
  */
 #ifndef PXP_REPORT_H
 #define PXP_REPORT_H
@@ -54,7 +54,8 @@ struct report;
 
 /* NULL when memory ran out. */
 struct report *report_create(const struct report_options *options);
-void report_destroy(struct report *report); /* NULL is fine; leaves the terminal sane */
+/* Takes the bar off the screen. NULL is allowed. */
+void report_destroy(struct report *report);
 
 enum record_status { RECORD_OK, RECORD_SKIPPED, RECORD_FAILED, RECORD_CANCELLED };
 
@@ -77,9 +78,9 @@ struct record {
 	enum record_status status;
 	const char *reason;     /* of a skip: "exists" */
 	struct failure failure; /* of a failure */
-	int signal;             /* that killed the worker; 0: none */
+	int signal;             /* that killed the worker, or 0 */
 
-	/* The end of what a worker that died wrote to standard error: any bytes. */
+	/* The end of a dead worker's standard error: any bytes. */
 	const char *log;
 	size_t n_log;
 
@@ -92,31 +93,31 @@ struct record {
 	double queue_ms, read_ms, work_ms, commit_ms;
 	unsigned attempts;
 	int64_t worker;   /* its process id */
-	bool is_misnamed; /* its suffix is that of another format than its content's */
+	bool is_misnamed; /* the suffix names another format than the content has */
 	bool is_damaged;  /* --fail-on let it pass with damage */
-	const char *const
-		*lost; /* words for what the output could not keep; ends with NULL */
+	/* Words for everything that the output could not keep; ends with NULL. */
+	const char *const *lost;
 };
 
-/* The plan pass goes on: n images so far (shown as "scanning"). */
+/* The plan is being made: n images so far, shown as "scanning". */
 void report_scanning(struct report *report, uint64_t n_images);
-/* The plan is made. n_images counts all that records will come for or have come for, a
- * folder that can't be read among them; n_bytes is 0 when it is not known. */
+/* The plan is made. n_images counts every record of the run, with those of unreadable folders;
+ * n_bytes is 0 if the size of the inputs is not known. */
 void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
 void report_ignored(struct report *report, const char *path);
 void report_add(struct report *report, const struct record *record);
 
-/* A line for the user that stands above the bar ("interrupted: ..."). printf-like. */
+/* Print a line above the bar ("interrupted: ..."), as printf does. */
 void report_say(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Repaint if it is time to; call it at least every report_tick_ms() milliseconds. Reads
- * the terminal's width each time, so a resize is followed. */
+/* Repaint if it is time to. Call it at least every report_tick_ms() milliseconds. Each paint asks
+ * for the terminal's width, so it follows a resize. */
 void report_tick(struct report *report);
 int report_tick_ms(const struct report *report);
 
-/* Take the bar off the screen, before the process stops or hands the terminal on; the
- * next tick paints it again. */
+/* Take the bar off the screen, before the process stops or another one uses the terminal. The next
+ * tick paints it again. */
 void report_hide(struct report *report);
 
 struct report_counts {
@@ -125,19 +126,19 @@ struct report_counts {
 	uint64_t bytes_in, bytes_out; /* of those that are ok */
 };
 
-/* Images that were planned (or scanned, when the plan was never made) and are not reported
- * count as cancelled from here on; one that is reported after all counts as what it is. */
+/* From now on, images that were planned and not reported count as cancelled; without a plan, the
+ * scanned ones. An image that is reported later counts by its own status. */
 void report_cancel_rest(struct report *report);
 
-/* What has been counted; inputs = ok + skipped + failed + cancelled. */
+/* inputs = ok + skipped + failed + cancelled. */
 struct report_counts report_counts(const struct report *report);
 
-/* Write the summary record and the summary; exit_status is what the command will return.
- * False when the records could not be written whole. */
+/* Write the summary record and the summary; exit_status is that of the command. False if records
+ * or list could not be written completely. */
 bool report_finish(struct report *report, int exit_status);
 
-/* A name as GNU ls quotes it on a terminal (shell-escape): bare when nothing in it needs
- * quotes. Into text of n bytes, cut with an ellipsis when it is longer; returns text. */
+/* Write a name into text of n bytes as GNU ls quotes it (shell-escape), cut with "..." if it is
+ * longer. Returns text. */
 const char *report_quote(const char *name, char *text, size_t n);
 
 #endif

@@ -1,11 +1,11 @@
-/* Tests' way in: a report that writes and reads the time where it is told to. */
+/* For tests: a report with another screen and another clock. */
 #ifndef PXP_REPORT_IN_H
 #define PXP_REPORT_IN_H
 
 #include "report/report.h"
 
 struct report_world {
-	int fd; /* instead of standard error; borrowed */
+	int fd; /* in place of standard error; borrowed */
 	int64_t (*now_ns)(void);
 };
 

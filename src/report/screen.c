@@ -1,3 +1,4 @@
+/* Writes lines and the live line to standard error. */
 #include "report/screen.h"
 
 #include "base/fd.h"

@@ -54,7 +54,7 @@ void failures_fini(struct failures *failures)
 
 /* ---- the line of sums ---- */
 
-/* ", 2 failed", or nothing when there are none. */
+/* ", 2 failed", or nothing if the count is 0. */
 static void add_some(struct text *text, uint64_t count, const char *what)
 {
 	if (count == 0)

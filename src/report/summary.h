@@ -9,7 +9,7 @@
 #include "report/report.h"
 #include "report/text.h"
 
-/* The bounds of what failures cost in memory. */
+/* They bound the memory that failures take. */
 enum { MAX_FAILURE_GROUPS = 32, NAMES_PER_GROUP = 3 };
 
 struct failure_group {

@@ -1,3 +1,4 @@
+/* Text that grows, or stays in the memory of the caller. */
 #include "report/text.h"
 
 #include <stdint.h>
@@ -20,7 +21,7 @@ void text_fini(struct text *text)
 	*text = TEXT_EMPTY;
 }
 
-/* How many of n more bytes there is room for, beside the final zero. */
+/* Make room for n more bytes and the final zero. Returns for how many of them there is room. */
 static size_t reserve(struct text *text, size_t n)
 {
 	size_t room = text->room ? text->room : FIRST_ROOM;

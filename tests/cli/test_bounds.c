@@ -247,11 +247,10 @@ TEST(bounds, info_says_the_limits_that_are_in_force)
 	EXPECT(strstr(
 		ended.out,
 		pxp_memory_is_limited()
-			? "    memory     800 MiB, of which 128 at once and the "
-			  "rest in turn\n"
-			: "    memory     not limited: this build has sanitizers\n"));
-	EXPECT(strstr(ended.out, "    time       8.000 s, once it is read\n"));
-	EXPECT(strstr(ended.out, "    memory     1024 MiB for a run"));
-	EXPECT(strstr(ended.out, "    workers    2, a process each, replaced after 9 "));
+			? "    memory     800 MiB: 128 MiB reserved, the rest on request\n"
+			: "    memory     no limit, because this build has sanitizers\n"));
+	EXPECT(strstr(ended.out, "    time       8.000 s, after it is read\n"));
+	EXPECT(strstr(ended.out, "    memory     1024 MiB for all processes"));
+	EXPECT(strstr(ended.out, "    workers    2 processes, each replaced after 9 "));
 	stage_leave();
 }

@@ -228,7 +228,7 @@ TEST(info, of_a_build_without_libvips_tells_of_stb_alone)
 
 	stage_enter();
 	EXPECT(strstr(run("pixpool info").out,
-	              "asked:\n    stb    stb_image, stb_image_write\n\n"));
+	              "tried:\n    stb    stb_image, stb_image_write\n\n"));
 	read_table();
 	for (size_t i = 0; i < n_rows; i++) {
 		const struct row *want = NULL;

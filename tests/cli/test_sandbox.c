@@ -55,7 +55,7 @@ TEST(sandbox, is_shown_by_info)
 	text = run("pixpool info").out;
 	EXPECT(strstr(text, "\nsandbox:\n"));
 	EXPECT(strstr(text, "\n    landlock   version "));
-	EXPECT(strstr(text, "\n    seccomp    few system calls"));
+	EXPECT(strstr(text, "\n    seccomp    few system calls are allowed"));
 	EXPECT_EQ(!!strstr(text, "\n    user       workers run as uid 65534"),
 	          geteuid() == 0);
 	EXPECT(!strstr(text, "missing"));

@@ -108,7 +108,7 @@ TEST(meter, what_failed_unread_takes_its_share_off_the_time_left)
 	for (int i = 0; i < 10; i++)
 		add(&meter, RECORD_FAILED, 0, now);
 	EXPECT(meter_seconds_left(&meter, now) == 0);
-	EXPECT_EQ(meter.settled_bytes, meter.planned_bytes);
+	EXPECT_EQ(meter.finished_bytes, meter.planned_bytes);
 }
 
 TEST(meter, more_done_than_planned_is_never_over_100_percent)
