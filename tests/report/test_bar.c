@@ -1,5 +1,5 @@
 /* The bar: what stands in a line of each width, and what a terminal is sent. */
-#include "caught.h"
+#include "report_fixture.h"
 
 #include "report/painter.h"
 
@@ -160,7 +160,7 @@ static struct terminal terminal_open(unsigned short columns_now, enum progress p
 	}
 	resize(&terminal, columns_now);
 	setenv("TERM", "xterm", 1);
-	terminal.report = stage_report(progress, terminal.slave);
+	terminal.report = fixture_report(progress, terminal.slave);
 	return terminal;
 }
 
@@ -216,10 +216,10 @@ TEST(terminal, the_bar_is_painted_over_itself_and_taken_away)
 
 	report_planned(terminal.report, 4, 0);
 	EXPECT_STR(shown(&terminal), "");
-	stage_pass_ms(100);
+	fixture_advance_ms(100);
 	report_tick(terminal.report);
 	EXPECT_STR(shown(&terminal), "\r  0% [           ]  0/4\033[K");
-	stage_pass_ms(100);
+	fixture_advance_ms(100);
 	report_add(terminal.report, &ok);
 	EXPECT_STR(shown(&terminal), "\r 25% [##         ]  1/4\033[K");
 	report_hide(terminal.report);
@@ -243,7 +243,7 @@ TEST(terminal, repaints_are_100_ms_apart)
 	EXPECT_EQ(report_tick_ms(terminal.report), 100);
 	report_planned(terminal.report, 1000, 0);
 	for (int i = 0; i < 1000; i++) {
-		stage_pass_ms(1);
+		fixture_advance_ms(1);
 		report_add(terminal.report, &ok);
 		report_tick(terminal.report);
 		n_paints += *shown(&terminal) != 0;
@@ -259,7 +259,7 @@ TEST(terminal, failures_stand_above_the_bar_whole)
 	                                     "worker died of SIGSEGV");
 
 	report_planned(terminal.report, 4, 0);
-	stage_pass_ms(100);
+	fixture_advance_ms(100);
 	report_tick(terminal.report);
 	shown(&terminal);
 	report_add(terminal.report, &failed);
@@ -282,7 +282,7 @@ TEST(terminal, a_resize_is_followed_and_no_line_wraps)
 	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
 		resize(&terminal, widths[i]);
 		for (int j = 0; j < 50; j++) {
-			stage_pass_ms(50);
+			fixture_advance_ms(50);
 			report_add(terminal.report, &ok);
 			EXPECT(widest_live(shown(&terminal)) < widths[i]);
 		}
@@ -296,7 +296,7 @@ TEST(terminal, a_wide_one_is_made_use_of)
 
 	report_planned(terminal.report, 2900, 0);
 	resize(&terminal, 200);
-	stage_pass_ms(100);
+	fixture_advance_ms(100);
 	report_tick(terminal.report);
 	EXPECT_EQ(widest_live(shown(&terminal)), 4 + 1 + 40 + 2 + 7);
 	terminal_close(&terminal);
@@ -336,9 +336,9 @@ TEST(terminal, a_dumb_one_gets_plain_lines)
 		else
 			unsetenv("TERM");
 		report_destroy(terminal.report);
-		terminal.report = stage_report(PROGRESS_AUTO, terminal.slave);
+		terminal.report = fixture_report(PROGRESS_AUTO, terminal.slave);
 		report_planned(terminal.report, 1, 0);
-		stage_pass_ms(1000);
+		fixture_advance_ms(1000);
 		report_add(terminal.report, &ok);
 		EXPECT_STR(shown(&terminal), "[1/1] a.jpg: skipped: exists\r\n");
 		terminal_close(&terminal);
@@ -347,18 +347,18 @@ TEST(terminal, a_dumb_one_gets_plain_lines)
 
 TEST(terminal, without_one_a_bar_that_is_asked_for_takes_columns)
 {
-	int fd = caught_open();
-	struct report *report = stage_report(PROGRESS_BAR, fd);
+	int fd = capture_open();
+	struct report *report = fixture_report(PROGRESS_BAR, fd);
 
 	setenv("COLUMNS", "12", 1);
 	report_planned(report, 4, 0);
-	stage_pass_ms(100);
+	fixture_advance_ms(100);
 	report_tick(report);
-	EXPECT_STR(caught_text(fd), "\r  0%  0/4\033[K");
+	EXPECT_STR(capture_text(fd), "\r  0%  0/4\033[K");
 	setenv("COLUMNS", "x", 1);
-	stage_pass_ms(100);
+	fixture_advance_ms(100);
 	report_tick(report);
-	EXPECT_EQ(widest_live(caught_text(fd)), 4 + 1 + 40 + 2 + 3);
+	EXPECT_EQ(widest_live(capture_text(fd)), 4 + 1 + 40 + 2 + 3);
 	report_destroy(report);
 	close(fd);
 }

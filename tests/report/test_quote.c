@@ -2,7 +2,7 @@
 #include "support/scratch.h"
 #include "support/test.h"
 
-#include "caught.h"
+#include "report_fixture.h"
 
 #include "report/quote.h"
 #include "report/report.h"

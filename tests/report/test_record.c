@@ -1,5 +1,5 @@
 /* Records, to the letter: scripts read them. */
-#include "caught.h"
+#include "report_fixture.h"
 
 #include "report/record.h"
 

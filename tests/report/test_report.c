@@ -1,7 +1,7 @@
 /* A whole report, but for the bar: what each painter says of the same batch. */
 #include "support/test.h"
 
-#include "caught.h"
+#include "report_fixture.h"
 
 #include "report/summary.h"
 
@@ -12,12 +12,12 @@
 
 static const char *said_by(const struct report_options *options)
 {
-	int fd = caught_open();
-	struct report *report = stage_report_of(options, fd);
+	int fd = capture_open();
+	struct report *report = fixture_report_with(options, fd);
 	const char *text;
 
-	EXPECT(stage_run(report));
-	text = caught_text(fd);
+	EXPECT(fixture_run(report));
+	text = capture_text(fd);
 	report_destroy(report);
 	close(fd);
 	return text;
@@ -138,31 +138,31 @@ TEST(report, quiet_json_has_records_of_failures_alone)
 
 TEST(report, json_progress_while_scanning_is_a_second_apart)
 {
-	int fd = caught_open();
-	struct report *report = stage_report(PROGRESS_JSON, fd);
+	int fd = capture_open();
+	struct report *report = fixture_report(PROGRESS_JSON, fd);
 
 	EXPECT_EQ(report_tick_ms(report), 1000);
 	for (uint64_t n = 1; n <= 200; n++) {
-		stage_pass_ms(10);
+		fixture_advance_ms(10);
 		report_scanning(report, n);
 	}
-	EXPECT_STR(caught_text(fd), "{\"progress\":{\"scanned\":100}}\n"
-	                            "{\"progress\":{\"scanned\":200}}\n");
+	EXPECT_STR(capture_text(fd), "{\"progress\":{\"scanned\":100}}\n"
+	                             "{\"progress\":{\"scanned\":200}}\n");
 	report_destroy(report);
 	close(fd);
 }
 
 TEST(report, records_come_line_by_line_and_end_in_the_summary)
 {
-	int records = caught_open(), fd = caught_open();
-	struct report *report = stage_report_of(
+	int records = capture_open(), fd = capture_open();
+	struct report *report = fixture_report_with(
 		&(struct report_options){.quiet = true, .records = records}, fd);
 	char want[4096];
 
-	EXPECT(stage_run(report));
+	EXPECT(fixture_run(report));
 	snprintf(want, sizeof(want), "%s%s%s%s", ok_record, failed_record, skipped_record,
 	         summary_record);
-	EXPECT_STR(caught_text(records), want);
+	EXPECT_STR(capture_text(records), want);
 	report_destroy(report);
 	close(records);
 	close(fd);
@@ -170,11 +170,11 @@ TEST(report, records_come_line_by_line_and_end_in_the_summary)
 
 TEST(report, counts_agree_with_the_records)
 {
-	int fd = caught_open();
-	struct report *report = stage_report(PROGRESS_NONE, fd);
+	int fd = capture_open();
+	struct report *report = fixture_report(PROGRESS_NONE, fd);
 	struct report_counts counts;
 
-	stage_run(report);
+	fixture_run(report);
 	counts = report_counts(report);
 	EXPECT_EQ(counts.inputs, 4);
 	EXPECT_EQ(counts.inputs,
@@ -188,14 +188,14 @@ TEST(report, counts_agree_with_the_records)
 
 TEST(report, interrupted_in_the_plan_pass_all_is_cancelled)
 {
-	int fd = caught_open();
-	struct report *report = stage_report(PROGRESS_NONE, fd);
+	int fd = capture_open();
+	struct report *report = fixture_report(PROGRESS_NONE, fd);
 
 	report_scanning(report, 12345);
-	stage_pass_ms(1000);
+	fixture_advance_ms(1000);
 	report_cancel_rest(report);
 	EXPECT(report_finish(report, 130));
-	EXPECT_STR(caught_text(fd),
+	EXPECT_STR(capture_text(fd),
 	           "12,345 images: 0 done, 12,345 not started in 1.0 s\n");
 	report_destroy(report);
 	close(fd);
@@ -217,8 +217,8 @@ static void add_failures(struct report *report, const char *name, enum fail_clas
 
 TEST(report, failures_are_grouped_by_reason_the_most_frequent_first)
 {
-	int fd = caught_open();
-	struct report *report = stage_report(PROGRESS_NONE, fd);
+	int fd = capture_open();
+	struct report *report = fixture_report(PROGRESS_NONE, fd);
 
 	add_failures(report, "empty", FAIL_BAD_IMAGE, "read: the file is empty", 1);
 	add_failures(report, "cut", FAIL_BAD_IMAGE, "decode: x: Premature end of file",
@@ -226,10 +226,10 @@ TEST(report, failures_are_grouped_by_reason_the_most_frequent_first)
 	add_failures(report, "big", FAIL_TOO_BIG, "header: 9 pixels, the limit is 1",
 	             1234);
 	add_failures(report, "cut again", FAIL_BAD_IMAGE, "decode: y: ends early", 2);
-	stage_pass_ms(1000);
+	fixture_advance_ms(1000);
 	report_finish(report, 1);
 	EXPECT_STR(
-		caught_text(fd),
+		capture_text(fd),
 		"1,239 images: 0 done, 1,239 failed in 1.0 s (1239.0 images/s)\n"
 		"failed:\n"
 		"  1,234 more pixels than --max-pixels: big0.jpg, big1.jpg, big2.jpg, ...\n"
@@ -243,8 +243,8 @@ TEST(report, failures_are_grouped_by_reason_the_most_frequent_first)
 /* Reasons come from a table, but the name of the format in them from a worker's answer. */
 TEST(report, the_list_of_failures_is_bounded)
 {
-	int fd = caught_open();
-	struct report *report = stage_report(PROGRESS_NONE, fd);
+	int fd = capture_open();
+	struct report *report = fixture_report(PROGRESS_NONE, fd);
 	const char *text;
 	int n_lines = 0;
 
@@ -257,7 +257,7 @@ TEST(report, the_list_of_failures_is_bounded)
 		report_add(report, &record);
 	}
 	report_finish(report, 1);
-	text = caught_text(fd);
+	text = capture_text(fd);
 	for (const char *c = text; *c; c++)
 		n_lines += *c == '\n';
 	EXPECT_EQ(n_lines, 2 + MAX_FAILURE_GROUPS + 2);
@@ -269,15 +269,15 @@ TEST(report, the_list_of_failures_is_bounded)
 
 TEST(report, a_failure_of_no_known_class_is_an_internal_error)
 {
-	int fd = caught_open();
-	struct report *report = stage_report(PROGRESS_PLAIN, fd);
+	int fd = capture_open();
+	struct report *report = fixture_report(PROGRESS_PLAIN, fd);
 	struct record record = record_failed("a.jpg", (enum fail_class)99, "why");
 
 	report_add(report, &record);
 	report_finish(report, 1);
-	EXPECT_STR(caught_text(fd), "a.jpg: failed: internal error: why\n"
-	                            "1 image: 0 done, 1 failed in 0.00 s\n"
-	                            "failed:\n  1 internal error: a.jpg\n");
+	EXPECT_STR(capture_text(fd), "a.jpg: failed: internal error: why\n"
+	                             "1 image: 0 done, 1 failed in 0.00 s\n"
+	                             "failed:\n  1 internal error: a.jpg\n");
 	report_destroy(report);
 	close(fd);
 }
@@ -297,14 +297,14 @@ TEST(report, a_run_that_stopped_early_says_how_to_continue)
 	};
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		int fd = caught_open();
-		struct report *report = stage_report_of(&options, fd);
+		int fd = capture_open();
+		struct report *report = fixture_report_with(&options, fd);
 		const char *text;
 
 		report_planned(report, 7, 0);
 		report_cancel_rest(report);
 		report_finish(report, ends[i].status);
-		text = caught_text(fd);
+		text = capture_text(fd);
 		if (ends[i].says)
 			EXPECT(strstr(text, ends[i].says), "%s", text);
 		else
@@ -317,8 +317,8 @@ TEST(report, a_run_that_stopped_early_says_how_to_continue)
 TEST(report, verbose_names_damage_and_losses)
 {
 	static const char *const lost[] = {"alpha", "exif", NULL};
-	int fd = caught_open();
-	struct report *report = stage_report_of(
+	int fd = capture_open();
+	struct report *report = fixture_report_with(
 		&(struct report_options){
 			.progress = PROGRESS_PLAIN, .verbose = true, .records = -1},
 		fd);
@@ -329,7 +329,7 @@ TEST(report, verbose_names_damage_and_losses)
 	report_add(report, &record);
 	report_finish(report, 0);
 	EXPECT_STR(
-		caught_text(fd),
+		capture_text(fd),
 		"a.jpg -> b.jpg (256x171, 9.1 kB), damaged, lost alpha exif\n"
 		"1 image: 1 done in 0.00 s, 485.9 kB -> 9.1 kB, 1 damaged, 1 with losses\n");
 	report_destroy(report);
@@ -342,8 +342,8 @@ TEST(report, an_image_of_several_outputs_names_them_all)
 		{"a-400.jpg", {400, 300, "jpeg", 9000}},
 		{"a-800.webp", {800, 600, "webp", 12000}},
 	};
-	int fd = caught_open();
-	struct report *report = stage_report(PROGRESS_PLAIN, fd);
+	int fd = capture_open();
+	struct report *report = fixture_report(PROGRESS_PLAIN, fd);
 	struct record record = record_ok("a.jpg", NULL);
 
 	record.out = (struct record_side){0};
@@ -351,7 +351,7 @@ TEST(report, an_image_of_several_outputs_names_them_all)
 	record.n_outputs = 2;
 	report_add(report, &record);
 	report_finish(report, 0);
-	EXPECT_STR(caught_text(fd),
+	EXPECT_STR(capture_text(fd),
 	           "a.jpg -> a-400.jpg (400x300, 9.0 kB), a-800.webp (800x600, 12.0 kB)\n"
 	           "1 image: 1 done in 0.00 s, 485.9 kB -> 21.0 kB\n");
 	report_destroy(report);

@@ -1,5 +1,5 @@
 /* What leaves a report, and how: whole, in one write, and past whatever refuses it. */
-#include "caught.h"
+#include "report_fixture.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -29,14 +29,14 @@ static const char *packet_from(int fd)
 TEST(report, records_leave_in_one_write)
 {
 	static char name[4097];
-	int ends[2], fd = caught_open();
+	int ends[2], fd = capture_open();
 	struct report *report;
 	struct record ok = record_ok("photos/a.jpg", "thumbs/a.jpg");
 	const char *record;
 
 	packets_open(ends);
 	memset(name, 'x', sizeof(name) - 1);
-	report = stage_report_of(
+	report = fixture_report_with(
 		&(struct report_options){.progress = PROGRESS_NONE, .records = ends[1]},
 		fd);
 	report_add(report, &ok);
@@ -63,9 +63,9 @@ TEST(report, lines_and_bar_leave_in_one_write)
 
 	setenv("COLUMNS", "12", 1);
 	packets_open(ends);
-	report = stage_report(PROGRESS_BAR, ends[1]);
+	report = fixture_report(PROGRESS_BAR, ends[1]);
 	report_planned(report, 4, 0);
-	stage_pass_ms(100);
+	fixture_advance_ms(100);
 	report_tick(report);
 	EXPECT_STR(packet_from(ends[0]), "\r  0%  0/4\033[K");
 	report_add(report, &failed);
@@ -96,14 +96,14 @@ TEST(report, a_closed_standard_error_stops_nothing)
 	                                    PROGRESS_NONE};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		int records = caught_open(), fd = broken_pipe();
-		struct report *report = stage_report_of(
+		int records = capture_open(), fd = broken_pipe();
+		struct report *report = fixture_report_with(
 			&(struct report_options){.progress = all[i], .records = records},
 			fd);
 
-		EXPECT(stage_run(report));
+		EXPECT(fixture_run(report));
 		EXPECT_EQ(report_counts(report).ok, 1);
-		EXPECT(strstr(caught_text(records),
+		EXPECT(strstr(capture_text(records),
 		              "\n{\"summary\":{\"inputs\":4,\"ok\":1,") != NULL);
 		report_destroy(report);
 		close(records);
@@ -113,13 +113,13 @@ TEST(report, a_closed_standard_error_stops_nothing)
 
 TEST(report, records_that_cannot_be_written_are_remembered)
 {
-	int fd = caught_open(), records = broken_pipe();
-	struct report *report = stage_report_of(
+	int fd = capture_open(), records = broken_pipe();
+	struct report *report = fixture_report_with(
 		&(struct report_options){.progress = PROGRESS_PLAIN, .records = records},
 		fd);
 
-	EXPECT(!stage_run(report));
-	EXPECT(strstr(caught_text(fd), "4 images: 1 done") != NULL);
+	EXPECT(!fixture_run(report));
+	EXPECT(strstr(capture_text(fd), "4 images: 1 done") != NULL);
 	report_destroy(report);
 	close(records);
 	close(fd);
@@ -128,8 +128,8 @@ TEST(report, records_that_cannot_be_written_are_remembered)
 /* A record that is cut short must not be followed by another on the same line. */
 TEST(report, after_a_record_that_failed_none_is_written)
 {
-	int fd = caught_open(), records = caught_open();
-	struct report *report = stage_report_of(
+	int fd = capture_open(), records = capture_open();
+	struct report *report = fixture_report_with(
 		&(struct report_options){.progress = PROGRESS_NONE, .records = records},
 		fd);
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC), kept = dup(records);
@@ -140,7 +140,7 @@ TEST(report, after_a_record_that_failed_none_is_written)
 	REQUIRE(dup2(kept, records) == records);
 	report_add(report, &(struct record){.input = "b.jpg", .status = RECORD_SKIPPED});
 	EXPECT(!report_finish(report, 0));
-	EXPECT_STR(caught_text(records), "");
+	EXPECT_STR(capture_text(records), "");
 	report_destroy(report);
 	close(full);
 	close(kept);
@@ -170,7 +170,7 @@ static void *read_all(void *data)
 TEST(report, a_full_pipe_that_does_not_block_is_waited_for)
 {
 	enum { N_RECORDS = 5000 };
-	int ends[2], fd = caught_open();
+	int ends[2], fd = capture_open();
 	struct reader reader = {0};
 	struct report *report;
 	pthread_t thread;
@@ -178,7 +178,7 @@ TEST(report, a_full_pipe_that_does_not_block_is_waited_for)
 	REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
 	REQUIRE(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
 	reader.fd = ends[0];
-	report = stage_report_of(
+	report = fixture_report_with(
 		&(struct report_options){.progress = PROGRESS_NONE, .records = ends[1]},
 		fd);
 	while (write(ends[1], "\n", 1) == 1)

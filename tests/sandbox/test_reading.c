@@ -1,5 +1,5 @@
 /* Who may read some folders, as it takes to draw with fonts: those and no more. */
-#include "cell.h"
+#include "sandbox_fixture.h"
 
 #include "support/test.h"
 

@@ -1,5 +1,5 @@
 /* What a process that was locked down can still do: each attack in a process of its own. */
-#include "cell.h"
+#include "sandbox_fixture.h"
 
 #include "support/test.h"
 

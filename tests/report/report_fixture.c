@@ -1,38 +1,39 @@
-#include "caught.h"
+/* A fake clock, a file in memory, and sample records. */
+#include "report_fixture.h"
 
 #include "report/report_in.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
-int64_t stage_now_ns = 1000000000;
+int64_t fixture_now_ns = 1000000000;
 
-static int64_t stage_clock(void)
+static int64_t fixture_clock(void)
 {
-	return stage_now_ns;
+	return fixture_now_ns;
 }
 
-void stage_pass_ms(int64_t ms)
+void fixture_advance_ms(int64_t ms)
 {
-	stage_now_ns += ms * 1000000;
+	fixture_now_ns += ms * 1000000;
 }
 
-struct report *stage_report_of(const struct report_options *options, int fd)
+struct report *fixture_report_with(const struct report_options *options, int fd)
 {
-	struct report *report = report_create_in(options,
-	                                         &(struct report_world){fd, stage_clock});
+	struct report *report = report_create_in(
+		options, &(struct report_world){fd, fixture_clock});
 
 	REQUIRE(report != NULL);
 	return report;
 }
 
-struct report *stage_report(enum progress progress, int fd)
+struct report *fixture_report(enum progress progress, int fd)
 {
-	return stage_report_of(
+	return fixture_report_with(
 		&(struct report_options){.progress = progress, .records = -1}, fd);
 }
 
-bool stage_run(struct report *report)
+bool fixture_run(struct report *report)
 {
 	struct record ok = record_ok("photos/a.jpg", "thumbs/a.jpg");
 	struct record failed = record_failed("photos/b c.jpg", FAIL_CRASHED,
@@ -42,25 +43,25 @@ bool stage_run(struct report *report)
 	report_scanning(report, 3);
 	report_ignored(report, "photos/notes.txt");
 	report_planned(report, 4, 0);
-	stage_pass_ms(1600);
+	fixture_advance_ms(1600);
 	report_add(report, &ok);
 	report_add(report, &failed);
-	stage_pass_ms(1600);
+	fixture_advance_ms(1600);
 	report_add(report, &skipped);
 	report_say(report, "interrupted: %s", "stopping");
 	report_cancel_rest(report);
 	return report_finish(report, 130);
 }
 
-int caught_open(void)
+int capture_open(void)
 {
-	int fd = memfd_create("caught", MFD_CLOEXEC);
+	int fd = memfd_create("capture", MFD_CLOEXEC);
 
 	REQUIRE(fd >= 0);
 	return fd;
 }
 
-const char *caught_text(int fd)
+const char *capture_text(int fd)
 {
 	static char text[1 << 20];
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);

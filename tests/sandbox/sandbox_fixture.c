@@ -1,4 +1,5 @@
-#include "cell.h"
+/* The attacks, by number: what decoders do, what they can do without, and what no decoder does. */
+#include "sandbox_fixture.h"
 
 #include "support/test.h"
 
@@ -134,7 +135,7 @@ int attack(int number)
 	case 4: got = start_thread(); break;
 	case 5: got = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1); break;
 	case 6: got = prctl(PR_SET_NAME, "worker"); break;
-	/* What honest code may ask for, and does without. */
+	/* What honest code may ask for, and can do without. */
 	case 20: got = open("/", O_RDONLY); break;
 	case 21: got = open("made", O_RDWR | O_CREAT, 0600); break;
 	case 22: got = stat("/", &stat_of); break;
