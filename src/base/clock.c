@@ -1,3 +1,4 @@
+/* Time: see clock.h. */
 #include "base/clock.h"
 
 #include <limits.h>

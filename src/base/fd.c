@@ -1,3 +1,4 @@
+/* Complete reads and writes of descriptors. */
 #include "base/fd.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ int fd_keep_above_standard(int fd)
 	return moved;
 }
 
-/* A descriptor that is shared may have been made non-blocking behind our back. */
+/* Another holder of the descriptor may have made it non-blocking. */
 static bool wait_writable(int fd)
 {
 	struct pollfd wait = {.fd = fd, .events = POLLOUT};
@@ -57,7 +58,7 @@ bool fd_write_all(int fd, const void *bytes, size_t n)
 	return true;
 }
 
-/* SIGXFSZ comes to the thread that writes: held back, and taken if it came. */
+/* SIGXFSZ is sent to the thread that writes. It is blocked meanwhile, and removed if it was sent. */
 static bool write_all_without_signal(int fd, const void *bytes, size_t n)
 {
 	const struct timespec now = {0};

@@ -1,6 +1,6 @@
 /*
- * Descriptors: whole reads and writes, which go on after EINTR and after a short
- * count. On failure they return false and errno says why.
+ * File descriptors. Reads and writes are complete: they continue after EINTR and after a short count.
+ * Any thread.
  */
 #ifndef PXP_FD_H
 #define PXP_FD_H
@@ -9,27 +9,33 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Close *fd unless it is -1, and make it -1. Keeps errno. */
+/* Close *fd unless it is -1, and set it to -1. Leaves errno as it was. */
 void fd_close(int *fd);
 
-/* Move fd above the three standard ones, which a program may have closed: what it prints, or
- * reads, is not ours. The fd itself where that is so, or when it is -1; -1 with errno, and fd is
- * closed, when there is no room. Close-on-exec. */
+/* Move fd above the standard descriptors 0 to 2. A program may have closed those, and what it prints
+ * must not go to one of ours.
+ *
+ * Returns fd if it is above them already, or is -1; else a duplicate with close-on-exec, and fd is
+ * closed. -1 with errno: it cannot be duplicated, and fd is closed. */
 int fd_keep_above_standard(int fd);
 
-/* Write all n bytes, waiting where the descriptor would block. */
+/* Write n bytes. Waits if fd would block. False with errno on failure. */
 bool fd_write_all(int fd, const void *bytes, size_t n);
 
-/* A memfd that holds these n bytes; close-on-exec, above the standard descriptors. flags go to
- * memfd_create(). -1 with errno: EFBIG over RLIMIT_FSIZE, without SIGXFSZ. */
+/* Create a memfd with these n bytes, with close-on-exec and above the standard descriptors.
+ *
+ * flags  for memfd_create(), besides MFD_CLOEXEC.
+ *
+ * Returns the descriptor, which belongs to the caller. -1 with errno on failure: EFBIG if n is over
+ * RLIMIT_FSIZE, without raising SIGXFSZ. */
 int fd_of_bytes(const char *name, unsigned flags, const void *bytes, size_t n);
 
-/* Read at offset until n bytes are in or the file ends; -1 on an error. Does not
- * move the file's own position. */
+/* Read n bytes at offset, or fewer if the file ends before. Does not move the file position. Returns
+ * the number of bytes; -1 with errno on failure. */
 ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
 
-/* Append n bytes of from, which begin at offset (its own position stays), to to, in the
- * kernel where it can. False with ENODATA when from ends before that. */
+/* Copy n bytes of the file from, which begin at offset, to the position of the file to. Does not move
+ * the position of from. False with errno on failure: ENODATA if from ends before. */
 bool fd_copy(int to, int from, off_t offset, size_t n);
 
 #endif

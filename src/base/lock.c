@@ -1,3 +1,4 @@
+/* Locks and conditions on pthreads, and the futex that futures sleep on. */
 #include "base/lock.h"
 
 #include "base/clock.h"
@@ -86,7 +87,7 @@ bool cond_wait_until(struct cond *cond, struct lock *lock, int64_t deadline_ns)
 	return true;
 }
 
-_Static_assert(sizeof(atomic_uint) == sizeof(uint32_t), "what a futex waits for");
+_Static_assert(sizeof(atomic_uint) == sizeof(uint32_t), "a futex is 32 bits long");
 
 bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
 {
@@ -94,7 +95,7 @@ bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
 
 	if (deadline_ns >= 0)
 		until = clock_timespec(deadline_ns);
-	/* Of the waits this one takes a point in time, of CLOCK_MONOTONIC. */
+	/* This is the futex operation that takes an absolute time of CLOCK_MONOTONIC. */
 	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
 	            deadline_ns >= 0 ? &until : NULL, NULL,
 	            FUTEX_BITSET_MATCH_ANY) == 0 ||
@@ -108,6 +109,6 @@ bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
 
 void word_wake_all(atomic_uint *word)
 {
-	/* Nothing to be done when it fails: then the word is gone, and nobody waits. */
+	/* If it fails, the memory was freed and no thread waits. */
 	(void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }

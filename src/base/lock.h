@@ -1,7 +1,6 @@
 /*
- * Infallible locks: pthreads' mutex and condition, which fail only when we broke
- * their rules. Such a break ends the process at once, with a line that names it,
- * instead of going on with data that nothing guards.
+ * Locks and conditions that cannot fail. Those of pthreads fail only if their rules are broken; here
+ * that prints one line and aborts the process, because the data is not protected any more.
  */
 #ifndef PXP_LOCK_H
 #define PXP_LOCK_H
@@ -15,8 +14,9 @@ struct lock {
 	pthread_mutex_t mutex;
 };
 
+/* Uses CLOCK_MONOTONIC. */
 struct cond {
-	pthread_cond_t cond; /* its clock is CLOCK_MONOTONIC */
+	pthread_cond_t cond;
 };
 
 void lock_init(struct lock *lock);
@@ -29,20 +29,20 @@ void cond_fini(struct cond *cond);
 void cond_signal(struct cond *cond);
 void cond_broadcast(struct cond *cond);
 
-/* Wait with lock held; it is held again on return. Wakes without a reason at times:
- * call it in a loop around the condition. */
+/* Release the lock, wait for a signal, and take the lock again. May return without a signal, so call
+ * it in a loop. */
 void cond_wait(struct cond *cond, struct lock *lock);
 
-/* As cond_wait(), until deadline_ns (clock.h; -1 is never). Whether there is still
- * time: false once the deadline has passed. */
+/* Wait as cond_wait() does, but at most until deadline_ns (clock.h; -1: without limit). False: the
+ * deadline has passed. */
 bool cond_wait_until(struct cond *cond, struct lock *lock, int64_t deadline_ns);
 
-/*
- * Wait, without a lock, while *word is value. Who changes it calls word_wake_all() after
- * that; the word may be gone by then, as far as its address goes. Wakes without a reason
- * at times. Whether there is still time, as of cond_wait_until().
- */
+/* Wait without a lock while *word is value, at most until deadline_ns (-1: without limit). May return
+ * early, so call it in a loop. False: the deadline has passed. */
 bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns);
+
+/* Wake all threads that wait for the word. Call this after changing it. The memory of the word may
+ * have been freed since: only its address is used. */
 void word_wake_all(atomic_uint *word);
 
 #endif

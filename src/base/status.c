@@ -1,3 +1,4 @@
+/* Fills errors, and names statuses. */
 #include <pixpool/status.h>
 
 #include <errno.h>
@@ -5,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An error is one line of a report and of a terminal: nothing in it may move the
- * cursor or begin a new line. */
+/* An error becomes one line of a report or on a terminal, so it must not contain characters that move
+ * the cursor or begin a new line. */
 static void error_write(struct pxp_error *error, enum pxp_status status,
                         const char *format, va_list args)
 {

@@ -1,3 +1,4 @@
+/* Starts threads with signals blocked. */
 #include "base/thread.h"
 
 #include <signal.h>

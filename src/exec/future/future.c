@@ -303,7 +303,7 @@ bool pxp_future_is_done(struct pxp_future *future)
 	return is_done(future_peek(future));
 }
 
-/* False when deadline_ns came first. */
+/* False: deadline_ns passed first. */
 static bool sleep_until_done(struct pxp_future *future, int64_t deadline_ns)
 {
 	unsigned state = atomic_load(&future->state);
