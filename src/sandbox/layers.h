@@ -13,6 +13,14 @@ void landlock_put_up(struct sandbox_state *state, const char *const *readable);
 /* may_read: files may be opened, to be read; which, is Landlock's matter. */
 void seccomp_put_up(struct sandbox_state *state, bool may_read);
 
+/* Build the filter and do not load it: where a sanitizer watches, and in tests. 0 or a negative
+ * errno. */
+struct seccomp_figures {
+	unsigned n_rules; /* asked for, those too that this machine does not need */
+	size_t n_instructions;
+};
+int seccomp_build(bool may_read, struct seccomp_figures *ret_figures);
+
 /* Note that a layer is in force, or why it is not. */
 void layer_holds(struct sandbox_state *state, enum sandbox_layer layer);
 void layer_is_missing(struct sandbox_state *state, enum sandbox_layer layer,

@@ -18,6 +18,13 @@ void seccomp_put_up(struct sandbox_state *state, bool may_read)
 	layer_is_missing(state, SANDBOX_SECCOMP, "not in this build");
 }
 
+int seccomp_build(bool may_read, struct seccomp_figures *ret_figures)
+{
+	(void)may_read;
+	*ret_figures = (struct seccomp_figures){0};
+	return -ENOSYS;
+}
+
 #else
 
 #include <fcntl.h>
@@ -86,7 +93,8 @@ static const char *const deadly[] = {
 
 struct filter {
 	scmp_filter_ctx context;
-	int error; /* the first one, as a negative errno; 0: none so far */
+	unsigned n_rules; /* asked for, those that this machine does not need too */
+	int error;        /* the first one, as a negative errno; 0: none so far */
 };
 
 static void add(struct filter *filter, uint32_t action, const char *name,
@@ -94,6 +102,7 @@ static void add(struct filter *filter, uint32_t action, const char *name,
 {
 	int number = seccomp_syscall_resolve_name(name);
 
+	filter->n_rules++;
 	/* This library or this processor does not know it: then nobody calls it here. */
 	if (filter->error || number == __NR_SCMP_ERROR)
 		return;
@@ -223,14 +232,16 @@ static void add_all(struct filter *filter)
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_GET_NAME));
 }
 
-/* The rules as a program for the kernel, of at most *n instructions. 0 or a negative errno. */
-static int compile(struct sock_filter *program, size_t *n, bool may_read)
+/* Build the rules and write them as a program for the kernel, of at most n instructions. 0 or a
+ * negative errno. */
+static int compile(bool may_read, struct sock_filter *program, size_t n,
+                   struct seccomp_figures *ret_figures)
 {
-	/* What the library may use is said and not tried: the kernel is asked by load(). */
+	/* libseccomp is told what it may use; the kernel is asked by load(). */
 	enum { WITH_KILL_PROCESS = 3 };
 	struct filter filter = {.error = seccomp_api_set(WITH_KILL_PROCESS)};
 	int memfd = memfd_create("filter", MFD_CLOEXEC);
-	ssize_t n_bytes = -1;
+	ssize_t n_bytes = 0;
 
 	filter.context = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!filter.context || memfd < 0)
@@ -245,30 +256,40 @@ static int compile(struct sock_filter *program, size_t *n, bool may_read)
 	if (!filter.error)
 		filter.error = seccomp_export_bpf(filter.context, memfd);
 	if (!filter.error)
-		n_bytes = fd_pread_full(memfd, program, *n * sizeof(*program), 0);
-	if (!filter.error && (n_bytes <= 0 || (size_t)n_bytes == *n * sizeof(*program)))
+		n_bytes = fd_pread_full(memfd, program, n * sizeof(*program), 0);
+	if (!filter.error && (n_bytes <= 0 || (size_t)n_bytes == n * sizeof(*program)))
 		filter.error = -E2BIG;
-	*n = filter.error ? 0 : (size_t)n_bytes / sizeof(*program);
+	*ret_figures = (struct seccomp_figures){
+		.n_rules = filter.n_rules,
+		.n_instructions = filter.error ? 0 : (size_t)n_bytes / sizeof(*program),
+	};
 	seccomp_release(filter.context);
 	fd_close(&memfd);
 	return filter.error;
 }
 
-/* 0 or a negative errno: what the kernel says, or the container that we may be in. */
+static struct sock_filter program[BPF_MAXINSNS];
+
+int seccomp_build(bool may_read, struct seccomp_figures *ret_figures)
+{
+	return compile(may_read, program, BPF_MAXINSNS, ret_figures);
+}
+
+/* 0 or a negative errno: the kernel's, or that of a container around us. */
 static int load(bool may_read)
 {
-	static struct sock_filter program[BPF_MAXINSNS];
 	const uint32_t action = SECCOMP_RET_KILL_PROCESS;
-	size_t n = BPF_MAXINSNS;
+	struct seccomp_figures figures;
 	int error;
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0)
 		return -errno;
-	error = compile(program, &n, may_read);
+	error = seccomp_build(may_read, &figures);
 	if (error)
 		return error;
 
-	const struct sock_fprog filter = {(unsigned short)n, program};
+	const struct sock_fprog filter = {(unsigned short)figures.n_instructions,
+	                                  program};
 
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0 ? 0
 	                                                                      : -errno;

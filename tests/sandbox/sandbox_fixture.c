@@ -60,17 +60,22 @@ void lock_down(void *data)
 	sandbox_lock_down(state, MAX_DESCRIPTORS, NULL);
 }
 
-struct sandbox_state state_here(void)
+struct sandbox_state state_after(void (*run)(void *data))
 {
 	struct sandbox_state *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 	                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct sandbox_state state;
 
 	REQUIRE(shared != MAP_FAILED);
-	EXPECT_EQ(in_child(lock_down, shared), 0);
+	EXPECT_EQ(in_child(run, shared), 0);
 	state = *shared;
 	munmap(shared, sizeof(*shared));
 	return state;
+}
+
+struct sandbox_state state_here(void)
+{
+	return state_after(lock_down);
 }
 
 bool has(const struct sandbox_state *state, enum sandbox_layer layer)

@@ -21,6 +21,9 @@ int in_child(void (*run)(void *data), void *data);
 /* Lock this process down. data is a struct sandbox_state, which is filled. */
 void lock_down(void *data);
 
+/* The state that run() leaves, in a child process, in the zeroed struct sandbox_state that it is given. */
+struct sandbox_state state_after(void (*run)(void *data));
+
 /* The layers that are in force in a locked-down process on this machine. */
 struct sandbox_state state_here(void);
 bool has(const struct sandbox_state *state, enum sandbox_layer layer);

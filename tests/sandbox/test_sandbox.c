@@ -3,10 +3,15 @@
 
 #include "support/test.h"
 
+#include "sandbox/layers.h"
+
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +45,64 @@ TEST(sandbox, a_state_that_makes_no_sense_is_not_believed)
 	state.in_force = 0;
 	memset(state.reasons, 'x', sizeof(state.reasons));
 	EXPECT(!sandbox_is_sound(&state));
+}
+
+/* ---- the layers alone, in every build: sanitizers watch these, too ---- */
+
+static void drop_user_alone(void *data)
+{
+	struct sandbox_state *state = data;
+
+	state->wanted = geteuid() == 0 ? 1U << SANDBOX_USER : 0;
+	user_drop(state);
+}
+
+static void put_up_landlock_alone(void *data)
+{
+	const char *const readable[] = {"/usr", "/not/there", NULL};
+	struct sandbox_state *state = data;
+
+	/* Landlock asks for it. */
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	landlock_put_up(state, readable);
+	if (has(state, SANDBOX_LANDLOCK) &&
+	    (open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0 ||
+	     open("/usr", O_RDONLY | O_CLOEXEC) < 0))
+		_exit(1);
+}
+
+TEST(sandbox, each_layer_alone_is_in_force_or_has_a_reason)
+{
+	static const struct {
+		void (*run)(void *data);
+		enum sandbox_layer layer;
+	} layers[] = {{drop_user_alone, SANDBOX_USER},
+	              {put_up_landlock_alone, SANDBOX_LANDLOCK}};
+
+	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
+		struct sandbox_state state = state_after(layers[i].run);
+		bool is_wanted = layers[i].layer != SANDBOX_USER || geteuid() == 0;
+
+		EXPECT(sandbox_is_sound(&state));
+		if (is_wanted)
+			EXPECT(has(&state, layers[i].layer) !=
+			       (state.reasons[layers[i].layer][0] != 0));
+	}
+}
+
+/* Whoever adds a rule counts it here. A list that is read past its end has more. */
+TEST(sandbox, the_filter_has_so_many_rules_and_fits_into_the_kernel)
+{
+	struct seccomp_figures decodes, draws;
+
+	if (seccomp_build(false, &decodes) == -ENOSYS)
+		SKIP("seccomp is not in this build");
+	EXPECT_EQ(decodes.n_rules, 170);
+	EXPECT_EQ(seccomp_build(true, &draws), 0);
+	EXPECT_EQ(draws.n_rules, decodes.n_rules + 15);
+	EXPECT(decodes.n_instructions > 100);
+	EXPECT(draws.n_instructions > decodes.n_instructions);
+	EXPECT(draws.n_instructions < BPF_MAXINSNS);
 }
 
 /* ---- attacks ---- */
