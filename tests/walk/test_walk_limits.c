@@ -16,11 +16,35 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* The linker has the walk call this in place of open(). While armed, the first folder that is
+ * opened is a FIFO by then: an opening for reading would wait for somebody who writes. */
+static const char *folder_to_swap;
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+	va_list args;
+
+	va_start(args, flags);
+	if (flags & O_CREAT)
+		mode = va_arg(args, mode_t);
+	va_end(args);
+	if (folder_to_swap && strcmp(path, folder_to_swap) == 0) {
+		folder_to_swap = NULL;
+		REQUIRE(rmdir(path) == 0 && mkfifo(path, 0600) == 0);
+	}
+	return __real_open(path, flags, mode);
+}
 
 static struct walk *walk_of(const char *input)
 {
@@ -337,5 +361,25 @@ TEST(walk_limits, a_name_that_is_read_twice_is_given_once)
 	make_small_tree();
 	walk_getdents = read_twice;
 	EXPECT_STR(listing("photos", NULL), SMALL_TREE);
+	scratch_leave();
+}
+
+TEST(walk_limits, a_named_folder_swapped_for_a_fifo_is_an_error_and_no_wait)
+{
+	struct walk_item item;
+	struct walk *walk;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	walk = walk_of("in");
+	folder_to_swap = "in";
+	alarm(10);
+	EXPECT_EQ(walk_next(walk, &item), WALK_ERROR);
+	alarm(0);
+	EXPECT(folder_to_swap == NULL);
+	EXPECT_EQ(item.sys_errno, ENOTDIR);
+	EXPECT(item.is_named);
+	EXPECT_EQ(walk_next(walk, &item), WALK_END);
+	walk_close(walk);
 	scratch_leave();
 }
