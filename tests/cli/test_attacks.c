@@ -164,7 +164,7 @@ static bool is_death(const struct row *row)
 	return row->class && strcmp(row->class, "crashed") == 0;
 }
 
-TEST(attacks, that_end_in_death_cost_one_picture)
+TEST(attacks, that_kill_the_worker_cost_one_image)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
 		if (is_death(&rows[i]))
@@ -172,7 +172,7 @@ TEST(attacks, that_end_in_death_cost_one_picture)
 	}
 }
 
-TEST(attacks, by_lies_and_delays_cost_one_picture_at_most)
+TEST(attacks, by_lies_and_delays_cost_at_most_one_image)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
 		if (!is_death(&rows[i]) && !rows[i].control)
@@ -180,7 +180,7 @@ TEST(attacks, by_lies_and_delays_cost_one_picture_at_most)
 	}
 }
 
-TEST(attacks, that_the_sandbox_forbids_cost_one_picture)
+TEST(attacks, forbidden_by_the_sandbox_cost_one_image)
 {
 	if (!is_locked_down())
 		SKIP("the sandbox is not whole here");
@@ -190,7 +190,7 @@ TEST(attacks, that_the_sandbox_forbids_cost_one_picture)
 	}
 }
 
-TEST(attacks, get_through_with_the_sandbox_off)
+TEST(attacks, succeed_with_the_sandbox_off)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
 		const struct row *row = &rows[i];
@@ -207,7 +207,7 @@ TEST(attacks, get_through_with_the_sandbox_off)
 	}
 }
 
-TEST(attacks, of_who_wants_all_memory_fail_as_memory)
+TEST(attacks, that_take_all_memory_fail_as_memory)
 {
 #ifdef PIXPOOL_SANITIZE
 	SKIP("a sanitizer build does not run under a limit of memory");
@@ -269,13 +269,13 @@ static void write_late(const char *environment, const char *want)
 	stage_leave();
 }
 
-TEST(attacks, what_was_handed_over_cannot_be_written_to)
+TEST(attacks, an_output_cannot_be_changed_after_it_was_handed_over)
 {
 	write_late("", "'class':'bad-image','message':'script: late write: Operation not "
 	               "permitted'");
 }
 
-TEST(attacks, what_was_handed_over_could_be_written_to_without_its_seals)
+TEST(attacks, without_seals_an_output_can_be_changed_after_it_was_handed_over)
 {
 	write_late("SCRIPT_NO_SEALS=1",
 	           "'class':'internal','message':'script: late write: got through'");

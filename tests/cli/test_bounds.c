@@ -66,7 +66,7 @@ TEST(bounds, an_image_that_takes_all_memory_costs_one_image)
 }
 
 /* It is beyond a worker's allowance, and nothing in its header said so. */
-TEST(bounds, an_image_that_ran_out_has_a_second_attempt_with_all_there_is)
+TEST(bounds, an_image_that_ran_out_of_memory_is_tried_again_with_all_of_it)
 {
 	skip_without_limits();
 	stage_enter();
@@ -81,7 +81,7 @@ TEST(bounds, an_image_that_ran_out_has_a_second_attempt_with_all_there_is)
 }
 
 /* 15000 x 15000 of 8 bytes, interlaced: they must all be held at once. */
-TEST(bounds, an_image_that_needs_more_than_there_is_fails_before_it_is_opened)
+TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 {
 	static const char png[] =
 		"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x3a\x98\0\0\x3a\x98\x10\6\0\0\1....";
@@ -136,7 +136,7 @@ static const char *make_group(unsigned long n_bytes)
 	return group;
 }
 
-TEST(bounds, what_the_kernel_kills_for_memory_is_no_crash)
+TEST(bounds, a_worker_that_the_kernel_kills_for_memory_is_not_a_crash)
 {
 	const char *group;
 
@@ -163,7 +163,7 @@ TEST(bounds, what_the_kernel_kills_for_memory_is_no_crash)
 
 /* ---- what is too big ---- */
 
-TEST(bounds, what_is_too_big_is_said_by_which_limit)
+TEST(bounds, a_failure_for_size_names_the_limit)
 {
 	stage_enter();
 	sample("lake.jpg", "in/lake.jpg"); /* 640 x 427 */
@@ -203,7 +203,7 @@ TEST(bounds, what_is_too_big_is_said_by_which_limit)
 
 /* ---- workers ---- */
 
-TEST(bounds, a_worker_is_replaced_after_so_many_images)
+TEST(bounds, a_worker_is_replaced_after_n_images)
 {
 	stage_enter();
 	make_good_ones();
@@ -218,7 +218,7 @@ TEST(bounds, a_worker_is_replaced_after_so_many_images)
 	stage_leave();
 }
 
-TEST(bounds, no_more_workers_run_than_there_is_memory_for)
+TEST(bounds, memory_limits_the_number_of_workers)
 {
 	struct ended ended;
 
@@ -233,7 +233,7 @@ TEST(bounds, no_more_workers_run_than_there_is_memory_for)
 	stage_leave();
 }
 
-TEST(bounds, info_says_the_limits_that_are_in_force)
+TEST(bounds, info_shows_the_limits_in_force)
 {
 	struct ended ended;
 

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TEST(convert, the_format_and_the_suffix_alone_change)
+TEST(convert, only_format_and_suffix_change)
 {
 	stage_enter();
 	sample("lake.jpg", "in/lake.JPG");
@@ -43,7 +43,7 @@ TEST(convert, two_inputs_of_one_output_are_found_before_any_work)
 	stage_leave();
 }
 
-TEST(convert, dates_are_kept_when_they_are_to_be)
+TEST(convert, keep_dates_keeps_dates)
 {
 	struct stat kept, fresh;
 
@@ -65,7 +65,7 @@ TEST(convert, dates_are_kept_when_they_are_to_be)
 	stage_leave();
 }
 
-TEST(convert, what_a_wrong_word_asks_for_is_never_begun)
+TEST(convert, a_wrong_value_is_refused_before_any_work)
 {
 	static const char *const lines[] = {
 		"filter 'blur 1, rotate 400' in -o out",
@@ -156,7 +156,7 @@ static void tag_sample(const char *path)
 	scratch_bytes(path, all, n_all + n - 2);
 }
 
-TEST(convert, metadata_stays_by_its_class)
+TEST(convert, metadata_is_kept_by_class)
 {
 	static const struct {
 		const char *words;
@@ -208,7 +208,7 @@ static bool png_is_interlaced(const char *path)
 	return bytes_of(path, &n)[28] == 1;
 }
 
-TEST(convert, depth_is_kept_unless_the_words_say_otherwise)
+TEST(convert, depth_is_kept_by_default)
 {
 	static const struct {
 		const char *words;
@@ -234,7 +234,7 @@ TEST(convert, depth_is_kept_unless_the_words_say_otherwise)
 	stage_leave();
 }
 
-TEST(convert, a_result_that_is_not_srgb_is_tagged)
+TEST(convert, an_output_that_is_not_srgb_has_a_profile)
 {
 	stage_enter();
 	paint("in/a.ppm", 40, 20, 8);
@@ -326,7 +326,7 @@ static int jpeg_frame(const char *path, int *ret_sampling)
 	return b[at + 1];
 }
 
-TEST(convert, the_encoder_does_what_its_options_say)
+TEST(convert, encoder_options_take_effect)
 {
 	int sampling;
 
@@ -358,7 +358,7 @@ TEST(convert, the_encoder_does_what_its_options_say)
 	stage_leave();
 }
 
-TEST(convert, fail_on_says_what_is_wrong_enough)
+TEST(convert, fail_on_decides_which_damage_fails)
 {
 	stage_enter();
 	sample("lake.jpg", "whole.jpg");
@@ -374,7 +374,7 @@ TEST(convert, fail_on_says_what_is_wrong_enough)
 	stage_leave();
 }
 
-TEST(convert, an_orientation_is_left_alone_when_it_is_to_be)
+TEST(convert, no_rotate_leaves_the_orientation)
 {
 	stage_enter();
 	sample("orientation/6.jpg", "in/a.jpg");

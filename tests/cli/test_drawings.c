@@ -138,7 +138,7 @@ static void expect_refused(const char *container, const char *options, const cha
 }
 
 /* The rule that lets them read fonts is the safeguard: without it, text would be missing. */
-TEST(drawings, without_leave_to_read_fonts_are_unsupported_and_never_without_text)
+TEST(drawings, without_access_to_fonts_are_unsupported_and_never_without_text)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -169,7 +169,7 @@ TEST(drawings, without_any_font_are_unsupported)
 	stage_leave();
 }
 
-TEST(drawings, are_drawn_without_a_sandbox_where_that_is_asked_for)
+TEST(drawings, are_drawn_with_the_sandbox_off)
 {
 	stage_enter();
 	write_text("in/a.svg", HELLO_SVG);
@@ -182,7 +182,7 @@ TEST(drawings, are_drawn_without_a_sandbox_where_that_is_asked_for)
 	stage_leave();
 }
 
-TEST(drawings, of_strangers_are_not_drawn)
+TEST(drawings, that_are_untrusted_are_not_drawn)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -195,7 +195,7 @@ TEST(drawings, of_strangers_are_not_drawn)
 
 /* ---- names ---- */
 
-TEST(drawings, are_known_by_their_bytes_whatever_they_are_called)
+TEST(drawings, are_recognised_by_content_and_not_by_name)
 {
 	const char *text;
 
@@ -221,7 +221,7 @@ TEST(drawings, are_known_by_their_bytes_whatever_they_are_called)
 	stage_leave();
 }
 
-TEST(drawings, may_be_packed)
+TEST(drawings, may_be_compressed)
 {
 	stage_enter();
 	write_text("in/a.svg", HELLO_SVG);
@@ -250,7 +250,7 @@ TEST(drawings, are_verified)
 	stage_leave();
 }
 
-TEST(drawings, that_are_there_already_are_skipped)
+TEST(drawings, whose_outputs_exist_are_skipped)
 {
 	stage_enter();
 	write_text("in/a.svg", HELLO_SVG);
@@ -285,7 +285,7 @@ TEST(drawings, have_a_worker_each)
 }
 
 /* Who decodes has ended before anybody draws: there are never more workers than were asked for. */
-TEST(drawings, come_when_all_else_is_done)
+TEST(drawings, come_after_all_other_images)
 {
 	struct command command;
 
@@ -308,7 +308,7 @@ TEST(drawings, come_when_all_else_is_done)
 
 /* The limit on descriptors leaves room for some 20 drawings that wait. Those that come after them
  * wait for a turn of the workers that draw, in the middle of the walk. */
-TEST(drawings, more_than_may_wait_take_turns_with_the_other_pictures)
+TEST(drawings, beyond_the_queue_take_turns_with_other_images)
 {
 	struct ended ended;
 	char path[32];
@@ -334,7 +334,7 @@ TEST(drawings, more_than_may_wait_take_turns_with_the_other_pictures)
 }
 
 /* A worker hands back what it was given: the name may stand for another file by then. */
-TEST(drawings, that_others_found_are_not_opened_again_by_name)
+TEST(drawings, found_by_decoders_are_not_opened_again_by_name)
 {
 	struct command command;
 
@@ -351,7 +351,7 @@ TEST(drawings, that_others_found_are_not_opened_again_by_name)
 	stage_leave();
 }
 
-TEST(drawings, that_kill_or_hang_cost_themselves)
+TEST(drawings, that_crash_or_hang_cost_only_themselves)
 {
 	const char *text;
 
@@ -375,7 +375,7 @@ TEST(drawings, that_kill_or_hang_cost_themselves)
 }
 
 /* What it needs follows from the size at which it is drawn. */
-TEST(drawings, that_need_more_memory_than_there_is_fail_before_they_are_drawn)
+TEST(drawings, that_need_too_much_memory_fail_before_they_are_drawn)
 {
 #ifdef PIXPOOL_SANITIZE
 	SKIP("a sanitizer build does not run under a limit of memory");
@@ -408,7 +408,7 @@ static struct command begin_at_gate(void)
 	return command;
 }
 
-TEST(drawings, that_run_are_finished_at_the_first_interrupt)
+TEST(drawings, in_progress_are_finished_at_the_first_interrupt)
 {
 	struct command command;
 
@@ -461,7 +461,7 @@ TEST(drawings, do_not_begin_after_an_interrupt)
 	stage_leave();
 }
 
-TEST(drawings, stand_still_with_the_program)
+TEST(drawings, are_suspended_with_the_program)
 {
 	struct command command;
 	pid_t worker;
@@ -501,7 +501,7 @@ static void expect_attack(const char *order, const char *class, const char *mess
 	stage_leave();
 }
 
-TEST(drawings, cannot_do_what_no_decoder_does)
+TEST(drawings, are_killed_for_forbidden_system_calls)
 {
 	static const char *const orders[] = {"socket", "exec", "fork", "chmod",
 	                                     "kill main"};

@@ -40,7 +40,7 @@ static void expect_record(const char *want)
 	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
 }
 
-TEST(faults, two_workers_that_die_with_an_image_cost_two_images)
+TEST(faults, two_crashes_cost_two_images)
 {
 	struct command command;
 	struct ended ended;
@@ -68,7 +68,7 @@ TEST(faults, two_workers_that_die_with_an_image_cost_two_images)
 	stage_leave();
 }
 
-TEST(faults, a_crash_is_tried_again_once_unless_said_otherwise)
+TEST(faults, a_crash_is_retried_once_by_default)
 {
 	stage_enter();
 	write_script("in/a.png", "signal SIGABRT");
@@ -84,7 +84,7 @@ TEST(faults, a_crash_is_tried_again_once_unless_said_otherwise)
 	stage_leave();
 }
 
-TEST(faults, an_image_that_survives_its_second_attempt_is_done)
+TEST(faults, an_image_that_succeeds_at_the_second_attempt_is_done)
 {
 	struct command command;
 
@@ -100,7 +100,7 @@ TEST(faults, an_image_that_survives_its_second_attempt_is_done)
 	stage_leave();
 }
 
-TEST(faults, many_crashes_cost_many_images_and_not_the_batch)
+TEST(faults, many_crashes_do_not_stop_the_batch)
 {
 	char path[32];
 
@@ -116,7 +116,7 @@ TEST(faults, many_crashes_cost_many_images_and_not_the_batch)
 	stage_leave();
 }
 
-TEST(faults, a_worker_that_leaves_is_a_crash_too)
+TEST(faults, a_worker_that_exits_is_a_crash)
 {
 	stage_enter();
 	write_script("in/a.png", "exit 0");
@@ -147,7 +147,7 @@ TEST(faults, an_image_that_hangs_is_stopped_at_its_deadline)
 	stage_leave();
 }
 
-TEST(faults, a_stopped_worker_is_ended_by_its_deadline)
+TEST(faults, a_suspended_worker_is_killed_at_its_deadline)
 {
 	stage_enter();
 	write_script("in/a.png", "signal SIGSTOP");
@@ -160,7 +160,7 @@ TEST(faults, a_stopped_worker_is_ended_by_its_deadline)
 	stage_leave();
 }
 
-TEST(faults, a_hundred_megabytes_on_standard_error_leave_their_last_words)
+TEST(faults, only_the_end_of_a_hundred_megabytes_on_standard_error_is_kept)
 {
 	struct ended ended;
 
@@ -180,7 +180,7 @@ TEST(faults, a_hundred_megabytes_on_standard_error_leave_their_last_words)
 	stage_leave();
 }
 
-TEST(faults, what_a_worker_prints_is_not_mixed_into_ours)
+TEST(faults, output_of_a_worker_is_not_mixed_into_ours)
 {
 	struct ended ended;
 
@@ -193,7 +193,7 @@ TEST(faults, what_a_worker_prints_is_not_mixed_into_ours)
 	stage_leave();
 }
 
-TEST(faults, the_death_of_the_main_process_ends_all_and_leaves_nothing)
+TEST(faults, killing_the_main_process_ends_all_and_leaves_nothing)
 {
 	struct command command;
 
@@ -210,7 +210,7 @@ TEST(faults, the_death_of_the_main_process_ends_all_and_leaves_nothing)
 	stage_leave();
 }
 
-TEST(faults, the_death_of_the_fork_server_is_the_end_but_not_a_hang)
+TEST(faults, the_death_of_the_fork_server_ends_the_run_without_a_hang)
 {
 	struct command command;
 	struct ended ended;

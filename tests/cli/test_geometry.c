@@ -26,7 +26,7 @@ static void expect_shows(const struct act *acts, size_t n)
 
 #define EXPECT_SHOWS(acts) expect_shows(acts, sizeof(acts) / sizeof((acts)[0]))
 
-TEST(geometry, a_fit_says_how_a_picture_comes_into_the_box)
+TEST(geometry, each_fit_fills_the_box_in_its_own_way)
 {
 	static const struct act acts[] = {
 		{"resize -s 40x40", "40x20 rg/bw"},
@@ -53,7 +53,7 @@ TEST(geometry, a_fit_says_how_a_picture_comes_into_the_box)
 	stage_leave();
 }
 
-TEST(geometry, contain_puts_the_picture_where_its_position_says)
+TEST(geometry, contain_follows_position)
 {
 	stage_enter();
 	paint("in/a.ppm", 160, 80, 8);
@@ -77,7 +77,7 @@ TEST(geometry, contain_puts_the_picture_where_its_position_says)
 	stage_leave();
 }
 
-TEST(geometry, no_enlarge_and_no_reduce_leave_a_picture_as_large_as_it_is)
+TEST(geometry, no_enlarge_and_no_reduce_keep_the_size)
 {
 	static const struct act acts[] = {
 		{"resize -s 400 --no-enlarge", "160x80 rg/bw"},
@@ -97,7 +97,7 @@ TEST(geometry, no_enlarge_and_no_reduce_leave_a_picture_as_large_as_it_is)
 	stage_leave();
 }
 
-TEST(geometry, of_two_sizes_the_last_counts_its_marks_too)
+TEST(geometry, the_last_of_two_sizes_wins_with_its_mark)
 {
 	static const struct act acts[] = {
 		{"resize -s '40x40!' -s 20", "20x10 rg/bw"},
@@ -110,7 +110,7 @@ TEST(geometry, of_two_sizes_the_last_counts_its_marks_too)
 	stage_leave();
 }
 
-TEST(geometry, extreme_shapes_never_lose_a_side)
+TEST(geometry, extreme_shapes_keep_at_least_one_pixel)
 {
 	stage_enter();
 	paint("in/a.ppm", 2000, 1, 8);
@@ -139,7 +139,7 @@ TEST(filters, each_does_what_its_name_says)
 
 #ifdef PIXPOOL_VIPS
 
-TEST(filters, those_of_the_vips_engine_too)
+TEST(filters, each_of_the_vips_engine_does_what_its_name_says)
 {
 	static const struct act acts[] = {
 		{"filter 'rotate 90'", "80x160 br/wg"},
@@ -164,7 +164,7 @@ TEST(filters, those_of_the_vips_engine_too)
 
 /* What changes the shape first, whatever the order of the words: the box is that of the
  * turned picture. */
-TEST(filters, in_resize_shapes_come_before_scaling_and_the_rest_after)
+TEST(filters, that_change_the_shape_come_before_scaling)
 {
 	static const struct act acts[] = {
 		{"resize -s 20x --filter 'negate, rotate 90'", "20x40 yc/km"},

@@ -216,7 +216,7 @@ TEST(info, names_each_format_that_an_engine_reads_and_no_other)
 
 #ifndef PIXPOOL_VIPS
 
-TEST(info, of_a_build_without_libvips_tells_of_stb_alone)
+TEST(info, of_a_build_without_libvips_names_only_stb)
 {
 	static const struct row all[] = {
 		{"jpeg", "stb", "stb", ""}, {"png", "stb", "stb", ""},

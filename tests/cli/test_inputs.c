@@ -24,7 +24,7 @@ static void expect_summary(const char *report, unsigned inputs, unsigned ok,
 	EXPECT(strstr(summary, exits), "%s", text);
 }
 
-TEST(inputs, one_that_is_not_there_keeps_the_batch_from_beginning)
+TEST(inputs, a_missing_input_is_refused_before_any_work)
 {
 	struct ended ended;
 
@@ -61,7 +61,7 @@ TEST(inputs, a_folder_without_an_image_is_status_3)
 	stage_leave();
 }
 
-TEST(inputs, other_files_are_ignored_counted_and_named_only_when_asked)
+TEST(inputs, other_files_are_ignored_and_counted_and_named_by_verbose)
 {
 	struct ended ended;
 
@@ -92,7 +92,7 @@ TEST(inputs, other_files_are_ignored_counted_and_named_only_when_asked)
 	stage_leave();
 }
 
-TEST(inputs, an_image_of_unknown_suffix_is_found_by_its_bytes)
+TEST(inputs, an_image_with_unknown_suffix_is_found_by_its_content)
 {
 	stage_enter();
 	sample("lake.jpg", "in/photo");
@@ -130,7 +130,7 @@ TEST(inputs, a_named_file_is_always_tried)
 static const unsigned char gzip[33] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0,   0,
                                        3,    0x4b, 0x4c, 0x4a, 0x4e, 0x49, 0x4d, 0x4b};
 
-TEST(inputs, each_bad_image_costs_itself)
+TEST(inputs, each_bad_image_fails_alone)
 {
 	struct ended ended;
 
@@ -164,7 +164,7 @@ TEST(inputs, each_bad_image_costs_itself)
 	stage_leave();
 }
 
-TEST(inputs, a_misnamed_picture_works)
+TEST(inputs, a_misnamed_image_works)
 {
 	stage_enter();
 	sample("pendulum.gif", "in/gif.jpg");
@@ -224,7 +224,7 @@ TEST(inputs, a_folder_called_like_an_image_is_a_folder)
 	stage_leave();
 }
 
-TEST(inputs, links_are_followed_where_they_are_named_and_not_where_they_are_met)
+TEST(inputs, named_links_are_followed_and_links_in_folders_are_not)
 {
 	stage_enter();
 	sample("lake.jpg", "elsewhere/a.jpg");
@@ -243,7 +243,7 @@ TEST(inputs, links_are_followed_where_they_are_named_and_not_where_they_are_met)
 	stage_leave();
 }
 
-TEST(inputs, what_may_not_be_read_is_a_failed_record)
+TEST(inputs, an_unreadable_file_or_folder_is_a_failed_record)
 {
 	const char *nobody;
 	struct ended ended;

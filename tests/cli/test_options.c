@@ -47,7 +47,7 @@ static void make_without(size_t i)
 	EXPECT(ended.status == 0, "%s: %s", cases[i].words, ended.err);
 }
 
-TEST(options, each_of_them_reaches_the_picture)
+TEST(options, each_option_changes_the_output)
 {
 	stage_enter();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

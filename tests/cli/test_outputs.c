@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TEST(outputs, a_tree_is_mirrored_and_each_picture_fits_the_box)
+TEST(outputs, a_tree_is_repeated_and_each_image_fits_the_box)
 {
 	struct ended ended;
 
@@ -157,7 +157,7 @@ TEST(outputs, an_output_has_the_mode_that_the_umask_leaves)
 	stage_leave();
 }
 
-TEST(outputs, what_exists_stays_and_its_image_fails)
+TEST(outputs, an_existing_output_stays_and_its_image_fails)
 {
 	struct ended ended;
 
@@ -177,7 +177,7 @@ TEST(outputs, what_exists_stays_and_its_image_fails)
 	stage_leave();
 }
 
-TEST(outputs, with_overwrite_skip_what_exists_is_skipped)
+TEST(outputs, overwrite_skip_skips_existing_outputs)
 {
 	struct ended ended;
 
@@ -200,7 +200,7 @@ TEST(outputs, with_overwrite_skip_what_exists_is_skipped)
 	stage_leave();
 }
 
-TEST(outputs, with_overwrite_always_what_exists_is_replaced)
+TEST(outputs, overwrite_always_replaces_existing_outputs)
 {
 	stage_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -215,7 +215,7 @@ TEST(outputs, with_overwrite_always_what_exists_is_replaced)
 	stage_leave();
 }
 
-TEST(outputs, the_input_is_never_replaced_by_its_output_unasked)
+TEST(outputs, an_input_is_not_replaced_by_its_output_by_default)
 {
 	struct stat before, after;
 
@@ -244,7 +244,7 @@ TEST(outputs, an_output_folder_inside_the_input_is_not_walked)
 	stage_leave();
 }
 
-TEST(outputs, an_input_that_is_the_output_folder_is_not_walked_and_named)
+TEST(outputs, an_input_that_is_the_output_folder_is_named_and_not_walked)
 {
 	struct ended ended;
 

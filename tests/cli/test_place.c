@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TEST(place, nobody_reads_standard_error_and_the_batch_is_done_all_the_same)
+TEST(place, a_closed_standard_error_does_not_stop_the_batch)
 {
 	char path[32];
 
@@ -25,7 +25,7 @@ TEST(place, nobody_reads_standard_error_and_the_batch_is_done_all_the_same)
 	stage_leave();
 }
 
-TEST(place, records_that_nobody_reads_are_not_whole)
+TEST(place, records_into_a_closed_pipe_are_incomplete)
 {
 	char path[32];
 
@@ -67,7 +67,7 @@ TEST(place, standard_descriptors_may_be_closed)
 	stage_leave();
 }
 
-TEST(place, a_report_on_a_full_disk_is_said_and_is_status_4)
+TEST(place, a_report_on_a_full_disk_is_status_4_with_a_message)
 {
 	struct ended ended;
 
@@ -123,7 +123,7 @@ TEST(place, a_full_disk_stops_the_batch_and_leaves_whole_outputs_only)
 	stage_leave();
 }
 
-TEST(place, an_output_folder_that_may_not_be_written_stops_the_batch)
+TEST(place, an_output_folder_without_permission_stops_the_batch)
 {
 	const char *nobody;
 	struct ended ended;
@@ -155,7 +155,7 @@ TEST(place, an_output_folder_that_may_not_be_written_stops_the_batch)
 	stage_leave();
 }
 
-TEST(place, a_limit_on_file_sizes_costs_the_images_that_are_over_it)
+TEST(place, a_limit_on_file_sizes_fails_only_larger_outputs)
 {
 	stage_enter();
 	write_script("in/large.bmp", "size 200 200"); /* 120 kB */
@@ -172,7 +172,7 @@ TEST(place, a_limit_on_file_sizes_costs_the_images_that_are_over_it)
 	stage_leave();
 }
 
-TEST(place, few_descriptors_are_enough_or_it_says_so)
+TEST(place, few_descriptors_are_enough_or_the_limit_is_named)
 {
 	struct ended ended;
 
@@ -197,7 +197,7 @@ TEST(place, the_current_folder_is_all_it_needs)
 	stage_leave();
 }
 
-TEST(place, with_few_descriptors_there_are_fewer_workers_and_every_image_is_done)
+TEST(place, few_descriptors_mean_fewer_workers_and_no_failures)
 {
 	struct ended ended;
 

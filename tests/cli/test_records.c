@@ -20,7 +20,7 @@
 #define END_OF_SUMMARY(recipe)                                                           \
 	"'version':'" PIXPOOL_VERSION "','recipe':'" recipe "','fingerprint':'#'}}\n"
 
-TEST(records, stand_as_the_contract_has_them)
+TEST(records, match_the_contract)
 {
 	stage_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -40,7 +40,7 @@ TEST(records, stand_as_the_contract_has_them)
 	stage_leave();
 }
 
-TEST(records, of_a_dash_go_to_standard_output_and_all_else_does_not)
+TEST(records, go_alone_to_standard_output_for_a_dash)
 {
 	struct ended ended;
 
@@ -61,7 +61,7 @@ TEST(records, of_a_dash_go_to_standard_output_and_all_else_does_not)
 	stage_leave();
 }
 
-TEST(records, never_take_the_place_of_a_picture)
+TEST(records, never_replace_an_image)
 {
 	struct ended ended;
 
@@ -76,7 +76,7 @@ TEST(records, never_take_the_place_of_a_picture)
 	stage_leave();
 }
 
-TEST(records, replace_what_stood_in_the_report_before)
+TEST(records, replace_an_earlier_report)
 {
 	stage_enter();
 	sample("lake.jpg", "a.jpg");
@@ -90,7 +90,7 @@ TEST(records, replace_what_stood_in_the_report_before)
 
 #ifdef PIXPOOL_VIPS /* stb refuses it by its header */
 /* Failures have the figures that are known of them. */
-TEST(records, of_a_failure_tell_what_was_known_of_the_picture)
+TEST(records, of_a_failure_have_the_known_facts_of_the_image)
 {
 	stage_enter();
 	sample("lake.jpg", "in/cut.jpg");
@@ -168,7 +168,7 @@ TEST(records, come_line_by_line_while_the_batch_runs)
 }
 
 /* The first output takes long to be written, when the walk is at its end already. */
-TEST(records, come_in_the_order_in_which_the_pictures_were_made)
+TEST(records, come_in_the_order_of_completion)
 {
 	const char *said;
 
@@ -197,7 +197,7 @@ TEST(records, as_json_progress_are_the_same_lines_on_standard_error)
 	stage_leave();
 }
 
-TEST(records, quiet_leaves_nothing_but_failures_to_say)
+TEST(records, quiet_prints_only_failures)
 {
 	struct ended ended;
 

@@ -32,7 +32,7 @@ static bool enter_whole(void)
 	return false;
 }
 
-TEST(sandbox, that_is_whole_is_not_spoken_of)
+TEST(sandbox, that_is_complete_prints_nothing)
 {
 	struct ended ended;
 
@@ -62,7 +62,7 @@ TEST(sandbox, is_shown_by_info)
 	stage_leave();
 }
 
-TEST(sandbox, that_is_switched_off_is_not_spoken_of)
+TEST(sandbox, that_is_off_prints_nothing)
 {
 	struct ended ended;
 
@@ -74,7 +74,7 @@ TEST(sandbox, that_is_switched_off_is_not_spoken_of)
 	stage_leave();
 }
 
-TEST(sandbox, has_three_words)
+TEST(sandbox, has_three_modes)
 {
 	enter();
 	EXPECT_STR(
@@ -117,7 +117,7 @@ static void expect_missing(const char *container, const char *layer, const char 
 
 static const char *const container_names[] = {"landlock", "seccomp"};
 
-TEST(sandbox, a_container_without_landlock_or_seccomp_is_told)
+TEST(sandbox, a_container_without_landlock_or_seccomp_is_reported)
 {
 	static const char *const containers[] = {NO_LANDLOCK, NO_SECCOMP};
 	static const char *const reasons[] = {"Function not implemented",
@@ -131,7 +131,7 @@ TEST(sandbox, a_container_without_landlock_or_seccomp_is_told)
 	}
 }
 
-TEST(sandbox, a_layer_that_is_accepted_and_does_not_hold_is_missing)
+TEST(sandbox, a_layer_without_effect_is_missing)
 {
 	static const char *const containers[] = {"refuse landlock_restrict_self=0",
 	                                         "refuse seccomp=0 prctl_seccomp=0"};
@@ -145,7 +145,7 @@ TEST(sandbox, a_layer_that_is_accepted_and_does_not_hold_is_missing)
 	}
 }
 
-TEST(sandbox, root_that_may_not_become_another_is_told)
+TEST(sandbox, root_that_cannot_change_its_user_is_reported)
 {
 	if (geteuid() != 0)
 		SKIP("not root");
@@ -224,7 +224,7 @@ TEST(sandbox, a_worker_has_no_rights_while_it_decodes)
 }
 
 /* As in a container with all capabilities dropped but those that change the user. */
-TEST(sandbox, a_main_process_without_cap_kill_still_ends_what_hangs)
+TEST(sandbox, without_cap_kill_hanging_workers_still_end)
 {
 	struct ended ended;
 
@@ -248,7 +248,7 @@ TEST(sandbox, a_main_process_without_cap_kill_still_ends_what_hangs)
 
 /* ---- honest pictures ---- */
 
-TEST(sandbox, honest_pictures_come_out_the_same)
+TEST(sandbox, valid_images_come_out_the_same)
 {
 	static const char *const formats[] = {"jpg", "png", "same"};
 	char locked[16 * 1024];

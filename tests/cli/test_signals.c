@@ -69,17 +69,17 @@ static void expect_drained(int number, const char *word)
 	stage_leave();
 }
 
-TEST(signals, the_first_interrupt_lets_what_runs_finish)
+TEST(signals, the_first_interrupt_lets_running_images_finish)
 {
 	expect_drained(SIGINT, "interrupted");
 }
 
-TEST(signals, being_terminated_is_like_an_interrupt_with_its_own_status)
+TEST(signals, sigterm_is_like_an_interrupt_with_its_own_status)
 {
 	expect_drained(SIGTERM, "terminated");
 }
 
-TEST(signals, being_hung_up_is_like_an_interrupt_with_its_own_status)
+TEST(signals, sighup_is_like_an_interrupt_with_its_own_status)
 {
 	expect_drained(SIGHUP, "hung up");
 }
@@ -104,7 +104,7 @@ TEST(signals, an_interrupt_stops_the_loop_of_a_shell_too)
 	stage_leave();
 }
 
-TEST(signals, the_second_interrupt_kills_what_runs)
+TEST(signals, the_second_interrupt_kills_running_images)
 {
 	struct command command;
 	struct ended ended;
@@ -123,7 +123,7 @@ TEST(signals, the_second_interrupt_kills_what_runs)
 	stage_leave();
 }
 
-TEST(signals, the_second_one_may_be_another_and_ends_a_worker_that_hangs)
+TEST(signals, a_second_signal_of_another_kind_ends_a_hanging_worker)
 {
 	struct command command;
 
@@ -140,7 +140,7 @@ TEST(signals, the_second_one_may_be_another_and_ends_a_worker_that_hangs)
 	stage_leave();
 }
 
-TEST(signals, a_worker_that_is_asked_to_end_is_a_crash_and_no_interrupt)
+TEST(signals, sigterm_to_a_worker_is_a_crash_and_not_an_interrupt)
 {
 	struct command command;
 
@@ -152,7 +152,7 @@ TEST(signals, a_worker_that_is_asked_to_end_is_a_crash_and_no_interrupt)
 	stage_leave();
 }
 
-TEST(signals, workers_leave_an_interrupt_to_the_main_process)
+TEST(signals, workers_ignore_an_interrupt)
 {
 	struct command command;
 
@@ -165,7 +165,7 @@ TEST(signals, workers_leave_an_interrupt_to_the_main_process)
 	stage_leave();
 }
 
-TEST(signals, one_that_was_ignored_stays_ignored)
+TEST(signals, an_ignored_signal_stays_ignored)
 {
 	struct command command;
 
@@ -225,7 +225,7 @@ static void stop_it(pid_t pid, void *data)
 	kill(pid, SIGSTOP);
 }
 
-TEST(signals, a_batch_that_is_stopped_and_continued_goes_on)
+TEST(signals, a_suspended_batch_continues)
 {
 	struct command command;
 
@@ -242,7 +242,7 @@ TEST(signals, a_batch_that_is_stopped_and_continued_goes_on)
 
 /* A container that is paused, or a machine that sleeps: all of them stand still. The
  * deadline passes meanwhile; nothing else hangs on how long it was. */
-TEST(signals, time_spent_standing_still_is_not_the_images)
+TEST(signals, suspended_time_does_not_count_for_deadlines)
 {
 	struct command command;
 
@@ -261,7 +261,7 @@ TEST(signals, time_spent_standing_still_is_not_the_images)
 	stage_leave();
 }
 
-TEST(signals, a_stop_from_the_terminal_stops_workers_too_and_all_go_on)
+TEST(signals, ctrl_z_suspends_workers_too_and_all_continue)
 {
 	struct command command;
 	pid_t worker;
@@ -280,7 +280,7 @@ TEST(signals, a_stop_from_the_terminal_stops_workers_too_and_all_go_on)
 	stage_leave();
 }
 
-TEST(signals, it_can_be_stopped_again_and_then_interrupted)
+TEST(signals, a_batch_can_be_suspended_again_and_then_interrupted)
 {
 	struct command command;
 	pid_t worker;
@@ -303,7 +303,7 @@ TEST(signals, it_can_be_stopped_again_and_then_interrupted)
 	stage_leave();
 }
 
-TEST(signals, one_that_is_killed_while_stopped_leaves_nothing)
+TEST(signals, a_batch_killed_while_suspended_leaves_nothing)
 {
 	struct command command;
 

@@ -189,7 +189,7 @@ TEST(terminal, the_bar_fits_twenty_columns_and_follows_a_resize)
 	stage_leave();
 }
 
-TEST(terminal, ctrl_c_as_a_key_lets_what_runs_finish_and_leaves_it_sane)
+TEST(terminal, ctrl_c_lets_running_images_finish_and_restores_the_terminal)
 {
 	struct command command;
 
@@ -276,7 +276,7 @@ TEST(terminal, ctrl_c_leaves_no_piece_of_the_bar_at_any_width)
 	}
 }
 
-TEST(terminal, ctrl_c_twice_kills_and_leaves_it_sane)
+TEST(terminal, ctrl_c_twice_kills_and_restores_the_terminal)
 {
 	struct command command;
 
@@ -320,7 +320,7 @@ TEST(terminal, failures_stand_above_the_bar_and_again_in_the_summary)
 	stage_leave();
 }
 
-TEST(terminal, one_that_goes_away_hangs_the_batch_up)
+TEST(terminal, closing_the_terminal_hangs_up_the_batch)
 {
 	struct command command;
 
@@ -340,7 +340,7 @@ TEST(terminal, one_that_goes_away_hangs_the_batch_up)
 	stage_leave();
 }
 
-TEST(terminal, a_dumb_one_gets_plain_lines)
+TEST(terminal, a_dumb_terminal_gets_plain_lines)
 {
 	struct command command;
 

@@ -14,7 +14,7 @@ static bool enter_whole(void)
 	return false;
 }
 
-TEST(untrusted, reads_the_formats_that_everybody_reads)
+TEST(untrusted, reads_only_common_formats)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -64,7 +64,7 @@ static const char *busy_workers(const char *option)
 	        .out;
 }
 
-TEST(untrusted, gives_each_picture_a_worker_of_its_own)
+TEST(untrusted, gives_each_image_a_worker_of_its_own)
 {
 	char path[32];
 
@@ -79,7 +79,7 @@ TEST(untrusted, gives_each_picture_a_worker_of_its_own)
 	stage_leave();
 }
 
-TEST(untrusted, takes_fifty_megapixels)
+TEST(untrusted, accepts_fifty_megapixels)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -98,7 +98,7 @@ TEST(untrusted, takes_fifty_megapixels)
 }
 
 /* Its own limit would be a minute and more, which no command of a test may take. */
-TEST(untrusted, gives_a_picture_ten_seconds)
+TEST(untrusted, gives_an_image_ten_seconds)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -128,7 +128,7 @@ TEST(untrusted, does_not_begin_without_the_sandbox)
 	stage_leave();
 }
 
-TEST(untrusted, cannot_be_asked_for_with_the_sandbox_off)
+TEST(untrusted, is_refused_with_the_sandbox_off)
 {
 	struct ended ended;
 

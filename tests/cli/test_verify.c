@@ -22,7 +22,7 @@ static const char *sorted(const char *line)
 	return run("%s | LC_ALL=C sort", line).out;
 }
 
-TEST(verify, lists_what_is_broken_or_misnamed_and_nothing_else)
+TEST(verify, lists_only_broken_and_misnamed_images)
 {
 	struct ended ended;
 
@@ -44,7 +44,7 @@ TEST(verify, lists_what_is_broken_or_misnamed_and_nothing_else)
 	stage_leave();
 }
 
-TEST(verify, a_misnamed_picture_is_flagged_and_not_failed)
+TEST(verify, a_misnamed_image_is_flagged_and_not_failed)
 {
 	struct ended ended;
 
@@ -60,7 +60,7 @@ TEST(verify, a_misnamed_picture_is_flagged_and_not_failed)
 	stage_leave();
 }
 
-TEST(verify, records_on_standard_output_are_all_that_is_there)
+TEST(verify, has_no_list_when_records_go_to_standard_output)
 {
 	struct ended ended;
 
@@ -74,7 +74,7 @@ TEST(verify, records_on_standard_output_are_all_that_is_there)
 	stage_leave();
 }
 
-TEST(verify, has_the_statuses_of_any_command)
+TEST(verify, has_the_usual_exit_statuses)
 {
 	stage_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -92,7 +92,7 @@ TEST(verify, has_the_statuses_of_any_command)
 }
 
 /* The same file twice, and two names of one stem, claim nothing from each other. */
-TEST(verify, knows_no_collisions)
+TEST(verify, has_no_collisions)
 {
 	stage_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -102,7 +102,7 @@ TEST(verify, knows_no_collisions)
 	stage_leave();
 }
 
-TEST(verify, sees_a_cut_end_that_is_let_pass_elsewhere)
+TEST(verify, finds_a_truncation_that_other_commands_accept)
 {
 	stage_enter();
 	sample("pendulum.gif", "in/a.gif");
@@ -113,7 +113,7 @@ TEST(verify, sees_a_cut_end_that_is_let_pass_elsewhere)
 	stage_leave();
 }
 
-TEST(verify, a_worker_that_dies_or_hangs_costs_its_picture)
+TEST(verify, a_worker_that_dies_or_hangs_fails_its_image)
 {
 	struct ended ended;
 

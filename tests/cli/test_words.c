@@ -256,7 +256,7 @@ TEST(words, a_size_is_N_WxH_Wx_xH_or_a_percentage)
 	stage_leave();
 }
 
-TEST(words, what_is_missing_is_named)
+TEST(words, a_missing_part_is_named)
 {
 	static const struct refusal refusals[] = {
 		{"pixpool resize in -o out", "missing -s GEOM (size), such as -s 1600"},
@@ -313,7 +313,7 @@ TEST(words, an_output_that_looks_like_a_file_is_refused_with_a_hint)
 	stage_leave();
 }
 
-TEST(words, every_option_has_its_forms)
+TEST(words, every_option_has_its_short_and_long_forms)
 {
 	static const char *const lines[] = {
 		"pixpool resize -s 32 -o out -f png -q 80 -j 1 -v -Q a.jpg",
@@ -340,7 +340,7 @@ TEST(words, every_option_has_its_forms)
 	stage_leave();
 }
 
-TEST(words, options_stand_anywhere_up_to_two_dashes)
+TEST(words, options_may_stand_anywhere_before_two_dashes)
 {
 	static const char *const lines[] = {
 		"pixpool -s 32 resize a.jpg -o out",
@@ -547,7 +547,7 @@ TEST(words, the_version_names_what_the_program_was_built_with)
 }
 
 /* A reader that closes the pipe early is no failure; each program's own status counts. */
-TEST(words, a_closed_pipe_is_no_failure)
+TEST(words, a_closed_pipe_is_not_a_failure)
 {
 	stage_enter();
 	EXPECT_EQ(run("{ sleep 0.2; pixpool --help; echo $? > status; } 2> err | true")

@@ -78,7 +78,7 @@ TEST(path, a_suffix_needs_a_name_before_it)
 	EXPECT_STR(path_suffix("a."), "");
 }
 
-TEST(path, base_and_join_are_bytes)
+TEST(path, base_and_join_treat_names_as_bytes)
 {
 	size_t n;
 	char *joined = path_join("a/", "\xff.jpg");
@@ -90,7 +90,7 @@ TEST(path, base_and_join_are_bytes)
 	EXPECT_EQ(n, 0);
 }
 
-TEST(values, a_decimal_is_read_as_it_stands_and_printed_as_short_as_can_be)
+TEST(values, a_decimal_is_printed_in_its_shortest_form)
 {
 	static const struct {
 		const char *word, *printed;
@@ -119,7 +119,7 @@ TEST(values, a_decimal_is_read_as_it_stands_and_printed_as_short_as_can_be)
 	}
 }
 
-TEST(values, what_is_no_decimal_is_left_where_it_stands)
+TEST(values, a_wrong_decimal_is_not_consumed)
 {
 	static const char *const words[] = {"",    ".",   "-",          "+.",
 	                                    "x1",  "--1", "1234567890", "0.1234567",
@@ -134,7 +134,7 @@ TEST(values, what_is_no_decimal_is_left_where_it_stands)
 	}
 }
 
-TEST(values, every_millionth_comes_back)
+TEST(values, every_millionth_survives_printing_and_parsing)
 {
 	unsigned seed = 11;
 

@@ -52,7 +52,7 @@ static size_t columns(const char *line)
 	return n;
 }
 
-TEST(bar, all_parts_stand_in_a_line_of_80_columns)
+TEST(bar, all_parts_fit_in_80_columns)
 {
 	struct meter meter = meter_at_work(2);
 
@@ -103,7 +103,7 @@ TEST(bar, no_line_reaches_the_last_column)
 	}
 }
 
-TEST(bar, more_done_than_planned_fills_it_and_no_more)
+TEST(bar, more_images_than_planned_just_fill_it)
 {
 	struct meter meter;
 	struct record ok = {.status = RECORD_OK};
@@ -115,7 +115,7 @@ TEST(bar, more_done_than_planned_fills_it_and_no_more)
 	EXPECT_STR(line_at(&meter, 38, false), "100% [######]  2/2  0.20/s  0:00 left");
 }
 
-TEST(bar, a_plan_of_nothing_is_done)
+TEST(bar, an_empty_plan_is_complete)
 {
 	struct meter meter;
 
@@ -124,7 +124,7 @@ TEST(bar, a_plan_of_nothing_is_done)
 	EXPECT_STR(line_at(&meter, 24, false), "100% [###########]  0/0");
 }
 
-TEST(bar, the_plan_pass_counts_up)
+TEST(bar, scanning_counts_up)
 {
 	struct meter meter;
 
@@ -252,7 +252,7 @@ TEST(terminal, repaints_are_100_ms_apart)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, failures_stand_above_the_bar_whole)
+TEST(terminal, failures_stand_above_the_bar_uncut)
 {
 	struct terminal terminal = terminal_open(22, PROGRESS_AUTO);
 	struct record failed = record_failed("photos/it's b.jpg", FAIL_CRASHED,
@@ -290,7 +290,7 @@ TEST(terminal, a_resize_is_followed_and_no_line_wraps)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, a_wide_one_is_made_use_of)
+TEST(terminal, a_wide_terminal_gets_a_wide_bar)
 {
 	struct terminal terminal = terminal_open(20, PROGRESS_AUTO);
 
@@ -302,7 +302,7 @@ TEST(terminal, a_wide_one_is_made_use_of)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, names_cannot_speak_to_it)
+TEST(terminal, names_cannot_send_control_codes)
 {
 	struct terminal terminal = terminal_open(80, PROGRESS_AUTO);
 	struct record failed = record_failed("\033]0;owned\a\xc2\x9b"
@@ -323,7 +323,7 @@ TEST(terminal, names_cannot_speak_to_it)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, a_dumb_one_gets_plain_lines)
+TEST(terminal, a_dumb_terminal_gets_plain_lines)
 {
 	static const char *const terms[] = {"dumb", "", NULL};
 
@@ -345,7 +345,7 @@ TEST(terminal, a_dumb_one_gets_plain_lines)
 	}
 }
 
-TEST(terminal, without_one_a_bar_that_is_asked_for_takes_columns)
+TEST(terminal, without_a_terminal_the_bar_follows_COLUMNS)
 {
 	int fd = capture_open();
 	struct report *report = fixture_report(PROGRESS_BAR, fd);

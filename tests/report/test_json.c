@@ -30,7 +30,7 @@ static const char *path_of(const char *path)
 	return line;
 }
 
-TEST(json, commas_stand_between_members_however_objects_nest)
+TEST(json, commas_separate_members_at_every_depth)
 {
 	char line[128];
 	struct text text = text_in(line, sizeof(line));
@@ -66,7 +66,7 @@ TEST(json, a_byte_that_is_not_utf8_becomes_the_replacement_character_in_a_messag
 	           "b\xef\xbf\xbd\"");
 }
 
-TEST(json, a_path_that_is_not_utf8_stands_in_base64)
+TEST(json, a_path_that_is_not_utf8_is_in_base64)
 {
 	EXPECT_STR(path_of("h\xc3\xa4user.jpg"), "\"input\":\"h\xc3\xa4user.jpg\"");
 	EXPECT_STR(path_of(""), "\"input\":\"\"");
@@ -236,7 +236,7 @@ TEST(figures, a_comma_locale_changes_nothing)
 	scratch_leave();
 }
 
-TEST(text, what_finds_no_room_is_left_out_and_said_so)
+TEST(text, text_beyond_its_room_is_cut_and_flagged)
 {
 	char line[6];
 	struct text text = text_in(line, sizeof(line));

@@ -30,7 +30,7 @@ static bool near(double got, double want)
 	return got > want * 0.97 && got < want * 1.03;
 }
 
-TEST(meter, says_nothing_until_there_is_something_to_go_on)
+TEST(meter, has_no_rate_before_the_first_images)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -86,7 +86,7 @@ TEST(meter, a_stall_brings_the_rate_down)
 }
 
 /* Half of the images are small and come first: bytes know better than images. */
-TEST(meter, time_left_goes_by_bytes_when_they_are_planned)
+TEST(meter, time_left_is_by_bytes_if_they_are_planned)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -97,7 +97,7 @@ TEST(meter, time_left_goes_by_bytes_when_they_are_planned)
 	EXPECT(near(meter_seconds_left(&meter, now), 90));
 }
 
-TEST(meter, what_failed_unread_takes_its_share_off_the_time_left)
+TEST(meter, unread_failures_reduce_the_time_left)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -111,7 +111,7 @@ TEST(meter, what_failed_unread_takes_its_share_off_the_time_left)
 	EXPECT_EQ(meter.finished_bytes, meter.planned_bytes);
 }
 
-TEST(meter, more_done_than_planned_is_never_over_100_percent)
+TEST(meter, more_images_than_planned_are_never_over_100_percent)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -174,7 +174,7 @@ TEST(meter, counts_add_up_to_the_inputs)
 	EXPECT_EQ(counts.bytes_out, 20);
 }
 
-TEST(meter, stopped_in_the_plan_pass_all_that_was_scanned_is_cancelled)
+TEST(meter, stopped_while_planning_all_scanned_images_are_cancelled)
 {
 	struct meter meter;
 

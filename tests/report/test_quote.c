@@ -19,7 +19,7 @@ static const char *quoted(const char *name)
 	return report_quote(name, text, sizeof(text));
 }
 
-TEST(quote, a_harmless_name_stands_bare)
+TEST(quote, a_harmless_name_has_no_quotes)
 {
 	use_utf8();
 	EXPECT_STR(quoted("photos/a.jpg"), "photos/a.jpg");
@@ -27,7 +27,7 @@ TEST(quote, a_harmless_name_stands_bare)
 	EXPECT_STR(quoted("h\xc3\xa4user.jpg"), "h\xc3\xa4user.jpg");
 }
 
-TEST(quote, what_the_shell_would_read_stands_in_quotes)
+TEST(quote, special_characters_of_the_shell_are_quoted)
 {
 	EXPECT_STR(quoted(""), "''");
 	EXPECT_STR(quoted("a b"), "'a b'");
@@ -38,7 +38,7 @@ TEST(quote, what_the_shell_would_read_stands_in_quotes)
 	EXPECT_STR(quoted("it's $5"), "'it'\\''s $5'");
 }
 
-TEST(quote, what_cannot_be_printed_is_escaped)
+TEST(quote, unprintable_characters_are_escaped)
 {
 	use_utf8();
 	EXPECT_STR(quoted("a\nb"), "'a'$'\\n''b'");
@@ -54,7 +54,7 @@ TEST(quote, without_a_locale_only_ascii_is_printed)
 	EXPECT_STR(quoted("\xc3\xa4"), "''$'\\303\\244'");
 }
 
-TEST(quote, a_long_name_is_whole_or_ends_in_an_ellipsis)
+TEST(quote, a_long_name_is_complete_or_ends_in_an_ellipsis)
 {
 	char name[4097], text[16];
 
@@ -76,7 +76,7 @@ TEST(quote, a_long_name_is_whole_or_ends_in_an_ellipsis)
 }
 
 /* Half a character is a byte that a terminal may take for a control. */
-TEST(quote, a_name_is_not_cut_inside_a_character_however_little_room_there_is)
+TEST(quote, a_name_is_never_cut_inside_a_character)
 {
 	char text[5];
 
@@ -87,7 +87,7 @@ TEST(quote, a_name_is_not_cut_inside_a_character_however_little_room_there_is)
 	EXPECT_STR(report_quote("abc\xc3\xa4z", text, 5), "a...");
 }
 
-TEST(quote, a_message_keeps_its_line_and_its_terminal)
+TEST(quote, a_message_has_no_control_characters)
 {
 	struct text text = TEXT_EMPTY;
 
@@ -152,7 +152,7 @@ static void expect_as_ls(char names[][64], int n_names)
 	EXPECT(n_lines > n_names / 2);
 }
 
-TEST(quote, names_stand_as_ls_prints_them)
+TEST(quote, names_look_as_ls_prints_them)
 {
 	enum { N_NAMES = 400 };
 	static char names[N_NAMES][64];

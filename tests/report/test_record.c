@@ -15,7 +15,7 @@ static const char *line_of(struct record record)
 	return line;
 }
 
-TEST(record, one_that_is_ok_has_all)
+TEST(record, an_ok_record_has_all_members)
 {
 	EXPECT_STR(
 		line_of(record_ok("photos/a.jpg", "thumbs/a.jpg")),
@@ -27,7 +27,7 @@ TEST(record, one_that_is_ok_has_all)
 		"\"attempts\":1,\"worker\":4711}\n");
 }
 
-TEST(record, a_failed_one_says_why)
+TEST(record, a_failed_record_has_class_and_message)
 {
 	struct record record = record_failed("photos/b.jpg", FAIL_CRASHED,
 	                                     "worker died of SIGSEGV while decoding");
@@ -40,7 +40,7 @@ TEST(record, a_failed_one_says_why)
 		"\"attempts\":2}\n");
 }
 
-TEST(record, a_dead_workers_log_is_its_detail_whatever_its_bytes)
+TEST(record, the_log_of_a_dead_worker_is_its_detail_with_any_bytes)
 {
 	struct record record = record_failed("b.jpg", FAIL_CRASHED, "worker died");
 	static const char log[] = "one\n\xff\0two\n\n";
@@ -55,7 +55,7 @@ TEST(record, a_dead_workers_log_is_its_detail_whatever_its_bytes)
 	EXPECT(!strstr(line_of(record), "detail"));
 }
 
-TEST(record, a_failed_one_names_no_output_but_an_input_that_is_known)
+TEST(record, a_failed_record_has_the_known_input_and_no_output)
 {
 	struct record record = record_failed("b.jpg", FAIL_BAD_IMAGE, "not an image");
 
@@ -106,7 +106,7 @@ TEST(record, several_outputs_are_a_list)
 	       "%s", line_of(record));
 }
 
-TEST(record, skipped_and_cancelled_ones_are_short)
+TEST(record, skipped_and_cancelled_records_are_short)
 {
 	struct record record = record_skipped("a.jpg");
 
@@ -117,7 +117,7 @@ TEST(record, skipped_and_cancelled_ones_are_short)
 	EXPECT_STR(line_of(record), "{\"input\":\"a.jpg\",\"status\":\"cancelled\"}\n");
 }
 
-TEST(record, what_is_not_known_is_left_out)
+TEST(record, unknown_members_are_left_out)
 {
 	struct record record = record_ok("a.jpg", "b.jpg");
 
@@ -134,7 +134,7 @@ TEST(record, what_is_not_known_is_left_out)
 	           "\"attempts\":1}\n");
 }
 
-TEST(record, paths_that_are_not_utf8_stand_in_base64)
+TEST(record, paths_that_are_not_utf8_are_in_base64)
 {
 	struct record record = record_skipped("\xff.jpg");
 
@@ -143,7 +143,7 @@ TEST(record, paths_that_are_not_utf8_stand_in_base64)
 	                            "\"status\":\"skipped\",\"reason\":\"exists\"}\n");
 }
 
-TEST(record, names_of_4096_bytes_are_whole)
+TEST(record, names_of_4096_bytes_are_complete)
 {
 	char name[4097];
 	const char *line;

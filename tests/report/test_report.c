@@ -49,21 +49,21 @@ TEST(report, plain_has_a_line_for_each_file)
 			"pixpool: interrupted: stopping\n"));
 }
 
-TEST(report, what_is_no_terminal_gets_plain_lines)
+TEST(report, without_a_terminal_lines_are_plain)
 {
 	setenv("TERM", "xterm", 1);
 	EXPECT(strncmp(said_by(&(struct report_options){.records = -1}), "[1/4] ", 6) ==
 	       0);
 }
 
-TEST(report, none_has_the_summary_alone)
+TEST(report, none_prints_only_the_summary)
 {
 	EXPECT_STR(said_by(&(struct report_options){.progress = PROGRESS_NONE,
 	                                            .records = -1}),
 	           with_summary("pixpool: interrupted: stopping\n"));
 }
 
-TEST(report, verbose_names_what_was_ignored)
+TEST(report, verbose_names_ignored_files)
 {
 	EXPECT_STR(
 		said_by(&(struct report_options){
@@ -108,7 +108,7 @@ static const char summary_record[] =
 	"\"remembered\":0,\"ignored\":1,\"lost\":0,\"damaged\":0,\"bytes_in\":485921,\"bytes_out\":9120,"
 	"\"seconds\":3.20,\"exit\":130,\"version\":\"" PIXPOOL_VERSION "\"}}\n";
 
-TEST(report, json_is_an_object_a_line)
+TEST(report, json_is_one_object_per_line)
 {
 	char want[4096];
 
@@ -125,7 +125,7 @@ TEST(report, json_is_an_object_a_line)
 	           want);
 }
 
-TEST(report, quiet_json_has_records_of_failures_alone)
+TEST(report, quiet_json_has_only_records_of_failures)
 {
 	char want[1024];
 
@@ -186,7 +186,7 @@ TEST(report, counts_agree_with_the_records)
 	close(fd);
 }
 
-TEST(report, interrupted_in_the_plan_pass_all_is_cancelled)
+TEST(report, interrupted_while_planning_all_images_are_not_started)
 {
 	int fd = capture_open();
 	struct report *report = fixture_report(PROGRESS_NONE, fd);
@@ -358,7 +358,7 @@ TEST(report, an_image_of_several_outputs_names_them_all)
 	close(fd);
 }
 
-TEST(report, destroy_takes_nothing)
+TEST(report, destroy_accepts_null)
 {
 	report_destroy(NULL);
 }

@@ -111,7 +111,7 @@ TEST(report, a_closed_standard_error_stops_nothing)
 	}
 }
 
-TEST(report, records_that_cannot_be_written_are_remembered)
+TEST(report, an_unwritable_record_is_remembered_to_the_end)
 {
 	int fd = capture_open(), records = broken_pipe();
 	struct report *report = fixture_report_with(
@@ -126,7 +126,7 @@ TEST(report, records_that_cannot_be_written_are_remembered)
 }
 
 /* A record that is cut short must not be followed by another on the same line. */
-TEST(report, after_a_record_that_failed_none_is_written)
+TEST(report, no_record_follows_one_that_failed)
 {
 	int fd = capture_open(), records = capture_open();
 	struct report *report = fixture_report_with(
@@ -167,7 +167,7 @@ static void *read_all(void *data)
 	return NULL;
 }
 
-TEST(report, a_full_pipe_that_does_not_block_is_waited_for)
+TEST(report, a_full_nonblocking_pipe_is_waited_for)
 {
 	enum { N_RECORDS = 5000 };
 	int ends[2], fd = capture_open();
