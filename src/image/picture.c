@@ -290,7 +290,7 @@ static bool check_output(const struct recipe *recipe, const struct source *sourc
 			return true;
 		if (before.at[i].kind != FILTER_ROTATE)
 			continue;
-		if (fmod(before.at[i].number[0], 90) != 0)
+		if (!filter_is_quarter_turn(&before.at[i]))
 			return true;
 		if (fmod(before.at[i].number[0], 180) != 0)
 			from = (struct size){from.height, from.width};

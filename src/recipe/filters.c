@@ -3,6 +3,7 @@
 #include "common/suggest.h"
 #include "common/values.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -298,6 +299,11 @@ static bool filter_is_sound(const struct filter *filter)
 			return false;
 	}
 	return numbers_agree(filter);
+}
+
+bool filter_is_quarter_turn(const struct filter *filter)
+{
+	return filter->kind == FILTER_ROTATE && fmod(filter->number[0], 90) == 0;
 }
 
 bool filters_are_sound(const struct filter_chain *chain)

@@ -76,6 +76,9 @@ void filter_number_print(const struct filter_number *number, bool is_required,
 bool filters_parse(struct filter_chain *ret_chain, const char *words,
                    struct failure *ret_failure);
 
+/* Whether a rotation is by a multiple of 90 degrees, which moves pixels and computes none. */
+bool filter_is_quarter_turn(const struct filter *filter);
+
 /* Whether every kind and number is one that parsing may give. */
 bool filters_are_sound(const struct filter_chain *chain);
 

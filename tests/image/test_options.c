@@ -413,3 +413,65 @@ TEST(fail_on, none_takes_what_is_there_of_a_picture_that_ends_early)
 	}
 	blob_fini(&jpeg);
 }
+
+/* Noise, half transparent, in a grey frame: no filter leaves it as it is. */
+static struct blob make_noise(void)
+{
+	enum { SIDE = 24 };
+	uint8_t bytes[SIDE * SIDE * 4], *at = bytes;
+	uint32_t seed = 1;
+
+	for (int y = 0; y < SIDE; y++) {
+		for (int x = 0; x < SIDE; x++, at += 4) {
+			bool is_frame = x < 2 || y < 2 || x > SIDE - 3 || y > SIDE - 4;
+
+			for (int band = 0; band < 4; band++) {
+				seed = seed * 1664525 + 1013904223;
+				at[band] = is_frame ? 90 : (uint8_t)(seed >> 25) + 64;
+			}
+		}
+	}
+	return png_of_bytes(bytes, SIDE, SIDE, 4);
+}
+
+static bool differ(const struct outcome *a, const struct outcome *b)
+{
+	return a->width != b->width || a->height != b->height ||
+	       a->n_bands != b->n_bands ||
+	       memcmp(a->pixels, b->pixels,
+	              (size_t)a->width * (size_t)a->height * (size_t)a->n_bands) != 0;
+}
+
+TEST(options, each_filter_is_applied_or_refused_by_its_name)
+{
+	struct blob noise = make_noise();
+
+	FOR_EACH_ENGINE(engine)
+	{
+		struct recipe plain = recipe_for(FORMAT_PNG, *engine);
+		struct outcome unfiltered = run_picture(&noise, "a", &plain);
+
+		for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++) {
+			const struct filter_info *info = filter_info(
+				(enum filter_kind)kind);
+			struct recipe recipe;
+			struct outcome outcome;
+			char words[64];
+
+			snprintf(words, sizeof(words), "filter %s%s", info->name,
+			         info->n_required > 0 ? " 90" : "");
+			recipe = recipe_of_words(words, FORMAT_PNG, *engine);
+			outcome = run_picture(&noise, "a", &recipe);
+			EXPECT(outcome.is_done ? differ(&outcome, &unfiltered)
+			                       : strstr(outcome.answer.failure.text,
+			                                info->name) != NULL,
+			       "%s, engine %d: %s", info->name, (int)*engine,
+			       outcome.answer.failure.text);
+			if (!outcome.is_done)
+				EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+			outcome_fini(&outcome);
+		}
+		outcome_fini(&unfiltered);
+	}
+	blob_fini(&noise);
+}

@@ -8,71 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *missing_filter(const struct filter_chain *chain)
-{
-	for (size_t i = 0; i < chain->n; i++) {
-		const struct filter *filter = &chain->at[i];
-
-		switch (filter->kind) {
-		case FILTER_BLUR:
-		case FILTER_GRAYSCALE:
-		case FILTER_NEGATE:
-		case FILTER_GAMMA:
-		case FILTER_FLIP:
-		case FILTER_FLOP:
-		case FILTER_TRIM:
-		case FILTER_FLATTEN:
-			break;
-		case FILTER_ROTATE:
-			if (fmod(filter->number[0], 90) != 0)
-				return "rotate by other than quarters";
-			break;
-		default:
-			return filter_info(filter->kind)->name;
-		}
-	}
-	return NULL;
-}
-
-/* The first thing in a recipe that only the vips engine does. */
-static const char *missing(const struct recipe *recipe)
-{
-	bool is_jpeg = recipe->format == FORMAT_JPEG;
-
-	if (recipe->geometry.position == POSITION_ENTROPY)
-		return "position entropy";
-	if (recipe->geometry.position == POSITION_ATTENTION)
-		return "position attention";
-	if (recipe->kernel == KERNEL_NEAREST)
-		return "kernel nearest";
-	if (recipe->kernel == KERNEL_LANCZOS2)
-		return "kernel lanczos2";
-	if (recipe->space == SPACE_P3)
-		return "profile p3";
-	if (recipe->space == SPACE_FILE)
-		return "profile FILE";
-	if (recipe->depth == DEPTH_16 && format_info(recipe->format)->has_depth)
-		return "depth 16";
-	if (recipe->progressive && (is_jpeg || recipe->format == FORMAT_PNG))
-		return "progressive";
-	/* stb_image_write halves the colour planes up to a quality of 90. */
-	if (is_jpeg && recipe->chroma == CHROMA_444 && engine_quality(recipe) <= 90)
-		return "chroma 444 below a quality of 91";
-	if (is_jpeg && recipe->chroma == CHROMA_420 && engine_quality(recipe) > 90)
-		return "chroma 420 above a quality of 90";
-	return missing_filter(&recipe->filters);
-}
-
-bool ps_takes(const struct recipe *recipe, struct failure *ret_failure)
-{
-	const char *what = missing(recipe);
-
-	return !what || failure_set(ret_failure, FAIL_UNSUPPORTED,
-	                            "gate: the stb engine does not know '%s', which "
-	                            "needs the vips engine",
-	                            what);
-}
-
 static unsigned colours_of(const struct pixels *pixels)
 {
 	return pixels->n_bands - (pixels->n_bands % 2 == 0);
@@ -90,22 +25,30 @@ static void map_colours(struct pixels *pixels, const uint8_t curve[256])
 	}
 }
 
-static void negate(struct pixels *pixels)
+static bool negate(struct pixels *pixels, const struct filter *filter,
+                   const struct recipe *recipe)
 {
 	uint8_t curve[256];
 
+	(void)filter;
+	(void)recipe;
 	for (int i = 0; i < 256; i++)
 		curve[i] = (uint8_t)(255 - i);
 	map_colours(pixels, curve);
+	return true;
 }
 
-static void correct_gamma(struct pixels *pixels, double gamma)
+static bool correct_gamma(struct pixels *pixels, const struct filter *filter,
+                          const struct recipe *recipe)
 {
+	double gamma = filter->number[0];
 	uint8_t curve[256];
 
+	(void)recipe;
 	for (int i = 0; i < 256; i++)
 		curve[i] = (uint8_t)(255 * pow(i / 255.0, 1 / gamma) + 0.5);
 	map_colours(pixels, curve);
+	return true;
 }
 
 static double light_of(unsigned value)
@@ -120,8 +63,9 @@ static double value_of(double light)
 	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
 }
 
-/* The luminance of the light, back on sRGB's curve; in place, since there is less of it. */
-static void make_grey(struct pixels *pixels)
+/* The luminance of the light, back on sRGB's curve; in place, since grey takes fewer bytes. */
+static bool make_grey(struct pixels *pixels, const struct filter *filter,
+                      const struct recipe *recipe)
 {
 	size_t n = (size_t)pixels->size.width * pixels->size.height;
 	unsigned n_from = pixels->n_bands;
@@ -129,8 +73,10 @@ static void make_grey(struct pixels *pixels)
 	uint8_t *to = pixels->bytes;
 	double light[256];
 
+	(void)filter;
+	(void)recipe;
 	if (n_from < 3)
-		return;
+		return true;
 	for (unsigned i = 0; i < 256; i++)
 		light[i] = light_of(i);
 	for (size_t i = 0; i < n; i++, from += n_from) {
@@ -143,6 +89,7 @@ static void make_grey(struct pixels *pixels)
 			*to++ = alpha;
 	}
 	pixels->n_bands = n_from - 2;
+	return true;
 }
 
 /* One line of a plane through the mask, its ends repeated. step is the distance between
@@ -222,7 +169,8 @@ static void put_plane(struct pixels *pixels, unsigned band, const float *plane,
 	}
 }
 
-static bool blur(struct pixels *pixels, double sigma)
+static bool blur(struct pixels *pixels, const struct filter *filter,
+                 const struct recipe *recipe)
 {
 	size_t n = (size_t)pixels->size.width * pixels->size.height;
 	size_t n_copy = pixels->size.width > pixels->size.height ? pixels->size.width
@@ -233,7 +181,8 @@ static bool blur(struct pixels *pixels, double sigma)
 	ptrdiff_t radius = 0;
 	unsigned n_colours = colours_of(pixels);
 
-	mask = make_mask(sigma, &radius);
+	(void)recipe;
+	mask = make_mask(filter->number[0], &radius);
 	if (!planes || !mask) {
 		free(planes);
 		free(mask);
@@ -255,56 +204,111 @@ static bool blur(struct pixels *pixels, double sigma)
 	return true;
 }
 
-static bool rotate(struct pixels *pixels, double degrees)
+static bool rotate(struct pixels *pixels, const struct filter *filter,
+                   const struct recipe *recipe)
 {
 	/* The orientation that a turn by so many quarters undoes. */
 	static const unsigned orientations[] = {1, 6, 3, 8};
-	double turned = fmod(fmod(degrees, 360) + 360, 360);
+	double turned = fmod(fmod(filter->number[0], 360) + 360, 360);
 
+	(void)recipe;
 	return pixels_orient(pixels, orientations[(int)(turned / 90)]);
 }
 
-static bool trim(struct pixels *pixels, double threshold)
+static bool flip(struct pixels *pixels, const struct filter *filter,
+                 const struct recipe *recipe)
 {
-	struct area left = pixels_without_border(pixels, threshold);
+	(void)recipe;
+	return pixels_orient(pixels, filter->kind == FILTER_FLIP ? 4 : 2);
+}
 
+static bool trim(struct pixels *pixels, const struct filter *filter,
+                 const struct recipe *recipe)
+{
+	struct area left = pixels_without_border(pixels, filter->number[0]);
+
+	(void)recipe;
 	return pixels_cut(pixels, &left);
 }
 
-static bool apply(struct pixels *pixels, const struct filter *filter,
-                  const struct recipe *recipe)
+static bool flatten(struct pixels *pixels, const struct filter *filter,
+                    const struct recipe *recipe)
 {
-	switch (filter->kind) {
-	case FILTER_BLUR:
-		return blur(pixels, filter->number[0]);
-	case FILTER_GRAYSCALE:
-		make_grey(pixels);
-		return true;
-	case FILTER_NEGATE:
-		negate(pixels);
-		return true;
-	case FILTER_GAMMA:
-		correct_gamma(pixels, filter->number[0]);
-		return true;
-	case FILTER_FLIP:
-		return pixels_orient(pixels, 4);
-	case FILTER_FLOP:
-		return pixels_orient(pixels, 2);
-	case FILTER_ROTATE:
-		return rotate(pixels, filter->number[0]);
-	case FILTER_TRIM:
-		return trim(pixels, filter->number[0]);
-	default: /* FILTER_FLATTEN: ps_takes() refused the others */
-		pixels_flatten(pixels, &recipe->background);
-		return true;
+	(void)filter;
+	pixels_flatten(pixels, &recipe->background);
+	return true;
+}
+
+/* ---- what the engine takes ---- */
+
+/* A kind without a row is one that the engine does not take. False when memory ran out. */
+static bool (*const filters[N_FILTER_KINDS])(struct pixels *pixels,
+                                             const struct filter *filter,
+                                             const struct recipe *recipe) = {
+	[FILTER_BLUR] = blur,       [FILTER_GRAYSCALE] = make_grey,
+	[FILTER_NEGATE] = negate,   [FILTER_GAMMA] = correct_gamma,
+	[FILTER_ROTATE] = rotate,   [FILTER_FLIP] = flip,
+	[FILTER_FLOP] = flip,       [FILTER_TRIM] = trim,
+	[FILTER_FLATTEN] = flatten,
+};
+
+static const char *missing_filter(const struct filter_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		const struct filter *filter = &chain->at[i];
+
+		if (!filters[filter->kind])
+			return filter_info(filter->kind)->name;
+		if (filter->kind == FILTER_ROTATE && !filter_is_quarter_turn(filter))
+			return "rotate by other than quarters";
 	}
+	return NULL;
+}
+
+/* The first thing in a recipe that only the vips engine does. */
+static const char *missing(const struct recipe *recipe)
+{
+	bool is_jpeg = recipe->format == FORMAT_JPEG;
+
+	if (recipe->geometry.position == POSITION_ENTROPY)
+		return "position entropy";
+	if (recipe->geometry.position == POSITION_ATTENTION)
+		return "position attention";
+	if (recipe->kernel == KERNEL_NEAREST)
+		return "kernel nearest";
+	if (recipe->kernel == KERNEL_LANCZOS2)
+		return "kernel lanczos2";
+	if (recipe->space == SPACE_P3)
+		return "profile p3";
+	if (recipe->space == SPACE_FILE)
+		return "profile FILE";
+	if (recipe->depth == DEPTH_16 && format_info(recipe->format)->has_depth)
+		return "depth 16";
+	if (recipe->progressive && (is_jpeg || recipe->format == FORMAT_PNG))
+		return "progressive";
+	/* stb_image_write halves the colour planes up to a quality of 90. */
+	if (is_jpeg && recipe->chroma == CHROMA_444 && engine_quality(recipe) <= 90)
+		return "chroma 444 below a quality of 91";
+	if (is_jpeg && recipe->chroma == CHROMA_420 && engine_quality(recipe) > 90)
+		return "chroma 420 above a quality of 90";
+	return missing_filter(&recipe->filters);
+}
+
+bool ps_takes(const struct recipe *recipe, struct failure *ret_failure)
+{
+	const char *what = missing(recipe);
+
+	return !what || failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                            "gate: the stb engine does not know '%s', which "
+	                            "needs the vips engine",
+	                            what);
 }
 
 bool ps_apply(struct pixels *pixels, const struct filter_chain *chain,
               const struct recipe *recipe)
 {
 	for (size_t i = 0; i < chain->n; i++) {
-		if (!apply(pixels, &chain->at[i], recipe))
+		if (!filters[chain->at[i].kind](pixels, &chain->at[i], recipe))
 			return false;
 	}
 	return true;

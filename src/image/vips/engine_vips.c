@@ -148,40 +148,6 @@ bool pv_settle(VipsImage **image)
 	return pv_take(image, &made, made == NULL);
 }
 
-/* Whether a chain leaves nothing but grey. */
-static bool makes_grey(const struct filter_chain *chain)
-{
-	for (size_t i = 0; i < chain->n; i++) {
-		if (chain->at[i].kind == FILTER_GRAYSCALE ||
-		    chain->at[i].kind == FILTER_THRESHOLD)
-			return true;
-	}
-	return false;
-}
-
-/* Whether a chain does not mind light over 1. */
-static bool takes_light(const struct filter_chain *chain)
-{
-	for (size_t i = 0; i < chain->n; i++) {
-		const struct filter *filter = &chain->at[i];
-
-		switch (filter->kind) {
-		case FILTER_BLUR:
-		case FILTER_FLIP:
-		case FILTER_FLOP:
-		case FILTER_FLATTEN:
-			break;
-		case FILTER_ROTATE:
-			if (fmod(filter->number[0], 90) != 0)
-				return false;
-			break;
-		default:
-			return false;
-		}
-	}
-	return true;
-}
-
 /* The pixels of another engine as a source of ours. */
 static struct pv_state state_of_lent(const struct source *source,
                                      const struct pixels *lent)
@@ -209,11 +175,11 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 
 	filters_split(&recipe->filters, &job.before, &job.after);
 	/* Grey is grey of sRGB: a profile for colours does not fit it. */
-	if (makes_grey(&job.after))
+	if (pv_filters_make_grey(&job.after))
 		job.space = SPACE_SRGB;
 	/* HDR has one depth, and 8 bits would lose most of it. */
 	job.is_light = recipe->format == FORMAT_HDR && state->is_light &&
-	               takes_light(&recipe->filters);
+	               pv_filters_keep_light(&recipe->filters);
 	job.is_deep = recipe->format == FORMAT_HDR
 	                      ? state->is_deep
 	                      : job.to->has_depth &&
@@ -426,11 +392,15 @@ static bool pv_derive(struct source *source, const struct pixels *lent,
 static enum claim pv_claim_output(const struct source *source, bool is_lent,
                                   const struct recipe *recipe, struct failure *ret_reason)
 {
+	const char *missing = pv_missing_filter(&recipe->filters);
+
 	(void)source;
 	(void)is_lent;
-	(void)recipe;
-	(void)ret_reason;
-	return CLAIM_CAN;
+	if (!missing)
+		return CLAIM_CAN;
+	failure_set(ret_reason, FAIL_UNSUPPORTED, "the vips engine has no filter '%s'",
+	            missing);
+	return CLAIM_CANNOT;
 }
 
 /* 8 bit and 1 to 4 bands. */

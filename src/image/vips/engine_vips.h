@@ -186,6 +186,13 @@ bool pv_each_frame(VipsImage **image, uint32_t n_frames,
 
 /* ---- pv_filters.c ---- */
 
+/* The first filter of a chain that this engine does not take, or NULL. */
+const char *pv_missing_filter(const struct filter_chain *chain);
+
+/* Whether the chain leaves nothing but grey; whether it works on light over 1 as well. */
+bool pv_filters_make_grey(const struct filter_chain *chain);
+bool pv_filters_keep_light(const struct filter_chain *chain);
+
 /* Apply a chain to frames that stand one below the other. */
 bool pv_filters_apply(VipsImage **image, struct pv_job *job,
                       const struct filter_chain *chain, uint32_t n_frames);

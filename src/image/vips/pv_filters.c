@@ -116,9 +116,15 @@ static bool to_grey(VipsImage **image)
 	        without_alpha(image, take_first, NULL) && name_space(image, grey));
 }
 
+/* A filter at work on an output: what each of the functions below gets as its data. */
+struct call {
+	struct pv_job *job;
+	const struct filter *filter;
+};
+
 static bool blur(VipsImage **image, void *data)
 {
-	const struct filter *filter = data;
+	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
 	/* The mask goes on until a hundredth, and is not rounded: sums stay true. */
@@ -130,7 +136,7 @@ static bool blur(VipsImage **image, void *data)
 /* Its edges are repeated around a picture, which may be smaller than the window. */
 static bool median(VipsImage **image, void *data)
 {
-	const struct filter *filter = data;
+	const struct filter *filter = ((const struct call *)data)->filter;
 	int side = (int)filter->number[0], margin = side / 2;
 	int width = vips_image_get_width(*image), height = vips_image_get_height(*image);
 	VipsBandFormat format = vips_image_get_format(*image);
@@ -148,7 +154,7 @@ static bool median(VipsImage **image, void *data)
 
 static bool sharpen(VipsImage **image, void *data)
 {
-	const struct filter *filter = data;
+	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
 	return pv_take(image, &made,
@@ -166,7 +172,7 @@ static bool negate(VipsImage **image, void *data)
 
 static bool correct_gamma(VipsImage **image, void *data)
 {
-	const struct filter *filter = data;
+	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
 	return pv_take(image, &made,
@@ -175,7 +181,7 @@ static bool correct_gamma(VipsImage **image, void *data)
 
 static bool threshold(VipsImage **image, void *data)
 {
-	const struct filter *filter = data;
+	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 	bool was_deep = is_deep(*image);
 	VipsInterpretation space = vips_image_get_interpretation(*image);
@@ -193,9 +199,9 @@ static bool threshold(VipsImage **image, void *data)
 	               vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
-static bool modulate(VipsImage **image, void *data)
+static bool modulate_lch(VipsImage **image, void *data)
 {
-	const struct filter *filter = data;
+	const struct filter *filter = ((const struct call *)data)->filter;
 	double factors[3] = {filter->number[0], filter->number[1], 1};
 	double shifts[3] = {0, 0, filter->number[2]};
 	VipsImage *made = NULL;
@@ -203,6 +209,11 @@ static bool modulate(VipsImage **image, void *data)
 	return pv_take(image, &made,
 	               vips_linear(*image, &made, factors, shifts, 3, NULL)) &&
 	       name_space(image, VIPS_INTERPRETATION_LCH);
+}
+
+static bool modulate(VipsImage **image, void *data)
+{
+	return in_space(image, VIPS_INTERPRETATION_LCH, modulate_lch, data);
 }
 
 struct stretch {
@@ -242,8 +253,9 @@ static bool find_percent(VipsImage *lightness, double percent, double *ret_light
 	return true;
 }
 
-static bool normalise(VipsImage **image, const struct filter *filter)
+static bool normalise(VipsImage **image, void *data)
 {
+	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *lightness = NULL, *made = NULL;
 	struct stretch stretch = {0};
 	bool is_found;
@@ -268,96 +280,183 @@ static bool normalise(VipsImage **image, const struct filter *filter)
 	       in_space(image, VIPS_INTERPRETATION_LAB, apply_stretch, &stretch);
 }
 
-struct turn {
-	struct pv_job *job;
-	struct filter *filter;
-};
-
 static bool trim(VipsImage **image, void *data)
 {
-	const struct turn *turn = data;
+	const struct call *call = data;
 
-	return pv_trim(image, turn->job, turn->filter->number[0]);
+	return pv_trim(image, call->job, call->filter->number[0]);
 }
 
 static bool rotate(VipsImage **image, void *data)
 {
-	const struct turn *turn = data;
+	const struct call *call = data;
 
-	return pv_rotate_by(image, turn->job, turn->filter->number[0]);
+	return pv_rotate_by(image, call->job, call->filter->number[0]);
 }
 
 static bool flip(VipsImage **image, void *data)
 {
-	const struct turn *turn = data;
+	const struct call *call = data;
 	VipsImage *made = NULL;
 
 	return pv_settle(image) && pv_take(image, &made,
 	                                   vips_flip(*image, &made,
-	                                             turn->filter->kind == FILTER_FLIP
+	                                             call->filter->kind == FILTER_FLIP
 	                                                     ? VIPS_DIRECTION_VERTICAL
 	                                                     : VIPS_DIRECTION_HORIZONTAL,
 	                                             NULL));
 }
 
-static bool spread(VipsImage **image, void *data)
+/* The table says that it makes grey: nothing is left to do. */
+static bool grayscale(VipsImage **image, void *data)
 {
-	const struct turn *turn = data;
-
-	return pv_with_alpha_in(image, 0, blur, turn->filter);
+	(void)image;
+	(void)data;
+	return true;
 }
 
-static bool smooth(VipsImage **image, void *data)
+static bool flatten(VipsImage **image, void *data)
 {
-	const struct turn *turn = data;
+	const struct call *call = data;
 
-	return pv_with_alpha_in(image, 0, median, turn->filter);
+	return pv_flatten_on_background(image, call->job);
 }
 
-static bool crisp(VipsImage **image, void *data)
-{
-	const struct turn *turn = data;
+/* ---- the table ---- */
 
-	return sharpen(image, turn->filter);
+/* A kind without a row is one that the engine does not take. */
+static const struct kind {
+	bool (*apply)(VipsImage **image, void *call);
+	enum {
+		ALPHA_IS_A_BAND, /* the filter handles alpha itself, or it does not matter */
+		ALPHA_COVERS,    /* multiplied in before, divided out after */
+		ALPHA_STAYS      /* the filter sees the colours alone */
+	} alpha;
+	bool is_per_frame; /* it reaches beyond a pixel, and must not beyond a frame */
+	bool makes_grey;   /* also before it is applied */
+	bool keeps_light;  /* it works on light over 1 as well */
+} kinds[N_FILTER_KINDS] = {
+	[FILTER_BLUR] =
+		{
+			.apply = blur,
+			.alpha = ALPHA_COVERS,
+			.is_per_frame = true,
+			.keeps_light = true,
+		},
+	[FILTER_SHARPEN] =
+		{
+			.apply = sharpen,
+			.is_per_frame = true,
+		},
+	[FILTER_GRAYSCALE] =
+		{
+			.apply = grayscale,
+			.makes_grey = true,
+		},
+	[FILTER_NEGATE] =
+		{
+			.apply = negate,
+			.alpha = ALPHA_STAYS,
+		},
+	[FILTER_NORMALISE] =
+		{
+			.apply = normalise,
+		},
+	[FILTER_GAMMA] =
+		{
+			.apply = correct_gamma,
+			.alpha = ALPHA_STAYS,
+		},
+	[FILTER_MEDIAN] =
+		{
+			.apply = median,
+			.alpha = ALPHA_COVERS,
+			.is_per_frame = true,
+		},
+	[FILTER_MODULATE] =
+		{
+			.apply = modulate,
+		},
+	[FILTER_THRESHOLD] =
+		{
+			.apply = threshold,
+			.alpha = ALPHA_STAYS,
+			.makes_grey = true,
+		},
+	[FILTER_ROTATE] =
+		{
+			.apply = rotate,
+			.is_per_frame = true,
+			.keeps_light = true,
+		},
+	[FILTER_FLIP] =
+		{
+			.apply = flip,
+			.is_per_frame = true,
+			.keeps_light = true,
+		},
+	[FILTER_FLOP] =
+		{
+			.apply = flip,
+			.is_per_frame = true,
+			.keeps_light = true,
+		},
+	[FILTER_TRIM] =
+		{
+			.apply = trim,
+			.is_per_frame = true,
+		},
+	[FILTER_FLATTEN] =
+		{
+			.apply = flatten,
+			.keeps_light = true,
+		},
+};
+
+const char *pv_missing_filter(const struct filter_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		if (!kinds[chain->at[i].kind].apply)
+			return filter_info(chain->at[i].kind)->name;
+	}
+	return NULL;
 }
 
-static bool apply(VipsImage **image, struct pv_job *job, struct filter *filter,
-                  uint32_t n_frames)
+bool pv_filters_make_grey(const struct filter_chain *chain)
 {
-	struct turn turn = {job, filter};
+	for (size_t i = 0; i < chain->n; i++) {
+		if (kinds[chain->at[i].kind].makes_grey)
+			return true;
+	}
+	return false;
+}
 
-	switch (filter->kind) {
-	case FILTER_BLUR:
-		return pv_each_frame(image, n_frames, spread, &turn);
-	case FILTER_SHARPEN:
-		return pv_each_frame(image, n_frames, crisp, &turn);
-	case FILTER_MEDIAN:
-		return pv_each_frame(image, n_frames, smooth, &turn);
-	case FILTER_TRIM:
-		return pv_each_frame(image, n_frames, trim, &turn);
-	case FILTER_ROTATE:
-		return pv_each_frame(image, n_frames, rotate, &turn);
-	case FILTER_FLIP:
-	case FILTER_FLOP:
-		return pv_each_frame(image, n_frames, flip, &turn);
-	case FILTER_GRAYSCALE:
-		return to_grey(image);
-	case FILTER_NEGATE:
-		return without_alpha(image, negate, NULL);
-	case FILTER_NORMALISE:
-		return normalise(image, filter);
-	case FILTER_GAMMA:
-		return without_alpha(image, correct_gamma, filter);
-	case FILTER_MODULATE:
-		return in_space(image, VIPS_INTERPRETATION_LCH, modulate, filter);
-	case FILTER_THRESHOLD:
-		return to_grey(image) && without_alpha(image, threshold, filter);
-	case FILTER_FLATTEN:
-		return pv_flatten_on_background(image, job);
+bool pv_filters_keep_light(const struct filter_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		const struct filter *filter = &chain->at[i];
+
+		if (!kinds[filter->kind].keeps_light ||
+		    (filter->kind == FILTER_ROTATE && !filter_is_quarter_turn(filter)))
+			return false;
+	}
+	return true;
+}
+
+static bool apply(VipsImage **image, void *data)
+{
+	struct call *call = data;
+	const struct kind *kind = &kinds[call->filter->kind];
+
+	if (kind->makes_grey && !to_grey(image))
+		return false;
+	switch (kind->alpha) {
+	case ALPHA_COVERS:
+		return pv_with_alpha_in(image, 0, kind->apply, call);
+	case ALPHA_STAYS:
+		return without_alpha(image, kind->apply, call);
 	default:
-		return failure_set(job->failure, FAIL_INTERNAL,
-		                   "filter: no filter has the number %d",
-		                   (int)filter->kind);
+		return kind->apply(image, call);
 	}
 }
 
@@ -365,9 +464,11 @@ bool pv_filters_apply(VipsImage **image, struct pv_job *job,
                       const struct filter_chain *chain, uint32_t n_frames)
 {
 	for (size_t i = 0; i < chain->n; i++) {
-		struct filter filter = chain->at[i];
+		struct call call = {job, &chain->at[i]};
 
-		if (!apply(image, job, &filter, n_frames))
+		if (kinds[chain->at[i].kind].is_per_frame
+		            ? !pv_each_frame(image, n_frames, apply, &call)
+		            : !apply(image, &call))
 			return false;
 	}
 	return true;
