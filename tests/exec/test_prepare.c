@@ -409,13 +409,31 @@ static enum pxp_status task_descriptors(struct pxp_task *task)
 	return pxp_task_return(task, text, strlen(text) + 1);
 }
 
-TEST(prepare, a_worker_has_its_descriptors_whatever_the_preload_closed)
+static void expect_descriptors(struct pxp_executor_options options, const char *open)
 {
-	struct pxp_executor *pool = probe_create(
-		(struct pxp_executor_options){.n_workers = 1, .preload = close_standard});
-	struct pxp_future *future = pool_submit(pool, task_descriptors, NULL, NULL);
+	struct pxp_executor *pool;
+	struct pxp_future *future;
 
-	EXPECT_STR(result_of(future), "0 1 2 3c ");
+	options.n_workers = 1;
+	pool = probe_create(options);
+	future = pool_submit(pool, task_descriptors, NULL, NULL);
+	EXPECT_STR(result_of(future), open);
 	EXPECT_EQ(end_of(future), PXP_OK);
 	pxp_executor_destroy(pool);
+}
+
+TEST(prepare, a_worker_has_its_descriptors_whatever_the_preload_closed)
+{
+	expect_descriptors((struct pxp_executor_options){.preload = close_standard},
+	                   "0 1 2 3c ");
+}
+
+/* With limits of memory it keeps one more: /proc/self/statm, where it reads what it uses. */
+TEST(prepare, a_worker_with_a_memory_limit_keeps_only_statm_open)
+{
+	expect_descriptors(
+		(struct pxp_executor_options){.memory_allowance = (uint64_t)512 << 20,
+	                                      .memory_budget = (uint64_t)1 << 30,
+	                                      .max_output = (uint64_t)1 << 32},
+		pxp_memory_is_limited() ? "0 1 2 3c 4c " : "0 1 2 3c ");
 }

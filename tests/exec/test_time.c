@@ -200,3 +200,66 @@ TEST(time, a_slow_callback_gives_nobody_more_time)
 	gate_destroy(&gate);
 	gate_destroy(&hold);
 }
+
+/* ---- a pool that has nothing to do ---- */
+
+/* The supervisor sleeps, and no time is set at which it would wake up. */
+static bool await_sleep_without_end(struct pxp_executor *pool)
+{
+	const struct process_pool *inside = probe_inside(pool);
+	bool has_no_timer = false;
+
+	for (int i = 0; i < 10000 && !has_no_timer; i++) {
+		lock_acquire(&pool->lock);
+		has_no_timer = inside->is_asleep && inside->wake_ns < 0;
+		lock_release(&pool->lock);
+		poll(NULL, 0, has_no_timer ? 0 : 1);
+	}
+	return has_no_timer;
+}
+
+static enum pxp_status task_needs_memory(struct pxp_task *task)
+{
+	return pxp_task_need(task, (uint64_t)768 << 20);
+}
+
+/* A timer that is left behind by mistake kills a worker or the fork server, but only after a
+ * minute of nothing else. */
+TEST(time, no_kind_of_task_leaves_a_timer_behind)
+{
+	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
+		.n_workers = 2,
+		.memory_allowance = (uint64_t)512 << 20,
+		.memory_budget = (uint64_t)1 << 30,
+	});
+	const struct pxp_task_options timed = {.deadline_ms = 60000, .stall_ms = 60000};
+	struct gate gate = gate_create();
+	struct pxp_future *held, *behind[4];
+
+	EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
+	EXPECT(await_sleep_without_end(pool), "after the start of a worker");
+	EXPECT_EQ(end_of(pool_submit_with(pool, task_echo, "x", NULL, timed)), PXP_OK);
+	EXPECT(await_sleep_without_end(pool), "after a task with deadlines");
+	EXPECT_EQ(end_of(pool_submit(pool, task_needs_memory, NULL, NULL)), PXP_OK);
+	EXPECT(await_sleep_without_end(pool), "after a task that needed memory");
+	EXPECT_EQ(end_of(pool_submit_with(pool, task_exit, "3", NULL, timed)),
+	          PXP_ECRASHED);
+	EXPECT(await_sleep_without_end(pool), "after a crash");
+
+	held = pool_submit_with(pool, task_wait, "x", &gate, timed);
+	REQUIRE(pool_await(pool, 1, 0));
+	EXPECT(pxp_future_cancel_with(held, PXP_CANCEL_KILL));
+	EXPECT_EQ(end_of(held), PXP_ECANCELLED);
+	EXPECT(await_sleep_without_end(pool), "after a kill");
+
+	for (int i = 0; i < 4; i++)
+		behind[i] = pool_submit_with(pool, task_wait, "x", &gate, timed);
+	REQUIRE(pool_await(pool, 2, 2));
+	EXPECT(pxp_future_cancel(behind[2]));
+	gate_open(&gate);
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(end_of(behind[i]), i == 2 ? PXP_ECANCELLED : PXP_OK);
+	EXPECT(await_sleep_without_end(pool), "after a withdrawal");
+	pxp_executor_destroy(pool);
+	gate_destroy(&gate);
+}
