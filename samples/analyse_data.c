@@ -1,11 +1,11 @@
 /*
- * A data set analysed with map: each row is an item, items go to worker processes in chunks,
- * and the results come in the order of the rows.
+ * Analyses a data set with a map: each row is an item, worker processes get the items in chunks, and the
+ * results come in the order of the rows.
  *
  *     printf '%s\n' Oslo,-3.5,0.5 Rome,11,n/a Cairo,19,22.5 | build/samples/analyse_data
  *
- * Rows are read as they are needed, so that the set may be larger than memory. A row that
- * makes no sense costs that row, not its chunk.
+ * Rows are read when they are needed, so the data set may be larger than memory. A malformed row fails
+ * alone, not with its chunk.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -25,7 +25,7 @@ struct summary {
 	double least, mean, most;
 };
 
-/* Runs in a worker process: a name, and at least one number behind it. */
+/* Runs in a worker process. A row is a name, followed by at least one number. */
 static enum pxp_status summarise(struct pxp_task *task)
 {
 	const char *row = pxp_task_input(task, NULL), *at = row + strcspn(row, ",\r\n");
@@ -36,9 +36,10 @@ static enum pxp_status summarise(struct pxp_task *task)
 		char *end;
 		double value = strtod(at + 1, &end);
 
-		/* Not true of what is not a number, nor of infinity. */
+		/* False for NaN and for infinity. */
 		if (end == at + 1 || !(value >= -DBL_MAX && value <= DBL_MAX))
-			return pxp_task_fail(task, 1, "field %d is no number", s.n + 2);
+			return pxp_task_fail(task, 1, "field %d is not a number",
+			                     s.n + 2);
 		s.n++;
 		s.mean += (value - s.mean) / s.n;
 		s.least = value < s.least ? value : s.least;
@@ -46,18 +47,17 @@ static enum pxp_status summarise(struct pxp_task *task)
 		at = end;
 	}
 	if (s.n == 0 || at[strspn(at, "\r\n")] != '\0')
-		return pxp_task_fail(task, 2, "a comma is missing behind field %d",
-		                     s.n + 1);
+		return pxp_task_fail(task, 2, "missing comma after field %d", s.n + 1);
 	return pxp_task_return(task, &s, sizeof(s));
 }
 
 struct rows {
 	FILE *file;
-	char *line; /* getline()'s */
+	char *line; /* from getline() */
 	size_t size;
 };
 
-/* The map asks for each input when it has room for it. */
+/* The map calls this for each input when it has room for it. */
 static enum pxp_status next_row(void *data, const void **ret_bytes, size_t *ret_n)
 {
 	struct rows *rows = data;
@@ -66,11 +66,11 @@ static enum pxp_status next_row(void *data, const void **ret_bytes, size_t *ret_
 	if (n < 0)
 		return feof(rows->file) ? PXP_ESTATE : PXP_ESYS;
 	*ret_bytes = rows->line;
-	*ret_n = (size_t)n + 1; /* its terminator too */
+	*ret_n = (size_t)n + 1; /* with its terminator */
 	return PXP_OK;
 }
 
-/* Say what came of a row. Whether it made sense. */
+/* Print the result of a row. Returns whether the row was well-formed. */
 static bool report(struct pxp_map_item *item)
 {
 	struct summary *s = item->bytes;
@@ -110,7 +110,7 @@ int main(void)
 	free(rows.line);
 
 	printf("%d rows, %d failed\n", n_rows, n_failed);
-	if (status != PXP_ESTATE) /* which is the end of the rows */
+	if (status != PXP_ESTATE) /* the end of the rows */
 		fprintf(stderr, "analyse_data: %s\n", pxp_status_name(status));
 	return status == PXP_ESTATE && n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,10 +1,10 @@
 /*
- * Pages downloaded on threads: a task for each address, and its status as it is done.
+ * Downloads pages in threads: one task for each address. Prints the status of each page when it is done.
  *
  *     build/samples/fetch_pages https://example.org/ https://nowhere.invalid/
  *
- * Each thread keeps a handle of libcurl, and with it open connections, from page to page. A
- * page that cannot be had fails its own future, and the others go on.
+ * Each thread keeps a libcurl handle from page to page, and with it open connections. A page that cannot
+ * be fetched fails its own future, and the others continue.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,7 +17,7 @@
 
 enum { N_THREADS = 5, SECONDS = 60 };
 
-/* Once in each thread, before its first task: the handle is what its tasks have as context. */
+/* Runs once in each thread, before its first task. The tasks get the handle as their context. */
 static enum pxp_status open_handle(const void *bytes, size_t n, void **ret_context,
                                    struct pxp_error *ret_error)
 {
@@ -25,8 +25,9 @@ static enum pxp_status open_handle(const void *bytes, size_t n, void **ret_conte
 
 	(void)bytes, (void)n;
 	if (!handle)
-		return pxp_fail(ret_error, PXP_ENOMEM, "no handle of libcurl");
-	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L); /* it would hit any thread */
+		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a libcurl handle");
+	curl_easy_setopt(handle, CURLOPT_NOSIGNAL,
+	                 1L); /* a signal could interrupt any thread */
 	curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
 	curl_easy_setopt(handle, CURLOPT_TIMEOUT, (long)SECONDS);
 	*ret_context = handle;
@@ -39,7 +40,7 @@ struct page {
 	char bytes[];
 };
 
-/* Runs on a thread. */
+/* Runs in a thread. */
 static enum pxp_status fetch(struct pxp_task *task)
 {
 	CURL *handle = pxp_task_context(task);
@@ -52,7 +53,7 @@ static enum pxp_status fetch(struct pxp_task *task)
 
 	if (!stream)
 		return PXP_ENOMEM;
-	fwrite(&head, sizeof(head), 1, stream); /* filled in when the page is here */
+	fwrite(&head, sizeof(head), 1, stream); /* filled in at the end */
 	curl_easy_setopt(handle, CURLOPT_URL, pxp_task_input(task, NULL));
 	curl_easy_setopt(handle, CURLOPT_WRITEDATA, stream);
 	code = curl_easy_perform(handle);
@@ -70,7 +71,7 @@ static enum pxp_status fetch(struct pxp_task *task)
 	return status;
 }
 
-/* Say how a page went, and give its future back. Whether it is here. */
+/* Print the status of a page and release its future. Returns whether the page was fetched. */
 static bool report(const char *address, struct pxp_future *future)
 {
 	struct pxp_error error;
@@ -90,7 +91,7 @@ static bool report(const char *address, struct pxp_future *future)
 	return status == PXP_OK;
 }
 
-/* End the program unless all is well. */
+/* Exit unless status is PXP_OK. */
 static void need(enum pxp_status status)
 {
 	if (status == PXP_OK)
@@ -114,7 +115,7 @@ int main(int argc, char **argv)
 	int n_here = 0;
 
 	curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads */
-	setvbuf(stdout, NULL, _IOLBF, 0);      /* each line at once, also into a pipe */
+	setvbuf(stdout, NULL, _IOLBF, 0);      /* line by line, into a pipe too */
 	need(futures ? PXP_OK : PXP_ENOMEM);
 	need(pxp_executor_create(&threads, &pool, NULL));
 	for (int i = 1; i < argc; i++)

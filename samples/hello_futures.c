@@ -1,6 +1,6 @@
 /*
- * Hello, futures: four tasks in worker processes. One crashes, and one says why it cannot:
- * each outcome is a future of its own, and the program goes on.
+ * Hello, futures: runs four tasks in worker processes. One crashes, and one fails with a reason. Each
+ * task has its own future, and the program continues.
  *
  *     build/samples/hello_futures
  */
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Runs in a worker process: of the memory of main it sees a copy of its input alone. */
+/* Runs in a worker process. Of the data of main() it has a copy of its input, and nothing else. */
 static enum pxp_status shout(struct pxp_task *task)
 {
 	size_t n;
@@ -21,7 +21,7 @@ static enum pxp_status shout(struct pxp_task *task)
 	if (strcmp(word, "crash") == 0)
 		abort();
 	if (n > sizeof(loud))
-		return pxp_task_fail(task, 1, "too long to be shouted");
+		return pxp_task_fail(task, 1, "too long to shout");
 	for (size_t i = 0; i < n; i++)
 		loud[i] = (char)toupper((unsigned char)word[i]);
 	return pxp_task_return(task, loud, n);
@@ -39,7 +39,7 @@ int main(void)
 	enum pxp_status status;
 	void *loud;
 
-	/* First, while there is one thread: worker processes are forked from here. */
+	/* First in main(), while the process has one thread: the workers are forked from it. */
 	if (pxp_zygote_start(&error) != PXP_OK ||
 	    pxp_executor_create(&options, &pool, &error) != PXP_OK) {
 		fprintf(stderr, "hello_futures: %s\n", error.text);

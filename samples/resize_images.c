@@ -1,11 +1,11 @@
 /*
- * Images resized on processes: a task for each picture, and a line for each as it is done.
- * The results are PNG files in the current folder.
+ * Resizes images in worker processes: one task for each picture. Prints a line for each picture when it is
+ * done. The results are PNG files in the current folder.
  *
  *     build/samples/resize_images samples/pictures/{lake.jpg,dunes.jpg,balloon.png}
  *
- * A picture that cannot be read costs that picture. One on which the decoder crashes or
- * hangs costs its worker too, and another worker takes its place.
+ * A picture that cannot be read fails alone. One on which the decoder crashes or hangs also costs its
+ * worker, which is replaced.
  */
 #include <pixpool/pixpool.h>
 
@@ -22,7 +22,7 @@
 
 enum { SIDE = 128, CHANNELS = 4, ALPHA = 3, DEADLINE_MS = 20 * 1000 };
 
-/* Runs in a worker process: of the memory of main it sees a copy of its input alone. */
+/* Runs in a worker process. Of the data of main() it has a copy of its input, and nothing else. */
 static enum pxp_status resize(struct pxp_task *task)
 {
 	const char *path = pxp_task_input(task, NULL), *slash = strrchr(path, '/');
@@ -44,11 +44,11 @@ static enum pxp_status resize(struct pxp_task *task)
 	stbi_image_free(pixels);
 	snprintf(name, sizeof(name), "%s.png", slash ? slash + 1 : path);
 	if (!is_resized || !stbi_write_png(name, w, h, CHANNELS, small, 0))
-		return pxp_task_fail(task, 2, "cannot make %s", name);
+		return pxp_task_fail(task, 2, "cannot write %s", name);
 	return pxp_task_return(task, name, strlen(name) + 1);
 }
 
-/* Say how a picture went, and give its future back. Whether it is done. */
+/* Print the result of a picture and release its future. Returns whether it succeeded. */
 static bool report(const char *picture, struct pxp_future *future)
 {
 	struct pxp_error error;
@@ -66,7 +66,7 @@ static bool report(const char *picture, struct pxp_future *future)
 	return status == PXP_OK;
 }
 
-/* End the program unless all is well; the processes of the pool end with it. */
+/* Exit unless status is PXP_OK. The processes of the pool end too. */
 static void need(enum pxp_status status)
 {
 	if (status == PXP_OK)

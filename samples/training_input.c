@@ -1,11 +1,11 @@
 /*
- * Pictures prepared as training input on processes: resized, cropped to their centre,
- * normalised as for ImageNet, and written to one .npy file of the shape N x 3 x 224 x 224.
+ * Prepares pictures as training input in worker processes: resizes them, crops them to their centre,
+ * normalises them as for ImageNet, and writes one .npy file of the shape N x 3 x 224 x 224.
  *
  *     build/samples/training_input input.npy samples/pictures/{lake,dunes}.jpg
  *
- * Each is written to its place in the file as it is done; a batch of them is in memory at a
- * time. One that fails is listed, and its place holds zeros.
+ * Each picture is written to its place in the file when it is done. One batch is in memory at a time. A
+ * picture that fails is listed, and its place holds zeros.
  */
 #include <pixpool/pixpool.h>
 
@@ -34,7 +34,7 @@ static bool resize_centre(const stbi_uc *pixels, int width, int height, stbi_uc 
 		NULL, left, top, 1 - left, 1 - top);
 }
 
-/* Runs in a worker process, one at a time. Its result is a picture plane by plane. */
+/* Runs in a worker process, one at a time. The result is the picture, plane by plane. */
 static enum pxp_status prepare(struct pxp_task *task)
 {
 	static const float mean[PLANES] = {0.485F, 0.456F, 0.406F};
@@ -51,7 +51,7 @@ static enum pxp_status prepare(struct pxp_task *task)
 	is_resized = resize_centre(pixels, width, height, centre[0]);
 	stbi_image_free(pixels);
 	if (!is_resized)
-		return pxp_task_fail(task, 2, "no memory to resize it");
+		return pxp_task_fail(task, 2, "no memory to resize the picture");
 
 	for (int plane = 0; plane < PLANES; plane++)
 		for (int i = 0; i < CROP * CROP; i++)
@@ -60,9 +60,10 @@ static enum pxp_status prepare(struct pxp_task *task)
 	return pxp_task_return(task, planes, sizeof(planes));
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "'<f4' says so");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "the header says '<f4', little-endian");
 
-/* NumPy's format, version 1.0: what it is, the length of the rest, the rest. */
+/* NumPy's format, version 1.0: a magic number, the length of the header, the header. */
 static void write_header(FILE *file, int n_pictures)
 {
 	static const unsigned char start[] = {0x93, 'N', 'U', 'M', 'P',
@@ -76,7 +77,7 @@ static void write_header(FILE *file, int n_pictures)
 	fprintf(file, "%-117s\n", text);
 }
 
-/* Write the picture, or zeros where it failed, to its place. Whether it is in the file. */
+/* Write the picture, or zeros if it failed, to its place. Returns whether it succeeded. */
 static bool report(const char *name, struct pxp_future *future, FILE *file, int place)
 {
 	static const float zeros[N_VALUES];
@@ -85,15 +86,15 @@ static bool report(const char *name, struct pxp_future *future, FILE *file, int 
 	enum pxp_status status = pxp_future_result(future, 0, &planes, NULL, &error);
 
 	fseek(file, NPY_HEADER_BYTES + (long)sizeof(zeros) * place, SEEK_SET);
-	fwrite(status == PXP_OK ? planes : zeros, sizeof(zeros), 1,
-	       file); /* main asks ferror() */
+	/* main() asks ferror(). */
+	fwrite(status == PXP_OK ? planes : zeros, sizeof(zeros), 1, file);
 	printf("%d: %s: %s\n", place, name, status == PXP_OK ? "done" : error.text);
 	free(planes);
 	pxp_future_release(future);
 	return status == PXP_OK;
 }
 
-/* End the program unless all is well; the processes of the pool end with it. */
+/* Exit unless status is PXP_OK. The processes of the pool end too. */
 static void need(enum pxp_status status)
 {
 	if (status == PXP_OK)
@@ -102,7 +103,7 @@ static void need(enum pxp_status status)
 	exit(EXIT_FAILURE);
 }
 
-/* Prepare up to BATCH pictures, the first of which has this place. How many are in the file. */
+/* Prepare up to BATCH pictures; the first one has this place. Returns how many succeeded. */
 static int prepare_batch(struct pxp_executor *pool, char **names, int n, FILE *file,
                          int first)
 {
@@ -140,7 +141,7 @@ int main(int argc, char **argv)
 	bool is_whole;
 
 	if (!file) {
-		fprintf(stderr, "training_input: no file to write\n");
+		fprintf(stderr, "training_input: cannot write the output file\n");
 		return EXIT_FAILURE;
 	}
 	need(pxp_zygote_start(NULL)); /* while there is one thread */
@@ -152,10 +153,10 @@ int main(int argc, char **argv)
 	pxp_executor_destroy(pool);
 
 	fseek(file, 0, SEEK_SET);
-	write_header(file, n_names); /* last: a file that was cut short has none */
+	write_header(file, n_names); /* last, so that an incomplete file has no header */
 	is_whole = !ferror(file);
 	if (fclose(file) != 0 || !is_whole) {
-		fprintf(stderr, "training_input: %s is not whole\n", argv[1]);
+		fprintf(stderr, "training_input: %s is incomplete\n", argv[1]);
 		return EXIT_FAILURE;
 	}
 	return n_done == n_names ? EXIT_SUCCESS : EXIT_FAILURE;

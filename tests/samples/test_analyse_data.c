@@ -34,7 +34,7 @@ TEST(analyse_data, a_bad_row_fails_alone_and_all_rows_come_in_order)
 	for (int row = 1; row <= N_ROWS; row++) {
 		if (row == BAD_ROW)
 			snprintf(expected, sizeof(expected),
-			         "row %d: field 3 is no number", row);
+			         "row %d: field 3 is not a number", row);
 		else
 			snprintf(expected, sizeof(expected),
 			         "site %d: 3 values from -%d to %d, mean %d", row,
@@ -55,11 +55,11 @@ TEST(analyse_data, each_bad_row_has_a_message_that_says_what_is_wrong)
 	scratch_enter(NULL);
 	scratch_file("rows.csv", "Oslo\n\nRome,\nCairo,1,inf\nPune,1;2\nLima,-0.5");
 	program = program_start(argv, "rows.csv");
-	EXPECT_STR(program_line(&program), "row 1: a comma is missing behind field 1");
-	EXPECT_STR(program_line(&program), "row 2: a comma is missing behind field 1");
-	EXPECT_STR(program_line(&program), "row 3: field 2 is no number");
-	EXPECT_STR(program_line(&program), "row 4: field 3 is no number");
-	EXPECT_STR(program_line(&program), "row 5: a comma is missing behind field 2");
+	EXPECT_STR(program_line(&program), "row 1: missing comma after field 1");
+	EXPECT_STR(program_line(&program), "row 2: missing comma after field 1");
+	EXPECT_STR(program_line(&program), "row 3: field 2 is not a number");
+	EXPECT_STR(program_line(&program), "row 4: field 3 is not a number");
+	EXPECT_STR(program_line(&program), "row 5: missing comma after field 2");
 	EXPECT_STR(program_line(&program), "Lima: 1 values from -0.5 to -0.5, mean -0.5");
 	EXPECT_STR(program_line(&program), "6 rows, 5 failed");
 	EXPECT_EQ(program_end(&program), 1);

@@ -12,6 +12,6 @@ TEST(hello_futures, prints_the_outcome_of_each_word_although_a_worker_crashes)
 	REQUIRE(said.n == 4);
 	EXPECT_STR(said.lines[0], "hello: HELLO");
 	EXPECT_STR(said.lines[1], "crash: crashed: worker died of SIGABRT");
-	EXPECT_STR(said.lines[2], "incredible: task failed: too long to be shouted");
+	EXPECT_STR(said.lines[2], "incredible: task failed: too long to shout");
 	EXPECT_STR(said.lines[3], "futures: FUTURES");
 }
