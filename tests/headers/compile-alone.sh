@@ -1,13 +1,14 @@
 #!/bin/sh
-# Compile each public header alone, as C++17, and call the library through them.
+# Each public header compiles alone, as C++17 and as C99, and every function that it declares is in the library.
 #
-#     compile-alone.sh INCLUDE_FOLDER LIBRARY
+#     compile-alone.sh INCLUDE_FOLDER LIBRARY COMPILER
 #
-# Status 77 says that there is no C++ compiler here: CTest calls that skipped.
+# Status 77 (skipped): there is no C++ compiler.
 set -eu
 
 include=$1
 library=$2
+compiler=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -33,11 +34,14 @@ for header in "$include"/pixpool/*.h; do
 	printf '#include <%s>\n#include <%s>\n' "$name" "$name" > "$work/alone.cpp"
 	echo "$name"
 	compile -c "$work/alone.cpp" -o "$work/alone.o"
+	cp "$work/alone.cpp" "$work/alone.c"
+	"$compiler" -std=c99 -Wall -Wextra -Wpedantic -Werror -I "$include" -c "$work/alone.c" -o "$work/alone.o"
 	n_headers=$((n_headers + 1))
 done
 
-# Every function that a header names, by its address: one that is only declared, or that has a C++ name
-# for want of extern "C", is not in the library. No linking, so that a sanitizer's library will do.
+# Take the address of every function that a header declares. A function that is missing, or that has a C++
+# name because extern "C" is missing, is not among the library's symbols. Nothing is linked, so that this works
+# for a library with a sanitizer too.
 {
 	echo '#include <pixpool/pixpool.h>'
 	echo 'extern const void *const all[];'
@@ -51,7 +55,7 @@ nm -u "$work/all.o" | awk '{ print $NF }' | grep pxp_ | sort > "$work/declared"
 nm --defined-only "$library" 2> "$work/nm-said" | awk 'NF == 3 && $2 == "T" { print $3 }' | sort -u > "$work/defined"
 missing=$(comm -23 "$work/declared" "$work/defined")
 if [ ! -s "$work/declared" ] || [ -n "$missing" ]; then
-	printf 'declared, and not in the library:\n%s\n' "${missing:-everything}" >&2
+	printf 'declared but not in the library:\n%s\n' "${missing:-everything}" >&2
 	cat "$work/nm-said" >&2
 	exit 1
 fi
