@@ -1,9 +1,9 @@
 /*
- * The question: what does an executor itself cost, ours and its peers, beside the least that
- * could do? Tasks a second when they are empty, in chunks, and with payloads; the start-up of
- * a pool; and the memory of a task that waits.
+ * The question: what does an executor itself cost: ours, its peers, and the minimum that could work? It measures
+ * tasks a second when they are empty, in chunks, and with payloads; the start-up of a pool; and the memory of
+ * a waiting task.
  *
- * Every subject answers every question once in each round, in turn, in a process of its own.
+ * In each round, each subject is measured once for each question, in a fresh process.
  */
 #include "executors.h"
 #include "measure.h"
@@ -25,7 +25,7 @@
 		 [ASK_START] = python_measure, [ASK_PENDING] = python_measure }
 
 static const struct subject subjects[N_SUBJECTS] = {
-	/* Inline nothing is ever pending. */
+	/* The inline executor has no pending tasks. */
 	[OUR_INLINE] = {"inline", { RATES(ours_rate), [ASK_CHUNKED] = ours_chunked,
 				    [ASK_START] = ours_start }},
 	[OUR_THREADS] = {"threads", OURS},
@@ -65,9 +65,10 @@ static const struct {
 struct run {
 	int n_rounds;
 	unsigned n_workers;
-	double least_s;
+	double min_s;
 	const char *python;
-	const char *only_question, *only_subject; /* NULL: all */
+	/* NULL: all. */
+	const char *only_question, *only_subject;
 	const char *payload;
 };
 
@@ -91,13 +92,13 @@ _Noreturn static void answer(const struct run *run, enum question question,
 		.n_bytes = questions[question].n_bytes,
 		.payload = run->payload,
 		.n_workers = run->n_workers,
-		.least_s = run->least_s,
+		.min_s = run->min_s,
 		.python = run->python,
 	};
 	struct reading reading = {0};
 	bool is_done;
 
-	alarm(MOST_S);
+	alarm(MAX_S);
 	is_done = subjects[subject].measure[question](&job, &reading) &&
 	          write(to, &reading, sizeof(reading)) == sizeof(reading);
 	_exit(is_done ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -129,7 +130,7 @@ static bool ask(const struct run *run, enum question question, struct readings *
 {
 	for (int round = 0; round < run->n_rounds; round++) {
 		for (int turn = 0; turn < N_SUBJECTS; turn++) {
-			/* Who begins changes, so that none always follows the same. */
+			/* Each round begins with another subject, so that none always follows the same one. */
 			enum subject_id subject = (enum subject_id)((turn + round) %
 			                                            N_SUBJECTS);
 
@@ -158,7 +159,7 @@ static bool ask_all(const struct run *run)
 	static struct readings readings;
 
 	printf("%d rounds, %u workers, batches for at least %.2g s\n", run->n_rounds,
-	       run->n_workers, run->least_s);
+	       run->n_workers, run->min_s);
 	print_load("before");
 	for (enum question question = 0; question < N_QUESTIONS; question++) {
 		bool is_any = false;
@@ -193,7 +194,7 @@ static struct run read_options(int argc, char **argv)
 	struct run run = {
 		.n_rounds = 5,
 		.n_workers = pxp_default_workers(),
-		.least_s = 0.3,
+		.min_s = 0.3,
 		.python = "python3",
 	};
 	int option;
@@ -206,7 +207,7 @@ static struct run read_options(int argc, char **argv)
 			run.n_rounds = atoi(optarg);
 			break;
 		case 't':
-			run.least_s = atof(optarg);
+			run.min_s = atof(optarg);
 			break;
 		case 'w':
 			run.n_workers = (unsigned)atoi(optarg);
@@ -233,13 +234,13 @@ static struct run read_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct run run = read_options(argc, argv);
-	size_t most_bytes = questions[ASK_1_MIB].n_bytes;
-	char *payload = malloc(most_bytes);
+	size_t max_bytes = questions[ASK_1_MIB].n_bytes;
+	char *payload = malloc(max_bytes);
 	bool is_answered;
 
 	if (!payload)
 		return EXIT_FAILURE;
-	memset(payload, 'p', most_bytes);
+	memset(payload, 'p', max_bytes);
 	run.payload = payload;
 	is_answered = measure_begin() && ask_all(&run);
 	free(payload);

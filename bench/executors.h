@@ -1,6 +1,5 @@
 /*
- * What bench_executors asks of each subject. A measurement runs in a process of its own, in
- * which nothing ran before.
+ * What bench_executors measures. Each measurement runs in a fresh process.
  */
 #ifndef PXP_BENCH_EXECUTORS_H
 #define PXP_BENCH_EXECUTORS_H
@@ -10,61 +9,85 @@
 #include <stdint.h>
 
 enum question {
-	ASK_EMPTY,   /* submit a batch of tasks that do nothing, collect them all */
-	ASK_CHUNKED, /* map over items that are nothing, CHUNK of them together */
-	ASK_1_B,     /* as the first, with so many bytes there and back */
+	/* Submit a batch of tasks that do nothing, and collect them all. */
+	ASK_EMPTY,
+	/* Map over empty items, in chunks of CHUNK. */
+	ASK_CHUNKED,
+	/* As ASK_EMPTY, with this many bytes as input and as result. */
+	ASK_1_B,
 	ASK_4_KIB,
 	ASK_1_MIB,
-	ASK_START,   /* from creation to the first result */
-	ASK_PENDING, /* memory of tasks that wait behind one that is held */
+	/* The time from creation to the first result. */
+	ASK_START,
+	/* The memory of tasks that wait behind a task that is held. */
+	ASK_PENDING,
 	N_QUESTIONS
 };
 
-enum { CHUNK = 100, MAX_WORKERS = 64, MOST_S = 120 /* for one measurement */ };
+enum {
+	CHUNK = 100,
+	MAX_WORKERS = 64,
+	/* For one measurement. */
+	MAX_S = 120,
+};
 
 enum subject_id {
 	OUR_INLINE,
 	OUR_THREADS,
-	OUR_THREADS_BOUNDED, /* max_pending as it is by default: submissions wait for room */
+	/* With the default max_pending: submissions wait for room. */
+	OUR_THREADS_BOUNDED,
 	OUR_PROCESSES,
 	OUR_PROCESSES_BOUNDED,
-	OUR_PROCESSES_AND_ZYGOTE, /* the first pool of a process */
+	/* The first pool of a process, with the start of the zygote. */
+	OUR_PROCESSES_AND_ZYGOTE,
 	PYTHON_THREADS,
 	PYTHON_PROCESSES,
 	GLIB_POOL,
 	LIBUV_QUEUE,
-	FLOOR_QUEUE,   /* a mutex, a condition, and a result for each task */
-	FLOOR_EPOLL_1, /* an epoll loop over socket pairs, with 1 frame in flight to each */
+	/* A mutex, a condition, and a result for each task. */
+	FLOOR_QUEUE,
+	/* An epoll loop over socket pairs, with 1 frame in flight to each child. */
+	FLOOR_EPOLL_1,
 	FLOOR_EPOLL_2,
 	FLOOR_EPOLL_4,
-	FLOOR_EPOLL_16, /* as many as may lie in front of a worker of ours */
+	/* As many as a worker of ours may have. */
+	FLOOR_EPOLL_16,
 	N_SUBJECTS
 };
 
 struct job {
 	enum question question;
 	enum subject_id subject;
-	size_t n_batch;      /* tasks, items or pools */
-	size_t n_bytes;      /* there and back with each task */
-	const char *payload; /* so many bytes */
+	/* Tasks, items or pools. */
+	size_t n_batch;
+	/* The size of the input and of the result of each task. */
+	size_t n_bytes;
+	/* n_bytes bytes. */
+	const char *payload;
 	unsigned n_workers;
-	double least_s;     /* batches are repeated for so long */
-	const char *python; /* to be found on PATH */
+	/* Batches are repeated for at least this time. */
+	double min_s;
+	/* The interpreter, found on PATH. */
+	const char *python;
 };
 
 struct reading {
-	double n; /* tasks, items or pools that were done */
+	/* Tasks, items or pools that were done. */
+	double n;
 	double wall_s;
-	double cpu_s; /* of the whole tree of processes */
-	double bytes; /* ASK_PENDING: resident memory of this process that came with them */
+	/* Of the whole tree of processes. */
+	double cpu_s;
+	/* ASK_PENDING: how much the resident memory of this process grew. */
+	double bytes;
 };
 
-/* False, with a message on standard error, when not all was done as asked. */
+/* False, with a message on standard error: the measurement failed. */
 typedef bool measure_fn(const struct job *job, struct reading *ret_reading);
 
 struct subject {
 	const char *name;
-	measure_fn *measure[N_QUESTIONS]; /* NULL: it has no answer */
+	/* NULL: the subject cannot do this. */
+	measure_fn *measure[N_QUESTIONS];
 };
 
 measure_fn ours_rate, ours_chunked, ours_start, ours_pending;
@@ -80,26 +103,26 @@ struct watch {
 	double wall_s, cpu_s;
 };
 
-/* What passes between the two is added to the reading; who runs in between must still be
- * there at the end. */
+/* Add the time between the two calls to the reading. A process that runs in between must still exist at
+ * watch_end(). */
 void watch_begin(struct watch *watch);
 void watch_end(const struct watch *watch, struct reading *reading);
 
-/* Do n tasks of a job and take all their results; false when one is not as it should be. */
+/* Run n tasks of a job and take all results. False: a result is wrong. */
 typedef bool batch_fn(void *subject, const struct job *job, size_t n);
 
-/* Measure batches, after a smaller one that warms up. */
+/* Measure batches, after a smaller one to warm up. */
 bool repeat_batches(const struct job *job, batch_fn *batch, void *subject,
                     struct reading *ret_reading);
 
 /* Resident memory of this process. */
 double resident_bytes(void);
 
-/* Say what failed, and be false. */
+/* Print what failed. Returns false. */
 bool failed(const char *what);
 
-/* A task for those who know no inputs and results: it takes a copy of the payload along, and
- * makes another one its result, as ours do. */
+/* A task for subjects without inputs and results. As our tasks do, it takes a copy of the payload as its
+ * input, and makes another copy its result. */
 struct echo {
 	void *input, *result;
 	size_t n;
@@ -109,7 +132,7 @@ bool echo_prepare(struct echo *echo, const struct job *job);
 void echo_run(struct echo *echo);
 bool echo_collect(struct echo *echo, const struct job *job);
 
-/* All measurements of a run, [question][subject][round], and whether each was made. */
+/* All readings of a run: [question][subject][round], and how many rounds were measured. */
 enum { MAX_ROUNDS = 99 };
 
 struct readings {

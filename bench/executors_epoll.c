@@ -1,6 +1,6 @@
 /*
- * The bare floor for processes: an epoll loop over socket pairs to forked children that send
- * each frame back. Nothing is bounded, cancelled, timed, checked or healed.
+ * The floor for processes: an epoll loop over socket pairs to forked children, which send each frame
+ * back. It has no limits, cancels, deadlines, checks or recovery.
  */
 #include "executors.h"
 
@@ -14,13 +14,15 @@
 
 enum {
 	MAX_IN_FLIGHT = 16,
-	MAX_INLINE_BYTES = 64 * 1024, /* longer ones lie in memory that is shared */
+	/* Longer payloads are in shared memory. */
+	MAX_INLINE_BYTES = 64 * 1024,
 };
 
 struct channel {
 	int socket;
 	pid_t child;
-	char *inputs, *results; /* shared, a place for each in flight; NULL: all inline */
+	/* Shared memory, with a place for each frame in flight. NULL: all payloads are inline. */
+	char *inputs, *results;
 };
 
 struct frame {
@@ -33,7 +35,8 @@ struct epoll_pool {
 	unsigned n_in_flight, n_channels;
 	struct channel channels[MAX_WORKERS];
 	struct frame frame;
-	char *result; /* where one is copied to, as whoever wants it would */
+	/* Each result is copied to here, as a caller would copy it. */
+	char *result;
 	size_t n_sent;
 };
 
@@ -84,7 +87,8 @@ static bool channel_create(struct epoll_pool *pool, const struct job *job)
 	channel->socket = ends[0];
 	channel->child = fork();
 	if (channel->child == 0) {
-		/* The others' ends too: else no child would see the end of its own. */
+		/* The other ends too: a child that holds them would keep the others from seeing the end of
+		 * their socket. */
 		for (unsigned i = 0; i <= pool->n_channels; i++)
 			close(pool->channels[i].socket);
 		epoll_child(channel, ends[1], job);

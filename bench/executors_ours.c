@@ -1,4 +1,4 @@
-/* Our three executors. */
+/* Measures our three executors. */
 #include "executors.h"
 
 #include <pixpool/pixpool.h>
@@ -22,7 +22,7 @@ static enum pxp_status send_back(struct pxp_task *task)
 	return pxp_task_return(task, input, n);
 }
 
-/* Until the other end of the pipe is closed. */
+/* A task that runs until the other end of the pipe is closed. */
 static enum pxp_status hold(struct pxp_task *task)
 {
 	char byte;
@@ -39,7 +39,7 @@ static enum pxp_executor_kind kind_of(enum subject_id subject)
 	return PXP_PROCESSES;
 }
 
-/* Nobody else's queue has a bound, so it is like for like without. */
+/* Without a limit for the queue, because the peers have none. */
 static struct pxp_executor *create(const struct job *job)
 {
 	bool is_bounded = job->subject == OUR_THREADS_BOUNDED ||
@@ -92,7 +92,8 @@ static bool collect(struct pxp_future *future, const struct job *job)
 
 struct ours {
 	struct pxp_executor *executor;
-	struct pxp_future **futures; /* of a batch */
+	/* Of a batch. */
+	struct pxp_future **futures;
 };
 
 static bool do_batch(void *subject, const struct job *job, size_t n)
@@ -231,7 +232,8 @@ bool ours_pending(const struct job *job, struct reading *ret_reading)
 
 	if (!futures)
 		return failed("no memory");
-	memset(futures, 1, n_bytes); /* so that it is not this that grows */
+	memset(futures, 1,
+	       n_bytes); /* resident now, so that it does not count as growth */
 
 	if (start_zygote(job) && (executor = create(job)) && pipe(gate) == 0)
 		is_done = weigh(executor, job, gate[0], futures, ret_reading);

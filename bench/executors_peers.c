@@ -1,5 +1,5 @@
-/* The peers: GLib's GThreadPool, libuv's work queue, and CPython's two pools, which are
- * measured by a program of their own, executors.py. */
+/* Measures the peers: GLib's GThreadPool, libuv's work queue, and CPython's two pools, for which it runs
+ * executors.py. */
 #include "executors.h"
 
 #include <glib.h>
@@ -9,23 +9,24 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* Held by the tasks in front of those whose memory is asked for. */
+/* Locked by the tasks that hold up those whose memory is measured. */
 static uv_sem_t gate;
 
-/* ---- GThreadPool: it knows no results, so the last task of a batch says that all are
- * done ---- */
+/* ---- GThreadPool has no results: the last task of a batch signals that all are done ---- */
 
 struct glib_batch {
 	GThreadPool *pool;
 	gint n_left;
-	GMutex lock; /* guards is_done */
+	/* Guards is_done. */
+	GMutex lock;
 	GCond all_done;
 	bool is_done;
 };
 
 struct glib_task {
 	struct glib_batch *batch;
-	struct glib_task *next; /* the submitter's own */
+	/* For the submitter only. */
+	struct glib_task *next;
 	struct echo echo;
 	bool is_held;
 };
@@ -91,7 +92,7 @@ static bool glib_do_batch(void *subject, const struct job *job, size_t n)
 	return is_done;
 }
 
-/* Exclusive: its threads are its own from the beginning, as with the others. */
+/* Exclusive: the pool has its own threads from the beginning, like the others. */
 static GThreadPool *glib_create(const struct job *job)
 {
 	return g_thread_pool_new(glib_run, NULL, (gint)job->n_workers, TRUE, NULL);
@@ -123,7 +124,7 @@ bool glib_start(const struct job *job, struct reading *ret_reading)
 	return is_done;
 }
 
-/* The tasks are not freed: they go with this process. */
+/* The tasks are not freed: the process ends after this. */
 bool glib_pending(const struct job *job, struct reading *ret_reading)
 {
 	struct glib_batch batch = {.pool = glib_create(job)};
@@ -202,7 +203,7 @@ static bool libuv_do_batch(void *subject, const struct job *job, size_t n)
 	return uv_run(&batch->loop, UV_RUN_DEFAULT) == 0 && batch->n_right == n;
 }
 
-/* Its threads are the process's: they start with the first task and stay. */
+/* Its threads belong to the process: they start with the first task and stay. */
 static bool libuv_create(struct libuv_batch *batch, const struct job *job)
 {
 	char n_workers[16];
@@ -223,7 +224,7 @@ bool libuv_rate(const struct job *job, struct reading *ret_reading)
 	return is_done;
 }
 
-/* Once: there is but one first time. */
+/* Measured once, because the threads start only once. */
 bool libuv_start(const struct job *job, struct reading *ret_reading)
 {
 	struct libuv_batch batch;
@@ -267,16 +268,16 @@ static const char *const question_words[N_QUESTIONS] = {
 _Noreturn static void become_python(const struct job *job, int said)
 {
 	const char *kind = job->subject == PYTHON_THREADS ? "threads" : "processes";
-	char n_batch[32], n_bytes[32], n_workers[32], least_s[32];
+	char n_batch[32], n_bytes[32], n_workers[32], min_s[32];
 
 	snprintf(n_batch, sizeof(n_batch), "%zu", job->n_batch);
 	snprintf(n_bytes, sizeof(n_bytes), "%zu", job->n_bytes);
 	snprintf(n_workers, sizeof(n_workers), "%u", job->n_workers);
-	snprintf(least_s, sizeof(least_s), "%g", job->least_s);
-	alarm(MOST_S); /* ours is not handed on by fork() */
+	snprintf(min_s, sizeof(min_s), "%g", job->min_s);
+	alarm(MAX_S); /* an alarm is not inherited over fork() */
 	dup2(said, STDOUT_FILENO);
 	execlp(job->python, job->python, PIXPOOL_BENCH "/executors.py", kind,
-	       question_words[job->question], n_batch, n_bytes, n_workers, least_s,
+	       question_words[job->question], n_batch, n_bytes, n_workers, min_s,
 	       (char *)NULL);
 	perror(job->python);
 	_exit(127);

@@ -1,6 +1,6 @@
 /*
- * The bare floor for threads: the least that must be done to have a task run on another one,
- * and to have its result. Nothing is bounded, cancelled, timed or told to a callback.
+ * The floor for threads: the minimum that is needed to run a task in another thread and get its result. It
+ * has no limits, cancels, deadlines or callbacks.
  */
 #include "executors.h"
 
@@ -9,17 +9,20 @@
 
 struct queue_task {
 	struct queue_task *next;
-	struct queue_task *next_of_batch; /* the submitter's own */
+	/* For the submitter only. */
+	struct queue_task *next_of_batch;
 	struct echo echo;
 	bool is_held;
 	bool is_done;
 };
 
 struct queue {
-	pthread_mutex_t lock; /* guards all but the threads */
+	/* Guards all but the threads. */
+	pthread_mutex_t lock;
 	pthread_cond_t has_work, is_done;
 	struct queue_task *first, **last;
-	const struct queue_task *awaited; /* by the submitter */
+	/* The task that the submitter waits for. */
+	const struct queue_task *awaited;
 	bool is_stopping, is_released;
 	unsigned n_idle, n_threads;
 	pthread_t threads[MAX_WORKERS];
@@ -168,7 +171,7 @@ bool queue_start(const struct job *job, struct reading *ret_reading)
 	return is_done;
 }
 
-/* The tasks are not freed: they go with this process. */
+/* The tasks are not freed: the process ends after this. */
 bool queue_pending(const struct job *job, struct reading *ret_reading)
 {
 	struct queue queue;

@@ -1,4 +1,4 @@
-/* The tables of bench_executors: medians for each subject, and the goals as ratios within each
+/* Prints the tables of bench_executors: the medians of each subject, and the goals, as ratios within each
  * round. */
 #include "executors.h"
 
@@ -13,16 +13,16 @@ static int compare_doubles(const void *a, const void *b)
 }
 
 struct spread {
-	double least, median, greatest;
+	double min, median, max;
 };
 
 static struct spread spread_of(double *values, unsigned n)
 {
 	qsort(values, n, sizeof(values[0]), compare_doubles);
 	return (struct spread){
-		.least = values[0],
+		.min = values[0],
 		.median = n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2,
-		.greatest = values[n - 1],
+		.max = values[n - 1],
 	};
 }
 
@@ -60,7 +60,8 @@ static const struct heading {
 	const char *unit;
 	figure_fn *figure;
 	const char *cpu_unit;
-	figure_fn *cpu; /* NULL: of no interest */
+	/* NULL: not printed. */
+	figure_fn *cpu;
 } headings[N_QUESTIONS] = {
 	[ASK_EMPTY] = {"empty tasks", "tasks/s", per_second, "CPU us/task", cpu_us},
 	[ASK_CHUNKED] = {"map in chunks of 100", "items/s", per_second, "CPU us/item",
@@ -92,8 +93,8 @@ void report_question(const struct readings *readings, const struct subject *subj
 {
 	const struct heading *heading = &headings[question];
 
-	printf("\n%-34s %11s  %-21s %12s\n", heading->title, heading->unit,
-	       "least to greatest", heading->cpu_unit);
+	printf("\n%-34s %11s  %-21s %12s\n", heading->title, heading->unit, "min to max",
+	       heading->cpu_unit);
 	for (enum subject_id subject = 0; subject < N_SUBJECTS; subject++) {
 		struct spread spread;
 		int decimals = question == ASK_START ? 2 : 0;
@@ -102,8 +103,8 @@ void report_question(const struct readings *readings, const struct subject *subj
 		if (readings->n[question][subject] == 0)
 			continue;
 		spread = spread_figure(readings, question, subject, heading->figure);
-		snprintf(range, sizeof(range), "%.*f to %.*f", decimals, spread.least,
-		         decimals, spread.greatest);
+		snprintf(range, sizeof(range), "%.*f to %.*f", decimals, spread.min,
+		         decimals, spread.max);
 		printf("  %-32s %11.*f  %-21s", subjects[subject].name, decimals,
 		       spread.median, range);
 		if (heading->cpu)
@@ -121,7 +122,8 @@ static const struct goal {
 	const char *text;
 	enum question question;
 	enum subject_id ours, peer;
-	double least; /* 0: no goal, only told */
+	/* The minimum ratio of the rates; 0: no goal, for information. */
+	double goal;
 } goals[] = {
 	{"processes / bare loop, 2 in flight", ASK_EMPTY, OUR_PROCESSES, FLOOR_EPOLL_2,
          0.7},
@@ -155,35 +157,35 @@ static void report_ratio(const struct readings *readings, const struct goal *goa
 	unsigned n = readings->n[goal->question][goal->ours];
 	struct spread rate, cpu;
 	const char *verdict = "";
-	char range[64], least[16] = "";
+	char range[64], minimum[16] = "";
 
 	if (n == 0 || n != readings->n[goal->question][goal->peer])
 		return;
 	rate = spread_ratio(readings, goal, per_second);
 	cpu = spread_ratio(readings, goal, per_cpu_second);
-	snprintf(range, sizeof(range), "%.2f to %.2f", rate.least, rate.greatest);
-	if (goal->least > 0) {
-		snprintf(least, sizeof(least), "%.1f", goal->least);
-		verdict = rate.median >= goal->least ? "reached" : "missed";
+	snprintf(range, sizeof(range), "%.2f to %.2f", rate.min, rate.max);
+	if (goal->goal > 0) {
+		snprintf(minimum, sizeof(minimum), "%.1f", goal->goal);
+		verdict = rate.median >= goal->goal ? "reached" : "missed";
 	}
-	printf("  %-38s %5s %7.2f  %-17s %7.2f  %s\n", goal->text, least, rate.median,
+	printf("  %-38s %5s %7.2f  %-17s %7.2f  %s\n", goal->text, minimum, rate.median,
 	       range, cpu.median, verdict);
 }
 
 void report_goals(const struct readings *readings)
 {
-	const double most_ms = 5;
+	const double max_ms = 5;
 	struct spread start;
 	char range[64];
 
 	printf("\n%-40s %5s %7s  %-17s %7s\n", "goals, as ratios within a round", "goal",
-	       "rate", "least to greatest", "per CPU");
+	       "rate", "min to max", "per CPU");
 	for (size_t i = 0; i < sizeof(goals) / sizeof(goals[0]); i++)
 		report_ratio(readings, &goals[i]);
 	if (readings->n[ASK_START][OUR_PROCESSES] == 0)
 		return;
 	start = spread_figure(readings, ASK_START, OUR_PROCESSES, wall_ms);
-	snprintf(range, sizeof(range), "%.2f to %.2f", start.least, start.greatest);
+	snprintf(range, sizeof(range), "%.2f to %.2f", start.min, start.max);
 	printf("  %-38s %5s %7.2f  %-17s %7s  %s\n", "start-up of processes, ms", "< 5",
-	       start.median, range, "", start.median < most_ms ? "reached" : "missed");
+	       start.median, range, "", start.median < max_ms ? "reached" : "missed");
 }

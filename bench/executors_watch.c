@@ -1,4 +1,4 @@
-/* What all subjects of bench_executors share: the watch, batches, and a task's payload. */
+/* What the subjects of bench_executors share: the watch, batches, and the payload of a task. */
 #include "executors.h"
 #include "measure.h"
 
@@ -13,7 +13,7 @@ bool failed(const char *what)
 	return false;
 }
 
-/* Looking at the children takes time, which stays outside on both ends. */
+/* Reading the CPU time of the children takes time, which is not measured. */
 void watch_begin(struct watch *watch)
 {
 	double children_s = measure_children_cpu_s(getpid());
@@ -41,7 +41,7 @@ bool repeat_batches(const struct job *job, batch_fn *batch, void *subject,
 	do {
 		is_done = is_done && batch(subject, job, job->n_batch);
 		ret_reading->n += (double)job->n_batch;
-	} while (is_done && measure_now_s() - begun_s < job->least_s);
+	} while (is_done && measure_now_s() - begun_s < job->min_s);
 	watch_end(&watch, ret_reading);
 	return is_done || failed("a task was not done as it should be");
 }
