@@ -5,7 +5,7 @@
 #ifndef PXP_BOMBS_H
 #define PXP_BOMBS_H
 
-#include "image/lab.h"
+#include "image/image_fixture.h"
 
 struct bomb {
 	const char *name;   /* of the file, with its suffix */

@@ -5,7 +5,7 @@
 #ifndef PXP_HOSTILE_FIXTURE_H
 #define PXP_HOSTILE_FIXTURE_H
 
-#include "image/lab.h"
+#include "image/image_fixture.h"
 #include "report_lines.h"
 
 #include <glob.h>

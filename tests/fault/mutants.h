@@ -5,7 +5,7 @@
 #ifndef PXP_MUTANTS_H
 #define PXP_MUTANTS_H
 
-#include "image/lab.h"
+#include "image/image_fixture.h"
 
 #include "recipe/format.h"
 

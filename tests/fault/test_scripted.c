@@ -2,7 +2,7 @@
 #include "support/test.h"
 
 #include "image/engine.h"
-#include "lab.h"
+#include "image_fixture.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  */
 #include "support/test.h"
 
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -269,7 +269,7 @@ static void try_any(enum engine_choice engine, unsigned first_seed)
 
 	seed = first_seed;
 	REQUIRE(worker != NULL);
-	vips_lab_start();
+	vips_fixture_start();
 	for (int round = 0; round < N_ROUNDS; round++) {
 		struct blob blob = any_picture();
 		struct recipe recipe = any_recipe(engine);

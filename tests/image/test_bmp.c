@@ -1,7 +1,7 @@
 /* BMP by bytes: which way up, and what is not read. */
 #include "support/test.h"
 
-#include "lab.h"
+#include "image_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>

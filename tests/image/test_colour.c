@@ -1,7 +1,7 @@
 /* Colour: profiles, depth, linear light, grey and alpha, measured in decoded pixels. */
 #include "support/test.h"
 
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -194,7 +194,7 @@ TEST(colour, sixteen_bits_are_kept_when_asked_in_every_format_that_has_them)
 	VipsImage *image;
 	struct blob blob;
 
-	vips_lab_start();
+	vips_fixture_start();
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		values[i] = (uint16_t)(10000 + 37 * (i % 3)); /* not what 8 bits have */
 	image = vips_image_new_from_memory_copy(values, sizeof(values), 32, 32, 3,
@@ -227,7 +227,7 @@ TEST(colour, grey_and_alpha_of_sixteen_bits_come_through_and_as_eight)
 	VipsImage *image, *result;
 	struct blob blob;
 
-	vips_lab_start();
+	vips_fixture_start();
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i += 2) {
 		values[i] = 20560;
 		values[i + 1] = 32896;

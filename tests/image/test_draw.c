@@ -2,7 +2,7 @@
  * Pictures that are drawn, SVG and PDF: their text is there, at the size that is asked for, and
  * what cannot be drawn whole is no picture at all. The inputs are written here.
  */
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include "support/scratch.h"
 #include "support/test.h"
@@ -578,7 +578,7 @@ TEST(draw, what_draws_says_so)
 	struct failure failure = {0};
 
 	picture_set_drawing(DRAWING_HERE);
-	vips_lab_start();
+	vips_fixture_start();
 	EXPECT(picture_draws(FORMAT_SVG, &failure), "%s", failure.text);
 	EXPECT(picture_draws(FORMAT_PDF, &failure), "%s", failure.text);
 	EXPECT(picture_font_folders() != NULL && picture_font_folders()[0] != NULL);

@@ -5,7 +5,7 @@
 #include "support/test.h"
 
 #include "image/engine.h"
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -318,7 +318,7 @@ TEST(encoders, keep_more_than_eight_bits_of_heic_and_avif_too)
 	static uint16_t values[SIDE * SIDE * 3];
 	VipsImage *image;
 
-	vips_lab_start();
+	vips_fixture_start();
 	for (int at = 0; at < SIDE * SIDE * 3; at++)
 		values[at] = (uint16_t)(30000 + at / 3 % SIDE * 16);
 	image = vips_image_new_from_memory_copy(values, sizeof(values), SIDE, SIDE, 3,

@@ -1,7 +1,7 @@
 /* Animations: frames, delays and loops come through, each frame for itself. */
 #include "support/test.h"
 
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <string.h>
 

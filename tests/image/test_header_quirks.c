@@ -2,7 +2,7 @@
 #include "support/test.h"
 
 #include "image/header/header_quirks.h"
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -153,7 +153,7 @@ TEST(header_quirks, grey_floats_up_to_1_are_light_and_others_up_to_255)
 
 		for (int at = 0; at < SIDE * SIDE; at++)
 			values[at] = (at < SIDE ? 1.0F : 0.5F) * (i ? 256 : 1);
-		vips_lab_start();
+		vips_fixture_start();
 		image = vips_image_new_from_memory_copy(values, sizeof(values), SIDE,
 		                                        SIDE, 1, VIPS_FORMAT_FLOAT);
 		blob = encoded(image, ".tif");

@@ -1,7 +1,7 @@
 /* Metadata: what comes through, and that nothing else does. */
 #include "support/test.h"
 
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Light over 1: what HDR and float samples have, and other formats clip. */
 #include "support/test.h"
 
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static VipsImage *ramp(void)
 			*to++ = 40;
 		}
 	}
-	vips_lab_start();
+	vips_fixture_start();
 	image = vips_image_new_from_memory_copy(values,
 	                                        sizeof(*values) * WIDTH * HEIGHT * 3,
 	                                        WIDTH, HEIGHT, 3, VIPS_FORMAT_FLOAT);
@@ -131,7 +131,7 @@ TEST(light, of_16_bits_keeps_what_8_bits_would_lose)
 	struct blob blob;
 	struct recipe recipe = recipe_for(FORMAT_HDR, ENGINE_AUTO);
 
-	vips_lab_start();
+	vips_fixture_start();
 	pixel = vips_image_new_from_memory_copy(dark, sizeof(dark), 1, 1, 3,
 	                                        VIPS_FORMAT_USHORT);
 	REQUIRE(pixel && !vips_embed(pixel, &made, 0, 0, 16, 16, "extend",

@@ -6,7 +6,7 @@
 #include "support/test.h"
 
 #include "image/engine.h"
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -266,7 +266,7 @@ enum { N_TURNS = 1 };
 
 static void try_all_kinds(const struct recipe *recipe, size_t turn, bool is_judged)
 {
-	vips_lab_start();
+	vips_fixture_start();
 	for (size_t i = turn % N_TURNS; i < sizeof(kinds) / sizeof(kinds[0]);
 	     i += N_TURNS) {
 		if (is_here(&kinds[i]))

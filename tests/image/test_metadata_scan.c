@@ -3,7 +3,7 @@
 
 #include "image/header/metadata_scan.h"
 #include "image/header/profile.h"
-#include "lab.h"
+#include "image_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>

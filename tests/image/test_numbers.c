@@ -4,7 +4,7 @@
  */
 #include "support/test.h"
 
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -296,7 +296,7 @@ static struct blob make_deep(int n_bands)
 	VipsImage *image;
 	struct blob blob;
 
-	vips_lab_start();
+	vips_fixture_start();
 	for (int at = 0; at < WIDTH * HEIGHT * n_bands; at++)
 		values[at] = (uint16_t)(257 * colour[at % n_bands]);
 	image = vips_image_new_from_memory_copy(

@@ -4,7 +4,7 @@
  */
 #include "support/test.h"
 
-#include "lab.h"
+#include "image_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -211,7 +211,7 @@ TEST(kernel, scales_as_its_formula_does_and_as_no_other_would)
 		struct outcome outcome;
 		char words[100];
 
-		if (cases[i / 2].engine != ENGINE_STB && lab_engines[0] == ENGINE_STB)
+		if (cases[i / 2].engine != ENGINE_STB && fixture_engines[0] == ENGINE_STB)
 			continue; /* a build without libvips */
 		snprintf(words, sizeof(words), "size %s; kernel %s",
 		         is_larger ? "180x90" : "20x10", cases[i / 2].word);

@@ -1,7 +1,7 @@
 /* One picture from bytes to bytes, with each engine of the build. */
 #include "support/test.h"
 
-#include "lab.h"
+#include "image_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -188,7 +188,7 @@ TEST(picture, a_side_that_the_output_format_cannot_have_is_too_big)
 		snprintf(words, sizeof(words), "a side of %s is at most %u",
 		         format_info(recipe.format)->name, formats[i / 2].most);
 		if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
-			EXPECT(lab_engines[0] == ENGINE_STB); /* not in this build */
+			EXPECT(fixture_engines[0] == ENGINE_STB); /* not in this build */
 		else if (i % 2)
 			expect_failure(&outcome, FAIL_TOO_BIG, words);
 		else

@@ -5,7 +5,7 @@
 #include "support/test.h"
 
 #include "image/engine.h"
-#include "lab.h"
+#include "image_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  */
 #include "support/test.h"
 
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -144,7 +144,7 @@ TEST(quality, is_that_of_vipsthumbnail_on_every_sample)
 	                                    "meadow.webp"};
 	static const int sides[] = {64, 200, 256, 333, 1600};
 
-	vips_lab_start();
+	vips_fixture_start();
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct blob blob = sample(names[i]);
 
@@ -160,7 +160,7 @@ TEST(quality, of_a_jpeg_of_odd_sides_does_not_suffer_from_its_blocks)
 	struct blob small = sample("lake.jpg"), large;
 	VipsImage *image, *made = NULL, *settled;
 
-	vips_lab_start();
+	vips_fixture_start();
 	image = decoded(&small);
 	REQUIRE(!vips_resize(image, &made, 2253.0 / vips_image_get_width(image), "vscale",
 	                     1267.0 / vips_image_get_height(image), NULL));
@@ -184,7 +184,7 @@ TEST(quality, of_the_careful_way_is_that_of_the_quick_one)
 	VipsImage *quick, *careful;
 	struct failure failure;
 
-	vips_lab_start();
+	vips_fixture_start();
 	recipe.geometry.width = recipe.geometry.height = 200;
 	quick = cooked(&blob, &recipe);
 	/* Filters before scaling that undo each other. */
@@ -201,7 +201,7 @@ TEST(quality, the_eight_orientations_are_one_picture)
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
 	VipsImage *first = NULL;
 
-	vips_lab_start();
+	vips_fixture_start();
 	recipe.geometry.width = recipe.geometry.height = 60;
 	for (int engine = ENGINE_VIPS; engine <= ENGINE_STB; engine++) {
 		for (int i = 1; i <= 8; i++) {

@@ -5,7 +5,7 @@
 #include "support/test.h"
 
 #include "image/engine.h"
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The stb engine: what it says it does not do, and that it shows nothing but its picture. */
 #include "support/test.h"
 
-#include "lab.h"
+#include "image_fixture.h"
 
 #include <malloc.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "support/test.h"
 
 #include "image/engine.h"
-#include "vips_lab.h"
+#include "vips_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +54,7 @@ TEST(turned, once_by_their_own_box_whatever_exif_says)
 	             {"free", 0, {0, 1, 2, 3}}};
 	static const enum image_format formats[] = {FORMAT_AVIF, FORMAT_HEIC};
 
-	vips_lab_start();
+	vips_fixture_start();
 	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct format_info *info = format_info(formats[i % 2]);
 		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);

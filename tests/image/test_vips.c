@@ -2,7 +2,7 @@
 #include "support/test.h"
 
 #include "image/catalogue.h"
-#include "lab.h"
+#include "image_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

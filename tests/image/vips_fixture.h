@@ -1,13 +1,13 @@
 /* Pictures that libvips makes and reads for the tests of its engine. */
-#ifndef PXP_VIPS_LAB_H
-#define PXP_VIPS_LAB_H
+#ifndef PXP_VIPS_FIXTURE_H
+#define PXP_VIPS_FIXTURE_H
 
-#include "lab.h"
+#include "image_fixture.h"
 
 #include <vips/vips.h>
 
 /* Start libvips as the program does. */
-void vips_lab_start(void);
+void vips_fixture_start(void);
 
 /* An image in memory of one colour, or of many: bytes row by row, copied. */
 VipsImage *image_of_bytes(const uint8_t *bytes, int width, int height, int n_bands);

@@ -1,11 +1,12 @@
-#include "vips_lab.h"
+/* Pictures that only libvips can make or compare. */
+#include "vips_fixture.h"
 
 #include "support/test.h"
 
 #include <math.h>
 #include <string.h>
 
-void vips_lab_start(void)
+void vips_fixture_start(void)
 {
 	struct failure failure = {0};
 
@@ -16,7 +17,7 @@ VipsImage *image_of_bytes(const uint8_t *bytes, int width, int height, int n_ban
 {
 	VipsImage *image;
 
-	vips_lab_start();
+	vips_fixture_start();
 	image = vips_image_new_from_memory_copy(
 		bytes, (size_t)width * (size_t)height * (size_t)n_bands, width, height,
 		n_bands, VIPS_FORMAT_UCHAR);

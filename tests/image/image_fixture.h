@@ -2,8 +2,8 @@
  * What tests of pictures share: pictures made on the spot, run through picture_run(), and
  * the result decoded again. Pixels are compared, never encoded bytes.
  */
-#ifndef PXP_LAB_H
-#define PXP_LAB_H
+#ifndef PXP_IMAGE_FIXTURE_H
+#define PXP_IMAGE_FIXTURE_H
 
 #include "image/picture.h"
 
@@ -107,10 +107,10 @@ bool pixel_is_near(const struct outcome *outcome, int x, int y, const uint8_t *c
 bool shows_quarters(const struct outcome *outcome, const struct quarters *quarters);
 
 /* The engines of this build, ENGINE_AUTO at the end. */
-extern const enum engine_choice lab_engines[];
+extern const enum engine_choice fixture_engines[];
 
 #define FOR_EACH_ENGINE(engine)                                                          \
-	for (const enum engine_choice *engine = lab_engines; *engine != ENGINE_AUTO;     \
+	for (const enum engine_choice *engine = fixture_engines; *engine != ENGINE_AUTO; \
 	     engine++)
 
 #endif

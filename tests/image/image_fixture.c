@@ -1,4 +1,5 @@
-#include "lab.h"
+/* Pictures made by the test, and what picture_run() makes of them. */
+#include "image_fixture.h"
 
 #include "recipe/recipe_text.h"
 #include "image/stb/stb.h"
@@ -16,7 +17,7 @@ __attribute__((constructor)) static void ignore_residue(void)
 	residue_ignore();
 }
 
-const enum engine_choice lab_engines[] = {
+const enum engine_choice fixture_engines[] = {
 #ifdef PIXPOOL_VIPS
 	ENGINE_VIPS,
 #endif
