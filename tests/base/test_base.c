@@ -1,3 +1,4 @@
+/* Errors, time and descriptors. */
 #include "support/test.h"
 
 #include "base/clock.h"
@@ -45,7 +46,7 @@ TEST(clock, deadlines_saturate_and_negative_is_never)
 	EXPECT_EQ(clock_poll_ms(0, INT64_MAX), 2147483647);
 }
 
-TEST(fd, copy_says_when_the_source_is_shorter_than_promised)
+TEST(fd, copy_fails_if_the_source_is_too_short)
 {
 	int from = memfd_create("from", MFD_CLOEXEC),
 	    to = memfd_create("to", MFD_CLOEXEC);

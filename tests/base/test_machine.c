@@ -56,7 +56,7 @@ static void group_v2(const char *folder, const char *max, const char *used,
 static const char v2_mount[] = "22 1 0:1 / /proc rw - proc proc rw\n"
 			       "37 30 0:40 / /cg rw,relatime - cgroup2 cgroup2 rw\n";
 
-TEST(machine, without_groups_it_is_what_the_kernel_calls_available)
+TEST(machine, without_groups_it_is_the_kernels_estimate)
 {
 	enter("", "");
 	EXPECT_EQ(machine_free_memory(here()), 1000 * MIB);
@@ -64,7 +64,7 @@ TEST(machine, without_groups_it_is_what_the_kernel_calls_available)
 	scratch_leave();
 }
 
-TEST(machine, nothing_at_all_is_no_limit)
+TEST(machine, without_any_file_there_is_no_limit)
 {
 	scratch_enter(NULL);
 	EXPECT(machine_free_memory(here()) == UINT64_MAX);
@@ -73,7 +73,7 @@ TEST(machine, nothing_at_all_is_no_limit)
 }
 
 /* 500 MiB, of which 200 are used, 10 of them cache that can go. */
-TEST(machine, a_group_of_version_2_leaves_its_limit_less_what_is_used)
+TEST(machine, a_group_of_version_2_leaves_its_limit_minus_its_usage)
 {
 	enter("0::/\n", v2_mount);
 	group_v2("cg", "524288000\n", "209715200\n", "150000 100000\n");
@@ -82,7 +82,7 @@ TEST(machine, a_group_of_version_2_leaves_its_limit_less_what_is_used)
 	scratch_leave();
 }
 
-TEST(machine, an_ancestor_that_leaves_less_decides)
+TEST(machine, the_ancestor_that_leaves_the_minimum_decides)
 {
 	enter("0::/a b/c\n", v2_mount);
 	group_v2("cg", "max\n", "209715200\n", "max 100000\n");
@@ -145,7 +145,7 @@ TEST(machine, version_1_has_a_tree_for_each_controller)
 	scratch_leave();
 }
 
-TEST(machine, here_there_is_some_memory_and_a_processor)
+TEST(machine, this_machine_has_memory_and_a_processor)
 {
 	EXPECT(machine_free_memory("") > 0);
 	EXPECT(cpus_usable("") >= 1);

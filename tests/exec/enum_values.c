@@ -1,5 +1,5 @@
-/* A program that was compiled long ago has these numbers in it. A new value gets a line here; no
- * line ever changes. */
+/* Programs that were compiled with an older header contain these numbers. Add a line for each new value, and
+ * never change a line. */
 #include <pixpool/pixpool.h>
 
 #define HAS_VALUE(name, value) _Static_assert((name) == (value), #name " has changed")

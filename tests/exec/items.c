@@ -1,3 +1,4 @@
+/* Inputs for a map, and the task that follows them: see items.h. */
 #include "items.h"
 
 #include "support/test.h"

@@ -1,14 +1,13 @@
-/* Inputs for a map, the task that obeys them, and what the test sees of it through files:
- * for a worker process there is nothing else. */
+/* Inputs for a map, the task that follows them, and files through which the test controls and observes the
+ * task, which may be in a worker process. */
 #ifndef PXP_TEST_ITEMS_H
 #define PXP_TEST_ITEMS_H
 
 #include <pixpool/pixpool.h>
 
 /*
- * A source of texts, one an item: those of a list that ends with NULL, or, without a list,
- * the numbers from 0, n_numbers of them. It fails with that status at its end if fails_with
- * is set.
+ * A source of texts, one for each item: the texts of a list that ends with NULL, or, without a list, the
+ * n_numbers numbers from 0. If fails_with is set, the source then fails with that status.
  */
 struct source {
 	const char *const *texts;
@@ -21,36 +20,36 @@ struct source {
 pxp_input_fn source_next;
 
 /*
- * What an input says: one letter, and behind it what belongs to it.
+ * An input is one letter and its argument:
  *
  *   NUMBER   its square
  *   f TEXT   fails with code 7
  *   r CODE   returns that as its status
  *   k        its worker dies of SIGKILL
  *   x CODE   its worker exits
- *   o PATH   the same as k, if it can remove that file; else "again"
- *   g PATH   waits at that door, then "through"
- *   c PATH   writes one more byte to that file, then "counted"
- *   s MS     takes so long, then "slow"
+ *   o PATH   as k, if it can remove that file; else "again"
+ *   g PATH   waits until that door is open, then "through"
+ *   c PATH   appends one byte to that file, then "counted"
+ *   s MS     takes that long, then "slow"
  *   b N      N bytes
- *   a        "aligned", if its input is
+ *   a        "aligned", if its input is aligned
  */
 pxp_task_fn task_item;
 
-/* A file that tasks wait for as long as it is shut. In the scratch folder, by an absolute
- * path. */
+/* A door is a locked file: tasks wait at it until the test opens it. The file is in the scratch folder. */
 struct door {
-	char item[4096]; /* the input that waits for it */
+	/* The input of a task that waits at the door. */
+	char item[4096];
 	int lock;
 };
 
 void door_shut(struct door *door, const char *name);
-void door_open(struct door *door); /* again is fine */
+void door_open(struct door *door); /* may be called again */
 
-/* An input that is one letter and the absolute path of name; static, until the next but 15. */
+/* An input of one letter and the absolute path of name. Static, valid for the next 15 calls. */
 const char *item_with_path(char letter, const char *name);
 
-/* How many bytes a file has; 0 when it is not there. */
+/* The size of a file in bytes; 0 if it does not exist. */
 size_t size_of(const char *name);
 
 #endif

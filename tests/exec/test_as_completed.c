@@ -1,4 +1,4 @@
-/* Futures in the order in which they are done, and who holds them meanwhile. */
+/* pxp_as_completed_*(): the order in which futures come, and who holds references to them. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -29,7 +29,7 @@ static size_t place_of(struct pxp_future *future, struct pxp_future **futures, s
 	return i;
 }
 
-/* The place of the next one in futures; n at the end. */
+/* The index in futures of the next one; n at the end. */
 static size_t next_place(struct pxp_as_completed *iteration, struct pxp_future **futures,
                          size_t n)
 {
@@ -75,7 +75,7 @@ static void release_all(struct pxp_future **futures, size_t n)
 }
 
 /* test_as_completed.py: test_no_timeout */
-TEST(as_completed, each_comes_once_and_those_that_are_done_come_first)
+TEST(as_completed, each_future_comes_once_and_done_ones_come_first)
 {
 	EACH_KIND(kind)
 	{
@@ -105,7 +105,7 @@ TEST(as_completed, each_comes_once_and_those_that_are_done_come_first)
 }
 
 /* test_as_completed.py: test_future_times_out, test_correct_timeout_exception_msg */
-TEST(as_completed, when_the_time_is_over_what_is_done_still_comes)
+TEST(as_completed, done_futures_still_come_after_the_timeout)
 {
 	EACH_POOL(kind)
 	{
@@ -168,8 +168,8 @@ static enum pxp_status task_returns_standard_error(struct pxp_task *task)
 }
 
 /* test_as_completed.py: test_free_reference_yielded_future. A future holds the descriptor
- * that its task returned: it is closed with the last reference. */
-TEST(as_completed, nothing_holds_a_future_that_was_given_out)
+ * that its task returned, and closes it with the last reference. */
+TEST(as_completed, the_iteration_keeps_no_reference_to_a_future_it_gave_out)
 {
 	EACH_KIND(kind)
 	{
@@ -184,7 +184,7 @@ TEST(as_completed, nothing_holds_a_future_that_was_given_out)
 		futures[3] = pxp_promise_create();
 		EXPECT_EQ(pxp_wait(futures, 3, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
 		          PXP_OK);
-		/* Whoever completed them has let them go when the pool is gone. */
+		/* Once the pool is destroyed, the threads that completed the futures have released them. */
 		pxp_executor_destroy(pool);
 		iteration = open_over(futures, 4, 1);
 		release_all(futures, 4);
@@ -200,7 +200,7 @@ TEST(as_completed, nothing_holds_a_future_that_was_given_out)
 	}
 }
 
-TEST(as_completed, the_order_is_that_in_which_they_were_completed)
+TEST(as_completed, futures_come_in_the_order_of_completion)
 {
 	enum { N = 50 };
 	struct pxp_future *futures[N];
@@ -258,8 +258,8 @@ TEST(as_completed, a_task_that_ends_last_comes_last)
 	}
 }
 
-/* gh-92001, gh-109934: there, those wait for ever. */
-TEST(as_completed, what_a_shutdown_cancelled_comes)
+/* gh-92001, gh-109934: there, these waits never end. */
+TEST(as_completed, futures_cancelled_by_a_shutdown_come)
 {
 	EACH_POOL(kind)
 	{
@@ -312,7 +312,7 @@ TEST(as_completed, it_can_be_closed_in_the_middle_and_the_tasks_go_on)
 	pxp_as_completed_close(NULL);
 }
 
-TEST(as_completed, over_nothing_it_is_at_its_end)
+TEST(as_completed, an_empty_iteration_is_at_its_end)
 {
 	struct pxp_as_completed *iteration = open_over(NULL, 0, PXP_FOREVER);
 
@@ -335,7 +335,7 @@ static void *complete_every(void *data)
 	return NULL;
 }
 
-TEST(as_completed, it_gives_each_once_while_several_threads_complete_them)
+TEST(as_completed, each_comes_once_while_several_threads_complete_them)
 {
 	enum { N = 3000, N_THREADS = 3 };
 	struct pxp_future **futures = calloc(N, sizeof(struct pxp_future *)), *future;
@@ -366,10 +366,10 @@ TEST(as_completed, it_gives_each_once_while_several_threads_complete_them)
 }
 
 static struct pxp_future *awaited[3];
-/* Read by a task behind a gate, which a thread sanitizer does not see through. */
+/* Atomic, because a thread sanitizer does not see that the gate orders the accesses. */
 static struct pxp_as_completed *_Atomic shared_iteration;
 
-/* Fails with the first status that is not PXP_OK. */
+/* The task fails with the first status that is not PXP_OK. */
 static enum pxp_status task_iterates(struct pxp_task *task)
 {
 	enum pxp_status status = PXP_OK;
@@ -384,7 +384,7 @@ static enum pxp_status task_iterates(struct pxp_task *task)
 	return pxp_task_fail(task, (int)status, "after %d", n_given);
 }
 
-/* What is done comes; only the wait is refused, and another thread can go on. */
+/* Done futures still come. Only the wait is refused, and another thread can continue the iteration. */
 TEST(as_completed, inside_a_task_a_wait_for_its_own_executor_is_refused)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);

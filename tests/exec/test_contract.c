@@ -1,4 +1,4 @@
-/* What every executor promises, asked of each of them by the same tests. */
+/* What every executor promises: the same tests over each kind. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -10,7 +10,7 @@
 
 #define EACH_KIND(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
-/* Without the inline one, of which no task ever waits to begin. */
+/* Without the inline executor, whose tasks never wait to begin. */
 #define EACH_POOL(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 
@@ -29,7 +29,7 @@ TEST(contract, a_task_returns_what_it_was_given)
 }
 
 /* test_process_pool.py: test_traceback; test_interpreter_pool.py:
- * test_submit_exception_in_func. There is no trace in C; what a task says arrives. */
+ * test_submit_exception_in_func. There is no trace in C, but the task's own text arrives. */
 TEST(contract, a_failure_comes_with_its_code_and_text)
 {
 	EACH_KIND(kind)
@@ -76,7 +76,7 @@ TEST(contract, long_inputs_and_results_arrive_whole)
 	free(input);
 }
 
-TEST(contract, destroy_runs_what_is_queued)
+TEST(contract, destroy_runs_queued_tasks)
 {
 	EACH_KIND(kind)
 	{
@@ -91,7 +91,7 @@ TEST(contract, destroy_runs_what_is_queued)
 	}
 }
 
-TEST(contract, shutdown_cancels_what_has_not_begun_and_lets_the_rest_finish)
+TEST(contract, shutdown_cancels_pending_tasks_and_lets_running_ones_finish)
 {
 	EACH_POOL(kind)
 	{
@@ -233,7 +233,7 @@ TEST(contract, the_initialiser_runs_before_the_first_task)
 	}
 }
 
-TEST(contract, an_initialiser_that_fails_breaks_the_pool_and_says_why)
+TEST(contract, a_failing_initialiser_breaks_the_pool_with_its_reason)
 {
 	EACH_KIND(kind)
 	{
@@ -284,8 +284,8 @@ TEST(contract, a_wait_inside_a_callback_is_refused_instead_of_hanging)
 	}
 }
 
-/* It comes into being while others count. */
-TEST(contract, a_descriptor_made_while_tasks_end_counts_each_of_them_once)
+/* The descriptor is created while other threads count. */
+TEST(contract, a_descriptor_created_while_tasks_end_counts_each_of_them_once)
 {
 	enum { N = 300 };
 
@@ -301,15 +301,16 @@ TEST(contract, a_descriptor_made_while_tasks_end_counts_each_of_them_once)
 		}
 		for (int i = 0; i < N; i++)
 			EXPECT_EQ(end_of(futures[i]), PXP_OK);
-		/* By then everything is told. */
+		/* Every done task has been counted by now. */
 		pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT);
 		EXPECT_EQ(pxp_executor_acknowledge(pool), N);
 		pxp_executor_destroy(pool);
 	}
 }
 
-/* What is kept for the tasks to come goes with the last of both. */
-TEST(contract, a_future_may_outlive_its_executor_and_what_that_kept)
+/* The blocks that are kept for tasks to come are freed with the executor or the last future, whichever is
+ * last. */
+TEST(contract, a_future_may_outlive_its_executor_and_its_block_pool)
 {
 	EACH_KIND(kind)
 	{
@@ -327,8 +328,8 @@ TEST(contract, a_future_may_outlive_its_executor_and_what_that_kept)
 	}
 }
 
-/* The block of one that failed serves the next one, which does not. */
-TEST(contract, a_task_that_ends_well_shows_no_trace_of_one_before_it)
+/* The block of a failed task is reused for the next task, which succeeds. */
+TEST(contract, a_successful_task_shows_no_trace_of_an_earlier_one)
 {
 	EACH_KIND(kind)
 	{
@@ -361,8 +362,8 @@ static enum pxp_status task_forks(struct pxp_task *task)
 	return pxp_task_return(task, &self, sizeof(self));
 }
 
-/* It would answer as well, and the next task would pay. */
-TEST(contract, a_child_that_returns_from_its_task_ends_there)
+/* Otherwise the child would answer too, and the next task would get that answer. */
+TEST(contract, a_forked_child_that_returns_from_its_task_exits)
 {
 	EACH_KIND(kind)
 	{
@@ -416,7 +417,8 @@ TEST(contract, wrong_options_are_refused)
 	pxp_executor_destroy(pool);
 }
 
-/* What a smaller struct lacks is not looked at; what a larger one has more must be zero. */
+/* Fields beyond the size of a smaller struct are not read. Those that a larger struct has in addition must be
+ * zero. */
 TEST(contract, a_program_built_with_another_versions_header_is_understood)
 {
 	struct {

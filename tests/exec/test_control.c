@@ -1,4 +1,4 @@
-/* What one can do to a task that waits or runs, and what it can say of itself. */
+/* What a caller can do to a task that waits or runs, and what a task can report of itself. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -43,7 +43,7 @@ static bool await_stats(struct pxp_executor *pool,
 
 /* ---- cancel ---- */
 
-/* Says that it lives, until it is asked to end. */
+/* Reports progress until it is asked to end. */
 static enum pxp_status task_obliging(struct pxp_task *task)
 {
 	for (uint64_t n = 1; !pxp_task_is_cancelled(task); n++) {
@@ -76,7 +76,7 @@ TEST(control, a_running_task_that_is_asked_to_end_and_does_is_cancelled)
 	}
 }
 
-/* Says which process it is in, and stays there. */
+/* Writes down which process it is in, and runs on. */
 static enum pxp_status task_says_where(struct pxp_task *task)
 {
 	pxp_task_progress(task, (uint64_t)getpid(), 0);
@@ -84,7 +84,7 @@ static enum pxp_status task_says_where(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(control, a_task_that_is_cancelled_by_a_kill_is_counted_once_and_tells_who_had_it)
+TEST(control, a_task_cancelled_by_a_kill_is_counted_once_and_names_its_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -113,7 +113,7 @@ TEST(control, a_task_that_is_cancelled_by_a_kill_is_counted_once_and_tells_who_h
 }
 
 /* Deadpool: test_cancel_and_kill; Pebble: test_process_pool_cancel */
-TEST(control, a_running_task_can_be_cancelled_by_killing_its_worker_alone)
+TEST(control, a_running_task_can_be_cancelled_by_killing_only_its_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate never = gate_create(), gate = gate_create();
@@ -141,7 +141,7 @@ static enum pxp_status task_pretends(struct pxp_task *task)
 	return PXP_ECANCELLED;
 }
 
-TEST(control, a_task_that_is_not_asked_may_not_call_itself_cancelled)
+TEST(control, a_task_that_was_not_asked_to_end_cannot_cancel_itself)
 {
 	EACH_KIND(kind)
 	{
@@ -200,7 +200,7 @@ TEST(control, a_task_that_begins_in_time_has_all_the_time_it_needs)
 	}
 }
 
-TEST(control, a_task_without_progress_is_killed_and_one_with_is_not)
+TEST(control, a_task_without_progress_is_killed_and_one_with_progress_is_not)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate never = gate_create();
@@ -227,7 +227,7 @@ static enum pxp_status task_gets_far(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(control, progress_is_seen_while_it_runs_and_after_a_crash)
+TEST(control, progress_is_visible_while_a_task_runs_and_after_a_crash)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -263,7 +263,7 @@ static enum pxp_status task_works(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(control, an_outcome_tells_processor_time_and_memory_of_answers_and_of_deaths)
+TEST(control, an_outcome_has_cpu_time_and_memory_after_answers_and_deaths)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *futures[] = {pool_submit(pool, task_works, NULL, NULL),
@@ -278,7 +278,7 @@ TEST(control, an_outcome_tells_processor_time_and_memory_of_answers_and_of_death
 	pxp_executor_destroy(pool);
 }
 
-/* For so many milliseconds of its own processor time. */
+/* Uses this many milliseconds of CPU time. */
 static enum pxp_status task_burns(struct pxp_task *task)
 {
 	const char *ms = pxp_task_input(task, NULL);
@@ -289,8 +289,8 @@ static enum pxp_status task_burns(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* The kernel is not asked after each of the quick ones. */
-TEST(control, a_task_between_quick_ones_is_charged_what_it_used)
+/* The worker does not ask the kernel for its CPU time after each quick task. */
+TEST(control, a_task_between_quick_ones_is_charged_its_own_cpu_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -350,8 +350,8 @@ TEST(control, descriptors_come_back_with_a_result_once_each)
 	}
 }
 
-/* The executor alone completes what it promised. */
-TEST(control, a_future_of_an_executor_is_no_promise)
+/* Only the executor completes the futures of its tasks. */
+TEST(control, a_future_of_an_executor_is_not_a_promise)
 {
 	EACH_KIND(kind)
 	{
@@ -414,7 +414,7 @@ static bool has_no_worker(const struct pxp_executor_stats *stats)
 }
 
 /* loky: test_worker_timeout */
-TEST(control, an_idle_worker_retires_and_one_comes_when_it_is_needed)
+TEST(control, an_idle_worker_ends_and_another_starts_when_needed)
 {
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++) {
 		struct pxp_executor *pool = pool_with((struct pxp_executor_options){
@@ -453,7 +453,7 @@ TEST(control, a_task_that_kills_worker_after_worker_is_poison)
 	pxp_executor_destroy(pool);
 }
 
-TEST(control, a_pool_whose_workers_keep_dying_breaks_within_its_budget)
+TEST(control, a_pool_whose_workers_keep_dying_breaks_after_max_crashes)
 {
 	struct pxp_executor *pool = pool_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .n_workers = 1, .max_crashes = 4});
@@ -474,7 +474,7 @@ TEST(control, a_pool_whose_workers_keep_dying_breaks_within_its_budget)
 	pxp_executor_destroy(pool);
 }
 
-TEST(control, a_task_answered_between_deaths_begins_the_budget_anew)
+TEST(control, an_answered_task_resets_the_count_of_crashes)
 {
 	struct pxp_executor *pool = pool_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .n_workers = 1, .max_crashes = 2});
@@ -486,7 +486,7 @@ TEST(control, a_task_answered_between_deaths_begins_the_budget_anew)
 	pxp_executor_destroy(pool);
 }
 
-/* A grandchild in a session of its own, which no signal to a group reaches. */
+/* A grandchild in its own session, which no signal to the group reaches. */
 static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 {
 	int to_parent[2];
@@ -510,7 +510,7 @@ static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 }
 
 /* Deadpool: test_sub_sub_process */
-TEST(control, what_a_task_left_running_ends_with_its_worker)
+TEST(control, processes_that_a_task_left_running_end_with_its_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_leaves_daemon, NULL, NULL);
@@ -526,7 +526,7 @@ TEST(control, what_a_task_left_running_ends_with_its_worker)
 	EXPECT(kill(daemon, 0) != 0);
 }
 
-/* What it started ends by itself, and is nobody's but the fork server's. */
+/* The process that it started ends by itself, and is then a child of the fork server. */
 static enum pxp_status task_leaves_zombie(struct pxp_task *task)
 {
 	int from_child[2];
@@ -547,7 +547,7 @@ static enum pxp_status task_leaves_zombie(struct pxp_task *task)
 	return pxp_task_return(task, &orphan, sizeof(orphan));
 }
 
-TEST(control, what_a_task_left_and_has_ended_is_no_zombie_while_its_worker_lives)
+TEST(control, processes_that_a_task_left_are_reaped_while_its_worker_lives)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_leaves_zombie, NULL, NULL);
@@ -598,7 +598,7 @@ static enum pxp_status nest(struct pxp_task *task, const char *deeper)
 	return status;
 }
 
-/* Its input is a word a level; at the end it answers. */
+/* The input has one word for each level; the last level answers. */
 static enum pxp_status task_nests(struct pxp_task *task)
 {
 	const char *levels = pxp_task_input(task, NULL);
@@ -613,7 +613,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 TEST(control, pools_nest_two_deep_and_no_deeper)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
-	/* ThreadSanitizer keeps a thread of its own in every process: no zygote there. */
+	/* ThreadSanitizer has a thread in every process, so a worker cannot start a zygote. */
 	SKIP("under ThreadSanitizer there is no zygote in a worker");
 #endif
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -629,7 +629,7 @@ TEST(control, pools_nest_two_deep_and_no_deeper)
 
 /* ---- executors ---- */
 
-TEST(control, waiting_inputs_are_bounded_in_bytes_but_one_alone_always_fits)
+TEST(control, queued_inputs_are_bounded_in_bytes_but_one_alone_always_fits)
 {
 	EACH_KIND(kind)
 	{
@@ -663,8 +663,8 @@ TEST(control, waiting_inputs_are_bounded_in_bytes_but_one_alone_always_fits)
 	}
 }
 
-/* test_interpreter_pool.py: test_run_in_executor. A loop is the program's own here. */
-TEST(control, a_descriptor_is_readable_while_tasks_are_done_that_nobody_asked_about)
+/* test_interpreter_pool.py: test_run_in_executor. Here, the loop belongs to the program. */
+TEST(control, the_descriptor_is_readable_until_done_tasks_are_acknowledged)
 {
 	EACH_KIND(kind)
 	{

@@ -1,4 +1,4 @@
-/* Futures without an executor: who completes first, what waiters and callbacks see. */
+/* Futures without an executor: which completion wins, and what waiters and callbacks see. */
 #include "support/test.h"
 
 #include <pixpool/pixpool.h>
@@ -44,14 +44,13 @@ TEST(future, a_result_moves_out_once)
 	pxp_future_release(promise);
 }
 
-TEST(future, a_result_nobody_took_is_freed_with_it)
+TEST(future, a_result_that_nobody_took_is_freed_with_the_future)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	void *red = strdup("red");
 
 	pxp_promise_finish(promise, &red, 4);
-	pxp_future_release(
-		promise); /* the leak check of a sanitizer build is the judge */
+	pxp_future_release(promise); /* a sanitizer build checks for the leak */
 	EXPECT(red == NULL);
 }
 
@@ -64,7 +63,8 @@ TEST(future, cancel_wins_over_pending_and_loses_to_running)
 	pxp_future_on_done(pending, count_call, &n_calls);
 	EXPECT(pxp_future_cancel(pending));
 	EXPECT_EQ(n_calls, 1);
-	EXPECT(pxp_future_cancel(pending), "cancelling again says that it is cancelled");
+	EXPECT(pxp_future_cancel(pending),
+	       "a second cancel returns that it is cancelled");
 	EXPECT_EQ(n_calls, 1);
 	EXPECT(!pxp_promise_start(pending));
 
@@ -130,7 +130,7 @@ static void release_it(struct pxp_future *future, void *data)
 	pxp_future_release(future);
 }
 
-TEST(future, a_callback_may_drop_the_last_reference)
+TEST(future, a_callback_may_release_the_last_reference)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	void *red = strdup("red");
@@ -139,7 +139,7 @@ TEST(future, a_callback_may_drop_the_last_reference)
 	EXPECT_EQ(pxp_promise_finish(promise, &red, 4), PXP_OK);
 }
 
-TEST(future, a_callback_may_drop_the_last_reference_inside_a_cancel)
+TEST(future, a_callback_may_release_the_last_reference_during_a_cancel)
 {
 	struct pxp_future *promise = pxp_promise_create();
 
@@ -147,7 +147,7 @@ TEST(future, a_callback_may_drop_the_last_reference_inside_a_cancel)
 	EXPECT(pxp_future_cancel(promise));
 }
 
-TEST(future, a_wait_that_runs_out_says_nothing_about_the_task)
+TEST(future, a_wait_that_times_out_leaves_the_task_alone)
 {
 	struct pxp_future *promise = pxp_promise_create();
 
@@ -195,7 +195,7 @@ static void *race_to_finish(void *data)
 	return NULL;
 }
 
-TEST(future, of_many_completions_at_once_exactly_one_wins)
+TEST(future, exactly_one_of_many_concurrent_completions_wins)
 {
 	for (int round = 0; round < 200; round++) {
 		struct race race = {.promise = pxp_promise_create()};

@@ -1,4 +1,4 @@
-/* The executor that runs a task at once, in the thread that submits it. */
+/* The inline executor, which runs each task at once in the thread that submits it. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -107,8 +107,7 @@ static void finalise(void *context)
 	n_finalised++;
 }
 
-TEST(inline_executor,
-     it_is_initialised_when_it_is_made_and_finalised_when_it_is_destroyed)
+TEST(inline_executor, it_is_initialised_when_created_and_finalised_when_destroyed)
 {
 	struct pxp_executor *here = create((struct pxp_executor_options){
 		.initialise = initialise, .finalise = finalise});
@@ -122,8 +121,7 @@ TEST(inline_executor,
 	EXPECT_EQ(n_finalised, 1);
 }
 
-TEST(inline_executor,
-     after_an_initialiser_that_failed_nothing_runs_and_nothing_is_finalised)
+TEST(inline_executor, after_a_failed_initialiser_nothing_runs_and_nothing_is_finalised)
 {
 	struct pxp_executor *here = create(
 		(struct pxp_executor_options){.initialise = initialise,
@@ -168,8 +166,8 @@ static void finalise_after_all(void *context)
 	n_finalised++;
 }
 
-/* The destroyer is known to be inside its call when submissions are refused. */
-TEST(inline_executor, destroy_waits_for_what_runs_in_another_thread)
+/* When submissions are refused, the other thread is inside pxp_executor_destroy(). */
+TEST(inline_executor, destroy_waits_for_tasks_in_other_threads)
 {
 	struct held held = {.here = create((struct pxp_executor_options){
 				    .finalise = finalise_after_all}),
@@ -216,9 +214,9 @@ TEST(inline_executor, each_thread_runs_its_own_tasks_and_no_other)
 	pxp_executor_destroy(here);
 }
 
-/* Its future cannot be had before its submission returns, so there is nothing to cancel but
- * in a shutdown, which leaves alone what has begun. */
-TEST(inline_executor, a_shutdown_leaves_alone_what_runs)
+/* The caller gets a task's future when the task is done, so only a shutdown could cancel the task, and that
+ * does not touch tasks that have begun. */
+TEST(inline_executor, a_shutdown_does_not_touch_running_tasks)
 {
 	struct held held = {.here = pool_create(PXP_INLINE, 1), .gate = gate_create()};
 	struct pxp_executor_stats stats;
@@ -237,7 +235,7 @@ TEST(inline_executor, a_shutdown_leaves_alone_what_runs)
 	gate_destroy(&held.gate);
 }
 
-TEST(inline_executor, what_only_processes_can_do_is_refused)
+TEST(inline_executor, options_for_processes_are_refused)
 {
 	struct pxp_executor_options options = {
 		.size = sizeof(options), .kind = PXP_INLINE, .max_tasks_per_worker = 1};
@@ -254,7 +252,7 @@ TEST(inline_executor, what_only_processes_can_do_is_refused)
 	pxp_executor_destroy(here);
 }
 
-TEST(inline_executor, what_is_done_is_counted_and_its_descriptor_tells)
+TEST(inline_executor, done_tasks_are_counted_and_signalled_by_the_descriptor)
 {
 	struct pxp_executor *here = pool_create(PXP_INLINE, 1);
 	struct pxp_executor_stats stats;

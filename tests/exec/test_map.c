@@ -1,4 +1,4 @@
-/* A function over many inputs: windows, order, failures, and how it ends. */
+/* Map: windows, order, failures, and how a map ends. */
 #include "items.h"
 #include "support/pool.h"
 #include "support/scratch.h"
@@ -25,7 +25,7 @@ static struct pxp_map *map_open(struct pxp_executor *pool, struct source *source
 	return map;
 }
 
-/* The next one has this index and result. */
+/* Check that the next item has this index and result. */
 static void expect_result(struct pxp_map *map, size_t index, const char *text)
 {
 	struct pxp_map_item item;
@@ -69,7 +69,7 @@ static void expect_squares(struct pxp_map *map, size_t n)
 	pxp_map_close(map);
 }
 
-/* Each index once, whatever the order. */
+/* Check that each index comes once, in any order. */
 static void expect_all_unordered(struct pxp_map *map, size_t n)
 {
 	bool *seen = calloc(n, sizeof(*seen));
@@ -130,7 +130,7 @@ TEST(map, every_chunk_and_window_give_the_same_results)
 
 /* executor.py: test_map_exception, the form of 3.16; Pebble:
  * test_process_pool_map_error */
-TEST(map, an_item_that_failed_is_an_item_and_the_iteration_goes_on)
+TEST(map, a_failed_item_is_given_out_and_the_map_continues)
 {
 	static const char *const texts[] = {"1", "2", "fno", "4", "5", NULL};
 
@@ -157,7 +157,7 @@ TEST(map, an_item_that_failed_is_an_item_and_the_iteration_goes_on)
 }
 
 /* executor.py: test_map_timeout_from_callable; mpi4py: test_map_unordered_exception */
-TEST(map, a_task_that_says_timeout_is_not_the_time_of_the_map)
+TEST(map, a_task_that_returns_timeout_does_not_time_the_map_out)
 {
 	char timeout[8];
 	const char *const texts[] = {"1", timeout, "3", NULL};
@@ -188,7 +188,7 @@ TEST(map, a_task_that_says_timeout_is_not_the_time_of_the_map)
 }
 
 /* executor.py: test_map_timeout; mpi4py: test_map_unordered_timeout */
-TEST(map, when_the_time_is_over_what_is_done_still_comes_and_then_it_is_at_its_end)
+TEST(map, done_items_still_come_after_the_timeout_and_then_the_map_ends)
 {
 	EACH_POOL(kind)
 	{
@@ -218,7 +218,7 @@ TEST(map, when_the_time_is_over_what_is_done_still_comes_and_then_it_is_at_its_e
 }
 
 /* test_thread_pool.py: test_executor_map_current_future_cancel (gh-95166) */
-TEST(map, when_the_time_is_over_nothing_begins_any_more)
+TEST(map, no_item_begins_after_the_timeout)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
 	{
@@ -250,7 +250,7 @@ TEST(map, when_the_time_is_over_nothing_begins_any_more)
 }
 
 /* executor.py: test_map_close; Pebble: test_process_pool_map_cancel */
-TEST(map, a_map_that_is_closed_cancels_what_has_not_begun)
+TEST(map, closing_a_map_cancels_items_that_have_not_begun)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
 	{
@@ -282,7 +282,7 @@ TEST(map, a_map_that_is_closed_cancels_what_has_not_begun)
 }
 
 /* executor.py: test_map_buffersize_when_buffer_is_full */
-TEST(map, no_more_is_pulled_than_a_window)
+TEST(map, no_more_inputs_than_a_window_are_pulled)
 {
 	EACH_KIND(kind)
 	{
@@ -299,7 +299,7 @@ TEST(map, no_more_is_pulled_than_a_window)
 			for (size_t n_given = 0; n_given < 20; n_given++) {
 				EXPECT_EQ(pxp_map_next(map, &item), PXP_OK);
 				free(item.bytes);
-				/* While the n-th is asked for, n - 1 are given out. */
+				/* When the n-th input is pulled, n - 1 items were given out. */
 				EXPECT_EQ(source.n_pulled, 6 + n_given / 2 * 2);
 			}
 			pxp_map_close(map);
@@ -311,7 +311,7 @@ TEST(map, no_more_is_pulled_than_a_window)
 /* executor.py: test_map_buffersize_on_infinite_iterable,
  * test_map_buffersize_on_multiple_infinite_iterables; Deadpool:
  * test_throttle_as_completed */
-TEST(map, inputs_may_be_without_end)
+TEST(map, inputs_may_be_endless)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
 	{
@@ -331,7 +331,7 @@ TEST(map, inputs_may_be_without_end)
 
 /* executor.py: test_map_buffersize_on_empty_iterable,
  * test_map_buffersize_without_iterable */
-TEST(map, without_inputs_it_is_at_its_end)
+TEST(map, without_inputs_a_map_is_at_its_end)
 {
 	EACH_KIND(kind)
 	{
@@ -345,9 +345,9 @@ TEST(map, without_inputs_it_is_at_its_end)
 	}
 }
 
-/* test_thread_pool.py: test_map_submits_without_iteration. There, all is submitted before
- * the first is asked for; here a window, when the first is asked for. */
-TEST(map, a_window_runs_without_being_asked_for)
+/* test_thread_pool.py: test_map_submits_without_iteration. There, everything is submitted
+ * before the first result is asked for; here a window is, when the first result is asked for. */
+TEST(map, a_whole_window_runs_before_its_results_are_asked_for)
 {
 	EACH_POOL(kind)
 	{
@@ -373,7 +373,7 @@ TEST(map, a_window_runs_without_being_asked_for)
 }
 
 /* executor.py: test_shutdown_race_issue12456 */
-TEST(map, a_shutdown_in_the_middle_lets_what_is_out_come_and_then_says_why_it_ends)
+TEST(map, after_a_shutdown_submitted_items_still_come_and_then_the_map_ends)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
 	{
@@ -399,7 +399,7 @@ TEST(map, a_shutdown_in_the_middle_lets_what_is_out_come_and_then_says_why_it_en
 	}
 }
 
-TEST(map, why_nothing_can_be_submitted_is_said_once)
+TEST(map, the_reason_why_nothing_can_be_submitted_is_returned_once)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct source source = {.n_numbers = 100};
@@ -413,7 +413,7 @@ TEST(map, why_nothing_can_be_submitted_is_said_once)
 	pxp_executor_destroy(pool);
 }
 
-TEST(map, items_that_a_shutdown_cancelled_say_so)
+TEST(map, items_cancelled_by_a_shutdown_have_that_error)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
 	{
@@ -452,7 +452,7 @@ TEST(map, items_that_a_shutdown_cancelled_say_so)
 }
 
 /* loky: test_imap_handle_iterable_exception */
-TEST(map, a_source_that_fails_ends_it_after_the_items_before)
+TEST(map, a_failing_source_ends_the_map_after_the_items_before_it)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
 	{
@@ -479,7 +479,7 @@ TEST(map, a_source_that_fails_ends_it_after_the_items_before)
 }
 
 /* mpi4py: test_map_unordered */
-TEST(map, unordered_gives_first_what_is_done_first)
+TEST(map, unordered_gives_out_the_first_done_item_first)
 {
 	EACH_POOL(kind)
 	{
@@ -508,8 +508,8 @@ TEST(map, unordered_gives_first_what_is_done_first)
 	}
 }
 
-/* There is room for one task, and for a moment it is somebody else's. */
-TEST(map, a_full_queue_only_makes_it_slower)
+/* The queue has room for one task, and another task has that place for a moment. */
+TEST(map, a_full_queue_only_slows_a_map_down)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
 	{
@@ -546,7 +546,7 @@ TEST(map, wrong_options_are_refused)
 		struct pxp_map_options options[] = {
 			{.size = 1},
 			{.size = sizeof(options[0]), .deadline_ms = -1},
-			/* These are for processes. */
+			/* Options for processes. */
 			{.size = sizeof(options[0]), .deadline_ms = 60000},
 			{.size = sizeof(options[0]), .retries = 1},
 		};
@@ -584,8 +584,8 @@ static void next_in_callback(struct pxp_future *future, void *data)
 	EXPECT_EQ(pxp_map_next(map_of_callback, &item), PXP_EDEADLK);
 }
 
-/* The callback holds the thread that completes. Refused is not ended: another one goes on. */
-TEST(map, inside_a_callback_of_its_executor_it_does_not_wait)
+/* The callback runs in the thread that completes tasks. After the refusal, another thread continues the map. */
+TEST(map, inside_a_callback_of_its_executor_a_map_does_not_wait)
 {
 	EACH_POOL(kind)
 	{
@@ -602,7 +602,7 @@ TEST(map, inside_a_callback_of_its_executor_it_does_not_wait)
 			pxp_future_on_done(first, next_in_callback, NULL);
 			gate_open(&gate);
 			EXPECT_EQ(end_of(first), PXP_OK);
-			/* What is completed after the callback tells that it is over. */
+			/* A task that is completed after the callback shows that the callback has returned. */
 			EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)),
 			          PXP_OK);
 			expect_squares(map_of_callback, 2);

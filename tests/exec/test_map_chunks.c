@@ -1,4 +1,4 @@
-/* Items that go to a worker together: what one of them may cost the others. */
+/* Items that go to a worker together, and what one of them can do to the others. */
 #include "items.h"
 #include "support/pool.h"
 #include "support/scratch.h"
@@ -22,10 +22,10 @@ enum { MAX_ITEMS = 64 };
 struct results {
 	struct pxp_map_item items[MAX_ITEMS];
 	size_t n_done;
-	enum pxp_status end; /* what the map said last */
+	enum pxp_status end; /* the last status of the map */
 };
 
-/* All that a map gives, each at its index. */
+/* All items of a map, each at its index. */
 static struct results *collect(struct pxp_executor *pool, struct source *source,
                                struct pxp_map_options options)
 {
@@ -64,7 +64,7 @@ static const char *text_at(const struct results *results, size_t i)
 }
 
 /* Pebble: test_process_pool_map_broken_pool; CPython and loky lose the pool. */
-TEST(map_chunks, an_item_that_kills_its_worker_costs_itself_alone)
+TEST(map_chunks, an_item_that_kills_its_worker_fails_alone)
 {
 	static const char *const texts[] = {"k", "1", "2", "k", "4",  "5",
 	                                    "6", "7", "8", "k", "x9", NULL};
@@ -100,7 +100,7 @@ TEST(map_chunks, an_item_that_kills_its_worker_costs_itself_alone)
 	}
 }
 
-TEST(map_chunks, a_chunk_of_nothing_but_killers_comes_to_its_end)
+TEST(map_chunks, a_chunk_of_killers_only_ends)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	const char *texts[9] = {"k", "k", "k", "k", "k", "k", "k", "k", NULL};
@@ -115,8 +115,8 @@ TEST(map_chunks, a_chunk_of_nothing_but_killers_comes_to_its_end)
 	pxp_executor_destroy(pool);
 }
 
-/* What ran before the killer is run again, and no more often than that. */
-TEST(map_chunks, only_what_was_lost_runs_again)
+/* Items before the killer run once more, and not more often. */
+TEST(map_chunks, only_items_that_were_lost_run_again)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	const char *texts[6] = {NULL};
@@ -144,9 +144,9 @@ TEST(map_chunks, only_what_was_lost_runs_again)
 	pxp_executor_destroy(pool);
 }
 
-/* Two that kill once each: with one retry each of them is forgiven its own kill, although
- * they lie in one chunk. The third kills twice. */
-TEST(map_chunks, an_item_is_forgiven_as_many_kills_as_it_has_retries)
+/* Two items kill once each. With one retry, each of them may, although they are in one chunk. The third kills
+ * twice. */
+TEST(map_chunks, an_item_may_kill_as_often_as_it_has_retries)
 {
 	for (size_t chunk = 1; chunk <= 6; chunk += 5) {
 		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -174,9 +174,9 @@ TEST(map_chunks, an_item_is_forgiven_as_many_kills_as_it_has_retries)
 	}
 }
 
-/* Pebble: test_process_pool_map_timeout, test_process_pool_map_timeout_chunks. There, a
- * chunk is lost as a whole. */
-TEST(map_chunks, an_item_over_its_deadline_costs_itself_alone)
+/* Pebble: test_process_pool_map_timeout, test_process_pool_map_timeout_chunks. There, the
+ * whole chunk is lost. */
+TEST(map_chunks, an_item_over_its_deadline_fails_alone)
 {
 	for (size_t chunk = 1; chunk <= 5; chunk += 4) {
 		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -244,7 +244,7 @@ TEST(map_chunks, inputs_are_aligned_and_results_of_any_length_arrive)
 	}
 }
 
-/* Item 0 runs out of memory; the others fail with what is said of their need. */
+/* Item 0 runs out of memory. The others fail with the status of their pxp_task_need(). */
 static enum pxp_status task_lacks_memory(struct pxp_task *task)
 {
 	if (strcmp(pxp_task_input(task, NULL), "0") == 0)
@@ -252,7 +252,7 @@ static enum pxp_status task_lacks_memory(struct pxp_task *task)
 	return pxp_task_fail(task, (int)pxp_task_need(task, (uint64_t)1 << 40), "need");
 }
 
-TEST(map_chunks, an_item_that_lacks_memory_is_told_and_says_so_as_a_task_of_its_own_does)
+TEST(map_chunks, an_item_without_memory_fails_as_a_single_task_does)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES,
@@ -291,7 +291,7 @@ static enum pxp_status leave_word(const void *bytes, size_t n, void **ret_contex
 	return PXP_OK;
 }
 
-/* What each item sees: nothing of the one before it, or of the chunk. */
+/* What each item sees: nothing of the item before it, and nothing of the chunk. */
 static enum pxp_status task_looks_around(struct pxp_task *task)
 {
 	const char *text = pxp_task_input(task, NULL);
@@ -315,7 +315,7 @@ static enum pxp_status task_looks_around(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(map_chunks, each_item_is_a_task_of_its_own)
+TEST(map_chunks, items_do_not_see_each_other)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES,
@@ -348,8 +348,8 @@ TEST(map_chunks, each_item_is_a_task_of_its_own)
 	pxp_executor_destroy(pool);
 }
 
-/* Of a chunk that is running when its map is closed, the items to come are let go. */
-TEST(map_chunks, the_rest_of_a_running_chunk_is_let_go_with_its_map)
+/* The chunk is running when its map is closed. The rest of its items does not run. */
+TEST(map_chunks, closing_a_map_drops_the_rest_of_a_running_chunk)
 {
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++) {
 		struct pxp_executor *pool = pool_create(kind, 1);
@@ -415,7 +415,7 @@ TEST(map_chunks, on_a_broken_pool_items_fail_and_the_map_ends)
 
 /* ---- what a worker could make up ---- */
 
-TEST(map_chunks, a_result_is_believed_only_if_every_byte_of_it_fits)
+TEST(map_chunks, a_malformed_result_is_rejected)
 {
 	struct pxp_error error = {.status = PXP_ETASK};
 	uint64_t ok = 3 << 1, failed = sizeof(error) << 1 | 1, huge = UINT64_MAX - 1;
@@ -441,7 +441,7 @@ TEST(map_chunks, a_result_is_believed_only_if_every_byte_of_it_fits)
 	EXPECT(!chunk_result_is_sound(result, n - 1, 2), "an error of a wrong length");
 }
 
-TEST(map_chunks, an_error_is_believed_only_if_it_is_one_that_a_task_can_have)
+TEST(map_chunks, an_error_that_no_task_can_have_is_replaced)
 {
 	struct pxp_error error = {.status = PXP_OK, .code = 5}, got;
 	uint64_t failed = sizeof(error) << 1 | 1;
@@ -461,7 +461,7 @@ TEST(map_chunks, an_error_is_believed_only_if_it_is_one_that_a_task_can_have)
 	EXPECT(bytes == NULL);
 }
 
-/* The first worker is there at once; those after it wait at the door. */
+/* The first worker starts at once. The later ones wait at the door. */
 static enum pxp_status initialise_once(const void *door, size_t n, void **ret_context,
                                        struct pxp_error *ret_error)
 {
@@ -481,7 +481,7 @@ static enum pxp_status initialise_once(const void *door, size_t n, void **ret_co
 	return PXP_OK;
 }
 
-/* At its end, while the first chunk runs, the queue is filled; then that chunk may go on. */
+/* At the end of the source, while the first chunk runs, fill the queue. Then let that chunk continue. */
 struct filler {
 	struct source source;
 	struct pxp_executor *pool;
@@ -503,7 +503,7 @@ static enum pxp_status next_then_fill(void *data, const void **ret_bytes, size_t
 	return status;
 }
 
-TEST(map_chunks, what_could_not_be_submitted_again_before_the_time_was_over_ends_the_map)
+TEST(map_chunks, a_chunk_that_cannot_be_submitted_again_in_time_ends_the_map)
 {
 	for (int unordered = 0; unordered <= 1; unordered++) {
 		struct door next_worker, first_item;

@@ -1,5 +1,4 @@
-/* What threads have to themselves: their callbacks, their signals, and who keeps the time of
- * what waits for them. */
+/* What only the thread pool has: callbacks in its threads, their signals, and the keeper of queue timeouts. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -18,7 +17,7 @@ static void pass_in_callback(struct pxp_future *future, void *data)
 	gate_pass(((struct gate *)data)->wait_end);
 }
 
-TEST(threads, a_thread_in_a_callback_is_no_thread_for_the_next_task)
+TEST(threads, a_thread_in_a_callback_does_not_count_as_idle)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
 	struct gate begins = gate_create(), callback = gate_create();
@@ -36,7 +35,7 @@ TEST(threads, a_thread_in_a_callback_is_no_thread_for_the_next_task)
 	gate_destroy(&callback);
 }
 
-/* Its input is the pool: it ends when that takes nothing more. */
+/* The input is the pool. Ends when the pool takes no more tasks. */
 static enum pxp_status task_until_shut_down(struct pxp_task *task)
 {
 	struct pxp_executor *pool;
@@ -48,7 +47,7 @@ static enum pxp_status task_until_shut_down(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(threads, a_time_to_begin_that_was_kept_does_not_hold_up_the_end)
+TEST(threads, an_unexpired_queue_timeout_does_not_delay_destroy)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct pxp_future *first, *second;
@@ -73,7 +72,7 @@ static enum pxp_status task_blocked(struct pxp_task *task)
 	return pxp_task_return(task, text, strlen(text) + 1);
 }
 
-TEST(threads, a_signal_for_the_program_is_not_theirs_and_their_own_fault_is)
+TEST(threads, pool_threads_take_their_own_faults_and_no_other_signal)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct pxp_future *future = pool_submit(pool, task_blocked, "", NULL);
@@ -90,7 +89,7 @@ static enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_
 	return pxp_fail(ret_error, PXP_ETASK, "not today");
 }
 
-TEST(threads, one_whose_initialiser_failed_counts_no_longer)
+TEST(threads, a_thread_with_a_failed_initialiser_is_not_counted)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_THREADS,
@@ -107,7 +106,7 @@ TEST(threads, one_whose_initialiser_failed_counts_no_longer)
 	pxp_executor_destroy(pool);
 }
 
-TEST(threads, none_counts_that_was_waited_for)
+TEST(threads, joined_threads_are_not_counted)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
 	struct pxp_executor_stats stats;
@@ -126,9 +125,9 @@ static void destroy_in_callback(struct pxp_future *future, void *data)
 	pxp_executor_destroy(data);
 }
 
-/* In a process of its own, which ends with what is never freed: by a signal, so that no
- * sanitizer looks for that. */
-TEST(threads, a_pool_destroyed_in_its_own_callback_ends_what_it_has)
+/* In a child process, because the executor is never freed. The child ends by a signal, so that no sanitizer
+ * reports that leak. */
+TEST(threads, a_pool_destroyed_in_its_own_callback_finishes_its_tasks)
 {
 	pid_t child = fork();
 	int status;

@@ -1,4 +1,4 @@
-/* Waiting for many futures: what is enough, what is told, and what is left behind. */
+/* pxp_wait(): how many futures are enough, and what it reports and leaves behind. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The kinds that can hold a task at a gate while another one goes on. */
+/* The kinds that can hold one task at a gate while another one runs. */
 #define EACH_POOL(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 #define EACH_KIND(kind)                                                                  \
@@ -39,7 +39,7 @@ static struct pxp_future *cancelled(void)
 	return promise;
 }
 
-/* One that is not done before the gate is open. */
+/* A future that is not done before the gate is open. */
 static struct pxp_future *blocked_in(struct pxp_executor *pool,
                                      enum pxp_executor_kind kind, const struct gate *gate)
 {
@@ -71,8 +71,8 @@ TEST(wait, the_same_future_twice_is_done_in_both_places)
 	}
 }
 
-/* test_wait.py: test_first_completed. There, a cancelled one is not done (gh-92001). */
-TEST(wait, the_first_that_is_done_is_enough_and_a_cancelled_one_is_done)
+/* test_wait.py: test_first_completed. There, a cancelled future is not done (gh-92001). */
+TEST(wait, the_first_done_future_is_enough_and_a_cancelled_one_is_done)
 {
 	EACH_POOL(kind)
 	{
@@ -97,9 +97,9 @@ TEST(wait, the_first_that_is_done_is_enough_and_a_cancelled_one_is_done)
 	}
 }
 
-/* test_wait.py: test_first_completed_some_already_completed. Inline a task is done when
- * it is submitted: there a promise is what is not. */
-TEST(wait, what_is_done_before_is_enough_at_once)
+/* test_wait.py: test_first_completed_some_already_completed. A task of the inline executor is done
+ * when its submission returns, so there a promise stands for the future that is not done. */
+TEST(wait, futures_done_before_are_enough_at_once)
 {
 	EACH_KIND(kind)
 	{
@@ -145,9 +145,9 @@ TEST(wait, a_success_is_not_the_first_error_and_a_failure_is)
 	}
 }
 
-/* test_wait.py: test_first_exception_some_already_complete. There, the cancelled one is
+/* test_wait.py: test_first_exception_some_already_complete. There, the cancelled future is
  * not done. */
-TEST(wait, a_cancelled_one_is_no_error)
+TEST(wait, a_cancelled_future_is_not_an_error)
 {
 	EACH_POOL(kind)
 	{
@@ -173,7 +173,7 @@ TEST(wait, a_cancelled_one_is_no_error)
 }
 
 /* test_wait.py: test_first_exception_one_already_failed */
-TEST(wait, one_that_failed_before_is_the_first_error_at_once)
+TEST(wait, an_earlier_failure_is_the_first_error_at_once)
 {
 	EACH_KIND(kind)
 	{
@@ -195,7 +195,7 @@ TEST(wait, one_that_failed_before_is_the_first_error_at_once)
 }
 
 /* test_wait.py: test_all_completed */
-TEST(wait, all_are_all_however_they_ended)
+TEST(wait, all_completed_counts_every_kind_of_end)
 {
 	EACH_KIND(kind)
 	{
@@ -216,7 +216,7 @@ TEST(wait, all_are_all_however_they_ended)
 }
 
 /* test_wait.py: test_timeout */
-TEST(wait, when_the_time_is_over_it_says_what_is_done)
+TEST(wait, a_timeout_says_which_futures_are_done)
 {
 	EACH_POOL(kind)
 	{
@@ -234,7 +234,7 @@ TEST(wait, when_the_time_is_over_it_says_what_is_done)
 				PXP_ETIMEOUT);
 			EXPECT(done[0] && done[1] && done[2] && !done[3]);
 		}
-		/* The futures are as before: what is completed later finds nobody waiting. */
+		/* The wait has left nothing in the futures: their later completion notifies no waiter. */
 		gate_open(&gate);
 		EXPECT_EQ(pxp_wait(futures, 4, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
 		          PXP_OK);
@@ -245,7 +245,7 @@ TEST(wait, when_the_time_is_over_it_says_what_is_done)
 }
 
 /* test_wait.py: ThreadPoolWaitTests.test_pending_calls_race (issue 14406) */
-TEST(wait, a_hundred_that_end_at_once_are_all_counted)
+TEST(wait, a_hundred_futures_that_end_at_once_are_all_counted)
 {
 	EACH_POOL(kind)
 	{
@@ -270,7 +270,7 @@ TEST(wait, a_hundred_that_end_at_once_are_all_counted)
 }
 
 /* mpi4py, test_futures.py: test_submit_shutdown_cancel_wait */
-TEST(wait, what_a_shutdown_cancelled_is_done)
+TEST(wait, futures_cancelled_by_a_shutdown_are_done)
 {
 	EACH_POOL(kind)
 	{
@@ -297,14 +297,14 @@ TEST(wait, what_a_shutdown_cancelled_is_done)
 	}
 }
 
-TEST(wait, none_at_all_are_enough_for_anything)
+TEST(wait, no_futures_are_enough_for_every_wait)
 {
 	EXPECT_EQ(pxp_wait(NULL, 0, PXP_FIRST_COMPLETED, PXP_FOREVER, NULL), PXP_OK);
 	EXPECT_EQ(pxp_wait(NULL, 0, PXP_FIRST_ERROR, PXP_FOREVER, NULL), PXP_OK);
 	EXPECT_EQ(pxp_wait(NULL, 0, PXP_ALL_COMPLETED, PXP_FOREVER, NULL), PXP_OK);
 }
 
-TEST(wait, an_end_that_there_is_not_is_refused)
+TEST(wait, an_unknown_until_is_refused)
 {
 	struct pxp_future *future = finished();
 
@@ -313,7 +313,7 @@ TEST(wait, an_end_that_there_is_not_is_refused)
 	pxp_future_release(future);
 }
 
-TEST(wait, without_an_error_the_first_error_is_the_end_of_all)
+TEST(wait, without_an_error_first_error_waits_for_all)
 {
 	struct pxp_executor *threads = pool_create(PXP_THREADS, 2);
 	struct pxp_executor *processes = pool_create(PXP_PROCESSES, 2);
@@ -364,15 +364,15 @@ static void *wait_for_each(void *data)
 	pthread_barrier_wait(&many->start);
 	EXPECT_EQ(pxp_wait(many->futures, 64, PXP_FIRST_COMPLETED, PXP_FOREVER, NULL),
 	          PXP_OK);
-	/* Its hooks hang for a moment, and are removed while others are being told. */
+	/* Its hooks are removed after a moment, while others are being notified. */
 	pxp_wait(many->futures, 64, PXP_FIRST_ERROR, 1, NULL);
 	EXPECT_EQ(pxp_wait(many->futures, 64, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
 	          PXP_OK);
 	return NULL;
 }
 
-/* Each future has several hooks, hung and removed while others complete it. */
-TEST(wait, many_may_wait_for_the_same_futures_while_many_complete_them)
+/* Each future has several hooks, which are added and removed while other threads complete it. */
+TEST(wait, many_threads_may_wait_for_futures_that_many_complete)
 {
 	for (int round = 0; round < 30; round++) {
 		struct many many = {.n_completers = 3};
@@ -396,7 +396,7 @@ TEST(wait, many_may_wait_for_the_same_futures_while_many_complete_them)
 	}
 }
 
-/* Read by a task behind a gate, which a thread sanitizer does not see through. */
+/* Atomic, because a thread sanitizer does not see that the gate orders the accesses. */
 static struct pxp_future *_Atomic awaited;
 
 static enum pxp_status task_waits(struct pxp_task *task)
@@ -407,7 +407,7 @@ static enum pxp_status task_waits(struct pxp_task *task)
 	return pxp_task_fail(task, (int)status, "%s", pxp_status_name(status));
 }
 
-/* The one thread of the pool would wait for what it has to run itself. */
+/* The only thread of the pool would wait for a task that it must run itself. */
 TEST(wait, inside_a_task_a_wait_for_its_own_executor_is_refused)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
@@ -434,7 +434,7 @@ static enum pxp_status task_polls(struct pxp_task *task)
 	return pxp_task_fail(task, (int)status, "%s", pxp_status_name(status));
 }
 
-TEST(wait, inside_a_task_a_look_at_its_own_executor_is_not_a_wait)
+TEST(wait, inside_a_task_a_poll_of_its_own_executor_is_allowed)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct gate gate = gate_create();
@@ -463,7 +463,7 @@ static enum pxp_status task_waits_inline(struct pxp_task *task)
 	return pxp_task_fail(task, code, "as inside");
 }
 
-/* The thread works for both: for the pool, and inside of that for the inline one. */
+/* The thread works for both: for the pool, and inside that for the inline executor. */
 TEST(wait, a_task_inside_a_task_may_wait_for_neither_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
