@@ -1,3 +1,4 @@
+/* The stack of folders: pushing one reads its names. */
 #include "walk/levels.h"
 
 #include "base/fd.h"
@@ -54,7 +55,8 @@ static bool add_entry(struct level *level, const struct dirent64 *entry)
 	struct stat st;
 
 	if (type == DT_UNKNOWN) {
-		/* What cannot be asked is taken for a file, so that opening it tells why. */
+		/* An entry whose type cannot be found out counts as a file: opening it will
+		 * say why. */
 		if (fstatat(level->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			type = type_of(st.st_mode);
 		else if (errno == ENOENT)
@@ -76,7 +78,7 @@ static void level_read(struct level *level, char *buffer)
 	while ((n = walk_getdents(level->fd, buffer, BUFFER_BYTES)) > 0) {
 		for (ssize_t at = 0; at < n; at += entry->d_reclen) {
 			entry = (const void *)(buffer + at);
-			/* Hidden; and with them the folder itself and the one above it. */
+			/* Hidden names, and "." and "..". */
 			if (entry->d_name[0] == '.')
 				continue;
 			if (!add_entry(level, entry)) {
@@ -85,12 +87,12 @@ static void level_read(struct level *level, char *buffer)
 			}
 		}
 	}
-	/* ENOENT: it was removed while we read it, which is an end like any other. */
+	/* ENOENT: the folder was removed while it was read, which is no error. */
 	if (n < 0 && errno != ENOENT)
 		level_note(level, errno);
 }
 
-/* With a new folder open at depth, one less is kept far above it. */
+/* A folder was opened at depth: close the one that is LEVELS_OPEN above it. */
 static void close_far_above(struct levels *levels, size_t depth)
 {
 	if (depth > LEVELS_OPEN)
@@ -133,7 +135,7 @@ void levels_pop(struct levels *levels)
 	names_fini(&level->folders);
 }
 
-/* Open the level below from the level above it, which took its name last. */
+/* Open a level from the level above it, whose name taken last is that of this folder. */
 static bool reopen_below(const struct level *above, struct level *below)
 {
 	int fd = level_open_folder(above, names_taken(&above->folders));

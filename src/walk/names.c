@@ -1,9 +1,10 @@
+/* The packed list of names: two blocks that double. */
 #include "walk/names.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Make *block hold at least n, growing by doubling. */
+/* Make *block large enough for n elements of this size, by doubling. False when memory ran out. */
 static bool grow(void **block, size_t *max, size_t n, size_t size)
 {
 	size_t new_max = *max ? *max : 16;
@@ -54,7 +55,7 @@ static int compare(const void *left, const void *right, void *data)
 	              name_at(names, *(const uint32_t *)right));
 }
 
-/* Of a sorted list that is not empty. */
+/* The list is sorted and not empty. */
 static void drop_doubles(struct names *names)
 {
 	size_t n_kept = 1;
@@ -77,7 +78,7 @@ void names_sort(struct names *names)
 	qsort_r(names->starts, names->n, sizeof(*names->starts), compare, names);
 	drop_doubles(names);
 
-	/* A block that cannot be made smaller is still good. */
+	/* A block that cannot be made smaller is kept as it is. */
 	block = realloc(names->bytes, names->n_bytes);
 	if (block)
 		names->bytes = block;

@@ -1,7 +1,6 @@
 /*
- * The names of one folder, packed: a mark and the bytes of each name, one after the
- * other in one block, and where each begins in another. That is the length of the name
- * and six bytes more, whatever the number of files.
+ * The names of one folder, packed: a mark and the bytes of each name lie one after the other in one
+ * block; a second block has the place where each begins. A name costs its length and six bytes.
  */
 #ifndef PXP_NAMES_H
 #define PXP_NAMES_H
@@ -10,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All zero is an empty list. */
+/* A list of names. All zeros is an empty list. */
 struct names {
 	char *bytes;      /* mark, name, 0; mark, name, 0; ... */
 	uint32_t *starts; /* of each entry, in bytes */
@@ -19,23 +18,23 @@ struct names {
 	size_t n_taken;
 };
 
-/* Append a copy of name with a mark of the caller's. False when memory ran out, or
- * at 4 GiB of names; the list is as it was. */
+/* Append a copy of name, with a mark of the caller's. False when memory ran out, or at 4 GiB of
+ * names; the list is as it was. */
 bool names_add(struct names *names, char mark, const char *name);
 
-/* No more will be added: sort by the bytes of the names, drop doubles (a folder that
- * changes while it is read may give a name twice), give back spare memory. */
+/* Sort the list by the bytes of its names, once all are added. Drops names that are in it twice (a
+ * folder that changes while it is read may give a name twice) and frees spare memory. */
 void names_sort(struct names *names);
 
 bool names_has_next(const struct names *names);
 
-/* The next one, which there must be; good until names_fini(). */
+/* Take the next name; there must be one. Valid until names_fini(). */
 const char *names_take(struct names *names, char *ret_mark);
 
-/* The one taken last. */
+/* The name that was taken last. */
 const char *names_taken(const struct names *names);
 
-/* Free all; the list is empty again. */
+/* Free the blocks; the list is empty again. */
 void names_fini(struct names *names);
 
 #endif

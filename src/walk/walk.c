@@ -1,3 +1,4 @@
+/* The walk: one step at a time, from INPUT to INPUT and up and down the folders below them. */
 #include "walk/walk.h"
 
 #include "base/fd.h"
@@ -11,12 +12,12 @@
 
 struct walk {
 	struct walk_options options;
-	size_t n_begun;       /* inputs */
+	size_t n_begun;       /* inputs that were begun */
 	struct levels levels; /* empty between inputs */
 
-	char *path; /* of what was met last */
+	char *path; /* of the item that was met last */
 	size_t path_max;
-	size_t input_n; /* how much of it is the INPUT and a slash */
+	size_t input_n; /* length of the INPUT and a slash in it */
 };
 
 struct walk *walk_open(const struct walk_options *options)
@@ -42,7 +43,8 @@ void walk_close(struct walk *walk)
 	free(walk);
 }
 
-/* Put n bytes of name into the path, from at on; at is 0 or comes after a slash. */
+/* Put n bytes of name into the path, from at on. at is 0, or one past the place of a slash. False
+ * when memory ran out. */
 static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 {
 	if (at + n + 1 > walk->path_max) {
@@ -55,13 +57,13 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 		walk->path_max = max;
 	}
 	if (at > 0)
-		walk->path[at - 1] = '/'; /* a folder's own path was cut there */
+		walk->path[at - 1] = '/'; /* the path of a folder may be cut there */
 	memcpy(walk->path + at, name, n);
 	walk->path[at + n] = 0;
 	return true;
 }
 
-/* These two fill the item and return true: there is one to give. */
+/* give_...() fill the item and return true: the caller of the walk gets it. */
 
 static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_errno)
 {
@@ -79,7 +81,7 @@ static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_er
 	return true;
 }
 
-/* What stands in walk->path: a name in the top folder, or a folder itself. */
+/* The item whose path is in walk->path: a name in the top folder, or a folder. */
 static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_kind kind,
                      const char *name, int sys_errno)
 {
@@ -93,8 +95,8 @@ static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_ki
 	return true;
 }
 
-/* Go into the folder open as fd, which is used up. 0 also when it is passed over, else
- * the error. */
+/* Push the folder that is open as fd, and take the descriptor in any case. Returns 0, also when the
+ * folder is the one to skip; else an error number. */
 static int go_into(struct walk *walk, int fd, size_t path_n)
 {
 	const struct walk_options *options = &walk->options;
@@ -161,7 +163,7 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	size_t n;
 	int fd, sys_errno;
 
-	names_fini(&level->files); /* no longer of use, while those below are walked */
+	names_fini(&level->files); /* all are taken; folders below may need the memory */
 	if (level->fd < 0 && !levels_reopen(&walk->levels)) {
 		level_note(level, errno);
 		names_fini(&level->folders);
@@ -176,10 +178,9 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	fd = level_open_folder(level, name);
 	sys_errno = fd < 0 ? errno : go_into(walk, fd, level->path_n + n + 1);
 	if (sys_errno == 0 || sys_errno == ENOENT)
-		return false; /* gone since its name was read: as if never there */
+		return false; /* it is gone since its name was read */
 	if (fd < 0 && (sys_errno == ENOTDIR || sys_errno == ELOOP))
-		return give_met(walk, ret_item, WALK_OTHER, name,
-		                0); /* no folder any more */
+		return give_met(walk, ret_item, WALK_OTHER, name, 0); /* now a link */
 	return give_met(walk, ret_item, WALK_ERROR, name, sys_errno);
 }
 
@@ -199,7 +200,7 @@ static bool leave_folder(struct walk *walk, struct walk_item *ret_item)
 	                names_taken(&levels_top(&walk->levels)->folders), sys_errno);
 }
 
-/* One step. Whether it came upon something to give. */
+/* Take one step. Whether it filled an item. */
 static bool step(struct walk *walk, struct walk_item *ret_item)
 {
 	const struct level *level;
@@ -231,7 +232,7 @@ int walk_open_file(const struct walk_item *item, struct stat *ret_stat)
 	                item->is_named ? flags : flags | O_NOFOLLOW);
 
 	if (fd < 0) {
-		if (errno == ENXIO) /* so it is said of a socket */
+		if (errno == ENXIO) /* it is a socket */
 			errno = EINVAL;
 		return -1;
 	}

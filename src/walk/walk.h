@@ -1,15 +1,15 @@
 /*
- * A pull-style directory walker: the caller asks for the next file, so nothing is held
- * but the names of the folders on the way to it. Names are bytes; the order is that of
- * the bytes of the names, files of a folder before its sub-folders, and is the same on
- * every walk of an unchanged tree.
+ * A pull-style directory walker: the caller asks for the next file, so the walk holds only the names
+ * of the folders on the way to it. Names are bytes. Files come in the order of the bytes of their
+ * names, the files of a folder before its sub-folders; every walk of an unchanged tree has the same
+ * order.
  *
- * Links met on the way are not followed, and a folder that is swapped for one while we
- * walk is not either. Names that begin with a dot are passed over where they are met, as
- * if they were not there. A tree that changes under the walk is no error: what is gone
- * when its turn comes is passed over.
+ * Links that the walk meets are not followed, and neither is a folder that is swapped for a link
+ * while the walk runs. Names that begin with a dot are skipped where they are met. A tree that
+ * changes during the walk is no error: a file that is gone when its turn comes is skipped.
  *
- * Any depth, with some 20 descriptors at most (levels.h). One thread for a walk.
+ * A tree may be of any depth; a walk has at most some 20 descriptors open (levels.h). One thread uses
+ * a walk.
  */
 #ifndef PXP_WALK_H
 #define PXP_WALK_H
@@ -22,58 +22,58 @@
 struct walk;
 
 struct walk_options {
-	/* Files and folders, in order; borrowed for the walk's life. */
+	/* Files and folders, in order; borrowed until the walk is closed. */
 	const char *const *inputs;
 	size_t n_inputs;
-	/* A folder that is not walked wherever it is met, be it an INPUT itself: the
-	 * output folder. 0 and 0: none. */
+	/* The output folder, which is not walked wherever it is met, even as an INPUT. 0 and 0:
+	 * none. */
 	dev_t skip_dev;
 	ino_t skip_ino;
 };
 
 enum walk_kind {
-	/* A regular file that was met, or anything named as INPUT that is no folder. */
+	/* A regular file that the walk met, or an INPUT that is no folder. */
 	WALK_FILE,
-	/* A link, socket, FIFO or device met in a folder: not looked at further. */
+	/* A link, socket, FIFO or device that the walk met. It is not opened. */
 	WALK_OTHER,
 	/*
-	 * sys_errno says why. Named: the INPUT is not there (ENOENT, ...), or is a folder
-	 * that could not be read. Met: a folder that could not be read; where it was read
-	 * in part, this comes after what was read. ELOOP: a mount that leads back to a
-	 * folder on the way. ESTALE: it was exchanged for another while we were below it.
+	 * An INPUT that does not exist (ENOENT, ...), or a folder that could not be read; when it
+	 * was read in part, this item comes after the files that were found. sys_errno says why.
+	 * ELOOP: a mount leads back to a folder on the way. ESTALE: the folder was exchanged for
+	 * another one while the walk was below it.
 	 */
 	WALK_ERROR,
 	WALK_END
 };
 
-/* What was met. All of it is good until the next call, the descriptor too. */
+/* An item of the walk. All of it, the descriptor too, is valid until the next call. */
 struct walk_item {
 	enum walk_kind kind;
-	bool is_named; /* the INPUT itself: always tried; a link is followed */
-	size_t input;  /* which of the inputs it belongs to */
-	/* INPUT and what is below it, as a person would type it: "photos/a.jpg" also of
-	 * the INPUT "photos/", "./a.jpg" of ".". One that is named is as it was typed. */
+	bool is_named; /* it is the INPUT itself: a link is followed */
+	size_t input;  /* the index of its INPUT */
+	/* The path as a person would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
+	 * below ".". The path of an INPUT is the INPUT as it was given. */
 	const char *path;
-	const char *relative; /* below the INPUT folder; the base name of one named */
-	int folder;           /* of its folder, for openat(); AT_FDCWD when named */
-	const char *name;     /* what to give openat() */
+	const char *relative; /* below the INPUT folder; of an INPUT its base name */
+	int folder;           /* its folder, for openat(); AT_FDCWD for an INPUT */
+	const char *name;     /* its name there, for openat() */
 	int sys_errno;        /* WALK_ERROR; else 0 */
 };
 
-/* options is copied, but not what it points to. NULL when memory ran out. Opens nothing
- * yet. */
+/* Begin a walk. options is copied, but not the inputs that it points to. Nothing is opened yet. NULL
+ * when memory ran out. */
 struct walk *walk_open(const struct walk_options *options);
 
-/* At any point; NULL is fine. */
+/* End a walk, at any point. NULL is fine. */
 void walk_close(struct walk *walk);
 
-/* The next item. After WALK_END it stays WALK_END. Running out of memory inside a folder
- * is a WALK_ERROR with ENOMEM, and the walk goes on with the next one. */
+/* Get the next item. After WALK_END every call gives WALK_END. When memory runs out inside a folder,
+ * the item is a WALK_ERROR with ENOMEM, and the walk goes on with the next folder. */
 enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item);
 
-/* Open a WALK_FILE for reading, before the next call: without blocking on a FIFO, without
- * following a link unless it was named, close-on-exec. The descriptor is the caller's and
- * *ret_stat is filled; or -1 and errno (EINVAL: no regular file). */
+/* Open a WALK_FILE to read, before the next call of walk_next(). It never blocks on a FIFO, and
+ * follows a link only of an INPUT. Returns a descriptor, close-on-exec, which is the caller's, and
+ * fills *ret_stat; or -1 with errno (EINVAL: it is no regular file). */
 int walk_open_file(const struct walk_item *item, struct stat *ret_stat);
 
 #endif

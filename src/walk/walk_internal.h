@@ -1,12 +1,12 @@
-/* For the tests of this room. */
+/* Hooks for the tests of this room. */
 #ifndef PXP_WALK_INTERNAL_H
 #define PXP_WALK_INTERNAL_H
 
 #include <stddef.h>
 #include <sys/types.h>
 
-/* How a folder is read: getdents64(). A test puts its own here to fail in the middle,
- * or to leave the type of an entry unknown as some file systems do. */
+/* The function that reads a folder: getdents64(). A test replaces it to fail in the middle, or to
+ * leave the type of an entry unknown, as some file systems do. */
 extern ssize_t (*walk_getdents)(int folder, void *buffer, size_t n);
 
 #endif
