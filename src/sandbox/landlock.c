@@ -1,8 +1,8 @@
 /*
- * Landlock without a single rule: everything that the kernel's version of it can refuse is
- * refused. Or with one kind of rule, that what lies below some folders may be read. The
- * numbers are the kernel's interface (linux/landlock.h), written out because the header that
- * we are built with may be older than the kernel that we run on.
+ * Landlock: everything that the kernel's version of it can refuse is refused. The only rules are those
+ * for folders below which files may be read. The numbers are the kernel's interface
+ * (linux/landlock.h); they are repeated here because the header of the build may be older than the
+ * kernel that the program runs on.
  */
 #include "sandbox/layers.h"
 
@@ -20,7 +20,7 @@
 
 enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
 
-/* As much as there is so far; a kernel that knows less of it takes the rest if it is zero. */
+/* The newest form. An older kernel, which knows a shorter one, accepts it when the rest is zero. */
 struct ruleset {
 	uint64_t files, connections, scopes;
 };
@@ -30,11 +30,11 @@ struct rule_of_folder {
 	int32_t folder;
 } __attribute__((packed));
 
-/* What each version has brought: bits of the three kinds of rights. */
+/* All rights that a version of Landlock (its ABI) can refuse. */
 static struct ruleset everything(uint32_t abi)
 {
-	struct ruleset ruleset = {.files = (1 << 13) -
-	                                   1}; /* execute, read, write, make... */
+	/* Version 1: execute, read, write, make, remove. */
+	struct ruleset ruleset = {.files = (1 << 13) - 1};
 
 	if (abi >= 2)
 		ruleset.files |= 1 << 13; /* link or rename across folders */
@@ -49,7 +49,7 @@ static struct ruleset everything(uint32_t abi)
 	return ruleset;
 }
 
-/* Anybody may open the root folder: who may not is held by Landlock. */
+/* Whether it holds: every user may open the root folder, unless Landlock forbids it. */
 static bool holds(void)
 {
 	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -59,8 +59,8 @@ static bool holds(void)
 	return fd < 0 && errno == EACCES;
 }
 
-/* What lies below may be opened to read, and folders to be listed. One that is not there
- * needs no rule. */
+/* Allow files below a folder to be opened to read, and folders to be listed. A folder that does not
+ * exist needs no rule. False with errno. */
 static bool allow_reading(int ruleset, const char *name)
 {
 	enum { READ_FILE = 1 << 2, READ_DIR = 1 << 3 };
@@ -78,7 +78,7 @@ static bool allow_reading(int ruleset, const char *name)
 	return is_allowed;
 }
 
-/* False with errno. */
+/* Restrict this process to the folders that are readable. False with errno. */
 static bool restrict_self(uint32_t abi, const char *const *readable)
 {
 	struct ruleset ruleset = everything(abi);

@@ -1,22 +1,23 @@
-/* The layers, from inside: each is put up, tried, and then in force or missing. */
+/* The layers, from inside: each is put up and tested; then it is in force, or missing. */
 #ifndef PXP_SANDBOX_LAYERS_H
 #define PXP_SANDBOX_LAYERS_H
 
 #include "sandbox/sandbox.h"
 
+/* Drop the user, where state wants that, and all capabilities. */
 void user_drop(struct sandbox_state *state);
 
-/* Before seccomp, which would answer in its place. readable: folders, NULL at the end, below
- * which files may be read; NULL for none. */
+/* Put up Landlock, before seccomp, which would answer the test in its place. readable: folders, NULL
+ * at the end, below which files may be read; NULL: none. */
 void landlock_put_up(struct sandbox_state *state, const char *const *readable);
 
-/* may_read: files may be opened, to be read; which, is Landlock's matter. */
+/* Put up seccomp. may_read: files may be opened to read them; Landlock says which. */
 void seccomp_put_up(struct sandbox_state *state, bool may_read);
 
 /* Build the filter and do not load it: where a sanitizer watches, and in tests. 0 or a negative
  * errno. */
 struct seccomp_figures {
-	unsigned n_rules; /* asked for, those too that this machine does not need */
+	unsigned n_rules; /* asked for, also those that this machine does not need */
 	size_t n_instructions;
 };
 int seccomp_build(bool may_read, struct seccomp_figures *ret_figures);

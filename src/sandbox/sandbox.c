@@ -1,3 +1,4 @@
+/* The two steps, and the state that says which layers are in force. */
 #include "sandbox/sandbox.h"
 
 #include "sandbox/layers.h"
@@ -42,13 +43,13 @@ void sandbox_drop_user(struct sandbox_state *ret_state)
 		ret_state->wanted |= 1U << SANDBOX_USER;
 
 #ifdef PIXPOOL_SANITIZE
-	/* A sanitizer writes its report to a file of its own, traces its own process to look
-	 * for leaks, and maps terabytes: no layer leaves it that. */
+	/* A sanitizer writes its report to a file of its own, traces its own process to find
+	 * leaks, and maps terabytes: every layer would forbid some of that. */
 	for (int layer = 0; layer < N_SANDBOX_LAYERS; layer++)
 		layer_is_missing(ret_state, (enum sandbox_layer)layer,
 		                 "not in a sanitizer build");
 #else
-	/* What an exec could give back, and what the layers to come ask for. */
+	/* No exec gives privileges back. Both later layers need this, too. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	user_drop(ret_state);
 #endif
@@ -69,7 +70,7 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
 
 	setrlimit(RLIMIT_NOFILE, &descriptors);
 	landlock_put_up(state, readable);
-	/* Without Landlock nothing says which files: then none. */
+	/* Without Landlock nothing limits which files: then none may be read. */
 	seccomp_put_up(state, readable && sandbox_confines_files(state->in_force));
 #endif
 }

@@ -1,13 +1,13 @@
 /*
- * Locking a process down for good: what README.md in this folder tells the why of.
+ * Locking a process down for good. README.md in this folder has the reasons.
  *
- * A worker is locked down in two steps, because its parent takes the first: the user is
- * dropped in the process that forks the workers, before it loads any library; each worker
- * puts up Landlock and seccomp for itself, once it has all that it will ever open. Both
- * steps try what they have put up and believe nothing else.
+ * A worker is locked down in two steps. Its parent takes the first: the process that forks the
+ * workers drops the user before it loads any library. Each worker takes the second: it puts up
+ * Landlock and seccomp once everything that it needs is open. Both steps test each layer that they
+ * put up, and count only a layer that holds.
  *
- * For processes of one thread. No step fails: a layer that can't be had is told as missing,
- * with the reason, and who calls decides what that means.
+ * For processes with one thread. No step fails: a layer that cannot be had is noted as missing, with
+ * the reason, and the caller decides what that means.
  */
 #ifndef PXP_SANDBOX_H
 #define PXP_SANDBOX_H
@@ -18,55 +18,57 @@
 
 enum sandbox_layer {
 	SANDBOX_USER,     /* another user, without groups and capabilities */
-	SANDBOX_LANDLOCK, /* no file can be opened, or few to be read */
-	SANDBOX_SECCOMP,  /* few system calls */
+	SANDBOX_LANDLOCK, /* no file can be opened, but those in some folders to read them */
+	SANDBOX_SECCOMP, /* few system calls are allowed */
 	N_SANDBOX_LAYERS
 };
 
 enum { SANDBOX_REASON_BYTES = 80, SANDBOX_NOBODY = 65534 };
 
-/* What is in force. Plain bytes, so that a worker process can send it. */
+/* Which layers are in force. Plain bytes, so that a worker process can send it. */
 struct sandbox_state {
-	uint32_t wanted;   /* a bit (1 << layer) for each that there should be */
-	uint32_t in_force; /* for each that was put up, and held when it was tried */
-	uint32_t uid;      /* whom the process runs as */
+	uint32_t wanted; /* a bit (1 << layer) for each layer that there should be */
+	uint32_t
+		in_force; /* a bit for each layer that was put up, and held when it was tested */
+	uint32_t uid; /* the user that the process runs as */
 	uint32_t landlock_abi;
-	char reasons[N_SANDBOX_LAYERS]
-		    [SANDBOX_REASON_BYTES]; /* of those that are missing */
+	/* Of each layer that is missing. */
+	char reasons[N_SANDBOX_LAYERS][SANDBOX_REASON_BYTES];
 };
 
 /*
- * The first step: give up new privileges, all capabilities and, as root, the user and the
- * groups. Fills *ret_state. Also for who is not root, and has no user to drop.
+ * The first step: give up all capabilities, the right to gain privileges and, as root, the user and
+ * the groups. Fills *ret_state. To be called by any user: one that is not root has no user to drop.
  */
 void sandbox_drop_user(struct sandbox_state *ret_state);
 
 /*
- * The second: no file can be opened from here on, and a system call that no decoder makes
- * kills the process by SIGSYS; of the descriptors that it holds it may read and write.
- * Adds to what the first has put into *state. At most n_descriptors can be open.
+ * The second step: from here on no file can be opened, and a system call that no decoder makes kills
+ * the process by SIGSYS. It may read and write the descriptors that it has. Adds to the state of the
+ * first step. At most n_descriptors can be open.
  *
- * readable: folders, NULL at the end, below which files can be opened all the same, and only
- * to be read, as long as Landlock is in force. NULL: none.
+ * readable: folders, NULL at the end, below which files can still be opened to read them, provided
+ * that Landlock is in force. NULL: none.
  */
 void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
                        const char *const *readable);
 
-/* Whether every layer that there should be is in force. */
+/* Whether every layer that is wanted is in force. */
 bool sandbox_is_whole(const struct sandbox_state *state);
 
 /* Whether, with these layers in force (a bit for each), a process that may read some folders is
  * kept from all other files. */
 bool sandbox_confines_files(uint32_t layers);
 
-/* Whether a state that came from another process is one: its reasons end, and are text. */
+/* Whether a state that came from another process can be one: its reasons are texts that end, and its
+ * bits are layers. */
 bool sandbox_is_sound(const struct sandbox_state *state);
 
 /* "landlock" */
 const char *sandbox_layer_name(enum sandbox_layer layer);
 
-/* The layers that are missing, each with its reason: "landlock (Function not implemented),
- * seccomp (not in this build)". In text of n_text bytes. */
+/* Write the layers that are missing into text of n_text bytes, each with its reason: "landlock
+ * (Function not implemented), seccomp (not in this build)". */
 void sandbox_say_missing(const struct sandbox_state *state, char *text, size_t n_text);
 
 #endif

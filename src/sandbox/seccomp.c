@@ -1,7 +1,7 @@
 /*
- * Seccomp: three lists. What honest decoders do is allowed; what none of them ever does
- * kills the process; everything else is refused with an error, because honest code asks
- * for much that it can do without, and another libc asks for something else.
+ * Seccomp: a filter with two lists. A system call that decoders need is allowed. One that no decoder
+ * ever makes kills the process. Every other call is refused with an error, because honest code makes
+ * calls that it can do without, and another C library makes other ones.
  */
 #include "sandbox/layers.h"
 
@@ -39,15 +39,17 @@ int seccomp_build(bool may_read, struct seccomp_figures *ret_figures)
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The answer to what the test asks, which no kernel gives: it proves that ours answers. */
-enum { OUR_ANSWER = EUCLEAN };
+/* The filter's answer to the calls of the test. No kernel gives it, so it proves that the filter
+ * answered. */
+enum { TEST_ANSWER = EUCLEAN };
 
-enum { MAP_KIND = 0x0f }; /* of the flags of a mapping: shared, or private */
+/* The bits of a mapping's flags that say whether it is shared or private. */
+enum { MAP_KIND = 0x0f };
 
-/* Whatever their arguments. None takes a path, and none gives a new descriptor but dup()
- * and recvmsg(), which gives what the parent sends. */
+/* Allowed with any arguments. None of them takes a path. Only dup() and recvmsg() give a new
+ * descriptor, and recvmsg() only one that the parent has sent. */
 static const char *const allowed[] = {
-	/* the descriptors that it has */
+	/* descriptors that are open */
 	"read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "_llseek",
 	"close", "dup", "recvmsg", "sendmsg", "poll", "ppoll",
 	/* memory */
@@ -63,7 +65,7 @@ static const char *const allowed[] = {
 	"clock_nanosleep_time64", "gettimeofday", "nanosleep", "time", "getrandom",
 	"getrusage", "sysinfo", "getuid", "geteuid", "getgid", "getegid"};
 
-/* What no decoder ever calls: not to be found out by trying. */
+/* Calls that no decoder ever makes. They kill, so that an attacker cannot try them one by one. */
 static const char *const deadly[] = {
 	/* programs and processes; execve() and clone() are below */
 	"execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
@@ -83,7 +85,7 @@ static const char *const deadly[] = {
 	"fsopen", "fsmount", "mount_setattr", "open_by_handle_at", "name_to_handle_at",
 	"mknod", "mknodat", "link", "linkat", "symlink", "symlinkat", "rename",
 	"renameat", "renameat2", "unlinkat", "mkdirat", "truncate",
-	/* the input's mode, owner, times and attributes: its descriptor would bear them */
+	/* the input's mode, owner, times and attributes, by way of its descriptor */
 	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown",
 	"fchownat", "utime", "utimes", "futimesat", "utimensat", "setxattr", "fsetxattr",
 	"removexattr", "fremovexattr",
@@ -93,7 +95,7 @@ static const char *const deadly[] = {
 
 struct filter {
 	scmp_filter_ctx context;
-	unsigned n_rules; /* asked for, those that this machine does not need too */
+	unsigned n_rules; /* asked for, also those that this machine does not need */
 	int error;        /* the first one, as a negative errno; 0: none so far */
 };
 
@@ -103,7 +105,7 @@ static void add(struct filter *filter, uint32_t action, const char *name,
 	int number = seccomp_syscall_resolve_name(name);
 
 	filter->n_rules++;
-	/* This library or this processor does not know it: then nobody calls it here. */
+	/* Unknown to this library or this processor: then no code here can call it. */
 	if (filter->error || number == __NR_SCMP_ERROR)
 		return;
 	filter->error = seccomp_rule_add_array(filter->context, action, number,
@@ -116,7 +118,8 @@ static void add_one(struct filter *filter, uint32_t action, const char *name,
 	add(filter, action, name, 1, &condition);
 }
 
-/* An argument of a call, from 0, against a value. As SCMP_CMP(), with every field named. */
+/* Compare an argument of a call (the first is 0) with a value. As SCMP_CMP(), with every field
+ * named. */
 static struct scmp_arg_cmp compare(unsigned argument, enum scmp_compare how,
                                    scmp_datum_t value)
 {
@@ -132,8 +135,8 @@ static struct scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask,
 	                             .datum_b = value};
 }
 
-/* Threads are started, processes are not. The flags of clone3() lie where no filter can
- * look: without it the C library falls back to clone(). */
+/* Threads may be started, processes may not. A filter cannot read the flags of clone3(), which are in
+ * memory; without that call the C library falls back to clone(). */
 static void add_clone(struct filter *filter)
 {
 	const uint64_t thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
@@ -147,8 +150,8 @@ static void add_clone(struct filter *filter)
 	add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
 }
 
-/* Anonymous memory that is private, so that RLIMIT_DATA counts it. It may be executable:
- * libvips 8.14 makes code at run time. What is there already becomes executable never. */
+/* Anonymous private memory is allowed: RLIMIT_DATA counts it. New memory may be executable, because
+ * libvips 8.14 generates code at run time; existing memory cannot become executable. */
 static void add_memory(struct filter *filter)
 {
 	add_one(filter, SCMP_ACT_ALLOW, "mmap",
@@ -158,7 +161,7 @@ static void add_memory(struct filter *filter)
 	add_one(filter, SCMP_ACT_ALLOW, "mprotect", masked(2, PROT_EXEC, 0));
 }
 
-/* A crash is told by the signal that the process sends to itself. */
+/* A process may send signals to itself, so that a crash keeps its signal. */
 static void add_signals(struct filter *filter)
 {
 	static const char *const names[] = {"kill", "tgkill"};
@@ -171,21 +174,21 @@ static void add_signals(struct filter *filter)
 	}
 }
 
-/* Calls without sense, that the test makes, have an answer of their own. */
+/* The calls of the test, which make no sense otherwise, have an answer of their own. */
 static void add_test(struct filter *filter)
 {
-	add_one(filter, SCMP_ACT_ERRNO(OUR_ANSWER), "execve", compare(0, SCMP_CMP_EQ, 0));
+	add_one(filter, SCMP_ACT_ERRNO(TEST_ANSWER), "execve",
+	        compare(0, SCMP_CMP_EQ, 0));
 	add_one(filter, SCMP_ACT_KILL_PROCESS, "execve", compare(0, SCMP_CMP_NE, 0));
-	add_one(filter, SCMP_ACT_ERRNO(OUR_ANSWER), "socket",
+	add_one(filter, SCMP_ACT_ERRNO(TEST_ANSWER), "socket",
 	        compare(0, SCMP_CMP_EQ, AF_UNSPEC));
 	add_one(filter, SCMP_ACT_KILL_PROCESS, "socket",
 	        compare(0, SCMP_CMP_NE, AF_UNSPEC));
 }
 
 /*
- * What it takes to read a font: to open it to read and nothing else, to look at it, and to map
- * it as it is. Which files, is Landlock's to say; of the others only what they are called, how
- * long and how old they are can be seen.
+ * The calls that reading a font takes: open it to read, stat it, map it unchanged. Landlock limits
+ * which files can be opened; of the others the process can see names, lengths and times.
  */
 static void add_reading(struct filter *filter)
 {
@@ -193,7 +196,7 @@ static void add_reading(struct filter *filter)
 	                                    "newfstatat", "fstat",     "fstat64",
 	                                    "fstatat64",  "getdents64"};
 	static const int commands[] = {F_GETFD, F_SETFD, F_GETFL};
-	/* The flags with which nothing but reading can be meant. */
+	/* The flags of an opening that can only read. */
 	const uint32_t reading = O_CLOEXEC | O_DIRECTORY | O_NONBLOCK | O_NOFOLLOW |
 	                         O_NOCTTY | O_LARGEFILE;
 	const scmp_datum_t other = (uint32_t)~reading;
@@ -225,7 +228,7 @@ static void add_all(struct filter *filter)
 	add_memory(filter);
 	add_signals(filter);
 	add_test(filter);
-	/* As dup(): a task hands its input back this way. */
+	/* A task that hands back its input duplicates it this way. */
 	add_one(filter, SCMP_ACT_ALLOW, "fcntl",
 	        compare(1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_SET_NAME));
@@ -300,11 +303,11 @@ static bool is_answered(long got, int with)
 	return got == -1 && errno == with;
 }
 
-/* Opening to write is refused in any case. */
+/* Whether it holds. Opening a file to write is always refused. */
 static bool holds(void)
 {
-	return is_answered(syscall(SYS_execve, NULL, NULL, NULL), OUR_ANSWER) &&
-	       is_answered(syscall(SYS_socket, AF_UNSPEC, 0, 0), OUR_ANSWER) &&
+	return is_answered(syscall(SYS_execve, NULL, NULL, NULL), TEST_ANSWER) &&
+	       is_answered(syscall(SYS_socket, AF_UNSPEC, 0, 0), TEST_ANSWER) &&
 	       is_answered(syscall(SYS_openat, AT_FDCWD, "/", O_WRONLY | O_CLOEXEC, 0),
 	                   EPERM);
 }

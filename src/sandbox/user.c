@@ -1,7 +1,5 @@
-/*
- * The user: root becomes nobody, and whoever it is keeps no capability. Then it tries to
- * become root again.
- */
+/* The user: root becomes nobody, and every user loses all capabilities. Then the process tries to
+ * become root again, which must fail. */
 #include "sandbox/layers.h"
 
 #include <errno.h>
@@ -20,7 +18,7 @@ static struct __user_cap_header_struct own_header(void)
 	return (struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3};
 }
 
-/* An ordinary user may have been given some, too. Giving up is always allowed. */
+/* An ordinary user may have some, too. Giving them up is always allowed. */
 static void drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = own_header();
@@ -57,7 +55,7 @@ static bool is_nobody(void)
 	       getgroups(0, NULL) == 0;
 }
 
-/* No way leads back. */
+/* Whether there is no way back to root. */
 static bool is_dropped(void)
 {
 	return is_nobody() && !has_capabilities() && setresuid(0, 0, 0) != 0 &&
@@ -80,7 +78,8 @@ void user_drop(struct sandbox_state *state)
 	if (!was_dropped)
 		layer_is_missing(state, SANDBOX_USER, reason);
 	else if (!is_dropped())
-		layer_is_missing(state, SANDBOX_USER, "dropped, but can be had back");
+		layer_is_missing(state, SANDBOX_USER,
+		                 "dropped, but the process can become root again");
 	else
 		layer_holds(state, SANDBOX_USER);
 }
