@@ -20,6 +20,6 @@ bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *run,
               void *ret_answer, size_t n, struct failure *ret_failure);
 
 /* The failure of an answer that has another length, or that cannot be true. Always false. */
-bool ask_makes_no_sense(struct failure *ret_failure);
+bool ask_is_invalid(struct failure *ret_failure);
 
 #endif

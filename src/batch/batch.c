@@ -150,7 +150,7 @@ static bool skip_output_folder(struct batch *batch)
 	for (size_t i = 0; i < walk->n_inputs; i++) {
 		if (is_same_folder(walk->inputs[i], &folder))
 			report_say(batch->report,
-			           "not walked, as it is the output folder: %s",
+			           "not walked, because it is the output folder: %s",
 			           quoted(walk->inputs[i]));
 	}
 	return true;
@@ -212,16 +212,17 @@ static unsigned choose_limits(struct batch *batch)
 
 	batch->limits = limits_make(options->memory, options->n_workers);
 	if (batch->limits.n_workers < options->n_workers)
-		report_say(batch->report, "%u of %u workers: there is memory for no more",
+		report_say(batch->report, "%u of %u workers: not enough memory for more",
 		           batch->limits.n_workers, options->n_workers);
 	if (options->memory > 0 && !pxp_memory_is_limited())
 		report_say(batch->report,
 		           "memory is not limited: this build has sanitizers");
 	n_workers = fit_to_descriptors(batch, batch->limits.n_workers);
 	if (n_workers < batch->limits.n_workers)
-		report_say(batch->report,
-		           "%u of %u workers: the limit on descriptors is low", n_workers,
-		           batch->limits.n_workers);
+		report_say(
+			batch->report,
+			"%u of %u workers: the limit on open files (ulimit -n) allows no more",
+			n_workers, batch->limits.n_workers);
 	return n_workers;
 }
 
@@ -383,7 +384,8 @@ static void end_by(struct batch *batch, int number)
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
 		batch_stop(batch, BATCH_DRAINING);
-		report_say(batch->report, "%s: finishing what runs; once more kills it",
+		report_say(batch->report,
+		           "%s: finishing running images; once more kills them",
 		           number == SIGINT   ? "interrupted"
 		           : number == SIGHUP ? "hung up"
 		                              : "terminated");
@@ -525,7 +527,7 @@ static void say_missing(struct batch *batch)
 
 	if (n > 0 && state_of(batch) == BATCH_FED)
 		report_say(batch->report,
-		           "%" PRIu64 " of the images went away before their turn", n);
+		           "%" PRIu64 " images were gone when their turn came", n);
 }
 
 static int run(struct batch *batch, bool *ret_is_stuck)

@@ -106,7 +106,7 @@ static void change_to_drawing(struct batch *batch)
 	    pools_change(batch->pools, POOL_DRAWS, &why) || !batch_goes_on(batch))
 		return;
 	failure_set(&batch->no_renderer, FAIL_UNSUPPORTED,
-	            "gate: it is drawn, and no worker can: %s", why.text);
+	            "gate: it has to be drawn, and no worker can draw: %s", why.text);
 }
 
 /* Once the workers have nothing to do, draw everything that is deferred. */
@@ -172,9 +172,10 @@ static bool take_names(struct file *file)
 		const char *name = result->variants[i].name;
 
 		if (name && !plan_take(file->batch->plan, name))
-			return failure_set(&result->failure, FAIL_COLLISION,
-			                   "another input, which came after the plan, "
-			                   "took this output's name");
+			return failure_set(
+				&result->failure, FAIL_COLLISION,
+				"another input, found after the plan, has this "
+				"output's name");
 	}
 	return true;
 }

@@ -1,21 +1,22 @@
+/* How memory is shared among the workers of a run. */
 #include "batch/limits.h"
 
 #include "base/cpus.h"
 #include "common/machine.h"
 
-/* MiB */
+/* In MiB. */
 enum {
 	MAIN = 32, /* the main process, the zygote and the fork server */
-	LEAST_ALLOWANCE =
-		64, /* a worker with libvips takes 32 before its first picture */
-	MOST_ALLOWANCE = 256,
-	MOST_FINISHED = 64,
-	MOST_OUTPUT = 2048,
+	/* A worker with libvips takes 32 before its first picture. */
+	MIN_ALLOWANCE = 64,
+	MAX_ALLOWANCE = 256,
+	MAX_FINISHED = 64,
+	MAX_OUTPUT = 2048,
 };
 
-static const uint64_t most_memory = (uint64_t)1 << 50; /* where nothing sets a limit */
+static const uint64_t max_memory = (uint64_t)1 << 50; /* where nothing sets a limit */
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t min(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -33,26 +34,26 @@ struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_me
 
 	if (limits.memory == 0)
 		limits.memory = free_memory - free_memory / 4;
-	if (limits.memory < LIMITS_LEAST_MEMORY)
-		limits.memory = LIMITS_LEAST_MEMORY;
-	if (limits.memory > most_memory)
-		limits.memory = most_memory;
-	limits.finished = least(limits.memory / 8, mib(MOST_FINISHED));
-	limits.allowance = least(limits.memory / 8, mib(MOST_ALLOWANCE));
-	if (limits.allowance < mib(LEAST_ALLOWANCE))
-		limits.allowance = mib(LEAST_ALLOWANCE);
+	if (limits.memory < LIMITS_MIN_MEMORY)
+		limits.memory = LIMITS_MIN_MEMORY;
+	if (limits.memory > max_memory)
+		limits.memory = max_memory;
+	limits.finished = min(limits.memory / 8, mib(MAX_FINISHED));
+	limits.allowance = min(limits.memory / 8, mib(MAX_ALLOWANCE));
+	if (limits.allowance < mib(MIN_ALLOWANCE))
+		limits.allowance = mib(MIN_ALLOWANCE);
 
 	left = limits.memory - limits.finished - mib(MAIN);
 	if (left < limits.allowance)
 		left = limits.allowance;
-	/* By itself it leaves half for pictures that need more; who says how many, may use it
-	 * up. */
+	/* The default leaves half of the memory for pictures that need more. Workers that were asked
+	 * for may use all of it. */
 	bearable = n_workers > 0 ? left / limits.allowance : left / 2 / limits.allowance;
 	if (bearable == 0)
 		bearable = 1;
-	limits.n_workers = (unsigned)least(n_workers > 0 ? n_workers : n_cpus, bearable);
+	limits.n_workers = (unsigned)min(n_workers > 0 ? n_workers : n_cpus, bearable);
 	limits.budget = left - limits.n_workers * limits.allowance;
-	limits.max_output = least(limits_of_picture(&limits), mib(MOST_OUTPUT));
+	limits.max_output = min(limits_of_picture(&limits), mib(MAX_OUTPUT));
 	return limits;
 }
 

@@ -1,11 +1,11 @@
 /*
- * The limits of a run: how many workers, and how the memory that it may have is shared out.
+ * The limits of a run: how many workers there are, and how they share its memory.
  *
  *   --memory = main process + finished outputs + workers x allowance + budget
  *
- * Every worker has its allowance at all times; what a picture needs beyond it comes out of
- * the budget (image/memory_estimate.h, pxp_task_need()). So one picture may have an allowance and the
- * budget, and the sum is never more than what was asked for.
+ * Every worker has its allowance at all times. The memory that a picture needs beyond it comes out of
+ * the budget (pxp_task_need()). So one picture may have an allowance and the budget, and the sum
+ * never exceeds what was asked for.
  */
 #ifndef PXP_LIMITS_H
 #define PXP_LIMITS_H
@@ -13,29 +13,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LIMITS_LEAST_MEMORY ((uint64_t)128 << 20)
+#define LIMITS_MIN_MEMORY ((uint64_t)128 << 20)
 
+/* Bytes, unless said otherwise. */
 struct limits {
-	uint64_t memory;     /* in all */
-	uint64_t allowance;  /* of a worker */
-	uint64_t budget;     /* of all pictures beyond that */
-	uint64_t finished;   /* outputs that wait to be committed */
+	uint64_t memory;     /* of the whole run */
+	uint64_t allowance;  /* of each worker */
+	uint64_t budget;     /* of all pictures together, beyond the allowances */
+	uint64_t finished;   /* of outputs that wait to be committed */
 	uint64_t max_output; /* of one picture */
 	unsigned n_workers;
 };
 
 /*
- * Share it out. memory 0: three quarters of what the machine and its control groups leave.
- * n_workers 0: the least of the processors' affinity, the groups' quota and what the memory
- * bears; a number is kept as far as the memory bears it. At least one, and memory for it.
+ * Share the memory. memory 0: three quarters of what the machine and its control groups leave.
+ * n_workers 0: the minimum of the processors that may be used and the workers that the memory is
+ * enough for; else as many as were asked for, if the memory is enough for them. At least one worker,
+ * with memory for it.
  */
 struct limits limits_make(uint64_t memory, unsigned n_workers);
 
-/* The same of figures given: free memory and processors. */
+/* The same, for a machine with so much free memory and so many processors. */
 struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_memory,
                            unsigned n_cpus);
 
-/* What one picture may have at most. */
+/* The most memory that one picture may have. */
 uint64_t limits_of_picture(const struct limits *limits);
 
 #endif

@@ -34,7 +34,7 @@ enum pxp_status lockdown_finish(const char *const *readable, struct pxp_error *r
 		return PXP_OK;
 	sandbox_say_missing(state, missing, sizeof(missing));
 	return pxp_fail(ret_error, PXP_ETASK,
-	                "sandbox: this worker lacks layers that the first one had: %s",
+	                "sandbox: a worker is missing layers that the first one had: %s",
 	                missing);
 }
 
@@ -81,7 +81,7 @@ static bool ask_worker(struct sandbox_state *ret_state, struct failure *ret_fail
 	if (!ask_once(&options, run_tell_state, ret_state, sizeof(*ret_state),
 	              ret_failure))
 		return false;
-	return sandbox_is_sound(ret_state) || ask_makes_no_sense(ret_failure);
+	return sandbox_is_sound(ret_state) || ask_is_invalid(ret_failure);
 }
 
 bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
@@ -101,5 +101,5 @@ bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
 		return true;
 	sandbox_say_missing(ret_state, missing, sizeof(missing));
 	return failure_set(ret_failure, FAIL_INTERNAL,
-	                   "sandbox: it is required, but without %s", missing);
+	                   "sandbox: required, but missing: %s", missing);
 }

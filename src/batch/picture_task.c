@@ -494,8 +494,7 @@ void picture_collect(struct pxp_future *task, struct variant *variants, size_t n
 
 	if (!answer_is_sound(ret_answer, n)) {
 		memset(ret_answer, 0, sizeof(*ret_answer));
-		failure_set(failure, FAIL_VIOLATION,
-		            "the worker's answer makes no sense");
+		failure_set(failure, FAIL_VIOLATION, "the worker's answer is not valid");
 		return;
 	}
 	if (failure->class != FAIL_NONE) {
@@ -509,7 +508,7 @@ void picture_collect(struct pxp_future *task, struct variant *variants, size_t n
 	if (!outputs_are_sound(ret_answer, variants, n_variants, *ret_output)) {
 		fd_close(ret_output);
 		failure_set(failure, FAIL_VIOLATION,
-		            "the output is not what the worker says");
+		            "the output does not match the worker's answer");
 		return;
 	}
 	for (size_t i = 0; i < n_variants; i++)

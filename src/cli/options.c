@@ -187,7 +187,7 @@ static bool take_timeout(struct command_line *line, const char *value,
 static bool take_memory(struct command_line *line, const char *value,
                         struct failure *ret_failure)
 {
-	return amount_parse(value, UNIT_BYTES, LIMITS_LEAST_MEMORY, UINT64_MAX >> 2,
+	return amount_parse(value, UNIT_BYTES, LIMITS_MIN_MEMORY, UINT64_MAX >> 2,
 	                    &line->batch.memory, ret_failure);
 }
 

@@ -481,7 +481,8 @@ static void write_output(struct store *store, struct work *work)
 {
 	if (!is_sound(work->asked->name)) {
 		failure_set(&work->asked->failure, FAIL_INTERNAL,
-		            "publish: \"%s\" is no name of an output", work->asked->name);
+		            "publish: \"%s\" is not a valid name of an output",
+		            work->asked->name);
 		work->step = REFUSED;
 		return;
 	}
@@ -565,8 +566,8 @@ static enum store_result refuse_name(const struct store_output *asked,
 	failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
 	            asked->expected ? "the file that is there has changed meanwhile"
 	            : asked->overwrite == OVERWRITE_ALWAYS
-	                    ? "a folder has its name"
-	                    : "something has its name already");
+	                    ? "a folder with its name exists"
+	                    : "a file with its name exists");
 	return STORE_FAILED;
 }
 

@@ -44,7 +44,7 @@ TEST(limits, hardly_any_memory_is_one_worker_and_some_memory)
 {
 	struct limits limits = limits_share(0, 0, 0, 8);
 
-	EXPECT_EQ(limits.memory, LIMITS_LEAST_MEMORY);
+	EXPECT_EQ(limits.memory, LIMITS_MIN_MEMORY);
 	EXPECT_EQ(limits.n_workers, 1);
 	EXPECT(limits.allowance >= 64 * MIB);
 	expect_sum(limits);

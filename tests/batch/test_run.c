@@ -130,7 +130,7 @@ TEST(run, a_folder_that_goes_after_the_plan_is_told_and_no_success)
 	let_pass("in/a.png");
 	ended = end(&command);
 	EXPECT_EQ(ended.status, 1);
-	EXPECT(strstr(ended.err, "2 of the images went away before their turn"), "%s",
+	EXPECT(strstr(ended.err, "2 images were gone when their turn came"), "%s",
 	       ended.err);
 	EXPECT(strstr(records("r"), "'ok':21,'skipped':0,'failed':0,'cancelled':2,"),
 	       "%s", records("r"));

@@ -42,7 +42,8 @@ static const struct row {
 	{"hang asleep", "timeout", "over its deadline", NULL},
 	{"hang busy", "timeout", "over its deadline", NULL},
 	{"signal SIGSTOP", "timeout", "over its deadline", NULL},
-	{"write 3000000", "violation", "the output is not what the worker says", NULL},
+	{"write 3000000", "violation", "the output does not match the worker's answer",
+         NULL},
 	{"stderr 100000000", NULL, NULL, NULL},
 	/* Rights: refused with an error, as honest code asks for these too. */
 	{"open secret", "bad-image", "script: open: Operation not permitted",
@@ -55,7 +56,7 @@ static const struct row {
 	{"fork", "violation", "worker died of SIGSYS", "script: fork: got through"},
 	{"chmod", "violation", "worker died of SIGSYS", "script: chmod: got through"},
 	/* Lies. Their controls are in tests/exec/test_hostile.c. */
-	{"answer twice", "violation", "the worker's answer makes no sense", NULL},
+	{"answer twice", "violation", "the worker's answer is not valid", NULL},
 	{"answer wrong", "violation", "answered what it was not asked", NULL},
 	{"answer short", "violation", "sent an answer that is too short", NULL},
 	{"send fds", "violation", "sent descriptors that nobody asked for", NULL},

@@ -227,7 +227,7 @@ TEST(bounds, memory_limits_the_number_of_workers)
 	ended = run(
 		"pixpool-scripted resize -s 8 -j 9 --memory 128M in -o out --report r");
 	EXPECT_EQ(ended.status, 0);
-	EXPECT(strstr(ended.err, "1 of 9 workers: there is memory for no more"), "%s",
+	EXPECT(strstr(ended.err, "1 of 9 workers: not enough memory for more"), "%s",
 	       ended.err);
 	EXPECT_EQ(count_workers(), 1);
 	stage_leave();

@@ -148,7 +148,7 @@ TEST(drawings, without_access_to_fonts_are_unsupported_and_never_without_text)
 	expect_refused("refuse landlock_add_rule=0", "",
 	               "its text might be missing: the font ");
 	expect_refused("refuse landlock_add_rule=38", "",
-	               "it is drawn, and no worker can: ");
+	               "it has to be drawn, and no worker can draw: ");
 	expect_refused("refuse landlock_create_ruleset=38", "",
 	               "--sandbox off draws it all the same");
 	EXPECT(!strstr(run("refuse landlock_add_rule=0 pixpool info").out,

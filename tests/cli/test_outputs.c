@@ -253,7 +253,7 @@ TEST(outputs, an_input_that_is_the_output_folder_is_named_and_not_walked)
 	ended = run("pixpool resize -s 32 in -o ./in/");
 	EXPECT_EQ(ended.status, 3);
 	EXPECT_STR(plain(ended.err),
-	           "pixpool: not walked, as it is the output folder: in\n"
+	           "pixpool: not walked, because it is the output folder: in\n"
 	           "pixpool: no images found in in\n");
 	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\n");
 	stage_leave();

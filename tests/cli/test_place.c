@@ -210,7 +210,9 @@ TEST(place, few_descriptors_mean_fewer_workers_and_no_failures)
 	}
 	ended = run("ulimit -n 40; pixpool resize -s 20 -j 8 in -o out --progress none");
 	EXPECT_EQ(ended.status, 0);
-	EXPECT(strstr(ended.err, "1 of 8 workers: the limit on descriptors is low\n"));
+	EXPECT(strstr(
+		ended.err,
+		"1 of 8 workers: the limit on open files (ulimit -n) allows no more\n"));
 	EXPECT(strstr(ended.err, "60 images: 60 done"));
 	stage_leave();
 }

@@ -103,8 +103,7 @@ static void expect_missing(const char *container, const char *layer, const char 
 
 	ended = run("%s pixpool resize -s 64 in -o none --sandbox require", container);
 	EXPECT_EQ(ended.status, 2);
-	EXPECT(strstr(ended.err, "sandbox: required, but missing: "), "%s",
-	       ended.err);
+	EXPECT(strstr(ended.err, "sandbox: required, but missing: "), "%s", ended.err);
 	EXPECT(strstr(ended.err, said), "%s", ended.err);
 	EXPECT_STR(tree("none"), "");
 
@@ -154,7 +153,8 @@ TEST(sandbox, root_that_cannot_change_its_user_is_reported)
 	expect_missing("refuse setresuid=1", "user", "Operation not permitted");
 	stage_leave();
 	enter();
-	expect_missing("refuse setresuid=0", "user", "dropped, but the process can become root again");
+	expect_missing("refuse setresuid=0", "user",
+	               "dropped, but the process can become root again");
 	stage_leave();
 }
 

@@ -200,8 +200,9 @@ TEST(terminal, ctrl_c_lets_running_images_finish_and_restores_the_terminal)
 	await_gate("a");
 	await_shown(0, "0/9");
 	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
-	await_shown(0,
-	            "pixpool: interrupted: finishing what runs; once more kills it\r\n");
+	await_shown(
+		0,
+		"pixpool: interrupted: finishing running images; once more kills them\r\n");
 	let_pass("in/a.png");
 	await_shown(0, "\n8 not started; run again with --overwrite skip to continue");
 	EXPECT_EQ(end(&command).status, 130);

@@ -122,7 +122,7 @@ TEST(untrusted, does_not_begin_without_the_sandbox)
 	ended = run("refuse landlock_create_ruleset=38 pixpool resize -s 64 in -o out "
 	            "--untrusted");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT(strstr(ended.err, "sandbox: it is required, but without landlock"), "%s",
+	EXPECT(strstr(ended.err, "sandbox: required, but missing: landlock"), "%s",
 	       ended.err);
 	EXPECT_STR(tree("out"), "");
 	stage_leave();

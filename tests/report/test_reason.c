@@ -58,8 +58,14 @@ TEST(reason, names_the_option_that_sets_a_limit)
 	         "took too long; see --timeout"},
 		{FAIL_MEMORY, "out of memory", "png",
 	         "needs too much memory; see --memory"},
-		{FAIL_EXISTS, "publish: something has its name already", NULL,
+		{FAIL_EXISTS, "publish: a file with its name exists", NULL,
 	         "output exists; see --overwrite"},
+		{FAIL_PERMISSION, "publish: cannot open its folder: Permission denied",
+	         "png", "no permission to write its output"},
+		{FAIL_IO, "publish: cannot open its folder: File name too long", "png",
+	         "output that cannot be written"},
+		{FAIL_IO, "read folder: Input/output error", NULL,
+	         "folder that cannot be read"},
 	};
 
 	expect_reasons(given, sizeof(given) / sizeof(given[0]));

@@ -132,7 +132,7 @@ static void own_and_skip_keep_what_is_there(int way)
 	scratch_file("out/a.jpg", "old");
 	EXPECT_EQ(publish_text(store, "a.jpg", "new", OVERWRITE_OWN), STORE_FAILED);
 	EXPECT_EQ(last_failure.class, FAIL_EXISTS);
-	EXPECT_STR(last_failure.text, "publish: something has its name already");
+	EXPECT_STR(last_failure.text, "publish: a file with its name exists");
 	EXPECT_EQ(publish_text(store, "a.jpg", "new", OVERWRITE_SKIP), STORE_SKIPPED);
 	EXPECT_EQ(last_failure.class, FAIL_NONE);
 	EXPECT_STR(scratch_text("out/a.jpg"), "old");
@@ -161,7 +161,7 @@ static void always_replaces(int way)
 	EXPECT_EQ(publish_text(store, "folder.jpg", "new", OVERWRITE_ALWAYS),
 	          STORE_FAILED);
 	EXPECT_EQ(last_failure.class, FAIL_EXISTS);
-	EXPECT_STR(last_failure.text, "publish: a folder has its name");
+	EXPECT_STR(last_failure.text, "publish: a folder with its name exists");
 	EXPECT_EQ(n_names("out"), 3);
 	store_close(store);
 }
