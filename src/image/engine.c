@@ -75,15 +75,6 @@ bool engine_trusts(enum image_format format)
 	}
 }
 
-const struct engine *engine_named(const char *name)
-{
-	for (const struct engine *const *engine = engines; *engine; engine++) {
-		if (strcmp((*engine)->name, name) == 0)
-			return *engine;
-	}
-	return NULL;
-}
-
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe)
 {
 	return !recipe->engine[0] || strcmp(recipe->engine, engine->name) == 0;

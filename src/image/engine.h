@@ -140,9 +140,6 @@ extern const struct engine *const engines[];
 
 extern const struct engine engine_vips, engine_stb;
 
-/* The engine with this name, or NULL. */
-const struct engine *engine_named(const char *name);
-
 /* Whether the recipe lets this engine work: it names none, or this one. */
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe);
 

@@ -176,8 +176,9 @@ static const char *describe(const struct filter_number *number,
 
 	snprintf(words, FILTER_NUMBER_BYTES, "%s, a %snumber from %s to %s%s%s",
 	         number->name, number->is_whole ? "whole " : "",
-	         decimal_print(number->least, least), decimal_print(number->most, most),
-	         number->unit ? " " : "", number->unit ? number->unit : "");
+	         decimal_print(number->minimum, least),
+	         decimal_print(number->maximum, most), number->unit ? " " : "",
+	         number->unit ? number->unit : "");
 	return words;
 }
 
@@ -189,14 +190,14 @@ void filter_number_print(const struct filter_number *number, bool is_required,
 	describe(number, words);
 	snprintf(text, FILTER_NUMBER_BYTES, "%.60s%s%s", words,
 	         is_required ? "" : "; default ",
-	         is_required ? "" : decimal_print(number->usual, usual));
+	         is_required ? "" : decimal_print(number->default_value, usual));
 }
 
 static bool number_is_sound(const struct filter_number *number, double value)
 {
 	if (!number->name)
 		return value == 0;
-	return value >= number->least && value <= number->most &&
+	return value >= number->minimum && value <= number->maximum &&
 	       (!number->is_whole || value == (double)(int)value);
 }
 
@@ -236,7 +237,7 @@ static bool parse_filter(struct reading *reading, struct filter *ret_filter)
 		return refuse_name(reading);
 	info = filter_info(filter.kind);
 	for (unsigned i = 0; i < FILTER_NUMBERS; i++)
-		filter.number[i] = info->numbers[i].usual;
+		filter.number[i] = info->numbers[i].default_value;
 
 	reading->next += word_length(reading);
 	skip_blanks(reading);

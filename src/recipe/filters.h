@@ -50,7 +50,7 @@ struct filter_chain {
 struct filter_number {
 	const char *name; /* "SIGMA"; NULL: the filter has no such number */
 	const char *unit; /* "pixels" */
-	double least, most, usual;
+	double minimum, maximum, default_value;
 	bool is_whole;
 };
 

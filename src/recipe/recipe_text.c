@@ -1,10 +1,546 @@
+/*
+ * Recipes in words: a table of the fields, each with the function that reads its word and the one
+ * that prints it. The canonical text is all fields that are not zero, in the order of the table.
+ */
 #include "recipe/recipe_text.h"
 
 #include "common/hash.h"
 #include "common/suggest.h"
+#include "common/values.h"
 
+#include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+/* ---- the words of fields that are a choice ---- */
+
+static const struct choice fits[] = {
+	{"inside", FIT_INSIDE}, {"cover", FIT_COVER},     {"contain", FIT_CONTAIN},
+	{"fill", FIT_FILL},     {"outside", FIT_OUTSIDE}, {NULL, 0},
+};
+
+static const struct choice positions[] = {
+	{"centre", POSITION_CENTRE},
+	{"north", POSITION_NORTH},
+	{"northeast", POSITION_NORTHEAST},
+	{"east", POSITION_EAST},
+	{"southeast", POSITION_SOUTHEAST},
+	{"south", POSITION_SOUTH},
+	{"southwest", POSITION_SOUTHWEST},
+	{"west", POSITION_WEST},
+	{"northwest", POSITION_NORTHWEST},
+	{"entropy", POSITION_ENTROPY},
+	{"attention", POSITION_ATTENTION},
+	{"center", POSITION_CENTRE},
+	{"top", POSITION_NORTH},
+	{"bottom", POSITION_SOUTH},
+	{"left", POSITION_WEST},
+	{"right", POSITION_EAST},
+	{NULL, 0},
+};
+
+static const struct choice kernels[] = {
+	{"lanczos3", KERNEL_LANCZOS3},
+	{"lanczos2", KERNEL_LANCZOS2},
+	{"mitchell", KERNEL_MITCHELL},
+	{"cubic", KERNEL_CUBIC},
+	{"linear", KERNEL_LINEAR},
+	{"nearest", KERNEL_NEAREST},
+	{NULL, 0},
+};
+
+static const struct choice intents[] = {
+	{"relative", INTENT_RELATIVE},
+	{"perceptual", INTENT_PERCEPTUAL},
+	{"saturation", INTENT_SATURATION},
+	{"absolute", INTENT_ABSOLUTE},
+	{NULL, 0},
+};
+
+static const struct choice depths[] = {
+	{"8", DEPTH_8}, {"16", DEPTH_16}, {"keep", DEPTH_KEEP}, {NULL, 0}};
+
+static const struct choice chromas[] = {
+	{"auto", CHROMA_AUTO}, {"420", CHROMA_420}, {"444", CHROMA_444}, {NULL, 0}};
+
+static const struct choice fail_ons[] = {
+	{"none", FAIL_ON_NONE},
+	{"truncated", FAIL_ON_TRUNCATED},
+	{"error", FAIL_ON_ERROR},
+	{"warning", FAIL_ON_WARNING},
+	{NULL, 0},
+};
+
+/* ---- fields with a word of their own ----
+ *
+ * set_X() is false with a failure, and then leaves the recipe as it was. print_X() writes nothing when
+ * the field is zero.
+ */
+
+static const struct choice spaces[] = {
+	{"srgb", SPACE_SRGB}, {"p3", SPACE_P3}, {"keep", SPACE_KEEP}, {NULL, 0}};
+
+/* 16 hexadecimal digits that are not all 0. */
+static bool hash_parse(const char *word, uint64_t *ret_hash)
+{
+	uint64_t hash = 0;
+
+	if (strlen(word) != 16 || strspn(word, "0123456789abcdef") != 16)
+		return false;
+	for (; *word; word++)
+		hash = hash << 4 |
+		       (uint64_t)(*word <= '9' ? *word - '0' : *word - 'a' + 10);
+	*ret_hash = hash;
+	return hash != 0;
+}
+
+static bool set_size(struct recipe *recipe, const char *value,
+                     struct failure *ret_failure)
+{
+	struct geometry size;
+
+	if (!geometry_parse(&size, value, ret_failure))
+		return false;
+	geometry_add_size(&recipe->geometry, &size);
+	return true;
+}
+
+static void print_size(const struct recipe *recipe, char *text, size_t n_text)
+{
+	const struct geometry *geometry = &recipe->geometry;
+	char percent[DECIMAL_TEXT_BYTES];
+
+	if (geometry->percent != 0)
+		snprintf(text, n_text, "%s%%", decimal_print(geometry->percent, percent));
+	else if (geometry->width && geometry->height)
+		snprintf(text, n_text, "%ux%u", geometry->width, geometry->height);
+	else if (geometry->width)
+		snprintf(text, n_text, "%ux", geometry->width);
+	else if (geometry->height)
+		snprintf(text, n_text, "x%u", geometry->height);
+}
+
+static bool set_background(struct recipe *recipe, const char *value,
+                           struct failure *ret_failure)
+{
+	return colour_parse(&recipe->background, value, ret_failure);
+}
+
+static void print_background(const struct recipe *recipe, char *text, size_t n_text)
+{
+	char word[COLOUR_TEXT_BYTES];
+
+	if (!recipe->background.is_set)
+		return;
+	colour_print(&recipe->background, word);
+	snprintf(text, n_text, "%s", word);
+}
+
+/* A word, or for SPACE_FILE "file:" and the 16 digits of its hash. */
+static bool set_profile(struct recipe *recipe, const char *value,
+                        struct failure *ret_failure)
+{
+	uint64_t hash = 0;
+	int chosen;
+
+	if (strncmp(value, "file:", 5) == 0) {
+		if (!hash_parse(value + 5, &hash)) {
+			return failure_set(ret_failure, FAIL_USAGE,
+			                   "'%s' is no hash of a profile", value + 5);
+		}
+		chosen = SPACE_FILE;
+	} else if (!choice_parse(spaces, value, &chosen, ret_failure)) {
+		return false;
+	}
+	recipe->space = (enum colour_space)chosen;
+	recipe->profile_hash = hash;
+	return true;
+}
+
+static void print_profile(const struct recipe *recipe, char *text, size_t n_text)
+{
+	if (recipe->space == SPACE_FILE)
+		snprintf(text, n_text, "file:%016" PRIx64, recipe->profile_hash);
+	else if (recipe->space != SPACE_SRGB)
+		snprintf(text, n_text, "%s", choice_word(spaces, (int)recipe->space));
+}
+
+static bool set_format(struct recipe *recipe, const char *value,
+                       struct failure *ret_failure)
+{
+	enum image_format format = format_of_word(value);
+
+	if (format == FORMAT_NONE) {
+		return failure_set(ret_failure, FAIL_USAGE, "'%s' is not a format",
+		                   value);
+	}
+	recipe->format = format;
+	return true;
+}
+
+static void print_format(const struct recipe *recipe, char *text, size_t n_text)
+{
+	if (recipe->format != FORMAT_NONE)
+		snprintf(text, n_text, "%s", format_info(recipe->format)->name);
+}
+
+static bool set_quality(struct recipe *recipe, const char *value,
+                        struct failure *ret_failure)
+{
+	uint64_t quality;
+
+	if (!whole_parse(value, 1, 100, &quality, ret_failure))
+		return false;
+	recipe->quality = (uint8_t)quality;
+	return true;
+}
+
+static void print_whole(uint64_t number, char *text, size_t n_text)
+{
+	if (number > 0)
+		snprintf(text, n_text, "%" PRIu64, number);
+}
+
+static void print_quality(const struct recipe *recipe, char *text, size_t n_text)
+{
+	print_whole(recipe->quality, text, n_text);
+}
+
+static bool set_effort(struct recipe *recipe, const char *value,
+                       struct failure *ret_failure)
+{
+	uint64_t effort;
+
+	if (!whole_parse(value, 0, RECIPE_MAX_EFFORT, &effort, ret_failure))
+		return false;
+	recipe->has_effort = true;
+	recipe->effort = (uint8_t)effort;
+	return true;
+}
+
+static void print_effort(const struct recipe *recipe, char *text, size_t n_text)
+{
+	if (recipe->has_effort)
+		snprintf(text, n_text, "%u", recipe->effort);
+}
+
+static bool set_keep(struct recipe *recipe, const char *value,
+                     struct failure *ret_failure)
+{
+	return keep_parse(&recipe->keep, value, ret_failure);
+}
+
+static void print_keep(const struct recipe *recipe, char *text, size_t n_text)
+{
+	char word[KEEP_TEXT_BYTES];
+
+	keep_print(recipe->keep, word);
+	snprintf(text, n_text, "%s", word);
+}
+
+static bool set_filter(struct recipe *recipe, const char *value,
+                       struct failure *ret_failure)
+{
+	return filters_parse(&recipe->filters, value, ret_failure);
+}
+
+static void print_filter(const struct recipe *recipe, char *text, size_t n_text)
+{
+	if (n_text >= FILTERS_TEXT_BYTES)
+		filters_print(&recipe->filters, text);
+}
+
+static bool set_engine(struct recipe *recipe, const char *value,
+                       struct failure *ret_failure)
+{
+	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyz");
+
+	if (n == 0 || value[n] || n >= sizeof(recipe->engine))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "must be auto or the name of an engine, got '%.40s'",
+		                   value);
+	memset(recipe->engine, 0, sizeof(recipe->engine));
+	if (strcmp(value, "auto") != 0)
+		memcpy(recipe->engine, value, n);
+	return true;
+}
+
+static void print_engine(const struct recipe *recipe, char *text, size_t n_text)
+{
+	if (recipe->engine[0])
+		snprintf(text, n_text, "%s", recipe->engine);
+}
+
+static bool set_max_pixels(struct recipe *recipe, const char *value,
+                           struct failure *ret_failure)
+{
+	return amount_parse(value, UNIT_PIXELS, 1, UINT64_MAX, &recipe->max_pixels,
+	                    ret_failure);
+}
+
+static void print_max_pixels(const struct recipe *recipe, char *text, size_t n_text)
+{
+	print_whole(recipe->max_pixels, text, n_text);
+}
+
+static bool set_max_frames(struct recipe *recipe, const char *value,
+                           struct failure *ret_failure)
+{
+	uint64_t max_frames;
+
+	if (!whole_parse(value, 1, UINT32_MAX, &max_frames, ret_failure))
+		return false;
+	recipe->max_frames = (uint32_t)max_frames;
+	return true;
+}
+
+static void print_max_frames(const struct recipe *recipe, char *text, size_t n_text)
+{
+	print_whole(recipe->max_frames, text, n_text);
+}
+
+static bool set_max_file_bytes(struct recipe *recipe, const char *value,
+                               struct failure *ret_failure)
+{
+	return amount_parse(value, UNIT_BYTES, 1, RECIPE_LARGEST_FILE,
+	                    &recipe->max_file_bytes, ret_failure);
+}
+
+static void print_max_file_bytes(const struct recipe *recipe, char *text, size_t n_text)
+{
+	print_whole(recipe->max_file_bytes, text, n_text);
+}
+
+/* ---- the table ---- */
+
+static const struct field {
+	const char *name;
+	const struct choice *choices; /* of a field that is an enum */
+	size_t offset; /* of an enum; and of a bool, when nothing else is set */
+	bool (*set)(struct recipe *recipe, const char *value,
+	            struct failure *ret_failure);
+	/* Nothing, when the field is zero. */
+	void (*print)(const struct recipe *recipe, char *text, size_t n_text);
+} fields[N_RECIPE_FIELDS] = {
+	[RECIPE_SIZE] =
+		{
+			.name = "size",
+			.set = set_size,
+			.print = print_size,
+		},
+	[RECIPE_NO_ENLARGE] =
+		{
+			.name = "no-enlarge",
+			.offset = offsetof(struct recipe, geometry.no_enlarge),
+		},
+	[RECIPE_NO_REDUCE] =
+		{
+			.name = "no-reduce",
+			.offset = offsetof(struct recipe, geometry.no_reduce),
+		},
+	[RECIPE_FIT] =
+		{
+			.name = "fit",
+			.choices = fits,
+			.offset = offsetof(struct recipe, geometry.fit),
+		},
+	[RECIPE_POSITION] =
+		{
+			.name = "position",
+			.choices = positions,
+			.offset = offsetof(struct recipe, geometry.position),
+		},
+	[RECIPE_KERNEL] =
+		{
+			.name = "kernel",
+			.choices = kernels,
+			.offset = offsetof(struct recipe, kernel),
+		},
+	[RECIPE_LINEAR] =
+		{
+			.name = "linear",
+			.offset = offsetof(struct recipe, linear),
+		},
+	[RECIPE_NO_ROTATE] =
+		{
+			.name = "no-rotate",
+			.offset = offsetof(struct recipe, no_rotate),
+		},
+	[RECIPE_BACKGROUND] =
+		{
+			.name = "background",
+			.set = set_background,
+			.print = print_background,
+		},
+	[RECIPE_PROFILE] =
+		{
+			.name = "profile",
+			.set = set_profile,
+			.print = print_profile,
+		},
+	[RECIPE_INTENT] =
+		{
+			.name = "intent",
+			.choices = intents,
+			.offset = offsetof(struct recipe, intent),
+		},
+	[RECIPE_DEPTH] =
+		{
+			.name = "depth",
+			.choices = depths,
+			.offset = offsetof(struct recipe, depth),
+		},
+	[RECIPE_FORMAT] =
+		{
+			.name = "format",
+			.set = set_format,
+			.print = print_format,
+		},
+	[RECIPE_QUALITY] =
+		{
+			.name = "quality",
+			.set = set_quality,
+			.print = print_quality,
+		},
+	[RECIPE_EFFORT] =
+		{
+			.name = "effort",
+			.set = set_effort,
+			.print = print_effort,
+		},
+	[RECIPE_LOSSLESS] =
+		{
+			.name = "lossless",
+			.offset = offsetof(struct recipe, lossless),
+		},
+	[RECIPE_PROGRESSIVE] =
+		{
+			.name = "progressive",
+			.offset = offsetof(struct recipe, progressive),
+		},
+	[RECIPE_CHROMA] =
+		{
+			.name = "chroma",
+			.choices = chromas,
+			.offset = offsetof(struct recipe, chroma),
+		},
+	[RECIPE_KEEP] =
+		{
+			.name = "keep",
+			.set = set_keep,
+			.print = print_keep,
+		},
+	[RECIPE_FILTER] =
+		{
+			.name = "filter",
+			.set = set_filter,
+			.print = print_filter,
+		},
+	[RECIPE_ENGINE] =
+		{
+			.name = "engine",
+			.set = set_engine,
+			.print = print_engine,
+		},
+	[RECIPE_FAIL_ON] =
+		{
+			.name = "fail-on",
+			.choices = fail_ons,
+			.offset = offsetof(struct recipe, fail_on),
+		},
+	[RECIPE_LIMIT_PIXELS] =
+		{
+			.name = "max-pixels",
+			.set = set_max_pixels,
+			.print = print_max_pixels,
+		},
+	[RECIPE_LIMIT_FRAMES] =
+		{
+			.name = "max-frames",
+			.set = set_max_frames,
+			.print = print_max_frames,
+		},
+	[RECIPE_LIMIT_FILE_BYTES] =
+		{
+			.name = "max-file-size",
+			.set = set_max_file_bytes,
+			.print = print_max_file_bytes,
+		},
+};
+
+/* An enum of a recipe, whose offset is known: all are of one size. */
+_Static_assert(sizeof(enum fit) == sizeof(unsigned), "an enum is an unsigned");
+
+static unsigned choice_at(const struct recipe *recipe, const struct field *field)
+{
+	unsigned value;
+
+	memcpy(&value, (const char *)recipe + field->offset, sizeof(value));
+	return value;
+}
+
+static void set_choice_at(struct recipe *recipe, const struct field *field,
+                          unsigned value)
+{
+	memcpy((char *)recipe + field->offset, &value, sizeof(value));
+}
+
+static bool *flag_at(struct recipe *recipe, const struct field *field)
+{
+	return (bool *)((char *)recipe + field->offset);
+}
+
+static const char *field_name(enum recipe_field field)
+{
+	return fields[field].name;
+}
+
+bool recipe_field_has_value(enum recipe_field field)
+{
+	return fields[field].set || fields[field].choices;
+}
+
+bool recipe_set(struct recipe *recipe, enum recipe_field id, const char *value,
+                struct failure *ret_failure)
+{
+	const struct field *field = &fields[id];
+	int chosen;
+
+	if (field->set)
+		return field->set(recipe, value, ret_failure);
+	if (!field->choices) {
+		*flag_at(recipe, field) = true;
+		return true;
+	}
+	if (!choice_parse(field->choices, value, &chosen, ret_failure))
+		return false;
+	set_choice_at(recipe, field, (unsigned)chosen);
+	return true;
+}
+
+/* The word that sets a field to what it is; "" for one that is on or off. Returns whether the field
+ * differs from zero. */
+static bool get_field(const struct recipe *recipe, enum recipe_field id,
+                      char word[RECIPE_WORD_BYTES])
+{
+	const struct field *field = &fields[id];
+	const char *chosen;
+
+	word[0] = 0;
+	if (field->print) {
+		field->print(recipe, word, RECIPE_WORD_BYTES);
+		return word[0];
+	}
+	if (!field->choices)
+		return *flag_at((struct recipe *)recipe, field);
+
+	chosen = choice_word(field->choices, (int)choice_at(recipe, field));
+	snprintf(word, RECIPE_WORD_BYTES, "%s", chosen ? chosen : "?");
+	return choice_at(recipe, field) != 0;
+}
+
+/* ---- the whole text ---- */
 
 void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT_BYTES])
 {
@@ -15,9 +551,9 @@ void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT_BYTES])
 	for (int i = 0; i < N_RECIPE_FIELDS && n < RECIPE_TEXT_BYTES; i++) {
 		enum recipe_field field = (enum recipe_field)i;
 
-		if (recipe_get(recipe, field, word))
+		if (get_field(recipe, field, word))
 			n += (size_t)snprintf(text + n, RECIPE_TEXT_BYTES - n, "%s%s%s%s",
-			                      n > 0 ? "; " : "", recipe_field_name(field),
+			                      n > 0 ? "; " : "", field_name(field),
 			                      word[0] ? " " : "", word);
 	}
 }
@@ -28,7 +564,7 @@ static bool find_field(const char *name, enum recipe_field *ret_field,
 	const char *best = NULL;
 
 	for (int i = 0; i < N_RECIPE_FIELDS; i++) {
-		const char *known = recipe_field_name((enum recipe_field)i);
+		const char *known = field_name((enum recipe_field)i);
 
 		if (strcmp(known, name) == 0) {
 			*ret_field = (enum recipe_field)i;

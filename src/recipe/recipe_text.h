@@ -39,8 +39,6 @@ enum recipe_field {
 
 enum { RECIPE_WORD_BYTES = FILTERS_TEXT_BYTES, RECIPE_TEXT_BYTES = 2048 };
 
-/* "fit"; never NULL. */
-const char *recipe_field_name(enum recipe_field field);
 /* False for a field that is on or not. */
 bool recipe_field_has_value(enum recipe_field field);
 
@@ -48,11 +46,6 @@ bool recipe_field_has_value(enum recipe_field field);
  * that names what is wrong and what would be right; the recipe is then as it was. */
 bool recipe_set(struct recipe *recipe, enum recipe_field field, const char *value,
                 struct failure *ret_failure);
-
-/* The word that sets a field to what it is, "" for one that is on or not. Whether the
- * field differs from zero. */
-bool recipe_get(const struct recipe *recipe, enum recipe_field field,
-                char word[RECIPE_WORD_BYTES]);
 
 /*
  * The canonical text: "size 640x480; fit cover; format webp; filter blur 1.5, flip", the

@@ -123,7 +123,7 @@ TEST(filters, every_row_of_the_table_is_whole)
 		chain.at[0].kind = (enum filter_kind)kind;
 		for (unsigned i = 0; i < FILTER_NUMBERS; i++) {
 			EXPECT(info->numbers[i].name || i >= info->n_required);
-			chain.at[0].number[i] = info->numbers[i].usual;
+			chain.at[0].number[i] = info->numbers[i].default_value;
 		}
 		EXPECT(filters_are_sound(&chain), "%s", info->name);
 	}

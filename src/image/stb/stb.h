@@ -1,6 +1,6 @@
 /*
  * The stb libraries, configured once: what stb.c compiles is what engine_stb.c sees.
- * Memory only, no files; only the formats of the gate.
+ * Memory only, no files; and no format that sniff.c does not know.
  */
 #ifndef PXP_STB_H
 #define PXP_STB_H
@@ -25,23 +25,15 @@
 
 #include "image/engine.h"
 
-/* ---- ps_filters.c ---- */
+/* ---- ps_shape.c ---- */
 
+/* Whether the engine does all that a recipe says; else a failure names the first thing that it does
+ * not. */
 bool ps_takes(const struct recipe *recipe, struct failure *ret_failure);
 
-/* Apply a chain of filters that ps_takes() lets through; false when memory ran out. */
-bool ps_apply(struct pixels *pixels, const struct filter_chain *chain,
-              const struct recipe *recipe);
-
-/* Scale with alpha multiplied in, which stb undoes after; false when memory ran out. */
-bool ps_scale(struct pixels *pixels, struct size to, const struct recipe *recipe);
-
-/* Cut the layout's part out and put it on its canvas; false when memory ran out. */
-bool ps_place(struct pixels *pixels, const struct layout *layout,
-              const struct recipe *recipe);
-
-/* By our own look at the header: what stb_image would decode wrongly, or refuse with words that
- * say something else. True of what is no such header at all, which is for it to say. */
-bool ps_check_header(const struct source *source, struct failure *ret_failure);
+/* Turn, filter, scale and place stored pixels as a recipe says that ps_takes() lets through. In
+ * place; false with a failure. */
+bool ps_shape(struct pixels *pixels, unsigned orientation, const struct recipe *recipe,
+              struct failure *ret_failure);
 
 #endif

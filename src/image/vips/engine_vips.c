@@ -49,7 +49,7 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 	(void)level;
 	(void)data;
 	if (domain && message)
-		pv_draw_hear(domain, message);
+		pv_draw_note_message(domain, message);
 	if (domain && message && strcmp(domain, "GLib-GObject") == 0 &&
 	    strstr(message, "out of range for property"))
 		pv_has_refused_size = true;
@@ -131,7 +131,7 @@ bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class oth
 	                   *text ? text : "libvips gives no reason");
 }
 
-bool pv_take(VipsImage **image, VipsImage **made, int error)
+bool pv_replace(VipsImage **image, VipsImage **made, int error)
 {
 	if (error)
 		return false;
@@ -141,11 +141,11 @@ bool pv_take(VipsImage **image, VipsImage **made, int error)
 	return true;
 }
 
-bool pv_settle(VipsImage **image)
+bool pv_to_memory(VipsImage **image)
 {
 	VipsImage *made = vips_image_copy_memory(*image);
 
-	return pv_take(image, &made, made == NULL);
+	return pv_replace(image, &made, made == NULL);
 }
 
 /* The pixels of another engine as a source of ours. */
@@ -216,7 +216,7 @@ static bool can_be_quick(const struct pv_job *job)
 	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
 	       job->before.n == 0 && !job->recipe->linear &&
 	       job->recipe->kernel == KERNEL_LANCZOS3 && !is_enlarged &&
-	       !job->layout.is_focused && pv_shrinks_truly(job) && !job->is_deep &&
+	       !job->layout.is_focused && pv_shrinks_exactly(job) && !job->is_deep &&
 	       !job->is_light && !state->is_cmyk && !state->has_odd_samples &&
 	       !(state->has_alpha && is_uneven);
 }
@@ -238,7 +238,7 @@ static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 	                          job->recipe->no_rotate, "option_string",
 	                          options[job->recipe->fail_on], NULL))
 		return false;
-	pv_own_metadata(*ret_image, job->from);
+	pv_copy_metadata(*ret_image, job->from);
 	return pv_colour_begin(ret_image, job);
 }
 
@@ -319,14 +319,14 @@ static bool make_image(VipsImage **ret_image, struct pv_job *job)
 		return false;
 	}
 	if (job->after.n > 0 &&
-	    (!pv_settle(ret_image) ||
+	    (!pv_to_memory(ret_image) ||
 	     !pv_filters_apply(ret_image, job, &job->after, n_frames)))
 		return false;
 	if ((!job->to->has_alpha ||
 	     (job->shows_corners && job->recipe->background.is_set)) &&
 	    !pv_flatten_on_background(ret_image, job))
 		return false;
-	return pv_settle(ret_image);
+	return pv_to_memory(ret_image);
 }
 
 /* One output needs no decoding of its own: what makes it decodes as it goes. A drawing is drawn
@@ -360,7 +360,7 @@ static bool render(struct pv_job *job, struct rendering *ret_rendering)
 		VIPS_UNREF(image);
 		return pv_fail(job->failure, "decode", FAIL_BAD_IMAGE);
 	}
-	if (!pv_draw_is_whole(job->from, job->failure)) {
+	if (!pv_draw_has_all_text(job->from, job->failure)) {
 		g_object_unref(image);
 		return false;
 	}

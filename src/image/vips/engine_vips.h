@@ -66,13 +66,13 @@ struct pv_job {
 };
 
 /* An operation made *made of *image, or had an error: keep what it made, or *image. */
-bool pv_take(VipsImage **image, VipsImage **made, int error);
+bool pv_replace(VipsImage **image, VipsImage **made, int error);
 
 /* Turn libvips' error buffer into a failure (unless there is one already), and empty it. */
 bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
 
 /* Into memory, where it can be read in any order. */
-bool pv_settle(VipsImage **image);
+bool pv_to_memory(VipsImage **image);
 
 /* Set when libvips refused a size and went on without a failure: see engine_vips.c. */
 extern bool pv_has_refused_size;
@@ -84,13 +84,12 @@ const char *pv_loader_of(enum image_format format);
 bool pv_reads(enum image_format format);
 enum claim pv_claim_source(struct source *source, struct failure *ret_reason);
 void pv_close_source(struct source *source);
-VipsFailOn pv_fail_on(const struct recipe *recipe);
 
 /* Whether vips_thumbnail_source() would shrink while it loads only as much as leaves everything
  * where it was. */
-bool pv_shrinks_truly(const struct pv_job *job);
+bool pv_shrinks_exactly(const struct pv_job *job);
 
-void pv_own_metadata(VipsImage *image, enum image_format format);
+void pv_copy_metadata(VipsImage *image, enum image_format format);
 
 /* The frames that an output gets, one below the other: from what was decoded or lent, or else from
  * the loader. A JPEG or WebP is shrunk by the loader where that leaves twice the size that it will
@@ -113,7 +112,6 @@ uint64_t pv_decoder_memory(const struct picture_header *header,
 
 /* Where this process draws, find the fonts; it makes no thread. */
 bool pv_draw_start(struct failure *ret_failure);
-const char *const *pv_font_folders(void);
 bool pv_draws(enum image_format format, struct failure *ret_failure);
 
 /* A drawing's part in pv_claim_source() and pv_load_frames(). */
@@ -121,9 +119,9 @@ bool pv_draw_open(struct source *source, struct failure *ret_failure);
 bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job);
 
 /* A message of a library: whether it means that text was not drawn is remembered. */
-void pv_draw_hear(const char *domain, const char *message);
+void pv_draw_note_message(const char *domain, const char *message);
 /* Once all is drawn: whether the text is there too. */
-bool pv_draw_is_whole(enum image_format format, struct failure *ret_failure);
+bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure);
 
 /* ---- pv_check.c ---- */
 
@@ -146,7 +144,7 @@ bool pv_has_deep_samples(VipsImage *image);
 /* Codings become plain numbers, 32 bit whole ones 16 bit, signed ones lose their sign; floats
  * of PFM, and grey ones without alpha that are 1 at most, are light; what has no space gets one
  * by its bands; of more bands than a space has only its own and one alpha are kept. */
-bool pv_make_usual(VipsImage **image);
+bool pv_normalise_samples(VipsImage **image);
 
 /* ---- pv_colour.c ---- */
 
@@ -172,7 +170,6 @@ bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job);
 
 bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to);
 bool pv_turn_upright(VipsImage **image, int orientation);
-bool pv_cut(VipsImage **image, const struct area *area);
 /* Where little of what all would be scaled to is kept, go on with what that comes from. */
 bool pv_focus(VipsImage **image, struct pv_job *job);
 /* Cut the part out and put it on the canvas. */

@@ -50,7 +50,7 @@ bool pv_check(struct source *source, struct failure *ret_failure)
 	int n_pages = 1;
 
 	if (format_info(source->format)->is_drawn)
-		return draw(source) ? pv_draw_is_whole(source->format, ret_failure)
+		return draw(source) ? pv_draw_has_all_text(source->format, ret_failure)
 		                    : pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
 	is_whole = decode(source, is_animation ? "[n=-1]" : "", &n_pages);
 	for (int page = 1; is_whole && !is_animation && page < n_pages; page++) {

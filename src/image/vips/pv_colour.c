@@ -59,11 +59,11 @@ static bool convert(VipsImage **image, VipsInterpretation space)
 	VipsBandFormat samples;
 
 	if (vips_image_get_interpretation(*image) != space &&
-	    !pv_take(image, &made, vips_colourspace(*image, &made, space, NULL)))
+	    !pv_replace(image, &made, vips_colourspace(*image, &made, space, NULL)))
 		return false;
 	samples = samples_of(space, vips_image_get_format(*image));
 	return vips_image_get_format(*image) == samples ||
-	       pv_take(image, &made, vips_cast(*image, &made, samples, NULL));
+	       pv_replace(image, &made, vips_cast(*image, &made, samples, NULL));
 }
 
 /* What its profile is to us. One that does not fit the pixels is none. */
@@ -93,7 +93,7 @@ static bool drop_profile(VipsImage **image)
 {
 	VipsImage *made = NULL;
 
-	if (!pv_take(image, &made, vips_copy(*image, &made, NULL)))
+	if (!pv_replace(image, &made, vips_copy(*image, &made, NULL)))
 		return false;
 	vips_image_remove(*image, VIPS_META_ICC_NAME);
 	return true;
@@ -105,11 +105,11 @@ static bool transform(VipsImage **image, const struct pv_job *job, const char *t
 {
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               vips_icc_transform(*image, &made, to, "embedded", TRUE,
-	                                  "input_profile", job->is_cmyk ? "cmyk" : "srgb",
-	                                  "intent", intent_of(job), "depth",
-	                                  depth_of(job), NULL));
+	return pv_replace(
+		image, &made,
+		vips_icc_transform(*image, &made, to, "embedded", TRUE, "input_profile",
+	                           job->is_cmyk ? "cmyk" : "srgb", "intent",
+	                           intent_of(job), "depth", depth_of(job), NULL));
 }
 
 /* A profile may describe itself well and still be broken: libvips has the word. */
@@ -130,7 +130,7 @@ static bool profile_works(VipsImage *image, const struct pv_job *job)
 
 bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 {
-	if (!pv_make_usual(image))
+	if (!pv_normalise_samples(image))
 		return false;
 	job->is_cmyk = vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_CMYK;
 	job->is_grey = !job->is_cmyk && vips_image_get_bands(*image) < 3;
@@ -164,10 +164,10 @@ static bool import(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               vips_icc_import(*image, &made, "embedded", TRUE, "input_profile",
-	                               job->is_cmyk ? "cmyk" : "srgb", "intent",
-	                               intent_of(job), NULL));
+	return pv_replace(image, &made,
+	                  vips_icc_import(*image, &made, "embedded", TRUE,
+	                                  "input_profile", job->is_cmyk ? "cmyk" : "srgb",
+	                                  "intent", intent_of(job), NULL));
 }
 
 /* By way of Lab: what libvips 8.14 exports from XYZ loses its shadows. */
@@ -188,8 +188,8 @@ static bool make_depth(VipsImage **image, const struct pv_job *job)
 	if (!job->is_cmyk)
 		return convert(image, plain_space(job, vips_image_get_bands(*image) < 3));
 	return vips_image_get_format(*image) == format ||
-	       pv_take(image, &made,
-	               vips_cast(*image, &made, format, "shift", TRUE, NULL));
+	       pv_replace(image, &made,
+	                  vips_cast(*image, &made, format, "shift", TRUE, NULL));
 }
 
 /* Grey through a profile comes out as three equal colours. */
@@ -205,10 +205,10 @@ static bool make_grey_again(VipsImage **image, const struct pv_job *job)
 	          (n_bands == 3 || (!vips_extract_band(*image, &alpha, 3, NULL) &&
 	                            !vips_bandjoin2(green, alpha, &joined, NULL)));
 	if (is_made)
-		is_made = pv_take(image, &made,
-		                  vips_copy(joined ? joined : green, &made,
-		                            "interpretation", plain_space(job, true),
-		                            NULL));
+		is_made = pv_replace(image, &made,
+		                     vips_copy(joined ? joined : green, &made,
+		                               "interpretation", plain_space(job, true),
+		                               NULL));
 	VIPS_UNREF(green);
 	VIPS_UNREF(alpha);
 	VIPS_UNREF(joined);
@@ -220,12 +220,12 @@ static bool export(VipsImage **image, const struct pv_job *job, const char *to)
 	VipsImage *made = NULL;
 
 	if (!to)
-		return pv_take(image, &made,
-		               vips_icc_export(*image, &made, "intent", intent_of(job),
-		                               "depth", depth_of(job), NULL));
-	return pv_take(image, &made,
-	               vips_icc_export(*image, &made, "output_profile", to, "intent",
-	                               intent_of(job), "depth", depth_of(job), NULL));
+		return pv_replace(image, &made,
+		                  vips_icc_export(*image, &made, "intent", intent_of(job),
+		                                  "depth", depth_of(job), NULL));
+	return pv_replace(image, &made,
+	                  vips_icc_export(*image, &made, "output_profile", to, "intent",
+	                                  intent_of(job), "depth", depth_of(job), NULL));
 }
 
 /* From where import() leads to the profile that came beside the recipe. */
@@ -233,7 +233,7 @@ static bool export_to_file(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
 
-	if (!pv_take(image, &made, vips_copy(*image, &made, NULL)))
+	if (!pv_replace(image, &made, vips_copy(*image, &made, NULL)))
 		return false;
 	vips_image_set_blob_copy(*image, VIPS_META_ICC_NAME, job->variant->profile,
 	                         job->variant->n_profile);
@@ -294,18 +294,18 @@ static bool tag_pixel(VipsImage **pixel, VipsImage *image, const struct pv_job *
 	size_t n;
 
 	if (job->space == SPACE_P3)
-		return pv_take(pixel, &made,
-		               vips_icc_transform(*pixel, &made, "p3", "input_profile",
-		                                  "srgb", "intent", intent_of(job),
-		                                  NULL));
+		return pv_replace(pixel, &made,
+		                  vips_icc_transform(*pixel, &made, "p3", "input_profile",
+		                                     "srgb", "intent", intent_of(job),
+		                                     NULL));
 	if (vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &n) ||
-	    !pv_take(pixel, &made,
-	             vips_icc_import(*pixel, &made, "input_profile", "srgb", "intent",
-	                             intent_of(job), NULL)))
+	    !pv_replace(pixel, &made,
+	                vips_icc_import(*pixel, &made, "input_profile", "srgb", "intent",
+	                                intent_of(job), NULL)))
 		return false;
 	vips_image_set_blob_copy(*pixel, VIPS_META_ICC_NAME, profile, n);
-	return pv_take(pixel, &made,
-	               vips_icc_export(*pixel, &made, "intent", intent_of(job), NULL));
+	return pv_replace(pixel, &made,
+	                  vips_icc_export(*pixel, &made, "intent", intent_of(job), NULL));
 }
 
 static bool find_values(VipsImage *image, const struct pv_job *job,
@@ -320,9 +320,9 @@ static bool find_values(VipsImage *image, const struct pv_job *job,
 	pixel = vips_image_new_from_memory_copy(rgb, 3, 1, 1, 3, VIPS_FORMAT_UCHAR);
 	if (!pixel)
 		return false;
-	is_found = pv_take(&pixel, &named,
-	                   vips_copy(pixel, &named, "interpretation",
-	                             VIPS_INTERPRETATION_sRGB, NULL)) &&
+	is_found = pv_replace(&pixel, &named,
+	                      vips_copy(pixel, &named, "interpretation",
+	                                VIPS_INTERPRETATION_sRGB, NULL)) &&
 	           (!job->is_tagged || tag_pixel(&pixel, image, job)) &&
 	           (!job->is_light || convert(&pixel, VIPS_INTERPRETATION_scRGB)) &&
 	           !vips_getpoint(pixel, &found, &n, 0, 0, NULL) && n >= n_colours;
@@ -368,5 +368,5 @@ bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job)
 	error = vips_flatten(*image, &made, "background", background, "max_alpha",
 	                     job->is_deep ? 65535.0 : 255.0, NULL);
 	vips_area_unref(VIPS_AREA(background));
-	return pv_take(image, &made, error);
+	return pv_replace(image, &made, error);
 }

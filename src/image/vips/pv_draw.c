@@ -36,7 +36,7 @@ enum { MOST_UNPACKED_BYTES = 64 << 20 };
 
 static char missing_text[FAILURE_TEXT_BYTES / 2]; /* the first word of it; "": none */
 
-void pv_draw_hear(const char *domain, const char *message)
+void pv_draw_note_message(const char *domain, const char *message)
 {
 	static const struct {
 		const char *domain, *words;
@@ -69,7 +69,7 @@ static const char *what_is_missing(void)
 	return words ? words + 2 : missing_text;
 }
 
-bool pv_draw_is_whole(enum image_format format, struct failure *ret_failure)
+bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 {
 	const char *hint = "";
 
@@ -106,7 +106,7 @@ static bool is_drawn_whole(enum image_format format, const void *bytes, size_t n
 	VIPS_UNREF(source);
 	if (error)
 		return pv_fail(ret_failure, "decode", FAIL_INTERNAL);
-	if (!pv_draw_is_whole(format, ret_failure))
+	if (!pv_draw_has_all_text(format, ret_failure))
 		return false;
 	return deviation > 0 || failure_set(ret_failure, FAIL_UNSUPPORTED,
 	                                    "decode: text is missing where it was tried");
@@ -124,11 +124,6 @@ bool pv_draws(enum image_format format, struct failure *ret_failure)
 	                                             sizeof(sample_svg) - 1, ret_failure)
 	                            : is_drawn_whole(format, sample_pdf,
 	                                             sizeof(sample_pdf) - 1, ret_failure);
-}
-
-const char *const *pv_font_folders(void)
-{
-	return fonts_folders();
 }
 
 /* The one for SVG forgets to free what it was never given. */
@@ -360,6 +355,6 @@ bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job)
 		return false;
 	/* A page lies on white: there is nothing to see through. */
 	return job->from != FORMAT_PDF ||
-	       pv_take(ret_image, &made,
-	               vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));
+	       pv_replace(ret_image, &made,
+	                  vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));
 }

@@ -9,20 +9,20 @@ static bool premultiply(VipsImage **image, double max_alpha)
 {
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               max_alpha > 0 ? vips_premultiply(*image, &made, "max_alpha",
-	                                                max_alpha, NULL)
-	                             : vips_premultiply(*image, &made, NULL));
+	return pv_replace(image, &made,
+	                  max_alpha > 0 ? vips_premultiply(*image, &made, "max_alpha",
+	                                                   max_alpha, NULL)
+	                                : vips_premultiply(*image, &made, NULL));
 }
 
 static bool unpremultiply(VipsImage **image, double max_alpha)
 {
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               max_alpha > 0 ? vips_unpremultiply(*image, &made, "max_alpha",
-	                                                  max_alpha, NULL)
-	                             : vips_unpremultiply(*image, &made, NULL));
+	return pv_replace(image, &made,
+	                  max_alpha > 0 ? vips_unpremultiply(*image, &made, "max_alpha",
+	                                                     max_alpha, NULL)
+	                                : vips_unpremultiply(*image, &made, NULL));
 }
 
 bool pv_with_alpha_in(VipsImage **image, double max_alpha,
@@ -35,7 +35,7 @@ bool pv_with_alpha_in(VipsImage **image, double max_alpha,
 		return work(image, data);
 	return premultiply(image, max_alpha) && work(image, data) &&
 	       unpremultiply(image, max_alpha) &&
-	       pv_take(image, &made, vips_cast(*image, &made, format, NULL));
+	       pv_replace(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
 static bool is_deep(VipsImage *image)
@@ -56,7 +56,7 @@ static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, voi
 	is_done = !vips_extract_band(*image, &colours, 0, "n", n - 1, NULL) &&
 	          !vips_extract_band(*image, &alpha, n - 1, NULL) &&
 	          work(&colours, data) &&
-	          pv_take(image, &made, vips_bandjoin2(colours, alpha, &made, NULL));
+	          pv_replace(image, &made, vips_bandjoin2(colours, alpha, &made, NULL));
 	VIPS_UNREF(colours);
 	VIPS_UNREF(alpha);
 	return is_done;
@@ -69,17 +69,17 @@ static bool in_space(VipsImage **image, VipsInterpretation space,
 	VipsInterpretation back = vips_image_get_interpretation(*image);
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made, vips_colourspace(*image, &made, space, NULL)) &&
+	return pv_replace(image, &made, vips_colourspace(*image, &made, space, NULL)) &&
 	       without_alpha(image, work, data) &&
-	       pv_take(image, &made, vips_colourspace(*image, &made, back, NULL));
+	       pv_replace(image, &made, vips_colourspace(*image, &made, back, NULL));
 }
 
 static bool name_space(VipsImage **image, VipsInterpretation space)
 {
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               vips_copy(*image, &made, "interpretation", space, NULL));
+	return pv_replace(image, &made,
+	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
 /* The same luminance in all three. libvips' own way to grey has weights of one digit. */
@@ -94,7 +94,7 @@ static bool spread_luminance(VipsImage **image, void *data)
 	(void)data;
 	error = !weights || vips_recomb(*image, &made, weights, NULL);
 	VIPS_UNREF(weights);
-	return pv_take(image, &made, error) &&
+	return pv_replace(image, &made, error) &&
 	       name_space(image, VIPS_INTERPRETATION_scRGB);
 }
 
@@ -103,7 +103,7 @@ static bool take_first(VipsImage **image, void *data)
 	VipsImage *made = NULL;
 
 	(void)data;
-	return pv_take(image, &made, vips_extract_band(*image, &made, 0, NULL));
+	return pv_replace(image, &made, vips_extract_band(*image, &made, 0, NULL));
 }
 
 static bool to_grey(VipsImage **image)
@@ -128,9 +128,9 @@ static bool blur(VipsImage **image, void *data)
 	VipsImage *made = NULL;
 
 	/* The mask goes on until a hundredth, and is not rounded: sums stay true. */
-	return pv_take(image, &made,
-	               vips_gaussblur(*image, &made, filter->number[0], "min_ampl", 0.01,
-	                              "precision", VIPS_PRECISION_FLOAT, NULL));
+	return pv_replace(image, &made,
+	                  vips_gaussblur(*image, &made, filter->number[0], "min_ampl",
+	                                 0.01, "precision", VIPS_PRECISION_FLOAT, NULL));
 }
 
 /* Its edges are repeated around a picture, which may be smaller than the window. */
@@ -142,14 +142,15 @@ static bool median(VipsImage **image, void *data)
 	VipsBandFormat format = vips_image_get_format(*image);
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               vips_embed(*image, &made, margin, margin, width + 2 * margin,
-	                          height + 2 * margin, "extend", VIPS_EXTEND_COPY,
-	                          NULL)) &&
-	       pv_take(image, &made, vips_median(*image, &made, side, NULL)) &&
-	       pv_take(image, &made,
-	               vips_crop(*image, &made, margin, margin, width, height, NULL)) &&
-	       pv_take(image, &made, vips_cast(*image, &made, format, NULL));
+	return pv_replace(image, &made,
+	                  vips_embed(*image, &made, margin, margin, width + 2 * margin,
+	                             height + 2 * margin, "extend", VIPS_EXTEND_COPY,
+	                             NULL)) &&
+	       pv_replace(image, &made, vips_median(*image, &made, side, NULL)) &&
+	       pv_replace(
+		       image, &made,
+		       vips_crop(*image, &made, margin, margin, width, height, NULL)) &&
+	       pv_replace(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
 static bool sharpen(VipsImage **image, void *data)
@@ -157,9 +158,9 @@ static bool sharpen(VipsImage **image, void *data)
 	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               vips_sharpen(*image, &made, "sigma", filter->number[0], "m1",
-	                            filter->number[1], "m2", filter->number[2], NULL));
+	return pv_replace(image, &made,
+	                  vips_sharpen(*image, &made, "sigma", filter->number[0], "m1",
+	                               filter->number[1], "m2", filter->number[2], NULL));
 }
 
 static bool negate(VipsImage **image, void *data)
@@ -167,7 +168,7 @@ static bool negate(VipsImage **image, void *data)
 	VipsImage *made = NULL;
 
 	(void)data;
-	return pv_take(image, &made, vips_invert(*image, &made, NULL));
+	return pv_replace(image, &made, vips_invert(*image, &made, NULL));
 }
 
 static bool correct_gamma(VipsImage **image, void *data)
@@ -175,8 +176,8 @@ static bool correct_gamma(VipsImage **image, void *data)
 	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               vips_gamma(*image, &made, "exponent", filter->number[0], NULL));
+	return pv_replace(image, &made,
+	                  vips_gamma(*image, &made, "exponent", filter->number[0], NULL));
 }
 
 static bool threshold(VipsImage **image, void *data)
@@ -187,16 +188,18 @@ static bool threshold(VipsImage **image, void *data)
 	VipsInterpretation space = vips_image_get_interpretation(*image);
 
 	/* The comparison gives 255 or 0. */
-	if (!pv_take(image, &made,
-	             vips_moreeq_const1(*image, &made,
-	                                filter->number[0] * (was_deep ? 257 : 1), NULL)))
+	if (!pv_replace(image, &made,
+	                vips_moreeq_const1(*image, &made,
+	                                   filter->number[0] * (was_deep ? 257 : 1),
+	                                   NULL)))
 		return false;
 	if (was_deep &&
-	    (!pv_take(image, &made, vips_linear1(*image, &made, 257, 0, NULL)) ||
-	     !pv_take(image, &made, vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL))))
+	    (!pv_replace(image, &made, vips_linear1(*image, &made, 257, 0, NULL)) ||
+	     !pv_replace(image, &made,
+	                 vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL))))
 		return false;
-	return pv_take(image, &made,
-	               vips_copy(*image, &made, "interpretation", space, NULL));
+	return pv_replace(image, &made,
+	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
 static bool modulate_lch(VipsImage **image, void *data)
@@ -206,8 +209,8 @@ static bool modulate_lch(VipsImage **image, void *data)
 	double shifts[3] = {0, 0, filter->number[2]};
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               vips_linear(*image, &made, factors, shifts, 3, NULL)) &&
+	return pv_replace(image, &made,
+	                  vips_linear(*image, &made, factors, shifts, 3, NULL)) &&
 	       name_space(image, VIPS_INTERPRETATION_LCH);
 }
 
@@ -228,8 +231,8 @@ static bool apply_stretch(VipsImage **image, void *data)
 	double shifts[3] = {-stretch->low * factor, 0, 0};
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               vips_linear(*image, &made, factors, shifts, 3, NULL)) &&
+	return pv_replace(image, &made,
+	                  vips_linear(*image, &made, factors, shifts, 3, NULL)) &&
 	       name_space(image, VIPS_INTERPRETATION_LAB);
 }
 
@@ -260,16 +263,16 @@ static bool normalise(VipsImage **image, void *data)
 	struct stretch stretch = {0};
 	bool is_found;
 
-	if (!pv_settle(image) ||
+	if (!pv_to_memory(image) ||
 	    vips_colourspace(*image, &lightness, VIPS_INTERPRETATION_LAB, NULL))
 		return false;
-	is_found = pv_take(&lightness, &made,
-	                   vips_extract_band(lightness, &made, 0, NULL)) &&
-	           pv_take(&lightness, &made,
-	                   vips_linear1(lightness, &made, PERCENT_STEPS / 100.0, 0,
-	                                NULL)) &&
-	           pv_take(&lightness, &made,
-	                   vips_cast(lightness, &made, VIPS_FORMAT_USHORT, NULL)) &&
+	is_found = pv_replace(&lightness, &made,
+	                      vips_extract_band(lightness, &made, 0, NULL)) &&
+	           pv_replace(&lightness, &made,
+	                      vips_linear1(lightness, &made, PERCENT_STEPS / 100.0, 0,
+	                                   NULL)) &&
+	           pv_replace(&lightness, &made,
+	                      vips_cast(lightness, &made, VIPS_FORMAT_USHORT, NULL)) &&
 	           find_percent(lightness, filter->number[0], &stretch.low) &&
 	           find_percent(lightness, filter->number[1], &stretch.high);
 	g_object_unref(lightness);
@@ -299,12 +302,13 @@ static bool flip(VipsImage **image, void *data)
 	const struct call *call = data;
 	VipsImage *made = NULL;
 
-	return pv_settle(image) && pv_take(image, &made,
-	                                   vips_flip(*image, &made,
-	                                             call->filter->kind == FILTER_FLIP
-	                                                     ? VIPS_DIRECTION_VERTICAL
-	                                                     : VIPS_DIRECTION_HORIZONTAL,
-	                                             NULL));
+	return pv_to_memory(image) &&
+	       pv_replace(image, &made,
+	                  vips_flip(*image, &made,
+	                            call->filter->kind == FILTER_FLIP
+	                                    ? VIPS_DIRECTION_VERTICAL
+	                                    : VIPS_DIRECTION_HORIZONTAL,
+	                            NULL));
 }
 
 /* The table says that it makes grey: nothing is left to do. */

@@ -31,9 +31,9 @@ static bool reduce(VipsImage **image, const struct aim *aim)
 
 	if (across >= 1 && down >= 1)
 		return true;
-	return pv_take(image, &made,
-	               vips_resize(*image, &made, fmin(across, 1), "vscale",
-	                           fmin(down, 1), "kernel", aim->kernel, NULL));
+	return pv_replace(image, &made,
+	                  vips_resize(*image, &made, fmin(across, 1), "vscale",
+	                              fmin(down, 1), "kernel", aim->kernel, NULL));
 }
 
 static const char *interpolator_of(VipsKernel kernel)
@@ -61,7 +61,7 @@ static bool enlarge(VipsImage **image, const struct aim *aim)
 	if (across <= 1 && down <= 1)
 		return true;
 	/* Its rows are wanted more than once, and out of order. */
-	if (!pv_settle(image))
+	if (!pv_to_memory(image))
 		return false;
 	area = vips_array_int_newv(4, 0, 0, (int)aim->to.width, (int)aim->to.height);
 	interpolate = vips_interpolate_new(interpolator_of(aim->kernel));
@@ -72,7 +72,7 @@ static bool enlarge(VipsImage **image, const struct aim *aim)
 	                    NULL);
 	VIPS_UNREF(interpolate);
 	vips_area_unref(VIPS_AREA(area));
-	return pv_take(image, &made, error);
+	return pv_replace(image, &made, error);
 }
 
 static bool resize(VipsImage **image, void *data)
@@ -116,15 +116,15 @@ bool pv_turn_upright(VipsImage **image, int orientation)
 
 	if (orientation < 2 || orientation > 8)
 		return true;
-	if (!pv_settle(image))
+	if (!pv_to_memory(image))
 		return false;
 	if (turns[orientation].angle != VIPS_ANGLE_D0 &&
-	    !pv_take(image, &made,
-	             vips_rot(*image, &made, turns[orientation].angle, NULL)))
+	    !pv_replace(image, &made,
+	                vips_rot(*image, &made, turns[orientation].angle, NULL)))
 		return false;
 	return !turns[orientation].is_mirrored ||
-	       pv_take(image, &made,
-	               vips_flip(*image, &made, VIPS_DIRECTION_HORIZONTAL, NULL));
+	       pv_replace(image, &made,
+	                  vips_flip(*image, &made, VIPS_DIRECTION_HORIZONTAL, NULL));
 }
 
 /* Where the part that matters lies: found in the first frame, and the same in all. */
@@ -137,7 +137,7 @@ static bool find_part(VipsImage **image, struct pv_job *job, struct size size)
 
 	if (job->has_part)
 		return true;
-	if (!pv_settle(image) ||
+	if (!pv_to_memory(image) ||
 	    vips_smartcrop(*image, &found, (int)size.width, (int)size.height,
 	                   "interesting", interesting, NULL))
 		return false;
@@ -148,13 +148,13 @@ static bool find_part(VipsImage **image, struct pv_job *job, struct size size)
 	return true;
 }
 
-bool pv_cut(VipsImage **image, const struct area *area)
+static bool cut(VipsImage **image, const struct area *area)
 {
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made,
-	               vips_crop(*image, &made, (int)area->x, (int)area->y,
-	                         (int)area->size.width, (int)area->size.height, NULL));
+	return pv_replace(image, &made,
+	                  vips_crop(*image, &made, (int)area->x, (int)area->y,
+	                            (int)area->size.width, (int)area->size.height, NULL));
 }
 
 /* A side or place of the picture in that of the scaled one, or back. */
@@ -196,7 +196,7 @@ bool pv_focus(VipsImage **image, struct pv_job *job)
 		return true;
 	if (job->layout.is_searched && !find_focus(image, job))
 		return false;
-	return pv_cut(image, &job->layout.focus);
+	return cut(image, &job->layout.focus);
 }
 
 static bool cut_part(VipsImage **image, struct pv_job *job)
@@ -213,7 +213,7 @@ static bool cut_part(VipsImage **image, struct pv_job *job)
 		part.x = (uint32_t)job->part_x;
 		part.y = (uint32_t)job->part_y;
 	}
-	return pv_cut(image, &part);
+	return cut(image, &part);
 }
 
 /* Make room for a background that shows: alpha where it will be clear, none where the
@@ -231,7 +231,7 @@ static bool prepare_canvas(VipsImage **image, const struct pv_job *job,
 	if (!job->recipe->background.is_set)
 		*ret_colour = (struct colour){.is_set = true};
 	return ret_colour->alpha == 255 || vips_image_hasalpha(*image) ||
-	       pv_take(image, &made, vips_addalpha(*image, &made, NULL));
+	       pv_replace(image, &made, vips_addalpha(*image, &made, NULL));
 }
 
 bool pv_place(VipsImage **image, struct pv_job *job)
@@ -257,7 +257,7 @@ bool pv_place(VipsImage **image, struct pv_job *job)
 	                   "extend", VIPS_EXTEND_BACKGROUND, "background", background,
 	                   NULL);
 	vips_area_unref(VIPS_AREA(background));
-	return pv_take(image, &made, error);
+	return pv_replace(image, &made, error);
 }
 
 /* The picture as 8 bit pixels, whose bytes are glib's. */
@@ -284,13 +284,13 @@ bool pv_trim(VipsImage **image, struct pv_job *job, double threshold)
 	struct pixels pixels;
 
 	if (!job->has_trimmed) {
-		if (!pv_settle(image) || !pixels_of(&pixels, *image))
+		if (!pv_to_memory(image) || !pixels_of(&pixels, *image))
 			return false;
 		job->trimmed = pixels_without_border(&pixels, threshold);
 		job->has_trimmed = true;
 		pixels_fini(&pixels);
 	}
-	return pv_cut(image, &job->trimmed);
+	return cut(image, &job->trimmed);
 }
 
 static bool rotate_freely(VipsImage **image, void *data)
@@ -302,7 +302,7 @@ static bool rotate_freely(VipsImage **image, void *data)
 	            vips_rotate(*image, &made, *degrees, "interpolate", bicubic, NULL);
 
 	VIPS_UNREF(bicubic);
-	return pv_take(image, &made, error);
+	return pv_replace(image, &made, error);
 }
 
 bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
@@ -312,15 +312,16 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 	double turned = fmod(fmod(degrees, 360) + 360, 360);
 	VipsImage *made = NULL;
 
-	if (!pv_settle(image))
+	if (!pv_to_memory(image))
 		return false;
 	if (fmod(turned, 90) == 0)
-		return pv_take(image, &made,
-		               vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
+		return pv_replace(
+			image, &made,
+			vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
 	/* The corners are clear at first; what they show is decided when colours are. */
 	job->shows_corners = true;
 	if (!vips_image_hasalpha(*image) &&
-	    !pv_take(image, &made, vips_addalpha(*image, &made, NULL)))
+	    !pv_replace(image, &made, vips_addalpha(*image, &made, NULL)))
 		return false;
 	return pv_with_alpha_in(image, 0, rotate_freely, &turned);
 }
@@ -334,7 +335,7 @@ static VipsImage *make_frame(VipsImage *roll, uint32_t i, int height,
 	if (vips_crop(roll, &frame, 0, (int)i * height, vips_image_get_width(roll),
 	              height, NULL))
 		return NULL;
-	if (pv_settle(&frame) && work(&frame, data) && pv_settle(&frame))
+	if (pv_to_memory(&frame) && work(&frame, data) && pv_to_memory(&frame))
 		return frame;
 	g_object_unref(frame);
 	return NULL;
@@ -361,9 +362,9 @@ bool pv_each_frame(VipsImage **image, uint32_t n_frames,
 			break;
 	}
 	is_done = n_made == n_frames &&
-	          pv_take(image, &made,
-	                  vips_arrayjoin(frames, &made, (int)n_frames, "across", 1,
-	                                 NULL));
+	          pv_replace(image, &made,
+	                     vips_arrayjoin(frames, &made, (int)n_frames, "across", 1,
+	                                    NULL));
 	while (n_made > 0)
 		g_object_unref(frames[--n_made]);
 	g_free(frames);

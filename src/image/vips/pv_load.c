@@ -69,7 +69,7 @@ bool pv_reads(enum image_format format)
 	return known[format] > 0;
 }
 
-VipsFailOn pv_fail_on(const struct recipe *recipe)
+static VipsFailOn fail_on_of(const struct recipe *recipe)
 {
 	static const VipsFailOn levels[N_FAIL_ONS] = {
 		[FAIL_ON_ERROR] = VIPS_FAIL_ON_ERROR,
@@ -164,7 +164,7 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 		return false;
 	pv_has_refused_size = false;
 	if (vips_call(loaders[source->format], state->bytes, &image, "access",
-	              VIPS_ACCESS_SEQUENTIAL, "fail_on", pv_fail_on(source->reading),
+	              VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on_of(source->reading),
 	              NULL))
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	note_header(source, image);
@@ -287,7 +287,7 @@ static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 	return block;
 }
 
-bool pv_shrinks_truly(const struct pv_job *job)
+bool pv_shrinks_exactly(const struct pv_job *job)
 {
 	bool is_largest = true;
 
@@ -340,7 +340,7 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
                  enum image_format format, const struct recipe *reading, double shrink,
                  uint32_t n_frames)
 {
-	VipsFailOn fail_on = pv_fail_on(reading);
+	VipsFailOn fail_on = fail_on_of(reading);
 
 	if (n_frames > 1)
 		return !vips_call(loaders[format], state->bytes, ret_image, "access",
@@ -355,7 +355,7 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
 /* What libvips 8.14.1 reads of the metadata of HEIC and AVIF lies in memory of the picture that
  * was opened, and is freed with it, whoever has it by then: give this one, and all that come
  * from it, their own. */
-void pv_own_metadata(VipsImage *image, enum image_format format)
+void pv_copy_metadata(VipsImage *image, enum image_format format)
 {
 	bool is_borrowed = format == FORMAT_HEIC || format == FORMAT_AVIF;
 	char **names = is_borrowed ? vips_image_get_fields(image) : NULL;
@@ -378,10 +378,10 @@ static bool apply_gain(VipsImage **image, double gain)
 	VipsInterpretation space = vips_image_get_interpretation(*image);
 	VipsImage *made = NULL;
 
-	return pv_take(image, &made, vips_linear1(*image, &made, gain, 0.5, NULL)) &&
-	       pv_take(image, &made, vips_cast(*image, &made, format, NULL)) &&
-	       pv_take(image, &made,
-	               vips_copy(*image, &made, "interpretation", space, NULL));
+	return pv_replace(image, &made, vips_linear1(*image, &made, gain, 0.5, NULL)) &&
+	       pv_replace(image, &made, vips_cast(*image, &made, format, NULL)) &&
+	       pv_replace(image, &made,
+	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
 /* A part of what was decoded for several outputs: all frames, or the first. */
@@ -411,7 +411,7 @@ bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job)
 	                 job->n_frames)) {
 		return false;
 	}
-	pv_own_metadata(*ret_image, job->from);
+	pv_copy_metadata(*ret_image, job->from);
 	return state->gain <= 1 || apply_gain(ret_image, state->gain);
 }
 
@@ -423,8 +423,9 @@ bool pv_decode_all(struct source *source, double shrink)
 	if (!load(&image, state, source->format, source->reading, shrink,
 	          source->n_frames))
 		return false;
-	pv_own_metadata(image, source->format);
-	if ((state->gain > 1 && !apply_gain(&image, state->gain)) || !pv_settle(&image)) {
+	pv_copy_metadata(image, source->format);
+	if ((state->gain > 1 && !apply_gain(&image, state->gain)) ||
+	    !pv_to_memory(&image)) {
 		g_object_unref(image);
 		return false;
 	}

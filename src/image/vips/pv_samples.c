@@ -64,7 +64,7 @@ static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 		*space = vips_image_get_bands(*image) < 3 ? VIPS_INTERPRETATION_B_W
 		                                          : VIPS_INTERPRETATION_sRGB;
 	}
-	return pv_take(image, &made, vips_cast(*image, &made, format, NULL));
+	return pv_replace(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
 /* Codings of libvips' own become plain numbers. (From LABQ libvips goes to sRGB by a table of
@@ -75,9 +75,9 @@ static bool uncode(VipsImage **image)
 
 	switch (vips_image_get_coding(*image)) {
 	case VIPS_CODING_RAD:
-		return pv_take(image, &made, vips_rad2float(*image, &made, NULL));
+		return pv_replace(image, &made, vips_rad2float(*image, &made, NULL));
 	case VIPS_CODING_LABQ:
-		return pv_take(image, &made, vips_LabQ2Lab(*image, &made, NULL));
+		return pv_replace(image, &made, vips_LabQ2Lab(*image, &made, NULL));
 	default:
 		return true;
 	}
@@ -88,12 +88,13 @@ static bool make_grey_of_light(VipsImage **image)
 {
 	VipsImage *thrice[] = {*image, *image, *image}, *made = NULL;
 
-	return pv_take(image, &made, vips_bandjoin(thrice, &made, 3, NULL)) &&
-	       pv_take(image, &made,
-	               vips_copy(*image, &made, "interpretation",
-	                         VIPS_INTERPRETATION_scRGB, NULL)) &&
-	       pv_take(image, &made,
-	               vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
+	return pv_replace(image, &made, vips_bandjoin(thrice, &made, 3, NULL)) &&
+	       pv_replace(image, &made,
+	                  vips_copy(*image, &made, "interpretation",
+	                            VIPS_INTERPRETATION_scRGB, NULL)) &&
+	       pv_replace(
+		       image, &made,
+		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
 }
 
 /* PFM has light. Of grey TIFF some writers have 0 to 1, which is light, and others 0 to 255. */
@@ -104,17 +105,17 @@ static bool light_up(VipsImage **image)
 
 	if (vips_image_get_bands(*image) == 3)
 		return !pv_is_pfm(*image) ||
-		       pv_take(image, &made,
-		               vips_copy(*image, &made, "interpretation",
-		                         VIPS_INTERPRETATION_scRGB, NULL));
+		       pv_replace(image, &made,
+		                  vips_copy(*image, &made, "interpretation",
+		                            VIPS_INTERPRETATION_scRGB, NULL));
 	if (vips_image_get_bands(*image) != 1)
 		return true;
-	if (!pv_is_pfm(*image) && (!pv_settle(image) || vips_max(*image, &most, NULL)))
+	if (!pv_is_pfm(*image) && (!pv_to_memory(image) || vips_max(*image, &most, NULL)))
 		return false;
 	return most > 1 || make_grey_of_light(image);
 }
 
-bool pv_make_usual(VipsImage **image)
+bool pv_normalise_samples(VipsImage **image)
 {
 	VipsInterpretation space;
 	VipsImage *made = NULL;
@@ -125,10 +126,10 @@ bool pv_make_usual(VipsImage **image)
 	n_bands = vips_image_get_bands(*image);
 	space = vips_image_guess_interpretation(*image);
 	if (vips_image_get_format(*image) == VIPS_FORMAT_UINT) {
-		if (!pv_take(image, &made,
-		             vips_linear1(*image, &made, 1 / 65537.0, 0, NULL)) ||
-		    !pv_take(image, &made,
-		             vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL)))
+		if (!pv_replace(image, &made,
+		                vips_linear1(*image, &made, 1 / 65537.0, 0, NULL)) ||
+		    !pv_replace(image, &made,
+		                vips_cast(*image, &made, VIPS_FORMAT_USHORT, NULL)))
 			return false;
 		space = n_bands < 3 ? VIPS_INTERPRETATION_GREY16
 		                    : VIPS_INTERPRETATION_RGB16;
@@ -140,9 +141,9 @@ bool pv_make_usual(VipsImage **image)
 	}
 	n_most = space == VIPS_INTERPRETATION_CMYK ? 5 : n_bands < 3 ? 2 : 4;
 	if (n_bands > n_most &&
-	    !pv_take(image, &made,
-	             vips_extract_band(*image, &made, 0, "n", n_most, NULL)))
+	    !pv_replace(image, &made,
+	                vips_extract_band(*image, &made, 0, "n", n_most, NULL)))
 		return false;
-	return pv_take(image, &made,
-	               vips_copy(*image, &made, "interpretation", space, NULL));
+	return pv_replace(image, &made,
+	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }

@@ -304,8 +304,8 @@ bool ps_takes(const struct recipe *recipe, struct failure *ret_failure)
 	                            what);
 }
 
-bool ps_apply(struct pixels *pixels, const struct filter_chain *chain,
-              const struct recipe *recipe)
+static bool apply(struct pixels *pixels, const struct filter_chain *chain,
+                  const struct recipe *recipe)
 {
 	for (size_t i = 0; i < chain->n; i++) {
 		if (!filters[chain->at[i].kind](pixels, &chain->at[i], recipe))
@@ -314,8 +314,8 @@ bool ps_apply(struct pixels *pixels, const struct filter_chain *chain,
 	return true;
 }
 
-bool ps_place(struct pixels *pixels, const struct layout *layout,
-              const struct recipe *recipe)
+static bool place(struct pixels *pixels, const struct layout *layout,
+                  const struct recipe *recipe)
 {
 	struct colour on = {true, 255, 255, 255, 255};
 
@@ -350,7 +350,7 @@ static stbir_filter filter_of(enum kernel kernel)
 	}
 }
 
-bool ps_scale(struct pixels *pixels, struct size to, const struct recipe *recipe)
+static bool scale(struct pixels *pixels, struct size to, const struct recipe *recipe)
 {
 	struct size from = pixels->size;
 	int n_bands = (int)pixels->n_bands;
@@ -372,5 +372,50 @@ bool ps_scale(struct pixels *pixels, struct size to, const struct recipe *recipe
 	}
 	pixels_fini(pixels);
 	*pixels = scaled;
+	return true;
+}
+
+static bool fail_memory(struct failure *ret_failure)
+{
+	return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+}
+
+/* From the stored pixels to those that come out. */
+bool ps_shape(struct pixels *pixels, unsigned orientation, const struct recipe *recipe,
+              struct failure *ret_failure)
+{
+	struct filter_chain before, after;
+	struct layout layout;
+	struct size upright = pixels->size;
+
+	filters_split(&recipe->filters, &before, &after);
+	/* Turning the small picture is cheaper: the large one, when filters come first. */
+	if (before.n > 0) {
+		if (!pixels_orient(pixels, orientation) ||
+		    !apply(pixels, &before, recipe))
+			return fail_memory(ret_failure);
+		upright = pixels->size;
+		orientation = 1;
+	} else if (orientation > 4) {
+		upright = (struct size){upright.height, upright.width};
+	}
+	if (!engine_layout(&layout, recipe, upright, 1, ret_failure))
+		return false;
+
+	struct size to = layout.scaled;
+
+	if (layout.is_focused) {
+		if (!pixels_orient(pixels, orientation) ||
+		    !pixels_cut(pixels, &layout.focus))
+			return fail_memory(ret_failure);
+		orientation = 1;
+	}
+	if (orientation > 4)
+		to = (struct size){to.height, to.width};
+	if (!scale(pixels, to, recipe) || !pixels_orient(pixels, orientation) ||
+	    !place(pixels, &layout, recipe) || !apply(pixels, &after, recipe))
+		return fail_memory(ret_failure);
+	if (!format_info(recipe->format)->has_alpha)
+		pixels_flatten(pixels, &recipe->background);
 	return true;
 }
