@@ -6,7 +6,7 @@
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
 
-/* Nothing is shared out twice: 32 MiB are the main process's. */
+/* The parts add up to the whole. 32 MiB are for the main process. */
 static void expect_sum(struct limits limits)
 {
 	EXPECT_EQ(32 * MIB + limits.finished + limits.n_workers * limits.allowance +
@@ -14,7 +14,8 @@ static void expect_sum(struct limits limits)
 	          limits.memory);
 }
 
-TEST(limits, a_gigabyte_for_two_workers_has_room_for_a_hundred_progressive_megapixels)
+TEST(limits,
+     a_gigabyte_for_two_workers_is_enough_for_a_progressive_jpeg_of_100_megapixels)
 {
 	struct limits limits = limits_share(GIB, 2, 64 * GIB, 8);
 
@@ -24,14 +25,14 @@ TEST(limits, a_gigabyte_for_two_workers_has_room_for_a_hundred_progressive_megap
 	expect_sum(limits);
 }
 
-TEST(limits, by_itself_it_takes_three_quarters_of_what_is_left)
+TEST(limits, the_default_is_three_quarters_of_the_free_memory)
 {
 	EXPECT_EQ(limits_share(0, 0, 400 * MIB, 1).memory, 300 * MIB);
 	EXPECT_EQ(limits_share(GIB, 0, 400 * MIB, 1).memory, GIB);
 	expect_sum(limits_share(0, 0, 400 * MIB, 1));
 }
 
-TEST(limits, workers_are_the_least_of_processors_and_memory)
+TEST(limits, the_number_of_workers_is_limited_by_processors_and_by_memory)
 {
 	EXPECT_EQ(limits_share(0, 0, 64 * GIB, 4).n_workers, 4);
 	EXPECT_EQ(limits_share(512 * MIB, 0, 64 * GIB, 64).n_workers, 3);
@@ -40,7 +41,7 @@ TEST(limits, workers_are_the_least_of_processors_and_memory)
 	expect_sum(limits_share(512 * MIB, 64, 64 * GIB, 1));
 }
 
-TEST(limits, hardly_any_memory_is_one_worker_and_some_memory)
+TEST(limits, with_hardly_any_memory_there_is_one_worker_with_the_minimum)
 {
 	struct limits limits = limits_share(0, 0, 0, 8);
 
@@ -50,8 +51,8 @@ TEST(limits, hardly_any_memory_is_one_worker_and_some_memory)
 	expect_sum(limits);
 }
 
-/* "max" of every group: nothing says how much there is. */
-TEST(limits, no_limit_at_all_is_a_lot)
+/* Every control group says "max", so the amount of memory is not known. */
+TEST(limits, a_machine_without_limits_gives_figures_that_the_executor_takes)
 {
 	struct limits limits = limits_share(0, 0, UINT64_MAX, 2);
 

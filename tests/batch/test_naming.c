@@ -1,4 +1,4 @@
-/* What an output is called, and so which format it has. */
+/* The names of outputs, and which files are images. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -26,7 +26,7 @@ static struct walk_item item_of(const char *relative, bool is_named)
 	                          .name = relative};
 }
 
-/* The name that comes of it, in static text: "(ignored)", "(unknown)". */
+/* The name of the output, as static text; "(ignored)": it is no image; "(unknown)": no output. */
 static const char *named(const struct walk_item *item, enum image_format format,
                          const char *tag, enum image_format want)
 {
@@ -74,8 +74,8 @@ static void content(const char *path, const char *bytes, size_t n)
 	close(fd);
 }
 
-/* None of these files is there: nothing is opened for a suffix that is known. */
-TEST(naming, a_known_suffix_is_the_format_and_stays)
+/* None of these files exists: a file with a known suffix is not opened. */
+TEST(naming, a_known_suffix_decides_the_format_and_stays)
 {
 	EXPECT_STR(met("a.jpg", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
 	EXPECT_STR(met("a.JPG", FORMAT_NONE, FORMAT_JPEG), "a.JPG");
@@ -87,7 +87,7 @@ TEST(naming, a_known_suffix_is_the_format_and_stays)
 	EXPECT_STR(met("a.nef", FORMAT_NONE, FORMAT_RAW), "a.nef");
 }
 
-TEST(naming, what_is_never_written_becomes_jpg_or_png)
+TEST(naming, formats_that_are_never_written_become_jpg_or_png)
 {
 	EXPECT_STR(met("a.heic", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
 	EXPECT_STR(met("a.HEIF", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
@@ -98,7 +98,7 @@ TEST(naming, what_is_never_written_becomes_jpg_or_png)
 	EXPECT_STR(met("a.ico", FORMAT_NONE, FORMAT_PNG), "a.png");
 }
 
-TEST(naming, a_format_that_is_asked_for_gives_its_own_suffix)
+TEST(naming, a_requested_format_sets_the_suffix)
 {
 	EXPECT_STR(met("a.jpg", FORMAT_WEBP, FORMAT_WEBP), "a.webp");
 	EXPECT_STR(met("a.PNG", FORMAT_JPEG, FORMAT_JPEG), "a.jpg");
@@ -108,7 +108,7 @@ TEST(naming, a_format_that_is_asked_for_gives_its_own_suffix)
 	EXPECT_STR(met("a.nef", FORMAT_JPEG, FORMAT_JPEG), "a.jpg");
 }
 
-TEST(naming, an_unknown_suffix_stays_and_the_contents_own_is_appended)
+TEST(naming, an_unknown_suffix_stays_and_the_formats_extension_is_appended)
 {
 	scratch_enter(NULL);
 	content("photo", jpeg, sizeof(jpeg));
@@ -123,12 +123,12 @@ TEST(naming, an_unknown_suffix_stays_and_the_contents_own_is_appended)
 	EXPECT_STR(met("end.", FORMAT_NONE, FORMAT_JPEG), "end..jpg");
 	EXPECT_STR(met("iphone", FORMAT_NONE, FORMAT_JPEG), "iphone.jpg");
 	EXPECT_STR(met("a.jpg.bak", FORMAT_WEBP, FORMAT_WEBP), "a.jpg.bak.webp");
-	/* A name that is nothing but a suffix has none. */
+	/* A name that is only a suffix has no suffix. */
 	EXPECT_STR(met(".jpg", FORMAT_NONE, FORMAT_PNG), ".jpg.png");
 	scratch_leave();
 }
 
-TEST(naming, what_is_no_image_is_ignored_where_it_is_met)
+TEST(naming, a_file_that_is_no_image_is_ignored_in_a_walked_folder)
 {
 	scratch_enter(NULL);
 	content("notes.txt", "no image", 8);
@@ -140,7 +140,7 @@ TEST(naming, what_is_no_image_is_ignored_where_it_is_met)
 	scratch_leave();
 }
 
-TEST(naming, what_is_no_image_is_tried_where_it_is_named)
+TEST(naming, a_file_that_is_no_image_is_tried_when_it_is_named_as_input)
 {
 	scratch_enter(NULL);
 	content("notes.txt", "no image", 8);
@@ -159,7 +159,7 @@ TEST(naming, names_are_bytes)
 	EXPECT_STR(met("a\nb %s [Q=1].jpg", FORMAT_PNG, FORMAT_PNG), "a\nb %s [Q=1].png");
 }
 
-TEST(naming, a_tag_stands_before_the_extension)
+TEST(naming, a_tag_is_put_before_the_extension)
 {
 	struct walk_item jpeg_item = item_of("sub/a.b.JPG", false);
 	struct walk_item unknown = item_of("photo", false);

@@ -1,4 +1,4 @@
-/* The plan: what collides, what it costs, and what comes after it. */
+/* The plan: collisions, its cost in memory, and outputs that were not planned. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -17,7 +17,7 @@ static bool always(void *data)
 
 static const char *one_input[] = {"in"};
 
-/* A plan of the folder "in"; *ret_result says how it went. */
+/* Make a plan of these inputs. */
 static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
                             enum image_format format, enum plan_result *ret_result)
 {
@@ -30,7 +30,7 @@ static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
 	return plan;
 }
 
-/* "output <- input", a line for each claim; static text. */
+/* The claims as static text: a line "OUTPUT <- INPUT" for each. */
 static const char *claims_of(const struct plan *plan)
 {
 	static char text[1024];
@@ -67,7 +67,7 @@ TEST(plan, counts_images_and_bytes)
 	scratch_leave();
 }
 
-TEST(plan, of_nothing_is_made)
+TEST(plan, of_an_empty_folder_is_made)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -113,7 +113,7 @@ TEST(plan, lists_every_input_that_claims_an_output_with_another)
 	scratch_leave();
 }
 
-TEST(plan, sees_that_heic_becomes_jpg)
+TEST(plan, knows_that_heic_becomes_jpg)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -147,7 +147,7 @@ TEST(plan, a_file_named_twice_collides_with_itself)
 	scratch_leave();
 }
 
-/* What fails anyway claims nothing: a named file of no format has no output. */
+/* An input of no known format fails later, and has no output. */
 TEST(plan, inputs_without_an_output_do_not_collide)
 {
 	const char *inputs[] = {"notes.txt", "notes.txt"};
@@ -170,7 +170,7 @@ static bool few_more(void *data)
 	return (*left)-- > 0;
 }
 
-TEST(plan, stops_where_it_is_told_to)
+TEST(plan, stops_when_it_is_told_to)
 {
 	const struct walk_options options = {.inputs = one_input, .n_inputs = 1};
 	const struct variant_rule rule = {.format = FORMAT_NONE};
@@ -188,7 +188,7 @@ TEST(plan, stops_where_it_is_told_to)
 	scratch_leave();
 }
 
-TEST(plan, an_output_is_taken_once)
+TEST(plan, each_output_can_be_taken_once)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -206,7 +206,7 @@ TEST(plan, an_output_is_taken_once)
 	scratch_leave();
 }
 
-TEST(plan, a_twin_that_comes_after_it_is_found_too)
+TEST(plan, an_output_that_was_not_planned_can_be_taken_once_too)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -230,7 +230,7 @@ TEST(plan, a_twin_that_comes_after_it_is_found_too)
 }
 
 #ifndef PIXPOOL_SANITIZE
-/* A line of /proc/self/status, in kilobytes. */
+/* The value of a line of /proc/self/status, in kilobytes; -1: there is no such line. */
 static long status_kb(const char *key)
 {
 	FILE *file = fopen("/proc/self/status", "re");
@@ -246,7 +246,7 @@ static long status_kb(const char *key)
 	return kb;
 }
 
-/* From here on the peak counts anew. */
+/* Reset the peak of resident memory. */
 static bool reset_peak(void)
 {
 	FILE *file = fopen("/proc/self/clear_refs", "we");

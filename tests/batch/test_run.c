@@ -1,4 +1,4 @@
-/* A run keeps within its bounds; seen from outside, with the workers at gates. */
+/* A batch keeps its bounds, as seen from outside while its workers wait at gates; and its states. */
 #include "stage.h"
 
 #include "batch/batch_internal.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How many of its descriptors are files below the folder "/in/". */
+/* The number of descriptors of a process that are pictures below the folder "in". */
 static unsigned count_inputs(pid_t pid)
 {
 	char path[64], target[512];
@@ -29,10 +29,10 @@ static unsigned count_inputs(pid_t pid)
 	return n_inputs;
 }
 
-TEST(run, never_are_more_than_four_inputs_open_for_each_worker)
+TEST(run, at_most_four_inputs_are_open_for_each_worker)
 {
 	enum { N_WORKERS = 2, N_IMAGES = 40 };
-	const unsigned most = N_WORKERS * INPUTS_PER_WORKER;
+	const unsigned max = N_WORKERS * INPUTS_PER_WORKER;
 	struct command command;
 	unsigned n = 0;
 	char path[32];
@@ -43,17 +43,17 @@ TEST(run, never_are_more_than_four_inputs_open_for_each_worker)
 		write_script(path, "gate a\nsize 2 2");
 	}
 	command = begin("pixpool-scripted resize -s 8 -j %d in -o out", N_WORKERS);
-	for (int i = 0; i < 10000 && (n < most || count_processes("gate-a") < N_WORKERS);
+	for (int i = 0; i < 10000 && (n < max || count_processes("gate-a") < N_WORKERS);
 	     i++) {
 		n = count_inputs(command.pid);
-		EXPECT(n <= most, "%u inputs are open", n);
+		EXPECT(n <= max, "%u inputs are open", n);
 		poll(NULL, 0, 1);
 	}
-	EXPECT_EQ(n, most); /* it reads ahead as far as it may */
+	EXPECT_EQ(n, max); /* the feeder opens as many as it may */
 	EXPECT_EQ(count_processes("gate-a"), N_WORKERS);
 	for (int i = 0; i < N_IMAGES; i++) {
 		n = count_inputs(command.pid);
-		EXPECT(n <= most, "%u inputs are open", n);
+		EXPECT(n <= max, "%u inputs are open", n);
 		snprintf(path, sizeof(path), "in/%02d.png", i);
 		let_pass(path);
 		poll(NULL, 0, 1);
@@ -62,7 +62,7 @@ TEST(run, never_are_more_than_four_inputs_open_for_each_worker)
 	stage_leave();
 }
 
-TEST(run, a_worker_at_its_gate_holds_up_nothing_but_its_image)
+TEST(run, a_worker_that_waits_delays_only_its_own_image)
 {
 	struct command command;
 	char path[32];
@@ -81,8 +81,8 @@ TEST(run, a_worker_at_its_gate_holds_up_nothing_but_its_image)
 	stage_leave();
 }
 
-/* A file that comes after the plan, and one that goes. */
-TEST(run, a_tree_that_changes_after_the_plan_costs_what_changed)
+/* Files are added and removed after the plan. */
+TEST(run, a_tree_that_changes_after_the_plan_affects_only_the_changed_files)
 {
 	struct command command;
 	char path[32];
@@ -95,7 +95,7 @@ TEST(run, a_tree_that_changes_after_the_plan_costs_what_changed)
 	}
 	scratch_folder("in/sub");
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out -f jpg --report r");
-	await_gate("a"); /* in/sub was not yet walked: its turn is after the files */
+	await_gate("a"); /* in/sub is not walked yet: files come before folders */
 	write_script("in/sub/late.png", "size 2 2");
 	write_script("in/sub/late.gif", "size 2 2");
 	for (int i = 10; i < 20; i++) {
@@ -109,8 +109,8 @@ TEST(run, a_tree_that_changes_after_the_plan_costs_what_changed)
 	stage_leave();
 }
 
-/* Nobody knows their names any more, but they were counted. */
-TEST(run, a_folder_that_goes_after_the_plan_is_told_and_no_success)
+/* The names of its files are not known any more, but the plan has counted them. */
+TEST(run, a_folder_that_is_moved_away_after_the_plan_is_reported_as_a_failure)
 {
 	struct command command;
 	struct ended ended;
@@ -118,14 +118,14 @@ TEST(run, a_folder_that_goes_after_the_plan_is_told_and_no_success)
 
 	stage_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
-	for (int i = 0; i < 20; i++) { /* more than is read ahead */
+	for (int i = 0; i < 20; i++) { /* more than the feeder opens ahead */
 		snprintf(path, sizeof(path), "in/c%02d.png", i);
 		write_script(path, "size 2 2");
 	}
 	write_script("in/sub/b.png", "size 2 2");
 	write_script("in/sub/c.png", "size 2 2");
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
-	await_gate("a"); /* in/sub was not yet walked: its turn is after the files */
+	await_gate("a"); /* in/sub is not walked yet: files come before folders */
 	REQUIRE(rename("in/sub", "elsewhere") == 0);
 	let_pass("in/a.png");
 	ended = end(&command);
@@ -153,8 +153,8 @@ static bool may_go(enum batch_state from, enum batch_state to)
 	return is_legal;
 }
 
-/* The feeder may see the stop first and go on to its end; the main thread's decision comes then. */
-TEST(run, one_that_was_stopped_is_not_fed_after_its_end)
+/* The feeder may notice the stop and reach its end before the main thread decides about the plan. */
+TEST(run, a_stopped_batch_is_not_fed_after_its_end)
 {
 	EXPECT(may_go(BATCH_PLANNED, BATCH_FEEDING));
 	EXPECT(!may_go(BATCH_DRAINING, BATCH_FEEDING));
@@ -163,7 +163,7 @@ TEST(run, one_that_was_stopped_is_not_fed_after_its_end)
 	EXPECT(!may_go(BATCH_PLANNING, BATCH_FEEDING));
 }
 
-TEST(run, never_goes_back_to_an_earlier_state)
+TEST(run, a_batch_never_returns_to_an_earlier_state)
 {
 	for (int from = 0; from < N_BATCH_STATES; from++) {
 		for (int to = 0; to <= from; to++)
@@ -172,7 +172,7 @@ TEST(run, never_goes_back_to_an_earlier_state)
 	}
 }
 
-TEST(run, may_be_stopped_in_every_state_but_the_last_and_ends_only_when_all_is_fed)
+TEST(run, a_batch_can_be_stopped_in_every_state_but_the_last)
 {
 	for (int from = 0; from < BATCH_DRAINING; from++)
 		EXPECT(may_go((enum batch_state)from, BATCH_DRAINING));

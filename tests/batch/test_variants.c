@@ -81,7 +81,7 @@ static struct variant_rule rule_of(unsigned side, enum image_format format,
 	};
 }
 
-/* Before the process has a second thread, which Criterion starts at once. */
+/* The zygote must start before the process has a second thread, which Criterion starts at once. */
 __attribute__((constructor)) static void start_zygote(void)
 {
 	struct pxp_error error;
@@ -98,7 +98,7 @@ static void enter(void)
 	scratch_folder("in");
 }
 
-TEST(variants, of_each_input_come_out_whole_under_their_names_and_in_one_record)
+TEST(variants, of_each_input_are_written_under_their_names_and_share_a_record)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_NONE, "-16"),
 	                               rule_of(8, FORMAT_PNG, NULL)};
@@ -141,7 +141,7 @@ TEST(variants, that_claim_the_output_of_another_input_are_found_before_any_work)
 	scratch_leave();
 }
 
-TEST(variants, of_one_input_that_have_one_name_collide)
+TEST(variants, of_one_input_with_the_same_name_collide)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, NULL),
 	                               rule_of(8, FORMAT_PNG, NULL)};
@@ -154,8 +154,8 @@ TEST(variants, of_one_input_that_have_one_name_collide)
 	scratch_leave();
 }
 
-/* The second cannot be made: a picture over the side limit of its format. */
-TEST(variants, of_which_one_cannot_be_made_fail_their_picture)
+/* The second is wider than its format allows. */
+TEST(variants, fail_the_whole_picture_if_one_of_them_cannot_be_made)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, NULL),
 	                               rule_of(20000, FORMAT_WEBP, NULL)};
@@ -169,7 +169,7 @@ TEST(variants, of_which_one_cannot_be_made_fail_their_picture)
 	scratch_leave();
 }
 
-TEST(variants, are_skipped_only_when_all_of_them_are_there)
+TEST(variants, are_skipped_only_when_all_of_them_exist)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, "-16"),
 	                               rule_of(8, FORMAT_PNG, "-8")};

@@ -1,7 +1,7 @@
 /*
- * refuse CALL=ERRNO... COMMAND...: run a command where the kernel answers these calls with
- * an error, as a container does that refuses Landlock or seccomp. 0 says yes and does
- * nothing: a layer that was accepted, and does not hold.
+ * refuse CALL=ERRNO... COMMAND...: run a command for which these system calls fail with an error, as in
+ * a container that refuses Landlock or seccomp. With ERRNO 0 a call succeeds and does nothing: the
+ * layer is accepted, and does not hold.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -24,7 +24,7 @@ enum { MAX_RULES = 8, REFUSED = 125 };
 
 static const struct {
 	const char *name;
-	int number, first_argument; /* -1: whatever it is */
+	int number, first_argument; /* -1: any */
 } calls[] = {
 	{"landlock_create_ruleset", SYS_landlock_create_ruleset, -1},
 	{"landlock_add_rule", SYS_landlock_add_rule, -1},
@@ -34,7 +34,7 @@ static const struct {
 	{"setresuid", SYS_setresuid, -1},
 };
 
-/* Append: when it is this call, and its first argument this one, return action. */
+/* Append a rule: this call, with this first argument, gets this action. */
 static size_t add_rule(struct sock_filter *filter, size_t n, int number, int first,
                        unsigned action)
 {

@@ -1,4 +1,4 @@
-/* Who may read some folders, as it takes to draw with fonts: those and no more. */
+/* A process that may read some folders, as a worker that draws with fonts: those and no more. */
 #include "sandbox_fixture.h"
 
 #include "support/test.h"
@@ -14,8 +14,8 @@
 
 static const char *readable[] = {"/usr/share", "/not/there", NULL};
 
-/* errno of the attack with this number, or ALLOWED; of those above 200 seccomp decides, of those
- * above 100 Landlock. */
+/* Make the attack with this number: its errno, or ALLOWED. Landlock refuses those from 100 on, seccomp
+ * those from 200 on. */
 static int attack_by_reader(int number)
 {
 	struct stat stat_of;
@@ -26,7 +26,7 @@ static int attack_by_reader(int number)
 	errno = 0;
 	/* clang-format off */
 	switch (number) {
-	/* What it takes to read a font. */
+	/* Reading a font. */
 	case 80: got = open("/usr/share/doc", O_RDONLY | O_DIRECTORY | O_CLOEXEC); break;
 	case 81: fd = open("/usr/share/doc", O_RDONLY | O_DIRECTORY);
 		 got = syscall(SYS_getdents64, fd, list, sizeof(list)); break;
@@ -35,14 +35,14 @@ static int attack_by_reader(int number)
 	case 84: got = access("/usr/share/doc", R_OK); break;
 	case 85: got = map(PROT_READ, MAP_PRIVATE, input); break;
 	case 86: got = fcntl(input, F_SETFD, FD_CLOEXEC); break;
-	/* What else can be opened. */
+	/* Opening other files. */
 	case 100: got = open("/etc/passwd", O_RDONLY); break;
 	case 101: got = open("/", O_RDONLY | O_DIRECTORY); break;
 	case 102: got = open("/usr", O_RDONLY | O_DIRECTORY); break;
 	case 103: got = open("/usr/share/../../etc/passwd", O_RDONLY); break;
 	case 104: got = open("/proc/self/environ", O_RDONLY); break;
 	case 105: got = open("/usr/bin/env", O_RDONLY); break;
-	/* What else can be done with it. */
+	/* Doing something else with a font. */
 	case 200: got = open("/usr/share/common-licenses/GPL-2", O_WRONLY); break;
 	case 201: got = open("/usr/share/common-licenses/GPL-2", O_RDWR); break;
 	case 202: got = open("/usr/share/made", O_RDONLY | O_CREAT, 0600); break;
@@ -90,7 +90,7 @@ static void require_landlock(void)
 		SKIP("Landlock is not in force here");
 }
 
-TEST(reading, who_may_read_a_folder_reads_what_lies_below_it_and_nothing_else)
+TEST(reading, a_readable_folder_gives_access_to_the_files_below_it_and_no_others)
 {
 	require_landlock();
 	open_both();
@@ -99,7 +99,7 @@ TEST(reading, who_may_read_a_folder_reads_what_lies_below_it_and_nothing_else)
 	close_both();
 }
 
-TEST(reading, who_may_read_a_folder_may_only_read)
+TEST(reading, files_in_a_readable_folder_can_only_be_read)
 {
 	require_landlock();
 	open_both();
@@ -107,7 +107,7 @@ TEST(reading, who_may_read_a_folder_may_only_read)
 	close_both();
 }
 
-/* All that the others may not do either. */
+/* Calls that the other workers may not make either. */
 static void locked_attack_by_reader(void *data)
 {
 	struct sandbox_state state;
@@ -117,7 +117,7 @@ static void locked_attack_by_reader(void *data)
 	_exit(attack(*(const int *)data));
 }
 
-TEST(reading, who_may_read_a_folder_is_killed_for_what_no_decoder_does)
+TEST(reading, a_worker_with_a_readable_folder_is_killed_for_calls_that_no_decoder_makes)
 {
 	require_landlock();
 	open_both();
@@ -135,8 +135,8 @@ static void free_attack_by_reader(void *data)
 	_exit(attack_by_reader(*(const int *)data));
 }
 
-/* The control. */
-TEST(reading, what_a_reader_may_not_do_anybody_else_may)
+/* The control: without a sandbox the same calls succeed. */
+TEST(reading, the_calls_that_readers_are_refused_succeed_without_a_sandbox)
 {
 	static const int harmless[] = {100, 101, 102, 103, 104, 105,
 	                               205, 206, 207, 208, 210};

@@ -1,4 +1,4 @@
-/* What a process that was locked down can still do: each attack in a process of its own. */
+/* What a locked-down process can still do. Each attack runs in a process of its own. */
 #include "sandbox_fixture.h"
 
 #include "support/test.h"
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TEST(sandbox, a_layer_that_should_be_there_is_in_force_or_has_a_reason)
+TEST(sandbox, each_wanted_layer_is_in_force_or_has_a_reason)
 {
 	struct sandbox_state state = state_here();
 	char missing[512];
@@ -35,7 +35,7 @@ TEST(sandbox, a_layer_that_should_be_there_is_in_force_or_has_a_reason)
 	EXPECT_EQ(missing[0] == 0, sandbox_is_whole(&state));
 }
 
-TEST(sandbox, a_state_that_makes_no_sense_is_not_believed)
+TEST(sandbox, an_invalid_state_is_rejected)
 {
 	struct sandbox_state state = {.wanted = 6, .in_force = 6};
 
@@ -47,7 +47,7 @@ TEST(sandbox, a_state_that_makes_no_sense_is_not_believed)
 	EXPECT(!sandbox_is_sound(&state));
 }
 
-/* ---- the layers alone, in every build: sanitizers watch these, too ---- */
+/* ---- the layers alone: in sanitizer builds, too ---- */
 
 static void drop_user_alone(void *data)
 {
@@ -62,7 +62,7 @@ static void put_up_landlock_alone(void *data)
 	const char *const readable[] = {"/usr", "/not/there", NULL};
 	struct sandbox_state *state = data;
 
-	/* Landlock asks for it. */
+	/* Landlock requires it. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	landlock_put_up(state, readable);
 	if (has(state, SANDBOX_LANDLOCK) &&
@@ -90,8 +90,8 @@ TEST(sandbox, each_layer_alone_is_in_force_or_has_a_reason)
 	}
 }
 
-/* Whoever adds a rule counts it here. A list that is read past its end has more. */
-TEST(sandbox, the_filter_has_so_many_rules_and_fits_into_the_kernel)
+/* A list that is read past its end has more rules. Adding a rule changes the number. */
+TEST(sandbox, the_filter_has_the_expected_number_of_rules_and_fits_into_the_kernel)
 {
 	struct seccomp_figures decodes, draws;
 
@@ -115,7 +115,7 @@ static void locked_attack(void *data)
 	_exit(attack(*(const int *)data));
 }
 
-/* What the attack got: ALLOWED, an errno, or KILLED by SIGSYS. */
+/* Make an attack in a locked-down child: ALLOWED, an errno, or KILLED by SIGSYS. */
 static int try_attack(int number)
 {
 	int status = in_child(locked_attack, &number);
@@ -126,7 +126,7 @@ static int try_attack(int number)
 	return WEXITSTATUS(status);
 }
 
-TEST(sandbox, what_a_decoder_does_is_allowed)
+TEST(sandbox, calls_that_decoders_need_are_allowed)
 {
 	require_seccomp();
 	open_both();
@@ -135,7 +135,7 @@ TEST(sandbox, what_a_decoder_does_is_allowed)
 	close_both();
 }
 
-TEST(sandbox, what_honest_code_may_ask_for_is_refused_with_an_error)
+TEST(sandbox, calls_that_honest_code_may_make_are_refused_with_an_error)
 {
 	require_seccomp();
 	open_both();
@@ -152,7 +152,7 @@ TEST(sandbox, what_honest_code_may_ask_for_is_refused_with_an_error)
 	close_both();
 }
 
-TEST(sandbox, what_no_decoder_does_kills)
+TEST(sandbox, calls_that_no_decoder_makes_kill)
 {
 	require_seccomp();
 	open_both();
@@ -187,7 +187,7 @@ TEST(sandbox, a_crash_keeps_its_own_signal)
 
 /* ---- the user ---- */
 
-/* Without seccomp, which would answer first. */
+/* Only the user is dropped: seccomp would answer first. */
 static void attack_dropped(void *data)
 {
 	struct sandbox_state state;
@@ -196,7 +196,7 @@ static void attack_dropped(void *data)
 	_exit(attack(*(const int *)data));
 }
 
-TEST(sandbox, who_was_root_cannot_open_what_is_roots)
+TEST(sandbox, a_process_that_was_root_cannot_open_files_of_root)
 {
 	struct sandbox_state state = state_here();
 	int number = 70, status;
@@ -207,13 +207,13 @@ TEST(sandbox, who_was_root_cannot_open_what_is_roots)
 	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == EPERM);
 }
 
-/* The control: the same attacks without a sandbox go through or fail for reasons of their own. */
+/* The control: without a sandbox these attacks succeed. */
 static void free_attack(void *data)
 {
 	_exit(attack(*(const int *)data));
 }
 
-TEST(sandbox, the_attacks_are_real_ones)
+TEST(sandbox, the_attacks_succeed_without_a_sandbox)
 {
 	static const int harmless[] = {20, 22, 23, 26, 27, 29, 30, 31,
 	                               32, 36, 50, 52, 54, 55, 59};

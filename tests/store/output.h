@@ -1,5 +1,5 @@
-/* What the tests of the store share: a store in each of the ways that a place may force
- * on it, content to publish, and what is left in a folder. */
+/* What the tests of the store share: a store for each way to publish, content, and the number of
+ * names in a folder. */
 #ifndef PXP_OUTPUT_H
 #define PXP_OUTPUT_H
 
@@ -7,13 +7,13 @@
 
 #include <stddef.h>
 
-/* Ways to publish: plain, and with each thing missing that there is a way around. */
+/* The ways to publish: with everything that the system can do, and without some of it. */
 enum { N_WAYS = 7 };
 
-/* The store of the folder "out", opened and made to go a way. Failure ends the test. */
+/* Open the store of the folder "out", and make it publish in one of the ways. */
 struct store *store_with_way(int way);
 
-/* A memfd of n bytes, all of them c, as the caller's. */
+/* A memfd of n bytes, all of them c. The caller closes it. */
 int content_of(char c, size_t n);
 
 /* Publish text. last_failure is filled. */
@@ -24,7 +24,7 @@ extern struct failure last_failure;
 /* Whether last_failure ends with the text of this errno. */
 bool failed_by(int sys_errno);
 
-/* How many names a folder has, hidden ones too. -1: there is no such folder. */
+/* The number of names in a folder, hidden ones included; -1: there is no such folder. */
 int n_names(const char *folder);
 
 #endif

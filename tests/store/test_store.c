@@ -1,4 +1,4 @@
-/* Where an output goes, what it replaces, and what it refuses; by every way. */
+/* Where an output goes, what it replaces, and what it refuses: in each way to publish. */
 #include "output.h"
 #include "support/scratch.h"
 #include "support/test.h"
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Run claims by each way, in a fresh folder that is the current one. */
+/* Run claims() for each way, in a new folder, which is the current one. */
 static void by_every_way(void (*claims)(int way))
 {
 	scratch_enter(NULL);
@@ -51,7 +51,7 @@ TEST(store, the_output_folder_is_made_with_its_parents)
 	scratch_leave();
 }
 
-TEST(store, a_folder_that_cannot_be_had_says_why)
+TEST(store, a_folder_that_cannot_be_opened_or_made_says_why)
 {
 	scratch_enter(NULL);
 	scratch_file("file", "");
@@ -78,7 +78,7 @@ static void appears_whole(int way)
 	EXPECT_EQ(st.st_mode, S_IFREG | 0640);
 	EXPECT_EQ(st.st_nlink, 1);
 
-	/* Content may be longer than what is to be published, and its position is not moved. */
+	/* The content may be longer than the output. Its file position does not move. */
 	EXPECT_EQ(store_publish(store, "b.jpg",
 	                        &(struct store_content){content, 0, 999999, NULL},
 	                        OVERWRITE_OWN, &last_failure),
@@ -92,7 +92,7 @@ static void appears_whole(int way)
 	store_close(store);
 }
 
-TEST(store, an_output_appears_whole_with_the_mode_that_umask_leaves)
+TEST(store, an_output_appears_whole_and_its_mode_follows_the_umask)
 {
 	by_every_way(appears_whole);
 }
@@ -141,7 +141,7 @@ static void own_and_skip_keep_what_is_there(int way)
 	store_close(store);
 }
 
-TEST(store, own_fails_and_skip_skips_where_something_is)
+TEST(store, an_existing_file_fails_with_own_and_is_skipped_with_skip)
 {
 	by_every_way(own_and_skip_keep_what_is_there);
 }
@@ -166,7 +166,7 @@ static void always_replaces(int way)
 	store_close(store);
 }
 
-TEST(store, always_puts_another_file_in_place_of_the_old_one_but_not_of_a_folder)
+TEST(store, always_replaces_a_file_but_not_a_folder)
 {
 	by_every_way(always_replaces);
 }
@@ -203,7 +203,7 @@ static void goes_through_no_link(int way)
 	EXPECT_EQ(last_failure.class, FAIL_EXISTS);
 	EXPECT(store_has(store, "dangling.jpg"));
 
-	/* Replacing replaces the link, not what it leads to. */
+	/* The link is replaced, not the file that it leads to. */
 	EXPECT_EQ(publish_text(store, "link.jpg", "x", OVERWRITE_ALWAYS), STORE_DONE);
 	EXPECT_STR(scratch_text("out/link.jpg"), "x");
 	EXPECT_STR(scratch_text("secret/s"), "secret");
@@ -212,7 +212,7 @@ static void goes_through_no_link(int way)
 	store_close(store);
 }
 
-TEST(store, a_planted_link_is_never_gone_through)
+TEST(store, a_planted_link_is_never_followed)
 {
 	by_every_way(goes_through_no_link);
 }
@@ -234,7 +234,7 @@ static void refuses_names(int way)
 	store_close(store);
 }
 
-TEST(store, a_name_that_could_lead_elsewhere_is_a_bug_of_ours)
+TEST(store, a_name_that_leads_out_of_the_folder_is_an_internal_error)
 {
 	by_every_way(refuses_names);
 }
@@ -268,7 +268,7 @@ static void fails_alone(int way)
 	store_close(store);
 }
 
-TEST(store, a_long_name_or_short_content_fails_that_output_alone)
+TEST(store, a_long_name_or_short_content_fails_only_that_output)
 {
 	by_every_way(fails_alone);
 }
@@ -309,7 +309,7 @@ static void gives_up_its_folder(int way)
 	store_close(store);
 }
 
-TEST(store, an_output_folder_that_vanished_is_the_fault_of_the_place)
+TEST(store, a_removed_output_folder_is_a_fault_of_the_place)
 {
 	by_every_way(gives_up_its_folder);
 }
@@ -333,7 +333,7 @@ TEST(store, a_stream_is_created_or_emptied)
 	scratch_leave();
 }
 
-/* Whole, with its dates, the instant that it has its name: whatever the way to that. */
+/* It has its dates as soon as it has its name. */
 TEST(store, an_output_gets_the_dates_that_it_is_given)
 {
 	static const struct timespec dates[2] = {{86400, 123456789}, {-5, 999999999}};

@@ -1,7 +1,7 @@
 /*
- * Places that fail, and several threads at one name. What must hold: a name shows whole
- * content or nothing, no temporary name is left, and a fault of the place is told from
- * one of the output.
+ * Places that fail, and several threads that publish one name. A name must show whole content or
+ * nothing, no temporary file may be left, and a fault of the place must differ from a fault of the
+ * output.
  */
 #include "output.h"
 #include "support/scratch.h"
@@ -27,8 +27,8 @@
 
 enum { BIG = 1 << 20, N_THREADS = 4 };
 
-/* A file too big by RLIMIT_FSIZE: half of it is written before the fault. */
-TEST(store_faults, an_output_that_fails_half_written_leaves_nothing)
+/* RLIMIT_FSIZE stops the writing in the middle. */
+TEST(store_faults, an_output_that_fails_half_written_leaves_no_file)
 {
 	struct rlimit whole, half;
 	int content = content_of('x', BIG);
@@ -61,7 +61,7 @@ TEST(store_faults, an_output_that_fails_half_written_leaves_nothing)
 	scratch_leave();
 }
 
-/* A small file system of the test's own at "out"; false, said aloud, where it may not. */
+/* Mount a small file system at "out". False, with a printed reason, where that is not allowed. */
 static bool mount_small(void)
 {
 	scratch_folder("out");
@@ -87,7 +87,7 @@ static void expect_place(struct store *store, const char *relative, size_t n,
 	fd_close(&content);
 }
 
-TEST(store_faults, a_full_place_ends_the_batch_and_leaves_what_was_there)
+TEST(store_faults, a_full_place_ends_the_batch_and_keeps_existing_files)
 {
 	scratch_enter(NULL);
 	for (int way = 0; way < N_WAYS && (way > 0 || mount_small()); way++) {
@@ -167,7 +167,8 @@ static bool tells_where_permission_lacks(void)
 	return as_said;
 }
 
-TEST(store_faults, no_permission_is_of_the_place_only_in_the_output_folder_itself)
+TEST(store_faults,
+     missing_permission_is_a_fault_of_the_place_only_for_the_output_folder_itself)
 {
 	scratch_enter(NULL);
 	scratch_folder("out");
@@ -259,7 +260,7 @@ static void end_race(pthread_t *threads)
 	store_close(race.store);
 }
 
-TEST(store_faults, of_four_threads_at_one_name_exactly_one_wins)
+TEST(store_faults, exactly_one_of_four_threads_gets_a_name)
 {
 	enum { N_ROUNDS = 40 };
 	pthread_t threads[N_THREADS];
@@ -276,7 +277,7 @@ TEST(store_faults, of_four_threads_at_one_name_exactly_one_wins)
 	}
 }
 
-/* Whether what stands at the name is one publisher's content, whole; or nothing does. */
+/* Whether the file is missing, or is the whole content of one publisher. */
 static bool is_whole(const char *path)
 {
 	static char bytes[100001];
@@ -290,7 +291,7 @@ static bool is_whole(const char *path)
 	return n == 100000 && memcmp(bytes, bytes + 1, 99999) == 0;
 }
 
-TEST(store_faults, who_reads_while_others_replace_sees_one_of_them_whole)
+TEST(store_faults, a_reader_sees_one_whole_file_while_others_replace_it)
 {
 	pthread_t threads[N_THREADS];
 

@@ -1,11 +1,11 @@
-/* A walk written down: a line for each item, to be compared whole. */
+/* A walk as text: a line for each item. */
 #ifndef PXP_LISTING_H
 #define PXP_LISTING_H
 
 #include "walk/walk.h"
 
-/* "file a/b.jpg (b.jpg)", with the relative name; "other ..."; "error 13 ..."; "named "
- * before these. In a static buffer. Paths are cut at 300 bytes. */
+/* The line of an item, as static text: "file a/b.jpg (b.jpg)" with the relative name, "other ...",
+ * or "error 13 ..."; each with "named " in front for an INPUT. Paths are cut at 300 bytes. */
 const char *listing_of(const struct walk_options *options);
 
 /* The same of inputs, up to a NULL. */

@@ -41,7 +41,7 @@ TEST(walk, files_come_before_sub_folders_each_by_the_bytes_of_the_names)
 	scratch_leave();
 }
 
-TEST(walk, inputs_come_in_the_order_given_and_items_say_which)
+TEST(walk, inputs_come_in_their_order_and_each_item_names_its_input)
 {
 	const char *const inputs[] = {"b.jpg", "a", "b.jpg"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 3};
@@ -173,7 +173,7 @@ TEST(walk, a_file_that_became_a_link_is_not_opened)
 	scratch_leave();
 }
 
-TEST(walk, the_output_folder_is_not_walked_by_whatever_way_it_is_met)
+TEST(walk, the_output_folder_is_not_walked_wherever_it_is_met)
 {
 	const char *const inputs[] = {"photos", "photos/thumbs", "to_thumbs",
 	                              "photos/../photos/thumbs/"};
@@ -196,7 +196,7 @@ TEST(walk, the_output_folder_is_not_walked_by_whatever_way_it_is_met)
 	scratch_leave();
 }
 
-TEST(walk, an_input_that_is_not_there_is_an_error_and_the_walk_goes_on)
+TEST(walk, an_input_that_does_not_exist_is_an_error_and_the_walk_goes_on)
 {
 	scratch_enter(NULL);
 	scratch_file("a.jpg", "");
@@ -208,7 +208,7 @@ TEST(walk, an_input_that_is_not_there_is_an_error_and_the_walk_goes_on)
 	scratch_leave();
 }
 
-TEST(walk, hidden_names_are_passed_over_unless_named)
+TEST(walk, hidden_names_are_skipped_unless_they_are_inputs)
 {
 	scratch_enter(NULL);
 	scratch_folder("photos");
@@ -225,7 +225,7 @@ TEST(walk, hidden_names_are_passed_over_unless_named)
 	scratch_leave();
 }
 
-TEST(walk, a_special_file_is_other_and_a_named_one_is_refused_without_blocking)
+TEST(walk, a_special_file_is_not_opened_and_as_an_input_is_refused_without_blocking)
 {
 	const char *const inputs[] = {"d/fifo", "d/socket"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 2};

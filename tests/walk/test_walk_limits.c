@@ -23,8 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The linker has the walk call this in place of open(). While armed, the first folder that is
- * opened is a FIFO by then: an opening for reading would wait for somebody who writes. */
+/* The walk calls this instead of open(). If folder_to_swap is set, that folder is replaced by a FIFO
+ * just before it is opened. Opening a FIFO to read waits for a writer. */
 static const char *folder_to_swap;
 
 int __real_open(const char *path, int flags, ...);
@@ -163,7 +163,7 @@ static void make_folders_of_files(int n_folders, int n_files)
 	}
 }
 
-/* The whole process may grow by 8 MB on this tree, 1.6 of it are the plan's. */
+/* A plan of this tree may take 8 MB; 1.6 MB of it are hashes. */
 TEST(walk_limits, a_hundred_thousand_files_in_a_hundred_folders_take_less_than_a_megabyte)
 {
 	struct walk_item item;
@@ -189,7 +189,7 @@ TEST(walk_limits, a_hundred_thousand_files_in_a_hundred_folders_take_less_than_a
 	scratch_leave();
 }
 
-TEST(walk_limits, a_folder_removed_before_its_turn_is_passed_over)
+TEST(walk_limits, a_folder_removed_before_its_turn_is_skipped)
 {
 	struct walk *walk = walk_of("photos");
 
@@ -251,10 +251,10 @@ TEST(walk_limits, a_folder_swapped_for_a_link_is_not_followed)
 	scratch_leave();
 }
 
-/* 40 levels: the way back up from the deepest is closed when the chain is exchanged for
- * another one. What is still open is walked; of the rest each folder is said to be lost
- * but the INPUT's own, which stays open. */
-TEST(walk_limits, a_folder_exchanged_above_the_walk_is_lost_aloud)
+/* 40 levels: the folders in the middle are closed when the chain is exchanged for another one. The
+ * folders that are still open are walked. Each of the others is an error, but not the INPUT itself,
+ * which stays open. */
+TEST(walk_limits, a_folder_exchanged_above_the_walk_is_an_error)
 {
 	enum { N_LEVELS = 40 };
 	struct walk *walk = walk_of("top");
@@ -283,7 +283,7 @@ TEST(walk_limits, a_folder_exchanged_above_the_walk_is_lost_aloud)
 	scratch_leave();
 }
 
-/* The readers that stand in for getdents64(). */
+/* These replace getdents64(). */
 
 static ssize_t read_then_fail(int folder, void *buffer, size_t n)
 {
@@ -335,7 +335,7 @@ static void make_small_tree(void)
 	"other photos/link (link)\n"                                                     \
 	"file photos/sub/b.jpg (sub/b.jpg)\n"
 
-TEST(walk_limits, a_read_error_is_told_after_what_was_read)
+TEST(walk_limits, a_read_error_comes_after_the_files_that_were_read)
 {
 	scratch_enter(NULL);
 	make_small_tree();
@@ -345,7 +345,7 @@ TEST(walk_limits, a_read_error_is_told_after_what_was_read)
 	scratch_leave();
 }
 
-TEST(walk_limits, entries_of_unknown_type_are_looked_at)
+TEST(walk_limits, the_type_of_an_entry_is_found_out_where_the_folder_does_not_give_it)
 {
 	scratch_enter(NULL);
 	make_small_tree();
@@ -355,7 +355,7 @@ TEST(walk_limits, entries_of_unknown_type_are_looked_at)
 	scratch_leave();
 }
 
-TEST(walk_limits, a_name_that_is_read_twice_is_given_once)
+TEST(walk_limits, a_name_that_the_folder_gives_twice_is_met_once)
 {
 	scratch_enter(NULL);
 	make_small_tree();
@@ -364,7 +364,7 @@ TEST(walk_limits, a_name_that_is_read_twice_is_given_once)
 	scratch_leave();
 }
 
-TEST(walk_limits, a_named_folder_swapped_for_a_fifo_is_an_error_and_no_wait)
+TEST(walk_limits, an_input_folder_swapped_for_a_fifo_is_an_error_and_does_not_block)
 {
 	struct walk_item item;
 	struct walk *walk;
