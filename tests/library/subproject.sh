@@ -1,7 +1,7 @@
 #!/bin/sh
-# Another project takes in the library by add_subdirectory() and by FetchContent, in a debug build, with Ninja
-# and with Make, with gcc and with clang, as far as they are installed. It needs no pkg-config and no libvips, and
-# gets neither the program nor the tests.
+# Another project includes the library by add_subdirectory() and by FetchContent: in a debug build, with Ninja and
+# with Make, with gcc and with clang, as far as they are installed. That needs no pkg-config and no libvips, and
+# builds neither the program nor the tests.
 #
 #     subproject.sh TREE CMAKE COMPILER
 set -eu
@@ -12,7 +12,7 @@ compiler=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# make_project FOLDER WAY: a project in FOLDER whose CMakeLists.txt takes in the library by these lines.
+# make_project FOLDER WAY: a project in FOLDER whose CMakeLists.txt includes the library by these lines.
 make_project() {
 	mkdir "$1"
 	cp "$tree/samples/hello_futures.c" "$1"

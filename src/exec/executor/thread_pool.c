@@ -2,8 +2,9 @@
  * Runs tasks on threads of this process: for work that waits.
  *
  * Threads are started as tasks need them, up to n_workers. A sleeping thread is woken for a new
- * task, one at a time: it wakes the next one itself if the queue has more. A thread that has been
- * idle for idle_timeout_ms ends.
+ * task, one at a time: it wakes the next one itself if the queue still has tasks. Of threads that are
+ * woken together for short tasks, most find the queue empty. A thread that has been idle for
+ * idle_timeout_ms ends.
  */
 #include "base/clock.h"
 #include "base/thread.h"
@@ -31,8 +32,9 @@ struct thread_pool {
 	atomic_uint n_idle;
 	unsigned n_threads, n_spawned;
 
-	/* The keeper thread completes tasks that expire in the queue. It is started with the first
-	 * task that has a queue_timeout_ms, and sleeps until keeper_wake_ns. */
+	/* The keeper thread completes tasks that expire in the queue, on time even if all threads
+	 * are busy. It is started with the first task that has a queue_timeout_ms, and sleeps until
+	 * keeper_wake_ns. */
 	pthread_t keeper;
 	bool has_keeper;
 	int64_t keeper_wake_ns;

@@ -60,7 +60,8 @@ bool future_start(struct pxp_future *future);
 bool future_complete(struct pxp_future *future, struct completion *completion);
 
 /* Where a thread that alone may complete the future, and holds a reference to it, writes the
- * completion for future_complete_in_place(). */
+ * completion for future_complete_in_place(): there a task leaves its result without copying a
+ * struct completion of 400 bytes. */
 struct completion *future_completion(struct pxp_future *future);
 
 /* Complete the future with what stands in future_completion(). Runs callbacks.
