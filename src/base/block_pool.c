@@ -25,10 +25,6 @@ struct block_pool *block_pool_create(size_t n_bytes, size_t n_kept)
 
 	if (!pool)
 		return NULL;
-		/* Reuse would hide the use of a freed block from a sanitizer. */
-#ifdef PIXPOOL_SANITIZE
-	n_kept = 0;
-#endif
 	*pool = (struct block_pool){.n_bytes = n_bytes, .n_kept = n_kept};
 	lock_init(&pool->lock);
 	return pool;

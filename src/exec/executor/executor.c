@@ -21,8 +21,13 @@
 #include <unistd.h>
 
 enum {
-	/* Unused blocks that an executor keeps for tasks to come. */
+/* Unused blocks that an executor keeps for tasks to come. Reuse would hide the use of a freed block
+ * from a sanitizer. */
+#ifdef PIXPOOL_SANITIZE
+	MAX_KEPT_BLOCKS = 0,
+#else
 	MAX_KEPT_BLOCKS = 16 * 1024,
+#endif
 	/* Queued inputs that are in a memfd. A process may not have many descriptors. */
 	MAX_QUEUED_MEMFDS = 128,
 };
