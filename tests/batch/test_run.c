@@ -1,5 +1,5 @@
 /* A batch keeps its bounds, as seen from outside while its workers wait at gates; and its states. */
-#include "stage.h"
+#include "cli_fixture.h"
 
 #include "batch/batch_internal.h"
 
@@ -37,7 +37,7 @@ TEST(run, at_most_four_inputs_are_open_for_each_worker)
 	unsigned n = 0;
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < N_IMAGES; i++) {
 		snprintf(path, sizeof(path), "in/%02d.png", i);
 		write_script(path, "gate a\nsize 2 2");
@@ -59,7 +59,7 @@ TEST(run, at_most_four_inputs_are_open_for_each_worker)
 		poll(NULL, 0, 1);
 	}
 	EXPECT_EQ(end(&command).status, 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(run, a_worker_that_waits_delays_only_its_own_image)
@@ -67,7 +67,7 @@ TEST(run, a_worker_that_waits_delays_only_its_own_image)
 	struct command command;
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	for (int i = 0; i < 40; i++) {
 		snprintf(path, sizeof(path), "in/c%02d.png", i);
@@ -78,7 +78,7 @@ TEST(run, a_worker_that_waits_delays_only_its_own_image)
 	EXPECT(!strstr(await_error(&command, NULL), "a.png"));
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 0);
-	stage_leave();
+	fixture_leave();
 }
 
 /* Files are added and removed after the plan. */
@@ -87,7 +87,7 @@ TEST(run, a_tree_that_changes_after_the_plan_affects_only_the_changed_files)
 	struct command command;
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	for (int i = 0; i < 20; i++) {
 		snprintf(path, sizeof(path), "in/c%02d.png", i);
@@ -106,7 +106,7 @@ TEST(run, a_tree_that_changes_after_the_plan_affects_only_the_changed_files)
 	EXPECT_EQ(end(&command).status, 1);
 	EXPECT(strstr(records("r"), "'class':'collision',"), "%s", records("r"));
 	EXPECT(strstr(records("r"), "'class':'vanished',"), "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
 /* The names of its files are not known any more, but the plan has counted them. */
@@ -116,7 +116,7 @@ TEST(run, a_folder_that_is_moved_away_after_the_plan_is_reported_as_a_failure)
 	struct ended ended;
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	for (int i = 0; i < 20; i++) { /* more than the feeder opens ahead */
 		snprintf(path, sizeof(path), "in/c%02d.png", i);
@@ -134,7 +134,7 @@ TEST(run, a_folder_that_is_moved_away_after_the_plan_is_reported_as_a_failure)
 	       ended.err);
 	EXPECT(strstr(records("r"), "'ok':21,'skipped':0,'failed':0,'cancelled':2,"),
 	       "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
 /* ---- states ---- */

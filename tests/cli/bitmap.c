@@ -1,6 +1,7 @@
+/* Writes PPM and reads BMP, byte by byte. */
 #include "bitmap.h"
 
-#include "stage.h"
+#include "cli_fixture.h"
 
 #include "base/fd.h"
 
@@ -46,7 +47,7 @@ static unsigned number_at(const uint8_t *at)
 	       (unsigned)at[3] << 24;
 }
 
-/* 24 bit, from the bottom up, rows padded to 4 bytes, as stb_image_write has it. */
+/* 24 bits, rows from the bottom up and padded to 4 bytes, as stb_image_write writes them. */
 static const struct bitmap *open_bitmap(const char *path)
 {
 	static struct bitmap bitmap;

@@ -1,12 +1,12 @@
 /*
- * What a worker that a picture has taken over can try, and what becomes of it: one table, of
- * an order to the test engine and the class that the picture gets. Each row is a command of
- * its own, with good pictures before and behind, which must come out.
+ * Attacks by a worker that an image has taken over. Each row of the table is a command of the
+ * scripted engine and the class of failure that the image must get. Each row runs alone, between
+ * valid images that must succeed.
  *
- * The last column is the control: the same order where its safeguard is switched off, and the
- * attack gets through (or fails for a reason that is not ours).
+ * The last column is the control: the same attack with its safeguard off succeeds, or fails for a
+ * reason outside of our program.
  */
-#include "stage.h"
+#include "cli_fixture.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,10 +16,10 @@
 
 static const struct row {
 	const char *order;
-	const char *class;   /* NULL: the picture is none the worse for it */
-	const char *message; /* a part of it */
+	const char *class;   /* NULL: the image succeeds */
+	const char *message; /* a part of the message */
 	const char *
-		control; /* a part of the record with --sandbox off; NULL: not its matter */
+		control; /* a part of the record with --sandbox off; NULL: not about it */
 } rows[] = {
 	/* Deaths. */
 	{"signal SIGSEGV", "crashed", "worker died of SIGSEGV", NULL},
@@ -38,19 +38,19 @@ static const struct row {
 	{"signal SIGSYS", "violation", "worker died of SIGSYS", NULL},
 	{"exit 0", "crashed", "worker exited with status 0", NULL},
 	{"exit 7", "crashed", "worker exited with status 7", NULL},
-	/* Time, memory and words. */
+	/* Time, memory and messages. */
 	{"hang asleep", "timeout", "over its deadline", NULL},
 	{"hang busy", "timeout", "over its deadline", NULL},
 	{"signal SIGSTOP", "timeout", "over its deadline", NULL},
 	{"write 3000000", "violation", "the output does not match the worker's answer",
          NULL},
 	{"stderr 100000000", NULL, NULL, NULL},
-	/* Rights: refused with an error, as honest code asks for these too. */
+	/* Rights that valid code may ask for: refused with an error. */
 	{"open secret", "bad-image", "script: open: Operation not permitted",
          "script: open: got through"},
 	{"create made", "bad-image", "script: create: Operation not permitted",
          "script: create: got through"},
-	/* Rights: what no decoder does. */
+	/* Rights that no decoder asks for. */
 	{"socket", "violation", "worker died of SIGSYS", "script: socket: got through"},
 	{"exec", "violation", "worker died of SIGSYS", "worker exited with status 42"},
 	{"fork", "violation", "worker died of SIGSYS", "script: fork: got through"},
@@ -81,7 +81,7 @@ static void make_inputs(const char *order)
 	REQUIRE(chmod("in/kept.png", 0644) == 0);
 }
 
-/* Nobody may create anything here but who is let. */
+/* Let workers, which are another user, create files here. */
 static void open_to_all(void)
 {
 	REQUIRE(chmod(".", 0777) == 0 && chmod("in/kept.png", 0644) == 0);
@@ -140,23 +140,23 @@ static void expect_row(const struct row *row)
 
 static void try_row(const struct row *row)
 {
-	stage_enter();
+	fixture_enter();
 	make_inputs(row->order);
 	open_to_all();
 	expect_row(row);
-	stage_leave();
+	fixture_leave();
 }
 
-/* Whether all layers are in force; says what is missing. */
+/* Whether all layers are in force. Prints those that are missing. */
 static bool is_locked_down(void)
 {
 	bool is_whole;
 
-	stage_enter();
+	fixture_enter();
 	make_inputs("size 2 2");
 	is_whole = run("pixpool-scripted resize -s 8 in -o out --sandbox require -Q")
 	                   .status == 0;
-	stage_leave();
+	fixture_leave();
 	return is_whole;
 }
 
@@ -198,13 +198,13 @@ TEST(attacks, succeed_with_the_sandbox_off)
 
 		if (!row->control)
 			continue;
-		stage_enter();
+		fixture_enter();
 		make_inputs(row->order);
 		open_to_all();
 		EXPECT_EQ(run("%s --sandbox off --retries 0", command_of(row)).status, 1);
 		EXPECT(strstr(records("r"), row->control), "%s\n%s", row->order,
 		       records("r"));
-		stage_leave();
+		fixture_leave();
 	}
 }
 
@@ -213,15 +213,15 @@ TEST(attacks, that_take_all_memory_fail_as_memory)
 #ifdef PIXPOOL_SANITIZE
 	SKIP("a sanitizer build does not run under a limit of memory");
 #endif
-	stage_enter();
+	fixture_enter();
 	make_inputs("allocate 99999999999999");
-	/* What a machine has, not all of which shall be taken for a test. */
+	/* The memory of the machine: a test must not take all of it. */
 	EXPECT_EQ(run("ulimit -d 2000000; %s", command_of(&rows[0])).status, 1);
 	EXPECT(strstr(records("r"), "{'input':'in/kept.png','status':'failed','class':"
 	                            "'memory'"),
 	       "%s", records("r"));
 	EXPECT_EQ(count_good(), N_GOOD);
-	stage_leave();
+	fixture_leave();
 }
 
 /* ---- the main process ---- */
@@ -239,22 +239,22 @@ TEST(attacks, the_main_process_is_killed_with_the_sandbox_off)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	make_inputs("kill main");
 	command = begin("pixpool-scripted resize -s 8 -j 2 -Q in -o out --sandbox off");
 	EXPECT_EQ(end(&command).status, 128 + 9);
-	stage_leave();
+	fixture_leave();
 }
 
-/* ---- what is published ---- */
+/* ---- outputs ---- */
 
-/* One worker does both: the first keeps its output, the second writes to it when the first is
- * published. */
+/* One worker makes both images: at the first it keeps the output, at the second it writes to it,
+ * after the first was published. */
 static void write_late(const char *environment, const char *want)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "keep output\nsize 2 2");
 	write_script("in/b.png", "gate b\nlate write");
 	command = begin(
@@ -267,7 +267,7 @@ static void write_late(const char *environment, const char *want)
 	EXPECT_EQ(end(&command).status, 1);
 	EXPECT(strstr(records("r"), want), "%s", records("r"));
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(attacks, an_output_cannot_be_changed_after_it_was_handed_over)

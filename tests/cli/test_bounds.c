@@ -1,6 +1,6 @@
-/* The limits of one image and of the whole run: what is over them costs itself alone, and
- * is called by its name. */
-#include "stage.h"
+/* Limits of one image and of the run: an image over a limit fails alone, and the failure names the
+ * limit. */
+#include "cli_fixture.h"
 
 #include <pixpool/executor.h>
 
@@ -34,7 +34,7 @@ static void expect_counts(int n_ok, int n_failed)
 	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
 }
 
-/* How many workers the records name. */
+/* The number of workers in the records. */
 static int count_workers(void)
 {
 	return atoi(run("grep -o '\"worker\":[0-9]*' r | sort -u | wc -l").out);
@@ -51,7 +51,7 @@ static void skip_without_limits(void)
 TEST(bounds, an_image_that_takes_all_memory_costs_one_image)
 {
 	skip_without_limits();
-	stage_enter();
+	fixture_enter();
 	write_script("in/bomb.png", "allocate 2000000000");
 	make_good_ones();
 	EXPECT_EQ(
@@ -62,14 +62,14 @@ TEST(bounds, an_image_that_takes_all_memory_costs_one_image)
 	              "'message':'script: out of memory'");
 	expect_record("'attempts':2}");
 	expect_counts(N_GOOD, 1);
-	stage_leave();
+	fixture_leave();
 }
 
-/* It is beyond a worker's allowance, and nothing in its header said so. */
+/* The image takes more than a worker's allowance, and its header did not show that. */
 TEST(bounds, an_image_that_ran_out_of_memory_is_tried_again_with_all_of_it)
 {
 	skip_without_limits();
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "allocate 150000000\nsize 2 2");
 	EXPECT_EQ(
 		run("pixpool-scripted resize -s 8 -j 1 --memory 512M in -o out --report r")
@@ -77,16 +77,16 @@ TEST(bounds, an_image_that_ran_out_of_memory_is_tried_again_with_all_of_it)
 		0);
 	expect_record("'attempts':2,");
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");
-	stage_leave();
+	fixture_leave();
 }
 
-/* 15000 x 15000 of 8 bytes, interlaced: they must all be held at once. */
+/* 15000 x 15000 pixels of 8 bytes, interlaced: all must be in memory at once. */
 TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 {
 	static const char png[] =
 		"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x3a\x98\0\0\x3a\x98\x10\6\0\0\1....";
 
-	stage_enter();
+	fixture_enter();
 	scratch_folder("in");
 	scratch_bytes("in/large.png", png, sizeof(png) - 1);
 	make_good_ones();
@@ -97,7 +97,7 @@ TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 	              "'message':'it needs about 1764 MiB, more than --memory leaves'");
 	expect_record("'attempts':1}");
 	expect_counts(N_GOOD, 1);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(bounds, a_worker_that_grows_is_replaced_before_it_costs_an_image)
@@ -105,7 +105,7 @@ TEST(bounds, a_worker_that_grows_is_replaced_before_it_costs_an_image)
 	char path[32];
 
 	skip_without_limits();
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < 8; i++) {
 		snprintf(path, sizeof(path), "in/%d.png", i);
 		write_script(path, "leak 20000000\nsize 2 2");
@@ -117,10 +117,10 @@ TEST(bounds, a_worker_that_grows_is_replaced_before_it_costs_an_image)
 	expect_counts(8, 0);
 	EXPECT(!strstr(records("r"), "'attempts':2"));
 	EXPECT(count_workers() > 1);
-	stage_leave();
+	fixture_leave();
 }
 
-/* A group for control of our own, of so many bytes; NULL where none can be made. */
+/* A control group of our own with a limit in bytes. NULL where it cannot be made. */
 static const char *make_group(unsigned long n_bytes)
 {
 	static char group[512];
@@ -140,10 +140,10 @@ TEST(bounds, a_worker_that_the_kernel_kills_for_memory_is_not_a_crash)
 {
 	const char *group;
 
-	stage_enter();
+	fixture_enter();
 	group = make_group(200000000);
 	if (!group) {
-		stage_leave();
+		fixture_leave();
 		SKIP("no control group for memory can be made here");
 	}
 	write_script("in/a.png", "allocate 800000000");
@@ -158,14 +158,14 @@ TEST(bounds, a_worker_that_the_kernel_kills_for_memory_is_not_a_crash)
 	              "memory while decoding'");
 	expect_counts(N_GOOD, 1);
 	run("rmdir %s", group);
-	stage_leave();
+	fixture_leave();
 }
 
-/* ---- what is too big ---- */
+/* ---- images that are too big ---- */
 
 TEST(bounds, a_failure_for_size_names_the_limit)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/lake.jpg"); /* 640 x 427 */
 	sample("pendulum.gif", "in/pendulum.gif");
 	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/lake.jpg -o out --report r "
@@ -193,19 +193,19 @@ TEST(bounds, a_failure_for_size_names_the_limit)
 	expect_record("'class':'too-big','message':'header: 12 frames, the limit is 11'");
 	EXPECT_EQ(run("pixpool verify in/pendulum.gif --report r --max-frames 12").status,
 	          0);
-	/* Those that are decoded count: a still output has the first alone. */
+	/* Only decoded frames count: a still output needs the first. */
 	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/pendulum.gif -o out3 --report r "
 	              "--max-frames 1")
 	                  .status,
 	          0);
-	stage_leave();
+	fixture_leave();
 }
 
 /* ---- workers ---- */
 
 TEST(bounds, a_worker_is_replaced_after_n_images)
 {
-	stage_enter();
+	fixture_enter();
 	make_good_ones();
 	EXPECT_EQ(
 		run("pixpool-scripted resize -s 8 -j 1 --recycle 2 in -o out --report r")
@@ -215,14 +215,14 @@ TEST(bounds, a_worker_is_replaced_after_n_images)
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 -j 1 in -o out2 --report r").status,
 	          0);
 	EXPECT_EQ(count_workers(), 1);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(bounds, memory_limits_the_number_of_workers)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	make_good_ones();
 	ended = run(
 		"pixpool-scripted resize -s 8 -j 9 --memory 128M in -o out --report r");
@@ -230,14 +230,14 @@ TEST(bounds, memory_limits_the_number_of_workers)
 	EXPECT(strstr(ended.err, "1 of 9 workers: not enough memory for more"), "%s",
 	       ended.err);
 	EXPECT_EQ(count_workers(), 1);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(bounds, info_shows_the_limits_in_force)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	ended = run("pixpool info -j 2 --memory 1G --max-pixels 5 --max-frames 6 "
 	            "--max-file-size 7K --timeout 8 --recycle 9");
 	EXPECT_EQ(ended.status, 0);
@@ -252,5 +252,5 @@ TEST(bounds, info_shows_the_limits_in_force)
 	EXPECT(strstr(ended.out, "    time       8.000 s, after it is read\n"));
 	EXPECT(strstr(ended.out, "    memory     1024 MiB for all processes"));
 	EXPECT(strstr(ended.out, "    workers    2 processes, each replaced after 9 "));
-	stage_leave();
+	fixture_leave();
 }

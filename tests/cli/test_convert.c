@@ -1,7 +1,7 @@
-/* convert, and what options say of colours, encoding, metadata and dates: seen in the bytes
- * of the files that come out. */
+/* convert, and the options for colours, encoding, metadata and dates, checked in the bytes of the
+ * outputs. */
 #include "bitmap.h"
-#include "stage.h"
+#include "cli_fixture.h"
 
 #include "base/fd.h"
 
@@ -15,7 +15,7 @@
 
 TEST(convert, only_format_and_suffix_change)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/lake.JPG");
 	sample("balloon.png", "in/sub/balloon.png");
 	EXPECT_EQ(run("pixpool convert in -o out -f png").status, 0);
@@ -30,24 +30,24 @@ TEST(convert, only_format_and_suffix_change)
 	EXPECT_STR(tree("turned"), "lake.jpg jpeg 640x427\n"
 	                           "sub/\n"
 	                           "sub/balloon.jpg jpeg 480x480\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(convert, two_inputs_of_one_output_are_found_before_any_work)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("balloon.png", "in/a.png");
 	EXPECT_EQ(run("pixpool convert in -o out -f png").status, 2);
 	EXPECT_STR(tree("out"), "");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(convert, keep_dates_keeps_dates)
 {
 	struct stat kept, fresh;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	EXPECT_EQ(run("touch -d '2001-02-03T04:05:06.789Z' in/a.jpg").status, 0);
 	EXPECT_EQ(run("pixpool convert in -o kept --keep-dates").status, 0);
@@ -56,13 +56,13 @@ TEST(convert, keep_dates_keeps_dates)
 	EXPECT_EQ(kept.st_mtim.tv_sec, 981173106);
 	EXPECT_EQ(kept.st_mtim.tv_nsec, 789000000);
 	EXPECT(fresh.st_mtim.tv_sec > 1000000000);
-	/* And of one that replaces another. */
+	/* Also of an output that replaces another. */
 	EXPECT_EQ(
 		run("pixpool convert in -o fresh --keep-dates --overwrite always").status,
 		0);
 	REQUIRE(stat("fresh/a.jpg", &fresh) == 0);
 	EXPECT_EQ(fresh.st_mtim.tv_sec, 981173106);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(convert, a_wrong_value_is_refused_before_any_work)
@@ -75,17 +75,17 @@ TEST(convert, a_wrong_value_is_refused_before_any_work)
 		"convert --keep all,exif in -o out",
 	};
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		EXPECT_EQ(run("pixpool %s", lines[i]).status, 2);
 	EXPECT_EQ(run("test -e out").status, 1);
-	stage_leave();
+	fixture_leave();
 }
 
 #ifdef PIXPOOL_VIPS
 
-/* The bytes of a file, and how many. Static. */
+/* The bytes of a file and their number. Static. */
 static const uint8_t *bytes_of(const char *path, size_t *ret_n)
 {
 	static uint8_t bytes[2 << 20];
@@ -114,8 +114,8 @@ static size_t length_of(const char *path)
 	return n;
 }
 
-/* lake.jpg with EXIF: a camera's name, and a GPS directory with the name of a map; and with
- * XMP. */
+/* lake.jpg with XMP, and with EXIF: the name of a camera, and a GPS directory with the name of a
+ * map. */
 static void tag_sample(const char *path)
 {
 	static const uint8_t
@@ -175,7 +175,7 @@ TEST(convert, metadata_is_kept_by_class)
 		{"convert --keep icc,iptc", false, false, false},
 	};
 
-	stage_enter();
+	fixture_enter();
 	tag_sample("in/a.jpg");
 	REQUIRE(holds("in/a.jpg", "Camera-Test") && holds("in/a.jpg", "Datum") &&
 	        holds("in/a.jpg", "Xmp-Note"));
@@ -190,10 +190,10 @@ TEST(convert, metadata_is_kept_by_class)
 		       cases[i].words);
 		EXPECT_EQ(run("rm -rf out").status, 0);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
-/* Of a PNG: the bits of its samples, and whether it is interlaced. */
+/* The bits of a sample of a PNG, and whether it is interlaced. */
 static int png_depth(const char *path)
 {
 	size_t n;
@@ -223,7 +223,7 @@ TEST(convert, depth_is_kept_by_default)
 		{"thumb --depth keep", 16},
 	};
 
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 40, 20, 16);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		EXPECT_EQ(run("pixpool %s in -o out -f png", cases[i].words).status, 0);
@@ -231,28 +231,28 @@ TEST(convert, depth_is_kept_by_default)
 		       png_depth("out/a.png"));
 		EXPECT_EQ(run("rm -rf out").status, 0);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(convert, an_output_that_is_not_srgb_has_a_profile)
 {
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 40, 20, 8);
 	EXPECT_EQ(run("pixpool convert in -o p3 -f png --profile p3").status, 0);
 	EXPECT(holds("p3/a.png", "iCCP"));
 	EXPECT_EQ(run("pixpool convert in -o srgb -f png --profile srgb").status, 0);
 	EXPECT(!holds("srgb/a.png", "iCCP"));
-	/* Kept through a command that keeps, converted by one that does not. */
+	/* convert keeps the profile, resize converts the colours. */
 	EXPECT_EQ(run("pixpool filter flip p3 -o kept").status, 0);
 	EXPECT(holds("kept/a.png", "iCCP"));
 	EXPECT_EQ(run("pixpool convert p3 -o again").status, 0);
 	EXPECT_EQ(run("cmp p3/a.png again/a.png").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 20 p3 -o thumbs -f bmp").status, 0);
 	EXPECT_STR(look("thumbs/a.bmp"), "20x10 rg/bw");
-	stage_leave();
+	fixture_leave();
 }
 
-/* Bring the first profile out of a JPEG into a file. */
+/* Write the first profile of a JPEG to a file. */
 static void take_profile_out(const char *path, const char *profile)
 {
 	static const char mark[12] = "ICC_PROFILE";
@@ -272,7 +272,7 @@ TEST(convert, a_profile_may_come_from_a_file)
 	const uint8_t *bytes;
 	uint8_t icc[8192];
 
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 40, 20, 8);
 	EXPECT_EQ(run("pixpool convert in -o p3 -f jpg --profile p3").status, 0);
 	take_profile_out("p3/a.jpg", "wide.icc");
@@ -282,7 +282,7 @@ TEST(convert, a_profile_may_come_from_a_file)
 	EXPECT_EQ(run("pixpool convert in -o out -f jpg --profile wide.icc").status, 0);
 	bytes = bytes_of("out/a.jpg", &n);
 	EXPECT(memmem(bytes, n, icc, n_icc) != NULL);
-	/* The same colours, seen through it. */
+	/* The same colours, through that profile. */
 	EXPECT_EQ(run("pixpool convert in -o exact -f png --profile wide.icc").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 40 exact -o seen -f bmp").status, 0);
 	EXPECT_STR(look("seen/a.bmp"), "40x20 rg/bw");
@@ -292,7 +292,7 @@ TEST(convert, a_profile_may_come_from_a_file)
 		0);
 	EXPECT(holds("lin/a.tif", "acsp"));
 
-	/* Longer than a frame between processes, for workers that may map no file. */
+	/* Longer than a frame between processes: workers cannot map files. */
 	static uint8_t padded[100000];
 
 	memcpy(padded, icc, n_icc);
@@ -303,17 +303,17 @@ TEST(convert, a_profile_may_come_from_a_file)
 	EXPECT_EQ(run("pixpool resize -s 40 long -o seen2 -f bmp").status, 0);
 	EXPECT_STR(look("seen2/a.bmp"), "40x20 rg/bw");
 
-	/* One that says RGB and no more is found out by the worker. */
+	/* A profile with nothing but an RGB header is refused by the worker. */
 	EXPECT_EQ(run("head -c 300 wide.icc > cut.icc").status, 0);
 	EXPECT_EQ(run("pixpool convert in -o bad -f jpg --profile cut.icc --report r")
 	                  .status,
 	          1);
 	EXPECT(strstr(records("r"), "'class':'unsupported'"));
 	EXPECT_EQ(run("pixpool convert in -o bad -f jpg --profile in/a.ppm").status, 2);
-	stage_leave();
+	fixture_leave();
 }
 
-/* Of a JPEG: the marker of its frame, and the sampling of its first component. */
+/* The marker of a JPEG's frame, and the sampling factors of its first component. */
 static int jpeg_frame(const char *path, int *ret_sampling)
 {
 	size_t n, at = 2;
@@ -330,7 +330,7 @@ TEST(convert, encoder_options_take_effect)
 {
 	int sampling;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	EXPECT_EQ(run("pixpool convert in -o plain").status, 0);
 	EXPECT_EQ(jpeg_frame("plain/a.jpg", &sampling), 0xc0);
@@ -355,12 +355,12 @@ TEST(convert, encoder_options_take_effect)
 	EXPECT_EQ(run("pixpool convert in -o exact -f webp --lossless").status, 0);
 	EXPECT(holds("lossy/a.webp", "VP8 ") && !holds("lossy/a.webp", "VP8L"));
 	EXPECT(holds("exact/a.webp", "VP8L"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(convert, fail_on_decides_which_damage_fails)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "whole.jpg");
 	scratch_folder("in");
 	EXPECT_EQ(run("head -c 12000 whole.jpg > in/a.jpg").status, 0);
@@ -371,18 +371,18 @@ TEST(convert, fail_on_decides_which_damage_fails)
 	EXPECT_STR(tree("out"), "");
 	EXPECT_EQ(run("pixpool convert in -o out --fail-on none").status, 0);
 	EXPECT_STR(tree("out"), "a.jpg jpeg 640x427\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(convert, no_rotate_leaves_the_orientation)
 {
-	stage_enter();
+	fixture_enter();
 	sample("orientation/6.jpg", "in/a.jpg");
 	EXPECT_EQ(run("pixpool resize -s 30 in -o up").status, 0);
 	EXPECT_STR(tree("up"), "a.jpg jpeg 30x20\n");
 	EXPECT_EQ(run("pixpool resize -s 30 in -o raw --no-rotate").status, 0);
 	EXPECT_STR(tree("raw"), "a.jpg jpeg 20x30\n");
-	stage_leave();
+	fixture_leave();
 }
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * SVG and PDF through the whole command: drawn by workers of their own, which may read fonts and
- * no other file, with the text in place, or refused. A build with sanitizers has no sandbox: there
- * they are drawn with --sandbox off, and what needs the sandbox is skipped.
+ * SVG and PDF through the whole command: workers of their own draw them with their text. These
+ * workers may read fonts and no other files. A build with sanitizers has no sandbox: there the tests
+ * draw with --sandbox off, and skip whatever needs the sandbox.
  */
-#include "stage.h"
+#include "cli_fixture.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -27,14 +27,14 @@
 #define HELLO_PDF PDF("BT /F1 40 Tf 10 40 Td (Hello) Tj ET ")
 #define BLANK_PDF PDF("                                    ")
 
-/* Whether info says that such pictures are read. */
+/* Whether info lists the format as readable. */
 static bool is_drawn(const char *options)
 {
 	return strstr(run("pixpool info %s", options).out, "\n    svg      vips ") !=
 	       NULL;
 }
 
-/* What has them drawn here: nothing, where the sandbox can be had. */
+/* The options for drawing here: none where the sandbox is available. */
 static const char *options_here(void)
 {
 	static const char *options;
@@ -44,13 +44,13 @@ static const char *options_here(void)
 	return options;
 }
 
-/* False, having left, where the sandbox is not whole. */
+/* Whether the sandbox is complete. If not, leaves the fixture. */
 static bool enter_whole(void)
 {
-	stage_enter();
+	fixture_enter();
 	if (run("pixpool info --sandbox require").status == 0)
 		return true;
-	stage_leave();
+	fixture_leave();
 	return false;
 }
 
@@ -63,7 +63,7 @@ static void write_text(const char *path, const char *text)
 
 TEST(drawings, have_their_text)
 {
-	stage_enter();
+	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
 	write_text("in/blank.svg", BLANK_SVG);
 	write_text("in/b.pdf", HELLO_PDF);
@@ -77,7 +77,7 @@ TEST(drawings, have_their_text)
 	EXPECT(strtol(run("tr -cd '\\000' < out/b.ppm | wc -c").out, NULL, 10) > 4000);
 	EXPECT_STR(run("tr -cd '\\000' < out/blank.ppm | wc -c").out, "0\n");
 	EXPECT_STR(run("tr -cd '\\000' < out/blank2.ppm | wc -c").out, "0\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, are_the_same_with_the_sandbox_as_without)
@@ -89,11 +89,11 @@ TEST(drawings, are_the_same_with_the_sandbox_as_without)
 	EXPECT_EQ(run("pixpool resize -s 300 in -o out").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 300 in -o free --sandbox off").status, 0);
 	EXPECT_EQ(run("diff -r out free").status, 0);
-	stage_leave();
+	fixture_leave();
 }
 
-/* librsvg decodes them with modules that it opens when it needs them, and passes over what it
- * cannot decode. */
+/* librsvg decodes them with modules that it opens on demand, and ignores images that it cannot
+ * decode. */
 TEST(drawings, show_the_pictures_that_are_in_them)
 {
 	static const char *const kinds[][2] = {{"png", "balloon.png"},
@@ -101,7 +101,7 @@ TEST(drawings, show_the_pictures_that_are_in_them)
 	                                       {"gif", "pendulum.gif"},
 	                                       {"tiff", "lighthouse.tiff"}};
 
-	stage_enter();
+	fixture_enter();
 	write_text("in/none.svg", SVG "width='20' height='20'/>");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		run("{ printf '%%s' \"<svg xmlns='http://www.w3.org/2000/svg' "
@@ -113,7 +113,7 @@ TEST(drawings, show_the_pictures_that_are_in_them)
 	EXPECT_EQ(run("pixpool convert -f ppm in -o out %s", options_here()).status, 0);
 	EXPECT_STR(run("cd out; for i in *; do cmp -s $i none.ppm && echo $i; done").out,
 	           "none.ppm\n");
-	stage_leave();
+	fixture_leave();
 }
 
 static void expect_refused(const char *container, const char *options, const char *why)
@@ -137,7 +137,7 @@ static void expect_refused(const char *container, const char *options, const cha
 	run("rm -r out r");
 }
 
-/* The rule that lets them read fonts is the safeguard: without it, text would be missing. */
+/* The safeguard is the rule that lets workers read fonts: without it, text would be missing. */
 TEST(drawings, without_access_to_fonts_are_unsupported_and_never_without_text)
 {
 	if (!enter_whole())
@@ -153,12 +153,12 @@ TEST(drawings, without_access_to_fonts_are_unsupported_and_never_without_text)
 	               "--sandbox off draws it all the same");
 	EXPECT(!strstr(run("refuse landlock_add_rule=0 pixpool info").out,
 	               "\n    svg      vips "));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, without_any_font_are_unsupported)
 {
-	stage_enter();
+	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
 	write_text("in/b.pdf", HELLO_PDF);
 	sample("balloon.png", "in/c.png");
@@ -166,12 +166,12 @@ TEST(drawings, without_any_font_are_unsupported)
 	run("chmod 755 .");
 	expect_refused("FONTCONFIG_FILE=$PWD/fonts.conf", options_here(),
 	               "there is no font here: install one");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, are_drawn_with_the_sandbox_off)
 {
-	stage_enter();
+	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
 	EXPECT_EQ(
 		run("refuse landlock_create_ruleset=38 pixpool resize -s 64 -Q in -o out "
@@ -179,7 +179,7 @@ TEST(drawings, are_drawn_with_the_sandbox_off)
 			.status,
 		0);
 	EXPECT_STR(tree("out"), "a.png png 64x32\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, that_are_untrusted_are_not_drawn)
@@ -190,7 +190,7 @@ TEST(drawings, that_are_untrusted_are_not_drawn)
 	write_text("in/b.pdf", HELLO_PDF);
 	sample("balloon.png", "in/c.png");
 	expect_refused("", "--untrusted", "is not read with --untrusted");
-	stage_leave();
+	fixture_leave();
 }
 
 /* ---- names ---- */
@@ -199,7 +199,7 @@ TEST(drawings, are_recognised_by_content_and_not_by_name)
 {
 	const char *text;
 
-	stage_enter();
+	fixture_enter();
 	write_text("in/svg.jpg", HELLO_SVG);
 	write_text("in/pdf.png", HELLO_PDF);
 	write_text("in/none", HELLO_SVG);
@@ -218,25 +218,25 @@ TEST(drawings, are_recognised_by_content_and_not_by_name)
 	                    "'engine':'vips','in':{'width':200,'height':100,'format':"
 	                    "'svg'"),
 	       "%s", text);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, may_be_compressed)
 {
-	stage_enter();
+	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
 	run("gzip -c in/a.svg > in/b.svgz; cp in/b.svgz in/c.svg; cp in/b.svgz d.jpg");
 	EXPECT_EQ(run("pixpool resize -s 64 in -o out %s", options_here()).status, 0);
 	EXPECT_STR(tree("out"), "a.png png 64x32\nb.png png 64x32\nc.png png 64x32\n");
 	EXPECT_EQ(run("pixpool resize -s 64 d.jpg -o out %s", options_here()).status, 1);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, are_verified)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
 	write_text("in/b.pdf", HELLO_PDF);
 	write_text("in/c.png", HELLO_SVG);
@@ -247,12 +247,12 @@ TEST(drawings, are_verified)
 	EXPECT(strstr(ended.out, "misnamed in/c.png (it is svg)\n"), "%s", ended.out);
 	EXPECT(!strstr(ended.out, "in/a.svg") && !strstr(ended.out, "in/b.pdf"), "%s",
 	       ended.out);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, whose_outputs_exist_are_skipped)
 {
-	stage_enter();
+	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
 	sample("balloon.png", "in/b.png");
 	run("pixpool resize -s 64 in -o out %s", options_here());
@@ -262,7 +262,7 @@ TEST(drawings, whose_outputs_exist_are_skipped)
 	          0);
 	EXPECT(strstr(records("r"), "'ok':0,'skipped':2,'failed':0,"), "%s",
 	       records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
 /* ---- workers ---- */
@@ -271,7 +271,7 @@ TEST(drawings, have_a_worker_each)
 {
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < 6; i++) {
 		snprintf(path, sizeof(path), "in/%d.svg", i);
 		write_text(path, BLANK_SVG);
@@ -281,15 +281,15 @@ TEST(drawings, have_a_worker_each)
 			.status,
 		0);
 	EXPECT_STR(run("grep -o '\"worker\":[0-9]*' r | sort -u | wc -l").out, "6\n");
-	stage_leave();
+	fixture_leave();
 }
 
-/* Who decodes has ended before anybody draws: there are never more workers than were asked for. */
+/* Decoders end before drawing begins: there are never more workers than -j asked for. */
 TEST(drawings, come_after_all_other_images)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.svg", "gate svg\nsize 2 2");
 	write_script("in/b.png", "gate png\nsize 2 2");
 	write_script("in/c.png", "size 2 2");
@@ -303,17 +303,17 @@ TEST(drawings, come_after_all_other_images)
 	let_pass("in/a.svg");
 	EXPECT_EQ(end(&command).status, 0);
 	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\nc.png png 2x2\n");
-	stage_leave();
+	fixture_leave();
 }
 
-/* The limit on descriptors leaves room for some 20 drawings that wait. Those that come after them
- * wait for a turn of the workers that draw, in the middle of the walk. */
+/* The limit on descriptors leaves room for about 20 deferred drawings. Later ones need a turn of the
+ * drawing workers in the middle of the walk. */
 TEST(drawings, beyond_the_queue_take_turns_with_other_images)
 {
 	struct ended ended;
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < 60; i++) {
 		snprintf(path, sizeof(path), "in/%02d.svg", i);
 		write_script(path, "size 2 2");
@@ -327,18 +327,18 @@ TEST(drawings, beyond_the_queue_take_turns_with_other_images)
 	EXPECT_EQ(ended.status, 0);
 	EXPECT(strstr(records("r"), "'inputs':63,'ok':63,'skipped':0,"), "%s",
 	       records("r"));
-	/* Not all of the drawings were done after the last of the others. */
+	/* Some drawings were finished before the last of the other images. */
 	EXPECT(strtol(run("grep -n 59.png.png r | cut -d: -f1").out, NULL, 10) > 30, "%s",
 	       run("cut -c1-60 r").out);
-	stage_leave();
+	fixture_leave();
 }
 
-/* A worker hands back what it was given: the name may stand for another file by then. */
+/* A worker returns the descriptor that it was given: the name may belong to another file by then. */
 TEST(drawings, found_by_decoders_are_not_opened_again_by_name)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_text("in/a.png", SVG "width='20' height='10'></svg>");
 	write_script("in/b.png", "gate png\nsize 2 2");
 	write_text("other.svg", SVG "width='30' height='30'></svg>");
@@ -348,14 +348,14 @@ TEST(drawings, found_by_decoders_are_not_opened_again_by_name)
 	let_pass("in/b.png");
 	EXPECT_EQ(end(&command).status, 0);
 	EXPECT_STR(tree("out"), "a.png png 20x10\nb.png png 2x2\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, that_crash_or_hang_cost_only_themselves)
 {
 	const char *text;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.svg", "signal SIGSEGV");
 	write_script("in/b.svg", "hang asleep");
 	write_script("in/c.svg", "size 2 2");
@@ -371,16 +371,16 @@ TEST(drawings, that_crash_or_hang_cost_only_themselves)
 	EXPECT(strstr(text, "{'input':'in/b.svg','status':'failed','class':'timeout'"),
 	       "%s", text);
 	EXPECT(strstr(text, "'ok':2,'skipped':0,'failed':2,"), "%s", text);
-	stage_leave();
+	fixture_leave();
 }
 
-/* What it needs follows from the size at which it is drawn. */
+/* The memory that a drawing needs follows from the size at which it is drawn. */
 TEST(drawings, that_need_too_much_memory_fail_before_they_are_drawn)
 {
 #ifdef PIXPOOL_SANITIZE
 	SKIP("a sanitizer build does not run under a limit of memory");
 #endif
-	stage_enter();
+	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
 	EXPECT_EQ(run("pixpool resize -s 9000 in -o out --memory 200M --report r %s",
 	              options_here())
@@ -391,7 +391,7 @@ TEST(drawings, that_need_too_much_memory_fail_before_they_are_drawn)
 	EXPECT_EQ(run("pixpool resize -s 90 in -o out --memory 200M %s", options_here())
 	                  .status,
 	          0);
-	stage_leave();
+	fixture_leave();
 }
 
 static struct command begin_at_gate(void)
@@ -412,7 +412,7 @@ TEST(drawings, in_progress_are_finished_at_the_first_interrupt)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_at_gate();
 	kill(command.pid, SIGINT);
 	await_error(&command, "interrupted: ");
@@ -422,29 +422,29 @@ TEST(drawings, in_progress_are_finished_at_the_first_interrupt)
 	EXPECT(strstr(records("r"),
 	              "'inputs':4,'ok':2,'skipped':0,'failed':0,'cancelled':2,"),
 	       "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, are_killed_at_the_second_interrupt)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_at_gate();
 	kill(command.pid, SIGINT);
 	await_error(&command, "interrupted: ");
 	kill(command.pid, SIGINT);
 	EXPECT_EQ(end(&command).status, 128 + SIGINT);
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");
-	stage_leave();
+	fixture_leave();
 }
 
-/* An interrupt while the others decode: nothing is drawn any more. */
+/* After an interrupt during decoding nothing is drawn. */
 TEST(drawings, do_not_begin_after_an_interrupt)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate png\nsize 2 2");
 	write_script("in/b.svg", "size 2 2");
 	command = begin("pixpool-scripted resize -s 8 in -o out --report r %s",
@@ -458,7 +458,7 @@ TEST(drawings, do_not_begin_after_an_interrupt)
 	EXPECT(strstr(records("r"),
 	              "'inputs':2,'ok':1,'skipped':0,'failed':0,'cancelled':1,"),
 	       "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, are_suspended_with_the_program)
@@ -466,7 +466,7 @@ TEST(drawings, are_suspended_with_the_program)
 	struct command command;
 	pid_t worker;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_at_gate();
 	worker = await_process("gate-svg");
 	kill(command.pid, SIGTSTP);
@@ -476,17 +476,17 @@ TEST(drawings, are_suspended_with_the_program)
 	await_state(worker, "SDR");
 	let_pass("in/b.svg");
 	EXPECT_EQ(end(&command).status, 0);
-	stage_leave();
+	fixture_leave();
 }
 
-/* ---- attacks: who draws may do a little more than others, and no more than that ---- */
+/* ---- attacks: drawing workers have a few more rights than others, and no others ---- */
 
 static void expect_attack(const char *order, const char *class, const char *message)
 {
 	char want[128];
 	const char *text;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/bad.svg", order);
 	write_script("in/good.svg", "size 2 2");
 	scratch_file("secret", "not for pictures");
@@ -498,7 +498,7 @@ static void expect_attack(const char *order, const char *class, const char *mess
 	EXPECT(strstr(text, want) && strstr(text, message), "%s:\n%s", order, text);
 	EXPECT_STR(tree("out"), "good.png png 2x2\n");
 	EXPECT_STR(run("stat -c %%a in/bad.svg; ls made 2>&1 | wc -l").out, "644\n1\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(drawings, are_killed_for_forbidden_system_calls)
@@ -508,7 +508,7 @@ TEST(drawings, are_killed_for_forbidden_system_calls)
 
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
-	stage_leave();
+	fixture_leave();
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
 		expect_attack(orders[i], "violation", "worker died of SIGSYS");
 }
@@ -521,8 +521,8 @@ TEST(drawings, can_read_fonts_and_nothing_else)
 		SKIP("the sandbox is not whole here");
 	snprintf(order, sizeof(order), "open %s",
 	         run("printf %%s \"$(fc-match -f '%%{file}')\"").out);
-	stage_leave();
-	/* The order's way of saying that the file was opened. */
+	fixture_leave();
+	/* This message means that the file was opened. */
 	expect_attack(order, "internal", "script: open: got through");
 	expect_attack("open secret", "bad-image", "script: open: Permission denied");
 	expect_attack("open /etc/passwd", "bad-image", "script: open: Permission denied");

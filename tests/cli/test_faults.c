@@ -1,5 +1,5 @@
-/* One bad image costs one image: workers die, hang and rave, and the batch goes on. */
-#include "stage.h"
+/* A bad image fails alone: workers die, hang and print, and the batch continues. */
+#include "cli_fixture.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static void make_good_ones(void)
 	}
 }
 
-/* All good ones came out, and the records and the status agree on how many failed. */
+/* All valid images are done, and records and status agree on the number of failures. */
 static void expect_rest_whole(int n_failed)
 {
 	const char *text = records("r");
@@ -45,7 +45,7 @@ TEST(faults, two_crashes_cost_two_images)
 	struct command command;
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsignal SIGSEGV");
 	write_script("in/b.png", "gate b");
 	make_good_ones();
@@ -65,12 +65,12 @@ TEST(faults, two_crashes_cost_two_images)
 	EXPECT(strstr(ended.err,
 	              "in/a.png: failed: crashed its decoder: worker died of SIGSEGV"));
 	expect_rest_whole(2);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, a_crash_is_retried_once_by_default)
 {
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "signal SIGABRT");
 	make_good_ones();
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --report r").status, 1);
@@ -81,14 +81,14 @@ TEST(faults, a_crash_is_retried_once_by_default)
 			.status,
 		1);
 	expect_record("'signal':6,'attempts':4}\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, an_image_that_succeeds_at_the_second_attempt_is_done)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	command = begin("pixpool-scripted resize -s 8 in -o out --report r");
 	kill(await_gate("a"), SIGKILL);
@@ -97,14 +97,14 @@ TEST(faults, an_image_that_succeeds_at_the_second_attempt_is_done)
 	expect_record("{'input':'in/a.png','output':'out/a.png','status':'ok',");
 	expect_record(",'attempts':2,'worker':#}\n");
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, many_crashes_do_not_stop_the_batch)
 {
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < 30; i++) {
 		snprintf(path, sizeof(path), "in/crash%02d.png", i);
 		write_script(path, "signal SIGBUS");
@@ -113,12 +113,12 @@ TEST(faults, many_crashes_do_not_stop_the_batch)
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 -j 2 in -o out --report r").status,
 	          1);
 	expect_rest_whole(30);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, a_worker_that_exits_is_a_crash)
 {
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "exit 0");
 	write_script("in/b.png", "exit 7");
 	make_good_ones();
@@ -127,12 +127,12 @@ TEST(faults, a_worker_that_exits_is_a_crash)
 	expect_record("{'input':'in/b.png','status':'failed','class':'crashed',"
 	              "'message':'worker exited with status 7");
 	expect_rest_whole(2);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, an_image_that_hangs_is_stopped_at_its_deadline)
 {
-	stage_enter();
+	fixture_enter();
 	write_script("in/asleep.png", "hang asleep");
 	write_script("in/busy.png", "hang busy");
 	make_good_ones();
@@ -144,12 +144,12 @@ TEST(faults, an_image_that_hangs_is_stopped_at_its_deadline)
 	EXPECT(!strstr(records("r"), "'signal'"), "our own kill is no crash");
 	EXPECT(!strstr(records("r"), "'attempts':2"), "a deadline is not tried again");
 	expect_rest_whole(2);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, a_suspended_worker_is_killed_at_its_deadline)
 {
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "signal SIGSTOP");
 	make_good_ones();
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --timeout 1 --report r")
@@ -157,14 +157,14 @@ TEST(faults, a_suspended_worker_is_killed_at_its_deadline)
 	          1);
 	expect_record("{'input':'in/a.png','status':'failed','class':'timeout',");
 	expect_rest_whole(1);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, only_the_end_of_a_hundred_megabytes_on_standard_error_is_kept)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "stderr 100000000\nsignal SIGSEGV");
 	make_good_ones();
 	ended = run("pixpool-scripted resize -s 8 in -o out --retries 0 --report r");
@@ -177,37 +177,37 @@ TEST(faults, only_the_end_of_a_hundred_megabytes_on_standard_error_is_kept)
 	          0);
 	EXPECT(strlen(ended.err) < 16 * 1024, "all of it was passed on");
 	expect_rest_whole(1);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, output_of_a_worker_is_not_mixed_into_ours)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "stderr 1000");
 	make_good_ones();
 	ended = run("pixpool-scripted resize -s 8 in -o out --report r");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT(!strstr(ended.err, "script line"), "%s", ended.err);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, killing_the_main_process_ends_all_and_leaves_nothing)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a");
 	write_script("in/b.png", "hang busy");
 	make_good_ones();
 	command = begin("pixpool-scripted resize -s 8 -j 2 in -o out --report r");
 	await_gate("a");
 	kill(command.pid, SIGKILL);
-	/* end() waits for all that it began; stage_leave() looks for temporary files. */
+	/* end() waits for all processes; fixture_leave() looks for temporary files. */
 	EXPECT_EQ(end(&command).status, 128 + SIGKILL);
 	EXPECT(!strstr(tree("out"), "a.png"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(faults, the_death_of_the_fork_server_ends_the_run_without_a_hang)
@@ -215,7 +215,7 @@ TEST(faults, the_death_of_the_fork_server_ends_the_run_without_a_hang)
 	struct command command;
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a");
 	make_good_ones();
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
@@ -226,5 +226,5 @@ TEST(faults, the_death_of_the_fork_server_ends_the_run_without_a_hang)
 	EXPECT(strstr(ended.err, "pixpool: stopped: "), "%s", ended.err);
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':21,'ok':0,"));
 	EXPECT(strstr(records("r"), "'exit':4,"));
-	stage_leave();
+	fixture_leave();
 }

@@ -1,11 +1,11 @@
-/* Sizes, fits and filters, looked at in the pixels that come out. */
+/* Sizes, fits and filters, checked in the pixels of the outputs. */
 #include "bitmap.h"
-#include "stage.h"
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* One command on in/a.ppm, and what the BMP shows that it makes. */
+/* Run a command on in/a.ppm, and compare the BMP that it makes. */
 struct act {
 	const char *words, *shows;
 };
@@ -47,15 +47,15 @@ TEST(geometry, each_fit_fills_the_box_in_its_own_way)
 		{"resize -s 40x --fit cover", "40x20 rg/bw"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
 	EXPECT_SHOWS(acts);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(geometry, contain_follows_position)
 {
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
 	EXPECT_EQ(
 		run("pixpool resize -s 40x60 --fit contain --background yellow in -o n -f "
@@ -74,7 +74,7 @@ TEST(geometry, contain_follows_position)
 	EXPECT_EQ(look_at("c/a.bmp", 5, 24), 'r');
 	EXPECT_EQ(look_at("c/a.bmp", -5, -25), 'w');
 	EXPECT_EQ(look_at("c/a.bmp", -5, -5), 'y');
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(geometry, no_enlarge_and_no_reduce_keep_the_size)
@@ -91,10 +91,10 @@ TEST(geometry, no_enlarge_and_no_reduce_keep_the_size)
 		{"resize -s 400x40 --fit cover --no-enlarge", "160x40 rg/bw"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
 	EXPECT_SHOWS(acts);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(geometry, the_last_of_two_sizes_wins_with_its_mark)
@@ -104,21 +104,21 @@ TEST(geometry, the_last_of_two_sizes_wins_with_its_mark)
 		{"resize -s '40>' -s 320", "320x160 rg/bw"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
 	EXPECT_SHOWS(acts);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(geometry, extreme_shapes_keep_at_least_one_pixel)
 {
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 2000, 1, 8);
 	EXPECT_EQ(run("pixpool resize -s 100 in -o out -f png").status, 0);
 	EXPECT_STR(tree("out"), "a.png png 100x1\n");
 	EXPECT_EQ(run("pixpool resize -s 0.01%% in -o out2 -f png").status, 0);
 	EXPECT_STR(tree("out2"), "a.png png 1x1\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(filters, each_does_what_its_name_says)
@@ -131,10 +131,10 @@ TEST(filters, each_does_what_its_name_says)
 		{"filter 'negate, negate'", "160x80 rg/bw"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
 	EXPECT_SHOWS(acts);
-	stage_leave();
+	fixture_leave();
 }
 
 #ifdef PIXPOOL_VIPS
@@ -156,14 +156,14 @@ TEST(filters, each_of_the_vips_engine_does_what_its_name_says)
 		{"filter flatten", "160x80 rg/bw"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
 	EXPECT_SHOWS(acts);
-	stage_leave();
+	fixture_leave();
 }
 
-/* What changes the shape first, whatever the order of the words: the box is that of the
- * turned picture. */
+/* Filters that change the shape come first, in any order of the words: the box applies to the turned
+ * image. */
 TEST(filters, that_change_the_shape_come_before_scaling)
 {
 	static const struct act acts[] = {
@@ -172,15 +172,15 @@ TEST(filters, that_change_the_shape_come_before_scaling)
 		{"resize -s 40x --filter 'flip'", "40x20 bw/rg"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
 	EXPECT_SHOWS(acts);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(filters, trim_cuts_a_border_off_before_scaling)
 {
-	stage_enter();
+	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
 	EXPECT_EQ(run("pixpool resize -s 200x120 --fit contain --no-enlarge --background "
 	              "yellow in -o framed -f png")
@@ -190,7 +190,7 @@ TEST(filters, trim_cuts_a_border_off_before_scaling)
 	EXPECT_EQ(run("pixpool resize -s 80x --filter trim framed -o out -f bmp").status,
 	          0);
 	EXPECT_STR(look("out/a.bmp"), "80x40 rg/bw");
-	stage_leave();
+	fixture_leave();
 }
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * What info says that each engine reads and writes is tried, format by format: what it claims
- * is done, and what it denies is refused as unsupported. In a build without libvips as with it.
+ * The table of formats of info is tried, format by format and engine by engine: listed formats are
+ * read and written, others are refused as unsupported. Also in a build without libvips.
  */
-#include "stage.h"
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 enum { MAX_ROWS = 32 };
 
-/* A row of the table of formats, as it is printed. */
+/* A row of the printed table of formats. */
 struct row {
 	char name[9], readers[13], writers[13], suffix[8];
 };
@@ -18,7 +18,7 @@ struct row {
 static struct row rows[MAX_ROWS];
 static size_t n_rows;
 
-/* A column, of which the blanks at the end are not part. */
+/* A column without the blanks at its end. */
 static void take_column(char *column, const char *line, size_t at, size_t n)
 {
 	memcpy(column, line + at, n);
@@ -48,7 +48,7 @@ static void read_table(void)
 	REQUIRE(n_rows > 15);
 }
 
-/* Whether an engine is among the words of a column; auto is whoever is there. */
+/* Whether a column names an engine; auto stands for any. */
 static bool claims(const char *column, const char *engine)
 {
 	if (strcmp(engine, "auto") == 0)
@@ -65,12 +65,12 @@ static const char *const engines[] = {
 };
 enum { N_ENGINES = sizeof(engines) / sizeof(engines[0]) };
 
-/* The words of -f. */
+/* The values of -f. */
 static const char *const formats[] = {"jpeg", "png",  "webp", "avif", "heic",
                                       "jxl",  "tiff", "gif",  "jp2",  "ppm",
                                       "bmp",  "tga",  "hdr"};
 
-/* Whether -f knows it: the table says pnm. */
+/* Whether -f takes this name; the format that the table calls pnm is ppm there. */
 static bool is_word(const char *name)
 {
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
@@ -96,7 +96,7 @@ static void try_to_write(const struct row *row, const char *engine)
 
 TEST(info, names_each_format_that_an_engine_writes_and_no_other)
 {
-	stage_enter();
+	fixture_enter();
 	sample("balloon.png", "a.png");
 	read_table();
 	for (size_t i = 0; i < n_rows; i++) {
@@ -107,14 +107,14 @@ TEST(info, names_each_format_that_an_engine_writes_and_no_other)
 		for (int engine = 0; engine < N_ENGINES; engine++)
 			try_to_write(&rows[i], engines[engine]);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 /* ---- reading ---- */
 
-/* A file of each format that may not be written here: whole, where an engine reads it. */
+/* Files of formats that may not be writable here. Complete, if an engine reads the format. */
 static const struct {
-	const char *name, *sample; /* the sample, or else the bytes */
+	const char *name, *sample; /* a sample, or else the bytes */
 	const char *bytes;
 	size_t n;
 } givens[] = {
@@ -147,7 +147,7 @@ static const struct {
 };
 enum { N_GIVENS = sizeof(givens) / sizeof(givens[0]) };
 
-/* in/NAME.SUFFIX, written by whoever writes it, or else given. */
+/* Make in/NAME.SUFFIX, by an engine that writes the format or from the table above. */
 static void provide(const struct row *row)
 {
 	const char *word = strcmp(row->name, "pnm") == 0 ? "ppm" : row->name;
@@ -174,7 +174,7 @@ static void provide(const struct row *row)
 	EXPECT(false, "no file of %s to be tried", row->name);
 }
 
-/* The record of a row's file begins with the first, and has the second further on. */
+/* The record of a row's file begins with the first text and contains the second. */
 static bool record_says(const char *all, const struct row *row, const char *what)
 {
 	char begin[64];
@@ -189,7 +189,7 @@ static bool record_says(const char *all, const struct row *row, const char *what
 
 TEST(info, names_each_format_that_an_engine_reads_and_no_other)
 {
-	stage_enter();
+	fixture_enter();
 	sample("balloon.png", "a.png");
 	scratch_folder("in");
 	read_table();
@@ -211,7 +211,7 @@ TEST(info, names_each_format_that_an_engine_reads_and_no_other)
 			       engines[engine], is_read ? "reads" : "does not", all);
 		}
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 #ifndef PIXPOOL_VIPS
@@ -226,7 +226,7 @@ TEST(info, of_a_build_without_libvips_names_only_stb)
 	};
 	size_t n_found = 0;
 
-	stage_enter();
+	fixture_enter();
 	EXPECT(strstr(run("pixpool info").out,
 	              "tried:\n    stb    stb_image, stb_image_write\n\n"));
 	read_table();
@@ -242,7 +242,7 @@ TEST(info, of_a_build_without_libvips_names_only_stb)
 		EXPECT_STR(rows[i].writers, want ? want->writers : "-");
 	}
 	EXPECT_EQ(n_found, sizeof(all) / sizeof(all[0]));
-	stage_leave();
+	fixture_leave();
 }
 
 #endif

@@ -1,12 +1,12 @@
-/* What goes in: what is taken for an image, what is passed over, and what is refused. */
-#include "stage.h"
+/* Inputs: files that are taken for images, ignored or refused. */
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The figures of the summary, in the order of the record. */
+/* The numbers of the summary, in the order of the record. */
 static void expect_summary(const char *report, unsigned inputs, unsigned ok,
                            unsigned failed, unsigned ignored, int status)
 {
@@ -28,7 +28,7 @@ TEST(inputs, a_missing_input_is_refused_before_any_work)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	ended = run("pixpool resize -s 32 a.jpg none 'no ne/x.jpg' -o out");
 	EXPECT_EQ(ended.status, 2);
@@ -36,14 +36,14 @@ TEST(inputs, a_missing_input_is_refused_before_any_work)
 	           "pixpool: no such input: none: No such file or directory\n"
 	           "pixpool: no such input: 'no ne/x.jpg': No such file or directory\n");
 	EXPECT(access("out", F_OK) != 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, a_folder_without_an_image_is_status_3)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	scratch_folder("in");
 	scratch_folder("in/sub");
 	ended = run("pixpool resize -s 32 in -o out --report r");
@@ -58,14 +58,14 @@ TEST(inputs, a_folder_without_an_image_is_status_3)
 	EXPECT_STR(plain(ended.err),
 	           "pixpool: no images found in in; 1 other file ignored\n");
 	expect_summary("r", 0, 0, 0, 1, 3);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, other_files_are_ignored_and_counted_and_named_by_verbose)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	scratch_file("in/notes.txt", "no image");
 	scratch_file("in/empty", "");
@@ -89,22 +89,22 @@ TEST(inputs, other_files_are_ignored_and_counted_and_named_by_verbose)
 	EXPECT(strstr(ended.err, "ignored: in/link.jpg\n"));
 	EXPECT(strstr(ended.err, "ignored: in/pipe.jpg\n"));
 	EXPECT(!strstr(ended.err, "hidden"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, an_image_with_unknown_suffix_is_found_by_its_content)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/photo");
 	sample("balloon.png", "in/photo.orig");
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 0);
 	EXPECT_STR(tree("out"), "photo.jpg jpeg 32x21\nphoto.orig.png png 32x32\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, a_named_file_is_always_tried)
 {
-	stage_enter();
+	fixture_enter();
 	scratch_file("notes.txt", "no image");
 	scratch_file("empty", "");
 	sample("lake.jpg", ".hidden.jpg");
@@ -123,10 +123,10 @@ TEST(inputs, a_named_file_is_always_tried)
 	expect_summary("r", 2, 0, 2, 0, 1);
 	EXPECT_EQ(run("pixpool resize -s 32 .hidden.jpg -o out").status, 0);
 	EXPECT_STR(tree("out"), ".hidden.jpg jpeg 32x21\n");
-	stage_leave();
+	fixture_leave();
 }
 
-/* libvips 8.14.1 loops for ever on these 33 bytes. */
+/* libvips 8.14.1 hangs on these 33 bytes. */
 static const unsigned char gzip[33] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0,   0,
                                        3,    0x4b, 0x4c, 0x4a, 0x4e, 0x49, 0x4d, 0x4b};
 
@@ -134,7 +134,7 @@ TEST(inputs, each_bad_image_fails_alone)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/good.jpg");
 	scratch_bytes("in/gzip.jpg", gzip, sizeof(gzip));
 	scratch_file("in/empty.jpg", "");
@@ -161,12 +161,12 @@ TEST(inputs, each_bad_image_fails_alone)
 		snprintf(want, sizeof(want), "in/%s: failed: ", *name);
 		EXPECT(strstr(ended.err, want), "%s: %s", *name, ended.err);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, a_misnamed_image_works)
 {
-	stage_enter();
+	fixture_enter();
 	sample("pendulum.gif", "in/gif.jpg");
 	sample("balloon.png", "in/png.jpeg");
 	sample("lake.jpg", "in/jpeg.png");
@@ -175,12 +175,12 @@ TEST(inputs, a_misnamed_image_works)
 	                        "jpeg.png png 64x43\n"
 	                        "png.jpeg jpeg 64x64\n");
 	EXPECT(strstr(records("r"), "'in':{'width':320,'height':240,'format':'gif',"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, a_camera_raw_is_unsupported_and_not_its_preview)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	scratch_bytes("in/b.nef", "II*\0\x08\0\0\0\0\0\0\0\0\0\0\0", 16);
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out --report r").status, 1);
@@ -188,12 +188,12 @@ TEST(inputs, a_camera_raw_is_unsupported_and_not_its_preview)
 	EXPECT(strstr(records("r"),
 	              "{'input':'in/b.nef','status':'failed','class':'unsupported',"),
 	       "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, a_fifo_never_blocks)
 {
-	stage_enter();
+	fixture_enter();
 	scratch_folder("in");
 	REQUIRE(mkfifo("in/pipe.jpg", 0666) == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 3);
@@ -206,27 +206,27 @@ TEST(inputs, a_fifo_never_blocks)
 		"'remembered':0,'ignored':0,'lost':0,'damaged':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
 		"'exit':1,'version':'" PIXPOOL_VERSION "','recipe':'size 32x32',"
 		"'fingerprint':'#'}}\n");
-	/* Of unknown suffix: it would have to be opened for its first bytes. */
+	/* With an unknown suffix it would have to be opened for its first bytes. */
 	REQUIRE(rename("in/pipe.jpg", "in/pipe") == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in/pipe -o out").status, 1);
 	EXPECT_EQ(run("pixpool resize -s 32 /dev/zero -o out -f png").status, 1);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, a_folder_called_like_an_image_is_a_folder)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/album.jpg/a.jpg");
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 0);
 	EXPECT_STR(tree("out"), "album.jpg/\nalbum.jpg/a.jpg jpeg 32x21\n");
 	EXPECT_EQ(run("pixpool resize -s 32 in/album.jpg -o out2").status, 0);
 	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, named_links_are_followed_and_links_in_folders_are_not)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "elsewhere/a.jpg");
 	scratch_folder("in");
 	scratch_link("in/file.jpg", "../elsewhere/a.jpg");
@@ -240,7 +240,7 @@ TEST(inputs, named_links_are_followed_and_links_in_folders_are_not)
 	EXPECT_EQ(run("pixpool resize -s 32 in/folder -o out2").status, 0);
 	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\n");
 	EXPECT_EQ(run("pixpool resize -s 32 in/dangling.jpg -o out3").status, 2);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, an_unreadable_file_or_folder_is_a_failed_record)
@@ -248,7 +248,7 @@ TEST(inputs, an_unreadable_file_or_folder_is_a_failed_record)
 	const char *nobody;
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("lake.jpg", "in/locked.jpg");
 	sample("lake.jpg", "in/unknown");
@@ -267,7 +267,7 @@ TEST(inputs, an_unreadable_file_or_folder_is_a_failed_record)
 		              "in/vault: failed: folder without permission to read\n"));
 		EXPECT(strstr(records("out/r"), "{'input':'in/vault','status':'failed',"
 		                                "'class':'permission',"));
-		/* Whether it is an image cannot be told, so it is none. */
+		/* Without its first bytes it does not count as an image. */
 		expect_summary("out/r", 3, 1, 2, 1, 1);
 
 		ended = run("%spixpool resize -s 32 in/vault in/vault/b.jpg -o out",
@@ -277,14 +277,14 @@ TEST(inputs, an_unreadable_file_or_folder_is_a_failed_record)
 		              "in/vault/b.jpg: failed: no permission to read\n"));
 	}
 	REQUIRE(chmod("in/vault", 0700) == 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(inputs, names_are_bytes)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/caf\xe9.jpg");
 	sample("lake.jpg", "in/new\nline [strip,Q=1] %s.jpg");
 	sample("lake.jpg", "in/-rf.jpg");
@@ -297,5 +297,5 @@ TEST(inputs, names_are_bytes)
 	EXPECT(strstr(records("r"), "{'input_b64':'aW4vY2Fm6S5qcGc=','output_b64':"
 	                            "'b3V0L2NhZukuanBn','status':'ok',"));
 	EXPECT(strstr(records("r"), "{'input':'in/new\\nline [strip,Q=1] %s.jpg',"));
-	stage_leave();
+	fixture_leave();
 }

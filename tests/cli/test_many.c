@@ -1,5 +1,5 @@
-/* Many files: ten thousand tiny ones in one run, in bounded memory. */
-#include "stage.h"
+/* Ten thousand tiny files in one run, in bounded memory. */
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,7 @@ TEST(many, ten_thousand_tiny_images_come_out_of_one_run)
 	struct ended ended;
 	char path[64], want[128];
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < N_FOLDERS; i++) {
 		for (int j = 0; j < N_FILES; j++) {
 			snprintf(path, sizeof(path), "in/%02d/%03d.jpg", i, j);
@@ -31,6 +31,6 @@ TEST(many, ten_thousand_tiny_images_come_out_of_one_run)
 	         N_FOLDERS * N_FILES, N_FOLDERS * N_FILES);
 	EXPECT(strstr(records_in(ended.out), want), "%s", ended.out);
 	EXPECT_STR(run("find out -name '*.jpg' -size +0 | wc -l").out, "10000\n");
-	stage_leave();
+	fixture_leave();
 #endif
 }

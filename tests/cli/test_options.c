@@ -1,11 +1,11 @@
-/* That each option of a picture reaches it: with the option it is another than without. What
- * each does is seen in tests/image/test_options.c and its neighbours. */
-#include "stage.h"
+/* Each option reaches the image: the output with the option differs from the one without. The effect
+ * of each is tested in tests/image/test_options.c and beside it. */
+#include "cli_fixture.h"
 
 #include <string.h>
 
 static const struct {
-	const char *words, *option; /* of resize or convert; and what is added */
+	const char *words, *option; /* the command, and the option that is added */
 	const char *input;
 	bool is_for_stb;
 } cases[] = {
@@ -33,7 +33,7 @@ static const struct {
 	{"convert -f jpg", "--keep none", "orientation/6.jpg", false},
 };
 
-/* Made anew where another picture or other words come. */
+/* Made again only when the image or the command changes. */
 static void make_without(size_t i)
 {
 	struct ended ended;
@@ -49,7 +49,7 @@ static void make_without(size_t i)
 
 TEST(options, each_option_changes_the_output)
 {
-	stage_enter();
+	fixture_enter();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ended ended;
 
@@ -65,5 +65,5 @@ TEST(options, each_option_changes_the_output)
 		       "%s %s changes nothing", cases[i].words, cases[i].option);
 		EXPECT_EQ(run("rm -rf with").status, 0);
 	}
-	stage_leave();
+	fixture_leave();
 }

@@ -1,5 +1,5 @@
-/* What comes out: sizes, names and formats, and what happens to what is there already. */
-#include "stage.h"
+/* Outputs: sizes, names, formats, and files that exist already. */
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@ TEST(outputs, a_tree_is_repeated_and_each_image_fits_the_box)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/lake.jpg");
 	sample("balloon.png", "in/sub/balloon.png");
 	sample("orientation/6.jpg", "in/sub/deep/6.jpg");
@@ -29,12 +29,12 @@ TEST(outputs, a_tree_is_repeated_and_each_image_fits_the_box)
 	           "[2/3] in/sub/balloon.png -> out/new/sub/balloon.png (64x64, #)\n"
 	           "[3/3] in/sub/deep/6.jpg -> out/new/sub/deep/6.jpg (64x43, #)\n"
 	           "3 images: 3 done in # s (# images/s), 38.1 kB -> #\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, every_sample_comes_out_in_its_own_format)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/lake.jpg");
 	sample("dunes.jpg", "in/dunes.jpg");
 	sample("balloon.png", "in/balloon.png");
@@ -54,14 +54,14 @@ TEST(outputs, every_sample_comes_out_in_its_own_format)
 	EXPECT(strstr(records("r"), "'out':{'width':64,'height':43,'format':'webp',"));
 	EXPECT(strstr(records("r"), "'out':{'width':64,'height':48,'format':'gif',"));
 #endif
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, every_orientation_comes_out_upright)
 {
 	char name[32], path[32];
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 1; i <= 8; i++) {
 		snprintf(name, sizeof(name), "orientation/%d.jpg", i);
 		snprintf(path, sizeof(path), "in/%d.jpg", i);
@@ -72,12 +72,12 @@ TEST(outputs, every_orientation_comes_out_upright)
 	                        "3.jpg jpeg 60x40\n4.jpg jpeg 60x40\n"
 	                        "5.jpg jpeg 60x40\n6.jpg jpeg 60x40\n"
 	                        "7.jpg jpeg 60x40\n8.jpg jpeg 60x40\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, resize_enlarges_and_thumb_does_not)
 {
-	stage_enter();
+	fixture_enter();
 	sample("orientation/1.jpg", "small.jpg");
 	sample("lake.jpg", "large.jpg");
 	EXPECT_EQ(run("pixpool resize -s 240 small.jpg large.jpg -o resized").status, 0);
@@ -86,12 +86,12 @@ TEST(outputs, resize_enlarges_and_thumb_does_not)
 	EXPECT_STR(tree("resized"), "large.jpg jpeg 240x160\nsmall.jpg jpeg 240x160\n");
 	EXPECT_STR(tree("thumbs"), "large.jpg jpeg 256x171\nsmall.jpg jpeg 120x80\n");
 	EXPECT_STR(tree("thumbs240"), "large.jpg jpeg 240x160\nsmall.jpg jpeg 120x80\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, the_suffix_of_an_output_follows_its_format)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/A.JPG");
 	sample("lake.jpg", "in/b.jpeg");
 	sample("lake.jpg", "in/c.v1.2.jpg");
@@ -114,12 +114,12 @@ TEST(outputs, the_suffix_of_an_output_follows_its_format)
 	                        "f.png png 32x32\n");
 	EXPECT_EQ(run("pixpool resize -s 32 in -o same2 -f same").status, 0);
 	EXPECT_STR(tree("same2"), tree("same"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, a_single_file_goes_to_the_output_folder_itself)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/sub/a.jpg");
 	EXPECT_EQ(run("pixpool resize -s 32 in/sub/a.jpg -o out/").status, 0);
 	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
@@ -127,41 +127,41 @@ TEST(outputs, a_single_file_goes_to_the_output_folder_itself)
 	          2);
 	EXPECT_EQ(run("cd in/sub && pixpool resize -s 32 a.jpg -o ../../out3").status, 0);
 	EXPECT_STR(tree("out3"), "a.jpg jpeg 32x21\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, quality_makes_files_larger_or_smaller)
 {
 	struct stat low, high;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	EXPECT_EQ(run("pixpool resize -s 200 a.jpg -o low -q 10").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 200 a.jpg -o high -q 95").status, 0);
 	REQUIRE(stat("low/a.jpg", &low) == 0 && stat("high/a.jpg", &high) == 0);
 	EXPECT(low.st_size * 2 < high.st_size);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, an_output_has_the_mode_that_the_umask_leaves)
 {
 	struct stat stat_of_output;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	EXPECT_EQ(run("umask 027; pixpool resize -s 32 a.jpg -o out").status, 0);
 	REQUIRE(stat("out/a.jpg", &stat_of_output) == 0);
 	EXPECT_EQ(stat_of_output.st_mode & 07777, 0640);
 	REQUIRE(stat("out", &stat_of_output) == 0);
 	EXPECT_EQ(stat_of_output.st_mode & 07777, 0750);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, an_existing_output_stays_and_its_image_fails)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("lake.jpg", "in/b.jpg");
 	scratch_folder("out");
@@ -174,14 +174,14 @@ TEST(outputs, an_existing_output_stays_and_its_image_fails)
 	              "{'input':'in/a.jpg','status':'failed','class':'exists',"));
 	EXPECT(strstr(ended.err,
 	              "failed:\n  1 output exists; see --overwrite: in/a.jpg\n"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, overwrite_skip_skips_existing_outputs)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("lake.jpg", "in/b.jpg");
 	scratch_folder("out");
@@ -196,13 +196,13 @@ TEST(outputs, overwrite_skip_skips_existing_outputs)
 	                             "2 images: 1 done, 1 skipped in # s (# images/s), "
 	                             "21.0 kB -> #\n");
 	ended = run("pixpool resize -s 32 in -o out --overwrite skip");
-	EXPECT_EQ(ended.status, 0); /* nothing left to do is fine */
-	stage_leave();
+	EXPECT_EQ(ended.status, 0); /* nothing left to do is a success */
+	fixture_leave();
 }
 
 TEST(outputs, overwrite_always_replaces_existing_outputs)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("lake.jpg", "in/b.jpg");
 	scratch_folder("out");
@@ -212,26 +212,26 @@ TEST(outputs, overwrite_always_replaces_existing_outputs)
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out --overwrite always").status, 0);
 	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x21\n");
 	EXPECT_STR(scratch_text("elsewhere"), "precious");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, an_input_is_not_replaced_by_its_output_by_default)
 {
 	struct stat before, after;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	REQUIRE(stat("in/a.jpg", &before) == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in/a.jpg -o in").status, 1);
 	REQUIRE(stat("in/a.jpg", &after) == 0);
 	EXPECT_EQ(after.st_size, before.st_size);
 	EXPECT_EQ(after.st_ino, before.st_ino);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, an_output_folder_inside_the_input_is_not_walked)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	EXPECT_EQ(run("pixpool resize -s 32 in -o in/thumbs").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in -o in/thumbs --overwrite always").status,
@@ -241,14 +241,14 @@ TEST(outputs, an_output_folder_inside_the_input_is_not_walked)
 	                  .status,
 	          0);
 	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\nthumbs/\nthumbs/a.jpg jpeg 32x21\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, an_input_that_is_the_output_folder_is_named_and_not_walked)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	ended = run("pixpool resize -s 32 in -o ./in/");
 	EXPECT_EQ(ended.status, 3);
@@ -256,14 +256,14 @@ TEST(outputs, an_input_that_is_the_output_folder_is_named_and_not_walked)
 	           "pixpool: not walked, because it is the output folder: in\n"
 	           "pixpool: no images found in in\n");
 	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	scratch_file("out", "precious");
 	ended = run("pixpool resize -s 32 a.jpg -o out");
@@ -271,7 +271,7 @@ TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
 	EXPECT(strstr(ended.err, "pixpool: the output is not a folder: out\n"));
 	EXPECT_EQ(run("pixpool resize -s 32 a.jpg -o out/below").status, 2);
 	EXPECT_STR(scratch_text("out"), "precious");
-	stage_leave();
+	fixture_leave();
 }
 
 /* ---- collisions ---- */
@@ -280,7 +280,7 @@ TEST(outputs, two_formats_of_one_name_collide_and_nothing_is_written)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("balloon.png", "in/a.png");
 	sample("lake.jpg", "in/b.jpg");
@@ -301,14 +301,14 @@ TEST(outputs, two_formats_of_one_name_collide_and_nothing_is_written)
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out -f jpg").status, 2);
 	EXPECT(access("out", F_OK) != 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, all_collisions_of_two_folders_are_listed)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "one/a.jpg");
 	sample("lake.jpg", "two/a.jpg");
 	sample("lake.jpg", "one/sub/b c.jpg");
@@ -327,14 +327,14 @@ TEST(outputs, all_collisions_of_two_folders_are_listed)
 	              "  'two/sub/b c.jpg'\n"));
 	EXPECT(!strstr(ended.err, "only"));
 	EXPECT(access("out", F_OK) != 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(outputs, a_file_named_twice_collides_with_itself)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	EXPECT_EQ(run("pixpool resize -s 32 a.jpg ./a.jpg -o out").status, 2);
 	EXPECT(access("out", F_OK) != 0);
-	stage_leave();
+	fixture_leave();
 }

@@ -1,5 +1,5 @@
-/* The place's faults: outputs and reports that can't be written, pipes that are closed. */
-#include "stage.h"
+/* Faults of the place: outputs and reports that cannot be written, and closed pipes. */
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@ TEST(place, a_closed_standard_error_does_not_stop_the_batch)
 {
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < 50; i++) {
 		snprintf(path, sizeof(path), "in/%02d.png", i);
 		write_script(path, "size 2 2");
@@ -22,14 +22,14 @@ TEST(place, a_closed_standard_error_does_not_stop_the_batch)
 		0);
 	EXPECT_STR(scratch_text("status"), "0\n");
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':50,'ok':50,"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(place, records_into_a_closed_pipe_are_incomplete)
 {
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < 50; i++) {
 		snprintf(path, sizeof(path), "in/%02d.png", i);
 		write_script(path, "size 2 2");
@@ -40,7 +40,7 @@ TEST(place, records_into_a_closed_pipe_are_incomplete)
 	          0);
 	EXPECT_STR(scratch_text("status"), "4\n");
 	EXPECT_EQ(run("ls out | wc -l").out[0], '5');
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(place, standard_descriptors_may_be_closed)
@@ -49,7 +49,7 @@ TEST(place, standard_descriptors_may_be_closed)
 		"<&-",          ">&-",      "2>&-",     "<&- >&-",
 		"<&- >&- 2>&-", ">&- 2>&-", "<&- 2>&-", NULL};
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	for (size_t i = 0; closed[i]; i++) {
 		struct ended ended = run("pixpool resize -s 32 a.jpg -o out%zu "
@@ -64,14 +64,14 @@ TEST(place, standard_descriptors_may_be_closed)
 		EXPECT(strstr(records(folder), "{'input':'a.jpg',") == records(folder),
 		       "words got into the report: %s", records(folder));
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(place, a_report_on_a_full_disk_is_status_4_with_a_message)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	ended = run("pixpool resize -s 32 a.jpg -o out --report /dev/full");
 	EXPECT_EQ(ended.status, 4);
@@ -80,7 +80,7 @@ TEST(place, a_report_on_a_full_disk_is_status_4_with_a_message)
 	ended = run("pixpool resize -s 32 a.jpg -o out2 --report - > /dev/full");
 	EXPECT_EQ(ended.status, 4);
 	EXPECT(strstr(ended.err, "the report is incomplete: it could not be written"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(place, a_full_disk_stops_the_batch_and_leaves_whole_outputs_only)
@@ -88,14 +88,14 @@ TEST(place, a_full_disk_stops_the_batch_and_leaves_whole_outputs_only)
 	struct ended ended;
 	char path[32];
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < 40; i++) {
 		snprintf(path, sizeof(path), "in/%02d.jpg", i);
 		sample("lake.jpg", path);
 	}
 	scratch_folder("out");
-	/* A file system of its own, gone with the process. Without the rights of root,
-	 * where they are to be had in a name space. */
+	/* A file system that ends with the process. Users other than root get the rights for it
+	 * in a name space. */
 	ended = run(
 		"unshare %s-m sh -c 'mount -t tmpfs -o size=400k none out && exec %s'",
 		geteuid() == 0 ? "" : "-r ",
@@ -120,7 +120,7 @@ TEST(place, a_full_disk_stops_the_batch_and_leaves_whole_outputs_only)
 		EXPECT_EQ(n_whole, n_ok);
 		EXPECT(!strstr(names, "unknown"), "%s", names);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(place, an_output_folder_without_permission_stops_the_batch)
@@ -128,7 +128,7 @@ TEST(place, an_output_folder_without_permission_stops_the_batch)
 	const char *nobody;
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("lake.jpg", "in/b.jpg");
 	scratch_folder("out");
@@ -152,12 +152,12 @@ TEST(place, an_output_folder_without_permission_stops_the_batch)
 			2);
 		EXPECT_STR(tree("closed"), "");
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(place, a_limit_on_file_sizes_fails_only_larger_outputs)
 {
-	stage_enter();
+	fixture_enter();
 	write_script("in/large.bmp", "size 200 200"); /* 120 kB */
 	write_script("in/small.bmp", "size 2 2");
 	EXPECT_EQ(run("ulimit -f 100; pixpool-scripted resize -s 8 in -o out --retries 0 "
@@ -169,39 +169,39 @@ TEST(place, a_limit_on_file_sizes_fails_only_larger_outputs)
 	EXPECT(!strstr(records("r"), "'class':'crashed'"),
 	       "the worker died of the limit");
 	EXPECT_STR(tree("out"), "small.bmp bmp\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(place, few_descriptors_are_enough_or_the_limit_is_named)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	EXPECT_EQ(run("ulimit -n 64; pixpool resize -s 32 -j 2 in -o out").status, 0);
 	ended = run("ulimit -n 10; pixpool resize -s 32 -j 2 in -o out2");
 	EXPECT(ended.status != 0 && ended.status < 128);
 	EXPECT(ended.err[0] != 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(place, the_current_folder_is_all_it_needs)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	EXPECT_EQ(run("env -i HOME=/nowhere \"$(command -v pixpool)\" resize -s 32 "
 	              "a.jpg -o out")
 	                  .status,
 	          0);
 	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(place, few_descriptors_mean_fewer_workers_and_no_failures)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	for (int i = 0; i < 60; i++) {
 		char path[32];
 
@@ -214,5 +214,5 @@ TEST(place, few_descriptors_mean_fewer_workers_and_no_failures)
 		ended.err,
 		"1 of 8 workers: the limit on open files (ulimit -n) allows no more\n"));
 	EXPECT(strstr(ended.err, "60 images: 60 done"));
-	stage_leave();
+	fixture_leave();
 }

@@ -1,5 +1,5 @@
-/* Records, to the letter of the contract: scripts are written against them. */
-#include "stage.h"
+/* Records, compared as whole lines: scripts depend on every member. */
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +22,7 @@
 
 TEST(records, match_the_contract)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("lake.jpg", "in/sub/b.jpg");
 	scratch_file("in/bad.jpg", "no image");
@@ -37,14 +37,14 @@ TEST(records, match_the_contract)
 				      "jpeg") "{'summary':{'inputs':3,'ok':2,'skipped':0,'failed':1,'cancelled':0,"
 					      "'remembered':0,'ignored':1,'lost':0,'damaged':0,'bytes_in':41924,'bytes_out':#,'seconds':#,"
 					      "'exit':1," END_OF_SUMMARY("size 64x64"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(records, go_alone_to_standard_output_for_a_dash)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	ended = run("pixpool resize -s 64 in -o out -f png --report -");
 	EXPECT_EQ(ended.status, 0);
@@ -58,14 +58,14 @@ TEST(records, go_alone_to_standard_output_for_a_dash)
 	EXPECT_STR(plain(ended.err),
 	           "[1/1] in/a.jpg -> out/a.png (64x43, #)\n"
 	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(records, never_replace_an_image)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	ended = run("pixpool verify a.jpg --report a.jpg");
 	EXPECT_EQ(ended.status, 2);
@@ -73,26 +73,26 @@ TEST(records, never_replace_an_image)
 		ended.err,
 		"pixpool: cannot write the report a.jpg: it is an image, which would be lost\n");
 	EXPECT_EQ(run("pixpool verify a.jpg").status, 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(records, replace_an_earlier_report)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	EXPECT_EQ(run("seq -f line-%%g 9999 > r").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report r").status, 0);
 	EXPECT(!strstr(records("r"), "line"));
 	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report none/r").status, 2);
 	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report .").status, 2);
-	stage_leave();
+	fixture_leave();
 }
 
 #ifdef PIXPOOL_VIPS /* stb refuses it by its header */
-/* Failures have the figures that are known of them. */
+/* Failures have the numbers that are known. */
 TEST(records, of_a_failure_have_the_known_facts_of_the_image)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/cut.jpg");
 	REQUIRE(truncate("in/cut.jpg", 10000) == 0);
 	EXPECT_EQ(run("pixpool resize -s 640 in -o out --report r").status, 1);
@@ -102,7 +102,7 @@ TEST(records, of_a_failure_have_the_known_facts_of_the_image)
 	EXPECT(strstr(records("r"), "','in':{'width':640,'height':427,'format':'jpeg',"
 	                            "'bytes':10000},'attempts':1}\n"),
 	       "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 #endif
 
@@ -115,7 +115,7 @@ TEST(records, use_every_class_by_its_name)
 	};
 	char path[64], orders[64], want[160];
 
-	stage_enter();
+	fixture_enter();
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		snprintf(path, sizeof(path), "in/%s.png", classes[i]);
 		snprintf(orders, sizeof(orders), "fail %s", classes[i]);
@@ -131,12 +131,12 @@ TEST(records, use_every_class_by_its_name)
 	}
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':13,'ok':0,'skipped':0,"
 	                            "'failed':13,'cancelled':0,"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(records, name_an_input_relative_to_the_input_that_was_given)
 {
-	stage_enter();
+	fixture_enter();
 	write_script("in/sub/a.png", "size 2 2");
 	write_script("in/b.png", "fail bad-image");
 	run("pixpool-scripted resize -s 8 in/ -o out -Q --report r");
@@ -146,7 +146,7 @@ TEST(records, name_an_input_relative_to_the_input_that_was_given)
 	run("pixpool-scripted resize -s 8 in/sub/a.png -o out2 -Q --report r");
 	EXPECT_STR(run("grep -o '\"input\":\"[^\"]*\",\"name\":\"[^\"]*\"' r").out,
 	           "\"input\":\"in/sub/a.png\",\"name\":\"a.png\"\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(records, come_line_by_line_while_the_batch_runs)
@@ -154,7 +154,7 @@ TEST(records, come_line_by_line_while_the_batch_runs)
 	struct command command;
 	const char *seen;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "size 2 2");
 	write_script("in/b.png", "gate b");
 	command = begin("pixpool-scripted resize -s 64 -j 1 in -o out --report r");
@@ -164,28 +164,28 @@ TEST(records, come_line_by_line_while_the_batch_runs)
 	EXPECT(seen && strstr(seen, "{\"input\":\"in/a.png\"") == seen, "%s", seen);
 	let_pass("in/b.png");
 	EXPECT_EQ(end(&command).status, 0);
-	stage_leave();
+	fixture_leave();
 }
 
-/* The first output takes long to be written, when the walk is at its end already. */
+/* Writing the first output takes longer than the rest of the walk. */
 TEST(records, come_in_the_order_of_completion)
 {
 	const char *said;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.bmp", "size 4000 3000");
 	write_script("in/b.bmp", "size 2 2");
 	said = run("pixpool-scripted resize -s 64 -j 1 in -o out").err;
 	EXPECT(strncmp(said, "[1/2] in/a.bmp -> ", 18) == 0, "%s", said);
 	EXPECT(strstr(said, "\n[2/2] in/b.bmp -> "), "%s", said);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(records, as_json_progress_are_the_same_lines_on_standard_error)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	scratch_file("in/notes.txt", "no image");
 	ended = run("pixpool resize -s 64 in -o out -v --progress json");
@@ -194,14 +194,14 @@ TEST(records, as_json_progress_are_the_same_lines_on_standard_error)
 	EXPECT(strstr(records_in(ended.err), OK_OF("in/a.jpg", "out/a.jpg", "jpeg")));
 	EXPECT(strstr(records_in(ended.err), "{'ignored':'in/notes.txt'}\n"));
 	EXPECT(strstr(records_in(ended.err), "{'summary':{'inputs':1,'ok':1,"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(records, quiet_prints_only_failures)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	ended = run("pixpool resize -s 64 in -o out -Q");
 	EXPECT_EQ(ended.status, 0);
@@ -212,5 +212,5 @@ TEST(records, quiet_prints_only_failures)
 	ended = run("pixpool resize -s 64 in -o out2 --progress none");
 	EXPECT_STR(plain(ended.err),
 	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
-	stage_leave();
+	fixture_leave();
 }

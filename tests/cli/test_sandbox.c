@@ -1,6 +1,6 @@
-/* Which layers of the sandbox are in force is found out and said: with all that this machine
- * has, and in a container that refuses some. */
-#include "stage.h"
+/* The program finds and reports which layers of the sandbox are in force: on this machine, and in
+ * containers that refuse some. */
+#include "cli_fixture.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #define NO_LANDLOCK "refuse landlock_create_ruleset=38 "
 #define NO_SECCOMP  "refuse seccomp=1 prctl_seccomp=1 "
 
-/* To be asked for each test, in whose words it says so. */
+/* Whether the sandbox is complete here: asked by each test. */
 static bool sandbox_is_whole(void)
 {
 	return run("pixpool info --sandbox require").status == 0;
@@ -18,7 +18,7 @@ static bool sandbox_is_whole(void)
 
 static void enter(void)
 {
-	stage_enter();
+	fixture_enter();
 	command_ignore_lines(NULL);
 	sample("lake.jpg", "in/a.jpg");
 }
@@ -28,7 +28,7 @@ static bool enter_whole(void)
 	enter();
 	if (sandbox_is_whole())
 		return true;
-	stage_leave();
+	fixture_leave();
 	return false;
 }
 
@@ -43,7 +43,7 @@ TEST(sandbox, that_is_complete_prints_nothing)
 	EXPECT_STR(ended.err, "");
 	EXPECT_EQ(run("pixpool resize -s 64 -Q in -o out2 --sandbox require").status, 0);
 	EXPECT_STR(tree("out2"), "a.jpg jpeg 64x43\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(sandbox, is_shown_by_info)
@@ -59,7 +59,7 @@ TEST(sandbox, is_shown_by_info)
 	EXPECT_EQ(!!strstr(text, "\n    user       workers run as uid 65534"),
 	          geteuid() == 0);
 	EXPECT(!strstr(text, "missing"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(sandbox, that_is_off_prints_nothing)
@@ -71,7 +71,7 @@ TEST(sandbox, that_is_off_prints_nothing)
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.err, "");
 	EXPECT(strstr(run("pixpool info --sandbox off").out, "\nsandbox:\n    off\n"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(sandbox, has_three_modes)
@@ -81,11 +81,11 @@ TEST(sandbox, has_three_modes)
 		run("pixpool resize -s 64 in -o out --sandbox required").err,
 		"pixpool: --sandbox: must be one of auto, require, off; got 'required'; "
 		"did you mean 'require'?\nTry 'pixpool resize --help'.\n");
-	stage_leave();
+	fixture_leave();
 }
 
-/* In a container that refuses a layer: auto goes on and says why, require does not begin, off
- * does not care; and info says what is missing. */
+/* In a container that refuses a layer, auto continues with a message, require does not begin, off
+ * prints nothing, and info lists the missing layer. */
 static void expect_missing(const char *container, const char *layer, const char *reason)
 {
 	char said[160], shown[160];
@@ -126,7 +126,7 @@ TEST(sandbox, a_container_without_landlock_or_seccomp_is_reported)
 		if (!enter_whole())
 			SKIP("the sandbox is not whole here");
 		expect_missing(containers[i], container_names[i], reasons[i]);
-		stage_leave();
+		fixture_leave();
 	}
 }
 
@@ -140,7 +140,7 @@ TEST(sandbox, a_layer_without_effect_is_missing)
 			SKIP("the sandbox is not whole here");
 		expect_missing(containers[i], container_names[i],
 		               "accepted, but does not hold");
-		stage_leave();
+		fixture_leave();
 	}
 }
 
@@ -151,11 +151,11 @@ TEST(sandbox, root_that_cannot_change_its_user_is_reported)
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
 	expect_missing("refuse setresuid=1", "user", "Operation not permitted");
-	stage_leave();
+	fixture_leave();
 	enter();
 	expect_missing("refuse setresuid=0", "user",
 	               "dropped, but the process can become root again");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(sandbox, two_missing_layers_are_one_line)
@@ -170,12 +170,12 @@ TEST(sandbox, two_missing_layers_are_one_line)
 	EXPECT(strstr(ended.err, SANDBOX_LINE "landlock (Function not implemented), "
 	                                      "seccomp ("),
 	       "%s", ended.err);
-	stage_leave();
+	fixture_leave();
 }
 
-/* ---- a worker, seen from outside ---- */
+/* ---- the status of a worker in /proc ---- */
 
-/* The line of a process's status that begins so. */
+/* The line of a process's status with this beginning. */
 static const char *status_line(pid_t pid, const char *begin)
 {
 	static char line[128];
@@ -220,10 +220,10 @@ TEST(sandbox, a_worker_has_no_rights_while_it_decodes)
 	run("rm -r in");
 	write_script("in/a.png", "gate a");
 	expect_locked_down("");
-	stage_leave();
+	fixture_leave();
 }
 
-/* As in a container with all capabilities dropped but those that change the user. */
+/* As in a container without capabilities, except those for changing the user. */
 TEST(sandbox, without_cap_kill_hanging_workers_still_end)
 {
 	struct ended ended;
@@ -232,7 +232,7 @@ TEST(sandbox, without_cap_kill_hanging_workers_still_end)
 		SKIP("not root");
 	enter();
 	if (run("setpriv --bounding-set=-kill --inh-caps=-kill true").status != 0) {
-		stage_leave();
+		fixture_leave();
 		SKIP("no capability can be dropped here");
 	}
 	write_script("in/b.png", "hang asleep");
@@ -243,10 +243,10 @@ TEST(sandbox, without_cap_kill_hanging_workers_still_end)
 	EXPECT(strstr(records("r"), "{'input':'in/b.png','status':'failed','class':"
 	                            "'timeout'"),
 	       "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
-/* ---- honest pictures ---- */
+/* ---- valid images ---- */
 
 TEST(sandbox, valid_images_come_out_the_same)
 {
@@ -264,5 +264,5 @@ TEST(sandbox, valid_images_come_out_the_same)
 		EXPECT_STR(locked, records("r"));
 		EXPECT_EQ(run("diff -r locked out && rm -r locked out r").status, 0);
 	}
-	stage_leave();
+	fixture_leave();
 }

@@ -1,8 +1,8 @@
 /*
- * Being told to stop. A worker at a gate is what runs at that moment; the others wait
- * behind it, so what is finished and what is cancelled is the same on every run.
+ * Signals. One worker waits at a gate and the other images are queued behind it, so every run finishes
+ * and cancels the same images.
  */
-#include "stage.h"
+#include "cli_fixture.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 
 enum { N_QUEUED = 30 };
 
-/* One image done, one at its gate, the others queued. */
+/* Begin a batch: one image done, one at its gate, the others queued. */
 static struct command begin_with_a_gate(const char *options)
 {
 	struct command command;
@@ -51,7 +51,7 @@ static void expect_drained(int number, const char *word)
 	struct ended ended;
 	char says[128];
 
-	stage_enter();
+	fixture_enter();
 	command = begin_with_a_gate("");
 	kill(command.pid, number);
 	snprintf(says, sizeof(says),
@@ -66,7 +66,7 @@ static void expect_drained(int number, const char *word)
 	EXPECT(strstr(ended.err,
 	              "\n30 not started; run again with --overwrite skip to continue\n"),
 	       "%s", ended.err);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, the_first_interrupt_lets_running_images_finish)
@@ -84,12 +84,12 @@ TEST(signals, sighup_is_like_an_interrupt_with_its_own_status)
 	expect_drained(SIGHUP, "hung up");
 }
 
-/* bash goes on with a loop when a command exits, and stops when it dies of the signal. */
+/* bash continues a loop after a command that exits, and stops after one that dies of the signal. */
 TEST(signals, an_interrupt_stops_the_loop_of_a_shell_too)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	command = begin(
 		"bash -c 'for i in 1 2 3; do "
@@ -101,7 +101,7 @@ TEST(signals, an_interrupt_stops_the_loop_of_a_shell_too)
 	EXPECT_EQ(end(&command).status, 128 + SIGINT);
 	EXPECT(access("loops", F_OK) != 0);
 	EXPECT(access("out2", F_OK) != 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, the_second_interrupt_kills_running_images)
@@ -109,7 +109,7 @@ TEST(signals, the_second_interrupt_kills_running_images)
 	struct command command;
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_with_a_gate("");
 	kill(command.pid, SIGINT);
 	await_error(&command, "interrupted: ");
@@ -120,14 +120,14 @@ TEST(signals, the_second_interrupt_kills_running_images)
 	EXPECT_EQ(ended.signal, SIGINT);
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");
 	expect_summary(1, 0, N_QUEUED + 1, 128 + SIGINT);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, a_second_signal_of_another_kind_ends_a_hanging_worker)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nhang busy");
 	command = begin("pixpool-scripted resize -s 8 in -o out --report r");
 	await_gate("a");
@@ -137,39 +137,39 @@ TEST(signals, a_second_signal_of_another_kind_ends_a_hanging_worker)
 	kill(command.pid, SIGTERM);
 	EXPECT_EQ(end(&command).status, 128 + SIGINT);
 	EXPECT_STR(tree("out"), "");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, sigterm_to_a_worker_is_a_crash_and_not_an_interrupt)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_with_a_gate("--retries 0");
 	kill(await_gate("b"), SIGTERM);
 	EXPECT_EQ(end(&command).status, 1);
 	expect_summary(N_QUEUED + 1, 1, 0, 1);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, workers_ignore_an_interrupt)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_with_a_gate("");
 	kill(await_gate("b"), SIGINT);
 	let_pass("in/b.png");
 	EXPECT_EQ(end(&command).status, 0);
 	expect_summary(N_QUEUED + 2, 0, 0, 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, an_ignored_signal_stays_ignored)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	command = begin(
 		"sh -c 'trap \"\" HUP INT; exec pixpool-scripted resize -s 8 in -o "
@@ -180,14 +180,14 @@ TEST(signals, an_ignored_signal_stays_ignored)
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 0);
 	EXPECT_STR(tree("out"), "a.png png 2x2\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, an_interrupt_before_any_image_is_done_still_closes_the_report)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nfail io");
 	command = begin("pixpool-scripted resize -s 8 in -o out --report r");
 	await_gate("a");
@@ -199,13 +199,13 @@ TEST(signals, an_interrupt_before_any_image_is_done_still_closes_the_report)
 	              "{'input':'in/a.png','status':'failed','class':'io',"));
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1"
 	                            ",'cancelled':0,"));
-	stage_leave();
+	fixture_leave();
 }
 
-/* Blocked when it comes, and so there already when the batch begins. */
+/* The signal is blocked when it comes, so it is pending when the batch begins. */
 TEST(signals, an_interrupt_before_the_plan_is_made_writes_nothing)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	EXPECT_EQ(run("env --block-signal=INT sh -c 'kill -INT $$; "
 	              "exec pixpool resize -s 8 in -o out --report r'")
@@ -214,10 +214,10 @@ TEST(signals, an_interrupt_before_the_plan_is_made_writes_nothing)
 	EXPECT_STR(tree("."), ".tmp/\nin/\nin/a.jpg jpeg 640x427\nr unknown\n");
 	EXPECT(strstr(records("r"), "'ok':0,'skipped':0,'failed':0,'cancelled':"));
 	EXPECT(strstr(records("r"), "'exit':130,"));
-	stage_leave();
+	fixture_leave();
 }
 
-/* ---- standing still ---- */
+/* ---- suspended programs ---- */
 
 static void stop_it(pid_t pid, void *data)
 {
@@ -229,7 +229,7 @@ TEST(signals, a_suspended_batch_continues)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_with_a_gate("");
 	kill(command.pid, SIGSTOP);
 	await_state(command.pid, "T");
@@ -237,16 +237,16 @@ TEST(signals, a_suspended_batch_continues)
 	kill(command.pid, SIGCONT);
 	EXPECT_EQ(end(&command).status, 0);
 	expect_summary(N_QUEUED + 2, 0, 0, 0);
-	stage_leave();
+	fixture_leave();
 }
 
-/* A container that is paused, or a machine that sleeps: all of them stand still. The
- * deadline passes meanwhile; nothing else hangs on how long it was. */
+/* As when a container is paused or a machine sleeps: all processes stop for longer than the
+ * deadline. */
 TEST(signals, suspended_time_does_not_count_for_deadlines)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_with_a_gate("--timeout 2");
 	each_process(stop_it, NULL);
 	await_state(command.pid, "T");
@@ -258,7 +258,7 @@ TEST(signals, suspended_time_does_not_count_for_deadlines)
 	kill(command.pid, SIGCONT);
 	EXPECT_EQ(end(&command).status, 0);
 	expect_summary(N_QUEUED + 2, 0, 0, 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, ctrl_z_suspends_workers_too_and_all_continue)
@@ -266,7 +266,7 @@ TEST(signals, ctrl_z_suspends_workers_too_and_all_continue)
 	struct command command;
 	pid_t worker;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_with_a_gate("--timeout 2");
 	worker = await_gate("b");
 	kill(command.pid, SIGTSTP);
@@ -277,7 +277,7 @@ TEST(signals, ctrl_z_suspends_workers_too_and_all_continue)
 	kill(command.pid, SIGCONT);
 	EXPECT_EQ(end(&command).status, 0);
 	expect_summary(N_QUEUED + 2, 0, 0, 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, a_batch_can_be_suspended_again_and_then_interrupted)
@@ -285,7 +285,7 @@ TEST(signals, a_batch_can_be_suspended_again_and_then_interrupted)
 	struct command command;
 	pid_t worker;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_with_a_gate("");
 	worker = await_gate("b");
 	for (int i = 0; i < 3; i++) {
@@ -300,19 +300,19 @@ TEST(signals, a_batch_can_be_suspended_again_and_then_interrupted)
 	await_error(&command, "interrupted: ");
 	let_pass("in/b.png");
 	EXPECT_EQ(end(&command).status, 130);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(signals, a_batch_killed_while_suspended_leaves_nothing)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	command = begin_with_a_gate("");
 	kill(command.pid, SIGTSTP);
 	await_state(command.pid, "T");
 	await_state(await_gate("b"), "T");
 	kill(command.pid, SIGKILL);
 	EXPECT_EQ(end(&command).status, 128 + SIGKILL);
-	stage_leave();
+	fixture_leave();
 }

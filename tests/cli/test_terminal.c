@@ -1,8 +1,8 @@
 /*
- * A terminal of our own: what it would show, at any width, and in what state it is left.
- * It has 20 columns, is resized, and gets its Ctrl-C as a key.
+ * A pseudo-terminal: the text that the program writes to it at several widths, the state in which it
+ * leaves it, and Ctrl-C as a key.
  */
-#include "stage.h"
+#include "cli_fixture.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -24,7 +24,7 @@ enum { SCREEN_BYTES = 256 * 1024 };
 struct terminal {
 	int keyboard, tty;
 	struct termios before;
-	char shown[SCREEN_BYTES]; /* all that came */
+	char shown[SCREEN_BYTES]; /* all output so far */
 	size_t n;
 };
 
@@ -36,7 +36,7 @@ static void terminal_close(void)
 	fd_close(&terminal.keyboard);
 }
 
-/* Take what is there, waiting a moment for it. */
+/* Read the output that is there, or comes within wait_ms. */
 static void terminal_read(int wait_ms)
 {
 	struct pollfd ready = {.fd = terminal.keyboard, .events = POLLIN};
@@ -58,7 +58,7 @@ static void set_width(unsigned short width)
 	const struct winsize size = {.ws_row = 24, .ws_col = width};
 
 	REQUIRE(ioctl(terminal.keyboard, TIOCSWINSZ, &size) == 0);
-	terminal_read(0); /* what was painted before */
+	terminal_read(0); /* paints of the old width */
 }
 
 /* Skips the test where /dev/pts is not mounted, as in a bare chroot. */
@@ -68,7 +68,7 @@ static void terminal_open(unsigned short width)
 
 	if (statfs("/dev/pts", &mounted) != 0 || mounted.f_type != DEVPTS_SUPER_MAGIC) {
 		fprintf(stderr, "skipped: no terminal here, /dev/pts is not mounted\n");
-		stage_leave();
+		fixture_leave();
 		SKIP("no terminal here: /dev/pts is not mounted");
 	}
 	memset(&terminal, 0, sizeof(terminal));
@@ -80,7 +80,7 @@ static void terminal_open(unsigned short width)
 	set_width(width);
 }
 
-/* Until text was shown behind the byte at from. Where it stands. */
+/* Wait until text is shown behind the byte at from. Returns its place. */
 static size_t await_shown(size_t from, const char *text)
 {
 	int64_t deadline_ns = clock_deadline_ns(clock_now_ns(), COMMAND_SECONDS * 1000);
@@ -94,8 +94,8 @@ static size_t await_shown(size_t from, const char *text)
 	return (size_t)(found - terminal.shown);
 }
 
-/* Until the bar was painted so often behind the byte at from. Behind the last of them. After
- * a resize the first may be of the old width yet, and the one before it half read. */
+/* Wait for n paints of the bar behind the byte at from. Returns the place behind the last. After a
+ * resize, the first may have the old width, and the one before it may be half read. */
 static size_t await_paints(size_t from, int n)
 {
 	static const char end_of_paint[] = "\033[K";
@@ -105,8 +105,8 @@ static size_t await_paints(size_t from, int n)
 	return from;
 }
 
-/* The rightmost column that was written to from one byte to another, 1 the first; codes
- * that are none of those that we use fail the test. */
+/* The rightmost column written to between two bytes; the first is 1. Fails the test at control
+ * codes that the program does not use. */
 static unsigned widest(size_t from, size_t to)
 {
 	unsigned column = 0, most = 0;
@@ -129,7 +129,7 @@ static unsigned widest(size_t from, size_t to)
 	return most;
 }
 
-/* Back as it was: the modes, and the cursor at the beginning of an empty line. */
+/* The modes are those of the start, and the cursor is at the beginning of an empty line. */
 static void expect_sane(void)
 {
 	struct termios after;
@@ -153,7 +153,7 @@ static void make_pictures(void)
 	}
 }
 
-/* Where a layer of the sandbox is missing, the line that says so is wider than the bar. */
+/* With the sandbox off: the message about a missing layer is wider than the bar. */
 static const char bar_line[] = "pixpool-scripted resize -s 8 -j 1 in -o out --report r "
 			       "--sandbox off";
 
@@ -162,7 +162,7 @@ TEST(terminal, the_bar_fits_twenty_columns_and_follows_a_resize)
 	struct command command;
 	size_t resized, last;
 
-	stage_enter();
+	fixture_enter();
 	make_pictures();
 	terminal_open(20);
 	command = begin_on_terminal(terminal.tty, bar_line);
@@ -170,7 +170,7 @@ TEST(terminal, the_bar_fits_twenty_columns_and_follows_a_resize)
 	last = await_paints(await_shown(0, "0/9"), 2);
 	EXPECT(widest(0, last) <= 19, "%u columns", widest(0, last));
 
-	set_width(60); /* the kernel tells it with SIGWINCH */
+	set_width(60); /* sends SIGWINCH */
 	resized = await_paints(terminal.n, 2);
 	last = await_paints(resized, 2);
 	EXPECT(widest(resized, last) > 20 && widest(resized, last) <= 59, "%u columns",
@@ -186,14 +186,14 @@ TEST(terminal, the_bar_fits_twenty_columns_and_follows_a_resize)
 	EXPECT_EQ(end(&command).status, 0);
 	expect_sane();
 	terminal_close();
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(terminal, ctrl_c_lets_running_images_finish_and_restores_the_terminal)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	make_pictures();
 	terminal_open(80);
 	command = begin_on_terminal(terminal.tty, bar_line);
@@ -210,12 +210,12 @@ TEST(terminal, ctrl_c_lets_running_images_finish_and_restores_the_terminal)
 	EXPECT(widest(0, terminal.n) <= 80);
 	expect_sane();
 	terminal_close();
-	stage_leave();
+	fixture_leave();
 }
 
 /*
- * What a terminal of this width shows after all that came: rows with a '\n' between them. It
- * wraps only when a character follows the last column, as xterm does. One byte for each column.
+ * The screen of a terminal of this width after all output, as rows with '\n' between them. Like xterm
+ * it wraps when a character follows the last column. Each column is one byte.
  */
 static const char *screen_of(unsigned width)
 {
@@ -230,7 +230,7 @@ static const char *screen_of(unsigned width)
 
 		if (c == '\r') {
 			column = 0;
-		} else if (c == '\033') { /* "\033[K", the only one that we use */
+		} else if (c == '\033') { /* "\033[K", the only code that we use */
 			memset(rows[row] + column, ' ', width - column);
 			i += 2;
 		} else if (c == '\n' || ((c & 0xc0) != 0x80 && column == width)) {
@@ -257,7 +257,7 @@ TEST(terminal, ctrl_c_leaves_no_piece_of_the_bar_at_any_width)
 		struct command command;
 		const char *screen;
 
-		stage_enter();
+		fixture_enter();
 		make_pictures();
 		terminal_open(widths[i]);
 		command = begin_on_terminal(terminal.tty, bar_line);
@@ -273,7 +273,7 @@ TEST(terminal, ctrl_c_leaves_no_piece_of_the_bar_at_any_width)
 		       widths[i], screen);
 		expect_sane();
 		terminal_close();
-		stage_leave();
+		fixture_leave();
 	}
 }
 
@@ -281,7 +281,7 @@ TEST(terminal, ctrl_c_twice_kills_and_restores_the_terminal)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	make_pictures();
 	terminal_open(80);
 	command = begin_on_terminal(terminal.tty, bar_line);
@@ -294,7 +294,7 @@ TEST(terminal, ctrl_c_twice_kills_and_restores_the_terminal)
 	EXPECT_STR(tree("out"), "");
 	expect_sane();
 	terminal_close();
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(terminal, failures_stand_above_the_bar_and_again_in_the_summary)
@@ -302,7 +302,7 @@ TEST(terminal, failures_stand_above_the_bar_and_again_in_the_summary)
 	struct command command;
 	size_t above;
 
-	stage_enter();
+	fixture_enter();
 	make_pictures();
 	write_script("in/0.png", "fail bad-image");
 	terminal_open(80);
@@ -318,34 +318,34 @@ TEST(terminal, failures_stand_above_the_bar_and_again_in_the_summary)
 	EXPECT_EQ(end(&command).status, 1);
 	expect_sane();
 	terminal_close();
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(terminal, closing_the_terminal_hangs_up_the_batch)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	make_pictures();
 	terminal_open(80);
 	command = begin_on_terminal(terminal.tty, bar_line);
 	await_gate("a");
 	await_shown(0, "0/9");
 	terminal_close();
-	/* It cannot say when it has noticed, so how many came out is not known. */
+	/* The test cannot see when it noticed, so the number of outputs is not known. */
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 129);
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':9,'ok':"));
 	EXPECT(strstr(records("r"), "'failed':0,"));
 	EXPECT(strstr(records("r"), "'exit':129,"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(terminal, a_dumb_terminal_gets_plain_lines)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	make_pictures();
 	let_pass("in/a.png");
 	terminal_open(80);
@@ -358,5 +358,5 @@ TEST(terminal, a_dumb_terminal_gets_plain_lines)
 	EXPECT(!strchr(terminal.shown, '\033'));
 	expect_sane();
 	terminal_close();
-	stage_leave();
+	fixture_leave();
 }

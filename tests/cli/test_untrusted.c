@@ -1,16 +1,16 @@
-/* --untrusted: inputs from strangers have fewer formats, lower limits and a worker each. */
-#include "stage.h"
+/* --untrusted: fewer formats, lower limits, and a worker for each image. */
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* It needs all of the sandbox. False, having left, where that cannot be had. */
+/* Whether the sandbox is complete, which --untrusted needs. If not, leaves the fixture. */
 static bool enter_whole(void)
 {
-	stage_enter();
+	fixture_enter();
 	if (run("pixpool info --sandbox require").status == 0)
 		return true;
-	stage_leave();
+	fixture_leave();
 	return false;
 }
 
@@ -31,7 +31,7 @@ TEST(untrusted, reads_only_common_formats)
 	       "%s", records("r"));
 	EXPECT(strstr(records("r"), "'ok':2,'skipped':0,'failed':2,"), "%s",
 	       records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
 #ifdef PIXPOOL_VIPS
@@ -51,11 +51,11 @@ TEST(untrusted, reads_webp_tiff_and_gif_in_the_sandbox)
 	EXPECT(strstr(records("r"), "header: 12 frames, the limit is 1"));
 	EXPECT_EQ(run("pixpool resize -s 64 in/c.gif -f png -o out --untrusted").status,
 	          0);
-	stage_leave();
+	fixture_leave();
 }
 #endif
 
-/* Worker processes that did more than one picture. */
+/* The number of workers that did more than one image. */
 static const char *busy_workers(const char *option)
 {
 	return run("rm -rf out r; pixpool-scripted resize -s 8 -j 1 -Q in -o out --report r %s; "
@@ -76,7 +76,7 @@ TEST(untrusted, gives_each_image_a_worker_of_its_own)
 	}
 	EXPECT_STR(busy_workers("--untrusted"), "0\n");
 	EXPECT_STR(busy_workers(""), "1\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(untrusted, accepts_fifty_megapixels)
@@ -94,10 +94,10 @@ TEST(untrusted, accepts_fifty_megapixels)
 	EXPECT(strstr(records("r"), "{'input':'in/fits.png','status':'failed','class':"
 	                            "'io'"),
 	       "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
-/* Its own limit would be a minute and more, which no command of a test may take. */
+/* The default limit is over a minute, longer than a command of a test may take. */
 TEST(untrusted, gives_an_image_ten_seconds)
 {
 	if (!enter_whole())
@@ -109,7 +109,7 @@ TEST(untrusted, gives_an_image_ten_seconds)
 	EXPECT(strstr(records("r"), "{'input':'in/a.png','status':'failed','class':"
 	                            "'timeout'"),
 	       "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(untrusted, does_not_begin_without_the_sandbox)
@@ -125,17 +125,17 @@ TEST(untrusted, does_not_begin_without_the_sandbox)
 	EXPECT(strstr(ended.err, "sandbox: required, but missing: landlock"), "%s",
 	       ended.err);
 	EXPECT_STR(tree("out"), "");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(untrusted, is_refused_with_the_sandbox_off)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	ended = run("pixpool resize -s 64 in -o out --untrusted --sandbox off");
 	EXPECT_EQ(ended.status, 2);
 	EXPECT(strstr(ended.err, "--untrusted requires the sandbox"), "%s", ended.err);
-	stage_leave();
+	fixture_leave();
 }

@@ -1,5 +1,5 @@
-/* verify: every pixel is decoded, nothing is written, and what is broken is listed. */
-#include "stage.h"
+/* verify: it decodes every pixel, writes nothing, and lists broken images. */
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static void gather(void)
 	REQUIRE(truncate("in/broken.jpg", 15000) == 0);
 }
 
-/* Lines come in the order of completion. */
+/* The output of a command with its lines sorted: they come in the order of completion. */
 static const char *sorted(const char *line)
 {
 	return run("%s | LC_ALL=C sort", line).out;
@@ -26,7 +26,7 @@ TEST(verify, lists_only_broken_and_misnamed_images)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	gather();
 	ended = run("pixpool verify in");
 	EXPECT_EQ(ended.status, 1);
@@ -41,14 +41,14 @@ TEST(verify, lists_only_broken_and_misnamed_images)
 	           "broken.jpg jpeg 640x427\nempty.png unknown\ngood.jpg jpeg "
 	           "640x427\nmisnamed.jpg png 480x480\nnotes.txt unknown\nsub/\n"
 	           "sub/good.png png 480x480\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(verify, a_misnamed_image_is_flagged_and_not_failed)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	sample("balloon.png", "in/a.jpg");
 	ended = run("pixpool verify in --report r");
 	EXPECT_EQ(ended.status, 0);
@@ -57,26 +57,26 @@ TEST(verify, a_misnamed_image_is_flagged_and_not_failed)
 	EXPECT(strstr(records("r"), "'attempts':1,'worker':#,'misnamed':'png'}\n"), "%s",
 	       records("r"));
 	EXPECT(!strstr(records("r"), "'out'"), "there is none");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(verify, has_no_list_when_records_go_to_standard_output)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	gather();
 	ended = run("pixpool verify in --report -");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT(!strstr(ended.out, "misnamed in/"), "%s", ended.out);
 	EXPECT(strstr(records_in(ended.out), "{'summary':{'inputs':5,'ok':3,'skipped':0,"
 	                                     "'failed':2,"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(verify, has_the_usual_exit_statuses)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	scratch_folder("none");
 	EXPECT_EQ(run("pixpool verify in").status, 0);
@@ -88,36 +88,36 @@ TEST(verify, has_the_usual_exit_statuses)
 	scratch_file("in/b.jpg", "");
 	EXPECT_EQ(run("pixpool verify in > /dev/full").status, 4);
 	EXPECT_STR(tree("out"), "");
-	stage_leave();
+	fixture_leave();
 }
 
-/* The same file twice, and two names of one stem, claim nothing from each other. */
+/* The same file twice, and two names with one stem, do not collide. */
 TEST(verify, has_no_collisions)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("balloon.png", "in/a.png");
 	EXPECT_EQ(run("pixpool verify in in/a.jpg in/a.jpg --report r").status, 0);
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':4,'ok':4,"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(verify, finds_a_truncation_that_other_commands_accept)
 {
-	stage_enter();
+	fixture_enter();
 	sample("pendulum.gif", "in/a.gif");
 	REQUIRE(truncate("in/a.gif", 20000) == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 -f png --fail-on none in -o out").status, 0);
 	EXPECT(strstr(run("pixpool verify in").out,
 	              "bad-image in/a.gif (truncated GIF)\n"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(verify, a_worker_that_dies_or_hangs_fails_its_image)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "signal SIGSEGV");
 	write_script("in/b.png", "hang asleep");
 	write_script("in/c.png", "size 2 2");
@@ -129,5 +129,5 @@ TEST(verify, a_worker_that_dies_or_hangs_fails_its_image)
 	EXPECT(strstr(ended.out, "timeout in/b.png ("), "%s", ended.out);
 	EXPECT(strstr(records("r"),
 	              "{'summary':{'inputs':3,'ok':1,'skipped':0,'failed':2,"));
-	stage_leave();
+	fixture_leave();
 }

@@ -1,5 +1,5 @@
-/* The words of the command: what is refused and how, and what help says. */
-#include "stage.h"
+/* The command line: refusals with their messages, and the help. */
+#include "cli_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,9 +57,9 @@ TEST(words, a_wrong_command_is_refused_and_the_right_one_suggested)
 		{"pixpool res -s 32 in -o out", "unknown command 'res'"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	EXPECT_REFUSED(refusals);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, a_wrong_option_is_refused_and_the_right_one_suggested)
@@ -80,9 +80,9 @@ TEST(words, a_wrong_option_is_refused_and_the_right_one_suggested)
 	         "--verbose takes no value"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	EXPECT_REFUSED(refusals);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, an_option_is_never_abbreviated)
@@ -93,16 +93,16 @@ TEST(words, an_option_is_never_abbreviated)
 		{"pixpool resize --siz=32 in -o out",
 	         "unknown option '--siz'; did you mean '--size'?"},
 		{"pixpool resize --qual 32 in -o out",
-	         "unknown option '--qual'"}, /* too far from any */
+	         "unknown option '--qual'"}, /* too far from every option */
 		{"pixpool resize --re 1 in -o out", "unknown option '--re'"},
 		{"pixpool --hel", "unknown option '--hel'; did you mean '--help'?"},
 		{"pixpool --version --verbos",
 	         "unknown option '--verbos'; did you mean '--verbose'?"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	EXPECT_REFUSED(refusals);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, an_option_without_its_value_is_refused)
@@ -115,9 +115,9 @@ TEST(words, an_option_without_its_value_is_refused)
 	         "--retries needs a value: N"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	EXPECT_REFUSED(refusals);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
@@ -215,9 +215,9 @@ TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
 	         "--report: must be a file, or - for standard output; got ''"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	EXPECT_REFUSED(refusals);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, a_size_is_N_WxH_Wx_xH_or_a_percentage)
@@ -235,7 +235,7 @@ TEST(words, a_size_is_N_WxH_Wx_xH_or_a_percentage)
 		{"150%>", "640x427"}, {"33.3%", "213x142"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct ended ended = run("pixpool resize in -o out -s '%s'", wrong[i]);
@@ -253,7 +253,7 @@ TEST(words, a_size_is_N_WxH_Wx_xH_or_a_percentage)
 		EXPECT_STR(tree("out"), want);
 		EXPECT_EQ(run("rm -rf out").status, 0);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, a_missing_part_is_named)
@@ -285,9 +285,9 @@ TEST(words, a_missing_part_is_named)
 	         "info takes no -r; resize, thumb, convert, filter, verify do"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	EXPECT_REFUSED(refusals);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, an_output_that_looks_like_a_file_is_refused_with_a_hint)
@@ -304,13 +304,13 @@ TEST(words, an_output_that_looks_like_a_file_is_refused_with_a_hint)
 	         "./-"},
 	};
 
-	stage_enter();
+	fixture_enter();
 	EXPECT_REFUSED(refusals);
-	scratch_folder("album.jpg"); /* a folder may be called so */
+	scratch_folder("album.jpg"); /* a folder may have such a name */
 	sample("lake.jpg", "a.jpg");
 	EXPECT_EQ(run("pixpool thumb a.jpg -o album.jpg").status, 0);
 	EXPECT_STR(tree("album.jpg"), "a.jpg jpeg 256x171\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, every_option_has_its_short_and_long_forms)
@@ -330,14 +330,14 @@ TEST(words, every_option_has_its_short_and_long_forms)
 		"pixpool resize -s 32 -o out -f png -- a.jpg",
 	};
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		EXPECT_EQ(run("%s", lines[i]).status, 0);
 		EXPECT_STR(tree("out"), "a.png png 32x21\n");
 		EXPECT_EQ(run("rm -rf out").status, 0);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, options_may_stand_anywhere_before_two_dashes)
@@ -349,7 +349,7 @@ TEST(words, options_may_stand_anywhere_before_two_dashes)
 		"POSIXLY_CORRECT=1 pixpool resize a.jpg -o out -s 32",
 	};
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	sample("lake.jpg", "-s.jpg");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -359,7 +359,7 @@ TEST(words, options_may_stand_anywhere_before_two_dashes)
 	}
 	EXPECT_EQ(run("pixpool resize -s 32 -o out -- -s.jpg").status, 0);
 	EXPECT_STR(tree("out"), "-s.jpg jpeg 32x21\n");
-	stage_leave();
+	fixture_leave();
 }
 
 static int lines_of(const char *text, size_t *ret_longest)
@@ -391,7 +391,7 @@ TEST(words, the_short_help_is_one_screen_with_five_examples)
 	struct ended ended;
 	size_t longest;
 
-	stage_enter();
+	fixture_enter();
 	ended = run("pixpool -h");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.err, "");
@@ -403,7 +403,7 @@ TEST(words, the_short_help_is_one_screen_with_five_examples)
 	EXPECT(strstr(ended.out, " --report "));
 	EXPECT(strstr(ended.out, " --overwrite "));
 	EXPECT_EQ(run("pixpool resize -h").status, 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, the_help_is_data_and_names_every_option_and_filter)
@@ -456,7 +456,7 @@ TEST(words, the_help_is_data_and_names_every_option_and_filter)
 	struct ended ended;
 	size_t longest;
 
-	stage_enter();
+	fixture_enter();
 	ended = run("pixpool --help");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.err, "");
@@ -464,10 +464,10 @@ TEST(words, the_help_is_data_and_names_every_option_and_filter)
 		EXPECT(strstr(ended.out, words[i]), "--help does not name %s", words[i]);
 	lines_of(ended.out, &longest);
 	EXPECT(longest <= 90, "%zu columns", longest);
-	stage_leave();
+	fixture_leave();
 }
 
-/* Each word of a choice that the parser takes stands in the help of its option. */
+/* The help names each value of each choice. */
 TEST(words, the_help_names_every_choice)
 {
 	static const char *const choices[] = {
@@ -480,11 +480,11 @@ TEST(words, the_help_names_every_choice)
 	};
 	const char *help;
 
-	stage_enter();
+	fixture_enter();
 	help = run("pixpool --help").out;
 	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++)
 		EXPECT(strstr(help, choices[i]), "--help does not name %s", choices[i]);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, the_help_of_a_command_has_its_options_alone)
@@ -493,7 +493,7 @@ TEST(words, the_help_of_a_command_has_its_options_alone)
 		"pixpool verify --help", "pixpool --help verify", "pixpool help verify"};
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		ended = run("%s", lines[i]);
 		EXPECT_EQ(ended.status, 0);
@@ -505,7 +505,7 @@ TEST(words, the_help_of_a_command_has_its_options_alone)
 	EXPECT(strstr(run("pixpool filter --help").out, "sharpen [SIGMA"));
 	EXPECT(strstr(run("pixpool help").out, "\nCommands:\n"));
 	EXPECT(strstr(run("pixpool resize in --help").out, "--size GEOM"));
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, synonyms_are_understood)
@@ -520,20 +520,20 @@ TEST(words, synonyms_are_understood)
 		"pixpool filter greyscale -o out a.jpg",
 	};
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		EXPECT_EQ(run("%s --overwrite always", lines[i]).status, 0);
 		EXPECT(strstr(tree("out"), "a.jpg jpeg "), "%s", lines[i]);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, the_version_names_what_the_program_was_built_with)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	ended = run("pixpool --version");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.err, "");
@@ -543,29 +543,29 @@ TEST(words, the_version_names_what_the_program_was_built_with)
 	EXPECT(strstr(ended.out, "libvips 8."));
 #endif
 	EXPECT(strstr(ended.out, "stb"));
-	stage_leave();
+	fixture_leave();
 }
 
 /* A reader that closes the pipe early is no failure; each program's own status counts. */
 TEST(words, a_closed_pipe_is_not_a_failure)
 {
-	stage_enter();
+	fixture_enter();
 	EXPECT_EQ(run("{ sleep 0.2; pixpool --help; echo $? > status; } 2> err | true")
 	                  .status,
 	          0);
 	EXPECT_STR(run("cat status err").out, "0\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(words, help_that_cannot_be_written_is_a_failure)
 {
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	ended = run("pixpool --help > /dev/full");
 	EXPECT_EQ(ended.status, 4);
 	EXPECT_STR(ended.err,
 	           "pixpool: cannot write to standard output: No space left on device\n");
 	EXPECT_EQ(run("pixpool --help >&-").status, 4);
-	stage_leave();
+	fixture_leave();
 }

@@ -4,7 +4,7 @@
 #include "hostile_fixture.h"
 
 #include "base/fd.h"
-#include "cli/stage.h"
+#include "cli/cli_fixture.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * Read a report of any length line by line: the outcome of each input. (records() in stage.h is for
+ * Read a report of any length line by line: the outcome of each input. (records() in cli_fixture.h is for
  * short reports, which are compared as texts.)
  */
 #ifndef PXP_REPORT_LINES_H

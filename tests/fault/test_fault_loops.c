@@ -7,7 +7,7 @@
  */
 #include "report_lines.h"
 
-#include "cli/stage.h"
+#include "cli/cli_fixture.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -120,7 +120,7 @@ static void loop(const char *call, int sys_errno, const char *where, unsigned ma
 	return
 #else
 #define ENTER()                                                                          \
-	stage_enter();                                                                   \
+	fixture_enter();                                                                 \
 	make_images()
 #endif
 
@@ -149,7 +149,7 @@ TEST(fault_loops, an_output_folder_that_fails_at_any_step_stops_the_batch)
 		EXPECT(strstr(run("cat r").out, "\"failed\":0,"),
 		       "%s: an image was blamed", fault);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(fault_loops, a_read_error_in_an_input_fails_that_input_alone)
@@ -163,14 +163,14 @@ TEST(fault_loops, a_read_error_in_an_input_fails_that_input_alone)
 	EXPECT(count_lines("\"class\":\"io\",\"message\":\"read: Input/output error\"") >=
 	       1);
 	EXPECT(count_lines("\"status\":\"ok\"") >= N_IMAGES - 2);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(fault_loops, a_failed_allocation_never_kills_the_main_process)
 {
 	ENTER();
 	loop("malloc", ENOMEM, "main", 400);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(fault_loops, running_out_of_descriptors_anywhere_kills_nothing)
@@ -183,7 +183,7 @@ TEST(fault_loops, running_out_of_descriptors_anywhere_kills_nothing)
 	loop("pipe2", EMFILE, "main", 10);
 	loop("eventfd", EMFILE, "main", 10);
 	loop("epoll_create1", EMFILE, "main", 2);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(fault_loops, a_failed_fork_or_thread_start_kills_nothing)
@@ -192,7 +192,7 @@ TEST(fault_loops, a_failed_fork_or_thread_start_kills_nothing)
 	loop("fork", EAGAIN, "main", 2);
 	loop("fork", EAGAIN, "others", 4);
 	loop("pthread_create", EAGAIN, "main", 6);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(fault_loops, a_batch_that_cannot_start_its_threads_does_not_begin)
@@ -208,12 +208,12 @@ TEST(fault_loops, a_batch_that_cannot_start_its_threads_does_not_begin)
 		EXPECT_EQ(status, 2);
 		EXPECT_EQ(count_outputs(), 0);
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(fault_loops, a_read_error_in_a_folder_is_a_failed_record)
 {
 	ENTER();
 	loop("getdents64", EIO, "main", 8);
-	stage_leave();
+	fixture_leave();
 }

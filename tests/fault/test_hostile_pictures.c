@@ -8,7 +8,7 @@
 #include "mutants.h"
 #include "report_lines.h"
 
-#include "cli/stage.h"
+#include "cli/cli_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ TEST(hostile_pictures, a_bomb_in_any_format_affects_no_other_picture)
 	struct tally tally = {0};
 	size_t n = 0;
 
-	stage_enter();
+	fixture_enter();
 	for (; bombs[n].name; n++) {
 		struct blob blob = {0};
 		char path[64];
@@ -77,14 +77,14 @@ TEST(hostile_pictures, a_bomb_in_any_format_affects_no_other_picture)
 	tally_print(&tally, "bombs");
 	EXPECT_EQ(report_lines("r", check_bomb, NULL), n);
 	EXPECT_EQ(tally_of(&tally, "crashed"), 0);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(hostile_pictures, scans_without_end_are_stopped_at_the_deadline)
 {
 	struct blob blob = {0};
 
-	stage_enter();
+	fixture_enter();
 	bomb_of_scans(&blob);
 	scratch_bytes("in/scans.jpg", blob.bytes, blob.n);
 	blob_fini(&blob);
@@ -94,7 +94,7 @@ TEST(hostile_pictures, scans_without_end_are_stopped_at_the_deadline)
 	EXPECT(strstr(records("r"), is_read("webp") ? "'class':'timeout'" : "'class':'"),
 	       "%s", records("r"));
 	EXPECT_STR(tree("out"), "");
-	stage_leave();
+	fixture_leave();
 }
 
 /* ---- cuts ---- */
@@ -133,7 +133,7 @@ TEST(hostile_pictures, truncation_at_any_header_boundary_is_a_bad_image)
 	struct tally tally = {0};
 	glob_t paths;
 
-	stage_enter();
+	fixture_enter();
 	hostile_seeds(&paths);
 	for (size_t i = 0; i < paths.gl_pathc; i++)
 		truncate_picture(paths.gl_pathv[i], i);
@@ -143,5 +143,5 @@ TEST(hostile_pictures, truncation_at_any_header_boundary_is_a_bad_image)
 	hostile_expect_known_outcomes(&tally);
 	EXPECT_EQ(tally_of(&tally, "crashed"), 0);
 	globfree(&paths);
-	stage_leave();
+	fixture_leave();
 }

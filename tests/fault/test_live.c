@@ -5,7 +5,7 @@
 #include "report_lines.h"
 
 #include "base/fd.h"
-#include "cli/stage.h"
+#include "cli/cli_fixture.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -70,7 +70,7 @@ TEST(live, an_input_that_shrinks_or_grows_before_it_is_read_has_vanished)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	sample("lake.jpg", "in/b.jpg");
 	sample("dunes.jpg", "in/c.jpg");
@@ -84,7 +84,7 @@ TEST(live, an_input_that_shrinks_or_grows_before_it_is_read_has_vanished)
 	expect_record("{'input':'in/b.jpg','status':'failed','class':'vanished',");
 	expect_record("{'input':'in/c.jpg','status':'failed','class':'vanished',");
 	EXPECT_STR(tree("out"), "a.png png 2x2\nd.png png 8x8\n");
-	stage_leave();
+	fixture_leave();
 }
 
 /* An open input is read to its end, whatever happens to its name. */
@@ -92,7 +92,7 @@ TEST(live, an_input_removed_or_replaced_after_opening_is_read_as_it_was)
 {
 	struct command command;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	sample("lake.jpg", "in/b.jpg");
 	sample("lake.jpg", "in/c.jpg");
@@ -104,12 +104,12 @@ TEST(live, an_input_removed_or_replaced_after_opening_is_read_as_it_was)
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 0);
 	EXPECT_STR(tree("out"), "a.png png 2x2\nb.jpg jpeg 60x40\nc.jpg jpeg 60x40\n");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(live, a_sparse_file_of_a_terabyte_is_too_big_before_it_is_read)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("lake.jpg", "in/b.jpg");
 	if (truncate("in/b.jpg", (off_t)1 << 40) != 0) {
@@ -120,7 +120,7 @@ TEST(live, a_sparse_file_of_a_terabyte_is_too_big_before_it_is_read)
 		              "'message':'open: the file has 1099511627776 bytes, ");
 		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
 	}
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(live, a_socket_or_device_named_like_a_picture_is_unsupported)
@@ -128,7 +128,7 @@ TEST(live, a_socket_or_device_named_like_a_picture_is_unsupported)
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "in/s.jpg"};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	REQUIRE(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	scratch_link("tty.jpg", "/dev/full");
@@ -139,7 +139,7 @@ TEST(live, a_socket_or_device_named_like_a_picture_is_unsupported)
 	expect_record("{'input':'tty.jpg','status':'failed','class':'unsupported',");
 	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
 	fd_close(&fd);
-	stage_leave();
+	fixture_leave();
 }
 
 /* A picture with an unknown suffix gets the suffix of its format appended. */
@@ -147,7 +147,7 @@ TEST(live, a_name_too_long_for_its_new_suffix_fails_alone)
 {
 	char longest[NAME_MAX + 8] = "in/";
 
-	stage_enter();
+	fixture_enter();
 	memset(longest + 3, 'x', NAME_MAX - 4);
 	sample("lake.jpg", longest);
 	longest[3] = 'y';
@@ -157,7 +157,7 @@ TEST(live, a_name_too_long_for_its_new_suffix_fails_alone)
 	expect_record("{'summary':{'inputs':2,'ok':1,'skipped':0,'failed':1,");
 	expect_record("File name too long");
 	EXPECT_EQ(run("ls out | grep -c '^xxx*[.]jpg$'").out[0], '1');
-	stage_leave();
+	fixture_leave();
 }
 
 /* Bytes after the end of a picture, such as an archive or a script, are not copied to the output. */
@@ -166,7 +166,7 @@ TEST(live, bytes_after_the_end_of_a_picture_are_not_copied)
 	static const char tail[] = "PK\3\4 <script>secret()</script> and a hundred more";
 	int fd;
 
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("pendulum.gif", "in/b.gif");
 	for (int i = 0; i < 2; i++) {
@@ -178,12 +178,12 @@ TEST(live, bytes_after_the_end_of_a_picture_are_not_copied)
 	EXPECT_STR(tree("out"), "a.png png 32x21\nb.png png 32x24\n");
 	EXPECT_EQ(run("grep -rq secret in").status, 0);
 	EXPECT_EQ(run("grep -rq secret out").status, 1);
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(live, an_output_that_is_a_hard_link_to_its_input_leaves_the_input_unchanged)
 {
-	stage_enter();
+	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	sample("lake.jpg", "kept.jpg");
 	scratch_folder("out");
@@ -193,7 +193,7 @@ TEST(live, an_output_that_is_a_hard_link_to_its_input_leaves_the_input_unchanged
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out --overwrite always").status, 0);
 	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
 	EXPECT_EQ(run("cmp in/a.jpg kept.jpg").status, 0);
-	stage_leave();
+	fixture_leave();
 }
 
 /* ---- processes ---- */
@@ -207,7 +207,7 @@ static bool crash_leaves_a_core(void)
 
 TEST(live, a_worker_that_crashes_leaves_no_core)
 {
-	stage_enter();
+	fixture_enter();
 	if (!crash_leaves_a_core())
 		scratch_skip("cores of dead workers",
 		             "a crash leaves none on this machine");
@@ -219,7 +219,7 @@ TEST(live, a_worker_that_crashes_leaves_no_core)
 	                  .status,
 	          1);
 	EXPECT_STR(run("find . -name '*core*' -not -path './control*'").out, "");
-	stage_leave();
+	fixture_leave();
 }
 
 TEST(live, the_death_of_the_zygote_neither_hangs_the_batch_nor_loses_a_record)
@@ -227,7 +227,7 @@ TEST(live, the_death_of_the_zygote_neither_hangs_the_batch_nor_loses_a_record)
 	struct command command;
 	struct ended ended;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	make_images("c", 20);
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
@@ -237,7 +237,7 @@ TEST(live, the_death_of_the_zygote_neither_hangs_the_batch_nor_loses_a_record)
 	ended = end(&command);
 	EXPECT(ended.status == 0 || ended.status == 4, "%d: %s", ended.status, ended.err);
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':21,"), "%s", records("r"));
-	stage_leave();
+	fixture_leave();
 }
 
 static void kill_if_worker(pid_t pid, void *data)
@@ -265,7 +265,7 @@ TEST(live, a_storm_of_kills_fails_only_the_images_it_hits)
 	struct ended ended;
 	unsigned n_killed = 0;
 
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
 	make_images("c", N);
 	command = begin(
@@ -285,7 +285,7 @@ TEST(live, a_storm_of_kills_fails_only_the_images_it_hits)
 	/* An image fails when its worker was killed twice. */
 	EXPECT(tally_of(&tally, "crashed") <= n_killed / 2, "%zu crashed of %u kills",
 	       tally_of(&tally, "crashed"), n_killed);
-	stage_leave();
+	fixture_leave();
 }
 
 #ifndef PIXPOOL_SANITIZE
@@ -293,7 +293,7 @@ TEST(live, a_storm_of_kills_fails_only_the_images_it_hits)
  * clock, which nobody can set. */
 TEST(live, a_wall_clock_that_jumps_moves_no_deadline)
 {
-	stage_enter();
+	fixture_enter();
 	write_script("in/a.png", "hang asleep");
 	make_images("c", 10);
 	EXPECT_EQ(
@@ -304,6 +304,6 @@ TEST(live, a_wall_clock_that_jumps_moves_no_deadline)
 	expect_record("{'input':'in/a.png','status':'failed','class':'timeout',");
 	expect_record("{'summary':{'inputs':11,'ok':10,");
 	EXPECT(access("hits", F_OK) != 0, "the wall clock was read");
-	stage_leave();
+	fixture_leave();
 }
 #endif

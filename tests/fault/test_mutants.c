@@ -7,7 +7,7 @@
 #include "hostile_fixture.h"
 #include "mutants.h"
 
-#include "cli/stage.h"
+#include "cli/cli_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ TEST(mutants, damaged_by_the_thousand_fail_alone)
 	bool are_drawn;
 	glob_t paths;
 
-	stage_enter();
+	fixture_enter();
 	are_drawn = strstr(run("pixpool info").out, "\n    svg      vips ") != NULL;
 	hostile_seeds(&paths);
 	n_at_once = AT_ONCE / paths.gl_pathc + 1;
@@ -96,5 +96,5 @@ TEST(mutants, damaged_by_the_thousand_fail_alone)
 		EXPECT(n_pdf > 0, "no PDF was drawn");
 	}
 	globfree(&paths);
-	stage_leave();
+	fixture_leave();
 }

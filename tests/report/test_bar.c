@@ -1,4 +1,4 @@
-/* The bar: what stands in a line of each width, and what a terminal is sent. */
+/* The bar: its line at each width, and the bytes that a terminal gets. */
 #include "report_fixture.h"
 
 #include "report/painter.h"
@@ -12,7 +12,7 @@
 
 static const int64_t MS = 1000000;
 
-/* 1,234 of 2,900 after ten seconds of which the last ran at 56.3 a second. */
+/* 1,234 of 2,900 after ten seconds, the last of them at 56.3 images per second. */
 static struct meter meter_at_work(unsigned n_failed)
 {
 	struct meter meter;
@@ -137,7 +137,7 @@ TEST(bar, scanning_counts_up)
 	EXPECT_STR(line_at(&meter, 1, true), "");
 }
 
-/* A terminal with a report on it. Nothing here is the test's controlling terminal. */
+/* A terminal with a report on it. It is not the controlling terminal of the test. */
 struct terminal {
 	int master, slave;
 	struct report *report;
@@ -164,8 +164,8 @@ static struct terminal terminal_open(unsigned short columns_now, enum progress p
 	return terminal;
 }
 
-/* What came since the last call; the terminal turns \n into \r\n. It passes bytes on when
- * it likes, so a mark is sent after them and waited for. Static text. */
+/* The output since the last call; the terminal turns \n into \r\n. A terminal may delay bytes, so the
+ * test sends a mark behind them and waits for it. Static text. */
 static const char *shown(const struct terminal *terminal)
 {
 	static char text[1 << 16];
@@ -189,7 +189,7 @@ static void terminal_close(struct terminal *terminal)
 	close(terminal->master);
 }
 
-/* The widest line that was painted over itself: from \r to \e[K. */
+/* The width of the widest live line: from \r to \e[K. */
 static size_t widest_live(const char *text)
 {
 	size_t widest = 0;

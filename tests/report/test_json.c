@@ -1,4 +1,4 @@
-/* Text for machines: JSON that any reader takes, figures that no locale changes. */
+/* JSON that every parser accepts, and numbers that do not depend on the locale. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -204,8 +204,8 @@ TEST(figures, rates_and_clocks_take_little_room)
 	EXPECT(strlen(figure(figure_clock, (double)INFINITY)) < 20);
 }
 
-/* Go to a locale that writes 1,5: an installed one, or else one made for the moment where
- * the sources of locales are. */
+/* Set a locale with a decimal comma: an installed one, or one that the test compiles if the sources
+ * of locales are installed. */
 static bool use_comma(void)
 {
 	static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "pl_PL.UTF-8",

@@ -85,7 +85,7 @@ TEST(meter, a_stall_brings_the_rate_down)
 	EXPECT(meter_rate(&meter, now + 100000 * MS) < 1);
 }
 
-/* Half of the images are small and come first: bytes know better than images. */
+/* The first half of the images is small: bytes give a better estimate than images. */
 TEST(meter, time_left_is_by_bytes_if_they_are_planned)
 {
 	struct meter meter;

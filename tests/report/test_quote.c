@@ -1,4 +1,4 @@
-/* Names on a terminal: as GNU ls prints them, and never with a raw control character. */
+/* Names on a terminal: as GNU ls prints them, and without control characters. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -75,7 +75,7 @@ TEST(quote, a_long_name_is_complete_or_ends_in_an_ellipsis)
 	EXPECT_STR(report_quote("abcdef", text, 1), "");
 }
 
-/* Half a character is a byte that a terminal may take for a control. */
+/* A terminal may take half a character for a control code. */
 TEST(quote, a_name_is_never_cut_inside_a_character)
 {
 	char text[5];
@@ -103,8 +103,8 @@ static uint32_t draw(uint32_t *state)
 	return *state >> 16;
 }
 
-/* Names out of what the rules tell apart: some harmless bytes, all shell characters, bytes
- * that are controls, or parts of UTF-8, whole or not. Never "." or "..", nor a slash. */
+/* Random names of all kinds that the rules distinguish: harmless bytes, special characters of the
+ * shell, control codes, valid and invalid UTF-8. Never ".", ".." or a slash. */
 static void make_name(char *name, uint32_t *state)
 {
 	static const char *const pieces[] = {
@@ -125,13 +125,13 @@ static void make_name(char *name, uint32_t *state)
 	strcpy(name, draw(state) % 2 ? "x" : "");
 	for (uint32_t i = 0; i < n; i++)
 		strcat(name, pieces[draw(state) % (sizeof(pieces) / sizeof(pieces[0]))]);
-	/* ls 9.1 spoils the front of a name that holds an apostrophe and ends in an escape:
-	 * the shell would not read it back. We don't follow it there. */
+	/* ls 9.1 garbles the beginning of a name with an apostrophe and an escape at its end:
+	 * the shell would not read it back. We differ there. */
 	if (strchr(name, '\''))
 		strcat(name, "x");
 }
 
-/* ls ends each name in a newline and prints none inside, as all are escaped. */
+/* ls prints a newline behind each name, and escapes those inside names. */
 static void expect_as_ls(char names[][64], int n_names)
 {
 	FILE *ls = popen("LC_ALL=C.UTF-8 ls -A --quoting-style=shell-escape", "r");

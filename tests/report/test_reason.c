@@ -1,4 +1,4 @@
-/* Reasons: what the terminal says of the failures that engines and rooms give. */
+/* Reasons for the failures of engines and rooms, in people's words. */
 #include "support/test.h"
 
 #include "report/reason.h"
@@ -101,7 +101,7 @@ TEST(reason, each_class_has_one_without_any_text)
 	}
 }
 
-/* An answer of a worker may hold any name. */
+/* A worker's answer may contain any name. */
 TEST(reason, a_long_name_of_a_format_is_cut)
 {
 	char reason[REASON_BYTES];

@@ -1,4 +1,4 @@
-/* Records, to the letter: scripts read them. */
+/* Records, compared as whole lines: scripts depend on them. */
 #include "report_fixture.h"
 
 #include "report/record.h"

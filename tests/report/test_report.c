@@ -1,4 +1,4 @@
-/* A whole report, but for the bar: what each painter says of the same batch. */
+/* A whole report: the same batch through each painter, except the bar. */
 #include "support/test.h"
 
 #include "report_fixture.h"
@@ -240,7 +240,7 @@ TEST(report, failures_are_grouped_by_reason_the_most_frequent_first)
 	close(fd);
 }
 
-/* Reasons come from a table, but the name of the format in them from a worker's answer. */
+/* Reasons come from a table, but the format in them comes from a worker's answer. */
 TEST(report, the_list_of_failures_is_bounded)
 {
 	int fd = capture_open();

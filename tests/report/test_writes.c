@@ -1,4 +1,4 @@
-/* What leaves a report, and how: whole, in one write, and past whatever refuses it. */
+/* How a report writes: each line in one write, and on after a write that fails. */
 #include "report_fixture.h"
 
 #include <fcntl.h>
@@ -9,14 +9,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A pair of sockets that keeps apart what was written apart. */
+/* A pair of sockets that keeps each write apart. */
 static void packets_open(int ends[2])
 {
 	REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 	                   ends) == 0);
 }
 
-/* The next one; "" when there is none. Static text. */
+/* The next write; "" if there is none. Static text. */
 static const char *packet_from(int fd)
 {
 	static char text[1 << 16];

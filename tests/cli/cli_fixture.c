@@ -1,4 +1,5 @@
-#include "stage.h"
+/* The scratch folder of a test, its images, and its results as texts. */
+#include "cli_fixture.h"
 
 #include "base/fd.h"
 #include "recipe/format.h"
@@ -14,7 +15,7 @@
 
 enum { TEXT_BYTES = 256 * 1024, MAX_LINES = 2048 };
 
-void stage_enter(void)
+void fixture_enter(void)
 {
 	scratch_enter(NULL);
 	scratch_folder(".tmp");
@@ -32,14 +33,14 @@ void stage_enter(void)
 	umask(022);
 }
 
-void stage_leave(void)
+void fixture_leave(void)
 {
 	EXPECT_STR(run("find . -name '.pixpool-*'").out, "");
 	EXPECT_STR(tree(".tmp"), "");
 	scratch_leave();
 }
 
-/* The folders on the way to path. */
+/* Make the folders on the way to path. */
 static void make_folders(const char *path)
 {
 	char folder[512];
@@ -114,7 +115,7 @@ const char *as_nobody(void)
 		             "cannot drop root here");
 		return NULL;
 	}
-	/* A build folder may be closed to others. */
+	/* Other users may not be able to enter the build folder. */
 	scratch_folder(".bin");
 	REQUIRE(run("cp -p '%s/pixpool' .bin/", PIXPOOL_PROGRAMS).status == 0);
 	here = realpath(".bin", NULL);
@@ -126,9 +127,9 @@ const char *as_nobody(void)
 	return words;
 }
 
-/* ---- what came out ---- */
+/* ---- results ---- */
 
-/* Put # for the figures that the pattern's first group matches, wherever it does. */
+/* Replace every match of the pattern's first group by #. */
 static void mask(char *text, const char *pattern)
 {
 	regmatch_t match[2];
@@ -167,7 +168,7 @@ static void sort_lines(char *text)
 	strcpy(text, sorted);
 }
 
-/* Take a member out of all records. */
+/* Remove a member from all records. */
 static void leave_out(const char *member, char *text)
 {
 	const char *end;
@@ -234,7 +235,7 @@ const char *plain(const char *given)
 	return text;
 }
 
-/* "jpeg 64x43" of a file, without the help of any engine. */
+/* "jpeg 64x43" of a file, read without any engine. */
 static void describe(const char *path, char *text, size_t n_text)
 {
 	static uint8_t b[256 * 1024];
