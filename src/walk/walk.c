@@ -1,14 +1,359 @@
-/* The walk: one step at a time, from INPUT to INPUT and up and down the folders below them. */
+/*
+ * The walk: one step at a time, from INPUT to INPUT and up and down the folders below them. Its parts,
+ * from below: the packed names of one folder, the stack of the folders on the way, the steps.
+ */
 #include "walk/walk.h"
 
 #include "base/fd.h"
 #include "common/path.h"
-#include "walk/levels.h"
+#include "walk/walk_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- the names of one folder ---- */
+
+/*
+ * The names of one folder, packed: a mark and the bytes of each name lie one after the other in one
+ * block; a second block has the place where each begins. A name costs its length and six bytes. All
+ * zeros is an empty list.
+ */
+struct names {
+	char *bytes;      /* mark, name, 0; mark, name, 0; ... */
+	uint32_t *starts; /* of each entry, in bytes */
+	size_t n_bytes, max_bytes;
+	size_t n, max;
+	size_t n_taken;
+};
+
+/* Free the blocks; the list is empty again. */
+static void names_fini(struct names *names)
+{
+	free(names->bytes);
+	free(names->starts);
+	*names = (struct names){0};
+}
+
+/* Make *block large enough for n elements of this size, by doubling. False when memory ran out. */
+static bool grow(void **block, size_t *max, size_t n, size_t size)
+{
+	size_t new_max = *max ? *max : 16;
+	void *bigger;
+
+	if (n <= *max)
+		return true;
+	while (new_max < n)
+		new_max *= 2;
+	bigger = realloc(*block, new_max * size);
+	if (!bigger)
+		return false;
+	*block = bigger;
+	*max = new_max;
+	return true;
+}
+
+/* Append a copy of name, with a mark of the caller's. False when memory ran out, or at 4 GiB of
+ * names; the list is as it was. */
+static bool names_add(struct names *names, char mark, const char *name)
+{
+	size_t n_name = strlen(name) + 1;
+	void *bytes = names->bytes, *starts = names->starts;
+	bool fits = names->n_bytes <= UINT32_MAX &&
+	            grow(&bytes, &names->max_bytes, names->n_bytes + 1 + n_name, 1) &&
+	            grow(&starts, &names->max, names->n + 1, sizeof(*names->starts));
+
+	names->bytes = bytes;
+	names->starts = starts;
+	if (!fits)
+		return false;
+
+	names->starts[names->n++] = (uint32_t)names->n_bytes;
+	names->bytes[names->n_bytes] = mark;
+	memcpy(names->bytes + names->n_bytes + 1, name, n_name);
+	names->n_bytes += 1 + n_name;
+	return true;
+}
+
+static const char *name_at(const struct names *names, uint32_t start)
+{
+	return names->bytes + start + 1;
+}
+
+static int compare(const void *left, const void *right, void *data)
+{
+	const struct names *names = data;
+
+	return strcmp(name_at(names, *(const uint32_t *)left),
+	              name_at(names, *(const uint32_t *)right));
+}
+
+/* The list is sorted and not empty. */
+static void drop_doubles(struct names *names)
+{
+	size_t n_kept = 1;
+
+	for (size_t i = 1; i < names->n; i++) {
+		if (compare(&names->starts[n_kept - 1], &names->starts[i], names) != 0)
+			names->starts[n_kept++] = names->starts[i];
+	}
+	names->n = n_kept;
+}
+
+/* Sort the list by the bytes of its names, once all are added. Drops names that are in it twice (a
+ * folder that changes while it is read may give a name twice) and frees spare memory. */
+static void names_sort(struct names *names)
+{
+	void *block;
+
+	if (names->n == 0) {
+		names_fini(names);
+		return;
+	}
+	qsort_r(names->starts, names->n, sizeof(*names->starts), compare, names);
+	drop_doubles(names);
+
+	/* A block that cannot be made smaller is kept as it is. */
+	block = realloc(names->bytes, names->n_bytes);
+	if (block)
+		names->bytes = block;
+	block = realloc(names->starts, names->n * sizeof(*names->starts));
+	if (block)
+		names->starts = block;
+}
+
+static bool names_has_next(const struct names *names)
+{
+	return names->n_taken < names->n;
+}
+
+/* Take the next name; there must be one. Valid until names_fini(). */
+static const char *names_take(struct names *names, char *ret_mark)
+{
+	uint32_t start = names->starts[names->n_taken++];
+
+	*ret_mark = names->bytes[start];
+	return name_at(names, start);
+}
+
+/* The name that was taken last. */
+static const char *names_taken(const struct names *names)
+{
+	return name_at(names, names->starts[names->n_taken - 1]);
+}
+
+/* ---- the folders on the way ---- */
+
+/*
+ * A stack of the folders from an INPUT down to the folder where the walk is. Each level has the names
+ * of its folder in blocks of its own, which are freed with it.
+ *
+ * The INPUT's folder stays open, and so do the LEVELS_OPEN deepest ones. A folder between them is
+ * opened again when the walk comes back to it, step by step from the nearest open folder above it;
+ * it must still be the same folder. So a tree may be of any depth and a path of any length.
+ */
+struct level {
+	int fd; /* -1: closed for now; open as long as files are left */
+	dev_t dev;
+	ino_t ino;
+	size_t path_n; /* length of its path with the slash at its end */
+	struct names files, folders;
+	int sys_errno; /* why a part of it could not be read; 0: it was read whole */
+};
+
+/* Marks of the names of files. */
+enum { NAME_FILE = 'f', NAME_OTHER = 'o' };
+
+enum { BUFFER_BYTES = 32 * 1024 };
+
+/* The stack. It is empty when everything but the buffer is zero. */
+struct levels {
+	struct level *level;
+	size_t n, max;
+	void *buffer; /* for getdents64(), used by one folder after the other */
+};
+
+ssize_t (*walk_getdents)(int folder, void *buffer, size_t n) = getdents64;
+
+/* Note why a part of a folder could not be read. The first reason counts. */
+static void level_note(struct level *level, int sys_errno)
+{
+	if (level->sys_errno == 0)
+		level->sys_errno = sys_errno;
+}
+
+/* Open a sub-folder of an open level, never through a link. -1 with errno. */
+static int level_open_folder(const struct level *level, const char *name)
+{
+	return openat(level->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Make an empty stack. False when memory ran out. */
+static bool levels_init(struct levels *levels)
+{
+	*levels = (struct levels){.buffer = malloc(BUFFER_BYTES)};
+	return levels->buffer != NULL;
+}
+
+static void levels_pop(struct levels *levels)
+{
+	struct level *level = &levels->level[--levels->n];
+
+	fd_close(&level->fd);
+	names_fini(&level->files);
+	names_fini(&level->folders);
+}
+
+static void levels_fini(struct levels *levels)
+{
+	while (levels->n > 0)
+		levels_pop(levels);
+	free(levels->level);
+	free(levels->buffer);
+	*levels = (struct levels){0};
+}
+
+/* The deepest level; there must be one. Valid until the next push. */
+static struct level *levels_top(struct levels *levels)
+{
+	return &levels->level[levels->n - 1];
+}
+
+/* Whether a folder is on the stack already: then mounts make a loop. */
+static bool levels_hold(const struct levels *levels, const struct stat *folder)
+{
+	for (size_t i = 0; i < levels->n; i++) {
+		if (levels->level[i].dev == folder->st_dev &&
+		    levels->level[i].ino == folder->st_ino)
+			return true;
+	}
+	return false;
+}
+
+static unsigned char type_of(mode_t mode)
+{
+	return S_ISREG(mode) ? DT_REG : S_ISDIR(mode) ? DT_DIR : DT_LNK;
+}
+
+/* False when memory ran out. */
+static bool add_entry(struct level *level, const struct dirent64 *entry)
+{
+	unsigned char type = entry->d_type;
+	struct stat st;
+
+	if (type == DT_UNKNOWN) {
+		/* An entry whose type cannot be found out counts as a file: opening it will
+		 * say why. */
+		if (fstatat(level->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			type = type_of(st.st_mode);
+		else if (errno == ENOENT)
+			return true;
+		else
+			type = DT_REG;
+	}
+	if (type == DT_DIR)
+		return names_add(&level->folders, 0, entry->d_name);
+	return names_add(&level->files, type == DT_REG ? NAME_FILE : NAME_OTHER,
+	                 entry->d_name);
+}
+
+static void level_read(struct level *level, char *buffer)
+{
+	const struct dirent64 *entry;
+	ssize_t n;
+
+	while ((n = walk_getdents(level->fd, buffer, BUFFER_BYTES)) > 0) {
+		for (ssize_t at = 0; at < n; at += entry->d_reclen) {
+			entry = (const void *)(buffer + at);
+			/* Hidden names, and "." and "..". */
+			if (entry->d_name[0] == '.')
+				continue;
+			if (!add_entry(level, entry)) {
+				level_note(level, ENOMEM);
+				return;
+			}
+		}
+	}
+	/* ENOENT: the folder was removed while it was read, which is no error. */
+	if (n < 0 && errno != ENOENT)
+		level_note(level, errno);
+}
+
+/* A folder was opened at depth: close the one that is LEVELS_OPEN above it. */
+static void close_far_above(struct levels *levels, size_t depth)
+{
+	if (depth > LEVELS_OPEN)
+		fd_close(&levels->level[depth - LEVELS_OPEN].fd);
+}
+
+/* Push the folder that is open as *fd, and read its names. *fd is moved in and is -1 then. False, and
+ * *fd is still the caller's, when there is no memory for the level. A failure while the names are
+ * read is noted in the level, which keeps the names that were read before it. */
+static bool levels_push(struct levels *levels, int *fd, const struct stat *folder,
+                        size_t path_n)
+{
+	struct level *level;
+
+	if (levels->n == levels->max) {
+		size_t max = levels->max ? 2 * levels->max : 16;
+
+		level = realloc(levels->level, max * sizeof(*level));
+		if (!level)
+			return false;
+		levels->level = level;
+		levels->max = max;
+	}
+	level = &levels->level[levels->n++];
+	*level = (struct level){.fd = *fd,
+	                        .dev = folder->st_dev,
+	                        .ino = folder->st_ino,
+	                        .path_n = path_n};
+	*fd = -1;
+	close_far_above(levels, levels->n - 1);
+
+	level_read(level, levels->buffer);
+	names_sort(&level->files);
+	names_sort(&level->folders);
+	return true;
+}
+
+/* Open a level from the level above it, whose name taken last is that of this folder. */
+static bool reopen_below(const struct level *above, struct level *below)
+{
+	int fd = level_open_folder(above, names_taken(&above->folders));
+	struct stat st;
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) == 0 && st.st_dev == below->dev && st.st_ino == below->ino) {
+		below->fd = fd;
+		return true;
+	}
+	fd_close(&fd);
+	errno = ESTALE;
+	return false;
+}
+
+/* Open the folder of the top again if it is closed. False with errno when that fails; ESTALE: another
+ * folder has its name now. */
+static bool levels_reopen(struct levels *levels)
+{
+	size_t top = levels->n - 1, at = top;
+
+	while (levels->level[at].fd < 0)
+		at--;
+	for (; at < top; at++) {
+		if (!reopen_below(&levels->level[at], &levels->level[at + 1]))
+			return false;
+		close_far_above(levels, at + 1);
+	}
+	return true;
+}
+
+/* ---- the steps ---- */
 
 struct walk {
 	struct walk_options options;

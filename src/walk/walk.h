@@ -8,7 +8,7 @@
  * while the walk runs. Names that begin with a dot are skipped where they are met. A tree that
  * changes during the walk is no error: a file that is gone when its turn comes is skipped.
  *
- * A tree may be of any depth; a walk has at most some 20 descriptors open (levels.h). One thread uses
+ * A tree may be of any depth; a walk has at most some 20 descriptors open (walk_internal.h). One thread uses
  * a walk.
  */
 #ifndef PXP_WALK_H

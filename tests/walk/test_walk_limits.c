@@ -8,7 +8,6 @@
 #include "support/test.h"
 
 #include "base/fd.h"
-#include "walk/levels.h"
 #include "walk/walk.h"
 #include "walk/walk_internal.h"
 
