@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool ask_is_invalid(struct failure *ret_failure)
-{
-	return failure_set(ret_failure, FAIL_INTERNAL,
-	                   "the worker's answer is not valid");
-}
-
 bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n,
          struct failure *ret_failure)
 {
@@ -25,7 +19,8 @@ bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n
 	else if (pxp_future_result(future, PXP_FOREVER, &bytes, &n_got, &error) != PXP_OK)
 		failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
 	else if (n_got != n)
-		ask_is_invalid(ret_failure);
+		failure_set(ret_failure, FAIL_INTERNAL,
+		            "the worker's answer has %zu bytes instead of %zu", n_got, n);
 	else
 		is_answered = true;
 	if (is_answered)

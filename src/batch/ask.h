@@ -19,7 +19,4 @@ bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n
 bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *run,
               void *ret_answer, size_t n, struct failure *ret_failure);
 
-/* The failure of an answer that has another length, or that cannot be true. Always false. */
-bool ask_is_invalid(struct failure *ret_failure);
-
 #endif

@@ -81,7 +81,9 @@ static bool ask_worker(struct sandbox_state *ret_state, struct failure *ret_fail
 	if (!ask_once(&options, run_tell_state, ret_state, sizeof(*ret_state),
 	              ret_failure))
 		return false;
-	return sandbox_is_sound(ret_state) || ask_is_invalid(ret_failure);
+	return sandbox_is_sound(ret_state) ||
+	       failure_set(ret_failure, FAIL_INTERNAL,
+	                   "sandbox: the worker's answer is not valid");
 }
 
 bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
