@@ -1,17 +1,20 @@
 /*
- * What lies ready in the channel of a worker that is busy, so that it finds its next task
- * without a round trip: one task, and more only where tasks are so quick that a worker would
- * be done with them before it is known.
+ * What goes to workers: which worker gets the next task, how many tasks are prefetched, and which
+ * workers start or stop.
  *
- * More than one lies there only while the last tasks were quick: their sum, as far as can be
- * told, is under AHEAD_NS. None that brings descriptors or that is long is laid behind another
- * prefetched one: a worker holds no more than four open inputs. Whoever has nothing to do takes
- * what another has only prefetched; and where nobody ever has nothing to do, it is taken over
- * as well, of any kind, once it is overtaken by twice as many tasks as lie in the channels.
+ * A busy worker has one more task in its channel, so that it finds its next task without a round
+ * trip. More tasks are prefetched only while tasks are so quick that a worker would be done with
+ * one before the pool knows. Together they may take AHEAD_NS, as far as the last tasks tell. A
+ * task with descriptors or a long input is never prefetched behind another prefetched one, so
+ * that a worker holds at most four open inputs.
  *
- * Tasks that are done sooner than anybody is woken for them (WAKE_NS) go where somebody is
- * awake, all that it will have done by then; and the supervisor sleeps on until a worker is
- * done or there are several.
+ * An idle worker takes over the tasks that another worker has only prefetched. If no worker is
+ * ever idle, a prefetched task is taken over once it was overtaken by twice as many tasks as may
+ * be prefetched.
+ *
+ * To wake a worker takes about WAKE_NS. Tasks that are quicker go to a worker that is awake, as
+ * many as it finishes in that time. The supervisor then sleeps until a worker is done or several
+ * tasks are queued.
  */
 #include "base/clock.h"
 #include "exec/pool/process_pool.h"
@@ -20,15 +23,24 @@
 #include <string.h>
 
 enum {
-	AHEAD_NS = 1000 * 1000,  /* of work that lies in a channel, at most */
-	SHORT_BYTES = 4096,      /* of an input that may lie behind a prefetched one */
-	MAX_OVERTAKERS = 2,      /* of a task, a worker and a task that lies ahead */
-	FIRST_NS = 8 * AHEAD_NS, /* how long a task takes, before it is known */
-	POLL_SLOTS_MS = 1,       /* between two looks at the page of a quiet worker */
-	WAKE_NS = 20 * 1000,     /* what it takes to wake a worker, about */
+	/* How much work may be prefetched. */
+	AHEAD_NS = 1000 * 1000,
+	/* A task with a longer input is not prefetched behind a prefetched one. */
+	SHORT_BYTES = 4096,
+	/* How many tasks may overtake a prefetched one, for each worker and each task that may be
+	 * prefetched. */
+	MAX_OVERTAKERS = 2,
+	/* The estimate while nothing is known. */
+	FIRST_NS = 8 * AHEAD_NS,
+	/* How often the slots of a worker are polled that does not notify us. */
+	POLL_SLOTS_MS = 1,
+	/* About the time that it takes to wake a worker. */
+	WAKE_NS = 20 * 1000,
 	N_GATHERED = N_SLOTS - 1,
-	RETRY_MS = 10,  /* when descriptors or processes ran out, or a socket was full */
-	STOP_MS = 5000, /* for a finaliser; then the worker is killed */
+	/* The pause after descriptors, processes or socket space ran out. */
+	RETRY_MS = 10,
+	/* How long a worker has to end, finaliser included, before it is killed. */
+	STOP_MS = 5000,
 };
 
 static bool is_idle(const struct pool_worker *worker)
@@ -61,9 +73,9 @@ static bool is_due_for_recycle(const struct process_pool *pool,
 	return worker->needs_recycle || (most > 0 && worker->n_tasks >= most);
 }
 
-/* ---- how long tasks take ---- */
+/* ---- the estimate of a task's time ---- */
 
-/* A long one is taken for the rule at once, a quick one only when it has company. */
+/* One long task raises the estimate at once. Quick tasks lower it step by step. */
 void pool_note_time(struct process_pool *pool, int64_t run_ns)
 {
 	if (run_ns < 0) {
@@ -86,7 +98,7 @@ unsigned pool_depth(const struct process_pool *pool)
 	return (unsigned)(AHEAD_NS / pool->task_ns);
 }
 
-/* How many tasks are done in the time that it takes to wake a worker. */
+/* How many tasks a worker finishes in the time that it takes to wake another. */
 static unsigned count_fast(const struct process_pool *pool)
 {
 	if (pool->task_ns == 0 || pool->task_ns > WAKE_NS)
@@ -105,7 +117,7 @@ static bool is_fast(const struct process_pool *pool)
 	return false;
 }
 
-/* ---- handing a task over ---- */
+/* ---- sending one task ---- */
 
 void pool_try_again(struct process_pool *pool)
 {
@@ -119,8 +131,8 @@ static bool passes_by_itself(int sys_errno)
 	       sys_errno == ENOMEM || sys_errno == ENOBUFS || sys_errno == ETOOMANYREFS;
 }
 
-/* A task could not be handed over: because its worker is gone, because there was no room,
- * which something under way may free, or because of what it is itself. */
+/* A task could not be sent: its worker has died, or a resource ran out that running tasks may
+ * free, or the task itself is the reason. */
 static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
                         struct task *task)
 {
@@ -148,7 +160,7 @@ static bool hand(struct process_pool *pool, struct pool_worker *worker, struct t
 	return pool->retry_ns < 0;
 }
 
-/* ---- what lies ahead ---- */
+/* ---- prefetching ---- */
 
 static bool may_lie_deep(const struct task *task)
 {
@@ -157,8 +169,8 @@ static bool may_lie_deep(const struct task *task)
 	       !task->gets_all_memory;
 }
 
-/* Whether one more may lie behind level others. One that has to begin by a time stays where
- * that is watched. */
+/* Whether a task may be prefetched behind level others. One that must start by a given time stays
+ * in the queue, where that time is watched. */
 static bool may_be_prefetched(const struct task *task, unsigned level)
 {
 	return task->expires_ns < 0 && (level == 1 || may_lie_deep(task));
@@ -183,7 +195,7 @@ struct prefetched {
 	struct slot *slot;
 };
 
-/* The oldest of the tasks that only lie prefetched; slot is NULL when there is none. */
+/* Find the oldest prefetched task. Its slot is NULL if there is none. */
 static struct prefetched find_oldest(struct process_pool *pool)
 {
 	struct prefetched oldest = {0};
@@ -203,7 +215,7 @@ static struct prefetched find_oldest(struct process_pool *pool)
 	return oldest;
 }
 
-/* Whether more tasks than it should have been handed out before it. */
+/* Whether more tasks were sent before it than may overtake it. */
 static bool is_overtaken(const struct process_pool *pool, const struct task *task)
 {
 	const struct task *queued = pool->executor.queue.first;
@@ -212,8 +224,8 @@ static bool is_overtaken(const struct process_pool *pool, const struct task *tas
 	return task->submitted + most < queued->submitted;
 }
 
-/* The oldest that nobody has begun, be it in the queue or behind another one. But what lies
- * behind quick ones is begun as soon there as here. */
+/* The oldest task that has not started, from the queue or from the slots of a worker. But a task
+ * behind quick ones stays there, since it starts as soon as here. */
 static struct task *next_task(struct process_pool *pool)
 {
 	const struct task *queued = pool->executor.queue.first;
@@ -230,9 +242,8 @@ static struct task *next_task(struct process_pool *pool)
 	return executor_take(&pool->executor);
 }
 
-/* The next task to lie behind another one. Without a need it is not taken from where it lies
- * already; but where workers are never idle, so that none takes it over, what lies behind a
- * long task would be overtaken without end. */
+/* The next task to prefetch. It comes from the queue. But if no worker is ever idle, nobody takes
+ * over what is prefetched behind a long task. So a task that was overtaken too often is moved. */
 static struct task *next_task_ahead(struct process_pool *pool,
                                     const struct pool_worker *worker,
                                     struct prefetched *oldest)
@@ -246,7 +257,7 @@ static struct task *next_task_ahead(struct process_pool *pool,
 	return task;
 }
 
-/* Lay one more behind level others. False when there is no use in going on for now. */
+/* Prefetch one more task behind level others. Returns false if sending must pause. */
 static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
                          unsigned level, struct prefetched *oldest)
 {
@@ -258,7 +269,7 @@ static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
 	return hand(pool, worker, next_task_ahead(pool, worker, oldest));
 }
 
-/* In turn, so that they begin in the order of their submission, more or less. */
+/* Level by level, so that tasks start about in the order of their submission. */
 static void prefetch(struct process_pool *pool, size_t n_coming)
 {
 	const struct task_list *queue = &pool->executor.queue;
@@ -278,7 +289,7 @@ static void prefetch(struct process_pool *pool, size_t n_coming)
 	}
 }
 
-/* ---- tasks that are done sooner than a worker is woken ---- */
+/* ---- tasks that are quicker than a wake-up ---- */
 
 static void fill(struct process_pool *pool, struct pool_worker *worker)
 {
@@ -308,7 +319,7 @@ static void expect_more(struct process_pool *pool, struct pool_worker *worker)
 		pool_worker_suppress_notify(worker, true);
 }
 
-/* Who is awake comes before who would have to be woken. */
+/* Workers that are awake come before workers that must be woken. */
 static void hand_out(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++)
@@ -316,8 +327,8 @@ static void hand_out(struct process_pool *pool)
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
-		/* Again while it is idle: a task that cannot be sent to anybody leaves it so, and
-		 * nothing else would wake us for the next. */
+		/* In a loop: a task that cannot be sent at all leaves the worker idle, and no
+		 * event would follow for the next task. */
 		while (is_idle(worker) && !is_due_for_recycle(pool, worker)) {
 			struct task *task = next_task(pool);
 
@@ -352,10 +363,10 @@ static unsigned count_starting(const struct process_pool *pool)
 	return n;
 }
 
-/* As many as have something to do, at most as many as were asked for. */
+/* Start as many workers as there are tasks for, up to n_workers. */
 static void spawn_missing(struct process_pool *pool)
 {
-	/* Fast ones stay where they lie. */
+	/* Quick tasks stay where they are. */
 	size_t n_wanted = pool->executor.queue.n +
 	                  (is_fast(pool) ? 0 : count_prefetched(pool));
 	size_t n_coming = count_starting(pool) + count_idle(pool);
@@ -396,7 +407,7 @@ static int64_t idle_until_ns(const struct process_pool *pool,
 	return clock_deadline_ns(worker->idle_since_ns, ms);
 }
 
-/* Those that have run as many tasks as they may, have grown too much, or had nothing to do
+/* Stop idle workers that have run their number of tasks, keep too much memory, or have been idle
  * for too long. */
 static void recycle(struct process_pool *pool)
 {
@@ -410,9 +421,9 @@ static void recycle(struct process_pool *pool)
 	}
 }
 
-/* ---- when to look again ---- */
+/* ---- when to schedule again ---- */
 
-/* Whether a task that came now could be handed out, or would start a worker. */
+/* Whether a new task could be sent to a worker, or would start one. */
 static bool has_takers(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -436,7 +447,7 @@ size_t pool_n_to_wake(const struct process_pool *pool)
 	return most < N_GATHERED ? most : N_GATHERED;
 }
 
-/* When the next worker has been idle for too long; -1: none will. */
+/* When the next worker will have been idle for too long; -1: never. */
 static int64_t recycle_ns(const struct process_pool *pool)
 {
 	int64_t first_ns = -1;
@@ -447,7 +458,8 @@ static int64_t recycle_ns(const struct process_pool *pool)
 	return first_ns;
 }
 
-/* While a worker leaves answers in its page, or may begin what nobody was called for. */
+/* While a worker leaves answers without a notification, or tasks are queued that woke no
+ * worker. */
 static int64_t poll_slots_ns(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {

@@ -1,28 +1,29 @@
 /*
- * Memory: who may have how much. Every worker has the allowance; what a task needs beyond
- * it comes out of one budget, first come, first served. A worker's limit is in one of these
+ * How much memory each worker may have. Every worker has the allowance. A task that needs more
+ * gets it from one budget, in the order of the requests. The limit of a worker is in one of these
  * states:
  *
- *   STEADY    it is in force
- *   WAITING   its task asked for more, and waits in the row; its deadlines stand still
- *   RAISING   that was granted: the fork server is setting it
- *   TO_ANSWER that was done or refused: the worker is to be told, once it can be
- *   TO_LOWER  the task is done: the fork server is to be told, once its socket has room
- *   LOWERING  it was told
+ *   STEADY     it is in force
+ *   WAITING    its task asked for more and waits; its deadlines stand still
+ *   RAISING    the request was granted, and the fork server is setting the limit
+ *   TO_ANSWER  the limit is set or refused; the answer to the worker is still to be sent
+ *   TO_LOWER   the task has ended; the fork server is still to be told
+ *   LOWERING   the fork server was told
  *
- * What was granted counts until the limit is lowered or the worker is gone. No two tasks
- * can wait for each other: who waits holds nothing of the budget, since a task that holds
- * some and asks for more is granted it at once or not at all.
+ * A grant counts until the limit is lowered or the worker is gone. No two tasks can wait for each
+ * other: a task that waits holds nothing of the budget. One that holds some and asks for more
+ * gets it at once or not at all.
  *
- * Nothing lies prefetched behind a task that asked: it would wait for no reason, and would
- * begin with what was granted to another.
+ * No task is prefetched behind one that has asked. It would wait for no reason, and would start
+ * with the memory of another.
  */
 #include "exec/pool/process_pool.h"
 
 #include <limits.h>
 
 enum {
-	MAX_NEEDS = PXP_MAX_NEEDS + 1, /* in one attempt: for its own limit as well */
+	/* In one attempt. One more than a task may make itself, for a task with its own limit. */
+	MAX_NEEDS = PXP_MAX_NEEDS + 1,
 };
 
 static uint64_t allowance_of(const struct process_pool *pool)
@@ -39,7 +40,7 @@ static uint64_t granted_bytes(const struct process_pool *pool)
 	return granted;
 }
 
-/* What of a limit counts against the budget. Without an allowance there is none. */
+/* The part of a limit that counts against the budget. Without an allowance nothing does. */
 static uint64_t beyond_allowance(const struct process_pool *pool, uint64_t limit)
 {
 	uint64_t allowance = allowance_of(pool);
@@ -81,8 +82,8 @@ static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
 	return false;
 }
 
-/* The answer to a need. Its task goes on, and so does the time that it has. Who is not told
- * would wait for ever: so it is tried until it is sent, or the worker's end is seen. */
+/* Answer a request for memory. The task goes on, and its deadlines run again. Without the answer
+ * it would wait for ever, so it is sent again until it arrives or the worker ends. */
 static void answer_need(struct process_pool *pool, struct pool_worker *worker,
                         enum pxp_status status)
 {
@@ -105,12 +106,12 @@ static void answer_need(struct process_pool *pool, struct pool_worker *worker,
 	start_clock(&worker->stall_ns, worker->stall_left_ns, pool->now_ns);
 }
 
-/* ---- needs ---- */
+/* ---- requests ---- */
 
-/* Nothing shall lie behind a task that waits. */
+/* Withdraw the tasks behind one that waits. */
 static void return_prefetched(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* The last one first, so that the order stays. */
+	/* The last one comes first, so that the order stays. */
 	for (unsigned i = worker->n_held; i-- > 1;) {
 		struct slot *slot = pool_worker_slot(worker, i);
 		struct task *task = slot->task;
@@ -120,7 +121,7 @@ static void return_prefetched(struct process_pool *pool, struct pool_worker *wor
 	}
 }
 
-/* What limit a task is to have that asks for so many bytes. */
+/* The limit for a task that asks for n_bytes. */
 static uint64_t limit_for(const struct process_pool *pool, const struct task *task,
                           uint64_t n_bytes)
 {
@@ -143,7 +144,8 @@ const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
 	if (worker->limit_state != LIMIT_STEADY || worker->n_needs++ >= MAX_NEEDS)
 		return "asked for memory more often than it may";
 	if (worker->state != WORKER_READY)
-		return NULL; /* it is about to end */
+		/* It is about to end. */
+		return NULL;
 
 	return_prefetched(pool, worker);
 	stop_clock(&worker->deadline_ns, &worker->deadline_left_ns, pool->now_ns);
@@ -172,7 +174,7 @@ bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker)
 	return true;
 }
 
-/* Who has waited longest, or NULL. */
+/* The worker that has waited longest, or NULL. */
 static struct pool_worker *find_first_in_row(struct process_pool *pool)
 {
 	struct pool_worker *first = NULL;
@@ -234,7 +236,7 @@ void pool_grant_memory(struct process_pool *pool)
 void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
                      const struct process_frame *answer)
 {
-	/* Of one that died meanwhile, and whose place another may have. */
+	/* The worker has died, and another may have its place. */
 	if (answer->pid != worker->pid || worker->state != WORKER_READY)
 		return;
 	if (worker->limit_state == LIMIT_RAISING) {
@@ -260,7 +262,7 @@ void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
 
 	worker->n_needs = 0;
 	worker->was_refused = false;
-	/* It is replaced before its growth costs a task; what it was granted counts until it is
+	/* Such a worker is replaced before its growth costs a task. Its grant counts until it is
 	 * gone. */
 	worker->needs_recycle |= keeps_too_much(data_bytes, allowance);
 	if (worker->needs_recycle)
@@ -272,7 +274,7 @@ void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
 bool pool_retries_with_all_memory(struct process_pool *pool,
                                   const struct pool_worker *worker, struct task *task)
 {
-	/* Nobody would begin it again where all is killed, or be told where it is completed. */
+	/* The pool starts no task any more, or nobody would see the result. */
 	if (pool->is_killed || task->is_completed)
 		return false;
 	if (!task->may_retry_memory || task->gets_all_memory || worker->was_refused ||

@@ -1,5 +1,5 @@
-/* What comes from workers: frames, answers in their shared slots, and deadlines that pass without them.
- * A worker may have made up every byte of it. */
+/* What comes from workers: frames, answers in shared slots, and deadlines that pass without an
+ * answer. A worker may have forged every byte of it. */
 #include "base/clock.h"
 #include "exec/pool/process_pool.h"
 
@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 
 enum {
-	LOG_AT_ONCE = 64 * 1024, /* bytes of a log, before an answer is taken */
-	BEGIN_MS = 5000,         /* for a worker to begin what was handed to it */
+	/* Bytes of the log that are read before an answer is accepted. */
+	LOG_AT_ONCE = 64 * 1024,
+	/* How long a worker has to start a task that it was sent. */
+	BEGIN_MS = 5000,
 	LEAST_BEGIN_MS = 20,
 };
 
@@ -33,12 +35,12 @@ static void copy_result(const char *body, size_t n, struct completion *completio
 	         "no memory for a result of %zu bytes", n);
 }
 
-/* A result in a memfd is only taken over here; it is read without the lock. */
+/* Take a result over that is in a memfd. It is read later, without the lock. */
 static bool adopt_long_result(int *memfd, uint64_t n, struct completion *completion)
 {
 	struct stat stat;
 
-	/* Another kind of file might make who reads it wait. */
+	/* Reading any other kind of file could block. */
 	if (fcntl(*memfd, F_GET_SEALS) < 0 || fstat(*memfd, &stat) != 0 ||
 	    (uint64_t)stat.st_size != n)
 		return false;
@@ -48,8 +50,7 @@ static bool adopt_long_result(int *memfd, uint64_t n, struct completion *complet
 	return true;
 }
 
-/* The result of an answer, which the worker could have made up in every part. NULL, or how
- * it breaks the protocol. */
+/* Read the result of an answer. Returns NULL, or how the worker breaks the protocol. */
 static const char *read_result(const struct process_pool *pool,
                                const struct answer_frame *answer, const char *body,
                                size_t n_body, struct frame *frame,
@@ -83,8 +84,8 @@ static const char *read_result(const struct process_pool *pool,
 	return NULL;
 }
 
-/* Seal the output, so that nobody can change what is published; it fails when the worker
- * kept a writable mapping of it. */
+/* Seal an output, so that nobody can change it any more. It fails if the worker kept a writable
+ * mapping. */
 static bool seal(int output)
 {
 	return output < 0 ||
@@ -117,7 +118,7 @@ static void read_error(struct answer_frame *answer, struct pool_worker *worker,
 	completion->log = pool_worker_log(worker, &completion->outcome.n_log);
 }
 
-/* The word of the front slot's task. NULL, or how it breaks the protocol. */
+/* Complete the front task with an answer. Returns NULL, or how the worker breaks the protocol. */
 static const char *accept_answer(struct process_pool *pool, struct pool_worker *worker,
                                  struct answer_frame *answer, const char *body,
                                  size_t n_body, struct frame *frame)
@@ -148,7 +149,8 @@ static const char *accept_answer(struct process_pool *pool, struct pool_worker *
 	if (answer->cpu_ns >= 0)
 		outcome->cpu_ns = answer->cpu_ns;
 	outcome->peak_bytes = answer->peak_bytes;
-	/* Its word for it, if it can be true: in ours is the time until we looked. */
+	/* The worker's figure, if it is possible. Ours includes the time until the answer was
+	 * read. */
 	if (answer->run_ns >= 0 && answer->run_ns < outcome->run_ns)
 		outcome->run_ns = answer->run_ns;
 	pool_note_time(pool, outcome->run_ns);
@@ -183,7 +185,7 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	                     frame->n - sizeof(answer), frame);
 }
 
-/* NULL, or how an answer in the page breaks the protocol. */
+/* Returns NULL, or how an answer in a shared slot breaks the protocol. */
 static const char *on_slot_answer(struct process_pool *pool, struct pool_worker *worker,
                                   const struct slot_answer *left)
 {
@@ -274,7 +276,7 @@ static const char *on_ready(struct process_pool *pool, struct pool_worker *worke
 		worker->state = WORKER_READY;
 		worker->deadline_ns = -1;
 	}
-	/* What the initialiser wrote is nobody's. */
+	/* The initialiser's log belongs to no task. */
 	pool_worker_read_log(worker, LOG_AT_ONCE);
 	worker->log_begins = worker->n_logged;
 	return NULL;
@@ -357,9 +359,9 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 {
 	bool goes_on = pool_read_frames(pool, worker, 1);
 
-	/* One is the rule, and asking for more that are not there costs a system call each. But
-	 * the answers of quick tasks may be there as well by now, or be on their way. No more
-	 * than those, so that no worker keeps the others waiting. */
+	/* Usually there is one frame, and asking for another that is not there costs a system
+	 * call. But quick tasks may have sent more answers by now, or be about to. At most these
+	 * are read, so that one worker does not delay the others. */
 	for (int i = 1;
 	     i < N_SLOTS && goes_on && worker->n_held > 0 && !worker->polls_slots &&
 	     pool_worker_phase(worker, pool_worker_slot(worker, 0)) ==
@@ -372,7 +374,8 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 	pool_worker_hang_up(worker, pool->now_ns);
 }
 
-/* Look at what it has left in its page, if it need not ring for that. */
+/* Read the answers that a worker left without a notification. If it is not quick any more, it
+ * must notify us again. */
 static void poll_slots(struct process_pool *pool, struct pool_worker *worker)
 {
 	if (!worker->polls_slots || worker->state >= WORKER_REAPING)
@@ -403,7 +406,8 @@ static bool gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
 	const struct slot *slot = &worker->slots[worker->front];
 	int64_t ms = LEAST_BEGIN_MS;
 
-	/* One that has spoken for the task has begun it, whatever its page says. */
+	/* A worker that has sent a frame about the task has started it, whatever its slot
+	 * says. */
 	if (worker->state != WORKER_READY || worker->n_held == 0 || !slot->task ||
 	    worker->n_restarts > 0 || pool_worker_has_begun(worker, slot) ||
 	    worker->unbegun_ms >= BEGIN_MS)
@@ -420,8 +424,8 @@ static bool gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
 	return true;
 }
 
-/* The front task's time is over. But if it has just ended, its answer is waited for: the
- * worker may have begun the next one, which is not to pay for it. */
+/* The time of the front task is over: kill its worker. But if the task has just ended, wait for
+ * the answer: the worker may have started the next task, which must not pay for it. */
 static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64_t now_ns)
 {
 	const struct slot *slot = pool_worker_slot(worker, 0);
@@ -437,7 +441,7 @@ static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64
 
 static void on_deadline(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* The answer may be waiting to be read. */
+	/* The answer may have arrived. */
 	pool_read_frames(pool, worker, N_SLOTS);
 	if (worker->deadline_ns < 0 || worker->deadline_ns > pool->now_ns)
 		return;
@@ -467,7 +471,7 @@ void pool_check_workers(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		poll_slots(pool, &pool->workers[i]);
-	/* While the workers stand still so do their deadlines. */
+	/* While the pool is suspended, deadlines stand still. */
 	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 

@@ -1,4 +1,6 @@
-/* The supervisor of a process pool: its loop, and how workers start and end. */
+/* The supervisor of a process pool: its loop, how workers start and end, and what the fork server
+ * is asked. Only the supervisor's thread runs this code, except for pool_read_clock(),
+ * pool_complete() and pool_break(). */
 #include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -18,21 +20,31 @@
 #include <unistd.h>
 
 enum {
-	HEARTBEAT_MS =
-		1000, /* while a deadline runs, so that a gap in our time is seen */
-	GAP_MS = 250, /* a wake-up that is later than this is one */
+	/* While a deadline runs the supervisor wakes up so often, to notice when it was
+	 * stopped. */
+	HEARTBEAT_MS = 1000,
+	/* A wake-up that is later than this means that the supervisor was stopped. */
+	GAP_MS = 250,
 	MAX_EVENTS = 64,
-	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS, /* answers, and what rang for others */
-	MAX_LAST_FRAMES = 1024, /* of a dead worker, whose children may hold its ends */
+	/* Room for answers, and for frames that only announce answers. */
+	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS,
+	/* Of a dead worker, whose children may hold the other ends open. */
+	MAX_LAST_FRAMES = 1024,
 	MAX_LAST_LOG = 1024 * 1024,
-	MAX_FAILED_STARTS = 3, /* workers in a row that died before they were ready */
-	MAX_FAILED_SPAWNS = 6, /* in a row, with no worker left: the pool is broken */
+	/* Workers in a row that died before they were ready. */
+	MAX_FAILED_STARTS = 3,
+	/* In a row, without a worker left. Then the pool is broken. */
+	MAX_FAILED_SPAWNS = 6,
 	DEFAULT_MAX_CRASHES = 100,
-	MAX_RETURNS = 3,    /* of a task by workers that died before they began it */
-	CONTINUE_MS = 1000, /* for the fork server to answer, before it is continued */
-	BACK_OFF_MS = 10,   /* when workers keep dying, doubled up to */
+	/* How often a task may be returned by workers that died before they started it. */
+	MAX_RETURNS = 3,
+	/* How long the fork server has for an answer before it is continued. */
+	CONTINUE_MS = 1000,
+	/* The first pause when workers keep dying. It doubles up to the maximum. */
+	BACK_OFF_MS = 10,
 	MAX_BACK_OFF_MS = 1000,
-	FREE_CRASHES = 2, /* in a row, before it is waited at all */
+	/* Crashes in a row without a pause. */
+	FREE_CRASHES = 2,
 };
 
 void pool_read_clock(struct process_pool *pool)
@@ -74,9 +86,9 @@ static unsigned count_workers(const struct process_pool *pool,
 	return n;
 }
 
-/* ---- what is watched ---- */
+/* ---- epoll ---- */
 
-/* epoll's data: whose descriptor it is. */
+/* Which descriptor an event is about. */
 enum source {
 	SOURCE_SOCKET,
 	SOURCE_PIDFD,
@@ -124,7 +136,7 @@ static void clear(struct process_pool *pool, struct pool_worker *worker)
 	pool_worker_clear(worker);
 }
 
-/* ---- what is asked of the fork server ---- */
+/* ---- requests to the fork server ---- */
 
 static void watch_answers(struct process_pool *pool)
 {
@@ -155,7 +167,7 @@ static void send_reap(struct process_pool *pool, struct pool_worker *worker)
 	worker->reap_is_sent = pool_ask_fork_server(pool, &request, NULL, 0);
 }
 
-/* The control socket was full when they died. */
+/* Some may be missing because the control socket was full. */
 static void send_missing_reaps(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -207,7 +219,7 @@ static void spawn_failed(struct process_pool *pool, int sys_errno)
 {
 	struct pxp_error error;
 
-	/* Those asked for together fail together: that is one failure. */
+	/* Requests that were sent together fail together. They count as one failure. */
 	if (pool->spawn_ns < 0) {
 		pool->n_failed_spawns++;
 		back_off(pool, pool->n_failed_spawns + FREE_CRASHES);
@@ -220,9 +232,9 @@ static void spawn_failed(struct process_pool *pool, int sys_errno)
 	pool_break(pool, error.text);
 }
 
-/* Its log is watched before it is asked for: so nothing is under way when that fails. Its
- * channel is, once its death would be seen (on_spawned): it is not ready before, and is
- * handed nothing that would be lost with it. */
+/* The log is watched before the request is sent, so that nothing must be undone if that fails.
+ * The channel is watched once the death of the worker can be seen (on_spawned): until then the
+ * worker is not ready and has no task to lose. */
 static bool spawn(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct process_frame request = {.kind = FRAME_SPAWN,
@@ -260,7 +272,7 @@ bool pool_spawn(struct process_pool *pool)
 
 /* ---- deaths ---- */
 
-/* It is dead, or as good as that: have the fork server say how. */
+/* The worker is dead or dying: ask the fork server for its status. */
 static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 {
 	worker->deadline_ns = worker->stall_ns = -1;
@@ -271,7 +283,7 @@ static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* First all that it said: a complete answer wins. */
+	/* Read everything that it sent first: a complete answer counts. */
 	pool_read_frames(pool, worker, MAX_LAST_FRAMES);
 	pool_worker_read_log(worker, MAX_LAST_LOG);
 
@@ -316,15 +328,18 @@ static void describe_death(const struct pool_worker *worker, int status,
 	}
 }
 
-/* What a death has to do with memory. */
+/* Whether a worker died because memory ran out. */
 enum memory_death {
 	DIED_OTHERWISE,
-	DIED_NEAR_LIMIT, /* it had used much of what it might: in doubt */
+	/* In doubt: it had used at least half of its limit. */
+	DIED_NEAR_LIMIT,
 	DIED_AT_LIMIT,
-	DIED_OF_OOM_KILLER, /* the kernel's; its counter moved */
+	/* The kernel's counter of OOM kills has grown. */
+	DIED_OF_OOM_KILLER,
 };
 
-/* Whether the kernel has killed anybody of ours for want of memory since it was asked last. */
+/* Whether the kernel has killed a process in our control group since the counter was last
+ * read. */
 static bool oom_killer_was_here(struct process_pool *pool)
 {
 	uint64_t before = pool->n_oom_kills;
@@ -351,7 +366,7 @@ static enum memory_death memory_death_of(struct process_pool *pool,
 	                                                 : DIED_NEAR_LIMIT;
 }
 
-/* Whether a task that has killed a worker may do so again; else error says that it may not. */
+/* Whether a task may cost another worker. If not, error says so. */
 static bool may_kill_again(struct task *task, struct pxp_error *error)
 {
 	int signal = error->signal, exit_code = error->exit_code;
@@ -365,8 +380,8 @@ static bool may_kill_again(struct task *task, struct pxp_error *error)
 	return false;
 }
 
-/* A death for want of memory, or perhaps for that, is told apart from others. Whether it is
- * to be tried with all of the budget. */
+/* Tell a death for lack of memory from others, and describe it in error. Returns whether the task
+ * is run once more with the whole budget. */
 static bool blame_memory(struct process_pool *pool, const struct pool_worker *worker,
                          const struct process_frame *reaped, struct task *task,
                          struct pxp_error *error)
@@ -387,8 +402,8 @@ static bool blame_memory(struct process_pool *pool, const struct pool_worker *wo
 	       may_kill_again(task, error);
 }
 
-/* Blame is for who had begun. A worker could forge that it had not; so a task that workers
- * die over again and again is to blame as well. */
+/* Only a task that had started is blamed for the death. But a worker could forge that it had not.
+ * So a task is blamed too when several workers died while they had it. */
 static bool is_blamed(const struct pool_worker *worker, const struct slot *slot)
 {
 	return slot == &worker->slots[worker->front] &&
@@ -396,11 +411,10 @@ static bool is_blamed(const struct pool_worker *worker, const struct slot *slot)
 	        ++slot->task->n_deaths_unbegun >= MAX_RETURNS);
 }
 
-/* Whether a task whose worker crashed is to be begun again; else error says for good why
- * not. */
+/* Whether a task whose worker crashed is run again. If not, error gives the final reason. */
 static bool is_tried_again(struct task *task, struct pxp_error *error)
 {
-	/* A filter that killed it once would do so again: this was no accident. */
+	/* A seccomp filter that killed the worker once would do so again. */
 	if (error->status != PXP_ECRASHED || error->signal == SIGSYS)
 		return false;
 	if (!may_kill_again(task, error) || task->retries_left == 0)
@@ -409,7 +423,7 @@ static bool is_tried_again(struct task *task, struct pxp_error *error)
 	return true;
 }
 
-/* The last of the workers stands for all: its signal or exit code stays. */
+/* The signal or exit code of the last worker stays in error. */
 static void blame_returned(struct pxp_error *error)
 {
 	int signal = error->signal, exit_code = error->exit_code;
@@ -420,7 +434,7 @@ static void blame_returned(struct pxp_error *error)
 	error->exit_code = exit_code;
 }
 
-/* The task that a dead worker had begun. */
+/* Complete the task that a dead worker had started, or run it again. */
 static void complete_or_retry(struct process_pool *pool, struct pool_worker *worker,
                               struct slot *slot, const struct process_frame *reaped)
 {
@@ -449,8 +463,8 @@ static void complete_or_retry(struct process_pool *pool, struct pool_worker *wor
 	pool_complete(pool, task, &completion);
 }
 
-/* What it held when it died: complete what it had begun, or begin that again; return the
- * rest to the head of the queue. The later slot first, so that the order stays. */
+/* Complete or retry the task that a dead worker had started, and return its other tasks to the
+ * head of the queue. The last slot comes first, so that the order stays. */
 static void release_tasks(struct process_pool *pool, struct pool_worker *worker,
                           const struct process_frame *reaped)
 {
@@ -498,9 +512,9 @@ static void release_worker(struct process_pool *pool, struct pool_worker *worker
 		pool_break(pool, pool->executor.broken.text);
 }
 
-/* ---- what the fork server answers ---- */
+/* ---- answers of the fork server ---- */
 
-/* A worker that lives, but that we cannot watch: have it killed and reaped. */
+/* The worker lives, but we cannot watch it: have it killed and reaped. */
 static void abandon_worker(struct process_pool *pool, struct pool_worker *worker,
                            int sys_errno)
 {
@@ -533,7 +547,8 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 		worker->deadline_ns = clock_deadline_ns(
 			pool->now_ns, pool->executor.options.start_timeout_ms);
 	if (worker->state == WORKER_DYING)
-		pool_worker_signal(worker, SIGKILL); /* killed before it had a pid */
+		/* It was killed before its pid was known. */
+		pool_worker_signal(worker, SIGKILL);
 	else if (pool->suspended_ns >= 0)
 		pool_worker_signal(worker, SIGSTOP);
 }
@@ -551,14 +566,16 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 
 	memcpy(&broken, buffer, sizeof(broken));
 	pool_break(pool, broken.error.text[0] ? broken.error.text : "the preload failed");
-	/* None of those asked for will come: nothing of them is left but our ends. */
+	/* The workers that were requested will not come. Only our ends of their channels
+	 * exist. */
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		if (pool->workers[i].pid == 0)
 			clear(pool, &pool->workers[i]);
 	}
 }
 
-/* It is gone, and its workers with it: what they answered before still counts. */
+/* The fork server is dead, and its workers die with it. The answers that they sent still
+ * count. */
 static void on_fork_server_death(struct process_pool *pool)
 {
 	const struct process_frame unknown = {.status = -1};
@@ -574,7 +591,7 @@ static void on_fork_server_death(struct process_pool *pool)
 
 		if (worker->state == WORKER_ABSENT)
 			continue;
-		/* Its pid is its own as long as the pidfd takes a signal. */
+		/* The pid is still that of the worker if the pidfd takes a signal. */
 		if (worker->pidfd >= 0 &&
 		    pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0) == 0)
 			kill(-worker->pid, SIGKILL);
@@ -586,7 +603,7 @@ static void on_fork_server_death(struct process_pool *pool)
 
 static void continue_fork_server(struct process_pool *pool)
 {
-	/* A preload may take as long as it likes. */
+	/* A preload may take any time. */
 	if (++pool->n_continues <= POOL_MAX_CONTINUES || pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGCONT, NULL, 0);
 	else if (pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0) != 0) {
@@ -631,7 +648,7 @@ static bool read_control(struct process_pool *pool)
 
 static void on_fork_server_end(struct process_pool *pool)
 {
-	/* First all that it said. */
+	/* Read everything that it sent first. */
 	while (pool->fork_server.control >= 0 && read_control(pool))
 		;
 	if (pool->fork_server.control >= 0)
@@ -693,7 +710,7 @@ static int64_t next_wake_ns(const struct process_pool *pool)
 {
 	int64_t deadline_ns = -1;
 
-	/* While the workers stand still so do their deadlines. */
+	/* While the pool is suspended, deadlines stand still. */
 	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++)
 		deadline_ns = clock_earlier_ns(
 			deadline_ns, clock_earlier_ns(pool->workers[i].deadline_ns,
@@ -713,13 +730,13 @@ static void on_log(struct process_pool *pool, const struct epoll_event *event)
 	if (worker->log < 0 || worker->state >= WORKER_REAPING)
 		return;
 	pool_note_time(pool, -1);
-	/* Where the next task has begun, what is there is taken for its words: else they would
-	 * be lost with the answers before it. */
+	/* If the next task has started, the log may be that task's. So the answers before it are
+	 * read first, or the log would be dropped with them. */
 	if (worker->n_held > 1 &&
 	    pool_worker_has_begun(worker, pool_worker_slot(worker, 1)))
 		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
 	pool_worker_read_log(worker, 1);
-	/* Everybody has closed it: it would be told for ever. */
+	/* All writers have closed the pipe, and epoll would report that again and again. */
 	if (!(event->events & EPOLLIN))
 		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
 }
@@ -732,7 +749,8 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event)
 	switch (source_of(event)) {
 	case SOURCE_WAKEUP:
 		if (read(pool->wakeup, &count, sizeof(count)) < 0)
-			return; /* EAGAIN: another event has told already */
+			/* EAGAIN: an earlier event has read it. */
+			return;
 		break;
 	case SOURCE_CONTROL:
 		pool_on_control(pool);
@@ -744,8 +762,9 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event)
 		if (worker->socket >= 0 && worker->state < WORKER_REAPING)
 			pool_on_socket(pool, worker);
 		break;
+	/* It was read before. */
 	case SOURCE_LOG:
-		break; /* read already */
+		break;
 	case SOURCE_PIDFD:
 		if (worker->pidfd >= 0 && worker->state < WORKER_REAPING)
 			pool_on_death(pool, worker);
@@ -765,7 +784,7 @@ static void complete_expired(struct process_pool *pool)
 	pool_read_clock(pool);
 }
 
-/* Wait without the lock for what happens next, and deal with it. */
+/* Wait for events without the lock, then handle them. */
 static void wait_and_handle(struct process_pool *pool)
 {
 	struct epoll_event events[MAX_EVENTS];
@@ -782,15 +801,15 @@ static void wait_and_handle(struct process_pool *pool)
 	pool_read_clock(pool);
 	pool->is_asleep = false;
 
-	/* We were stopped ourselves, or the machine was: the tasks shall not pay for it. A
-	 * suspension moves them itself, at its end. */
+	/* This process or the machine was stopped. The tasks must not pay for that. A suspension
+	 * moves the deadlines itself when it ends. */
 	if (wake_ns > before_ns && pool->now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
 	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
 		for (unsigned i = 0; i < pool->n_workers; i++)
 			pool_worker_move_deadlines(&pool->workers[i],
 			                           pool->now_ns - wake_ns);
-	/* What a task wrote to its log before it answered is read before the answer, so that
-	 * it is not taken for the next one's. */
+	/* The logs come first. What a task wrote before it answered must not be taken for the
+	 * next task's. */
 	for (int i = 0; i < n; i++) {
 		if (source_of(&events[i]) == SOURCE_LOG)
 			on_log(pool, &events[i]);
@@ -812,9 +831,10 @@ static void *supervisor_main(void *data)
 		pool->must_schedule = false;
 		pool_schedule(pool);
 		tend_fork_server(pool);
-		/* After the workers have their next task: who is told may want this processor. */
+		/* After workers have their next tasks: a thread that waits for a future may need
+		 * this processor. */
 		complete_all(pool);
-		/* What came while the lock was given up is scheduled first. */
+		/* If another thread changed something while the lock was free, schedule first. */
 		if (!pool->must_schedule && !has_ended(pool))
 			wait_and_handle(pool);
 	}
@@ -822,7 +842,7 @@ static void *supervisor_main(void *data)
 	return NULL;
 }
 
-/* ---- create ---- */
+/* ---- start ---- */
 
 static enum pxp_status start_fork_server(struct process_pool *pool,
                                          struct pxp_error *ret_error)

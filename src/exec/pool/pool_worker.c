@@ -14,15 +14,19 @@
 #include <unistd.h>
 
 enum {
-	ANSWER_MS = 500,       /* for an answer to come from who says that it is done */
-	ACKNOWLEDGE_MS = 5000, /* for a worker to give back what was withdrawn */
-	HUNG_UP_MS = 1000, /* between the end of a channel and the end of its worker */
-	QUICK_NS = 1000 * 1000, /* a task that takes no longer is quick */
+	/* For the answer of a task that says it has ended. */
+	ANSWER_MS = 500,
+	/* For a worker to acknowledge a withdrawal. */
+	ACKNOWLEDGE_MS = 5000,
+	/* Between the end of a channel and the death of its worker. */
+	HUNG_UP_MS = 1000,
+	/* A task is quick if it takes no longer. */
+	QUICK_NS = 1000 * 1000,
 };
 
 /* ---- the shared slots ---- */
 
-/* The page lies in a memfd that nobody can shrink: reading it never raises SIGBUS. */
+/* They are in a memfd that nobody can shrink, so reading them never raises SIGBUS. */
 static int map_slots(struct shared_slots **ret_page)
 {
 	int fd = fd_keep_above_standard(
@@ -240,8 +244,8 @@ static uint64_t generation_begun_last(struct pool_worker *worker)
 	return generation;
 }
 
-/* One mark at a time: it is in the way of no other for longer than the tasks last that had
- * begun when it was made. */
+/* Remember which tasks can have written what was read so far. There is one mark at a time. It is
+ * free again once the tasks have ended that had started when it was set. */
 static void mark_log(struct pool_worker *worker)
 {
 	if (worker->log_mark > worker->log_begins)
@@ -295,7 +299,7 @@ bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns)
 	       now_ns - worker->front_since_ns <= QUICK_NS;
 }
 
-/* The deadline of the front task begins when it became the front one. */
+/* The deadline of a task begins when it becomes the front one. */
 static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 {
 	const struct task *task = worker->slots[worker->front].task;
@@ -305,7 +309,7 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 	worker->awaits_answer = false;
 	worker->unbegun_ms = 0;
 	worker->idle_since_ns = now_ns;
-	/* Of one that is about to end, the deadline is that of its end. */
+	/* The worker is about to end, and its deadline is for that. */
 	if (worker->state >= WORKER_HUNG_UP)
 		return;
 	worker->deadline_ns = worker->stall_ns = -1;
@@ -436,7 +440,7 @@ void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns)
 
 void pool_worker_signal(struct pool_worker *worker, int number)
 {
-	/* The fork server has not reaped it, so the pid and the group are still its own. */
+	/* Until the fork server has reaped it, the pid and the group are its own. */
 	if (worker->pidfd < 0 || worker->state == WORKER_REAPING)
 		return;
 	if (pidfd_send_signal(worker->pidfd, number, NULL, 0) != 0 && errno == EPERM &&

@@ -1,4 +1,5 @@
-/* A process pool: its creation, and what other threads ask of it (the table of its executor). */
+/* Creates a process pool, and does what other threads ask of it: the table of its executor. The
+ * lock is held, except for wake, join and free. */
 #include "exec/pool/process_pool.h"
 
 #include "base/cgroup.h"
@@ -31,12 +32,12 @@ static void pool_wake(struct pxp_executor *executor)
 {
 	const uint64_t one = 1;
 
-	/* It fails only when the counter is full, and then it is readable as well. */
+	/* It fails only when the counter is full, and then the eventfd is readable as well. */
 	(void)!write(pool_of(executor)->wakeup, &one, sizeof(one));
 }
 
-/* A task that no worker could take yet is found when one becomes free, and so are a few for
- * which it is not worth while to wake another; so most submissions need no system call. */
+/* A worker that becomes free finds the tasks that wait for one. A few quick tasks are not worth
+ * waking another worker either. So most submissions need no system call. */
 static bool pool_on_change(struct pxp_executor *executor)
 {
 	struct process_pool *pool = pool_of(executor);
@@ -49,7 +50,7 @@ static bool pool_on_change(struct pxp_executor *executor)
 	return true;
 }
 
-/* The worker and slot of a handed task; false when it is not there. */
+/* Find the worker and the slot of a task that was sent. Returns false if no worker has it. */
 static bool find_slot(struct process_pool *pool, const struct task *task,
                       struct pool_worker **ret_worker, struct slot **ret_slot)
 {
@@ -74,7 +75,7 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 	       pool_worker_withdraw(worker, slot, pool_of(executor)->now_ns);
 }
 
-/* How the future of a task is completed whose worker was killed for a cancel. */
+/* The completion of a task whose worker was killed for a cancel. */
 static struct completion killed_completion(const struct process_pool *pool,
                                            struct pool_worker *worker,
                                            const struct slot *slot)
@@ -101,7 +102,8 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	pool_worker_ask_to_end(worker, slot);
 	if (!may_kill && slot == &worker->slots[worker->front] &&
 	    pool_refuse_need(pool, worker))
-		wake_supervisor(pool); /* its deadlines go on */
+		/* Its deadlines run again. */
+		wake_supervisor(pool);
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
 	if (!pool_worker_claim_kill(worker, slot)) {
@@ -161,7 +163,7 @@ static void pool_kill(struct pxp_executor *executor)
 	pool->is_killed = true;
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		pool_worker_kill(&pool->workers[i], KILLED_SHUTDOWN, NULL);
-	/* The fork server is busy with the preload, for who knows how long. */
+	/* The fork server runs the preload, which may take any time. */
 	if (pool->n_answers_due > 0 && pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0);
 }
@@ -207,7 +209,8 @@ static void pool_stats(struct pxp_executor *executor,
 			else
 				ret_stats->n_prefetched++;
 		}
-		ret_stats->n_running += is_running; /* the others have ended, unread */
+		/* The other workers have ended their tasks, and the answers are not read yet. */
+		ret_stats->n_running += is_running;
 	}
 	ret_stats->n_spawned = pool->n_spawned;
 	ret_stats->n_crashed = pool->n_crashed;

@@ -1,14 +1,16 @@
 /*
- * A process pool, from inside. One supervisor thread owns every channel: non-blocking,
- * one epoll, one eventfd. All state is guarded by the executor's lock; the supervisor
- * gives it up only to wait and to complete futures.
+ * The inside of a process pool. One supervisor thread owns every channel. It waits in one epoll,
+ * and other threads wake it by one eventfd. The executor's lock guards all state. The supervisor
+ * gives the lock up only to wait and to complete futures.
  *
- *   process_pool.c    create, and what other threads ask of it
- *   pool_supervisor.c the supervisor's loop; how workers start and end
- *   pool_dispatch.c   what goes to workers: who gets the next task, who is started or stopped
- *   pool_receive.c    what comes from workers, and their deadlines
- *   pool_memory.c     who may have how much memory
- *   pool_worker.c     one worker
+ *   process_pool.c     creates a pool, and does what other threads ask of it
+ *   pool_supervisor.c  the supervisor's loop; workers start and end
+ *   pool_dispatch.c    what goes to workers: the next task, and which worker starts or stops
+ *   pool_receive.c     what comes from workers, and their deadlines
+ *   pool_memory.c      how much memory each worker may have
+ *   pool_worker.c      one worker
+ *
+ * Every function here needs the lock, unless its comment says otherwise.
  */
 #ifndef PXP_PROCESS_POOL_H
 #define PXP_PROCESS_POOL_H
@@ -16,132 +18,164 @@
 #include "exec/pool/pool_worker.h"
 #include "exec/process/zygote.h"
 
+/* How often a late fork server is continued, once a second, before it is killed. */
+enum { POOL_MAX_CONTINUES = 60 };
+
 struct process_pool {
 	struct pxp_executor executor;
 	pthread_t supervisor;
-	/* Read whenever the lock was taken and time counts: once per turn of the supervisor, and
-	 * at the entry of calls from other threads. */
+
+	/* The time of this turn. It is read whenever the lock was taken and time matters: once
+	 * per turn of the supervisor, and at the entry of calls from other threads. */
 	int64_t now_ns;
-	int epoll, wakeup; /* the eventfd by which other threads call the supervisor */
-	struct fork_server_handle fork_server; /* its control is -1: it is gone */
-	unsigned n_answers_due; /* answers that the fork server still has to give */
-	unsigned n_continues;   /* how often it was continued since it gave one */
-	int64_t continue_ns; /* when to continue it for want of one; -1: none is owed */
-	bool is_asleep;      /* the supervisor waits, until wake_ns or an event */
-	bool must_schedule;  /* something came since the last schedule */
-	int64_t next_schedule_ns; /* when to schedule again although nothing happens; -1 */
-	size_t n_to_wake; /* asleep: with so many in the queue it shall be woken */
+	int epoll;
+	/* The eventfd by which other threads wake the supervisor. */
+	int wakeup;
+
+	/* Its control is -1 once the fork server has died. */
+	struct fork_server_handle fork_server;
+	/* Answers that the fork server still has to give. */
+	unsigned n_answers_due;
+	/* How often the fork server was continued since its last answer. */
+	unsigned n_continues;
+	/* When to continue the fork server because its answer is late; -1: no answer is due. */
+	int64_t continue_ns;
+
+	/* The supervisor waits until wake_ns or for an event. */
+	bool is_asleep;
 	int64_t wake_ns;
+	/* Another thread changed something since the last pool_schedule(). */
+	bool must_schedule;
+	/* When to call pool_schedule() although nothing has happened; -1: never. */
+	int64_t next_schedule_ns;
+	/* A sleeping supervisor is woken once the queue has so many tasks. */
+	size_t n_to_wake;
 
-	uint64_t generation; /* of the task handed out last */
-	int64_t task_ns; /* how long one takes, as the last ones did; see pool_dispatch.c */
-	struct task_list
-		completed; /* detached, with their completion: the loop completes them */
-	int64_t retry_ns;  /* when to try again what had no room; -1: not waiting */
-	int64_t spawn_ns;  /* when to start workers again; -1: now */
-	unsigned n_failed_spawns, n_failed_starts; /* in a row */
-	unsigned n_crashes_in_a_row;               /* with no task answered between */
-	int64_t suspended_ns; /* since when workers are stopped; -1: they are not */
-	unsigned n_suspends;  /* how often it changed */
-	bool is_killed;       /* no task is begun any more */
+	/* The number of the last task that a worker was given. */
+	uint64_t generation;
+	/* How long a task takes, estimated from the last ones (pool_dispatch.c); 0: unknown. */
+	int64_t task_ns;
+	/* Detached tasks with their completions. The supervisor's loop completes them. */
+	struct task_list completed;
+	/* When to send tasks again, after descriptors or socket space ran out; -1: now. */
+	int64_t retry_ns;
+	/* When to start workers again; -1: now. */
+	int64_t spawn_ns;
+	/* Failures in a row. */
+	unsigned n_failed_spawns;
+	unsigned n_failed_starts;
+	/* Crashes in a row, without a completed task between them. */
+	unsigned n_crashes_in_a_row;
+	/* When the workers were suspended; -1: they run. */
+	int64_t suspended_ns;
+	/* How often the pool was suspended or resumed. */
+	unsigned n_suspends;
+	/* The pool was shut down with a kill: no task is started any more. */
+	bool is_killed;
 
-	uint64_t n_spawned, n_crashed, n_killed;
-	uint64_t n_needs;     /* that tasks had of memory so far */
-	uint64_t n_oom_kills; /* by the kernel in our group, when it was asked last */
+	uint64_t n_spawned;
+	uint64_t n_crashed;
+	uint64_t n_killed;
+	/* Requests for memory so far. */
+	uint64_t n_needs;
+	/* The kernel's count of OOM kills in our control group, when it was last read. */
+	uint64_t n_oom_kills;
+
 	unsigned n_workers;
 	struct pool_worker workers[];
 };
 
 /* Create a process pool. options are valid and have their defaults filled in. Errors as of
- * pxp_executor_create(). */
+ * pxp_executor_create(). Called without a lock. */
 enum pxp_status process_pool_create(const struct pxp_executor_options *options,
                                     struct pxp_executor **ret_executor,
                                     struct pxp_error *ret_error);
 
-/* pool_supervisor.c */
+/* ---- pool_supervisor.c ---- */
 
 /* Set now_ns. */
 void pool_read_clock(struct process_pool *pool);
 
-/* Start the fork server and the supervisor's thread. Errors as of pxp_executor_create(). */
+/* Start the fork server and the supervisor's thread. Errors as of pxp_executor_create(). Called
+ * without a lock. */
 enum pxp_status pool_start_supervisor(struct process_pool *pool,
                                       struct pxp_error *ret_error);
 
-/* Detach a task and put it where the loop completes it. What completion owns is moved. */
+/* Detach a task and queue it for completion. What completion owns is moved to the task. */
 void pool_complete(struct process_pool *pool, struct task *task,
                    struct completion *completion);
 
-/* No task will run any more: fail what is queued, and refuse what comes. */
+/* The pool cannot run tasks any more: fail the queued tasks, and refuse new ones. */
 void pool_break(struct process_pool *pool, const char *text);
 
-/* Ask something of the fork server that it answers. False with errno: EAGAIN when it has much
- * to read. */
+/* Send the fork server a request that it answers. The descriptors stay the caller's. Returns
+ * false with errno, which is EAGAIN if the control socket is full. */
 bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
                           const int *descriptors, unsigned n_descriptors);
-enum {
-	POOL_MAX_CONTINUES = 60
-}; /* times that it is continued before, a second between */
 
-/* Start one of the workers that are ABSENT. False when that fails. */
+/* Start one of the ABSENT workers. Returns false if that failed. */
 bool pool_spawn(struct process_pool *pool);
 
-/* The pidfd of a worker says that it is dead; or something came from the fork server. Of the
- * supervisor, and of the fuzz tests. */
+/* The supervisor calls these when the pidfd of a worker says that it died, and when the fork
+ * server has sent a frame. The fuzz tests call them too. */
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker);
 void pool_on_control(struct process_pool *pool);
 
-/* pool_dispatch.c */
+/* ---- pool_dispatch.c ---- */
 
-/* Hand out what is queued, start workers that are missing, and, when the
- * pool is stopping and has nothing left, tell the workers to end. */
+/* Give queued tasks to workers, start missing workers, and recycle workers. When the pool stops
+ * and nothing is left to do, tell the workers to end. */
 void pool_schedule(struct process_pool *pool);
 
-/* How many are to be in the queue before a sleeping supervisor is woken for them. */
+/* How many tasks must be queued before a sleeping supervisor is woken for them. */
 size_t pool_n_to_wake(const struct process_pool *pool);
 
-/* What had no room is to be tried again in a moment. */
+/* A resource ran out: send tasks again in a moment. */
 void pool_try_again(struct process_pool *pool);
 
-/* A task has taken so long. -1: nobody knows; then no more than one lies ahead of a worker. */
+/* A task took run_ns. -1 forgets the estimate, so that at most one task is prefetched. */
 void pool_note_time(struct process_pool *pool, int64_t run_ns);
 
-/* How many tasks may lie behind the one that runs. */
+/* How many tasks may be prefetched behind the one that runs. */
 unsigned pool_depth(const struct process_pool *pool);
 
-/* pool_receive.c */
+/* ---- pool_receive.c ---- */
 
-/* Read the answers in its page, then at most max_frames. False when the channel has
- * ended or must not be read on: who broke the protocol once is not listened to again. */
+/* Read the answers in the shared slots of a worker, then at most max_frames frames. Returns false
+ * if the channel has ended, or the worker broke the protocol: then it is never read again. */
 bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
                       int max_frames);
+
+/* The socket of a worker is readable. */
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker);
 
-/* Once a turn: look at what workers have left in their pages that need not ring for it, and at
- * the deadlines of all. */
+/* Once per turn: poll the slots of workers that do not notify us, and check all deadlines. */
 void pool_check_workers(struct process_pool *pool);
 
-/* pool_memory.c */
+/* ---- pool_memory.c ---- */
 
-/* A worker asks for memory for the task that it runs. NULL, or how it breaks the protocol. */
+/* A worker asks for memory for the task that it runs. Returns NULL, or how the worker breaks the
+ * protocol. */
 const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
                          const struct slot_frame *at);
 
-/* Its task was asked to end: if it waits for memory, it is told so. Whether it waited: then
- * there are times to watch that there were not. */
+/* The task of a worker was asked to end. If it waits for memory, refuse that. Returns whether it
+ * waited: then its deadlines run again, and the supervisor must be woken for them. */
 bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker);
 
-/* The fork server has set a limit, or could not. */
+/* The fork server answered that it has set a memory limit, or could not. */
 void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
                      const struct process_frame *answer);
 
-/* Grant what is free, and lower what is to be lowered. */
+/* Grant free memory to the workers that wait for it, and lower limits that were raised. */
 void pool_grant_memory(struct process_pool *pool);
 
-/* A task is done, after which its worker keeps so many bytes. */
+/* A task has ended, and its worker still uses data_bytes: take back what was granted. */
 void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
                          uint64_t data_bytes);
 
-/* Whether a task for which there was not enough memory is begun once more, with all of it. */
+/* Whether a task that ran out of memory is run once more with the whole budget. Then it is marked
+ * for that, and the caller returns it to the queue. */
 bool pool_retries_with_all_memory(struct process_pool *pool,
                                   const struct pool_worker *worker, struct task *task);
 

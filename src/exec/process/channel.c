@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Room for two of the longest frames with what the kernel counts beside them. */
+/* Room for two of the longest frames, with the kernel's overhead. */
 enum { SEND_BUFFER_BYTES = 8 * FRAME_MAX_BYTES };
 
 union control {
@@ -29,7 +29,7 @@ bool channel_pair(int ret_ends[2])
 		fd_close(&ret_ends[1]);
 		return false;
 	}
-	/* Less than asked is no failure: a full socket is tried again. */
+	/* A smaller buffer is no failure: sending to a full socket is tried again. */
 	for (int i = 0; i < 2; i++)
 		(void)setsockopt(ret_ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return true;
@@ -117,7 +117,8 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 	ssize_t got;
 
 	*ret_frame = (struct frame){0};
-	/* Who ended without reading all is told of once; what it had said comes after that. */
+	/* If the other end closed without reading everything, the kernel reports that once, and
+	 * then gives us what was sent before. */
 	do
 		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
 	while (got < 0 && (errno == EINTR ||
@@ -126,7 +127,7 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 	if (got < 0)
 		return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
 	take_descriptors(&message, ret_frame);
-	/* Cut with room left in the control message: this process has no descriptor free. */
+	/* The control message had room, so this process had no free descriptor. */
 	if (message.msg_flags & MSG_CTRUNC) {
 		ret_frame->lost_descriptors = ret_frame->n_descriptors <
 		                              FRAME_MAX_DESCRIPTORS;
@@ -138,7 +139,8 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 		return RECEIVED_BROKEN;
 	}
 	if (got == 0) {
-		/* An empty frame reads like the end; no honest end sends one. */
+		/* An empty frame looks like the end of the channel. No correct sender sends
+		 * one. */
 		frame_close_descriptors(ret_frame);
 		return RECEIVED_END;
 	}
@@ -161,7 +163,7 @@ void frame_close_descriptors(struct frame *frame)
 	const struct linger none = {0};
 
 	for (unsigned i = 0; i < frame->n_descriptors; i++) {
-		/* A socket that somebody sent could keep close() waiting for its peer. */
+		/* A socket from a worker could make close() wait for its peer. */
 		if (frame->descriptors[i] >= 0)
 			(void)setsockopt(frame->descriptors[i], SOL_SOCKET, SO_LINGER,
 			                 &none, sizeof(none));

@@ -1,7 +1,6 @@
-/*
- * A channel is one SOCK_SEQPACKET socket: whole frames of at most FRAME_MAX_BYTES, and
- * descriptors that ride along.
- */
+/* A channel is one SOCK_SEQPACKET socket. It carries whole frames of at most FRAME_MAX_BYTES, and
+ * descriptors with them. All functions may be called from any thread, but by one at a time for
+ * each direction of a channel. */
 #ifndef PXP_CHANNEL_H
 #define PXP_CHANNEL_H
 
@@ -14,47 +13,53 @@ enum {
 	FRAME_MAX_DESCRIPTORS = 8,
 };
 
-/* A connected pair, close-on-exec, neither of them a standard descriptor. False with errno. */
+/* Create a connected pair. Both ends are close-on-exec, and neither is a standard descriptor.
+ * Returns false with errno. */
 bool channel_pair(int ret_ends[2]);
 
 bool channel_set_nonblocking(int socket);
 
-/* Close it, and make it -1, so that the other side sees the end although a process that was
- * forked from this one may have a copy. */
+/* Shut an end down, close it and set it to -1. The other side sees the end even if a process that
+ * was forked from this one has a copy. */
 void channel_close(int *socket);
 
-/* Send one frame of a head and a body, which may be empty. The descriptors stay the
- * caller's. False with errno; EAGAIN when a non-blocking socket is full. */
+/* Send one frame that consists of a head and a body, which may be empty. The descriptors stay the
+ * caller's. Returns false with errno, which is EAGAIN if a non-blocking socket is full. */
 bool channel_send(int socket, const void *head, size_t n_head, const void *body,
                   size_t n_body, const int *descriptors, unsigned n_descriptors);
 
-/* The same for who counts on it, with at most one descriptor (NULL: none): where there is no
- * memory for it, it is sent again. False when the socket is of no use any more. */
+/* Send a frame that must arrive, with one descriptor or none (NULL). It is sent again while the
+ * kernel has no memory for it. Returns false if the socket is broken. */
 bool channel_send_at_last(int socket, const void *frame, size_t n, const int *descriptor);
 
-/* A frame that came in. */
+/* A frame that was received. */
 struct frame {
-	size_t n; /* bytes in the buffer */
+	/* Bytes in the buffer. */
+	size_t n;
 	int descriptors[FRAME_MAX_DESCRIPTORS];
 	unsigned n_descriptors;
-	bool lost_descriptors; /* there were more, and no room here for them (EMFILE) */
+	/* Descriptors were sent, but this process had no room for them (EMFILE). */
+	bool lost_descriptors;
 };
 
 enum received {
 	RECEIVED_FRAME,
-	RECEIVED_NOTHING, /* non-blocking, and none is there */
-	RECEIVED_END,     /* the other end is closed, or the socket failed */
-	RECEIVED_BROKEN,  /* too long, or too many descriptors: all are closed */
+	/* No frame is there, and the call does not wait. */
+	RECEIVED_NOTHING,
+	/* The other end is closed, or the socket failed. */
+	RECEIVED_END,
+	/* The frame was too long, or had too many descriptors. All of them are closed. */
+	RECEIVED_BROKEN,
 };
 
-/* Receive one frame into buffer of FRAME_MAX_BYTES. Its descriptors are the caller's,
- * close-on-exec. */
+/* Receive one frame into a buffer of FRAME_MAX_BYTES. Its descriptors are close-on-exec and
+ * belong to the caller. */
 enum received channel_receive(int socket, void *buffer, struct frame *ret_frame);
 
-/* The same, but RECEIVED_NOTHING in place of waiting. */
+/* The same, but never waits. */
 enum received channel_receive_now(int socket, void *buffer, struct frame *ret_frame);
 
-/* Close what the caller has not taken (set to -1). */
+/* Close the descriptors that the caller has not taken over and set to -1. */
 void frame_close_descriptors(struct frame *frame);
 
 #endif

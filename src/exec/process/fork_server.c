@@ -1,9 +1,12 @@
 /*
- * A fork server runs its pool's preload once, when the first worker is asked for, and forks
- * workers from that state. It reaps a worker only when told to, so that a pid is not used
- * again while the main process may still signal it. At the end of its control socket (the
- * pool is done) or of the main process, of whose socket a forked child may have a copy, it
- * kills its workers, waits and ends; if it dies itself, they die with it (worker.c).
+ * A fork server runs the pool's preload once, when the first worker is requested, and forks
+ * workers from that state. It reaps a worker only when it is told to. So no pid is used again
+ * while the main process may still signal it.
+ *
+ * It ends when its control socket closes or the main process ends. It needs the pidfd of the main
+ * process for that, since a child of the main process may have a copy of the socket. Then it
+ * kills its workers, waits for them and exits. If it dies itself, its workers die with it
+ * (worker.c).
  */
 #include "exec/process/fork_server.h"
 
@@ -25,21 +28,29 @@
 #include <unistd.h>
 
 enum {
-	REAP_PATIENCE_MS = 100, /* with orphans, before the death of a worker is told */
-	END_PATIENCE_MS = 1000, /* with those that are left when the pool ends */
-	MAX_PASSES = 16,        /* over what has ended, at once */
+	/* How long to end orphans before the death of a worker is reported. */
+	REAP_PATIENCE_MS = 100,
+	/* How long to end orphans when the pool ends. */
+	END_PATIENCE_MS = 1000,
+	/* How often to go over the ended orphans at once. */
+	MAX_PASSES = 16,
 };
 
 struct fork_server {
 	struct fork_server_frame pool;
 	const void *init_bytes;
 	int control;
-	int dev_null;      /* /dev/null, for the workers */
-	int children_list; /* of our children, in /proc; -1: there is none */
+	/* /dev/null, for the workers. */
+	int dev_null;
+	/* The list of our children in /proc; -1: not available. */
+	int children_list;
 	bool is_loaded, has_failed;
-	bool has_unreaped_orphans; /* orphans that were killed, and that could not be waited for */
-	struct broken_frame failure; /* of the preload: it is tried once */
-	pid_t *children;             /* those not reaped; 0 is a free place */
+	/* Orphans were killed that could not be reaped yet. */
+	bool has_unreaped_orphans;
+	/* Why prepare or preload failed. They are tried once. */
+	struct broken_frame failure;
+	/* The workers that were not reaped. 0 is a free place. */
+	pid_t *children;
 	size_t n_children;
 };
 
@@ -95,16 +106,16 @@ static void stop_listening_to_children(void)
 	sigprocmask(SIG_UNBLOCK, &children, NULL);
 }
 
-/* Signals as the workers shall inherit them: after the preload, which may have changed them, and
- * once, because these are many system calls. */
+/* Set the signals that workers inherit. It comes after the preload, which may have changed them,
+ * and it is done once because it takes many system calls. */
 static void reset_signals(void)
 {
 	sigset_t none;
 
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
-	/* The parent alone decides what an interrupt means; a write that fails is an error
-	 * to be told, not a death. */
+	/* The main process alone decides what an interrupt means. A write that fails is an error
+	 * for the task, not a death. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
@@ -112,14 +123,14 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The main process counts on every answer. */
+/* The main process waits for every answer. */
 static void send_answer(const struct fork_server *server,
                         const struct process_frame *frame, const int *pidfd)
 {
 	channel_send_at_last(server->control, frame, sizeof(*frame), pidfd);
 }
 
-/* Once, and in this order: what may be loaded is loaded without the rights. */
+/* Once, and in this order: what is loaded is loaded without the rights that prepare gives up. */
 static bool prepare_and_preload(struct fork_server *server, struct pxp_error *error)
 {
 	const struct fork_server_frame *pool = &server->pool;
@@ -155,9 +166,9 @@ static bool is_child(const struct fork_server *server, pid_t pid)
 	return false;
 }
 
-/* Call it of each child that is no worker of ours, and count those that it is true of. The
- * kernel lists children in /proc (since 3.5); without it orphans of another group are left to
- * themselves. */
+/* Call is_match() for each child that is not one of our workers, and count those for which it
+ * returns true. The kernel lists children in /proc since Linux 3.5. Without that list, orphans in
+ * other process groups are left alone. */
 static unsigned count_orphans(const struct fork_server *server,
                               bool (*is_match)(const struct fork_server *server,
                                                pid_t pid))
@@ -168,7 +179,7 @@ static unsigned count_orphans(const struct fork_server *server,
 	pid_t pid = 0;
 	ssize_t got;
 
-	/* A space is behind every number; a read may end within one. */
+	/* A space follows every number. A read may end inside one. */
 	while ((got = pread(server->children_list, text, sizeof(text), at)) > 0) {
 		for (ssize_t i = 0; i < got; i++) {
 			if (text[i] >= '0' && text[i] <= '9') {
@@ -183,16 +194,16 @@ static unsigned count_orphans(const struct fork_server *server,
 	return n;
 }
 
-/* Whole groups: a task may have started processes of its own. False: it lives on, as it has
- * become another user's, and we may not signal it. */
+/* Kill a process and its group, since a task may have started other processes. Returns false if
+ * it belongs to another user now and may not be signalled: then it lives on. */
 static bool kill_group(pid_t pid)
 {
 	kill(-pid, SIGKILL);
 	return kill(pid, SIGKILL) == 0;
 }
 
-/* What is in the group of a worker that lives may belong to the task that it runs now: it is
- * killed with that group. */
+/* A process in the group of a living worker may belong to the task that runs now. It is killed
+ * with that group. */
 static bool kill_orphan(const struct fork_server *server, pid_t pid)
 {
 	return !is_child(server, getpgid(pid)) && kill_group(pid);
@@ -204,16 +215,16 @@ static bool has_ended(const struct fork_server *server, pid_t pid)
 	return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
-/* Those that ended by themselves, while the workers of their tasks live: else they would pile
- * up. Workers are not reaped here. More than once, for a list longer than a read; but not
- * without end, as there is who starts another before it ends. */
+/* Reap the orphans that ended by themselves while their workers live, or they would pile up.
+ * Workers are not reaped here. One pass may not be enough for a long list. But the number of
+ * passes is limited, since a process could start others without end. */
 static void reap_orphans(const struct fork_server *server)
 {
 	for (int i = 0; i < MAX_PASSES && count_orphans(server, has_ended) > 0; i++)
 		;
 }
 
-/* A millisecond, or until a child ends. */
+/* Wait a millisecond, or until a child ends. */
 static void wait_a_moment(void)
 {
 	const struct timespec ms = {.tv_nsec = 1000000};
@@ -223,13 +234,11 @@ static void wait_a_moment(void)
 	ppoll(NULL, 0, &ms, &none);
 }
 
-/*
- * What tasks started and left behind, be it in a group and session of its own, comes to us
- * (PR_SET_CHILD_SUBREAPER) and ends here; again, as what it started in turn comes next. None is
- * waited for alone: a dead one that is traced is its tracer's until that ends, who may be one
- * of the others. What is left when the time is over is killed again, and reaped, when the next
- * child ends.
- */
+/* Kill and reap what tasks have left behind, even in groups and sessions of its own. Such
+ * processes become our children (PR_SET_CHILD_SUBREAPER), and so do their children after them:
+ * hence the loop. All are killed before any is waited for, since a dead process that is traced
+ * cannot be reaped before its tracer ends, which may be another of them. What is left after ms is
+ * killed and reaped when the next child ends. */
 static void end_orphans(struct fork_server *server, int64_t ms)
 {
 	int64_t until_ns = clock_deadline_ns(clock_now_ns(), ms);
@@ -254,7 +263,7 @@ static void on_child_end(struct fork_server *server)
 		reap_orphans(server);
 }
 
-/* It is dead, or dies now; but a tracer that its task left may hold it. */
+/* The worker is dead or dying. But a tracer that its task left behind may hold it. */
 static void wait_for_worker(struct fork_server *server, pid_t pid, int *ret_status,
                             struct rusage *ret_usage)
 {
@@ -282,7 +291,8 @@ static pid_t fork_worker(struct fork_server *server, struct frame *frame)
 		worker_main(&start);
 	}
 	if (pid > 0) {
-		setpgid(pid, pid); /* the worker does it too: whoever comes first */
+		/* The worker does it as well: the first one wins. */
+		setpgid(pid, pid);
 		if (!remember_child(server, pid)) {
 			kill_group(pid);
 			wait_for_worker(server, pid, NULL, NULL);
@@ -300,7 +310,8 @@ static void spawn(struct fork_server *server, struct process_frame *request,
 
 	if (!load(server))
 		return;
-	errno = EMFILE; /* unless all came that goes with the request */
+	/* If descriptors of the request were lost. */
+	errno = EMFILE;
 	request->pid = frame->n_descriptors == 3 ? fork_worker(server, frame) : -1;
 	request->sys_errno = errno;
 	if (request->pid > 0) {
@@ -317,7 +328,7 @@ static void spawn(struct fork_server *server, struct process_frame *request,
 	fd_close(&pidfd);
 }
 
-/* For a main process that may not: it is root without CAP_KILL, and we are somebody else. */
+/* For a main process that is root without CAP_KILL, and has another user than the workers. */
 static void pass_signal(const struct fork_server *server,
                         const struct process_frame *request)
 {
@@ -329,12 +340,13 @@ static void pass_signal(const struct fork_server *server,
 	}
 }
 
-/* The main process saw the pidfd: it is dead, or about to be. */
+/* The main process has seen the pidfd: the worker is dead or dying. */
 static void reap(struct fork_server *server, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
 
-	/* What it started goes with it. The pid is still its own until the wait. */
+	/* What the worker started is killed with it. The pid is its own until it is waited
+	 * for. */
 	kill_group(pid);
 	wait_for_worker(server, pid, &request->status, &request->usage);
 	forget_child(server, pid);
@@ -343,11 +355,8 @@ static void reap(struct fork_server *server, struct process_frame *request)
 	send_answer(server, request, NULL);
 }
 
-/*
- * Set how much private memory a worker may have. Only the soft limit moves: so it can be
- * raised again, and by us, who are of the worker's user, where root without
- * CAP_SYS_RESOURCE may not.
- */
+/* Set the memory limit of a worker. Only the soft limit changes, so that it can be raised again.
+ * We may do that because we have the worker's user. Root without CAP_SYS_RESOURCE may not. */
 static void limit(struct fork_server *server, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
@@ -371,7 +380,7 @@ static void limit(struct fork_server *server, struct process_frame *request)
 	send_answer(server, request, NULL);
 }
 
-/* Wait for a request, and reap orphans meanwhile; false when the main process is gone. */
+/* Wait for a request, and reap orphans meanwhile. Returns false if the main process has ended. */
 static bool await_request(struct fork_server *server)
 {
 	struct pollfd both[] = {{.fd = server->control, .events = POLLIN},
@@ -384,8 +393,8 @@ static bool await_request(struct fork_server *server)
 	return both[1].revents == 0;
 }
 
-/* What is opened by a path, before the pool's prepare may take away the root folder. They come
- * to lie above the standard descriptors, which the zygote has, and a preload may close. */
+/* Open what needs a path, before prepare may take the root folder away. The descriptors are above
+ * the standard ones, which the zygote holds open, and which a preload may close. */
 static void open_files(struct fork_server *server)
 {
 	char path[64];
@@ -395,7 +404,7 @@ static void open_files(struct fork_server *server)
 	server->dev_null = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
-/* All are killed before any is waited for, as one may trace another. */
+/* All workers are killed before any is waited for, since one may trace another. */
 static void end_all(struct fork_server *server)
 {
 	for (size_t i = 0; i < server->n_children; i++) {

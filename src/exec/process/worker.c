@@ -1,4 +1,5 @@
-/* A worker process, from inside: it gets ready in a fixed order, then runs one task after the other. */
+/* A worker process: it initialises itself in a fixed order, then runs one task after the
+ * other. */
 #include "exec/process/worker.h"
 
 #include "base/clock.h"
@@ -18,39 +19,54 @@
 
 enum {
 	COUNT_AGAIN_NS = 100 * 1000,
-	MAX_UNNOTIFIED = N_SLOTS / 2, /* answers: then there is room for as many tasks */
+	/* Answers that are left without a notification. As many tasks may still be prefetched
+	 * then. */
+	MAX_UNNOTIFIED = N_SLOTS / 2,
 };
 
 struct worker {
 	const struct fork_server_frame *pool;
 	struct shared_slots *shared;
 	void *context;
-	struct slot_frame at;  /* of the task that runs */
-	unsigned n_restarts;   /* of its deadline */
-	unsigned n_needs;      /* that it asked for itself */
-	uint64_t refused;      /* the least that it can never have; 0: not known */
-	int64_t started_ns;    /* when it began */
-	int64_t cpu_ns;        /* that was used before it */
-	int64_t counted_ns;    /* when the kernel was asked for that the last time */
-	uint64_t peak_bytes;   /* as it said then */
-	uint64_t limit;        /* of its memory; 0: none */
-	bool needs_recycle;    /* it keeps too much of that */
-	unsigned n_unnotified; /* answers in the page since it rang the last time */
-	int statm; /* /proc/self/statm, opened before the lock-down; -1: none */
-	/* Tasks that came while this one waited for memory: taken back by the parent, and to be
-	 * acknowledged in their turn. */
+	/* The slot of the task that runs. */
+	struct slot_frame at;
+	/* How often it restarted its deadline. */
+	unsigned n_restarts;
+	/* How often it asked for memory. */
+	unsigned n_needs;
+	/* A request of this size or more is refused; 0: unknown. */
+	uint64_t refused;
+	/* When it started. */
+	int64_t started_ns;
+	/* The processor time of the process before this task. */
+	int64_t cpu_ns;
+	/* When the kernel was last asked for the figures below. */
+	int64_t counted_ns;
+	/* The peak of memory then. */
+	uint64_t peak_bytes;
+	/* The memory limit; 0: none. */
+	uint64_t limit;
+	/* The worker keeps too much memory, and starts no other task. */
+	bool needs_recycle;
+	/* Answers in slots since the last doorbell. */
+	unsigned n_unnotified;
+	/* /proc/self/statm, opened before the lock-down; -1: not open. */
+	int statm;
+	/* Tasks that arrived while this one waited for memory. The pool has withdrawn them, and
+	 * they are acknowledged later. */
 	unsigned n_deferred;
 	struct slot_frame deferred[N_SLOTS];
 };
 
-/* A sanitizer's leak check ends the process in its own way, without the reports that an
- * exit would make: ask for it. Absent (NULL) in a plain build. */
+/* A leak check of the sanitizer. _exit() skips it, so it is called by hand. NULL in a plain
+ * build. */
 extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 _Noreturn static void exit_worker(void)
 {
 	if (__lsan_do_recoverable_leak_check) {
-		prctl(PR_SET_DUMPABLE, 1); /* the check traces its own process */
+		/* The check traces its own process. */
+		prctl(PR_SET_DUMPABLE, 1);
 		__lsan_do_recoverable_leak_check();
 	}
 	_exit(0);
@@ -85,10 +101,10 @@ static void fail_allocation(struct pxp_error *error, const char *what, size_t n)
 		pxp_fail_errno(error, "%s of %zu bytes", what, n);
 }
 
-/* ---- getting ready ---- */
+/* ---- initialisation ---- */
 
-/* The fork server's death is ours. Again after what may have changed the user, as the kernel then
- * forgets it; a filter may refuse both calls, and is left to do so. */
+/* Die when the fork server dies. This is repeated after code that may have changed the user,
+ * since the kernel forgets it then. A seccomp filter may refuse both calls. That is accepted. */
 static void die_with_parent(pid_t parent)
 {
 	pid_t now;
@@ -96,7 +112,8 @@ static void die_with_parent(pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	now = getppid();
 	if (now >= 0 && now != parent)
-		_exit(0); /* it died before the first line */
+		/* It died before the first line. */
+		_exit(0);
 }
 
 static struct shared_slots *map_slots(int fd)
@@ -109,8 +126,8 @@ static struct shared_slots *map_slots(int fd)
 	return shared;
 }
 
-/* 0 and 1 are /dev/null, 2 the log, 3 the channel, and nothing else is open. The first two of
- * these before 3, at which the fork server's null may lie. */
+/* 0 and 1 are /dev/null, 2 is the log, 3 the channel, and nothing else is open. 0 and 1 are set
+ * before 3, which may be the fork server's /dev/null. */
 static void arrange_descriptors(int null, int socket, int log)
 {
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 16);
@@ -122,8 +139,8 @@ static void arrange_descriptors(int null, int socket, int log)
 	close_range(WORKER_SOCKET + 1, ~0U, 0);
 }
 
-/* When the kernel runs out of memory, a worker goes before anybody else: it costs one task.
- * Done while our files in /proc are still our own. */
+/* If the kernel runs out of memory it kills workers first: that costs one task. It is done while
+ * our files in /proc still belong to us. */
 static void raise_oom_score(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -133,7 +150,7 @@ static void raise_oom_score(void)
 	fd_close(&fd);
 }
 
-/* A core file would land in somebody's photo folder. */
+/* A core file could be written into a user's photo folder. */
 static void forbid_core_dumps(void)
 {
 	const struct rlimit none = {0, 0};
@@ -144,14 +161,15 @@ static void forbid_core_dumps(void)
 
 bool pxp_memory_is_limited(void)
 {
+/* The shadow memory of sanitizers is private, and terabytes large. */
 #ifdef PIXPOOL_SANITIZE
-	return false; /* their shadow memory is private, and has terabytes */
+	return false;
 #else
 	return true;
 #endif
 }
 
-/* Soft alone for memory, so that the fork server can raise it for a task. */
+/* Only the soft memory limit is set, so that the fork server can raise it for a task. */
 static void limit_resources(struct worker *worker)
 {
 	const struct fork_server_frame *pool = worker->pool;
@@ -189,10 +207,8 @@ static void initialise(struct worker *worker, const struct worker_start *start)
 
 /* ---- answers ---- */
 
-/*
- * How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. When
- * that is much, the allocator is asked first to give back what it only holds.
- */
+/* How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. If it is
+ * much, the allocator is first asked to return what it does not use. */
 static uint64_t count_data(const struct worker *worker)
 {
 	uint64_t allowance = worker->pool->memory_allowance, n_bytes = 0;
@@ -225,11 +241,9 @@ static uint64_t count_data(const struct worker *worker)
 	return n_bytes;
 }
 
-/*
- * What the task has used, and the process so far: one system call for both, which a task
- * that is done at once would feel. So the kernel is not asked again right after it was:
- * then what the task has used is the time that it took, and its peak the one before.
- */
+/* The figures of this task and of the process. They take one system call, which would slow down
+ * quick tasks. So the kernel is not asked twice within COUNT_AGAIN_NS. In between, the processor
+ * time of a task is its run time, and the peak is the last one. */
 static void count_usage(struct worker *worker, struct answer_frame *answer)
 {
 	int64_t now_ns = clock_now_ns(), cpu_ns = now_ns - worker->started_ns;
@@ -247,8 +261,8 @@ static void count_usage(struct worker *worker, struct answer_frame *answer)
 	worker->cpu_ns += cpu_ns;
 }
 
-/* The task has ended, unless we are about to be killed for it: then wait for that. False when
- * the page says neither, as something has written over it: then a frame will do. */
+/* Mark the task as ended. If the pool is about to kill us for it, wait for that. Returns false if
+ * something has overwritten the slot: then the answer is sent as a frame. */
 static bool end_task(const struct worker *worker, enum slot_state ended)
 {
 	uint64_t generation = worker->at.generation;
@@ -268,7 +282,7 @@ static void ring_doorbell(struct worker *worker)
 	send_or_exit(FRAME_DOORBELL, worker->at, 0);
 }
 
-/* An answer that is short enough to be left in the page, if the parent looks there. */
+/* Leave a short answer in the slot if the pool polls it. */
 static bool leave_in_slot(struct worker *worker, const struct answer_frame *answer,
                           const void *result)
 {
@@ -289,7 +303,7 @@ static bool leave_in_slot(struct worker *worker, const struct answer_frame *answ
 		memcpy(slot->answer.result, result, (size_t)answer->n_result);
 	if (!end_task(worker, SLOT_ANSWERED))
 		return false;
-	/* If the parent has stopped looking meanwhile, it may not have seen this one. */
+	/* If the pool has stopped polling meanwhile, it may have missed this answer. */
 	if (++worker->n_unnotified >= MAX_UNNOTIFIED ||
 	    !atomic_load(&worker->shared->suppress_notify))
 		ring_doorbell(worker);
@@ -328,7 +342,7 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 		answer.n_result = answer.n_descriptors = 0;
 	}
 	(void)end_task(worker, SLOT_DONE);
-	/* Who waits for an answer that cannot be sent is told by our end. */
+	/* If the answer cannot be sent, the pool sees our end. */
 	if (!channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
 	                  descriptors, answer.n_descriptors + answer.result_is_memfd))
 		_exit(1);
@@ -345,10 +359,8 @@ static void restart_deadline(void *data, int64_t ms)
 		(void)send_frame(FRAME_DEADLINE, worker->at, ms < 0 ? INT64_MAX : ms);
 }
 
-/*
- * Ask for memory, and wait: for ever, as the parent's end is ours. A task that came
- * before the answer is one that the parent takes back, since we run another.
- */
+/* Ask for memory and wait for the answer. This may take for ever, since we end with the pool. A
+ * task that arrives before the answer will be withdrawn by the pool. */
 static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
@@ -389,8 +401,8 @@ static enum pxp_status on_need(void *data, uint64_t bytes)
 	return status;
 }
 
-/* The input that came in a memfd, to which nobody writes any more; NULL when it cannot be had.
- * Mapped as it is: pages to copy it to would cost more than all the rest. But a worker that is
+/* Get an input that came in a memfd, which nobody can write to any more. NULL if that fails. It
+ * is mapped, since copying its pages would cost more than everything else. But a worker that is
  * locked down may not be allowed to map a file. */
 static void *get_input(int memfd, size_t n, bool *ret_is_mapped)
 {
@@ -415,7 +427,7 @@ static void release_input(void *input, size_t n, bool is_mapped)
 		free(input);
 }
 
-/* It could not be given its own limit of memory. */
+/* The task could not get its own memory limit. */
 static void fail_limit(struct pxp_task *view, enum pxp_status status)
 {
 	pxp_fail(&view->error, status, "its memory limit: %s", pxp_status_name(status));
@@ -465,7 +477,7 @@ static void run_task(struct worker *worker, const struct task_frame *task,
 	worker->n_deferred = 0;
 }
 
-/* Begin a task, unless the parent took it back while it lay in the channel. */
+/* Start a task, unless the pool has withdrawn it while it was in the channel. */
 static void receive_task(struct worker *worker, const void *buffer,
                          const struct frame *frame)
 {
@@ -490,7 +502,7 @@ static void receive_task(struct worker *worker, const void *buffer,
 		send_or_exit(FRAME_WITHDRAWN, task.at, 0);
 }
 
-/* Who sleeps has rung for what it left in the page. */
+/* Before it sleeps, the worker rings the doorbell for answers that it left in slots. */
 static enum received receive_next(struct worker *worker, void *buffer,
                                   struct frame *frame)
 {
@@ -525,7 +537,7 @@ _Noreturn void worker_main(const struct worker_start *start)
 
 	while (receive_next(&worker, buffer, &frame) == RECEIVED_FRAME) {
 		memcpy(&kind, buffer, sizeof(kind));
-		/* A task without what came with it is better begun by another worker. */
+		/* A task whose descriptors were lost is better run by another worker. */
 		if (kind != FRAME_TASK || frame.lost_descriptors)
 			break;
 		receive_task(&worker, buffer, &frame);

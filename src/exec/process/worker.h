@@ -1,4 +1,4 @@
-/* A worker, from inside. */
+/* The entry point of a worker process. */
 #ifndef PXP_WORKER_H
 #define PXP_WORKER_H
 
@@ -6,18 +6,25 @@
 
 #include <sys/types.h>
 
+/* The descriptor of a worker's channel. */
 enum { WORKER_SOCKET = 3 };
 
 struct worker_start {
 	const struct fork_server_frame *pool;
 	const void *init_bytes;
-	pid_t parent; /* the fork server */
-	int null; /* /dev/null, to read and to write, above the standard descriptors */
-	int socket, log, shared;
+	/* The pid of the fork server. */
+	pid_t parent;
+	/* /dev/null, open to read and to write, and above the standard descriptors. */
+	int null;
+	/* The worker's ends of its channel and its log pipe, and the memfd of its shared
+	 * slots. */
+	int socket;
+	int log;
+	int shared;
 };
 
-/* In a fresh child of a fork server: get ready in the order that is fixed here, then run
- * tasks until the channel closes. */
+/* In a new child of a fork server: initialise the worker in a fixed order, then run tasks until
+ * the channel closes. */
 _Noreturn void worker_main(const struct worker_start *start);
 
 #endif

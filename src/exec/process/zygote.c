@@ -1,15 +1,15 @@
 /*
- * The zygote: forked in the first line of main, while there is one thread and so no lock
- * that a copy could find taken. It stays that simple for ever, and forks a fork server for
- * each process pool. It keeps no terminal and no descriptor but its control socket and the
- * main process's pidfd, so that nobody waits for an end of file because of it.
+ * The zygote is forked in the first line of main, while there is one thread, and so no lock that
+ * the copy could find taken. It stays single-threaded, and forks a fork server for each process
+ * pool. It keeps no terminal, and no descriptor but its control socket and the pidfd of the main
+ * process. So no process waits for an end of file because of the zygote.
  *
- * What the main process forks without exec holds copies of the control sockets. So these are
- * shut down before they are closed, and an end is seen by a pidfd: that of the main process by
- * us and the fork servers, that of a fork server by its pool.
+ * Children of the main process that do not exec have copies of the control sockets. So sockets
+ * are shut down before they are closed, and a death is seen by a pidfd: that of the main process
+ * by the zygote and the fork servers, that of a fork server by its pool.
  *
- * Tasks may have the user of all of these, and so may stop them. Who is waited for is
- * continued again and again, and killed at last.
+ * Tasks may have the same user as these processes, and may stop them. A process that we wait for
+ * is sent SIGCONT once a second, and SIGKILL in the end.
  */
 #include "exec/process/zygote.h"
 
@@ -34,11 +34,16 @@
 
 enum {
 	MAX_DEPTH = 2,
-	CONTROL = 3,        /* the zygote's end, in the zygote */
-	CONTINUE_MS = 1000, /* between two times that who is waited for is continued */
-	PATIENCE_MS = 60 * 1000, /* before it is killed */
-	REAP_NS = 50 * 1000,     /* what that takes the zygote, about */
-	END_MS = 10 * 1000,      /* for fork servers to end after the main process has */
+	/* The zygote's end of its control socket, in the zygote. */
+	CONTROL = 3,
+	/* The time between two SIGCONT to a process that we wait for. */
+	CONTINUE_MS = 1000,
+	/* The time before it is killed. */
+	PATIENCE_MS = 60 * 1000,
+	/* About the time that the zygote takes to reap a fork server. */
+	REAP_NS = 50 * 1000,
+	/* How long fork servers have to end after the main process has. */
+	END_MS = 10 * 1000,
 };
 
 _Static_assert(MAIN_PIDFD == CONTROL + 1, "they are what a zygote keeps open");
@@ -47,18 +52,21 @@ _Static_assert(MAIN_PIDFD == CONTROL + 1, "they are what a zygote keeps open");
 static struct {
 	struct lock lock;
 	pid_t pid;
-	pid_t owner; /* who started it; in a child of that: the parent, to whom it belongs */
+	/* The process that started the zygote. In a child of that process: its parent. */
+	pid_t owner;
 	int control;
 	ino_t control_inode;
-	unsigned n_fork_servers; /* that are not waited for */
-	/* Of this process: 0; 1 in a pool's processes; 2 in those of a worker's pool. */
+	/* Fork servers that have not ended. */
+	unsigned n_fork_servers;
+	/* The depth of nested pools: 0 in the program, 1 in a pool's processes, 2 in those of a
+	 * worker's pool. */
 	unsigned depth;
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
 
 /* ---- in the zygote ---- */
 
-/* Whatever our parent ignored or blocked (SIGCHLD among it, without which there is no wait
- * status) is as the kernel has it. */
+/* Undo what our parent has ignored or blocked. If SIGCHLD were ignored there would be no wait
+ * status. */
 static void reset_signals(void)
 {
 	sigset_t none;
@@ -69,7 +77,8 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Any of 0 to 4 may be closed, or be one of ours: go high before going low. False with errno. */
+/* Any of the descriptors 0 to 4 may be closed, or be one of ours. So they are moved up before
+ * they are moved down. Returns false with errno. */
 static bool leave_terminal(int control, int main_pidfd)
 {
 	int high_control = fcntl(control, F_DUPFD_CLOEXEC, 16);
@@ -90,7 +99,7 @@ static bool leave_terminal(int control, int main_pidfd)
 	return true;
 }
 
-/* Its answers are waited for: where none can be sent, the end of this process is one. */
+/* The main process waits for every answer. If one cannot be sent, our end tells it. */
 static void send_answer(int control, const struct process_frame *answer,
                         const int *descriptor)
 {
@@ -158,7 +167,7 @@ static void reap_fork_servers(void)
 		;
 }
 
-/* Wait for a request; false when the main process is gone. */
+/* Wait for a request. Returns false if the main process has ended. */
 static bool await_request(void)
 {
 	struct pollfd both[] = {{.fd = CONTROL, .events = POLLIN},
@@ -171,8 +180,8 @@ static bool await_request(void)
 	return both[1].revents == 0;
 }
 
-/* The main process is gone or done. The fork servers see it as well, and end, unless one was
- * stopped, or is held up in its preload. They are of our group. */
+/* The main process has ended or is done. The fork servers see that as well and end, unless one is
+ * stopped or busy with its preload. They are in our process group. */
 static void end_fork_servers(void)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), END_MS);
@@ -193,7 +202,8 @@ _Noreturn static void zygote_main(int control, int main_pidfd)
 	reset_signals();
 	if (!leave_terminal(control, main_pidfd))
 		send_ready(control, errno);
-	prctl(PR_SET_PDEATHSIG, SIGCONT); /* its end is to be seen, were we stopped */
+	/* If we are stopped, the end of the main process continues us. */
+	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	fork_server_listen_to_children();
 	send_ready(CONTROL, 0);
 	while (await_request() &&
@@ -211,7 +221,8 @@ static bool has_one_thread(void)
 	int n = 0;
 
 	if (!tasks)
-		return true; /* no /proc: the caller's word is all there is */
+		/* Without /proc we rely on the caller. */
+		return true;
 	for (struct dirent *entry; (entry = readdir(tasks));)
 		n += entry->d_name[0] != '.';
 	closedir(tasks);
@@ -225,8 +236,8 @@ static ino_t inode_of(int fd)
 	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
 }
 
-/* In a child of who started it: the lock may have been held by a thread that is not here, and
- * the socket may have been closed, and its number be another file's by now. */
+/* In a child of the process that started the zygote. A thread that does not exist here may have
+ * held the lock. The socket may have been closed, and its number may belong to another file. */
 static void disown_zygote(void)
 {
 	if (zygote.control >= 0 && inode_of(zygote.control) == zygote.control_inode)
@@ -241,15 +252,15 @@ static bool is_owner(void)
 	return zygote.owner == getpid();
 }
 
-/* To a child of ours that was not waited for, or to whom the pidfd is of. */
+/* Send a signal to a child that was not waited for, or else to the process of the pidfd. */
 static bool send_to(pid_t child, int pidfd, int number)
 {
 	return (child > 0 ? kill(child, number)
 	                  : pidfd_send_signal(pidfd, number, NULL, 0)) == 0;
 }
 
-/* Wait until fd is readable, which is for the process to do. False when it cannot even be
- * killed. */
+/* Wait until fd is readable, which a process causes. Continue that process, and kill it in the
+ * end. Returns false if it cannot even be killed. */
 static bool await_readable(int fd, pid_t child, int pidfd)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), PATIENCE_MS);
@@ -263,7 +274,7 @@ static bool await_readable(int fd, pid_t child, int pidfd)
 	return send_to(child, pidfd, SIGKILL) && poll(&wait, 1, PATIENCE_MS) > 0;
 }
 
-/* It ends when nothing more can come from us, and then the socket has no other end. */
+/* The zygote ends when we can send nothing more. Then our end of the socket becomes readable. */
 static void end_zygote(void)
 {
 	pid_t got;
@@ -276,7 +287,7 @@ static void end_zygote(void)
 	while (got < 0 && errno == EINTR);
 }
 
-/* 0, or why it could not start. */
+/* Returns 0, or the errno with which the zygote failed to start. */
 static int await_ready(int control)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
@@ -289,7 +300,7 @@ static int await_ready(int control)
 	return ready.sys_errno;
 }
 
-/* Fork it. It watches the pidfd that we have of ourselves: it could open one too late. */
+/* Fork the zygote. It watches a pidfd that we open before: it could open one too late. */
 static bool fork_zygote(void)
 {
 	int main_pidfd = pidfd_open(getpid(), 0), ends[2] = {-1, -1}, sys_errno;
@@ -316,7 +327,7 @@ static bool fork_zygote(void)
 	return sys_errno == 0;
 }
 
-/* It was killed, by somebody else: nobody holds the other end of its socket. */
+/* Whether the zygote was killed by somebody else: its end of the socket is closed. */
 static bool has_died(void)
 {
 	struct pollfd control = {.fd = zygote.control};
@@ -359,7 +370,7 @@ enum pxp_status pxp_zygote_stop(void)
 	return status;
 }
 
-/* Ask for a fork server, with the lock held. Its pidfd, or -1 with errno. */
+/* Request a fork server, with the lock held. Returns its pidfd, or -1 with errno. */
 static int request_fork_server(const struct fork_server_frame *request,
                                const void *init_bytes, int control, pid_t *ret_pid)
 {
@@ -370,7 +381,7 @@ static int request_fork_server(const struct fork_server_frame *request,
 	if (!channel_send(zygote.control, request, sizeof(*request), init_bytes,
 	                  request->n_init_bytes, &control, 1))
 		return -1;
-	/* An answer that came after this would be taken for another's. */
+	/* A later answer would be taken for that of the next request. */
 	if (!await_readable(zygote.control, zygote.pid, -1))
 		channel_close(&zygote.control);
 	errno = ECHILD;
@@ -384,7 +395,8 @@ static int request_fork_server(const struct fork_server_frame *request,
 	                                : -1;
 }
 
-/* It is counted with its start in one step: else the zygote could be stopped between. */
+/* The fork server is started and counted in one step. Otherwise the zygote could be stopped in
+ * between. */
 static enum pxp_status lock_and_request(const struct fork_server_frame *request,
                                         const void *init_bytes, int control,
                                         struct fork_server_handle *fork_server,
@@ -459,7 +471,8 @@ static bool is_zombie(int pidfd)
 	return is_there;
 }
 
-/* The zygote reaps it at once, so that no trace of it is left then; but who knows. */
+/* The zygote reaps a fork server at once, and then no trace of it is left. But the wait is
+ * limited. */
 static void await_reaped(int pidfd)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), CONTINUE_MS);

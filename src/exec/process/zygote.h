@@ -1,30 +1,35 @@
-/* The zygote, as the main process sees it. */
+/* How the main process starts and ends fork servers by way of its zygote. */
 #ifndef PXP_ZYGOTE_H
 #define PXP_ZYGOTE_H
 
 #include <pixpool/executor.h>
 #include <sys/types.h>
 
-/* The fork server of a pool. Its pid is good for nothing but a look: it may be another's by now. */
+/* The fork server of a pool. */
 struct fork_server_handle {
+	/* For messages and tests only: the number may belong to another process by now. */
 	pid_t pid;
 	int pidfd;
-	int control; /* the main end of its control socket, non-blocking; -1: closed */
+	/* Our end of the control socket, non-blocking; -1: closed. */
+	int control;
 };
 
 /*
- * Have a fork server forked for a pool of these options.
+ * Have the zygote fork a fork server for a pool with these options.
  *
- * ret_fork_server  to be given to zygote_end_fork_server(); left alone on failure.
+ * ret_fork_server  to be ended with zygote_end_fork_server(); unchanged on failure.
  *
- * PXP_ESTATE  no zygote of this process runs.
- * PXP_ESYS    no socket, process or descriptor to be had, or the zygote is gone.
+ * PXP_ESTATE  this process has no running zygote.
+ * PXP_ESYS    no socket, process or descriptor is available, or the zygote has died.
+ *
+ * May be called from any thread.
  */
 enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *options,
                                          struct fork_server_handle *ret_fork_server,
                                          struct pxp_error *ret_error);
 
-/* Have it end with its workers, and wait for that. */
+/* Make a fork server and its workers end, wait for that, and close the handle. May be called from
+ * any thread. */
 void zygote_end_fork_server(struct fork_server_handle *fork_server);
 
 #endif
