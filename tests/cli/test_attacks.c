@@ -57,15 +57,15 @@ static const struct row {
 	{"chmod", "violation", "worker died of SIGSYS", "script: chmod: got through"},
 	/* Lies. Their controls are in tests/exec/test_hostile.c. */
 	{"answer twice", "violation", "the worker's answer is not valid", NULL},
-	{"answer wrong", "violation", "answered what it was not asked", NULL},
+	{"answer wrong", "violation", "answered a task that it does not have", NULL},
 	{"answer short", "violation", "sent an answer that is too short", NULL},
-	{"send fds", "violation", "sent descriptors that nobody asked for", NULL},
+	{"send fds", "violation", "sent descriptors that were not requested", NULL},
 	{"scribble 0", NULL, NULL, NULL},
 	{"scribble 255", NULL, NULL, NULL},
-	{"scribble 0\nsignal SIGSEGV", "crashed", "workers died before they began it",
-         NULL},
-	{"scribble 255\nhang asleep", "crashed", "workers died before they began it",
-         NULL},
+	{"scribble 0\nsignal SIGSEGV", "crashed",
+         "workers died before they started the task", NULL},
+	{"scribble 255\nhang asleep", "crashed",
+         "workers died before they started the task", NULL},
 };
 
 enum { N_ROWS = sizeof(rows) / sizeof(rows[0]), N_GOOD = 4 };

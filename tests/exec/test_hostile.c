@@ -180,8 +180,9 @@ TEST(hostile, an_answer_in_the_page_that_makes_no_sense_costs_the_task_that_ran)
 	struct pxp_future *next = pool_submit(pool, task_echo, "next", NULL);
 
 	gate_open(&gate);
-	EXPECT_STR(probe_outcome(leaves).error.text,
-	           "the worker left a result that is not what it says, and was killed");
+	EXPECT_STR(
+		probe_outcome(leaves).error.text,
+		"the worker left a result that is too long for its slot, and was killed");
 	EXPECT_EQ(end_of(leaves), PXP_EPROTO);
 	EXPECT_EQ(end_of(next), PXP_OK);
 	pxp_executor_destroy(pool);
@@ -267,11 +268,9 @@ TEST(hostile, a_flood_of_frames_that_make_sense_once_is_a_breach)
 		const char *kind, *text;
 		int64_t deadline_ms;
 	} floods[] = {
-		{"30", "the worker said twice that it is ready, and was killed", 0},
-		{"34", "the worker asked for time more often than it may, and was killed",
-	         100000},
-		{"34", "the worker asked for time more often than it may, and was killed",
-	         0},
+		{"30", "the worker reported twice that it is ready, and was killed", 0},
+		{"34", "the worker asked for time too often, and was killed", 100000},
+		{"34", "the worker asked for time too often, and was killed", 0},
 	};
 
 	_Static_assert(FRAME_READY == 30 && FRAME_DEADLINE == 34, "the kinds above");
@@ -336,10 +335,12 @@ TEST(hostile, a_forged_answer_is_a_breach)
 	} forgeries[] = {
 		{task_forges_length, "the worker sent a result that is longer than "
 	                             "max_result, and was killed"},
-		{task_forges_flag, "the worker sent a result that is not what it says, "
-	                           "and was killed"},
-		{task_forges_pipe, "the worker sent a result that is not what it says, "
-	                           "and was killed"},
+		{task_forges_flag,
+	         "the worker sent a result that does not match its description, "
+	         "and was killed"},
+		{task_forges_pipe,
+	         "the worker sent a result that does not match its description, "
+	         "and was killed"},
 	};
 
 	for (size_t i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {

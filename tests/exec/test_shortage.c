@@ -199,7 +199,7 @@ TEST(shortage, a_task_whose_descriptor_does_not_arrive_is_never_begun_without)
 	gate_open(&gate);
 	future = pool_submit(pool, task_wait, "x", &gate);
 	EXPECT_STR(probe_outcome(future).error.text,
-	           "3 workers died before they began it");
+	           "3 workers died before they started the task");
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
 	pxp_executor_destroy(pool);
 	gate_destroy(&gate);

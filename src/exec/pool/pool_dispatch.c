@@ -147,8 +147,7 @@ static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
 		executor_return(&pool->executor, task);
 		pool->retry_ns = clock_deadline_ns(pool->now_ns, RETRY_MS);
 	} else {
-		pxp_fail_errno(&failed.outcome.error,
-		               "a task could not be sent to a worker");
+		pxp_fail_errno(&failed.outcome.error, "cannot send a task to a worker");
 		pool_complete(pool, task, &failed);
 	}
 }

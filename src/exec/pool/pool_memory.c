@@ -142,7 +142,7 @@ const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
 	    at->generation != slot->generation || !slot->task || at->number < 0)
 		return "asked for memory for a task that it does not have";
 	if (worker->limit_state != LIMIT_STEADY || worker->n_needs++ >= MAX_NEEDS)
-		return "asked for memory more often than it may";
+		return "asked for memory too often";
 	if (worker->state != WORKER_READY)
 		/* It is about to end. */
 		return NULL;

@@ -61,20 +61,19 @@ static const char *read_result(const struct process_pool *pool,
 	if (frame->lost_descriptors) {
 		completion->state = PXP_FAILED;
 		errno = EMFILE;
-		pxp_fail_errno(&completion->outcome.error,
-		               "the result could not be received");
+		pxp_fail_errno(&completion->outcome.error, "cannot receive the result");
 		return NULL;
 	}
 	if (n > PXP_MAX_DESCRIPTORS || answer->result_is_memfd > 1 ||
 	    frame->n_descriptors != n + answer->result_is_memfd ||
 	    (!answer->result_is_memfd && answer->n_result != n_body))
-		return "sent a result that is not what it says";
+		return "sent a result that does not match its description";
 	if (answer->n_result > pool->executor.options.max_result)
 		return "sent a result that is longer than max_result";
 	if (!answer->result_is_memfd)
 		copy_result(body, n_body, completion);
 	else if (!adopt_long_result(&frame->descriptors[n], answer->n_result, completion))
-		return "sent a result that is not what it says";
+		return "sent a result that does not match its description";
 
 	completion->n_descriptors = n;
 	for (unsigned i = 0; i < n; i++) {
@@ -180,7 +179,7 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	memcpy(&answer, buffer, sizeof(answer));
 	if (worker->n_held == 0 || answer.at.slot != worker->front ||
 	    answer.at.generation != slot->generation || !slot->task)
-		return "answered what it was not asked";
+		return "answered a task that it does not have";
 	return accept_answer(pool, worker, &answer, buffer + sizeof(answer),
 	                     frame->n - sizeof(answer), frame);
 }
@@ -199,7 +198,7 @@ static const char *on_slot_answer(struct process_pool *pool, struct pool_worker 
 	struct frame none = {0};
 
 	if (left->n_result > sizeof(left->result))
-		return "left a result that is not what it says";
+		return "left a result that is too long for its slot";
 	return accept_answer(pool, worker, &answer, left->result, (size_t)left->n_result,
 	                     &none);
 }
@@ -225,7 +224,7 @@ static const char *on_withdrawn(struct pool_worker *worker, const struct slot_fr
 
 	if (worker->n_held == 0 || at->slot != worker->front ||
 	    at->generation != slot->generation || slot->task)
-		return "gave back what was not taken from it";
+		return "acknowledged a withdrawal that was not requested";
 	pool_worker_pop_slot(worker, now_ns);
 	return NULL;
 }
@@ -240,7 +239,7 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 	    at->generation != slot->generation || !slot->task || ms < 0)
 		return "asked for time for a task that it does not have";
 	if (worker->n_restarts >= PXP_MAX_RESTARTS)
-		return "asked for time more often than it may";
+		return "asked for time too often";
 	int64_t most = slot->task->max_deadline_ms > slot->task->deadline_ms
 	                       ? slot->task->max_deadline_ms
 	                       : slot->task->deadline_ms;
@@ -268,7 +267,7 @@ static const char *on_broken(struct process_pool *pool, const char *buffer, size
 static const char *on_ready(struct process_pool *pool, struct pool_worker *worker)
 {
 	if (worker->is_ready)
-		return "said twice that it is ready";
+		return "reported twice that it is ready";
 	worker->is_ready = true;
 	worker->idle_since_ns = pool->now_ns;
 	pool->n_failed_starts = 0;
@@ -291,7 +290,7 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 	if (at.kind == FRAME_ANSWER)
 		return on_answer(pool, worker, buffer, frame);
 	if (frame->n_descriptors > 0)
-		return "sent descriptors that nobody asked for";
+		return "sent descriptors that were not requested";
 	if (at.kind == FRAME_BROKEN && worker->state == WORKER_STARTING)
 		return on_broken(pool, buffer, frame->n);
 	if (frame->n != sizeof(at))
@@ -309,7 +308,7 @@ static const char *on_frame(struct process_pool *pool, struct pool_worker *worke
 	case FRAME_DOORBELL:
 		return NULL;
 	default:
-		return "sent a frame of no known kind";
+		return "sent a frame of an unknown kind";
 	}
 }
 
@@ -453,7 +452,7 @@ static void on_deadline(struct process_pool *pool, struct pool_worker *worker)
 		pool_worker_kill(worker, KILLED_START, NULL);
 	else if (!worker->slots[worker->front].task)
 		pool_worker_kill(worker, KILLED_BREACH,
-		                 "did not give back what was withdrawn");
+		                 "did not acknowledge a withdrawal");
 	else
 		kill_late(worker, KILLED_DEADLINE, pool->now_ns);
 }

@@ -228,7 +228,7 @@ static void spawn_failed(struct process_pool *pool, int sys_errno)
 	    count_workers(pool, WORKER_STARTING, WORKER_READY) > 0)
 		return;
 	errno = sys_errno;
-	pxp_fail_errno(&error, "no worker process can be started");
+	pxp_fail_errno(&error, "cannot start a worker process");
 	pool_break(pool, error.text);
 }
 
@@ -307,7 +307,7 @@ static void describe_death(const struct pool_worker *worker, int status,
 		pxp_fail(error, PXP_EDEADLINE,
 		         "no progress for too long: the worker was killed");
 	} else if (worker->reason == KILLED_CANCEL) {
-		pxp_fail(error, PXP_ECANCELLED, "killed: it was cancelled");
+		pxp_fail(error, PXP_ECANCELLED, "cancelled: the worker was killed");
 	} else if (worker->reason == KILLED_BREACH) {
 		pxp_fail(error, PXP_EPROTO, "the worker %s, and was killed",
 		         worker->breach);
@@ -373,7 +373,7 @@ static bool may_kill_again(struct task *task, struct pxp_error *error)
 
 	if (task->kills_left == UINT_MAX || --task->kills_left > 0)
 		return true;
-	pxp_fail(error, PXP_EPOISON, "it killed as many workers as it may; the last: %s",
+	pxp_fail(error, PXP_EPOISON, "it killed too many workers; the last one: %s",
 	         strdupa(error->text));
 	error->signal = signal;
 	error->exit_code = exit_code;
@@ -428,7 +428,7 @@ static void blame_returned(struct pxp_error *error)
 {
 	int signal = error->signal, exit_code = error->exit_code;
 
-	pxp_fail(error, PXP_ECRASHED, "%d workers died before they began it",
+	pxp_fail(error, PXP_ECRASHED, "%d workers died before they started the task",
 	         MAX_RETURNS);
 	error->signal = signal;
 	error->exit_code = exit_code;
@@ -496,7 +496,7 @@ static void count_death(struct process_pool *pool, const struct pool_worker *wor
 	back_off(pool, pool->n_crashes_in_a_row);
 	if (most != UINT_MAX &&
 	    pool->n_crashes_in_a_row >= (most > 0 ? most : DEFAULT_MAX_CRASHES))
-		pool_break(pool, "workers keep dying, with no task answered between");
+		pool_break(pool, "workers keep dying, and no task completes");
 }
 
 static void release_worker(struct process_pool *pool, struct pool_worker *worker,
@@ -855,7 +855,7 @@ static enum pxp_status start_fork_server(struct process_pool *pool,
 	if (watch(pool, pool->fork_server.control, SOURCE_CONTROL, 0) &&
 	    watch(pool, pool->fork_server.pidfd, SOURCE_FORK_SERVER, 0))
 		return PXP_OK;
-	pxp_fail_errno(ret_error, "the supervisor of a process pool");
+	pxp_fail_errno(ret_error, "cannot start the supervisor of a process pool");
 	zygote_end_fork_server(&pool->fork_server);
 	return PXP_ESYS;
 }
@@ -868,7 +868,8 @@ enum pxp_status pool_start_supervisor(struct process_pool *pool,
 	pool->epoll = fd_keep_above_standard(epoll_create1(EPOLL_CLOEXEC));
 	pool->wakeup = fd_keep_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (pool->epoll < 0 || pool->wakeup < 0)
-		return pxp_fail_errno(ret_error, "descriptors for a process pool");
+		return pxp_fail_errno(ret_error,
+		                      "cannot create the descriptors of a process pool");
 
 	status = start_fork_server(pool, ret_error);
 	if (status != PXP_OK)
@@ -878,7 +879,7 @@ enum pxp_status pool_start_supervisor(struct process_pool *pool,
 		if (errno == 0)
 			return PXP_OK;
 	}
-	pxp_fail_errno(ret_error, "the supervisor of a process pool");
+	pxp_fail_errno(ret_error, "cannot start the supervisor of a process pool");
 	zygote_end_fork_server(&pool->fork_server);
 	return PXP_ESYS;
 }

@@ -98,7 +98,7 @@ static void fail_allocation(struct pxp_error *error, const char *what, size_t n)
 	if (errno == ENOMEM)
 		pxp_fail(error, PXP_EMEMORY, "no memory for %s of %zu bytes", what, n);
 	else
-		pxp_fail_errno(error, "%s of %zu bytes", what, n);
+		pxp_fail_errno(error, "cannot pass %s of %zu bytes", what, n);
 }
 
 /* ---- initialisation ---- */
@@ -430,7 +430,8 @@ static void release_input(void *input, size_t n, bool is_mapped)
 /* The task could not get its own memory limit. */
 static void fail_limit(struct pxp_task *view, enum pxp_status status)
 {
-	pxp_fail(&view->error, status, "its memory limit: %s", pxp_status_name(status));
+	pxp_fail(&view->error, status, "cannot set the memory limit of the task: %s",
+	         pxp_status_name(status));
 	if (status != PXP_EMEMORY && status != PXP_ECANCELLED)
 		view->error.status = PXP_ETASK;
 }

@@ -350,7 +350,7 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 	if (zygote.control >= 0)
 		end_zygote();
 	if (!fork_zygote())
-		return pxp_fail_errno(ret_error, "start of the zygote");
+		return pxp_fail_errno(ret_error, "cannot start the zygote");
 	return PXP_OK;
 }
 
@@ -413,8 +413,9 @@ static enum pxp_status lock_and_request(const struct fork_server_frame *request,
 		fork_server->pidfd = request_fork_server(request, init_bytes, control,
 		                                         &fork_server->pid);
 		if (fork_server->pidfd < 0)
-			status = pxp_fail_errno(ret_error,
-			                        "fork of a process pool's fork server");
+			status = pxp_fail_errno(
+				ret_error,
+				"cannot fork the fork server of a process pool");
 		else
 			zygote.n_fork_servers++;
 	}
@@ -445,9 +446,11 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "this process has not called pxp_zygote_start()");
 	if (!channel_pair(ends))
-		return pxp_fail_errno(ret_error, "socketpair for a process pool");
+		return pxp_fail_errno(
+			ret_error, "cannot create the control socket of a process pool");
 	if (!channel_set_nonblocking(ends[0]))
-		status = pxp_fail_errno(ret_error, "socket of a process pool");
+		status = pxp_fail_errno(
+			ret_error, "cannot create the control socket of a process pool");
 	else
 		status = lock_and_request(&request, options->init_bytes, ends[1],
 		                          &fork_server, ret_error);

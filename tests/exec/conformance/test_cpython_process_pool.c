@@ -75,7 +75,7 @@ TEST(cpython_process_pool, a_sandbox_that_forbids_pidfds_breaks_a_pool_with_the_
 	struct pxp_future *future = pool_submit(pool, task_power, "2 8", NULL);
 
 	EXPECT_STR(outcome_of(future).error.text,
-	           "no worker process can be started: Operation not permitted");
+	           "cannot start a worker process: Operation not permitted");
 	EXPECT_EQ(end_of(future), PXP_EBROKEN);
 	pxp_executor_destroy(pool);
 }
@@ -354,7 +354,7 @@ TEST(cpython_process_pool, when_no_worker_can_replace_the_last_what_is_queued_fa
 	submit_all(pool, futures, 3);
 	EXPECT_EQ(end_of(last), PXP_OK);
 	EXPECT_STR(outcome_of(futures[0]).error.text,
-	           "no worker process can be started: Too many open files");
+	           "cannot start a worker process: Too many open files");
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(end_of(futures[i]), PXP_EBROKEN);
 	EXPECT_EQ(pxp_executor_submit(pool, task_echo, NULL, 0, NULL, NULL), PXP_EBROKEN);
