@@ -147,7 +147,7 @@ static size_t n_pending_of(struct pxp_executor *pool)
 
 /* ---- what lies ahead ---- */
 
-TEST(ahead, many_quick_tasks_lie_ahead_of_a_worker_and_no_more_than_it_has_slots)
+TEST(ahead, many_quick_tasks_are_prefetched_up_to_the_number_of_slots)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate gate = gate_create();
@@ -167,7 +167,7 @@ TEST(ahead, many_quick_tasks_lie_ahead_of_a_worker_and_no_more_than_it_has_slots
 }
 
 /* A worker has no more than four inputs open for each of two tasks. */
-TEST(ahead, of_tasks_with_descriptors_or_an_output_one_lies_ahead)
+TEST(ahead, one_task_with_descriptors_or_an_output_is_prefetched)
 {
 	for (int with_output = 0; with_output < 2; with_output++) {
 		struct pxp_executor *pool = create_ready(1);
@@ -192,7 +192,7 @@ TEST(ahead, of_tasks_with_descriptors_or_an_output_one_lies_ahead)
 	}
 }
 
-TEST(ahead, after_a_long_task_one_lies_ahead)
+TEST(ahead, after_a_long_task_one_task_is_prefetched)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate gate = gate_create();
@@ -208,7 +208,7 @@ TEST(ahead, after_a_long_task_one_lies_ahead)
 	gate_destroy(&gate);
 }
 
-TEST(ahead, idle_workers_take_over_all_that_lies_behind_a_long_task)
+TEST(ahead, idle_workers_take_over_all_tasks_behind_a_long_one)
 {
 	enum { N = 2 * N_BEHIND };
 	struct pxp_executor *pool = create_ready(2);
@@ -236,7 +236,7 @@ static void expect_fast_ones(struct pxp_executor *pool)
 }
 
 /* The pool stands still, so that nobody begins what is handed out. */
-TEST(ahead, of_several_workers_one_is_woken_for_tasks_that_are_done_sooner)
+TEST(ahead, quick_tasks_wake_one_worker_only)
 {
 	struct pxp_executor *pool = create_ready(3);
 	struct process_pool *inside = probe_inside(pool);
@@ -263,7 +263,7 @@ TEST(ahead, of_several_workers_one_is_woken_for_tasks_that_are_done_sooner)
 }
 
 /* Fifteen, or each, as soon as the one that runs is not so quick after all. */
-TEST(ahead, nobody_is_called_for_a_task_that_the_next_answer_finds_as_soon)
+TEST(ahead, a_quick_task_does_not_wake_a_supervisor_that_the_next_answer_wakes)
 {
 	struct pxp_executor *pool = create_ready(2);
 	struct process_pool *inside = probe_inside(pool);
@@ -293,7 +293,7 @@ TEST(ahead, nobody_is_called_for_a_task_that_the_next_answer_finds_as_soon)
 	pxp_executor_destroy(pool);
 }
 
-TEST(ahead, a_task_that_asks_for_memory_keeps_none_behind_it)
+TEST(ahead, no_task_stays_behind_one_that_asks_for_memory)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1,
@@ -320,7 +320,7 @@ TEST(ahead, a_task_that_asks_for_memory_keeps_none_behind_it)
 
 /* ---- cancel ---- */
 
-TEST(ahead, a_cancel_wins_for_each_of_many_that_lie_ahead)
+TEST(ahead, a_cancel_wins_for_each_of_many_prefetched_tasks)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate gate = gate_create();
@@ -343,7 +343,7 @@ TEST(ahead, a_cancel_wins_for_each_of_many_that_lie_ahead)
 	gate_destroy(&gate);
 }
 
-TEST(ahead, a_shutdown_cancels_what_lies_ahead)
+TEST(ahead, a_shutdown_cancels_prefetched_tasks)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate gate = gate_create();
@@ -364,7 +364,7 @@ TEST(ahead, a_shutdown_cancels_what_lies_ahead)
 
 /* The supervisor stands still in a callback while the second task ends and the third begins:
  * it has not heard of that when the second is to be killed. */
-TEST(ahead, a_kill_for_a_task_that_has_ended_does_not_cost_the_next_one)
+TEST(ahead, a_late_kill_does_not_cost_the_next_task)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate second_gate = gate_create(), third_gate = gate_create(),
@@ -396,7 +396,7 @@ TEST(ahead, a_kill_for_a_task_that_has_ended_does_not_cost_the_next_one)
 
 /* Nobody rings: the worker has more to do, and it has come so far while the supervisor stood
  * still in a callback. */
-TEST(ahead, an_answer_is_heard_while_the_next_task_is_long)
+TEST(ahead, an_answer_is_seen_while_the_next_task_is_long)
 {
 	enum { N = 4 };
 	struct pxp_executor *pool = create_ready(1);
@@ -432,7 +432,7 @@ TEST(ahead, an_answer_is_heard_while_the_next_task_is_long)
 	gate_destroy(&hold);
 }
 
-TEST(ahead, a_crash_costs_its_task_alone_and_all_others_run_once)
+TEST(ahead, a_crash_costs_one_task_and_all_others_run_once)
 {
 	enum { N = N_BEHIND, CRASHES = 6 };
 	struct pxp_executor *pool = create_ready(1);
@@ -474,7 +474,7 @@ TEST(ahead, a_crash_costs_its_task_alone_and_all_others_run_once)
 	close(paper[1]);
 }
 
-TEST(ahead, the_last_words_of_a_task_are_not_lost_among_quick_ones)
+TEST(ahead, the_log_of_a_crash_among_quick_tasks_is_complete)
 {
 	enum { N = 6 };
 	struct pxp_executor *pool = create_ready(1);
@@ -530,7 +530,7 @@ static void open_and_await_byte(struct pxp_future *future, void *data)
 
 /* The supervisor stands in a callback while one fails and the next says its words and dies: so
  * that it reads them together. */
-TEST(ahead, the_last_words_of_a_task_are_not_lost_behind_an_error_with_words)
+TEST(ahead, the_log_of_a_crash_after_a_failed_task_is_complete)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -565,7 +565,7 @@ TEST(ahead, the_last_words_of_a_task_are_not_lost_behind_an_error_with_words)
 }
 
 /* A result that a page has no room for goes in a frame, between others that lie in the page. */
-TEST(ahead, short_and_long_results_come_each_to_its_task)
+TEST(ahead, short_and_long_results_reach_their_own_tasks)
 {
 	enum { N = 200 };
 	struct pxp_executor *pool = create_ready(2);

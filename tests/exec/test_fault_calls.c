@@ -61,7 +61,7 @@ static void expect_whole(struct pxp_future *future)
 /* ---- what falls short ---- */
 
 /* Of its input as it is copied, its result as it is stored, and the same as it is read. */
-TEST(fault_calls, what_is_long_arrives_whole_in_pieces)
+TEST(fault_calls, long_inputs_and_results_survive_short_reads)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_WRITE, .place = FAULT_IN_MAIN},
@@ -93,7 +93,7 @@ static enum pxp_status task_says_much(struct pxp_task *task)
 	return pxp_task_fail(task, 1, "it said so much");
 }
 
-TEST(fault_calls, a_log_is_whole_that_is_read_in_pieces)
+TEST(fault_calls, a_log_survives_short_reads)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	const struct pxp_outcome *outcome;
@@ -160,7 +160,7 @@ TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
 }
 
 /* Its worker cannot make or fill a memfd for the result; or we cannot read that. */
-TEST(fault_calls, a_long_task_that_a_call_fails_for_fails_alone)
+TEST(fault_calls, a_failing_call_fails_one_long_task_alone)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_MEMFD, .place = FAULT_ELSEWHERE, .sys_errno = ENFILE},
@@ -198,7 +198,7 @@ TEST(fault_calls, a_long_task_that_a_call_fails_for_fails_alone)
 }
 
 /* What a new worker needs: it is started a little later, as the fault passes. */
-TEST(fault_calls, a_worker_that_a_call_fails_for_is_started_later)
+TEST(fault_calls, a_failing_call_delays_the_start_of_a_worker)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_WATCH, .place = FAULT_IN_MAIN, .sys_errno = ENOSPC},
@@ -252,7 +252,7 @@ static void stop_the_zygote(void *data)
 }
 
 /* Whoever gets the lock next once the zygote has forked the fork server. */
-TEST(fault_calls, the_zygote_is_not_stopped_between_a_pools_start_and_its_being_counted)
+TEST(fault_calls, the_zygote_is_not_stopped_before_a_new_pool_is_counted)
 {
 	enum pxp_status stopped = PXP_OK;
 	struct pxp_executor *pool;
@@ -273,7 +273,7 @@ TEST(fault_calls, the_zygote_is_not_stopped_between_a_pools_start_and_its_being_
 }
 
 /* The zygote has no pidfd for the fork server, or no memory to answer: once. */
-TEST(fault_calls, a_zygote_that_a_call_fails_for_says_so_or_says_it_again)
+TEST(fault_calls, a_zygote_reports_a_failing_call_or_repeats_it)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_PIDFD, .sys_errno = EMFILE},
@@ -300,7 +300,7 @@ TEST(fault_calls, a_zygote_that_a_call_fails_for_says_so_or_says_it_again)
 	}
 }
 
-TEST(fault_calls, a_pool_that_the_zygote_cannot_be_asked_for_says_why)
+TEST(fault_calls, a_pool_that_the_zygote_cannot_start_says_why)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES};

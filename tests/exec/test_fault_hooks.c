@@ -142,7 +142,7 @@ TEST(fault_hooks, submit_survives_each_allocation_failing_and_loses_no_descripto
 	}
 }
 
-TEST(fault_hooks, a_pool_of_threads_makes_do_with_those_it_gets)
+TEST(fault_hooks, a_thread_pool_works_with_the_threads_that_start)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 4);
 	struct pxp_future *futures[8];
@@ -216,7 +216,7 @@ TEST(fault_hooks, when_no_worker_can_ever_be_forked_the_queue_fails)
 	pxp_executor_destroy(pool);
 }
 
-TEST(fault_hooks, sockets_pipes_and_memfds_that_run_out_come_back)
+TEST(fault_hooks, a_shortage_of_sockets_pipes_or_memfds_passes)
 {
 	static const enum fault_point points[] = {FAULT_PAIR, FAULT_PIPE, FAULT_MEMFD};
 
@@ -228,7 +228,7 @@ TEST(fault_hooks, sockets_pipes_and_memfds_that_run_out_come_back)
 		                           .sys_errno = EMFILE});
 }
 
-TEST(fault_hooks, a_send_that_finds_no_room_is_tried_again)
+TEST(fault_hooks, a_send_without_room_is_repeated)
 {
 	for (unsigned nth = 1; nth < 8; nth++)
 		run_through((struct fault){.point = FAULT_SEND,
@@ -238,7 +238,7 @@ TEST(fault_hooks, a_send_that_finds_no_room_is_tried_again)
 		                           .sys_errno = EAGAIN});
 }
 
-TEST(fault_hooks, calls_that_are_interrupted_go_on)
+TEST(fault_hooks, interrupted_calls_are_repeated)
 {
 	static const enum fault_point points[] = {FAULT_SEND, FAULT_RECEIVE, FAULT_POLL};
 
@@ -292,7 +292,7 @@ TEST(fault_hooks, a_grant_that_cannot_be_sent_is_sent_later)
 }
 
 /* Be it that it is ready, or an answer: it is lost with its worker, and tried again. */
-TEST(fault_hooks, what_a_worker_cannot_send_is_not_waited_for)
+TEST(fault_hooks, a_frame_that_a_worker_cannot_send_is_not_awaited)
 {
 	for (unsigned nth = 1; nth <= 8; nth++)
 		run_on(1, (struct fault){.point = FAULT_SEND,
@@ -303,13 +303,13 @@ TEST(fault_hooks, what_a_worker_cannot_send_is_not_waited_for)
 }
 
 /* test_deadlock.py: test_gh105829_should_not_deadlock_if_wakeup_pipe_full */
-TEST(fault_hooks, a_supervisor_that_comes_late_misses_nothing)
+TEST(fault_hooks, a_late_supervisor_misses_nothing)
 {
 	run_through((struct fault){
 		.point = FAULT_POLL, .place = FAULT_IN_MAIN, .nth = 1, .delay_ms = 5});
 }
 
-TEST(fault_hooks, a_future_for_which_there_is_no_memory_is_none)
+TEST(fault_hooks, a_future_without_memory_is_not_created)
 {
 	fault_arm((struct fault){
 		.point = FAULT_ALLOCATE, .nth = 1, .times = 1, .sys_errno = ENOMEM});
@@ -332,7 +332,7 @@ static void fail_allocation(unsigned nth)
 	                         .sys_errno = ENOMEM});
 }
 
-TEST(fault_hooks, what_waits_for_futures_survives_each_allocation_failing)
+TEST(fault_hooks, waiters_survive_each_allocation_failing)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	struct pxp_as_completed *iteration;
@@ -473,7 +473,7 @@ static bool close_while_two_finish(unsigned nth)
 }
 
 /* What was told first lay in a list behind which the next is written. */
-TEST(fault_hooks, a_map_may_be_closed_at_each_moment_at_which_its_workers_finish)
+TEST(fault_hooks, a_map_may_be_closed_whenever_its_workers_finish)
 {
 	unsigned nth = 1;
 

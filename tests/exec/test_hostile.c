@@ -31,7 +31,7 @@ static struct pxp_executor_stats stats_of(struct pxp_executor *pool)
 
 /* The supervisor stands still in a callback: it can't have seen the death when it hands
  * out the next task. */
-TEST(hostile, a_task_that_is_handed_to_a_worker_dead_of_idleness_is_none_the_worse)
+TEST(hostile, a_task_sent_to_an_idle_worker_that_has_died_runs_elsewhere)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create(), hold = gate_create();
@@ -55,7 +55,7 @@ TEST(hostile, a_task_that_is_handed_to_a_worker_dead_of_idleness_is_none_the_wor
 	gate_destroy(&hold);
 }
 
-TEST(hostile, killing_idle_workers_from_outside_costs_nobody)
+TEST(hostile, killing_idle_workers_from_outside_costs_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -70,7 +70,7 @@ TEST(hostile, killing_idle_workers_from_outside_costs_nobody)
 	pxp_executor_destroy(pool);
 }
 
-TEST(hostile, who_stands_still_before_the_beginning_is_killed_and_another_begins)
+TEST(hostile, a_worker_stopped_before_it_starts_a_task_is_killed_and_another_runs_it)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *first = pool_submit(pool, task_pid, NULL, NULL), *next;
@@ -89,7 +89,7 @@ TEST(hostile, who_stands_still_before_the_beginning_is_killed_and_another_begins
 }
 
 /* The front task is gone, so no deadline of its own ends the wait for its worker. */
-TEST(hostile, who_does_not_give_back_what_is_withdrawn_is_killed)
+TEST(hostile, a_worker_that_does_not_acknowledge_a_withdrawal_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *first = pool_submit(pool, task_pid, NULL, NULL), *taken, *next;
@@ -137,7 +137,7 @@ static void await_done(struct pxp_executor *pool)
 }
 
 /* To end what has ended is refused: so who says so is believed, for half a second. */
-TEST(hostile, who_says_that_it_has_ended_and_does_not_answer_is_killed_all_the_same)
+TEST(hostile, a_worker_that_claims_a_task_has_ended_and_does_not_answer_is_killed)
 {
 	for (int by_deadline = 0; by_deadline < 2; by_deadline++) {
 		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -172,7 +172,7 @@ static enum pxp_status task_leaves_nonsense(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(hostile, an_answer_in_the_page_that_makes_no_sense_costs_the_task_that_ran)
+TEST(hostile, an_invalid_answer_in_a_slot_costs_the_task_that_ran)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -198,7 +198,7 @@ static enum pxp_status task_closes(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(hostile, who_closes_its_channel_is_killed_for_it_and_loses_only_its_own_task)
+TEST(hostile, a_worker_that_closes_its_channel_is_killed_and_loses_only_its_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -231,7 +231,7 @@ static enum pxp_status task_answers_and_closes(struct pxp_task *task)
 	return forge((struct answer_frame){0}, NULL, 0) ? task_closes(task) : PXP_ESYS;
 }
 
-TEST(hostile, who_answers_and_closes_its_channel_costs_nobody)
+TEST(hostile, a_worker_that_answers_and_closes_its_channel_costs_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -262,7 +262,7 @@ static enum pxp_status task_floods(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(hostile, a_flood_of_frames_that_make_sense_once_is_a_breach)
+TEST(hostile, repeating_a_frame_that_is_valid_once_is_a_breach)
 {
 	const struct {
 		const char *kind, *text;
@@ -423,7 +423,7 @@ static enum pxp_status task_stops_the_fork_server(struct pxp_task *task)
 	abort();
 }
 
-TEST(hostile, a_fork_server_that_a_task_has_stopped_goes_on_and_no_future_hangs)
+TEST(hostile, a_fork_server_that_a_task_stops_is_continued_and_no_future_hangs)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_stops_the_fork_server, NULL,
@@ -438,7 +438,7 @@ TEST(hostile, a_fork_server_that_a_task_has_stopped_goes_on_and_no_future_hangs)
 }
 
 /* No worker is there whose end could be waited for. */
-TEST(hostile, a_fork_server_that_was_stopped_while_there_was_nothing_to_do_goes_on)
+TEST(hostile, a_fork_server_that_was_stopped_while_idle_is_continued)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future;
@@ -472,7 +472,7 @@ static bool shorten_the_wait(struct pxp_executor *executor)
 	return is_waited_for;
 }
 
-TEST(hostile, a_fork_server_that_stands_still_all_the_same_is_killed_and_no_future_hangs)
+TEST(hostile, a_fork_server_that_stays_stopped_is_killed_and_no_future_hangs)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_stops_the_fork_server, NULL,
@@ -488,7 +488,7 @@ TEST(hostile, a_fork_server_that_stands_still_all_the_same_is_killed_and_no_futu
 }
 
 /* Who closes without having read all is told of as an error, before what it said. */
-TEST(hostile, what_was_said_before_a_reset_is_heard)
+TEST(hostile, frames_sent_before_a_reset_are_received)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
@@ -523,7 +523,7 @@ static enum pxp_status task_leaves_stranger_and_waits(struct pxp_task *task)
 }
 
 /* The fork server lives, and has not started the second worker, when the pool is killed. */
-TEST(hostile, what_a_task_left_ends_also_when_the_pool_is_killed_while_a_worker_starts)
+TEST(hostile, orphans_end_even_if_the_pool_is_killed_while_a_worker_starts)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *leaves, *starting;
@@ -559,7 +559,7 @@ static enum pxp_status task_leaves_child(struct pxp_task *task)
 	return child > 0 ? pxp_task_return(task, &child, sizeof(child)) : PXP_ESYS;
 }
 
-TEST(hostile, what_a_task_forked_ends_also_when_the_fork_server_is_killed)
+TEST(hostile, children_of_a_task_end_even_if_the_fork_server_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_leaves_child, NULL, NULL);
@@ -649,7 +649,7 @@ static void end_a_worker(size_t max_tasks, pxp_task_fn *run, enum pxp_status sta
 	gate_destroy(&gate);
 }
 
-TEST(hostile, the_end_of_a_worker_ends_no_helper_of_another_ones_task)
+TEST(hostile, the_end_of_a_worker_kills_no_helper_of_another_workers_task)
 {
 	end_a_worker(0, task_exit, PXP_ECRASHED);
 	end_a_worker(1, task_echo, PXP_OK);
@@ -752,13 +752,13 @@ static void expect_an_end(const char *traced)
 		SKIP("no process may trace another here");
 }
 
-TEST(hostile, what_a_task_left_that_cannot_be_waited_for_holds_up_nobody)
+TEST(hostile, an_orphan_that_cannot_be_reaped_delays_no_task)
 {
 	expect_an_end("another");
 }
 
 /* It is dead, and is the tracer's all the same. */
-TEST(hostile, a_worker_that_what_it_left_traces_holds_up_nobody)
+TEST(hostile, a_worker_that_its_own_orphan_traces_delays_no_task)
 {
 	expect_an_end("worker");
 }

@@ -128,7 +128,7 @@ static struct pxp_future *hold(struct pxp_executor *pool, unsigned n_mib,
 
 /* ---- what a task may have ---- */
 
-TEST(memory, the_allowance_is_there_without_asking_and_not_more)
+TEST(memory, a_task_may_use_the_allowance_without_asking_but_no_more)
 {
 	struct pxp_executor *pool = create(1);
 
@@ -139,7 +139,7 @@ TEST(memory, the_allowance_is_there_without_asking_and_not_more)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, what_was_granted_can_be_used_and_is_taken_back)
+TEST(memory, granted_memory_can_be_used_and_is_taken_back)
 {
 	struct pxp_executor *pool = create(1);
 
@@ -163,7 +163,7 @@ static enum pxp_status task_borrows(struct pxp_task *task)
 	return status == PXP_OK ? pxp_task_return(task, pid, sizeof(pid)) : status;
 }
 
-TEST(memory, a_worker_that_gave_all_back_is_kept_under_its_old_limit)
+TEST(memory, a_worker_that_freed_its_memory_is_kept_with_the_old_limit)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_future *first = pool_submit(pool, task_borrows, "", NULL), *second;
@@ -197,7 +197,7 @@ TEST(memory, a_worker_that_keeps_most_of_its_allowance_is_replaced)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, nothing_begins_in_a_worker_that_is_to_be_replaced)
+TEST(memory, no_task_starts_in_a_worker_that_will_be_replaced)
 {
 	struct pxp_executor *pool = create(1);
 	struct gate gate = gate_create();
@@ -230,7 +230,7 @@ static enum pxp_status task_reads(struct pxp_task *task)
 	return pxp_task_return(task, text, sizeof(text));
 }
 
-TEST(memory, a_worker_goes_first_when_the_kernel_runs_out)
+TEST(memory, the_oom_killer_prefers_workers)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_future *future = pool_submit(pool, task_reads,
@@ -241,7 +241,7 @@ TEST(memory, a_worker_goes_first_when_the_kernel_runs_out)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, a_need_is_nothing_on_a_thread_and_in_a_pool_without_limits)
+TEST(memory, asking_for_memory_succeeds_on_threads_and_without_limits)
 {
 	static const enum pxp_executor_kind kinds[] = {PXP_THREADS, PXP_INLINE,
 	                                               PXP_PROCESSES};
@@ -255,7 +255,7 @@ TEST(memory, a_need_is_nothing_on_a_thread_and_in_a_pool_without_limits)
 	}
 }
 
-TEST(memory, more_than_the_whole_budget_fails_at_once)
+TEST(memory, a_request_over_the_whole_budget_fails_at_once)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create();
@@ -271,7 +271,7 @@ TEST(memory, more_than_the_whole_budget_fails_at_once)
 
 /* ---- the row ---- */
 
-TEST(memory, who_asks_first_is_served_first)
+TEST(memory, memory_is_granted_in_the_order_of_requests)
 {
 	struct pxp_executor *pool = create(3);
 	struct gate held = gate_create(), gate = gate_create();
@@ -296,7 +296,7 @@ TEST(memory, who_asks_first_is_served_first)
 	gate_destroy(&gate);
 }
 
-TEST(memory, many_that_each_need_all_of_it_take_turns)
+TEST(memory, tasks_that_each_need_the_whole_budget_take_turns)
 {
 	struct pxp_executor *pool = create(4);
 	struct pxp_future *futures[40];
@@ -319,7 +319,7 @@ static enum pxp_status task_asks_twice(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, who_holds_some_and_asks_for_more_does_not_wait)
+TEST(memory, a_task_that_holds_memory_and_asks_for_more_does_not_wait)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create();
@@ -334,7 +334,7 @@ TEST(memory, who_holds_some_and_asks_for_more_does_not_wait)
 	gate_destroy(&gate);
 }
 
-TEST(memory, a_deadline_stands_still_while_its_task_waits)
+TEST(memory, a_deadline_stands_still_while_its_task_waits_for_memory)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create(), never = gate_create();
@@ -359,7 +359,7 @@ TEST(memory, a_deadline_stands_still_while_its_task_waits)
 	gate_destroy(&never);
 }
 
-TEST(memory, nothing_lies_behind_a_task_that_waits)
+TEST(memory, no_task_is_prefetched_behind_one_that_waits_for_memory)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate first = gate_create(), second = gate_create();
@@ -390,7 +390,7 @@ static enum pxp_status task_prefetched_then_asks(struct pxp_task *task)
 	return pxp_task_need(task, 256 * MIB);
 }
 
-TEST(memory, what_lay_behind_a_task_that_asks_goes_back_and_runs_elsewhere)
+TEST(memory, tasks_behind_one_that_asks_for_memory_run_elsewhere)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate held = gate_create(), gate = gate_create(), never = gate_create();
@@ -419,7 +419,7 @@ TEST(memory, what_lay_behind_a_task_that_asks_goes_back_and_runs_elsewhere)
 
 /* ---- ends of those that wait ---- */
 
-TEST(memory, a_waiting_worker_that_dies_leaves_its_place_to_the_next)
+TEST(memory, a_worker_that_dies_while_it_waits_for_memory_frees_its_turn)
 {
 	struct pxp_executor *pool = create(3);
 	struct gate gate = gate_create();
@@ -447,7 +447,7 @@ TEST(memory, a_waiting_worker_that_dies_leaves_its_place_to_the_next)
 	gate_destroy(&gate);
 }
 
-TEST(memory, a_worker_that_dies_gives_back_what_it_was_granted)
+TEST(memory, the_memory_of_a_worker_that_dies_is_free_again)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate never = gate_create();
@@ -469,7 +469,7 @@ static enum pxp_status task_says_what_it_got(struct pxp_task *task)
 	return status == PXP_ECANCELLED ? status : PXP_EINVAL;
 }
 
-TEST(memory, one_that_waits_and_is_asked_to_end_is_told_so)
+TEST(memory, asking_a_task_to_end_ends_its_wait_for_memory)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create();
@@ -494,7 +494,7 @@ static enum pxp_status task_asks_and_hangs(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, the_deadline_of_one_that_was_asked_to_end_goes_on_at_once)
+TEST(memory, the_deadline_of_a_task_that_was_asked_to_end_runs_at_once)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create(), never = gate_create();
@@ -530,7 +530,7 @@ static enum pxp_status task_asks_often(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, one_that_asks_more_often_than_it_may_is_told_so_and_goes_on)
+TEST(memory, a_task_that_asks_for_memory_too_often_is_refused_and_goes_on)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_task_options limited = {.max_memory = (ALLOWANCE + BUDGET) * MIB};
@@ -542,7 +542,7 @@ TEST(memory, one_that_asks_more_often_than_it_may_is_told_so_and_goes_on)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, a_shutdown_that_kills_ends_those_that_wait)
+TEST(memory, a_kill_ends_tasks_that_wait_for_memory)
 {
 	struct pxp_executor *pool = create(3);
 	struct gate never = gate_create();
@@ -560,7 +560,7 @@ TEST(memory, a_shutdown_that_kills_ends_those_that_wait)
 	gate_destroy(&never);
 }
 
-TEST(memory, a_shutdown_in_order_and_a_suspension_let_those_that_wait_have_their_turn)
+TEST(memory, a_graceful_shutdown_and_a_suspension_still_grant_memory)
 {
 	struct pxp_executor *pool = create(3);
 	struct gate gate = gate_create();
@@ -622,7 +622,7 @@ TEST(memory, a_limit_beyond_the_allowance_comes_out_of_the_budget)
 
 /* ---- deaths ---- */
 
-TEST(memory, a_death_at_the_limit_is_told_apart_from_a_crash)
+TEST(memory, a_death_at_the_memory_limit_is_not_reported_as_a_crash)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_future *full, *crash;
@@ -638,7 +638,7 @@ TEST(memory, a_death_at_the_limit_is_told_apart_from_a_crash)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, what_ran_out_is_tried_once_more_with_all_of_the_budget)
+TEST(memory, a_task_that_ran_out_of_memory_is_retried_with_the_whole_budget)
 {
 	struct pxp_executor *pool = create(2);
 	struct pxp_task_options again = {.retry_memory = true};
@@ -679,7 +679,7 @@ static bool await_unread(struct pxp_executor *pool)
 	return false;
 }
 
-TEST(memory, what_ran_out_is_not_tried_again_in_a_pool_that_was_killed)
+TEST(memory, a_task_that_ran_out_of_memory_is_not_retried_after_a_kill)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create(), supervisor = gate_create();
@@ -707,7 +707,7 @@ TEST(memory, what_ran_out_is_not_tried_again_in_a_pool_that_was_killed)
 	gate_destroy(&other);
 }
 
-TEST(memory, a_death_that_is_tried_with_all_of_the_budget_counts_as_a_kill)
+TEST(memory, a_death_that_is_retried_with_the_whole_budget_counts_as_a_kill)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_task_options options = {.retry_memory = true, .max_kills = 1};
@@ -737,7 +737,7 @@ static enum pxp_status task_writes_much(struct pxp_task *task)
 	return pxp_task_fail(task, errno, "%d", n);
 }
 
-TEST(memory, an_output_ends_at_its_limit)
+TEST(memory, an_output_cannot_grow_beyond_its_limit)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.max_output = 40960});
@@ -753,7 +753,7 @@ TEST(memory, an_output_ends_at_its_limit)
 
 /* ---- what is refused ---- */
 
-TEST(memory, options_that_make_no_sense_are_refused)
+TEST(memory, invalid_memory_options_are_refused)
 {
 	struct pxp_executor_options options = {
 		.size = sizeof(options), .kind = PXP_PROCESSES, .memory_budget = 1};
@@ -787,7 +787,7 @@ static enum pxp_status task_lies(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, a_worker_that_asks_without_end_or_for_nonsense_breaks_the_protocol)
+TEST(memory, endless_or_invalid_memory_requests_break_the_protocol)
 {
 	struct pxp_executor *pool = create(1);
 

@@ -29,7 +29,7 @@ static struct pxp_future *submit_signer(struct pxp_executor *pool, char letter,
 
 /* What was submitted first lies behind a task that does not end; the other worker, which
  * has still to be started, takes it from there. */
-TEST(order, what_lies_prefetched_is_begun_before_what_came_later)
+TEST(order, prefetched_tasks_start_before_later_ones)
 {
 	enum { N = 20 };
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -92,7 +92,7 @@ TEST(order, a_prefetched_task_is_not_overtaken_without_end)
 	close(paper[1]);
 }
 
-TEST(order, what_lies_behind_a_long_task_gets_a_worker_in_place_of_one_that_died)
+TEST(order, a_task_behind_a_long_one_gets_a_new_worker_for_one_that_died)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create(), death = gate_create();
@@ -132,7 +132,7 @@ static void await_answer(struct pxp_executor *pool, pid_t worker)
 
 /* The supervisor is held in a callback, and again in that of the first of two tasks whose
  * answers it reads together: the second is off its worker then, and not yet completed. */
-TEST(order, a_task_that_was_begun_is_not_pending_again_before_it_is_completed)
+TEST(order, a_started_task_is_not_pending_again_before_it_is_completed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
 	struct gate gates[3], holds[2] = {gate_create(), gate_create()};
@@ -167,7 +167,7 @@ TEST(order, a_task_that_was_begun_is_not_pending_again_before_it_is_completed)
 	gate_destroy(&holds[1]);
 }
 
-TEST(order, a_task_that_is_begun_again_is_running_all_the_while)
+TEST(order, a_task_that_is_retried_counts_as_running_throughout)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -201,7 +201,7 @@ static enum pxp_status preload_never(struct pxp_error *ret_error)
 	return pxp_fail(ret_error, PXP_ESYS, "pause");
 }
 
-TEST(order, kill_does_not_wait_for_a_preload_that_hangs)
+TEST(order, a_kill_does_not_wait_for_a_preload_that_hangs)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = 2, .preload = preload_never});
@@ -215,7 +215,7 @@ TEST(order, kill_does_not_wait_for_a_preload_that_hangs)
 }
 
 /* Its worker has crashed, and the fork server, which would say so, stands still over the KILL. */
-TEST(order, after_kill_nothing_is_begun_again)
+TEST(order, after_a_kill_no_task_is_retried)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -328,13 +328,13 @@ static void wait_while_another_completes(enum pxp_executor_kind kind,
 	close(both.has_returned[0]);
 }
 
-TEST(order, wait_returns_after_what_another_thread_cancels_is_completed)
+TEST(order, a_wait_returns_after_another_thread_cancels_the_task)
 {
 	wait_while_another_completes(PXP_THREADS, cancel_one);
 	wait_while_another_completes(PXP_PROCESSES, cancel_one);
 }
 
-TEST(order, wait_returns_after_what_another_shutdown_cancels_is_completed)
+TEST(order, a_wait_returns_after_a_shutdown_in_another_thread_cancels_the_task)
 {
 	wait_while_another_completes(PXP_THREADS, cancel_pending);
 	wait_while_another_completes(PXP_PROCESSES, cancel_pending);
@@ -359,7 +359,7 @@ static uint64_t n_logged_of(struct pxp_executor *pool)
 }
 
 /* Each task begins before the answer of the one in front of it is read. */
-TEST(order, the_words_of_a_task_that_ended_well_are_not_those_of_a_death_later_on)
+TEST(order, the_log_of_a_successful_task_is_not_attached_to_a_later_death)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate first = gate_create(), second = gate_create(), third = gate_create();

@@ -43,7 +43,7 @@ static enum pxp_status task_steps(struct pxp_task *task)
 	return pxp_task_return(task, steps, strlen(steps) + 1);
 }
 
-TEST(prepare, comes_before_the_preload_and_has_the_initialisers_bytes)
+TEST(prepare, runs_before_the_preload_and_gets_the_init_bytes)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = 1,
@@ -67,7 +67,7 @@ static enum pxp_status prepare_fails(const void *bytes, size_t n,
 	return pxp_fail(ret_error, PXP_ETASK, "no right can be given up");
 }
 
-TEST(prepare, that_fails_breaks_the_pool_and_says_why)
+TEST(prepare, failure_breaks_the_pool_and_says_why)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = 1, .prepare = prepare_fails});
@@ -78,7 +78,7 @@ TEST(prepare, that_fails_breaks_the_pool_and_says_why)
 	pxp_executor_destroy(pool);
 }
 
-TEST(prepare, a_death_of_a_filter_is_not_tried_again)
+TEST(prepare, a_death_by_a_seccomp_filter_is_not_retried)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit_with(
@@ -241,7 +241,7 @@ static enum pxp_status task_leaves_somebody_else(struct pxp_task *task)
 	return pxp_task_return(task, &left, sizeof(left));
 }
 
-TEST(prepare, what_a_task_left_that_may_not_be_signalled_holds_up_nobody)
+TEST(prepare, an_orphan_that_may_not_be_signalled_delays_no_task)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;
@@ -363,7 +363,7 @@ static struct pxp_executor *pool_without_files(void)
 	return pool;
 }
 
-TEST(prepare, that_takes_away_the_root_folder_leaves_a_pool_that_works)
+TEST(prepare, may_take_away_the_root_folder)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;
@@ -422,7 +422,7 @@ static void expect_descriptors(struct pxp_executor_options options, const char *
 	pxp_executor_destroy(pool);
 }
 
-TEST(prepare, a_worker_has_its_descriptors_whatever_the_preload_closed)
+TEST(prepare, a_worker_has_its_descriptors_whatever_the_preload_closes)
 {
 	expect_descriptors((struct pxp_executor_options){.preload = close_standard},
 	                   "0 1 2 3c ");

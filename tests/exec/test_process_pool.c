@@ -83,7 +83,7 @@ TEST(process_pool, an_exit_inside_a_task_is_a_crash_with_its_status_even_zero)
 	pxp_executor_destroy(pool);
 }
 
-TEST(process_pool, a_crash_is_tried_again_as_often_as_asked)
+TEST(process_pool, a_crashed_task_is_retried_as_often_as_asked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *future = pool_submit_with(
@@ -94,7 +94,7 @@ TEST(process_pool, a_crash_is_tried_again_as_often_as_asked)
 	pxp_executor_destroy(pool);
 }
 
-TEST(process_pool, a_task_that_fails_is_not_tried_again)
+TEST(process_pool, a_failed_task_is_not_retried)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit_with(
@@ -125,7 +125,7 @@ TEST(process_pool, a_deadline_kills_the_worker_and_only_that_task_fails)
 
 /* Its worker stands still, so the answer can't come: the prefetched one must not be
  * charged for the time in which another held the worker. */
-TEST(process_pool, a_prefetched_task_has_its_deadline_to_itself)
+TEST(process_pool, the_deadline_of_a_prefetched_task_begins_after_the_task_before_it)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -150,7 +150,7 @@ static enum pxp_status task_asks_for_time(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(process_pool, a_task_gets_the_time_it_asks_for_up_to_its_limit)
+TEST(process_pool, a_task_may_extend_its_deadline_up_to_its_limit)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate never = gate_create();
@@ -171,7 +171,7 @@ TEST(process_pool, a_task_gets_the_time_it_asks_for_up_to_its_limit)
 	gate_destroy(&never);
 }
 
-TEST(process_pool, a_task_that_asks_for_time_without_end_gets_all_that_it_may)
+TEST(process_pool, a_task_that_keeps_extending_its_deadline_is_stopped_at_its_limit)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -188,7 +188,7 @@ TEST(process_pool, a_task_that_asks_for_time_without_end_gets_all_that_it_may)
 	gate_destroy(&gate);
 }
 
-TEST(process_pool, cancel_wins_the_race_for_a_prefetched_task_until_it_is_begun)
+TEST(process_pool, a_cancel_wins_the_race_for_a_prefetched_task_until_it_starts)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate first_gate = gate_create(), second_gate = gate_create();
@@ -222,7 +222,7 @@ TEST(process_pool, cancel_wins_the_race_for_a_prefetched_task_until_it_is_begun)
 	gate_destroy(&second_gate);
 }
 
-TEST(process_pool, an_idle_worker_takes_over_what_a_busy_one_has_only_prefetched)
+TEST(process_pool, an_idle_worker_takes_over_tasks_that_a_busy_one_has_prefetched)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate slow = gate_create(), quick = gate_create();
@@ -307,7 +307,7 @@ static enum pxp_status task_mutters(struct pxp_task *task)
 	return input[0] == '!' ? PXP_EINVAL : PXP_OK;
 }
 
-TEST(process_pool, one_task_does_not_answer_for_what_another_wrote)
+TEST(process_pool, the_log_of_one_task_is_not_attached_to_another)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *fine = pool_submit(pool, task_mutters, "all is well", NULL),
@@ -340,7 +340,7 @@ static enum pxp_status task_dies_writing(struct pxp_task *task)
 	return task_writes(task);
 }
 
-TEST(process_pool, an_output_comes_sealed_and_each_attempt_has_a_new_one)
+TEST(process_pool, an_output_is_sealed_and_each_attempt_has_a_new_one)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	char name[] = "/tmp/pixpool-test-XXXXXX", got[16] = "";
@@ -396,7 +396,7 @@ static enum pxp_status task_babbles(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(process_pool, a_frame_that_makes_no_sense_costs_the_task_that_ran)
+TEST(process_pool, an_invalid_frame_costs_the_task_that_ran)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_babbles, "gibberish", NULL);
@@ -521,7 +521,7 @@ static enum pxp_status task_signals(struct pxp_task *task)
 	return pxp_task_return(task, is_fresh ? "fresh" : "other", 6);
 }
 
-TEST(process_pool, a_worker_has_its_signals_whatever_the_preload_did_to_them)
+TEST(process_pool, a_worker_has_its_signals_whatever_the_preload_set)
 {
 	struct pxp_executor *pool = pool_with_preload(preload_plays_with_signals);
 	struct pxp_future *future = pool_submit(pool, task_signals, NULL, NULL);
@@ -562,7 +562,7 @@ TEST(process_pool, when_the_fork_server_dies_every_future_ends)
 }
 
 /* loky: test_shutdown_kill, test_shutdown_deadlock, test_kill_workers_on_new_options */
-TEST(process_pool, kill_ends_what_runs_and_cancels_the_rest_in_bounded_time)
+TEST(process_pool, a_kill_ends_running_tasks_and_cancels_the_rest_in_bounded_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate never = gate_create();
@@ -629,7 +629,7 @@ static bool release_copy(pid_t child, struct gate *release)
 	return is_alive;
 }
 
-TEST(process_pool, the_end_of_a_pool_waits_for_no_process_that_the_program_forked)
+TEST(process_pool, destroying_a_pool_waits_for_no_child_of_the_program)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate release;
@@ -641,7 +641,7 @@ TEST(process_pool, the_end_of_a_pool_waits_for_no_process_that_the_program_forke
 	EXPECT(release_copy(child, &release));
 }
 
-TEST(process_pool, the_end_of_the_zygote_waits_for_no_process_that_the_program_forked)
+TEST(process_pool, stopping_the_zygote_waits_for_no_child_of_the_program)
 {
 	struct gate release;
 	pid_t child = fork_a_copy(&release);
@@ -686,13 +686,13 @@ TEST(process_pool, when_the_main_process_is_killed_no_worker_is_left)
 	expect_no_worker_after("doomed");
 }
 
-TEST(process_pool, when_the_main_process_is_killed_a_child_of_its_keeps_no_worker)
+TEST(process_pool, when_the_main_process_is_killed_its_child_keeps_no_worker_alive)
 {
 	expect_no_worker_after("doomed parent");
 }
 
 TEST(process_pool,
-     when_the_main_process_is_killed_a_fork_server_that_stands_still_keeps_no_worker)
+     when_the_main_process_is_killed_a_stopped_fork_server_keeps_no_worker_alive)
 {
 	expect_no_worker_after("doomed still");
 }
@@ -743,7 +743,7 @@ __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 		pause();
 }
 
-TEST(process_pool, a_zygote_asked_for_too_late_is_refused)
+TEST(process_pool, a_zygote_that_is_started_too_late_is_refused)
 {
 	/* The zygote runs since before the first thread: asking again is fine. */
 	EXPECT_EQ(pxp_zygote_start(NULL), PXP_OK);

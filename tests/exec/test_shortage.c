@@ -40,7 +40,7 @@ __attribute__((constructor(101))) static void share(void)
 /* ---- descriptors ---- */
 
 /* The fork server stands still until we have no descriptor left for the pidfd that it sends. */
-TEST(shortage, a_new_worker_that_we_have_no_descriptor_for_costs_no_task)
+TEST(shortage, running_out_of_descriptors_for_a_new_worker_costs_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create();
@@ -77,7 +77,7 @@ static enum pxp_status task_returns_much(struct pxp_task *task)
 	return pxp_task_return(task, bytes, sizeof(bytes));
 }
 
-TEST(shortage, a_result_that_we_have_no_descriptor_for_fails_and_the_worker_lives)
+TEST(shortage, running_out_of_descriptors_for_a_result_fails_it_and_keeps_the_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -126,7 +126,7 @@ static enum pxp_status try_long_input(struct pxp_executor *pool,
 	                               NULL, ret_future);
 }
 
-TEST(shortage, a_long_input_that_we_have_no_descriptor_for_is_refused)
+TEST(shortage, running_out_of_descriptors_for_a_long_input_refuses_it)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future;
@@ -143,7 +143,7 @@ TEST(shortage, a_long_input_that_we_have_no_descriptor_for_is_refused)
 	pxp_executor_destroy(pool);
 }
 
-TEST(shortage, a_long_input_over_the_limit_on_file_sizes_is_refused_and_kills_nobody)
+TEST(shortage, a_long_input_over_the_file_size_limit_is_refused_without_a_signal)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future;
@@ -189,7 +189,7 @@ TEST(shortage, long_inputs_wait_for_room_before_descriptors_run_out)
 	gate_destroy(&gate);
 }
 
-TEST(shortage, a_task_whose_descriptor_does_not_arrive_is_never_begun_without)
+TEST(shortage, a_task_whose_descriptor_is_lost_is_never_started_without_it)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1, .initialise = initialise_without_room});
@@ -205,7 +205,7 @@ TEST(shortage, a_task_whose_descriptor_does_not_arrive_is_never_begun_without)
 	gate_destroy(&gate);
 }
 
-TEST(shortage, a_task_with_a_descriptor_that_is_none_fails_alone)
+TEST(shortage, a_task_with_an_invalid_descriptor_fails_alone)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create();
@@ -233,7 +233,7 @@ TEST(shortage, a_task_with_a_descriptor_that_is_none_fails_alone)
 
 /* Its socket to the fork server has room for a few requests alone, and the fork server does not
  * read: the others have to be made again. */
-TEST(shortage, deaths_that_the_fork_server_has_no_room_for_are_told_it_later)
+TEST(shortage, deaths_are_reported_to_a_full_fork_server_later)
 {
 	enum { N = 24 };
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, N);
@@ -275,7 +275,7 @@ static bool a_crash_is_told(void)
 	return is_told && pxp_zygote_stop() == PXP_OK;
 }
 
-TEST(shortage, a_program_started_with_sigchld_ignored_is_told_of_crashes)
+TEST(shortage, a_program_started_with_sigchld_ignored_sees_crashes)
 {
 	EXPECT(probe_copy("sigchld", ignore_children));
 }
@@ -333,7 +333,7 @@ static bool the_zygote_is_its_parents(void)
 	       a_task_is_run();
 }
 
-TEST(shortage, a_process_that_the_program_forks_needs_a_zygote_of_its_own)
+TEST(shortage, a_child_of_the_program_needs_a_zygote_of_its_own)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
 	SKIP("ThreadSanitizer has a thread of its own, so that no zygote can start");
@@ -411,7 +411,7 @@ static bool the_stopped_zygote_goes_on(void)
 	       count_children() == 0;
 }
 
-TEST(shortage, a_zygote_that_was_stopped_is_continued)
+TEST(shortage, a_stopped_zygote_is_continued)
 {
 	EXPECT(probe_copy("stopped", NULL));
 }
@@ -457,7 +457,7 @@ static enum pxp_status preload_leaves_a_process(struct pxp_error *ret_error)
 }
 
 /* That one has a copy of the socket by whose end its death was seen before. */
-TEST(shortage, the_death_of_a_fork_server_is_seen_although_its_preload_left_a_process)
+TEST(shortage, the_death_of_a_fork_server_is_seen_even_if_its_preload_left_a_process)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1, .preload = preload_leaves_a_process});
@@ -473,7 +473,7 @@ TEST(shortage, the_death_of_a_fork_server_is_seen_although_its_preload_left_a_pr
 	gate_destroy(&never);
 }
 
-TEST(shortage, a_zygote_that_was_killed_is_started_again_once_no_pool_is_left)
+TEST(shortage, a_killed_zygote_can_be_restarted_once_no_pool_is_left)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
 	SKIP("ThreadSanitizer has a thread of its own, so that no zygote can start");
@@ -502,7 +502,7 @@ static bool none_of_ours_is_standard(void)
 	return is_none && pxp_zygote_stop() == PXP_OK;
 }
 
-TEST(shortage, a_program_without_standard_descriptors_has_none_of_ours_there)
+TEST(shortage, our_descriptors_never_become_standard_descriptors)
 {
 	closed_mask = 7;
 	EXPECT(probe_copy("standard", close_standard_descriptors));
@@ -554,7 +554,7 @@ static bool it_breaks_after_a_while(void)
 	return is_so;
 }
 
-TEST(shortage, workers_that_cannot_be_forked_break_a_pool_without_any_after_a_while)
+TEST(shortage, a_pool_without_workers_breaks_if_none_can_be_forked_for_a_while)
 {
 	EXPECT(probe_copy("breaks", become_nobody));
 }
@@ -590,7 +590,7 @@ static bool the_living_one_goes_on(void)
 	return is_so;
 }
 
-TEST(shortage, a_worker_that_lives_goes_on_while_no_other_can_be_forked)
+TEST(shortage, living_workers_go_on_while_no_other_can_be_forked)
 {
 	EXPECT(probe_copy("goes on", become_nobody));
 }
@@ -606,7 +606,7 @@ static enum pxp_status preload_fails_late(struct pxp_error *ret_error)
 }
 
 /* All six workers are asked for before the first preload fails. */
-TEST(shortage, a_preload_that_fails_is_not_tried_again_for_each_worker)
+TEST(shortage, a_failed_preload_is_not_repeated_for_each_worker)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 6, .preload = preload_fails_late});

@@ -58,7 +58,7 @@ TEST(time, a_suspension_moves_deadlines_once_and_costs_no_processor_time)
 }
 
 /* A forked child has copies of all that the pool has closed by then. */
-TEST(time, a_pool_whose_fork_server_is_dead_sleeps_whatever_the_program_has_forked)
+TEST(time, a_pool_with_a_dead_fork_server_sleeps_whatever_the_program_forked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	pid_t fork_server = probe_fork_server(pool), child;
@@ -87,7 +87,7 @@ TEST(time, a_pool_whose_fork_server_is_dead_sleeps_whatever_the_program_has_fork
 }
 
 /* The task has not begun, so its time has not either; and the worker is not at fault. */
-TEST(time, a_deadline_that_passes_before_the_beginning_costs_no_worker)
+TEST(time, a_deadline_that_passes_before_the_task_starts_costs_no_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *first = pool_submit(pool, task_pid, NULL, NULL), *next;
@@ -173,7 +173,7 @@ __attribute__((constructor(65535))) static void be_stopped(int argc, char **argv
 
 /* While the supervisor stands still in a callback nobody is killed; but that time is
  * nobody's present, be it one whose deadline passes meanwhile or one whose comes soon. */
-TEST(time, a_slow_callback_gives_nobody_more_time)
+TEST(time, a_slow_callback_extends_no_deadline)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
 	struct gate never = gate_create(), gate = gate_create(), hold = gate_create();
