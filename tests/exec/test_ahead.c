@@ -1,5 +1,4 @@
-/* Many quick tasks ahead of a worker, and their answers in its page: no promise is given up
- * for that. */
+/* Many prefetched quick tasks, and answers in shared slots. All promises hold for them too. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -13,9 +12,9 @@
 
 enum { N_BEHIND = N_SLOTS - 1, MAX_BATCHES = 2000 };
 
-/* ---- tasks without descriptors, which would not lie ahead ---- */
+/* ---- tasks without descriptors, which may be prefetched ---- */
 
-/* A pipe's end of this process, as a worker finds it. */
+/* The path by which a worker can open one of our descriptors. */
 static const char *path_of(int descriptor)
 {
 	static char path[64];
@@ -68,7 +67,7 @@ static struct pxp_future *submit_passer(struct pxp_executor *pool,
 	return pool_submit(pool, task_passes, path_of(gate->wait_end), NULL);
 }
 
-/* ---- a pool that knows its tasks for quick ones ---- */
+/* ---- a pool that expects quick tasks ---- */
 
 static unsigned depth_of(struct pxp_executor *pool)
 {
@@ -103,9 +102,8 @@ static bool are_idle(struct pxp_executor *pool)
 	return n == inside->n_workers;
 }
 
-/* All workers are there and idle, with nothing withdrawn to acknowledge, quick tasks are
- * expected, and the pool stands still: what is submitted now is handed out at once when it goes
- * on. */
+/* Afterwards all workers are idle, no withdrawal is unacknowledged, quick tasks are expected, and
+ * the pool is suspended. Tasks that are submitted now are sent at once when it is resumed. */
 static void get_ready(struct pxp_executor *pool)
 {
 	unsigned n = probe_inside(pool)->n_workers;
@@ -145,7 +143,7 @@ static size_t n_pending_of(struct pxp_executor *pool)
 	return stats.n_pending;
 }
 
-/* ---- what lies ahead ---- */
+/* ---- prefetching ---- */
 
 TEST(ahead, many_quick_tasks_are_prefetched_up_to_the_number_of_slots)
 {
@@ -166,7 +164,7 @@ TEST(ahead, many_quick_tasks_are_prefetched_up_to_the_number_of_slots)
 	gate_destroy(&gate);
 }
 
-/* A worker has no more than four inputs open for each of two tasks. */
+/* A worker has at most four inputs open for each of two tasks. */
 TEST(ahead, one_task_with_descriptors_or_an_output_is_prefetched)
 {
 	for (int with_output = 0; with_output < 2; with_output++) {
@@ -200,7 +198,8 @@ TEST(ahead, after_a_long_task_one_task_is_prefetched)
 
 	pxp_executor_resume(pool);
 	REQUIRE(pool_await(pool, 1, 0));
-	poll(NULL, 0, 20); /* it is the length of the task that counts */
+	/* The length of this task is what the test is about. */
+	poll(NULL, 0, 20);
 	gate_open(&gate);
 	EXPECT_EQ(end_of(first), PXP_OK);
 	EXPECT_EQ(depth_of(pool), 1);
@@ -227,7 +226,7 @@ TEST(ahead, idle_workers_take_over_all_tasks_behind_a_long_one)
 	gate_destroy(&gate);
 }
 
-/* As if the last ones had been done sooner than a worker is woken. */
+/* As if the last tasks had been quicker than a wake-up. */
 static void expect_fast_ones(struct pxp_executor *pool)
 {
 	lock_acquire(&pool->lock);
@@ -235,7 +234,7 @@ static void expect_fast_ones(struct pxp_executor *pool)
 	lock_release(&pool->lock);
 }
 
-/* The pool stands still, so that nobody begins what is handed out. */
+/* The pool is suspended, so no worker starts the tasks that are sent. */
 TEST(ahead, quick_tasks_wake_one_worker_only)
 {
 	struct pxp_executor *pool = create_ready(3);
@@ -262,7 +261,7 @@ TEST(ahead, quick_tasks_wake_one_worker_only)
 	pxp_executor_destroy(pool);
 }
 
-/* Fifteen, or each, as soon as the one that runs is not so quick after all. */
+/* After fifteen tasks, or at once when the running task is not quick after all. */
 TEST(ahead, a_quick_task_does_not_wake_a_supervisor_that_the_next_answer_wakes)
 {
 	struct pxp_executor *pool = create_ready(2);
@@ -362,8 +361,8 @@ TEST(ahead, a_shutdown_cancels_prefetched_tasks)
 	gate_destroy(&gate);
 }
 
-/* The supervisor stands still in a callback while the second task ends and the third begins:
- * it has not heard of that when the second is to be killed. */
+/* The supervisor is held in a callback while the second task ends and the third one starts. So it
+ * does not know that when the second is to be killed. */
 TEST(ahead, a_late_kill_does_not_cost_the_next_task)
 {
 	struct pxp_executor *pool = create_ready(1);
@@ -392,10 +391,10 @@ TEST(ahead, a_late_kill_does_not_cost_the_next_task)
 	gate_destroy(&hold);
 }
 
-/* ---- answers in the page ---- */
+/* ---- answers in shared slots ---- */
 
-/* Nobody rings: the worker has more to do, and it has come so far while the supervisor stood
- * still in a callback. */
+/* The worker rings no doorbell, since it has more tasks. It gets that far while the supervisor is
+ * held in a callback. */
 TEST(ahead, an_answer_is_seen_while_the_next_task_is_long)
 {
 	enum { N = 4 };
@@ -453,7 +452,7 @@ TEST(ahead, a_crash_costs_one_task_and_all_others_run_once)
 		futures[i] = i == CRASHES ? pool_submit(pool, task_signal, "11", NULL)
 		                          : pool_submit(pool, task_marks, input, NULL);
 	}
-	/* The supervisor hears of the first one, and of the others only when it is too late. */
+	/* The supervisor sees the first answer in time, and the others too late. */
 	probe_hold(futures[0], &hold);
 	pxp_executor_resume(pool);
 	EXPECT(probe_await_gone(worker));
@@ -528,8 +527,8 @@ static void open_and_await_byte(struct pxp_future *future, void *data)
 	EXPECT_EQ(read(turn->told, &byte, 1), 1);
 }
 
-/* The supervisor stands in a callback while one fails and the next says its words and dies: so
- * that it reads them together. */
+/* The supervisor is held in a callback while one task fails and the next one writes to its log
+ * and dies. So it reads both together. */
 TEST(ahead, the_log_of_a_crash_after_a_failed_task_is_complete)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -564,7 +563,7 @@ TEST(ahead, the_log_of_a_crash_after_a_failed_task_is_complete)
 	gate_destroy(&turn.gate);
 }
 
-/* A result that a page has no room for goes in a frame, between others that lie in the page. */
+/* A result that is too long for a slot goes in a frame, between answers in slots. */
 TEST(ahead, short_and_long_results_reach_their_own_tasks)
 {
 	enum { N = 200 };

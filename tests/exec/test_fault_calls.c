@@ -1,5 +1,5 @@
-/* System calls that fail, or do less than they were asked for, in whichever process: it costs
- * time, or the task that it hit, and neither hangs nor loses what was whole. */
+/* System calls that fail, or do less than was asked, in any of the processes. It costs time, or
+ * one task. Nothing hangs, and nothing that was complete is lost. */
 #include "support/fault.h"
 #include "support/pool.h"
 #include "support/test.h"
@@ -43,7 +43,7 @@ static struct pxp_future *submit_long(struct pxp_executor *pool)
 	return future;
 }
 
-/* It ended well, with what was put in. Releases it. */
+/* The future must have succeeded, with its input as the result. It is released. */
 static void expect_whole(struct pxp_future *future)
 {
 	static char want[LONG];
@@ -58,9 +58,9 @@ static void expect_whole(struct pxp_future *future)
 	pxp_future_release(future);
 }
 
-/* ---- what falls short ---- */
+/* ---- short reads and writes ---- */
 
-/* Of its input as it is copied, its result as it is stored, and the same as it is read. */
+/* While an input is copied, a result is stored, and either of them is read. */
 TEST(fault_calls, long_inputs_and_results_survive_short_reads)
 {
 	static const struct fault faults[] = {
@@ -114,7 +114,7 @@ TEST(fault_calls, a_log_survives_short_reads)
 	pxp_executor_destroy(pool);
 }
 
-/* ---- what fails ---- */
+/* ---- failing calls ---- */
 
 TEST(fault_calls, an_input_that_cannot_be_stored_is_refused)
 {
@@ -143,7 +143,7 @@ TEST(fault_calls, an_input_that_cannot_be_stored_is_refused)
 	pxp_executor_destroy(pool);
 }
 
-/* As a filter of system calls, or a kernel before 6.7, may have it. */
+/* A seccomp filter may refuse the call, or a kernel before 6.7. */
 TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -159,7 +159,7 @@ TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
 	pxp_executor_destroy(pool);
 }
 
-/* Its worker cannot make or fill a memfd for the result; or we cannot read that. */
+/* The worker cannot create or fill a memfd for the result, or we cannot read it. */
 TEST(fault_calls, a_failing_call_fails_one_long_task_alone)
 {
 	static const struct fault faults[] = {
@@ -183,7 +183,8 @@ TEST(fault_calls, a_failing_call_fails_one_long_task_alone)
 		EXPECT_EQ(pxp_future_state(future), PXP_FAILED);
 		EXPECT(pxp_future_outcome(future)->error.status != PXP_ECRASHED);
 		EXPECT(pxp_future_outcome(future)->error.text[0] != 0);
-		if (fault.place == FAULT_IN_MAIN) { /* no fault of the worker's */
+		/* The worker is not at fault. */
+		if (fault.place == FAULT_IN_MAIN) {
 			EXPECT_EQ(pxp_future_outcome(future)->error.status, PXP_ESYS);
 			EXPECT_EQ(pxp_future_outcome(future)->error.sys_errno, EIO);
 		}
@@ -197,7 +198,7 @@ TEST(fault_calls, a_failing_call_fails_one_long_task_alone)
 	pxp_executor_destroy(pool);
 }
 
-/* What a new worker needs: it is started a little later, as the fault passes. */
+/* A call that a new worker needs fails once: the worker starts a little later. */
 TEST(fault_calls, a_failing_call_delays_the_start_of_a_worker)
 {
 	static const struct fault faults[] = {
@@ -208,7 +209,8 @@ TEST(fault_calls, a_failing_call_delays_the_start_of_a_worker)
 	};
 
 	for (int i = 0; i < 4; i++) {
-		/* A worker is watched three times: its log, its death, its channel. */
+		/* Three descriptors of a worker are watched: its log, its pidfd and its
+		 * channel. */
 		for (unsigned nth = 1; nth <= (i == 0 ? 3 : 1); nth++) {
 			struct pxp_executor *pool = patient_pool(1);
 			struct fault fault = faults[i];
@@ -251,7 +253,7 @@ static void stop_the_zygote(void *data)
 	*(enum pxp_status *)data = pxp_zygote_stop();
 }
 
-/* Whoever gets the lock next once the zygote has forked the fork server. */
+/* Another thread gets the lock right after the zygote has forked the fork server. */
 TEST(fault_calls, the_zygote_is_not_stopped_before_a_new_pool_is_counted)
 {
 	enum pxp_status stopped = PXP_OK;
@@ -263,7 +265,8 @@ TEST(fault_calls, the_zygote_is_not_stopped_before_a_new_pool_is_counted)
 	                         .times = 1,
 	                         .meanwhile = stop_the_zygote,
 	                         .data = &stopped});
-	alarm(20); /* a hang would be at once, and for ever */
+	/* A hang would be immediate and permanent. */
+	alarm(20);
 	pool = pool_create(PXP_PROCESSES, 1);
 	alarm(0);
 	EXPECT_EQ(fault_disarm(), 1);
@@ -272,7 +275,7 @@ TEST(fault_calls, the_zygote_is_not_stopped_before_a_new_pool_is_counted)
 	pxp_executor_destroy(pool);
 }
 
-/* The zygote has no pidfd for the fork server, or no memory to answer: once. */
+/* The zygote cannot open the fork server's pidfd, or has no memory for its answer, once. */
 TEST(fault_calls, a_zygote_reports_a_failing_call_or_repeats_it)
 {
 	static const struct fault faults[] = {
@@ -290,7 +293,8 @@ TEST(fault_calls, a_zygote_reports_a_failing_call_or_repeats_it)
 		fault.place = FAULT_ELSEWHERE;
 		fault.nth = fault.times = 1;
 		fault_arm(fault);
-		alarm(20); /* a hang would be at once, and for ever */
+		/* A hang would be immediate and permanent. */
+		alarm(20);
 		EXPECT_EQ(pxp_executor_create(&options, &pool, &error),
 		          i == 0 ? PXP_ESYS : PXP_OK);
 		alarm(0);
@@ -317,8 +321,8 @@ TEST(fault_calls, a_pool_that_the_zygote_cannot_start_says_why)
 	EXPECT_EQ(error.sys_errno, ENOBUFS);
 }
 
-/* A frame that the kernel cannot hand over is the end of its sender: of a worker, which is
- * replaced, or of the fork server, without which the pool is broken. Every task has its end. */
+/* A frame that the kernel cannot deliver counts as the end of its sender. A worker is replaced.
+ * Without the fork server the pool is broken. Every task ends. */
 TEST(fault_calls, a_receive_that_fails_leaves_no_future_behind)
 {
 	static const int errors[] = {ENOBUFS, ECONNRESET};

@@ -1,4 +1,4 @@
-/* Each call that may fail does, at each of the places where it may. */
+/* Each call that may fail does fail, at each place where it is made. */
 #include "support/fault.h"
 #include "support/pool.h"
 #include "support/test.h"
@@ -36,7 +36,7 @@ static struct pxp_executor *try_create(enum pxp_executor_kind kind,
 	return pool;
 }
 
-/* Fail the 1st, the 2nd, ... until a creation passes without one. */
+/* Fail the first call, then the second, and so on, until a creation makes no more calls. */
 static void create_while_failing(enum pxp_executor_kind kind, struct fault fault,
                                  enum pxp_status want)
 {
@@ -132,7 +132,8 @@ TEST(fault_hooks, submit_survives_each_allocation_failing_and_loses_no_descripto
 			has_failed = fault_disarm() > 0;
 			if (status != PXP_OK) {
 				EXPECT_EQ(status, PXP_ENOMEM);
-				gate_pass(descriptor); /* still ours, and open */
+				/* The descriptor is still ours, and open. */
+				gate_pass(descriptor);
 				EXPECT_EQ(close(descriptor), 0);
 			}
 			pxp_future_release(future);
@@ -167,8 +168,8 @@ TEST(fault_hooks, without_any_thread_a_submission_is_refused)
 	pxp_executor_destroy(pool);
 }
 
-/* Run some tasks under a fault that passes: all of them must end well. No test waits for a
- * worker that does not start: it would be hours. */
+/* Run some tasks under a fault that passes. All must succeed. Tests here do not wait for workers
+ * that never start, since that would take hours. */
 static void run_on(unsigned n_workers, struct fault fault)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
@@ -255,7 +256,7 @@ static enum pxp_status task_needs_all(struct pxp_task *task)
 	return status;
 }
 
-/* Limits that are raised and lowered, needs that are answered. */
+/* Limits are raised and lowered, and requests are answered. */
 TEST(fault_hooks, a_grant_that_cannot_be_sent_is_sent_later)
 {
 	if (!pxp_memory_is_limited())
@@ -275,7 +276,7 @@ TEST(fault_hooks, a_grant_that_cannot_be_sent_is_sent_later)
 		REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
 		for (int i = 0; i < 4; i++)
 			futures[i] = pool_submit(pool, task_needs_all, "", &gate);
-		/* Whoever was first to ask has it all, and keeps it. */
+		/* The first task to ask has the whole budget, and keeps it. */
 		REQUIRE(pool_await(pool, 2, 0));
 		fault_arm((struct fault){.point = FAULT_SEND,
 		                         .place = FAULT_IN_MAIN,
@@ -291,7 +292,8 @@ TEST(fault_hooks, a_grant_that_cannot_be_sent_is_sent_later)
 	}
 }
 
-/* Be it that it is ready, or an answer: it is lost with its worker, and tried again. */
+/* The frame may be FRAME_READY or an answer. It is lost with its worker, and the task is
+ * retried. */
 TEST(fault_hooks, a_frame_that_a_worker_cannot_send_is_not_awaited)
 {
 	for (unsigned nth = 1; nth <= 8; nth++)
@@ -344,7 +346,7 @@ TEST(fault_hooks, waiters_survive_each_allocation_failing)
 	EXPECT_EQ(pxp_future_on_done(promise, never_called, &n_calls), PXP_ENOMEM);
 	EXPECT_EQ(fault_disarm(), 1);
 
-	/* Without any time it would not come to where it watches them. */
+	/* Without expiry times the code under test would not be reached. */
 	fail_allocation(1);
 	EXPECT_EQ(pxp_wait(&promise, 1, PXP_ALL_COMPLETED, 1, &done), PXP_ENOMEM);
 	EXPECT_EQ(fault_disarm(), 1);
@@ -441,7 +443,7 @@ static void let_both_finish(void *pool)
 	await_done(pool, 2);
 }
 
-/* Of four, one is given out, one is done, and two finish at some point of the closing. */
+/* Of four tasks one was returned, one is done, and two end at some point of the closing. */
 static bool close_while_two_finish(unsigned nth)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
@@ -472,7 +474,7 @@ static bool close_while_two_finish(unsigned nth)
 	return has_hit;
 }
 
-/* What was told first lay in a list behind which the next is written. */
+/* The items that were returned first are in a list, and the next ones are written behind it. */
 TEST(fault_hooks, a_map_may_be_closed_whenever_its_workers_finish)
 {
 	unsigned nth = 1;

@@ -1,5 +1,5 @@
-/* Memory that runs out at each of the places where it may, one after the other, here and in
- * the other processes: who needed it is told, and nothing else is lost or left. */
+/* Memory runs out at each allocation, one after the other, here and in the other processes. The
+ * task that needed it fails with a reason, and nothing else is lost or leaked. */
 #include "support/fault.h"
 #include "support/pool.h"
 #include "support/test.h"
@@ -16,10 +16,14 @@
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
 
 enum {
-	MOST = 200,           /* allocations of one run */
-	INPUT = 300,          /* bytes: of few more than the first block of a chunk */
-	ANSWER = 100,         /* more than lie in the page of a worker */
-	LONG_ANSWER = 200000, /* more than go into a frame */
+	/* More allocations than one run makes. */
+	MOST = 200,
+	/* In bytes: the first block of a chunk holds only a few of these. */
+	INPUT = 300,
+	/* More than a shared slot holds. */
+	ANSWER = 100,
+	/* More than a frame holds. */
+	LONG_ANSWER = 200000,
 	LOG = 100,
 };
 
@@ -32,7 +36,7 @@ static void fail_allocation(enum fault_place place, unsigned nth)
 	                         .sys_errno = ENOMEM});
 }
 
-/* It says so itself, or its task was told so, and said it. */
+/* The error says so itself, or the task received such an error and passed it on. */
 static bool is_shortage(const struct pxp_error *error)
 {
 	return error->status == PXP_ENOMEM ||
@@ -45,7 +49,7 @@ static const char *const letters[] = {"a", "b", "c", "k", "d", "e", "f", NULL};
 
 enum { N_LETTERS = 7, KILLER = 3 };
 
-/* ANSWER times its letter. In a process a 'k' is the end of its worker. */
+/* Returns its letter ANSWER times. In a process the letter 'k' kills its worker. */
 static enum pxp_status task_repeats(struct pxp_task *task)
 {
 	const char *letter = pxp_task_input(task, NULL);
@@ -93,7 +97,7 @@ static bool is_repeated(const struct pxp_map_item *item)
 	return bytes && item->n == ANSWER;
 }
 
-/* Whether it is as it would be with memory enough; else it must say why not. */
+/* Whether an item is complete. Otherwise its error must give the reason. */
 static bool look_at(const struct pxp_map_item *item, bool is_process)
 {
 	if (item->error.status == PXP_OK) {
@@ -106,13 +110,14 @@ static bool look_at(const struct pxp_map_item *item, bool is_process)
 		       item->error.text);
 		return false;
 	}
-	/* Where there is no memory to tell items apart, their worker's death is of them all. */
+	/* Without memory to tell the items of a chunk apart, all of them share the death of their
+	 * worker. */
 	EXPECT(is_process);
 	EXPECT_EQ(item->error.exit_code, 3);
 	return item->index == KILLER;
 }
 
-/* Whether all went as with memory enough. */
+/* Whether everything went as it does with enough memory. */
 static bool map_to_the_end(struct pxp_executor *pool, bool is_process,
                            struct pxp_map_options options)
 {
@@ -166,8 +171,8 @@ static void map_while_failing(enum pxp_executor_kind kind, enum fault_place plac
 		is_good = map_to_the_end(pool, is_process, options);
 		has_failed = fault_disarm() > 0;
 		EXPECT(is_good || has_failed);
-		/* A pool does without some: a worker is started a little later, and a task
-		 * that is given back does not expire any more. */
+		/* A pool survives some failures: a worker starts later, and a withdrawn task does
+		 * not expire any more. */
 		EXPECT(!is_good || !has_failed || is_process,
 		       "allocation %u failed, and nobody was told", nth);
 		n_told += !is_good;
@@ -207,7 +212,7 @@ static enum pxp_status return_much(struct pxp_task *task, size_t n)
 	return pxp_task_return(task, much, n);
 }
 
-/* Its input is a letter: a result, a long one, an error or a death with a log. */
+/* Its input is a letter: return a short or long result, fail, or die with a log. */
 static enum pxp_status task_answers(struct pxp_task *task)
 {
 	const char *letter = pxp_task_input(task, NULL);
@@ -225,7 +230,7 @@ static enum pxp_status task_answers(struct pxp_task *task)
 	return pxp_task_fail(task, 7, "as asked");
 }
 
-/* Whether there is a result of n bytes; else it must say why not. */
+/* Whether the future has a result of n bytes. Otherwise its error must give the reason. */
 static bool has_result(struct pxp_future *future, size_t n)
 {
 	struct pxp_error error;
@@ -242,8 +247,8 @@ static bool has_result(struct pxp_future *future, size_t n)
 	return status == PXP_OK;
 }
 
-/* Whether there is a log; without memory there may be none, but never a part. The
- * words of another may be there as well. */
+/* Whether the future has the log. Without memory it may have none, but never a part. The log of
+ * another task may come before it. */
 static bool has_log(struct pxp_future *future, enum pxp_status want, char letter)
 {
 	const struct pxp_outcome *outcome;
@@ -262,7 +267,7 @@ static bool has_log(struct pxp_future *future, enum pxp_status want, char letter
 	return true;
 }
 
-/* Whether all ended as with memory enough. */
+/* Whether everything ended as it does with enough memory. */
 static bool run_each(struct pxp_executor *pool, enum fault_place place, unsigned nth,
                      bool *ret_has_failed)
 {
@@ -306,7 +311,7 @@ static void run_while_failing(enum fault_place place, unsigned least)
 		is_good = run_each(pool, place, nth, &has_failed);
 		EXPECT(is_good || has_failed);
 		n_told += !is_good;
-		/* The pool is as good as before. */
+		/* The pool still works. */
 		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
 		pxp_executor_destroy(pool);
 	}
@@ -315,7 +320,7 @@ static void run_while_failing(enum fault_place place, unsigned least)
 
 TEST(fault_memory, results_and_logs_survive_each_allocation_failing)
 {
-	/* Of each submission, and of each answer. */
+	/* The allocations of each submission, and of each answer. */
 	run_while_failing(FAULT_IN_MAIN, 8);
 }
 

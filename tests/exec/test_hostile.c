@@ -1,7 +1,5 @@
-/*
- * What a worker that means harm can do to its pool, and what one can do to it: it costs
- * the task that it had begun, and no other.
- */
+/* What a hostile worker can do to its pool, and what others can do to a worker. It costs the task
+ * that the worker had started, and no other. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -27,10 +25,10 @@ static struct pxp_executor_stats stats_of(struct pxp_executor *pool)
 	return stats;
 }
 
-/* ---- dying and standing still ---- */
+/* ---- dying and stopping ---- */
 
-/* The supervisor stands still in a callback: it can't have seen the death when it hands
- * out the next task. */
+/* The supervisor is held in a callback, so it has not seen the death when it sends the next
+ * task. */
 TEST(hostile, a_task_sent_to_an_idle_worker_that_has_died_runs_elsewhere)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -88,7 +86,7 @@ TEST(hostile, a_worker_stopped_before_it_starts_a_task_is_killed_and_another_run
 	pxp_executor_destroy(pool);
 }
 
-/* The front task is gone, so no deadline of its own ends the wait for its worker. */
+/* The front task was withdrawn, so it has no deadline that could end the wait. */
 TEST(hostile, a_worker_that_does_not_acknowledge_a_withdrawal_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -136,7 +134,8 @@ static void await_done(struct pxp_executor *pool)
 		poll(NULL, 0, 1);
 }
 
-/* To end what has ended is refused: so who says so is believed, for half a second. */
+/* A kill for a task that has ended is refused. So the claim is believed, but for half a second
+ * only. */
 TEST(hostile, a_worker_that_claims_a_task_has_ended_and_does_not_answer_is_killed)
 {
 	for (int by_deadline = 0; by_deadline < 2; by_deadline++) {
@@ -157,7 +156,7 @@ TEST(hostile, a_worker_that_claims_a_task_has_ended_and_does_not_answer_is_kille
 	}
 }
 
-/* A result in the page that is longer than the page has room for; and it rings. */
+/* Leave a result that is longer than a slot, and ring the doorbell. */
 static enum pxp_status task_leaves_nonsense(struct pxp_task *task)
 {
 	const struct slot_frame bell = {.kind = FRAME_DOORBELL};
@@ -217,7 +216,7 @@ TEST(hostile, a_worker_that_closes_its_channel_is_killed_and_loses_only_its_task
 	gate_destroy(&never);
 }
 
-/* A forged frame about the first task of a pool's first worker. */
+/* Send a forged frame about the first task of a pool's first worker. */
 static bool forge(struct answer_frame answer, const int *descriptors, unsigned n)
 {
 	answer.at.kind = FRAME_ANSWER;
@@ -291,7 +290,7 @@ TEST(hostile, repeating_a_frame_that_is_valid_once_is_a_breach)
 
 enum { GIB = 1 << 30 };
 
-/* A memfd of 6 GiB of which not a page is there. */
+/* A memfd of 6 GiB without a single page. */
 static enum pxp_status task_forges_length(struct pxp_task *task)
 {
 	const uint64_t n = 6 * (uint64_t)GIB;
@@ -304,7 +303,7 @@ static enum pxp_status task_forges_length(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* A flag that is neither yes nor no, with as many memfds as it says. */
+/* A flag that is neither 0 nor 1, with that many memfds. */
 static enum pxp_status task_forges_flag(struct pxp_task *task)
 {
 	int memfd = memfd_create("empty", MFD_CLOEXEC);
@@ -316,7 +315,7 @@ static enum pxp_status task_forges_flag(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* A result that is no memfd, so that reading it would wait for ever. */
+/* A result that is a pipe, so that reading it would block for ever. */
 static enum pxp_status task_forges_pipe(struct pxp_task *task)
 {
 	int gate = pxp_task_descriptor(task, 0);
@@ -367,7 +366,7 @@ static enum pxp_status task_returns_bytes(struct pxp_task *task)
 	return status;
 }
 
-/* One that comes in a frame, and one that comes in a memfd. */
+/* Once in a frame, and once in a memfd. */
 TEST(hostile, a_result_may_be_as_long_as_max_result_and_no_longer)
 {
 	const struct {
@@ -415,7 +414,7 @@ TEST(hostile, an_answer_that_cannot_be_sent_is_a_crash_in_the_answer)
 	pxp_executor_destroy(pool);
 }
 
-/* It has the fork server's user, and may signal it. */
+/* The task has the fork server's user, and may signal it. */
 static enum pxp_status task_stops_the_fork_server(struct pxp_task *task)
 {
 	(void)task;
@@ -437,7 +436,7 @@ TEST(hostile, a_fork_server_that_a_task_stops_is_continued_and_no_future_hangs)
 	pxp_executor_destroy(pool);
 }
 
-/* No worker is there whose end could be waited for. */
+/* No worker exists whose death the pool could wait for. */
 TEST(hostile, a_fork_server_that_was_stopped_while_idle_is_continued)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -452,7 +451,7 @@ TEST(hostile, a_fork_server_that_was_stopped_while_idle_is_continued)
 	pxp_executor_destroy(pool);
 }
 
-/* As if it had been continued so often; whether it owed an answer. */
+/* Pretend that the fork server was continued for a minute. Returns whether an answer was due. */
 static bool shorten_the_wait(struct pxp_executor *executor)
 {
 	struct process_pool *pool = probe_inside(executor);
@@ -487,7 +486,8 @@ TEST(hostile, a_fork_server_that_stays_stopped_is_killed_and_no_future_hangs)
 	pxp_executor_destroy(pool);
 }
 
-/* Who closes without having read all is told of as an error, before what it said. */
+/* If the other end closes without reading everything, the kernel reports an error before the
+ * frames. */
 TEST(hostile, frames_sent_before_a_reset_are_received)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
@@ -504,9 +504,9 @@ TEST(hostile, frames_sent_before_a_reset_are_received)
 	close(ends[0]);
 }
 
-/* ---- what is left behind ---- */
+/* ---- orphans ---- */
 
-/* In a session of its own, which no signal to the worker's group reaches. */
+/* It has a session of its own, so signals to the worker's group do not reach it. */
 static enum pxp_status task_leaves_stranger_and_waits(struct pxp_task *task)
 {
 	pid_t child = fork();
@@ -522,7 +522,7 @@ static enum pxp_status task_leaves_stranger_and_waits(struct pxp_task *task)
 		pause();
 }
 
-/* The fork server lives, and has not started the second worker, when the pool is killed. */
+/* The fork server is alive, but has not started the second worker when the pool is killed. */
 TEST(hostile, orphans_end_even_if_the_pool_is_killed_while_a_worker_starts)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -549,7 +549,7 @@ TEST(hostile, orphans_end_even_if_the_pool_is_killed_while_a_worker_starts)
 	close(paper[1]);
 }
 
-/* A child in the worker's group, which a signal to the worker alone does not reach. */
+/* A child in the worker's group. A signal to the worker alone does not reach it. */
 static enum pxp_status task_leaves_child(struct pxp_task *task)
 {
 	pid_t child = fork();
@@ -576,8 +576,7 @@ TEST(hostile, children_of_a_task_end_even_if_the_fork_server_is_killed)
 	pxp_executor_destroy(pool);
 }
 
-/* As a shell does with "helper &": it is nobody's child but the fork server's, and in the worker's
- * group. */
+/* Like "helper &" in a shell: an orphan in the worker's group. */
 static pid_t start_helper(void)
 {
 	int from_shell[2];
@@ -599,7 +598,7 @@ static pid_t start_helper(void)
 	return helper;
 }
 
-/* Its descriptors: where it says who helps it, and its gate. */
+/* Its descriptors: a pipe for the helper's pid, and a gate. */
 static enum pxp_status task_has_helper(struct pxp_task *task)
 {
 	pid_t helper = start_helper();
@@ -630,7 +629,7 @@ static struct pxp_future *submit_with_helper(struct pxp_executor *pool,
 	return future;
 }
 
-/* Another worker dies, or is replaced in order; then the helper's own does. */
+/* First another worker dies or is recycled, then the helper's own worker. */
 static void end_a_worker(size_t max_tasks, pxp_task_fn *run, enum pxp_status status)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
@@ -662,16 +661,17 @@ TEST(hostile, a_helper_ends_with_the_worker_of_its_task)
 	pid_t helper = 0;
 	struct pxp_future *helped = submit_with_helper(pool, &never, &helper);
 
-	kill(getpgid(helper), SIGKILL); /* the worker alone, whose group it is */
+	/* The worker leads that group. Only the worker is killed. */
+	kill(getpgid(helper), SIGKILL);
 	EXPECT_EQ(end_of(helped), PXP_ECRASHED);
 	EXPECT(probe_is_gone(helper));
 	pxp_executor_destroy(pool);
 	gate_destroy(&never);
 }
 
-/* ---- what cannot be waited for ---- */
+/* ---- orphans that cannot be reaped ---- */
 
-/* In a session of its own, and nobody's child but the fork server's. */
+/* An orphan in a session of its own. */
 static pid_t leave_traced(void)
 {
 	int from_child[2];
@@ -695,7 +695,7 @@ static pid_t leave_traced(void)
 	return traced;
 }
 
-/* It does so until it is killed, and answers first whether it may. */
+/* An orphan that traces another process until it is killed. It first reports whether it may. */
 static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 {
 	int from_tracer[2];
@@ -716,8 +716,8 @@ static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 	return tracer;
 }
 
-/* INPUT "worker": the worker itself is traced, else another that it leaves, which comes to the
- * fork server before its tracer does. Returns both, or nothing where none may be traced. */
+/* INPUT "worker": trace the worker itself. Otherwise trace another orphan, which comes to the
+ * fork server before its tracer. Returns both pids, or nothing where tracing is forbidden. */
 static enum pxp_status task_leaves_tracer(struct pxp_task *task)
 {
 	bool is_worker = strcmp(pxp_task_input(task, NULL), "worker") == 0;
@@ -757,7 +757,7 @@ TEST(hostile, an_orphan_that_cannot_be_reaped_delays_no_task)
 	expect_an_end("another");
 }
 
-/* It is dead, and is the tracer's all the same. */
+/* The worker is dead, but the tracer still holds it. */
 TEST(hostile, a_worker_that_its_own_orphan_traces_delays_no_task)
 {
 	expect_an_end("worker");

@@ -1,5 +1,5 @@
-/* Memory: the allowance, the budget and its row, limits of tasks, and what a death has to do
- * with them. */
+/* Memory: the allowance, the budget and the order of requests, limits of tasks, and deaths for
+ * lack of memory. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -16,7 +16,8 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-enum { ALLOWANCE = 64, BUDGET = 192 }; /* MiB */
+/* In MiB. */
+enum { ALLOWANCE = 64, BUDGET = 192 };
 
 static struct pxp_executor *create(unsigned n_workers)
 {
@@ -27,10 +28,11 @@ static struct pxp_executor *create(unsigned n_workers)
 	});
 }
 
-/* Allocate so many MiB, and write to each page. False when there is no more. */
+/* Allocate n_mib MiB, and write to each page. Returns false if memory ran out. */
 static bool fill(long n_mib)
 {
-	static void *kept; /* all of it, as long as the process lives */
+	/* Memory that is kept as long as the process lives. */
+	static void *kept;
 	bool is_full = true;
 
 	for (long i = 0; i < n_mib && is_full; i++) {
@@ -47,7 +49,7 @@ static bool fill(long n_mib)
 	return is_full;
 }
 
-/* "NEED FILL": ask for so many MiB (0: not at all), pass the gate, use so many. Returns the
+/* Input "NEED FILL": ask for NEED MiB (0: do not ask), pass the gate, use FILL MiB. Returns the
  * worker's pid. */
 static enum pxp_status task_uses(struct pxp_task *task)
 {
@@ -67,14 +69,14 @@ static enum pxp_status task_uses(struct pxp_task *task)
 	return status == PXP_OK ? pxp_task_return(task, pid, sizeof(pid)) : status;
 }
 
-/* Fill so many MiB, and die when that fails; or when it did not. */
+/* Use some MiB, and die whether that fails or not. */
 static enum pxp_status task_dies_full(struct pxp_task *task)
 {
 	fill(atol(pxp_task_input(task, NULL)));
 	abort();
 }
 
-/* Pass the gate, and say that there is no memory. */
+/* Pass the gate, and report that memory ran out. */
 static enum pxp_status task_runs_out(struct pxp_task *task)
 {
 	gate_pass(pxp_task_descriptor(task, 0));
@@ -113,7 +115,7 @@ static void skip_without_limits(void)
 		SKIP("a sanitizer's build cannot run under RLIMIT_DATA");
 }
 
-/* One task that holds so much of the budget behind its gate. */
+/* Start one task that holds part of the budget behind its gate. */
 static struct pxp_future *hold(struct pxp_executor *pool, unsigned n_mib,
                                const struct gate *gate)
 {
@@ -126,7 +128,7 @@ static struct pxp_future *hold(struct pxp_executor *pool, unsigned n_mib,
 	return future;
 }
 
-/* ---- what a task may have ---- */
+/* ---- what a task may use ---- */
 
 TEST(memory, a_task_may_use_the_allowance_without_asking_but_no_more)
 {
@@ -207,8 +209,8 @@ TEST(memory, no_task_starts_in_a_worker_that_will_be_replaced)
 	leaks = pool_submit(pool, task_uses, "0 52", &gate);
 	REQUIRE(pool_await(pool, 1, 0));
 	next = pool_submit(pool, task_uses, "0 20", NULL);
-	REQUIRE(pool_await(pool, 1,
-	                   1)); /* it lies behind, where there is no room for it */
+	/* It is prefetched behind a task, and does not fit there. */
+	REQUIRE(pool_await(pool, 1, 1));
 	gate_open(&gate);
 	EXPECT_EQ(probe_outcome(next).error.status, PXP_OK);
 	EXPECT_EQ(probe_outcome(next).attempts, 1);
@@ -269,7 +271,7 @@ TEST(memory, a_request_over_the_whole_budget_fails_at_once)
 	gate_destroy(&gate);
 }
 
-/* ---- the row ---- */
+/* ---- the order of requests ---- */
 
 TEST(memory, memory_is_granted_in_the_order_of_requests)
 {
@@ -277,10 +279,11 @@ TEST(memory, memory_is_granted_in_the_order_of_requests)
 	struct gate held = gate_create(), gate = gate_create();
 	struct pxp_future *holds = hold(pool, 100, &held), *large, *small;
 
-	large = pool_submit(pool, task_uses, "214 0", &gate); /* 150 of 192 */
+	/* 150 of 192 MiB. */
+	large = pool_submit(pool, task_uses, "214 0", &gate);
 	REQUIRE(await_waiting(pool, 1));
-	small = pool_submit(pool, task_uses, "74 0",
-	                    &gate); /* there is room for its 10 */
+	/* Its 10 MiB would fit. */
+	small = pool_submit(pool, task_uses, "74 0", &gate);
 	EXPECT(await_waiting(pool, 2));
 	EXPECT(await_granted(pool, 100));
 	gate_open(&held);
@@ -352,7 +355,8 @@ TEST(memory, a_deadline_stands_still_while_its_task_waits_for_memory)
 
 	hangs = pool_submit_with(pool, task_uses, "256 0", &never,
 	                         (struct pxp_task_options){.deadline_ms = 100});
-	EXPECT_EQ(end_of(hangs), PXP_EDEADLINE); /* and goes on when it was granted */
+	/* Its deadline runs again when memory is granted. */
+	EXPECT_EQ(end_of(hangs), PXP_EDEADLINE);
 	EXPECT(await_granted(pool, 0));
 	pxp_executor_destroy(pool);
 	gate_destroy(&gate);
@@ -372,7 +376,7 @@ TEST(memory, no_task_is_prefetched_behind_one_that_waits_for_memory)
 		others[i] = pool_submit(pool, task_uses, "0 0", NULL);
 	EXPECT(pool_await(pool, 2, 0));
 	gate_open(&first);
-	/* The waiter has its memory and stays at its gate; all others run at the other one. */
+	/* The waiter has its memory and stays at its gate. All others run at the other gate. */
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(end_of(others[i]), PXP_OK);
 	EXPECT_EQ(pxp_future_wait(waits, 0), PXP_ETIMEOUT);
@@ -386,7 +390,8 @@ TEST(memory, no_task_is_prefetched_behind_one_that_waits_for_memory)
 
 static enum pxp_status task_prefetched_then_asks(struct pxp_task *task)
 {
-	gate_pass(pxp_task_descriptor(task, 0)); /* by now another lies behind it */
+	/* By now another task is prefetched behind it. */
+	gate_pass(pxp_task_descriptor(task, 0));
 	return pxp_task_need(task, 256 * MIB);
 }
 
@@ -417,7 +422,7 @@ TEST(memory, tasks_behind_one_that_asks_for_memory_run_elsewhere)
 	gate_destroy(&never);
 }
 
-/* ---- ends of those that wait ---- */
+/* ---- ends of tasks that wait for memory ---- */
 
 TEST(memory, a_worker_that_dies_while_it_waits_for_memory_frees_its_turn)
 {
@@ -430,7 +435,7 @@ TEST(memory, a_worker_that_dies_while_it_waits_for_memory_frees_its_turn)
 	next = pool_submit_with(pool, task_uses, "74 0", NULL,
 	                        (struct pxp_task_options){.deadline_ms = 60000});
 	REQUIRE(await_waiting(pool, 2));
-	/* The first in the row needs all, the next one would fit. */
+	/* The first request needs everything. The next one would fit. */
 	lock_acquire(&pool->lock);
 	for (unsigned i = 0; i < 3; i++) {
 		struct pool_worker *worker = &probe_inside(pool)->workers[i];
@@ -486,7 +491,7 @@ TEST(memory, asking_a_task_to_end_ends_its_wait_for_memory)
 	gate_destroy(&gate);
 }
 
-/* Does not mind what it is told, and hangs at its gate. */
+/* Ignores the answer to its request, and hangs at its gate. */
 static enum pxp_status task_asks_and_hangs(struct pxp_task *task)
 {
 	pxp_task_need(task, 256 * MIB);
@@ -514,7 +519,7 @@ TEST(memory, the_deadline_of_a_task_that_was_asked_to_end_runs_at_once)
 	gate_destroy(&never);
 }
 
-/* Each time for a little less, so that nobody knows the answer beforehand. */
+/* Asks for a little less each time, so that the worker cannot know the answer beforehand. */
 static enum pxp_status task_asks_often(struct pxp_task *task)
 {
 	uint64_t most = 4096 * MIB;
@@ -536,7 +541,7 @@ TEST(memory, a_task_that_asks_for_memory_too_often_is_refused_and_goes_on)
 	struct pxp_task_options limited = {.max_memory = (ALLOWANCE + BUDGET) * MIB};
 
 	EXPECT_EQ(end_of(pool_submit(pool, task_asks_often, "", NULL)), PXP_OK);
-	/* Its own limit is asked for as well, but not by it. */
+	/* The request for its own limit does not count. */
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_asks_often, "", NULL, limited)),
 	          PXP_OK);
 	pxp_executor_destroy(pool);
@@ -650,7 +655,8 @@ TEST(memory, a_task_that_ran_out_of_memory_is_retried_with_the_whole_budget)
 	EXPECT_EQ(end_of(word), PXP_OK);
 	death = pool_submit_with(pool, task_dies_full, "150", NULL, again);
 	EXPECT_EQ(probe_outcome(death).attempts, 2);
-	EXPECT_EQ(end_of(death), PXP_ECRASHED); /* with all of it, that was not why */
+	/* It had the whole budget, so memory was not the reason. */
+	EXPECT_EQ(end_of(death), PXP_ECRASHED);
 	hopeless = pool_submit_with(pool, task_uses, "0 300", NULL, again);
 	EXPECT_EQ(probe_outcome(hopeless).attempts, 2);
 	EXPECT_EQ(end_of(hopeless), PXP_EMEMORY);
@@ -661,7 +667,7 @@ TEST(memory, a_task_that_ran_out_of_memory_is_retried_with_the_whole_budget)
 	pxp_executor_destroy(pool);
 }
 
-/* The answer of the only task that runs is there, and nobody has read it. */
+/* Wait until the answer of the only running task has arrived, unread. */
 static bool await_unread(struct pxp_executor *pool)
 {
 	struct process_pool *inside = probe_inside(pool);
@@ -699,7 +705,8 @@ TEST(memory, a_task_that_ran_out_of_memory_is_not_retried_after_a_kill)
 	gate_open(&supervisor);
 	EXPECT_EQ(pxp_future_wait(full, 5000), PXP_OK);
 	REQUIRE(pxp_future_is_done(full), "else the pool never ends");
-	EXPECT_EQ(end_of(full), PXP_EMEMORY); /* a complete answer wins */
+	/* A complete answer counts. */
+	EXPECT_EQ(end_of(full), PXP_EMEMORY);
 	EXPECT_EQ(end_of(held), PXP_OK);
 	pxp_executor_destroy(pool);
 	gate_destroy(&gate);
@@ -751,7 +758,7 @@ TEST(memory, an_output_cannot_grow_beyond_its_limit)
 	pxp_executor_destroy(pool);
 }
 
-/* ---- what is refused ---- */
+/* ---- invalid options ---- */
 
 TEST(memory, invalid_memory_options_are_refused)
 {
@@ -767,9 +774,9 @@ TEST(memory, invalid_memory_options_are_refused)
 	EXPECT_EQ(pxp_executor_create(&options, &pool, NULL), PXP_EINVAL);
 }
 
-/* ---- lies ---- */
+/* ---- forged requests ---- */
 
-/* A worker's own word, as one that a task took over could say it. */
+/* Send a frame as a task that has taken its worker over could. */
 static enum pxp_status task_lies(struct pxp_task *task)
 {
 	struct slot_frame at = {.kind = FRAME_NEED,

@@ -1,4 +1,4 @@
-/* In what order tasks begin, and what is over before a shutdown returns. */
+/* The order in which tasks start, and what has ended when a shutdown returns. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- who begins next ---- */
+/* ---- which task starts next ---- */
 
-/* Its input, a letter, goes into the pipe that it was given. */
+/* Writes its input, a letter, into the pipe that it was given. */
 static enum pxp_status task_signs(struct pxp_task *task)
 {
 	return write(pxp_task_descriptor(task, 0), pxp_task_input(task, NULL), 1) == 1
@@ -27,8 +27,8 @@ static struct pxp_future *submit_signer(struct pxp_executor *pool, char letter,
 	return pool_submit(pool, task_signs, name, &desk);
 }
 
-/* What was submitted first lies behind a task that does not end; the other worker, which
- * has still to be started, takes it from there. */
+/* The task that was submitted first is prefetched behind one that does not end. Another worker,
+ * which is still to be started, takes it over. */
 TEST(order, prefetched_tasks_start_before_later_ones)
 {
 	enum { N = 20 };
@@ -57,8 +57,8 @@ TEST(order, prefetched_tasks_start_before_later_ones)
 	close(paper[1]);
 }
 
-/* Both workers are busy, one of them for ever, and each has one more task in its channel:
- * the other worker is never idle while there are newer ones. */
+/* Both workers are busy, one of them for ever, and each has a prefetched task. The other worker
+ * is never idle while there are newer tasks. */
 TEST(order, a_prefetched_task_is_not_overtaken_without_end)
 {
 	enum { N = 24 };
@@ -116,7 +116,7 @@ TEST(order, a_task_behind_a_long_one_gets_a_new_worker_for_one_that_died)
 	gate_destroy(&death);
 }
 
-/* ---- a state does not go back ---- */
+/* ---- states do not go back ---- */
 
 static void await_answer(struct pxp_executor *pool, pid_t worker)
 {
@@ -130,8 +130,8 @@ static void await_answer(struct pxp_executor *pool, pid_t worker)
 	REQUIRE(answer.fd >= 0 && poll(&answer, 1, 60000) == 1);
 }
 
-/* The supervisor is held in a callback, and again in that of the first of two tasks whose
- * answers it reads together: the second is off its worker then, and not yet completed. */
+/* The supervisor is held in a callback, and then in the callback of the first of two tasks whose
+ * answers it reads together. The second task has left its worker then, but is not completed. */
 TEST(order, a_started_task_is_not_pending_again_before_it_is_completed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
@@ -214,7 +214,8 @@ TEST(order, a_kill_does_not_wait_for_a_preload_that_hangs)
 	pxp_executor_destroy(pool);
 }
 
-/* Its worker has crashed, and the fork server, which would say so, stands still over the KILL. */
+/* Its worker has crashed, and the fork server, which would report that, is stopped during the
+ * kill. */
 TEST(order, after_a_kill_no_task_is_retried)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -254,13 +255,15 @@ TEST(order, a_suspended_pool_can_be_destroyed)
 	gate_destroy(&gate);
 }
 
-/* Two threads: one completes what it took off the executor, and stands still in a callback;
- * the other waits for the executor's end. */
+/* Two threads. One completes tasks that it took from the executor, and is held in a callback. The
+ * other waits for the executor's end. */
 struct two_threads {
 	struct pxp_executor *pool;
 	struct pxp_future *pending[3];
-	int has_returned[2]; /* a pipe: the end of the shutdown */
-	int n_uncompleted;   /* when it returned */
+	/* A pipe that reports the end of the shutdown. */
+	int has_returned[2];
+	/* Tasks that were not completed when it returned. */
+	int n_uncompleted;
 };
 
 static void *cancel_one(void *data)
@@ -310,7 +313,7 @@ static void wait_while_another_completes(enum pxp_executor_kind kind,
 	REQUIRE(pxp_future_wait(running, PXP_FOREVER) == PXP_OK);
 	REQUIRE(pthread_create(&waiter, NULL, wait_for_end, &both) == 0);
 
-	/* A callback of what is completed is part of that. */
+	/* The shutdown waits for the callback as well. */
 	struct pollfd returned = {.fd = both.has_returned[0], .events = POLLIN};
 
 	EXPECT_EQ(poll(&returned, 1, 100), 0);
@@ -340,7 +343,7 @@ TEST(order, a_wait_returns_after_a_shutdown_in_another_thread_cancels_the_task)
 	wait_while_another_completes(PXP_PROCESSES, cancel_pending);
 }
 
-/* ---- whose words are whose ---- */
+/* ---- logs ---- */
 
 static enum pxp_status task_passes_and_says(struct pxp_task *task)
 {
@@ -358,7 +361,7 @@ static uint64_t n_logged_of(struct pxp_executor *pool)
 	return n;
 }
 
-/* Each task begins before the answer of the one in front of it is read. */
+/* Each task starts before the answer of the task in front of it is read. */
 TEST(order, the_log_of_a_successful_task_is_not_attached_to_a_later_death)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

@@ -1,7 +1,5 @@
-/*
- * Rights that are given up before the workers come: in which order, and what then needs the
- * fork server, because the main process and the workers are different users.
- */
+/* Rights that are given up before workers start: in which order that happens, and how the fork
+ * server helps when the main process and the workers have different users. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -109,7 +107,7 @@ static struct pxp_executor *pool_of_nobody(unsigned n_workers)
 	                                                  .prepare = become_nobody});
 }
 
-/* In all threads that are still to come. False where we cannot be root at all. */
+/* For all threads that are created later. Returns false where the test does not run as root. */
 static bool give_up_cap_kill(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -129,7 +127,7 @@ static void require_root_without_cap_kill(void)
 		SKIP("only root can be somebody else");
 }
 
-/* The proof that the way about the fork server is needed. */
+/* Proof that the detour by the fork server is needed. */
 TEST(prepare, workers_of_another_user_cannot_be_signalled_without_cap_kill)
 {
 	struct pxp_executor *pool;
@@ -200,7 +198,7 @@ TEST(prepare, a_cancel_by_force_kills_workers_of_another_user)
 	pxp_executor_destroy(pool);
 }
 
-/* ---- what the fork server may not signal ---- */
+/* ---- an orphan that the fork server may not signal ---- */
 
 static enum pxp_status give_up_signalling(const void *bytes, size_t n,
                                           struct pxp_error *ret_error)
@@ -210,7 +208,7 @@ static enum pxp_status give_up_signalling(const void *bytes, size_t n,
 	return give_up_cap_kill() ? PXP_OK : pxp_fail_errno(ret_error, "capset");
 }
 
-/* It ends by itself after a while, whoever waits for it. */
+/* It ends by itself after a while, in case a process waits for it. */
 static void be_somebody_else(int to_parent)
 {
 	const pid_t self = getpid();
@@ -263,7 +261,7 @@ TEST(prepare, an_orphan_that_may_not_be_signalled_delays_no_task)
 	probe_await_gone(left);
 }
 
-/* ---- another user, later on ---- */
+/* ---- a worker that changes its user ---- */
 
 static enum pxp_status lock_down_to_nobody(struct pxp_error *ret_error)
 {
@@ -310,7 +308,7 @@ TEST(prepare, a_worker_that_becomes_another_user_still_ends_with_its_fork_server
 	expect_tie((struct pxp_executor_options){.initialise = initialise_as_nobody});
 }
 
-/* ---- without files ---- */
+/* ---- without a root folder ---- */
 
 static enum pxp_status take_root_away(const void *bytes, size_t n,
                                       struct pxp_error *ret_error)
@@ -321,7 +319,7 @@ static enum pxp_status take_root_away(const void *bytes, size_t n,
 	return PXP_OK;
 }
 
-/* In a group and session of its own, and nobody's child but the fork server's. */
+/* An orphan in a group and session of its own. */
 static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 {
 	int from_child[2];
@@ -344,7 +342,7 @@ static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 	return pxp_task_return(task, &left, sizeof(left));
 }
 
-/* The folder stands empty, and can go once they have it for a root. */
+/* The folder is empty, and can be removed once the processes have it as their root. */
 static struct pxp_executor *pool_without_files(void)
 {
 	char folder[] = "/tmp/pxp-empty-XXXXXX";
@@ -393,7 +391,8 @@ static enum pxp_status close_standard(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* Those that are open, each with its flag: a program that the task runs has what has none. */
+/* The open descriptors, each with its flag. A program that the task runs inherits those without a
+ * flag. */
 static enum pxp_status task_descriptors(struct pxp_task *task)
 {
 	char text[128] = "";
@@ -428,7 +427,7 @@ TEST(prepare, a_worker_has_its_descriptors_whatever_the_preload_closes)
 	                   "0 1 2 3c ");
 }
 
-/* With limits of memory it keeps one more: /proc/self/statm, where it reads what it uses. */
+/* With a memory limit it keeps /proc/self/statm open as well, to read how much it uses. */
 TEST(prepare, a_worker_with_a_memory_limit_keeps_only_statm_open)
 {
 	expect_descriptors(

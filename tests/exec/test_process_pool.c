@@ -1,4 +1,5 @@
-/* What only processes can do: die, hang, shout, be killed, and leave the rest alone. */
+/* What only processes can do: crash, hang, flood their log and be killed, without harm to other
+ * tasks. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -123,8 +124,8 @@ TEST(process_pool, a_deadline_kills_the_worker_and_only_that_task_fails)
 	gate_destroy(&never);
 }
 
-/* Its worker stands still, so the answer can't come: the prefetched one must not be
- * charged for the time in which another held the worker. */
+/* The worker is stopped, so it cannot answer. The prefetched task must not pay for the time in
+ * which another task held the worker. */
 TEST(process_pool, the_deadline_of_a_prefetched_task_begins_after_the_task_before_it)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -195,7 +196,7 @@ TEST(process_pool, a_cancel_wins_the_race_for_a_prefetched_task_until_it_starts)
 	struct pxp_future *first = pool_submit(pool, task_wait, "1", &first_gate);
 	struct pxp_future *won, *lost;
 
-	/* The worker is at the first gate, and holds the next task unread. */
+	/* The worker waits at the first gate. The next task is in its channel. */
 	REQUIRE(pool_await(pool, 1, 0));
 	won = pool_submit(pool, task_wait, "2", &second_gate);
 	REQUIRE(pool_await(pool, 1, 1));
@@ -204,7 +205,8 @@ TEST(process_pool, a_cancel_wins_the_race_for_a_prefetched_task_until_it_starts)
 	EXPECT_EQ(pxp_future_state(won), PXP_CANCELLED);
 	EXPECT(pool_await(pool, 1, 0));
 
-	/* Now it begins the one after, and waits at the second gate: too late. */
+	/* Now the worker starts the next task, which waits at the second gate until its deadline
+	 * has passed. */
 	gate_open(&first_gate);
 	EXPECT_STR(result_of(first), "1");
 	lost = pool_submit(pool, task_wait, "3", &second_gate);
@@ -275,7 +277,7 @@ static enum pxp_status task_shouts(struct pxp_task *task)
 	abort();
 }
 
-/* loky: test_faulthandler_enabled. What a crash handler of the task prints is in the tail. */
+/* loky: test_faulthandler_enabled. The output of a crash handler is in the log's tail. */
 TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -287,7 +289,7 @@ TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
 	EXPECT_EQ(outcome.n_log, 4096);
 	EXPECT(memcmp(outcome.log + outcome.n_log - 13, "...last words", 13) == 0);
 #if defined(PIXPOOL_SANITIZE)
-	/* What a sanitizer keeps of freed memory and stack frames is not ours. */
+	/* A sanitizer keeps freed memory and stack frames of its own. */
 	fprintf(stderr,
 	        "skipped in a sanitizer build: that the main process does not grow\n");
 	(void)before_kib;
@@ -330,7 +332,8 @@ static enum pxp_status task_writes(struct pxp_task *task)
 	return fd_write_all(pxp_task_output(task), "bytes", 5) ? PXP_OK : PXP_ESYS;
 }
 
-/* The first worker leaves half an output behind; the second must find an empty one. */
+/* The first worker leaves half an output behind. The second one must start with an empty
+ * output. */
 static enum pxp_status task_dies_writing(struct pxp_task *task)
 {
 	if (unlinkat(AT_FDCWD, pxp_task_input(task, NULL), 0) == 0) {
@@ -598,8 +601,8 @@ TEST(process_pool, deadlines_stand_still_while_the_pool_is_suspended)
 	gate_destroy(&gate);
 }
 
-/* A child without exec, with copies of all that is open here. It ends when it is released, or
- * by itself after a while. */
+/* A child without exec has copies of all open descriptors. It ends when it is released, or by
+ * itself after a while. */
 static pid_t fork_a_copy(struct gate *release)
 {
 	enum { PATIENCE_MS = 10000 };
@@ -618,7 +621,7 @@ static pid_t fork_a_copy(struct gate *release)
 	return child;
 }
 
-/* Whether it lived until now. */
+/* Whether it was alive until now. */
 static bool release_copy(pid_t child, struct gate *release)
 {
 	bool is_alive = waitpid(child, NULL, WNOHANG) == 0;
@@ -657,8 +660,8 @@ static void expect_no_worker_after(const char *name)
 	pid_t worker, child;
 	int forked = 0;
 
-	/* A process of its own with a zygote of its own: the test runs in one with threads,
-	 * so it is this program again that does it. */
+	/* This process has threads, so it cannot start a zygote of its own. It runs this program
+	 * again, which can. */
 	REQUIRE(pipe(from_child) == 0);
 	child = fork();
 	if (child == 0) {
@@ -709,9 +712,9 @@ static pid_t fork_idle(void)
 	return child;
 }
 
-/* "doomed": start a pool, say which process its worker is, and wait to be killed; "doomed
- * parent": have forked a child by then, and say which that is; "doomed still": a task has
- * stopped its fork server. */
+/* "doomed": start a pool, report the pid of its worker, and wait to be killed. "doomed parent":
+ * fork a child before that, and report its pid. "doomed still": have a task stop the fork
+ * server. */
 __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 {
 	struct gate never;
@@ -745,7 +748,7 @@ __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 
 TEST(process_pool, a_zygote_that_is_started_too_late_is_refused)
 {
-	/* The zygote runs since before the first thread: asking again is fine. */
+	/* The zygote has run since before the first thread. Starting it again succeeds. */
 	EXPECT_EQ(pxp_zygote_start(NULL), PXP_OK);
 }
 

@@ -1,7 +1,5 @@
-/*
- * A machine, or a process, that is out of something: descriptors, processes, a parent that
- * did as it should. It costs time, or the task that it hit, and no other.
- */
+/* A shortage of descriptors or processes, and parents that left a strange environment. It costs
+ * time, or one task, and no other. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -22,13 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What this process shares with its zygote and all that comes from there. */
+/* This process shares it with its zygote and all processes below. */
 static struct {
 	atomic_int n_preloads;
 	atomic_bool may_load;
 } * shared;
 
-/* Before the zygote, which the next constructors start. */
+/* It runs before the next constructors, which start the zygote. */
 __attribute__((constructor(101))) static void share(void)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -39,7 +37,7 @@ __attribute__((constructor(101))) static void share(void)
 
 /* ---- descriptors ---- */
 
-/* The fork server stands still until we have no descriptor left for the pidfd that it sends. */
+/* The fork server is stopped until we have no descriptor left for the pidfd that it sends. */
 TEST(shortage, running_out_of_descriptors_for_a_new_worker_costs_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -88,7 +86,7 @@ TEST(shortage, running_out_of_descriptors_for_a_result_fails_it_and_keeps_the_wo
 	REQUIRE(pool_await(pool, 1, 0));
 	probe_lower_limit();
 	probe_take_all(&hoard);
-	/* Not opened, which would free a descriptor. */
+	/* The gate is not opened by gate_open(), which would free a descriptor. */
 	REQUIRE(write(gate.open_end, "x", 1) == 1);
 	EXPECT_EQ(probe_outcome(much).error.sys_errno, EMFILE);
 	probe_give_back(&hoard);
@@ -102,7 +100,7 @@ TEST(shortage, running_out_of_descriptors_for_a_result_fails_it_and_keeps_the_wo
 	gate_destroy(&gate);
 }
 
-/* Room for what it has, and for nothing more. */
+/* Leave no room for another descriptor. */
 static enum pxp_status initialise_without_room(const void *bytes, size_t n,
                                                void **ret_context,
                                                struct pxp_error *ret_error)
@@ -161,7 +159,7 @@ TEST(shortage, a_long_input_over_the_file_size_limit_is_refused_without_a_signal
 	pxp_executor_destroy(pool);
 }
 
-/* And those that wait for it are woken. */
+/* The submissions that wait for room are woken. */
 TEST(shortage, long_inputs_wait_for_room_before_descriptors_run_out)
 {
 	enum { N = 300 };
@@ -231,8 +229,8 @@ TEST(shortage, a_task_with_an_invalid_descriptor_fails_alone)
 	gate_destroy(&gate);
 }
 
-/* Its socket to the fork server has room for a few requests alone, and the fork server does not
- * read: the others have to be made again. */
+/* The control socket has room for a few requests only, and the fork server does not read. The
+ * other requests must be repeated. */
 TEST(shortage, deaths_are_reported_to_a_full_fork_server_later)
 {
 	enum { N = 24 };
@@ -257,7 +255,7 @@ TEST(shortage, deaths_are_reported_to_a_full_fork_server_later)
 	gate_destroy(&never);
 }
 
-/* ---- what the parent left us ---- */
+/* ---- what the parent left behind ---- */
 
 static void ignore_children(void)
 {
@@ -318,7 +316,7 @@ static enum pxp_status create_and_destroy(void)
 	return status;
 }
 
-/* Neither may it end what is its parent's. */
+/* The child cannot stop its parent's zygote either. */
 static bool the_zygote_is_its_parents(void)
 {
 	int status = -1;
@@ -376,14 +374,14 @@ static pid_t zygote_of_this_process(void)
 	return child;
 }
 
-/* As long as a pool is there it cannot be started: that one has a thread. */
+/* While a pool exists the zygote cannot be restarted, since the pool has a thread. */
 static bool the_zygote_comes_again(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	enum pxp_status status;
 	pid_t zygote;
 
-	/* By then the fork server has no copy of the zygote's socket. */
+	/* By then the fork server has closed its copy of the zygote's socket. */
 	probe_fork_server(pool);
 	zygote = zygote_of_this_process();
 	if (zygote <= 0 || kill(zygote, SIGKILL) != 0 || !probe_await_gone(zygote))
@@ -392,7 +390,7 @@ static bool the_zygote_comes_again(void)
 	pxp_executor_destroy(pool);
 	if (status != PXP_ESTATE || create_and_destroy() != PXP_ESYS)
 		return false;
-	/* A thread that was joined is still to be seen for a moment. */
+	/* A thread that was joined is visible in /proc for a moment longer. */
 	for (int i = 0; i < 10000 && status == PXP_ESTATE; i++) {
 		status = pxp_zygote_start(NULL);
 		poll(NULL, 0, status == PXP_ESTATE);
@@ -400,7 +398,7 @@ static bool the_zygote_comes_again(void)
 	return status == PXP_OK && a_task_is_run() && count_children() == 0;
 }
 
-/* As a task may do that has its user. */
+/* A task with the same user may do that. */
 static bool the_stopped_zygote_goes_on(void)
 {
 	pid_t zygote = zygote_of_this_process();
@@ -416,7 +414,7 @@ TEST(shortage, a_stopped_zygote_is_continued)
 	EXPECT(probe_copy("stopped", NULL));
 }
 
-/* As a daemon does: what it opens may have the number of what its parent had. */
+/* Like a daemon: a file that it opens may get the number of one of its parent's descriptors. */
 static bool a_daemons_files_stay_open(void)
 {
 	int status = -1, null;
@@ -456,7 +454,7 @@ static enum pxp_status preload_leaves_a_process(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* That one has a copy of the socket by whose end its death was seen before. */
+/* That process has a copy of the control socket, so the socket's end is not seen. */
 TEST(shortage, the_death_of_a_fork_server_is_seen_even_if_its_preload_left_a_process)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
@@ -481,7 +479,7 @@ TEST(shortage, a_killed_zygote_can_be_restarted_once_no_pool_is_left)
 	EXPECT(probe_copy("killed", NULL));
 }
 
-/* What the program prints there would be a frame, or a part of a picture. */
+/* Output of the program to such a descriptor would corrupt a frame or a picture. */
 static bool none_of_ours_is_standard(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -510,14 +508,14 @@ TEST(shortage, our_descriptors_never_become_standard_descriptors)
 
 /* ---- processes ---- */
 
-/* The limit binds no root. */
+/* The limit does not apply to root. */
 static void become_nobody(void)
 {
 	if (getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
 		_exit(126);
 }
 
-/* Whether the fork server may fork. */
+/* Allow or forbid the fork server to fork. */
 static bool set_forks(pid_t fork_server, bool are_allowed)
 {
 	struct rlimit limit;
@@ -530,8 +528,8 @@ static bool set_forks(pid_t fork_server, bool are_allowed)
 
 enum { N_WANTED = 8, N_TASKS = 300 };
 
-/* Those asked for together fail together, six times before the pool breaks; between, it
- * waits for 10 + 20 + 40 + 80 + 160 ms. */
+/* Requests that were sent together fail together. The pool breaks after six failures. The pauses
+ * between them are 10, 20, 40, 80 and 160 ms. */
 static bool it_breaks_after_a_while(void)
 {
 	struct pxp_executor *pool = probe_create(
@@ -559,8 +557,8 @@ TEST(shortage, a_pool_without_workers_breaks_if_none_can_be_forked_for_a_while)
 	EXPECT(probe_copy("breaks", become_nobody));
 }
 
-/* If each fork that fails stopped the worker there is until the next attempt, which comes
- * later each time, this would take several seconds. */
+/* If each failed fork stopped dispatching until the next attempt, this would take several
+ * seconds, since the pauses grow. */
 static bool the_living_one_goes_on(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);
@@ -577,7 +575,7 @@ static bool the_living_one_goes_on(void)
 	is_so &= clock_now_ns() - begin_ns < 2000 * (int64_t)1000000;
 	is_so &= probe_await_workers(pool, 1);
 
-	/* And when there are processes again, they come. */
+	/* When processes are available again, workers start. */
 	is_so &= set_forks(fork_server, true);
 	for (int i = 0; i < 4; i++)
 		futures[i] = pool_submit(pool, task_wait, "x", &gate);
@@ -605,7 +603,7 @@ static enum pxp_status preload_fails_late(struct pxp_error *ret_error)
 	return pxp_fail(ret_error, PXP_ETASK, "the library is on strike");
 }
 
-/* All six workers are asked for before the first preload fails. */
+/* All six workers are requested before the first preload fails. */
 TEST(shortage, a_failed_preload_is_not_repeated_for_each_worker)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){

@@ -1,11 +1,11 @@
 /*
- * What a worker sends, as the pool takes it: arbitrary frames, descriptors among them,
- * through a real channel, at any moment of the life of a worker and its tasks. The input
- * is a play of steps for the worker (frames, its page, its log, its end) and the pool
- * (hand out, take back, time passes). The fork server alone is honest, as it is for the pool.
+ * Arbitrary frames of a worker, with descriptors, sent through a real channel at any moment in
+ * the life of the worker and its tasks. The input is a sequence of steps for the worker (frames,
+ * shared slots, log, end) and for the pool (send, withdraw, time passes). Only the fork server is
+ * correct, since the pool trusts it.
  *
- * Claims: a task is completed once; what is said to be finished has a sealed output and a
- * result within max_result; no descriptor stays open; no deadline is longer than allowed.
+ * Claims: a task is completed once. A finished task has a sealed output and a result within
+ * max_result. No descriptor stays open. No deadline is longer than allowed.
  */
 #include "fuzz.h"
 
@@ -27,19 +27,24 @@ enum {
 	DEADLINE_MS = 1000,
 	MAX_DEADLINE_MS = 5000,
 	FIRST_FD = 3,
-	LAST_FD = 96, /* where a descriptor that was left behind would be */
+	/* The range that is searched for descriptors left open. */
+	LAST_FD = 96,
 };
 
 struct play {
 	struct process_pool *pool;
 	struct pool_worker *worker;
-	int fork_server; /* the other end of the pool's control socket */
-	int theirs[3];   /* the worker's ends: channel, log, page */
-	int output;      /* of the task it got last, or -1 */
+	/* The other end of the pool's control socket. */
+	int fork_server;
+	/* The worker's ends: channel, log, shared slots. */
+	int theirs[3];
+	/* The output of the task that it got last, or -1. */
+	int output;
 	uint64_t generation;
 	struct pxp_future *futures[MAX_TASKS];
 	unsigned n_tasks;
-	bool is_open[LAST_FD]; /* before the play began */
+	/* Descriptors that were open before. */
+	bool is_open[LAST_FD];
 };
 
 static enum pxp_status no_task(struct pxp_task *task)
@@ -60,7 +65,8 @@ static void start_worker(struct play *play)
 
 	CLAIM(pool_worker_open(worker, play->theirs));
 	worker->state = WORKER_STARTING;
-	worker->pid = 1; /* never signalled: it has no pidfd */
+	/* It is never signalled, since it has no pidfd. */
+	worker->pid = 1;
 	channel_set_nonblocking(play->theirs[0]);
 	channel_set_nonblocking(play->theirs[1]);
 }
@@ -100,7 +106,7 @@ static void begin(struct play *play)
 	start_worker(play);
 }
 
-/* What the supervisor does at the end of each round. */
+/* What the supervisor does at the end of each turn. */
 static void complete_all(struct play *play)
 {
 	struct process_pool *pool = play->pool;
@@ -123,7 +129,7 @@ static void complete_all(struct play *play)
 	}
 }
 
-/* The worker is dead: the fork server says how, and there is another. */
+/* The worker is dead: answer for the fork server. */
 static void bury(struct play *play, int status)
 {
 	struct process_frame reaped = {.kind = FRAME_REAPED, .status = status};
@@ -217,7 +223,7 @@ static void send_anything(struct play *play, struct feed *feed)
 	send_frame(play, feed, bytes, n, n_descriptors);
 }
 
-/* Put bytes of the input in some place of what would have made sense. */
+/* Overwrite parts of a valid frame with bytes of the input. */
 static void garble(struct feed *feed, uint8_t *bytes, size_t n)
 {
 	for (unsigned i = feed_byte(feed) % 4; i > 0; i--) {
@@ -282,7 +288,7 @@ static void send_broken(struct play *play, struct feed *feed)
 	send_frame(play, feed, &broken, sizeof(broken) - (feed_byte(feed) == 1), 0);
 }
 
-/* An answer in the page, or another word on a task. */
+/* Leave an answer, or any other state, in the shared slot. */
 static void leave_in_slot(struct play *play, struct feed *feed)
 {
 	const struct slot_frame at = honest(play, 0);
@@ -310,7 +316,7 @@ static void shout(struct play *play, struct feed *feed)
 
 /* ---- the pool's steps ---- */
 
-/* Receive what the worker is handed, as it would. */
+/* Receive the tasks that were sent, as the worker would. */
 static void take_handed(struct play *play)
 {
 	char buffer[FRAME_MAX_BYTES];
@@ -375,7 +381,7 @@ static void take_back(struct play *play, struct feed *feed)
 	struct slot *slot = &worker->slots[feed_byte(feed) % N_SLOTS];
 	struct task *task = slot->task;
 
-	/* As the table's take_back and end do. */
+	/* As the executor's table does. */
 	if (task && pool_worker_withdraw(worker, slot, play->pool->now_ns))
 		executor_return(&play->pool->executor, task);
 	else if (task)

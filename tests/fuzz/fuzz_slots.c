@@ -1,8 +1,6 @@
-/*
- * The page that a worker shares with its pool: every byte of it is the worker's, and it
- * may change between two looks. The pool reads numbers from it and nothing else, so
- * whatever they are, they must come out within the bounds that its callers build on.
- */
+/* The shared slots of a worker: the worker may write any byte at any time. The pool reads only
+ * numbers from them. Whatever they are, the results must be within the bounds that the pool
+ * relies on. */
 #include "fuzz.h"
 
 #include "exec/pool/pool_worker.h"
@@ -25,10 +23,10 @@ static void look(struct pool_worker *worker, unsigned i, int64_t now_ns)
 	}
 	CLAIM(phase == PXP_PHASE_RUNNING || phase == PXP_PHASE_ANSWERING);
 	(void)pool_worker_progress(worker, slot);
-	/* Begun and taken back are never both true. */
+	/* No task is both started and withdrawn. */
 	if (pool_worker_withdraw(worker, slot, now_ns))
 		CLAIM(!has_begun && !pool_worker_has_begun(worker, slot) && !slot->task);
-	/* Nor are ended and killed. */
+	/* No task is both ended and killed. */
 	if (pool_worker_claim_kill(worker, slot))
 		CLAIM(has_begun && !pool_worker_read_answer(worker, slot, &answer));
 }
@@ -54,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	for (unsigned i = 0; i < N_SLOTS; i++)
 		look(&worker, i, now_ns);
-	/* It was not written to but where the protocol has it. */
+	/* The pool writes only where the protocol says so. */
 	pool_worker_ask_to_end(&worker, &worker.slots[0]);
 	CLAIM(shared.slots[0].is_asked_to_end);
 	return 0;

@@ -125,7 +125,7 @@ struct pxp_future *fixture_create(enum fixture fixture)
 	} else if (fixture == FIXTURE_CANCELLED ||
 	           fixture == FIXTURE_CANCELLED_AND_NOTIFIED) {
 		REQUIRE(pxp_future_cancel(promise));
-		/* There a worker tells of it; here the cancel has done so. */
+		/* CPython's worker would report it. Here the cancel has done that. */
 		EXPECT(!pxp_promise_start(promise));
 	} else if (fixture == FIXTURE_FAILED) {
 		pxp_fail(&error, PXP_ETASK, "no");

@@ -1,8 +1,6 @@
-/*
- * What the conformance tests share. They hold to our executors what the tests of CPython's
- * concurrent.futures, loky, Pebble, Deadpool and mpi4py hold to theirs; the name of the
- * original stands above each, and src/exec/CONFORMANCE.md lists them all.
- */
+/* Shared by the conformance tests, which apply the tests of CPython's concurrent.futures, loky,
+ * Pebble, Deadpool and mpi4py to our executors. The name of the original stands above each test,
+ * and src/exec/CONFORMANCE.md lists all of them. */
 #ifndef PXP_CONFORMANCE_KIT_H
 #define PXP_CONFORMANCE_KIT_H
 
@@ -16,7 +14,7 @@
 
 #define EVERY_EXECUTOR(kind)                                                             \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
-/* Those whose tasks run beside the one who submits them. */
+/* Executors whose tasks run beside the thread that submits them. */
 #define EVERY_POOL(kind)                                                                 \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 
@@ -24,17 +22,17 @@
 struct pxp_executor *executor_with(struct pxp_executor_options options);
 
 struct pxp_executor_stats stats_of(struct pxp_executor *executor);
-/* Wait until so many workers are alive; false after a minute. */
+/* Wait until so many workers are alive. Returns false after a minute. */
 bool await_workers(struct pxp_executor *executor, unsigned n);
 
-/* How it ended, having waited; good until the future is released. */
+/* Wait for a future and return its outcome, which is valid until the future is released. */
 struct pxp_outcome outcome_of(struct pxp_future *future);
-/* The result as a number, having waited; releases the future. */
+/* Wait for the result, return it as a number, and release the future. */
 long number_of(struct pxp_future *future);
-/* Submit and wait: the process in which it ran. */
+/* Submit a task, wait for it, and return the process in which it ran. */
 pid_t pid_in(struct pxp_executor *executor);
 
-/* A thread that opens a gate when the executor takes no more tasks; to be joined. */
+/* A thread that opens a gate once the executor takes no more tasks. Join it. */
 struct opener {
 	struct pxp_executor *executor;
 	struct gate *gate;
@@ -45,7 +43,7 @@ void opener_start(struct opener *opener, struct pxp_executor *executor,
                   struct gate *gate);
 void opener_join(struct opener *opener);
 
-/* Whether it has ended: a zombie that waits for who adopted it has. */
+/* Whether a process has ended. A zombie that waits for its new parent has. */
 bool is_gone(pid_t pid);
 bool await_gone(pid_t pid);
 
@@ -55,8 +53,10 @@ enum fixture {
 	FIXTURE_RUNNING,
 	FIXTURE_CANCELLED,
 	FIXTURE_CANCELLED_AND_NOTIFIED,
-	FIXTURE_FAILED,     /* with code 5 and the text "no" */
-	FIXTURE_SUCCESSFUL, /* with "42" */
+	/* With code 5 and the text "no". */
+	FIXTURE_FAILED,
+	/* With the result "42". */
+	FIXTURE_SUCCESSFUL,
 	N_FIXTURES
 };
 
@@ -64,11 +64,12 @@ struct pxp_future *fixture_create(enum fixture fixture);
 void fixtures_create(struct pxp_future *futures[N_FIXTURES]);
 void futures_release(struct pxp_future **futures, size_t n);
 
-enum pxp_status task_power(struct pxp_task *task); /* input "2 8", result "256" */
+/* Input "2 8" gives result "256". */
+enum pxp_status task_power(struct pxp_task *task);
 /* Dies as its input says: "signal 11 ...", "exit 3 ...". */
 enum pxp_status task_dies(struct pxp_task *task);
 
-/* The inputs of a map: the texts of the numbers from next up to end, without it. */
+/* The inputs of a map: the texts of the numbers from next to end - 1. */
 struct numbers {
 	long next, end;
 	char text[24];
@@ -76,18 +77,18 @@ struct numbers {
 
 enum pxp_status next_number(void *numbers, const void **ret_bytes, size_t *ret_n);
 
-/* In this process or thread and what it starts, fail a system call with an error from
- * now on, for good; where flags are given only if its first argument has them all. */
+/* From now on fail a system call with an error, in this process or thread and all that it starts.
+ * If flags are given, only if the first argument has all of them. */
 bool deny_call(int number, int error, unsigned flags);
 /* The same, but the call raises SIGSYS. */
 bool trap_call(int number);
 
-/*
- * A program that ends in its own way: this one again, playing a scene instead of its tests.
- * What it returns is its exit status. SCENE(name) defines one, play() runs it.
- */
+/* A program that ends in its own way: this program again, which plays a scene instead of its
+ * tests. The return value of the scene is its exit status. SCENE(name) defines a scene, play()
+ * runs it. */
 struct play {
-	int status; /* as of waitpid() */
+	/* As waitpid() returns it. */
+	int status;
 	char out[512], err[512];
 };
 

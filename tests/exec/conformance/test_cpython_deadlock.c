@@ -1,5 +1,5 @@
-/* CPython's test_deadlock.py, and the same matrix in loky: tasks that go wrong at each step,
- * in each way, and a pool that neither hangs nor breaks. */
+/* CPython's test_deadlock.py, and the same matrix in loky: tasks that fail at each step, in each
+ * way, and a pool that neither hangs nor breaks. */
 #include "kit.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 enum { BIG = 1024 * 1024, LONG_RESULT = 128 * 1024 };
 
-/* ---- a task that is asked to go wrong ---- */
+/* ---- a task that fails as it is told ---- */
 
 static enum pxp_status go_wrong(struct pxp_task *task, const char *how)
 {
@@ -23,7 +23,8 @@ static enum pxp_status go_wrong(struct pxp_task *task, const char *how)
 		sigset_t none;
 
 		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL); /* some are blocked in a handler */
+		/* Some signals are blocked inside a handler. */
+		sigprocmask(SIG_SETMASK, &none, NULL);
 		signal(SIGSEGV, SIG_DFL);
 		raise(SIGSEGV);
 	}
@@ -40,8 +41,8 @@ static void go_wrong_in_answer(int number)
 	go_wrong(NULL, way_in_answer);
 }
 
-/* A result for which the worker makes a memfd, once the task's function is over: that call
- * fails, or does not return. */
+/* A long result, for which the worker creates a memfd after the task's function has returned.
+ * That call fails, or does not return. */
 static enum pxp_status go_wrong_later(struct pxp_task *task, const char *how)
 {
 	static const char result[LONG_RESULT];
@@ -54,7 +55,7 @@ static enum pxp_status go_wrong_later(struct pxp_task *task, const char *how)
 	return pxp_task_return(task, result, sizeof(result));
 }
 
-/* Its input is the step and the way: while it reads its input, works, or is answered. */
+/* Its input is the step and the way to fail: while it reads its input, works, or is answered. */
 static enum pxp_status task_goes_wrong(struct pxp_task *task)
 {
 	char step[16] = "", how[16] = "";
@@ -88,8 +89,8 @@ static const char *input_of(const struct fault *fault)
 	return text;
 }
 
-/* What each way looks like from here: a death, or an error (of which the library has its own
- * words where it is the answer that cannot be made). */
+/* What the pool reports for each way to fail: a death or an error. If the answer cannot be
+ * created, the error is the library's own. */
 static void expect_death(const struct pxp_outcome *outcome, const struct fault *fault)
 {
 	bool is_answering = strcmp(fault->step, "encode") == 0;
@@ -141,7 +142,7 @@ static void expect_wrong(struct pxp_future *future, const struct fault *fault)
  * loky: test_crashes. There an exit is an error of the task, or breaks the pool; here it is
  * a crash of that task, and the pool goes on.
  */
-TEST(cpython_deadlock, a_fault_at_any_step_costs_its_task_and_is_told)
+TEST(cpython_deadlock, a_fault_at_any_step_costs_its_task_and_is_reported)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 
@@ -175,7 +176,7 @@ static void submit_second(struct pxp_future *future, void *data)
 }
 
 /* loky: test_in_callback_submit_with_crash */
-TEST(cpython_deadlock, a_callback_may_submit_what_goes_wrong)
+TEST(cpython_deadlock, a_callback_may_submit_a_task_that_crashes)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 
@@ -195,9 +196,9 @@ TEST(cpython_deadlock, a_callback_may_submit_what_goes_wrong)
 	pxp_executor_destroy(pool);
 }
 
-/* ---- what cannot be sent, or understood ---- */
+/* ---- tasks and results that cannot be sent or read ---- */
 
-/* What cannot leave this process: a descriptor that there is not. */
+/* A task that cannot leave this process, since its descriptor is invalid. */
 static struct pxp_future *submit_unsendable(struct pxp_executor *pool)
 {
 	int nowhere = 999999;
@@ -210,7 +211,7 @@ static struct pxp_future *submit_unsendable(struct pxp_executor *pool)
 	return future;
 }
 
-/* test_error_at_task_pickle: there is nothing to encode but descriptors. */
+/* test_error_at_task_pickle: descriptors are the only thing that must be encoded. */
 TEST(cpython_deadlock, a_task_that_cannot_be_sent_fails_alone)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -234,7 +235,7 @@ TEST(cpython_deadlock, a_task_that_cannot_be_sent_does_not_hang_a_shutdown)
 }
 
 /* loky: test_queue_full_deadlock */
-TEST(cpython_deadlock, many_that_cannot_be_sent_do_not_stop_those_behind_them)
+TEST(cpython_deadlock, many_tasks_that_cannot_be_sent_do_not_block_later_ones)
 {
 	enum { N = 100 };
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -272,9 +273,10 @@ static enum pxp_status initialise_small(const void *bytes, size_t n, void **ret_
 }
 
 /* loky: test_informative_error_when_fail_at_unpickle; CPython, test_interpreter_pool.py:
- * test_pickle_errors_propagate. The one thing that can fail in a worker before the task's
- * function: no memory for its input. */
-TEST(cpython_deadlock, an_input_that_a_worker_cannot_take_in_is_told_as_that)
+ * test_pickle_errors_propagate. Only one thing can fail in a worker before the task's function:
+ * memory for its input. */
+TEST(cpython_deadlock,
+     an_input_that_a_worker_cannot_receive_fails_its_task_with_the_reason)
 {
 #if defined(PIXPOOL_SANITIZE)
 	SKIP("a sanitizer cannot run under RLIMIT_AS");
@@ -304,9 +306,9 @@ static enum pxp_status task_babbles(struct pxp_task *task)
 }
 
 /* test_error_during_result_unpickle_in_result_handler,
- * test_exit_during_result_unpickle_in_result_handler; loky: test_crashes. Nothing of the
- * user's runs in the supervisor; what can go wrong there is a frame that makes no sense. */
-TEST(cpython_deadlock, what_the_parent_cannot_read_costs_the_task_that_sent_it)
+ * test_exit_during_result_unpickle_in_result_handler; loky: test_crashes. The supervisor runs no
+ * user code. What can go wrong there is an invalid frame. */
+TEST(cpython_deadlock, a_frame_that_the_parent_cannot_read_costs_its_task)
 {
 	static const char *const ways[] = {"error", "crash", "exit", "_exit"};
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -319,7 +321,7 @@ TEST(cpython_deadlock, what_the_parent_cannot_read_costs_the_task_that_sent_it)
 	pxp_executor_destroy(pool);
 }
 
-/* ---- shutdown, big data, a supervisor that is late ---- */
+/* ---- shutdown, large data, a late supervisor ---- */
 
 /* test_shutdown_deadlock */
 TEST(cpython_deadlock, a_worker_that_dies_while_a_shutdown_waits_does_not_hang_it)
@@ -372,9 +374,9 @@ static void pass_gate(struct pxp_future *future, void *data)
 	gate_pass(gate->wait_end);
 }
 
-/* test_gh105829_should_not_deadlock_if_wakeup_pipe_full: the supervisor stands in a callback
- * while a hundred are submitted, each of which would wake it. */
-TEST(cpython_deadlock, submissions_do_not_wait_for_a_supervisor_that_is_late)
+/* test_gh105829_should_not_deadlock_if_wakeup_pipe_full: the supervisor is held in a callback
+ * while a hundred tasks are submitted, each of which would wake it. */
+TEST(cpython_deadlock, submissions_do_not_wait_for_a_late_supervisor)
 {
 	enum { N = 100 };
 

@@ -1,6 +1,5 @@
-/* CPython's executor.py and test_thread_pool.py, but for map, which has tests of its own
- * (tests/exec/test_map.c), and the tests of test_interpreter_pool.py that mean something
- * in C. */
+/* CPython's executor.py and test_thread_pool.py, except for map, whose tests are in
+ * tests/exec/test_map.c, and the tests of test_interpreter_pool.py that apply to C. */
 #include "kit.h"
 
 #include <fcntl.h>
@@ -39,7 +38,8 @@ TEST(cpython_executor, every_byte_of_an_input_arrives_and_a_task_must_be_a_funct
 
 		REQUIRE(pxp_executor_submit(pool, task_echo, input, sizeof(input), NULL,
 		                            &future) == PXP_OK);
-		memset(input, 0, sizeof(input)); /* it was copied */
+		/* The input was copied. */
+		memset(input, 0, sizeof(input));
 		EXPECT_EQ(pxp_future_result(future, PXP_FOREVER, &bytes, &n, NULL),
 		          PXP_OK);
 		for (int i = 0; i < 256; i++)
@@ -61,9 +61,9 @@ static bool await_closed(int read_end)
 	return poll(&pipe, 1, 60000) == 1 && pipe.revents & POLLHUP;
 }
 
-/* executor.py: test_no_stale_references. What a task was given (seen here: a descriptor) is
- * let go when it is done, though nobody holds the future, and the executor lives. */
-TEST(cpython_executor, what_a_task_was_given_is_let_go_when_it_is_done)
+/* executor.py: test_no_stale_references. The inputs of a task (observed by a descriptor) are
+ * released when it is done, although the executor lives and nothing waits for the future. */
+TEST(cpython_executor, the_inputs_of_a_task_are_released_when_it_is_done)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -82,9 +82,9 @@ TEST(cpython_executor, what_a_task_was_given_is_let_go_when_it_is_done)
 	}
 }
 
-/* executor.py: test_free_reference. The result of a map is the caller's, and the map keeps
- * none: held to the leak check, and here to that each can be freed at once. */
-TEST(cpython_executor, each_result_of_a_map_is_the_caller_s_to_free)
+/* executor.py: test_free_reference. The caller owns the result of a map, and the map keeps none.
+ * The leak check proves it, and here each result can be freed at once. */
+TEST(cpython_executor, each_result_of_a_map_belongs_to_the_caller)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -106,8 +106,8 @@ TEST(cpython_executor, each_result_of_a_map_is_the_caller_s_to_free)
 	}
 }
 
-/* executor.py: test_max_workers_negative. A count of ours has no sign, and 0 is the default;
- * a negative number given to it is one that is too large. */
+/* executor.py: test_max_workers_negative. Our count has no sign, and 0 is the default. A negative
+ * number becomes one that is too large. */
 TEST(cpython_executor, a_number_of_workers_below_one_is_refused_or_the_default)
 {
 	EVERY_EXECUTOR(kind)
@@ -131,7 +131,7 @@ static enum pxp_status task_fails_falsely(struct pxp_task *task)
 }
 
 /* executor.py: test_swallows_falsey_exceptions */
-TEST(cpython_executor, a_failure_that_looks_like_none_is_one)
+TEST(cpython_executor, a_failure_with_code_zero_and_no_text_is_a_failure)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -149,8 +149,8 @@ TEST(cpython_executor, a_failure_that_looks_like_none_is_one)
 
 /* ---- test_thread_pool.py ---- */
 
-/* test_default_workers: there processors and four more; ours is documented as those that the
- * process may use. */
+/* test_default_workers: CPython uses four more than the processors; ours is documented as the
+ * processors that the process may use. */
 TEST(cpython_executor, by_default_there_are_as_many_workers_as_usable_processors)
 {
 	cpu_set_t processors;
@@ -176,7 +176,7 @@ TEST(cpython_executor, by_default_there_are_as_many_workers_as_usable_processors
 }
 
 /* test_saturation; test_interpreter_pool.py: test_saturation */
-TEST(cpython_executor, sixty_tasks_that_wait_have_four_threads)
+TEST(cpython_executor, sixty_waiting_tasks_use_four_threads)
 {
 	enum { THREADS = 4, TASKS = 15 * THREADS };
 	struct residue before = residue_now();
@@ -197,7 +197,7 @@ TEST(cpython_executor, sixty_tasks_that_wait_have_four_threads)
 }
 
 /* test_idle_thread_reuse; test_interpreter_pool.py: test_idle_thread_reuse */
-TEST(cpython_executor, one_after_another_they_need_one_thread)
+TEST(cpython_executor, sequential_tasks_use_one_thread)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 4);
 
@@ -288,7 +288,7 @@ static void finish_those_that_run(struct pxp_executor *pool, unsigned n_workers)
 }
 
 /* test_blocking, test_blocking_with_limited_workers */
-TEST(cpython_executor, tasks_that_wait_end_when_only_those_that_run_are_let_go)
+TEST(cpython_executor, waiting_tasks_end_when_only_the_running_ones_are_released)
 {
 	static const unsigned n_workers[] = {10, 4};
 
@@ -316,9 +316,9 @@ static void tell_loop(struct pxp_future *future, void *data)
 	loop->n_continues += loop->is_closed;
 }
 
-/* AsyncioTest.test_run_in_executor_cancel: who is told of a cancel is told inside it, and
+/* AsyncioTest.test_run_in_executor_cancel: a callback of a cancel runs inside the cancel, and
  * never after its loop is gone. */
-TEST(cpython_executor, nobody_is_told_of_a_cancel_after_it)
+TEST(cpython_executor, callbacks_of_a_cancel_run_inside_the_cancel)
 {
 	EVERY_POOL(kind)
 	{

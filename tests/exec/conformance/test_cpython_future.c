@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a callback saw. */
+/* What a callback has seen. */
 struct sight {
 	int n_calls;
 	enum pxp_status status;
@@ -78,9 +78,9 @@ TEST(cpython_future, a_callback_sees_the_cancel)
 	pxp_future_release(promise);
 }
 
-/* test_done_callback_raises, test_done_callback_raises_already_succeeded: a callback of ours
- * has no way to fail; what is left is that none keeps another from its turn. */
-TEST(cpython_future, every_callback_has_its_turn_before_and_after_the_end)
+/* test_done_callback_raises, test_done_callback_raises_already_succeeded: our callbacks cannot
+ * fail. What is left is that none keeps another from running. */
+TEST(cpython_future, every_callback_runs_whether_added_before_or_after_the_end)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	struct sight sights[4] = {0};
@@ -109,7 +109,7 @@ static struct sight seen_late(enum fixture fixture)
 
 /* test_done_callback_already_successful, test_done_callback_already_failed,
  * test_done_callback_already_cancelled */
-TEST(cpython_future, a_callback_that_comes_late_runs_at_once_and_sees_the_same)
+TEST(cpython_future, a_late_callback_runs_at_once_and_sees_the_same_outcome)
 {
 	struct sight sight = seen_late(FIXTURE_SUCCESSFUL);
 
@@ -120,8 +120,8 @@ TEST(cpython_future, a_callback_that_comes_late_runs_at_once_and_sees_the_same)
 	EXPECT_EQ(seen_late(FIXTURE_CANCELLED).status, PXP_ECANCELLED);
 }
 
-/* test_repr: text for a state is pxp_status_name() of how it ended. */
-TEST(cpython_future, how_it_ended_has_a_name)
+/* test_repr: the text for a state is pxp_status_name() of its status. */
+TEST(cpython_future, every_status_has_a_name)
 {
 	static const char *const names[N_FIXTURES] = {
 		NULL, NULL, "cancelled", "cancelled", "task failed", "ok"};
@@ -139,7 +139,7 @@ TEST(cpython_future, how_it_ended_has_a_name)
 }
 
 /* test_cancel */
-TEST(cpython_future, a_cancel_succeeds_before_the_beginning_and_again)
+TEST(cpython_future, a_cancel_succeeds_before_the_task_starts_and_once_more)
 {
 	static const bool is_cancelled[N_FIXTURES] = {true, false, true,
 	                                              true, false, false};
@@ -157,7 +157,7 @@ TEST(cpython_future, a_cancel_succeeds_before_the_beginning_and_again)
 }
 
 /* test_cancelled, test_running, test_done */
-TEST(cpython_future, each_state_is_what_it_is_and_no_other)
+TEST(cpython_future, each_state_excludes_the_others)
 {
 	static const enum pxp_future_state states[N_FIXTURES] = {
 		PXP_PENDING,   PXP_RUNNING, PXP_CANCELLED,
@@ -173,7 +173,7 @@ TEST(cpython_future, each_state_is_what_it_is_and_no_other)
 }
 
 /* test_result_with_timeout, test_exception_with_timeout */
-TEST(cpython_future, a_look_without_waiting_tells_the_result_or_why_there_is_none)
+TEST(cpython_future, a_poll_returns_the_result_or_the_reason_why_there_is_none)
 {
 	static const enum pxp_status statuses[N_FIXTURES] = {
 		PXP_ETIMEOUT,   PXP_ETIMEOUT, PXP_ECANCELLED,
@@ -227,7 +227,7 @@ static void *wait_for_error(void *data)
 	return NULL;
 }
 
-/* A thread waits for a promise; end_it completes it at some point of that wait. */
+/* A thread waits for a promise, and end_it completes the promise at some point of that wait. */
 static struct waiter waited(void *(*wait)(void *), void (*end_it)(struct pxp_future *))
 {
 	struct waiter waiter = {.promise = pxp_promise_create()};
@@ -256,7 +256,7 @@ static void end_by_cancel(struct pxp_future *promise)
 }
 
 /* test_result_with_success, test_result_with_cancel, test_exception_with_success */
-TEST(cpython_future, who_waits_is_woken_by_a_result_an_error_and_a_cancel)
+TEST(cpython_future, a_result_an_error_and_a_cancel_wake_waiting_threads)
 {
 	for (int round = 0; round < 50; round++) {
 		struct waiter waiter = waited(wait_for_result, end_well);
@@ -311,7 +311,7 @@ static void *read_it_often(void *data)
 	return (void *)n_wrong;
 }
 
-/* test_get_snapshot: the outcome appears whole, and is fixed from then on. */
+/* test_get_snapshot: the outcome appears as a whole, and does not change after that. */
 TEST(cpython_future, many_threads_see_one_and_the_same_outcome)
 {
 	struct pxp_future *future = fixture_create(FIXTURE_FAILED);

@@ -43,7 +43,7 @@ static struct pxp_executor *pool_with(enum pxp_executor_kind kind,
 }
 
 /* InitializerMixin.test_initializer; test_interpreter_pool.py: test_init_func */
-TEST(cpython_init, it_has_run_in_every_worker_before_its_first_task)
+TEST(cpython_init, the_initialiser_runs_in_every_worker_before_its_first_task)
 {
 	EVERY_POOL(kind)
 	{
@@ -66,7 +66,7 @@ TEST(cpython_init, it_has_run_in_every_worker_before_its_first_task)
 }
 
 /* InitializerMixin.test_initializer */
-TEST(cpython_init, inline_it_has_run_before_the_first_task)
+TEST(cpython_init, the_inline_initialiser_runs_before_the_first_task)
 {
 	struct pxp_executor *pool = pool_with(PXP_INLINE, initialise_copies);
 	struct pxp_future *future = pool_submit(pool, task_context, NULL, NULL);
@@ -78,8 +78,8 @@ TEST(cpython_init, inline_it_has_run_before_the_first_task)
 
 /* FailingInitializerMixin.test_initializer; test_interpreter_pool.py:
  * test_init_exception_in_func; Pebble: test_process_pool_broken_initializer; Deadpool:
- * test_simple_init. The library prints nothing: the reason is in the error. */
-TEST(cpython_init, one_that_fails_breaks_the_executor_for_good)
+ * test_simple_init. The library prints nothing. The reason is in the error. */
+TEST(cpython_init, a_failing_initialiser_breaks_the_executor_for_good)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -103,7 +103,7 @@ TEST(cpython_init, one_that_fails_breaks_the_executor_for_good)
 }
 
 /* FailingInitializerResourcesTest.test_spawn, .test_forkserver */
-TEST(cpython_init, one_that_fails_leaves_nothing_behind)
+TEST(cpython_init, a_failing_initialiser_leaves_nothing_behind)
 {
 	EVERY_EXECUTOR(kind)
 	{

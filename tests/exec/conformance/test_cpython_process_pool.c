@@ -1,4 +1,4 @@
-/* CPython's test_process_pool.py: what only processes can do, and how they come and go. */
+/* CPython's test_process_pool.py: what only processes can do, and how workers start and end. */
 #include "kit.h"
 
 #include <errno.h>
@@ -29,8 +29,8 @@ static void expect_squares(struct pxp_future **futures, int n)
 		EXPECT_EQ(number_of(futures[i]), i * i);
 }
 
-/* test_max_workers_too_large: there 61, a limit of Windows. */
-TEST(cpython_process_pool, more_workers_than_can_be_are_refused)
+/* test_max_workers_too_large: 61 in CPython, the limit of Windows. */
+TEST(cpython_process_pool, more_workers_than_the_maximum_are_refused)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -57,8 +57,9 @@ static enum pxp_status preload_without_pidfds(struct pxp_error *ret_error)
 	               : pxp_fail(ret_error, PXP_ESYS, "no seccomp");
 }
 
-/* test_sysconf_permission_error: what a sandbox forbids does not matter, or is told. */
-TEST(cpython_process_pool, a_sandbox_that_forbids_limits_does_not_stop_a_pool)
+/* test_sysconf_permission_error: the pool works without a call that a sandbox forbids, or reports
+ * it. */
+TEST(cpython_process_pool, a_pool_works_in_a_sandbox_that_forbids_limits)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .preload = preload_without_limits});
@@ -80,7 +81,7 @@ TEST(cpython_process_pool, a_sandbox_that_forbids_pidfds_breaks_a_pool_with_the_
 	pxp_executor_destroy(pool);
 }
 
-/* test_killed_child, in the form of the original: a budget of one death. The pool that heals
+/* test_killed_child, in the form of the original: a budget of one death. The pool that recovers
  * is in test_process_pool.c. */
 TEST(cpython_process_pool, with_a_budget_of_one_a_killed_worker_breaks_the_pool)
 {
@@ -141,9 +142,9 @@ static enum pxp_status task_count_open(struct pxp_task *task)
 	return pxp_task_return(task, text, (size_t)n + 1);
 }
 
-/* test_ressources_gced_in_workers: what came with a task is gone after it. (The memory of a
- * long input is held to the leak check of a sanitizer build, in the worker as well.) */
-TEST(cpython_process_pool, what_came_with_a_task_does_not_outlive_it_in_the_worker)
+/* test_ressources_gced_in_workers: the inputs of a task are gone after it. The leak check of a
+ * sanitizer build covers the memory of a long input, in the worker as well. */
+TEST(cpython_process_pool, the_inputs_of_a_task_do_not_outlive_it_in_the_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	long before = number_of(pool_submit(pool, task_count_open, NULL, NULL));
@@ -168,7 +169,7 @@ TEST(cpython_process_pool, what_came_with_a_task_does_not_outlive_it_in_the_work
 }
 
 /* test_saturation */
-TEST(cpython_process_pool, as_many_workers_as_asked_for_and_no_more)
+TEST(cpython_process_pool, no_more_workers_start_than_were_asked_for)
 {
 	enum { WORKERS = 4, TASKS = 15 * WORKERS };
 	struct residue before = residue_now();
@@ -190,7 +191,7 @@ TEST(cpython_process_pool, as_many_workers_as_asked_for_and_no_more)
 }
 
 /* test_idle_process_reuse_one */
-TEST(cpython_process_pool, one_after_another_they_need_one_worker)
+TEST(cpython_process_pool, sequential_tasks_use_one_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);
 
@@ -202,7 +203,7 @@ TEST(cpython_process_pool, one_after_another_they_need_one_worker)
 }
 
 /* test_idle_process_reuse_multiple */
-TEST(cpython_process_pool, two_at_a_time_need_no_more_than_three_workers)
+TEST(cpython_process_pool, two_tasks_at_a_time_use_at_most_three_workers)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 5);
 
@@ -231,14 +232,14 @@ static void expect_all_done(unsigned n_workers, size_t max_tasks, int n)
 }
 
 /* test_max_tasks_per_child_pending_tasks_gh115634 */
-TEST(cpython_process_pool, tasks_that_wait_while_workers_are_replaced_are_all_done)
+TEST(cpython_process_pool, queued_tasks_all_run_while_workers_are_replaced)
 {
 	expect_all_done(1, 2, 6);
 	expect_all_done(2, 2, 8);
 }
 
 /* test_max_tasks_early_shutdown */
-TEST(cpython_process_pool, a_destroy_amid_replacements_runs_what_is_queued)
+TEST(cpython_process_pool, a_destroy_during_replacements_runs_queued_tasks)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .n_workers = 3, .max_tasks_per_worker = 1});
@@ -249,8 +250,8 @@ TEST(cpython_process_pool, a_destroy_amid_replacements_runs_what_is_queued)
 	expect_squares(futures, 6);
 }
 
-/* test_shutdown_no_wait_max_tasks_gh119592. The second half of the original drops the
- * executor, and what is left fails; ours can only be destroyed, which runs it. */
+/* test_shutdown_no_wait_max_tasks_gh119592. The second half of the original drops the executor,
+ * and the queued tasks fail. Ours can only be destroyed, which runs them. */
 TEST(cpython_process_pool, a_shutdown_without_waiting_still_replaces_workers)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -274,7 +275,7 @@ static void stand_still(void *context)
 	raise(SIGSTOP);
 }
 
-/* A pool whose only worker has run the one task it may, and stands still in its end. */
+/* A pool whose only worker has run its one task, and is held while it ends. */
 static struct pxp_executor *pool_amid_replacement(void)
 {
 	struct pxp_executor *pool = executor_with(
@@ -290,7 +291,7 @@ static struct pxp_executor *pool_amid_replacement(void)
 }
 
 /* test_force_shutdown_during_max_tasks_worker_exit */
-TEST(cpython_process_pool, a_kill_amid_a_replacement_starts_no_other_worker)
+TEST(cpython_process_pool, a_kill_during_a_replacement_starts_no_other_worker)
 {
 	struct pxp_executor *pool = pool_amid_replacement();
 	struct pxp_future *futures[3];
@@ -304,9 +305,9 @@ TEST(cpython_process_pool, a_kill_amid_a_replacement_starts_no_other_worker)
 	pxp_executor_destroy(pool);
 }
 
-/* test_gc_during_max_tasks_worker_exit_gh152967: dropped there, and what waits fails; here
- * the worker that does not end is killed after 5 s, and what waits runs. */
-TEST(cpython_process_pool, a_destroy_amid_a_replacement_leaves_no_future_behind)
+/* test_gc_during_max_tasks_worker_exit_gh152967: CPython drops the executor, and queued tasks
+ * fail. Here the worker that does not end is killed after 5 s, and queued tasks run. */
+TEST(cpython_process_pool, a_destroy_during_a_replacement_completes_every_future)
 {
 	struct pxp_executor *pool = pool_amid_replacement();
 	struct pxp_future *future = pool_submit(pool, task_power, "7 2", NULL);
@@ -314,11 +315,13 @@ TEST(cpython_process_pool, a_destroy_amid_a_replacement_leaves_no_future_behind)
 	pxp_executor_shutdown(pool, 0);
 	EXPECT_EQ(number_of(future), 49);
 	EXPECT_EQ(stats_of(pool).n_spawned, 2);
-	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL); /* the second stands still too */
+	/* The second worker is held as well. */
+	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	pxp_executor_destroy(pool);
 }
 
-static int n_open_in_fork_server; /* without those of the request for the first worker */
+/* Without the descriptors of the request for the first worker. */
+static int n_open_in_fork_server;
 
 static enum pxp_status preload_counts_open(struct pxp_error *ret_error)
 {
@@ -327,7 +330,8 @@ static enum pxp_status preload_counts_open(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* Leave the fork server room for a request, but not for the descriptor of a new worker. */
+/* Leave the fork server room for the descriptors of a request, but not for the pidfd of a new
+ * worker. */
 static enum pxp_status task_starves_fork_server(struct pxp_task *task)
 {
 	struct rlimit limit = {.rlim_cur = (rlim_t)n_open_in_fork_server + 3,
@@ -341,7 +345,7 @@ static enum pxp_status task_starves_fork_server(struct pxp_task *task)
 }
 
 /* test_failed_worker_replacement_breaks_pool */
-TEST(cpython_process_pool, when_no_worker_can_replace_the_last_what_is_queued_fails)
+TEST(cpython_process_pool, queued_tasks_fail_if_no_worker_can_replace_the_last)
 {
 	struct pxp_executor *pool = executor_with(
 		(struct pxp_executor_options){.kind = PXP_PROCESSES,
@@ -382,7 +386,8 @@ static void *try_without_threads(void *data)
 }
 
 /* test_python_finalization_error */
-TEST(cpython_process_pool, without_threads_a_pool_refuses_or_makes_do_but_never_hangs)
+TEST(cpython_process_pool,
+     without_threads_a_pool_fails_or_works_with_fewer_but_never_hangs)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
 	struct gate gate = gate_create();
@@ -398,9 +403,9 @@ TEST(cpython_process_pool, without_threads_a_pool_refuses_or_makes_do_but_never_
 	gate_destroy(&gate);
 }
 
-/* ---- by force ---- */
+/* ---- shutdown by force ---- */
 
-/* Its input is the name of a file that it makes when it comes to its end. */
+/* Its input is the name of a file that it creates when it ends. */
 static enum pxp_status task_finishes(struct pxp_task *task)
 {
 	gate_pass(pxp_task_descriptor(task, 0));
@@ -439,7 +444,7 @@ static enum pxp_status task_heeds(struct pxp_task *task)
 	return PXP_ECANCELLED;
 }
 
-/* test_terminate_workers: a worker of ours is not sent SIGTERM; its task is asked to end. */
+/* test_terminate_workers: our workers are not sent SIGTERM. Their tasks are asked to end. */
 TEST(cpython_process_pool, a_pool_can_be_ended_by_asking_its_tasks)
 {
 	EVERY_POOL(kind)
@@ -460,7 +465,7 @@ TEST(cpython_process_pool, a_pool_can_be_ended_by_asking_its_tasks)
 }
 
 /* test_force_shutdown_workers_invalid_op */
-TEST(cpython_process_pool, a_shutdown_with_a_flag_that_there_is_not_is_refused)
+TEST(cpython_process_pool, a_shutdown_with_an_unknown_flag_is_refused)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -495,7 +500,7 @@ TEST(cpython_process_pool, a_pool_that_has_no_worker_yet_can_be_killed)
 }
 
 /* test_force_shutdown_workers_stops_pool */
-TEST(cpython_process_pool, a_killed_pool_takes_nothing_and_its_worker_is_gone)
+TEST(cpython_process_pool, a_killed_pool_refuses_tasks_and_has_no_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	pid_t worker = pid_in(pool);

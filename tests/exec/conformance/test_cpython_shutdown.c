@@ -1,4 +1,4 @@
-/* CPython's test_shutdown.py: how executors end, and what a program's own end does to them. */
+/* CPython's test_shutdown.py: how executors end, and what the end of a program does to them. */
 #include "kit.h"
 
 #include <pthread.h>
@@ -17,7 +17,7 @@ static void submit_many(struct pxp_executor *pool, struct pxp_future *futures[MA
 }
 
 /* test_run_after_shutdown */
-TEST(cpython_shutdown, after_it_nothing_is_taken)
+TEST(cpython_shutdown, after_a_shutdown_submissions_are_refused)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -33,7 +33,7 @@ TEST(cpython_shutdown, after_it_nothing_is_taken)
 }
 
 /* test_hang_issue12364 */
-TEST(cpython_shutdown, fifty_tasks_and_a_shutdown_are_fifty_results)
+TEST(cpython_shutdown, fifty_tasks_and_a_shutdown_give_fifty_results)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -48,8 +48,8 @@ TEST(cpython_shutdown, fifty_tasks_and_a_shutdown_are_fifty_results)
 	}
 }
 
-/* test_cancel_futures; and, unlike there, who waits for what was cancelled is told. */
-TEST(cpython_shutdown, it_can_cancel_what_has_not_begun_and_nothing_else)
+/* test_cancel_futures. Unlike CPython's, threads that wait for cancelled tasks wake up. */
+TEST(cpython_shutdown, a_shutdown_can_cancel_tasks_that_have_not_started_and_no_others)
 {
 	EVERY_POOL(kind)
 	{
@@ -80,7 +80,7 @@ TEST(cpython_shutdown, it_can_cancel_what_has_not_begun_and_nothing_else)
 }
 
 /* test_hang_gh94440 */
-TEST(cpython_shutdown, a_cancel_just_before_it_does_not_hang_it)
+TEST(cpython_shutdown, a_cancel_just_before_a_shutdown_does_not_hang_it)
 {
 	EVERY_POOL(kind)
 	{
@@ -98,7 +98,7 @@ TEST(cpython_shutdown, a_cancel_just_before_it_does_not_hang_it)
 }
 
 /* test_threads_terminate, test_processes_terminate */
-TEST(cpython_shutdown, three_tasks_have_three_workers_and_then_none)
+TEST(cpython_shutdown, three_tasks_use_three_workers_which_then_end)
 {
 	EVERY_POOL(kind)
 	{
@@ -126,8 +126,8 @@ TEST(cpython_shutdown, three_tasks_have_three_workers_and_then_none)
 	}
 }
 
-/* test_context_manager_shutdown, test_del_shutdown: the end of a scope, or of the last name
- * for it, is a destroy here. */
+/* test_context_manager_shutdown, test_del_shutdown: the end of a scope, or of the last reference,
+ * is a destroy here. */
 TEST(cpython_shutdown, a_destroy_waits_for_the_work_and_leaves_nothing_but_results)
 {
 	EVERY_EXECUTOR(kind)
@@ -148,7 +148,7 @@ TEST(cpython_shutdown, a_destroy_waits_for_the_work_and_leaves_nothing_but_resul
 }
 
 /* test_shutdown_no_wait */
-TEST(cpython_shutdown, without_waiting_the_work_is_done_all_the_same_and_workers_end)
+TEST(cpython_shutdown, a_shutdown_without_waiting_still_runs_tasks_and_ends_workers)
 {
 	EVERY_POOL(kind)
 	{
@@ -165,7 +165,7 @@ TEST(cpython_shutdown, without_waiting_the_work_is_done_all_the_same_and_workers
 		for (int i = 0; i < MANY; i++)
 			EXPECT_EQ(number_of(futures[i]), 256);
 		EXPECT_EQ(end_of(held), PXP_OK);
-		/* Nobody has asked for it, and still the workers end. */
+		/* Nothing has requested it, and still the workers end. */
 		for (int i = 0; i < 60000; i++) {
 			struct residue now = residue_now();
 
@@ -190,7 +190,7 @@ static enum pxp_status task_name(struct pxp_task *task)
 }
 
 /* test_thread_names_default */
-TEST(cpython_shutdown, threads_of_two_pools_without_names_have_different_ones)
+TEST(cpython_shutdown, threads_of_two_unnamed_pools_have_different_names)
 {
 	struct pxp_executor *pools[2];
 	char names[2][16];
@@ -225,7 +225,7 @@ static void shut_down_amid_replacement(unsigned n_workers)
 }
 
 /* test_shutdown_gh_132969_case_1, test_shutdown_gh_132969_case_2 */
-TEST(cpython_shutdown, workers_that_are_used_up_amid_it_lose_no_result)
+TEST(cpython_shutdown, workers_recycled_during_a_shutdown_lose_no_result)
 {
 	shut_down_amid_replacement(2);
 	shut_down_amid_replacement(4);
@@ -233,7 +233,8 @@ TEST(cpython_shutdown, workers_that_are_used_up_amid_it_lose_no_result)
 
 /* ---- the end of a program ---- */
 
-static struct pxp_executor *kept[2]; /* reachable at exit, so that they are no leak */
+/* Reachable at exit, so they are no leak. */
+static struct pxp_executor *kept[2];
 
 static void submit_to_both(struct pxp_future *futures[2], const struct gate *gate)
 {
@@ -254,7 +255,7 @@ static void print_pid(pid_t pid)
 
 static struct gate never;
 
-/* The program returns from main while tasks run and nothing was shut down. */
+/* The program returns from main while tasks run, without a shutdown. */
 SCENE(return_amid_tasks)
 {
 	static struct pxp_future *futures[2];
@@ -279,7 +280,7 @@ SCENE(return_after_shutdown)
 	return 7;
 }
 
-/* The same, and what was pending cancelled. */
+/* The same, with pending tasks cancelled. */
 SCENE(return_after_cancel)
 {
 	static struct pxp_future *futures[2], *pending[2];
@@ -338,10 +339,10 @@ static void expect_seven(const struct play *play)
 	EXPECT_STR(play->err, "");
 }
 
-/* test_interpreter_shutdown, test_hang_gh83386: there the end of the program waits for what
- * runs. A C program that wants that destroys its executors; one that does not ends at once,
- * and no worker outlives it. */
-TEST(cpython_shutdown, a_program_ends_amid_tasks_without_a_word_and_without_workers)
+/* test_interpreter_shutdown, test_hang_gh83386: in CPython the end of the program waits for
+ * running tasks. A C program that wants that destroys its executors. One that does not ends at
+ * once, and no worker outlives it. */
+TEST(cpython_shutdown, a_program_that_ends_during_tasks_is_silent_and_leaves_no_worker)
 {
 	struct play first = play("return_amid_tasks");
 	struct play second = play("return_after_shutdown");
@@ -352,7 +353,7 @@ TEST(cpython_shutdown, a_program_ends_amid_tasks_without_a_word_and_without_work
 }
 
 /* test_cancel_futures_wait_false */
-TEST(cpython_shutdown, a_program_ends_after_cancelling_without_a_word)
+TEST(cpython_shutdown, a_program_that_ends_after_a_cancel_is_silent)
 {
 	struct play cancelled = play("return_after_cancel");
 

@@ -1,4 +1,4 @@
-/* What the tests of Deadpool and of mpi4py's executors hold, and those of others do not. */
+/* Tests that only Deadpool and mpi4py's executors have. */
 #include "kit.h"
 
 #include <poll.h>
@@ -10,7 +10,7 @@
 /* ---- Deadpool ---- */
 
 /* test_kill */
-TEST(deadpool, a_kill_from_outside_is_named_by_its_signal_and_costs_one_task)
+TEST(deadpool, a_kill_from_outside_is_reported_by_its_signal_and_costs_one_task)
 {
 	static const struct {
 		int number;
@@ -65,7 +65,7 @@ static void note_worker(struct pxp_future *future, void *data)
 }
 
 /* test_pid_callback: the worker's pid is in the outcome. */
-TEST(deadpool, a_callback_learns_which_worker_it_was)
+TEST(deadpool, a_callback_can_read_the_worker_from_the_outcome)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -76,7 +76,8 @@ TEST(deadpool, a_callback_learns_which_worker_it_was)
 	pxp_future_on_done(future, note_worker, &worker);
 	gate_open(&gate);
 	EXPECT_EQ(end_of(future), PXP_OK);
-	later = pid_in(pool); /* answered later, so the callback has run */
+	/* It is answered later, so the callback has run. */
+	later = pid_in(pool);
 	EXPECT_EQ(worker, later);
 	pxp_executor_destroy(pool);
 	gate_destroy(&gate);
@@ -100,8 +101,9 @@ static enum pxp_status task_fails_strangely(struct pxp_task *task)
 	}
 }
 
-/* test_bad_exception: errors that cannot be pickled; ours are bytes, and cut to size. */
-TEST(deadpool, strange_errors_arrive_as_far_as_they_can)
+/* test_bad_exception: errors that cannot be pickled. Ours are bytes, truncated to their
+ * maximum. */
+TEST(deadpool, unusual_errors_arrive_truncated)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -125,8 +127,8 @@ TEST(deadpool, strange_errors_arrive_as_far_as_they_can)
 	}
 }
 
-/* test_shutdown_manual: the four ways to shut down amid work. */
-TEST(deadpool, each_way_to_shut_down_has_its_outcome)
+/* test_shutdown_manual: the four ways to shut down while tasks run. */
+TEST(deadpool, each_way_to_shut_down_has_its_own_outcome)
 {
 	static const unsigned ways[] = {0, PXP_SHUTDOWN_WAIT, PXP_SHUTDOWN_CANCEL_PENDING,
 	                                PXP_SHUTDOWN_WAIT | PXP_SHUTDOWN_CANCEL_PENDING};
@@ -206,7 +208,8 @@ static void end_two_workers(struct pxp_executor *pool)
 	struct gate never = gate_create();
 
 	EXPECT_EQ(end_of(pool_submit(pool, task_exit, "1", NULL)), PXP_ECRASHED);
-	/* Long enough to be begun in time: else it takes another worker with it first. */
+	/* Long enough for the task to start in time. Otherwise it would cost another worker
+	 * first. */
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_wait, "x", &never,
 	                                  (struct pxp_task_options){.deadline_ms = 500})),
 	          PXP_EDEADLINE);
@@ -256,7 +259,7 @@ static enum pxp_status task_counts_itself(struct pxp_task *task)
 	return pxp_task_return(task, &stats.n_running, sizeof(stats.n_running));
 }
 
-/* test_stats, test_stats_with_errors: tasks that run where they are submitted never wait. */
+/* test_stats, test_stats_with_errors: tasks that run in the submitting thread never wait. */
 TEST(deadpool, inline_counters_are_exact)
 {
 	struct pxp_executor *pool = inline_executor = pool_create(PXP_INLINE, 1);
@@ -285,9 +288,9 @@ static void die_at_the_end(void *context)
 	raise(SIGSEGV);
 }
 
-/* test_simple_init: an initialiser that fails breaks the pool (test_cpython_init.c); a
- * finaliser that does costs nothing. */
-TEST(deadpool, a_finaliser_that_crashes_costs_nothing)
+/* test_simple_init: a failing initialiser breaks the pool (test_cpython_init.c). A failing
+ * finaliser costs no task. */
+TEST(deadpool, a_crashing_finaliser_costs_no_task)
 {
 	struct pxp_executor *pool = executor_with(
 		(struct pxp_executor_options){.kind = PXP_PROCESSES,
@@ -319,7 +322,8 @@ TEST(deadpool, a_group_is_cancelled_and_counted_without_the_others)
 			others[i] = pool_submit(pool, task_echo, "x", NULL);
 		for (int i = 0; i < 4; i++)
 			n_cancelled += pxp_future_cancel(group[i]);
-		EXPECT_EQ(n_cancelled, 3); /* the first runs */
+		/* The first one is running. */
+		EXPECT_EQ(n_cancelled, 3);
 		gate_open(&gate);
 		for (int i = 0; i < 3; i++)
 			EXPECT_EQ(end_of(others[i]), PXP_OK);
@@ -330,7 +334,7 @@ TEST(deadpool, a_group_is_cancelled_and_counted_without_the_others)
 	}
 }
 
-/* A frame whose length says that more will come. */
+/* A frame whose length says that more follows. */
 static enum pxp_status task_sends_half(struct pxp_task *task)
 {
 	const uint64_t answer[2] = {UINT64_MAX, UINT64_MAX};
@@ -341,9 +345,9 @@ static enum pxp_status task_sends_half(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_partial_frame_has_a_bounded_deadline: a channel of ours has no half frames; what is
- * too short is a breach at once. */
-TEST(deadpool, a_frame_that_is_cut_short_does_not_keep_anybody_waiting)
+/* test_partial_frame_has_a_bounded_deadline: our channels carry whole frames. A short one is a
+ * breach at once. */
+TEST(deadpool, a_truncated_frame_keeps_nothing_waiting)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -374,8 +378,9 @@ TEST(deadpool, a_frame_over_the_limit_is_refused)
 
 /* ---- mpi4py ---- */
 
-/* test_bootup: workers come with the first tasks; who wants them early submits some. */
-TEST(mpi4py, workers_are_had_early_by_tasks_that_do_nothing)
+/* test_bootup: workers start with the first tasks. A program that wants them early submits
+ * some. */
+TEST(mpi4py, empty_tasks_start_workers_early)
 {
 	EVERY_POOL(kind)
 	{

@@ -1,4 +1,4 @@
-/* What loky's tests hold, and CPython's do not. */
+/* Tests that loky has, and CPython has not. */
 #include "kit.h"
 
 #include <poll.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* test_deadlock_kill */
-TEST(loky, a_worker_killed_while_it_is_idle_is_replaced_when_it_is_needed)
+TEST(loky, a_worker_killed_while_idle_is_replaced_when_needed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -19,7 +19,7 @@ TEST(loky, a_worker_killed_while_it_is_idle_is_replaced_when_it_is_needed)
 
 		kill(worker, SIGKILL);
 		REQUIRE(await_gone(worker));
-		/* What is handed to it before its death is seen, it has not begun. */
+		/* A task that it is sent before its death is seen has not started. */
 		EXPECT(pid_in(pool) != worker);
 	}
 	pxp_executor_destroy(pool);
@@ -41,7 +41,7 @@ static enum pxp_status task_kills_others(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* The processes of all workers of a pool, which are made to hold a task each. */
+/* The pids of all workers of a pool, each of which must hold a task for that. */
 static void find_workers(struct pxp_executor *pool, unsigned n, pid_t *pids)
 {
 	struct gate gate = gate_create();
@@ -58,7 +58,7 @@ static void find_workers(struct pxp_executor *pool, unsigned n, pid_t *pids)
 	gate_destroy(&gate);
 }
 
-/* test_crash_races. There one error for all; here each task has its own end. */
+/* test_crash_races. loky fails all tasks with one error; here each task has its own outcome. */
 TEST(loky, workers_that_kill_each_other_cost_no_more_than_their_tasks)
 {
 	static const unsigned n_workers[] = {1, 2, 5, 13};
@@ -120,7 +120,7 @@ TEST(loky, a_worker_that_dies_after_its_answer_costs_nothing)
 }
 
 /* test_processes_terminate_on_executor_gc, test_processes_crash_handling_after_executor_gc */
-TEST(loky, a_destroy_tells_the_crashes_of_what_was_left_and_runs_the_rest)
+TEST(loky, a_destroy_reports_crashes_and_runs_the_rest)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *futures[10];
@@ -192,7 +192,7 @@ static void submit_next(struct pxp_future *future, void *data)
 }
 
 /* test_submit_from_callback */
-TEST(loky, chains_of_callbacks_that_submit_come_to_their_end)
+TEST(loky, chains_of_callbacks_that_submit_end)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -221,7 +221,7 @@ TEST(loky, chains_of_callbacks_that_submit_come_to_their_end)
 
 /* test_worker_timeout_mock, test_worker_timeout_with_slowly_pickling_objects,
  * test_worker_timeout_shutdown_no_deadlock */
-TEST(loky, no_task_is_lost_to_a_worker_that_retires_just_then)
+TEST(loky, no_task_is_lost_to_a_worker_that_is_just_recycled)
 {
 	for (int round = 0; round < 5; round++) {
 		struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -230,7 +230,8 @@ TEST(loky, no_task_is_lost_to_a_worker_that_retires_just_then)
 		for (int i = 0; i < 30; i++) {
 			EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)),
 			          256);
-			poll(NULL, 0, i % 3); /* about as long as it takes to retire */
+			/* About as long as a worker takes to be recycled. */
+			poll(NULL, 0, i % 3);
 		}
 		pxp_executor_destroy(pool);
 	}
@@ -249,7 +250,7 @@ static enum pxp_status task_length(struct pxp_task *task)
 }
 
 /* test_no_failure_on_large_data_send, by hand: PIXPOOL_TEST_HUGE=1, and 9 GB of memory. */
-TEST(loky, an_input_longer_than_an_int_can_say_arrives_whole)
+TEST(loky, an_input_longer_than_int_max_arrives_whole)
 {
 	size_t n = (size_t)HUGE_MIB * 1024 * 1024;
 	struct pxp_executor *pool;
@@ -388,7 +389,7 @@ TEST(loky, standard_input_is_empty_in_a_worker_and_what_it_starts)
 
 /* ---- pools in pools ---- */
 
-/* Tells that it has come so far, and waits to be killed. */
+/* Reports that it has started, and waits to be killed. */
 static enum pxp_status task_waits_for_ever(struct pxp_task *task)
 {
 	if (write(pxp_task_descriptor(task, 0), "x", 1) != 1)
@@ -397,7 +398,7 @@ static enum pxp_status task_waits_for_ever(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* Runs that in a pool of its own. */
+/* Runs that task in a pool of its own. */
 static enum pxp_status task_nests(struct pxp_task *task)
 {
 	int descriptor = dup(pxp_task_descriptor(task, 0));
@@ -416,7 +417,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_shutdown_and_kill_workers: five seconds are all that it may take. */
+/* test_shutdown_and_kill_workers: it may take five seconds at most. */
 TEST(loky, a_kill_reaches_pools_in_pools)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
@@ -435,7 +436,7 @@ TEST(loky, a_kill_reaches_pools_in_pools)
 	        PXP_OK);
 	arrived = (struct pollfd){.fd = ends[0], .events = POLLIN};
 	REQUIRE(poll(&arrived, 1, 60000) == 1);
-	/* Zygote, fork server and worker below our fork server and worker. */
+	/* A zygote, a fork server and a worker below our fork server and worker. */
 	EXPECT_EQ(residue_now().n_processes, before.n_processes + 5);
 	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
 	          PXP_OK);

@@ -1,4 +1,4 @@
-/* What Pebble's tests hold, and neither CPython's nor loky's do. */
+/* Tests that Pebble has, and CPython and loky have not. */
 #include "kit.h"
 
 #include <poll.h>
@@ -25,7 +25,7 @@ static void look(struct pxp_future *future, void *data)
 
 /* test_process_pool_timeout, test_process_pool_timeout_callback,
  * test_process_pool_stop_timeout */
-TEST(pebble, a_deadline_is_told_to_callbacks_and_the_worker_is_another)
+TEST(pebble, callbacks_see_a_deadline_and_the_next_worker_is_another)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -48,7 +48,7 @@ TEST(pebble, a_deadline_is_told_to_callbacks_and_the_worker_is_another)
 
 /* test_process_pool_cancel, test_process_pool_cancel_callback,
  * test_process_pool_stop_cancel */
-TEST(pebble, a_cancel_by_force_is_told_to_callbacks_and_the_worker_is_another)
+TEST(pebble, callbacks_see_a_forced_cancel_and_the_next_worker_is_another)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -59,7 +59,8 @@ TEST(pebble, a_cancel_by_force_is_told_to_callbacks_and_the_worker_is_another)
 	REQUIRE(pool_await(pool, 1, 0));
 	pxp_future_on_done(future, look, &sight);
 	EXPECT(pxp_future_cancel_with(future, PXP_CANCEL_KILL));
-	EXPECT_EQ(sight.status, PXP_ECANCELLED); /* told before the cancel returned */
+	/* The callback ran before the cancel returned. */
+	EXPECT_EQ(sight.status, PXP_ECANCELLED);
 	EXPECT(pid_in(pool) != worker);
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	EXPECT_EQ(end_of(future), PXP_ECANCELLED);
@@ -69,7 +70,7 @@ TEST(pebble, a_cancel_by_force_is_told_to_callbacks_and_the_worker_is_another)
 }
 
 /* test_process_pool_expired_worker */
-TEST(pebble, a_worker_that_dies_is_named_by_its_pid_and_status)
+TEST(pebble, the_pid_and_status_of_a_dead_worker_are_reported)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	pid_t worker = pid_in(pool);
@@ -83,7 +84,7 @@ TEST(pebble, a_worker_that_dies_is_named_by_its_pid_and_status)
 }
 
 /* test_process_pool_exception_isolated */
-TEST(pebble, a_task_that_fails_leaves_the_others_alone)
+TEST(pebble, a_failed_task_does_not_affect_others)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -99,7 +100,7 @@ TEST(pebble, a_task_that_fails_leaves_the_others_alone)
 	}
 }
 
-/* Deaf to all that can be ignored. */
+/* Ignores every signal that can be ignored. */
 static enum pxp_status task_ignores_signals(struct pxp_task *task)
 {
 	for (int number = 1; number < NSIG; number++)
@@ -111,7 +112,7 @@ static enum pxp_status task_ignores_signals(struct pxp_task *task)
 }
 
 /* test_process_pool_ignoring_sigterm */
-TEST(pebble, a_task_that_ignores_every_signal_is_killed_all_the_same)
+TEST(pebble, a_task_that_ignores_every_signal_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *deaf = pool_submit(pool, task_ignores_signals, NULL, NULL);
@@ -134,7 +135,7 @@ static enum pxp_status submit_big(struct pxp_executor *pool, const char *input,
 }
 
 /* test_process_pool_stop_large_data, TestProcessPoolDeadlockOnResult */
-TEST(pebble, a_pool_is_killed_amid_large_inputs_and_results)
+TEST(pebble, a_pool_can_be_killed_during_large_inputs_and_results)
 {
 	char *input = calloc(1, BIG);
 
@@ -159,7 +160,7 @@ TEST(pebble, a_pool_is_killed_amid_large_inputs_and_results)
 }
 
 /* TestProcessPoolDeadlockOnCancelLargeData */
-TEST(pebble, a_cancel_amid_large_data_does_not_stop_what_follows)
+TEST(pebble, a_cancel_during_large_data_does_not_block_later_tasks)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	char *input = calloc(1, BIG);
@@ -196,9 +197,9 @@ TEST(pebble, submissions_go_on_while_workers_die)
 }
 
 /* test_process_pool_join_futures_timeout, test_process_pool_join_running,
- * test_process_pool_join_workers: a shutdown waits
- * without a limit; who has one waits for the futures first. */
-TEST(pebble, to_wait_for_a_pool_with_a_limit_is_to_wait_for_its_futures)
+ * test_process_pool_join_workers: our shutdown has no timeout. A program that wants one waits for
+ * the futures first. */
+TEST(pebble, waiting_for_a_pool_with_a_timeout_is_waiting_for_its_futures)
 {
 	EVERY_POOL(kind)
 	{
@@ -246,7 +247,8 @@ TEST(pebble, a_callback_may_stop_its_pool_but_not_wait_for_it)
 		struct gate gate = gate_create();
 		struct pxp_future *first;
 
-		/* Inline the callback runs here, which is no thread of the executor. */
+		/* An inline callback runs here, and this thread does not belong to the
+		 * executor. */
 		if (kind == PXP_INLINE)
 			gate_open(&gate);
 		first = pool_submit(pool, task_wait, "x", &gate);
