@@ -126,11 +126,22 @@ static struct record record_of(const struct file_result *result)
 	};
 }
 
+/* What any of the outputs has lost. */
+static unsigned all_lost(const struct file_result *result)
+{
+	unsigned lost = 0;
+
+	for (size_t i = 0; i < result->n_variants; i++)
+		lost |= result->variants[i].side.lost;
+	return lost;
+}
+
 void file_result_report(const struct file_result *result, const char *folder,
                         struct report *report)
 {
 	struct record_output outputs[PICTURE_MAX_VARIANTS];
 	struct record record = record_of(result);
+	const char *lost[N_LOST + 1];
 	size_t n = 0;
 
 	if (result->end == FILE_IGNORED) {
@@ -148,6 +159,8 @@ void file_result_report(const struct file_result *result, const char *folder,
 		record.outputs = outputs;
 		record.n_outputs = n;
 	}
+	lost_words(result->end == FILE_DONE ? all_lost(result) : 0, lost);
+	record.lost = lost;
 	report_add(report, &record);
 	for (size_t i = 0; i < n; i++)
 		free((void *)outputs[i].path);

@@ -24,6 +24,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Parts of an input beside its pixels: see picture_metadata.h. */
+struct metadata;
+
+/* Which colours samples mean. */
+enum output_colour {
+	OUTPUT_SRGB = 0,
+	OUTPUT_AS_INPUT,    /* as in the input, and not sRGB */
+	OUTPUT_OTHER_SPACE, /* another space than the input's, and not sRGB */
+};
+
 /* An output on its way out. Either plain pixels, or the engine's own image, which may be deeper, of
  * another colour space, of several frames, and carry metadata. */
 struct rendering {
@@ -32,6 +42,7 @@ struct rendering {
 	struct pixels pixels; /* without bytes while image holds the pixels */
 	void *image;
 	void (*free_image)(void *image);
+	enum output_colour colour;
 };
 
 void rendering_fini(struct rendering *rendering); /* a rendering of zeros is fine */
@@ -42,6 +53,7 @@ struct source {
 	size_t n_bytes;
 	int input; /* the descriptor that the bytes were read from */
 	enum image_format format;
+	const struct metadata *metadata; /* NULL in a build that reads none */
 
 	/* How the picture is read: no_rotate, fail_on and the limits of this recipe. */
 	const struct recipe *reading;

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "image/engine_plan.h"
 #include "image/memory_estimate.h"
+#include "image/picture_metadata.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -325,6 +326,13 @@ static uint64_t count_pixels(const struct picture_job *job, const struct source 
 	return n_pixels;
 }
 
+static bool fail_of_length(const struct picture_job *job, struct failure *ret_failure)
+{
+	return failure_set(ret_failure, FAIL_TOO_BIG,
+	                   "encode: the output is over %ju bytes",
+	                   (uintmax_t)job->max_output);
+}
+
 /* Encode to the end of the memfd. */
 static bool encode(const struct picture_job *job, const struct planned_output *planned,
                    struct rendering *rendering, const struct recipe *recipe,
@@ -341,9 +349,7 @@ static bool encode(const struct picture_job *job, const struct planned_output *p
 	is_done = planned->encoder->encode(rendering, recipe, job->output, ret_failure);
 	n_after = lseek(job->output, 0, SEEK_END);
 	if (!is_done && job->max_output && n_after >= (off_t)job->max_output)
-		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "encode: the output is over %ju bytes",
-		                   (uintmax_t)job->max_output);
+		return fail_of_length(job, ret_failure);
 	if (!is_done)
 		return false;
 	if (n_after <= n_before)
@@ -354,6 +360,17 @@ static bool encode(const struct picture_job *job, const struct planned_output *p
 	return true;
 }
 
+static bool add_metadata(const struct picture_job *job, const struct source *source,
+                         const struct recipe *recipe, const struct output_facts *facts,
+                         struct picture_side *out, struct failure *ret_failure)
+{
+	if (picture_metadata_write(source, recipe, facts, job->output, out, ret_failure))
+		return true;
+	if (job->max_output && lseek(job->output, 0, SEEK_END) >= (off_t)job->max_output)
+		return fail_of_length(job, ret_failure);
+	return false;
+}
+
 static bool make_output(const struct picture_job *job, const struct engine_plan *plan,
                         struct source *source, unsigned i, struct picture_answer *answer)
 {
@@ -361,6 +378,7 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 	const struct planned_output *planned = &plan->outputs[i];
 	const struct pixels *lent = NULL;
 	struct rendering rendering = {0};
+	struct output_facts facts;
 	bool is_last = i + 1 == source->n_variants, is_done;
 
 	if (planned->deriver != plan->decoder) {
@@ -374,8 +392,11 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 		job->on_decoded(job->data);
 	is_done = is_done && encode(job, planned, &rendering, variant->recipe,
 	                            &answer->out[i], &answer->failure);
+	facts = (struct output_facts){rendering.size, rendering.colour};
+	/* Its memory first: the encoded file is read again. */
 	rendering_fini(&rendering);
-	return is_done;
+	return is_done && add_metadata(job, source, variant->recipe, &facts,
+	                               &answer->out[i], &answer->failure);
 }
 
 /* From an open header to the outputs. */
@@ -400,6 +421,30 @@ static bool work(const struct picture_job *job, const struct engine_plan *plan,
 	return true;
 }
 
+/* With the metadata of the source read. */
+static bool run_source(struct picture_worker *worker, const struct picture_job *job,
+                       struct source *source, struct picture_answer *answer)
+{
+	struct engine_plan plan;
+	bool is_planned, is_done;
+
+	is_planned = engine_plan_make(&plan, source, &answer->failure);
+	if (plan.decoder)
+		snprintf(answer->engine, sizeof(answer->engine), "%s",
+		         plan.decoder->name);
+	if (!is_planned) {
+		answer->is_to_draw = !plan.decoder &&
+		                     format_info(source->format)->is_drawn &&
+		                     engine_trusts(source->format) &&
+		                     engine_drawing() == DRAWING_ELSEWHERE;
+		return false;
+	}
+	is_done = look_again(worker, job, plan.decoder, source, &answer->failure) &&
+	          work(job, &plan, source, answer);
+	plan.decoder->close(source);
+	return is_done;
+}
+
 static bool run(struct picture_worker *worker, const struct picture_job *job,
                 struct picture_answer *answer)
 {
@@ -415,24 +460,15 @@ static bool run(struct picture_worker *worker, const struct picture_job *job,
 		.orientation = 1,
 		.n_frames = 1,
 	};
-	struct engine_plan plan;
-	bool is_planned, is_done;
+	struct metadata *metadata;
+	bool is_done;
 
 	answer->in.format = source.format;
-	is_planned = engine_plan_make(&plan, &source, &answer->failure);
-	if (plan.decoder)
-		snprintf(answer->engine, sizeof(answer->engine), "%s",
-		         plan.decoder->name);
-	if (!is_planned) {
-		answer->is_to_draw = !plan.decoder &&
-		                     format_info(source.format)->is_drawn &&
-		                     engine_trusts(source.format) &&
-		                     engine_drawing() == DRAWING_ELSEWHERE;
+	if (!picture_metadata_open(&metadata, &source, &answer->failure))
 		return false;
-	}
-	is_done = look_again(worker, job, plan.decoder, &source, &answer->failure) &&
-	          work(job, &plan, &source, answer);
-	plan.decoder->close(&source);
+	source.metadata = metadata;
+	is_done = run_source(worker, job, &source, answer);
+	picture_metadata_close(metadata);
 	return is_done;
 }
 

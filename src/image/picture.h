@@ -6,6 +6,7 @@
 #define PXP_PICTURE_H
 
 #include "common/failure.h"
+#include "common/lost.h"
 #include "recipe/recipe.h"
 
 #include <stddef.h>
@@ -66,6 +67,7 @@ struct picture_variant {
 struct picture_side {
 	uint32_t width, height;
 	enum image_format format;
+	uint32_t lost; /* of an output: a mask of enum lost */
 	uint64_t bytes;
 	/* Where an output begins in the job's memfd; 0 for an input. */
 	uint64_t offset;

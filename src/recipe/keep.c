@@ -6,8 +6,15 @@
 #include <string.h>
 
 static const struct choice kept[] = {
-	{"exif", KEEP_EXIF}, {"icc", KEEP_ICC}, {"xmp", KEEP_XMP},   {"iptc", KEEP_IPTC},
-	{"gps", KEEP_GPS},   {"all", KEEP_ALL}, {"none", KEEP_NONE}, {NULL, 0},
+	{"copyright", KEEP_COPYRIGHT},
+	{"exif", KEEP_EXIF},
+	{"icc", KEEP_ICC},
+	{"xmp", KEEP_XMP},
+	{"iptc", KEEP_IPTC},
+	{"gps", KEEP_GPS},
+	{"all", KEEP_ALL},
+	{"none", KEEP_NONE},
+	{NULL, 0},
 };
 
 bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret_failure)
@@ -32,6 +39,10 @@ bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret_failur
 		if (!*next)
 			break;
 	}
+	/* With all three blocks there is nothing that copyright would add. */
+	if ((mask & (KEEP_EXIF | KEEP_XMP | KEEP_IPTC)) ==
+	    (KEEP_EXIF | KEEP_XMP | KEEP_IPTC))
+		mask |= KEEP_COPYRIGHT;
 	*ret_keep = (uint8_t)mask;
 	return true;
 }

@@ -68,7 +68,7 @@ enum keep {
 	/* Artist, creator, rights, credit and usage terms of EXIF, XMP and IPTC. */
 	KEEP_COPYRIGHT = 32,
 	KEEP_NONE = 0,
-	KEEP_ALL = 31
+	KEEP_ALL = 63
 };
 
 /* The least that is wrong with an input and makes it a failure. */

@@ -181,6 +181,16 @@ int64_t lab_exif_number(struct bytes tiff, enum lab_directory directory, unsigne
 	return (int64_t)bytes_number(value, 0, type == LAB_SHORT ? 2 : 4, is_big(tiff));
 }
 
+struct block lab_spliced(const struct splice *splice, struct bytes file)
+{
+	struct block to = {0};
+
+	block_add(&to, block_bytes(&splice->head));
+	block_add(&to, bytes_part(file, splice->from, splice->until - splice->from));
+	block_add(&to, block_bytes(&splice->tail));
+	return to;
+}
+
 bool lab_holds(struct bytes bytes, const char *words)
 {
 	return bytes_find(bytes, (struct bytes){(const uint8_t *)words, strlen(words)},

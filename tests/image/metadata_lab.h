@@ -2,7 +2,7 @@
 #ifndef PXP_METADATA_LAB_H
 #define PXP_METADATA_LAB_H
 
-#include "image/metadata/metadata.h"
+#include "image/metadata/containers.h"
 
 enum lab_directory {
 	LAB_MAIN,
@@ -33,6 +33,9 @@ struct bytes lab_exif_value(struct bytes tiff, enum lab_directory directory,
 
 /* The first whole number of a field; -1 when there is none. */
 int64_t lab_exif_number(struct bytes tiff, enum lab_directory directory, unsigned tag);
+
+/* The file that a splice makes. */
+struct block lab_spliced(const struct splice *splice, struct bytes file);
 
 bool lab_holds(struct bytes bytes, const char *words);
 

@@ -65,10 +65,10 @@ static const struct {
 	{FORMAT_WEBP, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
 	{FORMAT_AVIF, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
 	{FORMAT_HEIC, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
-	{FORMAT_TIFF, KEEP_ICC | KEEP_XMP},
+	{FORMAT_TIFF, KEEP_ALL},
 	{FORMAT_PNG, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
 	{FORMAT_GIF, 0},
-	{FORMAT_JXL, 0},
+	{FORMAT_JXL, KEEP_EXIF | KEEP_GPS | KEEP_XMP}, /* it packs profiles */
 	{FORMAT_JP2, 0},
 	{FORMAT_PNM, 0},
 	{FORMAT_BMP, 0},
@@ -213,7 +213,9 @@ static struct blob jpeg_with_xmp(const char *xmp)
 
 TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
 {
-	static const char xmp[] = "<x:xmpmeta exif:GPSLatitude='1,2N'/>";
+	static const char xmp[] =
+		"<x:xmpmeta xmlns:x='adobe:ns:meta/' "
+		"xmlns:exif='http://ns.adobe.com/exif/1.0/' exif:GPSLatitude='1,2N'/>";
 	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
 	struct blob blob = jpeg_with_xmp(xmp);
 	struct outcome outcome;
@@ -230,8 +232,10 @@ TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
 
 TEST(keep, xmp_says_upright_of_what_was_turned)
 {
-	static const char xmp[] = "<x:xmpmeta tiff:Orientation='6'>"
-				  "<tiff:Orientation> 8</tiff:Orientation></x:xmpmeta>";
+	static const char xmp[] =
+		"<x:xmpmeta xmlns:x='adobe:ns:meta/' "
+		"xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'>"
+		"<tiff:Orientation> 8</tiff:Orientation></x:xmpmeta>";
 	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
 	struct blob blob = jpeg_with_xmp(xmp);
 	struct outcome outcome;
@@ -241,10 +245,10 @@ TEST(keep, xmp_says_upright_of_what_was_turned)
 		recipe.no_rotate = is_kept;
 		outcome = run_picture(&blob, "a.jpg", &recipe);
 		REQUIRE(outcome.is_done);
-		EXPECT(blob_holds(&outcome.output, is_kept ? "tiff:Orientation='6'"
-		                                           : "tiff:Orientation='1'"));
+		EXPECT(blob_holds(&outcome.output, is_kept ? "tiff:Orientation=\"6\""
+		                                           : "tiff:Orientation=\"1\""));
 		EXPECT(blob_holds(&outcome.output, is_kept ? "<tiff:Orientation> 8<"
-		                                           : "<tiff:Orientation> 1<"));
+		                                           : "<tiff:Orientation>1<"));
 		outcome_fini(&outcome);
 	}
 	blob_fini(&blob);

@@ -297,10 +297,11 @@ TEST(recipe, a_wrong_word_is_named_and_what_would_be_right)
 	         "quality: must be a whole number from 1 to 100, got '101'"},
 		{"effort 10", "effort: must be a whole number from 0 to 9, got '10'"},
 		{"depth 32", "depth: must be one of 8, 16, keep; got '32'"},
-		{"keep exfi", "keep: must be one of exif, icc, xmp, iptc, gps, all, "
-	                      "none; got 'exfi'; did you mean 'exif'?"},
+		{"keep exfi",
+	         "keep: must be one of copyright, exif, icc, xmp, iptc, gps, all, "
+	         "none; got 'exfi'; did you mean 'exif'?"},
 		{"keep exif,",
-	         "keep: must be one of exif, icc, xmp, iptc, gps, all, none; got ''"},
+	         "keep: must be one of copyright, exif, icc, xmp, iptc, gps, all, none; got ''"},
 		{"keep exif,all", "keep: 'all' stands alone, not in 'exif,all'"},
 		{"keep none,exif", "keep: 'none' stands alone, not in 'none,exif'"},
 		{"background #12345",

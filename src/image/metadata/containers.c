@@ -45,14 +45,27 @@ static unsigned losses(const struct metadata *metadata)
 	       (metadata->comment.n > 0 || metadata->png_text.n > 0 ? LOST_COMMENT : 0U);
 }
 
-bool metadata_write(struct block *ret_file, enum image_format format, struct bytes file,
-                    const struct metadata *metadata, unsigned *lost)
+void splice_fini(struct splice *splice)
+{
+	block_fini(&splice->head);
+	block_fini(&splice->tail);
+}
+
+bool metadata_write(struct splice *ret_splice, enum image_format format,
+                    struct bytes file, const struct metadata *metadata, unsigned *lost)
 {
 	metadata_write_fn *write = containers[format].write;
+	struct splice splice = {.until = file.n};
+	bool is_done = write && write(&splice, file, metadata, lost);
 
-	if (write && write(ret_file, file, metadata, lost))
-		return !ret_file->has_failed;
-	block_fini(ret_file);
-	*lost |= losses(metadata);
-	return true;
+	if (!is_done) {
+		splice_fini(&splice);
+		splice = (struct splice){.until = file.n};
+		*lost |= losses(metadata);
+	}
+	*ret_splice = splice;
+	if (!splice.head.has_failed && !splice.tail.has_failed)
+		return true;
+	splice_fini(ret_splice);
+	return false;
 }

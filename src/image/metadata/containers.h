@@ -23,22 +23,34 @@
 bool metadata_read(struct metadata *ret_metadata, enum image_format format,
                    struct bytes file);
 
+/* How a file becomes the one with other metadata: a head in place of its first bytes, those
+ * between from and until as they are, and a tail in place of the rest. */
+struct splice {
+	struct block head;
+	size_t from, until;
+	struct block tail;
+};
+
+void splice_fini(struct splice *splice); /* one of zeros is fine */
+
 /*
- * Put blocks into an encoded file. Those of the encoder's own, if any, are replaced.
+ * Put blocks into an encoded file. Those of the encoder's own, if any, are replaced. The file
+ * of an encoder of ours, which has none but what HEIC and AVIF get from libvips, does not become shorter.
  *
- * ret_file  an empty block; stays empty when the file is right as it is. The caller frees
- *           it.
- * lost      bits are added for the blocks that the format, or a segment of it, cannot hold.
+ * ret_splice  is set; the caller frees it. It leaves a file as it is of which nothing is known
+ *             here.
+ * lost        bits of enum lost are added for the blocks that the format, or a segment of it,
+ *             cannot hold.
  *
  * False when memory ran out. Any thread.
  */
-bool metadata_write(struct block *ret_file, enum image_format format, struct bytes file,
-                    const struct metadata *metadata, unsigned *lost);
+bool metadata_write(struct splice *ret_splice, enum image_format format,
+                    struct bytes file, const struct metadata *metadata, unsigned *lost);
 
 /* The functions of one container, in a file of its own. */
 typedef void metadata_read_fn(struct metadata *metadata, struct bytes file);
-/* False when the file is not as it must be. */
-typedef bool metadata_write_fn(struct block *to, struct bytes file,
+/* It gets a splice that leaves the file as it is. False when the file is not as it must be. */
+typedef bool metadata_write_fn(struct splice *splice, struct bytes file,
                                const struct metadata *metadata, unsigned *lost);
 
 metadata_read_fn metadata_read_jpeg, metadata_read_png, metadata_read_webp,

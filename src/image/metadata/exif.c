@@ -69,6 +69,7 @@ struct structure {
 	bool is_wide; /* BigTIFF: offsets and counts of 8 bytes */
 	struct directory directories[N_DIRECTORIES];
 	size_t n_value_bytes;
+	size_t base; /* where the bytes that are written begin in their file */
 	uint32_t next_directory; /* the one that follows the main one, when written */
 
 	/* How the fields are judged. */
@@ -554,7 +555,7 @@ static void write_directory(const struct structure *structure,
                             const struct directory *directory, struct block *to)
 {
 	bool is_big = structure->is_big_endian;
-	size_t value_at = to->n + 2 + 12 * directory->n + 4;
+	size_t value_at = structure->base + to->n + 2 + 12 * directory->n + 4;
 
 	block_add_number(to, directory->n, 2, is_big);
 	for (size_t i = 0; i < directory->n; i++) {
@@ -616,7 +617,7 @@ static void set_pointer(struct structure *structure, enum directory_name from,
 static void write_directories(struct structure *structure, struct block *to)
 {
 	struct directory *directories = structure->directories;
-	size_t at[N_DIRECTORIES], next = to->n;
+	size_t at[N_DIRECTORIES], next = structure->base + to->n;
 
 	for (int i = 0; i < N_DIRECTORIES; i++) {
 		if (directories[i].n > 0)
@@ -910,15 +911,22 @@ bool exif_add_to_tiff(struct block *to, struct bytes file,
 		for (uint64_t i = 0; i < n; i++)
 			keep_entry(&structure, &of_file, first + 2 + 12 * i);
 
-		block_add(to, file);
-		block_add_number(to, 0, to->n & 1, true);
+		block_add_number(to, 0, file.n & 1, true);
+		structure.base = file.n;
 		structure.next_directory = (uint32_t)number_at(&of_file, next_at, 4);
-		if (!to->has_failed)
-			block_set_number(to, 4, to->n, 4, of_file.is_big_endian);
 		write_directories(&structure, to);
 	}
 	free_directories(&structure);
 	for (int i = 0; i < N_DIRECTORIES; i++)
 		block_fini(&turned[i]);
 	return is_done;
+}
+
+bool exif_point_to(struct block *head, size_t at)
+{
+	enum { FIRST_AT = 4 };
+	bool is_big_endian = bytes_begin_with(block_bytes(head), BYTES_OF("MM"));
+
+	block_set_number(head, FIRST_AT, at, 4, is_big_endian);
+	return true;
 }

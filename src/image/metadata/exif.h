@@ -34,15 +34,20 @@ bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lost);
 struct bytes exif_main_value(struct bytes tiff, unsigned tag);
 
 /*
- * Put fields and two more blocks into a TIFF file: its first directory is written anew at the
- * end, with what it has and what is added, so nothing else moves. Numbers come in the file's
- * byte order. Without a density the file's own, which its encoder invented, says that there
- * is none.
+ * The directories that put fields and two more blocks into a TIFF file: its first one anew,
+ * with what it has and what is added, to stand at the end, so that nothing else moves.
+ * Numbers come in the file's byte order. Where no density is known, the file's own, which
+ * its encoder invented, is replaced by one that says so.
+ *
+ * to  an empty block: the bytes behind the file, which is padded to an even length by one.
  *
  * False when the file is no classic TIFF or memory ran out.
  */
 bool exif_add_to_tiff(struct block *to, struct bytes file,
                       const struct metadata *metadata);
+
+/* Set the place of the first directory in the head of a TIFF file. Always true. */
+bool exif_point_to(struct block *head, size_t at);
 
 /* The density that the main directory tells; zeros when it does not. */
 struct density exif_density(struct bytes tiff);

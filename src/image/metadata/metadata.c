@@ -65,39 +65,31 @@ static unsigned true_losses(unsigned lost, unsigned keep)
 	return lost;
 }
 
-static void replace(struct block *block, struct block *with)
+bool metadata_filter(struct metadata *ret_metadata, const struct metadata *from,
+                     unsigned keep, const struct metadata_target *target)
 {
-	block_fini(block);
-	*block = *with;
-}
-
-bool metadata_filter(struct metadata *metadata, unsigned keep,
-                     const struct metadata_target *target)
-{
-	struct block exif = {0}, xmp = {0}, iptc = {0};
-	unsigned lost = metadata->lost;
+	struct metadata to = {.density = from->density};
+	unsigned lost = from->lost;
 	bool is_done = true;
 
-	if (metadata->exif.n > 0)
-		is_done = exif_filter(&exif, block_bytes(&metadata->exif), keep, target,
+	if (from->exif.n > 0)
+		is_done = exif_filter(&to.exif, block_bytes(&from->exif), keep, target,
 		                      &lost);
-	if (is_done && metadata->xmp.n > 0)
-		is_done = xmp_filter(&xmp, block_bytes(&metadata->xmp),
-		                     block_bytes(&metadata->xmp_extended), keep, target,
+	if (is_done && from->xmp.n > 0)
+		is_done = xmp_filter(&to.xmp, block_bytes(&from->xmp),
+		                     block_bytes(&from->xmp_extended), keep, target,
 		                     &lost);
-	if (is_done && metadata->iptc.n > 0)
-		is_done = iptc_filter(&iptc, block_bytes(&metadata->iptc), keep, target,
+	if (is_done && from->iptc.n > 0)
+		is_done = iptc_filter(&to.iptc, block_bytes(&from->iptc), keep, target,
 		                      &lost);
-	replace(&metadata->exif, &exif);
-	replace(&metadata->xmp, &xmp);
-	replace(&metadata->iptc, &iptc);
-	block_fini(&metadata->xmp_extended);
-	if (keep != KEEP_ALL) {
-		block_fini(&metadata->comment);
-		block_fini(&metadata->png_text);
+	if (keep == KEEP_ALL) {
+		block_add(&to.comment, block_bytes(&from->comment));
+		block_add(&to.png_text, block_bytes(&from->png_text));
+		is_done = is_done && !to.comment.has_failed && !to.png_text.has_failed;
 	}
-	metadata->lost = true_losses(lost, keep);
+	to.lost = true_losses(lost, keep);
 	if (!is_done)
-		metadata_fini(metadata);
+		metadata_fini(&to);
+	*ret_metadata = to;
 	return is_done;
 }

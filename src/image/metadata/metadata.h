@@ -17,18 +17,9 @@
 #ifndef PXP_METADATA_H
 #define PXP_METADATA_H
 
+#include "common/lost.h"
 #include "image/metadata/bytes.h"
 #include "recipe/recipe.h"
-
-/* What an output has lost although it was to be kept; a mask. */
-enum metadata_lost {
-	LOST_EXIF = 1,
-	LOST_XMP = 2,
-	LOST_IPTC = 4,
-	LOST_COMMENT = 8,
-	LOST_VIDEO = 16,   /* a motion photo's */
-	LOST_GAINMAP = 32, /* of an HDR picture that is stored as SDR and a gain map */
-};
 
 /* Pixels per inch; 0 when the file does not say. */
 struct density {
@@ -46,7 +37,8 @@ struct metadata {
 	/* Chunks of text in a PNG, as they stand there: a PNG again keeps them all. */
 	struct block png_text;
 	struct density density;
-	unsigned lost; /* enum metadata_lost: parts of the file that no block describes */
+	unsigned
+		lost; /* a mask of enum lost: parts of the file that no block describes */
 };
 
 /* Frees the blocks; all is empty and zero again. */
@@ -89,14 +81,15 @@ struct part target_turn_size(const struct metadata_target *target, struct part s
 /*
  * Keep what a recipe keeps, and set what describes the file to the output's.
  *
- * metadata  the input's blocks; they are replaced by the output's. A block of which
- *           nothing is kept is empty. XMP may come as UTF-8, UTF-16 or UTF-32 and leaves as
- *           UTF-8. Bits are added to metadata->lost.
- * keep      a mask of enum keep.
+ * ret_metadata  the output's blocks; a block of which nothing is kept is empty. The caller
+ *               frees it with metadata_fini(). Its lost tells what of the input is lost.
+ * from          the input's blocks. XMP may come as UTF-8, UTF-16 or UTF-32 and leaves as
+ *               UTF-8.
+ * keep          a mask of enum keep.
  *
- * False when memory ran out; all blocks are empty then. Any thread.
+ * False when memory ran out; ret_metadata is empty then. Any thread.
  */
-bool metadata_filter(struct metadata *metadata, unsigned keep,
-                     const struct metadata_target *target);
+bool metadata_filter(struct metadata *ret_metadata, const struct metadata *from,
+                     unsigned keep, const struct metadata_target *target);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_ITEM_BYTES = 16 << 20 };
+enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_ITEM_BYTES = 16 << 20, MAX_DROPPED = 8 };
 
 #define XMP_TYPE BYTES_OF("application/rdf+xml\0")
 
@@ -20,6 +20,9 @@ enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_ITEM_BYTES = 16 << 20 };
 struct meta {
 	struct bytes file;
 	struct box all, iinf, iloc, iref, idat, pitm;
+	/* Items that are left out of the file that is written. */
+	uint64_t dropped[MAX_DROPPED];
+	size_t n_dropped;
 };
 
 static bool find_meta(struct bytes file, struct meta *ret_meta)
@@ -272,14 +275,30 @@ static void add_iinf(struct block *to, const struct meta *meta,
 	unsigned version = (unsigned)bytes_number(meta->iinf.data, 0, 1, true);
 	unsigned n_count = version == 0 ? 2 : 4;
 	size_t begin = begin_box(to, "iinf");
+	struct box infe;
 
 	block_add(to, bytes_part(meta->iinf.data, 0, 4));
-	block_add_number(to, bytes_number(meta->iinf.data, 4, n_count, true) + n, n_count,
-	                 true);
-	block_add(to, listed_items(meta));
+	block_add_number(
+		to, bytes_number(meta->iinf.data, 4, n_count, true) + n - meta->n_dropped,
+		n_count, true);
+	for (size_t at = 0; box_next(listed_items(meta), &at, &infe);) {
+		uint64_t id = 0;
+
+		if (kind_of(&infe, &id) == ITEM_OTHER)
+			block_add(to, infe.all);
+	}
 	for (size_t i = 0; i < n; i++)
 		add_infe(to, &items[i]);
 	end_box(to, begin);
+}
+
+static bool is_dropped(const struct meta *meta, uint64_t id)
+{
+	for (size_t i = 0; i < meta->n_dropped; i++) {
+		if (meta->dropped[i] == id)
+			return true;
+	}
+	return false;
 }
 
 /* "cdsc": each new item describes the primary one. */
@@ -288,11 +307,14 @@ static void add_iref(struct block *to, const struct meta *meta,
 {
 	uint64_t primary = bytes_be16(meta->pitm.data, 4);
 	size_t begin = begin_box(to, "iref");
+	struct bytes references = bytes_after(meta->iref.data, 4);
+	struct box box;
 
-	if (meta->iref.all.n > 0)
-		block_add(to, meta->iref.data);
-	else
-		block_add_number(to, 0, 4, true);
+	block_add_number(to, 0, 4, true);
+	for (size_t at = 0; box_next(references, &at, &box);) {
+		if (!is_dropped(meta, bytes_be16(box.data, 0)))
+			block_add(to, box.all);
+	}
 	for (size_t i = 0; i < n; i++) {
 		size_t at = begin_box(to, "cdsc");
 
@@ -304,41 +326,49 @@ static void add_iref(struct block *to, const struct meta *meta,
 	end_box(to, begin);
 }
 
+/* Copy the place of an item, moved by shift. */
+static void add_place(struct block *to, const struct iloc *iloc,
+                      const struct item_place *place, size_t begin, size_t end,
+                      uint64_t shift)
+{
+	size_t n_extent = iloc->n_index + iloc->n_offset + iloc->n_length;
+	size_t copy_at = to->n;
+
+	block_add(to, bytes_part(iloc->entries, begin, end - begin));
+	if (to->has_failed || place->method != 0)
+		return;
+	if (iloc->n_base >= 4 && place->base > 0) {
+		block_set_number(to, copy_at + place->base_at - begin,
+		                 place->base + shift, iloc->n_base, true);
+		return;
+	}
+	for (size_t i = 0; i < place->n_extents; i++) {
+		size_t offset_at = place->extents_at + i * n_extent + iloc->n_index;
+		uint64_t offset = bytes_number(iloc->entries, offset_at, iloc->n_offset,
+		                               true);
+
+		block_set_number(to, copy_at + offset_at - begin, offset + shift,
+		                 iloc->n_offset, true);
+	}
+}
+
 /* Places of new items, at data_at and behind it; those of the others move by shift. */
-static bool add_iloc(struct block *to, const struct iloc *iloc, const struct bytes *data,
+static bool add_iloc(struct block *to, const struct meta *meta, const struct iloc *iloc,
                      const struct new_item *items, size_t n, uint64_t shift,
                      uint64_t data_at)
 {
-	size_t n_extent = iloc->n_index + iloc->n_offset + iloc->n_length;
-	size_t begin = begin_box(to, "iloc"), entries_at, at = 0;
+	size_t begin = begin_box(to, "iloc"), at = 0;
 	struct item_place place;
 
-	block_add(to, bytes_part(*data, 0, 6));
-	block_add_number(to, iloc->n_items + n, iloc->n_id, true);
-	entries_at = to->n;
+	block_add(to, bytes_part(meta->iloc.data, 0, 6));
+	block_add_number(to, iloc->n_items + n - meta->n_dropped, iloc->n_id, true);
 	for (size_t i = 0; i < iloc->n_items; i++) {
 		size_t from = at;
 
 		if (!next_place(iloc, &at, &place))
 			return false;
-		block_add(to, bytes_part(iloc->entries, from, at - from));
-		if (to->has_failed || place.method != 0)
-			continue;
-		if (iloc->n_base >= 4 && place.base > 0) {
-			block_set_number(to, entries_at + place.base_at,
-			                 place.base + shift, iloc->n_base, true);
-			continue;
-		}
-		for (size_t k = 0; k < place.n_extents; k++) {
-			size_t offset_at = place.extents_at + k * n_extent +
-			                   iloc->n_index;
-
-			block_set_number(to, entries_at + offset_at,
-			                 bytes_number(iloc->entries, offset_at,
-			                              iloc->n_offset, true) +
-			                         shift,
-			                 iloc->n_offset, true);
-		}
+		if (!is_dropped(meta, place.id))
+			add_place(to, iloc, &place, from, at, shift);
 	}
 	for (size_t i = 0; i < n; i++) {
 		block_add_number(to, items[i].id, iloc->n_id, true);
@@ -371,8 +401,7 @@ static bool add_meta(struct block *to, const struct meta *meta,
 		if (box_is(&box, "iinf")) {
 			add_iinf(to, meta, items, n);
 		} else if (box_is(&box, "iloc")) {
-			if (!add_iloc(to, &iloc, &meta->iloc.data, items, n, shift,
-			              data_at))
+			if (!add_iloc(to, meta, &iloc, items, n, shift, data_at))
 				return false;
 		} else if (!box_is(&box, "iref")) {
 			block_add(to, box.all);
@@ -383,14 +412,35 @@ static bool add_meta(struct block *to, const struct meta *meta,
 	return true;
 }
 
+/* Note the items of metadata that there are: false when there are too many, or one is listed
+ * that has no place. */
+static bool find_dropped(struct meta *meta, const struct iloc *iloc)
+{
+	struct item_place place;
+	struct box infe;
+	size_t n_places = 0, place_at = 0;
+
+	for (size_t at = 0; box_next(listed_items(meta), &at, &infe);) {
+		uint64_t id = 0;
+
+		if (kind_of(&infe, &id) == ITEM_OTHER)
+			continue;
+		if (meta->n_dropped == MAX_DROPPED || is_dropped(meta, id))
+			return false;
+		meta->dropped[meta->n_dropped++] = id;
+	}
+	for (size_t i = 0; i < iloc->n_items && next_place(iloc, &place_at, &place); i++)
+		n_places += is_dropped(meta, place.id);
+	return n_places == meta->n_dropped;
+}
+
 /* The layout that encoders write, and no other: every item in the file behind "meta", with
- * numbers of 4 bytes, and no metadata yet. */
-static bool is_writable(const struct meta *meta, uint64_t *ret_max_id)
+ * numbers of 4 bytes. */
+static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 {
 	size_t meta_end = (size_t)(meta->all.all.at - meta->file.at) + meta->all.all.n;
 	struct iloc iloc;
 	struct item_place place;
-	struct box infe;
 	size_t at = 0;
 
 	if (!read_iloc(&meta->iloc, &iloc) || iloc.version > 1 || iloc.n_offset != 4 ||
@@ -400,33 +450,43 @@ static bool is_writable(const struct meta *meta, uint64_t *ret_max_id)
 		return false;
 	*ret_max_id = 0;
 	for (size_t i = 0; i < iloc.n_items; i++) {
+		uint64_t offset;
+
 		if (!next_place(&iloc, &at, &place))
 			return false;
 		*ret_max_id = place.id > *ret_max_id ? place.id : *ret_max_id;
-		if (place.method == 0 && place.base == 0 && place.n_extents > 0 &&
-		    bytes_number(iloc.entries, place.extents_at + iloc.n_index,
-		                 iloc.n_offset, true) < meta_end)
-			return false;
-		if (place.method == 0 && place.base > 0 && place.base < meta_end)
-			return false;
-	}
-	for (at = 0; box_next(listed_items(meta), &at, &infe);) {
-		uint64_t id;
-
-		if (kind_of(&infe, &id) != ITEM_OTHER)
+		offset = place.base;
+		if (place.base == 0 && place.n_extents > 0)
+			offset = bytes_number(iloc.entries,
+			                      place.extents_at + iloc.n_index,
+			                      iloc.n_offset, true);
+		if (place.method == 0 && place.n_extents > 0 && offset < meta_end)
 			return false;
 	}
-	return *ret_max_id < UINT16_MAX - 2;
+	return *ret_max_id < UINT16_MAX - 2 && find_dropped(meta, &iloc);
 }
 
-/* The file with new items: what is before "meta", "meta", what is behind it, their bytes. */
-static bool add_items(struct block *to, const struct meta *meta,
+/* A free box at the end, where what was n bytes is shorter now. */
+static void add_padding(struct block *to, size_t n, size_t n_now)
+{
+	enum { HEAD_BYTES = 8 };
+	size_t n_free = n > n_now ? n - n_now : 0, begin;
+
+	if (n_free == 0)
+		return;
+	begin = begin_box(to, "free");
+	for (; n_free > HEAD_BYTES; n_free--)
+		block_add_number(to, 0, 1, true);
+	end_box(to, begin);
+}
+
+/* What is before "meta", "meta", what is behind it, the new items' bytes. */
+static bool add_items(struct splice *splice, const struct meta *meta,
                       const struct new_item *items, size_t n)
 {
 	size_t meta_at = (size_t)(meta->all.all.at - meta->file.at);
-	struct bytes behind = bytes_after(meta->file, meta_at + meta->all.all.n);
+	size_t meta_end = meta_at + meta->all.all.n, n_meta, begin;
 	struct block grown = {0};
-	size_t n_meta, begin;
 	bool is_done;
 
 	/* Once to see how long it becomes. */
@@ -435,19 +495,20 @@ static bool add_items(struct block *to, const struct meta *meta,
 	block_fini(&grown);
 	if (!is_done || meta->file.n > UINT32_MAX / 2)
 		return false;
-	block_add(to, bytes_part(meta->file, 0, meta_at));
-	if (!add_meta(to, meta, items, n, n_meta - meta->all.all.n,
-	              meta_at + n_meta + behind.n + 8))
+	block_add(&splice->head, bytes_part(meta->file, 0, meta_at));
+	if (!add_meta(&splice->head, meta, items, n, n_meta - meta->all.all.n,
+	              meta->file.n + n_meta - meta->all.all.n + 8))
 		return false;
-	block_add(to, behind);
-	begin = begin_box(to, "mdat");
+	splice->from = meta_end;
+	begin = begin_box(&splice->tail, "mdat");
 	for (size_t i = 0; i < n; i++)
-		block_add(to, items[i].data);
-	end_box(to, begin);
+		block_add(&splice->tail, items[i].data);
+	end_box(&splice->tail, begin);
+	add_padding(&splice->tail, meta->all.all.n, n_meta + splice->tail.n);
 	return true;
 }
 
-bool metadata_write_heif(struct block *to, struct bytes file,
+bool metadata_write_heif(struct splice *splice, struct bytes file,
                          const struct metadata *metadata, unsigned *lost)
 {
 	struct block exif = {0};
@@ -457,16 +518,13 @@ bool metadata_write_heif(struct block *to, struct bytes file,
 	size_t n = 0;
 	bool is_done;
 
-	if (metadata->exif.n == 0 && metadata->xmp.n == 0) {
-		/* The file is right as it is. */
-		*lost |= metadata->iptc.n > 0 ? LOST_IPTC : 0U;
-		*lost |= metadata->comment.n + metadata->png_text.n > 0 ? LOST_COMMENT
-		                                                        : 0U;
-		return true;
-	}
+	*lost |= metadata->iptc.n > 0 ? LOST_IPTC : 0U;
+	*lost |= metadata->comment.n + metadata->png_text.n > 0 ? LOST_COMMENT : 0U;
 	if (!find_meta(file, &meta) || !is_writable(&meta, &max_id) ||
 	    !boxes_are_whole(file))
 		return false;
+	if (metadata->exif.n == 0 && metadata->xmp.n == 0 && meta.n_dropped == 0)
+		return true; /* the file is right as it is */
 	if (metadata->exif.n > 0) {
 		block_add_number(&exif, 0, 4, true); /* the TIFF header follows */
 		block_add(&exif, block_bytes(&metadata->exif));
@@ -475,10 +533,8 @@ bool metadata_write_heif(struct block *to, struct bytes file,
 	if (metadata->xmp.n > 0)
 		items[n++] = (struct new_item){++max_id, "mime",
 		                               block_bytes(&metadata->xmp)};
-	is_done = add_items(to, &meta, items, n);
-	to->has_failed |= exif.has_failed;
+	is_done = add_items(splice, &meta, items, n);
+	splice->head.has_failed |= exif.has_failed;
 	block_fini(&exif);
-	*lost |= metadata->iptc.n > 0 ? LOST_IPTC : 0U;
-	*lost |= metadata->comment.n + metadata->png_text.n > 0 ? LOST_COMMENT : 0U;
 	return is_done;
 }

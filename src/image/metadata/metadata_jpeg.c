@@ -281,9 +281,10 @@ static bool is_of_ours(const struct segment *segment)
 	       segment->marker == APP13 || segment->marker == COM;
 }
 
-bool metadata_write_jpeg(struct block *to, struct bytes file,
+bool metadata_write_jpeg(struct splice *splice, struct bytes file,
                          const struct metadata *metadata, unsigned *lost)
 {
+	struct block *head = &splice->head;
 	struct segment segment;
 	bool takes_jfif = true;
 	size_t at = 2;
@@ -294,12 +295,12 @@ bool metadata_write_jpeg(struct block *to, struct bytes file,
 	while (next_segment(file, &at, &segment))
 		takes_jfif &= segment.marker != APP14;
 
-	block_add(to, bytes_part(file, 0, 2));
-	add_blocks(to, metadata, takes_jfif, lost);
+	block_add(head, bytes_part(file, 0, 2));
+	add_blocks(head, metadata, takes_jfif, lost);
 	for (at = 2; next_segment(file, &at, &segment);) {
 		if (!is_of_ours(&segment))
-			block_add(to, segment.all);
+			block_add(head, segment.all);
 	}
-	block_add(to, bytes_after(file, at));
+	splice->from = at;
 	return true;
 }

@@ -92,20 +92,25 @@ static void add_box(struct block *to, const char *type, struct bytes head,
 	block_add(to, data);
 }
 
-/* All boxes but those of metadata; false when there is something else in the file. */
-static bool copy_boxes(struct block *to, struct bytes file)
+/* Where the boxes of metadata begin; false when there is something behind them. */
+static bool find_end(struct splice *splice, struct bytes file)
 {
 	struct box box;
 
-	for (size_t at = 0; box_next(file, &at, &box);) {
-		if (!box_is(&box, "Exif") && !box_is(&box, "xml ") &&
-		    !box_is(&box, "brob"))
-			block_add(to, box.all);
+	splice->until = file.n;
+	for (size_t at = 0, begin = 0; box_next(file, &at, &box); begin = at) {
+		bool is_of_ours = box_is(&box, "Exif") || box_is(&box, "xml ") ||
+		                  box_is(&box, "brob");
+
+		if (is_of_ours && splice->until == file.n)
+			splice->until = begin;
+		else if (!is_of_ours && splice->until < file.n)
+			return false;
 	}
 	return boxes_are_whole(file);
 }
 
-bool metadata_write_jxl(struct block *to, struct bytes file,
+bool metadata_write_jxl(struct splice *splice, struct bytes file,
                         const struct metadata *metadata, unsigned *lost)
 {
 	const struct bytes signature = {jxl_signature, SIGNATURE_BYTES};
@@ -115,18 +120,19 @@ bool metadata_write_jxl(struct block *to, struct bytes file,
 	*lost |= metadata->comment.n + metadata->png_text.n > 0 ? LOST_COMMENT : 0U;
 	if (is_bare && metadata->exif.n == 0 && metadata->xmp.n == 0)
 		return true; /* the file is right as it is */
-	if (file.n > UINT32_MAX / 2)
+	if (file.n > UINT32_MAX / 2 || (!is_bare && !find_end(splice, file)))
 		return false;
 	if (is_bare) {
-		block_add(to, signature);
-		add_box(to, "jxlc", (struct bytes){NULL, 0}, file);
-	} else if (!copy_boxes(to, file)) {
-		return false;
+		block_add(&splice->head, signature);
+		block_add_number(&splice->head, 8 + file.n, 4, true);
+		block_add_text(&splice->head, "jxlc");
 	}
 	if (metadata->exif.n > 0)
-		add_box(to, "Exif", BYTES_OF("\0\0\0\0"), block_bytes(&metadata->exif));
+		add_box(&splice->tail, "Exif", BYTES_OF("\0\0\0\0"),
+		        block_bytes(&metadata->exif));
 	if (metadata->xmp.n > 0)
-		add_box(to, "xml ", (struct bytes){NULL, 0}, block_bytes(&metadata->xmp));
+		add_box(&splice->tail, "xml ", (struct bytes){NULL, 0},
+		        block_bytes(&metadata->xmp));
 	return true;
 }
 

@@ -339,24 +339,23 @@ static bool is_of_ours(const struct chunk *chunk)
 	return is_text(chunk) || is_type(chunk, "eXIf") || is_type(chunk, "pHYs");
 }
 
-bool metadata_write_png(struct block *to, struct bytes file,
+bool metadata_write_png(struct splice *splice, struct bytes file,
                         const struct metadata *metadata, unsigned *lost)
 {
-	bool has_pixels = false;
 	size_t at = HEAD_BYTES;
 	struct chunk chunk;
 
 	(void)lost;
 	if (!bytes_begin_with(file, BYTES_OF("\x89PNG\r\n\x1a\n")))
 		return false;
-	block_add(to, bytes_part(file, 0, HEAD_BYTES));
-	while (next_chunk(file, &at, &chunk)) {
-		if (is_type(&chunk, "IDAT") && !has_pixels) {
-			has_pixels = true;
-			add_blocks(to, metadata);
+	block_add(&splice->head, bytes_part(file, 0, HEAD_BYTES));
+	for (; next_chunk(file, &at, &chunk); splice->from = at) {
+		if (is_type(&chunk, "IDAT")) {
+			add_blocks(&splice->head, metadata);
+			return true;
 		}
 		if (!is_of_ours(&chunk))
-			block_add(to, chunk.all);
+			block_add(&splice->head, chunk.all);
 	}
-	return has_pixels && at == file.n;
+	return false;
 }

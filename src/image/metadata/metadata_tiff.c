@@ -7,6 +7,8 @@
 #include "image/metadata/exif.h"
 #include "image/metadata/iptc.h"
 
+enum { HEAD_BYTES = 8 };
+
 enum { TAG_XMP = 0x02bc, TAG_IPTC = 0x83bb, TAG_PHOTOSHOP = 0x8649 };
 
 /* Some writers turned the bytes of IPTC as if they were numbers of 4 bytes. */
@@ -36,10 +38,13 @@ void metadata_read_tiff(struct metadata *metadata, struct bytes file)
 	metadata->density = exif_density(file);
 }
 
-bool metadata_write_tiff(struct block *to, struct bytes file,
+bool metadata_write_tiff(struct splice *splice, struct bytes file,
                          const struct metadata *metadata, unsigned *lost)
 {
 	if (metadata->comment.n > 0 || metadata->png_text.n > 0)
 		*lost |= LOST_COMMENT;
-	return exif_add_to_tiff(to, file, metadata);
+	block_add(&splice->head, bytes_part(file, 0, HEAD_BYTES));
+	splice->from = HEAD_BYTES;
+	return exif_add_to_tiff(&splice->tail, file, metadata) &&
+	       exif_point_to(&splice->head, file.n + (file.n & 1));
 }

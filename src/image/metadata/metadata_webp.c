@@ -98,49 +98,67 @@ static bool is_of_ours(const struct chunk *chunk)
 	return is_type(chunk, "EXIF") || is_type(chunk, "XMP ");
 }
 
-/* All but the metadata, with the flags in the extended header, which is added when they
- * are not 0. */
-static bool copy_chunks(struct block *to, struct bytes file, unsigned flags)
+/* The head up to the pixels, with the flags in the extended header, which is added when they
+ * are not 0. False when the file does not begin so. */
+static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 {
+	struct block *head = &splice->head;
 	size_t at = HEAD_BYTES;
-	struct chunk chunk;
+	struct chunk first;
 
-	for (bool is_first = true; next_chunk(file, &at, &chunk); is_first = false) {
-		bool is_header = is_type(&chunk, "VP8X") && chunk.data.n == 10;
+	if (!next_chunk(file, &at, &first))
+		return false;
+	block_add(head, bytes_part(file, 0, HEAD_BYTES));
+	splice->from = HEAD_BYTES;
+	if (!is_type(&first, "VP8X"))
+		return !flags || add_header(head, &first, flags);
+	if (first.data.n != 10)
+		return false;
+	block_add(head, first.all);
+	splice->from = at;
+	if (!head->has_failed) {
+		uint8_t *byte = head->at + head->n - first.data.n;
 
-		if (is_first && !is_header && flags && !add_header(to, &chunk, flags))
-			return false;
-		if (is_of_ours(&chunk))
-			continue;
-		block_add(to, chunk.all);
-		block_add_number(to, 0, chunk.all.n & 1, false);
-		if (is_first && is_header && !to->has_failed) {
-			uint8_t *byte = to->at + to->n - chunk.data.n;
-
-			*byte &= (uint8_t) ~(FLAG_EXIF | FLAG_XMP);
-			*byte |= (uint8_t)flags;
-		}
+		*byte &= (uint8_t) ~(FLAG_EXIF | FLAG_XMP);
+		*byte |= (uint8_t)flags;
 	}
-	return at == file.n && at > HEAD_BYTES;
+	return true;
 }
 
-bool metadata_write_webp(struct block *to, struct bytes file,
+/* Where the metadata behind the pixels begin; false when there is something behind them. */
+static bool find_end(struct splice *splice, struct bytes file)
+{
+	size_t at = splice->from, end = file.n;
+	struct chunk chunk;
+
+	for (size_t begin = at; next_chunk(file, &at, &chunk); begin = at) {
+		if (is_of_ours(&chunk))
+			end = begin < end ? begin : end;
+		else if (end < file.n)
+			return false;
+	}
+	splice->until = end;
+	return at == file.n;
+}
+
+bool metadata_write_webp(struct splice *splice, struct bytes file,
                          const struct metadata *metadata, unsigned *lost)
 {
 	unsigned flags = (metadata->exif.n > 0 ? FLAG_EXIF : 0U) |
 	                 (metadata->xmp.n > 0 ? FLAG_XMP : 0U);
+	size_t n;
 
 	if (!bytes_begin_with(file, BYTES_OF("RIFF")) ||
-	    !bytes_begin_with(bytes_after(file, 8), BYTES_OF("WEBP")))
+	    !bytes_begin_with(bytes_after(file, 8), BYTES_OF("WEBP")) ||
+	    !write_head(splice, file, flags) || !find_end(splice, file))
 		return false;
-	block_add(to, bytes_part(file, 0, HEAD_BYTES));
-	if (!copy_chunks(to, file, flags))
-		return false;
+	block_add_number(&splice->tail, 0, (splice->until - splice->from) & 1, false);
 	if (metadata->exif.n > 0)
-		add_chunk(to, "EXIF", block_bytes(&metadata->exif));
+		add_chunk(&splice->tail, "EXIF", block_bytes(&metadata->exif));
 	if (metadata->xmp.n > 0)
-		add_chunk(to, "XMP ", block_bytes(&metadata->xmp));
-	block_set_number(to, 4, to->n - 8, 4, false);
+		add_chunk(&splice->tail, "XMP ", block_bytes(&metadata->xmp));
+	n = splice->head.n + (splice->until - splice->from) + splice->tail.n;
+	block_set_number(&splice->head, 4, n - 8, 4, false);
 	if (metadata->iptc.n > 0)
 		*lost |= LOST_IPTC;
 	if (metadata->comment.n > 0 || metadata->png_text.n > 0)

@@ -60,3 +60,27 @@ size_t webp_drop_exif(uint8_t *bytes, size_t n)
 		bytes[4 + i] = (uint8_t)((n - 8) >> (8 * i));
 	return n;
 }
+
+static size_t big_endian(const uint8_t *at)
+{
+	return (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 |
+	       (size_t)at[3];
+}
+
+size_t png_drop_density(uint8_t *bytes, size_t n)
+{
+	enum { HEAD = 8, CHUNK = 12 };
+	size_t at = HEAD;
+
+	while (at < n && n - at >= CHUNK) {
+		size_t n_data = big_endian(bytes + at);
+
+		/* It stands before the pixels. */
+		if (n_data > n - at - CHUNK || memcmp(bytes + at + 4, "IDAT", 4) == 0)
+			return n;
+		if (memcmp(bytes + at + 4, "pHYs", 4) == 0)
+			return cut(bytes, n, at, CHUNK + n_data);
+		at += CHUNK + n_data;
+	}
+	return n;
+}

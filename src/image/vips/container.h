@@ -10,4 +10,7 @@
 size_t jpeg_drop_exif(uint8_t *bytes, size_t n);
 size_t webp_drop_exif(uint8_t *bytes, size_t n);
 
+/* Take the density out, in place; the length that is left. */
+size_t png_drop_density(uint8_t *bytes, size_t n);
+
 #endif

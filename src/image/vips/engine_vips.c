@@ -218,7 +218,7 @@ static bool can_be_quick(const struct pv_job *job)
 	       job->recipe->kernel == KERNEL_LANCZOS3 && !is_enlarged &&
 	       !job->layout.is_focused && pv_shrinks_exactly(job) && !job->is_deep &&
 	       !job->is_light && !state->is_cmyk && !state->has_odd_samples &&
-	       !(state->has_alpha && is_uneven);
+	       !state->is_turned_by_us && !(state->has_alpha && is_uneven);
 }
 
 /* Decode, turn and scale in one. */
@@ -370,6 +370,9 @@ static bool render(struct pv_job *job, struct rendering *ret_rendering)
 	                                            job->n_frames};
 	ret_rendering->n_frames = job->n_frames;
 	ret_rendering->image = image;
+	if (job->is_tagged)
+		ret_rendering->colour = job->space == SPACE_KEEP ? OUTPUT_AS_INPUT
+		                                                 : OUTPUT_OTHER_SPACE;
 	ret_rendering->free_image = g_object_unref;
 	return true;
 }

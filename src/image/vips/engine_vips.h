@@ -18,11 +18,12 @@ struct pv_state {
 	VipsSource *bytes; /* NULL when another engine decoded */
 	/* What several outputs are derived from: all frames, in memory; else NULL. */
 	VipsImage *decoded;
-	uint32_t n_decoded; /* frames in it */
-	struct size stored; /* of a frame, not turned */
-	int orientation;    /* to be applied: 1 when the recipe leaves it alone */
-	bool is_deep;       /* more than 8 bits a sample */
-	bool is_light;      /* float RGB without alpha: light, which may be over 1 */
+	uint32_t n_decoded;   /* frames in it */
+	struct size stored;   /* of a frame, not turned */
+	bool is_turned_by_us; /* libvips does not know the orientation */
+	int orientation;      /* to be applied: 1 when the recipe leaves it alone */
+	bool is_deep;         /* more than 8 bits a sample */
+	bool is_light;        /* float RGB without alpha: light, which may be over 1 */
 	bool is_cmyk, has_alpha;
 	bool has_odd_samples; /* of 32 bit whole numbers, which libvips takes for 8 bit ones,
 	                       * of packed Lab, of which it makes coarse colours, and others

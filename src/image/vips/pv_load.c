@@ -3,6 +3,7 @@
 
 #include "image/header/header_quirks.h"
 #include "image/header/metadata_scan.h"
+#include "image/picture_metadata.h"
 #include "image/vips/samples.h"
 
 #include <math.h>
@@ -116,6 +117,14 @@ static void note_header(struct source *source, VipsImage *image)
 	state->orientation = source->reading->no_rotate
 	                             ? 1
 	                             : vips_image_get_orientation(image);
+	/* libvips sees no EXIF behind the pixels of a PNG, nor in its text. */
+	if (source->format == FORMAT_PNG && !source->reading->no_rotate) {
+		int known = state->orientation;
+
+		state->orientation = (int)picture_metadata_orientation(source->metadata,
+		                                                       (unsigned)known);
+		state->is_turned_by_us = state->orientation != known;
+	}
 	/* The rows of a PFM go from the bottom up, which libvips overlooks. */
 	if (pv_is_pfm(image))
 		state->orientation = 4;

@@ -156,32 +156,32 @@ static VipsImage *image_of_pixels(const struct pixels *pixels)
 	return image;
 }
 
-static bool has(VipsImage *image, const char *name)
+static bool has_profile(VipsImage *image)
 {
-	return vips_image_get_typeof(image, name) != 0;
+	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
 }
 
-/* Whether nothing stands on it that a saver would write. */
-static bool is_bare(VipsImage *image)
+/* Libvips writes what nobody asked for (8.14.1): an EXIF of its own wherever it is not told to
+ * strip all, and into WebP even then; into PNG a density. It is taken out again, here, because
+ * a file that stands in the memfd cannot become shorter any more. */
+static size_t drop_inventions(const struct recipe *recipe, uint8_t *bytes, size_t n)
 {
-	char **names = vips_image_get_fields(image);
-	bool found = has(image, VIPS_META_ICC_NAME) || has(image, VIPS_META_XMP_NAME) ||
-	             has(image, VIPS_META_EXIF_NAME) || has(image, VIPS_META_IPTC_NAME) ||
-	             has(image, VIPS_META_IMAGEDESCRIPTION);
-
-	for (char **name = names; name && *name; name++)
-		found |= strncmp(*name, "png-comment", 11) == 0;
-	g_strfreev(names);
-	return !found;
+	switch (recipe->format) {
+	case FORMAT_JPEG:
+		return jpeg_drop_exif(bytes, n);
+	case FORMAT_WEBP:
+		return webp_drop_exif(bytes, n);
+	case FORMAT_PNG:
+		return png_drop_density(bytes, n);
+	default:
+		return n;
+	}
 }
 
-/* libvips writes an EXIF of its own wherever it is not told to strip all, and into WebP even
- * then (8.14.1). Where the picture has none, this is taken out again. */
-static bool writes_foreign_exif(VipsImage *image, const struct recipe *recipe, bool strip)
+static bool has_inventions(const struct recipe *recipe, bool strip)
 {
-	return !has(image, VIPS_META_EXIF_NAME) &&
-	       (recipe->format == FORMAT_WEBP ||
-	        (recipe->format == FORMAT_JPEG && !strip));
+	return recipe->format == FORMAT_WEBP || recipe->format == FORMAT_PNG ||
+	       (recipe->format == FORMAT_JPEG && !strip);
 }
 
 /* Savers of TIFF and JPEG 2000 seek to places that they count from the beginning of the
@@ -208,9 +208,7 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 		return false;
 	bytes = VIPS_AREA(blob)->data;
 	n = VIPS_AREA(blob)->length;
-	if (writes_foreign_exif(image, recipe, strip))
-		n = recipe->format == FORMAT_JPEG ? jpeg_drop_exif(bytes, n)
-		                                  : webp_drop_exif(bytes, n);
+	n = drop_inventions(recipe, bytes, n);
 	is_saved = fd_write_all(output, bytes, n);
 	if (!is_saved)
 		vips_error("write", "%s", strerrordesc_np(errno));
@@ -220,11 +218,12 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 
 static bool save_image(VipsImage *image, const struct recipe *recipe, int output)
 {
-	bool strip = is_bare(image);
+	/* The profile is all that a saver may write beside the pixels. */
+	bool strip = !has_profile(image);
 	VipsTarget *target;
 	bool is_saved;
 
-	if (writes_foreign_exif(image, recipe, strip) || !is_first_output(output))
+	if (has_inventions(recipe, strip) || !is_first_output(output))
 		return save_by_memory(image, recipe, strip, output);
 	target = vips_target_new_to_descriptor(output);
 	is_saved = target && !savers[recipe->format](image, target, recipe, strip);

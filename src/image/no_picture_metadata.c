@@ -1,0 +1,36 @@
+/* A build without the libraries that metadata takes: nothing is read or written. Its one
+ * engine takes no picture with metadata that are to be kept. */
+#include "image/picture_metadata.h"
+
+bool picture_metadata_open(struct metadata **ret_metadata, const struct source *source,
+                           struct failure *ret_failure)
+{
+	(void)source;
+	(void)ret_failure;
+	*ret_metadata = NULL;
+	return true;
+}
+
+void picture_metadata_close(struct metadata *metadata)
+{
+	(void)metadata;
+}
+
+unsigned picture_metadata_orientation(const struct metadata *metadata, unsigned otherwise)
+{
+	(void)metadata;
+	return otherwise;
+}
+
+bool picture_metadata_write(const struct source *source, const struct recipe *recipe,
+                            const struct output_facts *facts, int output,
+                            struct picture_side *out, struct failure *ret_failure)
+{
+	(void)source;
+	(void)recipe;
+	(void)facts;
+	(void)output;
+	(void)out;
+	(void)ret_failure;
+	return true;
+}
