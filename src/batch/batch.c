@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/thread.h"
+#include "common/path.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -60,11 +61,31 @@ bool batch_goes_on(struct batch *batch)
 	return state_of(batch) < BATCH_FED;
 }
 
+/* The pools, once they are there. */
+static struct pools *pools_of(struct batch *batch)
+{
+	struct pools *pools;
+
+	lock_acquire(&batch->lock);
+	pools = batch->pools;
+	lock_release(&batch->lock);
+	return pools;
+}
+
+static void stop_pools(struct pools *pools, enum batch_state state)
+{
+	pools_stop(pools, state == BATCH_KILLED ? PXP_SHUTDOWN_KILL
+	                                        : PXP_SHUTDOWN_CANCEL_PENDING);
+}
+
 void batch_stop(struct batch *batch, enum batch_state state)
 {
+	struct pools *pools;
+
 	batch_enter(batch, state);
-	pools_stop(batch->pools, state == BATCH_KILLED ? PXP_SHUTDOWN_KILL
-	                                               : PXP_SHUTDOWN_CANCEL_PENDING);
+	pools = pools_of(batch);
+	if (pools)
+		stop_pools(pools, state);
 }
 
 void batch_stop_early(struct batch *batch, const struct failure *reason)
@@ -257,27 +278,44 @@ static bool make_room_for_complete(struct batch *batch)
 	return batch->complete != NULL;
 }
 
-/* The pool, and the feeder. */
-static bool start(struct batch *batch, struct failure *ret_failure)
+/* The pools of workers, when the first picture needs one. */
+static bool start_workers(struct batch *batch, struct failure *ret_failure)
 {
-	struct pools_options pools = {.n_workers = choose_limits(batch)};
-	int error;
+	struct pools_options options = {
+		.n_workers = batch->n_workers,
+		.max_pending = batch->max_inputs,
+	};
+	struct pools *pools;
 
-	if (!make_room_for_complete(batch))
-		return failure_set(ret_failure, FAIL_INTERNAL, "no memory");
-	pools.max_pending = batch->max_inputs;
-	pools.limits = (struct picture_limits){
+	options.limits = (struct picture_limits){
 		.memory_allowance = batch->limits.allowance,
 		.memory_budget = batch->limits.budget,
 		.max_output = batch->limits.max_output,
 		.recycle = batch->options->recycle ? batch->options->recycle
 	                                           : RECYCLE_IMAGES,
 	};
-	if (!choose_guard(batch, &pools.guard, ret_failure))
+	if (!choose_guard(batch, &options.guard, ret_failure))
 		return false;
-	batch->pools = pools_create(&pools, ret_failure);
-	if (!batch->pools)
+	pools = pools_create(&options, ret_failure);
+	if (!pools)
 		return false;
+	lock_acquire(&batch->lock);
+	batch->pools = pools;
+	lock_release(&batch->lock);
+	/* If the batch was stopped before that, nobody else has stopped them. */
+	if (state_of(batch) >= BATCH_DRAINING)
+		stop_pools(pools, state_of(batch));
+	return true;
+}
+
+/* Room for what is under way, and the feeder. */
+static bool start(struct batch *batch, struct failure *ret_failure)
+{
+	int error;
+
+	batch->n_workers = choose_limits(batch);
+	if (!make_room_for_complete(batch))
+		return failure_set(ret_failure, FAIL_INTERNAL, "no memory");
 	batch->n_files = 1; /* the feeder */
 	error = thread_start(&batch->feeder, feeder_main, batch);
 	if (error != 0)
@@ -311,20 +349,129 @@ static void report_collisions(struct batch *batch)
 	}
 }
 
-/* Open the output folder, and start the committer. */
+static void on_signals(struct batch *batch);
+
+/* Another run has the state: wait for it, unless the user says otherwise. */
+static bool wait_for_other_run(void *data)
+{
+	enum { LOOK_MS = 100 };
+	struct batch *batch = data;
+	struct pollfd event = {.fd = batch->signals, .events = POLLIN};
+
+	if (batch->options->no_wait)
+		return false;
+	if (!batch->is_waiting)
+		report_say(batch->report,
+		           "another run is using the output folder %s; waiting for it",
+		           quoted(batch->options->output));
+	batch->is_waiting = true;
+	if (poll(&event, 1, LOOK_MS) > 0)
+		on_signals(batch);
+	report_tick(batch->report);
+	return batch_goes_on(batch);
+}
+
+/* Open the state of the output folder. False: the batch ends, and it is said why. */
+static bool open_state(struct batch *batch)
+{
+	const struct batch_options *options = batch->options;
+	struct state_options state = {
+		.path = options->state,
+		.is_durable = !options->no_fsync,
+		.rows_alone = !store_takes_stamps(batch->store),
+		.wait = wait_for_other_run,
+		.data = batch,
+	};
+	char notice[FAILURE_TEXT_BYTES], *path = NULL;
+	struct failure failure;
+	enum state_result result;
+
+	if (options->keeps_no_state || !content_hash_is_built())
+		return true;
+	if (!state.path)
+		state.path = path = path_join(options->output, STATE_FILE_NAME);
+	result = state.path ? state_open(&state, &batch->database, notice, &failure)
+	                    : STATE_MEMORY;
+	free(path);
+	if (notice[0] && result != STATE_MEMORY)
+		report_say(batch->report, "%s", notice);
+	switch (result) {
+	case STATE_OK:
+		return true;
+	case STATE_BUSY:
+		if (batch_goes_on(batch))
+			batch_stop_early(batch,
+			                 &(struct failure){FAIL_IO,
+			                                   "another run is using the "
+			                                   "output folder"});
+		return true;
+	case STATE_NONE:
+		report_say(batch->report,
+		           "%s; what was made is recorded on the outputs alone",
+		           failure.text);
+		return true;
+	case STATE_PLACE:
+		batch_stop_early(batch, &failure);
+		return true;
+	case STATE_MEMORY:
+		report_say(batch->report, "cannot start: no memory");
+		return false;
+	}
+	return true;
+}
+
+static bool open_history(struct batch *batch)
+{
+	const struct batch_options *options = batch->options;
+
+	batch->history = history_create(&(struct history_options){
+		.store = batch->store,
+		.state = batch->database,
+		.rules = batch->rules,
+		.n_rules = batch->n_rules,
+		.overwrite = options->overwrite,
+		.keeps_records = !options->keeps_no_state && content_hash_is_built(),
+		.redo = options->redo,
+		.compare_contents = options->compare_contents,
+	});
+	if (!batch->history)
+		report_say(batch->report, "cannot start: no memory");
+	return batch->history != NULL;
+}
+
+/* Whether a folder cannot be made for a reason that is the place's, not a wrong name. */
+static bool is_places_fault(int sys_errno)
+{
+	return sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EROFS ||
+	       sys_errno == EIO || sys_errno == EACCES || sys_errno == EPERM;
+}
+
+/* Open the output folder, what is known of it, and start the committer. */
 static bool open_output(struct batch *batch)
 {
 	const char *output = batch->options->output;
+	struct failure failure;
 
 	batch->store = store_open(output);
+	if (!batch->store && is_places_fault(errno)) {
+		failure_set(&failure, FAIL_IO, "cannot make the output folder %s: %s",
+		            quoted(output), strerrordesc_np(errno));
+		batch_stop_early(batch, &failure);
+		return true;
+	}
 	if (!batch->store) {
 		report_say(batch->report, "cannot make the output folder %s: %s",
 		           quoted(output), strerrordesc_np(errno));
 		return false;
 	}
 	store_identity(batch->store, &batch->walk.skip_dev, &batch->walk.skip_ino);
+	if (!batch->options->no_fsync)
+		store_make_durable(batch->store);
+	if (!open_state(batch) || !open_history(batch))
+		return false;
 	batch->committer = committer_create(&(struct committer_options){
 		.store = batch->store,
+		.state = batch->database,
 		.overwrite = batch->options->overwrite,
 		.done = file_on_committed,
 		.data = batch,
@@ -368,14 +515,16 @@ static void suspend(struct batch *batch)
 	sigset_t stop;
 
 	report_hide(batch->report);
-	pools_suspend(batch->pools);
+	if (batch->pools)
+		pools_suspend(batch->pools);
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
 	raise(SIGTSTP);
 	pthread_sigmask(SIG_UNBLOCK, &stop,
 	                NULL); /* the process stops and continues here */
 	pthread_sigmask(SIG_BLOCK, &stop, NULL);
-	pools_resume(batch->pools);
+	if (batch->pools)
+		pools_resume(batch->pools);
 }
 
 static void end_by(struct batch *batch, int number)
@@ -469,6 +618,32 @@ static void wait_for_events(struct batch *batch)
 		on_signals(batch);
 }
 
+static bool workers_are_wanted(struct batch *batch)
+{
+	bool are_wanted;
+
+	lock_acquire(&batch->lock);
+	are_wanted = batch->workers == WORKERS_WANTED;
+	lock_release(&batch->lock);
+	return are_wanted;
+}
+
+/* The feeder waits for workers: start them. Without any the batch is refused. */
+static void answer_for_workers(struct batch *batch)
+{
+	struct failure failure;
+	bool are_ready = start_workers(batch, &failure);
+
+	lock_acquire(&batch->lock);
+	batch->workers = are_ready ? WORKERS_READY : WORKERS_REFUSED;
+	cond_signal(&batch->has_room);
+	lock_release(&batch->lock);
+	if (are_ready)
+		return;
+	report_say(batch->report, "cannot start: %s", failure.text);
+	refuse(batch);
+}
+
 /* Until everything that was fed is reported. False when it gave up waiting. */
 static bool watch(struct batch *batch)
 {
@@ -483,6 +658,8 @@ static bool watch(struct batch *batch)
 			is_planning = false;
 			decide(batch);
 		}
+		if (workers_are_wanted(batch))
+			answer_for_workers(batch);
 		report_complete(batch);
 		report_tick(batch->report);
 		if (batch->stuck_ns >= 0 && clock_now_ns() > batch->stuck_ns)
@@ -515,6 +692,8 @@ static int exit_status_of(struct batch *batch)
 		return EXIT_USAGE;
 	if (was_stopped_early(batch))
 		return EXIT_STOPPED;
+	if (batch->options->accept_known && counts.failed == counts.remembered)
+		counts.failed = 0;
 	if (counts.failed > 0 || counts.cancelled > 0)
 		return EXIT_SOME_FAILED;
 	return counts.inputs == 0 ? EXIT_NO_IMAGE : EXIT_DONE;
@@ -580,6 +759,8 @@ void batch_fini(struct batch *batch)
 		pthread_join(batch->feeder, NULL);
 	pools_destroy(batch->pools);
 	committer_destroy(batch->committer);
+	history_destroy(batch->history);
+	state_close(batch->database);
 	store_close(batch->store);
 	plan_destroy(batch->plan);
 	free(batch->complete);

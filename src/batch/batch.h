@@ -33,7 +33,14 @@ struct batch_options {
 	bool decodes_only;
 
 	enum overwrite overwrite;
-	bool keep_dates; /* outputs get the dates of their inputs */
+	bool redo;             /* what is fresh is made again */
+	bool compare_contents; /* equal size and time are not enough to be the same */
+	const char *state;   /* the file of the state; NULL: STATE_FILE_NAME in output */
+	bool keeps_no_state; /* there is no state, and outputs get no stamp */
+	bool no_wait;        /* for another run on the same output: end with status 4 */
+	bool no_fsync;       /* a power cut may take outputs that were reported */
+	bool accept_known; /* failures that an earlier run found do not make the status 1 */
+	bool keep_dates;   /* outputs get the dates of their inputs */
 	enum sandbox_mode sandbox;
 	bool is_untrusted; /* inputs may be hostile; the limits for that are in the recipe */
 	unsigned n_workers; /* 0: as many as there are processors */
@@ -42,6 +49,9 @@ struct batch_options {
 	unsigned retries; /* of a picture whose worker died */
 	int64_t timeout_ms; /* for one picture; 0: a minute, and 2 s for each megapixel */
 };
+
+/* In the output folder, unless another file was named. */
+#define STATE_FILE_NAME ".pixpool.db"
 
 enum {
 	/* The most inputs that are open for each worker. */

@@ -8,6 +8,7 @@
 #include "base/lock.h"
 #include "batch/batch.h"
 #include "batch/file.h"
+#include "batch/history.h"
 #include "batch/limits.h"
 #include "batch/plan.h"
 #include "batch/pools.h"
@@ -32,6 +33,9 @@ enum batch_state {
 	N_BATCH_STATES
 };
 
+/* The workers are started when the first picture needs one. */
+enum batch_workers { WORKERS_NONE, WORKERS_WANTED, WORKERS_READY, WORKERS_REFUSED };
+
 struct batch {
 	/* ---- Fixed before the feeder starts. ---- */
 	const struct batch_options *options;
@@ -41,8 +45,8 @@ struct batch {
 	size_t n_rules;   /* at least 1 */
 	size_t n_outputs; /* n_rules; 0 when nothing is written */
 	struct limits limits;
+	unsigned n_workers;
 	unsigned max_inputs, max_finished, max_deferred, max_files;
-	struct pools *pools;
 	int wakeup; /* eventfd: a file is complete, or the state has changed */
 
 	/* ---- The main thread's. ---- */
@@ -50,6 +54,7 @@ struct batch {
 	int signals;      /* signalfd */
 	int ended_by;     /* the first signal that ended it; 0: none */
 	int64_t stuck_ns; /* when to give up waiting; -1: never */
+	bool is_waiting;  /* it was said that another run has the state */
 	bool was_refused; /* it never began: usage, a collision, no output folder */
 	pthread_t feeder;
 	bool has_feeder;
@@ -63,7 +68,12 @@ struct batch {
 
 	/* ---- The main thread makes them in BATCH_PLANNED; fixed from then on. ---- */
 	struct store *store;         /* NULL: nothing is written */
+	struct state *database;      /* the same; or records are on the outputs alone */
+	struct history *history;     /* the same */
 	struct committer *committer; /* the same */
+
+	/* ---- The main thread makes it when workers are wanted; fixed from WORKERS_READY on. ---- */
+	struct pools *pools;
 
 	/* ---- Shared by all threads. ---- */
 	struct lock lock; /* guards all below */
@@ -71,6 +81,7 @@ struct batch {
 		has_room; /* what the feeder waits for: a count went down, or the state
 	                         * has changed */
 	enum batch_state state;
+	enum batch_workers workers;
 	unsigned n_inputs;         /* open: with the feeder, the executor or a worker */
 	unsigned n_finished;       /* outputs with the committer */
 	uint64_t n_finished_bytes; /* the same */

@@ -146,22 +146,6 @@ static bool has_name(const struct file *file)
 	return true;
 }
 
-/* Whether all its outputs are there already, when that is enough to skip it. */
-static bool is_skipped(const struct file *file)
-{
-	const struct batch *batch = file->batch;
-	const struct file_result *result = file->result;
-
-	if (batch->options->overwrite != OVERWRITE_SKIP || result->n_variants == 0 ||
-	    !has_name(file))
-		return false;
-	for (size_t i = 0; i < result->n_variants; i++) {
-		if (!store_has(batch->store, result->variants[i].name))
-			return false;
-	}
-	return true;
-}
-
 /* Take the names of its outputs. False when an input that was fed before has one of them: it came
  * after the plan. */
 static bool take_names(struct file *file)
@@ -206,6 +190,90 @@ static int open_item(struct batch *batch, const struct walk_item *item,
 	return fd;
 }
 
+/* It was opened just now. */
+static void set_input(struct file *file, int fd, const struct stat *stat)
+{
+	file->input = fd;
+	file->stat = *stat;
+	file->mtime_ns = history_time_of_now(stat);
+}
+
+/* Open the input of a file. 0, or why it cannot be opened. */
+static int open_input(struct file *file, const struct walk_item *item)
+{
+	struct stat stat;
+	int fd = open_item(file->batch, item, &stat), open_errno = errno;
+
+	if (fd < 0)
+		return open_errno;
+	set_input(file, fd, &stat);
+	return 0;
+}
+
+/* What a fresh output was when it was made, for the report. */
+static void tell_of_fresh(struct file *file)
+{
+	struct file_result *result = file->result;
+
+	result->in.bytes = (uint64_t)file->stat.st_size;
+	for (size_t i = 0; i < result->n_variants; i++) {
+		const struct stamp *stamp = &file->known[i].stamp;
+
+		result->variants[i].side = (struct picture_side){
+			.width = stamp->width,
+			.height = stamp->height,
+			.format = result->variants[i].format,
+			.bytes = stamp->out_bytes,
+		};
+	}
+}
+
+/* Decide by what earlier runs left whether the file is to be made. False: its way is over. */
+static bool is_to_be_made(struct file *file, const struct walk_item *item)
+{
+	struct batch *batch = file->batch;
+	struct file_result *result = file->result;
+	struct history_input input = {
+		.item = item,
+		.variants = result->variants,
+		.n_variants = result->n_variants,
+		.fd = file->input,
+		.stat = file->stat,
+	};
+	enum history_verdict verdict;
+
+	if (!batch->history || result->n_variants == 0 || !has_name(file))
+		return true;
+	verdict = history_decide(batch->history, &input, &file->known, &result->failure);
+	if (file->input < 0 && input.fd >= 0)
+		set_input(file, input.fd, &input.stat);
+	file->stat = input.stat;
+	file->n_deaths = input.n_deaths;
+	switch (verdict) {
+	case HISTORY_MAKE:
+		return true;
+	case HISTORY_FRESH:
+		tell_of_fresh(file);
+		file_complete(file, FILE_FRESH);
+		break;
+	case HISTORY_FRESH_MOVED:
+		tell_of_fresh(file);
+		file_note_fresh(file);
+		break;
+	case HISTORY_KEEP:
+		file_complete(file, FILE_SKIPPED);
+		break;
+	case HISTORY_KNOWN_BAD:
+		result->is_remembered = true;
+		file_complete(file, FILE_FAILED);
+		break;
+	case HISTORY_EXISTS:
+		file_complete(file, FILE_FAILED);
+		break;
+	}
+	return false;
+}
+
 /* Check the opened input. False with the file's failure. open_errno: why it is not open. */
 static bool check_input(struct file *file, int open_errno)
 {
@@ -243,11 +311,31 @@ static bool change_to_decoding(struct file *file)
 	       pools_change(batch->pools, POOL_DECODES, &file->result->failure);
 }
 
+/* Workers are started when the first picture needs one: by the main thread, which has the report. False:
+ * there are none, or the batch ends. */
+static bool have_workers(struct batch *batch)
+{
+	bool have;
+
+	lock_acquire(&batch->lock);
+	if (batch->workers == WORKERS_NONE) {
+		batch->workers = WORKERS_WANTED;
+		batch_wake_main(batch);
+	}
+	while (batch->state == BATCH_FEEDING && batch->workers == WORKERS_WANTED)
+		cond_wait(&batch->has_room, &batch->lock);
+	have = batch->state == BATCH_FEEDING && batch->workers == WORKERS_READY;
+	lock_release(&batch->lock);
+	return have;
+}
+
 /* Give an opened and checked file to the workers, or keep it for those that draw. */
 static void hand_over(struct file *file)
 {
 	struct batch *batch = file->batch;
 
+	file->is_drawn = pools_leave_drawing(batch->pools) &&
+	                 format_info(file->named_format)->is_drawn;
 	if (file->is_drawn && batch->no_renderer.class != FAIL_NONE) {
 		file->result->failure = batch->no_renderer;
 		file_fail(file);
@@ -273,22 +361,20 @@ static void feed_file(struct file *file, const struct walk_item *item)
 {
 	int open_errno = 0;
 
-	if (is_skipped(file)) {
-		file_complete(file, FILE_SKIPPED);
-		return;
-	}
 	if (!take_names(file)) {
 		file_fail(file);
 		return;
 	}
-	if (file->input < 0) {
-		file->input = open_item(file->batch, item, &file->stat);
-		open_errno = errno;
-	}
-	if (check_input(file, open_errno))
+	if (!is_to_be_made(file, item))
+		return;
+	if (file->input < 0)
+		open_errno = open_input(file, item);
+	if (!check_input(file, open_errno))
+		file_fail(file);
+	else if (have_workers(file->batch))
 		hand_over(file);
 	else
-		file_fail(file);
+		file_complete(file, FILE_CANCELLED);
 }
 
 /* ---- what the walk meets ---- */
@@ -333,10 +419,9 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 		return false;
 	if (item->kind == WALK_FILE) {
 		if (naming_needs_content(item))
-			file->input = open_item(batch, item, &file->stat);
+			open_input(file, item);
 		from = naming_format(item, file->input);
-		file->is_drawn = pools_leave_drawing(batch->pools) &&
-		                 format_info(from)->is_drawn;
+		file->named_format = from;
 		if (!name_outputs(file, item, from)) {
 			file_destroy(file);
 			return false;

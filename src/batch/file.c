@@ -36,6 +36,7 @@ void file_destroy(struct file *file)
 	fd_close(&file->input);
 	fd_close(&file->content);
 	file_result_destroy(file->result);
+	free(file->known);
 	pxp_future_release(file->future);
 	free(file);
 }
@@ -55,11 +56,6 @@ void file_complete(struct file *file, enum file_end end)
 	batch_give_to_main(batch, future);
 }
 
-void file_fail(struct file *file)
-{
-	file_complete(file, FILE_FAILED);
-}
-
 /* ---- the committer ---- */
 
 static void leave_committer(struct batch *batch, uint64_t n_bytes)
@@ -71,15 +67,36 @@ static void leave_committer(struct batch *batch, uint64_t n_bytes)
 	lock_release(&batch->lock);
 }
 
+static void enter_committer(struct batch *batch)
+{
+	lock_acquire(&batch->lock);
+	batch->n_finished++;
+	lock_release(&batch->lock);
+}
+
+/* A place that takes no rows of the state takes no more outputs: that ends the batch. */
+static void check_state(struct batch *batch)
+{
+	const struct failure *failure = committer_state_failure(batch->committer);
+
+	if (failure->class != FAIL_NONE)
+		batch_stop_early(batch, failure);
+}
+
 void file_on_committed(struct commit *commit, void *data)
 {
 	struct file *file = commit->owner;
 	struct batch *batch = data;
 
-	file->result->commit_ns = commit->work_ns;
-	file->result->failure = commit->failure;
 	fd_close(&file->content);
 	leave_committer(batch, file->n_content_bytes);
+	check_state(batch);
+	if (commit->n_outputs == 0) { /* it was for the state alone */
+		file_complete(file, file->end);
+		return;
+	}
+	file->result->commit_ns = commit->work_ns;
+	file->result->failure = commit->failure;
 	switch (commit->result) {
 	case STORE_DONE:
 		file_complete(file, FILE_DONE);
@@ -88,7 +105,7 @@ void file_on_committed(struct commit *commit, void *data)
 		file_complete(file, FILE_SKIPPED);
 		break;
 	case STORE_FAILED:
-		file_fail(file);
+		file_complete(file, FILE_FAILED);
 		break;
 	case STORE_PLACE_FAILED:
 		batch_stop_early(batch, &commit->failure);
@@ -101,17 +118,72 @@ void file_on_committed(struct commit *commit, void *data)
 	}
 }
 
+static struct opened_input opened_input_of(const struct file *file)
+{
+	return (struct opened_input){
+		.n_bytes = (uint64_t)file->stat.st_size,
+		.mtime_ns = file->mtime_ns,
+		.hash = file->has_hash ? &file->hash : NULL,
+	};
+}
+
+/* Whether the bytes of an output are those of the file that has its name. */
+static bool is_same_as_there(struct batch *batch, const struct variant *variant,
+                             const struct known_output *known, int content)
+{
+	struct output_hash made, there;
+	int fd = store_open_output(batch->store, variant->name, &known->expected);
+	bool is_same = fd >= 0 &&
+	               (uint64_t)known->expected.st_size == variant->side.bytes &&
+	               output_hash_of_range(content, variant->side.offset,
+	                                    variant->side.bytes, &made) &&
+	               output_hash_of_range(fd, 0, variant->side.bytes, &there) &&
+	               memcmp(&made, &there, sizeof(made)) == 0;
+
+	fd_close(&fd);
+	return is_same;
+}
+
+/* Outputs that were made to be compared: equal ones become ours. False with the file's failure when one
+ * is not what it would be. */
+static bool adopt_equal_ones(struct file *file)
+{
+	struct file_result *result = file->result;
+
+	for (size_t i = 0; i < result->n_variants; i++) {
+		struct known_output *known = &file->known[i];
+
+		if (!known->is_compared)
+			continue;
+		if (!is_same_as_there(file->batch, &result->variants[i], known,
+		                      file->content))
+			return failure_set(&result->failure, FAIL_EXISTS,
+			                   "publish: something has its name already");
+		known->is_expected = true; /* replaced by the same bytes, with a stamp */
+	}
+	return true;
+}
+
 static void add_to_committer(struct file *file)
 {
 	const struct file_result *result = file->result;
+	struct batch *batch = file->batch;
+	const struct opened_input input = opened_input_of(file);
+	const bool has_records = history_keeps_records(batch->history) && file->known &&
+	                         file->has_hash;
 
+	if (has_records)
+		history_fill(file->known, result->variants, result->n_variants, &input);
 	for (size_t i = 0; i < result->n_variants; i++) {
 		const struct variant *variant = &result->variants[i];
+		struct known_output *known = file->known ? &file->known[i] : NULL;
 
 		file->outputs[i] = (struct commit_output){
 			.name = variant->name,
 			.offset = variant->side.offset,
 			.n_bytes = variant->side.bytes,
+			.expected = known && known->is_expected ? &known->expected : NULL,
+			.stamp = has_records ? &known->stamp : NULL,
 		};
 	}
 	file->commit = (struct commit){
@@ -119,9 +191,57 @@ static void add_to_committer(struct file *file)
 		.fd = file->content,
 		.outputs = file->outputs,
 		.n_outputs = result->n_variants,
-		.dates = file->batch->options->keep_dates ? file->dates : NULL,
+		.dates = batch->options->keep_dates ? file->dates : NULL,
+		.source = batch->database ? result->name : NULL,
 	};
+	committer_add(batch->committer, &file->commit);
+}
+
+/* Complete the file once the state has what the commit says. */
+static void complete_with_state(struct file *file, enum file_end end,
+                                struct commit commit)
+{
+	file->end = end;
+	file->n_content_bytes = 0;
+	file->commit = commit;
+	file->commit.owner = file;
+	enter_committer(file->batch);
 	committer_add(file->batch->committer, &file->commit);
+}
+
+void file_note_fresh(struct file *file)
+{
+	const struct file_result *result = file->result;
+	struct commit commit = {.source = result->name};
+
+	if (!file->batch->database || !state_is_writable(file->batch->database)) {
+		file_complete(file, FILE_FRESH);
+		return;
+	}
+	for (size_t i = 0; i < result->n_variants; i++)
+		file->outputs[i] = (struct commit_output){.stamp = &file->known[i].stamp};
+	commit.rows = file->outputs;
+	commit.n_rows = result->n_variants;
+	complete_with_state(file, FILE_FRESH, commit);
+}
+
+void file_fail(struct file *file)
+{
+	struct batch *batch = file->batch;
+	struct file_result *result = file->result;
+	const struct opened_input input = opened_input_of(file);
+
+	if (!batch->database || !state_is_writable(batch->database) ||
+	    result->n_variants == 0 ||
+	    !history_note_failure(batch->history, result->variants, result->n_variants,
+	                          &input, file->n_deaths, &result->failure,
+	                          &file->known_failure)) {
+		file_complete(file, FILE_FAILED);
+		return;
+	}
+	complete_with_state(
+		file, FILE_FAILED,
+		(struct commit){.source = result->name, .known = &file->known_failure});
 }
 
 /* ---- the task ---- */
@@ -138,6 +258,8 @@ static void collect(struct file *file, struct pxp_future *task,
 	file->n_content_bytes = 0;
 	for (size_t i = 0; i < result->n_variants && file->content >= 0; i++)
 		file->n_content_bytes += result->variants[i].side.bytes;
+	file->has_hash = ret_answer->has_in_hash;
+	file->hash = ret_answer->in_hash;
 	result->failure = ret_answer->failure;
 	result->in = ret_answer->in;
 	if (result->in.bytes == 0)
@@ -224,6 +346,8 @@ static void on_task_done(struct pxp_future *task, void *data)
 		leave_to_be_drawn(file, task);
 		return;
 	}
+	if (file->content >= 0 && file->known && !adopt_equal_ones(file))
+		fd_close(&file->content);
 	leave_workers(file);
 	if (file->content >= 0) {
 		add_to_committer(file);
@@ -284,6 +408,7 @@ void file_submit(struct file *file)
 		.timeout_ms = options->timeout_ms,
 		.max_output = batch->limits.max_output,
 		.retries = options->retries,
+		.hashes_input = history_keeps_records(batch->history),
 		.decodes_only = options->decodes_only,
 	};
 	struct pxp_future *task;

@@ -8,6 +8,7 @@
 #define PXP_FILE_H
 
 #include "batch/file_result.h"
+#include "batch/history.h"
 #include "store/committer.h"
 
 struct batch;
@@ -22,12 +23,21 @@ struct file {
 	int input;
 	/* Its identity, from fstat() when it was opened: size, time, device, inode. */
 	struct stat stat;
-	bool is_drawn; /* it is with the workers that draw, or will be */
+	int64_t mtime_ns; /* for records: its time, if that can be trusted (history.h) */
+	struct input_hash hash;
+	bool has_hash;
+	unsigned n_deaths; /* runs before this one in which it killed its worker */
+	enum image_format named_format; /* by its suffix, or else its first bytes */
+	bool is_drawn;                  /* it is with the workers that draw, or will be */
 
 	/* The outputs, while the committer has them. */
 	int content; /* their sealed memfd; -1 */
 	uint64_t n_content_bytes;
 	struct timespec dates[2]; /* of the input: access and change */
+	/* What is known of the outputs, and their stamps; NULL: nothing is written. */
+	struct known_output *known;
+	struct known_failure known_failure; /* for the state */
+	enum file_end end; /* what it is complete with once the state has it */
 	struct commit commit;
 	struct commit_output outputs[];
 };
@@ -40,6 +50,9 @@ void file_destroy(struct file *file);
 
 /* Give its opened input to a worker. Whatever happens, the file is no longer the caller's. */
 void file_submit(struct file *file);
+
+/* It is fresh, and the state has to learn its times; then it is skipped. The file is freed. */
+void file_note_fresh(struct file *file);
 
 /* Keep it, with its opened input, for the workers that draw. */
 void file_defer(struct file *file);

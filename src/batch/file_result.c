@@ -56,6 +56,7 @@ static struct record_side side_of(const struct picture_side *side)
 static enum record_status status_of(enum file_end end)
 {
 	switch (end) {
+	case FILE_FRESH:
 	case FILE_SKIPPED:
 		return RECORD_SKIPPED;
 	case FILE_FAILED:
@@ -109,7 +110,10 @@ static struct record record_of(const struct file_result *result)
 		.input = result->input,
 		.name = result->name,
 		.status = status_of(result->end),
-		.reason = result->end == FILE_SKIPPED ? "exists" : NULL,
+		.reason = result->end == FILE_SKIPPED ? "exists"
+	                  : result->end == FILE_FRESH ? "fresh"
+	                                              : NULL,
+		.is_remembered = result->is_remembered,
 		.failure = result->failure,
 		.signal = outcome ? outcome->error.signal : 0,
 		.log = outcome ? outcome->log : NULL,

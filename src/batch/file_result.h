@@ -13,7 +13,8 @@
 
 enum file_end {
 	FILE_DONE,      /* its outputs have their names */
-	FILE_SKIPPED,   /* its outputs were there already */
+	FILE_FRESH,     /* its outputs are what they would become */
+	FILE_SKIPPED,   /* its outputs exist, and the policy leaves them */
 	FILE_FAILED,    /* failure says why */
 	FILE_CANCELLED, /* the batch ended first */
 	FILE_IGNORED,   /* it is no image: counted, and named by -v */
@@ -22,9 +23,10 @@ enum file_end {
 struct file_result {
 	enum file_end end;
 	struct failure failure;
-	char *input;       /* as a person would type it */
-	const char *name;  /* the same, relative to its INPUT; within input */
-	bool decodes_only; /* its format is compared with its suffix */
+	bool is_remembered; /* an earlier run found the failure */
+	char *input;        /* as a person would type it */
+	const char *name;   /* the same, relative to its INPUT; within input */
+	bool decodes_only;  /* its format is compared with its suffix */
 
 	/* The input, as far as it is known. */
 	struct picture_side in;

@@ -38,6 +38,8 @@ struct packed_request {
 	uint64_t n_profile;
 	uint32_t n_variants;
 	uint32_t decodes_only;
+	uint32_t hashes_input;
+	uint32_t reserved;     /* 0: no byte of a request is undefined */
 	char name[NAME_BYTES]; /* the end of the base name, where the suffix is */
 };
 
@@ -197,6 +199,7 @@ static void run_job(struct pxp_task *task, const struct packed_request *request,
 		.output = pxp_task_output(task),
 		.max_output = request->max_output,
 		.on_need = on_need,
+		.hashes_input = request->hashes_input,
 		.decodes_only = request->decodes_only,
 		.on_read = on_read,
 		.on_header = on_header,
@@ -308,6 +311,7 @@ static struct packed_request *pack(const struct picture_request *request, size_t
 	packed->n_profile = request->n_profile;
 	packed->n_variants = (uint32_t)request->n_variants;
 	packed->decodes_only = request->decodes_only;
+	packed->hashes_input = request->hashes_input;
 	n_cut = n_base < NAME_BYTES ? 0 : n_base - (NAME_BYTES - 1);
 	memcpy(packed->name, base + n_cut, n_base - n_cut);
 
@@ -402,7 +406,8 @@ static bool answer_is_sound(struct picture_answer *answer, size_t n)
 	}
 	return (unsigned)answer->failure.class < N_FAIL_CLASSES &&
 	       side_is_sound(&answer->in) && answer->read_ns >= 0 &&
-	       answer->work_ns >= 0 && answer->is_to_draw <= 1 &&
+	       answer->work_ns >= 0 && answer->has_in_hash <= 1 &&
+	       answer->is_to_draw <= 1 &&
 	       (!answer->is_to_draw || answer->failure.class == FAIL_UNSUPPORTED);
 }
 

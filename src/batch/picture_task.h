@@ -52,6 +52,7 @@ struct picture_request {
 	int64_t timeout_ms;  /* 0: by the number of pixels */
 	uint64_t max_output; /* as that of its pool */
 	unsigned retries;
+	bool hashes_input; /* as in struct picture_job */
 	bool decodes_only; /* as in struct picture_job: there is no output */
 };
 

@@ -161,6 +161,15 @@ static bool take_engine(struct command_line *line, const char *value,
 	       recipe_set(&line->batch.recipe, RECIPE_ENGINE, value, ret_failure);
 }
 
+static bool take_state(struct command_line *line, const char *value,
+                       struct failure *ret_failure)
+{
+	line->batch.keeps_no_state = strcmp(value, "none") == 0;
+	line->batch.state = line->batch.keeps_no_state ? NULL : value;
+	return value[0] ||
+	       failure_set(ret_failure, FAIL_USAGE, "must be a file or none, got ''");
+}
+
 static bool take_jobs(struct command_line *line, const char *value,
                       struct failure *ret_failure)
 {
@@ -242,7 +251,9 @@ static bool take_version(struct command_line *line, const char *value,
 /* ---- the table ---- */
 
 static const struct choice overwrites[] = {
+	{"own", OVERWRITE_OWN},
 	{"skip", OVERWRITE_SKIP},
+	{"older", OVERWRITE_OLDER},
 	{"always", OVERWRITE_ALWAYS},
 	{NULL, 0},
 };
@@ -283,10 +294,40 @@ const struct cli_option cli_options[] = {
 		        "tree of each INPUT folder is repeated",
 		.group = "Outputs",
 	}, {
-		.name = "overwrite", .argument = "skip|always",
+		.name = "overwrite", .argument = "own|skip|older|always",
 		.commands = WRITES, .choices = overwrites, OF_LINE(batch.overwrite),
-		.help = "if an output exists: skip that image, or replace the\n"
-		        "output (default: report the image as failed)",
+		.help = "outputs that may be replaced: own (default): those that\n"
+		        "pixpool made and nobody changed, for others the image\n"
+		        "fails; skip: none; older: those older than the input;\n"
+		        "always: all. Outputs that are up to date stay",
+	}, {
+		.name = "redo", .commands = WRITES, .is_flag = true, OF_LINE(batch.redo),
+		.help = "make outputs again that are up to date",
+	}, {
+		.letter = 'c', .name = "checksum", .commands = WRITES, .is_flag = true,
+		OF_LINE(batch.compare_contents),
+		.help = "compare contents even where size and time are the same;\n"
+		        "outputs without a record are made and compared",
+	}, {
+		.name = "state", .argument = "FILE|none", .commands = WRITES,
+		.take = take_state,
+		.help = "where to remember what was made (default: .pixpool.db\n"
+		        "in the output folder); none: nowhere, and outputs get no\n"
+		        "stamp",
+	}, {
+		.name = "no-wait", .commands = WRITES, .is_flag = true,
+		OF_LINE(batch.no_wait),
+		.help = "do not wait for another run on the same output folder",
+	}, {
+		.name = "no-fsync", .commands = WRITES, .is_flag = true,
+		OF_LINE(batch.no_fsync),
+		.help = "do not wait for the disk: a power cut may take outputs\n"
+		        "that were reported as done",
+	}, {
+		.name = "accept-known", .commands = WRITES, .is_flag = true,
+		OF_LINE(batch.accept_known),
+		.help = "failures that an earlier run found do not make the exit\n"
+		        "status 1",
 	}, {
 		.letter = 's', .name = "size", .argument = "GEOM",
 		.commands = SCALES, .take = take_size,

@@ -495,6 +495,11 @@ bool picture_run(struct picture_worker *worker, const struct picture_job *job,
 	          read_input(worker, job, &ret_answer->failure);
 	read_ns = clock_now_ns();
 	ret_answer->read_ns = read_ns - began_ns;
+	if (is_done && job->hashes_input && content_hash_is_built()) {
+		input_hash_of_bytes(worker->bytes, (size_t)job->input_bytes,
+		                    &ret_answer->in_hash);
+		ret_answer->has_in_hash = 1;
+	}
 	if (is_done && job->on_read)
 		job->on_read(job->data);
 	if (is_done)

@@ -5,6 +5,7 @@
 #ifndef PXP_PICTURE_H
 #define PXP_PICTURE_H
 
+#include "common/content_hash.h"
 #include "common/failure.h"
 #include "common/lost.h"
 #include "recipe/recipe.h"
@@ -79,6 +80,9 @@ struct picture_answer {
 	struct picture_side in; /* after a failure: as much as is known */
 	char engine[8];         /* which read it: "vips", "stb"; "" when none did */
 	int64_t read_ns, work_ns;
+	/* Of the whole input, once it was read, when the job asks for it. */
+	struct input_hash in_hash;
+	uint32_t has_in_hash; /* 1 or 0 */
 	uint32_t is_to_draw; /* 1: it failed, as it is for a worker that draws; else 0 */
 	/* The outputs in the order of the variants. They lie one after the other in the memfd,
 	 * from 0 to its end, without gaps. */
@@ -104,6 +108,7 @@ struct picture_job {
 	 * it is read, and again when that turns out to be more. Waits until it is to be had;
 	 * false with a failure when it is not. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
+	bool hashes_input; /* the answer has the hash of the input */
 	/* Decode every pixel and write nothing: there is no output, and of the one recipe only
 	 * the engine and the limits count. */
 	bool decodes_only;

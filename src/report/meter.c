@@ -76,6 +76,7 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 		break;
 	case RECORD_FAILED:
 		add_to(&counts->failed, 1);
+		add_to(&counts->remembered, record->is_remembered);
 		break;
 	case RECORD_CANCELLED:
 		add_to(&counts->cancelled, 1);

@@ -119,6 +119,8 @@ static void add_failed(struct json *json, const struct record *record)
 {
 	json_string(json, "class", fail_class_name(record->failure.class));
 	json_string(json, "message", record->failure.text);
+	if (record->is_remembered)
+		json_true(json, "remembered");
 	add_detail(json, record);
 	if (record->signal > 0)
 		json_whole(json, "signal", (uint64_t)record->signal);
@@ -187,7 +189,7 @@ void record_summary_line(struct text *text, const struct report_counts *counts,
 	json_whole(&json, "skipped", counts->skipped);
 	json_whole(&json, "failed", counts->failed);
 	json_whole(&json, "cancelled", counts->cancelled);
-	json_whole(&json, "remembered", 0); /* needs a state database */
+	json_whole(&json, "remembered", counts->remembered);
 	json_whole(&json, "ignored", counts->ignored);
 	json_whole(&json, "lost", counts->lost);
 	json_whole(&json, "damaged", counts->damaged);

@@ -92,9 +92,10 @@ struct record {
 
 	double queue_ms, read_ms, work_ms, commit_ms;
 	unsigned attempts;
-	int64_t worker;   /* its process id */
-	bool is_misnamed; /* the suffix names another format than the content has */
-	bool is_damaged;  /* --fail-on let it pass with damage */
+	int64_t worker;     /* its process id */
+	bool is_misnamed;   /* the suffix names another format than the content has */
+	bool is_damaged;    /* --fail-on let it pass with damage */
+	bool is_remembered; /* of a failure: an earlier run found it */
 	/* Words for everything that the output could not keep; ends with NULL. */
 	const char *const *lost;
 };
@@ -122,6 +123,7 @@ void report_hide(struct report *report);
 
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored;
+	uint64_t remembered;          /* of those that failed */
 	uint64_t lost, damaged;       /* of those that are ok */
 	uint64_t bytes_in, bytes_out; /* of those that are ok */
 };

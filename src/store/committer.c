@@ -171,7 +171,7 @@ static enum state_result put_rows(struct state *state, const struct commit *comm
 			result = state_put(state, commit->outputs[i].stamp);
 	}
 	for (size_t i = 0; i < commit->n_rows && result == STATE_OK; i++)
-		result = state_put(state, &commit->rows[i]);
+		result = state_put(state, commit->rows[i].stamp);
 	if (result == STATE_OK && commit->source && commit->known)
 		result = state_put_failure(state, commit->source, commit->known);
 	else if (result == STATE_OK && commit->source && commit->result == STORE_DONE)

@@ -52,8 +52,8 @@ struct commit {
 	const char *source; /* NULL: nothing changes */
 	const struct known_failure
 		*known; /* its failure is kept; NULL: one that was kept goes */
-	const struct stamp
-		*rows; /* rows to write although nothing was published, n_rows of them */
+	/* Outputs whose stamps become rows although nothing was published. */
+	const struct commit_output *rows;
 	size_t n_rows;
 
 	/* Filled before `done` is called. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum { FOLDER_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC };
@@ -180,6 +181,21 @@ int64_t store_time_ns(const struct timespec *time)
 	    __builtin_add_overflow(ns, (int64_t)time->tv_nsec, &ns))
 		return time->tv_sec < 0 ? INT64_MIN + 1 : INT64_MAX;
 	return ns;
+}
+
+bool store_takes_stamps(struct store *store)
+{
+	int fd = openat(store->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	bool takes;
+
+	if (fd < 0) /* on the folder itself an attribute can be looked for, not tried */
+		fd = openat(store->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	takes = fd >= 0 && (fsetxattr(fd, STAMP_ATTRIBUTE ".try", "", 0, 0) == 0 ||
+	                    errno == EACCES || errno == EROFS);
+	if (takes)
+		fremovexattr(fd, STAMP_ATTRIBUTE ".try");
+	fd_close(&fd);
+	return takes;
 }
 
 static bool is_removed(int folder)

@@ -35,6 +35,9 @@ enum overwrite {
 struct store *store_open(const char *folder);
 void store_close(struct store *store); /* NULL is fine; keeps errno */
 
+/* Whether the folder takes the attribute that stamps are kept in. Asked once, by trying. */
+bool store_takes_stamps(struct store *store);
+
 /* Device and inode of the folder, by which a walk recognises it. */
 void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino);
 

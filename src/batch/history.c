@@ -1,0 +1,367 @@
+/* Evidence about outputs and inputs for the decision of store/freshness.h. */
+#include "batch/history.h"
+
+#include "base/fd.h"
+#include "common/hash.h"
+#include "recipe/recipe_text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct history {
+	struct history_options options;
+	uint64_t build; /* fingerprint of this program */
+	/* By rule and format, 0: not computed yet. The feeder's. */
+	uint64_t (*fingerprints)[N_FORMATS];
+};
+
+/* A fixed key: fingerprints are the same on every machine. */
+static const struct hash_key fixed_key = {{0x70697870, 0x6f6f6c}};
+
+struct history *history_create(const struct history_options *options)
+{
+	struct history *history = calloc(1, sizeof(*history));
+
+	if (!history)
+		return NULL;
+	history->options = *options;
+	history->build = hash_bytes(&fixed_key, PIXPOOL_VERSION, strlen(PIXPOOL_VERSION));
+	history->fingerprints = calloc(options->n_rules,
+	                               sizeof(history->fingerprints[0]));
+	if (!history->fingerprints) {
+		history_destroy(history);
+		return NULL;
+	}
+	return history;
+}
+
+void history_destroy(struct history *history)
+{
+	if (!history)
+		return;
+	free(history->fingerprints);
+	free(history);
+}
+
+bool history_keeps_records(const struct history *history)
+{
+	return history && history->options.keeps_records;
+}
+
+static uint64_t fingerprint_now(const struct variant *variant)
+{
+	struct recipe recipe = variant->rule->recipe;
+
+	recipe.format = variant->format;
+	return recipe_fingerprint(&recipe);
+}
+
+static uint64_t fingerprint_of(struct history *history, const struct variant *variant)
+{
+	size_t rule = (size_t)(variant->rule - history->options.rules);
+	uint64_t *known = &history->fingerprints[rule][variant->format];
+
+	if (*known == 0)
+		*known = fingerprint_now(variant);
+	return *known;
+}
+
+/* Of all outputs of a file together: what a known failure was a failure of. */
+static uint64_t fingerprint_of_all(const struct variant *variants, size_t n_variants)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < n_variants; i++) {
+		const uint64_t pair[2] = {all, fingerprint_now(&variants[i])};
+
+		all = hash_bytes(&fixed_key, pair, sizeof(pair));
+	}
+	return all;
+}
+
+/* ---- times ---- */
+
+/*
+ * A file system keeps times in steps: of the kernel's clock (a few milliseconds), or of up to two seconds
+ * (vfat). A change within the step in which the file was read would not show.
+ */
+int64_t history_time_of(const struct stat *input, const struct timespec *now)
+{
+	const bool is_coarse = input->st_mtim.tv_nsec == 0;
+	const int64_t step_ns = is_coarse ? 2000000000 : 20000000;
+	int64_t mtime_ns = store_time_ns(&input->st_mtim);
+	int64_t age_ns = store_time_ns(now) - mtime_ns;
+
+	return age_ns >= 0 && age_ns < step_ns ? STAMP_NO_TIME : mtime_ns;
+}
+
+int64_t history_time_of_now(const struct stat *input)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return history_time_of(input, &now);
+}
+
+/* ---- evidence ---- */
+
+/* Look at the input without opening it. */
+static bool look_at_input(struct history_input *input)
+{
+	const struct walk_item *item = input->item;
+
+	if (input->fd >= 0)
+		return true; /* it has its stat */
+	return fstatat(item->folder, item->name, &input->stat,
+	               item->is_named ? 0 : AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(input->stat.st_mode);
+}
+
+/* Hash the input, once for all its outputs. NULL when it cannot be read. */
+static const struct input_hash *hash_input(struct history_input *input)
+{
+	if (input->has_hash)
+		return &input->hash;
+	if (input->fd < 0)
+		input->fd = walk_open_file(input->item, &input->stat);
+	if (input->fd < 0 ||
+	    !input_hash_of_file(input->fd, (uint64_t)input->stat.st_size, &input->hash))
+		return NULL;
+	input->has_hash = true;
+	return &input->hash;
+}
+
+/* What the evidence is kept in while one output is decided about. */
+struct found {
+	struct stamp row, stamp;
+	struct output_hash out_hash;
+	struct stat out;
+};
+
+static void look_at_stamp(struct history *history, struct freshness *freshness,
+                          struct found *found)
+{
+	int fd = store_open_output(history->options.store, freshness->output,
+	                           &found->out);
+
+	if (fd >= 0 && stamp_read(fd, &found->stamp))
+		freshness->stamp = &found->stamp;
+	fd_close(&fd);
+}
+
+static void hash_output(struct history *history, struct freshness *freshness,
+                        struct found *found)
+{
+	int fd = store_open_output(history->options.store, freshness->output,
+	                           &found->out);
+
+	if (fd >= 0 &&
+	    output_hash_of_range(fd, 0, freshness->out.n_bytes, &found->out_hash))
+		freshness->out_hash = &found->out_hash;
+	fd_close(&fd);
+}
+
+static void look(struct history *history, struct history_input *input,
+                 struct freshness *freshness, struct found *found, enum evidence evidence)
+{
+	freshness->looked_for |= evidence;
+	switch (evidence) {
+	case EVIDENCE_ROW:
+		if (history->options.state &&
+		    state_find(history->options.state, freshness->output, &found->row))
+			freshness->row = &found->row;
+		break;
+	case EVIDENCE_STAMP:
+		look_at_stamp(history, freshness, found);
+		break;
+	case EVIDENCE_OUTPUT_HASH:
+		hash_output(history, freshness, found);
+		break;
+	case EVIDENCE_INPUT_HASH:
+		freshness->in_hash = hash_input(input);
+		break;
+	}
+}
+
+/* ---- the decision ---- */
+
+static enum verdict decide_output(struct history *history, struct history_input *input,
+                                  const struct variant *variant,
+                                  struct known_output *known)
+{
+	const struct history_options *options = &history->options;
+	struct found found;
+	struct freshness freshness = {
+		.overwrite = options->overwrite,
+		.redo = options->redo,
+		.compare_contents = options->compare_contents,
+		.recipe = fingerprint_of(history, variant),
+		.output = variant->name,
+		.source = input->item->relative,
+		.in = {(uint64_t)input->stat.st_size, history_time_of_now(&input->stat)},
+	};
+	enum evidence evidence;
+	enum verdict verdict;
+
+	freshness.kind = store_look(options->store, variant->name, &found.out);
+	if (freshness.kind != OUTPUT_NONE)
+		freshness.out = (struct file_facts){(uint64_t)found.out.st_size,
+		                                    store_time_ns(&found.out.st_mtim)};
+	if (!options->keeps_records)
+		freshness.looked_for = EVIDENCE_ROW | EVIDENCE_STAMP;
+	while ((verdict = freshness_decide(&freshness, &evidence, &known->stamp)) ==
+	       VERDICT_LOOK)
+		look(history, input, &freshness, &found, evidence);
+
+	known->is_compared = verdict == VERDICT_MAKE_AND_COMPARE;
+	known->is_expected = verdict == VERDICT_MAKE && freshness.kind != OUTPUT_NONE &&
+	                     options->overwrite != OVERWRITE_ALWAYS;
+	if (freshness.kind != OUTPUT_NONE)
+		known->expected = found.out;
+	if (verdict == VERDICT_MAKE || verdict == VERDICT_MAKE_AND_COMPARE) {
+		known->stamp = (struct stamp){.recipe = freshness.recipe};
+		stamp_set_names(&known->stamp, variant->name, input->item->relative);
+	}
+	return verdict;
+}
+
+/* Whether failing killed the worker: such a picture is tried in a second run. */
+static bool is_death(enum fail_class class)
+{
+	return class == FAIL_CRASHED || class == FAIL_VIOLATION || class == FAIL_TIMEOUT;
+}
+
+static bool is_pictures_own(enum fail_class class)
+{
+	return class == FAIL_BAD_IMAGE || class == FAIL_UNSUPPORTED ||
+	       class == FAIL_TOO_BIG || is_death(class);
+}
+
+/* Whether the failure of an earlier run would come again. */
+static bool is_known_bad(struct history *history, struct history_input *input,
+                         struct failure *ret_failure)
+{
+	const struct history_options *options = &history->options;
+	const struct input_hash *hash;
+	struct known_failure known;
+	bool is_same_time;
+
+	if (!options->state || options->redo ||
+	    !state_find_failure(options->state, input->item->relative, &known) ||
+	    known.recipe != fingerprint_of_all(input->variants, input->n_variants) ||
+	    known.build != history->build ||
+	    known.in_bytes != (uint64_t)input->stat.st_size)
+		return false;
+	is_same_time = known.in_mtime_ns != STAMP_NO_TIME &&
+	               known.in_mtime_ns == store_time_ns(&input->stat.st_mtim);
+	if (!is_same_time || options->compare_contents) {
+		hash = known.has_hash ? hash_input(input) : NULL;
+		if (!hash || memcmp(hash, &known.in_hash, sizeof(*hash)) != 0)
+			return false;
+	}
+	input->n_deaths = known.n_deaths;
+	if (is_death(known.failure.class) && known.n_deaths < 2)
+		return false;
+	*ret_failure = known.failure;
+	return true;
+}
+
+/* What follows for the file from the verdicts of its outputs, the most demanding of them. */
+static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1],
+                                   struct failure *ret_failure)
+{
+	if (n_verdicts[VERDICT_EXISTS] > 0) {
+		failure_set(ret_failure, FAIL_EXISTS,
+		            "publish: something has its name already");
+		return HISTORY_EXISTS;
+	}
+	if (n_verdicts[VERDICT_MAKE] > 0 || n_verdicts[VERDICT_MAKE_AND_COMPARE] > 0)
+		return HISTORY_MAKE;
+	if (n_verdicts[VERDICT_KEEP] > 0)
+		return HISTORY_KEEP;
+	return n_verdicts[VERDICT_FRESH_BUT_NEW] > 0 ? HISTORY_FRESH_MOVED
+	                                             : HISTORY_FRESH;
+}
+
+/* An output that is made anew beside fresh ones: these are replaced, too. */
+static void expect_fresh_ones(struct history *history, struct known_output *known,
+                              enum verdict verdict, const struct variant *variant,
+                              const struct history_input *input)
+{
+	if (verdict != VERDICT_FRESH && verdict != VERDICT_FRESH_BUT_NEW)
+		return;
+	known->is_expected = history->options.overwrite != OVERWRITE_ALWAYS;
+	known->stamp = (struct stamp){.recipe = fingerprint_of(history, variant)};
+	stamp_set_names(&known->stamp, variant->name, input->item->relative);
+}
+
+enum history_verdict history_decide(struct history *history, struct history_input *input,
+                                    struct known_output **ret_known,
+                                    struct failure *ret_failure)
+{
+	unsigned n_verdicts[VERDICT_EXISTS + 1] = {0};
+	enum verdict verdicts[PICTURE_MAX_VARIANTS];
+	enum history_verdict verdict;
+	struct known_output *known;
+
+	*ret_known = NULL;
+	if (input->n_variants == 0 || !look_at_input(input))
+		return HISTORY_MAKE; /* opening it says why */
+	known = calloc(input->n_variants, sizeof(*known));
+	if (!known)
+		return HISTORY_MAKE;
+	for (size_t i = 0; i < input->n_variants; i++) {
+		verdicts[i] = decide_output(history, input, &input->variants[i],
+		                            &known[i]);
+		n_verdicts[verdicts[i]]++;
+	}
+	verdict = sum_up(n_verdicts, ret_failure);
+	if (verdict == HISTORY_MAKE && is_known_bad(history, input, ret_failure))
+		verdict = HISTORY_KNOWN_BAD;
+	for (size_t i = 0; i < input->n_variants && verdict == HISTORY_MAKE; i++)
+		expect_fresh_ones(history, &known[i], verdicts[i], &input->variants[i],
+		                  input);
+	*ret_known = known;
+	return verdict;
+}
+
+/* ---- what this run leaves ---- */
+
+void history_fill(struct known_output *known, const struct variant *variants,
+                  size_t n_variants, const struct opened_input *input)
+{
+	for (size_t i = 0; i < n_variants; i++) {
+		struct stamp *stamp = &known[i].stamp;
+
+		stamp->in_bytes = input->n_bytes;
+		stamp->in_mtime_ns = input->mtime_ns;
+		stamp->in_hash = *input->hash;
+		stamp->width = variants[i].side.width;
+		stamp->height = variants[i].side.height;
+		strncpy(stamp->format, format_info(variants[i].side.format)->name,
+		        sizeof(stamp->format) - 1);
+	}
+}
+
+bool history_note_failure(const struct history *history, const struct variant *variants,
+                          size_t n_variants, const struct opened_input *input,
+                          unsigned n_deaths, const struct failure *failure,
+                          struct known_failure *ret_known)
+{
+	if (!history || !history->options.state || !is_pictures_own(failure->class))
+		return false;
+	*ret_known = (struct known_failure){
+		.recipe = fingerprint_of_all(variants, n_variants),
+		.build = history->build,
+		.in_bytes = input->n_bytes,
+		.in_mtime_ns = input->mtime_ns,
+		.has_hash = input->hash != NULL,
+		.n_deaths = n_deaths + (is_death(failure->class) ? 1 : 0),
+		.failure = *failure,
+	};
+	if (input->hash)
+		ret_known->in_hash = *input->hash;
+	return true;
+}

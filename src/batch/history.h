@@ -1,0 +1,100 @@
+/*
+ * What earlier runs left: the records of outputs, on them and in the state, and the pictures that are known
+ * to be bad. From these follows, before an input is opened, what becomes of its file; and every file
+ * that is made leaves its own record.
+ *
+ * The rules stand in store/README.md. This is where the evidence for them comes from.
+ *
+ * Threads: the feeder decides; the thread that has a file prepares its records.
+ */
+#ifndef PXP_HISTORY_H
+#define PXP_HISTORY_H
+
+#include "batch/variant.h"
+#include "store/freshness.h"
+#include "store/state.h"
+#include "walk/walk.h"
+
+struct history_options {
+	struct store *store;
+	struct state *state; /* NULL: none; records are on the outputs alone */
+	/* Rules of the batch, for the fingerprints of their recipes. */
+	const struct variant_rule *rules;
+	size_t n_rules;
+
+	enum overwrite overwrite;
+	bool keeps_records; /* false: --state none; outputs get no stamp, and none is read */
+	bool redo;
+	bool compare_contents;
+};
+
+struct history;
+
+/* NULL when memory ran out. Everything in the options is borrowed. */
+struct history *history_create(const struct history_options *options);
+void history_destroy(struct history *history); /* NULL is fine */
+
+/* What is known of one output, and what it will leave. */
+struct known_output {
+	struct stamp stamp;   /* of what will be made; or, of a fresh one, what was */
+	struct stat expected; /* the file that may be replaced */
+	bool is_expected;
+	bool is_compared; /* what is made is compared with that file, and does not replace it */
+};
+
+enum history_verdict {
+	HISTORY_MAKE,
+	HISTORY_FRESH,       /* every output is */
+	HISTORY_FRESH_MOVED, /* the same, but the stamps have new times, for the state */
+	HISTORY_KEEP,        /* outputs exist, and the policy leaves them */
+	HISTORY_EXISTS,      /* an output exists that is not ours: *ret_failure */
+	HISTORY_KNOWN_BAD    /* the picture is known to fail: *ret_failure */
+};
+
+/* An input that the feeder has met. */
+struct history_input {
+	const struct walk_item *item;
+	const struct variant *variants;
+	size_t n_variants;
+	int fd; /* opened when its content had to be looked at; -1 */
+	struct stat stat;
+	bool has_hash;
+	struct input_hash hash;
+	unsigned n_deaths; /* runs in which it killed its worker, so far */
+};
+
+/* Decide about a file. input->fd may be opened; it is the caller's. *ret_known is n_variants elements, to be
+ * freed; NULL when nothing is written or memory ran out, and then the verdict is HISTORY_MAKE. */
+enum history_verdict history_decide(struct history *history, struct history_input *input,
+                                    struct known_output **ret_known,
+                                    struct failure *ret_failure);
+
+/* Whether records are kept, so that the worker must hash its input. */
+bool history_keeps_records(const struct history *history);
+
+/* An input as it was when it was opened. */
+struct opened_input {
+	uint64_t n_bytes;
+	int64_t mtime_ns;              /* history_time_of() at that moment */
+	const struct input_hash *hash; /* NULL: it was not read whole */
+};
+
+/* Complete the stamps of outputs that were made; there is a hash. */
+void history_fill(struct known_output *known, const struct variant *variants,
+                  size_t n_variants, const struct opened_input *input);
+
+/*
+ * What the state should know of a picture that failed: false when that is nothing, as the failure is not
+ * the picture's own. n_deaths: runs before this one in which it killed its worker.
+ */
+bool history_note_failure(const struct history *history, const struct variant *variants,
+                          size_t n_variants, const struct opened_input *input,
+                          unsigned n_deaths, const struct failure *failure,
+                          struct known_failure *ret_known);
+
+/* The time of an input for a record, when it is looked at now: STAMP_NO_TIME when it changed so
+ * shortly before that a later change could have the same time. */
+int64_t history_time_of(const struct stat *input, const struct timespec *now);
+int64_t history_time_of_now(const struct stat *input);
+
+#endif
