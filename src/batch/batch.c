@@ -430,6 +430,7 @@ static bool open_history(struct batch *batch)
 		.rules = batch->rules,
 		.n_rules = batch->n_rules,
 		.overwrite = options->overwrite,
+		.keep_dates = options->keep_dates,
 		.keeps_records = !options->keeps_no_state && content_hash_is_built(),
 		.redo = options->redo,
 		.compare_contents = options->compare_contents,

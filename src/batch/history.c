@@ -64,7 +64,7 @@ static uint64_t fingerprint_of(struct history *history, const struct variant *va
 	uint64_t *known = &history->fingerprints[rule][variant->format];
 
 	if (*known == 0)
-		*known = fingerprint_now(variant);
+		*known = fingerprint_now(variant) ^ history->options.keep_dates;
 	return *known;
 }
 
@@ -101,7 +101,7 @@ int64_t history_time_of_now(const struct stat *input)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_REALTIME_COARSE, &now); /* by which files get their times */
 	return history_time_of(input, &now);
 }
 

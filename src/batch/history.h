@@ -23,6 +23,7 @@ struct history_options {
 	size_t n_rules;
 
 	enum overwrite overwrite;
+	bool keep_dates; /* outputs get the dates of their inputs: a part of the recipe here */
 	bool keeps_records; /* false: --state none; outputs get no stamp, and none is read */
 	bool redo;
 	bool compare_contents;

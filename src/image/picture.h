@@ -83,7 +83,7 @@ struct picture_answer {
 	/* Of the whole input, once it was read, when the job asks for it. */
 	struct input_hash in_hash;
 	uint32_t has_in_hash; /* 1 or 0 */
-	uint32_t is_to_draw; /* 1: it failed, as it is for a worker that draws; else 0 */
+	uint32_t is_to_draw;  /* 1: it failed, as it is for a worker that draws; else 0 */
 	/* The outputs in the order of the variants. They lie one after the other in the memfd,
 	 * from 0 to its end, without gaps. */
 	uint32_t n_out;

@@ -54,6 +54,12 @@ void output_begin(struct output *output);
 enum published output_write(struct output *output, struct failure *ret_failure);
 
 /*
+ * Begin to bring the bytes to the disk, and do not wait. Of a group it is called for each output before any
+ * is synced: then the first sync waits for all of them, and the others find nothing to do.
+ */
+void output_begin_sync(const struct output *output);
+
+/*
  * Make the bytes durable. After a failed fsync the kernel may take them for written: so they are
  * written to a new file, once, and never synced again through the same descriptor.
  */

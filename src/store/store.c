@@ -638,6 +638,10 @@ static void write_outputs(struct store *store, struct work *works, size_t n)
 static void publish_works(struct store *store, struct work *works, size_t n)
 {
 	write_outputs(store, works, n);
+	for (size_t i = 0; i < n && store->is_durable; i++) {
+		if (works[i].step == PUBLISHED)
+			output_begin_sync(&works[i].output);
+	}
 	for (size_t i = 0; i < n; i++)
 		sync_output(store, &works[i]);
 	for (size_t i = 0; i < n; i++) {

@@ -283,7 +283,8 @@ const char *tree(const char *folder)
 	for (FTSENT *entry; (entry = fts_read(walk));) {
 		char about[64] = "/";
 
-		if (entry->fts_level == 0 || entry->fts_info == FTS_DP)
+		if (entry->fts_level == 0 || entry->fts_info == FTS_DP ||
+		    strncmp(entry->fts_name, ".pixpool.db", 11) == 0)
 			continue;
 		if (entry->fts_info != FTS_D)
 			describe(entry->fts_path, about, sizeof(about));

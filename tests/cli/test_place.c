@@ -142,10 +142,11 @@ TEST(place, an_output_folder_without_permission_stops_the_batch)
 		EXPECT(strstr(records("out/r"), "{'summary':{'inputs':2,'ok':0,'skipped':"
 		                                "0,'failed':0,'cancelled':2,"));
 		ended = run("%spixpool resize -s 32 in -o closed/new", nobody);
-		EXPECT_EQ(ended.status, 2);
-		EXPECT(strstr(ended.err,
-		              "pixpool: cannot make the output folder closed/new: "
-		              "Permission denied\n"));
+		EXPECT_EQ(ended.status, 4);
+		EXPECT(strstr(
+			ended.err,
+			"pixpool: stopped: cannot make the output folder closed/new: "
+			"Permission denied\n"));
 		EXPECT_EQ(
 			run("%spixpool resize -s 32 in -o out --report closed/r", nobody)
 				.status,

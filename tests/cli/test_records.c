@@ -206,6 +206,7 @@ TEST(records, quiet_prints_only_failures)
 	ended = run("pixpool resize -s 64 in -o out -Q");
 	EXPECT_EQ(ended.status, 0);
 	EXPECT_STR(ended.err, "");
+	run("echo theirs > out/a.jpg");
 	ended = run("pixpool resize -s 64 in -o out -Q");
 	EXPECT_EQ(ended.status, 1);
 	EXPECT_STR(ended.err, "in/a.jpg: failed: output exists; see --overwrite\n");

@@ -262,7 +262,9 @@ TEST(sandbox, valid_images_come_out_the_same)
 		run("pixpool resize -s 64 -f %s in -o out --report r --sandbox off",
 		    formats[i]);
 		EXPECT_STR(locked, records("r"));
-		EXPECT_EQ(run("diff -r locked out && rm -r locked out r").status, 0);
+		EXPECT_EQ(run("diff -r -x .pixpool.db locked out && rm -r locked out r")
+		                  .status,
+		          0);
 	}
 	fixture_leave();
 }
