@@ -18,8 +18,8 @@ static const struct row {
 	const char *order;
 	const char *class;   /* NULL: the image succeeds */
 	const char *message; /* a part of the message */
-	const char *
-		control; /* a part of the record with --sandbox off; NULL: not about it */
+	/* A part of the record with --sandbox off; NULL: not about it. */
+	const char *control;
 } rows[] = {
 	/* Deaths. */
 	{"signal SIGSEGV", "crashed", "worker died of SIGSEGV", NULL},

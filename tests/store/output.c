@@ -1,3 +1,4 @@
+/* A store for each way to publish, and content for it. */
 #include "output.h"
 
 #include "support/test.h"
