@@ -20,14 +20,20 @@ n=0
 check() { # a command, and its output as it is shown
 	[[ -n $1 ]] || return 0
 	n=$((n + 1))
-	bash -c "$1" > said 2>&1
-	grep -v '^pixpool: sandbox: workers run without ' said > got # a build with sanitizers, or a machine that has no such layer
+	status=0
+	bash -c "$1" > said 2>&1 || status=$?
+	((status <= 1)) || { # 1: an image failed, as some examples show
+		echo "README.md: status $status: $1"
+		cat said
+		exit 1
+	} >&2
+	grep -v '^pixpool: sandbox: workers run without ' said > got || [[ ! -s got ]] # a build with sanitizers, or a machine that has no such layer
 	if [[ $2 == *$'\n...' ]]; then # the rest is not shown
 		printf '%s\n' "${2%$'\n...'}" > shown
 		head -n "$(wc -l < shown)" got > begun
 		mv begun got
 	else
-		printf '%s\n' "$2" > shown
+		printf '%s' "${2:+$2$'\n'}" > shown
 	fi
 	diff -u --label "README.md: $1" <(masked < shown) <(masked < got)
 }
