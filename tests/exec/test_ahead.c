@@ -2,6 +2,8 @@
 #include "probe.h"
 #include "support/test.h"
 
+#include "base/clock.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -248,7 +250,7 @@ TEST(ahead, quick_tasks_wake_one_worker_only)
 	lock_acquire(&pool->lock);
 	since_ns = inside->suspended_ns;
 	inside->suspended_ns = -1;
-	pool_read_clock(inside);
+	inside->now_ns = clock_now_ns();
 	pool_schedule(inside);
 	inside->suspended_ns = since_ns;
 	EXPECT_EQ(inside->workers[0].n_held, N_SLOTS);

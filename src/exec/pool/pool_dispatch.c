@@ -36,6 +36,7 @@ enum {
 	POLL_SLOTS_MS = 1,
 	/* About the time that it takes to wake a worker. */
 	WAKE_NS = 20 * 1000,
+	/* How many quick tasks are queued before the supervisor is woken for them. */
 	N_GATHERED = N_SLOTS - 1,
 	/* The pause after descriptors, processes or socket space ran out. */
 	RETRY_MS = 10,
@@ -68,9 +69,9 @@ static bool holds_tasks(const struct process_pool *pool)
 static bool is_due_for_recycle(const struct process_pool *pool,
                                const struct pool_worker *worker)
 {
-	size_t most = pool->executor.options.max_tasks_per_worker;
+	size_t maximum = pool->executor.options.max_tasks_per_worker;
 
-	return worker->needs_recycle || (most > 0 && worker->n_tasks >= most);
+	return worker->needs_recycle || (maximum > 0 && worker->n_tasks >= maximum);
 }
 
 /* ---- the estimate of a task's time ---- */
@@ -99,7 +100,7 @@ unsigned pool_depth(const struct process_pool *pool)
 }
 
 /* How many tasks a worker finishes in the time that it takes to wake another. */
-static unsigned count_fast(const struct process_pool *pool)
+static unsigned count_quicker_than_wake(const struct process_pool *pool)
 {
 	if (pool->task_ns == 0 || pool->task_ns > WAKE_NS)
 		return 0;
@@ -108,9 +109,11 @@ static unsigned count_fast(const struct process_pool *pool)
 	return (unsigned)(WAKE_NS / pool->task_ns);
 }
 
-static bool is_fast(const struct process_pool *pool)
+/* Whether a worker is awake, and tasks are quicker than a wake-up. */
+static bool has_awake_worker(const struct process_pool *pool)
 {
-	for (unsigned i = 0; i < pool->n_workers && count_fast(pool) > 0; i++) {
+	for (unsigned i = 0; i < pool->n_workers && count_quicker_than_wake(pool) > 0;
+	     i++) {
 		if (pool_worker_is_awake(&pool->workers[i], pool->now_ns))
 			return true;
 	}
@@ -133,7 +136,7 @@ static bool passes_by_itself(int sys_errno)
 
 /* A task could not be sent: its worker has died, or a resource ran out that running tasks may
  * free, or the task itself is the reason. */
-static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
+static void send_failed(struct process_pool *pool, struct pool_worker *worker,
                         struct task *task)
 {
 	struct completion failed = completion_of(PXP_FAILED);
@@ -152,16 +155,19 @@ static void hand_failed(struct process_pool *pool, struct pool_worker *worker,
 	}
 }
 
-static bool hand(struct process_pool *pool, struct pool_worker *worker, struct task *task)
+/* Returns false if sending must pause. */
+static bool send_task(struct process_pool *pool, struct pool_worker *worker,
+                      struct task *task)
 {
 	if (!pool_worker_send_task(worker, task, ++pool->generation, pool->now_ns))
-		hand_failed(pool, worker, task);
+		send_failed(pool, worker, task);
 	return pool->retry_ns < 0;
 }
 
 /* ---- prefetching ---- */
 
-static bool may_lie_deep(const struct task *task)
+/* Whether a task may be prefetched behind another prefetched one. */
+static bool may_be_prefetched_deep(const struct task *task)
 {
 	return task->n_descriptors == 0 && !task->wants_output && task->input_memfd < 0 &&
 	       task->n_input <= SHORT_BYTES && task->max_memory == 0 &&
@@ -172,7 +178,7 @@ static bool may_lie_deep(const struct task *task)
  * in the queue, where that time is watched. */
 static bool may_be_prefetched(const struct task *task, unsigned level)
 {
-	return task->expires_ns < 0 && (level == 1 || may_lie_deep(task));
+	return task->expires_ns < 0 && (level == 1 || may_be_prefetched_deep(task));
 }
 
 static size_t count_prefetched(struct process_pool *pool)
@@ -218,9 +224,9 @@ static struct prefetched find_oldest(struct process_pool *pool)
 static bool is_overtaken(const struct process_pool *pool, const struct task *task)
 {
 	const struct task *queued = pool->executor.queue.first;
-	uint64_t most = (uint64_t)MAX_OVERTAKERS * pool->n_workers * pool_depth(pool);
+	uint64_t maximum = (uint64_t)MAX_OVERTAKERS * pool->n_workers * pool_depth(pool);
 
-	return task->submitted + most < queued->submitted;
+	return task->submitted + maximum < queued->submitted;
 }
 
 /* The oldest task that has not started, from the queue or from the slots of a worker. But a task
@@ -233,7 +239,7 @@ static struct task *next_task(struct process_pool *pool)
 
 	if (task && pool_depth(pool) > 1 &&
 	    pool_worker_is_awake(oldest.worker, pool->now_ns) &&
-	    (queued ? !is_overtaken(pool, task) : count_fast(pool) > 0))
+	    (queued ? !is_overtaken(pool, task) : count_quicker_than_wake(pool) > 0))
 		return executor_take(&pool->executor);
 	if (task && (!queued || task->submitted < queued->submitted) &&
 	    pool_worker_withdraw(oldest.worker, oldest.slot, pool->now_ns))
@@ -265,7 +271,7 @@ static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
 		return true;
 	if (level > 1 && !worker->polls_slots)
 		pool_worker_suppress_notify(worker, true);
-	return hand(pool, worker, next_task_ahead(pool, worker, oldest));
+	return send_task(pool, worker, next_task_ahead(pool, worker, oldest));
 }
 
 /* Level by level, so that tasks start about in the order of their submission. */
@@ -290,18 +296,20 @@ static void prefetch(struct process_pool *pool, size_t n_coming)
 
 /* ---- tasks that are quicker than a wake-up ---- */
 
-static void fill(struct process_pool *pool, struct pool_worker *worker)
+/* Prefetch for an awake worker as many quick tasks as it finishes before another worker could be
+ * woken. */
+static void fill_awake_worker(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct task_list *queue = &pool->executor.queue;
-	unsigned most = count_fast(pool);
+	unsigned maximum = count_quicker_than_wake(pool);
 	struct prefetched oldest;
 	size_t n_before = SIZE_MAX;
 
-	if (queue->n == 0 || worker->n_held > most ||
+	if (queue->n == 0 || worker->n_held > maximum ||
 	    !pool_worker_is_awake(worker, pool->now_ns))
 		return;
 	oldest = find_oldest(pool);
-	while (queue->n > 0 && queue->n < n_before && worker->n_held <= most &&
+	while (queue->n > 0 && queue->n < n_before && worker->n_held <= maximum &&
 	       pool_worker_is_awake(worker, pool->now_ns) &&
 	       may_be_prefetched(queue->first, N_SLOTS)) {
 		n_before = queue->n;
@@ -310,19 +318,20 @@ static void fill(struct process_pool *pool, struct pool_worker *worker)
 	}
 }
 
-static void expect_more(struct process_pool *pool, struct pool_worker *worker)
+/* A worker is about to get the first of several quick tasks: it need not notify us of each. */
+static void announce_more(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct task *next = pool->executor.queue.first;
 
-	if (next && count_fast(pool) > 0 && may_be_prefetched(next, N_SLOTS))
+	if (next && count_quicker_than_wake(pool) > 0 && may_be_prefetched(next, N_SLOTS))
 		pool_worker_suppress_notify(worker, true);
 }
 
 /* Workers that are awake come before workers that must be woken. */
-static void hand_out(struct process_pool *pool)
+static void dispatch(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++)
-		fill(pool, &pool->workers[i]);
+		fill_awake_worker(pool, &pool->workers[i]);
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
@@ -333,11 +342,11 @@ static void hand_out(struct process_pool *pool)
 
 			if (!task)
 				return;
-			expect_more(pool, worker);
-			if (!hand(pool, worker, task))
+			announce_more(pool, worker);
+			if (!send_task(pool, worker, task))
 				return;
 		}
-		fill(pool, worker);
+		fill_awake_worker(pool, worker);
 	}
 }
 
@@ -367,7 +376,7 @@ static void spawn_missing(struct process_pool *pool)
 {
 	/* Quick tasks stay where they are. */
 	size_t n_wanted = pool->executor.queue.n +
-	                  (is_fast(pool) ? 0 : count_prefetched(pool));
+	                  (has_awake_worker(pool) ? 0 : count_prefetched(pool));
 	size_t n_coming = count_starting(pool) + count_idle(pool);
 
 	while (n_wanted > n_coming && pool->fork_server.control >= 0 &&
@@ -437,13 +446,13 @@ static bool has_takers(const struct process_pool *pool)
 
 size_t pool_n_to_wake(const struct process_pool *pool)
 {
-	size_t most = pool->executor.options.max_pending;
+	size_t maximum = pool->executor.options.max_pending;
 
 	if (!has_takers(pool))
 		return SIZE_MAX;
-	if (!is_fast(pool))
+	if (!has_awake_worker(pool))
 		return 1;
-	return most < N_GATHERED ? most : N_GATHERED;
+	return maximum < N_GATHERED ? maximum : N_GATHERED;
 }
 
 /* When the next worker will have been idle for too long; -1: never. */
@@ -466,7 +475,8 @@ static int64_t poll_slots_ns(const struct process_pool *pool)
 		    pool->workers[i].state < WORKER_REAPING)
 			return clock_deadline_ns(pool->now_ns, POLL_SLOTS_MS);
 	}
-	return is_fast(pool) ? clock_deadline_ns(pool->now_ns, POLL_SLOTS_MS) : -1;
+	return has_awake_worker(pool) ? clock_deadline_ns(pool->now_ns, POLL_SLOTS_MS)
+	                              : -1;
 }
 
 static int64_t next_schedule_ns(const struct process_pool *pool)
@@ -489,7 +499,7 @@ static void schedule(struct process_pool *pool)
 
 	pool_grant_memory(pool);
 	if (pool->retry_ns < 0) {
-		hand_out(pool);
+		dispatch(pool);
 		recycle(pool);
 		spawn_missing(pool);
 		prefetch(pool, count_starting(pool));

@@ -240,14 +240,15 @@ static const char *on_restart_deadline(struct pool_worker *worker,
 		return "asked for time for a task that it does not have";
 	if (worker->n_restarts >= PXP_MAX_RESTARTS)
 		return "asked for time too often";
-	int64_t most = slot->task->max_deadline_ms > slot->task->deadline_ms
-	                       ? slot->task->max_deadline_ms
-	                       : slot->task->deadline_ms;
+	int64_t maximum = slot->task->max_deadline_ms > slot->task->deadline_ms
+	                          ? slot->task->max_deadline_ms
+	                          : slot->task->deadline_ms;
 
 	worker->n_restarts++;
 	if (slot->task->deadline_ms > 0 && worker->state < WORKER_HUNG_UP &&
 	    !worker->awaits_answer && worker->limit_state == LIMIT_STEADY)
-		worker->deadline_ns = clock_deadline_ns(now_ns, ms < most ? ms : most);
+		worker->deadline_ns = clock_deadline_ns(now_ns,
+		                                        ms < maximum ? ms : maximum);
 	return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* The supervisor of a process pool: its loop, how workers start and end, and what the fork server
- * is asked. Only the supervisor's thread runs this code, except for pool_read_clock(),
- * pool_complete() and pool_break(). */
+ * is asked. Only the supervisor's thread runs this code, except for pool_complete() and
+ * pool_break(). */
 #include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -46,11 +46,6 @@ enum {
 	/* Crashes in a row without a pause. */
 	FREE_CRASHES = 2,
 };
-
-void pool_read_clock(struct process_pool *pool)
-{
-	pool->now_ns = clock_now_ns();
-}
 
 void pool_complete(struct process_pool *pool, struct task *task,
                    struct completion *completion)
@@ -483,7 +478,7 @@ static void release_tasks(struct process_pool *pool, struct pool_worker *worker,
 
 static void count_death(struct process_pool *pool, const struct pool_worker *worker)
 {
-	unsigned most = pool->executor.options.max_crashes;
+	unsigned maximum = pool->executor.options.max_crashes;
 
 	if (worker->reason == KILLED_SHUTDOWN || worker->ended_in_order)
 		return;
@@ -494,8 +489,8 @@ static void count_death(struct process_pool *pool, const struct pool_worker *wor
 	pool->n_crashed++;
 	pool->n_crashes_in_a_row++;
 	back_off(pool, pool->n_crashes_in_a_row);
-	if (most != UINT_MAX &&
-	    pool->n_crashes_in_a_row >= (most > 0 ? most : DEFAULT_MAX_CRASHES))
+	if (maximum != UINT_MAX &&
+	    pool->n_crashes_in_a_row >= (maximum > 0 ? maximum : DEFAULT_MAX_CRASHES))
 		pool_break(pool, "workers keep dying, and no task completes");
 }
 
@@ -690,7 +685,7 @@ static void complete_all(struct process_pool *pool)
 		executor_complete(executor, task, NULL);
 	}
 	lock_acquire(&executor->lock);
-	pool_read_clock(pool);
+	pool->now_ns = clock_now_ns();
 }
 
 static bool has_ended(const struct process_pool *pool)
@@ -781,7 +776,7 @@ static void complete_expired(struct process_pool *pool)
 	lock_release(&pool->executor.lock);
 	executor_complete_expired(&pool->executor, &expired);
 	lock_acquire(&pool->executor.lock);
-	pool_read_clock(pool);
+	pool->now_ns = clock_now_ns();
 }
 
 /* Wait for events without the lock, then handle them. */
@@ -798,7 +793,7 @@ static void wait_and_handle(struct process_pool *pool)
 	n = epoll_wait(pool->epoll, events, MAX_EVENTS,
 	               clock_poll_ms(before_ns, wake_ns));
 	lock_acquire(&pool->executor.lock);
-	pool_read_clock(pool);
+	pool->now_ns = clock_now_ns();
 	pool->is_asleep = false;
 
 	/* This process or the machine was stopped. The tasks must not pay for that. A suspension
@@ -826,7 +821,7 @@ static void *supervisor_main(void *data)
 
 	owner_adopt_thread(&pool->executor.owner);
 	lock_acquire(&pool->executor.lock);
-	pool_read_clock(pool);
+	pool->now_ns = clock_now_ns();
 	while (!has_ended(pool)) {
 		pool->must_schedule = false;
 		pool_schedule(pool);

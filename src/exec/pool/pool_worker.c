@@ -27,10 +27,10 @@ enum {
 /* ---- the shared slots ---- */
 
 /* They are in a memfd that nobody can shrink, so reading them never raises SIGBUS. */
-static int map_slots(struct shared_slots **ret_page)
+static int map_slots(struct shared_slots **ret_shared)
 {
 	int fd = fd_keep_above_standard(
-		memfd_create("pixpool-page", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+		memfd_create("pixpool-slots", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	void *shared = MAP_FAILED;
 
 	if (fd < 0)
@@ -43,7 +43,7 @@ static int map_slots(struct shared_slots **ret_page)
 		fd_close(&fd);
 		return -1;
 	}
-	*ret_page = shared;
+	*ret_shared = shared;
 	return fd;
 }
 

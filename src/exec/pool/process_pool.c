@@ -70,7 +70,7 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 	struct pool_worker *worker;
 	struct slot *slot;
 
-	pool_read_clock(pool_of(executor));
+	pool_of(executor)->now_ns = clock_now_ns();
 	return find_slot(pool_of(executor), task, &worker, &slot) &&
 	       pool_worker_withdraw(worker, slot, pool_of(executor)->now_ns);
 }
@@ -98,7 +98,7 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 
 	if (!find_slot(pool, task, &worker, &slot))
 		return false;
-	pool_read_clock(pool);
+	pool->now_ns = clock_now_ns();
 	pool_worker_ask_to_end(worker, slot);
 	if (!may_kill && slot == &worker->slots[worker->front] &&
 	    pool_refuse_need(pool, worker))
@@ -143,7 +143,7 @@ static void pool_take_back_all(struct pxp_executor *executor, struct task_list *
 {
 	struct process_pool *pool = pool_of(executor);
 
-	pool_read_clock(pool);
+	pool->now_ns = clock_now_ns();
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		for (int j = 0; j < N_SLOTS; j++) {
 			struct slot *slot = &pool->workers[i].slots[j];
@@ -176,7 +176,7 @@ static void pool_suspend(struct pxp_executor *executor, bool stop)
 		return;
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		pool_worker_signal(&pool->workers[i], stop ? SIGSTOP : SIGCONT);
-	pool_read_clock(pool);
+	pool->now_ns = clock_now_ns();
 	if (!stop)
 		for (unsigned i = 0; i < pool->n_workers; i++)
 			pool_worker_move_deadlines(&pool->workers[i],

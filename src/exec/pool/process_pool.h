@@ -93,9 +93,6 @@ enum pxp_status process_pool_create(const struct pxp_executor_options *options,
 
 /* ---- pool_supervisor.c ---- */
 
-/* Set now_ns. */
-void pool_read_clock(struct process_pool *pool);
-
 /* Start the fork server and the supervisor's thread. Errors as of pxp_executor_create(). Called
  * without a lock. */
 enum pxp_status pool_start_supervisor(struct process_pool *pool,

@@ -1,3 +1,4 @@
+/* Frames and descriptors over SOCK_SEQPACKET sockets. */
 #include "exec/process/channel.h"
 
 #include "base/fd.h"
