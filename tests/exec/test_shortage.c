@@ -229,6 +229,26 @@ TEST(shortage, a_task_with_an_invalid_descriptor_fails_alone)
 	gate_destroy(&gate);
 }
 
+/* A request to reap could not be sent, and the supervisor sleeps no longer than until it tries
+ * again. */
+static bool await_retry_of_a_reap(struct pxp_executor *pool)
+{
+	const struct process_pool *inside = probe_inside(pool);
+	bool is_missing = false, is_soon = false;
+
+	for (int i = 0; i < 60000 && !is_missing; i++) {
+		lock_acquire(&pool->lock);
+		for (unsigned j = 0; j < inside->n_workers && inside->is_asleep; j++)
+			is_missing |= inside->workers[j].state == WORKER_REAPING &&
+			              !inside->workers[j].reap_is_sent;
+		is_soon = inside->retry_ns >= 0 && inside->wake_ns >= 0 &&
+		          inside->wake_ns <= inside->retry_ns;
+		lock_release(&pool->lock);
+		poll(NULL, 0, is_missing ? 0 : 1);
+	}
+	return is_missing && is_soon;
+}
+
 /* The control socket has room for a few requests only, and the fork server does not read. The
  * other requests must be repeated. */
 TEST(shortage, deaths_are_reported_to_a_full_fork_server_later)
@@ -247,6 +267,7 @@ TEST(shortage, deaths_are_reported_to_a_full_fork_server_later)
 	                   &smallest, sizeof(smallest)) == 0);
 	kill(fork_server, SIGSTOP);
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
+	EXPECT(await_retry_of_a_reap(pool));
 	REQUIRE(probe_await_workers(pool, 0));
 	kill(fork_server, SIGCONT);
 	for (int i = 0; i < N; i++)

@@ -481,11 +481,9 @@ static int64_t poll_slots_ns(const struct process_pool *pool)
 
 static int64_t next_schedule_ns(const struct process_pool *pool)
 {
-	int64_t next_ns = clock_earlier_ns(pool->retry_ns, pool->spawn_ns);
-
-	if (pool->suspended_ns < 0)
-		next_ns = clock_earlier_ns(next_ns, recycle_ns(pool));
-	return clock_earlier_ns(next_ns, poll_slots_ns(pool));
+	if (pool->suspended_ns >= 0)
+		return poll_slots_ns(pool);
+	return clock_earlier_ns(recycle_ns(pool), poll_slots_ns(pool));
 }
 
 static void schedule(struct process_pool *pool)

@@ -715,6 +715,8 @@ static int64_t next_wake_ns(const struct process_pool *pool)
 			deadline_ns, clock_deadline_ns(pool->now_ns, HEARTBEAT_MS));
 	deadline_ns = clock_earlier_ns(deadline_ns, pool->executor.next_expiry_ns);
 	deadline_ns = clock_earlier_ns(deadline_ns, pool->continue_ns);
+	deadline_ns = clock_earlier_ns(deadline_ns, pool->retry_ns);
+	deadline_ns = clock_earlier_ns(deadline_ns, pool->spawn_ns);
 	return clock_earlier_ns(deadline_ns, pool->next_schedule_ns);
 }
 

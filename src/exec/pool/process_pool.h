@@ -46,7 +46,8 @@ struct process_pool {
 	int64_t wake_ns;
 	/* Another thread changed something since the last pool_schedule(). */
 	bool must_schedule;
-	/* When to call pool_schedule() although nothing has happened; -1: never. */
+	/* When to call pool_schedule() although nothing has happened, apart from the two times
+	 * below; -1: never. */
 	int64_t next_schedule_ns;
 	/* A sleeping supervisor is woken once the queue has so many tasks. */
 	size_t n_to_wake;
