@@ -181,6 +181,40 @@ TEST(control, a_task_that_has_not_begun_in_time_fails_as_queued)
 	}
 }
 
+/* The expired tasks are taken out of the middle of the queue. */
+TEST(control, tasks_between_expired_ones_still_run)
+{
+	static const int64_t timeouts_ms[] = {60000, 20, 0, 40, 60000, 1, 0};
+	enum { N = sizeof(timeouts_ms) / sizeof(timeouts_ms[0]) };
+
+	EACH_KIND(kind)
+	{
+		struct pxp_executor *pool = pool_create(kind, 1);
+		struct gate gate = gate_create();
+		struct pxp_future *running = pool_submit(pool, task_wait, "r", &gate),
+				  *futures[N];
+		struct pxp_executor_stats stats;
+
+		REQUIRE(pool_await(pool, 1, 0));
+		for (int i = 0; i < N; i++)
+			futures[i] = pool_submit_with(
+				pool, task_wait, "x", &gate,
+				(struct pxp_task_options){
+					.queue_timeout_ms = timeouts_ms[i]});
+		EXPECT_EQ(end_of(futures[1]), PXP_EQUEUED);
+		EXPECT_EQ(end_of(futures[3]), PXP_EQUEUED);
+		EXPECT_EQ(end_of(futures[5]), PXP_EQUEUED);
+		pxp_executor_stats(pool, &stats);
+		EXPECT_EQ(stats.n_pending + stats.n_prefetched, 4);
+		gate_open(&gate);
+		EXPECT_EQ(end_of(running), PXP_OK);
+		for (int i = 0; i < N; i += 2)
+			EXPECT_EQ(end_of(futures[i]), PXP_OK);
+		pxp_executor_destroy(pool);
+		gate_destroy(&gate);
+	}
+}
+
 TEST(control, a_task_that_begins_in_time_has_all_the_time_it_needs)
 {
 	EACH_KIND(kind)

@@ -32,11 +32,6 @@ enum {
 	MAX_QUEUED_MEMFDS = 128,
 };
 
-bool executor_is_own_thread(const struct pxp_executor *executor)
-{
-	return owner_is_own_thread(&executor->owner);
-}
-
 void executor_acquire(struct pxp_executor *executor)
 {
 	atomic_fetch_add_explicit(&executor->n_references, 1, memory_order_relaxed);
@@ -44,8 +39,8 @@ void executor_acquire(struct pxp_executor *executor)
 
 void executor_release(struct pxp_executor *executor)
 {
-	if (executor && atomic_fetch_sub_explicit(&executor->n_references, 1,
-	                                          memory_order_acq_rel) == 1)
+	if (atomic_fetch_sub_explicit(&executor->n_references, 1, memory_order_acq_rel) ==
+	    1)
 		executor->table->free(executor);
 }
 
@@ -176,7 +171,7 @@ static enum pxp_status wait_for_room(struct pxp_executor *executor,
 	       !has_room(executor, task)) {
 		if (!has_time)
 			return PXP_EAGAIN;
-		if (executor_is_own_thread(executor))
+		if (owner_is_own_thread(&executor->owner))
 			return PXP_EDEADLK;
 		executor->n_waiting++;
 		has_time = cond_wait_until(&executor->has_room, &executor->lock,
@@ -668,7 +663,7 @@ enum pxp_status pxp_executor_shutdown(struct pxp_executor *executor, unsigned fl
 {
 	const unsigned known = PXP_SHUTDOWN_WAIT | PXP_SHUTDOWN_CANCEL_PENDING |
 	                       PXP_SHUTDOWN_KILL;
-	bool would_deadlock = executor_is_own_thread(executor);
+	bool would_deadlock = owner_is_own_thread(&executor->owner);
 	struct task_list pending = {0};
 
 	if (flags & ~known)

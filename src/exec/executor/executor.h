@@ -116,15 +116,12 @@ enum pxp_status executor_init(struct pxp_executor *executor,
                               const struct pxp_executor_options *options);
 void executor_fini(struct pxp_executor *executor);
 
+/* Take a reference, or give one back. The last release frees the executor. */
 void executor_acquire(struct pxp_executor *executor);
-/* NULL is allowed. */
 void executor_release(struct pxp_executor *executor);
 
 /* Release the lock, and then wake the worker that table->on_change chose, if any. */
 void executor_unlock(struct pxp_executor *executor);
-
-/* Whether this thread works for the executor. */
-bool executor_is_own_thread(const struct pxp_executor *executor);
 
 /* ---- the queue: with the lock held ---- */
 

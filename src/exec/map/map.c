@@ -396,7 +396,7 @@ static enum pxp_status await(struct pxp_map *map, struct chunk **ret_chunk)
 
 	*ret_chunk = (struct chunk *)waiter_take(&map->waiter);
 	if (!*ret_chunk) {
-		if (has_time(map) && executor_is_own_thread(map->executor))
+		if (has_time(map) && owner_is_own_thread(&map->executor->owner))
 			return PXP_EDEADLK;
 		if (!waiter_await(&map->waiter, map->n_taken + 1, SIZE_MAX,
 		                  map->deadline_ns))
