@@ -1,4 +1,4 @@
-/* The main thread of a batch: what is found out before it begins, signals, the report, the end. */
+/* The main thread of a batch: the preparation, the decision about the plan, signals, reports, the end. */
 #include "batch/batch_internal.h"
 
 #include "base/clock.h"
@@ -17,11 +17,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* ---- the states, and what any thread may do ---- */
+/* ---- the states, and the functions for all threads ---- */
 
 #define BIT(state) (1U << (state))
 
-/* From each state, those that may follow. */
+/* For each state, the states that may follow. */
 static const unsigned next_states[N_BATCH_STATES] = {
 	[BATCH_PLANNING] = BIT(BATCH_PLANNED) | BIT(BATCH_DRAINING) | BIT(BATCH_KILLED),
 	[BATCH_PLANNED] = BIT(BATCH_FEEDING) | BIT(BATCH_DRAINING) | BIT(BATCH_KILLED),
@@ -103,7 +103,7 @@ void batch_wake_main(struct batch *batch)
 {
 	const uint64_t one = 1;
 
-	/* It fails only when the counter is full, and then main is woken as well. */
+	/* This fails only when the counter is full, which wakes the main thread, too. */
 	(void)!write(batch->wakeup, &one, sizeof(one));
 }
 
@@ -120,7 +120,7 @@ void batch_give_to_main(struct batch *batch, struct pxp_future *future)
 		batch_wake_main(batch);
 }
 
-/* ---- before it begins ---- */
+/* ---- the preparation ---- */
 
 static const char *quoted(const char *name)
 {
@@ -136,7 +136,7 @@ static bool inputs_exist(const struct walk_options *walk, struct report *report)
 
 	for (size_t i = 0; i < walk->n_inputs; i++) {
 		if (stat(walk->inputs[i], &stat_of_input) == 0 || errno == EACCES)
-			continue; /* one that may not be read is a failed record */
+			continue; /* an input without permission is a failed record */
 		report_say(report, "no such input: %s: %s", quoted(walk->inputs[i]),
 		           strerrordesc_np(errno));
 		all = false;
@@ -152,7 +152,8 @@ static bool is_same_folder(const char *name, const struct stat *folder)
 	       stat_of_name.st_ino == folder->st_ino;
 }
 
-/* The output folder is not walked. One that does not exist yet cannot be met. */
+/* Have the walk skip the output folder. If it does not exist yet, the walk cannot meet it. False, with
+ * a message, when it is no folder. */
 static bool skip_output_folder(struct batch *batch)
 {
 	const char *output = batch->options->output;
@@ -225,7 +226,7 @@ static unsigned fit_to_descriptors(struct batch *batch, unsigned n_workers)
 	return n_workers;
 }
 
-/* How many workers, and how much memory for each. */
+/* Set the limits, and return the number of workers. Says where they are less than was asked for. */
 static unsigned choose_limits(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -266,12 +267,12 @@ static bool choose_guard(struct batch *batch, struct picture_guard *ret_guard,
 	return true;
 }
 
-/* Room for the futures of all files that can be fed and not yet reported. */
+/* Make room for the futures of all files that can be fed and not yet reported. */
 static bool make_room_for_complete(struct batch *batch)
 {
 	enum { COMPLETE_FILES = 1024 };
 
-	/* An input may be counted in every one of these at the moment when it moves on. */
+	/* Inputs that workers have may all be deferred, or finished, before the next one is fed. */
 	batch->max_files = COMPLETE_FILES + batch->max_deferred + batch->max_finished +
 	                   4 * batch->max_inputs;
 	batch->complete = calloc(batch->max_files, sizeof(batch->complete[0]));
@@ -482,7 +483,7 @@ static bool open_output(struct batch *batch)
 	return batch->committer != NULL;
 }
 
-/* The plan pass has ended: feed, or refuse. */
+/* Decide about the plan: feed, or refuse. */
 static void decide(struct batch *batch)
 {
 	uint64_t n_images = plan_n_images(batch->plan);
@@ -530,7 +531,7 @@ static void suspend(struct batch *batch)
 
 static void end_by(struct batch *batch, int number)
 {
-	/* First it is done, then said: once the line has been read, nothing begins any more. */
+	/* The message comes last: when it can be read, nothing more begins. */
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
 		batch_stop(batch, BATCH_DRAINING);
@@ -560,7 +561,7 @@ static void on_signals(struct batch *batch)
 
 /* ---- while it runs ---- */
 
-/* The oldest complete file, whose reference is the caller's; NULL: none. */
+/* Take the future of the oldest complete file. The reference is the caller's. NULL: there is none. */
 static struct pxp_future *take_complete(struct batch *batch)
 {
 	struct pxp_future *future = NULL;
@@ -570,7 +571,7 @@ static struct pxp_future *take_complete(struct batch *batch)
 		future = batch->complete[batch->first_complete];
 		batch->first_complete = (batch->first_complete + 1) % batch->max_files;
 		batch->n_complete--;
-		/* The feeder waits for it only at the bound. */
+		/* The feeder waits for this count only when it is at its bound. */
 		if (batch->n_files-- == batch->max_files)
 			cond_signal(&batch->has_room);
 	}
@@ -602,7 +603,7 @@ static bool has_files(struct batch *batch)
 	return has_files;
 }
 
-/* Wait for something to happen, or for the report's next tick. */
+/* Wait for a signal, a complete file or a new state, at most until the report's next tick. */
 static void wait_for_events(struct batch *batch)
 {
 	struct pollfd events[] = {
@@ -645,14 +646,14 @@ static void answer_for_workers(struct batch *batch)
 	refuse(batch);
 }
 
-/* Until everything that was fed is reported. False when it gave up waiting. */
+/* Run until every file that was fed is reported. False when it gave up waiting. */
 static bool watch(struct batch *batch)
 {
 	bool is_planning = true;
 
 	while (has_files(batch)) {
 		wait_for_events(batch);
-		/* If it ends before it is planned, so many images count as cancelled. */
+		/* If the batch ends before the plan is made, these images count as cancelled. */
 		if (is_planning)
 			report_scanning(batch->report, plan_n_images(batch->plan));
 		if (is_planning && state_of(batch) == BATCH_PLANNED) {
@@ -700,7 +701,7 @@ static int exit_status_of(struct batch *batch)
 	return counts.inputs == 0 ? EXIT_NO_IMAGE : EXIT_DONE;
 }
 
-/* Say how many images were in the plan, and were not met by the walk after it. */
+/* Say how many planned images the second walk did not meet. */
 static void say_missing(struct batch *batch)
 {
 	uint64_t n = report_counts(batch->report).cancelled;
@@ -753,7 +754,7 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
 	return batch->plan && batch->wakeup >= 0;
 }
 
-/* Each thread ends before the one that it hands files to. */
+/* Each thread ends before the thread that gets files from it. */
 void batch_fini(struct batch *batch)
 {
 	if (batch->has_feeder)
@@ -774,7 +775,7 @@ void batch_fini(struct batch *batch)
 int batch_run(const struct batch_options *options, struct report *report,
               bool *ret_is_stuck)
 {
-	/* On the heap, because threads that are stuck outlive this call. */
+	/* It is on the heap because threads that are stuck outlive this call. */
 	struct batch *batch = malloc(sizeof(*batch));
 	int status = EXIT_USAGE;
 

@@ -14,8 +14,8 @@
 #include "walk/walk.h"
 
 struct batch_options {
-	struct walk_options
-		walk;       /* the inputs; the folder to skip is the batch's to fill */
+	/* The inputs. The batch fills in the folder to skip. */
+	struct walk_options walk;
 	const char *output; /* the output folder */
 
 	/* What is made of each input. Without variants it is one output, by this recipe, in this

@@ -63,8 +63,8 @@ struct batch {
 	struct walk_options walk;
 	struct plan *plan; /* plan_n_images() from any thread */
 	enum plan_result plan_result;
-	struct failure
-		no_renderer; /* why drawings cannot be drawn; FAIL_NONE: they can */
+	/* Why drawings cannot be drawn. FAIL_NONE: they can. */
+	struct failure no_renderer;
 
 	/* ---- The main thread makes them in BATCH_PLANNED; fixed from then on. ---- */
 	struct store *store;         /* NULL: nothing is written */
@@ -77,23 +77,23 @@ struct batch {
 
 	/* ---- Shared by all threads. ---- */
 	struct lock lock; /* guards all below */
-	struct cond
-		has_room; /* what the feeder waits for: a count went down, or the state
-	                         * has changed */
+	/* The feeder waits for it: a count went down, or the state has changed. */
+	struct cond has_room;
 	enum batch_state state;
 	enum batch_workers workers;
 	unsigned n_inputs;         /* open: with the feeder, the executor or a worker */
 	unsigned n_finished;       /* outputs with the committer */
 	uint64_t n_finished_bytes; /* the same */
-	unsigned n_files; /* fed and not reported, and one for the feeder itself */
+	/* Fed and not yet reported, and one for the feeder itself while it runs. */
+	unsigned n_files;
 	/* Files that wait for the workers that draw, oldest first. */
 	struct file *deferred, **last_deferred;
 	unsigned n_deferred;
 	/* The futures of complete files, for the main thread: a ring with room for max_files. */
 	struct pxp_future **complete;
 	unsigned first_complete, n_complete;
-	/* Why it ended by itself before its end: the place cannot be written, no worker can be
-	 * had, no memory. FAIL_NONE: it did not. */
+	/* Why the batch stopped before its end although nobody asked: the place cannot be written, no
+	 * worker can be started, no memory. FAIL_NONE: it did not stop. */
 	struct failure stop_reason;
 };
 
@@ -103,17 +103,18 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
                 struct report *report);
 void batch_fini(struct batch *batch);
 
-/* Go to a state. False, and nothing changes, when that is no legal step: somebody else was
- * faster. Any thread. */
+/* Go to a state. False, and nothing changes, when that is no legal step: another thread has taken the
+ * batch further. Any thread. */
 bool batch_enter(struct batch *batch, enum batch_state state);
 
 /* Whether the feeder may go on planning or feeding. Any thread. */
 bool batch_goes_on(struct batch *batch);
 
-/* End it early, with BATCH_DRAINING or BATCH_KILLED. Less than before changes nothing. Any thread. */
+/* End the batch early: BATCH_DRAINING or BATCH_KILLED. A state that it is past already changes nothing.
+ * Any thread. */
 void batch_stop(struct batch *batch, enum batch_state state);
 
-/* Drain it, for a reason that is no single file's fault, and publish nothing more. The first
+/* Drain the batch for a reason that is no single file's fault, and publish nothing more. The first
  * reason counts. Any thread. */
 void batch_stop_early(struct batch *batch, const struct failure *reason);
 

@@ -1,6 +1,6 @@
 /*
- * The feeder: a thread that makes the plan, and then walks once more: it names each file, opens it,
- * and gives it to a worker, or keeps it for the workers that draw until it is their turn.
+ * The feeder: a thread that makes the plan and then walks the inputs once more. It names and opens
+ * each file and gives it to a worker. Drawings wait, open, until the workers that draw have their turn.
  */
 #include "batch/batch_internal.h"
 
@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- waiting; false: the batch ends ---- */
+/* ---- waiting; false: the batch is being stopped ---- */
 
-/* Until an input may be opened. */
+/* Wait until another input may be opened. */
 static bool wait_for_room(struct batch *batch)
 {
 	bool goes_on;
@@ -30,7 +30,7 @@ static bool wait_for_room(struct batch *batch)
 	return goes_on;
 }
 
-/* Until no worker has an input, or fewer than now: at most n. */
+/* Wait until the workers have at most n inputs. */
 static bool wait_for_inputs(struct batch *batch, unsigned n)
 {
 	bool goes_on;
@@ -55,7 +55,7 @@ static unsigned n_deferred(struct batch *batch)
 	return n;
 }
 
-/* The oldest that is deferred, counted as an input at work; NULL: none. */
+/* Take the oldest deferred file; it is counted as an input of the workers again. NULL: there is none. */
 static struct file *take_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -73,7 +73,7 @@ static struct file *take_deferred(struct batch *batch)
 	return file;
 }
 
-/* An input that take_deferred() has given is not at work after all. */
+/* Close an input that take_deferred() gave and no worker gets. */
 static void put_down(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -97,7 +97,7 @@ static void submit_drawing(struct file *file)
 	file_fail(file);
 }
 
-/* Give the workers that draw their turn. When there are none, that is each drawing's failure. */
+/* Give the workers that draw their turn. If there can be none, every drawing fails for that reason. */
 static void change_to_drawing(struct batch *batch)
 {
 	struct failure why;
@@ -109,7 +109,7 @@ static void change_to_drawing(struct batch *batch)
 	            "gate: it has to be drawn, and no worker can draw: %s", why.text);
 }
 
-/* Once the workers have nothing to do, draw everything that is deferred. */
+/* Wait until the workers are idle, and then have all deferred drawings drawn. */
 static bool draw_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -122,7 +122,7 @@ static bool draw_deferred(struct batch *batch)
 	return batch_goes_on(batch);
 }
 
-/* The batch ends: nothing is drawn any more. */
+/* Cancel all deferred drawings: the batch is being stopped. */
 static void cancel_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -146,8 +146,8 @@ static bool has_name(const struct file *file)
 	return true;
 }
 
-/* Take the names of its outputs. False when an input that was fed before has one of them: it came
- * after the plan. */
+/* Take the names of its outputs. False when an earlier input has taken one of them. The plan did not
+ * find that, so one of the two inputs is newer than the plan. */
 static bool take_names(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -164,7 +164,7 @@ static bool take_names(struct file *file)
 	return true;
 }
 
-/* Whether there is hope that a descriptor becomes free: then one has. */
+/* Wait until some descriptor is closed. False when none will be. */
 static bool wait_for_descriptor(struct batch *batch)
 {
 	unsigned n_inputs;
@@ -177,7 +177,7 @@ static bool wait_for_descriptor(struct batch *batch)
 	return n_deferred(batch) > 0 && draw_deferred(batch);
 }
 
-/* Open what the walk met. -1 with errno. */
+/* Open an item of the walk, and wait for a free descriptor if need be. -1 with errno. */
 static int open_item(struct batch *batch, const struct walk_item *item,
                      struct stat *ret_stat)
 {
@@ -274,7 +274,7 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 	return false;
 }
 
-/* Check the opened input. False with the file's failure. open_errno: why it is not open. */
+/* Check the input. False with the file's failure. open_errno: why it is not open, if it is not. */
 static bool check_input(struct file *file, int open_errno)
 {
 	struct failure *failure = &file->result->failure;
@@ -299,8 +299,8 @@ static bool check_input(struct file *file, int open_errno)
 	                                     "gate: not a picture of any known format");
 }
 
-/* Let the workers that decode have their turn again, once nothing is drawn. False with the file's
- * failure, or when the batch ends. */
+/* Give the workers that decode their turn, once no drawing is at work. False with the file's failure,
+ * or because the batch is being stopped. */
 static bool change_to_decoding(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -329,7 +329,7 @@ static bool have_workers(struct batch *batch)
 	return have;
 }
 
-/* Give an opened and checked file to the workers, or keep it for those that draw. */
+/* Give an opened and checked file to the workers whose turn it is, or defer it. */
 static void hand_over(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -377,7 +377,7 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		file_complete(file, FILE_CANCELLED);
 }
 
-/* ---- what the walk meets ---- */
+/* ---- the items of the walk ---- */
 
 /* Name its outputs. False when memory ran out. */
 static bool name_outputs(struct file *file, const struct walk_item *item,
@@ -401,7 +401,7 @@ static void fail_by_walk(struct file *file, const struct walk_item *item)
 	file_fail(file);
 }
 
-/* From here on it is counted, until it is reported. */
+/* Count a file, until it is reported. */
 static void count_file(struct batch *batch)
 {
 	lock_acquire(&batch->lock);
@@ -409,7 +409,7 @@ static void count_file(struct batch *batch)
 	lock_release(&batch->lock);
 }
 
-/* Bring what the walk met on its way. False: no memory. */
+/* Feed an item of the walk. False when memory ran out. */
 static bool feed_item(struct batch *batch, const struct walk_item *item)
 {
 	struct file *file = file_create(batch, item);
@@ -437,7 +437,7 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	return true;
 }
 
-/* Walk, and feed what is met; draw whenever many drawings are deferred, and at the end. */
+/* Walk, and feed every item. Drawings are drawn when many of them are deferred, and at the end. */
 static void feed_all(struct batch *batch)
 {
 	struct walk *walk = walk_open(&batch->walk);
@@ -457,7 +457,7 @@ static void feed_all(struct batch *batch)
 		failure_set(&no_memory, FAIL_INTERNAL, "no memory");
 		batch_stop_early(batch, &no_memory);
 	}
-	/* A worker may find a drawing in any file that is still at work. */
+	/* Each file that a worker still has may turn out to be a drawing. */
 	while (wait_for_inputs(batch, 0) && n_deferred(batch) > 0)
 		draw_deferred(batch);
 	cancel_deferred(batch);
@@ -470,7 +470,7 @@ static bool may_go_on(void *data)
 	return batch_goes_on(data);
 }
 
-/* Until the main thread has decided about the plan. False: nothing is fed. */
+/* Wait until the main thread has decided about the plan. False: nothing is fed. */
 static bool wait_for_decision(struct batch *batch)
 {
 	bool may_feed;

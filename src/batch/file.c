@@ -1,4 +1,4 @@
-/* The way of a file from its submission to its future: task, answer, committer. */
+/* The way of a file from its submission to its completed future: task, answer, committer. */
 #include "batch/file.h"
 
 #include "base/fd.h"
@@ -48,7 +48,7 @@ void file_complete(struct file *file, enum file_end end)
 	void *bytes = file->result;
 
 	file->result->end = end;
-	/* A promise of ours that is not done yet takes it. */
+	/* It cannot fail: only this room completes this promise, and only once. */
 	pxp_promise_finish(future, &bytes, sizeof(*file->result));
 	file->result = NULL;
 	file->future = NULL;
@@ -246,7 +246,7 @@ void file_fail(struct file *file)
 
 /* ---- the task ---- */
 
-/* Take what became of the task into the result; the outputs, too. */
+/* Copy the answer of the task, and what the executor knows of it, into the result. Takes the memfd of the outputs. */
 static void collect(struct file *file, struct pxp_future *task,
                     struct picture_answer *ret_answer)
 {
@@ -272,8 +272,8 @@ static void collect(struct file *file, struct pxp_future *task,
 	result->worker = outcome->worker;
 }
 
-/* The task of an input is over. In one step it is counted as finished, if it has outputs: the
- * feeder sees no gap in between. */
+/* The task is done: the workers have one input less, and if there are outputs, the committer has one
+ * file more. Both counts change in one step, so that the feeder sees no gap in between. */
 static void leave_workers(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -288,8 +288,8 @@ static void leave_workers(struct file *file)
 	lock_release(&batch->lock);
 }
 
-/* Put it at the end of the deferred, unless the batch ends. Of a task that is over it is no longer
- * one of the inputs at work. */
+/* Append the file to the deferred ones. False when the batch is being stopped. was_at_work: a worker
+ * had its input until now. */
 static bool defer(struct file *file, bool was_at_work)
 {
 	struct batch *batch = file->batch;
@@ -317,7 +317,7 @@ void file_defer(struct file *file)
 		file_complete(file, FILE_CANCELLED);
 }
 
-/* A worker that decodes says that the picture must be drawn, and hands the input back. */
+/* A worker that decodes has found a drawing and handed back the input: defer the file. */
 static void leave_to_be_drawn(struct file *file, struct pxp_future *task)
 {
 	file->input = picture_take_input(task, &file->stat);
@@ -333,7 +333,8 @@ static void leave_to_be_drawn(struct file *file, struct pxp_future *task)
 		file_complete(file, FILE_CANCELLED);
 }
 
-/* In the thread that ends the task: the pool's own, or one that cancels. */
+/* The callback of the task's future, in the thread that completes it: the supervisor of the pool, or
+ * a thread that cancels. */
 static void on_task_done(struct pxp_future *task, void *data)
 {
 	struct file *file = data;
@@ -341,7 +342,7 @@ static void on_task_done(struct pxp_future *task, void *data)
 	struct picture_answer answer;
 
 	collect(file, task, &answer);
-	/* Only where such workers are safe: the answer may be a lie. */
+	/* The answer may be forged, so it counts only where workers that draw are safe. */
 	if (answer.is_to_draw && !file->is_drawn && pools_leave_drawing(batch->pools)) {
 		leave_to_be_drawn(file, task);
 		return;
@@ -359,7 +360,7 @@ static void on_task_done(struct pxp_future *task, void *data)
 	} else if (file->result->failure.class != FAIL_NONE) {
 		file_fail(file);
 	} else {
-		file_complete(file, FILE_DONE); /* it was decoded, and that is all */
+		file_complete(file, FILE_DONE); /* it was only decoded */
 	}
 }
 
@@ -379,8 +380,8 @@ static void fail_submission(struct file *file, enum pxp_status status)
 		file_fail(file);
 }
 
-/* Have on_task_done() called. Without memory for that the task is killed at once, so that nobody
- * has to wait for it, and the file fails. */
+/* Have on_task_done() called when the task is done. If there is no memory for that, the task is killed
+ * and the file fails; the feeder must not wait for the picture. */
 static void watch_task(struct file *file, struct pxp_future *task)
 {
 	if (pxp_future_on_done(task, on_task_done, file) == PXP_OK)
@@ -421,7 +422,7 @@ void file_submit(struct file *file)
 	file->input = -1;
 	pxp_future_release(result->task);
 	result->task = task;
-	/* Once the task is watched the file may be gone at any moment, and its reference too. */
+	/* Once the task is watched, the file and its reference to the task may go at any moment. */
 	pxp_future_acquire(task);
 	watch_task(file, task);
 	pxp_future_release(task);

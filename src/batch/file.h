@@ -1,8 +1,8 @@
 /*
- * One file on its way: fed, with a worker, with the committer, complete. One thread at a time has
- * it: the feeder, then the thread that ends its task, then the committer. Its future, a promise, is
- * done when its outputs have their names or the file has failed; then the file itself is gone, and
- * what became of it is the future's result.
+ * One file on its way: fed, with a worker, with the committer, complete. One thread at a time owns it:
+ * the feeder, then the thread that completes its task, then the committer. Its future, a promise, is
+ * completed when its outputs have their names, or when it has failed. The future then has the
+ * result, and the file is freed.
  */
 #ifndef PXP_FILE_H
 #define PXP_FILE_H
@@ -17,7 +17,7 @@ struct file {
 	struct batch *batch;
 	struct pxp_future *future;
 	struct file_result *result; /* filled on the way, and moved into the future */
-	struct file *next;          /* among the deferred */
+	struct file *next;          /* in the list of deferred files */
 
 	/* The input: open until a task has it, or while it is deferred; -1. */
 	int input;
@@ -48,19 +48,21 @@ struct file *file_create(struct batch *batch, const struct walk_item *item);
 /* Free a file that was not fed. NULL is fine. */
 void file_destroy(struct file *file);
 
-/* Give its opened input to a worker. Whatever happens, the file is no longer the caller's. */
+/* Submit the file, whose input is open and counted in n_inputs. The file is moved in: it may be freed
+ * before this returns. */
 void file_submit(struct file *file);
 
 /* It is fresh, and the state has to learn its times; then it is skipped. The file is freed. */
 void file_note_fresh(struct file *file);
 
-/* Keep it, with its opened input, for the workers that draw. */
+/* Defer the file, whose input is open, until the workers that draw have their turn. The file is moved
+ * in. */
 void file_defer(struct file *file);
 
-/* It ends in this way: complete its future. The file is freed. */
+/* Complete the file's future with its result, and free the file. */
 void file_complete(struct file *file, enum file_end end);
 
-/* It fails, for the reason in its result: complete its future. The file is freed. */
+/* The same, for a file whose result has a failure. */
 void file_fail(struct file *file);
 
 /* The committer's callback: data is the batch. */

@@ -1,4 +1,4 @@
-/* Results of files, and how they are reported. */
+/* The results of files, and the records that are made from them. */
 #include "batch/file_result.h"
 
 #include "common/path.h"
@@ -21,7 +21,7 @@ struct file_result *file_result_create(const struct walk_item *item, size_t n_va
 		file_result_destroy(result);
 		return NULL;
 	}
-	/* The walk gives it as the end of the path. */
+	/* The relative name is always the end of the path. */
 	result->name = result->input + strlen(item->path) - strlen(item->relative);
 	return result;
 }
@@ -68,7 +68,7 @@ static enum record_status status_of(enum file_end end)
 	}
 }
 
-/* A failure names no output, unless a file that stands in its place is the failure. */
+/* A failed file names its outputs only when an existing output is the reason. */
 static bool names_outputs(const struct file_result *result)
 {
 	return result->end != FILE_FAILED || result->failure.class == FAIL_EXISTS ||
@@ -86,7 +86,7 @@ static bool is_misnamed(const struct file_result *result)
 	       by_name != by_content;
 }
 
-/* An output and its figures. The path, with the folder in front, is the caller's to free. */
+/* An output and its figures. The caller frees the path. */
 static struct record_output output_of(const struct file_result *result, size_t index,
                                       const char *folder)
 {

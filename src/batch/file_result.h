@@ -1,6 +1,6 @@
 /*
- * What became of one input: the result that the file's future carries. It is filled on the
- * file's way and belongs to the future from then on; the reporter reads nothing else.
+ * The result of one input, which the file's future carries. It is filled while the file is on its
+ * way, and is moved into the future in the end. The report is made from it alone.
  */
 #ifndef PXP_FILE_RESULT_H
 #define PXP_FILE_RESULT_H
@@ -32,11 +32,11 @@ struct file_result {
 	struct picture_side in;
 	char engine[8]; /* "": none read it */
 
-	/* How it went: -1 where it did not come so far. */
+	/* Times of its steps; -1: it did not get so far. */
 	int64_t queue_ns, read_ns, work_ns, commit_ns;
 	unsigned attempts;
 	int64_t worker; /* process id; 0: none */
-	/* The task of the worker that had it last, for the lines that the worker left; NULL. */
+	/* The last task, for the standard error of its worker. NULL: it had none. */
 	struct pxp_future *task;
 
 	/* The outputs; none when nothing is written. */
@@ -44,13 +44,13 @@ struct file_result {
 	struct variant variants[];
 };
 
-/* A result for an input that the walk met, with room for n_variants. NULL when memory ran out. */
+/* Make an empty result for an item of the walk, with room for n_variants. NULL when memory ran out. */
 struct file_result *file_result_create(const struct walk_item *item, size_t n_variants);
 
-/* NULL is fine. */
+/* Free a result. NULL is fine. */
 void file_result_destroy(struct file_result *result);
 
-/* Report it. folder is the output folder, which stands before the names of outputs. */
+/* Report a result. folder is the output folder, which is put before the names of outputs. */
 void file_result_report(const struct file_result *result, const char *folder,
                         struct report *report);
 

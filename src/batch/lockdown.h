@@ -25,8 +25,8 @@ enum sandbox_mode {
 /* What the workers of a pool must do. Plain bytes, for its init_bytes. Zero: no sandbox. */
 struct lockdown {
 	uint32_t is_on;
-	uint32_t
-		layers; /* a bit (1 << layer) for each that a worker must have in force */
+	/* A bit (1 << layer) for each layer that a worker must have in force. */
+	uint32_t layers;
 };
 
 /*

@@ -43,7 +43,7 @@ struct packed_request {
 	char name[NAME_BYTES]; /* the end of the base name, where the suffix is */
 };
 
-/* 60 seconds and 2 for each megapixel. */
+/* The default time for one picture: 60 seconds, and 2 for each megapixel. */
 static int64_t timeout_ms_of(uint64_t n_pixels)
 {
 	uint64_t n_megapixels = n_pixels / 1000000;
@@ -55,7 +55,7 @@ static int64_t timeout_ms_of(uint64_t n_pixels)
 
 /* ---- in the worker ---- */
 
-/* In a fork server, from which its workers inherit it, and in a worker. */
+/* Set in the fork server, and inherited by its workers. */
 static bool reads_fonts;
 
 static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *ret_error)
@@ -161,7 +161,7 @@ struct unpacked {
 	struct picture_variant variants[PICTURE_MAX_VARIANTS];
 };
 
-/* False when the request is not whole. */
+/* Unpack a request of n_request bytes. False when it is not whole. */
 static bool unpack(const struct packed_request *request, size_t n_request,
                    struct unpacked *ret_unpacked)
 {
@@ -232,7 +232,7 @@ static enum pxp_status run_picture(struct pxp_task *task)
 		pxp_task_fail(task, FAIL_MEMORY, "%s", answer.failure.text);
 		return PXP_EMEMORY;
 	}
-	/* Another worker draws it, from the same descriptor. */
+	/* Another worker will draw it, from the same open file. */
 	if (answer.is_to_draw &&
 	    pxp_task_return_descriptor(task, pxp_task_descriptor(task, 0)) != PXP_OK)
 		return pxp_task_fail(task, FAIL_INTERNAL,
@@ -387,8 +387,7 @@ static bool side_is_sound(const struct picture_side *side)
 	return (unsigned)side->format < N_FORMATS;
 }
 
-/* Whether the n bytes of an answer can be one: numbers in their range, and texts, which are made to
- * end here. */
+/* Whether an answer of n bytes is valid: its length and its numbers. Ends its texts. */
 static bool answer_is_sound(struct picture_answer *answer, size_t n)
 {
 	answer->failure.text[sizeof(answer->failure.text) - 1] = 0;
@@ -411,7 +410,7 @@ static bool answer_is_sound(struct picture_answer *answer, size_t n)
 	       (!answer->is_to_draw || answer->failure.class == FAIL_UNSUPPORTED);
 }
 
-/* Whether an output begins like its format. */
+/* Whether the first bytes of an output are those of its format. */
 static bool output_is_sound(const struct picture_side *side, int output)
 {
 	uint8_t bytes[FORMAT_GATE_BYTES];
@@ -463,7 +462,8 @@ static void last_line(const struct pxp_outcome *outcome, char *text, size_t n_te
 	         outcome->log ? outcome->log + begin : "");
 }
 
-/* "worker died of SIGSEGV while decoding: free(): invalid pointer" */
+/* Make the failure of a task without an answer: "worker died of SIGSEGV while decoding: free(): invalid
+ * pointer". */
 static void take_error(const struct pxp_outcome *outcome, struct failure *failure)
 {
 	enum fail_class class = class_of(&outcome->error);
@@ -471,7 +471,7 @@ static void take_error(const struct pxp_outcome *outcome, struct failure *failur
 	char line[FAILURE_TEXT_BYTES];
 
 	last_line(outcome, line, sizeof(line));
-	/* A task that ran out of memory and could say so named its stage itself. */
+	/* The text of a task that noticed the lack of memory itself names the stage already. */
 	if (class == FAIL_INTERNAL || stage >= N_STAGES ||
 	    outcome->error.code == FAIL_MEMORY)
 		failure_set(failure, class, "%s%s", outcome->error.text, line);
@@ -503,7 +503,7 @@ void picture_collect(struct pxp_future *task, struct variant *variants, size_t n
 		return;
 	}
 	if (failure->class != FAIL_NONE) {
-		/* The text goes to a terminal: set again, it has no control characters. */
+		/* failure_set() removes control characters, which must not reach a terminal. */
 		failure_set(failure, failure->class, "%s", strdupa(failure->text));
 		return;
 	}

@@ -19,8 +19,8 @@ struct plan {
 	struct hash_key key;
 	atomic_uint_least64_t n_images;
 	uint64_t n_bytes;
-	struct hash_set planned; /* of every output */
-	uint8_t *is_taken;       /* a bit for each of planned, once the plan is made */
+	struct hash_set planned; /* of all outputs that were planned */
+	uint8_t *is_taken;       /* a bit for each hash in planned */
 	struct hash_set late;    /* of outputs that were taken and not planned */
 	struct hash_set twice;   /* hashes that stand in planned more than once */
 	struct named_claim *claims;
@@ -93,7 +93,7 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 		plan->n_bytes += (uint64_t)stat.st_size;
 }
 
-/* Note who claims this output, if it may be one of several. */
+/* Note the claim of an input, if several may claim its output. False when memory ran out. */
 static bool note_claim(struct plan *plan, const struct walk_item *item,
                        const char *output)
 {
@@ -112,7 +112,7 @@ static bool note_claim(struct plan *plan, const struct walk_item *item,
 	return claim->input && claim->output;
 }
 
-/* The outputs of one image. False when memory ran out. */
+/* Note the outputs of one image. False when memory ran out. */
 static bool visit_outputs(struct plan *plan, const struct pass *pass,
                           const struct walk_item *item, enum image_format from)
 {
@@ -280,7 +280,7 @@ bool plan_take(struct plan *plan, const char *output)
 	}
 	if (hash_set_find(&plan->late, hash, &index))
 		return false;
-	/* Without memory a later twin is not found: then the store says `exists`. */
+	/* If there is no memory for it, a later claim is not found here, but by the store. */
 	(void)hash_set_insert(&plan->late, hash);
 	return true;
 }

@@ -31,12 +31,12 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
                            const struct variant_rule *rules, size_t n_rules,
                            bool (*may_go_on)(void *data), void *data);
 
-/* Images and unreadable folders so far: the inputs that will come out as a record. */
+/* The number of images and unreadable folders so far. Each will be a record. */
 uint64_t plan_n_images(const struct plan *plan);
 /* The sum of the sizes of the inputs. */
 uint64_t plan_n_bytes(const struct plan *plan);
 
-/* An input, and the output that it shares with another. In the order of the outputs. */
+/* The inputs that claim an output together with others, ordered by output. */
 struct plan_claim {
 	const char *input, *output;
 };
@@ -44,8 +44,8 @@ struct plan_claim {
 size_t plan_n_claims(const struct plan *plan);
 struct plan_claim plan_claim(const struct plan *plan, size_t index);
 
-/* Take the name of an output for an input that is fed, which may be one that the plan did not
- * see. False when an input took it before: this one came after the plan. */
+/* Take the name of an output for an input that is fed; the plan may not have seen it. False when an
+ * earlier input has taken the name. */
 bool plan_take(struct plan *plan, const char *output);
 
 #endif

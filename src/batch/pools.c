@@ -1,4 +1,4 @@
-/* Turns of the two pools, and calls on a pool that may be about to end. */
+/* The turns of the two pools, and how other threads may use a pool that the feeder may end. */
 #include "batch/pools.h"
 
 #include "base/lock.h"
@@ -15,13 +15,13 @@ struct pools {
 	enum pool_kind turn;
 
 	struct lock lock;          /* guards all below; the feeder alone writes pool */
-	struct cond is_unused;     /* n_users became 0 */
+	struct cond is_unused;     /* n_users has become 0 */
 	struct pxp_executor *pool; /* NULL: none exists */
-	unsigned n_users;          /* threads that are in a call on pool */
+	unsigned n_users;          /* threads that are using pool */
 	unsigned stop_flags;       /* of pools_stop(); 0: not stopped */
 };
 
-/* The pool that exists, kept alive until let_go(); NULL: none. */
+/* The pool that exists. It is not destroyed before let_go(). NULL: there is none. */
 static struct pxp_executor *hold(struct pools *pools)
 {
 	struct pxp_executor *pool;
@@ -73,7 +73,7 @@ static bool begin_pool(struct pools *pools, enum pool_kind kind,
 	pools->pool = pool;
 	stop_flags = pools->stop_flags;
 	lock_release(&pools->lock);
-	/* From here on pools_stop() stops it. If that came before, nobody else has. */
+	/* A later pools_stop() sees this pool. An earlier one did not. */
 	if (stop_flags)
 		pxp_executor_shutdown(pool, stop_flags);
 	return true;
@@ -133,7 +133,7 @@ bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_
 	pools->turn = kind;
 	if (!begin_pool(pools, kind, ret_failure))
 		return false;
-	/* Its preload and lock-down are behind it once a worker has answered. */
+	/* An answer shows that preload and lock-down have succeeded. */
 	if (kind == POOL_DECODES ||
 	    ask(pools->pool, run_nothing, &nothing, 1, ret_failure))
 		return true;

@@ -1,10 +1,9 @@
 /*
- * The two pools of picture workers: one decodes, one draws SVG and PDF and may read fonts. They take
- * turns: only one of them exists at a time, so that there are never more workers, nor do they
- * have more memory, than was asked for.
+ * The two pools of picture workers. The workers of one pool decode; those of the other draw SVG and
+ * PDF, and may read fonts. The pools take turns: only one exists at a time, so that the number of
+ * workers and their memory never exceed what was asked for.
  *
- * Threads: one thread, the feeder, starts the pools, submits and changes the turn. Any thread may
- * call pools_stop(), pools_suspend() and pools_resume().
+ * Threads: the feeder alone submits and changes the turn. Any thread may call pools_stop(), pools_suspend() and pools_resume().
  */
 #ifndef PXP_POOLS_H
 #define PXP_POOLS_H
@@ -22,27 +21,28 @@ struct pools_options {
 
 struct pools;
 
-/* Create the pool that decodes; no worker begins yet. NULL with a failure. */
+/* Create the pool that decodes. Its workers start when there is work. NULL with a failure. */
 struct pools *pools_create(const struct pools_options *options,
                            struct failure *ret_failure);
 
-/* Wait until nothing runs, and free. NULL is fine. */
+/* Wait until no task is running, and free the pools. NULL is fine. */
 void pools_destroy(struct pools *pools);
 
-/* Whether a picture of a format is left to the pool that draws. */
+/* Whether drawings are left to the pool that draws. */
 bool pools_leave_drawing(const struct pools *pools);
 
-/* Whose turn it is. */
+/* The pool whose turn it is. */
 enum pool_kind pools_turn(const struct pools *pools);
 
 /*
- * Give a kind its turn: the pool of the other kind ends, and this one is created. A pool that draws
- * is tried, too: it has a worker that can. No task may be running. False with a failure when there
- * is no such pool now; then none exists, until another turn is asked for.
+ * Give a pool its turn: the other one ends, and this one is created. For the pool that draws this
+ * waits until one of its workers has started, which shows that drawings can be drawn. No task may be
+ * running. False with a failure when the pool cannot be created; then no pool exists until the next
+ * call.
  */
 bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_failure);
 
-/* As picture_submit(), to the pool whose turn it is; PXP_EBROKEN without one. */
+/* As picture_submit(), to the pool whose turn it is. PXP_EBROKEN when no pool exists. */
 enum pxp_status pools_submit(struct pools *pools, const struct picture_request *request,
                              struct pxp_future **ret_task);
 

@@ -28,8 +28,8 @@ enum { SANDBOX_REASON_BYTES = 80, SANDBOX_NOBODY = 65534 };
 /* Which layers are in force. Plain bytes, so that a worker process can send it. */
 struct sandbox_state {
 	uint32_t wanted; /* a bit (1 << layer) for each layer that there should be */
-	uint32_t
-		in_force; /* a bit for each layer that was put up, and held when it was tested */
+	/* A bit for each layer that was put up and held when it was tested. */
+	uint32_t in_force;
 	uint32_t uid; /* the user that the process runs as */
 	uint32_t landlock_abi;
 	/* Of each layer that is missing. */
