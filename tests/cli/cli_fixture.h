@@ -53,7 +53,7 @@ const char *records_in(const char *text);
 /* Plain progress with # for numbers that differ between runs: "in # s (# images/s), # kB". */
 const char *plain(const char *text);
 
-/* All names below a folder, sorted: "a/b.jpg jpeg 64x43" for a file, "c/" for a folder. "" if there
+/* All names below a folder but those of the state (.pixpool.db...), sorted: "a/b.jpg jpeg 64x43" for a file, "c/" for a folder. "" if there
  * is no such folder. */
 const char *tree(const char *folder);
 

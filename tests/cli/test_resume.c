@@ -1,0 +1,314 @@
+/*
+ * A second run on the same output: what is up to date is not made again, whatever happened to outputs,
+ * inputs and state between the runs. The scripted engine counts: an input that is opened by a worker
+ * would leave its line in the report as "ok".
+ */
+#include "cli_fixture.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+enum { N_IMAGES = 6 };
+
+/* Images in two folders. */
+static void make_inputs(void)
+{
+	char path[32], script[32];
+
+	for (int i = 0; i < N_IMAGES; i++) {
+		snprintf(path, sizeof(path), "in/%s%d.png", i % 2 ? "sub/" : "", i);
+		snprintf(script, sizeof(script), "size %d 2", 2 + i);
+		write_script(path, script);
+	}
+	/* Long ago, so that no time is in doubt. */
+	run("find in -type f -exec touch -d '2020-01-01 00:00:00.123456' {} +");
+}
+
+static struct ended resize(const char *options)
+{
+	return run("pixpool-scripted resize -s 8 in -o out --progress none --report r %s",
+	           options);
+}
+
+/* Whether a run says so much in its summary. */
+static void expect_summary(int n_ok, int n_skipped, int n_failed)
+{
+	char want[128];
+
+	snprintf(want, sizeof(want),
+	         "{'summary':{'inputs':%d,'ok':%d,'skipped':%d,'failed':%d,",
+	         n_ok + n_skipped + n_failed, n_ok, n_skipped, n_failed);
+	EXPECT(strstr(records("r"), want), "%s\n", records("r"));
+}
+
+/* The second run decodes nothing and ends well. */
+static void expect_all_fresh(void)
+{
+	EXPECT_EQ(resize("").status, 0);
+	expect_summary(0, N_IMAGES, 0);
+	EXPECT(strstr(records("r"), "'status':'skipped','reason':'fresh'"));
+	EXPECT(!strstr(records("r"), "'reason':'exists'"));
+}
+
+static void first_run(void)
+{
+	fixture_enter();
+	make_inputs();
+	EXPECT_EQ(resize("").status, 0);
+	expect_summary(N_IMAGES, 0, 0);
+}
+
+static bool has_stamps(void)
+{
+	char value[1024];
+
+	return getxattr("out/0.png", "user.pixpool", value, sizeof(value)) > 0;
+}
+
+TEST(resume, an_undisturbed_second_run_makes_nothing)
+{
+	first_run();
+	expect_all_fresh();
+	EXPECT(strstr(records("r"),
+	              "{'input':'in/0.png','output':'out/0.png','status':'skipped','reason':"
+	              "'fresh','out':{'width':2,'height':2,'format':'png','bytes':#}}"),
+	       "%s", records("r"));
+	fixture_leave();
+}
+
+TEST(resume, a_run_that_makes_nothing_starts_no_worker_and_opens_no_image)
+{
+	first_run();
+	if (run("strace -V").status != 0) {
+		fixture_leave();
+		SKIP("there is no strace");
+	}
+	run("strace -f -o trace -e trace=openat,clone,clone3,fork,vfork pixpool-scripted "
+	    "resize -s 8 in -o out --progress none");
+	EXPECT_EQ(run("grep -E '\\.png\"' trace").status, 1);
+	/* The zygote is the only process; a fork server and workers would be its children. */
+	EXPECT_STR(
+		run("grep -cE '(clone|clone3|fork|vfork)\\(.*(SIGCHLD|child_tidptr)' trace")
+			.out,
+		"1\n");
+	fixture_leave();
+}
+
+TEST(resume,
+     outputs_from_an_archive_without_attributes_are_fresh_with_the_database_beside_them)
+{
+	first_run();
+	run("tar cf all.tar out && rm -r out && tar xf all.tar && find out -name '*.png' "
+	    "-exec touch {} +");
+	EXPECT(!has_stamps(), "tar drops attributes unless it is told not to");
+	expect_all_fresh();
+	expect_all_fresh();
+	fixture_leave();
+}
+
+TEST(resume, inputs_with_new_times_are_compared_by_content)
+{
+	first_run();
+	run("find in -type f -exec touch -d '2021-02-03' {} +");
+	expect_all_fresh();
+	EXPECT_EQ(resize("").status, 0);
+	EXPECT_STR(run("grep -c '\"reason\":\"fresh\"' r").out, "6\n");
+	fixture_leave();
+}
+
+TEST(resume, everything_may_move_to_another_folder)
+{
+	first_run();
+	scratch_folder("elsewhere");
+	REQUIRE(rename("in", "elsewhere/in") == 0 && rename("out", "elsewhere/out") == 0);
+	EXPECT_EQ(
+		run("cd elsewhere && pixpool-scripted resize -s 8 in -o out --progress none "
+	            "--report ../r")
+			.status,
+		0);
+	expect_summary(0, N_IMAGES, 0);
+	fixture_leave();
+}
+
+TEST(resume, without_the_database_the_stamps_are_enough)
+{
+	first_run();
+	if (!has_stamps()) {
+		fixture_leave();
+		SKIP("this file system takes no attributes");
+	}
+	run("rm out/.pixpool.db*");
+	expect_all_fresh();
+	run("rm out/.pixpool.db* && find out -name '*.png' -exec touch {} +");
+	expect_all_fresh();
+	fixture_leave();
+}
+
+TEST(resume, without_database_and_stamps_outputs_are_not_ours)
+{
+	first_run();
+	run("rm out/.pixpool.db*; for f in $(find out -name '*.png'); do cat $f > t; rm $f; mv t $f; "
+	    "done");
+	EXPECT_EQ(resize("").status, 1);
+	expect_summary(0, 0, N_IMAGES);
+	EXPECT(strstr(records("r"), "'class':'exists'"));
+	EXPECT_EQ(resize("--checksum").status, 0);
+	expect_summary(N_IMAGES, 0, 0);
+	expect_all_fresh();
+	fixture_leave();
+}
+
+TEST(resume, an_input_that_changed_is_made_again_and_no_other)
+{
+	first_run();
+	run("rm in/0.png");
+	write_script("in/0.png", "size 7 7");
+	EXPECT_EQ(resize("").status, 0);
+	expect_summary(1, N_IMAGES - 1, 0);
+	expect_all_fresh();
+	fixture_leave();
+}
+
+TEST(resume, an_output_that_somebody_changed_is_left_alone)
+{
+	first_run();
+	run("echo mine > out/0.png");
+	EXPECT_EQ(resize("").status, 1);
+	expect_summary(0, N_IMAGES - 1, 1);
+	EXPECT_STR(run("cat out/0.png").out, "mine\n");
+	EXPECT_EQ(resize("--overwrite skip").status, 0);
+	expect_summary(0, N_IMAGES, 0);
+	EXPECT_STR(run("cat out/0.png").out, "mine\n");
+	EXPECT_EQ(resize("--overwrite older").status, 0);
+	EXPECT_STR(run("cat out/0.png").out, "mine\n");
+	EXPECT_EQ(resize("--overwrite always").status, 0);
+	expect_summary(1, N_IMAGES - 1, 0);
+	fixture_leave();
+}
+
+TEST(resume, another_recipe_makes_all_again_and_redo_does_so_with_the_same)
+{
+	first_run();
+	EXPECT_EQ(resize("-q 50").status, 0);
+	expect_summary(N_IMAGES, 0, 0);
+	EXPECT_EQ(resize("-q 50 --redo").status, 0);
+	expect_summary(N_IMAGES, 0, 0);
+	EXPECT_EQ(resize("-q 50").status, 0);
+	expect_summary(0, N_IMAGES, 0);
+	fixture_leave();
+}
+
+TEST(resume, a_picture_that_is_known_to_be_bad_is_not_tried_again)
+{
+	first_run();
+	scratch_bytes("in/bad.png", "no picture", 10);
+	run("touch -d 2020-01-01 in/bad.png");
+	EXPECT_EQ(resize("").status, 1);
+	EXPECT(!strstr(records("r"), "remembered':true"));
+	EXPECT_EQ(resize("").status, 1);
+	EXPECT(strstr(records("r"), "'remembered':true"), "%s", records("r"));
+	EXPECT(strstr(records("r"), "'remembered':1,"));
+	EXPECT_EQ(resize("--accept-known").status, 0);
+	run("rm in/bad.png");
+	write_script("in/bad.png", "size 3 3");
+	EXPECT_EQ(resize("").status, 0);
+	expect_summary(1, N_IMAGES, 0);
+	fixture_leave();
+}
+
+TEST(resume, a_picture_that_kills_its_worker_is_known_after_two_runs)
+{
+	fixture_enter();
+	write_script("in/killer.png", "signal SIGKILL");
+	run("touch -d 2020-01-01 in/killer.png");
+	EXPECT_EQ(resize("--retries 0").status, 1);
+	EXPECT_EQ(resize("--retries 0").status, 1);
+	EXPECT(!strstr(records("r"), "'remembered':true"), "%s", records("r"));
+	EXPECT_EQ(resize("--retries 0").status, 1);
+	EXPECT(strstr(records("r"), "'remembered':true"), "%s", records("r"));
+	fixture_leave();
+}
+
+TEST(resume, without_a_state_there_is_neither_database_nor_stamp)
+{
+	fixture_enter();
+	make_inputs();
+	EXPECT_EQ(resize("--state none").status, 0);
+	EXPECT(access("out/.pixpool.db", F_OK) != 0);
+	EXPECT(!has_stamps());
+	EXPECT_EQ(resize("--state none").status, 1);
+	expect_summary(0, 0, N_IMAGES);
+	fixture_leave();
+}
+
+TEST(resume, the_state_may_be_another_file)
+{
+	fixture_enter();
+	make_inputs();
+	EXPECT_EQ(resize("--state memory.db").status, 0);
+	EXPECT(access("out/.pixpool.db", F_OK) != 0 && access("memory.db", F_OK) == 0);
+	EXPECT_EQ(resize("--state memory.db").status, 0);
+	expect_summary(0, N_IMAGES, 0);
+	fixture_leave();
+}
+
+TEST(resume, a_damaged_database_is_moved_aside_and_told)
+{
+	struct ended ended;
+
+	first_run();
+	run("head -c 5000 /dev/urandom > out/.pixpool.db");
+	ended = resize("");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "was damaged: it is kept as out/.pixpool.db.damaged-1"),
+	       "%s", ended.err);
+	fixture_leave();
+}
+
+/* The test holds the state here, as another run would. */
+TEST(resume, a_second_run_at_the_same_time_waits_or_ends_with_status_4)
+{
+	struct command waits;
+	struct ended ended;
+	sqlite3 *other;
+
+	first_run();
+	REQUIRE(sqlite3_open("out/.pixpool.db", &other) == SQLITE_OK);
+	REQUIRE(sqlite3_exec(other, "PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE",
+	                     NULL, NULL, NULL) == SQLITE_OK);
+	ended = resize("--no-wait");
+	EXPECT_EQ(ended.status, 4);
+	EXPECT(strstr(ended.err, "another run is using the output folder"), "%s",
+	       ended.err);
+
+	waits = begin("pixpool-scripted resize -s 8 in -o out --progress none");
+	await_error(&waits, "another run is using the output folder out; waiting for it");
+	sqlite3_close(other);
+	EXPECT_EQ(end(&waits).status, 0);
+	fixture_leave();
+}
+
+TEST(resume, a_run_that_was_killed_goes_on_with_the_same_command)
+{
+	struct command first;
+
+	fixture_enter();
+	make_inputs();
+	write_script("in/z.png", "gate z\nsize 2 2");
+	run("touch -d 2020-01-01 in/z.png");
+	first = begin("pixpool-scripted resize -s 8 -j 2 in -o out --progress none");
+	await_gate("z");
+	kill(first.pid, SIGKILL);
+	EXPECT_EQ(end(&first).signal, SIGKILL);
+	let_pass("in/z.png");
+	EXPECT_EQ(resize("").status, 0);
+	EXPECT_STR(run("find out -name '*.png' -size +0 | wc -l").out, "7\n");
+	EXPECT_STR(run("find out -name '*.tmp' | wc -l").out, "0\n");
+	fixture_leave();
+}
