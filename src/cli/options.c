@@ -415,8 +415,10 @@ const struct cli_option cli_options[] = {
 		.name = "keep", .argument = "CLASS,...", .commands = WRITES,
 		.field = RECIPE_KEEP,
 		.help = "metadata to keep: none, all, or exif, icc, xmp, iptc,\n"
-		        "gps. Without gps the location is removed from the\n"
-		        "others (default: none; convert and filter: all)",
+		        "gps (fields that name a place; without it they are\n"
+		        "removed from the others), copyright (artist, rights,\n"
+		        "credit and usage terms of all three)\n"
+		        "(default: none; convert and filter: all)",
 		.group = "Metadata",
 	}, {
 		.name = "keep-dates", .commands = WRITES, .is_flag = true,

@@ -198,7 +198,7 @@ TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
 		{"pixpool thumb in -o out --chroma 422",
 	         "--chroma: must be one of auto, 420, 444; got '422'; did you mean '420'?"},
 		{"pixpool thumb in -o out --keep exif,ipct",
-	         "--keep: must be one of exif, icc, xmp, iptc, gps, all, none; got 'ipct'; did you mean 'iptc'?"},
+	         "--keep: must be one of copyright, exif, icc, xmp, iptc, gps, all, none; got 'ipct'; did you mean 'iptc'?"},
 		{"pixpool thumb in -o out --keep all,exif",
 	         "--keep: 'all' stands alone, not in 'all,exif'"},
 		{"pixpool thumb in -o out --fail-on errors",

@@ -100,6 +100,8 @@ static const struct {
 	{"", "<geo:Point>a-word</geo:Point>", KEEP_GPS},
 	{"xmlns:g='http://www.w3.org/2003/01/geo/wgs84_pos#' g:lat='a-word'", "",
          KEEP_GPS},
+	{"GPSLatitude='a-word'", "", KEEP_GPS}, /* without a namespace */
+	{"note='a-word'", "", KEEP_XMP},
 	{"photoshop:City='a-word'", "", KEEP_GPS},
 	{"photoshop:State='a-word'", "", KEEP_GPS},
 	{"photoshop:Country='a-word'", "", KEEP_GPS},

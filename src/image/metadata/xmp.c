@@ -591,14 +591,31 @@ static void turn_regions(struct filtering *filtering, struct xml_node *node)
  * The walk.
  */
 
+/* RDF's own attributes are no properties. Old packets have them without a prefix. */
+static bool is_of_rdf(const struct filtering *filtering,
+                      const struct xml_attribute *attribute)
+{
+	static const char *const names[] = {"about",     "ID",       "nodeID",
+	                                    "parseType", "resource", "datatype",
+	                                    "aboutEach", "bagID"};
+
+	if (attribute->space != XML_NO_SPACE)
+		return attribute->space == XML_SPACE ||
+		       space_of(filtering, attribute->space) == RDF;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(attribute->name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool attribute_stays(struct filtering *filtering, struct xml_attribute *attribute,
                             bool is_top)
 {
 	enum space space = space_of(filtering, attribute->space);
 	enum rule rule;
 
-	if (attribute->space == XML_NO_SPACE || attribute->space == XML_SPACE ||
-	    space == RDF)
+	if (is_of_rdf(filtering, attribute))
 		return true;
 	if (space == X)
 		return filtering->keep & KEEP_XMP;
@@ -810,7 +827,7 @@ static void drop_empty(struct filtering *filtering, struct xml_node *rdf)
 		bool is_empty = (*link)->name && !has_content(*link);
 
 		for (struct xml_attribute *a = (*link)->attributes; a; a = a->next) {
-			if (!is_frame(filtering, a->space) && a->space != XML_NO_SPACE)
+			if (!is_of_rdf(filtering, a))
 				is_empty = false;
 		}
 		if (is_empty)
@@ -1044,8 +1061,7 @@ static bool list_properties(struct filtering *filtering, struct xml_node *descri
 		struct property property = {description, a, NULL,
 		                            strlen(a->name) + strlen(a->value)};
 
-		if (a->space != XML_NO_SPACE && !is_frame(filtering, a->space) &&
-		    !add_property(properties, property))
+		if (!is_of_rdf(filtering, a) && !add_property(properties, property))
 			return false;
 	}
 	for (struct xml_node *child = description->first; child; child = child->next) {
