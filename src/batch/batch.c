@@ -275,7 +275,7 @@ static bool make_room_for_complete(struct batch *batch)
 	/* Inputs that workers have may all be deferred, or finished, before the next one is fed. */
 	batch->max_files = COMPLETE_FILES + batch->max_deferred + batch->max_finished +
 	                   4 * batch->max_inputs;
-	batch->complete = calloc(batch->max_files, sizeof(batch->complete[0]));
+	batch->complete = calloc(batch->max_files, sizeof(struct pxp_future *));
 	return batch->complete != NULL;
 }
 
@@ -383,7 +383,7 @@ static bool open_state(struct batch *batch)
 		.wait = wait_for_other_run,
 		.data = batch,
 	};
-	char notice[FAILURE_TEXT_BYTES], *path = NULL;
+	char notice[FAILURE_TEXT_BYTES] = "", *path = NULL;
 	struct failure failure;
 	enum state_result result;
 

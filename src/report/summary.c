@@ -5,6 +5,7 @@
 #include "report/quote.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- groups of failures ---- */
@@ -22,7 +23,7 @@ static struct failure_group *group_of(struct failures *failures, const char *rea
 		return NULL;
 	failures->n_groups++;
 	*group = (struct failure_group){0};
-	strcpy(group->reason, reason);
+	snprintf(group->reason, sizeof(group->reason), "%s", reason);
 	return group;
 }
 
@@ -143,12 +144,13 @@ static void add_failures(struct text *text, const struct failures *failures)
 {
 	const struct failure_group *sorted[MAX_FAILURE_GROUPS];
 	bool are_all_named = failures->n_others == 0;
-	size_t width;
+	size_t width = 0;
 
 	sort_groups(failures, sorted);
-	width = n_digits(sorted[0]->n_images);
 	text_put(text, "failed:\n");
 	for (unsigned i = 0; i < failures->n_groups; i++) {
+		if (i == 0) /* the largest number */
+			width = n_digits(sorted[i]->n_images);
 		add_group(text, sorted[i], width);
 		are_all_named = are_all_named &&
 		                sorted[i]->n_names == sorted[i]->n_images;

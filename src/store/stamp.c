@@ -11,8 +11,8 @@ static const unsigned char magic[4] = {'p', 'x', 'p', 1};
 
 enum {
 	CHECKSUM_BYTES = 8,
-	NAMES_AT = sizeof(magic) + 5 * 8 + 2 * 4 + STAMP_FORMAT_BYTES + INPUT_HASH_BYTES +
-	           OUTPUT_HASH_BYTES + 2 * 2,
+	NAMES_AT = (int)sizeof(magic) + 5 * 8 + 2 * 4 + STAMP_FORMAT_BYTES +
+	           INPUT_HASH_BYTES + OUTPUT_HASH_BYTES + 2 * 2,
 	/* A name too long for a stamp: this sign, which no name has, and its hash in hexadecimal. */
 	HASHED_NAME_SIGN = '/',
 	HASHED_NAME_BYTES = 1 + 2 * INPUT_HASH_BYTES

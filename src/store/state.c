@@ -246,7 +246,7 @@ static char *uri_of(const char *path, const char *query)
 			*at++ = (char)c;
 		}
 	}
-	strcpy(at, query);
+	memcpy(at, query, strlen(query) + 1);
 	return uri;
 }
 

@@ -467,12 +467,11 @@ static void finish(struct pxp_map *map)
 		if (chunk->future) /* NULL: it could not be submitted again */
 			waiter_unwatch(&chunk->watch, chunk->future);
 	}
-	while (map->first) {
-		struct chunk *chunk = map->first;
-
-		list_remove(map, chunk);
+	for (struct chunk *chunk = map->first, *after; chunk; chunk = after) {
+		after = chunk->after;
 		chunk_abandon(chunk);
 	}
+	map->first = map->last = NULL;
 	chunk_abandon(map->unsent);
 	chunk_abandon(map->current);
 	map->unsent = map->current = NULL;
@@ -494,7 +493,7 @@ enum pxp_status pxp_map_next(struct pxp_map *map, struct pxp_map_item *ret_item)
 	status = fill(map);
 	if (status == PXP_OK && !map->current)
 		status = collect(map);
-	if (status == PXP_OK)
+	if (status == PXP_OK && map->current)
 		give(map, ret_item);
 	else if (status != PXP_EDEADLK || map->is_over)
 		finish(map);
