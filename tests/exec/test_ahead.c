@@ -38,7 +38,7 @@ static enum pxp_status task_passes(struct pxp_task *task)
 }
 
 /* Writes its letter into the pipe whose path follows. */
-static enum pxp_status task_marks(struct pxp_task *task)
+static enum pxp_status task_writes_letter(struct pxp_task *task)
 {
 	const char *input = pxp_task_input(task, NULL);
 	int fd = open(input + 1, O_WRONLY | O_CLOEXEC);
@@ -48,7 +48,7 @@ static enum pxp_status task_marks(struct pxp_task *task)
 	return is_written ? PXP_OK : PXP_ESYS;
 }
 
-static enum pxp_status task_cries_and_dies(struct pxp_task *task)
+static enum pxp_status task_logs_and_dies(struct pxp_task *task)
 {
 	(void)task;
 	(void)!write(2, "last words", 10);
@@ -451,8 +451,9 @@ TEST(ahead, a_crash_costs_one_task_and_all_others_run_once)
 		snprintf(input, sizeof(input), "%c%s", 'a' + i, path_of(paper[1]));
 		if (i != CRASHES)
 			want[n++] = (char)('a' + i);
-		futures[i] = i == CRASHES ? pool_submit(pool, task_signal, "11", NULL)
-		                          : pool_submit(pool, task_marks, input, NULL);
+		futures[i] = i == CRASHES
+		                     ? pool_submit(pool, task_signal, "11", NULL)
+		                     : pool_submit(pool, task_writes_letter, input, NULL);
 	}
 	/* The supervisor sees the first answer in time, and the others too late. */
 	probe_hold(futures[0], &hold);
@@ -484,7 +485,7 @@ TEST(ahead, the_log_of_a_crash_among_quick_tasks_is_complete)
 
 	for (int i = 0; i < N; i++)
 		quick[i] = pool_submit(pool, task_echo, "x", NULL);
-	dies = pool_submit(pool, task_cries_and_dies, "x", NULL);
+	dies = pool_submit(pool, task_logs_and_dies, "x", NULL);
 	behind = pool_submit(pool, task_echo, "x", NULL);
 	pxp_executor_resume(pool);
 	REQUIRE(pxp_future_wait(dies, PXP_FOREVER) == PXP_OK);
@@ -500,14 +501,14 @@ TEST(ahead, the_log_of_a_crash_among_quick_tasks_is_complete)
 	pxp_executor_destroy(pool);
 }
 
-static enum pxp_status task_cries_and_fails(struct pxp_task *task)
+static enum pxp_status task_logs_and_fails(struct pxp_task *task)
 {
 	gate_pass(pxp_task_descriptor(task, 0));
 	(void)!write(STDERR_FILENO, "alas", 4);
 	return pxp_task_fail(task, 1, "it failed");
 }
 
-static enum pxp_status task_cries_tells_and_dies(struct pxp_task *task)
+static enum pxp_status task_logs_signals_and_dies(struct pxp_task *task)
 {
 	(void)!write(STDERR_FILENO, "last words", 10);
 	(void)!write(pxp_task_descriptor(task, 0), "x", 1);
@@ -544,9 +545,9 @@ TEST(ahead, the_log_of_a_crash_after_a_failed_task_is_complete)
 	turn.told = ends[0];
 	first = pool_submit(pool, task_wait, "x", &gate);
 	EXPECT_EQ(pxp_future_on_done(first, open_and_await_byte, &turn), PXP_OK);
-	fails = pool_submit(pool, task_cries_and_fails, NULL, &turn.gate);
+	fails = pool_submit(pool, task_logs_and_fails, NULL, &turn.gate);
 	dies = pool_submit_with(
-		pool, task_cries_tells_and_dies, NULL, NULL,
+		pool, task_logs_signals_and_dies, NULL, NULL,
 		(struct pxp_task_options){.descriptors = &ends[1], .n_descriptors = 1});
 	REQUIRE(pool_await(pool, 1, 1));
 	gate_open(&gate);

@@ -14,7 +14,7 @@
 
 enum { LONG = 300 * 1000, LOG = 3000, SHORT = 100 };
 
-static struct pxp_executor *patient_pool(unsigned n_workers)
+static struct pxp_executor *pool_with_long_start_timeout(unsigned n_workers)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES,
@@ -83,7 +83,7 @@ TEST(fault_calls, long_inputs_and_results_survive_short_reads)
 	}
 }
 
-static enum pxp_status task_says_much(struct pxp_task *task)
+static enum pxp_status task_logs_much_and_fails(struct pxp_task *task)
 {
 	char words[LOG];
 
@@ -102,7 +102,7 @@ TEST(fault_calls, a_log_survives_short_reads)
 
 	fault_arm((struct fault){
 		.point = FAULT_READ, .place = FAULT_IN_MAIN, .nth = 1, .at_most = SHORT});
-	future = pool_submit(pool, task_says_much, NULL, NULL);
+	future = pool_submit(pool, task_logs_much_and_fails, NULL, NULL);
 	REQUIRE(pxp_future_wait(future, PXP_FOREVER) == PXP_OK);
 	EXPECT(fault_disarm() >= LOG / SHORT);
 	outcome = pxp_future_outcome(future);
@@ -212,7 +212,7 @@ TEST(fault_calls, a_failing_call_delays_the_start_of_a_worker)
 		/* Three descriptors of a worker are watched: its log, its pidfd and its
 		 * channel. */
 		for (unsigned nth = 1; nth <= (i == 0 ? 3 : 1); nth++) {
-			struct pxp_executor *pool = patient_pool(1);
+			struct pxp_executor *pool = pool_with_long_start_timeout(1);
 			struct fault fault = faults[i];
 			struct pxp_future *future;
 
@@ -329,7 +329,7 @@ TEST(fault_calls, a_receive_that_fails_leaves_no_future_behind)
 	int n_hits = 0;
 
 	for (unsigned nth = 1; nth <= 4; nth++) {
-		struct pxp_executor *pool = patient_pool(1);
+		struct pxp_executor *pool = pool_with_long_start_timeout(1);
 		struct pxp_future *futures[6];
 
 		fault_arm((struct fault){.point = FAULT_RECEIVE,

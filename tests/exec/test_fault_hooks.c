@@ -408,7 +408,7 @@ TEST(fault_hooks, an_executor_may_be_destroyed_before_the_last_submit_has_return
 
 static struct gate held;
 
-static enum pxp_status wait_if_told(struct pxp_task *task)
+static enum pxp_status wait_if_asked(struct pxp_task *task)
 {
 	const char *letter = pxp_task_input(task, NULL);
 
@@ -455,8 +455,8 @@ static bool close_while_two_finish(unsigned nth)
 	bool has_hit;
 
 	held = gate_create();
-	REQUIRE(pxp_map_open(pool, wait_if_told, next_letter, &letters, &options, &map) ==
-	        PXP_OK);
+	REQUIRE(pxp_map_open(pool, wait_if_asked, next_letter, &letters, &options,
+	                     &map) == PXP_OK);
 	EXPECT_EQ(pxp_map_next(map, &item), PXP_OK);
 	await_done(pool, 2);
 	REQUIRE(pool_await(pool, 2, 0));

@@ -61,9 +61,9 @@ static enum pxp_status task_repeats(struct pxp_task *task)
 	return pxp_task_return(task, answer, sizeof(answer));
 }
 
-static enum pxp_status say_that_it_is_a_process(const void *bytes, size_t n,
-                                                void **ret_context,
-                                                struct pxp_error *ret_error)
+static enum pxp_status note_that_it_is_a_process(const void *bytes, size_t n,
+                                                 void **ret_context,
+                                                 struct pxp_error *ret_error)
 {
 	static char yes;
 
@@ -98,7 +98,7 @@ static bool is_repeated(const struct pxp_map_item *item)
 }
 
 /* Whether an item is complete. Otherwise its error must give the reason. */
-static bool look_at(const struct pxp_map_item *item, bool is_process)
+static bool check_item(const struct pxp_map_item *item, bool is_process)
 {
 	if (item->error.status == PXP_OK) {
 		EXPECT(is_repeated(item), "item %zu", item->index);
@@ -140,7 +140,7 @@ static bool map_to_the_end(struct pxp_executor *pool, bool is_process,
 		EXPECT(options.unordered || item.index == n_seen);
 		is_seen[item.index] = true;
 		n_seen++;
-		is_good &= look_at(&item, is_process);
+		is_good &= check_item(&item, is_process);
 		free(item.bytes);
 	}
 	pxp_map_close(map);
@@ -161,7 +161,7 @@ static void map_while_failing(enum pxp_executor_kind kind, enum fault_place plac
 			.size = sizeof(one),
 			.kind = kind,
 			.n_workers = 1,
-			.initialise = is_process ? say_that_it_is_a_process : NULL};
+			.initialise = is_process ? note_that_it_is_a_process : NULL};
 		struct pxp_executor *pool;
 		bool is_good;
 

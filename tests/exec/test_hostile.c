@@ -115,7 +115,7 @@ static struct shared_slot *shared_slot_of(const struct pxp_task *task)
 	                                               is_asked_to_end));
 }
 
-static enum pxp_status task_says_that_it_has_ended(struct pxp_task *task)
+static enum pxp_status task_claims_that_it_has_ended(struct pxp_task *task)
 {
 	struct shared_slot *slot = shared_slot_of(task);
 
@@ -142,7 +142,7 @@ TEST(hostile, a_worker_that_claims_a_task_has_ended_and_does_not_answer_is_kille
 		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 		struct gate never = gate_create();
 		struct pxp_future *says = pool_submit_with(
-			pool, task_says_that_it_has_ended, NULL, &never,
+			pool, task_claims_that_it_has_ended, NULL, &never,
 			(struct pxp_task_options){.deadline_ms = by_deadline ? 300 : 0});
 
 		REQUIRE(pool_await(pool, 1, 0));
@@ -157,7 +157,7 @@ TEST(hostile, a_worker_that_claims_a_task_has_ended_and_does_not_answer_is_kille
 }
 
 /* Leave a result that is longer than a slot, and ring the doorbell. */
-static enum pxp_status task_leaves_nonsense(struct pxp_task *task)
+static enum pxp_status task_leaves_invalid_answer(struct pxp_task *task)
 {
 	const struct slot_frame bell = {.kind = FRAME_DOORBELL};
 	struct shared_slot *slot = shared_slot_of(task);
@@ -175,7 +175,8 @@ TEST(hostile, an_invalid_answer_in_a_slot_costs_the_task_that_ran)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
-	struct pxp_future *leaves = pool_submit(pool, task_leaves_nonsense, NULL, &gate);
+	struct pxp_future *leaves = pool_submit(pool, task_leaves_invalid_answer, NULL,
+	                                        &gate);
 	struct pxp_future *next = pool_submit(pool, task_echo, "next", NULL);
 
 	gate_open(&gate);
@@ -452,7 +453,7 @@ TEST(hostile, a_fork_server_that_was_stopped_while_idle_is_continued)
 }
 
 /* Pretend that the fork server was continued for a minute. Returns whether an answer was due. */
-static bool shorten_the_wait(struct pxp_executor *executor)
+static bool pretend_a_minute_of_continues(struct pxp_executor *executor)
 {
 	struct process_pool *pool = probe_inside(executor);
 	bool is_waited_for = false;
@@ -478,7 +479,7 @@ TEST(hostile, a_fork_server_that_stays_stopped_is_killed_and_no_future_hangs)
 	                                        NULL);
 	struct pxp_future *behind = pool_submit(pool, task_echo, "x", NULL);
 
-	EXPECT(shorten_the_wait(pool));
+	EXPECT(pretend_a_minute_of_continues(pool));
 	EXPECT_EQ(pxp_future_wait(future, 10000), PXP_OK);
 	REQUIRE(pxp_future_is_done(future), "the fork server stands still for ever");
 	EXPECT_EQ(end_of(future), PXP_ECRASHED);
@@ -507,7 +508,7 @@ TEST(hostile, frames_sent_before_a_reset_are_received)
 /* ---- orphans ---- */
 
 /* It has a session of its own, so signals to the worker's group do not reach it. */
-static enum pxp_status task_leaves_stranger_and_waits(struct pxp_task *task)
+static enum pxp_status task_leaves_daemon_and_waits(struct pxp_task *task)
 {
 	pid_t child = fork();
 
@@ -531,7 +532,7 @@ TEST(hostile, orphans_end_even_if_the_pool_is_killed_while_a_worker_starts)
 	int paper[2];
 
 	REQUIRE(pipe(paper) == 0);
-	leaves = pool_submit(pool, task_leaves_stranger_and_waits, NULL,
+	leaves = pool_submit(pool, task_leaves_daemon_and_waits, NULL,
 	                     &(struct gate){.wait_end = paper[1], .open_end = -1});
 	REQUIRE(read(paper[0], &stranger, sizeof(stranger)) == sizeof(stranger));
 	kill(probe_inside(pool)->fork_server.pid, SIGSTOP);
@@ -728,7 +729,7 @@ static enum pxp_status task_leaves_tracer(struct pxp_task *task)
 	return is_tracing ? pxp_task_return(task, both, sizeof(both)) : PXP_OK;
 }
 
-static void expect_an_end(const char *traced)
+static void expect_end_of_task(const char *traced)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *leaves = pool_submit(pool, task_leaves_tracer, traced, NULL);
@@ -754,11 +755,11 @@ static void expect_an_end(const char *traced)
 
 TEST(hostile, an_orphan_that_cannot_be_reaped_delays_no_task)
 {
-	expect_an_end("another");
+	expect_end_of_task("another");
 }
 
 /* The worker is dead, but the tracer still holds it. */
 TEST(hostile, a_worker_that_its_own_orphan_traces_delays_no_task)
 {
-	expect_an_end("worker");
+	expect_end_of_task("worker");
 }

@@ -467,7 +467,7 @@ TEST(memory, the_memory_of_a_worker_that_dies_is_free_again)
 	gate_destroy(&never);
 }
 
-static enum pxp_status task_says_what_it_got(struct pxp_task *task)
+static enum pxp_status task_returns_grant(struct pxp_task *task)
 {
 	enum pxp_status status = pxp_task_need(task, 256 * MIB);
 
@@ -479,7 +479,7 @@ TEST(memory, asking_a_task_to_end_ends_its_wait_for_memory)
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create();
 	struct pxp_future *holds = hold(pool, BUDGET, &gate);
-	struct pxp_future *waits = pool_submit(pool, task_says_what_it_got, "", NULL);
+	struct pxp_future *waits = pool_submit(pool, task_returns_grant, "", NULL);
 
 	REQUIRE(await_waiting(pool, 1));
 	pxp_future_cancel_with(waits, PXP_CANCEL_ASK);
@@ -777,7 +777,7 @@ TEST(memory, invalid_memory_options_are_refused)
 /* ---- forged requests ---- */
 
 /* Send a frame as a task that has taken its worker over could. */
-static enum pxp_status task_lies(struct pxp_task *task)
+static enum pxp_status task_forges_request(struct pxp_task *task)
 {
 	struct slot_frame at = {.kind = FRAME_NEED,
 	                        .generation = 1,
@@ -798,9 +798,10 @@ TEST(memory, endless_or_invalid_memory_requests_break_the_protocol)
 {
 	struct pxp_executor *pool = create(1);
 
-	EXPECT_EQ(end_of(pool_submit(pool, task_lies, "-1", NULL)), PXP_EPROTO);
+	EXPECT_EQ(end_of(pool_submit(pool, task_forges_request, "-1", NULL)), PXP_EPROTO);
 	pxp_executor_destroy(pool);
 	pool = create(1);
-	EXPECT_EQ(end_of(pool_submit(pool, task_lies, "1000000", NULL)), PXP_EPROTO);
+	EXPECT_EQ(end_of(pool_submit(pool, task_forges_request, "1000000", NULL)),
+	          PXP_EPROTO);
 	pxp_executor_destroy(pool);
 }

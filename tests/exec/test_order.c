@@ -11,20 +11,20 @@
 /* ---- which task starts next ---- */
 
 /* Writes its input, a letter, into the pipe that it was given. */
-static enum pxp_status task_signs(struct pxp_task *task)
+static enum pxp_status task_writes_its_letter(struct pxp_task *task)
 {
 	return write(pxp_task_descriptor(task, 0), pxp_task_input(task, NULL), 1) == 1
 	               ? PXP_OK
 	               : PXP_ESYS;
 }
 
-static struct pxp_future *submit_signer(struct pxp_executor *pool, char letter,
+static struct pxp_future *submit_letter(struct pxp_executor *pool, char letter,
                                         const int paper[2])
 {
 	const char name[] = {letter, 0};
 	const struct gate desk = {.wait_end = paper[1], .open_end = -1};
 
-	return pool_submit(pool, task_signs, name, &desk);
+	return pool_submit(pool, task_writes_its_letter, name, &desk);
 }
 
 /* The task that was submitted first is prefetched behind one that does not end. Another worker,
@@ -42,7 +42,7 @@ TEST(order, prefetched_tasks_start_before_later_ones)
 	REQUIRE(pool_await(pool, 1, 0));
 	for (int i = 0; i < N; i++) {
 		want[i] = (char)('a' + i);
-		futures[i] = submit_signer(pool, want[i], paper);
+		futures[i] = submit_letter(pool, want[i], paper);
 	}
 	for (int i = 0; i < N; i++)
 		EXPECT_EQ(end_of(futures[i]), PXP_OK);
@@ -74,7 +74,7 @@ TEST(order, a_prefetched_task_is_not_overtaken_without_end)
 	busy = pool_submit(pool, task_wait, "x", &gate);
 	REQUIRE(pool_await(pool, 2, 0));
 	for (int i = 0; i < N; i++)
-		futures[i] = submit_signer(pool, (char)('a' + i), paper);
+		futures[i] = submit_letter(pool, (char)('a' + i), paper);
 	REQUIRE(pool_await(pool, 2, 2));
 	gate_open(&gate);
 	for (int i = 0; i < N; i++)
@@ -345,7 +345,7 @@ TEST(order, a_wait_returns_after_a_shutdown_in_another_thread_cancels_the_task)
 
 /* ---- logs ---- */
 
-static enum pxp_status task_passes_and_says(struct pxp_task *task)
+static enum pxp_status task_passes_and_reports(struct pxp_task *task)
 {
 	gate_pass(pxp_task_descriptor(task, 0));
 	return write(2, "old words", 9) == 9 ? PXP_OK : PXP_ESYS;
@@ -366,7 +366,7 @@ TEST(order, the_log_of_a_successful_task_is_not_attached_to_a_later_death)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate first = gate_create(), second = gate_create(), third = gate_create();
-	struct pxp_future *says = pool_submit(pool, task_passes_and_says, "", &first);
+	struct pxp_future *says = pool_submit(pool, task_passes_and_reports, "", &first);
 	struct pxp_future *silent, *dies;
 
 	REQUIRE(pool_await(pool, 1, 0));

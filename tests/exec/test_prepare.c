@@ -200,8 +200,8 @@ TEST(prepare, a_cancel_by_force_kills_workers_of_another_user)
 
 /* ---- an orphan that the fork server may not signal ---- */
 
-static enum pxp_status give_up_signalling(const void *bytes, size_t n,
-                                          struct pxp_error *ret_error)
+static enum pxp_status forbid_signals_to_others(const void *bytes, size_t n,
+                                                struct pxp_error *ret_error)
 {
 	(void)bytes;
 	(void)n;
@@ -209,7 +209,7 @@ static enum pxp_status give_up_signalling(const void *bytes, size_t n,
 }
 
 /* It ends by itself after a while, in case a process waits for it. */
-static void be_somebody_else(int to_parent)
+static void become_another_user_and_wait(int to_parent)
 {
 	const pid_t self = getpid();
 
@@ -222,7 +222,7 @@ static void be_somebody_else(int to_parent)
 		pause();
 }
 
-static enum pxp_status task_leaves_somebody_else(struct pxp_task *task)
+static enum pxp_status task_leaves_process_of_another_user(struct pxp_task *task)
 {
 	int from_child[2];
 	pid_t left = 0;
@@ -231,7 +231,7 @@ static enum pxp_status task_leaves_somebody_else(struct pxp_task *task)
 		return PXP_ESYS;
 	if (fork() == 0) {
 		if (fork() == 0)
-			be_somebody_else(from_child[1]);
+			become_another_user_and_wait(from_child[1]);
 		_exit(0);
 	}
 	if (read(from_child[0], &left, sizeof(left)) != sizeof(left))
@@ -248,9 +248,9 @@ TEST(prepare, an_orphan_that_may_not_be_signalled_delays_no_task)
 
 	if (geteuid() != 0)
 		SKIP("only root can be somebody else");
-	pool = probe_create((struct pxp_executor_options){.n_workers = 1,
-	                                                  .prepare = give_up_signalling});
-	future = pool_submit(pool, task_leaves_somebody_else, NULL, NULL);
+	pool = probe_create((struct pxp_executor_options){
+		.n_workers = 1, .prepare = forbid_signals_to_others});
+	future = pool_submit(pool, task_leaves_process_of_another_user, NULL, NULL);
 	REQUIRE(pxp_future_result(future, PXP_FOREVER, &bytes, NULL, NULL) == PXP_OK);
 	memcpy(&left, bytes, sizeof(left));
 	free(bytes);

@@ -262,7 +262,7 @@ static long resident_kib(void)
 
 enum { SHOUT_BYTES = 100 * 1000 * 1000 };
 
-static enum pxp_status task_shouts(struct pxp_task *task)
+static enum pxp_status task_floods_log(struct pxp_task *task)
 {
 	static char block[100000];
 
@@ -282,7 +282,7 @@ TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	long before_kib = resident_kib();
-	struct pxp_future *future = pool_submit(pool, task_shouts, NULL, NULL);
+	struct pxp_future *future = pool_submit(pool, task_floods_log, NULL, NULL);
 	struct pxp_outcome outcome = probe_outcome(future);
 
 	EXPECT_EQ(outcome.error.signal, SIGABRT);
@@ -300,7 +300,7 @@ TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
 	pxp_executor_destroy(pool);
 }
 
-static enum pxp_status task_mutters(struct pxp_task *task)
+static enum pxp_status task_writes_line(struct pxp_task *task)
 {
 	const char *input = pxp_task_input(task, NULL);
 
@@ -312,12 +312,13 @@ static enum pxp_status task_mutters(struct pxp_task *task)
 TEST(process_pool, the_log_of_one_task_is_not_attached_to_another)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
-	struct pxp_future *fine = pool_submit(pool, task_mutters, "all is well", NULL),
+	struct pxp_future *fine = pool_submit(pool, task_writes_line, "all is well",
+	                                      NULL),
 			  *failed;
 	struct pxp_outcome outcome;
 
 	EXPECT_EQ(probe_outcome(fine).n_log, 0);
-	failed = pool_submit(pool, task_mutters, "!oh", NULL);
+	failed = pool_submit(pool, task_writes_line, "!oh", NULL);
 	outcome = probe_outcome(failed);
 	EXPECT(outcome.n_log == 3 && memcmp(outcome.log, "!oh", 3) == 0);
 	pxp_future_release(fine);
@@ -391,7 +392,7 @@ TEST(process_pool, an_output_that_could_still_change_is_a_breach)
 	pxp_executor_destroy(pool);
 }
 
-static enum pxp_status task_babbles(struct pxp_task *task)
+static enum pxp_status task_sends_garbage(struct pxp_task *task)
 {
 	const char *input = pxp_task_input(task, NULL);
 
@@ -402,7 +403,8 @@ static enum pxp_status task_babbles(struct pxp_task *task)
 TEST(process_pool, an_invalid_frame_costs_the_task_that_ran)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
-	struct pxp_future *future = pool_submit(pool, task_babbles, "gibberish", NULL);
+	struct pxp_future *future = pool_submit(pool, task_sends_garbage, "gibberish",
+	                                        NULL);
 
 	EXPECT_EQ(end_of(future), PXP_EPROTO);
 	future = pool_submit(pool, task_echo, "healed", NULL);
@@ -489,7 +491,7 @@ static void never_called(int number)
 	(void)number;
 }
 
-static enum pxp_status preload_plays_with_signals(struct pxp_error *ret_error)
+static enum pxp_status preload_changes_signals(struct pxp_error *ret_error)
 {
 	sigset_t blocked;
 
@@ -526,7 +528,7 @@ static enum pxp_status task_signals(struct pxp_task *task)
 
 TEST(process_pool, a_worker_has_its_signals_whatever_the_preload_set)
 {
-	struct pxp_executor *pool = pool_with_preload(preload_plays_with_signals);
+	struct pxp_executor *pool = pool_with_preload(preload_changes_signals);
 	struct pxp_future *future = pool_submit(pool, task_signals, NULL, NULL);
 
 	EXPECT_STR(result_of(future), "fresh");

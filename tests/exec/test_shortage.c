@@ -283,15 +283,15 @@ static void ignore_children(void)
 	signal(SIGCHLD, SIG_IGN);
 }
 
-static bool a_crash_is_told(void)
+static bool a_crash_is_reported(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *crash = pool_submit(pool, task_signal, "11", NULL);
-	bool is_told = probe_outcome(crash).error.signal == SIGSEGV;
+	bool is_reported = probe_outcome(crash).error.signal == SIGSEGV;
 
-	is_told &= end_of(crash) == PXP_ECRASHED;
+	is_reported &= end_of(crash) == PXP_ECRASHED;
 	pxp_executor_destroy(pool);
-	return is_told && pxp_zygote_stop() == PXP_OK;
+	return is_reported && pxp_zygote_stop() == PXP_OK;
 }
 
 TEST(shortage, a_program_started_with_sigchld_ignored_sees_crashes)
@@ -309,7 +309,7 @@ static void close_standard_descriptors(void)
 	}
 }
 
-static bool a_task_is_run(void)
+static bool a_task_runs(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
@@ -338,18 +338,18 @@ static enum pxp_status create_and_destroy(void)
 }
 
 /* The child cannot stop its parent's zygote either. */
-static bool the_zygote_is_its_parents(void)
+static bool the_zygote_belongs_to_the_parent(void)
 {
 	int status = -1;
 	pid_t child = fork();
 
 	if (child == 0)
 		_exit(create_and_destroy() == PXP_ESTATE && pxp_zygote_stop() == PXP_OK &&
-		                      pxp_zygote_start(NULL) == PXP_OK && a_task_is_run()
+		                      pxp_zygote_start(NULL) == PXP_OK && a_task_runs()
 		              ? 0
 		              : 1);
 	return child > 0 && waitpid(child, &status, 0) == child && status == 0 &&
-	       a_task_is_run();
+	       a_task_runs();
 }
 
 TEST(shortage, a_child_of_the_program_needs_a_zygote_of_its_own)
@@ -365,7 +365,7 @@ static void leave_few_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &(const struct rlimit){12, 12});
 }
 
-static bool the_zygote_says_why_not(void)
+static bool the_zygote_reports_why_it_fails(void)
 {
 	struct pxp_error error = {0};
 
@@ -396,7 +396,7 @@ static pid_t zygote_of_this_process(void)
 }
 
 /* While a pool exists the zygote cannot be restarted, since the pool has a thread. */
-static bool the_zygote_comes_again(void)
+static bool the_zygote_can_be_restarted(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	enum pxp_status status;
@@ -416,11 +416,11 @@ static bool the_zygote_comes_again(void)
 		status = pxp_zygote_start(NULL);
 		poll(NULL, 0, status == PXP_ESTATE);
 	}
-	return status == PXP_OK && a_task_is_run() && count_children() == 0;
+	return status == PXP_OK && a_task_runs() && count_children() == 0;
 }
 
 /* A task with the same user may do that. */
-static bool the_stopped_zygote_goes_on(void)
+static bool a_stopped_zygote_is_continued_again(void)
 {
 	pid_t zygote = zygote_of_this_process();
 
@@ -436,7 +436,7 @@ TEST(shortage, a_stopped_zygote_is_continued)
 }
 
 /* Like a daemon: a file that it opens may get the number of one of its parent's descriptors. */
-static bool a_daemons_files_stay_open(void)
+static bool files_of_a_daemon_stay_open(void)
 {
 	int status = -1, null;
 	pid_t child = fork();
@@ -501,7 +501,7 @@ TEST(shortage, a_killed_zygote_can_be_restarted_once_no_pool_is_left)
 }
 
 /* Output of the program to such a descriptor would corrupt a frame or a picture. */
-static bool none_of_ours_is_standard(void)
+static bool no_descriptor_of_ours_is_standard(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	static char input[300 * 1000];
@@ -551,7 +551,7 @@ enum { N_WANTED = 8, N_TASKS = 300 };
 
 /* Requests that were sent together fail together. The pool breaks after six failures. The pauses
  * between them are 10, 20, 40, 80 and 160 ms. */
-static bool it_breaks_after_a_while(void)
+static bool the_pool_breaks_after_a_while(void)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = N_WANTED});
@@ -580,7 +580,7 @@ TEST(shortage, a_pool_without_workers_breaks_if_none_can_be_forked_for_a_while)
 
 /* If each failed fork stopped dispatching until the next attempt, this would take several
  * seconds, since the pauses grow. */
-static bool the_living_one_goes_on(void)
+static bool the_living_worker_goes_on(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);
 	pid_t fork_server = probe_fork_server(pool);
@@ -669,16 +669,16 @@ __attribute__((constructor(65535))) static void be_a_copy(int argc, char **argv)
 		const char *name;
 		bool (*is_so)(void);
 	} copies[] = {
-		{"sigchld", a_crash_is_told},
-		{"closed", a_task_is_run},
-		{"forked", the_zygote_is_its_parents},
-		{"killed", the_zygote_comes_again},
-		{"stopped", the_stopped_zygote_goes_on},
-		{"daemon", a_daemons_files_stay_open},
-		{"few", the_zygote_says_why_not},
-		{"standard", none_of_ours_is_standard},
-		{"breaks", it_breaks_after_a_while},
-		{"goes on", the_living_one_goes_on},
+		{"sigchld", a_crash_is_reported},
+		{"closed", a_task_runs},
+		{"forked", the_zygote_belongs_to_the_parent},
+		{"killed", the_zygote_can_be_restarted},
+		{"stopped", a_stopped_zygote_is_continued_again},
+		{"daemon", files_of_a_daemon_stay_open},
+		{"few", the_zygote_reports_why_it_fails},
+		{"standard", no_descriptor_of_ours_is_standard},
+		{"breaks", the_pool_breaks_after_a_while},
+		{"goes on", the_living_worker_goes_on},
 	};
 
 	for (size_t i = 0; argc == 1 && i < sizeof(copies) / sizeof(copies[0]); i++) {

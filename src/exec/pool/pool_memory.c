@@ -22,7 +22,7 @@
 #include <limits.h>
 
 enum {
-	/* In one attempt. One more than a task may make itself, for a task with its own limit. */
+	/* Requests in one attempt: those of the task, and one for its own limit. */
 	MAX_NEEDS = PXP_MAX_NEEDS + 1,
 };
 
