@@ -106,7 +106,7 @@ static void change_to_drawing(struct batch *batch)
 	    pools_change(batch->pools, POOL_DRAWS, &why) || !batch_goes_on(batch))
 		return;
 	failure_set(&batch->no_renderer, FAIL_UNSUPPORTED,
-	            "gate: it has to be drawn, and no worker can draw: %s", why.text);
+	            "format: it has to be drawn, and no worker can draw: %s", why.text);
 }
 
 /* Wait until the workers are idle, and then have all deferred drawings drawn. */
@@ -296,7 +296,7 @@ static bool check_input(struct file *file, int open_errno)
 	file->dates[0] = file->stat.st_atim;
 	file->dates[1] = file->stat.st_mtim;
 	return has_name(file) || failure_set(failure, FAIL_BAD_IMAGE,
-	                                     "gate: not a picture of any known format");
+	                                     "format: not an image of any known format");
 }
 
 /* Give the workers that decode their turn, once no drawing is at work. False with the file's failure,

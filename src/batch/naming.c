@@ -16,7 +16,7 @@ bool naming_needs_content(const struct walk_item *item)
 enum image_format naming_format(const struct walk_item *item, int fd)
 {
 	enum image_format by_suffix = format_of_name(item->relative);
-	uint8_t bytes[FORMAT_GATE_BYTES];
+	uint8_t bytes[FORMAT_SNIFF_BYTES];
 	ssize_t n;
 
 	if (by_suffix != FORMAT_NONE)

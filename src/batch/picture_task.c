@@ -413,7 +413,7 @@ static bool answer_is_sound(struct picture_answer *answer, size_t n)
 /* Whether the first bytes of an output are those of its format. */
 static bool output_is_sound(const struct picture_side *side, int output)
 {
-	uint8_t bytes[FORMAT_GATE_BYTES];
+	uint8_t bytes[FORMAT_SNIFF_BYTES];
 	size_t n_bytes = side->bytes < sizeof(bytes) ? (size_t)side->bytes
 	                                             : sizeof(bytes);
 	char name[16];

@@ -26,7 +26,7 @@ static void block_signals(void)
 
 static bool is_picture(const char *file)
 {
-	uint8_t bytes[FORMAT_GATE_BYTES];
+	uint8_t bytes[FORMAT_SNIFF_BYTES];
 	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? pread(fd, bytes, sizeof(bytes), 0) : -1;
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of what is drawn the text has to be there. */
+/* A format that is drawn counts only when its text is drawn too. */
 static bool reads(const struct engine *engine, enum image_format format)
 {
 	struct failure failure = {0};

@@ -1,6 +1,6 @@
 /*
- * What this build really reads and writes, tried and not written down: for `pixpool info`.
- * To be filled in a worker, after picture_preload(). Plain bytes, so that it can be sent.
+ * What this build really reads and writes, for `pixpool info`: tried, not listed. It must
+ * be filled in a worker, after picture_preload(). Plain bytes, so that it can be sent.
  */
 #ifndef PXP_CATALOGUE_H
 #define PXP_CATALOGUE_H
@@ -20,7 +20,7 @@ struct catalogue {
 	struct catalogue_engine engines[CATALOGUE_ENGINES_MAX];
 };
 
-/* Takes some tenths of a second: savers are tried on a small picture. */
+/* It takes some tenths of a second, because each saver is tried on a small picture. */
 void catalogue_fill(struct catalogue *ret_catalogue);
 
 #endif

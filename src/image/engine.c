@@ -140,17 +140,20 @@ static bool size_fits(const struct recipe *recipe, struct size size, uint32_t n_
 	uint64_t n_pixels;
 
 	if (size.width > RECIPE_MAX_SIDE || size.height > RECIPE_MAX_SIDE)
-		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "size: %u x %u, but a side is at most %d", size.width,
-		                   size.height, RECIPE_MAX_SIDE);
-	/* Sides of 24 bits and 32 bits of frames are more than 64. */
+		return failure_set(
+			ret_failure, FAIL_TOO_BIG,
+			"size: the output would be %u x %u, but the longest side is %d",
+			size.width, size.height, RECIPE_MAX_SIDE);
+	/* The product of two sides of 24 bits and a number of frames of 32 bits has more
+	 * than 64 bits. */
 	if (__builtin_mul_overflow((uint64_t)size.width * size.height, n_frames,
 	                           &n_pixels))
 		n_pixels = UINT64_MAX;
 	if (n_pixels <= max_pixels)
 		return true;
 	return failure_set(ret_failure, FAIL_TOO_BIG,
-	                   "size: %u x %u%s is %" PRIu64 " pixels, the limit is %" PRIu64,
+	                   "size: the output would be %u x %u%s, %" PRIu64
+	                   " pixels, the limit is %" PRIu64,
 	                   size.width, size.height, n_frames > 1 ? " in all frames" : "",
 	                   n_pixels, max_pixels);
 }
@@ -168,8 +171,10 @@ bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
 	    !size_fits(recipe, to, n_frames, ret_failure))
 		return false;
 	if (info->max_side && (to.width > info->max_side || to.height > info->max_side))
-		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "size: %u x %u, but a side of %s is at most %u",
-		                   to.width, to.height, info->name, info->max_side);
+		return failure_set(
+			ret_failure, FAIL_TOO_BIG,
+			"size: the output would be %u x %u, but the longest side of %s "
+			"is %u",
+			to.width, to.height, info->name, info->max_side);
 	return true;
 }

@@ -78,7 +78,7 @@ static bool make_room(struct picture_worker *worker, size_t n)
 	if (n <= worker->n_bytes)
 		return true;
 
-	/* Not realloc: the old bytes are worth nothing, and need not be copied. */
+	/* Not realloc(): the old bytes need not be copied. */
 	free(worker->bytes);
 	worker->n_bytes = 0;
 	worker->bytes = malloc(n);
@@ -99,7 +99,7 @@ static void trim_buffer(struct picture_worker *worker)
 /* An estimate above this makes the allocator first give back what it holds of pictures before. */
 #define TRIMMED_ESTIMATE_BYTES ((uint64_t)96 << 20)
 
-/* How the input is read: in this all recipes of a job agree. */
+/* The recipe that says how the input is read: all recipes of a job agree in this. */
 static const struct recipe *reading_of(const struct picture_job *job)
 {
 	return job->variants[0].recipe;
@@ -120,9 +120,10 @@ static bool check_job(const struct picture_job *job, struct failure *ret_failure
 		                   job->n_variants, PICTURE_MAX_VARIANTS);
 	for (unsigned i = 1; i < job->n_variants; i++) {
 		if (!reads_alike(job->variants[i].recipe, reading_of(job)))
-			return failure_set(ret_failure, FAIL_INTERNAL,
-			                   "internal: two outputs of one picture read it "
-			                   "in two ways");
+			return failure_set(
+				ret_failure, FAIL_INTERNAL,
+				"internal: the outputs of one picture disagree in "
+				"how to read it");
 	}
 	return true;
 }
@@ -149,7 +150,7 @@ static bool ask_for_memory(const struct picture_job *job, const struct engine *d
 	return job->on_need(job->data, estimate, ret_failure);
 }
 
-/* Ask for the memory that our own look at the header lets us expect. */
+/* Ask for the memory that we expect from our own look at the header. */
 static bool look_ahead(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
@@ -166,7 +167,8 @@ static bool look_ahead(struct picture_worker *worker, const struct picture_job *
 	                      header, 1, ret_failure);
 }
 
-/* The size that is decoded for an output: of what is drawn, the size that is asked for. */
+/* The size that is decoded for an output. SVG and PDF are drawn at the size of the
+ * output. */
 static struct size size_to_decode(const struct source *source,
                                   const struct recipe *recipe)
 {
@@ -184,7 +186,7 @@ static uint64_t area_of(struct size size)
 	return (uint64_t)size.width * size.height;
 }
 
-/* The largest that is decoded for any output. */
+/* The largest size that is decoded for any output. */
 static struct size largest_to_decode(const struct picture_job *job,
                                      const struct source *source)
 {
@@ -199,7 +201,7 @@ static struct size largest_to_decode(const struct picture_job *job,
 	return largest;
 }
 
-/* Ask again where the engine knows more of the picture than our own look. */
+/* Ask again when the engine found a larger picture than our own look. */
 static bool look_again(struct picture_worker *worker, const struct picture_job *job,
                        const struct engine *decoder, const struct source *source,
                        struct failure *ret_failure)
@@ -215,7 +217,7 @@ static bool look_again(struct picture_worker *worker, const struct picture_job *
 	return ask_for_memory(job, decoder, header, source->n_frames, ret_failure);
 }
 
-/* Read the input whole, which must be as long as it was when it was opened. */
+/* Read the whole input. Its length must not have changed since it was opened. */
 static bool read_input(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
@@ -233,21 +235,22 @@ static bool read_input(struct picture_worker *worker, const struct picture_job *
 		return failure_set(ret_failure, FAIL_MEMORY,
 		                   "read: no memory for %zu bytes", n);
 
-	/* One byte more than there should be tells a file that grew. */
+	/* Asking for one byte more shows that a file grew. */
 	got = fd_pread_full(job->input, worker->bytes, n + 1, 0);
 	if (got < 0)
 		return failure_set(ret_failure, fail_class_of_input_errno(errno),
 		                   "read: %s", strerrordesc_np(errno));
 	if ((size_t)got != n)
-		return failure_set(ret_failure, FAIL_VANISHED,
-		                   "read: the file changed its length while it was read");
+		return failure_set(
+			ret_failure, FAIL_VANISHED,
+			"read: the file changed its length while it was being read");
 	if (n == 0)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "read: the file is empty");
 	return true;
 }
 
-/* The header against the limits. */
+/* Compare the header with the limits. */
 static bool check_header(const struct source *source, struct size size,
                          struct failure *ret_failure)
 {
@@ -256,14 +259,14 @@ static bool check_header(const struct source *source, struct size size,
 	uint64_t n_pixels = area_of(size);
 
 	if (size.width == 0 || size.height == 0)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE, "header: a side of 0");
+		return failure_set(ret_failure, FAIL_BAD_IMAGE, "header: a side is 0");
 	if (recipe->max_frames && source->n_frames > recipe->max_frames)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: %u frames, the limit is %u", source->n_frames,
 		                   recipe->max_frames);
 	if (size.width > RECIPE_MAX_SIDE || size.height > RECIPE_MAX_SIDE)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: %u x %u, but a side is at most %d",
+		                   "header: %u x %u, but the longest side is %d",
 		                   size.width, size.height, RECIPE_MAX_SIDE);
 	if (__builtin_mul_overflow(n_pixels, source->n_frames, &n_pixels))
 		n_pixels = UINT64_MAX;
@@ -276,8 +279,8 @@ static bool check_header(const struct source *source, struct size size,
 	                   (uintmax_t)n_pixels, (uintmax_t)max_pixels);
 }
 
-/* Check the size of an output before the work, where it is known: the result of a trim and of an
- * odd angle is known only after. */
+/* Check the size of an output before the work, where it is known. A trim, or a rotation
+ * by an odd angle, gives a size that is known only later. */
 static bool check_output(const struct recipe *recipe, const struct source *source,
                          struct failure *ret_failure)
 {
@@ -312,7 +315,8 @@ static bool check_sizes(const struct picture_job *job, const struct source *sour
 	return true;
 }
 
-/* What the deadline follows: the pixels to decode, and those of each output after the first. */
+/* The number that the deadline follows: the pixels to decode, and the pixels of each
+ * output after the first. */
 static uint64_t count_pixels(const struct picture_job *job, const struct source *source)
 {
 	uint64_t n_pixels = area_of(largest_to_decode(job, source)) * source->n_frames;
@@ -354,7 +358,7 @@ static bool encode(const struct picture_job *job, const struct planned_output *p
 		return false;
 	if (n_after <= n_before)
 		return failure_set(ret_failure, FAIL_INTERNAL,
-		                   "encode: no bytes came out");
+		                   "encode: the encoder wrote nothing");
 	ret_out->offset = (uint64_t)n_before;
 	ret_out->bytes = (uint64_t)(n_after - n_before);
 	return true;

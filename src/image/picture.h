@@ -1,6 +1,6 @@
 /*
  * One picture, inside a worker: bytes of the input descriptor in, bytes of a memfd out.
- * Nothing here knows of processes; batch wraps it as a task.
+ * Nothing here knows about processes; batch makes it a task.
  */
 #ifndef PXP_PICTURE_H
 #define PXP_PICTURE_H
@@ -12,7 +12,8 @@
 
 #include <stddef.h>
 
-/* A worker's own things, kept between pictures: the buffer that inputs are read into. */
+/* What a worker keeps between pictures, such as the buffer for inputs. One thread uses it
+ * at a time. */
 struct picture_worker;
 
 /*
@@ -49,17 +50,17 @@ bool picture_draws(enum image_format format, struct failure *ret_failure);
  * about 30 ms). False with a failure when a library cannot start. */
 bool picture_preload(struct failure *ret_failure);
 
-/* NULL when memory ran out. */
+/* Returns NULL when memory runs out. */
 struct picture_worker *picture_worker_create(void);
-void picture_worker_destroy(struct picture_worker *worker); /* NULL is fine */
+void picture_worker_destroy(struct picture_worker *worker); /* NULL is allowed */
 
-/* The most outputs that one picture may have. */
+/* The maximum number of outputs of one picture. */
 enum { PICTURE_MAX_VARIANTS = 64 };
 
-/* One output of a picture, as it is asked for. */
+/* One wanted output of a picture. */
 struct picture_variant {
 	const struct recipe *recipe;
-	/* The profile of a recipe with SPACE_FILE; else NULL and 0. */
+	/* The profile of a recipe with SPACE_FILE, borrowed; else NULL and 0. */
 	const void *profile;
 	size_t n_profile;
 };
@@ -74,23 +75,28 @@ struct picture_side {
 	uint64_t offset;
 };
 
-/* Plain bytes: it goes back to the parent as it is. */
+/* The result of a job. Plain bytes, because a worker sends it to the main process as it
+ * is. */
 struct picture_answer {
-	struct failure failure; /* .class FAIL_NONE when the output is whole */
-	struct picture_side in; /* after a failure: as much as is known */
-	char engine[8];         /* which read it: "vips", "stb"; "" when none did */
+	/* its class is FAIL_NONE when all outputs are complete */
+	struct failure failure;
+	struct picture_side in; /* after a failure: as much as was found out */
+	/* the engine that decoded it, such as "vips"; "" for none */
+	char engine[8];
 	int64_t read_ns, work_ns;
 	/* Of the whole input, once it was read, when the job asks for it. */
 	struct input_hash in_hash;
 	uint32_t has_in_hash; /* 1 or 0 */
-	uint32_t is_to_draw;  /* 1: it failed, as it is for a worker that draws; else 0 */
+	/* 1: it failed because a worker that draws must do it; else 0 */
+	uint32_t is_to_draw;
 	/* The outputs in the order of the variants. They lie one after the other in the memfd,
 	 * from 0 to its end, without gaps. */
 	uint32_t n_out;
 	struct picture_side out[PICTURE_MAX_VARIANTS];
 };
 
-/* How many bytes of an answer with n_out outputs are worth sending: those after them are zero. */
+/* The length of the part of an answer with n_out outputs that must be sent. All bytes
+ * after it are zero. */
 size_t picture_answer_bytes(uint32_t n_out);
 
 struct picture_job {
@@ -98,31 +104,32 @@ struct picture_job {
 	 * no_rotate, engine, fail_on and the limits. */
 	const struct picture_variant *variants;
 	unsigned n_variants;
-	const char *name; /* the input's base name, for the gate's sake and messages */
-	int input;        /* read by position, from 0 */
-	uint64_t input_bytes; /* its size when it was opened */
+	const char *name;     /* the base name of the input: a TGA is known by it */
+	int input;            /* read by position from 0 */
+	uint64_t input_bytes; /* its length when it was opened */
 	int output;           /* an empty memfd, for all outputs */
-	uint64_t
-		max_output; /* that a file may have here, with EFBIG beyond; 0: no limit */
-	/* May be NULL: called with the memory that the picture will need of this process, before
-	 * it is read, and again when that turns out to be more. Waits until it is to be had;
-	 * false with a failure when it is not. */
+	/* The largest file that this process may write (EFBIG beyond); 0: no limit. */
+	uint64_t max_output;
+	/* Called with the memory that the picture needs in this process: before the input
+	 * is read, and again when the need turns out to be larger. It waits until the
+	 * memory is available; false with a failure when it never will be. May be NULL. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
 	bool hashes_input; /* the answer has the hash of the input */
-	/* Decode every pixel and write nothing: there is no output, and of the one recipe only
-	 * the engine and the limits count. */
+	/* Decode every pixel and write nothing (verify). There is no output; of the one
+	 * recipe only the engine and the limits count. */
 	bool decodes_only;
-	/* Called once each, when the input is read, before any library sees it, and when
-	 * its header is known: the pixels to decode, from which its deadline follows;
-	 * and before the first output is encoded. Each may be NULL. */
+	/* Each is called once, and may be NULL: on_read when the input is read, before
+	 * any library sees it; on_header when the header is known, with the number of
+	 * pixels from which the deadline follows; on_decoded before the first output is
+	 * encoded. */
 	void (*on_read)(void *data);
 	void (*on_header)(void *data, uint64_t n_pixels);
 	void (*on_decoded)(void *data);
 	void *data;
 };
 
-/* Do the job and fill the answer. A variant that cannot be made fails the picture. Never exits,
- * never prints. Whether it succeeded. */
+/* Do the job and fill *ret_answer. If one variant cannot be made, the picture fails. It
+ * never exits and never prints. Returns whether it succeeded. */
 bool picture_run(struct picture_worker *worker, const struct picture_job *job,
                  struct picture_answer *ret_answer);
 

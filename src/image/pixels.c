@@ -58,8 +58,8 @@ void pixels_flatten(struct pixels *pixels, const struct colour *background)
 }
 
 /*
- * An orientation says which way the camera was held. Turned upright, the pixel at x, y is
- * the stored one at: along the stored rows or, from 5 on, along the stored columns, each
+ * An orientation says how the camera was held. The upright pixel at x, y is a stored
+ * pixel: along the stored rows or, from orientation 5 on, along the stored columns, each
  * counted from its near or its far end.
  */
 bool pixels_orient(struct pixels *pixels, unsigned orientation)
@@ -103,8 +103,8 @@ bool pixels_orient(struct pixels *pixels, unsigned orientation)
 	return true;
 }
 
-/* Whether two pixels differ by no more than the threshold in any band. Clear ones are
- * alike, whatever colour they hide. */
+/* Whether two pixels differ by no more than the threshold in any band. Two transparent
+ * pixels are equal, whatever colour they hide. */
 static bool is_alike(const uint8_t *a, const uint8_t *b, unsigned n_bands,
                      double threshold)
 {
@@ -161,8 +161,8 @@ bool pixels_cut(struct pixels *pixels, const struct area *area)
 	return true;
 }
 
-/* One pixel in as many bands as there may be: grey becomes three colours, and what has no
- * alpha covers. */
+/* Widen one pixel to more bands: grey becomes three equal colours, and a missing alpha is
+ * opaque. */
 static void widen(uint8_t to[4], const uint8_t *from, unsigned n_from, unsigned n_to)
 {
 	bool is_grey = n_from < 3, has_alpha = n_from % 2 == 0;

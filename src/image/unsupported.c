@@ -1,16 +1,17 @@
-/* Why nobody reads a picture, and what who asked for it can do about that. */
+/* Says why no engine reads a picture, and what the user can do about it. */
 #include "image/engine.h"
 
 static const char *way_out_of_drawing(void)
 {
 	switch (engine_drawing()) {
 	case DRAWING_ELSEWHERE:
-		return "a worker that may read fonts has to draw it";
+		return "only a worker that may read fonts renders it";
 	case DRAWING_UNSAFE:
-		return "its text takes fonts, and without Landlock a worker that may read "
-		       "them may read every file: --sandbox off draws it all the same";
+		return "its text needs fonts, and without Landlock a worker that reads "
+		       "fonts could read every file: --sandbox off renders it anyway";
 	default:
-		return "this build does not draw it: it needs a libvips that does";
+		return "this build cannot render it: it needs a libvips with librsvg and "
+		       "poppler";
 	}
 }
 
@@ -19,22 +20,20 @@ static const char *way_out(enum image_format format)
 {
 	switch (format) {
 	case FORMAT_RAW:
-		return "a camera's raw file, which is not read: develop it first, e.g. "
-		       "with darktable-cli or dcraw -T";
+		return "convert it first, e.g. with darktable-cli or dcraw -T";
 	case FORMAT_SVG:
 	case FORMAT_PDF:
 		return way_out_of_drawing();
 	case FORMAT_ICO:
 	case FORMAT_EXR:
 	case FORMAT_PAM:
-		return "the format is not read: make it a PNG first, e.g. with ImageMagick";
+		return "convert it to PNG first, e.g. with ImageMagick";
 	case FORMAT_HEIC:
-		return "this build reads no HEIC: install libheif with its libde265 decoder";
+		return "install libheif with its libde265 decoder";
 	case FORMAT_AVIF:
-		return "this build reads no AVIF: install libheif with its aom or dav1d "
-		       "decoder";
+		return "install libheif with its aom or dav1d decoder";
 	default:
-		return "this build does not read it: it needs a libvips that does";
+		return "this build needs a libvips that reads it";
 	}
 }
 
@@ -45,16 +44,16 @@ bool engine_unsupported(const struct source *source, struct failure *ret_failure
 
 	if (source->format == FORMAT_NONE)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "gate: not a picture of any known format");
+		                   "format: not an image of any known format");
 	if (source->format != FORMAT_RAW && !engine_trusts(source->format))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "gate: %s is not read with --untrusted", name);
+		                   "format: %s is not read with --untrusted", name);
 	if (source->format != FORMAT_RAW && source->reading->engine[0] &&
 	    engine_that_reads(source->format, &any_engine))
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "gate: %s cannot be read by the engine that was asked "
-		                   "for",
-		                   name);
-	return failure_set(ret_failure, FAIL_UNSUPPORTED, "gate: %s cannot be read: %s",
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"format: %s cannot be read by the engine that was asked for, %s",
+			name, source->reading->engine);
+	return failure_set(ret_failure, FAIL_UNSUPPORTED, "format: %s cannot be read: %s",
 	                   name, way_out(source->format));
 }

@@ -1,3 +1,4 @@
+/* Colours in words. */
 #include "recipe/recipe_text.h"
 
 #include "common/suggest.h"
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* The basic names of CSS, and the one without colour. */
+/* The basic colour names of CSS, and transparent. */
 static const struct {
 	const char *name;
 	uint32_t rgba;
@@ -73,12 +74,14 @@ bool colour_parse(struct colour *ret_colour, const char *word,
 		return true;
 	}
 	if (best)
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "'%s' is not a colour; did you mean '%s'?", word,
-		                   best);
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"must be a colour name or #rrggbb, got '%.40s'; did you "
+			"mean '%s'?",
+			word, best);
 	return failure_set(ret_failure, FAIL_USAGE,
-	                   "'%s' is not a colour: a name (white, red, transparent), or "
-	                   "#rgb, #rgba, #rrggbb, #rrggbbaa",
+	                   "must be a colour name (white, red, transparent) or #rgb, "
+	                   "#rgba, #rrggbb, #rrggbbaa; got '%.40s'",
 	                   word);
 }
 

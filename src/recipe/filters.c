@@ -1,3 +1,4 @@
+/* The table of filters, and chains of them in words. */
 #include "recipe/filters.h"
 
 #include "common/suggest.h"
@@ -112,7 +113,7 @@ static void skip_blanks(struct reading *reading)
 		reading->next++;
 }
 
-/* How long the word is at which the reading stands. */
+/* The length of the word at the present place. */
 static int word_length(const struct reading *reading)
 {
 	return (int)strcspn(reading->next, " \t,");
@@ -132,8 +133,9 @@ static bool refuse_name(struct reading *reading)
 	size_t n = 0;
 
 	if (word_length(reading) == 0)
-		return refuse(reading, "a filter is missing %s%s",
-		              *reading->next ? "before " : "at the end", reading->next);
+		return *reading->next ? refuse(reading, "missing filter before '%s'",
+		                               reading->next)
+		                      : refuse(reading, "missing filter at the end");
 	snprintf(word, sizeof(word), "%.*s", word_length(reading), reading->next);
 	for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++) {
 		suggest_consider(&best, word, infos[kind].name);
@@ -143,12 +145,12 @@ static bool refuse_name(struct reading *reading)
 	if (best)
 		return refuse(reading, "'%s' is not a filter; did you mean '%s'?", word,
 		              best);
-	return refuse(reading, "'%s' is not a filter, one of %s", word, names);
+	return refuse(reading, "'%s' is not a filter; the filters are %s", word, names);
 }
 
 static enum filter_kind kind_at(const struct reading *reading)
 {
-	/* Other spellings, understood and not listed. */
+	/* Synonyms, which lists of names do not show. */
 	static const struct {
 		const char *name;
 		enum filter_kind kind;
@@ -168,16 +170,30 @@ static enum filter_kind kind_at(const struct reading *reading)
 	return FILTER_NONE;
 }
 
-/* "SIGMA, a number from 0.3 to 1000 pixels" */
+/* Print "SIGMA, a number from 0.3 to 1000 pixels". */
 static const char *describe(const struct filter_number *number,
                             char words[FILTER_NUMBER_BYTES])
 {
-	char least[DECIMAL_TEXT_BYTES], most[DECIMAL_TEXT_BYTES];
+	char minimum[DECIMAL_TEXT_BYTES], maximum[DECIMAL_TEXT_BYTES];
 
 	snprintf(words, FILTER_NUMBER_BYTES, "%s, a %snumber from %s to %s%s%s",
 	         number->name, number->is_whole ? "whole " : "",
-	         decimal_print(number->minimum, least),
-	         decimal_print(number->maximum, most), number->unit ? " " : "",
+	         decimal_print(number->minimum, minimum),
+	         decimal_print(number->maximum, maximum), number->unit ? " " : "",
+	         number->unit ? number->unit : "");
+	return words;
+}
+
+/* Print "SIGMA must be between 0.3 and 1000 pixels". */
+static const char *demand(const struct filter_number *number,
+                          char words[FILTER_NUMBER_BYTES])
+{
+	char minimum[DECIMAL_TEXT_BYTES], maximum[DECIMAL_TEXT_BYTES];
+
+	snprintf(words, FILTER_NUMBER_BYTES, "%s must be %sbetween %s and %s%s%s",
+	         number->name, number->is_whole ? "a whole number " : "",
+	         decimal_print(number->minimum, minimum),
+	         decimal_print(number->maximum, maximum), number->unit ? " " : "",
 	         number->unit ? number->unit : "");
 	return words;
 }
@@ -210,17 +226,17 @@ static bool parse_number(struct reading *reading, const struct filter_info *info
 	double value;
 
 	if (index >= n_numbers_of(info))
-		return refuse(reading, "'%.*s' is one too many: %s takes %u number%s",
-		              n_word, begin, info->name, index, index == 1 ? "" : "s");
+		return refuse(reading, "%s: takes %u number%s, '%.*s' is one too many",
+		              info->name, index, index == 1 ? "" : "s", n_word, begin);
 	if (!decimal_parse(&reading->next, &value) || reading->next != begin + n_word ||
 	    !number_is_sound(&info->numbers[index], value))
-		return refuse(reading, "'%.*s' in %s is not its %s", n_word, begin,
-		              info->name, describe(&info->numbers[index], words));
+		return refuse(reading, "%s: %s, got '%.*s'", info->name,
+		              demand(&info->numbers[index], words), n_word, begin);
 	*ret_number = value;
 	return true;
 }
 
-/* What only all numbers of a filter tell. */
+/* Check what depends on several numbers of a filter. */
 static bool numbers_agree(const struct filter *filter)
 {
 	return filter->kind != FILTER_NORMALISE || filter->number[0] < filter->number[1];
@@ -250,10 +266,10 @@ static bool parse_filter(struct reading *reading, struct filter *ret_filter)
 		skip_blanks(reading);
 	}
 	if (n < info->n_required)
-		return refuse(reading, "'%s' needs %s", info->name,
+		return refuse(reading, "%s: missing %s", info->name,
 		              describe(&info->numbers[n], words));
 	if (!numbers_agree(&filter))
-		return refuse(reading, "in '%s' LOWER is not below UPPER", info->name);
+		return refuse(reading, "%s: LOWER must be less than UPPER", info->name);
 	*ret_filter = filter;
 	return true;
 }
@@ -270,10 +286,10 @@ bool filters_parse(struct filter_chain *ret_chain, const char *words,
 		skip_blanks(&reading);
 		if (chain.n == FILTER_CHAIN_MAX)
 			return refuse(&reading,
-			              "'%.*s' is one too many: a chain has at most %d "
-			              "filters",
-			              word_length(&reading), reading.next,
-			              FILTER_CHAIN_MAX);
+			              "a chain has at most %d filters, '%.*s' is one "
+			              "too many",
+			              FILTER_CHAIN_MAX, word_length(&reading),
+			              reading.next);
 		if (!parse_filter(&reading, &filter))
 			return false;
 		chain.at[chain.n++] = filter;

@@ -1,6 +1,6 @@
 /*
- * Filters: a closed set, each with up to three numbers, in a chain of bounded length. One
- * table says their names, numbers and ranges, to the parser and to the help.
+ * The filters: a fixed set, each with up to three numbers, in a chain of bounded length.
+ * One table gives names, numbers and ranges to the parser and to the help.
  */
 #ifndef PXP_FILTERS_H
 #define PXP_FILTERS_H
@@ -13,30 +13,36 @@
 
 enum filter_kind {
 	FILTER_NONE = 0,
-	FILTER_BLUR,    /* Gaussian: number[0] is sigma in pixels */
-	FILTER_SHARPEN, /* as vips_sharpen: sigma in pixels, then how much in flat and in
-	                   * jagged areas (m1, m2) */
+	FILTER_BLUR, /* Gaussian; number[0] is sigma in pixels */
+	/* As vips_sharpen(): sigma in pixels, then the strength in flat and in jagged
+	 * areas (m1, m2). */
+	FILTER_SHARPEN,
 	FILTER_GRAYSCALE, /* to one band; alpha stays */
 	FILTER_NEGATE,    /* colours, not alpha */
-	FILTER_NORMALISE, /* stretch luminance so that what lies below the percentile
-	                   * number[0] is black, above number[1] white; hue stays */
-	FILTER_GAMMA,     /* each colour value v of 0 to 1 becomes v^(1/number[0]) */
-	FILTER_MEDIAN, /* over a square window; number[0] is its side in pixels, whole */
+	/* Stretch luminance so that values below the percentile number[0] are black and
+	 * values above number[1] white. Hue does not change. */
+	FILTER_NORMALISE,
+	FILTER_GAMMA, /* each colour value v of 0 to 1 becomes v^(1/number[0]) */
+	/* over a square window with a side of number[0] pixels, an integer */
+	FILTER_MEDIAN,
 	FILTER_MODULATE, /* in LCh: brightness and saturation as factors, hue in degrees */
-	FILTER_THRESHOLD, /* to grey, then white from number[0] of 255 on, black below */
-	FILTER_ROTATE,    /* clockwise, number[0] in degrees; multiples of 90 are exact,
-	                   * else the canvas grows and corners show the background */
-	FILTER_FLIP,      /* top to bottom */
-	FILTER_FLOP,      /* left to right */
-	FILTER_TRIM,    /* cut borders off that differ from the top left pixel by no more
-	                   * than number[0] of 255; a picture that is all border stays */
-	FILTER_FLATTEN, /* alpha onto the background, white unless one is set */
+	/* to grey, then white from number[0] (of 255) on, else black */
+	FILTER_THRESHOLD,
+	/* Clockwise by number[0] degrees. Multiples of 90 are exact; else the canvas
+	 * grows and its corners show the background. */
+	FILTER_ROTATE,
+	FILTER_FLIP, /* top to bottom */
+	FILTER_FLOP, /* left to right */
+	/* Cut off borders that differ from the top left pixel by no more than number[0]
+	 * (of 255). A picture that is all border stays as it is. */
+	FILTER_TRIM,
+	FILTER_FLATTEN, /* alpha onto the background, which is white by default */
 	N_FILTER_KINDS
 };
 
 enum { FILTER_NUMBERS = 3, FILTER_CHAIN_MAX = 16 };
 
-/* Numbers are whole millionths, those that a filter does not have are 0. */
+/* Numbers are multiples of a millionth. Numbers that the filter does not have are 0. */
 struct filter {
 	enum filter_kind kind;
 	double number[FILTER_NUMBERS];
@@ -57,8 +63,8 @@ struct filter_number {
 struct filter_info {
 	const char *name;
 	const char *does;    /* one line, for the help */
-	unsigned n_required; /* of its numbers; the others have a usual value */
-	bool comes_first;    /* before scaling: it changes the shape of the picture */
+	unsigned n_required; /* the first of its numbers, which have no default */
+	bool comes_first;    /* applied before scaling, because it changes the shape */
 	struct filter_number numbers[FILTER_NUMBERS];
 };
 
@@ -67,28 +73,30 @@ const struct filter_info *filter_info(enum filter_kind kind);
 
 enum { FILTER_NUMBER_BYTES = 96 };
 
-/* "SIGMA, a number from 0.3 to 1000 pixels; default 1", for the help. */
+/* Print "SIGMA, a number from 0.3 to 1000 pixels; default 1", for the help. */
 void filter_number_print(const struct filter_number *number, bool is_required,
                          char text[FILTER_NUMBER_BYTES]);
 
-/* "grayscale, blur 1.5, sharpen": filters with commas between them, numbers behind their
- * filter. False with a message that points at the wrong word, and *ret_chain as it was. */
+/* Parse a chain such as "grayscale, blur 1.5, sharpen": filters separated by commas, each
+ * followed by its numbers. False with a failure that quotes the wrong word; *ret_chain is
+ * then unchanged. */
 bool filters_parse(struct filter_chain *ret_chain, const char *words,
                    struct failure *ret_failure);
 
-/* Whether a rotation is by a multiple of 90 degrees, which moves pixels and computes none. */
+/* Whether it is a rotation by a multiple of 90 degrees, which moves pixels without
+ * computing any. */
 bool filter_is_quarter_turn(const struct filter *filter);
 
-/* Whether every kind and number is one that parsing may give. */
+/* Whether parsing could have given every kind and number. */
 bool filters_are_sound(const struct filter_chain *chain);
 
 enum { FILTERS_TEXT_BYTES = 1024 };
 
-/* The canonical text, with every number; filters_parse() gives the same chain from it. */
+/* Print the canonical text, with every number. Parsing it gives the same chain. */
 void filters_print(const struct filter_chain *chain, char text[FILTERS_TEXT_BYTES]);
 
-/* Those that come before scaling (trim, rotate, flip, flop) and the others, both in the
- * order of the chain. */
+/* Split a chain into the filters that come before scaling (trim, rotate, flip, flop) and
+ * the others, each in the order of the chain. */
 void filters_split(const struct filter_chain *chain, struct filter_chain *ret_before,
                    struct filter_chain *ret_after);
 

@@ -1,3 +1,4 @@
+/* The table of image formats. */
 #include "recipe/format.h"
 
 #include "common/path.h"
@@ -31,8 +32,8 @@ static const char *const raw_suffixes[] = {
 	"raf", "orf", "orw", "rw2", "rwl", "pef", "srw", "x3f", "mrw",
 	"3fr", "erf", "kdc", "dcr", "mos", "iiq", NULL};
 
-/* The side limits are those of the files or of the libraries that write them,
- * whichever is less: libjpeg stops at 65500, libheif's encoders at 16384. */
+/* The maximum side is that of the format or of the library that writes it, whichever is
+ * lower: libjpeg stops at 65500, the encoders of libheif at 16384. */
 static const struct format_info formats[N_FORMATS] = {
 	[FORMAT_NONE] = {"unknown", "", no_suffixes, FORMAT_NONE, 0, .has_alpha = false},
 	[FORMAT_JPEG] = {"jpeg", "jpg", jpeg_suffixes, FORMAT_JPEG, 65500,

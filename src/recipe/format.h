@@ -1,7 +1,6 @@
 /*
- * Picture formats: one table that the gate, the names of outputs and `pixpool info`
- * share. Plain bytes only: no picture library is seen from here, so that the parent
- * may ask.
+ * Image formats: one table for sniffing, output names and `pixpool info`. No image
+ * library is needed here, so the main process can ask.
  */
 #ifndef PXP_FORMAT_H
 #define PXP_FORMAT_H
@@ -30,44 +29,46 @@ enum image_format {
 	FORMAT_HDR,
 	FORMAT_EXR,
 	FORMAT_ICO,
-	FORMAT_PAM, /* of the Netpbm family too, but nobody here reads it */
-	FORMAT_RAW, /* a camera's raw file: told from TIFF, never read as its preview */
+	FORMAT_PAM, /* of the Netpbm family; no engine reads it */
+	FORMAT_RAW, /* camera RAW: told from TIFF, and its preview is never used */
 	N_FORMATS
 };
-enum { FORMAT_GATE_BYTES = 32 }; /* what the gate looks at */
+enum { FORMAT_SNIFF_BYTES = 32 }; /* enough for most formats */
 
 struct format_info {
-	const char *name;      /* as records say it: "jpeg" */
-	const char *extension; /* what a new output name ends in: "jpg" */
-	/* Every suffix that names it, lower case, NULL at the end. */
+	const char *name;      /* the name in records: "jpeg" */
+	const char *extension; /* the suffix of a new output: "jpg" */
+	/* All suffixes, in lower case, NULL at the end. */
 	const char *const *suffixes;
-	enum image_format same_as; /* what `-f same` writes: itself, jpeg or png */
-	uint32_t max_side; /* longest that can be written; 0: no limit of its own */
-	bool has_alpha;    /* what is written keeps an alpha channel */
-	bool has_depth;    /* ... and more than 8 bits a sample */
-	bool has_profile;  /* ... and a colour profile */
-	bool has_frames;   /* ... and an animation */
-	bool is_drawn;     /* shapes and text, and no pixels of its own: it takes fonts */
+	/* the output format of `-f same`: itself, jpeg or png */
+	enum image_format same_as;
+	uint32_t max_side; /* the longest side that can be written; 0: no limit */
+	bool has_alpha;    /* outputs can have alpha */
+	bool has_depth;    /* more than 8 bits per sample */
+	bool has_profile;  /* a colour profile */
+	bool has_frames;   /* an animation */
+	/* it has shapes and text instead of pixels, and needs fonts */
+	bool is_drawn;
 };
 
-/* The row of a format, never NULL; FORMAT_NONE has the name "unknown". */
+/* The row of a format, never NULL. The name of FORMAT_NONE is "unknown". */
 const struct format_info *format_info(enum image_format format);
 
-/* The format that a name's suffix stands for (case does not matter), or FORMAT_NONE. */
+/* The format of a file name, by its suffix in any case; or FORMAT_NONE. */
 enum image_format format_of_name(const char *name);
 
-/* The format for a word of -f ("jpg", "jpeg", "png" ...), or FORMAT_NONE. */
+/* The format for a word of -f, such as "jpg" or "png"; or FORMAT_NONE. */
 enum image_format format_of_word(const char *word);
 
 /*
- * The magic gate: the format by the first bytes, n of them: FORMAT_GATE_BYTES or more,
- * or all that the file has. With more bytes it sees more: an SVG behind a comment, and
- * a camera's raw file by its TIFF directory instead of by its suffix.
+ * The format of a file, by its first n bytes: FORMAT_SNIFF_BYTES or more, or the whole
+ * file. More bytes allow more: an SVG after a comment, and a camera RAW file by its TIFF
+ * directory instead of its suffix.
  *
- * TGA has no magic: it is believed by suffix alone, and only when nothing else matches
- * and the header is one a TGA can have. Gzip is taken for an SVG by suffix alone, and no
- * library is to sniff it: libvips 8.14.1 loops for ever over 33 bytes of it. FORMAT_NONE
- * for all else.
+ * TGA has no magic number: it is recognised by its suffix, if no other format matches and
+ * the header is possible for a TGA. Gzip counts as SVG only by its suffix, and no library
+ * may sniff it, because libvips 8.14.1 loops forever over a certain gzip of 33 bytes.
+ * FORMAT_NONE for everything else.
  */
 enum image_format format_of_bytes(const uint8_t *bytes, size_t n, const char *name);
 

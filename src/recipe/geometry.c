@@ -1,3 +1,4 @@
+/* The size of an output: its words, and the computation. */
 #include "recipe/geometry.h"
 
 #include "common/values.h"
@@ -12,7 +13,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* One side at *word, which moves past it. */
+/* Read one side at *word, and move *word past it. */
 static bool parse_side(uint32_t *ret_side, const char **word, struct failure *ret_failure)
 {
 	const char *begin = *word;
@@ -25,8 +26,9 @@ static bool parse_side(uint32_t *ret_side, const char **word, struct failure *re
 	*ret_side = side;
 	if (side >= 1 && side <= GEOMETRY_MAX_SIDE)
 		return true;
-	return failure_set(ret_failure, FAIL_USAGE, "'%.*s': a side is 1 to %d pixels",
-	                   (int)(*word - begin), begin, GEOMETRY_MAX_SIDE);
+	return failure_set(ret_failure, FAIL_USAGE,
+	                   "a side must be from 1 to %d pixels, got '%.*s'",
+	                   GEOMETRY_MAX_SIDE, (int)(*word - begin), begin);
 }
 
 /* "N", "WxH", "Wx", "xH" */
@@ -46,8 +48,8 @@ static bool parse_sides(struct geometry *geometry, const char **next,
 	       parse_side(&geometry->height, next, ret_failure);
 }
 
-/* "N%" at *next, which moves past it. *ret_is_one: it is a percentage at all; then false
- * when it is a wrong one. */
+/* Read "N%" at *next, and move *next past it. *ret_is_one: it is a percentage; the result
+ * is false if it is out of range. */
 static bool parse_percent(struct geometry *geometry, const char **next, bool *ret_is_one,
                           struct failure *ret_failure)
 {
@@ -59,9 +61,9 @@ static bool parse_percent(struct geometry *geometry, const char **next, bool *re
 		return true;
 	if (percent < GEOMETRY_MIN_PERCENT || percent > GEOMETRY_MAX_PERCENT) {
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "'%.*s': a percentage is %g to %d",
-		                   (int)(end + 1 - *next), *next, GEOMETRY_MIN_PERCENT,
-		                   GEOMETRY_MAX_PERCENT);
+		                   "a percentage must be from %g to %d, got '%.*s'",
+		                   GEOMETRY_MIN_PERCENT, GEOMETRY_MAX_PERCENT,
+		                   (int)(end + 1 - *next), *next);
 	}
 	geometry->percent = percent;
 	*next = end + 1;
@@ -101,14 +103,13 @@ bool geometry_parse(struct geometry *ret_geometry, const char *word,
 	if (*next) {
 		return failure_set(
 			ret_failure, FAIL_USAGE,
-			"'%s' does not belong in a size: it is N, WxH, Wx, xH or N%%, "
-			"and one of < > ! behind it",
-			next);
+			"must be N, WxH, Wx, xH or N%%, then < or > or ! or nothing; "
+			"got '%.40s' at '%.20s'",
+			word, next);
 	}
 	if (!is_percent && !geometry.width && !geometry.height) {
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "'%s' names no side: a size is N, WxH, Wx, xH or N%%",
-		                   word);
+		                   "must be N, WxH, Wx, xH or N%%, got '%.40s'", word);
 	}
 	*ret_geometry = geometry;
 	return true;
@@ -128,8 +129,8 @@ void geometry_add_size(struct geometry *geometry, const struct geometry *size)
 /* ---- sizes ---- */
 
 /*
- * The steps are those of libvips 8.14 (thumbnail.c, resize.c, reducev.cpp), in its own
- * doubles: a side that comes out at exactly a half rounds as there, whichever way that is.
+ * The steps are those of libvips 8.14 (thumbnail.c, resize.c, reducev.cpp), in the same
+ * doubles, so that a side that is exactly a half rounds in the same direction.
  */
 static uint32_t round_side(double side)
 {
@@ -148,7 +149,7 @@ static bool has_box(const struct geometry *geometry)
 	return geometry->width && geometry->height;
 }
 
-/* How much larger each side is than the box; 0 where that is free. */
+/* The factor by which each side is larger than the box; 0 for a free side. */
 struct ratios {
 	double width, height;
 };
@@ -197,7 +198,7 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 	                     reduce_side(geometry, from.height, ratios.height)};
 }
 
-/* How much of what is left over lies before: none, half of it, all. */
+/* The share of the excess that lies before: none, half, or all. */
 static uint32_t before(uint32_t n_over, int side)
 {
 	if (side == 0)
@@ -205,7 +206,7 @@ static uint32_t before(uint32_t n_over, int side)
 	return side < 0 ? 0 : n_over;
 }
 
-/* Where a smaller size lies in a larger one. */
+/* The place of a smaller size in a larger one. */
 static void place(enum position position, struct size outer, struct size inner,
                   uint32_t *ret_x, uint32_t *ret_y)
 {
@@ -258,10 +259,11 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
 	return layout;
 }
 
-/* Pixels of the picture around what is kept, for the kernel to look at. */
+/* The number of source pixels around the kept part that the kernel may read. */
 enum { FOCUS_MARGIN = 8 };
 
-/* On one side: what of from leads to the part of to, and what that is scaled to. */
+/* For one side: the source range that leads to the part, and the length to which it
+ * scales. */
 static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_part,
                        uint32_t *ret_at, uint32_t *ret_n)
 {
@@ -273,7 +275,7 @@ static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_p
 	uint32_t before = (uint32_t)(at * scale + 0.5);
 
 	*to = scale_side(end - at, scale);
-	/* Rounding must not take the part over the edge. */
+	/* Rounding must not push the part over the edge. */
 	*part = lesser(*part - lesser(before, *part), *to - lesser(n_part, *to));
 	*ret_at = at;
 	*ret_n = end - at;

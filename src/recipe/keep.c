@@ -1,3 +1,4 @@
+/* Classes of metadata in words. */
 #include "recipe/recipe_text.h"
 
 #include "common/values.h"
@@ -29,10 +30,12 @@ bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret_failur
 		snprintf(word, sizeof(word), "%.*s", n, next);
 		if (!choice_parse(kept, word, &class, ret_failure))
 			return false;
-		/* "all" and "none" stand alone. */
+		/* all and none cannot be combined. */
 		if ((class == KEEP_ALL || class == KEEP_NONE) && value[n]) {
-			return failure_set(ret_failure, FAIL_USAGE,
-			                   "'%s' stands alone, not in '%s'", word, value);
+			return failure_set(
+				ret_failure, FAIL_USAGE,
+				"'%s' cannot be combined with other classes, got '%.40s'",
+				word, value);
 		}
 		mask |= class;
 		next += n;

@@ -1,3 +1,4 @@
+/* Recipes as bytes, on their way to a worker. */
 #include "recipe/recipe.h"
 
 #include "common/values.h"
@@ -6,16 +7,15 @@
 #include <string.h>
 
 /*
- * Packed, little-endian, no padding: the version, then the fields in the order of
- * walk_fields(), then zeros up to the end. One walk both writes and reads, so that the two
- * cannot differ.
+ * The packed form is little-endian without padding: the version, the fields in the order
+ * of walk_fields(), then zeros. One walk both writes and reads, so the two cannot differ.
  */
 enum { PACKED_VERSION = 3 };
 
 struct packing {
 	uint8_t *at;
 	bool is_reading;
-	bool is_sound; /* nothing read was out of its range */
+	bool is_sound; /* all values were in range */
 };
 
 static uint64_t pack_number(struct packing *packing, uint64_t number, int n_bytes)
@@ -31,7 +31,7 @@ static uint64_t pack_number(struct packing *packing, uint64_t number, int n_byte
 	return read;
 }
 
-/* One byte from least to most. */
+/* A byte from minimum to maximum. */
 static unsigned pack_small(struct packing *packing, unsigned number, unsigned least,
                            unsigned most)
 {
@@ -47,12 +47,12 @@ static bool pack_flag(struct packing *packing, bool flag)
 	return pack_small(packing, flag, 0, 1);
 }
 
-/* To be given a field that is an enum whose values begin with 0. */
+/* For a field that is an enum whose values begin with 0. */
 #define PACK_CHOICE(packing, field, n_choices)                                           \
 	((field) = (__typeof__(field))pack_small(packing, (unsigned)(field), 0,          \
 	                                         (unsigned)(n_choices)-1))
 
-/* Letters a to z, then zeros. */
+/* Letters a to z, followed by zeros. */
 static void pack_word(struct packing *packing, char *word, size_t n_bytes)
 {
 	bool has_ended = false;

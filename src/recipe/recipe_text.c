@@ -81,7 +81,7 @@ static const struct choice fail_ons[] = {
 static const struct choice spaces[] = {
 	{"srgb", SPACE_SRGB}, {"p3", SPACE_P3}, {"keep", SPACE_KEEP}, {NULL, 0}};
 
-/* 16 hexadecimal digits that are not all 0. */
+/* Parse 16 hexadecimal digits that are not all 0. */
 static bool hash_parse(const char *word, uint64_t *ret_hash)
 {
 	uint64_t hash = 0;
@@ -137,7 +137,7 @@ static void print_background(const struct recipe *recipe, char *text, size_t n_t
 	snprintf(text, n_text, "%s", word);
 }
 
-/* A word, or for SPACE_FILE "file:" and the 16 digits of its hash. */
+/* A word; for SPACE_FILE "file:" and the 16 digits of its hash. */
 static bool set_profile(struct recipe *recipe, const char *value,
                         struct failure *ret_failure)
 {
@@ -146,8 +146,10 @@ static bool set_profile(struct recipe *recipe, const char *value,
 
 	if (strncmp(value, "file:", 5) == 0) {
 		if (!hash_parse(value + 5, &hash)) {
-			return failure_set(ret_failure, FAIL_USAGE,
-			                   "'%s' is no hash of a profile", value + 5);
+			return failure_set(
+				ret_failure, FAIL_USAGE,
+				"must be 16 hexadecimal digits after file:, got '%.40s'",
+				value + 5);
 		}
 		chosen = SPACE_FILE;
 	} else if (!choice_parse(spaces, value, &chosen, ret_failure)) {
@@ -172,8 +174,9 @@ static bool set_format(struct recipe *recipe, const char *value,
 	enum image_format format = format_of_word(value);
 
 	if (format == FORMAT_NONE) {
-		return failure_set(ret_failure, FAIL_USAGE, "'%s' is not a format",
-		                   value);
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"must be a format such as jpg, png or webp, got '%.40s'", value);
 	}
 	recipe->format = format;
 	return true;
@@ -316,11 +319,11 @@ static void print_max_file_bytes(const struct recipe *recipe, char *text, size_t
 
 static const struct field {
 	const char *name;
-	const struct choice *choices; /* of a field that is an enum */
-	size_t offset; /* of an enum; and of a bool, when nothing else is set */
+	const struct choice *choices; /* if the field is an enum */
+	size_t offset;                /* of an enum, or of a bool without set */
 	bool (*set)(struct recipe *recipe, const char *value,
 	            struct failure *ret_failure);
-	/* Nothing, when the field is zero. */
+	/* Writes nothing if the field is zero. */
 	void (*print)(const struct recipe *recipe, char *text, size_t n_text);
 } fields[N_RECIPE_FIELDS] = {
 	[RECIPE_SIZE] =
@@ -469,7 +472,7 @@ static const struct field {
 		},
 };
 
-/* An enum of a recipe, whose offset is known: all are of one size. */
+/* All enums of a recipe have the same size. */
 _Static_assert(sizeof(enum fit) == sizeof(unsigned), "an enum is an unsigned");
 
 static unsigned choice_at(const struct recipe *recipe, const struct field *field)
@@ -574,9 +577,9 @@ static bool find_field(const char *name, enum recipe_field *ret_field,
 	}
 	if (best)
 		return failure_set(ret_failure, FAIL_USAGE,
-		                   "'%s' is not in a recipe; did you mean '%s'?", name,
+		                   "unknown field '%.40s'; did you mean '%s'?", name,
 		                   best);
-	return failure_set(ret_failure, FAIL_USAGE, "'%s' is not in a recipe", name);
+	return failure_set(ret_failure, FAIL_USAGE, "unknown field '%.40s'", name);
 }
 
 static bool parse_field(struct recipe *recipe, char *words, struct failure *ret_failure)
@@ -605,13 +608,12 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 	char copy[RECIPE_TEXT_BYTES], *rest = copy, *field;
 
 	if (strlen(words) >= sizeof(copy))
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "longer than a recipe can be");
+		return failure_set(ret_failure, FAIL_USAGE, "the recipe is too long");
 	memcpy(copy, words, strlen(words) + 1);
 	while ((field = strsep(&rest, ";"))) {
 		field += strspn(field, " ");
 		if (!*field && !rest)
-			break; /* the end, also of an empty text */
+			break; /* the end, or an empty text */
 		if (!parse_field(&recipe, field, ret_failure))
 			return false;
 	}
@@ -621,7 +623,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 
 uint64_t recipe_fingerprint(const struct recipe *recipe)
 {
-	/* Not secret: the same everywhere. */
+	/* The key is not secret: the fingerprint is the same everywhere. */
 	static const struct hash_key key = {{0x706978706f6f6c21, RECIPE_PICTURE_VERSION}};
 	char text[RECIPE_TEXT_BYTES];
 

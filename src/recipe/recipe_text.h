@@ -1,13 +1,13 @@
 /*
- * A recipe in words: one table of its fields, from which the command's options, their
- * help, and the canonical text of a recipe come.
+ * Recipes in words: the fields of a recipe, and its canonical text. The options of the
+ * command are such fields.
  */
 #ifndef PXP_RECIPE_TEXT_H
 #define PXP_RECIPE_TEXT_H
 
 #include "recipe/recipe.h"
 
-/* In the order of the canonical text. */
+/* The fields, in the order of the canonical text. */
 enum recipe_field {
 	RECIPE_SIZE,
 	RECIPE_NO_ENLARGE,
@@ -39,38 +39,41 @@ enum recipe_field {
 
 enum { RECIPE_WORD_BYTES = FILTERS_TEXT_BYTES, RECIPE_TEXT_BYTES = 2048 };
 
-/* False for a field that is on or not. */
+/* Whether the field has a value; false if it is only on or off. */
 bool recipe_field_has_value(enum recipe_field field);
 
-/* Set a field to a word; value is NULL for one that is on or not. False with a message
- * that names what is wrong and what would be right; the recipe is then as it was. */
+/* Set a field to a word; value is NULL for a field that is on or off. False with a
+ * failure that says what is wrong and what would be right; the recipe is then unchanged. */
 bool recipe_set(struct recipe *recipe, enum recipe_field field, const char *value,
                 struct failure *ret_failure);
 
 /*
- * The canonical text: "size 640x480; fit cover; format webp; filter blur 1.5, flip", the
- * fields that are not zero, in one way each. Parsing it gives the same recipe. The recipe
- * is one that recipe_set() or recipe_unpack() made.
+ * Print and parse the canonical text, such as "size 640x480; fit cover; format webp;
+ * filter blur 1.5, flip": all fields that are not zero, each in one way. Parsing a
+ * printed recipe gives the same recipe. Only recipes from recipe_set(), recipe_parse() or
+ * recipe_unpack() may be printed.
  */
 void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT_BYTES]);
 bool recipe_parse(struct recipe *ret_recipe, const char *words,
                   struct failure *ret_failure);
 
-/* Raised when the same recipe gives pictures that look different. */
+/* The version of how our pictures look. Raise it when the same recipe gives pictures that
+ * look different. */
 enum { RECIPE_PICTURE_VERSION = 1 };
 
-/* A number that differs, as good as surely, when the recipe does or the version: the same
- * on every machine, whatever libraries are there. */
+/* A hash of the canonical text and the picture version. It is the same on every machine,
+ * whatever libraries are installed; two recipes that differ have different fingerprints,
+ * except by a chance of 1 in 2^64. */
 uint64_t recipe_fingerprint(const struct recipe *recipe);
 
-/* Classes of metadata, with commas between; or none, or all. */
+/* Parse classes of metadata, separated by commas; or none, or all. */
 bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret_failure);
 
 enum { KEEP_TEXT_BYTES = 32 };
-/* "" for none. */
+/* Print the classes; "" for none. */
 void keep_print(uint8_t keep, char text[KEEP_TEXT_BYTES]);
 
-/* A colour: a name, or # and 3, 4, 6 or 8 hexadecimal digits, alpha last. */
+/* Parse a colour: a name, or # and 3, 4, 6 or 8 hexadecimal digits, with alpha last. */
 bool colour_parse(struct colour *ret_colour, const char *word,
                   struct failure *ret_failure);
 

@@ -112,7 +112,7 @@ TEST(inputs, a_named_file_is_always_tried)
 	EXPECT_STR(
 		records("r"),
 		"{'input':'notes.txt','status':'failed','class':'bad-image','message':"
-		"'gate: not a picture of any known format','attempts':0}\n"
+		"'format: not an image of any known format','attempts':0}\n"
 		"{'summary':{'inputs':1,'ok':0,'skipped':0,'failed':1,'cancelled':0,"
 		"'remembered':0,'ignored':0,'lost':0,'damaged':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
 		"'exit':1,'version':'" PIXPOOL_VERSION "','recipe':'size 32x32',"

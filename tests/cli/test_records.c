@@ -32,7 +32,7 @@ TEST(records, match_the_contract)
 		records("r"),
 		OK_OF("in/a.jpg", "out/a.jpg",
 	              "jpeg") "{'input':'in/bad.jpg','status':'failed','class':'bad-image','message':"
-			      "'gate: not a picture of any known format','attempts':1}\n" OK_OF(
+			      "'format: not an image of any known format','attempts':1}\n" OK_OF(
 				      "in/sub/b.jpg", "out/sub/b.jpg",
 				      "jpeg") "{'summary':{'inputs':3,'ok':2,'skipped':0,'failed':1,'cancelled':0,"
 					      "'remembered':0,'ignored':1,'lost':0,'damaged':0,'bytes_in':41924,'bytes_out':#,'seconds':#,"

@@ -25,9 +25,10 @@ TEST(untrusted, reads_only_common_formats)
 	EXPECT_EQ(run("pixpool resize -s 64 in -o out2 --report r").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 64 in -o out3 --report r --untrusted").status,
 	          1);
-	EXPECT(strstr(records("r"), "{'input':'in/a.bmp','status':'failed','class':"
-	                            "'unsupported','message':'gate: bmp is not read with "
-	                            "--untrusted'"),
+	EXPECT(strstr(records("r"),
+	              "{'input':'in/a.bmp','status':'failed','class':"
+	              "'unsupported','message':'format: bmp is not read with "
+	              "--untrusted'"),
 	       "%s", records("r"));
 	EXPECT(strstr(records("r"), "'ok':2,'skipped':0,'failed':2,"), "%s",
 	       records("r"));
@@ -47,7 +48,7 @@ TEST(untrusted, reads_webp_tiff_and_gif_in_the_sandbox)
 	EXPECT_EQ(run("pixpool resize -s 64 in -o out --report r --untrusted").status, 1);
 	EXPECT(strstr(records("r"), "'ok':3,'skipped':0,'failed':2,"), "%s",
 	       records("r"));
-	EXPECT(strstr(records("r"), "gate: jxl is not read with --untrusted"));
+	EXPECT(strstr(records("r"), "format: jxl is not read with --untrusted"));
 	EXPECT(strstr(records("r"), "header: 12 frames, the limit is 1"));
 	EXPECT_EQ(run("pixpool resize -s 64 in/c.gif -f png -o out --untrusted").status,
 	          0);

@@ -193,7 +193,7 @@ TEST(draw, a_font_that_cannot_be_opened_is_not_passed_over)
 	               9) > 0);
 	REQUIRE(system("rm fonts/*") == 0);
 	expect_failure(SVG "width='9' height='9'/>", "a.svg", &recipe, FAIL_UNSUPPORTED,
-	               "cannot be opened: No such file or directory");
+	               ": No such file or directory");
 	free(folder);
 	scratch_leave();
 }
@@ -526,14 +526,14 @@ TEST(draw, a_packed_svg_is_unpacked_to_a_limit)
 	expect_packed(&blob, FAIL_NONE, "");
 	blob = packed(svg, sizeof(svg) - 1);
 	twice = packed(blob.bytes, blob.n);
-	expect_packed(&twice, FAIL_BAD_IMAGE, "what is packed in it is no svg");
+	expect_packed(&twice, FAIL_BAD_IMAGE, "the packed file is not an SVG");
 	blob.n -= 9;
-	expect_packed(&blob, FAIL_BAD_IMAGE, "it is packed, and damaged");
+	expect_packed(&blob, FAIL_BAD_IMAGE, "the packed SVG is damaged");
 	blob = packed(spaces, n_bomb);
-	expect_packed(&blob, FAIL_TOO_BIG, "more than 64 MiB, unpacked");
+	expect_packed(&blob, FAIL_TOO_BIG, "larger than 64 MiB");
 	blob = packed("hello", 5);
 	blob_append(&blob, "junkjunk", 8);
-	expect_packed(&blob, FAIL_BAD_IMAGE, "what is packed in it is no svg");
+	expect_packed(&blob, FAIL_BAD_IMAGE, "the packed file is not an SVG");
 	free(spaces);
 }
 
@@ -563,8 +563,8 @@ TEST(draw, who_does_not_draw_says_who_does)
 
 TEST(draw, where_nobody_may_draw_it_is_said_why)
 {
-	expect_refused(DRAWING_UNSAFE, false, "--sandbox off draws it all the same");
-	expect_refused(DRAWING_NONE, false, "this build does not draw it");
+	expect_refused(DRAWING_UNSAFE, false, "--sandbox off renders it anyway");
+	expect_refused(DRAWING_NONE, false, "this build cannot render it");
 }
 
 TEST(draw, pictures_of_strangers_are_not_drawn)

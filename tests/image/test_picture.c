@@ -74,9 +74,9 @@ TEST(picture, what_is_no_picture_is_a_bad_image)
 		const char *words;
 	} cases[] = {
 		{"", 0, "empty"},
-		{"just some text, no picture at all", 33, "gate"},
+		{"just some text, no picture at all", 33, "format"},
 		{"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0junkjunk",
-	         33, "gate"},
+	         33, "format"},
 		{"\x89PNG\r\n\x1a\n", 8, "header"},
 		{"\xff\xd8\xff\xe0\0\x10JFIF", 10, "header"},
 		{"GIF89a", 6, "header"},
@@ -159,7 +159,8 @@ TEST(picture, limits_are_said_before_the_work)
 
 		recipe.geometry = (struct geometry){.width = 21, .height = 21};
 		outcome = run_picture(&png, "a.png", &recipe);
-		expect_failure(&outcome, FAIL_TOO_BIG, "size: 21 x 11");
+		expect_failure(&outcome, FAIL_TOO_BIG,
+		               "size: the output would be 21 x 11");
 		outcome_fini(&outcome);
 	}
 	blob_fini(&png);
@@ -185,7 +186,7 @@ TEST(picture, a_side_that_the_output_format_cannot_have_is_too_big)
 		                                    .height = 8,
 		                                    .fit = FIT_FILL};
 		outcome = run_picture(&png, "a.png", &recipe);
-		snprintf(words, sizeof(words), "a side of %s is at most %u",
+		snprintf(words, sizeof(words), "the longest side of %s is %u",
 		         format_info(recipe.format)->name, formats[i / 2].most);
 		if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
 			EXPECT(fixture_engines[0] == ENGINE_STB); /* not in this build */

@@ -56,51 +56,41 @@ TEST(filters, a_chain_is_names_with_their_numbers)
 	}
 }
 
+#define ALL_FILTERS                                                                      \
+	"the filters are blur, sharpen, grayscale, negate, normalise, gamma, median, "   \
+	"modulate, threshold, rotate, flip, flop, trim, flatten"
+#define A_SIGMA "SIGMA must be between 0.3 and 1000 pixels"
+
 TEST(filters, a_wrong_word_is_named_and_what_would_be_right)
 {
 	static const struct {
 		const char *words, *says;
 	} cases[] = {
-		{"", "a filter is missing at the end"},
-		{"flip,", "a filter is missing at the end"},
-		{",flip", "a filter is missing before ,flip"},
-		{"flip,,flop", "a filter is missing before ,flop"},
+		{"", "missing filter at the end"},
+		{"flip,", "missing filter at the end"},
+		{",flip", "missing filter before ',flip'"},
+		{"flip,,flop", "missing filter before ',flop'"},
 		{"grayscael", "'grayscael' is not a filter; did you mean 'grayscale'?"},
-		{"flip, frobnicate 3",
-	         "'frobnicate' is not a filter, one of blur, sharpen, grayscale, negate, "
-	         "normalise, gamma, median, modulate, threshold, rotate, flip, flop, "
-	         "trim, flatten"},
-		{"BLUR",
-	         "'BLUR' is not a filter, one of blur, sharpen, grayscale, negate, "
-	         "normalise, gamma, median, modulate, threshold, rotate, flip, "
-	         "flop, trim, flatten"},
-		{"blur 0.2", "'0.2' in blur is not its SIGMA, a number from 0.3 to 1000 "
-	                     "pixels"},
-		{"blur 1001",
-	         "'1001' in blur is not its SIGMA, a number from 0.3 to 1000 "
-	         "pixels"},
-		{"flip, blur 1e1", "'1e1' in blur is not its SIGMA, a number from 0.3 to "
-	                           "1000 pixels"},
-		{"blur 1.0000001", "'1.0000001' in blur is not its SIGMA, a number from "
-	                           "0.3 to 1000 pixels"},
-		{"blur nan", "'nan' in blur is not its SIGMA, a number from 0.3 to 1000 "
-	                     "pixels"},
-		{"blur 1,5", "'5' is not a filter, one of blur, sharpen, grayscale, "
-	                     "negate, normalise, gamma, median, modulate, threshold, "
-	                     "rotate, flip, flop, trim, flatten"},
-		{"median 2.5",
-	         "'2.5' in median is not its SIDE, a whole number from 2 to "
-	         "50 pixels"},
-		{"blur 1 2", "'2' is one too many: blur takes 1 number"},
-		{"flip 1", "'1' is one too many: flip takes 0 numbers"},
-		{"sharpen 1 2 3 4", "'4' is one too many: sharpen takes 3 numbers"},
-		{"rotate", "'rotate' needs ANGLE, a number from -360 to 360 degrees"},
-		{"modulate", "'modulate' needs BRIGHTNESS, a number from 0 to 100"},
-		{"gamma 0", "'0' in gamma is not its GAMMA, a number from 0.1 to 10"},
-		{"normalise 60 40", "in 'normalise' LOWER is not below UPPER"},
+		{"flip, frobnicate 3", "'frobnicate' is not a filter; " ALL_FILTERS},
+		{"BLUR", "'BLUR' is not a filter; " ALL_FILTERS},
+		{"blur 0.2", "blur: " A_SIGMA ", got '0.2'"},
+		{"blur 1001", "blur: " A_SIGMA ", got '1001'"},
+		{"flip, blur 1e1", "blur: " A_SIGMA ", got '1e1'"},
+		{"blur 1.0000001", "blur: " A_SIGMA ", got '1.0000001'"},
+		{"blur nan", "blur: " A_SIGMA ", got 'nan'"},
+		{"blur 1,5", "'5' is not a filter; " ALL_FILTERS},
+		{"median 2.5", "median: SIDE must be a whole number between 2 and 50 "
+	                       "pixels, got '2.5'"},
+		{"blur 1 2", "blur: takes 1 number, '2' is one too many"},
+		{"flip 1", "flip: takes 0 numbers, '1' is one too many"},
+		{"sharpen 1 2 3 4", "sharpen: takes 3 numbers, '4' is one too many"},
+		{"rotate", "rotate: missing ANGLE, a number from -360 to 360 degrees"},
+		{"modulate", "modulate: missing BRIGHTNESS, a number from 0 to 100"},
+		{"gamma 0", "gamma: GAMMA must be between 0.1 and 10, got '0'"},
+		{"normalise 60 40", "normalise: LOWER must be less than UPPER"},
 		{"flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,"
 	         "flip,flip, flop 7",
-	         "'flop' is one too many: a chain has at most 16 filters"},
+	         "a chain has at most 16 filters, 'flop' is one too many"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

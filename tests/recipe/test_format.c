@@ -182,7 +182,7 @@ TEST(sniff, a_raw_file_without_its_suffix_is_known_by_its_directory)
 		size_t n = make_tiff(bytes, is_big, dng, 2);
 
 		EXPECT_EQ(gate((char *)bytes, n, "x.tif"), FORMAT_RAW);
-		EXPECT_EQ(gate((char *)bytes, FORMAT_GATE_BYTES, "x.dng"), FORMAT_RAW);
+		EXPECT_EQ(gate((char *)bytes, FORMAT_SNIFF_BYTES, "x.dng"), FORMAT_RAW);
 		n = make_tiff(bytes, is_big, nef, 3);
 		EXPECT_EQ(gate((char *)bytes, n, "x.tif"), FORMAT_RAW);
 		n = make_tiff(bytes, is_big, photo, 3);

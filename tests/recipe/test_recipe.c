@@ -276,21 +276,19 @@ TEST(recipe, a_wrong_word_is_named_and_what_would_be_right)
 	static const struct {
 		const char *words, *says;
 	} cases[] = {
-		{"siez 5", "'siez' is not in a recipe; did you mean 'size'?"},
-		{"frobnicate", "'frobnicate' is not in a recipe"},
+		{"siez 5", "unknown field 'siez'; did you mean 'size'?"},
+		{"frobnicate", "unknown field 'frobnicate'"},
 		{"size", "size needs a value"},
 		{"linear 1", "linear takes no value"},
-		{"size 5;;fit cover", "'' is not in a recipe"},
-		{"size 0", "size: '0': a side is 1 to 10000000 pixels"},
-		{"size 0%", "size: '0%': a percentage is 0.001 to 100000"},
+		{"size 5;;fit cover", "unknown field ''"},
+		{"size 0", "size: a side must be from 1 to 10000000 pixels, got '0'"},
+		{"size 0%", "size: a percentage must be from 0.001 to 100000, got '0%'"},
 		{"fit covre", "fit: must be one of inside, cover, contain, fill, "
 	                      "outside; got 'covre'; did you mean 'cover'?"},
 		{"profile file:0123456789abcdeg",
-	         "profile: '0123456789abcdeg' is no hash of "
-	         "a profile"},
+	         "profile: must be 16 hexadecimal digits after file:, got '0123456789abcdeg'"},
 		{"profile file:0000000000000000",
-	         "profile: '0000000000000000' is no hash of "
-	         "a profile"},
+	         "profile: must be 16 hexadecimal digits after file:, got '0000000000000000'"},
 		{"profile files", "profile: must be one of srgb, p3, keep; got 'files'"},
 		{"quality 0", "quality: must be a whole number from 1 to 100, got '0'"},
 		{"quality 101",
@@ -302,21 +300,20 @@ TEST(recipe, a_wrong_word_is_named_and_what_would_be_right)
 	         "none; got 'exfi'; did you mean 'exif'?"},
 		{"keep exif,",
 	         "keep: must be one of copyright, exif, icc, xmp, iptc, gps, all, none; got ''"},
-		{"keep exif,all", "keep: 'all' stands alone, not in 'exif,all'"},
-		{"keep none,exif", "keep: 'none' stands alone, not in 'none,exif'"},
+		{"keep exif,all",
+	         "keep: 'all' cannot be combined with other classes, got 'exif,all'"},
+		{"keep none,exif",
+	         "keep: 'none' cannot be combined with other classes, got 'none,exif'"},
 		{"background #12345",
-	         "background: '#12345' is not a colour: a name (white, "
-	         "red, transparent), or #rgb, #rgba, #rrggbb, "
-	         "#rrggbbaa"},
-		{"background #12345g", "background: '#12345g' is not a colour: a name "
-	                               "(white, red, transparent), or #rgb, #rgba, "
-	                               "#rrggbb, #rrggbbaa"},
-		{"background whit", "background: 'whit' is not a colour; did you mean "
-	                            "'white'?"},
+	         "background: must be a colour name (white, red, transparent) or #rgb, #rgba, #rrggbb, #rrggbbaa; got '#12345'"},
+		{"background #12345g",
+	         "background: must be a colour name (white, red, transparent) or #rgb, #rgba, #rrggbb, #rrggbbaa; got '#12345g'"},
+		{"background whit",
+	         "background: must be a colour name or #rrggbb, got 'whit'; did you mean 'white'?"},
 		{"filter blur 9999",
-	         "filter: '9999' in blur is not its SIGMA, a number from "
-	         "0.3 to 1000 pixels"},
-		{"format wpeb", "format: 'wpeb' is not a format"},
+	         "filter: blur: SIGMA must be between 0.3 and 1000 pixels, got '9999'"},
+		{"format wpeb",
+	         "format: must be a format such as jpg, png or webp, got 'wpeb'"},
 		{"max-pixels 18446744073709551616",
 	         "max-pixels: must be a whole number of pixels, such as 300000, 300K, 50M or 2G; "
 	         "got '18446744073709551616'"},
@@ -340,7 +337,7 @@ TEST(recipe, a_text_that_is_too_long_is_refused)
 	memset(words, ';', sizeof(words));
 	words[sizeof(words) - 1] = 0;
 	EXPECT(!parses(words, &got, text));
-	EXPECT_STR(text, "longer than a recipe can be");
+	EXPECT_STR(text, "the recipe is too long");
 }
 
 /* Written down: it stays the same on every machine, until RECIPE_PICTURE_VERSION grows. */

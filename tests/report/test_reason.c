@@ -25,7 +25,7 @@ TEST(reason, tells_truncated_files_from_damaged_ones_and_from_no_images)
 {
 	static const struct given given[] = {
 		{FAIL_BAD_IMAGE, "read: the file is empty", NULL, "empty file"},
-		{FAIL_BAD_IMAGE, "gate: not a picture of any known format", NULL,
+		{FAIL_BAD_IMAGE, "format: not an image of any known format", NULL,
 	         "not an image"},
 		{FAIL_BAD_IMAGE, "decode: VipsJpeg: Premature end of input file", "jpeg",
 	         "truncated JPEG"},
@@ -74,9 +74,9 @@ TEST(reason, names_the_option_that_sets_a_limit)
 TEST(reason, names_formats_as_people_do)
 {
 	static const struct given given[] = {
-		{FAIL_UNSUPPORTED, "gate: raw cannot be read: develop it first", "raw",
+		{FAIL_UNSUPPORTED, "format: raw cannot be read: develop it first", "raw",
 	         "camera RAW is not supported"},
-		{FAIL_UNSUPPORTED, "gate: jp2 is not read with --untrusted", "jp2",
+		{FAIL_UNSUPPORTED, "format: jp2 is not read with --untrusted", "jp2",
 	         "JPEG 2000 is not read with --untrusted"},
 		{FAIL_UNSUPPORTED, "header: tiff2vips: subsampled images not supported",
 	         "tiff", "unsupported kind of TIFF"},

@@ -1,10 +1,12 @@
+/* Reads the header fields that decoding libraries ignore. */
 #include "image/header/header_quirks.h"
 
 #include "image/header/metadata_scan.h"
 
 #include <string.h>
 
-/* A line of text from at on; *ret_next is where the next one begins. */
+/* Whether the line that begins at at begins with words; *ret_next is the start of the
+ * next line. */
 static bool line_is(const uint8_t *bytes, size_t n, size_t at, const char *words,
                     size_t *ret_next)
 {
@@ -19,14 +21,15 @@ bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n)
 {
 	size_t at = 0, next;
 
-	/* Up to an empty line; the sides behind it, in the order of their pixels. */
+	/* The header ends with an empty line. The line after it has the sides, in the
+	 * order of the pixels. */
 	while (at < n && bytes[at] != '\n') {
 		if (line_is(bytes, n, at, "FORMAT=32-bit_rle_xyze", &next))
 			return false;
 		at = next;
 	}
 	if (n - at < 2)
-		return true; /* cut off: not ours to say */
+		return true; /* cut off: the decoder reports that */
 	at++;
 	return line_is(bytes, n, at, "-Y ", &next) &&
 	       memmem(bytes + at, next - at, " +X ", 4);
@@ -37,7 +40,7 @@ static bool is_digit(uint8_t byte)
 	return byte >= '0' && byte <= '9';
 }
 
-/* A whole number of a PNM's head, behind space and comments. */
+/* The next number in the header of a PNM, after space and comments. */
 static unsigned next_number(const uint8_t *bytes, size_t n, size_t *at)
 {
 	unsigned number = 0;

@@ -1,6 +1,6 @@
 /*
- * What headers say and the libraries that read the pixels pass over, so that these come out
- * wrong without a word. Readers of bytes from strangers, as metadata_scan.h.
+ * Header fields that the decoding libraries ignore, and without which the pixels come out
+ * wrong. The bytes are untrusted, as in metadata_scan.h.
  */
 #ifndef PXP_HEADER_QUIRKS_H
 #define PXP_HEADER_QUIRKS_H
@@ -9,15 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether an HDR's pixels are RGB, row by row from the top left: libvips takes all for such. */
+/* Whether the pixels of an HDR are RGB, in rows from the top left. libvips assumes that
+ * they always are. */
 bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n);
 
-/* The value of a PNM that is white: 1 to 65535, 0 where the header has none. Neither libvips
- * nor stb_image scale by it. */
+/* The sample value of a PNM that means white: 1 to 65535; 0 when the header has none.
+ * Neither libvips nor stb_image scales by it. */
 unsigned pnm_max_value(const uint8_t *bytes, size_t n);
 
-/* Whether the samples of a TIFF are YCbCr as they lie there: libvips takes them for RGB, but
- * where libjpeg converts them. */
+/* Whether a TIFF stores YCbCr samples that libjpeg does not convert. libvips takes them
+ * for RGB. */
 bool tiff_is_raw_ycbcr(const uint8_t *bytes, size_t n);
 
 #endif

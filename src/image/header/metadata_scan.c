@@ -1,3 +1,4 @@
+/* Scans JPEG, PNG and GIF files for what stb_image does not tell. */
 #include "image/header/metadata_scan.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ static uint64_t in_order(bool is_big_endian, const uint8_t *at, unsigned n)
 	return number;
 }
 
-/* Where numbers of a directory lie, and how many bytes those that say where or how many have. */
+/* The sizes of a directory's fields: of an entry, of a count and of an offset. */
 static const struct tiff_shape {
 	unsigned first_at, n_first, n_count, entry, value_at;
 } classic_tiff = {4, 4, 2, 12, 8}, big_tiff = {8, 8, 8, 20, 12};
@@ -72,8 +73,8 @@ unsigned exif_orientation(const uint8_t *tiff, size_t n)
 	return value >= 1 && value <= 8 ? value : 1;
 }
 
-/* Huffman tables, each of 16 counts and as many codes. stb_image 2.27 writes past its own
- * arrays when the counts are more than the 256 codes that there can be. */
+/* Huffman tables, each with 16 counts and as many codes. stb_image 2.27 writes past its
+ * arrays when the counts add up to more than the 256 codes that can exist. */
 static bool tables_are_sane(const uint8_t *bytes, size_t n)
 {
 	while (n > 0) {
@@ -100,7 +101,7 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
-/* One marker segment's n bytes, its length not among them. */
+/* The n bytes of one marker segment, without its length. */
 static void take_segment(struct metadata_scan *scan, uint8_t marker, const uint8_t *bytes,
                          size_t n)
 {
@@ -125,8 +126,8 @@ static void take_segment(struct metadata_scan *scan, uint8_t marker, const uint8
 	}
 }
 
-/* Past the data of a scan, from at: to the next marker that is neither a stuffed byte nor
- * a restart. */
+/* Skip the data of a scan from at on: to the next marker that is neither a stuffed byte
+ * nor a restart. */
 static size_t skip_scan(const uint8_t *bytes, size_t n, size_t at)
 {
 	while (at < n) {
@@ -176,7 +177,8 @@ static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_
 	const uint8_t *name_end = memchr(bytes, 0, n < 80 ? n : 80);
 
 	scan->has_profile = true;
-	/* A name, its zero, the method (0 is the only one), the deflated bytes. */
+	/* A name and its zero byte, the method (0 is the only one), then the deflated
+	 * bytes. */
 	if (!name_end || (size_t)(name_end - bytes) + 2 > n || name_end[1] != 0)
 		return;
 	scan->profile = name_end + 2;
@@ -208,8 +210,8 @@ void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, siz
 	}
 }
 
-/* Past sub-blocks, each a length and so many bytes, to behind the empty one; 0 when the bytes
- * end before. */
+/* Skip sub-blocks, each a length and as many bytes, up to the empty one. Returns the
+ * offset after it; 0 when the bytes end before. */
 static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
 {
 	while (at < n) {
@@ -224,7 +226,7 @@ static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
 	return 0;
 }
 
-/* The bytes of a colour table, by the flags of its header. */
+/* The size of a colour table, from the flags of its header. */
 static size_t table_bytes(uint8_t flags)
 {
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
@@ -252,14 +254,15 @@ bool gif_is_whole(const uint8_t *bytes, size_t n)
 		} else if (kind == IMAGE) {
 			if (n - at < IMAGE_HEAD)
 				return false;
-			/* One byte more: the size of the codes. */
+			/* One more byte: the size of the codes. */
 			at += IMAGE_HEAD + table_bytes(bytes[at + IMAGE_HEAD - 1]) + 1;
 			at = skip_sub_blocks(bytes, n, at);
 		} else {
-			return true; /* the end, or what only a decoder can judge */
+			/* the end, or damage that only a decoder can judge */
+			return true;
 		}
 		if (at == 0)
 			return false;
 	}
-	return at == n; /* many lack the end mark and nothing else */
+	return at == n; /* many files lack the end mark and nothing else */
 }

@@ -1,9 +1,9 @@
 /*
- * What stands in a JPEG, PNG or GIF beside its pixels and that stb_image does not tell: the
- * orientation, a colour profile, and whether it is of a kind that stb decodes wrongly.
+ * What a JPEG, PNG or GIF holds beside its pixels and stb_image does not tell: the
+ * orientation, a colour profile, and whether stb_image would decode it wrongly.
  *
- * These are readers of bytes from strangers. A length that lies ends the reading, and what
- * was not found by then is taken to be absent; malformed EXIF is orientation 1.
+ * The bytes are untrusted. A wrong length ends the scan, and anything not found by then
+ * counts as absent; malformed EXIF means orientation 1.
  */
 #ifndef PXP_METADATA_SCAN_H
 #define PXP_METADATA_SCAN_H
@@ -14,13 +14,14 @@
 
 struct metadata_scan {
 	unsigned orientation;  /* 1 to 8 */
-	unsigned n_components; /* of a JPEG's frame; 0 when there is none */
+	unsigned n_components; /* of the frame of a JPEG; 0 when there is none */
 	uint8_t process;       /* of a JPEG: its SOF marker, 0xc0 baseline */
-	bool is_whole;         /* a JPEG's end marker is there; true of others */
-	bool has_bad_table; /* of a JPEG: a Huffman table with more codes than there are */
+	/* the end marker of a JPEG was found; true for other formats */
+	bool is_whole;
+	bool has_bad_table; /* a Huffman table of a JPEG has too many codes */
 	bool has_exif, has_xmp, has_iptc;
 	bool has_profile;
-	const uint8_t *profile; /* NULL when it is in pieces */
+	const uint8_t *profile; /* NULL when it is in several segments */
 	size_t n_profile;
 	bool profile_is_deflated; /* as in a PNG */
 };
@@ -28,14 +29,15 @@ struct metadata_scan {
 void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 
-/* Whether no block of a GIF is cut short. Decoders pass over frames that are not whole. */
+/* Whether no block of a GIF is cut short. Decoders ignore incomplete frames. */
 bool gif_is_whole(const uint8_t *bytes, size_t n);
 
-/* A number in the first directory of the n bytes of a TIFF structure, of one short. */
+/* The value of a tag with one short number in the first directory of a TIFF structure of
+ * n bytes; otherwise when it is missing. */
 unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherwise);
 
-/* The orientation in the n bytes of a TIFF structure, as EXIF has it; 1 when there is
- * none or the bytes make no sense. */
+/* The EXIF orientation in a TIFF structure of n bytes; 1 when there is none or it is
+ * malformed. */
 unsigned exif_orientation(const uint8_t *tiff, size_t n);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The first look at a picture's header. The bytes come from strangers: every offset is checked,
- * every loop is bounded, and a length that lies ends the input.
+ * Reads the header of a picture. The bytes are untrusted: every offset is checked, every
+ * loop is bounded, and a wrong length ends the reading.
  */
 #include "image/header/picture_header.h"
 
@@ -13,7 +13,7 @@ enum {
 	MAX_MARKERS = 4096, /* of a JPEG before its first scan */
 };
 
-/* Bytes of a file by offset, through a window. Past the end they are zero. */
+/* The bytes of a file by offset, through a window. Bytes past the end are zero. */
 struct input {
 	int descriptor;
 	uint64_t n_bytes, at; /* of the window */
@@ -67,7 +67,7 @@ static bool is_at(struct input *input, uint64_t offset, const char *magic)
 
 /* ---- the formats ---- */
 
-/* A frame header: the size, and what all coefficients take. */
+/* Read a frame header: the size, and the memory that all coefficients take. */
 static uint64_t read_frame(struct input *input, uint64_t at,
                            struct picture_header *header)
 {
@@ -103,7 +103,7 @@ static bool read_jpeg(struct input *input, struct picture_header *header)
 		if (byte_at(input, at) != 0xff)
 			return false;
 		if (marker == 0xff) {
-			at++; /* filling */
+			at++; /* fill byte */
 			continue;
 		}
 		if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 &&
@@ -114,7 +114,7 @@ static bool read_jpeg(struct input *input, struct picture_header *header)
 				header->n_coefficient_bytes = n_coefficient_bytes;
 		}
 		if (marker == 0xda) {
-			/* A first scan without all components is one of several. */
+			/* If the first scan lacks a component, there are several scans. */
 			if (byte_at(input, at + 4) < n_components)
 				header->n_coefficient_bytes = n_coefficient_bytes;
 			return n_components > 0;
@@ -145,7 +145,7 @@ static bool read_png(struct input *input, struct picture_header *header)
 	return is_at(input, 12, "IHDR");
 }
 
-/* The table of colours that a GIF's flags announce. */
+/* The size of a GIF's colour table, from its flags. */
 static uint64_t colours_of(uint8_t flags)
 {
 	return flags & 0x80 ? (uint64_t)3 << ((flags & 7) + 1) : 0;
@@ -209,7 +209,7 @@ static bool read_webp(struct input *input, struct picture_header *header)
 	return header->size.width > 0;
 }
 
-/* A value of a TIFF directory: of its first kind that fits. */
+/* The value of a TIFF entry: a short or a long. */
 static uint32_t tiff_value(struct input *input, uint64_t entry, bool is_big,
                            uint32_t (*number)(struct input *, uint64_t, unsigned))
 {
@@ -228,7 +228,7 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 	uint64_t at = is_big ? number(input, is_mm ? 12 : 8, 4) : number(input, 4, 4);
 	uint32_t n_entries = number(input, at, 2), bits = 8, samples = 1;
 
-	/* Of a count of 8 bytes the low half is enough. */
+	/* The low half of a count of 8 bytes is enough. */
 	if (is_big && is_mm)
 		n_entries = number(input, at + 6, 2);
 	at += is_big ? 8 : 2;
@@ -244,7 +244,7 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 			header->size.height = value;
 			break;
 		case BITS:
-			/* More than two stand elsewhere. */
+			/* More than two values are stored elsewhere. */
 			bits = number(input, entry + 4, 4) <= 2 ? value & 0xffff
 			                                        : number(input, value, 2);
 			break;
@@ -259,13 +259,13 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 		}
 	}
 	if (bits > 64 || samples > 16)
-		bits = samples = 8; /* a lie; libtiff will say so */
+		bits = samples = 8; /* wrong; libtiff will say so */
 	header->n_pixel_bytes = samples * (bits <= 8 ? 1 : bits / 8);
 	return header->size.width > 0 && header->size.height > 0;
 }
 
-/* The largest of the sizes that a box of this name gives, in the file's beginning: a grid of
- * tiles has that of a tile as well. */
+/* The largest size in the boxes of this name at the beginning of the file: a grid of
+ * tiles also has the size of a tile. */
 static bool read_boxes(struct input *input, const char *box, unsigned at_width,
                        unsigned at_height, struct picture_header *header)
 {

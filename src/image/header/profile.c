@@ -1,3 +1,4 @@
+/* Tells sRGB profiles from others, by their description. */
 #include "image/header/profile.h"
 
 #include "common/hash.h"
@@ -25,7 +26,7 @@ bool profile_has_space(const void *profile, size_t n, const char *space)
 	       memcmp((const uint8_t *)profile + SPACE_AT, space, 4) == 0;
 }
 
-/* The description's bytes, of which there are *ret_n; NULL when there are none. */
+/* The *ret_n bytes of the description; NULL when there is none. */
 static const uint8_t *find_description(const uint8_t *profile, size_t n, size_t *ret_n)
 {
 	uint32_t n_tags;
@@ -52,7 +53,7 @@ static const uint8_t *find_description(const uint8_t *profile, size_t n, size_t 
 	return NULL;
 }
 
-/* Whether an ASCII word stands in text, one byte or (UTF-16BE) two bytes a letter. */
+/* Whether text contains an ASCII word, with one byte a letter or (UTF-16BE) two. */
 static bool has_word(const uint8_t *text, size_t n, const char *word)
 {
 	size_t n_word = strlen(word);
@@ -71,8 +72,8 @@ static bool has_word(const uint8_t *text, size_t n, const char *word)
 	return false;
 }
 
-/* What libjxl calls the profile of a picture whose header says sRGB: white point, primaries,
- * intent, curve. */
+/* The name that libjxl gives the profile of a picture whose header says sRGB: white
+ * point, primaries, intent, curve. */
 static bool is_srgb_of_jxl(const uint8_t *text, size_t n)
 {
 	static const char *const words[] = {"RGB_D65_SRG_Rel_SRG", "RGB_D65_SRG_Per_SRG",
@@ -92,7 +93,7 @@ bool profile_is_srgb(const void *profile, size_t n)
 
 	if (!text || !profile_has_space(profile, n, "RGB "))
 		return false;
-	/* "Linear sRGB" and the like share the primaries but not the curve. */
+	/* "Linear sRGB" and similar profiles share the primaries but not the curve. */
 	return is_srgb_of_jxl(text, n_text) ||
 	       (has_word(text, n_text, "sRGB") && !has_word(text, n_text, "inear") &&
 	        !has_word(text, n_text, "g10"));
@@ -106,7 +107,8 @@ bool profile_can_be_output(const void *profile, size_t n)
 
 uint64_t profile_hash(const void *profile, size_t n)
 {
-	/* Not secret: the same everywhere, as the fingerprint that it goes into. */
+	/* The key is not secret: the hash is the same everywhere, as is the fingerprint
+	 * that contains it. */
 	static const struct hash_key key = {{0x7069787072666c21, 1}};
 	uint64_t hash = hash_bytes(&key, profile, n);
 

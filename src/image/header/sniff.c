@@ -1,6 +1,6 @@
 /*
- * The magic gate. It runs on the first bytes of anything at all, before any library
- * does, so every byte is looked at only after its offset was checked.
+ * Finds the format of a file from its first bytes. It runs before any library does, so it
+ * checks every offset before it reads a byte.
  */
 #include "recipe/format.h"
 
@@ -49,8 +49,9 @@ static const struct magic {
 	{FORMAT_RAW, 4, "FOVb"},  /* X3F */
 };
 
-/* Files of boxes (ISO 14496-12) share their first box with every phone's video: the
- * brands tell. mif1 and msf1 say only "a picture": then the compatible brands do. */
+/* Files of boxes (ISO 14496-12) begin with the same box as videos of phones; the brands
+ * tell them apart. mif1 and msf1 mean only "a picture"; then the compatible brands
+ * decide. */
 static enum image_format format_of_ftyp(struct bytes b)
 {
 	static const char heic[][5] = {"heic", "heix", "heim", "heis", "hevc", "hevx"};
@@ -79,7 +80,7 @@ static enum image_format format_of_ftyp(struct bytes b)
 	return FORMAT_HEIC;
 }
 
-/* Numbers of a TIFF directory in its byte order; 0 past the end. */
+/* A TIFF whose numbers are read in its byte order. Numbers past the end are 0. */
 struct tiff {
 	struct bytes b;
 	bool is_big_endian;
@@ -100,9 +101,9 @@ static uint32_t tiff_number(const struct tiff *tiff, size_t offset, unsigned n)
 }
 
 /*
- * A camera's raw file is a TIFF whose first directory is a small preview and whose
- * sensor data hang below it. DNG says so with a tag; the others are known by a reduced
- * first picture, sub-directories and the name of a camera maker.
+ * A camera RAW file is a TIFF whose first directory is a small preview; the sensor data
+ * are in a sub-directory. DNG has a tag of its own; other files are recognised by a
+ * reduced first picture, sub-directories and the name of a camera maker.
  */
 static bool is_raw_directory(const struct tiff *tiff)
 {
@@ -150,7 +151,7 @@ static bool is_space(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Whether a word stands at offset, of letters of one byte or, in UTF-16, every other one. */
+/* Whether a word of letters of one byte, or of UTF-16, is at offset. */
 static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 {
 	for (; *word; word++, offset += step) {
@@ -160,8 +161,8 @@ static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 	return true;
 }
 
-/* An SVG begins with its element, or with what XML allows before it; or it is packed, which
- * its name alone tells. */
+/* An SVG begins with its element, or with what XML allows before it. A packed SVG is
+ * recognised by its name alone. */
 static bool is_svg(struct bytes b, const char *name)
 {
 	bool is_little = HAS(b, 0, "\xff\xfe"), is_big = HAS(b, 0, "\xfe\xff");
@@ -194,8 +195,8 @@ static bool is_bmp(struct bytes b)
 	return memchr(header_sizes, b.at[14], sizeof(header_sizes)) != NULL;
 }
 
-/* After the magic a number or a comment: libvips takes any text after it for a picture of
- * one pixel. */
+/* A number or a comment follows the magic. libvips takes any text for a picture of one
+ * pixel. */
 static bool is_pnm(struct bytes b)
 {
 	size_t at = 2;
@@ -219,7 +220,7 @@ static bool is_tga(struct bytes b, const char *name)
 	if (format_of_name(name) != FORMAT_TGA || b.n < 18 || b.at[1] > 1)
 		return false;
 
-	uint8_t kind = b.at[2] & 0xf7; /* bit 3: run lengths */
+	uint8_t kind = b.at[2] & 0xf7; /* bit 3: run-length encoded */
 	uint8_t depth = b.at[16];
 
 	return kind >= 1 && kind <= 3 && (kind == 1) == (b.at[1] == 1) &&

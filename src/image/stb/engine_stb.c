@@ -26,9 +26,10 @@
 #include <string.h>
 
 struct ps_state {
-	struct size stored;   /* as the file has it, not turned */
-	struct pixels pixels; /* once it is decoded */
-	bool ends_early;      /* a JPEG without its end marker, which fail_on let pass */
+	struct size stored;   /* as stored, not turned */
+	struct pixels pixels; /* after decode() */
+	/* a JPEG without an end marker, which fail_on lets pass */
+	bool ends_early;
 };
 
 static const uint8_t jpeg_end[2] = {0xff, 0xd9};
@@ -50,7 +51,8 @@ static bool ps_reads(enum image_format format)
 	}
 }
 
-/* Why stb said no. Its words tell apart what is broken from what it does not do. */
+/* Turn the reason of stb_image into a failure. Its words tell damage from missing
+ * features. */
 static bool fail_stb(struct failure *ret_failure, const char *stage)
 {
 	const char *reason = stbi_failure_reason();
@@ -58,7 +60,7 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 
 	if (!reason)
 		reason = "no reason given";
-	/* A chunk that it does not know is most often the zeros behind a file that was cut. */
+	/* An unknown chunk most often means the zeros after a file that was cut off. */
 	if (strstr(reason, "unknown PNG chunk"))
 		class = FAIL_BAD_IMAGE;
 	else if (strstr(reason, "nsupported") || strstr(reason, "not supported") ||
@@ -73,7 +75,7 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 
 static bool scan_is_srgb(const struct metadata_scan *scan)
 {
-	enum { ROOM = 64 * 1024 }; /* an sRGB profile takes far less */
+	enum { ROOM = 64 * 1024 }; /* an sRGB profile is much smaller */
 	char *room;
 	int n;
 	bool is_srgb;
@@ -108,8 +110,8 @@ static uint64_t number_at(const struct source *source, uint64_t at, unsigned n)
 }
 
 /*
- * stb has its reasons overwritten by those of the formats that it tries next: that a PNG is
- * larger than it reads is seen here, in the header that stands first.
+ * Whether a PNG is larger than stb_image reads. It would report another reason, which the
+ * formats that it tries next have overwritten.
  */
 static bool png_is_too_big(const struct source *source)
 {
@@ -128,8 +130,8 @@ static bool png_is_too_big(const struct source *source)
 	       width * height > MOST / n_bands;
 }
 
-/* Of a PSD stb_image takes RGB alone, and says of others that they are no picture; of 16 bits
- * in runs it takes the bytes for samples. */
+/* Refuse a PSD that is not RGB, of which stb_image says that it is no picture, and one of
+ * 16 bits in runs, whose bytes it takes for samples. */
 static bool check_psd(const struct source *source, struct failure *ret_failure)
 {
 	enum { DEPTH_AT = 22, MODE_AT = 24, SECTIONS_AT = 26, RGB = 3, RUNS = 1 };
@@ -137,15 +139,15 @@ static bool check_psd(const struct source *source, struct failure *ret_failure)
 
 	if (number_at(source, MODE_AT, 2) != RGB)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: a PSD that is not RGB, which is not read: "
+		                   "header: a PSD that is not RGB is not supported: "
 		                   "save it as TIFF first");
-	/* Colours, resources, layers. */
+	/* Skip colours, resources and layers. */
 	for (int section = 0; section < 3; section++)
 		at += 4 + number_at(source, at, 4);
 	if (number_at(source, DEPTH_AT, 2) == 16 && number_at(source, at, 2) == RUNS)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: a compressed PSD of 16 bits, which is not "
-		                   "read: save it as TIFF first");
+		                   "header: a compressed PSD of 16 bits is not "
+		                   "supported: save it as TIFF first");
 	return true;
 }
 
@@ -154,7 +156,7 @@ static uint32_t little_endian(const struct source *source, uint64_t at)
 	return __builtin_bswap32((uint32_t)number_at(source, at, 4));
 }
 
-/* Of a BMP stb_image takes pixels as they lie there, right behind a header of few kinds. */
+/* Refuse a BMP with a rare header or compression: stb_image reads only plain pixels. */
 static bool check_bmp(const struct source *source, struct failure *ret_failure)
 {
 	enum { HEADER_AT = 14, COMPRESSION_AT = 30, OLDEST = 12, FIELDS = 3 };
@@ -169,17 +171,16 @@ static bool check_bmp(const struct source *source, struct failure *ret_failure)
 		is_known = compression == 0 || (compression == FIELDS && n_header != 56);
 	return is_known ||
 	       failure_set(ret_failure, FAIL_UNSUPPORTED,
-	                   "header: a BMP that is compressed, or of a rare kind, which "
-	                   "is not read: save it as PNG first");
+	                   "header: a BMP that is compressed, or of a rare kind, is not "
+	                   "supported: save it as PNG first");
 }
 
-/* Of samples up to another number than 255 stb_image makes wrong ones. */
+/* Refuse a PNM whose maximum is not 255: stb_image would decode it wrongly. */
 static bool check_pnm(const struct source *source, struct failure *ret_failure)
 {
 	return pnm_max_value(source->bytes, source->n_bytes) == 255 ||
 	       failure_set(ret_failure, FAIL_UNSUPPORTED,
-	                   "header: a PNM of other than 8 bits, which needs the vips "
-	                   "engine");
+	                   "header: a PNM of other than 8 bits needs the vips engine");
 }
 
 static bool check_format(const struct source *source, struct failure *ret_failure)
@@ -188,13 +189,13 @@ static bool check_format(const struct source *source, struct failure *ret_failur
 	case FORMAT_PNG:
 		return !png_is_too_big(source) ||
 		       failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: a larger PNG than the stb engine reads");
+		                   "header: the PNG is larger than the stb engine reads");
 	case FORMAT_BMP:
 		return check_bmp(source, ret_failure);
 	case FORMAT_PSD:
 		return check_psd(source, ret_failure);
 	case FORMAT_PNM:
-		/* Others than P5 and P6 it refuses. */
+		/* It refuses all but P5 and P6 itself. */
 		if (source->n_bytes > 2 &&
 		    (source->bytes[1] == '5' || source->bytes[1] == '6'))
 			return check_pnm(source, ret_failure);
@@ -204,31 +205,31 @@ static bool check_format(const struct source *source, struct failure *ret_failur
 	}
 }
 
-/* What stb would decode, but wrongly. */
+/* Refuse files that stb_image would decode wrongly. */
 static bool check_scan(const struct metadata_scan *scan, struct failure *ret_failure)
 {
 	if (scan->n_components > 3)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: a CMYK picture, which needs the vips engine");
+		                   "header: CMYK needs the vips engine");
 	if (scan->process > 0xc2)
 		return failure_set(
 			ret_failure, FAIL_UNSUPPORTED,
-			"header: a JPEG process that the stb engine does not know");
+			"header: the stb engine does not support this JPEG process");
 	if (!scan_is_srgb(scan))
 		return failure_set(
 			ret_failure, FAIL_UNSUPPORTED,
-			"header: its colour profile is not sRGB, which needs the "
-			"vips engine");
+			"header: a colour profile other than sRGB needs the vips "
+			"engine");
 	if (scan->has_bad_table)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: a Huffman table with too many codes");
+		                   "header: a Huffman table has too many codes");
 	if (!scan->is_whole)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the file ends before its end marker");
 	return true;
 }
 
-/* What the recipe wants kept of this picture and we cannot keep. */
+/* Refuse files with metadata that the recipe keeps and this engine cannot. */
 static bool check_kept(const struct source *source, const struct metadata_scan *scan,
                        const struct recipe *recipe, struct failure *ret_failure)
 {
@@ -242,19 +243,19 @@ static bool check_kept(const struct source *source, const struct metadata_scan *
 		what = "IPTC";
 	if (what)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: the stb engine cannot keep its %s: use "
+		                   "header: the stb engine cannot keep %s: use "
 		                   "--keep none, or the vips engine",
 		                   what);
 	if (recipe->depth == DEPTH_KEEP && format_info(recipe->format)->has_depth &&
 	    (source->format == FORMAT_HDR ||
 	     stbi_is_16_bit_from_memory(source->bytes, (int)source->n_bytes)))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: the stb engine cannot keep its 16 bit: use "
+		                   "header: the stb engine cannot keep 16 bits: use "
 		                   "--depth 8, or the vips engine");
 	return true;
 }
 
-/* Look at the header by our own readers and by stb_image, which gives the size as stored. */
+/* Read the header by our own readers and by stb_image, which gives the stored size. */
 static bool read_header(const struct source *source, struct size *ret_stored,
                         struct failure *ret_failure)
 {
@@ -268,17 +269,18 @@ static bool read_header(const struct source *source, struct size *ret_stored,
 	if (!stbi_info_from_memory(source->bytes, (int)source->n_bytes, &width, &height,
 	                           &n_bands))
 		return fail_stb(ret_failure, "header");
-	/* It is negative for a BMP whose rows go from the top down. */
+	/* The height of a BMP whose rows go from the top down is negative. */
 	if (source->format == FORMAT_BMP && height < 0 && height > -INT_MAX)
 		height = -height;
 	if (width < 1 || height < 1 || n_bands < 1 || n_bands > 4)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: %d x %d of %d bands", width, height, n_bands);
+		                   "header: impossible size %d x %d with %d bands", width,
+		                   height, n_bands);
 	if (width > STBI_MAX_DIMENSIONS || height > STBI_MAX_DIMENSIONS)
 		return failure_set(
 			ret_failure, FAIL_TOO_BIG,
-			"header: %d x %d, but the stb engine takes sides up to %d", width,
-			height, STBI_MAX_DIMENSIONS);
+			"header: %d x %d, but the longest side of the stb engine is %d",
+			width, height, STBI_MAX_DIMENSIONS);
 	*ret_stored = (struct size){(uint32_t)width, (uint32_t)height};
 	return true;
 }
@@ -340,7 +342,7 @@ static enum claim ps_claim_source(struct source *source, struct failure *ret_rea
 		return CLAIM_CANNOT;
 	if (open_source(source, ret_reason))
 		return CLAIM_CAN;
-	/* What stb does not do, another engine may. */
+	/* Another engine may support it. */
 	return ret_reason->class == FAIL_UNSUPPORTED ? CLAIM_CANNOT : CLAIM_FAILED;
 }
 
@@ -354,15 +356,16 @@ static void ps_close(struct source *source)
 }
 
 /*
- * Where stb reads from, but for JPEG and PNG, whose end metadata_scan.c and stb look for. It does not
- * look at whether it got what it wanted: from memory, what is behind the end is zeros, or in
- * a row of a TGA or PNM whatever its buffer held before, another picture's pixels.
+ * The bytes for stb_image, as a stream. JPEG and PNG do not need it: metadata_scan.c and
+ * stb_image look for their ends. For other formats stb_image does not check whether it
+ * got as many bytes as it wanted: from memory it reads zeros past the end or, in a row of
+ * a TGA or PNM, whatever its buffer held before, which may be another picture.
  */
 struct feed {
 	const struct source *source;
 	size_t at;
-	const char *buffer; /* stb's own, which it fills as far as there is something */
-	bool is_overrun;    /* more was wanted than there is */
+	const char *buffer; /* the buffer of stb_image, which may be filled in part */
+	bool is_overrun;    /* stb_image wanted more than there is */
 };
 
 static int feed_read(void *data, char *bytes, int n_int)
@@ -371,7 +374,7 @@ static int feed_read(void *data, char *bytes, int n_int)
 	size_t n = (size_t)n_int, n_left = feed->source->n_bytes - feed->at;
 	size_t n_here = n < n_left ? n : n_left;
 
-	/* The first thing that it does is to fill it. */
+	/* The first read fills the buffer. */
 	if (!feed->buffer)
 		feed->buffer = bytes;
 	memcpy(bytes, feed->source->bytes + feed->at, n_here);
@@ -384,8 +387,8 @@ static int feed_read(void *data, char *bytes, int n_int)
 		memset(bytes + n_here, 0, n - n_here);
 		return (int)n_here;
 	}
-	/* An HDR that ends early would keep stb_image 2.27 busy for ever, since it takes the
-	 * end for runs of no length. Line ends without end are the end of its loops. */
+	/* stb_image 2.27 loops forever over an HDR that ends early, because it takes the
+	 * end for runs of length 0. Endless newlines end its loops. */
 	memset(bytes + n_here, '\n', n - n_here);
 	return n_int;
 }
@@ -423,7 +426,7 @@ static uint8_t *load_from_feed(const struct source *source, int *width, int *hei
 	return bytes;
 }
 
-/* stb_image takes no JPEG without an end marker: a copy has one behind what is there. */
+/* stb_image refuses a JPEG without an end marker, so decode a copy that has one. */
 static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *height,
                               int *n_bands, struct failure *ret_failure)
 {
@@ -444,7 +447,7 @@ static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *heig
 	return bytes;
 }
 
-/* As many bands as it finds: the header does not know of a PNG's tRNS. */
+/* With as many bands as it finds: the header does not know the tRNS of a PNG. */
 static uint8_t *load(const struct source *source, int *width, int *height, int *n_bands,
                      struct failure *ret_failure)
 {
@@ -473,7 +476,7 @@ static bool ps_decode(struct source *source, struct failure *ret_failure)
 		return true;
 	if ((uint64_t)stored.width * stored.height * 4 > INT_MAX)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "decode: %u x %u is more than the stb engine holds",
+		                   "decode: %u x %u is more than the stb engine can hold",
 		                   stored.width, stored.height);
 	bytes = load(source, &width, &height, &n_bands, ret_failure);
 	if (!bytes)
@@ -486,8 +489,8 @@ static bool ps_decode(struct source *source, struct failure *ret_failure)
 	};
 	return ((uint32_t)width == stored.width && (uint32_t)height == stored.height) ||
 	       failure_set(ret_failure, FAIL_BAD_IMAGE,
-	                   "decode: came out as %d x %d, the header said %u x %u", width,
-	                   height, stored.width, stored.height);
+	                   "decode: the size is %d x %d, but the header says %u x %u",
+	                   width, height, stored.width, stored.height);
 }
 
 static const struct pixels *ps_lend_pixels(struct source *source,
@@ -531,7 +534,7 @@ static bool ps_writes(enum image_format format)
 	       format == FORMAT_TGA || format == FORMAT_HDR || format == FORMAT_PNM;
 }
 
-/* Where stb_image_write puts its pieces: gathered, then written at once. */
+/* A buffer for what stb_image_write writes in pieces. */
 struct buffer {
 	char *bytes;
 	size_t n, room;
@@ -561,7 +564,7 @@ static void gather(void *data, void *bytes, int n_int)
 	buffer->n += n;
 }
 
-/* PNM is a line of text and the pixels as they are. */
+/* A PNM is a line of text and the raw pixels. */
 static int write_pnm(struct buffer *buffer, int width, int height, int n_bands,
                      void *bytes)
 {
@@ -574,8 +577,7 @@ static int write_pnm(struct buffer *buffer, int width, int height, int n_bands,
 	return 1;
 }
 
-/* Three values of light as the bytes that HDR has for them: they share the exponent of the
- * greatest. */
+/* Encode three values of light as RGBE: they share the exponent of the largest. */
 static void to_rgbe(uint8_t rgbe[4], const double light[3])
 {
 	double most = fmax(light[0], fmax(light[1], light[2]));
@@ -587,8 +589,8 @@ static void to_rgbe(uint8_t rgbe[4], const double light[3])
 	rgbe[3] = factor > 0 ? (uint8_t)(exponent + 128) : 0;
 }
 
-/* HDR has light itself, out of sRGB's curve; without run lengths. (stb_image_write has a
- * writer of it only together with stdio.) */
+/* Write linear light, without run lengths. (stb_image_write has an HDR writer only
+ * together with stdio.) */
 static int write_hdr(struct buffer *buffer, int width, int height, int n_bands,
                      const uint8_t *bytes)
 {
@@ -642,7 +644,7 @@ static int encode_into(struct buffer *buffer, const struct pixels *pixels,
 	}
 }
 
-/* What a write fails with, picture.c finds out: an output over its limit is too big. */
+/* A failed write is internal here; picture.c knows whether the output is over its limit. */
 static bool ps_encode(const struct rendering *rendering, const struct recipe *recipe,
                       int output, struct failure *ret_failure)
 {
@@ -652,9 +654,10 @@ static bool ps_encode(const struct rendering *rendering, const struct recipe *re
 
 	/* stb_image_write computes sizes in int. */
 	if ((uint64_t)pixels->size.width * pixels->size.height * 5 > INT_MAX / 2)
-		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "encode: %u x %u is more than the stb engine writes",
-		                   pixels->size.width, pixels->size.height);
+		return failure_set(
+			ret_failure, FAIL_TOO_BIG,
+			"encode: %u x %u is more than the stb engine can write",
+			pixels->size.width, pixels->size.height);
 	if (!encode_into(&buffer, pixels, recipe) || buffer.is_broken)
 		failure_set(ret_failure, FAIL_MEMORY, "encode: out of memory");
 	else if (!fd_write_all(output, buffer.bytes, buffer.n))
@@ -677,10 +680,10 @@ static enum claim ps_claim_output(const struct source *source, bool is_lent,
 }
 
 /*
- * Bytes a pixel, from the sources of stb_image 2.27 and from measurements of workers at 24
- * megapixels (BMP and TGA 69 MiB): a JPEG's planes and its pixels, with all coefficients where it
- * has several scans; a PNG's rows and its pixels; a GIF's pixels, background and history; of a PSD
- * and an HDR wider samples first.
+ * Bytes per pixel, from the source of stb_image 2.27; for BMP and TGA also measured (69
+ * MiB at 24 megapixels). JPEG: planes and pixels, and all coefficients if there are
+ * several scans. PNG: rows and pixels. GIF: pixels, background and history. PSD and HDR:
+ * wider samples first.
  */
 static uint64_t ps_decoder_memory(const struct picture_header *header,
                                   const struct picture_variant *variants,
@@ -708,7 +711,7 @@ static uint64_t ps_decoder_memory(const struct picture_header *header,
 
 static void ps_say_version(char *text, size_t n_text)
 {
-	/* Its headers have a version in a comment alone. */
+	/* The stb headers have a version only in a comment. */
 	snprintf(text, n_text, "stb_image, stb_image_write");
 }
 

@@ -1,6 +1,6 @@
 /*
- * What the stb engine does to pixels beside scaling them, and what it does not. The results
- * are those of the vips engine, to within a step of rounding.
+ * Scaling, turning, placing and filters in the stb engine, and the list of what it cannot
+ * do. The results equal those of the vips engine to within a rounding step.
  */
 #include "image/stb/stb.h"
 
@@ -63,7 +63,8 @@ static double value_of(double light)
 	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
 }
 
-/* The luminance of the light, back on sRGB's curve; in place, since grey takes fewer bytes. */
+/* Compute the luminance of the light, and apply the sRGB curve. In place, since grey
+ * takes fewer bytes. */
 static bool make_grey(struct pixels *pixels, const struct filter *filter,
                       const struct recipe *recipe)
 {
@@ -92,8 +93,8 @@ static bool make_grey(struct pixels *pixels, const struct filter *filter,
 	return true;
 }
 
-/* One line of a plane through the mask, its ends repeated. step is the distance between
- * its values. */
+/* Convolve one line of a plane with the mask, with its ends repeated. step is the
+ * distance between values. */
 static void blur_line(float *line, float *copy, size_t n, size_t step, const float *mask,
                       ptrdiff_t radius)
 {
@@ -114,7 +115,7 @@ static void blur_line(float *line, float *copy, size_t n, size_t step, const flo
 	}
 }
 
-/* Where a Gaussian falls below a hundredth: mask is its values from there to there. */
+/* The values of a Gaussian down to a hundredth. */
 static float *make_mask(double sigma, ptrdiff_t *ret_radius)
 {
 	ptrdiff_t radius = (ptrdiff_t)ceil(sigma * sqrt(-2 * log(0.01)));
@@ -141,7 +142,7 @@ static void blur_plane(float *plane, struct size size, const float *mask,
 		blur_line(plane + x, copy, size.height, size.width, mask, radius);
 }
 
-/* A band with alpha multiplied in, or alpha itself. */
+/* Get a premultiplied band, or alpha. */
 static void take_plane(const struct pixels *pixels, unsigned band, float *plane)
 {
 	size_t n = (size_t)pixels->size.width * pixels->size.height;
@@ -207,7 +208,7 @@ static bool blur(struct pixels *pixels, const struct filter *filter,
 static bool rotate(struct pixels *pixels, const struct filter *filter,
                    const struct recipe *recipe)
 {
-	/* The orientation that a turn by so many quarters undoes. */
+	/* The EXIF orientation that a turn by so many quarters undoes. */
 	static const unsigned orientations[] = {1, 6, 3, 8};
 	double turned = fmod(fmod(filter->number[0], 360) + 360, 360);
 
@@ -260,12 +261,12 @@ static const char *missing_filter(const struct filter_chain *chain)
 		if (!filters[filter->kind])
 			return filter_info(filter->kind)->name;
 		if (filter->kind == FILTER_ROTATE && !filter_is_quarter_turn(filter))
-			return "rotate by other than quarters";
+			return "rotate by a non-multiple of 90";
 	}
 	return NULL;
 }
 
-/* The first thing in a recipe that only the vips engine does. */
+/* The first feature of a recipe that only the vips engine has. */
 static const char *missing(const struct recipe *recipe)
 {
 	bool is_jpeg = recipe->format == FORMAT_JPEG;
@@ -286,7 +287,7 @@ static const char *missing(const struct recipe *recipe)
 		return "depth 16";
 	if (recipe->progressive && (is_jpeg || recipe->format == FORMAT_PNG))
 		return "progressive";
-	/* stb_image_write halves the colour planes up to a quality of 90. */
+	/* stb_image_write subsamples chroma up to a quality of 90. */
 	if (is_jpeg && recipe->chroma == CHROMA_444 && engine_quality(recipe) <= 90)
 		return "chroma 444 below a quality of 91";
 	if (is_jpeg && recipe->chroma == CHROMA_420 && engine_quality(recipe) > 90)
@@ -299,7 +300,7 @@ bool ps_takes(const struct recipe *recipe, struct failure *ret_failure)
 	const char *what = missing(recipe);
 
 	return !what || failure_set(ret_failure, FAIL_UNSUPPORTED,
-	                            "gate: the stb engine does not know '%s', which "
+	                            "recipe: '%s' is not supported by the stb engine; it "
 	                            "needs the vips engine",
 	                            what);
 }
@@ -335,7 +336,7 @@ static bool place(struct pixels *pixels, const struct layout *layout,
 	return pixels_embed(pixels, layout, &on);
 }
 
-/* The nearest that stb has; ps_takes() refuses the others. */
+/* The kernel of stb; ps_takes() refuses kernels that it lacks. */
 static stbir_filter filter_of(enum kernel kernel)
 {
 	switch (kernel) {
@@ -389,7 +390,8 @@ bool ps_shape(struct pixels *pixels, unsigned orientation, const struct recipe *
 	struct size upright = pixels->size;
 
 	filters_split(&recipe->filters, &before, &after);
-	/* Turning the small picture is cheaper: the large one, when filters come first. */
+	/* Turning after scaling is cheaper, but filters before scaling need the upright
+	 * picture. */
 	if (before.n > 0) {
 		if (!pixels_orient(pixels, orientation) ||
 		    !apply(pixels, &before, recipe))

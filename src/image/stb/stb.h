@@ -1,6 +1,6 @@
 /*
- * The stb libraries, configured once: what stb.c compiles is what engine_stb.c sees.
- * Memory only, no files; and no format that sniff.c does not know.
+ * Configures the stb libraries, for stb.c, which compiles them, and for the engine.
+ * Memory only, no files.
  */
 #ifndef PXP_STB_H
 #define PXP_STB_H
@@ -8,11 +8,11 @@
 #define STBI_NO_STDIO
 #define STBI_NO_PIC
 #define STBI_FAILURE_USERMSG
-/* Beyond this the numbers inside the scaler lose their last bits. */
+/* The scaler loses precision beyond this. */
 #define STBI_MAX_DIMENSIONS 65535
 #define STBI_WRITE_NO_STDIO
-/* Of a damaged JPEG stb_image leaves pixels as they were allocated: zeros, so that they never
- * show what the memory held before, another picture. */
+/* Zeroed memory: stb_image leaves pixels of a damaged JPEG as they were allocated, and
+ * they must not show another picture. */
 #define STBI_MALLOC(n)     calloc(1, n)
 #define STBI_REALLOC(p, n) realloc(p, n)
 #define STBI_FREE(p)       free(p)

@@ -1,12 +1,13 @@
 /*
- * The vips engine: libvips, one thread, no cache, bytes given as memory.
+ * The vips engine: libvips with one thread, no cache, and the bytes of a picture given as
+ * memory.
  *
- * Two ways lead to the result. The quick one is vips_thumbnail_source(), because it shrinks
- * while it loads; it is told our size and to force it, and fail_on goes in with the option
- * string, as 8.14.1 ignores its argument. It knows 8 bit and one frame, and neither filters
- * before scaling nor other kernels: what needs those takes the careful way, step by step.
- * Both end in the same steps, and everything is decoded into memory before anything is
- * encoded.
+ * There are two ways to make an output. The quick one is vips_thumbnail_source(), which
+ * shrinks while it loads. It is told the size that we computed and to force it; fail_on
+ * goes into the option string, because libvips 8.14.1 ignores the argument. It handles 8
+ * bits and one frame, no filters before scaling and no other kernels. Everything else
+ * takes the careful way, step by step. Both ways end in the same steps, and everything is
+ * decoded into memory before anything is encoded.
  */
 #include "image/vips/engine_vips.h"
 
@@ -19,8 +20,9 @@
 #include <string.h>
 
 #ifdef PIXPOOL_SANITIZE
-/* x265 leaks a little for each picture, and what draws a little when it starts: their own fault,
- * to be passed over without a word, since any word of a sanitizer fails a test. */
+/* x265 leaks a little for each picture, and the drawing libraries leak a little when they
+ * start. These leaks are suppressed without a message, because any output of a sanitizer
+ * fails a test. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_options(void);
 
@@ -39,9 +41,9 @@ const char *__lsan_default_options(void)
 bool pv_has_refused_size;
 
 /*
- * Libraries warn on standard error of things that are no failure; ours to say is only
- * what failed. But for one: a side over VIPS_MAX_COORD is refused by a warning of GLib
- * alone, and libvips 8.14.1 goes on with a picture of one pixel.
+ * Libraries print warnings about things that are no failure; they are dropped. There is
+ * one exception: a side over VIPS_MAX_COORD is refused by a warning of GLib alone, and
+ * libvips 8.14.1 goes on with a picture of one pixel.
  */
 static void take_log(const char *domain, GLogLevelFlags level, const char *message,
                      void *data)
@@ -57,9 +59,10 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 
 static bool pv_start(struct failure *ret_failure)
 {
-	/* Nothing of ours goes to a temporary file: the memory limit rules instead. */
+	/* Do not use temporary files: the memory limit decides. */
 	setenv("VIPS_DISC_THRESHOLD", "16777216m", 1);
-	/* OpenMP of some loaders' libraries would start a thread for each core. */
+	/* Without this, OpenMP in the libraries of some loaders starts a thread for each
+	 * processor. */
 	setenv("OMP_NUM_THREADS", "1", 1);
 	unsetenv("VIPS_MAX_THREADS");
 
@@ -74,21 +77,23 @@ static bool pv_start(struct failure *ret_failure)
 	return pv_draw_start(ret_failure);
 }
 
-/* The class of what libvips says, and the line that tells it. Its errors are text alone, and
- * what explains the rest may stand in any of their lines. */
+/* The class of an error of libvips, and the line that explains it. Its errors are plain
+ * text of several lines, and any of them may hold the reason. */
 static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
 {
 	static const struct {
 		const char *words;
 		enum fail_class class;
 	} known[] = {
-		{"Security limit exceeded", FAIL_TOO_BIG}, /* libheif's own */
+		{"Security limit exceeded", FAIL_TOO_BIG}, /* libheif's own limit */
 		{"out of memory", FAIL_MEMORY},
 		{"nsufficient memory", FAIL_MEMORY},
 		{"emory allocation", FAIL_MEMORY},
-		{"rror creating thread", FAIL_MEMORY}, /* for want of a stack */
-		{"picture memory error", FAIL_MEMORY}, /* libwebp's */
-		/* libvips does not say why libwebp cannot. Its sides and options are seen to. */
+		/* there is no memory for a stack */
+		{"rror creating thread", FAIL_MEMORY},
+		{"picture memory error", FAIL_MEMORY}, /* from libwebp */
+		/* libvips does not give the reason of libwebp. Sides and options were
+		 * checked before, so memory is left. */
 		{"webpsave: unable to encode", FAIL_MEMORY},
 		{"no known route", FAIL_UNSUPPORTED},
 		{"nsupported codec", FAIL_UNSUPPORTED},
@@ -98,7 +103,7 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"nsupported feature", FAIL_UNSUPPORTED},
 		{"separate planes not supported", FAIL_UNSUPPORTED},
 		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF with a password */
-		/* A TIFF of 64 bit samples, or of 12. */
+		/* a TIFF of 64-bit or 12-bit samples */
 		{"samples out of range", FAIL_UNSUPPORTED},
 		{"not a whole number of bytes", FAIL_UNSUPPORTED},
 	};
@@ -148,7 +153,7 @@ bool pv_to_memory(VipsImage **image)
 	return pv_replace(image, &made, made == NULL);
 }
 
-/* The pixels of another engine as a source of ours. */
+/* Treat the pixels of another engine as a source of ours. */
 static struct pv_state state_of_lent(const struct source *source,
                                      const struct pixels *lent)
 {
@@ -174,7 +179,7 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	};
 
 	filters_split(&recipe->filters, &job.before, &job.after);
-	/* Grey is grey of sRGB: a profile for colours does not fit it. */
+	/* Grey is sRGB grey: a profile for colours does not fit it. */
 	if (pv_filters_make_grey(&job.after))
 		job.space = SPACE_SRGB;
 	/* HDR has one depth, and 8 bits would lose most of it. */
@@ -206,12 +211,12 @@ static bool can_be_quick(const struct pv_job *job)
 	const struct pv_state *state = job->state;
 	struct size from = job->size, to = job->layout.scaled;
 
-	/* Alpha is not multiplied in where one side alone changes. */
+	/* vips_thumbnail_source() does not premultiply alpha when only one side changes. */
 	bool is_uneven = (from.width == to.width) != (from.height == to.height);
-	/* What libvips enlarges is not where it was: see pv_geometry.c. */
+	/* It shifts what it enlarges: see pv_geometry.c. */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
-	/* Of WebP vips_thumbnail_source() leaves all the scaling to libwebp, and twice. */
+	/* It leaves all scaling of WebP to libwebp, and does it twice. */
 	return !job->lent && !state->decoded && job->n_frames == 1 &&
 	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
 	       job->before.n == 0 && !job->recipe->linear &&
@@ -221,7 +226,7 @@ static bool can_be_quick(const struct pv_job *job)
 	       !state->is_turned_by_us && !(state->has_alpha && is_uneven);
 }
 
-/* Decode, turn and scale in one. */
+/* Decode, turn and scale in one call. */
 static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 {
 	static const char *const options[N_FAIL_ONS] = {
@@ -242,7 +247,7 @@ static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 	return pv_colour_begin(ret_image, job);
 }
 
-/* The layout follows from what the filters before scaling left. */
+/* Compute the layout from the size that the filters before scaling left. */
 static bool find_layout(VipsImage *image, struct pv_job *job)
 {
 	const struct size size = {(uint32_t)vips_image_get_width(image),
@@ -255,7 +260,7 @@ static bool find_layout(VipsImage *image, struct pv_job *job)
 	return job->has_layout;
 }
 
-/* From a frame as it is stored to one as it comes out, before the filters after. */
+/* Make an output frame of a stored frame, up to the filters after scaling. */
 static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;
@@ -273,7 +278,7 @@ static bool make_frame(VipsImage **image, void *data)
 		return false;
 	if (!pv_focus(image, job))
 		return false;
-	/* Turning the small picture is cheaper, and lets the large one stream. */
+	/* Turning after scaling is cheaper, and lets the large picture stream. */
 	to = job->layout.scaled;
 	if (!is_turned_first && state->orientation > 4)
 		to = (struct size){to.height, to.width};
@@ -289,7 +294,7 @@ static bool load_carefully(VipsImage **ret_image, struct pv_job *job)
 	       pv_each_frame(ret_image, job->n_frames, make_frame, job);
 }
 
-/* Nothing but what comes out is left on it. */
+/* Leave only the metadata that the output gets. */
 static void label(VipsImage *image, const struct pv_job *job)
 {
 	uint32_t n_frames = job->n_frames;
@@ -329,8 +334,8 @@ static bool make_image(VipsImage **ret_image, struct pv_job *job)
 	return pv_to_memory(ret_image);
 }
 
-/* One output needs no decoding of its own: what makes it decodes as it goes. A drawing is drawn
- * anew for each output, at its size. */
+/* Nothing to do for one output: derive() decodes while it works. A drawing is drawn again
+ * for each output, at its size. */
 static bool pv_decode(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -406,7 +411,7 @@ static enum claim pv_claim_output(const struct source *source, bool is_lent,
 	return CLAIM_CANNOT;
 }
 
-/* 8 bit and 1 to 4 bands. */
+/* Convert to 8 bits; it has 1 to 4 bands. */
 static bool pv_make_plain(struct rendering *rendering, struct failure *ret_failure)
 {
 	VipsImage *image = rendering->image, *plain = NULL;

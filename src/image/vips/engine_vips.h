@@ -1,10 +1,13 @@
 /*
- * The vips engine in parts, which meet here: engine_vips.c is the struct engine, pv_load.c
- * reads, pv_samples.c and pv_colour.c know spaces and depths, pv_geometry.c shapes, pv_filters.c has the
- * chain, pv_meta.c decides what metadata stays, pv_save.c writes, pv_check.c only looks.
+ * The parts of the vips engine: engine_vips.c is the struct engine, pv_load.c reads,
+ * pv_draw.c draws SVG and PDF, pv_samples.c and pv_colour.c handle sample kinds, colour
+ * spaces and depths, pv_geometry.c scales, turns and places, pv_filters.c has the
+ * filters, pv_meta.c decides what metadata stays, pv_save.c writes, pv_check.c decodes
+ * without keeping anything, pv_memory.c estimates.
  *
- * A step takes an image that it owns and leaves one in its place. When it fails, the reason
- * is in the job's failure or, for the caller to fetch, in libvips' error buffer.
+ * A step takes an image that it owns and leaves another in its place. When a step fails,
+ * the reason is in the job's failure or in libvips' error buffer, from which the caller
+ * fetches it.
  */
 #ifndef PXP_ENGINE_VIPS_H
 #define PXP_ENGINE_VIPS_H
@@ -13,25 +16,29 @@
 
 #include <vips/vips.h>
 
-/* A source, from pv_claim_source() to pv_close_source(); or the pixels of another engine. */
+/* A source, from pv_claim_source() to pv_close_source(), or the pixels of another engine. */
 struct pv_state {
 	VipsSource *bytes; /* NULL when another engine decoded */
-	/* What several outputs are derived from: all frames, in memory; else NULL. */
+	/* The decoded picture that several outputs are derived from: all frames, in
+	 * memory. Else NULL. */
 	VipsImage *decoded;
 	uint32_t n_decoded;   /* frames in it */
 	struct size stored;   /* of a frame, not turned */
 	bool is_turned_by_us; /* libvips does not know the orientation */
-	int orientation;      /* to be applied: 1 when the recipe leaves it alone */
-	bool is_deep;         /* more than 8 bits a sample */
-	bool is_light;        /* float RGB without alpha: light, which may be over 1 */
+	int orientation;      /* to be applied; 1 with no_rotate */
+	bool is_deep;         /* more than 8 bits per sample */
+	/* float RGB without alpha: linear light, which may exceed 1 */
+	bool is_light;
 	bool is_cmyk, has_alpha;
-	bool has_odd_samples; /* of 32 bit whole numbers, which libvips takes for 8 bit ones,
-	                       * of packed Lab, of which it makes coarse colours, and others
-	                       * whose most is not the most that it takes for it */
-	double gain;          /* of the samples as they are read: 1 for most pictures */
+	/* Samples that libvips would misread: 32-bit integers, which it takes for 8-bit
+	 * ones; packed Lab, from which it makes coarse colours; samples whose maximum is
+	 * not the one that it assumes. */
+	bool has_odd_samples;
+	/* the factor by which samples are scaled after reading; 1 for most pictures */
+	double gain;
 	double true_width,
-		true_height; /* of what is drawn: where stored had to be rounded up */
-	void *unpacked;      /* what bytes are of, if not the source's own */
+		true_height; /* The exact size of a drawing; stored is rounded up. */
+	void *unpacked;      /* the memory behind bytes, if it is not the source */
 };
 
 /* One output on its way through the steps. */
@@ -39,69 +46,76 @@ struct pv_job {
 	const struct pv_state *state;
 	enum image_format from; /* the input's format */
 	const struct pixels
-		*lent;     /* by the engine that decoded; NULL: this one decodes */
-	struct size size;  /* of the picture, upright */
-	uint32_t n_frames; /* that come out */
+		/* The pixels that another engine decoded; NULL: this engine decodes. */
+		*lent;
+	struct size size;  /* of the upright picture */
+	uint32_t n_frames; /* of the output */
 	const struct picture_variant *variant;
 	const struct recipe *recipe; /* the variant's */
 	struct failure *failure;
 	const struct format_info *to; /* the output's format */
 	struct filter_chain before, after;
-	enum colour_space space; /* the recipe's, unless what comes out has to be sRGB */
-	bool is_deep;            /* 16 bit come out */
-	bool is_light;           /* float in linear light all the way */
+	/* that of the recipe, or sRGB where the output must be sRGB */
+	enum colour_space space;
+	bool is_deep;  /* the output has 16 bits */
+	bool is_light; /* float in linear light from end to end */
 	bool keeps_cmyk;
 
 	struct layout layout;
 	bool has_layout;
-	struct area trimmed; /* what the first frame's trim left, for all frames */
+	/* The area that trim left of the first frame; all frames use it. */
+	struct area trimmed;
 	bool has_trimmed;
-	int part_x, part_y; /* where the first frame's search found the part */
+	int part_x, part_y; /* The place that the search in the first frame found. */
 	bool has_part;
 
 	enum profile_kind { PROFILE_NONE, PROFILE_SRGB, PROFILE_OTHER } profile;
 	bool is_cmyk, is_grey;
-	bool is_imported;   /* scaled in the profile's own linear space */
-	bool is_tagged;     /* what comes out is not sRGB and carries its profile */
-	bool shows_corners; /* a rotation left corners open */
+	/* it was imported into the linear space of its profile for scaling */
+	bool is_imported;
+	bool is_tagged;     /* the output is not sRGB and carries its profile */
+	bool shows_corners; /* a rotation left transparent corners */
 };
 
-/* An operation made *made of *image, or had an error: keep what it made, or *image. */
+/* Replace *image by *made, the result of an operation; or keep *image when there was an
+ * error. Returns whether there was none. */
 bool pv_replace(VipsImage **image, VipsImage **made, int error);
 
-/* Turn libvips' error buffer into a failure (unless there is one already), and empty it. */
+/* Turn the error buffer of libvips into a failure, unless there is one already, and empty
+ * the buffer. Always false. */
 bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
 
-/* Into memory, where it can be read in any order. */
+/* Copy the image into memory, where it can be read in any order. */
 bool pv_to_memory(VipsImage **image);
 
-/* Set when libvips refused a size and went on without a failure: see engine_vips.c. */
+/* Set when libvips refused a size without reporting an error: see engine_vips.c. */
 extern bool pv_has_refused_size;
 
 /* ---- pv_load.c ---- */
 
-/* libvips' name of its loader, NULL where we do not ask it. */
+/* The name of the libvips loader for a format; NULL for a format that it does not read
+ * for us. */
 const char *pv_loader_of(enum image_format format);
 bool pv_reads(enum image_format format);
 enum claim pv_claim_source(struct source *source, struct failure *ret_reason);
 void pv_close_source(struct source *source);
 
-/* Whether vips_thumbnail_source() would shrink while it loads only as much as leaves everything
- * where it was. */
+/* Whether vips_thumbnail_source() would shrink while loading without shifting the
+ * picture. */
 bool pv_shrinks_exactly(const struct pv_job *job);
 
 void pv_copy_metadata(VipsImage *image, enum image_format format);
 
-/* The frames that an output gets, one below the other: from what was decoded or lent, or else from
- * the loader. A JPEG or WebP is shrunk by the loader where that leaves twice the size that it will
- * be scaled to. */
+/* Load the frames of an output, one below the other: from the decoded or lent pixels, or
+ * from the loader. The loader shrinks a JPEG or WebP where that leaves at least twice the
+ * size that it will be scaled to. */
 bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
 
-/* By how much the loader shrinks a JPEG or WebP: libjpeg by whole blocks, libwebp by any factor. 1:
- * not at all. */
+/* The factor by which the loader shrinks a JPEG or WebP: whole blocks for libjpeg, any
+ * factor for libwebp; 1 for no shrinking. */
 double pv_loader_shrink(const struct pv_job *job);
 
-/* Decode all frames for several outputs, shrunk by the loader, into the state. */
+/* Decode all frames into the state, shrunk by the loader, for several outputs. */
 bool pv_decode_all(struct source *source, double shrink);
 
 /* ---- pv_memory.c ---- */
@@ -111,17 +125,17 @@ uint64_t pv_decoder_memory(const struct picture_header *header,
 
 /* ---- pv_draw.c: SVG and PDF ---- */
 
-/* Where this process draws, find the fonts; it makes no thread. */
+/* Find the fonts, if this process draws. It starts no thread. */
 bool pv_draw_start(struct failure *ret_failure);
 bool pv_draws(enum image_format format, struct failure *ret_failure);
 
-/* A drawing's part in pv_claim_source() and pv_load_frames(). */
+/* The parts of pv_claim_source() and pv_load_frames() for drawings. */
 bool pv_draw_open(struct source *source, struct failure *ret_failure);
 bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job);
 
-/* A message of a library: whether it means that text was not drawn is remembered. */
+/* Look at a message of a library and remember it if it means that text was not drawn. */
 void pv_draw_note_message(const char *domain, const char *message);
-/* Once all is drawn: whether the text is there too. */
+/* After drawing: whether no text is missing. Else a failure. */
 bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure);
 
 /* ---- pv_check.c ---- */
@@ -130,64 +144,69 @@ bool pv_check(struct source *source, struct failure *ret_failure);
 
 /* ---- pv_samples.c ---- */
 
-/* Whether they are light itself: as in HDR, and float ones of TIFF and PFM. */
+/* Whether the samples are linear light, as in HDR and in float TIFF and PFM. */
 bool pv_has_light(VipsImage *image);
 
 bool pv_is_pfm(VipsImage *image);
 
-/* Floats that do not say that they are light. libvips takes them for 0 to 255. */
+/* Whether the samples are floats without a claim to be light. libvips takes them for 0 to
+ * 255. */
 bool pv_has_plain_floats(VipsImage *image);
 
-/* Whether its samples say more than 8 bits do. Of most signed ones libvips, and so every tool
- * made with it, takes 0 to 255. */
+/* Whether the samples have more than 8 bits of information. libvips, and every tool made
+ * with it, takes most signed samples for 0 to 255. */
 bool pv_has_deep_samples(VipsImage *image);
 
-/* Codings become plain numbers, 32 bit whole ones 16 bit, signed ones lose their sign; floats
- * of PFM, and grey ones without alpha that are 1 at most, are light; what has no space gets one
- * by its bands; of more bands than a space has only its own and one alpha are kept. */
+/* Convert the samples to plain kinds: codings become numbers, 32-bit integers become
+ * 16-bit ones, signed samples become unsigned. Floats of a PFM, and grey floats without
+ * alpha whose maximum is 1, are light. An image without a colour space gets one by its
+ * bands. Extra bands beyond the space and one alpha are dropped. */
 bool pv_normalise_samples(VipsImage **image);
 
 /* ---- pv_colour.c ---- */
 
-/* To the space to work in: grey, RGB or CMYK, 8 or 16 bit. Notes its profile. */
+/* Convert to the working space: grey, RGB or CMYK, 8 or 16 bits. Sets job->profile. */
 bool pv_colour_begin(VipsImage **image, struct pv_job *job);
-/* Around scaling in linear light. */
+/* Convert to linear light before scaling. */
 bool pv_colour_linear(VipsImage **image, struct pv_job *job);
-/* To the space that comes out. */
+/* Convert to the space of the output. */
 bool pv_colour_finish(VipsImage **image, struct pv_job *job);
 
-/* The values of a colour, alpha behind them, in the finished image's space and depth; image
- * is made RGB when it is grey and the colour is not. */
+/* Get a colour as band values, with alpha last, in the space and depth of the finished
+ * image. A grey image becomes RGB if the colour is not grey. */
 bool pv_colour_values(VipsImage **image, const struct pv_job *job,
                       const struct colour *colour, double values[5]);
 
-/* The background, or white. */
+/* The background colour of the recipe; white if it has none. */
 struct colour pv_background(const struct pv_job *job);
 
-/* Put alpha, if there is any, on the background. */
+/* Flatten alpha, if there is any, onto the background. */
 bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job);
 
 /* ---- pv_geometry.c ---- */
 
 bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to);
 bool pv_turn_upright(VipsImage **image, int orientation);
-/* Where little of what all would be scaled to is kept, go on with what that comes from. */
+/* If only a small part of the scaled picture is kept, continue with the part of the
+ * source that it comes from. */
 bool pv_focus(VipsImage **image, struct pv_job *job);
 /* Cut the part out and put it on the canvas. */
 bool pv_place(VipsImage **image, struct pv_job *job);
 bool pv_trim(VipsImage **image, struct pv_job *job, double threshold);
 bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees);
 
-/* Do something to each of the frames that stand one below the other. */
+/* Call work for each of n_frames frames that stand one below the other. */
 bool pv_each_frame(VipsImage **image, uint32_t n_frames,
                    bool (*work)(VipsImage **image, void *data), void *data);
 
 /* ---- pv_filters.c ---- */
 
-/* The first filter of a chain that this engine does not take, or NULL. */
+/* The name of the first filter in a chain that the engine does not take; NULL if it takes
+ * all. */
 const char *pv_missing_filter(const struct filter_chain *chain);
 
-/* Whether the chain leaves nothing but grey; whether it works on light over 1 as well. */
+/* Whether the output of the chain is grey; whether the chain works on light over 1 as
+ * well. */
 bool pv_filters_make_grey(const struct filter_chain *chain);
 bool pv_filters_keep_light(const struct filter_chain *chain);
 
@@ -195,14 +214,14 @@ bool pv_filters_keep_light(const struct filter_chain *chain);
 bool pv_filters_apply(VipsImage **image, struct pv_job *job,
                       const struct filter_chain *chain, uint32_t n_frames);
 
-/* Do something with alpha multiplied in, where there is alpha. max_alpha is what covers; 0: what
- * libvips takes for that by the space. */
+/* Call work with premultiplied colours if there is alpha. max_alpha is the value that
+ * means opaque; 0: the default of libvips for the space. */
 bool pv_with_alpha_in(VipsImage **image, double max_alpha,
                       bool (*work)(VipsImage **image, void *data), void *data);
 
 /* ---- pv_meta.c ---- */
 
-/* Take off an image, which is nobody else's, all metadata but what shall stay. */
+/* Remove the metadata that must not stay. The image must have no other owner. */
 void pv_meta_filter(VipsImage *image, const struct pv_job *job);
 
 /* ---- pv_save.c ---- */

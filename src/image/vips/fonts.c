@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Where poppler looks for what the Debian package poppler-data brings. */
+/* The folder of the Debian package poppler-data, where poppler looks for CMap files. */
 #define POPPLER_FOLDER "/usr/share/poppler"
 
 static struct {
@@ -26,7 +26,7 @@ static bool is_known(const char *folder)
 	return false;
 }
 
-/* False: no memory. */
+/* False when memory runs out. */
 static bool add_folder(const char *folder)
 {
 	char **at;
@@ -42,8 +42,8 @@ static bool add_folder(const char *folder)
 	return at[folders.n++] != NULL;
 }
 
-/* Landlock goes by where a file is, whatever links lead to it. One that is not there any more
- * is found missing later. */
+/* Landlock checks the real path of a file, so links are resolved. A font that has
+ * vanished is noticed later. */
 static bool add_folder_of(const char *font)
 {
 	char *path = realpath(font, NULL), *slash = path ? strrchr(path, '/') : NULL;
@@ -57,7 +57,7 @@ static bool add_folder_of(const char *font)
 	return has_memory;
 }
 
-/* The file of a font; NULL past the last. */
+/* The file of font number i; NULL past the last. */
 static const char *font_at(int i)
 {
 	FcFontSet *set = FcConfigGetFonts(NULL, FcSetSystem);
@@ -77,7 +77,7 @@ bool fonts_start(struct failure *ret_failure)
 	if (!FcInit())
 		return failure_set(ret_failure, FAIL_INTERNAL,
 		                   "fontconfig does not start");
-	/* Who inherits this may not read what it would look for anew. */
+	/* The processes that inherit this cannot read the folders again. */
 	FcConfigSetRescanInterval(NULL, 0);
 	has_memory = add_folder(POPPLER_FOLDER);
 	for (int i = 0; has_memory && (font = font_at(i)); i++)
@@ -99,10 +99,11 @@ bool fonts_are_there(struct failure *ret_failure)
 	for (; (font = font_at(i)); i++) {
 		fd = open(font, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			return failure_set(ret_failure, FAIL_UNSUPPORTED,
-			                   "header: its text might be missing: the font "
-			                   "%s cannot be opened: %s",
-			                   font, strerrordesc_np(errno));
+			return failure_set(
+				ret_failure, FAIL_UNSUPPORTED,
+				"header: text would be missing: cannot open the "
+				"font %s: %s",
+				font, strerrordesc_np(errno));
 		close(fd);
 	}
 	if (i == 0)

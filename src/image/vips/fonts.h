@@ -1,7 +1,6 @@
 /*
- * The fonts of this machine, as fontconfig finds them: once, by a process of one thread that
- * others are forked from. These open the files and nothing else: what fontconfig knows of
- * them they have inherited.
+ * The fonts of this machine, as fontconfig finds them: once, in a process of one thread
+ * from which the workers are forked. Workers open the font files and inherit the rest.
  */
 #ifndef PXP_FONTS_H
 #define PXP_FONTS_H
@@ -11,15 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Find them. False with a failure. */
+/* Find the fonts. False with a failure. */
 bool fonts_start(struct failure *ret_failure);
 
-/* Where they really are, and where poppler has its maps of characters: folders, NULL at the
- * end. */
+/* The real folders of the fonts and of the CMap files of poppler, NULL at the end. */
 const char *const *fonts_folders(void);
 
-/* Whether there are any, and each can be opened: what cannot be would be missing in a picture
- * without a word. Else a failure. */
+/* Whether there is a font, and each font can be opened. Text in a font that cannot be
+ * opened would be missing without a message. Else a failure. */
 bool fonts_are_there(struct failure *ret_failure);
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * Every pixel of a picture, decoded row by row and forgotten: nothing is made smaller on the
- * way, so nothing is passed over, and memory holds a few rows.
+ * Decodes every pixel of a picture row by row and keeps none. Nothing is shrunk, so
+ * nothing is skipped, and memory holds only a few rows.
  */
 #include "image/vips/engine_vips.h"
 
 #include <stdio.h>
 
-/* Decode what the option string chooses. The loader is the one that open() found. */
+/* Decode the pages that the option string chooses. The loader is the one that the claim
+ * found. */
 static bool decode(const struct source *source, const char *options, int *ret_n_pages)
 {
 	VipsSource *bytes = vips_source_new_from_memory(source->bytes, source->n_bytes);
@@ -27,7 +28,7 @@ static bool decode(const struct source *source, const char *options, int *ret_n_
 	return is_whole;
 }
 
-/* Of a PDF the first page, which is what is read of it. */
+/* Draw the first page of a PDF, which is the only one that is read, or an SVG. */
 static bool draw(const struct source *source)
 {
 	const struct recipe as_it_is = {0};
@@ -43,8 +44,8 @@ static bool draw(const struct source *source)
 
 bool pv_check(struct source *source, struct failure *ret_failure)
 {
-	/* The frames of an animation build on each other. Pages may differ in size, which
-	 * libvips refuses to have side by side. */
+	/* Frames of an animation build on each other, so they are decoded together. Pages
+	 * may differ in size, and libvips refuses to join such pages. */
 	bool is_animation = source->format == FORMAT_GIF || source->format == FORMAT_WEBP;
 	bool is_whole;
 	int n_pages = 1;

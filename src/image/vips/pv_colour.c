@@ -1,7 +1,7 @@
 /*
- * The vips engine's colours. Pixels are scaled as they are stored, in the space of the
- * picture's own profile, and converted when they are few; in linear light they go through
- * that profile before, or through sRGB's curve when there is none.
+ * Colours in the vips engine. Pixels are scaled as they are stored, in the space of their
+ * own profile, and converted when only a few are left. For linear light they are
+ * converted through that profile first, or through the sRGB curve if there is none.
  */
 #include "image/vips/engine_vips.h"
 
@@ -26,7 +26,7 @@ static int depth_of(const struct pv_job *job)
 	return job->is_deep ? 16 : 8;
 }
 
-/* The space to work in of pixels that are not CMYK. */
+/* The working space of pixels that are not CMYK. */
 static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
 {
 	if (job->is_light)
@@ -37,7 +37,7 @@ static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
 	return job->is_deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
 }
 
-/* The samples that a space to work in has; others are left as they are. */
+/* The sample format of a working space; the samples of other spaces stay. */
 static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others)
 {
 	switch (space) {
@@ -52,7 +52,7 @@ static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others
 	}
 }
 
-/* libvips takes a picture that says it is of the space for one, whatever its samples. */
+/* libvips believes the space that a picture claims, whatever its samples are. */
 static bool convert(VipsImage **image, VipsInterpretation space)
 {
 	VipsImage *made = NULL;
@@ -66,7 +66,7 @@ static bool convert(VipsImage **image, VipsInterpretation space)
 	       pv_replace(image, &made, vips_cast(*image, &made, samples, NULL));
 }
 
-/* What its profile is to us. One that does not fit the pixels is none. */
+/* Classify the profile. One that does not fit the pixels counts as none. */
 static enum profile_kind kind_of_profile(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_get_interpretation(image);
@@ -99,8 +99,8 @@ static bool drop_profile(VipsImage **image)
 	return true;
 }
 
-/* Through the embedded profile, or the usual one where there is none, to another; by name,
- * which is one of libvips' own, no file. */
+/* Convert through the embedded profile, or the default one, to another profile: the name
+ * is one of the names of libvips, not a file. */
 static bool transform(VipsImage **image, const struct pv_job *job, const char *to)
 {
 	VipsImage *made = NULL;
@@ -112,7 +112,7 @@ static bool transform(VipsImage **image, const struct pv_job *job, const char *t
 	                           intent_of(job), "depth", depth_of(job), NULL));
 }
 
-/* A profile may describe itself well and still be broken: libvips has the word. */
+/* A profile may describe itself well and still be broken: libvips tries it. */
 static bool profile_works(VipsImage *image, const struct pv_job *job)
 {
 	VipsImage *pixel = NULL, *made = NULL, *there = NULL;
@@ -143,7 +143,7 @@ bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 		return false;
 	if (!job->is_cmyk || job->keeps_cmyk)
 		return true;
-	/* Filters know no ink. */
+	/* Filters do not work on CMYK. */
 	if (job->before.n == 0)
 		return true;
 	job->profile = PROFILE_SRGB;
@@ -153,13 +153,13 @@ bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 	return true;
 }
 
-/* Another profile than sRGB's has its own curve. */
+/* Any profile but sRGB has its own curve. */
 static bool is_foreign(const struct pv_job *job)
 {
 	return job->profile == PROFILE_OTHER || job->is_cmyk;
 }
 
-/* Through the embedded profile, or the usual one, to Lab. */
+/* Convert to Lab through the embedded profile, or the default one. */
 static bool import(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
@@ -170,7 +170,7 @@ static bool import(VipsImage **image, const struct pv_job *job)
 	                                  "intent", intent_of(job), NULL));
 }
 
-/* By way of Lab: what libvips 8.14 exports from XYZ loses its shadows. */
+/* Convert by way of Lab: libvips 8.14 loses shadows when it exports from XYZ. */
 bool pv_colour_linear(VipsImage **image, struct pv_job *job)
 {
 	if (!is_foreign(job))
@@ -179,7 +179,7 @@ bool pv_colour_linear(VipsImage **image, struct pv_job *job)
 	return import(image, job) && convert(image, VIPS_INTERPRETATION_XYZ);
 }
 
-/* Samples of the depth that comes out. */
+/* Cast to the depth of the output. */
 static bool make_depth(VipsImage **image, const struct pv_job *job)
 {
 	VipsBandFormat format = job->is_deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR;
@@ -192,7 +192,7 @@ static bool make_depth(VipsImage **image, const struct pv_job *job)
 	                  vips_cast(*image, &made, format, "shift", TRUE, NULL));
 }
 
-/* Grey through a profile comes out as three equal colours. */
+/* Grey that went through a profile has three equal colours. */
 static bool make_grey_again(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *green = NULL, *alpha = NULL, *joined = NULL, *made = NULL;
@@ -228,7 +228,7 @@ static bool export(VipsImage **image, const struct pv_job *job, const char *to)
 	                                  intent_of(job), "depth", depth_of(job), NULL));
 }
 
-/* From where import() leads to the profile that came beside the recipe. */
+/* Export to the profile that came beside the recipe. */
 static bool export_to_file(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
@@ -241,10 +241,10 @@ static bool export_to_file(VipsImage **image, const struct pv_job *job)
 		return true;
 	vips_error_clear();
 	return failure_set(job->failure, FAIL_UNSUPPORTED,
-	                   "colour: libvips cannot use the profile that was asked for");
+	                   "colour: libvips cannot use the profile of --profile");
 }
 
-/* Whether what comes out stays in its own space. */
+/* Whether the output stays in its own space. */
 static bool keeps_space(const struct pv_job *job)
 {
 	return job->space == SPACE_KEEP && job->profile == PROFILE_OTHER &&
@@ -286,7 +286,7 @@ struct colour pv_background(const struct pv_job *job)
 	return job->recipe->background.is_set ? job->recipe->background : white;
 }
 
-/* One pixel of sRGB in the image's space, which carries its profile. */
+/* Convert one sRGB pixel to the space of the image, which carries its profile. */
 static bool tag_pixel(VipsImage **pixel, VipsImage *image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;

@@ -1,7 +1,7 @@
 /*
- * The vips engine's pictures without pixels: SVG and PDF are drawn, at the size that is asked
- * for. librsvg and poppler do that for libvips, and both go on when a font fails them: so the
- * fonts are tried before, and what the libraries complain of is heard.
+ * SVG and PDF have no pixels: they are drawn at the size that is asked for. librsvg and
+ * poppler do that for libvips. Both continue when they cannot read a font, so the fonts
+ * are checked before, and the messages of the libraries are watched.
  */
 #include "image/vips/engine_vips.h"
 
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A letter each, and nothing else. */
+/* Samples of one letter each. */
 static const char sample_svg[] = "<svg xmlns='http://www.w3.org/2000/svg' width='9' "
 				 "height='9'><text y='9'>M</text></svg>";
 static const char sample_pdf[] =
@@ -27,14 +27,15 @@ static const char sample_pdf[] =
 	"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"
 	"trailer<</Root 1 0 R>>\n%%EOF\n";
 
-/* What libvips takes. */
+/* The range of scales that libvips accepts. */
 static const double least_scale = 0.001, most_scale = 100000;
 
 enum { MOST_UNPACKED_BYTES = 64 << 20 };
 
 /* ---- text that is not drawn ---- */
 
-static char missing_text[FAILURE_TEXT_BYTES / 2]; /* the first word of it; "": none */
+/* the first message about it; "": none */
+static char missing_text[FAILURE_TEXT_BYTES / 2];
 
 void pv_draw_note_message(const char *domain, const char *message)
 {
@@ -60,7 +61,7 @@ void pv_draw_note_message(const char *domain, const char *message)
 	engine_one_line(missing_text);
 }
 
-/* Without "Syntax error at position -1: ". */
+/* Skip a prefix such as "Syntax error at position -1: ". */
 static const char *what_is_missing(void)
 {
 	const char *place = strstr(missing_text, " at position "),
@@ -75,7 +76,7 @@ bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 
 	if (!format_info(format)->is_drawn || !*missing_text)
 		return true;
-	/* Text without a font is the file's own fault. */
+	/* A text without a font is a fault of the file. */
 	if (strstr(missing_text, "No font in"))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "decode: text would be missing: %s",
@@ -109,15 +110,16 @@ static bool is_drawn_whole(enum image_format format, const void *bytes, size_t n
 	if (!pv_draw_has_all_text(format, ret_failure))
 		return false;
 	return deviation > 0 || failure_set(ret_failure, FAIL_UNSUPPORTED,
-	                                    "decode: text is missing where it was tried");
+	                                    "decode: text is missing in a test drawing");
 }
 
 bool pv_draws(enum image_format format, struct failure *ret_failure)
 {
 	if (!pv_reads(format))
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "gate: %s cannot be read: this libvips does not",
-		                   format_info(format)->name);
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"format: %s cannot be read: this libvips cannot render it",
+			format_info(format)->name);
 	if (!fonts_are_there(ret_failure))
 		return false;
 	return format == FORMAT_SVG ? is_drawn_whole(format, sample_svg,
@@ -126,7 +128,7 @@ bool pv_draws(enum image_format format, struct failure *ret_failure)
 	                                             sizeof(sample_pdf) - 1, ret_failure);
 }
 
-/* The one for SVG forgets to free what it was never given. */
+/* The SVG loader leaks memory unless it was given a file. */
 static void end_module(GdkPixbufLoader *loader, const char *name)
 {
 	static const char nothing[] = "<svg xmlns='http://www.w3.org/2000/svg' "
@@ -139,9 +141,9 @@ static void end_module(GdkPixbufLoader *loader, const char *name)
 	g_object_unref(loader);
 }
 
-/* Pictures in an SVG are decoded by gdk-pixbuf, whose loaders are modules that it opens when they
- * are needed: too late for who may open nothing but fonts, and librsvg passes over what it cannot
- * decode. So all that there are are opened here. */
+/* Pictures in an SVG are decoded by gdk-pixbuf. It opens its loader modules when it first
+ * needs them, which is too late for a worker that may open only fonts; and librsvg skips
+ * a picture that it cannot decode. So all modules are opened here. */
 static void load_modules(void)
 {
 	GSList *formats = gdk_pixbuf_get_formats();
@@ -157,8 +159,8 @@ static void load_modules(void)
 	g_slist_free(formats);
 }
 
-/* An SVG is opened, and not drawn, so that librsvg is not started for each picture anew. Of
- * poppler the same would leave a thread behind. */
+/* Open an SVG without drawing it, so that librsvg is not initialised again for each
+ * picture. Doing the same with poppler would leave a thread behind. */
 bool pv_draw_start(struct failure *ret_failure)
 {
 	VipsSource *source;
@@ -182,7 +184,7 @@ bool pv_draw_start(struct failure *ret_failure)
 
 /* ---- packed SVG ---- */
 
-/* Some of the packed bytes. False when there are no more, or they are damaged. */
+/* Unpack some bytes. False at the end of the data, or when they are damaged. */
 static bool unpack_some(GConverter *converter, const struct source *source, size_t *at,
                         uint8_t *room, size_t n_room, size_t *n_unpacked,
                         GConverterResult *ret_result)
@@ -199,7 +201,7 @@ static bool unpack_some(GConverter *converter, const struct source *source, size
 	return *ret_result == G_CONVERTER_CONVERTED;
 }
 
-/* The whole of a gzip into a new block; what stands behind it is left. */
+/* Unpack a whole gzip member into a new block; data after it are ignored. */
 static bool unpack(const struct source *source, uint8_t **ret_bytes, size_t *ret_n,
                    struct failure *ret_failure)
 {
@@ -224,17 +226,17 @@ static bool unpack(const struct source *source, uint8_t **ret_bytes, size_t *ret
 	g_object_unref(gzip);
 	if (!*ret_bytes)
 		return failure_set(ret_failure, FAIL_MEMORY,
-		                   "header: no memory to unpack it");
+		                   "header: no memory to unpack the SVG");
 	if (result == G_CONVERTER_FINISHED)
 		return true;
 	free(*ret_bytes);
 	*ret_bytes = NULL;
 	if (*ret_n >= MOST_UNPACKED_BYTES)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: it is more than %d MiB, unpacked",
+		                   "header: the unpacked SVG is larger than %d MiB",
 		                   MOST_UNPACKED_BYTES >> 20);
 	return failure_set(ret_failure, FAIL_BAD_IMAGE,
-	                   "header: it is packed, and damaged");
+	                   "header: the packed SVG is damaged");
 }
 
 static bool unpack_source(struct source *source, struct failure *ret_failure)
@@ -248,10 +250,10 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 	if (!unpack(source, &bytes, &n, ret_failure))
 		return false;
 	state->unpacked = bytes;
-	/* Not by its name any more: what is packed once more is nothing. */
+	/* Look at the bytes alone: a file that is packed twice is no SVG. */
 	if (format_of_bytes(bytes, n, "") != FORMAT_SVG)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: what is packed in it is no svg");
+		                   "header: the packed file is not an SVG");
 	VIPS_UNREF(state->bytes);
 	state->bytes = vips_source_new_from_memory(bytes, n);
 	return state->bytes ||
@@ -260,8 +262,8 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 
 /* ---- from the header to the pixels ---- */
 
-/* Its header, or the drawing to come, at this scale. False also when libvips refused the size
- * with a warning alone. */
+/* Load the header, or the drawing, at this scale. False also when libvips refused the
+ * size with only a warning. */
 static bool load_at(VipsImage **ret_image, const struct pv_state *state,
                     enum image_format format, double scale)
 {
@@ -276,8 +278,8 @@ static bool load_at(VipsImage **ret_image, const struct pv_state *state,
 	return false;
 }
 
-/* Poppler draws what is left of a file that was cut off. Its last words may have something
- * behind them, but no more than this. */
+/* Poppler draws what is left of a truncated file. The end marker may have some bytes
+ * after it, but no more than this. */
 static bool pdf_is_whole(const struct source *source)
 {
 	enum { TAIL_BYTES = 1024 };
@@ -312,7 +314,7 @@ bool pv_draw_open(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* How much larger it has to be drawn to have both sides. */
+/* The scale at which both sides are large enough. */
 static double find_scale(const struct size *to, double width, double height)
 {
 	return fmax(to->width / width, to->height / height);
@@ -326,7 +328,7 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 	return beyond_x >= 0 && beyond_y >= 0 && (beyond_x == 0 || beyond_y == 0);
 }
 
-/* Its own size is rounded to whole pixels: by how much is seen when it is enlarged. */
+/* The natural size is rounded to whole pixels; enlarging shows by how much. */
 static bool load_for(VipsImage **ret_image, const struct pv_state *state,
                      enum image_format format, const struct size *to)
 {
@@ -353,7 +355,7 @@ bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job)
 
 	if (!load_for(ret_image, job->state, job->from, to))
 		return false;
-	/* A page lies on white: there is nothing to see through. */
+	/* A PDF page is drawn on white, so its alpha is not needed. */
 	return job->from != FORMAT_PDF ||
 	       pv_replace(ret_image, &made,
 	                  vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));

@@ -1,4 +1,4 @@
-/* The vips engine's filters, each with the meaning that filters.h gives it. */
+/* The filters of the vips engine, with the meaning that filters.h gives them. */
 #include "image/vips/engine_vips.h"
 
 #include <string.h>
@@ -43,7 +43,7 @@ static bool is_deep(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_USHORT;
 }
 
-/* Do something to the colours alone. */
+/* Call work for the colours alone. */
 static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, void *data),
                           void *data)
 {
@@ -62,7 +62,7 @@ static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, voi
 	return is_done;
 }
 
-/* Work on a wider space and come back. */
+/* Convert to a wider space, call work for the colours, and convert back. */
 static bool in_space(VipsImage **image, VipsInterpretation space,
                      bool (*work)(VipsImage **image, void *data), void *data)
 {
@@ -82,7 +82,8 @@ static bool name_space(VipsImage **image, VipsInterpretation space)
 	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
-/* The same luminance in all three. libvips' own way to grey has weights of one digit. */
+/* Set all three bands to the luminance. The conversion of libvips has weights of one
+ * digit. */
 static bool spread_luminance(VipsImage **image, void *data)
 {
 	VipsImage *weights = vips_image_new_matrixv(3, 3, 0.2126, 0.7152, 0.0722, 0.2126,
@@ -116,7 +117,7 @@ static bool to_grey(VipsImage **image)
 	        without_alpha(image, take_first, NULL) && name_space(image, grey));
 }
 
-/* A filter at work on an output: what each of the functions below gets as its data. */
+/* A filter at work on an output: the data of the functions below. */
 struct call {
 	struct pv_job *job;
 	const struct filter *filter;
@@ -127,13 +128,13 @@ static bool blur(VipsImage **image, void *data)
 	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
-	/* The mask goes on until a hundredth, and is not rounded: sums stay true. */
+	/* The mask ends at a hundredth, and is not rounded, so that sums stay exact. */
 	return pv_replace(image, &made,
 	                  vips_gaussblur(*image, &made, filter->number[0], "min_ampl",
 	                                 0.01, "precision", VIPS_PRECISION_FLOAT, NULL));
 }
 
-/* Its edges are repeated around a picture, which may be smaller than the window. */
+/* The edges are repeated around the picture, which may be smaller than the window. */
 static bool median(VipsImage **image, void *data)
 {
 	const struct filter *filter = ((const struct call *)data)->filter;
@@ -236,7 +237,7 @@ static bool apply_stretch(VipsImage **image, void *data)
 	       name_space(image, VIPS_INTERPRETATION_LAB);
 }
 
-/* The lightness that so many percent of the pixels are not above. */
+/* The lightness that percent of the pixels do not exceed. */
 static bool find_percent(VipsImage *lightness, double percent, double *ret_lightness)
 {
 	int found;
@@ -278,7 +279,7 @@ static bool normalise(VipsImage **image, void *data)
 	g_object_unref(lightness);
 	if (!is_found)
 		return false;
-	/* A flat picture has nothing to stretch. */
+	/* A picture of one lightness cannot be stretched. */
 	return stretch.high - stretch.low < 0.5 ||
 	       in_space(image, VIPS_INTERPRETATION_LAB, apply_stretch, &stretch);
 }
@@ -311,7 +312,7 @@ static bool flip(VipsImage **image, void *data)
 	                            NULL));
 }
 
-/* The table says that it makes grey: nothing is left to do. */
+/* The table says that it makes grey, so there is nothing left to do. */
 static bool grayscale(VipsImage **image, void *data)
 {
 	(void)image;

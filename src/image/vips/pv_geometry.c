@@ -1,4 +1,4 @@
-/* The vips engine's shapes: scaling, turning, cutting and placing. */
+/* Scaling, turning, cutting and placing in the vips engine. */
 #include "image/vips/engine_vips.h"
 
 #include <math.h>
@@ -22,7 +22,7 @@ struct aim {
 	VipsKernel kernel;
 };
 
-/* Sides that are too long, by averages and the kernel. */
+/* Reduce sides that are too long, by averaging and the kernel. */
 static bool reduce(VipsImage **image, const struct aim *aim)
 {
 	double across = (double)aim->to.width / vips_image_get_width(*image);
@@ -44,9 +44,10 @@ static const char *interpolator_of(VipsKernel kernel)
 }
 
 /*
- * Sides that are too short. Not by vips_resize(), which rounds the place of the first pixel
- * (8.14.1): up to half a pixel to the right and down, and never centred. Here the middle of
- * the picture is the middle of what comes out; its nearest pixel is the one that it lies in.
+ * Enlarge sides that are too short. vips_resize() rounds the place of the first pixel
+ * (8.14.1) and so shifts the picture by up to half a pixel. Here the centre of the
+ * picture is the centre of the output; a nearest pixel is the one that contains the
+ * point.
  */
 static bool enlarge(VipsImage **image, const struct aim *aim)
 {
@@ -60,7 +61,7 @@ static bool enlarge(VipsImage **image, const struct aim *aim)
 
 	if (across <= 1 && down <= 1)
 		return true;
-	/* Its rows are wanted more than once, and out of order. */
+	/* Its rows are read more than once, and out of order. */
 	if (!pv_to_memory(image))
 		return false;
 	area = vips_array_int_newv(4, 0, 0, (int)aim->to.width, (int)aim->to.height);
@@ -83,7 +84,8 @@ static bool resize(VipsImage **image, void *data)
 bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to)
 {
 	struct aim aim = {to, kernel_of(job->recipe)};
-	/* What was imported through a profile still has the alpha of its samples. */
+	/* An image that was imported through a profile still has the alpha of its
+	 * samples. */
 	double max_alpha = job->is_imported && job->is_deep ? 65535 : 0;
 
 	if (vips_image_get_width(*image) == (int)to.width &&
@@ -95,14 +97,14 @@ bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to)
 	    vips_image_get_height(*image) == (int)to.height)
 		return true;
 	return failure_set(job->failure, FAIL_INTERNAL,
-	                   "decode: came out as %d x %d, not %u x %u",
+	                   "decode: scaling gave %d x %d, not %u x %u",
 	                   vips_image_get_width(*image), vips_image_get_height(*image),
 	                   to.width, to.height);
 }
 
 bool pv_turn_upright(VipsImage **image, int orientation)
 {
-	/* How to turn, and then whether to mirror left and right. */
+	/* The turn, and then whether to mirror left and right. */
 	static const struct {
 		VipsAngle angle;
 		bool is_mirrored;
@@ -127,7 +129,7 @@ bool pv_turn_upright(VipsImage **image, int orientation)
 	                  vips_flip(*image, &made, VIPS_DIRECTION_HORIZONTAL, NULL));
 }
 
-/* Where the part that matters lies: found in the first frame, and the same in all. */
+/* Find the part to keep, in the first frame; all frames use the same. */
 static bool find_part(VipsImage **image, struct pv_job *job, struct size size)
 {
 	VipsInteresting interesting = job->recipe->geometry.position == POSITION_ENTROPY
@@ -157,13 +159,13 @@ static bool cut(VipsImage **image, const struct area *area)
 	                            (int)area->size.width, (int)area->size.height, NULL));
 }
 
-/* A side or place of the picture in that of the scaled one, or back. */
+/* Convert a length or a place of the picture to the scaled one, or back. */
 static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
 {
 	return (uint32_t)((double)at * to / from + 0.5);
 }
 
-/* Find the part in the picture as it is, and from there what of it is scaled. */
+/* Find the part in the unscaled picture, and from it the part to scale. */
 static bool find_focus(VipsImage **image, struct pv_job *job)
 {
 	const struct size from = {(uint32_t)vips_image_get_width(*image),
@@ -216,8 +218,7 @@ static bool cut_part(VipsImage **image, struct pv_job *job)
 	return cut(image, &part);
 }
 
-/* Make room for a background that shows: alpha where it will be clear, none where the
- * format has none. */
+/* Add alpha if the background will show through, and remove it if the format has none. */
 static bool prepare_canvas(VipsImage **image, const struct pv_job *job,
                            struct colour *ret_colour)
 {
@@ -260,7 +261,7 @@ bool pv_place(VipsImage **image, struct pv_job *job)
 	return pv_replace(image, &made, error);
 }
 
-/* The picture as 8 bit pixels, whose bytes are glib's. */
+/* The picture as 8-bit pixels; glib frees the bytes. */
 static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
 {
 	VipsImage *plain = NULL;
@@ -318,7 +319,7 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 		return pv_replace(
 			image, &made,
 			vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
-	/* The corners are clear at first; what they show is decided when colours are. */
+	/* The corners are transparent at first; their colour is decided later. */
 	job->shows_corners = true;
 	if (!vips_image_hasalpha(*image) &&
 	    !pv_replace(image, &made, vips_addalpha(*image, &made, NULL)))
@@ -326,7 +327,7 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 	return pv_with_alpha_in(image, 0, rotate_freely, &turned);
 }
 
-/* A copy of one frame, worked on, in memory. */
+/* A copy of one frame in memory, with work done. */
 static VipsImage *make_frame(VipsImage *roll, uint32_t i, int height,
                              bool (*work)(VipsImage **image, void *data), void *data)
 {

@@ -1,4 +1,4 @@
-/* The vips engine's way in: which loader, what its header says, and the frames. */
+/* Loading in the vips engine: which loader, what the header says, and the frames. */
 #include "image/vips/engine_vips.h"
 
 #include "image/header/header_quirks.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libvips' loaders from a source. */
+/* The loaders of libvips that read from a source. */
 static const char *const loaders[N_FORMATS] = {
 	[FORMAT_JPEG] = "jpegload_source", [FORMAT_PNG] = "pngload_source",
 	[FORMAT_WEBP] = "webpload_source", [FORMAT_GIF] = "gifload_source",
@@ -31,7 +31,7 @@ static GType loader_type(enum image_format format)
 	return loaders[format] ? vips_type_find("VipsForeignLoad", loaders[format]) : 0;
 }
 
-/* Whether a loader decodes this small whole file. */
+/* Whether a loader decodes a small whole file. */
 static bool try_loader(const char *loader, const uint8_t *bytes, size_t n)
 {
 	VipsSource *source = vips_source_new_from_memory(bytes, n);
@@ -46,7 +46,7 @@ static bool try_loader(const char *loader, const uint8_t *bytes, size_t n)
 	return is_decoded;
 }
 
-/* A loader's being there is enough, but for libheif's, which has its codecs as plugins. */
+/* A loader that exists is enough, except for libheif, whose codecs are plugins. */
 static bool find_loader(enum image_format format)
 {
 	if (!loader_type(format))
@@ -62,7 +62,7 @@ static bool find_loader(enum image_format format)
 
 bool pv_reads(enum image_format format)
 {
-	/* What was found once holds for the life of a process: 1, -1, 0 not yet asked. */
+	/* The result holds for the life of a process: 1, -1; 0: not yet tried. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
@@ -87,7 +87,7 @@ static bool is_animated(enum image_format format)
 	return format == FORMAT_GIF || format == FORMAT_WEBP;
 }
 
-/* The whitest that a PNM has becomes the most that its samples can be. */
+/* The factor that takes the white of a PNM to the maximum of its samples. */
 static double gain_of(const struct source *source)
 {
 	unsigned white = 0, most;
@@ -117,7 +117,7 @@ static void note_header(struct source *source, VipsImage *image)
 	state->orientation = source->reading->no_rotate
 	                             ? 1
 	                             : vips_image_get_orientation(image);
-	/* libvips sees no EXIF behind the pixels of a PNG, nor in its text. */
+	/* libvips does not see EXIF after the pixels of a PNG, nor EXIF in its text chunks. */
 	if (source->format == FORMAT_PNG && !source->reading->no_rotate) {
 		int known = state->orientation;
 
@@ -125,7 +125,7 @@ static void note_header(struct source *source, VipsImage *image)
 		                                                       (unsigned)known);
 		state->is_turned_by_us = state->orientation != known;
 	}
-	/* The rows of a PFM go from the bottom up, which libvips overlooks. */
+	/* The rows of a PFM go from the bottom up, which libvips ignores. */
 	if (pv_is_pfm(image))
 		state->orientation = 4;
 	state->is_deep = pv_has_deep_samples(image);
@@ -140,23 +140,23 @@ static void note_header(struct source *source, VipsImage *image)
 		source->n_frames = (uint32_t)n_pages;
 }
 
-/* What libvips would read, but wrongly. */
+/* Refuse files that libvips would decode wrongly. */
 static bool is_understood(const struct source *source, struct failure *ret_failure)
 {
 	if (source->format == FORMAT_HDR &&
 	    !hdr_is_rgb_from_top_left(source->bytes, source->n_bytes))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: an HDR of XYZ, or whose first pixel is not "
-		                   "at the top left, is not read");
+		                   "header: an HDR in XYZ, or whose first pixel is not "
+		                   "at the top left, is not supported");
 	if (source->format == FORMAT_TIFF &&
 	    tiff_is_raw_ycbcr(source->bytes, source->n_bytes))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: a TIFF of YCbCr is read only when it is "
-		                   "compressed as JPEG");
+		                   "header: a TIFF in YCbCr is supported only with JPEG "
+		                   "compression");
 	return true;
 }
 
-/* The header alone: nothing is decoded. */
+/* Read the header; nothing is decoded. */
 static bool read_header(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -167,7 +167,7 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	if (strcmp(found, g_type_name(loader_type(source->format))) != 0)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: it begins as %s but is not one",
+		                   "header: the file begins like %s but is not one",
 		                   format_info(source->format)->name);
 	if (!is_understood(source, ret_failure))
 		return false;
@@ -179,10 +179,9 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	note_header(source, image);
 	g_object_unref(image);
 	if (pv_has_refused_size)
-		return failure_set(
-			ret_failure, FAIL_TOO_BIG,
-			"header: a side is over %d, the most that libvips takes",
-			VIPS_MAX_COORD);
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "header: a side is over %d, the maximum of libvips",
+		                   VIPS_MAX_COORD);
 	if (source->format == FORMAT_GIF && source->reading->fail_on != FAIL_ON_NONE &&
 	    !gif_is_whole(source->bytes, source->n_bytes))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
@@ -237,7 +236,7 @@ void pv_close_source(struct source *source)
 	source->state = NULL;
 }
 
-/* By how much each side is to become smaller as it is stored. */
+/* The factor by which each stored side shrinks. */
 struct factors {
 	double across, down;
 };
@@ -253,8 +252,8 @@ static struct factors factors_of(const struct pv_job *job)
 	                        (double)from.height / to.height};
 }
 
-/* By how much a loader may shrink: what is left must be twice what it is scaled to, for the
- * scaling to be as good as without. */
+/* The factor by which a loader may shrink: twice the final size must be left, so that
+ * scaling is as good as from the full size. */
 static double find_shrink(const struct pv_job *job)
 {
 	struct factors factors;
@@ -265,8 +264,9 @@ static double find_shrink(const struct pv_job *job)
 	return fmax(1, fmin(factors.across, factors.down) / 2);
 }
 
-/* Of a side that is no multiple of the block, libjpeg rounds up: the last pixel is only partly
- * of the picture, and what is scaled to fit moves by that part, in pixels of the output. */
+/* Whether shrinking by blocks shifts the picture by too little to matter. If a side is no
+ * multiple of the block, libjpeg rounds up: the last pixel covers only part of the
+ * picture, and scaling shifts everything by that part, in pixels of the output. */
 static bool divides(uint32_t side, unsigned block, double factor)
 {
 	double most_moved = 1 / 32.0;
@@ -275,8 +275,8 @@ static bool divides(uint32_t side, unsigned block, double factor)
 	return n_over / factor <= most_moved;
 }
 
-/* The largest block that libjpeg may shrink by; *ret_is_largest: that thumbnails of libvips,
- * who looks at the size alone, would have the same. */
+/* The largest block that libjpeg may shrink by. *ret_is_largest: vips_thumbnail_source(),
+ * which looks only at the size, would choose the same. */
 static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 {
 	const struct pv_state *state = job->state;
@@ -329,7 +329,7 @@ static bool load_shrunk(VipsImage **ret_image, const struct pv_state *state,
 	                  (int)shrink, NULL);
 }
 
-/* The pixels of another engine, as an image that borrows them. */
+/* Wrap the pixels of another engine in an image that borrows them. */
 static bool load_lent(VipsImage **ret_image, const struct pixels *pixels)
 {
 	VipsImage *image = vips_image_new_from_memory(
@@ -361,9 +361,9 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
 }
 
-/* What libvips 8.14.1 reads of the metadata of HEIC and AVIF lies in memory of the picture that
- * was opened, and is freed with it, whoever has it by then: give this one, and all that come
- * from it, their own. */
+/* Give the image its own copy of the metadata. libvips 8.14.1 leaves the metadata of HEIC
+ * and AVIF in memory of the opened image, and frees them with it, even if another image
+ * uses them. */
 void pv_copy_metadata(VipsImage *image, enum image_format format)
 {
 	bool is_borrowed = format == FORMAT_HEIC || format == FORMAT_AVIF;
@@ -380,7 +380,7 @@ void pv_copy_metadata(VipsImage *image, enum image_format format)
 	g_strfreev(names);
 }
 
-/* With a half, since a cast does not round. */
+/* 0.5 is added because a cast does not round. */
 static bool apply_gain(VipsImage **image, double gain)
 {
 	VipsBandFormat format = vips_image_get_format(*image);
@@ -393,7 +393,7 @@ static bool apply_gain(VipsImage **image, double gain)
 	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
-/* A part of what was decoded for several outputs: all frames, or the first. */
+/* Take all frames, or the first, of the picture that was decoded for several outputs. */
 static bool take_decoded(VipsImage **ret_image, const struct pv_job *job)
 {
 	VipsImage *decoded = job->state->decoded;

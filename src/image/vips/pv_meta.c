@@ -49,7 +49,7 @@ void pv_meta_filter(VipsImage *image, const struct pv_job *job)
 	char **names = vips_image_get_fields(image);
 
 	for (char **name = names; name && *name; name++) {
-		/* The image's own header is among the names, and cannot be removed. */
+		/* The header of the image is among the names, and cannot be removed. */
 		if (!stays(*name, job))
 			vips_image_remove(image, *name);
 	}

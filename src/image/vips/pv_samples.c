@@ -1,4 +1,4 @@
-/* The vips engine's samples: what files have them as, and how they become those of few kinds. */
+/* Kinds of samples in the vips engine: how the many kinds in files become a few. */
 #include "image/vips/engine_vips.h"
 
 static bool is_signed(VipsImage *image)
@@ -51,7 +51,7 @@ bool pv_has_deep_samples(VipsImage *image)
 	return vips_image_get_format(image) != VIPS_FORMAT_UCHAR;
 }
 
-/* What is below 0 is lost, and what is above the most that the space has. */
+/* Values below 0, and above the maximum of the space, are clipped. */
 static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 {
 	VipsBandFormat format = VIPS_FORMAT_USHORT;
@@ -67,8 +67,8 @@ static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 	return pv_replace(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
-/* Codings of libvips' own become plain numbers. (From LABQ libvips goes to sRGB by a table of
- * 6 bits a sample.) */
+/* Decode the packed codings of libvips. (From LABQ, libvips converts to sRGB by a table
+ * of 6 bits a sample.) */
 static bool uncode(VipsImage **image)
 {
 	VipsImage *made = NULL;
@@ -83,7 +83,7 @@ static bool uncode(VipsImage **image)
 	}
 }
 
-/* Light of one band goes through the curve as grey light of three. */
+/* Light of one band goes through the curve as three equal bands. */
 static bool make_grey_of_light(VipsImage **image)
 {
 	VipsImage *thrice[] = {*image, *image, *image}, *made = NULL;
@@ -97,7 +97,8 @@ static bool make_grey_of_light(VipsImage **image)
 		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
 }
 
-/* PFM has light. Of grey TIFF some writers have 0 to 1, which is light, and others 0 to 255. */
+/* PFM holds light. Some writers of grey TIFF use 0 to 1, which is light, and others 0 to
+ * 255. */
 static bool light_up(VipsImage **image)
 {
 	VipsImage *made = NULL;

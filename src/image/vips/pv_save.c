@@ -1,4 +1,4 @@
-/* The vips engine's way out: the savers, and their options from a recipe's. */
+/* Saving in the vips engine: the savers, with their options from a recipe. */
 #include "image/vips/engine_vips.h"
 
 #include "base/fd.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* 0 to 9 on a saver's own scale; its usual one when none was asked for. */
+/* Effort 0 to 9 on the scale of a saver; the saver's default when the recipe has none. */
 static int effort_of(const struct recipe *recipe, int least, int most, int usual)
 {
 	if (!recipe->has_effort)
@@ -31,7 +31,7 @@ static VipsForeignSubsample subsample_of(const struct recipe *recipe)
 static int save_jpeg(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                      bool strip)
 {
-	/* From the middle up the Huffman codes are made for the picture: smaller, slower. */
+	/* From 5 on, Huffman codes are optimised: smaller, slower. */
 	return vips_jpegsave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "optimize_coding",
 	                            recipe->has_effort && recipe->effort >= 5,
@@ -101,8 +101,8 @@ static int save_gif(VipsImage *image, VipsTarget *target, const struct recipe *r
 static int save_jp2(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                     bool strip)
 {
-	/* Colours are never halved: libvips 8.14.1 does not read back what it writes so, and
-	 * aborts unless there are just three bands. */
+	/* Chroma is never subsampled: libvips 8.14.1 cannot read such files back, and
+	 * aborts unless there are exactly three bands. */
 	return vips_jp2ksave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "lossless", recipe->lossless, "subsample_mode",
 	                            VIPS_FOREIGN_SUBSAMPLE_OFF, "strip", strip, NULL);
@@ -119,7 +119,7 @@ static int save_pnm(VipsImage *image, VipsTarget *target, const struct recipe *r
 	                           "strip", strip, NULL);
 }
 
-/* Light, which whatever has another space becomes. */
+/* HDR holds linear light: convert to it. */
 static int save_hdr(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                     bool strip)
 {
@@ -142,7 +142,7 @@ static int (*const savers[N_FORMATS])(VipsImage *image, VipsTarget *target,
 	[FORMAT_PNM] = save_pnm,   [FORMAT_HDR] = save_hdr,
 };
 
-/* Our pixels as an image of libvips, which borrows them. */
+/* Wrap plain pixels in an image that borrows them. */
 static VipsImage *image_of_pixels(const struct pixels *pixels)
 {
 	size_t n = (size_t)pixels->size.width * pixels->size.height * pixels->n_bands;
@@ -161,7 +161,7 @@ static bool has_profile(VipsImage *image)
 	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
 }
 
-/* Libvips writes what nobody asked for (8.14.1): an EXIF of its own wherever it is not told to
+/* libvips writes data that nobody asked for (8.14.1): an EXIF of its own wherever it is not told to
  * strip all, and into WebP even then; into PNG a density. It is taken out again, here, because
  * a file that stands in the memfd cannot become shorter any more. */
 static size_t drop_inventions(const struct recipe *recipe, uint8_t *bytes, size_t n)
@@ -184,8 +184,8 @@ static bool has_inventions(const struct recipe *recipe, bool strip)
 	       (recipe->format == FORMAT_JPEG && !strip);
 }
 
-/* Savers of TIFF and JPEG 2000 seek to places that they count from the beginning of the
- * descriptor: only the first output may be written to it directly. */
+/* The savers of TIFF and JPEG 2000 seek to offsets from the beginning of the descriptor,
+ * so only the first output may be written to it directly. */
 static bool is_first_output(int output)
 {
 	return lseek(output, 0, SEEK_CUR) == 0;
@@ -200,7 +200,7 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 	bool is_saved = target && !savers[recipe->format](image, target, recipe, strip);
 	size_t n;
 
-	/* Not vips_target_steal(), which dies on a target that a saver has ended (8.14.1). */
+	/* vips_target_steal() crashes on a target that a saver has ended (8.14.1). */
 	if (is_saved)
 		g_object_get(target, "blob", &blob, NULL);
 	VIPS_UNREF(target);
@@ -231,8 +231,8 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
 	return is_saved;
 }
 
-/* A saver may be there without its codec (libheif has them as plugins): it is believed
- * when it has written a small picture. */
+/* A saver may exist without its codec (those of libheif are plugins), so it must write a
+ * small picture to be believed. */
 static bool try_saver(enum image_format format)
 {
 	static uint8_t black[64 * 64 * 3];
@@ -255,7 +255,7 @@ static bool try_saver(enum image_format format)
 
 bool pv_writes(enum image_format format)
 {
-	/* What was found once holds for the life of a process: 1, -1, 0 not yet asked. */
+	/* The result holds for the life of a process: 1, -1; 0: not yet tried. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])

@@ -1,3 +1,4 @@
+/* The bytes of the sample files. */
 #include "image/vips/samples.h"
 
 /* clang-format off */

@@ -1,7 +1,7 @@
 /*
- * Whole files of 8 x 8 black pixels, to try what a decoder is worth: libheif's codecs are
- * plugins, so that its loader may be there without them. Made with
- * `vips black x.avif[strip] 8 8`, and with x.heic.
+ * Whole files of 8 x 8 black pixels, to try decoders: the codecs of libheif are plugins,
+ * so its loader may exist without them. Made with `vips black x.avif[strip] 8 8`, and
+ * with x.heic.
  */
 #ifndef PXP_SAMPLES_H
 #define PXP_SAMPLES_H
