@@ -1,10 +1,16 @@
 /* Fills errors, and names statuses. */
-#include <pixpool/status.h>
+#include "base/error.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+void error_clear(struct pxp_error *error)
+{
+	memset(error, 0, offsetof(struct pxp_error, text) + 1);
+}
 
 /* An error becomes one line of a report or on a terminal, so it must not contain characters that move
  * the cursor or begin a new line. */

@@ -351,7 +351,7 @@ void task_run_here(struct task *task, void *context)
 	task->started_ns = clock_now_ns();
 	task_run(task->run, &view);
 
-	*completion = completion_of(state_of(view.error.status));
+	completion_init(completion, state_of(view.error.status));
 	completion->outcome.queue_ns = task->started_ns - task->submitted_ns;
 	completion->outcome.run_ns = clock_now_ns() - task->started_ns;
 	completion->outcome.progress = shared_progress_read(&task->progress);

@@ -1,9 +1,27 @@
 /* How a future ends: see completion.h. */
 #include "exec/future/completion.h"
 
+#include "base/error.h"
 #include "base/fd.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
+
+void completion_init(struct completion *completion, enum pxp_future_state state)
+{
+	struct pxp_outcome *outcome = &completion->outcome;
+	size_t after_error = offsetof(struct pxp_outcome, error) + sizeof(outcome->error);
+
+	completion->state = state;
+	completion->output = completion->long_result = -1;
+	completion->result = NULL;
+	completion->n_result = 0;
+	completion->n_descriptors = 0;
+	completion->log = NULL;
+	error_clear(&outcome->error);
+	memset((char *)outcome + after_error, 0, sizeof(*outcome) - after_error);
+}
 
 struct completion completion_of(enum pxp_future_state state)
 {

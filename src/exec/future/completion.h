@@ -26,6 +26,9 @@ struct completion {
 /* An empty completion. */
 struct completion completion_of(enum pxp_future_state state);
 
+/* Make *completion empty, in place, as error_clear() does it. Its unused descriptors stay too. */
+void completion_init(struct completion *completion, enum pxp_future_state state);
+
 /* A cancelled completion with this text. */
 struct completion completion_cancelled(const char *text);
 

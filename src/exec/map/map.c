@@ -11,6 +11,7 @@
 #include <pixpool/map.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "exec/executor/executor.h"
 #include "exec/executor/options.h"
 #include "exec/future/waiter.h"
@@ -483,11 +484,18 @@ static void finish(struct pxp_map *map)
 	}
 }
 
+static void clear_item(struct pxp_map_item *item)
+{
+	item->index = item->n = 0;
+	item->bytes = NULL;
+	error_clear(&item->error);
+}
+
 enum pxp_status pxp_map_next(struct pxp_map *map, struct pxp_map_item *ret_item)
 {
 	enum pxp_status status;
 
-	*ret_item = (struct pxp_map_item){0};
+	clear_item(ret_item);
 	if (map->is_over)
 		return PXP_ESTATE;
 	status = fill(map);
