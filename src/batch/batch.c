@@ -137,8 +137,12 @@ static bool inputs_exist(const struct walk_options *walk, struct report *report)
 	for (size_t i = 0; i < walk->n_inputs; i++) {
 		if (stat(walk->inputs[i], &stat_of_input) == 0 || errno == EACCES)
 			continue; /* an input without permission is a failed record */
-		report_say(report, "no such input: %s: %s", quoted(walk->inputs[i]),
-		           strerrordesc_np(errno));
+		if (errno == ENOENT)
+			report_say(report, "no such file or folder: %s",
+			           quoted(walk->inputs[i]));
+		else
+			report_say(report, "cannot read %s: %s", quoted(walk->inputs[i]),
+			           strerrordesc_np(errno));
 		all = false;
 	}
 	return all;
@@ -172,7 +176,7 @@ static bool skip_output_folder(struct batch *batch)
 	for (size_t i = 0; i < walk->n_inputs; i++) {
 		if (is_same_folder(walk->inputs[i], &folder))
 			report_say(batch->report,
-			           "not walked, because it is the output folder: %s",
+			           "not searched, because it is the output folder: %s",
 			           quoted(walk->inputs[i]));
 	}
 	return true;
@@ -343,11 +347,14 @@ static void report_collisions(struct batch *batch)
 		struct plan_claim claim = plan_claim(plan, i);
 
 		if (strcmp(output, claim.output) != 0)
-			report_say(batch->report, "several inputs claim the output %s:",
+			report_say(batch->report,
+			           "several inputs have the same output %s:",
 			           quoted(claim.output));
 		report_say(batch->report, "  %s", quoted(claim.input));
 		output = claim.output;
 	}
+	report_say(batch->report, "nothing was done; give these inputs different names, "
+	                          "or process them in separate runs");
 }
 
 static void on_signals(struct batch *batch);

@@ -137,8 +137,11 @@ static void tag_sample(const char *path)
 	static const char xmp[] =
 		"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
 		"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
-		"<rdf:Description rdf:about='' note='Xmp-Note'/></rdf:RDF></x:xmpmeta>";
-	const uint8_t head[4] = {0xff, 0xe1, 0, (uint8_t)(sizeof(xmp) - 1 + 2)};
+		"<rdf:Description rdf:about='' xmlns:t='http://example.com/t/' "
+		"t:note='Xmp-Note'/></rdf:RDF></x:xmpmeta>";
+	const size_t n_segment = sizeof(xmp) - 1 + 2;
+	const uint8_t head[4] = {0xff, 0xe1, (uint8_t)(n_segment >> 8),
+	                         (uint8_t)n_segment};
 	static uint8_t all[64 * 1024];
 	size_t n, n_all = 2;
 	const uint8_t *plain;

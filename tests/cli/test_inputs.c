@@ -32,9 +32,8 @@ TEST(inputs, a_missing_input_is_refused_before_any_work)
 	sample("lake.jpg", "a.jpg");
 	ended = run("pixpool resize -s 32 a.jpg none 'no ne/x.jpg' -o out");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT_STR(ended.err,
-	           "pixpool: no such input: none: No such file or directory\n"
-	           "pixpool: no such input: 'no ne/x.jpg': No such file or directory\n");
+	EXPECT_STR(ended.err, "pixpool: no such file or folder: none\n"
+	                      "pixpool: no such file or folder: 'no ne/x.jpg'\n");
 	EXPECT(access("out", F_OK) != 0);
 	fixture_leave();
 }

@@ -253,7 +253,7 @@ TEST(outputs, an_input_that_is_the_output_folder_is_named_and_not_walked)
 	ended = run("pixpool resize -s 32 in -o ./in/");
 	EXPECT_EQ(ended.status, 3);
 	EXPECT_STR(plain(ended.err),
-	           "pixpool: not walked, because it is the output folder: in\n"
+	           "pixpool: not searched, because it is the output folder: in\n"
 	           "pixpool: no images found in in\n");
 	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\n");
 	fixture_leave();
@@ -286,7 +286,7 @@ TEST(outputs, two_formats_of_one_name_collide_and_nothing_is_written)
 	sample("lake.jpg", "in/b.jpg");
 	ended = run("pixpool resize -s 32 in -o out -f webp --report r");
 	EXPECT_EQ(ended.status, 2);
-	EXPECT(strstr(ended.err, "pixpool: several inputs claim the output a.webp:\n"
+	EXPECT(strstr(ended.err, "pixpool: several inputs have the same output a.webp:\n"
 	                         "  in/a.jpg\n"
 	                         "  in/a.png\n"));
 	EXPECT(!strstr(ended.err, "b.jpg"));
@@ -318,10 +318,10 @@ TEST(outputs, all_collisions_of_two_folders_are_listed)
 	ended = run("pixpool resize -s 32 one two three -o out");
 	EXPECT_EQ(ended.status, 2);
 	EXPECT(strstr(ended.err,
-	              "pixpool: several inputs claim the output a.jpg:\n"
+	              "pixpool: several inputs have the same output a.jpg:\n"
 	              "  one/a.jpg\n"
 	              "  two/a.jpg\n"
-	              "pixpool: several inputs claim the output 'sub/b c.jpg':\n"
+	              "pixpool: several inputs have the same output 'sub/b c.jpg':\n"
 	              "  'one/sub/b c.jpg'\n"
 	              "  'three/sub/b c.jpg'\n"
 	              "  'two/sub/b c.jpg'\n"));
