@@ -1,0 +1,316 @@
+/* Metadata on whole pictures, from input to output, with pixels between: whatever format. */
+#include "support/test.h"
+
+#include "image/metadata/exif.h"
+#include "image/metadata/iptc.h"
+#include "metadata_lab.h"
+#include "vips_fixture.h"
+
+#include <string.h>
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char xmp_of_everything[] =
+	"<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
+	"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+	"<rdf:Description rdf:about='' xmlns:dc='http://purl.org/dc/elements/1.1/'"
+	" xmlns:photoshop='http://ns.adobe.com/photoshop/1.0/'"
+	" xmlns:drone-dji='http://www.dji.com/drone-dji/1.0/'"
+	" xmlns:tiff='http://ns.adobe.com/tiff/1.0/'"
+	" xmlns:GCamera='http://ns.google.com/photos/1.0/camera/'"
+	" dc:title='xmp-title' photoshop:City='xmp-city' photoshop:Credit='xmp-credit'"
+	" drone-dji:GpsLatitude='+48.12' tiff:Orientation='6' tiff:ImageWidth='32'"
+	" GCamera:MotionPhoto='1'/></rdf:RDF></x:xmpmeta>";
+
+static const struct lab_field exif_of_everything[] = {
+	{LAB_MAIN, 0x010e, LAB_ASCII, "exif-description", {0}, 0},
+	{LAB_MAIN, 0x0112, LAB_SHORT, NULL, {6}, 1},
+	{LAB_MAIN, 0x011a, LAB_RATIONAL, NULL, {300, 1}, 0},
+	{LAB_MAIN, 0x011b, LAB_RATIONAL, NULL, {300, 1}, 0},
+	{LAB_MAIN, 0x0128, LAB_SHORT, NULL, {2}, 1},
+	{LAB_MAIN, 0x013b, LAB_ASCII, "J\xf6rg", {0}, 0},
+	{LAB_EXIF, 0xa001, LAB_SHORT, NULL, {0xffff}, 1},
+	{LAB_EXIF, 0xa002, LAB_LONG, NULL, {32}, 1},
+	{LAB_GPS, 0x0012, LAB_ASCII, "exif-gps", {0}, 0},
+	{LAB_INTEROP, 0x0001, LAB_ASCII, "R03", {0}, 0},
+};
+
+/* Blocks with a word for each class, in a JPEG of 32 x 16 that has to be turned. */
+static struct blob jpeg_with(const struct metadata *metadata)
+{
+	struct blob jpeg = make_jpeg(32, 16, 3, &rgbw), tagged = {0};
+	struct splice splice;
+	struct block file;
+	unsigned lost = 0;
+
+	REQUIRE(metadata_write(&splice, FORMAT_JPEG, (struct bytes){jpeg.bytes, jpeg.n},
+	                       metadata, &lost));
+	EXPECT_EQ(lost, 0);
+	file = lab_spliced(&splice, (struct bytes){jpeg.bytes, jpeg.n});
+	blob_append(&tagged, file.at, file.n);
+	block_fini(&file);
+	splice_fini(&splice);
+	blob_fini(&jpeg);
+	return tagged;
+}
+
+static struct blob jpeg_of_everything(void)
+{
+	struct metadata metadata = {
+		.exif = lab_exif(true, exif_of_everything, N_OF(exif_of_everything))};
+	struct blob jpeg;
+
+	block_add_text(&metadata.xmp, xmp_of_everything);
+	block_add(&metadata.iptc, BYTES_OF("\x1c\2\x5a\0\x09iptc-city\x1c\2\x74\0\x0b"
+	                                   "iptc-rights\x1c\2\x78\0\x0ciptc-caption"));
+	jpeg = jpeg_with(&metadata);
+	metadata_fini(&metadata);
+	return jpeg;
+}
+
+/* The output's metadata; the caller frees them. */
+static struct metadata cooked_metadata(const struct blob *input, const char *name,
+                                       const struct recipe *recipe, unsigned *ret_lost)
+{
+	struct outcome outcome = run_picture(input, name, recipe);
+	struct metadata metadata;
+
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	REQUIRE(metadata_read(&metadata, recipe->format,
+	                      (struct bytes){outcome.output.bytes, outcome.output.n}));
+	*ret_lost = outcome.answer.out[0].lost;
+	outcome_fini(&outcome);
+	return metadata;
+}
+
+static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG,  FORMAT_WEBP,
+                                            FORMAT_TIFF, FORMAT_AVIF, FORMAT_HEIC,
+                                            FORMAT_JXL};
+
+TEST(metadata_pictures, without_gps_no_place_is_left_in_any_format)
+{
+	struct blob input = jpeg_of_everything();
+
+	for (size_t i = 0; i < N_OF(formats); i++) {
+		struct recipe recipe = recipe_for(formats[i], ENGINE_AUTO);
+		struct metadata metadata;
+		struct outcome outcome;
+		unsigned lost;
+
+		recipe.keep = KEEP_EXIF | KEEP_XMP | KEEP_IPTC;
+		outcome = run_picture(&input, "a.jpg", &recipe);
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT(!blob_holds(&outcome.output, "exif-gps"));
+		EXPECT(!blob_holds(&outcome.output, "-city"));
+		EXPECT(!blob_holds(&outcome.output, "48.12"));
+		outcome_fini(&outcome);
+
+		metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
+		EXPECT(lab_holds(block_bytes(&metadata.exif), "exif-description"));
+		EXPECT(lab_holds(block_bytes(&metadata.xmp), "xmp-title"));
+		EXPECT(metadata.iptc.n > 0
+		               ? lab_holds(block_bytes(&metadata.iptc), "iptc-caption")
+		               : (lost & LOST_IPTC) != 0);
+		metadata_fini(&metadata);
+	}
+	blob_fini(&input);
+}
+
+TEST(metadata_pictures, copyright_alone_is_kept_in_any_format)
+{
+	struct blob input = jpeg_of_everything();
+
+	for (size_t i = 0; i < N_OF(formats); i++) {
+		struct recipe recipe = recipe_for(formats[i], ENGINE_AUTO);
+		struct metadata metadata;
+		unsigned lost;
+
+		recipe.keep = KEEP_COPYRIGHT;
+		metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
+		EXPECT(lab_holds(block_bytes(&metadata.exif), "J\xf6rg"));
+		EXPECT(!lab_holds(block_bytes(&metadata.exif), "exif-"));
+		EXPECT(lab_holds(block_bytes(&metadata.xmp), "xmp-credit"));
+		EXPECT(!lab_holds(block_bytes(&metadata.xmp), "xmp-title"));
+		EXPECT(!lab_holds(block_bytes(&metadata.xmp), "xmp-city"));
+		EXPECT(metadata.iptc.n > 0
+		               ? lab_holds(block_bytes(&metadata.iptc), "iptc-rights")
+		               : (lost & LOST_IPTC) != 0);
+		EXPECT(!lab_holds(block_bytes(&metadata.iptc), "iptc-caption"));
+		metadata_fini(&metadata);
+	}
+	blob_fini(&input);
+}
+
+TEST(metadata_pictures, fields_of_the_file_tell_the_output)
+{
+	struct blob input = jpeg_of_everything();
+
+	for (size_t i = 0; i < N_OF(formats); i++) {
+		struct recipe recipe = recipe_of_words("size 8x", formats[i],
+		                                       ENGINE_AUTO);
+		struct metadata metadata;
+		struct bytes exif, artist;
+		unsigned lost;
+
+		recipe.keep = KEEP_ALL;
+		metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
+		exif = block_bytes(&metadata.exif);
+		/* A TIFF has the orientation of its encoder. */
+		EXPECT_EQ(lab_exif_number(exif, LAB_MAIN, 0x0112),
+		          formats[i] == FORMAT_TIFF ? -1 : 1);
+		EXPECT_EQ(lab_exif_number(exif, LAB_EXIF, 0xa001), 1);
+		EXPECT_EQ(lab_exif_number(exif, LAB_EXIF, 0xa002), 8);
+		EXPECT(lab_holds(lab_exif_value(exif, LAB_INTEROP, 1), "R98"));
+		artist = lab_exif_value(exif, LAB_MAIN, 0x013b);
+		EXPECT(bytes_equal(artist, BYTES_OF("J\xf6rg\0")));
+		/* PNG counts in whole pixels per metre. */
+		EXPECT(metadata.density.x > 299.9 && metadata.density.x < 300.1);
+		EXPECT(lab_holds(block_bytes(&metadata.xmp), "tiff:Orientation=\"1\""));
+		EXPECT(lab_holds(block_bytes(&metadata.xmp), "tiff:ImageWidth=\"8\""));
+		EXPECT(!lab_holds(block_bytes(&metadata.xmp), "MotionPhoto"));
+		EXPECT(lost & LOST_VIDEO);
+		EXPECT(!(lost & (LOST_EXIF | LOST_XMP)));
+		metadata_fini(&metadata);
+	}
+	blob_fini(&input);
+}
+
+TEST(metadata_pictures, a_video_is_lost_even_where_no_metadata_is_kept)
+{
+	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
+	struct blob input = jpeg_of_everything();
+	struct metadata metadata;
+	unsigned lost;
+
+	recipe.keep = KEEP_NONE;
+	metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
+	EXPECT_EQ(lost, LOST_VIDEO);
+	EXPECT_EQ(metadata.exif.n + metadata.xmp.n + metadata.iptc.n, 0);
+	metadata_fini(&metadata);
+	blob_fini(&input);
+}
+
+TEST(metadata_pictures, each_variant_gets_its_own)
+{
+	struct recipe recipes[] = {recipe_of_words("size 8x", FORMAT_JPEG, ENGINE_AUTO),
+	                           recipe_of_words("size 4x", FORMAT_PNG, ENGINE_AUTO),
+	                           recipe_of_words("size 6x", FORMAT_WEBP, ENGINE_AUTO)};
+	static const int64_t widths[] = {8, -1, 6};
+	struct outcome outcomes[3];
+	struct blob input = jpeg_of_everything();
+
+	recipes[0].keep = recipes[2].keep = KEEP_ALL;
+	REQUIRE(run_variants(&input, recipes, 3, outcomes));
+	for (size_t i = 0; i < 3; i++) {
+		struct metadata metadata;
+
+		REQUIRE(metadata_read(
+			&metadata, recipes[i].format,
+			(struct bytes){outcomes[i].output.bytes, outcomes[i].output.n}));
+		EXPECT_EQ(lab_exif_number(block_bytes(&metadata.exif), LAB_EXIF, 0xa002),
+		          widths[i]);
+		metadata_fini(&metadata);
+		outcome_fini(&outcomes[i]);
+	}
+	blob_fini(&input);
+}
+
+TEST(metadata_pictures, exif_behind_the_pixels_of_a_png_turns_it)
+{
+	static const char *const sizes[] = {"", "size 8x"};
+	uint8_t exif[EXIF_BYTES];
+
+	make_exif(exif, 6, true);
+	for (size_t i = 0; i < N_OF(sizes); i++) {
+		struct recipe recipe = recipe_of_words(sizes[i], FORMAT_PNG, ENGINE_AUTO);
+		struct blob png = make_png(32, 16, 3, &rgbw), late = {0}, tail = {0};
+		struct outcome outcome;
+		struct metadata metadata;
+
+		recipe.keep = KEEP_ALL;
+		/* The chunk is made in a PNG of its own, and put before the end. */
+		blob_append(&tail, png.bytes, png.n);
+		png_insert(&tail, "eXIf", exif, sizeof(exif));
+		blob_append(&late, png.bytes, png.n);
+		blob_insert(&late, late.n - 12, tail.bytes + 33, 12 + sizeof(exif));
+		outcome = run_picture(&late, "a.png", &recipe);
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT(outcome.answer.out[0].height == 2 * outcome.answer.out[0].width);
+		REQUIRE(metadata_read(
+			&metadata, FORMAT_PNG,
+			(struct bytes){outcome.output.bytes, outcome.output.n}));
+		EXPECT_EQ(lab_exif_number(block_bytes(&metadata.exif), LAB_MAIN, 0x0112),
+		          1);
+		metadata_fini(&metadata);
+		outcome_fini(&outcome);
+		blob_fini(&tail);
+		blob_fini(&late);
+		blob_fini(&png);
+	}
+}
+
+TEST(metadata_pictures, density_is_kept_and_never_invented)
+{
+	static const enum image_format with_density[] = {FORMAT_JPEG, FORMAT_PNG,
+	                                                 FORMAT_TIFF};
+	static const struct density densities[] = {{0, 0}, {300, 300}};
+
+	for (size_t k = 0; k < N_OF(densities); k++) {
+		struct metadata from = {.density = densities[k]};
+		struct blob input = jpeg_with(&from);
+
+		for (size_t i = 0; i < N_OF(with_density); i++) {
+			struct recipe recipe = recipe_for(with_density[i], ENGINE_AUTO);
+			struct metadata metadata;
+			unsigned lost;
+
+			metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
+			EXPECT(metadata.density.x > densities[k].x - 0.1 &&
+			               metadata.density.x < densities[k].x + 0.1,
+			       "%s: %g", format_info(with_density[i])->name,
+			       metadata.density.x);
+			EXPECT_EQ(metadata.exif.n, 0);
+			metadata_fini(&metadata);
+		}
+		blob_fini(&input);
+	}
+}
+
+TEST(metadata_pictures, a_colour_space_that_is_kept_stays_uncalibrated)
+{
+	struct recipe recipe = recipe_of_words("profile p3", FORMAT_JPEG, ENGINE_AUTO);
+	struct blob input = jpeg_of_everything();
+	struct metadata metadata;
+	unsigned lost;
+
+	recipe.keep = KEEP_EXIF;
+	metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
+	EXPECT_EQ(lab_exif_number(block_bytes(&metadata.exif), LAB_EXIF, 0xa001), 0xffff);
+	EXPECT_EQ(lab_exif_value(block_bytes(&metadata.exif), LAB_INTEROP, 1).n, 0);
+	metadata_fini(&metadata);
+	blob_fini(&input);
+}
+
+TEST(metadata_pictures, xmp_that_cannot_be_read_is_dropped_and_reported)
+{
+	struct metadata from = {0};
+	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
+	struct metadata metadata;
+	struct blob input;
+	unsigned lost;
+
+	block_add_text(&from.xmp,
+	               "<x:xmpmeta xmlns:x='adobe:ns:meta/'><broken></x:xmpmeta>");
+	input = jpeg_with(&from);
+	recipe.keep = KEEP_XMP;
+	metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
+	EXPECT_EQ(lost, LOST_XMP);
+	EXPECT_EQ(metadata.xmp.n, 0);
+	metadata_fini(&metadata);
+	recipe.keep = KEEP_EXIF;
+	metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
+	EXPECT_EQ(lost, 0);
+	metadata_fini(&metadata);
+	metadata_fini(&from);
+	blob_fini(&input);
+}
