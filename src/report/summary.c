@@ -144,13 +144,13 @@ static void add_failures(struct text *text, const struct failures *failures)
 {
 	const struct failure_group *sorted[MAX_FAILURE_GROUPS];
 	bool are_all_named = failures->n_others == 0;
-	size_t width = 0;
+	const unsigned n_groups = failures->n_groups;
+	size_t width;
 
 	sort_groups(failures, sorted);
+	width = n_groups > 0 ? n_digits(sorted[0]->n_images) : 0;
 	text_put(text, "failed:\n");
-	for (unsigned i = 0; i < failures->n_groups; i++) {
-		if (i == 0) /* the largest number */
-			width = n_digits(sorted[i]->n_images);
+	for (unsigned i = 0; i < n_groups; i++) {
 		add_group(text, sorted[i], width);
 		are_all_named = are_all_named &&
 		                sorted[i]->n_names == sorted[i]->n_images;

@@ -1,3 +1,4 @@
+/* Blocks of EXIF made from a list of fields, and a reader for them. */
 #include "metadata_lab.h"
 
 #include <string.h>

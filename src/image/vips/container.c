@@ -1,3 +1,4 @@
+/* Take the EXIF out of JPEG and WebP files that our own encoders wrote. */
 #include "image/vips/container.h"
 
 #include <string.h>

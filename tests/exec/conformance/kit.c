@@ -1,3 +1,4 @@
+/* What the conformance tests share. */
 #include "kit.h"
 
 #include <linux/audit.h>
