@@ -70,9 +70,9 @@ static const char *how_to_continue(const struct command_line *line)
 {
 	if (line->command == COMMAND_VERIFY)
 		return NULL;
-	if (line->batch.overwrite == OVERWRITE_SKIP)
-		return "run the same command again to continue";
-	return "run again with --overwrite skip to continue";
+	if (line->batch.keeps_no_state && line->batch.overwrite == OVERWRITE_OWN)
+		return "run again with --overwrite skip to continue";
+	return "run the same command again to continue";
 }
 
 /* The recipe, for -v and for the summary record. */

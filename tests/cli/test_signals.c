@@ -64,7 +64,7 @@ static void expect_drained(int number, const char *word)
 	EXPECT_STR(tree("out"), "a.png png 2x2\nb.png png 2x2\n");
 	expect_summary(2, 0, N_QUEUED, 128 + number);
 	EXPECT(strstr(ended.err,
-	              "\n30 not started; run again with --overwrite skip to continue\n"),
+	              "\n30 not started; run the same command again to continue\n"),
 	       "%s", ended.err);
 	fixture_leave();
 }

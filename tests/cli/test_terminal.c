@@ -204,7 +204,7 @@ TEST(terminal, ctrl_c_lets_running_images_finish_and_restores_the_terminal)
 		0,
 		"pixpool: interrupted: finishing running images; once more kills them\r\n");
 	let_pass("in/a.png");
-	await_shown(0, "\n8 not started; run again with --overwrite skip to continue");
+	await_shown(0, "\n8 not started; run the same command again to continue");
 	EXPECT_EQ(end(&command).status, 130);
 	EXPECT_STR(tree("out"), "a.png png 32x24\n");
 	EXPECT(widest(0, terminal.n) <= 80);
@@ -289,7 +289,7 @@ TEST(terminal, ctrl_c_twice_kills_and_restores_the_terminal)
 	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
 	await_shown(0, "interrupted: ");
 	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
-	await_shown(0, "\n9 not started; run again with --overwrite skip to continue");
+	await_shown(0, "\n9 not started; run the same command again to continue");
 	EXPECT_EQ(end(&command).status, 130);
 	EXPECT_STR(tree("out"), "");
 	expect_sane();

@@ -1,0 +1,142 @@
+#!/bin/bash
+# Cut the power of the output folder's file system while a batch runs, at random moments, and look at what a
+# second run finds. After each cut:
+#   - every output that the report called done is there, whole;
+#   - no name shows a partial or an empty output;
+#   - the same command ends well, makes none of those again, and then the outputs equal those of an undisturbed run.
+# The control runs the same with --no-fsync, and must lose outputs in at least half of its rounds.
+#
+#     power-cut.sh PROGRAM CUT_POWER ROUNDS [FILE_SYSTEM...]       ext4 and xfs unless said otherwise
+#
+# Status 77: it cannot run here, and says why.
+set -euo pipefail
+
+program=$(realpath "$1")
+cut_power=$(realpath "$2")
+rounds=$3
+shift 3
+kinds=("$@")
+(($#)) || kinds=(ext4 xfs)
+
+skip() {
+	echo "skipped: $*"
+	exit 77
+}
+
+((EUID == 0)) || skip "mounting needs root"
+work=$(mktemp -d)
+mounted=
+clean_up() {
+	[[ -z $mounted ]] || umount -l "$work/mount"
+	rm -rf "$work"
+}
+trap clean_up EXIT
+mkdir "$work/mount" "$work/in"
+
+n_images=120
+for ((i = 0; i < n_images; i++)); do
+	mkdir -p "$work/in/$((i % 6))"
+	printf 'pixpool-scripted\nsize %d 2\n' $((2 + i)) > "$work/in/$((i % 6))/$i.png"
+done
+touch -d 2020-01-01 "$work"/in/*/*
+"$program" resize -s 9999 "$work/in" -o "$work/right" -Q --state none
+
+mount_image() {
+	mount -o loop "$work/image" "$work/mount" 2> "$work/mount.err" || return 1
+	mounted=yes
+}
+
+unmount_image() {
+	umount "$work/mount"
+	mounted=
+}
+
+make_image() { # a new file system of this kind
+	rm -f "$work/image"
+	truncate -s 400M "$work/image"
+	"mkfs.$1" -q "$work/image" > /dev/null 2>&1
+}
+
+resize() { # REPORT, more options: a batch into the file system
+	local report=$1
+
+	shift
+	"$program" resize -s 9999 "$work/in" -o "$work/mount/out" --progress none --report "$report" "$@" 2> "$work/said"
+}
+
+done_in() { # the names of the outputs that a report calls done
+	sed -n 's/.*"name":"\([^"]*\)".*"status":"ok".*/\1/p' "$1"
+}
+
+n_lost=0
+wrong() {
+	echo "$*" >&2
+	exit 1
+}
+
+# Until the first run has reported so many images; 20 s at most.
+await_records() {
+	local left=2000
+
+	while ((left-- > 0)) && (($(wc -l < "$work/first" 2> /dev/null || echo 0) < $1)); do
+		sleep 0.01
+	done
+}
+
+# One round. Sets lost to the number of outputs that were called done and are not there, whole.
+round() { # more options of the first run
+	local pid name
+
+	rm -f "$work/first"
+	make_image "$kind"
+	mount_image || skip "a loop device of $kind cannot be mounted: $(cat "$work/mount.err")"
+	mkdir "$work/mount/out"
+	sync -f "$work/mount"
+	resize "$work/first" "$@" &
+	pid=$!
+	await_records $((RANDOM % n_images))
+	# Something else always writes on a machine: it makes the file system commit what is there.
+	date > "$work/mount/other"
+	sync "$work/mount/other" 2> "$work/sync.err" || true
+	cp "$work/first" "$work/then" 2> /dev/null || : > "$work/then"
+	"$cut_power" "$work/mount"
+	wait "$pid" || true
+	unmount_image
+	mount_image || wrong "$kind: cannot be mounted after the cut"
+
+	lost=0
+	while read -r name; do
+		cmp -s "$work/right/$name" "$work/mount/out/$name" || lost=$((lost + 1))
+	done < <(done_in "$work/then")
+	while IFS= read -r -d '' name; do
+		cmp -s "$work/right/${name#"$work/mount/out/"}" "$name" || partial=$((partial + 1))
+	done < <(find "$work/mount/out" -name '*.png' -print0)
+}
+
+for kind in "${kinds[@]}"; do
+	command -v "mkfs.$kind" > /dev/null || skip "there is no mkfs.$kind"
+	n_called_done=0
+	for ((r = 0; r < rounds; r++)); do
+		partial=0
+		round
+		((lost == 0)) || wrong "$kind, round $r: $lost outputs that were done are lost"
+		((partial == 0)) || wrong "$kind, round $r: $partial outputs are not whole"
+		n_called_done=$((n_called_done + $(done_in "$work/then" | wc -l)))
+		resize "$work/second" || wrong "$kind, round $r: the second run failed: $(cat "$work/said")"
+		diff -r -x '.pixpool*' "$work/right" "$work/mount/out" || wrong "$kind, round $r: outputs differ"
+		[[ -z $(comm -12 <(done_in "$work/then" | sort) <(done_in "$work/second" | sort)) ]] ||
+			wrong "$kind, round $r: an output that was done was made again"
+		unmount_image
+	done
+	((n_called_done > 0)) || wrong "$kind: no output was done before any cut: the moments are too early"
+
+	for ((r = 0; r < rounds; r++)); do
+		partial=0
+		round --no-fsync
+		((lost + partial == 0)) || n_lost=$((n_lost + 1))
+		unmount_image
+	done
+	echo "$kind: $rounds cuts, $n_called_done outputs done before them, none lost; without fsync $n_lost of $rounds lost some"
+	((2 * n_lost >= rounds)) || wrong "$kind: the control lost outputs in $n_lost of $rounds rounds only"
+	n_lost=0
+done
