@@ -28,9 +28,12 @@ typedef void cgroup_visit_fn(const struct cgroup *group, void *data);
 void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visit,
                  void *data);
 
-/* Read a number from the file name in folder. key NULL: the number alone, which is false for
- * "max" and for a negative one. Else the number after key at the beginning of a line. False if
- * it is not there. */
+/* Read a number from the file name in folder.
+ *
+ * key  NULL: the file has only the number. Otherwise, the number stands after key in a line that
+ *      begins with key.
+ *
+ * False: the file or the key is missing, or the number is "max" or negative. */
 bool cgroup_read_number(const char *folder, const char *name, const char *key,
                         uint64_t *ret_number);
 

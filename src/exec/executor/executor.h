@@ -17,8 +17,9 @@ struct executor_table {
 	/* Longer inputs are put into a memfd. SIZE_MAX: none is. */
 	size_t max_inline_input;
 
-	/* A task was queued, or shutdown began. Sees to it that a worker comes for the task: may
-	 * start one, or set must_wake. False: no worker can be started. With the lock held. */
+	/* A task was queued, or shutdown began. Starts a worker for the task, or sets must_wake to
+	 * wake one, unless a worker will look at the queue anyway. False: no worker can be started.
+	 * With the lock held. */
 	bool (*on_change)(struct pxp_executor *executor);
 
 	/* Wake the worker for which on_change set must_wake. Without the lock, so that the worker
@@ -33,10 +34,12 @@ struct executor_table {
 	 * held. NULL: workers begin tasks as they take them. */
 	bool (*take_back)(struct pxp_executor *executor, struct task *task);
 
-	/* The same for every such task: append them to list. With the lock held. NULL as above. */
+	/* The same for every such task: append them to list. With the lock
+	 * held. NULL: workers begin tasks as they take them. */
 	void (*take_back_all)(struct pxp_executor *executor, struct task_list *list);
 
-	/* Whether a worker has begun a TASK_HANDED task. With the lock held. NULL as above. */
+	/* Whether a worker has begun a TASK_HANDED task. With the lock
+	 * held. NULL: workers begin tasks as they take them. */
 	bool (*has_begun)(struct pxp_executor *executor, const struct task *task);
 
 	/* A task that was begun has been asked to end; if may_kill, kill its worker. Returns

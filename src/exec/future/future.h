@@ -24,7 +24,7 @@ typedef void future_free_fn(struct pxp_future *future);
 struct pxp_future {
 	atomic_uint n_references;
 	/* An enum pxp_future_state, and whether a thread sleeps on this word until the future is
-	 * done. It becomes a done state with the lock held. */
+	 * done. It becomes a done state only while the lock is held. */
 	atomic_uint state;
 	/* Frees the memory of the future. */
 	future_free_fn *free;

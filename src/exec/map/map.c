@@ -294,7 +294,7 @@ static bool is_death(enum pxp_status status)
 	       status == PXP_EPROTO || status == PXP_EPOISON || status == PXP_EMEMORY;
 }
 
-/* A worker died of an item. Returns whether the item fails. */
+/* An item has killed its worker. Returns whether the item fails. */
 static bool fault_count(struct fault *fault, const struct pxp_error *error,
                         unsigned retries)
 {
@@ -408,7 +408,7 @@ static enum pxp_status await(struct pxp_map *map, struct chunk **ret_chunk)
 	return PXP_OK;
 }
 
-/* Make the next chunk the current one. Else what pxp_map_next() returns. */
+/* Make the next chunk the current one. Returns PXP_OK, or what pxp_map_next() must return. */
 static enum pxp_status collect(struct pxp_map *map)
 {
 	enum pxp_status status;
