@@ -33,7 +33,8 @@ void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visi
  * key  NULL: the file has only the number. Otherwise, the number stands after key in a line that
  *      begins with key.
  *
- * False: the file or the key is missing, or the number is "max" or negative. */
+ * False: the file or the key is missing; or there is no key, and the file has "max" or a negative
+ * number. */
 bool cgroup_read_number(const char *folder, const char *name, const char *key,
                         uint64_t *ret_number);
 

@@ -3,6 +3,8 @@
 # was moved. hello_futures.c is built with each.
 #
 #     install.sh TREE BUILD CMAKE GENERATOR COMPILER SANITIZERS
+#
+# Status 77 (skipped): there is no pkg-config.
 set -eu
 
 tree=$1
@@ -11,6 +13,10 @@ cmake=$3
 generator=$4
 compiler=$5
 sanitize=${6:+-fsanitize=$6}
+if ! command -v pkg-config > /dev/null; then
+	echo "skipped: there is no pkg-config (Debian: pkg-config)"
+	exit 77
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

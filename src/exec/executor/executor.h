@@ -34,12 +34,12 @@ struct executor_table {
 	 * held. NULL: workers begin tasks as they take them. */
 	bool (*take_back)(struct pxp_executor *executor, struct task *task);
 
-	/* The same for every such task: append them to list. With the lock
-	 * held. NULL: workers begin tasks as they take them. */
+	/* The same for every such task: append them to list. With the lock held. NULL: workers
+	 * begin tasks as they take them. */
 	void (*take_back_all)(struct pxp_executor *executor, struct task_list *list);
 
-	/* Whether a worker has begun a TASK_HANDED task. With the lock
-	 * held. NULL: workers begin tasks as they take them. */
+	/* Whether a worker has begun a TASK_HANDED task. With the lock held. NULL: workers begin
+	 * tasks as they take them. */
 	bool (*has_begun)(struct pxp_executor *executor, const struct task *task);
 
 	/* A task that was begun has been asked to end; if may_kill, kill its worker. Returns
