@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "exec/process/signals.h"
 #include "exec/process/worker.h"
 
 #include <errno.h>
@@ -80,22 +81,6 @@ static void forget_child(struct fork_server *server, pid_t pid)
 	}
 }
 
-static void on_child(int number)
-{
-	(void)number;
-}
-
-void fork_server_listen_to_children(void)
-{
-	const struct sigaction interrupt = {.sa_handler = on_child};
-	sigset_t children;
-
-	sigaction(SIGCHLD, &interrupt, NULL);
-	sigemptyset(&children);
-	sigaddset(&children, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &children, NULL);
-}
-
 static void stop_listening_to_children(void)
 {
 	sigset_t children;
@@ -106,21 +91,18 @@ static void stop_listening_to_children(void)
 	sigprocmask(SIG_UNBLOCK, &children, NULL);
 }
 
-/* Set the signals that workers inherit. It comes after the preload, which may have changed them,
- * and it is done once because it takes many system calls. */
-static void reset_signals(void)
+/* Set the signals that workers inherit. It comes after the preload, which may have changed them. */
+static void set_signals_of_workers(void)
 {
-	sigset_t none;
-
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
 	/* The main process alone decides what an interrupt means. A write that fails is an error
 	 * for the task, not a death. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	static const int ignored[] = {
+		SIGINT,
+		SIGPIPE,
+		SIGXFSZ,
+	};
+
+	signals_reset(ignored, sizeof(ignored) / sizeof(ignored[0]));
 }
 
 /* The main process waits for every answer. */
@@ -149,8 +131,8 @@ static bool load(struct fork_server *server)
 		failure->kind = FRAME_UNLOADED;
 		server->is_loaded = prepare_and_preload(server, &failure->error);
 		server->has_failed = !server->is_loaded;
-		reset_signals();
-		fork_server_listen_to_children();
+		set_signals_of_workers();
+		signals_listen_to_children();
 	}
 	if (server->has_failed)
 		channel_send_at_last(server->control, failure, sizeof(*failure), NULL);

@@ -12,7 +12,4 @@ enum { MAIN_PIDFD = 4 };
 _Noreturn void fork_server_main(const struct fork_server_frame *pool,
                                 const void *init_bytes, int control);
 
-/* Block SIGCHLD, and let it interrupt a ppoll() that unblocks it. The zygote uses it as well. */
-void fork_server_listen_to_children(void);
-
 #endif

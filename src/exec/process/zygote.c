@@ -18,6 +18,7 @@
 #include "base/lock.h"
 #include "exec/process/fork_server.h"
 #include "exec/process/protocol.h"
+#include "exec/process/signals.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -64,18 +65,6 @@ static struct {
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
 
 /* ---- in the zygote ---- */
-
-/* Undo what our parent has ignored or blocked. If SIGCHLD were ignored there would be no wait
- * status. */
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 /* Any of the descriptors 0 to 4 may be closed, or be one of ours. So they are moved up before
  * they are moved down. Returns false with errno. */
@@ -124,7 +113,7 @@ static pid_t fork_fork_server(const struct fork_server_frame *request,
 
 	if (pid == 0) {
 		close(CONTROL);
-		reset_signals();
+		signals_reset(NULL, 0);
 		zygote.depth++;
 		fork_server_main(request, init_bytes, control);
 	}
@@ -199,12 +188,12 @@ _Noreturn static void zygote_main(int control, int main_pidfd)
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
-	reset_signals();
+	signals_reset(NULL, 0);
 	if (!leave_terminal(control, main_pidfd))
 		send_ready(control, errno);
 	/* If we are stopped, the end of the main process continues us. */
 	prctl(PR_SET_PDEATHSIG, SIGCONT);
-	fork_server_listen_to_children();
+	signals_listen_to_children();
 	send_ready(CONTROL, 0);
 	while (await_request() &&
 	       channel_receive(CONTROL, buffer, &frame) == RECEIVED_FRAME)
