@@ -80,26 +80,28 @@ void jpg_decoder_destroy(struct jpg_decoder *decoder); /* NULL too */
 void jpg_decoder_trim(struct jpg_decoder *decoder, size_t max_bytes);
 
 /*
- * Read up to the first scan: JPG_OK means that the decoder takes this kind of file.
+ * Read all segments of a file, but no entropy-coded data: JPG_OK means that the decoder takes
+ * this kind of file, and that its segments are in order.
  *
- * bytes    borrowed for the call.
+ * bytes    borrowed until the file is decoded, or another one is opened.
  *
- * JPG_CANNOT     CMYK, YCCK, RGB, arithmetic coding, 12 bits, lossless, hierarchical ...
- * JPG_DAMAGED    the header is no header.
- * JPG_TRUNCATED  the file ends before its first scan.
+ * JPG_CANNOT     CMYK, YCCK, RGB, arithmetic coding, 12 bits, lossless, hierarchical ...; known
+ *                before the first scan, but for a height that comes late (DNL).
+ * JPG_DAMAGED    a segment contradicts the standard or another one.
+ * JPG_TRUNCATED  the file ends in a segment, or before its last scan.
  */
-enum jpg_status jpg_decoder_read_header(struct jpg_decoder *decoder, const uint8_t *bytes,
-                                        size_t n_bytes, struct jpg_header *ret_header);
+enum jpg_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *bytes,
+                                 size_t n_bytes, struct jpg_header *ret_header);
 
 /*
- * Decode a whole file. The caller has checked the size in pixels.
+ * Decode the file that jpg_decoder_open() said JPG_OK of. The caller has checked its size in
+ * pixels. It may be decoded again, with another request.
  *
- * bytes    borrowed for the call.
  * return   with JPG_OK *ret_picture has the planes, which belong to the decoder until its
  *          next call. Else jpg_decoder_reason() says why.
  */
-enum jpg_status jpg_decoder_decode(struct jpg_decoder *decoder, const uint8_t *bytes,
-                                   size_t n_bytes, const struct jpg_request *request,
+enum jpg_status jpg_decoder_decode(struct jpg_decoder *decoder,
+                                   const struct jpg_request *request,
                                    struct jpg_picture *ret_picture);
 
 /* One line about the last status that was not JPG_OK. Static text. */

@@ -101,10 +101,10 @@ static struct jpg_header header_of(const struct jpg_file *file)
 	return header;
 }
 
-enum jpg_status jpg_decoder_read_header(struct jpg_decoder *decoder, const uint8_t *bytes,
-                                        size_t n_bytes, struct jpg_header *ret_header)
+enum jpg_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *bytes,
+                                 size_t n_bytes, struct jpg_header *ret_header)
 {
-	enum jpg_status status = jpg_file_read_frame(&decoder->file, bytes, n_bytes);
+	enum jpg_status status = jpg_file_read(&decoder->file, bytes, n_bytes);
 
 	if (status != JPG_OK)
 		return fail(decoder, status, decoder->file.reason);
@@ -338,33 +338,28 @@ static struct plane plane_of(const struct jpg_component *c,
 	};
 }
 
-/* What the request does not tolerate, and what no request does. */
-static enum jpg_status read_file(struct jpg_decoder *decoder, const uint8_t *bytes,
-                                 size_t n_bytes, const struct jpg_request *request)
+/* What a request for everything does not tolerate. */
+static enum jpg_status check_everything(struct jpg_decoder *decoder)
 {
-	struct jpg_file *file = &decoder->file;
-	enum jpg_status status = jpg_file_read(file, bytes, n_bytes);
-
-	if (status != JPG_OK)
-		return fail(decoder, status, file->reason);
-	if (request->reads_everything && file->has_stray)
+	if (decoder->file.has_stray)
 		return fail(decoder, JPG_DAMAGED, "stray bytes between segments");
-	if (request->reads_everything && !file->has_end)
+	if (!decoder->file.has_end)
 		return fail(decoder, JPG_TRUNCATED, "file has no end marker");
-	jpg_plan_scans(file, request);
 	return JPG_OK;
 }
 
-enum jpg_status jpg_decoder_decode(struct jpg_decoder *decoder, const uint8_t *bytes,
-                                   size_t n_bytes, const struct jpg_request *request,
+enum jpg_status jpg_decoder_decode(struct jpg_decoder *decoder,
+                                   const struct jpg_request *request,
                                    struct jpg_picture *ret_picture)
 {
 	const struct jpg_file *file = &decoder->file;
 	struct jpg_header header;
-	enum jpg_status status = read_file(decoder, bytes, n_bytes, request);
+	enum jpg_status status = request->reads_everything ? check_everything(decoder)
+	                                                   : JPG_OK;
 
 	if (status != JPG_OK)
 		return status;
+	jpg_plan_scans(&decoder->file, request);
 	header = header_of(file);
 	for (unsigned i = 0; i < file->n_components; i++) {
 		if (!begin_component(decoder, &header, i, request->scale[i]))

@@ -528,14 +528,6 @@ static enum jpg_status read_up_to_first_scan(struct reader *reader, struct jpg_f
 	return JPG_OK;
 }
 
-enum jpg_status jpg_file_read_frame(struct jpg_file *ret_file, const uint8_t *bytes,
-                                    size_t n_bytes)
-{
-	struct reader reader;
-
-	return read_up_to_first_scan(&reader, ret_file, bytes, n_bytes);
-}
-
 /* Whether the scans have brought every component and, of a file without an end marker,
  * every bit of it. */
 static enum jpg_status check_completeness(struct reader *reader)

@@ -43,7 +43,7 @@ struct jpg_scan {
 	uint32_t restart_interval; /* in MCUs; 0: none */
 	const uint8_t *bytes; /* the entropy-coded segments with their restart markers */
 	size_t n_bytes;
-	bool is_skipped; /* for the decoder's plan; false after reading */
+	bool is_skipped; /* set by jpg_plan_scans() */
 };
 
 struct jpg_file {
@@ -61,12 +61,8 @@ struct jpg_file {
 	const char *reason; /* static text when a reader's status is not JPG_OK */
 };
 
-/* Read all segments before the first scan, and refuse what the decoder does not do. */
-enum jpg_status jpg_file_read_frame(struct jpg_file *ret_file, const uint8_t *bytes,
-                                    size_t n_bytes);
-
-/* The same, then all scans. A file that ends without EOI is JPG_OK with has_end false,
- * if its last scan has begun. */
+/* Read all segments. A file that ends without EOI behind the data of its last scan is JPG_OK
+ * with has_end false. */
 enum jpg_status jpg_file_read(struct jpg_file *ret_file, const uint8_t *bytes,
                               size_t n_bytes);
 

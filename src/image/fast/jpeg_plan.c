@@ -93,6 +93,8 @@ static void plan_component(struct jpg_file *file, struct component_plan *plan)
 
 void jpg_plan_scans(struct jpg_file *file, const struct jpg_request *request)
 {
+	for (size_t i = 0; i < file->n_scans; i++)
+		file->scan[i].is_skipped = false;
 	if (!file->is_progressive || !file->has_end || request->reads_everything)
 		return;
 	for (unsigned i = 0; i < file->n_components; i++) {

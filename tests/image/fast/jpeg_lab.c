@@ -201,11 +201,14 @@ enum jpg_status decode(struct jpg_decoder *decoder, struct bytes file,
                        const struct jpg_request *request, struct jpg_picture *ret_picture)
 {
 	uint8_t *copy = malloc(file.n ? file.n : 1);
+	struct jpg_header header;
 	enum jpg_status status;
 
 	REQUIRE(copy != NULL);
 	memcpy(copy, file.at, file.n);
-	status = jpg_decoder_decode(decoder, copy, file.n, request, ret_picture);
+	status = jpg_decoder_open(decoder, copy, file.n, &header);
+	if (status == JPG_OK)
+		status = jpg_decoder_decode(decoder, request, ret_picture);
 	free(copy);
 	return status;
 }

@@ -44,7 +44,7 @@ struct jpg_decoder *decoder_new(void);
 /* A request of one scale for all components, with no noise. */
 struct jpg_request request_of(enum jpg_scale scale);
 
-/* Decode a copy of exactly the file's length, so that a sanitizer sees a byte too many. */
+/* Open and decode a copy of exactly the file's length, so that a sanitizer sees a byte too many. */
 enum jpg_status decode(struct jpg_decoder *decoder, struct bytes file,
                        const struct jpg_request *request,
                        struct jpg_picture *ret_picture);

@@ -280,9 +280,10 @@ static void expect_jpeg(unsigned width, unsigned height,
 		REQUIRE(jpeg_writer_write(writer, planes, n_planes, options, &segment, 1,
 		                          &written));
 		EXPECT(memmem(written.bytes, written.n_bytes, comment, sizeof(comment)));
-		EXPECT_EQ(jpg_decoder_decode(decoder, written.bytes, written.n_bytes,
-		                             &request, &picture),
-		          JPG_OK);
+		picture = decode_whole(
+			decoder,
+			(struct bytes){(uint8_t *)written.bytes, written.n_bytes},
+			&request);
 		EXPECT_EQ(picture.n_planes, n_planes);
 		for (unsigned i = 0; i < n_planes; i++) {
 			struct reference_plane want = {.stride = planes[i].stride,
