@@ -36,7 +36,7 @@ static void list_engines(const struct catalogue *catalogue, enum image_format fo
 
 static void print_formats(const struct catalogue *catalogue)
 {
-	printf("\nformats:\n    %-8s %-12s %-12s suffixes\n", "", "read by",
+	printf("\nformats:\n    %-8s %-14s %-14s suffixes\n", "", "read by",
 	       "written by");
 	for (int i = FORMAT_NONE + 1; i < N_FORMATS; i++) {
 		const struct format_info *info = format_info((enum image_format)i);
@@ -46,7 +46,7 @@ static void print_formats(const struct catalogue *catalogue)
 		             sizeof(reads));
 		list_engines(catalogue, (enum image_format)i, true, writes,
 		             sizeof(writes));
-		printf("    %-8s %-12s %-12s", info->name, reads, writes);
+		printf("    %-8s %-14s %-14s", info->name, reads, writes);
 		for (const char *const *suffix = info->suffixes; *suffix; suffix++)
 			printf(" %s", *suffix);
 		printf("\n");

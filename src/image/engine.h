@@ -150,7 +150,7 @@ struct engine {
 /* The engines of this build, in the order in which they are asked, NULL at the end. */
 extern const struct engine *const engines[];
 
-extern const struct engine engine_vips, engine_stb;
+extern const struct engine engine_fast, engine_vips, engine_stb;
 
 /* Whether the recipe lets this engine work: it names none, or this one. */
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe);

@@ -4,6 +4,7 @@
 
 const struct engine *const engines[] = {
 #ifdef PIXPOOL_VIPS
+	&engine_fast,
 	&engine_vips,
 #endif
 	&engine_stb,

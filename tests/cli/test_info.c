@@ -12,7 +12,7 @@ enum { MAX_ROWS = 32 };
 
 /* A row of the printed table of formats. */
 struct row {
-	char name[9], readers[13], writers[13], suffix[8];
+	char name[9], readers[15], writers[15], suffix[8];
 };
 
 static struct row rows[MAX_ROWS];
@@ -39,11 +39,11 @@ static void read_table(void)
 	for (n_rows = 0; *line == ' '; line = strchr(line, '\n') + 1) {
 		struct row *row = &rows[n_rows++];
 
-		REQUIRE(n_rows < MAX_ROWS && strcspn(line, "\n") > 39);
+		REQUIRE(n_rows < MAX_ROWS && strcspn(line, "\n") > 43);
 		take_column(row->name, line, 4, 8);
-		take_column(row->readers, line, 13, 12);
-		take_column(row->writers, line, 26, 12);
-		take_column(row->suffix, line, 39, strcspn(line + 39, " \n"));
+		take_column(row->readers, line, 13, 14);
+		take_column(row->writers, line, 28, 14);
+		take_column(row->suffix, line, 43, strcspn(line + 43, " \n"));
 	}
 	REQUIRE(n_rows > 15);
 }

@@ -444,6 +444,7 @@ static const struct engine engine_scripted = {
 const struct engine *const engines[] = {
 	&engine_scripted,
 #ifdef PIXPOOL_VIPS
+	&engine_fast,
 	&engine_vips,
 #endif
 	&engine_stb,

@@ -35,14 +35,22 @@ static bool look_at(const void *bytes, size_t n, const char *name,
 	return is_seen;
 }
 
-/* The estimate of the first engine that reads the format. */
+/* The engine that reads most formats. */
+static const struct engine *engine_of_most(void)
+{
+	const struct engine *vips = engine_named("vips");
+
+	return vips ? vips : engine_named("stb");
+}
+
+/* Its estimate. */
 static uint64_t estimate(const struct picture_header *header, const struct recipe *recipe,
                          uint64_t input_bytes, uint64_t n_frames)
 {
 	const struct picture_variant variant = {.recipe = recipe};
 
-	return memory_estimate(engines[0], engines[0], header, &variant, 1, input_bytes,
-	                       n_frames);
+	return memory_estimate(engine_of_most(), engine_of_most(), header, &variant, 1,
+	                       input_bytes, n_frames);
 }
 
 static size_t read_sample(const char *name, uint8_t *bytes, size_t n_bytes)

@@ -1,0 +1,519 @@
+/*
+ * The fast engine: JPEG scaled to JPEG and WebP, with no more decoded than the output needs.
+ *
+ * Planes stay Y, Cb and Cr from end to end. The engine takes a picture only where it can make all
+ * of its outputs, and otherwise leaves it to the next engine: other formats and colours,
+ * filters, canvases, linear light, metadata that is to be kept, and pictures that shall be read
+ * in spite of damage.
+ *
+ * What it decodes with, resamples with and writes with is a kit, kept between pictures.
+ */
+#include "image/engine.h"
+
+#include "base/fd.h"
+#include "image/fast/jpeg.h"
+#include "image/fast/jpeg_write.h"
+#include "image/fast/render.h"
+#include "image/fast/webp_write.h"
+#include "image/header/metadata_scan.h"
+#include "image/header/profile.h"
+#include "image/memory_estimate.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Buffers of a kit that are larger are freed after the picture. */
+#define KEPT_KIT_BYTES ((size_t)32 << 20)
+
+struct kit {
+	struct jpg_decoder *decoder;
+	struct renderer *renderer;
+	struct jpeg_writer *jpeg;
+	struct webp_writer *webp;
+	struct workspace sharpening;
+};
+
+/* The picture at hand, from claim_source() to close(). */
+struct fast_state {
+	struct kit *kit;
+	struct jpg_header header;
+	struct decoded decoded;
+};
+
+/* The kit that no picture uses. A worker has one picture at a time; where several threads have
+ * one each, the others make kits of their own. */
+static _Atomic(struct kit *) spare_kit;
+
+static void kit_destroy(struct kit *kit)
+{
+	if (!kit)
+		return;
+	jpg_decoder_destroy(kit->decoder);
+	renderer_destroy(kit->renderer);
+	jpeg_writer_destroy(kit->jpeg);
+	webp_writer_destroy(kit->webp);
+	workspace_fini(&kit->sharpening);
+	free(kit);
+}
+
+/* NULL when out of memory. */
+static struct kit *kit_take(void)
+{
+	struct kit *kit = atomic_exchange(&spare_kit, NULL);
+
+	if (kit)
+		return kit;
+	kit = calloc(1, sizeof(*kit));
+	if (!kit)
+		return NULL;
+	kit->decoder = jpg_decoder_create();
+	kit->renderer = renderer_create();
+	kit->jpeg = jpeg_writer_create();
+	kit->webp = webp_writer_create();
+	if (kit->decoder && kit->renderer && kit->jpeg && kit->webp)
+		return kit;
+	kit_destroy(kit);
+	return NULL;
+}
+
+static void kit_give_back(struct kit *kit)
+{
+	jpg_decoder_trim(kit->decoder, KEPT_KIT_BYTES);
+	renderer_trim(kit->renderer, KEPT_KIT_BYTES);
+	jpeg_writer_trim(kit->jpeg, KEPT_KIT_BYTES);
+	webp_writer_trim(kit->webp, KEPT_KIT_BYTES);
+	if (kit->sharpening.n_bytes > KEPT_KIT_BYTES)
+		workspace_fini(&kit->sharpening);
+	kit_destroy(atomic_exchange(&spare_kit, kit));
+}
+
+static bool fast_reads(enum image_format format)
+{
+	return format == FORMAT_JPEG;
+}
+
+static bool fast_writes(enum image_format format)
+{
+	return format == FORMAT_JPEG || format == FORMAT_WEBP;
+}
+
+static bool cannot(struct failure *ret_reason, const char *reason)
+{
+	return failure_set(ret_reason, FAIL_UNSUPPORTED, "header: the fast engine %s",
+	                   reason);
+}
+
+/* From quality 90 up chroma is kept whole, as libvips and others do. */
+enum { QUALITY_OF_WHOLE_CHROMA = 90 };
+
+static bool has_half_chroma(const struct recipe *recipe)
+{
+	if (recipe->format == FORMAT_WEBP)
+		return true;
+	return recipe->chroma == CHROMA_420 ||
+	       (recipe->chroma == CHROMA_AUTO &&
+	        engine_quality(recipe) < QUALITY_OF_WHOLE_CHROMA);
+}
+
+/* A JPEG has no alpha to flatten. */
+static bool takes_filters(const struct filter_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		if (chain->at[i].kind != FILTER_FLATTEN)
+			return false;
+	}
+	return true;
+}
+
+static bool takes_recipe(const struct recipe *recipe, struct failure *ret_reason)
+{
+	if (!fast_writes(recipe->format))
+		return cannot(ret_reason, "does not write this format");
+	if (!takes_filters(&recipe->filters))
+		return cannot(ret_reason, "has no filters");
+	if (recipe->linear || recipe->kernel != KERNEL_LANCZOS3)
+		return cannot(ret_reason, "has no other way to scale than lanczos3");
+	if (recipe->space != SPACE_SRGB && recipe->space != SPACE_KEEP)
+		return cannot(ret_reason, "does not convert colours");
+	if (recipe->format == FORMAT_WEBP &&
+	    (recipe->lossless || recipe->chroma == CHROMA_444))
+		return cannot(ret_reason, "writes WebP with loss and half chroma only");
+	return true;
+}
+
+/* Whether nothing of the metadata would come through, and the samples are sRGB. */
+static bool takes_metadata(const struct recipe *recipe, const struct metadata_scan *scan,
+                           struct failure *ret_reason)
+{
+	if (scan->has_profile &&
+	    (!scan->profile || !profile_is_srgb(scan->profile, scan->n_profile)))
+		return cannot(ret_reason, "does not convert colours");
+	if ((recipe->keep & (KEEP_EXIF | KEEP_GPS) && scan->has_exif) ||
+	    (recipe->keep & KEEP_XMP && scan->has_xmp) ||
+	    (recipe->keep & KEEP_IPTC && scan->has_iptc) ||
+	    (recipe->keep & KEEP_ICC && scan->has_profile))
+		return cannot(ret_reason, "does not keep metadata");
+	/* Everything may be more than the classes that we look for. */
+	return recipe->keep != KEEP_ALL || cannot(ret_reason, "does not keep metadata");
+}
+
+static bool takes_layout(const struct source *source, const struct recipe *recipe,
+                         struct failure *ret_reason)
+{
+	struct layout layout;
+
+	return engine_layout(&layout, recipe, source->size, 1, ret_reason) &&
+	       (render_takes_layout(&layout, source->size) ||
+	        cannot(ret_reason, "neither enlarges, nor extends, nor searches"));
+}
+
+static bool takes_outputs(const struct source *source, const struct metadata_scan *scan,
+                          struct failure *ret_reason)
+{
+	for (unsigned i = 0; i < source->n_variants; i++) {
+		const struct recipe *recipe = source->variants[i].recipe;
+
+		if (!takes_recipe(recipe, ret_reason) ||
+		    !takes_metadata(recipe, scan, ret_reason) ||
+		    !takes_layout(source, recipe, ret_reason))
+			return false;
+	}
+	return true;
+}
+
+/* Everything is decoded only to be encoded here: damage that is to pass, and a check of every
+ * pixel, are for other engines. */
+static bool takes_reading(const struct source *source, struct failure *ret_reason)
+{
+	if (source->n_variants == 0)
+		return cannot(ret_reason, "does not check whole files");
+	if (source->reading->fail_on == FAIL_ON_NONE ||
+	    source->reading->fail_on == FAIL_ON_TRUNCATED)
+		return cannot(ret_reason, "does not read damaged files");
+	return true;
+}
+
+static bool open_jpeg(struct source *source, struct fast_state *state,
+                      struct failure *ret_reason)
+{
+	struct jpg_decoder *decoder = state->kit->decoder;
+	struct metadata_scan scan = {.orientation = 1};
+	struct jpg_header *header = &state->header;
+
+	if (!takes_reading(source, ret_reason))
+		return false;
+	/* What is damaged may still be readable in another engine's eyes. */
+	if (jpg_decoder_open(decoder, source->bytes, source->n_bytes, header) != JPG_OK)
+		return cannot(ret_reason, jpg_decoder_reason(decoder));
+	metadata_scan_jpeg(&scan, source->bytes, source->n_bytes);
+	source->n_frames = 1;
+	source->orientation = source->reading->no_rotate ? 1 : scan.orientation;
+	source->size = source->orientation > 4
+	                       ? (struct size){header->height, header->width}
+	                       : (struct size){header->width, header->height};
+	return takes_outputs(source, &scan, ret_reason);
+}
+
+static void fast_close(struct source *source)
+{
+	struct fast_state *state = source->state;
+
+	kit_give_back(state->kit);
+	free(state);
+	source->state = NULL;
+}
+
+static enum claim fast_claim_source(struct source *source, struct failure *ret_reason)
+{
+	struct fast_state *state;
+
+	if (!fast_reads(source->format))
+		return CLAIM_CANNOT;
+	state = calloc(1, sizeof(*state));
+	if (state)
+		state->kit = kit_take();
+	if (!state || !state->kit) {
+		free(state);
+		failure_set(ret_reason, FAIL_MEMORY, "header: out of memory");
+		return CLAIM_FAILED;
+	}
+	source->state = state;
+	if (open_jpeg(source, state, ret_reason))
+		return CLAIM_CAN;
+	fast_close(source);
+	return CLAIM_CANNOT;
+}
+
+/* claim_source() has looked at all outputs of its own source. */
+static enum claim fast_claim_output(const struct source *source, bool is_lent,
+                                    const struct recipe *recipe,
+                                    struct failure *ret_reason)
+{
+	(void)source;
+	if (is_lent) {
+		cannot(ret_reason, "works on its own planes only");
+		return CLAIM_CANNOT;
+	}
+	return takes_recipe(recipe, ret_reason) ? CLAIM_CAN : CLAIM_CANNOT;
+}
+
+/*
+ * How much of the picture's resolution must be left after each scale of the decoder, for the
+ * resampling to work on: measured, so that luma is nearer to a full reduction than with
+ * libjpeg's averaging at twice the size. Chroma is halved once more in the output and
+ * needs no more than its own samples.
+ */
+static const double luma_left[N_JPG_SCALES] = {
+	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
+static const double chroma_left[N_JPG_SCALES] = {
+	[JPG_EIGHTH] = 1, [JPG_QUARTER] = 1, [JPG_HALF] = 1};
+
+/* The coarsest scale that leaves enough of samples that are to be reduced by this ratio. */
+static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
+{
+	for (enum jpg_scale scale = JPG_EIGHTH; scale > JPG_FULL; scale--) {
+		if (ratio / (1 << scale) >= left[scale])
+			return scale;
+	}
+	return JPG_FULL;
+}
+
+/* What an output asks of the decoder. */
+struct demand {
+	double ratio; /* of the picture to the output, on the axis that is reduced least */
+	bool has_half_chroma;
+	double noise_budget;
+};
+
+/*
+ * The noise that the output's own quantization hides. The steps of quality q are about
+ * proportional to s = 2 - q / 50 in libjpeg's scale, and noise to their square; at quality 80,
+ * where this is measured, a mean square of 4 costs 0.03 dB.
+ */
+static double noise_budget_of(const struct recipe *recipe)
+{
+	double steps = 2 - engine_quality(recipe) / 50.0;
+	double at_80 = 0.4, budget = 4 * (steps / at_80) * (steps / at_80);
+
+	return budget < 4 ? budget : 4;
+}
+
+static struct demand demand_of(const struct source *source, const struct recipe *recipe)
+{
+	struct size from = source->size;
+	struct size to = geometry_layout(&recipe->geometry, from).scaled;
+	double x = (double)from.width / to.width, y = (double)from.height / to.height;
+
+	return (struct demand){x < y ? x : y, has_half_chroma(recipe),
+	                       noise_budget_of(recipe)};
+}
+
+/* The scales for the largest output. */
+static void choose_scales(const struct source *source, const struct jpg_header *header,
+                          struct jpg_request *request)
+{
+	for (unsigned i = 0; i < source->n_variants; i++) {
+		struct demand demand = demand_of(source, source->variants[i].recipe);
+		enum jpg_scale luma = coarsest_scale(demand.ratio, luma_left);
+
+		for (unsigned j = 0; j < header->n_components; j++) {
+			unsigned h = header->h_max / header->component[j].h;
+			unsigned v = header->v_max / header->component[j].v;
+			double ratio = demand.ratio * (demand.has_half_chroma ? 2 : 1) /
+			               (h > v ? h : v);
+			enum jpg_scale scale =
+				j == 0 ? luma : coarsest_scale(ratio, chroma_left);
+
+			/* Chroma is never decoded finer than luma. */
+			scale = scale > luma ? scale : luma;
+			if (i == 0 || scale < request->scale[j])
+				request->scale[j] = scale;
+			if (i == 0 || demand.noise_budget < request->noise_budget[j])
+				request->noise_budget[j] = demand.noise_budget;
+		}
+	}
+	/* At full scale nothing averages the noise away. */
+	for (unsigned j = 0; j < header->n_components; j++) {
+		if (request->scale[j] == JPG_FULL)
+			request->noise_budget[j] = 0;
+	}
+}
+
+static bool fail_decode(const struct jpg_decoder *decoder, enum jpg_status status,
+                        struct failure *ret_failure)
+{
+	enum fail_class class = status == JPG_NO_MEMORY ? FAIL_MEMORY : FAIL_BAD_IMAGE;
+
+	return failure_set(ret_failure, class, "decode: %s", jpg_decoder_reason(decoder));
+}
+
+static bool fail_memory(struct failure *ret_failure, const char *stage)
+{
+	return failure_set(ret_failure, FAIL_MEMORY, "%s: out of memory", stage);
+}
+
+static bool fast_decode(struct source *source, struct failure *ret_failure)
+{
+	struct fast_state *state = source->state;
+	struct kit *kit = state->kit;
+	struct decoded *decoded = &state->decoded;
+	struct jpg_request request = {.reads_everything = source->reading->fail_on ==
+	                                                  FAIL_ON_WARNING};
+	struct jpg_picture picture;
+	enum jpg_status status;
+
+	choose_scales(source, &state->header, &request);
+	status = jpg_decoder_decode(kit->decoder, &request, &picture);
+	if (status != JPG_OK)
+		return fail_decode(kit->decoder, status, ret_failure);
+	*decoded = (struct decoded){.n_planes = picture.n_planes,
+	                            .size = {state->header.width, state->header.height},
+	                            .orientation = source->orientation};
+	for (unsigned i = 0; i < picture.n_planes; i++)
+		decoded->planes[i] = picture.plane[i];
+	if (request.scale[0] == JPG_EIGHTH &&
+	    !plane_sharpen(&decoded->planes[0], &kit->sharpening))
+		return fail_memory(ret_failure, "decode");
+	return true;
+}
+
+/* A rendering's image: planes that belong to the kit. It is used up before the next output is
+ * derived. */
+struct fast_image {
+	struct rendered rendered;
+	struct kit *kit;
+};
+
+static bool fast_derive(struct source *source, const struct pixels *lent,
+                        const struct picture_variant *variant, bool is_last,
+                        struct rendering *ret_rendering, struct failure *ret_failure)
+{
+	struct fast_state *state = source->state;
+	const struct recipe *recipe = variant->recipe;
+	const struct render_options options = {
+		.has_half_chroma = has_half_chroma(recipe),
+		.is_limited = recipe->format == FORMAT_WEBP,
+	};
+	struct fast_image *image;
+	struct layout layout;
+
+	(void)lent;
+	(void)is_last;
+	if (!engine_layout(&layout, recipe, source->size, 1, ret_failure))
+		return false;
+	image = calloc(1, sizeof(*image));
+	if (!image)
+		return fail_memory(ret_failure, "decode");
+	image->kit = state->kit;
+	if (!render(state->kit->renderer, &state->decoded, &layout, &options,
+	            &image->rendered)) {
+		free(image);
+		return fail_memory(ret_failure, "decode");
+	}
+	*ret_rendering = (struct rendering){
+		.size = layout.canvas, .n_frames = 1, .image = image, .free_image = free};
+	return true;
+}
+
+/* Huffman tables of their own make a file 4 to 6 % smaller. At 256 pixels they cost nothing that
+ * can be measured, at 1600 an eighth of the time of the whole. */
+enum { SIDE_OF_OWN_TABLES = 2048 };
+
+static bool wants_own_tables(const struct recipe *recipe, struct size size)
+{
+	if (recipe->has_effort)
+		return recipe->effort >= 5;
+	return size.width <= SIDE_OF_OWN_TABLES && size.height <= SIDE_OF_OWN_TABLES;
+}
+
+static bool write_jpeg(struct fast_image *image, const struct recipe *recipe,
+                       struct size size, struct written *ret_written)
+{
+	const struct jpeg_options options = {
+		.quality = engine_quality(recipe),
+		.is_progressive = recipe->progressive,
+		.has_own_tables = wants_own_tables(recipe, size),
+		.has_half_chroma = image->rendered.has_half_chroma,
+	};
+
+	return jpeg_writer_write(image->kit->jpeg, image->rendered.planes,
+	                         image->rendered.n_planes, &options, NULL, 0,
+	                         ret_written);
+}
+
+static bool write_webp(struct fast_image *image, const struct recipe *recipe,
+                       struct written *ret_written)
+{
+	const struct webp_options options = {
+		.quality = engine_quality(recipe),
+		.method = recipe->has_effort ? (recipe->effort * 6u + 4) / 9 : 4,
+	};
+
+	return webp_writer_write(image->kit->webp, image->rendered.planes,
+	                         image->rendered.n_planes, NULL, &options, ret_written);
+}
+
+static bool fast_encode(const struct rendering *rendering, const struct recipe *recipe,
+                        int output, struct failure *ret_failure)
+{
+	struct fast_image *image = rendering->image;
+	struct written written;
+	bool is_written = recipe->format == FORMAT_WEBP
+	                          ? write_webp(image, recipe, &written)
+	                          : write_jpeg(image, recipe, rendering->size, &written);
+
+	if (!is_written)
+		return fail_memory(ret_failure, "encode");
+	if (!fd_write_all(output, written.bytes, written.n_bytes))
+		return failure_set(ret_failure,
+		                   errno == ENOMEM ? FAIL_MEMORY : FAIL_INTERNAL,
+		                   "encode: %s", strerrordesc_np(errno));
+	return true;
+}
+
+/* Without the file: its sampling is not known yet, so chroma is taken for whole, and the largest
+ * scan for three bits a pixel. */
+static uint64_t fast_decoder_memory(const struct picture_header *header,
+                                    const struct picture_variant *variants,
+                                    unsigned n_variants)
+{
+	const struct source source = {
+		.size = header->size, .variants = variants, .n_variants = n_variants};
+	struct jpg_header whole = {
+		.width = header->size.width,
+		.height = header->size.height,
+		.is_progressive = header->n_coefficient_bytes > 0,
+		.n_components = JPG_MAX_COMPONENTS,
+		.h_max = 1,
+		.v_max = 1,
+		.component = {{1, 1}, {1, 1}, {1, 1}},
+	};
+	struct jpg_request request = {0};
+
+	choose_scales(&source, &whole, &request);
+	return jpg_memory_estimate(&whole, &request,
+	                           (size_t)(memory_area(header->size) * 3 / 8));
+}
+
+static void fast_say_version(char *text, size_t n_text)
+{
+	snprintf(text, n_text, "libjpeg-turbo, zimg, libwebp");
+}
+
+const struct engine engine_fast = {
+	.name = "fast",
+	.version = fast_say_version,
+	.reads = fast_reads,
+	.writes = fast_writes,
+	.claim_source = fast_claim_source,
+	.claim_output = fast_claim_output,
+	.decoder_memory = fast_decoder_memory,
+	.output_memory = memory_of_output,
+	.decode = fast_decode,
+	.derive = fast_derive,
+	.close = fast_close,
+	.encode = fast_encode,
+};
