@@ -86,9 +86,9 @@ bool plane_sharpen(struct plane *plane, struct workspace *workspace)
 }
 
 /* Rows of the result are columns of from, mirrored or not. In squares, so that both stay in the
- * cache. */
-static void transpose(struct plane *to, const struct plane *from, bool mirrors_x,
-                      bool mirrors_y)
+ * cache. size is that of a sample, a constant where this is inlined. */
+static inline void transpose(struct plane *to, const struct plane *from,
+                             const struct turn *turn, size_t size)
 {
 	enum { SIDE = 32 };
 
@@ -99,34 +99,46 @@ static void transpose(struct plane *to, const struct plane *from, bool mirrors_x
 			uint32_t x1 = x0 + SIDE < to->width ? x0 + SIDE : to->width;
 
 			for (uint32_t y = y0; y < y1; y++) {
-				uint32_t column = mirrors_y ? to->height - 1 - y : y;
+				uint32_t column = turn->mirrors_y ? to->height - 1 - y
+				                                  : y;
 				uint8_t *row = plane_row(to, y);
 
 				for (uint32_t x = x0; x < x1; x++) {
-					uint32_t at = mirrors_x ? to->width - 1 - x : x;
+					uint32_t at = turn->mirrors_x ? to->width - 1 - x
+					                              : x;
+					const uint8_t *in = plane_row(from, at);
 
-					row[x] = ((const uint8_t *)plane_row(from,
-					                                     at))[column];
+					memcpy(row + x * size, in + column * size, size);
 				}
 			}
 		}
 	}
 }
 
-static void mirror(struct plane *to, const struct plane *from, bool mirrors_x,
-                   bool mirrors_y)
+static inline void mirror(struct plane *to, const struct plane *from,
+                          const struct turn *turn, size_t size)
 {
 	for (uint32_t y = 0; y < to->height; y++) {
-		const uint8_t *in = plane_row(from, mirrors_y ? to->height - 1 - y : y);
+		const uint8_t *in = plane_row(from,
+		                              turn->mirrors_y ? to->height - 1 - y : y);
 		uint8_t *out = plane_row(to, y);
 
-		if (!mirrors_x) {
-			memcpy(out, in, to->width);
+		if (!turn->mirrors_x) {
+			memcpy(out, in, to->width * size);
 			continue;
 		}
 		for (uint32_t x = 0; x < to->width; x++)
-			out[x] = in[to->width - 1 - x];
+			memcpy(out + x * size, in + (to->width - 1 - x) * size, size);
 	}
+}
+
+static inline void orient(struct plane *to, const struct plane *from,
+                          const struct turn *turn, size_t size)
+{
+	if (turn->exchanges)
+		transpose(to, from, turn, size);
+	else
+		mirror(to, from, turn, size);
 }
 
 struct turn turn_of(unsigned orientation)
@@ -148,12 +160,12 @@ bool plane_orient(struct plane *ret_plane, struct workspace *workspace,
 	uint32_t width = turn.exchanges ? from->height : from->width;
 	uint32_t height = turn.exchanges ? from->width : from->height;
 
-	if (!plane_reserve(ret_plane, workspace, width, height, 8))
+	if (!plane_reserve(ret_plane, workspace, width, height, from->n_bits))
 		return false;
-	if (turn.exchanges)
-		transpose(ret_plane, from, turn.mirrors_x, turn.mirrors_y);
+	if (from->n_bits == 8)
+		orient(ret_plane, from, &turn, 1);
 	else
-		mirror(ret_plane, from, turn.mirrors_x, turn.mirrors_y);
+		orient(ret_plane, from, &turn, 2);
 	return true;
 }
 

@@ -48,8 +48,8 @@ struct turn {
 /* Of an orientation from 1 to 8. */
 struct turn turn_of(unsigned orientation);
 
-/* Turn a plane of 8 bits by an EXIF orientation, 1 to 8, into another workspace. False when out
- * of memory. */
+/* Turn a plane by an EXIF orientation, 1 to 8, into another workspace. False when out of
+ * memory. */
 bool plane_orient(struct plane *ret_plane, struct workspace *workspace,
                   const struct plane *from, unsigned orientation);
 

@@ -7,7 +7,9 @@
 
 struct renderer {
 	struct resampler *resampler;
-	struct workspace resampled[MAX_PLANES], turned[MAX_PLANES];
+	/* The last one is alpha in the size of chroma. */
+	struct workspace resampled[MAX_PLANES + 1], turned[MAX_PLANES + 1];
+	struct workspace finished[MAX_PLANES];
 };
 
 struct renderer *renderer_create(void)
@@ -26,10 +28,12 @@ struct renderer *renderer_create(void)
 
 static void free_buffers(struct renderer *renderer)
 {
-	for (unsigned i = 0; i < MAX_PLANES; i++) {
+	for (unsigned i = 0; i <= MAX_PLANES; i++) {
 		workspace_fini(&renderer->resampled[i]);
 		workspace_fini(&renderer->turned[i]);
 	}
+	for (unsigned i = 0; i < MAX_PLANES; i++)
+		workspace_fini(&renderer->finished[i]);
 }
 
 void renderer_destroy(struct renderer *renderer)
@@ -45,8 +49,10 @@ void renderer_trim(struct renderer *renderer, size_t max_bytes)
 {
 	size_t n_bytes = 0;
 
-	for (unsigned i = 0; i < MAX_PLANES; i++)
+	for (unsigned i = 0; i <= MAX_PLANES; i++)
 		n_bytes += renderer->resampled[i].n_bytes + renderer->turned[i].n_bytes;
+	for (unsigned i = 0; i < MAX_PLANES; i++)
+		n_bytes += renderer->finished[i].n_bytes;
 	if (n_bytes > max_bytes)
 		free_buffers(renderer);
 	resampler_trim(renderer->resampler, max_bytes);
@@ -109,41 +115,208 @@ static uint32_t samples_on_axis(const struct axis *axis, bool is_half)
 	return is_half ? (axis->n + 1) / 2 : axis->n;
 }
 
+/* What becomes of one plane. */
+struct plane_job {
+	const struct plane *from;
+	unsigned place; /* of the renderer's workspaces */
+	const struct axis *x, *y;
+	bool is_half, is_limited;
+	unsigned n_bits;
+	unsigned orientation;
+};
+
 /* Whether the plane itself is what the region asks for. */
-static bool is_whole(const struct plane *from, const struct region *region,
+static bool is_whole(const struct plane_job *job, const struct region *region,
                      uint32_t width, uint32_t height)
 {
-	return from->n_bits == 8 && from->width == width && from->height == height &&
-	       region->x == 0 && region->y == 0 && region->width == width &&
-	       region->height == height;
+	const struct plane *from = job->from;
+
+	return !job->is_limited && from->n_bits == job->n_bits && from->width == width &&
+	       from->height == height && region->x == 0 && region->y == 0 &&
+	       region->width == width && region->height == height;
 }
 
-static bool render_plane(struct renderer *renderer, const struct decoded *from,
-                         unsigned i, const struct axis *x, const struct axis *y,
-                         const struct render_options *options, struct plane *ret_plane)
+static bool render_plane(struct renderer *renderer, const struct plane_job *job,
+                         struct plane *ret_plane)
 {
-	const struct plane *plane = &from->planes[i];
-	bool is_half = i > 0 && options->has_half_chroma;
-	bool is_limited = i == 0 && options->is_limited;
-	uint32_t width = samples_on_axis(x, is_half),
-		 height = samples_on_axis(y, is_half);
+	const struct plane *from = job->from;
+	uint32_t width = samples_on_axis(job->x, job->is_half);
+	uint32_t height = samples_on_axis(job->y, job->is_half);
+	struct plane resampled = *from;
 	struct region region;
-	struct plane resampled = *plane;
 
-	region_on_axis(x, plane->true_width, is_half, &region.x, &region.width);
-	region_on_axis(y, plane->true_height, is_half, &region.y, &region.height);
-	if (is_limited || !is_whole(plane, &region, width, height)) {
-		if (!plane_reserve(&resampled, &renderer->resampled[i], width, height,
-		                   8) ||
-		    !resample(renderer->resampler, plane, &region, &resampled,
-		              is_limited))
-			return false;
-	}
-	if (from->orientation > 1)
-		return plane_orient(ret_plane, &renderer->turned[i], &resampled,
-		                    from->orientation);
+	region_on_axis(job->x, from->true_width, job->is_half, &region.x, &region.width);
+	region_on_axis(job->y, from->true_height, job->is_half, &region.y,
+	               &region.height);
+	if (!is_whole(job, &region, width, height) &&
+	    (!plane_reserve(&resampled, &renderer->resampled[job->place], width, height,
+	                    job->n_bits) ||
+	     !resample(renderer->resampler, from, &region, &resampled, job->is_limited)))
+		return false;
+	if (job->orientation > 1)
+		return plane_orient(ret_plane, &renderer->turned[job->place], &resampled,
+		                    job->orientation);
 	*ret_plane = resampled;
 	return true;
+}
+
+static bool render_opaque(struct renderer *renderer, const struct decoded *from,
+                          const struct plane_job *common,
+                          const struct render_options *options, struct rendered *rendered)
+{
+	for (unsigned i = 0; i < from->n_planes; i++) {
+		struct plane_job job = *common;
+
+		job.from = &from->planes[i];
+		job.place = i;
+		job.is_half = i > 0 && options->has_half_chroma;
+		job.is_limited = i == 0 && options->is_limited;
+		job.n_bits = options->is_deep ? 16 : 8;
+		if (!render_plane(renderer, &job, &rendered->planes[i]))
+			return false;
+	}
+	return true;
+}
+
+/* ---- alpha ---- */
+
+/* How samples of 16 bits, multiplied by alpha, become levels. */
+struct finish {
+	float neutral;   /* the sample of no colour */
+	float low, high; /* of a colour that is divided by alpha again, around neutral */
+	float scale, offset; /* from there to levels */
+	float background;    /* the level, less that of no colour */
+};
+
+/* Divide by alpha. Where next to nothing is left of a colour it is taken for none. */
+static void divide_row(uint8_t *restrict out, const uint16_t *restrict in,
+                       const uint16_t *restrict alpha, uint32_t n,
+                       const struct finish *finish)
+{
+	enum { LEAST_ALPHA = 64 };
+
+	for (uint32_t x = 0; x < n; x++) {
+		float factor = alpha[x] > LEAST_ALPHA ? 1.0f / alpha[x] : 0;
+		float colour = ((float)in[x] - finish->neutral) * factor;
+
+		colour = colour < finish->low ? finish->low : colour;
+		colour = colour > finish->high ? finish->high : colour;
+		out[x] = (uint8_t)(int)(colour * finish->scale + finish->offset);
+	}
+}
+
+/* Put on the background. */
+static void flatten_row(uint8_t *restrict out, const uint16_t *restrict in,
+                        const uint16_t *restrict alpha, uint32_t n,
+                        const struct finish *finish)
+{
+	const float all = UINT16_MAX, level_16 = 257;
+
+	for (uint32_t x = 0; x < n; x++) {
+		float transparency = (all - alpha[x]) / all;
+		float level = ((float)in[x] - finish->neutral) / level_16 +
+		              transparency * finish->background + finish->offset;
+
+		level = level < 0 ? 0 : level > 255 ? 255 : level;
+		out[x] = (uint8_t)(int)level;
+	}
+}
+
+static struct finish finish_of(unsigned i, const struct render_options *options)
+{
+	const float neutral_level = i ? 128 : 0;
+	struct finish finish = {
+		.neutral = neutral_level * 257,
+		.low = i ? -0.5f : 0,
+		.high = i ? 0.5f : 1,
+		.scale = 255,
+		.offset = neutral_level + 0.5f,
+		.background = options->background[i] - neutral_level,
+	};
+
+	if (options->is_limited) {
+		finish.scale = i ? 224 : 219;
+		finish.offset = i ? 128.5f : 16.5f;
+	}
+	return finish;
+}
+
+static bool finish_plane(struct renderer *renderer, unsigned i, const struct plane *plane,
+                         const struct plane *alpha, const struct render_options *options,
+                         struct plane *ret_plane)
+{
+	struct finish finish = finish_of(i, options);
+
+	if (!plane_reserve(ret_plane, &renderer->finished[i], plane->width, plane->height,
+	                   8))
+		return false;
+	for (uint32_t y = 0; y < plane->height; y++) {
+		if (options->is_flattened)
+			flatten_row(plane_row(ret_plane, y), plane_row(plane, y),
+			            plane_row(alpha, y), plane->width, &finish);
+		else
+			divide_row(plane_row(ret_plane, y), plane_row(plane, y),
+			           plane_row(alpha, y), plane->width, &finish);
+	}
+	return true;
+}
+
+/* Alpha itself, from 16 bits to 8. */
+static bool finish_alpha(struct renderer *renderer, const struct plane *alpha,
+                         struct plane *ret_plane)
+{
+	if (!plane_reserve(ret_plane, &renderer->finished[ALPHA], alpha->width,
+	                   alpha->height, 8))
+		return false;
+	for (uint32_t y = 0; y < alpha->height; y++) {
+		const uint16_t *in = plane_row(alpha, y);
+		uint8_t *out = plane_row(ret_plane, y);
+
+		for (uint32_t x = 0; x < alpha->width; x++)
+			out[x] = (uint8_t)((in[x] + 128u) / 257u);
+	}
+	return true;
+}
+
+/* Everything is resampled with 16 bits: with 8, a colour that is divided by a small alpha is
+ * mostly rounding. */
+static bool render_alpha(struct renderer *renderer, const struct decoded *from,
+                         const struct plane_job *common,
+                         const struct render_options *options, struct rendered *rendered)
+{
+	struct plane deep[MAX_PLANES + 1];
+	bool has_half_alpha = options->has_half_chroma && from->n_planes > 1;
+
+	for (unsigned i = 0; i <= MAX_PLANES; i++) {
+		struct plane_job job = *common;
+		bool is_colour = i < from->n_planes, is_half_alpha = i == MAX_PLANES;
+
+		if (!is_colour && i != ALPHA && !(is_half_alpha && has_half_alpha))
+			continue;
+		job.from = &from->planes[is_colour ? i : ALPHA];
+		job.place = i;
+		job.is_half = (is_colour && i > 0 && options->has_half_chroma) ||
+		              is_half_alpha;
+		job.n_bits = 16;
+		if (!render_plane(renderer, &job, &deep[i]))
+			return false;
+	}
+	rendered->has_alpha = !options->is_flattened;
+	if (options->is_deep && rendered->has_alpha) {
+		for (unsigned i = 0; i < MAX_PLANES; i++)
+			rendered->planes[i] = deep[i];
+		return true;
+	}
+	for (unsigned i = 0; i < from->n_planes; i++) {
+		const struct plane *alpha =
+			&deep[i > 0 && has_half_alpha ? MAX_PLANES : ALPHA];
+
+		if (!finish_plane(renderer, i, &deep[i], alpha, options,
+		                  &rendered->planes[i]))
+			return false;
+	}
+	return options->is_flattened ||
+	       finish_alpha(renderer, &deep[ALPHA], &rendered->planes[ALPHA]);
 }
 
 bool render(struct renderer *renderer, const struct decoded *from,
@@ -151,14 +324,13 @@ bool render(struct renderer *renderer, const struct decoded *from,
             struct rendered *ret_rendered)
 {
 	struct axis x, y;
+	const struct plane_job common = {
+		.x = &x, .y = &y, .orientation = from->orientation};
 
 	axes_of(layout, from->orientation, &x, &y);
 	*ret_rendered = (struct rendered){.n_planes = from->n_planes,
 	                                  .has_half_chroma = options->has_half_chroma};
-	for (unsigned i = 0; i < from->n_planes; i++) {
-		if (!render_plane(renderer, from, i, &x, &y, options,
-		                  &ret_rendered->planes[i]))
-			return false;
-	}
-	return true;
+	if (from->has_alpha)
+		return render_alpha(renderer, from, &common, options, ret_rendered);
+	return render_opaque(renderer, from, &common, options, ret_rendered);
 }

@@ -10,19 +10,23 @@
 #include "image/fast/plane.h"
 #include "recipe/geometry.h"
 
-enum { MAX_PLANES = 3 };
+enum { COLOUR_PLANES = 3, ALPHA = 3, MAX_PLANES = 4 };
 
 /* A picture as it is stored: grey, or Y, Cb, Cr. Planes may be smaller than it. */
 struct decoded {
-	unsigned n_planes; /* 1 or 3 */
+	unsigned n_planes; /* of colour: 1 or 3 */
+	/* planes[ALPHA] is set, all have 16 bits, and colours are multiplied by alpha, with neutral
+	 * chroma at 128 levels whatever alpha is. */
+	bool has_alpha;
 	struct plane planes[MAX_PLANES];
 	struct size size;
 	unsigned orientation; /* 1 to 8: EXIF's, to be applied */
 };
 
-/* The planes of an output, of 8 bits. */
+/* The planes of an output. */
 struct rendered {
 	unsigned n_planes;
+	bool has_alpha; /* as in struct decoded if the planes have 16 bits; else not multiplied */
 	struct plane planes[MAX_PLANES];
 	bool has_half_chroma;
 };
@@ -30,8 +34,14 @@ struct rendered {
 struct render_options {
 	/* Chroma has half of luma's size on both axes, rounded up. */
 	bool has_half_chroma;
-	/* Luma has the levels 16 to 235 instead of 0 to 255. */
+	/* Luma has the levels 16 to 235 instead of 0 to 255; with alpha, chroma has 16 to 240. */
 	bool is_limited;
+	/* Planes of 16 bits, alpha as it was: for a writer that converts them itself. Only with
+	 * whole chroma and the full range. */
+	bool is_deep;
+	/* Put alpha on this colour, so that none is left. Levels of Y, Cb, Cr. */
+	bool is_flattened;
+	float background[COLOUR_PLANES];
 };
 
 struct renderer;

@@ -106,8 +106,8 @@ static bool fill_picture(struct webp_writer *writer, WebPPicture *picture,
 		picture->u = picture->v = neutral.samples;
 		picture->uv_stride = (int)neutral.stride;
 	} else {
-		limit_chroma(writer, &planes[1]);
-		limit_chroma(writer, &planes[2]);
+		for (unsigned i = 1; i < 3 && !alpha; i++)
+			limit_chroma(writer, &planes[i]);
 		picture->u = planes[1].samples;
 		picture->v = planes[2].samples;
 		picture->uv_stride = (int)planes[1].stride;

@@ -26,7 +26,7 @@ void webp_writer_trim(struct webp_writer *writer, size_t max_bytes);
  *
  * planes    of 8 bits: n_planes of them, 1 (grey) or 3. Luma has the picture's size and the
  *           limited range, 16 to 235; chroma has half of it, rounded up, and the full range,
- *           which the writer limits in place.
+ *           which the writer limits in place, or with alpha the limited range.
  * alpha     of luma's size, or NULL.
  * return    false when out of memory.
  */

@@ -21,7 +21,7 @@ enum { WIDTH = 203, HEIGHT = 101 };
 /* A grey or coloured picture of WIDTH x HEIGHT whose level rises by a and b with x and y; chroma
  * is halved. Planes belong to the workspaces. */
 struct slope {
-	struct workspace workspaces[MAX_PLANES];
+	struct workspace workspaces[COLOUR_PLANES];
 	struct decoded decoded;
 };
 
@@ -32,10 +32,10 @@ static double level_at(double x, double y)
 
 static void slope_init(struct slope *slope, unsigned n_bits, unsigned orientation)
 {
-	*slope = (struct slope){.decoded = {.n_planes = MAX_PLANES,
+	*slope = (struct slope){.decoded = {.n_planes = COLOUR_PLANES,
 	                                    .size = {WIDTH, HEIGHT},
 	                                    .orientation = orientation}};
-	for (unsigned i = 0; i < MAX_PLANES; i++) {
+	for (unsigned i = 0; i < COLOUR_PLANES; i++) {
 		struct plane *plane = &slope->decoded.planes[i];
 		unsigned step = i ? 2 : 1;
 
@@ -62,7 +62,7 @@ static void slope_init(struct slope *slope, unsigned n_bits, unsigned orientatio
 
 static void slope_fini(struct slope *slope)
 {
-	for (unsigned i = 0; i < MAX_PLANES; i++)
+	for (unsigned i = 0; i < COLOUR_PLANES; i++)
 		workspace_fini(&slope->workspaces[i]);
 }
 
@@ -175,7 +175,7 @@ TEST(render, a_picture_of_the_right_size_is_not_resampled)
 	REQUIRE(renderer != NULL);
 	slope_init(&slope, 8, 1);
 	REQUIRE(render(renderer, &slope.decoded, &layout, &options, &rendered));
-	for (unsigned i = 0; i < MAX_PLANES; i++)
+	for (unsigned i = 0; i < COLOUR_PLANES; i++)
 		EXPECT(rendered.planes[i].samples == slope.decoded.planes[i].samples);
 	slope_fini(&slope);
 	renderer_destroy(renderer);

@@ -1,0 +1,278 @@
+/* Rows of pixels reduced by a whole number and converted to planes. */
+#include "image/fast/box.h"
+
+#include <string.h>
+
+/* A level of 0 to 255 in a plane of 16 bits. */
+static const float level_16 = 257;
+
+bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_bands,
+               unsigned factor)
+{
+	uint32_t to_width = (width + factor - 1) / factor;
+	uint32_t to_height = (height + factor - 1) / factor;
+	size_t row_floats = size_aligned(to_width * sizeof(float)) / sizeof(float);
+	size_t n_sums = size_times(width, n_bands) + 16;
+	float *rows;
+
+	box->width = width;
+	box->height = height;
+	box->n_bands = n_bands;
+	box->factor = factor;
+	box->n_planes = n_bands >= 3 ? 3 : 1;
+	box->has_alpha = n_bands % 2 == 0;
+	box->is_opaque = true;
+	box->n_rows = 0;
+	box->y = 0;
+	for (unsigned i = 0; i < BOX_PLANES; i++) {
+		struct plane *plane = &box->planes[i];
+
+		if (i >= box->n_planes && !(i == BOX_ALPHA && box->has_alpha))
+			continue;
+		if (!plane_reserve(plane, &box->workspaces[i], to_width, to_height, 16))
+			return false;
+		plane->true_width = (double)width / factor;
+		plane->true_height = (double)height / factor;
+	}
+	box->sums = workspace_reserve(&box->sums_memory, size_times(n_sums, 2));
+	box->wide_sums = box->has_alpha ? workspace_reserve(&box->wide_memory,
+	                                                    size_times(n_sums, 4))
+	                                : NULL;
+	rows = workspace_reserve(&box->row_memory,
+	                         size_times(row_floats, BOX_PLANES * sizeof(float)));
+	for (unsigned i = 0; i < BOX_PLANES && rows; i++)
+		box->rows[i] = rows + i * row_floats;
+	return box->sums && (!box->has_alpha || box->wide_sums) && rows;
+}
+
+void box_fini(struct box *box)
+{
+	for (unsigned i = 0; i < BOX_PLANES; i++)
+		workspace_fini(&box->workspaces[i]);
+	workspace_fini(&box->sums_memory);
+	workspace_fini(&box->wide_memory);
+	workspace_fini(&box->row_memory);
+}
+
+size_t box_bytes(const struct box *box)
+{
+	size_t n_bytes = box->sums_memory.n_bytes + box->wide_memory.n_bytes +
+	                 box->row_memory.n_bytes;
+
+	for (unsigned i = 0; i < BOX_PLANES; i++)
+		n_bytes += box->workspaces[i].n_bytes;
+	return n_bytes;
+}
+
+/* ---- sums of rows; small functions of their own, which the compiler vectorises ---- */
+
+static void set_sums(uint16_t *restrict sums, const uint8_t *restrict row, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sums[i] = row[i];
+}
+
+static void add_sums(uint16_t *restrict sums, const uint8_t *restrict row, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sums[i] = (uint16_t)(sums[i] + row[i]);
+}
+
+static void widen_sums(uint32_t *restrict wide, const uint16_t *restrict sums, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		wide[i] = sums[i] * 255u;
+}
+
+static void add_wide_sums_2(uint32_t *restrict wide, const uint8_t *restrict row,
+                            size_t n)
+{
+	for (size_t i = 0; i < n; i += 2) {
+		uint32_t alpha = row[i + 1];
+
+		wide[i] += row[i] * alpha;
+		wide[i + 1] += 255 * alpha;
+	}
+}
+
+static void add_wide_sums_4(uint32_t *restrict wide, const uint8_t *restrict row,
+                            size_t n)
+{
+	for (size_t i = 0; i < n; i += 4) {
+		uint32_t alpha = row[i + 3];
+
+		wide[i] += row[i] * alpha;
+		wide[i + 1] += row[i + 1] * alpha;
+		wide[i + 2] += row[i + 2] * alpha;
+		wide[i + 3] += 255 * alpha;
+	}
+}
+
+/* Whether the last byte of every step bytes is 255. */
+static bool is_row_opaque(const uint8_t *row, size_t n, unsigned step)
+{
+	uint64_t all = ~UINT64_C(0), mask = step == 2 ? UINT64_C(0xff00ff00ff00ff00)
+	                                              : UINT64_C(0xff000000ff000000);
+	size_t i = 0;
+	uint8_t last = 255;
+
+	for (; i + 8 <= n; i += 8) {
+		uint64_t eight;
+		uint8_t bytes[8];
+
+		memcpy(bytes, row + i, sizeof(bytes));
+		/* Little-endian on every machine: the compiler makes it one load. */
+		eight = (uint64_t)bytes[7] << 56 | (uint64_t)bytes[6] << 48 |
+		        (uint64_t)bytes[5] << 40 | (uint64_t)bytes[4] << 32 |
+		        (uint64_t)bytes[3] << 24 | (uint64_t)bytes[2] << 16 |
+		        (uint64_t)bytes[1] << 8 | bytes[0];
+		all &= eight;
+	}
+	for (i += step - 1; i < n; i += step)
+		last &= row[i];
+	return (all & mask) == mask && last == 255;
+}
+
+static void sum_row(struct box *box, const uint8_t *row)
+{
+	size_t n = (size_t)box->width * box->n_bands;
+	bool is_opaque = !box->has_alpha || is_row_opaque(row, n, box->n_bands);
+
+	box->is_opaque &= is_opaque;
+	if (box->n_rows == 0) {
+		box->is_wide = !is_opaque;
+		if (box->is_wide)
+			memset(box->wide_sums, 0, n * sizeof(*box->wide_sums));
+		else
+			set_sums(box->sums, row, n);
+	} else if (!box->is_wide && !is_opaque) {
+		widen_sums(box->wide_sums, box->sums, n);
+		box->is_wide = true;
+	} else if (!box->is_wide) {
+		add_sums(box->sums, row, n);
+	}
+	if (box->is_wide && box->n_bands == 2)
+		add_wide_sums_2(box->wide_sums, row, n);
+	else if (box->is_wide)
+		add_wide_sums_4(box->wide_sums, row, n);
+	box->n_rows++;
+}
+
+/* ---- means of squares ---- */
+
+/* n_bands is a constant where these are inlined. */
+static inline void mean_of_narrow(const struct box *box, unsigned n_bands, uint32_t x,
+                                  uint32_t first, uint32_t end, float scale)
+{
+	const uint16_t *sums = box->sums + (size_t)first * n_bands;
+	uint32_t mean[BOX_PLANES] = {0};
+
+	for (uint32_t i = first; i < end; i++, sums += n_bands) {
+		for (unsigned band = 0; band < n_bands; band++)
+			mean[band] += sums[band];
+	}
+	for (unsigned band = 0; band < n_bands; band++)
+		box->rows[band][x] = (float)mean[band] * scale;
+}
+
+static inline void mean_of_wide(const struct box *box, unsigned n_bands, uint32_t x,
+                                uint32_t first, uint32_t end, float scale)
+{
+	const uint32_t *sums = box->wide_sums + (size_t)first * n_bands;
+	uint32_t mean[BOX_PLANES] = {0};
+
+	for (uint32_t i = first; i < end; i++, sums += n_bands) {
+		for (unsigned band = 0; band < n_bands; band++)
+			mean[band] += sums[band];
+	}
+	for (unsigned band = 0; band < n_bands; band++)
+		box->rows[band][x] = (float)mean[band] * scale / 255;
+}
+
+static inline void reduce(const struct box *box, unsigned n_bands)
+{
+	uint32_t to_width = box->planes[0].width;
+
+	for (uint32_t x = 0; x < to_width; x++) {
+		uint32_t first = x * box->factor, end = first + box->factor;
+		float scale;
+
+		end = end < box->width ? end : box->width;
+		scale = level_16 / (float)(box->n_rows * (end - first));
+		if (box->is_wide)
+			mean_of_wide(box, n_bands, x, first, end, scale);
+		else
+			mean_of_narrow(box, n_bands, x, first, end, scale);
+	}
+}
+
+static inline uint16_t to_sample(float value)
+{
+	value += 0.5f;
+	value = value < 0 ? 0 : value > UINT16_MAX ? UINT16_MAX : value;
+	return (uint16_t)(int)value;
+}
+
+static void store_row(uint16_t *restrict out, const float *restrict in, uint32_t n)
+{
+	for (uint32_t x = 0; x < n; x++)
+		out[x] = to_sample(in[x]);
+}
+
+/* JFIF's conversion, which is that of ITU-R BT.601 with the full range. */
+static void store_colours(uint16_t *restrict luma, uint16_t *restrict cb,
+                          uint16_t *restrict cr, const float *restrict red,
+                          const float *restrict green, const float *restrict blue,
+                          uint32_t n)
+{
+	const float neutral = 128 * level_16;
+
+	for (uint32_t x = 0; x < n; x++) {
+		float y = 0.299f * red[x] + 0.587f * green[x] + 0.114f * blue[x];
+
+		luma[x] = to_sample(y);
+		cb[x] = to_sample((blue[x] - y) * (0.5f / 0.886f) + neutral);
+		cr[x] = to_sample((red[x] - y) * (0.5f / 0.701f) + neutral);
+	}
+}
+
+static void end_squares(struct box *box)
+{
+	uint32_t n = box->planes[0].width, y = box->y;
+
+	switch (box->n_bands) {
+	case 1:
+		reduce(box, 1);
+		break;
+	case 2:
+		reduce(box, 2);
+		break;
+	case 3:
+		reduce(box, 3);
+		break;
+	default:
+		reduce(box, 4);
+	}
+	if (box->n_planes == 3)
+		store_colours(plane_row(&box->planes[0], y),
+		              plane_row(&box->planes[1], y),
+		              plane_row(&box->planes[2], y), box->rows[0], box->rows[1],
+		              box->rows[2], n);
+	else
+		store_row(plane_row(&box->planes[0], y), box->rows[0], n);
+	if (box->has_alpha)
+		store_row(plane_row(&box->planes[BOX_ALPHA], y),
+		          box->rows[box->n_bands - 1], n);
+	box->n_rows = 0;
+	box->y++;
+}
+
+void box_add_row(struct box *box, const uint8_t *row)
+{
+	bool is_last = box->y + 1 == box->planes[0].height;
+
+	sum_row(box, row);
+	if (box->n_rows == box->factor ||
+	    (is_last && box->y * box->factor + box->n_rows == box->height))
+		end_squares(box);
+}

@@ -1,0 +1,497 @@
+/* A PNG reader that reduces while it inflates. */
+#include "image/fast/png_read.h"
+
+#include "image/fast/png_unfilter.h"
+
+#include <isa-l/crc.h>
+#include <isa-l/igzip_lib.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SIGNATURE_BYTES = 8,
+	CHUNK_HEAD = 8,   /* length and type */
+	CHUNK_BYTES = 12, /* with the checksum */
+	HEADER_BYTES = 13,
+	PALETTE_COLOURS = 256,
+	/* Rows are inflated and reduced so many bytes at a time: they fit in a second-level
+	 * cache. */
+	PIECE_BYTES = 128 << 10,
+};
+
+enum colour_type { GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6 };
+
+struct chunk {
+	uint32_t type;
+	const uint8_t *bytes; /* of its data */
+	uint32_t n_bytes;
+};
+
+struct png_reader {
+	const char *reason;
+	struct png_reader_header header;
+	enum colour_type colour_type;
+	unsigned depth;
+	size_t row_bytes; /* as stored, without the filter's byte */
+
+	/* Of PLTE and tRNS: RGBA. */
+	uint8_t palette[PALETTE_COLOURS][4];
+	unsigned n_colours;
+	bool has_transparency;
+
+	const uint8_t *first_data,
+		*end; /* at the first IDAT chunk; the end of the file */
+
+	/* Kept between pictures. */
+	struct inflate_state inflate;
+	struct workspace piece, above, expanded;
+	struct box box;
+};
+
+struct png_reader *png_reader_create(void)
+{
+	struct png_reader *reader = calloc(1, sizeof(*reader));
+
+	if (reader)
+		reader->reason = "";
+	return reader;
+}
+
+static void free_buffers(struct png_reader *reader)
+{
+	workspace_fini(&reader->piece);
+	workspace_fini(&reader->above);
+	workspace_fini(&reader->expanded);
+	box_fini(&reader->box);
+}
+
+void png_reader_destroy(struct png_reader *reader)
+{
+	if (!reader)
+		return;
+	free_buffers(reader);
+	free(reader);
+}
+
+void png_reader_trim(struct png_reader *reader, size_t max_bytes)
+{
+	if (reader->piece.n_bytes + reader->above.n_bytes + reader->expanded.n_bytes +
+	            box_bytes(&reader->box) >
+	    max_bytes)
+		free_buffers(reader);
+}
+
+const char *png_reader_reason(const struct png_reader *reader)
+{
+	return reader->reason;
+}
+
+static enum png_reader_status say(struct png_reader *reader,
+                                  enum png_reader_status status, const char *reason)
+{
+	reader->reason = reason;
+	return status;
+}
+
+static enum png_reader_status damaged(struct png_reader *reader, const char *reason)
+{
+	return say(reader, PNG_READER_DAMAGED, reason);
+}
+
+static enum png_reader_status cannot(struct png_reader *reader, const char *reason)
+{
+	return say(reader, PNG_READER_CANNOT, reason);
+}
+
+static uint32_t number32(const uint8_t *bytes)
+{
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+	       (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* A chunk's type as a number, from its four letters. */
+static uint32_t type_of(const char letters[5])
+{
+	return number32((const uint8_t *)letters);
+}
+
+/* The chunk at *at, and move behind it. Checks the length, and the checksum of all but IDAT,
+ * which is checked where the pixels are read. */
+static enum png_reader_status next_chunk(struct png_reader *reader, const uint8_t **at,
+                                         struct chunk *ret_chunk)
+{
+	size_t n_left = (size_t)(reader->end - *at);
+	const uint8_t *head = *at;
+
+	if (n_left < CHUNK_BYTES)
+		return say(reader, PNG_READER_TRUNCATED,
+		           "file ends before its end chunk");
+	*ret_chunk = (struct chunk){number32(head + 4), head + CHUNK_HEAD,
+	                            number32(head)};
+	if (ret_chunk->n_bytes > n_left - CHUNK_BYTES)
+		return say(reader, PNG_READER_TRUNCATED, "file ends in a chunk");
+	*at += CHUNK_BYTES + ret_chunk->n_bytes;
+	return PNG_READER_OK;
+}
+
+/* The checksum is of type and data. */
+static bool is_intact(const struct chunk *chunk)
+{
+	uint32_t crc = crc32_gzip_refl(0, chunk->bytes - 4, (uint64_t)chunk->n_bytes + 4);
+
+	return crc == number32(chunk->bytes + chunk->n_bytes);
+}
+
+static unsigned bands_of(enum colour_type colour_type)
+{
+	switch (colour_type) {
+	case GREY:
+		return 1;
+	case GREY_ALPHA:
+		return 2;
+	case RGB_ALPHA:
+		return 4;
+	default:
+		return 3;
+	}
+}
+
+/* 11.2.1. */
+static enum png_reader_status read_header(struct png_reader *reader,
+                                          const struct chunk *chunk)
+{
+	struct png_reader_header *header = &reader->header;
+	const uint8_t *bytes = chunk->bytes;
+	uint64_t row_bits;
+
+	if (chunk->type != type_of("IHDR") || chunk->n_bytes != HEADER_BYTES ||
+	    !is_intact(chunk))
+		return damaged(reader, "header is damaged");
+	header->width = number32(bytes);
+	header->height = number32(bytes + 4);
+	reader->depth = bytes[8];
+	reader->colour_type = bytes[9];
+	if (header->width == 0 || header->height == 0 || header->width > INT32_MAX ||
+	    header->height > INT32_MAX || bytes[10] || bytes[11] || bytes[12] > 1)
+		return damaged(reader, "header is damaged");
+	if (bytes[12])
+		return cannot(reader, "picture is interlaced");
+	switch (reader->colour_type) {
+	case GREY:
+	case RGB:
+	case GREY_ALPHA:
+	case RGB_ALPHA:
+		if (reader->depth != 8)
+			return cannot(reader, "samples do not have 8 bits");
+		break;
+	case PALETTE:
+		if (reader->depth != 1 && reader->depth != 2 && reader->depth != 4 &&
+		    reader->depth != 8)
+			return damaged(reader, "header is damaged");
+		break;
+	default:
+		return damaged(reader, "header is damaged");
+	}
+	header->n_bands = bands_of(reader->colour_type);
+	row_bits = (uint64_t)header->width * reader->depth *
+	           (reader->colour_type == PALETTE ? 1 : header->n_bands);
+	reader->row_bytes = (size_t)((row_bits + 7) / 8);
+	return PNG_READER_OK;
+}
+
+/* 11.2.2. */
+static enum png_reader_status read_palette(struct png_reader *reader,
+                                           const struct chunk *chunk)
+{
+	unsigned n = chunk->n_bytes / 3;
+
+	if (chunk->n_bytes % 3 || n == 0 || n > PALETTE_COLOURS || reader->n_colours)
+		return damaged(reader, "palette is damaged");
+	reader->n_colours = n;
+	/* Indices beyond the palette are damage that readers show as black. */
+	memset(reader->palette, 0, sizeof(reader->palette));
+	for (unsigned i = 0; i < PALETTE_COLOURS; i++) {
+		if (i < n)
+			memcpy(reader->palette[i], chunk->bytes + 3 * i, 3);
+		reader->palette[i][3] = 255;
+	}
+	return PNG_READER_OK;
+}
+
+/* 11.3.1.1. */
+static enum png_reader_status read_transparency(struct png_reader *reader,
+                                                const struct chunk *chunk)
+{
+	if (reader->colour_type != PALETTE)
+		return cannot(reader, "one colour is transparent");
+	if (chunk->n_bytes > reader->n_colours)
+		return damaged(reader, "transparency is damaged");
+	for (unsigned i = 0; i < chunk->n_bytes; i++)
+		reader->palette[i][3] = chunk->bytes[i];
+	reader->has_transparency = true;
+	return PNG_READER_OK;
+}
+
+static enum png_reader_status read_chunk(struct png_reader *reader,
+                                         const struct chunk *chunk)
+{
+	/* An upper-case first letter: a chunk that a reader must know (5.4). */
+	bool is_critical = !(chunk->type >> 24 & 0x20);
+
+	if (chunk->type == type_of("IDAT"))
+		return PNG_READER_OK;
+	if (!is_intact(chunk))
+		return damaged(reader, "checksum of a chunk is wrong");
+	if (chunk->type == type_of("PLTE"))
+		return read_palette(reader, chunk);
+	if (chunk->type == type_of("tRNS"))
+		return read_transparency(reader, chunk);
+	if (chunk->type == type_of("acTL"))
+		return cannot(reader, "picture is animated");
+	if (chunk->type == type_of("iCCP"))
+		return cannot(reader, "picture has a colour profile");
+	if (chunk->type == type_of("cICP"))
+		return cannot(reader, "picture has a colour space of its own");
+	if (is_critical)
+		return cannot(reader, "picture has a chunk of an unknown kind");
+	return PNG_READER_OK;
+}
+
+static enum png_reader_status read_chunks(struct png_reader *reader, const uint8_t *at)
+{
+	struct chunk chunk;
+
+	for (;;) {
+		const uint8_t *begin = at;
+		enum png_reader_status status = next_chunk(reader, &at, &chunk);
+
+		if (status != PNG_READER_OK || chunk.type == type_of("IEND"))
+			return status;
+		if (chunk.type == type_of("IDAT") && !reader->first_data)
+			reader->first_data = begin;
+		status = read_chunk(reader, &chunk);
+		if (status != PNG_READER_OK)
+			return status;
+	}
+}
+
+enum png_reader_status png_reader_open(struct png_reader *reader, const uint8_t *bytes,
+                                       size_t n_bytes,
+                                       struct png_reader_header *ret_header)
+{
+	static const uint8_t signature[SIGNATURE_BYTES] = {0x89, 'P',  'N',  'G',
+	                                                   '\r', '\n', 0x1a, '\n'};
+	const uint8_t *at = bytes + SIGNATURE_BYTES;
+	enum png_reader_status status;
+	struct chunk chunk;
+
+	if (n_bytes < SIGNATURE_BYTES || memcmp(bytes, signature, SIGNATURE_BYTES) != 0)
+		return cannot(reader, "no PNG signature");
+	reader->end = bytes + n_bytes;
+	reader->first_data = NULL;
+	reader->n_colours = 0;
+	reader->has_transparency = false;
+	status = next_chunk(reader, &at, &chunk);
+	if (status == PNG_READER_OK)
+		status = read_header(reader, &chunk);
+	if (status == PNG_READER_OK)
+		status = read_chunks(reader, at);
+	if (status != PNG_READER_OK)
+		return status;
+	if (!reader->first_data)
+		return damaged(reader, "picture has no pixels");
+	if (reader->colour_type == PALETTE && !reader->n_colours)
+		return damaged(reader, "picture has no palette");
+	if (reader->colour_type == PALETTE)
+		reader->header.n_bands = reader->has_transparency ? 4 : 3;
+	*ret_header = reader->header;
+	return PNG_READER_OK;
+}
+
+/* ---- pixels ---- */
+
+/* Give the next IDAT chunk to the inflater; they follow each other (5.6). */
+static enum png_reader_status feed(struct png_reader *reader, const uint8_t **at)
+{
+	struct chunk chunk;
+	enum png_reader_status status = next_chunk(reader, at, &chunk);
+
+	if (status != PNG_READER_OK)
+		return status;
+	if (chunk.type != type_of("IDAT"))
+		return damaged(reader, "picture has too few pixels");
+	if (!is_intact(&chunk))
+		return damaged(reader, "checksum of the pixels is wrong");
+	reader->inflate.next_in = (uint8_t *)chunk.bytes;
+	reader->inflate.avail_in = chunk.n_bytes;
+	return PNG_READER_OK;
+}
+
+/* Inflate n_bytes, no fewer. */
+static enum png_reader_status inflate_bytes(struct png_reader *reader, const uint8_t **at,
+                                            uint8_t *bytes, uint32_t n_bytes)
+{
+	struct inflate_state *inflate = &reader->inflate;
+
+	inflate->next_out = bytes;
+	inflate->avail_out = n_bytes;
+	while (inflate->avail_out) {
+		uint32_t n_before = inflate->avail_out;
+
+		if (isal_inflate(inflate) != ISAL_DECOMP_OK)
+			return damaged(reader, "compressed pixels are damaged");
+		if (inflate->avail_out == n_before) {
+			/* Only when nothing more comes out is all input used up. */
+			enum png_reader_status status;
+
+			if (inflate->block_state == ISAL_BLOCK_FINISH)
+				return damaged(reader, "picture has too few pixels");
+			status = feed(reader, at);
+			if (status != PNG_READER_OK)
+				return status;
+		}
+	}
+	return PNG_READER_OK;
+}
+
+/* Read on to the checksum behind the last pixel. Pixels beyond the last row are ignored. */
+static enum png_reader_status end_pixels(struct png_reader *reader, const uint8_t **at)
+{
+	struct inflate_state *inflate = &reader->inflate;
+
+	while (inflate->block_state != ISAL_BLOCK_FINISH) {
+		uint8_t surplus[64];
+
+		inflate->next_out = surplus;
+		inflate->avail_out = sizeof(surplus);
+		if (isal_inflate(inflate) != ISAL_DECOMP_OK)
+			return damaged(reader, "compressed pixels are damaged");
+		if (inflate->avail_out == sizeof(surplus) &&
+		    inflate->block_state != ISAL_BLOCK_FINISH) {
+			enum png_reader_status status = feed(reader, at);
+
+			if (status != PNG_READER_OK)
+				return status;
+		}
+	}
+	return PNG_READER_OK;
+}
+
+/* n_bands is a constant where this is inlined. */
+static inline void expand(const struct png_reader *reader, const uint8_t *row,
+                          uint8_t *out, unsigned n_bands)
+{
+	unsigned depth = reader->depth, mask = (1u << depth) - 1;
+
+	for (uint32_t x = 0; x < reader->header.width; x++, out += n_bands) {
+		size_t bit = (size_t)x * depth;
+		unsigned index = row[bit / 8] >> (8 - depth - bit % 8) & mask;
+
+		memcpy(out, reader->palette[index], n_bands);
+	}
+}
+
+/* Indices become colours. */
+static const uint8_t *expand_row(struct png_reader *reader, const uint8_t *row)
+{
+	uint8_t *out = reader->expanded.bytes;
+
+	if (reader->colour_type != PALETTE)
+		return row;
+	if (reader->header.n_bands == 4)
+		expand(reader, row, out, 4);
+	else
+		expand(reader, row, out, 3);
+	return out;
+}
+
+/* Unfilter and reduce the rows of a piece, each behind the byte of its filter. The last one is
+ * kept for the next piece. */
+static enum png_reader_status use_rows(struct png_reader *reader, uint8_t *piece,
+                                       uint32_t n_rows)
+{
+	unsigned n_pixel_bytes = reader->colour_type == PALETTE ? 1
+	                                                        : reader->header.n_bands;
+	uint8_t *kept = reader->above.bytes;
+	const uint8_t *above = kept;
+
+	for (uint32_t i = 0; i < n_rows; i++, piece += reader->row_bytes + 1) {
+		uint8_t *row = piece + 1;
+
+		if (piece[0] >= N_PNG_FILTERS)
+			return damaged(reader, "a row has an unknown filter");
+		png_unfilter(piece[0], row, above, reader->row_bytes, n_pixel_bytes);
+		box_add_row(&reader->box, expand_row(reader, row));
+		above = row;
+	}
+	memcpy(kept, above, reader->row_bytes);
+	return PNG_READER_OK;
+}
+
+static uint32_t rows_in_piece(const struct png_reader *reader)
+{
+	size_t n = PIECE_BYTES / (reader->row_bytes + 1);
+
+	return n < 1                       ? 1
+	       : n < reader->header.height ? (uint32_t)n
+	                                   : reader->header.height;
+}
+
+static bool reserve(struct png_reader *reader, unsigned factor)
+{
+	const struct png_reader_header *header = &reader->header;
+	size_t row_room = reader->row_bytes + 1 + PNG_ROW_ROOM;
+	size_t expanded = reader->colour_type == PALETTE
+	                          ? size_times(header->width, header->n_bands)
+	                          : 0;
+	uint8_t *above = workspace_reserve(&reader->above, row_room);
+
+	if (!above ||
+	    !workspace_reserve(&reader->piece,
+	                       size_times(row_room, rows_in_piece(reader))) ||
+	    !workspace_reserve(&reader->expanded, expanded + PNG_ROW_ROOM) ||
+	    !box_begin(&reader->box, header->width, header->height, header->n_bands,
+	               factor))
+		return false;
+	memset(above, 0, row_room);
+	return true;
+}
+
+enum png_reader_status png_reader_decode(struct png_reader *reader, unsigned factor,
+                                         const struct box **ret_box)
+{
+	const uint8_t *at = reader->first_data;
+	uint32_t n_rows_left = reader->header.height;
+	enum png_reader_status status = PNG_READER_OK;
+
+	if (reader->row_bytes > UINT32_MAX / 2)
+		return cannot(reader, "rows are too long");
+	if (!reserve(reader, factor))
+		return say(reader, PNG_READER_NO_MEMORY, "out of memory");
+	isal_inflate_init(&reader->inflate);
+	reader->inflate.crc_flag = ISAL_ZLIB;
+	while (n_rows_left && status == PNG_READER_OK) {
+		uint32_t n_rows = rows_in_piece(reader);
+
+		n_rows = n_rows < n_rows_left ? n_rows : n_rows_left;
+		status = inflate_bytes(reader, &at, reader->piece.bytes,
+		                       (uint32_t)(n_rows * (reader->row_bytes + 1)));
+		if (status == PNG_READER_OK)
+			status = use_rows(reader, reader->piece.bytes, n_rows);
+		n_rows_left -= n_rows;
+	}
+	if (status == PNG_READER_OK)
+		status = end_pixels(reader, &at);
+	*ret_box = &reader->box;
+	return status;
+}
+
+uint64_t png_reader_memory(const struct png_reader_header *header, unsigned factor)
+{
+	uint64_t row = (uint64_t)header->width * header->n_bands;
+	uint64_t reduced = ((uint64_t)header->width / factor + 64) *
+	                   ((uint64_t)header->height / factor + 1);
+
+	/* Planes; sums and rows; a piece. */
+	return reduced * 2 * BOX_PLANES + row * 12 + 2 * PIECE_BYTES;
+}

@@ -1,0 +1,61 @@
+/*
+ * A PNG reader (PNG specification, third edition) that reduces the picture while it inflates it:
+ * at no time are more rows in memory than fit in the cache.
+ *
+ * It reads 8 bits a sample, and palettes of 1, 2, 4 or 8 bits with their transparency; not
+ * interlaced. Other pictures are for other readers: 16 bits, grey of less than 8 bits, one
+ * colour that is transparent, animations, and those with a colour profile.
+ *
+ * Every checksum is checked. A file that ends early, even only without its IEND, is truncated.
+ *
+ * Threads: a reader belongs to one thread at a time.
+ */
+#ifndef PXP_FAST_PNG_READ_H
+#define PXP_FAST_PNG_READ_H
+
+#include "image/fast/box.h"
+
+enum png_reader_status {
+	PNG_READER_OK,
+	PNG_READER_CANNOT,    /* another reader may */
+	PNG_READER_DAMAGED,   /* the file contradicts the standard or itself */
+	PNG_READER_TRUNCATED, /* the file ends early */
+	PNG_READER_NO_MEMORY, /* an allocation failed */
+};
+
+struct png_reader_header {
+	uint32_t width, height;
+	unsigned
+		n_bands; /* 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; a palette's colours */
+};
+
+struct png_reader;
+
+/* NULL when out of memory. */
+struct png_reader *png_reader_create(void);
+void png_reader_destroy(struct png_reader *reader); /* NULL too */
+
+/* Free buffers that together have more than max_bytes. */
+void png_reader_trim(struct png_reader *reader, size_t max_bytes);
+
+/* Read all chunks, but none of the pixels. The bytes are borrowed until the file is decoded, or
+ * another one is opened. */
+enum png_reader_status png_reader_open(struct png_reader *reader, const uint8_t *bytes,
+                                       size_t n_bytes,
+                                       struct png_reader_header *ret_header);
+
+/*
+ * Decode the file that was opened, reduced by factor, 1 to BOX_MAX_FACTOR.
+ *
+ * ret_box   the reduced planes, which belong to the reader until its next call.
+ */
+enum png_reader_status png_reader_decode(struct png_reader *reader, unsigned factor,
+                                         const struct box **ret_box);
+
+/* One line about the last status that was not PNG_READER_OK. Static text. */
+const char *png_reader_reason(const struct png_reader *reader);
+
+/* Bytes that decoding allocates at most, beside the reader itself. */
+uint64_t png_reader_memory(const struct png_reader_header *header, unsigned factor);
+
+#endif

@@ -1,0 +1,539 @@
+/*
+ * PNG read and written: files are made here, byte by byte as the specification has it, with every
+ * filter, kind of colour and cut into chunks, and reduced again by the simplest code.
+ */
+#include "support/test.h"
+
+#include "jpeg_maker.h"
+
+#include "image/fast/png_read.h"
+#include "image/fast/png_unfilter.h"
+#include "image/fast/png_write.h"
+
+#include <libdeflate.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct png_settings {
+	uint32_t width, height;
+	unsigned colour_type, depth;
+	unsigned n_colours; /* of a palette */
+	bool has_transparency;
+	bool is_opaque;    /* alpha is 255 everywhere */
+	size_t n_in_chunk; /* bytes of an IDAT chunk; 0: all in one */
+	unsigned seed;
+};
+
+/* A file, and the RGBA that it shows. */
+struct png {
+	struct bytes file;
+	uint8_t *rgba;
+};
+
+static void append(struct bytes *to, const void *bytes, size_t n)
+{
+	to->at = realloc(to->at, to->n + n);
+	REQUIRE(to->at != NULL);
+	memcpy(to->at + to->n, bytes, n);
+	to->n += n;
+}
+
+static void append32(struct bytes *to, uint32_t number)
+{
+	const uint8_t bytes[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
+	                          (uint8_t)(number >> 8), (uint8_t)number};
+
+	append(to, bytes, sizeof(bytes));
+}
+
+static void append_chunk(struct bytes *to, const char *type, const void *data, size_t n)
+{
+	size_t begin;
+
+	append32(to, (uint32_t)n);
+	begin = to->n;
+	append(to, type, 4);
+	append(to, data, n);
+	append32(to, libdeflate_crc32(0, to->at + begin, n + 4));
+}
+
+static unsigned bands_of(unsigned colour_type)
+{
+	static const unsigned bands[] = {1, 0, 3, 1, 2, 0, 4};
+
+	return bands[colour_type];
+}
+
+static uint8_t predict(unsigned filter, int left, int up, int corner)
+{
+	int p = left + up - corner;
+	int to_left = abs(p - left), to_up = abs(p - up), to_corner = abs(p - corner);
+
+	switch (filter) {
+	case 1:
+		return (uint8_t)left;
+	case 2:
+		return (uint8_t)up;
+	case 3:
+		return (uint8_t)((left + up) / 2);
+	case 4:
+		if (to_left <= to_up && to_left <= to_corner)
+			return (uint8_t)left;
+		return (uint8_t)(to_up <= to_corner ? up : corner);
+	default:
+		return 0;
+	}
+}
+
+/* Rows as stored, each filtered by another filter. */
+static struct bytes filtered_rows(const uint8_t *rows, size_t row_bytes, uint32_t height,
+                                  unsigned step, uint64_t *state)
+{
+	struct bytes all = {0};
+
+	for (uint32_t y = 0; y < height; y++) {
+		uint8_t filter = (uint8_t)random_below(state, N_PNG_FILTERS);
+		const uint8_t *row = rows + y * row_bytes;
+
+		append(&all, &filter, 1);
+		for (size_t i = 0; i < row_bytes; i++) {
+			int left = i >= step ? row[i - step] : 0;
+			int up = y ? row[i - row_bytes] : 0;
+			int corner = y && i >= step ? row[i - step - row_bytes] : 0;
+			uint8_t byte = (uint8_t)(row[i] -
+			                         predict(filter, left, up, corner));
+
+			append(&all, &byte, 1);
+		}
+	}
+	return all;
+}
+
+static struct bytes compressed(struct bytes from)
+{
+	struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(6);
+	struct bytes to = {malloc(from.n + 1000), 0};
+
+	REQUIRE(compressor != NULL && to.at != NULL);
+	to.n = libdeflate_zlib_compress(compressor, from.at, from.n, to.at,
+	                                from.n + 1000);
+	REQUIRE(to.n > 0);
+	libdeflate_free_compressor(compressor);
+	free(from.at);
+	return to;
+}
+
+/* One pixel as stored to RGBA. */
+static void show(const struct png_settings *settings, uint8_t palette[256][4],
+                 const uint8_t *row, uint32_t x, uint8_t rgba[4])
+{
+	const uint8_t *at = row + x * bands_of(settings->colour_type);
+	unsigned bit = x * settings->depth;
+
+	rgba[3] = 255;
+	switch (settings->colour_type) {
+	case 0:
+		memset(rgba, at[0], 3);
+		return;
+	case 2:
+		memcpy(rgba, at, 3);
+		return;
+	case 3:
+		memcpy(rgba,
+		       palette[row[bit / 8] >> (8 - settings->depth - bit % 8) &
+		               ((1 << settings->depth) - 1)],
+		       4);
+		return;
+	case 4:
+		memset(rgba, at[0], 3);
+		rgba[3] = at[1];
+		return;
+	default:
+		memcpy(rgba, at, 4);
+	}
+}
+
+static void draw(const struct png_settings *settings, uint8_t *rows, size_t row_bytes,
+                 uint64_t *state)
+{
+	unsigned n_bands = bands_of(settings->colour_type);
+
+	for (size_t i = 0; i < row_bytes * settings->height; i++) {
+		size_t x = i % row_bytes, y = i / row_bytes;
+		bool is_alpha = n_bands % 2 == 0 && x % n_bands == n_bands - 1;
+
+		rows[i] = (uint8_t)(x * 3 + y * 2 + random_below(state, 8));
+		if (settings->colour_type == 3 && settings->depth == 8)
+			rows[i] = (uint8_t)random_below(state, settings->n_colours);
+		if (is_alpha && (settings->is_opaque || y % 16 < 5))
+			rows[i] = 255;
+		else if (is_alpha && random_below(state, 3) == 0)
+			rows[i] = 0;
+	}
+}
+
+static struct png make_png(const struct png_settings *settings)
+{
+	static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+	uint64_t state = settings->seed;
+	unsigned n_bits = settings->depth * bands_of(settings->colour_type);
+	size_t row_bytes = ((size_t)settings->width * n_bits + 7) / 8;
+	uint8_t *rows = malloc(row_bytes * settings->height);
+	uint8_t palette[256][4], colours[256][3], opacity[256], header[13] = {0};
+	struct png png = {.rgba = malloc((size_t)settings->width * settings->height * 4)};
+	struct bytes data;
+
+	REQUIRE(rows != NULL && png.rgba != NULL);
+	draw(settings, rows, row_bytes, &state);
+	for (unsigned i = 0; i < 256; i++) {
+		for (unsigned j = 0; j < 4; j++)
+			palette[i][j] = (uint8_t)random_below(&state, 256);
+		if (!settings->has_transparency)
+			palette[i][3] = 255;
+		memcpy(colours[i], palette[i], 3);
+		opacity[i] = palette[i][3];
+	}
+	for (size_t i = 0; i < (size_t)settings->width * settings->height; i++)
+		show(settings, palette, rows + i / settings->width * row_bytes,
+		     (uint32_t)(i % settings->width), png.rgba + 4 * i);
+
+	append(&png.file, signature, sizeof(signature));
+	header[2] = (uint8_t)(settings->width >> 8);
+	header[3] = (uint8_t)settings->width;
+	header[6] = (uint8_t)(settings->height >> 8);
+	header[7] = (uint8_t)settings->height;
+	header[8] = (uint8_t)settings->depth;
+	header[9] = (uint8_t)settings->colour_type;
+	append_chunk(&png.file, "IHDR", header, sizeof(header));
+	if (settings->colour_type == 3)
+		append_chunk(&png.file, "PLTE", colours, 3 * settings->n_colours);
+	if (settings->has_transparency)
+		append_chunk(&png.file, "tRNS", opacity, settings->n_colours);
+	data = compressed(filtered_rows(rows, row_bytes, settings->height,
+	                                n_bits < 8 ? 1 : n_bits / 8, &state));
+	for (size_t at = 0; at < data.n;) {
+		size_t n = settings->n_in_chunk ? settings->n_in_chunk : data.n;
+
+		n = n < data.n - at ? n : data.n - at;
+		append_chunk(&png.file, "IDAT", data.at + at, n);
+		at += n;
+	}
+	append_chunk(&png.file, "IEND", NULL, 0);
+	free(data.at);
+	free(rows);
+	return png;
+}
+
+static void png_free(struct png *png)
+{
+	free(png->file.at);
+	free(png->rgba);
+}
+
+/* The mean of a square, as Y, Cb, Cr and alpha in levels, colours multiplied by alpha. */
+static void mean_of(const struct png *png, const struct png_settings *settings,
+                    unsigned factor, uint32_t to_x, uint32_t to_y, double mean[4])
+{
+	double rgba[4] = {0}, n = 0;
+
+	for (uint32_t y = to_y * factor; y < (to_y + 1) * factor && y < settings->height;
+	     y++) {
+		for (uint32_t x = to_x * factor;
+		     x < (to_x + 1) * factor && x < settings->width; x++, n++) {
+			const uint8_t *at = png->rgba +
+			                    4 * ((size_t)y * settings->width + x);
+
+			for (unsigned i = 0; i < 3; i++)
+				rgba[i] += at[i] * at[3] / 255.0;
+			rgba[3] += at[3];
+		}
+	}
+	for (unsigned i = 0; i < 4; i++)
+		rgba[i] /= n;
+	mean[0] = 0.299 * rgba[0] + 0.587 * rgba[1] + 0.114 * rgba[2];
+	/* Neutral chroma is 128, so the purest blue and red would be 255.5. */
+	mean[1] = fmin((rgba[2] - mean[0]) / 1.772 + 128, 255);
+	mean[2] = fmin((rgba[0] - mean[0]) / 1.402 + 128, 255);
+	mean[3] = rgba[3];
+}
+
+static double sample_of(const struct plane *plane, uint32_t x, uint32_t y)
+{
+	return ((const uint16_t *)plane_row(plane, y))[x] / 257.0;
+}
+
+static void expect_reduced(const struct png_settings *settings, unsigned factor)
+{
+	struct png png = make_png(settings);
+	struct png_reader *reader = png_reader_create();
+	struct png_reader_header header;
+	const struct box *box;
+	double largest = 0;
+
+	REQUIRE(reader != NULL);
+	REQUIRE(png_reader_open(reader, png.file.at, png.file.n, &header) ==
+	        PNG_READER_OK);
+	EXPECT_EQ(header.width, settings->width);
+	EXPECT_EQ(header.height, settings->height);
+	REQUIRE(png_reader_decode(reader, factor, &box) == PNG_READER_OK);
+	EXPECT_EQ(box->planes[0].width, (settings->width + factor - 1) / factor);
+	EXPECT_EQ(box->planes[0].height, (settings->height + factor - 1) / factor);
+	for (uint32_t y = 0; y < box->planes[0].height; y++) {
+		for (uint32_t x = 0; x < box->planes[0].width; x++) {
+			double mean[4];
+
+			mean_of(&png, settings, factor, x, y, mean);
+			for (unsigned i = 0; i < 4; i++) {
+				if (i >= box->n_planes && !(i == 3 && box->has_alpha))
+					continue;
+				largest = fmax(
+					largest,
+					fabs(mean[i] - sample_of(&box->planes[i], x, y)));
+			}
+		}
+	}
+	EXPECT(largest < 0.02, "type %u, depth %u, factor %u: off by %.3f",
+	       settings->colour_type, settings->depth, factor, largest);
+	if (settings->is_opaque)
+		EXPECT(box->is_opaque);
+	png_reader_destroy(reader);
+	png_free(&png);
+}
+
+TEST(png_read, every_kind_of_picture_is_reduced_to_its_means)
+{
+	static const struct png_settings kinds[] = {
+		{.colour_type = 0, .depth = 8},
+		{.colour_type = 2, .depth = 8},
+		{.colour_type = 4, .depth = 8},
+		{.colour_type = 6, .depth = 8},
+		{.colour_type = 6, .depth = 8, .is_opaque = true},
+		{.colour_type = 3, .depth = 8, .n_colours = 200},
+		{.colour_type = 3,
+	         .depth = 8,
+	         .n_colours = 256,
+	         .has_transparency = true},
+		{.colour_type = 3, .depth = 4, .n_colours = 16, .has_transparency = true},
+		{.colour_type = 3, .depth = 2, .n_colours = 4},
+		{.colour_type = 3, .depth = 1, .n_colours = 2},
+	};
+	static const uint32_t sizes[][2] = {{1, 1}, {3, 5}, {40, 33}, {300, 130}};
+	static const unsigned factors[] = {1, 2, 3, 16};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		for (size_t j = 0; j < 4; j++) {
+			struct png_settings settings = kinds[i];
+
+			settings.width = sizes[j][0];
+			settings.height = sizes[j][1];
+			settings.seed = (unsigned)(i * 10 + j);
+			settings.n_in_chunk = j % 2 ? 100 : 0;
+			for (size_t k = 0; k < 4; k++)
+				expect_reduced(&settings, factors[k]);
+		}
+	}
+}
+
+TEST(png_read, a_file_that_ends_early_is_noticed_at_every_byte)
+{
+	const struct png_settings settings = {.width = 20,
+	                                      .height = 12,
+	                                      .colour_type = 2,
+	                                      .depth = 8,
+	                                      .n_in_chunk = 50};
+	struct png png = make_png(&settings);
+	struct png_reader *reader = png_reader_create();
+	struct png_reader_header header;
+
+	REQUIRE(reader != NULL);
+	for (size_t n = 8; n < png.file.n; n++) {
+		uint8_t *copy = malloc(n);
+
+		REQUIRE(copy != NULL);
+		memcpy(copy, png.file.at, n);
+		EXPECT_EQ(png_reader_open(reader, copy, n, &header),
+		          PNG_READER_TRUNCATED);
+		free(copy);
+	}
+	png_reader_destroy(reader);
+	png_free(&png);
+}
+
+TEST(png_read, every_changed_bit_behind_the_signature_is_noticed)
+{
+	const struct png_settings settings = {.width = 9,
+	                                      .height = 7,
+	                                      .colour_type = 3,
+	                                      .depth = 8,
+	                                      .n_colours = 30,
+	                                      .has_transparency = true};
+	struct png png = make_png(&settings);
+	struct png_reader *reader = png_reader_create();
+	struct png_reader_header header;
+	const struct box *box;
+
+	REQUIRE(reader != NULL);
+	for (size_t bit = 64; bit < 8 * (png.file.n - 12); bit++) {
+		bool is_good;
+
+		png.file.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		is_good = png_reader_open(reader, png.file.at, png.file.n, &header) ==
+		                  PNG_READER_OK &&
+		          png_reader_decode(reader, 2, &box) == PNG_READER_OK;
+		EXPECT(!is_good, "bit %zu", bit);
+		EXPECT(is_good || png_reader_reason(reader)[0] != '\0');
+		png.file.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	png_reader_destroy(reader);
+	png_free(&png);
+}
+
+static enum png_reader_status status_with_chunk(const char *type)
+{
+	const struct png_settings settings = {
+		.width = 4, .height = 4, .colour_type = 2, .depth = 8};
+	struct png png = make_png(&settings);
+	struct png_reader *reader = png_reader_create();
+	struct png_reader_header header;
+	struct bytes file = {0};
+	enum png_reader_status status;
+
+	REQUIRE(reader != NULL);
+	append(&file, png.file.at, 33);
+	append_chunk(&file, type, "12345678", 8);
+	append(&file, png.file.at + 33, png.file.n - 33);
+	status = png_reader_open(reader, file.at, file.n, &header);
+	free(file.at);
+	png_reader_destroy(reader);
+	png_free(&png);
+	return status;
+}
+
+TEST(png_read, pictures_of_other_kinds_are_left_to_other_readers)
+{
+	EXPECT_EQ(status_with_chunk("tEXt"), PNG_READER_OK);
+	EXPECT_EQ(status_with_chunk("gAMA"), PNG_READER_OK);
+	EXPECT_EQ(status_with_chunk("tRNS"), PNG_READER_CANNOT);
+	EXPECT_EQ(status_with_chunk("acTL"), PNG_READER_CANNOT);
+	EXPECT_EQ(status_with_chunk("ABCD"), PNG_READER_CANNOT);
+}
+
+TEST(png_unfilter, simd_and_portable_code_give_the_same_rows)
+{
+	enum { N = 301, ROOM = N + PNG_ROW_ROOM };
+	uint64_t state = 9;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		uint8_t above[ROOM] = {0}, fast[ROOM] = {0}, portable[ROOM] = {0};
+		enum png_filter filter = (enum png_filter)(i % N_PNG_FILTERS);
+		unsigned n_pixel_bytes = 1 + i / 5 % 4;
+		size_t n = (1 + random_below(&state, N / n_pixel_bytes)) * n_pixel_bytes;
+
+		for (size_t j = 0; j < n; j++) {
+			above[j] = (uint8_t)random_below(&state, 256);
+			fast[j] = portable[j] = (uint8_t)random_below(&state, 256);
+		}
+		png_unfilter(filter, fast, above, n, n_pixel_bytes);
+		png_unfilter_portable(filter, portable, above, n, n_pixel_bytes);
+		EXPECT(memcmp(fast, portable, n) == 0,
+		       "filter %d, %u bytes a pixel, %zu bytes", (int)filter,
+		       n_pixel_bytes, n);
+	}
+}
+
+/* What is read, rendered at its own size, written and read again shows the same picture. */
+static void expect_round_trip(const struct png_settings *settings, unsigned level)
+{
+	const struct render_options options = {.is_deep = true};
+	const struct size size = {settings->width, settings->height};
+	const struct layout layout = {
+		.scaled = size, .part = {0, 0, size}, .canvas = size};
+	struct png png = make_png(settings);
+	struct png_reader *reader = png_reader_create();
+	struct png_writer *writer = png_writer_create();
+	struct renderer *renderer = renderer_create();
+	struct png_reader_header header;
+	struct decoded decoded = {.size = size, .orientation = 1};
+	struct rendered rendered;
+	struct written written;
+	const struct box *box;
+	double largest = 0;
+
+	REQUIRE(reader && writer && renderer);
+	REQUIRE(png_reader_open(reader, png.file.at, png.file.n, &header) ==
+	        PNG_READER_OK);
+	REQUIRE(png_reader_decode(reader, 1, &box) == PNG_READER_OK);
+	decoded.n_planes = box->n_planes;
+	decoded.has_alpha = box->has_alpha;
+	memcpy(decoded.planes, box->planes, sizeof(decoded.planes));
+	REQUIRE(render(renderer, &decoded, &layout, &options, &rendered));
+	REQUIRE(png_writer_write(writer, &rendered, level, &written));
+	REQUIRE(png_reader_open(reader, written.bytes, written.n_bytes, &header) ==
+	        PNG_READER_OK);
+	REQUIRE(png_reader_decode(reader, 1, &box) == PNG_READER_OK);
+	EXPECT_EQ(box->n_planes, decoded.n_planes);
+	EXPECT_EQ(box->has_alpha, decoded.has_alpha);
+	for (uint32_t y = 0; y < size.height; y++) {
+		for (uint32_t x = 0; x < size.width; x++) {
+			double mean[4];
+
+			mean_of(&png, settings, 1, x, y, mean);
+			for (unsigned i = 0; i < box->n_planes; i++)
+				largest = fmax(
+					largest,
+					fabs(mean[i] - sample_of(&box->planes[i], x, y)));
+			if (box->has_alpha)
+				largest = fmax(
+					largest,
+					fabs(mean[3] - sample_of(&box->planes[3], x, y)));
+		}
+	}
+	EXPECT(largest < 0.6, "type %u: off by %.3f", settings->colour_type, largest);
+	png_reader_destroy(reader);
+	png_writer_destroy(writer);
+	renderer_destroy(renderer);
+	png_free(&png);
+}
+
+TEST(png_write, every_kind_of_picture_comes_back)
+{
+	static const unsigned types[] = {0, 2, 4, 6};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct png_settings settings = {.width = 1,
+		                                .height = 1,
+		                                .colour_type = types[i],
+		                                .depth = 8,
+		                                .seed = i};
+
+		expect_round_trip(&settings, 6);
+		settings.width = 61;
+		settings.height = 40;
+		for (unsigned level = 0; level <= 9; level += 3)
+			expect_round_trip(&settings, level);
+	}
+}
+
+TEST(png_read, memory_is_freed_and_used_again)
+{
+	const struct png_settings settings = {
+		.width = 50, .height = 30, .colour_type = 6, .depth = 8};
+	struct png png = make_png(&settings);
+	struct png_reader *reader = png_reader_create();
+	struct png_reader_header header;
+	const struct box *box;
+
+	REQUIRE(reader != NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		REQUIRE(png_reader_open(reader, png.file.at, png.file.n, &header) ==
+		        PNG_READER_OK);
+		EXPECT_EQ(png_reader_decode(reader, 2, &box), PNG_READER_OK);
+		png_reader_trim(reader, i ? 0 : SIZE_MAX);
+	}
+	EXPECT(png_reader_memory(&header, 1) > png_reader_memory(&header, 4));
+	png_reader_destroy(reader);
+	png_reader_destroy(NULL);
+	png_writer_destroy(NULL);
+	png_free(&png);
+}
