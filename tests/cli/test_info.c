@@ -58,6 +58,7 @@ static bool claims(const char *column, const char *engine)
 
 static const char *const engines[] = {
 #ifdef PIXPOOL_VIPS
+	"fast",
 	"vips",
 #endif
 	"stb",

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #ifdef PIXPOOL_VIPS
-#define ENGINE "vips"
+#define ENGINE "fast"
 #else
 #define ENGINE "stb"
 #endif

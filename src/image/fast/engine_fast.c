@@ -1,9 +1,10 @@
 /*
- * The fast engine: JPEG scaled to JPEG and WebP, with no more decoded than the output needs.
+ * The fast engine: JPEG and PNG scaled to JPEG, PNG and WebP, with no more decoded, and no more in
+ * memory, than the outputs need.
  *
- * Planes stay Y, Cb and Cr from end to end. The engine takes a picture only where it can make all
+ * Pictures are planes of Y, Cb and Cr from end to end. The engine takes a picture only where it can make all
  * of its outputs, and otherwise leaves it to the next engine: other formats and colours,
- * filters, canvases, linear light, metadata that is to be kept, and pictures that shall be read
+ * filters, canvases, linear light, metadata that is to be kept, and pictures that must be read
  * in spite of damage.
  *
  * What it decodes with, resamples with and writes with is a kit, kept between pictures.
@@ -13,6 +14,8 @@
 #include "base/fd.h"
 #include "image/fast/jpeg.h"
 #include "image/fast/jpeg_write.h"
+#include "image/fast/png_read.h"
+#include "image/fast/png_write.h"
 #include "image/fast/render.h"
 #include "image/fast/webp_write.h"
 #include "image/header/metadata_scan.h"
@@ -30,16 +33,20 @@
 
 struct kit {
 	struct jpg_decoder *decoder;
+	struct png_reader *png_reader;
 	struct renderer *renderer;
 	struct jpeg_writer *jpeg;
 	struct webp_writer *webp;
+	struct png_writer *png;
 	struct workspace sharpening;
+	struct box pixels; /* of other engines, to be written */
 };
 
 /* The picture at hand, from claim_source() to close(). */
 struct fast_state {
 	struct kit *kit;
-	struct jpg_header header;
+	struct jpg_header header;     /* of a JPEG */
+	struct png_reader_header png; /* of a PNG */
 	struct decoded decoded;
 };
 
@@ -52,9 +59,12 @@ static void kit_destroy(struct kit *kit)
 	if (!kit)
 		return;
 	jpg_decoder_destroy(kit->decoder);
+	png_reader_destroy(kit->png_reader);
 	renderer_destroy(kit->renderer);
 	jpeg_writer_destroy(kit->jpeg);
 	webp_writer_destroy(kit->webp);
+	png_writer_destroy(kit->png);
+	box_fini(&kit->pixels);
 	workspace_fini(&kit->sharpening);
 	free(kit);
 }
@@ -70,10 +80,13 @@ static struct kit *kit_take(void)
 	if (!kit)
 		return NULL;
 	kit->decoder = jpg_decoder_create();
+	kit->png_reader = png_reader_create();
+	kit->png = png_writer_create();
 	kit->renderer = renderer_create();
 	kit->jpeg = jpeg_writer_create();
 	kit->webp = webp_writer_create();
-	if (kit->decoder && kit->renderer && kit->jpeg && kit->webp)
+	if (kit->decoder && kit->renderer && kit->jpeg && kit->webp && kit->png_reader &&
+	    kit->png)
 		return kit;
 	kit_destroy(kit);
 	return NULL;
@@ -85,6 +98,10 @@ static void kit_give_back(struct kit *kit)
 	renderer_trim(kit->renderer, KEPT_KIT_BYTES);
 	jpeg_writer_trim(kit->jpeg, KEPT_KIT_BYTES);
 	webp_writer_trim(kit->webp, KEPT_KIT_BYTES);
+	png_reader_trim(kit->png_reader, KEPT_KIT_BYTES);
+	png_writer_trim(kit->png, KEPT_KIT_BYTES);
+	if (box_bytes(&kit->pixels) > KEPT_KIT_BYTES)
+		box_fini(&kit->pixels);
 	if (kit->sharpening.n_bytes > KEPT_KIT_BYTES)
 		workspace_fini(&kit->sharpening);
 	kit_destroy(atomic_exchange(&spare_kit, kit));
@@ -92,12 +109,12 @@ static void kit_give_back(struct kit *kit)
 
 static bool fast_reads(enum image_format format)
 {
-	return format == FORMAT_JPEG;
+	return format == FORMAT_JPEG || format == FORMAT_PNG;
 }
 
 static bool fast_writes(enum image_format format)
 {
-	return format == FORMAT_JPEG || format == FORMAT_WEBP;
+	return format == FORMAT_JPEG || format == FORMAT_PNG || format == FORMAT_WEBP;
 }
 
 static bool cannot(struct failure *ret_reason, const char *reason)
@@ -111,14 +128,13 @@ enum { QUALITY_OF_WHOLE_CHROMA = 90 };
 
 static bool has_half_chroma(const struct recipe *recipe)
 {
-	if (recipe->format == FORMAT_WEBP)
-		return true;
+	if (recipe->format != FORMAT_JPEG)
+		return recipe->format == FORMAT_WEBP;
 	return recipe->chroma == CHROMA_420 ||
 	       (recipe->chroma == CHROMA_AUTO &&
 	        engine_quality(recipe) < QUALITY_OF_WHOLE_CHROMA);
 }
 
-/* A JPEG has no alpha to flatten. */
 static bool takes_filters(const struct filter_chain *chain)
 {
 	for (size_t i = 0; i < chain->n; i++) {
@@ -141,6 +157,9 @@ static bool takes_recipe(const struct recipe *recipe, struct failure *ret_reason
 	if (recipe->format == FORMAT_WEBP &&
 	    (recipe->lossless || recipe->chroma == CHROMA_444))
 		return cannot(ret_reason, "writes WebP with loss and half chroma only");
+	if (recipe->format == FORMAT_PNG &&
+	    (recipe->progressive || recipe->depth == DEPTH_16))
+		return cannot(ret_reason, "writes PNG of 8 bits in sequence only");
 	return true;
 }
 
@@ -196,24 +215,51 @@ static bool takes_reading(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-static bool open_jpeg(struct source *source, struct fast_state *state,
+/* What is damaged may still be readable in another engine's eyes. */
+static bool open_jpeg(const struct source *source, struct fast_state *state,
+                      struct metadata_scan *scan, struct size *ret_stored,
                       struct failure *ret_reason)
 {
 	struct jpg_decoder *decoder = state->kit->decoder;
-	struct metadata_scan scan = {.orientation = 1};
-	struct jpg_header *header = &state->header;
 
-	if (!takes_reading(source, ret_reason))
-		return false;
-	/* What is damaged may still be readable in another engine's eyes. */
-	if (jpg_decoder_open(decoder, source->bytes, source->n_bytes, header) != JPG_OK)
+	if (jpg_decoder_open(decoder, source->bytes, source->n_bytes, &state->header) !=
+	    JPG_OK)
 		return cannot(ret_reason, jpg_decoder_reason(decoder));
-	metadata_scan_jpeg(&scan, source->bytes, source->n_bytes);
+	metadata_scan_jpeg(scan, source->bytes, source->n_bytes);
+	*ret_stored = (struct size){state->header.width, state->header.height};
+	return true;
+}
+
+static bool open_png(const struct source *source, struct fast_state *state,
+                     struct metadata_scan *scan, struct size *ret_stored,
+                     struct failure *ret_reason)
+{
+	struct png_reader *reader = state->kit->png_reader;
+
+	if (png_reader_open(reader, source->bytes, source->n_bytes, &state->png) !=
+	    PNG_READER_OK)
+		return cannot(ret_reason, png_reader_reason(reader));
+	metadata_scan_png(scan, source->bytes, source->n_bytes);
+	*ret_stored = (struct size){state->png.width, state->png.height};
+	return true;
+}
+
+static bool open_source(struct source *source, struct fast_state *state,
+                        struct failure *ret_reason)
+{
+	struct metadata_scan scan = {.orientation = 1};
+	struct size stored;
+
+	if (!takes_reading(source, ret_reason) ||
+	    !(source->format == FORMAT_JPEG
+	              ? open_jpeg(source, state, &scan, &stored, ret_reason)
+	              : open_png(source, state, &scan, &stored, ret_reason)))
+		return false;
 	source->n_frames = 1;
 	source->orientation = source->reading->no_rotate ? 1 : scan.orientation;
 	source->size = source->orientation > 4
-	                       ? (struct size){header->height, header->width}
-	                       : (struct size){header->width, header->height};
+	                       ? (struct size){stored.height, stored.width}
+	                       : stored;
 	return takes_outputs(source, &scan, ret_reason);
 }
 
@@ -241,7 +287,7 @@ static enum claim fast_claim_source(struct source *source, struct failure *ret_r
 		return CLAIM_FAILED;
 	}
 	source->state = state;
-	if (open_jpeg(source, state, ret_reason))
+	if (open_source(source, state, ret_reason))
 		return CLAIM_CAN;
 	fast_close(source);
 	return CLAIM_CANNOT;
@@ -295,9 +341,11 @@ struct demand {
  */
 static double noise_budget_of(const struct recipe *recipe)
 {
-	double steps = 2 - engine_quality(recipe) / 50.0;
-	double at_80 = 0.4, budget = 4 * (steps / at_80) * (steps / at_80);
+	double at_80 = 0.4, steps = 2 - engine_quality(recipe) / 50.0;
+	double budget = 4 * (steps / at_80) * (steps / at_80);
 
+	if (recipe->format == FORMAT_PNG)
+		return 0; /* it keeps all of it */
 	return budget < 4 ? budget : 4;
 }
 
@@ -355,7 +403,7 @@ static bool fail_memory(struct failure *ret_failure, const char *stage)
 	return failure_set(ret_failure, FAIL_MEMORY, "%s: out of memory", stage);
 }
 
-static bool fast_decode(struct source *source, struct failure *ret_failure)
+static bool decode_jpeg(struct source *source, struct failure *ret_failure)
 {
 	struct fast_state *state = source->state;
 	struct kit *kit = state->kit;
@@ -380,6 +428,61 @@ static bool fast_decode(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
+/* A PNG is reduced by the largest whole number that leaves twice the resolution of the largest
+ * output: stripes and drawings, which PNG often has, need more than photographs. */
+static unsigned box_factor(const struct source *source)
+{
+	const double left = 2;
+	double ratio = BOX_MAX_FACTOR * left;
+
+	for (unsigned i = 0; i < source->n_variants; i++) {
+		struct demand demand = demand_of(source, source->variants[i].recipe);
+
+		ratio = demand.ratio < ratio ? demand.ratio : ratio;
+	}
+	return ratio < left ? 1 : (unsigned)(ratio / left);
+}
+
+/* The planes of a box, which stay the box's. */
+static struct decoded decoded_of(const struct box *box, unsigned orientation)
+{
+	struct decoded decoded = {
+		.n_planes = box->n_planes,
+		.has_alpha = box->has_alpha && !box->is_opaque,
+		.size = {box->width, box->height},
+		.orientation = orientation,
+	};
+
+	for (unsigned i = 0; i < box->n_planes; i++)
+		decoded.planes[i] = box->planes[i];
+	if (decoded.has_alpha)
+		decoded.planes[ALPHA] = box->planes[BOX_ALPHA];
+	return decoded;
+}
+
+static bool decode_png(struct source *source, struct failure *ret_failure)
+{
+	struct fast_state *state = source->state;
+	struct png_reader *reader = state->kit->png_reader;
+	const struct box *box;
+	enum png_reader_status status = png_reader_decode(reader, box_factor(source),
+	                                                  &box);
+
+	if (status != PNG_READER_OK)
+		return failure_set(ret_failure,
+		                   status == PNG_READER_NO_MEMORY ? FAIL_MEMORY
+		                                                  : FAIL_BAD_IMAGE,
+		                   "decode: %s", png_reader_reason(reader));
+	state->decoded = decoded_of(box, source->orientation);
+	return true;
+}
+
+static bool fast_decode(struct source *source, struct failure *ret_failure)
+{
+	return source->format == FORMAT_JPEG ? decode_jpeg(source, ret_failure)
+	                                     : decode_png(source, ret_failure);
+}
+
 /* A rendering's image: planes that belong to the kit. It is used up before the next output is
  * derived. */
 struct fast_image {
@@ -387,22 +490,43 @@ struct fast_image {
 	struct kit *kit;
 };
 
+/* Alpha goes onto the background, white unless one is set, where the format has no alpha or a
+ * filter says so. */
+static bool is_flattened(const struct recipe *recipe)
+{
+	return !format_info(recipe->format)->has_alpha || recipe->filters.n > 0;
+}
+
+static struct render_options options_of(const struct recipe *recipe)
+{
+	const struct colour *colour = &recipe->background;
+	float red = colour->is_set ? colour->red : 255;
+	float green = colour->is_set ? colour->green : 255;
+	float blue = colour->is_set ? colour->blue : 255;
+	float luma = 0.299f * red + 0.587f * green + 0.114f * blue;
+
+	return (struct render_options){
+		.has_half_chroma = has_half_chroma(recipe),
+		.is_limited = recipe->format == FORMAT_WEBP,
+		.is_deep = recipe->format == FORMAT_PNG,
+		.is_flattened = is_flattened(recipe),
+		.background = {luma, (blue - luma) / 1.772f + 128,
+	                       (red - luma) / 1.402f + 128},
+	};
+}
+
 static bool fast_derive(struct source *source, const struct pixels *lent,
                         const struct picture_variant *variant, bool is_last,
                         struct rendering *ret_rendering, struct failure *ret_failure)
 {
 	struct fast_state *state = source->state;
-	const struct recipe *recipe = variant->recipe;
-	const struct render_options options = {
-		.has_half_chroma = has_half_chroma(recipe),
-		.is_limited = recipe->format == FORMAT_WEBP,
-	};
+	const struct render_options options = options_of(variant->recipe);
 	struct fast_image *image;
 	struct layout layout;
 
 	(void)lent;
 	(void)is_last;
-	if (!engine_layout(&layout, recipe, source->size, 1, ret_failure))
+	if (!engine_layout(&layout, variant->recipe, source->size, 1, ret_failure))
 		return false;
 	image = calloc(1, sizeof(*image));
 	if (!image)
@@ -447,31 +571,88 @@ static bool write_jpeg(struct fast_image *image, const struct recipe *recipe,
 static bool write_webp(struct fast_image *image, const struct recipe *recipe,
                        struct written *ret_written)
 {
+	struct rendered *rendered = &image->rendered;
 	const struct webp_options options = {
 		.quality = engine_quality(recipe),
 		.method = recipe->has_effort ? (recipe->effort * 6u + 4) / 9 : 4,
 	};
 
-	return webp_writer_write(image->kit->webp, image->rendered.planes,
-	                         image->rendered.n_planes, NULL, &options, ret_written);
+	return webp_writer_write(image->kit->webp, rendered->planes, rendered->n_planes,
+	                         rendered->has_alpha ? &rendered->planes[ALPHA] : NULL,
+	                         &options, ret_written);
+}
+
+static bool write_image(struct fast_image *image, const struct recipe *recipe,
+                        struct size size, struct written *ret_written)
+{
+	switch (recipe->format) {
+	case FORMAT_WEBP:
+		return write_webp(image, recipe, ret_written);
+	case FORMAT_PNG:
+		return png_writer_write(image->kit->png, &image->rendered,
+		                        recipe->has_effort ? recipe->effort : 6,
+		                        ret_written);
+	default:
+		return write_jpeg(image, recipe, size, ret_written);
+	}
+}
+
+/* The pixels that another engine has rendered become an image of ours. */
+static bool render_pixels(struct fast_image *image, const struct pixels *pixels,
+                          const struct recipe *recipe)
+{
+	const struct render_options options = options_of(recipe);
+	const struct layout layout = {.scaled = pixels->size,
+	                              .part = {0, 0, pixels->size},
+	                              .canvas = pixels->size};
+	struct box *box = &image->kit->pixels;
+	size_t row_bytes = (size_t)pixels->size.width * pixels->n_bands;
+	struct decoded decoded;
+
+	if (!box_begin(box, pixels->size.width, pixels->size.height, pixels->n_bands, 1))
+		return false;
+	for (uint32_t y = 0; y < pixels->size.height; y++)
+		box_add_row(box, pixels->bytes + y * row_bytes);
+	decoded = decoded_of(box, 1);
+	return render(image->kit->renderer, &decoded, &layout, &options,
+	              &image->rendered);
+}
+
+static bool put(int output, const struct written *written, struct failure *ret_failure)
+{
+	if (fd_write_all(output, written->bytes, written->n_bytes))
+		return true;
+	return failure_set(ret_failure, errno == ENOMEM ? FAIL_MEMORY : FAIL_INTERNAL,
+	                   "encode: %s", strerrordesc_np(errno));
+}
+
+static bool encode_pixels(const struct rendering *rendering, const struct recipe *recipe,
+                          int output, struct failure *ret_failure)
+{
+	struct fast_image image = {.kit = kit_take()};
+	struct written written;
+	bool is_done;
+
+	if (!image.kit)
+		return fail_memory(ret_failure, "encode");
+	is_done = (render_pixels(&image, &rendering->pixels, recipe) &&
+	           write_image(&image, recipe, rendering->size, &written)) ||
+	          fail_memory(ret_failure, "encode");
+	is_done = is_done && put(output, &written, ret_failure);
+	kit_give_back(image.kit);
+	return is_done;
 }
 
 static bool fast_encode(const struct rendering *rendering, const struct recipe *recipe,
                         int output, struct failure *ret_failure)
 {
-	struct fast_image *image = rendering->image;
 	struct written written;
-	bool is_written = recipe->format == FORMAT_WEBP
-	                          ? write_webp(image, recipe, &written)
-	                          : write_jpeg(image, recipe, rendering->size, &written);
 
-	if (!is_written)
-		return fail_memory(ret_failure, "encode");
-	if (!fd_write_all(output, written.bytes, written.n_bytes))
-		return failure_set(ret_failure,
-		                   errno == ENOMEM ? FAIL_MEMORY : FAIL_INTERNAL,
-		                   "encode: %s", strerrordesc_np(errno));
-	return true;
+	if (!rendering->image)
+		return encode_pixels(rendering, recipe, output, ret_failure);
+	return (write_image(rendering->image, recipe, rendering->size, &written) ||
+	        fail_memory(ret_failure, "encode")) &&
+	       put(output, &written, ret_failure);
 }
 
 /* Without the file: its sampling is not known yet, so chroma is taken for whole, and the largest
@@ -491,8 +672,11 @@ static uint64_t fast_decoder_memory(const struct picture_header *header,
 		.v_max = 1,
 		.component = {{1, 1}, {1, 1}, {1, 1}},
 	};
+	const struct png_reader_header png = {header->size.width, header->size.height, 4};
 	struct jpg_request request = {0};
 
+	if (header->format == FORMAT_PNG)
+		return png_reader_memory(&png, box_factor(&source));
 	choose_scales(&source, &whole, &request);
 	return jpg_memory_estimate(&whole, &request,
 	                           (size_t)(memory_area(header->size) * 3 / 8));
@@ -500,7 +684,7 @@ static uint64_t fast_decoder_memory(const struct picture_header *header,
 
 static void fast_say_version(char *text, size_t n_text)
 {
-	snprintf(text, n_text, "libjpeg-turbo, zimg, libwebp");
+	snprintf(text, n_text, "libjpeg-turbo, libwebp, ISA-L, libdeflate, zimg");
 }
 
 const struct engine engine_fast = {
