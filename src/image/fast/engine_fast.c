@@ -4,7 +4,7 @@
  *
  * Pictures are planes of Y, Cb and Cr from end to end. The engine takes a picture only where it can make all
  * of its outputs, and otherwise leaves it to the next engine: other formats and colours,
- * filters, canvases, linear light, metadata that is to be kept, and pictures that must be read
+ * filters, canvases, linear light, profiles that are kept, and pictures that must be read
  * in spite of damage.
  *
  * What it decodes with, resamples with and writes with is a kit, kept between pictures.
@@ -12,6 +12,7 @@
 #include "image/engine.h"
 
 #include "base/fd.h"
+#include "image/fast/colour.h"
 #include "image/fast/jpeg.h"
 #include "image/fast/jpeg_write.h"
 #include "image/fast/png_read.h"
@@ -21,8 +22,10 @@
 #include "image/header/metadata_scan.h"
 #include "image/header/profile.h"
 #include "image/memory_estimate.h"
+#include "image/picture_metadata.h"
 
 #include <errno.h>
+#include <libdeflate.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +41,9 @@ struct kit {
 	struct jpeg_writer *jpeg;
 	struct webp_writer *webp;
 	struct png_writer *png;
-	struct workspace sharpening;
+	struct converter *converter;
+	struct renderer *finisher; /* of what was converted */
+	struct workspace sharpening, profile;
 	struct box pixels; /* of other engines, to be written */
 };
 
@@ -48,6 +53,7 @@ struct fast_state {
 	struct jpg_header header;     /* of a JPEG */
 	struct png_reader_header png; /* of a PNG */
 	struct decoded decoded;
+	bool is_converted; /* by the profile that the converter has chosen */
 };
 
 /* The kit that no picture uses. A worker has one picture at a time; where several threads have
@@ -61,11 +67,14 @@ static void kit_destroy(struct kit *kit)
 	jpg_decoder_destroy(kit->decoder);
 	png_reader_destroy(kit->png_reader);
 	renderer_destroy(kit->renderer);
+	renderer_destroy(kit->finisher);
+	converter_destroy(kit->converter);
 	jpeg_writer_destroy(kit->jpeg);
 	webp_writer_destroy(kit->webp);
 	png_writer_destroy(kit->png);
 	box_fini(&kit->pixels);
 	workspace_fini(&kit->sharpening);
+	workspace_fini(&kit->profile);
 	free(kit);
 }
 
@@ -82,6 +91,8 @@ static struct kit *kit_take(void)
 	kit->decoder = jpg_decoder_create();
 	kit->png_reader = png_reader_create();
 	kit->png = png_writer_create();
+	kit->finisher = renderer_create();
+	kit->converter = converter_create();
 	kit->renderer = renderer_create();
 	kit->jpeg = jpeg_writer_create();
 	kit->webp = webp_writer_create();
@@ -99,6 +110,8 @@ static void kit_give_back(struct kit *kit)
 	jpeg_writer_trim(kit->jpeg, KEPT_KIT_BYTES);
 	webp_writer_trim(kit->webp, KEPT_KIT_BYTES);
 	png_reader_trim(kit->png_reader, KEPT_KIT_BYTES);
+	renderer_trim(kit->finisher, KEPT_KIT_BYTES);
+	converter_trim(kit->converter, KEPT_KIT_BYTES);
 	png_writer_trim(kit->png, KEPT_KIT_BYTES);
 	if (box_bytes(&kit->pixels) > KEPT_KIT_BYTES)
 		box_fini(&kit->pixels);
@@ -163,20 +176,63 @@ static bool takes_recipe(const struct recipe *recipe, struct failure *ret_reason
 	return true;
 }
 
-/* Whether nothing of the metadata would come through, and the samples are sRGB. */
-static bool takes_metadata(const struct recipe *recipe, const struct metadata_scan *scan,
+/* A profile is applied or ignored, but not written. */
+static bool takes_profile(const struct recipe *recipe, struct failure *ret_reason)
+{
+	if (recipe->space != SPACE_SRGB)
+		return cannot(ret_reason, "converts colours to sRGB only");
+	return !(recipe->keep & KEEP_ICC) ||
+	       cannot(ret_reason, "does not keep colour profiles");
+}
+
+/* Inflate a PNG's profile into the kit; 0 bytes when that fails. */
+static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
+{
+	struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
+	void *profile = workspace_reserve(&kit->profile, PROFILE_MAX_BYTES);
+	size_t n_bytes = 0;
+
+	if (!decompressor || !profile ||
+	    libdeflate_zlib_decompress(decompressor, scan->profile, scan->n_profile,
+	                               profile, PROFILE_MAX_BYTES,
+	                               &n_bytes) != LIBDEFLATE_SUCCESS)
+		n_bytes = 0;
+	if (decompressor)
+		libdeflate_free_decompressor(decompressor);
+	return n_bytes;
+}
+
+/* Choose how the embedded profile is applied. One that is for other pixels, or broken, counts as
+ * none. */
+static bool choose_colours(const struct source *source, struct fast_state *state,
+                           const struct metadata_scan *scan, bool is_grey,
                            struct failure *ret_reason)
 {
-	if (scan->has_profile &&
-	    (!scan->profile || !profile_is_srgb(scan->profile, scan->n_profile)))
-		return cannot(ret_reason, "does not convert colours");
-	if ((recipe->keep & (KEEP_EXIF | KEEP_GPS) && scan->has_exif) ||
-	    (recipe->keep & KEEP_XMP && scan->has_xmp) ||
-	    (recipe->keep & KEEP_IPTC && scan->has_iptc) ||
-	    (recipe->keep & KEEP_ICC && scan->has_profile))
-		return cannot(ret_reason, "does not keep metadata");
-	/* Everything may be more than the classes that we look for. */
-	return recipe->keep != KEEP_ALL || cannot(ret_reason, "does not keep metadata");
+	struct kit *kit = state->kit;
+	const uint8_t *profile = scan->profile;
+	size_t n_bytes = scan->n_profile;
+	enum intent intent = source->variants[0].recipe->intent;
+
+	if (!scan->has_profile)
+		return true;
+	if (profile && scan->profile_is_deflated) {
+		n_bytes = inflate_profile(kit, scan);
+		profile = kit->profile.bytes;
+	}
+	if (!profile || n_bytes == 0 || n_bytes > PROFILE_MAX_BYTES)
+		return cannot(ret_reason, "does not read this colour profile");
+	for (unsigned i = 0; i < source->n_variants; i++) {
+		if (!takes_profile(source->variants[i].recipe, ret_reason))
+			return false;
+		if (source->variants[i].recipe->intent != intent)
+			return cannot(ret_reason,
+			              "converts colours with one intent only");
+	}
+	if (!profile_is_srgb(profile, n_bytes) &&
+	    profile_has_space(profile, n_bytes, is_grey ? "GRAY" : "RGB "))
+		state->is_converted = converter_choose(kit->converter, profile, n_bytes,
+		                                       is_grey, intent);
+	return true;
 }
 
 static bool takes_layout(const struct source *source, const struct recipe *recipe,
@@ -189,14 +245,12 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
 	        cannot(ret_reason, "neither enlarges, nor extends, nor searches"));
 }
 
-static bool takes_outputs(const struct source *source, const struct metadata_scan *scan,
-                          struct failure *ret_reason)
+static bool takes_outputs(const struct source *source, struct failure *ret_reason)
 {
 	for (unsigned i = 0; i < source->n_variants; i++) {
 		const struct recipe *recipe = source->variants[i].recipe;
 
 		if (!takes_recipe(recipe, ret_reason) ||
-		    !takes_metadata(recipe, scan, ret_reason) ||
 		    !takes_layout(source, recipe, ret_reason))
 			return false;
 	}
@@ -244,6 +298,12 @@ static bool open_png(const struct source *source, struct fast_state *state,
 	return true;
 }
 
+static bool is_grey(const struct source *source, const struct fast_state *state)
+{
+	return source->format == FORMAT_JPEG ? state->header.n_components == 1
+	                                     : state->png.n_bands < 3;
+}
+
 static bool open_source(struct source *source, struct fast_state *state,
                         struct failure *ret_reason)
 {
@@ -256,11 +316,15 @@ static bool open_source(struct source *source, struct fast_state *state,
 	              : open_png(source, state, &scan, &stored, ret_reason)))
 		return false;
 	source->n_frames = 1;
-	source->orientation = source->reading->no_rotate ? 1 : scan.orientation;
+	source->orientation = source->reading->no_rotate
+	                              ? 1
+	                              : picture_metadata_orientation(source->metadata,
+	                                                             scan.orientation);
 	source->size = source->orientation > 4
 	                       ? (struct size){stored.height, stored.width}
 	                       : stored;
-	return takes_outputs(source, &scan, ret_reason);
+	return takes_outputs(source, ret_reason) &&
+	       choose_colours(source, state, &scan, is_grey(source, state), ret_reason);
 }
 
 static void fast_close(struct source *source)
@@ -515,6 +579,29 @@ static struct render_options options_of(const struct recipe *recipe)
 	};
 }
 
+/* Planes at the size of the output are converted with 16 bits, and become what the writer needs
+ * afterwards. */
+static bool render_converted(struct fast_state *state, const struct layout *layout,
+                             const struct render_options *options,
+                             struct rendered *ret_rendered)
+{
+	const struct render_options deep = {.is_deep = true};
+	const struct layout as_it_is = {.scaled = layout->canvas,
+	                                .part = {0, 0, layout->canvas},
+	                                .canvas = layout->canvas};
+	struct kit *kit = state->kit;
+	struct rendered raw, converted;
+	struct decoded decoded = {.size = layout->canvas, .orientation = 1};
+
+	if (!render(kit->renderer, &state->decoded, layout, &deep, &raw) ||
+	    !converter_convert(kit->converter, &raw, &converted))
+		return false;
+	decoded.n_planes = converted.n_planes;
+	decoded.has_alpha = converted.has_alpha;
+	memcpy(decoded.planes, converted.planes, sizeof(decoded.planes));
+	return render(kit->finisher, &decoded, &as_it_is, options, ret_rendered);
+}
+
 static bool fast_derive(struct source *source, const struct pixels *lent,
                         const struct picture_variant *variant, bool is_last,
                         struct rendering *ret_rendering, struct failure *ret_failure)
@@ -523,6 +610,7 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	const struct render_options options = options_of(variant->recipe);
 	struct fast_image *image;
 	struct layout layout;
+	bool is_rendered;
 
 	(void)lent;
 	(void)is_last;
@@ -532,8 +620,11 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	if (!image)
 		return fail_memory(ret_failure, "decode");
 	image->kit = state->kit;
-	if (!render(state->kit->renderer, &state->decoded, &layout, &options,
-	            &image->rendered)) {
+	is_rendered = state->is_converted ? render_converted(state, &layout, &options,
+	                                                     &image->rendered)
+	                                  : render(state->kit->renderer, &state->decoded,
+	                                           &layout, &options, &image->rendered);
+	if (!is_rendered) {
 		free(image);
 		return fail_memory(ret_failure, "decode");
 	}

@@ -248,8 +248,6 @@ static enum png_reader_status read_chunk(struct png_reader *reader,
 		return read_transparency(reader, chunk);
 	if (chunk->type == type_of("acTL"))
 		return cannot(reader, "picture is animated");
-	if (chunk->type == type_of("iCCP"))
-		return cannot(reader, "picture has a colour profile");
 	if (chunk->type == type_of("cICP"))
 		return cannot(reader, "picture has a colour space of its own");
 	if (is_critical)

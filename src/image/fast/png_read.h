@@ -4,7 +4,7 @@
  *
  * It reads 8 bits a sample, and palettes of 1, 2, 4 or 8 bits with their transparency; not
  * interlaced. Other pictures are for other readers: 16 bits, grey of less than 8 bits, one
- * colour that is transparent, animations, and those with a colour profile.
+ * colour that is transparent, and animations. A colour profile is not applied.
  *
  * Every checksum is checked. A file that ends early, even only without its IEND, is truncated.
  *

@@ -1,0 +1,166 @@
+/* Planes converted from a profile to sRGB, beside lcms2 by itself on single pixels. */
+#include "support/test.h"
+
+#include "jpeg_maker.h"
+
+#include "image/fast/colour.h"
+
+#include <lcms2.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 40, HEIGHT = 30 };
+
+/* Larger primaries than sRGB's, and another curve; or grey of that curve. */
+static struct bytes make_profile(bool is_grey)
+{
+	const cmsCIExyY white = {0.3127, 0.3290, 1};
+	const cmsCIExyYTRIPLE primaries = {
+		{0.64, 0.33, 1}, {0.21, 0.71, 1}, {0.15, 0.06, 1}};
+	cmsToneCurve *curve = cmsBuildGamma(NULL, 1.8);
+	cmsToneCurve *curves[3] = {curve, curve, curve};
+	cmsHPROFILE profile = is_grey ? cmsCreateGrayProfile(cmsD50_xyY(), curve)
+	                              : cmsCreateRGBProfile(&white, &primaries, curves);
+	struct bytes bytes = {0};
+	cmsUInt32Number n = 0;
+
+	REQUIRE(profile && cmsSaveProfileToMem(profile, NULL, &n));
+	bytes.at = malloc(n);
+	bytes.n = n;
+	REQUIRE(bytes.at && cmsSaveProfileToMem(profile, bytes.at, &n));
+	cmsCloseProfile(profile);
+	cmsFreeToneCurve(curve);
+	return bytes;
+}
+
+struct picture {
+	struct workspace workspaces[MAX_PLANES];
+	struct rendered rendered;
+	float rgb[WIDTH * HEIGHT][3]; /* of 0 to 1, not multiplied */
+	float alpha[WIDTH * HEIGHT];
+};
+
+static uint16_t to_16(double part)
+{
+	return (uint16_t)(fmin(fmax(part, 0), 1) * 65535 + 0.5);
+}
+
+static void picture_init(struct picture *picture, unsigned n_planes, bool has_alpha)
+{
+	uint64_t state = n_planes;
+
+	*picture = (struct picture){
+		.rendered = {.n_planes = n_planes, .has_alpha = has_alpha}};
+	for (unsigned i = 0; i < MAX_PLANES; i++)
+		REQUIRE(plane_reserve(&picture->rendered.planes[i],
+		                      &picture->workspaces[i], WIDTH, HEIGHT, 16));
+	for (uint32_t i = 0; i < WIDTH * HEIGHT; i++) {
+		float *rgb = picture->rgb[i];
+		double alpha = has_alpha ? 0.2 + random_below(&state, 800) / 1000.0 : 1,
+		       y;
+		uint16_t *row[MAX_PLANES];
+
+		for (unsigned j = 0; j < MAX_PLANES; j++)
+			row[j] = plane_row(&picture->rendered.planes[j], i / WIDTH);
+		for (unsigned j = 0; j < 3; j++)
+			rgb[j] = (float)(0.1 + random_below(&state, 800) / 1000.0);
+		if (n_planes == 1)
+			rgb[1] = rgb[2] = rgb[0];
+		picture->alpha[i] = (float)alpha;
+		y = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
+		row[0][i % WIDTH] = to_16(y * alpha);
+		row[1][i % WIDTH] = to_16((rgb[2] - y) / 1.772 * alpha + 128 / 255.0);
+		row[2][i % WIDTH] = to_16((rgb[0] - y) / 1.402 * alpha + 128 / 255.0);
+		row[ALPHA][i % WIDTH] = to_16(alpha);
+	}
+}
+
+static void picture_fini(struct picture *picture)
+{
+	for (unsigned i = 0; i < MAX_PLANES; i++)
+		workspace_fini(&picture->workspaces[i]);
+}
+
+static void expect_converted(struct bytes profile, unsigned n_planes, bool has_alpha)
+{
+	cmsHPROFILE from = cmsOpenProfileFromMem(profile.at, (cmsUInt32Number)profile.n);
+	cmsHPROFILE to = cmsCreate_sRGBProfile();
+	cmsUInt32Number in = n_planes == 1 ? TYPE_GRAY_FLT : TYPE_RGB_FLT;
+	cmsHTRANSFORM exact = cmsCreateTransform(from, in, to, TYPE_RGB_FLT,
+	                                         INTENT_RELATIVE_COLORIMETRIC,
+	                                         cmsFLAGS_NOOPTIMIZE);
+	struct converter *converter = converter_create();
+	struct picture picture;
+	struct rendered converted;
+	double largest = 0, sum = 0;
+
+	REQUIRE(exact && converter);
+	picture_init(&picture, n_planes, has_alpha);
+	REQUIRE(converter_choose(converter, profile.at, profile.n, n_planes == 1,
+	                         (enum intent)0));
+	REQUIRE(converter_convert(converter, &picture.rendered, &converted));
+	for (uint32_t i = 0; i < WIDTH * HEIGHT; i++) {
+		const uint16_t *luma = plane_row(&converted.planes[0], i / WIDTH);
+		float rgb[3];
+		double y, difference;
+
+		cmsDoTransform(exact, picture.rgb[i], rgb, 1);
+		for (unsigned j = 0; j < 3; j++)
+			rgb[j] = fminf(fmaxf(rgb[j], 0), 1);
+		y = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
+		difference = fabs(luma[i % WIDTH] / 257.0 - y * picture.alpha[i] * 255);
+		largest = fmax(largest, difference);
+		sum += difference;
+	}
+	/* A rounded level of a dark colour is worth more than one level of sRGB. */
+	EXPECT(largest < 3 && sum / (WIDTH * HEIGHT) < 0.4,
+	       "%u planes, alpha %d: off by %.2f", n_planes, has_alpha, largest);
+	picture_fini(&picture);
+	converter_trim(converter, 0);
+	converter_destroy(converter);
+	cmsDeleteTransform(exact);
+	cmsCloseProfile(from);
+	cmsCloseProfile(to);
+}
+
+TEST(converter, planes_are_converted_as_pixels_would_be)
+{
+	struct bytes rgb = make_profile(false), grey = make_profile(true);
+
+	expect_converted(rgb, 3, false);
+	expect_converted(rgb, 3, true);
+	expect_converted(grey, 1, false);
+	free(rgb.at);
+	free(grey.at);
+}
+
+TEST(converter, a_profile_that_is_broken_or_for_other_pixels_is_not_taken)
+{
+	struct bytes rgb = make_profile(false);
+	struct converter *converter = converter_create();
+
+	REQUIRE(converter != NULL);
+	EXPECT(!converter_choose(converter, rgb.at, rgb.n, true, (enum intent)0));
+	EXPECT(!converter_choose(converter, rgb.at, 100, false, (enum intent)0));
+	EXPECT(converter_choose(converter, rgb.at, rgb.n, false, (enum intent)0));
+	converter_destroy(converter);
+	converter_destroy(NULL);
+	free(rgb.at);
+}
+
+TEST(converter, more_profiles_than_are_kept_come_and_go)
+{
+	struct bytes rgb = make_profile(false);
+	struct converter *converter = converter_create();
+
+	REQUIRE(converter != NULL);
+	for (unsigned i = 0; i < 40; i++) {
+		/* The creation date makes it another profile. */
+		rgb.at[25] = (uint8_t)(i % 11);
+		EXPECT(converter_choose(converter, rgb.at, rgb.n, false,
+		                        (enum intent)(i % N_INTENTS)));
+	}
+	converter_destroy(converter);
+	free(rgb.at);
+}
