@@ -444,11 +444,9 @@ static const struct engine engine_scripted = {
 const struct engine *const engines[] = {
 	&engine_scripted,
 #ifdef PIXPOOL_VIPS
-	&engine_fast,
-	&engine_vips,
+	&engine_fast,     &engine_vips,
 #endif
-	&engine_stb,
-	NULL,
+	&engine_stb,      NULL,
 };
 
 __attribute__((constructor)) static void note_main_process(void)
