@@ -160,6 +160,17 @@ static void sum_row(struct box *box, const uint8_t *row)
 
 /* ---- means of squares ---- */
 
+/* What the sum of square x is multiplied by; only the last one may be narrower. */
+static float scale_of(const struct box *box, uint32_t x)
+{
+	uint32_t first = x * box->factor, end = first + box->factor;
+	float scale;
+
+	end = end < box->width ? end : box->width;
+	scale = level_16 / (float)(box->n_rows * (end - first));
+	return box->is_wide ? scale / 255 : scale;
+}
+
 /* n_bands is a constant where these are inlined. */
 static inline void mean_of_narrow(const struct box *box, unsigned n_bands, uint32_t x,
                                   uint32_t first, uint32_t end, float scale)
@@ -186,19 +197,19 @@ static inline void mean_of_wide(const struct box *box, unsigned n_bands, uint32_
 			mean[band] += sums[band];
 	}
 	for (unsigned band = 0; band < n_bands; band++)
-		box->rows[band][x] = (float)mean[band] * scale / 255;
+		box->rows[band][x] = (float)mean[band] * scale;
 }
 
 static inline void reduce(const struct box *box, unsigned n_bands)
 {
 	uint32_t to_width = box->planes[0].width;
+	float whole = scale_of(box, 0), last = scale_of(box, to_width - 1);
 
 	for (uint32_t x = 0; x < to_width; x++) {
 		uint32_t first = x * box->factor, end = first + box->factor;
-		float scale;
+		float scale = x + 1 < to_width ? whole : last;
 
 		end = end < box->width ? end : box->width;
-		scale = level_16 / (float)(box->n_rows * (end - first));
 		if (box->is_wide)
 			mean_of_wide(box, n_bands, x, first, end, scale);
 		else
@@ -213,12 +224,12 @@ static inline void reduce(const struct box *box, unsigned n_bands)
 
 /* The mean of a square, all bands in one register; 0 behind the last square. Sums of at most 16 x
  * 16 bytes fit in 16 bits. */
-static inline __m128 mean_of_square(const struct box *box, unsigned n_bands, uint32_t x)
+static inline __m128 mean_of_square(const struct box *box, unsigned n_bands, uint32_t x,
+                                    float scale)
 {
 	uint32_t first = x * box->factor, end = first + box->factor;
 	size_t at = (size_t)first * n_bands;
 	__m128i sum = _mm_setzero_si128();
-	__m128 mean;
 
 	if (first >= box->width)
 		return _mm_setzero_ps();
@@ -239,20 +250,22 @@ static inline __m128 mean_of_square(const struct box *box, unsigned n_bands, uin
 				_mm_loadl_epi64((const __m128i *)(const void *)sums));
 		sum = _mm_unpacklo_epi16(sum, _mm_setzero_si128());
 	}
-	mean = _mm_mul_ps(_mm_cvtepi32_ps(sum),
-	                  _mm_set1_ps(level_16 / (float)(box->n_rows * (end - first))));
-	return box->is_wide ? _mm_div_ps(mean, _mm_set1_ps(255)) : mean;
+	return _mm_mul_ps(_mm_cvtepi32_ps(sum), _mm_set1_ps(scale));
 }
 
 /* Of 3 or 4 bands, four squares at a time, and turned from pixels to rows of bands. The sums have
  * room for a band that 3 do not have, and the rows for squares behind the last one. */
 static inline void reduce_colours(const struct box *box, unsigned n_bands)
 {
-	for (uint32_t x = 0; x < box->planes[0].width; x += 4) {
+	uint32_t to_width = box->planes[0].width;
+	float whole = scale_of(box, 0), last = scale_of(box, to_width - 1);
+
+	for (uint32_t x = 0; x < to_width; x += 4) {
 		__m128 squares[4];
 
 		for (unsigned i = 0; i < 4; i++)
-			squares[i] = mean_of_square(box, n_bands, x + i);
+			squares[i] = mean_of_square(box, n_bands, x + i,
+			                            x + i + 1 < to_width ? whole : last);
 		_MM_TRANSPOSE4_PS(squares[0], squares[1], squares[2], squares[3]);
 		for (unsigned band = 0; band < 4; band++)
 			_mm_storeu_ps(box->rows[band] + x, squares[band]);
