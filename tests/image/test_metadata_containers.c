@@ -553,6 +553,21 @@ TEST(metadata_containers, deflated_xmp_of_a_png_is_read)
 	block_fini(&data);
 }
 
+TEST(metadata_containers, a_block_that_is_too_large_is_lost)
+{
+	struct block data = {0}, file;
+	struct metadata metadata;
+
+	memset(block_extend(&data, METADATA_MAX_BYTES + 1), 'x', METADATA_MAX_BYTES + 1);
+	file = png_with("eXIf", block_bytes(&data));
+	REQUIRE(metadata_read(&metadata, FORMAT_PNG, block_bytes(&file)));
+	EXPECT_EQ(metadata.exif.n, 0);
+	EXPECT_EQ(metadata.lost, LOST_EXIF);
+	metadata_fini(&metadata);
+	block_fini(&file);
+	block_fini(&data);
+}
+
 TEST(metadata_containers, text_of_a_png_stays_in_a_png_and_is_lost_elsewhere)
 {
 	struct block file = png_with("tEXt", BYTES_OF("Title\0A title")),

@@ -190,6 +190,20 @@ TEST(metadata_xmp, a_place_costs_no_other_property)
 	block_fini(&xmp);
 }
 
+TEST(metadata_xmp, a_structure_of_which_all_is_dropped_leaves_no_packet)
+{
+	struct metadata_target target = lab_target();
+	unsigned lost;
+	struct block xmp = kept(
+		"",
+		"<dc:relation photoshop:Source='a-source'>"
+		"<GCamera:MicroVideo>1</GCamera:MicroVideo></dc:relation>",
+		KEEP_XMP, &target, &lost);
+
+	EXPECT_EQ(xmp.n, 0);
+	EXPECT_EQ(lost, LOST_VIDEO);
+}
+
 TEST(metadata_xmp, names_tell_places_in_any_case)
 {
 	static const char *const places[] = {

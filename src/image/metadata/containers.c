@@ -24,6 +24,31 @@ static bool has_failed(const struct metadata *metadata)
 	       metadata->comment.has_failed || metadata->png_text.has_failed;
 }
 
+static unsigned loss_of(const struct metadata *metadata, const struct block *block)
+{
+	if (block == &metadata->exif)
+		return LOST_EXIF;
+	if (block == &metadata->iptc)
+		return LOST_IPTC;
+	return block == &metadata->comment || block == &metadata->png_text ? LOST_COMMENT
+	                                                                   : LOST_XMP;
+}
+
+void metadata_take_more(struct metadata *metadata, struct block *block,
+                        struct bytes bytes)
+{
+	if (bytes.n > METADATA_MAX_BYTES || block->n > METADATA_MAX_BYTES - bytes.n)
+		metadata->lost |= loss_of(metadata, block);
+	else
+		block_add(block, bytes);
+}
+
+void metadata_take(struct metadata *metadata, struct block *block, struct bytes bytes)
+{
+	if (block->n == 0)
+		metadata_take_more(metadata, block, bytes);
+}
+
 bool metadata_read(struct metadata *ret_metadata, enum image_format format,
                    struct bytes file)
 {

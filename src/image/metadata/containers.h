@@ -47,6 +47,12 @@ void splice_fini(struct splice *splice); /* one of zeros is fine */
 bool metadata_write(struct splice *ret_splice, enum image_format format,
                     struct bytes file, const struct metadata *metadata, unsigned *lost);
 
+/* For readers: take the bytes of a block, if it has none yet. */
+void metadata_take(struct metadata *metadata, struct block *block, struct bytes bytes);
+/* The same behind the bytes that it has. */
+void metadata_take_more(struct metadata *metadata, struct block *block,
+                        struct bytes bytes);
+
 /* The functions of one container, in a file of its own. */
 typedef void metadata_read_fn(struct metadata *metadata, struct bytes file);
 /* It gets a splice that leaves the file as it is. False when the file is not as it must be. */

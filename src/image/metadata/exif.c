@@ -373,7 +373,8 @@ static void add_field(struct structure *structure, enum directory_name name,
 		return; /* readers see the first */
 	/* Values that overlap would make the output longer than the input. */
 	structure->n_value_bytes += field_bytes(field);
-	if (structure->n_value_bytes > structure->bytes.n + sizeof(field->own) * 64) {
+	if (structure->n_value_bytes > structure->bytes.n + sizeof(field->own) * 64 ||
+	    structure->n_value_bytes > METADATA_MAX_BYTES) {
 		structure->has_lost = true;
 		return;
 	}

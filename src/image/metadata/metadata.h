@@ -26,6 +26,9 @@ struct density {
 	double x, y;
 };
 
+/* Blocks that are larger are lost: a hostile file must not make the worker hold it twice. */
+enum { METADATA_MAX_BYTES = 16 << 20 };
+
 /* The blocks of one picture, each without the head that its container puts before it. */
 struct metadata {
 	struct block exif; /* a TIFF structure, from its byte order mark on */

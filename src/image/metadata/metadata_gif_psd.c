@@ -35,7 +35,7 @@ static size_t take_xmp(struct metadata *metadata, struct bytes file, size_t at)
 	size_t end = bytes_find(file, BYTES_OF("\x01\xff\xfe\xfd\xfc"), at);
 
 	if (metadata->xmp.n == 0)
-		block_add(&metadata->xmp, bytes_part(file, at, end - at));
+		metadata_take(metadata, &metadata->xmp, bytes_part(file, at, end - at));
 	return end < file.n ? end + 258 : file.n;
 }
 
@@ -79,8 +79,11 @@ void metadata_read_psd(struct metadata *metadata, struct bytes file)
 	size_t at = HEAD_BYTES + 4 + n_modes;
 	struct bytes resources = bytes_part(file, at + 4, bytes_be32(file, at));
 
-	block_add(&metadata->exif, photoshop_resource(resources, PHOTOSHOP_EXIF));
-	block_add(&metadata->xmp, photoshop_resource(resources, PHOTOSHOP_XMP));
-	block_add(&metadata->iptc, photoshop_resource(resources, PHOTOSHOP_IPTC));
+	metadata_take(metadata, &metadata->exif,
+	              photoshop_resource(resources, PHOTOSHOP_EXIF));
+	metadata_take(metadata, &metadata->xmp,
+	              photoshop_resource(resources, PHOTOSHOP_XMP));
+	metadata_take(metadata, &metadata->iptc,
+	              photoshop_resource(resources, PHOTOSHOP_IPTC));
 	metadata->density = exif_density(block_bytes(&metadata->exif));
 }

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_ITEM_BYTES = 16 << 20, MAX_DROPPED = 8 };
+enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_DROPPED = 8 };
 
 #define XMP_TYPE BYTES_OF("application/rdf+xml\0")
 
@@ -134,7 +134,8 @@ static void read_item(const struct meta *meta, uint64_t id, struct block *to)
 			uint64_t n = bytes_number(iloc.entries, extent_at + iloc.n_offset,
 			                          iloc.n_length, true);
 
-			if (offset > from.n || n > MAX_ITEM_BYTES)
+			if (offset > from.n || n > METADATA_MAX_BYTES ||
+			    to->n > METADATA_MAX_BYTES)
 				return;
 			block_add(to, bytes_part(from, (size_t)offset, (size_t)n));
 		}
@@ -184,7 +185,7 @@ static void take_exif(struct metadata *metadata, struct bytes item)
 	exif = bytes_after(exif, bytes_be32(item, 0));
 	if (bytes_begin_with(exif, exif_head))
 		exif = bytes_after(exif, exif_head.n);
-	block_add(&metadata->exif, exif);
+	metadata_take(metadata, &metadata->exif, exif);
 }
 
 /* An auxiliary picture that is a gain map says so by its type. */
@@ -221,7 +222,7 @@ void metadata_read_heif(struct metadata *metadata, struct bytes file)
 		if (kind == ITEM_EXIF && metadata->exif.n == 0)
 			take_exif(metadata, block_bytes(&item));
 		else if (kind == ITEM_XMP && metadata->xmp.n == 0)
-			block_add(&metadata->xmp, block_bytes(&item));
+			metadata_take(metadata, &metadata->xmp, block_bytes(&item));
 		metadata->exif.has_failed |= item.has_failed;
 		block_fini(&item);
 	}

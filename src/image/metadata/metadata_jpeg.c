@@ -73,12 +73,6 @@ static void read_jfif(struct metadata *metadata, struct bytes data)
 		metadata->density = (struct density){x * scale, y * scale};
 }
 
-static void set_once(struct block *block, struct bytes bytes)
-{
-	if (block->n == 0)
-		block_add(block, bytes);
-}
-
 static void read_app2(struct metadata *metadata, struct bytes file, struct bytes data)
 {
 	static const struct bytes gainmaps[] = {
@@ -110,7 +104,8 @@ static void read_extension(struct metadata *metadata, struct bytes data, size_t 
 		return; /* of another packet */
 	*n_full = bytes_be32(body, XMP_GUID_BYTES);
 	if (offset == metadata->xmp_extended.n)
-		block_add(&metadata->xmp_extended, bytes_after(body, XMP_GUID_BYTES + 8));
+		metadata_take_more(metadata, &metadata->xmp_extended,
+		                   bytes_after(body, XMP_GUID_BYTES + 8));
 }
 
 static void read_segment(struct metadata *metadata, const struct segment *segment,
@@ -122,18 +117,19 @@ static void read_segment(struct metadata *metadata, const struct segment *segmen
 		read_jfif(metadata, data);
 	} else if (segment->marker == APP1 &&
 	           bytes_begin_with(data, BYTES_OF("Exif\0"))) {
-		set_once(&metadata->exif, bytes_after(data, EXIF_HEAD.n));
+		metadata_take(metadata, &metadata->exif, bytes_after(data, EXIF_HEAD.n));
 	} else if (segment->marker == APP1 && bytes_begin_with(data, XMP_HEAD)) {
-		set_once(&metadata->xmp, bytes_after(data, XMP_HEAD.n));
+		metadata_take(metadata, &metadata->xmp, bytes_after(data, XMP_HEAD.n));
 	} else if (segment->marker == APP1 && bytes_begin_with(data, EXTENSION_HEAD)) {
 		read_extension(metadata, data, n_full);
 	} else if (segment->marker == APP13 && bytes_begin_with(data, PHOTOSHOP_HEAD)) {
 		/* A resource that is too long for one segment goes on in the next. */
-		block_add(resources, bytes_after(data, PHOTOSHOP_HEAD.n));
+		if (resources->n < METADATA_MAX_BYTES)
+			block_add(resources, bytes_after(data, PHOTOSHOP_HEAD.n));
 	} else if (segment->marker == COM) {
 		if (metadata->comment.n > 0)
 			block_add_text(&metadata->comment, "\n");
-		block_add(&metadata->comment, data);
+		metadata_take_more(metadata, &metadata->comment, data);
 	}
 }
 
@@ -149,8 +145,8 @@ void metadata_read_jpeg(struct metadata *metadata, struct bytes file)
 		if (segment.marker == APP2)
 			read_app2(metadata, file, segment.data);
 	}
-	block_add(&metadata->iptc,
-	          photoshop_resource(block_bytes(&resources), PHOTOSHOP_IPTC));
+	metadata_take(metadata, &metadata->iptc,
+	              photoshop_resource(block_bytes(&resources), PHOTOSHOP_IPTC));
 	metadata->iptc.has_failed |= resources.has_failed;
 	block_fini(&resources);
 

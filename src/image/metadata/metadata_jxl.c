@@ -18,19 +18,19 @@ enum { SIGNATURE_BYTES = sizeof(jxl_signature) - 1 };
 static void take_exif(struct metadata *metadata, struct bytes data)
 {
 	if (metadata->exif.n == 0)
-		block_add(&metadata->exif,
-		          bytes_after(bytes_after(data, 4), bytes_be32(data, 0)));
+		metadata_take(metadata, &metadata->exif,
+		              bytes_after(bytes_after(data, 4), bytes_be32(data, 0)));
 }
 
-/* Unpack to at most MAX_BLOCK_BYTES; false when the bytes are damaged or give more. */
+/* Unpack to at most METADATA_MAX_BYTES; false when the bytes are damaged or give more. */
 static bool unpack(struct block *to, struct bytes packed)
 {
-	enum { STEP = 32 << 10, MAX_BLOCK_BYTES = 16 << 20 };
+	enum { STEP = 32 << 10 };
 	BrotliDecoderState *state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
 	BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
 
 	while (state && result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT &&
-	       to->n < MAX_BLOCK_BYTES) {
+	       to->n < METADATA_MAX_BYTES) {
 		uint8_t *room = block_extend(to, STEP);
 		size_t n_room = STEP;
 
@@ -59,7 +59,7 @@ static void take_packed(struct metadata *metadata, struct bytes data)
 	else if (is_exif)
 		take_exif(metadata, block_bytes(&unpacked));
 	else if (metadata->xmp.n == 0)
-		block_add(&metadata->xmp, block_bytes(&unpacked));
+		metadata_take(metadata, &metadata->xmp, block_bytes(&unpacked));
 	metadata->exif.has_failed |= unpacked.has_failed;
 	block_fini(&unpacked);
 }
@@ -74,7 +74,7 @@ void metadata_read_jxl(struct metadata *metadata, struct bytes file)
 		if (box_is(&box, "Exif"))
 			take_exif(metadata, box.data);
 		else if (box_is(&box, "xml ") && metadata->xmp.n == 0)
-			block_add(&metadata->xmp, box.data);
+			metadata_take(metadata, &metadata->xmp, box.data);
 		else if (box_is(&box, "brob") && n_packed++ < MAX_PACKED)
 			take_packed(metadata, box.data);
 		else if (box_is(&box, "jhgm"))
@@ -153,12 +153,12 @@ void metadata_read_jp2(struct metadata *metadata, struct bytes file)
 			continue;
 		if (bytes_begin_with(box.data, (struct bytes){of_exif, ID_BYTES}) &&
 		    metadata->exif.n == 0)
-			block_add(&metadata->exif, data);
+			metadata_take(metadata, &metadata->exif, data);
 		else if (bytes_begin_with(box.data, (struct bytes){of_xmp, ID_BYTES}) &&
 		         metadata->xmp.n == 0)
-			block_add(&metadata->xmp, data);
+			metadata_take(metadata, &metadata->xmp, data);
 		else if (bytes_begin_with(box.data, (struct bytes){of_iptc, ID_BYTES}) &&
 		         metadata->iptc.n == 0)
-			block_add(&metadata->iptc, data);
+			metadata_take(metadata, &metadata->iptc, data);
 	}
 }

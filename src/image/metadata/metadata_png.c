@@ -17,8 +17,7 @@
 enum {
 	HEAD_BYTES = 8,
 	CHUNK_BYTES = 12,
-	MAX_TEXT_BYTES = 16 << 20,
-	/* Texts that are looked into: each may inflate to MAX_TEXT_BYTES. */
+	/* Texts that are looked into: each may inflate to METADATA_MAX_BYTES. */
 	MAX_PROFILES = 8
 };
 
@@ -54,7 +53,7 @@ static bool is_type(const struct chunk *chunk, const char *type)
  * Text.
  */
 
-/* Inflate to at most MAX_TEXT_BYTES; nothing when the bytes are damaged. */
+/* Inflate to at most METADATA_MAX_BYTES; nothing when the bytes are damaged. */
 static void inflate_text(struct block *to, struct bytes deflated)
 {
 	z_stream stream = {.next_in = (Bytef *)(uintptr_t)deflated.at,
@@ -63,7 +62,7 @@ static void inflate_text(struct block *to, struct bytes deflated)
 
 	if (status != Z_OK)
 		return;
-	while (status == Z_OK && to->n < MAX_TEXT_BYTES) {
+	while (status == Z_OK && to->n < METADATA_MAX_BYTES) {
 		enum { STEP = 32 << 10 };
 		uint8_t *room = block_extend(to, STEP);
 
@@ -135,7 +134,7 @@ static void decode_raw_profile(struct block *to, struct bytes text)
 		at++;
 	while (at < text.n && isspace(text.at[at]))
 		at++;
-	for (; at < text.n && isdigit(text.at[at]) && n <= MAX_TEXT_BYTES; at++)
+	for (; at < text.n && isdigit(text.at[at]) && n <= METADATA_MAX_BYTES; at++)
 		n = n * 10 + (size_t)(text.at[at] - '0');
 	for (; at < text.n && to->n < n; at++) {
 		int digit = hex_digit(text.at[at]);
@@ -146,12 +145,6 @@ static void decode_raw_profile(struct block *to, struct bytes text)
 			block_add_number(to, (uint64_t)(high << 4 | digit), 1, true);
 		high = high >= 0 ? -1 : digit;
 	}
-}
-
-static void set_once(struct block *block, struct bytes bytes)
-{
-	if (block->n == 0)
-		block_add(block, bytes);
 }
 
 /* A profile's bytes tell better than its name what it is. */
@@ -167,15 +160,16 @@ static void take_raw_profile(struct metadata *metadata, struct bytes profile)
 		profile = bytes_after(profile, photoshop_head.n);
 	if (bytes_begin_with(profile, BYTES_OF("MM\0*")) ||
 	    bytes_begin_with(profile, BYTES_OF("II*\0")))
-		set_once(&metadata->exif, profile);
+		metadata_take(metadata, &metadata->exif, profile);
 	else if (bytes_begin_with(profile, xmp_head))
-		set_once(&metadata->xmp, bytes_after(profile, xmp_head.n));
+		metadata_take(metadata, &metadata->xmp, bytes_after(profile, xmp_head.n));
 	else if (bytes_begin_with(profile, BYTES_OF("<")))
-		set_once(&metadata->xmp, profile);
+		metadata_take(metadata, &metadata->xmp, profile);
 	else if (bytes_begin_with(profile, BYTES_OF("8BIM")))
-		set_once(&metadata->iptc, photoshop_resource(profile, PHOTOSHOP_IPTC));
+		metadata_take(metadata, &metadata->iptc,
+		              photoshop_resource(profile, PHOTOSHOP_IPTC));
 	else if (bytes_begin_with(profile, BYTES_OF("\x1c")))
-		set_once(&metadata->iptc, profile);
+		metadata_take(metadata, &metadata->iptc, profile);
 }
 
 static bool is_text(const struct chunk *chunk)
@@ -197,7 +191,7 @@ static void take_profile(struct metadata *metadata, const struct chunk *chunk)
 	if (!read_text(chunk, &text)) {
 		metadata->xmp.has_failed = true;
 	} else if (bytes_equal(text.keyword, BYTES_OF(XMP_KEYWORD))) {
-		set_once(&metadata->xmp, block_bytes(&text.value));
+		metadata_take(metadata, &metadata->xmp, block_bytes(&text.value));
 		metadata->lost |= text.value.n == 0 ? LOST_XMP : 0U;
 	} else {
 		decode_raw_profile(&profile, block_bytes(&text.value));
@@ -232,11 +226,11 @@ void metadata_read_png(struct metadata *metadata, struct bytes file)
 				data = bytes_after(data, exif_head.n);
 			/* It comes before text of the same. */
 			block_fini(&metadata->exif);
-			block_add(&metadata->exif, data);
+			metadata_take(metadata, &metadata->exif, data);
 		} else if (is_type(&chunk, "pHYs")) {
 			take_density(metadata, data);
 		} else if (is_text(&chunk) && !is_metadata_keyword(data)) {
-			block_add(&metadata->png_text, chunk.all);
+			metadata_take_more(metadata, &metadata->png_text, chunk.all);
 		} else if (is_text(&chunk) && n_profiles++ < MAX_PROFILES) {
 			take_profile(metadata, &chunk);
 		}

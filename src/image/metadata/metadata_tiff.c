@@ -17,7 +17,7 @@ static void take_iptc(struct metadata *metadata, struct bytes iptc)
 	bool is_turned = iptc.n >= 4 && iptc.at[0] != 0x1c && iptc.at[3] == 0x1c;
 
 	if (!is_turned) {
-		block_add(&metadata->iptc, iptc);
+		metadata_take(metadata, &metadata->iptc, iptc);
 		return;
 	}
 	for (size_t at = 0; at + 4 <= iptc.n; at += 4)
@@ -30,7 +30,7 @@ void metadata_read_tiff(struct metadata *metadata, struct bytes file)
 
 	if (!exif_of_tiff(&metadata->exif, file, &metadata->lost))
 		metadata->exif.has_failed = true;
-	block_add(&metadata->xmp, exif_main_value(file, TAG_XMP));
+	metadata_take(metadata, &metadata->xmp, exif_main_value(file, TAG_XMP));
 	if (iptc.n == 0)
 		iptc = photoshop_resource(exif_main_value(file, TAG_PHOTOSHOP),
 		                          PHOTOSHOP_IPTC);

@@ -50,9 +50,9 @@ void metadata_read_webp(struct metadata *metadata, struct bytes file)
 			/* Some writers put JPEG's head before it. */
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
-			block_add(&metadata->exif, data);
+			metadata_take(metadata, &metadata->exif, data);
 		} else if (is_type(&chunk, "XMP ") && metadata->xmp.n == 0) {
-			block_add(&metadata->xmp, data);
+			metadata_take(metadata, &metadata->xmp, data);
 		}
 	}
 	metadata->density = exif_density(block_bytes(&metadata->exif));

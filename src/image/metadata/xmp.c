@@ -696,6 +696,7 @@ static bool property_stays(struct filtering *filtering, struct xml_node *node,
                            bool is_top)
 {
 	enum rule rule = rule_of(filtering, node->space, node->name);
+	size_t n_kept = filtering->n_kept;
 
 	if (is_claim(rule)) {
 		if (rule == RULE_DIRECTORY)
@@ -715,8 +716,10 @@ static bool property_stays(struct filtering *filtering, struct xml_node *node,
 		return false;
 	}
 	filter_attributes(filtering, node, false);
-	if (!filter_children(filtering, node, false))
+	if (!filter_children(filtering, node, false)) {
+		filtering->n_kept = n_kept;
 		return false;
+	}
 	filtering->n_kept++;
 	return true;
 }
@@ -732,6 +735,8 @@ static bool is_blank(struct bytes text)
 
 static bool node_stays(struct filtering *filtering, struct xml_node *node, bool is_top)
 {
+	size_t n_kept = filtering->n_kept;
+
 	if (!node->name) {
 		if (!is_top || is_blank(node->text))
 			return true;
@@ -743,7 +748,10 @@ static bool node_stays(struct filtering *filtering, struct xml_node *node, bool 
 	if (!is_top && !(filtering->keep & KEEP_GPS) && has_place(node))
 		return false;
 	filter_attributes(filtering, node, is_top);
-	return filter_children(filtering, node, is_top);
+	if (filter_children(filtering, node, is_top))
+		return true;
+	filtering->n_kept = n_kept;
+	return false;
 }
 
 /* Whether a node has anything but blanks in it. */
