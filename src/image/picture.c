@@ -436,7 +436,7 @@ static bool run_source(struct picture_worker *worker, const struct picture_job *
 	if (plan.decoder)
 		snprintf(answer->engine, sizeof(answer->engine), "%s",
 		         plan.decoder->name);
-	if (!is_planned) {
+	if (!is_planned || !plan.decoder) {
 		answer->is_to_draw = !plan.decoder &&
 		                     format_info(source->format)->is_drawn &&
 		                     engine_trusts(source->format) &&

@@ -166,7 +166,8 @@ uint64_t jpg_memory_estimate(const struct jpg_header *header,
 		sum += sample_buffer_bytes(&c) + PLANE_ALIGNMENT;
 		if (header->is_progressive)
 			sum += coefficient_buffer_bytes(&c) +
-			       n_blocks(&c) * sizeof(uint64_t) + 2 * PLANE_ALIGNMENT;
+			       n_blocks(&c) * sizeof(uint64_t) +
+			       (size_t)2 * PLANE_ALIGNMENT;
 	}
 	return sum;
 }

@@ -199,7 +199,7 @@ static enum jpg_status read_frame(struct reader *reader, unsigned marker,
 		return cannot(reader, "neither grey nor three components");
 	for (unsigned i = 0; i < file->n_components; i++) {
 		enum jpg_status status = read_frame_component(reader, i,
-		                                              bytes + 6 + 3 * i);
+		                                              bytes + 6 + (size_t)3 * i);
 
 		if (status != JPG_OK)
 			return status;
@@ -347,7 +347,7 @@ static enum jpg_status read_scan_components(struct reader *reader, struct jpg_sc
 	unsigned n_blocks = 0;
 
 	for (unsigned i = 0; i < scan->n_components; i++) {
-		unsigned found = find_component(file, bytes[2 * i]);
+		unsigned found = find_component(file, bytes[(size_t)2 * i]);
 		unsigned dc = bytes[2 * i + 1] >> 4, ac = bytes[2 * i + 1] & 15;
 
 		/* B.2.3 wants the order of the frame, so none can come twice. */
@@ -476,7 +476,7 @@ static enum jpg_status read_scan(struct reader *reader)
 		return damaged(reader, "scan header is damaged");
 	*scan = (struct jpg_scan){.n_components = segment.bytes[0],
 	                          .restart_interval = reader->restart_interval};
-	band = segment.bytes + 1 + 2 * scan->n_components;
+	band = segment.bytes + 1 + (size_t)2 * scan->n_components;
 	scan->ss = band[0];
 	scan->se = band[1];
 	scan->ah = band[2] >> 4;

@@ -96,6 +96,21 @@ static bool build(struct graph *graph, const struct graph_key *key)
 	return true;
 }
 
+static bool regions_are_equal(const struct region *a, const struct region *b)
+{
+	return a->x == b->x && a->y == b->y && a->width == b->width &&
+	       a->height == b->height;
+}
+
+static bool keys_are_equal(const struct graph_key *a, const struct graph_key *b)
+{
+	return a->from_width == b->from_width && a->from_height == b->from_height &&
+	       a->to_width == b->to_width && a->to_height == b->to_height &&
+	       a->from_bits == b->from_bits && a->to_bits == b->to_bits &&
+	       a->is_limited == b->is_limited &&
+	       regions_are_equal(&a->region, &b->region);
+}
+
 static struct graph *find_graph(struct resampler *resampler, const struct graph_key *key)
 {
 	struct graph *oldest = &resampler->graphs[0];
@@ -103,7 +118,7 @@ static struct graph *find_graph(struct resampler *resampler, const struct graph_
 	for (size_t i = 0; i < N_GRAPHS; i++) {
 		struct graph *graph = &resampler->graphs[i];
 
-		if (graph->filter && memcmp(&graph->key, key, sizeof(*key)) == 0)
+		if (graph->filter && keys_are_equal(&graph->key, key))
 			return graph;
 		if (graph->last_used < oldest->last_used)
 			oldest = graph;

@@ -344,10 +344,10 @@ static const struct field *find(const struct directory *directory, unsigned tag)
 static bool read_field(const struct structure *structure, uint64_t at,
                        struct field *ret_field)
 {
-	unsigned n_offset = structure->is_wide ? 8 : 4;
+	unsigned n_inline = structure->is_wide ? 8 : 4;
 	unsigned type = (unsigned)number_at(structure, at + 2, 2);
-	uint64_t count = number_at(structure, at + 4, n_offset);
-	uint64_t value_at = at + 4 + n_offset, n = count * type_bytes(type);
+	uint64_t count = number_at(structure, at + 4, n_inline);
+	uint64_t value_at = at + 4 + n_inline, n = count * type_bytes(type);
 	struct bytes value;
 
 	*ret_field = (struct field){.tag = (uint16_t)number_at(structure, at, 2),
@@ -355,8 +355,8 @@ static bool read_field(const struct structure *structure, uint64_t at,
 	                            .count = (uint32_t)count};
 	if (type_bytes(type) == 0 || count > structure->bytes.n)
 		return false;
-	if (n > n_offset)
-		value_at = number_at(structure, value_at, n_offset);
+	if (n > n_inline)
+		value_at = number_at(structure, value_at, n_inline);
 	if (value_at > structure->bytes.n)
 		return false;
 	value = bytes_part(structure->bytes, (size_t)value_at, (size_t)n);

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#define ZLIB_CONST /* inflate() does not change its input */
 #include <zlib.h>
 
 enum {
@@ -56,8 +57,7 @@ static bool is_type(const struct chunk *chunk, const char *type)
 /* Inflate to at most METADATA_MAX_BYTES; nothing when the bytes are damaged. */
 static void inflate_text(struct block *to, struct bytes deflated)
 {
-	z_stream stream = {.next_in = (Bytef *)(uintptr_t)deflated.at,
-	                   .avail_in = (uInt)deflated.n};
+	z_stream stream = {.next_in = deflated.at, .avail_in = (uInt)deflated.n};
 	int status = deflated.n < UINT32_MAX ? inflateInit(&stream) : Z_MEM_ERROR;
 
 	if (status != Z_OK)

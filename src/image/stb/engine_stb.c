@@ -697,7 +697,8 @@ static uint64_t ps_decoder_memory(const struct picture_header *header,
 	case FORMAT_JPEG:
 		return n_kept + memory_product(n_pixels, 6) + header->n_coefficient_bytes;
 	case FORMAT_PNG:
-		return n_kept + memory_product(n_pixels, 3 * header->n_pixel_bytes);
+		return n_kept +
+		       memory_product(n_pixels, (uint64_t)3 * header->n_pixel_bytes);
 	case FORMAT_GIF:
 		return n_kept + memory_product(n_pixels, 9);
 	case FORMAT_PSD:
