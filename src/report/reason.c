@@ -34,6 +34,7 @@ static const struct {
 	{FAIL_UNSUPPORTED, "vips engine", "%s that --engine stb cannot handle"},
 	{FAIL_UNSUPPORTED, "engine that was asked",
          "%s that this --engine cannot handle"},
+	{FAIL_UNSUPPORTED, "darktable", "%s is not supported; convert it first"},
 	{FAIL_UNSUPPORTED, "cannot be read:", "%s is not supported"},
 	{FAIL_UNSUPPORTED, "cannot be written", "output format is not supported"},
 	{FAIL_UNSUPPORTED, "text would be missing", "%s with a font that is missing"},

@@ -74,8 +74,11 @@ TEST(reason, names_the_option_that_sets_a_limit)
 TEST(reason, names_formats_as_people_do)
 {
 	static const struct given given[] = {
-		{FAIL_UNSUPPORTED, "format: raw cannot be read: develop it first", "raw",
-	         "camera RAW is not supported"},
+		{FAIL_UNSUPPORTED,
+	         "format: raw cannot be read: convert it first, e.g. with darktable-cli",
+	         "raw", "camera RAW is not supported; convert it first"},
+		{FAIL_UNSUPPORTED, "format: ico cannot be read: no engine reads it",
+	         "ico", "ICO is not supported"},
 		{FAIL_UNSUPPORTED, "format: jp2 is not read with --untrusted", "jp2",
 	         "JPEG 2000 is not read with --untrusted"},
 		{FAIL_UNSUPPORTED, "header: tiff2vips: subsampled images not supported",
