@@ -1,4 +1,4 @@
-/* Runs a batch with a report: opens the report's file, and closes the report at the end. */
+/* Runs a batch with its report, and opens the file of the report. */
 #include "cli/batch_command.h"
 
 #include "base/fd.h"
@@ -56,7 +56,7 @@ static int open_records(const char *file)
 	return fd;
 }
 
-/* A report that could not be written whole is an error of the place. */
+/* A report that could not be written completely counts as a fault of the place. */
 static int finish_report(struct report *report, int status)
 {
 	if (report_finish(report, status))
@@ -91,7 +91,7 @@ static void print_recipe(const struct command_line *line, struct recipe_words *w
 	         recipe_fingerprint(&recipe));
 }
 
-/* A walk that found nothing: name the inputs. */
+/* The walk found no image: name the inputs. */
 static void say_no_image(const struct command_line *line, struct report *report)
 {
 	uint64_t n_ignored = report_counts(report).ignored;
@@ -115,7 +115,7 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 	int status;
 
 	*ret_is_stuck = false;
-	if (line->command != COMMAND_VERIFY) { /* which makes nothing */
+	if (line->command != COMMAND_VERIFY) { /* verify makes nothing */
 		print_recipe(line, &recipe);
 		line->report.recipe = recipe.text;
 		line->report.fingerprint = recipe.fingerprint;
@@ -124,7 +124,7 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 	line->report.records = open_records(line->report_file);
 	if (line->report_file && line->report.records < 0)
 		return EXIT_USAGE;
-	/* Standard output is one thing: the records, or the list of verify. */
+	/* Standard output has either the records or the list of verify. */
 	if (line->command == COMMAND_VERIFY && line->report.records != STDOUT_FILENO)
 		line->report.list = STDOUT_FILENO;
 	report = report_create(&line->report);

@@ -116,7 +116,7 @@ static bool refuse_typed(int got, const char *typed, struct failure *ret_failure
 	const struct cli_option *option = optopt ? option_of(optopt) : NULL;
 	char letter[] = {'-', (char)optopt, 0};
 
-	/* A letter may stand in a cluster such as -vo: typed is that whole word then. */
+	/* For a letter in a cluster such as -vo, typed is the whole word: take the letter. */
 	if (optopt > 0 && optopt < LONG_OPTION)
 		typed = letter;
 	else if (option && !is_typed_whole(typed, option))
@@ -231,7 +231,7 @@ static bool take_chain(struct command_line *line, struct failure *ret_failure)
 
 /* ---- the whole line ---- */
 
-/* An option that the command does not take would do nothing: say so. */
+/* Refuse options that the command does not take: they would have no effect. */
 static bool takes_its_options(const struct command_line *line,
                               struct failure *ret_failure)
 {

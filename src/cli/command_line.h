@@ -1,4 +1,4 @@
-/* What the user asked for, read from the command line. */
+/* The user's request, as read from the command line. */
 #ifndef PXP_COMMAND_LINE_H
 #define PXP_COMMAND_LINE_H
 

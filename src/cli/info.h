@@ -1,4 +1,4 @@
-/* `pixpool info`: the formats, limits and sandbox of this build and machine, each found by trying. */
+/* `pixpool info`: formats, limits and sandbox of this build and machine, found by trying. */
 #ifndef PXP_INFO_H
 #define PXP_INFO_H
 

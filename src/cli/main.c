@@ -109,8 +109,8 @@ static int refuse(const struct command_line *line, const struct failure *failure
 
 /* ---- ending ---- */
 
-/* Data that did not reach standard output is a failure, but for a reader that closed its pipe
- * early, such as head. */
+/* Data that did not reach standard output is a failure, unless the reader closed its pipe early, as
+ * head does. */
 static int flush_output(int status)
 {
 	if (fflush(stdout) == 0 || errno == EPIPE)
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 	else
 		status = refuse(&line, &failure);
 	status = flush_output(status);
-	/* Of a batch that is stuck the kernel ends what hangs in it, sooner or later. */
+	/* If the batch is stuck, waiting for its threads would hang: the kernel ends them. */
 	if (!is_stuck) {
 		command_line_fini(&line);
 		pxp_zygote_stop();

@@ -517,6 +517,9 @@ const struct cli_option cli_options[] = {
 };
 /* clang-format on */
 
+_Static_assert(sizeof(cli_options) / sizeof(cli_options[0]) <= MAX_OPTIONS,
+               "struct command_line notes each option that is given");
+
 /* ---- the calls ---- */
 
 bool option_store(const struct cli_option *option, struct command_line *line,

@@ -31,10 +31,10 @@ const char *fail_class_name(enum fail_class class)
 	return class_names[class];
 }
 
-/* Write the rest of the text from a place on. */
-static void write_at(struct failure *failure, size_t at, const char *format, va_list args)
+/* Put a text at a place of the failure's text, in one line that is fit for a terminal. */
+static void put_at(struct failure *failure, size_t at, const char *text)
 {
-	vsnprintf(failure->text + at, sizeof(failure->text) - at, format, args);
+	snprintf(failure->text + at, sizeof(failure->text) - at, "%s", text);
 	for (char *c = failure->text + at; *c; c++) {
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
@@ -43,34 +43,41 @@ static void write_at(struct failure *failure, size_t at, const char *format, va_
 
 bool failure_set(struct failure *failure, enum fail_class class, const char *format, ...)
 {
+	char text[FAILURE_TEXT_BYTES];
 	va_list args;
 
-	failure->class = class;
 	va_start(args, format);
-	write_at(failure, 0, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	failure->class = class;
+	put_at(failure, 0, text);
 	return false;
 }
 
 bool failure_append(struct failure *failure, const char *format, ...)
 {
+	char text[FAILURE_TEXT_BYTES];
 	va_list args;
 
 	va_start(args, format);
-	write_at(failure, strlen(failure->text), format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	put_at(failure, strlen(failure->text), text);
 	return false;
 }
 
 bool failure_prepend(struct failure *failure, const char *format, ...)
 {
-	struct failure rest = *failure;
+	char text[FAILURE_TEXT_BYTES], rest[FAILURE_TEXT_BYTES];
 	va_list args;
 
+	memcpy(rest, failure->text, sizeof(rest));
 	va_start(args, format);
-	write_at(failure, 0, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	return failure_append(failure, "%s", rest.text);
+	put_at(failure, 0, text);
+	put_at(failure, strlen(failure->text), rest);
+	return false;
 }
 
 enum fail_class fail_class_of_input_errno(int sys_errno)

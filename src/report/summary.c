@@ -130,13 +130,15 @@ static void add_group(struct text *text, const struct failure_group *group, size
 static void sort_groups(const struct failures *failures,
                         const struct failure_group *sorted[MAX_FAILURE_GROUPS])
 {
-	for (unsigned i = 0; i < failures->n_groups; i++) {
+	for (unsigned i = 0; i < MAX_FAILURE_GROUPS; i++)
+		sorted[i] = &failures->groups[i];
+	for (unsigned i = 1; i < failures->n_groups; i++) {
+		const struct failure_group *group = sorted[i];
 		unsigned at = i;
 
-		for (; at > 0 && sorted[at - 1]->n_images < failures->groups[i].n_images;
-		     at--)
+		for (; at > 0 && sorted[at - 1]->n_images < group->n_images; at--)
 			sorted[at] = sorted[at - 1];
-		sorted[at] = &failures->groups[i];
+		sorted[at] = group;
 	}
 }
 
