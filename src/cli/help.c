@@ -18,8 +18,8 @@ static const struct {
          "without location", true},
 	{COMMAND_RESIZE, "pixpool resize -s 400x300 --fit cover Photos -o cards",
          "fill 400x300, crop", false},
-	{COMMAND_CONVERT, "pixpool convert -f avif Photos -o avif",
-         "again: only the new ones", true},
+	{COMMAND_CONVERT, "pixpool convert -f avif --overwrite older Photos -o avif",
+         "newer inputs", true},
 	{COMMAND_FILTER, "pixpool filter 'grayscale, blur 1.5' Photos -o grey",
          "apply filters", true},
 	{COMMAND_VERIFY, "pixpool verify --report report.jsonl Photos",
@@ -29,7 +29,7 @@ static const struct {
 
 static const char exit_status[] =
 	"Exit status:\n"
-	"  0    every image is done\n"
+	"  0    every image is done, or was up to date\n"
 	"  1    some images failed; the others are done\n"
 	"  2    wrong usage, a missing INPUT, or two inputs with the same output;\n"
 	"       nothing was done\n"
