@@ -196,6 +196,37 @@ TEST(convert, metadata_is_kept_by_class)
 	fixture_leave();
 }
 
+TEST(convert, losses_are_in_the_record_and_the_summary)
+{
+	static const uint8_t comment[] = "\xff\xd8\xff\xfe\0\x0b"
+					 "a comment";
+	static uint8_t all[64 * 1024];
+	const uint8_t *plain;
+	struct ended ended;
+	size_t n;
+
+	fixture_enter();
+	sample("lake.jpg", "plain.jpg");
+	plain = bytes_of("plain.jpg", &n);
+	memcpy(all, comment, sizeof(comment) - 1);
+	memcpy(all + sizeof(comment) - 1, plain + 2, n - 2);
+	scratch_bytes("in/a.jpg", all, sizeof(comment) - 1 + n - 2);
+
+	ended = run("pixpool convert in -f webp -o out --report webp.json");
+	REQUIRE(ended.status == 0, "%s", ended.err);
+	EXPECT(holds("webp.json", "\"lost\":[\"comment\"]"));
+	EXPECT(holds("webp.json", "\"lost\":1,"));
+	/* A JPEG keeps it, and without the class it is no loss. */
+	ended = run("pixpool convert in -o out --report jpeg.json");
+	REQUIRE(ended.status == 0, "%s", ended.err);
+	EXPECT(holds("out/a.jpg", "a comment"));
+	EXPECT(!holds("jpeg.json", "\"lost\":["));
+	ended = run("pixpool convert in -f webp -o none --keep none --report none.json");
+	REQUIRE(ended.status == 0, "%s", ended.err);
+	EXPECT(!holds("none.json", "\"lost\":["));
+	fixture_leave();
+}
+
 /* The bits of a sample of a PNG, and whether it is interlaced. */
 static int png_depth(const char *path)
 {
