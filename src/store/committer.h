@@ -50,8 +50,8 @@ struct commit {
 
 	/* For the state: what is known of the picture by its source's name. */
 	const char *source; /* NULL: nothing changes */
-	const struct known_failure
-		*known; /* its failure is kept; NULL: one that was kept goes */
+	/* Its failure is kept; NULL: one that was kept goes. */
+	const struct known_failure *known;
 	/* Outputs whose stamps become rows although nothing was published. */
 	const struct commit_output *rows;
 	size_t n_rows;

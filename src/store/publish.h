@@ -32,11 +32,11 @@ struct output {
 	const struct timespec *dates; /* of access and change; NULL: now */
 	enum replace replace;
 	const struct stat *expected;
-	const char *
-		backup_suffix; /* of REPLACE_THIS: the old file gets this name; NULL: it goes */
+	/* Of REPLACE_THIS: the old file gets this name; NULL: it goes. */
+	const char *backup_suffix;
 	int attributes_of; /* a file whose owner, mode, ACL and attributes it gets; -1 */
-	struct stamp *
-		stamp; /* gets size, time and hash of the output; goes with it. NULL: none */
+	/* Gets size, time and hash of the output; goes with it. NULL: none. */
+	struct stamp *stamp;
 	bool is_in_root;  /* folder is the output folder itself */
 	unsigned without; /* as in struct store */
 

@@ -98,8 +98,8 @@ struct store_content {
 /* An output that takes the place of its own input. */
 struct store_original {
 	int fd; /* the input, as it was opened: owner, mode, lists, attributes and times come from it */
-	const char *
-		backup_suffix; /* the original gets its name with this suffix; NULL: it goes */
+	/* The original gets its name with this suffix; NULL: it goes. */
+	const char *backup_suffix;
 };
 
 struct stamp;
@@ -107,23 +107,23 @@ struct stamp;
 /* One output of a group, and what became of it. Everything is borrowed. */
 struct store_output {
 	const char *name; /* below the folder, without ".", ".." and empty parts */
-	const void *
-		file; /* outputs that are not published unless all of them can be written */
+	/* Outputs that are not published unless all of them can be written. */
+	const void *file;
 	struct store_content content;
 
 	enum overwrite overwrite;
 	/* The one file that may be replaced, whatever the policy says, if it is still there as this
 	 * stat has it; NULL: the policy decides. */
 	const struct stat *expected;
-	const struct store_original
-		*original; /* NULL: a new file of mode 0666 less the umask */
+	/* NULL: a new file of mode 0666 less the umask. */
+	const struct store_original *original;
 	/* Gets the output's size, time and hash, and goes onto the output. NULL: no stamp. */
 	struct stamp *stamp;
 
 	enum store_result result;
-	struct failure
-		failure; /* of STORE_FAILED and STORE_PLACE_FAILED, else FAIL_NONE */
-	bool has_stamp;  /* it is on the output; the file system takes attributes */
+	/* Of STORE_FAILED and STORE_PLACE_FAILED, else FAIL_NONE. */
+	struct failure failure;
+	bool has_stamp; /* it is on the output; the file system takes attributes */
 };
 
 /*

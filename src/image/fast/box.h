@@ -27,8 +27,8 @@ struct box {
 
 	/* The rest is the box's own. */
 	struct workspace workspaces[BOX_PLANES], sums_memory, wide_memory, row_memory;
-	uint16_t *
-		sums; /* of the rows since the last row of squares, while all are opaque */
+	/* Of the rows since the last row of squares, while all are opaque. */
+	uint16_t *sums;
 	uint32_t *wide_sums; /* the same times 255, colours times alpha */
 	float *rows[BOX_PLANES];
 	bool is_wide;

@@ -25,8 +25,8 @@ enum png_reader_status {
 
 struct png_reader_header {
 	uint32_t width, height;
-	unsigned
-		n_bands; /* 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; a palette's colours */
+	/* 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; a palette's colours. */
+	unsigned n_bands;
 };
 
 struct png_reader;

@@ -13,8 +13,8 @@ struct png_writer {
 	/* One for each level, made when it is first used. */
 	struct libdeflate_compressor *compressors[MAX_LEVEL + 1];
 	struct workspace rows; /* filtered, each behind the byte of its filter */
-	struct workspace
-		tried; /* this row, the one above, and this one under each filter */
+	/* This row, the one above, and this one under each filter. */
+	struct workspace tried;
 	struct workspace file;
 };
 

@@ -40,8 +40,8 @@ struct metadata {
 	/* Chunks of text in a PNG, as they stand there: a PNG again keeps them all. */
 	struct block png_text;
 	struct density density;
-	unsigned
-		lost; /* a mask of enum lost: parts of the file that no block describes */
+	/* A mask of enum lost: parts of the file that no block describes. */
+	unsigned lost;
 };
 
 /* Frees the blocks; all is empty and zero again. */

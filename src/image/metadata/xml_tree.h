@@ -31,8 +31,8 @@ struct xml_node {
 
 struct xml_namespace {
 	const char *uri;
-	const char
-		*prefix; /* the first that the document has for it; "" when it has none */
+	/* The first that the document has for it; "" when it has none. */
+	const char *prefix;
 };
 
 enum { XML_NO_SPACE = 0, XML_SPACE = 1 /* that of xml:lang */ };
