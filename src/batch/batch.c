@@ -313,7 +313,7 @@ static bool start_workers(struct batch *batch, struct failure *ret_failure)
 	return true;
 }
 
-/* Room for what is under way, and the feeder. */
+/* Make room for the files that are under way, and start the feeder. */
 static bool start(struct batch *batch, struct failure *ret_failure)
 {
 	int error;
@@ -455,7 +455,7 @@ static bool is_places_fault(int sys_errno)
 	       sys_errno == EIO || sys_errno == EACCES || sys_errno == EPERM;
 }
 
-/* Open the output folder, what is known of it, and start the committer. */
+/* Open the output folder and its records, and start the committer. */
 static bool open_output(struct batch *batch)
 {
 	const char *output = batch->options->output;

@@ -18,7 +18,7 @@ struct batch_options {
 	struct walk_options walk;
 	const char *output; /* the output folder */
 
-	/* What is made of each input. Without variants it is one output, by this recipe, in this
+	/* The outputs of each input. Without variants it is one output, by this recipe, in this
 	 * format (FORMAT_NONE: the same as the input). */
 	struct recipe recipe;
 	enum image_format format;
@@ -33,7 +33,7 @@ struct batch_options {
 	bool decodes_only;
 
 	enum overwrite overwrite;
-	bool redo;             /* what is fresh is made again */
+	bool redo;             /* fresh outputs are made again */
 	bool compare_contents; /* equal size and time are not enough to be the same */
 	const char *state;   /* the file of the state; NULL: STATE_FILE_NAME in output */
 	bool keeps_no_state; /* there is no state, and outputs get no stamp */

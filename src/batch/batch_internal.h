@@ -22,7 +22,7 @@ enum batch_state {
 	BATCH_PLANNED,
 	/* The feeder walks, opens and submits. */
 	BATCH_FEEDING,
-	/* The walk is at its end; what was fed is finished. */
+	/* The walk is at its end; the files that were fed are finished. */
 	BATCH_FED,
 	/* It ends early: running images may finish, nothing new begins. */
 	BATCH_DRAINING,
@@ -39,7 +39,7 @@ enum batch_workers { WORKERS_NONE, WORKERS_WANTED, WORKERS_READY, WORKERS_REFUSE
 struct batch {
 	/* ---- Fixed before the feeder starts. ---- */
 	const struct batch_options *options;
-	/* What is made of each input: options->variants, or the one below. */
+	/* The rules of the outputs: options->variants, or the one below. */
 	const struct variant_rule *rules;
 	struct variant_rule only_rule;
 	size_t n_rules;   /* at least 1 */
@@ -98,7 +98,7 @@ struct batch {
 };
 
 /* Make an empty batch in BATCH_PLANNING, without threads, pools or signals. False with errno when
- * memory or descriptors ran out; batch_fini() is due all the same. */
+ * memory or descriptors ran out; the caller must call batch_fini() in any case. */
 bool batch_init(struct batch *batch, const struct batch_options *options,
                 struct report *report);
 void batch_fini(struct batch *batch);

@@ -210,7 +210,7 @@ static int open_input(struct file *file, const struct walk_item *item)
 	return 0;
 }
 
-/* What a fresh output was when it was made, for the report. */
+/* Copy the figures of fresh outputs from their stamps into the result, for the report. */
 static void tell_of_fresh(struct file *file)
 {
 	struct file_result *result = file->result;

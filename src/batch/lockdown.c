@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* What is open in a worker: 0 to 2, the channel, the descriptors of its task, and the duplicates
+/* The descriptors of a worker: 0 to 2, the channel, the descriptors of its task, and the duplicates
  * that libraries make of those. */
 enum { MAX_DESCRIPTORS = 32 };
 

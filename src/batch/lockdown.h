@@ -22,7 +22,7 @@ enum sandbox_mode {
 	SANDBOX_OFF,
 };
 
-/* What the workers of a pool must do. Plain bytes, for its init_bytes. Zero: no sandbox. */
+/* The orders for the workers of a pool. Plain bytes, for its init_bytes. Zero: no sandbox. */
 struct lockdown {
 	uint32_t is_on;
 	/* A bit (1 << layer) for each layer that a worker must have in force. */

@@ -5,13 +5,12 @@
 #include "batch/variant.h"
 #include "walk/walk.h"
 
-/* Whether the name alone does not say what the file is, so that its first bytes must. */
+/* Whether the format cannot be told from the name, so that the first bytes of the file are needed. */
 bool naming_needs_content(const struct walk_item *item);
 
 /*
- * The format of a WALK_FILE: by its suffix, or else by its first bytes. fd is the file, opened to
- * read, when naming_needs_content() says so; else, or when it cannot be opened, -1. FORMAT_NONE:
- * not known.
+ * The format of a WALK_FILE, by its suffix, or else by its first bytes; FORMAT_NONE: unknown. If
+ * naming_needs_content() is true, fd is the file, opened to read; -1 if it cannot be opened.
  */
 enum image_format naming_format(const struct walk_item *item, int fd);
 

@@ -1,4 +1,4 @@
-/* What the engines of this build can do, as workers find it. */
+/* The formats that the engines of this build read and write, as tried in workers. */
 #include "batch/ask.h"
 #include "batch/picture_task.h"
 

@@ -380,7 +380,7 @@ static enum fail_class class_of(const struct pxp_error *error)
 	}
 }
 
-/* ---- what a worker says ---- */
+/* ---- the answer of a worker ---- */
 
 static bool side_is_sound(const struct picture_side *side)
 {
@@ -448,7 +448,7 @@ static bool outputs_are_sound(const struct picture_answer *answer,
 	return offset == (uint64_t)stat.st_size;
 }
 
-/* The last line of what a worker wrote to standard error, as far as it goes into a
+/* The last line that a worker wrote to standard error, as far as it goes into a
  * failure's text: ": free(): invalid pointer", or "". */
 static void last_line(const struct pxp_outcome *outcome, char *text, size_t n_text)
 {

@@ -13,7 +13,7 @@
 
 #include <sys/stat.h>
 
-/* What the workers of a pool may have, as in the executor's options. */
+/* The limits of the workers of a pool, as in the executor's options. */
 struct picture_limits {
 	uint64_t memory_allowance, memory_budget, max_output; /* 0: no limit */
 	unsigned recycle; /* pictures after which a worker is replaced; 0: never */
@@ -77,7 +77,7 @@ void picture_collect(struct pxp_future *task, struct variant *variants, size_t n
  * -1 when it is not the regular file that stat describes. */
 int picture_take_input(struct pxp_future *task, const struct stat *stat);
 
-/* What the engines can do, asked of a worker with this guard, and for drawings of one that draws.
+/* Ask a worker with this guard what its engines can do, and for drawings a worker that draws.
  * False with a failure when no worker answers. */
 bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_catalogue,
                        struct failure *ret_failure);
