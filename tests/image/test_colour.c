@@ -37,10 +37,10 @@ static void finish(VipsImage *image, struct blob *blob)
 	blob_fini(blob);
 }
 
-/* sRGB's pure red in the Display P3 that libvips brings, by the primaries of both. */
+/* Pure red of sRGB in the Display P3 profile of libvips, by the primaries of both. */
 static const double red_in_p3[] = {234, 51, 35};
 
-TEST(colour, asked_for_p3_is_p3_and_tagged_whatever_is_kept)
+TEST(colour, p3_output_carries_its_profile_with_any_keep)
 {
 	static const uint8_t red[] = {255, 0, 0};
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF, FORMAT_JXL};
@@ -72,7 +72,7 @@ TEST(colour, wide_gamut_is_kept_with_its_profile_or_converted)
 	const void *profile;
 	size_t n;
 
-	/* These values in P3, which are others in sRGB. */
+	/* These values are in P3; in sRGB they are others. */
 	REQUIRE(!vips_icc_transform(image, &p3, "p3", "input_profile", "srgb", NULL));
 	REQUIRE(!vips_image_get_blob(p3, VIPS_META_ICC_NAME, &profile, &n));
 	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, n);
@@ -90,7 +90,7 @@ TEST(colour, wide_gamut_is_kept_with_its_profile_or_converted)
 	EXPECT(value_at(result, 8, 8, 0) > 205 && value_at(result, 8, 8, 2) < 40);
 	g_object_unref(result);
 
-	/* Where the format has no profile the colours must be sRGB's. */
+	/* A format without profiles must hold sRGB colours. */
 	recipe = small(FORMAT_PNM);
 	recipe.space = SPACE_KEEP;
 	result = cooked(&blob, &recipe);
@@ -100,8 +100,8 @@ TEST(colour, wide_gamut_is_kept_with_its_profile_or_converted)
 	finish(image, &blob);
 }
 
-/* libvips 8.14.1 frees it with the picture that it opened. */
-TEST(colour, the_profile_of_a_heic_or_avif_comes_through_unharmed)
+/* libvips 8.14.1 frees it with the opened picture. */
+TEST(colour, the_profile_of_a_heic_or_avif_survives)
 {
 	static const uint8_t values[] = {200, 100, 50};
 	static const char *const suffixes[] = {".heic", ".avif"};
@@ -144,7 +144,7 @@ TEST(colour, cmyk_with_a_profile_looks_as_its_profile_says)
 	is_colour(result, 8, 8, want, 6);
 	g_object_unref(result);
 
-	/* Without its profile, by the one that libvips falls back to: the same one. */
+	/* Without its profile, libvips uses its own one, which is the same. */
 	blob_fini(&blob);
 	blob = encoded(cmyk, ".tif[strip]");
 	result = cooked(&blob, &recipe);
@@ -155,7 +155,7 @@ TEST(colour, cmyk_with_a_profile_looks_as_its_profile_says)
 	finish(image, &blob);
 }
 
-TEST(colour, cmyk_is_kept_as_ink_where_the_format_has_it)
+TEST(colour, cmyk_stays_cmyk_in_formats_that_have_it)
 {
 	static const uint8_t colour[] = {60, 120, 180};
 	VipsImage *image = plain(colour, 3), *cmyk = NULL, *result;
@@ -176,7 +176,7 @@ TEST(colour, cmyk_is_kept_as_ink_where_the_format_has_it)
 	g_object_unref(result);
 
 	g_free(ink);
-	/* Ink cannot be shown in a PNG. */
+	/* PNG has no CMYK. */
 	recipe.format = FORMAT_PNG;
 	result = cooked(&blob, &recipe);
 	EXPECT_EQ(vips_image_get_bands(result), 3);
@@ -196,7 +196,8 @@ TEST(colour, sixteen_bits_are_kept_when_asked_in_every_format_that_has_them)
 
 	vips_fixture_start();
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		values[i] = (uint16_t)(10000 + 37 * (i % 3)); /* not what 8 bits have */
+		/* not a value that 8 bits have */
+		values[i] = (uint16_t)(10000 + 37 * (i % 3));
 	image = vips_image_new_from_memory_copy(values, sizeof(values), 32, 32, 3,
 	                                        VIPS_FORMAT_USHORT);
 	image->Type = VIPS_INTERPRETATION_RGB16;
@@ -300,7 +301,7 @@ TEST(colour, linear_scaling_averages_light)
 	finish(image, &blob);
 }
 
-TEST(colour, linear_scaling_goes_through_the_pictures_own_curve)
+TEST(colour, linear_scaling_uses_the_curve_of_the_profile)
 {
 	VipsImage *image = stripes(), *result, *p3 = NULL;
 	struct recipe recipe = small(FORMAT_PNG);
@@ -377,7 +378,7 @@ TEST(colour, every_depth_of_tiff_is_read)
 
 TEST(colour, lossless_loses_nothing)
 {
-	/* AVIF and HEIC keep colours apart from brightness, which rounds. */
+	/* AVIF and HEIC separate luma and chroma, which rounds. */
 	static const struct {
 		enum image_format format;
 		double tolerance;

@@ -1,6 +1,6 @@
 /*
- * Pictures that are drawn, SVG and PDF: their text is there, at the size that is asked for, and
- * what cannot be drawn whole is no picture at all. The inputs are written here.
+ * SVG and PDF: their text is drawn, they have the size of the output, and a drawing that
+ * would be incomplete fails. The inputs are written here.
  */
 #include "vips_fixture.h"
 
@@ -44,7 +44,8 @@ static struct recipe boxed(enum image_format format, uint32_t width, uint32_t he
 	return recipe;
 }
 
-/* Pixels of the output that are nearer to black than to white; a clear one is white. */
+/* The number of output pixels that are nearer to black than to white; transparent ones
+ * count as white. */
 static int count_dark(const struct outcome *outcome)
 {
 	int n = 0, n_bands = outcome->n_bands;
@@ -68,7 +69,7 @@ static int dark_of(const char *text, const char *name, uint32_t side)
 	return n;
 }
 
-/* It fails with this class and these words. */
+/* Expect a failure with this class and these words. */
 static void expect_failure(const char *text, const char *name,
                            const struct recipe *recipe, enum fail_class class,
                            const char *words)
@@ -84,7 +85,7 @@ static void expect_failure(const char *text, const char *name,
 
 /* ---- PDF, made of its objects ---- */
 
-/* A page, 200 x 100 points, with this content and what else stands in its dictionary. */
+/* A page of 200 x 100 points with this content and these other entries in its dictionary. */
 static const char *page(const char *content, const char *more)
 {
 	static char text[4096];
@@ -103,7 +104,7 @@ static const char *page(const char *content, const char *more)
 #define HELVETICA "5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"
 #define HELLO     "BT /F1 40 Tf 10 40 Td (Hello) Tj ET"
 
-/* A font that is not in the file, of a script that takes a map of characters. */
+/* A font that is not embedded, of a script that needs a CMap. */
 #define JAPANESE                                                                         \
 	"5 0 obj<</Type/Font/Subtype/Type0/BaseFont/HeiseiKakuGo-W5/Encoding/"           \
 	"UniJIS-UCS2-H/DescendantFonts[6 0 R]>>endobj\n"                                 \
@@ -114,7 +115,7 @@ static const char *page(const char *content, const char *more)
 
 /* ---- text ---- */
 
-TEST(draw, text_of_an_svg_is_there)
+TEST(draw, the_text_of_an_svg_is_drawn)
 {
 	int with = dark_of(SVG "width='200' height='100'>"
 	                       "<text x='10' y='60' font-size='40'>Hello</text></svg>",
@@ -125,7 +126,7 @@ TEST(draw, text_of_an_svg_is_there)
 	EXPECT(with > 1500, "%d dark pixels", with);
 }
 
-TEST(draw, text_of_a_pdf_is_there)
+TEST(draw, the_text_of_a_pdf_is_drawn)
 {
 	int with = dark_of(page(HELLO, HELVETICA), "a.pdf", 400);
 	int without = dark_of(page("", HELVETICA), "a.pdf", 400);
@@ -134,7 +135,7 @@ TEST(draw, text_of_a_pdf_is_there)
 	EXPECT(with > 1500, "%d dark pixels", with);
 }
 
-TEST(draw, a_pdf_whose_characters_nobody_knows_is_unsupported)
+TEST(draw, a_pdf_with_unknown_characters_is_unsupported)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 200, 200);
 
@@ -144,7 +145,7 @@ TEST(draw, a_pdf_whose_characters_nobody_knows_is_unsupported)
 	               &recipe, FAIL_UNSUPPORTED,
 	               "text would be missing: Missing language pack for 'Adobe-Japan1' "
 	               "mapping: install poppler-data");
-	/* What one picture lacks is not held against the next one. */
+	/* Text missing in one picture does not fail the next one. */
 	EXPECT(dark_of(page(HELLO, HELVETICA), "a.pdf", 400) > 1500);
 }
 
@@ -175,7 +176,7 @@ TEST(draw, without_any_font_nothing_is_drawn)
 	scratch_leave();
 }
 
-TEST(draw, a_font_that_cannot_be_opened_is_not_passed_over)
+TEST(draw, a_font_that_cannot_be_opened_fails_the_picture)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 200, 200);
 	char *folder;
@@ -202,7 +203,7 @@ TEST(draw, a_font_that_cannot_be_opened_is_not_passed_over)
 
 static const struct size_row {
 	const char *svg;
-	uint32_t width, height;         /* of the picture */
+	uint32_t width, height;         /* of the drawing */
 	uint32_t out_width, out_height; /* in a box of 100 */
 } size_rows[] = {
 	{SVG "width='40' height='20'/>", 40, 20, 100, 50},
@@ -217,7 +218,7 @@ static const struct size_row {
 	{SVG "width='1000000' height='1000'/>", 1000000, 1000, 100, 1},
 };
 
-TEST(draw, an_svg_has_the_size_that_it_says_or_shows)
+TEST(draw, an_svg_has_its_stated_or_visible_size)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 100, 100);
 
@@ -237,8 +238,8 @@ TEST(draw, an_svg_has_the_size_that_it_says_or_shows)
 	}
 }
 
-/* A picture of 10 x 10 that was enlarged would have an edge as wide as two of its pixels. */
-TEST(draw, it_is_drawn_at_the_size_that_is_asked_for)
+/* An enlarged picture of 10 x 10 would have an edge two of its pixels wide. */
+TEST(draw, a_drawing_is_drawn_at_the_size_of_the_output)
 {
 	static const char *const texts[] = {
 		SVG "width='10' height='10'><path d='M5 0h5v10h-5z'/></svg>",
@@ -284,7 +285,7 @@ TEST(draw, any_box_is_filled_to_the_pixel)
 	}
 }
 
-TEST(draw, filters_before_the_scaling_work_on_its_own_size)
+TEST(draw, filters_before_scaling_work_at_the_own_size)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 100, 100);
 	struct outcome outcome;
@@ -299,7 +300,7 @@ TEST(draw, filters_before_the_scaling_work_on_its_own_size)
 	outcome_fini(&outcome);
 }
 
-TEST(draw, limits_are_those_of_what_is_drawn)
+TEST(draw, limits_apply_to_the_drawn_size)
 {
 	struct recipe small = boxed(FORMAT_PNG, 64, 64), whole = boxed(FORMAT_PNG, 0, 0),
 		      large = boxed(FORMAT_PNG, 3000, 3000);
@@ -320,7 +321,7 @@ TEST(draw, limits_are_those_of_what_is_drawn)
 
 /* ---- colours ---- */
 
-TEST(draw, an_svg_is_clear_where_nothing_is_and_a_page_is_white)
+TEST(draw, an_empty_svg_is_transparent_and_a_page_is_white)
 {
 	const char *svg = SVG "width='20' height='20'><rect x='10' width='10' "
 			      "height='20' fill='#f00'/></svg>";
@@ -344,7 +345,7 @@ TEST(draw, an_svg_is_clear_where_nothing_is_and_a_page_is_white)
 	outcome_fini(&outcome);
 }
 
-TEST(draw, an_svg_of_utf_16_in_either_order)
+TEST(draw, an_svg_may_be_utf_16_in_either_byte_order)
 {
 	static const char svg[] = "<?xml version='1.0' encoding='UTF-16'?>\n" SVG
 				  "width='20' height='20'><rect width='20' height='20' "
@@ -372,7 +373,7 @@ TEST(draw, an_svg_of_utf_16_in_either_order)
 
 /* ---- what is not whole, or not for us ---- */
 
-TEST(draw, of_a_pdf_the_first_page)
+TEST(draw, the_first_page_of_a_pdf_is_drawn)
 {
 	static const char two[] =
 		"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
@@ -412,7 +413,7 @@ TEST(draw, a_pdf_that_is_cut_off_or_has_no_page_is_a_bad_image)
 	outcome_fini(&outcome);
 }
 
-TEST(draw, a_pdf_that_takes_a_password_is_unsupported)
+TEST(draw, a_pdf_with_a_password_is_unsupported)
 {
 	static const char locked[] =
 		"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
@@ -437,8 +438,8 @@ TEST(draw, an_svg_that_is_damaged_is_a_bad_image)
 	expect_failure(SVG "/>", "a.svg", &recipe, FAIL_BAD_IMAGE, "bad dimensions");
 }
 
-/* Nothing of another file comes into a picture, by whatever name it is called. */
-TEST(draw, other_files_are_not_shown)
+/* No other file comes into a picture, whatever its name is. */
+TEST(draw, other_files_are_never_shown)
 {
 	struct blob png = make_png(8, 8, 3,
 	                           &(const struct quarters){{{0}, {0}, {0}, {0}}});
@@ -556,24 +557,24 @@ static void expect_refused(enum picture_drawing drawing, bool is_to_draw,
 	blob_fini(&blob);
 }
 
-TEST(draw, who_does_not_draw_says_who_does)
+TEST(draw, a_worker_that_does_not_draw_names_one_that_does)
 {
 	expect_refused(DRAWING_ELSEWHERE, true, "a worker that may read fonts");
 }
 
-TEST(draw, where_nobody_may_draw_it_is_said_why)
+TEST(draw, the_message_says_why_no_worker_draws)
 {
 	expect_refused(DRAWING_UNSAFE, false, "--sandbox off renders it anyway");
 	expect_refused(DRAWING_NONE, false, "this build cannot render it");
 }
 
-TEST(draw, pictures_of_strangers_are_not_drawn)
+TEST(draw, hostile_pictures_are_not_drawn)
 {
 	picture_distrust_inputs();
 	expect_refused(DRAWING_ELSEWHERE, false, "is not read with --untrusted");
 }
 
-TEST(draw, what_draws_says_so)
+TEST(draw, a_worker_that_draws_says_so)
 {
 	struct failure failure = {0};
 

@@ -1,6 +1,6 @@
 /*
- * What the options say to the encoders of each format: told by the marks that a file has for
- * it, or by how near its pixels are to the picture that went in.
+ * The options of each encoder, checked by the markers in the file, or by the distance of
+ * its pixels from the input.
  */
 #include "support/test.h"
 
@@ -13,7 +13,7 @@
 
 enum { SIDE = 96 };
 
-/* Colours that change within a few pixels, so that every encoder has something to lose. */
+/* Colours that change within a few pixels, so that every encoder loses something. */
 static VipsImage *busy(void)
 {
 	static uint8_t bytes[SIDE * SIDE * 3];
@@ -28,7 +28,7 @@ static VipsImage *busy(void)
 	return image_of_bytes(bytes, SIDE, SIDE, 3);
 }
 
-/* False where this build does not write the format. */
+/* False if this build does not write the format. */
 static bool make(struct outcome *ret_outcome, VipsImage *image, const char *words,
                  enum image_format format)
 {
@@ -46,7 +46,7 @@ static bool make(struct outcome *ret_outcome, VipsImage *image, const char *word
 	return false;
 }
 
-/* How near, in dB, what was written comes to the picture that went in; and its size. */
+/* The PSNR of the output to the input, and its size. */
 static bool measure(const char *words, enum image_format format, double *ret_psnr,
                     size_t *ret_bytes)
 {
@@ -87,7 +87,7 @@ TEST(encoders, of_more_quality_come_nearer_and_take_more_bytes)
 	}
 }
 
-TEST(encoders, have_their_usual_quality_unless_told)
+TEST(encoders, have_their_default_quality)
 {
 	static const struct {
 		enum image_format format;
@@ -110,7 +110,8 @@ TEST(encoders, have_their_usual_quality_unless_told)
 	}
 }
 
-/* Where it costs only time, the picture is the same; else it may be nearer. */
+/* Where effort costs only time, the picture is the same; else it may be nearer to the
+ * input. */
 TEST(encoders, of_more_effort_take_fewer_bytes)
 {
 	static const struct {
@@ -143,7 +144,7 @@ TEST(encoders, of_more_effort_take_fewer_bytes)
 	}
 }
 
-/* Of a GIF it is that of finding the colours of its table. */
+/* In a GIF, effort is spent on finding the colours of the palette. */
 TEST(encoders, of_a_gif_find_better_colours_with_more_effort)
 {
 	double fast, slow;
@@ -180,7 +181,7 @@ static bool png_is_interlaced(const struct outcome *outcome)
 	return find(outcome, "IHDR")[12] == 1;
 }
 
-/* The descriptor of the first frame stands behind the last extension. */
+/* The descriptor of the first frame follows the last extension. */
 static bool gif_is_interlaced(const struct outcome *outcome)
 {
 	static const uint8_t whole_frame[] = {0x2c, 0, 0, 0, 0, SIDE, 0, SIDE, 0};
@@ -252,7 +253,7 @@ TEST(encoders, halve_the_colours_of_heic_and_avif_or_not)
 	g_object_unref(image);
 }
 
-/* Thin lines of pure colours, of which the plain way of halving makes mud. */
+/* Thin lines of pure colours, which plain subsampling makes muddy. */
 TEST(encoders, halve_the_colours_of_webp_with_more_care_when_told_444)
 {
 	static uint8_t bytes[SIDE * SIDE * 3];
@@ -311,7 +312,7 @@ TEST(encoders, have_the_lossless_webp_in_a_chunk_of_its_own)
 	g_object_unref(image);
 }
 
-/* Steps of a 64th of what 8 bits have. */
+/* Steps of a 64th of an 8-bit step. */
 TEST(encoders, keep_more_than_eight_bits_of_heic_and_avif_too)
 {
 	static const enum image_format formats[] = {FORMAT_HEIC, FORMAT_AVIF};

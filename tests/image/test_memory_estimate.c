@@ -84,7 +84,7 @@ static const struct {
 	{"pendulum.gif", FORMAT_GIF, 320, 240, 12},
 };
 
-TEST(memory_estimate, the_samples_are_as_large_as_they_are)
+TEST(memory_estimate, sizes_of_the_samples_are_read)
 {
 	static uint8_t bytes[64 * 1024];
 	struct picture_header header;
@@ -103,7 +103,7 @@ TEST(memory_estimate, the_samples_are_as_large_as_they_are)
 }
 
 /* Its own size plays no part, but the one at which it is drawn. */
-TEST(memory_estimate, what_is_drawn_needs_memory_for_what_comes_out)
+TEST(memory_estimate, a_drawing_needs_memory_for_its_drawn_size)
 {
 	struct picture_header header = {.format = FORMAT_SVG,
 	                                .size = {100000, 100000},
@@ -120,7 +120,7 @@ TEST(memory_estimate, what_is_drawn_needs_memory_for_what_comes_out)
 	EXPECT(!picture_header_fits(&header, &whole, 0));
 }
 
-TEST(memory_estimate, what_is_written_as_webp_needs_more_without_loss_and_with_alpha)
+TEST(memory_estimate, webp_needs_more_when_lossless_or_with_alpha)
 {
 	const uint64_t n_pixels = 4000 * 2668;
 	struct picture_header header = {.format = FORMAT_PNG,
@@ -137,7 +137,7 @@ TEST(memory_estimate, what_is_written_as_webp_needs_more_without_loss_and_with_a
 	EXPECT(estimate(&header, &webp, 0, 1) > 37 * n_pixels);
 }
 
-TEST(memory_estimate, a_canvas_needs_memory_where_the_picture_is_not_as_well)
+TEST(memory_estimate, a_canvas_needs_memory_for_its_background_too)
 {
 	struct picture_header header = {.format = FORMAT_JPEG,
 	                                .size = {120, 80},
@@ -152,7 +152,7 @@ TEST(memory_estimate, a_canvas_needs_memory_where_the_picture_is_not_as_well)
 }
 
 /* Cut off anywhere, changed anywhere: an answer, in bounded time. */
-TEST(memory_estimate, damage_costs_nothing_but_the_answer)
+TEST(memory_estimate, damaged_headers_are_read_in_bounded_time)
 {
 	static uint8_t bytes[64 * 1024];
 	struct picture_header header;
@@ -225,7 +225,7 @@ TEST(memory_estimate, an_interlaced_png_needs_the_whole_picture)
 	          (int64_t)8 * 10000 * (10000 - 2048));
 }
 
-TEST(memory_estimate, sides_that_lie_make_no_small_need)
+TEST(memory_estimate, impossible_sides_do_not_give_a_small_estimate)
 {
 	uint8_t png[] =
 		"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xff\xff\xff\xff\xff\xff\xff\x10\6"
@@ -259,7 +259,7 @@ TEST(memory_estimate, frames_are_counted_against_their_limit)
 }
 
 /* The fuzzer `picture_header` found both. */
-TEST(memory_estimate, a_header_without_a_frame_or_a_side_is_none_of_nothing)
+TEST(memory_estimate, a_header_without_a_frame_or_with_a_side_of_0_is_handled)
 {
 	static const uint8_t frameless[] = "GIF89a\2\0\3\0\0\0\0;";
 	static const uint8_t flat[] = "\211PNG\r\n\032\n\0\0\0\15IHDR"

@@ -70,7 +70,7 @@ TEST(exif, a_field_that_lies_is_orientation_1)
 	EXPECT_EQ(orientation_of(exif, sizeof(exif)), 6);
 }
 
-TEST(metadata_scan, of_a_jpeg_orientation_profile_and_components)
+TEST(metadata_scan, orientation_profile_and_components_of_a_jpeg_are_found)
 {
 	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw),
 		    profile = make_profile("RGB ", "sRGB x");
@@ -104,7 +104,7 @@ TEST(metadata_scan, of_a_jpeg_orientation_profile_and_components)
 	blob_fini(&profile);
 }
 
-TEST(metadata_scan, no_bytes_make_the_readers_look_past_their_end)
+TEST(metadata_scan, no_bytes_are_read_past_the_end)
 {
 	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw), png = make_png(16, 8, 4, &rgbw);
 	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
@@ -143,7 +143,7 @@ TEST(metadata_scan, no_bytes_make_the_readers_look_past_their_end)
 }
 
 /* A header of one pixel and two colours, a control, a frame, the end. */
-TEST(metadata_scan, a_gif_is_whole_up_to_its_last_block_and_no_sooner)
+TEST(metadata_scan, a_gif_is_whole_only_with_its_last_block)
 {
 	enum { TABLE_END = 19, CONTROL_END = 27 };
 	static const char gif[] =

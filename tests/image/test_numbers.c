@@ -1,6 +1,6 @@
 /*
- * What each number of a filter does, and that filters leave alpha and the depth of samples
- * alone: one plain picture each, and what has to come out.
+ * The effect of each number of a filter; and filters leave alpha and sample depth alone.
+ * Each test has a simple picture and its expected result.
  */
 #include "support/test.h"
 
@@ -21,7 +21,7 @@ static VipsImage *filtered(const struct blob *blob, const char *words,
 	return cooked(blob, &recipe);
 }
 
-/* Of one band, the same in all rows. */
+/* One band, with equal rows. */
 static struct blob make_columns(int (*value)(int x))
 {
 	uint8_t bytes[WIDTH * HEIGHT];
@@ -83,7 +83,7 @@ TEST(sharpen, takes_edges_by_jagged_and_the_rest_by_flat)
 	double by_2 = after(&edge, "filter sharpen 1 0 0.8", 50) - 150;
 
 	EXPECT(by_1 > 2 && fabs(by_2 - 2 * by_1) < 2, "%g and %g", by_1, by_2);
-	/* The ripple is 1 above and below 101, which is what is left of it when it is blurred. */
+	/* The ripple is 1 above and below 101; blurring leaves 101. */
 	EXPECT_EQ(after(&calm, "filter sharpen 1 0 5", 51), 102);
 	EXPECT(fabs(after(&calm, "filter sharpen 1 5 0", 51) - 107) <= 1.5);
 	EXPECT(fabs(after(&calm, "filter sharpen 1 5 0", 50) - 95) <= 1.5);
@@ -246,7 +246,8 @@ TEST(alpha, is_as_it_was_and_so_are_the_colours_of_a_plain_picture)
 	blob_fini(&thin);
 }
 
-/* Three red, two yellow, and four of clear green, which would make the median yellow. */
+/* Three red, two yellow, and four transparent green pixels, which would make the median
+ * yellow. */
 TEST(alpha, keeps_the_colours_of_clear_pixels_out_of_a_median)
 {
 	static const uint8_t red[] = {255, 0, 0, 255}, yellow[] = {255, 255, 0, 255},

@@ -16,7 +16,7 @@ static void expect_failure(const struct outcome *outcome, enum fail_class class,
 	       "\"%s\" has no \"%s\"", outcome->answer.failure.text, words);
 }
 
-TEST(picture, is_scaled_and_every_figure_of_the_answer_is_real)
+TEST(picture, scaling_works_and_the_answer_has_correct_figures)
 {
 	struct blob png = make_png(400, 200, 3, &rgbw);
 
@@ -66,7 +66,7 @@ TEST(picture, a_file_that_changed_its_length_has_vanished)
 	blob_fini(&png);
 }
 
-TEST(picture, what_is_no_picture_is_a_bad_image)
+TEST(picture, a_file_that_is_no_image_is_a_bad_image)
 {
 	static const struct {
 		const char *bytes;
@@ -98,7 +98,7 @@ TEST(picture, what_is_no_picture_is_a_bad_image)
 	}
 }
 
-TEST(picture, what_cannot_be_read_or_written_is_unsupported)
+TEST(picture, a_format_that_cannot_be_read_or_written_is_unsupported)
 {
 	struct blob png = make_png(8, 8, 3, &rgbw), raw = {0}, ico = {0};
 	struct recipe recipe = recipe_for(FORMAT_EXR, ENGINE_AUTO);
@@ -129,7 +129,7 @@ TEST(picture, what_cannot_be_read_or_written_is_unsupported)
 	blob_fini(&ico);
 }
 
-TEST(picture, limits_are_said_before_the_work)
+TEST(picture, limits_are_checked_before_the_work)
 {
 	struct blob png = make_png(20, 10, 3, &rgbw);
 
@@ -201,7 +201,7 @@ TEST(picture, a_side_that_the_output_format_cannot_have_is_too_big)
 	blob_fini(&png);
 }
 
-TEST(picture, a_side_over_what_any_picture_has_is_too_big)
+TEST(picture, a_side_over_the_maximum_is_too_big)
 {
 	struct blob png = make_png(2, 4, 3, &rgbw);
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
@@ -215,8 +215,8 @@ TEST(picture, a_side_over_what_any_picture_has_is_too_big)
 	blob_fini(&png);
 }
 
-/* Which colour of the upright picture stands in which corner of the stored one: written
- * down by hand from the EXIF standard's own picture of the eight letters F. */
+/* The colour of the upright picture in each corner of the stored one, written by hand
+ * from the picture of eight letters F in the EXIF standard. */
 static const int stored_quarters[9][4] = {
 	[1] = {0, 1, 2, 3}, [2] = {1, 0, 3, 2}, [3] = {3, 2, 1, 0}, [4] = {2, 3, 0, 1},
 	[5] = {0, 2, 1, 3}, [6] = {1, 3, 0, 2}, [7] = {3, 1, 2, 0}, [8] = {2, 0, 3, 1},
@@ -243,7 +243,7 @@ static struct blob make_turned(unsigned orientation, bool is_png)
 	return blob;
 }
 
-/* Turned while it loads, after it was scaled, and before filters. */
+/* Turned while loading, after scaling, and before filters. */
 static const char *const ways_to_turn[] = {"size 40x40", "size 40x40; linear",
                                            "size 40x40; filter flip, flip"};
 enum { N_WAYS_TO_TURN = sizeof(ways_to_turn) / sizeof(ways_to_turn[0]) };
@@ -280,12 +280,12 @@ TEST(picture, comes_out_upright_from_every_orientation)
 	}
 }
 
-TEST(picture, malformed_exif_is_passed_over)
+TEST(picture, malformed_exif_is_ignored)
 {
 	uint8_t exif[6 + EXIF_BYTES] = "Exif\0\0";
 
 	make_exif(exif + 6, 6, false);
-	exif[6 + 4] = 200; /* its directory is said to begin past the end */
+	exif[6 + 4] = 200; /* its directory would begin past the end */
 	FOR_EACH_ENGINE(engine)
 	{
 		struct blob jpeg = make_jpeg(64, 32, 3, &rgbw);
@@ -332,12 +332,12 @@ TEST(picture, alpha_is_kept_or_put_on_white)
 	blob_fini(&png);
 }
 
-TEST(picture, clear_pixels_do_not_bleed_into_the_others)
+TEST(picture, transparent_pixels_do_not_bleed_into_others)
 {
-	/* Red beside clear green: scaled without alpha multiplied in, their edge is muddy. */
+	/* Red beside transparent green: without premultiplied alpha, the edge is muddy. */
 	static const struct quarters edge = {
 		{{255, 0, 0, 255}, {0, 255, 0, 0}, {255, 0, 0, 255}, {0, 255, 0, 0}}};
-	/* The ways of scaling: as it loads, step by step, of one side alone, larger. */
+	/* All ways of scaling: while loading, step by step, one side alone, enlarging. */
 	static const char *const ways[] = {"size 15x15", "size 15x15; linear",
 	                                   "size 15x15; kernel mitchell", "size 15x90!",
 	                                   "size 200x200"};
@@ -412,9 +412,9 @@ TEST(picture, a_jpeg_or_png_that_ends_early_is_a_bad_image)
 	blob_fini(&blobs[1]);
 }
 
-/* A BMP, TGA or PNM without its last row would come out with zeros there, or with whatever
- * the memory held before. */
-TEST(picture, what_stb_alone_reads_is_a_bad_image_too_when_it_ends_early)
+/* A BMP, TGA or PNM without its last row must not come out with zeros there, or with old
+ * memory. */
+TEST(picture, formats_that_only_stb_reads_are_bad_images_when_they_end_early)
 {
 	static const enum image_format formats[] = {FORMAT_BMP, FORMAT_TGA, FORMAT_PNM};
 	struct blob png = make_png(80, 40, 3, &rgbw);
@@ -446,7 +446,7 @@ TEST(picture, a_huffman_table_with_too_many_codes_is_refused_before_stb_sees_it)
 	struct outcome outcome;
 
 	REQUIRE(table != NULL);
-	memset(table + 5, 255, 16); /* how many codes of each length */
+	memset(table + 5, 255, 16); /* the number of codes of each length */
 	outcome = run_picture(&jpeg, "a.jpg", &recipe);
 	expect_failure(&outcome, FAIL_BAD_IMAGE, "Huffman");
 	outcome_fini(&outcome);
@@ -492,7 +492,7 @@ TEST(picture, a_profile_that_is_not_srgb_is_unsupported_in_stb)
 	blob_fini(&png);
 }
 
-TEST(picture, one_colour_of_a_grey_png_may_be_clear)
+TEST(picture, one_colour_of_a_grey_png_may_be_transparent)
 {
 	static const struct quarters greys = {{{0, 0, 0, 255},
 	                                       {80, 80, 80, 255},
@@ -520,7 +520,7 @@ TEST(picture, one_colour_of_a_grey_png_may_be_clear)
 	blob_fini(&png);
 }
 
-TEST(picture, an_hdr_that_ends_early_does_not_keep_stb_for_ever)
+TEST(picture, an_hdr_that_ends_early_does_not_hang_stb)
 {
 	static const char hdr[] =
 		"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 4 +X 16\n\2\2\0\x10\x90";
@@ -538,7 +538,7 @@ TEST(picture, an_hdr_that_ends_early_does_not_keep_stb_for_ever)
 	}
 }
 
-TEST(picture, what_stb_writes_it_reads_back)
+TEST(picture, stb_reads_back_all_that_it_writes)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_BMP,
 	                                            FORMAT_TGA, FORMAT_PNM};
@@ -560,7 +560,7 @@ TEST(picture, what_stb_writes_it_reads_back)
 	blob_fini(&png);
 }
 
-TEST(picture, nothing_but_pixels_comes_through)
+TEST(picture, metadata_are_dropped_by_default)
 {
 	static const char *const words[] = {"Exif", "eXIf",   "ICC_PROFILE",
 	                                    "iCCP", "secret", "sRGB IEC"};
@@ -594,7 +594,7 @@ TEST(picture, nothing_but_pixels_comes_through)
 	blob_fini(&profile);
 }
 
-TEST(picture, of_an_animation_the_first_frame)
+TEST(picture, a_still_output_has_the_first_frame_of_an_animation)
 {
 	static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\xff\0\0\0\0\xff"
 				  "!\xf9\4\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
@@ -615,7 +615,7 @@ TEST(picture, of_an_animation_the_first_frame)
 	blob_fini(&blob);
 }
 
-TEST(picture, a_thread_of_pixels_scales_both_ways)
+TEST(picture, a_row_or_column_of_pixels_scales)
 {
 	static const struct {
 		int width, height;
@@ -690,7 +690,7 @@ static struct blob make_psd(uint8_t depth, uint8_t mode, uint8_t compression)
 	return blob;
 }
 
-TEST(picture, what_stb_image_would_decode_wrongly_is_unsupported)
+TEST(picture, files_that_stb_image_would_decode_wrongly_are_unsupported)
 {
 	enum { RGB = 3, CMYK = 4, GREY = 1, PLAIN = 0, RUNS = 1 };
 	static const char deep_pnm[] = "P6 # deep\n2 1\n65535\n123456789012";

@@ -1,6 +1,6 @@
 /*
- * Profiles that are made here, and the one that libvips brings: the values that come out are
- * computed from what the profile says.
+ * Profiles that are made here, and those of libvips: expected values are computed from
+ * what the profiles say.
  */
 #include "support/test.h"
 
@@ -34,7 +34,7 @@ static void put_xyz(struct blob *blob, const double xyz[3])
 		put_fixed(blob, xyz[i]);
 }
 
-/* A curve that is a power, of 8 bits behind the point. */
+/* A curve that is a power, with 8 fractional bits. */
 static void put_curve(struct blob *blob, double gamma)
 {
 	blob_append(blob, "curv\0\0\0\0\0\0\0\1", 12);
@@ -42,7 +42,7 @@ static void put_curve(struct blob *blob, double gamma)
 	put_number(blob, 0, 2);
 }
 
-/* A table that makes one colour of all eight corners, but for the first, and what lies between. */
+/* A table with one colour at all eight corners except the first, interpolated between. */
 static void put_table(struct blob *blob, const uint8_t first[3], const uint8_t others[3])
 {
 	blob_append(blob, "mft1\0\0\0\0\3\3\2\0", 12);
@@ -61,7 +61,7 @@ struct tag {
 	struct blob bytes;
 };
 
-/* The tags are freed. */
+/* Frees the tags. */
 static struct blob make_icc(const char *class_and_spaces, struct tag *tags, size_t n_tags)
 {
 	static const double d50[] = {0.9642, 1, 0.8249};
@@ -95,11 +95,11 @@ static struct blob make_icc(const char *class_and_spaces, struct tag *tags, size
 	return icc;
 }
 
-/* sRGB's primaries, seen by D50. */
+/* The primaries of sRGB, adapted to D50. */
 static const double red[] = {0.4360, 0.2225, 0.0139}, green[] = {0.3851, 0.7169, 0.0971},
 		    blue[] = {0.1431, 0.0606, 0.7141}, white[] = {0.9642, 1, 0.8249};
 
-/* sRGB with its red and green exchanged, and on another curve. */
+/* sRGB with red and green exchanged, and with another curve. */
 static struct blob make_exchanged(double gamma)
 {
 	struct tag tags[] = {{"wtpt", {0}}, {"rXYZ", {0}}, {"gXYZ", {0}}, {"bXYZ", {0}},
@@ -157,7 +157,7 @@ static double light_of_lightness(double lightness)
 	return pow((lightness + 16) / 116, 3);
 }
 
-/* None at the edge of what there is: there libvips is some steps off. */
+/* No value at the edge of the gamut: there libvips is some steps off. */
 static const uint8_t colours[][3] = {
 	{200, 100, 50}, {60, 180, 90}, {50, 80, 200}, {130, 130, 130}, {20, 20, 20}};
 enum { N_COLOURS = sizeof(colours) / sizeof(colours[0]) };
@@ -179,7 +179,7 @@ static struct blob plain(const uint8_t *colour, const struct blob *profile)
 	return blob;
 }
 
-/* Each of the ways on which colours are converted. */
+/* Each way by which colours are converted. */
 static const char *const ways[] = {"size 16x16", "size 16x16; linear",
                                    "size 16x16; kernel cubic", "depth 16",
                                    "size 60x60; filter flip"};
@@ -224,7 +224,7 @@ static double fixed_at(const uint8_t *at)
 	       65536.0;
 }
 
-/* The numbers of a tag of the result's profile. */
+/* The numbers of a tag in the profile of the result. */
 static void find_xyz(const struct outcome *outcome, const char *tag, double ret_xyz[3])
 {
 	VipsImage *image = decoded(&outcome->output);
@@ -243,7 +243,8 @@ static void find_xyz(const struct outcome *outcome, const char *tag, double ret_
 
 TEST(profiles, p3_has_the_primaries_of_display_p3_and_values_in_it)
 {
-	/* Both stand on D65: from sRGB's primaries to those of Display P3. */
+	/* Both have the white point D65: from the primaries of sRGB to those of Display
+	 * P3. */
 	static const double to_p3[3][3] = {{0.822462, 0.177538, 0},
 	                                   {0.033194, 0.966806, 0},
 	                                   {0.017083, 0.072397, 0.910520}};
@@ -328,7 +329,7 @@ TEST(profiles, are_not_for_a_format_that_carries_none)
 	blob_fini(&profile);
 }
 
-/* Of a grey with another curve than sRGB's. */
+/* A grey profile with another curve than sRGB. */
 TEST(profiles, of_grey_leave_it_grey)
 {
 	struct tag tags[] = {{"wtpt", {0}}, {"kTRC", {0}}};
@@ -432,7 +433,7 @@ TEST(profiles, are_read_with_the_table_of_the_intent)
 
 	for (int i = 0; i < N_INTENT_WORDS * N_WAYS; i++) {
 		int intent = i % N_INTENT_WORDS;
-		/* Absolutely it is as bright as on its own white. */
+		/* With the absolute intent it is as bright as on its own white. */
 		double light = light_of_lightness(
 			lightnesses[intent == ABSOLUTE ? 1 : intent] * 100 / 255.0);
 		double value = value_of(intent == ABSOLUTE ? light / 2 : light);
@@ -474,7 +475,7 @@ TEST(profiles, are_written_with_the_table_of_the_intent)
 	blob_fini(&profile);
 }
 
-/* Half of it is thin red, half of it is blue that covers. */
+/* Half of it is translucent red, half is opaque blue. */
 static VipsImage *make_thin(bool is_deep, const struct blob *profile)
 {
 	static const uint8_t halves[2][4] = {{200, 100, 50, 90}, {50, 80, 200, 255}};

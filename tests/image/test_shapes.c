@@ -1,6 +1,6 @@
 /*
- * Geometry and filters, with each engine that does them: what comes out is compared with what
- * is computed here from a chart, in plain numbers.
+ * Geometry and filters with each engine. The result is compared with values that are
+ * computed here from a chart.
  */
 #include "support/test.h"
 
@@ -13,7 +13,7 @@
 
 enum { CHART_WIDTH = 120, CHART_HEIGHT = 90 };
 
-/* A soft chart: waves of three lengths, of which no two places look alike. */
+/* A smooth chart: waves of three lengths, so that no two places look alike. */
 static double wave(double x, double y, int band)
 {
 	static const double lengths[] = {61, 43, 97};
@@ -63,7 +63,7 @@ static struct recipe recipe_of(enum engine_choice engine, const char *size,
 	return recipe;
 }
 
-/* The mean distance from the chart, sampled where the result's pixel x, y is to lie. */
+/* The mean distance from the chart, sampled at the place of the result's pixel x, y. */
 static double distance(VipsImage *image, double scale, double left, double top)
 {
 	double sum = 0;
@@ -82,7 +82,7 @@ static double distance(VipsImage *image, double scale, double left, double top)
 	return sum / ((width - 4) * (height - 4) * 3);
 }
 
-TEST(shapes, scaling_leaves_everything_where_it_was)
+TEST(shapes, scaling_does_not_shift_the_picture)
 {
 	static const char *const sizes[] = {"60", "40x40", "97x", "x77", "240", "50%"};
 	struct blob blob = chart_png();
@@ -99,7 +99,7 @@ TEST(shapes, scaling_leaves_everything_where_it_was)
 	blob_fini(&blob);
 }
 
-TEST(shapes, enlarging_moves_nothing_not_by_part_of_a_pixel)
+TEST(shapes, enlarging_does_not_shift_by_part_of_a_pixel)
 {
 	static const char *const sizes[] = {"168", "240", "300"};
 	struct blob blob = chart_png();
@@ -116,7 +116,7 @@ TEST(shapes, enlarging_moves_nothing_not_by_part_of_a_pixel)
 	blob_fini(&blob);
 }
 
-TEST(shapes, every_kernel_scales_truly)
+TEST(shapes, every_kernel_scales_without_a_shift)
 {
 	struct blob blob = chart_png();
 
@@ -135,7 +135,7 @@ TEST(shapes, every_kernel_scales_truly)
 
 TEST(shapes, cover_keeps_the_part_that_the_position_names)
 {
-	/* Into 45 x 45 at half the size, which is 60 x 45: 15 columns go. */
+	/* To 45 x 45 at half the size, which is 60 x 45: 15 columns are cut off. */
 	static const struct {
 		enum position position;
 		double left;
@@ -167,8 +167,8 @@ TEST(shapes, cover_keeps_the_part_that_the_position_names)
 	blob_fini(&blob);
 }
 
-/* Scaled whole, it would be 400 x 12000000 pixels. */
-TEST(shapes, cover_by_a_thread_of_pixels_scales_only_what_is_kept)
+/* Scaled as a whole, it would be 400 x 12000000 pixels. */
+TEST(shapes, cover_of_a_long_row_scales_only_the_kept_part)
 {
 	enum { LENGTH = 30000, SIDE = 400 };
 	static const struct {
@@ -198,14 +198,14 @@ TEST(shapes, cover_by_a_thread_of_pixels_scales_only_what_is_kept)
 	blob_fini(&blob);
 }
 
-TEST(shapes, entropy_and_attention_find_what_is_there)
+TEST(shapes, entropy_and_attention_find_the_interesting_part)
 {
 	static uint8_t bytes[200 * 50 * 3];
 	VipsImage *image;
 	struct blob blob;
 	unsigned seed = 1;
 
-	/* Grey, but for something busy and red at 150. */
+	/* Grey, except for something busy and red at 150. */
 	memset(bytes, 128, sizeof(bytes));
 	for (int y = 10; y < 40; y++) {
 		for (int x = 150; x < 180; x++) {
@@ -235,7 +235,7 @@ TEST(shapes, entropy_and_attention_find_what_is_there)
 	blob_fini(&blob);
 }
 
-/* Grey for its length of pixels, but for something busy and red at three quarters. */
+/* Grey along its length, except for something busy and red at three quarters. */
 static struct blob red_in_a_thread(int width, int length, bool is_lying)
 {
 	uint8_t *bytes = malloc((size_t)width * (size_t)length * 3);
@@ -261,7 +261,7 @@ static struct blob red_in_a_thread(int width, int length, bool is_lying)
 	return blob;
 }
 
-TEST(shapes, entropy_and_attention_find_it_in_a_thread_too)
+TEST(shapes, entropy_and_attention_work_in_a_long_row)
 {
 	static const struct {
 		int width, length;
@@ -333,9 +333,9 @@ TEST(shapes, a_coloured_background_makes_grey_coloured)
 	blob_fini(&blob);
 }
 
-/* Of HEIF the container turns, and the EXIF in it is to be passed over, by its standard: libvips
- * does so, and what is read here is what it wrote. */
-TEST(shapes, an_orientation_is_applied_once_wherever_it_stands)
+/* In HEIF the container holds the orientation, and readers must ignore that of EXIF.
+ * libvips does so, and this test reads what it wrote. */
+TEST(shapes, an_orientation_is_applied_once_wherever_it_is_stored)
 {
 	static const struct {
 		const char *suffix;
@@ -369,7 +369,7 @@ TEST(shapes, an_orientation_is_applied_once_wherever_it_stands)
 	g_object_unref(image);
 }
 
-TEST(shapes, not_rotated_stays_as_it_is_stored)
+TEST(shapes, no_rotate_keeps_the_stored_orientation)
 {
 	static const struct quarters stored = {{{255, 0, 0, 255},
 	                                        {0, 255, 0, 255},
@@ -396,7 +396,7 @@ TEST(shapes, not_rotated_stays_as_it_is_stored)
 
 /* ---- filters ---- */
 
-/* What a filter is to make of the chart's pixel; x and y in the result. */
+/* The value that a filter must make of the chart; x and y are in the result. */
 static double mirrored(double x, double y, int band)
 {
 	return wave(CHART_WIDTH - 1 - x, y, band);
@@ -447,7 +447,7 @@ static double same(double x, double y, int band)
 	return wave(x, y, band);
 }
 
-/* A Gaussian over the chart, whole. */
+/* A whole Gaussian over the chart. */
 static double blurred(double x, double y, int band)
 {
 	double sum = 0, weights = 0;
@@ -463,7 +463,7 @@ static double blurred(double x, double y, int band)
 	return sum / weights;
 }
 
-TEST(filters, do_to_pixels_what_their_words_say)
+TEST(filters, compute_the_documented_pixels)
 {
 	static const struct {
 		const char *words;
@@ -505,7 +505,7 @@ TEST(filters, do_to_pixels_what_their_words_say)
 	blob_fini(&blob);
 }
 
-TEST(filters, hue_saturation_and_brightness_go_where_they_should)
+TEST(filters, modulate_changes_hue_saturation_and_brightness)
 {
 	static const uint8_t red[] = {200, 60, 60};
 	static const double want_grey = 109; /* of the same lightness: L 45.5 */
@@ -537,7 +537,7 @@ TEST(filters, hue_saturation_and_brightness_go_where_they_should)
 	blob_fini(&blob);
 }
 
-TEST(filters, normalise_stretches_what_is_dull)
+TEST(filters, normalise_stretches_low_contrast)
 {
 	static uint8_t bytes[100 * 100];
 	VipsImage *image;
@@ -556,7 +556,7 @@ TEST(filters, normalise_stretches_what_is_dull)
 	EXPECT(value_at(image, 99, 50, 0) > 250);
 	g_object_unref(image);
 
-	/* What is all alike has nothing to stretch. */
+	/* A picture of one value cannot be stretched. */
 	memset(bytes, 77, sizeof(bytes));
 	image = image_of_bytes(bytes, 100, 100, 1);
 	blob_fini(&blob);
@@ -568,7 +568,7 @@ TEST(filters, normalise_stretches_what_is_dull)
 	blob_fini(&blob);
 }
 
-TEST(filters, threshold_sharpen_and_median_show)
+TEST(filters, threshold_sharpen_and_median_have_an_effect)
 {
 	static uint8_t bytes[60 * 60];
 	VipsImage *image;
@@ -628,7 +628,7 @@ TEST(filters, trim_cuts_the_border_off_before_scaling)
 	}
 	blob_fini(&blob);
 
-	/* All border: it stays. */
+	/* All border: the picture stays. */
 	memset(bytes, 9, sizeof(bytes));
 	image = image_of_bytes(bytes, 100, 80, 3);
 	blob = encoded(image, ".png");
@@ -673,7 +673,7 @@ TEST(filters, an_odd_angle_opens_corners_that_show_the_background)
 	blob_fini(&blob);
 }
 
-TEST(filters, stb_names_what_it_does_not_do)
+TEST(filters, stb_names_each_filter_that_it_lacks)
 {
 	static const char *const chains[] = {"median 3",   "sharpen",     "normalise",
 	                                     "modulate 2", "threshold 9", "rotate 45"};
@@ -693,9 +693,9 @@ TEST(filters, stb_names_what_it_does_not_do)
 	blob_fini(&blob);
 }
 
-TEST(filters, alpha_is_multiplied_in_around_blur_and_left_by_colours)
+TEST(filters, blur_premultiplies_alpha_and_colour_filters_keep_it)
 {
-	/* Opaque red left, clear green right: no green may come out of the clear part. */
+	/* Opaque red left, transparent green right: no green may appear. */
 	static uint8_t bytes[40 * 40 * 4];
 	VipsImage *image;
 	struct blob blob;

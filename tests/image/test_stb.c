@@ -22,7 +22,7 @@ static struct blob make_jpeg_of_one_block(void)
 	return jpeg;
 }
 
-TEST(stb, pixels_that_a_jpeg_leaves_out_show_nothing_of_the_memory_before)
+TEST(stb, missing_pixels_of_a_jpeg_do_not_show_old_memory)
 {
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
 	struct blob jpeg = make_jpeg_of_one_block();
@@ -42,7 +42,7 @@ TEST(stb, pixels_that_a_jpeg_leaves_out_show_nothing_of_the_memory_before)
 	blob_fini(&jpeg);
 }
 
-TEST(stb, names_each_word_that_it_does_not_do)
+TEST(stb, each_unsupported_word_is_named)
 {
 	static const struct {
 		enum image_format format;

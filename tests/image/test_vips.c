@@ -1,4 +1,5 @@
-/* The vips engine: what only it does, and that its sizes are vipsthumbnail's. */
+/* The vips engine: features that only it has, and sizes that equal those of
+ * vipsthumbnail. */
 #include "support/test.h"
 
 #include "image/catalogue.h"
@@ -16,7 +17,7 @@ static void start(void)
 	REQUIRE(picture_preload(&failure), "%s", failure.text);
 }
 
-TEST(vips, sizes_are_those_of_vips_thumbnail_without_our_size)
+TEST(vips, sizes_equal_those_of_vips_thumbnail)
 {
 	unsigned seed = 1;
 
@@ -83,7 +84,7 @@ static struct outcome shrink(const struct blob *blob, enum image_format format,
 	return run_picture(blob, "a", &recipe);
 }
 
-/* Three values share an exponent: beside 1 the least that they are read as is 1/256. */
+/* Three values share an exponent: beside 1, the smallest value is read as 1/256. */
 static const struct quarters rgbw_of_hdr = {{{255, 13, 13, 255},
                                              {13, 255, 13, 255},
                                              {13, 13, 255, 255},
@@ -100,7 +101,7 @@ static const struct catalogue_engine *row_of_vips(const struct catalogue *catalo
 	return NULL;
 }
 
-TEST(vips, every_format_it_says_it_writes_is_whole_and_read_back)
+TEST(vips, every_format_that_it_writes_can_be_read_back)
 {
 	struct blob png = make_png(160, 120, 3, &rgbw);
 	struct catalogue catalogue;
@@ -114,7 +115,8 @@ TEST(vips, every_format_it_says_it_writes_is_whole_and_read_back)
 		enum image_format format = (enum image_format)i;
 		struct outcome written, again;
 
-		/* At its usual quality JXL is further from pure colours than we look. */
+		/* At its default quality JXL differs more from pure colours than this
+		 * test allows. */
 		recipe.format = format;
 		written = run_picture(&png, "a", &recipe);
 		EXPECT(written.is_done == row_of_vips(&catalogue)->writes[format],
@@ -190,7 +192,7 @@ static int to_cmyk(VipsImage *in, VipsImage **out)
 
 TEST(vips, cmyk_comes_out_as_srgb_and_stb_refuses_it)
 {
-	/* What libvips' own CMYK profile makes of them, which is not what a press would. */
+	/* The colours by the CMYK profile of libvips, which are not those of a press. */
 	static const struct quarters inks = {{{225, 30, 40, 255},
 	                                      {202, 207, 23, 255},
 	                                      {46, 49, 146, 255},
@@ -265,7 +267,7 @@ TEST(vips, a_profile_that_is_srgb_is_taken_by_both_engines)
 	}
 }
 
-TEST(vips, a_broken_profile_is_passed_over)
+TEST(vips, a_broken_profile_is_ignored)
 {
 	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
 	struct blob jpeg = make_jpeg(160, 120, 3, &rgbw);
@@ -309,7 +311,7 @@ TEST(vips, deep_and_lab_pictures_come_out_as_8_bit_srgb)
 	}
 }
 
-TEST(vips, the_gates_word_must_be_the_loaders_word)
+TEST(vips, the_sniffed_format_must_match_the_loader)
 {
 	static const char *const texts[] = {"\xff\x4f\xff\x51 but no more",
 	                                    "\xff\x0a and text"};
@@ -328,7 +330,7 @@ TEST(vips, the_gates_word_must_be_the_loaders_word)
 	}
 }
 
-TEST(vips, what_stb_alone_reads_vips_writes)
+TEST(vips, vips_writes_pictures_that_only_stb_reads)
 {
 	/* A 2 x 1 BMP: red and green, 24 bit, blue first, rows of 8 bytes. */
 	static const char bmp[] =
@@ -350,8 +352,8 @@ TEST(vips, what_stb_alone_reads_vips_writes)
 	blob_fini(&blob);
 }
 
-/* A JPEG that ends early, one in which a marker breaks off a block, and a GIF that ends in its
- * second frame. */
+/* A JPEG that ends early, one in which a marker interrupts a block, and a GIF that ends
+ * in its second frame. */
 static struct blob make_damaged(int how)
 {
 	static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\xff\0\0\0\0\xff"
@@ -371,18 +373,18 @@ static struct blob make_damaged(int how)
 	return blob;
 }
 
-TEST(vips, each_level_of_fail_on_lets_pass_what_is_less)
+TEST(vips, each_level_of_fail_on_accepts_lesser_damage)
 {
 	static const struct {
 		const char *word;
-		bool passes[3]; /* each of the damages */
+		bool passes[3]; /* each kind of damage */
 	} levels[] = {
 		{"none", {true, true, true}},
 		{"truncated", {false, true, false}},
 		{"error", {false, true, false}},
 		{"warning", {false, false, false}},
 	};
-	/* Loaded with the scaling in one, and step by step. */
+	/* Loaded and scaled in one call, and step by step. */
 	static const char *const ways[] = {"", "; linear"};
 
 	for (int how = 0; how < 3; how++) {
@@ -452,9 +454,9 @@ TEST(vips, entropy_looks_for_detail_and_attention_for_colour)
 	blob_fini(&blob);
 }
 
-/* As if libheif and libvips were here without the codecs: their loaders and savers are known,
- * and none of them works. */
-TEST(vips, what_is_there_and_does_not_work_is_not_claimed)
+/* Pretend that libheif has no codecs: its loaders and savers exist, and none of them
+ * works. */
+TEST(vips, loaders_and_savers_without_codecs_are_not_listed)
 {
 	static const char *const broken[] = {"VipsForeignLoadHeif", "VipsForeignSaveHeif",
 	                                     "VipsForeignSaveJxl"};

@@ -61,7 +61,7 @@ TEST(filters, a_chain_is_names_with_their_numbers)
 	"modulate, threshold, rotate, flip, flop, trim, flatten"
 #define A_SIGMA "SIGMA must be between 0.3 and 1000 pixels"
 
-TEST(filters, a_wrong_word_is_named_and_what_would_be_right)
+TEST(filters, a_wrong_word_is_quoted_with_what_would_be_right)
 {
 	static const struct {
 		const char *words, *says;

@@ -102,7 +102,7 @@ static enum image_format gate(const char *bytes, size_t n, const char *name)
 	return format;
 }
 
-TEST(sniff, names_every_format_by_its_first_bytes_and_nothing_else)
+TEST(sniff, every_format_is_found_by_its_first_bytes)
 {
 	for (size_t i = 0; i < N_BEGINNINGS; i++) {
 		const struct beginning *b = &beginnings[i];
@@ -113,7 +113,7 @@ TEST(sniff, names_every_format_by_its_first_bytes_and_nothing_else)
 	}
 }
 
-TEST(sniff, a_magic_cut_short_is_nothing)
+TEST(sniff, an_incomplete_magic_is_no_format)
 {
 	for (size_t i = 0; i < N_BEGINNINGS; i++) {
 		const struct beginning *b = &beginnings[i];
@@ -170,7 +170,7 @@ static size_t make_tiff(uint8_t *bytes, bool is_big_endian, const uint32_t (*ent
 	return n;
 }
 
-TEST(sniff, a_raw_file_without_its_suffix_is_known_by_its_directory)
+TEST(sniff, a_raw_file_without_its_suffix_is_found_by_its_directory)
 {
 	static const uint32_t dng[][2] = {{254, 1}, {50706, 0x01040000}};
 	static const uint32_t nef[][2] = {{254, 1}, {271, 100}, {330, 200}};
@@ -194,7 +194,7 @@ TEST(sniff, a_raw_file_without_its_suffix_is_known_by_its_directory)
 	}
 }
 
-TEST(sniff, no_bytes_make_it_look_past_their_end)
+TEST(sniff, no_bytes_are_read_past_the_end)
 {
 	uint8_t bytes[64];
 	unsigned seed = 1;

@@ -271,7 +271,7 @@ TEST(recipe, each_has_one_canonical_text)
 	}
 }
 
-TEST(recipe, a_wrong_word_is_named_and_what_would_be_right)
+TEST(recipe, a_wrong_word_is_quoted_with_what_would_be_right)
 {
 	static const struct {
 		const char *words, *says;
