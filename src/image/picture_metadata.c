@@ -55,8 +55,8 @@ static const char *mime_of(enum image_format format)
 	return mimes[format];
 }
 
-/* Formats whose files say themselves how to turn the picture, whatever EXIF says: their
- * decoders do it. */
+/* Whether the orientation stands in the codec's own data, and decoders apply it. EXIF's is
+ * ignored then. */
 static bool turns_by_itself(enum image_format format)
 {
 	return format == FORMAT_HEIC || format == FORMAT_AVIF || format == FORMAT_JXL;
@@ -162,8 +162,8 @@ static bool move_bytes(int file, off_t from, off_t to, uint64_t n)
 	return true;
 }
 
-/* Change the file that stands at the end of the memfd, which the sandbox lets nobody cut
- * shorter. */
+/* Change the file that stands at the end of the memfd, which cannot become shorter in
+ * the sandbox. */
 static bool apply(const struct splice *splice, int output, struct picture_side *out)
 {
 	const struct block *head = &splice->head, *tail = &splice->tail;

@@ -1,7 +1,7 @@
 /*
  * The way of metadata, beside that of the pixels: read from the input once, filtered for each
- * output by its recipe, and put into the encoded file. No engine takes part, so that what is
- * kept does not depend on who decodes and encodes.
+ * output by its recipe, and put into the encoded file. Engines take no part: the
+ * same is kept whichever of them decodes and encodes.
  */
 #ifndef PXP_PICTURE_METADATA_H
 #define PXP_PICTURE_METADATA_H
@@ -11,8 +11,8 @@
 /*
  * Read the metadata of a source whose format is known; before the engines are asked.
  *
- * ret_metadata  what there is, to be given back with picture_metadata_close(); NULL in a build
- *               that has no libraries for it.
+ * ret_metadata  to be given back with picture_metadata_close(); NULL in a build that has no
+ *               libraries for metadata.
  *
  * False with a failure when memory ran out.
  */
@@ -24,14 +24,14 @@ void picture_metadata_close(struct metadata *metadata); /* NULL is fine */
 unsigned picture_metadata_orientation(const struct metadata *metadata,
                                       unsigned otherwise);
 
-/* What an output is, once its pixels are done. */
+/* Facts about an output whose pixels are done. */
 struct output_facts {
 	struct size size;
 	enum output_colour colour;
 };
 
 /*
- * Filter for one output, and put what is left into its encoded file.
+ * Filter the metadata for one output, and put them into its encoded file.
  *
  * recipe   the output's
  * output   the memfd in which the file stands from out->offset to the end

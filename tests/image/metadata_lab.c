@@ -92,7 +92,7 @@ static size_t add_directory(struct block *to, bool is_big, const struct lab_fiel
 
 struct block lab_exif(bool is_big_endian, const struct lab_field *fields, size_t n)
 {
-	/* What is pointed to first, so that its place is known. */
+	/* Directories before those that point to them, so that their places are known. */
 	static const enum lab_directory order[] = {LAB_THUMBNAIL, LAB_INTEROP, LAB_GPS,
 	                                           LAB_EXIF, LAB_MAIN};
 	size_t at[N_LAB_DIRECTORIES] = {0};

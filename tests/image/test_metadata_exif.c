@@ -1,4 +1,4 @@
-/* What of EXIF is kept, set and dropped, field by field. */
+/* Which EXIF fields are kept, set and dropped. */
 #include "support/test.h"
 
 #include "image/metadata/exif.h"

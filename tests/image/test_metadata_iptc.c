@@ -1,4 +1,4 @@
-/* What of IPTC is kept, dataset by dataset. */
+/* Which IPTC datasets are kept. */
 #include "support/test.h"
 
 #include "image/metadata/iptc.h"

@@ -1,4 +1,4 @@
-/* What of XMP is kept, set and dropped, property by property; and how packets are read. */
+/* Which XMP properties are kept, set and dropped, and which packets are read. */
 #include "support/test.h"
 
 #include "image/metadata/xmp.h"
@@ -356,7 +356,7 @@ TEST(metadata_xmp, prefixes_that_mean_two_things_are_told_apart)
 	EXPECT_HOLDS_NOT(xmp, "second");
 	EXPECT_HOLDS(xmp, "third");
 	EXPECT_HOLDS(xmp, "fourth");
-	/* What was written is read again, and nothing changes any more. */
+	/* A second pass changes nothing. */
 	again = filtered(block_bytes(&xmp), KEEP_XMP, &target, &lost);
 	EXPECT(bytes_equal(block_bytes(&again), block_bytes(&xmp)));
 	block_fini(&again);

@@ -66,7 +66,7 @@ void block_add_number(struct block *block, uint64_t number, unsigned n_bytes,
 void block_set_number(struct block *block, size_t offset, uint64_t number,
                       unsigned n_bytes, bool is_big_endian);
 
-/* What it holds, borrowed until the next change. */
+/* The bytes of a block, borrowed until its next change. */
 struct bytes block_bytes(const struct block *block);
 
 #endif

@@ -2,8 +2,8 @@
  * Containers: where the blocks of metadata stand in the files of each format, read from
  * inputs and put into encoded outputs. No pixel is decoded.
  *
- * Inputs are hostile. A length that lies ends the reading of that part; what was found
- * before it counts. Outputs come from our own encoders; one that is not built as they build
+ * Inputs are hostile. A wrong length ends the reading of that part; blocks that were found
+ * before it count. Outputs come from our own encoders; one that is not built as they build
  * it is left as it is, and the blocks are reported as lost.
  */
 #ifndef PXP_CONTAINERS_H
@@ -12,10 +12,10 @@
 #include "image/metadata/metadata.h"
 
 /*
- * Read what a file holds.
+ * Read the blocks of a file.
  *
- * ret_metadata  all is set; the caller frees it with metadata_fini(). Bits of its lost say
- *               what the file has beside its picture and no output will have.
+ * ret_metadata  all is set; the caller frees it with metadata_fini(). Its lost has bits
+ *               for parts of the file that no output will have.
  *
  * False when memory ran out; all is empty then. Formats that are not known here have
  * nothing. Any thread.

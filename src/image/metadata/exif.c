@@ -1,6 +1,6 @@
 /*
  * EXIF, field by field. A structure is read into four directories of borrowed values, each
- * field is kept, set or dropped by the table of rules, and what is left is written anew in
+ * field is kept, set or dropped by the table of rules, and the rest is written anew in
  * the same byte order.
  *
  * The bytes are hostile. Each directory is read at most once, so no chain of pointers makes
@@ -78,7 +78,7 @@ struct structure {
 	bool has_lost, has_failed;
 };
 
-/* What becomes of a field. */
+/* How a field is treated. */
 enum rule {
 	RULE_KEEP = 0, /* with the class EXIF */
 	RULE_DROP,  /* it says how a file is built, or holds a preview or another block */
@@ -87,10 +87,10 @@ enum rule {
 	RULE_ORIENTATION,   /* becomes 1 */
 	RULE_WIDTH,         /* becomes the output's */
 	RULE_HEIGHT,        /* becomes the output's */
-	RULE_SITING,        /* becomes 1: chroma samples lie centred in what we write */
-	RULE_COLOUR_SPACE,  /* becomes what the samples are */
+	RULE_SITING,        /* becomes 1: chroma samples are centred in our outputs */
+	RULE_COLOUR_SPACE,  /* becomes that of the output */
 	RULE_COLOUR_DETAIL, /* dropped unless the colours are the input's */
-	RULE_INTEROP_INDEX, /* becomes what the samples are */
+	RULE_INTEROP_INDEX, /* becomes that of the output */
 	RULE_SUBJECT,       /* a point and a size in pixels */
 };
 
@@ -288,7 +288,7 @@ static bool set_subject(struct structure *structure, struct field *field)
 	return true;
 }
 
-/* Set a field that tells of the file to what the output is; false when it is dropped. */
+/* Set a field that describes the file to the output's value; false when it is dropped. */
 static bool adapt(struct structure *structure, struct field *field, enum rule rule)
 {
 	const struct metadata_target *target = structure->target;
@@ -780,7 +780,7 @@ struct bytes exif_main_value(struct bytes tiff, unsigned tag)
  * Into a TIFF file.
  */
 
-/* The bytes of the numbers that a value is made of: what a change of byte order turns. */
+/* The bytes of one number of a value: a change of byte order reverses them. */
 static size_t unit_bytes(unsigned type)
 {
 	enum { TYPE_SSHORT = 8, TYPE_DOUBLE = 12, TYPE_SRATIONAL = 10 };
@@ -876,7 +876,7 @@ bool exif_add_to_tiff(struct block *to, struct bytes file,
                       const struct metadata *metadata)
 {
 	enum { N_ADDED = 8 };
-	/* Of another file than the one that they are added to. */
+	/* These describe another file than the one that they are added to. */
 	static const uint16_t layout[] = {TAG_IMAGE_WIDTH, TAG_IMAGE_LENGTH, TAG_SITING};
 	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
 	struct structure of_file = {.bytes = file};

@@ -21,8 +21,8 @@ bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
 /*
- * The EXIF of a TIFF file, which is spread over its first directory: what describes the
- * samples there stays out of it, and so does the density.
+ * The EXIF of a TIFF file, which is spread over its first directory. Fields that
+ * describe samples or density are left out.
  *
  * ret_exif  an empty block; stays empty when the file has none. The caller frees it.
  *
@@ -35,7 +35,7 @@ struct bytes exif_main_value(struct bytes tiff, unsigned tag);
 
 /*
  * The directories that put fields and two more blocks into a TIFF file: its first one anew,
- * with what it has and what is added, to stand at the end, so that nothing else moves.
+ * with its own fields and those that are added. It stands at the end, so nothing else moves.
  * Numbers come in the file's byte order. Where no density is known, the file's own, which
  * its encoder invented, is replaced by one that says so.
  *

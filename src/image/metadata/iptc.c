@@ -45,7 +45,7 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 	return ret_dataset->all.n > 0;
 }
 
-/* What belongs to no class because the others cannot be read without it. */
+/* Datasets that belong to no class, because the others cannot be read without them. */
 static bool is_frame(const struct dataset *dataset)
 {
 	enum { CHARACTER_SET = 90, VERSION = 0 };

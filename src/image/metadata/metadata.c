@@ -49,7 +49,7 @@ struct part target_turn_point(const struct metadata_target *target, struct part 
 	return target_turn_size(target, point);
 }
 
-/* What was lost of blocks that nothing was to be kept of is no loss. */
+/* Losses in a block are none where the recipe keeps nothing of that block. */
 static unsigned true_losses(unsigned lost, unsigned keep)
 {
 	unsigned everywhere = KEEP_GPS | KEEP_COPYRIGHT;

@@ -1,5 +1,5 @@
 /*
- * Metadata: the one place that decides, field by field, what of EXIF, XMP and IPTC an
+ * Metadata: the one place that decides, field by field, which EXIF, XMP and IPTC an
  * output keeps.
  *
  * Each field has a class, whatever block it stands in:
@@ -82,10 +82,11 @@ struct part target_turn_point(const struct metadata_target *target, struct part 
 struct part target_turn_size(const struct metadata_target *target, struct part size);
 
 /*
- * Keep what a recipe keeps, and set what describes the file to the output's.
+ * Drop the fields that a recipe does not keep, and set those that describe the file to the
+ * output's values.
  *
  * ret_metadata  the output's blocks; a block of which nothing is kept is empty. The caller
- *               frees it with metadata_fini(). Its lost tells what of the input is lost.
+ *               frees it with metadata_fini(). Its lost has the losses.
  * from          the input's blocks. XMP may come as UTF-8, UTF-16 or UTF-32 and leaves as
  *               UTF-8.
  * keep          a mask of enum keep.

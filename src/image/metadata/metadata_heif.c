@@ -2,8 +2,8 @@
  * HEIC and AVIF (ISO 23008-12): items, listed in the box "meta". EXIF is an item of the type
  * "Exif", XMP one of the type "mime"; both describe the primary item.
  *
- * Writing adds items. The box "meta" grows, so what lies behind it moves, and the places of
- * all items with it; the new items' bytes stand in a box of their own at the end.
+ * Writing adds items. The box "meta" grows, so everything behind it moves, and the places of
+ * all items change; the new items' bytes stand in a box of their own at the end.
  */
 #include "image/metadata/containers.h"
 
@@ -145,7 +145,7 @@ static void read_item(const struct meta *meta, uint64_t id, struct block *to)
 
 enum item_kind { ITEM_OTHER, ITEM_EXIF, ITEM_XMP };
 
-/* What an "infe" box lists. */
+/* The kind of the item that an "infe" box lists. */
 static enum item_kind kind_of(const struct box *infe, uint64_t *ret_id)
 {
 	unsigned version = (unsigned)bytes_number(infe->data, 0, 1, true);
@@ -467,7 +467,7 @@ static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 	return *ret_max_id < UINT16_MAX - 2 && find_dropped(meta, &iloc);
 }
 
-/* A free box at the end, where what was n bytes is shorter now. */
+/* Add a free box where n bytes have become n_now, which is less. */
 static void add_padding(struct block *to, size_t n, size_t n_now)
 {
 	enum { HEAD_BYTES = 8 };
@@ -481,7 +481,8 @@ static void add_padding(struct block *to, size_t n, size_t n_now)
 	end_box(to, begin);
 }
 
-/* What is before "meta", "meta", what is behind it, the new items' bytes. */
+/* The file in four parts: everything before "meta", the new "meta", everything behind it, and the
+ * bytes of the new items. */
 static bool add_items(struct splice *splice, const struct meta *meta,
                       const struct new_item *items, size_t n)
 {

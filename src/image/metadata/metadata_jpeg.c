@@ -37,7 +37,8 @@ struct segment {
 	struct bytes all, data; /* with the marker and the length, and without */
 };
 
-/* The segment at *at, which moves past it. False at the first scan, and at what is none. */
+/* The segment at *at, which moves past it. False at the first scan, and where there is no
+ * segment. */
 static bool next_segment(struct bytes file, size_t *at, struct segment *ret_segment)
 {
 	struct bytes head;

@@ -1,7 +1,7 @@
 /*
  * PNG: chunks. EXIF stands in eXIf, XMP in iTXt; ImageMagick and GraphicsMagick write both,
- * and IPTC, as hexadecimal text ("Raw profile type exif"), which is read too, and is what
- * IPTC is written as. Chunks behind the pixels count as well.
+ * and IPTC, as hexadecimal text ("Raw profile type exif"), which is read too. IPTC
+ * is written so. Chunks behind the pixels count as well.
  */
 #include "image/metadata/containers.h"
 
@@ -147,7 +147,7 @@ static void decode_raw_profile(struct block *to, struct bytes text)
 	}
 }
 
-/* A profile's bytes tell better than its name what it is. */
+/* The kind of a profile by its bytes: its name may be wrong. */
 static void take_raw_profile(struct metadata *metadata, struct bytes profile)
 {
 	struct bytes exif_head = BYTES_OF("Exif\0\0");

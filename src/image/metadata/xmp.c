@@ -97,7 +97,7 @@ static const struct {
 	{"http://www.georss.org/georss/", GEORSS},
 };
 
-/* What becomes of a property. */
+/* How a property is treated. */
 enum rule {
 	RULE_KEEP,          /* with the class XMP */
 	RULE_PLACE,         /* with the class GPS */
@@ -111,7 +111,7 @@ enum rule {
 	RULE_WIDTH,         /* becomes the output's */
 	RULE_HEIGHT,        /* becomes the output's */
 	RULE_FORMAT,        /* becomes the output's */
-	RULE_COLOUR_SPACE,  /* becomes what the samples are */
+	RULE_COLOUR_SPACE,  /* becomes that of the output */
 	RULE_COLOUR_DETAIL, /* dropped unless the colours are the input's */
 	RULE_PANORAMA,      /* kept where the picture was neither cut nor turned */
 	RULE_SCALE_X, /* a length in pixels: scaled where all of the picture is left */
@@ -120,7 +120,7 @@ enum rule {
 	RULE_UNTURNED, /* areas: kept where the picture was neither cut nor turned */
 };
 
-/* A row without a name is for what else is in its namespace, but for places. */
+/* A row without a name is for all other properties of its namespace, except places. */
 static const struct {
 	uint8_t space, rule;
 	const char *name;
@@ -433,7 +433,7 @@ static bool is_claim(enum rule rule)
 	       rule == RULE_DIRECTORY;
 }
 
-/* What a list of parts lists. */
+/* Note the loss of a part that a list of parts names. */
 static void lose_listed(struct filtering *filtering, const char *value)
 {
 	if (strcasecmp(value, "MotionPhoto") == 0 || strncasecmp(value, "video/", 6) == 0)
@@ -634,7 +634,7 @@ static bool attribute_stays(struct filtering *filtering, struct xml_attribute *a
 		return false;
 	attribute->value = adapted(filtering, rule, space, attribute->value);
 	if (!attribute->value) {
-		/* Of the others nobody misses what told of the file that was read. */
+		/* The other properties only described the file that was read. */
 		if (space == PANORAMA)
 			lose(filtering, RULE_PART);
 		return false;
@@ -659,7 +659,7 @@ static void filter_attributes(struct filtering *filtering, struct xml_node *node
 static bool filter_children(struct filtering *filtering, struct xml_node *node,
                             bool is_top);
 
-/* Set the text of an element to what the output has; false drops it. */
+/* Set the text of an element to the output's value; false drops the element. */
 static bool adapt_element(struct filtering *filtering, struct xml_node *node,
                           enum rule rule)
 {
@@ -764,7 +764,7 @@ static bool has_content(const struct xml_node *node)
 	return false;
 }
 
-/* Filter what is below a node; false when that took all that it had. */
+/* Filter the children of a node; false when it had some and none is left. */
 static bool filter_children(struct filtering *filtering, struct xml_node *node,
                             bool is_top)
 {
@@ -777,7 +777,7 @@ static bool filter_children(struct filtering *filtering, struct xml_node *node,
 		else
 			*link = (*link)->next;
 	}
-	/* What is left at the top may still have attributes that are properties. */
+	/* A node at the top may still have attributes that are properties. */
 	return is_top || !had_content || has_content(node);
 }
 
@@ -814,7 +814,7 @@ static bool name_spaces(struct filtering *filtering)
 	return true;
 }
 
-/* For the class copyright alone, the subject's name in rdf:about tells too much. */
+/* The name of the subject in rdf:about belongs to the class XMP. */
 static void clear_about(struct filtering *filtering, struct xml_node *rdf)
 {
 	for (struct xml_node *child = rdf->first; child; child = child->next) {

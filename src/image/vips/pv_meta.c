@@ -1,6 +1,6 @@
 /*
- * What stays on an image of libvips for its savers: the profile, what an animation and an HDR
- * need, and nothing else. EXIF, XMP, IPTC and comments do not go through libvips, which
+ * The metadata that stay on an image of libvips for its savers: the profile, and the fields that
+ * an animation and an HDR need. EXIF, XMP, IPTC and comments do not go through libvips, which
  * rewrites text and invents fields: picture_metadata.c puts them into the encoded file.
  */
 #include "image/vips/engine_vips.h"
@@ -24,7 +24,7 @@ static bool is_of_frames(const char *name)
 	return false;
 }
 
-/* What the numbers of an HDR mean. */
+/* Fields that say how the numbers of an HDR are scaled. */
 static bool is_of_light(const char *name)
 {
 	return begins_with(name, "rad-expos") || begins_with(name, "rad-colcor") ||
