@@ -245,12 +245,23 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
 	        cannot(ret_reason, "neither enlarges, nor extends, nor searches"));
 }
 
+/* Chroma that is not halved again is nearer to other readers' when it is scaled up first, as they
+ * do. So a JPEG becomes PNG here only where this engine is asked for. */
+static bool takes_format(const struct source *source, const struct recipe *recipe,
+                         struct failure *ret_reason)
+{
+	return source->format != FORMAT_JPEG || recipe->format != FORMAT_PNG ||
+	       recipe->engine[0] ||
+	       cannot(ret_reason, "leaves JPEG to PNG to others unless asked for");
+}
+
 static bool takes_outputs(const struct source *source, struct failure *ret_reason)
 {
 	for (unsigned i = 0; i < source->n_variants; i++) {
 		const struct recipe *recipe = source->variants[i].recipe;
 
 		if (!takes_recipe(recipe, ret_reason) ||
+		    !takes_format(source, recipe, ret_reason) ||
 		    !takes_layout(source, recipe, ret_reason))
 			return false;
 	}
@@ -380,6 +391,9 @@ static const double luma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
 static const double chroma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1, [JPG_QUARTER] = 1, [JPG_HALF] = 1};
+/* PNG keeps what an encoder with loss would hide. */
+static const double lossless_left[N_JPG_SCALES] = {
+	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
 
 /* The coarsest scale that leaves enough of samples that are to be reduced by this ratio. */
 static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
@@ -396,6 +410,7 @@ struct demand {
 	double ratio; /* of the picture to the output, on the axis that is reduced least */
 	bool has_half_chroma;
 	double noise_budget;
+	const double *luma_left, *chroma_left;
 };
 
 /*
@@ -418,9 +433,15 @@ static struct demand demand_of(const struct source *source, const struct recipe 
 	struct size from = source->size;
 	struct size to = geometry_layout(&recipe->geometry, from).scaled;
 	double x = (double)from.width / to.width, y = (double)from.height / to.height;
+	bool is_lossless = recipe->format == FORMAT_PNG;
 
-	return (struct demand){x < y ? x : y, has_half_chroma(recipe),
-	                       noise_budget_of(recipe)};
+	return (struct demand){
+		.ratio = x < y ? x : y,
+		.has_half_chroma = has_half_chroma(recipe),
+		.noise_budget = noise_budget_of(recipe),
+		.luma_left = is_lossless ? lossless_left : luma_left,
+		.chroma_left = is_lossless ? lossless_left : chroma_left,
+	};
 }
 
 /* The scales for the largest output. */
@@ -429,7 +450,7 @@ static void choose_scales(const struct source *source, const struct jpg_header *
 {
 	for (unsigned i = 0; i < source->n_variants; i++) {
 		struct demand demand = demand_of(source, source->variants[i].recipe);
-		enum jpg_scale luma = coarsest_scale(demand.ratio, luma_left);
+		enum jpg_scale luma = coarsest_scale(demand.ratio, demand.luma_left);
 
 		for (unsigned j = 0; j < header->n_components; j++) {
 			unsigned h = header->h_max / header->component[j].h;
@@ -437,7 +458,7 @@ static void choose_scales(const struct source *source, const struct jpg_header *
 			double ratio = demand.ratio * (demand.has_half_chroma ? 2 : 1) /
 			               (h > v ? h : v);
 			enum jpg_scale scale =
-				j == 0 ? luma : coarsest_scale(ratio, chroma_left);
+				j == 0 ? luma : coarsest_scale(ratio, demand.chroma_left);
 
 			/* Chroma is never decoded finer than luma. */
 			scale = scale > luma ? scale : luma;
