@@ -134,12 +134,17 @@ static enum png_reader_status next_chunk(struct png_reader *reader, const uint8_
 	return PNG_READER_OK;
 }
 
-/* The checksum is of type and data. */
+/* The checksum is of type and data. A fuzzer would get no further than to the first one. */
 static bool is_intact(const struct chunk *chunk)
 {
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+	(void)chunk;
+	return true;
+#else
 	uint32_t crc = crc32_gzip_refl(0, chunk->bytes - 4, (uint64_t)chunk->n_bytes + 4);
 
 	return crc == number32(chunk->bytes + chunk->n_bytes);
+#endif
 }
 
 static unsigned bands_of(enum colour_type colour_type)

@@ -1,0 +1,41 @@
+/*
+ * A whole PNG file for the reader that reduces while it inflates. The first byte chooses the
+ * factor. In a build for fuzzing checksums of chunks are not checked, or no input would get far.
+ *
+ * Claims: planes have the reduced size of the header.
+ */
+#include "fuzz.h"
+
+#include "image/fast/png_read.h"
+
+#include <stdlib.h>
+
+/* Larger pictures take too long for a fuzzer. A caller has its own limit. */
+enum { MAX_PIXELS = 1 << 18 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	static struct png_reader *reader;
+	struct feed feed = {bytes, n};
+	unsigned factor = 1 + feed_byte(&feed) % BOX_MAX_FACTOR;
+	uint8_t *copy = fuzz_copy(feed.at, feed.n);
+	struct png_reader_header header;
+	const struct box *box;
+	bool is_good;
+
+	if (!reader)
+		reader = png_reader_create();
+	CLAIM(reader != NULL);
+	is_good = png_reader_open(reader, copy, feed.n, &header) == PNG_READER_OK;
+	if (is_good && (uint64_t)header.width * header.height <= MAX_PIXELS) {
+		is_good = png_reader_decode(reader, factor, &box) == PNG_READER_OK;
+		CLAIM(!is_good ||
+		      box->planes[0].width == (header.width + factor - 1) / factor);
+		CLAIM(!is_good ||
+		      box->planes[0].height == (header.height + factor - 1) / factor);
+		CLAIM(!is_good || box->y == box->planes[0].height);
+	}
+	CLAIM(is_good || png_reader_reason(reader)[0] != '\0');
+	free(copy);
+	return 0;
+}
