@@ -17,9 +17,9 @@ struct view {
 	const struct failures *failures;
 	const struct report_options *options;
 	int64_t now_ns;
-	unsigned
-		width; /* columns for progress, of which the last stays free; at least 1 */
-	bool is_utf8;  /* the terminal shows block characters */
+	/* Columns for progress, of which the last stays free; at least 1. */
+	unsigned width;
+	bool is_utf8; /* the terminal shows block characters */
 };
 
 struct painter {

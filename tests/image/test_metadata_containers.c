@@ -4,7 +4,7 @@
 #include "image/metadata/containers.h"
 #include "image/metadata/exif.h"
 #include "image/metadata/iptc.h"
-#include "metadata_lab.h"
+#include "metadata_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,16 +65,16 @@ static struct block bare_webp(void)
 /* One strip of one byte, and a resolution that nobody asked for. */
 static struct block bare_tiff(void)
 {
-	static const struct lab_field fields[] = {
-		{LAB_MAIN, 0x0100, LAB_SHORT, NULL, {1}, 1},
-		{LAB_MAIN, 0x0101, LAB_SHORT, NULL, {1}, 1},
-		{LAB_MAIN, 0x0111, LAB_LONG, NULL, {0}, 1},
-		{LAB_MAIN, 0x011a, LAB_RATIONAL, NULL, {10, 1}, 0},
-		{LAB_MAIN, 0x011b, LAB_RATIONAL, NULL, {10, 1}, 0},
-		{LAB_MAIN, 0x0128, LAB_SHORT, NULL, {3}, 1},
+	static const struct fixture_field fields[] = {
+		{FIXTURE_MAIN, 0x0100, FIXTURE_SHORT, NULL, {1}, 1},
+		{FIXTURE_MAIN, 0x0101, FIXTURE_SHORT, NULL, {1}, 1},
+		{FIXTURE_MAIN, 0x0111, FIXTURE_LONG, NULL, {0}, 1},
+		{FIXTURE_MAIN, 0x011a, FIXTURE_RATIONAL, NULL, {10, 1}, 0},
+		{FIXTURE_MAIN, 0x011b, FIXTURE_RATIONAL, NULL, {10, 1}, 0},
+		{FIXTURE_MAIN, 0x0128, FIXTURE_SHORT, NULL, {3}, 1},
 	};
 
-	return lab_exif(false, fields, N_OF(fields));
+	return fixture_exif(false, fields, N_OF(fields));
 }
 
 /* A codestream; the writer puts it into boxes. */
@@ -124,9 +124,9 @@ static const struct {
 /* One block of each class. */
 static struct metadata all_blocks(void)
 {
-	static const struct lab_field fields[] = {
-		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0}};
-	struct metadata metadata = {.exif = lab_exif(true, fields, 1)};
+	static const struct fixture_field fields[] = {
+		{FIXTURE_MAIN, 0x013b, FIXTURE_ASCII, "Jane", {0}, 0}};
+	struct metadata metadata = {.exif = fixture_exif(true, fields, 1)};
 
 	block_add_text(&metadata.xmp, xmp_text);
 	block_add(&metadata.iptc, BYTES_OF("\x1c\2\x78\0\5words"));
@@ -142,7 +142,7 @@ static struct block written(enum image_format format, struct bytes file,
 
 	*lost = 0;
 	REQUIRE(metadata_write(&splice, format, file, metadata, lost));
-	to = lab_spliced(&splice, file);
+	to = fixture_spliced(&splice, file);
 	splice_fini(&splice);
 	return to;
 }
@@ -155,7 +155,7 @@ static void expect_blocks(const struct block *file, enum image_format format,
 
 	REQUIRE(metadata_read(&got, format, block_bytes(file)));
 	/* In a TIFF its numbers may come in another order of bytes. */
-	artist = lab_exif_value(block_bytes(&got.exif), LAB_MAIN, 0x013b);
+	artist = fixture_exif_value(block_bytes(&got.exif), FIXTURE_MAIN, 0x013b);
 	EXPECT(bytes_equal(artist, BYTES_OF("Jane\0")), "%s", format_info(format)->name);
 	EXPECT(bytes_equal(block_bytes(&got.xmp), block_bytes(&want->xmp)), "%s",
 	       format_info(format)->name);
@@ -235,7 +235,7 @@ TEST(metadata_containers, jpeg_begins_with_jfif_unless_it_has_exif)
 	out = written(FORMAT_JPEG, block_bytes(&file), &metadata, &lost);
 	EXPECT(bytes_begin_with(bytes_after(block_bytes(&out), 6),
 	                        BYTES_OF("Exif\0\0MM\0*")));
-	EXPECT(!lab_holds(block_bytes(&out), "JFIF"));
+	EXPECT(!fixture_holds(block_bytes(&out), "JFIF"));
 	block_fini(&out);
 
 	out = written(FORMAT_JPEG, block_bytes(&file), &none, &lost);
@@ -309,8 +309,8 @@ TEST(metadata_containers, jpeg_has_no_jfif_where_adobe_says_that_it_is_of_inks)
 	              BYTES_OF("\xff\xd8\xff\xee\0\x0e"
 	                       "Adobe\0\x64\0\0\0\0\2\xff\xda\0\2\xff\xd9"),
 	              &none, &lost);
-	EXPECT(!lab_holds(block_bytes(&out), "JFIF"));
-	EXPECT(lab_holds(block_bytes(&out), "Adobe"));
+	EXPECT(!fixture_holds(block_bytes(&out), "JFIF"));
+	EXPECT(fixture_holds(block_bytes(&out), "Adobe"));
 	block_fini(&out);
 }
 
@@ -325,7 +325,7 @@ TEST(metadata_containers, large_xmp_goes_through_jpeg)
 			"elements/1.1/\"><dc:title>first</dc:title><dc:source>";
 		static const char tail[] =
 			"</dc:source></rdf:Description></rdf:RDF></x:xmpmeta>";
-		struct metadata_target target = lab_target();
+		struct metadata_target target = fixture_target();
 		struct metadata metadata = {0}, again, kept;
 		struct block file = bare_jpeg(), out;
 		size_t n = sizes[i] - strlen(head) - strlen(tail);
@@ -341,8 +341,8 @@ TEST(metadata_containers, large_xmp_goes_through_jpeg)
 		EXPECT((again.xmp_extended.n > 0) == (sizes[i] > 65502), "%zu", sizes[i]);
 		REQUIRE(metadata_filter(&kept, &again, KEEP_XMP, &target));
 		EXPECT_EQ(kept.lost, 0);
-		EXPECT(kept.xmp.n > n && lab_holds(block_bytes(&kept.xmp),
-		                                   "<dc:title>first</dc:title>"),
+		EXPECT(kept.xmp.n > n && fixture_holds(block_bytes(&kept.xmp),
+		                                       "<dc:title>first</dc:title>"),
 		       "%zu", sizes[i]);
 		metadata_fini(&kept);
 		metadata_fini(&again);
@@ -405,8 +405,8 @@ TEST(metadata_containers, exif_that_is_too_long_for_jpeg_is_lost_alone)
 	block_add_text(&metadata.xmp, xmp_text);
 	out = written(FORMAT_JPEG, block_bytes(&file), &metadata, &lost);
 	EXPECT_EQ(lost, LOST_EXIF);
-	EXPECT(lab_holds(block_bytes(&out), "JFIF") &&
-	       lab_holds(block_bytes(&out), xmp_text));
+	EXPECT(fixture_holds(block_bytes(&out), "JFIF") &&
+	       fixture_holds(block_bytes(&out), xmp_text));
 	block_fini(&out);
 	block_fini(&file);
 	metadata_fini(&metadata);
@@ -578,7 +578,7 @@ TEST(metadata_containers, text_of_a_png_stays_in_a_png_and_is_lost_elsewhere)
 	REQUIRE(metadata_read(&metadata, FORMAT_PNG, block_bytes(&file)));
 	out = written(FORMAT_PNG, block_bytes(&file), &metadata, &lost);
 	EXPECT_EQ(lost, 0);
-	EXPECT(lab_holds(block_bytes(&out), "A title"));
+	EXPECT(fixture_holds(block_bytes(&out), "A title"));
 	block_fini(&out);
 	out = written(FORMAT_JPEG, block_bytes(&jpeg), &metadata, &lost);
 	EXPECT_EQ(lost, LOST_COMMENT);
@@ -601,7 +601,7 @@ TEST(metadata_containers, webp_gets_an_extended_header_with_its_flags_and_size)
 	EXPECT(bytes_begin_with(bytes_after(bytes, 12),
 	                        BYTES_OF("VP8X\x0a\0\0\0\x1c\0\0\0\4\0\0\3\0\0VP8L\5")));
 	/* The TIFF header first. */
-	EXPECT(lab_holds(bytes, "EXIF") &&
+	EXPECT(fixture_holds(bytes, "EXIF") &&
 	       bytes_find(bytes, BYTES_OF("MM\0*"), 0) ==
 	               bytes_find(bytes, BYTES_OF("EXIF"), 0) + 8);
 	block_fini(&out);
@@ -622,28 +622,31 @@ TEST(metadata_containers, exif_of_a_webp_with_the_head_of_jpeg_is_read)
 
 TEST(metadata_containers, exif_and_iptc_of_a_tiff_are_read_and_its_layout_is_no_exif)
 {
-	static const struct lab_field fields[] = {
-		{LAB_MAIN, 0x0100, LAB_SHORT, NULL, {64}, 1},
-		{LAB_MAIN, 0x0111, LAB_LONG, NULL, {8}, 1},
-		{LAB_MAIN, 0x0112, LAB_SHORT, NULL, {1}, 1},
-		{LAB_MAIN, 0x011a, LAB_RATIONAL, NULL, {300, 1}, 0},
-		{LAB_MAIN, 0x011b, LAB_RATIONAL, NULL, {300, 1}, 0},
-		{LAB_MAIN, 0x83bb, LAB_UNDEFINED, "\x1c\2\x78\1\1w", {0}, 0},
-		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0},
-		{LAB_EXIF, 0x9003, LAB_ASCII, "2024:05:06 07:08:09", {0}, 0},
+	static const struct fixture_field fields[] = {
+		{FIXTURE_MAIN, 0x0100, FIXTURE_SHORT, NULL, {64}, 1},
+		{FIXTURE_MAIN, 0x0111, FIXTURE_LONG, NULL, {8}, 1},
+		{FIXTURE_MAIN, 0x0112, FIXTURE_SHORT, NULL, {1}, 1},
+		{FIXTURE_MAIN, 0x011a, FIXTURE_RATIONAL, NULL, {300, 1}, 0},
+		{FIXTURE_MAIN, 0x011b, FIXTURE_RATIONAL, NULL, {300, 1}, 0},
+		{FIXTURE_MAIN, 0x83bb, FIXTURE_UNDEFINED, "\x1c\2\x78\1\1w", {0}, 0},
+		{FIXTURE_MAIN, 0x013b, FIXTURE_ASCII, "Jane", {0}, 0},
+		{FIXTURE_EXIF, 0x9003, FIXTURE_ASCII, "2024:05:06 07:08:09", {0}, 0},
 	};
 
 	for (size_t n = 5; n <= N_OF(fields); n += 3) {
-		struct block file = lab_exif(n == 5, fields, n);
+		struct block file = fixture_exif(n == 5, fields, n);
 		struct metadata metadata;
 
 		REQUIRE(metadata_read(&metadata, FORMAT_TIFF, block_bytes(&file)));
 		EXPECT(metadata.density.x == 300 && metadata.density.y == 300);
 		EXPECT((metadata.exif.n > 0) == (n > 5));
 		EXPECT((metadata.iptc.n > 0) == (n > 5));
-		EXPECT_EQ(lab_exif_number(block_bytes(&metadata.exif), LAB_MAIN, 0x0100),
+		EXPECT_EQ(fixture_exif_number(block_bytes(&metadata.exif), FIXTURE_MAIN,
+		                              0x0100),
 		          -1);
-		EXPECT_EQ(lab_exif_value(block_bytes(&metadata.exif), LAB_EXIF, 0x9003).n,
+		EXPECT_EQ(fixture_exif_value(block_bytes(&metadata.exif), FIXTURE_EXIF,
+		                             0x9003)
+		                  .n,
 		          n > 5 ? 20 : 0);
 		metadata_fini(&metadata);
 		block_fini(&file);
@@ -657,14 +660,14 @@ TEST(metadata_containers, density_of_a_tiff_is_written_and_none_says_so)
 	unsigned lost;
 
 	out = written(FORMAT_TIFF, block_bytes(&file), &metadata, &lost);
-	EXPECT_EQ(lab_exif_number(block_bytes(&out), LAB_MAIN, 0x011a), 300);
-	EXPECT_EQ(lab_exif_number(block_bytes(&out), LAB_MAIN, 0x011b), 150);
-	EXPECT_EQ(lab_exif_number(block_bytes(&out), LAB_MAIN, 0x0128), 2);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&out), FIXTURE_MAIN, 0x011a), 300);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&out), FIXTURE_MAIN, 0x011b), 150);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&out), FIXTURE_MAIN, 0x0128), 2);
 	block_fini(&out);
 	metadata.density = (struct density){0, 0};
 	out = written(FORMAT_TIFF, block_bytes(&file), &metadata, &lost);
-	EXPECT_EQ(lab_exif_number(block_bytes(&out), LAB_MAIN, 0x0128), 1);
-	EXPECT_EQ(lab_exif_number(block_bytes(&out), LAB_MAIN, 0x0111), 0);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&out), FIXTURE_MAIN, 0x0128), 1);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&out), FIXTURE_MAIN, 0x0111), 0);
 	block_fini(&out);
 	block_fini(&file);
 }

@@ -2,29 +2,29 @@
 #include "support/test.h"
 
 #include "image/metadata/exif.h"
-#include "metadata_lab.h"
+#include "metadata_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct lab_field camera[] = {
-	{LAB_MAIN, 0x010e, LAB_ASCII, "word-of-description", {0}, 0},
-	{LAB_MAIN, 0x0112, LAB_SHORT, NULL, {6}, 1},
-	{LAB_MAIN, 0x013b, LAB_ASCII, "J\xf6rg M\xfcller", {0}, 0},
-	{LAB_MAIN, 0x8298, LAB_ASCII, "\xc2\xa9 2024 J\xc3\xb6rg", {0}, 0},
-	{LAB_EXIF, 0x9000, LAB_UNDEFINED, "0232", {0}, 0},
-	{LAB_EXIF, 0x9286, LAB_UNDEFINED, "word-of-comment", {0}, 0},
-	{LAB_EXIF, 0x927c, LAB_UNDEFINED, "word-of-maker-note", {0}, 0},
-	{LAB_EXIF, 0xa001, LAB_SHORT, NULL, {0xffff}, 1},
-	{LAB_EXIF, 0xa002, LAB_LONG, NULL, {640}, 1},
-	{LAB_EXIF, 0xa003, LAB_SHORT, NULL, {480}, 1},
-	{LAB_EXIF, 0xfe01, LAB_ASCII, "word-of-unknown-tag", {0}, 0},
-	{LAB_GPS, 0x0001, LAB_ASCII, "N", {0}, 0},
-	{LAB_GPS, 0x0012, LAB_ASCII, "word-of-gps", {0}, 0},
-	{LAB_INTEROP, 0x0001, LAB_ASCII, "R03", {0}, 0},
-	{LAB_THUMBNAIL, 0x013b, LAB_ASCII, "word-of-thumbnail", {0}, 0},
+static const struct fixture_field camera[] = {
+	{FIXTURE_MAIN, 0x010e, FIXTURE_ASCII, "word-of-description", {0}, 0},
+	{FIXTURE_MAIN, 0x0112, FIXTURE_SHORT, NULL, {6}, 1},
+	{FIXTURE_MAIN, 0x013b, FIXTURE_ASCII, "J\xf6rg M\xfcller", {0}, 0},
+	{FIXTURE_MAIN, 0x8298, FIXTURE_ASCII, "\xc2\xa9 2024 J\xc3\xb6rg", {0}, 0},
+	{FIXTURE_EXIF, 0x9000, FIXTURE_UNDEFINED, "0232", {0}, 0},
+	{FIXTURE_EXIF, 0x9286, FIXTURE_UNDEFINED, "word-of-comment", {0}, 0},
+	{FIXTURE_EXIF, 0x927c, FIXTURE_UNDEFINED, "word-of-maker-note", {0}, 0},
+	{FIXTURE_EXIF, 0xa001, FIXTURE_SHORT, NULL, {0xffff}, 1},
+	{FIXTURE_EXIF, 0xa002, FIXTURE_LONG, NULL, {640}, 1},
+	{FIXTURE_EXIF, 0xa003, FIXTURE_SHORT, NULL, {480}, 1},
+	{FIXTURE_EXIF, 0xfe01, FIXTURE_ASCII, "word-of-unknown-tag", {0}, 0},
+	{FIXTURE_GPS, 0x0001, FIXTURE_ASCII, "N", {0}, 0},
+	{FIXTURE_GPS, 0x0012, FIXTURE_ASCII, "word-of-gps", {0}, 0},
+	{FIXTURE_INTEROP, 0x0001, FIXTURE_ASCII, "R03", {0}, 0},
+	{FIXTURE_THUMBNAIL, 0x013b, FIXTURE_ASCII, "word-of-thumbnail", {0}, 0},
 };
 
 static struct block filtered(struct bytes tiff, unsigned keep,
@@ -38,10 +38,10 @@ static struct block filtered(struct bytes tiff, unsigned keep,
 }
 
 /* The fields through the filter, which must lose nothing. */
-static struct block kept(const struct lab_field *fields, size_t n, unsigned keep,
+static struct block kept(const struct fixture_field *fields, size_t n, unsigned keep,
                          const struct metadata_target *target)
 {
-	struct block tiff = lab_exif(true, fields, n);
+	struct block tiff = fixture_exif(true, fields, n);
 	unsigned lost;
 	struct block exif = filtered(block_bytes(&tiff), keep, target, &lost);
 
@@ -53,25 +53,25 @@ static struct block kept(const struct lab_field *fields, size_t n, unsigned keep
 TEST(metadata_exif, each_field_comes_with_its_class_alone)
 {
 	static const struct {
-		enum lab_directory directory;
+		enum fixture_directory directory;
 		uint16_t tag;
 		unsigned keep;
 	} fields[] = {
-		{LAB_MAIN, 0x010e, KEEP_EXIF},
-		{LAB_MAIN, 0x013b, KEEP_EXIF | KEEP_COPYRIGHT},
-		{LAB_MAIN, 0x8298, KEEP_EXIF | KEEP_COPYRIGHT},
-		{LAB_EXIF, 0x9000, KEEP_EXIF},
-		{LAB_EXIF, 0x9286, KEEP_EXIF},
-		{LAB_EXIF, 0xfe01, KEEP_EXIF},
-		{LAB_EXIF, 0x927c, 0},
-		{LAB_GPS, 0x0012, KEEP_GPS},
-		{LAB_INTEROP, 0x0001, KEEP_EXIF},
-		{LAB_THUMBNAIL, 0x013b, 0},
+		{FIXTURE_MAIN, 0x010e, KEEP_EXIF},
+		{FIXTURE_MAIN, 0x013b, KEEP_EXIF | KEEP_COPYRIGHT},
+		{FIXTURE_MAIN, 0x8298, KEEP_EXIF | KEEP_COPYRIGHT},
+		{FIXTURE_EXIF, 0x9000, KEEP_EXIF},
+		{FIXTURE_EXIF, 0x9286, KEEP_EXIF},
+		{FIXTURE_EXIF, 0xfe01, KEEP_EXIF},
+		{FIXTURE_EXIF, 0x927c, 0},
+		{FIXTURE_GPS, 0x0012, KEEP_GPS},
+		{FIXTURE_INTEROP, 0x0001, KEEP_EXIF},
+		{FIXTURE_THUMBNAIL, 0x013b, 0},
 	};
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 
 	for (int is_big = 0; is_big < 2; is_big++) {
-		struct block tiff = lab_exif(is_big, camera, N_OF(camera));
+		struct block tiff = fixture_exif(is_big, camera, N_OF(camera));
 
 		for (unsigned keep = 0; keep <= (KEEP_ALL | KEEP_COPYRIGHT); keep++) {
 			unsigned lost;
@@ -81,16 +81,17 @@ TEST(metadata_exif, each_field_comes_with_its_class_alone)
 
 			EXPECT_EQ(lost, 0);
 			for (size_t i = 0; i < N_OF(fields); i++) {
-				bool is_there = lab_exif_value(bytes, fields[i].directory,
-				                               fields[i].tag)
+				bool is_there = fixture_exif_value(bytes,
+				                                   fields[i].directory,
+				                                   fields[i].tag)
 				                        .n > 0;
 
 				EXPECT(is_there == ((keep & fields[i].keep) != 0),
 				       "tag %x, keep %u", fields[i].tag, keep);
 			}
-			EXPECT(!lab_holds(bytes, "word-of-maker-note"));
-			EXPECT(!lab_holds(bytes, "word-of-thumbnail"));
-			EXPECT(lab_holds(bytes, "word-of-gps") ==
+			EXPECT(!fixture_holds(bytes, "word-of-maker-note"));
+			EXPECT(!fixture_holds(bytes, "word-of-thumbnail"));
+			EXPECT(fixture_holds(bytes, "word-of-gps") ==
 			       ((keep & KEEP_GPS) != 0));
 			block_fini(&exif);
 		}
@@ -100,10 +101,12 @@ TEST(metadata_exif, each_field_comes_with_its_class_alone)
 
 TEST(metadata_exif, text_keeps_its_bytes)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	struct block exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
-	struct bytes artist = lab_exif_value(block_bytes(&exif), LAB_MAIN, 0x013b);
-	struct bytes rights = lab_exif_value(block_bytes(&exif), LAB_MAIN, 0x8298);
+	struct bytes artist = fixture_exif_value(block_bytes(&exif), FIXTURE_MAIN,
+	                                         0x013b);
+	struct bytes rights = fixture_exif_value(block_bytes(&exif), FIXTURE_MAIN,
+	                                         0x8298);
 
 	REQUIRE(artist.n == 12 && rights.n == 14);
 	EXPECT(memcmp(artist.at, "J\xf6rg M\xfcller", 12) == 0);
@@ -113,19 +116,19 @@ TEST(metadata_exif, text_keeps_its_bytes)
 
 TEST(metadata_exif, orientation_and_sizes_become_those_of_the_output)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	struct block exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
 
-	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_MAIN, 0x0112), 1);
-	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_EXIF, 0xa002), 320);
-	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_EXIF, 0xa003), 240);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&exif), FIXTURE_MAIN, 0x0112), 1);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&exif), FIXTURE_EXIF, 0xa002), 320);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&exif), FIXTURE_EXIF, 0xa003), 240);
 	block_fini(&exif);
 
 	target.is_as_stored = true;
 	target.height = 70000;
 	exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
-	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_MAIN, 0x0112), 6);
-	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_EXIF, 0xa003), 70000);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&exif), FIXTURE_MAIN, 0x0112), 6);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&exif), FIXTURE_EXIF, 0xa003), 70000);
 	block_fini(&exif);
 }
 
@@ -138,7 +141,7 @@ TEST(metadata_exif, colour_fields_tell_what_the_samples_are)
 	} colours[] = {{COLOUR_SRGB, 1, "R98"},
 	               {COLOUR_KEPT, 0xffff, "R03"},
 	               {COLOUR_OTHER, 0xffff, NULL}};
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 
 	for (size_t i = 0; i < N_OF(colours); i++) {
 		struct block exif;
@@ -146,9 +149,9 @@ TEST(metadata_exif, colour_fields_tell_what_the_samples_are)
 
 		target.colour = colours[i].colour;
 		exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
-		EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_EXIF, 0xa001),
+		EXPECT_EQ(fixture_exif_number(block_bytes(&exif), FIXTURE_EXIF, 0xa001),
 		          colours[i].space);
-		index = lab_exif_value(block_bytes(&exif), LAB_INTEROP, 1);
+		index = fixture_exif_value(block_bytes(&exif), FIXTURE_INTEROP, 1);
 		EXPECT((index.n == 4) == (colours[i].index != NULL));
 		if (index.n == 4 && colours[i].index)
 			EXPECT_STR((const char *)index.at, colours[i].index);
@@ -158,9 +161,9 @@ TEST(metadata_exif, colour_fields_tell_what_the_samples_are)
 
 TEST(metadata_exif, nothing_is_invented)
 {
-	static const struct lab_field artist[] = {
-		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0}};
-	struct metadata_target target = lab_target();
+	static const struct fixture_field artist[] = {
+		{FIXTURE_MAIN, 0x013b, FIXTURE_ASCII, "Jane", {0}, 0}};
+	struct metadata_target target = fixture_target();
 	struct block exif = kept(artist, 1, KEEP_EXIF, &target);
 
 	EXPECT_EQ(bytes_be16(block_bytes(&exif), 8), 1);
@@ -170,17 +173,17 @@ TEST(metadata_exif, nothing_is_invented)
 
 TEST(metadata_exif, density_stands_in_it_when_asked_for)
 {
-	static const struct lab_field fields[] = {
-		{LAB_MAIN, 0x011a, LAB_RATIONAL, NULL, {72, 1}, 0},
-		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0}};
-	struct metadata_target target = lab_target();
+	static const struct fixture_field fields[] = {
+		{FIXTURE_MAIN, 0x011a, FIXTURE_RATIONAL, NULL, {72, 1}, 0},
+		{FIXTURE_MAIN, 0x013b, FIXTURE_ASCII, "Jane", {0}, 0}};
+	struct metadata_target target = fixture_target();
 	struct density density;
 	struct block exif;
 
 	target.density = (struct density){300, 149.9};
 	exif = kept(fields, 2, KEEP_COPYRIGHT, &target);
-	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_MAIN, 0x011a), 300);
-	EXPECT_EQ(lab_exif_number(block_bytes(&exif), LAB_MAIN, 0x0128), 2);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&exif), FIXTURE_MAIN, 0x011a), 300);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&exif), FIXTURE_MAIN, 0x0128), 2);
 	density = exif_density(block_bytes(&exif));
 	EXPECT(density.x == 300 && density.y == 149.9);
 	block_fini(&exif);
@@ -194,11 +197,11 @@ TEST(metadata_exif, density_is_read_in_both_units_and_not_without_one)
 	} units[] = {{2, 100}, {3, 254}, {1, 0}};
 
 	for (size_t i = 0; i < N_OF(units); i++) {
-		const struct lab_field fields[] = {
-			{LAB_MAIN, 0x011a, LAB_RATIONAL, NULL, {200, 2}, 0},
-			{LAB_MAIN, 0x011b, LAB_RATIONAL, NULL, {100, 1}, 0},
-			{LAB_MAIN, 0x0128, LAB_SHORT, NULL, {units[i].unit}, 0}};
-		struct block tiff = lab_exif(false, fields, 3);
+		const struct fixture_field fields[] = {
+			{FIXTURE_MAIN, 0x011a, FIXTURE_RATIONAL, NULL, {200, 2}, 0},
+			{FIXTURE_MAIN, 0x011b, FIXTURE_RATIONAL, NULL, {100, 1}, 0},
+			{FIXTURE_MAIN, 0x0128, FIXTURE_SHORT, NULL, {units[i].unit}, 0}};
+		struct block tiff = fixture_exif(false, fields, 3);
 
 		EXPECT(exif_density(block_bytes(&tiff)).x == units[i].x);
 		block_fini(&tiff);
@@ -207,11 +210,11 @@ TEST(metadata_exif, density_is_read_in_both_units_and_not_without_one)
 
 TEST(metadata_exif, a_subject_is_turned_and_scaled_with_the_picture)
 {
-	static const struct lab_field fields[] = {
-		{LAB_EXIF, 0x9214, LAB_SHORT, NULL, {64, 48, 32, 96}, 4}};
-	struct metadata_target target = lab_target();
+	static const struct fixture_field fields[] = {
+		{FIXTURE_EXIF, 0x9214, FIXTURE_SHORT, NULL, {64, 48, 32, 96}, 4}};
+	struct metadata_target target = fixture_target();
 	struct block exif = kept(fields, 1, KEEP_EXIF, &target);
-	struct bytes area = lab_exif_value(block_bytes(&exif), LAB_EXIF, 0x9214);
+	struct bytes area = fixture_exif_value(block_bytes(&exif), FIXTURE_EXIF, 0x9214);
 
 	REQUIRE(area.n == 8);
 	EXPECT_EQ(bytes_be16(area, 0), 32);
@@ -228,7 +231,7 @@ TEST(metadata_exif, a_subject_is_turned_and_scaled_with_the_picture)
 	                                  .orientation = 6,
 	                                  .is_whole = true};
 	exif = kept(fields, 1, KEEP_EXIF, &target);
-	area = lab_exif_value(block_bytes(&exif), LAB_EXIF, 0x9214);
+	area = fixture_exif_value(block_bytes(&exif), FIXTURE_EXIF, 0x9214);
 	REQUIRE(area.n == 8);
 	EXPECT_EQ(bytes_be16(area, 0), 216);
 	EXPECT_EQ(bytes_be16(area, 2), 32);
@@ -244,28 +247,28 @@ TEST(metadata_exif, a_subject_is_turned_and_scaled_with_the_picture)
 
 TEST(metadata_exif, fields_that_describe_the_file_that_was_read_are_gone)
 {
-	static const struct lab_field fields[] = {
-		{LAB_MAIN, 0x0102, LAB_SHORT, NULL, {8, 8, 8}, 3},
-		{LAB_MAIN, 0x0111, LAB_LONG, NULL, {446}, 1},
-		{LAB_MAIN, 0x013b, LAB_ASCII, "Jane", {0}, 0},
-		{LAB_MAIN, 0x013e, LAB_RATIONAL, NULL, {1, 3}, 0},
-		{LAB_MAIN, 0x02bc, LAB_UNDEFINED, "<x:xmpmeta/>", {0}, 0},
-		{LAB_MAIN, 0x83bb, LAB_UNDEFINED, "word-of-iptc", {0}, 0}};
-	struct metadata_target target = lab_target();
+	static const struct fixture_field fields[] = {
+		{FIXTURE_MAIN, 0x0102, FIXTURE_SHORT, NULL, {8, 8, 8}, 3},
+		{FIXTURE_MAIN, 0x0111, FIXTURE_LONG, NULL, {446}, 1},
+		{FIXTURE_MAIN, 0x013b, FIXTURE_ASCII, "Jane", {0}, 0},
+		{FIXTURE_MAIN, 0x013e, FIXTURE_RATIONAL, NULL, {1, 3}, 0},
+		{FIXTURE_MAIN, 0x02bc, FIXTURE_UNDEFINED, "<x:xmpmeta/>", {0}, 0},
+		{FIXTURE_MAIN, 0x83bb, FIXTURE_UNDEFINED, "word-of-iptc", {0}, 0}};
+	struct metadata_target target = fixture_target();
 	struct block exif = kept(fields, N_OF(fields), KEEP_EXIF | KEEP_GPS, &target);
 
 	EXPECT_EQ(bytes_be16(block_bytes(&exif), 8), 1);
-	EXPECT(lab_exif_value(block_bytes(&exif), LAB_MAIN, 0x013b).n == 5);
+	EXPECT(fixture_exif_value(block_bytes(&exif), FIXTURE_MAIN, 0x013b).n == 5);
 	block_fini(&exif);
 }
 
 TEST(metadata_exif, places_of_maps_are_places)
 {
-	static const struct lab_field fields[] = {
-		{LAB_MAIN, 0x830e, LAB_ASCII, "word-of-scale", {0}, 0},
-		{LAB_MAIN, 0x8482, LAB_ASCII, "word-of-tie-points", {0}, 0},
-		{LAB_MAIN, 0x87af, LAB_ASCII, "word-of-keys", {0}, 0}};
-	struct metadata_target target = lab_target();
+	static const struct fixture_field fields[] = {
+		{FIXTURE_MAIN, 0x830e, FIXTURE_ASCII, "word-of-scale", {0}, 0},
+		{FIXTURE_MAIN, 0x8482, FIXTURE_ASCII, "word-of-tie-points", {0}, 0},
+		{FIXTURE_MAIN, 0x87af, FIXTURE_ASCII, "word-of-keys", {0}, 0}};
+	struct metadata_target target = fixture_target();
 	struct block exif = kept(fields, N_OF(fields), KEEP_EXIF, &target);
 
 	EXPECT_EQ(exif.n, 0);
@@ -276,8 +279,8 @@ TEST(metadata_exif, places_of_maps_are_places)
 
 TEST(metadata_exif, a_value_outside_is_lost_and_the_rest_is_kept)
 {
-	struct metadata_target target = lab_target();
-	struct block tiff = lab_exif(false, camera, N_OF(camera));
+	struct metadata_target target = fixture_target();
+	struct block tiff = fixture_exif(false, camera, N_OF(camera));
 	size_t main_at = bytes_le32(block_bytes(&tiff), 4);
 	struct block exif;
 	unsigned lost;
@@ -286,8 +289,8 @@ TEST(metadata_exif, a_value_outside_is_lost_and_the_rest_is_kept)
 	block_set_number(&tiff, main_at + 2 + 8, 0xfffffff0, 4, false);
 	exif = filtered(block_bytes(&tiff), KEEP_EXIF, &target, &lost);
 	EXPECT_EQ(lost, LOST_EXIF);
-	EXPECT(!lab_holds(block_bytes(&exif), "word-of-description"));
-	EXPECT(lab_holds(block_bytes(&exif), "word-of-comment"));
+	EXPECT(!fixture_holds(block_bytes(&exif), "word-of-description"));
+	EXPECT(fixture_holds(block_bytes(&exif), "word-of-comment"));
 	block_fini(&exif);
 
 	exif = filtered(block_bytes(&tiff), KEEP_COPYRIGHT, &target, &lost);
@@ -304,7 +307,7 @@ TEST(metadata_exif, bytes_that_are_no_structure_are_lost)
 		{(const uint8_t *)"MM\0*\0\0\0\x08", 8},
 		{(const uint8_t *)"II*\0\xff\xff\xff\xff", 8},
 		{(const uint8_t *)"Exif\0\0MM\0*", 10}};
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 
 	for (size_t i = 0; i < N_OF(blocks); i++) {
 		unsigned lost;
@@ -323,12 +326,12 @@ TEST(metadata_exif, a_directory_that_points_to_itself_is_read_once)
 				      "\x01\x3b\0\2\0\0\0\4abc\0"
 				      "\x87\x69\0\4\0\0\0\1\0\0\0\x08"
 				      "\0\0\0\x08";
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	unsigned lost;
 	struct block exif = filtered((struct bytes){loop, sizeof(loop) - 1}, KEEP_EXIF,
 	                             &target, &lost);
 
-	EXPECT(lab_exif_value(block_bytes(&exif), LAB_MAIN, 0x013b).n == 4);
+	EXPECT(fixture_exif_value(block_bytes(&exif), FIXTURE_MAIN, 0x013b).n == 4);
 	EXPECT(exif.n < 2 * sizeof(loop));
 	block_fini(&exif);
 }
@@ -336,7 +339,7 @@ TEST(metadata_exif, a_directory_that_points_to_itself_is_read_once)
 TEST(metadata_exif, fields_that_share_one_value_do_not_make_it_grow)
 {
 	enum { N_FIELDS = 1000, N_VALUE = 20000 };
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	struct block tiff = {0}, exif;
 	unsigned lost;
 
@@ -344,7 +347,7 @@ TEST(metadata_exif, fields_that_share_one_value_do_not_make_it_grow)
 	block_add_number(&tiff, N_FIELDS, 2, true);
 	for (unsigned i = 0; i < N_FIELDS; i++) {
 		block_add_number(&tiff, 0xe000 + i, 2, true);
-		block_add_number(&tiff, LAB_UNDEFINED, 2, true);
+		block_add_number(&tiff, FIXTURE_UNDEFINED, 2, true);
 		block_add_number(&tiff, N_VALUE, 4, true);
 		block_add_number(&tiff, 8, 4, true);
 	}

@@ -2,7 +2,7 @@
 #include "support/test.h"
 
 #include "image/metadata/iptc.h"
-#include "metadata_lab.h"
+#include "metadata_fixture.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static void add_dataset(struct block *to, unsigned record, unsigned number,
 
 static struct block filtered(const struct block *datasets, unsigned keep, unsigned *lost)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	struct block iptc = {0};
 
 	*lost = 0;
@@ -64,13 +64,13 @@ TEST(metadata_iptc, each_dataset_comes_with_its_class_alone)
 
 		EXPECT_EQ(lost, 0);
 		for (size_t i = 0; i < N_OF(rows); i++)
-			EXPECT(lab_holds(block_bytes(&iptc), rows[i].value) ==
+			EXPECT(fixture_holds(block_bytes(&iptc), rows[i].value) ==
 			               ((keep & rows[i].keep) != 0),
 			       "%s, keep %u", rows[i].value, keep);
 		/* The encoding comes with whatever is kept, and alone it is nothing. */
 		EXPECT((iptc.n > 0) ==
 		       ((keep & (KEEP_IPTC | KEEP_GPS | KEEP_COPYRIGHT)) != 0));
-		EXPECT(lab_holds(block_bytes(&iptc), "\x1b%G") == (iptc.n > 0));
+		EXPECT(fixture_holds(block_bytes(&iptc), "\x1b%G") == (iptc.n > 0));
 		block_fini(&iptc);
 	}
 	block_fini(&datasets);

@@ -3,7 +3,7 @@
 
 #include "image/metadata/exif.h"
 #include "image/metadata/iptc.h"
-#include "metadata_lab.h"
+#include "metadata_fixture.h"
 #include "vips_fixture.h"
 
 #include <string.h>
@@ -22,17 +22,17 @@ static const char xmp_of_everything[] =
 	" drone-dji:GpsLatitude='+48.12' tiff:Orientation='6' tiff:ImageWidth='32'"
 	" GCamera:MotionPhoto='1'/></rdf:RDF></x:xmpmeta>";
 
-static const struct lab_field exif_of_everything[] = {
-	{LAB_MAIN, 0x010e, LAB_ASCII, "exif-description", {0}, 0},
-	{LAB_MAIN, 0x0112, LAB_SHORT, NULL, {6}, 1},
-	{LAB_MAIN, 0x011a, LAB_RATIONAL, NULL, {300, 1}, 0},
-	{LAB_MAIN, 0x011b, LAB_RATIONAL, NULL, {300, 1}, 0},
-	{LAB_MAIN, 0x0128, LAB_SHORT, NULL, {2}, 1},
-	{LAB_MAIN, 0x013b, LAB_ASCII, "J\xf6rg", {0}, 0},
-	{LAB_EXIF, 0xa001, LAB_SHORT, NULL, {0xffff}, 1},
-	{LAB_EXIF, 0xa002, LAB_LONG, NULL, {32}, 1},
-	{LAB_GPS, 0x0012, LAB_ASCII, "exif-gps", {0}, 0},
-	{LAB_INTEROP, 0x0001, LAB_ASCII, "R03", {0}, 0},
+static const struct fixture_field exif_of_everything[] = {
+	{FIXTURE_MAIN, 0x010e, FIXTURE_ASCII, "exif-description", {0}, 0},
+	{FIXTURE_MAIN, 0x0112, FIXTURE_SHORT, NULL, {6}, 1},
+	{FIXTURE_MAIN, 0x011a, FIXTURE_RATIONAL, NULL, {300, 1}, 0},
+	{FIXTURE_MAIN, 0x011b, FIXTURE_RATIONAL, NULL, {300, 1}, 0},
+	{FIXTURE_MAIN, 0x0128, FIXTURE_SHORT, NULL, {2}, 1},
+	{FIXTURE_MAIN, 0x013b, FIXTURE_ASCII, "J\xf6rg", {0}, 0},
+	{FIXTURE_EXIF, 0xa001, FIXTURE_SHORT, NULL, {0xffff}, 1},
+	{FIXTURE_EXIF, 0xa002, FIXTURE_LONG, NULL, {32}, 1},
+	{FIXTURE_GPS, 0x0012, FIXTURE_ASCII, "exif-gps", {0}, 0},
+	{FIXTURE_INTEROP, 0x0001, FIXTURE_ASCII, "R03", {0}, 0},
 };
 
 /* Blocks with a word for each class, in a JPEG of 32 x 16 that has to be turned. */
@@ -46,7 +46,7 @@ static struct blob jpeg_with(const struct metadata *metadata)
 	REQUIRE(metadata_write(&splice, FORMAT_JPEG, (struct bytes){jpeg.bytes, jpeg.n},
 	                       metadata, &lost));
 	EXPECT_EQ(lost, 0);
-	file = lab_spliced(&splice, (struct bytes){jpeg.bytes, jpeg.n});
+	file = fixture_spliced(&splice, (struct bytes){jpeg.bytes, jpeg.n});
 	blob_append(&tagged, file.at, file.n);
 	block_fini(&file);
 	splice_fini(&splice);
@@ -57,7 +57,7 @@ static struct blob jpeg_with(const struct metadata *metadata)
 static struct blob jpeg_of_everything(void)
 {
 	struct metadata metadata = {
-		.exif = lab_exif(true, exif_of_everything, N_OF(exif_of_everything))};
+		.exif = fixture_exif(true, exif_of_everything, N_OF(exif_of_everything))};
 	struct blob jpeg;
 
 	block_add_text(&metadata.xmp, xmp_of_everything);
@@ -106,11 +106,11 @@ TEST(metadata_pictures, without_gps_no_place_is_left_in_any_format)
 		outcome_fini(&outcome);
 
 		metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
-		EXPECT(lab_holds(block_bytes(&metadata.exif), "exif-description"));
-		EXPECT(lab_holds(block_bytes(&metadata.xmp), "xmp-title"));
-		EXPECT(metadata.iptc.n > 0
-		               ? lab_holds(block_bytes(&metadata.iptc), "iptc-caption")
-		               : (lost & LOST_IPTC) != 0);
+		EXPECT(fixture_holds(block_bytes(&metadata.exif), "exif-description"));
+		EXPECT(fixture_holds(block_bytes(&metadata.xmp), "xmp-title"));
+		EXPECT(metadata.iptc.n > 0 ? fixture_holds(block_bytes(&metadata.iptc),
+		                                           "iptc-caption")
+		                           : (lost & LOST_IPTC) != 0);
 		metadata_fini(&metadata);
 	}
 	blob_fini(&input);
@@ -127,15 +127,15 @@ TEST(metadata_pictures, copyright_alone_is_kept_in_any_format)
 
 		recipe.keep = KEEP_COPYRIGHT;
 		metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
-		EXPECT(lab_holds(block_bytes(&metadata.exif), "J\xf6rg"));
-		EXPECT(!lab_holds(block_bytes(&metadata.exif), "exif-"));
-		EXPECT(lab_holds(block_bytes(&metadata.xmp), "xmp-credit"));
-		EXPECT(!lab_holds(block_bytes(&metadata.xmp), "xmp-title"));
-		EXPECT(!lab_holds(block_bytes(&metadata.xmp), "xmp-city"));
+		EXPECT(fixture_holds(block_bytes(&metadata.exif), "J\xf6rg"));
+		EXPECT(!fixture_holds(block_bytes(&metadata.exif), "exif-"));
+		EXPECT(fixture_holds(block_bytes(&metadata.xmp), "xmp-credit"));
+		EXPECT(!fixture_holds(block_bytes(&metadata.xmp), "xmp-title"));
+		EXPECT(!fixture_holds(block_bytes(&metadata.xmp), "xmp-city"));
 		EXPECT(metadata.iptc.n > 0
-		               ? lab_holds(block_bytes(&metadata.iptc), "iptc-rights")
+		               ? fixture_holds(block_bytes(&metadata.iptc), "iptc-rights")
 		               : (lost & LOST_IPTC) != 0);
-		EXPECT(!lab_holds(block_bytes(&metadata.iptc), "iptc-caption"));
+		EXPECT(!fixture_holds(block_bytes(&metadata.iptc), "iptc-caption"));
 		metadata_fini(&metadata);
 	}
 	blob_fini(&input);
@@ -156,18 +156,21 @@ TEST(metadata_pictures, fields_of_the_file_tell_the_output)
 		metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
 		exif = block_bytes(&metadata.exif);
 		/* A TIFF has the orientation of its encoder. */
-		EXPECT_EQ(lab_exif_number(exif, LAB_MAIN, 0x0112),
+		EXPECT_EQ(fixture_exif_number(exif, FIXTURE_MAIN, 0x0112),
 		          formats[i] == FORMAT_TIFF ? -1 : 1);
-		EXPECT_EQ(lab_exif_number(exif, LAB_EXIF, 0xa001), 1);
-		EXPECT_EQ(lab_exif_number(exif, LAB_EXIF, 0xa002), 8);
-		EXPECT(lab_holds(lab_exif_value(exif, LAB_INTEROP, 1), "R98"));
-		artist = lab_exif_value(exif, LAB_MAIN, 0x013b);
+		EXPECT_EQ(fixture_exif_number(exif, FIXTURE_EXIF, 0xa001), 1);
+		EXPECT_EQ(fixture_exif_number(exif, FIXTURE_EXIF, 0xa002), 8);
+		EXPECT(fixture_holds(fixture_exif_value(exif, FIXTURE_INTEROP, 1),
+		                     "R98"));
+		artist = fixture_exif_value(exif, FIXTURE_MAIN, 0x013b);
 		EXPECT(bytes_equal(artist, BYTES_OF("J\xf6rg\0")));
 		/* PNG counts in whole pixels per metre. */
 		EXPECT(metadata.density.x > 299.9 && metadata.density.x < 300.1);
-		EXPECT(lab_holds(block_bytes(&metadata.xmp), "tiff:Orientation=\"1\""));
-		EXPECT(lab_holds(block_bytes(&metadata.xmp), "tiff:ImageWidth=\"8\""));
-		EXPECT(!lab_holds(block_bytes(&metadata.xmp), "MotionPhoto"));
+		EXPECT(fixture_holds(block_bytes(&metadata.xmp),
+		                     "tiff:Orientation=\"1\""));
+		EXPECT(fixture_holds(block_bytes(&metadata.xmp),
+		                     "tiff:ImageWidth=\"8\""));
+		EXPECT(!fixture_holds(block_bytes(&metadata.xmp), "MotionPhoto"));
 		EXPECT(lost & LOST_VIDEO);
 		EXPECT(!(lost & (LOST_EXIF | LOST_XMP)));
 		metadata_fini(&metadata);
@@ -207,7 +210,8 @@ TEST(metadata_pictures, each_variant_gets_its_own)
 		REQUIRE(metadata_read(
 			&metadata, recipes[i].format,
 			(struct bytes){outcomes[i].output.bytes, outcomes[i].output.n}));
-		EXPECT_EQ(lab_exif_number(block_bytes(&metadata.exif), LAB_EXIF, 0xa002),
+		EXPECT_EQ(fixture_exif_number(block_bytes(&metadata.exif), FIXTURE_EXIF,
+		                              0xa002),
 		          widths[i]);
 		metadata_fini(&metadata);
 		outcome_fini(&outcomes[i]);
@@ -239,7 +243,8 @@ TEST(metadata_pictures, exif_behind_the_pixels_of_a_png_turns_it)
 		REQUIRE(metadata_read(
 			&metadata, FORMAT_PNG,
 			(struct bytes){outcome.output.bytes, outcome.output.n}));
-		EXPECT_EQ(lab_exif_number(block_bytes(&metadata.exif), LAB_MAIN, 0x0112),
+		EXPECT_EQ(fixture_exif_number(block_bytes(&metadata.exif), FIXTURE_MAIN,
+		                              0x0112),
 		          1);
 		metadata_fini(&metadata);
 		outcome_fini(&outcome);
@@ -285,8 +290,10 @@ TEST(metadata_pictures, a_colour_space_that_is_kept_stays_uncalibrated)
 
 	recipe.keep = KEEP_EXIF;
 	metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
-	EXPECT_EQ(lab_exif_number(block_bytes(&metadata.exif), LAB_EXIF, 0xa001), 0xffff);
-	EXPECT_EQ(lab_exif_value(block_bytes(&metadata.exif), LAB_INTEROP, 1).n, 0);
+	EXPECT_EQ(fixture_exif_number(block_bytes(&metadata.exif), FIXTURE_EXIF, 0xa001),
+	          0xffff);
+	EXPECT_EQ(fixture_exif_value(block_bytes(&metadata.exif), FIXTURE_INTEROP, 1).n,
+	          0);
 	metadata_fini(&metadata);
 	blob_fini(&input);
 }

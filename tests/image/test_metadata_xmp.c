@@ -2,7 +2,7 @@
 #include "support/test.h"
 
 #include "image/metadata/xmp.h"
-#include "metadata_lab.h"
+#include "metadata_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,9 +73,9 @@ static struct block kept(const char *attributes, const char *elements, unsigned 
 }
 
 #define EXPECT_HOLDS(xmp, words)                                                         \
-	EXPECT(lab_holds(block_bytes(&(xmp)), words), "%s", words)
+	EXPECT(fixture_holds(block_bytes(&(xmp)), words), "%s", words)
 #define EXPECT_HOLDS_NOT(xmp, words)                                                     \
-	EXPECT(!lab_holds(block_bytes(&(xmp)), words), "%s", words)
+	EXPECT(!fixture_holds(block_bytes(&(xmp)), words), "%s", words)
 
 /* One property in each form that RDF has for it: each must go or stay with its class. */
 static const struct {
@@ -147,7 +147,7 @@ static const struct {
 
 TEST(metadata_xmp, each_property_comes_with_its_class_alone)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 
 	for (size_t i = 0; i < N_OF(properties); i++) {
 		for (unsigned keep = 0; keep <= (KEEP_ALL | KEEP_COPYRIGHT); keep++) {
@@ -158,7 +158,7 @@ TEST(metadata_xmp, each_property_comes_with_its_class_alone)
 			bool is_wanted = keep & properties[i].keep;
 
 			EXPECT_EQ(lost, 0);
-			EXPECT(lab_holds(block_bytes(&xmp), "a-word") == is_wanted,
+			EXPECT(fixture_holds(block_bytes(&xmp), "a-word") == is_wanted,
 			       "%s %s, keep %u", properties[i].attributes,
 			       properties[i].elements, keep);
 			EXPECT(is_wanted || xmp.n == 0, "%s %s, keep %u",
@@ -170,7 +170,7 @@ TEST(metadata_xmp, each_property_comes_with_its_class_alone)
 
 TEST(metadata_xmp, a_place_costs_no_other_property)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	unsigned lost;
 	struct block xmp = kept(
 		"dc:title='a-title' photoshop:City='a-city'",
@@ -192,7 +192,7 @@ TEST(metadata_xmp, a_place_costs_no_other_property)
 
 TEST(metadata_xmp, a_structure_of_which_all_is_dropped_leaves_no_packet)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	unsigned lost;
 	struct block xmp = kept(
 		"",
@@ -253,7 +253,7 @@ static struct block widened(const struct block *packet, unsigned n_unit, bool is
 
 TEST(metadata_xmp, packets_of_wide_characters_are_read_and_become_utf_8)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	struct block packet = packet_of(
 		"photoshop:City='a-city' dc:title='caf\xc3\xa9 \xf0\x9d\x84\x9e'", "");
 
@@ -283,7 +283,7 @@ TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_lost)
 		"<x>latin \xe9 one</x>",
 		"<x/><y/>",
 	};
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	struct block deep = {0}, xmp;
 	unsigned lost;
 
@@ -309,7 +309,7 @@ TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_lost)
 
 TEST(metadata_xmp, padding_and_zeros_around_a_packet_do_no_harm)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	struct block packet = packet_of("dc:title='a-title'", ""), padded = {0}, xmp;
 	unsigned lost;
 
@@ -327,7 +327,7 @@ TEST(metadata_xmp, padding_and_zeros_around_a_packet_do_no_harm)
 TEST(metadata_xmp, values_come_through_with_all_their_characters)
 {
 	static const char title[] = "dc:title=\"&lt;a&gt; &amp; &quot;b&quot;&#xA;c\"";
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	unsigned lost;
 	struct block xmp = kept(title,
 	                        "<dc:source>x &lt; y<![CDATA[ & <z>]]></dc:source>",
@@ -347,7 +347,7 @@ TEST(metadata_xmp, prefixes_that_mean_two_things_are_told_apart)
 		"<r:Description r:about='' xmlns:p='http://ns.adobe.com/photoshop/1.0/' p:City='second' p:a='third'/>"
 		"<r:Description r:about=''><a xmlns='http://example.com/two'>fourth</a></r:Description>"
 		"</r:RDF></x:xmpmeta>";
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	unsigned lost;
 	struct block xmp = filtered(BYTES_OF(packet), KEEP_XMP, &target, &lost), again;
 
@@ -365,7 +365,7 @@ TEST(metadata_xmp, prefixes_that_mean_two_things_are_told_apart)
 
 TEST(metadata_xmp, fields_of_the_file_become_those_of_the_output)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	unsigned lost;
 	struct block xmp = kept(
 		"tiff:Orientation='6' tiff:ImageWidth='640' exif:PixelXDimension='640' "
@@ -420,7 +420,7 @@ TEST(metadata_xmp, claims_about_parts_that_are_gone_go_and_are_reported)
 	         LOST_VIDEO},
 	};
 	static const unsigned keeps[] = {0, KEEP_XMP, KEEP_ALL};
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 
 	for (size_t i = 0; i < N_OF(claims); i++) {
 		for (size_t k = 0; k < N_OF(keeps); k++) {
@@ -441,7 +441,7 @@ TEST(metadata_xmp, a_panorama_is_scaled_with_the_picture_and_dropped_when_that_w
 		"GPano:ProjectionType='equirectangular' GPano:FullPanoWidthPixels='1280' GPano:FullPanoHeightPixels='640' "
 		"GPano:CroppedAreaImageWidthPixels='640' GPano:CroppedAreaImageHeightPixels='480' "
 		"GPano:CroppedAreaLeftPixels='100' GPano:CroppedAreaTopPixels='50'";
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	unsigned lost;
 	struct block xmp = kept(panorama, "", KEEP_XMP, &target, &lost);
 
@@ -468,7 +468,7 @@ TEST(metadata_xmp, regions_are_turned_with_the_picture)
 		"stDim:unit='pixel'/><mwg-rs:RegionList><rdf:Bag><rdf:li><rdf:Description mwg-rs:Name='Jane'>"
 		"<mwg-rs:Area stArea:x='0.25' stArea:y='0.125' stArea:w='0.1' stArea:h='0.2' stArea:unit='normalized'/>"
 		"</rdf:Description></rdf:li></rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>";
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	unsigned lost;
 	struct block xmp = kept("", regions, KEEP_XMP, &target, &lost);
 
@@ -499,7 +499,7 @@ TEST(metadata_xmp, regions_are_turned_with_the_picture)
 
 TEST(metadata_xmp, an_extended_part_is_joined_and_filtered_too)
 {
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	struct block main = packet_of(
 		"xmlns:xmpNote='http://ns.adobe.com/xmp/note/' "
 		"xmpNote:HasExtendedXMP='0123456789ABCDEF0123456789ABCDEF' dc:title='a-title'",
@@ -531,7 +531,7 @@ TEST(metadata_xmp, an_extended_part_is_joined_and_filtered_too)
 TEST(metadata_xmp, a_large_packet_is_split_and_joined_again)
 {
 	enum { N_MAX = 65502, N_TEXT = 100000 };
-	struct metadata_target target = lab_target();
+	struct metadata_target target = fixture_target();
 	struct block text = {0}, packet, main = {0}, extended = {0}, xmp = {0};
 	char guid[XMP_GUID_BYTES + 1];
 	unsigned lost = 0;

@@ -5,7 +5,7 @@
  */
 #include "support/test.h"
 
-#include "jpeg_lab.h"
+#include "jpeg_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  */
 #include "support/test.h"
 
-#include "jpeg_lab.h"
+#include "jpeg_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The parts of the scaled JPEG decoder by themselves: transforms, tables, noise. */
 #include "support/test.h"
 
-#include "jpeg_lab.h"
+#include "jpeg_fixture.h"
 
 #include "image/fast/jpeg_huffman.h"
 #include "image/fast/jpeg_idct.h"

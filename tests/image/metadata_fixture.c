@@ -1,24 +1,24 @@
 /* Blocks of EXIF made from a list of fields, and a reader for them. */
-#include "metadata_lab.h"
+#include "metadata_fixture.h"
 
 #include <string.h>
 
-static size_t value_bytes(const struct lab_field *field)
+static size_t value_bytes(const struct fixture_field *field)
 {
-	static const size_t n_bytes[] = {[LAB_ASCII] = 1,
-	                                 [LAB_SHORT] = 2,
-	                                 [LAB_LONG] = 4,
-	                                 [LAB_RATIONAL] = 8,
-	                                 [LAB_UNDEFINED] = 1};
+	static const size_t n_bytes[] = {[FIXTURE_ASCII] = 1,
+	                                 [FIXTURE_SHORT] = 2,
+	                                 [FIXTURE_LONG] = 4,
+	                                 [FIXTURE_RATIONAL] = 8,
+	                                 [FIXTURE_UNDEFINED] = 1};
 	size_t n = field->n_numbers ? field->n_numbers : 1;
 
 	if (field->text)
-		return field->type == LAB_ASCII ? strlen(field->text) + 1
-		                                : strlen(field->text);
-	return field->type == LAB_RATIONAL ? 8 : n * n_bytes[field->type];
+		return field->type == FIXTURE_ASCII ? strlen(field->text) + 1
+		                                    : strlen(field->text);
+	return field->type == FIXTURE_RATIONAL ? 8 : n * n_bytes[field->type];
 }
 
-static void add_value(struct block *to, const struct lab_field *field, bool is_big)
+static void add_value(struct block *to, const struct fixture_field *field, bool is_big)
 {
 	size_t n = field->n_numbers ? field->n_numbers : 1;
 
@@ -27,32 +27,33 @@ static void add_value(struct block *to, const struct lab_field *field, bool is_b
 		                             value_bytes(field)});
 		return;
 	}
-	if (field->type == LAB_RATIONAL)
+	if (field->type == FIXTURE_RATIONAL)
 		n = 2;
 	for (size_t i = 0; i < n; i++)
-		block_add_number(to, field->number[i], field->type == LAB_SHORT ? 2 : 4,
-		                 is_big);
+		block_add_number(to, field->number[i],
+		                 field->type == FIXTURE_SHORT ? 2 : 4, is_big);
 }
 
 /* Where a directory's pointer stands, and its tag. */
 static const struct {
-	enum lab_directory in;
+	enum fixture_directory in;
 	uint16_t tag;
-} pointers[N_LAB_DIRECTORIES] = {
-	[LAB_EXIF] = {LAB_MAIN, 0x8769},
-	[LAB_GPS] = {LAB_MAIN, 0x8825},
-	[LAB_INTEROP] = {LAB_EXIF, 0xa005},
+} pointers[N_FIXTURE_DIRECTORIES] = {
+	[FIXTURE_EXIF] = {FIXTURE_MAIN, 0x8769},
+	[FIXTURE_GPS] = {FIXTURE_MAIN, 0x8825},
+	[FIXTURE_INTEROP] = {FIXTURE_EXIF, 0xa005},
 };
 
-static size_t add_directory(struct block *to, bool is_big, const struct lab_field *fields,
-                            size_t n, enum lab_directory directory, const size_t *at)
+static size_t add_directory(struct block *to, bool is_big,
+                            const struct fixture_field *fields, size_t n,
+                            enum fixture_directory directory, const size_t *at)
 {
 	size_t n_fields = 0, begin = to->n, value_at;
 	struct block values = {0};
 
 	for (size_t i = 0; i < n; i++)
 		n_fields += fields[i].directory == directory;
-	for (int i = LAB_EXIF; i <= LAB_INTEROP; i++)
+	for (int i = FIXTURE_EXIF; i <= FIXTURE_INTEROP; i++)
 		n_fields += pointers[i].in == directory && at[i] > 0;
 	value_at = begin + 2 + 12 * n_fields + 4;
 	block_add_number(to, n_fields, 2, is_big);
@@ -76,34 +77,37 @@ static size_t add_directory(struct block *to, bool is_big, const struct lab_fiel
 			block_add_number(to, 0, (unsigned)(4 - n_value), is_big);
 		}
 	}
-	for (int i = LAB_EXIF; i <= LAB_INTEROP; i++) {
+	for (int i = FIXTURE_EXIF; i <= FIXTURE_INTEROP; i++) {
 		if (pointers[i].in != directory || at[i] == 0)
 			continue;
 		block_add_number(to, pointers[i].tag, 2, is_big);
-		block_add_number(to, LAB_LONG, 2, is_big);
+		block_add_number(to, FIXTURE_LONG, 2, is_big);
 		block_add_number(to, 1, 4, is_big);
 		block_add_number(to, at[i], 4, is_big);
 	}
-	block_add_number(to, directory == LAB_MAIN ? at[LAB_THUMBNAIL] : 0, 4, is_big);
+	block_add_number(to, directory == FIXTURE_MAIN ? at[FIXTURE_THUMBNAIL] : 0, 4,
+	                 is_big);
 	block_add(to, block_bytes(&values));
 	block_fini(&values);
 	return begin;
 }
 
-struct block lab_exif(bool is_big_endian, const struct lab_field *fields, size_t n)
+struct block fixture_exif(bool is_big_endian, const struct fixture_field *fields,
+                          size_t n)
 {
 	/* Directories before those that point to them, so that their places are known. */
-	static const enum lab_directory order[] = {LAB_THUMBNAIL, LAB_INTEROP, LAB_GPS,
-	                                           LAB_EXIF, LAB_MAIN};
-	size_t at[N_LAB_DIRECTORIES] = {0};
+	static const enum fixture_directory order[] = {FIXTURE_THUMBNAIL, FIXTURE_INTEROP,
+	                                               FIXTURE_GPS, FIXTURE_EXIF,
+	                                               FIXTURE_MAIN};
+	size_t at[N_FIXTURE_DIRECTORIES] = {0};
 	struct block tiff = {0};
 
 	block_add_text(&tiff, is_big_endian ? "MM" : "II");
 	block_add_number(&tiff, 42, 2, is_big_endian);
 	block_add_number(&tiff, 0, 4, is_big_endian);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		bool is_there = order[i] == LAB_MAIN ||
-		                (order[i] == LAB_EXIF && at[LAB_INTEROP] > 0);
+		bool is_there = order[i] == FIXTURE_MAIN ||
+		                (order[i] == FIXTURE_EXIF && at[FIXTURE_INTEROP] > 0);
 
 		for (size_t k = 0; k < n; k++)
 			is_there |= fields[k].directory == order[i];
@@ -111,7 +115,7 @@ struct block lab_exif(bool is_big_endian, const struct lab_field *fields, size_t
 			at[order[i]] = add_directory(&tiff, is_big_endian, fields, n,
 			                             order[i], at);
 	}
-	block_set_number(&tiff, 4, at[LAB_MAIN], 4, is_big_endian);
+	block_set_number(&tiff, 4, at[FIXTURE_MAIN], 4, is_big_endian);
 	return tiff;
 }
 
@@ -143,25 +147,26 @@ static struct bytes value_at(struct bytes tiff, size_t directory, unsigned tag,
 	return (struct bytes){NULL, 0};
 }
 
-static size_t directory_at(struct bytes tiff, enum lab_directory directory)
+static size_t directory_at(struct bytes tiff, enum fixture_directory directory)
 {
 	size_t at = bytes_number(tiff, 4, 4, is_big(tiff));
 	unsigned type;
 
-	if (directory == LAB_THUMBNAIL)
+	if (directory == FIXTURE_THUMBNAIL)
 		return bytes_number(tiff,
 		                    at + 2 + 12 * bytes_number(tiff, at, 2, is_big(tiff)),
 		                    4, is_big(tiff));
-	if (directory == LAB_MAIN)
+	if (directory == FIXTURE_MAIN)
 		return at;
-	if (directory == LAB_INTEROP)
-		at = directory_at(tiff, LAB_EXIF);
+	if (directory == FIXTURE_INTEROP)
+		at = directory_at(tiff, FIXTURE_EXIF);
 	return at ? bytes_number(value_at(tiff, at, pointers[directory].tag, &type), 0, 4,
 	                         is_big(tiff))
 	          : 0;
 }
 
-struct bytes lab_exif_value(struct bytes tiff, enum lab_directory directory, unsigned tag)
+struct bytes fixture_exif_value(struct bytes tiff, enum fixture_directory directory,
+                                unsigned tag)
 {
 	size_t at = directory_at(tiff, directory);
 	unsigned type;
@@ -169,7 +174,8 @@ struct bytes lab_exif_value(struct bytes tiff, enum lab_directory directory, uns
 	return at ? value_at(tiff, at, tag, &type) : (struct bytes){NULL, 0};
 }
 
-int64_t lab_exif_number(struct bytes tiff, enum lab_directory directory, unsigned tag)
+int64_t fixture_exif_number(struct bytes tiff, enum fixture_directory directory,
+                            unsigned tag)
 {
 	size_t at = directory_at(tiff, directory);
 	unsigned type = 0;
@@ -179,10 +185,11 @@ int64_t lab_exif_number(struct bytes tiff, enum lab_directory directory, unsigne
 		value = value_at(tiff, at, tag, &type);
 	if (value.n == 0)
 		return -1;
-	return (int64_t)bytes_number(value, 0, type == LAB_SHORT ? 2 : 4, is_big(tiff));
+	return (int64_t)bytes_number(value, 0, type == FIXTURE_SHORT ? 2 : 4,
+	                             is_big(tiff));
 }
 
-struct block lab_spliced(const struct splice *splice, struct bytes file)
+struct block fixture_spliced(const struct splice *splice, struct bytes file)
 {
 	struct block to = {0};
 
@@ -192,13 +199,13 @@ struct block lab_spliced(const struct splice *splice, struct bytes file)
 	return to;
 }
 
-bool lab_holds(struct bytes bytes, const char *words)
+bool fixture_holds(struct bytes bytes, const char *words)
 {
 	return bytes_find(bytes, (struct bytes){(const uint8_t *)words, strlen(words)},
 	                  0) < bytes.n;
 }
 
-struct metadata_target lab_target(void)
+struct metadata_target fixture_target(void)
 {
 	return (struct metadata_target){
 		.width = 320,

@@ -1,5 +1,5 @@
 /* JPEG files decoded by libjpeg and by us, for comparison. */
-#include "jpeg_lab.h"
+#include "jpeg_fixture.h"
 
 #include "support/test.h"
 

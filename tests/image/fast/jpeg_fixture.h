@@ -2,8 +2,8 @@
  * What the tests of the scaled JPEG decoder share: files decoded by libjpeg to planes, ours to
  * compare with them, and decoding that must succeed.
  */
-#ifndef PXP_JPEG_LAB_H
-#define PXP_JPEG_LAB_H
+#ifndef PXP_JPEG_FIXTURE_H
+#define PXP_JPEG_FIXTURE_H
 
 #include "image/fast/jpeg.h"
 #include "jpeg_maker.h"

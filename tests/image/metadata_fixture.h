@@ -1,0 +1,53 @@
+/* Small blocks of metadata, made by hand, and looked at by readers of the tests' own. */
+#ifndef PXP_METADATA_FIXTURE_H
+#define PXP_METADATA_FIXTURE_H
+
+#include "image/metadata/containers.h"
+
+enum fixture_directory {
+	FIXTURE_MAIN,
+	FIXTURE_EXIF,
+	FIXTURE_GPS,
+	FIXTURE_INTEROP,
+	FIXTURE_THUMBNAIL,
+	N_FIXTURE_DIRECTORIES
+};
+
+/* A field of a TIFF structure: ASCII with text, or whole numbers. */
+struct fixture_field {
+	enum fixture_directory directory;
+	uint16_t tag, type;
+	const char *text; /* with its final zero; NULL: numbers */
+	uint32_t number[4];
+	uint32_t n_numbers; /* 0 means 1 */
+};
+
+enum {
+	FIXTURE_ASCII = 2,
+	FIXTURE_SHORT = 3,
+	FIXTURE_LONG = 4,
+	FIXTURE_RATIONAL = 5,
+	FIXTURE_UNDEFINED = 7
+};
+
+/* A TIFF structure of these fields, in the order in which they stand. */
+struct block fixture_exif(bool is_big_endian, const struct fixture_field *fields,
+                          size_t n);
+
+/* The value of a field, as a reader of its own finds it; empty when there is none. */
+struct bytes fixture_exif_value(struct bytes tiff, enum fixture_directory directory,
+                                unsigned tag);
+
+/* The first whole number of a field; -1 when there is none. */
+int64_t fixture_exif_number(struct bytes tiff, enum fixture_directory directory,
+                            unsigned tag);
+
+/* The file that a splice makes. */
+struct block fixture_spliced(const struct splice *splice, struct bytes file);
+
+bool fixture_holds(struct bytes bytes, const char *words);
+
+/* An output of 320 x 240, all of an upright 640 x 480 input, sRGB, JPEG. */
+struct metadata_target fixture_target(void);
+
+#endif
