@@ -27,8 +27,8 @@ grep -rhoE '\<struct [A-Za-z_][A-Za-z0-9_]*' --include='*.[ch]' src include test
 grep -rhoE 'PIXPOOL_[A-Z_]+' --include=CMakeLists.txt --include='*.[ch]' CMakeLists.txt src tests bench samples |
 	sort -u > "$work/options"
 find src include tests bench samples -type f -printf '%f\n' | sort -u > "$work/files"
-find tests -name '*.c' -exec cat {} + | tr '\n\t' '  ' | grep -oE 'TEST\([a-z0-9_]+, *[a-z0-9_]+\)' |
-	sed -E 's/TEST\(([a-z0-9_]+), *([a-z0-9_]+)\)/\1::\2/' | sort -u > "$work/tests"
+find tests -name '*.c' -exec cat {} + | tr '\n\t' '  ' | grep -oE 'TEST\([a-z0-9_]+, *[A-Za-z0-9_]+\)' |
+	sed -E 's/TEST\(([a-z0-9_]+), *([A-Za-z0-9_]+)\)/\1::\2/' | sort -u > "$work/tests"
 
 exists() { # NAME FOLDER-OF-DOCUMENT
 	case $1 in
@@ -44,7 +44,7 @@ exists() { # NAME FOLDER-OF-DOCUMENT
 }
 
 # shellcheck disable=SC2016 # backquotes stand for themselves
-names='`([A-Za-z_][A-Za-z0-9_]*\(\)|struct [a-z_0-9]+|PIXPOOL_[A-Z_]+|[a-z0-9_]+::[a-z0-9_]+|[a-z0-9_]+\.(c|h|sh)'
+names='`([A-Za-z_][A-Za-z0-9_]*\(\)|struct [a-z_0-9]+|PIXPOOL_[A-Z_]+|[a-z0-9_]+::[A-Za-z0-9_]+|[a-z0-9_]+\.(c|h|sh)'
 names+='|(src|include|tests|bench|samples|exec|image|future|executor|map|process|pool|header|fast|vips|stb)/[A-Za-z0-9_./-]*)`'
 n_names=0 n_wrong=0
 for document in "${documents[@]}"; do

@@ -19,11 +19,11 @@ wrong() {
 while IFS='(, ' read -r _ suite sentence; do
 	is_test[$suite::${sentence%)}]=yes
 done < <(find "$root/tests" -name '*.c' -exec cat {} + | tr '\n\t' '  ' |
-	{ grep -oE 'TEST\([a-z0-9_]+, *[a-z0-9_]+\)' || true; })
+	{ grep -oE 'TEST\([a-z0-9_]+, *[A-Za-z0-9_]+\)' || true; })
 
 # Set names to the names of tests in a cell, which are in backquotes.
 # shellcheck disable=SC2016 # backquotes stand for themselves
-name_pattern='`([a-z0-9_]+::[a-z0-9_]+)`'
+name_pattern='`([a-z0-9_]+::[A-Za-z0-9_]+)`'
 find_names() {
 	local rest=$1
 
