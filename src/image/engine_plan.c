@@ -9,6 +9,7 @@ static void keep_reason(struct failure *kept, const struct failure *reason)
 }
 
 static bool find_decoder(struct engine_plan *plan, struct source *source,
+                         engine_may_open_fn *may_open, void *data,
                          struct failure *ret_failure)
 {
 	/* Bytes of no format may still mean something to an engine of a test program. */
@@ -21,6 +22,8 @@ static bool find_decoder(struct engine_plan *plan, struct source *source,
 
 		if (!engine_is_wanted(*engine, source->reading))
 			continue;
+		if (!may_open(data, *engine, ret_failure))
+			return false;
 		switch ((*engine)->claim_source(source, &reason)) {
 		case CLAIM_CAN:
 			plan->decoder = *engine;
@@ -102,10 +105,11 @@ static bool plan_output(struct planned_output *ret_output, const struct engine *
 }
 
 bool engine_plan_make(struct engine_plan *ret_plan, struct source *source,
+                      engine_may_open_fn *may_open, void *data,
                       struct failure *ret_failure)
 {
 	*ret_plan = (struct engine_plan){0};
-	if (!find_decoder(ret_plan, source, ret_failure))
+	if (!find_decoder(ret_plan, source, may_open, data, ret_failure))
 		return false;
 	for (unsigned i = 0; i < source->n_variants; i++) {
 		if (!plan_output(&ret_plan->outputs[i], ret_plan->decoder, source,

@@ -425,14 +425,35 @@ static bool work(const struct picture_job *job, const struct engine_plan *plan,
 	return true;
 }
 
+/* A picture on its way through the engines. */
+struct opening {
+	struct picture_worker *worker;
+	const struct picture_job *job;
+};
+
+/* An engine that was not expected to read the picture may need more memory than the one that was: ask
+ * for it before it opens the picture. */
+static bool may_open(void *data, const struct engine *engine, struct failure *ret_failure)
+{
+	const struct opening *opening = data;
+	const struct picture_header *header = &opening->worker->header;
+	const struct recipe *reading = reading_of(opening->job);
+
+	return engine == engine_that_reads(header->format, reading) ||
+	       !engine->reads(header->format) ||
+	       ask_for_memory(opening->job, engine, header, 1, ret_failure);
+}
+
 /* With the metadata of the source read. */
 static bool run_source(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {
+	struct opening opening = {worker, job};
 	struct engine_plan plan;
 	bool is_planned, is_done;
 
-	is_planned = engine_plan_make(&plan, source, &answer->failure);
+	is_planned = engine_plan_make(&plan, source, may_open, &opening,
+	                              &answer->failure);
 	if (plan.decoder)
 		snprintf(answer->engine, sizeof(answer->engine), "%s",
 		         plan.decoder->name);
