@@ -324,7 +324,8 @@ static bool start(struct batch *batch, struct failure *ret_failure)
 	batch->n_files = 1; /* the feeder */
 	error = thread_start(&batch->feeder, feeder_main, batch);
 	if (error != 0)
-		return failure_set(ret_failure, FAIL_INTERNAL, "no thread: %s",
+		return failure_set(ret_failure, FAIL_INTERNAL,
+		                   "cannot start the feeder thread: %s",
 		                   strerrordesc_np(error));
 	batch->has_feeder = true;
 	return true;
@@ -543,7 +544,7 @@ static void end_by(struct batch *batch, int number)
 		batch->ended_by = number;
 		batch_stop(batch, BATCH_DRAINING);
 		report_say(batch->report,
-		           "%s: finishing running images; once more kills them",
+		           "%s: finishing running images; interrupt again to kill them",
 		           number == SIGINT   ? "interrupted"
 		           : number == SIGHUP ? "hung up"
 		                              : "terminated");

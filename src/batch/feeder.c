@@ -105,8 +105,10 @@ static void change_to_drawing(struct batch *batch)
 	if (batch->no_renderer.class != FAIL_NONE ||
 	    pools_change(batch->pools, POOL_DRAWS, &why) || !batch_goes_on(batch))
 		return;
-	failure_set(&batch->no_renderer, FAIL_UNSUPPORTED,
-	            "format: it has to be drawn, and no worker can draw: %s", why.text);
+	failure_set(
+		&batch->no_renderer, FAIL_UNSUPPORTED,
+		"format: vector drawings need a drawing worker, and none can be started: %s",
+		why.text);
 }
 
 /* Wait until the workers are idle, and then have all deferred drawings drawn. */
@@ -158,8 +160,7 @@ static bool take_names(struct file *file)
 		if (name && !plan_take(file->batch->plan, name))
 			return failure_set(
 				&result->failure, FAIL_COLLISION,
-				"another input, found after the plan, has this "
-				"output's name");
+				"another input already writes this output name");
 	}
 	return true;
 }

@@ -148,9 +148,10 @@ static bool on_need(void *data, uint64_t n_bytes, struct failure *ret_failure)
 	if (status == PXP_OK)
 		return true;
 	if (status == PXP_EMEMORY)
-		return failure_set(ret_failure, FAIL_MEMORY,
-		                   "it needs about %ju MiB, more than --memory leaves",
-		                   (uintmax_t)(n_bytes >> 20));
+		return failure_set(
+			ret_failure, FAIL_MEMORY,
+			"the image needs about %ju MiB of memory, more than --memory allows",
+			(uintmax_t)(n_bytes >> 20));
 	return failure_set(ret_failure, FAIL_MEMORY, "cannot get %ju MiB of memory: %s",
 	                   (uintmax_t)(n_bytes >> 20), pxp_status_name(status));
 }

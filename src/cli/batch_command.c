@@ -38,7 +38,8 @@ static bool is_picture(const char *file)
  * or it is an image, which means that the value of --report was forgotten. */
 static int open_records(const char *file)
 {
-	const char *why = "it is an image, which would be lost";
+	const char *why =
+		"it is an image and would be overwritten; --report needs a FILE";
 	char name[1024];
 	int fd = -1;
 

@@ -38,7 +38,7 @@ static const struct {
 	{FAIL_UNSUPPORTED, "darktable", "%s is not supported; convert it first"},
 	{FAIL_UNSUPPORTED, "cannot be read:", "%s is not supported"},
 	{FAIL_UNSUPPORTED, "cannot be written", "output format is not supported"},
-	{FAIL_UNSUPPORTED, "text would be missing", "%s with a font that is missing"},
+	{FAIL_UNSUPPORTED, "cannot draw all text", "%s with a font that is missing"},
 	{FAIL_UNSUPPORTED, "drawn", "%s cannot be drawn here"},
 	{FAIL_UNSUPPORTED, "", "unsupported kind of %s"},
 

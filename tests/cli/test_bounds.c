@@ -93,8 +93,9 @@ TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 --memory 1G in -o out --report r")
 	                  .status,
 	          1);
-	expect_record("{'input':'in/large.png','status':'failed','class':'memory',"
-	              "'message':'it needs about 1764 MiB, more than --memory leaves'");
+	expect_record(
+		"{'input':'in/large.png','status':'failed','class':'memory',"
+		"'message':'the image needs about 1764 MiB of memory, more than --memory allows'");
 	expect_record("'attempts':1}");
 	expect_counts(N_GOOD, 1);
 	fixture_leave();

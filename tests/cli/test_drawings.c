@@ -146,9 +146,10 @@ TEST(drawings, without_access_to_fonts_are_unsupported_and_never_without_text)
 	write_text("in/b.pdf", HELLO_PDF);
 	sample("balloon.png", "in/c.png");
 	expect_refused("refuse landlock_add_rule=0", "",
-	               "text would be missing: cannot open the font ");
-	expect_refused("refuse landlock_add_rule=38", "",
-	               "it has to be drawn, and no worker can draw: ");
+	               "cannot draw all text: cannot open the font ");
+	expect_refused(
+		"refuse landlock_add_rule=38", "",
+		"vector drawings need a drawing worker, and none can be started: ");
 	expect_refused("refuse landlock_create_ruleset=38", "",
 	               "--sandbox off renders it anyway");
 	EXPECT(!strstr(run("refuse landlock_add_rule=0 pixpool info").out,

@@ -74,7 +74,7 @@ TEST(records, never_replace_an_image)
 	EXPECT_EQ(ended.status, 2);
 	EXPECT_STR(
 		ended.err,
-		"pixpool: cannot write the report a.jpg: it is an image, which would be lost\n");
+		"pixpool: cannot write the report a.jpg: it is an image and would be overwritten; --report needs a FILE\n");
 	EXPECT_EQ(run("pixpool verify a.jpg").status, 0);
 	fixture_leave();
 }

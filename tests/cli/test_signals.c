@@ -55,7 +55,8 @@ static void expect_drained(int number, const char *word)
 	command = begin_with_a_gate("");
 	kill(command.pid, number);
 	snprintf(says, sizeof(says),
-	         "pixpool: %s: finishing running images; once more kills them\n", word);
+	         "pixpool: %s: finishing running images; interrupt again to kill them\n",
+	         word);
 	await_error(&command, says);
 	let_pass("in/b.png");
 	ended = end(&command);

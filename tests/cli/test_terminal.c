@@ -202,7 +202,7 @@ TEST(terminal, ctrl_c_lets_running_images_finish_and_restores_the_terminal)
 	REQUIRE(write(terminal.keyboard, "\003", 1) == 1);
 	await_shown(
 		0,
-		"pixpool: interrupted: finishing running images; once more kills them\r\n");
+		"pixpool: interrupted: finishing running images; interrupt again to kill them\r\n");
 	let_pass("in/a.png");
 	await_shown(0, "\n8 not started; run the same command again to continue");
 	EXPECT_EQ(end(&command).status, 130);

@@ -143,7 +143,7 @@ TEST(draw, a_pdf_with_unknown_characters_is_unsupported)
 		SKIP("poppler-data is installed here");
 	expect_failure(page("BT /F1 40 Tf 10 40 Td <30423044> Tj ET", JAPANESE), "a.pdf",
 	               &recipe, FAIL_UNSUPPORTED,
-	               "text would be missing: Missing language pack for 'Adobe-Japan1' "
+	               "cannot draw all text: Missing language pack for 'Adobe-Japan1' "
 	               "mapping: install poppler-data");
 	/* Text missing in one picture does not fail the next one. */
 	EXPECT(dark_of(page(HELLO, HELVETICA), "a.pdf", 400) > 1500);
@@ -154,7 +154,7 @@ TEST(draw, a_pdf_with_text_and_no_font_is_a_bad_image)
 	struct recipe recipe = boxed(FORMAT_PNG, 200, 200);
 
 	expect_failure(page("BT 10 40 Td (Hello) Tj ET", HELVETICA), "a.pdf", &recipe,
-	               FAIL_BAD_IMAGE, "text would be missing: No font in show");
+	               FAIL_BAD_IMAGE, "cannot draw all text: No font in show");
 }
 
 TEST(draw, without_any_font_nothing_is_drawn)
@@ -527,14 +527,16 @@ TEST(draw, a_packed_svg_is_unpacked_to_a_limit)
 	expect_packed(&blob, FAIL_NONE, "");
 	blob = packed(svg, sizeof(svg) - 1);
 	twice = packed(blob.bytes, blob.n);
-	expect_packed(&twice, FAIL_BAD_IMAGE, "the packed file is not an SVG");
+	expect_packed(&twice, FAIL_BAD_IMAGE,
+	              "the gzip-compressed file does not contain an SVG");
 	blob.n -= 9;
 	expect_packed(&blob, FAIL_BAD_IMAGE, "the packed SVG is damaged");
 	blob = packed(spaces, n_bomb);
 	expect_packed(&blob, FAIL_TOO_BIG, "larger than 64 MiB");
 	blob = packed("hello", 5);
 	blob_append(&blob, "junkjunk", 8);
-	expect_packed(&blob, FAIL_BAD_IMAGE, "the packed file is not an SVG");
+	expect_packed(&blob, FAIL_BAD_IMAGE,
+	              "the gzip-compressed file does not contain an SVG");
 	free(spaces);
 }
 

@@ -62,7 +62,7 @@ static size_t add(struct sock_filter *filter, size_t n, const char *word)
 			                calls[i].first_argument,
 			                SECCOMP_RET_ERRNO | (unsigned)atoi(value + 1));
 	}
-	fprintf(stderr, "refuse: no call is known as %s\n", word);
+	fprintf(stderr, "refuse: unknown system call '%s'\n", word);
 	exit(REFUSED);
 }
 

@@ -368,7 +368,7 @@ static bool may_kill_again(struct task *task, struct pxp_error *error)
 
 	if (task->kills_left == UINT_MAX || --task->kills_left > 0)
 		return true;
-	pxp_fail(error, PXP_EPOISON, "it killed too many workers; the last one: %s",
+	pxp_fail(error, PXP_EPOISON, "the task killed too many workers; last failure: %s",
 	         strdupa(error->text));
 	error->signal = signal;
 	error->exit_code = exit_code;

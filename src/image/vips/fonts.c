@@ -101,14 +101,14 @@ bool fonts_are_there(struct failure *ret_failure)
 		if (fd < 0)
 			return failure_set(
 				ret_failure, FAIL_UNSUPPORTED,
-				"header: text would be missing: cannot open the "
+				"header: cannot draw all text: cannot open the "
 				"font %s: %s",
 				font, strerrordesc_np(errno));
 		close(fd);
 	}
 	if (i == 0)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: its text would be missing: there is no font "
-		                   "here: install one, e.g. fonts-dejavu-core");
+		                   "header: cannot draw all text: no font is installed; "
+		                   "install one, e.g. fonts-dejavu-core");
 	return true;
 }

@@ -79,15 +79,13 @@ bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 	/* A text without a font is a fault of the file. */
 	if (strstr(missing_text, "No font in"))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "decode: text would be missing: %s",
-		                   what_is_missing());
+		                   "decode: cannot draw all text: %s", what_is_missing());
 	if (strstr(missing_text, "language pack") || strstr(missing_text, "CMap"))
 		hint = ": install poppler-data";
 	else if (format == FORMAT_PDF)
 		hint = ": install a font for it";
 	return failure_set(ret_failure, FAIL_UNSUPPORTED,
-	                   "decode: text would be missing: %s%s", what_is_missing(),
-	                   hint);
+	                   "decode: cannot draw all text: %s%s", what_is_missing(), hint);
 }
 
 /* ---- starting, and trying ---- */
@@ -252,8 +250,9 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 	state->unpacked = bytes;
 	/* Look at the bytes alone: a file that is packed twice is no SVG. */
 	if (format_of_bytes(bytes, n, "") != FORMAT_SVG)
-		return failure_set(ret_failure, FAIL_BAD_IMAGE,
-		                   "header: the packed file is not an SVG");
+		return failure_set(
+			ret_failure, FAIL_BAD_IMAGE,
+			"header: the gzip-compressed file does not contain an SVG");
 	VIPS_UNREF(state->bytes);
 	state->bytes = vips_source_new_from_memory(bytes, n);
 	return state->bytes ||
