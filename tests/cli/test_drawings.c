@@ -335,7 +335,7 @@ TEST(drawings, beyond_the_queue_take_turns_with_other_images)
 }
 
 /* A worker returns the descriptor that it was given: the name may belong to another file by then. */
-TEST(drawings, found_by_decoders_are_not_opened_again_by_name)
+TEST(drawings, a_drawing_passed_on_by_a_decoder_is_not_reopened_by_name)
 {
 	struct command command;
 
@@ -352,7 +352,7 @@ TEST(drawings, found_by_decoders_are_not_opened_again_by_name)
 	fixture_leave();
 }
 
-TEST(drawings, that_crash_or_hang_cost_only_themselves)
+TEST(drawings, a_crash_or_hang_fails_only_that_drawing)
 {
 	const char *text;
 

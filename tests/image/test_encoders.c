@@ -145,7 +145,7 @@ TEST(encoders, of_more_effort_take_fewer_bytes)
 }
 
 /* In a GIF, effort is spent on finding the colours of the palette. */
-TEST(encoders, of_a_gif_find_better_colours_with_more_effort)
+TEST(encoders, more_effort_gives_a_gif_better_colours)
 {
 	double fast, slow;
 	size_t n;

@@ -141,7 +141,7 @@ TEST(header_quirks, a_pfm_of_light_over_1_stays_so_in_an_hdr)
 	blob_fini(&blob);
 }
 
-TEST(header_quirks, grey_floats_up_to_1_are_light_and_others_up_to_255)
+TEST(header_quirks, grey_floats_up_to_1_are_linear_and_larger_ones_are_0_to_255)
 {
 	for (int i = 0; i < 2; i++) {
 		float values[SIDE * SIDE];

@@ -273,8 +273,7 @@ TEST(memory_estimate, a_header_without_a_frame_or_with_a_side_of_0_is_handled)
 	EXPECT_EQ(header.size.height, 0);
 }
 
-/* A chain of directories that leads back to itself, and one of nothing. */
-TEST(memory_estimate, a_tiff_is_read_in_both_orders)
+TEST(memory_estimate, a_tiff_is_read_in_both_byte_orders)
 {
 	static const uint8_t little[] = "II*\0\10\0\0\0\4\0"
 					"\0\1\3\0\1\0\0\0\x10\x27\0\0"

@@ -453,7 +453,7 @@ TEST(picture, a_huffman_table_with_too_many_codes_is_refused_before_stb_sees_it)
 	blob_fini(&jpeg);
 }
 
-TEST(picture, stb_refuses_four_colours)
+TEST(picture, stb_refuses_cmyk)
 {
 	/* A start, a frame of 16 x 16 in four components, an end. */
 	static const char head[] = "\xff\xd8\xff\xc0\0\x14\x08\0\x10\0\x10\4"

@@ -37,7 +37,7 @@ TEST(geometry, a_box_one_side_or_both)
 	EXPECT(!geometry.no_enlarge);
 }
 
-TEST(geometry, a_wrong_word_is_refused_and_its_wrong_part_named)
+TEST(geometry, an_invalid_size_is_refused_and_its_invalid_part_named)
 {
 	static const struct {
 		const char *word, *part;

@@ -236,7 +236,7 @@ TEST(figures, a_comma_locale_changes_nothing)
 	scratch_leave();
 }
 
-TEST(text, text_beyond_its_room_is_cut_and_flagged)
+TEST(text, too_long_text_is_truncated_and_flagged)
 {
 	char line[6];
 	struct text text = text_in(line, sizeof(line));

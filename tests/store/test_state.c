@@ -262,7 +262,7 @@ TEST(state, a_file_that_is_no_database_is_moved_aside_and_told)
 	scratch_leave();
 }
 
-TEST(state, another_programs_database_is_moved_aside_whole)
+TEST(state, a_foreign_database_is_renamed_intact)
 {
 	sqlite3 *other;
 	struct state *state;

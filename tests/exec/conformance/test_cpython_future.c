@@ -139,7 +139,7 @@ TEST(cpython_future, every_status_has_a_name)
 }
 
 /* test_cancel */
-TEST(cpython_future, a_cancel_succeeds_before_the_task_starts_and_once_more)
+TEST(cpython_future, cancel_succeeds_for_pending_and_for_cancelled_futures)
 {
 	static const bool is_cancelled[N_FIXTURES] = {true, false, true,
 	                                              true, false, false};
