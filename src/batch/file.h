@@ -52,7 +52,7 @@ void file_destroy(struct file *file);
  * before this returns. */
 void file_submit(struct file *file);
 
-/* It is fresh, and the state has to learn its times; then it is skipped. The file is freed. */
+/* Record the new times of an up-to-date file in the state, then skip the file. The file is freed. */
 void file_note_fresh(struct file *file);
 
 /* Defer the file, whose input is open, until the workers that draw have their turn. The file is moved

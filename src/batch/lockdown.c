@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* The descriptors of a worker: 0 to 2, the channel, the descriptors of its task, and the duplicates
- * that libraries make of those. */
+/* The descriptors of a worker: 0, 1 and 2, the channel, those of its task, and the duplicates that
+ * libraries make. */
 enum { MAX_DESCRIPTORS = 32 };
 
 /* In a fork server, from which its workers inherit it, and in a worker. */

@@ -1,4 +1,4 @@
-/* The table of options, and the values that need more than a table to be read. */
+/* The option table, and the parsers of values that the table cannot describe. */
 #include "cli/options.h"
 
 #include "base/fd.h"

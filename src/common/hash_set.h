@@ -26,7 +26,8 @@ bool hash_set_append(struct hash_set *set, uint64_t hash);
 /* Needed after hash_set_append(), before the two below. */
 void hash_set_sort(struct hash_set *set);
 
-/* Whether the hash is in a sorted set. *ret_index is where it stands first, or would have to. */
+/* Whether the hash is in a sorted set. *ret_index is the index of its first occurrence, or the index
+ * at which to insert it. */
 bool hash_set_find(const struct hash_set *set, uint64_t hash, size_t *ret_index);
 
 /* Add a hash to a sorted set, which stays sorted. For few hashes: each moves those behind it.

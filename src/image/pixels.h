@@ -13,7 +13,7 @@ struct pixels {
 	void (*free_bytes)(void *bytes);
 };
 
-void pixels_fini(struct pixels *pixels); /* pixels of zeros are fine */
+void pixels_fini(struct pixels *pixels); /* does nothing if the struct is all zeros */
 
 /* A buffer for pixels of this shape; false when memory ran out or it has no size. */
 bool pixels_init(struct pixels *ret_pixels, struct size size, unsigned n_bands);

@@ -6,7 +6,7 @@
 /* Whether the output is ours: found out from the two records. */
 enum owner {
 	OWNER_UNKNOWN, /* more evidence is needed */
-	OWNER_US,      /* a record has the content that the output has */
+	OWNER_US, /* the size and time, or the content hash, of one record match the output */
 	OWNER_OTHERS
 };
 

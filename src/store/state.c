@@ -155,7 +155,7 @@ static int lock_for_run(sqlite3 *database, const struct state_options *options)
 static void set_up(sqlite3 *database, const struct state_options *options)
 {
 	sqlite3_extended_result_codes(database, 1);
-	/* What stands in the file is data: it must not run anything, nor be trusted. */
+	/* Treat the file as untrusted data: nothing in it may run code. */
 	sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_limit(database, SQLITE_LIMIT_LENGTH, 1 << 20);
@@ -164,7 +164,7 @@ static void set_up(sqlite3 *database, const struct state_options *options)
 		run(database, "PRAGMA synchronous=OFF");
 	else if (options->rows_alone)
 		run(database, "PRAGMA synchronous=FULL");
-	else /* a row that a power cut takes is on its output as well */
+	else /* a row lost in a power cut can be read back from the stamp on its output */
 		run(database, "PRAGMA synchronous=NORMAL");
 }
 

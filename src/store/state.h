@@ -21,7 +21,8 @@ struct state;
 struct state_options {
 	const char *path; /* of the database file; made with the first row */
 	bool is_durable;  /* false: --no-fsync */
-	bool rows_alone; /* the outputs' file system takes no stamps: each group's rows are synced */
+	/* The output file system does not support stamps: sync after each group of rows. */
+	bool rows_alone;
 	/*
 	 * Asked while another run has the state: first at once, then after each pause that it makes
 	 * itself. False gives up. NULL gives up at once.

@@ -205,7 +205,7 @@ static bool is_removed(int folder)
 	return fstat(folder, &st) != 0 || st.st_nlink == 0;
 }
 
-/* Whether fsync() of a folder failed because this file system has no such thing. */
+/* Whether fsync() of a folder failed because this file system does not support it. */
 static bool has_no_folder_sync(void)
 {
 	return errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ||

@@ -77,7 +77,7 @@ static struct block kept(const char *attributes, const char *elements, unsigned 
 #define EXPECT_HOLDS_NOT(xmp, words)                                                     \
 	EXPECT(!fixture_holds(block_bytes(&(xmp)), words), "%s", words)
 
-/* One property in each form that RDF has for it: each must go or stay with its class. */
+/* One property in each RDF syntax: each must be dropped or kept with its metadata class. */
 static const struct {
 	const char *attributes, *elements;
 	unsigned keep;

@@ -85,9 +85,9 @@ bool future_start(struct pxp_future *future)
 {
 	bool starts;
 
-	/* An executor cancels a pending task by taking it back from the worker that would begin
-	 * it, so nothing can race with this start. A promise can be cancelled meanwhile: there the
-	 * lock decides. */
+	/* No lock is needed for a task: to cancel a pending task, the executor first takes it back
+	 * from the worker that would start it. A promise may be cancelled by any thread at any
+	 * time, so its start needs the lock. */
 	if (!future->is_promise)
 		return start(future);
 	lock_acquire(&future->lock);

@@ -71,7 +71,8 @@ struct completion *future_completion(struct pxp_future *future);
  *         future has callbacks, this thread is not idle until they have returned. */
 void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle);
 
-/* The state as the future knows it, without asking the owner: a pending future may be running. */
+/* The state stored in the future; the owner is not asked. PXP_PENDING may be out of date: the task
+ * may already be running. */
 enum pxp_future_state future_peek(struct pxp_future *future);
 
 /* Whether a wait in this thread could never end: the future is not done, and this thread works

@@ -115,9 +115,9 @@ struct pool_worker {
 	uint64_t limit;
 	/* Its share of the budget. */
 	uint64_t granted;
-	/* The limit that its task waits for. */
+	/* The memory limit, in bytes, that its task has requested and waits for. */
 	uint64_t needed;
-	/* Its place in the order of those that wait. */
+	/* Its position in the queue of waiting workers. */
 	uint64_t need_number;
 	/* How often the front task has asked for memory. */
 	unsigned n_needs;

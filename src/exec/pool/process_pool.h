@@ -49,7 +49,7 @@ struct process_pool {
 	/* When to call pool_schedule() although nothing has happened, apart from the two times
 	 * below; -1: never. */
 	int64_t next_schedule_ns;
-	/* A sleeping supervisor is woken once the queue has so many tasks. */
+	/* The queue length at which a sleeping supervisor is woken. */
 	size_t n_to_wake;
 
 	/* The number of the last task that a worker was given. */

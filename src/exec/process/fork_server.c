@@ -310,7 +310,7 @@ static void spawn(struct fork_server *server, struct process_frame *request,
 	fd_close(&pidfd);
 }
 
-/* For a main process that is root without CAP_KILL, and has another user than the workers. */
+/* Needed if the main process is root without CAP_KILL and the workers run as another user. */
 static void pass_signal(const struct fork_server *server,
                         const struct process_frame *request)
 {

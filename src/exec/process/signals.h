@@ -2,9 +2,9 @@
 #ifndef PXP_SIGNALS_H
 #define PXP_SIGNALS_H
 
-/* Undo what this process, or its parent, has ignored, handled or blocked. (If SIGCHLD were ignored
- * there would be no wait status.) The n signals in ignored are ignored, which their children
- * inherit. It takes many system calls. */
+/* Reset every signal to its default action and unblock it, whatever this process or its parent had
+ * set. (If SIGCHLD stayed ignored, there would be no wait status.) The exceptions are the n signals
+ * in ignored: they are ignored, and child processes inherit this. Slow: makes many system calls. */
 void signals_reset(const int *ignored, unsigned n);
 
 /* Block SIGCHLD, and let it interrupt a ppoll() that unblocks it. */

@@ -88,7 +88,8 @@ static bool leave_terminal(int control, int main_pidfd)
 	return true;
 }
 
-/* The main process waits for every answer. If one cannot be sent, our end tells it. */
+/* The main process waits for every answer. If one cannot be sent, exit: the main process then sees
+ * the closed channel. */
 static void send_answer(int control, const struct process_frame *answer,
                         const int *descriptor)
 {

@@ -600,8 +600,8 @@ static struct render_options options_of(const struct recipe *recipe)
 	};
 }
 
-/* Planes at the size of the output are converted with 16 bits, and become what the writer needs
- * afterwards. */
+/* Scale the planes to the output size and convert their colours at 16 bits, then reduce them to the
+ * layout and depth that the writer needs. */
 static bool render_converted(struct fast_state *state, const struct layout *layout,
                              const struct render_options *options,
                              struct rendered *ret_rendered)

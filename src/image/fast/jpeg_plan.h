@@ -22,12 +22,12 @@ static inline uint64_t jpg_band(unsigned first, unsigned last)
  *
  *   - first AC scans of coefficients that the scale does not use;
  *   - refinements of such coefficients;
- *   - refinements whose loss stays within the component's noise budget. A refinement
- *     that is skipped takes all later ones of its coefficients with it.
+ *   - refinements whose loss stays within the component's noise budget. If a refinement
+ *     is skipped, all later refinements of its coefficients are skipped too.
  *
  * A refinement scan has a bit for each coefficient of its band that is not zero, so one
  * that is read needs all scans before it that overlap its band. DC scans are always read.
- * Nothing is skipped of a file without an end marker.
+ * In a file without an end marker, no scan is skipped.
  */
 void jpg_plan_scans(struct jpg_file *file, const struct jpg_request *request);
 

@@ -237,7 +237,7 @@ static bool apply_stretch(VipsImage **image, void *data)
 	       name_space(image, VIPS_INTERPRETATION_LAB);
 }
 
-/* The lightness that percent of the pixels do not exceed. */
+/* Find a percentile: the lightness that the given percentage of the pixels does not exceed. */
 static bool find_percent(VipsImage *lightness, double percent, double *ret_lightness)
 {
 	int found;

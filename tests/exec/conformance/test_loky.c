@@ -292,7 +292,7 @@ static enum pxp_status task_environment(struct pxp_task *task)
 	return value ? pxp_task_return(task, value, strlen(value) + 1) : PXP_ESTATE;
 }
 
-/* test_child_env_executor: by the initialiser. */
+/* test_child_env_executor. loky passes env=; here the initialiser sets the variable. */
 TEST(loky, each_pool_has_an_environment_of_its_own)
 {
 	struct pxp_executor *pools[2];
