@@ -107,7 +107,8 @@ static void change_to_drawing(struct batch *batch)
 		return;
 	failure_set(
 		&batch->no_renderer, FAIL_UNSUPPORTED,
-		"format: vector drawings need a drawing worker, and none can be started: %s",
+		"format: SVG and PDF are drawn by workers of their own, and none can be "
+		"started: %s",
 		why.text);
 }
 

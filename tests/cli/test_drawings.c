@@ -149,7 +149,7 @@ TEST(drawings, without_access_to_fonts_are_unsupported_and_never_without_text)
 	               "cannot draw all text: cannot open the font ");
 	expect_refused(
 		"refuse landlock_add_rule=38", "",
-		"vector drawings need a drawing worker, and none can be started: ");
+		"SVG and PDF are drawn by workers of their own, and none can be started: ");
 	expect_refused("refuse landlock_create_ruleset=38", "",
 	               "--sandbox off renders it anyway");
 	EXPECT(!strstr(run("refuse landlock_add_rule=0 pixpool info").out,

@@ -88,6 +88,13 @@ TEST(reason, names_formats_as_people_do)
 	         "JPEG 2000 is not read with --untrusted"},
 		{FAIL_UNSUPPORTED, "header: tiff2vips: subsampled images not supported",
 	         "tiff", "unsupported kind of TIFF"},
+		{FAIL_UNSUPPORTED,
+	         "format: SVG and PDF are drawn by workers of their own, and none can be "
+	         "started: no sandbox",
+	         "svg", "SVG cannot be drawn here"},
+		{FAIL_UNSUPPORTED,
+	         "header: cannot draw all text: no font is installed; install one", "pdf",
+	         "PDF with a font that is missing"},
 		{FAIL_UNSUPPORTED, "open: not a regular file", NULL,
 	         "not a regular file"},
 	};
