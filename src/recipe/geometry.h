@@ -72,8 +72,7 @@ struct area {
  */
 struct layout {
 	struct size scaled; /* the whole picture */
-	struct area
-		part; /* to keep, in pixels of the scaled picture; never extends beyond it */
+	struct area part;   /* the part to keep; lies inside the scaled picture */
 	/* The place of the part is the centre, and the engine must search for a better
 	 * one (POSITION_ENTROPY and POSITION_ATTENTION, if something is cut off). */
 	bool is_searched;

@@ -166,7 +166,7 @@ TEST(drawings, without_any_font_are_unsupported)
 	scratch_file("fonts.conf", "<fontconfig><dir>/not/there</dir></fontconfig>");
 	run("chmod 755 .");
 	expect_refused("FONTCONFIG_FILE=$PWD/fonts.conf", options_here(),
-	               "there is no font here: install one");
+	               "no font is installed; install one");
 	fixture_leave();
 }
 
@@ -387,8 +387,8 @@ TEST(drawings, that_need_too_much_memory_fail_before_they_are_drawn)
 	              options_here())
 	                  .status,
 	          1);
-	EXPECT(strstr(records("r"), "'class':'memory','message':'it needs about "), "%s",
-	       records("r"));
+	EXPECT(strstr(records("r"), "'class':'memory','message':'the image needs about "),
+	       "%s", records("r"));
 	EXPECT_EQ(run("pixpool resize -s 90 in -o out --memory 200M %s", options_here())
 	                  .status,
 	          0);

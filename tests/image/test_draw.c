@@ -169,9 +169,9 @@ TEST(draw, without_any_font_nothing_is_drawn)
 	REQUIRE(path && setenv("FONTCONFIG_FILE", path, 1) == 0);
 	free(path);
 	expect_failure(SVG "width='9' height='9'/>", "a.svg", &recipe, FAIL_UNSUPPORTED,
-	               "there is no font here: install one");
+	               "no font is installed; install one");
 	expect_failure(page(HELLO, HELVETICA), "a.pdf", &recipe, FAIL_UNSUPPORTED,
-	               "there is no font here: install one");
+	               "no font is installed; install one");
 	EXPECT(!picture_draws(FORMAT_SVG, &failure));
 	scratch_leave();
 }
