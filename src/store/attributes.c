@@ -1,4 +1,5 @@
-/* Owner, mode, lists and attributes of a file that takes the place of another. */
+/* Copies owner, mode, access control list and extended attributes to a file that replaces
+ * another. */
 #include "store/attributes.h"
 
 #include "store/store_internal.h"
@@ -20,7 +21,8 @@ static void copy_attribute(int to, int from, const char *name, void *value)
 		(void)!fsetxattr(to, name, value, (size_t)n, 0);
 }
 
-/* All extended attributes, the access control list among them; as far as it may be done. */
+/* Copy all extended attributes, including the access control list. Those that may not be set are
+ * skipped. */
 static void copy_attributes(int to, int from)
 {
 	ssize_t n = flistxattr(from, NULL, 0);

@@ -1,4 +1,4 @@
-/* What a file has beside its bytes: owner, mode, access control list and extended attributes. */
+/* The metadata of a file: owner, mode, access control list and extended attributes. */
 #ifndef PXP_ATTRIBUTES_H
 #define PXP_ATTRIBUTES_H
 

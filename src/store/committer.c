@@ -14,7 +14,7 @@ struct committer {
 	struct committer_options options;
 	pthread_t thread; /* unless options.is_stepped */
 
-	/* Of the thread that commits. */
+	/* Used only by the thread that commits. */
 	int64_t group_ns; /* how long the present group took */
 	struct failure state_failure;
 
@@ -102,8 +102,9 @@ static void ask_for_outputs(const struct committer_options *options,
 	}
 }
 
-/* The result of a file follows from those of its outputs: the first that failed is the file's, else
- * one that was dropped behind a place that failed, else one that is done. */
+/* Compute the result of a file from the results of its outputs: the first failure; else
+ * STORE_DROPPED if an output was dropped; else STORE_DONE if an output is done; else
+ * STORE_SKIPPED. */
 static void sum_up(struct commit *commit, const struct store_output *outputs)
 {
 	bool is_dropped = false;
@@ -161,7 +162,7 @@ static void publish(struct committer *committer, struct commit *first)
 
 /* ---- the state ---- */
 
-/* The rows of a file that was published, and what is known of its picture. */
+/* Write the rows of a published file, and record or delete the known failure of its picture. */
 static enum state_result put_rows(struct state *state, const struct commit *commit)
 {
 	enum state_result result = STATE_OK;
@@ -179,8 +180,9 @@ static enum state_result put_rows(struct state *state, const struct commit *comm
 	return result;
 }
 
-/* Without its rows a group is whole all the same: its stamps have them. But a place that takes no rows takes
- * no more outputs either. */
+/* A group whose rows cannot be written is complete all the same: the stamps on its outputs hold
+ * the same records. But if the place of the state is full or broken, the outputs cannot be
+ * expected to fare better, so the committer stops. */
 static void write_state(struct committer *committer, const struct commit *first)
 {
 	struct state *state = committer->options.state;
@@ -200,14 +202,14 @@ static void write_state(struct committer *committer, const struct commit *first)
 		committer_stop(committer);
 	else
 		committer->state_failure.class =
-			FAIL_NONE; /* it goes on without a state */
+			FAIL_NONE; /* the committer goes on without a state */
 }
 
 /* ---- groups ---- */
 
 /*
- * A group has three steps, so that its files can share what is slow: outputs get their names and are made
- * durable; then the rows of the state; and only then is anybody told.
+ * A group has three steps, so that its files share the slow operations: publish the outputs and
+ * make them durable; then write the rows of the state; only then report the results.
  */
 static size_t commit_group(struct committer *committer, struct commit *first)
 {

@@ -39,8 +39,8 @@ struct commit_output {
  * A file that has no outputs only changes the state: its result is STORE_DONE.
  */
 struct commit {
-	struct commit *next; /* the committer's */
-	void *owner;         /* the caller's; not looked at */
+	struct commit *next; /* used by the committer */
+	void *owner;         /* for the caller; the committer does not use it */
 
 	int fd; /* holds all outputs; read by position */
 	const struct commit_output *outputs;
@@ -48,9 +48,9 @@ struct commit {
 	const struct timespec *dates;          /* as of struct store_content */
 	const struct store_original *original; /* as of struct store_output; NULL */
 
-	/* For the state: what is known of the picture by its source's name. */
-	const char *source; /* NULL: nothing changes */
-	/* Its failure is kept; NULL: one that was kept goes. */
+	/* For the state: the known failure of the picture, by the name of its source. */
+	const char *source; /* NULL: the state keeps what it has */
+	/* The failure to record; NULL: delete the recorded failure, if any. */
 	const struct known_failure *known;
 	/* Outputs whose stamps become rows although nothing was published. */
 	const struct commit_output *rows;
@@ -66,11 +66,11 @@ typedef void commit_done_fn(struct commit *commit, void *data);
 
 struct committer_options {
 	struct store *store; /* borrowed; closed after the committer is destroyed */
-	struct state *state; /* likewise; NULL: there is none, or it cannot be written */
+	struct state *state; /* likewise; NULL: no state, or a read-only one */
 	enum overwrite overwrite;
 	commit_done_fn *done;
 	void *data; /* for done */
-	/* No thread is started: groups are committed by committer_step(), in the caller's thread. */
+	/* No thread is started. Instead, committer_step() commits groups in the caller's thread. */
 	bool is_stepped;
 };
 
@@ -92,16 +92,16 @@ struct committer *committer_create(const struct committer_options *options);
  */
 void committer_add(struct committer *committer, struct commit *commit);
 
-/* Publish nothing more: files that are waiting, and all that are added later, come back as
- * STORE_DROPPED. A file that is being published is finished. */
+/* Stop publishing: files that are waiting or are added later get the result STORE_DROPPED. The
+ * group that is being committed is finished. */
 void committer_stop(struct committer *committer);
 
-/* Why the state could not be written: the committer has stopped then. Its class is FAIL_NONE while all is
- * well. To be asked after the committer was stopped or in `done`. */
+/* Why the state could not be written, which has stopped the committer; FAIL_NONE if it could.
+ * Call this only in `done` or after the committer has stopped. */
 const struct failure *committer_state_failure(const struct committer *committer);
 
-/* Commit one group in this thread, of a committer that is_stepped. The number of files in it; 0:
- * none was waiting. */
+/* Commit one group in this thread; only for is_stepped. Returns the number of files in the
+ * group; 0: no file was waiting. */
 size_t committer_step(struct committer *committer);
 
 /* End. Files that are still waiting are committed, or, after committer_stop(), dropped; either

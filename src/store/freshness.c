@@ -1,9 +1,9 @@
-/* The decision about an output that may be there already. */
+/* Decides about an output that may exist already. */
 #include "store/freshness.h"
 
 #include <string.h>
 
-/* Whether the output is ours: found out from the two records. */
+/* Whose the output is, according to the two records. */
 enum owner {
 	OWNER_UNKNOWN, /* more evidence is needed */
 	OWNER_US, /* the size and time, or the content hash, of one record match the output */
@@ -30,7 +30,8 @@ static bool has_content_of_output(const struct freshness *freshness,
 	              sizeof(*freshness->out_hash)) == 0;
 }
 
-/* Under another name a stamped file is the user's own copy. */
+/* A stamp that names another output shows that the file is a copy made by the user: no record of
+ * ours. */
 static const struct stamp *stamp_of_this_output(const struct freshness *freshness)
 {
 	const struct stamp *stamp = freshness->stamp;
@@ -38,8 +39,8 @@ static const struct stamp *stamp_of_this_output(const struct freshness *freshnes
 	return stamp && stamp_name_is(stamp->output, freshness->output) ? stamp : NULL;
 }
 
-/* The record whose content the output has. The cheapest evidence comes first: size and time of the
- * row, of the stamp, then the content. */
+/* Find the record that matches the output. The cheapest evidence comes first: size and time in
+ * the row, then in the stamp, then the content hash. */
 static enum owner find_owner(const struct freshness *freshness,
                              enum evidence *ret_evidence, const struct stamp **ret_record)
 {
@@ -89,7 +90,7 @@ static bool has_times_of_input(const struct freshness *freshness,
 	       stamp_name_is(record->source, freshness->source);
 }
 
-/* Nobody may replace it by what we make, but by the policy. */
+/* The verdict for an output that is not fresh: the overwrite policy decides. */
 static enum verdict by_policy(const struct freshness *freshness, bool is_ours)
 {
 	switch (freshness->overwrite) {
@@ -112,7 +113,7 @@ static enum verdict by_policy(const struct freshness *freshness, bool is_ours)
 	               : VERDICT_EXISTS;
 }
 
-/* The record with the times that the files have now. */
+/* A copy of the record with the current times of the files. */
 static struct stamp with_times_of_now(const struct freshness *freshness,
                                       const struct stamp *record)
 {
@@ -124,7 +125,7 @@ static struct stamp with_times_of_now(const struct freshness *freshness,
 	return now;
 }
 
-/* Of an output that is ours and has the recipe: whether the input is still the one it was made from. */
+/* For an output of ours with the right recipe: whether its input is unchanged. */
 static enum verdict compare_input(const struct freshness *freshness,
                                   const struct stamp *record, enum evidence *ret_evidence,
                                   struct stamp *ret_record)

@@ -12,7 +12,7 @@
 #include "store/stamp.h"
 #include "store/store.h"
 
-/* A file as a stat shows it. */
+/* The size and time of a file, from stat(). */
 struct file_facts {
 	uint64_t n_bytes;
 	int64_t mtime_ns;
@@ -27,9 +27,9 @@ enum evidence {
 };
 
 struct freshness {
-	/* What is wanted. */
+	/* The request. */
 	enum overwrite overwrite;
-	bool redo;             /* make what is fresh again */
+	bool redo;             /* make fresh outputs again */
 	bool compare_contents; /* --checksum: equal size and time are not enough */
 	uint64_t recipe;
 	const char *output, *source; /* relative names */
@@ -39,7 +39,7 @@ struct freshness {
 	enum output_kind kind;
 	struct file_facts out;
 
-	/* The evidence so far: which pieces were looked for, and what was found. */
+	/* The evidence so far: which pieces were looked for, and the results. */
 	unsigned looked_for;                /* of enum evidence */
 	const struct stamp *row, *stamp;    /* NULL: not there, or not looked for */
 	const struct input_hash *in_hash;   /* NULL: it could not be read */
@@ -48,11 +48,12 @@ struct freshness {
 
 enum verdict {
 	VERDICT_LOOK, /* look for *ret_evidence, and ask again */
-	VERDICT_MAKE, /* make the output; what is there may be replaced */
-	/* Make it and compare: equal bytes are adopted as ours, others are `exists`. */
+	VERDICT_MAKE, /* make the output; it may replace the existing file */
+	/* Make the output and compare: if the existing file has the same bytes, it becomes ours;
+	 * else the output fails as `exists`. */
 	VERDICT_MAKE_AND_COMPARE,
 	VERDICT_FRESH, /* skipped: fresh */
-	VERDICT_FRESH_BUT_NEW, /* the same, but a recorded time is wrong: *ret_record has the right ones */
+	VERDICT_FRESH_BUT_NEW, /* the same, but a recorded time is out of date: *ret_record has the new times */
 	VERDICT_KEEP,  /* skipped: exists */
 	VERDICT_EXISTS /* fails as `exists` */
 };
@@ -62,8 +63,9 @@ enum verdict {
 enum verdict freshness_decide(const struct freshness *freshness,
                               enum evidence *ret_evidence, struct stamp *ret_record);
 
-/* Whether this output, unchanged since, is ours: for what removes outputs whose input is gone.
- * VERDICT_LOOK, VERDICT_MAKE (it is ours) or VERDICT_EXISTS. Inputs and recipe are not looked at. */
+/* Whether this output is ours and unchanged: for code that removes outputs whose input is gone.
+ * Returns VERDICT_LOOK, VERDICT_MAKE (it is ours) or VERDICT_EXISTS. Input and recipe are
+ * ignored. */
 enum verdict freshness_of_owner(const struct freshness *freshness,
                                 enum evidence *ret_evidence);
 

@@ -1,4 +1,5 @@
-/* For a build without SQLite: there is no state, and every call on one finds and writes nothing. */
+/* For a build without SQLite: no state can be opened; every call finds nothing and writes
+ * nothing. */
 #include "store/state.h"
 
 enum state_result state_open(const struct state_options *options,

@@ -1,4 +1,5 @@
-/* How one output gets its name: the ways that there are, and what each needs of the file system. */
+/* Publishes one output: the ways to give a file its name, and what each way needs of the file
+ * system. */
 #include "store/publish.h"
 
 #include "base/fd.h"
@@ -68,7 +69,7 @@ void output_end(struct output *output)
 
 /* ---- writing ---- */
 
-/* What the stamp says of the output itself. False with errno. */
+/* Fill in the size, time and hash of the output in its stamp. False with errno. */
 static bool add_stamp(struct output *output)
 {
 	struct stamp *stamp = output->stamp;
@@ -83,11 +84,12 @@ static bool add_stamp(struct output *output)
 	stamp->out_bytes = output->n_bytes;
 	stamp->out_mtime_ns = store_time_ns(&st.st_mtim);
 	output->has_stamp = stamp_write(output->fd, stamp);
-	return output->has_stamp || errno == ENOTSUP; /* the state has it as well */
+	return output->has_stamp ||
+	       errno == ENOTSUP; /* the row in the state has the same record */
 }
 
-/* The bytes first, then what writing them would change: attributes, dates, and at last the stamp, which tells
- * of the dates. */
+/* The bytes come first, because writing them changes the rest: then the attributes, the dates,
+ * and last the stamp, which contains the modification time. */
 static bool fill(struct output *output)
 {
 	return fd_copy(output->fd, output->content, output->offset, output->n_bytes) &&
@@ -146,7 +148,7 @@ enum published output_write(struct output *output, struct failure *ret_failure)
 
 void output_begin_sync(const struct output *output)
 {
-	/* Only speed depends on it. */
+	/* A failure costs only speed. */
 	(void)!sync_file_range(output->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
@@ -189,14 +191,15 @@ static int link_hidden(struct output *output)
 	return linked;
 }
 
-/* Whether linking failed because this file system, or a policy, has no way to link such a file. */
+/* Whether linking failed because this file system, or a security policy, does not allow it for
+ * such a file. */
 static bool has_no_links(void)
 {
 	return errno == EPERM || errno == EOPNOTSUPP || errno == EXDEV ||
 	       errno == EINVAL || errno == ENOSYS;
 }
 
-/* Write it anew under a hidden name, for a file system that cannot link. */
+/* Write the output again under a hidden name, for a file system that cannot link. */
 static enum published change_way(struct output *output, bool is_durable,
                                  struct failure *failure)
 {
@@ -221,21 +224,21 @@ static enum published close_file(struct output *output, struct failure *failure)
 	return result;
 }
 
-/* Rename the hidden file to the output's name, in place of whatever has that. */
+/* Rename the hidden file to the output's name, replacing any file of that name. */
 static enum published rename_over(struct output *output, struct failure *failure)
 {
 	if (renameat(output->folder, output->temp, output->folder, output->name) == 0) {
 		output->temp[0] = 0;
 		return PUBLISHED;
 	}
-	/* The folder took a new name, so it is the old file that is protected. */
+	/* A new name could be made in the folder, so the old file is protected, not the folder. */
 	return store_refuse("replace the file that is there", false, failure);
 }
 
 /*
- * Where neither rename flags nor links exist: an empty file of ours claims the name, and is renamed
- * over. It is there for two calls; a process that is killed between them leaves it, and an empty
- * file under an output's name may always be replaced.
+ * Without rename flags and links: create an empty file to claim the name, then rename the output
+ * over it. The empty file exists between these two calls. If the process is killed there, it
+ * stays; a later run may always replace an empty file.
  */
 static enum published claim_and_rename(struct output *output, struct failure *failure)
 {
@@ -253,7 +256,7 @@ static enum published claim_and_rename(struct output *output, struct failure *fa
 	return result;
 }
 
-/* Rename the hidden file to the output's name, unless something has that. */
+/* Rename the hidden file to the output's name, unless that name is taken. */
 static enum published rename_new(struct output *output, struct failure *failure)
 {
 	int folder = output->folder, done = -1;
@@ -282,7 +285,7 @@ static enum published rename_new(struct output *output, struct failure *failure)
 	                      : refuse(output, failure, "name the output");
 }
 
-/* Whether a name still has the file that was seen under it. */
+/* Whether the name still belongs to the expected file, unchanged. */
 static bool is_expected(const struct output *output, const char *name)
 {
 	const struct stat *expected = output->expected;
@@ -300,7 +303,7 @@ static int exchange(const struct output *output, const char *hidden)
 	                 RENAME_EXCHANGE);
 }
 
-/* The name of the backup, to be freed; NULL without memory. */
+/* The name of the backup. The caller frees it. NULL when memory ran out. */
 static char *name_of_backup(const struct output *output)
 {
 	char *backup;
@@ -310,7 +313,7 @@ static char *name_of_backup(const struct output *output)
 	               : backup;
 }
 
-/* Whether something has the backup's name, which is never replaced. */
+/* Whether the backup's name is taken. A file of that name is never replaced. */
 static bool has_backup(const struct output *output)
 {
 	char *backup = output->backup_suffix ? name_of_backup(output) : NULL;
@@ -323,8 +326,8 @@ static bool has_backup(const struct output *output)
 }
 
 /*
- * Exchange the hidden file with the one that has the name, and look at that afterwards: so nobody can
- * change it between the look and the exchange. It is kept until the new one is durable.
+ * Exchange the hidden file with the existing one, and check the old file afterwards: so it cannot
+ * change between the check and the exchange. The old file is kept until the new one is durable.
  */
 static enum published replace_expected(struct output *output, struct failure *failure)
 {
@@ -341,7 +344,8 @@ static enum published replace_expected(struct output *output, struct failure *fa
 			return IN_THE_WAY;
 		if (!has_no_links())
 			return refuse(output, failure, "replace the file that is there");
-		/* No exchange here: without a backup a rename will do, a moment after the look. */
+		/* The file system cannot exchange files. If no backup is wanted, rename: the
+		 * check was only a moment ago. */
 		if (output->backup_suffix) {
 			errno = EOPNOTSUPP;
 			return refuse(output, failure, "keep a backup");
@@ -417,9 +421,9 @@ enum published output_settle(struct output *output, struct failure *ret_failure)
 		output->old[0] = 0;
 		return PUBLISHED;
 	}
-	/* The old file gets its name back, and ours goes. */
+	/* Give the old file its name back, and remove ours. */
 	result = refuse(output, ret_failure, "keep a backup");
 	if (exchange(output, output->old) != 0)
-		output->old[0] = 0; /* both stay: nothing is lost */
+		output->old[0] = 0; /* keep both files, so that nothing is lost */
 	return result;
 }

@@ -1,4 +1,4 @@
-/* Stamps: a record in an extended attribute of its output. */
+/* Stamps: the record of an output, in an extended attribute of that output. */
 #include "store/stamp.h"
 
 #include "store/store_internal.h"
@@ -13,7 +13,8 @@ enum {
 	CHECKSUM_BYTES = 8,
 	NAMES_AT = (int)sizeof(magic) + 5 * 8 + 2 * 4 + STAMP_FORMAT_BYTES +
 	           INPUT_HASH_BYTES + OUTPUT_HASH_BYTES + 2 * 2,
-	/* A name too long for a stamp: this sign, which no name has, and its hash in hexadecimal. */
+	/* A name too long for a stamp is stored as this character, which no name contains, and
+	 * its hash in hexadecimal. */
 	HASHED_NAME_SIGN = '/',
 	HASHED_NAME_BYTES = 1 + 2 * INPUT_HASH_BYTES
 };
@@ -62,7 +63,7 @@ bool stamp_name_is(const char *in_stamp, const char *name)
 
 /* ---- bytes ---- */
 
-/* Where the next bytes go, or come from. */
+/* The position of the next bytes to write or to read. */
 struct cursor {
 	unsigned char *to;
 	const unsigned char *from;
@@ -122,7 +123,7 @@ size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYT
 	return (size_t)(cursor.to - bytes);
 }
 
-/* Whether the bytes are as long as they say, and nobody cut or changed them by accident. */
+/* Whether the length fields match the number of bytes, and the checksum matches. */
 static bool is_whole(const unsigned char *bytes, size_t n)
 {
 	struct cursor lengths = {.from = bytes + NAMES_AT - 4};
@@ -141,7 +142,7 @@ static bool is_whole(const unsigned char *bytes, size_t n)
 	return memcmp(bytes + n - CHECKSUM_BYTES, sum.bytes, CHECKSUM_BYTES) == 0;
 }
 
-/* A name with a zero in it is no name. */
+/* False for a name that contains a zero byte. */
 static bool take_name(struct cursor *cursor, char *ret_name, size_t n)
 {
 	take(cursor, ret_name, n);
@@ -183,8 +184,8 @@ bool stamp_write(int fd, const struct stamp *stamp)
 
 	if (fsetxattr(fd, STAMP_ATTRIBUTE, bytes, n, 0) == 0)
 		return true;
-	/* EPERM: a mount without user attributes. ENOSPC, ERANGE, E2BIG: the attributes of one
-	 * file are bounded; a disk that is full the next write says again. */
+	/* EPERM: a mount without user attributes. ENOSPC, ERANGE, E2BIG: the size of a file's
+	 * attributes is limited. If ENOSPC means a full disk, the next write fails with it too. */
 	if (errno == ENOSYS || errno == EPERM || errno == ENOSPC || errno == ERANGE ||
 	    errno == E2BIG)
 		errno = ENOTSUP;

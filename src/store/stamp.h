@@ -1,13 +1,14 @@
 /*
- * The record of one output: from which input, with which recipe, it was made, and what it held then.
+ * The record of one output: the input and the recipe that it was made from, and its size, time and
+ * content hash.
  *
  * The same record is kept in two places: as a stamp on the output itself (the extended attribute
  * "user.pixpool"), and as a row of the state (state.h). Either alone is enough to know whether an
- * output is fresh. freshness.h decides what a record is worth.
+ * output is fresh. freshness.h decides whether to trust a record.
  *
- * A stamp is hostile when it is read: anybody who can write to the output folder can write one. It
- * is taken only whole, with its checksum, and says nothing that the decision does not check against
- * the files. The format is documented at stamp_encode().
+ * A stamp is untrusted input: anybody who can write to the output folder can write one. It is
+ * accepted only if it is complete and its checksum matches, and everything that it claims is
+ * checked against the files. The format is documented at stamp_encode().
  */
 #ifndef PXP_STAMP_H
 #define PXP_STAMP_H
@@ -37,22 +38,23 @@ struct stamp {
 	uint32_t width, height;
 	char format[STAMP_FORMAT_BYTES]; /* "webp" */
 
-	/* Below the output folder, and below its INPUT. A longer name is kept as its hash: names
-	 * compare equal all the same (stamp_name_is()). */
+	/* Relative to the output folder, and to its INPUT. A name that is too long is stored as
+	 * its hash; stamp_name_is() compares both kinds. */
 	char output[STAMP_NAME_BYTES + 1], source[STAMP_NAME_BYTES + 1];
 };
 
-/* The time of a file that changed so shortly before it was read that a later change may have the
- * same time. */
+/* The recorded time of a file that changed so shortly before it was read that a later change may
+ * have the same time. */
 #define STAMP_NO_TIME INT64_MIN
 
-/* A name as stamps and rows keep it: itself, or its hash when it is too long. */
+/* Convert a name to the form that stamps and rows store: the name itself, or its hash if it is
+ * too long. */
 void stamp_keep_name(const char *name, char ret_kept[STAMP_NAME_BYTES + 1]);
 
 /* Set both names. */
 void stamp_set_names(struct stamp *stamp, const char *output, const char *source);
 
-/* Whether a name of a stamp (its output or source) stands for this name. */
+/* Whether a name stored in a stamp (output or source) means this name. */
 bool stamp_name_is(const char *in_stamp, const char *name);
 
 /*
@@ -73,7 +75,7 @@ bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp);
  * attributes, with which an output is still an output). */
 bool stamp_write(int fd, const struct stamp *stamp);
 
-/* Read the stamp of an open file. False when it has none that can be read. */
+/* Read the stamp of an open file. False when it has no valid stamp. */
 bool stamp_read(int fd, struct stamp *ret_stamp);
 
 #endif

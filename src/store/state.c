@@ -14,7 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* "pxpl": tells our databases from others' (PRAGMA application_id). */
+/* "pxpl": marks our databases (PRAGMA application_id). */
 enum { APPLICATION_ID = 0x7078706c, SCHEMA_VERSION = 1 };
 
 enum query {
@@ -54,13 +54,13 @@ struct state {
 	char notice[FAILURE_TEXT_BYTES];
 
 	struct lock lock;  /* guards all below */
-	sqlite3 *database; /* NULL once it was given up */
+	sqlite3 *database; /* NULL: closed after an error */
 	sqlite3_stmt *statements[N_QUERIES];
 };
 
 /* ---- opening ---- */
 
-/* Whether SQLite's write-ahead log is safe here: it needs a file system that is this machine's alone. */
+/* Whether SQLite's write-ahead log is safe here: it needs a local file system. */
 static bool is_local(const char *path)
 {
 	static const unsigned local[] = {EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,
@@ -85,7 +85,7 @@ static int run(sqlite3 *database, const char *statement)
 	return sqlite3_exec(database, statement, NULL, NULL, NULL);
 }
 
-/* A pragma's number, or -1. */
+/* Run a query that returns one number; -1 when it fails. */
 static int64_t ask(sqlite3 *database, const char *pragma)
 {
 	sqlite3_stmt *statement = NULL;
@@ -104,7 +104,8 @@ static bool is_damage(int code)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_FORMAT;
 }
 
-/* What is not a sign of damage, and makes a database impossible here. */
+/* The result for an SQLite code that is no sign of damage. STATE_NONE: no database can work
+ * here. */
 static enum state_result result_of(int code)
 {
 	switch (code & 0xff) {
@@ -119,7 +120,7 @@ static enum state_result result_of(int code)
 	case SQLITE_FULL:
 		return STATE_PLACE;
 	case SQLITE_IOERR:
-		/* A share that has no locks, or a file system that SQLite cannot work on. */
+		/* A network share without locks, or a file system that SQLite cannot work on. */
 		return code == SQLITE_IOERR_LOCK || code == SQLITE_IOERR_RDLOCK ||
 		                       code == SQLITE_IOERR_UNLOCK ||
 		                       code == SQLITE_IOERR_CHECKRESERVEDLOCK ||
@@ -138,7 +139,7 @@ static void say_why(struct failure *failure, sqlite3 *database, const char *path
 	            database ? sqlite3_errmsg(database) : "out of memory");
 }
 
-/* Have the database for this run alone, waiting for another run as the caller likes. */
+/* Lock the database for this run. If another run has it, wait as options->wait says. */
 static int lock_for_run(sqlite3 *database, const struct state_options *options)
 {
 	int code;
@@ -168,7 +169,7 @@ static void set_up(sqlite3 *database, const struct state_options *options)
 		run(database, "PRAGMA synchronous=NORMAL");
 }
 
-/* Whether it is ours, of this version; an empty one becomes ours. */
+/* Check that the database is ours and of this version; mark an empty one as ours. */
 static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 {
 	char marks[96];
@@ -190,7 +191,7 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 	return run(database, marks);
 }
 
-/* Everything that opening takes, once. */
+/* Try once to open the database, with all steps. */
 static int open_once(struct state *state, const struct state_options *options,
                      bool *ret_is_foreign)
 {
@@ -199,7 +200,7 @@ static int open_once(struct state *state, const struct state_options *options,
 	                  SQLITE_OPEN_FULLMUTEX;
 
 	*ret_is_foreign = false;
-	/* A link that somebody planted in the output folder must not lead us to another file. */
+	/* Do not follow a link: somebody may have planted it in the output folder. */
 	if (lstat(state->path, &facts) == 0 && !S_ISREG(facts.st_mode)) {
 		*ret_is_foreign = true;
 		return SQLITE_OK;
@@ -226,7 +227,7 @@ static int open_once(struct state *state, const struct state_options *options,
 	return code;
 }
 
-/* A percent-encoded "file:" URI of a path, to be freed. */
+/* A percent-encoded "file:" URI of a path. The caller frees it. */
 static char *uri_of(const char *path, const char *query)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -250,7 +251,7 @@ static char *uri_of(const char *path, const char *query)
 	return uri;
 }
 
-/* In a folder that cannot be written: rows are found, nothing more. */
+/* For a folder that cannot be written: rows can be read, and nothing is written. */
 static int open_read_only(struct state *state)
 {
 	char *uri = uri_of(state->path, "?mode=ro&immutable=1");
@@ -277,7 +278,7 @@ static int open_read_only(struct state *state)
 	return code;
 }
 
-/* Close what was opened, so that it can be opened anew. */
+/* Close the database and its statements, so that it can be opened again. */
 static void give_up(struct state *state)
 {
 	for (int i = 0; i < N_QUERIES; i++) {
@@ -288,7 +289,7 @@ static void give_up(struct state *state)
 	state->database = NULL;
 }
 
-/* Give the file and what belongs to it another name, which nothing has yet. */
+/* Rename the database file, with its log and journal, to a name that is not taken. */
 static bool move_aside(struct state *state, const char *why)
 {
 	static const char *const parts[] = {"", "-wal", "-shm", "-journal"};
@@ -399,7 +400,8 @@ const char *state_notice(const struct state *state)
 
 /* ---- rows; with the lock held ---- */
 
-/* A statement made ready for its parameters, the first a name; NULL where there is none. */
+/* Get a prepared statement and bind the name as its first parameter. NULL when the database is
+ * closed. */
 static sqlite3_stmt *begin_query(struct state *state, enum query query, const char *name)
 {
 	sqlite3_stmt *statement = state->statements[query];
@@ -418,7 +420,7 @@ static void end_query(sqlite3_stmt *statement)
 	sqlite3_clear_bindings(statement);
 }
 
-/* A damaged database is of no use any more; the next run moves it aside. */
+/* Stop using a damaged database; the next run moves it aside. */
 static enum state_result note_error(struct state *state, int code)
 {
 	if (!is_damage(code))
@@ -501,7 +503,7 @@ enum state_result state_drop(struct state *state, const char *output)
 	return run_with_name(state, DROP_OUTPUT, output);
 }
 
-/* The name of the next row after this one, to be freed; NULL at the end. */
+/* The name of the next row after this one. The caller frees it. NULL at the end. */
 static char *next_output(struct state *state, const char *after)
 {
 	char *name = NULL;
@@ -539,7 +541,7 @@ void state_each(struct state *state, bool (*visit)(void *data, const char *outpu
 
 /* ---- failures ---- */
 
-/* Numbers of 64 bits stand as SQLite's signed ones. */
+/* SQLite has only signed 64-bit numbers, so unsigned ones are stored as signed. */
 static void bind_number(sqlite3_stmt *statement, int index, uint64_t number)
 {
 	sqlite3_bind_int64(statement, index, (sqlite3_int64)number);
@@ -550,7 +552,7 @@ static uint64_t number_of(sqlite3_stmt *statement, int column)
 	return (uint64_t)sqlite3_column_int64(statement, column);
 }
 
-/* False for what no put wrote. */
+/* False for a row that state_put_failure() cannot have written. */
 static bool read_failure(sqlite3_stmt *row, struct known_failure *ret_known)
 {
 	const void *hash = sqlite3_column_blob(row, 4);
@@ -654,7 +656,7 @@ enum state_result state_commit(struct state *state, struct failure *ret_failure)
 {
 	enum state_result result = run_in_state(state, "COMMIT", ret_failure);
 
-	/* A commit that found no room leaves the group open. */
+	/* A commit that fails for lack of space leaves the transaction open. */
 	if (result == STATE_PLACE || result == STATE_MEMORY)
 		run_in_state(state, "ROLLBACK", NULL);
 	return result;

@@ -1,12 +1,14 @@
 /*
- * The state of an output folder: what was made in it, and which pictures are known to be bad.
+ * The state of an output folder: a record of each output, and the pictures that are known to be
+ * bad.
  *
- * It is a SQLite database beside the outputs, or where --state says. It is a memory, not the truth:
- * everything in it is checked against the files, and deleting it is always safe. On a local file
- * system it has a write-ahead log, elsewhere a rollback journal. One run at a time has it, for its
- * whole length, by SQLite's own locks: these end with the process, however it ends.
+ * It is an SQLite database beside the outputs, or at the path given by --state. It is only a
+ * cache: everything in it is checked against the files, and deleting it is always safe. On a local
+ * file system it has a write-ahead log, elsewhere a rollback journal. A run locks it, with
+ * SQLite's own locks, from beginning to end; the locks are released when the process ends, however
+ * it ends.
  *
- * Open it in the main process, after the zygote was started: no child may have it.
+ * Open it in the main process, after the zygote was started, so that no child inherits it.
  *
  * Threads: any call from any thread.
  */
@@ -24,8 +26,8 @@ struct state_options {
 	/* The output file system does not support stamps: sync after each group of rows. */
 	bool rows_alone;
 	/*
-	 * Asked while another run has the state: first at once, then after each pause that it makes
-	 * itself. False gives up. NULL gives up at once.
+	 * Called each time that another run is found to have the state. To retry, it pauses by
+	 * itself and returns true; to give up, it returns false. NULL: give up at once.
 	 */
 	bool (*wait)(void *data);
 	void *data;
@@ -33,8 +35,10 @@ struct state_options {
 
 enum state_result {
 	STATE_OK,
-	STATE_BUSY, /* another run has it, and wait() gave up */
-	STATE_NONE, /* there can be none here: no locks, no permission; failure says why. Stamps only */
+	STATE_BUSY, /* another run has the state, and wait() gave up */
+	/* No state is possible here: no locks, or no permission. Only stamps are kept. failure says
+	 * why. */
+	STATE_NONE,
 	STATE_PLACE, /* the place cannot be written: full, quota, I/O; failure says why */
 	STATE_MEMORY /* no memory */
 };
@@ -50,24 +54,25 @@ enum state_result state_open(const struct state_options *options,
                              struct state **ret_state, char notice[FAILURE_TEXT_BYTES],
                              struct failure *ret_failure);
 
-/* Write what is left, and close. NULL is fine. */
+/* Write all pending changes, and close. NULL is fine. */
 void state_close(struct state *state);
 
 /* Whether rows can be written. */
 bool state_is_writable(const struct state *state);
 
-/* The row of an output, by its name below the output folder. False when there is none (or none that
- * can be read: the state of a damaged database is empty from then on). */
+/* The row of an output, by its name below the output folder. False when there is no row, or the
+ * database is damaged; no row is found after that. */
 bool state_find(struct state *state, const char *output, struct stamp *ret_row);
 
-/* A picture that failed as a picture: with this input, recipe and build it will fail again. */
+/* A failure caused by the picture itself: with the same input, recipe and build it will fail
+ * again. */
 struct known_failure {
 	uint64_t recipe, build; /* fingerprints */
 	uint64_t in_bytes;
 	int64_t in_mtime_ns; /* as in a stamp */
 	struct input_hash in_hash;
-	bool has_hash;     /* it was not hashed: then only size and time count */
-	unsigned n_deaths; /* runs in which it killed its worker */
+	bool has_hash;     /* false: only size and time are compared */
+	unsigned n_deaths; /* number of runs in which it killed its worker */
 	struct failure failure;
 };
 
@@ -89,14 +94,14 @@ enum state_result state_put_failure(struct state *state, const char *source,
                                     const struct known_failure *known);
 enum state_result state_drop_failure(struct state *state, const char *source);
 enum state_result state_commit(struct state *state, struct failure *ret_failure);
-/* Give a group up in which a put failed; the failure says why it did. */
+/* Undo a group in which a put failed; the failure says why it failed. */
 void state_undo(struct state *state, struct failure *ret_failure);
 
-/* A line about a database that failed while it was used, or "". */
+/* A message about a database that failed during use; "" if none did. */
 const char *state_notice(const struct state *state);
 
-/* Call visit for the name of each row, in order, until it returns false. It may put and drop rows;
- * these may be visited or not. */
+/* Call visit for the name of each row, in order, until it returns false. It may put and drop
+ * rows; whether it visits those is undefined. */
 void state_each(struct state *state, bool (*visit)(void *data, const char *output),
                 void *data);
 

@@ -1,5 +1,5 @@
-/* The output folder and the folders below it; what an output may replace; whose fault it is when
- * an output cannot be written. */
+/* Opens the output folder and the folders below it, decides what an output may replace, and
+ * tells a failure of one output from a failure of the place. */
 #include "store/store.h"
 
 #include "base/fd.h"
@@ -166,7 +166,7 @@ void store_make_durable(struct store *store)
 {
 	int fd = store->was_made ? openat(store->root, ".", O_RDONLY | O_CLOEXEC) : -1;
 
-	/* The folder and its parents are new: that is rare enough for the whole file system. */
+	/* The folder and its parents are new. This is rare, so sync the whole file system. */
 	if (fd >= 0)
 		(void)!syncfs(fd);
 	fd_close(&fd);
@@ -212,7 +212,8 @@ static bool has_no_folder_sync(void)
 	       errno == EBADF || errno == EISDIR;
 }
 
-/* Make the names in a folder durable. One that may be written and not read takes its whole file system. */
+/* Make the names in a folder durable. If the folder cannot be opened for reading, sync its whole
+ * file system. */
 static bool sync_folder(int folder, const char *name)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -247,7 +248,7 @@ static int open_last(struct store *store, const char *path)
 	return fd;
 }
 
-/* It may fail: only speed depends on it. */
+/* A failure costs only speed. */
 static void remember_last(struct store *store, const char *path, int folder)
 {
 	char *last_path = strdup(path);
@@ -266,7 +267,7 @@ static void remember_last(struct store *store, const char *path, int folder)
 	lock_release(&store->lock);
 }
 
-/* With one call, which needs every folder of the path to exist. */
+/* Open the folder with one call; every folder of the path must exist. */
 static int open_at_once(const struct store *store, const char *path)
 {
 	const struct open_how how = {
@@ -297,8 +298,8 @@ static enum published open_step(const struct store *store, int parent, const cha
 	                    : store_refuse("open its folder", is_in_root, ret_failure);
 }
 
-/* Name by name, where openat2() is missing or opened no folder: this makes the folders, or says
- * why it cannot. */
+/* Open the folder name by name, when openat2() is missing or has failed. Makes missing folders,
+ * or reports why it cannot. */
 static enum published open_by_steps(const struct store *store, const char *path,
                                     bool may_make, int *ret_fd,
                                     struct failure *ret_failure)
@@ -345,7 +346,7 @@ static enum published open_below(struct store *store, const char *path, bool may
 
 /* ---- outputs ---- */
 
-/* Whether every part of it is a name, so that it cannot lead out of the folder. */
+/* Whether every part of the path is a plain name, so that it cannot lead out of the folder. */
 static bool is_sound(const char *relative)
 {
 	for (const char *part = relative;; part++) {
@@ -449,7 +450,7 @@ static void let_go(struct work *work)
 	fd_close(&work->folder);
 }
 
-/* In a removed folder ext4 says EPERM for an unnamed file, not ENOENT. */
+/* In a removed folder, ext4 fails an unnamed file with EPERM, not ENOENT. */
 static enum published blame_a_removed_folder(const struct work *work, enum published step,
                                              struct failure *failure)
 {
@@ -485,7 +486,8 @@ static enum published write_once(struct store *store, struct work *work)
 		return step;
 	output->folder = work->folder;
 	output_begin(output);
-	/* This saves the work of writing it. Whether the name is free in the end, naming says. */
+	/* Do not write an output whose name is taken. This is only an early check: output_name()
+	 * decides. */
 	if (fstatat(output->folder, output->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (output->replace == REPLACE_NOTHING || S_ISDIR(st.st_mode)))
 		return IN_THE_WAY;
@@ -524,7 +526,7 @@ static void name_output(struct store *store, struct work *work)
 		work, output_name(&work->output, store->is_durable, failure), failure);
 	if (work->step != FOLDER_IS_GONE)
 		return;
-	/* The folder went away under a written file: it is made again, once. */
+	/* The folder was removed after the file was written: make it again, once. */
 	let_go(work);
 	forget_last(store);
 	work->step = write_once(store, work);
@@ -541,7 +543,7 @@ static bool is_same_folder(int a, int b)
 	       of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
-/* Sync the folder of an output, unless one before it in the group had the same. */
+/* Sync the folder of an output, unless an earlier output of the group has the same folder. */
 static void sync_name(struct work *works, size_t i)
 {
 	struct work *work = &works[i];
@@ -556,7 +558,7 @@ static void sync_name(struct work *works, size_t i)
 		                          work->output.is_in_root, &work->asked->failure);
 }
 
-/* Let the outputs of a file go whose other outputs cannot be published. */
+/* Drop the other outputs of a file, one of whose outputs cannot be published. */
 static void drop_siblings(struct work *works, size_t n, const struct work *failed)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -567,7 +569,7 @@ static void drop_siblings(struct work *works, size_t n, const struct work *faile
 	}
 }
 
-/* Whether an output is skipped, not failed, where something has its name. */
+/* Whether an output whose name is taken is skipped instead of failed. */
 static bool may_be_skipped(const struct store_output *asked)
 {
 	return !asked->expected && (asked->overwrite == OVERWRITE_SKIP ||
@@ -587,7 +589,7 @@ static enum store_result refuse_name(const struct store_output *asked,
 	return STORE_FAILED;
 }
 
-/* Whether no output can be published any more. */
+/* Whether the place is at fault, so that no further output can be published. */
 static bool is_places_fault(const struct store *store, enum published step)
 {
 	return step == PLACE_REFUSED ||
@@ -614,14 +616,14 @@ static enum store_result result_of(const struct store *store, const struct work 
 	}
 }
 
-/* An output that is skipped costs the others of its file nothing. */
+/* Whether the output fails its file. A skipped output does not. */
 static bool is_failed(const struct work *work)
 {
 	return work->step != PUBLISHED && work->step != NOT_PUBLISHED &&
 	       !(work->step == IN_THE_WAY && may_be_skipped(work->asked));
 }
 
-/* Write them, up to the first that the place refuses: the others would not fare better. */
+/* Write the outputs, up to the first that fails because of the place: the rest would fail too. */
 static void write_outputs(struct store *store, struct work *works, size_t n)
 {
 	bool is_refused = false;

@@ -1,11 +1,11 @@
 /*
- * Outputs that appear whole or not at all: an unnamed file in the output's folder, the bytes,
- * then a link under its name. This room alone creates, renames and removes files.
+ * Publishes outputs whole or not at all: the bytes are written to an unnamed file in the output's
+ * folder, which is then linked under its name. Only this room creates, renames and removes files.
  *
- * Where a file system has no unnamed files (or /proc is not mounted) the file has a hidden name
- * until then, ".pixpool-<16 hex digits>.tmp" in the same folder. So has, for an instant, a whole
- * file that replaces another. No failure leaves such a file behind; only a process that is killed
- * at that moment does.
+ * Where a file system has no unnamed files (or /proc is not mounted), the file first has a hidden
+ * name, ".pixpool-<16 hex digits>.tmp", in the same folder. A complete file that replaces another
+ * has a hidden name for an instant, too. No failure leaves such a file behind, unless the process
+ * is killed at that moment.
  */
 #ifndef PXP_STORE_H
 #define PXP_STORE_H
@@ -35,7 +35,7 @@ enum overwrite {
 struct store *store_open(const char *folder);
 void store_close(struct store *store); /* NULL is fine; keeps errno */
 
-/* Whether the folder takes the attribute that stamps are kept in. Asked once, by trying. */
+/* Whether the folder supports the extended attribute of stamps, found out by setting one. */
 bool store_takes_stamps(struct store *store);
 
 /* Device and inode of the folder, by which a walk recognises it. */
@@ -60,32 +60,32 @@ enum store_result {
 	STORE_DROPPED,
 };
 
-/* What has an output's name. */
+/* The kind of file that has an output's name. */
 enum output_kind {
 	OUTPUT_NONE,
-	OUTPUT_EMPTY, /* a file of no bytes: the claim of a run that was killed, or of no use anyway */
+	OUTPUT_EMPTY, /* an empty file, perhaps left by a run that was killed */
 	OUTPUT_FILE,
-	OUTPUT_LINK,  /* or a socket, a device: it can be replaced, and is never ours */
-	OUTPUT_FOLDER /* it cannot be replaced */
+	OUTPUT_LINK,  /* or a socket or device: can be replaced, is never ours */
+	OUTPUT_FOLDER /* cannot be replaced */
 };
 
-/* Look at what has an output's name; a link is not followed, and no folder is made. *ret_stat is
- * filled unless it is OUTPUT_NONE. */
+/* Find out which file has an output's name. A link is not followed, and no folder is made.
+ * *ret_stat is filled unless the result is OUTPUT_NONE. */
 enum output_kind store_look(struct store *store, const char *relative,
                             struct stat *ret_stat);
 
-/* Whether something has the name. */
+/* Whether the name is taken. */
 bool store_has(struct store *store, const char *relative);
 
-/* Open the file that store_look() saw, to read it. -1 when it is not that file any more, or cannot be
- * read. The descriptor is the caller's. */
+/* Open the file that store_look() found, for reading. -1 when the name has another file now, or
+ * the file cannot be read. The caller closes the descriptor. */
 int store_open_output(struct store *store, const char *relative, const struct stat *seen);
 
-/* Nanoseconds since 1970, saturated: a file's time as records have it. */
+/* Convert a file's time to the form of records: nanoseconds since 1970, saturated. */
 int64_t store_time_ns(const struct timespec *time);
 
-/* Make what is published from here on durable: outputs, their names and new folders reach the disk
- * before a result says STORE_DONE. Before any other thread uses the store. */
+/* From now on make outputs durable: outputs, their names and new folders reach the disk before a
+ * result is STORE_DONE. Call this before any other thread uses the store. */
 void store_make_durable(struct store *store);
 
 /* The bytes of an output. */
@@ -95,16 +95,16 @@ struct store_content {
 	const struct timespec *dates; /* two, of access and change; NULL: now */
 };
 
-/* An output that takes the place of its own input. */
+/* For an output that replaces its own input. */
 struct store_original {
 	int fd; /* the input, as it was opened: owner, mode, lists, attributes and times come from it */
-	/* The original gets its name with this suffix; NULL: it goes. */
+	/* The original is kept under its name with this suffix; NULL: it is removed. */
 	const char *backup_suffix;
 };
 
 struct stamp;
 
-/* One output of a group, and what became of it. Everything is borrowed. */
+/* One output of a group, and its result. Everything is borrowed. */
 struct store_output {
 	const char *name; /* below the folder, without ".", ".." and empty parts */
 	/* Outputs that are not published unless all of them can be written. */
@@ -112,16 +112,17 @@ struct store_output {
 	struct store_content content;
 
 	enum overwrite overwrite;
-	/* The one file that may be replaced, whatever the policy says, if it is still there as this
-	 * stat has it; NULL: the policy decides. */
+	/* The file that may be replaced, whatever the policy says, if it still has this stat;
+	 * NULL: the policy decides. */
 	const struct stat *expected;
 	/* NULL: a new file of mode 0666 less the umask. */
 	const struct store_original *original;
-	/* Gets the output's size, time and hash, and goes onto the output. NULL: no stamp. */
+	/* Filled with the output's size, time and hash, and written to the output. NULL: no
+	 * stamp. */
 	struct stamp *stamp;
 
 	enum store_result result;
-	/* Of STORE_FAILED and STORE_PLACE_FAILED, else FAIL_NONE. */
+	/* Why the result is STORE_FAILED or STORE_PLACE_FAILED; else FAIL_NONE. */
 	struct failure failure;
 	bool has_stamp; /* it is on the output; the file system takes attributes */
 };
@@ -138,7 +139,7 @@ struct store_output {
  */
 void store_publish_group(struct store *store, struct store_output *outputs, size_t n);
 
-/* A group of one, without a stamp. */
+/* Publish a group of one output, without a stamp. */
 enum store_result store_publish(struct store *store, const char *relative,
                                 const struct store_content *content,
                                 enum overwrite overwrite, struct failure *ret_failure);

@@ -10,12 +10,13 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* Where an output's record is kept on it (stamp.h). */
+/* The extended attribute that holds the stamp of an output (stamp.h). */
 #define STAMP_ATTRIBUTE "user.pixpool"
 
 /*
- * What a system or a file system may lack. There is another way around each. store_open() looks
- * for /proc; the others show when they are called. A test may set any of them.
+ * Features that a system or a file system may lack. The store can do without each of them.
+ * store_open() checks for /proc; the others are detected when a call fails. A test may set any of
+ * them.
  */
 enum {
 	WITHOUT_OPENAT2 = 1,
@@ -34,7 +35,7 @@ struct store {
 	bool was_made;    /* the folder did not exist before */
 
 	struct lock lock; /* guards the two below */
-	/* The sub-folder used last: outputs of one folder come together. */
+	/* The sub-folder used last: outputs in one folder tend to follow each other. */
 	char *last_path;
 	int last_fd; /* -1: none */
 };
@@ -42,24 +43,23 @@ struct store {
 /* How a step of publishing one output ended. All but the first two leave a failure. */
 enum published {
 	PUBLISHED,
-	/* Something has the name already. */
+	/* The name is taken. */
 	IN_THE_WAY,
-	/* This output cannot be published; others may be. */
+	/* This output cannot be published; others perhaps can. */
 	REFUSED,
 	/* No output can be published in this place: it is full, read-only, ... */
 	PLACE_REFUSED,
-	/* The folder was removed meanwhile: one more attempt makes it again. */
+	/* The folder was removed: make it again and retry once. */
 	FOLDER_IS_GONE,
-	/* Nothing was wrong with it; another output of its file failed, or the place. */
+	/* Not published because another output of its file, or the place, failed. */
 	NOT_PUBLISHED,
-	/* Inside publish.c: this file system needs the other way. */
+	/* Used only in publish.c: this file system needs the other method. */
 	NOT_THIS_WAY,
 };
 
 /*
- * Fill the failure from errno, for a step that the store could not take, e.g. "write the output".
- * is_in_root: it was the output folder itself that refused. Returns REFUSED, PLACE_REFUSED or
- * FOLDER_IS_GONE.
+ * Fill the failure from errno, for a step that failed, e.g. "write the output". is_in_root: the
+ * step was in the output folder itself. Returns REFUSED, PLACE_REFUSED or FOLDER_IS_GONE.
  */
 enum published store_refuse(const char *step, bool is_in_root,
                             struct failure *ret_failure);
