@@ -1,4 +1,4 @@
-/* A question: a task, its result, and the errors of both. */
+/* Asks a worker: submits a task, waits for its result, and reports the errors of both. */
 #include "batch/ask.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* The main thread of a batch: the preparation, the decision about the plan, signals, reports, the end. */
+/* The main thread of a batch: it prepares the run, decides about the plan, handles signals,
+ * reports, and ends the run. */
 #include "batch/batch_internal.h"
 
 #include "base/clock.h"
@@ -61,7 +62,7 @@ bool batch_goes_on(struct batch *batch)
 	return state_of(batch) < BATCH_FED;
 }
 
-/* The pools, once they are there. */
+/* The pools; NULL before the workers are started. */
 static struct pools *pools_of(struct batch *batch)
 {
 	struct pools *pools;
@@ -136,7 +137,7 @@ static bool inputs_exist(const struct walk_options *walk, struct report *report)
 
 	for (size_t i = 0; i < walk->n_inputs; i++) {
 		if (stat(walk->inputs[i], &stat_of_input) == 0 || errno == EACCES)
-			continue; /* an input without permission is a failed record */
+			continue; /* an input without permission is reported as a failed file */
 		if (errno == ENOENT)
 			report_say(report, "no such file or folder: %s",
 			           quoted(walk->inputs[i]));
@@ -204,9 +205,9 @@ static unsigned at_most(rlim_t n, unsigned max)
 }
 
 /*
- * Set how many inputs, finished outputs and deferred drawings may be open, and return how many
- * workers there may be, by the limit on descriptors. A worker takes a channel, a pidfd, a log, two
- * outputs and its inputs; the walk and everything else take OTHERS.
+ * Divide the descriptors that the process may open: set the maximum numbers of inputs, finished
+ * outputs and deferred drawings, and return the maximum number of workers. A worker takes a
+ * channel, a pidfd, a log, two outputs and its inputs; the walk and everything else take OTHERS.
  */
 static unsigned fit_to_descriptors(struct batch *batch, unsigned n_workers)
 {
@@ -230,7 +231,8 @@ static unsigned fit_to_descriptors(struct batch *batch, unsigned n_workers)
 	return n_workers;
 }
 
-/* Set the limits, and return the number of workers. Says where they are less than was asked for. */
+/* Set the limits, and return the number of workers. Reports each limit that is lower than
+ * requested. */
 static unsigned choose_limits(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -252,7 +254,7 @@ static unsigned choose_limits(struct batch *batch)
 	return n_workers;
 }
 
-/* Find out what the workers may do, and say which layers of the sandbox are missing. */
+/* Find out which layers of the sandbox the workers can have, and report the missing ones. */
 static bool choose_guard(struct batch *batch, struct picture_guard *ret_guard,
                          struct failure *ret_failure)
 {
@@ -283,7 +285,7 @@ static bool make_room_for_complete(struct batch *batch)
 	return batch->complete != NULL;
 }
 
-/* The pools of workers, when the first picture needs one. */
+/* Create the pools of workers, when the first picture needs one. */
 static bool start_workers(struct batch *batch, struct failure *ret_failure)
 {
 	struct pools_options options = {
@@ -307,13 +309,14 @@ static bool start_workers(struct batch *batch, struct failure *ret_failure)
 	lock_acquire(&batch->lock);
 	batch->pools = pools;
 	lock_release(&batch->lock);
-	/* If the batch was stopped before that, nobody else has stopped them. */
+	/* If the batch was stopped before batch->pools was set, nobody else has stopped the
+	 * pools. */
 	if (state_of(batch) >= BATCH_DRAINING)
 		stop_pools(pools, state_of(batch));
 	return true;
 }
 
-/* Make room for the files that are under way, and start the feeder. */
+/* Allocate the ring of complete files, and start the feeder. */
 static bool start(struct batch *batch, struct failure *ret_failure)
 {
 	int error;
@@ -380,7 +383,7 @@ static bool wait_for_other_run(void *data)
 	return batch_goes_on(batch);
 }
 
-/* Open the state of the output folder. False: the batch ends, and it is said why. */
+/* Open the state of the output folder. False, with a message, when the batch must end. */
 static bool open_state(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -449,7 +452,7 @@ static bool open_history(struct batch *batch)
 	return batch->history != NULL;
 }
 
-/* Whether a folder cannot be made for a reason that is the place's, not a wrong name. */
+/* Whether a folder cannot be made because of the place, not because of a wrong name. */
 static bool is_places_fault(int sys_errno)
 {
 	return sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EROFS ||
@@ -638,7 +641,7 @@ static bool workers_are_wanted(struct batch *batch)
 	return are_wanted;
 }
 
-/* The feeder waits for workers: start them. Without any the batch is refused. */
+/* The feeder waits for workers: start them. If that fails, the batch is refused. */
 static void answer_for_workers(struct batch *batch)
 {
 	struct failure failure;
@@ -709,7 +712,7 @@ static int exit_status_of(struct batch *batch)
 	return counts.inputs == 0 ? EXIT_NO_IMAGE : EXIT_DONE;
 }
 
-/* Say how many planned images the second walk did not meet. */
+/* Report how many planned images the second walk did not meet. */
 static void say_missing(struct batch *batch)
 {
 	uint64_t n = report_counts(batch->report).cancelled;

@@ -26,7 +26,7 @@ struct batch_options {
 	 * the input is read, and recipe and format above play no part. */
 	const struct variant_rule *variants;
 	size_t n_variants;
-	const void *profile; /* of SPACE_FILE; else NULL */
+	const void *profile; /* for SPACE_FILE; else NULL */
 	size_t n_profile;
 	/* Every pixel is decoded and nothing is written. Output, format, variants, overwrite and
 	 * the recipe's geometry play no part. */
@@ -34,13 +34,13 @@ struct batch_options {
 
 	enum overwrite overwrite;
 	bool redo;             /* fresh outputs are made again */
-	bool compare_contents; /* equal size and time are not enough to be the same */
+	bool compare_contents; /* compare contents, even if size and time are equal */
 	const char *state;   /* the file of the state; NULL: STATE_FILE_NAME in output */
-	bool keeps_no_state; /* there is no state, and outputs get no stamp */
-	bool no_wait;        /* for another run on the same output: end with status 4 */
-	bool no_fsync;       /* a power cut may take outputs that were reported */
-	bool accept_known; /* failures that an earlier run found do not make the status 1 */
-	bool keep_dates;   /* outputs get the dates of their inputs */
+	bool keeps_no_state; /* no state is kept, and outputs get no stamp */
+	bool no_wait;        /* if another run has the same output: end with status 4 */
+	bool no_fsync;       /* do not sync: a power cut may lose reported outputs */
+	bool accept_known; /* failures known from an earlier run do not set the status to 1 */
+	bool keep_dates; /* outputs get the dates of their inputs */
 	enum sandbox_mode sandbox;
 	bool is_untrusted; /* inputs may be hostile; the limits for that are in the recipe */
 	unsigned n_workers; /* 0: as many as there are processors */
@@ -54,11 +54,11 @@ struct batch_options {
 #define STATE_FILE_NAME ".pixpool.db"
 
 enum {
-	/* The most inputs that are open for each worker. */
+	/* The maximum number of open inputs for each worker. */
 	INPUTS_PER_WORKER = 4,
-	/* The most outputs that wait for the committer. */
+	/* The maximum number of outputs that wait for the committer. */
 	FINISHED_OUTPUTS = 128,
-	/* The most drawings that wait, open, for the workers that draw. */
+	/* The maximum number of drawings that wait, open, for the workers that draw. */
 	DEFERRED_DRAWINGS = 256,
 	RECYCLE_IMAGES = 500,
 	/* After a second signal: how long to wait for workers that are killed. */

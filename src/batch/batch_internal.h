@@ -14,7 +14,7 @@
 #include "batch/pools.h"
 #include "store/committer.h"
 
-/* How far a batch is. It only goes down this list; batch_enter() has the steps that are legal. */
+/* The state of a batch. It only moves down this list; batch_enter() has the legal steps. */
 enum batch_state {
 	/* The feeder makes the plan. */
 	BATCH_PLANNING,
@@ -22,13 +22,13 @@ enum batch_state {
 	BATCH_PLANNED,
 	/* The feeder walks, opens and submits. */
 	BATCH_FEEDING,
-	/* The walk is at its end; the files that were fed are finished. */
+	/* The walk has ended; the files that were fed are being finished. */
 	BATCH_FED,
-	/* It ends early: running images may finish, nothing new begins. */
+	/* The batch ends early: running images may finish, no other image begins. */
 	BATCH_DRAINING,
-	/* It ends at once: running images are killed. */
+	/* The batch ends at once: running images are killed. */
 	BATCH_KILLED,
-	/* Everything that was fed is reported. */
+	/* Every file that was fed is reported. */
 	BATCH_ENDED,
 	N_BATCH_STATES
 };
@@ -39,7 +39,7 @@ enum batch_workers { WORKERS_NONE, WORKERS_WANTED, WORKERS_READY, WORKERS_REFUSE
 struct batch {
 	/* ---- Fixed before the feeder starts. ---- */
 	const struct batch_options *options;
-	/* The rules of the outputs: options->variants, or the one below. */
+	/* The rules of the outputs: options->variants, or the single rule below. */
 	const struct variant_rule *rules;
 	struct variant_rule only_rule;
 	size_t n_rules;   /* at least 1 */
@@ -52,10 +52,10 @@ struct batch {
 	/* ---- The main thread's. ---- */
 	struct report *report;
 	int signals;      /* signalfd */
-	int ended_by;     /* the first signal that ended it; 0: none */
+	int ended_by;     /* the first signal that ended the batch; 0: none */
 	int64_t stuck_ns; /* when to give up waiting; -1: never */
-	bool is_waiting;  /* it was said that another run has the state */
-	bool was_refused; /* it never began: usage, a collision, no output folder */
+	bool is_waiting;  /* the user was told that another run has the state */
+	bool was_refused; /* the batch never began: wrong usage, a collision, no output folder */
 	pthread_t feeder;
 	bool has_feeder;
 
@@ -63,12 +63,12 @@ struct batch {
 	struct walk_options walk;
 	struct plan *plan; /* plan_n_images() from any thread */
 	enum plan_result plan_result;
-	/* Why drawings cannot be drawn. FAIL_NONE: they can. */
+	/* Why drawings cannot be drawn; FAIL_NONE: they can, or nobody has tried. */
 	struct failure no_renderer;
 
 	/* ---- The main thread makes them in BATCH_PLANNED; fixed from then on. ---- */
 	struct store *store;         /* NULL: nothing is written */
-	struct state *database;      /* the same; or records are on the outputs alone */
+	struct state *database;      /* the same, or records are kept only as stamps */
 	struct history *history;     /* the same */
 	struct committer *committer; /* the same */
 
@@ -77,14 +77,15 @@ struct batch {
 
 	/* ---- Shared by all threads. ---- */
 	struct lock lock; /* guards all below */
-	/* The feeder waits for it: a count went down, or the state has changed. */
+	/* Signalled for the feeder: a count went down, or the state has changed. */
 	struct cond has_room;
 	enum batch_state state;
 	enum batch_workers workers;
 	unsigned n_inputs;         /* open: with the feeder, the executor or a worker */
-	unsigned n_finished;       /* outputs with the committer */
+	unsigned n_finished;       /* outputs that the committer has */
 	uint64_t n_finished_bytes; /* the same */
-	/* Fed and not yet reported, and one for the feeder itself while it runs. */
+	/* The number of files that were fed and not yet reported, plus one for the feeder while
+	 * it runs. */
 	unsigned n_files;
 	/* Files that wait for the workers that draw, oldest first. */
 	struct file *deferred, **last_deferred;
@@ -92,8 +93,8 @@ struct batch {
 	/* The futures of complete files, for the main thread: a ring with room for max_files. */
 	struct pxp_future **complete;
 	unsigned first_complete, n_complete;
-	/* Why the batch stopped before its end although nobody asked: the place cannot be written, no
-	 * worker can be started, no memory. FAIL_NONE: it did not stop. */
+	/* The error that stopped the batch early: the place cannot be written, no worker can be
+	 * started, no memory. FAIL_NONE: no error stopped it. */
 	struct failure stop_reason;
 };
 
@@ -110,12 +111,12 @@ bool batch_enter(struct batch *batch, enum batch_state state);
 /* Whether the feeder may go on planning or feeding. Any thread. */
 bool batch_goes_on(struct batch *batch);
 
-/* End the batch early: BATCH_DRAINING or BATCH_KILLED. A state that it is past already changes nothing.
- * Any thread. */
+/* End the batch early: go to BATCH_DRAINING or BATCH_KILLED. Does nothing if the batch is
+ * already past that state. Any thread. */
 void batch_stop(struct batch *batch, enum batch_state state);
 
-/* Drain the batch for a reason that is no single file's fault, and publish nothing more. The first
- * reason counts. Any thread. */
+/* Drain the batch because of an error that no single file has caused, and stop publishing. Only
+ * the first reason is kept. Any thread. */
 void batch_stop_early(struct batch *batch, const struct failure *reason);
 
 /* Give the future of a complete file to the main thread. The reference is moved in. Any thread. */

@@ -55,7 +55,8 @@ static unsigned n_deferred(struct batch *batch)
 	return n;
 }
 
-/* Take the oldest deferred file; it is counted as an input of the workers again. NULL: there is none. */
+/* Take the oldest deferred file, which counts as an input of the workers again. NULL: no file is
+ * deferred. */
 static struct file *take_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -73,7 +74,7 @@ static struct file *take_deferred(struct batch *batch)
 	return file;
 }
 
-/* Close an input that take_deferred() gave and no worker gets. */
+/* Close an input that take_deferred() returned and that no worker will get. */
 static void put_down(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -97,7 +98,8 @@ static void submit_drawing(struct file *file)
 	file_fail(file);
 }
 
-/* Give the workers that draw their turn. If there can be none, every drawing fails for that reason. */
+/* Give the workers that draw their turn. If they cannot be started, every drawing fails for that
+ * reason. */
 static void change_to_drawing(struct batch *batch)
 {
 	struct failure why;
@@ -149,8 +151,8 @@ static bool has_name(const struct file *file)
 	return true;
 }
 
-/* Take the names of its outputs. False when an earlier input has taken one of them. The plan did not
- * find that, so one of the two inputs is newer than the plan. */
+/* Claim the names of the outputs. False when an earlier input has claimed one of them. The plan
+ * found no collision, so one of the two inputs is newer than the plan. */
 static bool take_names(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -192,7 +194,7 @@ static int open_item(struct batch *batch, const struct walk_item *item,
 	return fd;
 }
 
-/* It was opened just now. */
+/* Set the input of a file, which was opened just now. */
 static void set_input(struct file *file, int fd, const struct stat *stat)
 {
 	file->input = fd;
@@ -230,7 +232,8 @@ static void tell_of_fresh(struct file *file)
 	}
 }
 
-/* Decide by what earlier runs left whether the file is to be made. False: its way is over. */
+/* Decide from the records of earlier runs whether the file must be made. False: the file is
+ * complete and no longer ours. */
 static bool is_to_be_made(struct file *file, const struct walk_item *item)
 {
 	struct batch *batch = file->batch;
@@ -313,8 +316,8 @@ static bool change_to_decoding(struct file *file)
 	       pools_change(batch->pools, POOL_DECODES, &file->result->failure);
 }
 
-/* Workers are started when the first picture needs one: by the main thread, which has the report. False:
- * there are none, or the batch ends. */
+/* Have the main thread start the workers, when the first picture needs one. (It owns the
+ * report.) False: no worker can be started, or the batch is being stopped. */
 static bool have_workers(struct batch *batch)
 {
 	bool have;
@@ -439,7 +442,8 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	return true;
 }
 
-/* Walk, and feed every item. Drawings are drawn when many of them are deferred, and at the end. */
+/* Walk, and feed every item. Deferred drawings are drawn when there are max_deferred of them,
+ * and at the end. */
 static void feed_all(struct batch *batch)
 {
 	struct walk *walk = walk_open(&batch->walk);

@@ -1,4 +1,4 @@
-/* The way of a file from its submission to its completed future: task, answer, committer. */
+/* Takes a file from its submission to its completed future: task, answer, committer. */
 #include "batch/file.h"
 
 #include "base/fd.h"
@@ -48,7 +48,7 @@ void file_complete(struct file *file, enum file_end end)
 	void *bytes = file->result;
 
 	file->result->end = end;
-	/* It cannot fail: only this room completes this promise, and only once. */
+	/* This cannot fail: only this room completes the promise, and only once. */
 	pxp_promise_finish(future, &bytes, sizeof(*file->result));
 	file->result = NULL;
 	file->future = NULL;
@@ -74,7 +74,7 @@ static void enter_committer(struct batch *batch)
 	lock_release(&batch->lock);
 }
 
-/* A place that takes no rows of the state takes no more outputs: that ends the batch. */
+/* End the batch if the state cannot be written because its place is full or broken. */
 static void check_state(struct batch *batch)
 {
 	const struct failure *failure = committer_state_failure(batch->committer);
@@ -91,7 +91,7 @@ void file_on_committed(struct commit *commit, void *data)
 	fd_close(&file->content);
 	leave_committer(batch, file->n_content_bytes);
 	check_state(batch);
-	if (commit->n_outputs == 0) { /* it was for the state alone */
+	if (commit->n_outputs == 0) { /* only the state was written */
 		file_complete(file, file->end);
 		return;
 	}
@@ -127,7 +127,7 @@ static struct opened_input opened_input_of(const struct file *file)
 	};
 }
 
-/* Whether the bytes of an output are those of the file that has its name. */
+/* Whether an output has the same bytes as the existing file of its name. */
 static bool is_same_as_there(struct batch *batch, const struct variant *variant,
                              const struct known_output *known, int content)
 {
@@ -144,8 +144,8 @@ static bool is_same_as_there(struct batch *batch, const struct variant *variant,
 	return is_same;
 }
 
-/* Outputs that were made to be compared: equal ones become ours. False with the file's failure when one
- * is not what it would be. */
+/* Compare the outputs that were made for comparison. Equal existing files become ours. False
+ * with the file's failure when an existing file differs. */
 static bool adopt_equal_ones(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -158,7 +158,7 @@ static bool adopt_equal_ones(struct file *file)
 		if (!is_same_as_there(file->batch, &result->variants[i], known,
 		                      file->content))
 			return failure_set(&result->failure, FAIL_EXISTS,
-			                   "publish: something has its name already");
+			                   "publish: the output name is already taken");
 		known->is_expected = true; /* replaced by the same bytes, with a stamp */
 	}
 	return true;
@@ -197,7 +197,7 @@ static void add_to_committer(struct file *file)
 	committer_add(batch->committer, &file->commit);
 }
 
-/* Complete the file once the state has what the commit says. */
+/* Complete the file once the committer has written the commit to the state. */
 static void complete_with_state(struct file *file, enum file_end end,
                                 struct commit commit)
 {
@@ -246,7 +246,8 @@ void file_fail(struct file *file)
 
 /* ---- the task ---- */
 
-/* Copy the answer of the task, and what the executor knows of it, into the result. Takes the memfd of the outputs. */
+/* Copy the answer of the task, and the executor's figures about it, into the result. Takes the
+ * memfd of the outputs. */
 static void collect(struct file *file, struct pxp_future *task,
                     struct picture_answer *ret_answer)
 {

@@ -1,8 +1,8 @@
 /*
- * One file on its way: fed, with a worker, with the committer, complete. One thread at a time owns it:
- * the feeder, then the thread that completes its task, then the committer. Its future, a promise, is
- * completed when its outputs have their names, or when it has failed. The future then has the
- * result, and the file is freed.
+ * A file that is being processed. One thread at a time owns it: the feeder, then the thread that
+ * completes its task, then the committer. Its future, a promise, is completed when its outputs
+ * have their names, or when the file has failed. The future then has the result, and the file is
+ * freed.
  */
 #ifndef PXP_FILE_H
 #define PXP_FILE_H
@@ -16,28 +16,29 @@ struct batch;
 struct file {
 	struct batch *batch;
 	struct pxp_future *future;
-	struct file_result *result; /* filled on the way, and moved into the future */
+	struct file_result *result; /* filled step by step, then moved into the future */
 	struct file *next;          /* in the list of deferred files */
 
 	/* The input: open until a task has it, or while it is deferred; -1. */
 	int input;
 	/* Its identity, from fstat() when it was opened: size, time, device, inode. */
 	struct stat stat;
-	int64_t mtime_ns; /* for records: its time, if that can be trusted (history.h) */
+	int64_t mtime_ns; /* its time for records, or STAMP_NO_TIME (history.h) */
 	struct input_hash hash;
 	bool has_hash;
 	unsigned n_deaths; /* runs before this one in which it killed its worker */
 	enum image_format named_format; /* by its suffix, or else its first bytes */
-	bool is_drawn;                  /* it is with the workers that draw, or will be */
+	bool is_drawn; /* the workers that draw have it, or will get it */
 
 	/* The outputs, while the committer has them. */
 	int content; /* their sealed memfd; -1 */
 	uint64_t n_content_bytes;
 	struct timespec dates[2]; /* of the input: access and change */
-	/* What is known of the outputs, and their stamps; NULL: nothing is written. */
+	/* What earlier runs recorded of the outputs, and the new stamps; NULL: nothing is
+	 * written. */
 	struct known_output *known;
 	struct known_failure known_failure; /* for the state */
-	enum file_end end; /* what it is complete with once the state has it */
+	enum file_end end; /* how the file ends, once the state is written */
 	struct commit commit;
 	struct commit_output outputs[];
 };

@@ -75,7 +75,7 @@ static bool names_outputs(const struct file_result *result)
 	       result->failure.class == FAIL_COLLISION;
 }
 
-/* Whether it is a whole picture with the suffix of another format. */
+/* Whether a picture that was decoded without error has the suffix of another format. */
 static bool is_misnamed(const struct file_result *result)
 {
 	enum image_format by_name = format_of_name(result->input),
@@ -130,7 +130,7 @@ static struct record record_of(const struct file_result *result)
 	};
 }
 
-/* What any of the outputs has lost. */
+/* The union of what the outputs have lost. */
 static unsigned all_lost(const struct file_result *result)
 {
 	unsigned lost = 0;

@@ -13,17 +13,17 @@
 
 enum file_end {
 	FILE_DONE,      /* its outputs have their names */
-	FILE_FRESH,     /* its outputs are what they would become */
-	FILE_SKIPPED,   /* its outputs exist, and the policy leaves them */
+	FILE_FRESH,     /* its outputs are fresh */
+	FILE_SKIPPED,   /* its outputs exist, and the overwrite policy keeps them */
 	FILE_FAILED,    /* failure says why */
 	FILE_CANCELLED, /* the batch ended first */
-	FILE_IGNORED,   /* it is no image: counted, and named by -v */
+	FILE_IGNORED,   /* the file is no image: it is counted, and -v names it */
 };
 
 struct file_result {
 	enum file_end end;
 	struct failure failure;
-	bool is_remembered; /* an earlier run found the failure */
+	bool is_remembered; /* the failure is known from an earlier run */
 	char *input;        /* as a person would type it */
 	const char *name;   /* the same, relative to its INPUT; within input */
 	bool decodes_only;  /* its format is compared with its suffix */
@@ -32,11 +32,11 @@ struct file_result {
 	struct picture_side in;
 	char engine[8]; /* "": none read it */
 
-	/* Times of its steps; -1: it did not get so far. */
+	/* Durations of its steps; -1: the file did not reach the step. */
 	int64_t queue_ns, read_ns, work_ns, commit_ns;
 	unsigned attempts;
 	int64_t worker; /* process id; 0: none */
-	/* The last task, for the standard error of its worker. NULL: it had none. */
+	/* The last task, which has the standard error of its worker. NULL: the file had no task. */
 	struct pxp_future *task;
 
 	/* The outputs; none when nothing is written. */

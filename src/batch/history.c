@@ -13,7 +13,7 @@
 struct history {
 	struct history_options options;
 	uint64_t build; /* fingerprint of this program */
-	/* By rule and format, 0: not computed yet. The feeder's. */
+	/* Indexed by rule and format; 0: not computed yet. Used only by the feeder. */
 	uint64_t (*fingerprints)[N_FORMATS];
 };
 
@@ -68,7 +68,7 @@ static uint64_t fingerprint_of(struct history *history, const struct variant *va
 	return *known;
 }
 
-/* Of all outputs of a file together: what a known failure was a failure of. */
+/* One fingerprint for all outputs of a file. A known failure is recorded with it. */
 static uint64_t fingerprint_of_all(const struct variant *variants, size_t n_variants)
 {
 	uint64_t all = 0;
@@ -84,8 +84,9 @@ static uint64_t fingerprint_of_all(const struct variant *variants, size_t n_vari
 /* ---- times ---- */
 
 /*
- * A file system keeps times in steps: of the kernel's clock (a few milliseconds), or of up to two seconds
- * (vfat). A change within the step in which the file was read would not show.
+ * A file system stores times with a limited resolution: a tick of the kernel's clock (a few
+ * milliseconds), or up to two seconds (vfat). A change within the tick in which the file was read
+ * would leave its time unchanged.
  */
 int64_t history_time_of(const struct stat *input, const struct timespec *now)
 {
@@ -101,7 +102,7 @@ int64_t history_time_of_now(const struct stat *input)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &now); /* by which files get their times */
+	clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the clock that file systems use */
 	return history_time_of(input, &now);
 }
 
@@ -133,7 +134,7 @@ static const struct input_hash *hash_input(struct history_input *input)
 	return &input->hash;
 }
 
-/* What the evidence is kept in while one output is decided about. */
+/* The storage of the evidence for the decision about one output. */
 struct found {
 	struct stamp row, stamp;
 	struct output_hash out_hash;
@@ -227,7 +228,7 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	return verdict;
 }
 
-/* Whether failing killed the worker: such a picture is tried in a second run. */
+/* Whether the failure killed the worker: such a picture is tried again in a second run. */
 static bool is_death(enum fail_class class)
 {
 	return class == FAIL_CRASHED || class == FAIL_VIOLATION || class == FAIL_TIMEOUT;
@@ -239,7 +240,7 @@ static bool is_pictures_own(enum fail_class class)
 	       class == FAIL_TOO_BIG || is_death(class);
 }
 
-/* Whether the failure of an earlier run would come again. */
+/* Whether an earlier run has recorded a failure that would happen again. */
 static bool is_known_bad(struct history *history, struct history_input *input,
                          struct failure *ret_failure)
 {
@@ -268,13 +269,13 @@ static bool is_known_bad(struct history *history, struct history_input *input,
 	return true;
 }
 
-/* What follows for the file from the verdicts of its outputs, the most demanding of them. */
+/* The verdict for a file: the most demanding verdict of its outputs. */
 static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1],
                                    struct failure *ret_failure)
 {
 	if (n_verdicts[VERDICT_EXISTS] > 0) {
 		failure_set(ret_failure, FAIL_EXISTS,
-		            "publish: something has its name already");
+		            "publish: the output name is already taken");
 		return HISTORY_EXISTS;
 	}
 	if (n_verdicts[VERDICT_MAKE] > 0 || n_verdicts[VERDICT_MAKE_AND_COMPARE] > 0)
@@ -285,7 +286,7 @@ static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1]
 	                                             : HISTORY_FRESH;
 }
 
-/* An output that is made anew beside fresh ones: these are replaced, too. */
+/* When one output of a file must be made, all are made: let them replace the fresh ones, too. */
 static void expect_fresh_ones(struct history *history, struct known_output *known,
                               enum verdict verdict, const struct variant *variant,
                               const struct history_input *input)
@@ -308,7 +309,7 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 
 	*ret_known = NULL;
 	if (input->n_variants == 0 || !look_at_input(input))
-		return HISTORY_MAKE; /* opening it says why */
+		return HISTORY_MAKE; /* opening the input will give the reason */
 	known = calloc(input->n_variants, sizeof(*known));
 	if (!known)
 		return HISTORY_MAKE;

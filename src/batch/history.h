@@ -1,11 +1,11 @@
 /*
- * What earlier runs left: the records of outputs, on them and in the state, and the pictures that are known
- * to be bad. From these follows, before an input is opened, what becomes of its file; and every file
- * that is made leaves its own record.
+ * The records of earlier runs: of outputs, as stamps and in the state, and of pictures that are
+ * known to be bad. They decide about a file before its input is opened; and every file that is
+ * made leaves its own record.
  *
- * The rules stand in store/README.md. This is where the evidence for them comes from.
+ * store/README.md has the rules. Here the evidence for them is collected.
  *
- * Threads: the feeder decides; the thread that has a file prepares its records.
+ * Threads: the feeder decides; the thread that owns a file prepares its records.
  */
 #ifndef PXP_HISTORY_H
 #define PXP_HISTORY_H
@@ -17,13 +17,13 @@
 
 struct history_options {
 	struct store *store;
-	struct state *state; /* NULL: none; records are on the outputs alone */
+	struct state *state; /* NULL: none; records are kept only as stamps */
 	/* Rules of the batch, for the fingerprints of their recipes. */
 	const struct variant_rule *rules;
 	size_t n_rules;
 
 	enum overwrite overwrite;
-	bool keep_dates; /* outputs get the dates of their inputs: a part of the recipe here */
+	bool keep_dates; /* outputs get the dates of their inputs; the fingerprint includes this */
 	bool keeps_records; /* false: --state none; outputs get no stamp, and none is read */
 	bool redo;
 	bool compare_contents;
@@ -35,19 +35,19 @@ struct history;
 struct history *history_create(const struct history_options *options);
 void history_destroy(struct history *history); /* NULL is fine */
 
-/* What is known of one output, and what it will leave. */
+/* The record of one output, old and new. */
 struct known_output {
-	struct stamp stamp;   /* of what will be made; or, of a fresh one, what was */
+	struct stamp stamp;   /* the new record; of a fresh output the old one */
 	struct stat expected; /* the file that may be replaced */
 	bool is_expected;
-	bool is_compared; /* what is made is compared with that file, and does not replace it */
+	bool is_compared; /* the output is compared with that file, and does not replace it */
 };
 
 enum history_verdict {
 	HISTORY_MAKE,
 	HISTORY_FRESH,       /* every output is */
 	HISTORY_FRESH_MOVED, /* the same, but the stamps have new times, for the state */
-	HISTORY_KEEP,        /* outputs exist, and the policy leaves them */
+	HISTORY_KEEP,        /* outputs exist, and the overwrite policy keeps them */
 	HISTORY_EXISTS,      /* an output exists that is not ours: *ret_failure */
 	HISTORY_KNOWN_BAD    /* the picture is known to fail: *ret_failure */
 };
@@ -57,11 +57,11 @@ struct history_input {
 	const struct walk_item *item;
 	const struct variant *variants;
 	size_t n_variants;
-	int fd; /* opened when its content had to be looked at; -1 */
+	int fd; /* opened if its content was needed; else -1 */
 	struct stat stat;
 	bool has_hash;
 	struct input_hash hash;
-	unsigned n_deaths; /* runs in which it killed its worker, so far */
+	unsigned n_deaths; /* number of earlier runs in which it killed its worker */
 };
 
 /* Decide about a file. input->fd may be opened; it is the caller's. *ret_known is n_variants elements, to be
@@ -73,7 +73,7 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 /* Whether records are kept, so that the worker must hash its input. */
 bool history_keeps_records(const struct history *history);
 
-/* An input as it was when it was opened. */
+/* The properties of an input when it was opened. */
 struct opened_input {
 	uint64_t n_bytes;
 	int64_t mtime_ns;              /* history_time_of() at that moment */
@@ -85,16 +85,17 @@ void history_fill(struct known_output *known, const struct variant *variants,
                   size_t n_variants, const struct opened_input *input);
 
 /*
- * What the state should know of a picture that failed: false when that is nothing, as the failure is not
- * the picture's own. n_deaths: runs before this one in which it killed its worker.
+ * Fill the record of a picture that failed, for the state. False when the failure was not caused
+ * by the picture itself, so that it must not be recorded. n_deaths: earlier runs in which it
+ * killed its worker.
  */
 bool history_note_failure(const struct history *history, const struct variant *variants,
                           size_t n_variants, const struct opened_input *input,
                           unsigned n_deaths, const struct failure *failure,
                           struct known_failure *ret_known);
 
-/* The time of an input for a record, when it is looked at now: STAMP_NO_TIME when it changed so
- * shortly before that a later change could have the same time. */
+/* The time of an input for a record. STAMP_NO_TIME when the input changed so shortly before now
+ * that a later change could have the same time. */
 int64_t history_time_of(const struct stat *input, const struct timespec *now);
 int64_t history_time_of_now(const struct stat *input);
 

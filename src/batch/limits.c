@@ -1,4 +1,4 @@
-/* How memory is shared among the workers of a run. */
+/* Shares the memory of a run among its workers. */
 #include "batch/limits.h"
 
 #include "base/cpus.h"
@@ -46,8 +46,8 @@ struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_me
 	left = limits.memory - limits.finished - mib(MAIN);
 	if (left < limits.allowance)
 		left = limits.allowance;
-	/* The default leaves half of the memory for pictures that need more. Workers that were asked
-	 * for may use all of it. */
+	/* The default number of workers leaves half of the memory for pictures that need more. A
+	 * requested number of workers may use all of it. */
 	bearable = n_workers > 0 ? left / limits.allowance : left / 2 / limits.allowance;
 	if (bearable == 0)
 		bearable = 1;

@@ -20,7 +20,7 @@ struct limits {
 	uint64_t memory;     /* of the whole run */
 	uint64_t allowance;  /* of each worker */
 	uint64_t budget;     /* of all pictures together, beyond the allowances */
-	uint64_t finished;   /* of outputs that wait to be committed */
+	uint64_t finished;   /* for outputs that wait to be committed */
 	uint64_t max_output; /* of one picture */
 	unsigned n_workers;
 };
@@ -33,11 +33,11 @@ struct limits {
  */
 struct limits limits_make(uint64_t memory, unsigned n_workers);
 
-/* The same, for a machine with so much free memory and so many processors. */
+/* The same, for a machine with the given free memory and number of processors. */
 struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_memory,
                            unsigned n_cpus);
 
-/* The most memory that one picture may have. */
+/* The maximum memory of one picture. */
 uint64_t limits_of_picture(const struct limits *limits);
 
 #endif

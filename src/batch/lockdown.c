@@ -1,4 +1,4 @@
-/* The sandbox of the workers: asked for once, then put up in each of them. */
+/* The sandbox of the workers: its layers are tried once, then set up in each worker. */
 #include "batch/lockdown.h"
 
 #include "batch/ask.h"
@@ -9,7 +9,7 @@
  * libraries make. */
 enum { MAX_DESCRIPTORS = 32 };
 
-/* In a fork server, from which its workers inherit it, and in a worker. */
+/* Used in a fork server, and in its workers, which inherit it. */
 static struct {
 	struct lockdown asked;
 	struct sandbox_state state;
@@ -66,7 +66,7 @@ static enum pxp_status run_tell_state(struct pxp_task *task)
 	return pxp_task_return(task, &here.state, sizeof(here.state));
 }
 
-/* Ask one worker that does nothing but put up its layers. */
+/* Ask one worker, which only sets up its layers. */
 static bool ask_worker(struct sandbox_state *ret_state, struct failure *ret_failure)
 {
 	const struct pxp_executor_options options = {

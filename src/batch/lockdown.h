@@ -17,8 +17,8 @@
 #include <pixpool/pixpool.h>
 
 enum sandbox_mode {
-	SANDBOX_AUTO,    /* the layers that can be had; the missing ones are named */
-	SANDBOX_REQUIRE, /* all layers, or the batch does not begin */
+	SANDBOX_AUTO, /* the layers that are available; the missing ones are reported */
+	SANDBOX_REQUIRE, /* all layers; if one is missing, the batch does not begin */
 	SANDBOX_OFF,
 };
 
@@ -38,8 +38,8 @@ struct lockdown {
 bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
                   struct sandbox_state *ret_state, struct failure *ret_failure);
 
-/* Whether a worker that may read some folders can be kept from all other files. True without a
- * sandbox, which then nobody asked for. */
+/* Whether a worker that may read some folders can be kept from all other files. True with
+ * SANDBOX_OFF. */
 bool lockdown_confines_files(const struct lockdown *lockdown);
 
 /* In the prepare step of a pool, that is, in the process that its workers are forked from. */

@@ -1,4 +1,4 @@
-/* How inputs are known for images, and how outputs are named. Nothing is opened here. */
+/* Recognises images by name or first bytes, and names outputs. Opens nothing. */
 #include "batch/naming.h"
 
 #include "base/fd.h"
@@ -45,7 +45,7 @@ bool naming_output(const struct walk_item *item, enum image_format from,
 	if (format == FORMAT_NONE)
 		return true;
 
-	/* Of "a.JPG" the suffix may stay; of "a.bak" all is the stem. */
+	/* "a.JPG" may keep its suffix; "a.bak" has no known suffix, so all of it is the stem. */
 	const bool keeps_suffix = rule->format == FORMAT_NONE && by_suffix == format;
 	const char *extension = keeps_suffix ? suffix : format_info(format)->extension;
 

@@ -24,7 +24,7 @@ static bool ask_catalogue(const struct picture_guard *guard,
 	                ret_failure);
 }
 
-/* Of the formats that are drawn, the workers that draw know. */
+/* Only the workers that draw know about the formats that are drawn. */
 static void take_drawn(struct catalogue *catalogue, const struct catalogue *drawers)
 {
 	for (uint32_t i = 0; i < catalogue->n_engines; i++) {
@@ -47,7 +47,7 @@ bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_
 		return false;
 	if (guard->drawing != DRAWING_ELSEWHERE)
 		return true;
-	/* When no worker can draw, drawings are not read: that is an answer, too. */
+	/* When no worker can draw, the answer is that drawings are not read. */
 	to_draw = picture_guard_to_draw(guard);
 	if (ask_catalogue(&to_draw, &drawers, &ignored))
 		take_drawn(ret_catalogue, &drawers);

@@ -19,8 +19,8 @@ enum {
 	NAME_BYTES = 256,
 };
 
-/* How far a picture is. It is the progress of its task, so that it is known when the worker
- * dies. */
+/* The stage of a picture. It is sent as the progress of the task, so that it is known when the
+ * worker dies. */
 enum stage { STAGE_READING, STAGE_HEADER, STAGE_DECODING, STAGE_ENCODING, N_STAGES };
 
 static const char *const stage_names[N_STAGES] = {
@@ -162,7 +162,7 @@ struct unpacked {
 	struct picture_variant variants[PICTURE_MAX_VARIANTS];
 };
 
-/* Unpack a request of n_request bytes. False when it is not whole. */
+/* Unpack a request of n_request bytes. False when it is incomplete or invalid. */
 static bool unpack(const struct packed_request *request, size_t n_request,
                    struct unpacked *ret_unpacked)
 {
@@ -320,7 +320,7 @@ static struct packed_request *pack(const struct picture_request *request, size_t
 	for (size_t i = 0; i < request->n_variants; i++) {
 		struct recipe recipe = request->variants[i].rule->recipe;
 
-		/* A whole recipe names a format, even when nothing is written. */
+		/* A valid recipe has a format, even when nothing is written. */
 		recipe.format = request->decodes_only ? FORMAT_PNG
 		                                      : request->variants[i].format;
 		recipe_pack(&recipe, rest + i * RECIPE_PACKED_BYTES);
@@ -420,7 +420,7 @@ static bool output_is_sound(const struct picture_side *side, int output)
 	char name[16];
 	ssize_t n;
 
-	/* It has a name because TGA is known by its suffix alone. */
+	/* The name is needed because TGA is recognised only by its suffix. */
 	snprintf(name, sizeof(name), "x.%s", format_info(side->format)->extension);
 	n = fd_pread_full(output, bytes, n_bytes, (off_t)side->offset);
 	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == side->format;
@@ -472,7 +472,7 @@ static void take_error(const struct pxp_outcome *outcome, struct failure *failur
 	char line[FAILURE_TEXT_BYTES];
 
 	last_line(outcome, line, sizeof(line));
-	/* The text of a task that noticed the lack of memory itself names the stage already. */
+	/* If the task itself has noticed the lack of memory, its text already names the stage. */
 	if (class == FAIL_INTERNAL || stage >= N_STAGES ||
 	    outcome->error.code == FAIL_MEMORY)
 		failure_set(failure, class, "%s%s", outcome->error.text, line);

@@ -32,7 +32,7 @@ struct picture_guard {
  * layers in force. */
 struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_untrusted);
 
-/* The guard of the workers that draw what those leave. */
+/* The guard of the workers that draw the pictures left by the others. */
 struct picture_guard picture_guard_to_draw(const struct picture_guard *guard);
 
 /* The options of a pool of picture workers. They borrow guard until the pool is created. */
@@ -44,7 +44,7 @@ struct picture_request {
 	/* The outputs, 1 to PICTURE_MAX_VARIANTS: their recipes, and their formats. */
 	const struct variant *variants;
 	size_t n_variants;
-	const void *profile; /* of SPACE_FILE, at most PROFILE_MAX_BYTES; else NULL */
+	const void *profile; /* for SPACE_FILE, at most PROFILE_MAX_BYTES; else NULL */
 	size_t n_profile;
 	const char *name; /* the input's path */
 	int input;        /* moved in on PXP_OK */

@@ -21,8 +21,8 @@ struct plan {
 	uint64_t n_bytes;
 	struct hash_set planned; /* of all outputs that were planned */
 	uint8_t *is_taken;       /* a bit for each hash in planned */
-	struct hash_set late;    /* of outputs that were taken and not planned */
-	struct hash_set twice;   /* hashes that stand in planned more than once */
+	struct hash_set late;    /* of outputs that were taken without being planned */
+	struct hash_set twice;   /* those that occur more than once in planned */
 	struct named_claim *claims;
 	size_t n_claims;
 };
@@ -76,7 +76,7 @@ struct pass {
 	size_t n_rules;
 	bool (*may_go_on)(void *data);
 	void *data;
-	bool counts; /* the first pass: count images and note the hashes; else note the names */
+	bool counts; /* first pass: count images and note the hashes; second pass: note the names */
 };
 
 static void count_image(struct plan *plan, const struct walk_item *item,
@@ -184,7 +184,7 @@ static int compare_claims(const void *a, const void *b)
 	return order != 0 ? order : strcmp(x->input, y->input);
 }
 
-/* Find the hashes that stand in planned more than once. False when memory ran out. */
+/* Find the hashes that occur more than once in planned. False when memory ran out. */
 static bool find_twice(struct plan *plan)
 {
 	const struct hash_set *planned = &plan->planned;
@@ -265,8 +265,8 @@ struct plan_claim plan_claim(const struct plan *plan, size_t index)
 	return (struct plan_claim){plan->claims[index].input, plan->claims[index].output};
 }
 
-/* Two names of one hash would pass for twins here. Since nobody knows the key, that happens to one
- * pair in 2^64. */
+/* Two names with the same hash are treated as the same name here. Nobody knows the key, so the
+ * chance is 1 in 2^64 for each pair. */
 bool plan_take(struct plan *plan, const char *output)
 {
 	uint64_t hash = hash_of(plan, output);
@@ -280,7 +280,7 @@ bool plan_take(struct plan *plan, const char *output)
 	}
 	if (hash_set_find(&plan->late, hash, &index))
 		return false;
-	/* If there is no memory for it, a later claim is not found here, but by the store. */
+	/* If memory runs out, a later claim of the name is found not here but by the store. */
 	(void)hash_set_insert(&plan->late, hash);
 	return true;
 }

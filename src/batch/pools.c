@@ -1,4 +1,4 @@
-/* The turns of the two pools, and how other threads may use a pool that the feeder may end. */
+/* Switches between the two pools, and keeps a pool alive while another thread uses it. */
 #include "batch/pools.h"
 
 #include "base/lock.h"
@@ -18,10 +18,10 @@ struct pools {
 	struct cond is_unused;     /* n_users has become 0 */
 	struct pxp_executor *pool; /* NULL: none exists */
 	unsigned n_users;          /* threads that are using pool */
-	unsigned stop_flags;       /* of pools_stop(); 0: not stopped */
+	unsigned stop_flags;       /* the flags given to pools_stop(); 0: not stopped */
 };
 
-/* The pool that exists. It is not destroyed before let_go(). NULL: there is none. */
+/* Get the pool that exists. It is not destroyed before let_go(). NULL: no pool exists. */
 static struct pxp_executor *hold(struct pools *pools)
 {
 	struct pxp_executor *pool;
@@ -73,7 +73,7 @@ static bool begin_pool(struct pools *pools, enum pool_kind kind,
 	pools->pool = pool;
 	stop_flags = pools->stop_flags;
 	lock_release(&pools->lock);
-	/* A later pools_stop() sees this pool. An earlier one did not. */
+	/* A pools_stop() from now on stops this pool; an earlier one did not, so do it here. */
 	if (stop_flags)
 		pxp_executor_shutdown(pool, stop_flags);
 	return true;

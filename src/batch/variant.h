@@ -20,7 +20,7 @@ struct variant_rule {
 /* One output of one input. */
 struct variant {
 	const struct variant_rule *rule; /* borrowed */
-	/* Below the output folder, owned. NULL: there is no output, because none is wanted, or
+	/* Relative to the output folder; owned. NULL: no output, because none is wanted, or
 	 * because the format of an INPUT is unknown. */
 	char *name;
 	enum image_format format; /* of the output; FORMAT_NONE with a NULL name */

@@ -53,7 +53,8 @@ enum verdict {
 	 * else the output fails as `exists`. */
 	VERDICT_MAKE_AND_COMPARE,
 	VERDICT_FRESH, /* skipped: fresh */
-	VERDICT_FRESH_BUT_NEW, /* the same, but a recorded time is out of date: *ret_record has the new times */
+	/* The same, but a recorded time is out of date: *ret_record has the new times. */
+	VERDICT_FRESH_BUT_NEW,
 	VERDICT_KEEP,  /* skipped: exists */
 	VERDICT_EXISTS /* fails as `exists` */
 };

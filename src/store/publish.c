@@ -84,8 +84,8 @@ static bool add_stamp(struct output *output)
 	stamp->out_bytes = output->n_bytes;
 	stamp->out_mtime_ns = store_time_ns(&st.st_mtim);
 	output->has_stamp = stamp_write(output->fd, stamp);
-	return output->has_stamp ||
-	       errno == ENOTSUP; /* the row in the state has the same record */
+	/* Without a stamp, the row in the state has the same record. */
+	return output->has_stamp || errno == ENOTSUP;
 }
 
 /* The bytes come first, because writing them changes the rest: then the attributes, the dates,
