@@ -46,7 +46,7 @@ static const char *claims_of(const struct plan *plan)
 	return text;
 }
 
-TEST(plan, counts_images_and_bytes)
+TEST(plan, images_and_bytes_are_counted)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -67,7 +67,7 @@ TEST(plan, counts_images_and_bytes)
 	scratch_leave();
 }
 
-TEST(plan, of_an_empty_folder_is_made)
+TEST(plan, an_empty_folder_has_a_plan)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -82,7 +82,7 @@ TEST(plan, of_an_empty_folder_is_made)
 	scratch_leave();
 }
 
-TEST(plan, lists_every_input_that_claims_an_output_with_another)
+TEST(plan, every_input_that_shares_an_output_is_listed)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -113,7 +113,7 @@ TEST(plan, lists_every_input_that_claims_an_output_with_another)
 	scratch_leave();
 }
 
-TEST(plan, knows_that_heic_becomes_jpg)
+TEST(plan, a_heic_and_a_jpg_of_the_same_stem_collide)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -170,7 +170,7 @@ static bool few_more(void *data)
 	return (*left)-- > 0;
 }
 
-TEST(plan, stops_when_it_is_told_to)
+TEST(plan, planning_stops_when_it_is_told_to)
 {
 	const struct walk_options options = {.inputs = one_input, .n_inputs = 1};
 	const struct variant_rule rule = {.format = FORMAT_NONE};

@@ -98,7 +98,7 @@ static void enter(void)
 	scratch_folder("in");
 }
 
-TEST(variants, of_each_input_are_written_under_their_names_and_share_a_record)
+TEST(variants, all_variants_of_an_input_are_written_under_their_names_and_share_a_record)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_NONE, "-16"),
 	                               rule_of(8, FORMAT_PNG, NULL)};
@@ -127,7 +127,7 @@ TEST(variants, of_each_input_are_written_under_their_names_and_share_a_record)
 	scratch_leave();
 }
 
-TEST(variants, that_claim_the_output_of_another_input_are_found_before_any_work)
+TEST(variants, a_variant_that_claims_another_inputs_output_is_found_before_any_work)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_NONE, NULL),
 	                               rule_of(8, FORMAT_PNG, NULL)};
@@ -141,7 +141,7 @@ TEST(variants, that_claim_the_output_of_another_input_are_found_before_any_work)
 	scratch_leave();
 }
 
-TEST(variants, of_one_input_with_the_same_name_collide)
+TEST(variants, two_variants_of_one_input_with_the_same_name_collide)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, NULL),
 	                               rule_of(8, FORMAT_PNG, NULL)};
@@ -155,7 +155,7 @@ TEST(variants, of_one_input_with_the_same_name_collide)
 }
 
 /* The second is wider than its format allows. */
-TEST(variants, fail_the_whole_picture_if_one_of_them_cannot_be_made)
+TEST(variants, a_picture_fails_if_one_of_its_variants_cannot_be_made)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, NULL),
 	                               rule_of(20000, FORMAT_WEBP, NULL)};
@@ -169,7 +169,7 @@ TEST(variants, fail_the_whole_picture_if_one_of_them_cannot_be_made)
 	scratch_leave();
 }
 
-TEST(variants, are_skipped_only_when_all_of_them_exist)
+TEST(variants, variants_are_skipped_only_if_all_of_them_exist)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, "-16"),
 	                               rule_of(8, FORMAT_PNG, "-8")};

@@ -106,7 +106,7 @@ static void expect_in_order(const struct batch_of_files *files, size_t n)
 		EXPECT_EQ(files->order[i], i);
 }
 
-TEST(committer, takes_all_files_that_wait_up_to_thirty_two)
+TEST(committer, a_group_takes_all_waiting_files_up_to_thirty_two)
 {
 	struct batch_of_files files;
 	struct committer *committer;
@@ -126,7 +126,7 @@ TEST(committer, takes_all_files_that_wait_up_to_thirty_two)
 	files_fini(&files);
 }
 
-TEST(committer, takes_no_more_than_sixty_four_mebibytes_but_a_larger_file_alone)
+TEST(committer, a_group_takes_up_to_sixty_four_mebibytes_or_one_larger_file)
 {
 	static const size_t mebibytes[] = {30, 30, 5, 65, 1, 63, 1};
 	static const size_t groups[] = {2, 1, 1, 2, 1, 0};
@@ -150,7 +150,7 @@ TEST(committer, takes_no_more_than_sixty_four_mebibytes_but_a_larger_file_alone)
 	files_fini(&files);
 }
 
-TEST(committer, publishes_each_output_from_its_range_of_the_content)
+TEST(committer, each_output_is_published_from_its_range_of_the_content)
 {
 	struct batch_of_files files;
 	struct committer *committer;
@@ -174,7 +174,7 @@ TEST(committer, publishes_each_output_from_its_range_of_the_content)
 	files_fini(&files);
 }
 
-TEST(committer, fails_a_file_whole_by_the_first_output_that_fails)
+TEST(committer, a_file_fails_as_a_whole_with_its_first_failed_output)
 {
 	struct batch_of_files files;
 	struct committer *committer;
@@ -201,7 +201,7 @@ TEST(committer, fails_a_file_whole_by_the_first_output_that_fails)
 	files_fini(&files);
 }
 
-TEST(committer, skips_a_file_only_when_all_its_outputs_are_there)
+TEST(committer, a_file_is_skipped_only_if_all_its_outputs_exist)
 {
 	const struct commit_output both[] = {
 		{.name = "a.jpg", .offset = 0, .n_bytes = 1},
@@ -231,7 +231,7 @@ TEST(committer, skips_a_file_only_when_all_its_outputs_are_there)
 	files_fini(&files);
 }
 
-TEST(committer, drops_what_comes_after_a_place_that_refused)
+TEST(committer, files_after_a_failure_of_the_place_are_dropped)
 {
 	struct batch_of_files files;
 	struct committer *committer;
@@ -257,7 +257,7 @@ TEST(committer, drops_what_comes_after_a_place_that_refused)
 
 /* ---- with its thread ---- */
 
-TEST(committer, gathers_a_group_while_the_one_before_is_committed)
+TEST(committer, files_gather_while_the_previous_group_is_committed)
 {
 	struct gate reached = gate_create(), gate = gate_create();
 	struct batch_of_files files;
@@ -281,7 +281,7 @@ TEST(committer, gathers_a_group_while_the_one_before_is_committed)
 	files_fini(&files);
 }
 
-TEST(committer, commits_what_waits_before_it_ends)
+TEST(committer, waiting_files_are_committed_at_the_end)
 {
 	for (int is_stepped = 0; is_stepped < 2; is_stepped++) {
 		struct batch_of_files files;
@@ -298,7 +298,7 @@ TEST(committer, commits_what_waits_before_it_ends)
 	committer_destroy(NULL);
 }
 
-TEST(committer, drops_what_waits_when_it_is_stopped)
+TEST(committer, waiting_files_are_dropped_after_a_stop)
 {
 	struct gate reached = gate_create(), gate = gate_create();
 	struct batch_of_files files;

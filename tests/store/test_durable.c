@@ -155,7 +155,7 @@ TEST(durable, a_new_folder_is_durable_before_anything_is_in_it)
 	scratch_leave();
 }
 
-TEST(durable, without_it_nothing_is_synced)
+TEST(durable, without_durability_nothing_is_synced)
 {
 	struct store *store;
 
@@ -218,7 +218,7 @@ TEST(durable, a_sync_that_fails_twice_is_the_places_fault_and_leaves_nothing)
 	fd_close(&content);
 }
 
-TEST(durable, of_a_file_with_two_outputs_none_is_there_if_one_cannot_be_written)
+TEST(durable, if_one_of_two_outputs_cannot_be_written_neither_is_published)
 {
 	int content = content_of('x', 10);
 	struct store *store;

@@ -196,7 +196,7 @@ static bool read_row(char *line, char cells[N_COLUMNS][WORD_BYTES])
 	       !is(cells[OUTPUT], "---");
 }
 
-TEST(freshness, is_decided_as_the_essays_table_says)
+TEST(freshness, each_decision_follows_the_truth_table)
 {
 	FILE *essay = fopen(PIXPOOL_STORE_ESSAY, "re");
 	char line[512], cells[N_COLUMNS][WORD_BYTES];

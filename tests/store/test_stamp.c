@@ -41,7 +41,7 @@ static bool are_equal(const struct stamp *a, const struct stamp *b)
 	       strcmp(a->output, b->output) == 0 && strcmp(a->source, b->source) == 0;
 }
 
-TEST(stamp, comes_back_as_it_was_encoded)
+TEST(stamp, a_stamp_decodes_to_the_values_that_were_encoded)
 {
 	struct stamp stamp = a_stamp(), back;
 	unsigned char bytes[STAMP_MAX_BYTES];
@@ -51,7 +51,7 @@ TEST(stamp, comes_back_as_it_was_encoded)
 	EXPECT(are_equal(&stamp, &back));
 }
 
-TEST(stamp, with_any_byte_changed_or_missing_is_none)
+TEST(stamp, a_stamp_with_a_changed_or_missing_byte_is_rejected)
 {
 	struct stamp stamp = a_stamp(), back;
 	unsigned char bytes[STAMP_MAX_BYTES];
@@ -67,7 +67,7 @@ TEST(stamp, with_any_byte_changed_or_missing_is_none)
 	EXPECT(!stamp_decode(NULL, 0, &back));
 }
 
-TEST(stamp, has_room_for_the_longest_names_and_keeps_longer_ones_as_hashes)
+TEST(stamp, the_longest_names_fit_and_longer_ones_are_stored_as_hashes)
 {
 	char longest[STAMP_NAME_BYTES + 1], longer[STAMP_NAME_BYTES + 2];
 	struct stamp stamp = a_stamp(), back;
@@ -89,7 +89,7 @@ TEST(stamp, has_room_for_the_longest_names_and_keeps_longer_ones_as_hashes)
 	EXPECT(strcmp(back.source, "b") == 0);
 }
 
-TEST(stamp, stays_on_an_unnamed_file_that_gets_its_name_later)
+TEST(stamp, a_stamp_on_an_unnamed_file_stays_when_the_file_gets_its_name)
 {
 	struct stamp stamp = a_stamp(), back;
 	int fd;
@@ -111,7 +111,7 @@ TEST(stamp, stays_on_an_unnamed_file_that_gets_its_name_later)
 	scratch_leave();
 }
 
-TEST(stamp, cannot_be_kept_where_there_are_no_attributes_and_says_so)
+TEST(stamp, writing_a_stamp_without_attributes_fails_with_enotsup)
 {
 	struct stamp stamp = a_stamp();
 	int fds[2];
@@ -123,7 +123,7 @@ TEST(stamp, cannot_be_kept_where_there_are_no_attributes_and_says_so)
 }
 
 /* The values are those of xxhsum -H2 and b2sum -l 256. */
-TEST(content_hash, is_the_one_that_other_tools_print)
+TEST(content_hash, hashes_equal_those_of_other_tools)
 {
 	static const unsigned char xxh3_of_abc[] = {0x06, 0xb0, 0x5a, 0xb6, 0x73, 0x3a,
 	                                            0x61, 0x85, 0x78, 0xaf, 0x5f, 0x94,
@@ -146,7 +146,7 @@ TEST(content_hash, is_the_one_that_other_tools_print)
 	fd_close(&fd);
 }
 
-TEST(content_hash, of_a_file_is_that_of_its_bytes_over_many_pieces)
+TEST(content_hash, a_file_hashed_in_pieces_has_the_hash_of_its_bytes)
 {
 	enum { N = 300000 };
 	unsigned char *bytes = malloc(N);

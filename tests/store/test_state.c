@@ -61,7 +61,7 @@ static int64_t bytes_of(struct state *state, const char *output)
 	return state_find(state, output, &row) ? (int64_t)row.out_bytes : -1;
 }
 
-TEST(state, rows_are_there_in_the_next_run)
+TEST(state, the_next_run_finds_the_rows)
 {
 	struct state *state;
 	char longest[600];
@@ -91,7 +91,7 @@ TEST(state, rows_are_there_in_the_next_run)
 	scratch_leave();
 }
 
-TEST(state, a_group_that_was_not_committed_is_not_there)
+TEST(state, an_uncommitted_group_is_lost)
 {
 	struct stamp row = row_of("a.jpg", 5);
 	struct state *state;
@@ -193,7 +193,7 @@ static bool ask_three_times(void *data)
 	return ++*(int *)data < 3;
 }
 
-TEST(state, belongs_to_one_run_at_a_time_until_that_ends)
+TEST(state, one_run_at_a_time_has_the_state_until_it_ends)
 {
 	int n_asked = 0;
 	struct state_options waits = plain;
@@ -211,7 +211,7 @@ TEST(state, belongs_to_one_run_at_a_time_until_that_ends)
 	scratch_leave();
 }
 
-TEST(state, of_a_run_that_was_killed_is_free_and_has_its_groups)
+TEST(state, after_a_killed_run_the_state_is_unlocked_and_has_all_its_groups)
 {
 	struct state *state;
 	int status;
@@ -239,7 +239,7 @@ static bool is_there(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-TEST(state, a_file_that_is_no_database_is_moved_aside_and_told)
+TEST(state, a_file_that_is_no_database_is_moved_aside_with_a_notice)
 {
 	struct state *state;
 
@@ -282,7 +282,7 @@ TEST(state, a_foreign_database_is_renamed_intact)
 	scratch_leave();
 }
 
-TEST(state, a_link_in_its_place_is_not_followed)
+TEST(state, a_link_in_place_of_the_database_is_not_followed)
 {
 	scratch_enter(NULL);
 	scratch_file("victim", "");
@@ -306,7 +306,7 @@ static void damage(const char *path, off_t at, size_t n)
 	fd_close(&fd);
 }
 
-TEST(state, damaged_in_any_page_it_finds_less_and_breaks_nothing)
+TEST(state, damage_in_any_page_loses_rows_and_breaks_nothing)
 {
 	struct stat st;
 
@@ -355,7 +355,7 @@ static bool finds_and_does_not_write(void)
 	return is_right;
 }
 
-TEST(state, in_a_folder_that_cannot_be_written_rows_are_found)
+TEST(state, rows_are_found_in_a_folder_that_cannot_be_written)
 {
 	struct state *state;
 
@@ -426,7 +426,7 @@ static void fail_each(enum vfs_call call, int code, bool for_good)
 	EXPECT(!has_failed);
 }
 
-TEST(state, each_call_that_fails_costs_what_it_wrote_and_nothing_else)
+TEST(state, a_failed_call_loses_its_own_data_and_nothing_else)
 {
 	static const struct {
 		enum vfs_call call;
@@ -448,7 +448,7 @@ TEST(state, each_call_that_fails_costs_what_it_wrote_and_nothing_else)
 	scratch_leave();
 }
 
-TEST(state, a_share_without_locks_has_none_and_says_why)
+TEST(state, a_share_without_locks_has_no_state_and_a_reason_is_given)
 {
 	struct state *state;
 
