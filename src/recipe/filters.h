@@ -87,7 +87,7 @@ bool filters_parse(struct filter_chain *ret_chain, const char *words,
  * computing any. */
 bool filter_is_quarter_turn(const struct filter *filter);
 
-/* Whether parsing could have given every kind and number. */
+/* Whether the parser could have produced every kind and number. */
 bool filters_are_sound(const struct filter_chain *chain);
 
 enum { FILTERS_TEXT_BYTES = 1024 };

@@ -57,7 +57,7 @@ const struct format_info *format_info(enum image_format format);
 /* The format of a file name, by its suffix in any case; or FORMAT_NONE. */
 enum image_format format_of_name(const char *name);
 
-/* The format for a word of -f, such as "jpg" or "png"; or FORMAT_NONE. */
+/* The format for a value of -f, such as "jpg" or "png"; or FORMAT_NONE. */
 enum image_format format_of_word(const char *word);
 
 /*

@@ -1,4 +1,4 @@
-/* The size of an output: its words, and the computation. */
+/* The size of an output: parses it, and computes the layout. */
 #include "recipe/geometry.h"
 
 #include "common/values.h"
@@ -198,7 +198,7 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 	                     reduce_side(geometry, from.height, ratios.height)};
 }
 
-/* The share of the excess that lies before: none, half, or all. */
+/* The share of the excess that lies before the kept part: none, half or all. */
 static uint32_t before(uint32_t n_over, int side)
 {
 	if (side == 0)

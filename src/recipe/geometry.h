@@ -116,7 +116,7 @@ struct size geometry_size(const struct geometry *geometry, struct size from);
 bool geometry_parse(struct geometry *ret_geometry, const char *word,
                     struct failure *ret_failure);
 
-/* Merge a parsed size: the sides or the percentage, and what its mark asks for. */
+/* Merge a parsed size: the sides or the percentage, and the mode that its mark selects. */
 void geometry_add_size(struct geometry *geometry, const struct geometry *size);
 
 #endif

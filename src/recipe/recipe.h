@@ -72,11 +72,11 @@ enum keep {
 	KEEP_ALL = 63
 };
 
-/* The damage from which on a picture fails. */
+/* The least damage that makes a picture fail. */
 enum fail_on {
 	FAIL_ON_ERROR = 0,
-	FAIL_ON_NONE,      /* nothing fails that can be decoded */
-	FAIL_ON_TRUNCATED, /* an early end fails, damage in the middle does not */
+	FAIL_ON_NONE,      /* a picture fails only if it cannot be decoded */
+	FAIL_ON_TRUNCATED, /* a truncated picture fails; damage in the middle does not */
 	FAIL_ON_WARNING,
 	N_FAIL_ONS
 };

@@ -522,8 +522,8 @@ bool recipe_set(struct recipe *recipe, enum recipe_field id, const char *value,
 	return true;
 }
 
-/* The word that sets a field to what it is; "" for one that is on or off. Returns whether the field
- * differs from zero. */
+/* Print the value of a field as recipe_set() reads it; "" for a field that is only on or off.
+ * Returns whether the field differs from zero. */
 static bool get_field(const struct recipe *recipe, enum recipe_field id,
                       char word[RECIPE_WORD_BYTES])
 {

@@ -42,8 +42,8 @@ enum { RECIPE_WORD_BYTES = FILTERS_TEXT_BYTES, RECIPE_TEXT_BYTES = 2048 };
 /* Whether the field has a value; false if it is only on or off. */
 bool recipe_field_has_value(enum recipe_field field);
 
-/* Set a field to a word; value is NULL for a field that is on or off. False with a
- * failure that says what is wrong and what would be right; the recipe is then unchanged. */
+/* Set a field to a value; value is NULL for a field that is only on or off. False with a failure
+ * that says what is wrong and which values are valid; the recipe is then unchanged. */
 bool recipe_set(struct recipe *recipe, enum recipe_field field, const char *value,
                 struct failure *ret_failure);
 
@@ -57,8 +57,7 @@ void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT_BYTES]);
 bool recipe_parse(struct recipe *ret_recipe, const char *words,
                   struct failure *ret_failure);
 
-/* The version of how our pictures look. Raise it when the same recipe gives pictures that
- * look different. */
+/* The picture version. Raise it when the same recipe gives pictures that look different. */
 enum { RECIPE_PICTURE_VERSION = 1 };
 
 /* A hash of the canonical text and the picture version. It is the same on every machine,
