@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A format that is drawn counts only when its text is drawn too. */
+/* SVG and PDF count only if their text is drawn, too. */
 static bool reads(const struct engine *engine, enum image_format format)
 {
 	struct failure failure = {0};

@@ -1,6 +1,6 @@
 /*
- * What this build really reads and writes, for `pixpool info`: tried, not listed. It must
- * be filled in a worker, after picture_preload(). Plain bytes, so that it can be sent.
+ * The formats that this build reads and writes, for `pixpool info`. Each was tried. It must be
+ * filled in a worker, after picture_preload(). Plain bytes, so that it can be sent.
  */
 #ifndef PXP_CATALOGUE_H
 #define PXP_CATALOGUE_H
@@ -20,7 +20,7 @@ struct catalogue {
 	struct catalogue_engine engines[CATALOGUE_ENGINES_MAX];
 };
 
-/* It takes some tenths of a second, because each saver is tried on a small picture. */
+/* Takes some tenths of a second, because each saver writes a small picture. */
 void catalogue_fill(struct catalogue *ret_catalogue);
 
 #endif

@@ -1,4 +1,5 @@
-/* What all engines share: which of them work, which formats are trusted, and sizes. */
+/* Functions that all engines share: which engines may work, which formats are trusted, and
+ * sizes. */
 #include "image/engine.h"
 
 #include <inttypes.h>

@@ -27,7 +27,7 @@
 /* Parts of an input beside its pixels: see picture_metadata.h. */
 struct metadata;
 
-/* Which colours samples mean. */
+/* The colour space of the samples. */
 enum output_colour {
 	OUTPUT_SRGB = 0,
 	OUTPUT_AS_INPUT,    /* as in the input, and not sRGB */
@@ -73,10 +73,10 @@ struct source {
 /* The frames that an output of this recipe gets. */
 uint32_t source_frames(const struct source *source, const struct recipe *recipe);
 
-/* The answer to a claim. */
+/* The answer to claim_source() or claim_output(). */
 enum claim {
 	CLAIM_CAN,
-	CLAIM_CANNOT, /* another engine may: the next is asked */
+	CLAIM_CANNOT, /* this engine cannot; the next one is asked */
 	CLAIM_FAILED, /* no engine can: the picture fails */
 };
 
@@ -87,7 +87,7 @@ struct engine {
 	/* Start its libraries, once in the fork server. NULL: there is nothing to start. */
 	bool (*start)(struct failure *ret_failure);
 
-	/* The formats that this build really reads and writes: tried, not listed. */
+	/* The formats that the engine really reads and writes. Each was tried. */
 	bool (*reads)(enum image_format format);
 	bool (*writes)(enum image_format format);
 
@@ -103,16 +103,16 @@ struct engine {
 	                           const struct recipe *recipe,
 	                           struct failure *ret_reason);
 
-	/* Bytes that it holds while it decodes; and while it derives and encodes an output of
-	 * n_frames frames. See memory_estimate.h. */
+	/* The memory, in bytes, that the engine holds while it decodes, and while it derives and
+	 * encodes an output of n_frames frames. See memory_estimate.h. */
 	uint64_t (*decoder_memory)(const struct picture_header *header,
 	                           const struct picture_variant *variants,
 	                           unsigned n_variants);
 	uint64_t (*output_memory)(const struct picture_header *header,
 	                          const struct recipe *recipe, uint64_t n_frames);
 
-	/* Decode once, for all variants of the source. An engine may wait with that until derive()
-	 * where there is one variant. */
+	/* Decode once, for all variants of the source. If there is one variant, an engine may
+	 * postpone this to derive(). */
 	bool (*decode)(struct source *source, struct failure *ret_failure);
 	/* Decode every pixel of every frame or page, and keep none. */
 	bool (*check)(struct source *source, struct failure *ret_failure);
@@ -122,27 +122,27 @@ struct engine {
 	                                    struct failure *ret_failure);
 
 	/*
-	 * Do all that the variant's recipe says up to the encoding. No alpha is left where the
-	 * recipe's format has none. lent: the pixels of another engine, from which to derive; NULL:
-	 * those that decode() made. is_last: nothing else is derived from the source, so that the
-	 * engine may use up what it decoded.
+	 * Apply the variant's recipe, up to the encoding. If the recipe's format has no alpha,
+	 * alpha is removed. lent: the pixels of another engine, from which to derive; NULL: use
+	 * the pixels from decode(). is_last: no other output is derived from the source, so the
+	 * engine may modify or free its decoded pixels.
 	 */
 	bool (*derive)(struct source *source, const struct pixels *lent,
 	               const struct picture_variant *variant, bool is_last,
 	               struct rendering *ret_rendering, struct failure *ret_failure);
 	void (*close)(struct source *source);
 
-	/* Make the image of a rendering plain pixels, for another engine to encode. NULL: its
-	 * renderings are plain. */
+	/* Convert the image of a rendering to plain pixels, for another engine to encode. NULL:
+	 * all renderings of this engine are plain. */
 	bool (*make_plain)(struct rendering *rendering, struct failure *ret_failure);
-	/* Write a whole file of the recipe's format from where output stands: a rendering of its
-	 * own, or a plain one. */
+	/* Write a complete file of the recipe's format at the current offset of the descriptor
+	 * output. The rendering is the engine's own, or a plain one. */
 	bool (*encode)(const struct rendering *rendering, const struct recipe *recipe,
 	               int output, struct failure *ret_failure);
 
-	/* For an engine that draws SVG and PDF, else NULL. Both once it is started: the folders that
-	 * it reads fonts from, NULL at the end; and whether it draws this format here, with its
-	 * text. */
+	/* For an engine that draws SVG and PDF, else NULL. Call them after start(): the folders
+	 * from which it reads fonts, NULL at the end; and whether it can draw this format here,
+	 * with its text. */
 	const char *const *(*font_folders)(void);
 	bool (*draws)(enum image_format format, struct failure *ret_failure);
 };
@@ -165,7 +165,7 @@ const struct engine *engine_that_writes(enum image_format format,
 bool engine_inputs_are_hostile(void);
 bool engine_trusts(enum image_format format);
 
-/* What picture_set_drawing() set. */
+/* The value given to picture_set_drawing(). */
 enum picture_drawing engine_drawing(void);
 
 /* Say why no engine reads the picture, and what can be done about it. Always false. */
@@ -175,13 +175,13 @@ bool engine_unsupported(const struct source *source, struct failure *ret_failure
  * text. */
 char *engine_one_line(char *text);
 
-/* 1 to 100: what the recipe asks for, or the format's default. */
+/* The quality, 1 to 100: from the recipe, or the format's default. */
 unsigned engine_quality(const struct recipe *recipe);
 
 /*
- * The layout of an output from a picture of this size, checked against the recipe's limits
- * and the longest side that its format can have, before the work. Engines ask again after
- * a filter that changed the size to what could not be known before.
+ * Compute the layout of an output from a picture of this size, and check it against the recipe's
+ * limits and the longest side that its format can have. Called before the work, and again after a
+ * filter that changed the size in a way that could not be predicted.
  */
 bool engine_layout(struct layout *ret_layout, const struct recipe *recipe,
                    struct size from, uint32_t n_frames, struct failure *ret_failure);

@@ -1,7 +1,7 @@
 /* The engines are asked in the order of the table: for the picture, then for each output. */
 #include "image/engine_plan.h"
 
-/* Keep the first reason: it comes from the engine that is the best at this. */
+/* Keep the first reason: it comes from the preferred engine. */
 static void keep_reason(struct failure *kept, const struct failure *reason)
 {
 	if (kept->class == FAIL_NONE)
@@ -12,7 +12,7 @@ static bool find_decoder(struct engine_plan *plan, struct source *source,
                          engine_may_open_fn *may_open, void *data,
                          struct failure *ret_failure)
 {
-	/* Bytes of no format may still mean something to an engine of a test program. */
+	/* An engine of a test program may still accept bytes of an unknown format. */
 	bool may_read = source->format == FORMAT_NONE || engine_trusts(source->format);
 	struct failure reasons = {0};
 

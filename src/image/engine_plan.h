@@ -1,12 +1,12 @@
-/* Which engine does which part of the work on a picture. */
+/* The plan of the work on a picture: which engine does which part. */
 #ifndef PXP_ENGINE_PLAN_H
 #define PXP_ENGINE_PLAN_H
 
 #include "image/engine.h"
 
 struct engine_plan {
-	/* It has the source open. After a failure: the engine that failed on the header, or
-	 * NULL. */
+	/* The engine that has the source open. After a failure: the engine that failed on the
+	 * header, or NULL. */
 	const struct engine *decoder;
 	struct planned_output {
 		const struct engine *deriver;

@@ -26,11 +26,11 @@ uint64_t memory_estimate(const struct engine *decoder, const struct engine *deri
 
 /* ---- for the engines ---- */
 
-/* A product that stays at its maximum, so that a size that lies cannot wrap round to a small
- * number. Sums of a few such products do not wrap either. */
+/* A saturating product, so that a forged size cannot wrap around to a small number. Sums of a
+ * few such products do not wrap either. */
 uint64_t memory_product(uint64_t a, uint64_t b);
 
-/* The pixels of a size. */
+/* The number of pixels of a size. */
 uint64_t memory_area(struct size size);
 
 /*

@@ -1,5 +1,5 @@
-/* A build without the libraries that metadata takes: nothing is read or written. Its one
- * engine takes no picture with metadata that are to be kept. */
+/* For a build without the metadata libraries: nothing is read or written. Its only engine
+ * refuses a picture with metadata that must be kept. */
 #include "image/picture_metadata.h"
 
 bool picture_metadata_open(struct metadata **ret_metadata, const struct source *source,

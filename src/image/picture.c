@@ -30,8 +30,8 @@ struct picture_worker {
 };
 
 /*
- * Memory that one picture gave back serves the next, instead of going to the system and
- * coming from it again page by page: this saves a sixth of the CPU on large PNG files.
+ * Keep the memory that one picture has freed for the next picture, instead of returning it to the
+ * system and getting it back page by page: this saves a sixth of the CPU time on large PNG files.
  */
 static void tune_memory(void)
 {
@@ -96,7 +96,8 @@ static void trim_buffer(struct picture_worker *worker)
 	worker->n_bytes = 0;
 }
 
-/* An estimate above this makes the allocator first give back what it holds of pictures before. */
+/* If the estimate is above this, the allocator first returns the free memory that earlier
+ * pictures have left. */
 #define TRIMMED_ESTIMATE_BYTES ((uint64_t)96 << 20)
 
 /* The recipe that says how the input is read: all recipes of a job agree in this. */
@@ -150,7 +151,7 @@ static bool ask_for_memory(const struct picture_job *job, const struct engine *d
 	return job->on_need(job->data, estimate, ret_failure);
 }
 
-/* Ask for the memory that we expect from our own look at the header. */
+/* Ask for the memory that we estimate from our own reading of the header. */
 static bool look_ahead(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
@@ -201,7 +202,7 @@ static struct size largest_to_decode(const struct picture_job *job,
 	return largest;
 }
 
-/* Ask again when the engine found a larger picture than our own look. */
+/* Ask again if the engine found a larger picture than our own reading did. */
 static bool look_again(struct picture_worker *worker, const struct picture_job *job,
                        const struct engine *decoder, const struct source *source,
                        struct failure *ret_failure)
@@ -315,7 +316,7 @@ static bool check_sizes(const struct picture_job *job, const struct source *sour
 	return true;
 }
 
-/* The number that the deadline follows: the pixels to decode, and the pixels of each
+/* The number of pixels from which the deadline is computed: those to decode, and those of each
  * output after the first. */
 static uint64_t count_pixels(const struct picture_job *job, const struct source *source)
 {
@@ -337,7 +338,7 @@ static bool fail_of_length(const struct picture_job *job, struct failure *ret_fa
 	                   (uintmax_t)job->max_output);
 }
 
-/* Encode to the end of the memfd. */
+/* Encode an output at the end of the memfd. */
 static bool encode(const struct picture_job *job, const struct planned_output *planned,
                    struct rendering *rendering, const struct recipe *recipe,
                    struct picture_side *ret_out, struct failure *ret_failure)

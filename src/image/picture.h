@@ -12,19 +12,19 @@
 
 #include <stddef.h>
 
-/* What a worker keeps between pictures, such as the buffer for inputs. One thread uses it
- * at a time. */
+/* The state that a worker keeps between pictures, such as the buffer for inputs. One thread uses
+ * it at a time. */
 struct picture_worker;
 
 /*
- * From here on inputs are hostile (--untrusted): only the formats that are attacked most, and so
- * tested most, are read, and by no loader that its own library holds unfit for hostile input. To be
- * called before picture_preload().
+ * From now on treat inputs as hostile (--untrusted). Only the formats that are attacked most, and
+ * therefore tested most, are read, and no loader is used that its own library calls unfit for
+ * hostile input. Call this before picture_preload().
  */
 void picture_distrust_inputs(void);
 
-/* SVG and PDF are drawn, with fonts, which are files. So some workers may read fonts and draw; the
- * others may read nothing and leave such a picture to them. */
+/* SVG and PDF are drawn with fonts, and fonts are files. So some workers may read fonts and
+ * draw; the others may read no files and leave drawings to them. */
 enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws */
 	DRAWING_UNSAFE, /* no worker draws: nothing would confine one that may read files */
@@ -32,7 +32,7 @@ enum picture_drawing {
 	DRAWING_HERE,      /* this worker draws */
 };
 
-/* To be called before picture_preload(). The default is DRAWING_NONE. */
+/* Call this before picture_preload(). The default is DRAWING_NONE. */
 void picture_set_drawing(enum picture_drawing drawing);
 
 /* Whether this build draws anything. */
@@ -42,8 +42,8 @@ bool picture_can_draw(void);
  * the end. */
 const char *const *picture_font_folders(void);
 
-/* Whether this worker draws the format, with its text: tried on a small picture. Else a failure
- * says why not. */
+/* Whether this worker can draw the format, with its text; a small picture is drawn to find out.
+ * False with a failure that says why not. */
 bool picture_draws(enum image_format format, struct failure *ret_failure);
 
 /* Start the engines: once in the pool's fork server, before it forks workers (vips_init() takes
@@ -80,11 +80,11 @@ struct picture_side {
 struct picture_answer {
 	/* its class is FAIL_NONE when all outputs are complete */
 	struct failure failure;
-	struct picture_side in; /* after a failure: as much as was found out */
+	struct picture_side in; /* after a failure: as much as is known */
 	/* the engine that decoded it, such as "vips"; "" for none */
 	char engine[8];
 	int64_t read_ns, work_ns;
-	/* Of the whole input, once it was read, when the job asks for it. */
+	/* The hash of the whole input, if the job asks for it and the input was read. */
 	struct input_hash in_hash;
 	uint32_t has_in_hash; /* 1 or 0 */
 	/* 1: it failed because a worker that draws must do it; else 0 */
@@ -95,8 +95,8 @@ struct picture_answer {
 	struct picture_side out[PICTURE_MAX_VARIANTS];
 };
 
-/* The length of the part of an answer with n_out outputs that must be sent. All bytes
- * after it are zero. */
+/* The number of bytes of an answer with n_out outputs that must be sent. All bytes after them
+ * are zero. */
 size_t picture_answer_bytes(uint32_t n_out);
 
 struct picture_job {

@@ -1,5 +1,5 @@
-/* Metadata from input to output: the facts that its fields are set to, and the splice in the
- * memfd. */
+/* Takes metadata from input to output: sets fields to the facts of the output, and splices the
+ * metadata into the memfd. */
 #include "image/picture_metadata.h"
 
 #include "base/fd.h"

@@ -1,4 +1,4 @@
-/* Plain pixels in memory: what passes between engines, and what the stb engine works on. */
+/* Plain pixels in memory: engines exchange them, and the stb engine works on them. */
 #ifndef PXP_PIXELS_H
 #define PXP_PIXELS_H
 
@@ -28,15 +28,16 @@ void pixels_flatten(struct pixels *pixels, const struct colour *background);
 /* Turn by an EXIF orientation, 1 to 8. False when memory ran out. */
 bool pixels_orient(struct pixels *pixels, unsigned orientation);
 
-/* The area that is left without the borders that differ from the top left pixel by no more than
- * the threshold in any band; the whole picture when nothing would be left. */
+/* The area inside the borders. A border row or column differs from the top left pixel by no more
+ * than the threshold in any band. If the picture is all border, the result is the whole picture. */
 struct area pixels_without_border(const struct pixels *pixels, double threshold);
 
 /* Keep an area alone. In place; false when memory ran out. */
 bool pixels_cut(struct pixels *pixels, const struct area *area);
 
-/* Put the pixels where they lie on the layout's canvas. Grey is made RGB where the background is
- * not grey, and gets alpha where it is not opaque. In place; false when memory ran out. */
+/* Put the pixels at their place on the layout's canvas. Grey becomes RGB if the background is
+ * not grey, and alpha is added if the background is not opaque. In place; false when memory ran
+ * out. */
 bool pixels_embed(struct pixels *pixels, const struct layout *layout,
                   const struct colour *background);
 

@@ -1,4 +1,4 @@
-/* Scans JPEG, PNG and GIF files for what stb_image does not tell. */
+/* Scans JPEG, PNG and GIF files for facts that stb_image does not report. */
 #include "image/header/metadata_scan.h"
 
 #include <string.h>

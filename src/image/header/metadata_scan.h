@@ -1,9 +1,9 @@
 /*
- * What a JPEG, PNG or GIF holds beside its pixels and stb_image does not tell: the
- * orientation, a colour profile, and whether stb_image would decode it wrongly.
+ * Facts about a JPEG, PNG or GIF that stb_image does not report: the orientation, a colour
+ * profile, and whether stb_image would decode it wrongly.
  *
- * The bytes are untrusted. A wrong length ends the scan, and anything not found by then
- * counts as absent; malformed EXIF means orientation 1.
+ * The bytes are untrusted. A wrong length ends the scan, and anything not found by then counts as
+ * absent; malformed EXIF means orientation 1.
  */
 #ifndef PXP_METADATA_SCAN_H
 #define PXP_METADATA_SCAN_H

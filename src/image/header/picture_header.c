@@ -259,7 +259,7 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 		}
 	}
 	if (bits > 64 || samples > 16)
-		bits = samples = 8; /* wrong; libtiff will say so */
+		bits = samples = 8; /* invalid; libtiff will report it */
 	header->n_pixel_bytes = samples * (bits <= 8 ? 1 : bits / 8);
 	return header->size.width > 0 && header->size.height > 0;
 }

@@ -161,8 +161,8 @@ static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 	return true;
 }
 
-/* An SVG begins with its element, or with what XML allows before it. A packed SVG is
- * recognised by its name alone. */
+/* An SVG begins with its element, or with anything that XML allows before it. A compressed SVG
+ * is recognised only by its name. */
 static bool is_svg(struct bytes b, const char *name)
 {
 	bool is_little = HAS(b, 0, "\xff\xfe"), is_big = HAS(b, 0, "\xfe\xff");

@@ -195,7 +195,7 @@ static bool check_format(const struct source *source, struct failure *ret_failur
 	case FORMAT_PSD:
 		return check_psd(source, ret_failure);
 	case FORMAT_PNM:
-		/* It refuses all but P5 and P6 itself. */
+		/* stb_image itself refuses all but P5 and P6. */
 		if (source->n_bytes > 2 &&
 		    (source->bytes[1] == '5' || source->bytes[1] == '6'))
 			return check_pnm(source, ret_failure);
@@ -285,7 +285,7 @@ static bool read_header(const struct source *source, struct size *ret_stored,
 	return true;
 }
 
-/* Read what stb_image does not tell. */
+/* Read the facts that stb_image does not report. */
 static void scan_metadata(const struct source *source, struct metadata_scan *ret_scan)
 {
 	*ret_scan = (struct metadata_scan){.orientation = 1, .is_whole = true};
@@ -534,7 +534,7 @@ static bool ps_writes(enum image_format format)
 	       format == FORMAT_TGA || format == FORMAT_HDR || format == FORMAT_PNM;
 }
 
-/* A buffer for what stb_image_write writes in pieces. */
+/* A buffer that collects the pieces written by stb_image_write. */
 struct buffer {
 	char *bytes;
 	size_t n, room;
@@ -577,7 +577,7 @@ static int write_pnm(struct buffer *buffer, int width, int height, int n_bands,
 	return 1;
 }
 
-/* Encode three values of light as RGBE: they share the exponent of the largest. */
+/* Encode three linear values as RGBE: they share the exponent of the largest. */
 static void to_rgbe(uint8_t rgbe[4], const double light[3])
 {
 	double most = fmax(light[0], fmax(light[1], light[2]));

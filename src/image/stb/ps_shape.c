@@ -63,8 +63,8 @@ static double value_of(double light)
 	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
 }
 
-/* Compute the luminance of the light, and apply the sRGB curve. In place, since grey
- * takes fewer bytes. */
+/* Compute the luminance of linear RGB, and apply the sRGB curve. In place, because grey takes
+ * fewer bytes. */
 static bool make_grey(struct pixels *pixels, const struct filter *filter,
                       const struct recipe *recipe)
 {
@@ -208,7 +208,7 @@ static bool blur(struct pixels *pixels, const struct filter *filter,
 static bool rotate(struct pixels *pixels, const struct filter *filter,
                    const struct recipe *recipe)
 {
-	/* The EXIF orientation that a turn by so many quarters undoes. */
+	/* The EXIF orientation that is undone by this number of quarter turns. */
 	static const unsigned orientations[] = {1, 6, 3, 8};
 	double turned = fmod(fmod(filter->number[0], 360) + 360, 360);
 
@@ -381,7 +381,7 @@ static bool fail_memory(struct failure *ret_failure)
 	return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
 }
 
-/* From the stored pixels to those that come out. */
+/* Make the output pixels from the stored pixels. */
 bool ps_shape(struct pixels *pixels, unsigned orientation, const struct recipe *recipe,
               struct failure *ret_failure)
 {

@@ -27,12 +27,12 @@
 
 /* ---- ps_shape.c ---- */
 
-/* Whether the engine does all that a recipe says; else a failure names the first thing that it does
- * not. */
+/* Whether the engine supports every feature of a recipe; else a failure names the first
+ * unsupported one. */
 bool ps_takes(const struct recipe *recipe, struct failure *ret_failure);
 
-/* Turn, filter, scale and place stored pixels as a recipe says that ps_takes() lets through. In
- * place; false with a failure. */
+/* Turn, filter, scale and place stored pixels as a recipe says. ps_takes() must have accepted
+ * the recipe. In place; false with a failure. */
 bool ps_shape(struct pixels *pixels, unsigned orientation, const struct recipe *recipe,
               struct failure *ret_failure);
 

@@ -18,7 +18,7 @@ size_t jpeg_drop_exif(uint8_t *bytes, size_t n)
 		uint8_t marker = bytes[at + 1];
 		size_t n_segment = 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
 
-		/* Metadata stand before all else. */
+		/* Metadata come before everything else. */
 		if (n_segment > n - at ||
 		    ((marker < APP0 || marker > APP15) && marker != COMMENT))
 			return n;
@@ -76,7 +76,7 @@ size_t png_drop_density(uint8_t *bytes, size_t n)
 	while (at < n && n - at >= CHUNK) {
 		size_t n_data = big_endian(bytes + at);
 
-		/* It stands before the pixels. */
+		/* The density comes before the pixels. */
 		if (n_data > n - at - CHUNK || memcmp(bytes + at + 4, "IDAT", 4) == 0)
 			return n;
 		if (memcmp(bytes + at + 4, "pHYs", 4) == 0)

@@ -1,16 +1,16 @@
-/* Whole files of some formats, taken apart as far as to take something out of them. The
- * bytes are our own savers'; what does not look like theirs is left as it is. */
+/* Removes parts from complete files of some formats. The bytes come from our own savers; a file
+ * that does not look like theirs is left unchanged. */
 #ifndef PXP_CONTAINER_H
 #define PXP_CONTAINER_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Take the EXIF out, in place; the length that is left. */
+/* Remove the EXIF, in place. Returns the new length. */
 size_t jpeg_drop_exif(uint8_t *bytes, size_t n);
 size_t webp_drop_exif(uint8_t *bytes, size_t n);
 
-/* Take the density out, in place; the length that is left. */
+/* Remove the density, in place. Returns the new length. */
 size_t png_drop_density(uint8_t *bytes, size_t n);
 
 #endif

@@ -149,18 +149,18 @@ bool pv_has_light(VipsImage *image);
 
 bool pv_is_pfm(VipsImage *image);
 
-/* Whether the samples are floats without a claim to be light. libvips takes them for 0 to
- * 255. */
+/* Whether the samples are floats that are not marked as linear light. libvips takes them for 0
+ * to 255. */
 bool pv_has_plain_floats(VipsImage *image);
 
 /* Whether the samples have more than 8 bits of information. libvips, and every tool made
  * with it, takes most signed samples for 0 to 255. */
 bool pv_has_deep_samples(VipsImage *image);
 
-/* Convert the samples to plain kinds: codings become numbers, 32-bit integers become
- * 16-bit ones, signed samples become unsigned. Floats of a PFM, and grey floats without
- * alpha whose maximum is 1, are light. An image without a colour space gets one by its
- * bands. Extra bands beyond the space and one alpha are dropped. */
+/* Convert the samples to plain kinds: packed codings are decoded, 32-bit integers become 16-bit
+ * ones, signed samples become unsigned. Floats of a PFM, and grey floats without alpha whose
+ * maximum is 1, are linear light. An image without a colour space gets one that fits its number
+ * of bands. Bands beyond those of the space and one alpha are dropped. */
 bool pv_normalise_samples(VipsImage **image);
 
 /* ---- pv_colour.c ---- */
@@ -201,12 +201,11 @@ bool pv_each_frame(VipsImage **image, uint32_t n_frames,
 
 /* ---- pv_filters.c ---- */
 
-/* The name of the first filter in a chain that the engine does not take; NULL if it takes
+/* The name of the first filter in a chain that the engine does not support; NULL if it supports
  * all. */
 const char *pv_missing_filter(const struct filter_chain *chain);
 
-/* Whether the output of the chain is grey; whether the chain works on light over 1 as
- * well. */
+/* Whether the output of the chain is grey; whether the chain also works on linear light above 1. */
 bool pv_filters_make_grey(const struct filter_chain *chain);
 bool pv_filters_keep_light(const struct filter_chain *chain);
 

@@ -28,7 +28,7 @@ static bool decode(const struct source *source, const char *options, int *ret_n_
 	return is_whole;
 }
 
-/* Draw the first page of a PDF, which is the only one that is read, or an SVG. */
+/* Draw an SVG, or the first page of a PDF, which is the only page that is read. */
 static bool draw(const struct source *source)
 {
 	const struct recipe as_it_is = {0};

@@ -180,9 +180,9 @@ bool pv_draw_start(struct failure *ret_failure)
 	return true;
 }
 
-/* ---- packed SVG ---- */
+/* ---- compressed SVG ---- */
 
-/* Unpack some bytes. False at the end of the data, or when they are damaged. */
+/* Decompress some bytes. False at the end of the data, or when they are damaged. */
 static bool unpack_some(GConverter *converter, const struct source *source, size_t *at,
                         uint8_t *room, size_t n_room, size_t *n_unpacked,
                         GConverterResult *ret_result)
@@ -199,7 +199,7 @@ static bool unpack_some(GConverter *converter, const struct source *source, size
 	return *ret_result == G_CONVERTER_CONVERTED;
 }
 
-/* Unpack a whole gzip member into a new block; data after it are ignored. */
+/* Decompress a whole gzip member into a new block; data after it are ignored. */
 static bool unpack(const struct source *source, uint8_t **ret_bytes, size_t *ret_n,
                    struct failure *ret_failure)
 {
@@ -248,7 +248,7 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 	if (!unpack(source, &bytes, &n, ret_failure))
 		return false;
 	state->unpacked = bytes;
-	/* Look at the bytes alone: a file that is packed twice is no SVG. */
+	/* Check only the bytes: a file that is compressed twice is no SVG. */
 	if (format_of_bytes(bytes, n, "") != FORMAT_SVG)
 		return failure_set(
 			ret_failure, FAIL_BAD_IMAGE,

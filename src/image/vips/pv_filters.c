@@ -329,7 +329,7 @@ static bool flatten(VipsImage **image, void *data)
 
 /* ---- the table ---- */
 
-/* A kind without a row is one that the engine does not take. */
+/* The engine does not support a kind without a row. */
 static const struct kind {
 	bool (*apply)(VipsImage **image, void *call);
 	enum {
@@ -339,7 +339,7 @@ static const struct kind {
 	} alpha;
 	bool is_per_frame; /* it reaches beyond a pixel, and must not beyond a frame */
 	bool makes_grey;   /* also before it is applied */
-	bool keeps_light;  /* it works on light over 1 as well */
+	bool keeps_light;  /* the filter also works on linear light above 1 */
 } kinds[N_FILTER_KINDS] = {
 	[FILTER_BLUR] =
 		{

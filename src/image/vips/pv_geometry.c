@@ -61,7 +61,7 @@ static bool enlarge(VipsImage **image, const struct aim *aim)
 
 	if (across <= 1 && down <= 1)
 		return true;
-	/* Its rows are read more than once, and out of order. */
+	/* The rows are read more than once, and out of order. */
 	if (!pv_to_memory(image))
 		return false;
 	area = vips_array_int_newv(4, 0, 0, (int)aim->to.width, (int)aim->to.height);

@@ -12,7 +12,7 @@ static bool begins_with(const char *name, const char *prefix)
 	return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-/* Savers of animations need these. */
+/* The savers of animations need these fields. */
 static bool is_of_frames(const char *name)
 {
 	static const char *const names[] = {"loop", "delay", "page-height", "n-pages"};

@@ -1,4 +1,4 @@
-/* Kinds of samples in the vips engine: how the many kinds in files become a few. */
+/* Kinds of samples in the vips engine: converts the many kinds in files to a few. */
 #include "image/vips/engine_vips.h"
 
 static bool is_signed(VipsImage *image)
@@ -83,7 +83,7 @@ static bool uncode(VipsImage **image)
 	}
 }
 
-/* Light of one band goes through the curve as three equal bands. */
+/* Linear light of one band goes through the curve as three equal bands. */
 static bool make_grey_of_light(VipsImage **image)
 {
 	VipsImage *thrice[] = {*image, *image, *image}, *made = NULL;
@@ -97,8 +97,8 @@ static bool make_grey_of_light(VipsImage **image)
 		       vips_colourspace(*image, &made, VIPS_INTERPRETATION_GREY16, NULL));
 }
 
-/* PFM holds light. Some writers of grey TIFF use 0 to 1, which is light, and others 0 to
- * 255. */
+/* PFM holds linear light. Some writers of grey TIFF use 0 to 1, which is linear light, and
+ * others 0 to 255. */
 static bool light_up(VipsImage **image)
 {
 	VipsImage *made = NULL;

@@ -161,9 +161,9 @@ static bool has_profile(VipsImage *image)
 	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
 }
 
-/* libvips writes data that nobody asked for (8.14.1): an EXIF of its own wherever it is not told to
- * strip all, and into WebP even then; into PNG a density. It is taken out again, here, because
- * a file that stands in the memfd cannot become shorter any more. */
+/* libvips 8.14.1 writes data that were not requested: an EXIF of its own unless it must strip
+ * everything, and into WebP even then; and a density into PNG. They are removed here, because a
+ * file in the memfd can no longer become shorter. */
 static size_t drop_inventions(const struct recipe *recipe, uint8_t *bytes, size_t n)
 {
 	switch (recipe->format) {
