@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -383,6 +384,16 @@ static bool wait_for_other_run(void *data)
 	return batch_goes_on(batch);
 }
 
+/* Each shard has a state of its own: they may run at the same time. To be freed; NULL: no memory. */
+static char *default_state(const struct batch_options *options)
+{
+	const struct shard *shard = &options->shard;
+	char name[64];
+
+	snprintf(name, sizeof(name), ".pixpool-%u-of-%u.db", shard->index, shard->n);
+	return path_join(options->output, shard->n > 1 ? name : STATE_FILE_NAME);
+}
+
 /* Open the state of the output folder. False, with a message, when the batch must end. */
 static bool open_state(struct batch *batch)
 {
@@ -401,7 +412,7 @@ static bool open_state(struct batch *batch)
 	if (options->keeps_no_state || !content_hash_is_built())
 		return true;
 	if (!state.path)
-		state.path = path = path_join(options->output, STATE_FILE_NAME);
+		state.path = path = default_state(options);
 	result = state.path ? state_open(&state, &batch->database, notice, &failure)
 	                    : STATE_MEMORY;
 	free(path);
@@ -709,7 +720,9 @@ static int exit_status_of(struct batch *batch)
 		counts.failed = 0;
 	if (counts.failed > 0 || counts.cancelled > 0)
 		return EXIT_SOME_FAILED;
-	return counts.inputs == 0 ? EXIT_NO_IMAGE : EXIT_DONE;
+	/* A shard may be empty. */
+	return counts.inputs == 0 && batch->options->shard.n <= 1 ? EXIT_NO_IMAGE
+	                                                          : EXIT_DONE;
 }
 
 /* Report how many planned images the second walk did not meet. */

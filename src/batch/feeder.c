@@ -398,6 +398,15 @@ static bool name_outputs(struct file *file, const struct walk_item *item,
 	return true;
 }
 
+static bool is_of_other_shard(const struct file *file)
+{
+	const struct file_result *result = file->result;
+
+	return result->n_variants > 0 && result->variants[0].name &&
+	       !naming_is_of_shard(&file->batch->options->shard,
+	                           result->variants[0].name);
+}
+
 static void fail_by_walk(struct file *file, const struct walk_item *item)
 {
 	failure_set(&file->result->failure, fail_class_of_input_errno(item->sys_errno),
@@ -430,6 +439,10 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 		if (!name_outputs(file, item, from)) {
 			file_destroy(file);
 			return false;
+		}
+		if (is_of_other_shard(file)) {
+			file_destroy(file);
+			return true;
 		}
 	}
 	count_file(batch);
@@ -502,7 +515,8 @@ void *feeder_main(void *data)
 	struct batch *batch = data;
 
 	batch->plan_result = plan_make(batch->plan, &batch->walk, batch->rules,
-	                               batch->n_outputs, may_go_on, batch);
+	                               batch->n_outputs, &batch->options->shard,
+	                               may_go_on, batch);
 	batch_enter(batch, BATCH_PLANNED);
 	if (wait_for_decision(batch)) {
 		feed_all(batch);

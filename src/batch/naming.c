@@ -2,6 +2,7 @@
 #include "batch/naming.h"
 
 #include "base/fd.h"
+#include "common/hash.h"
 #include "common/path.h"
 
 #include <stdio.h>
@@ -28,6 +29,14 @@ enum image_format naming_format(const struct walk_item *item, int fd)
 bool naming_is_image(const struct walk_item *item, enum image_format from)
 {
 	return from != FORMAT_NONE || item->is_named;
+}
+
+bool naming_is_of_shard(const struct shard *shard, const char *output)
+{
+	static const struct hash_key zeros;
+
+	return shard->n <= 1 ||
+	       hash_bytes(&zeros, output, strlen(output)) % shard->n == shard->index;
 }
 
 bool naming_output(const struct walk_item *item, enum image_format from,

@@ -18,6 +18,18 @@ enum image_format naming_format(const struct walk_item *item, int fd);
  * folder and is not known is ignored; one that is named as INPUT is always tried. */
 bool naming_is_image(const struct walk_item *item, enum image_format from);
 
+/* One of several runs that share the inputs of a batch: this one takes every input whose first output has
+ * a name that falls to index, from 0 to n - 1. n 0 or 1: all of them. */
+struct shard {
+	unsigned index, n;
+};
+
+/*
+ * Whether an output's name falls to a shard: its SipHash-2-4 with a key of zeros, modulo n. The same on
+ * every machine and in every version.
+ */
+bool naming_is_of_shard(const struct shard *shard, const char *output);
+
 /*
  * Name an output, by its rule, of an input of format from. A known suffix is replaced by the
  * extension of the output's format, but stays when the format does ("a.JPG"); an unknown suffix

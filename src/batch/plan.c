@@ -74,6 +74,7 @@ struct pass {
 	const struct walk_options *options;
 	const struct variant_rule *rules;
 	size_t n_rules;
+	const struct shard *shard;
 	bool (*may_go_on)(void *data);
 	void *data;
 	bool counts; /* first pass: count images and note the hashes; second pass: note the names */
@@ -132,6 +133,21 @@ static bool visit_outputs(struct plan *plan, const struct pass *pass,
 	return has_memory;
 }
 
+/* Whether an image is another shard's: known once its first output has a name. */
+static bool is_of_other_shard(const struct pass *pass, const struct walk_item *item,
+                              enum image_format from)
+{
+	struct variant first;
+	bool is_other;
+
+	if (pass->shard->n <= 1 || pass->n_rules == 0 || item->kind != WALK_FILE ||
+	    !naming_output(item, from, &pass->rules[0], &first))
+		return false;
+	is_other = first.name && !naming_is_of_shard(pass->shard, first.name);
+	free(first.name);
+	return is_other;
+}
+
 static bool visit_item(struct plan *plan, const struct pass *pass,
                        const struct walk_item *item)
 {
@@ -149,7 +165,8 @@ static bool visit_item(struct plan *plan, const struct pass *pass,
 	const bool is_open = fd >= 0;
 
 	fd_close(&fd);
-	if (item->kind == WALK_FILE && !naming_is_image(item, from))
+	if (item->kind == WALK_FILE &&
+	    (!naming_is_image(item, from) || is_of_other_shard(pass, item, from)))
 		return true;
 	if (pass->counts)
 		count_image(plan, item, is_open ? &stat : NULL);
@@ -228,12 +245,14 @@ static void keep_real_claims(struct plan *plan)
 
 enum plan_result plan_make(struct plan *plan, const struct walk_options *options,
                            const struct variant_rule *rules, size_t n_rules,
-                           bool (*may_go_on)(void *data), void *data)
+                           const struct shard *shard, bool (*may_go_on)(void *data),
+                           void *data)
 {
 	struct pass pass = {
 		.options = options,
 		.rules = rules,
 		.n_rules = n_rules,
+		.shard = shard,
 		.may_go_on = may_go_on,
 		.data = data,
 		.counts = true,

@@ -8,6 +8,7 @@
 #ifndef PXP_PLAN_H
 #define PXP_PLAN_H
 
+#include "batch/naming.h"
 #include "batch/variant.h"
 #include "walk/walk.h"
 
@@ -24,12 +25,13 @@ enum plan_result {
 };
 
 /*
- * Walk, and note the outputs of every image: one by each rule; none with n_rules 0. may_go_on is
+ * Walk, and note the outputs of every image: one by each rule; none with n_rules 0. Images of other shards are passed over. may_go_on is
  * asked before every item.
  */
 enum plan_result plan_make(struct plan *plan, const struct walk_options *options,
                            const struct variant_rule *rules, size_t n_rules,
-                           bool (*may_go_on)(void *data), void *data);
+                           const struct shard *shard, bool (*may_go_on)(void *data),
+                           void *data);
 
 /* The number of images and unreadable folders so far. Each will be a record. */
 uint64_t plan_n_images(const struct plan *plan);

@@ -20,7 +20,8 @@ enum {
 	MAX_JOBS = 1024,
 	MAX_RETRIES = 100,
 	MAX_RECYCLE = 1000000000,
-	MAX_TIMEOUT_SECONDS = 1000000
+	MAX_TIMEOUT_SECONDS = 1000000,
+	MAX_SHARDS = 1000000
 };
 
 /* ---- values that are read by a function ---- */
@@ -161,6 +162,27 @@ static bool take_engine(struct command_line *line, const char *value,
 	       recipe_set(&line->batch.recipe, RECIPE_ENGINE, value, ret_failure);
 }
 
+/* I/N, with I from 0 to N - 1. */
+static bool take_shard(struct command_line *line, const char *value,
+                       struct failure *ret_failure)
+{
+	const char *slash = strchr(value, '/');
+	char index[16] = "";
+	uint64_t n = 0, i = 0;
+	struct failure ignored;
+
+	if (slash && (size_t)(slash - value) < sizeof(index))
+		memcpy(index, value, (size_t)(slash - value));
+	if (!slash || !whole_parse(slash + 1, 1, MAX_SHARDS, &n, &ignored) ||
+	    !whole_parse(index, 0, n - 1, &i, &ignored))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "must be I/N, with N from 1 to %d and I from 0 to N-1, "
+		                   "got '%.40s'",
+		                   MAX_SHARDS, value);
+	line->batch.shard = (struct shard){(unsigned)i, (unsigned)n};
+	return true;
+}
+
 static bool take_state(struct command_line *line, const char *value,
                        struct failure *ret_failure)
 {
@@ -287,6 +309,10 @@ const struct cli_option cli_options[] = {
 		.help = "no effect: folders are always searched with their\n"
 		        "subfolders",
 		.group = "Inputs",
+	}, {
+		.name = "shard", .argument = "I/N", .commands = WRITES, .take = take_shard,
+		.help = "take one of N parts of the inputs, I from 0 to N-1, by a\n"
+		        "hash of the output's name; each part has its own state",
 	}, {
 		.letter = 'o', .name = "output", .argument = "DIR",
 		.commands = WRITES, .take = take_output,

@@ -26,7 +26,8 @@ static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
 	struct plan *plan = plan_create();
 
 	REQUIRE(plan != NULL);
-	*ret_result = plan_make(plan, &options, &rule, 1, always, NULL);
+	*ret_result = plan_make(plan, &options, &rule, 1, &(struct shard){0}, always,
+	                        NULL);
 	return plan;
 }
 
@@ -182,7 +183,9 @@ TEST(plan, planning_stops_when_it_is_told_to)
 	scratch_file("in/a.jpg", "");
 	scratch_file("in/b.jpg", "");
 	scratch_file("in/c.jpg", "");
-	EXPECT_EQ(plan_make(plan, &options, &rule, 1, few_more, &left), PLAN_STOPPED);
+	EXPECT_EQ(
+		plan_make(plan, &options, &rule, 1, &(struct shard){0}, few_more, &left),
+		PLAN_STOPPED);
 	EXPECT_EQ(plan_n_images(plan), 2);
 	plan_destroy(plan);
 	scratch_leave();

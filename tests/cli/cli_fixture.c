@@ -35,7 +35,7 @@ void fixture_enter(void)
 
 void fixture_leave(void)
 {
-	EXPECT_STR(run("find . -name '.pixpool-*'").out, "");
+	EXPECT_STR(run("find . -name '.pixpool-*.tmp'").out, "");
 	EXPECT_STR(tree(".tmp"), "");
 	scratch_leave();
 }

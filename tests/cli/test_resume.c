@@ -312,3 +312,32 @@ TEST(resume, a_run_that_was_killed_goes_on_with_the_same_command)
 	EXPECT_STR(run("find out -name '*.tmp' | wc -l").out, "0\n");
 	fixture_leave();
 }
+
+TEST(resume, shards_take_every_input_once_and_have_states_of_their_own)
+{
+	fixture_enter();
+	make_inputs();
+	for (int i = 0; i < 3; i++) {
+		char options[32];
+
+		snprintf(options, sizeof(options), "--shard %d/3", i);
+		EXPECT_EQ(resize(options).status, 0);
+		EXPECT_EQ(run("cat r >> all").status, 0);
+	}
+	EXPECT_STR(run("grep -c '\"status\":\"ok\"' all").out, "6\n");
+	EXPECT_STR(run("find out -name '*.png' -size +0 | wc -l").out, "6\n");
+	EXPECT_STR(run("ls -A out | grep db").out,
+	           ".pixpool-0-of-3.db\n.pixpool-1-of-3.db\n.pixpool-2-of-3.db\n");
+	EXPECT_EQ(resize("--shard 1/3").status, 0);
+	EXPECT_EQ(run("grep '\"status\":\"ok\"' r").status, 1);
+	fixture_leave();
+}
+
+TEST(resume, an_empty_shard_is_no_failure)
+{
+	fixture_enter();
+	write_script("in/a.png", "size 2 2");
+	EXPECT_EQ(resize("--shard 0/1000").status, 0);
+	EXPECT_EQ(resize("--shard 999/1000").status, 0);
+	fixture_leave();
+}
