@@ -303,7 +303,7 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
                                     struct failure *ret_failure)
 {
 	unsigned n_verdicts[VERDICT_EXISTS + 1] = {0};
-	enum verdict verdicts[PICTURE_MAX_VARIANTS];
+	enum verdict verdicts[PICTURE_MAX_VARIANTS] = {VERDICT_LOOK};
 	enum history_verdict verdict;
 	struct known_output *known;
 

@@ -250,7 +250,7 @@ TEST(report, the_list_of_failures_is_bounded)
 
 	for (int i = 0; i < MAX_FAILURE_GROUPS + 7; i++) {
 		struct record record = record_failed("a.jpg", FAIL_BAD_IMAGE, "");
-		char format[8];
+		char format[16];
 
 		snprintf(format, sizeof(format), "f%d", i);
 		record.in.format = format;

@@ -176,7 +176,7 @@ TEST(state, every_row_is_visited_in_order_and_a_visit_may_end_it)
 /* What a child got, which opens the state while we have it. */
 static int result_in_child(const struct state_options *options)
 {
-	int status;
+	int status = 0;
 	pid_t child = fork();
 
 	if (child == 0) {
@@ -214,7 +214,7 @@ TEST(state, one_run_at_a_time_has_the_state_until_it_ends)
 TEST(state, after_a_killed_run_the_state_is_unlocked_and_has_all_its_groups)
 {
 	struct state *state;
-	int status;
+	int status = 0;
 	pid_t child;
 
 	scratch_enter(NULL);

@@ -168,17 +168,18 @@ static uint8_t to_byte(float value)
 
 static void row_to_pixels(const struct rendered *from, uint32_t y, uint8_t *pixels)
 {
-	uint32_t width = from->planes[0].width;
+	size_t width = from->planes[0].width;
 	const uint16_t *luma = plane_row(&from->planes[0], y);
 	const uint16_t *chroma[2] = {NULL, NULL};
 
 	for (unsigned i = 1; i < from->n_planes; i++)
 		chroma[i - 1] = plane_row(&from->planes[i], y);
-	for (uint32_t x = 0; x < width; x++) {
-		float alpha = alpha_at(from, x, y), factor = alpha > 0 ? 1 / alpha : 0;
+	for (size_t x = 0; x < width; x++) {
+		float alpha = alpha_at(from, (uint32_t)x, y),
+		      factor = alpha > 0 ? 1 / alpha : 0;
 		float cb, cr;
 
-		if (from->n_planes == 1) {
+		if (!chroma[0] || !chroma[1]) {
 			pixels[x] = to_byte((float)luma[x] * factor);
 			continue;
 		}
@@ -202,10 +203,10 @@ static void pixels_to_row(const uint8_t *pixels, const struct rendered *from,
 	for (unsigned i = 1; i < to->n_planes; i++)
 		chroma[i - 1] = plane_row(&to->planes[i], y);
 	for (uint32_t x = 0; x < width; x++) {
-		const uint8_t *rgb = pixels + 3 * x;
+		const uint8_t *rgb = pixels + (size_t)3 * x;
 		float alpha = alpha_at(from, x, y) * level_16, level;
 
-		if (from->n_planes == 1) {
+		if (!chroma[0] || !chroma[1]) {
 			luma[x] = to_sample((float)pixels[x] * alpha);
 			continue;
 		}

@@ -319,7 +319,7 @@ static bool open_source(struct source *source, struct fast_state *state,
                         struct failure *ret_reason)
 {
 	struct metadata_scan scan = {.orientation = 1};
-	struct size stored;
+	struct size stored = {0};
 
 	if (!takes_reading(source, ret_reason) ||
 	    !(source->format == FORMAT_JPEG
@@ -747,10 +747,11 @@ static bool encode_pixels(const struct rendering *rendering, const struct recipe
 
 	if (!image.kit)
 		return fail_memory(ret_failure, "encode");
-	is_done = (render_pixels(&image, &rendering->pixels, recipe) &&
-	           write_image(&image, recipe, rendering->size, &written)) ||
-	          fail_memory(ret_failure, "encode");
-	is_done = is_done && put(output, &written, ret_failure);
+	if (render_pixels(&image, &rendering->pixels, recipe) &&
+	    write_image(&image, recipe, rendering->size, &written))
+		is_done = put(output, &written, ret_failure);
+	else
+		is_done = fail_memory(ret_failure, "encode");
 	kit_give_back(image.kit);
 	return is_done;
 }

@@ -217,7 +217,7 @@ static enum png_reader_status read_palette(struct png_reader *reader,
 	memset(reader->palette, 0, sizeof(reader->palette));
 	for (unsigned i = 0; i < PALETTE_COLOURS; i++) {
 		if (i < n)
-			memcpy(reader->palette[i], chunk->bytes + 3 * i, 3);
+			memcpy(reader->palette[i], chunk->bytes + (size_t)3 * i, 3);
 		reader->palette[i][3] = 255;
 	}
 	return PNG_READER_OK;
@@ -388,7 +388,7 @@ static inline void expand(const struct png_reader *reader, const uint8_t *row,
 
 	for (uint32_t x = 0; x < reader->header.width; x++, out += n_bands) {
 		size_t bit = (size_t)x * depth;
-		unsigned index = row[bit / 8] >> (8 - depth - bit % 8) & mask;
+		unsigned index = (unsigned)row[bit / 8] >> (8 - depth - bit % 8) & mask;
 
 		memcpy(out, reader->palette[index], n_bands);
 	}
@@ -496,5 +496,5 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 	                   ((uint64_t)header->height / factor + 1);
 
 	/* Planes; sums and rows; a piece. */
-	return reduced * 2 * BOX_PLANES + row * 12 + 2 * PIECE_BYTES;
+	return reduced * 2 * BOX_PLANES + row * 12 + (uint64_t)2 * PIECE_BYTES;
 }

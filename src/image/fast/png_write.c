@@ -283,7 +283,7 @@ static bool compress_rows(struct png_writer *writer, const struct rendered *rend
 		return false;
 	bound = libdeflate_zlib_compress_bound(compressor, n_bytes);
 	file = workspace_reserve(&writer->file,
-	                         bound + 8 + 3 * CHUNK_BYTES + HEADER_BYTES);
+	                         bound + 8 + (size_t)3 * CHUNK_BYTES + HEADER_BYTES);
 	if (!file)
 		return false;
 	at = put_header(file, rendered->planes[0].width, rendered->planes[0].height,

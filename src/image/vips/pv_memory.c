@@ -116,7 +116,7 @@ static uint64_t decoded_memory(const struct picture_header *header,
 		return 0;
 	if (header->format == FORMAT_JPEG)
 		shrink = shrink_for(header->size, variants, n_variants);
-	return n_bytes / (shrink * shrink);
+	return n_bytes / ((uint64_t)shrink * shrink);
 }
 
 uint64_t pv_decoder_memory(const struct picture_header *header,
