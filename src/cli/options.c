@@ -175,10 +175,11 @@ static bool take_shard(struct command_line *line, const char *value,
 		memcpy(index, value, (size_t)(slash - value));
 	if (!slash || !whole_parse(slash + 1, 1, MAX_SHARDS, &n, &ignored) ||
 	    !whole_parse(index, 0, n - 1, &i, &ignored))
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "must be I/N, with N from 1 to %d and I from 0 to N-1, "
-		                   "got '%.40s'",
-		                   MAX_SHARDS, value);
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"must be I/N, with N from 1 to %d and I from 0 to N-1, "
+			"got '%.40s'",
+			MAX_SHARDS, value);
 	line->batch.shard = (struct shard){(unsigned)i, (unsigned)n};
 	return true;
 }

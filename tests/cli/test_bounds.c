@@ -81,6 +81,13 @@ TEST(bounds, an_image_that_ran_out_of_memory_is_tried_again_with_all_of_it)
 }
 
 /* 15000 x 15000 pixels of 8 bytes, interlaced: all must be in memory at once. */
+/* By the engine that would decode it. */
+#ifdef PIXPOOL_VIPS
+#define NEEDED "1764"
+#else
+#define NEEDED "5197"
+#endif
+
 TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 {
 	static const char png[] =
@@ -93,9 +100,9 @@ TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 	EXPECT_EQ(run("pixpool-scripted resize -s 8 --memory 1G in -o out --report r")
 	                  .status,
 	          1);
-	expect_record(
-		"{'input':'in/large.png','status':'failed','class':'memory',"
-		"'message':'the image needs about 1764 MiB of memory, more than --memory allows'");
+	expect_record("{'input':'in/large.png','status':'failed','class':'memory',"
+	              "'message':'the image needs about " NEEDED
+	              " MiB of memory, more than --memory allows'");
 	expect_record("'attempts':1}");
 	expect_counts(N_GOOD, 1);
 	fixture_leave();

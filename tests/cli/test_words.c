@@ -5,6 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The engines of this build. */
+#ifdef PIXPOOL_VIPS
+#define ENGINES "fast, vips, stb"
+#else
+#define ENGINES "stb"
+#endif
+
 struct refusal {
 	const char *line, *says;
 };
@@ -170,7 +177,7 @@ TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
 		{"pixpool thumb in -o out --overwrite skpi",
 	         "--overwrite: must be one of own, skip, older, always; got 'skpi'; did you mean 'skip'?"},
 		{"pixpool thumb in -o out --engine jpeg",
-	         "--engine: must be one of auto, fast, vips, stb; got 'jpeg'"},
+	         "--engine: must be one of auto, " ENGINES "; got 'jpeg'"},
 		{"pixpool thumb in -o out --progress=jsn",
 	         "--progress: must be one of auto, bar, plain, json, none; got 'jsn'; did you mean 'json'?"},
 		{"pixpool thumb in -o out -f wepb",
