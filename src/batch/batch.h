@@ -37,8 +37,8 @@ struct batch_options {
 	struct shard shard;    /* n 0: the batch has all inputs */
 	bool redo;             /* fresh outputs are made again */
 	bool compare_contents; /* compare contents, even if size and time are equal */
-	const char *
-		state; /* the file of the state; NULL: in output, STATE_FILE_NAME or the shard's */
+	/* The file of the state; NULL: in output, STATE_FILE_NAME or the shard's. */
+	const char *state;
 	bool keeps_no_state; /* no state is kept, and outputs get no stamp */
 	bool no_wait;        /* if another run has the same output: end with status 4 */
 	bool no_fsync;       /* do not sync: a power cut may lose reported outputs */
