@@ -494,7 +494,7 @@ void picture_collect(struct pxp_future *task, struct variant *variants, size_t n
 		take_error(pxp_future_outcome(task), failure);
 		return;
 	}
-	if (n <= sizeof(*ret_answer))
+	if (n > 0 && n <= sizeof(*ret_answer)) /* an empty answer has no bytes at all */
 		memcpy(ret_answer, bytes, n);
 	free(bytes);
 
