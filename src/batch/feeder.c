@@ -270,6 +270,8 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 		break;
 	case HISTORY_KNOWN_BAD:
 		result->is_remembered = true;
+		result->in.format = file->named_format;
+		result->in.bytes = (uint64_t)file->stat.st_size;
 		file_complete(file, FILE_FAILED);
 		break;
 	case HISTORY_EXISTS:

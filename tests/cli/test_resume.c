@@ -214,6 +214,7 @@ TEST(resume, a_picture_that_is_known_to_be_bad_is_not_tried_again)
 	EXPECT_EQ(resize("").status, 1);
 	EXPECT(strstr(records("r"), "'remembered':true"), "%s", records("r"));
 	EXPECT(strstr(records("r"), "'remembered':1,"));
+	EXPECT(strstr(resize("").err, "1 not an image: in/bad.png"));
 	EXPECT_EQ(resize("--accept-known").status, 0);
 	run("rm in/bad.png");
 	write_script("in/bad.png", "size 3 3");
