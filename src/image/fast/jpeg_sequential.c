@@ -300,7 +300,7 @@ enum jpg_scan_status jpg_read_sequential_scan(const struct jpg_scan_job *job)
 		unsigned n_blocks = begin_row(job, y, components, blocks);
 
 		status = read_row(&entropy, n_x, components, blocks, n_blocks);
-		/* A code that is none behind the end is a segment that ends early. */
+		/* An invalid code behind the end means that the segment ends early. */
 		if (status == JPG_SCAN_BAD_CODE && jpg_bits_ran_out(&entropy.bits))
 			return JPG_SCAN_RAN_OUT;
 		if (status != JPG_SCAN_OK)
