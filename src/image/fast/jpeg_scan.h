@@ -26,8 +26,6 @@ struct jpg_places {
 	uint8_t place[JPG_PLACES];
 };
 
-void jpg_places_init(struct jpg_places *ret_places, enum jpg_scale scale);
-
 struct jpg_component {
 	enum jpg_scale scale;
 	unsigned side; /* of a block's samples: 8, 4, 2, 1 */
@@ -60,52 +58,6 @@ enum jpg_scan_status {
 	JPG_SCAN_NO_MEMORY,
 };
 
-/* The bits of a scan, one entropy-coded segment after the other. */
-struct jpg_entropy {
-	struct jpg_bits bits;
-	uint32_t n_mcus_left; /* in this segment */
-	uint32_t restart_interval;
-	unsigned next_restart;   /* the number m of the RSTm to come */
-	const uint8_t *at, *end; /* what is left of the scan's bytes */
-	uint8_t *unstuffed;      /* room for the longest segment */
-};
-
-/* Begin with the first segment. The buffer is borrowed until the scan ends. */
-enum jpg_scan_status jpg_entropy_begin(struct jpg_entropy *ret_entropy,
-                                       const struct jpg_scan *scan,
-                                       struct workspace *buffer);
-
-/* Finish the segment, which has no MCU left, and begin the next one. */
-enum jpg_scan_status jpg_entropy_restart(struct jpg_entropy *entropy);
-
-/* Whether the last segment was used up. */
-enum jpg_scan_status jpg_entropy_end(const struct jpg_entropy *entropy);
-
-/* DECODE of a DC difference, and the prediction (F.2.2.1), which wraps at 16 bits. */
-static inline bool jpg_read_dc(struct jpg_bits *bits, const struct jpg_huffman *table,
-                               int16_t *dc)
-{
-	struct jpg_value value;
-	struct jpg_code code;
-	int difference = 0;
-
-	jpg_bits_refill(bits);
-	value = table->value[jpg_bits_peek(bits, JPG_WINDOW_BITS)];
-	if (__builtin_expect(value.n_bits != 0, 1)) {
-		*dc = (int16_t)(*dc + value.value);
-		jpg_bits_drop(bits, value.n_bits);
-		return true;
-	}
-	code = jpg_huffman_peek(table, bits);
-	if (!code.length)
-		return false;
-	jpg_bits_drop(bits, code.length);
-	if (code.symbol)
-		difference = jpg_extend(jpg_bits_take(bits, code.symbol), code.symbol);
-	*dc = (int16_t)(*dc + difference);
-	return true;
-}
-
 /* What a scan reads and what it writes into. */
 struct jpg_scan_job {
 	const struct jpg_file *file;
@@ -115,10 +67,6 @@ struct jpg_scan_job {
 	struct workspace *buffer; /* for the unstuffed bytes */
 };
 
-enum jpg_scan_status jpg_read_sequential_scan(const struct jpg_scan_job *job);
-enum jpg_scan_status jpg_read_progressive_scan(const struct jpg_scan_job *job);
-
-/* The MCUs of a scan on both axes (A.2). */
-void jpg_count_mcus(const struct jpg_scan_job *job, uint32_t *ret_x, uint32_t *ret_y);
+enum jpg_scan_status jpg_read_scan(const struct jpg_scan_job *job);
 
 #endif

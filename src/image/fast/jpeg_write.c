@@ -133,6 +133,16 @@ static void set_up(struct jpeg_compress_struct *compress, const struct plane *pl
 		jpeg_simple_progression(compress);
 }
 
+/* Repeat the last sample of each row up to width samples, which the stride has. */
+static void extend_rows(struct plane *plane, uint32_t width)
+{
+	for (uint32_t y = 0; y < plane->height && width > plane->width; y++) {
+		uint8_t *row = plane_row(plane, y);
+
+		memset(row + plane->width, row[plane->width - 1], width - plane->width);
+	}
+}
+
 /* A band of rows of MCUs; below the last row of a plane it repeats. */
 static void write_rows(struct jpeg_compress_struct *compress, struct plane *planes,
                        unsigned n_planes)
@@ -176,7 +186,7 @@ bool jpeg_writer_write(struct jpeg_writer *writer, struct plane *planes,
 	luma_side = (unsigned)compress->comp_info[0].h_samp_factor * DCTSIZE;
 	n_mcus = (planes[0].width + luma_side - 1) / luma_side;
 	for (unsigned i = 0; i < n_planes; i++)
-		plane_extend_rows(&planes[i], n_mcus * (i ? DCTSIZE : luma_side));
+		extend_rows(&planes[i], n_mcus * (i ? DCTSIZE : luma_side));
 
 	jpeg_start_compress(compress, TRUE);
 	for (size_t i = 0; i < n_segments; i++)

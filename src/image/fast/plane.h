@@ -39,21 +39,4 @@ static inline void *plane_row(const struct plane *plane, uint32_t y)
  */
 bool plane_sharpen(struct plane *plane, struct workspace *workspace);
 
-/* What an EXIF orientation does to a picture as it is stored: first it exchanges the axes, then
- * it mirrors them. */
-struct turn {
-	bool exchanges, mirrors_x, mirrors_y;
-};
-
-/* Of an orientation from 1 to 8. */
-struct turn turn_of(unsigned orientation);
-
-/* Turn a plane by an EXIF orientation, 1 to 8, into another workspace. False when out of
- * memory. */
-bool plane_orient(struct plane *ret_plane, struct workspace *workspace,
-                  const struct plane *from, unsigned orientation);
-
-/* Repeat the last sample of each row of 8 bits up to width samples, which the stride has. */
-void plane_extend_rows(struct plane *plane, uint32_t width);
-
 #endif

@@ -1,7 +1,7 @@
 /* PNG written from planes. */
 #include "image/fast/png_write.h"
 
-#include "image/fast/png_unfilter.h"
+#include "image/fast/png_read.h"
 
 #include <libdeflate.h>
 #include <stdlib.h>

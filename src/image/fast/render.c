@@ -1,12 +1,269 @@
 /* From the planes of a decoded picture to those of an output. */
 #include "image/fast/render.h"
 
-#include "image/fast/resample.h"
-
 #include <stdlib.h>
+#include <string.h>
+#include <zimg.h>
+
+/*
+ * ---- resampling ----
+ *
+ * By zimg with Lanczos3, one plane at a time. Building a filter graph costs as much as running it on
+ * a small picture, so graphs are kept between pictures.
+ */
+
+/* What of a plane is resampled, in samples; it may reach beyond the plane, where samples are as
+ * the last ones. */
+struct region {
+	double x, y, width, height;
+};
+
+/* All that a graph depends on. Compared byte by byte, so it is filled over zeros. */
+struct graph_key {
+	uint32_t from_width, from_height, to_width, to_height;
+	struct region region;
+	uint32_t from_bits, to_bits, is_limited, reserved;
+};
+
+struct graph {
+	struct graph_key key;
+	zimg_filter_graph *filter;
+	size_t n_working_bytes;
+	uint64_t last_used;
+};
+
+enum { N_GRAPHS = 96 };
+
+struct resampler {
+	struct graph graphs[N_GRAPHS];
+	uint64_t clock;
+	struct workspace working;
+};
+
+static void resampler_fini(struct resampler *resampler)
+{
+	for (size_t i = 0; i < N_GRAPHS; i++)
+		zimg_filter_graph_free(resampler->graphs[i].filter);
+	workspace_fini(&resampler->working);
+}
+
+/* Graphs stay. */
+static void resampler_trim(struct resampler *resampler, size_t max_bytes)
+{
+	if (resampler->working.n_bytes > max_bytes)
+		workspace_fini(&resampler->working);
+}
+
+static zimg_pixel_type_e pixel_type(uint32_t n_bits)
+{
+	return n_bits == 8 ? ZIMG_PIXEL_BYTE : ZIMG_PIXEL_WORD;
+}
+
+/* One grey plane, whatever it holds: zimg has nothing to convert then but the range. */
+static zimg_image_format format_of(uint32_t width, uint32_t height, uint32_t n_bits)
+{
+	zimg_image_format format;
+
+	zimg_image_format_default(&format, ZIMG_API_VERSION);
+	format.width = width;
+	format.height = height;
+	format.pixel_type = pixel_type(n_bits);
+	format.depth = n_bits;
+	format.color_family = ZIMG_COLOR_GREY;
+	format.pixel_range = ZIMG_RANGE_FULL;
+	return format;
+}
+
+static bool build(struct graph *graph, const struct graph_key *key)
+{
+	zimg_image_format from = format_of(key->from_width, key->from_height,
+	                                   key->from_bits);
+	zimg_image_format to = format_of(key->to_width, key->to_height, key->to_bits);
+	zimg_graph_builder_params parameters;
+
+	from.active_region.left = key->region.x;
+	from.active_region.top = key->region.y;
+	from.active_region.width = key->region.width;
+	from.active_region.height = key->region.height;
+	if (key->is_limited)
+		to.pixel_range = ZIMG_RANGE_LIMITED;
+	zimg_graph_builder_params_default(&parameters, ZIMG_API_VERSION);
+	parameters.resample_filter = ZIMG_RESIZE_LANCZOS;
+	parameters.filter_param_a = 3;
+	parameters.dither_type = ZIMG_DITHER_NONE;
+	parameters.cpu_type = ZIMG_CPU_AUTO;
+
+	zimg_filter_graph_free(graph->filter);
+	graph->filter = zimg_filter_graph_build(&from, &to, &parameters);
+	if (!graph->filter ||
+	    zimg_filter_graph_get_tmp_size(graph->filter, &graph->n_working_bytes))
+		return false;
+	graph->key = *key;
+	return true;
+}
+
+static bool regions_are_equal(const struct region *a, const struct region *b)
+{
+	return a->x == b->x && a->y == b->y && a->width == b->width &&
+	       a->height == b->height;
+}
+
+static bool keys_are_equal(const struct graph_key *a, const struct graph_key *b)
+{
+	return a->from_width == b->from_width && a->from_height == b->from_height &&
+	       a->to_width == b->to_width && a->to_height == b->to_height &&
+	       a->from_bits == b->from_bits && a->to_bits == b->to_bits &&
+	       a->is_limited == b->is_limited &&
+	       regions_are_equal(&a->region, &b->region);
+}
+
+static struct graph *find_graph(struct resampler *resampler, const struct graph_key *key)
+{
+	struct graph *oldest = &resampler->graphs[0];
+
+	for (size_t i = 0; i < N_GRAPHS; i++) {
+		struct graph *graph = &resampler->graphs[i];
+
+		if (graph->filter && keys_are_equal(&graph->key, key))
+			return graph;
+		if (graph->last_used < oldest->last_used)
+			oldest = graph;
+	}
+	if (build(oldest, key))
+		return oldest;
+	zimg_filter_graph_free(oldest->filter);
+	*oldest = (struct graph){0};
+	return NULL;
+}
+
+/* Fill to, which says its size and its bits, with a region of from. is_limited: levels of the
+ * result are 16 to 235, as WebP's luma has them; else 0 to 255. False when out of memory. */
+static bool resample(struct resampler *resampler, const struct plane *from,
+                     const struct region *region, struct plane *to, bool is_limited)
+{
+	zimg_image_buffer_const in = {.version = ZIMG_API_VERSION};
+	zimg_image_buffer out = {.version = ZIMG_API_VERSION};
+	struct graph_key key;
+	struct graph *graph;
+	void *working;
+
+	memset(&key, 0, sizeof(key));
+	key.from_width = from->width;
+	key.from_height = from->height;
+	key.to_width = to->width;
+	key.to_height = to->height;
+	key.region = *region;
+	key.from_bits = from->n_bits;
+	key.to_bits = to->n_bits;
+	key.is_limited = is_limited;
+
+	graph = find_graph(resampler, &key);
+	if (!graph)
+		return false;
+	graph->last_used = ++resampler->clock;
+	working = workspace_reserve(&resampler->working, graph->n_working_bytes);
+	if (!working)
+		return false;
+	in.plane[0].data = from->samples;
+	in.plane[0].stride = (ptrdiff_t)from->stride;
+	in.plane[0].mask = ZIMG_BUFFER_MAX;
+	out.plane[0].data = to->samples;
+	out.plane[0].stride = (ptrdiff_t)to->stride;
+	out.plane[0].mask = ZIMG_BUFFER_MAX;
+	return zimg_filter_graph_process(graph->filter, &in, &out, working, NULL, NULL,
+	                                 NULL, NULL) == ZIMG_ERROR_SUCCESS;
+}
+
+/* ---- orientation ---- */
+
+/* Rows of the result are columns of from, mirrored or not. In squares, so that both stay in the
+ * cache. size is that of a sample, a constant where this is inlined. */
+static inline void transpose(struct plane *to, const struct plane *from,
+                             const struct turn *turn, size_t size)
+{
+	enum { SIDE = 32 };
+
+	for (uint32_t y0 = 0; y0 < to->height; y0 += SIDE) {
+		uint32_t y1 = y0 + SIDE < to->height ? y0 + SIDE : to->height;
+
+		for (uint32_t x0 = 0; x0 < to->width; x0 += SIDE) {
+			uint32_t x1 = x0 + SIDE < to->width ? x0 + SIDE : to->width;
+
+			for (uint32_t y = y0; y < y1; y++) {
+				uint32_t column = turn->mirrors_y ? to->height - 1 - y
+				                                  : y;
+				uint8_t *row = plane_row(to, y);
+
+				for (uint32_t x = x0; x < x1; x++) {
+					uint32_t at = turn->mirrors_x ? to->width - 1 - x
+					                              : x;
+					const uint8_t *in = plane_row(from, at);
+
+					memcpy(row + x * size, in + column * size, size);
+				}
+			}
+		}
+	}
+}
+
+static inline void mirror(struct plane *to, const struct plane *from,
+                          const struct turn *turn, size_t size)
+{
+	for (uint32_t y = 0; y < to->height; y++) {
+		const uint8_t *in = plane_row(from,
+		                              turn->mirrors_y ? to->height - 1 - y : y);
+		uint8_t *out = plane_row(to, y);
+
+		if (!turn->mirrors_x) {
+			memcpy(out, in, to->width * size);
+			continue;
+		}
+		for (uint32_t x = 0; x < to->width; x++)
+			memcpy(out + x * size, in + (to->width - 1 - x) * size, size);
+	}
+}
+
+static inline void orient(struct plane *to, const struct plane *from,
+                          const struct turn *turn, size_t size)
+{
+	if (turn->exchanges)
+		transpose(to, from, turn, size);
+	else
+		mirror(to, from, turn, size);
+}
+
+struct turn turn_of(unsigned orientation)
+{
+	static const struct turn turns[9] = {
+		[1] = {false, false, false}, [2] = {false, true, false},
+		[3] = {false, true, true},   [4] = {false, false, true},
+		[5] = {true, false, false},  [6] = {true, true, false},
+		[7] = {true, true, true},    [8] = {true, false, true},
+	};
+
+	return turns[orientation];
+}
+
+static bool orient_plane(struct plane *ret_plane, struct workspace *workspace,
+                         const struct plane *from, unsigned orientation)
+{
+	struct turn turn = turn_of(orientation);
+	uint32_t width = turn.exchanges ? from->height : from->width;
+	uint32_t height = turn.exchanges ? from->width : from->height;
+
+	if (!plane_reserve(ret_plane, workspace, width, height, from->n_bits))
+		return false;
+	if (from->n_bits == 8)
+		orient(ret_plane, from, &turn, 1);
+	else
+		orient(ret_plane, from, &turn, 2);
+	return true;
+}
+
+/* ---- the renderer ---- */
 
 struct renderer {
-	struct resampler *resampler;
+	struct resampler resampler;
 	/* The last one is alpha in the size of chroma. */
 	struct workspace resampled[MAX_PLANES + 1], turned[MAX_PLANES + 1];
 	struct workspace finished[MAX_PLANES];
@@ -14,16 +271,7 @@ struct renderer {
 
 struct renderer *renderer_create(void)
 {
-	struct renderer *renderer = calloc(1, sizeof(*renderer));
-
-	if (!renderer)
-		return NULL;
-	renderer->resampler = resampler_create();
-	if (!renderer->resampler) {
-		renderer_destroy(renderer);
-		return NULL;
-	}
-	return renderer;
+	return calloc(1, sizeof(struct renderer));
 }
 
 static void free_buffers(struct renderer *renderer)
@@ -41,7 +289,7 @@ void renderer_destroy(struct renderer *renderer)
 	if (!renderer)
 		return;
 	free_buffers(renderer);
-	resampler_destroy(renderer->resampler);
+	resampler_fini(&renderer->resampler);
 	free(renderer);
 }
 
@@ -55,7 +303,7 @@ void renderer_trim(struct renderer *renderer, size_t max_bytes)
 		n_bytes += renderer->finished[i].n_bytes;
 	if (n_bytes > max_bytes)
 		free_buffers(renderer);
-	resampler_trim(renderer->resampler, max_bytes);
+	resampler_trim(&renderer->resampler, max_bytes);
 }
 
 bool render_takes_layout(const struct layout *layout, struct size from)
@@ -151,10 +399,10 @@ static bool render_plane(struct renderer *renderer, const struct plane_job *job,
 	if (!is_whole(job, &region, width, height) &&
 	    (!plane_reserve(&resampled, &renderer->resampled[job->place], width, height,
 	                    job->n_bits) ||
-	     !resample(renderer->resampler, from, &region, &resampled, job->is_limited)))
+	     !resample(&renderer->resampler, from, &region, &resampled, job->is_limited)))
 		return false;
 	if (job->orientation > 1)
-		return plane_orient(ret_plane, &renderer->turned[job->place], &resampled,
+		return orient_plane(ret_plane, &renderer->turned[job->place], &resampled,
 		                    job->orientation);
 	*ret_plane = resampled;
 	return true;

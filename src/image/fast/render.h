@@ -44,6 +44,15 @@ struct render_options {
 	float background[COLOUR_PLANES];
 };
 
+/* What an EXIF orientation does to a picture as it is stored: first it exchanges the axes, then
+ * it mirrors them. */
+struct turn {
+	bool exchanges, mirrors_x, mirrors_y;
+};
+
+/* Of an orientation from 1 to 8. */
+struct turn turn_of(unsigned orientation);
+
 struct renderer;
 
 /* NULL when out of memory. */

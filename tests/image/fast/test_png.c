@@ -7,7 +7,6 @@
 #include "jpeg_maker.h"
 
 #include "image/fast/png_read.h"
-#include "image/fast/png_unfilter.h"
 #include "image/fast/png_write.h"
 
 #include <libdeflate.h>

@@ -8,7 +8,6 @@
 
 #include "image/fast/jpeg_write.h"
 #include "image/fast/render.h"
-#include "image/fast/resample.h"
 #include "image/fast/webp_write.h"
 
 #include <math.h>

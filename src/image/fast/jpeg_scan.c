@@ -1,0 +1,1047 @@
+/*
+ * The entropy-coded data of a scan (ITU T.81): Huffman tables, which are kept between pictures; the
+ * segments between restart markers; sequential scans; progressive scans.
+ */
+#include "image/fast/jpeg_scan.h"
+
+#include "image/fast/jpeg_idct.h"
+#include "image/fast/jpeg_plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Huffman tables ---- */
+
+/* The end-of-block and sixteen-zeros symbols of AC tables (T.81, F.1.2.2.1). */
+enum { SYMBOL_EOB = 0x00, SYMBOL_ZRL = 0xf0, SYMBOL_SIZE = 0x0f };
+
+void jpg_huffman_cache_fini(struct jpg_huffman_cache *cache)
+{
+	for (size_t i = 0; i < JPG_CACHED_TABLES; i++)
+		free(cache->tables[i]);
+	*cache = (struct jpg_huffman_cache){0};
+}
+
+void jpg_huffman_begin_scan(struct jpg_huffman_cache *cache)
+{
+	cache->in_use_since = ++cache->clock;
+}
+
+static void fill_windows(struct jpg_huffman *table, uint32_t code, unsigned length,
+                         uint8_t symbol)
+{
+	unsigned shift = JPG_WINDOW_BITS - length;
+
+	for (uint32_t window = code << shift; window < (code + 1) << shift; window++)
+		table->code[window] = (struct jpg_code){(uint8_t)length, symbol};
+}
+
+/* Figures C.1 to C.3: codes of one length are consecutive numbers, and the first of the
+ * next length is twice the number after the last. False if a length has more codes than
+ * there are numbers. */
+static bool build_codes(struct jpg_huffman *table)
+{
+	const uint8_t *counts = table->bytes;
+	uint32_t code = 0;
+	unsigned symbol = 0;
+
+	for (unsigned length = 1; length <= JPG_COUNTS; length++) {
+		table->first_code[length] = (uint16_t)code;
+		table->first_symbol[length] = (uint16_t)symbol;
+		for (unsigned i = 0; i < counts[length - 1]; i++, code++, symbol++) {
+			if (code >= UINT32_C(1) << length)
+				return false;
+			if (length <= JPG_WINDOW_BITS)
+				fill_windows(table, code, length, table->symbols[symbol]);
+		}
+		table->limit[length] = code << (JPG_COUNTS - length);
+		code <<= 1;
+	}
+	return true;
+}
+
+/* T.81, B.2.4.2; an additional-bits field beyond 15 bits does not exist. */
+static bool has_sound_symbols(const struct jpg_huffman *table, size_t n_symbols)
+{
+	if (table->class == JPG_AC)
+		return true;
+	for (size_t i = 0; i < n_symbols; i++) {
+		if (table->symbols[i] > SYMBOL_SIZE)
+			return false;
+	}
+	return true;
+}
+
+static bool build(struct jpg_huffman *table, enum jpg_table_class class,
+                  struct jpg_table_bytes bytes)
+{
+	memset(table, 0, sizeof(*table));
+	table->class = class;
+	table->n_bytes = bytes.n_bytes;
+	memcpy(table->bytes, bytes.bytes, bytes.n_bytes);
+	memcpy(table->symbols, bytes.bytes + JPG_COUNTS, bytes.n_bytes - JPG_COUNTS);
+	return has_sound_symbols(table, bytes.n_bytes - JPG_COUNTS) && build_codes(table);
+}
+
+struct jpg_code jpg_huffman_long_code(const struct jpg_huffman *table, uint32_t bits)
+{
+	for (unsigned length = JPG_WINDOW_BITS + 1; length <= JPG_COUNTS; length++) {
+		if (bits < table->limit[length]) {
+			unsigned i = (bits >> (JPG_COUNTS - length)) -
+			             table->first_code[length] +
+			             table->first_symbol[length];
+
+			return (struct jpg_code){(uint8_t)length,
+			                         table->symbols[i & 255]};
+		}
+	}
+	return (struct jpg_code){0};
+}
+
+/* All whole symbols of a window, up to an end of block or the 64th coefficient. */
+static struct jpg_skip skip_of_window(const struct jpg_huffman *table, unsigned window)
+{
+	unsigned n_bits = 0, advance = 0;
+
+	while (advance < JPG_SKIP_END) {
+		struct jpg_code code =
+			table->code[(window << n_bits) & (JPG_N_WINDOWS - 1)];
+		unsigned size = code.symbol & SYMBOL_SIZE;
+
+		if (!code.length || n_bits + code.length + size > JPG_WINDOW_BITS)
+			break;
+		if (size == 0 && code.symbol != SYMBOL_ZRL) {
+			n_bits += code.length;
+			return (struct jpg_skip){(uint8_t)n_bits,
+			                         (uint8_t)(JPG_SKIP_END + advance)};
+		}
+		if (advance + (code.symbol >> 4) + 1u >= JPG_SKIP_END)
+			break;
+		n_bits += code.length + size;
+		advance += (code.symbol >> 4) + 1u;
+	}
+	if (n_bits == 0)
+		return (struct jpg_skip){0, JPG_SKIP_STOP};
+	return (struct jpg_skip){(uint8_t)n_bits, (uint8_t)advance};
+}
+
+static struct jpg_value value_of_window(const struct jpg_huffman *table, unsigned window)
+{
+	struct jpg_code code = table->code[window];
+	unsigned size = code.symbol & SYMBOL_SIZE;
+	unsigned n_bits = code.length + size;
+	struct jpg_value value = {0};
+
+	if (!code.length || n_bits > JPG_WINDOW_BITS)
+		return value;
+	if (size) {
+		uint32_t additional = (window >> (JPG_WINDOW_BITS - n_bits)) &
+		                      ((UINT32_C(1) << size) - 1);
+
+		value.value = (int16_t)jpg_extend(additional, size);
+		value.run = code.symbol >> 4;
+	} else if (table->class == JPG_AC && code.symbol == SYMBOL_EOB) {
+		value.run = JPG_RUN_END_OF_BLOCK;
+	} else if (table->class == JPG_AC && code.symbol == SYMBOL_ZRL) {
+		value.run = 15;
+	} else if (table->class == JPG_AC) {
+		return value; /* a longer end-of-band run of a progressive scan */
+	}
+	value.n_bits = (uint8_t)n_bits;
+	return value;
+}
+
+static void build_forms(struct jpg_huffman *table, bool with_skips, bool with_values)
+{
+	if (with_skips && !table->has_skips) {
+		for (unsigned window = 0; window < JPG_N_WINDOWS; window++)
+			table->skip[window] = skip_of_window(table, window);
+		table->has_skips = true;
+	}
+	if (with_values && !table->has_values) {
+		for (unsigned window = 0; window < JPG_N_WINDOWS; window++)
+			table->value[window] = value_of_window(table, window);
+		table->has_values = true;
+	}
+}
+
+static bool is_table_of(const struct jpg_huffman *table, enum jpg_table_class class,
+                        struct jpg_table_bytes bytes)
+{
+	return table->n_bytes == bytes.n_bytes && table->class == class &&
+	       memcmp(table->bytes, bytes.bytes, bytes.n_bytes) == 0;
+}
+
+/* Where to put a new table: an empty place, or the one whose table was used longest ago.
+ * NULL when all are in use, which is more than one scan can do. */
+static struct jpg_huffman **place_for_new(struct jpg_huffman_cache *cache)
+{
+	struct jpg_huffman **oldest = NULL;
+
+	for (size_t i = 0; i < JPG_CACHED_TABLES; i++) {
+		struct jpg_huffman **place = &cache->tables[i];
+
+		if (!*place)
+			return place;
+		if ((*place)->last_used >= cache->in_use_since)
+			continue;
+		if (!oldest || (*place)->last_used < (*oldest)->last_used)
+			oldest = place;
+	}
+	return oldest;
+}
+
+enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
+                                        enum jpg_table_class class,
+                                        struct jpg_table_bytes bytes, bool with_skips,
+                                        bool with_values,
+                                        const struct jpg_huffman **ret_table)
+{
+	struct jpg_huffman *table = NULL, **place;
+
+	for (size_t i = 0; i < JPG_CACHED_TABLES && cache->tables[i] && !table; i++) {
+		if (is_table_of(cache->tables[i], class, bytes))
+			table = cache->tables[i];
+	}
+	if (!table) {
+		place = place_for_new(cache);
+		if (!place)
+			return JPG_HUFFMAN_NO_MEMORY;
+		if (!*place)
+			*place = malloc(sizeof(**place));
+		table = *place;
+		if (!table)
+			return JPG_HUFFMAN_NO_MEMORY;
+		if (!build(table, class, bytes)) {
+			table->n_bytes = 0; /* matches nothing, and is evicted first */
+			table->last_used = 0;
+			return JPG_HUFFMAN_BAD;
+		}
+	}
+	table->last_used = ++cache->clock;
+	build_forms(table, with_skips, with_values);
+	*ret_table = table;
+	return JPG_HUFFMAN_OK;
+}
+
+static enum jpg_scan_status status_of_huffman(enum jpg_huffman_status status)
+{
+	switch (status) {
+	case JPG_HUFFMAN_OK:
+		return JPG_SCAN_OK;
+	case JPG_HUFFMAN_BAD:
+		return JPG_SCAN_BAD_TABLE;
+	default:
+		return JPG_SCAN_NO_MEMORY;
+	}
+}
+
+/* ---- segments ---- */
+
+enum { MARKER_RST0 = 0xd0, N_RESTARTS = 8, LOAD_ROOM = 8 };
+
+/* The bits of a scan, one entropy-coded segment after the other. */
+struct entropy {
+	struct jpg_bits bits;
+	uint32_t n_mcus_left; /* in this segment */
+	uint32_t restart_interval;
+	unsigned next_restart;   /* the number m of the RSTm to come */
+	const uint8_t *at, *end; /* what is left of the scan's bytes */
+	uint8_t *unstuffed;      /* room for the longest segment */
+};
+
+/* Unstuff (F.1.2.3) up to a restart marker or the end, and stop in front of it. */
+static void begin_segment(struct entropy *entropy)
+{
+	const uint8_t *at = entropy->at, *end = entropy->end;
+	uint8_t *out = entropy->unstuffed;
+
+	while (at < end) {
+		const uint8_t *ff = memchr(at, 0xff, (size_t)(end - at));
+		size_t n = (size_t)((ff ? ff : end) - at);
+
+		memcpy(out, at, n);
+		out += n;
+		at += n;
+		if (!ff)
+			break;
+		if (end - at < 2) {
+			at = end; /* half of a marker, where the file was cut off */
+			break;
+		}
+		if (at[1] == 0) {
+			*out++ = 0xff;
+			at += 2;
+		} else if (at[1] == 0xff) {
+			at++; /* a fill byte in front of a marker */
+		} else {
+			break;
+		}
+	}
+	entropy->at = at;
+	jpg_bits_init(&entropy->bits, entropy->unstuffed,
+	              (size_t)(out - entropy->unstuffed));
+	entropy->n_mcus_left = entropy->restart_interval ? entropy->restart_interval
+	                                                 : UINT32_MAX;
+}
+
+/* Begin with the first segment. The buffer is borrowed until the scan ends. */
+static enum jpg_scan_status entropy_begin(struct entropy *ret_entropy,
+                                          const struct jpg_scan *scan,
+                                          struct workspace *buffer)
+{
+	uint8_t *unstuffed = workspace_reserve(buffer, scan->n_bytes + LOAD_ROOM);
+
+	if (!unstuffed)
+		return JPG_SCAN_NO_MEMORY;
+	*ret_entropy = (struct entropy){
+		.restart_interval = scan->restart_interval,
+		.at = scan->bytes,
+		.end = scan->bytes + scan->n_bytes,
+		.unstuffed = unstuffed,
+	};
+	begin_segment(ret_entropy);
+	return JPG_SCAN_OK;
+}
+
+static enum jpg_scan_status end_segment(const struct entropy *entropy)
+{
+	if (jpg_bits_ran_out(&entropy->bits))
+		return JPG_SCAN_RAN_OUT;
+	if (jpg_bits_are_left(&entropy->bits))
+		return JPG_SCAN_LEFT_OVER;
+	return JPG_SCAN_OK;
+}
+
+/* Finish the segment, which has no MCU left, and begin the next one. */
+static enum jpg_scan_status entropy_restart(struct entropy *entropy)
+{
+	enum jpg_scan_status status = end_segment(entropy);
+
+	if (status != JPG_SCAN_OK)
+		return status;
+	if (entropy->end - entropy->at < 2)
+		return JPG_SCAN_RAN_OUT;
+	if (entropy->at[1] != MARKER_RST0 + entropy->next_restart)
+		return JPG_SCAN_BAD_RESTART;
+	entropy->next_restart = (entropy->next_restart + 1) % N_RESTARTS;
+	entropy->at += 2;
+	begin_segment(entropy);
+	return JPG_SCAN_OK;
+}
+
+/* Whether the last segment was used up. */
+static enum jpg_scan_status entropy_end(const struct entropy *entropy)
+{
+	enum jpg_scan_status status = end_segment(entropy);
+
+	if (status == JPG_SCAN_OK && entropy->at != entropy->end)
+		return JPG_SCAN_BAD_RESTART;
+	return status;
+}
+
+/* The MCUs of a scan on both axes (A.2). */
+static void count_mcus(const struct jpg_scan_job *job, uint32_t *ret_x, uint32_t *ret_y)
+{
+	const struct jpg_component *component = &job->component[job->scan->component[0]];
+
+	if (job->scan->n_components == 1) {
+		*ret_x = component->n_own_blocks_x;
+		*ret_y = component->n_own_blocks_y;
+		return;
+	}
+	*ret_x = component->n_blocks_x / component->h;
+	*ret_y = component->n_blocks_y / component->v;
+}
+
+/* DECODE of a DC difference, and the prediction (F.2.2.1), which wraps at 16 bits. */
+static inline bool read_dc(struct jpg_bits *bits, const struct jpg_huffman *table,
+                           int16_t *dc)
+{
+	struct jpg_value value;
+	struct jpg_code code;
+	int difference = 0;
+
+	jpg_bits_refill(bits);
+	value = table->value[jpg_bits_peek(bits, JPG_WINDOW_BITS)];
+	if (__builtin_expect(value.n_bits != 0, 1)) {
+		*dc = (int16_t)(*dc + value.value);
+		jpg_bits_drop(bits, value.n_bits);
+		return true;
+	}
+	code = jpg_huffman_peek(table, bits);
+	if (!code.length)
+		return false;
+	jpg_bits_drop(bits, code.length);
+	if (code.symbol)
+		difference = jpg_extend(jpg_bits_take(bits, code.symbol), code.symbol);
+	*dc = (int16_t)(*dc + difference);
+	return true;
+}
+
+/*
+ * ---- sequential scans (F.2) ----
+ *
+ * Every block is transformed where it is read, and no coefficient is kept. Coefficients beyond
+ * those that a scale uses are skipped, several symbols at a time.
+ */
+
+/* A block of the MCU at hand: which component it belongs to, and where its samples go. */
+struct mcu_block {
+	struct scan_component *component;
+	uint8_t *samples;
+	size_t step; /* to the samples of the same block in the next MCU */
+};
+
+struct scan_component {
+	const struct jpg_huffman *dc_table, *ac_table;
+	int16_t dc; /* of the block before: the prediction */
+	enum jpg_scale scale;
+	unsigned last; /* the last coefficient in zigzag order that is used */
+	const uint8_t *place;
+	const int16_t *quantization;
+	size_t stride;
+};
+
+/* Skip the AC symbols of a block behind coefficient k. */
+static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *table,
+                           unsigned k)
+{
+	enum { WINDOWS = 4, LAST = JPG_BLOCK_SIZE - 1 };
+
+	while (k < LAST) {
+		struct jpg_skip skip = {0};
+		struct jpg_code code;
+		unsigned size, i;
+
+		jpg_bits_refill(bits);
+#pragma GCC unroll 4
+		for (i = 0; i < WINDOWS; i++) {
+			skip = table->skip[jpg_bits_peek(bits, JPG_WINDOW_BITS)];
+			if (k + skip.advance >= LAST)
+				break;
+			k += skip.advance;
+			jpg_bits_drop(bits, skip.n_bits);
+		}
+		if (i == WINDOWS)
+			continue;
+
+		/* An end of block counts only if the block was not full before: a full
+		 * block has none, and what looks like one belongs to the next block. */
+		if (skip.advance >= JPG_SKIP_END &&
+		    k + skip.advance - JPG_SKIP_END < LAST) {
+			jpg_bits_drop(bits, skip.n_bits);
+			return true;
+		}
+		jpg_bits_need(bits, 32);
+		code = jpg_huffman_peek(table, bits);
+		size = code.symbol & 15u;
+		if (!code.length)
+			return false;
+		jpg_bits_drop(bits, code.length + size);
+		if (size == 0 && code.symbol >> 4 != 15)
+			return true;
+		k += (code.symbol >> 4) + 1u;
+	}
+	return k == LAST;
+}
+
+/* Read the AC coefficients up to the last one wanted, and skip the others (F.2.2.2). */
+static inline bool read_ac(struct jpg_bits *bits, const struct jpg_huffman *table,
+                           int16_t *block, const uint8_t *place, unsigned last)
+{
+	unsigned k = 1;
+
+	while (k <= last) {
+		struct jpg_value value;
+		struct jpg_code code;
+		unsigned size;
+
+		jpg_bits_need(bits, 32);
+		value = table->value[jpg_bits_peek(bits, JPG_WINDOW_BITS)];
+		if (__builtin_expect(value.n_bits != 0, 1)) {
+			k += value.run;
+			block[place[k]] = value.value;
+			k++;
+			jpg_bits_drop(bits, value.n_bits);
+			continue;
+		}
+		code = jpg_huffman_peek(table, bits);
+		size = code.symbol & 15u;
+		if (!code.length)
+			return false;
+		jpg_bits_drop(bits, code.length);
+		if (size == 0 && code.symbol >> 4 != 15)
+			return true;
+		k += code.symbol >> 4;
+		if (size)
+			block[place[k]] = (int16_t)jpg_extend(jpg_bits_take(bits, size),
+			                                      size);
+		k++;
+	}
+	if (k > JPG_RUN_END_OF_BLOCK)
+		return true;
+	return k <= JPG_BLOCK_SIZE && skip_ac(bits, table, k - 1);
+}
+
+/* Whether the block has no AC coefficient: its first AC symbol is the end of block. */
+static inline bool has_dc_only(struct jpg_bits *bits, const struct jpg_huffman *table)
+{
+	struct jpg_value value;
+
+	jpg_bits_need(bits, 32);
+	value = table->value[jpg_bits_peek(bits, JPG_WINDOW_BITS)];
+	if (value.run != JPG_RUN_END_OF_BLOCK)
+		return false;
+	jpg_bits_drop(bits, value.n_bits);
+	return true;
+}
+
+static bool read_block_full(struct jpg_bits *bits, struct scan_component *c,
+                            uint8_t *samples)
+{
+	_Alignas(16) int16_t block[JPG_BLOCK_ROOM];
+
+	if (has_dc_only(bits, c->ac_table)) {
+		jpg_fill_block(samples, c->stride, 8, c->dc, c->quantization[0]);
+		return true;
+	}
+	memset(block, 0, JPG_BLOCK_SIZE * sizeof(block[0]));
+	block[0] = c->dc;
+	if (!read_ac(bits, c->ac_table, block, c->place, JPG_BLOCK_SIZE - 1))
+		return false;
+	jpg_idct_8x8(samples, c->stride, block, c->quantization);
+	return true;
+}
+
+static bool read_block_half(struct jpg_bits *bits, struct scan_component *c,
+                            uint8_t *samples)
+{
+	_Alignas(16) int16_t block[16 + 8];
+
+	if (has_dc_only(bits, c->ac_table)) {
+		jpg_fill_block(samples, c->stride, 4, c->dc, c->quantization[0]);
+		return true;
+	}
+	memset(block, 0, 16 * sizeof(block[0]));
+	block[0] = c->dc;
+	if (!read_ac(bits, c->ac_table, block, c->place, c->last))
+		return false;
+	jpg_idct_4x4(samples, c->stride, block, c->quantization);
+	return true;
+}
+
+static bool read_block_quarter(struct jpg_bits *bits, struct scan_component *c,
+                               uint8_t *samples)
+{
+	int16_t block[8] = {c->dc};
+
+	if (!read_ac(bits, c->ac_table, block, c->place, c->last))
+		return false;
+	jpg_idct_2x2(samples, c->stride, block, c->quantization);
+	return true;
+}
+
+static inline bool read_block_eighth(struct jpg_bits *bits, struct scan_component *c,
+                                     uint8_t *samples)
+{
+	uint16_t sample = jpg_idct_1x1(c->dc, c->quantization[0]);
+
+	memcpy(samples, &sample, sizeof(sample));
+	return skip_ac(bits, c->ac_table, 0);
+}
+
+static inline bool read_block(struct jpg_bits *bits, struct mcu_block *block)
+{
+	struct scan_component *c = block->component;
+	uint8_t *samples = block->samples;
+
+	block->samples += block->step;
+	if (!read_dc(bits, c->dc_table, &c->dc))
+		return false;
+	switch (c->scale) {
+	case JPG_EIGHTH:
+		return read_block_eighth(bits, c, samples);
+	case JPG_QUARTER:
+		return read_block_quarter(bits, c, samples);
+	case JPG_HALF:
+		return read_block_half(bits, c, samples);
+	default:
+		return read_block_full(bits, c, samples);
+	}
+}
+
+static enum jpg_scan_status get_tables(const struct jpg_scan_job *job, unsigned i,
+                                       struct scan_component *c)
+{
+	enum jpg_huffman_status status = jpg_huffman_get(
+		job->cache, JPG_DC, job->scan->dc[i], false, true, &c->dc_table);
+
+	if (status == JPG_HUFFMAN_OK)
+		status = jpg_huffman_get(job->cache, JPG_AC, job->scan->ac[i],
+		                         c->scale != JPG_FULL, c->scale != JPG_EIGHTH,
+		                         &c->ac_table);
+	return status_of_huffman(status);
+}
+
+static enum jpg_scan_status begin_sequential(
+	const struct jpg_scan_job *job,
+	struct scan_component components[JPG_MAX_COMPONENTS])
+{
+	jpg_huffman_begin_scan(job->cache);
+	for (unsigned i = 0; i < job->scan->n_components; i++) {
+		const struct jpg_component *from =
+			&job->component[job->scan->component[i]];
+		enum jpg_scan_status status;
+
+		components[i] = (struct scan_component){
+			.scale = from->scale,
+			.last = from->places->last,
+			.place = from->places->place,
+			.quantization = from->quantization,
+			.stride = from->stride,
+		};
+		status = get_tables(job, i, &components[i]);
+		if (status != JPG_SCAN_OK)
+			return status;
+	}
+	return JPG_SCAN_OK;
+}
+
+/* The blocks of the first MCU in row y, in the order of the scan (A.2.3): row by row of
+ * each component. Returns how many. */
+static unsigned begin_row(const struct jpg_scan_job *job, uint32_t y,
+                          struct scan_component *components, struct mcu_block *blocks)
+{
+	bool is_interleaved = job->scan->n_components > 1;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < job->scan->n_components; i++) {
+		const struct jpg_component *c = &job->component[job->scan->component[i]];
+		unsigned h = is_interleaved ? c->h : 1, v = is_interleaved ? c->v : 1;
+		size_t row_bytes = c->stride * c->side;
+
+		for (unsigned j = 0; j < h * v; j++) {
+			size_t row = (size_t)y * v + j / h;
+
+			blocks[n++] = (struct mcu_block){
+				.component = &components[i],
+				.samples = c->samples + row * row_bytes +
+			                   j % h * c->block_bytes,
+				.step = h * c->block_bytes,
+			};
+		}
+	}
+	return n;
+}
+
+static void reset_predictions(struct scan_component components[JPG_MAX_COMPONENTS])
+{
+	for (unsigned i = 0; i < JPG_MAX_COMPONENTS; i++)
+		components[i].dc = 0;
+}
+
+static enum jpg_scan_status read_row(struct entropy *entropy, uint32_t n_mcus,
+                                     struct scan_component *components,
+                                     struct mcu_block *blocks, unsigned n_blocks)
+{
+	for (uint32_t x = 0; x < n_mcus; x++) {
+		if (__builtin_expect(entropy->n_mcus_left == 0, 0)) {
+			enum jpg_scan_status status = entropy_restart(entropy);
+
+			if (status != JPG_SCAN_OK)
+				return status;
+			reset_predictions(components);
+		}
+		entropy->n_mcus_left--;
+		for (unsigned i = 0; i < n_blocks; i++) {
+			if (!read_block(&entropy->bits, &blocks[i]))
+				return JPG_SCAN_BAD_CODE;
+		}
+	}
+	return jpg_bits_ran_out(&entropy->bits) ? JPG_SCAN_RAN_OUT : JPG_SCAN_OK;
+}
+
+static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
+{
+	struct scan_component components[JPG_MAX_COMPONENTS] = {0};
+	struct mcu_block blocks[JPG_MCU_BLOCKS];
+	struct entropy entropy;
+	uint32_t n_x, n_y;
+	enum jpg_scan_status status = begin_sequential(job, components);
+
+	if (status == JPG_SCAN_OK)
+		status = entropy_begin(&entropy, job->scan, job->buffer);
+	if (status != JPG_SCAN_OK)
+		return status;
+	count_mcus(job, &n_x, &n_y);
+	for (uint32_t y = 0; y < n_y; y++) {
+		unsigned n_blocks = begin_row(job, y, components, blocks);
+
+		status = read_row(&entropy, n_x, components, blocks, n_blocks);
+		/* An invalid code behind the end means that the segment ends early. */
+		if (status == JPG_SCAN_BAD_CODE && jpg_bits_ran_out(&entropy.bits))
+			return JPG_SCAN_RAN_OUT;
+		if (status != JPG_SCAN_OK)
+			return status;
+	}
+	return entropy_end(&entropy);
+}
+
+/*
+ * ---- progressive scans (annex G) ----
+ *
+ * They bring bits of coefficients, which are kept until the last scan. Of each block a mask says
+ * which of its 64 coefficients are known not to be 0, so that a refinement scan finds its
+ * correction bits without looking at the coefficients, of which a smaller scale keeps only a few.
+ */
+
+/* One DC scan, all its components. */
+struct dc_block {
+	int16_t *coefficient;
+	size_t step; /* to the same block's in the next MCU */
+	unsigned i;  /* of the scan's components */
+};
+
+struct dc_scan {
+	const struct jpg_huffman *table[JPG_MAX_COMPONENTS];
+	int16_t dc[JPG_MAX_COMPONENTS];
+	unsigned ah, al;
+};
+
+static inline int16_t shifted(int value, unsigned al)
+{
+	return (int16_t)(value * (1 << al));
+}
+
+/* G.1.2.1. */
+static inline bool read_dc_block(struct jpg_bits *bits, struct dc_scan *dc,
+                                 struct dc_block *block)
+{
+	int16_t *coefficient = block->coefficient;
+
+	block->coefficient += block->step;
+	if (dc->ah) {
+		jpg_bits_need(bits, 1);
+		if (jpg_bits_take(bits, 1))
+			*coefficient = (int16_t)(*coefficient | 1 << dc->al);
+		return true;
+	}
+	if (!read_dc(bits, dc->table[block->i], &dc->dc[block->i]))
+		return false;
+	*coefficient = shifted(dc->dc[block->i], dc->al);
+	return true;
+}
+
+static unsigned begin_dc_row(const struct jpg_scan_job *job, uint32_t y,
+                             struct dc_block *blocks)
+{
+	bool is_interleaved = job->scan->n_components > 1;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < job->scan->n_components; i++) {
+		const struct jpg_component *c = &job->component[job->scan->component[i]];
+		unsigned h = is_interleaved ? c->h : 1, v = is_interleaved ? c->v : 1;
+
+		for (unsigned j = 0; j < h * v; j++) {
+			size_t row = (size_t)y * v + j / h;
+
+			blocks[n++] = (struct dc_block){
+				.coefficient = c->coefficients +
+			                       (row * c->n_blocks_x + j % h) *
+			                               c->places->n_kept,
+				.step = (size_t)h * c->places->n_kept,
+				.i = i,
+			};
+		}
+	}
+	return n;
+}
+
+static enum jpg_scan_status read_dc_row(struct entropy *entropy, uint32_t n_mcus,
+                                        struct dc_scan *dc, struct dc_block *blocks,
+                                        unsigned n_blocks)
+{
+	for (uint32_t x = 0; x < n_mcus; x++) {
+		if (__builtin_expect(entropy->n_mcus_left == 0, 0)) {
+			enum jpg_scan_status status = entropy_restart(entropy);
+
+			if (status != JPG_SCAN_OK)
+				return status;
+			memset(dc->dc, 0, sizeof(dc->dc));
+		}
+		entropy->n_mcus_left--;
+		for (unsigned i = 0; i < n_blocks; i++) {
+			if (!read_dc_block(&entropy->bits, dc, &blocks[i]))
+				return JPG_SCAN_BAD_CODE;
+		}
+	}
+	return jpg_bits_ran_out(&entropy->bits) ? JPG_SCAN_RAN_OUT : JPG_SCAN_OK;
+}
+
+static enum jpg_scan_status read_dc_scan(const struct jpg_scan_job *job,
+                                         struct entropy *entropy)
+{
+	struct dc_scan dc = {.ah = job->scan->ah, .al = job->scan->al};
+	struct dc_block blocks[JPG_MCU_BLOCKS];
+	uint32_t n_x, n_y;
+
+	for (unsigned i = 0; i < job->scan->n_components && !dc.ah; i++) {
+		enum jpg_huffman_status status = jpg_huffman_get(
+			job->cache, JPG_DC, job->scan->dc[i], false, true, &dc.table[i]);
+
+		if (status != JPG_HUFFMAN_OK)
+			return status_of_huffman(status);
+	}
+	count_mcus(job, &n_x, &n_y);
+	for (uint32_t y = 0; y < n_y; y++) {
+		unsigned n_blocks = begin_dc_row(job, y, blocks);
+		enum jpg_scan_status status = read_dc_row(entropy, n_x, &dc, blocks,
+		                                          n_blocks);
+
+		if (status != JPG_SCAN_OK)
+			return status;
+	}
+	return JPG_SCAN_OK;
+}
+
+/* One AC scan: its band, and how many blocks from here on have nothing more in it. */
+struct ac_scan {
+	const struct jpg_huffman *table;
+	const uint8_t *place;
+	unsigned n_kept;
+	unsigned ss, se, al;
+	uint32_t eob_run;
+};
+
+/* EOBn (G.1.2.2): the band ends here in 2^n blocks and as many as the next n bits say. */
+static inline uint32_t read_eob_run(struct jpg_bits *bits, unsigned n)
+{
+	return (UINT32_C(1) << n) + (n ? jpg_bits_take(bits, n) : 0);
+}
+
+static inline void store(const struct ac_scan *scan, int16_t *block, unsigned k,
+                         int value)
+{
+	unsigned place = scan->place[k];
+
+	if (place < scan->n_kept)
+		block[place] = (int16_t)value;
+}
+
+/* Figure G.3, without the runs that begin in other blocks. */
+static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *scan,
+                                       int16_t *block, uint64_t *nonzero)
+{
+	uint64_t found = 0;
+	unsigned k = scan->ss;
+
+	while (k <= scan->se) {
+		struct jpg_value value;
+		struct jpg_code code;
+		unsigned size, run;
+
+		jpg_bits_need(bits, 32);
+		value = scan->table->value[jpg_bits_peek(bits, JPG_WINDOW_BITS)];
+		if (__builtin_expect(value.n_bits != 0, 1)) {
+			jpg_bits_drop(bits, value.n_bits);
+			k += value.run;
+			if (value.value) {
+				store(scan, block, k, shifted(value.value, scan->al));
+				found |= UINT64_C(1) << (k & 63);
+			}
+			k++;
+			continue;
+		}
+		code = jpg_huffman_peek(scan->table, bits);
+		size = code.symbol & 15u;
+		run = code.symbol >> 4;
+		if (!code.length)
+			return false;
+		jpg_bits_drop(bits, code.length);
+		if (size == 0 && run != 15) {
+			scan->eob_run = read_eob_run(bits, run) - 1;
+			break;
+		}
+		k += run;
+		if (size) {
+			int ac = jpg_extend(jpg_bits_take(bits, size), size);
+
+			store(scan, block, k, shifted(ac, scan->al));
+			found |= UINT64_C(1) << (k & 63);
+		}
+		k++;
+	}
+	*nonzero |= found;
+	return k <= scan->se + 1 || k > JPG_RUN_END_OF_BLOCK;
+}
+
+/* Correction bits (G.1.2.3) for the coefficients in history: a set bit moves one away from
+ * 0 by 2^al. */
+static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
+                           int16_t *block, uint64_t history)
+{
+	int16_t unwanted = 0; /* takes what the scale has no place for */
+
+	while (history) {
+		unsigned n = (unsigned)__builtin_popcountll(history);
+		unsigned n_here = n > 32 ? 32 : n;
+		uint32_t corrections;
+
+		jpg_bits_need(bits, n_here);
+		corrections = jpg_bits_take(bits, n_here);
+		if (!corrections && n == n_here)
+			return;
+		for (unsigned i = n_here; i-- > 0; history &= history - 1) {
+			unsigned place = scan->place[__builtin_ctzll(history)];
+			int16_t *coefficient = place < scan->n_kept ? &block[place]
+			                                            : &unwanted;
+			/* Without a branch: which bits are set is close to random. */
+			int mask = -(int)(corrections >> i & 1);
+			int sign = *coefficient >> 15;
+			int step = (((1 << scan->al) ^ sign) - sign) & mask;
+
+			*coefficient = (int16_t)(*coefficient + step);
+		}
+	}
+}
+
+/* The coefficient that the (run + 1)-th 0 of the history from k on stands for; se + 1 when
+ * there are fewer. */
+static inline unsigned skip_zeros(const struct ac_scan *scan, uint64_t history,
+                                  unsigned k, unsigned run)
+{
+	uint64_t zeros = ~history & jpg_band(k, scan->se);
+
+	for (unsigned i = 0; i < run && zeros; i++)
+		zeros &= zeros - 1;
+	return zeros ? (unsigned)__builtin_ctzll(zeros) : scan->se + 1;
+}
+
+/* Figure G.7. */
+static inline bool read_ac_refinement_block(struct jpg_bits *bits, struct ac_scan *scan,
+                                            int16_t *block, uint64_t *nonzero)
+{
+	uint64_t history = *nonzero, found = 0;
+	unsigned k = scan->ss;
+
+	while (scan->eob_run == 0 && k <= scan->se) {
+		struct jpg_code code;
+		unsigned run, to;
+		int value = 0;
+
+		jpg_bits_need(bits, 32);
+		code = jpg_huffman_peek(scan->table, bits);
+		run = code.symbol >> 4;
+		if (!code.length || (code.symbol & 15) > 1)
+			return false;
+		jpg_bits_drop(bits, code.length);
+		if ((code.symbol & 15) == 0 && run != 15) {
+			scan->eob_run = read_eob_run(bits, run);
+			break;
+		}
+		if ((code.symbol & 15) == 1)
+			value = jpg_bits_take(bits, 1) ? 1 << scan->al : -(1 << scan->al);
+		to = skip_zeros(scan, history, k, run);
+		if (to > scan->se && value)
+			return false;
+		if (to > k)
+			correct(bits, scan, block, history & jpg_band(k, to - 1));
+		if (value) {
+			store(scan, block, to, value);
+			found |= UINT64_C(1) << to;
+		}
+		k = to + 1;
+	}
+	if (scan->eob_run) {
+		if (k <= scan->se)
+			correct(bits, scan, block, history & jpg_band(k, scan->se));
+		scan->eob_run--;
+	}
+	*nonzero = history | found;
+	return true;
+}
+
+static inline bool read_ac_block(struct jpg_bits *bits, struct ac_scan *scan,
+                                 bool is_refinement, int16_t *block, uint64_t *nonzero)
+{
+	if (is_refinement)
+		return read_ac_refinement_block(bits, scan, block, nonzero);
+	if (scan->eob_run) {
+		scan->eob_run--;
+		return true;
+	}
+	return read_ac_first_block(bits, scan, block, nonzero);
+}
+
+static enum jpg_scan_status restart_ac(struct entropy *entropy, struct ac_scan *scan)
+{
+	/* A run of blocks does not go on behind a restart marker. */
+	if (scan->eob_run)
+		return JPG_SCAN_BAD_CODE;
+	return entropy_restart(entropy);
+}
+
+static enum jpg_scan_status read_ac_scan(const struct jpg_scan_job *job,
+                                         struct entropy *entropy)
+{
+	const struct jpg_component *c = &job->component[job->scan->component[0]];
+	bool is_refinement = job->scan->ah != 0;
+	struct ac_scan scan = {
+		.place = c->places->place,
+		.n_kept = c->places->n_kept,
+		.ss = job->scan->ss,
+		.se = job->scan->se,
+		.al = job->scan->al,
+	};
+	enum jpg_huffman_status status = jpg_huffman_get(
+		job->cache, JPG_AC, job->scan->ac[0], false, !is_refinement, &scan.table);
+
+	if (status != JPG_HUFFMAN_OK)
+		return status_of_huffman(status);
+	for (uint32_t y = 0; y < c->n_own_blocks_y; y++) {
+		size_t row = (size_t)y * c->n_blocks_x;
+		int16_t *block = c->coefficients + row * c->places->n_kept;
+		uint64_t *nonzero = c->nonzero + row;
+
+		for (uint32_t x = 0; x < c->n_own_blocks_x; x++) {
+			if (__builtin_expect(entropy->n_mcus_left == 0, 0)) {
+				enum jpg_scan_status restarted = restart_ac(entropy,
+				                                            &scan);
+
+				if (restarted != JPG_SCAN_OK)
+					return restarted;
+			}
+			entropy->n_mcus_left--;
+			if (!read_ac_block(&entropy->bits, &scan, is_refinement, block,
+			                   nonzero))
+				return JPG_SCAN_BAD_CODE;
+			block += c->places->n_kept;
+			nonzero++;
+		}
+		if (jpg_bits_ran_out(&entropy->bits))
+			return JPG_SCAN_RAN_OUT;
+	}
+	return scan.eob_run ? JPG_SCAN_BAD_CODE : JPG_SCAN_OK;
+}
+
+static enum jpg_scan_status read_progressive_scan(const struct jpg_scan_job *job)
+{
+	struct entropy entropy;
+	enum jpg_scan_status status = entropy_begin(&entropy, job->scan, job->buffer);
+
+	if (status != JPG_SCAN_OK)
+		return status;
+	jpg_huffman_begin_scan(job->cache);
+	status = job->scan->ss ? read_ac_scan(job, &entropy)
+	                       : read_dc_scan(job, &entropy);
+	if (status == JPG_SCAN_BAD_CODE && jpg_bits_ran_out(&entropy.bits))
+		return JPG_SCAN_RAN_OUT;
+	return status == JPG_SCAN_OK ? entropy_end(&entropy) : status;
+}
+
+enum jpg_scan_status jpg_read_scan(const struct jpg_scan_job *job)
+{
+	return job->file->is_progressive ? read_progressive_scan(job)
+	                                 : read_sequential_scan(job);
+}
