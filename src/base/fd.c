@@ -107,19 +107,46 @@ ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset)
 	return (ssize_t)have;
 }
 
+/* Whether sendfile() failed because a kernel, a file system or a seccomp filter does not have it for these
+ * files. A real error would come again from write(). */
+static bool is_without_sendfile(int sys_errno)
+{
+	return sys_errno == EINVAL || sys_errno == ENOSYS || sys_errno == EOPNOTSUPP ||
+	       sys_errno == EPERM || sys_errno == EACCES;
+}
+
+/* Copy the next bytes, at most n, with read and write. As sendfile(), but a write is never short. */
+static ssize_t copy_piece(int to, int from, off_t *offset, size_t n)
+{
+	char bytes[16 * 1024];
+	ssize_t got = pread(from, bytes, n < sizeof(bytes) ? n : sizeof(bytes), *offset);
+
+	if (got <= 0)
+		return got;
+	if (!fd_write_all(to, bytes, (size_t)got))
+		return -1;
+	*offset += got;
+	return got;
+}
+
 bool fd_copy(int to, int from, off_t offset, size_t n)
 {
 	const off_t end = offset + (off_t)n;
+	bool is_refused = false;
 
 	while (offset < end) {
-		ssize_t sent = sendfile(to, from, &offset, (size_t)(end - offset));
+		size_t n_left = (size_t)(end - offset);
+		ssize_t copied = is_refused ? copy_piece(to, from, &offset, n_left)
+		                            : sendfile(to, from, &offset, n_left);
 
-		if (sent < 0) {
+		if (copied < 0) {
 			if (errno == EINTR)
 				continue;
-			return false;
+			if (is_refused || !is_without_sendfile(errno))
+				return false;
+			is_refused = true;
 		}
-		if (sent == 0) {
+		if (copied == 0) {
 			errno = ENODATA;
 			return false;
 		}

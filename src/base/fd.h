@@ -35,7 +35,8 @@ int fd_of_bytes(const char *name, unsigned flags, const void *bytes, size_t n);
 ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
 
 /* Copy n bytes of the file from, which begin at offset, to the position of the file to. Does not move
- * the position of from. False with errno on failure: ENODATA if from ends before. */
+ * the position of from. Where sendfile() is refused, the bytes are read and written. False with errno
+ * on failure: ENODATA if from ends before. */
 bool fd_copy(int to, int from, off_t offset, size_t n);
 
 #endif

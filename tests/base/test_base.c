@@ -5,9 +5,11 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pixpool/status.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 TEST(status, an_error_is_one_line_cut_at_its_size)
@@ -61,4 +63,25 @@ TEST(fd, copy_fails_if_the_source_is_too_short)
 	fd_close(&from);
 	fd_close(&to);
 	EXPECT_EQ(from, -1);
+}
+
+/* The kernel refuses sendfile() to a file that is open for appending. */
+TEST(fd, copy_reads_and_writes_where_sendfile_is_refused)
+{
+	enum { N = 100 * 1000 };
+	static char bytes[N], got[N + 1];
+	int from = memfd_create("from", MFD_CLOEXEC),
+	    to = memfd_create("to", MFD_CLOEXEC);
+	off_t offset = 0;
+
+	REQUIRE(from >= 0 && to >= 0 && fcntl(to, F_SETFL, O_APPEND) == 0);
+	memset(bytes, 'x', N);
+	EXPECT(fd_write_all(from, bytes, N));
+	EXPECT(sendfile(to, from, &offset, 1) < 0 && errno == EINVAL);
+	EXPECT(fd_copy(to, from, 1, N - 1));
+	EXPECT_EQ(fd_pread_full(to, got, N + 1, 0), N - 1);
+	EXPECT(memcmp(got, bytes, N - 1) == 0);
+	EXPECT(!fd_copy(to, from, 1, N) && errno == ENODATA);
+	close(from);
+	close(to);
 }
