@@ -735,6 +735,16 @@ static void say_missing(struct batch *batch)
 		           "%" PRIu64 " images were gone when their turn came", n);
 }
 
+/* Report once that dates were not kept. */
+static void say_dates(struct batch *batch)
+{
+	int sys_errno = batch->store ? store_dates_error(batch->store) : 0;
+
+	if (sys_errno != 0)
+		report_say(batch->report, "warning: cannot set the dates of outputs: %s",
+		           strerrordesc_np(sys_errno));
+}
+
 static int run(struct batch *batch, bool *ret_is_stuck)
 {
 	struct failure failure;
@@ -748,6 +758,7 @@ static int run(struct batch *batch, bool *ret_is_stuck)
 		report_say(batch->report, "stopped: %s", batch->stop_reason.text);
 	report_cancel_rest(batch->report);
 	say_missing(batch);
+	say_dates(batch);
 	batch_enter(batch, BATCH_ENDED);
 	return exit_status_of(batch);
 }

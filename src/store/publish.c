@@ -30,6 +30,7 @@ void output_begin(struct output *output)
 	output->fd = -1;
 	output->temp[0] = output->old[0] = 0;
 	output->has_stamp = false;
+	output->dates_errno = 0;
 }
 
 /* ---- hidden names ---- */
@@ -88,15 +89,35 @@ static bool add_stamp(struct output *output)
 	return output->has_stamp || errno == ENOTSUP;
 }
 
+/* Set the dates of the output, if any. Shares and FUSE file systems may refuse that, each with another
+ * error: then the output keeps the date of now. */
+static void set_dates(struct output *output)
+{
+	struct stat st;
+	struct timespec dates[2];
+
+	if (output->dates) {
+		memcpy(dates, output->dates, sizeof(dates));
+	} else {
+		if (output->attributes_of < 0 || fstat(output->attributes_of, &st) != 0)
+			return;
+		dates[0] = st.st_atim;
+		dates[1] = st.st_mtim;
+	}
+	if (futimens(output->fd, dates) != 0)
+		output->dates_errno = errno;
+}
+
 /* The bytes come first, because writing them changes the rest: then the attributes, the dates,
  * and last the stamp, which contains the modification time. */
 static bool fill(struct output *output)
 {
-	return fd_copy(output->fd, output->content, output->offset, output->n_bytes) &&
-	       (output->attributes_of < 0 ||
-	        attributes_copy(output->fd, output->attributes_of)) &&
-	       (!output->dates || futimens(output->fd, output->dates) == 0) &&
-	       add_stamp(output);
+	if (!fd_copy(output->fd, output->content, output->offset, output->n_bytes) ||
+	    (output->attributes_of >= 0 &&
+	     !attributes_copy(output->fd, output->attributes_of)))
+		return false;
+	set_dates(output);
+	return add_stamp(output);
 }
 
 static enum published fill_or_drop(struct output *output, struct failure *failure)
@@ -152,15 +173,22 @@ void output_begin_sync(const struct output *output)
 	(void)!sync_file_range(output->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
+/* Sync the file. A file system that does not support that loses nothing that it could keep. */
+static bool sync_file(int fd)
+{
+	return fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS ||
+	       errno == EOPNOTSUPP;
+}
+
 enum published output_sync(struct output *output, struct failure *ret_failure)
 {
 	enum published result;
 
-	if (fsync(output->fd) == 0)
+	if (sync_file(output->fd))
 		return PUBLISHED;
 	drop_file(output);
 	result = output_write(output, ret_failure);
-	if (result != PUBLISHED || fsync(output->fd) == 0)
+	if (result != PUBLISHED || sync_file(output->fd))
 		return result;
 	result = refuse(output, ret_failure, "make the output durable");
 	drop_file(output);

@@ -47,6 +47,7 @@ struct output {
 	char temp[TEMP_NAME_BYTES]; /* its hidden name; "": none */
 	char old[TEMP_NAME_BYTES]; /* the hidden name of the file that it replaced; "": none */
 	bool has_stamp;
+	int dates_errno; /* why the dates could not be set; 0: they could, or need not */
 };
 
 /* Call this before the first step, and output_end() at the end, whatever the steps returned. */

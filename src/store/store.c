@@ -198,6 +198,11 @@ bool store_takes_stamps(struct store *store)
 	return takes;
 }
 
+int store_dates_error(const struct store *store)
+{
+	return store->dates_errno;
+}
+
 static bool is_removed(int folder)
 {
 	struct stat st;
@@ -687,6 +692,8 @@ void store_publish_group(struct store *store, struct store_output *outputs, size
 	for (size_t i = 0; i < n; i++) {
 		outputs[i].result = result_of(store, &works[i]);
 		outputs[i].has_stamp = works[i].output.has_stamp;
+		if (works[i].output.dates_errno != 0)
+			store->dates_errno = works[i].output.dates_errno;
 		let_go(&works[i]);
 	}
 	free(works);

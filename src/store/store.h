@@ -38,6 +38,9 @@ void store_close(struct store *store); /* NULL is fine; keeps errno */
 /* Whether the folder supports the extended attribute of stamps, found out by setting one. */
 bool store_takes_stamps(struct store *store);
 
+/* Why the dates of some output could not be set (an errno), which fails no output; 0: all dates are set. */
+int store_dates_error(const struct store *store);
+
 /* Device and inode of the folder, by which a walk recognises it. */
 void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino);
 
@@ -131,7 +134,7 @@ struct store_output {
  * Publish outputs together, so that what makes them durable is shared: each is written to a file
  * without a name, then all are synced, then named, then their folders synced; only then may one that
  * was replaced go. Missing sub-folders are made. Links are never followed: whatever is below the
- * folder is opened beneath it. An output has its dates and its stamp before it has its name.
+ * folder is opened beneath it. An output has its dates, where they can be set, and its stamp before it has its name.
  *
  * Whatever the results, no partial file stays, and the descriptors are still the caller's. An output
  * whose file's other outputs failed is STORE_DROPPED. A process that limits RLIMIT_FSIZE must

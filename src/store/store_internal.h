@@ -5,6 +5,7 @@
 #include "base/lock.h"
 #include "common/failure.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,6 +34,9 @@ struct store {
 	unsigned without; /* fixed before any other thread can look */
 	bool is_durable;  /* likewise */
 	bool was_made;    /* the folder did not exist before */
+
+	/* Why the dates of an output could not be set; 0: no output has lost its dates. */
+	atomic_int dates_errno;
 
 	struct lock lock; /* guards the two below */
 	/* The sub-folder used last: outputs in one folder tend to follow each other. */

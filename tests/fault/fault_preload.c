@@ -139,6 +139,7 @@ FAILING(int, renameat, (int from, const char *old, int to, const char *new),
         (from, old, to, new))
 FAILING(ssize_t, sendfile, (int to, int from, off_t *offset, size_t n),
         (to, from, offset, n))
+FAILING(int, futimens, (int fd, const struct timespec *times), (fd, times))
 FAILING(ssize_t, pread, (int fd, void *bytes, size_t n, off_t at), (fd, bytes, n, at))
 FAILING(ssize_t, write, (int fd, const void *bytes, size_t n), (fd, bytes, n))
 FAILING(ssize_t, getdents64, (int fd, void *bytes, size_t n), (fd, bytes, n))

@@ -152,6 +152,49 @@ TEST(fault_loops, an_output_folder_that_fails_at_any_step_stops_the_batch)
 	fixture_leave();
 }
 
+TEST(fault_loops, outputs_are_made_where_sendfile_is_refused)
+{
+	static const int refusals[] = {ENOSYS, EINVAL, EOPNOTSUPP, EPERM};
+
+	ENTER();
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		char fault[64];
+		int status;
+
+		snprintf(fault, sizeof(fault), "sendfile:1:0:%d:main", refusals[i]);
+		EXPECT(run_with(fault, &status), "%s was not called", fault);
+		EXPECT_EQ(status, 0);
+	}
+	fixture_leave();
+}
+
+TEST(fault_loops, dates_that_cannot_be_set_are_one_warning_and_cost_no_output)
+{
+	static const int refusals[] = {EPERM, EACCES, ENOSYS, EOPNOTSUPP, EINVAL};
+
+	ENTER();
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		char warning[128];
+		struct ended ended;
+
+		REQUIRE(run("rm -rf out").status == 0);
+		ended = run(
+			"env LD_PRELOAD=" FAULT_PRELOAD
+			" FAULT=futimens:1:0:%d:main FAULT_LOG=hits pixpool-scripted "
+			"resize -s 8 --sandbox off --progress none --keep-dates in -o out",
+			refusals[i]);
+		EXPECT_EQ(ended.status, 0);
+		EXPECT_EQ(count_outputs(), N_IMAGES);
+		snprintf(warning, sizeof(warning),
+		         "pixpool: warning: cannot set the dates of outputs: %s\n",
+		         strerror(refusals[i]));
+		EXPECT(strstr(ended.err, warning), "%s", ended.err);
+		EXPECT(!strstr(strstr(ended.err, "warning") + 1, "warning"), "%s",
+		       ended.err);
+	}
+	fixture_leave();
+}
+
 TEST(fault_loops, a_read_error_in_an_input_fails_that_input_alone)
 {
 	int status;

@@ -193,6 +193,29 @@ TEST(durable, after_a_failed_sync_the_bytes_are_written_to_a_new_file)
 	fd_close(&content);
 }
 
+TEST(durable, a_file_system_that_does_not_sync_files_takes_outputs)
+{
+	static const int refusals[] = {EINVAL, ENOSYS, EOPNOTSUPP};
+	int content = content_of('x', 10);
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		struct store_output output = output_of("a.jpg", content, 10);
+		struct store *store;
+
+		scratch_enter(NULL);
+		store = durable_store(0);
+		n_syncs_that_fail = 10;
+		fails_with = refusals[i];
+		store_publish_group(store, &output, 1);
+		n_syncs_that_fail = 0;
+		EXPECT_EQ(output.result, STORE_DONE);
+		EXPECT_STR(scratch_text("out/a.jpg"), "xxxxxxxxxx");
+		store_close(store);
+		scratch_leave();
+	}
+	fd_close(&content);
+}
+
 TEST(durable, a_sync_that_fails_twice_is_the_places_fault_and_leaves_nothing)
 {
 	static const int errors[] = {EIO, ENOSPC, EDQUOT};
