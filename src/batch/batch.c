@@ -80,7 +80,9 @@ static void stop_pools(struct pools *pools, enum batch_state state)
 	                                        : PXP_SHUTDOWN_CANCEL_PENDING);
 }
 
-void batch_stop(struct batch *batch, enum batch_state state)
+/* End the batch early: go to BATCH_DRAINING or BATCH_KILLED. Does nothing if the batch is
+ * already past that state. Any thread. */
+static void batch_stop(struct batch *batch, enum batch_state state)
 {
 	struct pools *pools;
 
@@ -107,19 +109,6 @@ void batch_wake_main(struct batch *batch)
 
 	/* This fails only when the counter is full, which wakes the main thread, too. */
 	(void)!write(batch->wakeup, &one, sizeof(one));
-}
-
-void batch_give_to_main(struct batch *batch, struct pxp_future *future)
-{
-	bool is_first;
-
-	lock_acquire(&batch->lock);
-	batch->complete[(batch->first_complete + batch->n_complete) % batch->max_files] =
-		future;
-	is_first = batch->n_complete++ == 0;
-	lock_release(&batch->lock);
-	if (is_first)
-		batch_wake_main(batch);
 }
 
 /* ---- the preparation ---- */
@@ -581,6 +570,142 @@ static void on_signals(struct batch *batch)
 	}
 }
 
+/* ---- the records ---- */
+
+static double ms_of(int64_t ns)
+{
+	return ns < 0 ? -1 : (double)ns / 1e6;
+}
+
+static struct record_side side_of(const struct picture_side *side)
+{
+	return (struct record_side){
+		.width = side->width,
+		.height = side->height,
+		.format = side->format != FORMAT_NONE ? format_info(side->format)->name
+	                                              : NULL,
+		.bytes = side->bytes,
+	};
+}
+
+static enum record_status status_of(enum file_end end)
+{
+	switch (end) {
+	case FILE_FRESH:
+	case FILE_SKIPPED:
+		return RECORD_SKIPPED;
+	case FILE_FAILED:
+		return RECORD_FAILED;
+	case FILE_CANCELLED:
+		return RECORD_CANCELLED;
+	default:
+		return RECORD_OK;
+	}
+}
+
+/* A failed file names its outputs only when an existing output is the reason. */
+static bool names_outputs(const struct file_result *result)
+{
+	return result->end != FILE_FAILED || result->failure.class == FAIL_EXISTS ||
+	       result->failure.class == FAIL_COLLISION;
+}
+
+/* Whether a picture that was decoded without error has the suffix of another format. */
+static bool is_misnamed(const struct file_result *result)
+{
+	enum image_format by_name = format_of_name(result->input),
+			  by_content = result->in.format;
+
+	return result->decodes_only && result->end == FILE_DONE &&
+	       by_name != FORMAT_NONE && by_content != FORMAT_NONE &&
+	       by_name != by_content;
+}
+
+/* An output and its figures. The caller frees the path. */
+static struct record_output output_of(const struct file_result *result, size_t index,
+                                      const char *folder)
+{
+	const struct variant *variant = &result->variants[index];
+
+	return (struct record_output){
+		.path = variant->name && names_outputs(result)
+	                        ? path_join(folder, variant->name)
+	                        : NULL,
+		.side = side_of(&variant->side),
+	};
+}
+
+static struct record record_of(const struct file_result *result)
+{
+	const struct pxp_outcome *outcome = result->task
+	                                            ? pxp_future_outcome(result->task)
+	                                            : NULL;
+
+	return (struct record){
+		.input = result->input,
+		.name = result->name,
+		.status = status_of(result->end),
+		.reason = result->end == FILE_SKIPPED ? "exists"
+	                  : result->end == FILE_FRESH ? "fresh"
+	                                              : NULL,
+		.is_remembered = result->is_remembered,
+		.failure = result->failure,
+		.signal = outcome ? outcome->error.signal : 0,
+		.log = outcome ? outcome->log : NULL,
+		.n_log = outcome ? outcome->n_log : 0,
+		.engine = result->engine[0] ? result->engine : NULL,
+		.in = side_of(&result->in),
+		.queue_ms = ms_of(result->queue_ns),
+		.read_ms = ms_of(result->read_ns),
+		.work_ms = ms_of(result->work_ns),
+		.commit_ms = ms_of(result->commit_ns),
+		.attempts = result->attempts,
+		.worker = result->worker,
+		.is_misnamed = is_misnamed(result),
+	};
+}
+
+/* The union of what the outputs have lost. */
+static unsigned all_lost(const struct file_result *result)
+{
+	unsigned lost = 0;
+
+	for (size_t i = 0; i < result->n_variants; i++)
+		lost |= result->variants[i].side.lost;
+	return lost;
+}
+
+/* Report a result. folder is the output folder, which is put before the names of outputs. */
+static void report_result(const struct file_result *result, const char *folder,
+                          struct report *report)
+{
+	struct record_output outputs[PICTURE_MAX_VARIANTS];
+	struct record record = record_of(result);
+	const char *lost[N_LOST + 1];
+	size_t n = 0;
+
+	if (result->end == FILE_IGNORED) {
+		report_ignored(report, result->input);
+		return;
+	}
+	for (size_t i = 0; i < result->n_variants; i++) {
+		outputs[n] = output_of(result, i, folder);
+		n += outputs[n].path != NULL;
+	}
+	if (result->n_variants == 1) {
+		record.output = n == 1 ? outputs[0].path : NULL;
+		record.out = side_of(&result->variants[0].side);
+	} else {
+		record.outputs = outputs;
+		record.n_outputs = n;
+	}
+	lost_words(result->end == FILE_DONE ? all_lost(result) : 0, lost);
+	record.lost = lost;
+	report_add(report, &record);
+	for (size_t i = 0; i < n; i++)
+		free((void *)outputs[i].path);
+}
+
 /* ---- while it runs ---- */
 
 /* Take the future of the oldest complete file. The reference is the caller's. NULL: there is none. */
@@ -608,7 +733,7 @@ static void report_complete(struct batch *batch)
 
 	while ((future = take_complete(batch))) {
 		if (pxp_future_result(future, 0, &result, NULL, NULL) == PXP_OK) {
-			file_result_report(result, batch->options->output, batch->report);
+			report_result(result, batch->options->output, batch->report);
 			file_result_destroy(result);
 		}
 		pxp_future_release(future);

@@ -7,7 +7,7 @@
 
 #include "base/lock.h"
 #include "batch/batch.h"
-#include "batch/file.h"
+#include "batch/file_result.h"
 #include "batch/history.h"
 #include "batch/limits.h"
 #include "batch/plan.h"
@@ -111,21 +111,17 @@ bool batch_enter(struct batch *batch, enum batch_state state);
 /* Whether the feeder may go on planning or feeding. Any thread. */
 bool batch_goes_on(struct batch *batch);
 
-/* End the batch early: go to BATCH_DRAINING or BATCH_KILLED. Does nothing if the batch is
- * already past that state. Any thread. */
-void batch_stop(struct batch *batch, enum batch_state state);
-
 /* Drain the batch because of an error that no single file has caused, and stop publishing. Only
  * the first reason is kept. Any thread. */
 void batch_stop_early(struct batch *batch, const struct failure *reason);
-
-/* Give the future of a complete file to the main thread. The reference is moved in. Any thread. */
-void batch_give_to_main(struct batch *batch, struct pxp_future *future);
 
 /* Make the main thread look at the state and at the counts. Any thread. */
 void batch_wake_main(struct batch *batch);
 
 /* The feeder's thread (feeder.c). data is the batch. */
 void *feeder_main(void *data);
+
+/* The committer's callback (feeder.c): data is the batch. */
+void file_on_committed(struct commit *commit, void *data);
 
 #endif

@@ -44,14 +44,7 @@ struct file_result {
 	struct variant variants[];
 };
 
-/* Make an empty result for an item of the walk, with room for n_variants. NULL when memory ran out. */
-struct file_result *file_result_create(const struct walk_item *item, size_t n_variants);
-
 /* Free a result. NULL is fine. */
 void file_result_destroy(struct file_result *result);
-
-/* Report a result. folder is the output folder, which is put before the names of outputs. */
-void file_result_report(const struct file_result *result, const char *folder,
-                        struct report *report);
 
 #endif
