@@ -6,7 +6,7 @@
 #ifndef PXP_BATCH_H
 #define PXP_BATCH_H
 
-#include "batch/lockdown.h"
+#include "batch/picture_workers.h"
 #include "batch/naming.h"
 #include "batch/variant.h"
 #include "recipe/recipe.h"

@@ -11,7 +11,7 @@
 #include "batch/history.h"
 #include "batch/limits.h"
 #include "batch/plan.h"
-#include "batch/pools.h"
+#include "batch/picture_workers.h"
 #include "store/committer.h"
 
 /* The state of a batch. It only moves down this list; batch_enter() has the legal steps. */

@@ -4,7 +4,7 @@
 #include "base/cpus.h"
 #include "batch/batch.h"
 #include "batch/limits.h"
-#include "batch/picture_task.h"
+#include "batch/picture_workers.h"
 #include "image/catalogue.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "base/fd.h"
-#include "batch/picture_task.h"
+#include "batch/picture_workers.h"
 #include "exec/future/future.h"
 
 #include <stdlib.h>

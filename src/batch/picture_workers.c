@@ -1,7 +1,11 @@
-/* Both ends of a picture's task: in the worker, and in the main process. */
-#include "batch/picture_task.h"
+/*
+ * The workers of pictures: their sandbox, both ends of a picture's task, and the two pools, which
+ * take turns.
+ */
+#include "batch/picture_workers.h"
 
 #include "base/fd.h"
+#include "base/lock.h"
 #include "common/path.h"
 
 #include <fcntl.h>
@@ -10,6 +14,163 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* ---- questions to a worker ---- */
+
+/*
+ * Run one task without input in a pool, and wait for its result, which must be n bytes: they are
+ * in ret_answer when this is true. Else the failure says why; its class is FAIL_INTERNAL.
+ */
+static bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n,
+                struct failure *ret_failure)
+{
+	struct pxp_future *future;
+	struct pxp_error error;
+	void *bytes = NULL;
+	size_t n_got = 0;
+	enum pxp_status status = pxp_executor_submit(pool, run, NULL, 0, NULL, &future);
+	bool is_answered = false;
+
+	if (status != PXP_OK)
+		failure_set(ret_failure, FAIL_INTERNAL, "%s", pxp_status_name(status));
+	else if (pxp_future_result(future, PXP_FOREVER, &bytes, &n_got, &error) != PXP_OK)
+		failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
+	else if (n_got != n)
+		failure_set(ret_failure, FAIL_INTERNAL,
+		            "the worker's answer has %zu bytes instead of %zu", n_got, n);
+	else
+		is_answered = true;
+	if (is_answered)
+		memcpy(ret_answer, bytes, n);
+	free(bytes);
+	pxp_future_release(future);
+	return is_answered;
+}
+
+/* The same, in a pool that is created for this question and destroyed after it. */
+static bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *run,
+                     void *ret_answer, size_t n, struct failure *ret_failure)
+{
+	struct pxp_executor *pool;
+	struct pxp_error error;
+	bool is_answered;
+
+	if (pxp_executor_create(options, &pool, &error) != PXP_OK)
+		return failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
+	is_answered = ask(pool, run, ret_answer, n, ret_failure);
+	pxp_executor_destroy(pool);
+	return is_answered;
+}
+
+/* ---- the sandbox: its layers are tried once, then set up in each worker ---- */
+
+/* The descriptors of a worker: 0, 1 and 2, the channel, those of its task, and the duplicates that
+ * libraries make. */
+enum { MAX_DESCRIPTORS = 32 };
+
+/* Used in a fork server, and in its workers, which inherit it. */
+static struct {
+	struct lockdown asked;
+	struct sandbox_state state;
+} sandbox_here;
+
+/* In the prepare step of a pool, that is, in the process that its workers are forked from. */
+static void lockdown_prepare(const struct lockdown *lockdown)
+{
+	sandbox_here.asked = *lockdown;
+	if (sandbox_here.asked.is_on)
+		sandbox_drop_user(&sandbox_here.state);
+}
+
+/* In the lock-down step of its workers. readable: the folders that may be read all the same, NULL
+ * at the end; NULL: none. */
+static enum pxp_status lockdown_finish(const char *const *readable,
+                                       struct pxp_error *ret_error)
+{
+	struct sandbox_state *state = &sandbox_here.state;
+	char missing[PXP_ERROR_TEXT_BYTES / 2];
+
+	if (!sandbox_here.asked.is_on)
+		return PXP_OK;
+	sandbox_lock_down(state, MAX_DESCRIPTORS, readable);
+	if ((state->in_force & sandbox_here.asked.layers) == sandbox_here.asked.layers)
+		return PXP_OK;
+	sandbox_say_missing(state, missing, sizeof(missing));
+	return pxp_fail(ret_error, PXP_ETASK,
+	                "sandbox: a worker is missing layers that the first one had: %s",
+	                missing);
+}
+
+/* Whether a worker that may read some folders can be kept from all other files. True with
+ * SANDBOX_OFF. */
+static bool lockdown_confines_files(const struct lockdown *lockdown)
+{
+	return !lockdown->is_on || sandbox_confines_files(lockdown->layers);
+}
+
+static enum pxp_status prepare_lockdown(const void *bytes, size_t n,
+                                        struct pxp_error *ret_error)
+{
+	const struct lockdown any_layers = {.is_on = 1};
+
+	(void)bytes;
+	(void)n;
+	(void)ret_error;
+	lockdown_prepare(&any_layers);
+	return PXP_OK;
+}
+
+static enum pxp_status lock_down_all(struct pxp_error *ret_error)
+{
+	return lockdown_finish(NULL, ret_error);
+}
+
+static enum pxp_status run_tell_state(struct pxp_task *task)
+{
+	return pxp_task_return(task, &sandbox_here.state, sizeof(sandbox_here.state));
+}
+
+/* Ask one worker, which only sets up its layers. */
+static bool ask_worker(struct sandbox_state *ret_state, struct failure *ret_failure)
+{
+	const struct pxp_executor_options options = {
+		.size = sizeof(options),
+		.kind = PXP_PROCESSES,
+		.n_workers = 1,
+		.prepare = prepare_lockdown,
+		.lock_down = lock_down_all,
+		.max_crashes = 1,
+	};
+
+	if (!ask_once(&options, run_tell_state, ret_state, sizeof(*ret_state),
+	              ret_failure))
+		return false;
+	return sandbox_is_sound(ret_state) ||
+	       failure_set(ret_failure, FAIL_INTERNAL,
+	                   "sandbox: the worker's answer is not valid");
+}
+
+bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
+                  struct sandbox_state *ret_state, struct failure *ret_failure)
+{
+	char missing[FAILURE_TEXT_BYTES / 2];
+
+	*ret_lockdown = (struct lockdown){0};
+	*ret_state = (struct sandbox_state){0};
+	if (mode == SANDBOX_OFF)
+		return true;
+	if (!ask_worker(ret_state, ret_failure))
+		return false;
+	ret_lockdown->is_on = 1;
+	ret_lockdown->layers = ret_state->in_force;
+	if (mode == SANDBOX_AUTO || sandbox_is_whole(ret_state))
+		return true;
+	sandbox_say_missing(ret_state, missing, sizeof(missing));
+	return failure_set(ret_failure, FAIL_INTERNAL,
+	                   "sandbox: required, but missing: %s", missing);
+}
+
+/* ---- a picture's task ---- */
 
 enum {
 	BASE_TIMEOUT_MS = 60 * 1000,
@@ -258,7 +419,8 @@ struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_u
 	return guard;
 }
 
-struct picture_guard picture_guard_to_draw(const struct picture_guard *guard)
+/* The guard of the workers that draw the pictures left by the others. */
+static struct picture_guard picture_guard_to_draw(const struct picture_guard *guard)
 {
 	struct picture_guard to_draw = *guard;
 
@@ -266,9 +428,10 @@ struct picture_guard picture_guard_to_draw(const struct picture_guard *guard)
 	return to_draw;
 }
 
-struct pxp_executor_options picture_pool_options(unsigned n_workers, size_t max_pending,
-                                                 const struct picture_limits *limits,
-                                                 const struct picture_guard *guard)
+/* The options of a pool of picture workers. They borrow guard until the pool is created. */
+static struct pxp_executor_options picture_pool_options(
+	unsigned n_workers, size_t max_pending, const struct picture_limits *limits,
+	const struct picture_guard *guard)
 {
 	/* A worker that was taken over must not see another picture. Renderers are the likelier
 	 * victims. */
@@ -335,9 +498,10 @@ static int64_t max_ms(int64_t a_ms, int64_t b_ms)
 	return a_ms > b_ms ? a_ms : b_ms;
 }
 
-enum pxp_status picture_submit(struct pxp_executor *pool,
-                               const struct picture_request *request,
-                               struct pxp_future **ret_task)
+/* As pxp_executor_submit(). */
+static enum pxp_status picture_submit(struct pxp_executor *pool,
+                                      const struct picture_request *request,
+                                      struct pxp_future **ret_task)
 {
 	const struct recipe *recipe = &request->variants[0].rule->recipe;
 	uint64_t max_pixels = recipe->max_pixels > 0 ? recipe->max_pixels
@@ -532,4 +696,230 @@ int picture_take_input(struct pxp_future *task, const struct stat *stat)
 		return fd;
 	fd_close(&fd);
 	return -1;
+}
+
+/* ---- the formats that the engines read and write, as tried in workers ---- */
+
+static enum pxp_status run_catalogue(struct pxp_task *task)
+{
+	struct catalogue catalogue;
+
+	memset(&catalogue, 0, sizeof(catalogue));
+	catalogue_fill(&catalogue);
+	return pxp_task_return(task, &catalogue, sizeof(catalogue));
+}
+
+static bool ask_catalogue(const struct picture_guard *guard,
+                          struct catalogue *ret_catalogue, struct failure *ret_failure)
+{
+	const struct picture_limits no_limits = {0};
+	const struct pxp_executor_options options = picture_pool_options(1, 1, &no_limits,
+	                                                                 guard);
+
+	return ask_once(&options, run_catalogue, ret_catalogue, sizeof(*ret_catalogue),
+	                ret_failure);
+}
+
+/* Only the workers that draw know about the formats that are drawn. */
+static void take_drawn(struct catalogue *catalogue, const struct catalogue *drawers)
+{
+	for (uint32_t i = 0; i < catalogue->n_engines; i++) {
+		for (int format = 0; format < N_FORMATS; format++) {
+			if (format_info((enum image_format)format)->is_drawn)
+				catalogue->engines[i].reads[format] =
+					drawers->engines[i].reads[format];
+		}
+	}
+}
+
+bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_catalogue,
+                       struct failure *ret_failure)
+{
+	struct picture_guard to_draw;
+	struct catalogue drawers;
+	struct failure ignored;
+
+	if (!ask_catalogue(guard, ret_catalogue, ret_failure))
+		return false;
+	if (guard->drawing != DRAWING_ELSEWHERE)
+		return true;
+	/* When no worker can draw, the answer is that drawings are not read. */
+	to_draw = picture_guard_to_draw(guard);
+	if (ask_catalogue(&to_draw, &drawers, &ignored))
+		take_drawn(ret_catalogue, &drawers);
+	return true;
+}
+
+/* ---- the two pools: they take turns, and a pool lives while another thread uses it ---- */
+
+struct pools {
+	/* Fixed when it is created. */
+	struct pools_options options;
+
+	/* The feeder's. */
+	enum pool_kind turn;
+
+	struct lock lock;          /* guards all below; the feeder alone writes pool */
+	struct cond is_unused;     /* n_users has become 0 */
+	struct pxp_executor *pool; /* NULL: none exists */
+	unsigned n_users;          /* threads that are using pool */
+	unsigned stop_flags;       /* the flags given to pools_stop(); 0: not stopped */
+};
+
+/* Get the pool that exists. It is not destroyed before let_go(). NULL: no pool exists. */
+static struct pxp_executor *hold(struct pools *pools)
+{
+	struct pxp_executor *pool;
+
+	lock_acquire(&pools->lock);
+	pool = pools->pool;
+	pools->n_users++;
+	lock_release(&pools->lock);
+	return pool;
+}
+
+static void let_go(struct pools *pools)
+{
+	lock_acquire(&pools->lock);
+	if (--pools->n_users == 0)
+		cond_signal(&pools->is_unused);
+	lock_release(&pools->lock);
+}
+
+static void end_pool(struct pools *pools)
+{
+	struct pxp_executor *pool;
+
+	lock_acquire(&pools->lock);
+	pool = pools->pool;
+	pools->pool = NULL;
+	while (pools->n_users > 0)
+		cond_wait(&pools->is_unused, &pools->lock);
+	lock_release(&pools->lock);
+	pxp_executor_destroy(pool);
+}
+
+static bool begin_pool(struct pools *pools, enum pool_kind kind,
+                       struct failure *ret_failure)
+{
+	const struct pools_options *options = &pools->options;
+	const struct picture_guard guard = kind == POOL_DRAWS ? picture_guard_to_draw(
+									&options->guard)
+	                                                      : options->guard;
+	const struct pxp_executor_options executor = picture_pool_options(
+		options->n_workers, options->max_pending, &options->limits, &guard);
+	struct pxp_executor *pool;
+	struct pxp_error error;
+	unsigned stop_flags;
+
+	if (pxp_executor_create(&executor, &pool, &error) != PXP_OK)
+		return failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
+	lock_acquire(&pools->lock);
+	pools->pool = pool;
+	stop_flags = pools->stop_flags;
+	lock_release(&pools->lock);
+	/* A pools_stop() from now on stops this pool; an earlier one did not, so do it here. */
+	if (stop_flags)
+		pxp_executor_shutdown(pool, stop_flags);
+	return true;
+}
+
+struct pools *pools_create(const struct pools_options *options,
+                           struct failure *ret_failure)
+{
+	struct pools *pools = calloc(1, sizeof(*pools));
+
+	if (!pools) {
+		failure_set(ret_failure, FAIL_INTERNAL, "no memory");
+		return NULL;
+	}
+	pools->options = *options;
+	lock_init(&pools->lock);
+	cond_init(&pools->is_unused);
+	if (!begin_pool(pools, POOL_DECODES, ret_failure)) {
+		pools_destroy(pools);
+		return NULL;
+	}
+	return pools;
+}
+
+void pools_destroy(struct pools *pools)
+{
+	if (!pools)
+		return;
+	end_pool(pools);
+	cond_fini(&pools->is_unused);
+	lock_fini(&pools->lock);
+	free(pools);
+}
+
+bool pools_leave_drawing(const struct pools *pools)
+{
+	return pools->options.guard.drawing == DRAWING_ELSEWHERE;
+}
+
+enum pool_kind pools_turn(const struct pools *pools)
+{
+	return pools->turn;
+}
+
+static enum pxp_status run_nothing(struct pxp_task *task)
+{
+	return pxp_task_return(task, "", 1);
+}
+
+bool pools_change(struct pools *pools, enum pool_kind kind, struct failure *ret_failure)
+{
+	char nothing;
+
+	if (pools->turn == kind && pools->pool)
+		return true;
+	end_pool(pools);
+	pools->turn = kind;
+	if (!begin_pool(pools, kind, ret_failure))
+		return false;
+	/* An answer shows that preload and lock-down have succeeded. */
+	if (kind == POOL_DECODES ||
+	    ask(pools->pool, run_nothing, &nothing, 1, ret_failure))
+		return true;
+	end_pool(pools);
+	return false;
+}
+
+enum pxp_status pools_submit(struct pools *pools, const struct picture_request *request,
+                             struct pxp_future **ret_task)
+{
+	*ret_task = NULL;
+	return pools->pool ? picture_submit(pools->pool, request, ret_task) : PXP_EBROKEN;
+}
+
+void pools_stop(struct pools *pools, unsigned flags)
+{
+	struct pxp_executor *pool;
+
+	lock_acquire(&pools->lock);
+	pools->stop_flags |= flags;
+	lock_release(&pools->lock);
+	pool = hold(pools);
+	if (pool)
+		pxp_executor_shutdown(pool, flags);
+	let_go(pools);
+}
+
+void pools_suspend(struct pools *pools)
+{
+	struct pxp_executor *pool = hold(pools);
+
+	if (pool)
+		pxp_executor_suspend(pool);
+	let_go(pools);
+}
+
+void pools_resume(struct pools *pools)
+{
+	struct pxp_executor *pool = hold(pools);
+
+	if (pool)
+		pxp_executor_resume(pool);
+	let_go(pools);
 }
