@@ -337,15 +337,15 @@ static void report_collisions(struct batch *batch)
 	const struct plan *plan = batch->plan;
 	const char *output = "";
 
-	for (size_t i = 0; i < plan_n_claims(plan); i++) {
-		struct plan_claim claim = plan_claim(plan, i);
+	for (size_t i = 0; i < plan->n_claims; i++) {
+		const struct plan_claim *claim = &plan->claims[i];
 
-		if (strcmp(output, claim.output) != 0)
+		if (strcmp(output, claim->output) != 0)
 			report_say(batch->report,
 			           "several inputs have the same output %s:",
-			           quoted(claim.output));
-		report_say(batch->report, "  %s", quoted(claim.input));
-		output = claim.output;
+			           quoted(claim->output));
+		report_say(batch->report, "  %s", quoted(claim->input));
+		output = claim->output;
 	}
 	report_say(batch->report, "nothing was done; give these inputs different names, "
 	                          "or process them in separate runs");
@@ -497,7 +497,7 @@ static bool open_output(struct batch *batch)
 /* Decide about the plan: feed, or refuse. */
 static void decide(struct batch *batch)
 {
-	uint64_t n_images = plan_n_images(batch->plan);
+	uint64_t n_images = batch->plan->n_images;
 
 	switch (batch->plan_result) {
 	case PLAN_COLLISION:
@@ -516,7 +516,7 @@ static void decide(struct batch *batch)
 		refuse(batch);
 		return;
 	}
-	report_planned(batch->report, n_images, plan_n_bytes(batch->plan));
+	report_planned(batch->report, n_images, batch->plan->n_bytes);
 	batch_enter(batch, BATCH_FEEDING);
 }
 
@@ -802,7 +802,7 @@ static bool watch(struct batch *batch)
 		wait_for_events(batch);
 		/* If the batch ends before the plan is made, these images count as cancelled. */
 		if (is_planning)
-			report_scanning(batch->report, plan_n_images(batch->plan));
+			report_scanning(batch->report, batch->plan->n_images);
 		if (is_planning && state_of(batch) == BATCH_PLANNED) {
 			is_planning = false;
 			decide(batch);
@@ -815,7 +815,7 @@ static bool watch(struct batch *batch)
 			return false;
 	}
 	if (is_planning)
-		report_scanning(batch->report, plan_n_images(batch->plan));
+		report_scanning(batch->report, batch->plan->n_images);
 	return true;
 }
 

@@ -61,7 +61,7 @@ struct batch {
 
 	/* ---- The feeder's; the main thread may touch them in BATCH_PLANNED. ---- */
 	struct walk_options walk;
-	struct plan *plan; /* plan_n_images() from any thread */
+	struct plan *plan; /* n_images may be read by any thread */
 	enum plan_result plan_result;
 	/* Why drawings cannot be drawn; FAIL_NONE: they can, or nobody has tried. */
 	struct failure no_renderer;

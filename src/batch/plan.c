@@ -3,29 +3,10 @@
 
 #include "base/fd.h"
 #include "batch/naming.h"
-#include "common/hash.h"
-#include "common/hash_set.h"
 
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct named_claim {
-	char *input, *output;
-};
-
-struct plan {
-	struct hash_key key;
-	atomic_uint_least64_t n_images;
-	uint64_t n_bytes;
-	struct hash_set planned; /* of all outputs that were planned */
-	uint8_t *is_taken;       /* a bit for each hash in planned */
-	struct hash_set late;    /* of outputs that were taken without being planned */
-	struct hash_set twice;   /* those that occur more than once in planned */
-	struct named_claim *claims;
-	size_t n_claims;
-};
 
 struct plan *plan_create(void)
 {
@@ -50,16 +31,6 @@ void plan_destroy(struct plan *plan)
 	hash_set_fini(&plan->twice);
 	free(plan->is_taken);
 	free(plan);
-}
-
-uint64_t plan_n_images(const struct plan *plan)
-{
-	return atomic_load_explicit(&plan->n_images, memory_order_relaxed);
-}
-
-uint64_t plan_n_bytes(const struct plan *plan)
-{
-	return plan->n_bytes;
 }
 
 static uint64_t hash_of(const struct plan *plan, const char *output)
@@ -98,7 +69,7 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 static bool note_claim(struct plan *plan, const struct walk_item *item,
                        const char *output)
 {
-	struct named_claim *claims, *claim;
+	struct plan_claim *claims, *claim;
 	size_t index;
 
 	if (!hash_set_find(&plan->twice, hash_of(plan, output), &index))
@@ -195,7 +166,7 @@ static enum plan_result walk_through(struct plan *plan, const struct pass *pass)
 
 static int compare_claims(const void *a, const void *b)
 {
-	const struct named_claim *x = a, *y = b;
+	const struct plan_claim *x = a, *y = b;
 	int order = strcmp(x->output, y->output);
 
 	return order != 0 ? order : strcmp(x->input, y->input);
@@ -222,7 +193,7 @@ static bool find_twice(struct plan *plan)
 /* Of the claims whose hashes are equal, keep those whose names are equal. */
 static void keep_real_claims(struct plan *plan)
 {
-	struct named_claim *claims = plan->claims;
+	struct plan_claim *claims = plan->claims;
 	size_t n = plan->n_claims, n_kept = 0;
 
 	if (n > 0)
@@ -272,16 +243,6 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
 		return result;
 	keep_real_claims(plan);
 	return plan->n_claims > 0 ? PLAN_COLLISION : PLAN_MADE;
-}
-
-size_t plan_n_claims(const struct plan *plan)
-{
-	return plan->n_claims;
-}
-
-struct plan_claim plan_claim(const struct plan *plan, size_t index)
-{
-	return (struct plan_claim){plan->claims[index].input, plan->claims[index].output};
 }
 
 /* Two names with the same hash are treated as the same name here. Nobody knows the key, so the

@@ -38,11 +38,11 @@ static const char *claims_of(const struct plan *plan)
 	size_t n = 0;
 
 	text[0] = 0;
-	for (size_t i = 0; i < plan_n_claims(plan); i++) {
-		struct plan_claim claim = plan_claim(plan, i);
+	for (size_t i = 0; i < plan->n_claims; i++) {
+		const struct plan_claim *claim = &plan->claims[i];
 
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s <- %s\n",
-		                      claim.output, claim.input);
+		                      claim->output, claim->input);
 	}
 	return text;
 }
@@ -61,9 +61,9 @@ TEST(plan, images_and_bytes_are_counted)
 	scratch_link("in/link.jpg", "a.jpg");
 	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
 	EXPECT_EQ(result, PLAN_MADE);
-	EXPECT_EQ(plan_n_images(plan), 2);
-	EXPECT_EQ(plan_n_bytes(plan), 8);
-	EXPECT_EQ(plan_n_claims(plan), 0);
+	EXPECT_EQ(plan->n_images, 2);
+	EXPECT_EQ(plan->n_bytes, 8);
+	EXPECT_EQ(plan->n_claims, 0);
 	plan_destroy(plan);
 	scratch_leave();
 }
@@ -77,7 +77,7 @@ TEST(plan, an_empty_folder_has_a_plan)
 	scratch_folder("in");
 	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
 	EXPECT_EQ(result, PLAN_MADE);
-	EXPECT_EQ(plan_n_images(plan), 0);
+	EXPECT_EQ(plan->n_images, 0);
 	plan_destroy(plan);
 	plan_destroy(NULL);
 	scratch_leave();
@@ -159,7 +159,7 @@ TEST(plan, inputs_without_an_output_do_not_collide)
 	scratch_file("notes.txt", "no image");
 	plan = plan_of(inputs, 2, FORMAT_NONE, &result);
 	EXPECT_EQ(result, PLAN_MADE);
-	EXPECT_EQ(plan_n_images(plan), 2);
+	EXPECT_EQ(plan->n_images, 2);
 	plan_destroy(plan);
 	scratch_leave();
 }
@@ -186,7 +186,7 @@ TEST(plan, planning_stops_when_it_is_told_to)
 	EXPECT_EQ(
 		plan_make(plan, &options, &rule, 1, &(struct shard){0}, few_more, &left),
 		PLAN_STOPPED);
-	EXPECT_EQ(plan_n_images(plan), 2);
+	EXPECT_EQ(plan->n_images, 2);
 	plan_destroy(plan);
 	scratch_leave();
 }
@@ -287,7 +287,7 @@ TEST(plan, a_hundred_thousand_files_cost_under_eight_megabytes)
 	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
 	peak_kb = status_kb("VmHWM:");
 	EXPECT_EQ(result, PLAN_MADE);
-	EXPECT_EQ(plan_n_images(plan), N_FOLDERS * N_FILES);
+	EXPECT_EQ(plan->n_images, N_FOLDERS * N_FILES);
 	EXPECT(before_kb > 0 && peak_kb - before_kb < 8 * 1024, "it cost %ld kB",
 	       peak_kb - before_kb);
 	fprintf(stderr, "the plan cost %ld kB\n", peak_kb - before_kb);
