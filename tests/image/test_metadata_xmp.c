@@ -578,3 +578,42 @@ TEST(metadata_xmp, a_large_attribute_is_split_off_too)
 	block_fini(&extended);
 	block_fini(&packet);
 }
+
+TEST(metadata_xmp, place_names_in_the_namespaces_of_rdf_and_of_the_packet_are_dropped)
+{
+	static const char *const packets[][2] = {
+		{"rdf:GPSLatitude='48' dc:source='kept'", ""},
+		{"xmlns:x='adobe:ns:meta/' x:GPSLatitude='48' dc:source='kept'", ""},
+		{"dc:source='kept'", "<rdf:GPSLatitude>48</rdf:GPSLatitude>"},
+		{"xmlns:x='adobe:ns:meta/' dc:source='kept'",
+	         "<x:GPSLatitude>48</x:GPSLatitude>"},
+	};
+	struct metadata_target target = fixture_target();
+	unsigned lost;
+
+	for (size_t i = 0; i < N_OF(packets); i++) {
+		struct block xmp = kept(packets[i][0], packets[i][1], KEEP_XMP, &target,
+		                        &lost);
+
+		EXPECT_HOLDS(xmp, "kept");
+		EXPECT_HOLDS_NOT(xmp, "GPSLatitude=");
+		EXPECT_HOLDS_NOT(xmp, "GPSLatitude>");
+		block_fini(&xmp);
+	}
+}
+
+TEST(metadata_xmp, filtering_a_packet_again_changes_no_byte_of_it)
+{
+	struct metadata_target target = fixture_target();
+	unsigned lost;
+	/* The dropped attribute is the first use of its namespace, the kept one the last. */
+	struct block once = kept("GCamera:MicroVideo='1' dc:source='kept'",
+	                         "<GCamera:Kept>1</GCamera:Kept>", KEEP_XMP, &target,
+	                         &lost);
+	struct block twice = filtered(block_bytes(&once), KEEP_XMP, &target, &lost);
+
+	EXPECT_HOLDS(once, "GCamera:Kept");
+	EXPECT(bytes_equal(block_bytes(&once), block_bytes(&twice)));
+	block_fini(&once);
+	block_fini(&twice);
+}

@@ -323,15 +323,6 @@ struct xml_node *xml_parse(struct xml_tree *tree, struct bytes utf8)
 	return status == XML_STATUS_OK && !reading.has_failed ? reading.root : NULL;
 }
 
-static void mark_spaces(const struct xml_node *node, bool *is_used)
-{
-	is_used[node->space] = true;
-	for (const struct xml_attribute *a = node->attributes; a; a = a->next)
-		is_used[a->space] = true;
-	for (const struct xml_node *child = node->first; child; child = child->next)
-		mark_spaces(child, is_used);
-}
-
 static bool has_prefix(const struct xml_tree *tree, const char *prefix, unsigned but)
 {
 	for (unsigned i = 1; i < tree->n_spaces; i++) {
@@ -425,19 +416,27 @@ static void write_value(const char *value, struct block *to)
 	block_add_text(to, "\"");
 }
 
-static void write_declarations(const struct xml_tree *tree, const struct xml_node *node,
-                               struct block *to)
+static void declare_space(const struct xml_tree *tree, unsigned space, bool *is_declared,
+                          struct block *to)
 {
-	bool is_used[MAX_SPACES] = {false};
+	if (space <= XML_SPACE || is_declared[space])
+		return;
+	is_declared[space] = true;
+	block_add_text(to, " xmlns:");
+	block_add_text(to, tree->spaces[space].prefix);
+	write_value(tree->spaces[space].uri, to);
+}
 
-	mark_spaces(node, is_used);
-	for (unsigned i = XML_SPACE + 1; i < tree->n_spaces; i++) {
-		if (!is_used[i])
-			continue;
-		block_add_text(to, " xmlns:");
-		block_add_text(to, tree->spaces[i].prefix);
-		write_value(tree->spaces[i].uri, to);
-	}
+/* Declare the namespaces in the order in which the document uses them. The order in which
+ * they were read would depend on names that were dropped since. */
+static void write_declarations(const struct xml_tree *tree, const struct xml_node *node,
+                               bool *is_declared, struct block *to)
+{
+	declare_space(tree, node->space, is_declared, to);
+	for (const struct xml_attribute *a = node->attributes; a; a = a->next)
+		declare_space(tree, a->space, is_declared, to);
+	for (const struct xml_node *child = node->first; child; child = child->next)
+		write_declarations(tree, child, is_declared, to);
 }
 
 static void write_node(const struct xml_tree *tree, const struct xml_node *node,
@@ -450,7 +449,7 @@ static void write_node(const struct xml_tree *tree, const struct xml_node *node,
 	block_add_text(to, "<");
 	write_name(tree, node->space, node->name, to);
 	if (with_declarations)
-		write_declarations(tree, node, to);
+		write_declarations(tree, node, (bool[MAX_SPACES]){false}, to);
 	for (const struct xml_attribute *a = node->attributes; a; a = a->next) {
 		block_add_text(to, " ");
 		write_name(tree, a->space, a->name, to);

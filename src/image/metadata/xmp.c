@@ -609,12 +609,23 @@ static bool is_of_rdf(const struct filtering *filtering,
 	return false;
 }
 
+/* The namespaces of RDF and of the packet itself define no place. A name in them that tells
+ * a place anyway is dropped without the class GPS, as it is in any other namespace. */
+static bool is_place_in_frame(const struct filtering *filtering, unsigned space,
+                              const char *name)
+{
+	return !(filtering->keep & KEEP_GPS) && is_frame(filtering, space) &&
+	       xmp_name_is_place(name);
+}
+
 static bool attribute_stays(struct filtering *filtering, struct xml_attribute *attribute,
                             bool is_top)
 {
 	enum space space = space_of(filtering, attribute->space);
 	enum rule rule;
 
+	if (is_place_in_frame(filtering, attribute->space, attribute->name))
+		return false;
 	if (is_of_rdf(filtering, attribute))
 		return true;
 	if (space == X)
@@ -745,6 +756,8 @@ static bool node_stays(struct filtering *filtering, struct xml_node *node, bool 
 	}
 	if (!is_frame(filtering, node->space))
 		return property_stays(filtering, node, is_top);
+	if (is_place_in_frame(filtering, node->space, node->name))
+		return false;
 	if (!is_top && !(filtering->keep & KEEP_GPS) && has_place(node))
 		return false;
 	filter_attributes(filtering, node, is_top);
