@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct jpg_picture picture;
 	struct jpg_header header;
 	uint8_t *copy = fuzz_copy(feed.at, feed.n);
-	enum jpg_status status;
+	enum read_status status;
 
 	if (!decoder)
 		decoder = jpg_decoder_create();
@@ -71,24 +71,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	}
 
 	status = jpg_decoder_open(decoder, copy, feed.n, &header);
-	CLAIM(status == JPG_OK || jpg_decoder_reason(decoder)[0] != '\0');
-	if (status == JPG_OK && header.width * header.height <= MAX_PIXELS) {
-		enum jpg_status everything;
+	CLAIM(status == READ_OK || jpg_decoder_reason(decoder)[0] != '\0');
+	if (status == READ_OK && header.width * header.height <= MAX_PIXELS) {
+		enum read_status everything;
 		uint64_t sum = 0;
 
 		status = jpg_decoder_decode(decoder, &request, &picture);
-		if (status == JPG_OK) {
+		if (status == READ_OK) {
 			claim_planes(&header, &picture, &request);
 			sum = hash(&picture);
 		}
 		request.reads_everything = true;
 		everything = jpg_decoder_decode(decoder, &request, &picture);
-		if (everything == JPG_OK) {
-			CLAIM(status == JPG_OK);
+		if (everything == READ_OK) {
+			CLAIM(status == READ_OK);
 			CLAIM(picture.n_scans_skipped == 0);
 			CLAIM(request.noise_budget[0] > 0 || hash(&picture) == sum);
 		}
-		CLAIM(everything == JPG_OK || jpg_decoder_reason(decoder)[0] != '\0');
+		CLAIM(everything == READ_OK || jpg_decoder_reason(decoder)[0] != '\0');
 	}
 	if (choice & 32)
 		jpg_decoder_trim(decoder, 0);

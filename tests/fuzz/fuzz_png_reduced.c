@@ -26,9 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (!reader)
 		reader = png_reader_create();
 	CLAIM(reader != NULL);
-	is_good = png_reader_open(reader, copy, feed.n, &header) == PNG_READER_OK;
+	is_good = png_reader_open(reader, copy, feed.n, &header) == READ_OK;
 	if (is_good && (uint64_t)header.width * header.height <= MAX_PIXELS) {
-		is_good = png_reader_decode(reader, factor, &box) == PNG_READER_OK;
+		is_good = png_reader_decode(reader, factor, &box) == READ_OK;
 		CLAIM(!is_good ||
 		      box->planes[0].width == (header.width + factor - 1) / factor);
 		CLAIM(!is_good ||

@@ -351,3 +351,19 @@ void box_add_row(struct box *box, const uint8_t *row)
 	    (is_last && box->y * box->factor + box->n_rows == box->height))
 		end_squares(box);
 }
+
+struct decoded box_decoded(const struct box *box)
+{
+	struct decoded decoded = {
+		.n_planes = box->n_planes,
+		.has_alpha = box->has_alpha && !box->is_opaque,
+		.size = {box->width, box->height},
+		.orientation = 1,
+	};
+
+	for (unsigned i = 0; i < box->n_planes; i++)
+		decoded.planes[i] = box->planes[i];
+	if (decoded.has_alpha)
+		decoded.planes[ALPHA] = box->planes[BOX_ALPHA];
+	return decoded;
+}

@@ -11,7 +11,7 @@
 #ifndef PXP_FAST_BOX_H
 #define PXP_FAST_BOX_H
 
-#include "image/fast/plane.h"
+#include "image/fast/render.h"
 
 enum { BOX_PLANES = 4, BOX_ALPHA = 3, BOX_MAX_FACTOR = 16 };
 
@@ -42,6 +42,9 @@ bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_band
 
 /* Take the next row of the picture. */
 void box_add_row(struct box *box, const uint8_t *row);
+
+/* The planes of the picture, which stay the box's; without an orientation. */
+struct decoded box_decoded(const struct box *box);
 
 /* Free the memory. */
 void box_fini(struct box *box);

@@ -12,13 +12,10 @@
 #include "image/engine.h"
 
 #include "base/fd.h"
+#include "image/fast/box.h"
+#include "image/fast/codec.h"
 #include "image/fast/colour.h"
-#include "image/fast/jpeg.h"
-#include "image/fast/jpeg_write.h"
-#include "image/fast/png_read.h"
-#include "image/fast/png_write.h"
 #include "image/fast/render.h"
-#include "image/fast/webp_write.h"
 #include "image/header/metadata_scan.h"
 #include "image/header/profile.h"
 #include "image/memory_estimate.h"
@@ -34,24 +31,32 @@
 /* Buffers of a kit that are larger are freed after the picture. */
 #define KEPT_KIT_BYTES ((size_t)32 << 20)
 
+/* The reader and the writer of each format, NULL where there is none. */
+static const struct reader *const readers[N_FORMATS] = {
+	[FORMAT_JPEG] = &jpeg_reader,
+	[FORMAT_PNG] = &png_reader,
+};
+static const struct writer *const writers[N_FORMATS] = {
+	[FORMAT_JPEG] = &jpeg_writer,
+	[FORMAT_PNG] = &png_writer,
+	[FORMAT_WEBP] = &webp_writer,
+};
+
 struct kit {
-	struct jpg_decoder *decoder;
-	struct png_reader *png_reader;
+	/* The states of readers and writers, created when they are first used. */
+	void *reader_states[N_FORMATS], *writer_states[N_FORMATS];
 	struct renderer *renderer;
-	struct jpeg_writer *jpeg;
-	struct webp_writer *webp;
-	struct png_writer *png;
 	struct converter *converter;
 	struct renderer *finisher; /* of what was converted */
-	struct workspace sharpening, profile;
+	struct workspace profile;
 	struct box pixels; /* of other engines, to be written */
 };
 
 /* The picture at hand, from claim_source() to close(). */
 struct fast_state {
 	struct kit *kit;
-	struct jpg_header header;     /* of a JPEG */
-	struct png_reader_header png; /* of a PNG */
+	const struct reader *reader;
+	void *reader_state; /* the kit's */
 	struct decoded decoded;
 	bool is_converted; /* by the profile that the converter has chosen */
 };
@@ -64,16 +69,16 @@ static void kit_destroy(struct kit *kit)
 {
 	if (!kit)
 		return;
-	jpg_decoder_destroy(kit->decoder);
-	png_reader_destroy(kit->png_reader);
+	for (size_t i = 0; i < N_FORMATS; i++) {
+		if (kit->reader_states[i])
+			readers[i]->destroy(kit->reader_states[i]);
+		if (kit->writer_states[i])
+			writers[i]->destroy(kit->writer_states[i]);
+	}
 	renderer_destroy(kit->renderer);
 	renderer_destroy(kit->finisher);
 	converter_destroy(kit->converter);
-	jpeg_writer_destroy(kit->jpeg);
-	webp_writer_destroy(kit->webp);
-	png_writer_destroy(kit->png);
 	box_fini(&kit->pixels);
-	workspace_fini(&kit->sharpening);
 	workspace_fini(&kit->profile);
 	free(kit);
 }
@@ -88,46 +93,54 @@ static struct kit *kit_take(void)
 	kit = calloc(1, sizeof(*kit));
 	if (!kit)
 		return NULL;
-	kit->decoder = jpg_decoder_create();
-	kit->png_reader = png_reader_create();
-	kit->png = png_writer_create();
 	kit->finisher = renderer_create();
 	kit->converter = converter_create();
 	kit->renderer = renderer_create();
-	kit->jpeg = jpeg_writer_create();
-	kit->webp = webp_writer_create();
-	if (kit->decoder && kit->renderer && kit->jpeg && kit->webp && kit->png_reader &&
-	    kit->png)
+	if (kit->finisher && kit->converter && kit->renderer)
 		return kit;
 	kit_destroy(kit);
 	return NULL;
 }
 
+/* The state of a format's reader or writer; NULL when out of memory. */
+static void *reader_state(struct kit *kit, enum image_format format)
+{
+	if (!kit->reader_states[format])
+		kit->reader_states[format] = readers[format]->create();
+	return kit->reader_states[format];
+}
+
+static void *writer_state(struct kit *kit, enum image_format format)
+{
+	if (!kit->writer_states[format])
+		kit->writer_states[format] = writers[format]->create();
+	return kit->writer_states[format];
+}
+
 static void kit_give_back(struct kit *kit)
 {
-	jpg_decoder_trim(kit->decoder, KEPT_KIT_BYTES);
+	for (size_t i = 0; i < N_FORMATS; i++) {
+		if (kit->reader_states[i])
+			readers[i]->trim(kit->reader_states[i], KEPT_KIT_BYTES);
+		if (kit->writer_states[i])
+			writers[i]->trim(kit->writer_states[i], KEPT_KIT_BYTES);
+	}
 	renderer_trim(kit->renderer, KEPT_KIT_BYTES);
-	jpeg_writer_trim(kit->jpeg, KEPT_KIT_BYTES);
-	webp_writer_trim(kit->webp, KEPT_KIT_BYTES);
-	png_reader_trim(kit->png_reader, KEPT_KIT_BYTES);
 	renderer_trim(kit->finisher, KEPT_KIT_BYTES);
 	converter_trim(kit->converter, KEPT_KIT_BYTES);
-	png_writer_trim(kit->png, KEPT_KIT_BYTES);
 	if (box_bytes(&kit->pixels) > KEPT_KIT_BYTES)
 		box_fini(&kit->pixels);
-	if (kit->sharpening.n_bytes > KEPT_KIT_BYTES)
-		workspace_fini(&kit->sharpening);
 	kit_destroy(atomic_exchange(&spare_kit, kit));
 }
 
 static bool fast_reads(enum image_format format)
 {
-	return format == FORMAT_JPEG || format == FORMAT_PNG;
+	return readers[format] != NULL;
 }
 
 static bool fast_writes(enum image_format format)
 {
-	return format == FORMAT_JPEG || format == FORMAT_PNG || format == FORMAT_WEBP;
+	return writers[format] != NULL;
 }
 
 static bool cannot(struct failure *ret_reason, const char *reason)
@@ -281,51 +294,38 @@ static bool takes_reading(const struct source *source, struct failure *ret_reaso
 }
 
 /* What is damaged may still be readable in another engine's eyes. */
-static bool open_jpeg(const struct source *source, struct fast_state *state,
-                      struct metadata_scan *scan, struct size *ret_stored,
+static bool open_file(const struct source *source, struct fast_state *state,
+                      struct size *ret_stored, bool *ret_is_grey,
                       struct failure *ret_reason)
 {
-	struct jpg_decoder *decoder = state->kit->decoder;
-
-	if (jpg_decoder_open(decoder, source->bytes, source->n_bytes, &state->header) !=
-	    JPG_OK)
-		return cannot(ret_reason, jpg_decoder_reason(decoder));
-	metadata_scan_jpeg(scan, source->bytes, source->n_bytes);
-	*ret_stored = (struct size){state->header.width, state->header.height};
-	return true;
+	state->reader = readers[source->format];
+	state->reader_state = reader_state(state->kit, source->format);
+	if (!state->reader_state)
+		return cannot(ret_reason, "is out of memory");
+	return state->reader->open(state->reader_state, source->bytes, source->n_bytes,
+	                           ret_stored, ret_is_grey) == READ_OK ||
+	       cannot(ret_reason, state->reader->reason(state->reader_state));
 }
 
-static bool open_png(const struct source *source, struct fast_state *state,
-                     struct metadata_scan *scan, struct size *ret_stored,
-                     struct failure *ret_reason)
+static void scan_metadata(struct metadata_scan *scan, const struct source *source)
 {
-	struct png_reader *reader = state->kit->png_reader;
-
-	if (png_reader_open(reader, source->bytes, source->n_bytes, &state->png) !=
-	    PNG_READER_OK)
-		return cannot(ret_reason, png_reader_reason(reader));
-	metadata_scan_png(scan, source->bytes, source->n_bytes);
-	*ret_stored = (struct size){state->png.width, state->png.height};
-	return true;
-}
-
-static bool is_grey(const struct source *source, const struct fast_state *state)
-{
-	return source->format == FORMAT_JPEG ? state->header.n_components == 1
-	                                     : state->png.n_bands < 3;
+	if (source->format == FORMAT_JPEG)
+		metadata_scan_jpeg(scan, source->bytes, source->n_bytes);
+	else
+		metadata_scan_png(scan, source->bytes, source->n_bytes);
 }
 
 static bool open_source(struct source *source, struct fast_state *state,
                         struct failure *ret_reason)
 {
 	struct metadata_scan scan = {.orientation = 1};
-	struct size stored = {0};
+	struct size stored;
+	bool is_grey;
 
 	if (!takes_reading(source, ret_reason) ||
-	    !(source->format == FORMAT_JPEG
-	              ? open_jpeg(source, state, &scan, &stored, ret_reason)
-	              : open_png(source, state, &scan, &stored, ret_reason)))
+	    !open_file(source, state, &stored, &is_grey, ret_reason))
 		return false;
+	scan_metadata(&scan, source);
 	source->n_frames = 1;
 	source->orientation = source->reading->no_rotate
 	                              ? 1
@@ -335,7 +335,7 @@ static bool open_source(struct source *source, struct fast_state *state,
 	                       ? (struct size){stored.height, stored.width}
 	                       : stored;
 	return takes_outputs(source, ret_reason) &&
-	       choose_colours(source, state, &scan, is_grey(source, state), ret_reason);
+	       choose_colours(source, state, &scan, is_grey, ret_reason);
 }
 
 static void fast_close(struct source *source)
@@ -382,38 +382,6 @@ static enum claim fast_claim_output(const struct source *source, bool is_lent,
 }
 
 /*
- * How much of the picture's resolution must be left after each scale of the decoder, for the
- * resampling to work on: measured, so that luma is nearer to a full reduction than with
- * libjpeg's averaging at twice the size. Chroma is halved once more in the output and
- * needs no more than its own samples.
- */
-static const double luma_left[N_JPG_SCALES] = {
-	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
-static const double chroma_left[N_JPG_SCALES] = {
-	[JPG_EIGHTH] = 1, [JPG_QUARTER] = 1, [JPG_HALF] = 1};
-/* PNG keeps what an encoder with loss would hide. */
-static const double lossless_left[N_JPG_SCALES] = {
-	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
-
-/* The coarsest scale that leaves enough of samples that are to be reduced by this ratio. */
-static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
-{
-	for (enum jpg_scale scale = JPG_EIGHTH; scale > JPG_FULL; scale--) {
-		if (ratio / (1 << scale) >= left[scale])
-			return scale;
-	}
-	return JPG_FULL;
-}
-
-/* What an output asks of the decoder. */
-struct demand {
-	double ratio; /* of the picture to the output, on the axis that is reduced least */
-	bool has_half_chroma;
-	double noise_budget;
-	const double *luma_left, *chroma_left;
-};
-
-/*
  * The noise that the output's own quantization hides. The steps of quality q are about
  * proportional to s = 2 - q / 50 in libjpeg's scale, and noise to their square; at quality 80,
  * where this is measured, a mean square of 4 costs 0.03 dB.
@@ -428,59 +396,25 @@ static double noise_budget_of(const struct recipe *recipe)
 	return budget < 4 ? budget : 4;
 }
 
-static struct demand demand_of(const struct source *source, const struct recipe *recipe)
+static struct demand demand_of(struct size from, const struct recipe *recipe)
 {
-	struct size from = source->size;
 	struct size to = geometry_layout(&recipe->geometry, from).scaled;
 	double x = (double)from.width / to.width, y = (double)from.height / to.height;
-	bool is_lossless = recipe->format == FORMAT_PNG;
 
 	return (struct demand){
 		.ratio = x < y ? x : y,
 		.has_half_chroma = has_half_chroma(recipe),
 		.noise_budget = noise_budget_of(recipe),
-		.luma_left = is_lossless ? lossless_left : luma_left,
-		.chroma_left = is_lossless ? lossless_left : chroma_left,
+		.is_lossless = recipe->format == FORMAT_PNG,
 	};
 }
 
-/* The scales for the largest output. */
-static void choose_scales(const struct source *source, const struct jpg_header *header,
-                          struct jpg_request *request)
+/* What the outputs ask for. */
+static void demands_of(struct size from, const struct picture_variant *variants,
+                       unsigned n_variants, struct demand *ret_demands)
 {
-	for (unsigned i = 0; i < source->n_variants; i++) {
-		struct demand demand = demand_of(source, source->variants[i].recipe);
-		enum jpg_scale luma = coarsest_scale(demand.ratio, demand.luma_left);
-
-		for (unsigned j = 0; j < header->n_components; j++) {
-			unsigned h = header->h_max / header->component[j].h;
-			unsigned v = header->v_max / header->component[j].v;
-			double ratio = demand.ratio * (demand.has_half_chroma ? 2 : 1) /
-			               (h > v ? h : v);
-			enum jpg_scale scale =
-				j == 0 ? luma : coarsest_scale(ratio, demand.chroma_left);
-
-			/* Chroma is never decoded finer than luma. */
-			scale = scale > luma ? scale : luma;
-			if (i == 0 || scale < request->scale[j])
-				request->scale[j] = scale;
-			if (i == 0 || demand.noise_budget < request->noise_budget[j])
-				request->noise_budget[j] = demand.noise_budget;
-		}
-	}
-	/* At full scale nothing averages the noise away. */
-	for (unsigned j = 0; j < header->n_components; j++) {
-		if (request->scale[j] == JPG_FULL)
-			request->noise_budget[j] = 0;
-	}
-}
-
-static bool fail_decode(const struct jpg_decoder *decoder, enum jpg_status status,
-                        struct failure *ret_failure)
-{
-	enum fail_class class = status == JPG_NO_MEMORY ? FAIL_MEMORY : FAIL_BAD_IMAGE;
-
-	return failure_set(ret_failure, class, "decode: %s", jpg_decoder_reason(decoder));
+	for (unsigned i = 0; i < n_variants; i++)
+		ret_demands[i] = demand_of(from, variants[i].recipe);
 }
 
 static bool fail_memory(struct failure *ret_failure, const char *stage)
@@ -488,84 +422,26 @@ static bool fail_memory(struct failure *ret_failure, const char *stage)
 	return failure_set(ret_failure, FAIL_MEMORY, "%s: out of memory", stage);
 }
 
-static bool decode_jpeg(struct source *source, struct failure *ret_failure)
-{
-	struct fast_state *state = source->state;
-	struct kit *kit = state->kit;
-	struct decoded *decoded = &state->decoded;
-	struct jpg_request request = {.reads_everything = source->reading->fail_on ==
-	                                                  FAIL_ON_WARNING};
-	struct jpg_picture picture;
-	enum jpg_status status;
-
-	choose_scales(source, &state->header, &request);
-	status = jpg_decoder_decode(kit->decoder, &request, &picture);
-	if (status != JPG_OK)
-		return fail_decode(kit->decoder, status, ret_failure);
-	*decoded = (struct decoded){.n_planes = picture.n_planes,
-	                            .size = {state->header.width, state->header.height},
-	                            .orientation = source->orientation};
-	for (unsigned i = 0; i < picture.n_planes; i++)
-		decoded->planes[i] = picture.plane[i];
-	if (request.scale[0] == JPG_EIGHTH &&
-	    !plane_sharpen(&decoded->planes[0], &kit->sharpening))
-		return fail_memory(ret_failure, "decode");
-	return true;
-}
-
-/* A PNG is reduced by the largest whole number that leaves twice the resolution of the largest
- * output: stripes and drawings, which PNG often has, need more than photographs. */
-static unsigned box_factor(const struct source *source)
-{
-	const double left = 2;
-	double ratio = BOX_MAX_FACTOR * left;
-
-	for (unsigned i = 0; i < source->n_variants; i++) {
-		struct demand demand = demand_of(source, source->variants[i].recipe);
-
-		ratio = demand.ratio < ratio ? demand.ratio : ratio;
-	}
-	return ratio < left ? 1 : (unsigned)(ratio / left);
-}
-
-/* The planes of a box, which stay the box's. */
-static struct decoded decoded_of(const struct box *box, unsigned orientation)
-{
-	struct decoded decoded = {
-		.n_planes = box->n_planes,
-		.has_alpha = box->has_alpha && !box->is_opaque,
-		.size = {box->width, box->height},
-		.orientation = orientation,
-	};
-
-	for (unsigned i = 0; i < box->n_planes; i++)
-		decoded.planes[i] = box->planes[i];
-	if (decoded.has_alpha)
-		decoded.planes[ALPHA] = box->planes[BOX_ALPHA];
-	return decoded;
-}
-
-static bool decode_png(struct source *source, struct failure *ret_failure)
-{
-	struct fast_state *state = source->state;
-	struct png_reader *reader = state->kit->png_reader;
-	const struct box *box;
-	enum png_reader_status status = png_reader_decode(reader, box_factor(source),
-	                                                  &box);
-
-	if (status != PNG_READER_OK)
-		return failure_set(ret_failure,
-		                   status == PNG_READER_NO_MEMORY ? FAIL_MEMORY
-		                                                  : FAIL_BAD_IMAGE,
-		                   "decode: %s", png_reader_reason(reader));
-	state->decoded = decoded_of(box, source->orientation);
-	return true;
-}
-
 static bool fast_decode(struct source *source, struct failure *ret_failure)
 {
-	return source->format == FORMAT_JPEG ? decode_jpeg(source, ret_failure)
-	                                     : decode_png(source, ret_failure);
+	struct fast_state *state = source->state;
+	struct demand demands[PICTURE_MAX_VARIANTS];
+	const struct read_request request = {
+		.demands = demands,
+		.n_demands = source->n_variants,
+		.reads_everything = source->reading->fail_on == FAIL_ON_WARNING,
+	};
+	enum read_status status;
+
+	demands_of(source->size, source->variants, source->n_variants, demands);
+	status = state->reader->decode(state->reader_state, &request, &state->decoded);
+	if (status != READ_OK)
+		return failure_set(
+			ret_failure,
+			status == READ_NO_MEMORY ? FAIL_MEMORY : FAIL_BAD_IMAGE,
+			"decode: %s", state->reader->reason(state->reader_state));
+	state->decoded.orientation = source->orientation;
+	return true;
 }
 
 /* A rendering's image: planes that belong to the kit. It is used up before the next output is
@@ -665,48 +541,19 @@ static bool wants_own_tables(const struct recipe *recipe, struct size size)
 	return size.width <= SIDE_OF_OWN_TABLES && size.height <= SIDE_OF_OWN_TABLES;
 }
 
-static bool write_jpeg(struct fast_image *image, const struct recipe *recipe,
-                       struct size size, struct written *ret_written)
-{
-	const struct jpeg_options options = {
-		.quality = engine_quality(recipe),
-		.is_progressive = recipe->progressive,
-		.has_own_tables = wants_own_tables(recipe, size),
-		.has_half_chroma = image->rendered.has_half_chroma,
-	};
-
-	return jpeg_writer_write(image->kit->jpeg, image->rendered.planes,
-	                         image->rendered.n_planes, &options, NULL, 0,
-	                         ret_written);
-}
-
-static bool write_webp(struct fast_image *image, const struct recipe *recipe,
-                       struct written *ret_written)
-{
-	struct rendered *rendered = &image->rendered;
-	const struct webp_options options = {
-		.quality = engine_quality(recipe),
-		.method = recipe->has_effort ? (recipe->effort * 6u + 4) / 9 : 4,
-	};
-
-	return webp_writer_write(image->kit->webp, rendered->planes, rendered->n_planes,
-	                         rendered->has_alpha ? &rendered->planes[ALPHA] : NULL,
-	                         &options, ret_written);
-}
-
 static bool write_image(struct fast_image *image, const struct recipe *recipe,
                         struct size size, struct written *ret_written)
 {
-	switch (recipe->format) {
-	case FORMAT_WEBP:
-		return write_webp(image, recipe, ret_written);
-	case FORMAT_PNG:
-		return png_writer_write(image->kit->png, &image->rendered,
-		                        recipe->has_effort ? recipe->effort : 6,
-		                        ret_written);
-	default:
-		return write_jpeg(image, recipe, size, ret_written);
-	}
+	const struct write_options options = {
+		.quality = engine_quality(recipe),
+		.effort = recipe->has_effort ? recipe->effort : 6,
+		.is_progressive = recipe->progressive,
+		.has_own_tables = wants_own_tables(recipe, size),
+	};
+	void *state = writer_state(image->kit, recipe->format);
+
+	return state && writers[recipe->format]->write(state, &image->rendered, &options,
+	                                               ret_written);
 }
 
 /* The pixels that another engine has rendered become an image of ours. */
@@ -725,7 +572,7 @@ static bool render_pixels(struct fast_image *image, const struct pixels *pixels,
 		return false;
 	for (uint32_t y = 0; y < pixels->size.height; y++)
 		box_add_row(box, pixels->bytes + y * row_bytes);
-	decoded = decoded_of(box, 1);
+	decoded = box_decoded(box);
 	return render(image->kit->renderer, &decoded, &layout, &options,
 	              &image->rendered);
 }
@@ -768,31 +615,15 @@ static bool fast_encode(const struct rendering *rendering, const struct recipe *
 	       put(output, &written, ret_failure);
 }
 
-/* Without the file: its sampling is not known yet, so chroma is taken for whole, and the largest
- * scan for three bits a pixel. */
 static uint64_t fast_decoder_memory(const struct picture_header *header,
                                     const struct picture_variant *variants,
                                     unsigned n_variants)
 {
-	const struct source source = {
-		.size = header->size, .variants = variants, .n_variants = n_variants};
-	struct jpg_header whole = {
-		.width = header->size.width,
-		.height = header->size.height,
-		.is_progressive = header->n_coefficient_bytes > 0,
-		.n_components = JPG_MAX_COMPONENTS,
-		.h_max = 1,
-		.v_max = 1,
-		.component = {{1, 1}, {1, 1}, {1, 1}},
-	};
-	const struct png_reader_header png = {header->size.width, header->size.height, 4};
-	struct jpg_request request = {0};
+	struct demand demands[PICTURE_MAX_VARIANTS];
+	const struct read_request request = {.demands = demands, .n_demands = n_variants};
 
-	if (header->format == FORMAT_PNG)
-		return png_reader_memory(&png, box_factor(&source));
-	choose_scales(&source, &whole, &request);
-	return jpg_memory_estimate(&whole, &request,
-	                           (size_t)(memory_area(header->size) * 3 / 8));
+	demands_of(header->size, variants, n_variants, demands);
+	return readers[header->format]->memory(header, &request);
 }
 
 static void fast_say_version(char *text, size_t n_text)

@@ -23,21 +23,13 @@
 #ifndef PXP_FAST_JPEG_H
 #define PXP_FAST_JPEG_H
 
-#include "image/fast/plane.h"
+#include "image/fast/codec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { JPG_MAX_COMPONENTS = 3 };
-
-enum jpg_status {
-	JPG_OK,
-	JPG_CANNOT,  /* not a JPEG file of the kinds above: another decoder may read it */
-	JPG_DAMAGED, /* the file contradicts the standard or itself */
-	JPG_TRUNCATED, /* the file ends early */
-	JPG_NO_MEMORY, /* an allocation failed */
-};
 
 /* The scale 1/2^n. */
 enum jpg_scale { JPG_FULL, JPG_HALF, JPG_QUARTER, JPG_EIGHTH, N_JPG_SCALES };
@@ -80,35 +72,41 @@ void jpg_decoder_destroy(struct jpg_decoder *decoder); /* NULL too */
 void jpg_decoder_trim(struct jpg_decoder *decoder, size_t max_bytes);
 
 /*
- * Read all segments of a file, but no entropy-coded data: JPG_OK means that the decoder takes
+ * Read all segments of a file, but no entropy-coded data: READ_OK means that the decoder takes
  * this kind of file, and that its segments are in order.
  *
  * bytes    borrowed until the file is decoded, or another one is opened.
  *
- * JPG_CANNOT     CMYK, YCCK, RGB, arithmetic coding, 12 bits, lossless, hierarchical ...; known
+ * READ_CANNOT     CMYK, YCCK, RGB, arithmetic coding, 12 bits, lossless, hierarchical ...; known
  *                before the first scan, but for a height that comes late (DNL).
- * JPG_DAMAGED    a segment contradicts the standard or another one.
- * JPG_TRUNCATED  the file ends in a segment, or before its last scan.
+ * READ_DAMAGED    a segment contradicts the standard or another one.
+ * READ_TRUNCATED  the file ends in a segment, or before its last scan.
  */
-enum jpg_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *bytes,
-                                 size_t n_bytes, struct jpg_header *ret_header);
+enum read_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *bytes,
+                                  size_t n_bytes, struct jpg_header *ret_header);
 
 /*
- * Decode the file that jpg_decoder_open() said JPG_OK of. The caller has checked its size in
+ * Decode the file that jpg_decoder_open() said READ_OK of. The caller has checked its size in
  * pixels. It may be decoded again, with another request.
  *
- * return   with JPG_OK *ret_picture has the planes, which belong to the decoder until its
+ * return   with READ_OK *ret_picture has the planes, which belong to the decoder until its
  *          next call. Else jpg_decoder_reason() says why.
  */
-enum jpg_status jpg_decoder_decode(struct jpg_decoder *decoder,
-                                   const struct jpg_request *request,
-                                   struct jpg_picture *ret_picture);
+enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
+                                    const struct jpg_request *request,
+                                    struct jpg_picture *ret_picture);
 
-/* One line about the last status that was not JPG_OK. Static text. */
+/* One line about the last status that was not READ_OK. Static text. */
 const char *jpg_decoder_reason(const struct jpg_decoder *decoder);
 
 /* Bytes that decoding allocates at most, beside the decoder itself. */
 uint64_t jpg_memory_estimate(const struct jpg_header *header,
                              const struct jpg_request *request, size_t n_bytes);
+
+/*
+ * Take back what a mean over blocks has smoothed: [-a, 1 + 2a, -a] on both axes, with an a of
+ * 0.05, on a plane of 16 bits. False when out of memory; the plane is as it was then.
+ */
+bool plane_sharpen(struct plane *plane, struct workspace *workspace);
 
 #endif

@@ -154,7 +154,7 @@ struct jpg_decoder {
 
 	/* Kept between pictures. */
 	struct jpg_huffman_cache cache;
-	struct workspace entropy;
+	struct workspace entropy, sharpening;
 	struct component_buffers buffers[JPG_MAX_COMPONENTS];
 };
 
@@ -173,6 +173,7 @@ struct jpg_decoder *jpg_decoder_create(void)
 static void free_buffers(struct jpg_decoder *decoder)
 {
 	workspace_fini(&decoder->entropy);
+	workspace_fini(&decoder->sharpening);
 	for (unsigned i = 0; i < JPG_MAX_COMPONENTS; i++) {
 		workspace_fini(&decoder->buffers[i].samples);
 		workspace_fini(&decoder->buffers[i].coefficients);
@@ -191,7 +192,7 @@ void jpg_decoder_destroy(struct jpg_decoder *decoder)
 
 void jpg_decoder_trim(struct jpg_decoder *decoder, size_t max_bytes)
 {
-	size_t n_bytes = decoder->entropy.n_bytes;
+	size_t n_bytes = decoder->entropy.n_bytes + decoder->sharpening.n_bytes;
 
 	for (unsigned i = 0; i < JPG_MAX_COMPONENTS; i++) {
 		n_bytes += decoder->buffers[i].samples.n_bytes;
@@ -207,8 +208,8 @@ const char *jpg_decoder_reason(const struct jpg_decoder *decoder)
 	return decoder->reason;
 }
 
-static enum jpg_status fail(struct jpg_decoder *decoder, enum jpg_status status,
-                            const char *reason)
+static enum read_status fail(struct jpg_decoder *decoder, enum read_status status,
+                             const char *reason)
 {
 	decoder->reason = reason;
 	return status;
@@ -232,15 +233,15 @@ static struct jpg_header header_of(const struct jpg_file *file)
 	return header;
 }
 
-enum jpg_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *bytes,
-                                 size_t n_bytes, struct jpg_header *ret_header)
+enum read_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *bytes,
+                                  size_t n_bytes, struct jpg_header *ret_header)
 {
-	enum jpg_status status = jpg_file_read(&decoder->file, bytes, n_bytes);
+	enum read_status status = jpg_file_read(&decoder->file, bytes, n_bytes);
 
-	if (status != JPG_OK)
+	if (status != READ_OK)
 		return fail(decoder, status, decoder->file.reason);
 	*ret_header = header_of(&decoder->file);
-	return JPG_OK;
+	return READ_OK;
 }
 
 static size_t sample_bytes(enum jpg_scale scale)
@@ -360,31 +361,31 @@ static bool begin_component(struct jpg_decoder *decoder, const struct jpg_header
 	return !decoder->file.is_progressive || reserve_coefficients(decoder, i);
 }
 
-static enum jpg_status status_of_scan(struct jpg_decoder *decoder,
-                                      enum jpg_scan_status status)
+static enum read_status status_of_scan(struct jpg_decoder *decoder,
+                                       enum jpg_scan_status status)
 {
 	switch (status) {
 	case JPG_SCAN_OK:
-		return JPG_OK;
+		return READ_OK;
 	case JPG_SCAN_RAN_OUT:
 		if (!decoder->file.has_end)
-			return fail(decoder, JPG_TRUNCATED, "file ends in a scan");
-		return fail(decoder, JPG_DAMAGED, "scan ends before its last block");
+			return fail(decoder, READ_TRUNCATED, "file ends in a scan");
+		return fail(decoder, READ_DAMAGED, "scan ends before its last block");
 	case JPG_SCAN_LEFT_OVER:
-		return fail(decoder, JPG_DAMAGED, "scan goes on behind its last block");
+		return fail(decoder, READ_DAMAGED, "scan goes on behind its last block");
 	case JPG_SCAN_BAD_CODE:
-		return fail(decoder, JPG_DAMAGED, "scan has an impossible code");
+		return fail(decoder, READ_DAMAGED, "scan has an impossible code");
 	case JPG_SCAN_BAD_TABLE:
-		return fail(decoder, JPG_DAMAGED, "Huffman table is impossible");
+		return fail(decoder, READ_DAMAGED, "Huffman table is impossible");
 	case JPG_SCAN_BAD_RESTART:
-		return fail(decoder, JPG_DAMAGED,
+		return fail(decoder, READ_DAMAGED,
 		            "restart marker missing or out of order");
 	default:
-		return fail(decoder, JPG_NO_MEMORY, "out of memory");
+		return fail(decoder, READ_NO_MEMORY, "out of memory");
 	}
 }
 
-static enum jpg_status read_scans(struct jpg_decoder *decoder)
+static enum read_status read_scans(struct jpg_decoder *decoder)
 {
 	const struct jpg_file *file = &decoder->file;
 
@@ -404,7 +405,7 @@ static enum jpg_status read_scans(struct jpg_decoder *decoder)
 		if (status != JPG_SCAN_OK)
 			return status_of_scan(decoder, status);
 	}
-	return JPG_OK;
+	return READ_OK;
 }
 
 /* Transform one block of a progressive file, of which all scans have been read. */
@@ -470,34 +471,34 @@ static struct plane plane_of(const struct jpg_component *c,
 }
 
 /* What a request for everything does not tolerate. */
-static enum jpg_status check_everything(struct jpg_decoder *decoder)
+static enum read_status check_everything(struct jpg_decoder *decoder)
 {
 	if (decoder->file.has_stray)
-		return fail(decoder, JPG_DAMAGED, "stray bytes between segments");
+		return fail(decoder, READ_DAMAGED, "stray bytes between segments");
 	if (!decoder->file.has_end)
-		return fail(decoder, JPG_TRUNCATED, "file has no end marker");
-	return JPG_OK;
+		return fail(decoder, READ_TRUNCATED, "file has no end marker");
+	return READ_OK;
 }
 
-enum jpg_status jpg_decoder_decode(struct jpg_decoder *decoder,
-                                   const struct jpg_request *request,
-                                   struct jpg_picture *ret_picture)
+enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
+                                    const struct jpg_request *request,
+                                    struct jpg_picture *ret_picture)
 {
 	const struct jpg_file *file = &decoder->file;
 	struct jpg_header header;
-	enum jpg_status status = request->reads_everything ? check_everything(decoder)
-	                                                   : JPG_OK;
+	enum read_status status = request->reads_everything ? check_everything(decoder)
+	                                                    : READ_OK;
 
-	if (status != JPG_OK)
+	if (status != READ_OK)
 		return status;
 	jpg_plan_scans(&decoder->file, request);
 	header = header_of(file);
 	for (unsigned i = 0; i < file->n_components; i++) {
 		if (!begin_component(decoder, &header, i, request->scale[i]))
-			return fail(decoder, JPG_NO_MEMORY, "out of memory");
+			return fail(decoder, READ_NO_MEMORY, "out of memory");
 	}
 	status = read_scans(decoder);
-	if (status != JPG_OK)
+	if (status != READ_OK)
 		return status;
 
 	*ret_picture = (struct jpg_picture){.n_planes = file->n_components};
@@ -510,5 +511,218 @@ enum jpg_status jpg_decoder_decode(struct jpg_decoder *decoder,
 		ret_picture->n_scans++;
 		ret_picture->n_scans_skipped += file->scan[i].is_skipped;
 	}
-	return JPG_OK;
+	return READ_OK;
 }
+
+/* ---- sharpening ---- */
+
+static const float sharpness = 0.05f;
+
+/* One row, sharpened on its own axis. Beyond its ends are samples like its last ones. */
+static void sharpen_row(float *restrict out, const uint16_t *restrict row, uint32_t width)
+{
+	const float centre = 1 + 2 * sharpness;
+	uint32_t last = width - 1;
+
+	if (width == 1) {
+		out[0] = row[0];
+		return;
+	}
+	out[0] = centre * row[0] - sharpness * (float)(row[0] + row[1]);
+	for (uint32_t x = 1; x < last; x++)
+		out[x] = centre * row[x] - sharpness * (float)(row[x - 1] + row[x + 1]);
+	out[last] = centre * row[last] - sharpness * (float)(row[last - 1] + row[last]);
+}
+
+static void sharpen_column(uint16_t *restrict out, const float *restrict above,
+                           const float *restrict here, const float *restrict below,
+                           uint32_t width)
+{
+	const float centre = 1 + 2 * sharpness;
+
+	for (uint32_t x = 0; x < width; x++) {
+		float value = centre * here[x] - sharpness * (above[x] + below[x]) + 0.5f;
+
+		value = value < 0 ? 0 : value > UINT16_MAX ? UINT16_MAX : value;
+		out[x] = (uint16_t)(int)value;
+	}
+}
+
+bool plane_sharpen(struct plane *plane, struct workspace *workspace)
+{
+	size_t row_floats = size_aligned(plane->width * sizeof(float)) / sizeof(float);
+	float *rows = workspace_reserve(workspace,
+	                                size_times(3 * sizeof(float), row_floats));
+	float *above, *here, *below;
+
+	if (!rows)
+		return false;
+	above = rows;
+	here = rows + row_floats;
+	below = rows + 2 * row_floats;
+	sharpen_row(here, plane_row(plane, 0), plane->width);
+	memcpy(above, here, plane->width * sizeof(float));
+	for (uint32_t y = 0; y < plane->height; y++) {
+		float *done = above;
+
+		if (y + 1 < plane->height)
+			sharpen_row(below, plane_row(plane, y + 1), plane->width);
+		else
+			memcpy(below, here, plane->width * sizeof(float));
+		sharpen_column(plane_row(plane, y), above, here, below, plane->width);
+		above = here;
+		here = below;
+		below = done;
+	}
+	return true;
+}
+
+/* ---- the reader ---- */
+
+static void *create_reader(void)
+{
+	return jpg_decoder_create();
+}
+
+static void destroy_reader(void *state)
+{
+	jpg_decoder_destroy(state);
+}
+
+static void trim_reader(void *state, size_t max_bytes)
+{
+	jpg_decoder_trim(state, max_bytes);
+}
+
+static const char *reason_of_reader(const void *state)
+{
+	return jpg_decoder_reason(state);
+}
+
+static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_bytes,
+                                  struct size *ret_size, bool *ret_is_grey)
+{
+	struct jpg_header header;
+	enum read_status status = jpg_decoder_open(state, bytes, n_bytes, &header);
+
+	if (status != READ_OK)
+		return status;
+	*ret_size = (struct size){header.width, header.height};
+	*ret_is_grey = header.n_components == 1;
+	return READ_OK;
+}
+
+/*
+ * How much of the picture's resolution must be left after each scale of the decoder, for the
+ * resampling to work on: measured, so that luma is nearer to a full reduction than with
+ * libjpeg's averaging at twice the size. Chroma is halved once more in the output and
+ * needs no more than its own samples.
+ */
+static const double luma_left[N_JPG_SCALES] = {
+	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
+static const double chroma_left[N_JPG_SCALES] = {
+	[JPG_EIGHTH] = 1, [JPG_QUARTER] = 1, [JPG_HALF] = 1};
+/* PNG keeps what an encoder with loss would hide. */
+static const double lossless_left[N_JPG_SCALES] = {
+	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
+
+/* The coarsest scale that leaves enough of samples that are to be reduced by this ratio. */
+static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
+{
+	for (enum jpg_scale scale = JPG_EIGHTH; scale > JPG_FULL; scale--) {
+		if (ratio / (1 << scale) >= left[scale])
+			return scale;
+	}
+	return JPG_FULL;
+}
+
+/* The scales for the largest output. */
+static void choose_scales(const struct read_request *from,
+                          const struct jpg_header *header, struct jpg_request *request)
+{
+	for (unsigned i = 0; i < from->n_demands; i++) {
+		const struct demand *demand = &from->demands[i];
+		enum jpg_scale luma = coarsest_scale(
+			demand->ratio, demand->is_lossless ? lossless_left : luma_left);
+
+		for (unsigned j = 0; j < header->n_components; j++) {
+			unsigned h = header->h_max / header->component[j].h;
+			unsigned v = header->v_max / header->component[j].v;
+			double ratio = demand->ratio * (demand->has_half_chroma ? 2 : 1) /
+			               (h > v ? h : v);
+			enum jpg_scale scale = luma;
+
+			/* Chroma is never decoded finer than luma. */
+			if (j > 0)
+				scale = coarsest_scale(ratio, demand->is_lossless
+				                                      ? lossless_left
+				                                      : chroma_left);
+			scale = scale > luma ? scale : luma;
+			if (i == 0 || scale < request->scale[j])
+				request->scale[j] = scale;
+			if (i == 0 || demand->noise_budget < request->noise_budget[j])
+				request->noise_budget[j] = demand->noise_budget;
+		}
+	}
+	/* At full scale nothing averages the noise away. */
+	for (unsigned j = 0; j < header->n_components; j++) {
+		if (request->scale[j] == JPG_FULL)
+			request->noise_budget[j] = 0;
+	}
+}
+
+static enum read_status decode_file(void *state, const struct read_request *from,
+                                    struct decoded *ret_decoded)
+{
+	struct jpg_decoder *decoder = state;
+	struct jpg_header header = header_of(&decoder->file);
+	struct jpg_request request = {.reads_everything = from->reads_everything};
+	struct jpg_picture picture;
+	enum read_status status;
+
+	choose_scales(from, &header, &request);
+	status = jpg_decoder_decode(decoder, &request, &picture);
+	if (status != READ_OK)
+		return status;
+	*ret_decoded = (struct decoded){.n_planes = picture.n_planes,
+	                                .size = {header.width, header.height},
+	                                .orientation = 1};
+	for (unsigned i = 0; i < picture.n_planes; i++)
+		ret_decoded->planes[i] = picture.plane[i];
+	if (request.scale[0] == JPG_EIGHTH &&
+	    !plane_sharpen(&ret_decoded->planes[0], &decoder->sharpening))
+		return fail(decoder, READ_NO_MEMORY, "out of memory");
+	return READ_OK;
+}
+
+/* Without the file: its sampling is not known yet, so chroma is taken for whole, and the largest
+ * scan for three bits a pixel. */
+static uint64_t memory_of_file(const struct picture_header *header,
+                               const struct read_request *from)
+{
+	const struct jpg_header whole = {
+		.width = header->size.width,
+		.height = header->size.height,
+		.is_progressive = header->n_coefficient_bytes > 0,
+		.n_components = JPG_MAX_COMPONENTS,
+		.h_max = 1,
+		.v_max = 1,
+		.component = {{1, 1}, {1, 1}, {1, 1}},
+	};
+	uint64_t n_scan_bytes = (uint64_t)header->size.width * header->size.height / 8 *
+	                        3;
+	struct jpg_request request = {0};
+
+	choose_scales(from, &whole, &request);
+	return jpg_memory_estimate(&whole, &request, (size_t)n_scan_bytes);
+}
+
+const struct reader jpeg_reader = {
+	.create = create_reader,
+	.destroy = destroy_reader,
+	.trim = trim_reader,
+	.open = open_file,
+	.decode = decode_file,
+	.reason = reason_of_reader,
+	.memory = memory_of_file,
+};

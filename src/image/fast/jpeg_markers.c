@@ -27,8 +27,8 @@ enum marker {
 	MARKER_TEM = 0x01,
 };
 
-/* What a reader knows beside the file it fills. */
-struct reader {
+/* What a parser knows beside the file it fills. */
+struct jpg_parser {
 	const uint8_t *at, *end;
 	struct jpg_file *file;
 
@@ -50,21 +50,21 @@ struct segment {
 	size_t n_bytes;
 };
 
-static enum jpg_status say(struct reader *reader, enum jpg_status status,
-                           const char *reason)
+static enum read_status say(struct jpg_parser *parser, enum read_status status,
+                            const char *reason)
 {
-	reader->file->reason = reason;
+	parser->file->reason = reason;
 	return status;
 }
 
-static enum jpg_status damaged(struct reader *reader, const char *reason)
+static enum read_status damaged(struct jpg_parser *parser, const char *reason)
 {
-	return say(reader, JPG_DAMAGED, reason);
+	return say(parser, READ_DAMAGED, reason);
 }
 
-static enum jpg_status cannot(struct reader *reader, const char *reason)
+static enum read_status cannot(struct jpg_parser *parser, const char *reason)
 {
-	return say(reader, JPG_CANNOT, reason);
+	return say(parser, READ_CANNOT, reason);
 }
 
 static unsigned number16(const uint8_t *bytes)
@@ -73,7 +73,7 @@ static unsigned number16(const uint8_t *bytes)
 }
 
 /* B.2.4.1. */
-static enum jpg_status read_dqt(struct reader *reader, struct segment segment)
+static enum read_status read_dqt(struct jpg_parser *parser, struct segment segment)
 {
 	const uint8_t *at = segment.bytes, *end = at + segment.n_bytes;
 
@@ -83,23 +83,23 @@ static enum jpg_status read_dqt(struct reader *reader, struct segment segment)
 
 		at++;
 		if (precision > 1 || table >= JPG_TABLES || (size_t)(end - at) < n_bytes)
-			return damaged(reader, "quantization table segment is damaged");
+			return damaged(parser, "quantization table segment is damaged");
 		for (size_t k = 0; k < JPG_BLOCK_SIZE; k++) {
 			unsigned step = precision ? number16(at + 2 * k) : at[k];
 
 			/* Larger steps than this have no use with 8 bits. */
 			if (step == 0 || step > INT16_MAX)
-				return damaged(reader, "quantization step out of range");
-			reader->quantization[table][k] = (uint16_t)step;
+				return damaged(parser, "quantization step out of range");
+			parser->quantization[table][k] = (uint16_t)step;
 		}
-		reader->has_quantization[table] = true;
+		parser->has_quantization[table] = true;
 		at += n_bytes;
 	}
-	return JPG_OK;
+	return READ_OK;
 }
 
 /* B.2.4.2. Tables are only found here; jpg_huffman_get() builds what a scan uses. */
-static enum jpg_status read_dht(struct reader *reader, struct segment segment)
+static enum read_status read_dht(struct jpg_parser *parser, struct segment segment)
 {
 	const uint8_t *at = segment.bytes, *end = at + segment.n_bytes;
 
@@ -110,45 +110,45 @@ static enum jpg_status read_dht(struct reader *reader, struct segment segment)
 		at++;
 		if (class >= N_JPG_TABLE_CLASSES || table >= JPG_TABLES ||
 		    end - at < JPG_COUNTS)
-			return damaged(reader, "Huffman table segment is damaged");
+			return damaged(parser, "Huffman table segment is damaged");
 		for (size_t i = 0; i < JPG_COUNTS; i++)
 			n_bytes += at[i];
 		if (n_bytes > JPG_COUNTS + JPG_MAX_SYMBOLS ||
 		    (size_t)(end - at) < n_bytes)
-			return damaged(reader, "Huffman table has too many symbols");
-		reader->huffman[class][table] = (struct jpg_table_bytes){at, n_bytes};
+			return damaged(parser, "Huffman table has too many symbols");
+		parser->huffman[class][table] = (struct jpg_table_bytes){at, n_bytes};
 		at += n_bytes;
 	}
-	return JPG_OK;
+	return READ_OK;
 }
 
 /* B.2.4.4. */
-static enum jpg_status read_dri(struct reader *reader, struct segment segment)
+static enum read_status read_dri(struct jpg_parser *parser, struct segment segment)
 {
 	if (segment.n_bytes != 2)
-		return damaged(reader, "restart interval segment is damaged");
-	reader->restart_interval = number16(segment.bytes);
-	return JPG_OK;
+		return damaged(parser, "restart interval segment is damaged");
+	parser->restart_interval = number16(segment.bytes);
+	return READ_OK;
 }
 
-static void read_app0(struct reader *reader, struct segment segment)
+static void read_app0(struct jpg_parser *parser, struct segment segment)
 {
 	if (segment.n_bytes >= 14 && memcmp(segment.bytes, "JFIF", 5) == 0)
-		reader->has_jfif = true;
+		parser->has_jfif = true;
 }
 
-static void read_app14(struct reader *reader, struct segment segment)
+static void read_app14(struct jpg_parser *parser, struct segment segment)
 {
 	if (segment.n_bytes < 12 || memcmp(segment.bytes, "Adobe", 5) != 0)
 		return;
-	reader->has_adobe = true;
-	reader->adobe_transform = segment.bytes[11];
+	parser->has_adobe = true;
+	parser->adobe_transform = segment.bytes[11];
 }
 
-static enum jpg_status read_frame_component(struct reader *reader, unsigned i,
-                                            const uint8_t bytes[3])
+static enum read_status read_frame_component(struct jpg_parser *parser, unsigned i,
+                                             const uint8_t bytes[3])
 {
-	struct jpg_file *file = reader->file;
+	struct jpg_file *file = parser->file;
 	struct jpg_frame_component *component = &file->component[i];
 
 	component->id = bytes[0];
@@ -157,10 +157,10 @@ static enum jpg_status read_frame_component(struct reader *reader, unsigned i,
 	component->quantization_table = bytes[2];
 	if (component->h < 1 || component->h > JPG_MAX_FACTOR || component->v < 1 ||
 	    component->v > JPG_MAX_FACTOR || component->quantization_table >= JPG_TABLES)
-		return damaged(reader, "frame header is damaged");
+		return damaged(parser, "frame header is damaged");
 	for (unsigned j = 0; j < i; j++) {
 		if (file->component[j].id == component->id)
-			return damaged(reader, "two components have the same identifier");
+			return damaged(parser, "two components have the same identifier");
 	}
 	/* The only component is not subsampled whatever the header says (A.2.2). */
 	if (file->n_components == 1)
@@ -169,101 +169,102 @@ static enum jpg_status read_frame_component(struct reader *reader, unsigned i,
 		file->h_max = component->h;
 	if (component->v > file->v_max)
 		file->v_max = component->v;
-	return JPG_OK;
+	return READ_OK;
 }
 
 /* B.2.2. */
-static enum jpg_status read_frame(struct reader *reader, unsigned marker,
-                                  struct segment segment)
+static enum read_status read_frame(struct jpg_parser *parser, unsigned marker,
+                                   struct segment segment)
 {
-	struct jpg_file *file = reader->file;
+	struct jpg_file *file = parser->file;
 	const uint8_t *bytes = segment.bytes;
 
 	if (marker > MARKER_SOF2)
-		return cannot(reader, "lossless, hierarchical or arithmetic JPEG");
-	if (reader->has_frame)
-		return damaged(reader, "two frame headers");
+		return cannot(parser, "lossless, hierarchical or arithmetic JPEG");
+	if (parser->has_frame)
+		return damaged(parser, "two frame headers");
 	if (segment.n_bytes < 6 || segment.n_bytes != 6 + 3 * (size_t)bytes[5])
-		return damaged(reader, "frame header is damaged");
+		return damaged(parser, "frame header is damaged");
 	if (bytes[0] != 8)
-		return cannot(reader, "samples do not have 8 bits");
+		return cannot(parser, "samples do not have 8 bits");
 	file->is_progressive = marker == MARKER_SOF2;
 	file->height = number16(bytes + 1);
 	file->width = number16(bytes + 3);
 	file->n_components = bytes[5];
 	if (file->width == 0)
-		return damaged(reader, "picture has no width");
+		return damaged(parser, "picture has no width");
 	if (file->height == 0)
-		return cannot(reader, "the height comes after the first scan (DNL)");
+		return cannot(parser, "the height comes after the first scan (DNL)");
 	if (file->n_components != 1 && file->n_components != 3)
-		return cannot(reader, "neither grey nor three components");
+		return cannot(parser, "neither grey nor three components");
 	for (unsigned i = 0; i < file->n_components; i++) {
-		enum jpg_status status = read_frame_component(reader, i,
-		                                              bytes + 6 + (size_t)3 * i);
+		enum read_status status = read_frame_component(parser, i,
+		                                               bytes + 6 + (size_t)3 * i);
 
-		if (status != JPG_OK)
+		if (status != READ_OK)
 			return status;
 	}
-	reader->has_frame = true;
-	return JPG_OK;
+	parser->has_frame = true;
+	return READ_OK;
 }
 
 /* Three components are YCbCr or RGB. No field says which, so all readers guess, and this
  * guess is libjpeg's: JFIF is YCbCr, Adobe says it, else the identifiers tell. */
-static bool is_rgb(const struct reader *reader)
+static bool is_rgb(const struct jpg_parser *parser)
 {
-	const struct jpg_frame_component *component = reader->file->component;
+	const struct jpg_frame_component *component = parser->file->component;
 
-	if (reader->file->n_components != 3 || reader->has_jfif)
+	if (parser->file->n_components != 3 || parser->has_jfif)
 		return false;
-	if (reader->has_adobe)
-		return reader->adobe_transform == 0;
+	if (parser->has_adobe)
+		return parser->adobe_transform == 0;
 	return component[0].id == 'R' && component[1].id == 'G' && component[2].id == 'B';
 }
 
 /* Move to the next marker and behind it; 0 at the end of the file. B.1.1.2: any number of
  * fill bytes 0xFF may precede it. */
-static unsigned next_marker(struct reader *reader)
+static unsigned next_marker(struct jpg_parser *parser)
 {
-	while (reader->end - reader->at >= 2) {
-		const uint8_t *ff = memchr(reader->at, 0xff,
-		                           (size_t)(reader->end - reader->at));
+	while (parser->end - parser->at >= 2) {
+		const uint8_t *ff = memchr(parser->at, 0xff,
+		                           (size_t)(parser->end - parser->at));
 
 		if (!ff) {
-			reader->file->has_stray = true;
+			parser->file->has_stray = true;
 			break;
 		}
-		if (ff != reader->at)
-			reader->file->has_stray = true;
-		while (ff < reader->end && *ff == 0xff)
+		if (ff != parser->at)
+			parser->file->has_stray = true;
+		while (ff < parser->end && *ff == 0xff)
 			ff++;
-		reader->at = ff;
-		if (ff == reader->end)
+		parser->at = ff;
+		if (ff == parser->end)
 			break;
-		reader->at++;
+		parser->at++;
 		if (*ff != 0)
 			return *ff;
-		reader->file->has_stray = true;
+		parser->file->has_stray = true;
 	}
-	reader->at = reader->end;
+	parser->at = parser->end;
 	return 0;
 }
 
-/* The segment at reader->at, and move behind it. */
-static enum jpg_status next_segment(struct reader *reader, struct segment *ret_segment)
+/* The segment at parser->at, and move behind it. */
+static enum read_status next_segment(struct jpg_parser *parser,
+                                     struct segment *ret_segment)
 {
-	size_t n_left = (size_t)(reader->end - reader->at), length;
+	size_t n_left = (size_t)(parser->end - parser->at), length;
 
 	if (n_left < 2)
-		return say(reader, JPG_TRUNCATED, "file ends in a marker segment");
-	length = number16(reader->at);
+		return say(parser, READ_TRUNCATED, "file ends in a marker segment");
+	length = number16(parser->at);
 	if (length < 2)
-		return damaged(reader, "marker segment has no length");
+		return damaged(parser, "marker segment has no length");
 	if (length > n_left)
-		return say(reader, JPG_TRUNCATED, "file ends in a marker segment");
-	*ret_segment = (struct segment){reader->at + 2, length - 2};
-	reader->at += length;
-	return JPG_OK;
+		return say(parser, READ_TRUNCATED, "file ends in a marker segment");
+	*ret_segment = (struct segment){parser->at + 2, length - 2};
+	parser->at += length;
+	return READ_OK;
 }
 
 static bool is_frame_marker(unsigned marker)
@@ -273,59 +274,59 @@ static bool is_frame_marker(unsigned marker)
 }
 
 /* Any segment but SOS. */
-static enum jpg_status read_segment(struct reader *reader, unsigned marker)
+static enum read_status read_segment(struct jpg_parser *parser, unsigned marker)
 {
 	struct segment segment;
-	enum jpg_status status = next_segment(reader, &segment);
+	enum read_status status = next_segment(parser, &segment);
 
-	if (status != JPG_OK)
+	if (status != READ_OK)
 		return status;
 	if (is_frame_marker(marker))
-		return read_frame(reader, marker, segment);
+		return read_frame(parser, marker, segment);
 	switch (marker) {
 	case MARKER_DQT:
-		return read_dqt(reader, segment);
+		return read_dqt(parser, segment);
 	case MARKER_DHT:
-		return read_dht(reader, segment);
+		return read_dht(parser, segment);
 	case MARKER_DRI:
-		return read_dri(reader, segment);
+		return read_dri(parser, segment);
 	case MARKER_DAC:
-		return cannot(reader, "arithmetic coding");
+		return cannot(parser, "arithmetic coding");
 	case MARKER_DNL:
-		return cannot(reader, "the height comes after the first scan (DNL)");
+		return cannot(parser, "the height comes after the first scan (DNL)");
 	case MARKER_DHP:
 	case MARKER_EXP:
-		return cannot(reader, "hierarchical JPEG");
+		return cannot(parser, "hierarchical JPEG");
 	case MARKER_APP0:
-		read_app0(reader, segment);
-		return JPG_OK;
+		read_app0(parser, segment);
+		return READ_OK;
 	case MARKER_APP14:
-		read_app14(reader, segment);
-		return JPG_OK;
+		read_app14(parser, segment);
+		return READ_OK;
 	default:
-		return JPG_OK; /* other applications' data, comments, reserved */
+		return READ_OK; /* other applications' data, comments, reserved */
 	}
 }
 
 /* Read segments up to the next SOS and stop behind its marker; ret_marker is SOS, EOI, or 0
  * at the end of the file. */
-static enum jpg_status read_up_to_scan(struct reader *reader, unsigned *ret_marker)
+static enum read_status read_up_to_scan(struct jpg_parser *parser, unsigned *ret_marker)
 {
 	for (;;) {
-		unsigned marker = next_marker(reader);
-		enum jpg_status status;
+		unsigned marker = next_marker(parser);
+		enum read_status status;
 
 		*ret_marker = marker;
 		if (marker == 0 || marker == MARKER_SOS || marker == MARKER_EOI)
-			return JPG_OK;
+			return READ_OK;
 		if (marker == MARKER_TEM)
 			continue;
 		if (marker == MARKER_SOI)
-			return damaged(reader, "a second start of image");
+			return damaged(parser, "a second start of image");
 		if (marker >= MARKER_RST0 && marker <= MARKER_RST7)
-			return damaged(reader, "a restart marker outside of a scan");
-		status = read_segment(reader, marker);
-		if (status != JPG_OK)
+			return damaged(parser, "a restart marker outside of a scan");
+		status = read_segment(parser, marker);
+		if (status != READ_OK)
 			return status;
 	}
 }
@@ -340,10 +341,10 @@ static unsigned find_component(const struct jpg_file *file, uint8_t id)
 	return i;
 }
 
-static enum jpg_status read_scan_components(struct reader *reader, struct jpg_scan *scan,
-                                            const uint8_t *bytes)
+static enum read_status read_scan_components(struct jpg_parser *parser,
+                                             struct jpg_scan *scan, const uint8_t *bytes)
 {
-	struct jpg_file *file = reader->file;
+	struct jpg_file *file = parser->file;
 	unsigned n_blocks = 0;
 
 	for (unsigned i = 0; i < scan->n_components; i++) {
@@ -354,88 +355,90 @@ static enum jpg_status read_scan_components(struct reader *reader, struct jpg_sc
 		if (found == file->n_components ||
 		    (i && found <= scan->component[i - 1]) || dc >= JPG_TABLES ||
 		    ac >= JPG_TABLES)
-			return damaged(reader, "scan header is damaged");
+			return damaged(parser, "scan header is damaged");
 		scan->component[i] = (uint8_t)found;
-		scan->dc[i] = reader->huffman[JPG_DC][dc];
-		scan->ac[i] = reader->huffman[JPG_AC][ac];
+		scan->dc[i] = parser->huffman[JPG_DC][dc];
+		scan->ac[i] = parser->huffman[JPG_AC][ac];
 		n_blocks += file->component[found].h * file->component[found].v;
 	}
 	if (scan->n_components > 1 && n_blocks > JPG_MCU_BLOCKS)
-		return damaged(reader, "scan has too many blocks in a unit");
-	return JPG_OK;
+		return damaged(parser, "scan has too many blocks in a unit");
+	return READ_OK;
 }
 
 /* G.1.1.1: what a scan may bring, given what scans before it have brought. */
-static enum jpg_status check_progression(struct reader *reader,
-                                         const struct jpg_scan *scan)
+static enum read_status check_progression(struct jpg_parser *parser,
+                                          const struct jpg_scan *scan)
 {
 	bool is_dc = scan->ss == 0;
 
 	if (is_dc ? scan->se != 0 : scan->se < scan->ss || scan->n_components != 1)
-		return damaged(reader, "scan has an impossible band");
+		return damaged(parser, "scan has an impossible band");
 	if (scan->se >= JPG_BLOCK_SIZE || scan->al > JPG_MAX_AL)
-		return damaged(reader, "scan has an impossible band");
+		return damaged(parser, "scan has an impossible band");
 	if (scan->ah && scan->ah != scan->al + 1)
-		return damaged(reader, "scan refines more than one bit");
+		return damaged(parser, "scan refines more than one bit");
 	for (unsigned i = 0; i < scan->n_components; i++) {
-		int8_t *known_bit = reader->known_bit[scan->component[i]];
+		int8_t *known_bit = parser->known_bit[scan->component[i]];
 
 		if (!is_dc && known_bit[0] < 0)
-			return damaged(reader, "AC scan comes before the DC scan");
+			return damaged(parser, "AC scan comes before the DC scan");
 		for (unsigned k = scan->ss; k <= scan->se; k++) {
 			if (known_bit[k] != (scan->ah ? scan->ah : -1))
-				return damaged(reader, "scan is out of order");
+				return damaged(parser, "scan is out of order");
 			known_bit[k] = (int8_t)scan->al;
 		}
 	}
-	return JPG_OK;
+	return READ_OK;
 }
 
 /* Of a sequential file each component has one scan with everything. */
-static enum jpg_status check_sequence(struct reader *reader, const struct jpg_scan *scan)
+static enum read_status check_sequence(struct jpg_parser *parser,
+                                       const struct jpg_scan *scan)
 {
 	if (scan->ss != 0 || scan->se != JPG_BLOCK_SIZE - 1 || scan->ah || scan->al)
-		return damaged(reader, "scan of a sequential file is not whole");
+		return damaged(parser, "scan of a sequential file is not whole");
 	for (unsigned i = 0; i < scan->n_components; i++) {
-		int8_t *known_bit = reader->known_bit[scan->component[i]];
+		int8_t *known_bit = parser->known_bit[scan->component[i]];
 
 		if (known_bit[0] >= 0)
-			return damaged(reader, "component comes twice");
+			return damaged(parser, "component comes twice");
 		memset(known_bit, 0, JPG_BLOCK_SIZE);
 	}
-	return JPG_OK;
+	return READ_OK;
 }
 
-static enum jpg_status check_tables(struct reader *reader, const struct jpg_scan *scan)
+static enum read_status check_tables(struct jpg_parser *parser,
+                                     const struct jpg_scan *scan)
 {
-	bool is_sequential = !reader->file->is_progressive;
+	bool is_sequential = !parser->file->is_progressive;
 	bool needs_dc = is_sequential || (scan->ss == 0 && scan->ah == 0);
 	bool needs_ac = is_sequential || scan->ss > 0;
 
 	for (unsigned i = 0; i < scan->n_components; i++) {
 		if ((needs_dc && !scan->dc[i].bytes) || (needs_ac && !scan->ac[i].bytes))
-			return damaged(reader, "scan has no Huffman table");
+			return damaged(parser, "scan has no Huffman table");
 	}
-	return JPG_OK;
+	return READ_OK;
 }
 
-static enum jpg_status latch_quantization(struct reader *reader,
-                                          const struct jpg_scan *scan)
+static enum read_status latch_quantization(struct jpg_parser *parser,
+                                           const struct jpg_scan *scan)
 {
 	for (unsigned i = 0; i < scan->n_components; i++) {
 		struct jpg_frame_component *component =
-			&reader->file->component[scan->component[i]];
+			&parser->file->component[scan->component[i]];
 		unsigned table = component->quantization_table;
 
 		if (component->has_quantization)
 			continue;
-		if (!reader->has_quantization[table])
-			return damaged(reader, "component has no quantization table");
-		memcpy(component->quantization, reader->quantization[table],
+		if (!parser->has_quantization[table])
+			return damaged(parser, "component has no quantization table");
+		memcpy(component->quantization, parser->quantization[table],
 		       sizeof(component->quantization));
 		component->has_quantization = true;
 	}
-	return JPG_OK;
+	return READ_OK;
 }
 
 /* Where the entropy-coded segments that start here end: at the first marker that is no
@@ -460,110 +463,112 @@ static const uint8_t *end_of_entropy(const uint8_t *at, const uint8_t *end)
 }
 
 /* B.2.3. */
-static enum jpg_status read_scan(struct reader *reader)
+static enum read_status read_scan(struct jpg_parser *parser)
 {
-	struct jpg_file *file = reader->file;
+	struct jpg_file *file = parser->file;
 	struct jpg_scan *scan = &file->scan[file->n_scans];
 	struct segment segment;
 	const uint8_t *band;
-	enum jpg_status status = next_segment(reader, &segment);
+	enum read_status status = next_segment(parser, &segment);
 
-	if (status != JPG_OK)
+	if (status != READ_OK)
 		return status;
 	if (segment.n_bytes < 6 || segment.bytes[0] < 1 ||
 	    segment.bytes[0] > file->n_components ||
 	    segment.n_bytes != 4 + 2 * (size_t)segment.bytes[0])
-		return damaged(reader, "scan header is damaged");
+		return damaged(parser, "scan header is damaged");
 	*scan = (struct jpg_scan){.n_components = segment.bytes[0],
-	                          .restart_interval = reader->restart_interval};
+	                          .restart_interval = parser->restart_interval};
 	band = segment.bytes + 1 + (size_t)2 * scan->n_components;
 	scan->ss = band[0];
 	scan->se = band[1];
 	scan->ah = band[2] >> 4;
 	scan->al = band[2] & 15;
 
-	status = read_scan_components(reader, scan, segment.bytes + 1);
-	if (status == JPG_OK)
-		status = file->is_progressive ? check_progression(reader, scan)
-		                              : check_sequence(reader, scan);
-	if (status == JPG_OK)
-		status = check_tables(reader, scan);
-	if (status == JPG_OK)
-		status = latch_quantization(reader, scan);
-	if (status != JPG_OK)
+	status = read_scan_components(parser, scan, segment.bytes + 1);
+	if (status == READ_OK)
+		status = file->is_progressive ? check_progression(parser, scan)
+		                              : check_sequence(parser, scan);
+	if (status == READ_OK)
+		status = check_tables(parser, scan);
+	if (status == READ_OK)
+		status = latch_quantization(parser, scan);
+	if (status != READ_OK)
 		return status;
 
-	scan->bytes = reader->at;
-	reader->at = end_of_entropy(reader->at, reader->end);
-	scan->n_bytes = (size_t)(reader->at - scan->bytes);
+	scan->bytes = parser->at;
+	parser->at = end_of_entropy(parser->at, parser->end);
+	scan->n_bytes = (size_t)(parser->at - scan->bytes);
 	file->n_scans++;
-	return JPG_OK;
+	return READ_OK;
 }
 
-static enum jpg_status read_up_to_first_scan(struct reader *reader, struct jpg_file *file,
-                                             const uint8_t *bytes, size_t n_bytes)
+static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
+                                              struct jpg_file *file, const uint8_t *bytes,
+                                              size_t n_bytes)
 {
 	unsigned marker;
-	enum jpg_status status;
+	enum read_status status;
 
 	/* The scans are filled one by one. */
 	memset(file, 0, offsetof(struct jpg_file, scan));
 	file->has_end = file->has_stray = false;
 	file->reason = "";
-	*reader = (struct reader){.at = bytes, .end = bytes + n_bytes, .file = file};
-	memset(reader->known_bit, -1, sizeof(reader->known_bit));
+	*parser = (struct jpg_parser){.at = bytes, .end = bytes + n_bytes, .file = file};
+	memset(parser->known_bit, -1, sizeof(parser->known_bit));
 
 	if (n_bytes < 2 || bytes[0] != 0xff || bytes[1] != MARKER_SOI)
-		return cannot(reader, "no start of image");
-	reader->at += 2;
-	status = read_up_to_scan(reader, &marker);
-	if (status != JPG_OK)
+		return cannot(parser, "no start of image");
+	parser->at += 2;
+	status = read_up_to_scan(parser, &marker);
+	if (status != READ_OK)
 		return status;
 	if (marker == 0)
-		return say(reader, JPG_TRUNCATED, "file ends before its first scan");
-	if (marker == MARKER_EOI || !reader->has_frame)
-		return damaged(reader, "no frame header before the first scan");
-	if (is_rgb(reader))
-		return cannot(reader, "components are RGB");
-	return JPG_OK;
+		return say(parser, READ_TRUNCATED, "file ends before its first scan");
+	if (marker == MARKER_EOI || !parser->has_frame)
+		return damaged(parser, "no frame header before the first scan");
+	if (is_rgb(parser))
+		return cannot(parser, "components are RGB");
+	return READ_OK;
 }
 
 /* Whether the scans have brought every component and, of a file without an end marker,
  * every bit of it. */
-static enum jpg_status check_completeness(struct reader *reader)
+static enum read_status check_completeness(struct jpg_parser *parser)
 {
-	struct jpg_file *file = reader->file;
+	struct jpg_file *file = parser->file;
 
 	for (unsigned i = 0; i < file->n_components; i++) {
-		const int8_t *known_bit = reader->known_bit[i];
+		const int8_t *known_bit = parser->known_bit[i];
 
 		if (known_bit[0] < 0 && file->has_end)
-			return damaged(reader, "component has no scan");
+			return damaged(parser, "component has no scan");
 		for (unsigned k = 0; k < JPG_BLOCK_SIZE && !file->has_end; k++) {
 			if (known_bit[k] != 0)
-				return say(reader, JPG_TRUNCATED,
+				return say(parser, READ_TRUNCATED,
 				           "file ends before its last scan");
 		}
 	}
-	return JPG_OK;
+	return READ_OK;
 }
 
-enum jpg_status jpg_file_read(struct jpg_file *ret_file, const uint8_t *bytes,
-                              size_t n_bytes)
+enum read_status jpg_file_read(struct jpg_file *ret_file, const uint8_t *bytes,
+                               size_t n_bytes)
 {
-	struct reader reader;
+	struct jpg_parser parser;
 	unsigned marker = MARKER_SOS;
-	enum jpg_status status = read_up_to_first_scan(&reader, ret_file, bytes, n_bytes);
+	enum read_status status = read_up_to_first_scan(&parser, ret_file, bytes,
+	                                                n_bytes);
 
-	while (status == JPG_OK && marker == MARKER_SOS) {
+	while (status == READ_OK && marker == MARKER_SOS) {
 		if (ret_file->n_scans == JPG_MAX_SCANS)
-			return cannot(&reader, "too many scans");
-		status = read_scan(&reader);
-		if (status == JPG_OK)
-			status = read_up_to_scan(&reader, &marker);
+			return cannot(&parser, "too many scans");
+		status = read_scan(&parser);
+		if (status == READ_OK)
+			status = read_up_to_scan(&parser, &marker);
 	}
-	if (status != JPG_OK)
+	if (status != READ_OK)
 		return status;
 	ret_file->has_end = marker == MARKER_EOI;
-	return check_completeness(&reader);
+	return check_completeness(&parser);
 }

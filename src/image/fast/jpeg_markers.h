@@ -58,13 +58,13 @@ struct jpg_file {
 
 	bool has_end;       /* an EOI marker follows the last scan */
 	bool has_stray;     /* bytes between segments that belong to none of them */
-	const char *reason; /* static text when a reader's status is not JPG_OK */
+	const char *reason; /* static text when a reader's status is not READ_OK */
 };
 
-/* Read all segments. A file that ends without EOI behind the data of its last scan is JPG_OK
+/* Read all segments. A file that ends without EOI behind the data of its last scan is READ_OK
  * with has_end false. */
-enum jpg_status jpg_file_read(struct jpg_file *ret_file, const uint8_t *bytes,
-                              size_t n_bytes);
+enum read_status jpg_file_read(struct jpg_file *ret_file, const uint8_t *bytes,
+                               size_t n_bytes);
 
 /* Samples or blocks of a component on an axis: ceil(n * factor / max_factor). */
 static inline uint32_t jpg_samples(uint32_t n, unsigned factor, unsigned max_factor)

@@ -1,5 +1,5 @@
 /* JPEG written by libjpeg-turbo from planes. */
-#include "image/fast/jpeg_write.h"
+#include "image/fast/codec.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include <jpeglib.h>
 
-enum { MAX_PLANES = 3, FIRST_BYTES = 1 << 16 };
+enum { FIRST_BYTES = 1 << 16 };
 
 struct jpeg_writer {
 	struct jpeg_compress_struct compress;
@@ -84,19 +84,10 @@ static bool start(struct jpeg_writer *writer)
 	return true;
 }
 
-struct jpeg_writer *jpeg_writer_create(void)
+static void destroy(void *state)
 {
-	struct jpeg_writer *writer = calloc(1, sizeof(*writer));
+	struct jpeg_writer *writer = state;
 
-	if (writer && !start(writer)) {
-		jpeg_writer_destroy(writer);
-		return NULL;
-	}
-	return writer;
-}
-
-void jpeg_writer_destroy(struct jpeg_writer *writer)
-{
 	if (!writer)
 		return;
 	jpeg_destroy_compress(&writer->compress);
@@ -104,8 +95,21 @@ void jpeg_writer_destroy(struct jpeg_writer *writer)
 	free(writer);
 }
 
-void jpeg_writer_trim(struct jpeg_writer *writer, size_t max_bytes)
+static void *create(void)
 {
+	struct jpeg_writer *writer = calloc(1, sizeof(*writer));
+
+	if (writer && !start(writer)) {
+		destroy(writer);
+		return NULL;
+	}
+	return writer;
+}
+
+static void trim(void *state, size_t max_bytes)
+{
+	struct jpeg_writer *writer = state;
+
 	if (writer->n_bytes <= max_bytes)
 		return;
 	free(writer->bytes);
@@ -113,10 +117,12 @@ void jpeg_writer_trim(struct jpeg_writer *writer, size_t max_bytes)
 	writer->n_bytes = 0;
 }
 
-static void set_up(struct jpeg_compress_struct *compress, const struct plane *planes,
-                   unsigned n_planes, const struct jpeg_options *options)
+static void set_up(struct jpeg_compress_struct *compress, const struct rendered *rendered,
+                   const struct write_options *options)
 {
-	int luma_factor = n_planes > 1 && options->has_half_chroma ? 2 : 1;
+	const struct plane *planes = rendered->planes;
+	unsigned n_planes = rendered->n_planes;
+	int luma_factor = n_planes > 1 && rendered->has_half_chroma ? 2 : 1;
 
 	compress->image_width = planes[0].width;
 	compress->image_height = planes[0].height;
@@ -147,8 +153,8 @@ static void extend_rows(struct plane *plane, uint32_t width)
 static void write_rows(struct jpeg_compress_struct *compress, struct plane *planes,
                        unsigned n_planes)
 {
-	JSAMPROW rows[MAX_PLANES][2 * DCTSIZE];
-	JSAMPARRAY arrays[MAX_PLANES] = {rows[0], rows[1], rows[2]};
+	JSAMPROW rows[COLOUR_PLANES][2 * DCTSIZE];
+	JSAMPARRAY arrays[COLOUR_PLANES] = {rows[0], rows[1], rows[2]};
 	unsigned n_luma_rows = (unsigned)compress->comp_info[0].v_samp_factor * DCTSIZE;
 
 	for (uint32_t y = 0; y < planes[0].height; y += n_luma_rows) {
@@ -164,12 +170,12 @@ static void write_rows(struct jpeg_compress_struct *compress, struct plane *plan
 	}
 }
 
-bool jpeg_writer_write(struct jpeg_writer *writer, struct plane *planes,
-                       unsigned n_planes, const struct jpeg_options *options,
-                       const struct jpeg_segment *segments, size_t n_segments,
-                       struct written *ret_written)
+static bool write_file(void *state, struct rendered *rendered,
+                       const struct write_options *options, struct written *ret_written)
 {
+	struct jpeg_writer *writer = state;
 	struct jpeg_compress_struct *compress = &writer->compress;
+	struct plane *planes = rendered->planes;
 	unsigned luma_side, n_mcus;
 
 	if (!writer->bytes) {
@@ -182,18 +188,17 @@ bool jpeg_writer_write(struct jpeg_writer *writer, struct plane *planes,
 		jpeg_abort_compress(compress);
 		return false;
 	}
-	set_up(compress, planes, n_planes, options);
+	set_up(compress, rendered, options);
 	luma_side = (unsigned)compress->comp_info[0].h_samp_factor * DCTSIZE;
 	n_mcus = (planes[0].width + luma_side - 1) / luma_side;
-	for (unsigned i = 0; i < n_planes; i++)
+	for (unsigned i = 0; i < rendered->n_planes; i++)
 		extend_rows(&planes[i], n_mcus * (i ? DCTSIZE : luma_side));
 
 	jpeg_start_compress(compress, TRUE);
-	for (size_t i = 0; i < n_segments; i++)
-		jpeg_write_marker(compress, segments[i].marker, segments[i].bytes,
-		                  (unsigned)segments[i].n_bytes);
-	write_rows(compress, planes, n_planes);
+	write_rows(compress, planes, rendered->n_planes);
 	jpeg_finish_compress(compress);
 	*ret_written = (struct written){writer->bytes, writer->n_written};
 	return true;
 }
+
+const struct writer jpeg_writer = {create, destroy, trim, write_file};

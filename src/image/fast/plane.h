@@ -33,10 +33,4 @@ static inline void *plane_row(const struct plane *plane, uint32_t y)
 	return (uint8_t *)plane->samples + (size_t)y * plane->stride;
 }
 
-/*
- * Take back what a mean over blocks has smoothed: [-a, 1 + 2a, -a] on both axes, with an a of
- * 0.05, on a plane of 16 bits. False when out of memory; the plane is as it was then.
- */
-bool plane_sharpen(struct plane *plane, struct workspace *workspace);
-
 #endif

@@ -88,21 +88,21 @@ const char *png_reader_reason(const struct png_reader *reader)
 	return reader->reason;
 }
 
-static enum png_reader_status say(struct png_reader *reader,
-                                  enum png_reader_status status, const char *reason)
+static enum read_status say(struct png_reader *reader, enum read_status status,
+                            const char *reason)
 {
 	reader->reason = reason;
 	return status;
 }
 
-static enum png_reader_status damaged(struct png_reader *reader, const char *reason)
+static enum read_status damaged(struct png_reader *reader, const char *reason)
 {
-	return say(reader, PNG_READER_DAMAGED, reason);
+	return say(reader, READ_DAMAGED, reason);
 }
 
-static enum png_reader_status cannot(struct png_reader *reader, const char *reason)
+static enum read_status cannot(struct png_reader *reader, const char *reason)
 {
-	return say(reader, PNG_READER_CANNOT, reason);
+	return say(reader, READ_CANNOT, reason);
 }
 
 static uint32_t number32(const uint8_t *bytes)
@@ -119,21 +119,20 @@ static uint32_t type_of(const char letters[5])
 
 /* The chunk at *at, and move behind it. Checks the length, and the checksum of all but IDAT,
  * which is checked where the pixels are read. */
-static enum png_reader_status next_chunk(struct png_reader *reader, const uint8_t **at,
-                                         struct chunk *ret_chunk)
+static enum read_status next_chunk(struct png_reader *reader, const uint8_t **at,
+                                   struct chunk *ret_chunk)
 {
 	size_t n_left = (size_t)(reader->end - *at);
 	const uint8_t *head = *at;
 
 	if (n_left < CHUNK_BYTES)
-		return say(reader, PNG_READER_TRUNCATED,
-		           "file ends before its end chunk");
+		return say(reader, READ_TRUNCATED, "file ends before its end chunk");
 	*ret_chunk = (struct chunk){number32(head + 4), head + CHUNK_HEAD,
 	                            number32(head)};
 	if (ret_chunk->n_bytes > n_left - CHUNK_BYTES)
-		return say(reader, PNG_READER_TRUNCATED, "file ends in a chunk");
+		return say(reader, READ_TRUNCATED, "file ends in a chunk");
 	*at += CHUNK_BYTES + ret_chunk->n_bytes;
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
 /* The checksum is of type and data. A fuzzer would get no further than to the first one. */
@@ -164,8 +163,7 @@ static unsigned bands_of(enum colour_type colour_type)
 }
 
 /* 11.2.1. */
-static enum png_reader_status read_header(struct png_reader *reader,
-                                          const struct chunk *chunk)
+static enum read_status read_header(struct png_reader *reader, const struct chunk *chunk)
 {
 	struct png_reader_header *header = &reader->header;
 	const uint8_t *bytes = chunk->bytes;
@@ -203,12 +201,11 @@ static enum png_reader_status read_header(struct png_reader *reader,
 	row_bits = (uint64_t)header->width * reader->depth *
 	           (reader->colour_type == PALETTE ? 1 : header->n_bands);
 	reader->row_bytes = (size_t)((row_bits + 7) / 8);
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
 /* 11.2.2. */
-static enum png_reader_status read_palette(struct png_reader *reader,
-                                           const struct chunk *chunk)
+static enum read_status read_palette(struct png_reader *reader, const struct chunk *chunk)
 {
 	unsigned n = chunk->n_bytes / 3;
 
@@ -222,12 +219,12 @@ static enum png_reader_status read_palette(struct png_reader *reader,
 			memcpy(reader->palette[i], chunk->bytes + (size_t)3 * i, 3);
 		reader->palette[i][3] = 255;
 	}
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
 /* 11.3.1.1. */
-static enum png_reader_status read_transparency(struct png_reader *reader,
-                                                const struct chunk *chunk)
+static enum read_status read_transparency(struct png_reader *reader,
+                                          const struct chunk *chunk)
 {
 	if (reader->colour_type != PALETTE)
 		return cannot(reader, "one colour is transparent");
@@ -236,17 +233,16 @@ static enum png_reader_status read_transparency(struct png_reader *reader,
 	for (unsigned i = 0; i < chunk->n_bytes; i++)
 		reader->palette[i][3] = chunk->bytes[i];
 	reader->has_transparency = true;
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
-static enum png_reader_status read_chunk(struct png_reader *reader,
-                                         const struct chunk *chunk)
+static enum read_status read_chunk(struct png_reader *reader, const struct chunk *chunk)
 {
 	/* An upper-case first letter: a chunk that a reader must know (5.4). */
 	bool is_critical = !(chunk->type >> 24 & 0x20);
 
 	if (chunk->type == type_of("IDAT"))
-		return PNG_READER_OK;
+		return READ_OK;
 	if (!is_intact(chunk))
 		return damaged(reader, "checksum of a chunk is wrong");
 	if (chunk->type == type_of("PLTE"))
@@ -259,35 +255,34 @@ static enum png_reader_status read_chunk(struct png_reader *reader,
 		return cannot(reader, "picture has a colour space of its own");
 	if (is_critical)
 		return cannot(reader, "picture has a chunk of an unknown kind");
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
-static enum png_reader_status read_chunks(struct png_reader *reader, const uint8_t *at)
+static enum read_status read_chunks(struct png_reader *reader, const uint8_t *at)
 {
 	struct chunk chunk;
 
 	for (;;) {
 		const uint8_t *begin = at;
-		enum png_reader_status status = next_chunk(reader, &at, &chunk);
+		enum read_status status = next_chunk(reader, &at, &chunk);
 
-		if (status != PNG_READER_OK || chunk.type == type_of("IEND"))
+		if (status != READ_OK || chunk.type == type_of("IEND"))
 			return status;
 		if (chunk.type == type_of("IDAT") && !reader->first_data)
 			reader->first_data = begin;
 		status = read_chunk(reader, &chunk);
-		if (status != PNG_READER_OK)
+		if (status != READ_OK)
 			return status;
 	}
 }
 
-enum png_reader_status png_reader_open(struct png_reader *reader, const uint8_t *bytes,
-                                       size_t n_bytes,
-                                       struct png_reader_header *ret_header)
+enum read_status png_reader_open(struct png_reader *reader, const uint8_t *bytes,
+                                 size_t n_bytes, struct png_reader_header *ret_header)
 {
 	static const uint8_t signature[SIGNATURE_BYTES] = {0x89, 'P',  'N',  'G',
 	                                                   '\r', '\n', 0x1a, '\n'};
 	const uint8_t *at = bytes + SIGNATURE_BYTES;
-	enum png_reader_status status;
+	enum read_status status;
 	struct chunk chunk;
 
 	if (n_bytes < SIGNATURE_BYTES || memcmp(bytes, signature, SIGNATURE_BYTES) != 0)
@@ -297,11 +292,11 @@ enum png_reader_status png_reader_open(struct png_reader *reader, const uint8_t 
 	reader->n_colours = 0;
 	reader->has_transparency = false;
 	status = next_chunk(reader, &at, &chunk);
-	if (status == PNG_READER_OK)
+	if (status == READ_OK)
 		status = read_header(reader, &chunk);
-	if (status == PNG_READER_OK)
+	if (status == READ_OK)
 		status = read_chunks(reader, at);
-	if (status != PNG_READER_OK)
+	if (status != READ_OK)
 		return status;
 	if (!reader->first_data)
 		return damaged(reader, "picture has no pixels");
@@ -310,7 +305,7 @@ enum png_reader_status png_reader_open(struct png_reader *reader, const uint8_t 
 	if (reader->colour_type == PALETTE)
 		reader->header.n_bands = reader->has_transparency ? 4 : 3;
 	*ret_header = reader->header;
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
 /* ---- filters (9.2) ---- */
@@ -560,12 +555,12 @@ void png_unfilter(enum png_filter filter, uint8_t *row, const uint8_t *above, si
 /* ---- pixels ---- */
 
 /* Give the next IDAT chunk to the inflater; they follow each other (5.6). */
-static enum png_reader_status feed(struct png_reader *reader, const uint8_t **at)
+static enum read_status feed(struct png_reader *reader, const uint8_t **at)
 {
 	struct chunk chunk;
-	enum png_reader_status status = next_chunk(reader, at, &chunk);
+	enum read_status status = next_chunk(reader, at, &chunk);
 
-	if (status != PNG_READER_OK)
+	if (status != READ_OK)
 		return status;
 	if (chunk.type != type_of("IDAT"))
 		return damaged(reader, "picture has too few pixels");
@@ -573,12 +568,12 @@ static enum png_reader_status feed(struct png_reader *reader, const uint8_t **at
 		return damaged(reader, "checksum of the pixels is wrong");
 	reader->inflate.next_in = (uint8_t *)chunk.bytes;
 	reader->inflate.avail_in = chunk.n_bytes;
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
 /* Inflate n_bytes, no fewer. */
-static enum png_reader_status inflate_bytes(struct png_reader *reader, const uint8_t **at,
-                                            uint8_t *bytes, uint32_t n_bytes)
+static enum read_status inflate_bytes(struct png_reader *reader, const uint8_t **at,
+                                      uint8_t *bytes, uint32_t n_bytes)
 {
 	struct inflate_state *inflate = &reader->inflate;
 
@@ -591,20 +586,20 @@ static enum png_reader_status inflate_bytes(struct png_reader *reader, const uin
 			return damaged(reader, "compressed pixels are damaged");
 		if (inflate->avail_out == n_before) {
 			/* Only when nothing more comes out is all input used up. */
-			enum png_reader_status status;
+			enum read_status status;
 
 			if (inflate->block_state == ISAL_BLOCK_FINISH)
 				return damaged(reader, "picture has too few pixels");
 			status = feed(reader, at);
-			if (status != PNG_READER_OK)
+			if (status != READ_OK)
 				return status;
 		}
 	}
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
 /* Read on to the checksum behind the last pixel. Pixels beyond the last row are ignored. */
-static enum png_reader_status end_pixels(struct png_reader *reader, const uint8_t **at)
+static enum read_status end_pixels(struct png_reader *reader, const uint8_t **at)
 {
 	struct inflate_state *inflate = &reader->inflate;
 
@@ -617,13 +612,13 @@ static enum png_reader_status end_pixels(struct png_reader *reader, const uint8_
 			return damaged(reader, "compressed pixels are damaged");
 		if (inflate->avail_out == sizeof(surplus) &&
 		    inflate->block_state != ISAL_BLOCK_FINISH) {
-			enum png_reader_status status = feed(reader, at);
+			enum read_status status = feed(reader, at);
 
-			if (status != PNG_READER_OK)
+			if (status != READ_OK)
 				return status;
 		}
 	}
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
 /* n_bands is a constant where this is inlined. */
@@ -656,8 +651,8 @@ static const uint8_t *expand_row(struct png_reader *reader, const uint8_t *row)
 
 /* Unfilter and reduce the rows of a piece, each behind the byte of its filter. The last one is
  * kept for the next piece. */
-static enum png_reader_status use_rows(struct png_reader *reader, uint8_t *piece,
-                                       uint32_t n_rows)
+static enum read_status use_rows(struct png_reader *reader, uint8_t *piece,
+                                 uint32_t n_rows)
 {
 	unsigned n_pixel_bytes = reader->colour_type == PALETTE ? 1
 	                                                        : reader->header.n_bands;
@@ -674,7 +669,7 @@ static enum png_reader_status use_rows(struct png_reader *reader, uint8_t *piece
 		above = row;
 	}
 	memcpy(kept, above, reader->row_bytes);
-	return PNG_READER_OK;
+	return READ_OK;
 }
 
 static uint32_t rows_in_piece(const struct png_reader *reader)
@@ -706,30 +701,30 @@ static bool reserve(struct png_reader *reader, unsigned factor)
 	return true;
 }
 
-enum png_reader_status png_reader_decode(struct png_reader *reader, unsigned factor,
-                                         const struct box **ret_box)
+enum read_status png_reader_decode(struct png_reader *reader, unsigned factor,
+                                   const struct box **ret_box)
 {
 	const uint8_t *at = reader->first_data;
 	uint32_t n_rows_left = reader->header.height;
-	enum png_reader_status status = PNG_READER_OK;
+	enum read_status status = READ_OK;
 
 	if (reader->row_bytes > UINT32_MAX / 2)
 		return cannot(reader, "rows are too long");
 	if (!reserve(reader, factor))
-		return say(reader, PNG_READER_NO_MEMORY, "out of memory");
+		return say(reader, READ_NO_MEMORY, "out of memory");
 	isal_inflate_init(&reader->inflate);
 	reader->inflate.crc_flag = ISAL_ZLIB;
-	while (n_rows_left && status == PNG_READER_OK) {
+	while (n_rows_left && status == READ_OK) {
 		uint32_t n_rows = rows_in_piece(reader);
 
 		n_rows = n_rows < n_rows_left ? n_rows : n_rows_left;
 		status = inflate_bytes(reader, &at, reader->piece.bytes,
 		                       (uint32_t)(n_rows * (reader->row_bytes + 1)));
-		if (status == PNG_READER_OK)
+		if (status == READ_OK)
 			status = use_rows(reader, reader->piece.bytes, n_rows);
 		n_rows_left -= n_rows;
 	}
-	if (status == PNG_READER_OK)
+	if (status == READ_OK)
 		status = end_pixels(reader, &at);
 	*ret_box = &reader->box;
 	return status;
@@ -744,3 +739,82 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 	/* Planes; sums and rows; a piece. */
 	return reduced * 2 * BOX_PLANES + row * 12 + (uint64_t)2 * PIECE_BYTES;
 }
+
+/* ---- the reader ---- */
+
+static void *create_reader(void)
+{
+	return png_reader_create();
+}
+
+static void destroy_reader(void *state)
+{
+	png_reader_destroy(state);
+}
+
+static void trim_reader(void *state, size_t max_bytes)
+{
+	png_reader_trim(state, max_bytes);
+}
+
+static const char *reason_of_reader(const void *state)
+{
+	return png_reader_reason(state);
+}
+
+static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_bytes,
+                                  struct size *ret_size, bool *ret_is_grey)
+{
+	struct png_reader_header header;
+	enum read_status status = png_reader_open(state, bytes, n_bytes, &header);
+
+	if (status != READ_OK)
+		return status;
+	*ret_size = (struct size){header.width, header.height};
+	*ret_is_grey = header.n_bands < 3;
+	return READ_OK;
+}
+
+/* A PNG is reduced by the largest whole number that leaves twice the resolution of the largest
+ * output: stripes and drawings, which PNG often has, need more than photographs. */
+static unsigned box_factor(const struct read_request *request)
+{
+	const double left = 2;
+	double ratio = BOX_MAX_FACTOR * left;
+
+	for (unsigned i = 0; i < request->n_demands; i++) {
+		if (request->demands[i].ratio < ratio)
+			ratio = request->demands[i].ratio;
+	}
+	return ratio < left ? 1 : (unsigned)(ratio / left);
+}
+
+static enum read_status decode_file(void *state, const struct read_request *request,
+                                    struct decoded *ret_decoded)
+{
+	const struct box *box;
+	enum read_status status = png_reader_decode(state, box_factor(request), &box);
+
+	if (status == READ_OK)
+		*ret_decoded = box_decoded(box);
+	return status;
+}
+
+/* Without the file: its pixels may have alpha. */
+static uint64_t memory_of_file(const struct picture_header *header,
+                               const struct read_request *request)
+{
+	const struct png_reader_header png = {header->size.width, header->size.height, 4};
+
+	return png_reader_memory(&png, box_factor(request));
+}
+
+const struct reader png_reader = {
+	.create = create_reader,
+	.destroy = destroy_reader,
+	.trim = trim_reader,
+	.open = open_file,
+	.decode = decode_file,
+	.reason = reason_of_reader,
+	.memory = memory_of_file,
+};

@@ -14,14 +14,7 @@
 #define PXP_FAST_PNG_READ_H
 
 #include "image/fast/box.h"
-
-enum png_reader_status {
-	PNG_READER_OK,
-	PNG_READER_CANNOT,    /* another reader may */
-	PNG_READER_DAMAGED,   /* the file contradicts the standard or itself */
-	PNG_READER_TRUNCATED, /* the file ends early */
-	PNG_READER_NO_MEMORY, /* an allocation failed */
-};
+#include "image/fast/codec.h"
 
 struct png_reader_header {
 	uint32_t width, height;
@@ -40,19 +33,18 @@ void png_reader_trim(struct png_reader *reader, size_t max_bytes);
 
 /* Read all chunks, but none of the pixels. The bytes are borrowed until the file is decoded, or
  * another one is opened. */
-enum png_reader_status png_reader_open(struct png_reader *reader, const uint8_t *bytes,
-                                       size_t n_bytes,
-                                       struct png_reader_header *ret_header);
+enum read_status png_reader_open(struct png_reader *reader, const uint8_t *bytes,
+                                 size_t n_bytes, struct png_reader_header *ret_header);
 
 /*
  * Decode the file that was opened, reduced by factor, 1 to BOX_MAX_FACTOR.
  *
  * ret_box   the reduced planes, which belong to the reader until its next call.
  */
-enum png_reader_status png_reader_decode(struct png_reader *reader, unsigned factor,
-                                         const struct box **ret_box);
+enum read_status png_reader_decode(struct png_reader *reader, unsigned factor,
+                                   const struct box **ret_box);
 
-/* One line about the last status that was not PNG_READER_OK. Static text. */
+/* One line about the last status that was not READ_OK. Static text. */
 const char *png_reader_reason(const struct png_reader *reader);
 
 /* Bytes that decoding allocates at most, beside the reader itself. */

@@ -1,12 +1,12 @@
 /* PNG written from planes. */
-#include "image/fast/png_write.h"
-
+#include "image/fast/codec.h"
 #include "image/fast/png_read.h"
 
 #include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* An effort is a level of libdeflate. */
 enum { MAX_LEVEL = 9, MAX_BANDS = 4, CHUNK_BYTES = 12, HEADER_BYTES = 13 };
 
 struct png_writer {
@@ -18,7 +18,7 @@ struct png_writer {
 	struct workspace file;
 };
 
-struct png_writer *png_writer_create(void)
+static void *create(void)
 {
 	return calloc(1, sizeof(struct png_writer));
 }
@@ -30,8 +30,10 @@ static void free_buffers(struct png_writer *writer)
 	workspace_fini(&writer->file);
 }
 
-void png_writer_destroy(struct png_writer *writer)
+static void destroy(void *state)
 {
+	struct png_writer *writer = state;
+
 	if (!writer)
 		return;
 	for (unsigned level = 0; level <= MAX_LEVEL; level++)
@@ -40,8 +42,10 @@ void png_writer_destroy(struct png_writer *writer)
 	free(writer);
 }
 
-void png_writer_trim(struct png_writer *writer, size_t max_bytes)
+static void trim(void *state, size_t max_bytes)
 {
+	struct png_writer *writer = state;
+
 	if (writer->rows.n_bytes + writer->tried.n_bytes + writer->file.n_bytes >
 	    max_bytes)
 		free_buffers(writer);
@@ -298,9 +302,10 @@ static bool compress_rows(struct png_writer *writer, const struct rendered *rend
 	return true;
 }
 
-bool png_writer_write(struct png_writer *writer, const struct rendered *rendered,
-                      unsigned level, struct written *ret_written)
+static bool write_file(void *state, struct rendered *rendered,
+                       const struct write_options *options, struct written *ret_written)
 {
+	struct png_writer *writer = state;
 	unsigned n_bands = rendered->n_planes + rendered->has_alpha;
 	size_t row_bytes = size_times(rendered->planes[0].width, n_bands);
 	uint32_t height = rendered->planes[0].height;
@@ -314,5 +319,8 @@ bool png_writer_write(struct png_writer *writer, const struct rendered *rendered
 		make_any_row(rendered, y, line.row);
 		filter_row(&line, rows + y * (row_bytes + 1));
 	}
-	return compress_rows(writer, rendered, n_bytes, n_bands, level, ret_written);
+	return compress_rows(writer, rendered, n_bytes, n_bands, options->effort,
+	                     ret_written);
 }
+
+const struct writer png_writer = {create, destroy, trim, write_file};

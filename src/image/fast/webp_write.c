@@ -1,5 +1,5 @@
 /* Lossy WebP written by libwebp from planes. */
-#include "image/fast/webp_write.h"
+#include "image/fast/codec.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ struct webp_writer {
 	uint8_t limited_chroma[256];
 };
 
-struct webp_writer *webp_writer_create(void)
+static void *create(void)
 {
 	struct webp_writer *writer = calloc(1, sizeof(*writer));
 
@@ -28,8 +28,10 @@ struct webp_writer *webp_writer_create(void)
 	return writer;
 }
 
-void webp_writer_destroy(struct webp_writer *writer)
+static void destroy(void *state)
 {
+	struct webp_writer *writer = state;
+
 	if (!writer)
 		return;
 	workspace_fini(&writer->neutral);
@@ -37,8 +39,10 @@ void webp_writer_destroy(struct webp_writer *writer)
 	free(writer);
 }
 
-void webp_writer_trim(struct webp_writer *writer, size_t max_bytes)
+static void trim(void *state, size_t max_bytes)
 {
+	struct webp_writer *writer = state;
+
 	if (writer->n_bytes + writer->neutral.n_bytes <= max_bytes)
 		return;
 	free(writer->bytes);
@@ -87,9 +91,10 @@ static bool make_neutral(struct webp_writer *writer, const struct plane *luma,
 }
 
 static bool fill_picture(struct webp_writer *writer, WebPPicture *picture,
-                         struct plane *planes, unsigned n_planes,
-                         const struct plane *alpha)
+                         struct rendered *rendered)
 {
+	struct plane *planes = rendered->planes;
+	const struct plane *alpha = rendered->has_alpha ? &planes[ALPHA] : NULL;
 	struct plane neutral;
 
 	picture->width = (int)planes[0].width;
@@ -100,7 +105,7 @@ static bool fill_picture(struct webp_writer *writer, WebPPicture *picture,
 	picture->custom_ptr = writer;
 	picture->y = planes[0].samples;
 	picture->y_stride = (int)planes[0].stride;
-	if (n_planes == 1) {
+	if (rendered->n_planes == 1) {
 		if (!make_neutral(writer, &planes[0], &neutral))
 			return false;
 		picture->u = picture->v = neutral.samples;
@@ -119,22 +124,23 @@ static bool fill_picture(struct webp_writer *writer, WebPPicture *picture,
 	return true;
 }
 
-bool webp_writer_write(struct webp_writer *writer, struct plane *planes,
-                       unsigned n_planes, const struct plane *alpha,
-                       const struct webp_options *options, struct written *ret_written)
+static bool write_file(void *state, struct rendered *rendered,
+                       const struct write_options *options, struct written *ret_written)
 {
+	struct webp_writer *writer = state;
 	WebPConfig config;
 	WebPPicture picture;
 
 	if (!WebPConfigPreset(&config, WEBP_PRESET_DEFAULT, (float)options->quality) ||
 	    !WebPPictureInit(&picture))
 		return false; /* the library is of another version than its header */
-	config.method = (int)options->method;
+	config.method = (int)(options->effort * 6 + 4) / 9;
 	config.thread_level = 0;
 	writer->n_written = 0;
-	if (!fill_picture(writer, &picture, planes, n_planes, alpha) ||
-	    !WebPEncode(&config, &picture))
+	if (!fill_picture(writer, &picture, rendered) || !WebPEncode(&config, &picture))
 		return false;
 	*ret_written = (struct written){writer->bytes, writer->n_written};
 	return true;
 }
+
+const struct writer webp_writer = {create, destroy, trim, write_file};

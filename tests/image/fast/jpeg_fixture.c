@@ -197,17 +197,18 @@ struct jpg_request request_of(enum jpg_scale scale)
 	return (struct jpg_request){.scale = {scale, scale, scale}};
 }
 
-enum jpg_status decode(struct jpg_decoder *decoder, struct bytes file,
-                       const struct jpg_request *request, struct jpg_picture *ret_picture)
+enum read_status decode(struct jpg_decoder *decoder, struct bytes file,
+                        const struct jpg_request *request,
+                        struct jpg_picture *ret_picture)
 {
 	uint8_t *copy = malloc(file.n ? file.n : 1);
 	struct jpg_header header;
-	enum jpg_status status;
+	enum read_status status;
 
 	REQUIRE(copy != NULL);
 	memcpy(copy, file.at, file.n);
 	status = jpg_decoder_open(decoder, copy, file.n, &header);
-	if (status == JPG_OK)
+	if (status == READ_OK)
 		status = jpg_decoder_decode(decoder, request, ret_picture);
 	free(copy);
 	return status;
@@ -217,9 +218,9 @@ struct jpg_picture decode_whole(struct jpg_decoder *decoder, struct bytes file,
                                 const struct jpg_request *request)
 {
 	struct jpg_picture picture = {0};
-	enum jpg_status status = decode(decoder, file, request, &picture);
+	enum read_status status = decode(decoder, file, request, &picture);
 
-	REQUIRE(status == JPG_OK, "%s", jpg_decoder_reason(decoder));
+	REQUIRE(status == READ_OK, "%s", jpg_decoder_reason(decoder));
 	return picture;
 }
 

@@ -45,9 +45,9 @@ struct jpg_decoder *decoder_new(void);
 struct jpg_request request_of(enum jpg_scale scale);
 
 /* Open and decode a copy of exactly the file's length, so that a sanitizer sees a byte too many. */
-enum jpg_status decode(struct jpg_decoder *decoder, struct bytes file,
-                       const struct jpg_request *request,
-                       struct jpg_picture *ret_picture);
+enum read_status decode(struct jpg_decoder *decoder, struct bytes file,
+                        const struct jpg_request *request,
+                        struct jpg_picture *ret_picture);
 
 /* The same of a file that must be whole. */
 struct jpg_picture decode_whole(struct jpg_decoder *decoder, struct bytes file,

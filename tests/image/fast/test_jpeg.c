@@ -365,7 +365,7 @@ TEST(jpeg, the_memory_estimate_is_an_upper_bound)
 	struct jpg_request request = request_of(JPG_FULL);
 	uint64_t estimate;
 
-	REQUIRE(jpg_decoder_open(decoder, file.at, file.n, &header) == JPG_OK);
+	REQUIRE(jpg_decoder_open(decoder, file.at, file.n, &header) == READ_OK);
 	estimate = jpg_memory_estimate(&header, &request, file.n);
 	/* Samples, coefficients, and a mask of 8 bytes for each block. */
 	EXPECT(estimate >= n_samples * 3 + n_samples / 8);

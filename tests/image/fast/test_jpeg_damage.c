@@ -61,32 +61,33 @@ static struct bytes with(struct bytes file, size_t at, const void *bytes, size_t
 	return longer;
 }
 
-static enum jpg_status status_at(struct bytes file, enum jpg_scale scale, bool everything)
+static enum read_status status_at(struct bytes file, enum jpg_scale scale,
+                                  bool everything)
 {
 	struct jpg_decoder *decoder = decoder_new();
 	struct jpg_request request = request_of(scale);
 	struct jpg_picture picture;
-	enum jpg_status status;
+	enum read_status status;
 
 	request.reads_everything = everything;
 	status = decode(decoder, file, &request, &picture);
-	EXPECT(status == JPG_OK || jpg_decoder_reason(decoder)[0] != '\0');
+	EXPECT(status == READ_OK || jpg_decoder_reason(decoder)[0] != '\0');
 	jpg_decoder_destroy(decoder);
 	return status;
 }
 
-static enum jpg_status status_of_header(struct bytes file)
+static enum read_status status_of_header(struct bytes file)
 {
 	struct jpg_decoder *decoder = decoder_new();
 	struct jpg_header header;
-	enum jpg_status status = jpg_decoder_open(decoder, file.at, file.n, &header);
+	enum read_status status = jpg_decoder_open(decoder, file.at, file.n, &header);
 
 	jpg_decoder_destroy(decoder);
 	return status;
 }
 
 /* Decoding ends with this status at every scale. */
-static void expect_status(struct bytes file, enum jpg_status status)
+static void expect_status(struct bytes file, enum read_status status)
 {
 	for (enum jpg_scale scale = 0; scale < N_JPG_SCALES; scale++)
 		EXPECT_EQ(status_at(file, scale, false), status);
@@ -94,7 +95,7 @@ static void expect_status(struct bytes file, enum jpg_status status)
 }
 
 /* The file is refused before anything is decoded. */
-static void expect_refused(struct bytes file, enum jpg_status status)
+static void expect_refused(struct bytes file, enum read_status status)
 {
 	EXPECT_EQ(status_of_header(file), status);
 	expect_status(file, status);
@@ -105,13 +106,13 @@ TEST(jpeg_kinds, other_colours_are_refused_after_the_header)
 	struct jpeg_settings settings = plain;
 
 	settings.is_rgb = true;
-	expect_refused(jpeg_encode(&settings), JPG_CANNOT);
+	expect_refused(jpeg_encode(&settings), READ_CANNOT);
 	settings = plain;
 	settings.is_cmyk = true;
-	expect_refused(jpeg_encode(&settings), JPG_CANNOT);
+	expect_refused(jpeg_encode(&settings), READ_CANNOT);
 	settings.is_cmyk = false;
 	settings.is_ycck = true;
-	expect_refused(jpeg_encode(&settings), JPG_CANNOT);
+	expect_refused(jpeg_encode(&settings), READ_CANNOT);
 }
 
 TEST(jpeg_kinds, components_named_R_G_B_are_rgb_without_JFIF)
@@ -124,20 +125,20 @@ TEST(jpeg_kinds, components_named_R_G_B_are_rgb_without_JFIF)
 	file = jpeg_encode(&settings);
 	adobe = find_marker(file, 0xee, 0);
 	file.at[adobe + 1] = COM;
-	expect_refused(file, JPG_CANNOT);
+	expect_refused(file, READ_CANNOT);
 
 	/* With other names they are YCbCr. */
 	file = jpeg_encode(&settings);
 	file.at[find_marker(file, 0xee, 0) + 1] = COM;
 	file.at[find_marker(file, SOF0, 0) + 10] = 'x';
 	file.at[find_marker(file, SOS, 0) + 5] = 'x';
-	EXPECT_EQ(status_of_header(file), JPG_OK);
+	EXPECT_EQ(status_of_header(file), READ_OK);
 	free(file.at);
 
 	/* And so are those of which Adobe says it, whatever their names. */
 	file = jpeg_encode(&settings);
 	file.at[find_marker(file, 0xee, 0) + 4 + 11] = 1;
-	EXPECT_EQ(status_of_header(file), JPG_OK);
+	EXPECT_EQ(status_of_header(file), READ_OK);
 	free(file.at);
 }
 
@@ -148,7 +149,7 @@ TEST(jpeg_kinds, arithmetic_coding_is_refused_after_the_header)
 
 	settings.is_arithmetic = true;
 	file = jpeg_encode(&settings);
-	expect_refused(file, JPG_CANNOT);
+	expect_refused(file, READ_CANNOT);
 }
 
 TEST(jpeg_kinds, other_frames_are_refused_after_the_header)
@@ -160,7 +161,7 @@ TEST(jpeg_kinds, other_frames_are_refused_after_the_header)
 		struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
 
 		file.at[find_marker(file, SOF0, 0) + 1] = markers[i];
-		expect_refused(file, JPG_CANNOT);
+		expect_refused(file, READ_CANNOT);
 	}
 }
 
@@ -171,15 +172,15 @@ TEST(jpeg_kinds, other_depths_and_late_heights_are_refused_after_the_header)
 	size_t frame = find_marker(file, SOF0, 0);
 
 	file.at[frame + 4] = 12;
-	expect_refused(file, JPG_CANNOT);
+	expect_refused(file, READ_CANNOT);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 0);
 	file.at[frame + 5] = file.at[frame + 6] = 0;
-	expect_refused(file, JPG_CANNOT);
+	expect_refused(file, READ_CANNOT);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 0);
 	file = with(file, file.n - 2, dnl, sizeof(dnl));
-	expect_refused(file, JPG_CANNOT);
+	expect_refused(file, READ_CANNOT);
 }
 
 TEST(jpeg_kinds, extended_sequential_files_are_read)
@@ -187,7 +188,7 @@ TEST(jpeg_kinds, extended_sequential_files_are_read)
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
 
 	file.at[find_marker(file, SOF0, 0) + 1] = 0xc1;
-	expect_status(file, JPG_OK);
+	expect_status(file, READ_OK);
 }
 
 TEST(jpeg_kinds, more_scans_than_any_encoder_writes_are_refused)
@@ -202,7 +203,7 @@ TEST(jpeg_kinds, more_scans_than_any_encoder_writes_are_refused)
 		file = with(file, file.n - 2, copy, n);
 	free(copy);
 	/* A scan that comes twice is damage, whichever is seen first. */
-	EXPECT(status_at(file, JPG_FULL, false) != JPG_OK);
+	EXPECT(status_at(file, JPG_FULL, false) != READ_OK);
 	free(file.at);
 }
 
@@ -213,9 +214,10 @@ static void expect_every_cut_noticed(struct bytes file)
 		struct bytes cut = {file.at, n};
 
 		for (enum jpg_scale scale = 0; scale < N_JPG_SCALES; scale++) {
-			enum jpg_status status = status_at(cut, scale, false);
+			enum read_status status = status_at(cut, scale, false);
 
-			EXPECT(status == JPG_TRUNCATED || (n < 2 && status == JPG_CANNOT),
+			EXPECT(status == READ_TRUNCATED ||
+			               (n < 2 && status == READ_CANNOT),
 			       "status %d after %zu of %zu bytes", (int)status, n,
 			       file.n);
 		}
@@ -223,8 +225,8 @@ static void expect_every_cut_noticed(struct bytes file)
 	for (size_t n = file.n - 2; n < file.n; n++) {
 		struct bytes cut = {file.at, n};
 
-		EXPECT_EQ(status_at(cut, JPG_EIGHTH, false), JPG_OK);
-		EXPECT_EQ(status_at(cut, JPG_EIGHTH, true), JPG_TRUNCATED);
+		EXPECT_EQ(status_at(cut, JPG_EIGHTH, false), READ_OK);
+		EXPECT_EQ(status_at(cut, JPG_EIGHTH, true), READ_TRUNCATED);
 	}
 	free(file.at);
 }
@@ -286,7 +288,7 @@ TEST(jpeg_damage, a_scan_that_is_cut_short_is_noticed)
 
 		REQUIRE(cut.at != NULL);
 		memcpy(cut.at, file.at, n);
-		expect_status(with(cut, n, end, sizeof(end)), JPG_DAMAGED);
+		expect_status(with(cut, n, end, sizeof(end)), READ_DAMAGED);
 	}
 	free(file.at);
 }
@@ -308,9 +310,9 @@ TEST(jpeg_damage, damage_in_a_skipped_scan_passes_unless_everything_is_read)
 	struct bytes file = encode_with(SCRIPT_USUAL, 0);
 
 	spoil_scan(file, 3); /* the last bits of chroma's first AC scans */
-	EXPECT_EQ(status_at(file, JPG_EIGHTH, false), JPG_OK);
-	EXPECT_EQ(status_at(file, JPG_EIGHTH, true), JPG_DAMAGED);
-	EXPECT_EQ(status_at(file, JPG_FULL, false), JPG_DAMAGED);
+	EXPECT_EQ(status_at(file, JPG_EIGHTH, false), READ_OK);
+	EXPECT_EQ(status_at(file, JPG_EIGHTH, true), READ_DAMAGED);
+	EXPECT_EQ(status_at(file, JPG_FULL, false), READ_DAMAGED);
 	free(file.at);
 }
 
@@ -319,10 +321,10 @@ TEST(jpeg_damage, damage_in_a_scan_that_is_read_fails)
 	struct bytes file = encode_with(SCRIPT_USUAL, 0);
 
 	spoil_scan(file, 0);
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 	file = encode_with(SCRIPT_SEQUENTIAL, 0);
 	spoil_scan(file, 0);
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 }
 
 TEST(jpeg_damage, bytes_behind_the_last_block_of_a_scan_fail)
@@ -330,7 +332,7 @@ TEST(jpeg_damage, bytes_behind_the_last_block_of_a_scan_fail)
 	static const uint8_t zeros[3] = {0};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
 
-	expect_status(with(file, file.n - 2, zeros, sizeof(zeros)), JPG_DAMAGED);
+	expect_status(with(file, file.n - 2, zeros, sizeof(zeros)), READ_DAMAGED);
 }
 
 TEST(jpeg_damage, restart_markers_must_be_there_and_in_order)
@@ -339,17 +341,17 @@ TEST(jpeg_damage, restart_markers_must_be_there_and_in_order)
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 2);
 	size_t second = find_marker(file, RST0 + 1, 0);
 
-	EXPECT_EQ(status_at(file, JPG_FULL, false), JPG_OK);
+	EXPECT_EQ(status_at(file, JPG_FULL, false), READ_OK);
 	file.at[second + 1] = RST0 + 3;
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 2);
-	expect_status(with(file, second, one_more, 2), JPG_DAMAGED);
+	expect_status(with(file, second, one_more, 2), READ_DAMAGED);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 2);
 	memmove(file.at + second, file.at + second + 2, file.n - second - 2);
 	file.n -= 2;
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 }
 
 TEST(jpeg_damage, fill_bytes_in_front_of_markers_are_no_damage)
@@ -361,8 +363,8 @@ TEST(jpeg_damage, fill_bytes_in_front_of_markers_are_no_damage)
 	file = with(file, find_marker(file, RST0 + 1, 0), fill, sizeof(fill));
 	file = with(file, find_marker(file, SOS, 0), fill, sizeof(fill));
 	file = with(file, find_marker(file, DQT, 0), fill, sizeof(fill));
-	EXPECT_EQ(status_at(file, JPG_FULL, true), JPG_OK);
-	expect_status(file, JPG_OK);
+	EXPECT_EQ(status_at(file, JPG_FULL, true), READ_OK);
+	expect_status(file, READ_OK);
 }
 
 TEST(jpeg_damage, stray_bytes_between_segments_fail_only_where_everything_is_read)
@@ -371,8 +373,8 @@ TEST(jpeg_damage, stray_bytes_between_segments_fail_only_where_everything_is_rea
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
 
 	file = with(file, find_marker(file, DQT, 0), stray, sizeof(stray));
-	EXPECT_EQ(status_at(file, JPG_FULL, true), JPG_DAMAGED);
-	expect_status(file, JPG_OK);
+	EXPECT_EQ(status_at(file, JPG_FULL, true), READ_DAMAGED);
+	expect_status(file, READ_OK);
 }
 
 TEST(jpeg_damage, what_follows_the_end_marker_is_not_read)
@@ -381,8 +383,8 @@ TEST(jpeg_damage, what_follows_the_end_marker_is_not_read)
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
 
 	file = with(file, file.n, more, sizeof(more));
-	EXPECT_EQ(status_at(file, JPG_FULL, true), JPG_OK);
-	expect_status(file, JPG_OK);
+	EXPECT_EQ(status_at(file, JPG_FULL, true), READ_OK);
+	expect_status(file, READ_OK);
 }
 
 /* Every byte of the headers, changed to several values, gives a status. */
@@ -409,7 +411,7 @@ static void expect_frame_refused(size_t offset, uint8_t value)
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
 
 	file.at[find_marker(file, SOF0, 0) + offset] = value;
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 }
 
 TEST(jpeg_damage, a_frame_that_contradicts_itself_is_refused)
@@ -426,7 +428,7 @@ static void expect_scan_refused(size_t offset, uint8_t value)
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
 
 	file.at[find_marker(file, SOS, 0) + offset] = value;
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 }
 
 TEST(jpeg_damage, a_scan_that_contradicts_its_frame_is_refused)
@@ -461,7 +463,7 @@ TEST(jpeg_damage, a_progression_out_of_order_is_refused)
 
 		file.at[find_marker(file, SOS, cases[i].scan) + cases[i].offset] =
 			cases[i].value;
-		expect_status(file, JPG_DAMAGED);
+		expect_status(file, READ_DAMAGED);
 	}
 }
 
@@ -472,19 +474,19 @@ TEST(jpeg_damage, impossible_tables_are_refused)
 
 	file.at[table + 5] = 3; /* three codes of one bit */
 	file.at[table + 7] -= 3;
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 0);
 	file.at[table + 4] = 0x20; /* a class that does not exist */
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 0);
 	file.at[table + 21] = 16; /* a DC difference of 16 bits */
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 0);
 	file.at[find_marker(file, DQT, 0) + 5] = 0; /* a step of 0 */
-	expect_status(file, JPG_DAMAGED);
+	expect_status(file, READ_DAMAGED);
 }
 
 /* Tables may change between scans; a component keeps the quantization of its first. */
@@ -515,7 +517,7 @@ static bool is_small(struct jpg_decoder *decoder, struct bytes file)
 {
 	struct jpg_header header;
 
-	return jpg_decoder_open(decoder, file.at, file.n, &header) == JPG_OK &&
+	return jpg_decoder_open(decoder, file.at, file.n, &header) == READ_OK &&
 	       header.width * header.height < 1000000;
 }
 
@@ -524,9 +526,9 @@ static bool compare(struct jpg_decoder *decoder, struct bytes file)
 {
 	struct jpg_request request = request_of(JPG_FULL);
 	struct jpg_picture picture = {0};
-	enum jpg_status status = decode(decoder, file, &request, &picture);
+	enum read_status status = decode(decoder, file, &request, &picture);
 	struct reference reference = reference_decode(file, 1);
-	bool are_both_clean = status == JPG_OK && reference.is_clean &&
+	bool are_both_clean = status == READ_OK && reference.is_clean &&
 	                      largest_coefficient(file) < 8192;
 
 	if (are_both_clean) {

@@ -7,7 +7,6 @@
 #include "jpeg_maker.h"
 
 #include "image/fast/png_read.h"
-#include "image/fast/png_write.h"
 
 #include <libdeflate.h>
 #include <math.h>
@@ -271,11 +270,10 @@ static void expect_reduced(const struct png_settings *settings, unsigned factor)
 	double largest = 0;
 
 	REQUIRE(reader != NULL);
-	REQUIRE(png_reader_open(reader, png.file.at, png.file.n, &header) ==
-	        PNG_READER_OK);
+	REQUIRE(png_reader_open(reader, png.file.at, png.file.n, &header) == READ_OK);
 	EXPECT_EQ(header.width, settings->width);
 	EXPECT_EQ(header.height, settings->height);
-	REQUIRE(png_reader_decode(reader, factor, &box) == PNG_READER_OK);
+	REQUIRE(png_reader_decode(reader, factor, &box) == READ_OK);
 	EXPECT_EQ(box->planes[0].width, (settings->width + factor - 1) / factor);
 	EXPECT_EQ(box->planes[0].height, (settings->height + factor - 1) / factor);
 	for (uint32_t y = 0; y < box->planes[0].height; y++) {
@@ -351,8 +349,7 @@ TEST(png_read, a_file_that_ends_early_is_noticed_at_every_byte)
 
 		REQUIRE(copy != NULL);
 		memcpy(copy, png.file.at, n);
-		EXPECT_EQ(png_reader_open(reader, copy, n, &header),
-		          PNG_READER_TRUNCATED);
+		EXPECT_EQ(png_reader_open(reader, copy, n, &header), READ_TRUNCATED);
 		free(copy);
 	}
 	png_reader_destroy(reader);
@@ -378,8 +375,8 @@ TEST(png_read, every_changed_bit_behind_the_signature_is_noticed)
 
 		png.file.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		is_good = png_reader_open(reader, png.file.at, png.file.n, &header) ==
-		                  PNG_READER_OK &&
-		          png_reader_decode(reader, 2, &box) == PNG_READER_OK;
+		                  READ_OK &&
+		          png_reader_decode(reader, 2, &box) == READ_OK;
 		EXPECT(!is_good, "bit %zu", bit);
 		EXPECT(is_good || png_reader_reason(reader)[0] != '\0');
 		png.file.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -388,7 +385,7 @@ TEST(png_read, every_changed_bit_behind_the_signature_is_noticed)
 	png_free(&png);
 }
 
-static enum png_reader_status status_with_chunk(const char *type)
+static enum read_status status_with_chunk(const char *type)
 {
 	const struct png_settings settings = {
 		.width = 4, .height = 4, .colour_type = 2, .depth = 8};
@@ -396,7 +393,7 @@ static enum png_reader_status status_with_chunk(const char *type)
 	struct png_reader *reader = png_reader_create();
 	struct png_reader_header header;
 	struct bytes file = {0};
-	enum png_reader_status status;
+	enum read_status status;
 
 	REQUIRE(reader != NULL);
 	append(&file, png.file.at, 33);
@@ -411,11 +408,11 @@ static enum png_reader_status status_with_chunk(const char *type)
 
 TEST(png_read, pictures_of_other_kinds_are_left_to_other_readers)
 {
-	EXPECT_EQ(status_with_chunk("tEXt"), PNG_READER_OK);
-	EXPECT_EQ(status_with_chunk("gAMA"), PNG_READER_OK);
-	EXPECT_EQ(status_with_chunk("tRNS"), PNG_READER_CANNOT);
-	EXPECT_EQ(status_with_chunk("acTL"), PNG_READER_CANNOT);
-	EXPECT_EQ(status_with_chunk("ABCD"), PNG_READER_CANNOT);
+	EXPECT_EQ(status_with_chunk("tEXt"), READ_OK);
+	EXPECT_EQ(status_with_chunk("gAMA"), READ_OK);
+	EXPECT_EQ(status_with_chunk("tRNS"), READ_CANNOT);
+	EXPECT_EQ(status_with_chunk("acTL"), READ_CANNOT);
+	EXPECT_EQ(status_with_chunk("ABCD"), READ_CANNOT);
 }
 
 TEST(png_unfilter, simd_and_portable_code_give_the_same_rows)
@@ -450,7 +447,8 @@ static void expect_round_trip(const struct png_settings *settings, unsigned leve
 		.scaled = size, .part = {0, 0, size}, .canvas = size};
 	struct png png = make_png(settings);
 	struct png_reader *reader = png_reader_create();
-	struct png_writer *writer = png_writer_create();
+	const struct write_options encoding = {.effort = level};
+	void *writer = png_writer.create();
 	struct renderer *renderer = renderer_create();
 	struct png_reader_header header;
 	struct decoded decoded = {.size = size, .orientation = 1};
@@ -460,17 +458,16 @@ static void expect_round_trip(const struct png_settings *settings, unsigned leve
 	double largest = 0;
 
 	REQUIRE(reader && writer && renderer);
-	REQUIRE(png_reader_open(reader, png.file.at, png.file.n, &header) ==
-	        PNG_READER_OK);
-	REQUIRE(png_reader_decode(reader, 1, &box) == PNG_READER_OK);
+	REQUIRE(png_reader_open(reader, png.file.at, png.file.n, &header) == READ_OK);
+	REQUIRE(png_reader_decode(reader, 1, &box) == READ_OK);
 	decoded.n_planes = box->n_planes;
 	decoded.has_alpha = box->has_alpha;
 	memcpy(decoded.planes, box->planes, sizeof(decoded.planes));
 	REQUIRE(render(renderer, &decoded, &layout, &options, &rendered));
-	REQUIRE(png_writer_write(writer, &rendered, level, &written));
+	REQUIRE(png_writer.write(writer, &rendered, &encoding, &written));
 	REQUIRE(png_reader_open(reader, written.bytes, written.n_bytes, &header) ==
-	        PNG_READER_OK);
-	REQUIRE(png_reader_decode(reader, 1, &box) == PNG_READER_OK);
+	        READ_OK);
+	REQUIRE(png_reader_decode(reader, 1, &box) == READ_OK);
 	EXPECT_EQ(box->n_planes, decoded.n_planes);
 	EXPECT_EQ(box->has_alpha, decoded.has_alpha);
 	for (uint32_t y = 0; y < size.height; y++) {
@@ -490,7 +487,7 @@ static void expect_round_trip(const struct png_settings *settings, unsigned leve
 	}
 	EXPECT(largest < 0.6, "type %u: off by %.3f", settings->colour_type, largest);
 	png_reader_destroy(reader);
-	png_writer_destroy(writer);
+	png_writer.destroy(writer);
 	renderer_destroy(renderer);
 	png_free(&png);
 }
@@ -526,13 +523,13 @@ TEST(png_read, memory_is_freed_and_used_again)
 	REQUIRE(reader != NULL);
 	for (unsigned i = 0; i < 3; i++) {
 		REQUIRE(png_reader_open(reader, png.file.at, png.file.n, &header) ==
-		        PNG_READER_OK);
-		EXPECT_EQ(png_reader_decode(reader, 2, &box), PNG_READER_OK);
+		        READ_OK);
+		EXPECT_EQ(png_reader_decode(reader, 2, &box), READ_OK);
 		png_reader_trim(reader, i ? 0 : SIZE_MAX);
 	}
 	EXPECT(png_reader_memory(&header, 1) > png_reader_memory(&header, 4));
 	png_reader_destroy(reader);
 	png_reader_destroy(NULL);
-	png_writer_destroy(NULL);
+	png_writer.destroy(NULL);
 	png_free(&png);
 }

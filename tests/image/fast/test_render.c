@@ -6,9 +6,7 @@
 
 #include "jpeg_fixture.h"
 
-#include "image/fast/jpeg_write.h"
 #include "image/fast/render.h"
-#include "image/fast/webp_write.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -259,14 +257,23 @@ static void make_planes(struct plane planes[3], struct workspace workspaces[3],
 	}
 }
 
-static void expect_jpeg(unsigned width, unsigned height,
-                        const struct jpeg_options *options)
+/* The first n of these planes, as a renderer gives them. */
+static struct rendered rendered_of(const struct plane planes[3], unsigned n_planes,
+                                   bool has_half_chroma)
 {
-	static const uint8_t comment[] = "made by a test";
-	const struct jpeg_segment segment = {0xfe, comment, sizeof(comment)};
+	struct rendered rendered = {.n_planes = n_planes,
+	                            .has_half_chroma = has_half_chroma};
+
+	memcpy(rendered.planes, planes, n_planes * sizeof(planes[0]));
+	return rendered;
+}
+
+static void expect_jpeg(unsigned width, unsigned height, bool has_half_chroma,
+                        const struct write_options *options)
+{
 	struct workspace workspaces[3] = {{0}};
 	struct plane planes[3];
-	struct jpeg_writer *writer = jpeg_writer_create();
+	void *writer = jpeg_writer.create();
 	struct jpg_decoder *decoder = decoder_new();
 	struct jpg_request request = request_of(JPG_FULL);
 	struct jpg_picture picture;
@@ -274,11 +281,11 @@ static void expect_jpeg(unsigned width, unsigned height,
 
 	REQUIRE(writer != NULL);
 	request.reads_everything = true;
-	make_planes(planes, workspaces, width, height, options->has_half_chroma);
+	make_planes(planes, workspaces, width, height, has_half_chroma);
 	for (unsigned n_planes = 1; n_planes <= 3; n_planes += 2) {
-		REQUIRE(jpeg_writer_write(writer, planes, n_planes, options, &segment, 1,
-		                          &written));
-		EXPECT(memmem(written.bytes, written.n_bytes, comment, sizeof(comment)));
+		struct rendered rendered = rendered_of(planes, n_planes, has_half_chroma);
+
+		REQUIRE(jpeg_writer.write(writer, &rendered, options, &written));
 		picture = decode_whole(
 			decoder,
 			(struct bytes){(uint8_t *)written.bytes, written.n_bytes},
@@ -295,7 +302,7 @@ static void expect_jpeg(unsigned width, unsigned height,
 	}
 	for (unsigned i = 0; i < 3; i++)
 		workspace_fini(&workspaces[i]);
-	jpeg_writer_destroy(writer);
+	jpeg_writer.destroy(writer);
 	jpg_decoder_destroy(decoder);
 }
 
@@ -305,24 +312,24 @@ TEST(jpeg_write, planes_come_back_from_a_file_of_any_size_and_kind)
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		for (unsigned kind = 0; kind < 8; kind++) {
-			const struct jpeg_options options = {
+			const struct write_options options = {
 				.quality = 95,
 				.is_progressive = kind & 1,
 				.has_own_tables = kind & 2,
-				.has_half_chroma = kind & 4,
 			};
 
-			expect_jpeg(sizes[i][0], sizes[i][1], &options);
+			expect_jpeg(sizes[i][0], sizes[i][1], kind & 4, &options);
 		}
 	}
 }
 
 TEST(jpeg_write, a_writer_writes_again_after_a_large_file_and_a_trim)
 {
-	const struct jpeg_options options = {.quality = 100, .has_half_chroma = false};
+	const struct write_options options = {.quality = 100};
 	struct workspace workspaces[3] = {{0}};
 	struct plane planes[3];
-	struct jpeg_writer *writer = jpeg_writer_create();
+	void *writer = jpeg_writer.create();
+	struct rendered rendered;
 	struct written written;
 	uint64_t state = 1;
 	size_t n_large, n_small;
@@ -334,37 +341,40 @@ TEST(jpeg_write, a_writer_writes_again_after_a_large_file_and_a_trim)
 			((uint8_t *)planes[i].samples)[j] = (uint8_t)random_below(&state,
 			                                                          256);
 	}
-	REQUIRE(jpeg_writer_write(writer, planes, 3, &options, NULL, 0, &written));
+	rendered = rendered_of(planes, 3, false);
+	REQUIRE(jpeg_writer.write(writer, &rendered, &options, &written));
 	n_large = written.n_bytes;
 	EXPECT(n_large > 200000);
-	jpeg_writer_trim(writer, 1000);
+	jpeg_writer.trim(writer, 1000);
 	make_planes(planes, workspaces, 20, 20, false);
-	REQUIRE(jpeg_writer_write(writer, planes, 3, &options, NULL, 0, &written));
+	rendered = rendered_of(planes, 3, false);
+	REQUIRE(jpeg_writer.write(writer, &rendered, &options, &written));
 	n_small = written.n_bytes;
 	EXPECT(n_small < 2000);
 	for (unsigned i = 0; i < 3; i++)
 		workspace_fini(&workspaces[i]);
-	jpeg_writer_destroy(writer);
-	jpeg_writer_destroy(NULL);
+	jpeg_writer.destroy(writer);
+	jpeg_writer.destroy(NULL);
 }
 
 /* libwebp decodes to planes too: luma as it was written, chroma with the limits applied. */
 TEST(webp_write, planes_come_back_within_the_loss_of_the_format)
 {
-	const struct webp_options options = {.quality = 95, .method = 4};
+	const struct write_options options = {.quality = 95, .effort = 6};
 	struct workspace workspaces[3] = {{0}};
 	struct plane planes[3];
-	struct webp_writer *writer = webp_writer_create();
+	void *writer = webp_writer.create();
 
 	REQUIRE(writer != NULL);
 	for (unsigned n_planes = 1; n_planes <= 3; n_planes += 2) {
 		int width, height, stride, chroma_stride;
 		uint8_t *luma, *cb, *cr;
+		struct rendered rendered;
 		struct written written;
 
 		make_planes(planes, workspaces, 35, 51, true);
-		REQUIRE(webp_writer_write(writer, planes, n_planes, NULL, &options,
-		                          &written));
+		rendered = rendered_of(planes, n_planes, true);
+		REQUIRE(webp_writer.write(writer, &rendered, &options, &written));
 		luma = WebPDecodeYUV(written.bytes, written.n_bytes, &width, &height, &cb,
 		                     &cr, &stride, &chroma_stride);
 		REQUIRE(luma != NULL);
@@ -379,6 +389,6 @@ TEST(webp_write, planes_come_back_within_the_loss_of_the_format)
 	}
 	for (unsigned i = 0; i < 3; i++)
 		workspace_fini(&workspaces[i]);
-	webp_writer_destroy(writer);
-	webp_writer_destroy(NULL);
+	webp_writer.destroy(writer);
+	webp_writer.destroy(NULL);
 }
