@@ -7,6 +7,7 @@
 #include "store/stamp.h"
 #include "store/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -27,10 +29,33 @@ static enum published refuse(const struct output *output, struct failure *failur
 
 void output_begin(struct output *output)
 {
-	output->fd = -1;
+	output->fd = output->guard = -1;
 	output->temp[0] = output->old[0] = 0;
-	output->has_stamp = false;
+	output->has_stamp = output->has_backup = false;
 	output->dates_errno = 0;
+}
+
+/* Whether two descriptions are of the same file, with the same size and modification time. */
+static bool is_unchanged(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size &&
+	       store_time_ns(&a->st_mtim) == store_time_ns(&b->st_mtim);
+}
+
+/* Whether the name still belongs to the expected file, unchanged. */
+static bool is_expected(const struct output *output, const char *name)
+{
+	struct stat st;
+
+	return fstatat(output->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       is_unchanged(&st, output->expected);
+}
+
+static int exchange(const struct output *output, const char *hidden)
+{
+	return renameat2(output->folder, hidden, output->folder, output->name,
+	                 RENAME_EXCHANGE);
 }
 
 /* ---- hidden names ---- */
@@ -43,6 +68,20 @@ static void make_temp_name(char name[TEMP_NAME_BYTES])
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uintptr_t)name;
 	snprintf(name, TEMP_NAME_BYTES, ".pixpool-%016" PRIx64 ".tmp", random);
+}
+
+/*
+ * Lock a file that has a hidden name, or gets one, so that no other run takes it for the rest of a run
+ * that was killed (output_sweep). False: another run is removing the file. Where a file system has no
+ * locks, nobody removes files.
+ */
+static bool lock_hidden(int fd)
+{
+	struct stat st;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return errno != EWOULDBLOCK;
+	return fstat(fd, &st) != 0 || st.st_nlink > 0;
 }
 
 /* Remove the file of a hidden name, if there is one. Keeps errno. */
@@ -60,12 +99,45 @@ static void drop_file(struct output *output)
 {
 	drop_hidden(output, output->temp);
 	fd_close(&output->fd);
+	fd_close(&output->guard);
 }
 
-void output_end(struct output *output)
+static bool is_hidden_name(const char *name)
 {
-	drop_file(output);
-	drop_hidden(output, output->old);
+	uint64_t number;
+	int n = 0;
+
+	return sscanf(name, ".pixpool-%16" SCNx64 ".tmp%n", &number, &n) == 1 &&
+	       n == 29 && name[n] == 0;
+}
+
+/* Remove a hidden file, unless its run is alive and has it locked. */
+static void sweep_file(int folder, const char *name)
+{
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0)
+		unlinkat(folder, name, 0);
+	fd_close(&fd);
+}
+
+void output_sweep(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *names = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+
+	if (!names) {
+		fd_close(&fd);
+		return;
+	}
+	while ((entry = readdir(names))) {
+		if (is_hidden_name(entry->d_name))
+			sweep_file(folder, entry->d_name);
+	}
+	closedir(names);
 }
 
 /* ---- writing ---- */
@@ -89,20 +161,34 @@ static bool add_stamp(struct output *output)
 	return output->has_stamp || errno == ENOTSUP;
 }
 
+/* Copy the attributes of the file that is replaced. If another file has its name by now,
+ * output_name() will find out. False with errno. */
+static bool add_attributes(const struct output *output)
+{
+	int fd = openat(output->folder, output->name,
+	                O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	bool is_done = fd >= 0 || errno == ENOENT || errno == ELOOP || errno == ENXIO;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && is_unchanged(&st, output->expected))
+		is_done = attributes_copy(output->fd, fd);
+	fd_close(&fd);
+	return is_done;
+}
+
 /* Set the dates of the output, if any. Shares and FUSE file systems may refuse that, each with another
  * error: then the output keeps the date of now. */
 static void set_dates(struct output *output)
 {
-	struct stat st;
 	struct timespec dates[2];
 
 	if (output->dates) {
 		memcpy(dates, output->dates, sizeof(dates));
 	} else {
-		if (output->attributes_of < 0 || fstat(output->attributes_of, &st) != 0)
+		if (!output->keeps_attributes)
 			return;
-		dates[0] = st.st_atim;
-		dates[1] = st.st_mtim;
+		dates[0] = output->expected->st_atim;
+		dates[1] = output->expected->st_mtim;
 	}
 	if (futimens(output->fd, dates) != 0)
 		output->dates_errno = errno;
@@ -113,8 +199,7 @@ static void set_dates(struct output *output)
 static bool fill(struct output *output)
 {
 	if (!fd_copy(output->fd, output->content, output->offset, output->n_bytes) ||
-	    (output->attributes_of >= 0 &&
-	     !attributes_copy(output->fd, output->attributes_of)))
+	    (output->keeps_attributes && !add_attributes(output)))
 		return false;
 	set_dates(output);
 	return add_stamp(output);
@@ -148,11 +233,13 @@ static enum published write_hidden(struct output *output, struct failure *failur
 	int tries = 0;
 
 	do {
+		fd_close(&output->fd);
 		make_temp_name(output->temp);
 		output->fd = openat(output->folder, output->temp,
 		                    O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC,
 		                    0666);
-	} while (output->fd < 0 && errno == EEXIST && ++tries < TEMP_TRIES);
+	} while ((output->fd < 0 ? errno == EEXIST : !lock_hidden(output->fd)) &&
+	         ++tries < TEMP_TRIES);
 	if (output->fd < 0) {
 		output->temp[0] = 0;
 		return refuse(output, failure, "create a file");
@@ -210,6 +297,7 @@ static int link_hidden(struct output *output)
 {
 	int tries = 0, linked;
 
+	lock_hidden(output->fd); /* it has no name, so no other run has it */
 	do {
 		make_temp_name(output->temp);
 		linked = link_unnamed(output, output->temp);
@@ -238,12 +326,14 @@ static enum published change_way(struct output *output, bool is_durable,
 	return result == PUBLISHED && is_durable ? output_sync(output, failure) : result;
 }
 
-/* Close a written file before its name shows it: NFS may say only now that it is full. */
+/* Close a written file before its name shows it: NFS may say only now that it is full. The duplicate
+ * keeps the lock. */
 static enum published close_file(struct output *output, struct failure *failure)
 {
 	int fd = output->fd;
 	enum published result;
 
+	output->guard = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	output->fd = -1;
 	if (close(fd) == 0 || errno == EINTR)
 		return PUBLISHED;
@@ -313,24 +403,6 @@ static enum published rename_new(struct output *output, struct failure *failure)
 	                      : refuse(output, failure, "name the output");
 }
 
-/* Whether the name still belongs to the expected file, unchanged. */
-static bool is_expected(const struct output *output, const char *name)
-{
-	const struct stat *expected = output->expected;
-	struct stat st;
-
-	return fstatat(output->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_dev == expected->st_dev && st.st_ino == expected->st_ino &&
-	       st.st_size == expected->st_size &&
-	       store_time_ns(&st.st_mtim) == store_time_ns(&expected->st_mtim);
-}
-
-static int exchange(const struct output *output, const char *hidden)
-{
-	return renameat2(output->folder, hidden, output->folder, output->name,
-	                 RENAME_EXCHANGE);
-}
-
 /* The name of the backup. The caller frees it. NULL when memory ran out. */
 static char *name_of_backup(const struct output *output)
 {
@@ -341,30 +413,73 @@ static char *name_of_backup(const struct output *output)
 	               : backup;
 }
 
-/* Whether the backup's name is taken. A file of that name is never replaced. */
-static bool has_backup(const struct output *output)
+/*
+ * Link the backup's name to the old file, before the old file loses its name: so a process that is
+ * killed at any moment leaves no original under a hidden name alone. A file that has the backup's name
+ * is never replaced; the link that a killed process left is the same file. Where links are not
+ * possible, output_settle() renames the old file.
+ */
+static enum published link_backup(struct output *output, struct failure *failure)
 {
 	char *backup = output->backup_suffix ? name_of_backup(output) : NULL;
+	int folder = output->folder;
+	enum published result = PUBLISHED;
 	struct stat st;
-	bool has = backup &&
-	           fstatat(output->folder, backup, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
+	if (!backup)
+		return output->backup_suffix ? refuse(output, failure, "keep a backup")
+		                             : PUBLISHED;
+	errno = EPERM;
+	if (!(output->without & WITHOUT_LINKS) &&
+	    linkat(folder, output->name, folder, backup, 0) == 0)
+		output->has_backup = true;
+	else if (errno != EEXIST && !has_no_links())
+		result = refuse(output, failure, "keep a backup");
+	else if (fstatat(folder, backup, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		output->has_backup = is_unchanged(&st, output->expected);
+		if (!output->has_backup) {
+			failure_set(failure, FAIL_EXISTS,
+			            "publish: cannot keep a backup: %s exists", backup);
+			result = REFUSED;
+		}
+	}
 	free(backup);
-	return has;
+	return result;
+}
+
+/* Remove the link of the backup: the old file has its name again. */
+static void unlink_backup(struct output *output)
+{
+	char *backup = output->has_backup ? name_of_backup(output) : NULL;
+
+	if (backup)
+		unlinkat(output->folder, backup, 0);
+	output->has_backup = false;
+	free(backup);
 }
 
 /*
  * Exchange the hidden file with the existing one, and check the old file afterwards: so it cannot
  * change between the check and the exchange. The old file is kept until the new one is durable.
  */
-static enum published replace_expected(struct output *output, struct failure *failure)
+/*
+ * Before an exchange after which the hidden name has the only link to an original: give the file a hidden
+ * name that no run removes, ".pixpool-<16 hex digits>.old". A failure costs only this protection.
+ */
+static void protect_hidden(struct output *output)
 {
-	if (!is_expected(output, output->name))
-		return IN_THE_WAY;
-	if (has_backup(output)) {
-		errno = EEXIST;
-		return refuse(output, failure, "keep a backup");
-	}
+	char name[TEMP_NAME_BYTES];
+
+	make_temp_name(name);
+	memcpy(strrchr(name, '.'), ".old", 5);
+	if (renameat(output->folder, output->temp, output->folder, name) == 0)
+		memcpy(output->temp, name, TEMP_NAME_BYTES);
+}
+
+static enum published exchange_expected(struct output *output, struct failure *failure)
+{
+	if (output->backup_suffix && !output->has_backup)
+		protect_hidden(output);
 	errno = EINVAL;
 	if ((output->without & WITHOUT_NOREPLACE) ||
 	    exchange(output, output->temp) != 0) {
@@ -372,9 +487,9 @@ static enum published replace_expected(struct output *output, struct failure *fa
 			return IN_THE_WAY;
 		if (!has_no_links())
 			return refuse(output, failure, "replace the file that is there");
-		/* The file system cannot exchange files. If no backup is wanted, rename: the
-		 * check was only a moment ago. */
-		if (output->backup_suffix) {
+		/* The file system cannot exchange files. If the old file need not be kept, or is
+		 * kept already, rename: the check was only a moment ago. */
+		if (output->backup_suffix && !output->has_backup) {
 			errno = EOPNOTSUPP;
 			return refuse(output, failure, "keep a backup");
 		}
@@ -388,6 +503,20 @@ static enum published replace_expected(struct output *output, struct failure *fa
 	return exchange(output, output->temp) == 0
 	               ? IN_THE_WAY
 	               : refuse(output, failure, "put back the file that was there");
+}
+
+static enum published replace_expected(struct output *output, struct failure *failure)
+{
+	enum published result = is_expected(output, output->name)
+	                                ? link_backup(output, failure)
+	                                : IN_THE_WAY;
+
+	if (result != PUBLISHED)
+		return result;
+	result = exchange_expected(output, failure);
+	if (result != PUBLISHED)
+		unlink_backup(output);
+	return result;
 }
 
 static enum published name_hidden(struct output *output, struct failure *failure)
@@ -430,13 +559,28 @@ enum published output_name(struct output *output, bool is_durable,
 	return name_hidden(output, ret_failure);
 }
 
+/* Exchange the files again, so that the old file has its name, and remove ours. Where that fails, or
+ * somebody has replaced ours, both files stay, so that nothing is lost. */
+static void put_back(struct output *output)
+{
+	struct stat ours, st;
+
+	if (fstat(output->guard, &ours) == 0 &&
+	    fstatat(output->folder, output->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    is_unchanged(&ours, &st) && exchange(output, output->old) == 0) {
+		drop_hidden(output, output->old);
+		unlink_backup(output);
+	}
+	output->old[0] = 0;
+}
+
 enum published output_settle(struct output *output, struct failure *ret_failure)
 {
 	enum published result;
 	char *backup;
 	int done = -1;
 
-	if (!output->old[0] || !output->backup_suffix) {
+	if (!output->old[0] || !output->backup_suffix || output->has_backup) {
 		drop_hidden(output, output->old);
 		return PUBLISHED;
 	}
@@ -449,9 +593,14 @@ enum published output_settle(struct output *output, struct failure *ret_failure)
 		output->old[0] = 0;
 		return PUBLISHED;
 	}
-	/* Give the old file its name back, and remove ours. */
 	result = refuse(output, ret_failure, "keep a backup");
-	if (exchange(output, output->old) != 0)
-		output->old[0] = 0; /* keep both files, so that nothing is lost */
+	put_back(output);
 	return result;
+}
+
+void output_end(struct output *output)
+{
+	if (output->old[0])
+		put_back(output);
+	drop_file(output);
 }

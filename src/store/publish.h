@@ -36,17 +36,21 @@ struct output {
 	/* For REPLACE_THIS: appended to the name of the old file to keep it as a backup; NULL:
 	 * the old file is removed. */
 	const char *backup_suffix;
-	int attributes_of; /* copy owner, mode, ACL and attributes from this file; -1: none */
+	/* For REPLACE_THIS: copy owner, mode, ACL, attributes and times of the old file. */
+	bool keeps_attributes;
 	/* Written to the output, after its size, time and hash were filled in. NULL: no stamp. */
 	struct stamp *stamp;
 	bool is_in_root;  /* folder is the output folder itself */
 	unsigned without; /* as in struct store */
 
 	/* Between the steps. output_begin() sets them. */
-	int fd;                     /* the file; -1 */
+	int fd; /* the file; -1 */
+	/* The file once fd is closed: keeps it locked while it has a hidden name; -1. */
+	int guard;
 	char temp[TEMP_NAME_BYTES]; /* its hidden name; "": none */
 	char old[TEMP_NAME_BYTES]; /* the hidden name of the file that it replaced; "": none */
 	bool has_stamp;
+	bool has_backup; /* the backup's name has been linked to the old file */
 	int dates_errno; /* why the dates could not be set; 0: they could, or need not */
 };
 
@@ -80,7 +84,14 @@ enum published output_name(struct output *output, bool is_durable,
  * its backup's name. */
 enum published output_settle(struct output *output, struct failure *ret_failure);
 
-/* Close the output. If it has no name yet, its file is deleted. */
+/* Close the output. If it has no name yet, its file is deleted. If it was exchanged with the file that
+ * it replaces, and was not settled, that file gets its name back. */
 void output_end(struct output *output);
+
+/*
+ * Remove the hidden files that earlier runs left in a folder when they were killed. Files of runs that
+ * are alive stay: a run locks its hidden files. A failure is no error, the files just stay.
+ */
+void output_sweep(int folder);
 
 #endif

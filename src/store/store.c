@@ -3,6 +3,7 @@
 #include "store/store.h"
 
 #include "base/fd.h"
+#include "common/hash.h"
 #include "store/publish.h"
 #include "store/store_internal.h"
 
@@ -107,15 +108,26 @@ static int make_folder(const char *path)
 	return result;
 }
 
-struct store *store_open(const char *folder)
+struct store *store_open_in_place(void)
 {
 	struct store *store = calloc(1, sizeof(*store));
-	struct stat st;
 
 	if (!store)
 		return NULL;
 	lock_init(&store->lock);
-	store->last_fd = -1;
+	store->root = store->last_fd = -1;
+	if (access("/proc/self/fd", X_OK) != 0)
+		store->without |= WITHOUT_PROC;
+	return store;
+}
+
+struct store *store_open(const char *folder)
+{
+	struct store *store = store_open_in_place();
+	struct stat st;
+
+	if (!store)
+		return NULL;
 	store->root = open_folder(folder);
 	if (store->root < 0 && errno == ENOENT && make_folder(folder) == 0) {
 		store->was_made = true;
@@ -125,8 +137,7 @@ struct store *store_open(const char *folder)
 		goto fail;
 	store->dev = st.st_dev;
 	store->ino = st.st_ino;
-	if (access("/proc/self/fd", X_OK) != 0)
-		store->without |= WITHOUT_PROC;
+	store_sweep(store, store->root);
 	return store;
 
 fail:
@@ -152,6 +163,7 @@ void store_close(struct store *store)
 	forget_last(store);
 	fd_close(&store->root);
 	lock_fini(&store->lock);
+	hash_set_fini(&store->swept);
 	free(store);
 	errno = kept;
 }
@@ -232,6 +244,28 @@ static bool sync_folder(int folder, const char *name)
 	}
 	fd_close(&fd);
 	return is_synced;
+}
+
+void store_sweep(struct store *store, int folder)
+{
+	static const struct hash_key key;
+	struct stat st;
+	size_t index;
+	bool is_new;
+
+	if (fstat(folder, &st) != 0)
+		return;
+	const uint64_t identity[2] = {st.st_dev, st.st_ino};
+	const uint64_t hash = hash_bytes(&key, identity, sizeof(identity));
+
+	lock_acquire(&store->lock);
+	/* Without memory the folder is searched again. */
+	is_new = !hash_set_find(&store->swept, hash, &index);
+	if (is_new)
+		(void)hash_set_insert(&store->swept, hash);
+	lock_release(&store->lock);
+	if (is_new)
+		output_sweep(folder);
 }
 
 /* ---- the folders below it: opened beneath it, and never through a link ---- */
@@ -344,8 +378,10 @@ static enum published open_below(struct store *store, const char *path, bool may
 	*ret_fd = open_at_once(store, path);
 	if (*ret_fd < 0)
 		result = open_by_steps(store, path, may_make, ret_fd, ret_failure);
-	if (result == PUBLISHED)
+	if (result == PUBLISHED) {
+		store_sweep(store, *ret_fd);
 		remember_last(store, path, *ret_fd);
+	}
 	return result;
 }
 
@@ -465,6 +501,26 @@ static enum published blame_a_removed_folder(const struct work *work, enum publi
 	return store_refuse("create a file", work->output.is_in_root, failure);
 }
 
+static bool has_own_folder(const struct store_output *asked)
+{
+	return asked->original && asked->original->folder >= 0;
+}
+
+/* Open the folder of an output. */
+static enum published open_place(struct store *store, struct work *work)
+{
+	struct store_output *asked = work->asked;
+
+	if (!has_own_folder(asked))
+		return open_folder_of(store, asked->name, true, &work->folder,
+		                      &work->output.name, &asked->failure);
+	work->output.name = asked->name;
+	work->folder = duplicate(asked->original->folder);
+	return work->folder >= 0
+	               ? PUBLISHED
+	               : store_refuse("open its folder", false, &asked->failure);
+}
+
 static enum published write_once(struct store *store, struct work *work)
 {
 	struct store_output *asked = work->asked;
@@ -480,13 +536,12 @@ static enum published write_once(struct store *store, struct work *work)
 		.replace = replace_of(asked),
 		.expected = asked->expected,
 		.backup_suffix = asked->original ? asked->original->backup_suffix : NULL,
-		.attributes_of = asked->original ? asked->original->fd : -1,
+		.keeps_attributes = asked->original != NULL,
 		.stamp = asked->stamp,
-		.is_in_root = !strchr(asked->name, '/'),
+		.is_in_root = !has_own_folder(asked) && !strchr(asked->name, '/'),
 		.without = store->without,
 	};
-	step = open_folder_of(store, asked->name, true, &work->folder, &output->name,
-	                      &asked->failure);
+	step = open_place(store, work);
 	if (step != PUBLISHED)
 		return step;
 	output->folder = work->folder;
@@ -586,6 +641,12 @@ static enum store_result refuse_name(const struct store_output *asked,
 {
 	if (may_be_skipped(asked))
 		return STORE_SKIPPED;
+	if (asked->original) {
+		failure_set(ret_failure, FAIL_VANISHED,
+		            "publish: the image was changed or replaced while it was "
+		            "processed; it stays as it is now");
+		return STORE_FAILED;
+	}
 	failure_set(ret_failure, FAIL_EXISTS, "publish: %s",
 	            asked->expected ? "the file that is there has changed meanwhile"
 	            : asked->overwrite == OVERWRITE_ALWAYS
@@ -598,7 +659,7 @@ static enum store_result refuse_name(const struct store_output *asked,
 static bool is_places_fault(const struct store *store, enum published step)
 {
 	return step == PLACE_REFUSED ||
-	       (step == FOLDER_IS_GONE && is_removed(store->root));
+	       (step == FOLDER_IS_GONE && store->root >= 0 && is_removed(store->root));
 }
 
 static enum store_result result_of(const struct store *store, const struct work *work)

@@ -33,6 +33,14 @@ enum overwrite {
  * several threads.
  */
 struct store *store_open(const char *folder);
+
+/* A store without an output folder: each of its outputs replaces an input, in the folder of that input.
+ * NULL when memory ran out. */
+struct store *store_open_in_place(void);
+
+/* Remove what earlier runs that were killed left in a folder: once for each folder, and for the folders
+ * below the output folder without this call. */
+void store_sweep(struct store *store, int folder);
 void store_close(struct store *store); /* NULL is fine; keeps errno */
 
 /* Whether the folder supports the extended attribute of stamps, found out by setting one. */
@@ -98,9 +106,10 @@ struct store_content {
 	const struct timespec *dates; /* two, of access and change; NULL: now */
 };
 
-/* For an output that replaces its own input. */
+/* For an output that replaces its own input, which is the expected file of the output: owner, mode,
+ * access control list, attributes and times come from it. */
 struct store_original {
-	int fd; /* the input, as it was opened: owner, mode, lists, attributes and times come from it */
+	int folder; /* the folder of both; -1: below the output folder */
 	/* The original is kept under its name with this suffix; NULL: it is removed. */
 	const char *backup_suffix;
 };
@@ -109,7 +118,9 @@ struct stamp;
 
 /* One output of a group, and its result. Everything is borrowed. */
 struct store_output {
-	const char *name; /* below the folder, without ".", ".." and empty parts */
+	/* Below the folder, without ".", ".." and empty parts. With an original that has a folder:
+	 * the name in that folder. */
+	const char *name;
 	/* Outputs that are not published unless all of them can be written. */
 	const void *file;
 	struct store_content content;

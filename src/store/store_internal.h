@@ -4,6 +4,7 @@
 
 #include "base/lock.h"
 #include "common/failure.h"
+#include "common/hash_set.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,7 +29,7 @@ enum {
 };
 
 struct store {
-	int root; /* O_PATH, as every folder here: it need not be readable */
+	int root; /* O_PATH, as every folder here: it need not be readable. -1: no folder */
 	dev_t dev;
 	ino_t ino;
 	unsigned without; /* fixed before any other thread can look */
@@ -38,10 +39,12 @@ struct store {
 	/* Why the dates of an output could not be set; 0: no output has lost its dates. */
 	atomic_int dates_errno;
 
-	struct lock lock; /* guards the two below */
+	struct lock lock; /* guards all below */
 	/* The sub-folder used last: outputs in one folder tend to follow each other. */
 	char *last_path;
 	int last_fd; /* -1: none */
+	/* Hashes of the folders where the rest of killed runs was removed. */
+	struct hash_set swept;
 };
 
 /* How a step of publishing one output ended. All but the first two leave a failure. */

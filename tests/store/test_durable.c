@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 static char calls[256];
 static int n_syncs_that_fail; /* from now on */
 static int fails_with;
+static char fails_for; /* 'f' or 'd': only syncs of files or of folders fail; 0: both */
 
 static void note(char call)
 {
@@ -49,9 +51,10 @@ int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
 	struct stat st;
+	char kind = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? 'd' : 'f';
 
-	note(fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? 'd' : 'f');
-	if (n_syncs_that_fail > 0) {
+	note(kind);
+	if (n_syncs_that_fail > 0 && (!fails_for || fails_for == kind)) {
 		n_syncs_that_fail--;
 		errno = fails_with;
 		return -1;
@@ -344,7 +347,7 @@ TEST(durable,
      an_original_is_kept_as_its_backup_and_its_owner_mode_and_attributes_are_carried_over)
 {
 	int content = content_of('n', 3), fd;
-	struct store_original original = {.backup_suffix = ".orig"};
+	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
 	struct store_output output = output_of("a.jpg", content, 3);
 	struct timespec times[2] = {{1000, 1}, {2000, 2}};
 	struct stat expected, now;
@@ -361,7 +364,6 @@ TEST(durable,
 	(void)!fsetxattr(fd, "user.note", "hello", 5, 0);
 	expected = stat_of("out/a.jpg");
 	store = durable_store(0);
-	original.fd = fd;
 	output.expected = &expected;
 	output.original = &original;
 	store_publish_group(store, &output, 1);
@@ -388,6 +390,167 @@ TEST(durable,
 	fd_close(&fd);
 	store_close(store);
 	fd_close(&content);
+	scratch_leave();
+}
+
+TEST(durable, an_original_has_its_name_again_if_its_folder_cannot_be_synced)
+{
+	int content = content_of('n', 3);
+	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
+	struct store_output output = output_of("a.jpg", content, 3);
+	struct stat expected, now;
+	struct store *store;
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	scratch_file("out/a.jpg", "old");
+	expected = stat_of("out/a.jpg");
+	output.expected = &expected;
+	for (int i = 0; i < 2; i++) {
+		store = durable_store(0);
+		output.original = i == 0 ? &original : NULL;
+		fails_for = 'd';
+		fails_with = EIO;
+		n_syncs_that_fail = 1;
+		store_publish_group(store, &output, 1);
+		fails_for = 0;
+		EXPECT_EQ(output.result, STORE_PLACE_FAILED);
+		now = stat_of("out/a.jpg");
+		EXPECT(now.st_ino == expected.st_ino && now.st_nlink == 1);
+		EXPECT_EQ(n_names("out"), 1);
+		store_close(store);
+	}
+	fd_close(&content);
+	scratch_leave();
+}
+
+/* The process was killed after the backup was linked, and before the output had its name. */
+TEST(durable, a_backup_that_is_still_a_link_to_its_original_is_taken_over)
+{
+	int content = content_of('n', 3);
+	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
+	struct store_output output = output_of("a.jpg", content, 3);
+	struct stat expected;
+	struct store *store;
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	scratch_file("out/a.jpg", "old");
+	REQUIRE(link("out/a.jpg", "out/a.jpg.orig") == 0);
+	expected = stat_of("out/a.jpg");
+	store = durable_store(0);
+	output.expected = &expected;
+	output.original = &original;
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_DONE);
+	EXPECT_STR(scratch_text("out/a.jpg"), "nnn");
+	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
+	EXPECT_EQ(n_names("out"), 2);
+	store_close(store);
+	fd_close(&content);
+	scratch_leave();
+}
+
+TEST(durable, an_original_is_backed_up_where_files_cannot_be_linked)
+{
+	int content = content_of('n', 3);
+	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
+	struct store_output output = output_of("a.jpg", content, 3);
+	struct stat expected;
+	struct store *store;
+
+	scratch_enter(NULL);
+	scratch_folder("out");
+	scratch_file("out/a.jpg", "old");
+	expected = stat_of("out/a.jpg");
+	store = durable_store(2); /* without O_TMPFILE */
+	store->without |= WITHOUT_LINKS;
+	output.expected = &expected;
+	output.original = &original;
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_DONE);
+	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
+	EXPECT_EQ(n_names("out"), 2);
+
+	/* Neither exchange nor links: no backup is possible, so the file stays. */
+	store->without |= WITHOUT_NOREPLACE;
+	expected = stat_of("out/a.jpg");
+	original.backup_suffix = ".2";
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_FAILED);
+	EXPECT_EQ(n_names("out"), 2);
+	store_close(store);
+	fd_close(&content);
+	scratch_leave();
+}
+
+TEST(durable, an_output_replaces_its_input_in_the_folder_that_is_given)
+{
+	int content = content_of('n', 3);
+	struct store_output output = output_of("a.jpg", content, 3);
+	struct store *store = store_open_in_place();
+	struct store_original original;
+	struct stat expected;
+
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_file("photos/a.jpg", "old");
+	expected = stat_of("photos/a.jpg");
+	original = (struct store_original){
+		.folder = open("photos", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+	output.expected = &expected;
+	output.original = &original;
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_DONE);
+	EXPECT_STR(scratch_text("photos/a.jpg"), "nnn");
+	EXPECT_EQ(n_names("photos"), 1);
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_FAILED);
+	EXPECT_EQ(output.failure.class, FAIL_VANISHED);
+
+	REQUIRE(unlink("photos/a.jpg") == 0 && rmdir("photos") == 0);
+	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_FAILED);
+	fd_close(&original.folder);
+	store_close(store);
+	fd_close(&content);
+	scratch_leave();
+}
+
+/* ---- what killed runs leave ---- */
+
+TEST(durable, hidden_files_of_killed_runs_are_removed_and_those_of_living_runs_stay)
+{
+	static const char killed[] = ".pixpool-0123456789abcdef.tmp",
+			  living[] = ".pixpool-fedcba9876543210.tmp";
+	static const char *const folders[] = {"out", "out/sub", "out/sub/other"};
+	char path[80];
+	struct store *store;
+	struct stat st;
+	int alive[3];
+
+	scratch_enter(NULL);
+	for (int i = 0; i < 3; i++) {
+		scratch_folder(folders[i]);
+		snprintf(path, sizeof(path), "%s/%s", folders[i], killed);
+		scratch_file(path, "rest");
+		snprintf(path, sizeof(path), "%s/%sx", folders[i], killed);
+		scratch_file(path, "another name");
+		snprintf(path, sizeof(path), "%s/%s", folders[i], living);
+		alive[i] = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		REQUIRE(alive[i] >= 0 && flock(alive[i], LOCK_EX) == 0);
+	}
+	store = store_open("out");
+	store_look(store, "sub/a.jpg", &st);
+	store_look(store, "sub/other/a.jpg", &st);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(n_names(folders[i]), i < 2 ? 3 : 2);
+	store_close(store);
+	for (int i = 0; i < 3; i++)
+		fd_close(&alive[i]);
+	store = store_open("out");
+	EXPECT_EQ(n_names("out"), 2);
+	store_close(store);
 	scratch_leave();
 }
 
