@@ -107,6 +107,22 @@ ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset)
 	return (ssize_t)have;
 }
 
+bool fd_count(int fd, uint64_t max, uint64_t *ret_n)
+{
+	char bytes[16 * 1024];
+	ssize_t got = 1;
+
+	*ret_n = 0;
+	while (got > 0 && *ret_n <= max) {
+		got = fd_pread_full(fd, bytes, sizeof(bytes), (off_t)*ret_n);
+		if (got > 0)
+			*ret_n += (uint64_t)got;
+	}
+	if (*ret_n > max)
+		*ret_n = max + 1;
+	return got >= 0;
+}
+
 /* Whether sendfile() failed because a kernel, a file system or a seccomp filter does not have it for these
  * files. A real error would come again from write(). */
 static bool is_without_sendfile(int sys_errno)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Close *fd unless it is -1, and set it to -1. Leaves errno as it was. */
@@ -33,6 +34,10 @@ int fd_of_bytes(const char *name, unsigned flags, const void *bytes, size_t n);
 /* Read n bytes at offset, or fewer if the file ends before. Does not move the file position. Returns
  * the number of bytes; -1 with errno on failure. */
 ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
+
+/* Count the bytes of a file by reading it to its end, for a file whose st_size is 0 although it has bytes
+ * (/proc, some FUSE file systems). Counts at most max + 1 bytes. False with errno on failure. */
+bool fd_count(int fd, uint64_t max, uint64_t *ret_n);
 
 /* Copy n bytes of the file from, which begin at offset, to the position of the file to. Does not move
  * the position of from. Where sendfile() is refused, the bytes are read and written. False with errno

@@ -123,12 +123,16 @@ static bool look_at_input(struct history_input *input)
 /* Hash the input, once for all its outputs. NULL when it cannot be read. */
 static const struct input_hash *hash_input(struct history_input *input)
 {
+	uint64_t n_bytes;
+
 	if (input->has_hash)
 		return &input->hash;
 	if (input->fd < 0)
 		input->fd = walk_open_file(input->item, &input->stat);
+	n_bytes = (uint64_t)input->stat.st_size;
 	if (input->fd < 0 ||
-	    !input_hash_of_file(input->fd, (uint64_t)input->stat.st_size, &input->hash))
+	    (n_bytes == 0 && !fd_count(input->fd, RECIPE_MAX_FILE_BYTES, &n_bytes)) ||
+	    !input_hash_of_file(input->fd, n_bytes, &input->hash))
 		return NULL;
 	input->has_hash = true;
 	return &input->hash;

@@ -218,16 +218,30 @@ static bool look_again(struct picture_worker *worker, const struct picture_job *
 	return ask_for_memory(job, decoder, header, source->n_frames, ret_failure);
 }
 
+static uint64_t max_input_bytes(const struct picture_job *job)
+{
+	uint64_t max = reading_of(job)->max_file_bytes;
+
+	return max ? max : RECIPE_MAX_FILE_BYTES;
+}
+
+/* Some file systems give the size of a file as 0 until it is read: count its bytes then. */
+static bool find_size(struct picture_job *job, struct failure *ret_failure)
+{
+	return job->input_bytes > 0 ||
+	       fd_count(job->input, max_input_bytes(job), &job->input_bytes) ||
+	       failure_set(ret_failure, fail_class_of_input_errno(errno), "read: %s",
+	                   strerrordesc_np(errno));
+}
+
 /* Read the whole input. Its length must not have changed since it was opened. */
 static bool read_input(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
-	uint64_t cap = reading_of(job)->max_file_bytes;
+	uint64_t cap = max_input_bytes(job);
 	size_t n = (size_t)job->input_bytes;
 	ssize_t got;
 
-	if (!cap)
-		cap = RECIPE_MAX_FILE_BYTES;
 	if (job->input_bytes > cap)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "read: the file has %ju bytes, the limit is %ju",
@@ -503,16 +517,19 @@ size_t picture_answer_bytes(uint32_t n_out)
 	return offsetof(struct picture_answer, out) + n_out * sizeof(struct picture_side);
 }
 
-bool picture_run(struct picture_worker *worker, const struct picture_job *job,
+bool picture_run(struct picture_worker *worker, const struct picture_job *asked,
                  struct picture_answer *ret_answer)
 {
 	int64_t began_ns = clock_now_ns(), read_ns;
+	struct picture_job sized = *asked;
+	const struct picture_job *job = &sized;
 	bool is_done;
 
 	memset(ret_answer, 0, sizeof(*ret_answer));
-	ret_answer->in.bytes = job->input_bytes;
-	if (!check_job(job, &ret_answer->failure))
+	if (!check_job(job, &ret_answer->failure) ||
+	    !find_size(&sized, &ret_answer->failure))
 		return false;
+	ret_answer->in.bytes = job->input_bytes;
 	ret_answer->n_out = job->decodes_only ? 0 : job->n_variants;
 	for (unsigned i = 0; i < ret_answer->n_out; i++)
 		ret_answer->out[i].format = job->variants[i].recipe->format;

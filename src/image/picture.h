@@ -104,10 +104,11 @@ struct picture_job {
 	 * no_rotate, engine, fail_on and the limits. */
 	const struct picture_variant *variants;
 	unsigned n_variants;
-	const char *name;     /* the base name of the input: a TGA is known by it */
-	int input;            /* read by position from 0 */
-	uint64_t input_bytes; /* its length when it was opened */
-	int output;           /* an empty memfd, for all outputs */
+	const char *name; /* the base name of the input: a TGA is known by it */
+	int input;        /* read by position from 0 */
+	/* Its length when it was opened; 0: it is read to its end. */
+	uint64_t input_bytes;
+	int output; /* an empty memfd, for all outputs */
 	/* The largest file that this process may write (EFBIG beyond); 0: no limit. */
 	uint64_t max_output;
 	/* Called with the memory that the picture needs in this process: before the input

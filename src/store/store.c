@@ -419,18 +419,31 @@ static enum published open_folder_of(struct store *store, const char *relative,
 	return result;
 }
 
+/* Whether a file of size 0 has no bytes: a file system may give 0 for any file. */
+static bool is_empty(int folder, const char *name)
+{
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char byte;
+	bool is_empty = fd >= 0 && fd_pread_full(fd, &byte, 1, 0) == 0;
+
+	fd_close(&fd);
+	return is_empty;
+}
+
 enum output_kind store_look(struct store *store, const char *relative,
                             struct stat *ret_stat)
 {
 	struct failure ignored;
 	const char *name;
 	int folder;
-	bool has;
+	bool has, has_no_bytes;
 
 	if (!is_sound(relative) ||
 	    open_folder_of(store, relative, false, &folder, &name, &ignored) != PUBLISHED)
 		return OUTPUT_NONE;
 	has = fstatat(folder, name, ret_stat, AT_SYMLINK_NOFOLLOW) == 0;
+	has_no_bytes = has && S_ISREG(ret_stat->st_mode) && ret_stat->st_size == 0 &&
+	               is_empty(folder, name);
 	fd_close(&folder);
 	if (!has)
 		return OUTPUT_NONE;
@@ -438,7 +451,7 @@ enum output_kind store_look(struct store *store, const char *relative,
 		return OUTPUT_FOLDER;
 	if (!S_ISREG(ret_stat->st_mode))
 		return OUTPUT_LINK;
-	return ret_stat->st_size == 0 ? OUTPUT_EMPTY : OUTPUT_FILE;
+	return has_no_bytes ? OUTPUT_EMPTY : OUTPUT_FILE;
 }
 
 bool store_has(struct store *store, const char *relative)

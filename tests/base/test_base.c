@@ -65,6 +65,19 @@ TEST(fd, copy_fails_if_the_source_is_too_short)
 	EXPECT_EQ(from, -1);
 }
 
+TEST(fd, count_stops_after_the_maximum)
+{
+	int fd = memfd_create("bytes", MFD_CLOEXEC);
+	uint64_t n;
+
+	REQUIRE(fd >= 0 && ftruncate(fd, 50000) == 0);
+	EXPECT(fd_count(fd, 50000, &n) && n == 50000);
+	EXPECT(fd_count(fd, 49999, &n) && n == 50000);
+	EXPECT(fd_count(fd, 7, &n) && n == 8);
+	EXPECT(!fd_count(-1, 7, &n) && errno == EBADF);
+	close(fd);
+}
+
 /* The kernel refuses sendfile() to a file that is open for appending. */
 TEST(fd, copy_reads_and_writes_where_sendfile_is_refused)
 {

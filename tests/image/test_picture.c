@@ -58,10 +58,24 @@ TEST(picture, a_file_that_changed_its_length_has_vanished)
 	outcome_fini(&outcome);
 	outcome = run_picture_of(&png, "a.png", &recipe, png.n - 1);
 	expect_failure(&outcome, FAIL_VANISHED, "length");
-	outcome_fini(&outcome);
-	outcome = run_picture_of(&png, "a.png", &recipe, 0);
-	expect_failure(&outcome, FAIL_VANISHED, "length");
 	EXPECT_EQ(outcome.n_headers, 0);
+	outcome_fini(&outcome);
+	blob_fini(&png);
+}
+
+/* As in /proc, and on FUSE file systems that learn the size of a file when it is read. */
+TEST(picture, a_file_whose_size_is_given_as_0_is_read_to_its_end)
+{
+	struct blob png = make_png(8, 8, 3, &rgbw);
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct outcome outcome = run_picture_of(&png, "a.png", &recipe, 0);
+
+	EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.answer.in.bytes, png.n);
+	outcome_fini(&outcome);
+	recipe.max_file_bytes = png.n - 1;
+	outcome = run_picture_of(&png, "a.png", &recipe, 0);
+	expect_failure(&outcome, FAIL_TOO_BIG, "the limit is");
 	outcome_fini(&outcome);
 	blob_fini(&png);
 }
