@@ -75,26 +75,6 @@ struct task {
 	bool is_completed;
 };
 
-/* The size of the block that holds a task, its future and a short input: one allocation, which
- * lives as long as the future. */
-size_t task_block_bytes(void);
-
-/* Create a task with a future that owner completes. blocks has blocks of task_block_bytes().
- *
- * max_inline_input  a longer input is put into a memfd.
- *
- * The descriptors belong to the task from here on. NULL with errno if memory, or a descriptor
- * for a long input, ran out: then the descriptors are still the caller's. */
-struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
-                         size_t max_inline_input, pxp_task_fn *run, const void *input,
-                         size_t n_input, const struct pxp_task_options *options);
-
-/* Free a task and close its descriptors. Its future is only released, not completed. */
-void task_destroy(struct task *task);
-
-/* The task of a future with an owner; NULL once it is detached. With the executor's lock held. */
-struct task *task_of(struct pxp_future *future);
-
 /* Hide the task from its future, with the executor's lock held. From here on, the thread that holds
  * the task is the only one that may complete the future. */
 void task_detach(struct task *task);
@@ -103,19 +83,12 @@ void task_detach(struct task *task);
  * completed already, free what *completion owns. */
 void task_put_completion(struct task *task, struct completion *completion);
 
-/* Complete the future of a detached task with what task_put_completion() or task_run_here() left
- * there, and destroy the task. Runs callbacks: call it without a lock.
- *
- * n_idle  as in future_complete_in_place(). */
-void task_complete(struct task *task, atomic_uint *n_idle);
-
 struct task_list {
 	struct task *first, *last;
 	size_t n;
 };
 
 void task_list_append(struct task_list *list, struct task *task);
-void task_list_prepend(struct task_list *list, struct task *task);
 void task_list_remove(struct task_list *list, struct task *task);
 
 /* The view that a task's function has of it. */

@@ -7,7 +7,9 @@
 #include "exec/future/future.h"
 
 #include "base/clock.h"
+#include "exec/future/waiter.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 struct callback {
@@ -98,7 +100,8 @@ bool future_start(struct pxp_future *future)
 
 /* ---- hooks ---- */
 
-void future_hook_add(struct pxp_future *future, struct future_hook *hook)
+/* Cannot fail: it allocates nothing. */
+static void future_hook_add(struct pxp_future *future, struct future_hook *hook)
 {
 	enum pxp_future_state state;
 
@@ -118,7 +121,9 @@ void future_hook_add(struct pxp_future *future, struct future_hook *hook)
 	lock_release(&future->lock);
 }
 
-void future_hook_remove(struct pxp_future *future, struct future_hook *hook)
+/* In constant time. Does nothing for a hook that has notified. The caller holds a reference to
+ * the future. */
+static void future_hook_remove(struct pxp_future *future, struct future_hook *hook)
 {
 	lock_acquire(&future->lock);
 	if (hook->at) {
@@ -473,4 +478,89 @@ enum pxp_status pxp_promise_fail(struct pxp_future *promise,
 		return PXP_EINVAL;
 	failed.outcome.error = *error;
 	return future_complete(promise, &failed) ? PXP_OK : PXP_ESTATE;
+}
+
+/* ---- waiters: each future notifies them through a hook ---- */
+
+void waiter_init(struct waiter *waiter)
+{
+	*waiter = (struct waiter){.enough_done = SIZE_MAX, .enough_failed = SIZE_MAX};
+	waiter->last = &waiter->first;
+	lock_init(&waiter->lock);
+	cond_init(&waiter->has_enough);
+}
+
+void waiter_fini(struct waiter *waiter)
+{
+	cond_fini(&waiter->has_enough);
+	lock_fini(&waiter->lock);
+}
+
+static bool has_enough(const struct waiter *waiter)
+{
+	return waiter->n_done >= waiter->enough_done ||
+	       waiter->n_failed >= waiter->enough_failed;
+}
+
+/* With the future's lock held. Once the waiter's lock is released, the thread that takes the watch
+ * may free it. */
+static void notify_waiter(struct future_hook *hook, enum pxp_future_state state)
+{
+	struct watch *watch = (struct watch *)((char *)hook -
+	                                       offsetof(struct watch, hook));
+	struct waiter *waiter = watch->waiter;
+
+	lock_acquire(&waiter->lock);
+	watch->next = NULL;
+	*waiter->last = watch;
+	waiter->last = &watch->next;
+	waiter->n_done++;
+	waiter->n_failed += state == PXP_FAILED;
+	if (has_enough(waiter))
+		cond_signal(&waiter->has_enough);
+	lock_release(&waiter->lock);
+}
+
+void waiter_watch(struct waiter *waiter, struct watch *watch, struct pxp_future *future)
+{
+	watch->hook.notify = notify_waiter;
+	watch->waiter = waiter;
+	future_hook_add(future, &watch->hook);
+}
+
+void waiter_unwatch(struct watch *watch, struct pxp_future *future)
+{
+	future_hook_remove(future, &watch->hook);
+}
+
+bool waiter_await(struct waiter *waiter, size_t n_done, size_t n_failed,
+                  int64_t deadline_ns)
+{
+	bool has_time = true, is_enough;
+
+	lock_acquire(&waiter->lock);
+	waiter->enough_done = n_done;
+	waiter->enough_failed = n_failed;
+	while (!has_enough(waiter) && has_time)
+		has_time = cond_wait_until(&waiter->has_enough, &waiter->lock,
+		                           deadline_ns);
+	is_enough = has_enough(waiter);
+	waiter->enough_done = waiter->enough_failed = SIZE_MAX;
+	lock_release(&waiter->lock);
+	return is_enough;
+}
+
+struct watch *waiter_take(struct waiter *waiter)
+{
+	struct watch *watch;
+
+	lock_acquire(&waiter->lock);
+	watch = waiter->first;
+	if (watch) {
+		waiter->first = watch->next;
+		if (!waiter->first)
+			waiter->last = &waiter->first;
+	}
+	lock_release(&waiter->lock);
+	return watch;
 }

@@ -94,11 +94,4 @@ struct future_hook {
 	struct future_hook *next, **at;
 };
 
-/* Cannot fail: it allocates nothing. */
-void future_hook_add(struct pxp_future *future, struct future_hook *hook);
-
-/* In constant time. Does nothing for a hook that has notified. The caller holds a reference to
- * the future. */
-void future_hook_remove(struct pxp_future *future, struct future_hook *hook);
-
 #endif

@@ -8,30 +8,14 @@
  *           struct pxp_error
  *
  * The progress of the task says which item it is at. If the worker dies, that item is to blame.
+ *
+ * map.c makes chunks and reads them. The reader of results is declared here for its tests: a worker
+ * may have forged every byte.
  */
 #ifndef PXP_CHUNK_H
 #define PXP_CHUNK_H
 
 #include <pixpool/task.h>
-
-/* A growing array of bytes. */
-struct buffer {
-	/* From malloc(), or NULL. */
-	char *bytes;
-	size_t n, capacity;
-};
-
-/* Begin the input of a chunk whose items are run by run. False: no memory. */
-bool chunk_begin(struct buffer *input, pxp_task_fn *run);
-
-/* Add an item. False: no memory, and the input is unchanged. */
-bool chunk_add(struct buffer *input, const void *bytes, size_t n);
-
-/* Remove the item at a position (from 0). */
-void chunk_drop(struct buffer *input, size_t position);
-
-/* The task of a chunk: runs the function for each item. */
-pxp_task_fn chunk_run;
 
 /* Whether the result is well-formed and has n_items items. The worker is not trusted. */
 bool chunk_result_is_sound(const void *result, size_t n_result, size_t n_items);
