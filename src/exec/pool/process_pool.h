@@ -4,10 +4,9 @@
  * gives the lock up only to wait and to complete futures.
  *
  *   process_pool.c     creates a pool, and does what other threads ask of it
- *   pool_supervisor.c  the supervisor's loop; workers start and end
- *   pool_dispatch.c    what goes to workers: the next task, and which worker starts or stops
- *   pool_receive.c     what comes from workers, and their deadlines
- *   pool_memory.c      how much memory each worker may have
+ *   pool_supervisor.c  the supervisor's loop; workers start and end; what comes from workers
+ *   pool_dispatch.c    what goes to workers: the next task, which worker starts or stops, and how
+ *                      much memory each may have
  *   pool_worker.c      one worker
  *
  * Every function here needs the lock, unless its comment says otherwise.
@@ -103,9 +102,6 @@ enum pxp_status pool_start_supervisor(struct process_pool *pool,
 void pool_complete(struct process_pool *pool, struct task *task,
                    struct completion *completion);
 
-/* The pool cannot run tasks any more: fail the queued tasks, and refuse new ones. */
-void pool_break(struct process_pool *pool, const char *text);
-
 /* Send the fork server a request that it answers. The descriptors stay the caller's. Returns
  * false with errno, which is EAGAIN if the control socket is full. */
 bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
@@ -114,10 +110,15 @@ bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame 
 /* Start one of the ABSENT workers. Returns false if that failed. */
 bool pool_spawn(struct process_pool *pool);
 
-/* The supervisor calls these when the pidfd of a worker says that it died, and when the fork
- * server has sent a frame. The fuzz tests call them too. */
+/* The supervisor calls these when the pidfd of a worker says that it died, when the socket of a
+ * worker is readable, and when the fork server has sent a frame. The fuzz tests call them too. */
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker);
+void pool_on_socket(struct process_pool *pool, struct pool_worker *worker);
 void pool_on_control(struct process_pool *pool);
+
+/* Once per turn, and by the fuzz tests: poll the slots of workers that do not notify us, and check
+ * all deadlines. */
+void pool_check_workers(struct process_pool *pool);
 
 /* ---- pool_dispatch.c ---- */
 
@@ -137,20 +138,7 @@ void pool_note_time(struct process_pool *pool, int64_t run_ns);
 /* How many tasks may be prefetched behind the one that runs. */
 unsigned pool_depth(const struct process_pool *pool);
 
-/* ---- pool_receive.c ---- */
-
-/* Read the answers in the shared slots of a worker, then at most max_frames frames. Returns false
- * if the channel has ended, or the worker broke the protocol: then it is never read again. */
-bool pool_read_frames(struct process_pool *pool, struct pool_worker *worker,
-                      int max_frames);
-
-/* The socket of a worker is readable. */
-void pool_on_socket(struct process_pool *pool, struct pool_worker *worker);
-
-/* Once per turn: poll the slots of workers that do not notify us, and check all deadlines. */
-void pool_check_workers(struct process_pool *pool);
-
-/* ---- pool_memory.c ---- */
+/* ---- pool_dispatch.c: memory ---- */
 
 /* A worker asks for memory for the task that it runs. Returns NULL, or how the worker breaks the
  * protocol. */
@@ -164,9 +152,6 @@ bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker);
 /* The fork server answered that it has set a memory limit, or could not. */
 void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
                      const struct process_frame *answer);
-
-/* Grant free memory to the workers that wait for it, and lower limits that were raised. */
-void pool_grant_memory(struct process_pool *pool);
 
 /* A task has ended, and its worker still uses data_bytes: take back what was granted. */
 void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
