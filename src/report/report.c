@@ -2,9 +2,10 @@
  * A report handles each event in three ways: the meter counts it, an image gets a record, and the
  * painter makes lines of it. Only show() writes to the screen.
  *
- * Each line and each repaint is one write(2) (tests records_leave_in_one_write and
- * lines_and_bar_leave_in_one_write), so that workers that share standard error, and readers of the
- * records, never see half a line.
+ * Each line and each repaint is one write(2), so that workers that share standard error, and
+ * readers of the records, never see half a line. The tests
+ * each_record_is_written_by_a_single_write_call and
+ * lines_and_progress_bar_are_written_by_a_single_write_call check that.
  */
 #include "report/report.h"
 

@@ -12,7 +12,7 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-TEST(status, an_error_is_one_line_cut_at_its_size)
+TEST(status, error_text_is_one_line_and_is_truncated_to_its_buffer)
 {
 	struct pxp_error error;
 	char longer[2 * PXP_ERROR_TEXT_BYTES];
@@ -26,7 +26,7 @@ TEST(status, an_error_is_one_line_cut_at_its_size)
 	EXPECT_EQ(strlen(error.text), PXP_ERROR_TEXT_BYTES - 1);
 }
 
-TEST(status, a_failed_system_call_keeps_errno_and_adds_its_text)
+TEST(status, a_failed_system_call_leaves_errno_and_its_text_in_the_error)
 {
 	struct pxp_error error;
 
@@ -37,7 +37,7 @@ TEST(status, a_failed_system_call_keeps_errno_and_adds_its_text)
 	EXPECT_STR(error.text, "write x: No space left on device");
 }
 
-TEST(clock, deadlines_saturate_and_negative_is_never)
+TEST(clock, deadlines_saturate_and_a_negative_timeout_never_expires)
 {
 	EXPECT_EQ(clock_deadline_ns(5, -1), -1);
 	EXPECT_EQ(clock_deadline_ns(5, 2), 2000005);
@@ -48,7 +48,7 @@ TEST(clock, deadlines_saturate_and_negative_is_never)
 	EXPECT_EQ(clock_poll_ms(0, INT64_MAX), 2147483647);
 }
 
-TEST(fd, copy_fails_if_the_source_is_too_short)
+TEST(fd, copying_content_fails_if_the_source_is_too_short)
 {
 	int from = memfd_create("from", MFD_CLOEXEC),
 	    to = memfd_create("to", MFD_CLOEXEC);

@@ -18,7 +18,7 @@ static void *get(struct block_pool *pool)
 	return block;
 }
 
-TEST(block_pool, a_block_that_was_given_back_is_the_next_one)
+TEST(block_pool, a_returned_block_is_reused_first)
 {
 	struct block_pool *pool = block_pool_create(BLOCK_BYTES, 2);
 	void *first = get(pool), *second = get(pool);
@@ -34,7 +34,7 @@ TEST(block_pool, a_block_that_was_given_back_is_the_next_one)
 }
 
 /* The leak checker sees a block that is neither kept nor freed. */
-TEST(block_pool, a_pool_that_keeps_no_block_frees_each)
+TEST(block_pool, a_pool_with_capacity_0_frees_every_returned_block)
 {
 	struct block_pool *pool = block_pool_create(BLOCK_BYTES, 0);
 	void *block = get(pool);
@@ -44,7 +44,7 @@ TEST(block_pool, a_pool_that_keeps_no_block_frees_each)
 	block_pool_release(pool);
 }
 
-TEST(block_pool, more_blocks_than_it_keeps_are_freed)
+TEST(block_pool, blocks_beyond_the_capacity_of_the_pool_are_freed)
 {
 	struct block_pool *pool = block_pool_create(BLOCK_BYTES, 1);
 	void *first = get(pool), *second = get(pool);
@@ -56,7 +56,7 @@ TEST(block_pool, more_blocks_than_it_keeps_are_freed)
 	block_pool_release(pool);
 }
 
-TEST(block_pool, a_released_pool_lives_until_its_last_block_is_given_back)
+TEST(block_pool, a_released_pool_lives_until_its_last_block_is_returned)
 {
 	struct block_pool *pool = block_pool_create(BLOCK_BYTES, 2);
 	void *first = get(pool), *second = get(pool);
@@ -67,7 +67,7 @@ TEST(block_pool, a_released_pool_lives_until_its_last_block_is_given_back)
 	block_pool_put(pool, second);
 }
 
-TEST(block_pool, no_pool_can_be_released)
+TEST(block_pool, releasing_a_null_pool_does_nothing)
 {
 	block_pool_release(NULL);
 }

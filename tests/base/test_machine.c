@@ -56,7 +56,7 @@ static void group_v2(const char *folder, const char *max, const char *used,
 static const char v2_mount[] = "22 1 0:1 / /proc rw - proc proc rw\n"
 			       "37 30 0:40 / /cg rw,relatime - cgroup2 cgroup2 rw\n";
 
-TEST(machine, without_groups_it_is_the_kernels_estimate)
+TEST(machine, without_cgroups_free_memory_is_the_kernels_estimate)
 {
 	enter("", "");
 	EXPECT_EQ(machine_free_memory(here()), 1000 * MIB);
@@ -64,7 +64,7 @@ TEST(machine, without_groups_it_is_the_kernels_estimate)
 	scratch_leave();
 }
 
-TEST(machine, without_any_file_there_is_no_limit)
+TEST(machine, free_memory_is_unlimited_if_proc_and_cgroup_files_are_missing)
 {
 	scratch_enter(NULL);
 	EXPECT(machine_free_memory(here()) == UINT64_MAX);
@@ -73,7 +73,7 @@ TEST(machine, without_any_file_there_is_no_limit)
 }
 
 /* 500 MiB, of which 200 are used, 10 of them cache that can go. */
-TEST(machine, a_group_of_version_2_leaves_its_limit_minus_its_usage)
+TEST(machine, free_memory_in_a_cgroup_v2_is_its_limit_minus_its_usage)
 {
 	enter("0::/\n", v2_mount);
 	group_v2("cg", "524288000\n", "209715200\n", "150000 100000\n");
@@ -82,7 +82,7 @@ TEST(machine, a_group_of_version_2_leaves_its_limit_minus_its_usage)
 	scratch_leave();
 }
 
-TEST(machine, the_ancestor_that_leaves_the_minimum_decides)
+TEST(machine, the_ancestor_cgroup_with_the_least_free_memory_decides)
 {
 	enter("0::/a b/c\n", v2_mount);
 	group_v2("cg", "max\n", "209715200\n", "max 100000\n");
@@ -93,7 +93,7 @@ TEST(machine, the_ancestor_that_leaves_the_minimum_decides)
 	scratch_leave();
 }
 
-TEST(machine, a_group_that_uses_more_than_its_limit_leaves_nothing)
+TEST(machine, a_cgroup_over_its_limit_has_no_free_memory)
 {
 	enter("0::/\n", v2_mount);
 	group_v2("cg", "104857600\n", "524288000\n", "max 100000\n");
@@ -102,7 +102,7 @@ TEST(machine, a_group_that_uses_more_than_its_limit_leaves_nothing)
 }
 
 /* In a container the mount shows a part of the tree, and the path may be outside of it. */
-TEST(machine, a_container_sees_its_own_part_of_the_tree)
+TEST(machine, limits_are_found_in_a_container_that_sees_only_a_part_of_the_cgroup_tree)
 {
 	enter("0::/docker/1/x\n",
 	      "37 30 0:40 /docker/1 /cg rw,relatime shared:9 - cgroup2 cgroup2 rw\n");
@@ -119,7 +119,7 @@ TEST(machine, a_container_sees_its_own_part_of_the_tree)
 	scratch_leave();
 }
 
-TEST(machine, version_1_has_a_tree_for_each_controller)
+TEST(machine, cgroup_v1_limits_are_read_from_the_tree_of_each_controller)
 {
 	enter("4:memory:/m/n\n2:cpu,cpuacct:/q\n0::/\n",
 	      "31 30 0:28 / /cg/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
@@ -145,13 +145,13 @@ TEST(machine, version_1_has_a_tree_for_each_controller)
 	scratch_leave();
 }
 
-TEST(machine, this_machine_has_memory_and_a_processor)
+TEST(machine, the_test_machine_has_free_memory_and_a_processor)
 {
 	EXPECT(machine_free_memory("") > 0);
 	EXPECT(cpus_usable("") >= 1);
 }
 
-TEST(machine, a_quota_bounds_the_processors_and_is_rounded_up)
+TEST(machine, a_cpu_quota_limits_the_processor_count_and_is_rounded_up)
 {
 	unsigned n_without_quota;
 
@@ -170,7 +170,7 @@ TEST(machine, a_quota_bounds_the_processors_and_is_rounded_up)
 	scratch_leave();
 }
 
-TEST(machine, the_processors_in_the_affinity_are_counted)
+TEST(machine, only_processors_in_the_affinity_mask_are_counted)
 {
 	cpu_set_t before, one;
 	size_t first = 0;
@@ -188,7 +188,7 @@ TEST(machine, the_processors_in_the_affinity_are_counted)
 	scratch_leave();
 }
 
-TEST(machine, the_default_number_of_workers_is_that_of_the_usable_processors)
+TEST(machine, the_default_number_of_workers_is_the_number_of_usable_processors)
 {
 	EXPECT_EQ(pxp_default_workers(), cpus_usable(""));
 }

@@ -25,7 +25,7 @@ TEST(limits,
 	expect_sum(limits);
 }
 
-TEST(limits, the_default_is_three_quarters_of_the_free_memory)
+TEST(limits, the_default_memory_limit_is_three_quarters_of_the_free_memory)
 {
 	EXPECT_EQ(limits_share(0, 0, 400 * MIB, 1).memory, 300 * MIB);
 	EXPECT_EQ(limits_share(GIB, 0, 400 * MIB, 1).memory, GIB);
@@ -41,7 +41,7 @@ TEST(limits, the_number_of_workers_is_limited_by_processors_and_by_memory)
 	expect_sum(limits_share(512 * MIB, 64, 64 * GIB, 1));
 }
 
-TEST(limits, with_hardly_any_memory_there_is_one_worker_with_the_minimum)
+TEST(limits, with_almost_no_memory_one_worker_gets_the_minimum)
 {
 	struct limits limits = limits_share(0, 0, 0, 8);
 
@@ -52,7 +52,7 @@ TEST(limits, with_hardly_any_memory_there_is_one_worker_with_the_minimum)
 }
 
 /* Every control group says "max", so the amount of memory is not known. */
-TEST(limits, a_machine_without_limits_gives_figures_that_the_executor_takes)
+TEST(limits, without_memory_limits_the_computed_options_are_valid_for_the_executor)
 {
 	struct limits limits = limits_share(0, 0, UINT64_MAX, 2);
 

@@ -75,7 +75,7 @@ static void content(const char *path, const char *bytes, size_t n)
 }
 
 /* None of these files exists: a file with a known suffix is not opened. */
-TEST(naming, a_known_suffix_decides_the_format_and_stays)
+TEST(naming, a_known_suffix_decides_the_format_and_is_kept)
 {
 	EXPECT_STR(met("a.jpg", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
 	EXPECT_STR(met("a.JPG", FORMAT_NONE, FORMAT_JPEG), "a.JPG");
@@ -87,7 +87,7 @@ TEST(naming, a_known_suffix_decides_the_format_and_stays)
 	EXPECT_STR(met("a.nef", FORMAT_NONE, FORMAT_RAW), "a.nef");
 }
 
-TEST(naming, formats_that_are_never_written_become_jpg_or_png)
+TEST(naming, inputs_of_read_only_formats_become_jpg_or_png)
 {
 	EXPECT_STR(met("a.heic", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
 	EXPECT_STR(met("a.HEIF", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
@@ -108,7 +108,7 @@ TEST(naming, a_requested_format_sets_the_suffix)
 	EXPECT_STR(met("a.nef", FORMAT_JPEG, FORMAT_JPEG), "a.jpg");
 }
 
-TEST(naming, an_unknown_suffix_stays_and_the_formats_extension_is_appended)
+TEST(naming, an_unknown_suffix_is_kept_and_the_suffix_of_the_format_is_appended)
 {
 	scratch_enter(NULL);
 	content("photo", jpeg, sizeof(jpeg));
@@ -128,7 +128,7 @@ TEST(naming, an_unknown_suffix_stays_and_the_formats_extension_is_appended)
 	scratch_leave();
 }
 
-TEST(naming, a_file_that_is_no_image_is_ignored_in_a_walked_folder)
+TEST(naming, a_file_that_is_not_an_image_is_ignored_inside_an_input_folder)
 {
 	scratch_enter(NULL);
 	content("notes.txt", "no image", 8);
@@ -140,7 +140,7 @@ TEST(naming, a_file_that_is_no_image_is_ignored_in_a_walked_folder)
 	scratch_leave();
 }
 
-TEST(naming, a_file_that_is_no_image_is_tried_when_it_is_named_as_input)
+TEST(naming, a_file_that_is_not_an_image_is_tried_if_it_is_named_as_an_input)
 {
 	scratch_enter(NULL);
 	content("notes.txt", "no image", 8);
@@ -151,7 +151,7 @@ TEST(naming, a_file_that_is_no_image_is_tried_when_it_is_named_as_input)
 	scratch_leave();
 }
 
-TEST(naming, names_are_bytes)
+TEST(naming, names_that_are_not_utf8_keep_all_their_bytes)
 {
 	EXPECT_STR(met("caf\xe9.jpg", FORMAT_PNG, FORMAT_PNG), "caf\xe9.png");
 	EXPECT_STR(met("\xff\xfe/\x01.jpg", FORMAT_NONE, FORMAT_JPEG),

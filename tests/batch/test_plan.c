@@ -68,7 +68,7 @@ TEST(plan, images_and_bytes_are_counted)
 	scratch_leave();
 }
 
-TEST(plan, an_empty_folder_has_a_plan)
+TEST(plan, planning_an_empty_folder_succeeds)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -130,7 +130,7 @@ TEST(plan, a_heic_and_a_jpg_of_the_same_stem_collide)
 	scratch_leave();
 }
 
-TEST(plan, a_file_named_twice_collides_with_itself)
+TEST(plan, an_input_file_given_twice_collides_with_itself)
 {
 	const char *inputs[] = {"in/a.jpg", "in", "./in/a.jpg"};
 	enum plan_result result;
@@ -171,7 +171,7 @@ static bool few_more(void *data)
 	return (*left)-- > 0;
 }
 
-TEST(plan, planning_stops_when_it_is_told_to)
+TEST(plan, planning_stops_when_a_stop_is_requested)
 {
 	const struct walk_options options = {.inputs = one_input, .n_inputs = 1};
 	const struct variant_rule rule = {.format = FORMAT_NONE};
@@ -191,7 +191,7 @@ TEST(plan, planning_stops_when_it_is_told_to)
 	scratch_leave();
 }
 
-TEST(plan, each_output_can_be_taken_once)
+TEST(plan, each_planned_output_name_can_be_claimed_only_once)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -209,7 +209,7 @@ TEST(plan, each_output_can_be_taken_once)
 	scratch_leave();
 }
 
-TEST(plan, an_output_that_was_not_planned_can_be_taken_once_too)
+TEST(plan, an_output_name_that_was_not_planned_can_be_claimed_only_once_too)
 {
 	enum plan_result result;
 	struct plan *plan;
@@ -259,7 +259,7 @@ static bool reset_peak(void)
 }
 #endif
 
-TEST(plan, a_hundred_thousand_files_cost_under_eight_megabytes)
+TEST(plan, a_plan_of_a_hundred_thousand_files_takes_under_eight_megabytes)
 {
 #ifdef PIXPOOL_SANITIZE
 	scratch_skip("the memory of a plan", "a sanitizer keeps what was freed");

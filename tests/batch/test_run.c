@@ -62,7 +62,7 @@ TEST(run, at_most_four_inputs_are_open_for_each_worker)
 	fixture_leave();
 }
 
-TEST(run, a_worker_that_waits_delays_only_its_own_image)
+TEST(run, a_blocked_worker_delays_only_its_own_image)
 {
 	struct command command;
 	char path[32];
@@ -82,7 +82,7 @@ TEST(run, a_worker_that_waits_delays_only_its_own_image)
 }
 
 /* Files are added and removed after the plan. */
-TEST(run, a_tree_that_changes_after_the_plan_affects_only_the_changed_files)
+TEST(run, changes_to_the_input_tree_after_planning_affect_only_the_changed_files)
 {
 	struct command command;
 	char path[32];
@@ -110,7 +110,7 @@ TEST(run, a_tree_that_changes_after_the_plan_affects_only_the_changed_files)
 }
 
 /* The names of its files are not known any more, but the plan has counted them. */
-TEST(run, a_folder_that_is_moved_away_after_the_plan_is_reported_as_a_failure)
+TEST(run, a_folder_that_is_moved_away_after_planning_is_reported_as_a_failure)
 {
 	struct command command;
 	struct ended ended;
@@ -154,7 +154,7 @@ static bool may_go(enum batch_state from, enum batch_state to)
 }
 
 /* The feeder may notice the stop and reach its end before the main thread decides about the plan. */
-TEST(run, a_stopped_batch_is_not_fed_after_its_end)
+TEST(run, feeding_starts_only_in_the_planned_state)
 {
 	EXPECT(may_go(BATCH_PLANNED, BATCH_FEEDING));
 	EXPECT(!may_go(BATCH_DRAINING, BATCH_FEEDING));

@@ -127,7 +127,8 @@ TEST(variants, all_variants_of_an_input_are_written_under_their_names_and_share_
 	scratch_leave();
 }
 
-TEST(variants, a_variant_that_claims_another_inputs_output_is_found_before_any_work)
+TEST(variants,
+     a_variant_with_the_output_name_of_another_input_is_reported_before_any_work)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_NONE, NULL),
 	                               rule_of(8, FORMAT_PNG, NULL)};

@@ -165,7 +165,7 @@ static bool is_death(const struct row *row)
 	return row->class && strcmp(row->class, "crashed") == 0;
 }
 
-TEST(attacks, that_kill_the_worker_cost_one_image)
+TEST(attacks, an_attack_that_kills_its_worker_fails_only_its_own_image)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
 		if (is_death(&rows[i]))
@@ -173,7 +173,7 @@ TEST(attacks, that_kill_the_worker_cost_one_image)
 	}
 }
 
-TEST(attacks, by_lies_and_delays_cost_at_most_one_image)
+TEST(attacks, forged_answers_and_delays_by_a_worker_fail_at_most_one_image)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
 		if (!is_death(&rows[i]) && !rows[i].control)
@@ -181,7 +181,7 @@ TEST(attacks, by_lies_and_delays_cost_at_most_one_image)
 	}
 }
 
-TEST(attacks, forbidden_by_the_sandbox_cost_one_image)
+TEST(attacks, an_attack_that_the_sandbox_forbids_fails_only_its_own_image)
 {
 	if (!is_locked_down())
 		SKIP("the sandbox is not whole here");
@@ -191,7 +191,7 @@ TEST(attacks, forbidden_by_the_sandbox_cost_one_image)
 	}
 }
 
-TEST(attacks, succeed_with_the_sandbox_off)
+TEST(attacks, attacks_succeed_with_the_sandbox_off)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
 		const struct row *row = &rows[i];
@@ -208,7 +208,7 @@ TEST(attacks, succeed_with_the_sandbox_off)
 	}
 }
 
-TEST(attacks, that_take_all_memory_fail_as_memory)
+TEST(attacks, an_image_that_takes_all_memory_fails_with_class_memory)
 {
 #ifdef PIXPOOL_SANITIZE
 	SKIP("a sanitizer build does not run under a limit of memory");
@@ -226,7 +226,7 @@ TEST(attacks, that_take_all_memory_fail_as_memory)
 
 /* ---- the main process ---- */
 
-TEST(attacks, the_main_process_cannot_be_killed)
+TEST(attacks, a_worker_in_the_sandbox_cannot_kill_the_main_process)
 {
 	const struct row row = {"kill main", "violation", "worker died of SIGSYS", NULL};
 
@@ -235,7 +235,7 @@ TEST(attacks, the_main_process_cannot_be_killed)
 	try_row(&row);
 }
 
-TEST(attacks, the_main_process_is_killed_with_the_sandbox_off)
+TEST(attacks, a_worker_can_kill_the_main_process_with_the_sandbox_off)
 {
 	struct command command;
 
@@ -270,13 +270,13 @@ static void write_late(const char *environment, const char *want)
 	fixture_leave();
 }
 
-TEST(attacks, an_output_cannot_be_changed_after_it_was_handed_over)
+TEST(attacks, a_worker_cannot_change_an_output_after_its_answer)
 {
 	write_late("", "'class':'bad-image','message':'script: late write: Operation not "
 	               "permitted'");
 }
 
-TEST(attacks, without_seals_an_output_can_be_changed_after_it_was_handed_over)
+TEST(attacks, without_memfd_seals_a_worker_can_change_an_output_after_its_answer)
 {
 	write_late("SCRIPT_NO_SEALS=1",
 	           "'class':'internal','message':'script: late write: got through'");

@@ -48,7 +48,7 @@ static void skip_without_limits(void)
 
 /* ---- memory ---- */
 
-TEST(bounds, an_image_that_takes_all_memory_costs_one_image)
+TEST(bounds, an_image_that_takes_all_memory_fails_alone)
 {
 	skip_without_limits();
 	fixture_enter();
@@ -66,7 +66,7 @@ TEST(bounds, an_image_that_takes_all_memory_costs_one_image)
 }
 
 /* The image takes more than a worker's allowance, and its header did not show that. */
-TEST(bounds, an_image_that_ran_out_of_memory_is_tried_again_with_all_of_it)
+TEST(bounds, an_image_that_ran_out_of_memory_is_retried_with_the_whole_memory_budget)
 {
 	skip_without_limits();
 	fixture_enter();
@@ -110,7 +110,7 @@ TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 
 /* The workers have 64 MiB here and are replaced from three quarters of that on: a picture that leaks less
  * than the rest costs none. */
-TEST(bounds, a_worker_that_grows_is_replaced_before_it_costs_an_image)
+TEST(bounds, a_worker_that_leaks_memory_is_replaced_before_an_image_fails)
 {
 	char path[32];
 
@@ -146,7 +146,7 @@ static const char *make_group(unsigned long n_bytes)
 	return group;
 }
 
-TEST(bounds, a_worker_that_the_kernel_kills_for_memory_is_not_a_crash)
+TEST(bounds, a_worker_killed_by_the_oom_killer_fails_with_class_memory_and_not_crash)
 {
 	const char *group;
 
@@ -173,7 +173,7 @@ TEST(bounds, a_worker_that_the_kernel_kills_for_memory_is_not_a_crash)
 
 /* ---- images that are too big ---- */
 
-TEST(bounds, a_failure_for_size_names_the_limit)
+TEST(bounds, a_too_big_failure_names_the_exceeded_limit)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/lake.jpg"); /* 640 x 427 */

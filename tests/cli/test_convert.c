@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TEST(convert, only_format_and_suffix_change)
+TEST(convert, convert_changes_only_the_format_and_the_suffix)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/lake.JPG");
@@ -33,7 +33,7 @@ TEST(convert, only_format_and_suffix_change)
 	fixture_leave();
 }
 
-TEST(convert, two_inputs_of_one_output_are_found_before_any_work)
+TEST(convert, two_inputs_with_the_same_output_name_are_refused_before_any_work)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -43,7 +43,7 @@ TEST(convert, two_inputs_of_one_output_are_found_before_any_work)
 	fixture_leave();
 }
 
-TEST(convert, keep_dates_keeps_dates)
+TEST(convert, keep_dates_gives_the_output_the_times_of_its_input)
 {
 	struct stat kept, fresh;
 
@@ -65,7 +65,7 @@ TEST(convert, keep_dates_keeps_dates)
 	fixture_leave();
 }
 
-TEST(convert, a_wrong_value_is_refused_before_any_work)
+TEST(convert, an_invalid_option_value_is_refused_before_any_work)
 {
 	static const char *const lines[] = {
 		"filter 'blur 1, rotate 400' in -o out",
@@ -159,7 +159,7 @@ static void tag_sample(const char *path)
 	scratch_bytes(path, all, n_all + n - 2);
 }
 
-TEST(convert, metadata_is_kept_by_class)
+TEST(convert, keep_selects_metadata_by_class)
 {
 	static const struct {
 		const char *words;
@@ -196,7 +196,7 @@ TEST(convert, metadata_is_kept_by_class)
 	fixture_leave();
 }
 
-TEST(convert, losses_are_in_the_record_and_the_summary)
+TEST(convert, lost_metadata_is_listed_in_the_record_and_the_summary)
 {
 	static const uint8_t comment[] = "\xff\xd8\xff\xfe\0\x0b"
 					 "a comment";
@@ -242,7 +242,7 @@ static bool png_is_interlaced(const char *path)
 	return bytes_of(path, &n)[28] == 1;
 }
 
-TEST(convert, depth_is_kept_by_default)
+TEST(convert, sample_depth_is_kept_by_default)
 {
 	static const struct {
 		const char *words;
@@ -268,7 +268,7 @@ TEST(convert, depth_is_kept_by_default)
 	fixture_leave();
 }
 
-TEST(convert, an_output_that_is_not_srgb_has_a_profile)
+TEST(convert, an_output_that_is_not_srgb_carries_a_colour_profile)
 {
 	fixture_enter();
 	paint("in/a.ppm", 40, 20, 8);
@@ -300,7 +300,7 @@ static void take_profile_out(const char *path, const char *profile)
 	scratch_bytes(profile, at + 14, n_segment - 16);
 }
 
-TEST(convert, a_profile_may_come_from_a_file)
+TEST(convert, an_output_profile_can_be_read_from_a_file)
 {
 	size_t n, n_icc;
 	const uint8_t *bytes;
@@ -360,7 +360,7 @@ static int jpeg_frame(const char *path, int *ret_sampling)
 	return b[at + 1];
 }
 
-TEST(convert, encoder_options_take_effect)
+TEST(convert, encoder_options_change_the_encoded_output)
 {
 	int sampling;
 
@@ -392,7 +392,7 @@ TEST(convert, encoder_options_take_effect)
 	fixture_leave();
 }
 
-TEST(convert, fail_on_decides_which_damage_fails)
+TEST(convert, fail_on_decides_which_damage_fails_a_picture)
 {
 	fixture_enter();
 	sample("lake.jpg", "whole.jpg");
@@ -408,7 +408,7 @@ TEST(convert, fail_on_decides_which_damage_fails)
 	fixture_leave();
 }
 
-TEST(convert, no_rotate_leaves_the_orientation)
+TEST(convert, no_rotate_keeps_pixels_and_orientation_as_stored)
 {
 	fixture_enter();
 	sample("orientation/6.jpg", "in/a.jpg");

@@ -61,7 +61,7 @@ static void write_text(const char *path, const char *text)
 
 /* ---- text ---- */
 
-TEST(drawings, have_their_text)
+TEST(drawings, text_of_a_drawing_is_drawn)
 {
 	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
@@ -80,7 +80,7 @@ TEST(drawings, have_their_text)
 	fixture_leave();
 }
 
-TEST(drawings, are_the_same_with_the_sandbox_as_without)
+TEST(drawings, drawings_look_the_same_with_and_without_the_sandbox)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -94,7 +94,7 @@ TEST(drawings, are_the_same_with_the_sandbox_as_without)
 
 /* librsvg decodes them with modules that it opens on demand, and ignores images that it cannot
  * decode. */
-TEST(drawings, show_the_pictures_that_are_in_them)
+TEST(drawings, pictures_embedded_in_a_drawing_are_drawn)
 {
 	static const char *const kinds[][2] = {{"png", "balloon.png"},
 	                                       {"jpeg", "lake.jpg"},
@@ -138,7 +138,7 @@ static void expect_refused(const char *container, const char *options, const cha
 }
 
 /* The safeguard is the rule that lets workers read fonts: without it, text would be missing. */
-TEST(drawings, without_access_to_fonts_are_unsupported_and_never_without_text)
+TEST(drawings, drawings_are_unsupported_if_workers_cannot_read_fonts)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -157,7 +157,7 @@ TEST(drawings, without_access_to_fonts_are_unsupported_and_never_without_text)
 	fixture_leave();
 }
 
-TEST(drawings, without_any_font_are_unsupported)
+TEST(drawings, drawings_are_unsupported_if_no_font_is_installed)
 {
 	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
@@ -170,7 +170,7 @@ TEST(drawings, without_any_font_are_unsupported)
 	fixture_leave();
 }
 
-TEST(drawings, are_drawn_with_the_sandbox_off)
+TEST(drawings, drawings_are_drawn_with_the_sandbox_off)
 {
 	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
@@ -183,7 +183,7 @@ TEST(drawings, are_drawn_with_the_sandbox_off)
 	fixture_leave();
 }
 
-TEST(drawings, that_are_untrusted_are_not_drawn)
+TEST(drawings, untrusted_drawings_are_unsupported)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -196,7 +196,7 @@ TEST(drawings, that_are_untrusted_are_not_drawn)
 
 /* ---- names ---- */
 
-TEST(drawings, are_recognised_by_content_and_not_by_name)
+TEST(drawings, drawings_are_recognised_by_content_and_not_by_name)
 {
 	const char *text;
 
@@ -222,7 +222,7 @@ TEST(drawings, are_recognised_by_content_and_not_by_name)
 	fixture_leave();
 }
 
-TEST(drawings, may_be_compressed)
+TEST(drawings, a_gzip_compressed_svg_is_drawn)
 {
 	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
@@ -233,7 +233,7 @@ TEST(drawings, may_be_compressed)
 	fixture_leave();
 }
 
-TEST(drawings, are_verified)
+TEST(drawings, verify_draws_drawings_too)
 {
 	struct ended ended;
 
@@ -251,7 +251,7 @@ TEST(drawings, are_verified)
 	fixture_leave();
 }
 
-TEST(drawings, whose_outputs_exist_are_skipped)
+TEST(drawings, drawings_with_existing_outputs_are_skipped)
 {
 	fixture_enter();
 	write_text("in/a.svg", HELLO_SVG);
@@ -268,7 +268,7 @@ TEST(drawings, whose_outputs_exist_are_skipped)
 
 /* ---- workers ---- */
 
-TEST(drawings, have_a_worker_each)
+TEST(drawings, each_drawing_gets_a_worker_of_its_own)
 {
 	char path[32];
 
@@ -286,7 +286,7 @@ TEST(drawings, have_a_worker_each)
 }
 
 /* Decoders end before drawing begins: there are never more workers than -j asked for. */
-TEST(drawings, come_after_all_other_images)
+TEST(drawings, drawings_are_drawn_after_all_other_images)
 {
 	struct command command;
 
@@ -309,7 +309,7 @@ TEST(drawings, come_after_all_other_images)
 
 /* The limit on descriptors leaves room for about 20 deferred drawings. Later ones need a turn of the
  * drawing workers in the middle of the walk. */
-TEST(drawings, beyond_the_queue_take_turns_with_other_images)
+TEST(drawings, more_drawings_than_fit_the_queue_take_turns_with_other_images)
 {
 	struct ended ended;
 	char path[32];
@@ -376,7 +376,7 @@ TEST(drawings, a_crash_or_hang_fails_only_that_drawing)
 }
 
 /* The memory that a drawing needs follows from the size at which it is drawn. */
-TEST(drawings, that_need_too_much_memory_fail_before_they_are_drawn)
+TEST(drawings, a_drawing_that_needs_too_much_memory_fails_before_it_is_drawn)
 {
 #ifdef PIXPOOL_SANITIZE
 	SKIP("a sanitizer build does not run under a limit of memory");
@@ -409,7 +409,7 @@ static struct command begin_at_gate(void)
 	return command;
 }
 
-TEST(drawings, in_progress_are_finished_at_the_first_interrupt)
+TEST(drawings, drawings_in_progress_are_finished_after_the_first_interrupt)
 {
 	struct command command;
 
@@ -426,7 +426,7 @@ TEST(drawings, in_progress_are_finished_at_the_first_interrupt)
 	fixture_leave();
 }
 
-TEST(drawings, are_killed_at_the_second_interrupt)
+TEST(drawings, the_second_interrupt_kills_drawings_in_progress)
 {
 	struct command command;
 
@@ -441,7 +441,7 @@ TEST(drawings, are_killed_at_the_second_interrupt)
 }
 
 /* After an interrupt during decoding nothing is drawn. */
-TEST(drawings, do_not_begin_after_an_interrupt)
+TEST(drawings, no_drawing_starts_after_an_interrupt)
 {
 	struct command command;
 
@@ -462,7 +462,7 @@ TEST(drawings, do_not_begin_after_an_interrupt)
 	fixture_leave();
 }
 
-TEST(drawings, are_suspended_with_the_program)
+TEST(drawings, workers_that_draw_are_suspended_with_the_program)
 {
 	struct command command;
 	pid_t worker;
@@ -502,7 +502,7 @@ static void expect_attack(const char *order, const char *class, const char *mess
 	fixture_leave();
 }
 
-TEST(drawings, are_killed_for_forbidden_system_calls)
+TEST(drawings, a_worker_that_draws_is_killed_for_forbidden_system_calls)
 {
 	static const char *const orders[] = {"socket", "exec", "fork", "chmod",
 	                                     "kill main"};
@@ -514,7 +514,7 @@ TEST(drawings, are_killed_for_forbidden_system_calls)
 		expect_attack(orders[i], "violation", "worker died of SIGSYS");
 }
 
-TEST(drawings, can_read_fonts_and_nothing_else)
+TEST(drawings, a_worker_that_draws_can_read_fonts_and_no_other_files)
 {
 	char order[256];
 

@@ -40,7 +40,7 @@ static void expect_record(const char *want)
 	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
 }
 
-TEST(faults, two_crashes_cost_two_images)
+TEST(faults, two_images_that_crash_their_workers_fail_alone)
 {
 	struct command command;
 	struct ended ended;
@@ -100,7 +100,7 @@ TEST(faults, an_image_that_succeeds_at_the_second_attempt_is_done)
 	fixture_leave();
 }
 
-TEST(faults, many_crashes_do_not_stop_the_batch)
+TEST(faults, a_batch_survives_many_crashes)
 {
 	char path[32];
 
@@ -116,7 +116,7 @@ TEST(faults, many_crashes_do_not_stop_the_batch)
 	fixture_leave();
 }
 
-TEST(faults, a_worker_that_exits_is_a_crash)
+TEST(faults, an_exit_of_a_worker_counts_as_a_crash)
 {
 	fixture_enter();
 	write_script("in/a.png", "exit 0");
@@ -160,7 +160,7 @@ TEST(faults, a_suspended_worker_is_killed_at_its_deadline)
 	fixture_leave();
 }
 
-TEST(faults, only_the_end_of_a_hundred_megabytes_on_standard_error_is_kept)
+TEST(faults, only_the_end_of_a_worker_log_of_a_hundred_megabytes_is_kept)
 {
 	struct ended ended;
 
@@ -180,7 +180,7 @@ TEST(faults, only_the_end_of_a_hundred_megabytes_on_standard_error_is_kept)
 	fixture_leave();
 }
 
-TEST(faults, output_of_a_worker_is_not_mixed_into_ours)
+TEST(faults, standard_error_of_a_worker_does_not_reach_the_terminal)
 {
 	struct ended ended;
 
@@ -193,7 +193,7 @@ TEST(faults, output_of_a_worker_is_not_mixed_into_ours)
 	fixture_leave();
 }
 
-TEST(faults, killing_the_main_process_ends_all_and_leaves_nothing)
+TEST(faults, killing_the_main_process_ends_all_processes_and_leaves_no_temporary_file)
 {
 	struct command command;
 

@@ -53,7 +53,7 @@ TEST(geometry, each_fit_fills_the_box_in_its_own_way)
 	fixture_leave();
 }
 
-TEST(geometry, contain_follows_position)
+TEST(geometry, contain_places_the_picture_by_the_position_option)
 {
 	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);
@@ -97,7 +97,7 @@ TEST(geometry, no_enlarge_and_no_reduce_keep_the_size)
 	fixture_leave();
 }
 
-TEST(geometry, the_last_of_two_sizes_wins_with_its_mark)
+TEST(geometry, the_last_of_two_size_options_wins_with_its_modifier)
 {
 	static const struct act acts[] = {
 		{"resize -s '40x40!' -s 20", "20x10 rg/bw"},
@@ -110,7 +110,7 @@ TEST(geometry, the_last_of_two_sizes_wins_with_its_mark)
 	fixture_leave();
 }
 
-TEST(geometry, extreme_shapes_keep_at_least_one_pixel)
+TEST(geometry, extremely_long_images_keep_at_least_one_pixel_per_side)
 {
 	fixture_enter();
 	paint("in/a.ppm", 2000, 1, 8);
@@ -121,7 +121,7 @@ TEST(geometry, extreme_shapes_keep_at_least_one_pixel)
 	fixture_leave();
 }
 
-TEST(filters, each_does_what_its_name_says)
+TEST(filters, each_stb_filter_has_its_documented_effect)
 {
 	static const struct act acts[] = {
 		{"filter flip", "160x80 bw/rg"},
@@ -139,7 +139,7 @@ TEST(filters, each_does_what_its_name_says)
 
 #ifdef PIXPOOL_VIPS
 
-TEST(filters, each_of_the_vips_engine_does_what_its_name_says)
+TEST(filters, each_vips_filter_has_its_documented_effect)
 {
 	static const struct act acts[] = {
 		{"filter 'rotate 90'", "80x160 br/wg"},
@@ -164,7 +164,7 @@ TEST(filters, each_of_the_vips_engine_does_what_its_name_says)
 
 /* Filters that change the shape come first, in any order of the words: the box applies to the turned
  * image. */
-TEST(filters, that_change_the_shape_come_before_scaling)
+TEST(filters, filters_that_change_the_shape_run_before_scaling)
 {
 	static const struct act acts[] = {
 		{"resize -s 20x --filter 'negate, rotate 90'", "20x40 yc/km"},
@@ -178,7 +178,7 @@ TEST(filters, that_change_the_shape_come_before_scaling)
 	fixture_leave();
 }
 
-TEST(filters, trim_cuts_a_border_off_before_scaling)
+TEST(filters, trim_removes_a_border_before_scaling)
 {
 	fixture_enter();
 	paint("in/a.ppm", 160, 80, 8);

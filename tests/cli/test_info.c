@@ -95,7 +95,7 @@ static void try_to_write(const struct row *row, const char *engine)
 		       "%s by %s: %s", row->name, engine, ended.err);
 }
 
-TEST(info, names_each_format_that_an_engine_writes_and_no_other)
+TEST(info, info_lists_exactly_the_formats_that_an_engine_writes)
 {
 	fixture_enter();
 	sample("balloon.png", "a.png");
@@ -188,7 +188,7 @@ static bool record_says(const char *all, const struct row *row, const char *what
 	return found && found < record + strcspn(record, "\n");
 }
 
-TEST(info, names_each_format_that_an_engine_reads_and_no_other)
+TEST(info, info_lists_exactly_the_formats_that_an_engine_reads)
 {
 	fixture_enter();
 	sample("balloon.png", "a.png");
@@ -217,7 +217,7 @@ TEST(info, names_each_format_that_an_engine_reads_and_no_other)
 
 #ifndef PIXPOOL_VIPS
 
-TEST(info, of_a_build_without_libvips_names_only_stb)
+TEST(info, info_lists_only_stb_in_a_build_without_libvips)
 {
 	static const struct row all[] = {
 		{"jpeg", "stb", "stb", ""}, {"png", "stb", "stb", ""},

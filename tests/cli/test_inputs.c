@@ -38,7 +38,7 @@ TEST(inputs, a_missing_input_is_refused_before_any_work)
 	fixture_leave();
 }
 
-TEST(inputs, a_folder_without_an_image_is_status_3)
+TEST(inputs, a_folder_without_images_exits_with_status_3)
 {
 	struct ended ended;
 
@@ -60,7 +60,7 @@ TEST(inputs, a_folder_without_an_image_is_status_3)
 	fixture_leave();
 }
 
-TEST(inputs, other_files_are_ignored_and_counted_and_named_by_verbose)
+TEST(inputs, files_that_are_not_images_are_counted_as_ignored_and_listed_by_verbose)
 {
 	struct ended ended;
 
@@ -101,7 +101,7 @@ TEST(inputs, an_image_with_unknown_suffix_is_found_by_its_content)
 	fixture_leave();
 }
 
-TEST(inputs, a_named_file_is_always_tried)
+TEST(inputs, a_file_named_as_an_input_is_always_tried)
 {
 	fixture_enter();
 	scratch_file("notes.txt", "no image");
@@ -129,7 +129,7 @@ TEST(inputs, a_named_file_is_always_tried)
 static const unsigned char gzip[33] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0,   0,
                                        3,    0x4b, 0x4c, 0x4a, 0x4e, 0x49, 0x4d, 0x4b};
 
-TEST(inputs, each_bad_image_fails_alone)
+TEST(inputs, a_bad_image_fails_alone)
 {
 	struct ended ended;
 
@@ -163,7 +163,7 @@ TEST(inputs, each_bad_image_fails_alone)
 	fixture_leave();
 }
 
-TEST(inputs, a_misnamed_image_works)
+TEST(inputs, an_image_with_the_wrong_suffix_is_resized)
 {
 	fixture_enter();
 	sample("pendulum.gif", "in/gif.jpg");
@@ -177,7 +177,7 @@ TEST(inputs, a_misnamed_image_works)
 	fixture_leave();
 }
 
-TEST(inputs, a_camera_raw_is_unsupported_and_not_its_preview)
+TEST(inputs, a_camera_raw_is_unsupported_although_it_holds_a_preview)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -190,7 +190,7 @@ TEST(inputs, a_camera_raw_is_unsupported_and_not_its_preview)
 	fixture_leave();
 }
 
-TEST(inputs, a_fifo_never_blocks)
+TEST(inputs, a_fifo_among_the_inputs_never_blocks)
 {
 	fixture_enter();
 	scratch_folder("in");
@@ -212,7 +212,7 @@ TEST(inputs, a_fifo_never_blocks)
 	fixture_leave();
 }
 
-TEST(inputs, a_folder_called_like_an_image_is_a_folder)
+TEST(inputs, a_folder_named_like_an_image_is_walked)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/album.jpg/a.jpg");
@@ -223,7 +223,7 @@ TEST(inputs, a_folder_called_like_an_image_is_a_folder)
 	fixture_leave();
 }
 
-TEST(inputs, named_links_are_followed_and_links_in_folders_are_not)
+TEST(inputs, links_named_as_inputs_are_followed_and_links_in_folders_are_not)
 {
 	fixture_enter();
 	sample("lake.jpg", "elsewhere/a.jpg");
@@ -242,7 +242,7 @@ TEST(inputs, named_links_are_followed_and_links_in_folders_are_not)
 	fixture_leave();
 }
 
-TEST(inputs, an_unreadable_file_or_folder_is_a_failed_record)
+TEST(inputs, an_unreadable_file_or_folder_gets_a_failed_record)
 {
 	const char *nobody;
 	struct ended ended;
@@ -279,7 +279,7 @@ TEST(inputs, an_unreadable_file_or_folder_is_a_failed_record)
 	fixture_leave();
 }
 
-TEST(inputs, names_are_bytes)
+TEST(inputs, file_names_that_are_not_utf8_are_processed)
 {
 	struct ended ended;
 

@@ -6,7 +6,7 @@
 
 enum { N_FOLDERS = 20, N_FILES = 500 };
 
-TEST(many, ten_thousand_tiny_images_come_out_of_one_run)
+TEST(many, one_run_resizes_ten_thousand_tiny_images)
 {
 #ifdef PIXPOOL_SANITIZE
 	scratch_skip("ten thousand images", "it takes too long under a sanitizer");

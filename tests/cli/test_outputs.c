@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TEST(outputs, a_tree_is_repeated_and_each_image_fits_the_box)
+TEST(outputs, outputs_mirror_the_input_tree_and_each_image_fits_the_box)
 {
 	struct ended ended;
 
@@ -32,7 +32,7 @@ TEST(outputs, a_tree_is_repeated_and_each_image_fits_the_box)
 	fixture_leave();
 }
 
-TEST(outputs, every_sample_comes_out_in_its_own_format)
+TEST(outputs, every_sample_keeps_its_own_format)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/lake.jpg");
@@ -57,7 +57,7 @@ TEST(outputs, every_sample_comes_out_in_its_own_format)
 	fixture_leave();
 }
 
-TEST(outputs, every_orientation_comes_out_upright)
+TEST(outputs, images_of_every_orientation_become_upright)
 {
 	char name[32], path[32];
 
@@ -117,7 +117,7 @@ TEST(outputs, the_suffix_of_an_output_follows_its_format)
 	fixture_leave();
 }
 
-TEST(outputs, a_single_file_goes_to_the_output_folder_itself)
+TEST(outputs, the_output_of_a_single_file_is_written_directly_into_the_output_folder)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/sub/a.jpg");
@@ -143,7 +143,7 @@ TEST(outputs, quality_makes_files_larger_or_smaller)
 	fixture_leave();
 }
 
-TEST(outputs, an_output_has_the_mode_that_the_umask_leaves)
+TEST(outputs, the_mode_of_an_output_follows_the_umask)
 {
 	struct stat stat_of_output;
 
@@ -157,7 +157,7 @@ TEST(outputs, an_output_has_the_mode_that_the_umask_leaves)
 	fixture_leave();
 }
 
-TEST(outputs, an_existing_output_stays_and_its_image_fails)
+TEST(outputs, an_existing_output_is_kept_and_its_image_fails)
 {
 	struct ended ended;
 
@@ -244,7 +244,7 @@ TEST(outputs, an_output_folder_inside_the_input_is_not_walked)
 	fixture_leave();
 }
 
-TEST(outputs, an_input_that_is_the_output_folder_is_named_and_not_walked)
+TEST(outputs, an_input_that_is_the_output_folder_is_reported_and_not_walked)
 {
 	struct ended ended;
 
@@ -276,7 +276,7 @@ TEST(outputs, a_file_in_place_of_the_output_folder_is_refused)
 
 /* ---- collisions ---- */
 
-TEST(outputs, two_formats_of_one_name_collide_and_nothing_is_written)
+TEST(outputs, two_inputs_that_differ_only_in_suffix_collide_and_nothing_is_written)
 {
 	struct ended ended;
 
@@ -330,7 +330,7 @@ TEST(outputs, all_collisions_of_two_folders_are_listed)
 	fixture_leave();
 }
 
-TEST(outputs, a_file_named_twice_collides_with_itself)
+TEST(outputs, an_input_file_given_twice_collides_with_itself)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");

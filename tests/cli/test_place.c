@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TEST(place, a_closed_standard_error_does_not_stop_the_batch)
+TEST(system_faults, a_closed_standard_error_does_not_stop_the_batch)
 {
 	char path[32];
 
@@ -25,7 +25,7 @@ TEST(place, a_closed_standard_error_does_not_stop_the_batch)
 	fixture_leave();
 }
 
-TEST(place, records_into_a_closed_pipe_are_incomplete)
+TEST(system_faults, a_report_into_a_closed_pipe_exits_with_status_4)
 {
 	char path[32];
 
@@ -43,7 +43,7 @@ TEST(place, records_into_a_closed_pipe_are_incomplete)
 	fixture_leave();
 }
 
-TEST(place, standard_descriptors_may_be_closed)
+TEST(system_faults, a_batch_runs_with_closed_standard_descriptors)
 {
 	static const char *const closed[] = {
 		"<&-",          ">&-",      "2>&-",     "<&- >&-",
@@ -67,7 +67,7 @@ TEST(place, standard_descriptors_may_be_closed)
 	fixture_leave();
 }
 
-TEST(place, a_report_on_a_full_disk_is_status_4_with_a_message)
+TEST(system_faults, a_report_on_a_full_disk_exits_with_status_4_and_a_message)
 {
 	struct ended ended;
 
@@ -83,7 +83,7 @@ TEST(place, a_report_on_a_full_disk_is_status_4_with_a_message)
 	fixture_leave();
 }
 
-TEST(place, a_full_disk_stops_the_batch_and_leaves_whole_outputs_only)
+TEST(system_faults, a_full_disk_stops_the_batch_and_leaves_only_complete_outputs)
 {
 	struct ended ended;
 	char path[32];
@@ -123,7 +123,7 @@ TEST(place, a_full_disk_stops_the_batch_and_leaves_whole_outputs_only)
 	fixture_leave();
 }
 
-TEST(place, an_output_folder_without_permission_stops_the_batch)
+TEST(system_faults, an_output_folder_without_permission_stops_the_batch)
 {
 	const char *nobody;
 	struct ended ended;
@@ -156,7 +156,7 @@ TEST(place, an_output_folder_without_permission_stops_the_batch)
 	fixture_leave();
 }
 
-TEST(place, a_limit_on_file_sizes_fails_only_larger_outputs)
+TEST(system_faults, a_limit_on_file_sizes_fails_only_larger_outputs)
 {
 	fixture_enter();
 	write_script("in/large.bmp", "size 200 200"); /* 120 kB */
@@ -173,7 +173,7 @@ TEST(place, a_limit_on_file_sizes_fails_only_larger_outputs)
 	fixture_leave();
 }
 
-TEST(place, few_descriptors_are_enough_or_the_limit_is_named)
+TEST(system_faults, a_batch_runs_with_few_descriptors_or_names_the_limit)
 {
 	struct ended ended;
 
@@ -186,7 +186,7 @@ TEST(place, few_descriptors_are_enough_or_the_limit_is_named)
 	fixture_leave();
 }
 
-TEST(place, the_current_folder_is_all_it_needs)
+TEST(system_faults, a_batch_runs_without_a_home_folder_and_environment_variables)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
@@ -198,7 +198,7 @@ TEST(place, the_current_folder_is_all_it_needs)
 	fixture_leave();
 }
 
-TEST(place, few_descriptors_mean_fewer_workers_and_no_failures)
+TEST(system_faults, few_descriptors_reduce_the_number_of_workers_and_fail_no_image)
 {
 	struct ended ended;
 

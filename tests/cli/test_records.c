@@ -23,7 +23,7 @@
 #define END_OF_SUMMARY(recipe)                                                           \
 	"'version':'" PIXPOOL_VERSION "','recipe':'" recipe "','fingerprint':'#'}}\n"
 
-TEST(records, match_the_contract)
+TEST(records, records_match_the_documented_format)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -43,7 +43,7 @@ TEST(records, match_the_contract)
 	fixture_leave();
 }
 
-TEST(records, go_alone_to_standard_output_for_a_dash)
+TEST(records, report_dash_prints_only_records_to_standard_output)
 {
 	struct ended ended;
 
@@ -64,7 +64,7 @@ TEST(records, go_alone_to_standard_output_for_a_dash)
 	fixture_leave();
 }
 
-TEST(records, never_replace_an_image)
+TEST(records, a_report_file_never_replaces_an_image)
 {
 	struct ended ended;
 
@@ -79,7 +79,7 @@ TEST(records, never_replace_an_image)
 	fixture_leave();
 }
 
-TEST(records, replace_an_earlier_report)
+TEST(records, a_report_file_replaces_an_earlier_report)
 {
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
@@ -93,7 +93,7 @@ TEST(records, replace_an_earlier_report)
 
 #ifdef PIXPOOL_VIPS /* stb refuses it by its header */
 /* Failures have the numbers that are known. */
-TEST(records, of_a_failure_have_the_known_facts_of_the_image)
+TEST(records, a_failure_record_has_the_known_facts_of_the_image)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/cut.jpg");
@@ -109,7 +109,7 @@ TEST(records, of_a_failure_have_the_known_facts_of_the_image)
 }
 #endif
 
-TEST(records, use_every_class_by_its_name)
+TEST(records, failure_records_use_the_documented_class_names)
 {
 	static const char *const classes[] = {
 		"bad-image", "unsupported", "too-big",  "timeout", "memory",
@@ -137,7 +137,7 @@ TEST(records, use_every_class_by_its_name)
 	fixture_leave();
 }
 
-TEST(records, name_an_input_relative_to_the_input_that_was_given)
+TEST(records, a_record_names_a_file_relative_to_its_input_argument)
 {
 	fixture_enter();
 	write_script("in/sub/a.png", "size 2 2");
@@ -152,7 +152,7 @@ TEST(records, name_an_input_relative_to_the_input_that_was_given)
 	fixture_leave();
 }
 
-TEST(records, come_line_by_line_while_the_batch_runs)
+TEST(records, records_are_written_one_by_one_while_the_batch_runs)
 {
 	struct command command;
 	const char *seen;
@@ -171,7 +171,7 @@ TEST(records, come_line_by_line_while_the_batch_runs)
 }
 
 /* Writing the first output takes longer than the rest of the walk. */
-TEST(records, come_in_the_order_of_completion)
+TEST(records, records_are_written_in_order_of_completion)
 {
 	const char *said;
 
@@ -184,7 +184,7 @@ TEST(records, come_in_the_order_of_completion)
 	fixture_leave();
 }
 
-TEST(records, as_json_progress_are_the_same_lines_on_standard_error)
+TEST(records, json_progress_prints_the_same_records_on_standard_error)
 {
 	struct ended ended;
 
@@ -200,7 +200,7 @@ TEST(records, as_json_progress_are_the_same_lines_on_standard_error)
 	fixture_leave();
 }
 
-TEST(records, quiet_prints_only_failures)
+TEST(records, quiet_mode_prints_only_failures)
 {
 	struct ended ended;
 

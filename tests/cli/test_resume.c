@@ -71,7 +71,7 @@ static bool has_stamps(void)
 	return getxattr("out/0.png", "user.pixpool", value, sizeof(value)) > 0;
 }
 
-TEST(resume, an_undisturbed_second_run_makes_nothing)
+TEST(resume, an_undisturbed_second_run_makes_no_output)
 {
 	first_run();
 	expect_all_fresh();
@@ -82,7 +82,7 @@ TEST(resume, an_undisturbed_second_run_makes_nothing)
 	fixture_leave();
 }
 
-TEST(resume, a_run_that_makes_nothing_starts_no_worker_and_opens_no_image)
+TEST(resume, a_run_with_nothing_to_do_starts_no_worker_and_opens_no_image)
 {
 	first_run();
 	if (run("strace -V").status != 0) {
@@ -100,8 +100,7 @@ TEST(resume, a_run_that_makes_nothing_starts_no_worker_and_opens_no_image)
 	fixture_leave();
 }
 
-TEST(resume,
-     outputs_from_an_archive_without_attributes_are_fresh_with_the_database_beside_them)
+TEST(resume, outputs_that_lost_their_attributes_are_up_to_date_by_the_database)
 {
 	first_run();
 	run("tar cf all.tar out && rm -r out && tar xf all.tar && find out -name '*.png' "
@@ -112,7 +111,7 @@ TEST(resume,
 	fixture_leave();
 }
 
-TEST(resume, inputs_with_new_times_are_compared_by_content)
+TEST(resume, inputs_with_new_modification_times_are_compared_by_content)
 {
 	first_run();
 	run("find in -type f -exec touch -d '2021-02-03' {} +");
@@ -122,7 +121,7 @@ TEST(resume, inputs_with_new_times_are_compared_by_content)
 	fixture_leave();
 }
 
-TEST(resume, everything_may_move_to_another_folder)
+TEST(resume, outputs_stay_up_to_date_after_inputs_and_outputs_move_to_another_folder)
 {
 	first_run();
 	scratch_folder("elsewhere");
@@ -136,7 +135,7 @@ TEST(resume, everything_may_move_to_another_folder)
 	fixture_leave();
 }
 
-TEST(resume, without_the_database_the_stamps_are_enough)
+TEST(resume, stamps_prove_outputs_up_to_date_without_the_database)
 {
 	first_run();
 	if (!has_stamps()) {
@@ -150,7 +149,7 @@ TEST(resume, without_the_database_the_stamps_are_enough)
 	fixture_leave();
 }
 
-TEST(resume, without_database_and_stamps_outputs_are_not_ours)
+TEST(resume, outputs_without_database_and_stamps_count_as_files_of_somebody_else)
 {
 	first_run();
 	run("rm out/.pixpool.db*; for f in $(find out -name '*.png'); do cat $f > t; rm $f; mv t $f; "
@@ -164,7 +163,7 @@ TEST(resume, without_database_and_stamps_outputs_are_not_ours)
 	fixture_leave();
 }
 
-TEST(resume, an_input_that_changed_is_made_again_and_no_other)
+TEST(resume, only_the_output_of_a_changed_input_is_made_again)
 {
 	first_run();
 	run("rm in/0.png");
@@ -175,7 +174,7 @@ TEST(resume, an_input_that_changed_is_made_again_and_no_other)
 	fixture_leave();
 }
 
-TEST(resume, an_output_that_somebody_changed_is_left_alone)
+TEST(resume, an_output_changed_by_somebody_else_is_left_alone)
 {
 	first_run();
 	run("echo mine > out/0.png");
@@ -192,7 +191,7 @@ TEST(resume, an_output_that_somebody_changed_is_left_alone)
 	fixture_leave();
 }
 
-TEST(resume, another_recipe_makes_all_again_and_redo_does_so_with_the_same)
+TEST(resume, a_changed_recipe_or_redo_makes_all_outputs_again)
 {
 	first_run();
 	EXPECT_EQ(resize("-q 50").status, 0);
@@ -204,7 +203,7 @@ TEST(resume, another_recipe_makes_all_again_and_redo_does_so_with_the_same)
 	fixture_leave();
 }
 
-TEST(resume, a_picture_that_is_known_to_be_bad_is_not_tried_again)
+TEST(resume, a_picture_known_to_be_bad_is_not_tried_again)
 {
 	first_run();
 	scratch_bytes("in/bad.png", "no picture", 10);
@@ -223,7 +222,7 @@ TEST(resume, a_picture_that_is_known_to_be_bad_is_not_tried_again)
 	fixture_leave();
 }
 
-TEST(resume, a_picture_that_kills_its_worker_is_known_after_two_runs)
+TEST(resume, a_picture_that_killed_its_worker_in_two_runs_is_not_tried_again)
 {
 	fixture_enter();
 	write_script("in/killer.png", "signal SIGKILL");
@@ -236,7 +235,7 @@ TEST(resume, a_picture_that_kills_its_worker_is_known_after_two_runs)
 	fixture_leave();
 }
 
-TEST(resume, without_a_state_there_is_neither_database_nor_stamp)
+TEST(resume, no_state_writes_neither_a_database_nor_stamps)
 {
 	fixture_enter();
 	make_inputs();
@@ -248,7 +247,7 @@ TEST(resume, without_a_state_there_is_neither_database_nor_stamp)
 	fixture_leave();
 }
 
-TEST(resume, the_state_may_be_another_file)
+TEST(resume, the_state_option_selects_another_database_file)
 {
 	fixture_enter();
 	make_inputs();
@@ -259,7 +258,7 @@ TEST(resume, the_state_may_be_another_file)
 	fixture_leave();
 }
 
-TEST(resume, a_damaged_database_is_moved_aside_and_told)
+TEST(resume, a_damaged_database_is_renamed_and_reported)
 {
 	struct ended ended;
 
@@ -273,7 +272,7 @@ TEST(resume, a_damaged_database_is_moved_aside_and_told)
 }
 
 /* The test holds the state here, as another run would. */
-TEST(resume, a_second_run_at_the_same_time_waits_or_ends_with_status_4)
+TEST(resume, a_concurrent_second_run_waits_or_exits_with_status_4)
 {
 	struct command waits;
 	struct ended ended;
@@ -295,7 +294,7 @@ TEST(resume, a_second_run_at_the_same_time_waits_or_ends_with_status_4)
 	fixture_leave();
 }
 
-TEST(resume, a_run_that_was_killed_goes_on_with_the_same_command)
+TEST(resume, a_killed_run_is_resumed_by_the_same_command)
 {
 	struct command first;
 
@@ -314,7 +313,7 @@ TEST(resume, a_run_that_was_killed_goes_on_with_the_same_command)
 	fixture_leave();
 }
 
-TEST(resume, shards_take_every_input_once_and_have_states_of_their_own)
+TEST(resume, shards_cover_every_input_once_and_have_separate_states)
 {
 	fixture_enter();
 	make_inputs();
@@ -334,7 +333,7 @@ TEST(resume, shards_take_every_input_once_and_have_states_of_their_own)
 	fixture_leave();
 }
 
-TEST(resume, an_empty_shard_is_no_failure)
+TEST(resume, an_empty_shard_succeeds)
 {
 	fixture_enter();
 	write_script("in/a.png", "size 2 2");

@@ -32,7 +32,7 @@ static bool enter_whole(void)
 	return false;
 }
 
-TEST(sandbox, that_is_complete_prints_nothing)
+TEST(sandbox, a_complete_sandbox_prints_no_message)
 {
 	struct ended ended;
 
@@ -46,7 +46,7 @@ TEST(sandbox, that_is_complete_prints_nothing)
 	fixture_leave();
 }
 
-TEST(sandbox, is_shown_by_info)
+TEST(sandbox, info_shows_the_layers_of_the_sandbox)
 {
 	const char *text;
 
@@ -62,7 +62,7 @@ TEST(sandbox, is_shown_by_info)
 	fixture_leave();
 }
 
-TEST(sandbox, that_is_off_prints_nothing)
+TEST(sandbox, sandbox_off_prints_no_message)
 {
 	struct ended ended;
 
@@ -74,7 +74,7 @@ TEST(sandbox, that_is_off_prints_nothing)
 	fixture_leave();
 }
 
-TEST(sandbox, has_three_modes)
+TEST(sandbox, the_sandbox_option_accepts_auto_require_and_off)
 {
 	enter();
 	EXPECT_STR(
@@ -130,7 +130,7 @@ TEST(sandbox, a_container_without_landlock_or_seccomp_is_reported)
 	}
 }
 
-TEST(sandbox, a_layer_without_effect_is_missing)
+TEST(sandbox, a_layer_that_is_accepted_but_has_no_effect_is_reported_missing)
 {
 	static const char *const containers[] = {"refuse landlock_restrict_self=0",
 	                                         "refuse seccomp=0 prctl_seccomp=0"};
@@ -158,7 +158,7 @@ TEST(sandbox, root_that_cannot_change_its_user_is_reported)
 	fixture_leave();
 }
 
-TEST(sandbox, two_missing_layers_are_one_line)
+TEST(sandbox, two_missing_layers_are_reported_in_one_line)
 {
 	struct ended ended;
 
@@ -213,7 +213,7 @@ static void expect_locked_down(const char *as_whom)
 	EXPECT_EQ(end(&command).status, 0);
 }
 
-TEST(sandbox, a_worker_has_no_rights_while_it_decodes)
+TEST(sandbox, a_worker_has_no_capabilities_while_it_decodes)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -224,7 +224,7 @@ TEST(sandbox, a_worker_has_no_rights_while_it_decodes)
 }
 
 /* As in a container without capabilities, except those for changing the user. */
-TEST(sandbox, without_cap_kill_hanging_workers_still_end)
+TEST(sandbox, hanging_workers_are_killed_even_without_cap_kill)
 {
 	struct ended ended;
 
@@ -248,7 +248,7 @@ TEST(sandbox, without_cap_kill_hanging_workers_still_end)
 
 /* ---- valid images ---- */
 
-TEST(sandbox, valid_images_come_out_the_same)
+TEST(sandbox, outputs_are_the_same_with_and_without_the_sandbox)
 {
 	static const char *const formats[] = {"jpg", "png", "same"};
 	char locked[16 * 1024];

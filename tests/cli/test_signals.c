@@ -75,18 +75,18 @@ TEST(signals, the_first_interrupt_lets_running_images_finish)
 	expect_drained(SIGINT, "interrupted");
 }
 
-TEST(signals, sigterm_is_like_an_interrupt_with_its_own_status)
+TEST(signals, sigterm_acts_like_an_interrupt_but_has_its_own_exit_status)
 {
 	expect_drained(SIGTERM, "terminated");
 }
 
-TEST(signals, sighup_is_like_an_interrupt_with_its_own_status)
+TEST(signals, sighup_acts_like_an_interrupt_but_has_its_own_exit_status)
 {
 	expect_drained(SIGHUP, "hung up");
 }
 
 /* bash continues a loop after a command that exits, and stops after one that dies of the signal. */
-TEST(signals, an_interrupt_stops_the_loop_of_a_shell_too)
+TEST(signals, an_interrupt_stops_a_shell_loop_around_the_command)
 {
 	struct command command;
 
@@ -124,7 +124,7 @@ TEST(signals, the_second_interrupt_kills_running_images)
 	fixture_leave();
 }
 
-TEST(signals, a_second_signal_of_another_kind_ends_a_hanging_worker)
+TEST(signals, a_second_signal_of_another_kind_kills_a_hanging_worker)
 {
 	struct command command;
 
@@ -141,7 +141,7 @@ TEST(signals, a_second_signal_of_another_kind_ends_a_hanging_worker)
 	fixture_leave();
 }
 
-TEST(signals, sigterm_to_a_worker_is_a_crash_and_not_an_interrupt)
+TEST(signals, sigterm_to_a_worker_counts_as_a_crash_and_not_as_an_interrupt)
 {
 	struct command command;
 
@@ -226,7 +226,7 @@ static void stop_it(pid_t pid, void *data)
 	kill(pid, SIGSTOP);
 }
 
-TEST(signals, a_suspended_batch_continues)
+TEST(signals, a_suspended_batch_can_be_continued)
 {
 	struct command command;
 
@@ -262,7 +262,7 @@ TEST(signals, suspended_time_does_not_count_for_deadlines)
 	fixture_leave();
 }
 
-TEST(signals, ctrl_z_suspends_workers_too_and_all_continue)
+TEST(signals, ctrl_z_suspends_the_workers_too_and_fg_continues_them)
 {
 	struct command command;
 	pid_t worker;
@@ -304,7 +304,7 @@ TEST(signals, a_batch_can_be_suspended_again_and_then_interrupted)
 	fixture_leave();
 }
 
-TEST(signals, a_batch_killed_while_suspended_leaves_nothing)
+TEST(signals, a_batch_killed_while_suspended_leaves_no_process_or_temporary_file)
 {
 	struct command command;
 

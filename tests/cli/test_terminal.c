@@ -157,7 +157,7 @@ static void make_pictures(void)
 static const char bar_line[] = "pixpool-scripted resize -s 8 -j 1 in -o out --report r "
 			       "--sandbox off";
 
-TEST(terminal, the_bar_fits_twenty_columns_and_follows_a_resize)
+TEST(terminal, the_progress_bar_fits_into_20_columns_and_adapts_to_a_resized_terminal)
 {
 	struct command command;
 	size_t resized, last;
@@ -249,7 +249,7 @@ static const char *screen_of(unsigned width)
 	return text;
 }
 
-TEST(terminal, ctrl_c_leaves_no_piece_of_the_bar_at_any_width)
+TEST(terminal, ctrl_c_erases_the_whole_progress_bar_at_any_width)
 {
 	static const unsigned short widths[] = {8, 20, 24, 40, 60, 79, 80, 120, 300};
 
@@ -277,7 +277,7 @@ TEST(terminal, ctrl_c_leaves_no_piece_of_the_bar_at_any_width)
 	}
 }
 
-TEST(terminal, ctrl_c_twice_kills_and_restores_the_terminal)
+TEST(terminal, ctrl_c_twice_kills_running_images_and_restores_the_terminal)
 {
 	struct command command;
 
@@ -297,7 +297,7 @@ TEST(terminal, ctrl_c_twice_kills_and_restores_the_terminal)
 	fixture_leave();
 }
 
-TEST(terminal, failures_stand_above_the_bar_and_again_in_the_summary)
+TEST(terminal, failures_are_printed_above_the_progress_bar_and_in_the_summary)
 {
 	struct command command;
 	size_t above;
@@ -321,7 +321,7 @@ TEST(terminal, failures_stand_above_the_bar_and_again_in_the_summary)
 	fixture_leave();
 }
 
-TEST(terminal, closing_the_terminal_hangs_up_the_batch)
+TEST(terminal, closing_the_terminal_ends_the_batch_by_sighup)
 {
 	struct command command;
 
@@ -341,7 +341,7 @@ TEST(terminal, closing_the_terminal_hangs_up_the_batch)
 	fixture_leave();
 }
 
-TEST(terminal, a_dumb_terminal_gets_plain_lines)
+TEST(terminal, progress_on_a_dumb_terminal_is_plain_lines)
 {
 	struct command command;
 

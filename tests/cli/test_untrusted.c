@@ -14,7 +14,7 @@ static bool enter_whole(void)
 	return false;
 }
 
-TEST(untrusted, reads_only_common_formats)
+TEST(untrusted, untrusted_mode_reads_only_common_formats)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -36,7 +36,7 @@ TEST(untrusted, reads_only_common_formats)
 }
 
 #ifdef PIXPOOL_VIPS
-TEST(untrusted, reads_webp_tiff_and_gif_in_the_sandbox)
+TEST(untrusted, untrusted_mode_reads_webp_tiff_and_gif_in_the_sandbox)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -65,7 +65,7 @@ static const char *busy_workers(const char *option)
 	        .out;
 }
 
-TEST(untrusted, gives_each_image_a_worker_of_its_own)
+TEST(untrusted, untrusted_mode_gives_each_image_a_new_worker)
 {
 	char path[32];
 
@@ -80,7 +80,7 @@ TEST(untrusted, gives_each_image_a_worker_of_its_own)
 	fixture_leave();
 }
 
-TEST(untrusted, accepts_fifty_megapixels)
+TEST(untrusted, untrusted_mode_limits_images_to_fifty_megapixels)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -99,7 +99,7 @@ TEST(untrusted, accepts_fifty_megapixels)
 }
 
 /* The default limit is over a minute, longer than a command of a test may take. */
-TEST(untrusted, gives_an_image_ten_seconds)
+TEST(untrusted, untrusted_mode_limits_each_image_to_ten_seconds)
 {
 	if (!enter_whole())
 		SKIP("the sandbox is not whole here");
@@ -113,7 +113,7 @@ TEST(untrusted, gives_an_image_ten_seconds)
 	fixture_leave();
 }
 
-TEST(untrusted, does_not_begin_without_the_sandbox)
+TEST(untrusted, untrusted_mode_does_not_start_without_the_sandbox)
 {
 	struct ended ended;
 
@@ -129,7 +129,7 @@ TEST(untrusted, does_not_begin_without_the_sandbox)
 	fixture_leave();
 }
 
-TEST(untrusted, is_refused_with_the_sandbox_off)
+TEST(untrusted, untrusted_mode_with_the_sandbox_off_is_refused)
 {
 	struct ended ended;
 

@@ -22,7 +22,7 @@ static const char *sorted(const char *line)
 	return run("%s | LC_ALL=C sort", line).out;
 }
 
-TEST(verify, lists_only_broken_and_misnamed_images)
+TEST(verify, verify_lists_only_broken_and_misnamed_images)
 {
 	struct ended ended;
 
@@ -44,7 +44,7 @@ TEST(verify, lists_only_broken_and_misnamed_images)
 	fixture_leave();
 }
 
-TEST(verify, a_misnamed_image_is_flagged_and_not_failed)
+TEST(verify, verify_flags_a_misnamed_image_without_failing_it)
 {
 	struct ended ended;
 
@@ -60,7 +60,7 @@ TEST(verify, a_misnamed_image_is_flagged_and_not_failed)
 	fixture_leave();
 }
 
-TEST(verify, has_no_list_when_records_go_to_standard_output)
+TEST(verify, verify_prints_no_list_when_records_go_to_standard_output)
 {
 	struct ended ended;
 
@@ -74,7 +74,7 @@ TEST(verify, has_no_list_when_records_go_to_standard_output)
 	fixture_leave();
 }
 
-TEST(verify, has_the_usual_exit_statuses)
+TEST(verify, verify_uses_the_common_exit_statuses)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -92,7 +92,7 @@ TEST(verify, has_the_usual_exit_statuses)
 }
 
 /* The same file twice, and two names with one stem, do not collide. */
-TEST(verify, has_no_collisions)
+TEST(verify, verify_accepts_inputs_whose_outputs_would_collide)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -102,7 +102,7 @@ TEST(verify, has_no_collisions)
 	fixture_leave();
 }
 
-TEST(verify, finds_a_truncation_that_other_commands_accept)
+TEST(verify, verify_finds_a_truncation_that_other_commands_accept)
 {
 	fixture_enter();
 	sample("pendulum.gif", "in/a.gif");
@@ -113,7 +113,7 @@ TEST(verify, finds_a_truncation_that_other_commands_accept)
 	fixture_leave();
 }
 
-TEST(verify, a_worker_that_dies_or_hangs_fails_its_image)
+TEST(verify, verify_fails_an_image_whose_worker_dies_or_hangs)
 {
 	struct ended ended;
 

@@ -50,7 +50,7 @@ static void expect_refused(const struct refusal *refusals, size_t n)
 #define EXPECT_REFUSED(refusals)                                                         \
 	expect_refused(refusals, sizeof(refusals) / sizeof((refusals)[0]))
 
-TEST(words, a_wrong_command_is_refused_and_the_right_one_suggested)
+TEST(command_line, an_unknown_command_is_refused_and_a_similar_one_suggested)
 {
 	static const struct refusal refusals[] = {
 		{"pixpool", "missing command"},
@@ -69,7 +69,7 @@ TEST(words, a_wrong_command_is_refused_and_the_right_one_suggested)
 	fixture_leave();
 }
 
-TEST(words, a_wrong_option_is_refused_and_the_right_one_suggested)
+TEST(command_line, an_unknown_option_is_refused_and_a_similar_one_suggested)
 {
 	static const struct refusal refusals[] = {
 		{"pixpool resize --sizee 32 in -o out",
@@ -92,7 +92,7 @@ TEST(words, a_wrong_option_is_refused_and_the_right_one_suggested)
 	fixture_leave();
 }
 
-TEST(words, an_option_is_never_abbreviated)
+TEST(command_line, abbreviated_options_are_refused)
 {
 	static const struct refusal refusals[] = {
 		{"pixpool resize --siz 32 in -o out",
@@ -112,7 +112,7 @@ TEST(words, an_option_is_never_abbreviated)
 	fixture_leave();
 }
 
-TEST(words, an_option_without_its_value_is_refused)
+TEST(command_line, an_option_without_its_value_is_refused)
 {
 	static const struct refusal refusals[] = {
 		{"pixpool resize in -o out -s", "-s needs a value: GEOM"},
@@ -127,7 +127,7 @@ TEST(words, an_option_without_its_value_is_refused)
 	fixture_leave();
 }
 
-TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
+TEST(command_line, an_invalid_value_is_refused_and_the_valid_ones_are_listed)
 {
 	static const struct refusal refusals[] = {
 		{"pixpool thumb in -o out -q 0",
@@ -227,7 +227,7 @@ TEST(words, a_wrong_value_is_refused_and_the_right_ones_named)
 	fixture_leave();
 }
 
-TEST(words, a_size_is_N_WxH_Wx_xH_or_a_percentage)
+TEST(command_line, a_size_can_be_N_WxH_Wx_xH_or_a_percentage)
 {
 	static const char *const wrong[] = {"0",     "x",    "",     "32x32x32",   "-5",
 	                                    "32y32", "0%",   "1e3",  "0x32",       "32x0",
@@ -263,7 +263,7 @@ TEST(words, a_size_is_N_WxH_Wx_xH_or_a_percentage)
 	fixture_leave();
 }
 
-TEST(words, a_missing_part_is_named)
+TEST(command_line, a_missing_argument_is_named_in_the_message)
 {
 	static const struct refusal refusals[] = {
 		{"pixpool resize in -o out", "missing -s GEOM (size), such as -s 1600"},
@@ -297,7 +297,7 @@ TEST(words, a_missing_part_is_named)
 	fixture_leave();
 }
 
-TEST(words, an_output_that_looks_like_a_file_is_refused_with_a_hint)
+TEST(command_line, an_output_folder_that_looks_like_a_file_is_refused_with_a_hint)
 {
 	static const struct refusal refusals[] = {
 		{"pixpool thumb in -o out.jpg",
@@ -320,7 +320,7 @@ TEST(words, an_output_that_looks_like_a_file_is_refused_with_a_hint)
 	fixture_leave();
 }
 
-TEST(words, every_option_has_its_short_and_long_forms)
+TEST(command_line, every_option_has_its_short_and_long_forms)
 {
 	static const char *const lines[] = {
 		"pixpool resize -s 32 -o out -f png -q 80 -j 1 -v -Q a.jpg",
@@ -347,7 +347,7 @@ TEST(words, every_option_has_its_short_and_long_forms)
 	fixture_leave();
 }
 
-TEST(words, options_may_stand_anywhere_before_two_dashes)
+TEST(command_line, options_may_be_anywhere_before_a_double_dash)
 {
 	static const char *const lines[] = {
 		"pixpool -s 32 resize a.jpg -o out",
@@ -393,7 +393,7 @@ static int count_of(const char *text, const char *part)
 	return n;
 }
 
-TEST(words, the_short_help_is_one_screen_with_five_examples)
+TEST(command_line, the_short_help_is_one_screen_with_five_examples)
 {
 	struct ended ended;
 	size_t longest;
@@ -413,7 +413,7 @@ TEST(words, the_short_help_is_one_screen_with_five_examples)
 	fixture_leave();
 }
 
-TEST(words, the_help_is_data_and_names_every_option_and_filter)
+TEST(command_line, help_goes_to_standard_output_and_names_every_option_and_filter)
 {
 	static const char *const words[] = {
 		"-s, --size GEOM",
@@ -475,7 +475,7 @@ TEST(words, the_help_is_data_and_names_every_option_and_filter)
 }
 
 /* The help names each value of each choice. */
-TEST(words, the_help_names_every_choice)
+TEST(command_line, help_names_every_value_of_every_choice)
 {
 	static const char *const choices[] = {
 		"inside",    "cover",      "contain",    "fill",      "outside",
@@ -494,7 +494,7 @@ TEST(words, the_help_names_every_choice)
 	fixture_leave();
 }
 
-TEST(words, the_help_of_a_command_has_its_options_alone)
+TEST(command_line, help_for_a_command_lists_only_the_options_of_that_command)
 {
 	static const char *const lines[] = {
 		"pixpool verify --help", "pixpool --help verify", "pixpool help verify"};
@@ -515,7 +515,7 @@ TEST(words, the_help_of_a_command_has_its_options_alone)
 	fixture_leave();
 }
 
-TEST(words, synonyms_are_understood)
+TEST(command_line, synonyms_of_values_are_accepted)
 {
 	static const char *const lines[] = {
 		"pixpool thumb -o out --position center a.jpg",
@@ -536,7 +536,7 @@ TEST(words, synonyms_are_understood)
 	fixture_leave();
 }
 
-TEST(words, the_version_names_what_the_program_was_built_with)
+TEST(command_line, version_output_names_the_libraries_of_the_build)
 {
 	struct ended ended;
 
@@ -554,7 +554,7 @@ TEST(words, the_version_names_what_the_program_was_built_with)
 }
 
 /* A reader that closes the pipe early is no failure; each program's own status counts. */
-TEST(words, a_closed_pipe_is_not_a_failure)
+TEST(command_line, help_written_to_a_closed_pipe_succeeds)
 {
 	fixture_enter();
 	EXPECT_EQ(run("{ sleep 0.2; pixpool --help; echo $? > status; } 2> err | true")
@@ -564,7 +564,7 @@ TEST(words, a_closed_pipe_is_not_a_failure)
 	fixture_leave();
 }
 
-TEST(words, help_that_cannot_be_written_is_a_failure)
+TEST(command_line, help_that_cannot_be_written_fails)
 {
 	struct ended ended;
 

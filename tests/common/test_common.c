@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TEST(failure, each_class_has_its_own_name_and_any_other_number_is_internal)
+TEST(failure, each_failure_class_has_a_unique_name_and_unknown_numbers_are_internal)
 {
 	for (int i = FAIL_NONE; i < N_FAIL_CLASSES; i++) {
 		const char *name = fail_class_name((enum fail_class)i);
@@ -27,7 +27,7 @@ TEST(failure, each_class_has_its_own_name_and_any_other_number_is_internal)
 	EXPECT_STR(fail_class_name((enum fail_class) - 1), "internal");
 }
 
-TEST(failure, of_an_input_is_told_from_errno)
+TEST(failure, errno_decides_the_failure_class_of_an_input)
 {
 	EXPECT_EQ(fail_class_of_input_errno(EACCES), FAIL_PERMISSION);
 	EXPECT_EQ(fail_class_of_input_errno(EPERM), FAIL_PERMISSION);
@@ -36,7 +36,7 @@ TEST(failure, of_an_input_is_told_from_errno)
 	EXPECT_EQ(fail_class_of_input_errno(EIO), FAIL_IO);
 }
 
-TEST(failure, text_is_one_line_cut_at_its_size)
+TEST(failure, failure_text_is_one_line_and_is_truncated_to_its_buffer)
 {
 	struct failure failure;
 	char longer[2 * FAILURE_TEXT_BYTES];
@@ -60,7 +60,7 @@ TEST(failure, text_is_one_line_cut_at_its_size)
 }
 
 /* The vector of the paper's appendix A: key 00..0f, input 00..0e. */
-TEST(hash, siphash_gives_the_published_vector)
+TEST(hash, siphash_matches_the_published_test_vector)
 {
 	const struct hash_key key = {{0x0706050403020100U, 0x0f0e0d0c0b0a0908U}};
 	unsigned char input[15];
@@ -70,7 +70,7 @@ TEST(hash, siphash_gives_the_published_vector)
 	EXPECT(hash_bytes(&key, input, sizeof(input)) == 0xa129ca6149be45e5U);
 }
 
-TEST(path, a_suffix_needs_a_name_before_it)
+TEST(path, a_suffix_counts_only_after_a_name)
 {
 	EXPECT_STR(path_suffix("a.b.JPG"), "JPG");
 	EXPECT_STR(path_suffix(".hidden"), "");
@@ -78,7 +78,7 @@ TEST(path, a_suffix_needs_a_name_before_it)
 	EXPECT_STR(path_suffix("a."), "");
 }
 
-TEST(path, base_and_join_treat_names_as_bytes)
+TEST(path, base_name_and_join_work_on_any_bytes)
 {
 	size_t n;
 	char *joined = path_join("a/", "\xff.jpg");
@@ -119,7 +119,7 @@ TEST(values, a_decimal_is_printed_in_its_shortest_form)
 	}
 }
 
-TEST(values, a_wrong_decimal_is_not_consumed)
+TEST(values, an_invalid_decimal_is_refused_and_not_consumed)
 {
 	static const char *const words[] = {"",    ".",   "-",          "+.",
 	                                    "x1",  "--1", "1234567890", "0.1234567",
@@ -134,7 +134,7 @@ TEST(values, a_wrong_decimal_is_not_consumed)
 	}
 }
 
-TEST(values, every_millionth_survives_printing_and_parsing)
+TEST(values, decimals_with_six_digits_survive_printing_and_parsing)
 {
 	unsigned seed = 11;
 
@@ -152,7 +152,7 @@ TEST(values, every_millionth_survives_printing_and_parsing)
 	}
 }
 
-TEST(values, a_whole_number_does_not_wrap_around)
+TEST(values, a_whole_number_that_overflows_is_refused)
 {
 	struct failure failure;
 	uint64_t number = 7;
@@ -222,7 +222,7 @@ static const struct choice compass[] = {
 	{"north", 1}, {"south", 2}, {"top", 1}, {"bottom", 2}, {NULL, 0},
 };
 
-TEST(values, a_synonym_is_understood_and_not_listed)
+TEST(values, a_synonym_is_accepted_but_not_listed)
 {
 	struct failure failure;
 	char text[64];
@@ -239,7 +239,7 @@ TEST(values, a_synonym_is_understood_and_not_listed)
 	EXPECT_EQ(chosen, 2);
 }
 
-TEST(values, a_list_of_choices_is_cut_at_its_size)
+TEST(values, a_list_of_choices_is_truncated_to_its_buffer)
 {
 	char text[8];
 
@@ -247,7 +247,7 @@ TEST(values, a_list_of_choices_is_cut_at_its_size)
 	EXPECT_STR(text, "north, ");
 }
 
-TEST(suggestions, distance_counts_insertions_deletions_changes_and_swaps)
+TEST(suggestions, edit_distance_counts_insertions_deletions_changes_and_swaps)
 {
 	static const struct {
 		const char *a, *b;
@@ -267,7 +267,7 @@ TEST(suggestions, distance_counts_insertions_deletions_changes_and_swaps)
 	}
 }
 
-TEST(suggestions, words_that_are_too_long_are_far_from_all)
+TEST(suggestions, words_over_the_maximum_length_are_never_similar)
 {
 	char longer[65];
 
@@ -278,7 +278,7 @@ TEST(suggestions, words_that_are_too_long_are_far_from_all)
 	EXPECT_EQ(suggest_distance(longer, longer), 0);
 }
 
-TEST(suggestions, the_nearest_word_is_kept_if_it_is_near_enough)
+TEST(suggestions, the_most_similar_word_is_suggested_if_it_is_similar_enough)
 {
 	const char *best = NULL;
 

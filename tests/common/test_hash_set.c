@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-TEST(hash_set, finds_what_was_added_and_nothing_else)
+TEST(hash_set, a_hash_set_finds_exactly_the_added_hashes)
 {
 	struct hash_set set = {0};
 	size_t index;
@@ -28,7 +28,7 @@ TEST(hash_set, finds_what_was_added_and_nothing_else)
 	EXPECT_EQ(set.n, 0);
 }
 
-TEST(hash_set, gives_the_first_of_equal_hashes)
+TEST(hash_set, lookup_returns_the_first_of_equal_hashes)
 {
 	static const uint64_t hashes[] = {9, 4, 9, 9, 1};
 	struct hash_set set = {0};
@@ -46,7 +46,7 @@ TEST(hash_set, gives_the_first_of_equal_hashes)
 	hash_set_fini(&set);
 }
 
-TEST(hash_set, stays_sorted_when_hashes_are_inserted)
+TEST(hash_set, hashes_stay_sorted_after_insertions)
 {
 	struct hash_set set = {0};
 	size_t index;

@@ -147,7 +147,7 @@ static size_t n_pending_of(struct pxp_executor *pool)
 
 /* ---- prefetching ---- */
 
-TEST(ahead, many_quick_tasks_are_prefetched_up_to_the_number_of_slots)
+TEST(prefetch, many_quick_tasks_are_prefetched_up_to_the_number_of_slots)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate gate = gate_create();
@@ -167,7 +167,7 @@ TEST(ahead, many_quick_tasks_are_prefetched_up_to_the_number_of_slots)
 }
 
 /* A worker has at most four inputs open for each of two tasks. */
-TEST(ahead, one_task_with_descriptors_or_an_output_is_prefetched)
+TEST(prefetch, only_one_task_with_descriptors_or_an_output_is_prefetched)
 {
 	for (int with_output = 0; with_output < 2; with_output++) {
 		struct pxp_executor *pool = create_ready(1);
@@ -192,7 +192,7 @@ TEST(ahead, one_task_with_descriptors_or_an_output_is_prefetched)
 	}
 }
 
-TEST(ahead, after_a_long_task_one_task_is_prefetched)
+TEST(prefetch, only_one_task_is_prefetched_after_a_long_task)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate gate = gate_create();
@@ -209,7 +209,7 @@ TEST(ahead, after_a_long_task_one_task_is_prefetched)
 	gate_destroy(&gate);
 }
 
-TEST(ahead, idle_workers_take_over_all_tasks_behind_a_long_one)
+TEST(prefetch, idle_workers_take_over_all_tasks_prefetched_behind_a_long_one)
 {
 	enum { N = 2 * N_BEHIND };
 	struct pxp_executor *pool = create_ready(2);
@@ -237,7 +237,7 @@ static void expect_fast_ones(struct pxp_executor *pool)
 }
 
 /* The pool is suspended, so no worker starts the tasks that are sent. */
-TEST(ahead, quick_tasks_wake_one_worker_only)
+TEST(prefetch, quick_tasks_wake_one_worker_only)
 {
 	struct pxp_executor *pool = create_ready(3);
 	struct process_pool *inside = probe_inside(pool);
@@ -264,7 +264,7 @@ TEST(ahead, quick_tasks_wake_one_worker_only)
 }
 
 /* After fifteen tasks, or at once when the running task is not quick after all. */
-TEST(ahead, a_quick_task_does_not_wake_a_supervisor_that_the_next_answer_wakes)
+TEST(prefetch, a_quick_task_does_not_wake_the_supervisor_if_the_next_answer_will)
 {
 	struct pxp_executor *pool = create_ready(2);
 	struct process_pool *inside = probe_inside(pool);
@@ -294,7 +294,7 @@ TEST(ahead, a_quick_task_does_not_wake_a_supervisor_that_the_next_answer_wakes)
 	pxp_executor_destroy(pool);
 }
 
-TEST(ahead, no_task_stays_behind_one_that_asks_for_memory)
+TEST(prefetch, tasks_prefetched_behind_one_that_asks_for_memory_are_withdrawn)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1,
@@ -321,7 +321,7 @@ TEST(ahead, no_task_stays_behind_one_that_asks_for_memory)
 
 /* ---- cancel ---- */
 
-TEST(ahead, a_cancel_wins_for_each_of_many_prefetched_tasks)
+TEST(prefetch, each_of_many_prefetched_tasks_can_be_cancelled)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate gate = gate_create();
@@ -344,7 +344,7 @@ TEST(ahead, a_cancel_wins_for_each_of_many_prefetched_tasks)
 	gate_destroy(&gate);
 }
 
-TEST(ahead, a_shutdown_cancels_prefetched_tasks)
+TEST(prefetch, a_shutdown_cancels_prefetched_tasks)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate gate = gate_create();
@@ -365,7 +365,7 @@ TEST(ahead, a_shutdown_cancels_prefetched_tasks)
 
 /* The supervisor is held in a callback while the second task ends and the third one starts. So it
  * does not know that when the second is to be killed. */
-TEST(ahead, a_late_kill_does_not_cost_the_next_task)
+TEST(prefetch, a_late_forced_cancel_does_not_kill_the_next_task)
 {
 	struct pxp_executor *pool = create_ready(1);
 	struct gate second_gate = gate_create(), third_gate = gate_create(),
@@ -397,7 +397,7 @@ TEST(ahead, a_late_kill_does_not_cost_the_next_task)
 
 /* The worker rings no doorbell, since it has more tasks. It gets that far while the supervisor is
  * held in a callback. */
-TEST(ahead, an_answer_is_seen_while_the_next_task_is_long)
+TEST(prefetch, an_answer_is_delivered_while_the_next_task_is_still_running)
 {
 	enum { N = 4 };
 	struct pxp_executor *pool = create_ready(1);
@@ -433,7 +433,7 @@ TEST(ahead, an_answer_is_seen_while_the_next_task_is_long)
 	gate_destroy(&hold);
 }
 
-TEST(ahead, a_crash_costs_one_task_and_all_others_run_once)
+TEST(prefetch, a_crash_fails_one_task_and_all_others_run_once)
 {
 	enum { N = N_BEHIND, CRASHES = 6 };
 	struct pxp_executor *pool = create_ready(1);
@@ -476,7 +476,7 @@ TEST(ahead, a_crash_costs_one_task_and_all_others_run_once)
 	close(paper[1]);
 }
 
-TEST(ahead, the_log_of_a_crash_among_quick_tasks_is_complete)
+TEST(prefetch, the_log_of_a_crash_among_quick_tasks_is_complete)
 {
 	enum { N = 6 };
 	struct pxp_executor *pool = create_ready(1);
@@ -532,7 +532,7 @@ static void open_and_await_byte(struct pxp_future *future, void *data)
 
 /* The supervisor is held in a callback while one task fails and the next one writes to its log
  * and dies. So it reads both together. */
-TEST(ahead, the_log_of_a_crash_after_a_failed_task_is_complete)
+TEST(prefetch, the_log_of_a_crash_after_a_failed_task_is_complete)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -567,7 +567,7 @@ TEST(ahead, the_log_of_a_crash_after_a_failed_task_is_complete)
 }
 
 /* A result that is too long for a slot goes in a frame, between answers in slots. */
-TEST(ahead, short_and_long_results_reach_their_own_tasks)
+TEST(prefetch, short_and_long_results_reach_the_right_futures)
 {
 	enum { N = 200 };
 	struct pxp_executor *pool = create_ready(2);

@@ -75,7 +75,7 @@ static void release_all(struct pxp_future **futures, size_t n)
 }
 
 /* test_as_completed.py: test_no_timeout */
-TEST(as_completed, each_future_comes_once_and_done_ones_come_first)
+TEST(as_completed, each_future_is_returned_once_and_done_ones_first)
 {
 	EACH_KIND(kind)
 	{
@@ -105,7 +105,7 @@ TEST(as_completed, each_future_comes_once_and_done_ones_come_first)
 }
 
 /* test_as_completed.py: test_future_times_out, test_correct_timeout_exception_msg */
-TEST(as_completed, done_futures_still_come_after_the_timeout)
+TEST(as_completed, done_futures_are_still_returned_after_the_timeout)
 {
 	EACH_POOL(kind)
 	{
@@ -138,7 +138,7 @@ TEST(as_completed, done_futures_still_come_after_the_timeout)
 }
 
 /* test_as_completed.py: test_duplicate_futures */
-TEST(as_completed, the_same_future_many_times_comes_once)
+TEST(as_completed, a_future_that_is_listed_many_times_is_returned_once)
 {
 	EACH_KIND(kind)
 	{
@@ -169,7 +169,7 @@ static enum pxp_status task_returns_standard_error(struct pxp_task *task)
 
 /* test_as_completed.py: test_free_reference_yielded_future. A future holds the descriptor
  * that its task returned, and closes it with the last reference. */
-TEST(as_completed, the_iteration_keeps_no_reference_to_a_future_it_gave_out)
+TEST(as_completed, an_iteration_keeps_no_reference_to_a_returned_future)
 {
 	EACH_KIND(kind)
 	{
@@ -200,7 +200,7 @@ TEST(as_completed, the_iteration_keeps_no_reference_to_a_future_it_gave_out)
 	}
 }
 
-TEST(as_completed, futures_come_in_the_order_of_completion)
+TEST(as_completed, futures_are_returned_in_order_of_completion)
 {
 	enum { N = 50 };
 	struct pxp_future *futures[N];
@@ -233,7 +233,7 @@ TEST(as_completed, futures_come_in_the_order_of_completion)
 	release_all(futures, N);
 }
 
-TEST(as_completed, a_task_that_ends_last_comes_last)
+TEST(as_completed, the_future_of_the_last_task_is_returned_last)
 {
 	EACH_POOL(kind)
 	{
@@ -259,7 +259,7 @@ TEST(as_completed, a_task_that_ends_last_comes_last)
 }
 
 /* gh-92001, gh-109934: there, these waits never end. */
-TEST(as_completed, futures_cancelled_by_a_shutdown_come)
+TEST(as_completed, futures_cancelled_by_a_shutdown_are_returned)
 {
 	EACH_POOL(kind)
 	{
@@ -288,7 +288,7 @@ TEST(as_completed, futures_cancelled_by_a_shutdown_come)
 	}
 }
 
-TEST(as_completed, it_can_be_closed_in_the_middle_and_the_tasks_go_on)
+TEST(as_completed, tasks_continue_after_an_iteration_is_closed_early)
 {
 	EACH_POOL(kind)
 	{
@@ -312,7 +312,7 @@ TEST(as_completed, it_can_be_closed_in_the_middle_and_the_tasks_go_on)
 	pxp_as_completed_close(NULL);
 }
 
-TEST(as_completed, an_empty_iteration_is_at_its_end)
+TEST(as_completed, an_iteration_over_no_futures_ends_at_once)
 {
 	struct pxp_as_completed *iteration = open_over(NULL, 0, PXP_FOREVER);
 
@@ -335,7 +335,7 @@ static void *complete_every(void *data)
 	return NULL;
 }
 
-TEST(as_completed, each_comes_once_while_several_threads_complete_them)
+TEST(as_completed, each_future_is_returned_once_while_several_threads_complete_futures)
 {
 	enum { N = 3000, N_THREADS = 3 };
 	struct pxp_future **futures = calloc(N, sizeof(struct pxp_future *)), *future;
@@ -385,7 +385,7 @@ static enum pxp_status task_iterates(struct pxp_task *task)
 }
 
 /* Done futures still come. Only the wait is refused, and another thread can continue the iteration. */
-TEST(as_completed, inside_a_task_a_wait_for_its_own_executor_is_refused)
+TEST(as_completed, a_task_cannot_wait_for_futures_of_its_own_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct gate gate = gate_create();
@@ -410,7 +410,7 @@ TEST(as_completed, inside_a_task_a_wait_for_its_own_executor_is_refused)
 	gate_destroy(&gate);
 }
 
-TEST(as_completed, inside_a_task_another_executor_can_be_waited_for)
+TEST(as_completed, a_task_can_wait_for_futures_of_another_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct pxp_executor *other = pool_create(PXP_PROCESSES, 1);

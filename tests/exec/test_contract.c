@@ -14,7 +14,7 @@
 #define EACH_POOL(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 
-TEST(contract, a_task_returns_what_it_was_given)
+TEST(contract, a_task_that_returns_its_input_gives_back_the_same_bytes)
 {
 	EACH_KIND(kind)
 	{
@@ -30,7 +30,7 @@ TEST(contract, a_task_returns_what_it_was_given)
 
 /* test_process_pool.py: test_traceback; test_interpreter_pool.py:
  * test_submit_exception_in_func. There is no trace in C, but the task's own text arrives. */
-TEST(contract, a_failure_comes_with_its_code_and_text)
+TEST(contract, a_failure_carries_the_code_and_text_of_the_task)
 {
 	EACH_KIND(kind)
 	{
@@ -47,7 +47,7 @@ TEST(contract, a_failure_comes_with_its_code_and_text)
 }
 
 /* Pebble: test_process_pool_large_data */
-TEST(contract, long_inputs_and_results_arrive_whole)
+TEST(contract, long_inputs_and_results_arrive_complete)
 {
 	size_t n = 3 * 1024 * 1024 + 5, n_got = 0;
 	char *input = malloc(n);
@@ -76,7 +76,7 @@ TEST(contract, long_inputs_and_results_arrive_whole)
 	free(input);
 }
 
-TEST(contract, destroy_runs_queued_tasks)
+TEST(contract, destroying_an_executor_runs_queued_tasks)
 {
 	EACH_KIND(kind)
 	{
@@ -119,7 +119,8 @@ TEST(contract, shutdown_cancels_pending_tasks_and_lets_running_ones_finish)
 	}
 }
 
-TEST(contract, a_full_queue_refuses_a_try_and_keeps_the_descriptors_with_the_caller)
+TEST(contract,
+     try_submit_on_a_full_queue_is_refused_and_leaves_the_descriptors_with_the_caller)
 {
 	EACH_POOL(kind)
 	{
@@ -211,7 +212,7 @@ static enum pxp_status task_context(struct pxp_task *task)
 	return pxp_task_return(task, context, strlen(context) + 1);
 }
 
-TEST(contract, the_initialiser_runs_before_the_first_task)
+TEST(contract, the_initialiser_of_a_worker_runs_before_the_first_task)
 {
 	EACH_KIND(kind)
 	{
@@ -233,7 +234,7 @@ TEST(contract, the_initialiser_runs_before_the_first_task)
 	}
 }
 
-TEST(contract, a_failing_initialiser_breaks_the_pool_with_its_reason)
+TEST(contract, a_failing_initialiser_breaks_the_executor_and_gives_the_reason)
 {
 	EACH_KIND(kind)
 	{
@@ -266,7 +267,7 @@ static void wait_in_callback(struct pxp_future *future, void *data)
 	EXPECT_EQ(pxp_future_wait(other, PXP_FOREVER), PXP_EDEADLK);
 }
 
-TEST(contract, a_wait_inside_a_callback_is_refused_instead_of_hanging)
+TEST(contract, waiting_inside_a_callback_is_refused_instead_of_hanging)
 {
 	EACH_POOL(kind)
 	{
@@ -285,7 +286,7 @@ TEST(contract, a_wait_inside_a_callback_is_refused_instead_of_hanging)
 }
 
 /* The descriptor is created while other threads count. */
-TEST(contract, a_descriptor_created_while_tasks_end_counts_each_of_them_once)
+TEST(contract, an_event_descriptor_created_while_tasks_end_counts_each_task_once)
 {
 	enum { N = 300 };
 
@@ -329,7 +330,7 @@ TEST(contract, a_future_may_outlive_its_executor_and_its_block_pool)
 }
 
 /* The block of a failed task is reused for the next task, which succeeds. */
-TEST(contract, a_successful_task_shows_no_trace_of_an_earlier_one)
+TEST(contract, a_successful_task_shows_no_trace_of_an_earlier_failed_task)
 {
 	EACH_KIND(kind)
 	{
@@ -379,7 +380,7 @@ TEST(contract, a_forked_child_that_returns_from_its_task_exits)
 	}
 }
 
-TEST(contract, wrong_options_are_refused)
+TEST(contract, invalid_executor_options_are_refused)
 {
 	struct pxp_executor_options options = {.size = 1, .kind = PXP_THREADS};
 	struct pxp_task_options for_processes = {.size = sizeof(for_processes),
@@ -419,7 +420,7 @@ TEST(contract, wrong_options_are_refused)
 
 /* Fields beyond the size of a smaller struct are not read. Those that a larger struct has in addition must be
  * zero. */
-TEST(contract, a_program_built_with_another_versions_header_is_understood)
+TEST(contract, a_program_built_with_the_header_of_another_version_works)
 {
 	struct {
 		struct pxp_executor_options options;
@@ -446,7 +447,7 @@ TEST(contract, a_program_built_with_another_versions_header_is_understood)
 	EXPECT_EQ(pxp_executor_create(options, &pool, NULL), PXP_EINVAL);
 }
 
-TEST(contract, a_pool_leaves_no_descriptor_and_no_child)
+TEST(contract, a_destroyed_executor_leaves_no_descriptor_and_no_child_process)
 {
 	EACH_KIND(kind)
 	{

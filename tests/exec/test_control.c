@@ -60,7 +60,7 @@ static void await_progress(struct pxp_future *future)
 	REQUIRE(pxp_future_progress(future).done > 0);
 }
 
-TEST(control, a_running_task_that_is_asked_to_end_and_does_is_cancelled)
+TEST(control, a_running_task_that_obeys_a_cancel_request_counts_as_cancelled)
 {
 	EACH_KIND(kind)
 	{
@@ -84,7 +84,7 @@ static enum pxp_status task_says_where(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(control, a_task_cancelled_by_a_kill_is_counted_once_and_names_its_worker)
+TEST(control, a_task_cancelled_by_a_kill_is_counted_once_and_reports_its_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -141,7 +141,7 @@ static enum pxp_status task_pretends(struct pxp_task *task)
 	return PXP_ECANCELLED;
 }
 
-TEST(control, a_task_that_was_not_asked_to_end_cannot_cancel_itself)
+TEST(control, a_task_without_a_cancel_request_cannot_cancel_itself)
 {
 	EACH_KIND(kind)
 	{
@@ -156,7 +156,7 @@ TEST(control, a_task_that_was_not_asked_to_end_cannot_cancel_itself)
 /* ---- time ---- */
 
 /* Deadpool: test_queue_timeout_is_distinct_from_execution_timeout */
-TEST(control, a_task_that_has_not_begun_in_time_fails_as_queued)
+TEST(control, a_task_that_starts_too_late_fails_with_a_queue_timeout)
 {
 	EACH_KIND(kind)
 	{
@@ -182,7 +182,7 @@ TEST(control, a_task_that_has_not_begun_in_time_fails_as_queued)
 }
 
 /* The expired tasks are taken out of the middle of the queue. */
-TEST(control, tasks_between_expired_ones_still_run)
+TEST(control, queued_tasks_between_expired_ones_still_run)
 {
 	static const int64_t timeouts_ms[] = {60000, 20, 0, 40, 60000, 1, 0};
 	enum { N = sizeof(timeouts_ms) / sizeof(timeouts_ms[0]) };
@@ -215,7 +215,7 @@ TEST(control, tasks_between_expired_ones_still_run)
 	}
 }
 
-TEST(control, a_task_that_begins_in_time_has_all_the_time_it_needs)
+TEST(control, the_queue_timeout_does_not_limit_the_run_time_of_a_started_task)
 {
 	EACH_KIND(kind)
 	{
@@ -297,7 +297,7 @@ static enum pxp_status task_works(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(control, an_outcome_has_cpu_time_and_memory_after_answers_and_deaths)
+TEST(control, an_outcome_reports_cpu_time_and_memory_after_an_answer_or_a_death)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *futures[] = {pool_submit(pool, task_works, NULL, NULL),
@@ -324,7 +324,7 @@ static enum pxp_status task_burns(struct pxp_task *task)
 }
 
 /* The worker does not ask the kernel for its CPU time after each quick task. */
-TEST(control, a_task_between_quick_ones_is_charged_its_own_cpu_time)
+TEST(control, a_task_between_quick_ones_is_charged_only_its_own_cpu_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -358,7 +358,7 @@ static enum pxp_status task_returns_descriptors(struct pxp_task *task)
 	return status;
 }
 
-TEST(control, descriptors_come_back_with_a_result_once_each)
+TEST(control, each_descriptor_is_returned_with_a_result_exactly_once)
 {
 	int n_before;
 
@@ -385,7 +385,7 @@ TEST(control, descriptors_come_back_with_a_result_once_each)
 }
 
 /* Only the executor completes the futures of its tasks. */
-TEST(control, a_future_of_an_executor_is_not_a_promise)
+TEST(control, only_the_executor_can_complete_the_futures_of_its_tasks)
 {
 	EACH_KIND(kind)
 	{
@@ -421,7 +421,7 @@ TEST(control, a_future_of_an_executor_is_not_a_promise)
 
 /* test_process_pool.py: test_max_tasks_per_child; Deadpool: the same; Pebble:
  * test_process_pool_future_limit */
-TEST(control, a_worker_is_replaced_after_so_many_tasks)
+TEST(control, a_worker_is_replaced_after_its_maximum_number_of_tasks)
 {
 	struct pxp_executor *pool = pool_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .n_workers = 1, .max_tasks_per_worker = 3});
@@ -448,7 +448,7 @@ static bool has_no_worker(const struct pxp_executor_stats *stats)
 }
 
 /* loky: test_worker_timeout */
-TEST(control, an_idle_worker_ends_and_another_starts_when_needed)
+TEST(control, a_worker_ends_after_its_idle_timeout_and_another_starts_when_needed)
 {
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++) {
 		struct pxp_executor *pool = pool_with((struct pxp_executor_options){
@@ -473,7 +473,7 @@ TEST(control, an_idle_worker_ends_and_another_starts_when_needed)
 	}
 }
 
-TEST(control, a_task_that_kills_worker_after_worker_is_poison)
+TEST(control, a_task_is_not_retried_after_it_has_killed_max_kills_workers)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *poison = pool_submit_with(
@@ -544,7 +544,7 @@ static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 }
 
 /* Deadpool: test_sub_sub_process */
-TEST(control, processes_that_a_task_left_running_end_with_its_worker)
+TEST(control, processes_left_running_by_a_task_end_with_its_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_leaves_daemon, NULL, NULL);
@@ -581,7 +581,7 @@ static enum pxp_status task_leaves_zombie(struct pxp_task *task)
 	return pxp_task_return(task, &orphan, sizeof(orphan));
 }
 
-TEST(control, processes_that_a_task_left_are_reaped_while_its_worker_lives)
+TEST(control, processes_left_by_a_task_are_reaped_while_its_worker_lives)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_leaves_zombie, NULL, NULL);
@@ -644,7 +644,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 
 /* loky: test_max_depth; Pebble: test_process_pool_child_pool,
  * test_process_pool_child_pebble */
-TEST(control, pools_nest_two_deep_and_no_deeper)
+TEST(control, pools_can_be_nested_two_levels_deep_and_no_deeper)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
 	/* ThreadSanitizer has a thread in every process, so a worker cannot start a zygote. */
@@ -663,7 +663,7 @@ TEST(control, pools_nest_two_deep_and_no_deeper)
 
 /* ---- executors ---- */
 
-TEST(control, queued_inputs_are_bounded_in_bytes_but_one_alone_always_fits)
+TEST(control, max_pending_bytes_limits_queued_inputs_but_a_single_input_always_fits)
 {
 	EACH_KIND(kind)
 	{
@@ -698,7 +698,7 @@ TEST(control, queued_inputs_are_bounded_in_bytes_but_one_alone_always_fits)
 }
 
 /* test_interpreter_pool.py: test_run_in_executor. Here, the loop belongs to the program. */
-TEST(control, the_descriptor_is_readable_until_done_tasks_are_acknowledged)
+TEST(control, the_event_descriptor_is_readable_until_done_tasks_are_acknowledged)
 {
 	EACH_KIND(kind)
 	{

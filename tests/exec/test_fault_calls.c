@@ -160,7 +160,7 @@ TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
 }
 
 /* The worker cannot create or fill a memfd for the result, or we cannot read it. */
-TEST(fault_calls, a_failing_call_fails_one_long_task_alone)
+TEST(fault_calls, a_failing_system_call_fails_only_one_task_with_a_long_result)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_MEMFD, .place = FAULT_ELSEWHERE, .sys_errno = ENFILE},
@@ -199,7 +199,7 @@ TEST(fault_calls, a_failing_call_fails_one_long_task_alone)
 }
 
 /* A call that a new worker needs fails once: the worker starts a little later. */
-TEST(fault_calls, a_failing_call_delays_the_start_of_a_worker)
+TEST(fault_calls, a_failing_system_call_only_delays_the_start_of_a_worker)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_WATCH, .place = FAULT_IN_MAIN, .sys_errno = ENOSPC},
@@ -228,7 +228,7 @@ TEST(fault_calls, a_failing_call_delays_the_start_of_a_worker)
 	}
 }
 
-TEST(fault_calls, a_pool_that_cannot_watch_is_not_created)
+TEST(fault_calls, creating_a_pool_fails_if_epoll_fails)
 {
 	for (unsigned nth = 1; nth <= 4; nth++) {
 		struct pxp_executor_options options = {.size = sizeof(options),
@@ -254,7 +254,7 @@ static void stop_the_zygote(void *data)
 }
 
 /* Another thread gets the lock right after the zygote has forked the fork server. */
-TEST(fault_calls, the_zygote_is_not_stopped_before_a_new_pool_is_counted)
+TEST(fault_calls, the_zygote_is_not_stopped_while_a_new_pool_is_being_created)
 {
 	enum pxp_status stopped = PXP_OK;
 	struct pxp_executor *pool;
@@ -276,7 +276,7 @@ TEST(fault_calls, the_zygote_is_not_stopped_before_a_new_pool_is_counted)
 }
 
 /* The zygote cannot open the fork server's pidfd, or has no memory for its answer, once. */
-TEST(fault_calls, a_zygote_reports_a_failing_call_or_repeats_it)
+TEST(fault_calls, the_zygote_reports_a_failing_system_call_or_repeats_it)
 {
 	static const struct fault faults[] = {
 		{.point = FAULT_PIDFD, .sys_errno = EMFILE},
@@ -304,7 +304,7 @@ TEST(fault_calls, a_zygote_reports_a_failing_call_or_repeats_it)
 	}
 }
 
-TEST(fault_calls, a_pool_that_the_zygote_cannot_start_says_why)
+TEST(fault_calls, creating_a_pool_reports_why_the_zygote_could_not_start_it)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES};
@@ -323,7 +323,7 @@ TEST(fault_calls, a_pool_that_the_zygote_cannot_start_says_why)
 
 /* A frame that the kernel cannot deliver counts as the end of its sender. A worker is replaced.
  * Without the fork server the pool is broken. Every task ends. */
-TEST(fault_calls, a_receive_that_fails_leaves_no_future_behind)
+TEST(fault_calls, every_future_completes_after_a_failed_receive)
 {
 	static const int errors[] = {ENOBUFS, ECONNRESET};
 	int n_hits = 0;

@@ -57,7 +57,7 @@ static void create_while_failing(enum pxp_executor_kind kind, struct fault fault
 	EXPECT(fault.nth > 2 || kind != PXP_PROCESSES);
 }
 
-TEST(fault_hooks, create_survives_each_allocation_failing)
+TEST(fault_hooks, creating_an_executor_survives_the_failure_of_any_allocation)
 {
 	EACH_KIND(kind)
 	create_while_failing(kind,
@@ -68,7 +68,7 @@ TEST(fault_hooks, create_survives_each_allocation_failing)
 	                     PXP_ENOMEM);
 }
 
-TEST(fault_hooks, create_survives_each_descriptor_being_refused)
+TEST(fault_hooks, creating_an_executor_survives_the_refusal_of_any_descriptor)
 {
 	static const enum fault_point points[] = {FAULT_PAIR, FAULT_EVENT};
 
@@ -81,7 +81,7 @@ TEST(fault_hooks, create_survives_each_descriptor_being_refused)
 		                     PXP_ESYS);
 }
 
-TEST(fault_hooks, a_fork_server_that_cannot_be_forked_fails_the_creation)
+TEST(fault_hooks, creating_a_pool_fails_if_the_fork_server_cannot_be_forked)
 {
 	enum pxp_status status;
 
@@ -91,7 +91,7 @@ TEST(fault_hooks, a_fork_server_that_cannot_be_forked_fails_the_creation)
 	EXPECT_EQ(fault_disarm(), 1);
 }
 
-TEST(fault_hooks, a_supervisor_that_cannot_start_fails_the_creation)
+TEST(fault_hooks, creating_a_pool_fails_if_the_supervisor_thread_cannot_start)
 {
 	enum pxp_status status;
 
@@ -101,7 +101,8 @@ TEST(fault_hooks, a_supervisor_that_cannot_start_fails_the_creation)
 	EXPECT_EQ(fault_disarm(), 1);
 }
 
-TEST(fault_hooks, submit_survives_each_allocation_failing_and_loses_no_descriptor)
+TEST(fault_hooks,
+     a_submission_survives_the_failure_of_any_allocation_and_loses_no_descriptor)
 {
 	EACH_KIND(kind)
 	{
@@ -143,7 +144,7 @@ TEST(fault_hooks, submit_survives_each_allocation_failing_and_loses_no_descripto
 	}
 }
 
-TEST(fault_hooks, a_thread_pool_works_with_the_threads_that_start)
+TEST(fault_hooks, a_thread_pool_works_with_fewer_threads_if_some_cannot_start)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 4);
 	struct pxp_future *futures[8];
@@ -203,7 +204,7 @@ TEST(fault_hooks, a_worker_that_cannot_be_forked_is_forked_later)
 }
 
 /* test_process_pool.py: test_failed_worker_replacement_breaks_pool */
-TEST(fault_hooks, when_no_worker_can_ever_be_forked_the_queue_fails)
+TEST(fault_hooks, queued_tasks_fail_if_no_worker_can_ever_be_forked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *futures[4];
@@ -217,7 +218,7 @@ TEST(fault_hooks, when_no_worker_can_ever_be_forked_the_queue_fails)
 	pxp_executor_destroy(pool);
 }
 
-TEST(fault_hooks, a_shortage_of_sockets_pipes_or_memfds_passes)
+TEST(fault_hooks, tasks_succeed_after_a_temporary_shortage_of_sockets_pipes_or_memfds)
 {
 	static const enum fault_point points[] = {FAULT_PAIR, FAULT_PIPE, FAULT_MEMFD};
 
@@ -229,7 +230,7 @@ TEST(fault_hooks, a_shortage_of_sockets_pipes_or_memfds_passes)
 		                           .sys_errno = EMFILE});
 }
 
-TEST(fault_hooks, a_send_without_room_is_repeated)
+TEST(fault_hooks, a_send_into_a_full_socket_is_repeated)
 {
 	for (unsigned nth = 1; nth < 8; nth++)
 		run_through((struct fault){.point = FAULT_SEND,
@@ -239,7 +240,7 @@ TEST(fault_hooks, a_send_without_room_is_repeated)
 		                           .sys_errno = EAGAIN});
 }
 
-TEST(fault_hooks, interrupted_calls_are_repeated)
+TEST(fault_hooks, interrupted_system_calls_are_repeated)
 {
 	static const enum fault_point points[] = {FAULT_SEND, FAULT_RECEIVE, FAULT_POLL};
 
@@ -257,7 +258,7 @@ static enum pxp_status task_needs_all(struct pxp_task *task)
 }
 
 /* Limits are raised and lowered, and requests are answered. */
-TEST(fault_hooks, a_grant_that_cannot_be_sent_is_sent_later)
+TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_is_sent_later)
 {
 	if (!pxp_memory_is_limited())
 		SKIP("a sanitizer's build cannot run under RLIMIT_DATA");
@@ -294,7 +295,7 @@ TEST(fault_hooks, a_grant_that_cannot_be_sent_is_sent_later)
 
 /* The frame may be FRAME_READY or an answer. It is lost with its worker, and the task is
  * retried. */
-TEST(fault_hooks, a_frame_that_a_worker_cannot_send_is_not_awaited)
+TEST(fault_hooks, a_task_is_retried_if_its_worker_cannot_send_a_frame)
 {
 	for (unsigned nth = 1; nth <= 8; nth++)
 		run_on(1, (struct fault){.point = FAULT_SEND,
@@ -305,13 +306,13 @@ TEST(fault_hooks, a_frame_that_a_worker_cannot_send_is_not_awaited)
 }
 
 /* test_deadlock.py: test_gh105829_should_not_deadlock_if_wakeup_pipe_full */
-TEST(fault_hooks, a_late_supervisor_misses_nothing)
+TEST(fault_hooks, a_delayed_supervisor_completes_every_task)
 {
 	run_through((struct fault){
 		.point = FAULT_POLL, .place = FAULT_IN_MAIN, .nth = 1, .delay_ms = 5});
 }
 
-TEST(fault_hooks, a_future_without_memory_is_not_created)
+TEST(fault_hooks, creating_a_promise_fails_without_memory)
 {
 	fault_arm((struct fault){
 		.point = FAULT_ALLOCATE, .nth = 1, .times = 1, .sys_errno = ENOMEM});
@@ -334,7 +335,7 @@ static void fail_allocation(unsigned nth)
 	                         .sys_errno = ENOMEM});
 }
 
-TEST(fault_hooks, waiters_survive_each_allocation_failing)
+TEST(fault_hooks, waiting_survives_the_failure_of_any_allocation)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	struct pxp_as_completed *iteration;
@@ -379,7 +380,7 @@ static void *destroy_when_a_task_is_done(void *pool)
 	return NULL;
 }
 
-TEST(fault_hooks, an_executor_may_be_destroyed_before_the_last_submit_has_returned)
+TEST(fault_hooks, an_executor_may_be_destroyed_before_the_last_submit_returns)
 {
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++) {
 		struct pxp_executor *pool = pool_create(kind, 1);
@@ -475,7 +476,7 @@ static bool close_while_two_finish(unsigned nth)
 }
 
 /* The items that were returned first are in a list, and the next ones are written behind it. */
-TEST(fault_hooks, a_map_may_be_closed_whenever_its_workers_finish)
+TEST(fault_hooks, a_map_can_be_closed_while_its_workers_finish)
 {
 	unsigned nth = 1;
 

@@ -181,7 +181,7 @@ static void map_while_failing(enum pxp_executor_kind kind, enum fault_place plac
 	EXPECT(n_told >= (place == FAULT_IN_MAIN ? 4 : 1));
 }
 
-TEST(fault_memory, a_map_survives_each_allocation_failing)
+TEST(fault_memory, a_map_survives_the_failure_of_any_allocation)
 {
 	EACH_KIND(kind)
 	{
@@ -195,7 +195,7 @@ TEST(fault_memory, a_map_survives_each_allocation_failing)
 	}
 }
 
-TEST(fault_memory, a_map_survives_each_allocation_of_the_other_processes_failing)
+TEST(fault_memory, a_map_survives_the_failure_of_any_allocation_in_other_processes)
 {
 	for (size_t chunk = 1; chunk <= 4; chunk += 3)
 		map_while_failing(PXP_PROCESSES, FAULT_ELSEWHERE,
@@ -318,13 +318,13 @@ static void run_while_failing(enum fault_place place, unsigned least)
 	EXPECT(n_told >= least);
 }
 
-TEST(fault_memory, results_and_logs_survive_each_allocation_failing)
+TEST(fault_memory, results_and_logs_survive_the_failure_of_any_allocation)
 {
 	/* The allocations of each submission, and of each answer. */
 	run_while_failing(FAULT_IN_MAIN, 8);
 }
 
-TEST(fault_memory, results_survive_each_allocation_of_the_other_processes_failing)
+TEST(fault_memory, results_survive_the_failure_of_any_allocation_in_other_processes)
 {
 	run_while_failing(FAULT_ELSEWHERE, 2);
 }

@@ -12,7 +12,7 @@ static void count_call(struct pxp_future *future, void *data)
 	++*(int *)data;
 }
 
-TEST(future, second_completion_is_refused_and_leaves_the_value_with_its_owner)
+TEST(future, a_second_completion_is_refused_and_leaves_the_value_with_the_caller)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	void *red = strdup("red"), *blue = strdup("blue"), *got;
@@ -29,7 +29,7 @@ TEST(future, second_completion_is_refused_and_leaves_the_value_with_its_owner)
 	pxp_future_release(promise);
 }
 
-TEST(future, a_result_moves_out_once)
+TEST(future, a_result_can_be_taken_only_once)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	void *red = strdup("red"), *got;
@@ -54,7 +54,7 @@ TEST(future, a_result_that_nobody_took_is_freed_with_the_future)
 	EXPECT(red == NULL);
 }
 
-TEST(future, cancel_wins_over_pending_and_loses_to_running)
+TEST(future, a_pending_future_can_be_cancelled_and_a_running_one_cannot)
 {
 	struct pxp_future *pending = pxp_promise_create(),
 			  *running = pxp_promise_create();
@@ -76,7 +76,7 @@ TEST(future, cancel_wins_over_pending_and_loses_to_running)
 	pxp_future_release(running);
 }
 
-TEST(future, a_failure_carries_its_error_and_cancelled_is_a_state_of_its_own)
+TEST(future, a_failure_carries_its_error_and_differs_from_a_cancel)
 {
 	struct pxp_future *failed = pxp_promise_create(),
 			  *cancelled = pxp_promise_create();
@@ -108,7 +108,7 @@ static void note_order(struct pxp_future *future, void *data)
 	strcat(order, order[0] ? (order[1] ? "c" : "b") : "a");
 }
 
-TEST(future, callbacks_run_in_order_and_at_once_when_it_is_done)
+TEST(future, callbacks_run_in_order_and_at_once_on_a_done_future)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	void *nothing = NULL;
@@ -163,7 +163,7 @@ static void *wait_for_it(void *data)
 	return (void *)(intptr_t)pxp_future_wait(data, PXP_FOREVER);
 }
 
-TEST(future, every_waiter_is_woken_inside_cancel)
+TEST(future, cancel_wakes_every_waiter_before_it_returns)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	pthread_t waiters[4];
@@ -195,7 +195,7 @@ static void *race_to_finish(void *data)
 	return NULL;
 }
 
-TEST(future, exactly_one_of_many_concurrent_completions_wins)
+TEST(future, exactly_one_of_many_concurrent_completions_succeeds)
 {
 	for (int round = 0; round < 200; round++) {
 		struct race race = {.promise = pxp_promise_create()};

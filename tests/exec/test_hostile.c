@@ -53,7 +53,7 @@ TEST(hostile, a_task_sent_to_an_idle_worker_that_has_died_runs_elsewhere)
 	gate_destroy(&hold);
 }
 
-TEST(hostile, killing_idle_workers_from_outside_costs_no_task)
+TEST(hostile, killing_idle_workers_from_outside_fails_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -171,7 +171,7 @@ static enum pxp_status task_leaves_invalid_answer(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(hostile, an_invalid_answer_in_a_slot_costs_the_task_that_ran)
+TEST(hostile, an_invalid_answer_in_a_shared_slot_fails_only_the_running_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -231,7 +231,7 @@ static enum pxp_status task_answers_and_closes(struct pxp_task *task)
 	return forge((struct answer_frame){0}, NULL, 0) ? task_closes(task) : PXP_ESYS;
 }
 
-TEST(hostile, a_worker_that_answers_and_closes_its_channel_costs_no_task)
+TEST(hostile, a_worker_that_answers_and_then_closes_its_channel_fails_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -262,7 +262,7 @@ static enum pxp_status task_floods(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(hostile, repeating_a_frame_that_is_valid_once_is_a_breach)
+TEST(hostile, a_worker_that_repeats_a_frame_allowed_only_once_is_killed_for_a_breach)
 {
 	const struct {
 		const char *kind, *text;
@@ -327,7 +327,7 @@ static enum pxp_status task_forges_pipe(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(hostile, a_forged_answer_is_a_breach)
+TEST(hostile, a_worker_that_forges_an_answer_is_killed_for_a_breach)
 {
 	const struct {
 		pxp_task_fn *run;
@@ -368,7 +368,7 @@ static enum pxp_status task_returns_bytes(struct pxp_task *task)
 }
 
 /* Once in a frame, and once in a memfd. */
-TEST(hostile, a_result_may_be_as_long_as_max_result_and_no_longer)
+TEST(hostile, a_result_longer_than_max_result_is_refused)
 {
 	const struct {
 		size_t max_result;
@@ -401,7 +401,7 @@ static enum pxp_status task_answer_does_not_fit(struct pxp_task *task)
 	return pxp_task_return(task, bytes, sizeof(bytes));
 }
 
-TEST(hostile, an_answer_that_cannot_be_sent_is_a_crash_in_the_answer)
+TEST(hostile, a_worker_that_cannot_send_its_answer_counts_as_crashed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *lost = pool_submit(pool, task_answer_does_not_fit, NULL, NULL);
@@ -489,7 +489,7 @@ TEST(hostile, a_fork_server_that_stays_stopped_is_killed_and_no_future_hangs)
 
 /* If the other end closes without reading everything, the kernel reports an error before the
  * frames. */
-TEST(hostile, frames_sent_before_a_reset_are_received)
+TEST(hostile, frames_sent_before_a_connection_reset_are_received)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
@@ -649,13 +649,13 @@ static void end_a_worker(size_t max_tasks, pxp_task_fn *run, enum pxp_status sta
 	gate_destroy(&gate);
 }
 
-TEST(hostile, the_end_of_a_worker_kills_no_helper_of_another_workers_task)
+TEST(hostile, the_end_of_a_worker_kills_no_helper_process_of_another_workers_task)
 {
 	end_a_worker(0, task_exit, PXP_ECRASHED);
 	end_a_worker(1, task_echo, PXP_OK);
 }
 
-TEST(hostile, a_helper_ends_with_the_worker_of_its_task)
+TEST(hostile, a_helper_process_ends_with_the_worker_of_its_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate never = gate_create();
@@ -753,13 +753,13 @@ static void expect_end_of_task(const char *traced)
 		SKIP("no process may trace another here");
 }
 
-TEST(hostile, an_orphan_that_cannot_be_reaped_delays_no_task)
+TEST(hostile, an_orphan_process_that_cannot_be_reaped_delays_no_task)
 {
 	expect_end_of_task("another");
 }
 
 /* The worker is dead, but the tracer still holds it. */
-TEST(hostile, a_worker_that_its_own_orphan_traces_delays_no_task)
+TEST(hostile, a_dead_worker_held_by_a_tracing_orphan_delays_no_task)
 {
 	expect_end_of_task("worker");
 }

@@ -26,7 +26,7 @@ static enum pxp_status task_counts(struct pxp_task *task)
 	return task_echo(task);
 }
 
-TEST(inline_executor, a_task_has_run_in_this_thread_when_its_submission_returns)
+TEST(inline_executor, a_submission_runs_the_task_in_the_calling_thread_before_it_returns)
 {
 	struct pxp_executor *here = pool_create(PXP_INLINE, 1);
 	struct pxp_future *future = pool_submit(here, task_counts, "now", NULL);
@@ -107,7 +107,7 @@ static void finalise(void *context)
 	n_finalised++;
 }
 
-TEST(inline_executor, it_is_initialised_when_created_and_finalised_when_destroyed)
+TEST(inline_executor, initialiser_runs_at_creation_and_finaliser_at_destruction)
 {
 	struct pxp_executor *here = create((struct pxp_executor_options){
 		.initialise = initialise, .finalise = finalise});
@@ -121,7 +121,7 @@ TEST(inline_executor, it_is_initialised_when_created_and_finalised_when_destroye
 	EXPECT_EQ(n_finalised, 1);
 }
 
-TEST(inline_executor, after_a_failed_initialiser_nothing_runs_and_nothing_is_finalised)
+TEST(inline_executor, neither_tasks_nor_the_finaliser_run_after_a_failed_initialiser)
 {
 	struct pxp_executor *here = create(
 		(struct pxp_executor_options){.initialise = initialise,
@@ -167,7 +167,7 @@ static void finalise_after_all(void *context)
 }
 
 /* When submissions are refused, the other thread is inside pxp_executor_destroy(). */
-TEST(inline_executor, destroy_waits_for_tasks_in_other_threads)
+TEST(inline_executor, destroying_the_executor_waits_for_tasks_in_other_threads)
 {
 	struct held held = {.here = create((struct pxp_executor_options){
 				    .finalise = finalise_after_all}),
@@ -202,7 +202,7 @@ static void *submit_many(void *data)
 	return NULL;
 }
 
-TEST(inline_executor, each_thread_runs_its_own_tasks_and_no_other)
+TEST(inline_executor, each_thread_runs_only_the_tasks_that_it_submits)
 {
 	struct pxp_executor *here = pool_create(PXP_INLINE, 1);
 	pthread_t threads[4];

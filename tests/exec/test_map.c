@@ -89,7 +89,7 @@ static void expect_all_unordered(struct pxp_map *map, size_t n)
 }
 
 /* executor.py: test_map */
-TEST(map, results_come_in_the_order_of_their_inputs)
+TEST(map, results_are_returned_in_the_order_of_the_inputs)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
 	{
@@ -106,7 +106,7 @@ TEST(map, results_come_in_the_order_of_their_inputs)
 /* executor.py: test_map_buffersize, test_map_buffersize_on_multiple_iterables;
  * test_process_pool.py: test_map_chunksize; mpi4py: test_map_buffersize,
  * test_map_unordered, test_map_unordered_chunksize */
-TEST(map, every_chunk_and_window_give_the_same_results)
+TEST(map, results_do_not_depend_on_chunk_and_window_sizes)
 {
 	static const size_t chunks[] = {1, 2, 4, 6, 40, 50};
 	static const size_t windows[] = {0, 1, 2, 4, 8, 100};
@@ -130,7 +130,7 @@ TEST(map, every_chunk_and_window_give_the_same_results)
 
 /* executor.py: test_map_exception, the form of 3.16; Pebble:
  * test_process_pool_map_error */
-TEST(map, a_failed_item_is_given_out_and_the_map_continues)
+TEST(map, a_failed_item_is_returned_and_the_map_continues)
 {
 	static const char *const texts[] = {"1", "2", "fno", "4", "5", NULL};
 
@@ -157,7 +157,7 @@ TEST(map, a_failed_item_is_given_out_and_the_map_continues)
 }
 
 /* executor.py: test_map_timeout_from_callable; mpi4py: test_map_unordered_exception */
-TEST(map, a_task_that_returns_timeout_does_not_time_the_map_out)
+TEST(map, a_task_that_returns_a_timeout_status_does_not_end_the_map)
 {
 	char timeout[8];
 	const char *const texts[] = {"1", timeout, "3", NULL};
@@ -188,7 +188,7 @@ TEST(map, a_task_that_returns_timeout_does_not_time_the_map_out)
 }
 
 /* executor.py: test_map_timeout; mpi4py: test_map_unordered_timeout */
-TEST(map, done_items_still_come_after_the_timeout_and_then_the_map_ends)
+TEST(map, done_items_are_still_returned_after_the_timeout_and_then_the_map_ends)
 {
 	EACH_POOL(kind)
 	{
@@ -218,7 +218,7 @@ TEST(map, done_items_still_come_after_the_timeout_and_then_the_map_ends)
 }
 
 /* test_thread_pool.py: test_executor_map_current_future_cancel (gh-95166) */
-TEST(map, no_item_begins_after_the_timeout)
+TEST(map, no_item_starts_after_the_timeout_of_the_map)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
 	{
@@ -250,7 +250,7 @@ TEST(map, no_item_begins_after_the_timeout)
 }
 
 /* executor.py: test_map_close; Pebble: test_process_pool_map_cancel */
-TEST(map, closing_a_map_cancels_items_that_have_not_begun)
+TEST(map, closing_a_map_cancels_items_that_have_not_started)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
 	{
@@ -282,7 +282,7 @@ TEST(map, closing_a_map_cancels_items_that_have_not_begun)
 }
 
 /* executor.py: test_map_buffersize_when_buffer_is_full */
-TEST(map, no_more_inputs_than_a_window_are_pulled)
+TEST(map, a_map_reads_no_more_inputs_than_fit_its_window)
 {
 	EACH_KIND(kind)
 	{
@@ -311,7 +311,7 @@ TEST(map, no_more_inputs_than_a_window_are_pulled)
 /* executor.py: test_map_buffersize_on_infinite_iterable,
  * test_map_buffersize_on_multiple_infinite_iterables; Deadpool:
  * test_throttle_as_completed */
-TEST(map, inputs_may_be_endless)
+TEST(map, a_map_accepts_an_endless_source_of_inputs)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
 	{
@@ -331,7 +331,7 @@ TEST(map, inputs_may_be_endless)
 
 /* executor.py: test_map_buffersize_on_empty_iterable,
  * test_map_buffersize_without_iterable */
-TEST(map, without_inputs_a_map_is_at_its_end)
+TEST(map, a_map_without_inputs_ends_at_once)
 {
 	EACH_KIND(kind)
 	{
@@ -347,7 +347,7 @@ TEST(map, without_inputs_a_map_is_at_its_end)
 
 /* test_thread_pool.py: test_map_submits_without_iteration. There, everything is submitted
  * before the first result is asked for; here a window is, when the first result is asked for. */
-TEST(map, a_whole_window_runs_before_its_results_are_asked_for)
+TEST(map, all_items_of_a_window_run_before_their_results_are_requested)
 {
 	EACH_POOL(kind)
 	{
@@ -373,7 +373,7 @@ TEST(map, a_whole_window_runs_before_its_results_are_asked_for)
 }
 
 /* executor.py: test_shutdown_race_issue12456 */
-TEST(map, after_a_shutdown_submitted_items_still_come_and_then_the_map_ends)
+TEST(map, submitted_items_are_still_returned_after_a_shutdown_and_then_the_map_ends)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
 	{
@@ -399,7 +399,7 @@ TEST(map, after_a_shutdown_submitted_items_still_come_and_then_the_map_ends)
 	}
 }
 
-TEST(map, the_reason_why_nothing_can_be_submitted_is_returned_once)
+TEST(map, a_map_returns_the_reason_for_a_refused_submission_once)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct source source = {.n_numbers = 100};
@@ -413,7 +413,7 @@ TEST(map, the_reason_why_nothing_can_be_submitted_is_returned_once)
 	pxp_executor_destroy(pool);
 }
 
-TEST(map, items_cancelled_by_a_shutdown_have_that_error)
+TEST(map, items_cancelled_by_a_shutdown_are_returned_as_cancelled)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
 	{
@@ -452,7 +452,7 @@ TEST(map, items_cancelled_by_a_shutdown_have_that_error)
 }
 
 /* loky: test_imap_handle_iterable_exception */
-TEST(map, a_failing_source_ends_the_map_after_the_items_before_it)
+TEST(map, a_failing_source_ends_the_map_after_all_earlier_items)
 {
 	EACH_KIND(kind) EACH_CHUNK(chunk)
 	{
@@ -479,7 +479,7 @@ TEST(map, a_failing_source_ends_the_map_after_the_items_before_it)
 }
 
 /* mpi4py: test_map_unordered */
-TEST(map, unordered_gives_out_the_first_done_item_first)
+TEST(map, an_unordered_map_returns_the_first_done_item_first)
 {
 	EACH_POOL(kind)
 	{
@@ -509,7 +509,7 @@ TEST(map, unordered_gives_out_the_first_done_item_first)
 }
 
 /* The queue has room for one task, and another task has that place for a moment. */
-TEST(map, a_full_queue_only_slows_a_map_down)
+TEST(map, a_full_queue_slows_a_map_but_fails_no_item)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
 	{
@@ -537,7 +537,7 @@ TEST(map, a_full_queue_only_slows_a_map_down)
 
 /* executor.py: test_map_buffersize_value_validation; Pebble:
  * test_process_pool_map_zero_chunk. Here 0 is the default. */
-TEST(map, wrong_options_are_refused)
+TEST(map, invalid_map_options_are_refused)
 {
 	EACH_KIND(kind)
 	{
@@ -585,7 +585,7 @@ static void next_in_callback(struct pxp_future *future, void *data)
 }
 
 /* The callback runs in the thread that completes tasks. After the refusal, another thread continues the map. */
-TEST(map, inside_a_callback_of_its_executor_a_map_does_not_wait)
+TEST(map, a_map_refuses_to_wait_inside_a_callback_of_its_executor)
 {
 	EACH_POOL(kind)
 	{

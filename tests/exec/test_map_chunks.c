@@ -100,7 +100,7 @@ TEST(map_chunks, an_item_that_kills_its_worker_fails_alone)
 	}
 }
 
-TEST(map_chunks, a_chunk_of_killers_only_ends)
+TEST(map_chunks, a_chunk_in_which_every_item_kills_its_worker_completes)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	const char *texts[9] = {"k", "k", "k", "k", "k", "k", "k", "k", NULL};
@@ -116,7 +116,7 @@ TEST(map_chunks, a_chunk_of_killers_only_ends)
 }
 
 /* Items before the killer run once more, and not more often. */
-TEST(map_chunks, only_items_that_were_lost_run_again)
+TEST(map_chunks, only_items_lost_with_their_worker_run_again)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	const char *texts[6] = {NULL};
@@ -146,7 +146,7 @@ TEST(map_chunks, only_items_that_were_lost_run_again)
 
 /* Two items kill once each. With one retry, each of them may, although they are in one chunk. The third kills
  * twice. */
-TEST(map_chunks, an_item_may_kill_as_often_as_it_has_retries)
+TEST(map_chunks, an_item_fails_when_it_has_killed_more_workers_than_its_retries)
 {
 	for (size_t chunk = 1; chunk <= 6; chunk += 5) {
 		struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -204,7 +204,7 @@ TEST(map_chunks, an_item_over_its_deadline_fails_alone)
 	}
 }
 
-TEST(map_chunks, a_deadline_is_for_each_item_and_not_for_their_chunk)
+TEST(map_chunks, the_deadline_applies_to_each_item_and_not_to_the_chunk)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	const char *texts[7] = {"s200", "s200", "s200", "s200", "s200", "s200", NULL};
@@ -219,7 +219,7 @@ TEST(map_chunks, a_deadline_is_for_each_item_and_not_for_their_chunk)
 	pxp_executor_destroy(pool);
 }
 
-TEST(map_chunks, inputs_are_aligned_and_results_of_any_length_arrive)
+TEST(map_chunks, inputs_in_a_chunk_are_aligned_and_results_of_any_length_arrive)
 {
 	static const char *const texts[] = {"a",       "a      ", "b0", "b1",
 	                                    "b100000", "a",       "3",  NULL};
@@ -252,7 +252,7 @@ static enum pxp_status task_lacks_memory(struct pxp_task *task)
 	return pxp_task_fail(task, (int)pxp_task_need(task, (uint64_t)1 << 40), "need");
 }
 
-TEST(map_chunks, an_item_without_memory_fails_as_a_single_task_does)
+TEST(map_chunks, an_item_that_runs_out_of_memory_fails_as_a_single_task_does)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES,
@@ -315,7 +315,7 @@ static enum pxp_status task_looks_around(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(map_chunks, items_do_not_see_each_other)
+TEST(map_chunks, items_in_a_chunk_do_not_see_each_others_state)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES,
@@ -349,7 +349,7 @@ TEST(map_chunks, items_do_not_see_each_other)
 }
 
 /* The chunk is running when its map is closed. The rest of its items does not run. */
-TEST(map_chunks, closing_a_map_drops_the_rest_of_a_running_chunk)
+TEST(map_chunks, closing_a_map_skips_the_remaining_items_of_a_running_chunk)
 {
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++) {
 		struct pxp_executor *pool = pool_create(kind, 1);
@@ -415,7 +415,7 @@ TEST(map_chunks, on_a_broken_pool_items_fail_and_the_map_ends)
 
 /* ---- what a worker could make up ---- */
 
-TEST(map_chunks, a_malformed_result_is_rejected)
+TEST(map_chunks, a_malformed_chunk_result_is_rejected)
 {
 	struct pxp_error error = {.status = PXP_ETASK};
 	uint64_t ok = 3 << 1, failed = sizeof(error) << 1 | 1, huge = UINT64_MAX - 1;
@@ -441,7 +441,7 @@ TEST(map_chunks, a_malformed_result_is_rejected)
 	EXPECT(!chunk_result_is_sound(result, n - 1, 2), "an error of a wrong length");
 }
 
-TEST(map_chunks, an_error_that_no_task_can_have_is_replaced)
+TEST(map_chunks, an_impossible_status_in_a_chunk_result_is_replaced)
 {
 	struct pxp_error error = {.status = PXP_OK, .code = 5}, got;
 	uint64_t failed = sizeof(error) << 1 | 1;

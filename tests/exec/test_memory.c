@@ -130,7 +130,7 @@ static struct pxp_future *hold(struct pxp_executor *pool, unsigned n_mib,
 
 /* ---- what a task may use ---- */
 
-TEST(memory, a_task_may_use_the_allowance_without_asking_but_no_more)
+TEST(memory, a_task_can_use_the_allowance_without_a_request_but_no_more)
 {
 	struct pxp_executor *pool = create(1);
 
@@ -141,7 +141,7 @@ TEST(memory, a_task_may_use_the_allowance_without_asking_but_no_more)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, granted_memory_can_be_used_and_is_taken_back)
+TEST(memory, granted_memory_can_be_used_and_is_taken_back_after_the_task)
 {
 	struct pxp_executor *pool = create(1);
 
@@ -165,7 +165,7 @@ static enum pxp_status task_borrows(struct pxp_task *task)
 	return status == PXP_OK ? pxp_task_return(task, pid, sizeof(pid)) : status;
 }
 
-TEST(memory, a_worker_that_freed_its_memory_is_kept_with_the_old_limit)
+TEST(memory, a_worker_that_freed_its_memory_is_kept_and_gets_its_old_limit_back)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_future *first = pool_submit(pool, task_borrows, "", NULL), *second;
@@ -257,7 +257,7 @@ TEST(memory, asking_for_memory_succeeds_on_threads_and_without_limits)
 	}
 }
 
-TEST(memory, a_request_over_the_whole_budget_fails_at_once)
+TEST(memory, a_memory_request_over_the_whole_budget_fails_at_once)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create();
@@ -299,7 +299,7 @@ TEST(memory, memory_is_granted_in_the_order_of_requests)
 	gate_destroy(&gate);
 }
 
-TEST(memory, tasks_that_each_need_the_whole_budget_take_turns)
+TEST(memory, tasks_that_need_the_whole_memory_budget_take_turns)
 {
 	struct pxp_executor *pool = create(4);
 	struct pxp_future *futures[40];
@@ -337,7 +337,7 @@ TEST(memory, a_task_that_holds_memory_and_asks_for_more_does_not_wait)
 	gate_destroy(&gate);
 }
 
-TEST(memory, a_deadline_stands_still_while_its_task_waits_for_memory)
+TEST(memory, a_deadline_is_paused_while_its_task_waits_for_memory)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create(), never = gate_create();
@@ -363,7 +363,7 @@ TEST(memory, a_deadline_stands_still_while_its_task_waits_for_memory)
 	gate_destroy(&never);
 }
 
-TEST(memory, no_task_is_prefetched_behind_one_that_waits_for_memory)
+TEST(memory, no_task_is_prefetched_by_a_worker_that_waits_for_memory)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate first = gate_create(), second = gate_create();
@@ -395,7 +395,7 @@ static enum pxp_status task_prefetched_then_asks(struct pxp_task *task)
 	return pxp_task_need(task, 256 * MIB);
 }
 
-TEST(memory, tasks_behind_one_that_asks_for_memory_run_elsewhere)
+TEST(memory, tasks_prefetched_behind_one_that_asks_for_memory_run_on_other_workers)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate held = gate_create(), gate = gate_create(), never = gate_create();
@@ -424,7 +424,7 @@ TEST(memory, tasks_behind_one_that_asks_for_memory_run_elsewhere)
 
 /* ---- ends of tasks that wait for memory ---- */
 
-TEST(memory, a_worker_that_dies_while_it_waits_for_memory_frees_its_turn)
+TEST(memory, a_worker_that_dies_while_waiting_for_memory_gives_up_its_turn)
 {
 	struct pxp_executor *pool = create(3);
 	struct gate gate = gate_create();
@@ -474,7 +474,7 @@ static enum pxp_status task_returns_grant(struct pxp_task *task)
 	return status == PXP_ECANCELLED ? status : PXP_EINVAL;
 }
 
-TEST(memory, asking_a_task_to_end_ends_its_wait_for_memory)
+TEST(memory, a_cancel_request_ends_the_wait_of_a_task_for_memory)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create();
@@ -499,7 +499,7 @@ static enum pxp_status task_asks_and_hangs(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, the_deadline_of_a_task_that_was_asked_to_end_runs_at_once)
+TEST(memory, a_cancel_request_resumes_the_deadline_of_a_task_that_waits_for_memory)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create(), never = gate_create();
@@ -535,7 +535,7 @@ static enum pxp_status task_asks_often(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, a_task_that_asks_for_memory_too_often_is_refused_and_goes_on)
+TEST(memory, a_task_with_too_many_memory_requests_is_refused_and_continues)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_task_options limited = {.max_memory = (ALLOWANCE + BUDGET) * MIB};
@@ -547,7 +547,7 @@ TEST(memory, a_task_that_asks_for_memory_too_often_is_refused_and_goes_on)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, a_kill_ends_tasks_that_wait_for_memory)
+TEST(memory, killing_the_pool_ends_tasks_that_wait_for_memory)
 {
 	struct pxp_executor *pool = create(3);
 	struct gate never = gate_create();
@@ -565,7 +565,7 @@ TEST(memory, a_kill_ends_tasks_that_wait_for_memory)
 	gate_destroy(&never);
 }
 
-TEST(memory, a_graceful_shutdown_and_a_suspension_still_grant_memory)
+TEST(memory, memory_is_still_granted_during_a_graceful_shutdown_and_a_suspension)
 {
 	struct pxp_executor *pool = create(3);
 	struct gate gate = gate_create();
@@ -588,7 +588,7 @@ TEST(memory, a_graceful_shutdown_and_a_suspension_still_grant_memory)
 
 /* ---- a task's own limit ---- */
 
-TEST(memory, a_task_may_have_a_limit_of_its_own_while_it_runs)
+TEST(memory, a_task_can_have_its_own_memory_limit_while_it_runs)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_task_options limited = {.max_memory = 50 * MIB};
@@ -604,7 +604,7 @@ TEST(memory, a_task_may_have_a_limit_of_its_own_while_it_runs)
 	pxp_executor_destroy(pool);
 }
 
-TEST(memory, a_limit_beyond_the_allowance_comes_out_of_the_budget)
+TEST(memory, the_part_of_a_task_limit_above_the_allowance_is_taken_from_the_budget)
 {
 	struct pxp_executor *pool = create(2);
 	struct gate gate = gate_create();
@@ -714,7 +714,7 @@ TEST(memory, a_task_that_ran_out_of_memory_is_not_retried_after_a_kill)
 	gate_destroy(&other);
 }
 
-TEST(memory, a_death_that_is_retried_with_the_whole_budget_counts_as_a_kill)
+TEST(memory, a_crash_retried_with_the_whole_memory_budget_is_counted_as_a_kill)
 {
 	struct pxp_executor *pool = create(1);
 	struct pxp_task_options options = {.retry_memory = true, .max_kills = 1};
@@ -794,7 +794,7 @@ static enum pxp_status task_forges_request(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(memory, endless_or_invalid_memory_requests_break_the_protocol)
+TEST(memory, endless_or_invalid_memory_requests_are_a_breach)
 {
 	struct pxp_executor *pool = create(1);
 

@@ -29,7 +29,7 @@ static struct pxp_future *submit_letter(struct pxp_executor *pool, char letter,
 
 /* The task that was submitted first is prefetched behind one that does not end. Another worker,
  * which is still to be started, takes it over. */
-TEST(order, prefetched_tasks_start_before_later_ones)
+TEST(order, prefetched_tasks_start_before_tasks_submitted_later)
 {
 	enum { N = 20 };
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -59,7 +59,7 @@ TEST(order, prefetched_tasks_start_before_later_ones)
 
 /* Both workers are busy, one of them for ever, and each has a prefetched task. The other worker
  * is never idle while there are newer tasks. */
-TEST(order, a_prefetched_task_is_not_overtaken_without_end)
+TEST(order, newer_tasks_cannot_overtake_a_prefetched_task_for_ever)
 {
 	enum { N = 24 };
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -92,7 +92,7 @@ TEST(order, a_prefetched_task_is_not_overtaken_without_end)
 	close(paper[1]);
 }
 
-TEST(order, a_task_behind_a_long_one_gets_a_new_worker_for_one_that_died)
+TEST(order, a_task_prefetched_behind_a_long_one_gets_the_replacement_of_a_dead_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create(), death = gate_create();
@@ -201,7 +201,7 @@ static enum pxp_status preload_never(struct pxp_error *ret_error)
 	return pxp_fail(ret_error, PXP_ESYS, "pause");
 }
 
-TEST(order, a_kill_does_not_wait_for_a_preload_that_hangs)
+TEST(order, killing_a_pool_does_not_wait_for_a_hanging_preload)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = 2, .preload = preload_never});
@@ -216,7 +216,7 @@ TEST(order, a_kill_does_not_wait_for_a_preload_that_hangs)
 
 /* Its worker has crashed, and the fork server, which would report that, is stopped during the
  * kill. */
-TEST(order, after_a_kill_no_task_is_retried)
+TEST(order, no_task_is_retried_after_the_pool_was_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();

@@ -41,7 +41,7 @@ static enum pxp_status task_steps(struct pxp_task *task)
 	return pxp_task_return(task, steps, strlen(steps) + 1);
 }
 
-TEST(prepare, runs_before_the_preload_and_gets_the_init_bytes)
+TEST(prepare, prepare_runs_before_the_preload_and_gets_the_init_bytes)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = 1,
@@ -65,7 +65,7 @@ static enum pxp_status prepare_fails(const void *bytes, size_t n,
 	return pxp_fail(ret_error, PXP_ETASK, "no right can be given up");
 }
 
-TEST(prepare, failure_breaks_the_pool_and_says_why)
+TEST(prepare, a_failing_prepare_breaks_the_pool_and_gives_the_reason)
 {
 	struct pxp_executor *pool = probe_create(
 		(struct pxp_executor_options){.n_workers = 1, .prepare = prepare_fails});
@@ -76,7 +76,7 @@ TEST(prepare, failure_breaks_the_pool_and_says_why)
 	pxp_executor_destroy(pool);
 }
 
-TEST(prepare, a_death_by_a_seccomp_filter_is_not_retried)
+TEST(prepare, a_task_whose_worker_was_killed_by_seccomp_is_not_retried)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit_with(
@@ -128,7 +128,7 @@ static void require_root_without_cap_kill(void)
 }
 
 /* Proof that the detour by the fork server is needed. */
-TEST(prepare, workers_of_another_user_cannot_be_signalled_without_cap_kill)
+TEST(prepare, the_main_process_cannot_signal_workers_of_another_user_without_cap_kill)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;
@@ -181,7 +181,7 @@ TEST(prepare, a_shutdown_kills_workers_of_another_user)
 	pxp_executor_destroy(pool);
 }
 
-TEST(prepare, a_cancel_by_force_kills_workers_of_another_user)
+TEST(prepare, a_forced_cancel_kills_workers_of_another_user)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *hangs, *good;
@@ -239,7 +239,7 @@ static enum pxp_status task_leaves_process_of_another_user(struct pxp_task *task
 	return pxp_task_return(task, &left, sizeof(left));
 }
 
-TEST(prepare, an_orphan_that_may_not_be_signalled_delays_no_task)
+TEST(prepare, an_orphan_process_that_cannot_be_signalled_delays_no_task)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;
@@ -361,7 +361,7 @@ static struct pxp_executor *pool_without_files(void)
 	return pool;
 }
 
-TEST(prepare, may_take_away_the_root_folder)
+TEST(prepare, prepare_may_change_the_root_folder)
 {
 	struct pxp_executor *pool;
 	struct pxp_future *future;
@@ -421,7 +421,7 @@ static void expect_descriptors(struct pxp_executor_options options, const char *
 	pxp_executor_destroy(pool);
 }
 
-TEST(prepare, a_worker_has_its_descriptors_whatever_the_preload_closes)
+TEST(prepare, a_worker_has_its_descriptors_although_the_preload_closed_all)
 {
 	expect_descriptors((struct pxp_executor_options){.preload = close_standard},
 	                   "0 1 2 3c ");

@@ -42,7 +42,7 @@ TEST(process_pool, a_worker_that_dies_fails_only_its_own_future_and_is_replaced)
 }
 
 /* test_process_pool.py: test_killed_child. There the whole pool is broken. */
-TEST(process_pool, a_worker_killed_from_outside_is_a_crash_of_that_signal)
+TEST(process_pool, a_worker_killed_from_outside_is_reported_as_a_crash_with_the_signal)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *pid = pool_submit(pool, task_pid, NULL, NULL), *held, *next;
@@ -68,7 +68,7 @@ TEST(process_pool, a_worker_killed_from_outside_is_a_crash_of_that_signal)
 }
 
 /* loky: test_exited_child */
-TEST(process_pool, an_exit_inside_a_task_is_a_crash_with_its_status_even_zero)
+TEST(process_pool, an_exit_inside_a_task_is_reported_as_a_crash_even_with_status_0)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *three = pool_submit(pool, task_exit, "3", NULL);
@@ -84,7 +84,7 @@ TEST(process_pool, an_exit_inside_a_task_is_a_crash_with_its_status_even_zero)
 	pxp_executor_destroy(pool);
 }
 
-TEST(process_pool, a_crashed_task_is_retried_as_often_as_asked)
+TEST(process_pool, a_crashed_task_is_retried_up_to_its_number_of_retries)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *future = pool_submit_with(
@@ -107,7 +107,7 @@ TEST(process_pool, a_failed_task_is_not_retried)
 }
 
 /* Deadpool: test_timeout */
-TEST(process_pool, a_deadline_kills_the_worker_and_only_that_task_fails)
+TEST(process_pool, an_expired_deadline_kills_the_worker_and_fails_only_its_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate never = gate_create();
@@ -126,7 +126,7 @@ TEST(process_pool, a_deadline_kills_the_worker_and_only_that_task_fails)
 
 /* The worker is stopped, so it cannot answer. The prefetched task must not pay for the time in
  * which another task held the worker. */
-TEST(process_pool, the_deadline_of_a_prefetched_task_begins_after_the_task_before_it)
+TEST(process_pool, the_deadline_of_a_prefetched_task_starts_after_the_previous_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -151,7 +151,7 @@ static enum pxp_status task_asks_for_time(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(process_pool, a_task_may_extend_its_deadline_up_to_its_limit)
+TEST(process_pool, a_task_can_extend_its_deadline_up_to_a_limit)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate never = gate_create();
@@ -189,7 +189,7 @@ TEST(process_pool, a_task_that_keeps_extending_its_deadline_is_stopped_at_its_li
 	gate_destroy(&gate);
 }
 
-TEST(process_pool, a_cancel_wins_the_race_for_a_prefetched_task_until_it_starts)
+TEST(process_pool, a_prefetched_task_can_be_cancelled_until_it_starts)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate first_gate = gate_create(), second_gate = gate_create();
@@ -224,7 +224,7 @@ TEST(process_pool, a_cancel_wins_the_race_for_a_prefetched_task_until_it_starts)
 	gate_destroy(&second_gate);
 }
 
-TEST(process_pool, an_idle_worker_takes_over_tasks_that_a_busy_one_has_prefetched)
+TEST(process_pool, an_idle_worker_takes_over_tasks_prefetched_by_a_busy_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate slow = gate_create(), quick = gate_create();
@@ -278,7 +278,7 @@ static enum pxp_status task_floods_log(struct pxp_task *task)
 }
 
 /* loky: test_faulthandler_enabled. The output of a crash handler is in the log's tail. */
-TEST(process_pool, a_hundred_megabytes_on_standard_error_leave_their_last_4_kib)
+TEST(process_pool, only_the_last_4_kib_of_a_log_of_a_hundred_megabytes_are_kept)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	long before_kib = resident_kib();
@@ -344,7 +344,7 @@ static enum pxp_status task_dies_writing(struct pxp_task *task)
 	return task_writes(task);
 }
 
-TEST(process_pool, an_output_is_sealed_and_each_attempt_has_a_new_one)
+TEST(process_pool, an_output_is_sealed_and_each_attempt_gets_a_new_output)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	char name[] = "/tmp/pixpool-test-XXXXXX", got[16] = "";
@@ -376,7 +376,7 @@ static enum pxp_status task_keeps_mapping(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(process_pool, an_output_that_could_still_change_is_a_breach)
+TEST(process_pool, returning_an_output_that_can_still_be_changed_is_a_breach)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit_with(
@@ -400,7 +400,7 @@ static enum pxp_status task_sends_garbage(struct pxp_task *task)
 	return PXP_OK;
 }
 
-TEST(process_pool, an_invalid_frame_costs_the_task_that_ran)
+TEST(process_pool, an_invalid_frame_fails_only_the_running_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_sends_garbage, "gibberish",
@@ -457,7 +457,7 @@ static struct pxp_executor *pool_with_preload(pxp_preload_fn *preload)
 	return pool;
 }
 
-TEST(process_pool, two_pools_with_different_preloads_live_in_one_process)
+TEST(process_pool, two_pools_with_different_preloads_work_in_one_process)
 {
 	struct pxp_executor *one = pool_with_preload(preload_one);
 	struct pxp_executor *ten = pool_with_preload(preload_ten);
@@ -476,7 +476,7 @@ TEST(process_pool, two_pools_with_different_preloads_live_in_one_process)
 	pxp_executor_destroy(ten);
 }
 
-TEST(process_pool, a_preload_that_fails_breaks_the_pool_and_says_why)
+TEST(process_pool, a_failing_preload_breaks_the_pool_and_gives_the_reason)
 {
 	struct pxp_executor *pool = pool_with_preload(preload_fails);
 	struct pxp_future *future = pool_submit(pool, task_echo, "x", NULL);
@@ -526,7 +526,7 @@ static enum pxp_status task_signals(struct pxp_task *task)
 	return pxp_task_return(task, is_fresh ? "fresh" : "other", 6);
 }
 
-TEST(process_pool, a_worker_has_its_signals_whatever_the_preload_set)
+TEST(process_pool, a_worker_has_default_signal_handling_whatever_the_preload_changed)
 {
 	struct pxp_executor *pool = pool_with_preload(preload_changes_signals);
 	struct pxp_future *future = pool_submit(pool, task_signals, NULL, NULL);
@@ -544,7 +544,7 @@ static enum pxp_status task_parent(struct pxp_task *task)
 	return pxp_task_return(task, text, (size_t)n + 1);
 }
 
-TEST(process_pool, when_the_fork_server_dies_every_future_ends)
+TEST(process_pool, every_future_completes_when_the_fork_server_dies)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create();
@@ -567,7 +567,7 @@ TEST(process_pool, when_the_fork_server_dies_every_future_ends)
 }
 
 /* loky: test_shutdown_kill, test_shutdown_deadlock, test_kill_workers_on_new_options */
-TEST(process_pool, a_kill_ends_running_tasks_and_cancels_the_rest_in_bounded_time)
+TEST(process_pool, killing_a_pool_ends_running_tasks_and_cancels_the_rest_in_bounded_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate never = gate_create();
@@ -584,7 +584,7 @@ TEST(process_pool, a_kill_ends_running_tasks_and_cancels_the_rest_in_bounded_tim
 	gate_destroy(&never);
 }
 
-TEST(process_pool, deadlines_stand_still_while_the_pool_is_suspended)
+TEST(process_pool, deadlines_are_paused_while_the_pool_is_suspended)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -634,7 +634,7 @@ static bool release_copy(pid_t child, struct gate *release)
 	return is_alive;
 }
 
-TEST(process_pool, destroying_a_pool_waits_for_no_child_of_the_program)
+TEST(process_pool, destroying_a_pool_does_not_wait_for_other_children_of_the_program)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate release;
@@ -646,7 +646,7 @@ TEST(process_pool, destroying_a_pool_waits_for_no_child_of_the_program)
 	EXPECT(release_copy(child, &release));
 }
 
-TEST(process_pool, stopping_the_zygote_waits_for_no_child_of_the_program)
+TEST(process_pool, stopping_the_zygote_does_not_wait_for_other_children_of_the_program)
 {
 	struct gate release;
 	pid_t child = fork_a_copy(&release);
@@ -686,18 +686,17 @@ static void expect_no_worker_after(const char *name)
 }
 
 /* loky: test_sigkill_shutdown_leaks_workers */
-TEST(process_pool, when_the_main_process_is_killed_no_worker_is_left)
+TEST(process_pool, no_worker_outlives_a_killed_main_process)
 {
 	expect_no_worker_after("doomed");
 }
 
-TEST(process_pool, when_the_main_process_is_killed_its_child_keeps_no_worker_alive)
+TEST(process_pool, no_worker_outlives_a_killed_main_process_with_another_child)
 {
 	expect_no_worker_after("doomed parent");
 }
 
-TEST(process_pool,
-     when_the_main_process_is_killed_a_stopped_fork_server_keeps_no_worker_alive)
+TEST(process_pool, no_worker_outlives_a_killed_main_process_with_a_stopped_fork_server)
 {
 	expect_no_worker_after("doomed still");
 }
@@ -748,13 +747,13 @@ __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 		pause();
 }
 
-TEST(process_pool, a_zygote_that_is_started_too_late_is_refused)
+TEST(process_pool, starting_a_running_zygote_again_succeeds)
 {
 	/* The zygote has run since before the first thread. Starting it again succeeds. */
 	EXPECT_EQ(pxp_zygote_start(NULL), PXP_OK);
 }
 
-TEST(process_pool, the_zygote_stops_only_when_no_pool_is_left)
+TEST(process_pool, the_zygote_can_be_stopped_only_when_no_pool_is_left)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_PROCESSES};

@@ -38,7 +38,7 @@ __attribute__((constructor(101))) static void share(void)
 /* ---- descriptors ---- */
 
 /* The fork server is stopped until we have no descriptor left for the pidfd that it sends. */
-TEST(shortage, running_out_of_descriptors_for_a_new_worker_costs_no_task)
+TEST(shortage, running_out_of_descriptors_for_a_new_worker_fails_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create();
@@ -75,7 +75,8 @@ static enum pxp_status task_returns_much(struct pxp_task *task)
 	return pxp_task_return(task, bytes, sizeof(bytes));
 }
 
-TEST(shortage, running_out_of_descriptors_for_a_result_fails_it_and_keeps_the_worker)
+TEST(shortage,
+     running_out_of_descriptors_for_a_result_fails_the_task_and_keeps_the_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -124,7 +125,7 @@ static enum pxp_status try_long_input(struct pxp_executor *pool,
 	                               NULL, ret_future);
 }
 
-TEST(shortage, running_out_of_descriptors_for_a_long_input_refuses_it)
+TEST(shortage, a_submission_is_refused_if_no_descriptor_is_left_for_its_long_input)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future;
@@ -141,7 +142,7 @@ TEST(shortage, running_out_of_descriptors_for_a_long_input_refuses_it)
 	pxp_executor_destroy(pool);
 }
 
-TEST(shortage, a_long_input_over_the_file_size_limit_is_refused_without_a_signal)
+TEST(shortage, a_long_input_over_the_file_size_limit_is_refused_without_sigxfsz)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future;
@@ -187,7 +188,7 @@ TEST(shortage, long_inputs_wait_for_room_before_descriptors_run_out)
 	gate_destroy(&gate);
 }
 
-TEST(shortage, a_task_whose_descriptor_is_lost_is_never_started_without_it)
+TEST(shortage, a_task_is_never_started_without_its_descriptor)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1, .initialise = initialise_without_room});
@@ -251,7 +252,7 @@ static bool await_retry_of_a_reap(struct pxp_executor *pool)
 
 /* The control socket has room for a few requests only, and the fork server does not read. The
  * other requests must be repeated. */
-TEST(shortage, deaths_are_reported_to_a_full_fork_server_later)
+TEST(shortage, requests_to_reap_workers_are_repeated_when_the_fork_server_is_busy)
 {
 	enum { N = 24 };
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, N);
@@ -294,7 +295,7 @@ static bool a_crash_is_reported(void)
 	return is_reported && pxp_zygote_stop() == PXP_OK;
 }
 
-TEST(shortage, a_program_started_with_sigchld_ignored_sees_crashes)
+TEST(shortage, crashes_are_reported_in_a_program_started_with_sigchld_ignored)
 {
 	EXPECT(probe_copy("sigchld", ignore_children));
 }
@@ -320,7 +321,7 @@ static bool a_task_runs(void)
 	return is_run && pxp_zygote_stop() == PXP_OK;
 }
 
-TEST(shortage, a_program_started_without_standard_descriptors_runs_tasks)
+TEST(shortage, tasks_run_in_a_program_started_without_standard_descriptors)
 {
 	for (closed_mask = 1; closed_mask <= 7; closed_mask++)
 		EXPECT(probe_copy("closed", close_standard_descriptors));
@@ -375,7 +376,7 @@ static bool the_zygote_reports_why_it_fails(void)
 	       create_and_destroy() == PXP_ESTATE && count_children() == 0;
 }
 
-TEST(shortage, a_zygote_that_has_no_room_for_its_descriptors_is_not_started)
+TEST(shortage, starting_the_zygote_fails_without_free_descriptors)
 {
 	EXPECT(probe_copy("few", NULL));
 }
@@ -456,7 +457,7 @@ static bool files_of_a_daemon_stay_open(void)
 	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
-TEST(shortage, a_daemon_that_starts_a_zygote_keeps_its_files)
+TEST(shortage, a_daemon_keeps_its_open_files_when_it_starts_a_zygote)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
 	SKIP("ThreadSanitizer has a thread of its own, so that no zygote can start");
@@ -476,7 +477,7 @@ static enum pxp_status preload_leaves_a_process(struct pxp_error *ret_error)
 }
 
 /* That process has a copy of the control socket, so the socket's end is not seen. */
-TEST(shortage, the_death_of_a_fork_server_is_seen_even_if_its_preload_left_a_process)
+TEST(shortage, the_death_of_a_fork_server_is_noticed_even_if_its_preload_left_a_process)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1, .preload = preload_leaves_a_process});
@@ -521,7 +522,7 @@ static bool no_descriptor_of_ours_is_standard(void)
 	return is_none && pxp_zygote_stop() == PXP_OK;
 }
 
-TEST(shortage, our_descriptors_never_become_standard_descriptors)
+TEST(shortage, descriptors_of_the_library_never_become_standard_descriptors)
 {
 	closed_mask = 7;
 	EXPECT(probe_copy("standard", close_standard_descriptors));
@@ -573,7 +574,7 @@ static bool the_pool_breaks_after_a_while(void)
 	return is_so;
 }
 
-TEST(shortage, a_pool_without_workers_breaks_if_none_can_be_forked_for_a_while)
+TEST(shortage, a_pool_without_workers_breaks_after_repeated_fork_failures)
 {
 	EXPECT(probe_copy("breaks", become_nobody));
 }
@@ -609,7 +610,7 @@ static bool the_living_worker_goes_on(void)
 	return is_so;
 }
 
-TEST(shortage, living_workers_go_on_while_no_other_can_be_forked)
+TEST(shortage, living_workers_continue_while_no_new_worker_can_be_forked)
 {
 	EXPECT(probe_copy("goes on", become_nobody));
 }
@@ -650,7 +651,7 @@ static enum pxp_status initialise_never(const void *bytes, size_t n, void **ret_
 	return pxp_fail(ret_error, PXP_ESYS, "pause");
 }
 
-TEST(shortage, a_worker_that_is_not_ready_in_time_is_killed_and_the_third_breaks_the_pool)
+TEST(shortage, workers_not_ready_in_time_are_killed_and_the_third_one_breaks_the_pool)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1, .initialise = initialise_never, .start_timeout_ms = 50});

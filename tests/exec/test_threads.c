@@ -72,7 +72,7 @@ static enum pxp_status task_blocked(struct pxp_task *task)
 	return pxp_task_return(task, text, strlen(text) + 1);
 }
 
-TEST(threads, pool_threads_take_their_own_faults_and_no_other_signal)
+TEST(threads, pool_threads_block_all_signals_except_their_own_faults)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct pxp_future *future = pool_submit(pool, task_blocked, "", NULL);
@@ -89,7 +89,7 @@ static enum pxp_status initialise_fails(const void *bytes, size_t n, void **ret_
 	return pxp_fail(ret_error, PXP_ETASK, "not today");
 }
 
-TEST(threads, a_thread_with_a_failed_initialiser_is_not_counted)
+TEST(threads, a_thread_with_a_failed_initialiser_is_not_counted_as_alive)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
 	                                       .kind = PXP_THREADS,
@@ -106,7 +106,7 @@ TEST(threads, a_thread_with_a_failed_initialiser_is_not_counted)
 	pxp_executor_destroy(pool);
 }
 
-TEST(threads, joined_threads_are_not_counted)
+TEST(threads, joined_threads_are_not_counted_as_alive)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
 	struct pxp_executor_stats stats;

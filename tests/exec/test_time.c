@@ -27,7 +27,7 @@ static int64_t cpu_ms(void)
 
 enum { DEADLINE_MS = 300, AWAY_MS = 2000 };
 
-TEST(time, a_suspension_moves_deadlines_once_and_costs_no_processor_time)
+TEST(time, a_suspension_moves_deadlines_once_and_uses_no_processor_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate never = gate_create();
@@ -58,7 +58,7 @@ TEST(time, a_suspension_moves_deadlines_once_and_costs_no_processor_time)
 }
 
 /* A forked child has copies of all descriptors that the pool has closed by then. */
-TEST(time, a_pool_with_a_dead_fork_server_sleeps_whatever_the_program_forked)
+TEST(time, a_pool_with_a_dead_fork_server_sleeps_even_if_the_program_has_forked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	pid_t fork_server = probe_fork_server(pool), child;
@@ -87,7 +87,7 @@ TEST(time, a_pool_with_a_dead_fork_server_sleeps_whatever_the_program_forked)
 }
 
 /* The task has not started, so its deadline is deferred, and the worker is not at fault. */
-TEST(time, a_deadline_that_passes_before_the_task_starts_costs_no_worker)
+TEST(time, a_deadline_that_passes_before_the_task_starts_kills_no_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *first = pool_submit(pool, task_pid, NULL, NULL), *next;
@@ -147,7 +147,7 @@ static bool a_stop_moves_deadlines_once(void)
 	return is_so;
 }
 
-TEST(time, a_stop_of_the_whole_program_moves_deadlines_once)
+TEST(time, stopping_the_whole_program_moves_deadlines_once)
 {
 	pid_t copy = fork();
 	int status = 0;
@@ -226,7 +226,7 @@ static enum pxp_status task_needs_memory(struct pxp_task *task)
 
 /* A timer that was left behind would kill a worker or the fork server, but only after an idle
  * minute. */
-TEST(time, no_kind_of_task_leaves_a_timer_behind)
+TEST(time, an_idle_pool_has_no_timer_left_after_any_kind_of_task)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
 		.n_workers = 1,

@@ -54,7 +54,7 @@ static void release_all(struct pxp_future **futures, size_t n)
 }
 
 /* test_wait.py: test_20369 */
-TEST(wait, the_same_future_twice_is_done_in_both_places)
+TEST(wait, a_future_that_is_listed_twice_is_reported_done_twice)
 {
 	EACH_KIND(kind)
 	{
@@ -72,7 +72,7 @@ TEST(wait, the_same_future_twice_is_done_in_both_places)
 }
 
 /* test_wait.py: test_first_completed. There, a cancelled future is not done (gh-92001). */
-TEST(wait, the_first_done_future_is_enough_and_a_cancelled_one_is_done)
+TEST(wait, waiting_for_the_first_future_ends_with_a_completed_or_cancelled_one)
 {
 	EACH_POOL(kind)
 	{
@@ -99,7 +99,7 @@ TEST(wait, the_first_done_future_is_enough_and_a_cancelled_one_is_done)
 
 /* test_wait.py: test_first_completed_some_already_completed. A task of the inline executor is done
  * when its submission returns, so there a promise stands for the future that is not done. */
-TEST(wait, futures_done_before_are_enough_at_once)
+TEST(wait, waiting_for_the_first_future_ends_at_once_if_one_is_already_done)
 {
 	EACH_KIND(kind)
 	{
@@ -122,7 +122,7 @@ TEST(wait, futures_done_before_are_enough_at_once)
 }
 
 /* test_wait.py: test_first_exception */
-TEST(wait, a_success_is_not_the_first_error_and_a_failure_is)
+TEST(wait, waiting_for_the_first_error_ends_with_a_failure_and_not_with_a_success)
 {
 	EACH_POOL(kind)
 	{
@@ -147,7 +147,7 @@ TEST(wait, a_success_is_not_the_first_error_and_a_failure_is)
 
 /* test_wait.py: test_first_exception_some_already_complete. There, the cancelled future is
  * not done. */
-TEST(wait, a_cancelled_future_is_not_an_error)
+TEST(wait, waiting_for_the_first_error_ignores_cancelled_futures)
 {
 	EACH_POOL(kind)
 	{
@@ -173,7 +173,7 @@ TEST(wait, a_cancelled_future_is_not_an_error)
 }
 
 /* test_wait.py: test_first_exception_one_already_failed */
-TEST(wait, an_earlier_failure_is_the_first_error_at_once)
+TEST(wait, waiting_for_the_first_error_ends_at_once_if_a_future_has_already_failed)
 {
 	EACH_KIND(kind)
 	{
@@ -195,7 +195,7 @@ TEST(wait, an_earlier_failure_is_the_first_error_at_once)
 }
 
 /* test_wait.py: test_all_completed */
-TEST(wait, all_completed_counts_every_kind_of_end)
+TEST(wait, waiting_for_all_futures_counts_successes_failures_and_cancels)
 {
 	EACH_KIND(kind)
 	{
@@ -216,7 +216,7 @@ TEST(wait, all_completed_counts_every_kind_of_end)
 }
 
 /* test_wait.py: test_timeout */
-TEST(wait, a_timeout_says_which_futures_are_done)
+TEST(wait, a_wait_that_times_out_reports_which_futures_are_done)
 {
 	EACH_POOL(kind)
 	{
@@ -245,7 +245,7 @@ TEST(wait, a_timeout_says_which_futures_are_done)
 }
 
 /* test_wait.py: ThreadPoolWaitTests.test_pending_calls_race (issue 14406) */
-TEST(wait, a_hundred_futures_that_end_at_once_are_all_counted)
+TEST(wait, a_wait_counts_all_of_a_hundred_futures_that_complete_at_once)
 {
 	EACH_POOL(kind)
 	{
@@ -270,7 +270,7 @@ TEST(wait, a_hundred_futures_that_end_at_once_are_all_counted)
 }
 
 /* mpi4py, test_futures.py: test_submit_shutdown_cancel_wait */
-TEST(wait, futures_cancelled_by_a_shutdown_are_done)
+TEST(wait, futures_cancelled_by_a_shutdown_count_as_done)
 {
 	EACH_POOL(kind)
 	{
@@ -297,14 +297,14 @@ TEST(wait, futures_cancelled_by_a_shutdown_are_done)
 	}
 }
 
-TEST(wait, no_futures_are_enough_for_every_wait)
+TEST(wait, waiting_for_no_futures_ends_at_once)
 {
 	EXPECT_EQ(pxp_wait(NULL, 0, PXP_FIRST_COMPLETED, PXP_FOREVER, NULL), PXP_OK);
 	EXPECT_EQ(pxp_wait(NULL, 0, PXP_FIRST_ERROR, PXP_FOREVER, NULL), PXP_OK);
 	EXPECT_EQ(pxp_wait(NULL, 0, PXP_ALL_COMPLETED, PXP_FOREVER, NULL), PXP_OK);
 }
 
-TEST(wait, an_unknown_until_is_refused)
+TEST(wait, an_unknown_wait_condition_is_refused)
 {
 	struct pxp_future *future = finished();
 
@@ -313,7 +313,7 @@ TEST(wait, an_unknown_until_is_refused)
 	pxp_future_release(future);
 }
 
-TEST(wait, without_an_error_first_error_waits_for_all)
+TEST(wait, waiting_for_the_first_error_waits_for_all_futures_if_none_fails)
 {
 	struct pxp_executor *threads = pool_create(PXP_THREADS, 2);
 	struct pxp_executor *processes = pool_create(PXP_PROCESSES, 2);
@@ -372,7 +372,7 @@ static void *wait_for_each(void *data)
 }
 
 /* Each future has several hooks, which are added and removed while other threads complete it. */
-TEST(wait, many_threads_may_wait_for_futures_that_many_complete)
+TEST(wait, many_threads_can_wait_for_futures_that_many_threads_complete)
 {
 	for (int round = 0; round < 30; round++) {
 		struct many many = {.n_completers = 3};
@@ -408,7 +408,7 @@ static enum pxp_status task_waits(struct pxp_task *task)
 }
 
 /* The only thread of the pool would wait for a task that it must run itself. */
-TEST(wait, inside_a_task_a_wait_for_its_own_executor_is_refused)
+TEST(wait, a_task_cannot_wait_for_its_own_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct gate gate = gate_create();
@@ -434,7 +434,7 @@ static enum pxp_status task_polls(struct pxp_task *task)
 	return pxp_task_fail(task, (int)status, "%s", pxp_status_name(status));
 }
 
-TEST(wait, inside_a_task_a_poll_of_its_own_executor_is_allowed)
+TEST(wait, a_task_can_poll_futures_of_its_own_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct gate gate = gate_create();
@@ -464,7 +464,7 @@ static enum pxp_status task_waits_inline(struct pxp_task *task)
 }
 
 /* The thread works for both: for the pool, and inside that for the inline executor. */
-TEST(wait, a_task_inside_a_task_may_wait_for_neither_executor)
+TEST(wait, a_task_inside_a_task_can_wait_for_neither_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
 	struct gate gate = gate_create();
@@ -491,7 +491,7 @@ static void wait_in_callback(struct pxp_future *future, void *data)
 	          PXP_EDEADLK);
 }
 
-TEST(wait, inside_a_callback_a_wait_for_its_executor_is_refused)
+TEST(wait, a_callback_cannot_wait_for_its_executor)
 {
 	EACH_POOL(kind)
 	{

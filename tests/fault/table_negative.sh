@@ -26,13 +26,13 @@ refused() { # MESSAGE SED-OPTION...: what sed makes of the tables must be refuse
 }
 
 # shellcheck disable=SC2016 # backquotes stand for themselves
-refused 'there is no test faults::nobody_wrote_this' '/^## Inputs/,$s/`faults::[a-z_]*`/`faults::nobody_wrote_this`/'
+refused 'there is no test faults::nobody_wrote_this' '/^## Inputs/,$s/`faults::[a-z0-9_]*`/`faults::nobody_wrote_this`/'
 refused 'a cell is empty' '0,/^\(| R2 |[^|]*|[^|]*|[^|]*|\)[^|]*|/s//\1 |/'
 refused 'neither a test nor a reason' '0,/^\(| I1 |[^|]*|[^|]*|\)[^|]*|/s//\1 by hope |/'
 refused 'out of order' '/^| I2 /d'
 refused 'rows were found' '/^| [AFU][0-9]/d'
 # shellcheck disable=SC2016
-refused 'there is no test names::nobody_wrote_this' '/^## Promises/,/^## Inputs/s/`inputs::[a-z_]*`/`names::nobody_wrote_this`/'
+refused 'there is no test names::nobody_wrote_this' '/^## Promises/,/^## Inputs/s/`inputs::[a-z0-9_]*`/`names::nobody_wrote_this`/'
 refused 'no test checks the promise: Names' '/^| Names are bytes/s/|[^|]*|$/| hope |/'
 refused 'promises were found' 's/^## Promises/## Hopes/'
 echo 'eight wrong tables, each refused'

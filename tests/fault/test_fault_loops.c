@@ -124,7 +124,7 @@ static void loop(const char *call, int sys_errno, const char *where, unsigned ma
 	make_images()
 #endif
 
-TEST(fault_loops, an_output_folder_that_fails_at_any_step_stops_the_batch)
+TEST(fault_loops, a_failing_system_call_on_the_output_folder_stops_the_batch)
 {
 	static const struct {
 		const char *call;
@@ -195,7 +195,7 @@ TEST(fault_loops, dates_that_cannot_be_set_are_one_warning_and_cost_no_output)
 	fixture_leave();
 }
 
-TEST(fault_loops, a_read_error_in_an_input_fails_that_input_alone)
+TEST(fault_loops, a_read_error_in_an_input_fails_only_that_input)
 {
 	int status;
 
@@ -216,7 +216,7 @@ TEST(fault_loops, a_failed_allocation_never_kills_the_main_process)
 	fixture_leave();
 }
 
-TEST(fault_loops, running_out_of_descriptors_anywhere_kills_nothing)
+TEST(fault_loops, running_out_of_descriptors_never_kills_the_main_process)
 {
 	ENTER();
 	loop("open", EMFILE, "main", 40);
@@ -229,7 +229,7 @@ TEST(fault_loops, running_out_of_descriptors_anywhere_kills_nothing)
 	fixture_leave();
 }
 
-TEST(fault_loops, a_failed_fork_or_thread_start_kills_nothing)
+TEST(fault_loops, a_failed_fork_or_thread_start_never_kills_the_main_process)
 {
 	ENTER();
 	loop("fork", EAGAIN, "main", 2);
@@ -238,7 +238,7 @@ TEST(fault_loops, a_failed_fork_or_thread_start_kills_nothing)
 	fixture_leave();
 }
 
-TEST(fault_loops, a_batch_that_cannot_start_its_threads_does_not_begin)
+TEST(fault_loops, a_batch_that_cannot_start_its_threads_exits_with_an_error)
 {
 	ENTER();
 	for (int nth = 1; nth <= 3; nth++) {
@@ -254,7 +254,7 @@ TEST(fault_loops, a_batch_that_cannot_start_its_threads_does_not_begin)
 	fixture_leave();
 }
 
-TEST(fault_loops, a_read_error_in_a_folder_is_a_failed_record)
+TEST(fault_loops, a_read_error_in_a_folder_gets_a_failed_record)
 {
 	ENTER();
 	loop("getdents64", EIO, "main", 8);

@@ -58,7 +58,7 @@ static void check_bomb(const char *input, const char *outcome, void *data)
 		       bomb->classes);
 }
 
-TEST(hostile_pictures, a_bomb_in_any_format_affects_no_other_picture)
+TEST(hostile_pictures, a_decompression_bomb_in_any_format_affects_no_other_picture)
 {
 	struct tally tally = {0};
 	size_t n = 0;
@@ -80,7 +80,7 @@ TEST(hostile_pictures, a_bomb_in_any_format_affects_no_other_picture)
 	fixture_leave();
 }
 
-TEST(hostile_pictures, scans_without_end_are_stopped_at_the_deadline)
+TEST(hostile_pictures, a_jpeg_with_thousands_of_scans_is_stopped_at_the_deadline)
 {
 	struct blob blob = {0};
 
@@ -128,7 +128,7 @@ static void truncate_picture(const char *path, size_t number)
 	blob_fini(&whole);
 }
 
-TEST(hostile_pictures, truncation_at_any_header_boundary_is_a_bad_image)
+TEST(hostile_pictures, a_picture_truncated_at_any_header_boundary_is_a_bad_image)
 {
 	struct tally tally = {0};
 	glob_t paths;

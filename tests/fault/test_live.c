@@ -66,7 +66,7 @@ static void await_open(pid_t pid, const char *name)
 	REQUIRE(has_open(pid, name), "%s is not opened", name);
 }
 
-TEST(live, an_input_that_shrinks_or_grows_before_it_is_read_has_vanished)
+TEST(running_batch, an_input_that_shrinks_or_grows_before_it_is_read_fails_as_vanished)
 {
 	struct command command;
 
@@ -88,7 +88,7 @@ TEST(live, an_input_that_shrinks_or_grows_before_it_is_read_has_vanished)
 }
 
 /* An open input is read to its end, whatever happens to its name. */
-TEST(live, an_input_removed_or_replaced_after_opening_is_read_as_it_was)
+TEST(running_batch, an_input_removed_or_replaced_after_opening_is_still_read_completely)
 {
 	struct command command;
 
@@ -107,7 +107,7 @@ TEST(live, an_input_removed_or_replaced_after_opening_is_read_as_it_was)
 	fixture_leave();
 }
 
-TEST(live, a_sparse_file_of_a_terabyte_is_too_big_before_it_is_read)
+TEST(running_batch, a_sparse_file_of_a_terabyte_fails_as_too_big_before_it_is_read)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -123,7 +123,7 @@ TEST(live, a_sparse_file_of_a_terabyte_is_too_big_before_it_is_read)
 	fixture_leave();
 }
 
-TEST(live, a_socket_or_device_named_like_a_picture_is_unsupported)
+TEST(running_batch, a_socket_or_device_named_like_a_picture_is_unsupported)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "in/s.jpg"};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -143,7 +143,7 @@ TEST(live, a_socket_or_device_named_like_a_picture_is_unsupported)
 }
 
 /* A picture with an unknown suffix gets the suffix of its format appended. */
-TEST(live, a_name_too_long_for_its_new_suffix_fails_alone)
+TEST(running_batch, an_input_whose_name_is_too_long_for_the_new_suffix_fails_alone)
 {
 	char longest[NAME_MAX + 8] = "in/";
 
@@ -161,7 +161,7 @@ TEST(live, a_name_too_long_for_its_new_suffix_fails_alone)
 }
 
 /* Bytes after the end of a picture, such as an archive or a script, are not copied to the output. */
-TEST(live, bytes_after_the_end_of_a_picture_are_not_copied)
+TEST(running_batch, bytes_after_the_end_of_a_picture_are_not_copied_to_the_output)
 {
 	static const char tail[] = "PK\3\4 <script>secret()</script> and a hundred more";
 	int fd;
@@ -181,7 +181,7 @@ TEST(live, bytes_after_the_end_of_a_picture_are_not_copied)
 	fixture_leave();
 }
 
-TEST(live, an_output_that_is_a_hard_link_to_its_input_leaves_the_input_unchanged)
+TEST(running_batch, replacing_an_output_that_is_a_hard_link_to_its_input_keeps_the_input)
 {
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
@@ -205,7 +205,7 @@ static bool crash_leaves_a_core(void)
 	return run("ls control/*core*").status == 0;
 }
 
-TEST(live, a_worker_that_crashes_leaves_no_core)
+TEST(running_batch, a_crashed_worker_leaves_no_core_file)
 {
 	fixture_enter();
 	if (!crash_leaves_a_core())
@@ -222,7 +222,7 @@ TEST(live, a_worker_that_crashes_leaves_no_core)
 	fixture_leave();
 }
 
-TEST(live, the_death_of_the_zygote_neither_hangs_the_batch_nor_loses_a_record)
+TEST(running_batch, the_death_of_the_zygote_neither_hangs_the_batch_nor_loses_a_record)
 {
 	struct command command;
 	struct ended ended;
@@ -257,7 +257,7 @@ static void kill_if_worker(pid_t pid, void *data)
 
 /* An operator, or a machine without memory, kills workers again and again. An image whose worker was
  * killed twice fails; all others are done. */
-TEST(live, a_storm_of_kills_fails_only_the_images_it_hits)
+TEST(running_batch, repeated_kills_of_workers_fail_only_images_that_were_hit_twice)
 {
 	enum { N_KILLS = 40, N = 400 };
 	struct tally tally = {0};
@@ -291,7 +291,7 @@ TEST(live, a_storm_of_kills_fails_only_the_images_it_hits)
 #ifndef PIXPOOL_SANITIZE
 /* The wall clock jumps a day forward or back at each call. pixpool measures time by the monotonic
  * clock, which nobody can set. */
-TEST(live, a_wall_clock_that_jumps_moves_no_deadline)
+TEST(running_batch, a_jump_of_the_wall_clock_moves_no_deadline)
 {
 	fixture_enter();
 	write_script("in/a.png", "hang asleep");

@@ -62,7 +62,7 @@ static unsigned long n_done_of(const char *format)
 		NULL, 10);
 }
 
-TEST(mutants, damaged_by_the_thousand_fail_alone)
+TEST(mutants, thousands_of_randomly_damaged_pictures_fail_alone)
 {
 	size_t n_mutants = number_of("PIXPOOL_MUTANTS", MUTANTS), n_at_once, n_failed;
 	unsigned long n_svg = 0, n_pdf = 0;

@@ -26,7 +26,7 @@ static struct outcome run_script(const char *commands)
 	return outcome;
 }
 
-TEST(scripted, without_a_fatal_command_a_picture_comes_out)
+TEST(scripted_engine, a_script_without_a_fatal_command_makes_a_picture)
 {
 	struct outcome outcome = run_script("");
 
@@ -41,7 +41,7 @@ TEST(scripted, without_a_fatal_command_a_picture_comes_out)
 	outcome_fini(&outcome);
 }
 
-TEST(scripted, fails_with_the_class_that_is_asked_for)
+TEST(scripted_engine, the_fail_command_fails_with_the_requested_class)
 {
 	struct outcome outcome = run_script("size 9 9\nfail memory\n");
 
@@ -68,7 +68,7 @@ static int status_of(const char *commands)
 	return status;
 }
 
-TEST(scripted, dies_as_it_is_told)
+TEST(scripted_engine, commands_that_end_the_worker_end_it_in_the_requested_way)
 {
 	int status = status_of("signal SIGSEGV\n");
 
@@ -95,7 +95,7 @@ static bool is_called(pid_t pid, const char *name)
 	return strcmp(comm, name) == 0;
 }
 
-TEST(scripted, waits_at_a_gate_until_the_input_changes_and_passes_it_open)
+TEST(scripted_engine, the_gate_command_waits_until_the_first_byte_of_the_input_changes)
 {
 	static const char commands[] = "pixpool-scripted\ngate a\nexit 3\n";
 	const struct timespec moment = {.tv_nsec = 1000000};
@@ -134,7 +134,7 @@ TEST(scripted, waits_at_a_gate_until_the_input_changes_and_passes_it_open)
 	close(output);
 }
 
-TEST(scripted, prints_what_it_is_told)
+TEST(scripted_engine, the_stderr_command_prints_the_requested_number_of_bytes)
 {
 	int ends[2], status;
 	char bytes[4096];

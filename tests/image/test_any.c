@@ -285,12 +285,12 @@ static void try_any(enum engine_choice engine, unsigned first_seed)
 	picture_worker_destroy(worker);
 }
 
-TEST(any, recipe_on_any_picture_gives_the_size_that_was_planned)
+TEST(random_recipes, any_recipe_on_any_picture_gives_the_planned_size)
 {
 	try_any(ENGINE_AUTO, 20);
 }
 
-TEST(any, recipe_on_any_picture_by_stb_too)
+TEST(random_recipes, any_recipe_on_any_picture_gives_the_planned_size_with_stb_too)
 {
 	try_any(ENGINE_STB, 21);
 }

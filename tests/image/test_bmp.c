@@ -44,7 +44,7 @@ static struct blob bmp_of(uint32_t n_header, uint32_t compression, bool is_top_d
 	return blob;
 }
 
-TEST(bmp, is_read_from_either_end)
+TEST(bmp, bmp_files_are_read_whether_stored_top_down_or_bottom_up)
 {
 	for (int i = 0; i < 8; i++) {
 		struct blob blob = bmp_of(i & 2 ? 124 : 40, 0, i & 1);
@@ -60,7 +60,7 @@ TEST(bmp, is_read_from_either_end)
 	}
 }
 
-TEST(bmp, of_runs_or_a_rare_header_is_unsupported)
+TEST(bmp, run_length_encoded_and_unusual_bmp_files_are_unsupported)
 {
 	static const struct {
 		uint32_t n_header, compression;

@@ -40,7 +40,7 @@ static void finish(VipsImage *image, struct blob *blob)
 /* Pure red of sRGB in the Display P3 profile of libvips, by the primaries of both. */
 static const double red_in_p3[] = {234, 51, 35};
 
-TEST(colour, p3_output_carries_its_profile_with_any_keep)
+TEST(colour, p3_output_carries_its_profile_whatever_metadata_is_kept)
 {
 	static const uint8_t red[] = {255, 0, 0};
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF, FORMAT_JXL};
@@ -62,7 +62,7 @@ TEST(colour, p3_output_carries_its_profile_with_any_keep)
 	finish(image, &blob);
 }
 
-TEST(colour, wide_gamut_is_kept_with_its_profile_or_converted)
+TEST(colour, wide_gamut_colours_are_kept_with_their_profile_or_converted)
 {
 	static const uint8_t values[] = {200, 100, 50};
 	static const double kept[] = {200, 100, 50};
@@ -101,7 +101,7 @@ TEST(colour, wide_gamut_is_kept_with_its_profile_or_converted)
 }
 
 /* libvips 8.14.1 frees it with the opened picture. */
-TEST(colour, the_profile_of_a_heic_or_avif_survives)
+TEST(colour, the_profile_of_a_heic_or_avif_is_kept)
 {
 	static const uint8_t values[] = {200, 100, 50};
 	static const char *const suffixes[] = {".heic", ".avif"};
@@ -128,7 +128,7 @@ TEST(colour, the_profile_of_a_heic_or_avif_survives)
 	g_object_unref(image);
 }
 
-TEST(colour, cmyk_with_a_profile_looks_as_its_profile_says)
+TEST(colour, cmyk_is_converted_by_its_embedded_profile)
 {
 	static const uint8_t colour[] = {60, 120, 180};
 	static const double want[] = {60, 120, 180};
@@ -155,7 +155,7 @@ TEST(colour, cmyk_with_a_profile_looks_as_its_profile_says)
 	finish(image, &blob);
 }
 
-TEST(colour, cmyk_stays_cmyk_in_formats_that_have_it)
+TEST(colour, cmyk_is_kept_in_formats_that_support_it)
 {
 	static const uint8_t colour[] = {60, 120, 180};
 	VipsImage *image = plain(colour, 3), *cmyk = NULL, *result;
@@ -186,7 +186,7 @@ TEST(colour, cmyk_stays_cmyk_in_formats_that_have_it)
 	finish(image, &blob);
 }
 
-TEST(colour, sixteen_bits_are_kept_when_asked_in_every_format_that_has_them)
+TEST(colour, depth_keep_keeps_16_bits_in_every_format_that_supports_them)
 {
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF, FORMAT_PNM,
 	                                            FORMAT_JP2, FORMAT_JXL};
@@ -221,7 +221,7 @@ TEST(colour, sixteen_bits_are_kept_when_asked_in_every_format_that_has_them)
 	finish(image, &blob);
 }
 
-TEST(colour, grey_and_alpha_of_sixteen_bits_come_through_and_as_eight)
+TEST(colour, grey_with_alpha_is_converted_at_16_bits_and_to_8_bits)
 {
 	uint16_t values[32 * 32 * 2];
 	struct recipe recipe = small(FORMAT_PNG);
@@ -251,7 +251,7 @@ TEST(colour, grey_and_alpha_of_sixteen_bits_come_through_and_as_eight)
 	finish(image, &blob);
 }
 
-TEST(colour, eight_bits_become_sixteen_when_asked)
+TEST(colour, depth_16_turns_8_bit_input_into_16_bit_output)
 {
 	static const uint8_t colour[] = {10, 128, 255};
 	VipsImage *image = plain(colour, 3), *result;
@@ -276,7 +276,7 @@ static VipsImage *stripes(void)
 	return image_of_bytes(bytes, 64, 64, 3);
 }
 
-TEST(colour, linear_scaling_averages_light)
+TEST(colour, linear_scaling_averages_linear_light)
 {
 	VipsImage *image = stripes(), *result;
 	struct blob blob = encoded(image, ".png");
@@ -301,7 +301,7 @@ TEST(colour, linear_scaling_averages_light)
 	finish(image, &blob);
 }
 
-TEST(colour, linear_scaling_uses_the_curve_of_the_profile)
+TEST(colour, linear_scaling_uses_the_transfer_curve_of_the_profile)
 {
 	VipsImage *image = stripes(), *result, *p3 = NULL;
 	struct recipe recipe = small(FORMAT_PNG);
@@ -322,7 +322,7 @@ TEST(colour, linear_scaling_uses_the_curve_of_the_profile)
 	finish(image, &blob);
 }
 
-TEST(colour, grey_stays_grey_in_any_space_and_in_linear_light)
+TEST(colour, grey_pictures_stay_grey_in_any_colour_space_and_with_linear_scaling)
 {
 	static const uint8_t colour[] = {90, 200};
 
@@ -345,7 +345,7 @@ TEST(colour, grey_stays_grey_in_any_space_and_in_linear_light)
 	}
 }
 
-TEST(colour, every_depth_of_tiff_is_read)
+TEST(colour, tiff_files_of_every_sample_depth_are_read)
 {
 	static const struct {
 		VipsBandFormat format;
@@ -376,7 +376,7 @@ TEST(colour, every_depth_of_tiff_is_read)
 	}
 }
 
-TEST(colour, lossless_loses_nothing)
+TEST(colour, lossless_outputs_keep_the_pixel_values)
 {
 	/* AVIF and HEIC separate luma and chroma, which rounds. */
 	static const struct {

@@ -149,7 +149,7 @@ TEST(draw, a_pdf_with_unknown_characters_is_unsupported)
 	EXPECT(dark_of(page(HELLO, HELVETICA), "a.pdf", 400) > 1500);
 }
 
-TEST(draw, a_pdf_with_text_and_no_font_is_a_bad_image)
+TEST(draw, a_pdf_with_text_but_without_a_font_is_a_bad_image)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 200, 200);
 
@@ -157,7 +157,7 @@ TEST(draw, a_pdf_with_text_and_no_font_is_a_bad_image)
 	               FAIL_BAD_IMAGE, "cannot draw all text: No font in show");
 }
 
-TEST(draw, without_any_font_nothing_is_drawn)
+TEST(draw, no_drawing_is_drawn_if_no_font_is_installed)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 200, 200);
 	struct failure failure = {0};
@@ -218,7 +218,7 @@ static const struct size_row {
 	{SVG "width='1000000' height='1000'/>", 1000000, 1000, 100, 1},
 };
 
-TEST(draw, an_svg_has_its_stated_or_visible_size)
+TEST(draw, the_size_of_an_svg_is_its_declared_size_or_that_of_its_contents)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 100, 100);
 
@@ -264,7 +264,7 @@ TEST(draw, a_drawing_is_drawn_at_the_size_of_the_output)
 	}
 }
 
-TEST(draw, any_box_is_filled_to_the_pixel)
+TEST(draw, a_drawing_fills_any_requested_box_exactly)
 {
 	static const enum fit fits[] = {FIT_FILL, FIT_COVER, FIT_CONTAIN};
 
@@ -285,7 +285,7 @@ TEST(draw, any_box_is_filled_to_the_pixel)
 	}
 }
 
-TEST(draw, filters_before_scaling_work_at_the_own_size)
+TEST(draw, filters_before_scaling_work_at_the_natural_size_of_a_drawing)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 100, 100);
 	struct outcome outcome;
@@ -300,7 +300,7 @@ TEST(draw, filters_before_scaling_work_at_the_own_size)
 	outcome_fini(&outcome);
 }
 
-TEST(draw, limits_apply_to_the_drawn_size)
+TEST(draw, size_limits_apply_to_the_drawn_size)
 {
 	struct recipe small = boxed(FORMAT_PNG, 64, 64), whole = boxed(FORMAT_PNG, 0, 0),
 		      large = boxed(FORMAT_PNG, 3000, 3000);
@@ -321,7 +321,7 @@ TEST(draw, limits_apply_to_the_drawn_size)
 
 /* ---- colours ---- */
 
-TEST(draw, an_empty_svg_is_transparent_and_a_page_is_white)
+TEST(draw, an_empty_svg_is_transparent_and_an_empty_pdf_page_is_white)
 {
 	const char *svg = SVG "width='20' height='20'><rect x='10' width='10' "
 			      "height='20' fill='#f00'/></svg>";
@@ -389,7 +389,7 @@ TEST(draw, the_first_page_of_a_pdf_is_drawn)
 	outcome_fini(&outcome);
 }
 
-TEST(draw, a_pdf_that_is_cut_off_or_has_no_page_is_a_bad_image)
+TEST(draw, a_pdf_that_is_truncated_or_has_no_page_is_a_bad_image)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 0, 0);
 	char cut[4096];
@@ -429,7 +429,7 @@ TEST(draw, a_pdf_with_a_password_is_unsupported)
 	expect_failure(locked, "a.pdf", &recipe, FAIL_UNSUPPORTED, "ncrypted");
 }
 
-TEST(draw, an_svg_that_is_damaged_is_a_bad_image)
+TEST(draw, a_damaged_svg_is_a_bad_image)
 {
 	struct recipe recipe = boxed(FORMAT_PNG, 0, 0);
 
@@ -439,7 +439,7 @@ TEST(draw, an_svg_that_is_damaged_is_a_bad_image)
 }
 
 /* No other file comes into a picture, whatever its name is. */
-TEST(draw, other_files_are_never_shown)
+TEST(draw, a_drawing_never_shows_the_contents_of_other_files)
 {
 	struct blob png = make_png(8, 8, 3,
 	                           &(const struct quarters){{{0}, {0}, {0}, {0}}});
@@ -515,7 +515,7 @@ static void expect_packed(struct blob *blob, enum fail_class class, const char *
 	blob_fini(blob);
 }
 
-TEST(draw, a_packed_svg_is_unpacked_to_a_limit)
+TEST(draw, a_compressed_svg_is_decompressed_up_to_a_limit)
 {
 	static const char svg[] = SVG "width='20' height='20'/>";
 	const size_t n_bomb = 100 << 20;
@@ -559,24 +559,24 @@ static void expect_refused(enum picture_drawing drawing, bool is_to_draw,
 	blob_fini(&blob);
 }
 
-TEST(draw, a_worker_that_does_not_draw_names_one_that_does)
+TEST(draw, an_ordinary_worker_reports_that_a_drawing_needs_a_drawing_worker)
 {
 	expect_refused(DRAWING_ELSEWHERE, true, "a worker that may read fonts");
 }
 
-TEST(draw, the_message_says_why_no_worker_draws)
+TEST(draw, the_failure_of_a_drawing_says_why_no_worker_can_draw)
 {
 	expect_refused(DRAWING_UNSAFE, false, "--sandbox off renders it anyway");
 	expect_refused(DRAWING_NONE, false, "this build cannot render it");
 }
 
-TEST(draw, hostile_pictures_are_not_drawn)
+TEST(draw, drawings_are_refused_in_untrusted_mode)
 {
 	picture_distrust_inputs();
 	expect_refused(DRAWING_ELSEWHERE, false, "is not read with --untrusted");
 }
 
-TEST(draw, a_worker_that_draws_says_so)
+TEST(draw, a_drawing_worker_reports_that_it_can_draw)
 {
 	struct failure failure = {0};
 

@@ -65,7 +65,7 @@ static bool measure(const char *words, enum image_format format, double *ret_psn
 	return is_made;
 }
 
-TEST(encoders, of_more_quality_come_nearer_and_take_more_bytes)
+TEST(encoders, higher_quality_is_closer_to_the_input_and_takes_more_bytes)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_WEBP, FORMAT_AVIF,
 	                                            FORMAT_HEIC, FORMAT_JXL,  FORMAT_JP2};
@@ -87,7 +87,7 @@ TEST(encoders, of_more_quality_come_nearer_and_take_more_bytes)
 	}
 }
 
-TEST(encoders, have_their_default_quality)
+TEST(encoders, each_encoder_has_its_documented_default_quality)
 {
 	static const struct {
 		enum image_format format;
@@ -112,7 +112,7 @@ TEST(encoders, have_their_default_quality)
 
 /* Where effort costs only time, the picture is the same; else it may be nearer to the
  * input. */
-TEST(encoders, of_more_effort_take_fewer_bytes)
+TEST(encoders, more_effort_makes_smaller_files)
 {
 	static const struct {
 		enum image_format format;
@@ -192,7 +192,7 @@ static bool gif_is_interlaced(const struct outcome *outcome)
 	return found[sizeof(whole_frame)] & 0x40;
 }
 
-TEST(encoders, make_it_progressive_when_asked_and_only_then)
+TEST(encoders, outputs_are_progressive_only_on_request)
 {
 	static const struct {
 		enum image_format format;
@@ -223,7 +223,7 @@ static int heif_chroma(const struct outcome *outcome, enum image_format format)
 	return find(outcome, "av1C")[2] & 0x0c ? 1 : 3;
 }
 
-TEST(encoders, halve_the_colours_of_heic_and_avif_or_not)
+TEST(encoders, chroma_subsampling_of_heic_and_avif_follows_the_option)
 {
 	static const enum image_format formats[] = {FORMAT_HEIC, FORMAT_AVIF};
 	static const struct {
@@ -254,7 +254,7 @@ TEST(encoders, halve_the_colours_of_heic_and_avif_or_not)
 }
 
 /* Thin lines of pure colours, which plain subsampling makes muddy. */
-TEST(encoders, halve_the_colours_of_webp_with_more_care_when_told_444)
+TEST(encoders, webp_with_subsampling_444_keeps_thin_coloured_lines_better)
 {
 	static uint8_t bytes[SIDE * SIDE * 3];
 	VipsImage *image;
@@ -281,7 +281,7 @@ TEST(encoders, halve_the_colours_of_webp_with_more_care_when_told_444)
 	g_object_unref(image);
 }
 
-TEST(encoders, lose_nothing_when_told_and_else_do)
+TEST(encoders, only_lossless_encoding_keeps_all_pixels_exactly)
 {
 	static const enum image_format formats[] = {FORMAT_WEBP, FORMAT_JXL, FORMAT_JP2,
 	                                            FORMAT_AVIF, FORMAT_HEIC};
@@ -298,7 +298,7 @@ TEST(encoders, lose_nothing_when_told_and_else_do)
 	}
 }
 
-TEST(encoders, have_the_lossless_webp_in_a_chunk_of_its_own)
+TEST(encoders, lossless_webp_is_written_as_a_vp8l_chunk)
 {
 	VipsImage *image = busy();
 
@@ -313,7 +313,7 @@ TEST(encoders, have_the_lossless_webp_in_a_chunk_of_its_own)
 }
 
 /* Steps of a 64th of an 8-bit step. */
-TEST(encoders, keep_more_than_eight_bits_of_heic_and_avif_too)
+TEST(encoders, heic_and_avif_can_keep_more_than_8_bits_per_sample)
 {
 	static const enum image_format formats[] = {FORMAT_HEIC, FORMAT_AVIF};
 	static uint16_t values[SIDE * SIDE * 3];

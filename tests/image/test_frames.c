@@ -72,7 +72,7 @@ static const struct {
 	{".webp[lossless]", FORMAT_WEBP, FORMAT_GIF, 2},
 };
 
-TEST(frames, delays_loops_and_each_frame_come_through)
+TEST(frames, frames_delays_and_loop_count_of_an_animation_are_kept)
 {
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		struct blob blob = animation(ways[i].suffix, 3);
@@ -97,7 +97,7 @@ TEST(frames, delays_loops_and_each_frame_come_through)
 	}
 }
 
-TEST(frames, of_a_still_target_the_first_is_taken)
+TEST(frames, a_format_without_animation_gets_the_first_frame)
 {
 	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_JPEG, FORMAT_TIFF};
 	struct blob blob = animation(".gif", 0);
@@ -115,7 +115,7 @@ TEST(frames, of_a_still_target_the_first_is_taken)
 	blob_fini(&blob);
 }
 
-TEST(frames, filters_fits_and_crops_are_for_each_frame)
+TEST(frames, filters_and_cropping_apply_to_each_frame_separately)
 {
 	struct blob blob = animation(".gif", 7);
 	struct recipe recipe = recipe_for(FORMAT_GIF, ENGINE_AUTO);
@@ -146,7 +146,7 @@ TEST(frames, filters_fits_and_crops_are_for_each_frame)
 	blob_fini(&blob);
 }
 
-TEST(frames, count_against_the_limits)
+TEST(frames, all_frames_of_an_animation_count_towards_the_limits)
 {
 	struct blob blob = animation(".gif", 0);
 	struct recipe recipe = recipe_for(FORMAT_WEBP, ENGINE_AUTO);
@@ -173,7 +173,7 @@ TEST(frames, count_against_the_limits)
 	blob_fini(&blob);
 }
 
-TEST(frames, a_cut_animation_is_a_bad_image)
+TEST(frames, a_truncated_animation_is_a_bad_image)
 {
 	struct blob blob = animation(".gif", 0);
 	struct recipe recipe = recipe_for(FORMAT_GIF, ENGINE_AUTO);

@@ -42,7 +42,7 @@ static struct blob pnm_of(char kind, unsigned most)
 	return blob;
 }
 
-TEST(header_quirks, the_most_of_a_pnm_is_white_whatever_it_is)
+TEST(header_quirks, the_maximum_value_of_a_pnm_is_shown_as_white)
 {
 	static const unsigned mosts[] = {4, 100, 254, 255, 256, 1000, 65535};
 
@@ -65,7 +65,7 @@ TEST(header_quirks, the_most_of_a_pnm_is_white_whatever_it_is)
 	}
 }
 
-TEST(header_quirks, the_most_of_a_pnm_is_white_at_16_bits_and_scaled_too)
+TEST(header_quirks, the_maximum_value_of_a_pnm_is_white_after_scaling_at_16_bits_too)
 {
 	struct blob blob = pnm_of('6', 1000);
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
@@ -102,7 +102,7 @@ static struct blob pfm_of(int n_bands, bool is_big_endian, double factor)
 	return blob;
 }
 
-TEST(header_quirks, a_pfm_is_light_from_the_bottom_up)
+TEST(header_quirks, a_pfm_holds_linear_light_with_the_bottom_row_first)
 {
 	/* Half of the light, by sRGB's curve. */
 	const double half = 255 * (1.055 * pow(0.5, 1 / 2.4) - 0.055);
@@ -124,7 +124,7 @@ TEST(header_quirks, a_pfm_is_light_from_the_bottom_up)
 	}
 }
 
-TEST(header_quirks, a_pfm_of_light_over_1_stays_so_in_an_hdr)
+TEST(header_quirks, values_above_1_in_a_pfm_are_kept_in_an_hdr_output)
 {
 	struct blob blob = pfm_of(3, false, 4);
 	struct recipe recipe = recipe_for(FORMAT_HDR, ENGINE_AUTO);
@@ -141,7 +141,8 @@ TEST(header_quirks, a_pfm_of_light_over_1_stays_so_in_an_hdr)
 	blob_fini(&blob);
 }
 
-TEST(header_quirks, grey_floats_up_to_1_are_linear_and_larger_ones_are_0_to_255)
+TEST(header_quirks,
+     grey_float_tiffs_up_to_1_are_linear_and_larger_ones_range_from_0_to_255)
 {
 	for (int i = 0; i < 2; i++) {
 		float values[SIDE * SIDE];
@@ -183,7 +184,7 @@ static uint8_t *tiff_short_at(struct blob *tiff, unsigned tag)
 	return NULL;
 }
 
-TEST(header_quirks, a_tiff_of_ycbcr_is_read_as_jpeg_and_else_unsupported)
+TEST(header_quirks, a_ycbcr_tiff_is_read_if_jpeg_compressed_and_otherwise_unsupported)
 {
 	enum { PHOTOMETRIC = 262, YCBCR = 6 };
 	static const uint8_t red[] = {255, 0, 0};
@@ -214,7 +215,7 @@ TEST(header_quirks, a_tiff_of_ycbcr_is_read_as_jpeg_and_else_unsupported)
 }
 
 /* Read from copies that end where their memory ends, for a sanitizer to see. */
-TEST(header_quirks, is_read_of_no_byte_that_is_not_there)
+TEST(header_quirks, the_header_readers_never_read_past_the_end_of_the_file)
 {
 	static const char heads[][60] = {
 		"P6 # 1 2 3\n12 34\n255\n",

@@ -44,7 +44,7 @@ static bool has_field(VipsImage *image, const char *name)
 	return vips_image_get_typeof(image, name) != 0;
 }
 
-TEST(keep, the_marked_picture_has_all_its_marks)
+TEST(keep, the_test_picture_contains_metadata_of_every_class)
 {
 	static const char *const words[] = {"word-of-exif",    "word-of-gps",
 	                                    "word-of-xmp",     "word-of-iptc",
@@ -76,7 +76,7 @@ static const struct {
 	{FORMAT_HDR, 0},
 };
 
-TEST(keep, none_leaves_nothing_in_any_format)
+TEST(keep, keep_none_leaves_no_metadata_in_any_format)
 {
 	static const char *const words[] = {"word-of", "Exif", "EXIF", "eXIf", "xmpmeta",
 	                                    "8BIM",    "GPS",  "ICC",  "iCCP", "acsp"};
@@ -98,7 +98,7 @@ TEST(keep, none_leaves_nothing_in_any_format)
 	blob_fini(&blob);
 }
 
-TEST(keep, each_class_comes_through_alone)
+TEST(keep, keep_with_one_class_keeps_only_that_class)
 {
 	static const struct {
 		unsigned keep;
@@ -143,7 +143,7 @@ TEST(keep, each_class_comes_through_alone)
 	blob_fini(&blob);
 }
 
-TEST(keep, of_png_too)
+TEST(keep, keep_with_one_class_keeps_only_that_class_in_png_too)
 {
 	struct blob blob = marked();
 
@@ -165,7 +165,7 @@ TEST(keep, of_png_too)
 	blob_fini(&blob);
 }
 
-TEST(keep, an_orientation_that_was_applied_is_gone)
+TEST(keep, the_exif_orientation_is_reset_after_it_was_applied)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_WEBP, FORMAT_TIFF,
 	                                            FORMAT_PNG, FORMAT_AVIF};
@@ -184,7 +184,7 @@ TEST(keep, an_orientation_that_was_applied_is_gone)
 	blob_fini(&blob);
 }
 
-TEST(keep, an_orientation_that_was_left_stays_with_the_exif)
+TEST(keep, the_exif_orientation_is_kept_if_it_was_not_applied)
 {
 	struct blob blob = marked();
 	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
@@ -211,7 +211,7 @@ static struct blob jpeg_with_xmp(const char *xmp)
 	return jpeg;
 }
 
-TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
+TEST(keep, xmp_properties_with_a_location_are_kept_only_with_the_gps_class)
 {
 	static const char xmp[] =
 		"<x:xmpmeta xmlns:x='adobe:ns:meta/' "
@@ -230,7 +230,7 @@ TEST(keep, xmp_that_tells_the_place_goes_with_the_gps)
 	blob_fini(&blob);
 }
 
-TEST(keep, xmp_says_upright_of_what_was_turned)
+TEST(keep, the_xmp_orientation_is_reset_after_the_picture_was_rotated)
 {
 	static const char xmp[] =
 		"<x:xmpmeta xmlns:x='adobe:ns:meta/' "
@@ -272,7 +272,7 @@ static void expect_gone(const struct blob *jpeg, const char *word)
 	}
 }
 
-TEST(keep, a_preview_in_xmp_never_stays)
+TEST(keep, a_preview_image_in_xmp_is_never_kept)
 {
 	static const char *const previews[] = {
 		"<x:xmpmeta><xmp:Thumbnails>word-of-preview</xmp:Thumbnails></x:xmpmeta>",
@@ -294,7 +294,7 @@ TEST(keep, a_preview_in_xmp_never_stays)
 }
 
 /* EXIF whose first directory leads to one with a maker's note, where cameras have previews. */
-TEST(keep, a_makers_note_never_stays)
+TEST(keep, an_exif_maker_note_is_never_kept)
 {
 	static const char exif[] = "Exif\0\0II*\0\10\0\0\0"
 				   "\1\0\x69\x87\4\0\1\0\0\0\x1a\0\0\0\0\0\0\0"
@@ -307,7 +307,7 @@ TEST(keep, a_makers_note_never_stays)
 	blob_fini(&jpeg);
 }
 
-TEST(keep, stb_refuses_what_it_would_lose)
+TEST(keep, the_stb_engine_refuses_metadata_that_it_would_lose)
 {
 	struct blob blob = marked();
 	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_STB);

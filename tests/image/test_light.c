@@ -60,7 +60,7 @@ static VipsImage *light_of(const struct blob *blob, const struct recipe *recipe)
 enum { STEPS = 2 };
 static const double step = 0.25;
 
-TEST(light, over_1_stays_what_it_is_in_every_shape)
+TEST(linear_light, values_above_1_survive_scaling_cropping_and_rotating)
 {
 	static const char *const suffixes[] = {".hdr", ".tif"};
 
@@ -86,7 +86,7 @@ TEST(light, over_1_stays_what_it_is_in_every_shape)
 	}
 }
 
-TEST(light, enlarged_and_on_a_canvas_is_the_same)
+TEST(linear_light, values_above_1_survive_enlarging_and_padding_on_a_canvas)
 {
 	/* The light of 128 of sRGB, by its curve. */
 	const double grey = pow((128 / 255.0 + 0.055) / 1.055, 2.4);
@@ -105,7 +105,8 @@ TEST(light, enlarged_and_on_a_canvas_is_the_same)
 	blob_fini(&blob);
 }
 
-TEST(light, is_clipped_where_the_format_or_a_filter_knows_none)
+TEST(linear_light,
+     values_above_1_are_clipped_by_formats_and_filters_without_a_float_range)
 {
 	struct blob blob = ramp_as(".hdr");
 	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_AUTO);
@@ -123,7 +124,7 @@ TEST(light, is_clipped_where_the_format_or_a_filter_knows_none)
 	blob_fini(&blob);
 }
 
-TEST(light, of_16_bits_keeps_what_8_bits_would_lose)
+TEST(linear_light, an_hdr_made_from_16_bits_keeps_dark_values_that_8_bits_would_lose)
 {
 	static const uint16_t dark[] = {1000, 1100, 1200};
 	double want[3];
@@ -148,7 +149,7 @@ TEST(light, of_16_bits_keeps_what_8_bits_would_lose)
 	blob_fini(&blob);
 }
 
-TEST(light, is_still_measured_by_its_exposure_and_primaries)
+TEST(linear_light, exposure_and_primaries_of_an_hdr_are_kept)
 {
 	static const char mark[] =
 		"EXPOSURE=2.5\nPRIMARIES=0.7 0.3 0.2 0.7 0.1 0 0.3 0.3\n";
@@ -175,7 +176,7 @@ TEST(light, is_still_measured_by_its_exposure_and_primaries)
 	blob_fini(&blob);
 }
 
-TEST(light, in_an_order_or_space_that_libvips_overlooks_is_unsupported)
+TEST(linear_light, hdr_files_with_unusual_row_order_or_xyz_colours_are_unsupported)
 {
 	static const struct {
 		const char *format, *sides;

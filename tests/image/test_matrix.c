@@ -284,14 +284,15 @@ static struct recipe quick_recipe(void)
 	return recipe;
 }
 
-TEST(matrix, every_kind_looks_the_same_in_every_format)
+TEST(format_matrix, every_kind_of_picture_looks_the_same_in_every_output_format)
 {
 	struct recipe recipe = quick_recipe();
 
 	try_all_kinds(&recipe, 0, true);
 }
 
-TEST(matrix, and_with_all_kept_as_convert_does)
+TEST(format_matrix,
+     every_kind_of_picture_looks_the_same_with_metadata_space_and_depth_kept)
 {
 	struct recipe recipe = quick_recipe();
 
@@ -301,7 +302,7 @@ TEST(matrix, and_with_all_kept_as_convert_does)
 	try_all_kinds(&recipe, 1, true);
 }
 
-TEST(matrix, and_scaled_in_linear_light_onto_a_canvas)
+TEST(format_matrix, every_kind_of_picture_can_be_scaled_linearly_onto_a_canvas)
 {
 	struct recipe recipe = quick_recipe();
 
@@ -312,7 +313,7 @@ TEST(matrix, and_scaled_in_linear_light_onto_a_canvas)
 	try_all_kinds(&recipe, 2, true);
 }
 
-TEST(matrix, and_with_filters_in_another_space)
+TEST(format_matrix, every_kind_of_picture_can_be_filtered_into_another_colour_space)
 {
 	struct recipe recipe = quick_recipe();
 	struct failure failure;

@@ -91,7 +91,7 @@ static const struct {
 	{"pendulum.gif", FORMAT_GIF, 320, 240, 12},
 };
 
-TEST(memory_estimate, sizes_of_the_samples_are_read)
+TEST(memory_estimate, the_estimate_knows_the_sizes_of_the_sample_pictures)
 {
 	static uint8_t bytes[64 * 1024];
 	struct picture_header header;
@@ -145,7 +145,7 @@ TEST(memory_estimate, webp_needs_more_when_lossless_or_with_alpha)
 	EXPECT(estimate(&header, &webp, 0, 1) > 37 * n_pixels);
 }
 
-TEST(memory_estimate, a_canvas_needs_memory_for_its_background_too)
+TEST(memory_estimate, a_canvas_with_a_background_needs_more_memory)
 {
 	struct picture_header header = {.format = FORMAT_JPEG,
 	                                .size = {120, 80},
@@ -160,7 +160,7 @@ TEST(memory_estimate, a_canvas_needs_memory_for_its_background_too)
 }
 
 /* Cut off anywhere, changed anywhere: an answer, in bounded time. */
-TEST(memory_estimate, damaged_headers_are_read_in_bounded_time)
+TEST(memory_estimate, damaged_headers_get_an_estimate_in_bounded_time)
 {
 	static uint8_t bytes[64 * 1024];
 	struct picture_header header;
@@ -235,7 +235,7 @@ TEST(memory_estimate, an_interlaced_png_needs_the_whole_picture)
 	          (int64_t)8 * 10000 * (10000 - 2048));
 }
 
-TEST(memory_estimate, impossible_sides_do_not_give_a_small_estimate)
+TEST(memory_estimate, impossible_side_lengths_do_not_give_a_small_estimate)
 {
 	uint8_t png[] =
 		"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xff\xff\xff\xff\xff\xff\xff\x10\6"
@@ -250,7 +250,7 @@ TEST(memory_estimate, impossible_sides_do_not_give_a_small_estimate)
 	EXPECT(picture_header_fits(&header, &same, 0));
 }
 
-TEST(memory_estimate, frames_are_counted_against_their_limit)
+TEST(memory_estimate, the_estimate_counts_frames_up_to_the_frame_limit)
 {
 	static uint8_t bytes[64 * 1024];
 	size_t n = read_sample("pendulum.gif", bytes, sizeof(bytes));
@@ -269,7 +269,7 @@ TEST(memory_estimate, frames_are_counted_against_their_limit)
 }
 
 /* The fuzzer `picture_header` found both. */
-TEST(memory_estimate, a_header_without_a_frame_or_with_a_side_of_0_is_handled)
+TEST(memory_estimate, headers_without_a_frame_or_with_a_side_of_0_are_handled)
 {
 	static const uint8_t frameless[] = "GIF89a\2\0\3\0\0\0\0;";
 	static const uint8_t flat[] = "\211PNG\r\n\032\n\0\0\0\15IHDR"
@@ -283,7 +283,7 @@ TEST(memory_estimate, a_header_without_a_frame_or_with_a_side_of_0_is_handled)
 	EXPECT_EQ(header.size.height, 0);
 }
 
-TEST(memory_estimate, a_tiff_is_read_in_both_byte_orders)
+TEST(memory_estimate, the_size_of_a_tiff_is_read_in_both_byte_orders)
 {
 	static const uint8_t little[] = "II*\0\10\0\0\0\4\0"
 					"\0\1\3\0\1\0\0\0\x10\x27\0\0"

@@ -165,7 +165,7 @@ static void expect_blocks(const struct block *file, enum image_format format,
 	metadata_fini(&got);
 }
 
-TEST(metadata_containers, what_is_written_is_read_again)
+TEST(metadata_containers, metadata_written_to_any_format_can_be_read_back)
 {
 	struct metadata metadata = all_blocks();
 
@@ -187,7 +187,7 @@ TEST(metadata_containers, what_is_written_is_read_again)
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, without_blocks_nothing_of_the_encoders_own_is_left)
+TEST(metadata_containers, writing_no_metadata_removes_metadata_added_by_the_encoder)
 {
 	struct metadata metadata = all_blocks(), none = {0};
 
@@ -209,7 +209,7 @@ TEST(metadata_containers, without_blocks_nothing_of_the_encoders_own_is_left)
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, a_file_that_is_no_output_of_ours_loses_the_blocks)
+TEST(metadata_containers, writing_metadata_to_a_file_of_another_format_reports_it_lost)
 {
 	struct metadata metadata = all_blocks();
 
@@ -226,7 +226,7 @@ TEST(metadata_containers, a_file_that_is_no_output_of_ours_loses_the_blocks)
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, jpeg_begins_with_jfif_unless_it_has_exif)
+TEST(metadata_containers, a_jpeg_starts_with_a_jfif_segment_unless_it_has_exif)
 {
 	struct metadata metadata = all_blocks(), none = {.density = {300, 150}};
 	struct block file = bare_jpeg(), out;
@@ -256,7 +256,7 @@ TEST(metadata_containers, jpeg_begins_with_jfif_unless_it_has_exif)
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, density_is_the_same_in_jpeg_and_png_and_never_invented)
+TEST(metadata_containers, pixel_density_is_the_same_in_jpeg_and_png_and_never_invented)
 {
 	static const struct density densities[] = {{0, 0}, {72, 72}, {300, 150}};
 
@@ -280,7 +280,8 @@ TEST(metadata_containers, density_is_the_same_in_jpeg_and_png_and_never_invented
 	}
 }
 
-TEST(metadata_containers, jfif_of_centimetres_is_read_and_of_no_unit_is_not)
+TEST(metadata_containers,
+     jfif_density_is_read_if_per_inch_or_centimetre_and_ignored_without_a_unit)
 {
 	static const struct {
 		struct bytes segment;
@@ -299,7 +300,7 @@ TEST(metadata_containers, jfif_of_centimetres_is_read_and_of_no_unit_is_not)
 	}
 }
 
-TEST(metadata_containers, jpeg_has_no_jfif_where_adobe_says_that_it_is_of_inks)
+TEST(metadata_containers, a_cmyk_jpeg_with_an_adobe_segment_gets_no_jfif_segment)
 {
 	struct metadata none = {0};
 	struct block out;
@@ -314,7 +315,7 @@ TEST(metadata_containers, jpeg_has_no_jfif_where_adobe_says_that_it_is_of_inks)
 	block_fini(&out);
 }
 
-TEST(metadata_containers, large_xmp_goes_through_jpeg)
+TEST(metadata_containers, xmp_larger_than_one_jpeg_segment_is_written_and_read_back)
 {
 	static const size_t sizes[] = {1000, 61000, 65400, 65502, 65503, 70000, 200000};
 
@@ -352,7 +353,7 @@ TEST(metadata_containers, large_xmp_goes_through_jpeg)
 	}
 }
 
-TEST(metadata_containers, an_extended_part_that_is_not_whole_is_lost)
+TEST(metadata_containers, an_incomplete_extended_xmp_part_is_reported_lost)
 {
 	static const char main_packet[] =
 		"\xff\xd8\xff\xe1\0\x70http://ns.adobe.com/xap/1.0/\0"
@@ -377,7 +378,7 @@ TEST(metadata_containers, an_extended_part_that_is_not_whole_is_lost)
 	}
 }
 
-TEST(metadata_containers, iptc_over_two_segments_of_jpeg_is_one)
+TEST(metadata_containers, iptc_split_over_two_jpeg_segments_is_joined)
 {
 	struct metadata metadata = {0}, again;
 	struct block file = bare_jpeg(), out;
@@ -395,7 +396,8 @@ TEST(metadata_containers, iptc_over_two_segments_of_jpeg_is_one)
 	block_fini(&file);
 }
 
-TEST(metadata_containers, exif_that_is_too_long_for_jpeg_is_lost_alone)
+TEST(metadata_containers,
+     exif_that_is_too_long_for_jpeg_is_lost_and_other_metadata_is_kept)
 {
 	struct metadata metadata = {0};
 	struct block file = bare_jpeg(), out;
@@ -412,7 +414,7 @@ TEST(metadata_containers, exif_that_is_too_long_for_jpeg_is_lost_alone)
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, parts_behind_a_jpeg_are_told)
+TEST(metadata_containers, gain_maps_and_videos_appended_to_a_jpeg_are_reported_lost)
 {
 	static const struct {
 		struct bytes file;
@@ -435,7 +437,7 @@ TEST(metadata_containers, parts_behind_a_jpeg_are_told)
 	}
 }
 
-TEST(metadata_containers, png_has_one_exif_chunk_before_its_pixels)
+TEST(metadata_containers, a_png_gets_one_exif_chunk_before_its_pixels)
 {
 	struct metadata metadata = all_blocks();
 	struct block file = bare_png(), out;
@@ -463,7 +465,7 @@ static struct block png_with(const char *type, struct bytes data)
 	return file;
 }
 
-TEST(metadata_containers, exif_behind_the_pixels_of_a_png_is_read)
+TEST(metadata_containers, exif_after_the_pixels_of_a_png_is_read)
 {
 	struct block file = png_with("eXIf", BYTES_OF("MM\0*\0\0\0\x08"));
 	struct metadata metadata;
@@ -474,7 +476,7 @@ TEST(metadata_containers, exif_behind_the_pixels_of_a_png_is_read)
 	block_fini(&file);
 }
 
-TEST(metadata_containers, profiles_in_text_of_a_png_are_read)
+TEST(metadata_containers, exif_xmp_and_iptc_in_png_text_chunks_are_read)
 {
 	static const struct {
 		struct bytes text;
@@ -534,7 +536,7 @@ TEST(metadata_containers, profiles_in_text_of_a_png_are_read)
 	}
 }
 
-TEST(metadata_containers, deflated_xmp_of_a_png_is_read)
+TEST(metadata_containers, compressed_xmp_in_a_png_is_read)
 {
 	uint8_t deflated[500];
 	uLongf n = sizeof(deflated);
@@ -553,7 +555,7 @@ TEST(metadata_containers, deflated_xmp_of_a_png_is_read)
 	block_fini(&data);
 }
 
-TEST(metadata_containers, a_block_that_is_too_large_is_lost)
+TEST(metadata_containers, a_metadata_block_that_is_too_large_is_reported_lost)
 {
 	struct block data = {0}, file;
 	struct metadata metadata;
@@ -568,7 +570,7 @@ TEST(metadata_containers, a_block_that_is_too_large_is_lost)
 	block_fini(&data);
 }
 
-TEST(metadata_containers, text_of_a_png_stays_in_a_png_and_is_lost_elsewhere)
+TEST(metadata_containers, png_text_is_kept_in_png_outputs_and_lost_in_other_formats)
 {
 	struct block file = png_with("tEXt", BYTES_OF("Title\0A title")),
 		     jpeg = bare_jpeg(), out;
@@ -588,7 +590,8 @@ TEST(metadata_containers, text_of_a_png_stays_in_a_png_and_is_lost_elsewhere)
 	block_fini(&file);
 }
 
-TEST(metadata_containers, webp_gets_an_extended_header_with_its_flags_and_size)
+TEST(metadata_containers,
+     a_webp_with_metadata_gets_an_extended_header_with_flags_and_size)
 {
 	struct metadata metadata = all_blocks();
 	struct block file = bare_webp(), out;
@@ -609,7 +612,7 @@ TEST(metadata_containers, webp_gets_an_extended_header_with_its_flags_and_size)
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, exif_of_a_webp_with_the_head_of_jpeg_is_read)
+TEST(metadata_containers, webp_exif_with_the_prefix_used_in_jpeg_is_read)
 {
 	static const char file[] =
 		"RIFF\x1a\0\0\0WEBPEXIF\x0e\0\0\0Exif\0\0MM\0*\0\0\0\x08";
@@ -620,7 +623,7 @@ TEST(metadata_containers, exif_of_a_webp_with_the_head_of_jpeg_is_read)
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, exif_and_iptc_of_a_tiff_are_read_and_its_layout_is_no_exif)
+TEST(metadata_containers, exif_and_iptc_of_a_tiff_are_read_without_its_layout_fields)
 {
 	static const struct fixture_field fields[] = {
 		{FIXTURE_MAIN, 0x0100, FIXTURE_SHORT, NULL, {64}, 1},
@@ -653,7 +656,7 @@ TEST(metadata_containers, exif_and_iptc_of_a_tiff_are_read_and_its_layout_is_no_
 	}
 }
 
-TEST(metadata_containers, density_of_a_tiff_is_written_and_none_says_so)
+TEST(metadata_containers, a_tiff_gets_the_pixel_density_or_no_resolution_unit)
 {
 	struct metadata metadata = {.density = {300, 150}};
 	struct block file = bare_tiff(), out;
@@ -672,7 +675,7 @@ TEST(metadata_containers, density_of_a_tiff_is_written_and_none_says_so)
 	block_fini(&file);
 }
 
-TEST(metadata_containers, items_of_an_avif_move_with_the_box_that_lists_them)
+TEST(metadata_containers, item_offsets_of_an_avif_are_adjusted_when_metadata_is_inserted)
 {
 	struct metadata metadata = all_blocks();
 	struct block file = bare_avif(), out;
@@ -691,7 +694,7 @@ TEST(metadata_containers, items_of_an_avif_move_with_the_box_that_lists_them)
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, packed_boxes_of_a_jxl_are_read)
+TEST(metadata_containers, brotli_compressed_boxes_of_a_jxl_are_read)
 {
 	/* Packed by brotli: four zeros, then MM, 0, 42, 0, 0, 0, 8. */
 	static const char file[] =
@@ -713,7 +716,7 @@ TEST(metadata_containers, packed_boxes_of_a_jxl_are_read)
 	metadata_fini(&metadata);
 }
 
-TEST(metadata_containers, comment_and_xmp_of_a_gif_are_read)
+TEST(metadata_containers, comments_and_xmp_of_a_gif_are_read)
 {
 	struct block file = {0};
 	struct metadata metadata;
@@ -731,7 +734,7 @@ TEST(metadata_containers, comment_and_xmp_of_a_gif_are_read)
 	block_fini(&file);
 }
 
-TEST(metadata_containers, resources_of_a_psd_are_read)
+TEST(metadata_containers, metadata_resources_of_a_psd_are_read)
 {
 	struct block resources = {0}, file = {0};
 	struct metadata metadata;

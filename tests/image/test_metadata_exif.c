@@ -50,7 +50,7 @@ static struct block kept(const struct fixture_field *fields, size_t n, unsigned 
 	return exif;
 }
 
-TEST(metadata_exif, each_field_comes_with_its_class_alone)
+TEST(metadata_exif, each_exif_field_is_kept_only_with_its_class)
 {
 	static const struct {
 		enum fixture_directory directory;
@@ -99,7 +99,7 @@ TEST(metadata_exif, each_field_comes_with_its_class_alone)
 	}
 }
 
-TEST(metadata_exif, text_keeps_its_bytes)
+TEST(metadata_exif, exif_text_keeps_its_bytes_in_any_encoding)
 {
 	struct metadata_target target = fixture_target();
 	struct block exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
@@ -114,7 +114,7 @@ TEST(metadata_exif, text_keeps_its_bytes)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, orientation_and_sizes_become_those_of_the_output)
+TEST(metadata_exif, exif_orientation_and_size_are_set_to_those_of_the_output)
 {
 	struct metadata_target target = fixture_target();
 	struct block exif = kept(camera, N_OF(camera), KEEP_EXIF, &target);
@@ -132,7 +132,7 @@ TEST(metadata_exif, orientation_and_sizes_become_those_of_the_output)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, colour_fields_tell_what_the_samples_are)
+TEST(metadata_exif, exif_colour_space_fields_describe_the_output_samples)
 {
 	static const struct {
 		enum metadata_colour colour;
@@ -159,7 +159,7 @@ TEST(metadata_exif, colour_fields_tell_what_the_samples_are)
 	}
 }
 
-TEST(metadata_exif, nothing_is_invented)
+TEST(metadata_exif, no_exif_field_is_added_that_the_input_did_not_have)
 {
 	static const struct fixture_field artist[] = {
 		{FIXTURE_MAIN, 0x013b, FIXTURE_ASCII, "Jane", {0}, 0}};
@@ -171,7 +171,7 @@ TEST(metadata_exif, nothing_is_invented)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, density_stands_in_it_when_asked_for)
+TEST(metadata_exif, pixel_density_is_written_to_exif_on_request)
 {
 	static const struct fixture_field fields[] = {
 		{FIXTURE_MAIN, 0x011a, FIXTURE_RATIONAL, NULL, {72, 1}, 0},
@@ -189,7 +189,7 @@ TEST(metadata_exif, density_stands_in_it_when_asked_for)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, density_is_read_in_both_units_and_not_without_one)
+TEST(metadata_exif, exif_density_is_read_in_both_units_and_ignored_without_a_unit)
 {
 	static const struct {
 		uint32_t unit;
@@ -208,7 +208,7 @@ TEST(metadata_exif, density_is_read_in_both_units_and_not_without_one)
 	}
 }
 
-TEST(metadata_exif, a_subject_is_turned_and_scaled_with_the_picture)
+TEST(metadata_exif, the_exif_subject_area_is_rotated_and_scaled_with_the_picture)
 {
 	static const struct fixture_field fields[] = {
 		{FIXTURE_EXIF, 0x9214, FIXTURE_SHORT, NULL, {64, 48, 32, 96}, 4}};
@@ -245,7 +245,7 @@ TEST(metadata_exif, a_subject_is_turned_and_scaled_with_the_picture)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, fields_that_describe_the_file_that_was_read_are_gone)
+TEST(metadata_exif, exif_fields_that_describe_the_input_file_are_dropped)
 {
 	static const struct fixture_field fields[] = {
 		{FIXTURE_MAIN, 0x0102, FIXTURE_SHORT, NULL, {8, 8, 8}, 3},
@@ -262,7 +262,7 @@ TEST(metadata_exif, fields_that_describe_the_file_that_was_read_are_gone)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, places_of_maps_are_places)
+TEST(metadata_exif, geotiff_fields_are_kept_only_with_the_gps_class)
 {
 	static const struct fixture_field fields[] = {
 		{FIXTURE_MAIN, 0x830e, FIXTURE_ASCII, "word-of-scale", {0}, 0},
@@ -277,7 +277,7 @@ TEST(metadata_exif, places_of_maps_are_places)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, a_value_outside_is_lost_and_the_rest_is_kept)
+TEST(metadata_exif, an_exif_value_outside_the_block_is_lost_and_the_rest_is_kept)
 {
 	struct metadata_target target = fixture_target();
 	struct block tiff = fixture_exif(false, camera, N_OF(camera));
@@ -299,7 +299,7 @@ TEST(metadata_exif, a_value_outside_is_lost_and_the_rest_is_kept)
 	block_fini(&tiff);
 }
 
-TEST(metadata_exif, bytes_that_are_no_structure_are_lost)
+TEST(metadata_exif, bytes_that_are_not_an_exif_structure_are_reported_lost)
 {
 	static const struct bytes blocks[] = {
 		{(const uint8_t *)"", 0},
@@ -318,7 +318,7 @@ TEST(metadata_exif, bytes_that_are_no_structure_are_lost)
 	}
 }
 
-TEST(metadata_exif, a_directory_that_points_to_itself_is_read_once)
+TEST(metadata_exif, an_exif_directory_that_points_to_itself_is_read_once)
 {
 	/* One entry: the Exif directory is the main one. */
 	static const uint8_t loop[] = "MM\0*\0\0\0\x08"
@@ -336,7 +336,7 @@ TEST(metadata_exif, a_directory_that_points_to_itself_is_read_once)
 	block_fini(&exif);
 }
 
-TEST(metadata_exif, fields_that_share_one_value_do_not_make_it_grow)
+TEST(metadata_exif, exif_fields_that_share_one_large_value_do_not_multiply_it)
 {
 	enum { N_FIELDS = 1000, N_VALUE = 20000 };
 	struct metadata_target target = fixture_target();

@@ -28,7 +28,7 @@ static struct block filtered(const struct block *datasets, unsigned keep, unsign
 	return iptc;
 }
 
-TEST(metadata_iptc, each_dataset_comes_with_its_class_alone)
+TEST(metadata_iptc, each_iptc_dataset_is_kept_only_with_its_class)
 {
 	static const struct {
 		unsigned record, number;
@@ -89,7 +89,7 @@ TEST(metadata_iptc, a_dataset_with_an_extended_length_is_kept)
 	block_fini(&datasets);
 }
 
-TEST(metadata_iptc, orientation_becomes_that_of_the_output)
+TEST(metadata_iptc, the_iptc_orientation_is_set_to_that_of_the_output)
 {
 	struct block datasets = {0}, iptc;
 	unsigned lost;
@@ -102,7 +102,8 @@ TEST(metadata_iptc, orientation_becomes_that_of_the_output)
 	block_fini(&datasets);
 }
 
-TEST(metadata_iptc, bytes_that_are_no_dataset_are_lost_and_padding_is_not)
+TEST(metadata_iptc,
+     bytes_that_are_not_an_iptc_dataset_are_reported_lost_and_padding_is_ignored)
 {
 	static const struct {
 		const char *tail;
@@ -128,7 +129,7 @@ TEST(metadata_iptc, bytes_that_are_no_dataset_are_lost_and_padding_is_not)
 	}
 }
 
-TEST(metadata_iptc, a_resource_is_found_behind_others_with_names_and_odd_lengths)
+TEST(metadata_iptc, the_iptc_resource_is_found_after_resources_with_names_and_odd_lengths)
 {
 	static const uint8_t resources[] = "8BIM\3\xed\3abc\0\0\0\3xyz\0"
 					   "8BIM\4\4\0\0\0\0\0\5datum\0"

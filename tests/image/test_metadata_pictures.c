@@ -87,7 +87,7 @@ static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG,  FORMAT_WEB
                                             FORMAT_TIFF, FORMAT_AVIF, FORMAT_HEIC,
                                             FORMAT_JXL};
 
-TEST(metadata_pictures, without_gps_no_place_is_left_in_any_format)
+TEST(metadata_pictures, without_the_gps_class_no_location_is_left_in_any_format)
 {
 	struct blob input = jpeg_of_everything();
 
@@ -116,7 +116,7 @@ TEST(metadata_pictures, without_gps_no_place_is_left_in_any_format)
 	blob_fini(&input);
 }
 
-TEST(metadata_pictures, copyright_alone_is_kept_in_any_format)
+TEST(metadata_pictures, keep_copyright_keeps_only_the_copyright_in_any_format)
 {
 	struct blob input = jpeg_of_everything();
 
@@ -141,7 +141,7 @@ TEST(metadata_pictures, copyright_alone_is_kept_in_any_format)
 	blob_fini(&input);
 }
 
-TEST(metadata_pictures, fields_of_the_file_tell_the_output)
+TEST(metadata_pictures, metadata_fields_about_size_and_orientation_describe_the_output)
 {
 	struct blob input = jpeg_of_everything();
 
@@ -178,7 +178,7 @@ TEST(metadata_pictures, fields_of_the_file_tell_the_output)
 	blob_fini(&input);
 }
 
-TEST(metadata_pictures, a_video_is_lost_even_where_no_metadata_is_kept)
+TEST(metadata_pictures, a_lost_motion_photo_video_is_reported_even_if_no_metadata_is_kept)
 {
 	struct recipe recipe = recipe_for(FORMAT_JPEG, ENGINE_AUTO);
 	struct blob input = jpeg_of_everything();
@@ -193,7 +193,7 @@ TEST(metadata_pictures, a_video_is_lost_even_where_no_metadata_is_kept)
 	blob_fini(&input);
 }
 
-TEST(metadata_pictures, each_variant_gets_its_own)
+TEST(metadata_pictures, each_variant_gets_the_metadata_of_its_own_recipe)
 {
 	struct recipe recipes[] = {recipe_of_words("size 8x", FORMAT_JPEG, ENGINE_AUTO),
 	                           recipe_of_words("size 4x", FORMAT_PNG, ENGINE_AUTO),
@@ -219,7 +219,7 @@ TEST(metadata_pictures, each_variant_gets_its_own)
 	blob_fini(&input);
 }
 
-TEST(metadata_pictures, exif_behind_the_pixels_of_a_png_turns_it)
+TEST(metadata_pictures, an_exif_orientation_after_the_pixels_of_a_png_is_applied)
 {
 	static const char *const sizes[] = {"", "size 8x"};
 	uint8_t exif[EXIF_BYTES];
@@ -254,7 +254,7 @@ TEST(metadata_pictures, exif_behind_the_pixels_of_a_png_turns_it)
 	}
 }
 
-TEST(metadata_pictures, density_is_kept_and_never_invented)
+TEST(metadata_pictures, pixel_density_is_kept_and_never_invented)
 {
 	static const enum image_format with_density[] = {FORMAT_JPEG, FORMAT_PNG,
 	                                                 FORMAT_TIFF};
@@ -281,7 +281,7 @@ TEST(metadata_pictures, density_is_kept_and_never_invented)
 	}
 }
 
-TEST(metadata_pictures, a_colour_space_that_is_kept_stays_uncalibrated)
+TEST(metadata_pictures, a_kept_colour_space_stays_marked_as_uncalibrated_in_exif)
 {
 	struct recipe recipe = recipe_of_words("profile p3", FORMAT_JPEG, ENGINE_AUTO);
 	struct blob input = jpeg_of_everything();

@@ -20,7 +20,7 @@ static unsigned orientation_of(const uint8_t *bytes, size_t n)
 	return orientation;
 }
 
-TEST(exif, all_orientations_in_both_byte_orders)
+TEST(exif, all_orientations_are_read_in_both_byte_orders)
 {
 	uint8_t exif[EXIF_BYTES];
 
@@ -32,7 +32,7 @@ TEST(exif, all_orientations_in_both_byte_orders)
 	}
 }
 
-TEST(exif, what_is_cut_short_is_orientation_1)
+TEST(exif, truncated_exif_means_orientation_1)
 {
 	uint8_t exif[EXIF_BYTES];
 
@@ -43,7 +43,7 @@ TEST(exif, what_is_cut_short_is_orientation_1)
 	EXPECT_EQ(orientation_of(exif, 22), 6);
 }
 
-TEST(exif, a_field_that_lies_is_orientation_1)
+TEST(exif, an_invalid_orientation_field_means_orientation_1)
 {
 	static const struct {
 		int at;
@@ -70,7 +70,7 @@ TEST(exif, a_field_that_lies_is_orientation_1)
 	EXPECT_EQ(orientation_of(exif, sizeof(exif)), 6);
 }
 
-TEST(metadata_scan, orientation_profile_and_components_of_a_jpeg_are_found)
+TEST(metadata_scan, the_scan_of_a_jpeg_finds_orientation_profile_and_components)
 {
 	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw),
 		    profile = make_profile("RGB ", "sRGB x");
@@ -104,7 +104,7 @@ TEST(metadata_scan, orientation_profile_and_components_of_a_jpeg_are_found)
 	blob_fini(&profile);
 }
 
-TEST(metadata_scan, no_bytes_are_read_past_the_end)
+TEST(metadata_scan, the_scan_never_reads_past_the_end_of_the_file)
 {
 	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw), png = make_png(16, 8, 4, &rgbw);
 	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
@@ -143,7 +143,7 @@ TEST(metadata_scan, no_bytes_are_read_past_the_end)
 }
 
 /* A header of one pixel and two colours, a control, a frame, the end. */
-TEST(metadata_scan, a_gif_is_whole_only_with_its_last_block)
+TEST(metadata_scan, a_gif_is_complete_only_with_its_last_block)
 {
 	enum { TABLE_END = 19, CONTROL_END = 27 };
 	static const char gif[] =
@@ -165,7 +165,7 @@ TEST(metadata_scan, a_gif_is_whole_only_with_its_last_block)
 	}
 }
 
-TEST(profile, is_srgb_by_its_own_description)
+TEST(profile, a_profile_is_srgb_if_its_description_says_so)
 {
 	static const struct {
 		const char *space, *words;
@@ -194,7 +194,7 @@ TEST(profile, is_srgb_by_its_own_description)
 	}
 }
 
-TEST(profile, is_srgb_in_two_byte_letters)
+TEST(profile, an_srgb_description_in_utf_16_is_recognised)
 {
 	struct blob profile = make_profile("RGB ", "mluc-padding-padding");
 
@@ -203,7 +203,7 @@ TEST(profile, is_srgb_in_two_byte_letters)
 	blob_fini(&profile);
 }
 
-TEST(profile, fits_pixels_of_its_own_space)
+TEST(profile, a_profile_fits_only_pixels_of_its_colour_space)
 {
 	struct blob rgb = make_profile("RGB ", "x"), grey = make_profile("GRAY", "x");
 

@@ -145,7 +145,7 @@ static const struct {
          0},
 };
 
-TEST(metadata_xmp, each_property_comes_with_its_class_alone)
+TEST(metadata_xmp, each_xmp_property_is_kept_only_with_its_class)
 {
 	struct metadata_target target = fixture_target();
 
@@ -168,7 +168,7 @@ TEST(metadata_xmp, each_property_comes_with_its_class_alone)
 	}
 }
 
-TEST(metadata_xmp, a_place_costs_no_other_property)
+TEST(metadata_xmp, dropping_a_location_keeps_all_other_xmp_properties)
 {
 	struct metadata_target target = fixture_target();
 	unsigned lost;
@@ -190,7 +190,7 @@ TEST(metadata_xmp, a_place_costs_no_other_property)
 	block_fini(&xmp);
 }
 
-TEST(metadata_xmp, a_structure_of_which_all_is_dropped_leaves_no_packet)
+TEST(metadata_xmp, no_xmp_packet_is_written_if_every_property_is_dropped)
 {
 	struct metadata_target target = fixture_target();
 	unsigned lost;
@@ -204,7 +204,7 @@ TEST(metadata_xmp, a_structure_of_which_all_is_dropped_leaves_no_packet)
 	EXPECT_EQ(lost, LOST_VIDEO);
 }
 
-TEST(metadata_xmp, names_tell_places_in_any_case)
+TEST(metadata_xmp, location_properties_are_recognised_by_name_in_any_letter_case)
 {
 	static const char *const places[] = {
 		"GpsLatitude",  "gpslatitude", "Longitude",   "City",
@@ -251,7 +251,7 @@ static struct block widened(const struct block *packet, unsigned n_unit, bool is
 	return wide;
 }
 
-TEST(metadata_xmp, packets_of_wide_characters_are_read_and_become_utf_8)
+TEST(metadata_xmp, packets_in_utf_16_or_utf_32_are_read_and_converted_to_utf_8)
 {
 	struct metadata_target target = fixture_target();
 	struct block packet = packet_of(
@@ -271,7 +271,7 @@ TEST(metadata_xmp, packets_of_wide_characters_are_read_and_become_utf_8)
 	block_fini(&packet);
 }
 
-TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_lost)
+TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_reported_lost)
 {
 	static const char *const packets[] = {
 		"no XML",
@@ -307,7 +307,7 @@ TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_lost)
 	block_fini(&deep);
 }
 
-TEST(metadata_xmp, padding_and_zeros_around_a_packet_do_no_harm)
+TEST(metadata_xmp, padding_and_zeros_around_a_packet_are_ignored)
 {
 	struct metadata_target target = fixture_target();
 	struct block packet = packet_of("dc:title='a-title'", ""), padded = {0}, xmp;
@@ -324,7 +324,7 @@ TEST(metadata_xmp, padding_and_zeros_around_a_packet_do_no_harm)
 	block_fini(&packet);
 }
 
-TEST(metadata_xmp, values_come_through_with_all_their_characters)
+TEST(metadata_xmp, property_values_keep_all_their_characters)
 {
 	static const char title[] = "dc:title=\"&lt;a&gt; &amp; &quot;b&quot;&#xA;c\"";
 	struct metadata_target target = fixture_target();
@@ -338,7 +338,7 @@ TEST(metadata_xmp, values_come_through_with_all_their_characters)
 	block_fini(&xmp);
 }
 
-TEST(metadata_xmp, prefixes_that_mean_two_things_are_told_apart)
+TEST(metadata_xmp, a_prefix_used_for_two_namespaces_is_resolved_correctly)
 {
 	static const char packet[] =
 		"<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
@@ -363,7 +363,7 @@ TEST(metadata_xmp, prefixes_that_mean_two_things_are_told_apart)
 	block_fini(&xmp);
 }
 
-TEST(metadata_xmp, fields_of_the_file_become_those_of_the_output)
+TEST(metadata_xmp, xmp_size_and_orientation_are_set_to_those_of_the_output)
 {
 	struct metadata_target target = fixture_target();
 	unsigned lost;
@@ -396,7 +396,7 @@ TEST(metadata_xmp, fields_of_the_file_become_those_of_the_output)
 	block_fini(&xmp);
 }
 
-TEST(metadata_xmp, claims_about_parts_that_are_gone_go_and_are_reported)
+TEST(metadata_xmp, properties_about_a_removed_video_or_gain_map_are_dropped_and_reported)
 {
 	static const struct {
 		const char *attributes, *elements;
@@ -435,7 +435,8 @@ TEST(metadata_xmp, claims_about_parts_that_are_gone_go_and_are_reported)
 	}
 }
 
-TEST(metadata_xmp, a_panorama_is_scaled_with_the_picture_and_dropped_when_that_was_cut)
+TEST(metadata_xmp,
+     panorama_properties_are_scaled_with_the_picture_and_dropped_after_a_crop)
 {
 	static const char panorama[] =
 		"GPano:ProjectionType='equirectangular' GPano:FullPanoWidthPixels='1280' GPano:FullPanoHeightPixels='640' "
@@ -461,7 +462,7 @@ TEST(metadata_xmp, a_panorama_is_scaled_with_the_picture_and_dropped_when_that_w
 	block_fini(&xmp);
 }
 
-TEST(metadata_xmp, regions_are_turned_with_the_picture)
+TEST(metadata_xmp, xmp_regions_are_rotated_with_the_picture)
 {
 	static const char regions[] =
 		"<mwg-rs:Regions rdf:parseType='Resource'><mwg-rs:AppliedToDimensions stDim:w='640' stDim:h='480' "
@@ -497,7 +498,7 @@ TEST(metadata_xmp, regions_are_turned_with_the_picture)
 	block_fini(&xmp);
 }
 
-TEST(metadata_xmp, an_extended_part_is_joined_and_filtered_too)
+TEST(metadata_xmp, an_extended_xmp_part_is_joined_and_filtered_too)
 {
 	struct metadata_target target = fixture_target();
 	struct block main = packet_of(
@@ -528,7 +529,7 @@ TEST(metadata_xmp, an_extended_part_is_joined_and_filtered_too)
 	block_fini(&main);
 }
 
-TEST(metadata_xmp, a_large_packet_is_split_and_joined_again)
+TEST(metadata_xmp, a_large_xmp_packet_is_split_for_jpeg_and_can_be_joined_again)
 {
 	enum { N_MAX = 65502, N_TEXT = 100000 };
 	struct metadata_target target = fixture_target();
@@ -560,7 +561,7 @@ TEST(metadata_xmp, a_large_packet_is_split_and_joined_again)
 	block_fini(&text);
 }
 
-TEST(metadata_xmp, a_large_attribute_is_split_off_too)
+TEST(metadata_xmp, a_large_xmp_attribute_is_moved_to_the_extended_part_too)
 {
 	struct block packet = packet_of(
 		"dc:title='0123456789012345678901234567890123456789'", "");

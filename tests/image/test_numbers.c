@@ -56,7 +56,7 @@ static int ramp(int x)
 	return 80 + x;
 }
 
-TEST(sharpen, makes_an_edge_steeper_and_leaves_what_is_flat)
+TEST(sharpen, sharpening_makes_an_edge_steeper_and_keeps_flat_areas)
 {
 	struct blob blob = make_columns(step);
 
@@ -67,7 +67,7 @@ TEST(sharpen, makes_an_edge_steeper_and_leaves_what_is_flat)
 	blob_fini(&blob);
 }
 
-TEST(sharpen, reaches_as_far_as_its_sigma)
+TEST(sharpen, the_reach_of_sharpening_grows_with_sigma)
 {
 	struct blob blob = make_columns(step);
 
@@ -76,7 +76,7 @@ TEST(sharpen, reaches_as_far_as_its_sigma)
 	blob_fini(&blob);
 }
 
-TEST(sharpen, takes_edges_by_jagged_and_the_rest_by_flat)
+TEST(sharpen, jagged_controls_sharpening_at_edges_and_flat_elsewhere)
 {
 	struct blob edge = make_columns(step), calm = make_columns(ripple);
 	double by_1 = after(&edge, "filter sharpen 1 0 0.4", 50) - 150;
@@ -91,7 +91,7 @@ TEST(sharpen, takes_edges_by_jagged_and_the_rest_by_flat)
 	blob_fini(&calm);
 }
 
-TEST(normalise, stretches_what_lies_between_its_percents)
+TEST(normalise, normalise_stretches_the_range_between_its_two_percentages)
 {
 	struct blob blob = make_columns(ramp);
 
@@ -104,7 +104,7 @@ TEST(normalise, stretches_what_lies_between_its_percents)
 	blob_fini(&blob);
 }
 
-TEST(threshold, is_white_from_its_level_on)
+TEST(threshold, threshold_makes_values_from_its_level_on_white)
 {
 	struct blob blob = make_columns(ramp);
 
@@ -118,7 +118,7 @@ TEST(threshold, is_white_from_its_level_on)
 	blob_fini(&blob);
 }
 
-TEST(median, is_that_of_a_window_of_its_side)
+TEST(median, median_takes_the_median_of_a_square_window_of_the_given_side)
 {
 	uint8_t bytes[WIDTH * HEIGHT];
 	struct blob blob;
@@ -134,7 +134,7 @@ TEST(median, is_that_of_a_window_of_its_side)
 
 static const enum engine_choice both[] = {ENGINE_VIPS, ENGINE_STB};
 
-TEST(gamma, lightens_above_one_and_darkens_below)
+TEST(gamma, gamma_above_1_lightens_and_below_1_darkens)
 {
 	static const double gammas[] = {0.5, 1, 1.5, 3};
 	struct blob blob = make_columns(ramp);
@@ -162,7 +162,7 @@ static int framed(int x)
 	return x < 20 || x >= 80 ? 100 + 3 * (x % 6) : 200;
 }
 
-TEST(trim, cuts_what_differs_by_no_more_than_its_number)
+TEST(trim, trim_removes_a_border_that_differs_by_at_most_its_threshold)
 {
 	struct blob blob = make_columns(framed);
 
@@ -215,7 +215,7 @@ static const struct {
 };
 enum { N_ON_COLOURS = sizeof(on_colours) / sizeof(on_colours[0]) };
 
-TEST(alpha, is_as_it_was_and_so_are_the_colours_of_a_plain_picture)
+TEST(alpha, colour_filters_keep_alpha_and_give_the_same_colours_with_and_without_alpha)
 {
 	struct blob opaque = make_plain(3), thin = make_plain(4);
 
@@ -248,7 +248,7 @@ TEST(alpha, is_as_it_was_and_so_are_the_colours_of_a_plain_picture)
 
 /* Three red, two yellow, and four transparent green pixels, which would make the median
  * yellow. */
-TEST(alpha, keeps_the_colours_of_clear_pixels_out_of_a_median)
+TEST(alpha, colours_of_transparent_pixels_do_not_influence_a_median)
 {
 	static const uint8_t red[] = {255, 0, 0, 255}, yellow[] = {255, 255, 0, 255},
 			     clear[] = {0, 255, 0, 0};
@@ -265,7 +265,7 @@ TEST(alpha, keeps_the_colours_of_clear_pixels_out_of_a_median)
 	blob_fini(&blob);
 }
 
-TEST(flatten, puts_colours_on_the_background_by_their_alpha)
+TEST(flatten, flatten_blends_colours_with_the_background_by_alpha)
 {
 	static const struct {
 		const char *words;
@@ -310,7 +310,7 @@ static struct blob make_deep(int n_bands)
 	return blob;
 }
 
-TEST(depth, of_sixteen_bits_comes_out_as_eight_do_but_for_the_steps_between)
+TEST(depth, filters_give_the_same_result_at_16_bits_as_at_8_bits_up_to_rounding)
 {
 	static const char *const more[] = {
 		"filter flatten; background #102030",
@@ -351,7 +351,7 @@ TEST(depth, of_sixteen_bits_comes_out_as_eight_do_but_for_the_steps_between)
 	}
 }
 
-TEST(depth, of_sixteen_bits_is_not_for_stb_to_keep)
+TEST(depth, the_stb_engine_refuses_to_keep_16_bits)
 {
 	struct blob deep = make_deep(3);
 

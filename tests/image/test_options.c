@@ -34,7 +34,7 @@ static void colour_of_tile(int column, int row, uint8_t colour[3])
 	colour[2] = 20;
 }
 
-TEST(position, names_the_tile_that_cover_keeps)
+TEST(position, position_selects_the_part_that_cover_keeps)
 {
 	enum { TILE = 20, SIDE = 3 * TILE };
 	static uint8_t bytes[SIDE * SIDE * 3];
@@ -65,7 +65,7 @@ TEST(position, names_the_tile_that_cover_keeps)
 	blob_fini(&png);
 }
 
-TEST(position, names_the_place_where_contain_puts_the_picture)
+TEST(position, position_selects_where_contain_places_the_picture)
 {
 	static const struct quarters red = {
 		{{255, 0, 0, 255}, {255, 0, 0, 255}, {255, 0, 0, 255}, {255, 0, 0, 255}}};
@@ -185,7 +185,7 @@ static struct blob make_bars(void)
 	return png_of_bytes(bytes, N_COLUMNS, N_ROWS, 1);
 }
 
-TEST(kernel, scales_as_its_formula_does_and_as_no_other_would)
+TEST(kernel, each_kernel_scales_by_its_own_formula)
 {
 	static const struct {
 		enum engine_choice engine;
@@ -229,7 +229,7 @@ TEST(kernel, scales_as_its_formula_does_and_as_no_other_would)
 	blob_fini(&png);
 }
 
-TEST(linear, averages_light_and_not_values)
+TEST(linear, linear_scaling_averages_linear_light_and_not_encoded_values)
 {
 	enum { SIDE = 64 };
 	static uint8_t board[SIDE * SIDE];
@@ -297,7 +297,7 @@ static int first_step(int quality)
 	return (16 * percent + 50) / 100;
 }
 
-TEST(encoders, have_their_quality)
+TEST(encoders, the_quality_option_reaches_each_encoder)
 {
 	static const struct {
 		const char *words;
@@ -326,7 +326,7 @@ TEST(encoders, have_their_quality)
 	blob_fini(&png);
 }
 
-TEST(encoders, halve_the_colours_of_a_jpeg_or_not)
+TEST(encoders, chroma_subsampling_of_a_jpeg_follows_the_option)
 {
 	static const struct {
 		const char *words;
@@ -363,7 +363,7 @@ TEST(encoders, halve_the_colours_of_a_jpeg_or_not)
 	blob_fini(&png);
 }
 
-TEST(encoders, make_a_png_smaller_with_more_effort_and_it_shows_the_same)
+TEST(encoders, more_effort_makes_a_png_smaller_with_the_same_pixels)
 {
 	struct blob png = make_waves();
 
@@ -386,7 +386,7 @@ TEST(encoders, make_a_png_smaller_with_more_effort_and_it_shows_the_same)
 	blob_fini(&png);
 }
 
-TEST(fail_on, none_takes_what_is_there_of_a_picture_that_ends_early)
+TEST(fail_on, fail_on_none_accepts_the_readable_part_of_a_truncated_picture)
 {
 	static const uint8_t red[] = {255, 0, 0}, green[] = {0, 255, 0};
 	static const char *const stricter[] = {"", "fail-on truncated", "fail-on error",
@@ -442,7 +442,7 @@ static bool differ(const struct outcome *a, const struct outcome *b)
 	              (size_t)a->width * (size_t)a->height * (size_t)a->n_bands) != 0;
 }
 
-TEST(options, each_filter_is_applied_or_refused_by_its_name)
+TEST(options, each_filter_is_applied_or_refused_by_name)
 {
 	struct blob noise = make_noise();
 

@@ -16,7 +16,7 @@ static void expect_failure(const struct outcome *outcome, enum fail_class class,
 	       "\"%s\" has no \"%s\"", outcome->answer.failure.text, words);
 }
 
-TEST(picture, scaling_works_and_the_answer_has_correct_figures)
+TEST(picture, scaling_works_and_the_answer_has_correct_sizes)
 {
 	struct blob png = make_png(400, 200, 3, &rgbw);
 
@@ -48,7 +48,7 @@ TEST(picture, scaling_works_and_the_answer_has_correct_figures)
 	blob_fini(&png);
 }
 
-TEST(picture, a_file_that_changed_its_length_has_vanished)
+TEST(picture, an_input_whose_length_changed_fails_as_vanished)
 {
 	struct blob png = make_png(8, 8, 3, &rgbw);
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
@@ -80,7 +80,7 @@ TEST(picture, a_file_whose_size_is_given_as_0_is_read_to_its_end)
 	blob_fini(&png);
 }
 
-TEST(picture, a_file_that_is_no_image_is_a_bad_image)
+TEST(picture, a_file_that_is_not_an_image_fails_as_bad_image)
 {
 	static const struct {
 		const char *bytes;
@@ -143,7 +143,7 @@ TEST(picture, a_format_that_cannot_be_read_or_written_is_unsupported)
 	blob_fini(&ico);
 }
 
-TEST(picture, limits_are_checked_before_the_work)
+TEST(picture, limits_are_checked_before_decoding)
 {
 	struct blob png = make_png(20, 10, 3, &rgbw);
 
@@ -278,7 +278,7 @@ static void expect_upright(const struct blob *blob, const char *words,
 	outcome_fini(&outcome);
 }
 
-TEST(picture, comes_out_upright_from_every_orientation)
+TEST(picture, pictures_of_every_orientation_become_upright)
 {
 	FOR_EACH_ENGINE(engine)
 	{
@@ -316,7 +316,7 @@ TEST(picture, malformed_exif_is_ignored)
 	}
 }
 
-TEST(picture, alpha_is_kept_or_put_on_white)
+TEST(picture, alpha_is_kept_or_blended_with_white)
 {
 	static const struct quarters clear = {
 		{{255, 0, 0, 255}, {0, 0, 0, 0}, {0, 0, 0, 128}, {0, 0, 255, 255}}};
@@ -346,7 +346,7 @@ TEST(picture, alpha_is_kept_or_put_on_white)
 	blob_fini(&png);
 }
 
-TEST(picture, transparent_pixels_do_not_bleed_into_others)
+TEST(picture, colours_of_transparent_pixels_do_not_bleed_into_opaque_ones)
 {
 	/* Red beside transparent green: without premultiplied alpha, the edge is muddy. */
 	static const struct quarters edge = {
@@ -381,7 +381,7 @@ TEST(picture, transparent_pixels_do_not_bleed_into_others)
 	blob_fini(&png);
 }
 
-TEST(picture, grey_stays_grey_with_and_without_alpha)
+TEST(picture, grey_pictures_stay_grey_with_and_without_alpha)
 {
 	static const struct quarters greys = {{{0, 0, 0, 255},
 	                                       {80, 80, 80, 255},
@@ -407,7 +407,7 @@ TEST(picture, grey_stays_grey_with_and_without_alpha)
 	}
 }
 
-TEST(picture, a_jpeg_or_png_that_ends_early_is_a_bad_image)
+TEST(picture, a_truncated_jpeg_or_png_is_a_bad_image)
 {
 	struct blob blobs[] = {make_jpeg(64, 64, 3, &rgbw), make_png(64, 64, 3, &rgbw)};
 
@@ -428,7 +428,7 @@ TEST(picture, a_jpeg_or_png_that_ends_early_is_a_bad_image)
 
 /* A BMP, TGA or PNM without its last row must not come out with zeros there, or with old
  * memory. */
-TEST(picture, formats_that_only_stb_reads_are_bad_images_when_they_end_early)
+TEST(picture, truncated_files_of_formats_that_only_stb_reads_are_bad_images)
 {
 	static const enum image_format formats[] = {FORMAT_BMP, FORMAT_TGA, FORMAT_PNM};
 	struct blob png = make_png(80, 40, 3, &rgbw);
@@ -506,7 +506,7 @@ TEST(picture, a_profile_that_is_not_srgb_is_unsupported_in_stb)
 	blob_fini(&png);
 }
 
-TEST(picture, one_colour_of_a_grey_png_may_be_transparent)
+TEST(picture, a_grey_png_with_one_transparent_colour_gets_alpha)
 {
 	static const struct quarters greys = {{{0, 0, 0, 255},
 	                                       {80, 80, 80, 255},
@@ -534,7 +534,7 @@ TEST(picture, one_colour_of_a_grey_png_may_be_transparent)
 	blob_fini(&png);
 }
 
-TEST(picture, an_hdr_that_ends_early_does_not_hang_stb)
+TEST(picture, a_truncated_hdr_does_not_hang_the_stb_engine)
 {
 	static const char hdr[] =
 		"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 4 +X 16\n\2\2\0\x10\x90";
@@ -552,7 +552,7 @@ TEST(picture, an_hdr_that_ends_early_does_not_hang_stb)
 	}
 }
 
-TEST(picture, stb_reads_back_all_that_it_writes)
+TEST(picture, the_stb_engine_can_read_every_format_that_it_writes)
 {
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_BMP,
 	                                            FORMAT_TGA, FORMAT_PNM};
@@ -574,7 +574,7 @@ TEST(picture, stb_reads_back_all_that_it_writes)
 	blob_fini(&png);
 }
 
-TEST(picture, metadata_are_dropped_by_default)
+TEST(picture, metadata_is_dropped_by_default)
 {
 	static const char *const words[] = {"Exif", "eXIf",   "ICC_PROFILE",
 	                                    "iCCP", "secret", "sRGB IEC"};
@@ -608,7 +608,7 @@ TEST(picture, metadata_are_dropped_by_default)
 	blob_fini(&profile);
 }
 
-TEST(picture, a_still_output_has_the_first_frame_of_an_animation)
+TEST(picture, a_format_without_animation_gets_the_first_frame_of_an_animation)
 {
 	static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\xff\0\0\0\0\xff"
 				  "!\xf9\4\0\1\0\0\0,\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
@@ -629,7 +629,7 @@ TEST(picture, a_still_output_has_the_first_frame_of_an_animation)
 	blob_fini(&blob);
 }
 
-TEST(picture, a_row_or_column_of_pixels_scales)
+TEST(picture, a_picture_one_pixel_wide_or_high_can_be_scaled)
 {
 	static const struct {
 		int width, height;

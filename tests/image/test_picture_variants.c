@@ -99,7 +99,7 @@ static void expect_same(const struct blob *input, const struct recipe *recipes,
 	}
 }
 
-TEST(picture_variants, each_output_is_what_a_run_of_its_own_makes)
+TEST(picture_variants, each_variant_equals_the_output_of_a_separate_run)
 {
 	struct blob png = make_ramps(400, 300), jpeg = make_ramps_jpeg(1200, 800);
 
@@ -125,7 +125,7 @@ TEST(picture_variants, each_output_is_what_a_run_of_its_own_makes)
 	blob_fini(&jpeg);
 }
 
-TEST(picture_variants, outputs_are_upright_or_all_as_stored)
+TEST(picture_variants, variants_apply_the_orientation_all_together_or_not_at_all)
 {
 	struct blob jpeg = make_ramps_jpeg(160, 96);
 	uint8_t exif[6 + EXIF_BYTES] = "Exif\0";
@@ -150,7 +150,7 @@ TEST(picture_variants, outputs_are_upright_or_all_as_stored)
 }
 
 /* Some savers seek in their output: it must stay within its range. */
-TEST(picture_variants, any_format_may_come_after_another)
+TEST(picture_variants, variants_of_any_two_formats_can_be_written_together)
 {
 	struct blob png = make_ramps(48, 40);
 
@@ -172,7 +172,7 @@ TEST(picture_variants, any_format_may_come_after_another)
 	blob_fini(&png);
 }
 
-TEST(picture_variants, one_engine_decodes_for_another_once_for_all)
+TEST(picture_variants, one_engine_decodes_once_for_variants_of_other_engines)
 {
 	struct blob png = make_ramps(90, 60);
 	struct recipe bmp = recipe_for(FORMAT_BMP, ENGINE_AUTO);
@@ -189,7 +189,7 @@ TEST(picture_variants, one_engine_decodes_for_another_once_for_all)
 	blob_fini(&png);
 }
 
-TEST(picture_variants, one_that_cannot_be_made_fails_the_picture)
+TEST(picture_variants, a_variant_that_cannot_be_made_fails_the_whole_picture)
 {
 	struct blob png = make_ramps(40, 30);
 	struct recipe recipes[] = {
@@ -210,7 +210,7 @@ TEST(picture_variants, one_that_cannot_be_made_fails_the_picture)
 	blob_fini(&png);
 }
 
-TEST(picture_variants, all_read_the_picture_alike)
+TEST(picture_variants, variants_that_decode_differently_or_too_many_variants_are_refused)
 {
 	struct blob png = make_ramps(40, 30);
 	const struct recipe recipes[] = {

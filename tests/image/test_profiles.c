@@ -241,7 +241,7 @@ static void find_xyz(const struct outcome *outcome, const char *tag, double ret_
 	g_object_unref(image);
 }
 
-TEST(profiles, p3_has_the_primaries_of_display_p3_and_values_in_it)
+TEST(profiles, profile_p3_embeds_the_display_p3_primaries_and_converts_the_values)
 {
 	/* Both have the white point D65: from the primaries of sRGB to those of Display
 	 * P3. */
@@ -282,7 +282,7 @@ TEST(profiles, p3_has_the_primaries_of_display_p3_and_values_in_it)
 	}
 }
 
-TEST(profiles, that_come_from_a_file_are_the_results)
+TEST(profiles, a_profile_from_a_file_is_embedded_and_used_for_conversion)
 {
 	struct blob profile = make_exchanged(2);
 
@@ -306,7 +306,7 @@ TEST(profiles, that_come_from_a_file_are_the_results)
 	blob_fini(&profile);
 }
 
-TEST(profiles, are_not_for_a_format_that_carries_none)
+TEST(profiles, formats_without_profiles_get_srgb_values)
 {
 	static const enum image_format formats[] = {FORMAT_PNM, FORMAT_GIF};
 	struct blob profile = make_exchanged(2);
@@ -330,7 +330,7 @@ TEST(profiles, are_not_for_a_format_that_carries_none)
 }
 
 /* A grey profile with another curve than sRGB. */
-TEST(profiles, of_grey_leave_it_grey)
+TEST(profiles, a_grey_profile_keeps_the_picture_grey)
 {
 	struct tag tags[] = {{"wtpt", {0}}, {"kTRC", {0}}};
 	struct blob profile;
@@ -365,7 +365,7 @@ TEST(profiles, of_grey_leave_it_grey)
 	blob_fini(&profile);
 }
 
-TEST(profiles, of_the_picture_are_kept_or_looked_through)
+TEST(profiles, the_embedded_profile_is_kept_or_used_for_conversion_to_srgb)
 {
 	struct blob profile = make_exchanged(1.5);
 
@@ -395,7 +395,7 @@ TEST(profiles, of_the_picture_are_kept_or_looked_through)
 }
 
 /* #c86432 is the first of the colours, which the exchanged profile has as these. */
-TEST(profiles, have_the_background_in_them_too)
+TEST(profiles, the_background_colour_is_converted_to_the_output_profile_too)
 {
 	static const char words[] =
 		"size 60x60; no-enlarge; fit contain; background #c86432";
@@ -424,7 +424,7 @@ TEST(profiles, have_the_background_in_them_too)
 static const char *const intents[] = {"perceptual", "relative", "saturation", "absolute"};
 enum { ABSOLUTE = 3, N_INTENT_WORDS = 4 };
 
-TEST(profiles, are_read_with_the_table_of_the_intent)
+TEST(profiles, the_intent_selects_the_table_of_the_input_profile)
 {
 	static const uint8_t corner[] = {255, 0,
 	                                 0}; /* not white, which lcms keeps white */
@@ -453,7 +453,7 @@ TEST(profiles, are_read_with_the_table_of_the_intent)
 	blob_fini(&profile);
 }
 
-TEST(profiles, are_written_with_the_table_of_the_intent)
+TEST(profiles, the_intent_selects_the_table_of_the_output_profile)
 {
 	struct blob profile = make_profile_of_intents(), blob = plain(colours[0], NULL);
 
@@ -494,7 +494,8 @@ static VipsImage *make_thin(bool is_deep, const struct blob *profile)
 	return image;
 }
 
-TEST(profiles, with_alpha_come_out_the_same_at_every_depth_and_way)
+TEST(profiles,
+     profile_conversion_with_alpha_is_the_same_at_every_depth_and_in_every_code_path)
 {
 	struct blob profile = make_exchanged(1.5), blobs[2];
 	const double kept[2][4] = {{200, 100, 50, 90}, {50, 80, 200, 255}};

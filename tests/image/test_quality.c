@@ -138,7 +138,7 @@ static void compare(const struct blob *blob, __attribute__((unused)) const char 
 	g_object_unref(want);
 }
 
-TEST(quality, is_that_of_vipsthumbnail_on_every_sample)
+TEST(quality, outputs_are_at_least_as_accurate_as_those_of_vipsthumbnail)
 {
 	static const char *const names[] = {"dunes.jpg", "lake.jpg", "lighthouse.tiff",
 	                                    "meadow.webp"};
@@ -155,7 +155,7 @@ TEST(quality, is_that_of_vipsthumbnail_on_every_sample)
 }
 
 /* Of sides that are no multiples of 8 libjpeg's last block is only partly of the picture. */
-TEST(quality, of_a_jpeg_of_odd_sides_does_not_suffer_from_its_blocks)
+TEST(quality, jpegs_with_incomplete_edge_blocks_are_scaled_accurately)
 {
 	struct blob small = sample("lake.jpg"), large;
 	VipsImage *image, *made = NULL, *settled;
@@ -177,7 +177,7 @@ TEST(quality, of_a_jpeg_of_odd_sides_does_not_suffer_from_its_blocks)
 	blob_fini(&large);
 }
 
-TEST(quality, of_the_careful_way_is_that_of_the_quick_one)
+TEST(quality, full_decoding_and_scaling_while_loading_give_similar_results)
 {
 	struct blob blob = sample("lake.jpg");
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
@@ -196,7 +196,7 @@ TEST(quality, of_the_careful_way_is_that_of_the_quick_one)
 	blob_fini(&blob);
 }
 
-TEST(quality, the_eight_orientations_are_one_picture)
+TEST(quality, all_eight_orientations_of_a_picture_give_the_same_output)
 {
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
 	VipsImage *first = NULL;

@@ -168,7 +168,7 @@ TEST(shapes, cover_keeps_the_part_that_the_position_names)
 }
 
 /* Scaled as a whole, it would be 400 x 12000000 pixels. */
-TEST(shapes, cover_of_a_long_row_scales_only_the_kept_part)
+TEST(shapes, cover_on_a_very_long_picture_scales_only_the_kept_part)
 {
 	enum { LENGTH = 30000, SIDE = 400 };
 	static const struct {
@@ -261,7 +261,7 @@ static struct blob red_in_a_thread(int width, int length, bool is_lying)
 	return blob;
 }
 
-TEST(shapes, entropy_and_attention_work_in_a_long_row)
+TEST(shapes, entropy_and_attention_work_on_a_very_long_picture)
 {
 	static const struct {
 		int width, length;
@@ -289,7 +289,7 @@ TEST(shapes, entropy_and_attention_work_in_a_long_row)
 	}
 }
 
-TEST(shapes, contain_fills_the_rest_with_the_background)
+TEST(shapes, contain_fills_the_remaining_area_with_the_background)
 {
 	static const double white[] = {255, 255, 255}, blue[] = {0, 0, 255, 255},
 			    clear[] = {0, 0, 0, 0};
@@ -314,7 +314,7 @@ TEST(shapes, contain_fills_the_rest_with_the_background)
 	blob_fini(&blob);
 }
 
-TEST(shapes, a_coloured_background_makes_grey_coloured)
+TEST(shapes, a_coloured_background_turns_a_grey_picture_into_a_coloured_one)
 {
 	VipsImage *grey = chart(1), *image;
 	struct blob blob = encoded(grey, ".png");
@@ -463,7 +463,7 @@ static double blurred(double x, double y, int band)
 	return sum / weights;
 }
 
-TEST(filters, compute_the_documented_pixels)
+TEST(filters, filters_compute_the_documented_pixel_values)
 {
 	static const struct {
 		const char *words;
@@ -600,7 +600,7 @@ TEST(filters, threshold_sharpen_and_median_have_an_effect)
 	blob_fini(&blob);
 }
 
-TEST(filters, trim_cuts_the_border_off_before_scaling)
+TEST(filters, trim_removes_the_border_before_scaling)
 {
 	static uint8_t bytes[100 * 80 * 3];
 	VipsImage *image;
@@ -643,7 +643,7 @@ TEST(filters, trim_cuts_the_border_off_before_scaling)
 	blob_fini(&blob);
 }
 
-TEST(filters, an_odd_angle_opens_corners_that_show_the_background)
+TEST(filters, rotating_by_an_arbitrary_angle_fills_the_corners_with_the_background)
 {
 	static const double white[] = {255, 255, 255}, green[] = {0, 255, 0};
 	struct blob blob = chart_png();
@@ -673,7 +673,7 @@ TEST(filters, an_odd_angle_opens_corners_that_show_the_background)
 	blob_fini(&blob);
 }
 
-TEST(filters, stb_names_each_filter_that_it_lacks)
+TEST(filters, the_stb_engine_names_each_unsupported_filter)
 {
 	static const char *const chains[] = {"median 3",   "sharpen",     "normalise",
 	                                     "modulate 2", "threshold 9", "rotate 45"};
@@ -693,7 +693,7 @@ TEST(filters, stb_names_each_filter_that_it_lacks)
 	blob_fini(&blob);
 }
 
-TEST(filters, blur_premultiplies_alpha_and_colour_filters_keep_it)
+TEST(filters, blur_premultiplies_alpha_and_colour_filters_keep_alpha)
 {
 	/* Opaque red left, transparent green right: no green may appear. */
 	static uint8_t bytes[40 * 40 * 4];

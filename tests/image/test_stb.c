@@ -22,7 +22,7 @@ static struct blob make_jpeg_of_one_block(void)
 	return jpeg;
 }
 
-TEST(stb, missing_pixels_of_a_jpeg_do_not_show_old_memory)
+TEST(stb, missing_pixels_of_a_jpeg_never_show_uninitialised_memory)
 {
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
 	struct blob jpeg = make_jpeg_of_one_block();
@@ -42,7 +42,7 @@ TEST(stb, missing_pixels_of_a_jpeg_do_not_show_old_memory)
 	blob_fini(&jpeg);
 }
 
-TEST(stb, each_unsupported_word_is_named)
+TEST(stb, unsupported_options_are_named_in_the_message)
 {
 	static const struct {
 		enum image_format format;

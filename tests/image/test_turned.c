@@ -41,7 +41,8 @@ static void turn_by_box(struct blob *blob, const char *box, uint8_t how)
 	at[4] = how;
 }
 
-TEST(turned, once_by_their_own_box_whatever_exif_says)
+TEST(heif_orientation,
+     only_the_box_of_the_container_rotates_the_picture_and_exif_is_ignored)
 {
 	/* A quarter to the left; left and right changed. Quarters in the order of rgbw's. */
 	static const struct {

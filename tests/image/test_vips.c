@@ -101,7 +101,7 @@ static const struct catalogue_engine *row_of_vips(const struct catalogue *catalo
 	return NULL;
 }
 
-TEST(vips, every_format_that_it_writes_can_be_read_back)
+TEST(vips, every_format_written_by_libvips_can_be_read_back)
 {
 	struct blob png = make_png(160, 120, 3, &rgbw);
 	struct catalogue catalogue;
@@ -141,7 +141,7 @@ TEST(vips, every_format_that_it_writes_can_be_read_back)
 	blob_fini(&png);
 }
 
-TEST(vips, the_formats_that_libvips_itself_brings_are_written)
+TEST(vips, formats_built_into_libvips_can_be_written)
 {
 	const struct catalogue_engine *vips;
 	struct catalogue catalogue;
@@ -159,7 +159,7 @@ TEST(vips, the_formats_that_libvips_itself_brings_are_written)
 	EXPECT_STR(catalogue.engines[2].name, "stb");
 }
 
-TEST(vips, alpha_is_kept_where_the_format_has_it)
+TEST(vips, alpha_is_kept_in_formats_that_support_it)
 {
 	static const struct quarters clear = {{{255, 0, 0, 255},
 	                                       {0, 255, 0, 0},
@@ -190,7 +190,7 @@ static int to_cmyk(VipsImage *in, VipsImage **out)
 	return vips_icc_transform(in, out, "cmyk", "input_profile", "srgb", NULL);
 }
 
-TEST(vips, cmyk_comes_out_as_srgb_and_stb_refuses_it)
+TEST(vips, cmyk_is_converted_to_srgb_and_refused_by_the_stb_engine)
 {
 	/* The colours by the CMYK profile of libvips, which are not those of a press. */
 	static const struct quarters inks = {{{225, 30, 40, 255},
@@ -229,7 +229,7 @@ static int to_tagged_srgb(VipsImage *in, VipsImage **out)
 	return vips_icc_transform(in, out, "srgb", "input_profile", "srgb", NULL);
 }
 
-TEST(vips, another_profile_is_converted_to_srgb_and_stb_refuses_it)
+TEST(vips, other_profiles_are_converted_to_srgb_and_refused_by_the_stb_engine)
 {
 	static const char *const suffixes[] = {".jpg[Q=95]", ".png"};
 
@@ -250,7 +250,7 @@ TEST(vips, another_profile_is_converted_to_srgb_and_stb_refuses_it)
 	}
 }
 
-TEST(vips, a_profile_that_is_srgb_is_taken_by_both_engines)
+TEST(vips, an_srgb_profile_is_accepted_by_both_engines)
 {
 	static const char *const suffixes[] = {".jpg[Q=95]", ".png"};
 
@@ -294,7 +294,7 @@ static int to_lab(VipsImage *in, VipsImage **out)
 	return vips_colourspace(in, out, VIPS_INTERPRETATION_LAB, NULL);
 }
 
-TEST(vips, deep_and_lab_pictures_come_out_as_8_bit_srgb)
+TEST(vips, pictures_with_16_bits_or_lab_colours_become_8_bit_srgb)
 {
 	struct blob blobs[] = {make_by_vips(".png", to_16_bit),
 	                       make_by_vips(".tif", to_16_bit),
@@ -311,7 +311,7 @@ TEST(vips, deep_and_lab_pictures_come_out_as_8_bit_srgb)
 	}
 }
 
-TEST(vips, the_sniffed_format_must_match_the_loader)
+TEST(vips, a_picture_fails_if_the_loader_does_not_match_the_detected_format)
 {
 	static const char *const texts[] = {"\xff\x4f\xff\x51 but no more",
 	                                    "\xff\x0a and text"};

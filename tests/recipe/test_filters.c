@@ -15,7 +15,7 @@ static bool parses(const char *words, struct filter_chain *ret_chain, char *text
 	return is_parsed;
 }
 
-TEST(filters, a_chain_is_names_with_their_numbers)
+TEST(filters, a_filter_chain_is_parsed_from_names_and_numbers)
 {
 	static const struct {
 		const char *words, *canonical;
@@ -61,7 +61,7 @@ TEST(filters, a_chain_is_names_with_their_numbers)
 	"modulate, threshold, rotate, flip, flop, trim, flatten"
 #define A_SIGMA "SIGMA must be between 0.3 and 1000 pixels"
 
-TEST(filters, a_wrong_word_is_quoted_with_what_would_be_right)
+TEST(filters, an_invalid_filter_is_quoted_with_the_expected_value)
 {
 	static const struct {
 		const char *words, *says;
@@ -103,7 +103,7 @@ TEST(filters, a_wrong_word_is_quoted_with_what_would_be_right)
 	}
 }
 
-TEST(filters, every_row_of_the_table_is_whole)
+TEST(filters, every_row_of_the_filter_table_is_complete)
 {
 	for (int kind = FILTER_NONE + 1; kind < N_FILTER_KINDS; kind++) {
 		const struct filter_info *info = filter_info((enum filter_kind)kind);
@@ -120,7 +120,7 @@ TEST(filters, every_row_of_the_table_is_whole)
 	EXPECT_STR(filter_info(N_FILTER_KINDS)->name, "none");
 }
 
-TEST(filters, what_changes_the_shape_comes_before_scaling)
+TEST(filters, filters_that_change_the_shape_run_before_scaling)
 {
 	struct filter_chain chain, before, after;
 	char text[FILTERS_TEXT_BYTES];

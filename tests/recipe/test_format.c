@@ -102,7 +102,7 @@ static enum image_format gate(const char *bytes, size_t n, const char *name)
 	return format;
 }
 
-TEST(sniff, every_format_is_found_by_its_first_bytes)
+TEST(sniff, every_format_is_recognised_by_its_first_bytes)
 {
 	for (size_t i = 0; i < N_BEGINNINGS; i++) {
 		const struct beginning *b = &beginnings[i];
@@ -113,7 +113,7 @@ TEST(sniff, every_format_is_found_by_its_first_bytes)
 	}
 }
 
-TEST(sniff, an_incomplete_magic_is_no_format)
+TEST(sniff, an_incomplete_signature_is_not_recognised)
 {
 	for (size_t i = 0; i < N_BEGINNINGS; i++) {
 		const struct beginning *b = &beginnings[i];
@@ -134,7 +134,7 @@ TEST(sniff, an_incomplete_magic_is_no_format)
 	}
 }
 
-TEST(sniff, the_stray_gzip_is_33_bytes_long)
+TEST(sniff, the_gzip_file_that_hangs_libvips_is_33_bytes_long)
 {
 	EXPECT_EQ(beginnings[N_BEGINNINGS - 1].n, 33);
 }
@@ -170,7 +170,7 @@ static size_t make_tiff(uint8_t *bytes, bool is_big_endian, const uint32_t (*ent
 	return n;
 }
 
-TEST(sniff, a_raw_file_without_its_suffix_is_found_by_its_directory)
+TEST(sniff, a_raw_file_without_its_suffix_is_recognised_by_its_tiff_directory)
 {
 	static const uint32_t dng[][2] = {{254, 1}, {50706, 0x01040000}};
 	static const uint32_t nef[][2] = {{254, 1}, {271, 100}, {330, 200}};
@@ -194,7 +194,7 @@ TEST(sniff, a_raw_file_without_its_suffix_is_found_by_its_directory)
 	}
 }
 
-TEST(sniff, no_bytes_are_read_past_the_end)
+TEST(sniff, detection_never_reads_past_the_end_of_the_file)
 {
 	uint8_t bytes[64];
 	unsigned seed = 1;
@@ -210,7 +210,7 @@ TEST(sniff, no_bytes_are_read_past_the_end)
 	}
 }
 
-TEST(format, a_name_stands_for_the_format_of_its_suffix)
+TEST(format, the_format_of_a_file_name_follows_its_suffix)
 {
 	EXPECT_EQ(format_of_name("a/b.JPG"), FORMAT_JPEG);
 	EXPECT_EQ(format_of_name("b.tar.tiff"), FORMAT_TIFF);
@@ -221,7 +221,7 @@ TEST(format, a_name_stands_for_the_format_of_its_suffix)
 	EXPECT_EQ(format_of_name("a."), FORMAT_NONE);
 }
 
-TEST(format, a_word_is_a_name_or_a_suffix)
+TEST(format, a_format_can_be_given_by_name_or_by_suffix)
 {
 	EXPECT_EQ(format_of_word("jpg"), FORMAT_JPEG);
 	EXPECT_EQ(format_of_word("jpeg"), FORMAT_JPEG);
@@ -231,7 +231,7 @@ TEST(format, a_word_is_a_name_or_a_suffix)
 	EXPECT_EQ(format_of_word("unknown"), FORMAT_NONE);
 }
 
-TEST(format, every_row_is_whole_and_finds_itself)
+TEST(format, every_row_of_the_format_table_is_complete_and_found_by_its_name)
 {
 	for (int i = 0; i < N_FORMATS; i++) {
 		enum image_format format = (enum image_format)i;

@@ -17,7 +17,7 @@ static bool parses(const char *word, struct geometry *ret_geometry, char *text)
 	return is_parsed;
 }
 
-TEST(geometry, a_box_one_side_or_both)
+TEST(geometry, a_size_gives_one_side_or_both)
 {
 	struct geometry geometry;
 	char text[FAILURE_TEXT_BYTES];
@@ -37,7 +37,7 @@ TEST(geometry, a_box_one_side_or_both)
 	EXPECT(!geometry.no_enlarge);
 }
 
-TEST(geometry, an_invalid_size_is_refused_and_its_invalid_part_named)
+TEST(geometry, an_invalid_size_is_refused_and_its_invalid_part_is_named)
 {
 	static const struct {
 		const char *word, *part;
@@ -108,7 +108,7 @@ static void check_side(uint32_t got, uint32_t side, struct geometry box, struct 
 	       box.width, box.height, got, nearest);
 }
 
-TEST(geometry, a_size_is_the_true_one_over_the_larger_ratio_rounded)
+TEST(geometry, an_output_size_is_the_input_size_divided_by_the_larger_ratio_and_rounded)
 {
 	unsigned seed = 1;
 
@@ -138,7 +138,7 @@ TEST(geometry, a_size_is_the_true_one_over_the_larger_ratio_rounded)
 	}
 }
 
-TEST(geometry, sizes_of_note)
+TEST(geometry, typical_sizes_are_computed_correctly)
 {
 	static const struct {
 		const char *word;
@@ -277,7 +277,7 @@ static void check_fit(struct geometry g, struct layout l, const char *what)
 		EXPECT(is_size(l.part.size, s.width, s.height), "%s", what);
 }
 
-TEST(geometry, every_layout_is_sound_and_keeps_what_its_fit_promises)
+TEST(geometry, every_layout_is_valid_and_keeps_the_promises_of_its_fit)
 {
 	unsigned seed = 7;
 
@@ -300,7 +300,7 @@ TEST(geometry, every_layout_is_sound_and_keeps_what_its_fit_promises)
 }
 
 /* As gravity cuts and places: 4 pixels over on each axis. */
-TEST(geometry, a_position_says_what_is_cut_off_and_where_it_lies)
+TEST(geometry, the_position_decides_what_is_cropped_and_where_a_picture_is_placed)
 {
 	static const struct {
 		enum position position;
@@ -338,7 +338,7 @@ TEST(geometry, a_position_says_what_is_cut_off_and_where_it_lies)
 }
 
 /* As sharp does it: what must not be scaled is cut or laid on the canvas as it is. */
-TEST(geometry, a_picture_that_may_not_grow_or_shrink_is_cut_and_placed_all_the_same)
+TEST(geometry, cropping_and_placing_work_without_enlarging_or_reducing)
 {
 	struct geometry g = {
 		.width = 100, .height = 50, .no_enlarge = true, .fit = FIT_COVER};
@@ -355,7 +355,7 @@ TEST(geometry, a_picture_that_may_not_grow_or_shrink_is_cut_and_placed_all_the_s
 	EXPECT(is_size(l.scaled, 200, 10) && is_size(l.canvas, 200, 50));
 }
 
-TEST(geometry, nothing_asked_for_changes_nothing)
+TEST(geometry, an_empty_geometry_changes_nothing)
 {
 	static const struct geometry none;
 	unsigned seed = 3;
@@ -371,7 +371,7 @@ TEST(geometry, nothing_asked_for_changes_nothing)
 	}
 }
 
-TEST(geometry, a_focus_holds_the_part_and_is_small)
+TEST(geometry, the_focus_of_a_long_picture_contains_the_kept_part_and_is_small)
 {
 	for (unsigned i = 0; i < 400; i++) {
 		const struct size from = {1 + i % 7, 9000 + 97 * i};
@@ -397,7 +397,7 @@ TEST(geometry, a_focus_holds_the_part_and_is_small)
 	}
 }
 
-TEST(geometry, of_a_usual_shape_all_is_scaled)
+TEST(geometry, pictures_of_ordinary_shape_are_scaled_as_a_whole)
 {
 	struct geometry g = {.width = 4000, .height = 3000, .fit = FIT_COVER};
 	struct size from = {600, 400};

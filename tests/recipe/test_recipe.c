@@ -105,7 +105,7 @@ static void expect_equal(const struct recipe *got, const struct recipe *want)
 	expect_equal_filters(&got->filters, &want->filters);
 }
 
-TEST(recipe, comes_out_as_it_went_in)
+TEST(recipe, a_recipe_is_unchanged_after_packing_and_unpacking)
 {
 	const struct recipe percent = {.geometry.percent = 12.345678,
 	                               .format = FORMAT_PNG};
@@ -120,7 +120,7 @@ TEST(recipe, comes_out_as_it_went_in)
 	expect_equal(&got, &percent);
 }
 
-TEST(recipe, a_wrong_length_is_refused)
+TEST(recipe, a_packed_recipe_of_the_wrong_length_is_refused)
 {
 	uint8_t bytes[RECIPE_PACKED_BYTES + 1] = {0};
 	struct recipe got = {.quality = 3};
@@ -133,7 +133,7 @@ TEST(recipe, a_wrong_length_is_refused)
 }
 
 /* Wrong recipes, as a parent that lost its mind would pack them. */
-TEST(recipe, a_field_out_of_its_range_is_refused)
+TEST(recipe, a_packed_recipe_with_a_field_out_of_range_is_refused)
 {
 	static const struct recipe good = {.format = FORMAT_PNG};
 	struct recipe wrong[] = {
@@ -179,7 +179,7 @@ TEST(recipe, a_field_out_of_its_range_is_refused)
 }
 
 /* Each byte is one of the fields, where a change shows, or a zero of the tail. */
-TEST(recipe, no_byte_is_ignored)
+TEST(recipe, changing_any_byte_of_a_packed_recipe_is_noticed)
 {
 	uint8_t bytes[RECIPE_PACKED_BYTES], again[RECIPE_PACKED_BYTES];
 	struct recipe got;
@@ -203,7 +203,7 @@ static bool parses(const char *words, struct recipe *ret_recipe, char *text)
 	return is_parsed;
 }
 
-TEST(recipe, its_text_says_all_of_it_and_is_read_back)
+TEST(recipe, the_text_of_a_recipe_is_complete_and_can_be_parsed)
 {
 	char printed[RECIPE_TEXT_BYTES], text[FAILURE_TEXT_BYTES];
 	struct recipe got;
@@ -224,7 +224,7 @@ TEST(recipe, its_text_says_all_of_it_and_is_read_back)
 	expect_equal(&got, &full);
 }
 
-TEST(recipe, a_recipe_of_defaults_is_the_empty_text)
+TEST(recipe, a_recipe_with_only_defaults_has_the_empty_text)
 {
 	static const struct recipe none;
 	char printed[RECIPE_TEXT_BYTES], text[FAILURE_TEXT_BYTES];
@@ -236,7 +236,7 @@ TEST(recipe, a_recipe_of_defaults_is_the_empty_text)
 	expect_equal(&got, &none);
 }
 
-TEST(recipe, each_has_one_canonical_text)
+TEST(recipe, every_recipe_has_one_canonical_text)
 {
 	static const struct {
 		const char *words, *canonical;
@@ -271,7 +271,7 @@ TEST(recipe, each_has_one_canonical_text)
 	}
 }
 
-TEST(recipe, a_wrong_word_is_quoted_with_what_would_be_right)
+TEST(recipe, an_invalid_value_in_a_recipe_text_is_quoted_with_the_expected_value)
 {
 	static const struct {
 		const char *words, *says;
@@ -329,7 +329,7 @@ TEST(recipe, a_wrong_word_is_quoted_with_what_would_be_right)
 	}
 }
 
-TEST(recipe, a_text_that_is_too_long_is_refused)
+TEST(recipe, a_recipe_text_that_is_too_long_is_refused)
 {
 	char words[2 * RECIPE_TEXT_BYTES], text[FAILURE_TEXT_BYTES];
 	struct recipe got;
@@ -341,7 +341,7 @@ TEST(recipe, a_text_that_is_too_long_is_refused)
 }
 
 /* Written down: it stays the same on every machine, until RECIPE_PICTURE_VERSION grows. */
-TEST(recipe, its_fingerprint_is_known_and_differs_with_each_field)
+TEST(recipe, the_fingerprint_of_a_recipe_is_stable_and_depends_on_every_field)
 {
 	static const char *const texts[] = {
 		"",
@@ -392,7 +392,7 @@ TEST(recipe, its_fingerprint_is_known_and_differs_with_each_field)
 }
 
 /* What the fields of any valid text come to survives all ways it is written down. */
-TEST(recipe, random_ones_survive_their_text_and_their_packed_form)
+TEST(recipe, random_recipes_are_unchanged_after_printing_and_packing)
 {
 	static const char *const words[] = {
 		"size 640x480",

@@ -52,7 +52,7 @@ static size_t columns(const char *line)
 	return n;
 }
 
-TEST(bar, all_parts_fit_in_80_columns)
+TEST(bar, all_parts_of_the_progress_bar_fit_into_80_columns)
 {
 	struct meter meter = meter_at_work(2);
 
@@ -64,7 +64,7 @@ TEST(bar, all_parts_fit_in_80_columns)
 	           "  1,234/2,900  56.3/s  2 failed  0:30 left");
 }
 
-TEST(bar, without_utf8_it_is_ascii)
+TEST(bar, the_progress_bar_is_ascii_without_a_utf8_locale)
 {
 	struct meter meter = meter_at_work(2);
 
@@ -73,7 +73,7 @@ TEST(bar, without_utf8_it_is_ascii)
 		" 42% [############                  ]  1,234/2,900  56.3/s  2 failed  0:30 left");
 }
 
-TEST(bar, the_least_important_parts_go_first)
+TEST(bar, the_least_important_parts_of_the_progress_bar_are_dropped_first)
 {
 	struct meter meter = meter_at_work(2);
 
@@ -88,7 +88,7 @@ TEST(bar, the_least_important_parts_go_first)
 	EXPECT_STR(line_at(&meter, 1, false), "");
 }
 
-TEST(bar, no_line_reaches_the_last_column)
+TEST(bar, the_progress_bar_never_reaches_the_last_column)
 {
 	struct meter few = meter_at_work(0), many = meter_at_work(500), scanning;
 
@@ -103,7 +103,7 @@ TEST(bar, no_line_reaches_the_last_column)
 	}
 }
 
-TEST(bar, more_images_than_planned_just_fill_it)
+TEST(bar, the_progress_bar_is_full_with_more_images_than_planned)
 {
 	struct meter meter;
 	struct record ok = {.status = RECORD_OK};
@@ -115,7 +115,7 @@ TEST(bar, more_images_than_planned_just_fill_it)
 	EXPECT_STR(line_at(&meter, 38, false), "100% [######]  2/2  0.20/s  0:00 left");
 }
 
-TEST(bar, an_empty_plan_is_complete)
+TEST(bar, the_progress_bar_of_an_empty_plan_is_full)
 {
 	struct meter meter;
 
@@ -124,7 +124,7 @@ TEST(bar, an_empty_plan_is_complete)
 	EXPECT_STR(line_at(&meter, 24, false), "100% [###########]  0/0");
 }
 
-TEST(bar, scanning_counts_up)
+TEST(bar, the_progress_bar_counts_files_while_scanning)
 {
 	struct meter meter;
 
@@ -209,7 +209,7 @@ static size_t widest_live(const char *text)
 	return widest;
 }
 
-TEST(terminal, the_bar_is_painted_over_itself_and_taken_away)
+TEST(terminal, the_progress_bar_is_repainted_in_place_and_erased_at_the_end)
 {
 	struct terminal terminal = terminal_open(26, PROGRESS_AUTO);
 	struct record ok = record_ok("a.jpg", "b.jpg");
@@ -234,7 +234,7 @@ TEST(terminal, the_bar_is_painted_over_itself_and_taken_away)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, repaints_are_100_ms_apart)
+TEST(terminal, the_progress_bar_is_repainted_at_most_every_100_ms)
 {
 	struct terminal terminal = terminal_open(80, PROGRESS_AUTO);
 	struct record ok = record_ok("a.jpg", "b.jpg");
@@ -252,7 +252,7 @@ TEST(terminal, repaints_are_100_ms_apart)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, failures_stand_above_the_bar_uncut)
+TEST(terminal, failures_are_printed_in_full_above_the_progress_bar)
 {
 	struct terminal terminal = terminal_open(22, PROGRESS_AUTO);
 	struct record failed = record_failed("photos/it's b.jpg", FAIL_CRASHED,
@@ -271,7 +271,7 @@ TEST(terminal, failures_stand_above_the_bar_uncut)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, a_resize_is_followed_and_no_line_wraps)
+TEST(terminal, the_progress_bar_follows_a_terminal_resize_and_never_wraps)
 {
 	static const unsigned short widths[] = {20, 1, 200, 80, 2, 40};
 	struct terminal terminal = terminal_open(80, PROGRESS_AUTO);
@@ -290,7 +290,7 @@ TEST(terminal, a_resize_is_followed_and_no_line_wraps)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, a_wide_terminal_gets_a_wide_bar)
+TEST(terminal, a_wide_terminal_gets_a_wide_progress_bar)
 {
 	struct terminal terminal = terminal_open(20, PROGRESS_AUTO);
 
@@ -302,7 +302,7 @@ TEST(terminal, a_wide_terminal_gets_a_wide_bar)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, names_cannot_send_control_codes)
+TEST(terminal, file_names_cannot_send_control_codes_to_the_terminal)
 {
 	struct terminal terminal = terminal_open(80, PROGRESS_AUTO);
 	struct record failed = record_failed("\033]0;owned\a\xc2\x9b"
@@ -323,7 +323,7 @@ TEST(terminal, names_cannot_send_control_codes)
 	terminal_close(&terminal);
 }
 
-TEST(terminal, a_dumb_terminal_gets_plain_lines)
+TEST(terminal, progress_on_a_dumb_terminal_is_plain_lines)
 {
 	static const char *const terms[] = {"dumb", "", NULL};
 
@@ -345,7 +345,7 @@ TEST(terminal, a_dumb_terminal_gets_plain_lines)
 	}
 }
 
-TEST(terminal, without_a_terminal_the_bar_follows_COLUMNS)
+TEST(terminal, without_a_terminal_size_the_progress_bar_has_the_width_of_COLUMNS)
 {
 	int fd = capture_open();
 	struct report *report = fixture_report(PROGRESS_BAR, fd);

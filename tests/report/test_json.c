@@ -30,7 +30,7 @@ static const char *path_of(const char *path)
 	return line;
 }
 
-TEST(json, commas_separate_members_at_every_depth)
+TEST(json, commas_separate_json_members_at_every_depth)
 {
 	char line[128];
 	struct text text = text_in(line, sizeof(line));
@@ -58,7 +58,7 @@ TEST(json, control_characters_and_quotes_are_escaped)
 	           "\"s\":\"\\u0080\\u009f\xc2\xa0\"");
 }
 
-TEST(json, a_byte_that_is_not_utf8_becomes_the_replacement_character_in_a_message)
+TEST(json, invalid_utf8_in_a_message_becomes_the_replacement_character)
 {
 	EXPECT_STR(string_of("a\xff"
 	                     "b\xc3"),
@@ -66,7 +66,7 @@ TEST(json, a_byte_that_is_not_utf8_becomes_the_replacement_character_in_a_messag
 	           "b\xef\xbf\xbd\"");
 }
 
-TEST(json, a_path_that_is_not_utf8_is_in_base64)
+TEST(json, a_path_that_is_not_utf8_is_written_in_base64)
 {
 	EXPECT_STR(path_of("h\xc3\xa4user.jpg"), "\"input\":\"h\xc3\xa4user.jpg\"");
 	EXPECT_STR(path_of(""), "\"input\":\"\"");
@@ -75,7 +75,7 @@ TEST(json, a_path_that_is_not_utf8_is_in_base64)
 }
 
 /* Table 3-7 of the Unicode standard, at the edges of each of its rows. */
-TEST(utf8, only_well_formed_characters_have_a_length)
+TEST(utf8, only_valid_utf8_characters_have_a_length)
 {
 	const struct {
 		const char *bytes;
@@ -114,7 +114,7 @@ TEST(utf8, only_well_formed_characters_have_a_length)
 }
 
 /* RFC 4648, section 10. */
-TEST(base64, gives_the_published_vectors)
+TEST(base64, base64_matches_the_published_test_vectors)
 {
 	static const char *const encoded[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
 	                                      "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
@@ -160,7 +160,7 @@ static const char *count(uint64_t n)
 	return line;
 }
 
-TEST(figures, counts_are_grouped_by_thousands)
+TEST(numbers, counts_are_grouped_by_thousands)
 {
 	EXPECT_STR(count(0), "0");
 	EXPECT_STR(count(999), "999");
@@ -169,7 +169,7 @@ TEST(figures, counts_are_grouped_by_thousands)
 	EXPECT_STR(count(UINT64_MAX), "18,446,744,073,709,551,615");
 }
 
-TEST(figures, bytes_move_to_the_unit_that_they_are_rounded_into)
+TEST(numbers, byte_counts_use_the_unit_of_the_rounded_value)
 {
 	EXPECT_STR(bytes(0), "0 B");
 	EXPECT_STR(bytes(999), "999 B");
@@ -180,7 +180,7 @@ TEST(figures, bytes_move_to_the_unit_that_they_are_rounded_into)
 	EXPECT_STR(bytes(UINT64_MAX), "18.4 EB");
 }
 
-TEST(figures, decimals_round_and_saturate)
+TEST(numbers, decimals_round_and_saturate)
 {
 	EXPECT_STR(figure(tenths, 31), "31.0");
 	EXPECT_STR(figure(tenths, 0.25), "0.3");
@@ -190,7 +190,7 @@ TEST(figures, decimals_round_and_saturate)
 	EXPECT_STR(figure(tenths, (double)INFINITY), "1844674407370955161.5");
 }
 
-TEST(figures, rates_and_clocks_take_little_room)
+TEST(numbers, rates_and_durations_are_printed_in_few_characters)
 {
 	EXPECT_STR(figure(figure_rate, 0.05), "0.05/s");
 	EXPECT_STR(figure(figure_rate, 0.999), "1.0/s");
@@ -222,7 +222,7 @@ static bool use_comma(void)
 	return false;
 }
 
-TEST(figures, a_comma_locale_changes_nothing)
+TEST(numbers, a_locale_with_decimal_commas_changes_no_number)
 {
 	scratch_enter(NULL);
 	if (use_comma()) {
@@ -249,7 +249,7 @@ TEST(text, too_long_text_is_truncated_and_flagged)
 	EXPECT_EQ(text.n, 5);
 }
 
-TEST(text, growth_is_bounded)
+TEST(text, the_growth_of_a_text_is_bounded)
 {
 	struct text text = TEXT_EMPTY;
 

@@ -30,7 +30,7 @@ static bool near(double got, double want)
 	return got > want * 0.97 && got < want * 1.03;
 }
 
-TEST(meter, has_no_rate_before_the_first_images)
+TEST(meter, there_is_no_rate_before_the_first_images_are_done)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -48,7 +48,7 @@ TEST(meter, has_no_rate_before_the_first_images)
 	EXPECT(near(meter_seconds_left(&meter, now), 9));
 }
 
-TEST(meter, the_rate_follows_the_last_ten_seconds)
+TEST(meter, the_rate_is_measured_over_the_last_ten_seconds)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -74,7 +74,7 @@ TEST(meter, slow_pictures_do_not_make_the_rate_jump)
 	EXPECT(meter_rate(&meter, now) > 0.04 && meter_rate(&meter, now) < 0.06);
 }
 
-TEST(meter, a_stall_brings_the_rate_down)
+TEST(meter, the_rate_falls_while_no_image_completes)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -86,7 +86,7 @@ TEST(meter, a_stall_brings_the_rate_down)
 }
 
 /* The first half of the images is small: bytes give a better estimate than images. */
-TEST(meter, time_left_is_by_bytes_if_they_are_planned)
+TEST(meter, the_remaining_time_is_estimated_by_bytes_if_they_are_known)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -97,7 +97,7 @@ TEST(meter, time_left_is_by_bytes_if_they_are_planned)
 	EXPECT(near(meter_seconds_left(&meter, now), 90));
 }
 
-TEST(meter, unread_failures_reduce_the_time_left)
+TEST(meter, images_that_failed_unread_reduce_the_remaining_time)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -111,7 +111,7 @@ TEST(meter, unread_failures_reduce_the_time_left)
 	EXPECT_EQ(meter.finished_bytes, meter.planned_bytes);
 }
 
-TEST(meter, more_images_than_planned_are_never_over_100_percent)
+TEST(meter, progress_never_exceeds_100_percent_with_more_images_than_planned)
 {
 	struct meter meter;
 	int64_t now = 0;
@@ -128,7 +128,7 @@ TEST(meter, more_images_than_planned_are_never_over_100_percent)
 	EXPECT(meter_seconds_left(&meter, now) == 0);
 }
 
-TEST(meter, all_sums_saturate)
+TEST(meter, all_sums_of_the_meter_saturate_instead_of_overflowing)
 {
 	struct meter meter;
 
@@ -147,7 +147,7 @@ TEST(meter, all_sums_saturate)
 	EXPECT_EQ(meter_percent(&meter), 99);
 }
 
-TEST(meter, counts_add_up_to_the_inputs)
+TEST(meter, counts_of_all_outcomes_add_up_to_the_inputs)
 {
 	struct meter meter;
 	struct report_counts counts;
@@ -174,7 +174,7 @@ TEST(meter, counts_add_up_to_the_inputs)
 	EXPECT_EQ(counts.bytes_out, 20);
 }
 
-TEST(meter, stopped_while_planning_all_scanned_images_are_cancelled)
+TEST(meter, all_scanned_images_count_as_cancelled_after_a_stop_during_planning)
 {
 	struct meter meter;
 

@@ -19,7 +19,7 @@ static const char *quoted(const char *name)
 	return report_quote(name, text, sizeof(text));
 }
 
-TEST(quote, a_harmless_name_has_no_quotes)
+TEST(quote, a_name_without_special_characters_is_not_quoted)
 {
 	use_utf8();
 	EXPECT_STR(quoted("photos/a.jpg"), "photos/a.jpg");
@@ -27,7 +27,7 @@ TEST(quote, a_harmless_name_has_no_quotes)
 	EXPECT_STR(quoted("h\xc3\xa4user.jpg"), "h\xc3\xa4user.jpg");
 }
 
-TEST(quote, special_characters_of_the_shell_are_quoted)
+TEST(quote, names_with_special_characters_of_the_shell_are_quoted)
 {
 	EXPECT_STR(quoted(""), "''");
 	EXPECT_STR(quoted("a b"), "'a b'");
@@ -49,12 +49,12 @@ TEST(quote, unprintable_characters_are_escaped)
 	EXPECT_STR(quoted("\200x'\t"), "''$'\\200''x'\\'''$'\\t'");
 }
 
-TEST(quote, without_a_locale_only_ascii_is_printed)
+TEST(quote, characters_outside_ascii_are_escaped_without_a_utf8_locale)
 {
 	EXPECT_STR(quoted("\xc3\xa4"), "''$'\\303\\244'");
 }
 
-TEST(quote, a_long_name_is_complete_or_ends_in_an_ellipsis)
+TEST(quote, a_long_name_is_printed_completely_or_ends_in_an_ellipsis)
 {
 	char name[4097], text[16];
 
@@ -152,7 +152,7 @@ static void expect_as_ls(char names[][64], int n_names)
 	EXPECT(n_lines > n_names / 2);
 }
 
-TEST(quote, names_look_as_ls_prints_them)
+TEST(quote, names_are_quoted_as_gnu_ls_does)
 {
 	enum { N_NAMES = 400 };
 	static char names[N_NAMES][64];

@@ -21,7 +21,8 @@ static void expect_reasons(const struct given *given, size_t n)
 	}
 }
 
-TEST(reason, tells_truncated_files_from_damaged_ones_and_from_no_images)
+TEST(reason,
+     the_reason_distinguishes_truncated_files_damaged_files_and_files_that_are_not_images)
 {
 	static const struct given given[] = {
 		{FAIL_BAD_IMAGE, "read: the file is empty", NULL, "empty file"},
@@ -48,7 +49,7 @@ TEST(reason, tells_truncated_files_from_damaged_ones_and_from_no_images)
 	expect_reasons(given, sizeof(given) / sizeof(given[0]));
 }
 
-TEST(reason, names_the_option_that_sets_a_limit)
+TEST(reason, the_reason_names_the_option_that_sets_the_exceeded_limit)
 {
 	static const struct given given[] = {
 		{FAIL_TOO_BIG, "header: 640 x 427 is 273280 pixels, the limit is 1000",
@@ -76,7 +77,7 @@ TEST(reason, names_the_option_that_sets_a_limit)
 	expect_reasons(given, sizeof(given) / sizeof(given[0]));
 }
 
-TEST(reason, names_formats_as_people_do)
+TEST(reason, the_reason_uses_the_common_names_of_formats)
 {
 	static const struct given given[] = {
 		{FAIL_UNSUPPORTED,
@@ -102,7 +103,7 @@ TEST(reason, names_formats_as_people_do)
 	expect_reasons(given, sizeof(given) / sizeof(given[0]));
 }
 
-TEST(reason, each_class_has_one_without_any_text)
+TEST(reason, each_failure_class_has_a_reason_even_without_a_message)
 {
 	for (int class = FAIL_NONE + 1; class < N_FAIL_CLASSES; class ++) {
 		char reason[REASON_BYTES];
@@ -117,7 +118,7 @@ TEST(reason, each_class_has_one_without_any_text)
 }
 
 /* A worker's answer may contain any name. */
-TEST(reason, a_long_name_of_a_format_is_cut)
+TEST(reason, a_long_format_name_in_a_reason_is_truncated)
 {
 	char reason[REASON_BYTES];
 	struct failure failure;

@@ -15,7 +15,7 @@ static const char *line_of(struct record record)
 	return line;
 }
 
-TEST(record, an_ok_record_has_all_members)
+TEST(record, the_record_of_a_success_has_all_members)
 {
 	EXPECT_STR(
 		line_of(record_ok("photos/a.jpg", "thumbs/a.jpg")),
@@ -27,7 +27,7 @@ TEST(record, an_ok_record_has_all_members)
 		"\"attempts\":1,\"worker\":4711}\n");
 }
 
-TEST(record, a_failed_record_has_class_and_message)
+TEST(record, the_record_of_a_failure_has_class_and_message)
 {
 	struct record record = record_failed("photos/b.jpg", FAIL_CRASHED,
 	                                     "worker died of SIGSEGV while decoding");
@@ -40,7 +40,7 @@ TEST(record, a_failed_record_has_class_and_message)
 		"\"attempts\":2}\n");
 }
 
-TEST(record, the_log_of_a_dead_worker_is_its_detail_with_any_bytes)
+TEST(record, the_log_of_a_dead_worker_is_in_the_detail_member_whatever_its_bytes)
 {
 	struct record record = record_failed("b.jpg", FAIL_CRASHED, "worker died");
 	static const char log[] = "one\n\xff\0two\n\n";
@@ -55,7 +55,7 @@ TEST(record, the_log_of_a_dead_worker_is_its_detail_with_any_bytes)
 	EXPECT(!strstr(line_of(record), "detail"));
 }
 
-TEST(record, a_failed_record_has_the_known_input_and_no_output)
+TEST(record, the_record_of_a_failure_has_known_facts_of_the_input_but_no_output)
 {
 	struct record record = record_failed("b.jpg", FAIL_BAD_IMAGE, "not an image");
 
@@ -68,7 +68,7 @@ TEST(record, a_failed_record_has_the_known_input_and_no_output)
 	           "\"attempts\":2}\n");
 }
 
-TEST(record, has_the_keys_of_names_damage_and_losses)
+TEST(record, a_record_has_members_for_suffix_mismatch_damage_and_lost_metadata)
 {
 	static const char *const lost[] = {"alpha", "gainmap", NULL};
 	struct record record = record_ok("photos/x/a.png", "out/x/a.png");
@@ -87,7 +87,7 @@ TEST(record, has_the_keys_of_names_damage_and_losses)
 		"\"lost\":[\"alpha\",\"gainmap\"]}\n");
 }
 
-TEST(record, several_outputs_are_a_list)
+TEST(record, several_outputs_are_written_as_a_list)
 {
 	static const struct record_output outputs[] = {
 		{"a-400.jpg", {400, 300, "jpeg", 9000}},
@@ -106,7 +106,7 @@ TEST(record, several_outputs_are_a_list)
 	       "%s", line_of(record));
 }
 
-TEST(record, skipped_and_cancelled_records_are_short)
+TEST(record, records_of_skipped_and_cancelled_images_are_short)
 {
 	struct record record = record_skipped("a.jpg");
 
@@ -117,7 +117,7 @@ TEST(record, skipped_and_cancelled_records_are_short)
 	EXPECT_STR(line_of(record), "{\"input\":\"a.jpg\",\"status\":\"cancelled\"}\n");
 }
 
-TEST(record, unknown_members_are_left_out)
+TEST(record, members_with_unknown_values_are_left_out)
 {
 	struct record record = record_ok("a.jpg", "b.jpg");
 
@@ -134,7 +134,7 @@ TEST(record, unknown_members_are_left_out)
 	           "\"attempts\":1}\n");
 }
 
-TEST(record, paths_that_are_not_utf8_are_in_base64)
+TEST(record, paths_that_are_not_utf8_are_written_in_base64)
 {
 	struct record record = record_skipped("\xff.jpg");
 
@@ -143,7 +143,7 @@ TEST(record, paths_that_are_not_utf8_are_in_base64)
 	                            "\"status\":\"skipped\",\"reason\":\"exists\"}\n");
 }
 
-TEST(record, names_of_4096_bytes_are_complete)
+TEST(record, paths_of_4096_bytes_are_written_completely)
 {
 	char name[4097];
 	const char *line;
@@ -155,7 +155,7 @@ TEST(record, names_of_4096_bytes_are_complete)
 	EXPECT(strstr(line, "\"worker\":4711}\n") != NULL);
 }
 
-TEST(record, the_summary_has_the_keys_of_the_contract)
+TEST(record, the_summary_record_has_the_documented_members)
 {
 	const struct report_counts counts = {.inputs = 2,
 	                                     .ok = 1,

@@ -37,7 +37,7 @@ static const char *with_summary(const char *lines)
 	return text;
 }
 
-TEST(report, plain_has_a_line_for_each_file)
+TEST(report, plain_progress_prints_a_line_for_each_file)
 {
 	EXPECT_STR(
 		said_by(&(struct report_options){.progress = PROGRESS_PLAIN,
@@ -49,21 +49,21 @@ TEST(report, plain_has_a_line_for_each_file)
 			"pixpool: interrupted: stopping\n"));
 }
 
-TEST(report, without_a_terminal_lines_are_plain)
+TEST(report, progress_without_a_terminal_is_plain_lines)
 {
 	setenv("TERM", "xterm", 1);
 	EXPECT(strncmp(said_by(&(struct report_options){.records = -1}), "[1/4] ", 6) ==
 	       0);
 }
 
-TEST(report, none_prints_only_the_summary)
+TEST(report, progress_none_prints_only_the_summary)
 {
 	EXPECT_STR(said_by(&(struct report_options){.progress = PROGRESS_NONE,
 	                                            .records = -1}),
 	           with_summary("pixpool: interrupted: stopping\n"));
 }
 
-TEST(report, verbose_names_ignored_files)
+TEST(report, verbose_mode_lists_ignored_files)
 {
 	EXPECT_STR(
 		said_by(&(struct report_options){
@@ -72,7 +72,7 @@ TEST(report, verbose_names_ignored_files)
 			"ignored: photos/notes.txt\npixpool: interrupted: stopping\n"));
 }
 
-TEST(report, quiet_still_names_failures)
+TEST(report, quiet_mode_still_prints_failures)
 {
 	static const enum progress all[] = {PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN,
 	                                    PROGRESS_NONE};
@@ -108,7 +108,7 @@ static const char summary_record[] =
 	"\"remembered\":0,\"ignored\":1,\"lost\":0,\"damaged\":0,\"bytes_in\":485921,\"bytes_out\":9120,"
 	"\"seconds\":3.20,\"exit\":130,\"version\":\"" PIXPOOL_VERSION "\"}}\n";
 
-TEST(report, json_is_one_object_per_line)
+TEST(report, json_progress_prints_one_object_per_line)
 {
 	char want[4096];
 
@@ -125,7 +125,7 @@ TEST(report, json_is_one_object_per_line)
 	           want);
 }
 
-TEST(report, quiet_json_has_only_records_of_failures)
+TEST(report, json_progress_in_quiet_mode_has_only_records_of_failures)
 {
 	char want[1024];
 
@@ -136,7 +136,7 @@ TEST(report, quiet_json_has_only_records_of_failures)
 	           want);
 }
 
-TEST(report, json_progress_while_scanning_is_a_second_apart)
+TEST(report, json_progress_while_scanning_is_printed_once_a_second)
 {
 	int fd = capture_open();
 	struct report *report = fixture_report(PROGRESS_JSON, fd);
@@ -152,7 +152,7 @@ TEST(report, json_progress_while_scanning_is_a_second_apart)
 	close(fd);
 }
 
-TEST(report, records_come_line_by_line_and_end_in_the_summary)
+TEST(report, records_are_written_one_by_one_and_end_with_the_summary)
 {
 	int records = capture_open(), fd = capture_open();
 	struct report *report = fixture_report_with(
@@ -168,7 +168,7 @@ TEST(report, records_come_line_by_line_and_end_in_the_summary)
 	close(fd);
 }
 
-TEST(report, counts_agree_with_the_records)
+TEST(report, counts_in_the_summary_match_the_records)
 {
 	int fd = capture_open();
 	struct report *report = fixture_report(PROGRESS_NONE, fd);
@@ -186,7 +186,7 @@ TEST(report, counts_agree_with_the_records)
 	close(fd);
 }
 
-TEST(report, interrupted_while_planning_all_images_are_not_started)
+TEST(report, all_images_count_as_not_started_after_an_interrupt_during_planning)
 {
 	int fd = capture_open();
 	struct report *report = fixture_report(PROGRESS_NONE, fd);
@@ -215,7 +215,7 @@ static void add_failures(struct report *report, const char *name, enum fail_clas
 	}
 }
 
-TEST(report, failures_are_grouped_by_reason_the_most_frequent_first)
+TEST(report, the_summary_groups_failures_by_reason_with_the_most_frequent_first)
 {
 	int fd = capture_open();
 	struct report *report = fixture_report(PROGRESS_NONE, fd);
@@ -241,7 +241,7 @@ TEST(report, failures_are_grouped_by_reason_the_most_frequent_first)
 }
 
 /* Reasons come from a table, but the format in them comes from a worker's answer. */
-TEST(report, the_list_of_failures_is_bounded)
+TEST(report, the_list_of_failures_in_the_summary_is_bounded)
 {
 	int fd = capture_open();
 	struct report *report = fixture_report(PROGRESS_NONE, fd);
@@ -267,7 +267,7 @@ TEST(report, the_list_of_failures_is_bounded)
 	close(fd);
 }
 
-TEST(report, a_failure_of_no_known_class_is_an_internal_error)
+TEST(report, a_failure_of_unknown_class_is_reported_as_internal_error)
 {
 	int fd = capture_open();
 	struct report *report = fixture_report(PROGRESS_PLAIN, fd);
@@ -314,7 +314,7 @@ TEST(report, a_run_that_stopped_early_says_how_to_continue)
 	}
 }
 
-TEST(report, verbose_names_damage_and_losses)
+TEST(report, verbose_mode_names_damage_and_lost_metadata)
 {
 	static const char *const lost[] = {"alpha", "exif", NULL};
 	int fd = capture_open();
@@ -336,7 +336,7 @@ TEST(report, verbose_names_damage_and_losses)
 	close(fd);
 }
 
-TEST(report, an_image_of_several_outputs_names_them_all)
+TEST(report, a_line_for_an_image_with_several_outputs_names_all_of_them)
 {
 	static const struct record_output outputs[] = {
 		{"a-400.jpg", {400, 300, "jpeg", 9000}},
@@ -358,7 +358,7 @@ TEST(report, an_image_of_several_outputs_names_them_all)
 	close(fd);
 }
 
-TEST(report, destroy_accepts_null)
+TEST(report, destroying_a_null_report_does_nothing)
 {
 	report_destroy(NULL);
 }

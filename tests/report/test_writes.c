@@ -26,7 +26,7 @@ static const char *packet_from(int fd)
 	return text;
 }
 
-TEST(report, records_leave_in_one_write)
+TEST(report, each_record_is_written_by_a_single_write_call)
 {
 	static char name[4097];
 	int ends[2], fd = capture_open();
@@ -55,7 +55,7 @@ TEST(report, records_leave_in_one_write)
 	close(fd);
 }
 
-TEST(report, lines_and_bar_leave_in_one_write)
+TEST(report, lines_and_progress_bar_are_written_by_a_single_write_call)
 {
 	int ends[2];
 	struct report *report;
@@ -90,7 +90,7 @@ static int broken_pipe(void)
 	return ends[1];
 }
 
-TEST(report, a_closed_standard_error_stops_nothing)
+TEST(report, a_closed_standard_error_stops_neither_report_nor_batch)
 {
 	static const enum progress all[] = {PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON,
 	                                    PROGRESS_NONE};
@@ -111,7 +111,7 @@ TEST(report, a_closed_standard_error_stops_nothing)
 	}
 }
 
-TEST(report, an_unwritable_record_is_remembered_to_the_end)
+TEST(report, a_record_that_could_not_be_written_fails_the_report_at_the_end)
 {
 	int fd = capture_open(), records = broken_pipe();
 	struct report *report = fixture_report_with(
@@ -126,7 +126,7 @@ TEST(report, an_unwritable_record_is_remembered_to_the_end)
 }
 
 /* A record that is cut short must not be followed by another on the same line. */
-TEST(report, no_record_follows_one_that_failed)
+TEST(report, no_record_is_written_after_one_that_could_not_be_written)
 {
 	int fd = capture_open(), records = capture_open();
 	struct report *report = fixture_report_with(
@@ -167,7 +167,7 @@ static void *read_all(void *data)
 	return NULL;
 }
 
-TEST(report, a_full_nonblocking_pipe_is_waited_for)
+TEST(report, a_report_waits_until_a_full_nonblocking_pipe_has_room)
 {
 	enum { N_RECORDS = 5000 };
 	int ends[2], fd = capture_open();

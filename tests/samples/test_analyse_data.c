@@ -22,7 +22,7 @@ static void write_rows(const char *path)
 	REQUIRE(fclose(file) == 0);
 }
 
-TEST(analyse_data, a_bad_row_fails_alone_and_all_rows_come_in_order)
+TEST(analyse_data, a_bad_row_fails_alone_and_all_rows_are_printed_in_order)
 {
 	const char *const argv[] = {PROGRAM, NULL};
 	struct program program;
@@ -66,7 +66,7 @@ TEST(analyse_data, each_bad_row_has_a_message_that_says_what_is_wrong)
 	scratch_leave();
 }
 
-TEST(analyse_data, no_rows_are_no_failure)
+TEST(analyse_data, an_input_without_rows_succeeds)
 {
 	const char *const argv[] = {PROGRAM, NULL};
 	struct transcript said = program_run(argv);

@@ -54,7 +54,7 @@ TEST(fetch_pages, a_page_is_printed_as_soon_as_it_is_done_even_while_the_first_i
 }
 
 /* More pages than threads, so that each thread uses its handle again. */
-TEST(fetch_pages, succeeds_when_all_pages_are_fetched)
+TEST(fetch_pages, the_sample_exits_with_0_when_all_pages_are_fetched)
 {
 	struct http_server *server = serve();
 	const char *page = http_server_address(server, "/page");

@@ -96,7 +96,7 @@ static void expect_places(const float *picture)
 	}
 }
 
-TEST(training_input, each_picture_has_its_place_and_a_failed_one_is_zeros)
+TEST(training_input, the_array_keeps_input_order_and_a_failed_picture_becomes_zeros)
 {
 	static float pictures[3][N_VALUES];
 	struct transcript said;
@@ -125,7 +125,7 @@ TEST(training_input, each_picture_has_its_place_and_a_failed_one_is_zeros)
 	scratch_leave();
 }
 
-TEST(training_input, pictures_of_a_later_batch_follow_those_of_the_first)
+TEST(training_input, pictures_of_the_second_batch_follow_those_of_the_first)
 {
 	enum { N = 65 }; /* a batch and one more */
 	static float picture[N_VALUES];
@@ -156,7 +156,8 @@ TEST(training_input, pictures_of_a_later_batch_follow_those_of_the_first)
 	scratch_leave();
 }
 
-TEST(training_input, succeeds_with_all_pictures_and_reports_a_file_that_cannot_be_written)
+TEST(training_input,
+     the_sample_exits_with_0_for_good_pictures_and_reports_an_unwritable_output)
 {
 	struct transcript said;
 

@@ -136,7 +136,7 @@ static void free_attack_by_reader(void *data)
 }
 
 /* The control: without a sandbox the same calls succeed. */
-TEST(reading, the_calls_that_readers_are_refused_succeed_without_a_sandbox)
+TEST(reading, calls_refused_to_a_worker_with_a_readable_folder_succeed_without_a_sandbox)
 {
 	static const int harmless[] = {100, 101, 102, 103, 104, 105,
 	                               205, 206, 207, 208, 210};

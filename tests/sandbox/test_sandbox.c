@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TEST(sandbox, each_wanted_layer_is_in_force_or_has_a_reason)
+TEST(sandbox, each_requested_layer_is_in_force_or_has_a_reason_why_not)
 {
 	struct sandbox_state state = state_here();
 	char missing[512];
@@ -35,7 +35,7 @@ TEST(sandbox, each_wanted_layer_is_in_force_or_has_a_reason)
 	EXPECT_EQ(missing[0] == 0, sandbox_is_whole(&state));
 }
 
-TEST(sandbox, an_invalid_state_is_rejected)
+TEST(sandbox, an_invalid_sandbox_state_is_rejected)
 {
 	struct sandbox_state state = {.wanted = 6, .in_force = 6};
 
@@ -71,7 +71,7 @@ static void put_up_landlock_alone(void *data)
 		_exit(1);
 }
 
-TEST(sandbox, each_layer_alone_is_in_force_or_has_a_reason)
+TEST(sandbox, each_layer_alone_is_in_force_or_has_a_reason_why_not)
 {
 	static const struct {
 		void (*run)(void *data);
@@ -91,7 +91,8 @@ TEST(sandbox, each_layer_alone_is_in_force_or_has_a_reason)
 }
 
 /* A list that is read past its end has more rules. Adding a rule changes the number. */
-TEST(sandbox, the_filter_has_the_expected_number_of_rules_and_fits_into_the_kernel)
+TEST(sandbox,
+     the_seccomp_filter_has_the_expected_number_of_rules_and_fits_the_kernel_limit)
 {
 	struct seccomp_figures decodes, draws;
 
@@ -126,7 +127,7 @@ static int try_attack(int number)
 	return WEXITSTATUS(status);
 }
 
-TEST(sandbox, calls_that_decoders_need_are_allowed)
+TEST(sandbox, system_calls_that_decoders_need_are_allowed)
 {
 	require_seccomp();
 	open_both();
@@ -135,7 +136,7 @@ TEST(sandbox, calls_that_decoders_need_are_allowed)
 	close_both();
 }
 
-TEST(sandbox, calls_that_honest_code_may_make_are_refused_with_an_error)
+TEST(sandbox, system_calls_that_valid_code_may_try_are_refused_with_an_error)
 {
 	require_seccomp();
 	open_both();
@@ -152,7 +153,7 @@ TEST(sandbox, calls_that_honest_code_may_make_are_refused_with_an_error)
 	close_both();
 }
 
-TEST(sandbox, calls_that_no_decoder_makes_kill)
+TEST(sandbox, system_calls_that_no_decoder_makes_kill_the_worker)
 {
 	require_seccomp();
 	open_both();
@@ -174,7 +175,7 @@ static void kill_itself(void *data)
 	raise(*(const int *)data);
 }
 
-TEST(sandbox, a_crash_keeps_its_own_signal)
+TEST(sandbox, a_crash_inside_the_sandbox_keeps_its_signal)
 {
 	int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE};
 
@@ -213,7 +214,7 @@ static void free_attack(void *data)
 	_exit(attack(*(const int *)data));
 }
 
-TEST(sandbox, the_attacks_succeed_without_a_sandbox)
+TEST(sandbox, all_attacks_succeed_without_a_sandbox)
 {
 	static const int harmless[] = {20, 22, 23, 26, 27, 29, 30, 31,
 	                               32, 36, 50, 52, 54, 55, 59};

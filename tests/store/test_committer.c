@@ -231,7 +231,7 @@ TEST(committer, a_file_is_skipped_only_if_all_its_outputs_exist)
 	files_fini(&files);
 }
 
-TEST(committer, files_after_a_failure_of_the_place_are_dropped)
+TEST(committer, files_waiting_when_the_output_folder_fails_are_dropped)
 {
 	struct batch_of_files files;
 	struct committer *committer;
@@ -257,7 +257,7 @@ TEST(committer, files_after_a_failure_of_the_place_are_dropped)
 
 /* ---- with its thread ---- */
 
-TEST(committer, files_gather_while_the_previous_group_is_committed)
+TEST(committer, files_are_collected_while_the_previous_group_is_committed)
 {
 	struct gate reached = gate_create(), gate = gate_create();
 	struct batch_of_files files;

@@ -118,7 +118,7 @@ static struct store_output output_of(const char *name, int content, size_t n)
 	                             .content = {.fd = content, .n_bytes = n}};
 }
 
-TEST(durable, a_group_is_written_then_synced_then_named_then_its_folders_are_synced)
+TEST(durable, a_group_is_written_then_synced_then_linked_then_its_folders_are_synced)
 {
 	int content = content_of('x', 10);
 	struct store *store;
@@ -141,7 +141,7 @@ TEST(durable, a_group_is_written_then_synced_then_named_then_its_folders_are_syn
 	scratch_leave();
 }
 
-TEST(durable, a_new_folder_is_durable_before_anything_is_in_it)
+TEST(durable, a_new_folder_is_synced_before_a_file_is_created_in_it)
 {
 	int content = content_of('x', 10);
 	struct store *store;
@@ -172,7 +172,7 @@ TEST(durable, without_durability_nothing_is_synced)
 }
 
 /* The kernel may take pages for clean after a failed sync: so the bytes go to a new file. */
-TEST(durable, after_a_failed_sync_the_bytes_are_written_to_a_new_file)
+TEST(durable, bytes_are_written_to_a_new_file_after_a_failed_sync)
 {
 	int content = content_of('x', 10);
 
@@ -219,7 +219,7 @@ TEST(durable, a_file_system_that_does_not_sync_files_takes_outputs)
 	fd_close(&content);
 }
 
-TEST(durable, a_sync_that_fails_twice_is_the_places_fault_and_leaves_nothing)
+TEST(durable, a_sync_that_fails_twice_stops_the_run_and_leaves_no_output)
 {
 	static const int errors[] = {EIO, ENOSPC, EDQUOT};
 	int content = content_of('x', 10);
@@ -277,7 +277,7 @@ static struct stat stat_of(const char *path)
 	return st;
 }
 
-TEST(durable, the_expected_file_is_replaced_and_goes_once_the_new_one_is_durable)
+TEST(durable, the_replaced_file_is_removed_only_after_the_new_one_is_durable)
 {
 	int content = content_of('n', 3);
 
@@ -312,7 +312,7 @@ static void change_it(void)
 	fd_close(&fd);
 }
 
-TEST(durable, a_file_that_changed_meanwhile_stays)
+TEST(durable, a_file_that_changed_meanwhile_is_not_replaced)
 {
 	int content = content_of('n', 3);
 	struct store_output output = output_of("a.jpg", content, 3);
@@ -344,7 +344,7 @@ TEST(durable, a_file_that_changed_meanwhile_stays)
 }
 
 TEST(durable,
-     an_original_is_kept_as_its_backup_and_its_owner_mode_and_attributes_are_carried_over)
+     an_original_is_kept_as_backup_and_the_output_gets_its_owner_mode_and_attributes)
 {
 	int content = content_of('n', 3), fd;
 	struct store_original original = {.folder = -1, .backup_suffix = ".orig"};
@@ -556,7 +556,7 @@ TEST(durable, hidden_files_of_killed_runs_are_removed_and_those_of_living_runs_s
 
 /* ---- stamps ---- */
 
-TEST(durable, an_output_has_its_stamp_with_its_size_time_and_hash_before_it_has_its_name)
+TEST(durable, an_output_gets_its_stamp_before_its_name)
 {
 	int content = content_of('x', 10), fd;
 	struct timespec dates[2] = {{5, 0}, {6, 7}};

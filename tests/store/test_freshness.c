@@ -196,7 +196,7 @@ static bool read_row(char *line, char cells[N_COLUMNS][WORD_BYTES])
 	       !is(cells[OUTPUT], "---");
 }
 
-TEST(freshness, each_decision_follows_the_truth_table)
+TEST(freshness, each_freshness_decision_follows_the_documented_truth_table)
 {
 	FILE *essay = fopen(PIXPOOL_STORE_ESSAY, "re");
 	char line[512], cells[N_COLUMNS][WORD_BYTES];
@@ -214,7 +214,7 @@ TEST(freshness, each_decision_follows_the_truth_table)
 	EXPECT(n_walked >= 400, "%u cases were walked", n_walked);
 }
 
-TEST(freshness, an_undisturbed_run_asks_for_the_row_alone)
+TEST(freshness, an_undisturbed_run_needs_only_the_database_row)
 {
 	struct stamp row = record("same", "same", "same", 60), said;
 	struct freshness freshness = {.recipe = RECIPE_OF_NOW,
@@ -243,7 +243,7 @@ TEST(freshness, an_input_that_changed_just_before_it_was_read_is_compared_by_con
 	EXPECT((freshness.looked_for & EVIDENCE_INPUT_HASH) != 0);
 }
 
-TEST(freshness, content_that_cannot_be_read_is_not_taken_for_equal)
+TEST(freshness, content_that_cannot_be_read_counts_as_different)
 {
 	struct stamp row = record("same", "same", "content", 60), said;
 	enum evidence evidence;
@@ -259,7 +259,7 @@ TEST(freshness, content_that_cannot_be_read_is_not_taken_for_equal)
 	EXPECT(freshness_decide(&freshness, &evidence, &said) == VERDICT_MAKE);
 }
 
-TEST(freshness, an_owner_is_found_without_looking_at_input_or_recipe)
+TEST(freshness, ownership_of_an_output_is_decided_without_input_and_recipe)
 {
 	struct stamp stamp = record("content", "other", "changed", 60);
 	enum evidence evidence;

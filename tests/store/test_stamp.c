@@ -123,7 +123,7 @@ TEST(stamp, writing_a_stamp_without_attributes_fails_with_enotsup)
 }
 
 /* The values are those of xxhsum -H2 and b2sum -l 256. */
-TEST(content_hash, hashes_equal_those_of_other_tools)
+TEST(content_hash, content_hashes_equal_those_of_other_tools)
 {
 	static const unsigned char xxh3_of_abc[] = {0x06, 0xb0, 0x5a, 0xb6, 0x73, 0x3a,
 	                                            0x61, 0x85, 0x78, 0xaf, 0x5f, 0x94,
@@ -146,7 +146,7 @@ TEST(content_hash, hashes_equal_those_of_other_tools)
 	fd_close(&fd);
 }
 
-TEST(content_hash, a_file_hashed_in_pieces_has_the_hash_of_its_bytes)
+TEST(content_hash, hashing_a_file_in_pieces_gives_the_same_hash)
 {
 	enum { N = 300000 };
 	unsigned char *bytes = malloc(N);

@@ -61,7 +61,7 @@ static int64_t bytes_of(struct state *state, const char *output)
 	return state_find(state, output, &row) ? (int64_t)row.out_bytes : -1;
 }
 
-TEST(state, the_next_run_finds_the_rows)
+TEST(state, the_next_run_finds_the_rows_of_the_last_one)
 {
 	struct state *state;
 	char longest[600];
@@ -107,7 +107,7 @@ TEST(state, an_uncommitted_group_is_lost)
 	scratch_leave();
 }
 
-TEST(state, a_known_failure_comes_back_as_it_was)
+TEST(state, a_known_failure_is_read_back_unchanged)
 {
 	struct known_failure known = {.recipe = UINT64_MAX,
 	                              .build = 1,
@@ -152,7 +152,7 @@ static bool stop_at_first(void *data, const char *output)
 	return false;
 }
 
-TEST(state, every_row_is_visited_in_order_and_a_visit_may_end_it)
+TEST(state, every_row_is_visited_in_order_until_the_visitor_stops)
 {
 	struct state *state;
 	char names[64] = "";
@@ -193,7 +193,7 @@ static bool ask_three_times(void *data)
 	return ++*(int *)data < 3;
 }
 
-TEST(state, one_run_at_a_time_has_the_state_until_it_ends)
+TEST(state, only_one_run_at_a_time_can_hold_the_state)
 {
 	int n_asked = 0;
 	struct state_options waits = plain;
@@ -211,7 +211,7 @@ TEST(state, one_run_at_a_time_has_the_state_until_it_ends)
 	scratch_leave();
 }
 
-TEST(state, after_a_killed_run_the_state_is_unlocked_and_has_all_its_groups)
+TEST(state, the_state_is_unlocked_and_complete_after_a_killed_run)
 {
 	struct state *state;
 	int status = 0;
@@ -239,7 +239,7 @@ static bool is_there(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-TEST(state, a_file_that_is_no_database_is_moved_aside_with_a_notice)
+TEST(state, a_state_file_that_is_not_a_database_is_renamed_with_a_notice)
 {
 	struct state *state;
 
@@ -262,7 +262,7 @@ TEST(state, a_file_that_is_no_database_is_moved_aside_with_a_notice)
 	scratch_leave();
 }
 
-TEST(state, a_foreign_database_is_renamed_intact)
+TEST(state, a_database_of_another_program_is_renamed_intact)
 {
 	sqlite3 *other;
 	struct state *state;
@@ -306,7 +306,7 @@ static void damage(const char *path, off_t at, size_t n)
 	fd_close(&fd);
 }
 
-TEST(state, damage_in_any_page_loses_rows_and_breaks_nothing)
+TEST(state, damage_in_any_database_page_only_loses_rows)
 {
 	struct stat st;
 
@@ -355,7 +355,7 @@ static bool finds_and_does_not_write(void)
 	return is_right;
 }
 
-TEST(state, rows_are_found_in_a_folder_that_cannot_be_written)
+TEST(state, rows_are_found_in_a_read_only_folder)
 {
 	struct state *state;
 
@@ -426,7 +426,7 @@ static void fail_each(enum vfs_call call, int code, bool for_good)
 	EXPECT(!has_failed);
 }
 
-TEST(state, a_failed_call_loses_its_own_data_and_nothing_else)
+TEST(state, a_failed_system_call_loses_only_its_own_data)
 {
 	static const struct {
 		enum vfs_call call;
@@ -448,7 +448,7 @@ TEST(state, a_failed_call_loses_its_own_data_and_nothing_else)
 	scratch_leave();
 }
 
-TEST(state, a_share_without_locks_has_no_state_and_a_reason_is_given)
+TEST(state, a_file_system_without_locks_gets_no_state_and_a_reason)
 {
 	struct state *state;
 

@@ -29,7 +29,7 @@ static void by_every_way(void (*claims)(int way))
 	scratch_leave();
 }
 
-TEST(store, the_output_folder_is_made_with_its_parents)
+TEST(store, the_output_folder_is_created_with_its_parents)
 {
 	dev_t dev;
 	ino_t ino;
@@ -51,7 +51,7 @@ TEST(store, the_output_folder_is_made_with_its_parents)
 	scratch_leave();
 }
 
-TEST(store, a_folder_that_cannot_be_opened_or_made_says_why)
+TEST(store, the_failure_to_open_or_create_a_folder_gives_the_reason)
 {
 	scratch_enter(NULL);
 	scratch_file("file", "");
@@ -92,7 +92,7 @@ static void appears_whole(int way)
 	store_close(store);
 }
 
-TEST(store, an_output_appears_whole_and_its_mode_follows_the_umask)
+TEST(store, an_output_appears_complete_and_its_mode_follows_the_umask)
 {
 	by_every_way(appears_whole);
 }
@@ -120,7 +120,7 @@ static void makes_sub_folders(int way)
 	store_close(store);
 }
 
-TEST(store, sub_folders_are_made_as_needed)
+TEST(store, sub_folders_are_created_as_needed)
 {
 	by_every_way(makes_sub_folders);
 }
@@ -141,7 +141,7 @@ static void own_and_skip_keep_what_is_there(int way)
 	store_close(store);
 }
 
-TEST(store, an_existing_file_fails_with_own_and_is_skipped_with_skip)
+TEST(store, an_existing_file_fails_by_default_and_is_skipped_with_overwrite_skip)
 {
 	by_every_way(own_and_skip_keep_what_is_there);
 }
@@ -166,7 +166,7 @@ static void always_replaces(int way)
 	store_close(store);
 }
 
-TEST(store, always_replaces_a_file_but_not_a_folder)
+TEST(store, overwrite_always_replaces_a_file_but_not_a_folder)
 {
 	by_every_way(always_replaces);
 }
@@ -212,7 +212,7 @@ static void goes_through_no_link(int way)
 	store_close(store);
 }
 
-TEST(store, a_planted_link_is_never_followed)
+TEST(store, a_symbolic_link_planted_in_the_output_folder_is_never_followed)
 {
 	by_every_way(goes_through_no_link);
 }
@@ -234,7 +234,7 @@ static void refuses_names(int way)
 	store_close(store);
 }
 
-TEST(store, a_name_that_leads_out_of_the_folder_is_an_internal_error)
+TEST(store, an_output_name_that_leads_out_of_the_folder_is_an_internal_error)
 {
 	by_every_way(refuses_names);
 }
@@ -268,7 +268,7 @@ static void fails_alone(int way)
 	store_close(store);
 }
 
-TEST(store, a_long_name_or_short_content_fails_only_that_output)
+TEST(store, a_name_that_is_too_long_or_content_that_is_too_short_fails_only_that_output)
 {
 	by_every_way(fails_alone);
 }
@@ -290,7 +290,7 @@ static void makes_again(int way)
 	store_close(store);
 }
 
-TEST(store, a_folder_that_vanished_is_made_again)
+TEST(store, a_folder_that_vanished_is_created_again)
 {
 	by_every_way(makes_again);
 }
@@ -309,12 +309,12 @@ static void gives_up_its_folder(int way)
 	store_close(store);
 }
 
-TEST(store, a_removed_output_folder_is_a_fault_of_the_place)
+TEST(store, a_removed_output_folder_stops_the_run)
 {
 	by_every_way(gives_up_its_folder);
 }
 
-TEST(store, a_stream_is_created_or_emptied)
+TEST(store, a_report_file_is_created_or_emptied)
 {
 	int fd;
 
@@ -334,7 +334,7 @@ TEST(store, a_stream_is_created_or_emptied)
 }
 
 /* It has its dates as soon as it has its name. */
-TEST(store, an_output_gets_the_dates_that_it_is_given)
+TEST(store, an_output_gets_the_requested_times)
 {
 	static const struct timespec dates[2] = {{86400, 123456789}, {-5, 999999999}};
 	int content = content_of('d', 5000);

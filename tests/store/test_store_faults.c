@@ -28,7 +28,7 @@
 enum { BIG = 1 << 20, N_THREADS = 4 };
 
 /* RLIMIT_FSIZE stops the writing in the middle. */
-TEST(store_faults, an_output_that_fails_half_written_leaves_no_file)
+TEST(store_faults, an_output_whose_writing_fails_halfway_leaves_no_file)
 {
 	struct rlimit whole, half;
 	int content = content_of('x', BIG);
@@ -87,7 +87,7 @@ static void expect_place(struct store *store, const char *relative, size_t n,
 	fd_close(&content);
 }
 
-TEST(store_faults, a_full_place_ends_the_batch_and_keeps_existing_files)
+TEST(store_faults, a_full_disk_ends_the_batch_and_keeps_existing_files)
 {
 	scratch_enter(NULL);
 	for (int way = 0; way < N_WAYS && (way > 0 || mount_small()); way++) {
@@ -108,7 +108,7 @@ TEST(store_faults, a_full_place_ends_the_batch_and_keeps_existing_files)
 	scratch_leave();
 }
 
-TEST(store_faults, a_place_without_room_for_names_or_read_only_ends_the_batch)
+TEST(store_faults, a_file_system_without_inodes_or_read_only_ends_the_batch)
 {
 	char name[32];
 
@@ -167,8 +167,7 @@ static bool tells_where_permission_lacks(void)
 	return as_said;
 }
 
-TEST(store_faults,
-     missing_permission_is_a_fault_of_the_place_only_for_the_output_folder_itself)
+TEST(store_faults, missing_permission_ends_the_batch_only_for_the_output_folder_itself)
 {
 	scratch_enter(NULL);
 	scratch_folder("out");
@@ -192,7 +191,7 @@ static bool drives_a_dropbox(void)
 	return done;
 }
 
-TEST(store_faults, a_folder_that_may_be_written_need_not_be_readable)
+TEST(store_faults, an_output_folder_that_is_writable_need_not_be_readable)
 {
 	scratch_enter(NULL);
 	scratch_folder("out");
@@ -260,7 +259,7 @@ static void end_race(pthread_t *threads)
 	store_close(race.store);
 }
 
-TEST(store_faults, exactly_one_of_four_threads_gets_a_name)
+TEST(store_faults, exactly_one_of_four_threads_can_publish_a_name)
 {
 	enum { N_ROUNDS = 40 };
 	pthread_t threads[N_THREADS];
@@ -291,7 +290,7 @@ static bool is_whole(const char *path)
 	return n == 100000 && memcmp(bytes, bytes + 1, 99999) == 0;
 }
 
-TEST(store_faults, a_reader_sees_one_whole_file_while_others_replace_it)
+TEST(store_faults, a_reader_sees_one_complete_file_while_others_replace_it)
 {
 	pthread_t threads[N_THREADS];
 

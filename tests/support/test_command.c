@@ -2,7 +2,7 @@
 #include "support/command.h"
 #include "support/test.h"
 
-TEST(command, a_pipeline_fails_when_any_of_its_commands_fails)
+TEST(command, a_shell_pipeline_fails_when_any_of_its_commands_fails)
 {
 	command_programs("/usr/bin");
 	EXPECT_EQ(run("true | true").status, 0);
@@ -11,14 +11,14 @@ TEST(command, a_pipeline_fails_when_any_of_its_commands_fails)
 	EXPECT_EQ(run("sh -c 'exit 4' | cat").status, 4);
 }
 
-TEST(command, a_signal_is_a_status_over_128)
+TEST(command, a_command_killed_by_a_signal_has_a_status_over_128)
 {
 	command_programs("/usr/bin");
 	EXPECT_EQ(run("kill -KILL $$").status, 128 + 9);
 	EXPECT_EQ(run("sh -c 'kill -KILL $$' | cat").status, 128 + 9);
 }
 
-TEST(command, limits_have_the_units_of_posix)
+TEST(command, ulimit_in_a_test_command_uses_the_units_of_posix)
 {
 	command_programs("/usr/bin");
 	EXPECT_STR(

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TEST(walk, files_come_before_sub_folders_each_by_the_bytes_of_the_names)
+TEST(walk, a_folder_lists_files_before_sub_folders_each_sorted_by_name_bytes)
 {
 	scratch_enter(NULL);
 	scratch_folder("photos");
@@ -41,7 +41,7 @@ TEST(walk, files_come_before_sub_folders_each_by_the_bytes_of_the_names)
 	scratch_leave();
 }
 
-TEST(walk, inputs_come_in_their_order_and_each_item_names_its_input)
+TEST(walk, inputs_are_walked_in_order_and_each_item_names_its_input)
 {
 	const char *const inputs[] = {"b.jpg", "a", "b.jpg"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 3};
@@ -62,7 +62,7 @@ TEST(walk, inputs_come_in_their_order_and_each_item_names_its_input)
 	scratch_leave();
 }
 
-TEST(walk, a_path_is_what_a_person_would_type)
+TEST(walk, printed_paths_are_those_that_a_user_would_type)
 {
 	scratch_enter(NULL);
 	scratch_folder("photos");
@@ -79,7 +79,7 @@ TEST(walk, a_path_is_what_a_person_would_type)
 	scratch_leave();
 }
 
-TEST(walk, the_root_folder_has_one_slash)
+TEST(walk, paths_below_the_root_folder_start_with_a_single_slash)
 {
 	const char *const inputs[] = {"//"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
@@ -92,7 +92,7 @@ TEST(walk, the_root_folder_has_one_slash)
 	walk_close(walk);
 }
 
-TEST(walk, names_are_bytes)
+TEST(walk, names_that_are_not_utf8_are_returned_unchanged)
 {
 	const char *const inputs[] = {"d"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 1};
@@ -128,7 +128,7 @@ TEST(walk, names_are_bytes)
 	scratch_leave();
 }
 
-TEST(walk, links_are_followed_when_named_and_not_when_met)
+TEST(walk, symbolic_links_are_followed_as_inputs_and_not_inside_folders)
 {
 	scratch_enter(NULL);
 	scratch_folder("photos");
@@ -173,7 +173,7 @@ TEST(walk, a_file_that_became_a_link_is_not_opened)
 	scratch_leave();
 }
 
-TEST(walk, the_output_folder_is_not_walked_wherever_it_is_met)
+TEST(walk, the_output_folder_is_never_walked_wherever_it_is)
 {
 	const char *const inputs[] = {"photos", "photos/thumbs", "to_thumbs",
 	                              "photos/../photos/thumbs/"};
@@ -196,7 +196,7 @@ TEST(walk, the_output_folder_is_not_walked_wherever_it_is_met)
 	scratch_leave();
 }
 
-TEST(walk, an_input_that_does_not_exist_is_an_error_and_the_walk_goes_on)
+TEST(walk, an_input_that_does_not_exist_is_an_error_and_the_walk_continues)
 {
 	scratch_enter(NULL);
 	scratch_file("a.jpg", "");
@@ -208,7 +208,7 @@ TEST(walk, an_input_that_does_not_exist_is_an_error_and_the_walk_goes_on)
 	scratch_leave();
 }
 
-TEST(walk, hidden_names_are_skipped_unless_they_are_inputs)
+TEST(walk, hidden_files_and_folders_are_skipped_unless_given_as_inputs)
 {
 	scratch_enter(NULL);
 	scratch_folder("photos");
@@ -225,7 +225,7 @@ TEST(walk, hidden_names_are_skipped_unless_they_are_inputs)
 	scratch_leave();
 }
 
-TEST(walk, a_special_file_is_not_opened_and_as_an_input_is_refused_without_blocking)
+TEST(walk, special_files_are_never_opened_and_are_refused_as_inputs)
 {
 	const char *const inputs[] = {"d/fifo", "d/socket"};
 	const struct walk_options options = {.inputs = inputs, .n_inputs = 2};
@@ -260,7 +260,7 @@ static bool lists_unreadable_folders(void)
 	                         "named error 13 photos/closed/c.jpg (c.jpg)\n") == 0;
 }
 
-TEST(walk, an_unreadable_folder_is_an_error_and_the_walk_goes_on)
+TEST(walk, an_unreadable_folder_is_an_error_and_the_walk_continues)
 {
 	scratch_enter(NULL);
 	scratch_folder("photos");
@@ -275,7 +275,7 @@ TEST(walk, an_unreadable_folder_is_an_error_and_the_walk_goes_on)
 	scratch_leave();
 }
 
-TEST(walk, a_mount_that_leads_back_up_is_an_error_and_not_walked)
+TEST(walk, a_bind_mount_of_a_parent_folder_is_an_error_and_not_walked)
 {
 	scratch_enter(NULL);
 	scratch_folder("photos");

@@ -85,7 +85,7 @@ static void make_chain(const char *name, int n_levels)
 	fd_close(&at);
 }
 
-TEST(walk_limits, a_tree_of_5000_levels_is_walked_whole_with_few_descriptors)
+TEST(walk_limits, a_tree_of_5000_levels_is_walked_completely_with_few_descriptors)
 {
 	enum { N_LEVELS = 5000 };
 	struct walk *walk = walk_of("top");
@@ -119,7 +119,7 @@ TEST(walk_limits, a_tree_of_5000_levels_is_walked_whole_with_few_descriptors)
 	scratch_leave();
 }
 
-TEST(walk_limits, closing_in_the_middle_leaves_no_descriptor)
+TEST(walk_limits, closing_a_walk_early_leaves_no_descriptor_open)
 {
 	struct walk *walk = walk_of("top");
 	int n_before;
@@ -206,7 +206,7 @@ TEST(walk_limits, a_folder_removed_before_its_turn_is_skipped)
 	scratch_leave();
 }
 
-TEST(walk_limits, a_folder_removed_while_it_is_walked_ends_there)
+TEST(walk_limits, a_folder_removed_while_it_is_walked_ends_without_an_error)
 {
 	struct walk *walk = walk_of("photos");
 	struct walk_item item;
@@ -231,7 +231,7 @@ TEST(walk_limits, a_folder_removed_while_it_is_walked_ends_there)
 	scratch_leave();
 }
 
-TEST(walk_limits, a_folder_swapped_for_a_link_is_not_followed)
+TEST(walk_limits, a_folder_replaced_by_a_symbolic_link_is_not_followed)
 {
 	struct walk *walk = walk_of("photos");
 
@@ -253,7 +253,7 @@ TEST(walk_limits, a_folder_swapped_for_a_link_is_not_followed)
 /* 40 levels: the folders in the middle are closed when the chain is exchanged for another one. The
  * folders that are still open are walked. Each of the others is an error, but not the INPUT itself,
  * which stays open. */
-TEST(walk_limits, a_folder_exchanged_above_the_walk_is_an_error)
+TEST(walk_limits, a_parent_folder_replaced_during_the_walk_is_an_error)
 {
 	enum { N_LEVELS = 40 };
 	struct walk *walk = walk_of("top");
@@ -334,7 +334,7 @@ static void make_small_tree(void)
 	"other photos/link (link)\n"                                                     \
 	"file photos/sub/b.jpg (sub/b.jpg)\n"
 
-TEST(walk_limits, a_read_error_comes_after_the_files_that_were_read)
+TEST(walk_limits, a_read_error_of_a_folder_is_reported_after_the_files_read_so_far)
 {
 	scratch_enter(NULL);
 	make_small_tree();
@@ -344,7 +344,7 @@ TEST(walk_limits, a_read_error_comes_after_the_files_that_were_read)
 	scratch_leave();
 }
 
-TEST(walk_limits, the_type_of_an_entry_is_found_out_where_the_folder_does_not_give_it)
+TEST(walk_limits, the_type_of_an_entry_is_queried_if_the_folder_does_not_provide_it)
 {
 	scratch_enter(NULL);
 	make_small_tree();
@@ -354,7 +354,7 @@ TEST(walk_limits, the_type_of_an_entry_is_found_out_where_the_folder_does_not_gi
 	scratch_leave();
 }
 
-TEST(walk_limits, a_name_that_the_folder_gives_twice_is_met_once)
+TEST(walk_limits, a_name_that_the_folder_lists_twice_is_returned_once)
 {
 	scratch_enter(NULL);
 	make_small_tree();
@@ -363,7 +363,7 @@ TEST(walk_limits, a_name_that_the_folder_gives_twice_is_met_once)
 	scratch_leave();
 }
 
-TEST(walk_limits, an_input_folder_swapped_for_a_fifo_is_an_error_and_does_not_block)
+TEST(walk_limits, an_input_folder_replaced_by_a_fifo_is_an_error_and_does_not_block)
 {
 	struct walk_item item;
 	struct walk *walk;

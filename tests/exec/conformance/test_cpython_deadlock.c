@@ -142,7 +142,7 @@ static void expect_wrong(struct pxp_future *future, const struct fault *fault)
  * loky: test_crashes. There an exit is an error of the task, or breaks the pool; here it is
  * a crash of that task, and the pool goes on.
  */
-TEST(cpython_deadlock, a_fault_at_any_step_costs_its_task_and_is_reported)
+TEST(cpython_deadlock, a_fault_at_any_step_of_a_task_fails_only_that_task_and_is_reported)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 
@@ -222,7 +222,7 @@ TEST(cpython_deadlock, a_task_that_cannot_be_sent_fails_alone)
 }
 
 /* test_shutdown_deadlock_pickle */
-TEST(cpython_deadlock, a_task_that_cannot_be_sent_does_not_hang_a_shutdown)
+TEST(cpython_deadlock, a_shutdown_does_not_hang_on_a_task_that_cannot_be_sent)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *future;
@@ -308,7 +308,7 @@ static enum pxp_status task_babbles(struct pxp_task *task)
 /* test_error_during_result_unpickle_in_result_handler,
  * test_exit_during_result_unpickle_in_result_handler; loky: test_crashes. The supervisor runs no
  * user code. What can go wrong there is an invalid frame. */
-TEST(cpython_deadlock, a_frame_that_the_parent_cannot_read_costs_its_task)
+TEST(cpython_deadlock, a_frame_that_the_parent_cannot_read_fails_only_its_task)
 {
 	static const char *const ways[] = {"error", "crash", "exit", "_exit"};
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -324,7 +324,7 @@ TEST(cpython_deadlock, a_frame_that_the_parent_cannot_read_costs_its_task)
 /* ---- shutdown, large data, a late supervisor ---- */
 
 /* test_shutdown_deadlock */
-TEST(cpython_deadlock, a_worker_that_dies_while_a_shutdown_waits_does_not_hang_it)
+TEST(cpython_deadlock, a_shutdown_does_not_hang_when_a_worker_dies_meanwhile)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct gate gate = gate_create();
@@ -376,7 +376,7 @@ static void pass_gate(struct pxp_future *future, void *data)
 
 /* test_gh105829_should_not_deadlock_if_wakeup_pipe_full: the supervisor is held in a callback
  * while a hundred tasks are submitted, each of which would wake it. */
-TEST(cpython_deadlock, submissions_do_not_wait_for_a_late_supervisor)
+TEST(cpython_deadlock, submissions_do_not_wait_for_a_busy_supervisor)
 {
 	enum { N = 100 };
 

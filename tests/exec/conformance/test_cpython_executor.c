@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* executor.py: test_submit */
-TEST(cpython_executor, a_task_gives_its_result)
+TEST(cpython_executor, a_task_returns_its_result)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -23,7 +23,7 @@ TEST(cpython_executor, a_task_gives_its_result)
 }
 
 /* executor.py: test_submit_keyword. Arguments are bytes here. */
-TEST(cpython_executor, every_byte_of_an_input_arrives_and_a_task_must_be_a_function)
+TEST(cpython_executor, any_bytes_can_be_an_input_and_a_task_without_function_is_refused)
 {
 	char input[256];
 
@@ -108,7 +108,7 @@ TEST(cpython_executor, each_result_of_a_map_belongs_to_the_caller)
 
 /* executor.py: test_max_workers_negative. Our count has no sign, and 0 is the default. A negative
  * number becomes one that is too large. */
-TEST(cpython_executor, a_number_of_workers_below_one_is_refused_or_the_default)
+TEST(cpython_executor, a_negative_number_of_workers_is_refused_and_zero_is_the_default)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -131,7 +131,7 @@ static enum pxp_status task_fails_falsely(struct pxp_task *task)
 }
 
 /* executor.py: test_swallows_falsey_exceptions */
-TEST(cpython_executor, a_failure_with_code_zero_and_no_text_is_a_failure)
+TEST(cpython_executor, a_failure_with_code_0_and_without_text_counts_as_a_failure)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -151,7 +151,7 @@ TEST(cpython_executor, a_failure_with_code_zero_and_no_text_is_a_failure)
 
 /* test_default_workers: CPython uses four more than the processors; ours is documented as the
  * processors that the process may use. */
-TEST(cpython_executor, by_default_there_are_as_many_workers_as_usable_processors)
+TEST(cpython_executor, by_default_an_executor_has_one_worker_for_each_usable_processor)
 {
 	cpu_set_t processors;
 	unsigned n;
@@ -176,7 +176,7 @@ TEST(cpython_executor, by_default_there_are_as_many_workers_as_usable_processors
 }
 
 /* test_saturation; test_interpreter_pool.py: test_saturation */
-TEST(cpython_executor, sixty_waiting_tasks_use_four_threads)
+TEST(cpython_executor, a_pool_of_four_threads_runs_sixty_blocked_tasks_with_four_threads)
 {
 	enum { THREADS = 4, TASKS = 15 * THREADS };
 	struct residue before = residue_now();
@@ -197,7 +197,7 @@ TEST(cpython_executor, sixty_waiting_tasks_use_four_threads)
 }
 
 /* test_idle_thread_reuse; test_interpreter_pool.py: test_idle_thread_reuse */
-TEST(cpython_executor, sequential_tasks_use_one_thread)
+TEST(cpython_executor, sequential_tasks_reuse_one_thread)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 4);
 
@@ -208,7 +208,7 @@ TEST(cpython_executor, sequential_tasks_use_one_thread)
 }
 
 /* test_hang_global_shutdown_lock */
-TEST(cpython_executor, process_pools_come_and_go_while_threads_are_busy)
+TEST(cpython_executor, process_pools_can_be_created_and_destroyed_while_threads_are_busy)
 {
 	enum { ROUNDS = 50 };
 	struct pxp_executor *threads = pool_create(PXP_THREADS, 2);
@@ -242,7 +242,7 @@ static enum pxp_status task_forks(struct pxp_task *task)
 }
 
 /* test_process_fork_from_a_threadpool; Pebble: test_process_pool_child_process */
-TEST(cpython_executor, a_task_may_fork_a_child_that_ends_at_once)
+TEST(cpython_executor, a_task_may_fork_a_child_that_exits_at_once)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -288,7 +288,7 @@ static void finish_those_that_run(struct pxp_executor *pool, unsigned n_workers)
 }
 
 /* test_blocking, test_blocking_with_limited_workers */
-TEST(cpython_executor, waiting_tasks_end_when_only_the_running_ones_are_released)
+TEST(cpython_executor, queued_tasks_run_after_the_running_ones_are_released)
 {
 	static const unsigned n_workers[] = {10, 4};
 
@@ -318,7 +318,7 @@ static void tell_loop(struct pxp_future *future, void *data)
 
 /* AsyncioTest.test_run_in_executor_cancel: a callback of a cancel runs inside the cancel, and
  * never after its loop is gone. */
-TEST(cpython_executor, callbacks_of_a_cancel_run_inside_the_cancel)
+TEST(cpython_executor, a_cancel_runs_the_callbacks_before_it_returns)
 {
 	EVERY_POOL(kind)
 	{

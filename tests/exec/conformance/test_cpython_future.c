@@ -80,7 +80,7 @@ TEST(cpython_future, a_callback_sees_the_cancel)
 
 /* test_done_callback_raises, test_done_callback_raises_already_succeeded: our callbacks cannot
  * fail. What is left is that none keeps another from running. */
-TEST(cpython_future, every_callback_runs_whether_added_before_or_after_the_end)
+TEST(cpython_future, callbacks_run_whether_they_are_added_before_or_after_completion)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	struct sight sights[4] = {0};
@@ -139,7 +139,7 @@ TEST(cpython_future, every_status_has_a_name)
 }
 
 /* test_cancel */
-TEST(cpython_future, cancel_succeeds_for_pending_and_for_cancelled_futures)
+TEST(cpython_future, cancel_succeeds_on_pending_and_on_cancelled_futures)
 {
 	static const bool is_cancelled[N_FIXTURES] = {true, false, true,
 	                                              true, false, false};
@@ -157,7 +157,7 @@ TEST(cpython_future, cancel_succeeds_for_pending_and_for_cancelled_futures)
 }
 
 /* test_cancelled, test_running, test_done */
-TEST(cpython_future, each_state_excludes_the_others)
+TEST(cpython_future, a_future_is_in_exactly_one_state)
 {
 	static const enum pxp_future_state states[N_FIXTURES] = {
 		PXP_PENDING,   PXP_RUNNING, PXP_CANCELLED,
@@ -173,7 +173,7 @@ TEST(cpython_future, each_state_excludes_the_others)
 }
 
 /* test_result_with_timeout, test_exception_with_timeout */
-TEST(cpython_future, a_poll_returns_the_result_or_the_reason_why_there_is_none)
+TEST(cpython_future, polling_returns_the_result_or_the_reason_why_there_is_none)
 {
 	static const enum pxp_status statuses[N_FIXTURES] = {
 		PXP_ETIMEOUT,   PXP_ETIMEOUT, PXP_ECANCELLED,
@@ -271,7 +271,7 @@ TEST(cpython_future, a_result_an_error_and_a_cancel_wake_waiting_threads)
 }
 
 /* test_multiple_set_result */
-TEST(cpython_future, a_second_result_is_refused_and_the_first_kept)
+TEST(cpython_future, a_second_result_is_refused_and_the_first_is_kept)
 {
 	struct pxp_future *promise = pxp_promise_create();
 	void *two = strdup("2");
@@ -285,7 +285,7 @@ TEST(cpython_future, a_second_result_is_refused_and_the_first_kept)
 }
 
 /* test_multiple_set_exception */
-TEST(cpython_future, a_second_error_is_refused_and_the_first_kept)
+TEST(cpython_future, a_second_error_is_refused_and_the_first_is_kept)
 {
 	struct pxp_future *promise = pxp_promise_create();
 
@@ -312,7 +312,7 @@ static void *read_it_often(void *data)
 }
 
 /* test_get_snapshot: the outcome appears as a whole, and does not change after that. */
-TEST(cpython_future, many_threads_see_one_and_the_same_outcome)
+TEST(cpython_future, many_threads_see_the_same_outcome)
 {
 	struct pxp_future *future = fixture_create(FIXTURE_FAILED);
 	pthread_t threads[4];

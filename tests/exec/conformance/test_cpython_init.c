@@ -103,7 +103,7 @@ TEST(cpython_init, a_failing_initialiser_breaks_the_executor_for_good)
 }
 
 /* FailingInitializerResourcesTest.test_spawn, .test_forkserver */
-TEST(cpython_init, a_failing_initialiser_leaves_nothing_behind)
+TEST(cpython_init, an_executor_with_a_failing_initialiser_leaks_nothing)
 {
 	EVERY_EXECUTOR(kind)
 	{

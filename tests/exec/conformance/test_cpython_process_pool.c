@@ -59,7 +59,7 @@ static enum pxp_status preload_without_pidfds(struct pxp_error *ret_error)
 
 /* test_sysconf_permission_error: the pool works without a call that a sandbox forbids, or reports
  * it. */
-TEST(cpython_process_pool, a_pool_works_in_a_sandbox_that_forbids_limits)
+TEST(cpython_process_pool, a_pool_works_in_a_sandbox_that_forbids_reading_resource_limits)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .preload = preload_without_limits});
@@ -69,7 +69,8 @@ TEST(cpython_process_pool, a_pool_works_in_a_sandbox_that_forbids_limits)
 }
 
 /* test_sysconf_permission_error */
-TEST(cpython_process_pool, a_sandbox_that_forbids_pidfds_breaks_a_pool_with_the_reason)
+TEST(cpython_process_pool,
+     in_a_sandbox_that_forbids_pidfds_a_pool_breaks_and_reports_the_reason)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .preload = preload_without_pidfds});
@@ -83,7 +84,7 @@ TEST(cpython_process_pool, a_sandbox_that_forbids_pidfds_breaks_a_pool_with_the_
 
 /* test_killed_child, in the form of the original: a budget of one death. The pool that recovers
  * is in test_process_pool.c. */
-TEST(cpython_process_pool, with_a_budget_of_one_a_killed_worker_breaks_the_pool)
+TEST(cpython_process_pool, with_max_crashes_1_a_killed_worker_breaks_the_pool)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .n_workers = 1, .max_crashes = 1});
@@ -124,7 +125,7 @@ TEST(cpython_process_pool, each_future_of_a_broken_pool_has_an_error_of_its_own)
 }
 
 /* test_traceback_when_child_process_terminates_abruptly */
-TEST(cpython_process_pool, a_worker_that_exits_is_named_with_its_status)
+TEST(cpython_process_pool, the_error_of_a_task_whose_worker_exited_names_the_exit_status)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_exit, "99", NULL);
@@ -144,7 +145,7 @@ static enum pxp_status task_count_open(struct pxp_task *task)
 
 /* test_ressources_gced_in_workers: the inputs of a task are gone after it. The leak check of a
  * sanitizer build covers the memory of a long input, in the worker as well. */
-TEST(cpython_process_pool, the_inputs_of_a_task_do_not_outlive_it_in_the_worker)
+TEST(cpython_process_pool, a_worker_releases_the_inputs_of_a_task_when_the_task_ends)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	long before = number_of(pool_submit(pool, task_count_open, NULL, NULL));
@@ -169,7 +170,7 @@ TEST(cpython_process_pool, the_inputs_of_a_task_do_not_outlive_it_in_the_worker)
 }
 
 /* test_saturation */
-TEST(cpython_process_pool, no_more_workers_start_than_were_asked_for)
+TEST(cpython_process_pool, a_pool_never_starts_more_workers_than_its_maximum)
 {
 	enum { WORKERS = 4, TASKS = 15 * WORKERS };
 	struct residue before = residue_now();
@@ -191,7 +192,7 @@ TEST(cpython_process_pool, no_more_workers_start_than_were_asked_for)
 }
 
 /* test_idle_process_reuse_one */
-TEST(cpython_process_pool, sequential_tasks_use_one_worker)
+TEST(cpython_process_pool, sequential_tasks_reuse_one_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);
 
@@ -239,7 +240,7 @@ TEST(cpython_process_pool, queued_tasks_all_run_while_workers_are_replaced)
 }
 
 /* test_max_tasks_early_shutdown */
-TEST(cpython_process_pool, a_destroy_during_replacements_runs_queued_tasks)
+TEST(cpython_process_pool, destroying_a_pool_during_worker_replacement_runs_queued_tasks)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
 		.kind = PXP_PROCESSES, .n_workers = 3, .max_tasks_per_worker = 1});
@@ -291,7 +292,8 @@ static struct pxp_executor *pool_amid_replacement(void)
 }
 
 /* test_force_shutdown_during_max_tasks_worker_exit */
-TEST(cpython_process_pool, a_kill_during_a_replacement_starts_no_other_worker)
+TEST(cpython_process_pool,
+     killing_a_pool_during_worker_replacement_starts_no_other_worker)
 {
 	struct pxp_executor *pool = pool_amid_replacement();
 	struct pxp_future *futures[3];
@@ -307,7 +309,8 @@ TEST(cpython_process_pool, a_kill_during_a_replacement_starts_no_other_worker)
 
 /* test_gc_during_max_tasks_worker_exit_gh152967: CPython drops the executor, and queued tasks
  * fail. Here the worker that does not end is killed after 5 s, and queued tasks run. */
-TEST(cpython_process_pool, a_destroy_during_a_replacement_completes_every_future)
+TEST(cpython_process_pool,
+     destroying_a_pool_during_worker_replacement_completes_every_future)
 {
 	struct pxp_executor *pool = pool_amid_replacement();
 	struct pxp_future *future = pool_submit(pool, task_power, "7 2", NULL);
@@ -345,7 +348,7 @@ static enum pxp_status task_starves_fork_server(struct pxp_task *task)
 }
 
 /* test_failed_worker_replacement_breaks_pool */
-TEST(cpython_process_pool, queued_tasks_fail_if_no_worker_can_replace_the_last)
+TEST(cpython_process_pool, queued_tasks_fail_if_the_last_worker_cannot_be_replaced)
 {
 	struct pxp_executor *pool = executor_with(
 		(struct pxp_executor_options){.kind = PXP_PROCESSES,
@@ -386,8 +389,7 @@ static void *try_without_threads(void *data)
 }
 
 /* test_python_finalization_error */
-TEST(cpython_process_pool,
-     without_threads_a_pool_fails_or_works_with_fewer_but_never_hangs)
+TEST(cpython_process_pool, a_pool_never_hangs_if_its_threads_cannot_be_started)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
 	struct gate gate = gate_create();
@@ -413,7 +415,7 @@ static enum pxp_status task_finishes(struct pxp_task *task)
 }
 
 /* test_kill_workers, test_force_shutdown_workers */
-TEST(cpython_process_pool, a_task_whose_pool_is_killed_does_not_finish)
+TEST(cpython_process_pool, killing_a_pool_stops_its_running_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -445,7 +447,7 @@ static enum pxp_status task_heeds(struct pxp_task *task)
 }
 
 /* test_terminate_workers: our workers are not sent SIGTERM. Their tasks are asked to end. */
-TEST(cpython_process_pool, a_pool_can_be_ended_by_asking_its_tasks)
+TEST(cpython_process_pool, a_pool_can_be_ended_by_cancel_requests_to_its_tasks)
 {
 	EVERY_POOL(kind)
 	{
@@ -500,7 +502,7 @@ TEST(cpython_process_pool, a_pool_that_has_no_worker_yet_can_be_killed)
 }
 
 /* test_force_shutdown_workers_stops_pool */
-TEST(cpython_process_pool, a_killed_pool_refuses_tasks_and_has_no_worker)
+TEST(cpython_process_pool, a_killed_pool_refuses_tasks_and_has_no_workers)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	pid_t worker = pid_in(pool);

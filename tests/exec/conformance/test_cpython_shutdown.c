@@ -33,7 +33,7 @@ TEST(cpython_shutdown, after_a_shutdown_submissions_are_refused)
 }
 
 /* test_hang_issue12364 */
-TEST(cpython_shutdown, fifty_tasks_and_a_shutdown_give_fifty_results)
+TEST(cpython_shutdown, a_shutdown_loses_none_of_fifty_results)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -49,7 +49,7 @@ TEST(cpython_shutdown, fifty_tasks_and_a_shutdown_give_fifty_results)
 }
 
 /* test_cancel_futures. Unlike CPython's, threads that wait for cancelled tasks wake up. */
-TEST(cpython_shutdown, a_shutdown_can_cancel_tasks_that_have_not_started_and_no_others)
+TEST(cpython_shutdown, a_shutdown_can_cancel_pending_tasks_and_leaves_running_ones_alone)
 {
 	EVERY_POOL(kind)
 	{
@@ -80,7 +80,7 @@ TEST(cpython_shutdown, a_shutdown_can_cancel_tasks_that_have_not_started_and_no_
 }
 
 /* test_hang_gh94440 */
-TEST(cpython_shutdown, a_cancel_just_before_a_shutdown_does_not_hang_it)
+TEST(cpython_shutdown, a_cancel_just_before_a_shutdown_does_not_make_the_shutdown_hang)
 {
 	EVERY_POOL(kind)
 	{
@@ -98,7 +98,7 @@ TEST(cpython_shutdown, a_cancel_just_before_a_shutdown_does_not_hang_it)
 }
 
 /* test_threads_terminate, test_processes_terminate */
-TEST(cpython_shutdown, three_tasks_use_three_workers_which_then_end)
+TEST(cpython_shutdown, three_workers_run_three_tasks_and_end_after_the_shutdown)
 {
 	EVERY_POOL(kind)
 	{
@@ -128,7 +128,7 @@ TEST(cpython_shutdown, three_tasks_use_three_workers_which_then_end)
 
 /* test_context_manager_shutdown, test_del_shutdown: the end of a scope, or of the last reference,
  * is a destroy here. */
-TEST(cpython_shutdown, a_destroy_waits_for_the_work_and_leaves_nothing_but_results)
+TEST(cpython_shutdown, destroying_an_executor_waits_for_its_tasks_and_ends_its_workers)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -190,7 +190,7 @@ static enum pxp_status task_name(struct pxp_task *task)
 }
 
 /* test_thread_names_default */
-TEST(cpython_shutdown, threads_of_two_unnamed_pools_have_different_names)
+TEST(cpython_shutdown, threads_of_two_pools_without_a_name_have_different_names)
 {
 	struct pxp_executor *pools[2];
 	char names[2][16];
@@ -342,7 +342,8 @@ static void expect_seven(const struct play *play)
 /* test_interpreter_shutdown, test_hang_gh83386: in CPython the end of the program waits for
  * running tasks. A C program that wants that destroys its executors. One that does not ends at
  * once, and no worker outlives it. */
-TEST(cpython_shutdown, a_program_that_ends_during_tasks_is_silent_and_leaves_no_worker)
+TEST(cpython_shutdown,
+     a_program_that_exits_while_tasks_run_prints_nothing_and_leaves_no_worker)
 {
 	struct play first = play("return_amid_tasks");
 	struct play second = play("return_after_shutdown");
@@ -353,7 +354,7 @@ TEST(cpython_shutdown, a_program_that_ends_during_tasks_is_silent_and_leaves_no_
 }
 
 /* test_cancel_futures_wait_false */
-TEST(cpython_shutdown, a_program_that_ends_after_a_cancel_is_silent)
+TEST(cpython_shutdown, a_program_that_exits_after_a_cancel_prints_nothing)
 {
 	struct play cancelled = play("return_after_cancel");
 
@@ -361,7 +362,7 @@ TEST(cpython_shutdown, a_program_that_ends_after_a_cancel_is_silent)
 }
 
 /* test_hang_gh83386; loky: test_hang_issue39205 */
-TEST(cpython_shutdown, a_program_that_destroys_its_pools_has_all_results)
+TEST(cpython_shutdown, a_program_that_destroys_its_pools_before_exit_gets_all_results)
 {
 	struct play destroyed = play("destroy_after_shutdown");
 

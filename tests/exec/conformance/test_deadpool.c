@@ -10,7 +10,7 @@
 /* ---- Deadpool ---- */
 
 /* test_kill */
-TEST(deadpool, a_kill_from_outside_is_reported_by_its_signal_and_costs_one_task)
+TEST(deadpool, a_worker_killed_from_outside_fails_one_task_that_reports_the_signal)
 {
 	static const struct {
 		int number;
@@ -40,7 +40,7 @@ TEST(deadpool, a_kill_from_outside_is_reported_by_its_signal_and_costs_one_task)
 }
 
 /* test_set_exception_on_cancelled_future */
-TEST(deadpool, an_answer_that_comes_after_a_cancel_is_dropped_without_harm)
+TEST(deadpool, an_answer_that_arrives_after_a_cancel_is_dropped)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -65,7 +65,7 @@ static void note_worker(struct pxp_future *future, void *data)
 }
 
 /* test_pid_callback: the worker's pid is in the outcome. */
-TEST(deadpool, a_callback_can_read_the_worker_from_the_outcome)
+TEST(deadpool, a_callback_can_read_the_pid_of_the_worker_from_the_outcome)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -103,7 +103,7 @@ static enum pxp_status task_fails_strangely(struct pxp_task *task)
 
 /* test_bad_exception: errors that cannot be pickled. Ours are bytes, truncated to their
  * maximum. */
-TEST(deadpool, unusual_errors_arrive_truncated)
+TEST(deadpool, unusual_error_texts_arrive_truncated_and_without_control_characters)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -128,7 +128,7 @@ TEST(deadpool, unusual_errors_arrive_truncated)
 }
 
 /* test_shutdown_manual: the four ways to shut down while tasks run. */
-TEST(deadpool, each_way_to_shut_down_has_its_own_outcome)
+TEST(deadpool, each_kind_of_shutdown_has_the_documented_outcome)
 {
 	static const unsigned ways[] = {0, PXP_SHUTDOWN_WAIT, PXP_SHUTDOWN_CANCEL_PENDING,
 	                                PXP_SHUTDOWN_WAIT | PXP_SHUTDOWN_CANCEL_PENDING};
@@ -217,7 +217,7 @@ static void end_two_workers(struct pxp_executor *pool)
 }
 
 /* test_stats, test_stats_with_errors */
-TEST(deadpool, counters_are_exact)
+TEST(deadpool, executor_counters_are_exact)
 {
 	EVERY_POOL(kind)
 	{
@@ -260,7 +260,7 @@ static enum pxp_status task_counts_itself(struct pxp_task *task)
 }
 
 /* test_stats, test_stats_with_errors: tasks that run in the submitting thread never wait. */
-TEST(deadpool, inline_counters_are_exact)
+TEST(deadpool, counters_of_the_inline_executor_are_exact)
 {
 	struct pxp_executor *pool = inline_executor = pool_create(PXP_INLINE, 1);
 	struct pxp_executor_stats stats;
@@ -290,7 +290,7 @@ static void die_at_the_end(void *context)
 
 /* test_simple_init: a failing initialiser breaks the pool (test_cpython_init.c). A failing
  * finaliser costs no task. */
-TEST(deadpool, a_crashing_finaliser_costs_no_task)
+TEST(deadpool, a_crash_in_a_finaliser_fails_no_task)
 {
 	struct pxp_executor *pool = executor_with(
 		(struct pxp_executor_options){.kind = PXP_PROCESSES,
@@ -305,7 +305,7 @@ TEST(deadpool, a_crashing_finaliser_costs_no_task)
 }
 
 /* test_group_cancellation_is_scoped_and_reports_counts: a group is an array of futures. */
-TEST(deadpool, a_group_is_cancelled_and_counted_without_the_others)
+TEST(deadpool, cancelling_a_group_of_futures_leaves_other_futures_alone)
 {
 	EVERY_POOL(kind)
 	{
@@ -347,7 +347,7 @@ static enum pxp_status task_sends_half(struct pxp_task *task)
 
 /* test_partial_frame_has_a_bounded_deadline: our channels carry whole frames. A short one is a
  * breach at once. */
-TEST(deadpool, a_truncated_frame_keeps_nothing_waiting)
+TEST(deadpool, a_truncated_frame_is_a_breach_at_once)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 
@@ -380,7 +380,7 @@ TEST(deadpool, a_frame_over_the_limit_is_refused)
 
 /* test_bootup: workers start with the first tasks. A program that wants them early submits
  * some. */
-TEST(mpi4py, empty_tasks_start_workers_early)
+TEST(mpi4py, submitting_empty_tasks_starts_the_workers_early)
 {
 	EVERY_POOL(kind)
 	{

@@ -59,7 +59,7 @@ static void find_workers(struct pxp_executor *pool, unsigned n, pid_t *pids)
 }
 
 /* test_crash_races. loky fails all tasks with one error; here each task has its own outcome. */
-TEST(loky, workers_that_kill_each_other_cost_no_more_than_their_tasks)
+TEST(loky, workers_that_kill_each_other_fail_only_their_own_tasks)
 {
 	static const unsigned n_workers[] = {1, 2, 5, 13};
 
@@ -102,7 +102,7 @@ static enum pxp_status task_dies_later(struct pxp_task *task)
 }
 
 /* test_call_item_gc_crash_or_exit */
-TEST(loky, a_worker_that_dies_after_its_answer_costs_nothing)
+TEST(loky, a_worker_that_dies_after_its_answer_fails_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate gate = gate_create();
@@ -120,7 +120,7 @@ TEST(loky, a_worker_that_dies_after_its_answer_costs_nothing)
 }
 
 /* test_processes_terminate_on_executor_gc, test_processes_crash_handling_after_executor_gc */
-TEST(loky, a_destroy_reports_crashes_and_runs_the_rest)
+TEST(loky, destroying_a_pool_reports_crashes_and_runs_the_other_tasks)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
 	struct pxp_future *futures[10];
@@ -192,7 +192,7 @@ static void submit_next(struct pxp_future *future, void *data)
 }
 
 /* test_submit_from_callback */
-TEST(loky, chains_of_callbacks_that_submit_end)
+TEST(loky, a_callback_that_submits_the_next_task_builds_a_chain_that_ends)
 {
 	EVERY_EXECUTOR(kind)
 	{
@@ -221,7 +221,7 @@ TEST(loky, chains_of_callbacks_that_submit_end)
 
 /* test_worker_timeout_mock, test_worker_timeout_with_slowly_pickling_objects,
  * test_worker_timeout_shutdown_no_deadlock */
-TEST(loky, no_task_is_lost_to_a_worker_that_is_just_recycled)
+TEST(loky, no_task_is_lost_when_its_worker_is_just_being_recycled)
 {
 	for (int round = 0; round < 5; round++) {
 		struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -250,7 +250,7 @@ static enum pxp_status task_length(struct pxp_task *task)
 }
 
 /* test_no_failure_on_large_data_send, by hand: PIXPOOL_TEST_HUGE=1, and 9 GB of memory. */
-TEST(loky, an_input_longer_than_int_max_arrives_whole)
+TEST(loky, an_input_longer_than_int_max_arrives_complete)
 {
 	size_t n = (size_t)HUGE_MIB * 1024 * 1024;
 	struct pxp_executor *pool;
@@ -293,7 +293,7 @@ static enum pxp_status task_environment(struct pxp_task *task)
 }
 
 /* test_child_env_executor. loky passes env=; here the initialiser sets the variable. */
-TEST(loky, each_pool_has_an_environment_of_its_own)
+TEST(loky, each_pool_can_have_its_own_environment_variables)
 {
 	struct pxp_executor *pools[2];
 
@@ -344,7 +344,7 @@ static void *hold_locks(void *data)
 }
 
 /* test_numpy_dot_parent_and_child_no_freeze */
-TEST(loky, locks_that_threads_hold_here_are_free_in_a_worker)
+TEST(loky, locks_held_by_threads_of_the_parent_are_free_in_a_worker)
 {
 	struct holder holder = {.is_held = gate_create(), .let_go = gate_create()};
 	struct pxp_executor *pool;
@@ -377,7 +377,7 @@ static enum pxp_status task_uses_input(struct pxp_task *task)
 }
 
 /* test_no_crash_on_stdin_access_in_child_subprocess_run */
-TEST(loky, standard_input_is_empty_in_a_worker_and_what_it_starts)
+TEST(loky, standard_input_is_empty_in_a_worker_and_its_child_processes)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct pxp_future *future = pool_submit(pool, task_uses_input, NULL, NULL);
@@ -418,7 +418,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 }
 
 /* test_shutdown_and_kill_workers: it may take five seconds at most. */
-TEST(loky, a_kill_reaches_pools_in_pools)
+TEST(loky, killing_a_pool_also_kills_the_pools_inside_its_tasks)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
 	SKIP("under ThreadSanitizer there is no zygote in a worker");

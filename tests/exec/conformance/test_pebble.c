@@ -25,7 +25,7 @@ static void look(struct pxp_future *future, void *data)
 
 /* test_process_pool_timeout, test_process_pool_timeout_callback,
  * test_process_pool_stop_timeout */
-TEST(pebble, callbacks_see_a_deadline_and_the_next_worker_is_another)
+TEST(pebble, callbacks_see_an_expired_deadline_and_a_new_worker_takes_over)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -48,7 +48,7 @@ TEST(pebble, callbacks_see_a_deadline_and_the_next_worker_is_another)
 
 /* test_process_pool_cancel, test_process_pool_cancel_callback,
  * test_process_pool_stop_cancel */
-TEST(pebble, callbacks_see_a_forced_cancel_and_the_next_worker_is_another)
+TEST(pebble, callbacks_see_a_forced_cancel_and_a_new_worker_takes_over)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
 	struct gate never = gate_create();
@@ -181,7 +181,7 @@ TEST(pebble, a_cancel_during_large_data_does_not_block_later_tasks)
 }
 
 /* TestProcessPoolDeadlockOnNewFutures: workers die while tasks keep coming. */
-TEST(pebble, submissions_go_on_while_workers_die)
+TEST(pebble, submissions_continue_while_workers_die)
 {
 	enum { N = 60 };
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -199,7 +199,7 @@ TEST(pebble, submissions_go_on_while_workers_die)
 /* test_process_pool_join_futures_timeout, test_process_pool_join_running,
  * test_process_pool_join_workers: our shutdown has no timeout. A program that wants one waits for
  * the futures first. */
-TEST(pebble, waiting_for_a_pool_with_a_timeout_is_waiting_for_its_futures)
+TEST(pebble, a_pool_is_awaited_with_a_timeout_by_waiting_for_its_futures)
 {
 	EVERY_POOL(kind)
 	{

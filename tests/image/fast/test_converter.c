@@ -124,7 +124,7 @@ static void expect_converted(struct bytes profile, unsigned n_planes, bool has_a
 	cmsCloseProfile(to);
 }
 
-TEST(converter, planes_are_converted_as_pixels_would_be)
+TEST(converter, converting_planes_gives_the_same_colours_as_lcms_for_single_pixels)
 {
 	struct bytes rgb = make_profile(false), grey = make_profile(true);
 
@@ -135,7 +135,7 @@ TEST(converter, planes_are_converted_as_pixels_would_be)
 	free(grey.at);
 }
 
-TEST(converter, a_profile_that_is_broken_or_for_other_pixels_is_not_taken)
+TEST(converter, a_profile_that_is_broken_or_for_another_colour_space_is_refused)
 {
 	struct bytes rgb = make_profile(false);
 	struct converter *converter = converter_create();
@@ -149,7 +149,7 @@ TEST(converter, a_profile_that_is_broken_or_for_other_pixels_is_not_taken)
 	free(rgb.at);
 }
 
-TEST(converter, more_profiles_than_are_kept_come_and_go)
+TEST(converter, more_profiles_than_the_cache_holds_can_be_used)
 {
 	struct bytes rgb = make_profile(false);
 	struct converter *converter = converter_create();

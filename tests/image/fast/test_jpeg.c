@@ -63,7 +63,7 @@ static void expect_same(bool is_same, unsigned i, const char *what)
 	       s.quality, (int)s.script, s.restart);
 }
 
-TEST(jpeg, full_scale_is_bit_for_bit_the_islow_of_libjpeg)
+TEST(jpeg, at_full_scale_all_samples_equal_those_of_the_islow_transform_of_libjpeg)
 {
 	struct jpg_decoder *decoder = decoder_new();
 	struct jpg_request request = request_of(JPG_FULL);
@@ -89,7 +89,7 @@ TEST(jpeg, full_scale_is_bit_for_bit_the_islow_of_libjpeg)
 	jpg_decoder_destroy(decoder);
 }
 
-TEST(jpeg, eighth_scale_rounds_to_the_samples_of_libjpeg)
+TEST(jpeg, at_eighth_scale_rounded_samples_equal_those_of_libjpeg)
 {
 	struct jpg_decoder *decoder = decoder_new();
 	struct jpg_request request = request_of(JPG_EIGHTH);
@@ -118,7 +118,7 @@ TEST(jpeg, eighth_scale_rounds_to_the_samples_of_libjpeg)
 
 /* The same coefficients in other scans, tables and intervals give the same samples: of all
  * four scales the sequential file's are right if the progressive ones are. */
-TEST(jpeg, every_script_gives_the_same_samples_at_every_scale)
+TEST(jpeg, the_order_of_scans_does_not_change_the_samples_at_any_scale)
 {
 	struct jpg_decoder *decoder = decoder_new();
 
@@ -152,7 +152,7 @@ TEST(jpeg, every_script_gives_the_same_samples_at_every_scale)
 	jpg_decoder_destroy(decoder);
 }
 
-TEST(jpeg, each_component_has_its_own_scale)
+TEST(jpeg, each_component_can_be_decoded_at_its_own_scale)
 {
 	struct jpg_decoder *decoder = decoder_new();
 
@@ -188,7 +188,7 @@ TEST(jpeg, each_component_has_its_own_scale)
 	jpg_decoder_destroy(decoder);
 }
 
-TEST(jpeg, planes_say_which_part_of_them_is_picture)
+TEST(jpeg, decoded_planes_report_which_part_of_them_belongs_to_the_picture)
 {
 	static const struct {
 		enum jpg_scale scale;
@@ -266,7 +266,7 @@ static double mean_square_difference(struct bytes a, struct bytes b)
 	return sum / (double)a.n;
 }
 
-TEST(jpeg, refinements_are_skipped_only_within_the_noise_budget)
+TEST(jpeg, refinement_scans_are_skipped_only_within_the_noise_budget)
 {
 	static const double budgets[] = {0, 0.5, 2, 8, 32, 1e9};
 	struct jpg_decoder *decoder = decoder_new();
@@ -309,7 +309,7 @@ TEST(jpeg, refinements_are_skipped_only_within_the_noise_budget)
 }
 
 /* More optimised tables than the cache has places, forwards and backwards. */
-TEST(jpeg, no_table_of_the_present_file_is_evicted)
+TEST(jpeg, the_cache_evicts_no_huffman_table_of_the_current_file)
 {
 	enum { N_FILES = 40 };
 	struct jpg_decoder *decoder = decoder_new();
@@ -349,7 +349,7 @@ TEST(jpeg, no_table_of_the_present_file_is_evicted)
 	jpg_decoder_destroy(decoder);
 }
 
-TEST(jpeg, the_memory_estimate_is_an_upper_bound)
+TEST(jpeg, the_memory_estimate_of_the_decoder_is_an_upper_bound)
 {
 	const uint64_t n_samples = 640 * 480 * 3 / 2, slack = 4 << 20;
 	struct jpeg_settings settings = {.width = 640,
@@ -382,7 +382,7 @@ TEST(jpeg, the_memory_estimate_is_an_upper_bound)
 	jpg_decoder_destroy(decoder);
 }
 
-TEST(jpeg, a_trimmed_decoder_decodes_again)
+TEST(jpeg, a_decoder_works_after_its_memory_was_trimmed)
 {
 	struct jpeg_settings settings = {.width = 100, .height = 80, .quality = 80};
 	struct bytes file = jpeg_encode(&settings);

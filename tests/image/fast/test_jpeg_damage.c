@@ -101,7 +101,7 @@ static void expect_refused(struct bytes file, enum read_status status)
 	expect_status(file, status);
 }
 
-TEST(jpeg_kinds, other_colours_are_refused_after_the_header)
+TEST(jpeg_kinds, rgb_cmyk_and_ycck_files_are_refused_after_the_header)
 {
 	struct jpeg_settings settings = plain;
 
@@ -115,7 +115,7 @@ TEST(jpeg_kinds, other_colours_are_refused_after_the_header)
 	expect_refused(jpeg_encode(&settings), READ_CANNOT);
 }
 
-TEST(jpeg_kinds, components_named_R_G_B_are_rgb_without_JFIF)
+TEST(jpeg_kinds, components_named_R_G_B_in_a_file_without_JFIF_are_rgb)
 {
 	struct jpeg_settings settings = plain;
 	struct bytes file;
@@ -152,7 +152,7 @@ TEST(jpeg_kinds, arithmetic_coding_is_refused_after_the_header)
 	expect_refused(file, READ_CANNOT);
 }
 
-TEST(jpeg_kinds, other_frames_are_refused_after_the_header)
+TEST(jpeg_kinds, unsupported_frame_types_are_refused_after_the_header)
 {
 	static const uint8_t markers[] = {0xc3, 0xc5, 0xc6, 0xc7, 0xc9,
 	                                  0xca, 0xcb, 0xcd, 0xce, 0xcf};
@@ -165,7 +165,7 @@ TEST(jpeg_kinds, other_frames_are_refused_after_the_header)
 	}
 }
 
-TEST(jpeg_kinds, other_depths_and_late_heights_are_refused_after_the_header)
+TEST(jpeg_kinds, sample_depths_other_than_8_and_heights_after_the_first_scan_are_refused)
 {
 	static const uint8_t dnl[] = {0xff, DNL, 0, 4, 0, 50};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
@@ -191,7 +191,7 @@ TEST(jpeg_kinds, extended_sequential_files_are_read)
 	expect_status(file, READ_OK);
 }
 
-TEST(jpeg_kinds, more_scans_than_any_encoder_writes_are_refused)
+TEST(jpeg_kinds, files_with_more_scans_than_any_encoder_writes_are_refused)
 {
 	struct bytes file = encode_with(SCRIPT_USUAL, 0);
 	size_t scan = find_marker(file, SOS, 9), n = file.n - 2 - scan;
@@ -244,20 +244,20 @@ static struct bytes encode_small(enum script script, unsigned restart)
 	return jpeg_encode(&settings);
 }
 
-TEST(jpeg_damage, a_sequential_file_that_ends_early_is_noticed)
+TEST(jpeg_damage, a_truncated_sequential_file_is_detected)
 {
 	expect_every_cut_noticed(encode_small(SCRIPT_SEQUENTIAL, 0));
 	expect_every_cut_noticed(encode_small(SCRIPT_SEQUENTIAL, 1));
 	expect_every_cut_noticed(encode_small(SCRIPT_ONE_EACH, 0));
 }
 
-TEST(jpeg_damage, a_progressive_file_that_ends_early_is_noticed)
+TEST(jpeg_damage, a_truncated_progressive_file_is_detected)
 {
 	expect_every_cut_noticed(encode_small(SCRIPT_USUAL, 0));
 	expect_every_cut_noticed(encode_small(SCRIPT_USUAL, 2));
 }
 
-TEST(jpeg_damage, nothing_is_skipped_without_an_end_marker)
+TEST(jpeg_damage, no_scan_is_skipped_in_a_file_without_an_end_marker)
 {
 	struct bytes file = encode_with(SCRIPT_USUAL, 0), cut = {file.at, file.n - 2};
 	struct jpg_decoder *decoder = decoder_new();
@@ -277,7 +277,7 @@ TEST(jpeg_damage, nothing_is_skipped_without_an_end_marker)
 }
 
 /* A truncated file that was given an end marker: what is read of it still comes short. */
-TEST(jpeg_damage, a_scan_that_is_cut_short_is_noticed)
+TEST(jpeg_damage, a_truncated_scan_is_detected)
 {
 	static const uint8_t end[] = {0xff, EOI};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
@@ -305,7 +305,7 @@ static void spoil_scan(struct bytes file, unsigned nth)
 	}
 }
 
-TEST(jpeg_damage, damage_in_a_skipped_scan_passes_unless_everything_is_read)
+TEST(jpeg_damage, damage_in_a_skipped_scan_is_detected_only_if_all_scans_are_read)
 {
 	struct bytes file = encode_with(SCRIPT_USUAL, 0);
 
@@ -316,7 +316,7 @@ TEST(jpeg_damage, damage_in_a_skipped_scan_passes_unless_everything_is_read)
 	free(file.at);
 }
 
-TEST(jpeg_damage, damage_in_a_scan_that_is_read_fails)
+TEST(jpeg_damage, damage_in_a_decoded_scan_is_an_error)
 {
 	struct bytes file = encode_with(SCRIPT_USUAL, 0);
 
@@ -327,7 +327,7 @@ TEST(jpeg_damage, damage_in_a_scan_that_is_read_fails)
 	expect_status(file, READ_DAMAGED);
 }
 
-TEST(jpeg_damage, bytes_behind_the_last_block_of_a_scan_fail)
+TEST(jpeg_damage, bytes_after_the_last_block_of_a_scan_are_an_error)
 {
 	static const uint8_t zeros[3] = {0};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
@@ -335,7 +335,7 @@ TEST(jpeg_damage, bytes_behind_the_last_block_of_a_scan_fail)
 	expect_status(with(file, file.n - 2, zeros, sizeof(zeros)), READ_DAMAGED);
 }
 
-TEST(jpeg_damage, restart_markers_must_be_there_and_in_order)
+TEST(jpeg_damage, missing_or_misordered_restart_markers_are_an_error)
 {
 	static const uint8_t one_more[] = {0xff, RST0 + 1};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 2);
@@ -354,7 +354,7 @@ TEST(jpeg_damage, restart_markers_must_be_there_and_in_order)
 	expect_status(file, READ_DAMAGED);
 }
 
-TEST(jpeg_damage, fill_bytes_in_front_of_markers_are_no_damage)
+TEST(jpeg_damage, fill_bytes_before_markers_are_accepted)
 {
 	static const uint8_t fill[] = {0xff, 0xff, 0xff};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 2);
@@ -367,7 +367,7 @@ TEST(jpeg_damage, fill_bytes_in_front_of_markers_are_no_damage)
 	expect_status(file, READ_OK);
 }
 
-TEST(jpeg_damage, stray_bytes_between_segments_fail_only_where_everything_is_read)
+TEST(jpeg_damage, stray_bytes_between_segments_are_an_error_only_if_all_scans_are_read)
 {
 	static const uint8_t stray[] = {1, 2, 3};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
@@ -377,7 +377,7 @@ TEST(jpeg_damage, stray_bytes_between_segments_fail_only_where_everything_is_rea
 	expect_status(file, READ_OK);
 }
 
-TEST(jpeg_damage, what_follows_the_end_marker_is_not_read)
+TEST(jpeg_damage, bytes_after_the_end_marker_are_ignored)
 {
 	static const uint8_t more[] = {0xff, 0xd8, 0xff, 0xc0, 0, 99, 5};
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
@@ -490,7 +490,7 @@ TEST(jpeg_damage, impossible_tables_are_refused)
 }
 
 /* Tables may change between scans; a component keeps the quantization of its first. */
-TEST(jpeg_damage, tables_that_change_between_scans_are_the_scans_own)
+TEST(jpeg_damage, a_table_that_is_redefined_between_scans_applies_to_later_scans_only)
 {
 	struct bytes file = encode_with(SCRIPT_ONE_EACH, 0), want;
 	struct jpg_decoder *decoder = decoder_new();
@@ -544,7 +544,7 @@ static bool compare(struct jpg_decoder *decoder, struct bytes file)
 
 /* Random bits changed in whole files. Where libjpeg has no complaint either, both decode the
  * same picture. */
-TEST(jpeg_damage, mutants_that_both_decoders_take_look_the_same)
+TEST(jpeg_damage, damaged_files_accepted_by_both_decoders_decode_to_the_same_picture)
 {
 	struct jpg_decoder *decoder = decoder_new();
 	uint64_t state = 5;

@@ -63,7 +63,7 @@ static double exact_sample(const int16_t *block, const int16_t *quantization,
 	return fmin(fmax(sum + 128, 0), 255);
 }
 
-TEST(jpeg_idct, every_size_is_near_the_exact_transform)
+TEST(jpeg_idct, transforms_of_every_size_are_close_to_the_exact_result)
 {
 	_Alignas(16) int16_t block[64], quantization[64];
 	uint64_t state = 2;
@@ -91,7 +91,7 @@ TEST(jpeg_idct, every_size_is_near_the_exact_transform)
 	}
 }
 
-TEST(jpeg_idct, a_block_of_dc_alone_is_filled_as_it_would_be_transformed)
+TEST(jpeg_idct, filling_a_block_that_has_only_dc_equals_transforming_it)
 {
 	_Alignas(16) int16_t block[64] = {0}, quantization[64] = {0};
 
@@ -109,7 +109,7 @@ TEST(jpeg_idct, a_block_of_dc_alone_is_filled_as_it_would_be_transformed)
 	}
 }
 
-TEST(jpeg_plan, each_scale_uses_the_lowest_coefficients)
+TEST(jpeg_plan, smaller_scales_use_only_the_lowest_coefficients)
 {
 	EXPECT_EQ(jpg_used_coefficients(JPG_EIGHTH), 1);
 	EXPECT_EQ(jpg_used_coefficients(JPG_QUARTER), 0x17);
@@ -121,7 +121,7 @@ TEST(jpeg_plan, each_scale_uses_the_lowest_coefficients)
 	EXPECT(jpg_band(63, 63) == UINT64_C(1) << 63);
 }
 
-TEST(jpeg_plan, noise_counts_the_unknown_bits_of_used_coefficients)
+TEST(jpeg_plan, the_noise_estimate_counts_the_skipped_bits_of_used_coefficients)
 {
 	uint16_t quantization[64];
 	uint8_t known_bit[64] = {0};
@@ -136,7 +136,7 @@ TEST(jpeg_plan, noise_counts_the_unknown_bits_of_used_coefficients)
 }
 
 /* A plan by hand: three bands, two refinements of which the second takes all. */
-TEST(jpeg_plan, a_refinement_that_is_read_needs_the_history_of_its_whole_band)
+TEST(jpeg_plan, a_refinement_scan_needs_all_earlier_scans_of_its_band)
 {
 	struct jpg_file *file = calloc(1, sizeof(*file));
 	struct jpg_request request = {.scale = {JPG_QUARTER}};
@@ -180,7 +180,7 @@ TEST(jpeg_plan, a_refinement_that_is_read_needs_the_history_of_its_whole_band)
 static const uint8_t dc_luminance[] = {0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0,  0,
                                        0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 
-TEST(jpeg_huffman, tables_of_the_same_bytes_are_built_once)
+TEST(jpeg_huffman, identical_huffman_tables_are_built_once)
 {
 	struct jpg_huffman_cache cache = {0};
 	struct jpg_table_bytes bytes = {dc_luminance, sizeof(dc_luminance)};
@@ -204,7 +204,7 @@ TEST(jpeg_huffman, tables_of_the_same_bytes_are_built_once)
 }
 
 /* As many tables in one scan as there are places: the one more has none to go to. */
-TEST(jpeg_huffman, tables_that_are_in_use_are_not_evicted)
+TEST(jpeg_huffman, huffman_tables_in_use_are_not_evicted)
 {
 	struct jpg_huffman_cache cache = {0};
 	const struct jpg_huffman *table[JPG_CACHED_TABLES], *more;
@@ -233,7 +233,7 @@ TEST(jpeg_huffman, tables_that_are_in_use_are_not_evicted)
 	jpg_huffman_cache_fini(&cache);
 }
 
-TEST(jpeg_huffman, codes_of_all_lengths_are_found)
+TEST(jpeg_huffman, huffman_codes_of_all_lengths_are_decoded)
 {
 	/* One code of each length: 0, 10, 110, ... and the last with 16 bits. */
 	uint8_t bytes[32];
@@ -262,7 +262,7 @@ TEST(jpeg_huffman, codes_of_all_lengths_are_found)
 	jpg_huffman_cache_fini(&cache);
 }
 
-TEST(jpeg_bits, bits_come_in_order_and_zeros_behind_them)
+TEST(jpeg_bits, bits_are_read_in_order_and_followed_by_zeros)
 {
 	static const uint8_t bytes[] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc,
 	                                0xde, 0xf0, 0x11, 0x22, 0x33};
@@ -288,7 +288,7 @@ TEST(jpeg_bits, bits_come_in_order_and_zeros_behind_them)
 	}
 }
 
-TEST(jpeg_bits, extend_gives_the_values_of_the_standard)
+TEST(jpeg_bits, sign_extension_matches_the_jpeg_standard)
 {
 	EXPECT_EQ(jpg_extend(0, 1), -1);
 	EXPECT_EQ(jpg_extend(1, 1), 1);

@@ -298,7 +298,7 @@ static void expect_reduced(const struct png_settings *settings, unsigned factor)
 	png_free(&png);
 }
 
-TEST(png_read, every_kind_of_picture_is_reduced_to_its_means)
+TEST(png_read, every_kind_of_png_is_reduced_by_averaging_pixels)
 {
 	static const struct png_settings kinds[] = {
 		{.colour_type = 0, .depth = 8},
@@ -332,7 +332,7 @@ TEST(png_read, every_kind_of_picture_is_reduced_to_its_means)
 	}
 }
 
-TEST(png_read, a_file_that_ends_early_is_noticed_at_every_byte)
+TEST(png_read, truncation_at_any_byte_is_detected)
 {
 	const struct png_settings settings = {.width = 20,
 	                                      .height = 12,
@@ -356,7 +356,7 @@ TEST(png_read, a_file_that_ends_early_is_noticed_at_every_byte)
 	png_free(&png);
 }
 
-TEST(png_read, every_changed_bit_behind_the_signature_is_noticed)
+TEST(png_read, a_changed_bit_anywhere_after_the_signature_is_detected)
 {
 	const struct png_settings settings = {.width = 9,
 	                                      .height = 7,
@@ -406,7 +406,7 @@ static enum read_status status_with_chunk(const char *type)
 	return status;
 }
 
-TEST(png_read, pictures_of_other_kinds_are_left_to_other_readers)
+TEST(png_read, files_with_unsupported_chunks_are_left_to_other_engines)
 {
 	EXPECT_EQ(status_with_chunk("tEXt"), READ_OK);
 	EXPECT_EQ(status_with_chunk("gAMA"), READ_OK);
@@ -492,7 +492,7 @@ static void expect_round_trip(const struct png_settings *settings, unsigned leve
 	png_free(&png);
 }
 
-TEST(png_write, every_kind_of_picture_comes_back)
+TEST(png_write, every_kind_of_picture_is_unchanged_after_writing_and_reading)
 {
 	static const unsigned types[] = {0, 2, 4, 6};
 
@@ -511,7 +511,7 @@ TEST(png_write, every_kind_of_picture_comes_back)
 	}
 }
 
-TEST(png_read, memory_is_freed_and_used_again)
+TEST(png_read, a_reader_works_after_its_memory_was_trimmed)
 {
 	const struct png_settings settings = {
 		.width = 50, .height = 30, .colour_type = 6, .depth = 8};

@@ -142,7 +142,7 @@ static void expect_all_orientations(struct size scaled, struct area part,
 	renderer_destroy(renderer);
 }
 
-TEST(render, samples_lie_where_they_belong_in_every_orientation)
+TEST(render, samples_are_at_the_right_place_in_every_orientation)
 {
 	expect_all_orientations((struct size){67, 71}, (struct area){0, 0, {67, 71}},
 	                        false);
@@ -152,7 +152,7 @@ TEST(render, samples_lie_where_they_belong_in_every_orientation)
 	                        true);
 }
 
-TEST(render, a_part_is_cut_out_where_it_lies)
+TEST(render, cropping_takes_the_requested_part_of_the_picture)
 {
 	expect_all_orientations((struct size){80, 90}, (struct area){11, 20, {45, 37}},
 	                        true);
@@ -178,7 +178,7 @@ TEST(render, a_picture_of_the_right_size_is_not_resampled)
 	renderer_destroy(renderer);
 }
 
-TEST(render, layouts_of_other_kinds_are_not_taken)
+TEST(render, layouts_with_a_canvas_or_a_searched_crop_are_refused)
 {
 	struct size from = {100, 100};
 	struct layout layout = layout_of((struct size){50, 50},
@@ -195,7 +195,7 @@ TEST(render, layouts_of_other_kinds_are_not_taken)
 	EXPECT(!render_takes_layout(&layout, from));
 }
 
-TEST(render, a_trimmed_renderer_renders_again)
+TEST(render, a_renderer_works_after_its_memory_was_trimmed)
 {
 	const struct render_options options = {.has_half_chroma = true};
 	struct layout layout = layout_of((struct size){50, 40},
@@ -216,7 +216,7 @@ TEST(render, a_trimmed_renderer_renders_again)
 	renderer_destroy(NULL);
 }
 
-TEST(render, sharpening_keeps_slopes_and_steepens_edges)
+TEST(render, sharpening_keeps_gradients_and_makes_edges_steeper)
 {
 	struct workspace samples = {0}, rows = {0};
 	struct plane plane;
@@ -306,7 +306,7 @@ static void expect_jpeg(unsigned width, unsigned height, bool has_half_chroma,
 	jpg_decoder_destroy(decoder);
 }
 
-TEST(jpeg_write, planes_come_back_from_a_file_of_any_size_and_kind)
+TEST(jpeg_write, written_planes_decode_to_similar_planes_at_any_size_and_kind)
 {
 	static const unsigned sizes[][2] = {{1, 1}, {1, 9}, {15, 17}, {16, 16}, {33, 40}};
 
@@ -323,7 +323,7 @@ TEST(jpeg_write, planes_come_back_from_a_file_of_any_size_and_kind)
 	}
 }
 
-TEST(jpeg_write, a_writer_writes_again_after_a_large_file_and_a_trim)
+TEST(jpeg_write, a_writer_works_after_its_memory_was_trimmed)
 {
 	const struct write_options options = {.quality = 100};
 	struct workspace workspaces[3] = {{0}};
@@ -358,7 +358,7 @@ TEST(jpeg_write, a_writer_writes_again_after_a_large_file_and_a_trim)
 }
 
 /* libwebp decodes to planes too: luma as it was written, chroma with the limits applied. */
-TEST(webp_write, planes_come_back_within_the_loss_of_the_format)
+TEST(webp_write, written_planes_decode_to_similar_planes)
 {
 	const struct write_options options = {.quality = 95, .effort = 6};
 	struct workspace workspaces[3] = {{0}};
