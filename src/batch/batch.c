@@ -155,7 +155,7 @@ static bool skip_output_folder(struct batch *batch)
 	struct walk_options *walk = &batch->walk;
 	struct stat folder;
 
-	if (batch->options->decodes_only || stat(output, &folder) != 0)
+	if (batch->options->decodes_only || !output || stat(output, &folder) != 0)
 		return true;
 	if (!S_ISDIR(folder.st_mode)) {
 		report_say(batch->report, "the output is not a folder: %s",
@@ -202,6 +202,10 @@ static unsigned at_most(rlim_t n, unsigned max)
 static unsigned fit_to_descriptors(struct batch *batch, unsigned n_workers)
 {
 	enum { OTHERS = 48, PER_WORKER = 5 + INPUTS_PER_WORKER, MIN_WAITING = 4 };
+	/* In place each file has the descriptor of its folder, too. */
+	const unsigned per_worker = batch->options->in_place
+	                                    ? PER_WORKER + INPUTS_PER_WORKER
+	                                    : PER_WORKER;
 	struct rlimit limit;
 	rlim_t n_free, n_bearable;
 
@@ -209,9 +213,11 @@ static unsigned fit_to_descriptors(struct batch *batch, unsigned n_workers)
 	batch->max_deferred = DEFERRED_DRAWINGS;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
 		n_free = limit.rlim_cur > OTHERS ? limit.rlim_cur - OTHERS : 0;
-		n_bearable = n_free / (PER_WORKER + MIN_WAITING);
+		n_bearable = n_free / (per_worker + MIN_WAITING);
 		n_workers = at_most(n_bearable > 0 ? n_bearable : 1, n_workers);
-		n_free -= at_most(n_free, n_workers * PER_WORKER);
+		n_free -= at_most(n_free, n_workers * per_worker);
+		if (batch->options->in_place)
+			n_free /= 2;
 		/* Half of the rest is for outputs, the other half for drawings. */
 		n_free = n_free / 2 > MIN_WAITING ? n_free / 2 : MIN_WAITING;
 		batch->max_finished = at_most(n_free, FINISHED_OUTPUTS);
@@ -390,7 +396,6 @@ static bool open_state(struct batch *batch)
 	struct state_options state = {
 		.path = options->state,
 		.is_durable = !options->no_fsync,
-		.rows_alone = !store_takes_stamps(batch->store),
 		.wait = wait_for_other_run,
 		.data = batch,
 	};
@@ -398,8 +403,9 @@ static bool open_state(struct batch *batch)
 	struct failure failure;
 	enum state_result result;
 
-	if (options->keeps_no_state || !content_hash_is_built())
+	if (options->keeps_no_state || options->in_place || !content_hash_is_built())
 		return true;
+	state.rows_alone = !store_takes_stamps(batch->store);
 	if (!state.path)
 		state.path = path = default_state(options);
 	result = state.path ? state_open(&state, &batch->database, notice, &failure)
@@ -459,12 +465,19 @@ static bool is_places_fault(int sys_errno)
 	       sys_errno == EIO || sys_errno == EACCES || sys_errno == EPERM;
 }
 
-/* Open the output folder and its records, and start the committer. */
-static bool open_output(struct batch *batch)
+/* Open the output folder. False, with a message, when the batch must end. It may have been stopped
+ * instead, and then there is no store. */
+static bool open_store(struct batch *batch)
 {
 	const char *output = batch->options->output;
 	struct failure failure;
 
+	if (batch->options->in_place) {
+		batch->store = store_open_in_place();
+		if (!batch->store)
+			report_say(batch->report, "cannot start: no memory");
+		return batch->store != NULL;
+	}
 	batch->store = store_open(output);
 	if (!batch->store && is_places_fault(errno)) {
 		failure_set(&failure, FAIL_IO, "cannot make the output folder %s: %s",
@@ -478,6 +491,16 @@ static bool open_output(struct batch *batch)
 		return false;
 	}
 	store_identity(batch->store, &batch->walk.skip_dev, &batch->walk.skip_ino);
+	return true;
+}
+
+/* Open the output folder and its records, and start the committer. */
+static bool open_output(struct batch *batch)
+{
+	if (!open_store(batch))
+		return false;
+	if (!batch->store)
+		return true;
 	if (!batch->options->no_fsync)
 		store_make_durable(batch->store);
 	if (!open_state(batch) || !open_history(batch))
@@ -728,12 +751,13 @@ static struct pxp_future *take_complete(struct batch *batch)
 
 static void report_complete(struct batch *batch)
 {
+	const char *folder = batch->options->output ? batch->options->output : "";
 	struct pxp_future *future;
 	void *result;
 
 	while ((future = take_complete(batch))) {
 		if (pxp_future_result(future, 0, &result, NULL, NULL) == PXP_OK) {
-			report_result(result, batch->options->output, batch->report);
+			report_result(result, folder, batch->report);
 			file_result_destroy(result);
 		}
 		pxp_future_release(future);
@@ -860,6 +884,17 @@ static void say_missing(struct batch *batch)
 		           "%" PRIu64 " images were gone when their turn came", n);
 }
 
+/* Report once that outputs in place have no stamp, the only record of them. */
+static void say_stamps(struct batch *batch)
+{
+	if (batch->options->in_place && batch->store &&
+	    store_has_lost_stamp(batch->store))
+		report_say(
+			batch->report,
+			"warning: the file system keeps no attributes of users, so a "
+			"second run cannot know these images and would make them again");
+}
+
 /* Report once that dates were not kept. */
 static void say_dates(struct batch *batch)
 {
@@ -884,6 +919,7 @@ static int run(struct batch *batch, bool *ret_is_stuck)
 	report_cancel_rest(batch->report);
 	say_missing(batch);
 	say_dates(batch);
+	say_stamps(batch);
 	batch_enter(batch, BATCH_ENDED);
 	return exit_status_of(batch);
 }
@@ -894,7 +930,10 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
 	*batch = (struct batch){
 		.options = options,
 		.rules = options->variants,
-		.only_rule = {.recipe = options->recipe, .format = options->format},
+		.only_rule = {.recipe = options->recipe,
+	                      .format = options->format,
+	                      .in_place = options->in_place,
+	                      .backup_suffix = options->backup_suffix},
 		.n_rules = options->n_variants,
 		.report = report,
 		.signals = -1,

@@ -17,7 +17,12 @@
 struct batch_options {
 	/* The inputs. The batch fills in the folder to skip. */
 	struct walk_options walk;
-	const char *output; /* the output folder */
+	const char *output; /* the output folder; NULL in place */
+	/* Each output replaces its input. No state is kept, and format, variants and overwrite play no
+	 * part. */
+	bool in_place;
+	/* Of the originals that are kept, e.g. ".orig"; NULL: none is kept. */
+	const char *backup_suffix;
 
 	/* The outputs of each input. Without variants it is one output, by this recipe, in this
 	 * format (FORMAT_NONE: the same as the input). */

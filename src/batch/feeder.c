@@ -10,6 +10,8 @@
 #include "batch/naming.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +37,10 @@ struct file {
 	unsigned n_deaths; /* runs before this one in which it killed its worker */
 	enum image_format named_format; /* by its suffix, or else its first bytes */
 	bool is_drawn; /* the workers that draw have it, or will get it */
+
+	/* In place: the folder of the input, and the input's name there, links resolved. */
+	struct store_original original;
+	char *own_name;
 
 	/* The outputs, while the committer has them. */
 	int content; /* their sealed memfd; -1 */
@@ -90,6 +96,8 @@ static void file_destroy(struct file *file)
 		return;
 	fd_close(&file->input);
 	fd_close(&file->content);
+	fd_close(&file->original.folder);
+	free(file->own_name);
 	file_result_destroy(file->result);
 	free(file->known);
 	pxp_future_release(file->future);
@@ -106,7 +114,7 @@ static struct file *file_create(struct batch *batch, const struct walk_item *ite
 	if (!file)
 		return NULL;
 	file->batch = batch;
-	file->input = file->content = -1;
+	file->input = file->content = file->original.folder = -1;
 	file->result = create_result(item, n_outputs);
 	file->future = pxp_promise_create();
 	if (!file->result || !file->future) {
@@ -259,10 +267,13 @@ static void add_to_committer(struct file *file)
 {
 	const struct file_result *result = file->result;
 	struct batch *batch = file->batch;
+	const bool in_place = batch->options->in_place;
 	const struct opened_input input = opened_input_of(file);
 	const bool has_records = history_keeps_records(batch->history) && file->known &&
 	                         file->has_hash;
 
+	if (in_place && !(file->known && file->known[0].has_backup))
+		file->original.backup_suffix = batch->options->backup_suffix;
 	if (has_records)
 		history_fill(file->known, result->variants, result->n_variants, &input);
 	for (size_t i = 0; i < result->n_variants; i++) {
@@ -270,10 +281,12 @@ static void add_to_committer(struct file *file)
 		struct known_output *known = file->known ? &file->known[i] : NULL;
 
 		file->outputs[i] = (struct commit_output){
-			.name = variant->name,
+			.name = in_place ? file->own_name : variant->name,
 			.offset = variant->side.offset,
 			.n_bytes = variant->side.bytes,
-			.expected = known && known->is_expected ? &known->expected : NULL,
+			.expected = in_place                      ? &file->stat
+		                    : known && known->is_expected ? &known->expected
+		                                                  : NULL,
 			.stamp = has_records ? &known->stamp : NULL,
 		};
 	}
@@ -283,6 +296,7 @@ static void add_to_committer(struct file *file)
 		.outputs = file->outputs,
 		.n_outputs = result->n_variants,
 		.dates = batch->options->keep_dates ? file->dates : NULL,
+		.original = in_place ? &file->original : NULL,
 		.source = batch->database ? result->name : NULL,
 	};
 	committer_add(batch->committer, &file->commit);
@@ -757,6 +771,8 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 		.item = item,
 		.variants = result->variants,
 		.n_variants = result->n_variants,
+		.folder = file->original.folder,
+		.name = file->own_name,
 		.fd = file->input,
 		.stat = file->stat,
 	};
@@ -796,6 +812,56 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 	return false;
 }
 
+/* Whether the file has no other name but, at most, that of its backup: a run that was killed may have left
+ * this link. */
+static bool has_one_name(const struct file *file)
+{
+	const char *suffix = file->batch->options->backup_suffix;
+	struct stat backup;
+	char *name = NULL;
+	bool is_backup;
+
+	if (file->stat.st_nlink != 2 || !suffix)
+		return file->stat.st_nlink <= 1;
+	if (asprintf(&name, "%s%s", file->own_name, suffix) < 0)
+		return false;
+	is_backup = fstatat(file->original.folder, name, &backup, AT_SYMLINK_NOFOLLOW) ==
+	                    0 &&
+	            backup.st_dev == file->stat.st_dev &&
+	            backup.st_ino == file->stat.st_ino;
+	free(name);
+	return is_backup;
+}
+
+/* Check an input that its output replaces. False with the file's failure. */
+static bool check_in_place(const struct file *file)
+{
+	struct failure *failure = &file->result->failure;
+	enum image_format named = file->named_format,
+			  made = file->result->variants[0].format, content = FORMAT_NONE;
+	uint8_t bytes[FORMAT_SNIFF_BYTES];
+	ssize_t n = fd_pread_full(file->input, bytes, sizeof(bytes), 0);
+
+	if (n > 0)
+		content = format_of_bytes(bytes, (size_t)n, file->result->input);
+	if (made != named)
+		return failure_set(
+			failure, FAIL_UNSUPPORTED,
+			"in place: the format would change from %s to %s; use -o DIR",
+			format_info(named)->name, format_info(made)->name);
+	if (content != FORMAT_NONE && content != named)
+		return failure_set(failure, FAIL_UNSUPPORTED,
+		                   "in place: the format would change from %s to %s, "
+		                   "which its name says; rename the file",
+		                   format_info(content)->name, format_info(named)->name);
+	if (!has_one_name(file))
+		return failure_set(failure, FAIL_UNSUPPORTED,
+		                   "in place: the file has %ju hard links, and only one "
+		                   "of them would be replaced; use -o DIR",
+		                   (uintmax_t)file->stat.st_nlink);
+	return true;
+}
+
 /* Check the input. False with the file's failure. open_errno: why it is not open, if it is not. */
 static bool check_input(struct file *file, int open_errno)
 {
@@ -817,8 +883,55 @@ static bool check_input(struct file *file, int open_errno)
 		                   (uintmax_t)n_bytes, (uintmax_t)max_bytes);
 	file->dates[0] = file->stat.st_atim;
 	file->dates[1] = file->stat.st_mtim;
-	return has_name(file) || failure_set(failure, FAIL_BAD_IMAGE,
-	                                     "format: not an image of any known format");
+	if (!has_name(file))
+		return failure_set(failure, FAIL_BAD_IMAGE,
+		                   "format: not an image of any known format");
+	return !file->batch->options->in_place || check_in_place(file);
+}
+
+static int open_folder(const char *path)
+{
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Follow the links of an input to its folder and name. False with errno. */
+static bool resolve_links(struct file *file, const char *path)
+{
+	char *real = realpath(path, NULL), *slash = real ? strrchr(real, '/') : NULL;
+
+	if (slash) {
+		file->own_name = strdup(slash + 1);
+		*slash = 0;
+		file->original.folder = open_folder(slash == real ? "/" : real);
+	}
+	free(real);
+	return file->own_name && file->original.folder >= 0;
+}
+
+/* Open the folder of an input that its output replaces. 0, or why it cannot be opened. */
+static int open_own_folder(struct file *file, const struct walk_item *item)
+{
+	struct stat stat;
+	bool is_open;
+
+	do {
+		fd_close(&file->original.folder);
+		free(file->own_name);
+		file->own_name = NULL;
+		if (item->is_named ||
+		    (fstatat(item->folder, item->name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+		     S_ISLNK(stat.st_mode))) {
+			is_open = resolve_links(file, item->path);
+		} else {
+			file->own_name = strdup(item->name);
+			file->original.folder = fcntl(item->folder, F_DUPFD_CLOEXEC, 0);
+			is_open = file->own_name && file->original.folder >= 0;
+		}
+	} while (!is_open && (errno == EMFILE || errno == ENFILE) &&
+	         wait_for_descriptor(file->batch));
+	if (is_open)
+		store_sweep(file->batch->store, file->original.folder);
+	return is_open ? 0 : errno;
 }
 
 /* Give the workers that decode their turn, once no drawing is at work. False with the file's failure,
@@ -887,9 +1000,13 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		file_fail(file);
 		return;
 	}
-	if (!is_to_be_made(file, item))
+	if (file->batch->options->in_place)
+		open_errno = open_own_folder(file, item);
+	if (open_errno == 0 && !is_to_be_made(file, item))
 		return;
-	if (file->input < 0)
+	if (open_errno != 0)
+		fd_close(&file->input);
+	else if (file->input < 0)
 		open_errno = open_input(file, item);
 	if (!check_input(file, open_errno))
 		file_fail(file);
@@ -915,13 +1032,12 @@ static bool name_outputs(struct file *file, const struct walk_item *item,
 	return true;
 }
 
-static bool is_of_other_shard(const struct file *file)
+static bool is_of_other_shard(const struct file *file, const struct walk_item *item)
 {
 	const struct file_result *result = file->result;
 
-	return result->n_variants > 0 && result->variants[0].name &&
-	       !naming_is_of_shard(&file->batch->options->shard,
-	                           result->variants[0].name);
+	return result->n_variants > 0 && !naming_is_of_shard(&file->batch->options->shard,
+	                                                     item, &result->variants[0]);
 }
 
 static void fail_by_walk(struct file *file, const struct walk_item *item)
@@ -957,7 +1073,7 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 			file_destroy(file);
 			return false;
 		}
-		if (is_of_other_shard(file)) {
+		if (is_of_other_shard(file, item)) {
 			file_destroy(file);
 			return true;
 		}
@@ -965,7 +1081,8 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	count_file(batch);
 	if (item->kind == WALK_ERROR)
 		fail_by_walk(file, item);
-	else if (item->kind == WALK_OTHER || !naming_is_image(item, from))
+	else if (item->kind == WALK_OTHER || !naming_is_image(item, from) ||
+	         naming_is_backup(item, &batch->rules[0]))
 		file_complete(file, FILE_IGNORED);
 	else
 		feed_file(file, item);

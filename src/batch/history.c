@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,6 +233,65 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	return verdict;
 }
 
+/* Whether the original of an input has a backup. A link to the input itself is none: a run that was killed
+ * has left it. */
+static bool has_backup(const struct history_input *input, const char *suffix)
+{
+	struct stat st;
+	char *name = NULL;
+	bool has;
+
+	if (!suffix || asprintf(&name, "%s%s", input->name, suffix) < 0)
+		return false;
+	has = fstatat(input->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	      (st.st_dev != input->stat.st_dev || st.st_ino != input->stat.st_ino);
+	free(name);
+	return has;
+}
+
+/* Decide about an input that its output replaces: its own stamp says whether it is an output already. */
+static enum verdict decide_in_place(struct history *history, struct history_input *input,
+                                    const struct variant *variant,
+                                    struct known_output *known)
+{
+	const struct history_options *options = &history->options;
+	bool backed_up = has_backup(input, variant->rule->backup_suffix);
+	struct found found;
+	struct freshness freshness = {
+		.redo = options->redo,
+		.compare_contents = options->compare_contents,
+		.recipe = fingerprint_of(history, variant),
+		.output = input->name,
+		.kind = OUTPUT_FILE,
+		.looked_for = options->keeps_records ? 0 : EVIDENCE_STAMP,
+	};
+	enum evidence evidence;
+	enum verdict verdict;
+
+	if (input->fd < 0)
+		input->fd = walk_open_file(input->item, &input->stat);
+	if (input->fd < 0)
+		return VERDICT_MAKE; /* opening it again will give the reason */
+	freshness.out = (struct file_facts){(uint64_t)input->stat.st_size,
+	                                    store_time_ns(&input->stat.st_mtim)};
+	while ((verdict = freshness_in_place(&freshness, backed_up, &evidence,
+	                                     &known->stamp)) == VERDICT_LOOK) {
+		freshness.looked_for |= evidence;
+		if (evidence == EVIDENCE_STAMP && stamp_read(input->fd, &found.stamp))
+			freshness.stamp = &found.stamp;
+		if (evidence == EVIDENCE_OUTPUT_HASH &&
+		    output_hash_of_range(input->fd, 0, freshness.out.n_bytes,
+		                         &found.out_hash))
+			freshness.out_hash = &found.out_hash;
+	}
+	known->has_backup = backed_up;
+	if (verdict == VERDICT_MAKE) {
+		known->stamp = (struct stamp){.recipe = freshness.recipe};
+		stamp_set_names(&known->stamp, input->name, input->name);
+	}
+	return verdict;
+}
+
 /* Whether the failure killed the worker: such a picture is tried again in a second run. */
 static bool is_death(enum fail_class class)
 {
@@ -275,11 +335,14 @@ static bool is_known_bad(struct history *history, struct history_input *input,
 
 /* The verdict for a file: the most demanding verdict of its outputs. */
 static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1],
-                                   struct failure *ret_failure)
+                                   bool in_place, struct failure *ret_failure)
 {
 	if (n_verdicts[VERDICT_EXISTS] > 0) {
-		failure_set(ret_failure, FAIL_EXISTS,
-		            "publish: the output name is already taken");
+		failure_set(
+			ret_failure, FAIL_EXISTS,
+			in_place ? "publish: a file with the name of the backup exists, "
+				   "and the image is no output of pixpool"
+				 : "publish: the output name is already taken");
 		return HISTORY_EXISTS;
 	}
 	if (n_verdicts[VERDICT_MAKE] > 0 || n_verdicts[VERDICT_MAKE_AND_COMPARE] > 0)
@@ -306,6 +369,7 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
                                     struct known_output **ret_known,
                                     struct failure *ret_failure)
 {
+	const bool in_place = history->options.rules[0].in_place;
 	unsigned n_verdicts[VERDICT_EXISTS + 1] = {0};
 	enum verdict verdicts[PICTURE_MAX_VARIANTS] = {VERDICT_LOOK};
 	enum history_verdict verdict;
@@ -318,11 +382,13 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 	if (!known)
 		return HISTORY_MAKE;
 	for (size_t i = 0; i < input->n_variants; i++) {
-		verdicts[i] = decide_output(history, input, &input->variants[i],
-		                            &known[i]);
+		verdicts[i] = in_place ? decide_in_place(history, input,
+		                                         &input->variants[i], &known[i])
+		                       : decide_output(history, input,
+		                                       &input->variants[i], &known[i]);
 		n_verdicts[verdicts[i]]++;
 	}
-	verdict = sum_up(n_verdicts, ret_failure);
+	verdict = sum_up(n_verdicts, in_place, ret_failure);
 	if (verdict == HISTORY_MAKE && is_known_bad(history, input, ret_failure))
 		verdict = HISTORY_KNOWN_BAD;
 	for (size_t i = 0; i < input->n_variants && verdict == HISTORY_MAKE; i++)

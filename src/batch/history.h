@@ -16,7 +16,7 @@
 #include "walk/walk.h"
 
 struct history_options {
-	struct store *store;
+	struct store *store; /* in place it is not used */
 	struct state *state; /* NULL: none; records are kept only as stamps */
 	/* Rules of the batch, for the fingerprints of their recipes. */
 	const struct variant_rule *rules;
@@ -41,6 +41,8 @@ struct known_output {
 	struct stat expected; /* the file that may be replaced */
 	bool is_expected;
 	bool is_compared; /* the output is compared with that file, and does not replace it */
+	/* In place: the output replaces an older output of ours, whose original has a backup. */
+	bool has_backup;
 };
 
 enum history_verdict {
@@ -57,6 +59,9 @@ struct history_input {
 	const struct walk_item *item;
 	const struct variant *variants;
 	size_t n_variants;
+	/* In place: its folder and its name there, links resolved. */
+	int folder;
+	const char *name;
 	int fd; /* opened if its content was needed; else -1 */
 	struct stat stat;
 	bool has_hash;

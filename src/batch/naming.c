@@ -5,6 +5,7 @@
 #include "common/hash.h"
 #include "common/path.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,12 +32,42 @@ bool naming_is_image(const struct walk_item *item, enum image_format from)
 	return from != FORMAT_NONE || item->is_named;
 }
 
-bool naming_is_of_shard(const struct shard *shard, const char *output)
+bool naming_is_backup(const struct walk_item *item, const struct variant_rule *rule)
+{
+	size_t n_name = strlen(item->name),
+	       n_suffix = rule->backup_suffix ? strlen(rule->backup_suffix) : 0;
+	char *original;
+	struct stat ignored;
+	bool is_backup;
+
+	if (n_suffix == 0 || n_name <= n_suffix ||
+	    strcmp(item->name + n_name - n_suffix, rule->backup_suffix) != 0 ||
+	    item->name[n_name - n_suffix - 1] == '/')
+		return false;
+	original = strndup(item->name, n_name - n_suffix);
+	is_backup = !original ||
+	            fstatat(item->folder, original, &ignored, AT_SYMLINK_NOFOLLOW) == 0;
+	free(original);
+	return is_backup;
+}
+
+bool naming_is_of_shard(const struct shard *shard, const struct walk_item *item,
+                        const struct variant *first)
 {
 	static const struct hash_key zeros;
+	const char *name = first->rule->in_place ? item->relative : first->name;
 
-	return shard->n <= 1 ||
-	       hash_bytes(&zeros, output, strlen(output)) % shard->n == shard->index;
+	return shard->n <= 1 || !name ||
+	       hash_bytes(&zeros, name, strlen(name)) % shard->n == shard->index;
+}
+
+/* In place, the format of the name is that of the output, whatever the content is. */
+static bool name_in_place(const struct walk_item *item, enum image_format format,
+                          struct variant *ret_variant)
+{
+	ret_variant->format = format;
+	ret_variant->name = strdup(item->path);
+	return ret_variant->name != NULL;
 }
 
 bool naming_output(const struct walk_item *item, enum image_format from,
@@ -53,6 +84,8 @@ bool naming_output(const struct walk_item *item, enum image_format from,
 		format = format_info(from)->same_as;
 	if (format == FORMAT_NONE)
 		return true;
+	if (rule->in_place)
+		return name_in_place(item, format, ret_variant);
 
 	/* "a.JPG" may keep its suffix; "a.bak" has no known suffix, so all of it is the stem. */
 	const bool keeps_suffix = rule->format == FORMAT_NONE && by_suffix == format;

@@ -18,6 +18,12 @@ enum image_format naming_format(const struct walk_item *item, int fd);
  * folder and is not known is ignored; one that is named as INPUT is always tried. */
 bool naming_is_image(const struct walk_item *item, enum image_format from);
 
+/*
+ * Whether the file is a backup that an earlier run in place has made, or would be taken for one: the name of
+ * another file beside it, with the rule's suffix. Such a file is never an input of a run in place.
+ */
+bool naming_is_backup(const struct walk_item *item, const struct variant_rule *rule);
+
 /* One of several runs that share the inputs of a batch: this one takes every input whose first output has
  * a name that falls to index, from 0 to n - 1. n 0 or 1: all of them. */
 struct shard {
@@ -25,15 +31,17 @@ struct shard {
 };
 
 /*
- * Whether an output's name falls to a shard: its SipHash-2-4 with a key of zeros, modulo n. The same on
- * every machine and in every version.
+ * Whether an input, by the first of its outputs, falls to a shard: the SipHash-2-4 of the output's name, in
+ * place of the input's relative name, with a key of zeros, modulo n. The same on every machine and in every
+ * version. An output without a name falls to every shard.
  */
-bool naming_is_of_shard(const struct shard *shard, const char *output);
+bool naming_is_of_shard(const struct shard *shard, const struct walk_item *item,
+                        const struct variant *first);
 
 /*
  * Name an output, by its rule, of an input of format from. A known suffix is replaced by the
  * extension of the output's format, but stays when the format does ("a.JPG"); an unknown suffix
- * stays, and the extension is appended.
+ * stays, and the extension is appended. In place an output has the path of its input.
  *
  * False when memory ran out. Else *ret_variant has the rule, the format and the name (which is
  * the caller's to free), or no name when the rule says "the same format" and from is FORMAT_NONE.

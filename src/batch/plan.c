@@ -114,7 +114,7 @@ static bool is_of_other_shard(const struct pass *pass, const struct walk_item *i
 	if (pass->shard->n <= 1 || pass->n_rules == 0 || item->kind != WALK_FILE ||
 	    !naming_output(item, from, &pass->rules[0], &first))
 		return false;
-	is_other = first.name && !naming_is_of_shard(pass->shard, first.name);
+	is_other = !naming_is_of_shard(pass->shard, item, &first);
 	free(first.name);
 	return is_other;
 }
@@ -126,7 +126,8 @@ static bool visit_item(struct plan *plan, const struct pass *pass,
 	struct stat stat;
 	int fd = -1;
 
-	if (item->kind == WALK_OTHER)
+	if (item->kind == WALK_OTHER || (pass->n_rules > 0 && item->kind == WALK_FILE &&
+	                                 naming_is_backup(item, &pass->rules[0])))
 		return true;
 	if (item->kind == WALK_FILE) {
 		if (naming_needs_content(item))

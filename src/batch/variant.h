@@ -15,13 +15,17 @@ struct variant_rule {
 	enum image_format format;
 	/* Put between the name and its extension, e.g. "-640"; NULL: nothing. */
 	const char *tag;
+	/* The output replaces its input, and format is FORMAT_NONE. */
+	bool in_place;
+	/* In place: the original is kept under its name with this suffix; NULL: it is removed. */
+	const char *backup_suffix;
 };
 
 /* One output of one input. */
 struct variant {
 	const struct variant_rule *rule; /* borrowed */
-	/* Relative to the output folder; owned. NULL: no output, because none is wanted, or
-	 * because the format of an INPUT is unknown. */
+	/* Relative to the output folder; in place the path of the input. Owned. NULL: no output,
+	 * because none is wanted, or because the format of an INPUT is unknown. */
 	char *name;
 	enum image_format format; /* of the output; FORMAT_NONE with a NULL name */
 	/* Once it is made: its size, and its range in the task's memfd. */

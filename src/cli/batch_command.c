@@ -69,7 +69,8 @@ static int finish_report(struct report *report, int status)
 /* How a second run does the rest, and only that. */
 static const char *how_to_continue(const struct command_line *line)
 {
-	if (line->command == COMMAND_VERIFY)
+	if (line->command == COMMAND_VERIFY ||
+	    (line->batch.in_place && line->batch.keeps_no_state))
 		return NULL;
 	if (line->batch.keeps_no_state && line->batch.overwrite == OVERWRITE_OWN)
 		return "run again with --overwrite skip to continue";

@@ -257,6 +257,54 @@ static bool takes_its_options(const struct command_line *line,
 	return failure_append(ret_failure, n > 1 ? " do" : " does");
 }
 
+/* Whether the options of --in-place are complete and fit together. */
+static bool fits_in_place(const struct command_line *line, struct failure *ret_failure)
+{
+	static const struct {
+		const char *option, *why;
+	} others[] = {
+		{"output", "outputs replace their inputs"},
+		{"format", "outputs keep the format of their inputs"},
+		{"name", "outputs keep the names of their inputs"},
+		{"flat", "outputs keep the names of their inputs"},
+		{"on-collision", "outputs keep the names of their inputs"},
+		{"overwrite", "every image is replaced, unless it is fresh"},
+		{"prune", "there are no outputs but the inputs"},
+	};
+	char name[OPTION_NAME_BYTES];
+
+	if (!line->batch.in_place)
+		return !(line->batch.backup_suffix || line->keeps_no_backup) ||
+		       failure_set(ret_failure, FAIL_USAGE, "%s needs --in-place",
+		                   line->batch.backup_suffix ? "--backup"
+		                                             : "--no-backup");
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		const struct cli_option *option = option_find(others[i].option);
+
+		if (option && line->is_given[option - cli_options])
+			return failure_set(ret_failure, FAIL_USAGE,
+			                   "--in-place does not go with %s: %s",
+			                   option_print(option, name), others[i].why);
+	}
+	if (line->batch.state)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--in-place does not go with --state FILE: outputs "
+		                   "are recorded on the files alone");
+	if (line->size.percent != 0)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--in-place does not go with a size in percent: each "
+		                   "run would scale again");
+	if (!line->batch.backup_suffix == !line->keeps_no_backup)
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			line->keeps_no_backup
+				? "--backup and --no-backup exclude each other"
+				: "--in-place needs --backup SUFFIX (keeps each "
+				  "original under its name and SUFFIX) or "
+				  "--no-backup");
+	return true;
+}
+
 static bool is_complete(const struct command_line *line, struct failure *ret_failure)
 {
 	const char *missing = NULL;
@@ -272,7 +320,8 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 		                   line->batch.walk.inputs[0]);
 	if (line->command == COMMAND_RESIZE && !is_given(line, "size"))
 		missing = "-s GEOM (size), such as -s 1600";
-	else if (line->command != COMMAND_VERIFY && !line->batch.output)
+	else if (line->command != COMMAND_VERIFY && !line->batch.output &&
+	         !line->batch.in_place)
 		missing = "-o DIR (output folder)";
 	else if (line->batch.walk.n_inputs == 0)
 		missing = "INPUT (files or folders)";
@@ -283,7 +332,8 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 static void add_defaults(struct command_line *line)
 {
 	struct recipe *recipe = &line->batch.recipe;
-	bool keeps = line->command == COMMAND_CONVERT || line->command == COMMAND_FILTER;
+	bool keeps = line->command == COMMAND_CONVERT ||
+	             line->command == COMMAND_FILTER || line->batch.in_place;
 
 	if (keeps && !is_given(line, "keep"))
 		recipe->keep = KEEP_ALL;
@@ -338,7 +388,7 @@ bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
 	line->batch.walk.n_inputs = (size_t)(argc - optind - 1);
 	if (!takes_its_options(line, ret_failure) ||
 	    (line->command == COMMAND_FILTER && !take_chain(line, ret_failure)) ||
-	    !is_complete(line, ret_failure))
+	    !is_complete(line, ret_failure) || !fits_in_place(line, ret_failure))
 		return false;
 	add_defaults(line);
 	add_untrusted(&line->batch);

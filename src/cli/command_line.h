@@ -32,6 +32,7 @@ struct command_line {
 	struct report_options report;
 	const char *report_file;    /* NULL: no report; "-": standard output */
 	struct geometry size;       /* the value of -s, with its mark */
+	bool keeps_no_backup;       /* --no-backup */
 	bool is_given[MAX_OPTIONS]; /* by the index in the table of options */
 };
 

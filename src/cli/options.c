@@ -193,6 +193,16 @@ static bool take_state(struct command_line *line, const char *value,
 	       failure_set(ret_failure, FAIL_USAGE, "must be a file or none, got ''");
 }
 
+static bool take_backup(struct command_line *line, const char *value,
+                        struct failure *ret_failure)
+{
+	line->batch.backup_suffix = value;
+	return (value[0] && !strchr(value, '/')) ||
+	       failure_set(ret_failure, FAIL_USAGE,
+	                   "must be a suffix without '/', such as .orig, got '%.60s'",
+	                   value);
+}
+
 static bool take_jobs(struct command_line *line, const char *value,
                       struct failure *ret_failure)
 {
@@ -321,6 +331,21 @@ const struct cli_option cli_options[] = {
 		        "tree of each INPUT folder is repeated",
 		.group = "Outputs",
 	}, {
+		.name = "in-place", .commands = WRITES, .is_flag = true,
+		OF_LINE(batch.in_place),
+		.help = "replace each image by its output, instead of -o; keeps\n"
+		        "owner, mode, times and attributes of the file, and\n"
+		        "metadata, colours and depth of the image",
+	}, {
+		.name = "backup", .argument = "SUFFIX", .commands = WRITES,
+		.take = take_backup,
+		.help = "with --in-place: keep each original under its name and\n"
+		        "SUFFIX, such as .orig; an existing file stays",
+	}, {
+		.name = "no-backup", .commands = WRITES, .is_flag = true,
+		OF_LINE(keeps_no_backup),
+		.help = "with --in-place: keep no originals",
+	}, {
 		.name = "overwrite", .argument = "own|skip|older|always",
 		.commands = WRITES, .choices = overwrites, OF_LINE(batch.overwrite),
 		.help = "outputs that may be replaced: own (default): those that\n"
@@ -402,8 +427,8 @@ const struct cli_option cli_options[] = {
 		.name = "profile", .argument = "srgb|p3|keep|FILE", .commands = WRITES,
 		.take = take_profile,
 		.help = "colour space of outputs: sRGB, Display P3, that of the\n"
-		        "input, or an RGB profile (default: srgb; convert and\n"
-		        "filter: keep)",
+		        "input, or an RGB profile (default: srgb; convert,\n"
+		        "filter and --in-place: keep)",
 		.group = "Colour",
 	}, {
 		.name = "intent", .argument = "INTENT", .commands = WRITES,
@@ -413,8 +438,8 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "depth", .argument = "8|16|keep", .commands = WRITES,
 		.field = RECIPE_DEPTH,
-		.help = "bits of a sample (default: 8; convert and filter:\n"
-		        "keep)",
+		.help = "bits of a sample (default: 8; convert, filter and\n"
+		        "--in-place: keep)",
 	}, {
 		.letter = 'f', .name = "format", .argument = "FORMAT", .commands = WRITES,
 		.take = take_format,
@@ -445,7 +470,7 @@ const struct cli_option cli_options[] = {
 		        "gps (fields that name a place; without it they are\n"
 		        "removed from the others), copyright (artist, rights,\n"
 		        "credit and usage terms of all three)\n"
-		        "(default: none; convert and filter: all)",
+		        "(default: none; convert, filter and --in-place: all)",
 		.group = "Metadata",
 	}, {
 		.name = "keep-dates", .commands = WRITES, .is_flag = true,

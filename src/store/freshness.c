@@ -170,6 +170,34 @@ enum verdict freshness_decide(const struct freshness *freshness,
 	return compare_input(freshness, record, ret_evidence, ret_record);
 }
 
+enum verdict freshness_in_place(const struct freshness *freshness, bool has_backup,
+                                enum evidence *ret_evidence, struct stamp *ret_record)
+{
+	const struct stamp *stamp = freshness->stamp;
+	bool is_ours = false;
+
+	if (!looked_for(freshness, EVIDENCE_STAMP)) {
+		*ret_evidence = EVIDENCE_STAMP;
+		return VERDICT_LOOK;
+	}
+	if (stamp && stamp->out_bytes == freshness->out.n_bytes) {
+		is_ours = !freshness->compare_contents &&
+		          has_times_of_output(freshness, stamp);
+		if (!is_ours && !looked_for(freshness, EVIDENCE_OUTPUT_HASH)) {
+			*ret_evidence = EVIDENCE_OUTPUT_HASH;
+			return VERDICT_LOOK;
+		}
+		is_ours = is_ours || has_content_of_output(freshness, stamp);
+	}
+	if (is_ours && stamp->recipe == freshness->recipe && !freshness->redo) {
+		*ret_record = *stamp;
+		return VERDICT_FRESH;
+	}
+	return has_backup && !(is_ours && stamp_of_this_output(freshness))
+	               ? VERDICT_EXISTS
+	               : VERDICT_MAKE;
+}
+
 enum verdict freshness_of_owner(const struct freshness *freshness,
                                 enum evidence *ret_evidence)
 {

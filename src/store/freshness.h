@@ -64,6 +64,17 @@ enum verdict {
 enum verdict freshness_decide(const struct freshness *freshness,
                               enum evidence *ret_evidence, struct stamp *ret_record);
 
+/*
+ * The same for an output that replaces its input, which is the existing file: there is no row, and of the
+ * record only what it says of the output counts. Returns VERDICT_LOOK, VERDICT_MAKE, VERDICT_FRESH, or
+ * VERDICT_EXISTS: the backup's name is taken, and the file is no output of ours. A file that was renamed
+ * is fresh as well: to make it again would cost quality for nothing.
+ *
+ * has_backup  another file has the name of the backup.
+ */
+enum verdict freshness_in_place(const struct freshness *freshness, bool has_backup,
+                                enum evidence *ret_evidence, struct stamp *ret_record);
+
 /* Whether this output is ours and unchanged: for code that removes outputs whose input is gone.
  * Returns VERDICT_LOOK, VERDICT_MAKE (it is ours) or VERDICT_EXISTS. Input and recipe are
  * ignored. */

@@ -215,6 +215,11 @@ int store_dates_error(const struct store *store)
 	return store->dates_errno;
 }
 
+bool store_has_lost_stamp(const struct store *store)
+{
+	return store->has_lost_stamp;
+}
+
 static bool is_removed(int folder)
 {
 	struct stat st;
@@ -766,6 +771,9 @@ void store_publish_group(struct store *store, struct store_output *outputs, size
 	for (size_t i = 0; i < n; i++) {
 		outputs[i].result = result_of(store, &works[i]);
 		outputs[i].has_stamp = works[i].output.has_stamp;
+		if (outputs[i].result == STORE_DONE && outputs[i].stamp &&
+		    !outputs[i].has_stamp)
+			store->has_lost_stamp = true;
 		if (works[i].output.dates_errno != 0)
 			store->dates_errno = works[i].output.dates_errno;
 		let_go(&works[i]);

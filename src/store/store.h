@@ -49,6 +49,9 @@ bool store_takes_stamps(struct store *store);
 /* Why the dates of some output could not be set (an errno), which fails no output; 0: all dates are set. */
 int store_dates_error(const struct store *store);
 
+/* Whether the file system of some output does not support stamps. */
+bool store_has_lost_stamp(const struct store *store);
+
 /* Device and inode of the folder, by which a walk recognises it. */
 void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino);
 

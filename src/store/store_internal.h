@@ -38,6 +38,7 @@ struct store {
 
 	/* Why the dates of an output could not be set; 0: no output has lost its dates. */
 	atomic_int dates_errno;
+	atomic_bool has_lost_stamp; /* an output that was made has no stamp */
 
 	struct lock lock; /* guards all below */
 	/* The sub-folder used last: outputs in one folder tend to follow each other. */

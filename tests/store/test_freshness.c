@@ -278,3 +278,68 @@ TEST(freshness, ownership_of_an_output_is_decided_without_input_and_recipe)
 	freshness.out_hash = &other_out_hash;
 	EXPECT(freshness_of_owner(&freshness, &evidence) == VERDICT_EXISTS);
 }
+
+/* ---- in place ---- */
+
+/* The verdict about a file that its output would replace, with all the evidence. */
+static enum verdict in_place(const char *stamp_says, const char *recipe, bool has_backup,
+                             bool redo, unsigned *ret_n_looks)
+{
+	struct stamp stamp = record(stamp_says, recipe, "same", 60), fresh;
+	struct freshness freshness = {
+		.recipe = RECIPE_OF_NOW,
+		.redo = redo,
+		.output = "a.png",
+		.kind = OUTPUT_FILE,
+		.out = {OUT_BYTES, 60},
+	};
+	enum evidence evidence;
+	enum verdict verdict;
+
+	stamp_set_names(&stamp, is(stamp_says, "name") ? "b.png" : "a.png", "a.png");
+	*ret_n_looks = 0;
+	while ((verdict = freshness_in_place(&freshness, has_backup, &evidence,
+	                                     &fresh)) == VERDICT_LOOK) {
+		++*ret_n_looks;
+		freshness.looked_for |= evidence;
+		if (evidence == EVIDENCE_STAMP && !is(stamp_says, "none"))
+			freshness.stamp = &stamp;
+		if (evidence == EVIDENCE_OUTPUT_HASH)
+			freshness.out_hash = &out_hash;
+	}
+	return verdict;
+}
+
+TEST(freshness, in_place_the_stamp_decides_alone)
+{
+	static const struct {
+		const char *stamp, *recipe;
+		bool has_backup, redo;
+		enum verdict verdict;
+		unsigned n_looks;
+	} rows[] = {
+		{"none", "same", false, false, VERDICT_MAKE, 1},
+		{"none", "same", true, false, VERDICT_EXISTS, 1},
+		{"other", "same", false, false, VERDICT_MAKE, 2},
+		{"other", "same", true, false, VERDICT_EXISTS, 2},
+		{"size", "same", true, false, VERDICT_EXISTS, 1},
+		{"same", "same", false, false, VERDICT_FRESH, 1},
+		{"same", "same", true, false, VERDICT_FRESH, 1},
+		{"content", "same", true, false, VERDICT_FRESH, 2},
+		{"name", "same", true, false, VERDICT_FRESH, 1},
+		{"same", "same", true, true, VERDICT_MAKE, 1},
+		{"same", "other", false, false, VERDICT_MAKE, 1},
+		{"same", "other", true, false, VERDICT_MAKE, 1},
+		{"name", "other", true, false, VERDICT_EXISTS, 1},
+		{"name", "other", false, false, VERDICT_MAKE, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned n_looks;
+
+		EXPECT_EQ(in_place(rows[i].stamp, rows[i].recipe, rows[i].has_backup,
+		                   rows[i].redo, &n_looks),
+		          rows[i].verdict);
+		EXPECT_EQ(n_looks, rows[i].n_looks);
+	}
+}

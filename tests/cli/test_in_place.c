@@ -1,0 +1,329 @@
+/*
+ * --in-place: each output replaces its input. The scripted engine makes PNG of its commands, so a picture
+ * in place is a script before the run and a PNG after it; a PNG of its own is read by the other engines.
+ */
+#include "cli_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static struct ended resize(const char *size, const char *options)
+{
+	return run("pixpool resize -s %s --in-place --progress none --report r %s", size,
+	           options);
+}
+
+static void make_photos(void)
+{
+	fixture_enter();
+	sample("lake.jpg", "photos/lake.jpg");
+	sample("balloon.png", "photos/sub/balloon.png");
+	scratch_file("photos/notes.txt", "no image");
+	run("find photos -type f -exec touch -d '2020-01-01 00:00:00.123456' {} +");
+}
+
+static struct stat stat_of(const char *path)
+{
+	struct stat st;
+
+	REQUIRE(stat(path, &st) == 0);
+	return st;
+}
+
+static bool has_attributes(void)
+{
+	return setxattr("photos/lake.jpg", "user.note", "hello", 5, 0) == 0;
+}
+
+TEST(in_place, each_image_is_replaced_and_its_original_kept_as_a_backup)
+{
+	make_photos();
+	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
+	EXPECT_STR(tree("photos"), "lake.jpg jpeg 64x43\n"
+	                           "lake.jpg.orig jpeg 640x427\n"
+	                           "notes.txt unknown\n"
+	                           "sub/\n"
+	                           "sub/balloon.png png 64x64\n"
+	                           "sub/balloon.png.orig png 480x480\n");
+	EXPECT(strstr(records("r"),
+	              "{'input':'photos/lake.jpg','output':'photos/lake.jpg','status':'ok'"),
+	       "%s", records("r"));
+	EXPECT_STR(run("find photos -name '.*'").out, "");
+	fixture_leave();
+}
+
+TEST(in_place, without_a_backup_only_the_new_image_is_left)
+{
+	make_photos();
+	EXPECT_EQ(resize("64", "--no-backup photos").status, 0);
+	EXPECT_STR(tree("photos"), "lake.jpg jpeg 64x43\n"
+	                           "notes.txt unknown\n"
+	                           "sub/\n"
+	                           "sub/balloon.png png 64x64\n");
+	fixture_leave();
+}
+
+TEST(in_place, mode_owner_attributes_and_times_are_carried_over)
+{
+	struct stat before, now;
+	char value[8] = "";
+	bool has_note;
+
+	make_photos();
+	has_note = has_attributes();
+	REQUIRE(chmod("photos/lake.jpg", 0640) == 0);
+	if (geteuid() == 0)
+		REQUIRE(chown("photos/lake.jpg", 1234, 2345) == 0);
+	if (run("setfacl -m u:4321:r photos/lake.jpg").status != 0)
+		scratch_skip("access control lists", "setfacl cannot set one here");
+	run("getfacl -n photos/lake.jpg > acl");
+	before = stat_of("photos/lake.jpg");
+	EXPECT_EQ(resize("64", "--no-backup photos").status, 0);
+	now = stat_of("photos/lake.jpg");
+	EXPECT(now.st_ino != before.st_ino);
+	EXPECT_EQ(now.st_mode, before.st_mode);
+	EXPECT(now.st_uid == before.st_uid && now.st_gid == before.st_gid);
+	EXPECT(now.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+	EXPECT_EQ(run("getfacl -n photos/lake.jpg | cmp - acl").status, 0);
+	if (has_note) {
+		EXPECT_EQ(getxattr("photos/lake.jpg", "user.note", value, sizeof(value)),
+		          5);
+		EXPECT_STR(value, "hello");
+	}
+	fixture_leave();
+}
+
+TEST(in_place, a_second_run_makes_nothing_again)
+{
+	make_photos();
+	if (!has_attributes()) {
+		fixture_leave();
+		SKIP("this file system takes no attributes");
+	}
+	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
+	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
+	EXPECT(strstr(records("r"), "'summary':{'inputs':2,'ok':0,'skipped':2,"), "%s",
+	       records("r"));
+	/* Other times, another folder, one file alone, another name: the content is the same. */
+	run("find photos -type f -exec touch {} + && mv photos elsewhere");
+	EXPECT_EQ(resize("64", "--backup .orig elsewhere").status, 0);
+	EXPECT(strstr(records("r"), "'ok':0,'skipped':2,"));
+	EXPECT_EQ(resize("64", "--backup .orig elsewhere/sub/balloon.png").status, 0);
+	EXPECT(strstr(records("r"), "'ok':0,'skipped':1,"));
+	run("mv elsewhere/lake.jpg elsewhere/sea.jpg");
+	EXPECT_EQ(resize("64", "--no-backup elsewhere/sea.jpg").status, 0);
+	EXPECT(strstr(records("r"), "'ok':0,'skipped':1,"));
+	EXPECT_EQ(resize("64", "--no-backup --redo elsewhere/sea.jpg").status, 0);
+	EXPECT(strstr(records("r"), "'ok':1,'skipped':0,"));
+	EXPECT(access("elsewhere/.pixpool.db", F_OK) != 0);
+	fixture_leave();
+}
+
+TEST(in_place, another_size_replaces_our_output_and_keeps_the_first_original)
+{
+	make_photos();
+	if (!has_attributes()) {
+		fixture_leave();
+		SKIP("this file system takes no attributes");
+	}
+	EXPECT_EQ(resize("64", "--backup .orig photos").status, 0);
+	EXPECT_EQ(resize("32", "--backup .orig photos").status, 0);
+	EXPECT_STR(tree("photos"), "lake.jpg jpeg 32x22\n"
+	                           "lake.jpg.orig jpeg 640x427\n"
+	                           "notes.txt unknown\n"
+	                           "sub/\n"
+	                           "sub/balloon.png png 32x32\n"
+	                           "sub/balloon.png.orig png 480x480\n");
+	fixture_leave();
+}
+
+TEST(in_place, an_existing_backup_is_never_replaced)
+{
+	make_photos();
+	scratch_file("photos/lake.jpg.orig", "mine");
+	EXPECT_EQ(resize("64", "--backup .orig photos").status, 1);
+	EXPECT(strstr(records("r"), "'status':'failed','class':'exists'"), "%s",
+	       records("r"));
+	EXPECT_STR(scratch_text("photos/lake.jpg.orig"), "mine");
+	EXPECT_EQ(stat_of("photos/lake.jpg").st_mtim.tv_nsec, 123456000);
+	/* The output of a run, changed by somebody, is an original again. */
+	if (has_attributes()) {
+		run("cat photos/sub/balloon.png.orig > photos/sub/balloon.png");
+		EXPECT_EQ(resize("64", "--backup .orig photos/sub").status, 1);
+		EXPECT(strstr(records("r"), "'class':'exists'"), "%s", records("r"));
+	}
+	fixture_leave();
+}
+
+TEST(in_place, a_backup_beside_its_image_is_never_an_input)
+{
+	make_photos();
+	sample("lake.jpg", "photos/sub/alone.orig.jpg");
+	sample("lake.jpg", "photos/lake.jpg.orig.jpg");
+	EXPECT_EQ(
+		resize("64", "--backup .orig.jpg photos photos/lake.jpg.orig.jpg").status,
+		1);
+	EXPECT(!strstr(records("r"), "'input':'photos/lake.jpg.orig.jpg'"), "%s",
+	       records("r"));
+	EXPECT(strstr(records("r"),
+	              "'input':'photos/sub/alone.orig.jpg','output':'photos/"
+	              "sub/alone.orig.jpg','status':'ok'"),
+	       "%s", records("r"));
+	EXPECT(strstr(records("r"), "'summary':{'inputs':3,"), "%s", records("r"));
+	fixture_leave();
+}
+
+TEST(in_place, a_file_with_several_links_stays)
+{
+	struct stat st;
+
+	make_photos();
+	REQUIRE(link("photos/lake.jpg", "other.jpg") == 0);
+	EXPECT_EQ(resize("64", "--no-backup photos").status, 1);
+	EXPECT(strstr(records("r"),
+	              "'class':'unsupported','message':'in place: the file has "
+	              "2 hard links"),
+	       "%s", records("r"));
+	st = stat_of("photos/lake.jpg");
+	EXPECT_EQ(st.st_nlink, 2);
+	fixture_leave();
+}
+
+TEST(in_place, a_named_link_stays_and_its_target_is_replaced)
+{
+	make_photos();
+	scratch_link("link.jpg", "photos/lake.jpg");
+	EXPECT_EQ(resize("64", "--backup .orig link.jpg").status, 0);
+	EXPECT_STR(run("readlink link.jpg").out, "photos/lake.jpg\n");
+	EXPECT_STR(tree("photos"), "lake.jpg jpeg 64x43\n"
+	                           "lake.jpg.orig jpeg 640x427\n"
+	                           "notes.txt unknown\n"
+	                           "sub/\n"
+	                           "sub/balloon.png png 480x480\n");
+	fixture_leave();
+}
+
+TEST(in_place, an_image_whose_format_would_change_is_unsupported)
+{
+	make_photos();
+	sample("lake.jpg", "photos/really.png");
+	scratch_file("photos/drawing.svg", "<svg xmlns='http://www.w3.org/2000/svg' "
+	                                   "width='9' height='9'/>");
+	EXPECT_EQ(resize("64", "--no-backup photos").status, 1);
+	EXPECT(strstr(records("r"),
+	              "'input':'photos/really.png','status':'failed','class':"
+	              "'unsupported','message':'in place: the format would "
+	              "change from jpeg to png, which its name says"),
+	       "%s", records("r"));
+	EXPECT(strstr(records("r"),
+	              "'input':'photos/drawing.svg','status':'failed','class':"
+	              "'unsupported','message':'in place: the format would "
+	              "change from svg to png"),
+	       "%s", records("r"));
+	EXPECT(strstr(records("r"), "'ok':2,'skipped':0,'failed':2,"));
+	fixture_leave();
+}
+
+TEST(in_place, an_image_that_changes_while_it_is_processed_stays)
+{
+	struct command first;
+
+	fixture_enter();
+	write_script("in/a.png", "gate a\nsize 2 2");
+	first = begin(
+		"pixpool-scripted convert --in-place --no-backup in --progress none "
+		"--report r");
+	await_gate("a");
+	REQUIRE(rename("in/a.png", "in/b.tmp") == 0);
+	write_script("in/a.png", "size 3 3");
+	let_pass("in/b.tmp");
+	EXPECT_EQ(end(&first).status, 1);
+	EXPECT(strstr(records("r"),
+	              "'class':'vanished','message':'publish: the image was "
+	              "changed or replaced while it was processed"),
+	       "%s", records("r"));
+	EXPECT_STR(run("head -1 in/a.png").out, "pixpool-scripted\n");
+	fixture_leave();
+}
+
+TEST(in_place, a_damaged_image_stays)
+{
+	make_photos();
+	run("head -c 3000 photos/lake.jpg > t && cat t > photos/lake.jpg");
+	EXPECT_EQ(resize("64", "--backup .orig photos").status, 1);
+	EXPECT_EQ(run("cmp t photos/lake.jpg").status, 0);
+	EXPECT(access("photos/lake.jpg.orig", F_OK) != 0);
+	fixture_leave();
+}
+
+TEST(in_place, metadata_colours_and_depth_are_kept_unless_said_otherwise)
+{
+	fixture_enter();
+	sample("orientation/6.jpg", "a.jpg");
+	sample("orientation/6.jpg", "b.jpg");
+	EXPECT(strstr(run("pixpool resize -s 64 --in-place --no-backup -v a.jpg").err,
+	              "keep all"));
+	EXPECT(!strstr(
+		run("pixpool resize -s 64 --in-place --no-backup --keep none -v b.jpg")
+			.err,
+		"keep all"));
+	fixture_leave();
+}
+
+TEST(in_place, without_state_there_are_no_stamps)
+{
+	char value[1024];
+
+	make_photos();
+	EXPECT_EQ(resize("64", "--no-backup --state none photos").status, 0);
+	EXPECT(getxattr("photos/lake.jpg", "user.pixpool", value, sizeof(value)) < 0);
+	fixture_leave();
+}
+
+TEST(in_place, shards_take_each_image_once_however_the_folder_is_spelled)
+{
+	make_photos();
+	EXPECT_EQ(resize("64", "--no-backup --shard 0/2 photos").status, 0);
+	EXPECT_EQ(run("cat r > all").status, 0);
+	EXPECT_EQ(resize("64", "--no-backup --shard 1/2 ./photos/").status, 0);
+	EXPECT_EQ(run("cat r >> all").status, 0);
+	EXPECT_STR(run("grep -c '\"status\":\"ok\"' all").out, "2\n");
+	fixture_leave();
+}
+
+TEST(in_place, options_that_contradict_it_are_refused)
+{
+	static const struct {
+		const char *options, *message;
+	} lines[] = {
+		{"--in-place",
+	         "--in-place needs --backup SUFFIX (keeps each original under "
+	         "its name and SUFFIX) or --no-backup"},
+		{"--in-place --backup .o --no-backup", "exclude each other"},
+		{"--in-place --backup a/b", "--backup: must be a suffix without '/'"},
+		{"--in-place --no-backup -o out", "does not go with --output"},
+		{"--in-place --no-backup -f webp", "does not go with --format"},
+		{"--in-place --no-backup --overwrite skip",
+	         "does not go with --overwrite"},
+		{"--in-place --no-backup --state s", "does not go with --state FILE"},
+		{"-s 50% --in-place --no-backup", "does not go with a size in percent"},
+		{"--backup .orig -o out", "--backup needs --in-place"},
+		{"--no-backup -o out", "--no-backup needs --in-place"},
+	};
+
+	make_photos();
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct ended ended = run("pixpool resize -s 64 photos %s",
+		                         lines[i].options);
+
+		EXPECT_EQ(ended.status, 2);
+		EXPECT(strstr(ended.err, lines[i].message), "%s: %s", lines[i].options,
+		       ended.err);
+	}
+	EXPECT_EQ(stat_of("photos/lake.jpg").st_mtim.tv_nsec, 123456000);
+	fixture_leave();
+}
