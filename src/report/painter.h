@@ -36,11 +36,4 @@ struct painter {
 
 extern const struct painter painter_bar, painter_plain, painter_json, painter_none;
 
-/* Lines that the painters for people share. */
-void lines_record(struct text *text, const struct view *view,
-                  const struct record *record);
-void lines_ignored(struct text *text, const char *path);
-void lines_message(struct text *text, const char *line);
-void lines_summary(struct text *text, const struct view *view, int exit_status);
-
 #endif

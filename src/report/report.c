@@ -15,16 +15,127 @@
 #include "report/painter.h"
 #include "report/record.h"
 #include "report/report_in.h"
-#include "report/screen.h"
 #include "report/summary.h"
 #include "report/text.h"
 
 #include <langinfo.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <wchar.h>
+
+/*
+ * ---- the screen ----
+ *
+ * Standard error, a terminal or not. Lines and the live line leave in one write(2), so that the text
+ * of other processes never lands inside them. The cursor is never hidden, so a killed program
+ * leaves nothing to repair. Text that cannot be written is lost, and the batch continues.
+ */
+
+struct screen {
+	int fd;       /* borrowed */
+	bool is_live; /* the cursor is in a live line */
+};
+
+static const char erase_to_end[] = "\033[K";
+
+/* In columns: of the terminal, else COLUMNS, else 80; at least 1. */
+static unsigned screen_width(const struct screen *screen)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+	unsigned long n = 0;
+
+	if (ioctl(screen->fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	if (columns && *columns >= '0' && *columns <= '9')
+		n = strtoul(columns, NULL, 10);
+	return n >= 1 && n <= 10000 ? (unsigned)n : 80;
+}
+
+/* Whether it is a terminal that can move its cursor. */
+static bool screen_can_paint(const struct screen *screen)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(screen->fd) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+/* Write lines above the live line, and then the new live line; NULL takes it away. Either may be
+ * empty. */
+static void screen_write(struct screen *screen, const struct text *lines,
+                         const struct text *live)
+{
+	struct text out = TEXT_EMPTY;
+
+	if (lines->n > 0 && screen->is_live) {
+		text_put(&out, "\r");
+		text_put(&out, erase_to_end);
+	}
+	if (lines->n > 0)
+		text_add(&out, lines->bytes, lines->n);
+	if (live || (screen->is_live && lines->n == 0)) {
+		text_put(&out, "\r");
+		if (live && live->n > 0)
+			text_add(&out, live->bytes, live->n);
+		text_put(&out, erase_to_end);
+	}
+	screen->is_live = live != NULL;
+	if (out.n > 0)
+		fd_write_all(screen->fd, out.bytes, out.n);
+	text_fini(&out);
+}
+
+/* ---- the failures, in groups ---- */
+
+/* The group of a reason, a new one if it is the first; NULL when there are too many. */
+static struct failure_group *group_of(struct failures *failures, const char *reason)
+{
+	struct failure_group *group = failures->groups;
+
+	for (; group < failures->groups + failures->n_groups; group++) {
+		if (strcmp(group->reason, reason) == 0)
+			return group;
+	}
+	if (failures->n_groups == MAX_FAILURE_GROUPS)
+		return NULL;
+	failures->n_groups++;
+	*group = (struct failure_group){0};
+	snprintf(group->reason, sizeof(group->reason), "%s", reason);
+	return group;
+}
+
+/* Count the failure of an image, and keep its name while its group has room. */
+static void failures_add(struct failures *failures, const struct record *record)
+{
+	struct failure_group *group;
+	char reason[REASON_BYTES];
+
+	group = group_of(failures,
+	                 reason_of(&record->failure, record->in.format, reason));
+	if (!group) {
+		failures->n_others++;
+		return;
+	}
+	group->n_images++;
+	if (group->n_names < NAMES_PER_GROUP && record->input) {
+		group->names[group->n_names] = strdup(record->input);
+		group->n_names += group->names[group->n_names] != NULL;
+	}
+}
+
+static void failures_fini(struct failures *failures)
+{
+	for (unsigned i = 0; i < failures->n_groups; i++) {
+		for (unsigned k = 0; k < failures->groups[i].n_names; k++)
+			free(failures->groups[i].names[k]);
+	}
+}
+
+/* ---- the report ---- */
 
 struct report {
 	struct report_options options;

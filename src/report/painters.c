@@ -1,0 +1,542 @@
+/*
+ * The painters: the bar, plain lines, JSON, and none, which prints only the summary. The painters
+ * for people share their lines, and the summary at the end of a run.
+ */
+#include "report/painter.h"
+
+#include "report/figures.h"
+#include "report/json.h"
+#include "report/quote.h"
+#include "report/reason.h"
+#include "report/record.h"
+#include "report/summary.h"
+
+#include <string.h>
+
+/* ---- the summary: the line of sums ---- */
+
+/* ", 2 failed", or nothing if the count is 0. */
+static void add_some(struct text *text, uint64_t count, const char *what)
+{
+	if (count == 0)
+		return;
+	text_put(text, ", ");
+	figure_count(text, count);
+	text_put(text, what);
+}
+
+static void add_sums(struct text *text, const struct report_counts *counts,
+                     double seconds, bool has_cancelled)
+{
+	/* Skipped images and those that were not started took no time: they make no speed. */
+	uint64_t n_worked = counts->ok + counts->failed;
+
+	figure_count(text, counts->inputs);
+	text_put(text, counts->inputs == 1 ? " image: " : " images: ");
+	figure_count(text, counts->ok);
+	text_put(text, " done");
+	add_some(text, counts->skipped, " skipped");
+	add_some(text, counts->failed, " failed");
+	if (has_cancelled)
+		add_some(text, counts->cancelled, " not started");
+	text_put(text, " in ");
+	figure_decimal(text, seconds, seconds < 0.095 ? 2 : 1);
+	text_put(text, " s");
+	if (n_worked > 0 && seconds > 0) {
+		text_put(text, " (");
+		figure_decimal(text, (double)n_worked / seconds, 1);
+		text_put(text, " images/s)");
+	}
+	if (counts->bytes_in > 0) {
+		text_put(text, ", ");
+		figure_bytes(text, counts->bytes_in);
+		text_put(text, " -> ");
+		figure_bytes(text, counts->bytes_out);
+	}
+	add_some(text, counts->damaged, " damaged");
+	add_some(text, counts->lost, " with losses");
+	add_some(text, counts->ignored,
+	         counts->ignored == 1 ? " other file ignored" : " other files ignored");
+	text_put(text, "\n");
+}
+
+/* ---- the summary: the list of failures ---- */
+
+static size_t n_digits(uint64_t count)
+{
+	char bytes[32];
+	struct text digits = text_in(bytes, sizeof(bytes));
+
+	figure_count(&digits, count);
+	return digits.n;
+}
+
+/* "   3 truncated JPEG: a.jpg, b.jpg, ..." with the count right-aligned in width columns. */
+static void add_group(struct text *text, const struct failure_group *group, size_t width)
+{
+	text_fill(text, ' ', 2 + width - n_digits(group->n_images));
+	figure_count(text, group->n_images);
+	text_format(text, " %s", group->reason);
+	for (unsigned i = 0; i < group->n_names; i++) {
+		text_put(text, i == 0 ? ": " : ", ");
+		quote_name(text, group->names[i]);
+	}
+	if (group->n_names > 0 && group->n_names < group->n_images)
+		text_put(text, ", ...");
+	text_put(text, "\n");
+}
+
+/* The largest first; of equals the one that came first. */
+static void sort_groups(const struct failures *failures,
+                        const struct failure_group *sorted[MAX_FAILURE_GROUPS])
+{
+	for (unsigned i = 0; i < MAX_FAILURE_GROUPS; i++)
+		sorted[i] = &failures->groups[i];
+	for (unsigned i = 1; i < failures->n_groups; i++) {
+		const struct failure_group *group = sorted[i];
+		unsigned at = i;
+
+		for (; at > 0 && sorted[at - 1]->n_images < group->n_images; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = group;
+	}
+}
+
+static void add_failures(struct text *text, const struct failures *failures)
+{
+	const struct failure_group *sorted[MAX_FAILURE_GROUPS];
+	bool are_all_named = failures->n_others == 0;
+	const unsigned n_groups = failures->n_groups;
+	size_t width;
+
+	sort_groups(failures, sorted);
+	width = n_groups > 0 ? n_digits(sorted[0]->n_images) : 0;
+	text_put(text, "failed:\n");
+	for (unsigned i = 0; i < n_groups; i++) {
+		add_group(text, sorted[i], width);
+		are_all_named = are_all_named &&
+		                sorted[i]->n_names == sorted[i]->n_images;
+	}
+	if (failures->n_others > 0) {
+		text_put(text, "  and ");
+		figure_count(text, failures->n_others);
+		text_put(text, " for other reasons\n");
+	}
+	if (!are_all_named)
+		text_put(text, "  (--report FILE lists them all)\n");
+}
+
+/* how_to_continue is NULL when the run came to its end: images that were not started are then
+ * counted among the others, else on a line of their own. */
+static void summary_lines(struct text *text, const struct report_counts *counts,
+                          double seconds, const struct failures *failures,
+                          const char *how_to_continue)
+{
+	add_sums(text, counts, seconds, !how_to_continue);
+	if (failures->n_groups > 0)
+		add_failures(text, failures);
+	if (how_to_continue && counts->cancelled > 0) {
+		figure_count(text, counts->cancelled);
+		text_format(text, " not started; %s\n", how_to_continue);
+	}
+}
+
+/* ---- lines for people, and the painters that write only such lines ---- */
+
+/* These painters show no progress. */
+enum { IDLE_TICK_MS = 1000 };
+
+static void add_side(struct text *text, const struct record_side *side)
+{
+	if (!side->format)
+		return;
+	text_format(text, " (%ux%u, ", side->width, side->height);
+	figure_bytes(text, side->bytes);
+	text_put(text, ")");
+}
+
+static void add_output(struct text *text, const char *separator, const char *path,
+                       const struct record_side *side)
+{
+	text_put(text, separator);
+	quote_name(text, path);
+	add_side(text, side);
+}
+
+static void add_ok(struct text *text, const struct view *view,
+                   const struct record *record)
+{
+	if (record->output)
+		add_output(text, " -> ", record->output, &record->out);
+	else
+		add_side(text, &record->out);
+	for (size_t i = 0; i < record->n_outputs; i++)
+		add_output(text, i == 0 ? " -> " : ", ", record->outputs[i].path,
+		           &record->outputs[i].side);
+	if (!view->options->verbose)
+		return;
+	if (record->is_damaged)
+		text_put(text, ", damaged");
+	for (size_t i = 0; record->lost && record->lost[i]; i++)
+		text_format(text, "%s%s", i == 0 ? ", lost " : " ", record->lost[i]);
+}
+
+/* Lines that the painters for people share. */
+static void lines_record(struct text *text, const struct view *view,
+                         const struct record *record)
+{
+	quote_name(text, record->input ? record->input : "");
+	switch (record->status) {
+	case RECORD_OK:
+		add_ok(text, view, record);
+		break;
+	case RECORD_SKIPPED:
+		text_format(text, ": skipped%s%s", record->reason ? ": " : "",
+		            record->reason ? record->reason : "");
+		break;
+	case RECORD_FAILED:
+		text_put(text, ": failed: ");
+		reason_add(text, record);
+		break;
+	case RECORD_CANCELLED:
+		text_put(text, ": not started");
+		break;
+	}
+	text_put(text, "\n");
+}
+
+static void lines_ignored(struct text *text, const char *path)
+{
+	text_put(text, "ignored: ");
+	quote_name(text, path);
+	text_put(text, "\n");
+}
+
+/* Other programs may write to standard error too, so a message begins with the program's name. A
+ * line that begins with a blank continues the line before. */
+static void lines_message(struct text *text, const char *line)
+{
+	if (*line != ' ')
+		text_put(text, "pixpool: ");
+	quote_message(text, line);
+	text_put(text, "\n");
+}
+
+static void lines_summary(struct text *text, const struct view *view, int exit_status)
+{
+	struct report_counts counts = meter_counts(view->meter);
+	bool is_whole = exit_status < EXIT_STOPPED;
+
+	/* A message has said all that there is to say of these. */
+	if (exit_status == EXIT_USAGE || exit_status == EXIT_NO_IMAGE)
+		return;
+	summary_lines(text, &counts, meter_seconds(view->meter, view->now_ns),
+	              view->failures, is_whole ? NULL : view->options->how_to_continue);
+}
+
+static void plain_image(struct text *text, const struct view *view,
+                        const struct record *record)
+{
+	/* While the plan is being made there is no total yet. */
+	if (view->meter->is_planned) {
+		text_put(text, "[");
+		figure_count(text, meter_done(view->meter));
+		text_put(text, "/");
+		figure_count(text, meter_total(view->meter));
+		text_put(text, "] ");
+	}
+	lines_record(text, view, record);
+}
+
+/* The summary names failures. With -Q there is none: name them as they come. */
+static void none_image(struct text *text, const struct view *view,
+                       const struct record *record)
+{
+	if (view->options->quiet && record->status == RECORD_FAILED)
+		lines_record(text, view, record);
+}
+
+const struct painter painter_plain = {
+	.tick_ms = IDLE_TICK_MS,
+	.image = plain_image,
+	.ignored = lines_ignored,
+	.message = lines_message,
+	.summary = lines_summary,
+};
+
+const struct painter painter_none = {
+	.tick_ms = IDLE_TICK_MS,
+	.image = none_image,
+	.ignored = lines_ignored,
+	.message = lines_message,
+	.summary = lines_summary,
+};
+
+/*
+ * ---- the bar ----
+ *
+ * One live line, fitted to the terminal:
+ *
+ *      42% ████████▌           1,234/2,900  56.3/s  2 failed  0:29 left
+ *
+ * The parts are added in the order of their importance while they fit, and shown in the order
+ * above. If all fit, the bar itself takes the rest. The last column stays free: a terminal may
+ * wrap when it is filled.
+ */
+
+enum { BAR_MIN = 8, BAR_MAX = 40, PART_BYTES = 64 };
+
+enum part { PERCENT, COUNT, RATE, FAILED, LEFT, N_PARTS };
+
+static const enum part by_importance[] = {PERCENT, COUNT, FAILED, LEFT, RATE};
+
+struct parts {
+	struct part_text {
+		char bytes[PART_BYTES];
+		size_t n; /* bytes, and columns: the text is ASCII; 0: not shown */
+	} part[N_PARTS];
+};
+
+static void write_part(struct text *text, const struct view *view, enum part part)
+{
+	const struct meter *meter = view->meter;
+	double rate = meter_rate(meter, view->now_ns);
+	double left = meter_seconds_left(meter, view->now_ns);
+
+	switch (part) {
+	case PERCENT:
+		text_format(text, "%3u%%", meter_percent(meter));
+		break;
+	case COUNT:
+		figure_count(text, meter_done(meter));
+		text_put(text, "/");
+		figure_count(text, meter_total(meter));
+		break;
+	case RATE:
+		if (rate >= 0)
+			figure_rate(text, rate);
+		break;
+	case FAILED:
+		if (meter->counts.failed > 0) {
+			figure_count(text, meter->counts.failed);
+			text_put(text, " failed");
+		}
+		break;
+	case LEFT:
+		if (left >= 0) {
+			figure_clock(text, left);
+			text_put(text, " left");
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+/* Write the parts that fit into room columns; less important ones are left out first. Returns the
+ * columns left for the bar: 0 if a part was left out. */
+static size_t fit_parts(struct parts *parts, const struct view *view, size_t room)
+{
+	size_t used = 0;
+
+	*parts = (struct parts){0};
+	for (size_t i = 0; i < N_PARTS; i++) {
+		struct part_text *part = &parts->part[by_importance[i]];
+		struct text text = text_in(part->bytes, sizeof(part->bytes));
+		size_t gap = used > 0 ? 2 : 0;
+
+		write_part(&text, view, by_importance[i]);
+		if (text.n == 0)
+			continue;
+		if (used + gap + text.n > room)
+			return 0;
+		part->n = text.n;
+		used += gap + text.n;
+	}
+	return room - used;
+}
+
+/* The part of n cells that is finished, in eighths of a cell. */
+static size_t filled_eighths(const struct meter *meter, size_t n)
+{
+	double total = (double)meter_total(meter);
+
+	if (!(total > 0))
+		return 8 * n;
+	return (size_t)((double)meter_done(meter) / total * 8.0 * (double)n);
+}
+
+static void add_blocks(struct text *text, size_t eighths, size_t n)
+{
+	/* U+2588 fills a cell, U+2589 to U+258F fill seven eighths down to one. */
+	char block[] = "\xe2\x96\x88";
+
+	for (size_t i = 0; i < n; i++) {
+		size_t fill = eighths > 8 * i ? eighths - 8 * i : 0;
+
+		if (fill == 0) {
+			text_put(text, " ");
+			continue;
+		}
+		block[2] = (char)(0x90 - (fill < 8 ? fill : 8));
+		text_put(text, block);
+	}
+}
+
+static void add_bar(struct text *text, const struct view *view, size_t n)
+{
+	text_put(text, " ");
+	if (view->is_utf8) {
+		add_blocks(text, filled_eighths(view->meter, n), n);
+		return;
+	}
+	size_t n_filled = filled_eighths(view->meter, n - 2) / 8;
+
+	text_put(text, "[");
+	text_fill(text, '#', n_filled);
+	text_fill(text, ' ', n - 2 - n_filled);
+	text_put(text, "]");
+}
+
+/* Without room, drop the words around the count: a count that is cut would be a wrong one. */
+static void bar_scanning(struct text *text, const struct view *view, size_t room)
+{
+	static const char before[] = "scanning: ", after[] = " images";
+	uint64_t n_images = view->meter->planned_images;
+	char figures[PART_BYTES];
+	struct text count = text_in(figures, sizeof(figures));
+
+	figure_count(&count, n_images);
+	if (count.n > room)
+		return;
+	if (strlen(before) + count.n <= room)
+		text_put(text, before);
+	text_put(text, figures);
+	if (strlen(before) + count.n + strlen(after) <= room)
+		text_put(text, n_images == 1 ? " image" : after);
+}
+
+static void bar_progress(struct text *text, const struct view *view)
+{
+	size_t room = view->width - 1, spare;
+	struct parts parts;
+
+	if (!view->meter->is_planned) {
+		bar_scanning(text, view, room);
+		return;
+	}
+	spare = fit_parts(&parts, view, room);
+	for (enum part part = PERCENT; part < N_PARTS; part++) {
+		if (parts.part[part].n == 0)
+			continue;
+		if (part != PERCENT)
+			text_put(text, "  ");
+		text_add(text, parts.part[part].bytes, parts.part[part].n);
+		if (part == PERCENT && spare > BAR_MIN)
+			add_bar(text, view, spare - 1 < BAR_MAX ? spare - 1 : BAR_MAX);
+	}
+}
+
+static void bar_image(struct text *text, const struct view *view,
+                      const struct record *record)
+{
+	if (record->status == RECORD_FAILED || view->options->verbose)
+		lines_record(text, view, record);
+}
+
+const struct painter painter_bar = {
+	.is_live = true,
+	.tick_ms = 100,
+	.progress = bar_progress,
+	.image = bar_image,
+	.ignored = lines_ignored,
+	.message = lines_message,
+	.summary = lines_summary,
+};
+
+/*
+ * ---- JSON ----
+ *
+ * The painter of --progress json writes one JSON object on each line. Records and the summary are those
+ * of --report; between them come
+ *
+ *     {"progress":{"scanned":12345}}
+ *     {"progress":{"done":1234,"total":2900,"failed":2,"images_per_second":56.3,"seconds_left":29}}
+ *     {"ignored":"photos/notes.txt"}
+ *     {"message":"interrupted: ..."}
+ *
+ * done counts finished images of every status. images_per_second and seconds_left are missing
+ * while they are not known.
+ */
+
+static void end_line(struct json *json)
+{
+	json_close(json);
+	text_put(json->text, "\n");
+}
+
+static void json_progress(struct text *text, const struct view *view)
+{
+	const struct meter *meter = view->meter;
+	double rate = meter_rate(meter, view->now_ns);
+	double left = meter_seconds_left(meter, view->now_ns);
+	struct json json = {.text = text};
+
+	json_open(&json, NULL);
+	json_open(&json, "progress");
+	if (meter->is_planned) {
+		json_whole(&json, "done", meter_done(meter));
+		json_whole(&json, "total", meter_total(meter));
+		json_whole(&json, "failed", meter->counts.failed);
+		if (rate >= 0)
+			json_decimal(&json, "images_per_second", rate, 1);
+		if (left >= 0)
+			json_decimal(&json, "seconds_left", left, 0);
+	} else {
+		json_whole(&json, "scanned", meter->planned_images);
+	}
+	json_close(&json);
+	end_line(&json);
+}
+
+static void json_image(struct text *text, const struct view *view,
+                       const struct record *record)
+{
+	if (!view->options->quiet || record->status == RECORD_FAILED)
+		record_line(text, record);
+}
+
+static void json_ignored(struct text *text, const char *path)
+{
+	struct json json = {.text = text};
+
+	json_open(&json, NULL);
+	json_path(&json, "ignored", path);
+	end_line(&json);
+}
+
+static void json_message(struct text *text, const char *line)
+{
+	struct json json = {.text = text};
+
+	json_open(&json, NULL);
+	json_string(&json, "message", line);
+	end_line(&json);
+}
+
+static void json_summary(struct text *text, const struct view *view, int exit_status)
+{
+	struct report_counts counts = meter_counts(view->meter);
+
+	record_summary_line(text, &counts, meter_seconds(view->meter, view->now_ns),
+	                    exit_status, view->options);
+}
+
+const struct painter painter_json = {
+	.tick_ms = 1000,
+	.progress = json_progress,
+	.image = json_image,
+	.ignored = json_ignored,
+	.message = json_message,
+	.summary = json_summary,
+};
