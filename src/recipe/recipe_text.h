@@ -65,18 +65,4 @@ enum { RECIPE_PICTURE_VERSION = 1 };
  * except by a chance of 1 in 2^64. */
 uint64_t recipe_fingerprint(const struct recipe *recipe);
 
-/* Parse classes of metadata, separated by commas; or none, or all. */
-bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret_failure);
-
-enum { KEEP_TEXT_BYTES = 32 };
-/* Print the classes; "" for none. */
-void keep_print(uint8_t keep, char text[KEEP_TEXT_BYTES]);
-
-/* Parse a colour: a name, or # and 3, 4, 6 or 8 hexadecimal digits, with alpha last. */
-bool colour_parse(struct colour *ret_colour, const char *word,
-                  struct failure *ret_failure);
-
-enum { COLOUR_TEXT_BYTES = 10 };
-void colour_print(const struct colour *colour, char text[COLOUR_TEXT_BYTES]);
-
 #endif
