@@ -159,7 +159,8 @@ static void print_examples(enum command command, bool is_short)
 	}
 }
 
-void help_print_short(void)
+/* One screen: the commands and some examples. */
+static void print_short(void)
 {
 	print_usage(COMMAND_NONE);
 	print_commands();
@@ -167,7 +168,8 @@ void help_print_short(void)
 	printf("\nMore: pixpool --help, or pixpool COMMAND --help.\n");
 }
 
-void help_print(enum command command)
+/* The help of one command; of COMMAND_NONE that of all. */
+static void print_long(enum command command)
 {
 	bool has_filters = is_shown(option_find("filter"), command) ||
 	                   command == COMMAND_FILTER;
@@ -182,7 +184,17 @@ void help_print(enum command command)
 	printf("\n%s", exit_status);
 }
 
-void help_print_version(void)
+void help_print(const struct command_line *line)
 {
-	printf("pixpool %s\nbuilt with %s\n", PIXPOOL_VERSION, PIXPOOL_BUILT_WITH);
+	switch (line->help) {
+	case HELP_SHORT:
+		print_short();
+		break;
+	case HELP_VERSION:
+		printf("pixpool %s\nbuilt with %s\n", PIXPOOL_VERSION,
+		       PIXPOOL_BUILT_WITH);
+		break;
+	default:
+		print_long(line->command);
+	}
 }

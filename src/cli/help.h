@@ -4,13 +4,9 @@
 
 #include "cli/command_line.h"
 
-/* One screen: the commands and some examples. */
-void help_print_short(void);
-
-/* The help of one command; of COMMAND_NONE that of all. */
-void help_print(enum command command);
-
-/* The version of pixpool, and of the libraries that it was built with. */
-void help_print_version(void);
+/* Print the help that the command line asks for: one screen with the commands and some examples,
+ * the options of one command (those of all for COMMAND_NONE), or the version of pixpool and of the
+ * libraries that it was built with. */
+void help_print(const struct command_line *line);
 
 #endif

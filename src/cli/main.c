@@ -73,26 +73,13 @@ static bool set_up_process(void)
 
 /* ---- running ---- */
 
-static int print_help(const struct command_line *line)
-{
-	switch (line->help) {
-	case HELP_SHORT:
-		help_print_short();
-		break;
-	case HELP_VERSION:
-		help_print_version();
-		break;
-	default:
-		help_print(line->command);
-	}
-	return EXIT_DONE;
-}
-
 static int run(struct command_line *line, bool *ret_is_stuck)
 {
 	*ret_is_stuck = false;
-	if (line->help != HELP_NONE)
-		return print_help(line);
+	if (line->help != HELP_NONE) {
+		help_print(line);
+		return EXIT_DONE;
+	}
 	if (line->command == COMMAND_INFO)
 		return info_print(&line->batch);
 	return batch_command_run(line, ret_is_stuck);
