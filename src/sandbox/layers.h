@@ -1,4 +1,5 @@
-/* The layers, from inside: each is put up and tested; then it is in force, or missing. */
+/* The layers, from inside: each is put up and tested; then it is in force, or missing. Tests put up
+ * each alone. */
 #ifndef PXP_SANDBOX_LAYERS_H
 #define PXP_SANDBOX_LAYERS_H
 

@@ -1,13 +1,21 @@
-/* The two steps, and the state that says which layers are in force. */
+/* The two steps, the state that says which layers are in force, and the layers user and Landlock;
+ * seccomp.c has the third. */
 #include "sandbox/sandbox.h"
 
 #include "sandbox/layers.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* ---- the state, and the steps ---- */
 
 static const char *const layer_names[N_SANDBOX_LAYERS] = {
 	[SANDBOX_USER] = "user",
@@ -108,4 +116,193 @@ void sandbox_say_missing(const struct sandbox_state *state, char *text, size_t n
 		                      n > 0 ? ", " : "", layer_names[layer],
 		                      state->reasons[layer]);
 	}
+}
+
+/*
+ * ---- the user ----
+ *
+ * Root becomes nobody, and every user loses all capabilities. Then the process tries to become root
+ * again, which must fail.
+ */
+
+typedef struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
+
+static struct __user_cap_header_struct own_header(void)
+{
+	return (struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3};
+}
+
+/* An ordinary user may have some, too. Giving them up is always allowed. */
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = own_header();
+	const capabilities none = {{0}};
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	syscall(SYS_capset, &header, none);
+}
+
+static bool has_capabilities(void)
+{
+	struct __user_cap_header_struct header = own_header();
+	capabilities got = {{0}};
+
+	if (syscall(SYS_capget, &header, got) != 0)
+		return true;
+	for (size_t i = 0; i < sizeof(got) / sizeof(got[0]); i++) {
+		if (got[i].effective || got[i].permitted || got[i].inheritable)
+			return true;
+	}
+	return false;
+}
+
+static bool is_nobody(void)
+{
+	uid_t real_uid, uid, saved_uid;
+	gid_t real_gid, gid, saved_gid;
+
+	return getresuid(&real_uid, &uid, &saved_uid) == 0 &&
+	       getresgid(&real_gid, &gid, &saved_gid) == 0 &&
+	       real_uid == SANDBOX_NOBODY && uid == SANDBOX_NOBODY &&
+	       saved_uid == SANDBOX_NOBODY && real_gid == SANDBOX_NOBODY &&
+	       gid == SANDBOX_NOBODY && saved_gid == SANDBOX_NOBODY &&
+	       getgroups(0, NULL) == 0;
+}
+
+/* Whether there is no way back to root. */
+static bool is_dropped(void)
+{
+	return is_nobody() && !has_capabilities() && setresuid(0, 0, 0) != 0 &&
+	       setgroups(0, NULL) != 0 && is_nobody();
+}
+
+void user_drop(struct sandbox_state *state)
+{
+	bool is_wanted = state->wanted & 1U << SANDBOX_USER, was_dropped;
+	char reason[SANDBOX_REASON_BYTES];
+
+	was_dropped = is_wanted && setgroups(0, NULL) == 0 &&
+	              setresgid(SANDBOX_NOBODY, SANDBOX_NOBODY, SANDBOX_NOBODY) == 0 &&
+	              setresuid(SANDBOX_NOBODY, SANDBOX_NOBODY, SANDBOX_NOBODY) == 0;
+	snprintf(reason, sizeof(reason), "%s", strerrordesc_np(errno));
+	drop_capabilities();
+	state->uid = (uint32_t)geteuid();
+	if (!is_wanted)
+		return;
+	if (!was_dropped)
+		layer_is_missing(state, SANDBOX_USER, reason);
+	else if (!is_dropped())
+		layer_is_missing(state, SANDBOX_USER,
+		                 "dropped, but the process can become root again");
+	else
+		layer_holds(state, SANDBOX_USER);
+}
+
+/*
+ * ---- Landlock ----
+ *
+ * Everything that the kernel's version of it can refuse is refused. The only rules are those
+ * for folders below which files may be read. The numbers are the kernel's interface
+ * (linux/landlock.h); they are repeated here because the header of the build may be older than the
+ * kernel that the program runs on.
+ */
+
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule       445
+#define SYS_landlock_restrict_self  446
+#endif
+
+enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
+
+/* The newest form. An older kernel, which knows a shorter one, accepts it when the rest is zero. */
+struct ruleset {
+	uint64_t files, connections, scopes;
+};
+
+struct rule_of_folder {
+	uint64_t allowed;
+	int32_t folder;
+} __attribute__((packed));
+
+/* All rights that a version of Landlock (its ABI) can refuse. */
+static struct ruleset everything(uint32_t abi)
+{
+	/* Version 1: execute, read, write, make, remove. */
+	struct ruleset ruleset = {.files = (1 << 13) - 1};
+
+	if (abi >= 2)
+		ruleset.files |= 1 << 13; /* link or rename across folders */
+	if (abi >= 3)
+		ruleset.files |= 1 << 14; /* truncate */
+	if (abi >= 4)
+		ruleset.connections = 1 << 0 | 1 << 1; /* bind and connect TCP */
+	if (abi >= 5)
+		ruleset.files |= 1 << 15; /* ioctl of devices */
+	if (abi >= 6)
+		ruleset.scopes = 1 << 0 | 1 << 1; /* abstract sockets, signals */
+	return ruleset;
+}
+
+/* Whether it holds: every user may open the root folder, unless Landlock forbids it. */
+static bool holds(void)
+{
+	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == EACCES;
+}
+
+/* Allow files below a folder to be opened to read, and folders to be listed. A folder that does not
+ * exist needs no rule. False with errno. */
+static bool allow_reading(int ruleset, const char *name)
+{
+	enum { READ_FILE = 1 << 2, READ_DIR = 1 << 3 };
+	struct rule_of_folder rule = {
+		.allowed = READ_FILE | READ_DIR,
+		.folder = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC),
+	};
+	bool is_allowed;
+
+	if (rule.folder < 0)
+		return true;
+	is_allowed = syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule,
+	                     0) == 0;
+	close(rule.folder);
+	return is_allowed;
+}
+
+/* Restrict this process to the folders that are readable. False with errno. */
+static bool restrict_self(uint32_t abi, const char *const *readable)
+{
+	struct ruleset ruleset = everything(abi);
+	int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
+	bool is_restricted = fd >= 0;
+	int kept;
+
+	for (; is_restricted && readable && *readable; readable++)
+		is_restricted = allow_reading(fd, *readable);
+	is_restricted = is_restricted && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+	kept = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = kept;
+	return is_restricted;
+}
+
+void landlock_put_up(struct sandbox_state *state, const char *const *readable)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
+
+	if (abi < 1 || !restrict_self((uint32_t)abi, readable)) {
+		layer_is_missing(state, SANDBOX_LANDLOCK, strerrordesc_np(errno));
+		return;
+	}
+	if (!holds()) {
+		layer_is_missing(state, SANDBOX_LANDLOCK, "accepted, but does not hold");
+		return;
+	}
+	state->landlock_abi = (uint32_t)abi;
+	layer_holds(state, SANDBOX_LANDLOCK);
 }
