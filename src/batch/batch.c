@@ -707,6 +707,13 @@ static void report_result(const struct file_result *result, const char *folder,
 	const char *lost[N_LOST + 1];
 	size_t n = 0;
 
+	if (result->end == FILE_MARKED) {
+		report_say(report,
+		           "not searched, because it is an output folder (it holds "
+		           ".pixpool.db): %s; name it as INPUT to search it",
+		           quoted(result->input));
+		return;
+	}
 	if (result->end == FILE_IGNORED) {
 		report_ignored(report, result->input);
 		return;
@@ -940,6 +947,7 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
 		.stuck_ns = -1,
 		.walk = options->walk,
 	};
+	batch->walk.mark = STATE_PATTERN;
 	if (options->n_variants == 0) {
 		batch->rules = &batch->only_rule;
 		batch->n_rules = 1;

@@ -60,6 +60,8 @@ struct batch_options {
 
 /* In the output folder, unless another file was named. */
 #define STATE_FILE_NAME ".pixpool.db"
+/* For fnmatch(): the states of shards as well. */
+#define STATE_PATTERN ".pixpool*.db"
 
 enum {
 	/* The maximum number of open inputs for each worker. */

@@ -1081,6 +1081,8 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	count_file(batch);
 	if (item->kind == WALK_ERROR)
 		fail_by_walk(file, item);
+	else if (item->kind == WALK_MARKED)
+		file_complete(file, FILE_MARKED);
 	else if (item->kind == WALK_OTHER || !naming_is_image(item, from) ||
 	         naming_is_backup(item, &batch->rules[0]))
 		file_complete(file, FILE_IGNORED);

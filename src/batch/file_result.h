@@ -18,6 +18,7 @@ enum file_end {
 	FILE_FAILED,    /* failure says why */
 	FILE_CANCELLED, /* the batch ended first */
 	FILE_IGNORED,   /* the file is no image: it is counted, and -v names it */
+	FILE_MARKED,    /* a folder that is not walked, because it is an output folder */
 };
 
 struct file_result {

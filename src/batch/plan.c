@@ -126,8 +126,9 @@ static bool visit_item(struct plan *plan, const struct pass *pass,
 	struct stat stat;
 	int fd = -1;
 
-	if (item->kind == WALK_OTHER || (pass->n_rules > 0 && item->kind == WALK_FILE &&
-	                                 naming_is_backup(item, &pass->rules[0])))
+	if (item->kind == WALK_OTHER || item->kind == WALK_MARKED ||
+	    (pass->n_rules > 0 && item->kind == WALK_FILE &&
+	     naming_is_backup(item, &pass->rules[0])))
 		return true;
 	if (item->kind == WALK_FILE) {
 		if (naming_needs_content(item))

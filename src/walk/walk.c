@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,7 @@ struct level {
 	size_t path_n; /* length of its path with the slash at its end */
 	struct names files, folders;
 	int sys_errno; /* why a part of it could not be read; 0: it was read whole */
+	bool has_mark;
 };
 
 /* Marks of the names of files. */
@@ -260,7 +262,7 @@ static bool add_entry(struct level *level, const struct dirent64 *entry)
 	                 entry->d_name);
 }
 
-static void level_read(struct level *level, char *buffer)
+static void level_read(struct level *level, char *buffer, const char *mark)
 {
 	const struct dirent64 *entry;
 	ssize_t n;
@@ -268,6 +270,9 @@ static void level_read(struct level *level, char *buffer)
 	while ((n = walk_getdents(level->fd, buffer, BUFFER_BYTES)) > 0) {
 		for (ssize_t at = 0; at < n; at += entry->d_reclen) {
 			entry = (const void *)(buffer + at);
+			if (mark && entry->d_name[0] == mark[0] &&
+			    fnmatch(mark, entry->d_name, 0) == 0)
+				level->has_mark = true;
 			/* Hidden names, and "." and "..". */
 			if (entry->d_name[0] == '.')
 				continue;
@@ -293,7 +298,7 @@ static void close_far_above(struct levels *levels, size_t depth)
  * *fd is still the caller's, when there is no memory for the level. A failure while the names are
  * read is noted in the level, which keeps the names that were read before it. */
 static bool levels_push(struct levels *levels, int *fd, const struct stat *folder,
-                        size_t path_n)
+                        size_t path_n, const char *mark)
 {
 	struct level *level;
 
@@ -314,7 +319,7 @@ static bool levels_push(struct levels *levels, int *fd, const struct stat *folde
 	*fd = -1;
 	close_far_above(levels, levels->n - 1);
 
-	level_read(level, levels->buffer);
+	level_read(level, levels->buffer, mark);
 	names_sort(&level->files);
 	names_sort(&level->folders);
 	return true;
@@ -440,8 +445,11 @@ static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_ki
 	return true;
 }
 
+enum { MARKED = -1 };
+
 /* Push the folder that is open as fd, and take the descriptor in any case. Returns 0, also when the
- * folder is the one to skip; else an error number. */
+ * folder is the one to skip; MARKED, and it is not pushed, when it was met and has the mark; else an error
+ * number. */
 static int go_into(struct walk *walk, int fd, size_t path_n)
 {
 	const struct walk_options *options = &walk->options;
@@ -455,8 +463,12 @@ static int go_into(struct walk *walk, int fd, size_t path_n)
 		sys_errno = 0;
 	else if (levels_hold(&walk->levels, &st))
 		sys_errno = ELOOP;
-	else if (!levels_push(&walk->levels, &fd, &st, path_n))
+	else if (!levels_push(&walk->levels, &fd, &st, path_n, options->mark))
 		sys_errno = ENOMEM;
+	else if (walk->levels.n > 1 && levels_top(&walk->levels)->has_mark) {
+		levels_pop(&walk->levels);
+		sys_errno = MARKED;
+	}
 	fd_close(&fd);
 	return sys_errno;
 }
@@ -524,6 +536,8 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	sys_errno = fd < 0 ? errno : go_into(walk, fd, level->path_n + n + 1);
 	if (sys_errno == 0 || sys_errno == ENOENT)
 		return false; /* it is gone since its name was read */
+	if (sys_errno == MARKED)
+		return give_met(walk, ret_item, WALK_MARKED, name, 0);
 	if (fd < 0 && (sys_errno == ENOTDIR || sys_errno == ELOOP))
 		return give_met(walk, ret_item, WALK_OTHER, name, 0); /* now a link */
 	return give_met(walk, ret_item, WALK_ERROR, name, sys_errno);

@@ -29,6 +29,9 @@ struct walk_options {
 	 * none. */
 	dev_t skip_dev;
 	ino_t skip_ino;
+	/* A folder that the walk meets, and that has a name like this in it, is not walked: a pattern
+	 * for fnmatch(); NULL: none. */
+	const char *mark;
 };
 
 enum walk_kind {
@@ -36,6 +39,8 @@ enum walk_kind {
 	WALK_FILE,
 	/* A link, socket, FIFO or device that the walk met. It is not opened. */
 	WALK_OTHER,
+	/* A folder that has the mark in it. */
+	WALK_MARKED,
 	/*
 	 * An INPUT that does not exist (ENOENT, ...), or a folder that could not be read; when it
 	 * was read in part, this item comes after the files that were found. sys_errno says why.

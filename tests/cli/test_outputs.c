@@ -244,6 +244,30 @@ TEST(outputs, an_output_folder_inside_the_input_is_not_walked)
 	fixture_leave();
 }
 
+TEST(outputs, another_output_folder_inside_the_input_is_reported_and_not_walked)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o in/thumbs").status, 0);
+	if (access("in/thumbs/.pixpool.db", F_OK) != 0) {
+		fixture_leave();
+		SKIP("this build keeps no state");
+	}
+	ended = run("pixpool resize -s 16 in -o out --report r");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err,
+	              "pixpool: not searched, because it is an output folder (it holds "
+	              ".pixpool.db): in/thumbs; name it as INPUT to search it\n"),
+	       "%s", ended.err);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 16x11\n");
+	EXPECT(strstr(records("r"), "'summary':{'inputs':1,'ok':1,"), "%s", records("r"));
+	EXPECT_EQ(run("pixpool resize -s 16 in/thumbs -o out2").status, 0);
+	EXPECT_STR(tree("out2"), "a.jpg jpeg 16x11\n");
+	fixture_leave();
+}
+
 TEST(outputs, an_input_that_is_the_output_folder_is_reported_and_not_walked)
 {
 	struct ended ended;

@@ -12,10 +12,8 @@ enum { MAX_INPUTS = 8 };
 const char *listing_line(const struct walk_item *item)
 {
 	static const char *const words[] = {
-		[WALK_FILE] = "file",
-		[WALK_OTHER] = "other",
-		[WALK_ERROR] = "error",
-		[WALK_END] = "end",
+		[WALK_FILE] = "file",   [WALK_OTHER] = "other", [WALK_MARKED] = "marked",
+		[WALK_ERROR] = "error", [WALK_END] = "end",
 	};
 	static char line[1024];
 	char number[16] = "";

@@ -196,6 +196,29 @@ TEST(walk, the_output_folder_is_never_walked_wherever_it_is)
 	scratch_leave();
 }
 
+TEST(walk, a_folder_with_the_mark_is_walked_only_as_input)
+{
+	const char *const inputs[] = {"photos", "photos/thumbs"};
+	struct walk_options options = {.inputs = inputs, .n_inputs = 2, .mark = ".m*k"};
+
+	scratch_enter(NULL);
+	scratch_folder("photos");
+	scratch_folder("photos/thumbs");
+	scratch_folder("photos/thumbs/sub");
+	scratch_folder("photos/z");
+	scratch_file("photos/a.jpg", "");
+	scratch_file("photos/thumbs/.mark", "");
+	scratch_file("photos/thumbs/b.jpg", "");
+	scratch_file("photos/thumbs/sub/c.jpg", "");
+	scratch_file("photos/z/d.jpg", "");
+	EXPECT_STR(listing_of(&options), "file photos/a.jpg (a.jpg)\n"
+	                                 "marked photos/thumbs (thumbs)\n"
+	                                 "file photos/z/d.jpg (z/d.jpg)\n"
+	                                 "file photos/thumbs/b.jpg (b.jpg)\n"
+	                                 "file photos/thumbs/sub/c.jpg (sub/c.jpg)\n");
+	scratch_leave();
+}
+
 TEST(walk, an_input_that_does_not_exist_is_an_error_and_the_walk_continues)
 {
 	scratch_enter(NULL);
