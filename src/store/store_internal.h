@@ -48,28 +48,4 @@ struct store {
 	struct hash_set swept;
 };
 
-/* How a step of publishing one output ended. All but the first two leave a failure. */
-enum published {
-	PUBLISHED,
-	/* The name is taken. */
-	IN_THE_WAY,
-	/* This output cannot be published; others perhaps can. */
-	REFUSED,
-	/* No output can be published in this place: it is full, read-only, ... */
-	PLACE_REFUSED,
-	/* The folder was removed: make it again and retry once. */
-	FOLDER_IS_GONE,
-	/* Not published because another output of its file, or the place, failed. */
-	NOT_PUBLISHED,
-	/* Used only in publish.c: this file system needs the other method. */
-	NOT_THIS_WAY,
-};
-
-/*
- * Fill the failure from errno, for a step that failed, e.g. "write the output". is_in_root: the
- * step was in the output folder itself. Returns REFUSED, PLACE_REFUSED or FOLDER_IS_GONE.
- */
-enum published store_refuse(const char *step, bool is_in_root,
-                            struct failure *ret_failure);
-
 #endif
