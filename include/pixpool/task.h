@@ -108,7 +108,8 @@ enum { PXP_MAX_RESTARTS = 2 };
  * ms  at most pxp_task_options.max_deadline_ms; a larger number, or a negative one such as
  *     PXP_FOREVER, means max_deadline_ms.
  *
- * The first PXP_MAX_RESTARTS calls of each attempt have an effect. Does nothing in a thread, and
+ * The first PXP_MAX_RESTARTS calls of each attempt have an effect. A call that would move the
+ * deadline by less than a 64th of ms does nothing and is not counted. Does nothing in a thread, and
  * for a task without a deadline.
  */
 void pxp_task_restart_deadline(struct pxp_task *task, int64_t ms);

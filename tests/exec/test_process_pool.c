@@ -172,6 +172,33 @@ TEST(process_pool, a_task_can_extend_its_deadline_up_to_a_limit)
 	gate_destroy(&never);
 }
 
+/* Both numbers are milliseconds: the task restarts its deadline with the first, as often as it
+ * may and more, and then with the second. */
+static enum pxp_status task_repeats_its_deadline(struct pxp_task *task)
+{
+	char *second;
+	long first_ms = strtol(pxp_task_input(task, NULL), &second, 10);
+
+	for (int i = 0; i <= PXP_MAX_RESTARTS; i++)
+		pxp_task_restart_deadline(task, first_ms);
+	pxp_task_restart_deadline(task, strtol(second, NULL, 10));
+	gate_pass(pxp_task_descriptor(task, 0));
+	return PXP_OK;
+}
+
+TEST(process_pool, a_restart_that_hardly_moves_the_deadline_is_not_counted)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct gate never = gate_create();
+
+	EXPECT_EQ(end_of(pool_submit_with(
+			  pool, task_repeats_its_deadline, "600000 20", &never,
+			  (struct pxp_task_options){.deadline_ms = 600000})),
+	          PXP_EDEADLINE);
+	pxp_executor_destroy(pool);
+	gate_destroy(&never);
+}
+
 TEST(process_pool, a_task_that_keeps_extending_its_deadline_is_stopped_at_its_limit)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

@@ -339,6 +339,8 @@ static bool send_task_frame(struct pool_worker *worker, const struct slot *slot,
 		.input_is_memfd = task->input_memfd >= 0,
 		.has_limit = task->max_memory > 0 || task->gets_all_memory,
 		.n_input = task->n_input,
+		.deadline_ms = task->deadline_ms,
+		.max_deadline_ms = task->max_deadline_ms,
 	};
 	int descriptors[FRAME_MAX_DESCRIPTORS];
 	unsigned n = task->n_descriptors;

@@ -138,6 +138,8 @@ struct task_frame {
 	 * task. */
 	bool has_limit;
 	uint64_t n_input;
+	/* As in pxp_task_options; 0: the task has no deadline. */
+	int64_t deadline_ms, max_deadline_ms;
 };
 
 /* Descriptors: those that the task returned, then the result if it does not fit into the

@@ -30,6 +30,8 @@ struct worker {
 	void *context;
 	/* The slot of the task that runs. */
 	struct slot_frame at;
+	/* Its deadlines, 0 if it has none, and when the present one is, as far as we know. */
+	int64_t deadline_ms, max_deadline_ms, deadline_ns;
 	/* How often it restarted its deadline. */
 	unsigned n_restarts;
 	/* How often it asked for memory. */
@@ -351,12 +353,28 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 
 /* ---- running tasks ---- */
 
+/* A frame wakes the pool, so a new deadline is not sent if it differs from the present one by less
+ * than a 64th of its length: quick tasks restart their deadlines just after they have begun. */
 static void restart_deadline(void *data, int64_t ms)
 {
 	struct worker *worker = data;
+	int64_t max_ms = worker->max_deadline_ms > worker->deadline_ms
+	                         ? worker->max_deadline_ms
+	                         : worker->deadline_ms;
+	int64_t now_ns = clock_now_ns(), deadline_ns, by_ns;
 
-	if (worker->n_restarts++ < PXP_MAX_RESTARTS)
-		(void)send_frame(FRAME_DEADLINE, worker->at, ms < 0 ? INT64_MAX : ms);
+	if (worker->deadline_ms <= 0 || worker->n_restarts >= PXP_MAX_RESTARTS)
+		return;
+	if (ms < 0 || ms > max_ms)
+		ms = max_ms;
+	deadline_ns = clock_deadline_ns(now_ns, ms);
+	by_ns = deadline_ns > worker->deadline_ns ? deadline_ns - worker->deadline_ns
+	                                          : worker->deadline_ns - deadline_ns;
+	if (by_ns < (deadline_ns - now_ns) / 64)
+		return;
+	worker->n_restarts++;
+	worker->deadline_ns = deadline_ns;
+	(void)send_frame(FRAME_DEADLINE, worker->at, ms);
 }
 
 /* Ask for memory and wait for the answer. This may take for ever, since we end with the pool. A
@@ -492,6 +510,9 @@ static void receive_task(struct worker *worker, const void *buffer,
 	uint64_t queued = slot_pack(task.at.generation, SLOT_QUEUED);
 
 	worker->started_ns = clock_now_ns();
+	worker->deadline_ms = task.deadline_ms;
+	worker->max_deadline_ms = task.max_deadline_ms;
+	worker->deadline_ns = clock_deadline_ns(worker->started_ns, task.deadline_ms);
 	atomic_store(&worker->shared->slots[task.at.slot].started_ns, worker->started_ns);
 	atomic_store(&worker->shared->slots[task.at.slot].phase, PXP_PHASE_RUNNING);
 	if (!worker->needs_recycle &&
