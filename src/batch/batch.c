@@ -511,6 +511,7 @@ static bool open_output(struct batch *batch)
 		.overwrite = batch->options->overwrite,
 		.done = file_on_committed,
 		.data = batch,
+		.wait_ms = COMMIT_WAIT_MS,
 	});
 	if (!batch->committer)
 		report_say(batch->report, "cannot start: %s", strerrordesc_np(errno));
@@ -781,16 +782,17 @@ static bool has_files(struct batch *batch)
 	return has_files;
 }
 
-/* Wait for a signal, a complete file or a new state, at most until the report's next tick. */
+/* Wait for a signal, complete files or a new state, at most until the report's next tick. */
 static void wait_for_events(struct batch *batch)
 {
 	struct pollfd events[] = {
 		{.fd = batch->wakeup, .events = POLLIN},
 		{.fd = batch->signals, .events = POLLIN},
 	};
+	int tick_ms = report_tick_ms(batch->report);
 	uint64_t count;
 
-	if (poll(events, 2, report_tick_ms(batch->report)) <= 0)
+	if (poll(events, 2, tick_ms < COLLECT_MS ? tick_ms : COLLECT_MS) <= 0)
 		return;
 	if (events[0].revents & POLLIN)
 		(void)!read(batch->wakeup, &count, sizeof(count));

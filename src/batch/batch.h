@@ -66,6 +66,11 @@ struct batch_options {
 enum {
 	/* The maximum number of open inputs for each worker. */
 	INPUTS_PER_WORKER = 4,
+	/* Complete files are reported so often, or when there are so many. */
+	COLLECT_MS = 20,
+	COLLECT_FILES = 64,
+	/* So long the committer waits for the next files of a group. */
+	COMMIT_WAIT_MS = 2,
 	/* The maximum number of outputs that wait for the committer. */
 	FINISHED_OUTPUTS = 128,
 	/* The maximum number of drawings that wait, open, for the workers that draw. */

@@ -82,6 +82,7 @@ struct batch {
 	enum batch_state state;
 	enum batch_workers workers;
 	unsigned n_inputs;         /* open: with the feeder, the executor or a worker */
+	unsigned awaited_inputs;   /* the feeder sleeps until n_inputs is down to this */
 	unsigned n_finished;       /* outputs that the committer has */
 	uint64_t n_finished_bytes; /* the same */
 	/* The number of files that were fed and not yet reported, plus one for the feeder while

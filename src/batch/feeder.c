@@ -128,14 +128,18 @@ static struct file *file_create(struct batch *batch, const struct walk_item *ite
 /* Give the future of a complete file to the main thread. The reference is moved in. */
 static void give_to_main(struct batch *batch, struct pxp_future *future)
 {
-	bool is_first;
+	bool is_due;
 
 	lock_acquire(&batch->lock);
 	batch->complete[(batch->first_complete + batch->n_complete) % batch->max_files] =
 		future;
-	is_first = batch->n_complete++ == 0;
+	batch->n_complete++;
+	/* The main thread looks every COLLECT_MS anyway. Waking it costs more than a small picture's
+	 * report. */
+	is_due = batch->n_complete == COLLECT_FILES ||
+	         batch->n_complete == batch->n_files;
 	lock_release(&batch->lock);
-	if (is_first)
+	if (is_due)
 		batch_wake_main(batch);
 }
 
@@ -157,12 +161,23 @@ static void file_complete(struct file *file, enum file_end end)
 
 /* ---- the committer ---- */
 
+/* Whether the committer has so much that no other input may be opened. The lock is held. */
+static bool committer_is_full(const struct batch *batch)
+{
+	return batch->n_finished_bytes >= batch->limits.finished ||
+	       batch->n_finished >= batch->max_finished;
+}
+
 static void leave_committer(struct batch *batch, uint64_t n_bytes)
 {
+	bool was_full;
+
 	lock_acquire(&batch->lock);
+	was_full = committer_is_full(batch);
 	batch->n_finished--;
 	batch->n_finished_bytes -= n_bytes;
-	cond_signal(&batch->has_room);
+	if (was_full && !committer_is_full(batch))
+		cond_signal(&batch->has_room);
 	lock_release(&batch->lock);
 }
 
@@ -263,6 +278,16 @@ static bool adopt_equal_ones(struct file *file)
 	return true;
 }
 
+static bool workers_have_inputs(struct batch *batch)
+{
+	bool have_inputs;
+
+	lock_acquire(&batch->lock);
+	have_inputs = batch->n_inputs > 0;
+	lock_release(&batch->lock);
+	return have_inputs;
+}
+
 static void add_to_committer(struct file *file)
 {
 	const struct file_result *result = file->result;
@@ -295,6 +320,7 @@ static void add_to_committer(struct file *file)
 		.fd = file->content,
 		.outputs = file->outputs,
 		.n_outputs = result->n_variants,
+		.has_followers = workers_have_inputs(batch),
 		.dates = batch->options->keep_dates ? file->dates : NULL,
 		.original = in_place ? &file->original : NULL,
 		.source = batch->database ? result->name : NULL,
@@ -392,7 +418,8 @@ static void leave_workers(struct file *file)
 		batch->n_finished++;
 		batch->n_finished_bytes += file->n_content_bytes;
 	}
-	cond_signal(&batch->has_room);
+	if (batch->n_inputs <= batch->awaited_inputs)
+		cond_signal(&batch->has_room);
 	lock_release(&batch->lock);
 }
 
@@ -542,16 +569,18 @@ static void file_submit(struct file *file)
 
 /* ---- waiting; false: the batch is being stopped ---- */
 
-/* Wait until another input may be opened. */
+/* Wait until another input may be opened. When as many are open as may be, wait until half of them
+ * are done: being woken for each would cost more than a small picture. */
 static bool wait_for_room(struct batch *batch)
 {
 	bool goes_on;
 
 	lock_acquire(&batch->lock);
+	batch->awaited_inputs = batch->n_inputs < batch->max_inputs
+	                                ? batch->max_inputs - 1
+	                                : batch->max_inputs / 2;
 	while (batch->state == BATCH_FEEDING &&
-	       (batch->n_inputs >= batch->max_inputs ||
-	        batch->n_finished_bytes >= batch->limits.finished ||
-	        batch->n_finished >= batch->max_finished ||
+	       (batch->n_inputs > batch->awaited_inputs || committer_is_full(batch) ||
 	        batch->n_files >= batch->max_files))
 		cond_wait(&batch->has_room, &batch->lock);
 	goes_on = batch->state == BATCH_FEEDING;
@@ -565,6 +594,7 @@ static bool wait_for_inputs(struct batch *batch, unsigned n)
 	bool goes_on;
 
 	lock_acquire(&batch->lock);
+	batch->awaited_inputs = n;
 	while (batch->state == BATCH_FEEDING && batch->n_inputs > n)
 		cond_wait(&batch->has_room, &batch->lock);
 	goes_on = batch->state == BATCH_FEEDING;

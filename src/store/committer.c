@@ -21,6 +21,8 @@ struct committer {
 	struct lock lock;             /* guards all below */
 	struct cond has_work;         /* a file was added, or is_ending was set */
 	struct commit *first, **last; /* waiting */
+	size_t n_waiting;
+	bool is_awaited; /* one of them has no followers */
 	bool is_stopped;
 	bool is_ending;
 };
@@ -56,6 +58,11 @@ static struct commit *take_group(struct committer *committer)
 	committer->first = *end;
 	if (!committer->first)
 		committer->last = &committer->first;
+	committer->n_waiting = 0;
+	for (struct commit *left = committer->first; left; left = left->next)
+		committer->n_waiting++;
+	if (!committer->first)
+		committer->is_awaited = false;
 	*end = NULL;
 	return first;
 }
@@ -241,6 +248,26 @@ const struct failure *committer_state_failure(const struct committer *committer)
 	return &committer->state_failure;
 }
 
+/* Whether a group is to be committed now: it is whole, or nothing is left to wait for. The lock is
+ * held. */
+static bool is_group_due(const struct committer *committer)
+{
+	return committer->is_ending || committer->is_awaited ||
+	       committer->n_waiting >= COMMIT_GROUP_FILES;
+}
+
+static void wait_for_group(struct committer *committer)
+{
+	int64_t until_ns;
+
+	while (!committer->first && !committer->is_ending)
+		cond_wait(&committer->has_work, &committer->lock);
+	until_ns = clock_deadline_ns(clock_now_ns(), committer->options.wait_ms);
+	while (!is_group_due(committer) &&
+	       cond_wait_until(&committer->has_work, &committer->lock, until_ns))
+		;
+}
+
 static void *committer_main(void *data)
 {
 	struct committer *committer = data;
@@ -248,8 +275,7 @@ static void *committer_main(void *data)
 
 	do {
 		lock_acquire(&committer->lock);
-		while (!committer->first && !committer->is_ending)
-			cond_wait(&committer->has_work, &committer->lock);
+		wait_for_group(committer);
 		group = take_group(committer);
 		lock_release(&committer->lock);
 		commit_group(committer, group);
@@ -286,7 +312,10 @@ void committer_add(struct committer *committer, struct commit *commit)
 	lock_acquire(&committer->lock);
 	*committer->last = commit;
 	committer->last = &commit->next;
-	cond_signal(&committer->has_work);
+	committer->n_waiting++;
+	committer->is_awaited |= !commit->has_followers;
+	if (committer->n_waiting == 1 || is_group_due(committer))
+		cond_signal(&committer->has_work);
 	lock_release(&committer->lock);
 }
 

@@ -2,7 +2,8 @@
  * The committer: a thread that publishes the outputs of finished files, in the order in which the
  * files were added. Each time it is free it takes a group, all files that are waiting up to
  * COMMIT_GROUP_OUTPUTS outputs or COMMIT_GROUP_BYTES, so that the costs of making outputs durable can be
- * shared. A file that is larger than that is a group of its own.
+ * shared. A file that is larger than that is a group of its own. While others are about to follow,
+ * it waits for COMMIT_GROUP_FILES, but not for long.
  *
  * After a file that the place refused (a full disk) nothing more is published: the files behind
  * it come back as STORE_DROPPED.
@@ -23,6 +24,7 @@ struct state;
 
 /* Each output of a group has a descriptor or two meanwhile. */
 enum { COMMIT_GROUP_OUTPUTS = 32, COMMIT_GROUP_BYTES = 64 << 20 };
+enum { COMMIT_GROUP_FILES = 16 };
 
 /* One output of a file: a range of the file's content, and its name in the store. */
 struct commit_output {
@@ -40,7 +42,9 @@ struct commit_output {
  */
 struct commit {
 	struct commit *next; /* used by the committer */
-	void *owner;         /* for the caller; the committer does not use it */
+	/* Other files are about to follow, so that it is worth waiting for them for a moment. */
+	bool has_followers;
+	void *owner; /* for the caller; the committer does not use it */
 
 	int fd; /* holds all outputs; read by position */
 	const struct commit_output *outputs;
@@ -70,6 +74,8 @@ struct committer_options {
 	enum overwrite overwrite;
 	commit_done_fn *done;
 	void *data; /* for done */
+	/* For how long a group waits for the followers of its files; -1: without limit. */
+	int64_t wait_ms;
 	/* No thread is started. Instead, committer_step() commits groups in the caller's thread. */
 	bool is_stepped;
 };

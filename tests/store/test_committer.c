@@ -78,12 +78,14 @@ static void files_fini(struct batch_of_files *files)
 	scratch_leave();
 }
 
+/* Groups wait for followers without limit. */
 static struct committer *create(struct batch_of_files *files, bool is_stepped)
 {
 	const struct committer_options options = {
 		.store = files->store,
 		.done = on_done,
 		.data = files,
+		.wait_ms = -1,
 		.is_stepped = is_stepped,
 	};
 	struct committer *committer = committer_create(&options);
@@ -276,6 +278,45 @@ TEST(committer, files_are_collected_while_the_previous_group_is_committed)
 	EXPECT_EQ(files.n_published[0], 1);
 	EXPECT_EQ(files.n_published[1], 33);
 	EXPECT_EQ(files.n_published[33], 40);
+	gate_destroy(&gate);
+	gate_destroy(&reached);
+	files_fini(&files);
+}
+
+TEST(committer, a_group_waits_for_the_followers_of_its_files)
+{
+	struct batch_of_files files;
+	struct committer *committer;
+
+	files_init(&files);
+	for (size_t i = 0; i < MAX_FILES; i++)
+		files.commits[i].has_followers = true;
+	files.commits[COMMIT_GROUP_FILES + 4].has_followers = false;
+	committer = create(&files, false);
+	add(committer, &files, 0, COMMIT_GROUP_FILES + 6);
+	committer_destroy(committer);
+	expect_in_order(&files, COMMIT_GROUP_FILES + 6);
+	EXPECT(files.n_published[0] >= COMMIT_GROUP_FILES);
+	files_fini(&files);
+}
+
+TEST(committer, a_file_without_followers_ends_the_wait)
+{
+	struct gate reached = gate_create(), gate = gate_create();
+	struct batch_of_files files;
+	struct committer *committer;
+
+	files_init(&files);
+	files.reached = &reached;
+	files.gate = &gate;
+	files.commits[0].has_followers = true;
+	committer = create(&files, false);
+	add(committer, &files, 0, 2);
+	pass(&reached);
+	gate_open(&gate);
+	committer_destroy(committer);
+	expect_in_order(&files, 2);
+	EXPECT_EQ(files.n_published[0], 2);
 	gate_destroy(&gate);
 	gate_destroy(&reached);
 	files_fini(&files);
