@@ -1,6 +1,7 @@
 /*
  * The walk: one step at a time, from INPUT to INPUT and up and down the folders below them. Its parts,
- * from below: the packed names of one folder, the stack of the folders on the way, the steps.
+ * from below: the packed names of one folder, the stack of the folders on the way, the choice of files
+ * and the names of a list, the steps.
  */
 #include "walk/walk.h"
 
@@ -140,10 +141,13 @@ static const char *names_take(struct names *names, char *ret_mark)
 	return name_at(names, start);
 }
 
-/* The name that was taken last. */
-static const char *names_taken(const struct names *names)
+/* The name that was taken last, and its mark. */
+static const char *names_taken(const struct names *names, char *ret_mark)
 {
-	return name_at(names, names->starts[names->n_taken - 1]);
+	uint32_t start = names->starts[names->n_taken - 1];
+
+	*ret_mark = names->bytes[start];
+	return name_at(names, start);
 }
 
 /* ---- the folders on the way ---- */
@@ -166,8 +170,8 @@ struct level {
 	bool has_mark;
 };
 
-/* Marks of the names of files. */
-enum { NAME_FILE = 'f', NAME_OTHER = 'o' };
+/* Marks of names. A link that is followed is a file or a folder, by its target. */
+enum { NAME_FILE = 'f', NAME_FOLDER = 'd', NAME_LINK = 'l', NAME_OTHER = 'o' };
 
 enum { BUFFER_BYTES = 32 * 1024 };
 
@@ -187,10 +191,12 @@ static void level_note(struct level *level, int sys_errno)
 		level->sys_errno = sys_errno;
 }
 
-/* Open a sub-folder of an open level, never through a link. -1 with errno. */
-static int level_open_folder(const struct level *level, const char *name)
+/* Open a sub-folder of an open level, through a link only if its mark says so. -1 with errno. */
+static int level_open_folder(const struct level *level, const char *name, char mark)
 {
-	return openat(level->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return openat(level->fd, name,
+	              O_RDONLY | O_DIRECTORY | O_CLOEXEC |
+	                      (mark == NAME_LINK ? 0 : O_NOFOLLOW));
 }
 
 /* Make an empty stack. False when memory ran out. */
@@ -240,29 +246,64 @@ static unsigned char type_of(mode_t mode)
 	return S_ISREG(mode) ? DT_REG : S_ISDIR(mode) ? DT_DIR : DT_LNK;
 }
 
-/* False when memory ran out. */
-static bool add_entry(struct level *level, const struct dirent64 *entry)
+/* The type of an entry. DT_UNKNOWN: it is gone. One whose type cannot be found out counts as a file:
+ * opening it gives the reason. */
+static unsigned char type_of_entry(const struct level *level,
+                                   const struct dirent64 *entry)
 {
-	unsigned char type = entry->d_type;
 	struct stat st;
 
-	if (type == DT_UNKNOWN) {
-		/* An entry whose type cannot be found out counts as a file: opening it will
-		 * say why. */
-		if (fstatat(level->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			type = type_of(st.st_mode);
-		else if (errno == ENOENT)
-			return true;
-		else
-			type = DT_REG;
-	}
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type;
+	if (fstatat(level->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return type_of(st.st_mode);
+	return errno == ENOENT ? DT_UNKNOWN : DT_REG;
+}
+
+/* The type of a link's target. DT_LNK: it leads nowhere, or in a circle. */
+static unsigned char type_of_target(const struct level *level, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(level->fd, name, &st, 0) == 0)
+		return type_of(st.st_mode);
+	return errno == ENOENT || errno == ELOOP ? DT_LNK : DT_REG;
+}
+
+/* False when memory ran out. */
+static bool add_entry(struct level *level, const struct dirent64 *entry,
+                      bool follows_links)
+{
+	unsigned char type = type_of_entry(level, entry);
+	const bool is_followed = type == DT_LNK && follows_links;
+
+	if (type == DT_UNKNOWN)
+		return true;
+	if (is_followed)
+		type = type_of_target(level, entry->d_name);
 	if (type == DT_DIR)
-		return names_add(&level->folders, 0, entry->d_name);
-	return names_add(&level->files, type == DT_REG ? NAME_FILE : NAME_OTHER,
+		return names_add(&level->folders, is_followed ? NAME_LINK : NAME_FOLDER,
+		                 entry->d_name);
+	return names_add(&level->files,
+	                 type != DT_REG ? NAME_OTHER
+	                 : is_followed  ? NAME_LINK
+	                                : NAME_FILE,
 	                 entry->d_name);
 }
 
-static void level_read(struct level *level, char *buffer, const char *mark)
+/* Whether the walk passes over a name: "." and "..", hidden names, and the files that this program
+ * keeps in an output folder. */
+static bool is_passed_over(const char *name, const struct walk_options *options)
+{
+	static const char ours[] = ".pixpool";
+
+	return name[0] == '.' &&
+	       (!options->takes_hidden || strcmp(name, ".") == 0 ||
+	        strcmp(name, "..") == 0 || strncmp(name, ours, sizeof(ours) - 1) == 0);
+}
+
+static void level_read(struct level *level, char *buffer,
+                       const struct walk_options *options)
 {
 	const struct dirent64 *entry;
 	ssize_t n;
@@ -270,13 +311,12 @@ static void level_read(struct level *level, char *buffer, const char *mark)
 	while ((n = walk_getdents(level->fd, buffer, BUFFER_BYTES)) > 0) {
 		for (ssize_t at = 0; at < n; at += entry->d_reclen) {
 			entry = (const void *)(buffer + at);
-			if (mark && entry->d_name[0] == mark[0] &&
-			    fnmatch(mark, entry->d_name, 0) == 0)
+			if (options->mark && entry->d_name[0] == options->mark[0] &&
+			    fnmatch(options->mark, entry->d_name, 0) == 0)
 				level->has_mark = true;
-			/* Hidden names, and "." and "..". */
-			if (entry->d_name[0] == '.')
+			if (is_passed_over(entry->d_name, options))
 				continue;
-			if (!add_entry(level, entry)) {
+			if (!add_entry(level, entry, options->follows_links)) {
 				level_note(level, ENOMEM);
 				return;
 			}
@@ -298,7 +338,7 @@ static void close_far_above(struct levels *levels, size_t depth)
  * *fd is still the caller's, when there is no memory for the level. A failure while the names are
  * read is noted in the level, which keeps the names that were read before it. */
 static bool levels_push(struct levels *levels, int *fd, const struct stat *folder,
-                        size_t path_n, const char *mark)
+                        size_t path_n, const struct walk_options *options)
 {
 	struct level *level;
 
@@ -319,7 +359,9 @@ static bool levels_push(struct levels *levels, int *fd, const struct stat *folde
 	*fd = -1;
 	close_far_above(levels, levels->n - 1);
 
-	level_read(level, levels->buffer, mark);
+	level_read(level, levels->buffer, options);
+	if (options->has_max_depth && levels->n >= options->max_depth)
+		names_fini(&level->folders);
 	names_sort(&level->files);
 	names_sort(&level->folders);
 	return true;
@@ -328,7 +370,9 @@ static bool levels_push(struct levels *levels, int *fd, const struct stat *folde
 /* Open a level from the level above it, whose name taken last is that of this folder. */
 static bool reopen_below(const struct level *above, struct level *below)
 {
-	int fd = level_open_folder(above, names_taken(&above->folders));
+	char mark;
+	const char *name = names_taken(&above->folders, &mark);
+	int fd = level_open_folder(above, name, mark);
 	struct stat st;
 
 	if (fd < 0)
@@ -367,7 +411,10 @@ struct walk {
 
 	char *path; /* of the item that was met last */
 	size_t path_max;
-	size_t input_n; /* length of the INPUT and a slash in it */
+	/* The INPUT that was begun last: its path, and how many bytes of a path below it are not part
+	 * of the relative name. */
+	const char *input;
+	size_t input_n;
 };
 
 struct walk *walk_open(const struct walk_options *options)
@@ -417,17 +464,28 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 
 static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_errno)
 {
-	const char *input = walk->options.inputs[walk->n_begun - 1];
 	size_t n;
 
-	*ret_item = (struct walk_item){.kind = sys_errno ? WALK_ERROR : WALK_FILE,
-	                               .is_named = true,
-	                               .input = walk->n_begun - 1,
-	                               .path = input,
-	                               .relative = path_base(input, &n),
-	                               .folder = AT_FDCWD,
-	                               .name = input,
-	                               .sys_errno = sys_errno};
+	*ret_item = (struct walk_item){
+		.kind = sys_errno ? WALK_ERROR : WALK_FILE,
+		.is_named = true,
+		.follows_link = true,
+		.input = walk->n_begun - 1,
+		.path = walk->input,
+		.relative = walk->options.is_list ? walk->input + walk->input_n
+	                                          : path_base(walk->input, &n),
+		.folder = AT_FDCWD,
+		.name = walk->input,
+		.sys_errno = sys_errno,
+	};
+	return true;
+}
+
+static bool give_standard_input(struct walk *walk, struct walk_item *ret_item)
+{
+	give_input(walk, ret_item, 0);
+	ret_item->is_standard_input = true;
+	ret_item->folder = walk->options.standard_input;
 	return true;
 }
 
@@ -449,7 +507,7 @@ enum { MARKED = -1 };
 
 /* Push the folder that is open as fd, and take the descriptor in any case. Returns 0, also when the
  * folder is the one to skip; MARKED, and it is not pushed, when it was met and has the mark; else an error
- * number. */
+ * number: EXDEV for a folder on another file system that is not to be walked. */
 static int go_into(struct walk *walk, int fd, size_t path_n)
 {
 	const struct walk_options *options = &walk->options;
@@ -461,9 +519,12 @@ static int go_into(struct walk *walk, int fd, size_t path_n)
 	else if (options->skip_ino != 0 && st.st_ino == options->skip_ino &&
 	         st.st_dev == options->skip_dev)
 		sys_errno = 0;
+	else if (options->stays_on_device && walk->levels.n > 0 &&
+	         walk->levels.level[0].dev != st.st_dev)
+		sys_errno = EXDEV;
 	else if (levels_hold(&walk->levels, &st))
 		sys_errno = ELOOP;
-	else if (!levels_push(&walk->levels, &fd, &st, path_n, options->mark))
+	else if (!levels_push(&walk->levels, &fd, &st, path_n, options))
 		sys_errno = ENOMEM;
 	else if (walk->levels.n > 1 && levels_top(&walk->levels)->has_mark) {
 		levels_pop(&walk->levels);
@@ -473,29 +534,164 @@ static int go_into(struct walk *walk, int fd, size_t path_n)
 	return sys_errno;
 }
 
-static bool begin_input(struct walk *walk, struct walk_item *ret_item)
+/* ---- which files are taken ---- */
+
+static bool glob_matches(const struct walk_glob *glob, const char *path)
 {
-	const char *input = walk->options.inputs[walk->n_begun++];
-	size_t n = strlen(input);
-	struct stat st;
+	const char *slash = strrchr(path, '/'), *end = path;
+
+	if (!strchr(glob->pattern, '/'))
+		return fnmatch(glob->pattern, slash ? slash + 1 : path, 0) == 0;
+	do {
+		if (fnmatch(glob->pattern, end, 0) == 0)
+			return true;
+		end = strchr(end, '/');
+	} while (end && *++end);
+	return false;
+}
+
+static bool is_taken(const struct walk_options *options, const char *path)
+{
+	size_t i = options->n_globs;
+
+	while (i > 0 && !glob_matches(&options->globs[i - 1], path))
+		i--;
+	if (i > 0)
+		return options->globs[i - 1].includes;
+	return options->n_globs == 0 || !options->globs[0].includes;
+}
+
+/* ---- the names of a list ---- */
+
+/* Remove empty parts and "." from the inside and the end of a path. It stays a path to the same
+ * file. */
+static void simplify(char *path)
+{
+	char *to = path;
+
+	for (const char *from = path; *from; from++) {
+		bool is_at_part = to > path && to[-1] == '/';
+		bool is_dot = from[0] == '.' && (from[1] == '/' || from[1] == 0);
+
+		if (is_at_part && (*from == '/' || is_dot))
+			from += is_dot && from[1] == '/';
+		else
+			*to++ = *from;
+	}
+	while (to > path + 1 && to[-1] == '/')
+		to--;
+	*to = 0;
+}
+
+/* The part of a path that may follow the name of a folder: without "./" or a slash at its beginning,
+ * and without everything up to its last "..". */
+static const char *part_below(const char *path)
+{
+	const char *below = path;
+
+	for (const char *part = path; part; part = strchr(part, '/')) {
+		part += *part == '/';
+		if (part[0] == '.' && part[1] == '.' && (part[2] == '/' || !part[2]))
+			below = part + 2;
+	}
+	while (below[0] == '/' || (below[0] == '.' && (below[1] == '/' || !below[1])))
+		below++;
+	return below;
+}
+
+/* How many bytes at the beginning of a path are the base and the slash behind it; 0: it does not lie
+ * below the base. */
+static size_t n_of_base(const char *path, const char *base)
+{
+	size_t n = base ? strlen(base) : 0;
+
+	while (n > 0 && base[n - 1] == '/')
+		n--;
+	return base && strncmp(path, base, n) == 0 && path[n] == '/' ? n + 1 : 0;
+}
+
+/* Put a name of the list, below the base or not, into the path. False when memory ran out. */
+static bool spell(struct walk *walk, const char *name, bool is_below_base)
+{
+	const char *base = walk->options.base;
+	size_t n = is_below_base ? strlen(base) : 0;
+
+	while (n > 0 && base[n - 1] == '/')
+		n--;
+	if (is_below_base &&
+	    (!path_put(walk, 0, base, n) || !path_put(walk, n + 1, "", 0)))
+		return false;
+	n = is_below_base ? n + 1 : 0;
+	if (!path_put(walk, n, name, strlen(name)))
+		return false;
+	simplify(walk->path + n);
+	walk->input = walk->path;
+	walk->input_n = (size_t)(part_below(walk->path + n_of_base(walk->path, base)) -
+	                         walk->path);
+	return true;
+}
+
+/* Find a name of the list: below the base, or else as it stands. 0 or an error number. */
+static int find_listed(struct walk *walk, const char *name, struct stat *ret_stat)
+{
+	const bool may_be_below = walk->options.base && name[0] != '/';
+
+	if (!spell(walk, name, may_be_below))
+		return ENOMEM;
+	if (stat(walk->path, ret_stat) == 0)
+		return 0;
+	if (errno != ENOENT || !may_be_below)
+		return errno;
+	if (!spell(walk, name, false))
+		return ENOMEM;
+	if (stat(walk->path, ret_stat) == 0)
+		return 0;
+	return spell(walk, name, true) ? ENOENT : ENOMEM;
+}
+
+/* ---- one step ---- */
+
+/* Begin with an INPUT folder, whose path is walk->input. */
+static bool begin_folder(struct walk *walk, struct walk_item *ret_item)
+{
+	size_t n = strlen(walk->input);
 	int fd, sys_errno;
 
-	if (stat(input, &st) != 0)
-		return give_input(walk, ret_item, errno);
-	if (!S_ISDIR(st.st_mode))
-		return give_input(walk, ret_item, 0);
-
-	while (n > 1 && input[n - 1] == '/')
+	if (walk->options.has_max_depth && walk->options.max_depth == 0)
+		return false;
+	while (n > 1 && walk->input[n - 1] == '/')
 		n--;
-	if (!path_put(walk, 0, input, n))
+	if (walk->input != walk->path && !path_put(walk, 0, walk->input, n))
 		return give_input(walk, ret_item, ENOMEM);
-	walk->input_n = input[n - 1] == '/' ? n : n + 1;
-
-	fd = open(input, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(walk->input, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return give_input(walk, ret_item, errno);
-	sys_errno = go_into(walk, fd, walk->input_n);
+	/* A name of a list keeps its folders, if there is one behind "." and "..". */
+	if (!walk->options.is_list || walk->input_n >= n)
+		walk->input_n = n + (walk->input[n - 1] != '/');
+	n += walk->input[n - 1] != '/';
+	sys_errno = go_into(walk, fd, n);
 	return sys_errno ? give_input(walk, ret_item, sys_errno) : false;
+}
+
+static bool begin_input(struct walk *walk, struct walk_item *ret_item)
+{
+	const struct walk_options *options = &walk->options;
+	struct stat st;
+	int sys_errno = 0;
+
+	walk->input = options->inputs[walk->n_begun++];
+	walk->input_n = 0;
+	if (options->standard_input > 0 && strcmp(walk->input, "-") == 0)
+		return give_standard_input(walk, ret_item);
+	if (options->is_list)
+		sys_errno = find_listed(walk, walk->input, &st);
+	else if (stat(walk->input, &st) != 0)
+		sys_errno = errno;
+	if (sys_errno != 0 || !S_ISDIR(st.st_mode))
+		return is_taken(options, walk->input) &&
+		       give_input(walk, ret_item, sys_errno);
+	return begin_folder(walk, ret_item);
 }
 
 static bool next_file(struct walk *walk, struct walk_item *ret_item)
@@ -508,8 +704,11 @@ static bool next_file(struct walk *walk, struct walk_item *ret_item)
 		level_note(level, ENOMEM);
 		return false;
 	}
-	return give_met(walk, ret_item, mark == NAME_FILE ? WALK_FILE : WALK_OTHER, name,
-	                0);
+	if (!is_taken(&walk->options, walk->path))
+		return false;
+	give_met(walk, ret_item, mark == NAME_OTHER ? WALK_OTHER : WALK_FILE, name, 0);
+	ret_item->follows_link = mark == NAME_LINK;
+	return true;
 }
 
 static bool next_folder(struct walk *walk, struct walk_item *ret_item)
@@ -532,7 +731,7 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 		level_note(level, ENOMEM);
 		return false;
 	}
-	fd = level_open_folder(level, name);
+	fd = level_open_folder(level, name, mark);
 	sys_errno = fd < 0 ? errno : go_into(walk, fd, level->path_n + n + 1);
 	if (sys_errno == 0 || sys_errno == ENOENT)
 		return false; /* it is gone since its name was read */
@@ -540,6 +739,8 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 		return give_met(walk, ret_item, WALK_MARKED, name, 0);
 	if (fd < 0 && (sys_errno == ENOTDIR || sys_errno == ELOOP))
 		return give_met(walk, ret_item, WALK_OTHER, name, 0); /* now a link */
+	if (sys_errno == EXDEV || (sys_errno == ELOOP && walk->options.follows_links))
+		return give_met(walk, ret_item, WALK_OTHER, name, sys_errno);
 	return give_met(walk, ret_item, WALK_ERROR, name, sys_errno);
 }
 
@@ -548,15 +749,20 @@ static bool leave_folder(struct walk *walk, struct walk_item *ret_item)
 	const struct level *level = levels_top(&walk->levels);
 	int sys_errno = level->sys_errno;
 	size_t n = level->path_n > 1 ? level->path_n - 1 : 1;
+	char mark;
 
 	levels_pop(&walk->levels);
 	if (sys_errno == 0)
 		return false;
-	if (walk->levels.n == 0)
-		return give_input(walk, ret_item, sys_errno);
 	walk->path[n] = 0;
+	if (walk->levels.n == 0) {
+		if (walk->options.is_list)
+			walk->input = walk->path;
+		return give_input(walk, ret_item, sys_errno);
+	}
 	return give_met(walk, ret_item, WALK_ERROR,
-	                names_taken(&levels_top(&walk->levels)->folders), sys_errno);
+	                names_taken(&levels_top(&walk->levels)->folders, &mark),
+	                sys_errno);
 }
 
 /* Take one step. Whether it filled an item. */
@@ -584,11 +790,20 @@ enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item)
 	return WALK_END;
 }
 
-int walk_open_file(const struct walk_item *item, struct stat *ret_stat)
+/* Open a file by its name; standard input is open already. -1 with errno. */
+static int open_item(const struct walk_item *item)
 {
 	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int fd = openat(item->folder, item->name,
-	                item->is_named ? flags : flags | O_NOFOLLOW);
+
+	if (item->is_standard_input)
+		return fcntl(item->folder, F_DUPFD_CLOEXEC, 0);
+	return openat(item->folder, item->name,
+	              item->follows_link ? flags : flags | O_NOFOLLOW);
+}
+
+int walk_open_file(const struct walk_item *item, struct stat *ret_stat)
+{
+	int fd = open_item(item);
 
 	if (fd < 0) {
 		if (errno == ENXIO) /* it is a socket */
@@ -602,4 +817,12 @@ int walk_open_file(const struct walk_item *item, struct stat *ret_stat)
 	}
 	fd_close(&fd);
 	return -1;
+}
+
+bool walk_stat_file(const struct walk_item *item, struct stat *ret_stat)
+{
+	if (item->is_standard_input)
+		return fstat(item->folder, ret_stat) == 0;
+	return fstatat(item->folder, item->name, ret_stat,
+	               item->follows_link ? 0 : AT_SYMLINK_NOFOLLOW) == 0;
 }

@@ -317,3 +317,183 @@ TEST(walk, a_bind_mount_of_a_parent_folder_is_an_error_and_not_walked)
 	REQUIRE(umount("photos/a/back") == 0);
 	scratch_leave();
 }
+
+/* ---- which files are taken ---- */
+
+static const char *list_with(struct walk_options options, const char *input)
+{
+	options.inputs = &input;
+	options.n_inputs = 1;
+	return listing_of(&options);
+}
+
+TEST(walk, the_last_glob_that_matches_decides)
+{
+	const struct walk_glob globs[] = {
+		{"*.jpg", true},
+		{"b.*", false},
+		{"sub/b.jpg", true},
+	};
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/sub");
+	scratch_file("d/a.jpg", "");
+	scratch_file("d/a.png", "");
+	scratch_file("d/b.jpg", "");
+	scratch_file("d/sub/b.jpg", "");
+	EXPECT_STR(list_with((struct walk_options){.globs = globs, .n_globs = 3}, "d"),
+	           "file d/a.jpg (a.jpg)\n"
+	           "file d/sub/b.jpg (sub/b.jpg)\n");
+	EXPECT_STR(
+		list_with((struct walk_options){.globs = globs + 1, .n_globs = 1}, "d"),
+		"file d/a.jpg (a.jpg)\n"
+		"file d/a.png (a.png)\n");
+	EXPECT_STR(list_with((struct walk_options){.globs = globs + 1, .n_globs = 1},
+	                     "d/b.jpg"),
+	           "");
+	scratch_leave();
+}
+
+TEST(walk, a_glob_with_a_slash_is_compared_with_every_end_of_the_path)
+{
+	static const struct {
+		const char *pattern;
+		bool matches;
+	} cases[] = {
+		{"d/2009/x/a.jpg", true}, {"x/a.jpg", true}, {"2009/*", true},
+		{"/x/*", false},          {"d/*", true},     {"*/x/*", true},
+		{"9/x/a.jpg", false},     {"x/", false},
+	};
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/2009");
+	scratch_folder("d/2009/x");
+	scratch_file("d/2009/x/a.jpg", "");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct walk_glob glob = {cases[i].pattern, true};
+
+		EXPECT(*list_with((struct walk_options){.globs = &glob, .n_globs = 1},
+		                  "d") == (cases[i].matches ? 'f' : 0),
+		       "%s", cases[i].pattern);
+	}
+	scratch_leave();
+}
+
+TEST(walk, the_depth_is_limited)
+{
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/e");
+	scratch_folder("d/e/f");
+	scratch_file("d/1.jpg", "");
+	scratch_file("d/e/2.jpg", "");
+	scratch_file("d/e/f/3.jpg", "");
+	EXPECT_STR(list_with((struct walk_options){.has_max_depth = true}, "d"), "");
+	EXPECT_STR(list_with((struct walk_options){.has_max_depth = true, .max_depth = 1},
+	                     "d"),
+	           "file d/1.jpg (1.jpg)\n");
+	EXPECT_STR(list_with((struct walk_options){.has_max_depth = true, .max_depth = 2},
+	                     "d"),
+	           "file d/1.jpg (1.jpg)\n"
+	           "file d/e/2.jpg (e/2.jpg)\n");
+	EXPECT_STR(list_with((struct walk_options){.has_max_depth = true}, "d/1.jpg"),
+	           "named file d/1.jpg (1.jpg)\n");
+	scratch_leave();
+}
+
+TEST(walk, hidden_names_are_met_on_request_but_never_our_own_files)
+{
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/.cache");
+	scratch_file("d/.a.jpg", "");
+	scratch_file("d/.cache/b.jpg", "");
+	scratch_file("d/.pixpool.db", "");
+	scratch_file("d/.pixpool-0123456789abcdef.tmp", "");
+	EXPECT_STR(list_with((struct walk_options){.takes_hidden = true}, "d"),
+	           "file d/.a.jpg (.a.jpg)\n"
+	           "file d/.cache/b.jpg (.cache/b.jpg)\n");
+	scratch_leave();
+}
+
+TEST(walk, links_are_followed_on_request_and_loops_end)
+{
+	struct walk_options options = {.follows_links = true};
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/sub");
+	scratch_folder("elsewhere");
+	scratch_file("elsewhere/a.jpg", "");
+	scratch_link("d/file.jpg", "../elsewhere/a.jpg");
+	scratch_link("d/folder", "../elsewhere");
+	scratch_link("d/dangling", "nowhere");
+	scratch_link("d/itself", "itself");
+	scratch_link("d/sub/up", "..");
+	scratch_link("elsewhere/here", ".");
+	EXPECT_STR(list_with(options, "d"), "other d/dangling (dangling)\n"
+	                                    "file d/file.jpg (file.jpg)\n"
+	                                    "other d/itself (itself)\n"
+	                                    "file d/folder/a.jpg (folder/a.jpg)\n"
+	                                    "other d/folder/here (folder/here)\n"
+	                                    "other d/sub/up (sub/up)\n");
+	options.follows_links = false;
+	EXPECT_STR(list_with(options, "d"), "other d/dangling (dangling)\n"
+	                                    "other d/file.jpg (file.jpg)\n"
+	                                    "other d/folder (folder)\n"
+	                                    "other d/itself (itself)\n"
+	                                    "other d/sub/up (sub/up)\n");
+	scratch_leave();
+}
+
+/* ---- the names of a list ---- */
+
+TEST(walk, a_name_of_a_list_keeps_its_folders)
+{
+	static const struct {
+		const char *name, *base, *line;
+	} cases[] = {
+		{"d/e/a.jpg", NULL, "named file d/e/a.jpg (d/e/a.jpg)\n"},
+		{"./d//e/./a.jpg", NULL, "named file ./d/e/a.jpg (d/e/a.jpg)\n"},
+		{"d/../d/e/a.jpg", NULL, "named file d/../d/e/a.jpg (d/e/a.jpg)\n"},
+		{"e/a.jpg", "d", "named file d/e/a.jpg (e/a.jpg)\n"},
+		{"e/a.jpg", "./d/", "named file ./d/e/a.jpg (e/a.jpg)\n"},
+		{"d/e/a.jpg", "d", "named file d/e/a.jpg (e/a.jpg)\n"},
+		{"d/e", NULL, "file d/e/a.jpg (d/e/a.jpg)\n"},
+		{"e/", "d", "file d/e/a.jpg (e/a.jpg)\n"},
+		{".", "d/e", "file d/e/./a.jpg (a.jpg)\n"},
+		{"d/e/..", NULL, "file d/e/../e/a.jpg (e/a.jpg)\n"},
+		{"none.jpg", "d", "named error 2 d/none.jpg (none.jpg)\n"},
+		{"none.jpg", NULL, "named error 2 none.jpg (none.jpg)\n"},
+	};
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_folder("d/e");
+	scratch_file("d/e/a.jpg", "");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		EXPECT_STR(list_with((struct walk_options){.is_list = true,
+		                                           .base = cases[i].base},
+		                     cases[i].name),
+		           cases[i].line);
+	scratch_leave();
+}
+
+TEST(walk, an_absolute_name_of_a_list_is_relative_to_its_base_or_to_the_root)
+{
+	char here[400], path[512], want[2048];
+
+	scratch_enter(NULL);
+	scratch_folder("d");
+	scratch_file("d/a.jpg", "");
+	REQUIRE(getcwd(here, sizeof(here)) != NULL);
+	snprintf(path, sizeof(path), "%s/d/a.jpg", here);
+	snprintf(want, sizeof(want), "named file %.300s (%.300s)\n", path, path + 1);
+	EXPECT_STR(list_with((struct walk_options){.is_list = true}, path), want);
+	snprintf(want, sizeof(want), "named file %.300s (d/a.jpg)\n", path);
+	EXPECT_STR(list_with((struct walk_options){.is_list = true, .base = here}, path),
+	           want);
+	scratch_leave();
+}
