@@ -125,7 +125,8 @@ static bool inputs_exist(const struct walk_options *walk, struct report *report)
 	bool all = true;
 	struct stat stat_of_input;
 
-	for (size_t i = 0; i < walk->n_inputs; i++) {
+	/* A name from a list that is missing fails as a file. */
+	for (size_t i = 0; i < walk->n_inputs && !walk->is_list; i++) {
 		if (stat(walk->inputs[i], &stat_of_input) == 0 || errno == EACCES)
 			continue; /* an input without permission is reported as a failed file */
 		if (errno == ENOENT)
@@ -716,6 +717,10 @@ static void report_result(const struct file_result *result, const char *folder,
 		return;
 	}
 	if (result->end == FILE_IGNORED) {
+		if (result->is_loop)
+			report_say(report,
+			           "%s is a link to a folder above it; not followed",
+			           quoted(result->input));
 		report_ignored(report, result->input);
 		return;
 	}
@@ -878,9 +883,11 @@ static int exit_status_of(struct batch *batch)
 		counts.failed = 0;
 	if (counts.failed > 0 || counts.cancelled > 0)
 		return EXIT_SOME_FAILED;
-	/* A shard may be empty. */
-	return counts.inputs == 0 && batch->options->shard.n <= 1 ? EXIT_NO_IMAGE
-	                                                          : EXIT_DONE;
+	/* A shard may be empty, and so may a list. */
+	if (batch->options->shard.n > 1 ||
+	    (batch->options->walk.is_list && batch->options->walk.n_inputs == 0))
+		return EXIT_DONE;
+	return counts.inputs == 0 ? EXIT_NO_IMAGE : EXIT_DONE;
 }
 
 /* Report how many planned images the second walk did not meet. */

@@ -1114,9 +1114,10 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 	else if (item->kind == WALK_MARKED)
 		file_complete(file, FILE_MARKED);
 	else if (item->kind == WALK_OTHER || !naming_is_image(item, from) ||
-	         naming_is_backup(item, &batch->rules[0]))
+	         naming_is_backup(item, &batch->rules[0])) {
+		file->result->is_loop = item->sys_errno == ELOOP;
 		file_complete(file, FILE_IGNORED);
-	else
+	} else
 		feed_file(file, item);
 	return true;
 }

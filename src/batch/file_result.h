@@ -27,6 +27,7 @@ struct file_result {
 	bool is_remembered; /* the failure is known from an earlier run */
 	char *input;        /* as a person would type it */
 	const char *name;   /* the same, relative to its INPUT; within input */
+	bool is_loop;       /* ignored: a link to a folder above it, with --follow */
 	bool decodes_only;  /* its format is compared with its suffix */
 
 	/* The input, as far as it is known. */

@@ -116,9 +116,7 @@ static bool look_at_input(struct history_input *input)
 
 	if (input->fd >= 0)
 		return true; /* it has its stat */
-	return fstatat(item->folder, item->name, &input->stat,
-	               item->is_named ? 0 : AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(input->stat.st_mode);
+	return walk_stat_file(item, &input->stat) && S_ISREG(input->stat.st_mode);
 }
 
 /* Hash the input, once for all its outputs. NULL when it cannot be read. */

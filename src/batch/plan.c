@@ -60,7 +60,7 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 	if (opened)
 		stat = *opened;
 	else if (item->kind == WALK_FILE)
-		(void)fstatat(item->folder, item->name, &stat, 0);
+		(void)walk_stat_file(item, &stat);
 	if (stat.st_size > 0)
 		plan->n_bytes += (uint64_t)stat.st_size;
 }

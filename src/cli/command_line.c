@@ -4,13 +4,18 @@
  */
 #include "cli/command_line.h"
 
+#include "base/fd.h"
 #include "cli/options.h"
 #include "common/suggest.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	LONG_OPTION = 256, /* plus an index: getopt_long() returns it for a long option */
@@ -229,6 +234,114 @@ static bool take_chain(struct command_line *line, struct failure *ret_failure)
 	return true;
 }
 
+/* ---- the list of inputs ---- */
+
+/* Read a whole file, however long, with a zero behind it. NULL with errno. */
+static char *read_whole(int fd, size_t *ret_n)
+{
+	size_t n = 0, room = 64 * 1024;
+	char *bytes = malloc(room), *grown;
+	ssize_t n_read = 1;
+
+	while (bytes && n_read > 0) {
+		n_read = read(fd, bytes + n, room - n - 1);
+		if (n_read < 0 && errno == EINTR) {
+			n_read = 1;
+			continue;
+		}
+		n += n_read > 0 ? (size_t)n_read : 0;
+		if (n + 1 < room)
+			continue;
+		grown = realloc(bytes, room *= 2);
+		if (!grown)
+			n_read = -1;
+		bytes = grown ? grown : bytes;
+	}
+	if (!bytes || n_read < 0) {
+		free(bytes);
+		return NULL;
+	}
+	bytes[n] = 0;
+	*ret_n = n;
+	return bytes;
+}
+
+/* Divide the list into names; empty ones are left out. False when memory ran out. */
+static bool divide_list(struct command_line *line, size_t n)
+{
+	const char separator = line->is_null_separated ? 0 : '\n';
+	size_t n_names = 1;
+
+	for (size_t i = 0; i < n; i++)
+		n_names += line->list[i] == separator;
+	line->listed = calloc(n_names, sizeof(*line->listed));
+	if (!line->listed)
+		return false;
+	n_names = 0;
+	for (size_t at = 0, end; at < n; at = end + 1) {
+		for (end = at; end < n && line->list[end] != separator;)
+			end++;
+		line->list[end] = 0;
+		if (end > at)
+			line->listed[n_names++] = line->list + at;
+	}
+	line->batch.walk.inputs = line->listed;
+	line->batch.walk.n_inputs = n_names;
+	return true;
+}
+
+/* Read the list of --files-from. Its names take the place of the INPUT, which may be a folder. */
+static bool read_list(struct command_line *line, struct failure *ret_failure)
+{
+	struct walk_options *walk = &line->batch.walk;
+	const bool is_standard_input = strcmp(line->files_from, "-") == 0;
+	int fd = is_standard_input
+	                 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+	                 : open(line->files_from, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	size_t n = 0;
+
+	if (walk->n_inputs > 0)
+		walk->base = walk->inputs[0];
+	walk->is_list = true;
+	line->list = fd >= 0 ? read_whole(fd, &n) : NULL;
+	if (!line->list)
+		failure_set(ret_failure, FAIL_USAGE,
+		            "--files-from: cannot read '%.60s': %s", line->files_from,
+		            strerrordesc_np(errno));
+	fd_close(&fd);
+	if (!line->list)
+		return false;
+	if (!line->is_null_separated && memchr(line->list, 0, n))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--files-from: '%.60s' has NUL characters; add -0 if "
+		                   "they end its names",
+		                   line->files_from);
+	return divide_list(line, n) || failure_set(ret_failure, FAIL_USAGE, "no memory");
+}
+
+/* With a list there may be one INPUT, the folder that its names are below. */
+static bool takes_list(struct command_line *line, struct failure *ret_failure)
+{
+	const struct walk_options *walk = &line->batch.walk;
+	struct stat folder;
+
+	if (!line->files_from)
+		return !line->is_null_separated ||
+		       failure_set(ret_failure, FAIL_USAGE, "-0 needs --files-from");
+	if (walk->n_inputs > 1)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--files-from takes at most one INPUT, the folder of "
+		                   "its names, got '%.60s' and '%.60s'",
+		                   walk->inputs[0], walk->inputs[1]);
+	if (walk->n_inputs == 1 &&
+	    (stat(walk->inputs[0], &folder) != 0 || !S_ISDIR(folder.st_mode)))
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"with --files-from INPUT must be a folder, got '%.60s'",
+			walk->inputs[0]);
+	return read_list(line, ret_failure);
+}
+
 /* ---- the whole line ---- */
 
 /* Refuse options that the command does not take: they would have no effect. */
@@ -323,7 +436,7 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 	else if (line->command != COMMAND_VERIFY && !line->batch.output &&
 	         !line->batch.in_place)
 		missing = "-o DIR (output folder)";
-	else if (line->batch.walk.n_inputs == 0)
+	else if (line->batch.walk.n_inputs == 0 && !line->files_from)
 		missing = "INPUT (files or folders)";
 	return !missing || failure_set(ret_failure, FAIL_USAGE, "missing %s", missing);
 }
@@ -388,7 +501,8 @@ bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
 	line->batch.walk.n_inputs = (size_t)(argc - optind - 1);
 	if (!takes_its_options(line, ret_failure) ||
 	    (line->command == COMMAND_FILTER && !take_chain(line, ret_failure)) ||
-	    !is_complete(line, ret_failure) || !fits_in_place(line, ret_failure))
+	    !is_complete(line, ret_failure) || !fits_in_place(line, ret_failure) ||
+	    !takes_list(line, ret_failure))
 		return false;
 	add_defaults(line);
 	add_untrusted(&line->batch);
@@ -400,4 +514,10 @@ void command_line_fini(struct command_line *line)
 	free((void *)line->batch.profile);
 	line->batch.profile = NULL;
 	line->batch.n_profile = 0;
+	free(line->list);
+	free(line->listed);
+	free(line->globs);
+	line->list = NULL;
+	line->listed = NULL;
+	line->globs = NULL;
 }

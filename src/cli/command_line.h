@@ -28,12 +28,20 @@ enum { MAX_OPTIONS = 128 };
 struct command_line {
 	enum command command;
 	enum help_request help;
-	struct batch_options batch; /* strings and inputs point into argv */
+	struct batch_options
+		batch; /* strings and inputs point into argv, or into files_from */
 	struct report_options report;
+	const char *files_from; /* "-": standard input */
+	bool is_null_separated; /* the names in that list end with a NUL, not with a newline */
 	const char *report_file;    /* NULL: no report; "-": standard output */
 	struct geometry size;       /* the value of -s, with its mark */
 	bool keeps_no_backup;       /* --no-backup */
 	bool is_given[MAX_OPTIONS]; /* by the index in the table of options */
+
+	/* ---- owned ---- */
+	char *list; /* the contents of files_from, and the names in it */
+	const char **listed;
+	struct walk_glob *globs;
 };
 
 /* A command, as help and suggestions show it. */
@@ -55,7 +63,7 @@ const struct command_info *command_info(enum command command);
 bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
                         struct failure *ret_failure);
 
-/* Free the contents of files, such as a profile. */
+/* Free what the line owns, such as the contents of files. */
 void command_line_fini(struct command_line *line);
 
 #endif

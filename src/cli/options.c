@@ -21,7 +21,8 @@ enum {
 	MAX_RETRIES = 100,
 	MAX_RECYCLE = 1000000000,
 	MAX_TIMEOUT_SECONDS = 1000000,
-	MAX_SHARDS = 1000000
+	MAX_SHARDS = 1000000,
+	MAX_DEPTH = 1000000
 };
 
 /* ---- values that are read by a function ---- */
@@ -44,6 +45,50 @@ static bool take_nothing(struct command_line *line, const char *value,
 	(void)value;
 	(void)ret_failure;
 	return true;
+}
+
+static bool take_files_from(struct command_line *line, const char *value,
+                            struct failure *ret_failure)
+{
+	line->files_from = value;
+	return value[0] || failure_set(ret_failure, FAIL_USAGE,
+	                               "must be a file, or - for standard input; got ''");
+}
+
+static bool take_glob(struct command_line *line, struct walk_glob glob,
+                      struct failure *ret_failure)
+{
+	struct walk_options *walk = &line->batch.walk;
+	struct walk_glob *globs = reallocarray(line->globs, walk->n_globs + 1,
+	                                       sizeof(*globs));
+
+	if (!globs)
+		return failure_set(ret_failure, FAIL_USAGE, "no memory");
+	globs[walk->n_globs++] = glob;
+	walk->globs = line->globs = globs;
+	return glob.pattern[0] ||
+	       failure_set(ret_failure, FAIL_USAGE,
+	                   "must be a pattern such as '*.jpg' or 'cache/*', got ''");
+}
+
+static bool take_include(struct command_line *line, const char *value,
+                         struct failure *ret_failure)
+{
+	return take_glob(line, (struct walk_glob){value, true}, ret_failure);
+}
+
+static bool take_exclude(struct command_line *line, const char *value,
+                         struct failure *ret_failure)
+{
+	return take_glob(line, (struct walk_glob){value, false}, ret_failure);
+}
+
+static bool take_max_depth(struct command_line *line, const char *value,
+                           struct failure *ret_failure)
+{
+	line->batch.walk.has_max_depth = true;
+	return take_unsigned(value, 0, MAX_DEPTH, &line->batch.walk.max_depth,
+	                     ret_failure);
 }
 
 static bool take_size(struct command_line *line, const char *value,
@@ -136,7 +181,9 @@ static bool take_profile(struct command_line *line, const char *value,
 	static const char *const words[] = {"srgb", "p3", "keep"};
 	char hash[32];
 
-	command_line_fini(line); /* of an earlier one */
+	free((void *)line->batch.profile); /* of an earlier --profile */
+	line->batch.profile = NULL;
+	line->batch.n_profile = 0;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(words[i], value) == 0)
 			return recipe_set(&line->batch.recipe, RECIPE_PROFILE, value,
@@ -320,6 +367,44 @@ const struct cli_option cli_options[] = {
 		.help = "no effect: folders are always searched with their\n"
 		        "subfolders",
 		.group = "Inputs",
+	}, {
+		.name = "files-from", .argument = "FILE", .commands = READS,
+		.take = take_files_from,
+		.help = "take the names in FILE, a line each, instead of INPUTs; -\n"
+		        "is standard input. They are below the INPUT folder, if\n"
+		        "one is named, and outputs keep their folders",
+	}, {
+		.letter = '0', .name = "null", .commands = READS, .is_flag = true,
+		OF_LINE(is_null_separated),
+		.help = "names in that list end with a NUL character, as those\n"
+		        "of find -print0",
+	}, {
+		.name = "include", .argument = "GLOB", .commands = READS,
+		.take = take_include,
+		.help = "take only files that match, such as '*.jpg': by their\n"
+		        "name, or with a / in GLOB by the end of their path; the\n"
+		        "last --include or --exclude that matches decides",
+	}, {
+		.name = "exclude", .argument = "GLOB", .commands = READS,
+		.take = take_exclude,
+		.help = "leave out files that match, such as '*.cr2' or\n"
+		        "'cache/*'",
+	}, {
+		.name = "max-depth", .argument = "N", .commands = READS,
+		.take = take_max_depth,
+		.help = "search N levels of folders; 1 is the INPUT folder alone",
+	}, {
+		.letter = 'L', .name = "follow", .commands = READS, .is_flag = true,
+		OF_LINE(batch.walk.follows_links),
+		.help = "follow symbolic links in folders",
+	}, {
+		.name = "hidden", .commands = READS, .is_flag = true,
+		OF_LINE(batch.walk.takes_hidden),
+		.help = "also take names that begin with a dot",
+	}, {
+		.name = "one-file-system", .commands = READS, .is_flag = true,
+		OF_LINE(batch.walk.stays_on_device),
+		.help = "leave out folders on other file systems than their INPUT",
 	}, {
 		.name = "shard", .argument = "I/N", .commands = WRITES, .take = take_shard,
 		.help = "take one of N parts of the inputs, I from 0 to N-1, by a\n"

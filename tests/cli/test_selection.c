@@ -1,0 +1,258 @@
+/* Which files a command takes: patterns, depth, links, hidden names and lists. One command, one expected
+ * output. */
+#include "cli_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The tree of these tests. */
+static void make_tree(void)
+{
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("balloon.png", "in/b.png");
+	sample("lake.jpg", "in/2009/c.jpg");
+	sample("lake.jpg", "in/2009/cache/d.jpg");
+	sample("lake.jpg", "in/.hidden.jpg");
+	sample("lake.jpg", "in/.trash/e.jpg");
+}
+
+/* Resize the tree with these options, and compare the names of the outputs. */
+static void expect_outputs(const char *options, const char *outputs)
+{
+	struct ended ended = run("pixpool resize -s 32 in -o out %s", options);
+
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(tree("out"), outputs);
+	EXPECT_EQ(run("rm -rf out").status, 0);
+}
+
+TEST(selection, include_takes_only_files_that_match)
+{
+	make_tree();
+	expect_outputs("--include '*.png'", "b.png png 32x32\n");
+	expect_outputs("--include='[ac].jpg'", "2009/\n2009/c.jpg jpeg 32x21\n"
+	                                       "a.jpg jpeg 32x21\n");
+	expect_outputs("--include 'cache/*'", "2009/\n2009/cache/\n"
+	                                      "2009/cache/d.jpg jpeg 32x21\n");
+	fixture_leave();
+}
+
+TEST(selection, exclude_leaves_out_files_that_match)
+{
+	make_tree();
+	expect_outputs("--exclude '*.jpg'", "b.png png 32x32\n");
+	expect_outputs("--exclude 'in/2009/*'", "a.jpg jpeg 32x21\nb.png png 32x32\n");
+	expect_outputs("--exclude a.jpg --exclude c.jpg --exclude '*/d.jpg'",
+	               "b.png png 32x32\n");
+	fixture_leave();
+}
+
+TEST(selection, the_last_pattern_that_matches_decides)
+{
+	make_tree();
+	expect_outputs("--exclude '*.jpg' --include 'c.*'",
+	               "2009/\n2009/c.jpg jpeg 32x21\nb.png png 32x32\n");
+	expect_outputs("--include '*.jpg' --exclude '2009/*' --include d.jpg",
+	               "2009/\n2009/cache/\n2009/cache/d.jpg jpeg 32x21\n"
+	               "a.jpg jpeg 32x21\n");
+	fixture_leave();
+}
+
+TEST(selection, patterns_are_compared_with_named_files_too)
+{
+	make_tree();
+	EXPECT_EQ(run("pixpool thumb in/a.jpg in/b.png -o out --exclude '*.png'").status,
+	          0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 256x171\n");
+	EXPECT_STR(run("pixpool thumb in/b.png -o out --exclude '*.png'").err,
+	           "pixpool: no images found in in/b.png\n");
+	fixture_leave();
+}
+
+TEST(selection, max_depth_limits_the_levels_of_folders)
+{
+	make_tree();
+	expect_outputs("--max-depth 1", "a.jpg jpeg 32x21\nb.png png 32x32\n");
+	expect_outputs("--max-depth 2", "2009/\n2009/c.jpg jpeg 32x21\n"
+	                                "a.jpg jpeg 32x21\nb.png png 32x32\n");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --max-depth 0").status, 3);
+	EXPECT_EQ(run("pixpool resize -s 32 in/a.jpg -o out --max-depth 0").status, 0);
+	fixture_leave();
+}
+
+TEST(selection, hidden_takes_names_that_begin_with_a_dot)
+{
+	make_tree();
+	scratch_bytes("in/.pixpool-0123456789abcdef.tmp", "x", 1);
+	expect_outputs("--hidden --exclude '2009/*'",
+	               ".hidden.jpg jpeg 32x21\n.trash/\n.trash/e.jpg jpeg 32x21\n"
+	               "a.jpg jpeg 32x21\nb.png png 32x32\n");
+	EXPECT_EQ(unlink("in/.pixpool-0123456789abcdef.tmp"), 0);
+	fixture_leave();
+}
+
+TEST(selection, follow_follows_links_and_notices_loops)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "elsewhere/a.jpg");
+	scratch_folder("in");
+	scratch_link("in/file.jpg", "../elsewhere/a.jpg");
+	scratch_link("in/folder", "../elsewhere");
+	scratch_link("in/here", ".");
+	scratch_link("in/dangling.jpg", "nowhere");
+	for (const char *const *option = (const char *const[]){"-L", "--follow", NULL};
+	     *option; option++) {
+		ended = run("pixpool resize -s 32 in -o out %s", *option);
+		EXPECT_EQ(ended.status, 0);
+		EXPECT_STR(tree("out"), "file.jpg jpeg 32x21\nfolder/\n"
+		                        "folder/a.jpg jpeg 32x21\n");
+		EXPECT(strstr(ended.err, "pixpool: in/here is a link to a folder above "
+		                         "it; not followed\n"));
+		EXPECT(strstr(ended.err, ", 2 other files ignored\n"));
+		EXPECT_EQ(run("rm -rf out").status, 0);
+	}
+	fixture_leave();
+}
+
+TEST(selection, one_file_system_leaves_out_mounts)
+{
+	struct ended ended;
+
+	if (geteuid() != 0) {
+		scratch_skip("mounts in an INPUT", "needs root");
+		return;
+	}
+	make_tree();
+	scratch_folder("in/mount");
+	ended = run("unshare -m sh -c 'mount -t tmpfs none in/mount && "
+	            "cp in/a.jpg in/mount/m.jpg && "
+	            "pixpool resize -s 32 in -o all --include m.jpg && "
+	            "pixpool resize -s 32 in -o out --one-file-system "
+	            "--include [ma].jpg' 2>&1");
+	if (strstr(ended.out, "unshare") || strstr(ended.out, "mount:"))
+		scratch_skip("mounts in an INPUT", "cannot mount here");
+	else
+		EXPECT_STR(tree("all"), "mount/\nmount/m.jpg jpeg 32x21\n");
+	if (*tree("all"))
+		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	fixture_leave();
+}
+
+/* ---- lists ---- */
+
+TEST(selection, a_list_names_files_that_keep_their_folders)
+{
+	struct ended ended;
+
+	make_tree();
+	scratch_file("list", "in/a.jpg\n\nin/2009/c.jpg\n./in/b.png");
+	ended = run("pixpool resize -s 32 --files-from list -o out");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(tree("out"), "in/\nin/2009/\nin/2009/c.jpg jpeg 32x21\n"
+	                        "in/a.jpg jpeg 32x21\nin/b.png png 32x32\n");
+
+	ended = run("printf 'a.jpg\\n2009/c.jpg\\n' | "
+	            "pixpool resize -s 32 in --files-from - -o below --report r");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(tree("below"), "2009/\n2009/c.jpg jpeg 32x21\na.jpg jpeg 32x21\n");
+	EXPECT(strstr(run("cat r").out, "{\"input\":\"in/2009/c.jpg\","
+	                                "\"name\":\"2009/c.jpg\","));
+
+	ended = run("find in/2009 -name '*.jpg' | "
+	            "pixpool resize -s 32 in --files-from - -o found");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(tree("found"), "2009/\n2009/c.jpg jpeg 32x21\n"
+	                          "2009/cache/\n2009/cache/d.jpg jpeg 32x21\n");
+	fixture_leave();
+}
+
+TEST(selection, the_names_of_a_list_may_end_with_a_NUL)
+{
+	fixture_enter();
+	sample("lake.jpg", "in/new\nline.jpg");
+	sample("lake.jpg", "in/ a.jpg");
+	EXPECT_EQ(run("find in -type f -print0 | "
+	              "pixpool resize -s 32 --files-from - -0 -o out")
+	                  .status,
+	          0);
+	EXPECT_STR(tree("out"), "in/\nin/ a.jpg jpeg 32x21\n"
+	                        "in/new\nline.jpg jpeg 32x21\n");
+	EXPECT_EQ(run("find in -type f -print0 | "
+	              "pixpool verify --null --files-from=- -Q")
+	                  .status,
+	          0);
+	EXPECT_STR(
+		run("find in -type f -print0 | pixpool verify --files-from -").err,
+		"pixpool: --files-from: '-' has NUL characters; add -0 if they end its "
+		"names\nTry 'pixpool verify --help'.\n");
+	fixture_leave();
+}
+
+TEST(selection, an_empty_list_is_status_0)
+{
+	struct ended ended;
+
+	fixture_enter();
+	ended = run("pixpool resize -s 32 --files-from /dev/null -o out");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(plain(ended.err), "0 images: 0 done in # s\n");
+	EXPECT(access("out", F_OK) != 0);
+	EXPECT_EQ(run("printf '\\n\\n' | pixpool verify --files-from -").status, 0);
+	fixture_leave();
+}
+
+TEST(selection, a_listed_file_that_is_missing_fails_alone)
+{
+	struct ended ended;
+
+	make_tree();
+	ended = run("printf 'a.jpg\\ngone.jpg\\nnotes.txt\\n' | "
+	            "pixpool resize -s 32 in --files-from - -o out --report r");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	EXPECT(strstr(records("r"),
+	              "{'input':'in/gone.jpg','status':'failed','class':'vanished',"),
+	       "%s", records("r"));
+	fixture_leave();
+}
+
+TEST(selection, wrong_uses_of_a_list_are_refused)
+{
+	static const struct {
+		const char *line, *says;
+	} refusals[] = {
+		{"pixpool thumb -0 in -o out", "-0 needs --files-from"},
+		{"pixpool thumb --files-from none -o out",
+	         "--files-from: cannot read 'none': No such file or directory"},
+		{"pixpool thumb --files-from in -o out",
+	         "--files-from: cannot read 'in': Is a directory"},
+		{"pixpool thumb --files-from '' -o out",
+	         "--files-from: must be a file, or - for standard input; got ''"},
+		{"pixpool thumb in 2009 --files-from list -o out",
+	         "--files-from takes at most one INPUT, the folder of its names, got "
+	         "'in' and '2009'"},
+		{"pixpool thumb in/a.jpg --files-from list -o out",
+	         "with --files-from INPUT must be a folder, got 'in/a.jpg'"},
+		{"pixpool thumb in -o out --include ''",
+	         "--include: must be a pattern such as '*.jpg' or 'cache/*', got ''"},
+		{"pixpool thumb in -o out --max-depth -1",
+	         "--max-depth: must be a whole number from 0 to 1000000, got '-1'"},
+	};
+	char want[512];
+
+	make_tree();
+	scratch_file("list", "a.jpg\n");
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		struct ended ended = run("%s", refusals[i].line);
+
+		snprintf(want, sizeof(want), "pixpool: %s\nTry 'pixpool thumb --help'.\n",
+		         refusals[i].says);
+		EXPECT_EQ(ended.status, 2);
+		EXPECT_STR(ended.err, want);
+	}
+	fixture_leave();
+}
