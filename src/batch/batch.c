@@ -339,23 +339,39 @@ static void refuse(struct batch *batch)
 	batch_stop(batch, BATCH_DRAINING);
 }
 
+/* Say how a run without the collisions can be had. */
+static void say_way_out(struct batch *batch)
+{
+	const struct variant_rule *rule = &batch->rules[0];
+
+	report_say(batch->report, "nothing was done; leave inputs out with --exclude%s%s",
+	           rule->style.keeps_suffix
+	                   ? ""
+	                   : ", or keep their suffixes in the names of the "
+	                     "outputs with --on-collision keep-ext",
+	           rule->style.is_flat ? ", or keep their folders without --flat" : "");
+}
+
 static void report_collisions(struct batch *batch)
 {
 	const struct plan *plan = batch->plan;
-	const char *output = "";
+	size_t n;
 
-	for (size_t i = 0; i < plan->n_claims; i++) {
-		const struct plan_claim *claim = &plan->claims[i];
+	for (size_t i = 0; i < plan->n_claims; i += n) {
+		const struct plan_claim *claims = &plan->claims[i];
 
-		if (strcmp(output, claim->output) != 0)
-			report_say(batch->report,
-			           "several inputs have the same output %s:",
-			           quoted(claim->output));
-		report_say(batch->report, "  %s", quoted(claim->input));
-		output = claim->output;
+		char *output = path_join(batch->options->output, claims[0].output);
+
+		for (n = 1; i + n < plan->n_claims &&
+		            strcmp(claims[0].output, claims[n].output) == 0;)
+			n++;
+		report_say(batch->report, "%zu inputs would write the same output %s:", n,
+		           quoted(output ? output : claims[0].output));
+		free(output);
+		for (size_t k = 0; k < n; k++)
+			report_say(batch->report, "  %s", quoted(claims[k].input));
 	}
-	report_say(batch->report, "nothing was done; give these inputs different names, "
-	                          "or process them in separate runs");
+	say_way_out(batch);
 }
 
 static void on_signals(struct batch *batch);
@@ -949,7 +965,8 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
 		.only_rule = {.recipe = options->recipe,
 	                      .format = options->format,
 	                      .in_place = options->in_place,
-	                      .backup_suffix = options->backup_suffix},
+	                      .backup_suffix = options->backup_suffix,
+	                      .style = options->style},
 		.n_rules = options->n_variants,
 		.report = report,
 		.signals = -1,

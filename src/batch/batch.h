@@ -28,8 +28,9 @@ struct batch_options {
 	 * format (FORMAT_NONE: the same as the input). */
 	struct recipe recipe;
 	enum image_format format;
+	struct naming_style style;
 	/* Several outputs of each input, at most PICTURE_MAX_VARIANTS. Their recipes agree in how
-	 * the input is read, and recipe and format above play no part. */
+	 * the input is read, and recipe, format and style above play no part. */
 	const struct variant_rule *variants;
 	size_t n_variants;
 	const void *profile; /* for SPACE_FILE; else NULL */

@@ -1070,6 +1070,16 @@ static bool is_of_other_shard(const struct file *file, const struct walk_item *i
 	                                                     item, &result->variants[0]);
 }
 
+/* Whether the same file was fed before under another name. */
+static bool is_repeated(const struct file *file, const struct walk_item *item)
+{
+	const struct file_result *result = file->result;
+	const char *name = result->n_variants > 0 ? result->variants[0].name
+	                                          : item->relative;
+
+	return name && plan_is_repeated(file->batch->plan, name, item);
+}
+
 static void fail_by_walk(struct file *file, const struct walk_item *item)
 {
 	failure_set(&file->result->failure, fail_class_of_input_errno(item->sys_errno),
@@ -1103,7 +1113,7 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 			file_destroy(file);
 			return false;
 		}
-		if (is_of_other_shard(file, item)) {
+		if (is_of_other_shard(file, item) || is_repeated(file, item)) {
 			file_destroy(file);
 			return true;
 		}

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "common/hash.h"
 #include "common/path.h"
+#include "common/suggest.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -70,14 +71,147 @@ static bool name_in_place(const struct walk_item *item, enum image_format format
 	return ret_variant->name != NULL;
 }
 
+/* ---- names ---- */
+
+/* The fields of a pattern. */
+enum field { FIELD_NAME, FIELD_EXT, N_FIELDS };
+
+static const char *const field_words[N_FIELDS] = {
+	[FIELD_NAME] = "{name}",
+	[FIELD_EXT] = "{ext}",
+};
+
+/* The field at the beginning of text; N_FIELDS: there is none. */
+static enum field field_at(const char *text)
+{
+	int field = 0;
+
+	while (field < N_FIELDS &&
+	       strncmp(text, field_words[field], strlen(field_words[field])) != 0)
+		field++;
+	return (enum field)field;
+}
+
+/* Refuse what stands in braces but is not a field, and suggest the right one. */
+static bool refuse_field(const char *open, struct failure *ret_failure)
+{
+	const char *close = strchr(open, '}'), *best = NULL;
+	char word[32];
+
+	if (*open == '}' || !close)
+		return failure_set(ret_failure, FAIL_USAGE, "'%c' without '%c'", *open,
+		                   *open == '{' ? '}' : '{');
+	snprintf(word, sizeof(word), "%.*s", (int)(close + 1 - open), open);
+	for (int i = 0; i < N_FIELDS; i++)
+		suggest_consider(&best, word, field_words[i]);
+	failure_set(ret_failure, FAIL_USAGE, "'%s' is not a field; ", word);
+	return best ? failure_append(ret_failure, "did you mean '%s'?", best)
+	            : failure_append(ret_failure, "the fields are {name} and {ext}");
+}
+
+bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
+                          struct failure *ret_failure)
+{
+	const size_t n = strlen(pattern), n_ext = strlen(field_words[FIELD_EXT]);
+	const bool ends_with_ext = n > n_ext + 1 && pattern[n - n_ext - 1] == '.' &&
+	                           field_at(pattern + n - n_ext) == FIELD_EXT;
+
+	if (strchr(pattern, '/'))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "must be a file name without '/', got '%.60s'",
+		                   pattern);
+	for (const char *at = pattern; *at; at++) {
+		enum field field = field_at(at);
+
+		if (field < N_FIELDS)
+			at += strlen(field_words[field]) - 1;
+		else if (*at == '{' || *at == '}')
+			return refuse_field(at, ret_failure);
+	}
+	*ret_format = ends_with_ext ? FORMAT_NONE : format_of_name(pattern);
+	return ends_with_ext || *ret_format != FORMAT_NONE ||
+	       failure_set(ret_failure, FAIL_USAGE,
+	                   "must end in .{ext} or in the suffix of a format such as "
+	                   ".webp, got '%.60s'",
+	                   pattern);
+}
+
+/* A word of n bytes. */
+struct span {
+	const char *bytes;
+	size_t n;
+};
+
+static struct span span_of(const char *text)
+{
+	return (struct span){text, strlen(text)};
+}
+
+/* Append the pattern with the values of its fields to a text of n_to bytes. Returns the new length.
+ * With a NULL text it only counts. */
+static size_t expand(char *to, size_t n_to, const char *pattern,
+                     const struct span values[N_FIELDS])
+{
+	for (const char *at = pattern; *at;) {
+		enum field field = field_at(at);
+		struct span span = field < N_FIELDS ? values[field]
+		                                    : (struct span){at, 1};
+
+		at += field < N_FIELDS ? strlen(field_words[field]) : 1;
+		if (to)
+			memcpy(to + n_to, span.bytes, span.n);
+		n_to += span.n;
+	}
+	return n_to;
+}
+
+/* The name of an output, to be freed; NULL: no memory. */
+static char *make_name(struct span folder, const char *pattern,
+                       const struct span values[N_FIELDS])
+{
+	size_t n = expand(NULL, folder.n, pattern, values);
+	char *name = malloc(n + 1);
+
+	if (!name)
+		return NULL;
+	memcpy(name, folder.bytes, folder.n);
+	expand(name, folder.n, pattern, values);
+	name[n] = 0;
+	return name;
+}
+
+/* The name of an output by its rule and the name and format of its input, to be freed; NULL: no
+ * memory. */
+static char *name_by_rule(const struct variant_rule *rule, const char *relative,
+                          enum image_format format)
+{
+	enum image_format by_suffix = format_of_name(relative);
+	const char *slash = strrchr(relative, '/'), *suffix = path_suffix(relative);
+	struct span folder = {relative, slash ? (size_t)(slash + 1 - relative) : 0};
+	struct span name = span_of(relative + folder.n);
+	/* "a.JPG" may keep its suffix; "a.bak" has no known suffix, so all of it is the name. */
+	const bool stays = rule->format == FORMAT_NONE && by_suffix == format &&
+	                   !rule->style.keeps_suffix;
+	const struct span ext = span_of(stays ? suffix : format_info(format)->extension);
+	char pattern[64];
+
+	if (by_suffix != FORMAT_NONE && !rule->style.keeps_suffix)
+		name.n -= strlen(suffix) + 1;
+	if (rule->style.is_flat)
+		folder.n = 0;
+	snprintf(pattern, sizeof(pattern), "{name}%s.{ext}", rule->tag ? rule->tag : "");
+	return make_name(folder, rule->style.pattern ? rule->style.pattern : pattern,
+	                 (const struct span[N_FIELDS]){
+				 [FIELD_NAME] = name,
+				 [FIELD_EXT] = ext,
+			 });
+}
+
 bool naming_output(const struct walk_item *item, enum image_format from,
                    const struct variant_rule *rule, struct variant *ret_variant)
 {
-	enum image_format by_suffix = format_of_name(item->relative);
-	const char *suffix = path_suffix(item->relative),
-		   *tag = rule->tag ? rule->tag : "";
+	const char *relative = item->is_standard_input ? "stdin" : item->relative;
 	enum image_format format = rule->format;
-	size_t n_stem = strlen(item->relative), n_name;
 
 	*ret_variant = (struct variant){.rule = rule};
 	if (format == FORMAT_NONE && from != FORMAT_NONE)
@@ -86,19 +220,8 @@ bool naming_output(const struct walk_item *item, enum image_format from,
 		return true;
 	if (rule->in_place)
 		return name_in_place(item, format, ret_variant);
-
-	/* "a.JPG" may keep its suffix; "a.bak" has no known suffix, so all of it is the stem. */
-	const bool keeps_suffix = rule->format == FORMAT_NONE && by_suffix == format;
-	const char *extension = keeps_suffix ? suffix : format_info(format)->extension;
-
-	if (by_suffix != FORMAT_NONE)
-		n_stem -= strlen(suffix) + 1;
-	n_name = n_stem + strlen(tag) + 1 + strlen(extension) + 1;
 	ret_variant->format = format;
-	ret_variant->name = malloc(n_name);
-	if (!ret_variant->name)
-		return false;
-	snprintf(ret_variant->name, n_name, "%.*s%s.%s", (int)n_stem, item->relative, tag,
-	         extension);
-	return true;
+	ret_variant->name = rule->style.file_name ? strdup(rule->style.file_name)
+	                                          : name_by_rule(rule, relative, format);
+	return ret_variant->name != NULL;
 }

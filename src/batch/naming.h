@@ -39,14 +39,23 @@ bool naming_is_of_shard(const struct shard *shard, const struct walk_item *item,
                         const struct variant *first);
 
 /*
- * Name an output, by its rule, of an input of format from. A known suffix is replaced by the
- * extension of the output's format, but stays when the format does ("a.JPG"); an unknown suffix
- * stays, and the extension is appended. In place an output has the path of its input.
+ * Name an output, by its rule, of an input of format from. The folders of the input's relative name
+ * stay. A known suffix is replaced by the extension of the output's format, but stays when the format
+ * does ("a.JPG"); an unknown suffix stays, and the extension is appended. An image on standard input
+ * is called "stdin". In place an output has the path of its input.
  *
  * False when memory ran out. Else *ret_variant has the rule, the format and the name (which is
  * the caller's to free), or no name when the rule says "the same format" and from is FORMAT_NONE.
  */
 bool naming_output(const struct walk_item *item, enum image_format from,
                    const struct variant_rule *rule, struct variant *ret_variant);
+
+/*
+ * Check the pattern of --name: a file name with {name}, the input's name without folders and suffix,
+ * and {ext}, the extension. False with a usage failure. *ret_format is the format that the pattern's
+ * own suffix names; FORMAT_NONE: the pattern ends with {ext}.
+ */
+bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
+                          struct failure *ret_failure);
 
 #endif

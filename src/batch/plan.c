@@ -17,18 +17,24 @@ struct plan *plan_create(void)
 	return plan;
 }
 
+static void free_claim(struct plan_claim *claim)
+{
+	free(claim->input);
+	free(claim->output);
+}
+
 void plan_destroy(struct plan *plan)
 {
 	if (!plan)
 		return;
 	for (size_t i = 0; i < plan->n_claims; i++) {
-		free(plan->claims[i].input);
-		free(plan->claims[i].output);
+		free_claim(&plan->claims[i]);
 	}
 	free(plan->claims);
 	hash_set_fini(&plan->planned);
 	hash_set_fini(&plan->late);
 	hash_set_fini(&plan->twice);
+	free(plan->repeats);
 	free(plan->is_taken);
 	free(plan);
 }
@@ -67,9 +73,10 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 
 /* Note the claim of an input, if several may claim its output. False when memory ran out. */
 static bool note_claim(struct plan *plan, const struct walk_item *item,
-                       const char *output)
+                       const char *output, bool is_first)
 {
 	struct plan_claim *claims, *claim;
+	struct stat stat = {0};
 	size_t index;
 
 	if (!hash_set_find(&plan->twice, hash_of(plan, output), &index))
@@ -78,27 +85,43 @@ static bool note_claim(struct plan *plan, const struct walk_item *item,
 	if (!claims)
 		return false;
 	plan->claims = claims;
+	(void)walk_stat_file(item, &stat);
 	claim = &claims[plan->n_claims++];
-	claim->input = strdup(item->path);
-	claim->output = strdup(output);
+	*claim = (struct plan_claim){
+		.input = strdup(item->path),
+		.output = strdup(output),
+		.dev = stat.st_dev,
+		.ino = stat.st_ino,
+		.n_bytes = stat.st_size > 0 ? (uint64_t)stat.st_size : 0,
+		.visit = plan->n_visits,
+		.is_first = is_first,
+	};
 	return claim->input && claim->output;
 }
 
-/* Note the outputs of one image. False when memory ran out. */
+/* Note one output of an image. False when memory ran out. */
+static bool note_output(struct plan *plan, const struct pass *pass,
+                        const struct walk_item *item, const char *output, bool is_first)
+{
+	return pass->counts ? hash_set_append(&plan->planned, hash_of(plan, output))
+	                    : note_claim(plan, item, output, is_first);
+}
+
+/* Note the outputs of one image; its own name if nothing is written. False when memory ran out. */
 static bool visit_outputs(struct plan *plan, const struct pass *pass,
                           const struct walk_item *item, enum image_format from)
 {
 	bool has_memory = true;
 
+	plan->n_visits++;
+	if (pass->n_rules == 0)
+		return note_output(plan, pass, item, item->relative, true);
 	for (size_t i = 0; i < pass->n_rules && has_memory; i++) {
 		struct variant variant;
 
-		has_memory = naming_output(item, from, &pass->rules[i], &variant);
-		if (variant.name && pass->counts)
-			has_memory = hash_set_append(&plan->planned,
-			                             hash_of(plan, variant.name));
-		else if (variant.name)
-			has_memory = note_claim(plan, item, variant.name);
+		has_memory = naming_output(item, from, &pass->rules[i], &variant) &&
+		             (!variant.name ||
+		              note_output(plan, pass, item, variant.name, i == 0));
 		free(variant.name);
 	}
 	return has_memory;
@@ -166,12 +189,41 @@ static enum plan_result walk_through(struct plan *plan, const struct pass *pass)
 
 /* ---- collisions ---- */
 
+struct plan_repeat {
+	uint64_t hash; /* of the output */
+	dev_t dev;
+	ino_t ino;
+	bool is_fed; /* the first time has come */
+};
+
+#define ORDER(a, b) (((a) > (b)) - ((a) < (b)))
+
 static int compare_claims(const void *a, const void *b)
 {
 	const struct plan_claim *x = a, *y = b;
 	int order = strcmp(x->output, y->output);
 
+	order = order != 0 ? order : ORDER(x->dev, y->dev);
+	order = order != 0 ? order : ORDER(x->ino, y->ino);
 	return order != 0 ? order : strcmp(x->input, y->input);
+}
+
+static int compare_inputs(const void *a, const void *b)
+{
+	const struct plan_claim *x = a, *y = b;
+	int order = strcmp(x->output, y->output);
+
+	return order != 0 ? order : strcmp(x->input, y->input);
+}
+
+static int compare_repeats(const void *a, const void *b)
+{
+	const struct plan_repeat *x = a, *y = b;
+
+	int order = ORDER(x->hash, y->hash);
+
+	order = order != 0 ? order : ORDER(x->dev, y->dev);
+	return order != 0 ? order : ORDER(x->ino, y->ino);
 }
 
 /* Find the hashes that occur more than once in planned. False when memory ran out. */
@@ -192,6 +244,55 @@ static bool find_twice(struct plan *plan)
 	return plan->is_taken != NULL;
 }
 
+/* Whether two claims, which are sorted, are one file that is named twice. */
+static bool is_same_file(const struct plan_claim *a, const struct plan_claim *b)
+{
+	return a->ino != 0 && a->ino == b->ino && a->dev == b->dev &&
+	       a->visit != b->visit && strcmp(a->output, b->output) == 0;
+}
+
+/* The claim is that of a file which claims its output already: it is done once. */
+static void note_repeat(struct plan *plan, const struct plan_claim *claim)
+{
+	struct plan_repeat *repeat = &plan->repeats[plan->n_repeats];
+
+	*repeat = (struct plan_repeat){
+		.hash = hash_of(plan, claim->output),
+		.dev = claim->dev,
+		.ino = claim->ino,
+	};
+	if (plan->n_repeats == 0 || compare_repeats(&repeat[-1], repeat) != 0)
+		plan->n_repeats++;
+	if (!claim->is_first)
+		return;
+	plan->n_images--;
+	plan->n_bytes -= claim->n_bytes < plan->n_bytes ? claim->n_bytes : plan->n_bytes;
+}
+
+/* Keep one claim of each file that is named several times. False when memory ran out. */
+static bool drop_repeats(struct plan *plan)
+{
+	struct plan_claim *claims = plan->claims;
+	size_t n_kept = 0;
+
+	plan->repeats = calloc(plan->n_claims + 1, sizeof(*plan->repeats));
+	if (!plan->repeats)
+		return false;
+	if (plan->n_claims > 0)
+		qsort(claims, plan->n_claims, sizeof(*claims), compare_claims);
+	for (size_t i = 0; i < plan->n_claims; i++) {
+		if (n_kept == 0 || !is_same_file(&claims[n_kept - 1], &claims[i])) {
+			claims[n_kept++] = claims[i];
+			continue;
+		}
+		note_repeat(plan, &claims[i]);
+		free_claim(&claims[i]);
+	}
+	plan->n_claims = n_kept;
+	qsort(plan->repeats, plan->n_repeats, sizeof(*plan->repeats), compare_repeats);
+	return true;
+}
+
 /* Of the claims whose hashes are equal, keep those whose names are equal. */
 static void keep_real_claims(struct plan *plan)
 {
@@ -199,15 +300,14 @@ static void keep_real_claims(struct plan *plan)
 	size_t n = plan->n_claims, n_kept = 0;
 
 	if (n > 0)
-		qsort(claims, n, sizeof(*claims), compare_claims);
+		qsort(claims, n, sizeof(*claims), compare_inputs);
 	for (size_t first = 0, end; first < n; first = end) {
 		for (end = first + 1; end < n; end++) {
 			if (strcmp(claims[first].output, claims[end].output) != 0)
 				break;
 		}
 		if (end - first == 1) {
-			free(claims[first].input);
-			free(claims[first].output);
+			free_claim(&claims[first]);
 			continue;
 		}
 		memmove(claims + n_kept, claims + first, (end - first) * sizeof(*claims));
@@ -243,8 +343,28 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
 	result = walk_through(plan, &pass);
 	if (result != PLAN_MADE)
 		return result;
+	if (!drop_repeats(plan))
+		return PLAN_NO_MEMORY;
 	keep_real_claims(plan);
-	return plan->n_claims > 0 ? PLAN_COLLISION : PLAN_MADE;
+	return plan->n_claims > 0 && n_rules > 0 ? PLAN_COLLISION : PLAN_MADE;
+}
+
+bool plan_is_repeated(struct plan *plan, const char *output, const struct walk_item *item)
+{
+	struct plan_repeat key = {.hash = hash_of(plan, output)}, *repeat;
+	struct stat stat;
+	bool was_fed;
+
+	if (plan->n_repeats == 0 || !walk_stat_file(item, &stat))
+		return false;
+	key.dev = stat.st_dev;
+	key.ino = stat.st_ino;
+	repeat = bsearch(&key, plan->repeats, plan->n_repeats, sizeof(key),
+	                 compare_repeats);
+	was_fed = repeat && repeat->is_fed;
+	if (repeat)
+		repeat->is_fed = true;
+	return was_fed;
 }
 
 /* Two names with the same hash are treated as the same name here. Nobody knows the key, so the

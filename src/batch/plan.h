@@ -19,7 +19,16 @@
 /* An input that claims an output together with others. */
 struct plan_claim {
 	char *input, *output;
+	/* ---- Private. ---- */
+	dev_t dev;
+	ino_t ino;        /* 0: not known */
+	uint64_t n_bytes; /* its size */
+	uint64_t visit;   /* the number of its item in the walk */
+	bool is_first;    /* the output is by the first rule */
 };
+
+/* An output that one file claims several times: it is named twice, perhaps through a link. */
+struct plan_repeat;
 
 struct plan {
 	/* ---- The findings. ---- */
@@ -35,6 +44,9 @@ struct plan {
 	uint8_t *is_taken;       /* a bit for each hash in planned */
 	struct hash_set late;    /* of outputs that were taken without being planned */
 	struct hash_set twice;   /* those that occur more than once in planned */
+	struct plan_repeat *repeats; /* ordered */
+	size_t n_repeats;
+	uint64_t n_visits;
 };
 
 struct plan *plan_create(void);       /* NULL when memory ran out */
@@ -55,6 +67,13 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
                            const struct variant_rule *rules, size_t n_rules,
                            const struct shard *shard, bool (*may_go_on)(void *data),
                            void *data);
+
+/*
+ * Whether an input that is fed has been fed before, with the same first output: it is named twice, as
+ * "a.jpg" and "./a.jpg" or through a link. Of an input without outputs, output is its relative name.
+ */
+bool plan_is_repeated(struct plan *plan, const char *output,
+                      const struct walk_item *item);
 
 /* Take the name of an output for an input that is fed; the plan may not have seen it. False when an
  * earlier input has taken the name. */

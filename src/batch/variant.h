@@ -8,6 +8,17 @@
 #include "image/picture.h"
 #include "recipe/recipe.h"
 
+/* How outputs are called. All zeros: as their inputs, with the extension of their format. */
+struct naming_style {
+	/* The file name, with {name} and {ext} (naming_check_pattern()); NULL: the name of the input,
+	 * the tag and the extension. */
+	const char *pattern;
+	bool is_flat;      /* all outputs stand in the output folder itself */
+	bool keeps_suffix; /* {name} is the whole name of the input: "a.png.webp" */
+	/* The name of the only output, whatever the input is called; NULL: by the input's name. */
+	const char *file_name;
+};
+
 /* The rule that makes one output of every input of a batch. */
 struct variant_rule {
 	struct recipe recipe; /* its format is set for each input */
@@ -15,6 +26,7 @@ struct variant_rule {
 	enum image_format format;
 	/* Put between the name and its extension, e.g. "-640"; NULL: nothing. */
 	const char *tag;
+	struct naming_style style;
 	/* The output replaces its input, and format is FORMAT_NONE. */
 	bool in_place;
 	/* In place: the original is kept under its name with this suffix; NULL: it is removed. */

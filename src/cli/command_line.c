@@ -426,6 +426,12 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 		return failure_set(ret_failure, FAIL_USAGE,
 		                   "--untrusted requires the sandbox: remove --sandbox "
 		                   "off");
+	if (line->name_format != FORMAT_NONE && is_given(line, "format") &&
+	    line->batch.format != line->name_format)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--format and --name '%.60s' name different formats; "
+		                   "end the template in .{ext}",
+		                   line->batch.style.pattern);
 	if (line->command == COMMAND_INFO)
 		return line->batch.walk.n_inputs == 0 ||
 		       failure_set(ret_failure, FAIL_USAGE,
@@ -460,6 +466,9 @@ static void add_defaults(struct command_line *line)
 			line->size = (struct geometry){.width = THUMB_SIDE,
 			                               .height = THUMB_SIDE};
 	}
+	if (line->name_format != FORMAT_NONE)
+		line->batch.format = line->name_format;
+	line->batch.style.keeps_suffix = line->on_collision == COLLISION_KEEP_EXT;
 	geometry_add_size(&recipe->geometry, &line->size);
 	line->batch.decodes_only = line->command == COMMAND_VERIFY;
 }

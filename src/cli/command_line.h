@@ -25,14 +25,20 @@ enum help_request {
 
 enum { MAX_OPTIONS = 128 };
 
+enum on_collision { COLLISION_STOP, COLLISION_KEEP_EXT };
+
 struct command_line {
 	enum command command;
 	enum help_request help;
-	struct batch_options
-		batch; /* strings and inputs point into argv, or into files_from */
+	/* Its strings and inputs point into argv, or into the list. */
+	struct batch_options batch;
 	struct report_options report;
 	const char *files_from; /* "-": standard input */
-	bool is_null_separated; /* the names in that list end with a NUL, not with a newline */
+	/* The names in that list end with a NUL, not with a newline. */
+	bool is_null_separated;
+	/* The format that the template of --name ends in, or FORMAT_NONE. */
+	enum image_format name_format;
+	enum on_collision on_collision;
 	const char *report_file;    /* NULL: no report; "-": standard output */
 	struct geometry size;       /* the value of -s, with its mark */
 	bool keeps_no_backup;       /* --no-backup */

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "batch/limits.h"
+#include "batch/naming.h"
 #include "cli/command_line.h"
 #include "image/catalogue.h"
 #include "image/engine.h"
@@ -120,6 +121,13 @@ static bool take_output(struct command_line *line, const char *value,
 		                   "add -f %s",
 		                   value, format_info(format_of_name(value))->extension);
 	return true;
+}
+
+static bool take_name(struct command_line *line, const char *value,
+                      struct failure *ret_failure)
+{
+	line->batch.style.pattern = value;
+	return naming_check_pattern(value, &line->name_format, ret_failure);
 }
 
 static bool take_format(struct command_line *line, const char *value,
@@ -338,6 +346,13 @@ static const struct choice overwrites[] = {
 	{NULL, 0},
 };
 
+/* What to do about two inputs with one output */
+static const struct choice collisions[] = {
+	{"stop", COLLISION_STOP},
+	{"keep-ext", COLLISION_KEEP_EXT},
+	{NULL, 0},
+};
+
 static const struct choice sandbox_modes[] = {
 	{"auto", SANDBOX_AUTO},
 	{"require", SANDBOX_REQUIRE},
@@ -415,6 +430,22 @@ const struct cli_option cli_options[] = {
 		.help = "output folder, made if it is missing; below it the\n"
 		        "tree of each INPUT folder is repeated",
 		.group = "Outputs",
+	}, {
+		.name = "flat", .commands = WRITES, .is_flag = true,
+		OF_LINE(batch.style.is_flat),
+		.help = "put all outputs into the output folder itself",
+	}, {
+		.name = "name", .argument = "TEMPLATE", .commands = WRITES,
+		.take = take_name,
+		.help = "file names of outputs: {name} is the name of the input\n"
+		        "without its suffix, {ext} the suffix of the output's\n"
+		        "format, as in '{name}-small.{ext}'",
+	}, {
+		.name = "on-collision", .argument = "stop|keep-ext", .commands = WRITES,
+		.choices = collisions, OF_LINE(on_collision),
+		.help = "if two inputs have the same output: do nothing (stop,\n"
+		        "default), or keep the suffixes of all inputs in the\n"
+		        "names of their outputs (a.png.webp)",
 	}, {
 		.name = "in-place", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.in_place),

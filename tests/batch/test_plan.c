@@ -130,25 +130,53 @@ TEST(plan, a_heic_and_a_jpg_of_the_same_stem_collide)
 	scratch_leave();
 }
 
-TEST(plan, an_input_file_given_twice_collides_with_itself)
+TEST(plan, a_file_named_several_times_is_planned_once_and_fed_once)
 {
-	const char *inputs[] = {"in/a.jpg", "in", "./in/a.jpg"};
+	const char *inputs[] = {"in/a.jpg", "in", "./in/a.jpg", "link/a.jpg"};
+	const struct walk_options options = {.inputs = inputs, .n_inputs = 4};
+	enum plan_result result;
+	struct plan *plan;
+	struct walk *walk;
+	struct walk_item item;
+
+	scratch_enter(NULL);
+	scratch_folder("in");
+	scratch_file("in/a.jpg", "12345");
+	scratch_link("link", "in");
+	plan = plan_of(inputs, 4, FORMAT_NONE, &result);
+	EXPECT_EQ(result, PLAN_MADE);
+	EXPECT_STR(claims_of(plan), "");
+	EXPECT_EQ(plan->n_images, 1);
+	EXPECT_EQ(plan->n_bytes, 5);
+	walk = walk_open(&options);
+	for (int i = 0; i < 4; i++) {
+		EXPECT_EQ(walk_next(walk, &item), WALK_FILE);
+		EXPECT_EQ(plan_is_repeated(plan, "a.jpg", &item), i > 0);
+	}
+	walk_close(walk);
+	plan_destroy(plan);
+	scratch_leave();
+}
+
+TEST(plan, two_files_collide_even_if_one_is_named_twice)
+{
+	const char *inputs[] = {"in/a.jpg", "in", "other/a.jpg"};
 	enum plan_result result;
 	struct plan *plan;
 
 	scratch_enter(NULL);
 	scratch_folder("in");
+	scratch_folder("other");
 	scratch_file("in/a.jpg", "");
+	scratch_file("other/a.jpg", "");
 	plan = plan_of(inputs, 3, FORMAT_NONE, &result);
 	EXPECT_EQ(result, PLAN_COLLISION);
-	EXPECT_STR(claims_of(plan), "a.jpg <- ./in/a.jpg\n"
-	                            "a.jpg <- in/a.jpg\n"
-	                            "a.jpg <- in/a.jpg\n");
+	EXPECT_STR(claims_of(plan), "a.jpg <- in/a.jpg\n"
+	                            "a.jpg <- other/a.jpg\n");
 	plan_destroy(plan);
 	scratch_leave();
 }
 
-/* An input of no known format fails later, and has no output. */
 TEST(plan, inputs_without_an_output_do_not_collide)
 {
 	const char *inputs[] = {"notes.txt", "notes.txt"};

@@ -1,0 +1,143 @@
+/* The names of outputs: --flat, --name, --on-collision, and files that are named twice. One command, one
+ * expected output. */
+#include "cli_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+TEST(names, flat_puts_all_outputs_into_one_folder)
+{
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("balloon.png", "in/sub/deep/b.png");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --flat").status, 0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nb.png png 32x32\n");
+	fixture_leave();
+}
+
+TEST(names, outputs_that_collide_through_flat_are_found_before_any_work)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/one/a.jpg");
+	sample("lake.jpg", "in/two/a.jpg");
+	ended = run("pixpool resize -s 32 in -o out --flat");
+	EXPECT_EQ(ended.status, 2);
+	EXPECT_STR(ended.err,
+	           "pixpool: 2 inputs would write the same output out/a.jpg:\n"
+	           "  in/one/a.jpg\n"
+	           "  in/two/a.jpg\n"
+	           "pixpool: nothing was done; leave inputs out with --exclude, or keep "
+	           "their suffixes in the names of the outputs with --on-collision "
+	           "keep-ext, or keep their folders without --flat\n");
+	EXPECT(access("out", F_OK) != 0);
+	fixture_leave();
+}
+
+TEST(names, a_template_names_outputs)
+{
+	static const struct {
+		const char *options, *outputs;
+	} cases[] = {
+		{"--name '{name}-small.{ext}'", "a.b-small.jpg jpeg 32x21\n"
+	                                        "sub/\nsub/c-small.png png 32x32\n"},
+		{"--name 'x{name}.{ext}' -f png", "sub/\nsub/xc.png png 32x32\n"
+	                                          "xa.b.png png 32x21\n"},
+		{"--name '{ext}-{name}{name}.png' --flat",
+	         "png-a.ba.b.png png 32x21\npng-cc.png png 32x32\n"},
+		{"--name 't_{name}.{ext}' --on-collision keep-ext -f jpg",
+	         "sub/\nsub/t_c.png.jpg jpeg 32x32\nt_a.b.jpg.jpg jpeg 32x21\n"},
+	};
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.b.jpg");
+	sample("balloon.png", "in/sub/c.png");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		EXPECT_EQ(
+			run("pixpool resize -s 32 in -o out %s", cases[i].options).status,
+			0);
+		EXPECT_STR(tree("out"), cases[i].outputs);
+		EXPECT_EQ(run("rm -rf out").status, 0);
+	}
+	fixture_leave();
+}
+
+TEST(names, a_wrong_template_is_refused)
+{
+	static const struct {
+		const char *options, *says;
+	} cases[] = {
+		{"--name ''", "--name: must end in .{ext} or in the suffix of a format "
+	                      "such as .webp, got ''"},
+		{"--name '{name}'", "--name: must end in .{ext} or in the suffix of a "
+	                            "format such as .webp, got '{name}'"},
+		{"--name '{nam}.{ext}'",
+	         "--name: '{nam}' is not a field; did you mean '{name}'?"},
+		{"--name '{frobnicate}.{ext}'", "--name: '{frobnicate}' is not a field; "
+	                                        "the fields are {name} and {ext}"},
+		{"--name '{name.{ext}'",
+	         "--name: '{name.{ext}' is not a field; the fields are {name} and {ext}"},
+		{"--name '{name'", "--name: '{' without '}'"},
+		{"--name 'name}.{ext}'", "--name: '}' without '{'"},
+		{"--name 'small/{name}.{ext}'", "--name: must be a file name without "
+	                                        "'/', got 'small/{name}.{ext}'"},
+		{"--name '{name}.webp' -f png",
+	         "--format and --name '{name}.webp' name different formats; end the "
+	         "template in .{ext}"},
+		{"--on-collision keep",
+	         "--on-collision: must be one of stop, keep-ext; got 'keep'"},
+	};
+	char want[512];
+
+	fixture_enter();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ended ended = run("pixpool thumb in -o out %s", cases[i].options);
+
+		snprintf(want, sizeof(want), "pixpool: %s\nTry 'pixpool thumb --help'.\n",
+		         cases[i].says);
+		EXPECT_EQ(ended.status, 2);
+		EXPECT_STR(ended.err, want);
+	}
+	fixture_leave();
+}
+
+TEST(names, keep_ext_keeps_the_suffix_of_every_input)
+{
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("balloon.png", "in/a.png");
+	sample("lake.jpg", "in/b");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out -f jpg").status, 2);
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out -f jpg --on-collision keep-ext")
+	                  .status,
+	          0);
+	EXPECT_STR(tree("out"), "a.jpg.jpg jpeg 32x21\n"
+	                        "a.png.jpg jpeg 32x32\n"
+	                        "b.jpg jpeg 32x21\n");
+	fixture_leave();
+}
+
+TEST(names, a_file_named_twice_is_done_once)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	scratch_link("link", "in");
+	scratch_link("b.jpg", "in/a.jpg");
+	ended = run("pixpool resize -s 32 in/a.jpg ./in/a.jpg in link link/a.jpg -o out");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(plain(ended.err),
+	           "[1/1] in/a.jpg -> out/a.jpg (32x21, #)\n"
+	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
+	/* Another name has an output of its own. */
+	EXPECT_EQ(run("pixpool resize -s 32 in/a.jpg b.jpg -o out2").status, 0);
+	EXPECT_STR(tree("out2"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x21\n");
+	ended = run("printf 'in/a.jpg\\n./in//a.jpg\\n' | "
+	            "pixpool verify --files-from -");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "\n1 image: 1 done in "));
+	fixture_leave();
+}
