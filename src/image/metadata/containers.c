@@ -1,20 +1,13 @@
 /* The table of containers. */
 #include "image/metadata/containers.h"
 
-static const struct {
-	metadata_read_fn *read;
-	metadata_write_fn *write;
-} containers[N_FORMATS] = {
-	[FORMAT_JPEG] = {metadata_read_jpeg, metadata_write_jpeg},
-	[FORMAT_PNG] = {metadata_read_png, metadata_write_png},
-	[FORMAT_WEBP] = {metadata_read_webp, metadata_write_webp},
-	[FORMAT_TIFF] = {metadata_read_tiff, metadata_write_tiff},
-	[FORMAT_HEIC] = {metadata_read_heif, metadata_write_heif},
-	[FORMAT_AVIF] = {metadata_read_heif, metadata_write_heif},
-	[FORMAT_JXL] = {metadata_read_jxl, metadata_write_jxl},
-	[FORMAT_JP2] = {metadata_read_jp2, NULL},
-	[FORMAT_GIF] = {metadata_read_gif, NULL},
-	[FORMAT_PSD] = {metadata_read_psd, NULL},
+/* By format; NULL: metadata in such files are not known here. */
+static const struct container *const containers[N_FORMATS] = {
+	[FORMAT_JPEG] = &container_jpeg, [FORMAT_PNG] = &container_png,
+	[FORMAT_WEBP] = &container_webp, [FORMAT_TIFF] = &container_tiff,
+	[FORMAT_HEIC] = &container_heif, [FORMAT_AVIF] = &container_heif,
+	[FORMAT_JXL] = &container_jxl,   [FORMAT_JP2] = &container_jp2,
+	[FORMAT_GIF] = &container_gif,   [FORMAT_PSD] = &container_psd,
 };
 
 static bool has_failed(const struct metadata *metadata)
@@ -53,8 +46,8 @@ bool metadata_read(struct metadata *ret_metadata, enum image_format format,
                    struct bytes file)
 {
 	*ret_metadata = (struct metadata){0};
-	if (containers[format].read)
-		containers[format].read(ret_metadata, file);
+	if (containers[format])
+		containers[format]->read(ret_metadata, file);
 	if (!has_failed(ret_metadata))
 		return true;
 	metadata_fini(ret_metadata);
@@ -79,9 +72,10 @@ void splice_fini(struct splice *splice)
 bool metadata_write(struct splice *ret_splice, enum image_format format,
                     struct bytes file, const struct metadata *metadata, unsigned *lost)
 {
-	metadata_write_fn *write = containers[format].write;
+	const struct container *container = containers[format];
 	struct splice splice = {.until = file.n};
-	bool is_done = write && write(&splice, file, metadata, lost);
+	bool is_done = container && container->write &&
+	               container->write(&splice, file, metadata, lost);
 
 	if (!is_done) {
 		splice_fini(&splice);

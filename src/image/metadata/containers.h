@@ -53,16 +53,17 @@ void metadata_take(struct metadata *metadata, struct block *block, struct bytes 
 void metadata_take_more(struct metadata *metadata, struct block *block,
                         struct bytes bytes);
 
-/* The functions of one container, in a file of its own. */
-typedef void metadata_read_fn(struct metadata *metadata, struct bytes file);
-/* It gets a splice that leaves the file as it is. False when the file is not as it must be. */
-typedef bool metadata_write_fn(struct splice *splice, struct bytes file,
-                               const struct metadata *metadata, unsigned *lost);
+/* One container, in a file of its own. */
+struct container {
+	void (*read)(struct metadata *metadata, struct bytes file);
+	/* It gets a splice that leaves the file as it is. False when the file is not as it must be.
+	 * NULL: this container is only read. */
+	bool (*write)(struct splice *splice, struct bytes file,
+	              const struct metadata *metadata, unsigned *lost);
+};
 
-metadata_read_fn metadata_read_jpeg, metadata_read_png, metadata_read_webp,
-	metadata_read_tiff, metadata_read_heif, metadata_read_jxl, metadata_read_jp2,
-	metadata_read_gif, metadata_read_psd;
-metadata_write_fn metadata_write_jpeg, metadata_write_png, metadata_write_webp,
-	metadata_write_tiff, metadata_write_heif, metadata_write_jxl;
+extern const struct container container_jpeg, container_png, container_webp,
+	container_tiff, container_heif, container_jxl, container_jp2, container_gif,
+	container_psd;
 
 #endif

@@ -51,7 +51,7 @@ static size_t take_extension(struct metadata *metadata, struct bytes file, size_
 	return take_blocks(file, at + 2, NULL);
 }
 
-void metadata_read_gif(struct metadata *metadata, struct bytes file)
+static void read_gif(struct metadata *metadata, struct bytes file)
 {
 	enum { HEAD_BYTES = 13, FLAGS_AT = 10, IMAGE_BYTES = 10 };
 	size_t at = HEAD_BYTES + table_bytes(bytes_number(file, FLAGS_AT, 1, true));
@@ -72,7 +72,7 @@ void metadata_read_gif(struct metadata *metadata, struct bytes file)
 	}
 }
 
-void metadata_read_psd(struct metadata *metadata, struct bytes file)
+static void read_psd(struct metadata *metadata, struct bytes file)
 {
 	enum { HEAD_BYTES = 26 };
 	size_t n_modes = bytes_be32(file, HEAD_BYTES);
@@ -87,3 +87,7 @@ void metadata_read_psd(struct metadata *metadata, struct bytes file)
 	              photoshop_resource(resources, PHOTOSHOP_IPTC));
 	metadata->density = exif_density(block_bytes(&metadata->exif));
 }
+
+const struct container container_gif = {.read = read_gif};
+
+const struct container container_psd = {.read = read_psd};

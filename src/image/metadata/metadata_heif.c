@@ -201,7 +201,7 @@ static bool has_gainmap(const struct meta *meta)
 	return false;
 }
 
-void metadata_read_heif(struct metadata *metadata, struct bytes file)
+static void read_heif(struct metadata *metadata, struct bytes file)
 {
 	struct meta meta;
 	struct box infe;
@@ -510,8 +510,8 @@ static bool add_items(struct splice *splice, const struct meta *meta,
 	return true;
 }
 
-bool metadata_write_heif(struct splice *splice, struct bytes file,
-                         const struct metadata *metadata, unsigned *lost)
+static bool write_heif(struct splice *splice, struct bytes file,
+                       const struct metadata *metadata, unsigned *lost)
 {
 	struct block exif = {0};
 	struct new_item items[2];
@@ -540,3 +540,5 @@ bool metadata_write_heif(struct splice *splice, struct bytes file,
 	block_fini(&exif);
 	return is_done;
 }
+
+const struct container container_heif = {.read = read_heif, .write = write_heif};

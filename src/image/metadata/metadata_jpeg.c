@@ -134,7 +134,7 @@ static void read_segment(struct metadata *metadata, const struct segment *segmen
 	}
 }
 
-void metadata_read_jpeg(struct metadata *metadata, struct bytes file)
+static void read_jpeg(struct metadata *metadata, struct bytes file)
 {
 	struct block resources = {0};
 	struct density of_exif;
@@ -278,8 +278,8 @@ static bool is_of_ours(const struct segment *segment)
 	       segment->marker == APP13 || segment->marker == COM;
 }
 
-bool metadata_write_jpeg(struct splice *splice, struct bytes file,
-                         const struct metadata *metadata, unsigned *lost)
+static bool write_jpeg(struct splice *splice, struct bytes file,
+                       const struct metadata *metadata, unsigned *lost)
 {
 	struct block *head = &splice->head;
 	struct segment segment;
@@ -301,3 +301,5 @@ bool metadata_write_jpeg(struct splice *splice, struct bytes file,
 	splice->from = at;
 	return true;
 }
+
+const struct container container_jpeg = {.read = read_jpeg, .write = write_jpeg};

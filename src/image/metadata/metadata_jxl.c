@@ -64,7 +64,7 @@ static void take_packed(struct metadata *metadata, struct bytes data)
 	block_fini(&unpacked);
 }
 
-void metadata_read_jxl(struct metadata *metadata, struct bytes file)
+static void read_jxl(struct metadata *metadata, struct bytes file)
 {
 	enum { MAX_PACKED = 8 };
 	size_t n_packed = 0;
@@ -110,8 +110,8 @@ static bool find_end(struct splice *splice, struct bytes file)
 	return boxes_are_whole(file);
 }
 
-bool metadata_write_jxl(struct splice *splice, struct bytes file,
-                        const struct metadata *metadata, unsigned *lost)
+static bool write_jxl(struct splice *splice, struct bytes file,
+                      const struct metadata *metadata, unsigned *lost)
 {
 	const struct bytes signature = {jxl_signature, SIGNATURE_BYTES};
 	bool is_bare = bytes_begin_with(file, BYTES_OF("\xff\x0a"));
@@ -136,7 +136,7 @@ bool metadata_write_jxl(struct splice *splice, struct bytes file,
 	return true;
 }
 
-void metadata_read_jp2(struct metadata *metadata, struct bytes file)
+static void read_jp2(struct metadata *metadata, struct bytes file)
 {
 	static const uint8_t of_exif[] = "JpgTiffExif->JP2";
 	static const uint8_t of_xmp[] =
@@ -162,3 +162,7 @@ void metadata_read_jp2(struct metadata *metadata, struct bytes file)
 			metadata_take(metadata, &metadata->iptc, data);
 	}
 }
+
+const struct container container_jxl = {.read = read_jxl, .write = write_jxl};
+
+const struct container container_jp2 = {.read = read_jp2};

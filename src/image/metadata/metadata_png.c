@@ -212,7 +212,7 @@ static void take_density(struct metadata *metadata, struct bytes data)
 		                                     y / inches_in_metre};
 }
 
-void metadata_read_png(struct metadata *metadata, struct bytes file)
+static void read_png(struct metadata *metadata, struct bytes file)
 {
 	struct bytes exif_head = BYTES_OF("Exif\0\0");
 	size_t at = HEAD_BYTES, n_profiles = 0;
@@ -333,8 +333,8 @@ static bool is_of_ours(const struct chunk *chunk)
 	return is_text(chunk) || is_type(chunk, "eXIf") || is_type(chunk, "pHYs");
 }
 
-bool metadata_write_png(struct splice *splice, struct bytes file,
-                        const struct metadata *metadata, unsigned *lost)
+static bool write_png(struct splice *splice, struct bytes file,
+                      const struct metadata *metadata, unsigned *lost)
 {
 	size_t at = HEAD_BYTES;
 	struct chunk chunk;
@@ -353,3 +353,5 @@ bool metadata_write_png(struct splice *splice, struct bytes file,
 	}
 	return false;
 }
+
+const struct container container_png = {.read = read_png, .write = write_png};

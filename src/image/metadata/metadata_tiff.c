@@ -24,7 +24,7 @@ static void take_iptc(struct metadata *metadata, struct bytes iptc)
 		block_add_number(&metadata->iptc, bytes_le32(iptc, at), 4, true);
 }
 
-void metadata_read_tiff(struct metadata *metadata, struct bytes file)
+static void read_tiff(struct metadata *metadata, struct bytes file)
 {
 	struct bytes iptc = exif_main_value(file, TAG_IPTC);
 
@@ -38,8 +38,8 @@ void metadata_read_tiff(struct metadata *metadata, struct bytes file)
 	metadata->density = exif_density(file);
 }
 
-bool metadata_write_tiff(struct splice *splice, struct bytes file,
-                         const struct metadata *metadata, unsigned *lost)
+static bool write_tiff(struct splice *splice, struct bytes file,
+                       const struct metadata *metadata, unsigned *lost)
 {
 	if (metadata->comment.n > 0 || metadata->png_text.n > 0)
 		*lost |= LOST_COMMENT;
@@ -48,3 +48,5 @@ bool metadata_write_tiff(struct splice *splice, struct bytes file,
 	return exif_add_to_tiff(&splice->tail, file, metadata) &&
 	       exif_point_to(&splice->head, file.n + (file.n & 1));
 }
+
+const struct container container_tiff = {.read = read_tiff, .write = write_tiff};

@@ -37,7 +37,7 @@ static bool is_type(const struct chunk *chunk, const char *type)
 	return memcmp(chunk->type.at, type, 4) == 0;
 }
 
-void metadata_read_webp(struct metadata *metadata, struct bytes file)
+static void read_webp(struct metadata *metadata, struct bytes file)
 {
 	struct bytes exif_head = BYTES_OF("Exif\0\0");
 	size_t at = HEAD_BYTES;
@@ -141,8 +141,8 @@ static bool find_end(struct splice *splice, struct bytes file)
 	return at == file.n;
 }
 
-bool metadata_write_webp(struct splice *splice, struct bytes file,
-                         const struct metadata *metadata, unsigned *lost)
+static bool write_webp(struct splice *splice, struct bytes file,
+                       const struct metadata *metadata, unsigned *lost)
 {
 	unsigned flags = (metadata->exif.n > 0 ? FLAG_EXIF : 0U) |
 	                 (metadata->xmp.n > 0 ? FLAG_XMP : 0U);
@@ -165,3 +165,5 @@ bool metadata_write_webp(struct splice *splice, struct bytes file,
 		*lost |= LOST_COMMENT;
 	return true;
 }
+
+const struct container container_webp = {.read = read_webp, .write = write_webp};
