@@ -9,6 +9,9 @@
  */
 #include "image/metadata/exif.h"
 
+#include "image/metadata/containers.h"
+#include "image/metadata/iptc.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -690,7 +693,15 @@ static void drop_fields(struct directory *directory, const uint16_t *tags, size_
 	directory->n = n;
 }
 
-bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lost)
+/*
+ * The EXIF of a TIFF file, which is spread over its first directory. Fields that
+ * describe samples or density are left out.
+ *
+ * ret_exif  an empty block; stays empty when the file has none. The caller frees it.
+ *
+ * False when memory ran out.
+ */
+static bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lost)
 {
 	static const uint16_t layout[] = {TAG_IMAGE_WIDTH,  TAG_IMAGE_LENGTH,
 	                                  TAG_SITING,       TAG_X_RESOLUTION,
@@ -754,7 +765,8 @@ struct density exif_density(struct bytes tiff)
 	return density;
 }
 
-struct bytes exif_main_value(struct bytes tiff, unsigned tag)
+/* The bytes of a field of the main directory, borrowed; empty when there is none. */
+static struct bytes exif_main_value(struct bytes tiff, unsigned tag)
 {
 	struct structure structure = {.bytes = tiff};
 	unsigned n_count, n_entry;
@@ -872,8 +884,18 @@ static bool grow_main(struct structure *structure, size_t n)
 	return fields != NULL;
 }
 
-bool exif_add_to_tiff(struct block *to, struct bytes file,
-                      const struct metadata *metadata)
+/*
+ * The directories that put fields and two more blocks into a TIFF file: its first one anew,
+ * with its own fields and those that are added. It stands at the end, so nothing else moves.
+ * Numbers come in the file's byte order. Where no density is known, the file's own, which
+ * its encoder invented, is replaced by one that says so.
+ *
+ * to  an empty block: the bytes behind the file, which is padded to an even length by one.
+ *
+ * False when the file is no classic TIFF or memory ran out.
+ */
+static bool exif_add_to_tiff(struct block *to, struct bytes file,
+                             const struct metadata *metadata)
 {
 	enum { N_ADDED = 8 };
 	/* These describe another file than the one that they are added to. */
@@ -923,7 +945,8 @@ bool exif_add_to_tiff(struct block *to, struct bytes file,
 	return is_done;
 }
 
-bool exif_point_to(struct block *head, size_t at)
+/* Set the place of the first directory in the head of a TIFF file. Always true. */
+static bool exif_point_to(struct block *head, size_t at)
 {
 	enum { FIRST_AT = 4 };
 	bool is_big_endian = bytes_begin_with(block_bytes(head), BYTES_OF("MM"));
@@ -931,3 +954,52 @@ bool exif_point_to(struct block *head, size_t at)
 	block_set_number(head, FIRST_AT, at, 4, is_big_endian);
 	return true;
 }
+
+/*
+ * ---- TIFF files as containers ----
+ *
+ * EXIF are fields of the first directory and of those that it points to; XMP and IPTC are fields of
+ * it, IPTC also one of Photoshop's resources. The other pages' own are not read.
+ */
+
+enum { HEAD_BYTES = 8 };
+
+/* Some writers turned the bytes of IPTC as if they were numbers of 4 bytes. */
+static void take_iptc(struct metadata *metadata, struct bytes iptc)
+{
+	bool is_turned = iptc.n >= 4 && iptc.at[0] != 0x1c && iptc.at[3] == 0x1c;
+
+	if (!is_turned) {
+		metadata_take(metadata, &metadata->iptc, iptc);
+		return;
+	}
+	for (size_t at = 0; at + 4 <= iptc.n; at += 4)
+		block_add_number(&metadata->iptc, bytes_le32(iptc, at), 4, true);
+}
+
+static void read_tiff(struct metadata *metadata, struct bytes file)
+{
+	struct bytes iptc = exif_main_value(file, TAG_IPTC);
+
+	if (!exif_of_tiff(&metadata->exif, file, &metadata->lost))
+		metadata->exif.has_failed = true;
+	metadata_take(metadata, &metadata->xmp, exif_main_value(file, TAG_XMP));
+	if (iptc.n == 0)
+		iptc = photoshop_resource(exif_main_value(file, TAG_PHOTOSHOP),
+		                          PHOTOSHOP_IPTC);
+	take_iptc(metadata, iptc);
+	metadata->density = exif_density(file);
+}
+
+static bool write_tiff(struct splice *splice, struct bytes file,
+                       const struct metadata *metadata, unsigned *lost)
+{
+	if (metadata->comment.n > 0 || metadata->png_text.n > 0)
+		*lost |= LOST_COMMENT;
+	block_add(&splice->head, bytes_part(file, 0, HEAD_BYTES));
+	splice->from = HEAD_BYTES;
+	return exif_add_to_tiff(&splice->tail, file, metadata) &&
+	       exif_point_to(&splice->head, file.n + (file.n & 1));
+}
+
+const struct container container_tiff = {.read = read_tiff, .write = write_tiff};
