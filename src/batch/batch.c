@@ -916,6 +916,96 @@ static void say_missing(struct batch *batch)
 		           "%" PRIu64 " images were gone when their turn came", n);
 }
 
+/* ---- outputs whose input is gone ---- */
+
+struct pruned {
+	struct batch *batch;
+	uint64_t n_removed, n_failed;
+	int sys_errno; /* of the last that failed */
+};
+
+static bool is_planned(void *data, const char *output)
+{
+	const struct pruned *pruned = data;
+
+	return plan_has(pruned->batch->plan, output);
+}
+
+static void on_removed(void *data, const char *output, int sys_errno)
+{
+	struct pruned *pruned = data;
+	char *path = path_join(pruned->batch->options->output, output);
+
+	if (sys_errno != 0) {
+		pruned->n_failed++;
+		pruned->sys_errno = sys_errno;
+	} else {
+		pruned->n_removed++;
+		report_removed(pruned->batch->report, path ? path : output);
+	}
+	free(path);
+}
+
+/* A signal ends the pruning. */
+static bool may_prune(void *data)
+{
+	struct pruned *pruned = data;
+
+	on_signals(pruned->batch);
+	report_tick(pruned->batch->report);
+	return state_of(pruned->batch) == BATCH_FED;
+}
+
+/* Why nothing may be pruned; NULL: it may. An INPUT without any image may be a disk that is not mounted. */
+static const char *why_not_to_prune(struct batch *batch)
+{
+	bool has_walk_errors;
+
+	lock_acquire(&batch->lock);
+	has_walk_errors = batch->has_walk_errors || batch->plan->has_errors;
+	lock_release(&batch->lock);
+	if (!batch->history || !history_keeps_records(batch->history))
+		return "there are no records";
+	if (state_of(batch) != BATCH_FED)
+		return "the run did not come to its end";
+	if (has_walk_errors)
+		return "a part of the inputs could not be read";
+	if (batch->plan->n_inputs < batch->walk.n_inputs)
+		return "an INPUT has no image";
+	if (report_counts(batch->report).cancelled > 0)
+		return "images were gone when their turn came";
+	return NULL;
+}
+
+static void prune(struct batch *batch)
+{
+	struct pruned pruned = {.batch = batch};
+	const char *why_not = why_not_to_prune(batch);
+
+	if (why_not) {
+		report_say(batch->report, "no output was pruned: %s", why_not);
+		return;
+	}
+	history_prune(batch->history, &(struct history_pruning){
+					      .inputs = &batch->walk,
+					      .output = batch->options->output,
+					      .is_planned = is_planned,
+					      .on_removed = on_removed,
+					      .may_go_on = may_prune,
+					      .data = &pruned,
+				      });
+	if (pruned.n_removed > 0)
+		report_say(batch->report,
+		           "pruned %" PRIu64 " output%s whose input is gone",
+		           pruned.n_removed, pruned.n_removed == 1 ? "" : "s");
+	if (pruned.n_failed > 0)
+		report_say(batch->report,
+		           "warning: cannot remove %" PRIu64
+		           " output%s whose input is gone: %s",
+		           pruned.n_failed, pruned.n_failed == 1 ? "" : "s",
+		           strerrordesc_np(pruned.sys_errno));
+}
+
 /* Report once that outputs in place have no stamp, the only record of them. */
 static void say_stamps(struct batch *batch)
 {
@@ -950,6 +1040,8 @@ static int run(struct batch *batch, bool *ret_is_stuck)
 		report_say(batch->report, "stopped: %s", batch->stop_reason.text);
 	report_cancel_rest(batch->report);
 	say_missing(batch);
+	if (batch->options->prunes && !*ret_is_stuck)
+		prune(batch);
 	say_dates(batch);
 	say_stamps(batch);
 	batch_enter(batch, BATCH_ENDED);

@@ -41,6 +41,7 @@ struct batch_options {
 
 	enum overwrite overwrite;
 	struct shard shard;    /* n 0: the batch has all inputs */
+	bool prunes;           /* remove outputs whose input is gone */
 	bool redo;             /* fresh outputs are made again */
 	bool compare_contents; /* compare contents, even if size and time are equal */
 	/* The file of the state; NULL: in output, STATE_FILE_NAME or the shard's. */

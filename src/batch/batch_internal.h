@@ -81,6 +81,7 @@ struct batch {
 	struct cond has_room;
 	enum batch_state state;
 	enum batch_workers workers;
+	bool has_walk_errors;      /* the feeder could not read a part of an INPUT */
 	unsigned n_inputs;         /* open: with the feeder, the executor or a worker */
 	unsigned awaited_inputs;   /* the feeder sleeps until n_inputs is down to this */
 	unsigned n_finished;       /* outputs that the committer has */

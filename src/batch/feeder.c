@@ -1082,6 +1082,11 @@ static bool is_repeated(const struct file *file, const struct walk_item *item)
 
 static void fail_by_walk(struct file *file, const struct walk_item *item)
 {
+	struct batch *batch = file->batch;
+
+	lock_acquire(&batch->lock);
+	batch->has_walk_errors = true;
+	lock_release(&batch->lock);
 	failure_set(&file->result->failure, fail_class_of_input_errno(item->sys_errno),
 	            "%s: %s", item->is_named ? "open" : "read folder",
 	            strerrordesc_np(item->sys_errno));

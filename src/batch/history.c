@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "common/hash.h"
+#include "common/path.h"
 #include "recipe/recipe_text.h"
 
 #include <errno.h>
@@ -433,4 +434,121 @@ bool history_note_failure(const struct history *history, const struct variant *v
 	if (input->hash)
 		ret_known->in_hash = *input->hash;
 	return true;
+}
+
+/* ---- outputs whose input is gone ---- */
+
+/* Whether this INPUT may have an input of this relative name: anything but a clear no. */
+static bool may_have(const char *input, const char *source)
+{
+	struct stat st;
+	size_t n = strlen(input);
+	char *folder, *path;
+	bool may;
+
+	if (stat(input, &st) != 0)
+		return true;
+	if (!S_ISDIR(st.st_mode)) { /* its relative name is its base name */
+		while (n > 0 && input[n - 1] != '/')
+			n--;
+	}
+	folder = strndup(n > 0 ? input : ".", n > 0 ? n : 1);
+	path = folder ? path_join(folder, source) : NULL;
+	may = !path || lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
+	free(folder);
+	free(path);
+	return may;
+}
+
+static bool is_gone(const struct history_pruning *pruning, const struct stamp *record)
+{
+	const struct walk_options *inputs = pruning->inputs;
+
+	if (!stamp_name_is_whole(record->source) || record->source[0] == 0)
+		return false;
+	for (size_t i = 0; i < inputs->n_inputs; i++) {
+		if (may_have(inputs->inputs[i], record->source))
+			return false;
+	}
+	return true;
+}
+
+static void drop_row(struct history *history, const char *output)
+{
+	struct state *state = history->options.state;
+	struct failure ignored;
+
+	if (!state || !state_is_writable(state) || state_begin(state) != STATE_OK)
+		return;
+	if (state_drop(state, output) != STATE_OK ||
+	    state_commit(state, &ignored) != STATE_OK)
+		state_undo(state, &ignored);
+}
+
+/* Remove an output if it is ours, unchanged, and its input is gone. */
+static void prune_output(struct history *history, const struct history_pruning *pruning,
+                         const char *output)
+{
+	struct freshness freshness = {.output = output};
+	const struct stamp *record;
+	enum evidence evidence;
+	struct found found;
+	bool is_ours;
+
+	freshness.kind = store_look(history->options.store, output, &found.out);
+	if (freshness.kind != OUTPUT_FILE)
+		return;
+	freshness.out = (struct file_facts){(uint64_t)found.out.st_size,
+	                                    store_time_ns(&found.out.st_mtim)};
+	while (freshness_of_owner(&freshness, &evidence, &record) == VERDICT_LOOK)
+		look(history, NULL, &freshness, &found, evidence);
+	is_ours = freshness_of_owner(&freshness, &evidence, &record) == VERDICT_MAKE;
+	if (!is_ours || !is_gone(pruning, record))
+		return;
+	if (store_remove(history->options.store, output, &found.out)) {
+		drop_row(history, output);
+		pruning->on_removed(pruning->data, output, 0);
+	} else if (errno != 0) {
+		pruning->on_removed(pruning->data, output, errno);
+	}
+}
+
+struct row_pruning {
+	struct history *history;
+	const struct history_pruning *pruning;
+};
+
+/* Drop the row of an output that does not exist any more, as its input. */
+static bool prune_row(void *data, const char *output)
+{
+	struct row_pruning *rows = data;
+	struct history *history = rows->history;
+	struct stamp row;
+	struct stat ignored;
+
+	if (stamp_name_is_whole(output) &&
+	    state_find(history->options.state, output, &row) &&
+	    store_look(history->options.store, output, &ignored) == OUTPUT_NONE &&
+	    is_gone(rows->pruning, &row))
+		drop_row(history, output);
+	return rows->pruning->may_go_on(rows->pruning->data);
+}
+
+void history_prune(struct history *history, const struct history_pruning *pruning)
+{
+	const struct walk_options folder = {
+		.inputs = &pruning->output, .n_inputs = 1, .mark = pruning->inputs->mark};
+	struct row_pruning rows = {history, pruning};
+	struct walk *walk = walk_open(&folder);
+	struct walk_item item;
+
+	while (walk && pruning->may_go_on(pruning->data) &&
+	       walk_next(walk, &item) != WALK_END) {
+		if (item.kind == WALK_FILE &&
+		    !pruning->is_planned(pruning->data, item.relative))
+			prune_output(history, pruning, item.relative);
+	}
+	walk_close(walk);
+	if (history->options.state)
+		state_each(history->options.state, prune_row, &rows);
 }

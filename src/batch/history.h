@@ -78,6 +78,25 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 /* Whether records are kept, so that the worker must hash its input. */
 bool history_keeps_records(const struct history *history);
 
+/* What to remove: outputs of ours whose input is gone. */
+struct history_pruning {
+	const struct walk_options *inputs;
+	const char *output; /* the output folder */
+	/* Whether an input of this run has this output. */
+	bool (*is_planned)(void *data, const char *output);
+	/* An output was removed, or could not be removed: then sys_errno is not 0. */
+	void (*on_removed)(void *data, const char *output, int sys_errno);
+	bool (*may_go_on)(void *data);
+	void *data;
+};
+
+/*
+ * Search the output folder, and remove each output that is ours, unchanged, and recorded to come from an
+ * input that no INPUT has any more. Also drops the rows of such outputs that somebody else has removed.
+ * Whatever is in doubt stays. Call it once nothing else uses the history.
+ */
+void history_prune(struct history *history, const struct history_pruning *pruning);
+
 /* The properties of an input when it was opened. */
 struct opened_input {
 	uint64_t n_bytes;

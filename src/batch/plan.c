@@ -63,6 +63,12 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 	struct stat stat = {0};
 
 	atomic_fetch_add_explicit(&plan->n_images, 1, memory_order_relaxed);
+	plan->has_errors |= item->kind == WALK_ERROR;
+	/* The walk takes one INPUT after the other. */
+	if (item->kind == WALK_FILE && item->input >= plan->next_input) {
+		plan->next_input = item->input + 1;
+		plan->n_inputs++;
+	}
 	if (opened)
 		stat = *opened;
 	else if (item->kind == WALK_FILE)
@@ -385,4 +391,13 @@ bool plan_take(struct plan *plan, const char *output)
 	/* If memory runs out, a later claim of the name is found not here but by the store. */
 	(void)hash_set_insert(&plan->late, hash);
 	return true;
+}
+
+bool plan_has(const struct plan *plan, const char *output)
+{
+	uint64_t hash = hash_of(plan, output);
+	size_t index;
+
+	return hash_set_find(&plan->planned, hash, &index) ||
+	       hash_set_find(&plan->late, hash, &index);
 }

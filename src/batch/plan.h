@@ -35,11 +35,14 @@ struct plan {
 	/* The number of images and unreadable folders so far. Each will be a record. */
 	atomic_uint_least64_t n_images;
 	uint64_t n_bytes;          /* the sum of the sizes of the inputs */
+	size_t n_inputs;           /* the number of INPUTs that have an image */
+	bool has_errors;           /* a part of an INPUT could not be read */
 	struct plan_claim *claims; /* ordered by output */
 	size_t n_claims;
 
 	/* ---- Private. ---- */
 	struct hash_key key;
+	size_t next_input;       /* one past the last INPUT that has an image */
 	struct hash_set planned; /* of all outputs that were planned */
 	uint8_t *is_taken;       /* a bit for each hash in planned */
 	struct hash_set late;    /* of outputs that were taken without being planned */
@@ -78,5 +81,8 @@ bool plan_is_repeated(struct plan *plan, const char *output,
 /* Take the name of an output for an input that is fed; the plan may not have seen it. False when an
  * earlier input has taken the name. */
 bool plan_take(struct plan *plan, const char *output);
+
+/* Whether an input of this run has this output. */
+bool plan_has(const struct plan *plan, const char *output);
 
 #endif

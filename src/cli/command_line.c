@@ -422,6 +422,17 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 {
 	const char *missing = NULL;
 
+	if (line->batch.prunes && line->batch.shard.n > 0)
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--prune does not go with --shard: a shard does not see "
+			"all inputs");
+	if (line->batch.prunes && line->batch.keeps_no_state)
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--prune does not go with --state none: without records "
+			"no output is known to be ours");
+
 	if (line->batch.is_untrusted && line->batch.sandbox == SANDBOX_OFF)
 		return failure_set(ret_failure, FAIL_USAGE,
 		                   "--untrusted requires the sandbox: remove --sandbox "

@@ -469,6 +469,12 @@ const struct cli_option cli_options[] = {
 		        "fails; skip: none; older: those older than the input;\n"
 		        "always: all. Outputs that are up to date stay",
 	}, {
+		.name = "prune", .commands = WRITES, .is_flag = true,
+		OF_LINE(batch.prunes),
+		.help = "remove outputs that pixpool made, nobody changed, and\n"
+		        "whose input is gone; only after a whole run over the\n"
+		        "same INPUTs, each with an image",
+	}, {
 		.name = "redo", .commands = WRITES, .is_flag = true, OF_LINE(batch.redo),
 		.help = "make outputs again that are up to date",
 	}, {

@@ -298,6 +298,15 @@ void report_ignored(struct report *report, const char *path)
 	show(report, &lines, &view);
 }
 
+void report_removed(struct report *report, const char *path)
+{
+	char name[1024];
+
+	if (report->options.verbose && !report->options.quiet)
+		report_say(report, "removed, because its input is gone: %s",
+		           report_quote(path, name, sizeof(name)));
+}
+
 /* After a record that could not be written whole, others would be garbled: it is the last. */
 static void write_record(struct report *report, struct text *line)
 {

@@ -106,6 +106,8 @@ void report_scanning(struct report *report, uint64_t n_images);
  * n_bytes is 0 if the size of the inputs is not known. */
 void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
 void report_ignored(struct report *report, const char *path);
+/* An output was removed because its input is gone: named by -v. */
+void report_removed(struct report *report, const char *path);
 void report_add(struct report *report, const struct record *record);
 
 /* Print a line above the bar ("interrupted: ..."), as printf does. */

@@ -199,11 +199,10 @@ enum verdict freshness_in_place(const struct freshness *freshness, bool has_back
 }
 
 enum verdict freshness_of_owner(const struct freshness *freshness,
-                                enum evidence *ret_evidence)
+                                enum evidence *ret_evidence,
+                                const struct stamp **ret_record)
 {
-	const struct stamp *record;
-
-	switch (find_owner(freshness, ret_evidence, &record)) {
+	switch (find_owner(freshness, ret_evidence, ret_record)) {
 	case OWNER_UNKNOWN:
 		return VERDICT_LOOK;
 	case OWNER_US:

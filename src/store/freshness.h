@@ -76,9 +76,10 @@ enum verdict freshness_in_place(const struct freshness *freshness, bool has_back
                                 enum evidence *ret_evidence, struct stamp *ret_record);
 
 /* Whether this output is ours and unchanged: for code that removes outputs whose input is gone.
- * Returns VERDICT_LOOK, VERDICT_MAKE (it is ours) or VERDICT_EXISTS. Input and recipe are
- * ignored. */
+ * Returns VERDICT_LOOK, VERDICT_MAKE (it is ours, and *ret_record is its record) or VERDICT_EXISTS.
+ * Input and recipe are ignored. */
 enum verdict freshness_of_owner(const struct freshness *freshness,
-                                enum evidence *ret_evidence);
+                                enum evidence *ret_evidence,
+                                const struct stamp **ret_record);
 
 #endif

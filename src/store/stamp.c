@@ -61,6 +61,11 @@ bool stamp_name_is(const char *in_stamp, const char *name)
 	return strcmp(in_stamp, kept) == 0;
 }
 
+bool stamp_name_is_whole(const char *in_stamp)
+{
+	return in_stamp[0] != HASHED_NAME_SIGN;
+}
+
 /* ---- bytes ---- */
 
 /* The position of the next bytes to write or to read. */

@@ -57,6 +57,9 @@ void stamp_set_names(struct stamp *stamp, const char *output, const char *source
 /* Whether a name stored in a stamp (output or source) means this name. */
 bool stamp_name_is(const char *in_stamp, const char *name);
 
+/* Whether a name stored in a stamp is the name itself, not its hash. */
+bool stamp_name_is_whole(const char *in_stamp);
+
 /*
  * Version 1, little-endian, without padding: "pxp" and a byte of 1; recipe, in_bytes,
  * in_mtime_ns, out_bytes, out_mtime_ns (8 bytes each); width, height (4 each); format (8); in_hash

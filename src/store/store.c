@@ -1208,6 +1208,24 @@ bool store_has(struct store *store, const char *relative)
 	return store_look(store, relative, &ignored) != OUTPUT_NONE;
 }
 
+bool store_remove(struct store *store, const char *relative, const struct stat *seen)
+{
+	struct failure ignored;
+	const char *name;
+	struct stat st;
+	bool is_done;
+	int folder;
+
+	if (!is_sound(relative) ||
+	    open_folder_of(store, relative, false, &folder, &name, &ignored) != PUBLISHED)
+		return false;
+	errno = 0;
+	is_done = fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	          is_unchanged(&st, seen) && unlinkat(folder, name, 0) == 0;
+	fd_close(&folder);
+	return is_done;
+}
+
 int store_open_output(struct store *store, const char *relative, const struct stat *seen)
 {
 	struct failure ignored;

@@ -91,6 +91,10 @@ enum output_kind store_look(struct store *store, const char *relative,
 /* Whether the name is taken. */
 bool store_has(struct store *store, const char *relative);
 
+/* Remove the file that store_look() found. False when the name has another file now, or with errno when
+ * it cannot be removed. */
+bool store_remove(struct store *store, const char *relative, const struct stat *seen);
+
 /* Open the file that store_look() found, for reading. -1 when the name has another file now, or
  * the file cannot be read. The caller closes the descriptor. */
 int store_open_output(struct store *store, const char *relative, const struct stat *seen);

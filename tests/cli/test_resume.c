@@ -341,3 +341,139 @@ TEST(resume, an_empty_shard_succeeds)
 	EXPECT_EQ(resize("--shard 999/1000").status, 0);
 	fixture_leave();
 }
+
+/* ---- outputs whose input is gone ---- */
+
+static const char *outputs(void)
+{
+	return run("cd out && find . -type f ! -name '.pixpool*' | sort").out;
+}
+
+TEST(prune, outputs_whose_input_is_gone_are_removed_and_all_others_stay)
+{
+	struct ended ended;
+
+	first_run();
+	run("cp -a out/1.png out/copy.png 2> /dev/null; echo mine > out/mine.png; "
+	    "rm -r in/sub in/0.png in/4.png && echo changed > out/4.png");
+	EXPECT_STR(outputs(), "./0.png\n./2.png\n./4.png\n./mine.png\n./sub/1.png\n"
+	                      "./sub/3.png\n./sub/5.png\n");
+	EXPECT_EQ(resize("").status, 0);
+	EXPECT_STR(outputs(), "./0.png\n./2.png\n./4.png\n./mine.png\n./sub/1.png\n"
+	                      "./sub/3.png\n./sub/5.png\n");
+	run("cp -a out/0.png out/copy.png");
+	ended = resize("--prune -v");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "pixpool: removed, because its input is gone: "
+	                         "out/sub/3.png\n"),
+	       "%s", ended.err);
+	EXPECT(strstr(ended.err, "pixpool: pruned 4 outputs whose input is gone\n"), "%s",
+	       ended.err);
+	EXPECT_STR(outputs(), "./2.png\n./4.png\n./copy.png\n./mine.png\n");
+	expect_summary(0, 1, 0);
+	EXPECT(!strstr(resize("--prune").err, "pruned"));
+	fixture_leave();
+}
+
+TEST(prune, the_stamps_are_enough_and_so_is_the_database)
+{
+	first_run();
+	if (has_stamps()) {
+		run("rm out/.pixpool.db* in/0.png");
+		EXPECT_EQ(resize("--prune").status, 0);
+		EXPECT(access("out/0.png", F_OK) != 0);
+	}
+	run("tar cf all.tar out && rm -r out && tar xf all.tar && rm in/2.png");
+	EXPECT_EQ(resize("--prune").status, 0);
+	EXPECT(access("out/2.png", F_OK) != 0);
+	EXPECT(access("out/4.png", F_OK) == 0);
+	fixture_leave();
+}
+
+TEST(prune, rows_of_outputs_that_were_removed_with_their_inputs_are_dropped)
+{
+	sqlite3 *state;
+	sqlite3_stmt *count;
+
+	first_run();
+	run("rm in/0.png out/0.png");
+	EXPECT_EQ(resize("--prune").status, 0);
+	REQUIRE(sqlite3_open("out/.pixpool.db", &state) == SQLITE_OK);
+	REQUIRE(sqlite3_prepare_v2(state, "SELECT count(*) FROM outputs", -1, &count,
+	                           NULL) == SQLITE_OK);
+	EXPECT_EQ(sqlite3_step(count), SQLITE_ROW);
+	EXPECT_EQ(sqlite3_column_int(count, 0), N_IMAGES - 1);
+	sqlite3_finalize(count);
+	sqlite3_close(state);
+	fixture_leave();
+}
+
+TEST(prune, outputs_of_another_format_stay_while_their_input_is_there)
+{
+	first_run();
+	EXPECT_EQ(resize("-f jpg --prune").status, 0);
+	EXPECT(access("out/0.png", F_OK) == 0 && access("out/0.jpg", F_OK) == 0);
+	run("rm in/0.png");
+	EXPECT_EQ(resize("-f jpg --prune").status, 0);
+	EXPECT(access("out/0.png", F_OK) != 0 && access("out/0.jpg", F_OK) != 0);
+	fixture_leave();
+}
+
+/* An INPUT that is not mounted is an empty folder; one that cannot be read may have everything. */
+TEST(prune, nothing_is_removed_unless_every_input_was_walked_whole_and_has_an_image)
+{
+	const char *nobody;
+	struct ended ended;
+
+	first_run();
+	nobody = as_nobody();
+	run("mkdir empty; mv in/0.png kept.png");
+	ended = run(
+		"pixpool-scripted resize -s 8 in empty -o out --progress none --prune");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "pixpool: no output was pruned: an INPUT has no image"),
+	       "%s", ended.err);
+	EXPECT(access("out/0.png", F_OK) == 0);
+	ended = run(
+		"pixpool-scripted resize -s 8 in/2.png -o out --progress none --prune");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(access("out/0.png", F_OK) != 0, "the input of its name is gone");
+	EXPECT(access("out/4.png", F_OK) == 0, "its input is beside the INPUT");
+	if (nobody) {
+		run("mv in/4.png more.png; mkdir in/closed; chmod 0 in/closed; chmod -R a+rwX out; "
+		    "chmod a+rwx .");
+		ended = run(
+			"%s pixpool-scripted resize -s 8 in -o out --progress none --prune",
+			nobody);
+		EXPECT(strstr(ended.err,
+		              "no output was pruned: a part of the inputs could not be read"),
+		       "%s", ended.err);
+		EXPECT(access("out/4.png", F_OK) == 0);
+	}
+	fixture_leave();
+}
+
+TEST(prune, an_interrupted_run_removes_nothing)
+{
+	struct command first;
+
+	first_run();
+	run("rm in/0.png");
+	write_script("in/z.png", "gate z\nsize 2 2");
+	first = begin("pixpool-scripted resize -s 8 in -o out --progress none --prune");
+	await_gate("z");
+	kill(first.pid, SIGINT);
+	await_error(&first, "interrupted");
+	let_pass("in/z.png");
+	EXPECT_EQ(end(&first).status, 128 + SIGINT);
+	EXPECT(access("out/0.png", F_OK) == 0);
+	fixture_leave();
+}
+
+TEST(prune, runs_that_cannot_know_all_inputs_or_outputs_are_refused)
+{
+	first_run();
+	EXPECT_EQ(resize("--prune --shard 0/2").status, 2);
+	EXPECT_EQ(resize("--prune --state none").status, 2);
+	fixture_leave();
+}

@@ -270,13 +270,16 @@ TEST(freshness, ownership_of_an_output_is_decided_without_input_and_recipe)
 	                              .looked_for = EVIDENCE_ROW | EVIDENCE_STAMP,
 	                              .stamp = &stamp};
 
-	EXPECT(freshness_of_owner(&freshness, &evidence) == VERDICT_LOOK);
+	const struct stamp *owner;
+
+	EXPECT(freshness_of_owner(&freshness, &evidence, &owner) == VERDICT_LOOK);
 	EXPECT(evidence == EVIDENCE_OUTPUT_HASH);
 	freshness.looked_for |= EVIDENCE_OUTPUT_HASH;
 	freshness.out_hash = &out_hash;
-	EXPECT(freshness_of_owner(&freshness, &evidence) == VERDICT_MAKE);
+	EXPECT(freshness_of_owner(&freshness, &evidence, &owner) == VERDICT_MAKE);
+	EXPECT(owner == &stamp);
 	freshness.out_hash = &other_out_hash;
-	EXPECT(freshness_of_owner(&freshness, &evidence) == VERDICT_EXISTS);
+	EXPECT(freshness_of_owner(&freshness, &evidence, &owner) == VERDICT_EXISTS);
 }
 
 /* ---- in place ---- */
