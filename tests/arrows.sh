@@ -1,23 +1,24 @@
 #!/bin/sh
-# Enforce the arrows between the rooms: which room may include which, and which may call what.
+# Enforce the arrows between the rooms (the folders of src/): which room may include which other room, and which may
+# call which function.
 #
 #     arrows.sh [TREE]        the tree that holds src/ and include/; this one by default
 #
-# Each breach is a line "FILE:LINE: reason"; if there is one, the status is 1. Comments and the contents of
-# strings do not count. tests/ and bench/ are no rooms and are not checked.
+# Each breach is printed as a line "FILE:LINE: reason". The exit status is 1 if there is one. Comments and the
+# contents of strings do not count. tests/ and bench/ are not rooms and are not checked.
 set -eu
 
 tree=${1:-$(dirname "$0")/..}
 cd "$tree"
 
-files=$(find src include -name '*.[ch]') # not in a pipeline, which would hide that find failed
+files=$(find src include -name '*.[ch]') # not in a pipeline, because a pipeline would hide a failure of find
 files=$(printf '%s\n' "$files" | LC_ALL=C sort)
 if [ -z "$files" ]; then
 	echo "arrows: no sources below $tree" >&2
 	exit 2
 fi
 
-# shellcheck disable=SC2086 # one word for each file: our names hold no blanks
+# shellcheck disable=SC2086 # one word for each file: file names in this tree contain no blanks
 LC_ALL=C awk '
 BEGIN {
 	# The rooms that each room may include. exec and image have rooms inside, with arrows between them.
@@ -43,13 +44,13 @@ BEGIN {
 	sees["batch"]         = "base common exec recipe image image/header walk store sandbox report batch"
 	sees["cli"]           = sees["batch"] " cli"
 
-	# The room of each public header.
+	# The room to which each public header belongs.
 	public["status.h"] = "base"
 	public["future.h"] = public["wait.h"] = "exec/future"
 	public["task.h"] = public["executor.h"] = "exec/executor"
 	public["map.h"] = "exec/map"
 
-	# Headers of libraries, and the rooms that may include them.
+	# Headers of external libraries, and the rooms that may include them.
 	header_of("vips/ glib glib- glib/ gio/ gdk-pixbuf/ fontconfig/", "image/vips")
 	header_of("jpeglib.h jerror.h turbojpeg.h zimg.h webp/ libdeflate.h isa-l.h isa-l/ igzip_lib.h", "image/fast")
 	header_of("stb/ stb_", "image/stb")
@@ -61,7 +62,7 @@ BEGIN {
 	header_of("sys/wait.h spawn.h", "exec")
 	header_of("getopt.h", "cli")
 
-	# Functions, and the rooms that may call them.
+	# Functions of libc and of libraries, and the rooms that may call them.
 	calls_of("fork vfork clone clone3 posix_spawn posix_spawnp system popen daemon", "exec")
 	calls_of("execl execle execlp execv execve execvp execvpe fexecve", "exec")
 	calls_of("kill killpg tgkill sigqueue pthread_kill", "exec")
@@ -112,12 +113,12 @@ FNR == 1 {
 	in_comment = 0
 	n = split(FILENAME, part, "/")
 	if (part[1] == "include")
-		room = part[n] in public ? public[part[n]] : "exec" # pixpool.h includes all of them
+		room = part[n] in public ? public[part[n]] : "exec" # pixpool.h may include all public headers
 	else if (n > 3 && part[2] "/" part[3] in sees)
 		room = part[2] "/" part[3]
 	else
 		room = n == 3 ? part[2] : ""
-	may_do = room            # a room inside another may call what the outer room may call
+	may_do = room            # an inner room may call what its outer room may call
 	sub(/\/.*/, "", may_do)
 	if (!(room in sees))
 		breach("this room has no arrows: add them to tests/arrows.sh")
@@ -133,8 +134,8 @@ FNR == 1 {
 
 END { exit n_breaches > 0 }
 
-# Set code to the line with a blank in place of each comment, and bare to the same with empty strings.
-# A comment may continue on the next line.
+# Set code to the line with a blank in place of each comment, and bare to the same line with empty strings. A comment
+# may continue on the next line.
 function take_apart(line,    quote, c, two) {
 	code = bare = quote = ""
 	while (line != "") {
@@ -199,7 +200,7 @@ function check_public(name,    header, owner) {
 	header = name
 	sub(/.*\//, "", header)
 	owner = header in public ? public[header] : "exec"
-	if (room !~ /^exec\//) # for rooms outside exec, its public headers are one room
+	if (room !~ /^exec\//) # rooms outside exec see the public headers of exec as one room
 		sub(/\/.*/, "", owner)
 	if (!has(sees[room], owner))
 		breach(room " must not see " owner " (<" name ">)")
@@ -215,7 +216,7 @@ function check_code(    rest, word, before, after) {
 		before = before substr(rest, 1, RSTART - 1)
 		rest = substr(rest, RSTART + RLENGTH)
 		after = rest
-		# A member, or the suffix of a number, is not the function of that name.
+		# The name of a struct member, or the suffix of a number, is not a call of the function with that name.
 		if (before !~ /([.]|->)[ \t]*$/ && before !~ /[0-9]$/) {
 			if (word in may_write && !has(may_write[word], may_do))
 				breach("only " may_write[word] " may write " word)

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Check the documents: every file, function, struct, test and build option that one of them names in backquotes must
+# Check the documents: every file, function, struct, test and build option that a document names in backquotes must
 # exist.
 #
 #     documents.sh ROOT [DOCUMENT...]      all documents of the tree by default, ARCHITECTURE.md among them
 #
-# Checked are `path/to/file` (from the root, or from the folder of the document), `file.c` (anywhere), `function()`,
-# `struct tag`, `suite::test` and `PIXPOOL_OPTION`. Nothing else in backquotes is checked.
+# These names are checked: `path/to/file` (from the root, or from the folder of the document), `file.c` (anywhere),
+# `function()`, `struct tag`, `suite::test` and `PIXPOOL_OPTION`. Other text in backquotes is not checked.
 set -euo pipefail
 
 root=$(cd "$1" && pwd)
@@ -30,14 +30,14 @@ find src include tests bench samples -type f -printf '%f\n' | sort -u > "$work/f
 find tests -name '*.c' -exec cat {} + | tr '\n\t' '  ' | grep -oE 'TEST\([a-z0-9_]+, *[A-Za-z0-9_]+\)' |
 	sed -E 's/TEST\(([a-z0-9_]+), *([A-Za-z0-9_]+)\)/\1::\2/' | sort -u > "$work/tests"
 
-exists() { # NAME FOLDER-OF-DOCUMENT
+exists() { # arguments: NAME FOLDER-OF-DOCUMENT
 	case $1 in
 	*'()') grep -qxF "${1%)}" "$work/functions" ;;
 	'struct '*) grep -qxF "$1" "$work/structs" ;;
 	PIXPOOL_*) grep -qxF "$1" "$work/options" ;;
-	suite::*) true ;; # stands for any test
+	suite::*) true ;; # `suite::test` is a placeholder for any test
 	*::*) grep -qxF "$1" "$work/tests" ;;
-	build/*) true ;; # made by a build
+	build/*) true ;; # files that a build creates
 	*/*) [[ -e $1 || -e $2/$1 ]] ;;
 	*) grep -qxF "$1" "$work/files" ;;
 	esac

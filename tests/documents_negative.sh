@@ -1,5 +1,6 @@
 #!/bin/bash
-# tests/documents.sh can fail: a document with one wrong name of each kind is refused, and each name is reported.
+# Check that tests/documents.sh can fail: a document with one wrong name of each kind must be refused, and each name
+# reported.
 #
 #     documents_negative.sh ROOT
 set -euo pipefail

@@ -1,4 +1,4 @@
-/* Errors, time and descriptors. */
+/* Tests of errors, clocks and file descriptors. */
 #include "support/test.h"
 
 #include "base/clock.h"

@@ -1,5 +1,5 @@
-/* The pool of blocks that executors allocate tasks from, in sanitizer builds as well, where executors
- * do not let it keep any block. */
+/* Tests of the pool of memory blocks from which executors allocate tasks. Sanitizer builds run them
+ * too, although executors keep no block there. */
 #include "base/block_pool.h"
 
 #include "support/test.h"
@@ -33,7 +33,7 @@ TEST(block_pool, a_returned_block_is_reused_first)
 	block_pool_release(pool);
 }
 
-/* The leak checker sees a block that is neither kept nor freed. */
+/* The leak checker would report a block that is neither kept nor freed. */
 TEST(block_pool, a_pool_with_capacity_0_frees_every_returned_block)
 {
 	struct block_pool *pool = block_pool_create(BLOCK_BYTES, 0);

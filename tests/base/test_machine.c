@@ -1,4 +1,5 @@
-/* What a machine and its control groups leave to a process, read from made-up trees. */
+/* Tests of how much memory and how many processors a process may use. The /proc and cgroup files
+ * are made by the test. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -22,7 +23,7 @@ static const char *here(void)
 	return folder;
 }
 
-/* A machine with 1000 MiB free, and these two files. */
+/* Make a machine with 1000 MiB of free memory and with these two files. */
 static void enter(const char *groups, const char *mounts)
 {
 	scratch_enter(NULL);
@@ -35,7 +36,7 @@ static void enter(const char *groups, const char *mounts)
 	scratch_folder("cg");
 }
 
-/* A group of version 2, its name below the mount. */
+/* A cgroup of version 2. Its name is a path below the mount point. */
 static void group_v2(const char *folder, const char *max, const char *used,
                      const char *cpu)
 {
@@ -72,7 +73,7 @@ TEST(machine, free_memory_is_unlimited_if_proc_and_cgroup_files_are_missing)
 	scratch_leave();
 }
 
-/* 500 MiB, of which 200 are used, 10 of them cache that can go. */
+/* The limit is 500 MiB. 200 MiB are used, and 10 of these are cache that the kernel can drop. */
 TEST(machine, free_memory_in_a_cgroup_v2_is_its_limit_minus_its_usage)
 {
 	enter("0::/\n", v2_mount);
@@ -101,7 +102,8 @@ TEST(machine, a_cgroup_over_its_limit_has_no_free_memory)
 	scratch_leave();
 }
 
-/* In a container the mount shows a part of the tree, and the path may be outside of it. */
+/* In a container the mount shows only a part of the cgroup tree, and the path of the process may
+ * lie outside of that part. */
 TEST(machine, limits_are_found_in_a_container_that_sees_only_a_part_of_the_cgroup_tree)
 {
 	enter("0::/docker/1/x\n",

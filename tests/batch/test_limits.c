@@ -1,4 +1,4 @@
-/* How the memory of a run is shared out. */
+/* Tests of how a batch divides its memory between the main process and the workers. */
 #include "support/test.h"
 
 #include "batch/limits.h"
@@ -6,7 +6,7 @@
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
 
-/* The parts add up to the whole. 32 MiB are for the main process. */
+/* Check that the parts add up to the whole. The main process gets 32 MiB. */
 static void expect_sum(struct limits limits)
 {
 	EXPECT_EQ(32 * MIB + limits.finished + limits.n_workers * limits.allowance +
@@ -51,7 +51,7 @@ TEST(limits, with_almost_no_memory_one_worker_gets_the_minimum)
 	expect_sum(limits);
 }
 
-/* Every control group says "max", so the amount of memory is not known. */
+/* Every cgroup file contains "max", so the amount of available memory is not known. */
 TEST(limits, without_memory_limits_the_computed_options_are_valid_for_the_executor)
 {
 	struct limits limits = limits_share(0, 0, UINT64_MAX, 2);

@@ -1,4 +1,4 @@
-/* The names of outputs, and which files are images. */
+/* Tests of the names of outputs, and of which input files count as images. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -26,7 +26,8 @@ static struct walk_item item_of(const char *relative, bool is_named)
 	                          .name = relative};
 }
 
-/* The name of the output, as static text; "(ignored)": it is no image; "(unknown)": no output. */
+/* The name of the output as static text; "(ignored)" if the input is not an image, "(unknown)" if
+ * it has no output name. */
 static const char *named(const struct walk_item *item, enum image_format format,
                          const char *tag, enum image_format want)
 {
@@ -74,7 +75,8 @@ static void content(const char *path, const char *bytes, size_t n)
 	close(fd);
 }
 
-/* None of these files exists: a file with a known suffix is not opened. */
+/* None of these files exists: a file with a known suffix is not opened to choose its output name.
+ */
 TEST(naming, a_known_suffix_decides_the_format_and_is_kept)
 {
 	EXPECT_STR(met("a.jpg", FORMAT_NONE, FORMAT_JPEG), "a.jpg");
@@ -123,7 +125,7 @@ TEST(naming, an_unknown_suffix_is_kept_and_the_suffix_of_the_format_is_appended)
 	EXPECT_STR(met("end.", FORMAT_NONE, FORMAT_JPEG), "end..jpg");
 	EXPECT_STR(met("iphone", FORMAT_NONE, FORMAT_JPEG), "iphone.jpg");
 	EXPECT_STR(met("a.jpg.bak", FORMAT_WEBP, FORMAT_WEBP), "a.jpg.bak.webp");
-	/* A name that is only a suffix has no suffix. */
+	/* A name such as ".jpg" has no suffix. */
 	EXPECT_STR(met(".jpg", FORMAT_NONE, FORMAT_PNG), ".jpg.png");
 	scratch_leave();
 }

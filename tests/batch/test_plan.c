@@ -1,4 +1,4 @@
-/* The plan: collisions, its cost in memory, and outputs that were not planned. */
+/* Tests of the plan: name collisions, memory use, and outputs that were not planned. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -17,7 +17,7 @@ static bool always(void *data)
 
 static const char *one_input[] = {"in"};
 
-/* Make a plan of these inputs. */
+/* Make a plan for these inputs. */
 static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
                             enum image_format format, enum plan_result *ret_result)
 {
@@ -31,7 +31,7 @@ static struct plan *plan_of(const char *const *inputs, size_t n_inputs,
 	return plan;
 }
 
-/* The claims as static text: a line "OUTPUT <- INPUT" for each. */
+/* The claims of outputs as static text: a line "OUTPUT <- INPUT" for each. */
 static const char *claims_of(const struct plan *plan)
 {
 	static char text[1024];
@@ -261,7 +261,7 @@ TEST(plan, an_output_name_that_was_not_planned_can_be_claimed_only_once_too)
 }
 
 #ifndef PIXPOOL_SANITIZE
-/* The value of a line of /proc/self/status, in kilobytes; -1: there is no such line. */
+/* The value of a line of /proc/self/status in kilobytes, or -1 if there is no such line. */
 static long status_kb(const char *key)
 {
 	FILE *file = fopen("/proc/self/status", "re");
@@ -277,7 +277,7 @@ static long status_kb(const char *key)
 	return kb;
 }
 
-/* Reset the peak of resident memory. */
+/* Reset the peak of resident memory that the kernel records for this process. */
 static bool reset_peak(void)
 {
 	FILE *file = fopen("/proc/self/clear_refs", "we");

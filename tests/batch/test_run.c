@@ -1,4 +1,5 @@
-/* A batch keeps its bounds, as seen from outside while its workers wait at gates; and its states. */
+/* Tests of the limits of a batch, observed from outside while its workers wait at gates, and of the
+ * states of a batch. */
 #include "cli_fixture.h"
 
 #include "batch/batch_internal.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The number of descriptors of a process that are pictures below the folder "in". */
+/* How many open descriptors of a process lead to pictures below the folder "in". */
 static unsigned count_inputs(pid_t pid)
 {
 	char path[64], target[512];
@@ -49,7 +50,7 @@ TEST(run, at_most_four_inputs_are_open_for_each_worker)
 		EXPECT(n <= max, "%u inputs are open", n);
 		poll(NULL, 0, 1);
 	}
-	EXPECT_EQ(n, max); /* the feeder opens as many as it may */
+	EXPECT_EQ(n, max); /* wait until the feeder has opened as many inputs as it may */
 	EXPECT_EQ(count_processes("gate-a"), N_WORKERS);
 	for (int i = 0; i < N_IMAGES; i++) {
 		n = count_inputs(command.pid);
@@ -81,7 +82,7 @@ TEST(run, a_blocked_worker_delays_only_its_own_image)
 	fixture_leave();
 }
 
-/* Files are added and removed after the plan. */
+/* The test adds and removes files after the batch has made its plan. */
 TEST(run, changes_to_the_input_tree_after_planning_affect_only_the_changed_files)
 {
 	struct command command;
@@ -95,7 +96,8 @@ TEST(run, changes_to_the_input_tree_after_planning_affect_only_the_changed_files
 	}
 	scratch_folder("in/sub");
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out -f jpg --report r");
-	await_gate("a"); /* in/sub is not walked yet: files come before folders */
+	/* The walk has not reached in/sub yet, because files come before folders. */
+	await_gate("a");
 	write_script("in/sub/late.png", "size 2 2");
 	write_script("in/sub/late.gif", "size 2 2");
 	for (int i = 10; i < 20; i++) {
@@ -109,7 +111,8 @@ TEST(run, changes_to_the_input_tree_after_planning_affect_only_the_changed_files
 	fixture_leave();
 }
 
-/* The names of its files are not known any more, but the plan has counted them. */
+/* The batch does not remember the names of the files in that folder, but its plan has counted them.
+ */
 TEST(run, a_folder_that_is_moved_away_after_planning_is_reported_as_a_failure)
 {
 	struct command command;
@@ -118,14 +121,15 @@ TEST(run, a_folder_that_is_moved_away_after_planning_is_reported_as_a_failure)
 
 	fixture_enter();
 	write_script("in/a.png", "gate a\nsize 2 2");
-	for (int i = 0; i < 20; i++) { /* more than the feeder opens ahead */
+	for (int i = 0; i < 20; i++) { /* more files than the feeder opens in advance */
 		snprintf(path, sizeof(path), "in/c%02d.png", i);
 		write_script(path, "size 2 2");
 	}
 	write_script("in/sub/b.png", "size 2 2");
 	write_script("in/sub/c.png", "size 2 2");
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
-	await_gate("a"); /* in/sub is not walked yet: files come before folders */
+	/* The walk has not reached in/sub yet, because files come before folders. */
+	await_gate("a");
 	REQUIRE(rename("in/sub", "elsewhere") == 0);
 	let_pass("in/a.png");
 	ended = end(&command);
@@ -153,7 +157,8 @@ static bool may_go(enum batch_state from, enum batch_state to)
 	return is_legal;
 }
 
-/* The feeder may notice the stop and reach its end before the main thread decides about the plan. */
+/* The feeder thread may notice a stop and finish before the main thread decides whether the plan is
+ * accepted. */
 TEST(run, feeding_starts_only_in_the_planned_state)
 {
 	EXPECT(may_go(BATCH_PLANNED, BATCH_FEEDING));

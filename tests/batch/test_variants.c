@@ -1,6 +1,7 @@
 /*
- * Several outputs of each input, through the whole chain: plan, workers, committer, report. No
- * command asks for them yet, so the batch is run from here.
+ *
+ * Tests of several outputs for each input, through the whole chain: plan, workers, committer and
+ * report. No command has an option for that yet, so these tests run the batch directly.
  */
 #include "support/scratch.h"
 #include "support/test.h"
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A PPM of this size, all of it grey. */
+/* Write a PPM of this size that is grey everywhere. */
 static void make_ppm(const char *path, unsigned width, unsigned height)
 {
 	FILE *file = fopen(path, "we");
@@ -28,7 +29,7 @@ static void make_ppm(const char *path, unsigned width, unsigned height)
 	REQUIRE(fclose(file) == 0);
 }
 
-/* Run a batch over "in" to "out"; its records go to "report". */
+/* Run a batch from the folder "in" to the folder "out", with its records in the file "report". */
 static int run_batch(struct batch_options options)
 {
 	static const char *const inputs[] = {"in"};
@@ -58,7 +59,7 @@ static int run_batch(struct batch_options options)
 	return status;
 }
 
-/* The records of the last run; static text. */
+/* The records of the last run, as static text. */
 static const char *records(void)
 {
 	static char text[8192];
@@ -81,7 +82,8 @@ static struct variant_rule rule_of(unsigned side, enum image_format format,
 	};
 }
 
-/* The zygote must start before the process has a second thread, which Criterion starts at once. */
+/* The zygote must be started before the process has a second thread. Criterion creates one at once.
+ */
 __attribute__((constructor)) static void start_zygote(void)
 {
 	struct pxp_error error;
@@ -155,7 +157,7 @@ TEST(variants, two_variants_of_one_input_with_the_same_name_collide)
 	scratch_leave();
 }
 
-/* The second is wider than JPEG allows. */
+/* The second output is wider than JPEG allows. */
 TEST(variants, a_picture_fails_if_one_of_its_variants_cannot_be_made)
 {
 	struct variant_rule rules[] = {rule_of(16, FORMAT_PNG, NULL),

@@ -1,4 +1,4 @@
-/* Writes PPM and reads BMP, byte by byte. */
+/* A writer of PPM and a reader of BMP files. */
 #include "bitmap.h"
 
 #include "cli_fixture.h"
@@ -47,7 +47,8 @@ static unsigned number_at(const uint8_t *at)
 	       (unsigned)at[3] << 24;
 }
 
-/* 24 bits, rows from the bottom up and padded to 4 bytes, as stb_image_write writes them. */
+/* Reads 24-bit BMP with rows from the bottom up, padded to 4 bytes, as stb_image_write writes it.
+ */
 static const struct bitmap *open_bitmap(const char *path)
 {
 	static struct bitmap bitmap;

@@ -1,4 +1,4 @@
-/* The scratch folder of a test, its images, and its results as texts. */
+/* What tests of whole commands share: a scratch folder, images in it, and results as text. */
 #include "cli_fixture.h"
 
 #include "base/fd.h"
@@ -40,7 +40,7 @@ void fixture_leave(void)
 	scratch_leave();
 }
 
-/* Make the folders on the way to path. */
+/* Create the parent folders of path. */
 static void make_folders(const char *path)
 {
 	char folder[512];
@@ -115,7 +115,8 @@ const char *as_nobody(void)
 		             "cannot drop root here");
 		return NULL;
 	}
-	/* Other users may not be able to enter the build folder. */
+	/* The tests run commands as other users too, and these may not be able to enter the build
+	 * folder. */
 	scratch_folder(".bin");
 	REQUIRE(run("cp -p '%s/pixpool' .bin/", PIXPOOL_PROGRAMS).status == 0);
 	here = realpath(".bin", NULL);
@@ -129,7 +130,7 @@ const char *as_nobody(void)
 
 /* ---- results ---- */
 
-/* Replace every match of the pattern's first group by #. */
+/* Replace the first group of every match of the pattern by #. */
 static void mask(char *text, const char *pattern)
 {
 	regmatch_t match[2];
@@ -168,7 +169,7 @@ static void sort_lines(char *text)
 	strcpy(text, sorted);
 }
 
-/* Remove a member from all records. */
+/* Remove a JSON member from all records. */
 static void leave_out(const char *member, char *text)
 {
 	const char *end;
@@ -235,7 +236,7 @@ const char *plain(const char *given)
 	return text;
 }
 
-/* "jpeg 64x43" of a file, read without any engine. */
+/* Describe an image file as "jpeg 64x43". No image library is used. */
 static void describe(const char *path, char *text, size_t n_text)
 {
 	static uint8_t b[256 * 1024];
@@ -250,7 +251,7 @@ static void describe(const char *path, char *text, size_t n_text)
 		width = (unsigned)(b[18] << 8 | b[19]);
 		height = (unsigned)(b[22] << 8 | b[23]);
 	}
-	/* The frame header is the segment SOF0 or SOF2. */
+	/* The frame header of a JPEG is the segment SOF0 or SOF2. */
 	for (ssize_t at = 2; format == FORMAT_JPEG && at + 8 < n && b[at] == 0xff;
 	     at += 2 + (b[at + 2] << 8 | b[at + 3])) {
 		if (b[at + 1] == 0xc0 || b[at + 1] == 0xc2) {

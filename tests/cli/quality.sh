@@ -1,6 +1,6 @@
 #!/bin/bash
-# The samples come out as large as vipsthumbnail makes them and no worse: bench/quality says so. Its status is 77 where
-# the tools for it are missing.
+# Check with bench/quality that resized samples are at least as accurate as those of vipsthumbnail. Exit status 77
+# means that the tools for this check are missing.
 #
 #     quality.sh TREE PIXPOOL
 set -euo pipefail
@@ -9,7 +9,7 @@ if ! command -v vipsthumbnail > /dev/null; then
 	echo 'skipped: no vipsthumbnail (libvips-tools)'
 	exit 77
 fi
-# The first python3 of the path may be one without Debian's modules.
+# The first python3 in PATH may lack the modules that Debian packages install.
 has_modules() {
 	"$1" -c 'import numpy, PIL.ImageCms' 2> /dev/null
 }

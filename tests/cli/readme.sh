@@ -1,5 +1,6 @@
 #!/bin/bash
-# The commands that README.md shows print what stands there, but for times and the bytes that encoders make.
+# Run the commands that README.md shows, and compare their output with the output shown there. Times, and byte counts
+# that depend on encoders, may differ.
 #
 #     readme.sh TREE PROGRAMS
 set -euo pipefail
@@ -11,24 +12,24 @@ trap 'rm -rf "$work"' EXIT
 ln -s "$tree/samples" "$work/samples"
 cd "$work"
 
-masked() { # images of one command end in any order
+masked() { # the order in which images of one command complete is not fixed
 	sed -E 's/^\[[0-9]+\//[#\//; s/ in [0-9.]+ s/ in # s/; s/\([0-9.]+ images/(# images/; s/[0-9.]+ k?B\b/# B/g
 		s/libvips [0-9.]+/libvips #/' | sort
 }
 
 n=0
-check() { # a command, and its output as it is shown
+check() { # arguments: COMMAND OUTPUT. Check that the command prints the output that README.md shows
 	[[ -n $1 ]] || return 0
 	n=$((n + 1))
 	status=0
 	bash -c "$1" > said 2>&1 || status=$?
-	((status <= 1)) || { # 1: an image failed, as some examples show
+	((status <= 1)) || { # status 1 is allowed: in some examples an image fails
 		echo "README.md: status $status: $1"
 		cat said
 		exit 1
 	} >&2
-	grep -v '^pixpool: sandbox: workers run without ' said > got || [[ ! -s got ]] # a build with sanitizers, or a machine that has no such layer
-	if [[ $2 == *$'\n...' ]]; then # the rest is not shown
+	grep -v '^pixpool: sandbox: workers run without ' said > got || [[ ! -s got ]] # a sanitizer build, or a machine that lacks a sandbox layer, prints one more line
+	if [[ $2 == *$'\n...' ]]; then # README.md does not show the rest of the output
 		printf '%s\n' "${2%$'\n...'}" > shown
 		head -n "$(wc -l < shown)" got > begun
 		mv begun got

@@ -1,10 +1,11 @@
 /*
+ *
  * Attacks by a worker that an image has taken over. Each row of the table is a command of the
  * scripted engine and the class of failure that the image must get. Each row runs alone, between
  * valid images that must succeed.
  *
- * The last column is the control: the same attack with its safeguard off succeeds, or fails for a
- * reason outside of our program.
+ * The last column is the control: the same attack with its safeguard off. It succeeds, or fails for
+ * a reason outside of our program.
  */
 #include "cli_fixture.h"
 
@@ -16,12 +17,12 @@
 
 static const struct row {
 	const char *order;
-	const char *class;   /* NULL: the image succeeds */
-	const char *message; /* a part of the message */
-	/* A part of the record with --sandbox off; NULL: not about it. */
+	const char *class;   /* the expected class of failure; NULL: the image succeeds */
+	const char *message; /* a part of the expected message */
+	/* A part of the expected record with --sandbox off; NULL: the row has no such control. */
 	const char *control;
 } rows[] = {
-	/* Deaths. */
+	/* Attacks that end the worker. */
 	{"signal SIGSEGV", "crashed", "worker died of SIGSEGV", NULL},
 	{"signal SIGABRT", "crashed", "worker died of SIGABRT", NULL},
 	{"signal SIGBUS", "crashed", "worker died of SIGBUS", NULL},
@@ -38,24 +39,24 @@ static const struct row {
 	{"signal SIGSYS", "violation", "worker died of SIGSYS", NULL},
 	{"exit 0", "crashed", "worker exited with status 0", NULL},
 	{"exit 7", "crashed", "worker exited with status 7", NULL},
-	/* Time, memory and messages. */
+	/* Attacks that use up time, memory or standard error. */
 	{"hang asleep", "timeout", "over its deadline", NULL},
 	{"hang busy", "timeout", "over its deadline", NULL},
 	{"signal SIGSTOP", "timeout", "over its deadline", NULL},
 	{"write 3000000", "violation", "the output does not match the worker's answer",
          NULL},
 	{"stderr 100000000", NULL, NULL, NULL},
-	/* Rights that valid code may ask for: refused with an error. */
+	/* System calls that valid code may try: the sandbox refuses them with an error. */
 	{"open secret", "bad-image", "script: open: Operation not permitted",
          "script: open: got through"},
 	{"create made", "bad-image", "script: create: Operation not permitted",
          "script: create: got through"},
-	/* Rights that no decoder asks for. */
+	/* System calls that no decoder makes: the sandbox kills the worker. */
 	{"socket", "violation", "worker died of SIGSYS", "script: socket: got through"},
 	{"exec", "violation", "worker died of SIGSYS", "worker exited with status 42"},
 	{"fork", "violation", "worker died of SIGSYS", "script: fork: got through"},
 	{"chmod", "violation", "worker died of SIGSYS", "script: chmod: got through"},
-	/* Lies. Their controls are in tests/exec/test_hostile.c. */
+	/* Forged answers. Their controls are in tests/exec/test_hostile.c. */
 	{"answer twice", "violation", "the worker's answer is not valid", NULL},
 	{"answer wrong", "violation", "answered a task that it does not have", NULL},
 	{"answer short", "violation", "sent an answer that is too short", NULL},
@@ -81,7 +82,7 @@ static void make_inputs(const char *order)
 	REQUIRE(chmod("in/kept.png", 0644) == 0);
 }
 
-/* Let workers, which are another user, create files here. */
+/* Allow workers, which run as another user, to create files here. */
 static void open_to_all(void)
 {
 	REQUIRE(chmod(".", 0777) == 0 && chmod("in/kept.png", 0644) == 0);
@@ -147,7 +148,7 @@ static void try_row(const struct row *row)
 	fixture_leave();
 }
 
-/* Whether all layers are in force. Prints those that are missing. */
+/* Whether all layers of the sandbox are in force. Prints those that are missing. */
 static bool is_locked_down(void)
 {
 	bool is_whole;
@@ -215,7 +216,7 @@ TEST(attacks, an_image_that_takes_all_memory_fails_with_class_memory)
 #endif
 	fixture_enter();
 	make_inputs("allocate 99999999999999");
-	/* The memory of the machine: a test must not take all of it. */
+	/* Skip a row that would take all memory of the machine. */
 	EXPECT_EQ(run("ulimit -d 2000000; %s", command_of(&rows[0])).status, 1);
 	EXPECT(strstr(records("r"), "{'input':'in/kept.png','status':'failed','class':"
 	                            "'memory'"),
@@ -248,8 +249,8 @@ TEST(attacks, a_worker_can_kill_the_main_process_with_the_sandbox_off)
 
 /* ---- outputs ---- */
 
-/* One worker makes both images: at the first it keeps the output, at the second it writes to it,
- * after the first was published. */
+/* One worker makes both images: it keeps the descriptor of the first output, and writes to it while
+ * making the second image, after the first output was published. */
 static void write_late(const char *environment, const char *want)
 {
 	struct command command;

@@ -1,5 +1,5 @@
-/* Limits of one image and of the run: an image over a limit fails alone, and the failure names the
- * limit. */
+/* Tests of limits for one image and for the run: an image over a limit fails alone, and the failure
+ * names the limit. */
 #include "cli_fixture.h"
 
 #include <pixpool/executor.h>
@@ -34,7 +34,7 @@ static void expect_counts(int n_ok, int n_failed)
 	EXPECT(strstr(records("r"), want), "%s\nis not in\n%s", want, records("r"));
 }
 
-/* The number of workers in the records. */
+/* How many different workers the records name. */
 static int count_workers(void)
 {
 	return atoi(run("grep -o '\"worker\":[0-9]*' r | sort -u | wc -l").out);
@@ -65,7 +65,7 @@ TEST(bounds, an_image_that_takes_all_memory_fails_alone)
 	fixture_leave();
 }
 
-/* The image takes more than a worker's allowance, and its header did not show that. */
+/* The image takes more memory than a worker's allowance, and its header did not show that. */
 TEST(bounds, an_image_that_ran_out_of_memory_is_retried_with_the_whole_memory_budget)
 {
 	skip_without_limits();
@@ -81,7 +81,7 @@ TEST(bounds, an_image_that_ran_out_of_memory_is_retried_with_the_whole_memory_bu
 }
 
 /* 15000 x 15000 pixels of 8 bytes, interlaced: all must be in memory at once. */
-/* By the engine that would decode it. */
+/* The estimate is that of the engine that would decode the picture. */
 #ifdef PIXPOOL_VIPS
 #define NEEDED "1764"
 #else
@@ -108,8 +108,8 @@ TEST(bounds, an_image_that_needs_too_much_memory_fails_before_it_is_opened)
 	fixture_leave();
 }
 
-/* The workers have 64 MiB here and are replaced from three quarters of that on: a picture that leaks less
- * than the rest costs none. */
+/* Each worker has 64 MiB here and is replaced when it uses three quarters of that. So a picture
+ * that leaks less than the remaining quarter fails no image. */
 TEST(bounds, a_worker_that_leaks_memory_is_replaced_before_an_image_fails)
 {
 	char path[32];
@@ -130,7 +130,7 @@ TEST(bounds, a_worker_that_leaks_memory_is_replaced_before_an_image_fails)
 	fixture_leave();
 }
 
-/* A control group of our own with a limit in bytes. NULL where it cannot be made. */
+/* Create a cgroup with a limit in bytes. Returns NULL where that is not possible. */
 static const char *make_group(unsigned long n_bytes)
 {
 	static char group[512];
@@ -203,7 +203,8 @@ TEST(bounds, a_too_big_failure_names_the_exceeded_limit)
 	expect_record("'class':'too-big','message':'header: 12 frames, the limit is 11'");
 	EXPECT_EQ(run("pixpool verify in/pendulum.gif --report r --max-frames 12").status,
 	          0);
-	/* Only decoded frames count: a still output needs the first. */
+	/* Only decoded frames count towards the limit: an output without animation needs the first
+	 * frame only. */
 	EXPECT_EQ(run("pixpool resize -s 8 -f jpg in/pendulum.gif -o out3 --report r "
 	              "--max-frames 1")
 	                  .status,

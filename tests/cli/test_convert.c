@@ -56,7 +56,7 @@ TEST(convert, keep_dates_gives_the_output_the_times_of_its_input)
 	EXPECT_EQ(kept.st_mtim.tv_sec, 981173106);
 	EXPECT_EQ(kept.st_mtim.tv_nsec, 789000000);
 	EXPECT(fresh.st_mtim.tv_sec > 1000000000);
-	/* Also of an output that replaces another. */
+	/* --keep-dates also works for an output that replaces another file. */
 	EXPECT_EQ(
 		run("pixpool convert in -o fresh --keep-dates --overwrite always").status,
 		0);
@@ -85,7 +85,7 @@ TEST(convert, an_invalid_option_value_is_refused_before_any_work)
 
 #ifdef PIXPOOL_VIPS
 
-/* The bytes of a file and their number. Static. */
+/* Read a file into a static buffer, and set *ret_n to its length. */
 static const uint8_t *bytes_of(const char *path, size_t *ret_n)
 {
 	static uint8_t bytes[2 << 20];
@@ -216,7 +216,8 @@ TEST(convert, lost_metadata_is_listed_in_the_record_and_the_summary)
 	REQUIRE(ended.status == 0, "%s", ended.err);
 	EXPECT(holds("webp.json", "\"lost\":[\"comment\"]"));
 	EXPECT(holds("webp.json", "\"lost\":1,"));
-	/* A JPEG keeps it, and without the class it is no loss. */
+	/* A JPEG can keep this block, and if its class was not requested the block is not reported
+	 * as lost. */
 	ended = run("pixpool convert in -o out --report jpeg.json");
 	REQUIRE(ended.status == 0, "%s", ended.err);
 	EXPECT(holds("out/a.jpg", "a comment"));
@@ -227,7 +228,7 @@ TEST(convert, lost_metadata_is_listed_in_the_record_and_the_summary)
 	fixture_leave();
 }
 
-/* The bits of a sample of a PNG, and whether it is interlaced. */
+/* The bits per sample of a PNG, and whether the PNG is interlaced. */
 static int png_depth(const char *path)
 {
 	size_t n;
@@ -316,7 +317,7 @@ TEST(convert, an_output_profile_can_be_read_from_a_file)
 	EXPECT_EQ(run("pixpool convert in -o out -f jpg --profile wide.icc").status, 0);
 	bytes = bytes_of("out/a.jpg", &n);
 	EXPECT(memmem(bytes, n, icc, n_icc) != NULL);
-	/* The same colours, through that profile. */
+	/* The expected colours are the same colours converted to that profile. */
 	EXPECT_EQ(run("pixpool convert in -o exact -f png --profile wide.icc").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 40 exact -o seen -f bmp").status, 0);
 	EXPECT_STR(look("seen/a.bmp"), "40x20 rg/bw");
@@ -326,11 +327,12 @@ TEST(convert, an_output_profile_can_be_read_from_a_file)
 		0);
 	EXPECT(holds("lin/a.tif", "acsp"));
 
-	/* Longer than a frame between processes: workers cannot map files. */
+	/* The profile is longer than a frame between processes, so the test checks that workers can
+	 * receive it without opening a file. */
 	static uint8_t padded[100000];
 
 	memcpy(padded, icc, n_icc);
-	for (int i = 0; i < 4; i++) /* its own length */
+	for (int i = 0; i < 4; i++) /* the profile stores its own length */
 		padded[i] = (uint8_t)(sizeof(padded) >> (24 - 8 * i));
 	scratch_bytes("long.icc", padded, sizeof(padded));
 	EXPECT_EQ(run("pixpool convert in -o long -f png --profile long.icc").status, 0);
@@ -347,7 +349,7 @@ TEST(convert, an_output_profile_can_be_read_from_a_file)
 	fixture_leave();
 }
 
-/* The marker of a JPEG's frame, and the sampling factors of its first component. */
+/* The marker of a JPEG's frame header, and the sampling factors of the first component. */
 static int jpeg_frame(const char *path, int *ret_sampling)
 {
 	size_t n, at = 2;

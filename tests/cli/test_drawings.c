@@ -1,7 +1,8 @@
 /*
- * SVG and PDF through the whole command: workers of their own draw them with their text. These
- * workers may read fonts and no other files. A build with sanitizers has no sandbox: there the tests
- * draw with --sandbox off, and skip whatever needs the sandbox.
+ *
+ * Tests of SVG and PDF with whole commands: drawing workers, which may read fonts and no other
+ * files, draw them with their text. A sanitizer build has no sandbox: there the tests draw with
+ * --sandbox off, and skip whatever needs the sandbox.
  */
 #include "cli_fixture.h"
 
@@ -27,14 +28,14 @@
 #define HELLO_PDF PDF("BT /F1 40 Tf 10 40 Td (Hello) Tj ET ")
 #define BLANK_PDF PDF("                                    ")
 
-/* Whether info lists the format as readable. */
+/* Whether pixpool info lists the format as readable. */
 static bool is_drawn(const char *options)
 {
 	return strstr(run("pixpool info %s", options).out, "\n    svg      vips ") !=
 	       NULL;
 }
 
-/* The options for drawing here: none where the sandbox is available. */
+/* The options with which drawings can be drawn here: none if the sandbox is available. */
 static const char *options_here(void)
 {
 	static const char *options;
@@ -44,7 +45,8 @@ static const char *options_here(void)
 	return options;
 }
 
-/* Whether the sandbox is complete. If not, leaves the fixture. */
+/* Whether the sandbox is complete. If not, leave the scratch folder so that the test can be
+ * skipped. */
 static bool enter_whole(void)
 {
 	fixture_enter();
@@ -72,7 +74,7 @@ TEST(drawings, text_of_a_drawing_is_drawn)
 	          0);
 	EXPECT_STR(run("head -q -n 2 out/*.ppm | tr '\\n' ' '").out,
 	           "P6 400 200 P6 400 200 P6 400 200 P6 400 200 ");
-	/* Zeros are black. */
+	/* A pixel of value 0 is black. */
 	EXPECT(strtol(run("tr -cd '\\000' < out/a.ppm | wc -c").out, NULL, 10) > 4000);
 	EXPECT(strtol(run("tr -cd '\\000' < out/b.ppm | wc -c").out, NULL, 10) > 4000);
 	EXPECT_STR(run("tr -cd '\\000' < out/blank.ppm | wc -c").out, "0\n");
@@ -92,8 +94,8 @@ TEST(drawings, drawings_look_the_same_with_and_without_the_sandbox)
 	fixture_leave();
 }
 
-/* librsvg decodes them with modules that it opens on demand, and ignores images that it cannot
- * decode. */
+/* librsvg decodes embedded pictures with modules that it opens on demand, and ignores pictures that
+ * it cannot decode. */
 TEST(drawings, pictures_embedded_in_a_drawing_are_drawn)
 {
 	static const char *const kinds[][2] = {{"png", "balloon.png"},
@@ -137,7 +139,8 @@ static void expect_refused(const char *container, const char *options, const cha
 	run("rm -r out r");
 }
 
-/* The safeguard is the rule that lets workers read fonts: without it, text would be missing. */
+/* The safeguard is the rule that lets workers read fonts: without it, drawings would lack their
+ * text. */
 TEST(drawings, drawings_are_unsupported_if_workers_cannot_read_fonts)
 {
 	if (!enter_whole())
@@ -285,7 +288,8 @@ TEST(drawings, each_drawing_gets_a_worker_of_its_own)
 	fixture_leave();
 }
 
-/* Decoders end before drawing begins: there are never more workers than -j asked for. */
+/* The workers that decode end before drawing starts, so there are never more workers than -j
+ * allows. */
 TEST(drawings, drawings_are_drawn_after_all_other_images)
 {
 	struct command command;
@@ -334,7 +338,8 @@ TEST(drawings, more_drawings_than_fit_the_queue_take_turns_with_other_images)
 	fixture_leave();
 }
 
-/* A worker returns the descriptor that it was given: the name may belong to another file by then. */
+/* A worker returns the descriptor that it received, so the drawing is not opened by name again: the
+ * name may belong to another file by then. */
 TEST(drawings, a_drawing_passed_on_by_a_decoder_is_not_reopened_by_name)
 {
 	struct command command;
@@ -440,7 +445,7 @@ TEST(drawings, the_second_interrupt_kills_drawings_in_progress)
 	fixture_leave();
 }
 
-/* After an interrupt during decoding nothing is drawn. */
+/* An interrupt arrives while pictures are decoded. After that no drawing starts. */
 TEST(drawings, no_drawing_starts_after_an_interrupt)
 {
 	struct command command;
@@ -523,7 +528,7 @@ TEST(drawings, a_worker_that_draws_can_read_fonts_and_no_other_files)
 	snprintf(order, sizeof(order), "open %s",
 	         run("printf %%s \"$(fc-match -f '%%{file}')\"").out);
 	fixture_leave();
-	/* This message means that the file was opened. */
+	/* This message would mean that the worker opened the file. */
 	expect_attack(order, "internal", "script: open: got through");
 	expect_attack("open secret", "bad-image", "script: open: Permission denied");
 	expect_attack("open /etc/passwd", "bad-image", "script: open: Permission denied");

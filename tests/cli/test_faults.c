@@ -1,4 +1,4 @@
-/* A bad image fails alone: workers die, hang and print, and the batch continues. */
+/* Tests of workers that die, hang or print: only their own image fails, and the batch continues. */
 #include "cli_fixture.h"
 
 #include <signal.h>
@@ -18,7 +18,8 @@ static void make_good_ones(void)
 	}
 }
 
-/* All valid images are done, and records and status agree on the number of failures. */
+/* Check that all valid images are done, and that the records and the exit status agree on the
+ * number of failures. */
 static void expect_rest_whole(int n_failed)
 {
 	const char *text = records("r");
@@ -204,7 +205,8 @@ TEST(faults, killing_the_main_process_ends_all_processes_and_leaves_no_temporary
 	command = begin("pixpool-scripted resize -s 8 -j 2 in -o out --report r");
 	await_gate("a");
 	kill(command.pid, SIGKILL);
-	/* end() waits for all processes; fixture_leave() looks for temporary files. */
+	/* No further check is needed: end() waits for all processes, and fixture_leave() looks for
+	 * temporary files. */
 	EXPECT_EQ(end(&command).status, 128 + SIGKILL);
 	EXPECT(!strstr(tree("out"), "a.png"));
 	fixture_leave();

@@ -1,11 +1,11 @@
-/* Sizes, fits and filters, checked in the pixels of the outputs. */
+/* Tests of the options for size, fit and filters. The pixels of the outputs are compared. */
 #include "bitmap.h"
 #include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Run a command on in/a.ppm, and compare the BMP that it makes. */
+/* Run a command on in/a.ppm, and compare the BMP that it writes. */
 struct act {
 	const char *words, *shows;
 };
@@ -162,8 +162,8 @@ TEST(filters, each_vips_filter_has_its_documented_effect)
 	fixture_leave();
 }
 
-/* Filters that change the shape come first, in any order of the words: the box applies to the turned
- * image. */
+/* Filters that change the shape run first, whatever the order of the options: the box applies to
+ * the rotated image. */
 TEST(filters, filters_that_change_the_shape_run_before_scaling)
 {
 	static const struct act acts[] = {

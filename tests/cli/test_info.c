@@ -1,6 +1,8 @@
 /*
- * The table of formats of info is tried, format by format and engine by engine: listed formats are
- * read and written, others are refused as unsupported. Also in a build without libvips.
+ *
+ * Tests of the table of formats that pixpool info prints, for each format and each engine: listed
+ * formats can be read and written, others are refused as unsupported. The tests also run in a build
+ * without libvips.
  */
 #include "cli_fixture.h"
 
@@ -18,7 +20,7 @@ struct row {
 static struct row rows[MAX_ROWS];
 static size_t n_rows;
 
-/* A column without the blanks at its end. */
+/* A column of the table without trailing blanks. */
 static void take_column(char *column, const char *line, size_t at, size_t n)
 {
 	memcpy(column, line + at, n);
@@ -48,7 +50,7 @@ static void read_table(void)
 	REQUIRE(n_rows > 15);
 }
 
-/* Whether a column names an engine; auto stands for any. */
+/* Whether a column names an engine. The word "auto" stands for any engine. */
 static bool claims(const char *column, const char *engine)
 {
 	if (strcmp(engine, "auto") == 0)
@@ -66,12 +68,12 @@ static const char *const engines[] = {
 };
 enum { N_ENGINES = sizeof(engines) / sizeof(engines[0]) };
 
-/* The values of -f. */
+/* The values that the option -f accepts. */
 static const char *const formats[] = {"jpeg", "png",  "webp", "avif", "heic",
                                       "jxl",  "tiff", "gif",  "jp2",  "ppm",
                                       "bmp",  "tga",  "hdr"};
 
-/* Whether -f takes this name; the format that the table calls pnm is ppm there. */
+/* Whether -f accepts this name. The format that the table calls pnm is called ppm there. */
 static bool is_word(const char *name)
 {
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
@@ -113,9 +115,11 @@ TEST(info, info_lists_exactly_the_formats_that_an_engine_writes)
 
 /* ---- reading ---- */
 
-/* Files of formats that may not be writable here. Complete, if an engine reads the format. */
+/* Files in formats that this build may be unable to write. A file is complete if an engine reads
+ * its format. */
 static const struct {
-	const char *name, *sample; /* a sample, or else the bytes */
+	/* The path of a sample file, or otherwise the bytes of the file. */
+	const char *name, *sample;
 	const char *bytes;
 	size_t n;
 } givens[] = {
@@ -148,7 +152,7 @@ static const struct {
 };
 enum { N_GIVENS = sizeof(givens) / sizeof(givens[0]) };
 
-/* Make in/NAME.SUFFIX, by an engine that writes the format or from the table above. */
+/* Create in/NAME.SUFFIX, with an engine that writes the format or from the table above. */
 static void provide(const struct row *row)
 {
 	const char *word = strcmp(row->name, "pnm") == 0 ? "ppm" : row->name;
@@ -175,7 +179,7 @@ static void provide(const struct row *row)
 	EXPECT(false, "no file of %s to be tried", row->name);
 }
 
-/* The record of a row's file begins with the first text and contains the second. */
+/* Check that the record of this row's file begins with the first text and contains the second. */
 static bool record_says(const char *all, const struct row *row, const char *what)
 {
 	char begin[64];

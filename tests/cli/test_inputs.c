@@ -1,4 +1,4 @@
-/* Inputs: files that are taken for images, ignored or refused. */
+/* Tests of inputs: which files are processed as images, ignored or refused. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The numbers of the summary, in the order of the record. */
+/* The numbers in the summary record, in this order. */
 static void expect_summary(const char *report, unsigned inputs, unsigned ok,
                            unsigned failed, unsigned ignored, int status)
 {
@@ -125,7 +125,7 @@ TEST(inputs, a_file_named_as_an_input_is_always_tried)
 	fixture_leave();
 }
 
-/* libvips 8.14.1 hangs on these 33 bytes. */
+/* The format detection of libvips 8.14.1 hangs on these 33 bytes. */
 static const unsigned char gzip[33] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0,   0,
                                        3,    0x4b, 0x4c, 0x4a, 0x4e, 0x49, 0x4d, 0x4b};
 
@@ -205,7 +205,7 @@ TEST(inputs, a_fifo_among_the_inputs_never_blocks)
 		"'remembered':0,'ignored':0,'lost':0,'damaged':0,'bytes_in':0,'bytes_out':0,'seconds':#,"
 		"'exit':1,'version':'" PIXPOOL_VERSION "','recipe':'size 32x32',"
 		"'fingerprint':'#'}}\n");
-	/* With an unknown suffix it would have to be opened for its first bytes. */
+	/* A file with an unknown suffix would have to be opened to read its first bytes. */
 	REQUIRE(rename("in/pipe.jpg", "in/pipe") == 0);
 	EXPECT_EQ(run("pixpool resize -s 32 in/pipe -o out").status, 1);
 	EXPECT_EQ(run("pixpool resize -s 32 /dev/zero -o out -f png").status, 1);
@@ -266,7 +266,7 @@ TEST(inputs, an_unreadable_file_or_folder_gets_a_failed_record)
 		              "in/vault: failed: folder without permission to read\n"));
 		EXPECT(strstr(records("out/r"), "{'input':'in/vault','status':'failed',"
 		                                "'class':'permission',"));
-		/* Without its first bytes it does not count as an image. */
+		/* A file whose first bytes cannot be read does not count as an image. */
 		expect_summary("out/r", 3, 1, 2, 1, 1);
 
 		ended = run("%spixpool resize -s 32 in/vault in/vault/b.jpg -o out",

@@ -1,4 +1,4 @@
-/* Ten thousand tiny files in one run, in bounded memory. */
+/* A test of ten thousand tiny files in one run: memory use stays bounded. */
 #include "cli_fixture.h"
 
 #include <stdio.h>

@@ -1,11 +1,12 @@
-/* Each option reaches the image: the output with the option differs from the one without. The effect
- * of each is tested in tests/image/test_options.c and beside it. */
+/* A test that each option has an effect: the output with the option differs from the output without
+ * it. The effect itself is tested in tests/image/test_options.c and its neighbours. */
 #include "cli_fixture.h"
 
 #include <string.h>
 
 static const struct {
-	const char *words, *option; /* the command, and the option that is added */
+	/* The command, and the option that the test adds to it. */
+	const char *words, *option;
 	const char *input;
 	bool is_for_stb;
 } cases[] = {
@@ -33,7 +34,7 @@ static const struct {
 	{"convert -f jpg", "--keep none", "orientation/6.jpg", false},
 };
 
-/* Made again only when the image or the command changes. */
+/* The output without the option is made again only when the image or the command changes. */
 static void make_without(size_t i)
 {
 	struct ended ended;

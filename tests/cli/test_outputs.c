@@ -1,4 +1,4 @@
-/* Outputs: sizes, names, formats, and files that exist already. */
+/* Tests of outputs: sizes, names, formats, and files that exist already. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
@@ -194,7 +194,7 @@ TEST(outputs, overwrite_skip_skips_existing_outputs)
 	                             "2 images: 1 done, 1 skipped in # s (# images/s), "
 	                             "21.0 kB -> #\n");
 	ended = run("pixpool resize -s 32 in -o out --overwrite skip");
-	EXPECT_EQ(ended.status, 0); /* nothing left to do is a success */
+	EXPECT_EQ(ended.status, 0); /* a run with nothing left to do succeeds */
 	fixture_leave();
 }
 

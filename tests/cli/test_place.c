@@ -1,4 +1,4 @@
-/* Faults of the place: outputs and reports that cannot be written, and closed pipes. */
+/* Tests of outputs and reports that cannot be written, and of closed pipes. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
@@ -94,8 +94,8 @@ TEST(system_faults, a_full_disk_stops_the_batch_and_leaves_only_complete_outputs
 		sample("lake.jpg", path);
 	}
 	scratch_folder("out");
-	/* A file system that ends with the process. Users other than root get the rights for it
-	 * in a name space. */
+	/* Run the test in a mount namespace, so that its file system disappears with the process.
+	 * Users other than root get the right to mount in a user namespace. */
 	ended = run(
 		"unshare %s-m sh -c 'mount -t tmpfs -o size=400k none out && exec %s'",
 		geteuid() == 0 ? "" : "-r ",
@@ -159,7 +159,7 @@ TEST(system_faults, an_output_folder_without_permission_stops_the_batch)
 TEST(system_faults, a_limit_on_file_sizes_fails_only_larger_outputs)
 {
 	fixture_enter();
-	write_script("in/large.bmp", "size 200 200"); /* 120 kB */
+	write_script("in/large.bmp", "size 200 200"); /* the output has about 120 kB */
 	write_script("in/small.bmp", "size 2 2");
 	EXPECT_EQ(run("ulimit -f 100; pixpool-scripted resize -s 8 in -o out --retries 0 "
 	              "--report r")

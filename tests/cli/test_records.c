@@ -1,4 +1,4 @@
-/* Records, compared as whole lines: scripts depend on every member. */
+/* Tests of records. They are compared as whole lines, because scripts depend on every member. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #ifdef PIXPOOL_VIPS
 #define ENGINE        "fast"
-#define ENGINE_TO_PNG "vips" /* of a JPEG */
+#define ENGINE_TO_PNG "vips" /* the members of the record of a JPEG */
 #else
 #define ENGINE        "stb"
 #define ENGINE_TO_PNG "stb"
@@ -91,8 +91,8 @@ TEST(records, a_report_file_replaces_an_earlier_report)
 	fixture_leave();
 }
 
-#ifdef PIXPOOL_VIPS /* stb refuses it by its header */
-/* Failures have the numbers that are known. */
+#ifdef PIXPOOL_VIPS /* the stb engine refuses this file because of its header */
+/* The record of a failure has the sizes that were known before the failure. */
 TEST(records, a_failure_record_has_the_known_facts_of_the_image)
 {
 	fixture_enter();
@@ -170,7 +170,7 @@ TEST(records, records_are_written_one_by_one_while_the_batch_runs)
 	fixture_leave();
 }
 
-/* Writing the first output takes longer than the rest of the walk. */
+/* This file is larger, so writing its output takes longer than the rest of the walk. */
 TEST(records, records_are_written_in_order_of_completion)
 {
 	const char *said;

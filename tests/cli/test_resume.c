@@ -1,7 +1,8 @@
 /*
- * A second run on the same output: what is up to date is not made again, whatever happened to outputs,
- * inputs and state between the runs. The scripted engine counts: an input that is opened by a worker
- * would leave its line in the report as "ok".
+ *
+ * Tests of a second run with the same output folder: up-to-date outputs are not made again,
+ * whatever happened to outputs, inputs and state between the runs. The inputs are scripts for the
+ * test engine: a script that a worker opens would appear in the report as "ok".
  */
 #include "cli_fixture.h"
 
@@ -16,7 +17,7 @@
 
 enum { N_IMAGES = 6 };
 
-/* Images in two folders. */
+/* Create images in two folders. */
 static void make_inputs(void)
 {
 	char path[32], script[32];
@@ -26,7 +27,7 @@ static void make_inputs(void)
 		snprintf(script, sizeof(script), "size %d 2", 2 + i);
 		write_script(path, script);
 	}
-	/* Long ago, so that no time is in doubt. */
+	/* Give all inputs an old modification time, so that no comparison of times is in doubt. */
 	run("find in -type f -exec touch -d '2020-01-01 00:00:00.123456' {} +");
 }
 
@@ -36,7 +37,7 @@ static struct ended resize(const char *options)
 	           options);
 }
 
-/* Whether a run says so much in its summary. */
+/* Whether the summary of a run contains this text. */
 static void expect_summary(int n_ok, int n_skipped, int n_failed)
 {
 	char want[128];
@@ -47,7 +48,7 @@ static void expect_summary(int n_ok, int n_skipped, int n_failed)
 	EXPECT(strstr(records("r"), want), "%s\n", records("r"));
 }
 
-/* The second run decodes nothing and ends well. */
+/* Check that the second run decodes nothing and succeeds. */
 static void expect_all_fresh(void)
 {
 	EXPECT_EQ(resize("").status, 0);
@@ -92,7 +93,8 @@ TEST(resume, a_run_with_nothing_to_do_starts_no_worker_and_opens_no_image)
 	run("strace -f -o trace -e trace=openat,clone,clone3,fork,vfork pixpool-scripted "
 	    "resize -s 8 in -o out --progress none");
 	EXPECT_EQ(run("grep -E '\\.png\"' trace").status, 1);
-	/* The zygote is the only process; a fork server and workers would be its children. */
+	/* A run that makes nothing has one child process, the zygote. A fork server and workers
+	 * would be children of the zygote. */
 	EXPECT_STR(
 		run("grep -cE '(clone|clone3|fork|vfork)\\(.*(SIGCHLD|child_tidptr)' trace")
 			.out,
@@ -271,7 +273,7 @@ TEST(resume, a_damaged_database_is_renamed_and_reported)
 	fixture_leave();
 }
 
-/* The test holds the state here, as another run would. */
+/* The test itself holds the lock of the state database, as another run would. */
 TEST(resume, a_concurrent_second_run_waits_or_exits_with_status_4)
 {
 	struct command waits;

@@ -1,5 +1,5 @@
-/* The program finds and reports which layers of the sandbox are in force: on this machine, and in
- * containers that refuse some. */
+/* Tests of how the program reports the layers of the sandbox: on this machine, and in containers
+ * that refuse some layers. */
 #include "cli_fixture.h"
 
 #include <signal.h>
@@ -10,7 +10,7 @@
 #define NO_LANDLOCK "refuse landlock_create_ruleset=38 "
 #define NO_SECCOMP  "refuse seccomp=1 prctl_seccomp=1 "
 
-/* Whether the sandbox is complete here: asked by each test. */
+/* Whether the sandbox is complete on this machine. Every test asks. */
 static bool sandbox_is_whole(void)
 {
 	return run("pixpool info --sandbox require").status == 0;
@@ -84,8 +84,8 @@ TEST(sandbox, the_sandbox_option_accepts_auto_require_and_off)
 	fixture_leave();
 }
 
-/* In a container that refuses a layer, auto continues with a message, require does not begin, off
- * prints nothing, and info lists the missing layer. */
+/* In a container that refuses a layer, --sandbox auto continues with a message, require refuses to
+ * start, off prints nothing, and info lists the missing layer. */
 static void expect_missing(const char *container, const char *layer, const char *reason)
 {
 	char said[160], shown[160];
@@ -175,7 +175,7 @@ TEST(sandbox, two_missing_layers_are_reported_in_one_line)
 
 /* ---- the status of a worker in /proc ---- */
 
-/* The line of a process's status with this beginning. */
+/* The line of /proc/PID/status that begins with this text. */
 static const char *status_line(pid_t pid, const char *begin)
 {
 	static char line[128];
@@ -223,7 +223,7 @@ TEST(sandbox, a_worker_has_no_capabilities_while_it_decodes)
 	fixture_leave();
 }
 
-/* As in a container without capabilities, except those for changing the user. */
+/* This simulates a container that has no capabilities except those for changing the user. */
 TEST(sandbox, hanging_workers_are_killed_even_without_cap_kill)
 {
 	struct ended ended;

@@ -1,6 +1,7 @@
 /*
- * Signals. One worker waits at a gate and the other images are queued behind it, so every run finishes
- * and cancels the same images.
+ *
+ * Tests of signals. One worker waits at a gate and the other images are queued, so every run
+ * finishes and cancels the same images.
  */
 #include "cli_fixture.h"
 
@@ -12,7 +13,7 @@
 
 enum { N_QUEUED = 30 };
 
-/* Begin a batch: one image done, one at its gate, the others queued. */
+/* Start a batch in which one image is done, one waits at its gate and the others are queued. */
 static struct command begin_with_a_gate(const char *options)
 {
 	struct command command;
@@ -96,7 +97,8 @@ TEST(signals, an_interrupt_stops_a_shell_loop_around_the_command)
 		"bash -c 'for i in 1 2 3; do "
 		"pixpool-scripted resize -s 8 in -o out$i; echo $i >> loops; done'");
 	await_gate("a");
-	kill(-command.pid, SIGINT); /* as the terminal does */
+	/* Send the signal to the whole process group, as a terminal does. */
+	kill(-command.pid, SIGINT);
 	await_error(&command, "interrupted");
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 128 + SIGINT);
@@ -203,7 +205,7 @@ TEST(signals, an_interrupt_before_any_image_is_done_still_closes_the_report)
 	fixture_leave();
 }
 
-/* The signal is blocked when it comes, so it is pending when the batch begins. */
+/* The signal is blocked when it arrives, so it is still pending when the batch starts. */
 TEST(signals, an_interrupt_before_the_plan_is_made_writes_nothing)
 {
 	fixture_enter();
@@ -241,8 +243,8 @@ TEST(signals, a_suspended_batch_can_be_continued)
 	fixture_leave();
 }
 
-/* As when a container is paused or a machine sleeps: all processes stop for longer than the
- * deadline. */
+/* All processes stop for longer than the deadline, as when a container is paused or a machine
+ * sleeps. */
 TEST(signals, suspended_time_does_not_count_for_deadlines)
 {
 	struct command command;
@@ -273,7 +275,7 @@ TEST(signals, ctrl_z_suspends_the_workers_too_and_fg_continues_them)
 	kill(command.pid, SIGTSTP);
 	await_state(command.pid, "T");
 	await_state(worker, "T");
-	poll(NULL, 0, 2500); /* longer than the deadline */
+	poll(NULL, 0, 2500); /* wait for longer than the deadline */
 	let_pass("in/b.png");
 	kill(command.pid, SIGCONT);
 	EXPECT_EQ(end(&command).status, 0);

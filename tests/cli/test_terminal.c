@@ -1,6 +1,7 @@
 /*
- * A pseudo-terminal: the text that the program writes to it at several widths, the state in which it
- * leaves it, and Ctrl-C as a key.
+ *
+ * Tests with a pseudo-terminal: the text that the program writes at several widths, the terminal
+ * modes that it leaves behind, and Ctrl-C as a key.
  */
 #include "cli_fixture.h"
 
@@ -24,7 +25,7 @@ enum { SCREEN_BYTES = 256 * 1024 };
 struct terminal {
 	int keyboard, tty;
 	struct termios before;
-	char shown[SCREEN_BYTES]; /* all output so far */
+	char shown[SCREEN_BYTES]; /* all output of the program so far */
 	size_t n;
 };
 
@@ -36,7 +37,7 @@ static void terminal_close(void)
 	fd_close(&terminal.keyboard);
 }
 
-/* Read the output that is there, or comes within wait_ms. */
+/* Read the output that is available now or arrives within wait_ms. */
 static void terminal_read(int wait_ms)
 {
 	struct pollfd ready = {.fd = terminal.keyboard, .events = POLLIN};
@@ -58,10 +59,10 @@ static void set_width(unsigned short width)
 	const struct winsize size = {.ws_row = 24, .ws_col = width};
 
 	REQUIRE(ioctl(terminal.keyboard, TIOCSWINSZ, &size) == 0);
-	terminal_read(0); /* paints of the old width */
+	terminal_read(0); /* the bar is still painted for the old width */
 }
 
-/* Skips the test where /dev/pts is not mounted, as in a bare chroot. */
+/* Skip the test where /dev/pts is not mounted, as in a bare chroot. */
 static void terminal_open(unsigned short width)
 {
 	struct statfs mounted;
@@ -80,7 +81,7 @@ static void terminal_open(unsigned short width)
 	set_width(width);
 }
 
-/* Wait until text is shown behind the byte at from. Returns its place. */
+/* Wait until the text appears in the output after offset from. Returns its offset. */
 static size_t await_shown(size_t from, const char *text)
 {
 	int64_t deadline_ns = clock_deadline_ns(clock_now_ns(), COMMAND_SECONDS * 1000);
@@ -94,8 +95,8 @@ static size_t await_shown(size_t from, const char *text)
 	return (size_t)(found - terminal.shown);
 }
 
-/* Wait for n paints of the bar behind the byte at from. Returns the place behind the last. After a
- * resize, the first may have the old width, and the one before it may be half read. */
+/* Wait until the bar has been painted n times after offset from. Returns the offset after the last
+ * one. After a resize, the first may have the old width, and the one before may be half read. */
 static size_t await_paints(size_t from, int n)
 {
 	static const char end_of_paint[] = "\033[K";
@@ -105,8 +106,8 @@ static size_t await_paints(size_t from, int n)
 	return from;
 }
 
-/* The rightmost column written to between two bytes; the first is 1. Fails the test at control
- * codes that the program does not use. */
+/* The rightmost column, counted from 1, that is written to between two offsets. Fails the test at
+ * control codes that the program does not use. */
 static unsigned widest(size_t from, size_t to)
 {
 	unsigned column = 0, most = 0;
@@ -120,7 +121,8 @@ static unsigned widest(size_t from, size_t to)
 			i += 2;
 		} else if (c == '\r' || c == '\n') {
 			column = 0;
-		} else if ((c & 0xc0) != 0x80) { /* the first byte of a character */
+			/* Count only the first byte of a character. */
+		} else if ((c & 0xc0) != 0x80) {
 			column++;
 		}
 		if (column > most)
@@ -129,7 +131,8 @@ static unsigned widest(size_t from, size_t to)
 	return most;
 }
 
-/* The modes are those of the start, and the cursor is at the beginning of an empty line. */
+/* Check that the terminal modes are those of the start, and that the cursor is at the beginning of
+ * an empty line. */
 static void expect_sane(void)
 {
 	struct termios after;
@@ -153,7 +156,8 @@ static void make_pictures(void)
 	}
 }
 
-/* With the sandbox off: the message about a missing layer is wider than the bar. */
+/* The commands run with --sandbox off, because the message about a missing layer is wider than the
+ * bar. */
 static const char bar_line[] = "pixpool-scripted resize -s 8 -j 1 in -o out --report r "
 			       "--sandbox off";
 
@@ -214,8 +218,9 @@ TEST(terminal, ctrl_c_lets_running_images_finish_and_restores_the_terminal)
 }
 
 /*
- * The screen of a terminal of this width after all output, as rows with '\n' between them. Like xterm
- * it wraps when a character follows the last column. Each column is one byte.
+ *
+ * The contents of a terminal screen of this width after all output, as rows with '\n' between them.
+ * Like xterm, the screen wraps when a character follows the last column. Each column is one byte.
  */
 static const char *screen_of(unsigned width)
 {
@@ -332,7 +337,8 @@ TEST(terminal, closing_the_terminal_ends_the_batch_by_sighup)
 	await_gate("a");
 	await_shown(0, "0/9");
 	terminal_close();
-	/* The test cannot see when it noticed, so the number of outputs is not known. */
+	/* The test cannot see when the program notices the hang-up, so the number of outputs is not
+	 * known. */
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 129);
 	EXPECT(strstr(records("r"), "{'summary':{'inputs':9,'ok':"));

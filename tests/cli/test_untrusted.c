@@ -1,10 +1,11 @@
-/* --untrusted: fewer formats, lower limits, and a worker for each image. */
+/* Tests of --untrusted: fewer formats, lower limits, and a worker for each image. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Whether the sandbox is complete, which --untrusted needs. If not, leaves the fixture. */
+/* Whether the sandbox is complete, as --untrusted requires. If not, leave the scratch folder so
+ * that the test can be skipped. */
 static bool enter_whole(void)
 {
 	fixture_enter();
@@ -56,7 +57,7 @@ TEST(untrusted, untrusted_mode_reads_webp_tiff_and_gif_in_the_sandbox)
 }
 #endif
 
-/* The number of workers that did more than one image. */
+/* How many workers processed more than one image. */
 static const char *busy_workers(const char *option)
 {
 	return run("rm -rf out r; pixpool-scripted resize -s 8 -j 1 -Q in -o out --report r %s; "
@@ -98,7 +99,7 @@ TEST(untrusted, untrusted_mode_limits_images_to_fifty_megapixels)
 	fixture_leave();
 }
 
-/* The default limit is over a minute, longer than a command of a test may take. */
+/* The default time limit is over a minute, which is longer than a command in a test may take. */
 TEST(untrusted, untrusted_mode_limits_each_image_to_ten_seconds)
 {
 	if (!enter_whole())

@@ -1,4 +1,4 @@
-/* verify: it decodes every pixel, writes nothing, and lists broken images. */
+/* Tests of pixpool verify, which decodes every pixel, writes nothing, and lists broken images. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
@@ -16,7 +16,8 @@ static void gather(void)
 	REQUIRE(truncate("in/broken.jpg", 15000) == 0);
 }
 
-/* The output of a command with its lines sorted: they come in the order of completion. */
+/* The output of a command with sorted lines, because lines are printed in the order of completion.
+ */
 static const char *sorted(const char *line)
 {
 	return run("%s | LC_ALL=C sort", line).out;
@@ -91,7 +92,7 @@ TEST(verify, verify_uses_the_common_exit_statuses)
 	fixture_leave();
 }
 
-/* The same file twice, and two names with one stem, do not collide. */
+/* Neither the same file given twice nor two names that differ only in suffix collide. */
 TEST(verify, verify_accepts_inputs_whose_outputs_would_collide)
 {
 	fixture_enter();

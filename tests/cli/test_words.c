@@ -1,11 +1,11 @@
-/* The command line: refusals with their messages, and the help. */
+/* Tests of the command line: messages for invalid arguments, and the help. */
 #include "cli_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The engines of this build. */
+/* The names of the engines in this build. */
 #ifdef PIXPOOL_VIPS
 #define ENGINES "fast, vips, stb"
 #else
@@ -16,7 +16,8 @@ struct refusal {
 	const char *line, *says;
 };
 
-/* The command of a line, with a blank behind it: the word behind "pixpool" if it is one. */
+/* The command name of a command line, followed by a blank: the argument after "pixpool" if it is a
+ * command. */
 static const char *command_of(const char *line)
 {
 	static const char *const commands[] = {"resize ", "thumb ",  "convert ",
@@ -31,7 +32,8 @@ static const char *command_of(const char *line)
 	return "";
 }
 
-/* Each has status 2, writes to standard error alone, and points to the help. */
+/* Check that each command line exits with status 2, writes only to standard error, and points to
+ * the help. */
 static void expect_refused(const struct refusal *refusals, size_t n)
 {
 	char want[1024];
@@ -100,7 +102,8 @@ TEST(command_line, abbreviated_options_are_refused)
 		{"pixpool resize --siz=32 in -o out",
 	         "unknown option '--siz'; did you mean '--size'?"},
 		{"pixpool resize --qual 32 in -o out",
-	         "unknown option '--qual'"}, /* too far from every option */
+	         /* No option is similar enough to be suggested. */
+	         "unknown option '--qual'"},
 		{"pixpool resize --re 1 in -o out", "unknown option '--re'"},
 		{"pixpool --hel", "unknown option '--hel'; did you mean '--help'?"},
 		{"pixpool --version --verbos",
@@ -233,7 +236,7 @@ TEST(command_line, a_size_can_be_N_WxH_Wx_xH_or_a_percentage)
 	                                    "32y32", "0%",   "1e3",  "0x32",       "32x0",
 	                                    "3 2",   "32 x", "0x20", "99999999999"};
 	static const struct {
-		const char *word, *makes; /* of 640 x 427 */
+		const char *word, *makes; /* percentages of 640 x 427 */
 	} right[] = {
 		{"32", "32x21"},      {"32x16", "24x16"},   {"32x", "32x21"},
 		{"x32", "48x32"},     {"50%", "320x214"},   {"32x16!", "32x16"},
@@ -313,7 +316,8 @@ TEST(command_line, an_output_folder_that_looks_like_a_file_is_refused_with_a_hin
 
 	fixture_enter();
 	EXPECT_REFUSED(refusals);
-	scratch_folder("album.jpg"); /* a folder may have such a name */
+	/* A folder may have a name that looks like a file's. */
+	scratch_folder("album.jpg");
 	sample("lake.jpg", "a.jpg");
 	EXPECT_EQ(run("pixpool thumb a.jpg -o album.jpg").status, 0);
 	EXPECT_STR(tree("album.jpg"), "a.jpg jpeg 256x171\n");
@@ -474,7 +478,7 @@ TEST(command_line, help_goes_to_standard_output_and_names_every_option_and_filte
 	fixture_leave();
 }
 
-/* The help names each value of each choice. */
+/* Check that the help names each value of each option that takes one of several words. */
 TEST(command_line, help_names_every_value_of_every_choice)
 {
 	static const char *const choices[] = {
@@ -553,7 +557,8 @@ TEST(command_line, version_output_names_the_libraries_of_the_build)
 	fixture_leave();
 }
 
-/* A reader that closes the pipe early is no failure; each program's own status counts. */
+/* A reader that closes the pipe early is not an error. The status of each program in the pipeline
+ * counts. */
 TEST(command_line, help_written_to_a_closed_pipe_succeeds)
 {
 	fixture_enter();

@@ -1,4 +1,5 @@
-/* What only the program needs: classes of failures, hashes, paths, values and suggestions. */
+/* Tests of code that the program has and the library does not: failure classes, hashes, paths,
+ * option values and suggestions. */
 #include "support/test.h"
 
 #include "common/hash.h"
@@ -59,7 +60,7 @@ TEST(failure, failure_text_is_one_line_and_is_truncated_to_its_buffer)
 	EXPECT_EQ(failure.class, FAIL_IO);
 }
 
-/* The vector of the paper's appendix A: key 00..0f, input 00..0e. */
+/* The test vector in appendix A of the SipHash paper: key 00..0f, input 00..0e. */
 TEST(hash, siphash_matches_the_published_test_vector)
 {
 	const struct hash_key key = {{0x0706050403020100U, 0x0f0e0d0c0b0a0908U}};
@@ -253,12 +254,16 @@ TEST(suggestions, edit_distance_counts_insertions_deletions_changes_and_swaps)
 		const char *a, *b;
 		unsigned distance;
 	} cases[] = {
-		{"info", "info", 0},     {"inof", "info", 1}, /* neighbours swapped */
-		{"xnof", "info", 2},     /* one changed, two swapped */
-		{"ofrmta", "format", 2}, /* swapped at both ends */
-		{"abcdef", "badcfe", 3}, /* three pairs swapped */
-		{"ca", "abc", 3},        /* no insertion between swapped letters */
-		{"format", "formt", 1},  {"", "size", 4},
+		/* Two neighbouring letters are swapped. */
+		{"info", "info", 0},
+		{"inof", "info", 1},
+		{"xnof", "info", 2},     /* one letter is changed and two are swapped */
+		{"ofrmta", "format", 2}, /* letters are swapped at both ends */
+		{"abcdef", "badcfe", 3}, /* three pairs of letters are swapped */
+		/* Letters with an insertion between them do not count as swapped. */
+		{"ca", "abc", 3},
+		{"format", "formt", 1},
+		{"", "size", 4},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -286,10 +291,11 @@ TEST(suggestions, the_most_similar_word_is_suggested_if_it_is_similar_enough)
 	EXPECT(best == NULL);
 	suggest_consider(&best, "size", "sized");
 	suggest_consider(&best, "size", "sizes");
-	EXPECT_STR(best, "sized"); /* the first of equals */
+	EXPECT_STR(best, "sized"); /* of equally similar words the first is suggested */
 	suggest_consider(&best, "size", "size");
 	EXPECT_STR(best, "size");
 	best = NULL;
-	suggest_consider(&best, "x", "y"); /* all letters differ */
+	/* A word in which all letters differ is never suggested. */
+	suggest_consider(&best, "x", "y");
 	EXPECT(best == NULL);
 }

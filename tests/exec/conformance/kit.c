@@ -1,4 +1,4 @@
-/* What the conformance tests share. */
+/* Code that the conformance tests share. */
 #include "kit.h"
 
 #include <linux/audit.h>
@@ -126,7 +126,8 @@ struct pxp_future *fixture_create(enum fixture fixture)
 	} else if (fixture == FIXTURE_CANCELLED ||
 	           fixture == FIXTURE_CANCELLED_AND_NOTIFIED) {
 		REQUIRE(pxp_future_cancel(promise));
-		/* CPython's worker would report it. Here the cancel has done that. */
+		/* CPython's worker would complete the future here. In this library the cancel has
+		 * already completed it. */
 		EXPECT(!pxp_promise_start(promise));
 	} else if (fixture == FIXTURE_FAILED) {
 		pxp_fail(&error, PXP_ETASK, "no");

@@ -14,15 +14,15 @@
 
 #define EVERY_EXECUTOR(kind)                                                             \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
-/* Executors whose tasks run beside the thread that submits them. */
+/* The executors whose tasks run concurrently with the thread that submits them. */
 #define EVERY_POOL(kind)                                                                 \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 
-/* An executor with these options; their size is filled in. */
+/* Create an executor with these options. Their member size is filled in. */
 struct pxp_executor *executor_with(struct pxp_executor_options options);
 
 struct pxp_executor_stats stats_of(struct pxp_executor *executor);
-/* Wait until so many workers are alive. Returns false after a minute. */
+/* Wait until n workers are alive. Returns false after a minute. */
 bool await_workers(struct pxp_executor *executor, unsigned n);
 
 /* Wait for a future and return its outcome, which is valid until the future is released. */
@@ -32,7 +32,7 @@ long number_of(struct pxp_future *future);
 /* Submit a task, wait for it, and return the process in which it ran. */
 pid_t pid_in(struct pxp_executor *executor);
 
-/* A thread that opens a gate once the executor takes no more tasks. Join it. */
+/* Start a thread that opens a gate once the executor refuses tasks. The caller joins the thread. */
 struct opener {
 	struct pxp_executor *executor;
 	struct gate *gate;
@@ -43,19 +43,20 @@ void opener_start(struct opener *opener, struct pxp_executor *executor,
                   struct gate *gate);
 void opener_join(struct opener *opener);
 
-/* Whether a process has ended. A zombie that waits for its new parent has. */
+/* Whether a process has ended. A zombie that its new parent has not reaped counts as ended. */
 bool is_gone(pid_t pid);
 bool await_gone(pid_t pid);
 
-/* The six futures of CPython's tests. Ours have one cancelled state, so two are alike. */
+/* The six futures of CPython's tests. This library has only one cancelled state, so two of them are
+ * alike. */
 enum fixture {
 	FIXTURE_PENDING,
 	FIXTURE_RUNNING,
 	FIXTURE_CANCELLED,
 	FIXTURE_CANCELLED_AND_NOTIFIED,
-	/* With code 5 and the text "no". */
+	/* A future that failed with code 5 and the text "no". */
 	FIXTURE_FAILED,
-	/* With the result "42". */
+	/* A future with the result "42". */
 	FIXTURE_SUCCESSFUL,
 	N_FIXTURES
 };
@@ -64,12 +65,12 @@ struct pxp_future *fixture_create(enum fixture fixture);
 void fixtures_create(struct pxp_future *futures[N_FIXTURES]);
 void futures_release(struct pxp_future **futures, size_t n);
 
-/* Input "2 8" gives result "256". */
+/* A task that computes a power: input "2 8" gives result "256". */
 enum pxp_status task_power(struct pxp_task *task);
-/* Dies as its input says: "signal 11 ...", "exit 3 ...". */
+/* A task that ends its worker as its input says: "signal 11 ...", "exit 3 ...". */
 enum pxp_status task_dies(struct pxp_task *task);
 
-/* The inputs of a map: the texts of the numbers from next to end - 1. */
+/* A source of inputs for a map: the numbers from next to end - 1 as text. */
 struct numbers {
 	long next, end;
 	char text[24];
@@ -77,17 +78,17 @@ struct numbers {
 
 enum pxp_status next_number(void *numbers, const void **ret_bytes, size_t *ret_n);
 
-/* From now on fail a system call with an error, in this process or thread and all that it starts.
- * If flags are given, only if the first argument has all of them. */
+/* From now on, make a system call fail with an error, in this process or thread and all that it
+ * starts. If flags are given, the call fails only if its first argument has all of them. */
 bool deny_call(int number, int error, unsigned flags);
-/* The same, but the call raises SIGSYS. */
+/* Like the function above, but the call raises SIGSYS. */
 bool trap_call(int number);
 
-/* A program that ends in its own way: this program again, which plays a scene instead of its
- * tests. The return value of the scene is its exit status. SCENE(name) defines a scene, play()
- * runs it. */
+/* Run this test program again, so that it plays a scene instead of its tests and ends in a special
+ * way. The return value of the scene is its exit status. SCENE(name) defines a scene, play() runs
+ * it. */
 struct play {
-	/* As waitpid() returns it. */
+	/* The wait status of the program, as from waitpid(). */
 	int status;
 	char out[512], err[512];
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Hold src/exec/CONFORMANCE.md to the tests: it has as many rows as it says, no cell of it is empty, each
-# test that it names is there, and the name of the original stands in the comment right above that test.
+# Check src/exec/CONFORMANCE.md against the tests: it has as many rows as it says, no cell is empty, each test that it
+# names exists, and the name of the original test stands in the comment right above our test.
 #
 # usage: table.sh ROOT
 set -euo pipefail
@@ -15,8 +15,8 @@ wrong() {
 	n_wrong=$((n_wrong + 1))
 }
 
-# Each test with the comment that ends on the line before it, in one line.
-list_tests() { # FILE...
+# Print each test with the comment that ends on the line before it, in one line.
+list_tests() { # arguments: FILE...
 	awk '
 		function tell() {
 			gsub(/.*TEST\(|\).*/, "", test)
@@ -36,7 +36,7 @@ while IFS=$'\t' read -r test comment; do
 	comment_above[$test]=$comment
 done < <(list_tests "$root"/tests/exec/*.c "$root"/tests/exec/conformance/*.c)
 
-check_ours() { # ORIGINALS OURS
+check_ours() { # arguments: ORIGINALS OURS
 	local test original
 
 	for test in ${2//[\`,]/ }; do

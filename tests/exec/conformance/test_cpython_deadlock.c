@@ -1,5 +1,5 @@
 /* CPython's test_deadlock.py, and the same matrix in loky: tasks that fail at each step, in each
- * way, and a pool that neither hangs nor breaks. */
+ * way. The pool must neither hang nor break. */
 #include "kit.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static enum pxp_status go_wrong(struct pxp_task *task, const char *how)
 		sigset_t none;
 
 		sigemptyset(&none);
-		/* Some signals are blocked inside a handler. */
+		/* Some signals are blocked inside a signal handler. */
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		signal(SIGSEGV, SIG_DFL);
 		raise(SIGSEGV);
@@ -41,8 +41,8 @@ static void go_wrong_in_answer(int number)
 	go_wrong(NULL, way_in_answer);
 }
 
-/* A long result, for which the worker creates a memfd after the task's function has returned.
- * That call fails, or does not return. */
+/* Return a long result, for which the worker creates a memfd after the task's function has
+ * returned. That call fails or does not return. */
 static enum pxp_status go_wrong_later(struct pxp_task *task, const char *how)
 {
 	static const char result[LONG_RESULT];
@@ -55,7 +55,8 @@ static enum pxp_status go_wrong_later(struct pxp_task *task, const char *how)
 	return pxp_task_return(task, result, sizeof(result));
 }
 
-/* Its input is the step and the way to fail: while it reads its input, works, or is answered. */
+/* A task whose input names the step and the way to fail: while it reads its input, works, or is
+ * answered. */
 static enum pxp_status task_goes_wrong(struct pxp_task *task)
 {
 	char step[16] = "", how[16] = "";
@@ -89,8 +90,8 @@ static const char *input_of(const struct fault *fault)
 	return text;
 }
 
-/* What the pool reports for each way to fail: a death or an error. If the answer cannot be
- * created, the error is the library's own. */
+/* What the pool reports for each way to fail: the death of the worker, or an error. If the answer
+ * cannot be created, the error is one of the library. */
 static void expect_death(const struct pxp_outcome *outcome, const struct fault *fault)
 {
 	bool is_answering = strcmp(fault->step, "encode") == 0;
@@ -198,7 +199,7 @@ TEST(cpython_deadlock, a_callback_may_submit_a_task_that_crashes)
 
 /* ---- tasks and results that cannot be sent or read ---- */
 
-/* A task that cannot leave this process, since its descriptor is invalid. */
+/* Submit a task that cannot be sent to a worker, because its descriptor is invalid. */
 static struct pxp_future *submit_unsendable(struct pxp_executor *pool)
 {
 	int nowhere = 999999;
@@ -211,7 +212,8 @@ static struct pxp_future *submit_unsendable(struct pxp_executor *pool)
 	return future;
 }
 
-/* test_error_at_task_pickle: descriptors are the only thing that must be encoded. */
+/* test_error_at_task_pickle. In this library only descriptors can make the sending of a task fail.
+ */
 TEST(cpython_deadlock, a_task_that_cannot_be_sent_fails_alone)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);

@@ -22,7 +22,7 @@ TEST(cpython_executor, a_task_returns_its_result)
 	}
 }
 
-/* executor.py: test_submit_keyword. Arguments are bytes here. */
+/* executor.py: test_submit_keyword. Here the arguments of a task are bytes. */
 TEST(cpython_executor, any_bytes_can_be_an_input_and_a_task_without_function_is_refused)
 {
 	char input[256];
@@ -38,7 +38,7 @@ TEST(cpython_executor, any_bytes_can_be_an_input_and_a_task_without_function_is_
 
 		REQUIRE(pxp_executor_submit(pool, task_echo, input, sizeof(input), NULL,
 		                            &future) == PXP_OK);
-		/* The input was copied. */
+		/* The executor has copied the input, so the caller may overwrite it. */
 		memset(input, 0, sizeof(input));
 		EXPECT_EQ(pxp_future_result(future, PXP_FOREVER, &bytes, &n, NULL),
 		          PXP_OK);
@@ -53,7 +53,7 @@ TEST(cpython_executor, any_bytes_can_be_an_input_and_a_task_without_function_is_
 	}
 }
 
-/* Wait until the last copy of a descriptor's other end is closed. */
+/* Wait until the last copy of the other end of this pipe is closed. */
 static bool await_closed(int read_end)
 {
 	struct pollfd pipe = {.fd = read_end, .events = POLLIN};
@@ -82,8 +82,8 @@ TEST(cpython_executor, the_inputs_of_a_task_are_released_when_it_is_done)
 	}
 }
 
-/* executor.py: test_free_reference. The caller owns the result of a map, and the map keeps none.
- * The leak check proves it, and here each result can be freed at once. */
+/* executor.py: test_free_reference. The caller owns the results of a map, and the map keeps none of
+ * them. The leak check shows that, and each result can be freed at once. */
 TEST(cpython_executor, each_result_of_a_map_belongs_to_the_caller)
 {
 	EVERY_EXECUTOR(kind)
@@ -106,8 +106,8 @@ TEST(cpython_executor, each_result_of_a_map_belongs_to_the_caller)
 	}
 }
 
-/* executor.py: test_max_workers_negative. Our count has no sign, and 0 is the default. A negative
- * number becomes one that is too large. */
+/* executor.py: test_max_workers_negative. Here the number of workers is unsigned, and 0 means the
+ * default. A negative number becomes one that is too large. */
 TEST(cpython_executor, a_negative_number_of_workers_is_refused_and_zero_is_the_default)
 {
 	EVERY_EXECUTOR(kind)
@@ -149,8 +149,8 @@ TEST(cpython_executor, a_failure_with_code_0_and_without_text_counts_as_a_failur
 
 /* ---- test_thread_pool.py ---- */
 
-/* test_default_workers: CPython uses four more than the processors; ours is documented as the
- * processors that the process may use. */
+/* test_default_workers. CPython starts four more workers than there are processors. The documented
+ * default of this library is the number of processors that the process may use. */
 TEST(cpython_executor, by_default_an_executor_has_one_worker_for_each_usable_processor)
 {
 	cpu_set_t processors;
@@ -316,8 +316,8 @@ static void tell_loop(struct pxp_future *future, void *data)
 	loop->n_continues += loop->is_closed;
 }
 
-/* AsyncioTest.test_run_in_executor_cancel: a callback of a cancel runs inside the cancel, and
- * never after its loop is gone. */
+/* AsyncioTest.test_run_in_executor_cancel: the callback of a cancelled future runs during the
+ * cancel, and never after its event loop is closed. */
 TEST(cpython_executor, a_cancel_runs_the_callbacks_before_it_returns)
 {
 	EVERY_POOL(kind)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a callback has seen. */
+/* What a callback has observed. */
 struct sight {
 	int n_calls;
 	enum pxp_status status;
@@ -78,8 +78,8 @@ TEST(cpython_future, a_callback_sees_the_cancel)
 	pxp_future_release(promise);
 }
 
-/* test_done_callback_raises, test_done_callback_raises_already_succeeded: our callbacks cannot
- * fail. What is left is that none keeps another from running. */
+/* test_done_callback_raises, test_done_callback_raises_already_succeeded. Callbacks in C cannot
+ * raise an error, so this test checks only that no callback prevents another one from running. */
 TEST(cpython_future, callbacks_run_whether_they_are_added_before_or_after_completion)
 {
 	struct pxp_future *promise = pxp_promise_create();
@@ -227,7 +227,8 @@ static void *wait_for_error(void *data)
 	return NULL;
 }
 
-/* A thread waits for a promise, and end_it completes the promise at some point of that wait. */
+/* A thread waits for a promise, and end_it() completes the promise at some point during that wait.
+ */
 static struct waiter waited(void *(*wait)(void *), void (*end_it)(struct pxp_future *))
 {
 	struct waiter waiter = {.promise = pxp_promise_create()};
@@ -311,7 +312,7 @@ static void *read_it_often(void *data)
 	return (void *)n_wrong;
 }
 
-/* test_get_snapshot: the outcome appears as a whole, and does not change after that. */
+/* test_get_snapshot: the outcome of a future appears as a whole, and does not change after that. */
 TEST(cpython_future, many_threads_see_the_same_outcome)
 {
 	struct pxp_future *future = fixture_create(FIXTURE_FAILED);

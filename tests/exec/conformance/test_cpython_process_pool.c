@@ -1,4 +1,4 @@
-/* CPython's test_process_pool.py: what only processes can do, and how workers start and end. */
+/* CPython's test_process_pool.py: features of process pools only, and how workers start and end. */
 #include "kit.h"
 
 #include <errno.h>
@@ -82,8 +82,8 @@ TEST(cpython_process_pool,
 	pxp_executor_destroy(pool);
 }
 
-/* test_killed_child, in the form of the original: a budget of one death. The pool that recovers
- * is in test_process_pool.c. */
+/* test_killed_child with the behaviour of the original: the pool breaks at the first death
+ * (max_crashes 1). The test of a pool that recovers is in test_process_pool.c. */
 TEST(cpython_process_pool, with_max_crashes_1_a_killed_worker_breaks_the_pool)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -143,8 +143,8 @@ static enum pxp_status task_count_open(struct pxp_task *task)
 	return pxp_task_return(task, text, (size_t)n + 1);
 }
 
-/* test_ressources_gced_in_workers: the inputs of a task are gone after it. The leak check of a
- * sanitizer build covers the memory of a long input, in the worker as well. */
+/* test_ressources_gced_in_workers: a worker frees the inputs of a task after the task. The leak
+ * check of a sanitizer build also covers the memory of a long input in the worker. */
 TEST(cpython_process_pool, a_worker_releases_the_inputs_of_a_task_when_the_task_ends)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -251,8 +251,9 @@ TEST(cpython_process_pool, destroying_a_pool_during_worker_replacement_runs_queu
 	expect_squares(futures, 6);
 }
 
-/* test_shutdown_no_wait_max_tasks_gh119592. The second half of the original drops the executor,
- * and the queued tasks fail. Ours can only be destroyed, which runs them. */
+/* test_shutdown_no_wait_max_tasks_gh119592. In the second half of the original the executor is
+ * garbage-collected and the queued tasks fail. In this library an executor can only be destroyed,
+ * which runs them. */
 TEST(cpython_process_pool, a_shutdown_without_waiting_still_replaces_workers)
 {
 	struct pxp_executor *pool = executor_with((struct pxp_executor_options){
@@ -276,7 +277,7 @@ static void stand_still(void *context)
 	raise(SIGSTOP);
 }
 
-/* A pool whose only worker has run its one task, and is held while it ends. */
+/* Create a pool whose only worker has run its one task and is held while it exits. */
 static struct pxp_executor *pool_amid_replacement(void)
 {
 	struct pxp_executor *pool = executor_with(
@@ -318,12 +319,12 @@ TEST(cpython_process_pool,
 	pxp_executor_shutdown(pool, 0);
 	EXPECT_EQ(number_of(future), 49);
 	EXPECT_EQ(stats_of(pool).n_spawned, 2);
-	/* The second worker is held as well. */
+	/* The second worker is held at its exit as well. */
 	pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL);
 	pxp_executor_destroy(pool);
 }
 
-/* Without the descriptors of the request for the first worker. */
+/* Fails the request to start the first worker because no descriptors are free. */
 static int n_open_in_fork_server;
 
 static enum pxp_status preload_counts_open(struct pxp_error *ret_error)
@@ -333,7 +334,7 @@ static enum pxp_status preload_counts_open(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* Leave the fork server room for the descriptors of a request, but not for the pidfd of a new
+/* Leave the fork server enough free descriptors for a request, but none for the pidfd of a new
  * worker. */
 static enum pxp_status task_starves_fork_server(struct pxp_task *task)
 {
@@ -407,7 +408,7 @@ TEST(cpython_process_pool, a_pool_never_hangs_if_its_threads_cannot_be_started)
 
 /* ---- shutdown by force ---- */
 
-/* Its input is the name of a file that it creates when it ends. */
+/* A task whose input is the name of a file that it creates when it ends. */
 static enum pxp_status task_finishes(struct pxp_task *task)
 {
 	gate_pass(pxp_task_descriptor(task, 0));
@@ -446,7 +447,8 @@ static enum pxp_status task_heeds(struct pxp_task *task)
 	return PXP_ECANCELLED;
 }
 
-/* test_terminate_workers: our workers are not sent SIGTERM. Their tasks are asked to end. */
+/* test_terminate_workers. This library does not send SIGTERM to workers: their tasks get a cancel
+ * request. */
 TEST(cpython_process_pool, a_pool_can_be_ended_by_cancel_requests_to_its_tasks)
 {
 	EVERY_POOL(kind)

@@ -48,7 +48,7 @@ TEST(cpython_shutdown, a_shutdown_loses_none_of_fifty_results)
 	}
 }
 
-/* test_cancel_futures. Unlike CPython's, threads that wait for cancelled tasks wake up. */
+/* test_cancel_futures. Here, unlike in CPython, threads that wait for cancelled tasks wake up. */
 TEST(cpython_shutdown, a_shutdown_can_cancel_pending_tasks_and_leaves_running_ones_alone)
 {
 	EVERY_POOL(kind)
@@ -126,8 +126,8 @@ TEST(cpython_shutdown, three_workers_run_three_tasks_and_end_after_the_shutdown)
 	}
 }
 
-/* test_context_manager_shutdown, test_del_shutdown: the end of a scope, or of the last reference,
- * is a destroy here. */
+/* test_context_manager_shutdown, test_del_shutdown. The end of a Python scope, or of the last
+ * reference, corresponds to pxp_executor_destroy(). */
 TEST(cpython_shutdown, destroying_an_executor_waits_for_its_tasks_and_ends_its_workers)
 {
 	EVERY_EXECUTOR(kind)
@@ -165,7 +165,7 @@ TEST(cpython_shutdown, a_shutdown_without_waiting_still_runs_tasks_and_ends_work
 		for (int i = 0; i < MANY; i++)
 			EXPECT_EQ(number_of(futures[i]), 256);
 		EXPECT_EQ(end_of(held), PXP_OK);
-		/* Nothing has requested it, and still the workers end. */
+		/* Nothing has requested the end of the workers, and still they end. */
 		for (int i = 0; i < 60000; i++) {
 			struct residue now = residue_now();
 
@@ -233,7 +233,8 @@ TEST(cpython_shutdown, workers_recycled_during_a_shutdown_lose_no_result)
 
 /* ---- the end of a program ---- */
 
-/* Reachable at exit, so they are no leak. */
+/* These variables keep the executors reachable at exit, so that the leak checker does not report
+ * them. */
 static struct pxp_executor *kept[2];
 
 static void submit_to_both(struct pxp_future *futures[2], const struct gate *gate)
@@ -268,7 +269,7 @@ SCENE(return_amid_tasks)
 	return 7;
 }
 
-/* The same after a shutdown that did not wait. */
+/* The program returns from main after a shutdown that did not wait. */
 SCENE(return_after_shutdown)
 {
 	static struct pxp_future *futures[2];
@@ -280,7 +281,7 @@ SCENE(return_after_shutdown)
 	return 7;
 }
 
-/* The same, with pending tasks cancelled. */
+/* The program returns from main after a shutdown that cancelled pending tasks. */
 SCENE(return_after_cancel)
 {
 	static struct pxp_future *futures[2], *pending[2];
@@ -296,7 +297,7 @@ SCENE(return_after_cancel)
 	return 7;
 }
 
-/* A shutdown that does not wait, then a destroy, which does. */
+/* The program calls a shutdown that does not wait, then a destroy, which does. */
 SCENE(destroy_after_shutdown)
 {
 	struct gate gate = gate_create();
@@ -339,8 +340,8 @@ static void expect_seven(const struct play *play)
 	EXPECT_STR(play->err, "");
 }
 
-/* test_interpreter_shutdown, test_hang_gh83386: in CPython the end of the program waits for
- * running tasks. A C program that wants that destroys its executors. One that does not ends at
+/* test_interpreter_shutdown, test_hang_gh83386. In CPython the end of the program waits for running
+ * tasks. In C a program must destroy its executors for that. Without a destroy the program ends at
  * once, and no worker outlives it. */
 TEST(cpython_shutdown,
      a_program_that_exits_while_tasks_run_prints_nothing_and_leaves_no_worker)
@@ -370,7 +371,7 @@ TEST(cpython_shutdown, a_program_that_destroys_its_pools_before_exit_gets_all_re
 	EXPECT_STR(destroyed.out, "xx");
 }
 
-/* test_submit_after_interpreter_shutdown: the end of main shuts nothing down here. */
+/* test_submit_after_interpreter_shutdown. In C the end of main shuts no executor down. */
 TEST(cpython_shutdown, executors_work_in_exit_handlers)
 {
 	struct play late = play("submit_after_main");

@@ -1,4 +1,4 @@
-/* Tests that only Deadpool and mpi4py's executors have. */
+/* Tests from Deadpool and mpi4py that have no counterpart in CPython, loky or Pebble. */
 #include "kit.h"
 
 #include <poll.h>
@@ -76,7 +76,7 @@ TEST(deadpool, a_callback_can_read_the_pid_of_the_worker_from_the_outcome)
 	pxp_future_on_done(future, note_worker, &worker);
 	gate_open(&gate);
 	EXPECT_EQ(end_of(future), PXP_OK);
-	/* It is answered later, so the callback has run. */
+	/* The future completed later, so the callback has run. */
 	later = pid_in(pool);
 	EXPECT_EQ(worker, later);
 	pxp_executor_destroy(pool);
@@ -101,8 +101,8 @@ static enum pxp_status task_fails_strangely(struct pxp_task *task)
 	}
 }
 
-/* test_bad_exception: errors that cannot be pickled. Ours are bytes, truncated to their
- * maximum. */
+/* test_bad_exception: errors that cannot be pickled. Here errors are bytes, truncated to their
+ * maximum length. */
 TEST(deadpool, unusual_error_texts_arrive_truncated_and_without_control_characters)
 {
 	EVERY_EXECUTOR(kind)
@@ -202,14 +202,14 @@ static void run_some(struct pxp_executor *pool)
 		EXPECT_EQ(end_of(pool_submit(pool, task_fail, "x", NULL)), PXP_ETASK);
 }
 
-/* One task for each way in which a worker ends before its time. */
+/* Submit one task for each way in which a worker can end too early. */
 static void end_two_workers(struct pxp_executor *pool)
 {
 	struct gate never = gate_create();
 
 	EXPECT_EQ(end_of(pool_submit(pool, task_exit, "1", NULL)), PXP_ECRASHED);
-	/* Long enough for the task to start in time. Otherwise it would cost another worker
-	 * first. */
+	/* The timeout is long enough for the task to start in time. Otherwise one more worker would
+	 * be killed first. */
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_wait, "x", &never,
 	                                  (struct pxp_task_options){.deadline_ms = 500})),
 	          PXP_EDEADLINE);
@@ -288,8 +288,8 @@ static void die_at_the_end(void *context)
 	raise(SIGSEGV);
 }
 
-/* test_simple_init: a failing initialiser breaks the pool (test_cpython_init.c). A failing
- * finaliser costs no task. */
+/* test_simple_init. A failing initialiser breaks the pool (test_cpython_init.c). A failing
+ * finaliser fails no task. */
 TEST(deadpool, a_crash_in_a_finaliser_fails_no_task)
 {
 	struct pxp_executor *pool = executor_with(
@@ -304,7 +304,7 @@ TEST(deadpool, a_crash_in_a_finaliser_fails_no_task)
 	pxp_executor_destroy(pool);
 }
 
-/* test_group_cancellation_is_scoped_and_reports_counts: a group is an array of futures. */
+/* test_group_cancellation_is_scoped_and_reports_counts. Here a group is an array of futures. */
 TEST(deadpool, cancelling_a_group_of_futures_leaves_other_futures_alone)
 {
 	EVERY_POOL(kind)
@@ -322,7 +322,7 @@ TEST(deadpool, cancelling_a_group_of_futures_leaves_other_futures_alone)
 			others[i] = pool_submit(pool, task_echo, "x", NULL);
 		for (int i = 0; i < 4; i++)
 			n_cancelled += pxp_future_cancel(group[i]);
-		/* The first one is running. */
+		/* The first future is running. */
 		EXPECT_EQ(n_cancelled, 3);
 		gate_open(&gate);
 		for (int i = 0; i < 3; i++)
@@ -334,7 +334,7 @@ TEST(deadpool, cancelling_a_group_of_futures_leaves_other_futures_alone)
 	}
 }
 
-/* A frame whose length says that more follows. */
+/* The header of this frame announces more bytes than follow. */
 static enum pxp_status task_sends_half(struct pxp_task *task)
 {
 	const uint64_t answer[2] = {UINT64_MAX, UINT64_MAX};
@@ -345,8 +345,8 @@ static enum pxp_status task_sends_half(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* test_partial_frame_has_a_bounded_deadline: our channels carry whole frames. A short one is a
- * breach at once. */
+/* test_partial_frame_has_a_bounded_deadline. Here channels transmit whole frames, so a frame that
+ * is too short is a breach at once. */
 TEST(deadpool, a_truncated_frame_is_a_breach_at_once)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -378,8 +378,8 @@ TEST(deadpool, a_frame_over_the_limit_is_refused)
 
 /* ---- mpi4py ---- */
 
-/* test_bootup: workers start with the first tasks. A program that wants them early submits
- * some. */
+/* test_bootup. Workers start with the first tasks. A program that needs running workers early
+ * submits empty tasks. */
 TEST(mpi4py, submitting_empty_tasks_starts_the_workers_early)
 {
 	EVERY_POOL(kind)

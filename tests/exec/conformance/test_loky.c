@@ -1,4 +1,4 @@
-/* Tests that loky has, and CPython has not. */
+/* Tests from loky that have no counterpart in CPython. */
 #include "kit.h"
 
 #include <poll.h>
@@ -19,7 +19,8 @@ TEST(loky, a_worker_killed_while_idle_is_replaced_when_needed)
 
 		kill(worker, SIGKILL);
 		REQUIRE(await_gone(worker));
-		/* A task that it is sent before its death is seen has not started. */
+		/* A task that was sent to the worker before its death is noticed has not started.
+		 */
 		EXPECT(pid_in(pool) != worker);
 	}
 	pxp_executor_destroy(pool);
@@ -41,7 +42,7 @@ static enum pxp_status task_kills_others(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* The pids of all workers of a pool, each of which must hold a task for that. */
+/* Collect the pids of all workers of a pool. For that, each worker must hold a task. */
 static void find_workers(struct pxp_executor *pool, unsigned n, pid_t *pids)
 {
 	struct gate gate = gate_create();
@@ -58,7 +59,7 @@ static void find_workers(struct pxp_executor *pool, unsigned n, pid_t *pids)
 	gate_destroy(&gate);
 }
 
-/* test_crash_races. loky fails all tasks with one error; here each task has its own outcome. */
+/* test_crash_races. In loky all tasks fail with one error. Here each task has its own outcome. */
 TEST(loky, workers_that_kill_each_other_fail_only_their_own_tasks)
 {
 	static const unsigned n_workers[] = {1, 2, 5, 13};
@@ -87,7 +88,7 @@ TEST(loky, workers_that_kill_each_other_fail_only_their_own_tasks)
 	}
 }
 
-/* Leaves a child behind that kills the worker when the gate is opened. */
+/* A task that leaves a child process behind, which kills the worker when the gate is opened. */
 static enum pxp_status task_dies_later(struct pxp_task *task)
 {
 	pid_t worker = getpid();
@@ -230,7 +231,7 @@ TEST(loky, no_task_is_lost_when_its_worker_is_just_being_recycled)
 		for (int i = 0; i < 30; i++) {
 			EXPECT_EQ(number_of(pool_submit(pool, task_power, "2 8", NULL)),
 			          256);
-			/* About as long as a worker takes to be recycled. */
+			/* Wait about as long as the recycling of a worker takes. */
 			poll(NULL, 0, i % 3);
 		}
 		pxp_executor_destroy(pool);
@@ -249,7 +250,8 @@ static enum pxp_status task_length(struct pxp_task *task)
 	return pxp_task_return(task, text, (size_t)n + 1);
 }
 
-/* test_no_failure_on_large_data_send, by hand: PIXPOOL_TEST_HUGE=1, and 9 GB of memory. */
+/* test_no_failure_on_large_data_send. This test runs only with PIXPOOL_TEST_HUGE=1 and 9 GB of
+ * memory. */
 TEST(loky, an_input_longer_than_int_max_arrives_complete)
 {
 	size_t n = (size_t)HUGE_MIB * 1024 * 1024;
@@ -292,7 +294,8 @@ static enum pxp_status task_environment(struct pxp_task *task)
 	return value ? pxp_task_return(task, value, strlen(value) + 1) : PXP_ESTATE;
 }
 
-/* test_child_env_executor. loky passes env=; here the initialiser sets the variable. */
+/* test_child_env_executor. In loky the option env sets the variables. Here the initialiser sets
+ * them. */
 TEST(loky, each_pool_can_have_its_own_environment_variables)
 {
 	struct pxp_executor *pools[2];
@@ -389,7 +392,7 @@ TEST(loky, standard_input_is_empty_in_a_worker_and_its_child_processes)
 
 /* ---- pools in pools ---- */
 
-/* Reports that it has started, and waits to be killed. */
+/* A task that reports its start and then waits to be killed. */
 static enum pxp_status task_waits_for_ever(struct pxp_task *task)
 {
 	if (write(pxp_task_descriptor(task, 0), "x", 1) != 1)
@@ -398,7 +401,7 @@ static enum pxp_status task_waits_for_ever(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* Runs that task in a pool of its own. */
+/* A task that runs the task above in a pool of its own. */
 static enum pxp_status task_nests(struct pxp_task *task)
 {
 	int descriptor = dup(pxp_task_descriptor(task, 0));
@@ -436,7 +439,7 @@ TEST(loky, killing_a_pool_also_kills_the_pools_inside_its_tasks)
 	        PXP_OK);
 	arrived = (struct pollfd){.fd = ends[0], .events = POLLIN};
 	REQUIRE(poll(&arrived, 1, 60000) == 1);
-	/* A zygote, a fork server and a worker below our fork server and worker. */
+	/* Wait for a zygote, a fork server and a worker below our own fork server and worker. */
 	EXPECT_EQ(residue_now().n_processes, before.n_processes + 5);
 	EXPECT_EQ(pxp_executor_shutdown(pool, PXP_SHUTDOWN_KILL | PXP_SHUTDOWN_WAIT),
 	          PXP_OK);

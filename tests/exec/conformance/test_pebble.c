@@ -1,4 +1,4 @@
-/* Tests that Pebble has, and CPython and loky have not. */
+/* Tests from Pebble that have no counterpart in CPython or loky. */
 #include "kit.h"
 
 #include <poll.h>
@@ -100,7 +100,7 @@ TEST(pebble, a_failed_task_does_not_affect_others)
 	}
 }
 
-/* Ignores every signal that can be ignored. */
+/* A task that ignores every signal that can be ignored. */
 static enum pxp_status task_ignores_signals(struct pxp_task *task)
 {
 	for (int number = 1; number < NSIG; number++)
@@ -197,8 +197,8 @@ TEST(pebble, submissions_continue_while_workers_die)
 }
 
 /* test_process_pool_join_futures_timeout, test_process_pool_join_running,
- * test_process_pool_join_workers: our shutdown has no timeout. A program that wants one waits for
- * the futures first. */
+ * test_process_pool_join_workers. Here a shutdown has no timeout. A program that needs one waits
+ * for the futures first. */
 TEST(pebble, a_pool_is_awaited_with_a_timeout_by_waiting_for_its_futures)
 {
 	EVERY_POOL(kind)
@@ -247,7 +247,7 @@ TEST(pebble, a_callback_may_stop_its_pool_but_not_wait_for_it)
 		struct gate gate = gate_create();
 		struct pxp_future *first;
 
-		/* An inline callback runs here, and this thread does not belong to the
+		/* An inline executor runs its callback in this thread, which does not belong to the
 		 * executor. */
 		if (kind == PXP_INLINE)
 			gate_open(&gate);
