@@ -1,4 +1,4 @@
-/* Inputs for a map, and the task that follows them: see items.h. */
+/* A source of inputs for a map, and the task that obeys these inputs: see items.h. */
 #include "items.h"
 
 #include "support/test.h"

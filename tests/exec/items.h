@@ -1,5 +1,5 @@
-/* Inputs for a map, the task that follows them, and files through which the test controls and observes the
- * task, which may be in a worker process. */
+/* A source of inputs for a map, the task that obeys these inputs, and files through which a test
+ * controls and observes the task, which may run in a worker process. */
 #ifndef PXP_TEST_ITEMS_H
 #define PXP_TEST_ITEMS_H
 
@@ -36,7 +36,8 @@ pxp_input_fn source_next;
  */
 pxp_task_fn task_item;
 
-/* A door is a locked file: tasks wait at it until the test opens it. The file is in the scratch folder. */
+/* A door is a locked file: tasks wait at the door until the test opens it. The file is in the
+ * scratch folder. */
 struct door {
 	/* The input of a task that waits at the door. */
 	char item[4096];
@@ -44,9 +45,10 @@ struct door {
 };
 
 void door_shut(struct door *door, const char *name);
-void door_open(struct door *door); /* may be called again */
+void door_open(struct door *door); /* a door that is open may be opened again */
 
-/* An input of one letter and the absolute path of name. Static, valid for the next 15 calls. */
+/* An input of one letter and the absolute path of name. The text is static and valid for the next
+ * 15 calls. */
 const char *item_with_path(char letter, const char *name);
 
 /* The size of a file in bytes; 0 if it does not exist. */

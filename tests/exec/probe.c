@@ -1,4 +1,4 @@
-/* A look inside a pool, and workers that misbehave on request. */
+/* Access to the internals of a pool, and workers that misbehave on request. */
 #include "probe.h"
 
 #include "support/test.h"

@@ -1,5 +1,5 @@
-/* For tests of a process pool in trouble: a look at its internals, ways to hold it, and a new
- * process for tests that need a clean start. */
+/* What tests of process pools in trouble share: access to the internals of a pool, ways to hold it,
+ * and a new process for tests that need a clean start. */
 #ifndef PXP_TEST_PROBE_H
 #define PXP_TEST_PROBE_H
 
@@ -10,29 +10,32 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Create a process pool with these options. The test fails if that fails. */
+/* Create a process pool with these options. A failure fails the test. */
 struct pxp_executor *probe_create(struct pxp_executor_options options);
 
-/* The internals of a pool. Use them only with its lock, or while its supervisor is held. */
+/* The internals of a pool. Use them only while holding the pool's lock, or while the pool's
+ * supervisor is held. */
 struct process_pool *probe_inside(struct pxp_executor *pool);
 
 /* Wait for a future and return its outcome. */
 struct pxp_outcome probe_outcome(struct pxp_future *future);
 
-/* The pid of a pool's fork server, from one of its workers. That worker is alive afterwards. */
+/* The pid of a pool's fork server, found out from one of its workers. That worker is alive
+ * afterwards. */
 pid_t probe_fork_server(struct pxp_executor *pool);
 
-/* Whether a process has ended. A zombie has: its channel is closed. */
+/* Whether a process has ended. A zombie counts as ended, since its channel is closed. */
 bool probe_is_gone(pid_t pid);
 bool probe_await_gone(pid_t pid);
 
-/* Wait until so many workers are starting, idle or busy. Returns false after a minute. */
+/* Wait until n workers are starting, idle or busy. Returns false after a minute. */
 bool probe_await_workers(struct pxp_executor *pool, unsigned n_workers);
 
-/* Hold the thread that completes the future, which is the pool's supervisor, at the gate. */
+/* Make the thread that completes the future, which is the supervisor of the pool, wait at the gate.
+ */
 void probe_hold(struct pxp_future *future, struct gate *gate);
 
-/* Take every descriptor that this process may still open, and give them back. */
+/* Open every descriptor that this process may still open, and close them again. */
 enum { PROBE_SPARE = 40 };
 struct probe_hoard {
 	int taken[4 * PROBE_SPARE], n;
@@ -42,8 +45,8 @@ void probe_lower_limit(void);
 void probe_take_all(struct probe_hoard *hoard);
 void probe_give_back(struct probe_hoard *hoard);
 
-/* Run this program again in a process of its own, with NAME as argv[0]. prepare is called between
- * fork and exec, and may be NULL. Returns whether the program exited with 0. */
+/* Run this program again in a new process, with NAME as argv[0]. prepare is called between fork and
+ * exec, and may be NULL. Returns whether the program exited with 0. */
 bool probe_copy(const char *name, void (*prepare)(void));
 
 #endif

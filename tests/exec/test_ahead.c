@@ -1,4 +1,5 @@
-/* Many prefetched quick tasks, and answers in shared slots. All promises hold for them too. */
+/* Tests of prefetching many quick tasks, and of answers in shared slots. All promises hold for such
+ * tasks too. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -16,7 +17,7 @@ enum { N_BEHIND = N_SLOTS - 1, MAX_BATCHES = 2000 };
 
 /* ---- tasks without descriptors, which may be prefetched ---- */
 
-/* The path by which a worker can open one of our descriptors. */
+/* The path with which a worker can open one of our descriptors. */
 static const char *path_of(int descriptor)
 {
 	static char path[64];
@@ -25,7 +26,7 @@ static const char *path_of(int descriptor)
 	return path;
 }
 
-/* Waits at the gate whose path is its input. */
+/* A task that waits at the gate whose path is its input. */
 static enum pxp_status task_passes(struct pxp_task *task)
 {
 	int fd = open(pxp_task_input(task, NULL), O_RDONLY | O_CLOEXEC);
@@ -37,7 +38,7 @@ static enum pxp_status task_passes(struct pxp_task *task)
 	return task_echo(task);
 }
 
-/* Writes its letter into the pipe whose path follows. */
+/* A task that writes its letter into the pipe whose path follows in its input. */
 static enum pxp_status task_writes_letter(struct pxp_task *task)
 {
 	const char *input = pxp_task_input(task, NULL);
@@ -104,8 +105,9 @@ static bool are_idle(struct pxp_executor *pool)
 	return n == inside->n_workers;
 }
 
-/* Afterwards all workers are idle, no withdrawal is unacknowledged, quick tasks are expected, and
- * the pool is suspended. Tasks that are submitted now are sent at once when it is resumed. */
+/* Prepare a pool: all workers are idle, no withdrawal is unacknowledged, quick tasks are expected,
+ * and the pool is suspended. Tasks that are submitted now are sent at once when the pool is
+ * resumed. */
 static void get_ready(struct pxp_executor *pool)
 {
 	unsigned n = probe_inside(pool)->n_workers;
@@ -166,7 +168,8 @@ TEST(prefetch, many_quick_tasks_are_prefetched_up_to_the_number_of_slots)
 	gate_destroy(&gate);
 }
 
-/* A worker has at most four inputs open for each of two tasks. */
+/* A worker may hold two tasks that have inputs with descriptors, and each task may have four
+ * descriptors. */
 TEST(prefetch, only_one_task_with_descriptors_or_an_output_is_prefetched)
 {
 	for (int with_output = 0; with_output < 2; with_output++) {
@@ -200,7 +203,7 @@ TEST(prefetch, only_one_task_is_prefetched_after_a_long_task)
 
 	pxp_executor_resume(pool);
 	REQUIRE(pool_await(pool, 1, 0));
-	/* The length of this task is what the test is about. */
+	/* This test needs a task that is really long. */
 	poll(NULL, 0, 20);
 	gate_open(&gate);
 	EXPECT_EQ(end_of(first), PXP_OK);
@@ -228,7 +231,7 @@ TEST(prefetch, idle_workers_take_over_all_tasks_prefetched_behind_a_long_one)
 	gate_destroy(&gate);
 }
 
-/* As if the last tasks had been quicker than a wake-up. */
+/* Pretend that the last tasks took less time than a wake-up. */
 static void expect_fast_ones(struct pxp_executor *pool)
 {
 	lock_acquire(&pool->lock);
@@ -263,7 +266,8 @@ TEST(prefetch, quick_tasks_wake_one_worker_only)
 	pxp_executor_destroy(pool);
 }
 
-/* After fifteen tasks, or at once when the running task is not quick after all. */
+/* The supervisor is woken after fifteen tasks, or at once when the running task turns out not to be
+ * quick. */
 TEST(prefetch, a_quick_task_does_not_wake_the_supervisor_if_the_next_answer_will)
 {
 	struct pxp_executor *pool = create_ready(2);
@@ -363,8 +367,8 @@ TEST(prefetch, a_shutdown_cancels_prefetched_tasks)
 	gate_destroy(&gate);
 }
 
-/* The supervisor is held in a callback while the second task ends and the third one starts. So it
- * does not know that when the second is to be killed. */
+/* The supervisor is held in a callback while the second task ends and the third one starts. So the
+ * supervisor does not know that when it is asked to kill the second task. */
 TEST(prefetch, a_late_forced_cancel_does_not_kill_the_next_task)
 {
 	struct pxp_executor *pool = create_ready(1);
@@ -395,8 +399,8 @@ TEST(prefetch, a_late_forced_cancel_does_not_kill_the_next_task)
 
 /* ---- answers in shared slots ---- */
 
-/* The worker rings no doorbell, since it has more tasks. It gets that far while the supervisor is
- * held in a callback. */
+/* The worker does not wake the supervisor after its answer, because it has more tasks. The answer
+ * is written while the supervisor is held in a callback. */
 TEST(prefetch, an_answer_is_delivered_while_the_next_task_is_still_running)
 {
 	enum { N = 4 };
@@ -455,7 +459,7 @@ TEST(prefetch, a_crash_fails_one_task_and_all_others_run_once)
 		                     ? pool_submit(pool, task_signal, "11", NULL)
 		                     : pool_submit(pool, task_writes_letter, input, NULL);
 	}
-	/* The supervisor sees the first answer in time, and the others too late. */
+	/* The supervisor sees the first answer in time, and the other answers too late. */
 	probe_hold(futures[0], &hold);
 	pxp_executor_resume(pool);
 	EXPECT(probe_await_gone(worker));
@@ -530,8 +534,8 @@ static void open_and_await_byte(struct pxp_future *future, void *data)
 	EXPECT_EQ(read(turn->told, &byte, 1), 1);
 }
 
-/* The supervisor is held in a callback while one task fails and the next one writes to its log
- * and dies. So it reads both together. */
+/* The supervisor is held in a callback while one task fails and the next task writes to its log and
+ * dies. So the supervisor reads both answers together. */
 TEST(prefetch, the_log_of_a_crash_after_a_failed_task_is_complete)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -566,7 +570,7 @@ TEST(prefetch, the_log_of_a_crash_after_a_failed_task_is_complete)
 	gate_destroy(&turn.gate);
 }
 
-/* A result that is too long for a slot goes in a frame, between answers in slots. */
+/* A result that is too long for a slot is sent in a frame, between answers in slots. */
 TEST(prefetch, short_and_long_results_reach_the_right_futures)
 {
 	enum { N = 200 };

@@ -1,4 +1,5 @@
-/* pxp_as_completed_*(): the order in which futures come, and who holds references to them. */
+/* Tests of pxp_as_completed_*(): the order in which futures are returned, and who holds references
+ * to them. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -29,7 +30,7 @@ static size_t place_of(struct pxp_future *future, struct pxp_future **futures, s
 	return i;
 }
 
-/* The index in futures of the next one; n at the end. */
+/* The index of the next returned future in futures; n at the end. */
 static size_t next_place(struct pxp_as_completed *iteration, struct pxp_future **futures,
                          size_t n)
 {
@@ -58,7 +59,7 @@ static void fail(struct pxp_future *promise)
 	EXPECT_EQ(pxp_promise_fail(promise, &error), PXP_OK);
 }
 
-/* Cancelled, failed and finished. */
+/* Make one cancelled, one failed and one finished future. */
 static void three_done(struct pxp_future **ret_futures)
 {
 	for (int i = 0; i < 3; i++)
@@ -258,7 +259,7 @@ TEST(as_completed, the_future_of_the_last_task_is_returned_last)
 	}
 }
 
-/* gh-92001, gh-109934: there, these waits never end. */
+/* gh-92001, gh-109934. In CPython these waits never end. */
 TEST(as_completed, futures_cancelled_by_a_shutdown_are_returned)
 {
 	EACH_POOL(kind)
@@ -384,7 +385,8 @@ static enum pxp_status task_iterates(struct pxp_task *task)
 	return pxp_task_fail(task, (int)status, "after %d", n_given);
 }
 
-/* Done futures still come. Only the wait is refused, and another thread can continue the iteration. */
+/* Done futures are still returned. Only waiting is refused, and another thread can continue the
+ * iteration. */
 TEST(as_completed, a_task_cannot_wait_for_futures_of_its_own_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);

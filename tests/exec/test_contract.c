@@ -1,4 +1,4 @@
-/* What every executor promises: the same tests over each kind. */
+/* Tests of what every executor promises. The same tests run over each kind of executor. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -10,7 +10,7 @@
 
 #define EACH_KIND(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
-/* Without the inline executor, whose tasks never wait to begin. */
+/* The kinds of executors without the inline executor, whose tasks never wait to start. */
 #define EACH_POOL(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 
@@ -28,8 +28,8 @@ TEST(contract, a_task_that_returns_its_input_gives_back_the_same_bytes)
 	}
 }
 
-/* test_process_pool.py: test_traceback; test_interpreter_pool.py:
- * test_submit_exception_in_func. There is no trace in C, but the task's own text arrives. */
+/* test_process_pool.py: test_traceback; test_interpreter_pool.py: test_submit_exception_in_func. C
+ * has no stack traces, but the text of the task's error arrives. */
 TEST(contract, a_failure_carries_the_code_and_text_of_the_task)
 {
 	EACH_KIND(kind)
@@ -151,7 +151,7 @@ TEST(contract,
 		                                  &with_descriptor, NULL),
 		          PXP_EAGAIN);
 		gate_open(&gate);
-		gate_pass(descriptor); /* still open here */
+		gate_pass(descriptor); /* the descriptor is still open in this process */
 		for (int i = 0; i < n; i++)
 			EXPECT_EQ(end_of(futures[i]), PXP_OK);
 		EXPECT_EQ(pxp_executor_submit(pool, task_wait, NULL, 0, &with_descriptor,
@@ -285,7 +285,7 @@ TEST(contract, waiting_inside_a_callback_is_refused_instead_of_hanging)
 	}
 }
 
-/* The descriptor is created while other threads count. */
+/* The event descriptor is created while other threads count completed tasks. */
 TEST(contract, an_event_descriptor_created_while_tasks_end_counts_each_task_once)
 {
 	enum { N = 300 };
@@ -302,15 +302,15 @@ TEST(contract, an_event_descriptor_created_while_tasks_end_counts_each_task_once
 		}
 		for (int i = 0; i < N; i++)
 			EXPECT_EQ(end_of(futures[i]), PXP_OK);
-		/* Every done task has been counted by now. */
+		/* Every done task must have been counted by now. */
 		pxp_executor_shutdown(pool, PXP_SHUTDOWN_WAIT);
 		EXPECT_EQ(pxp_executor_acknowledge(pool), N);
 		pxp_executor_destroy(pool);
 	}
 }
 
-/* The blocks that are kept for tasks to come are freed with the executor or the last future, whichever is
- * last. */
+/* The blocks that the pool keeps for later tasks are freed with the executor or with the last
+ * future, whichever is released last. */
 TEST(contract, a_future_may_outlive_its_executor_and_its_block_pool)
 {
 	EACH_KIND(kind)
@@ -363,7 +363,7 @@ static enum pxp_status task_forks(struct pxp_task *task)
 	return pxp_task_return(task, &self, sizeof(self));
 }
 
-/* Otherwise the child would answer too, and the next task would get that answer. */
+/* If the child did not exit, it would answer too, and the next task would get that answer. */
 TEST(contract, a_forked_child_that_returns_from_its_task_exits)
 {
 	EACH_KIND(kind)
@@ -399,7 +399,7 @@ TEST(contract, invalid_executor_options_are_refused)
 	options.kind = (enum pxp_executor_kind)9;
 	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
 
-	/* Refused before the bytes are copied. */
+	/* The submission is refused before its input is copied. */
 	options.kind = PXP_PROCESSES;
 	options.init_bytes = "short";
 	options.n_init_bytes = SIZE_MAX / 4;
@@ -418,8 +418,8 @@ TEST(contract, invalid_executor_options_are_refused)
 	pxp_executor_destroy(pool);
 }
 
-/* Fields beyond the size of a smaller struct are not read. Those that a larger struct has in addition must be
- * zero. */
+/* Fields beyond the size of a smaller struct are not read. Additional fields of a larger struct
+ * must be zero. */
 TEST(contract, a_program_built_with_the_header_of_another_version_works)
 {
 	struct {

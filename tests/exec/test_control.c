@@ -1,4 +1,5 @@
-/* What a caller can do to a task that waits or runs, and what a task can report of itself. */
+/* Tests of what a caller can do to a waiting or running task, and of what a task can report about
+ * itself. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -43,7 +44,7 @@ static bool await_stats(struct pxp_executor *pool,
 
 /* ---- cancel ---- */
 
-/* Reports progress until it is asked to end. */
+/* A task that reports progress until it gets a cancel request. */
 static enum pxp_status task_obliging(struct pxp_task *task)
 {
 	for (uint64_t n = 1; !pxp_task_is_cancelled(task); n++) {
@@ -76,7 +77,7 @@ TEST(control, a_running_task_that_obeys_a_cancel_request_counts_as_cancelled)
 	}
 }
 
-/* Writes down which process it is in, and runs on. */
+/* A task that records its process id and then runs for ever. */
 static enum pxp_status task_says_where(struct pxp_task *task)
 {
 	pxp_task_progress(task, (uint64_t)getpid(), 0);
@@ -181,7 +182,7 @@ TEST(control, a_task_that_starts_too_late_fails_with_a_queue_timeout)
 	}
 }
 
-/* The expired tasks are taken out of the middle of the queue. */
+/* The expired tasks are removed from the middle of the queue. */
 TEST(control, queued_tasks_between_expired_ones_still_run)
 {
 	static const int64_t timeouts_ms[] = {60000, 20, 0, 40, 60000, 1, 0};
@@ -312,7 +313,7 @@ TEST(control, an_outcome_reports_cpu_time_and_memory_after_an_answer_or_a_death)
 	pxp_executor_destroy(pool);
 }
 
-/* Uses this many milliseconds of CPU time. */
+/* A task that uses this many milliseconds of CPU time. */
 static enum pxp_status task_burns(struct pxp_task *task)
 {
 	const char *ms = pxp_task_input(task, NULL);
@@ -323,7 +324,7 @@ static enum pxp_status task_burns(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* The worker does not ask the kernel for its CPU time after each quick task. */
+/* A worker does not query its CPU time from the kernel after each quick task. */
 TEST(control, a_task_between_quick_ones_is_charged_only_its_own_cpu_time)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -384,7 +385,7 @@ TEST(control, each_descriptor_is_returned_with_a_result_exactly_once)
 	}
 }
 
-/* Only the executor completes the futures of its tasks. */
+/* Only the executor may complete the futures of its tasks. */
 TEST(control, only_the_executor_can_complete_the_futures_of_its_tasks)
 {
 	EACH_KIND(kind)
@@ -520,7 +521,8 @@ TEST(control, an_answered_task_resets_the_count_of_crashes)
 	pxp_executor_destroy(pool);
 }
 
-/* A grandchild in its own session, which no signal to the group reaches. */
+/* The task leaves a grandchild in a session of its own, which no signal to the process group
+ * reaches. */
 static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 {
 	int to_parent[2];
@@ -560,7 +562,7 @@ TEST(control, processes_left_running_by_a_task_end_with_its_worker)
 	EXPECT(kill(daemon, 0) != 0);
 }
 
-/* The process that it started ends by itself, and is then a child of the fork server. */
+/* The process that the task started ends by itself, and is a child of the fork server by then. */
 static enum pxp_status task_leaves_zombie(struct pxp_task *task)
 {
 	int from_child[2];
@@ -632,7 +634,7 @@ static enum pxp_status nest(struct pxp_task *task, const char *deeper)
 	return status;
 }
 
-/* The input has one word for each level; the last level answers. */
+/* A task whose input has one word for each level of nesting. The last level answers. */
 static enum pxp_status task_nests(struct pxp_task *task)
 {
 	const char *levels = pxp_task_input(task, NULL);
@@ -647,7 +649,7 @@ static enum pxp_status task_nests(struct pxp_task *task)
 TEST(control, pools_can_be_nested_two_levels_deep_and_no_deeper)
 {
 #ifdef PIXPOOL_SANITIZE_THREAD
-	/* ThreadSanitizer has a thread in every process, so a worker cannot start a zygote. */
+	/* ThreadSanitizer adds a thread to every process, so a worker cannot start a zygote. */
 	SKIP("under ThreadSanitizer there is no zygote in a worker");
 #endif
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -697,7 +699,7 @@ TEST(control, max_pending_bytes_limits_queued_inputs_but_a_single_input_always_f
 	}
 }
 
-/* test_interpreter_pool.py: test_run_in_executor. Here, the loop belongs to the program. */
+/* test_interpreter_pool.py: test_run_in_executor. Here the event loop belongs to the program. */
 TEST(control, the_event_descriptor_is_readable_until_done_tasks_are_acknowledged)
 {
 	EACH_KIND(kind)

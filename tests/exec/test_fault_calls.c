@@ -1,5 +1,5 @@
-/* System calls that fail, or do less than was asked, in any of the processes. It costs time, or
- * one task. Nothing hangs, and nothing that was complete is lost. */
+/* Tests of system calls that fail, or do less than requested, in any of the processes. Such a fault
+ * only takes time or fails one task: nothing hangs, and nothing that was complete is lost. */
 #include "support/fault.h"
 #include "support/pool.h"
 #include "support/test.h"
@@ -43,7 +43,7 @@ static struct pxp_future *submit_long(struct pxp_executor *pool)
 	return future;
 }
 
-/* The future must have succeeded, with its input as the result. It is released. */
+/* Check that the future has succeeded with its input as the result, and release it. */
 static void expect_whole(struct pxp_future *future)
 {
 	static char want[LONG];
@@ -60,7 +60,8 @@ static void expect_whole(struct pxp_future *future)
 
 /* ---- short reads and writes ---- */
 
-/* While an input is copied, a result is stored, and either of them is read. */
+/* Short reads and writes happen while an input is copied, while a result is stored, and while
+ * either of them is read. */
 TEST(fault_calls, long_inputs_and_results_survive_short_reads)
 {
 	static const struct fault faults[] = {
@@ -143,7 +144,7 @@ TEST(fault_calls, an_input_that_cannot_be_stored_is_refused)
 	pxp_executor_destroy(pool);
 }
 
-/* A seccomp filter may refuse the call, or a kernel before 6.7. */
+/* A seccomp filter, or a kernel before 6.7, may refuse the call. */
 TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -159,7 +160,7 @@ TEST(fault_calls, a_long_input_that_cannot_be_mapped_is_read)
 	pxp_executor_destroy(pool);
 }
 
-/* The worker cannot create or fill a memfd for the result, or we cannot read it. */
+/* The worker cannot create or fill a memfd for the result, or this process cannot read it. */
 TEST(fault_calls, a_failing_system_call_fails_only_one_task_with_a_long_result)
 {
 	static const struct fault faults[] = {
@@ -183,7 +184,7 @@ TEST(fault_calls, a_failing_system_call_fails_only_one_task_with_a_long_result)
 		EXPECT_EQ(pxp_future_state(future), PXP_FAILED);
 		EXPECT(pxp_future_outcome(future)->error.status != PXP_ECRASHED);
 		EXPECT(pxp_future_outcome(future)->error.text[0] != 0);
-		/* The worker is not at fault. */
+		/* The failure is not the fault of the worker, so the worker is not replaced. */
 		if (fault.place == FAULT_IN_MAIN) {
 			EXPECT_EQ(pxp_future_outcome(future)->error.status, PXP_ESYS);
 			EXPECT_EQ(pxp_future_outcome(future)->error.sys_errno, EIO);
@@ -253,7 +254,7 @@ static void stop_the_zygote(void *data)
 	*(enum pxp_status *)data = pxp_zygote_stop();
 }
 
-/* Another thread gets the lock right after the zygote has forked the fork server. */
+/* Another thread gets the lock right after the zygote has forked a fork server. */
 TEST(fault_calls, the_zygote_is_not_stopped_while_a_new_pool_is_being_created)
 {
 	enum pxp_status stopped = PXP_OK;
@@ -265,7 +266,7 @@ TEST(fault_calls, the_zygote_is_not_stopped_while_a_new_pool_is_being_created)
 	                         .times = 1,
 	                         .meanwhile = stop_the_zygote,
 	                         .data = &stopped});
-	/* A hang would be immediate and permanent. */
+	/* If the pool hung, it would hang at once and for ever. */
 	alarm(20);
 	pool = pool_create(PXP_PROCESSES, 1);
 	alarm(0);
@@ -321,8 +322,8 @@ TEST(fault_calls, creating_a_pool_reports_why_the_zygote_could_not_start_it)
 	EXPECT_EQ(error.sys_errno, ENOBUFS);
 }
 
-/* A frame that the kernel cannot deliver counts as the end of its sender. A worker is replaced.
- * Without the fork server the pool is broken. Every task ends. */
+/* A frame that the kernel cannot deliver counts as the end of its sender. If the sender is a
+ * worker, it is replaced. If it is the fork server, the pool is broken. Every task completes. */
 TEST(fault_calls, every_future_completes_after_a_failed_receive)
 {
 	static const int errors[] = {ENOBUFS, ECONNRESET};

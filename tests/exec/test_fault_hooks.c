@@ -1,4 +1,4 @@
-/* Each call that may fail does fail, at each place where it is made. */
+/* Tests in which each call that may fail does fail, at each place where it is made. */
 #include "support/fault.h"
 #include "support/pool.h"
 #include "support/test.h"
@@ -36,7 +36,8 @@ static struct pxp_executor *try_create(enum pxp_executor_kind kind,
 	return pool;
 }
 
-/* Fail the first call, then the second, and so on, until a creation makes no more calls. */
+/* Let the first call fail, then the second, and so on, until creating the pool makes no more such
+ * calls. */
 static void create_while_failing(enum pxp_executor_kind kind, struct fault fault,
                                  enum pxp_status want)
 {
@@ -133,7 +134,7 @@ TEST(fault_hooks,
 			has_failed = fault_disarm() > 0;
 			if (status != PXP_OK) {
 				EXPECT_EQ(status, PXP_ENOMEM);
-				/* The descriptor is still ours, and open. */
+				/* The descriptor still belongs to the caller and is open. */
 				gate_pass(descriptor);
 				EXPECT_EQ(close(descriptor), 0);
 			}
@@ -169,8 +170,8 @@ TEST(fault_hooks, without_any_thread_a_submission_is_refused)
 	pxp_executor_destroy(pool);
 }
 
-/* Run some tasks under a fault that passes. All must succeed. Tests here do not wait for workers
- * that never start, since that would take hours. */
+/* Run some tasks while a temporary fault is armed. All must succeed. Tests here never wait for a
+ * worker that cannot start, because the pool would retry for hours. */
 static void run_on(unsigned n_workers, struct fault fault)
 {
 	struct pxp_executor_options options = {.size = sizeof(options),
@@ -257,7 +258,7 @@ static enum pxp_status task_needs_all(struct pxp_task *task)
 	return status;
 }
 
-/* Limits are raised and lowered, and requests are answered. */
+/* The worker's limits are raised and lowered, and its requests are answered. */
 TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_is_sent_later)
 {
 	if (!pxp_memory_is_limited())
@@ -277,7 +278,7 @@ TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_is_sent_later)
 		REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
 		for (int i = 0; i < 4; i++)
 			futures[i] = pool_submit(pool, task_needs_all, "", &gate);
-		/* The first task to ask has the whole budget, and keeps it. */
+		/* The first task that requests memory gets the whole budget, and keeps it. */
 		REQUIRE(pool_await(pool, 2, 0));
 		fault_arm((struct fault){.point = FAULT_SEND,
 		                         .place = FAULT_IN_MAIN,
@@ -293,8 +294,7 @@ TEST(fault_hooks, a_memory_grant_that_cannot_be_sent_is_sent_later)
 	}
 }
 
-/* The frame may be FRAME_READY or an answer. It is lost with its worker, and the task is
- * retried. */
+/* The frame is FRAME_READY or an answer. It is lost with its worker, and the task is retried. */
 TEST(fault_hooks, a_task_is_retried_if_its_worker_cannot_send_a_frame)
 {
 	for (unsigned nth = 1; nth <= 8; nth++)
@@ -347,7 +347,7 @@ TEST(fault_hooks, waiting_survives_the_failure_of_any_allocation)
 	EXPECT_EQ(pxp_future_on_done(promise, never_called, &n_calls), PXP_ENOMEM);
 	EXPECT_EQ(fault_disarm(), 1);
 
-	/* Without expiry times the code under test would not be reached. */
+	/* Without queue timeouts the code under test would not be reached. */
 	fail_allocation(1);
 	EXPECT_EQ(pxp_wait(&promise, 1, PXP_ALL_COMPLETED, 1, &done), PXP_ENOMEM);
 	EXPECT_EQ(fault_disarm(), 1);
@@ -444,7 +444,7 @@ static void let_both_finish(void *pool)
 	await_done(pool, 2);
 }
 
-/* Of four tasks one was returned, one is done, and two end at some point of the closing. */
+/* One of the four tasks was returned, one is done, and two end while the map is being closed. */
 static bool close_while_two_finish(unsigned nth)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 2);
@@ -475,7 +475,7 @@ static bool close_while_two_finish(unsigned nth)
 	return has_hit;
 }
 
-/* The items that were returned first are in a list, and the next ones are written behind it. */
+/* Items that were returned early are in a list, and later items are appended to it. */
 TEST(fault_hooks, a_map_can_be_closed_while_its_workers_finish)
 {
 	unsigned nth = 1;

@@ -1,5 +1,5 @@
-/* Memory runs out at each allocation, one after the other, here and in the other processes. The
- * task that needed it fails with a reason, and nothing else is lost or leaked. */
+/* Tests in which memory runs out at each allocation in turn, in this process and in the others. The
+ * task that needed the memory fails with a reason, and nothing else is lost or leaked. */
 #include "support/fault.h"
 #include "support/pool.h"
 #include "support/test.h"
@@ -16,13 +16,14 @@
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_INLINE; kind++)
 
 enum {
-	/* More allocations than one run makes. */
+	/* An upper bound for the number of allocations of one run. */
 	MOST = 200,
-	/* In bytes: the first block of a chunk holds only a few of these. */
+	/* The length of an answer in bytes: the first memory block of a chunk holds only a few such
+	 * answers. */
 	INPUT = 300,
-	/* More than a shared slot holds. */
+	/* A result length that exceeds a shared slot. */
 	ANSWER = 100,
-	/* More than a frame holds. */
+	/* A result length that exceeds a frame. */
 	LONG_ANSWER = 200000,
 	LOG = 100,
 };
@@ -36,7 +37,8 @@ static void fail_allocation(enum fault_place place, unsigned nth)
 	                         .sys_errno = ENOMEM});
 }
 
-/* The error says so itself, or the task received such an error and passed it on. */
+/* The error itself reports a lack of memory, or the task received such an error and passed it on.
+ */
 static bool is_shortage(const struct pxp_error *error)
 {
 	return error->status == PXP_ENOMEM ||
@@ -49,7 +51,7 @@ static const char *const letters[] = {"a", "b", "c", "k", "d", "e", "f", NULL};
 
 enum { N_LETTERS = 7, KILLER = 3 };
 
-/* Returns its letter ANSWER times. In a process the letter 'k' kills its worker. */
+/* A task that returns its letter ANSWER times. In a process the letter 'k' kills its worker. */
 static enum pxp_status task_repeats(struct pxp_task *task)
 {
 	const char *letter = pxp_task_input(task, NULL);
@@ -97,7 +99,7 @@ static bool is_repeated(const struct pxp_map_item *item)
 	return bytes && item->n == ANSWER;
 }
 
-/* Whether an item is complete. Otherwise its error must give the reason. */
+/* Whether an item is complete. An incomplete item must have an error that gives the reason. */
 static bool check_item(const struct pxp_map_item *item, bool is_process)
 {
 	if (item->error.status == PXP_OK) {
@@ -110,14 +112,14 @@ static bool check_item(const struct pxp_map_item *item, bool is_process)
 		       item->error.text);
 		return false;
 	}
-	/* Without memory to tell the items of a chunk apart, all of them share the death of their
-	 * worker. */
+	/* If there is no memory to record which item of a chunk killed the worker, all items of the
+	 * chunk fail. */
 	EXPECT(is_process);
 	EXPECT_EQ(item->error.exit_code, 3);
 	return item->index == KILLER;
 }
 
-/* Whether everything went as it does with enough memory. */
+/* Whether the run ended as with enough memory. */
 static bool map_to_the_end(struct pxp_executor *pool, bool is_process,
                            struct pxp_map_options options)
 {
@@ -171,8 +173,8 @@ static void map_while_failing(enum pxp_executor_kind kind, enum fault_place plac
 		is_good = map_to_the_end(pool, is_process, options);
 		has_failed = fault_disarm() > 0;
 		EXPECT(is_good || has_failed);
-		/* A pool survives some failures: a worker starts later, and a withdrawn task does
-		 * not expire any more. */
+		/* A pool survives some failures without any effect on tasks: a worker starts later,
+		 * or a withdrawn task loses its queue timeout. */
 		EXPECT(!is_good || !has_failed || is_process,
 		       "allocation %u failed, and nobody was told", nth);
 		n_told += !is_good;
@@ -212,7 +214,7 @@ static enum pxp_status return_much(struct pxp_task *task, size_t n)
 	return pxp_task_return(task, much, n);
 }
 
-/* Its input is a letter: return a short or long result, fail, or die with a log. */
+/* A task whose input is a letter: return a short or long result, fail, or die with a log. */
 static enum pxp_status task_answers(struct pxp_task *task)
 {
 	const char *letter = pxp_task_input(task, NULL);
@@ -230,7 +232,7 @@ static enum pxp_status task_answers(struct pxp_task *task)
 	return pxp_task_fail(task, 7, "as asked");
 }
 
-/* Whether the future has a result of n bytes. Otherwise its error must give the reason. */
+/* Whether the future has a result of n bytes. If not, its error must give the reason. */
 static bool has_result(struct pxp_future *future, size_t n)
 {
 	struct pxp_error error;
@@ -247,8 +249,8 @@ static bool has_result(struct pxp_future *future, size_t n)
 	return status == PXP_OK;
 }
 
-/* Whether the future has the log. Without memory it may have none, but never a part. The log of
- * another task may come before it. */
+/* Whether the future has the log. If memory ran out the log may be missing, but it is never
+ * partial. The log of another task may precede it. */
 static bool has_log(struct pxp_future *future, enum pxp_status want, char letter)
 {
 	const struct pxp_outcome *outcome;
@@ -267,7 +269,7 @@ static bool has_log(struct pxp_future *future, enum pxp_status want, char letter
 	return true;
 }
 
-/* Whether everything ended as it does with enough memory. */
+/* Whether all tasks ended as with enough memory. */
 static bool run_each(struct pxp_executor *pool, enum fault_place place, unsigned nth,
                      bool *ret_has_failed)
 {
@@ -311,7 +313,7 @@ static void run_while_failing(enum fault_place place, unsigned least)
 		is_good = run_each(pool, place, nth, &has_failed);
 		EXPECT(is_good || has_failed);
 		n_told += !is_good;
-		/* The pool still works. */
+		/* Check that the pool still works. */
 		EXPECT_EQ(end_of(pool_submit(pool, task_echo, "x", NULL)), PXP_OK);
 		pxp_executor_destroy(pool);
 	}
@@ -320,7 +322,7 @@ static void run_while_failing(enum fault_place place, unsigned least)
 
 TEST(fault_memory, results_and_logs_survive_the_failure_of_any_allocation)
 {
-	/* The allocations of each submission, and of each answer. */
+	/* Let the allocations of each submission and of each answer fail. */
 	run_while_failing(FAULT_IN_MAIN, 8);
 }
 

@@ -1,4 +1,5 @@
-/* Futures without an executor: which completion wins, and what waiters and callbacks see. */
+/* Tests of futures without an executor: which completion wins, and what waiters and callbacks see.
+ */
 #include "support/test.h"
 
 #include <pixpool/pixpool.h>

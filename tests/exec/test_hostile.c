@@ -1,5 +1,5 @@
-/* What a hostile worker can do to its pool, and what others can do to a worker. It costs the task
- * that the worker had started, and no other. */
+/* Tests of what a hostile worker can do to its pool, and of what others can do to a worker. Only
+ * the task that the worker had started is affected. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -27,8 +27,8 @@ static struct pxp_executor_stats stats_of(struct pxp_executor *pool)
 
 /* ---- dying and stopping ---- */
 
-/* The supervisor is held in a callback, so it has not seen the death when it sends the next
- * task. */
+/* The supervisor is held in a callback, so it has not noticed the death of the worker when it sends
+ * the next task. */
 TEST(hostile, a_task_sent_to_an_idle_worker_that_has_died_runs_elsewhere)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -86,7 +86,7 @@ TEST(hostile, a_worker_stopped_before_it_starts_a_task_is_killed_and_another_run
 	pxp_executor_destroy(pool);
 }
 
-/* The front task was withdrawn, so it has no deadline that could end the wait. */
+/* The first task in the worker's queue was withdrawn, so no deadline could end the wait. */
 TEST(hostile, a_worker_that_does_not_acknowledge_a_withdrawal_is_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -134,8 +134,8 @@ static void await_done(struct pxp_executor *pool)
 		poll(NULL, 0, 1);
 }
 
-/* A kill for a task that has ended is refused. So the claim is believed, but for half a second
- * only. */
+/* The pool refuses to kill a worker for a task that has ended. So it believes the claim of the
+ * worker, but only for half a second. */
 TEST(hostile, a_worker_that_claims_a_task_has_ended_and_does_not_answer_is_killed)
 {
 	for (int by_deadline = 0; by_deadline < 2; by_deadline++) {
@@ -156,7 +156,7 @@ TEST(hostile, a_worker_that_claims_a_task_has_ended_and_does_not_answer_is_kille
 	}
 }
 
-/* Leave a result that is longer than a slot, and ring the doorbell. */
+/* Leave a result that is too long for a slot, and wake the supervisor. */
 static enum pxp_status task_leaves_invalid_answer(struct pxp_task *task)
 {
 	const struct slot_frame bell = {.kind = FRAME_DOORBELL};
@@ -217,7 +217,7 @@ TEST(hostile, a_worker_that_closes_its_channel_is_killed_and_loses_only_its_task
 	gate_destroy(&never);
 }
 
-/* Send a forged frame about the first task of a pool's first worker. */
+/* Send a forged frame about the first task of the first worker of a pool. */
 static bool forge(struct answer_frame answer, const int *descriptors, unsigned n)
 {
 	answer.at.kind = FRAME_ANSWER;
@@ -291,7 +291,7 @@ TEST(hostile, a_worker_that_repeats_a_frame_allowed_only_once_is_killed_for_a_br
 
 enum { GIB = 1 << 30 };
 
-/* A memfd of 6 GiB without a single page. */
+/* Make a memfd of 6 GiB without a single allocated page. */
 static enum pxp_status task_forges_length(struct pxp_task *task)
 {
 	const uint64_t n = 6 * (uint64_t)GIB;
@@ -304,7 +304,7 @@ static enum pxp_status task_forges_length(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* A flag that is neither 0 nor 1, with that many memfds. */
+/* The answer has a flag that is neither 0 nor 1, and this number of memfds. */
 static enum pxp_status task_forges_flag(struct pxp_task *task)
 {
 	int memfd = memfd_create("empty", MFD_CLOEXEC);
@@ -316,7 +316,7 @@ static enum pxp_status task_forges_flag(struct pxp_task *task)
 	return PXP_OK;
 }
 
-/* A result that is a pipe, so that reading it would block for ever. */
+/* The result is a pipe, so that reading it would block for ever. */
 static enum pxp_status task_forges_pipe(struct pxp_task *task)
 {
 	int gate = pxp_task_descriptor(task, 0);
@@ -367,7 +367,7 @@ static enum pxp_status task_returns_bytes(struct pxp_task *task)
 	return status;
 }
 
-/* Once in a frame, and once in a memfd. */
+/* The result arrives once in a frame, and once in a memfd. */
 TEST(hostile, a_result_longer_than_max_result_is_refused)
 {
 	const struct {
@@ -415,7 +415,7 @@ TEST(hostile, a_worker_that_cannot_send_its_answer_counts_as_crashed)
 	pxp_executor_destroy(pool);
 }
 
-/* The task has the fork server's user, and may signal it. */
+/* The task runs as the same user as the fork server, and may signal it. */
 static enum pxp_status task_stops_the_fork_server(struct pxp_task *task)
 {
 	(void)task;
@@ -437,7 +437,7 @@ TEST(hostile, a_fork_server_that_a_task_stops_is_continued_and_no_future_hangs)
 	pxp_executor_destroy(pool);
 }
 
-/* No worker exists whose death the pool could wait for. */
+/* No worker exists, so the pool cannot notice the stop by a worker's death. */
 TEST(hostile, a_fork_server_that_was_stopped_while_idle_is_continued)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -452,7 +452,8 @@ TEST(hostile, a_fork_server_that_was_stopped_while_idle_is_continued)
 	pxp_executor_destroy(pool);
 }
 
-/* Pretend that the fork server was continued for a minute. Returns whether an answer was due. */
+/* Pretend that a minute has passed since the fork server was continued. Returns whether an answer
+ * was due. */
 static bool pretend_a_minute_of_continues(struct pxp_executor *executor)
 {
 	struct process_pool *pool = probe_inside(executor);
@@ -487,8 +488,8 @@ TEST(hostile, a_fork_server_that_stays_stopped_is_killed_and_no_future_hangs)
 	pxp_executor_destroy(pool);
 }
 
-/* If the other end closes without reading everything, the kernel reports an error before the
- * frames. */
+/* If the other end closes without reading everything, the kernel reports an error before it
+ * delivers the frames. */
 TEST(hostile, frames_sent_before_a_connection_reset_are_received)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
@@ -507,7 +508,8 @@ TEST(hostile, frames_sent_before_a_connection_reset_are_received)
 
 /* ---- orphans ---- */
 
-/* It has a session of its own, so signals to the worker's group do not reach it. */
+/* The orphan has a session of its own, so signals to the process group of the worker do not reach
+ * it. */
 static enum pxp_status task_leaves_daemon_and_waits(struct pxp_task *task)
 {
 	pid_t child = fork();
@@ -550,7 +552,8 @@ TEST(hostile, orphans_end_even_if_the_pool_is_killed_while_a_worker_starts)
 	close(paper[1]);
 }
 
-/* A child in the worker's group. A signal to the worker alone does not reach it. */
+/* Fork a child in the process group of the worker. A signal to the worker alone does not reach it.
+ */
 static enum pxp_status task_leaves_child(struct pxp_task *task)
 {
 	pid_t child = fork();
@@ -577,7 +580,7 @@ TEST(hostile, children_of_a_task_end_even_if_the_fork_server_is_killed)
 	pxp_executor_destroy(pool);
 }
 
-/* Like "helper &" in a shell: an orphan in the worker's group. */
+/* A task that leaves an orphan in the process group of its worker, like "helper &" in a shell. */
 static pid_t start_helper(void)
 {
 	int from_shell[2];
@@ -599,7 +602,7 @@ static pid_t start_helper(void)
 	return helper;
 }
 
-/* Its descriptors: a pipe for the helper's pid, and a gate. */
+/* The descriptors of the task are a pipe for the helper's pid, and a gate. */
 static enum pxp_status task_has_helper(struct pxp_task *task)
 {
 	pid_t helper = start_helper();
@@ -630,7 +633,7 @@ static struct pxp_future *submit_with_helper(struct pxp_executor *pool,
 	return future;
 }
 
-/* First another worker dies or is recycled, then the helper's own worker. */
+/* First another worker dies or is recycled, then the worker of the helper. */
 static void end_a_worker(size_t max_tasks, pxp_task_fn *run, enum pxp_status status)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
@@ -662,7 +665,7 @@ TEST(hostile, a_helper_process_ends_with_the_worker_of_its_task)
 	pid_t helper = 0;
 	struct pxp_future *helped = submit_with_helper(pool, &never, &helper);
 
-	/* The worker leads that group. Only the worker is killed. */
+	/* The worker is the leader of that process group. Only the worker is killed. */
 	kill(getpgid(helper), SIGKILL);
 	EXPECT_EQ(end_of(helped), PXP_ECRASHED);
 	EXPECT(probe_is_gone(helper));
@@ -672,7 +675,7 @@ TEST(hostile, a_helper_process_ends_with_the_worker_of_its_task)
 
 /* ---- orphans that cannot be reaped ---- */
 
-/* An orphan in a session of its own. */
+/* Fork an orphan with a session of its own. */
 static pid_t leave_traced(void)
 {
 	int from_child[2];
@@ -696,7 +699,8 @@ static pid_t leave_traced(void)
 	return traced;
 }
 
-/* An orphan that traces another process until it is killed. It first reports whether it may. */
+/* Fork an orphan that traces another process until it is killed. It first reports whether tracing
+ * is allowed. */
 static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 {
 	int from_tracer[2];
@@ -717,8 +721,9 @@ static pid_t leave_tracer(pid_t traced, bool *ret_is_tracing)
 	return tracer;
 }
 
-/* INPUT "worker": trace the worker itself. Otherwise trace another orphan, which comes to the
- * fork server before its tracer. Returns both pids, or nothing where tracing is forbidden. */
+/* A task that leaves a tracing orphan. With the input "worker" the orphan traces the worker itself;
+ * otherwise it traces another orphan, which becomes a child of the fork server before its tracer
+ * does. Returns both pids, or nothing where tracing is forbidden. */
 static enum pxp_status task_leaves_tracer(struct pxp_task *task)
 {
 	bool is_worker = strcmp(pxp_task_input(task, NULL), "worker") == 0;
@@ -758,7 +763,7 @@ TEST(hostile, an_orphan_process_that_cannot_be_reaped_delays_no_task)
 	expect_end_of_task("another");
 }
 
-/* The worker is dead, but the tracer still holds it. */
+/* The worker is dead, but its tracer keeps it from being reaped. */
 TEST(hostile, a_dead_worker_held_by_a_tracing_orphan_delays_no_task)
 {
 	expect_end_of_task("worker");

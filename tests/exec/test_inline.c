@@ -1,4 +1,4 @@
-/* The inline executor, which runs each task at once in the thread that submits it. */
+/* Tests of the inline executor, which runs each task at once in the thread that submits it. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -166,7 +166,7 @@ static void finalise_after_all(void *context)
 	n_finalised++;
 }
 
-/* When submissions are refused, the other thread is inside pxp_executor_destroy(). */
+/* Once submissions are refused, the other thread is inside pxp_executor_destroy(). */
 TEST(inline_executor, destroying_the_executor_waits_for_tasks_in_other_threads)
 {
 	struct held held = {.here = create((struct pxp_executor_options){
@@ -214,8 +214,8 @@ TEST(inline_executor, each_thread_runs_only_the_tasks_that_it_submits)
 	pxp_executor_destroy(here);
 }
 
-/* The caller gets a task's future when the task is done, so only a shutdown could cancel the task, and that
- * does not touch tasks that have begun. */
+/* The caller gets a task's future only when the task is done. So only a shutdown could cancel the
+ * task, and a shutdown does not touch running tasks. */
 TEST(inline_executor, a_shutdown_does_not_touch_running_tasks)
 {
 	struct held held = {.here = pool_create(PXP_INLINE, 1), .gate = gate_create()};

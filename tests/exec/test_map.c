@@ -1,4 +1,4 @@
-/* Map: windows, order, failures, and how a map ends. */
+/* Tests of maps: windows, order, failures, and how a map ends. */
 #include "items.h"
 #include "support/pool.h"
 #include "support/scratch.h"
@@ -69,7 +69,7 @@ static void expect_squares(struct pxp_map *map, size_t n)
 	pxp_map_close(map);
 }
 
-/* Check that each index comes once, in any order. */
+/* Check that each index is returned once, in any order. */
 static void expect_all_unordered(struct pxp_map *map, size_t n)
 {
 	bool *seen = calloc(n, sizeof(*seen));
@@ -299,7 +299,7 @@ TEST(map, a_map_reads_no_more_inputs_than_fit_its_window)
 			for (size_t n_given = 0; n_given < 20; n_given++) {
 				EXPECT_EQ(pxp_map_next(map, &item), PXP_OK);
 				free(item.bytes);
-				/* When the n-th input is pulled, n - 1 items were given out. */
+				/* The n-th input is read after n - 1 items were returned. */
 				EXPECT_EQ(source.n_pulled, 6 + n_given / 2 * 2);
 			}
 			pxp_map_close(map);
@@ -345,8 +345,9 @@ TEST(map, a_map_without_inputs_ends_at_once)
 	}
 }
 
-/* test_thread_pool.py: test_map_submits_without_iteration. There, everything is submitted
- * before the first result is asked for; here a window is, when the first result is asked for. */
+/* test_thread_pool.py: test_map_submits_without_iteration. In CPython everything is submitted
+ * before the first result is requested. Here one window is submitted when the first result is
+ * requested. */
 TEST(map, all_items_of_a_window_run_before_their_results_are_requested)
 {
 	EACH_POOL(kind)
@@ -508,7 +509,7 @@ TEST(map, an_unordered_map_returns_the_first_done_item_first)
 	}
 }
 
-/* The queue has room for one task, and another task has that place for a moment. */
+/* The queue has room for one task, and a task of somebody else occupies that place for a moment. */
 TEST(map, a_full_queue_slows_a_map_but_fails_no_item)
 {
 	EACH_POOL(kind) EACH_CHUNK(chunk)
@@ -535,8 +536,8 @@ TEST(map, a_full_queue_slows_a_map_but_fails_no_item)
 	}
 }
 
-/* executor.py: test_map_buffersize_value_validation; Pebble:
- * test_process_pool_map_zero_chunk. Here 0 is the default. */
+/* executor.py: test_map_buffersize_value_validation; Pebble: test_process_pool_map_zero_chunk. Here
+ * 0 means the default. */
 TEST(map, invalid_map_options_are_refused)
 {
 	EACH_KIND(kind)
@@ -546,7 +547,7 @@ TEST(map, invalid_map_options_are_refused)
 		struct pxp_map_options options[] = {
 			{.size = 1},
 			{.size = sizeof(options[0]), .deadline_ms = -1},
-			/* Options for processes. */
+			/* These options are for process pools only. */
 			{.size = sizeof(options[0]), .deadline_ms = 60000},
 			{.size = sizeof(options[0]), .retries = 1},
 		};
@@ -584,7 +585,8 @@ static void next_in_callback(struct pxp_future *future, void *data)
 	EXPECT_EQ(pxp_map_next(map_of_callback, &item), PXP_EDEADLK);
 }
 
-/* The callback runs in the thread that completes tasks. After the refusal, another thread continues the map. */
+/* The callback runs in the thread that completes tasks. After the refused wait, another thread
+ * continues the map. */
 TEST(map, a_map_refuses_to_wait_inside_a_callback_of_its_executor)
 {
 	EACH_POOL(kind)

@@ -1,4 +1,5 @@
-/* Items that go to a worker together, and what one of them can do to the others. */
+/* Tests of items that are sent to a worker together, and of what one of them can do to the others.
+ */
 #include "items.h"
 #include "support/pool.h"
 #include "support/scratch.h"
@@ -22,10 +23,10 @@ enum { MAX_ITEMS = 64 };
 struct results {
 	struct pxp_map_item items[MAX_ITEMS];
 	size_t n_done;
-	enum pxp_status end; /* the last status of the map */
+	enum pxp_status end; /* the last status that the map returned */
 };
 
-/* All items of a map, each at its index. */
+/* All items that a map returned, each at its index. */
 static struct results *collect(struct pxp_executor *pool, struct source *source,
                                struct pxp_map_options options)
 {
@@ -63,7 +64,7 @@ static const char *text_at(const struct results *results, size_t i)
 	return results->items[i].bytes ? results->items[i].bytes : "";
 }
 
-/* Pebble: test_process_pool_map_broken_pool; CPython and loky lose the pool. */
+/* Pebble: test_process_pool_map_broken_pool. In CPython and loky the pool is lost. */
 TEST(map_chunks, an_item_that_kills_its_worker_fails_alone)
 {
 	static const char *const texts[] = {"k", "1", "2", "k", "4",  "5",
@@ -115,7 +116,7 @@ TEST(map_chunks, a_chunk_in_which_every_item_kills_its_worker_completes)
 	pxp_executor_destroy(pool);
 }
 
-/* Items before the killer run once more, and not more often. */
+/* Items before the one that kills its worker run once more, and not more often. */
 TEST(map_chunks, only_items_lost_with_their_worker_run_again)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -144,8 +145,8 @@ TEST(map_chunks, only_items_lost_with_their_worker_run_again)
 	pxp_executor_destroy(pool);
 }
 
-/* Two items kill once each. With one retry, each of them may, although they are in one chunk. The third kills
- * twice. */
+/* Two items kill their worker once each. With one retry, each of them may do so, although they are
+ * in one chunk. The third item kills its worker twice. */
 TEST(map_chunks, an_item_fails_when_it_has_killed_more_workers_than_its_retries)
 {
 	for (size_t chunk = 1; chunk <= 6; chunk += 5) {
@@ -174,8 +175,8 @@ TEST(map_chunks, an_item_fails_when_it_has_killed_more_workers_than_its_retries)
 	}
 }
 
-/* Pebble: test_process_pool_map_timeout, test_process_pool_map_timeout_chunks. There, the
- * whole chunk is lost. */
+/* Pebble: test_process_pool_map_timeout, test_process_pool_map_timeout_chunks. In Pebble the whole
+ * chunk is lost. */
 TEST(map_chunks, an_item_over_its_deadline_fails_alone)
 {
 	for (size_t chunk = 1; chunk <= 5; chunk += 4) {
@@ -244,7 +245,7 @@ TEST(map_chunks, inputs_in_a_chunk_are_aligned_and_results_of_any_length_arrive)
 	}
 }
 
-/* Item 0 runs out of memory. The others fail with the status of their pxp_task_need(). */
+/* Item 0 runs out of memory. The other items fail with the status of their pxp_task_need() call. */
 static enum pxp_status task_lacks_memory(struct pxp_task *task)
 {
 	if (strcmp(pxp_task_input(task, NULL), "0") == 0)
@@ -291,7 +292,7 @@ static enum pxp_status leave_word(const void *bytes, size_t n, void **ret_contex
 	return PXP_OK;
 }
 
-/* What each item sees: nothing of the item before it, and nothing of the chunk. */
+/* Check what each item can observe: nothing of the item before, and nothing of the chunk. */
 static enum pxp_status task_looks_around(struct pxp_task *task)
 {
 	const char *text = pxp_task_input(task, NULL);
@@ -348,7 +349,7 @@ TEST(map_chunks, items_in_a_chunk_do_not_see_each_others_state)
 	pxp_executor_destroy(pool);
 }
 
-/* The chunk is running when its map is closed. The rest of its items does not run. */
+/* The chunk is running when its map is closed. The remaining items do not run. */
 TEST(map_chunks, closing_a_map_skips_the_remaining_items_of_a_running_chunk)
 {
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++) {
@@ -461,7 +462,7 @@ TEST(map_chunks, an_impossible_status_in_a_chunk_result_is_replaced)
 	EXPECT(bytes == NULL);
 }
 
-/* The first worker starts at once. The later ones wait at the door. */
+/* The first worker starts at once. Later workers wait at the door. */
 static enum pxp_status initialise_once(const void *door, size_t n, void **ret_context,
                                        struct pxp_error *ret_error)
 {
@@ -481,7 +482,8 @@ static enum pxp_status initialise_once(const void *door, size_t n, void **ret_co
 	return PXP_OK;
 }
 
-/* At the end of the source, while the first chunk runs, fill the queue. Then let that chunk continue. */
+/* When the source ends while the first chunk is running, the test fills the queue. Then it lets
+ * that chunk continue. */
 struct filler {
 	struct source source;
 	struct pxp_executor *pool;

@@ -1,5 +1,5 @@
-/* Memory: the allowance, the budget and the order of requests, limits of tasks, and deaths for
- * lack of memory. */
+/* Tests of memory limits: the allowance, the budget and the order of requests, limits of tasks, and
+ * deaths for lack of memory. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -16,7 +16,7 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-/* In MiB. */
+/* Sizes in MiB. */
 enum { ALLOWANCE = 64, BUDGET = 192 };
 
 static struct pxp_executor *create(unsigned n_workers)
@@ -31,7 +31,7 @@ static struct pxp_executor *create(unsigned n_workers)
 /* Allocate n_mib MiB, and write to each page. Returns false if memory ran out. */
 static bool fill(long n_mib)
 {
-	/* Memory that is kept as long as the process lives. */
+	/* Memory that the worker keeps as long as it lives. */
 	static void *kept;
 	bool is_full = true;
 
@@ -49,8 +49,8 @@ static bool fill(long n_mib)
 	return is_full;
 }
 
-/* Input "NEED FILL": ask for NEED MiB (0: do not ask), pass the gate, use FILL MiB. Returns the
- * worker's pid. */
+/* A task with the input "NEED FILL": request NEED MiB (0: no request), pass the gate, use FILL MiB.
+ * Returns the worker's pid. */
 static enum pxp_status task_uses(struct pxp_task *task)
 {
 	long n_need = 0, n_fill = 0;
@@ -69,14 +69,14 @@ static enum pxp_status task_uses(struct pxp_task *task)
 	return status == PXP_OK ? pxp_task_return(task, pid, sizeof(pid)) : status;
 }
 
-/* Use some MiB, and die whether that fails or not. */
+/* A task that uses some MiB and then dies, whether memory ran out or not. */
 static enum pxp_status task_dies_full(struct pxp_task *task)
 {
 	fill(atol(pxp_task_input(task, NULL)));
 	abort();
 }
 
-/* Pass the gate, and report that memory ran out. */
+/* A task that passes the gate and reports that memory ran out. */
 static enum pxp_status task_runs_out(struct pxp_task *task)
 {
 	gate_pass(pxp_task_descriptor(task, 0));
@@ -209,7 +209,7 @@ TEST(memory, no_task_starts_in_a_worker_that_will_be_replaced)
 	leaks = pool_submit(pool, task_uses, "0 52", &gate);
 	REQUIRE(pool_await(pool, 1, 0));
 	next = pool_submit(pool, task_uses, "0 20", NULL);
-	/* It is prefetched behind a task, and does not fit there. */
+	/* The task is prefetched by a worker whose remaining memory is too small for it. */
 	REQUIRE(pool_await(pool, 1, 1));
 	gate_open(&gate);
 	EXPECT_EQ(probe_outcome(next).error.status, PXP_OK);
@@ -279,10 +279,10 @@ TEST(memory, memory_is_granted_in_the_order_of_requests)
 	struct gate held = gate_create(), gate = gate_create();
 	struct pxp_future *holds = hold(pool, 100, &held), *large, *small;
 
-	/* 150 of 192 MiB. */
+	/* This task holds 150 of 192 MiB. */
 	large = pool_submit(pool, task_uses, "214 0", &gate);
 	REQUIRE(await_waiting(pool, 1));
-	/* Its 10 MiB would fit. */
+	/* This task requests 10 MiB, which would fit. */
 	small = pool_submit(pool, task_uses, "74 0", &gate);
 	EXPECT(await_waiting(pool, 2));
 	EXPECT(await_granted(pool, 100));
@@ -355,7 +355,7 @@ TEST(memory, a_deadline_is_paused_while_its_task_waits_for_memory)
 
 	hangs = pool_submit_with(pool, task_uses, "256 0", &never,
 	                         (struct pxp_task_options){.deadline_ms = 100});
-	/* Its deadline runs again when memory is granted. */
+	/* The deadline of the task continues when memory is granted. */
 	EXPECT_EQ(end_of(hangs), PXP_EDEADLINE);
 	EXPECT(await_granted(pool, 0));
 	pxp_executor_destroy(pool);
@@ -369,14 +369,16 @@ TEST(memory, no_task_is_prefetched_by_a_worker_that_waits_for_memory)
 	struct gate first = gate_create(), second = gate_create();
 	struct pxp_future *holds = hold(pool, BUDGET, &first), *waits, *others[3];
 
-	/* It is prefetched behind the holder or the waiter, and both have asked. */
+	/* The new task is prefetched by the worker of the holder or of the waiter, and both have
+	 * requested memory. */
 	waits = pool_submit(pool, task_uses, "100 0", &second);
 	REQUIRE(await_waiting(pool, 1));
 	for (int i = 0; i < 3; i++)
 		others[i] = pool_submit(pool, task_uses, "0 0", NULL);
 	EXPECT(pool_await(pool, 2, 0));
 	gate_open(&first);
-	/* The waiter has its memory and stays at its gate. All others run at the other gate. */
+	/* The task that waited has its memory now and stays at its gate. All others run at the
+	 * other gate. */
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(end_of(others[i]), PXP_OK);
 	EXPECT_EQ(pxp_future_wait(waits, 0), PXP_ETIMEOUT);
@@ -390,7 +392,7 @@ TEST(memory, no_task_is_prefetched_by_a_worker_that_waits_for_memory)
 
 static enum pxp_status task_prefetched_then_asks(struct pxp_task *task)
 {
-	/* By now another task is prefetched behind it. */
+	/* By now the worker has prefetched another task. */
 	gate_pass(pxp_task_descriptor(task, 0));
 	return pxp_task_need(task, 256 * MIB);
 }
@@ -435,7 +437,7 @@ TEST(memory, a_worker_that_dies_while_waiting_for_memory_gives_up_its_turn)
 	next = pool_submit_with(pool, task_uses, "74 0", NULL,
 	                        (struct pxp_task_options){.deadline_ms = 60000});
 	REQUIRE(await_waiting(pool, 2));
-	/* The first request needs everything. The next one would fit. */
+	/* The first request needs the whole budget. The next one would fit. */
 	lock_acquire(&pool->lock);
 	for (unsigned i = 0; i < 3; i++) {
 		struct pool_worker *worker = &probe_inside(pool)->workers[i];
@@ -491,7 +493,7 @@ TEST(memory, a_cancel_request_ends_the_wait_of_a_task_for_memory)
 	gate_destroy(&gate);
 }
 
-/* Ignores the answer to its request, and hangs at its gate. */
+/* A task that ignores the answer to its request and hangs at its gate. */
 static enum pxp_status task_asks_and_hangs(struct pxp_task *task)
 {
 	pxp_task_need(task, 256 * MIB);
@@ -519,7 +521,8 @@ TEST(memory, a_cancel_request_resumes_the_deadline_of_a_task_that_waits_for_memo
 	gate_destroy(&never);
 }
 
-/* Asks for a little less each time, so that the worker cannot know the answer beforehand. */
+/* A task that requests a little less each time, so that the worker cannot know the answer
+ * beforehand. */
 static enum pxp_status task_asks_often(struct pxp_task *task)
 {
 	uint64_t most = 4096 * MIB;
@@ -541,7 +544,7 @@ TEST(memory, a_task_with_too_many_memory_requests_is_refused_and_continues)
 	struct pxp_task_options limited = {.max_memory = (ALLOWANCE + BUDGET) * MIB};
 
 	EXPECT_EQ(end_of(pool_submit(pool, task_asks_often, "", NULL)), PXP_OK);
-	/* The request for its own limit does not count. */
+	/* The request for the task's own limit does not count. */
 	EXPECT_EQ(end_of(pool_submit_with(pool, task_asks_often, "", NULL, limited)),
 	          PXP_OK);
 	pxp_executor_destroy(pool);
@@ -655,7 +658,7 @@ TEST(memory, a_task_that_ran_out_of_memory_is_retried_with_the_whole_budget)
 	EXPECT_EQ(end_of(word), PXP_OK);
 	death = pool_submit_with(pool, task_dies_full, "150", NULL, again);
 	EXPECT_EQ(probe_outcome(death).attempts, 2);
-	/* It had the whole budget, so memory was not the reason. */
+	/* The task had the whole budget, so memory was not the reason. */
 	EXPECT_EQ(end_of(death), PXP_ECRASHED);
 	hopeless = pool_submit_with(pool, task_uses, "0 300", NULL, again);
 	EXPECT_EQ(probe_outcome(hopeless).attempts, 2);
@@ -667,7 +670,7 @@ TEST(memory, a_task_that_ran_out_of_memory_is_retried_with_the_whole_budget)
 	pxp_executor_destroy(pool);
 }
 
-/* Wait until the answer of the only running task has arrived, unread. */
+/* Wait until the answer of the only running task has arrived and is not read yet. */
 static bool await_unread(struct pxp_executor *pool)
 {
 	struct process_pool *inside = probe_inside(pool);
@@ -705,7 +708,7 @@ TEST(memory, a_task_that_ran_out_of_memory_is_not_retried_after_a_kill)
 	gate_open(&supervisor);
 	EXPECT_EQ(pxp_future_wait(full, 5000), PXP_OK);
 	REQUIRE(pxp_future_is_done(full), "else the pool never ends");
-	/* A complete answer counts. */
+	/* A complete answer counts even if the worker dies afterwards. */
 	EXPECT_EQ(end_of(full), PXP_EMEMORY);
 	EXPECT_EQ(end_of(held), PXP_OK);
 	pxp_executor_destroy(pool);
@@ -776,7 +779,7 @@ TEST(memory, invalid_memory_options_are_refused)
 
 /* ---- forged requests ---- */
 
-/* Send a frame as a task that has taken its worker over could. */
+/* Send a forged frame, as a task that has taken over its worker could do. */
 static enum pxp_status task_forges_request(struct pxp_task *task)
 {
 	struct slot_frame at = {.kind = FRAME_NEED,

@@ -1,4 +1,4 @@
-/* The order in which tasks start, and what has ended when a shutdown returns. */
+/* Tests of the order in which tasks start, and of what has ended when a shutdown returns. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -10,7 +10,7 @@
 
 /* ---- which task starts next ---- */
 
-/* Writes its input, a letter, into the pipe that it was given. */
+/* A task that writes its input, a letter, into its pipe. */
 static enum pxp_status task_writes_its_letter(struct pxp_task *task)
 {
 	return write(pxp_task_descriptor(task, 0), pxp_task_input(task, NULL), 1) == 1
@@ -28,7 +28,7 @@ static struct pxp_future *submit_letter(struct pxp_executor *pool, char letter,
 }
 
 /* The task that was submitted first is prefetched behind one that does not end. Another worker,
- * which is still to be started, takes it over. */
+ * which has not been started yet, takes it over. */
 TEST(order, prefetched_tasks_start_before_tasks_submitted_later)
 {
 	enum { N = 20 };
@@ -57,8 +57,8 @@ TEST(order, prefetched_tasks_start_before_tasks_submitted_later)
 	close(paper[1]);
 }
 
-/* Both workers are busy, one of them for ever, and each has a prefetched task. The other worker
- * is never idle while there are newer tasks. */
+/* Both workers are busy, one of them for ever, and each has prefetched a task. The other worker
+ * never becomes idle while newer tasks are queued. */
 TEST(order, newer_tasks_cannot_overtake_a_prefetched_task_for_ever)
 {
 	enum { N = 24 };
@@ -214,8 +214,8 @@ TEST(order, killing_a_pool_does_not_wait_for_a_hanging_preload)
 	pxp_executor_destroy(pool);
 }
 
-/* Its worker has crashed, and the fork server, which would report that, is stopped during the
- * kill. */
+/* The worker has crashed, and the fork server, which would report that, is stopped while the pool
+ * is killed. */
 TEST(order, no_task_is_retried_after_the_pool_was_killed)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -255,14 +255,14 @@ TEST(order, a_suspended_pool_can_be_destroyed)
 	gate_destroy(&gate);
 }
 
-/* Two threads. One completes tasks that it took from the executor, and is held in a callback. The
- * other waits for the executor's end. */
+/* The test has two threads. One completes tasks that it took from the executor, and is held in a
+ * callback. The other waits for the end of the executor. */
 struct two_threads {
 	struct pxp_executor *pool;
 	struct pxp_future *pending[3];
 	/* A pipe that reports the end of the shutdown. */
 	int has_returned[2];
-	/* Tasks that were not completed when it returned. */
+	/* How many tasks were not completed when the shutdown returned. */
 	int n_uncompleted;
 };
 
@@ -361,7 +361,7 @@ static uint64_t n_logged_of(struct pxp_executor *pool)
 	return n;
 }
 
-/* Each task starts before the answer of the task in front of it is read. */
+/* Each task starts before the answer of the previous task is read. */
 TEST(order, the_log_of_a_successful_task_is_not_attached_to_a_later_death)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);

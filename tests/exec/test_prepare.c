@@ -1,5 +1,6 @@
-/* Rights that are given up before workers start: in which order that happens, and how the fork
- * server helps when the main process and the workers have different users. */
+/* Tests of the prepare function, which gives up rights before workers start: the order of the
+ * steps, and how the fork server helps when the main process and the workers have different users.
+ */
 #include "probe.h"
 #include "support/test.h"
 
@@ -107,7 +108,8 @@ static struct pxp_executor *pool_of_nobody(unsigned n_workers)
 	                                                  .prepare = become_nobody});
 }
 
-/* For all threads that are created later. Returns false where the test does not run as root. */
+/* Drop CAP_KILL for all threads that are created later. Returns false where the test does not run
+ * as root. */
 static bool give_up_cap_kill(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -127,7 +129,8 @@ static void require_root_without_cap_kill(void)
 		SKIP("only root can be somebody else");
 }
 
-/* Proof that the detour by the fork server is needed. */
+/* Check that the main process cannot signal such workers itself, so that the fork server must do
+ * it. */
 TEST(prepare, the_main_process_cannot_signal_workers_of_another_user_without_cap_kill)
 {
 	struct pxp_executor *pool;
@@ -208,7 +211,7 @@ static enum pxp_status forbid_signals_to_others(const void *bytes, size_t n,
 	return give_up_cap_kill() ? PXP_OK : pxp_fail_errno(ret_error, "capset");
 }
 
-/* It ends by itself after a while, in case a process waits for it. */
+/* The orphan ends by itself after a while, in case a process waits for it. */
 static void become_another_user_and_wait(int to_parent)
 {
 	const pid_t self = getpid();
@@ -319,7 +322,7 @@ static enum pxp_status take_root_away(const void *bytes, size_t n,
 	return PXP_OK;
 }
 
-/* An orphan in a group and session of its own. */
+/* Fork an orphan in a process group and session of its own. */
 static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 {
 	int from_child[2];
@@ -342,7 +345,7 @@ static enum pxp_status task_leaves_daemon(struct pxp_task *task)
 	return pxp_task_return(task, &left, sizeof(left));
 }
 
-/* The folder is empty, and can be removed once the processes have it as their root. */
+/* The folder is empty. It can be removed once the processes have it as their root folder. */
 static struct pxp_executor *pool_without_files(void)
 {
 	char folder[] = "/tmp/pxp-empty-XXXXXX";
@@ -391,8 +394,8 @@ static enum pxp_status close_standard(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* The open descriptors, each with its flag. A program that the task runs inherits those without a
- * flag. */
+/* A task that lists the open descriptors with their flags. A program that the task starts inherits
+ * descriptors without a flag. */
 static enum pxp_status task_descriptors(struct pxp_task *task)
 {
 	char text[128] = "";
@@ -427,7 +430,7 @@ TEST(prepare, a_worker_has_its_descriptors_although_the_preload_closed_all)
 	                   "0 1 2 3c ");
 }
 
-/* With a memory limit it keeps /proc/self/statm open as well, to read how much it uses. */
+/* With a memory limit a worker keeps /proc/self/statm open as well, to read its memory use. */
 TEST(prepare, a_worker_with_a_memory_limit_keeps_only_statm_open)
 {
 	expect_descriptors(

@@ -1,5 +1,5 @@
-/* What only processes can do: crash, hang, flood their log and be killed, without harm to other
- * tasks. */
+/* Tests of what only worker processes can do: crash, hang, flood their log and be killed, without
+ * harm to other tasks. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -41,7 +41,7 @@ TEST(process_pool, a_worker_that_dies_fails_only_its_own_future_and_is_replaced)
 	gate_destroy(&gate);
 }
 
-/* test_process_pool.py: test_killed_child. There the whole pool is broken. */
+/* test_process_pool.py: test_killed_child. In CPython the whole pool is broken. */
 TEST(process_pool, a_worker_killed_from_outside_is_reported_as_a_crash_with_the_signal)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -124,8 +124,8 @@ TEST(process_pool, an_expired_deadline_kills_the_worker_and_fails_only_its_task)
 	gate_destroy(&never);
 }
 
-/* The worker is stopped, so it cannot answer. The prefetched task must not pay for the time in
- * which another task held the worker. */
+/* The worker is stopped, so it cannot answer. The time in which another task held the worker must
+ * not count against the prefetched task. */
 TEST(process_pool, the_deadline_of_a_prefetched_task_starts_after_the_previous_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -223,7 +223,7 @@ TEST(process_pool, a_prefetched_task_can_be_cancelled_until_it_starts)
 	struct pxp_future *first = pool_submit(pool, task_wait, "1", &first_gate);
 	struct pxp_future *won, *lost;
 
-	/* The worker waits at the first gate. The next task is in its channel. */
+	/* The worker waits at the first gate. The next task is already in its channel. */
 	REQUIRE(pool_await(pool, 1, 0));
 	won = pool_submit(pool, task_wait, "2", &second_gate);
 	REQUIRE(pool_await(pool, 1, 1));
@@ -304,7 +304,7 @@ static enum pxp_status task_floods_log(struct pxp_task *task)
 	abort();
 }
 
-/* loky: test_faulthandler_enabled. The output of a crash handler is in the log's tail. */
+/* loky: test_faulthandler_enabled. The output of a crash handler is at the end of the log. */
 TEST(process_pool, only_the_last_4_kib_of_a_log_of_a_hundred_megabytes_are_kept)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -316,7 +316,7 @@ TEST(process_pool, only_the_last_4_kib_of_a_log_of_a_hundred_megabytes_are_kept)
 	EXPECT_EQ(outcome.n_log, 4096);
 	EXPECT(memcmp(outcome.log + outcome.n_log - 13, "...last words", 13) == 0);
 #if defined(PIXPOOL_SANITIZE)
-	/* A sanitizer keeps freed memory and stack frames of its own. */
+	/* A sanitizer keeps freed memory and needs more stack. */
 	fprintf(stderr,
 	        "skipped in a sanitizer build: that the main process does not grow\n");
 	(void)before_kib;
@@ -630,8 +630,8 @@ TEST(process_pool, deadlines_are_paused_while_the_pool_is_suspended)
 	gate_destroy(&gate);
 }
 
-/* A child without exec has copies of all open descriptors. It ends when it is released, or by
- * itself after a while. */
+/* A forked child that does not call exec has copies of all open descriptors. It ends when it is
+ * released, or by itself after a while. */
 static pid_t fork_a_copy(struct gate *release)
 {
 	enum { PATIENCE_MS = 10000 };
@@ -650,7 +650,7 @@ static pid_t fork_a_copy(struct gate *release)
 	return child;
 }
 
-/* Whether it was alive until now. */
+/* Release the child. Returns whether it was alive until now. */
 static bool release_copy(pid_t child, struct gate *release)
 {
 	bool is_alive = waitpid(child, NULL, WNOHANG) == 0;
@@ -689,8 +689,8 @@ static void expect_no_worker_after(const char *name)
 	pid_t worker, child;
 	int forked = 0;
 
-	/* This process has threads, so it cannot start a zygote of its own. It runs this program
-	 * again, which can. */
+	/* This process has threads, so it cannot start another zygote. It runs this program again
+	 * in a new process, which can. */
 	REQUIRE(pipe(from_child) == 0);
 	child = fork();
 	if (child == 0) {
@@ -740,8 +740,8 @@ static pid_t fork_idle(void)
 	return child;
 }
 
-/* "doomed": start a pool, report the pid of its worker, and wait to be killed. "doomed parent":
- * fork a child before that, and report its pid. "doomed still": have a task stop the fork
+/* The scene "doomed": start a pool, report the pid of its worker, and wait to be killed. "doomed
+ * parent": fork a child before that, and report its pid. "doomed still": have a task stop the fork
  * server. */
 __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 {
@@ -776,7 +776,7 @@ __attribute__((constructor(65535))) static void be_doomed(int argc, char **argv)
 
 TEST(process_pool, starting_a_running_zygote_again_succeeds)
 {
-	/* The zygote has run since before the first thread. Starting it again succeeds. */
+	/* The zygote was started before the first thread. Starting it again succeeds. */
 	EXPECT_EQ(pxp_zygote_start(NULL), PXP_OK);
 }
 

@@ -1,5 +1,5 @@
-/* A shortage of descriptors or processes, and parents that left a strange environment. It costs
- * time, or one task, and no other. */
+/* Tests of a shortage of descriptors or processes, and of parents that left an unusual environment.
+ * Such a shortage only takes time or fails one task. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -20,13 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* This process shares it with its zygote and all processes below. */
+/* This flag is shared with the zygote and all its descendants. */
 static struct {
 	atomic_int n_preloads;
 	atomic_bool may_load;
 } * shared;
 
-/* It runs before the next constructors, which start the zygote. */
+/* This constructor runs before the next ones, which start the zygote. */
 __attribute__((constructor(101))) static void share(void)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -37,7 +37,8 @@ __attribute__((constructor(101))) static void share(void)
 
 /* ---- descriptors ---- */
 
-/* The fork server is stopped until we have no descriptor left for the pidfd that it sends. */
+/* The fork server is stopped until this process has no free descriptor for the pidfd that the fork
+ * server sends. */
 TEST(shortage, running_out_of_descriptors_for_a_new_worker_fails_no_task)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 2);
@@ -87,7 +88,7 @@ TEST(shortage,
 	REQUIRE(pool_await(pool, 1, 0));
 	probe_lower_limit();
 	probe_take_all(&hoard);
-	/* The gate is not opened by gate_open(), which would free a descriptor. */
+	/* The test does not call gate_open() here, because that would free a descriptor. */
 	REQUIRE(write(gate.open_end, "x", 1) == 1);
 	EXPECT_EQ(probe_outcome(much).error.sys_errno, EMFILE);
 	probe_give_back(&hoard);
@@ -101,7 +102,7 @@ TEST(shortage,
 	gate_destroy(&gate);
 }
 
-/* Leave no room for another descriptor. */
+/* Use up all free descriptors. */
 static enum pxp_status initialise_without_room(const void *bytes, size_t n,
                                                void **ret_context,
                                                struct pxp_error *ret_error)
@@ -160,7 +161,7 @@ TEST(shortage, a_long_input_over_the_file_size_limit_is_refused_without_sigxfsz)
 	pxp_executor_destroy(pool);
 }
 
-/* The submissions that wait for room are woken. */
+/* Wake the submissions that wait for room. */
 TEST(shortage, long_inputs_wait_for_room_before_descriptors_run_out)
 {
 	enum { N = 300 };
@@ -230,8 +231,8 @@ TEST(shortage, a_task_with_an_invalid_descriptor_fails_alone)
 	gate_destroy(&gate);
 }
 
-/* A request to reap could not be sent, and the supervisor sleeps no longer than until it tries
- * again. */
+/* A request to reap a worker could not be sent, and the supervisor sleeps only until its next
+ * attempt. */
 static bool await_retry_of_a_reap(struct pxp_executor *pool)
 {
 	const struct process_pool *inside = probe_inside(pool);
@@ -250,7 +251,7 @@ static bool await_retry_of_a_reap(struct pxp_executor *pool)
 	return is_missing && is_soon;
 }
 
-/* The control socket has room for a few requests only, and the fork server does not read. The
+/* The control socket has room for a few requests only, and the fork server does not read them. The
  * other requests must be repeated. */
 TEST(shortage, requests_to_reap_workers_are_repeated_when_the_fork_server_is_busy)
 {
@@ -338,7 +339,7 @@ static enum pxp_status create_and_destroy(void)
 	return status;
 }
 
-/* The child cannot stop its parent's zygote either. */
+/* The child cannot stop the zygote of its parent either. */
 static bool the_zygote_belongs_to_the_parent(void)
 {
 	int status = -1;
@@ -420,7 +421,7 @@ static bool the_zygote_can_be_restarted(void)
 	return status == PXP_OK && a_task_runs() && count_children() == 0;
 }
 
-/* A task with the same user may do that. */
+/* A task that runs as the same user may do that. */
 static bool a_stopped_zygote_is_continued_again(void)
 {
 	pid_t zygote = zygote_of_this_process();
@@ -436,7 +437,8 @@ TEST(shortage, a_stopped_zygote_is_continued)
 	EXPECT(probe_copy("stopped", NULL));
 }
 
-/* Like a daemon: a file that it opens may get the number of one of its parent's descriptors. */
+/* The program acts like a daemon: a file that it opens may get the number of one of its parent's
+ * descriptors. */
 static bool files_of_a_daemon_stay_open(void)
 {
 	int status = -1, null;
@@ -476,7 +478,8 @@ static enum pxp_status preload_leaves_a_process(struct pxp_error *ret_error)
 	return PXP_OK;
 }
 
-/* That process has a copy of the control socket, so the socket's end is not seen. */
+/* That process has a copy of the control socket, so the end of the fork server does not close the
+ * socket. */
 TEST(shortage, the_death_of_a_fork_server_is_noticed_even_if_its_preload_left_a_process)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){
@@ -501,7 +504,7 @@ TEST(shortage, a_killed_zygote_can_be_restarted_once_no_pool_is_left)
 	EXPECT(probe_copy("killed", NULL));
 }
 
-/* Output of the program to such a descriptor would corrupt a frame or a picture. */
+/* If such a descriptor were used, output of the program would corrupt a frame or a picture. */
 static bool no_descriptor_of_ours_is_standard(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -530,7 +533,7 @@ TEST(shortage, descriptors_of_the_library_never_become_standard_descriptors)
 
 /* ---- processes ---- */
 
-/* The limit does not apply to root. */
+/* The limit on processes does not apply to root. */
 static void become_nobody(void)
 {
 	if (getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
@@ -579,8 +582,8 @@ TEST(shortage, a_pool_without_workers_breaks_after_repeated_fork_failures)
 	EXPECT(probe_copy("breaks", become_nobody));
 }
 
-/* If each failed fork stopped dispatching until the next attempt, this would take several
- * seconds, since the pauses grow. */
+/* If each failed fork stopped the dispatching of tasks until the next attempt, this test would take
+ * several seconds, since the pauses grow. */
 static bool the_living_worker_goes_on(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 4);
@@ -597,7 +600,7 @@ static bool the_living_worker_goes_on(void)
 	is_so &= clock_now_ns() - begin_ns < 2000 * (int64_t)1000000;
 	is_so &= probe_await_workers(pool, 1);
 
-	/* When processes are available again, workers start. */
+	/* When processes can be created again, workers start. */
 	is_so &= set_forks(fork_server, true);
 	for (int i = 0; i < 4; i++)
 		futures[i] = pool_submit(pool, task_wait, "x", &gate);

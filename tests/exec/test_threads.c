@@ -1,4 +1,5 @@
-/* What only the thread pool has: callbacks in its threads, their signals, and the keeper of queue timeouts. */
+/* Tests of the thread pool: callbacks in its threads, their signals, and the thread that expires
+ * queue timeouts. */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -35,7 +36,7 @@ TEST(threads, a_thread_in_a_callback_does_not_count_as_idle)
 	gate_destroy(&callback);
 }
 
-/* The input is the pool. Ends when the pool takes no more tasks. */
+/* A task whose input is the pool. It ends when the pool refuses tasks. */
 static enum pxp_status task_until_shut_down(struct pxp_task *task)
 {
 	struct pxp_executor *pool;
@@ -125,8 +126,8 @@ static void destroy_in_callback(struct pxp_future *future, void *data)
 	pxp_executor_destroy(data);
 }
 
-/* In a child process, because the executor is never freed. The child ends by a signal, so that no sanitizer
- * reports that leak. */
+/* The test runs in a child process, because the executor is never freed. The child ends by a
+ * signal, so that no sanitizer reports that leak. */
 TEST(threads, a_pool_destroyed_in_its_own_callback_finishes_its_tasks)
 {
 	pid_t child = fork();

@@ -1,4 +1,4 @@
-/* How stops, suspensions and slow callbacks may move deadlines, and how not. */
+/* Tests of how stops, suspensions and slow callbacks may move deadlines, and how they may not. */
 #include "probe.h"
 #include "support/test.h"
 
@@ -57,7 +57,7 @@ TEST(time, a_suspension_moves_deadlines_once_and_uses_no_processor_time)
 	gate_destroy(&never);
 }
 
-/* A forked child has copies of all descriptors that the pool has closed by then. */
+/* The forked child has copies of descriptors that the pool has closed by then. */
 TEST(time, a_pool_with_a_dead_fork_server_sleeps_even_if_the_program_has_forked)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -86,7 +86,7 @@ TEST(time, a_pool_with_a_dead_fork_server_sleeps_even_if_the_program_has_forked)
 	gate_destroy(&never);
 }
 
-/* The task has not started, so its deadline is deferred, and the worker is not at fault. */
+/* The task has not started, so its deadline is moved, and the worker is not at fault. */
 TEST(time, a_deadline_that_passes_before_the_task_starts_kills_no_worker)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -119,8 +119,8 @@ static void await_sleep(struct pxp_executor *pool)
 	}
 }
 
-/* "stopped": stop the whole program, as Ctrl-Z does. A task that expires in the queue shows that
- * the supervisor woke up and saw the gap before the pool is resumed. */
+/* The scene "stopped": stop the whole program, as Ctrl-Z does. A task that expires in the queue
+ * shows that the supervisor woke up and noticed the gap before the pool is resumed. */
 static bool a_stop_moves_deadlines_once(void)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
@@ -157,7 +157,7 @@ TEST(time, stopping_the_whole_program_moves_deadlines_once)
 		_exit(127);
 	}
 	REQUIRE(waitpid(copy, &status, WUNTRACED) == copy && WIFSTOPPED(status));
-	/* The test measures this time. */
+	/* The supervisor is held for this time. */
 	poll(NULL, 0, AWAY_MS + DEADLINE_MS);
 	kill(copy, SIGCONT);
 	REQUIRE(waitpid(copy, &status, 0) == copy);
@@ -172,8 +172,8 @@ __attribute__((constructor(65535))) static void be_stopped(int argc, char **argv
 	_exit(pxp_zygote_start(NULL) == PXP_OK && a_stop_moves_deadlines_once() ? 0 : 1);
 }
 
-/* While the supervisor is held in a callback no task is killed. But that time is a gift to no
- * task, neither to one whose deadline passes meanwhile nor to one whose deadline is near. */
+/* While the supervisor is held in a callback no task is killed. But that time extends no deadline,
+ * neither one that passes meanwhile nor one that is near. */
 TEST(time, a_slow_callback_extends_no_deadline)
 {
 	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 3);
@@ -204,7 +204,7 @@ TEST(time, a_slow_callback_extends_no_deadline)
 
 /* ---- an idle pool ---- */
 
-/* The supervisor sleeps, and no timer is set that would wake it. */
+/* Check that the supervisor sleeps, and that no timer is set that would wake it. */
 static bool await_sleep_without_end(struct pxp_executor *pool)
 {
 	const struct process_pool *inside = probe_inside(pool);
@@ -224,8 +224,8 @@ static enum pxp_status task_needs_memory(struct pxp_task *task)
 	return pxp_task_need(task, (uint64_t)768 << 20);
 }
 
-/* A timer that was left behind would kill a worker or the fork server, but only after an idle
- * minute. */
+/* A timer that was left set would kill a worker or the fork server, but only after an idle minute.
+ */
 TEST(time, an_idle_pool_has_no_timer_left_after_any_kind_of_task)
 {
 	struct pxp_executor *pool = probe_create((struct pxp_executor_options){

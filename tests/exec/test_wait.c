@@ -1,4 +1,5 @@
-/* pxp_wait(): how many futures are enough, and what it reports and leaves behind. */
+/* Tests of pxp_wait(): how many futures end the wait, what it reports, and what it leaves behind.
+ */
 #include "support/pool.h"
 #include "support/test.h"
 
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The kinds that can hold one task at a gate while another one runs. */
+/* The kinds of executors that can hold one task at a gate while another one runs. */
 #define EACH_POOL(kind)                                                                  \
 	for (enum pxp_executor_kind kind = PXP_THREADS; kind <= PXP_PROCESSES; kind++)
 #define EACH_KIND(kind)                                                                  \
@@ -39,7 +40,7 @@ static struct pxp_future *cancelled(void)
 	return promise;
 }
 
-/* A future that is not done before the gate is open. */
+/* Make a future that is not done before the gate is open. */
 static struct pxp_future *blocked_in(struct pxp_executor *pool,
                                      enum pxp_executor_kind kind, const struct gate *gate)
 {
@@ -71,7 +72,8 @@ TEST(wait, a_future_that_is_listed_twice_is_reported_done_twice)
 	}
 }
 
-/* test_wait.py: test_first_completed. There, a cancelled future is not done (gh-92001). */
+/* test_wait.py: test_first_completed. In CPython a cancelled future does not count as done
+ * (gh-92001). */
 TEST(wait, waiting_for_the_first_future_ends_with_a_completed_or_cancelled_one)
 {
 	EACH_POOL(kind)
@@ -98,7 +100,7 @@ TEST(wait, waiting_for_the_first_future_ends_with_a_completed_or_cancelled_one)
 }
 
 /* test_wait.py: test_first_completed_some_already_completed. A task of the inline executor is done
- * when its submission returns, so there a promise stands for the future that is not done. */
+ * when its submission returns. So a promise stands for the future that is not done. */
 TEST(wait, waiting_for_the_first_future_ends_at_once_if_one_is_already_done)
 {
 	EACH_KIND(kind)
@@ -145,8 +147,8 @@ TEST(wait, waiting_for_the_first_error_ends_with_a_failure_and_not_with_a_succes
 	}
 }
 
-/* test_wait.py: test_first_exception_some_already_complete. There, the cancelled future is
- * not done. */
+/* test_wait.py: test_first_exception_some_already_complete. In CPython the cancelled future does
+ * not count as done. */
 TEST(wait, waiting_for_the_first_error_ignores_cancelled_futures)
 {
 	EACH_POOL(kind)
@@ -234,7 +236,8 @@ TEST(wait, a_wait_that_times_out_reports_which_futures_are_done)
 				PXP_ETIMEOUT);
 			EXPECT(done[0] && done[1] && done[2] && !done[3]);
 		}
-		/* The wait has left nothing in the futures: their later completion notifies no waiter. */
+		/* The wait leaves nothing behind in the futures: their later completion notifies no
+		 * waiter. */
 		gate_open(&gate);
 		EXPECT_EQ(pxp_wait(futures, 4, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
 		          PXP_OK);
@@ -364,14 +367,15 @@ static void *wait_for_each(void *data)
 	pthread_barrier_wait(&many->start);
 	EXPECT_EQ(pxp_wait(many->futures, 64, PXP_FIRST_COMPLETED, PXP_FOREVER, NULL),
 	          PXP_OK);
-	/* Its hooks are removed after a moment, while others are being notified. */
+	/* This thread removes its hooks after a moment, while other waiters are being notified. */
 	pxp_wait(many->futures, 64, PXP_FIRST_ERROR, 1, NULL);
 	EXPECT_EQ(pxp_wait(many->futures, 64, PXP_ALL_COMPLETED, PXP_FOREVER, NULL),
 	          PXP_OK);
 	return NULL;
 }
 
-/* Each future has several hooks, which are added and removed while other threads complete it. */
+/* Each future has several hooks, which threads add and remove while other threads complete the
+ * future. */
 TEST(wait, many_threads_can_wait_for_futures_that_many_threads_complete)
 {
 	for (int round = 0; round < 30; round++) {
@@ -407,7 +411,7 @@ static enum pxp_status task_waits(struct pxp_task *task)
 	return pxp_task_fail(task, (int)status, "%s", pxp_status_name(status));
 }
 
-/* The only thread of the pool would wait for a task that it must run itself. */
+/* The only thread of the pool would wait for a task that only this thread can run. */
 TEST(wait, a_task_cannot_wait_for_its_own_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
@@ -463,7 +467,8 @@ static enum pxp_status task_waits_inline(struct pxp_task *task)
 	return pxp_task_fail(task, code, "as inside");
 }
 
-/* The thread works for both: for the pool, and inside that for the inline executor. */
+/* The thread runs tasks of both executors: of the pool, and inside such a task, of the inline
+ * executor. */
 TEST(wait, a_task_inside_a_task_can_wait_for_neither_executor)
 {
 	struct pxp_executor *pool = pool_create(PXP_THREADS, 1);
