@@ -15,7 +15,7 @@
 
 enum { N_BEHIND = N_SLOTS - 1, MAX_BATCHES = 2000 };
 
-/* ---- tasks without descriptors, which may be prefetched ---- */
+/* ---- tasks without descriptors: these may be prefetched ---- */
 
 /* The path with which a worker can open one of our descriptors. */
 static const char *path_of(int descriptor)

@@ -1,5 +1,6 @@
 /*
- * Writers of bombs, one small writer for each format.
+ *
+ * Writers of decompression bombs, one small writer for each format.
  */
 #include "bombs.h"
 
@@ -12,8 +13,8 @@
 
 /* ---- bytes ---- */
 
-/* The size of the allocation for n bytes: a power of two, so that appending byte by byte takes
- * linear time. Only put() may append to such a blob. */
+/* The allocated size for n bytes: a power of two, so that appending byte by byte takes linear time.
+ * Only put() may append to such a blob. */
 static size_t room_for(size_t n)
 {
 	size_t room = 64;
@@ -35,7 +36,7 @@ static void put(struct blob *blob, const char *bytes, size_t n)
 
 #define PUT(blob, literal) put((blob), (literal), sizeof(literal) - 1)
 
-/* The n low bytes of a number, big-endian or little-endian. */
+/* Append the n low bytes of a number, in big-endian or little-endian order. */
 static void put_big(struct blob *blob, uint64_t number, unsigned n)
 {
 	for (unsigned i = n; i-- > 0;)
@@ -48,7 +49,7 @@ static void put_little(struct blob *blob, uint64_t number, unsigned n)
 		put(blob, (char[]){(char)(number >> 8 * i)}, 1);
 }
 
-/* Bits, the lowest first, as deflate and JPEG XL have them. */
+/* Append bits, the lowest first, as deflate and JPEG XL require. */
 struct bits {
 	struct blob *blob;
 	uint32_t waiting;
@@ -96,7 +97,7 @@ static void put_chunk(struct blob *blob, const char *type, const struct blob *bo
 	put_big(blob, crc_of(blob->bytes + at, blob->n - at), 4);
 }
 
-/* n equal bytes in zlib format, by matches of the maximum length: 13 bits for 258 bytes. */
+/* Append n equal bytes in zlib format, as matches of the maximum length: 13 bits for 258 bytes. */
 static void put_zlib_of(struct blob *blob, uint8_t byte, uint64_t n)
 {
 	struct bits bits = {.blob = blob};
@@ -136,7 +137,7 @@ static void put_header(struct blob *blob, uint32_t width, uint32_t height, unsig
 	blob_fini(&header);
 }
 
-/* n_rows rows of n_row black bytes, whatever the header claims. */
+/* Append n_rows rows of n_row black bytes, whatever size the header claims. */
 static void end_png(struct blob *blob, uint64_t n_row, uint64_t n_rows)
 {
 	struct blob data = {0}, none = {0};
@@ -229,8 +230,8 @@ static void put_segment(struct blob *blob, uint8_t marker, const char *bytes, si
 #define PUT_SEGMENT(blob, marker, literal)                                               \
 	put_segment((blob), (marker), (literal), sizeof(literal) - 1)
 
-/* A grey JPEG up to its first scan: one quantisation table; a DC code of one bit, for 0; an AC code
- * of one bit, for the longest run of empty blocks. */
+/* Write a grey JPEG up to its first scan: one quantisation table, a DC code of one bit for 0, and
+ * an AC code of one bit for the longest run of empty blocks. */
 static void begin_jpeg(struct blob *blob, uint8_t process, unsigned width,
                        unsigned height)
 {
@@ -278,7 +279,7 @@ static void make_progressive_jpeg_of_900_megapixels(struct blob *blob)
 	PUT(blob, "\xff\xd9");
 }
 
-/* 64 megapixels, and 5000 scans of 70 bytes, each of which covers all pixels. */
+/* A JPEG of 64 megapixels with 5000 scans of 70 bytes, each of which covers all pixels. */
 void bomb_of_scans(struct blob *blob)
 {
 	static const char zeros[1000 * 1000 / 8];
@@ -287,7 +288,8 @@ void bomb_of_scans(struct blob *blob)
 	PUT_SEGMENT(blob, 0xda, "\1\1\0\0\0\0");
 	put(blob, zeros, sizeof(zeros));
 	for (int scan = 0; scan < 5000; scan++) {
-		/* 62 runs of 2^14 empty blocks, 15 bits each, are slightly more than a million blocks. */
+		/* 62 runs of 2^14 empty blocks, 15 bits each, cover slightly more than a million
+		 * blocks. */
 		PUT_SEGMENT(blob, 0xda, "\1\1\0\1\77\0");
 		put(blob, zeros, 62 * 15 / 8 + 1);
 	}
@@ -296,7 +298,7 @@ void bomb_of_scans(struct blob *blob)
 
 /* ---- GIF ---- */
 
-/* Frames as large as the canvas, almost without pixel data. A large canvas alone would not do:
+/* Frames as large as the canvas with almost no pixel data. A large canvas alone is not enough:
  * libnsgif takes it for a mistake and uses the size of the first frame. */
 static void make_gif(struct blob *blob, unsigned side, unsigned n_frames)
 {
@@ -392,10 +394,11 @@ static void make_jxl(struct blob *blob)
 	struct bits bits = {.blob = blob};
 
 	PUT(blob, "\xff\x0a");
-	put_bits(&bits, 0, 1); /* not small */
-	put_bits(&bits, 3, 2); /* a height of 30 bits */
+	/* The image is larger than the short form of the header allows. */
+	put_bits(&bits, 0, 1);
+	put_bits(&bits, 3, 2); /* the height has 30 bits */
 	put_bits(&bits, 1000000 - 1, 30);
-	put_bits(&bits, 1, 3); /* as wide as high */
+	put_bits(&bits, 1, 3); /* the width equals the height */
 	put_bits(&bits, 1, 1); /* all other fields have their defaults */
 	put_bits(&bits, 1, 1);
 	end_bits(&bits);
@@ -418,7 +421,7 @@ static void make_jp2(struct blob *blob)
 }
 
 #ifdef PIXPOOL_VIPS
-/* A whole file of 8 x 8 pixels whose header claims another size. */
+/* A complete file of 8 x 8 pixels whose header claims another size. */
 static void make_heif(struct blob *blob, const uint8_t *sample, size_t n)
 {
 	uint8_t *size;
@@ -484,7 +487,7 @@ static void make_svg_of_greatest_canvas(struct blob *blob)
 	          "height=\"100000\"><rect width=\"100%\" height=\"100%\"/></svg>");
 }
 
-/* Each entity is ten of the one before: 10^10 letters in all. */
+/* Each entity expands to ten of the previous one: 10^10 letters in all. */
 static void make_svg_of_entities(struct blob *blob)
 {
 	PUT(blob, "<?xml version=\"1.0\"?><!DOCTYPE s [<!ENTITY a \"aaaaaaaaaa\">");
@@ -504,7 +507,7 @@ static void make_svg_of_entities(struct blob *blob)
 	    "<text>&j;</text></svg>");
 }
 
-/* A picture must not show the content of another file. */
+/* A drawing that refers to another file: a picture must not show its content. */
 static void make_svg_of_another_file(struct blob *blob)
 {
 	PUT(blob, "<?xml version=\"1.0\"?><!DOCTYPE s [<!ENTITY x SYSTEM "
@@ -521,7 +524,7 @@ static void make_pdf(struct blob *blob)
 	    "trailer<</Root 1 0 R>>\n%%EOF\n");
 }
 
-/* Each group shows the one before ten times: 10^10 squares in all. */
+/* Each group draws the previous one ten times: 10^10 squares in all. */
 static void make_svg_of_references(struct blob *blob)
 {
 	PUT(blob, "<svg xmlns=\"http://www.w3.org/2000/svg\" "
@@ -550,7 +553,7 @@ static void make_svg_of_a_million_groups(struct blob *blob)
 		PUT(blob, "<g>");
 }
 
-/* A blur with a radius of a million pixels, and noise of a thousand octaves. */
+/* A blur with a radius of a million pixels, and noise with a thousand octaves. */
 static void make_svg_of_filters(struct blob *blob)
 {
 	PUT(blob,
@@ -582,7 +585,8 @@ static void make_pdf_that_shows_itself(struct blob *blob)
 	    "trailer<</Root 1 0 R>>\n%%EOF\n");
 }
 
-/* 33 bytes on which the format detection of libvips 8.14.1 never ends. The gate must refuse them. */
+/* 33 bytes on which the format detection of libvips 8.14.1 never ends. Our own format detection
+ * must refuse them. */
 static void make_stray_gzip(struct blob *blob)
 {
 	PUT(blob,

@@ -1,9 +1,12 @@
 /*
- * Stop a file system as a power cut does: what has not reached its disk is lost, the journal's buffers too.
+ *
+ * Stop a file system as a power cut does: data that has not reached the disk is lost, including the
+ * buffers of the journal.
  *
  *     cut_power MOUNT_POINT
  *
- * ext4 and XFS know this request (FS_IOC_SHUTDOWN, here without flushing the log). Root only.
+ * ext4 and XFS support this request (FS_IOC_SHUTDOWN, here without flushing the log). Only root can
+ * use it.
  */
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 /*
- * The test engine: its input is commands, one a line, after a first line "pixpool-scripted".
- * It is linked into test programs only, and then reads such a file as if it were a
+ *
+ * The test engine: its input is a script with one command on each line, after a first line
+ * "pixpool-scripted". It is linked into test programs only, which read such a file as if it were a
  * picture. Unknown commands fail as bad-image.
  *
  *   gate NAME      be called gate-NAME and wait until the input's first byte is not 'p'
@@ -14,13 +15,14 @@
  *   fail CLASS     fail with a class of cli.md
  *   size W H       the size of the picture that comes out, 32 x 24 unless said
  *
- * Attacks, which end the picture: as internal, with "got through", or with the kernel's word
+ * Attacks, after which the picture fails: with class internal and "got through" if the attack
+ * succeeded, and otherwise with the error of the kernel:
  *
  *   open PATH, create PATH, socket, exec, fork, chmod (the input), kill main
  *   keep output, and in the next picture of the same worker: late write
  *
- * The first byte is free to be anything, so that a gate that was opened stays open for
- * the second attempt at the same input.
+ * The engine ignores the first byte. So a gate that was opened stays open for the second attempt at
+ * the same input.
  */
 #include "image/engine.h"
 #include "image/memory_estimate.h"
@@ -54,8 +56,9 @@ static bool reads_nothing(enum image_format format)
 bool (*script_more)(const char *command, const char *word, bool *ret_known,
                     struct failure *ret_failure);
 
-static pid_t main_process;   /* of the program: this worker's great-grandparent */
-static int kept_output = -1; /* of a picture before */
+/* The main process, which is this worker's great-grandparent. */
+static pid_t main_process;
+static int kept_output = -1; /* the memfd of an earlier picture */
 
 bool script_report(long got, const char *attempt, struct failure *ret_failure)
 {
@@ -68,7 +71,8 @@ bool script_report(long got, const char *attempt, struct failure *ret_failure)
 
 int script_find_output(void)
 {
-	/* The input may only be read, and what lies below is the worker's. */
+	/* The input descriptor is read-only and lower descriptors belong to the worker, so the
+	 * first writable one is the output. */
 	for (int fd = 4; fd < 16; fd++) {
 		if (pwrite(fd, "", 0, 0) == 0)
 			return fd;
@@ -76,7 +80,7 @@ int script_find_output(void)
 	return -1;
 }
 
-/* ---- commands that go on to the next one ---- */
+/* ---- commands after which the script continues ---- */
 
 static bool wait_at_gate(struct source *source, const char *name, struct failure *failure)
 {
@@ -130,7 +134,7 @@ static bool hang(struct source *source, const char *how, struct failure *failure
 	return true;
 }
 
-/* False when there is not so much. */
+/* Returns false if there is not enough memory. */
 static bool take_memory(const char *n_bytes, bool is_kept, struct failure *failure)
 {
 	static void *volatile kept;
@@ -178,7 +182,8 @@ static bool write_too_much(struct source *source, const char *n_bytes,
 	return true;
 }
 
-/* A page of lines at a time: what is tried is the amount, not the system calls. */
+/* The lines are written a page at a time, because the test is about the amount of output and not
+ * about system calls. */
 static bool print_lines(struct source *source, const char *word, struct failure *failure)
 {
 	unsigned long n_bytes = strtoul(word, NULL, 10), n_printed = 0, number = 0;
@@ -213,7 +218,7 @@ static bool keep_output(struct source *source, const char *word, struct failure 
 	return true;
 }
 
-/* The size was read when it was opened. */
+/* The size of the input was read when the input was opened. */
 static bool pass_over(struct source *source, const char *word, struct failure *failure)
 {
 	(void)source;
@@ -300,7 +305,7 @@ static bool write_late(struct source *source, const char *word, struct failure *
 
 static const struct command {
 	const char *name;
-	/* Whether the picture is still to come. */
+	/* Returns whether the script continues. */
 	bool (*run)(struct source *source, const char *word, struct failure *failure);
 } commands[] = {
 	{"gate", wait_at_gate},    {"signal", die_of},
@@ -315,7 +320,7 @@ static const struct command {
 	{"late", write_late},
 };
 
-/* Run one line. Whether the picture is still to come. */
+/* Run one line of the script. Returns whether the script continues. */
 static bool run_line(struct source *source, const char *line, struct failure *ret_failure)
 {
 	char command[16], word[64] = "";
@@ -393,7 +398,7 @@ static bool scripted_decode(struct source *source, struct failure *ret_failure)
 {
 	char *rest = source->state, *line;
 
-	strsep(&rest, "\n"); /* the name of the format */
+	strsep(&rest, "\n"); /* skip the first line, which names the format */
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (!run_line(source, line, ret_failure))
 			return false;
@@ -401,7 +406,7 @@ static bool scripted_decode(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* The output has the size that the script says, whatever the recipe says. */
+/* The output has the size that the script requests, whatever the recipe says. */
 static bool scripted_derive(struct source *source, const struct pixels *lent,
                             const struct picture_variant *variant, bool is_last,
                             struct rendering *ret_rendering, struct failure *ret_failure)
@@ -439,8 +444,8 @@ static const struct engine engine_scripted = {
 	.close = scripted_close,
 };
 
-/* The table of the program, with this engine before all others: it takes the place of
- * engine_table.c where it is linked. */
+/* The table of engines with this engine before all others. It replaces engine_table.c in programs
+ * that link it. */
 const struct engine *const engines[] = {
 	&engine_scripted,
 #ifdef PIXPOOL_VIPS

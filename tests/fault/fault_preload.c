@@ -1,11 +1,12 @@
 /*
- * A library for LD_PRELOAD that makes calls of a program fail, from the n-th call on. Calls by the
- * program's libraries do not fail.
+ *
+ * A library for LD_PRELOAD that makes system calls of a program fail, from the n-th call on. Calls
+ * by the program's libraries do not fail.
  *
  *   FAULT=CALL:NTH:TIMES:ERRNO:main|others    TIMES 0: all calls from the n-th on
  *   FAULT_LOG=FILE                            gets one byte for each call that failed
  *
- * "main" is the process that was started. "others" are the processes that it forks; each of them
+ * "main" is the process that was started. "others" are the processes that it forks, each of which
  * counts its own calls.
  */
 #include <dlfcn.h>
@@ -32,7 +33,7 @@ static struct {
 	int sys_errno;
 	const char *log;
 	pid_t main;
-	uintptr_t begin, end; /* the program's code */
+	uintptr_t begin, end; /* the address range of the program's code */
 	atomic_uint n;
 } fault;
 
@@ -48,7 +49,7 @@ static int note_program(struct dl_phdr_info *info, size_t n, void *data)
 		fault.begin = info->dlpi_addr + part->p_vaddr;
 		fault.end = fault.begin + part->p_memsz;
 	}
-	return 1; /* the program comes first */
+	return 1; /* the first entry is the program itself */
 }
 
 __attribute__((constructor)) static void prepare(void)
@@ -86,10 +87,10 @@ static bool fails(const char *call, const void *caller)
 
 #define CALLER __builtin_return_address(0)
 
-/* The next definition of a function, with the type of the function. */
+/* The next definition of a function in the order of libraries, cast to the type of the function. */
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* dlsym() may allocate, so allocations do not go through NEXT(). */
+/* The hooks of allocations do not use NEXT(), because dlsym() may allocate. */
 extern void *__libc_malloc(size_t n);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *old, size_t n);
@@ -117,7 +118,7 @@ char *strdup(const char *s)
 	return fails("malloc", CALLER) ? NULL : NEXT(strdup)(s);
 }
 
-/* A function that returns -1 when it fails. */
+/* Define the hook of a function that returns -1 when it fails. */
 #define FAILING(type, name, parameters, arguments)                                       \
 	type name parameters                                                             \
 	{                                                                                \
@@ -159,13 +160,14 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 	               : NEXT(pthread_create)(thread, attributes, run, data);
 }
 
-/* To make a file, or only to read one. */
+/* Count a call of open() separately if it creates a file. */
 static const char *kind_of(int flags)
 {
 	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? "create" : "open";
 }
 
-/* This call does not fail: the wall clock jumps by a day instead, forward and back. */
+/* The hook of clock_gettime() does not fail: it makes the wall clock jump by a day, forward and
+ * back. */
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
 	int result = NEXT(clock_gettime)(clock, ret_time);

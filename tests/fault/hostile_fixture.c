@@ -1,5 +1,6 @@
 /*
- * Seeds for hostile pictures, and a run over hostile pictures.
+ *
+ * Undamaged pictures that tests damage, and a run over the damaged pictures.
  */
 #include "hostile_fixture.h"
 
@@ -24,7 +25,7 @@ struct blob hostile_read(const char *path)
 	return blob;
 }
 
-/* An SVG and a PDF with text, shapes and colours, in few bytes. */
+/* An SVG and a PDF with text, shapes and colours in few bytes. */
 static void add_drawings(void)
 {
 	static const char svg[] =

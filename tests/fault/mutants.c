@@ -1,5 +1,7 @@
 /*
- * Damage at random bytes, and a parser for each container that finds the boundaries of headers.
+ *
+ * Functions that damage random bytes of a picture, and a parser for each container format that
+ * finds the boundaries of headers.
  */
 #include "mutants.h"
 
@@ -22,7 +24,7 @@ size_t dice_below(struct dice *dice, size_t n)
 
 /* ---- damage ---- */
 
-/* A position. Half of all damage hits the first bytes, where the headers are. */
+/* A position for damage. Half of all positions are in the first bytes, where the headers are. */
 static size_t somewhere(const struct blob *blob, struct dice *dice)
 {
 	enum { HEAD = 512 };
@@ -45,7 +47,7 @@ static void set_byte(struct blob *blob, struct dice *dice)
 				    : values[dice_below(dice, sizeof(values))];
 }
 
-/* Numbers at which the arithmetic of lengths and sizes goes wrong. */
+/* Numbers with which the arithmetic of lengths and sizes may overflow. */
 static void set_number(struct blob *blob, struct dice *dice)
 {
 	static const uint64_t values[] = {0,          1,          0x7f,   0x80,
@@ -100,7 +102,7 @@ static void cut(struct blob *blob, struct dice *dice)
 	blob->n = 1 + somewhere(blob, dice);
 }
 
-/* A damaged keyword is refused at once; another number is not. */
+/* A parser refuses a damaged keyword at once, but not a different number. */
 static void change_digit(struct blob *blob, struct dice *dice)
 {
 	static const char marks[] = "0123456789.-e";
@@ -181,7 +183,7 @@ struct cuts {
 
 static void cut_at(struct cuts *cuts, size_t at)
 {
-	/* At the boundary, and one byte before and after it. */
+	/* Cut at the boundary, and one byte before and after it. */
 	for (size_t cut = at > 0 ? at - 1 : 0; cut <= at + 1; cut++) {
 		if (cut < cuts->n_whole && cuts->n < cuts->room)
 			cuts->at[cuts->n++] = cut;
@@ -232,7 +234,7 @@ static void cut_tiff(struct cuts *cuts, const struct blob *blob)
 		cut_at(cuts, at + 2 + 12 * i);
 }
 
-/* Boxes of ISO media files, and the boxes inside them. */
+/* Find the boxes of ISO media files and the boxes inside them. */
 static void cut_boxes(struct cuts *cuts, const struct blob *blob, size_t at, size_t end)
 {
 	while (at + 8 <= end) {

@@ -1,6 +1,7 @@
 /*
- * Damage to pictures: at random, but from a seed, so that a failure can be repeated; and truncation
- * at each boundary of a header.
+ *
+ * Damage to pictures: random damage, which depends on a seed so that a failure can be repeated, and
+ * truncation at each boundary of a header.
  */
 #ifndef PXP_MUTANTS_H
 #define PXP_MUTANTS_H
@@ -15,15 +16,15 @@ struct dice {
 };
 
 uint64_t dice_roll(struct dice *dice);
-size_t dice_below(struct dice *dice, size_t n); /* n > 0 */
+size_t dice_below(struct dice *dice, size_t n); /* n must be greater than 0 */
 
-/* A copy of a picture with one to eight damages. In three of four PNG pictures the checksums are
- * corrected afterwards, and in three of four SVG pictures only numbers are damaged: other damage
- * would be refused at once. The caller calls blob_fini(). */
+/* Copy a picture and damage the copy in one to eight places. In three of four PNG pictures the
+ * checksums are corrected afterwards, and in three of four SVG pictures only numbers are damaged,
+ * because other damage would be refused at once. The caller calls blob_fini(). */
 struct blob mutate(const struct blob *whole, enum image_format format, struct dice *dice);
 
-/* The lengths to which a file of this format is worth truncating: at most n, ascending, without
- * duplicates, each less than the file's length. Returns how many. */
+/* The lengths to which truncating a file of this format is interesting: at most n, ascending,
+ * without duplicates, each less than the file's length. Returns how many there are. */
 size_t header_cuts(const struct blob *whole, enum image_format format, size_t *ret_cuts,
                    size_t n);
 

@@ -4,7 +4,7 @@
 #   - every output that the report called done is there, whole;
 #   - no name shows a partial or an empty output;
 #   - the same command ends well, makes none of those again, and then the outputs equal those of an undisturbed run.
-# The control runs the same with --no-fsync, and must lose outputs in at least half of its rounds.
+# The control repeats this with --no-fsync, and must lose outputs in at least half of its rounds.
 #
 #     power-cut.sh PROGRAM CUT_POWER ROUNDS [FILE_SYSTEM...]       ext4 and xfs unless said otherwise
 #
@@ -51,20 +51,20 @@ unmount_image() {
 	mounted=
 }
 
-make_image() { # a new file system of this kind
+make_image() { # argument: KIND: create a new file system of this kind in an image file
 	rm -f "$work/image"
 	truncate -s 400M "$work/image"
 	"mkfs.$1" -q "$work/image" > /dev/null 2>&1
 }
 
-resize() { # REPORT, more options: a batch into the file system
+resize() { # arguments: REPORT OPTION...: run a batch whose outputs go to the file system
 	local report=$1
 
 	shift
 	"$program" resize -s 9999 "$work/in" -o "$work/mount/out" --progress none --report "$report" "$@" 2> "$work/said"
 }
 
-done_in() { # the names of the outputs that a report calls done
+done_in() { # print the names of the outputs that a report calls done
 	sed -n 's/.*"name":"\([^"]*\)".*"status":"ok".*/\1/p' "$1"
 }
 
@@ -74,7 +74,7 @@ wrong() {
 	exit 1
 }
 
-# Until the first run has reported so many images; 20 s at most.
+# Wait until the first run has reported this number of images, for 20 s at most.
 await_records() {
 	local left=2000
 
@@ -83,8 +83,8 @@ await_records() {
 	done
 }
 
-# One round. Sets lost to the number of outputs that were called done and are not there, whole.
-round() { # more options of the first run
+# Run one round. Sets lost to the number of outputs that were called done and are missing or incomplete.
+round() { # more options for the first run
 	local pid name
 
 	rm -f "$work/first"
@@ -95,7 +95,7 @@ round() { # more options of the first run
 	resize "$work/first" "$@" &
 	pid=$!
 	await_records $((RANDOM % n_images))
-	# Something else always writes on a machine: it makes the file system commit what is there.
+	# On a real machine some other process always writes too, which makes the file system commit what is there.
 	date > "$work/mount/other"
 	sync "$work/mount/other" 2> "$work/sync.err" || true
 	cp "$work/first" "$work/then" 2> /dev/null || : > "$work/then"

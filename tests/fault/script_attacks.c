@@ -1,6 +1,7 @@
 /*
- * Commands for pixpool-scripted that know how a worker talks to its pool: lies in its channel, and
- * memory that it shares with the main process and writes rubbish to.
+ *
+ * Commands of the test engine that attack the pool of a worker: forged answers in its channel, and
+ * writes of random values to memory shared with the main process.
  *
  *   answer twice    answer for the picture with nothing, twice, and wait for what comes
  *   answer wrong    answer for a task that is not this one
@@ -8,8 +9,8 @@
  *   send fds        send descriptors that nobody asked for
  *   scribble N      fill the shared memory with bytes of this value
  *
- * Linked with --wrap=mmap, which sees the shared memory come, and with --wrap=fcntl: in an environment
- * with SCRIPT_NO_SEALS the pool's seals are left out.
+ * This file is linked with --wrap=mmap, which observes the creation of shared memory, and with
+ * --wrap=fcntl: if SCRIPT_NO_SEALS is in the environment, the output is not sealed.
  */
 #include "exec/process/worker.h"
 #include "fault/scripted.h"
@@ -50,7 +51,7 @@ int __wrap_fcntl(int fd, int command, ...)
 	return __real_fcntl(fd, command, argument);
 }
 
-/* The slot of the task that runs here: of those that were started the latest. */
+/* The slot of the task that runs here, which is the task that started last. */
 static struct slot_frame own_slot(enum frame_kind kind)
 {
 	struct slot_frame at = {.kind = (uint32_t)kind};
@@ -75,8 +76,8 @@ static void answer(uint64_t generation_off)
 	channel_send(WORKER_SOCKET, &frame, sizeof(frame), NULL, 0, NULL, 0);
 }
 
-/* It does not go on to its next picture, which would be blamed as well: as one that it had
- * begun when it was found out. */
+/* The worker must not start its next picture, which would fail as well if the pool detected the
+ * attack during that picture. */
 static void answer_twice(void)
 {
 	answer(0);

@@ -1,4 +1,4 @@
-/* The test engine, for those who have more commands for it. */
+/* The interface of the test engine for files that add commands to it. */
 #ifndef PXP_SCRIPTED_H
 #define PXP_SCRIPTED_H
 
@@ -7,18 +7,20 @@
 #include <stdbool.h>
 
 /*
- * Commands that take a knowledge of the processes around, which this room does not have: set
- * by a constructor where they are linked, else NULL. *ret_known is whether it is one of
- * them; false with a failure when the picture ends here.
+ *
+ * Commands that need knowledge of the other processes, which this folder does not have. A
+ * constructor sets this pointer in programs that link such commands; otherwise it is NULL.
+ * *ret_known is whether the line is one of these commands. Returns false with a failure if the
+ * script ends here.
  */
 extern bool (*script_more)(const char *command, const char *word, bool *ret_known,
                            struct failure *ret_failure);
 
-/* What became of an attempt, as a system call tells it: a failure either way, internal when
- * it got through. Always false. */
+/* Set the failure that reports how an attack went, given the result of its system call: class
+ * internal if it succeeded. Always returns false. */
 bool script_report(long got, const char *attempt, struct failure *ret_failure);
 
-/* The memfd of the picture, found among the descriptors: -1 when there is none. */
+/* The memfd of the picture's output, found among the open descriptors; -1 if there is none. */
 int script_find_output(void);
 
 #endif

@@ -15,13 +15,13 @@ wrong() {
 	n_wrong=$((n_wrong + 1))
 }
 
-# A long name may be on the line after its suite.
+# A long test name may be on the line after its suite.
 while IFS='(, ' read -r _ suite sentence; do
 	is_test[$suite::${sentence%)}]=yes
 done < <(find "$root/tests" -name '*.c' -exec cat {} + | tr '\n\t' '  ' |
 	{ grep -oE 'TEST\([a-z0-9_]+, *[A-Za-z0-9_]+\)' || true; })
 
-# Set names to the names of tests in a cell, which are in backquotes.
+# Set names to the test names in a table cell, which are in backquotes.
 # shellcheck disable=SC2016 # backquotes stand for themselves
 name_pattern='`([a-z0-9_]+::[A-Za-z0-9_]+)`'
 find_names() {
@@ -34,7 +34,7 @@ find_names() {
 	done
 }
 
-check_names() { # CELL
+check_names() { # argument: CELL
 	local test
 
 	find_names "$1"

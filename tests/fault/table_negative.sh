@@ -1,5 +1,6 @@
 #!/bin/bash
-# tests/fault/table.sh can fail: a copy of the tables with one mistake is refused, and the message names the mistake.
+# Check that tests/fault/table.sh can fail: a copy of the tables with one mistake must be refused with a message that
+# names the mistake.
 #
 #     table_negative.sh ROOT
 set -euo pipefail
@@ -9,7 +10,7 @@ here=$root/tests/fault
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-refused() { # MESSAGE SED-OPTION...: what sed makes of the tables must be refused with this message
+refused() { # arguments: MESSAGE SED-OPTION...: table.sh must refuse the tables that sed changed, with this message
 	local message=$1
 
 	shift

@@ -1,9 +1,10 @@
 /*
+ *
  * Fault loops, as in SQLite's tests: run the command over a few images and let the first call of a
- * kind fail, in the next run the second call, and so on until a run makes no such call; then again
- * with all calls failing from the n-th on. Whatever fails, the command ends by itself with one of its
- * exit statuses, every output is whole, no temporary file is left, and no record claims an output
- * that does not exist.
+ * kind fail, in the next run the second call, and so on until a run makes no such call. Then repeat
+ * that with all calls failing from the n-th on. Whatever fails, the command ends by itself with one
+ * of its exit statuses, every output is complete, no temporary file is left, and no record claims
+ * an output that does not exist.
  */
 #include "report_lines.h"
 
@@ -43,7 +44,7 @@ static size_t count_lines(const char *words)
 	return strtoul(ended.out, NULL, 10);
 }
 
-/* Every file in out is a whole output. */
+/* Check that every file in out is a complete output. */
 static void expect_whole(__attribute__((unused)) const char *fault)
 {
 	const char *names = tree("out");
@@ -86,8 +87,8 @@ static bool run_with(const char *fault, int *ret_status)
 	return access("hits", F_OK) == 0;
 }
 
-/* The steps grow, so that many calls do not need many runs; they grow more slowly in the long
- * proof. */
+/* The distance between failing calls grows, so that many calls do not need many runs. It grows more
+ * slowly in the long test. */
 static unsigned step_after(unsigned nth)
 {
 	return getenv("PIXPOOL_ALL_FAULTS") ? 1 + nth / 8 : 1 + nth;
@@ -114,7 +115,7 @@ static void loop(const char *call, int sys_errno, const char *where, unsigned ma
 }
 
 #ifdef PIXPOOL_SANITIZE
-/* The malloc of the sanitizer comes before that of the preloaded library. */
+/* The malloc() of the sanitizer is found before that of the preloaded library. */
 #define ENTER()                                                                          \
 	SKIP("calls cannot be replaced in a sanitizer build");                           \
 	return
@@ -200,7 +201,7 @@ TEST(fault_loops, a_read_error_in_an_input_fails_only_that_input)
 	int status;
 
 	ENTER();
-	/* The third read of each worker: the first two are for the header, and may fail. */
+	/* Only the third read of each worker fails: the first two are for the header. */
 	EXPECT(run_with("pread:3:1:5:others", &status));
 	EXPECT_EQ(status, 1);
 	EXPECT(count_lines("\"class\":\"io\",\"message\":\"read: Input/output error\"") >=

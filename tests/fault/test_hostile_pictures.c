@@ -1,7 +1,8 @@
 /*
- * Hostile or damaged pictures through the whole command: bombs of every format, and pictures truncated
- * at each boundary of their headers. (test_mutants.c has random damage.) Each picture fails alone, in
- * bounded time, with a class that is true.
+ *
+ * Tests of hostile or damaged pictures with the whole command: decompression bombs of every format,
+ * and pictures truncated at each boundary of their headers. (test_mutants.c has random damage.)
+ * Each picture fails alone, in bounded time, with a correct failure class.
  */
 #include "bombs.h"
 #include "hostile_fixture.h"
@@ -101,7 +102,7 @@ TEST(hostile_pictures, a_jpeg_with_thousands_of_scans_is_stopped_at_the_deadline
 
 static void check_cut(const char *input, const char *outcome, void *data)
 {
-	/* "in/03-cut-00000120-half.png" */
+	/* the name of a truncated picture: "in/03-cut-00000120-half.png" */
 	(void)data;
 	if (strstr(input, "-half."))
 		EXPECT(strcmp(outcome, "bad-image") == 0 ||
@@ -109,8 +110,8 @@ static void check_cut(const char *input, const char *outcome, void *data)
 		       "%s: %s", input, outcome);
 }
 
-/* A picture of which less than half is left must fail. An animation need not: its first frame may be
- * whole. */
+/* A picture of which less than half is left must fail. An animation may succeed, because its first
+ * frame may be complete. */
 static void truncate_picture(const char *path, size_t number)
 {
 	struct blob whole = hostile_read(path);

@@ -1,6 +1,7 @@
 /*
- * Faults during a batch: inputs that change, processes that are killed from outside, clocks that jump.
- * Each affects only the images that it hits.
+ *
+ * Tests of faults during a batch: inputs that change, processes that are killed from outside, and
+ * clocks that jump. Each fault affects only the images that it hits.
  */
 #include "report_lines.h"
 
@@ -77,7 +78,8 @@ TEST(running_batch, an_input_that_shrinks_or_grows_before_it_is_read_fails_as_va
 	sample("balloon.png", "in/d.png");
 	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --report r");
 	await_gate("a");
-	await_open(command.pid, "/in/c.jpg"); /* opened, its size taken, but not read */
+	/* The input has been opened and its size read, but not its content. */
+	await_open(command.pid, "/in/c.jpg");
 	REQUIRE(truncate("in/b.jpg", 0) == 0 && truncate("in/c.jpg", 100000) == 0);
 	let_pass("in/a.png");
 	EXPECT_EQ(end(&command).status, 1);
@@ -213,7 +215,7 @@ TEST(running_batch, a_crashed_worker_leaves_no_core_file)
 		             "a crash leaves none on this machine");
 	write_script("in/a.png", "signal SIGSEGV");
 	write_script("in/b.png", "signal SIGABRT");
-	/* In the sandbox no core could be written anyway. */
+	/* The sandbox would prevent the core file anyway. */
 	EXPECT_EQ(run("ulimit -c unlimited; "
 	              "pixpool-scripted resize -s 8 --sandbox off in -o out")
 	                  .status,
@@ -255,8 +257,8 @@ static void kill_if_worker(pid_t pid, void *data)
 		*n_killed += kill(pid, SIGKILL) == 0;
 }
 
-/* An operator, or a machine without memory, kills workers again and again. An image whose worker was
- * killed twice fails; all others are done. */
+/* An operator, or the kernel when memory runs out, kills workers again and again. An image whose
+ * worker was killed twice fails; all others are done. */
 TEST(running_batch, repeated_kills_of_workers_fail_only_images_that_were_hit_twice)
 {
 	enum { N_KILLS = 40, N = 400 };
@@ -289,7 +291,7 @@ TEST(running_batch, repeated_kills_of_workers_fail_only_images_that_were_hit_twi
 }
 
 #ifndef PIXPOOL_SANITIZE
-/* The wall clock jumps a day forward or back at each call. pixpool measures time by the monotonic
+/* The wall clock jumps a day forward or back at each call. pixpool measures time with the monotonic
  * clock, which nobody can set. */
 TEST(running_batch, a_jump_of_the_wall_clock_moves_no_deadline)
 {

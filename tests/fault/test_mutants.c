@@ -1,8 +1,10 @@
 /*
- * Thousands of damaged pictures through the whole command: each fails alone, with a class that is true.
- * A few may crash a codec; these are listed.
  *
- * PIXPOOL_MUTANTS is the number of mutants of each picture, PIXPOOL_SEED the seed of the damage.
+ * A test of thousands of damaged pictures with the whole command: each fails alone, with a correct
+ * failure class. A few may crash a codec; these are listed.
+ *
+ * PIXPOOL_MUTANTS is the number of damaged copies of each picture, PIXPOOL_SEED the seed of the
+ * damage.
  */
 #include "hostile_fixture.h"
 #include "mutants.h"
@@ -15,7 +17,8 @@
 
 enum {
 #ifdef PIXPOOL_SANITIZE
-	MUTANTS = 20, /* of each picture by default; each takes three times as long */
+	/* Damaged copies of each picture by default; each copy takes three times as long. */
+	MUTANTS = 20,
 #else
 	MUTANTS = 60,
 #endif
@@ -29,7 +32,7 @@ static unsigned long number_of(const char *variable, unsigned long otherwise)
 	return value ? strtoul(value, NULL, 10) : otherwise;
 }
 
-/* Make the mutants of each picture from number first up to last, in the folder in. */
+/* Make the damaged copies number first to last of each picture, in the folder in. */
 static void make_mutants(const glob_t *paths, size_t first, size_t last)
 {
 	uint64_t seed = number_of("PIXPOOL_SEED", 1);
@@ -86,7 +89,7 @@ TEST(mutants, thousands_of_randomly_damaged_pictures_fail_alone)
 	tally_print(&tally, "mutants");
 	EXPECT_EQ(tally.n_inputs, n_mutants * paths.gl_pathc);
 	hostile_expect_known_outcomes(&tally);
-	/* Much of the damage is noticed, but not all: both cases are tested. */
+	/* The decoders notice much of the damage, but not all: both cases are tested. */
 	n_failed = tally.n_inputs - tally_of(&tally, "ok");
 	EXPECT(n_failed > tally.n_inputs / 4 && n_failed < tally.n_inputs);
 	EXPECT(tally_of(&tally, "crashed") * 100 <= tally.n_inputs,

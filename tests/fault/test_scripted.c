@@ -1,4 +1,5 @@
-/* The scripted engine does what its input says, and only in programs that link it. */
+/* Tests that the test engine obeys its script, and that only programs that link this engine read
+ * scripts. */
 #include "support/test.h"
 
 #include "image/engine.h"

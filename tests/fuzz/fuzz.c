@@ -1,5 +1,6 @@
 /*
- * The input reader and the claims of the fuzz targets.
+ *
+ * The input reader and the assertions of the fuzz targets.
  */
 #include "fuzz.h"
 

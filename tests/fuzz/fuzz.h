@@ -1,6 +1,7 @@
 /*
+ *
  * What the fuzz targets share: a reader of the input, copies of exact length (so that the sanitizer
- * notices an access one byte beyond the end), and claims. A claim that does not hold ends the run
+ * notices an access one byte beyond the end), and assertions. An assertion that fails ends the run
  * like a crash, and libFuzzer saves the input.
  */
 #ifndef PXP_FUZZ_H
@@ -14,7 +15,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-/* The input, read from its front. After its end, zeros follow. */
+/* The input of the fuzzer, read from its front. After its end, zeros follow. */
 struct feed {
 	const uint8_t *at;
 	size_t n;
@@ -23,12 +24,12 @@ struct feed {
 bool feed_has_more(const struct feed *feed);
 uint8_t feed_byte(struct feed *feed);
 uint64_t feed_number(struct feed *feed, unsigned n_bytes);
-/* The next n bytes, or fewer at the end of the input: *ret_n bytes. */
+/* Take the next n bytes, or fewer at the end of the input: *ret_n bytes. */
 const uint8_t *feed_bytes(struct feed *feed, size_t n, size_t *ret_n);
-/* The next n bytes, or fewer, as a string; zeros are replaced. The caller frees it. */
+/* Take the next n bytes, or fewer, as a string; zeros are replaced. The caller frees it. */
 char *feed_string(struct feed *feed, size_t n);
 
-/* A copy of n bytes in a block of exactly that size. The caller frees it. */
+/* Copy n bytes to a block of exactly that size. The caller frees it. */
 uint8_t *fuzz_copy(const uint8_t *bytes, size_t n);
 
 #define CLAIM(claim) fuzz_claim((claim), __FILE__, __LINE__, #claim)

@@ -1,7 +1,8 @@
 /*
- * The answer of a worker about a picture, as batch checks it: an answer of any bytes and an output of
- * any bytes. It is a success only if the answer is complete, and the output has the announced length
- * and begins as its format requires.
+ *
+ * Fuzz target: the answer of a worker about a picture, as src/batch checks it. Both the answer and
+ * the output are arbitrary bytes. An answer is accepted only if it is complete, and if the output
+ * has the announced length and begins as its format requires.
  */
 #include "fuzz.h"
 
@@ -19,8 +20,8 @@ static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG, FORMAT_WEBP
 
 enum { MAX_VARIANTS = 3 };
 
-/* Append a part to the memfd: the head of a format, any bytes, or nothing. False: there is no
- * memfd. */
+/* Append to the memfd: the header of a format, arbitrary bytes, or nothing. Returns false if there
+ * is no memfd. */
 static bool append_part(struct feed *feed, int fd, size_t *ret_n)
 {
 	static const char *const heads[] = {"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "II*",
@@ -41,7 +42,7 @@ static bool append_part(struct feed *feed, int fd, size_t *ret_n)
 	return true;
 }
 
-/* The outputs, one after the other, and an answer that describes them. */
+/* Write the outputs, one after the other, and an answer that describes them. */
 static int make_outputs(struct feed *feed, const struct variant *variants,
                         size_t n_variants, struct picture_answer *answer)
 {
@@ -89,7 +90,7 @@ static void check(const struct picture_answer *answer, const struct variant *var
 	CLAIM((unsigned)answer->in.format < N_FORMATS);
 	CLAIM(answer->n_out <= PICTURE_MAX_VARIANTS);
 	CLAIM((output >= 0) == (answer->failure.class == FAIL_NONE));
-	/* The text of a failure is printed, so it must not have control characters. */
+	/* The text of a failure is printed, so it must not contain control characters. */
 	for (const char *c = answer->failure.text; output < 0 && *c; c++)
 		CLAIM((unsigned char)*c >= ' ' && *c != 0x7f);
 	if (output < 0)

@@ -1,6 +1,7 @@
 /*
- * Metadata out of a stranger's file, and into a file as an encoder of ours might have left
- * it: the same bytes. Nothing of the blocks comes back changed.
+ *
+ * Fuzz target: read metadata from an untrusted file, and insert metadata into the same bytes, as if
+ * one of our encoders had written them. No metadata block may come back changed.
  */
 #include "fuzz.h"
 
@@ -8,7 +9,7 @@
 
 #include <stdlib.h>
 
-/* EXIF that was put in is read again, or it is reported as lost. */
+/* EXIF that was inserted is read back, or is reported as lost. */
 static void check_write(enum image_format format, struct bytes file,
                         const struct metadata *metadata)
 {
@@ -23,7 +24,7 @@ static void check_write(enum image_format format, struct bytes file,
 	block_add(&to, bytes_part(file, splice.from, splice.until - splice.from));
 	block_add(&to, block_bytes(&splice.tail));
 	CLAIM(metadata_read(&again, format, block_bytes(&to)));
-	/* A TIFF has the numbers of EXIF in its own byte order. */
+	/* A TIFF stores the numbers of EXIF in its own byte order. */
 	if (metadata->exif.n > 0 && !(lost & LOST_EXIF) && format != FORMAT_TIFF)
 		CLAIM(bytes_equal(block_bytes(&again.exif),
 		                  block_bytes(&metadata->exif)));

@@ -1,4 +1,4 @@
-/* EXIF of a stranger through the filter. What comes out must come through again unchanged. */
+/* Fuzz target: the filter for untrusted EXIF. Filtering its result again must change nothing. */
 #include "fuzz.h"
 
 #include "image/metadata/exif.h"
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	CLAIM(density.x >= 0 && density.y >= 0);
 	CLAIM(exif_filter(&exif, (struct bytes){copy, feed.n}, keep, &target, &lost));
 	CLAIM(exif.n <= 3 * feed.n + 4096);
-	/* A second time, nothing is dropped, set or lost that was not the first time. */
+	/* The second pass drops, sets and loses only what the first pass did. */
 	target.is_whole = false;
 	CLAIM(exif_filter(&again, block_bytes(&exif), keep, NULL, &lost_again));
 	CLAIM(lost_again == 0);

@@ -1,10 +1,11 @@
 /*
- * Arbitrary frames of a worker, with descriptors, sent through a real channel at any moment in
- * the life of the worker and its tasks. The input is a sequence of steps for the worker (frames,
- * shared slots, log, end) and for the pool (send, withdraw, time passes). Only the fork server is
- * correct, since the pool trusts it.
  *
- * Claims: a task is completed once. A finished task has a sealed output and a result within
+ * Fuzz target: arbitrary frames of a worker, with descriptors, sent through a real channel at any
+ * moment in the life of the worker and its tasks. The input is a sequence of steps for the worker
+ * (frames, shared slots, log, end) and for the pool (send, withdraw, time passes). Only the fork
+ * server behaves correctly, since the pool trusts it.
+ *
+ * Assertions: a task is completed once. A finished task has a sealed output and a result within
  * max_result. No descriptor stays open. No deadline is longer than allowed.
  */
 #include "fuzz.h"
@@ -34,16 +35,16 @@ enum {
 struct play {
 	struct process_pool *pool;
 	struct pool_worker *worker;
-	/* The other end of the pool's control socket. */
+	/* The fork server's end of the pool's control socket. */
 	int fork_server;
-	/* The worker's ends: channel, log, shared slots. */
+	/* The worker's ends of the channel, the log and the shared slots. */
 	int theirs[3];
-	/* The output of the task that it got last, or -1. */
+	/* The output memfd of the task that the worker got last, or -1. */
 	int output;
 	uint64_t generation;
 	struct pxp_future *futures[MAX_TASKS];
 	unsigned n_tasks;
-	/* Descriptors that were open before. */
+	/* The descriptors that were open before the run. */
 	bool is_open[LAST_FD];
 };
 
@@ -65,7 +66,7 @@ static void start_worker(struct play *play)
 
 	CLAIM(pool_worker_open(worker, play->theirs));
 	worker->state = WORKER_STARTING;
-	/* It is never signalled, since it has no pidfd. */
+	/* This pid is never signalled, since the worker has no pidfd. */
 	worker->pid = 1;
 	channel_set_nonblocking(play->theirs[0]);
 	channel_set_nonblocking(play->theirs[1]);
@@ -106,7 +107,7 @@ static void begin(struct play *play)
 	start_worker(play);
 }
 
-/* What the supervisor does at the end of each turn. */
+/* Do what the supervisor does at the end of each turn. */
 static void complete_all(struct play *play)
 {
 	struct process_pool *pool = play->pool;
@@ -129,7 +130,7 @@ static void complete_all(struct play *play)
 	}
 }
 
-/* The worker is dead: answer for the fork server. */
+/* The worker is dead: send the fork server's answer for it. */
 static void bury(struct play *play, int status)
 {
 	struct process_frame reaped = {.kind = FRAME_REAPED, .status = status};
@@ -288,7 +289,7 @@ static void send_broken(struct play *play, struct feed *feed)
 	send_frame(play, feed, &broken, sizeof(broken) - (feed_byte(feed) == 1), 0);
 }
 
-/* Leave an answer, or any other state, in the shared slot. */
+/* Leave an answer, or any other state, in a shared slot. */
 static void leave_in_slot(struct play *play, struct feed *feed)
 {
 	const struct slot_frame at = honest(play, 0);
@@ -316,7 +317,7 @@ static void shout(struct play *play, struct feed *feed)
 
 /* ---- the pool's steps ---- */
 
-/* Receive the tasks that were sent, as the worker would. */
+/* Receive the tasks that the pool sent, as the worker would. */
 static void take_handed(struct play *play)
 {
 	char buffer[FRAME_MAX_BYTES];
@@ -381,7 +382,7 @@ static void take_back(struct play *play, struct feed *feed)
 	struct slot *slot = &worker->slots[feed_byte(feed) % N_SLOTS];
 	struct task *task = slot->task;
 
-	/* As the executor's table does. */
+	/* Calls the pool as the function table of the executor does. */
 	if (task && pool_worker_withdraw(worker, slot, play->pool->now_ns))
 		executor_return(&play->pool->executor, task);
 	else if (task)

@@ -1,4 +1,4 @@
-/* IPTC of a stranger through the filter, bare or in Photoshop's resources. */
+/* Fuzz target: the filter for untrusted IPTC, either bare or inside Photoshop resources. */
 #include "fuzz.h"
 
 #include "image/metadata/iptc.h"

@@ -1,9 +1,10 @@
 /*
- * A whole JPEG file for the scaled decoder, which lives as long as the target does, as it does
- * in a worker. The first byte chooses scales and noise.
  *
- * Claims: planes have the size that the header says; a file that passes where everything is
- * read passes where scans are skipped, with the same samples if no noise is allowed.
+ * Fuzz target: a whole JPEG file for the scaled decoder. The decoder lives as long as the target
+ * does, as in a worker. The first byte chooses scales and noise budget.
+ *
+ * Assertions: planes have the size that the header gives. A file that passes when all scans are
+ * read also passes when scans are skipped, and has the same samples if no noise is allowed.
  */
 #include "fuzz.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Larger pictures take too long for a fuzzer. A caller has its own limit. */
+/* Larger pictures take too long for a fuzzer. Callers of the decoder have a limit of their own. */
 enum { MAX_PIXELS = 1 << 18 };
 
 static struct jpg_decoder *decoder;

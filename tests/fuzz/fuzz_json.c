@@ -1,7 +1,8 @@
 /*
- * The writer of records. Whatever bytes a name, a message or the log of a worker has, a record is one
- * line of JSON in UTF-8 (RFC 8259), which a small strict reader checks, and the reader gets the same
- * path back.
+ *
+ * Fuzz target: the writer of records. Whatever bytes a name, a message or the log of a worker
+ * contains, a record is one line of JSON in UTF-8 (RFC 8259). A small strict reader checks that,
+ * and reads the same path back.
  */
 #include "fuzz.h"
 
@@ -129,7 +130,8 @@ static size_t from_string(const char *at, char *bytes)
 			char hex[5] = {at[2], at[3], at[4], at[5], 0};
 			unsigned long c = strtoul(hex, NULL, 16);
 
-			/* Only control characters are written in this way: one byte, or two from U+0080 on. */
+			/* Only control characters are written as \u escapes: one byte, or two from
+			 * U+0080 on. */
 			if (c >= 0x80)
 				bytes[n++] = (char)0xc2;
 			bytes[n++] = (char)c;

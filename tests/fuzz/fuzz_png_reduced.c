@@ -1,8 +1,10 @@
 /*
- * A whole PNG file for the reader that reduces while it inflates. The first byte chooses the
- * factor. In a build for fuzzing checksums of chunks are not checked, or no input would get far.
  *
- * Claims: planes have the reduced size of the header.
+ * Fuzz target: a whole PNG file for the reader that reduces the picture while it decompresses. The
+ * first byte chooses the factor. In a fuzzing build the checksums of chunks are not checked,
+ * because otherwise no input would get far.
+ *
+ * Assertion: planes have the size from the header divided by the factor.
  */
 #include "fuzz.h"
 
@@ -10,7 +12,7 @@
 
 #include <stdlib.h>
 
-/* Larger pictures take too long for a fuzzer. A caller has its own limit. */
+/* Larger pictures take too long for a fuzzer. Callers of the reader have a limit of their own. */
 enum { MAX_PIXELS = 1 << 18 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -1,4 +1,5 @@
-/* The reader of colour profiles: is a profile sRGB, and which colour space does it have? */
+/* Fuzz target: the reader of colour profiles, which decides whether a profile is sRGB and which
+ * colour space it has. */
 #include "fuzz.h"
 
 #include "image/header/profile.h"

@@ -1,6 +1,7 @@
 /*
- * Quoting of names and messages for a terminal: no control character is printed, and a shell that
- * reads a quoted name gets the same bytes back.
+ *
+ * Fuzz target: quoting of names and messages for a terminal. No control character is printed, and a
+ * shell that reads a quoted name gets the same bytes back.
  */
 #include "fuzz.h"
 
@@ -17,8 +18,8 @@ static bool is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-/* The byte that one escape in $'...' stands for. at points behind the backslash; the escape has *ret_n
- * characters there. */
+/* The byte that one escape in $'...' stands for. at points after the backslash; the escape has
+ * *ret_n characters there. */
 static char escaped(const char *at, size_t *ret_n)
 {
 	static const char controls[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";
@@ -65,8 +66,8 @@ static void unquote(const char *word, char *name)
 	*name = 0;
 }
 
-/* The text has no control characters, neither C0 nor C1, and no stray byte that an 8-bit terminal
- * takes for one. */
+/* Check that the text has no control characters, neither C0 nor C1, and no stray byte that an 8-bit
+ * terminal takes for one. */
 static void check_is_harmless(const char *text)
 {
 	mbstate_t state = {0};

@@ -1,6 +1,7 @@
 /*
- * Recipes from hostile text and bytes. An accepted recipe is valid; its text and its packed form
- * survive a round trip; and its layout is one that an engine can follow, for any size.
+ *
+ * Fuzz target: recipes from hostile text and bytes. An accepted recipe is valid. Its text and its
+ * packed form can be read back unchanged. Its layout is valid for any picture size.
  */
 #include "fuzz.h"
 
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The message is a text and not empty. */
+/* Check that the error message is not empty. */
 static void check_message(const char text[FAILURE_TEXT_BYTES])
 {
 	CLAIM(text[0] != 0 && memchr(text, 0, FAILURE_TEXT_BYTES) != NULL);
@@ -35,7 +36,7 @@ static void check_layout(const struct geometry *geometry, struct feed *feed)
 	      (l.scaled.width >= from.width && l.scaled.height >= from.height));
 }
 
-/* An accepted recipe survives a round trip, as text and in its packed form. */
+/* Check that an accepted recipe is unchanged after a round trip as text and in its packed form. */
 static void check_recipe(const struct recipe *recipe)
 {
 	char text[RECIPE_TEXT_BYTES], again[RECIPE_TEXT_BYTES];
@@ -50,7 +51,7 @@ static void check_recipe(const struct recipe *recipe)
 	CLAIM(strcmp(text, again) == 0);
 	CLAIM(recipe_fingerprint(recipe) == recipe_fingerprint(&parsed));
 
-	parsed.format = FORMAT_PNG; /* a recipe is only packed with a format */
+	parsed.format = FORMAT_PNG; /* only a recipe with a format can be packed */
 	recipe_pack(&parsed, bytes);
 	CLAIM(recipe_unpack(&unpacked, bytes, sizeof(bytes)));
 	recipe_print(&parsed, text);
@@ -98,7 +99,7 @@ static void try_bytes(struct feed *feed)
 
 	CLAIM(!recipe_unpack(&recipe, copy, n) || n == sizeof(whole));
 	free(copy);
-	/* Fill up with zeros, as most of a recipe is. */
+	/* Fill the rest with zeros, because most bytes of a recipe are zero. */
 	memcpy(whole, bytes, n);
 	if (!recipe_unpack(&recipe, whole, sizeof(whole)))
 		return;

@@ -1,6 +1,6 @@
-/* The shared slots of a worker: the worker may write any byte at any time. The pool reads only
- * numbers from them. Whatever they are, the results must be within the bounds that the pool
- * relies on. */
+/* Fuzz target: the shared slots of a worker, in which the worker may write any byte at any time.
+ * The pool reads only numbers from them. Whatever these are, the results must be within the bounds
+ * that the pool relies on. */
 #include "fuzz.h"
 
 #include "exec/pool/pool_worker.h"
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	for (unsigned i = 0; i < N_SLOTS; i++)
 		look(&worker, i, now_ns);
-	/* The pool writes only where the protocol says so. */
+	/* The pool writes only to the fields that the protocol allows. */
 	pool_worker_ask_to_end(&worker, &worker.slots[0]);
 	CLAIM(shared.slots[0].is_asked_to_end);
 	return 0;

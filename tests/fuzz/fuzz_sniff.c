@@ -1,4 +1,4 @@
-/* Detection of the format of a file by its first bytes and its name. */
+/* Fuzz target: detection of the format of a file by its first bytes and its name. */
 #include "fuzz.h"
 
 #include "recipe/format.h"

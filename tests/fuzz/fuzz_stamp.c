@@ -1,7 +1,8 @@
 /*
- * Stamps, which anybody who can write to an output can forge. A stamp that is decoded encodes to the same
- * bytes, and a stamp with a wrong checksum is refused. This target corrects the checksum, so that the
- * fuzzer reaches the code behind it.
+ *
+ * Fuzz target: stamps, which anybody who can write to an output can forge. A stamp that was decoded
+ * encodes to the same bytes, and a stamp with a wrong checksum is refused. This target corrects the
+ * checksum, so that the fuzzer reaches the code behind that check.
  */
 #include "fuzz.h"
 

@@ -1,6 +1,8 @@
 /*
- * The state database, which anybody may have changed. Whatever bytes it has, a run finds rows or none, and
- * can write. The target creates a database, and the input changes bytes of it.
+ *
+ * Fuzz target: the state database, which anybody may have changed. Whatever bytes it has, a run
+ * finds rows or none, and can write. The target creates a database, and the input changes bytes of
+ * it.
  */
 #include "fuzz.h"
 

@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	                 (struct bytes){copy_of_extended, n_extended}, keep, &target,
 	                 &lost));
 	if (xmp.n > 0) {
-		/* Regions are turned once, a panorama is scaled once. */
+		/* Only the first pass may rotate XMP regions and scale panorama properties. */
 		target.orientation = 1;
 		target.from_width = target.width;
 		target.from_height = target.height;

@@ -1,6 +1,7 @@
 /*
- * Write the JPEG files that fuzzing the scaled decoder begins with: `jpeg_seeds FOLDER`. Of each
- * kind there is one for each scale; the byte in front of the file chooses it.
+ *
+ * Write the JPEG files with which fuzzing of the scaled decoder begins: `jpeg_seeds FOLDER`. There
+ * is one file of each kind for each scale. The byte before the JPEG data selects the scale.
  */
 #include "jpeg_maker.h"
 

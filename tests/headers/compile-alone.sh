@@ -1,5 +1,6 @@
 #!/bin/sh
-# Each public header compiles alone, as C++17 and as C99, and every function that it declares is in the library.
+# Check that each public header compiles alone, as C++17 and as C99, and that the library defines every function that
+# the header declares.
 #
 #     compile-alone.sh INCLUDE_FOLDER LIBRARY COMPILER
 #
@@ -39,9 +40,9 @@ for header in "$include"/pixpool/*.h; do
 	n_headers=$((n_headers + 1))
 done
 
-# Take the address of every function that a header declares. A function that is missing, or that has a C++
-# name because extern "C" is missing, is not among the library's symbols. Nothing is linked, so that this works
-# for a library with a sanitizer too.
+# Take the address of every function that a header declares. The symbols of the library do not contain a function that
+# is missing, or that has a C++ name because extern "C" is missing. Nothing is linked, so that this works for a
+# sanitizer build of the library too.
 {
 	echo '#include <pixpool/pixpool.h>'
 	echo 'extern const void *const all[];'
