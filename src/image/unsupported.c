@@ -26,7 +26,6 @@ static const char *way_out(enum image_format format)
 		return way_out_of_drawing();
 	case FORMAT_ICO:
 	case FORMAT_EXR:
-	case FORMAT_PAM:
 		return "convert it to PNG first, e.g. with ImageMagick";
 	case FORMAT_HEIC:
 		return "install libheif with its libde265 decoder";

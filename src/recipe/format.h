@@ -29,7 +29,7 @@ enum image_format {
 	FORMAT_HDR,
 	FORMAT_EXR,
 	FORMAT_ICO,
-	FORMAT_PAM, /* of the Netpbm family; no engine reads it */
+	FORMAT_PAM, /* P7 of the Netpbm family */
 	FORMAT_RAW, /* camera RAW: told from TIFF, and its preview is never used */
 	N_FORMATS
 };

@@ -218,7 +218,6 @@ TEST(header_quirks, a_ycbcr_tiff_is_read_if_jpeg_compressed_and_otherwise_unsupp
 TEST(header_quirks, the_header_readers_never_read_past_the_end_of_the_file)
 {
 	static const char heads[][60] = {
-		"P6 # 1 2 3\n12 34\n255\n",
 		"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 2 +X 2\n",
 		"II*\0\10\0\0\0\1\0\6\1\3\0\1\0\0\0\6\0\0\0",
 		"MM\0+\0\10\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0\1\1\6\0\3\0\0\0\0\0\0\0\1\0\6\0\0\0\0\0\0",
@@ -231,9 +230,8 @@ TEST(header_quirks, the_header_readers_never_read_past_the_end_of_the_file)
 
 			REQUIRE(exact != NULL);
 			memcpy(exact, heads[i], n);
-			EXPECT_EQ(pnm_max_value(exact, n) == 255, i == 0 && n >= 20);
-			EXPECT(hdr_is_rgb_from_top_left(exact, n) || i != 1 || !is_all);
-			EXPECT(!is_all || tiff_is_raw_ycbcr(exact, n) == (i >= 2));
+			EXPECT(hdr_is_rgb_from_top_left(exact, n) || i != 0 || !is_all);
+			EXPECT(!is_all || tiff_is_raw_ycbcr(exact, n) == (i >= 1));
 			free(exact);
 		}
 	}

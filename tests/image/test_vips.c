@@ -330,28 +330,6 @@ TEST(vips, a_picture_fails_if_the_loader_does_not_match_the_detected_format)
 	}
 }
 
-TEST(vips, vips_writes_pictures_that_only_stb_reads)
-{
-	/* A 2 x 1 BMP: red and green, 24 bit, blue first, rows of 8 bytes. */
-	static const char bmp[] =
-		"BM\x3e\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\2\0\0\0\1\0\0\0\1\0\x18\0"
-		"\0\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-		"\0\0\xff\0\xff\0\0\0";
-	struct blob blob = {0};
-	struct outcome outcome, again;
-
-	blob_append(&blob, bmp, sizeof(bmp) - 1);
-	outcome = run_picture(&blob, "a.bmp", &(struct recipe){.format = FORMAT_WEBP});
-	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
-	EXPECT_STR(outcome.answer.engine, "stb");
-	again = run_picture(&outcome.output, "a.webp",
-	                    &(struct recipe){.format = FORMAT_PNG});
-	EXPECT(again.is_done && again.width == 2 && again.height == 1);
-	outcome_fini(&again);
-	outcome_fini(&outcome);
-	blob_fini(&blob);
-}
-
 /* A JPEG that ends early, one in which a marker interrupts a block, and a GIF that ends
  * in its second frame. */
 static struct blob make_damaged(int how)

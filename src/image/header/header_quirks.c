@@ -35,39 +35,6 @@ bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n)
 	       memmem(bytes + at, next - at, " +X ", 4);
 }
 
-static bool is_digit(uint8_t byte)
-{
-	return byte >= '0' && byte <= '9';
-}
-
-/* The next number in the header of a PNM, after space and comments. */
-static unsigned next_number(const uint8_t *bytes, size_t n, size_t *at)
-{
-	unsigned number = 0;
-	bool is_comment = false;
-
-	for (; *at < n && (is_comment || !is_digit(bytes[*at])); (*at)++)
-		is_comment = bytes[*at] == '#' || (is_comment && bytes[*at] != '\n');
-	for (; *at < n && is_digit(bytes[*at]); (*at)++) {
-		if (number <= UINT16_MAX)
-			number = number * 10 + bytes[*at] - '0';
-	}
-	return number;
-}
-
-unsigned pnm_max_value(const uint8_t *bytes, size_t n)
-{
-	unsigned white;
-	size_t at = 2;
-
-	if (n < 3 || bytes[0] != 'P' || !memchr("2356", bytes[1], 4))
-		return 0;
-	next_number(bytes, n, &at);
-	next_number(bytes, n, &at);
-	white = next_number(bytes, n, &at);
-	return white <= UINT16_MAX ? white : 0;
-}
-
 bool tiff_is_raw_ycbcr(const uint8_t *bytes, size_t n)
 {
 	enum { COMPRESSION = 259, PHOTOMETRIC = 262, OLD_JPEG = 6, JPEG = 7, YCC = 6 };

@@ -13,10 +13,6 @@
  * they always are. */
 bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n);
 
-/* The sample value of a PNM that means white: 1 to 65535; 0 when the header has none.
- * Neither libvips nor stb_image scales by it. */
-unsigned pnm_max_value(const uint8_t *bytes, size_t n);
-
 /* Whether a TIFF stores YCbCr samples that libjpeg does not convert. libvips takes them
  * for RGB. */
 bool tiff_is_raw_ycbcr(const uint8_t *bytes, size_t n);

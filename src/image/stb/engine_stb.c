@@ -1,6 +1,6 @@
 /*
- * The stb engine: stb_image, stb_image_resize and stb_image_write, which need nothing but a C
- * compiler. It has no colour management: it refuses pictures that are not sRGB, rather than show
+ * The stb engine: stb_image, stb_image_resize, stb_image_write and our readers of image/raster,
+ * which need nothing but a C compiler. It has no colour management: it refuses pictures that are not sRGB, rather than show
  * them wrong. metadata_scan.c reads what stb does not tell. Metadata do not come through: where
  * some must be kept and the picture has them, it refuses the picture too.
  *
@@ -16,6 +16,7 @@
 #include "image/header/metadata_scan.h"
 #include "image/header/profile.h"
 #include "image/memory_estimate.h"
+#include "image/raster/raster.h"
 #include "image/stb/stb.h"
 
 #include <errno.h>
@@ -28,6 +29,8 @@
 struct ps_state {
 	struct size stored;   /* as stored, not turned */
 	struct pixels pixels; /* after decode() */
+	/* the picture, if image/raster reads it; else its bytes are NULL */
+	struct raster raster;
 	/* a JPEG without an end marker, which fail_on lets pass */
 	bool ends_early;
 };
@@ -40,14 +43,10 @@ static bool ps_reads(enum image_format format)
 	case FORMAT_JPEG:
 	case FORMAT_PNG:
 	case FORMAT_GIF:
-	case FORMAT_BMP:
-	case FORMAT_TGA:
-	case FORMAT_PSD:
 	case FORMAT_HDR:
-	case FORMAT_PNM:
 		return true;
 	default:
-		return false;
+		return raster_reads(format);
 	}
 }
 
@@ -130,81 +129,6 @@ static bool png_is_too_big(const struct source *source)
 	       width * height > MOST / n_bands;
 }
 
-/* Refuse a PSD that is not RGB, of which stb_image says that it is no picture, and one of
- * 16 bits in runs, whose bytes it takes for samples. */
-static bool check_psd(const struct source *source, struct failure *ret_failure)
-{
-	enum { DEPTH_AT = 22, MODE_AT = 24, SECTIONS_AT = 26, RGB = 3, RUNS = 1 };
-	uint64_t at = SECTIONS_AT;
-
-	if (number_at(source, MODE_AT, 2) != RGB)
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: a PSD that is not RGB is not supported: "
-		                   "save it as TIFF first");
-	/* Skip colours, resources and layers. */
-	for (int section = 0; section < 3; section++)
-		at += 4 + number_at(source, at, 4);
-	if (number_at(source, DEPTH_AT, 2) == 16 && number_at(source, at, 2) == RUNS)
-		return failure_set(ret_failure, FAIL_UNSUPPORTED,
-		                   "header: a compressed PSD of 16 bits is not "
-		                   "supported: save it as TIFF first");
-	return true;
-}
-
-static uint32_t little_endian(const struct source *source, uint64_t at)
-{
-	return __builtin_bswap32((uint32_t)number_at(source, at, 4));
-}
-
-/* Refuse a BMP with a rare header or compression: stb_image reads only plain pixels. */
-static bool check_bmp(const struct source *source, struct failure *ret_failure)
-{
-	enum { HEADER_AT = 14, COMPRESSION_AT = 30, OLDEST = 12, FIELDS = 3 };
-	static const uint32_t known[] = {OLDEST, 40, 56, 108, 124};
-	uint32_t n_header = little_endian(source, HEADER_AT);
-	uint32_t compression = little_endian(source, COMPRESSION_AT);
-	bool is_known = false;
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		is_known |= n_header == known[i];
-	if (is_known && n_header != OLDEST)
-		is_known = compression == 0 || (compression == FIELDS && n_header != 56);
-	return is_known ||
-	       failure_set(ret_failure, FAIL_UNSUPPORTED,
-	                   "header: a BMP that is compressed, or of a rare kind, is not "
-	                   "supported: save it as PNG first");
-}
-
-/* Refuse a PNM whose maximum is not 255: stb_image would decode it wrongly. */
-static bool check_pnm(const struct source *source, struct failure *ret_failure)
-{
-	return pnm_max_value(source->bytes, source->n_bytes) == 255 ||
-	       failure_set(ret_failure, FAIL_UNSUPPORTED,
-	                   "header: a PNM of other than 8 bits needs the vips engine");
-}
-
-static bool check_format(const struct source *source, struct failure *ret_failure)
-{
-	switch (source->format) {
-	case FORMAT_PNG:
-		return !png_is_too_big(source) ||
-		       failure_set(ret_failure, FAIL_TOO_BIG,
-		                   "header: the PNG is larger than the stb engine reads");
-	case FORMAT_BMP:
-		return check_bmp(source, ret_failure);
-	case FORMAT_PSD:
-		return check_psd(source, ret_failure);
-	case FORMAT_PNM:
-		/* stb_image itself refuses all but P5 and P6. */
-		if (source->n_bytes > 2 &&
-		    (source->bytes[1] == '5' || source->bytes[1] == '6'))
-			return check_pnm(source, ret_failure);
-		return true;
-	default:
-		return true;
-	}
-}
-
 /* Refuse files that stb_image would decode wrongly. */
 static bool check_scan(const struct metadata_scan *scan, struct failure *ret_failure)
 {
@@ -231,8 +155,14 @@ static bool check_scan(const struct metadata_scan *scan, struct failure *ret_fai
 
 /* Refuse files with metadata that the recipe keeps and this engine cannot. */
 static bool check_kept(const struct source *source, const struct metadata_scan *scan,
-                       const struct recipe *recipe, struct failure *ret_failure)
+                       const struct raster *raster, const struct recipe *recipe,
+                       struct failure *ret_failure)
 {
+	bool is_deep = raster->bytes
+	                       ? raster->n_bits > 8
+	                       : source->format == FORMAT_HDR ||
+	                                 stbi_is_16_bit_from_memory(source->bytes,
+	                                                            (int)source->n_bytes);
 	const char *what = NULL;
 
 	if ((recipe->keep & (KEEP_EXIF | KEEP_GPS)) && scan->has_exif)
@@ -247,16 +177,15 @@ static bool check_kept(const struct source *source, const struct metadata_scan *
 		                   "--keep none, or the vips engine",
 		                   what);
 	if (recipe->depth == DEPTH_KEEP && format_info(recipe->format)->has_depth &&
-	    (source->format == FORMAT_HDR ||
-	     stbi_is_16_bit_from_memory(source->bytes, (int)source->n_bytes)))
+	    is_deep)
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: the stb engine cannot keep 16 bits: use "
 		                   "--depth 8, or the vips engine");
 	return true;
 }
 
-/* Read the header by our own readers and by stb_image, which gives the stored size. */
-static bool read_header(const struct source *source, struct size *ret_stored,
+/* Read the header by our own readers, or by stb_image, which gives the stored size. */
+static bool read_header(const struct source *source, struct ps_state *state,
                         struct failure *ret_failure)
 {
 	int width, height, n_bands;
@@ -264,14 +193,21 @@ static bool read_header(const struct source *source, struct size *ret_stored,
 	if (source->n_bytes > INT_MAX - sizeof(jpeg_end))
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: the stb engine reads files up to 2 GiB");
-	if (!check_format(source, ret_failure))
-		return false;
+	if (raster_reads_file(source->format, source->bytes, source->n_bytes)) {
+		bool is_lenient = source->reading->fail_on == FAIL_ON_NONE;
+
+		if (!raster_open(&state->raster, source->format, source->bytes,
+		                 source->n_bytes, is_lenient, ret_failure))
+			return false;
+		state->stored = state->raster.size;
+		return true;
+	}
+	if (png_is_too_big(source))
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "header: the PNG is larger than the stb engine reads");
 	if (!stbi_info_from_memory(source->bytes, (int)source->n_bytes, &width, &height,
 	                           &n_bands))
 		return fail_stb(ret_failure, "header");
-	/* The height of a BMP whose rows go from the top down is negative. */
-	if (source->format == FORMAT_BMP && height < 0 && height > -INT_MAX)
-		height = -height;
 	if (width < 1 || height < 1 || n_bands < 1 || n_bands > 4)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: impossible size %d x %d with %d bands", width,
@@ -281,7 +217,7 @@ static bool read_header(const struct source *source, struct size *ret_stored,
 			ret_failure, FAIL_TOO_BIG,
 			"header: %d x %d, but the longest side of the stb engine is %d",
 			width, height, STBI_MAX_DIMENSIONS);
-	*ret_stored = (struct size){(uint32_t)width, (uint32_t)height};
+	state->stored = (struct size){(uint32_t)width, (uint32_t)height};
 	return true;
 }
 
@@ -298,10 +234,11 @@ static void scan_metadata(const struct source *source, struct metadata_scan *ret
 }
 
 static bool check_all_kept(const struct source *source, const struct metadata_scan *scan,
-                           struct failure *ret_failure)
+                           const struct raster *raster, struct failure *ret_failure)
 {
 	for (unsigned i = 0; i < source->n_variants; i++) {
-		if (!check_kept(source, scan, source->variants[i].recipe, ret_failure))
+		if (!check_kept(source, scan, raster, source->variants[i].recipe,
+		                ret_failure))
 			return false;
 	}
 	return true;
@@ -310,25 +247,23 @@ static bool check_all_kept(const struct source *source, const struct metadata_sc
 static bool open_source(struct source *source, struct failure *ret_failure)
 {
 	struct metadata_scan scan;
-	struct ps_state *state;
+	struct ps_state state = {0};
 	struct size stored;
-	bool ends_early;
 
-	if (!read_header(source, &stored, ret_failure))
+	if (!read_header(source, &state, ret_failure))
 		return false;
 	scan_metadata(source, &scan);
-	ends_early = source->format == FORMAT_JPEG && !scan.is_whole;
+	state.ends_early = source->format == FORMAT_JPEG && !scan.is_whole;
 	if (source->reading->fail_on == FAIL_ON_NONE)
 		scan.is_whole = true;
 	if (!check_scan(&scan, ret_failure) ||
-	    !check_all_kept(source, &scan, ret_failure))
+	    !check_all_kept(source, &scan, &state.raster, ret_failure))
 		return false;
-	state = calloc(1, sizeof(*state));
-	if (!state)
+	source->state = malloc(sizeof(state));
+	if (!source->state)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
-	state->stored = stored;
-	state->ends_early = ends_early;
-	source->state = state;
+	memcpy(source->state, &state, sizeof(state));
+	stored = state.stored;
 	source->orientation = source->reading->no_rotate ? 1 : scan.orientation;
 	source->size = source->orientation > 4
 	                       ? (struct size){stored.height, stored.width}
@@ -357,9 +292,8 @@ static void ps_close(struct source *source)
 
 /*
  * The bytes for stb_image, as a stream. JPEG and PNG do not need it: metadata_scan.c and
- * stb_image look for their ends. For other formats stb_image does not check whether it
- * got as many bytes as it wanted: from memory it reads zeros past the end or, in a row of
- * a TGA or PNM, whatever its buffer held before, which may be another picture.
+ * stb_image look for their ends. For GIF and HDR stb_image does not check whether it got as many
+ * bytes as it wanted: from memory it reads zeros past the end.
  */
 struct feed {
 	const struct source *source;
@@ -465,6 +399,38 @@ static uint8_t *load(const struct source *source, int *width, int *height, int *
 	return bytes;
 }
 
+/* Reduce 16-bit samples to 8 bits, in place. */
+static void halve_depth(uint8_t *samples, size_t n)
+{
+	const uint16_t *wide = (const uint16_t *)(const void *)samples;
+
+	for (size_t i = 0; i < n; i++)
+		samples[i] = (uint8_t)((wide[i] + 128U) / 257);
+}
+
+static bool decode_raster(struct ps_state *state, struct failure *ret_failure)
+{
+	const struct raster *raster = &state->raster;
+	size_t n = (size_t)raster_bytes(raster);
+	uint8_t *samples = calloc(n, 1);
+
+	if (!samples)
+		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+	if (!raster_decode(raster, samples, ret_failure)) {
+		free(samples);
+		return false;
+	}
+	if (raster->n_bits == 16)
+		halve_depth(samples, n / 2);
+	state->pixels = (struct pixels){
+		.size = raster->size,
+		.n_bands = raster->n_bands,
+		.bytes = samples,
+		.free_bytes = free,
+	};
+	return true;
+}
+
 static bool ps_decode(struct source *source, struct failure *ret_failure)
 {
 	struct ps_state *state = source->state;
@@ -478,6 +444,8 @@ static bool ps_decode(struct source *source, struct failure *ret_failure)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "decode: %u x %u is more than the stb engine can hold",
 		                   stored.width, stored.height);
+	if (state->raster.bytes)
+		return decode_raster(state, ret_failure);
 	bytes = load(source, &width, &height, &n_bands, ret_failure);
 	if (!bytes)
 		return false;
@@ -680,10 +648,9 @@ static enum claim ps_claim_output(const struct source *source, bool is_lent,
 }
 
 /*
- * Bytes per pixel, from the source of stb_image 2.27; for BMP and TGA also measured (69
- * MiB at 24 megapixels). JPEG: planes and pixels, and all coefficients if there are
- * several scans. PNG: rows and pixels. GIF: pixels, background and history. PSD and HDR:
- * wider samples first.
+ * Bytes per pixel, from the source of stb_image 2.27. JPEG: planes and pixels, and all coefficients
+ * if there are several scans. PNG: rows and pixels. GIF: pixels, background and history. HDR: wider
+ * samples first. Formats of image/raster: up to four samples of 16 bits.
  */
 static uint64_t ps_decoder_memory(const struct picture_header *header,
                                   const struct picture_variant *variants,
@@ -702,6 +669,8 @@ static uint64_t ps_decoder_memory(const struct picture_header *header,
 	case FORMAT_GIF:
 		return n_kept + memory_product(n_pixels, 9);
 	case FORMAT_PSD:
+	case FORMAT_PNM:
+	case FORMAT_PAM:
 		return n_kept + memory_product(n_pixels, 8);
 	case FORMAT_HDR:
 		return n_kept + memory_product(n_pixels, 20);

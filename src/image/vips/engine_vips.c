@@ -217,9 +217,9 @@ static bool can_be_quick(const struct pv_job *job)
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* It leaves all scaling of WebP to libwebp, and does it twice. */
-	return !job->lent && !state->decoded && job->n_frames == 1 &&
-	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
-	       job->before.n == 0 && !job->recipe->linear &&
+	return !job->lent && !state->decoded && !state->raster.bytes &&
+	       job->n_frames == 1 && !format_info(job->from)->is_drawn &&
+	       job->from != FORMAT_WEBP && job->before.n == 0 && !job->recipe->linear &&
 	       job->recipe->kernel == KERNEL_LANCZOS3 && !is_enlarged &&
 	       !job->layout.is_focused && pv_shrinks_exactly(job) && !job->is_deep &&
 	       !job->is_light && !state->is_cmyk && !state->has_odd_samples &&
@@ -351,7 +351,7 @@ static bool pv_decode(struct source *source, struct failure *ret_failure)
 			return false;
 		shrink = fmin(shrink, pv_loader_shrink(&job));
 	}
-	return pv_decode_all(source, shrink) ||
+	return pv_decode_all(source, shrink, ret_failure) ||
 	       pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
 }
 

@@ -13,12 +13,15 @@
 #define PXP_ENGINE_VIPS_H
 
 #include "image/engine.h"
+#include "image/raster/raster.h"
 
 #include <vips/vips.h>
 
 /* A source, from pv_claim_source() to pv_close_source(), or the pixels of another engine. */
 struct pv_state {
 	VipsSource *bytes; /* NULL when another engine decoded */
+	/* the picture, if image/raster reads it; else its bytes are NULL */
+	struct raster raster;
 	/* The decoded picture that several outputs are derived from: all frames, in
 	 * memory. Else NULL. */
 	VipsImage *decoded;
@@ -31,11 +34,8 @@ struct pv_state {
 	bool is_light;
 	bool is_cmyk, has_alpha;
 	/* Samples that libvips would misread: 32-bit integers, which it takes for 8-bit
-	 * ones; packed Lab, from which it makes coarse colours; samples whose maximum is
-	 * not the one that it assumes. */
+	 * ones, and packed Lab, from which it makes coarse colours. */
 	bool has_odd_samples;
-	/* the factor by which samples are scaled after reading; 1 for most pictures */
-	double gain;
 	double true_width,
 		true_height; /* The exact size of a drawing; stored is rounded up. */
 	void *unpacked;      /* the memory behind bytes, if it is not the source */
@@ -93,8 +93,7 @@ extern bool pv_has_refused_size;
 
 /* ---- pv_load.c ---- */
 
-/* The name of the libvips loader for a format; NULL for a format that it does not read
- * for us. */
+/* The name of the libvips loader for a format; NULL if no loader reads it from memory. */
 const char *pv_loader_of(enum image_format format);
 bool pv_reads(enum image_format format);
 enum claim pv_claim_source(struct source *source, struct failure *ret_reason);
@@ -111,12 +110,16 @@ void pv_copy_metadata(VipsImage *image, enum image_format format);
  * size that it will be scaled to. */
 bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
 
+/* Decode a picture that image/raster reads. */
+bool pv_load_raster(VipsImage **ret_image, const struct raster *raster,
+                    struct failure *ret_failure);
+
 /* The factor by which the loader shrinks a JPEG or WebP: whole blocks for libjpeg, any
  * factor for libwebp; 1 for no shrinking. */
 double pv_loader_shrink(const struct pv_job *job);
 
 /* Decode all frames into the state, shrunk by the loader, for several outputs. */
-bool pv_decode_all(struct source *source, double shrink);
+bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure);
 
 /* ---- pv_memory.c ---- */
 

@@ -28,6 +28,17 @@ static bool decode(const struct source *source, const char *options, int *ret_n_
 	return is_whole;
 }
 
+static bool check_raster(const struct source *source, struct failure *ret_failure)
+{
+	const struct pv_state *state = source->state;
+	VipsImage *image = NULL;
+
+	if (!pv_load_raster(&image, &state->raster, ret_failure))
+		return pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+	g_object_unref(image);
+	return true;
+}
+
 /* Draw an SVG, or the first page of a PDF, which is the only page that is read. */
 static bool draw(const struct source *source)
 {
@@ -50,6 +61,8 @@ bool pv_check(struct source *source, struct failure *ret_failure)
 	bool is_whole;
 	int n_pages = 1;
 
+	if (((const struct pv_state *)source->state)->raster.bytes)
+		return check_raster(source, ret_failure);
 	if (format_info(source->format)->is_drawn)
 		return draw(source) ? pv_draw_has_all_text(source->format, ret_failure)
 		                    : pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);

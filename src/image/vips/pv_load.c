@@ -49,6 +49,8 @@ static bool try_loader(const char *loader, const uint8_t *bytes, size_t n)
 /* A loader that exists is enough, except for libheif, whose codecs are plugins. */
 static bool find_loader(enum image_format format)
 {
+	if (raster_reads(format))
+		return true;
 	if (!loader_type(format))
 		return false;
 	if (format_info(format)->is_drawn)
@@ -87,17 +89,6 @@ static bool is_animated(enum image_format format)
 	return format == FORMAT_GIF || format == FORMAT_WEBP;
 }
 
-/* The factor that takes the white of a PNM to the maximum of its samples. */
-static double gain_of(const struct source *source)
-{
-	unsigned white = 0, most;
-
-	if (source->format == FORMAT_PNM)
-		white = pnm_max_value(source->bytes, source->n_bytes);
-	most = white > UINT8_MAX ? UINT16_MAX : UINT8_MAX;
-	return white > 0 ? (double)most / white : 1;
-}
-
 static bool wants_frames(const struct source *source)
 {
 	for (unsigned i = 0; i < source->n_variants; i++) {
@@ -131,13 +122,31 @@ static void note_header(struct source *source, VipsImage *image)
 	state->is_deep = pv_has_deep_samples(image);
 	state->is_light = pv_has_light(image);
 	state->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
-	state->gain = gain_of(source);
 	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT ||
 	                         vips_image_get_coding(image) == VIPS_CODING_LABQ ||
-	                         pv_has_plain_floats(image) || state->gain > 1;
+	                         pv_has_plain_floats(image);
 	state->has_alpha = vips_image_hasalpha(image);
 	if (is_animated(source->format) && wants_frames(source) && n_pages > 1)
 		source->n_frames = (uint32_t)n_pages;
+}
+
+/* Read the header of a picture that libvips does not load for us. */
+static bool read_raster(struct source *source, struct failure *ret_failure)
+{
+	struct pv_state *state = source->state;
+	struct raster *raster = &state->raster;
+
+	if (!raster_open(raster, source->format, source->bytes, source->n_bytes,
+	                 source->reading->fail_on == FAIL_ON_NONE, ret_failure))
+		return false;
+	state->stored = raster->size;
+	state->is_deep = raster->n_bits > 8;
+	state->has_alpha = raster->n_bands % 2 == 0;
+	if (raster->size.width <= VIPS_MAX_COORD && raster->size.height <= VIPS_MAX_COORD)
+		return true;
+	return failure_set(ret_failure, FAIL_TOO_BIG,
+	                   "header: %u x %u, but the longest side of libvips is %d",
+	                   raster->size.width, raster->size.height, VIPS_MAX_COORD);
 }
 
 /* Refuse files that libvips would decode wrongly. */
@@ -198,6 +207,8 @@ static bool open_bytes(struct source *source, struct failure *ret_failure)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
 	if (format_info(source->format)->is_drawn)
 		return pv_draw_open(source, ret_failure);
+	if (raster_reads_file(source->format, source->bytes, source->n_bytes))
+		return read_raster(source, ret_failure);
 	return read_header(source, ret_failure);
 }
 
@@ -329,6 +340,55 @@ static bool load_shrunk(VipsImage **ret_image, const struct pv_state *state,
 	                  (int)shrink, NULL);
 }
 
+static VipsImage *image_of_samples(const void *samples, const struct raster *raster)
+{
+	bool is_deep = raster->n_bits > 8;
+	VipsImage *image = vips_image_new_from_memory(
+		samples, (size_t)raster_bytes(raster), (int)raster->size.width,
+		(int)raster->size.height, (int)raster->n_bands,
+		is_deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
+
+	if (!image)
+		return NULL;
+	if (raster->n_bands < 3)
+		image->Type = is_deep ? VIPS_INTERPRETATION_GREY16
+		                      : VIPS_INTERPRETATION_B_W;
+	else
+		image->Type = is_deep ? VIPS_INTERPRETATION_RGB16
+		                      : VIPS_INTERPRETATION_sRGB;
+	return image;
+}
+
+static void free_samples(VipsImage *image, void *samples)
+{
+	(void)image;
+	free(samples);
+}
+
+bool pv_load_raster(VipsImage **ret_image, const struct raster *raster,
+                    struct failure *ret_failure)
+{
+	void *samples = NULL;
+
+	if (!raster->ready) {
+		samples = calloc((size_t)raster_bytes(raster), 1);
+		if (!samples)
+			return failure_set(ret_failure, FAIL_MEMORY,
+			                   "decode: out of memory");
+		if (!raster_decode(raster, samples, ret_failure)) {
+			free(samples);
+			return false;
+		}
+	}
+	*ret_image = image_of_samples(samples ? samples : raster->ready, raster);
+	if (*ret_image && samples)
+		g_signal_connect(*ret_image, "postclose", G_CALLBACK(free_samples),
+		                 samples);
+	else
+		free(samples);
+	return *ret_image != NULL;
+}
+
 /* Wrap the pixels of another engine in an image that borrows them. */
 static bool load_lent(VipsImage **ret_image, const struct pixels *pixels)
 {
@@ -380,19 +440,6 @@ void pv_copy_metadata(VipsImage *image, enum image_format format)
 	g_strfreev(names);
 }
 
-/* 0.5 is added because a cast does not round. */
-static bool apply_gain(VipsImage **image, double gain)
-{
-	VipsBandFormat format = vips_image_get_format(*image);
-	VipsInterpretation space = vips_image_get_interpretation(*image);
-	VipsImage *made = NULL;
-
-	return pv_replace(image, &made, vips_linear1(*image, &made, gain, 0.5, NULL)) &&
-	       pv_replace(image, &made, vips_cast(*image, &made, format, NULL)) &&
-	       pv_replace(image, &made,
-	                  vips_copy(*image, &made, "interpretation", space, NULL));
-}
-
 /* Take all frames, or the first, of the picture that was decoded for several outputs. */
 static bool take_decoded(VipsImage **ret_image, const struct pv_job *job)
 {
@@ -413,6 +460,8 @@ bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job)
 		return load_lent(ret_image, job->lent);
 	if (state->decoded)
 		return take_decoded(ret_image, job);
+	if (state->raster.bytes)
+		return pv_load_raster(ret_image, &state->raster, job->failure);
 	if (format_info(job->from)->is_drawn) {
 		if (!pv_draw_load(ret_image, job))
 			return false;
@@ -421,20 +470,20 @@ bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job)
 		return false;
 	}
 	pv_copy_metadata(*ret_image, job->from);
-	return state->gain <= 1 || apply_gain(ret_image, state->gain);
+	return true;
 }
 
-bool pv_decode_all(struct source *source, double shrink)
+bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 	VipsImage *image = NULL;
 
-	if (!load(&image, state, source->format, source->reading, shrink,
-	          source->n_frames))
+	if (state->raster.bytes ? !pv_load_raster(&image, &state->raster, ret_failure)
+	                        : !load(&image, state, source->format, source->reading,
+	                                shrink, source->n_frames))
 		return false;
 	pv_copy_metadata(image, source->format);
-	if ((state->gain > 1 && !apply_gain(&image, state->gain)) ||
-	    !pv_to_memory(&image)) {
+	if (!pv_to_memory(&image)) {
 		g_object_unref(image);
 		return false;
 	}

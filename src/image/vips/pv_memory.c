@@ -6,7 +6,9 @@
  *
  *   JPEG                  512 lines: it shrinks while it loads
  *   JPEG in several scans  and all coefficients: 2 bytes for each sample, as subsampled
- *   PNG, TIFF, PNM        lines; for TIFF also a row of its tiles
+ *   PNG, TIFF, PFM        lines; for TIFF also a row of its tiles
+ *   PNM, PAM, PSD         8 bytes a pixel: four samples of 16 bits
+ *   BMP, TGA              4 bytes a pixel
  *   PNG interlaced        the whole picture
  *   WebP, GIF             4 and 8 bytes a pixel; 12 of an animation
  *   HEIC, AVIF, JXL       14 bytes a pixel
@@ -73,6 +75,13 @@ static uint64_t loader_memory(const struct picture_header *header)
 		return memory_product(n_pixels, 14);
 	case FORMAT_JP2:
 		return memory_product(n_pixels, 24);
+	case FORMAT_PNM:
+	case FORMAT_PAM:
+	case FORMAT_PSD:
+		return memory_product(n_pixels, 8);
+	case FORMAT_BMP:
+	case FORMAT_TGA:
+		return memory_product(n_pixels, 4);
 	case FORMAT_HDR:
 		return memory_product(n_pixels, 20);
 	case FORMAT_SVG:

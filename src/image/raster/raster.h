@@ -1,0 +1,58 @@
+/*
+ * Readers of our own for simple formats that no library reads well from memory: PNM and PAM, TGA,
+ * BMP, PSD. The bytes are untrusted: every offset is checked before a byte is read.
+ */
+#ifndef PXP_RASTER_H
+#define PXP_RASTER_H
+
+#include "common/failure.h"
+#include "recipe/format.h"
+#include "recipe/geometry.h"
+
+/* A picture whose header was read. It borrows the bytes of the file. */
+struct raster {
+	enum image_format format;
+	const uint8_t *bytes;
+	size_t n;
+	/* Missing and impossible samples become black; else they are a failure. */
+	bool is_lenient;
+
+	struct size size;
+	unsigned n_bands; /* 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
+	unsigned n_bits;  /* of a sample: 8, or 16 in the byte order of this machine */
+	/* The samples, if they stand in the file as raster_decode() would write them; else
+	 * NULL. */
+	const uint8_t *ready;
+};
+
+/* Whether this room reads the format, and whether it reads a file that begins with these bytes.
+ * (A PFM is a PNM of floats, which it does not read.) */
+bool raster_reads(enum image_format format);
+bool raster_reads_file(enum image_format format, const uint8_t *bytes, size_t n);
+
+/*
+ * Read the header of a file that raster_reads_file() accepts.
+ *
+ * is_lenient  see struct raster
+ *
+ * FAIL_BAD_IMAGE    the header is damaged
+ * FAIL_UNSUPPORTED  the file has a feature that is not read
+ */
+bool raster_open(struct raster *ret_raster, enum image_format format,
+                 const uint8_t *bytes, size_t n, bool is_lenient,
+                 struct failure *ret_failure);
+
+/* The number of bytes of all samples. Compare the size with the limits before. */
+uint64_t raster_bytes(const struct raster *raster);
+
+/*
+ * Write the samples, row by row from the top left.
+ *
+ * samples  raster_bytes() bytes, all zero
+ *
+ * FAIL_BAD_IMAGE  the file ends early, or a sample is impossible
+ */
+bool raster_decode(const struct raster *raster, void *samples,
+                   struct failure *ret_failure);
+
+#endif
