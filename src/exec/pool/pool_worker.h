@@ -45,7 +45,7 @@ enum kill_reason {
 	KILLED_SHUTDOWN,
 };
 
-/* What happens to a worker's memory limit: see pool_dispatch.c. */
+/* What happens to a worker's memory limit: see pool_supervisor.c. */
 enum limit_state {
 	LIMIT_STEADY,
 	LIMIT_WAITING,

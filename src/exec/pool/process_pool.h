@@ -4,9 +4,9 @@
  * gives the lock up only to wait and to complete futures.
  *
  *   process_pool.c     creates a pool, and does what other threads ask of it
- *   pool_supervisor.c  the supervisor's loop; workers start and end; what comes from workers
- *   pool_dispatch.c    what goes to workers: the next task, which worker starts or stops, and how
- *                      much memory each may have
+ *   pool_supervisor.c  the supervisor's loop; workers start and end; what comes from workers, and
+ *                      how much memory each may have
+ *   pool_dispatch.c    what goes to workers: the next task, and which worker starts or stops
  *   pool_worker.c      one worker
  *
  * Every function here needs the lock, unless its comment says otherwise.
@@ -102,11 +102,6 @@ enum pxp_status pool_start_supervisor(struct process_pool *pool,
 void pool_complete(struct process_pool *pool, struct task *task,
                    struct completion *completion);
 
-/* Send the fork server a request that it answers. The descriptors stay the caller's. Returns
- * false with errno, which is EAGAIN if the control socket is full. */
-bool pool_ask_fork_server(struct process_pool *pool, const struct process_frame *request,
-                          const int *descriptors, unsigned n_descriptors);
-
 /* Start one of the ABSENT workers. Returns false if that failed. */
 bool pool_spawn(struct process_pool *pool);
 
@@ -119,6 +114,13 @@ void pool_on_control(struct process_pool *pool);
 /* Once per turn, and by the fuzz tests: poll the slots of workers that do not notify us, and check
  * all deadlines. */
 void pool_check_workers(struct process_pool *pool);
+
+/* The task of a worker was asked to end. If it waits for memory, refuse that. Returns whether it
+ * waited: then its deadlines run again, and the supervisor must be woken for them. */
+bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker);
+
+/* Grant free memory to the workers that wait for it, and lower limits that were raised. */
+void pool_grant_memory(struct process_pool *pool);
 
 /* ---- pool_dispatch.c ---- */
 
@@ -137,29 +139,5 @@ void pool_note_time(struct process_pool *pool, int64_t run_ns);
 
 /* How many tasks may be prefetched behind the one that runs. */
 unsigned pool_depth(const struct process_pool *pool);
-
-/* ---- pool_dispatch.c: memory ---- */
-
-/* A worker asks for memory for the task that it runs. Returns NULL, or how the worker breaks the
- * protocol. */
-const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
-                         const struct slot_frame *at);
-
-/* The task of a worker was asked to end. If it waits for memory, refuse that. Returns whether it
- * waited: then its deadlines run again, and the supervisor must be woken for them. */
-bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker);
-
-/* The fork server answered that it has set a memory limit, or could not. */
-void pool_on_limited(struct process_pool *pool, struct pool_worker *worker,
-                     const struct process_frame *answer);
-
-/* A task has ended, and its worker still uses data_bytes: take back what was granted. */
-void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
-                         uint64_t data_bytes);
-
-/* Whether a task that ran out of memory is run once more with the whole budget. Then it is marked
- * for that, and the caller returns it to the queue. */
-bool pool_retries_with_all_memory(struct process_pool *pool,
-                                  const struct pool_worker *worker, struct task *task);
 
 #endif
