@@ -1,7 +1,11 @@
-/* Reads the files of the control groups that this process is in. */
+/* Reads the files of the control groups that this process is in, and counts the processors that it may
+ * use. */
 #include "base/cgroup.h"
 
+#include "base/cpus.h"
+
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,4 +242,34 @@ unsigned cgroup_cpu_quota(const char *root)
 
 	cgroup_each(root, "cpu", lower_to_quota, &minimum);
 	return minimum < UINT_MAX ? (unsigned)minimum : 0;
+}
+
+/* ---- processors ---- */
+
+/* The kernel refuses a set that has fewer bits than it knows processors. */
+enum { FIRST_BITS = 1024, MAX_BITS = 1024 * 1024 };
+
+static unsigned count_affinity(void)
+{
+	for (size_t n_bits = FIRST_BITS; n_bits <= MAX_BITS; n_bits *= 4) {
+		cpu_set_t *set = CPU_ALLOC(n_bits);
+		size_t n_bytes = CPU_ALLOC_SIZE(n_bits);
+		int n = 0;
+
+		if (!set)
+			return 1;
+		if (sched_getaffinity(0, n_bytes, set) == 0)
+			n = CPU_COUNT_S(n_bytes, set);
+		CPU_FREE(set);
+		if (n > 0)
+			return (unsigned)n;
+	}
+	return 1;
+}
+
+unsigned cpus_usable(const char *root)
+{
+	unsigned n = count_affinity(), quota = cgroup_cpu_quota(root);
+
+	return quota > 0 && quota < n ? quota : n;
 }
