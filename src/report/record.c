@@ -159,23 +159,6 @@ void record_line(struct text *text, const struct record *record)
 	text_put(text, "\n");
 }
 
-void list_line(struct text *text, const struct record *record)
-{
-	bool is_broken = record->status == RECORD_FAILED;
-
-	if (!is_broken && !record->is_misnamed)
-		return;
-	text_put(text, is_broken ? fail_class_name(record->failure.class) : "misnamed");
-	text_put(text, " ");
-	quote_name(text, record->input ? record->input : "");
-	text_put(text, is_broken ? " (" : " (it is ");
-	if (is_broken)
-		reason_add(text, record);
-	else
-		quote_message(text, record->in.format);
-	text_put(text, ")\n");
-}
-
 void record_summary_line(struct text *text, const struct report_counts *counts,
                          double seconds, int exit_status,
                          const struct report_options *options)

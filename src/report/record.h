@@ -8,9 +8,6 @@
 /* The record of an image. */
 void record_line(struct text *text, const struct record *record);
 
-/* The line of an image in the list of verify, or nothing if it is neither broken nor misnamed. */
-void list_line(struct text *text, const struct record *record);
-
 /* The last record: sums, exit status, version and recipe. */
 void record_summary_line(struct text *text, const struct report_counts *counts,
                          double seconds, int exit_status,

@@ -13,6 +13,8 @@
 #include "base/fd.h"
 #include "report/meter.h"
 #include "report/painter.h"
+#include "report/quote.h"
+#include "report/reason.h"
 #include "report/record.h"
 #include "report/report_in.h"
 #include "report/summary.h"
@@ -315,6 +317,24 @@ static void write_record(struct report *report, struct text *line)
 	     !fd_write_all(report->options.records, line->bytes, line->n)))
 		report->is_records_broken = true;
 	text_fini(line);
+}
+
+/* The line of an image in the list of verify, or nothing if it is neither broken nor misnamed. */
+static void list_line(struct text *text, const struct record *record)
+{
+	bool is_broken = record->status == RECORD_FAILED;
+
+	if (!is_broken && !record->is_misnamed)
+		return;
+	text_put(text, is_broken ? fail_class_name(record->failure.class) : "misnamed");
+	text_put(text, " ");
+	quote_name(text, record->input ? record->input : "");
+	text_put(text, is_broken ? " (" : " (it is ");
+	if (is_broken)
+		reason_add(text, record);
+	else
+		quote_message(text, record->in.format);
+	text_put(text, ")\n");
 }
 
 static void write_list(struct report *report, const struct record *record)
