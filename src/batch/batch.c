@@ -847,6 +847,33 @@ static void answer_for_workers(struct batch *batch)
 	refuse(batch);
 }
 
+/* Drain the batch once it has too many failures, or its time is over. */
+static void check_limits(struct batch *batch)
+{
+	const struct batch_options *options = batch->options;
+	struct report_counts counts = report_counts(batch->report);
+	const bool is_over = batch->stop_ns >= 0 && clock_now_ns() >= batch->stop_ns;
+
+	if (options->accept_known)
+		counts.failed -= counts.remembered;
+	if (is_over)
+		batch->stop_ns = -1;
+	if (batch->was_limited || batch->ended_by != 0 ||
+	    state_of(batch) >= BATCH_DRAINING)
+		return;
+	if (options->max_failures > 0 && counts.failed >= options->max_failures) {
+		batch->was_limited = true;
+		batch_stop(batch, BATCH_DRAINING);
+		report_say(batch->report, "stopping after %" PRIu64 " failure%s",
+		           counts.failed, counts.failed == 1 ? "" : "s");
+	} else if (is_over) {
+		batch->was_limited = true;
+		batch_stop(batch, BATCH_DRAINING);
+		report_say(batch->report,
+		           "the time of --stop-after is over: finishing running images");
+	}
+}
+
 /* Run until every file that was fed is reported. False when it gave up waiting. */
 static bool watch(struct batch *batch)
 {
@@ -864,6 +891,7 @@ static bool watch(struct batch *batch)
 		if (workers_are_wanted(batch))
 			answer_for_workers(batch);
 		report_complete(batch);
+		check_limits(batch);
 		report_tick(batch->report);
 		if (batch->stuck_ns >= 0 && clock_now_ns() > batch->stuck_ns)
 			return false;
@@ -893,7 +921,7 @@ static int exit_status_of(struct batch *batch)
 		return EXIT_SIGNAL + batch->ended_by;
 	if (batch->was_refused)
 		return EXIT_USAGE;
-	if (was_stopped_early(batch))
+	if (was_stopped_early(batch) || (batch->was_limited && counts.cancelled > 0))
 		return EXIT_STOPPED;
 	if (batch->options->accept_known && counts.failed == counts.remembered)
 		counts.failed = 0;
@@ -1063,6 +1091,10 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
 		.report = report,
 		.signals = -1,
 		.stuck_ns = -1,
+		.stop_ns = options->stop_after_ms > 0
+	                           ? clock_deadline_ns(clock_now_ns(),
+	                                               options->stop_after_ms)
+	                           : -1,
 		.walk = options->walk,
 	};
 	batch->walk.mark = STATE_PATTERN;

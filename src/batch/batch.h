@@ -57,6 +57,8 @@ struct batch_options {
 	uint64_t memory;    /* of the whole run; 0: by the machine (limits.h) */
 	unsigned recycle; /* images after which a worker is replaced; 0: RECYCLE_IMAGES */
 	unsigned retries; /* of a picture whose worker died */
+	unsigned max_failures; /* the batch ends at this number of failures; 0: never */
+	int64_t stop_after_ms; /* the batch ends then; 0: never */
 	int64_t timeout_ms; /* for one picture; 0: a minute, and 2 s for each megapixel */
 };
 

@@ -54,6 +54,8 @@ struct batch {
 	int signals;      /* signalfd */
 	int ended_by;     /* the first signal that ended the batch; 0: none */
 	int64_t stuck_ns; /* when to give up waiting; -1: never */
+	int64_t stop_ns;  /* when --stop-after ends the batch; -1: never */
+	bool was_limited; /* --max-failures or --stop-after has ended the batch */
 	bool is_waiting;  /* the user was told that another run has the state */
 	bool was_refused; /* the batch never began: wrong usage, a collision, no output folder */
 	pthread_t feeder;

@@ -34,8 +34,9 @@ static const char exit_status[] =
 	"  2    wrong usage, a missing INPUT, or two inputs with the same output;\n"
 	"       nothing was done\n"
 	"  3    no image was found\n"
-	"  4    stopped early: the output folder or the report cannot be written, or\n"
-	"       another run uses the output folder (with --no-wait)\n"
+	"  4    stopped early: the output folder or the report cannot be written, by\n"
+	"       --fail-fast, --max-failures or --stop-after, or another run uses the\n"
+	"       output folder (with --no-wait)\n"
 	"  129, 130, 143\n"
 	"       ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; finished outputs are whole\n";
 

@@ -23,7 +23,9 @@ enum {
 	MAX_RECYCLE = 1000000000,
 	MAX_TIMEOUT_SECONDS = 1000000,
 	MAX_SHARDS = 1000000,
-	MAX_DEPTH = 1000000
+	MAX_DEPTH = 1000000,
+	MAX_FAILURES = 1000000000,
+	MAX_STOP_SECONDS = 1000000000
 };
 
 /* ---- values that are read by a function ---- */
@@ -281,6 +283,47 @@ static bool take_timeout(struct command_line *line, const char *value,
 	return true;
 }
 
+/* A number of seconds, minutes, hours or days, as sleep takes it. */
+static bool take_stop_after(struct command_line *line, const char *value,
+                            struct failure *ret_failure)
+{
+	static const struct {
+		char letter;
+		int seconds;
+	} units[] = {{0, 1}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+	const char *end = value;
+	double number = 0;
+	size_t unit = 0;
+
+	if (!decimal_parse(&end, &number))
+		end = "?";
+	while (unit < sizeof(units) / sizeof(units[0]) && units[unit].letter != *end)
+		unit++;
+	if (unit == sizeof(units) / sizeof(units[0]) || (*end && end[1]) ||
+	    !(number * units[unit].seconds >= 0.001 &&
+	      number * units[unit].seconds <= MAX_STOP_SECONDS))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "must be a time such as 90, 90s, 15m, 2h or 1d, got "
+		                   "'%.40s'",
+		                   value);
+	line->batch.stop_after_ms = (int64_t)ceil(number * units[unit].seconds * 1000);
+	return true;
+}
+
+static bool take_fail_fast(struct command_line *line, const char *value,
+                           struct failure *ret_failure)
+{
+	line->batch.max_failures = 1;
+	return take_nothing(line, value, ret_failure);
+}
+
+static bool take_max_failures(struct command_line *line, const char *value,
+                              struct failure *ret_failure)
+{
+	return take_unsigned(value, 1, MAX_FAILURES, &line->batch.max_failures,
+	                     ret_failure);
+}
+
 static bool take_memory(struct command_line *line, const char *value,
                         struct failure *ret_failure)
 {
@@ -526,8 +569,8 @@ const struct cli_option cli_options[] = {
 		.name = "position", .argument = "WHERE", .commands = SCALES,
 		.field = RECIPE_POSITION,
 		.help = "what cover keeps and where contain puts the image:\n"
-		        "centre (default), north, northeast, east, ...;\n"
-		        "entropy or attention finds the interesting part",
+		        "centre (default), north, northeast, east, ..., or\n"
+		        "X%,Y%; entropy or attention finds the interesting part",
 	}, {
 		.name = "background", .argument = "COLOUR", .commands = WRITES,
 		.field = RECIPE_BACKGROUND,
@@ -644,6 +687,18 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "retries", .argument = "N", .commands = READS, .take = take_retries,
 		.help = "attempts after a crash (default: 1)",
+	}, {
+		.name = "fail-fast", .commands = READS, .take = take_fail_fast,
+		.help = "stop at the first image that fails",
+	}, {
+		.name = "max-failures", .argument = "N", .commands = READS,
+		.take = take_max_failures,
+		.help = "stop when N images have failed",
+	}, {
+		.name = "stop-after", .argument = "DURATION", .commands = READS,
+		.take = take_stop_after,
+		.help = "start no image after this time, such as 90s, 15m or 2h;\n"
+		        "the same command continues",
 	}, {
 		.letter = 'j', .name = "jobs", .argument = "N|auto", .commands = ALL,
 		.take = take_jobs,

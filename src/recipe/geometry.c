@@ -207,7 +207,7 @@ static uint32_t before(uint32_t n_over, int side)
 }
 
 /* The place of a smaller size in a larger one. */
-static void place(enum position position, struct size outer, struct size inner,
+static void place(const struct geometry *geometry, struct size outer, struct size inner,
                   uint32_t *ret_x, uint32_t *ret_y)
 {
 	/* -1: west or north, 1: east or south */
@@ -220,9 +220,16 @@ static void place(enum position position, struct size outer, struct size inner,
 		[POSITION_WEST] = {-1, 0},   [POSITION_NORTHWEST] = {-1, -1},
 		[POSITION_ENTROPY] = {0, 0}, [POSITION_ATTENTION] = {0, 0},
 	};
+	const uint32_t x_over = outer.width - inner.width,
+		       y_over = outer.height - inner.height;
 
-	*ret_x = before(outer.width - inner.width, sides[position].x);
-	*ret_y = before(outer.height - inner.height, sides[position].y);
+	if (geometry->position == POSITION_POINT) {
+		*ret_x = (uint32_t)(x_over * geometry->x_percent / 100);
+		*ret_y = (uint32_t)(y_over * geometry->y_percent / 100);
+		return;
+	}
+	*ret_x = before(x_over, sides[geometry->position].x);
+	*ret_y = before(y_over, sides[geometry->position].y);
 }
 
 static uint32_t lesser(uint32_t a, uint32_t b)
@@ -246,7 +253,7 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
 	if (geometry->fit == FIT_COVER) {
 		*part = (struct size){lesser(scaled.width, geometry->width),
 		                      lesser(scaled.height, geometry->height)};
-		place(geometry->position, scaled, *part, &layout.part.x, &layout.part.y);
+		place(geometry, scaled, *part, &layout.part.x, &layout.part.y);
 		layout.is_searched = geometry->position >= POSITION_ENTROPY &&
 		                     (part->width < scaled.width ||
 		                      part->height < scaled.height);
@@ -254,7 +261,7 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
 	} else if (geometry->fit == FIT_CONTAIN) {
 		layout.canvas = (struct size){greater(scaled.width, geometry->width),
 		                              greater(scaled.height, geometry->height)};
-		place(geometry->position, layout.canvas, scaled, &layout.x, &layout.y);
+		place(geometry, layout.canvas, scaled, &layout.x, &layout.y);
 	}
 	return layout;
 }

@@ -35,6 +35,7 @@ enum position {
 	POSITION_SOUTHWEST,
 	POSITION_WEST,
 	POSITION_NORTHWEST,
+	POSITION_POINT,   /* x_percent and y_percent of the geometry */
 	POSITION_ENTROPY, /* the busiest part; for FIT_CONTAIN the centre */
 	/* the part that attracts the eye; for FIT_CONTAIN the centre */
 	POSITION_ATTENTION,
@@ -50,6 +51,9 @@ struct geometry {
 	bool no_reduce;  /* never reduce; with both flags nothing is scaled */
 	enum fit fit;
 	enum position position;
+	/* POSITION_POINT: the share of the excess that lies on the left and above, 0 to 100; else
+	 * 0. */
+	double x_percent, y_percent;
 };
 
 /* the maximum side, wanted or computed; as VIPS_MAX_COORD */

@@ -10,7 +10,7 @@
  * The packed form is little-endian without padding: the version, the fields in the order
  * of walk_fields(), then zeros. One walk both writes and reads, so the two cannot differ.
  */
-enum { PACKED_VERSION = 3 };
+enum { PACKED_VERSION = 4 };
 
 struct packing {
 	uint8_t *at;
@@ -85,6 +85,8 @@ static void pack_geometry(struct packing *packing, struct geometry *geometry)
 	geometry->no_reduce = pack_flag(packing, geometry->no_reduce);
 	PACK_CHOICE(packing, geometry->fit, N_FITS);
 	PACK_CHOICE(packing, geometry->position, N_POSITIONS);
+	geometry->x_percent = pack_decimal(packing, geometry->x_percent);
+	geometry->y_percent = pack_decimal(packing, geometry->y_percent);
 }
 
 static void pack_colour(struct packing *packing, struct colour *colour)
@@ -141,11 +143,19 @@ static void walk_fields(struct packing *packing, struct recipe *recipe)
 	pack_filters(packing, &recipe->filters);
 }
 
+static bool position_is_sound(const struct geometry *geometry)
+{
+	if (geometry->position != POSITION_POINT)
+		return geometry->x_percent == 0 && geometry->y_percent == 0;
+	return geometry->x_percent >= 0 && geometry->x_percent <= 100 &&
+	       geometry->y_percent >= 0 && geometry->y_percent <= 100;
+}
+
 static bool geometry_is_sound(const struct geometry *geometry)
 {
 	bool has_percent = geometry->percent != 0;
 
-	return geometry->width <= RECIPE_MAX_SIDE &&
+	return position_is_sound(geometry) && geometry->width <= RECIPE_MAX_SIDE &&
 	       geometry->height <= RECIPE_MAX_SIDE &&
 	       (!has_percent || (geometry->percent >= GEOMETRY_MIN_PERCENT &&
 	                         geometry->percent <= GEOMETRY_MAX_PERCENT &&

@@ -177,26 +177,6 @@ static const struct choice fits[] = {
 	{"fill", FIT_FILL},     {"outside", FIT_OUTSIDE}, {NULL, 0},
 };
 
-static const struct choice positions[] = {
-	{"centre", POSITION_CENTRE},
-	{"north", POSITION_NORTH},
-	{"northeast", POSITION_NORTHEAST},
-	{"east", POSITION_EAST},
-	{"southeast", POSITION_SOUTHEAST},
-	{"south", POSITION_SOUTH},
-	{"southwest", POSITION_SOUTHWEST},
-	{"west", POSITION_WEST},
-	{"northwest", POSITION_NORTHWEST},
-	{"entropy", POSITION_ENTROPY},
-	{"attention", POSITION_ATTENTION},
-	{"center", POSITION_CENTRE},
-	{"top", POSITION_NORTH},
-	{"bottom", POSITION_SOUTH},
-	{"left", POSITION_WEST},
-	{"right", POSITION_EAST},
-	{NULL, 0},
-};
-
 static const struct choice kernels[] = {
 	{"lanczos3", KERNEL_LANCZOS3},
 	{"lanczos2", KERNEL_LANCZOS2},
@@ -276,6 +256,69 @@ static void print_size(const struct recipe *recipe, char *text, size_t n_text)
 		snprintf(text, n_text, "%ux", geometry->width);
 	else if (geometry->height)
 		snprintf(text, n_text, "x%u", geometry->height);
+}
+
+static const struct choice positions[] = {
+	{"centre", POSITION_CENTRE},
+	{"north", POSITION_NORTH},
+	{"northeast", POSITION_NORTHEAST},
+	{"east", POSITION_EAST},
+	{"southeast", POSITION_SOUTHEAST},
+	{"south", POSITION_SOUTH},
+	{"southwest", POSITION_SOUTHWEST},
+	{"west", POSITION_WEST},
+	{"northwest", POSITION_NORTHWEST},
+	{"entropy", POSITION_ENTROPY},
+	{"attention", POSITION_ATTENTION},
+	{"center", POSITION_CENTRE},
+	{"top", POSITION_NORTH},
+	{"bottom", POSITION_SOUTH},
+	{"left", POSITION_WEST},
+	{"right", POSITION_EAST},
+	{NULL, 0},
+};
+
+/* "X%,Y%", each from 0 to 100. */
+static bool parse_point(const char *value, double *ret_x, double *ret_y)
+{
+	const char *next = value;
+
+	return decimal_parse(&next, ret_x) && *next++ == '%' && *next++ == ',' &&
+	       decimal_parse(&next, ret_y) && *next++ == '%' && !*next && *ret_x >= 0 &&
+	       *ret_x <= 100 && *ret_y >= 0 && *ret_y <= 100;
+}
+
+static bool set_position(struct recipe *recipe, const char *value,
+                         struct failure *ret_failure)
+{
+	double x_percent = 0, y_percent = 0;
+	int chosen = POSITION_POINT;
+
+	if (strchr(value, '%') && !parse_point(value, &x_percent, &y_percent))
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"must be X%%,Y%%, each from 0 to 100, such as 50%%,20%%, "
+			"got '%.40s'",
+			value);
+	if (!strchr(value, '%') && !choice_parse(positions, value, &chosen, ret_failure))
+		return false;
+	recipe->geometry.position = (enum position)chosen;
+	recipe->geometry.x_percent = x_percent;
+	recipe->geometry.y_percent = y_percent;
+	return true;
+}
+
+static void print_position(const struct recipe *recipe, char *text, size_t n_text)
+{
+	const struct geometry *geometry = &recipe->geometry;
+	char x[DECIMAL_TEXT_BYTES], y[DECIMAL_TEXT_BYTES];
+
+	if (geometry->position == POSITION_POINT)
+		snprintf(text, n_text, "%s%%,%s%%", decimal_print(geometry->x_percent, x),
+		         decimal_print(geometry->y_percent, y));
+	else if (geometry->position != POSITION_CENTRE)
+		snprintf(text, n_text, "%s",
+		         choice_word(positions, (int)geometry->position));
 }
 
 static bool set_background(struct recipe *recipe, const char *value,
@@ -508,8 +551,8 @@ static const struct field {
 	[RECIPE_POSITION] =
 		{
 			.name = "position",
-			.choices = positions,
-			.offset = offsetof(struct recipe, geometry.position),
+			.set = set_position,
+			.print = print_position,
 		},
 	[RECIPE_KERNEL] =
 		{

@@ -1555,5 +1555,16 @@ enum store_result store_publish(struct store *store, const char *relative,
 
 int store_open_stream(const char *path)
 {
-	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0666);
+	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC;
+	int fd = open(path, flags, 0666);
+	const char *slash = strrchr(path, '/');
+	char *folder;
+
+	if (fd >= 0 || errno != ENOENT || !slash || slash == path)
+		return fd;
+	folder = strndup(path, (size_t)(slash - path));
+	if (folder && make_folder(folder) == 0)
+		fd = open(path, flags, 0666);
+	free(folder);
+	return fd;
 }

@@ -165,8 +165,8 @@ enum store_result store_publish(struct store *store, const char *relative,
                                 const struct store_content *content,
                                 enum overwrite overwrite, struct failure *ret_failure);
 
-/* A stream that this run writes line by line (a report): created or emptied. Its descriptor,
- * close-on-exec, or -1 and errno. */
+/* A stream that this run writes line by line (a report): created, with its folder, or emptied. Its
+ * descriptor, close-on-exec, or -1 and errno. */
 int store_open_stream(const char *path);
 
 #endif

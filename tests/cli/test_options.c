@@ -12,6 +12,7 @@ static const struct {
 } cases[] = {
 	{"resize -s 80x80 -f png", "--fit cover", "lake.jpg", true},
 	{"resize -s 80x20 -f png --fit cover", "--position north", "lake.jpg", true},
+	{"resize -s 80x20 -f png --fit cover", "--position 50%,10%", "lake.jpg", true},
 	{"resize -s 80x20 -f png --fit cover", "--position entropy", "lake.jpg", false},
 	{"resize -s 80x20 -f png --fit cover", "--position attention", "lake.jpg", false},
 	{"resize -s 80x80 -f png --fit contain", "--background red", "lake.jpg", true},

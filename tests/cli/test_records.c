@@ -86,7 +86,7 @@ TEST(records, a_report_file_replaces_an_earlier_report)
 	EXPECT_EQ(run("seq -f line-%%g 9999 > r").status, 0);
 	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report r").status, 0);
 	EXPECT(!strstr(records("r"), "line"));
-	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report none/r").status, 2);
+	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report a.jpg/r").status, 2);
 	EXPECT_EQ(run("pixpool resize -s 64 a.jpg -o out --report .").status, 2);
 	fixture_leave();
 }
@@ -216,5 +216,19 @@ TEST(records, quiet_mode_prints_only_failures)
 	ended = run("pixpool resize -s 64 in -o out2 --progress none");
 	EXPECT_STR(plain(ended.err),
 	           "1 image: 1 done in # s (# images/s), 21.0 kB -> #\n");
+	fixture_leave();
+}
+
+TEST(records, the_folder_of_the_report_is_made)
+{
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("pixpool resize -s 32 in -o out --report out/log/r.jsonl").status,
+	          0);
+	EXPECT(strstr(records("out/log/r.jsonl"), "'exit':0,"));
+	EXPECT_EQ(run("pixpool verify in --report deep/er/r --progress none").status, 0);
+	EXPECT(strstr(records("deep/er/r"), "'exit':0,"));
+	EXPECT_STR(run("pixpool verify in --report in/a.jpg/r --progress none").err,
+	           "pixpool: cannot write the report in/a.jpg/r: Not a directory\n");
 	fixture_leave();
 }

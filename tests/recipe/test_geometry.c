@@ -300,6 +300,39 @@ TEST(geometry, every_layout_is_valid_and_keeps_the_promises_of_its_fit)
 }
 
 /* As gravity cuts and places: 4 pixels over on each axis. */
+TEST(geometry, a_point_divides_what_is_cropped_and_the_background)
+{
+	static const struct {
+		double x, y;
+		uint32_t left, top;
+	} cases[] = {{0, 0, 0, 0}, {100, 100, 4, 4}, {50, 50, 2, 2}, {25, 90, 1, 3}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct geometry g = {.width = 4,
+		                     .height = 8,
+		                     .fit = FIT_COVER,
+		                     .position = POSITION_POINT,
+		                     .x_percent = cases[i].x,
+		                     .y_percent = cases[i].y};
+		struct layout l = geometry_layout(&g, (struct size){8, 8});
+
+		EXPECT_EQ(l.part.x, cases[i].left);
+		EXPECT_EQ(l.part.y, 0);
+		EXPECT(!l.is_searched);
+		g.fit = FIT_CONTAIN;
+		g.height = 4;
+		g.width = 8;
+		l = geometry_layout(&g, (struct size){4, 4});
+		EXPECT_EQ(l.x, cases[i].left);
+		EXPECT_EQ(l.y, 0);
+		g.height = 8;
+		g.width = 4;
+		l = geometry_layout(&g, (struct size){4, 4});
+		EXPECT_EQ(l.x, 0);
+		EXPECT_EQ(l.y, cases[i].top);
+	}
+}
+
 TEST(geometry, the_position_decides_what_is_cropped_and_where_a_picture_is_placed)
 {
 	static const struct {
@@ -380,7 +413,7 @@ TEST(geometry, the_focus_of_a_long_picture_contains_the_kept_part_and_is_small)
 		struct geometry g = {.width = 300 + i,
 		                     .height = 300 + 2 * i,
 		                     .fit = FIT_COVER,
-		                     .position = (enum position)(i % POSITION_ENTROPY)};
+		                     .position = (enum position)(i % POSITION_POINT)};
 		struct layout l = geometry_layout(&g, of);
 		struct size kept = l.part.size;
 

@@ -77,6 +77,8 @@ static void expect_equal(const struct recipe *got, const struct recipe *want)
 	EXPECT_EQ(got->geometry.no_reduce, want->geometry.no_reduce);
 	EXPECT_EQ(got->geometry.fit, want->geometry.fit);
 	EXPECT_EQ(got->geometry.position, want->geometry.position);
+	EXPECT(got->geometry.x_percent == want->geometry.x_percent);
+	EXPECT(got->geometry.y_percent == want->geometry.y_percent);
 	EXPECT_EQ(got->linear, want->linear);
 	EXPECT_EQ(got->no_rotate, want->no_rotate);
 	EXPECT_EQ(got->kernel, want->kernel);
@@ -155,6 +157,9 @@ TEST(recipe, a_packed_recipe_with_a_field_out_of_range_is_refused)
 		{.format = FORMAT_PNG, .background = {.red = 1}},
 		{.format = FORMAT_PNG, .geometry.fit = N_FITS},
 		{.format = FORMAT_PNG, .geometry.position = N_POSITIONS},
+		{.format = FORMAT_PNG,
+	         .geometry = {.position = POSITION_POINT, .x_percent = 101}},
+		{.format = FORMAT_PNG, .geometry.y_percent = 1},
 		{.format = FORMAT_PNG, .geometry.width = RECIPE_MAX_SIDE + 1},
 		{.format = FORMAT_PNG, .geometry.height = UINT32_MAX},
 		{.format = FORMAT_PNG, .geometry.percent = 100001},
@@ -401,6 +406,7 @@ TEST(recipe, random_recipes_are_unchanged_after_printing_and_packing)
 		"fit contain",
 		"no-enlarge",
 		"position southwest",
+		"position 33.3%,0%",
 		"kernel mitchell",
 		"linear",
 		"no-rotate",

@@ -1,0 +1,140 @@
+/*
+ * Runs that end early by --fail-fast, --max-failures and --stop-after. A worker waits at a gate while the
+ * run is stopped, so every run finishes and cancels the same images.
+ */
+#include "cli_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_QUEUED = 20 };
+
+/* Some images that fail, then one at a gate, then others that are queued behind it. */
+static void make_inputs(int n_failing)
+{
+	char path[32];
+
+	fixture_enter();
+	for (int i = 0; i < n_failing; i++) {
+		snprintf(path, sizeof(path), "in/a%d.png", i);
+		write_script(path, "fail bad-image");
+	}
+	write_script("in/b.png", "gate b\nsize 2 2");
+	for (int i = 0; i < N_QUEUED; i++) {
+		snprintf(path, sizeof(path), "in/queued%02d.png", i);
+		write_script(path, "size 2 2");
+	}
+}
+
+/* Run until the message comes, then open the gate: only the image behind it is done. */
+static void expect_stop(const char *options, const char *message)
+{
+	struct command command = begin(
+		"pixpool-scripted resize -s 8 -j 1 in -o out --report r %s", options);
+	struct ended ended;
+
+	await_gate("b");
+	await_error(&command, message);
+	let_pass("in/b.png");
+	ended = end(&command);
+	EXPECT_EQ(ended.status, 4);
+	EXPECT_STR(tree("out"), "b.png png 2x2\n");
+	EXPECT(strstr(ended.err, "\n20 not started; run the same command again to "
+	                         "continue\n"),
+	       "%s", ended.err);
+	EXPECT(strstr(records("r"), "'cancelled':20,"));
+	EXPECT(strstr(records("r"), "'exit':4,"));
+}
+
+TEST(stopping, fail_fast_stops_at_the_first_failure)
+{
+	make_inputs(1);
+	expect_stop("--fail-fast", "pixpool: stopping after 1 failure\n");
+	fixture_leave();
+}
+
+TEST(stopping, max_failures_stops_at_that_number_of_failures)
+{
+	make_inputs(3);
+	expect_stop("--max-failures 3", "pixpool: stopping after 3 failures\n");
+	fixture_leave();
+}
+
+TEST(stopping, fewer_failures_do_not_stop_a_run)
+{
+	fixture_enter();
+	write_script("in/a.png", "fail bad-image");
+	write_script("in/b.png", "size 2 2");
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --max-failures 2").status,
+	          1);
+	EXPECT_STR(tree("out"), "b.png png 2x2\n");
+	fixture_leave();
+}
+
+TEST(stopping, a_failure_of_the_last_image_stops_nothing)
+{
+	fixture_enter();
+	write_script("in/a.png", "size 2 2");
+	write_script("in/b.png", "fail bad-image");
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 -j 1 in -o out --fail-fast").status,
+	          1);
+	EXPECT_STR(tree("out"), "a.png png 2x2\n");
+	fixture_leave();
+}
+
+TEST(stopping, failures_that_are_known_and_accepted_do_not_stop_a_run)
+{
+#ifdef PIXPOOL_STATE
+	fixture_enter();
+	write_script("in/a.png", "fail bad-image");
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out").status, 1);
+	write_script("in/b.png", "size 2 2");
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --fail-fast --accept-known")
+	                  .status,
+	          0);
+	EXPECT_STR(tree("out"), "b.png png 2x2\n");
+	fixture_leave();
+#else
+	scratch_skip("failures that are remembered", "no state in this build");
+#endif
+}
+
+TEST(stopping, stop_after_starts_no_image_once_its_time_is_over)
+{
+	make_inputs(0);
+	expect_stop("--stop-after 2s",
+	            "pixpool: the time of --stop-after is over: finishing running "
+	            "images\n");
+	/* The same command goes on. */
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in -o out --stop-after 1h").status,
+	          0);
+	EXPECT_EQ(run("ls out | wc -l").out[0], '2');
+	fixture_leave();
+}
+
+TEST(stopping, stop_after_takes_seconds_minutes_hours_or_days)
+{
+	static const char *const right[] = {"90", "90s", "0.5m", "2h", "1d"};
+	static const char *const wrong[] = {"",   "0",   "-1",  "s",
+	                                    "1w", "1ss", "1e3", "99999999999"};
+
+	fixture_enter();
+	sample("lake.jpg", "a.jpg");
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+		EXPECT_EQ(run("pixpool thumb a.jpg -o out --stop-after %s", right[i])
+		                  .status,
+		          0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char want[256];
+
+		snprintf(want, sizeof(want),
+		         "pixpool: --stop-after: must be a time such as 90, 90s, 15m, 2h "
+		         "or 1d, got '%s'\nTry 'pixpool thumb --help'.\n",
+		         wrong[i]);
+		EXPECT_STR(
+			run("pixpool thumb a.jpg -o out --stop-after '%s'", wrong[i]).err,
+			want);
+	}
+	fixture_leave();
+}
