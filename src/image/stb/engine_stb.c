@@ -1,8 +1,8 @@
 /*
  * The stb engine: stb_image, stb_image_resize, stb_image_write and our readers of image/raster,
- * which need nothing but a C compiler. It has no colour management: it refuses pictures that are not sRGB, rather than show
- * them wrong. metadata_scan.c reads what stb does not tell. Metadata do not come through: where
- * some must be kept and the picture has them, it refuses the picture too.
+ * which need nothing but a C compiler. It has no colour management: it refuses pictures that are
+ * not sRGB, rather than show them wrong. metadata_scan.c reads what stb does not tell. Metadata do
+ * not come through: where some must be kept and the picture has them, it refuses the picture too.
  *
  * stb_image fills the rest of a JPEG that ends early with grey, and calls some such files good. The
  * engine looks for the end marker first: a file without one is a bad image here as everywhere,
@@ -25,6 +25,584 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- operations on plain pixels ---- */
+
+/* A copy; false when memory ran out. */
+static bool pixels_copy(struct pixels *ret_pixels, const struct pixels *from)
+{
+	if (!pixels_init(ret_pixels, from->size, from->n_bands))
+		return false;
+	memcpy(ret_pixels->bytes, from->bytes,
+	       (size_t)from->size.width * from->size.height * from->n_bands);
+	return true;
+}
+
+/* Put alpha on a colour (white when it is not set), in place; nothing to do without
+ * alpha. */
+static void pixels_flatten(struct pixels *pixels, const struct colour *background)
+{
+	uint8_t on[3] = {255, 255, 255};
+	unsigned n_from = pixels->n_bands, n_to = n_from - 1;
+	size_t n_pixels = (size_t)pixels->size.width * pixels->size.height;
+	const uint8_t *from = pixels->bytes;
+	uint8_t *to = pixels->bytes;
+
+	if (n_from != 2 && n_from != 4)
+		return;
+	if (background->is_set)
+		memcpy(on,
+		       (uint8_t[]){background->red, background->green, background->blue},
+		       sizeof(on));
+	for (size_t i = 0; i < n_pixels; i++, from += n_from) {
+		unsigned alpha = from[n_to];
+
+		for (unsigned band = 0; band < n_to; band++)
+			*to++ = (uint8_t)((from[band] * alpha + on[band] * (255 - alpha) +
+			                   127) /
+			                  255);
+	}
+	pixels->n_bands = n_to;
+}
+
+/*
+ * An orientation says how the camera was held. The upright pixel at x, y is a stored
+ * pixel: along the stored rows or, from orientation 5 on, along the stored columns, each
+ * counted from its near or its far end.
+ */
+static bool pixels_orient(struct pixels *pixels, unsigned orientation)
+{
+	static const struct {
+		bool is_swapped, from_right, from_bottom;
+	} turns[9] = {
+		[2] = {false, true, false}, [3] = {false, true, true},
+		[4] = {false, false, true}, [5] = {true, false, false},
+		[6] = {true, false, true},  [7] = {true, true, true},
+		[8] = {true, true, false},
+	};
+	struct size from = pixels->size, to = from;
+	unsigned n_bands = pixels->n_bands;
+	struct pixels turned;
+
+	if (orientation < 2 || orientation > 8)
+		return true;
+	if (turns[orientation].is_swapped)
+		to = (struct size){from.height, from.width};
+	if (!pixels_init(&turned, to, n_bands))
+		return false;
+
+	uint8_t *out = turned.bytes;
+
+	for (uint32_t y = 0; y < to.height; y++) {
+		for (uint32_t x = 0; x < to.width; x++, out += n_bands) {
+			size_t column = turns[orientation].is_swapped ? y : x;
+			size_t row = turns[orientation].is_swapped ? x : y;
+
+			if (turns[orientation].from_right)
+				column = from.width - 1 - column;
+			if (turns[orientation].from_bottom)
+				row = from.height - 1 - row;
+			memcpy(out, pixels->bytes + (row * from.width + column) * n_bands,
+			       n_bands);
+		}
+	}
+	pixels_fini(pixels);
+	*pixels = turned;
+	return true;
+}
+
+/* Keep an area alone. In place; false when memory ran out. */
+static bool pixels_cut(struct pixels *pixels, const struct area *area)
+{
+	struct size from = pixels->size, to = area->size;
+	unsigned n_bands = pixels->n_bands;
+	struct pixels cut;
+
+	if (from.width == to.width && from.height == to.height)
+		return true;
+	if (!pixels_init(&cut, to, n_bands))
+		return false;
+	for (size_t y = 0; y < to.height; y++) {
+		size_t at = (area->y + y) * from.width + area->x;
+
+		memcpy(cut.bytes + y * to.width * n_bands, pixels->bytes + at * n_bands,
+		       (size_t)to.width * n_bands);
+	}
+	pixels_fini(pixels);
+	*pixels = cut;
+	return true;
+}
+
+/* Widen one pixel to more bands: grey becomes three equal colours, and a missing alpha is
+ * opaque. */
+static void widen(uint8_t to[4], const uint8_t *from, unsigned n_from, unsigned n_to)
+{
+	bool is_grey = n_from < 3, has_alpha = n_from % 2 == 0;
+	unsigned n_colours = n_to - (n_to % 2 == 0);
+
+	for (unsigned band = 0; band < n_colours; band++)
+		to[band] = from[is_grey ? 0 : band];
+	if (n_to % 2 == 0)
+		to[n_colours] = has_alpha ? from[n_from - 1] : 255;
+}
+
+/* Put the pixels at their place on the layout's canvas. Grey becomes RGB if the background is
+ * not grey, and alpha is added if the background is not opaque. In place; false when memory ran
+ * out. */
+static bool pixels_embed(struct pixels *pixels, const struct layout *layout,
+                         const struct colour *background)
+{
+	struct size from = pixels->size, to = layout->canvas;
+	const uint8_t paint[4] = {background->red, background->green, background->blue,
+	                          background->alpha};
+	bool is_grey = pixels->n_bands < 3 && paint[0] == paint[1] &&
+	               paint[0] == paint[2];
+	bool has_alpha = pixels->n_bands % 2 == 0 || paint[3] != 255;
+	unsigned n_bands = (is_grey ? 1U : 3U) + (has_alpha ? 1U : 0U);
+	const uint8_t *at = pixels->bytes;
+	struct pixels canvas;
+	uint8_t pixel[4];
+
+	if (!pixels_init(&canvas, to, n_bands))
+		return false;
+	widen(pixel, paint, 4, n_bands);
+	for (size_t i = 0; i < (size_t)to.width * to.height; i++)
+		memcpy(canvas.bytes + i * n_bands, pixel, n_bands);
+	for (size_t y = 0; y < from.height; y++) {
+		uint8_t *out = canvas.bytes +
+		               ((layout->y + y) * to.width + layout->x) * n_bands;
+
+		for (size_t x = 0; x < from.width; x++, at += pixels->n_bands) {
+			widen(pixel, at, pixels->n_bands, n_bands);
+			memcpy(out + x * n_bands, pixel, n_bands);
+		}
+	}
+	pixels_fini(pixels);
+	*pixels = canvas;
+	return true;
+}
+
+/*
+ * ---- scaling, turning, placing and filters ----
+ *
+ * The results equal those of the vips engine to within a rounding step.
+ */
+
+static unsigned colours_of(const struct pixels *pixels)
+{
+	return pixels->n_bands - (pixels->n_bands % 2 == 0);
+}
+
+static void map_colours(struct pixels *pixels, const uint8_t curve[256])
+{
+	size_t n = (size_t)pixels->size.width * pixels->size.height;
+	unsigned n_colours = colours_of(pixels);
+	uint8_t *at = pixels->bytes;
+
+	for (size_t i = 0; i < n; i++, at += pixels->n_bands) {
+		for (unsigned band = 0; band < n_colours; band++)
+			at[band] = curve[at[band]];
+	}
+}
+
+static bool negate(struct pixels *pixels, const struct filter *filter,
+                   const struct recipe *recipe)
+{
+	uint8_t curve[256];
+
+	(void)filter;
+	(void)recipe;
+	for (int i = 0; i < 256; i++)
+		curve[i] = (uint8_t)(255 - i);
+	map_colours(pixels, curve);
+	return true;
+}
+
+static bool correct_gamma(struct pixels *pixels, const struct filter *filter,
+                          const struct recipe *recipe)
+{
+	double gamma = filter->number[0];
+	uint8_t curve[256];
+
+	(void)recipe;
+	for (int i = 0; i < 256; i++)
+		curve[i] = (uint8_t)(255 * pow(i / 255.0, 1 / gamma) + 0.5);
+	map_colours(pixels, curve);
+	return true;
+}
+
+static double light_of(unsigned value)
+{
+	double v = value / 255.0;
+
+	return v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
+}
+
+static double value_of(double light)
+{
+	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
+}
+
+/* Compute the luminance of linear RGB, and apply the sRGB curve. In place, because grey takes
+ * fewer bytes. */
+static bool make_grey(struct pixels *pixels, const struct filter *filter,
+                      const struct recipe *recipe)
+{
+	size_t n = (size_t)pixels->size.width * pixels->size.height;
+	unsigned n_from = pixels->n_bands;
+	const uint8_t *from = pixels->bytes;
+	uint8_t *to = pixels->bytes;
+	double light[256];
+
+	(void)filter;
+	(void)recipe;
+	if (n_from < 3)
+		return true;
+	for (unsigned i = 0; i < 256; i++)
+		light[i] = light_of(i);
+	for (size_t i = 0; i < n; i++, from += n_from) {
+		double y = 0.2126 * light[from[0]] + 0.7152 * light[from[1]] +
+		           0.0722 * light[from[2]];
+		uint8_t alpha = n_from == 4 ? from[3] : 0;
+
+		*to++ = (uint8_t)(255 * value_of(y) + 0.5);
+		if (n_from == 4)
+			*to++ = alpha;
+	}
+	pixels->n_bands = n_from - 2;
+	return true;
+}
+
+/* Convolve one line of a plane with the mask, with its ends repeated. step is the
+ * distance between values. */
+static void blur_line(float *line, float *copy, size_t n, size_t step, const float *mask,
+                      ptrdiff_t radius)
+{
+	ptrdiff_t last = (ptrdiff_t)n - 1;
+
+	for (size_t i = 0; i < n; i++)
+		copy[i] = line[i * step];
+	for (ptrdiff_t i = 0; i <= last; i++) {
+		float sum = 0;
+
+		for (ptrdiff_t k = -radius; k <= radius; k++) {
+			ptrdiff_t at = i + k;
+
+			at = at < 0 ? 0 : at > last ? last : at;
+			sum += copy[at] * mask[k + radius];
+		}
+		line[(size_t)i * step] = sum;
+	}
+}
+
+/* The values of a Gaussian down to a hundredth. */
+static float *make_mask(double sigma, ptrdiff_t *ret_radius)
+{
+	ptrdiff_t radius = (ptrdiff_t)ceil(sigma * sqrt(-2 * log(0.01)));
+	float *mask = calloc((size_t)(2 * radius + 1), sizeof(*mask));
+	double sum = 0;
+
+	if (!mask)
+		return NULL;
+	for (ptrdiff_t k = -radius; k <= radius; k++)
+		sum += exp(-(double)(k * k) / (2 * sigma * sigma));
+	for (ptrdiff_t k = -radius; k <= radius; k++)
+		mask[k + radius] = (float)(exp(-(double)(k * k) / (2 * sigma * sigma)) /
+		                           sum);
+	*ret_radius = radius;
+	return mask;
+}
+
+static void blur_plane(float *plane, struct size size, const float *mask,
+                       ptrdiff_t radius, float *copy)
+{
+	for (size_t y = 0; y < size.height; y++)
+		blur_line(plane + y * size.width, copy, size.width, 1, mask, radius);
+	for (size_t x = 0; x < size.width; x++)
+		blur_line(plane + x, copy, size.height, size.width, mask, radius);
+}
+
+/* Get a premultiplied band, or alpha. */
+static void take_plane(const struct pixels *pixels, unsigned band, float *plane)
+{
+	size_t n = (size_t)pixels->size.width * pixels->size.height;
+	unsigned n_bands = pixels->n_bands, alpha = n_bands - 1;
+	bool is_multiplied = n_bands % 2 == 0 && band != alpha;
+	const uint8_t *at = pixels->bytes;
+
+	for (size_t i = 0; i < n; i++, at += n_bands)
+		plane[i] = is_multiplied ? (float)at[band] * (float)at[alpha] / 255
+		                         : (float)at[band];
+}
+
+static void put_plane(struct pixels *pixels, unsigned band, const float *plane,
+                      const float *alpha)
+{
+	size_t n = (size_t)pixels->size.width * pixels->size.height;
+	uint8_t *at = pixels->bytes + band;
+
+	for (size_t i = 0; i < n; i++, at += pixels->n_bands) {
+		float value = plane[i];
+
+		if (alpha)
+			value = alpha[i] > 0 ? value * 255 / alpha[i] : 0;
+		*at = (uint8_t)((value > 255 ? 255 : value) + 0.5F);
+	}
+}
+
+static bool blur(struct pixels *pixels, const struct filter *filter,
+                 const struct recipe *recipe)
+{
+	size_t n = (size_t)pixels->size.width * pixels->size.height;
+	size_t n_copy = pixels->size.width > pixels->size.height ? pixels->size.width
+	                                                         : pixels->size.height;
+	bool has_alpha = pixels->n_bands % 2 == 0;
+	float *planes = calloc(2 * n + n_copy, sizeof(*planes));
+	float *plane = planes, *alpha = planes + n, *copy = planes + 2 * n, *mask;
+	ptrdiff_t radius = 0;
+	unsigned n_colours = colours_of(pixels);
+
+	(void)recipe;
+	mask = make_mask(filter->number[0], &radius);
+	if (!planes || !mask) {
+		free(planes);
+		free(mask);
+		return false;
+	}
+	if (has_alpha) {
+		take_plane(pixels, n_colours, alpha);
+		blur_plane(alpha, pixels->size, mask, radius, copy);
+	}
+	for (unsigned band = 0; band < n_colours; band++) {
+		take_plane(pixels, band, plane);
+		blur_plane(plane, pixels->size, mask, radius, copy);
+		put_plane(pixels, band, plane, has_alpha ? alpha : NULL);
+	}
+	if (has_alpha)
+		put_plane(pixels, n_colours, alpha, NULL);
+	free(planes);
+	free(mask);
+	return true;
+}
+
+static bool rotate(struct pixels *pixels, const struct filter *filter,
+                   const struct recipe *recipe)
+{
+	/* The EXIF orientation that is undone by this number of quarter turns. */
+	static const unsigned orientations[] = {1, 6, 3, 8};
+	double turned = fmod(fmod(filter->number[0], 360) + 360, 360);
+
+	(void)recipe;
+	return pixels_orient(pixels, orientations[(int)(turned / 90)]);
+}
+
+static bool flip(struct pixels *pixels, const struct filter *filter,
+                 const struct recipe *recipe)
+{
+	(void)recipe;
+	return pixels_orient(pixels, filter->kind == FILTER_FLIP ? 4 : 2);
+}
+
+static bool trim(struct pixels *pixels, const struct filter *filter,
+                 const struct recipe *recipe)
+{
+	struct area left = pixels_without_border(pixels, filter->number[0]);
+
+	(void)recipe;
+	return pixels_cut(pixels, &left);
+}
+
+static bool flatten(struct pixels *pixels, const struct filter *filter,
+                    const struct recipe *recipe)
+{
+	(void)filter;
+	pixels_flatten(pixels, &recipe->background);
+	return true;
+}
+
+/* ---- what the engine takes ---- */
+
+/* A kind without a row is one that the engine does not take. False when memory ran out. */
+static bool (*const filters[N_FILTER_KINDS])(struct pixels *pixels,
+                                             const struct filter *filter,
+                                             const struct recipe *recipe) = {
+	[FILTER_BLUR] = blur,       [FILTER_GRAYSCALE] = make_grey,
+	[FILTER_NEGATE] = negate,   [FILTER_GAMMA] = correct_gamma,
+	[FILTER_ROTATE] = rotate,   [FILTER_FLIP] = flip,
+	[FILTER_FLOP] = flip,       [FILTER_TRIM] = trim,
+	[FILTER_FLATTEN] = flatten,
+};
+
+static const char *missing_filter(const struct filter_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		const struct filter *filter = &chain->at[i];
+
+		if (!filters[filter->kind])
+			return filter_info(filter->kind)->name;
+		if (filter->kind == FILTER_ROTATE && !filter_is_quarter_turn(filter))
+			return "rotate by a non-multiple of 90";
+	}
+	return NULL;
+}
+
+/* The first feature of a recipe that only the vips engine has. */
+static const char *missing(const struct recipe *recipe)
+{
+	bool is_jpeg = recipe->format == FORMAT_JPEG;
+
+	if (recipe->geometry.position == POSITION_ENTROPY)
+		return "position entropy";
+	if (recipe->geometry.position == POSITION_ATTENTION)
+		return "position attention";
+	if (recipe->kernel == KERNEL_NEAREST)
+		return "kernel nearest";
+	if (recipe->kernel == KERNEL_LANCZOS2)
+		return "kernel lanczos2";
+	if (recipe->space == SPACE_P3)
+		return "profile p3";
+	if (recipe->space == SPACE_FILE)
+		return "profile FILE";
+	if (recipe->depth == DEPTH_16 && format_info(recipe->format)->has_depth)
+		return "depth 16";
+	if (recipe->progressive && (is_jpeg || recipe->format == FORMAT_PNG))
+		return "progressive";
+	/* stb_image_write subsamples chroma up to a quality of 90. */
+	if (is_jpeg && recipe->chroma == CHROMA_444 && engine_quality(recipe) <= 90)
+		return "chroma 444 below a quality of 91";
+	if (is_jpeg && recipe->chroma == CHROMA_420 && engine_quality(recipe) > 90)
+		return "chroma 420 above a quality of 90";
+	return missing_filter(&recipe->filters);
+}
+
+/* Whether the engine supports every feature of a recipe; else a failure names the first
+ * unsupported one. */
+static bool ps_takes(const struct recipe *recipe, struct failure *ret_failure)
+{
+	const char *what = missing(recipe);
+
+	return !what || failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                            "recipe: '%s' is not supported by the stb engine; it "
+	                            "needs the vips engine",
+	                            what);
+}
+
+static bool apply(struct pixels *pixels, const struct filter_chain *chain,
+                  const struct recipe *recipe)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		if (!filters[chain->at[i].kind](pixels, &chain->at[i], recipe))
+			return false;
+	}
+	return true;
+}
+
+static bool place(struct pixels *pixels, const struct layout *layout,
+                  const struct recipe *recipe)
+{
+	struct colour on = {true, 255, 255, 255, 255};
+
+	if (!pixels_cut(pixels, &layout->part))
+		return false;
+	if (layout->canvas.width == layout->part.size.width &&
+	    layout->canvas.height == layout->part.size.height)
+		return true;
+	if (recipe->background.is_set)
+		on = recipe->background;
+	else if (format_info(recipe->format)->has_alpha)
+		on = (struct colour){.is_set = true};
+	if (!format_info(recipe->format)->has_alpha) {
+		pixels_flatten(pixels, &recipe->background);
+		on.alpha = 255;
+	}
+	return pixels_embed(pixels, layout, &on);
+}
+
+/* The kernel of stb; ps_takes() refuses kernels that it lacks. */
+static stbir_filter filter_of(enum kernel kernel)
+{
+	switch (kernel) {
+	case KERNEL_MITCHELL:
+		return STBIR_FILTER_MITCHELL;
+	case KERNEL_CUBIC:
+		return STBIR_FILTER_CATMULLROM;
+	case KERNEL_LINEAR:
+		return STBIR_FILTER_TRIANGLE;
+	default:
+		return STBIR_FILTER_DEFAULT;
+	}
+}
+
+static bool scale(struct pixels *pixels, struct size to, const struct recipe *recipe)
+{
+	struct size from = pixels->size;
+	int n_bands = (int)pixels->n_bands;
+	int alpha = n_bands % 2 ? STBIR_ALPHA_CHANNEL_NONE : n_bands - 1;
+	struct pixels scaled;
+
+	if (from.width == to.width && from.height == to.height)
+		return true;
+	if (!pixels_init(&scaled, to, pixels->n_bands))
+		return false;
+	if (!stbir_resize_uint8_generic(
+		    pixels->bytes, (int)from.width, (int)from.height, 0, scaled.bytes,
+		    (int)to.width, (int)to.height, 0, n_bands, alpha, 0, STBIR_EDGE_CLAMP,
+		    filter_of(recipe->kernel),
+		    recipe->linear ? STBIR_COLORSPACE_SRGB : STBIR_COLORSPACE_LINEAR,
+		    NULL)) {
+		pixels_fini(&scaled);
+		return false;
+	}
+	pixels_fini(pixels);
+	*pixels = scaled;
+	return true;
+}
+
+static bool fail_memory(struct failure *ret_failure)
+{
+	return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+}
+
+/* Make the output pixels from the stored pixels. */
+static bool ps_shape(struct pixels *pixels, unsigned orientation,
+                     const struct recipe *recipe, struct failure *ret_failure)
+{
+	struct filter_chain before, after;
+	struct layout layout;
+	struct size upright = pixels->size;
+
+	filters_split(&recipe->filters, &before, &after);
+	/* Turning after scaling is cheaper, but filters before scaling need the upright
+	 * picture. */
+	if (before.n > 0) {
+		if (!pixels_orient(pixels, orientation) ||
+		    !apply(pixels, &before, recipe))
+			return fail_memory(ret_failure);
+		upright = pixels->size;
+		orientation = 1;
+	} else if (orientation > 4) {
+		upright = (struct size){upright.height, upright.width};
+	}
+	if (!engine_layout(&layout, recipe, upright, 1, ret_failure))
+		return false;
+
+	struct size to = layout.scaled;
+
+	if (layout.is_focused) {
+		if (!pixels_orient(pixels, orientation) ||
+		    !pixels_cut(pixels, &layout.focus))
+			return fail_memory(ret_failure);
+		orientation = 1;
+	}
+	if (orientation > 4)
+		to = (struct size){to.height, to.width};
+	if (!scale(pixels, to, recipe) || !pixels_orient(pixels, orientation) ||
+	    !place(pixels, &layout, recipe) || !apply(pixels, &after, recipe))
+		return fail_memory(ret_failure);
+	if (!format_info(recipe->format)->has_alpha)
+		pixels_flatten(pixels, &recipe->background);
+	return true;
+}
 
 struct ps_state {
 	struct size stored;   /* as stored, not turned */

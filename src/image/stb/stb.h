@@ -23,17 +23,4 @@
 #include <stb/stb_image_resize.h>
 #include <stb/stb_image_write.h>
 
-#include "image/engine.h"
-
-/* ---- ps_shape.c ---- */
-
-/* Whether the engine supports every feature of a recipe; else a failure names the first
- * unsupported one. */
-bool ps_takes(const struct recipe *recipe, struct failure *ret_failure);
-
-/* Turn, filter, scale and place stored pixels as a recipe says. ps_takes() must have accepted
- * the recipe. In place; false with a failure. */
-bool ps_shape(struct pixels *pixels, unsigned orientation, const struct recipe *recipe,
-              struct failure *ret_failure);
-
 #endif
