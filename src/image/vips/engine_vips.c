@@ -40,9 +40,19 @@ const char *__lsan_default_options(void)
 
 bool pv_has_refused_size;
 
+/* The last warning about the present picture. For a PNG, libvips reports the reason of a
+ * failure by a warning only. */
+static _Thread_local char last_warning[FAILURE_TEXT_BYTES];
+
+void pv_forget_messages(void)
+{
+	vips_error_clear();
+	last_warning[0] = 0;
+}
+
 /*
- * Libraries print warnings about things that are no failure; they are dropped. There is
- * one exception: a side over VIPS_MAX_COORD is refused by a warning of GLib alone, and
+ * Libraries print warnings about things that are no failure. They are kept only until the
+ * next picture. A side over VIPS_MAX_COORD is refused by a warning of GLib alone, and
  * libvips 8.14.1 goes on with a picture of one pixel.
  */
 static void take_log(const char *domain, GLogLevelFlags level, const char *message,
@@ -52,6 +62,8 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 	(void)data;
 	if (domain && message)
 		pv_draw_note_message(domain, message);
+	if (domain && message && strcmp(domain, "VIPS") == 0)
+		snprintf(last_warning, sizeof(last_warning), "%s", message);
 	if (domain && message && strcmp(domain, "GLib-GObject") == 0 &&
 	    strstr(message, "out of range for property"))
 		pv_has_refused_size = true;
@@ -121,14 +133,40 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 	return otherwise;
 }
 
+static bool begins_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The line of libvips' errors that explains a failure. It is the first one, but libjpeg's
+ * warnings stand before its error, and libheif's reader reports a read behind the end of the
+ * file that does not matter. */
+static const char *explaining_line(const char *said)
+{
+	const char *found = said;
+
+	for (const char *line = said; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (begins_with(line, "VipsJpeg: "))
+			found = line;
+		else if (*line && begins_with(found, "source: bad seek"))
+			found = line;
+	}
+	return found;
+}
+
 bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise)
 {
 	char text[FAILURE_TEXT_BYTES];
 	const char *said = vips_error_buffer();
-	enum fail_class class = class_of_text(&said, otherwise);
+	enum fail_class class;
 
-	snprintf(text, sizeof(text), "%s", said);
-	vips_error_clear();
+	if (!*said)
+		said = last_warning;
+	class = class_of_text(&said, otherwise);
+	snprintf(text, sizeof(text), "%s",
+	         class == otherwise ? explaining_line(said) : said);
+	pv_forget_messages();
 	if (ret_failure->class != FAIL_NONE)
 		return false;
 	engine_one_line(text);

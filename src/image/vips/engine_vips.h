@@ -85,6 +85,10 @@ bool pv_replace(VipsImage **image, VipsImage **made, int error);
  * the buffer. Always false. */
 bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
 
+/* Forget the errors and warnings of earlier steps. libvips keeps them until they are
+ * cleared, and warnings about one picture would explain the failure of the next. */
+void pv_forget_messages(void);
+
 /* Copy the image into memory, where it can be read in any order. */
 bool pv_to_memory(VipsImage **image);
 

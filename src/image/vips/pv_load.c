@@ -223,6 +223,7 @@ enum claim pv_claim_source(struct source *source, struct failure *ret_reason)
 		failure_set(ret_reason, FAIL_MEMORY, "header: out of memory");
 		return CLAIM_FAILED;
 	}
+	pv_forget_messages();
 	state->orientation = 1;
 	source->state = state;
 	source->n_frames = 1;

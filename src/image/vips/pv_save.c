@@ -269,6 +269,7 @@ bool pv_save(const struct rendering *rendering, const struct recipe *recipe, int
 	VipsImage *image = rendering->image;
 	bool is_saved;
 
+	pv_forget_messages();
 	if (image)
 		g_object_ref(image);
 	else

@@ -1,0 +1,68 @@
+/* Reasons of failures: each picture has its own, whatever came before it in the same worker. */
+#include "support/test.h"
+
+#include "image_fixture.h"
+
+#include <string.h>
+
+static const uint8_t one_run[] = {0x55, 0x55, 0x55, 0x55};
+
+static void expect_reason(const struct blob *blob, const char *name,
+                          enum engine_choice engine, const char *reason)
+{
+	struct recipe recipe = recipe_for(FORMAT_PNG, engine);
+	struct outcome outcome = run_picture(blob, name, &recipe);
+
+	EXPECT(!outcome.is_done);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_BAD_IMAGE);
+	EXPECT(strstr(outcome.answer.failure.text, reason) != NULL, "%s",
+	       outcome.answer.failure.text);
+	outcome_fini(&outcome);
+}
+
+/* Bytes between segments: libjpeg skips them with a warning. */
+static void run_warned_picture(void)
+{
+	struct blob blob = make_jpeg(16, 16, 3, &rgbw);
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+	struct outcome outcome;
+
+	jpeg_insert(&blob, 0xfe, "comment", 7);
+	blob_insert(&blob, 2 + 4 + 7, one_run, sizeof(one_run));
+	outcome = run_picture(&blob, "warns.jpg", &recipe);
+	EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(reasons, a_cut_jpeg_is_not_explained_by_warnings_about_earlier_pictures)
+{
+	enum { MANY = 120 }; /* libvips cuts its messages off when there are many */
+	struct blob cut = make_jpeg(160, 120, 3, &rgbw);
+
+	cut.n -= cut.n / 3;
+	for (int i = 0; i < MANY; i++)
+		run_warned_picture();
+	expect_reason(&cut, "cut.jpg", ENGINE_VIPS, "Premature end");
+	blob_fini(&cut);
+}
+
+TEST(reasons, a_cut_jpeg_with_warnings_of_its_own_fails_because_it_is_cut)
+{
+	struct blob cut = make_jpeg(160, 120, 3, &rgbw);
+
+	jpeg_insert(&cut, 0xfe, "comment", 7);
+	blob_insert(&cut, 2 + 4 + 7, one_run, sizeof(one_run));
+	cut.n -= cut.n / 3;
+	expect_reason(&cut, "cut.jpg", ENGINE_VIPS, "Premature end");
+	blob_fini(&cut);
+}
+
+TEST(reasons, a_png_with_a_wrong_checksum_says_so)
+{
+	struct blob png = make_png(16, 16, 3, &rgbw);
+
+	png.bytes[8 + 8 + 13] ^= 1; /* the checksum of its first chunk */
+	expect_reason(&png, "bad.png", ENGINE_VIPS, "IHDR: CRC error");
+	blob_fini(&png);
+}
