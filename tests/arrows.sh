@@ -36,6 +36,8 @@ BEGIN {
 	sees["image/raster"]  = sees["recipe"] " image/raster"
 	sees["image"]         = sees["image/header"] " image/metadata image/raster image"
 	sees["image/fast"]    = sees["image"] " image/fast"
+	sees["image/heif"]    = sees["image"] " image/heif"
+	sees["image/jxl"]     = sees["image"] " image/jxl"
 	sees["image/vips"]    = sees["image"] " image/vips"
 	sees["image/stb"]     = sees["image"] " image/stb"
 	sees["walk"]          = "base common walk"
@@ -55,7 +57,9 @@ BEGIN {
 	header_of("vips/ glib glib- glib/ gio/ gdk-pixbuf/ fontconfig/", "image/vips")
 	header_of("jpeglib.h jerror.h turbojpeg.h zimg.h webp/ libdeflate.h isa-l.h isa-l/ igzip_lib.h", "image/fast")
 	header_of("stb/ stb_", "image/stb")
-	header_of("lcms2.h lcms2_plugin.h", "image/header image image/vips image/fast")
+	header_of("libheif/", "image/heif")
+	header_of("jxl/", "image/jxl")
+	header_of("lcms2.h lcms2_plugin.h", "image/header image image/vips image/fast image/jxl")
 	header_of("sqlite3.h", "store")
 	header_of("xxhash.h sodium.h blake2.h", "common")
 	header_of("nettle/", "common image/metadata")

@@ -15,6 +15,7 @@
 #define PXP_ENGINE_H
 
 #include "common/failure.h"
+#include "common/lost.h"
 #include "image/header/picture_header.h"
 #include "image/picture.h"
 #include "image/pixels.h"
@@ -43,6 +44,8 @@ struct rendering {
 	void *image;
 	void (*free_image)(void *image);
 	enum output_colour colour;
+	/* A mask of enum lost: what this output cannot hold of the picture. */
+	unsigned lost;
 };
 
 void rendering_fini(struct rendering *rendering); /* a rendering of zeros is fine */
@@ -67,6 +70,8 @@ struct source {
 	struct size size;
 	unsigned orientation;
 	uint32_t n_frames;
+	/* A mask of enum lost: parts of the picture that the engine leaves out. */
+	unsigned lost;
 	void *state;
 };
 

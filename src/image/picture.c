@@ -412,6 +412,7 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 	is_done = is_done && encode(job, planned, &rendering, variant->recipe,
 	                            &answer->out[i], &answer->failure);
 	facts = (struct output_facts){rendering.size, rendering.colour};
+	answer->out[i].lost |= source->lost | rendering.lost;
 	/* Its memory first: the encoded file is read again. */
 	rendering_fini(&rendering);
 	return is_done && add_metadata(job, source, variant->recipe, &facts,

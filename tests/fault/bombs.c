@@ -4,7 +4,8 @@
  */
 #include "bombs.h"
 
-#include "image/vips/samples.h"
+#include "bomb_samples.h"
+
 #include "support/test.h"
 
 #include <stdio.h>
@@ -421,15 +422,17 @@ static void make_jp2(struct blob *blob)
 }
 
 #ifdef PIXPOOL_VIPS
-/* A complete file of 8 x 8 pixels whose header claims another size. */
+/* A whole file of 8 x 8 pixels in which all items claim another size. */
 static void make_heif(struct blob *blob, const uint8_t *sample, size_t n)
 {
 	uint8_t *size;
 
 	put(blob, (const char *)sample, n);
-	size = memmem(blob->bytes, blob->n, "ispe", 4);
-	for (int i = 0; size && i < 2; i++)
-		memcpy(size + 8 + 4 * i, "\0\0\xff\xff", 4);
+	size = blob->bytes;
+	while ((size = memmem(size, (size_t)(blob->bytes + blob->n - size), "ispe", 4))) {
+		memcpy(size + 8, "\0\0\xff\xff\0\0\xff\xff", 8);
+		size += 16;
+	}
 }
 
 static void make_avif(struct blob *blob)

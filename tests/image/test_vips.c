@@ -432,12 +432,10 @@ TEST(vips, entropy_looks_for_detail_and_attention_for_colour)
 	blob_fini(&blob);
 }
 
-/* Pretend that libheif has no codecs: its loaders and savers exist, and none of them
- * works. */
-TEST(vips, loaders_and_savers_without_codecs_are_not_listed)
+/* Pretend that libheif has no encoders: its savers exist, and none of them works. */
+TEST(vips, savers_without_codecs_are_not_listed)
 {
-	static const char *const broken[] = {"VipsForeignLoadHeif", "VipsForeignSaveHeif",
-	                                     "VipsForeignSaveJxl"};
+	static const char *const broken[] = {"VipsForeignSaveHeif", "VipsForeignSaveJxl"};
 	struct blob png = make_png(16, 16, 3, &rgbw);
 	struct recipe recipe = recipe_for(FORMAT_JXL, ENGINE_AUTO);
 	const struct catalogue_engine *vips;
@@ -449,7 +447,6 @@ TEST(vips, loaders_and_savers_without_codecs_are_not_listed)
 		vips_operation_block_set(broken[i], TRUE);
 	catalogue_fill(&catalogue);
 	vips = row_of_vips(&catalogue);
-	EXPECT(!vips->reads[FORMAT_HEIC] && !vips->reads[FORMAT_AVIF]);
 	EXPECT(!vips->writes[FORMAT_HEIC] && !vips->writes[FORMAT_AVIF] &&
 	       !vips->writes[FORMAT_JXL]);
 	EXPECT(vips->writes[FORMAT_PNG]);

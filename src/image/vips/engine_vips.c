@@ -86,6 +86,9 @@ static bool pv_start(struct failure *ret_failure)
 	vips_cache_set_max(0);
 	vips_cache_set_max_mem(0);
 	vips_cache_set_max_files(0);
+	if (!pv_start_readers())
+		return failure_set(ret_failure, FAIL_INTERNAL,
+		                   "libheif cannot load its plugins");
 	return pv_draw_start(ret_failure);
 }
 
@@ -255,7 +258,7 @@ static bool can_be_quick(const struct pv_job *job)
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* It leaves all scaling of WebP to libwebp, and does it twice. */
-	return !job->lent && !state->decoded && !state->raster.bytes &&
+	return !job->lent && !state->reader && !state->decoded && !state->raster.bytes &&
 	       job->n_frames == 1 && !format_info(job->from)->is_drawn &&
 	       job->from != FORMAT_WEBP && job->before.n == 0 && !job->recipe->linear &&
 	       job->recipe->kernel == KERNEL_LANCZOS3 && !is_enlarged &&
@@ -281,7 +284,6 @@ static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 	                          job->recipe->no_rotate, "option_string",
 	                          options[job->recipe->fail_on], NULL))
 		return false;
-	pv_copy_metadata(*ret_image, job->from);
 	return pv_colour_begin(ret_image, job);
 }
 

@@ -12,14 +12,17 @@
 #ifndef PXP_ENGINE_VIPS_H
 #define PXP_ENGINE_VIPS_H
 
-#include "image/engine.h"
 #include "image/raster/raster.h"
+#include "image/reader.h"
 
 #include <vips/vips.h>
 
 /* A source, from pv_claim_source() to pv_close_source(), or the pixels of another engine. */
 struct pv_state {
-	VipsSource *bytes; /* NULL when another engine decoded */
+	/* NULL when another engine or a reader decodes */
+	VipsSource *bytes;
+	const struct reader *reader; /* NULL: libvips decodes */
+	struct reading reading;      /* of the reader */
 	/* the picture, if image/raster reads it; else its bytes are NULL */
 	struct raster raster;
 	/* The decoded picture that several outputs are derived from: all frames, in
@@ -97,6 +100,9 @@ extern bool pv_has_refused_size;
 
 /* ---- pv_load.c ---- */
 
+/* Start the libraries of the readers. */
+bool pv_start_readers(void);
+
 /* The name of the libvips loader for a format; NULL if no loader reads it from memory. */
 const char *pv_loader_of(enum image_format format);
 bool pv_reads(enum image_format format);
@@ -106,8 +112,6 @@ void pv_close_source(struct source *source);
 /* Whether vips_thumbnail_source() would shrink while loading without shifting the
  * picture. */
 bool pv_shrinks_exactly(const struct pv_job *job);
-
-void pv_copy_metadata(VipsImage *image, enum image_format format);
 
 /* Load the frames of an output, one below the other: from the decoded or lent pixels, or
  * from the loader. The loader shrinks a JPEG or WebP where that leaves at least twice the

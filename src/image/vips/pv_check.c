@@ -53,16 +53,30 @@ static bool draw(const struct source *source)
 	return is_whole;
 }
 
+static bool check_reading(struct pv_state *state, struct failure *ret_failure)
+{
+	struct samples samples;
+	bool is_whole;
+
+	state->reading.reads_everything = true;
+	is_whole = state->reader->decode(&state->reading, &samples, ret_failure);
+	samples_fini(&samples);
+	return is_whole;
+}
+
 bool pv_check(struct source *source, struct failure *ret_failure)
 {
+	struct pv_state *state = source->state;
 	/* Frames of an animation build on each other, so they are decoded together. Pages
 	 * may differ in size, and libvips refuses to join such pages. */
 	bool is_animation = source->format == FORMAT_GIF || source->format == FORMAT_WEBP;
 	bool is_whole;
 	int n_pages = 1;
 
-	if (((const struct pv_state *)source->state)->raster.bytes)
+	if (state->raster.bytes)
 		return check_raster(source, ret_failure);
+	if (state->reader)
+		return check_reading(state, ret_failure);
 	if (format_info(source->format)->is_drawn)
 		return draw(source) ? pv_draw_has_all_text(source->format, ret_failure)
 		                    : pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);

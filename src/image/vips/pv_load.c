@@ -4,7 +4,6 @@
 #include "image/header/header_quirks.h"
 #include "image/header/metadata_scan.h"
 #include "image/picture_metadata.h"
-#include "image/vips/samples.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,12 +13,22 @@
 static const char *const loaders[N_FORMATS] = {
 	[FORMAT_JPEG] = "jpegload_source", [FORMAT_PNG] = "pngload_source",
 	[FORMAT_WEBP] = "webpload_source", [FORMAT_GIF] = "gifload_source",
-	[FORMAT_TIFF] = "tiffload_source", [FORMAT_HEIC] = "heifload_source",
-	[FORMAT_AVIF] = "heifload_source", [FORMAT_JXL] = "jxlload_source",
-	[FORMAT_JP2] = "jp2kload_source",  [FORMAT_PNM] = "ppmload_source",
-	[FORMAT_HDR] = "radload_source",   [FORMAT_SVG] = "svgload_source",
-	[FORMAT_PDF] = "pdfload_source",
+	[FORMAT_TIFF] = "tiffload_source", [FORMAT_JP2] = "jp2kload_source",
+	[FORMAT_PNM] = "ppmload_source",   [FORMAT_HDR] = "radload_source",
+	[FORMAT_SVG] = "svgload_source",   [FORMAT_PDF] = "pdfload_source",
 };
+
+/* The readers for formats that libvips does not read well enough. */
+static const struct reader *const readers[N_FORMATS] = {
+	[FORMAT_HEIC] = &reader_heif,
+	[FORMAT_AVIF] = &reader_heif,
+	[FORMAT_JXL] = &reader_jxl,
+};
+
+bool pv_start_readers(void)
+{
+	return reader_heif.start();
+}
 
 const char *pv_loader_of(enum image_format format)
 {
@@ -31,35 +40,15 @@ static GType loader_type(enum image_format format)
 	return loaders[format] ? vips_type_find("VipsForeignLoad", loaders[format]) : 0;
 }
 
-/* Whether a loader decodes a small whole file. */
-static bool try_loader(const char *loader, const uint8_t *bytes, size_t n)
-{
-	VipsSource *source = vips_source_new_from_memory(bytes, n);
-	VipsImage *image = NULL;
-	double average;
-	bool is_decoded = source && !vips_call(loader, source, &image, NULL) &&
-	                  !vips_avg(image, &average, NULL);
-
-	VIPS_UNREF(image);
-	VIPS_UNREF(source);
-	vips_error_clear();
-	return is_decoded;
-}
-
-/* A loader that exists is enough, except for libheif, whose codecs are plugins. */
 static bool find_loader(enum image_format format)
 {
 	if (raster_reads(format))
 		return true;
+	if (readers[format])
+		return readers[format]->reads(format);
 	if (!loader_type(format))
 		return false;
-	if (format_info(format)->is_drawn)
-		return engine_drawing() == DRAWING_HERE;
-	if (format == FORMAT_AVIF)
-		return try_loader(loaders[format], sample_avif, sizeof(sample_avif));
-	if (format == FORMAT_HEIC)
-		return try_loader(loaders[format], sample_heic, sizeof(sample_heic));
-	return true;
+	return !format_info(format)->is_drawn || engine_drawing() == DRAWING_HERE;
 }
 
 bool pv_reads(enum image_format format)
@@ -130,6 +119,15 @@ static void note_header(struct source *source, VipsImage *image)
 		source->n_frames = (uint32_t)n_pages;
 }
 
+static bool fits_libvips(struct size size, struct failure *ret_failure)
+{
+	if (size.width <= VIPS_MAX_COORD && size.height <= VIPS_MAX_COORD)
+		return true;
+	return failure_set(ret_failure, FAIL_TOO_BIG,
+	                   "header: %u x %u, but the longest side of libvips is %d",
+	                   size.width, size.height, VIPS_MAX_COORD);
+}
+
 /* Read the header of a picture that libvips does not load for us. */
 static bool read_raster(struct source *source, struct failure *ret_failure)
 {
@@ -142,11 +140,7 @@ static bool read_raster(struct source *source, struct failure *ret_failure)
 	state->stored = raster->size;
 	state->is_deep = raster->n_bits > 8;
 	state->has_alpha = raster->n_bands % 2 == 0;
-	if (raster->size.width <= VIPS_MAX_COORD && raster->size.height <= VIPS_MAX_COORD)
-		return true;
-	return failure_set(ret_failure, FAIL_TOO_BIG,
-	                   "header: %u x %u, but the longest side of libvips is %d",
-	                   raster->size.width, raster->size.height, VIPS_MAX_COORD);
+	return fits_libvips(raster->size, ret_failure);
 }
 
 /* Refuse files that libvips would decode wrongly. */
@@ -198,10 +192,30 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
+static bool open_reading(struct source *source, struct failure *ret_failure)
+{
+	struct pv_state *state = source->state;
+	struct reading *reading = &state->reading;
+	const struct reader *reader = readers[source->format];
+
+	if (!reader->open(reading, source, ret_failure))
+		return false;
+	state->reader = reader;
+	state->stored = reading->size;
+	/* The orientation is the codec's, which every reader of the format applies. */
+	state->orientation = (int)reading->orientation;
+	state->is_deep = reading->is_deep;
+	state->has_alpha = reading->has_alpha;
+	source->lost |= reading->lost;
+	return fits_libvips(reading->size, ret_failure);
+}
+
 static bool open_bytes(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 
+	if (readers[source->format])
+		return open_reading(source, ret_failure);
 	state->bytes = vips_source_new_from_memory(source->bytes, source->n_bytes);
 	if (!state->bytes)
 		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
@@ -241,6 +255,8 @@ void pv_close_source(struct source *source)
 {
 	struct pv_state *state = source->state;
 
+	if (state->reader)
+		state->reader->close(&state->reading);
 	VIPS_UNREF(state->decoded);
 	VIPS_UNREF(state->bytes);
 	free(state->unpacked);
@@ -341,17 +357,18 @@ static bool load_shrunk(VipsImage **ret_image, const struct pv_state *state,
 	                  (int)shrink, NULL);
 }
 
-static VipsImage *image_of_samples(const void *samples, const struct raster *raster)
+/* Wrap samples in an image that borrows them. */
+static VipsImage *image_of_samples(const void *samples, struct size size,
+                                   unsigned n_bands, bool is_deep)
 {
-	bool is_deep = raster->n_bits > 8;
+	size_t n = (size_t)size.width * size.height * n_bands * (is_deep ? 2 : 1);
 	VipsImage *image = vips_image_new_from_memory(
-		samples, (size_t)raster_bytes(raster), (int)raster->size.width,
-		(int)raster->size.height, (int)raster->n_bands,
+		samples, n, (int)size.width, (int)size.height, (int)n_bands,
 		is_deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
 
 	if (!image)
 		return NULL;
-	if (raster->n_bands < 3)
+	if (n_bands < 3)
 		image->Type = is_deep ? VIPS_INTERPRETATION_GREY16
 		                      : VIPS_INTERPRETATION_B_W;
 	else
@@ -381,7 +398,8 @@ bool pv_load_raster(VipsImage **ret_image, const struct raster *raster,
 			return false;
 		}
 	}
-	*ret_image = image_of_samples(samples ? samples : raster->ready, raster);
+	*ret_image = image_of_samples(samples ? samples : raster->ready, raster->size,
+	                              raster->n_bands, raster->n_bits > 8);
 	if (*ret_image && samples)
 		g_signal_connect(*ret_image, "postclose", G_CALLBACK(free_samples),
 		                 samples);
@@ -393,17 +411,38 @@ bool pv_load_raster(VipsImage **ret_image, const struct raster *raster,
 /* Wrap the pixels of another engine in an image that borrows them. */
 static bool load_lent(VipsImage **ret_image, const struct pixels *pixels)
 {
-	VipsImage *image = vips_image_new_from_memory(
-		pixels->bytes,
-		(size_t)pixels->size.width * pixels->size.height * pixels->n_bands,
-		(int)pixels->size.width, (int)pixels->size.height, (int)pixels->n_bands,
-		VIPS_FORMAT_UCHAR);
+	*ret_image = image_of_samples(pixels->bytes, pixels->size, pixels->n_bands,
+	                              false);
+	return *ret_image != NULL;
+}
 
-	if (image)
-		image->Type = pixels->n_bands < 3 ? VIPS_INTERPRETATION_B_W
-		                                  : VIPS_INTERPRETATION_sRGB;
+/* Make an image that owns the samples. */
+static bool take_samples(VipsImage **ret_image, struct samples *samples)
+{
+	VipsImage *image = image_of_samples(samples->bytes, samples->size,
+	                                    samples->n_bands, samples->is_deep);
+
+	if (!image)
+		return false;
+	g_signal_connect(image, "postclose", G_CALLBACK(free_samples), samples->bytes);
+	samples->bytes = NULL;
+	if (samples->profile)
+		vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, samples->profile,
+		                         samples->n_profile);
 	*ret_image = image;
-	return image != NULL;
+	return true;
+}
+
+static bool read_samples(VipsImage **ret_image, const struct reader *reader,
+                         const struct reading *opened, struct failure *ret_failure)
+{
+	struct reading reading = *opened;
+	struct samples samples;
+	bool is_done = reader->decode(&reading, &samples, ret_failure);
+
+	is_done = is_done && take_samples(ret_image, &samples);
+	samples_fini(&samples);
+	return is_done;
 }
 
 static bool load(VipsImage **ret_image, const struct pv_state *state,
@@ -420,25 +459,6 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
 		return load_shrunk(ret_image, state, format, fail_on, shrink);
 	return !vips_call(loaders[format], state->bytes, ret_image, "access",
 	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
-}
-
-/* Give the image its own copy of the metadata. libvips 8.14.1 leaves the metadata of HEIC
- * and AVIF in memory of the opened image, and frees them with it, even if another image
- * uses them. */
-void pv_copy_metadata(VipsImage *image, enum image_format format)
-{
-	bool is_borrowed = format == FORMAT_HEIC || format == FORMAT_AVIF;
-	char **names = is_borrowed ? vips_image_get_fields(image) : NULL;
-
-	for (char **name = names; name && *name; name++) {
-		const void *bytes;
-		size_t n;
-
-		if (vips_image_get_typeof(image, *name) == VIPS_TYPE_BLOB &&
-		    !vips_image_get_blob(image, *name, &bytes, &n))
-			vips_image_set_blob_copy(image, *name, bytes, n);
-	}
-	g_strfreev(names);
 }
 
 /* Take all frames, or the first, of the picture that was decoded for several outputs. */
@@ -463,15 +483,13 @@ bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job)
 		return take_decoded(ret_image, job);
 	if (state->raster.bytes)
 		return pv_load_raster(ret_image, &state->raster, job->failure);
-	if (format_info(job->from)->is_drawn) {
-		if (!pv_draw_load(ret_image, job))
-			return false;
-	} else if (!load(ret_image, state, job->from, job->recipe, pv_loader_shrink(job),
-	                 job->n_frames)) {
-		return false;
-	}
-	pv_copy_metadata(*ret_image, job->from);
-	return true;
+	if (state->reader)
+		return read_samples(ret_image, state->reader, &state->reading,
+		                    job->failure);
+	if (format_info(job->from)->is_drawn)
+		return pv_draw_load(ret_image, job);
+	return load(ret_image, state, job->from, job->recipe, pv_loader_shrink(job),
+	            job->n_frames);
 }
 
 bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure)
@@ -479,11 +497,15 @@ bool pv_decode_all(struct source *source, double shrink, struct failure *ret_fai
 	struct pv_state *state = source->state;
 	VipsImage *image = NULL;
 
+	if (state->reader) {
+		state->n_decoded = 1;
+		return read_samples(&state->decoded, state->reader, &state->reading,
+		                    ret_failure);
+	}
 	if (state->raster.bytes ? !pv_load_raster(&image, &state->raster, ret_failure)
 	                        : !load(&image, state, source->format, source->reading,
 	                                shrink, source->n_frames))
 		return false;
-	pv_copy_metadata(image, source->format);
 	if (!pv_to_memory(&image)) {
 		g_object_unref(image);
 		return false;

@@ -1,5 +1,5 @@
-/* The bytes of the sample files. */
-#include "image/vips/samples.h"
+/* The bytes of the files from which bombs are made. */
+#include "bomb_samples.h"
 
 /* clang-format off */
 const uint8_t sample_avif[294] = {

@@ -1,0 +1,688 @@
+/*
+ * The reader of HEIC and AVIF, over libheif.
+ *
+ * libheif decodes each item as it is stored. What stands around the items is applied here, because
+ * libheif 1.15 does part of it wrongly: it turns the colours but not their alpha, scales the samples
+ * of 10 and 12 bits by shifting, leaves a limited range as it is where there is no colour, and
+ * keeps colours multiplied by alpha.
+ */
+#include "image/hdr.h"
+#include "image/icc.h"
+#include "image/metadata/boxes.h"
+#include "image/reader.h"
+
+#include <libheif/heif.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A part of a picture, and how far its middle is from that of the picture. */
+struct cut {
+	struct size size; /* 0: there is no cut */
+	double right, down;
+};
+
+/* The transformations of an item: cut, then turn. */
+struct transformations {
+	unsigned orientation; /* as in EXIF */
+	struct cut cut;
+};
+
+struct heif_state {
+	struct heif_context *context;
+	struct heif_image_handle *colours, *alpha; /* alpha may be NULL */
+	struct size stored;
+	struct transformations transformations;
+	struct cicp cicp;
+	bool has_cicp, is_premultiplied, is_deep;
+};
+
+/* Load the plugins, where libheif has its decoders in some. */
+static bool heif_start(void)
+{
+	return heif_init(NULL).code == heif_error_Ok;
+}
+
+static bool heif_reads(enum image_format format)
+{
+	if (format == FORMAT_HEIC)
+		return heif_have_decoder_for_format(heif_compression_HEVC);
+	return format == FORMAT_AVIF &&
+	       heif_have_decoder_for_format(heif_compression_AV1);
+}
+
+static bool fail(struct failure *ret_failure, const char *stage, struct heif_error error)
+{
+	enum fail_class class = FAIL_BAD_IMAGE;
+	char text[FAILURE_TEXT_BYTES];
+
+	if (error.code == heif_error_Unsupported_feature ||
+	    error.code == heif_error_Unsupported_filetype)
+		class = FAIL_UNSUPPORTED;
+	else if (error.code == heif_error_Memory_allocation_error)
+		class = error.subcode == heif_suberror_Security_limit_exceeded
+		                ? FAIL_TOO_BIG
+		                : FAIL_MEMORY;
+	snprintf(text, sizeof(text), "%s",
+	         error.message ? error.message : "libheif gives no reason");
+	return failure_set(ret_failure, class, "%s: libheif: %s", stage,
+	                   engine_one_line(text));
+}
+
+/* ---- transformations ---- */
+
+/* A property's index among those of "ipco", from 1 on: its box. */
+static bool find_property(struct bytes ipco, uint64_t index, struct box *ret_box)
+{
+	size_t at = 0;
+
+	for (uint64_t i = 1; box_next(ipco, &at, ret_box); i++) {
+		if (i == index)
+			return true;
+	}
+	return false;
+}
+
+/* Orientations as turns of a square: after one comes another. Each is a number of quarter turns
+ * against the clock, of a picture that may have been mirrored left to right before. */
+static unsigned turned(unsigned orientation, unsigned n_turns, bool is_mirrored)
+{
+	static const unsigned of_turns[2][4] = {{1, 8, 3, 6}, {2, 5, 4, 7}};
+	unsigned n = 0;
+	bool was_mirrored = false;
+
+	for (unsigned i = 0; i < 8; i++) {
+		if (of_turns[i / 4][i % 4] == orientation) {
+			n = i % 4;
+			was_mirrored = i / 4;
+		}
+	}
+	/* A mirror after a turn is the same mirror before the opposite turn. */
+	if (is_mirrored)
+		n = 4 - n;
+	return of_turns[was_mirrored != is_mirrored][(n + n_turns) % 4];
+}
+
+/* A number of a clean aperture: a signed fraction. */
+static double fraction(struct bytes data, size_t at)
+{
+	int32_t above = (int32_t)bytes_be32(data, at);
+	uint32_t below = bytes_be32(data, at + 4);
+
+	return below ? above / (double)below : 0;
+}
+
+/* "clap": the sizes of a part of the picture, and how far its middle is from the picture's. */
+static bool take_cut(struct cut *cut, struct bytes data)
+{
+	double width = fraction(data, 0), height = fraction(data, 8);
+
+	if (data.n < 32 || !(width >= 1 && height >= 1) || width > RECIPE_MAX_SIDE ||
+	    height > RECIPE_MAX_SIDE)
+		return false;
+	cut->size = (struct size){(uint32_t)width, (uint32_t)height};
+	cut->right = fraction(data, 16);
+	cut->down = fraction(data, 24);
+	return true;
+}
+
+/* Where the cut is in a picture of this size; false when it is not inside. */
+static bool place_cut(const struct cut *cut, struct size from, struct area *ret_area)
+{
+	double left = ((double)from.width - cut->size.width) / 2 + cut->right;
+	double top = ((double)from.height - cut->size.height) / 2 + cut->down;
+
+	if (!(left >= 0 && top >= 0) || left + cut->size.width > from.width ||
+	    top + cut->size.height > from.height)
+		return false;
+	*ret_area = (struct area){(uint32_t)left, (uint32_t)top, cut->size};
+	return true;
+}
+
+static bool take_property(struct transformations *to, const struct box *box,
+                          struct failure *ret_failure)
+{
+	unsigned number = (unsigned)bytes_number(box->data, 0, 1, true);
+
+	if (box_is(box, "irot")) {
+		to->orientation = turned(to->orientation, number & 3, false);
+	} else if (box_is(box, "imir")) {
+		/* 1 exchanges left and right; 0 exchanges top and bottom, which is the same
+		 * and half a turn. */
+		to->orientation = turned(to->orientation, number & 1 ? 0 : 2, true);
+	} else if (box_is(box, "clap") && to->orientation != 1) {
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: the picture is cut after it is turned");
+	} else if (box_is(box, "clap") && !take_cut(&to->cut, box->data)) {
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: the clean aperture has no valid size");
+	}
+	return true;
+}
+
+/* Apply the properties of one item, in the order of its associations, which begin at *at. */
+static bool take_item(struct transformations *to, struct bytes ipma, size_t at, size_t n,
+                      unsigned n_index, struct bytes ipco, struct failure *ret_failure)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t index = bytes_number(ipma, at + i * n_index, n_index, true);
+		struct box property;
+
+		index &= n_index == 1 ? 0x7f : 0x7fff;
+		if (find_property(ipco, index, &property) &&
+		    !take_property(to, &property, ret_failure))
+			return false;
+	}
+	return true;
+}
+
+/* libheif 1.15 does not tell the transformations: read them from the boxes. libheif has read the same
+ * boxes, so that what is missing here is no transformation. */
+static bool read_transformations(struct transformations *ret_to, struct bytes file,
+                                 heif_item_id primary, struct failure *ret_failure)
+{
+	struct box meta, iprp, ipco, ipma;
+	unsigned version, n_id, n_index;
+	size_t at = 8;
+
+	*ret_to = (struct transformations){.orientation = 1};
+	if (!box_find(file, "meta", &meta) ||
+	    !box_find(bytes_after(meta.data, 4), "iprp", &iprp) ||
+	    !box_find(iprp.data, "ipco", &ipco) || !box_find(iprp.data, "ipma", &ipma))
+		return true;
+	version = (unsigned)bytes_number(ipma.data, 0, 1, true);
+	n_id = version == 0 ? 2 : 4;
+	n_index = bytes_number(ipma.data, 3, 1, true) & 1 ? 2 : 1;
+	for (uint32_t i = bytes_be32(ipma.data, 4); i > 0 && at < ipma.data.n; i--) {
+		uint64_t id = bytes_number(ipma.data, at, n_id, true);
+		size_t n = (size_t)bytes_number(ipma.data, at + n_id, 1, true);
+
+		if (id == primary)
+			return take_item(ret_to, ipma.data, at + n_id + 1, n, n_index,
+			                 ipco.data, ret_failure);
+		at += n_id + 1 + n * n_index;
+	}
+	return true;
+}
+
+/* ---- the header ---- */
+
+static void close_state(struct heif_state *state)
+{
+	if (!state)
+		return;
+	if (state->alpha)
+		heif_image_handle_release(state->alpha);
+	if (state->colours)
+		heif_image_handle_release(state->colours);
+	if (state->context)
+		heif_context_free(state->context);
+	free(state);
+}
+
+static bool is_alpha(const struct heif_image_handle *handle)
+{
+	const char *type = NULL;
+	struct heif_error error = heif_image_handle_get_auxiliary_type(handle, &type);
+	bool is_it = error.code == heif_error_Ok && type &&
+	             (strcmp(type, "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha") == 0 ||
+	              strcmp(type, "urn:mpeg:hevc:2015:auxid:1") == 0);
+
+	if (type)
+		heif_image_handle_free_auxiliary_types(handle, &type);
+	return is_it;
+}
+
+static void find_alpha(struct heif_state *state)
+{
+	enum { MAX_AUXILIARIES = 16 };
+	heif_item_id ids[MAX_AUXILIARIES];
+	int n = heif_image_handle_get_list_of_auxiliary_image_IDs(state->colours, 0, ids,
+	                                                          MAX_AUXILIARIES);
+
+	for (int i = 0; i < n && !state->alpha; i++) {
+		struct heif_image_handle *handle = NULL;
+
+		if (heif_image_handle_get_auxiliary_image_handle(state->colours, ids[i],
+		                                                 &handle)
+		            .code != heif_error_Ok)
+			continue;
+		if (is_alpha(handle))
+			state->alpha = handle;
+		else
+			heif_image_handle_release(handle);
+	}
+}
+
+/* A profile comes before code points. */
+static void read_cicp(struct heif_state *state)
+{
+	struct heif_color_profile_nclx *nclx = NULL;
+
+	if (heif_image_handle_get_raw_color_profile_size(state->colours) > 0)
+		return;
+	if (heif_image_handle_get_nclx_color_profile(state->colours, &nclx).code ==
+	            heif_error_Ok &&
+	    nclx) {
+		state->cicp = (struct cicp){(unsigned)nclx->color_primaries,
+		                            (unsigned)nclx->transfer_characteristics};
+		state->has_cicp = true;
+		state->is_deep |= cicp_is_hdr(&state->cicp);
+	}
+	heif_nclx_color_profile_free(nclx);
+}
+
+static bool open_items(struct heif_state *state, const struct source *source,
+                       struct failure *ret_failure)
+{
+	heif_item_id primary;
+	struct heif_error error;
+
+	/* The limits of the recipe are checked once the size is known. */
+	heif_context_set_maximum_image_size_limit(state->context, RECIPE_MAX_SIDE);
+	heif_context_set_max_decoding_threads(state->context, 0);
+	error = heif_context_read_from_memory_without_copy(state->context, source->bytes,
+	                                                   source->n_bytes, NULL);
+	if (error.code == heif_error_Ok)
+		error = heif_context_get_primary_image_ID(state->context, &primary);
+	if (error.code == heif_error_Ok)
+		error = heif_context_get_primary_image_handle(state->context,
+		                                              &state->colours);
+	if (error.code != heif_error_Ok)
+		return fail(ret_failure, "header", error);
+	state->stored = (struct size){
+		(uint32_t)heif_image_handle_get_ispe_width(state->colours),
+		(uint32_t)heif_image_handle_get_ispe_height(state->colours)};
+	state->is_deep = heif_image_handle_get_luma_bits_per_pixel(state->colours) > 8;
+	state->is_premultiplied = heif_image_handle_is_premultiplied_alpha(
+		state->colours);
+	find_alpha(state);
+	read_cicp(state);
+	return read_transformations(&state->transformations,
+	                            (struct bytes){source->bytes, source->n_bytes},
+	                            primary, ret_failure);
+}
+
+/* Whether the file holds moving pictures and no still one. */
+static bool is_sequence_only(const struct source *source)
+{
+	struct bytes file = {source->bytes, source->n_bytes};
+	struct box box;
+
+	return box_find(file, "moov", &box) && !box_find(file, "meta", &box);
+}
+
+static bool heif_open(struct reading *ret_reading, const struct source *source,
+                      struct failure *ret_failure)
+{
+	struct heif_state *state;
+
+	if (is_sequence_only(source))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: an image sequence without a still picture is "
+		                   "not supported");
+	state = calloc(1, sizeof(*state));
+	if (state)
+		state->context = heif_context_alloc();
+	if (!state || !state->context) {
+		close_state(state);
+		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	}
+	if (!open_items(state, source, ret_failure)) {
+		close_state(state);
+		return false;
+	}
+	*ret_reading = (struct reading){
+		.size = state->transformations.cut.size.width
+	                        ? state->transformations.cut.size
+	                        : state->stored,
+		.orientation = state->transformations.orientation,
+		.is_deep = state->is_deep,
+		.has_alpha = state->alpha != NULL,
+		.lost = state->has_cicp && cicp_is_hdr(&state->cicp) ? LOST_HDR : 0,
+		.state = state,
+	};
+	return true;
+}
+
+static void heif_close(struct reading *reading)
+{
+	close_state(reading->state);
+	reading->state = NULL;
+}
+
+/* ---- samples ---- */
+
+/* One channel of a decoded item. */
+struct channel {
+	const uint8_t *bytes;
+	size_t stride;
+	struct size size;
+	unsigned n_bits;
+	/* For each sample its value in the samples that are made; allocated. */
+	uint16_t *levels;
+};
+
+/* Make the levels of a channel: its black becomes 0, and its white most. */
+static bool make_levels(struct channel *channel, unsigned black, unsigned white,
+                        unsigned most)
+{
+	unsigned n = 1U << channel->n_bits, range = white - black;
+
+	channel->levels = malloc(n * sizeof(*channel->levels));
+	for (unsigned i = 0; channel->levels && i < n; i++) {
+		unsigned above = i < black ? 0 : i > white ? range : i - black;
+
+		channel->levels[i] = (uint16_t)(((uint64_t)above * most + range / 2) /
+		                                range);
+	}
+	return channel->levels != NULL;
+}
+
+static bool find_channel(struct channel *ret_channel, const struct heif_image *image,
+                         enum heif_channel channel)
+{
+	int stride = 0, n_bits = heif_image_get_bits_per_pixel_range(image, channel);
+	int width = heif_image_get_width(image, channel);
+	int height = heif_image_get_height(image, channel);
+	const uint8_t *bytes = heif_image_get_plane_readonly(image, channel, &stride);
+
+	if (!bytes || width <= 0 || height <= 0 || n_bits < 1 || n_bits > 16 ||
+	    stride < width * (n_bits > 8 ? 2 : 1))
+		return false;
+	*ret_channel = (struct channel){.bytes = bytes,
+	                                .stride = (size_t)stride,
+	                                .size = {(uint32_t)width, (uint32_t)height},
+	                                .n_bits = (unsigned)n_bits};
+	return true;
+}
+
+static unsigned sample_at(const struct channel *channel, uint32_t x, uint32_t y)
+{
+	const uint8_t *row = channel->bytes + y * channel->stride;
+	uint16_t wide;
+
+	if (channel->n_bits <= 8)
+		return channel->levels[row[x] & ((1U << channel->n_bits) - 1)];
+	memcpy(&wide, row + (size_t)2 * x, sizeof(wide));
+	return channel->levels[wide & ((1U << channel->n_bits) - 1)];
+}
+
+/* The channels of a picture: colours, then alpha. */
+struct channels {
+	struct channel at[4];
+	unsigned n_colours;
+	bool has_alpha;
+};
+
+static void channels_fini(struct channels *channels)
+{
+	for (unsigned i = 0; i < 4; i++)
+		free(channels->at[i].levels);
+}
+
+/* Whether a picture has the range of television: 16 to 235 of 8 bits. */
+static bool has_limited_range(const struct heif_image *image)
+{
+	struct heif_color_profile_nclx *nclx = NULL;
+	bool is_limited = heif_image_get_nclx_color_profile(image, &nclx).code ==
+	                          heif_error_Ok &&
+	                  nclx && !nclx->full_range_flag;
+
+	heif_nclx_color_profile_free(nclx);
+	return is_limited;
+}
+
+/* libheif gives RGB in the full range, but leaves grey in its range, because grey has no matrix. */
+static bool find_colours(struct channels *channels, const struct heif_image *image)
+{
+	static const enum heif_channel rgb[] = {heif_channel_R, heif_channel_G,
+	                                        heif_channel_B};
+
+	if (heif_image_get_colorspace(image) == heif_colorspace_monochrome) {
+		channels->n_colours = 1;
+		return find_channel(&channels->at[0], image, heif_channel_Y);
+	}
+	channels->n_colours = 3;
+	for (unsigned i = 0; i < 3; i++) {
+		if (!find_channel(&channels->at[i], image, rgb[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool make_all_levels(struct channels *channels, bool is_limited, unsigned most)
+{
+	unsigned n = channels->n_colours + (channels->has_alpha ? 1 : 0);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct channel *channel = &channels->at[i];
+		unsigned black = 0, white = (1U << channel->n_bits) - 1;
+
+		if (is_limited && n - i > channels->has_alpha && channel->n_bits >= 8) {
+			black = 16U << (channel->n_bits - 8);
+			white = 235U << (channel->n_bits - 8);
+		}
+		if (!make_levels(channel, black, white, most))
+			return false;
+	}
+	return true;
+}
+
+static void put(const struct samples *samples, size_t i, unsigned value)
+{
+	if (samples->is_deep)
+		((uint16_t *)samples->bytes)[i] = (uint16_t)value;
+	else
+		((uint8_t *)samples->bytes)[i] = (uint8_t)value;
+}
+
+/* Divide a colour by the alpha that it was multiplied by. */
+static unsigned divide(unsigned colour, unsigned alpha, unsigned most)
+{
+	uint64_t divided;
+
+	if (alpha == 0)
+		return 0;
+	divided = ((uint64_t)colour * most + alpha / 2) / alpha;
+	return divided > most ? most : (unsigned)divided;
+}
+
+static bool is_size(struct size a, struct size b)
+{
+	return a.width == b.width && a.height == b.height;
+}
+
+/* Write one pixel; x and y count in the stored picture. Alpha may have another size. */
+static void put_pixel(const struct heif_state *state, const struct channels *channels,
+                      const struct samples *samples, size_t at, uint32_t x, uint32_t y)
+{
+	unsigned most = samples->is_deep ? UINT16_MAX : UINT8_MAX, alpha = most;
+	unsigned n_colours = channels->n_colours;
+	struct size colours = channels->at[0].size;
+
+	if (channels->has_alpha) {
+		const struct channel *from = &channels->at[n_colours];
+		uint64_t width = from->size.width, height = from->size.height;
+
+		alpha = sample_at(from, (uint32_t)(x * width / colours.width),
+		                  (uint32_t)(y * height / colours.height));
+		put(samples, at + n_colours, alpha);
+	}
+	for (unsigned i = 0; i < n_colours; i++) {
+		unsigned colour = sample_at(&channels->at[i], x, y);
+
+		if (state->is_premultiplied && channels->has_alpha)
+			colour = divide(colour, alpha, most);
+		put(samples, at + i, colour);
+	}
+}
+
+/* Find the part of the decoded picture that is shown. Some writers give the size after the cut as the
+ * stored size, so that this is compared only where nothing is cut. */
+static bool find_shown(const struct heif_state *state, const struct channels *channels,
+                       struct area *ret_shown, struct failure *ret_failure)
+{
+	const struct cut *cut = &state->transformations.cut;
+	struct size size = channels->at[0].size, stored = state->stored;
+
+	for (unsigned i = 1; i < channels->n_colours; i++) {
+		if (!is_size(channels->at[i].size, size))
+			return failure_set(
+				ret_failure, FAIL_UNSUPPORTED,
+				"decode: libheif gives colours of several sizes");
+	}
+	*ret_shown = (struct area){0, 0, size};
+	if (cut->size.width)
+		return place_cut(cut, size, ret_shown) ||
+		       failure_set(
+			       ret_failure, FAIL_BAD_IMAGE,
+			       "decode: the clean aperture is not inside the picture");
+	return is_size(size, stored) ||
+	       failure_set(ret_failure, FAIL_BAD_IMAGE,
+	                   "decode: the picture is %u x %u, but its header says %u x %u",
+	                   size.width, size.height, stored.width, stored.height);
+}
+
+static bool put_samples(const struct heif_state *state, const struct channels *channels,
+                        struct samples *ret_samples, struct failure *ret_failure)
+{
+	unsigned n_bands = channels->n_colours + (channels->has_alpha ? 1 : 0);
+	struct area shown = {0};
+	size_t at = 0;
+
+	if (!find_shown(state, channels, &shown, ret_failure))
+		return false;
+	if (!samples_init(ret_samples, shown.size, n_bands, state->is_deep))
+		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+	for (uint32_t y = 0; y < shown.size.height; y++) {
+		for (uint32_t x = 0; x < shown.size.width; x++, at += n_bands)
+			put_pixel(state, channels, ret_samples, at, shown.x + x,
+			          shown.y + y);
+	}
+	return true;
+}
+
+/* Decode an item as it is stored. */
+static struct heif_error decode_item(const struct heif_image_handle *handle,
+                                     struct heif_image **ret_image)
+{
+	struct heif_decoding_options *options = heif_decoding_options_alloc();
+	struct heif_error error = {heif_error_Memory_allocation_error,
+	                           heif_suberror_Unspecified, "out of memory"};
+
+	*ret_image = NULL;
+	if (!options)
+		return error;
+	options->ignore_transformations = 1;
+	error = heif_decode_image(handle, ret_image, heif_colorspace_undefined,
+	                          heif_chroma_undefined, options);
+	heif_decoding_options_free(options);
+	return error;
+}
+
+/* ---- colours ---- */
+
+static bool copy_profile(const struct heif_state *state, struct samples *samples)
+{
+	size_t n = heif_image_handle_get_raw_color_profile_size(state->colours);
+
+	if (n == 0)
+		return true;
+	samples->profile = malloc(n);
+	if (!samples->profile)
+		return false;
+	if (heif_image_handle_get_raw_color_profile(state->colours, samples->profile)
+	            .code == heif_error_Ok) {
+		samples->n_profile = n;
+		return true;
+	}
+	free(samples->profile);
+	samples->profile = NULL;
+	return true;
+}
+
+static bool set_colours(const struct heif_state *state, struct samples *samples,
+                        struct failure *ret_failure)
+{
+	bool is_grey = samples->n_bands < 3;
+	size_t n_pixels = (size_t)samples->size.width * samples->size.height;
+	enum icc_result result = ICC_SRGB;
+
+	if (!copy_profile(state, samples))
+		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+	if (samples->profile || !state->has_cicp)
+		return true;
+	result = icc_of_cicp(&state->cicp, is_grey, &samples->profile,
+	                     &samples->n_profile);
+	if (result == ICC_NO_MEMORY)
+		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+	if (result == ICC_UNKNOWN)
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"decode: colours with the primaries %u and the transfer "
+			"%u of CICP are not supported",
+			state->cicp.primaries, state->cicp.transfer);
+	return !cicp_is_hdr(&state->cicp) ||
+	       hdr_to_sdr(samples->bytes, n_pixels, samples->n_bands,
+	                  state->cicp.transfer) ||
+	       failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+}
+
+/* Find the channels of decoded items, and make samples of them. */
+static bool join_items(const struct heif_state *state, struct samples *ret_samples,
+                       const struct heif_image *colours, const struct heif_image *alpha,
+                       struct failure *ret_failure)
+{
+	struct channels channels = {0};
+	unsigned most = state->is_deep ? UINT16_MAX : UINT8_MAX;
+	bool is_limited, is_done;
+
+	if (!find_colours(&channels, colours))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "decode: libheif gives neither grey nor RGB");
+	is_limited = channels.n_colours == 1 && has_limited_range(colours);
+	channels.has_alpha = state->alpha &&
+	                     find_channel(&channels.at[channels.n_colours],
+	                                  alpha ? alpha : colours,
+	                                  alpha ? heif_channel_Y : heif_channel_Alpha);
+	is_done = make_all_levels(&channels, is_limited, most) ||
+	          failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
+	is_done = is_done && put_samples(state, &channels, ret_samples, ret_failure);
+	channels_fini(&channels);
+	return is_done;
+}
+
+static bool heif_decode(struct reading *reading, struct samples *ret_samples,
+                        struct failure *ret_failure)
+{
+	struct heif_state *state = reading->state;
+	struct heif_image *colours = NULL, *alpha = NULL;
+	struct heif_error error = decode_item(state->colours, &colours);
+	bool is_done;
+
+	*ret_samples = (struct samples){0};
+	if (error.code == heif_error_Ok && state->alpha &&
+	    !heif_image_has_channel(colours, heif_channel_Alpha))
+		error = decode_item(state->alpha, &alpha);
+	is_done = error.code == heif_error_Ok
+	                  ? join_items(state, ret_samples, colours, alpha, ret_failure)
+	                  : fail(ret_failure, "decode", error);
+	if (alpha)
+		heif_image_release(alpha);
+	if (colours)
+		heif_image_release(colours);
+	is_done = is_done && set_colours(state, ret_samples, ret_failure);
+	if (!is_done)
+		samples_fini(ret_samples);
+	return is_done;
+}
+
+const struct reader reader_heif = {
+	.start = heif_start,
+	.reads = heif_reads,
+	.open = heif_open,
+	.decode = heif_decode,
+	.close = heif_close,
+};

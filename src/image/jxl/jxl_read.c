@@ -1,0 +1,406 @@
+/*
+ * The reader of JPEG XL, over libjxl: the first frame, upright.
+ *
+ * A lossy file has its colours in a space of libjxl's own. libjxl converts them to the space that the
+ * file describes by words, but not to one that a profile describes: then it gives linear light, of
+ * which 8 bits hold few dark levels. Such colours are read as floats, and converted to the profile
+ * here.
+ */
+#include "image/hdr.h"
+#include "image/icc.h"
+#include "image/reader.h"
+
+#include <jxl/decode.h>
+#include <lcms2.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PROFILE_BYTES = 4 << 20 };
+
+struct jxl_state {
+	const uint8_t *bytes;
+	size_t n_bytes;
+	JxlBasicInfo info;
+	struct cicp cicp; /* only its transfer is set, and only if it is that of HDR */
+};
+
+/* A decoder that has been given the whole file. */
+static JxlDecoder *create_decoder(const uint8_t *bytes, size_t n, int events)
+{
+	JxlDecoder *decoder = JxlDecoderCreate(NULL);
+
+	if (!decoder)
+		return NULL;
+	if (JxlDecoderSubscribeEvents(decoder, events) != JXL_DEC_SUCCESS ||
+	    JxlDecoderSetUnpremultiplyAlpha(decoder, JXL_TRUE) != JXL_DEC_SUCCESS ||
+	    JxlDecoderSetInput(decoder, bytes, n) != JXL_DEC_SUCCESS) {
+		JxlDecoderDestroy(decoder);
+		return NULL;
+	}
+	JxlDecoderCloseInput(decoder);
+	return decoder;
+}
+
+static bool fail_of_status(struct failure *ret_failure, const char *stage,
+                           JxlDecoderStatus status)
+{
+	if (status == JXL_DEC_NEED_MORE_INPUT)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE, "%s: the file is cut off",
+		                   stage);
+	return failure_set(ret_failure, FAIL_BAD_IMAGE,
+	                   "%s: libjxl finds the file damaged", stage);
+}
+
+static bool fail_of_memory(struct failure *ret_failure, const char *stage)
+{
+	return failure_set(ret_failure, FAIL_MEMORY, "%s: out of memory", stage);
+}
+
+/* ---- the header ---- */
+
+static bool jxl_reads(enum image_format format)
+{
+	return format == FORMAT_JXL;
+}
+
+/* Alpha is taken, and channels that do not change what is seen are left out. */
+static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
+                          struct failure *ret_failure)
+{
+	for (uint32_t i = 0; i < info->num_extra_channels; i++) {
+		JxlExtraChannelInfo extra;
+
+		if (JxlDecoderGetExtraChannelInfo(decoder, i, &extra) != JXL_DEC_SUCCESS)
+			continue;
+		if (extra.type == JXL_CHANNEL_BLACK)
+			return failure_set(ret_failure, FAIL_UNSUPPORTED,
+			                   "header: JPEG XL in CMYK is not supported");
+		if (extra.type == JXL_CHANNEL_SPOT_COLOR)
+			return failure_set(
+				ret_failure, FAIL_UNSUPPORTED,
+				"header: JPEG XL with spot colours is not supported");
+		if (extra.type == JXL_CHANNEL_CFA)
+			return failure_set(ret_failure, FAIL_UNSUPPORTED,
+			                   "header: JPEG XL with the raw samples of a "
+			                   "camera is not supported");
+	}
+	return true;
+}
+
+/* Note the transfer of HDR. Other colours are known by their profile. */
+static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
+{
+	JxlColorEncoding encoding;
+
+	if (JxlDecoderGetColorAsEncodedProfile(decoder, NULL,
+	                                       JXL_COLOR_PROFILE_TARGET_ORIGINAL,
+	                                       &encoding) != JXL_DEC_SUCCESS)
+		return;
+	if (encoding.transfer_function == JXL_TRANSFER_FUNCTION_PQ)
+		state->cicp.transfer = CICP_TRANSFER_PQ;
+	if (encoding.transfer_function == JXL_TRANSFER_FUNCTION_HLG)
+		state->cicp.transfer = CICP_TRANSFER_HLG;
+	/* libjxl has the code points of CICP. */
+	state->cicp.primaries = (unsigned)encoding.primaries;
+	if (encoding.primaries == JXL_PRIMARIES_P3)
+		state->cicp.primaries = encoding.white_point == JXL_WHITE_POINT_D65 ? 12
+		                                                                    : 11;
+}
+
+static bool read_header(struct jxl_state *state, struct failure *ret_failure)
+{
+	int events = JXL_DEC_BASIC_INFO | JXL_DEC_COLOR_ENCODING;
+	JxlDecoder *decoder = create_decoder(state->bytes, state->n_bytes, events);
+	JxlDecoderStatus status;
+	bool is_done = false;
+
+	if (!decoder)
+		return fail_of_memory(ret_failure, "header");
+	status = JxlDecoderProcessInput(decoder);
+	if (status == JXL_DEC_BASIC_INFO &&
+	    JxlDecoderGetBasicInfo(decoder, &state->info) == JXL_DEC_SUCCESS) {
+		is_done = take_channels(decoder, &state->info, ret_failure);
+		status = JxlDecoderProcessInput(decoder);
+	}
+	if (is_done && status == JXL_DEC_COLOR_ENCODING)
+		read_transfer(decoder, state);
+	else if (ret_failure->class == FAIL_NONE)
+		is_done = fail_of_status(ret_failure, "header", status);
+	JxlDecoderDestroy(decoder);
+	return is_done;
+}
+
+static void jxl_close(struct reading *reading)
+{
+	free(reading->state);
+	reading->state = NULL;
+}
+
+static bool is_hdr(const struct jxl_state *state)
+{
+	return cicp_is_hdr(&state->cicp);
+}
+
+static bool jxl_open(struct reading *ret_reading, const struct source *source,
+                     struct failure *ret_failure)
+{
+	struct jxl_state *state = calloc(1, sizeof(*state));
+
+	if (!state)
+		return fail_of_memory(ret_failure, "header");
+	state->bytes = source->bytes;
+	state->n_bytes = source->n_bytes;
+	if (!read_header(state, ret_failure)) {
+		free(state);
+		return false;
+	}
+	*ret_reading = (struct reading){
+		.size = {state->info.xsize, state->info.ysize},
+		.orientation = 1,
+		.is_deep = state->info.bits_per_sample > 8 || is_hdr(state),
+		.has_alpha = state->info.alpha_bits > 0,
+		.lost = (is_hdr(state) ? LOST_HDR : 0U) |
+	                (state->info.have_animation ? LOST_ANIMATION : 0U),
+		.state = state,
+	};
+	return true;
+}
+
+/* ---- colours ---- */
+
+struct profile {
+	uint8_t *bytes;
+	size_t n;
+};
+
+/* Get a profile; no bytes when there is none. */
+static void get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
+                        struct profile *ret_profile)
+{
+	size_t n = 0;
+
+	*ret_profile = (struct profile){0};
+	if (JxlDecoderGetICCProfileSize(decoder, NULL, target, &n) != JXL_DEC_SUCCESS ||
+	    n == 0 || n > MAX_PROFILE_BYTES)
+		return;
+	ret_profile->bytes = malloc(n);
+	if (ret_profile->bytes &&
+	    JxlDecoderGetColorAsICCProfile(decoder, NULL, target, ret_profile->bytes,
+	                                   n) == JXL_DEC_SUCCESS) {
+		ret_profile->n = n;
+		return;
+	}
+	free(ret_profile->bytes);
+	ret_profile->bytes = NULL;
+}
+
+static bool are_equal(const struct profile *a, const struct profile *b)
+{
+	return a->n == b->n && (a->n == 0 || memcmp(a->bytes, b->bytes, a->n) == 0);
+}
+
+/* A picture while it is decoded: the profiles that it has in the file, and as libjxl gives it. */
+struct decoding {
+	struct profile original, given;
+	/* The samples are floats, to be converted from one profile to the other. */
+	float *floats;
+	struct samples samples;
+};
+
+static void decoding_fini(struct decoding *decoding)
+{
+	free(decoding->original.bytes);
+	free(decoding->given.bytes);
+	free(decoding->floats);
+	samples_fini(&decoding->samples);
+}
+
+static bool needs_conversion(const struct decoding *decoding)
+{
+	return decoding->original.n > 0 && decoding->given.n > 0 &&
+	       !are_equal(&decoding->original, &decoding->given);
+}
+
+/* Find out how the samples come, and make room for them. */
+static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
+                    struct decoding *decoding)
+{
+	const JxlBasicInfo *info = &state->info;
+	unsigned n_bands = info->num_color_channels + (info->alpha_bits > 0 ? 1 : 0);
+	bool is_deep = info->bits_per_sample > 8 || is_hdr(state);
+	size_t n;
+
+	get_profile(decoder, JXL_COLOR_PROFILE_TARGET_ORIGINAL, &decoding->original);
+	get_profile(decoder, JXL_COLOR_PROFILE_TARGET_DATA, &decoding->given);
+	if (!samples_init(&decoding->samples, (struct size){info->xsize, info->ysize},
+	                  n_bands, is_deep))
+		return false;
+	if (!needs_conversion(decoding))
+		return true;
+	n = (size_t)info->xsize * info->ysize;
+	decoding->floats = calloc(n, n_bands * sizeof(float));
+	return decoding->floats != NULL;
+}
+
+static bool give_buffer(JxlDecoder *decoder, struct decoding *decoding)
+{
+	const struct samples *samples = &decoding->samples;
+	JxlPixelFormat format = {
+		.num_channels = samples->n_bands,
+		.data_type = decoding->floats   ? JXL_TYPE_FLOAT
+	                     : samples->is_deep ? JXL_TYPE_UINT16
+	                                        : JXL_TYPE_UINT8,
+		.endianness = JXL_NATIVE_ENDIAN,
+	};
+	size_t n_sample = decoding->floats ? sizeof(float) : samples->is_deep ? 2 : 1;
+	size_t n = (size_t)samples->size.width * samples->size.height * samples->n_bands *
+	           n_sample;
+	size_t n_wanted = 0;
+
+	return JxlDecoderImageOutBufferSize(decoder, &format, &n_wanted) ==
+	               JXL_DEC_SUCCESS &&
+	       n_wanted <= n &&
+	       JxlDecoderSetImageOutBuffer(decoder, &format,
+	                                   decoding->floats ? (void *)decoding->floats
+	                                                    : samples->bytes,
+	                                   n) == JXL_DEC_SUCCESS;
+}
+
+/* lcms2's format of floats or of samples. Alpha is carried along. */
+static cmsUInt32Number pixel_type(unsigned n_bands, bool is_float, unsigned n_bytes)
+{
+	unsigned n_colours = n_bands < 3 ? 1 : 3, space = n_bands < 3 ? PT_GRAY : PT_RGB;
+
+	return FLOAT_SH(is_float ? 1U : 0U) | COLORSPACE_SH(space) |
+	       EXTRA_SH(n_bands - n_colours) | CHANNELS_SH(n_colours) | BYTES_SH(n_bytes);
+}
+
+/* Convert the floats to the profile that the file has. */
+static bool convert(struct decoding *decoding)
+{
+	const struct profile *from = &decoding->given, *to = &decoding->original;
+	struct samples *samples = &decoding->samples;
+	cmsHPROFILE source = cmsOpenProfileFromMem(from->bytes, (cmsUInt32Number)from->n);
+	cmsHPROFILE target = cmsOpenProfileFromMem(to->bytes, (cmsUInt32Number)to->n);
+	cmsHTRANSFORM transform = NULL;
+	size_t n_row = (size_t)samples->size.width * samples->n_bands;
+	size_t n_sample = samples->is_deep ? 2 : 1;
+
+	if (source && target)
+		transform = cmsCreateTransform(
+			source, pixel_type(samples->n_bands, true, sizeof(float)), target,
+			pixel_type(samples->n_bands, false, (unsigned)n_sample),
+			INTENT_RELATIVE_COLORIMETRIC, cmsFLAGS_COPY_ALPHA);
+	for (uint32_t y = 0; transform && y < samples->size.height; y++)
+		cmsDoTransform(transform, decoding->floats + y * n_row,
+		               (uint8_t *)samples->bytes + y * n_row * n_sample,
+		               samples->size.width);
+	if (source)
+		cmsCloseProfile(source);
+	if (target)
+		cmsCloseProfile(target);
+	if (!transform)
+		return false;
+	cmsDeleteTransform(transform);
+	return true;
+}
+
+/* Without a profile of HDR, which says nothing of the SDR picture that is made. */
+static bool make_sdr(const struct jxl_state *state, struct decoding *decoding,
+                     struct failure *ret_failure)
+{
+	struct samples *samples = &decoding->samples;
+	size_t n_pixels = (size_t)samples->size.width * samples->size.height;
+	enum icc_result result = icc_of_cicp(&state->cicp, samples->n_bands < 3,
+	                                     &samples->profile, &samples->n_profile);
+
+	if (result == ICC_UNKNOWN)
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"decode: HDR with primaries of its own is not supported");
+	if (result == ICC_NO_MEMORY ||
+	    !hdr_to_sdr(samples->bytes, n_pixels, samples->n_bands, state->cicp.transfer))
+		return fail_of_memory(ret_failure, "decode");
+	return true;
+}
+
+static bool set_colours(const struct jxl_state *state, struct decoding *decoding,
+                        struct failure *ret_failure)
+{
+	if (is_hdr(state))
+		return make_sdr(state, decoding, ret_failure);
+	if (decoding->floats && !convert(decoding))
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"decode: lcms2 cannot convert to the picture's profile");
+	/* The profile goes with the samples. */
+	decoding->samples.profile = decoding->original.bytes;
+	decoding->samples.n_profile = decoding->original.n;
+	decoding->original = (struct profile){0};
+	return true;
+}
+
+/* ---- decoding ---- */
+
+/* Decode the first frame, or all frames, each over the one before it. */
+static bool run(const struct reading *reading, JxlDecoder *decoder,
+                struct decoding *decoding, struct failure *ret_failure)
+{
+	const struct jxl_state *state = reading->state;
+
+	for (;;) {
+		JxlDecoderStatus status = JxlDecoderProcessInput(decoder);
+
+		switch (status) {
+		case JXL_DEC_COLOR_ENCODING:
+			if (!prepare(state, decoder, decoding))
+				return fail_of_memory(ret_failure, "decode");
+			break;
+		case JXL_DEC_NEED_IMAGE_OUT_BUFFER:
+			if (!give_buffer(decoder, decoding))
+				return fail_of_status(ret_failure, "decode",
+				                      JXL_DEC_ERROR);
+			break;
+		case JXL_DEC_FULL_IMAGE:
+			if (!reading->reads_everything)
+				return true;
+			break;
+		case JXL_DEC_SUCCESS:
+			return true;
+		default:
+			return fail_of_status(ret_failure, "decode", status);
+		}
+	}
+}
+
+static bool jxl_decode(struct reading *reading, struct samples *ret_samples,
+                       struct failure *ret_failure)
+{
+	const struct jxl_state *state = reading->state;
+	JxlDecoder *decoder = create_decoder(state->bytes, state->n_bytes,
+	                                     JXL_DEC_COLOR_ENCODING | JXL_DEC_FULL_IMAGE);
+	struct decoding decoding = {0};
+	bool is_done;
+
+	*ret_samples = (struct samples){0};
+	if (!decoder)
+		return fail_of_memory(ret_failure, "decode");
+	is_done = run(reading, decoder, &decoding, ret_failure);
+	JxlDecoderDestroy(decoder);
+	if (is_done && set_colours(state, &decoding, ret_failure)) {
+		*ret_samples = decoding.samples;
+		decoding.samples = (struct samples){0};
+	} else {
+		is_done = false;
+	}
+	decoding_fini(&decoding);
+	return is_done;
+}
+
+const struct reader reader_jxl = {
+	.reads = jxl_reads,
+	.open = jxl_open,
+	.decode = jxl_decode,
+	.close = jxl_close,
+};

@@ -1,0 +1,9 @@
+/* Whole files of 8 x 8 black pixels, made with `vips black x.avif[strip] 8 8`, and with x.heic. */
+#ifndef PXP_BOMB_SAMPLES_H
+#define PXP_BOMB_SAMPLES_H
+
+#include <stdint.h>
+
+extern const uint8_t sample_avif[294], sample_heic[508];
+
+#endif

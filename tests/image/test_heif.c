@@ -1,0 +1,360 @@
+/* The reader of HEIC and AVIF: the values of colours and alpha, and how pictures are turned. */
+#include "support/test.h"
+
+#include "heif_fixture.h"
+#include "vips_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const enum image_format formats[] = {FORMAT_HEIC, FORMAT_AVIF};
+
+/* Black, white, and two colours between them. */
+static const struct quarters patches = {{{0, 0, 0, 255},
+                                         {255, 255, 255, 255},
+                                         {230, 120, 40, 255},
+                                         {128, 128, 128, 255}}};
+
+/* The middles of the quarters. */
+static int middle_x(int quarter)
+{
+	return HEIF_WIDTH / 4 + quarter % 2 * (HEIF_WIDTH / 2);
+}
+
+static int middle_y(int quarter)
+{
+	return HEIF_HEIGHT / 4 + quarter / 2 * (HEIF_HEIGHT / 2);
+}
+
+/* The AV1 encoder of Debian 12 does not write 10 bits, nor its HEVC encoder 12. */
+static enum image_format format_of_bits(int n_bits)
+{
+	return n_bits == 10 ? FORMAT_HEIC : FORMAT_AVIF;
+}
+
+static VipsImage *read_heif(const struct heif_recipe *recipe, const char *words)
+{
+	struct blob blob = make_heif_picture(recipe);
+	struct recipe to_png = recipe_of_words(words, FORMAT_PNG, ENGINE_VIPS);
+	VipsImage *result = cooked(&blob, &to_png);
+
+	blob_fini(&blob);
+	return result;
+}
+
+static void expect_quarters(VipsImage *image, const struct quarters *quarters,
+                            double factor, double tolerance)
+{
+	int n_bands = vips_image_get_bands(image);
+
+	for (int quarter = 0; quarter < 4; quarter++) {
+		double values[4];
+
+		for (int i = 0; i < n_bands; i++)
+			values[i] = quarters->colours[quarter][i] * factor;
+		EXPECT(is_colour(image, middle_x(quarter), middle_y(quarter), values,
+		                 tolerance * factor));
+	}
+}
+
+TEST(heif, grey_of_the_limited_range_has_whole_black_and_white)
+{
+	static const struct quarters greys = {{{0, 0, 0, 255},
+	                                       {255, 255, 255, 255},
+	                                       {64, 64, 64, 255},
+	                                       {128, 0, 0, 255}}};
+
+	for (int n_bits = 8; n_bits <= 12; n_bits += 2) {
+		struct heif_recipe recipe = {format_of_bits(n_bits), 1, n_bits,
+		                             .quarters = &greys};
+
+		for (int is_limited = 0; is_limited < 2; is_limited++) {
+			VipsImage *image;
+
+			recipe.has_limited_range = is_limited;
+			image = read_heif(&recipe, "depth keep");
+			EXPECT_EQ(vips_image_get_bands(image), 1);
+			EXPECT_EQ(vips_image_get_format(image),
+			          n_bits > 8 ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
+			expect_quarters(image, &greys, n_bits > 8 ? 257 : 1, 1.5);
+			g_object_unref(image);
+		}
+	}
+}
+
+/* The HEVC encoder of Debian 12 does not write alpha of 10 bits. */
+TEST(heif, white_and_opaque_are_the_maximum_at_each_depth)
+{
+	for (int n_bits = 8; n_bits <= 12; n_bits += 2) {
+		int n_bands = n_bits == 10 ? 3 : 4;
+		struct heif_recipe recipe = {format_of_bits(n_bits), n_bands, n_bits,
+		                             .quarters = &patches};
+		double most = n_bits > 8 ? 65535 : 255;
+		VipsImage *image = read_heif(&recipe, "depth keep");
+
+		for (int band = 0; band < n_bands; band++)
+			EXPECT_EQ(value_at(image, middle_x(1), middle_y(1), band), most);
+		expect_quarters(image, &patches, most / 255, 2);
+		g_object_unref(image);
+	}
+}
+
+TEST(heif, colours_multiplied_by_alpha_are_divided_again)
+{
+	static const struct quarters half = {{{128, 128, 128, 128},
+	                                      {230, 120, 40, 128},
+	                                      {40, 180, 90, 255},
+	                                      {255, 255, 255, 64}}};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct heif_recipe recipe = {formats[i], 4, 8, .is_premultiplied = true,
+		                             .quarters = &half};
+		VipsImage *image;
+
+		if (!can_make_heif(formats[i]))
+			continue;
+		image = read_heif(&recipe, "");
+		expect_quarters(image, &half, 1, 4);
+		g_object_unref(image);
+	}
+}
+
+/* The same samples in another space: what Display P3 and Rec. 2020 show them as in sRGB. */
+TEST(heif, code_points_say_what_the_colours_mean)
+{
+	static const struct {
+		unsigned primaries, transfer;
+		double values[3];
+	} cases[] = {
+		{1, 13, {230, 120, 40}}, {2, 2, {230, 120, 40}},  {1, 1, {230, 120, 40}},
+		{12, 13, {248, 112, 0}}, {12, 1, {248, 112, 0}},  {9, 13, {255, 95, 0}},
+		{9, 14, {255, 95, 0}},   {1, 8, {244, 182, 111}}, {1, 4, {230, 119, 35}},
+	};
+
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		struct heif_recipe recipe = {formats[i % 2],
+		                             3,
+		                             8,
+		                             .primaries = cases[i / 2].primaries,
+		                             .transfer = cases[i / 2].transfer,
+		                             .quarters = &patches};
+		static const double white[] = {255, 255, 255};
+		VipsImage *image;
+
+		if (!can_make_heif(formats[i % 2]))
+			continue;
+		image = read_heif(&recipe, "profile srgb");
+		EXPECT(is_colour(image, middle_x(2), middle_y(2), cases[i / 2].values, 3),
+		       "%u/%u", recipe.primaries, recipe.transfer);
+		EXPECT(is_colour(image, middle_x(1), middle_y(1), white, 1));
+		EXPECT(!vips_image_get_typeof(image, VIPS_META_ICC_NAME));
+		g_object_unref(image);
+	}
+}
+
+TEST(heif, code_points_become_a_profile_where_colours_are_kept)
+{
+	struct heif_recipe recipe = {
+		FORMAT_AVIF, 3, 8, .primaries = 12, .transfer = 13, .quarters = &patches};
+	VipsImage *image = read_heif(&recipe, "profile keep");
+
+	EXPECT(vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0);
+	expect_quarters(image, &patches, 1, 3);
+	g_object_unref(image);
+}
+
+/* A white page is at 58 % of PQ and 75 % of HLG. A picture that is no brighter stays as bright. */
+TEST(heif, hdr_becomes_sdr_and_says_so)
+{
+	static const struct {
+		unsigned transfer;
+		uint8_t white;
+	} cases[] = {{16, 148}, {18, 191}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t w = cases[i].white;
+		const struct quarters quarters = {
+			{{0, 0, 0, 255}, {w, w, w, 255}, {w, w, w, 255}, {w, w, w, 255}}};
+		struct heif_recipe recipe = {FORMAT_HEIC,
+		                             3,
+		                             10,
+		                             .primaries = 9,
+		                             .transfer = cases[i].transfer,
+		                             .quarters = &quarters};
+		struct blob blob = make_heif_picture(&recipe);
+		struct recipe to_png = recipe_of_words("profile srgb", FORMAT_PNG,
+		                                       ENGINE_VIPS);
+		struct outcome outcome = run_picture(&blob, "a.avif", &to_png);
+
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT_EQ(outcome.answer.out[0].lost, LOST_HDR);
+		EXPECT(pixel_is_near(&outcome, middle_x(1), middle_y(1),
+		                     (const uint8_t[]){250, 250, 250}));
+		EXPECT(pixel_is_near(&outcome, middle_x(0), middle_y(0),
+		                     (const uint8_t[]){0, 0, 0}));
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+/* Where the quarters of rgbw stand after a turn, for each orientation. */
+static const int places[9][4] = {
+	[1] = {0, 1, 2, 3}, [2] = {1, 0, 3, 2}, [3] = {3, 2, 1, 0}, [4] = {2, 3, 0, 1},
+	[5] = {0, 2, 1, 3}, [6] = {2, 0, 3, 1}, [7] = {3, 1, 2, 0}, [8] = {1, 3, 0, 2}};
+
+static struct quarters turned(unsigned orientation)
+{
+	struct quarters quarters;
+
+	for (int i = 0; i < 4; i++)
+		memcpy(quarters.colours[i], rgbw.colours[places[orientation][i]], 4);
+	return quarters;
+}
+
+TEST(heif, turns_of_the_codec_are_applied_with_and_without_rotation)
+{
+	for (unsigned orientation = 1; orientation <= 8; orientation++) {
+		struct heif_recipe recipe = {
+			FORMAT_AVIF, 3, 8, .orientation = orientation, .quarters = &rgbw};
+		struct quarters upright = turned(orientation);
+		struct blob blob = make_heif_picture(&recipe);
+
+		for (int no_rotate = 0; no_rotate < 2; no_rotate++) {
+			struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+			struct outcome outcome;
+
+			to_png.no_rotate = no_rotate;
+			outcome = run_picture(&blob, "a.avif", &to_png);
+			REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+			EXPECT_EQ(outcome.width,
+			          orientation > 4 ? HEIF_HEIGHT : HEIF_WIDTH);
+			EXPECT(shows_quarters(&outcome, &upright), "orientation %u",
+			       orientation);
+			outcome_fini(&outcome);
+		}
+		blob_fini(&blob);
+	}
+}
+
+/* The associations of an item with properties, in the box "ipma": its id, their number, and the index
+ * of each property. */
+static uint8_t *associations_of(const struct blob *blob, unsigned item)
+{
+	uint8_t *at = memmem(blob->bytes, blob->n, "ipma", 4);
+	unsigned n_items;
+
+	REQUIRE(at != NULL && at[7] == 0, "no short associations");
+	n_items = at[11];
+	at += 12;
+	for (; n_items > 0; n_items--) {
+		if ((unsigned)(at[0] << 8 | at[1]) == item)
+			return at + 2;
+		at += 3 + at[2];
+	}
+	return NULL;
+}
+
+/* The index of the first property of a type among the boxes of "ipco". */
+static unsigned property_index(const struct blob *blob, const char *type)
+{
+	const uint8_t *at = memmem(blob->bytes, blob->n, "ipco", 4);
+
+	REQUIRE(at != NULL);
+	at += 4;
+	for (unsigned i = 1; at + 8 < blob->bytes + blob->n; i++) {
+		if (memcmp(at + 4, type, 4) == 0)
+			return i;
+		at += (size_t)at[2] << 8 | at[3];
+	}
+	return 0;
+}
+
+static int find_association(const uint8_t *list, unsigned index)
+{
+	for (int i = 1; i <= list[0]; i++) {
+		if ((list[i] & 0x7f) == index)
+			return i;
+	}
+	return 0;
+}
+
+/* As some writers associate only the colours with irot. */
+TEST(heif, alpha_turns_with_the_colours_even_if_only_they_are_said_to)
+{
+	static const struct quarters corner = {{{255, 0, 0, 0},
+	                                        {0, 255, 0, 255},
+	                                        {0, 0, 255, 255},
+	                                        {255, 255, 255, 255}}};
+	struct heif_recipe recipe = {FORMAT_AVIF, 4, 8, .orientation = 6,
+	                             .quarters = &corner};
+	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+	struct blob blob = make_heif_picture(&recipe);
+	unsigned irot = property_index(&blob, "irot");
+	uint8_t *list = associations_of(&blob, 2);
+	struct outcome outcome;
+
+	REQUIRE(list != NULL && irot > 0);
+	for (int i = find_association(list, irot); i > 0;
+	     i = find_association(list, irot))
+		list[i] = list[1];
+	outcome = run_picture(&blob, "a.avif", &to_png);
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.n_bands, 4);
+	/* The corner at the top left goes to the top right. */
+	for (int quarter = 0; quarter < 4; quarter++) {
+		int x = outcome.width / 4 + quarter % 2 * (outcome.width / 2);
+		int y = outcome.height / 4 + quarter / 2 * (outcome.height / 2);
+		const uint8_t *pixel = outcome.pixels +
+		                       4 * ((size_t)y * (size_t)outcome.width +
+		                            (size_t)x);
+
+		EXPECT_EQ(pixel[3], quarter == 1 ? 0 : 255);
+	}
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+/* As cavif writes: irot is associated before ispe. */
+TEST(heif, a_turn_may_be_listed_before_the_size)
+{
+	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .orientation = 8,
+	                             .quarters = &rgbw};
+	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+	struct quarters upright = turned(8);
+	struct blob blob = make_heif_picture(&recipe);
+	uint8_t *list = associations_of(&blob, 1), kept;
+	struct outcome outcome;
+	int irot, ispe;
+
+	REQUIRE(list != NULL);
+	irot = find_association(list, property_index(&blob, "irot"));
+	ispe = find_association(list, property_index(&blob, "ispe"));
+	REQUIRE(irot > 0 && ispe > 0);
+	if (ispe < irot) {
+		kept = list[irot];
+		list[irot] = list[ispe];
+		list[ispe] = kept;
+	}
+	outcome = run_picture(&blob, "a.avif", &to_png);
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT(shows_quarters(&outcome, &upright));
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(heif, a_cut_file_is_bad_and_libheif_says_why)
+{
+	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .quarters = &rgbw};
+	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+	struct blob blob = make_heif_picture(&recipe);
+	struct outcome outcome;
+
+	blob.n -= 20;
+	outcome = run_picture(&blob, "a.avif", &to_png);
+	EXPECT(!outcome.is_done);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_BAD_IMAGE);
+	EXPECT(strstr(outcome.answer.failure.text, "libheif") != NULL, "%s",
+	       outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
