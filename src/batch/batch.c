@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -127,6 +128,8 @@ static bool inputs_exist(const struct walk_options *walk, struct report *report)
 
 	/* A name from a list that is missing fails as a file. */
 	for (size_t i = 0; i < walk->n_inputs && !walk->is_list; i++) {
+		if (walk->standard_input > 0 && strcmp(walk->inputs[i], "-") == 0)
+			continue;
 		if (stat(walk->inputs[i], &stat_of_input) == 0 || errno == EACCES)
 			continue; /* an input without permission is reported as a failed file */
 		if (errno == ENOENT)
@@ -495,7 +498,7 @@ static bool open_store(struct batch *batch)
 			report_say(batch->report, "cannot start: no memory");
 		return batch->store != NULL;
 	}
-	batch->store = store_open(output);
+	batch->store = store_open(*output ? output : ".");
 	if (!batch->store && is_places_fault(errno)) {
 		failure_set(&failure, FAIL_IO, "cannot make the output folder %s: %s",
 		            quoted(output), strerrordesc_np(errno));
@@ -514,6 +517,8 @@ static bool open_store(struct batch *batch)
 /* Open the output folder and its records, and start the committer. */
 static bool open_output(struct batch *batch)
 {
+	if (batch->options->output_stream > 0)
+		return true;
 	if (!open_store(batch))
 		return false;
 	if (!batch->store)
@@ -778,6 +783,56 @@ static struct pxp_future *take_complete(struct batch *batch)
 	return future;
 }
 
+/* Write n bytes of a file, from offset on, to the stream of the output. Signals are handled meanwhile:
+ * the reader of a pipe may be slow. False with errno. */
+static bool write_to_stream(struct batch *batch, int content, uint64_t offset, uint64_t n)
+{
+	/* A pipe that is ready takes so much without blocking. */
+	enum { CHUNK_BYTES = PIPE_BUF };
+	struct pollfd events[] = {
+		{.fd = batch->options->output_stream, .events = POLLOUT},
+		{.fd = batch->signals, .events = POLLIN},
+	};
+	char bytes[CHUNK_BYTES];
+	ssize_t n_written;
+
+	while (n > 0) {
+		if (poll(events, 2, -1) > 0 && events[1].revents)
+			on_signals(batch);
+		if (state_of(batch) == BATCH_KILLED) {
+			errno = EINTR;
+			return false;
+		}
+		if (!events[0].revents)
+			continue;
+		n_written = pread(content, bytes, n < CHUNK_BYTES ? n : CHUNK_BYTES,
+		                  (off_t)offset);
+		if (n_written > 0)
+			n_written = write(events[0].fd, bytes, (size_t)n_written);
+		if (n_written < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n_written <= 0)
+			return false;
+		offset += (uint64_t)n_written;
+		n -= (uint64_t)n_written;
+	}
+	return true;
+}
+
+/* Write the output of a file that goes to a stream. If that fails, the place is at fault. */
+static void deliver(struct batch *batch, struct file_result *result)
+{
+	const struct picture_side *side = &result->variants[0].side;
+
+	if (result->content < 0 || result->end != FILE_DONE ||
+	    write_to_stream(batch, result->content, side->offset, side->bytes))
+		return;
+	failure_set(&result->failure, FAIL_IO, "cannot write to standard output: %s",
+	            strerrordesc_np(errno));
+	batch_stop_early(batch, &result->failure);
+	result->end = FILE_CANCELLED;
+}
+
 static void report_complete(struct batch *batch)
 {
 	const char *folder = batch->options->output ? batch->options->output : "";
@@ -786,6 +841,7 @@ static void report_complete(struct batch *batch)
 
 	while ((future = take_complete(batch))) {
 		if (pxp_future_result(future, 0, &result, NULL, NULL) == PXP_OK) {
+			deliver(batch, result);
 			report_result(result, folder, batch->report);
 			file_result_destroy(result);
 		}

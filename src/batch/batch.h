@@ -17,7 +17,11 @@
 struct batch_options {
 	/* The inputs. The batch fills in the folder to skip. */
 	struct walk_options walk;
-	const char *output; /* the output folder; NULL in place */
+	/* The output folder; "": the current one, which is not put before the names of outputs. NULL
+	 * with in_place. */
+	const char *output;
+	/* The only output is written to this descriptor, not to a file. 0: none. */
+	int output_stream;
 	/* Each output replaces its input. No state is kept, and format, variants and overwrite play no
 	 * part. */
 	bool in_place;

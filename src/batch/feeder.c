@@ -64,6 +64,7 @@ void file_result_destroy(struct file_result *result)
 	pxp_future_release(result->task);
 	for (size_t i = 0; i < result->n_variants; i++)
 		free(result->variants[i].name);
+	fd_close(&result->content);
 	free(result->input);
 	free(result);
 }
@@ -77,6 +78,7 @@ static struct file_result *create_result(const struct walk_item *item, size_t n_
 	if (!result)
 		return NULL;
 	result->n_variants = n_variants;
+	result->content = -1;
 	result->queue_ns = result->read_ns = -1;
 	result->work_ns = result->commit_ns = -1;
 	result->input = strdup(item->path);
@@ -486,6 +488,11 @@ static void on_task_done(struct pxp_future *task, void *data)
 	}
 	if (file->content >= 0 && file->known && !adopt_equal_ones(file))
 		fd_close(&file->content);
+	/* The main thread writes it. */
+	if (batch->options->output_stream > 0) {
+		file->result->content = file->content;
+		file->content = -1;
+	}
 	leave_workers(file);
 	if (file->content >= 0) {
 		add_to_committer(file);
@@ -497,7 +504,8 @@ static void on_task_done(struct pxp_future *task, void *data)
 	} else if (file->result->failure.class != FAIL_NONE) {
 		file_fail(file);
 	} else {
-		file_complete(file, FILE_DONE); /* it was only decoded */
+		file_complete(file,
+		              FILE_DONE); /* it was only decoded, or goes to a stream */
 	}
 }
 

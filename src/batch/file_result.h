@@ -41,6 +41,8 @@ struct file_result {
 	/* The last task, which has the standard error of its worker. NULL: the file had no task. */
 	struct pxp_future *task;
 
+	int content; /* of the output that goes to a stream: its memfd; -1 */
+
 	/* The outputs; none when nothing is written. */
 	size_t n_variants;
 	struct variant variants[];

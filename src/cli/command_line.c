@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,13 +28,13 @@ enum {
 
 static const struct command_info commands[N_COMMANDS] = {
 	[COMMAND_NONE] = {NULL, NULL, NULL},
-	[COMMAND_RESIZE] = {"resize", "-s GEOM [OPTION]... INPUT... -o DIR",
+	[COMMAND_RESIZE] = {"resize", "-s GEOM [OPTION]... INPUT... -o DIR|FILE",
                             "scale each image to a size"},
-	[COMMAND_THUMB] = {"thumb", "[OPTION]... INPUT... -o DIR",
+	[COMMAND_THUMB] = {"thumb", "[OPTION]... INPUT... -o DIR|FILE",
                            "make thumbnails: resize, longest side 256 px, never enlarge"},
-	[COMMAND_CONVERT] = {"convert", "-f FORMAT [OPTION]... INPUT... -o DIR",
+	[COMMAND_CONVERT] = {"convert", "-f FORMAT [OPTION]... INPUT... -o DIR|FILE",
                              "change the format; keep metadata, colours and depth"},
-	[COMMAND_FILTER] = {"filter", "CHAIN [OPTION]... INPUT... -o DIR",
+	[COMMAND_FILTER] = {"filter", "CHAIN [OPTION]... INPUT... -o DIR|FILE",
                             "apply filters, such as 'grayscale, blur 1.5, sharpen'"},
 	[COMMAND_VERIFY] = {"verify", "[OPTION]... INPUT...",
                             "read every pixel, write nothing, list broken images"},
@@ -342,6 +343,186 @@ static bool takes_list(struct command_line *line, struct failure *ret_failure)
 	return read_list(line, ret_failure);
 }
 
+/* ---- one file, and standard input and output ---- */
+
+static bool is_standard_stream(const char *word)
+{
+	return word && strcmp(word, "-") == 0;
+}
+
+static bool is_folder(const char *name)
+{
+	struct stat folder;
+
+	return stat(name, &folder) == 0 && S_ISDIR(folder.st_mode);
+}
+
+/* Whether two names are those of one existing file. */
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat stat_of_a, stat_of_b;
+
+	return stat(a, &stat_of_a) == 0 && stat(b, &stat_of_b) == 0 &&
+	       stat_of_a.st_dev == stat_of_b.st_dev &&
+	       stat_of_a.st_ino == stat_of_b.st_ino;
+}
+
+/* Refuse the options that have no effect on a single output. */
+static bool is_one_file_alone(const struct command_line *line,
+                              struct failure *ret_failure)
+{
+	static const char *const others[] = {"name",  "flat",  "on-collision",
+	                                     "shard", "prune", "files-from"};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (is_given(line, others[i]))
+			return failure_set(ret_failure, FAIL_USAGE,
+			                   "--%s needs an output folder, got -o %.60s",
+			                   others[i], line->batch.output);
+	}
+	if (is_given(line, "overwrite") && line->batch.overwrite != OVERWRITE_ALWAYS)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "-o %.60s is always written; remove --overwrite",
+		                   line->batch.output);
+	if (line->batch.state)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "-o %.60s has no state; remove --state",
+		                   line->batch.output);
+	return true;
+}
+
+/* -o FILE: divide it into folder and name, and take the format of its suffix. */
+static bool take_output_file(struct command_line *line, struct failure *ret_failure)
+{
+	const char *output = line->batch.output, *slash = strrchr(output, '/');
+	const enum image_format format = format_of_name(output);
+
+	if (is_given(line, "format") && line->batch.format != FORMAT_NONE &&
+	    line->batch.format != format)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--format %s and -o '%.60s' name different formats",
+		                   format_info(line->batch.format)->extension, output);
+	if (!option_store(option_find("format"), line, format_info(format)->extension,
+	                  ret_failure))
+		return failure_prepend(ret_failure, "--output: ");
+	if (is_same_file(output, line->batch.walk.inputs[0]))
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--output: '%.60s' is the INPUT itself; choose another "
+			"name, or use --in-place",
+			output);
+	line->batch.style.file_name = slash ? slash + 1 : output;
+	line->output_folder = strndup(output, slash ? (size_t)(slash + 1 - output) : 0);
+	if (!line->output_folder)
+		return failure_set(ret_failure, FAIL_USAGE, "no memory");
+	line->batch.output = line->output_folder;
+	return true;
+}
+
+static bool take_output_stream(struct command_line *line, struct failure *ret_failure)
+{
+	if (line->batch.format == FORMAT_NONE)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "-o - needs -f FORMAT, because standard output has no "
+		                   "suffix");
+	if (is_standard_stream(line->report_file))
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"-o - and --report - cannot both have standard output");
+	line->batch.style.file_name = "-";
+	line->batch.output = "";
+	line->batch.output_stream = STDOUT_FILENO;
+	return true;
+}
+
+/* -o: a folder, or with exactly one file as INPUT a file or standard output. */
+static bool fits_output(struct command_line *line, struct failure *ret_failure)
+{
+	const char *output = line->batch.output;
+	const struct walk_options *walk = &line->batch.walk;
+	const bool is_one_file = !line->files_from && walk->n_inputs == 1 &&
+	                         !is_folder(walk->inputs[0]);
+	const bool is_stream = is_standard_stream(output);
+
+	if (!output)
+		return true;
+	if (strstr(output, "%s"))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--output: must be a folder, got '%.60s'; --name "
+		                   "changes the names of outputs",
+		                   output);
+	if (!is_stream && (format_of_name(output) == FORMAT_NONE || is_folder(output)))
+		return true;
+	if (!is_one_file && is_stream)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--output: - needs exactly one file as INPUT; for a "
+		                   "folder named '-' write ./-");
+	if (!is_one_file)
+		return failure_set(
+			ret_failure, FAIL_USAGE,
+			"--output: '%.60s' needs exactly one file as INPUT; else name a "
+			"folder, and choose the format by -f %s",
+			output, format_info(format_of_name(output))->extension);
+	if (!is_one_file_alone(line, ret_failure) ||
+	    !(is_stream ? take_output_stream(line, ret_failure)
+	                : take_output_file(line, ret_failure)))
+		return false;
+	line->batch.overwrite = OVERWRITE_ALWAYS;
+	line->batch.keeps_no_state = true;
+	return true;
+}
+
+/* Copy what standard input has into a sealed memfd, at most n_max bytes. -1 with errno. */
+static int copy_standard_input(uint64_t n_max)
+{
+	int fd = memfd_create("standard input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char bytes[64 * 1024];
+	ssize_t n = 1;
+
+	while (fd >= 0 && n > 0 && n_max > 0) {
+		n = read(STDIN_FILENO, bytes,
+		         n_max < sizeof(bytes) ? n_max : sizeof(bytes));
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0 && !fd_write_all(fd, bytes, (size_t)n))
+			n = -1;
+		else
+			n_max -= n > 0 ? (uint64_t)n : 0;
+	}
+	if (fd >= 0 && n < 0)
+		fd_close(&fd);
+	if (fd >= 0)
+		(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	return fd;
+}
+
+/* Open the INPUT "-": a regular file is used as it is, anything else is read to its end. A file that
+ * is too big is noticed by one byte more than the limit. */
+static bool open_standard_input(struct command_line *line, struct failure *ret_failure)
+{
+	struct walk_options *walk = &line->batch.walk;
+	const uint64_t limit = line->batch.recipe.max_file_bytes;
+	struct stat input;
+	size_t i = 0;
+
+	while (i < walk->n_inputs && !is_standard_stream(walk->inputs[i]))
+		i++;
+	if (i == walk->n_inputs || walk->is_list)
+		return true;
+	if (line->batch.in_place)
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "--in-place needs files, not standard input");
+	if (fstat(STDIN_FILENO, &input) == 0 && S_ISREG(input.st_mode) &&
+	    lseek(STDIN_FILENO, 0, SEEK_CUR) == 0)
+		walk->standard_input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	else
+		walk->standard_input = copy_standard_input(
+			(limit ? limit : RECIPE_MAX_FILE_BYTES) + 1);
+	return walk->standard_input > 0 ||
+	       failure_set(ret_failure, FAIL_USAGE, "cannot read standard input: %s",
+	                   strerrordesc_np(errno));
+}
+
 /* ---- the whole line ---- */
 
 /* Refuse options that the command does not take: they would have no effect. */
@@ -452,7 +633,7 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 		missing = "-s GEOM (size), such as -s 1600";
 	else if (line->command != COMMAND_VERIFY && !line->batch.output &&
 	         !line->batch.in_place)
-		missing = "-o DIR (output folder)";
+		missing = "-o DIR (output folder) or -o FILE";
 	else if (line->batch.walk.n_inputs == 0 && !line->files_from)
 		missing = "INPUT (files or folders)";
 	return !missing || failure_set(ret_failure, FAIL_USAGE, "missing %s", missing);
@@ -522,7 +703,8 @@ bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
 	if (!takes_its_options(line, ret_failure) ||
 	    (line->command == COMMAND_FILTER && !take_chain(line, ret_failure)) ||
 	    !is_complete(line, ret_failure) || !fits_in_place(line, ret_failure) ||
-	    !takes_list(line, ret_failure))
+	    !fits_output(line, ret_failure) || !takes_list(line, ret_failure) ||
+	    !open_standard_input(line, ret_failure))
 		return false;
 	add_defaults(line);
 	add_untrusted(&line->batch);
@@ -534,6 +716,10 @@ void command_line_fini(struct command_line *line)
 	free((void *)line->batch.profile);
 	line->batch.profile = NULL;
 	line->batch.n_profile = 0;
+	if (line->batch.walk.standard_input > 0)
+		fd_close(&line->batch.walk.standard_input);
+	free(line->output_folder);
+	line->output_folder = NULL;
 	free(line->list);
 	free(line->listed);
 	free(line->globs);

@@ -45,7 +45,8 @@ struct command_line {
 	bool is_given[MAX_OPTIONS]; /* by the index in the table of options */
 
 	/* ---- owned ---- */
-	char *list; /* the contents of files_from, and the names in it */
+	char *output_folder; /* of -o FILE */
+	char *list;          /* the contents of files_from, and the names in it */
 	const char **listed;
 	struct walk_glob *globs;
 };

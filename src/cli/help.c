@@ -24,6 +24,8 @@ static const struct {
          "apply filters", true},
 	{COMMAND_VERIFY, "pixpool verify --report report.jsonl Photos",
          "list broken images", true},
+	{COMMAND_RESIZE, "pixpool resize -s 400x a.jpg -o a-400.webp", "one image",
+         false},
 	{COMMAND_INFO, "pixpool info", "formats and limits", false},
 };
 

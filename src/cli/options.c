@@ -103,26 +103,10 @@ static bool take_size(struct command_line *line, const char *value,
 static bool take_output(struct command_line *line, const char *value,
                         struct failure *ret_failure)
 {
-	struct stat folder;
-
 	line->batch.output = value;
-	if (!value[0])
-		return failure_set(ret_failure, FAIL_USAGE, "must be a folder, got ''");
-	if (strcmp(value, "-") == 0)
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "must be a folder, not standard output; for a folder "
-		                   "named '-' write ./-");
-	if (strstr(value, "%s"))
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "must be a folder, got '%.60s'; outputs get the names "
-		                   "of their inputs",
-		                   value);
-	if (format_of_name(value) != FORMAT_NONE && stat(value, &folder) != 0)
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "must be a folder, got '%.60s'; to choose the format "
-		                   "add -f %s",
-		                   value, format_info(format_of_name(value))->extension);
-	return true;
+	return value[0] ||
+	       failure_set(ret_failure, FAIL_USAGE,
+	                   "must be a folder or a file name such as a.webp, got ''");
 }
 
 static bool take_name(struct command_line *line, const char *value,
@@ -468,10 +452,12 @@ const struct cli_option cli_options[] = {
 		.help = "take one of N parts of the inputs, I from 0 to N-1, by a\n"
 		        "hash of the output's name; each part has its own state",
 	}, {
-		.letter = 'o', .name = "output", .argument = "DIR",
+		.letter = 'o', .name = "output", .argument = "DIR|FILE|-",
 		.commands = WRITES, .take = take_output,
 		.help = "output folder, made if it is missing; below it the\n"
-		        "tree of each INPUT folder is repeated",
+		        "tree of each INPUT folder is repeated. With one file as\n"
+		        "INPUT also a file name such as a.webp, which is always\n"
+		        "written, or - for standard output",
 		.group = "Outputs",
 	}, {
 		.name = "flat", .commands = WRITES, .is_flag = true,

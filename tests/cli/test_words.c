@@ -120,7 +120,7 @@ TEST(command_line, an_option_without_its_value_is_refused)
 	static const struct refusal refusals[] = {
 		{"pixpool resize in -o out -s", "-s needs a value: GEOM"},
 		{"pixpool resize in -o out --size", "--size needs a value: GEOM"},
-		{"pixpool resize in -s 32 -vo", "-o needs a value: DIR"},
+		{"pixpool resize in -s 32 -vo", "-o needs a value: DIR|FILE|-"},
 		{"pixpool resize in -s 32 -o out --retries",
 	         "--retries needs a value: N"},
 	};
@@ -274,15 +274,16 @@ TEST(command_line, a_missing_argument_is_named_in_the_message)
 {
 	static const struct refusal refusals[] = {
 		{"pixpool resize in -o out", "missing -s GEOM (size), such as -s 1600"},
-		{"pixpool resize -s 32 in", "missing -o DIR (output folder)"},
-		{"pixpool thumb in", "missing -o DIR (output folder)"},
+		{"pixpool resize -s 32 in", "missing -o DIR (output folder) or -o FILE"},
+		{"pixpool thumb in", "missing -o DIR (output folder) or -o FILE"},
 		{"pixpool thumb -o out", "missing INPUT (files or folders)"},
 		{"pixpool info in", "info takes no INPUT, got 'in'"},
-		{"pixpool convert in -f webp", "missing -o DIR (output folder)"},
+		{"pixpool convert in -f webp",
+	         "missing -o DIR (output folder) or -o FILE"},
 		{"pixpool convert -o out", "missing INPUT (files or folders)"},
 		{"pixpool filter -o out", "missing CHAIN (filters) and INPUT"},
 		{"pixpool filter flip -o out", "missing INPUT (files or folders)"},
-		{"pixpool filter flip in", "missing -o DIR (output folder)"},
+		{"pixpool filter flip in", "missing -o DIR (output folder) or -o FILE"},
 		{"pixpool convert in -o out -s 32",
 	         "convert takes no --size; resize, thumb do"},
 		{"pixpool filter flip in -o out -s 32",
@@ -308,17 +309,22 @@ TEST(command_line, an_output_folder_that_looks_like_a_file_is_refused_with_a_hin
 {
 	static const struct refusal refusals[] = {
 		{"pixpool thumb in -o out.jpg",
-	         "--output: must be a folder, got 'out.jpg'; to choose the format add -f jpg"},
+	         "--output: 'out.jpg' needs exactly one file as INPUT; else name a folder, and "
+	         "choose the format by -f jpg"},
+		{"pixpool thumb a.jpg b.jpg -o out.webp",
+	         "--output: 'out.webp' needs exactly one file as INPUT; else name a folder, and "
+	         "choose the format by -f webp"},
 		{"pixpool thumb in -o tn_%s.jpg",
-	         "--output: must be a folder, got 'tn_%s.jpg'; outputs get the names of their "
-	         "inputs"},
-		{"pixpool thumb in -o ''", "--output: must be a folder, got ''"},
+	         "--output: must be a folder, got 'tn_%s.jpg'; --name changes the names of "
+	         "outputs"},
+		{"pixpool thumb in -o ''",
+	         "--output: must be a folder or a file name such as a.webp, got ''"},
 		{"pixpool thumb in -o -",
-	         "--output: must be a folder, not standard output; for a folder named '-' write "
-	         "./-"},
+	         "--output: - needs exactly one file as INPUT; for a folder named '-' write ./-"},
 	};
 
 	fixture_enter();
+	scratch_folder("in");
 	EXPECT_REFUSED(refusals);
 	/* A folder may have a name that looks like a file's. */
 	scratch_folder("album.jpg");
