@@ -1,5 +1,4 @@
 /*
- *
  * What tests of whole commands share: a scratch folder, images in it, and results as texts that a
  * test compares as a whole.
  */
@@ -45,7 +44,6 @@ const char *as_nobody(void);
 /* ---- results; all texts are static ---- */
 
 /*
- *
  * The records of a report file, sorted, with the summary last. To keep tests readable a " becomes
  * ', numbers that differ between runs (times, worker, encoded bytes, fingerprint) become #, and the
  * member "name" is removed.
@@ -54,8 +52,8 @@ const char *records(const char *path);
 /* The same for records in a text, such as standard output. */
 const char *records_in(const char *text);
 
-/* Plain progress output, with # for numbers that differ between runs: "in # s (# images/s), # kB".
- */
+/* Plain progress output, with # for numbers that differ between runs: "in # s (# images/s), #
+ * kB". */
 const char *plain(const char *text);
 
 /* All names below a folder, sorted, without the state files (.pixpool.db...): "a/b.jpg jpeg 64x43"

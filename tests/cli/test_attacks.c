@@ -1,5 +1,4 @@
 /*
- *
  * Attacks by a worker that an image has taken over. Each row of the table is a command of the
  * scripted engine and the class of failure that the image must get. Each row runs alone, between
  * valid images that must succeed.

@@ -1,5 +1,4 @@
 /*
- *
  * Tests of SVG and PDF with whole commands: drawing workers, which may read fonts and no other
  * files, draw them with their text. A sanitizer build has no sandbox: there the tests draw with
  * --sandbox off, and skip whatever needs the sandbox.

@@ -1,5 +1,4 @@
 /*
- *
  * Tests of the table of formats that pixpool info prints, for each format and each engine: listed
  * formats can be read and written, others are refused as unsupported. The tests also run in a build
  * without libvips.

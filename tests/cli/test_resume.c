@@ -1,5 +1,4 @@
 /*
- *
  * Tests of a second run with the same output folder: up-to-date outputs are not made again,
  * whatever happened to outputs, inputs and state between the runs. The inputs are scripts for the
  * test engine: a script that a worker opens would appear in the report as "ok".

@@ -1,5 +1,4 @@
 /*
- *
  * Tests of signals. One worker waits at a gate and the other images are queued, so every run
  * finishes and cancels the same images.
  */

@@ -1,5 +1,4 @@
 /*
- *
  * Tests with a pseudo-terminal: the text that the program writes at several widths, the terminal
  * modes that it leaves behind, and Ctrl-C as a key.
  */
@@ -218,7 +217,6 @@ TEST(terminal, ctrl_c_lets_running_images_finish_and_restores_the_terminal)
 }
 
 /*
- *
  * The contents of a terminal screen of this width after all output, as rows with '\n' between them.
  * Like xterm, the screen wraps when a character follows the last column. Each column is one byte.
  */

@@ -254,16 +254,12 @@ TEST(suggestions, edit_distance_counts_insertions_deletions_changes_and_swaps)
 		const char *a, *b;
 		unsigned distance;
 	} cases[] = {
-		/* Two neighbouring letters are swapped. */
-		{"info", "info", 0},
-		{"inof", "info", 1},
-		{"xnof", "info", 2},     /* one letter is changed and two are swapped */
-		{"ofrmta", "format", 2}, /* letters are swapped at both ends */
-		{"abcdef", "badcfe", 3}, /* three pairs of letters are swapped */
-		/* Letters with an insertion between them do not count as swapped. */
-		{"ca", "abc", 3},
-		{"format", "formt", 1},
-		{"", "size", 4},
+		{"info", "info", 0},     {"inof", "info", 1}, /* 2 letters swapped */
+		{"xnof", "info", 2},     /* one letter changed, two letters swapped */
+		{"ofrmta", "format", 2}, /* letters swapped at both ends */
+		{"abcdef", "badcfe", 3}, /* three pairs of letters swapped */
+		{"ca", "abc", 3},        /* swapped, but with an insertion between */
+		{"format", "formt", 1},  {"", "size", 4},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -1,5 +1,4 @@
 /*
- *
  * Writers of decompression bombs, one small writer for each format.
  */
 #include "bombs.h"

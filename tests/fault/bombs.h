@@ -1,5 +1,4 @@
 /*
- *
  * Decompression bombs: small files whose picture is enormous, or whose header claims that. Each is
  * made by a few lines that show what is wrong with it.
  */

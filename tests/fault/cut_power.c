@@ -1,5 +1,4 @@
 /*
- *
  * Stop a file system as a power cut does: data that has not reached the disk is lost, including the
  * buffers of the journal.
  *

@@ -1,5 +1,4 @@
 /*
- *
  * The test engine: its input is a script with one command on each line, after a first line
  * "pixpool-scripted". It is linked into test programs only, which read such a file as if it were a
  * picture. Unknown commands fail as bad-image.

@@ -1,5 +1,4 @@
 /*
- *
  * A library for LD_PRELOAD that makes system calls of a program fail, from the n-th call on. Calls
  * by the program's libraries do not fail.
  *

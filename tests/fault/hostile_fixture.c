@@ -1,5 +1,4 @@
 /*
- *
  * Undamaged pictures that tests damage, and a run over the damaged pictures.
  */
 #include "hostile_fixture.h"

@@ -1,5 +1,4 @@
 /*
- *
  * What the tests of hostile pictures share: complete pictures to damage, and a run over the damaged
  * pictures.
  */

@@ -1,5 +1,4 @@
 /*
- *
  * Functions that damage random bytes of a picture, and a parser for each container format that
  * finds the boundaries of headers.
  */

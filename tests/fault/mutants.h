@@ -1,5 +1,4 @@
 /*
- *
  * Damage to pictures: random damage, which depends on a seed so that a failure can be repeated, and
  * truncation at each boundary of a header.
  */

@@ -1,5 +1,4 @@
 /*
- *
  * A reader of records that understands just enough JSON for the names in these tests.
  */
 #include "report_lines.h"
@@ -11,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The string after "key":" in a line, up to the next quote. Names in our tests contain no quotes.
- */
+/* The string after "key":" in a line, up to the next quote. Names in our tests contain no
+ * quotes. */
 static bool member(const char *line, const char *key, char *value, size_t n_value)
 {
 	char pattern[32];

@@ -1,5 +1,4 @@
 /*
- *
  * Commands of the test engine that attack the pool of a worker: forged answers in its channel, and
  * writes of random values to memory shared with the main process.
  *

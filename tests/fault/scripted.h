@@ -7,7 +7,6 @@
 #include <stdbool.h>
 
 /*
- *
  * Commands that need knowledge of the other processes, which this folder does not have. A
  * constructor sets this pointer in programs that link such commands; otherwise it is NULL.
  * *ret_known is whether the line is one of these commands. Returns false with a failure if the

@@ -1,5 +1,4 @@
 /*
- *
  * Fault loops, as in SQLite's tests: run the command over a few images and let the first call of a
  * kind fail, in the next run the second call, and so on until a run makes no such call. Then repeat
  * that with all calls failing from the n-th on. Whatever fails, the command ends by itself with one

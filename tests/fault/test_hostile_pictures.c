@@ -1,5 +1,4 @@
 /*
- *
  * Tests of hostile or damaged pictures with the whole command: decompression bombs of every format,
  * and pictures truncated at each boundary of their headers. (test_mutants.c has random damage.)
  * Each picture fails alone, in bounded time, with a correct failure class.

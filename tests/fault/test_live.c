@@ -1,5 +1,4 @@
 /*
- *
  * Tests of faults during a batch: inputs that change, processes that are killed from outside, and
  * clocks that jump. Each fault affects only the images that it hits.
  */

@@ -1,5 +1,4 @@
 /*
- *
  * A test of thousands of damaged pictures with the whole command: each fails alone, with a correct
  * failure class. A few may crash a codec; these are listed.
  *

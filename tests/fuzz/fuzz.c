@@ -1,5 +1,4 @@
 /*
- *
  * The input reader and the assertions of the fuzz targets.
  */
 #include "fuzz.h"

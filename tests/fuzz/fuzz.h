@@ -1,5 +1,4 @@
 /*
- *
  * What the fuzz targets share: a reader of the input, copies of exact length (so that the sanitizer
  * notices an access one byte beyond the end), and assertions. An assertion that fails ends the run
  * like a crash, and libFuzzer saves the input.

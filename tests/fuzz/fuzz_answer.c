@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: the answer of a worker about a picture, as src/batch checks it. Both the answer and
  * the output are arbitrary bytes. An answer is accepted only if it is complete, and if the output
  * has the announced length and begins as its format requires.

@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: read metadata from an untrusted file, and insert metadata into the same bytes, as if
  * one of our encoders had written them. No metadata block may come back changed.
  */

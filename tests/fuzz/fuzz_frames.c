@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: arbitrary frames of a worker, with descriptors, sent through a real channel at any
  * moment in the life of the worker and its tasks. The input is a sequence of steps for the worker
  * (frames, shared slots, log, end) and for the pool (send, withdraw, time passes). Only the fork

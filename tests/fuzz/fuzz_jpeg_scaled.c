@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: a whole JPEG file for the scaled decoder. The decoder lives as long as the target
  * does, as in a worker. The first byte chooses scales and noise budget.
  *

@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: the writer of records. Whatever bytes a name, a message or the log of a worker
  * contains, a record is one line of JSON in UTF-8 (RFC 8259). A small strict reader checks that,
  * and reads the same path back.

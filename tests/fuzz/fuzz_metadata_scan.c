@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: the readers of metadata in JPEG, PNG and GIF, of EXIF, and of header fields that
  * libraries ignore. The first byte of the input selects one of them.
  */

@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: the reader of picture headers in the main process, which finds size, number of
  * frames, and the memory that a worker will need. The first byte of the input selects the file
  * name, by which TGA is recognised.

@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: a whole PNG file for the reader that reduces the picture while it decompresses. The
  * first byte chooses the factor. In a fuzzing build the checksums of chunks are not checked,
  * because otherwise no input would get far.

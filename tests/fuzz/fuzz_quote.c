@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: quoting of names and messages for a terminal. No control character is printed, and a
  * shell that reads a quoted name gets the same bytes back.
  */

@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: recipes from hostile text and bytes. An accepted recipe is valid. Its text and its
  * packed form can be read back unchanged. Its layout is valid for any picture size.
  */

@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: stamps, which anybody who can write to an output can forge. A stamp that was decoded
  * encodes to the same bytes, and a stamp with a wrong checksum is refused. This target corrects the
  * checksum, so that the fuzzer reaches the code behind that check.

@@ -1,5 +1,4 @@
 /*
- *
  * Fuzz target: the state database, which anybody may have changed. Whatever bytes it has, a run
  * finds rows or none, and can write. The target creates a database, and the input changes bytes of
  * it.

@@ -1,5 +1,4 @@
 /*
- *
  * Write the JPEG files with which fuzzing of the scaled decoder begins: `jpeg_seeds FOLDER`. There
  * is one file of each kind for each scale. The byte before the JPEG data selects the scale.
  */

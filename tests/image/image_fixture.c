@@ -1,4 +1,4 @@
-/* Pictures made by the test, and what picture_run() makes of them. */
+/* Pictures made by tests, and the results of picture_run() for them. */
 #include "image_fixture.h"
 
 #include "recipe/recipe_text.h"
@@ -11,7 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* libvips keeps idle threads for a while after its work. */
+/* libvips keeps idle threads for a while after its work, so the check for threads left behind is
+ * off. */
 __attribute__((constructor)) static void ignore_residue(void)
 {
 	residue_ignore();
@@ -135,7 +136,7 @@ static uint32_t crc32_of(const uint8_t *bytes, size_t n)
 	return ~crc;
 }
 
-/* Right after the first chunk, IHDR, which ends at byte 33. */
+/* The position right after the first chunk, IHDR, which ends at byte 33. */
 void png_insert(struct blob *png, const char *type, const void *bytes, size_t n)
 {
 	struct blob chunk = {0};
@@ -215,7 +216,7 @@ static void count_header(void *data, uint64_t n_pixels)
 	struct outcome *outcome = data;
 
 	outcome->n_headers++;
-	/* of all frames; of what is drawn at another size than its own, that */
+	/* the size of all frames together; for a drawing, the drawn size */
 	EXPECT(n_pixels > 0);
 	if (outcome->answer.n_out == 1 &&
 	    !format_info(outcome->answer.in.format)->is_drawn)

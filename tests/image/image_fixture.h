@@ -1,6 +1,6 @@
 /*
- * What tests of pictures share: pictures made on the spot, run through picture_run(), and
- * the result decoded again. Pixels are compared, never encoded bytes.
+ * What tests of pictures share: pictures made by the test, run through picture_run(), and the
+ * result decoded again. Tests compare pixels, never encoded bytes.
  */
 #ifndef PXP_IMAGE_FIXTURE_H
 #define PXP_IMAGE_FIXTURE_H
@@ -19,42 +19,42 @@ struct blob {
 void blob_fini(struct blob *blob);
 void blob_append(struct blob *blob, const void *bytes, size_t n);
 
-/* Put bytes in at an offset. */
+/* Insert bytes at an offset. */
 void blob_insert(struct blob *blob, size_t at, const void *bytes, size_t n);
 
-/* Whether a text stands anywhere in it. */
+/* Whether a text occurs anywhere in a blob. */
 bool blob_holds(const struct blob *blob, const char *text);
 
-/* The colours of a test picture's quarters: top left, top right, bottom left, bottom
+/* The colours of the four quarters of a test picture: top left, top right, bottom left, bottom
  * right. RGBA. */
 struct quarters {
 	uint8_t colours[4][4];
 };
 
-/* A picture of four quarters, as PNG (1 to 4 bands) or JPEG (1 or 3). */
+/* Make a picture of four quarters, as PNG (1 to 4 bands) or JPEG (1 or 3 bands). */
 struct blob make_png(int width, int height, int n_bands, const struct quarters *quarters);
 struct blob make_jpeg(int width, int height, int n_bands,
                       const struct quarters *quarters);
 
-/* Pixels of 8 bits, row by row, of 1 to 4 bands. */
+/* Make a PNG from 8-bit pixels, row by row, with 1 to 4 bands. */
 struct blob png_of_bytes(const uint8_t *bytes, int width, int height, int n_bands);
 
-/* Red, green, blue, white: no two corners alike. */
+/* Quarters in red, green, blue and white: no two corners are alike. */
 extern const struct quarters rgbw;
 
-/* Segments and chunks to put in. */
+/* Insert a JPEG segment or a PNG chunk. */
 void jpeg_insert(struct blob *jpeg, uint8_t marker, const void *bytes, size_t n);
 void png_insert(struct blob *png, const char *type, const void *bytes, size_t n);
 
-/* EXIF of 26 bytes, a TIFF structure, with this orientation. */
+/* Make EXIF of 26 bytes, a TIFF structure, with this orientation. */
 enum { EXIF_BYTES = 26 };
 void make_exif(uint8_t bytes[EXIF_BYTES], unsigned orientation, bool is_big_endian);
 
-/* A profile that describes itself with these words, of a space such as "RGB ". */
+/* Make a colour profile with this description and this colour space, such as "RGB ". */
 struct blob make_profile(const char *space, const char *words);
 
-/* What picture_run() did: the answer, the output's bytes and, where stb_image can read
- * them, its pixels. */
+/* The result of picture_run(): the answer, the bytes of the output and, if stb_image can read them,
+ * its pixels. */
 struct outcome {
 	bool is_done;
 	struct picture_answer answer;
@@ -64,49 +64,51 @@ struct outcome {
 	int n_headers; /* how often on_header was called */
 };
 
-/* The engines that a test can ask for. */
+/* The engines that a test can select. */
 enum engine_choice { ENGINE_AUTO, ENGINE_VIPS, ENGINE_STB };
 
-/* Let only this engine work. */
+/* Restrict a recipe to this engine. */
 void recipe_use_engine(struct recipe *recipe, enum engine_choice engine);
 
-/* Begin with this recipe: keep the size, write this format. */
+/* A recipe that keeps the size and writes this format. */
 struct recipe recipe_for(enum image_format format, enum engine_choice engine);
 
-/* The same of a recipe's text, such as "size 40x40; fit cover": the words of the options. */
+/* A recipe from its text, such as "size 40x40; fit cover". */
 struct recipe recipe_of_words(const char *words, enum image_format format,
                               enum engine_choice engine);
 
-/* Run once, in a picture_worker of its own, libraries started. outcome_fini() after it. */
+/* Process the picture once, in a new picture_worker with its libraries started. The caller calls
+ * outcome_fini(). */
 struct outcome run_picture(const struct blob *input, const char *name,
                            const struct recipe *recipe);
 
-/* The same where the job claims another length than the input has. */
+/* Like run_picture(), but the task claims that the input has another length. */
 struct outcome run_picture_of(const struct blob *input, const char *name,
                               const struct recipe *recipe, uint64_t claimed_bytes);
 
-/* The same in a picture_worker that stands, after picture_preload(). */
+/* Like run_picture(), in an existing picture_worker, after picture_preload(). */
 struct outcome run_with_worker(struct picture_worker *worker, const struct blob *input,
                                const char *name, const struct recipe *recipe,
                                uint64_t claimed_bytes);
 
-/* Run once for several outputs, each of which gets an outcome of its own. Whether all were made. */
+/* Process the picture once for several outputs, each of which gets an outcome. Returns whether all
+ * were made. */
 bool run_variants(const struct blob *input, const struct recipe *recipes,
                   unsigned n_recipes, struct outcome *ret_outcomes);
 
-/* The same with the profile of a recipe whose space is SPACE_FILE. */
+/* Like run_picture(), with the profile for a recipe whose space is SPACE_FILE. */
 struct outcome run_picture_to_profile(const struct blob *input,
                                       const struct recipe *recipe,
                                       const struct blob *profile);
 void outcome_fini(struct outcome *outcome);
 
-/* Whether the pixel at x, y is near (each band to within 12) this colour. */
+/* Whether the pixel at x, y is close to this colour (each band to within 12). */
 bool pixel_is_near(const struct outcome *outcome, int x, int y, const uint8_t *colour);
 
-/* Whether the middles of its quarters are near these colours. */
+/* Whether the middles of the picture's quarters are close to these colours. */
 bool shows_quarters(const struct outcome *outcome, const struct quarters *quarters);
 
-/* The engines of this build, ENGINE_AUTO at the end. */
+/* The engines of this build; ENGINE_AUTO is the last. */
 extern const enum engine_choice fixture_engines[];
 
 #define FOR_EACH_ENGINE(engine)                                                          \

@@ -1,4 +1,4 @@
-/* Blocks of EXIF made from a list of fields, and a reader for them. */
+/* EXIF blocks made from a list of fields, and a reader for them. */
 #include "metadata_fixture.h"
 
 #include <string.h>
@@ -34,7 +34,7 @@ static void add_value(struct block *to, const struct fixture_field *field, bool 
 		                 field->type == FIXTURE_SHORT ? 2 : 4, is_big);
 }
 
-/* Where a directory's pointer stands, and its tag. */
+/* The directory that contains the pointer to this directory, and the tag of the pointer. */
 static const struct {
 	enum fixture_directory in;
 	uint16_t tag;
@@ -95,7 +95,8 @@ static size_t add_directory(struct block *to, bool is_big,
 struct block fixture_exif(bool is_big_endian, const struct fixture_field *fields,
                           size_t n)
 {
-	/* Directories before those that point to them, so that their places are known. */
+	/* Write inner directories before those that point to them, so that their offsets are
+	 * known. */
 	static const enum fixture_directory order[] = {FIXTURE_THUMBNAIL, FIXTURE_INTEROP,
 	                                               FIXTURE_GPS, FIXTURE_EXIF,
 	                                               FIXTURE_MAIN};

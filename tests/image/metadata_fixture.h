@@ -1,4 +1,4 @@
-/* Small blocks of metadata, made by hand, and looked at by readers of the tests' own. */
+/* Small metadata blocks made by hand, and independent readers to check them. */
 #ifndef PXP_METADATA_FIXTURE_H
 #define PXP_METADATA_FIXTURE_H
 
@@ -13,13 +13,13 @@ enum fixture_directory {
 	N_FIXTURE_DIRECTORIES
 };
 
-/* A field of a TIFF structure: ASCII with text, or whole numbers. */
+/* A field of a TIFF structure: ASCII with a text, or whole numbers. */
 struct fixture_field {
 	enum fixture_directory directory;
 	uint16_t tag, type;
-	const char *text; /* with its final zero; NULL: numbers */
+	const char *text; /* the text with its final zero; NULL: the field has numbers */
 	uint32_t number[4];
-	uint32_t n_numbers; /* 0 means 1 */
+	uint32_t n_numbers; /* number of values; 0 means 1 */
 };
 
 enum {
@@ -30,24 +30,25 @@ enum {
 	FIXTURE_UNDEFINED = 7
 };
 
-/* A TIFF structure of these fields, in the order in which they stand. */
+/* Make a TIFF structure of these fields, in their order. */
 struct block fixture_exif(bool is_big_endian, const struct fixture_field *fields,
                           size_t n);
 
-/* The value of a field, as a reader of its own finds it; empty when there is none. */
+/* The value of a field, as an independent reader finds it; empty if there is none. */
 struct bytes fixture_exif_value(struct bytes tiff, enum fixture_directory directory,
                                 unsigned tag);
 
-/* The first whole number of a field; -1 when there is none. */
+/* The first whole number of a field; -1 if there is none. */
 int64_t fixture_exif_number(struct bytes tiff, enum fixture_directory directory,
                             unsigned tag);
 
-/* The file that a splice makes. */
+/* The file that results from splicing metadata in. */
 struct block fixture_spliced(const struct splice *splice, struct bytes file);
 
 bool fixture_holds(struct bytes bytes, const char *words);
 
-/* An output of 320 x 240, all of an upright 640 x 480 input, sRGB, JPEG. */
+/* Facts about an output of 320 x 240 that shows all of an upright input of 640 x 480; sRGB,
+ * JPEG. */
 struct metadata_target fixture_target(void);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Any recipe on any picture: nothing crashes, the size that was planned is the size that comes
- * out, and the size of a fresh decode. Chosen by a generator with a fixed seed.
+ * Tests with random recipes on random pictures: nothing crashes, and the output has both the
+ * planned size and the size of a separate decode. The random generator has a fixed seed.
  */
 #include "support/test.h"
 
@@ -24,7 +24,7 @@ static bool once_in(unsigned n)
 	return below(n) == 0;
 }
 
-/* A side of a picture: mostly small, at times 1, at times long. */
+/* A random side length: mostly small, sometimes 1, sometimes long. */
 static int any_side(void)
 {
 	return once_in(8) ? 1 : once_in(12) ? 700 + (int)below(900) : 2 + (int)below(90);
@@ -81,7 +81,7 @@ static VipsImage *animated(VipsImage *image, int height)
 	return image;
 }
 
-/* A picture of one of the ways in which there are pictures. */
+/* A random picture of one of many kinds. */
 static struct blob any_picture(void)
 {
 	int width = any_side(), height = any_side();
@@ -187,7 +187,7 @@ static struct recipe any_recipe(enum engine_choice engine)
 		.intent = (enum intent)below(N_INTENTS),
 		.depth = (enum depth)below(N_DEPTHS),
 		.quality = (uint8_t)below(101),
-		.has_effort = true, /* 0 to 2: this is no race */
+		.has_effort = true, /* pick one of the engines 0 to 2 */
 		.effort = (uint8_t)below(3),
 		.lossless = once_in(3),
 		.progressive = once_in(3),
@@ -206,7 +206,8 @@ static struct recipe any_recipe(enum engine_choice engine)
 	return recipe;
 }
 
-/* The size that comes out, as far as it is known from the header's; false when it is not. */
+/* The expected size of the output, computed from the size in the header. Returns false if it cannot
+ * be known. */
 static bool plan(const struct recipe *recipe, struct size from, struct size *ret_size)
 {
 	struct filter_chain before, after;
@@ -228,7 +229,7 @@ static bool plan(const struct recipe *recipe, struct size from, struct size *ret
 static void check(struct picture_worker *worker, const struct recipe *recipe,
                   const struct outcome *outcome, __attribute__((unused)) int round)
 {
-	/* What was not rotated may have kept its orientation. */
+	/* A picture that was not rotated may have kept its orientation. */
 	const struct recipe plain = {
 		.format = FORMAT_PNG, .max_frames = 1, .no_rotate = recipe->no_rotate};
 	const struct picture_side *in = &outcome->answer.in,

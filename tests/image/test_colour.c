@@ -1,4 +1,4 @@
-/* Colour: profiles, depth, linear light, grey and alpha, measured in decoded pixels. */
+/* Tests of colour: profiles, depth, linear light, grey and alpha, measured in decoded pixels. */
 #include "support/test.h"
 
 #include "vips_fixture.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A picture of one colour, 32 x 32. */
+/* Make a picture of one colour, 32 x 32. */
 static VipsImage *plain(const uint8_t *colour, int n_bands)
 {
 	uint8_t bytes[32 * 32 * 4];
@@ -37,7 +37,8 @@ static void finish(VipsImage *image, struct blob *blob)
 	blob_fini(blob);
 }
 
-/* Pure red of sRGB in the Display P3 profile of libvips, by the primaries of both. */
+/* Pure sRGB red, as values in the Display P3 profile of libvips, computed from the primaries of
+ * both. */
 static const double red_in_p3[] = {234, 51, 35};
 
 TEST(colour, p3_output_carries_its_profile_whatever_metadata_is_kept)
@@ -72,7 +73,7 @@ TEST(colour, wide_gamut_colours_are_kept_with_their_profile_or_converted)
 	const void *profile;
 	size_t n;
 
-	/* These values are in P3; in sRGB they are others. */
+	/* These values are P3 values; as sRGB they would be different. */
 	REQUIRE(!vips_icc_transform(image, &p3, "p3", "input_profile", "srgb", NULL));
 	REQUIRE(!vips_image_get_blob(p3, VIPS_META_ICC_NAME, &profile, &n));
 	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, n);
@@ -100,7 +101,7 @@ TEST(colour, wide_gamut_colours_are_kept_with_their_profile_or_converted)
 	finish(image, &blob);
 }
 
-/* libvips 8.14.1 frees it with the opened picture. */
+/* libvips 8.14.1 frees the profile with the opened picture. */
 TEST(colour, the_profile_of_a_heic_or_avif_is_kept)
 {
 	static const uint8_t values[] = {200, 100, 50};
@@ -144,7 +145,7 @@ TEST(colour, cmyk_is_converted_by_its_embedded_profile)
 	is_colour(result, 8, 8, want, 6);
 	g_object_unref(result);
 
-	/* Without its profile, libvips uses its own one, which is the same. */
+	/* If the profile is missing, libvips uses a built-in one, which is the same. */
 	blob_fini(&blob);
 	blob = encoded(cmyk, ".tif[strip]");
 	result = cooked(&blob, &recipe);
@@ -176,7 +177,7 @@ TEST(colour, cmyk_is_kept_in_formats_that_support_it)
 	g_object_unref(result);
 
 	g_free(ink);
-	/* PNG has no CMYK. */
+	/* PNG does not support CMYK. */
 	recipe.format = FORMAT_PNG;
 	result = cooked(&blob, &recipe);
 	EXPECT_EQ(vips_image_get_bands(result), 3);
@@ -196,7 +197,7 @@ TEST(colour, depth_keep_keeps_16_bits_in_every_format_that_supports_them)
 
 	vips_fixture_start();
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		/* not a value that 8 bits have */
+		/* a value that 8 bits cannot represent */
 		values[i] = (uint16_t)(10000 + 37 * (i % 3));
 	image = vips_image_new_from_memory_copy(values, sizeof(values), 32, 32, 3,
 	                                        VIPS_FORMAT_USHORT);
@@ -266,7 +267,7 @@ TEST(colour, depth_16_turns_8_bit_input_into_16_bit_output)
 	finish(image, &blob);
 }
 
-/* Lines of black and white: half the light, or half the value. */
+/* The mean of black and white lines is half the linear light, or half the encoded value. */
 static VipsImage *stripes(void)
 {
 	static uint8_t bytes[64 * 64 * 3];
@@ -378,7 +379,7 @@ TEST(colour, tiff_files_of_every_sample_depth_are_read)
 
 TEST(colour, lossless_outputs_keep_the_pixel_values)
 {
-	/* AVIF and HEIC separate luma and chroma, which rounds. */
+	/* AVIF and HEIC convert RGB to luma and chroma, which rounds values. */
 	static const struct {
 		enum image_format format;
 		double tolerance;

@@ -1,6 +1,6 @@
 /*
- * SVG and PDF: their text is drawn, they have the size of the output, and a drawing that
- * would be incomplete fails. The inputs are written here.
+ * Tests of SVG and PDF: their text is drawn, they are drawn at the size of the output, and a
+ * drawing that would be incomplete fails. The tests write the inputs.
  */
 #include "vips_fixture.h"
 
@@ -44,8 +44,8 @@ static struct recipe boxed(enum image_format format, uint32_t width, uint32_t he
 	return recipe;
 }
 
-/* The number of output pixels that are nearer to black than to white; transparent ones
- * count as white. */
+/* The number of output pixels that are closer to black than to white; transparent ones count as
+ * white. */
 static int count_dark(const struct outcome *outcome)
 {
 	int n = 0, n_bands = outcome->n_bands;
@@ -69,7 +69,7 @@ static int dark_of(const char *text, const char *name, uint32_t side)
 	return n;
 }
 
-/* Expect a failure with this class and these words. */
+/* Check that the picture fails with this class and this text in the message. */
 static void expect_failure(const char *text, const char *name,
                            const struct recipe *recipe, enum fail_class class,
                            const char *words)
@@ -83,9 +83,10 @@ static void expect_failure(const char *text, const char *name,
 	outcome_fini(&outcome);
 }
 
-/* ---- PDF, made of its objects ---- */
+/* ---- writing a PDF from its objects ---- */
 
-/* A page of 200 x 100 points with this content and these other entries in its dictionary. */
+/* A PDF page of 200 x 100 points with this content and these additional entries in its
+ * dictionary. */
 static const char *page(const char *content, const char *more)
 {
 	static char text[4096];
@@ -104,7 +105,7 @@ static const char *page(const char *content, const char *more)
 #define HELVETICA "5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"
 #define HELLO     "BT /F1 40 Tf 10 40 Td (Hello) Tj ET"
 
-/* A font that is not embedded, of a script that needs a CMap. */
+/* A font that is not embedded, for a script that needs a CMap. */
 #define JAPANESE                                                                         \
 	"5 0 obj<</Type/Font/Subtype/Type0/BaseFont/HeiseiKakuGo-W5/Encoding/"           \
 	"UniJIS-UCS2-H/DescendantFonts[6 0 R]>>endobj\n"                                 \
@@ -145,7 +146,7 @@ TEST(draw, a_pdf_with_unknown_characters_is_unsupported)
 	               &recipe, FAIL_UNSUPPORTED,
 	               "cannot draw all text: Missing language pack for 'Adobe-Japan1' "
 	               "mapping: install poppler-data");
-	/* Text missing in one picture does not fail the next one. */
+	/* Missing text in one picture does not make the next picture fail. */
 	EXPECT(dark_of(page(HELLO, HELVETICA), "a.pdf", 400) > 1500);
 }
 
@@ -203,8 +204,8 @@ TEST(draw, a_font_that_cannot_be_opened_fails_the_picture)
 
 static const struct size_row {
 	const char *svg;
-	uint32_t width, height;         /* of the drawing */
-	uint32_t out_width, out_height; /* in a box of 100 */
+	uint32_t width, height;         /* size of the drawing */
+	uint32_t out_width, out_height; /* expected size in a box of 100 x 100 */
 } size_rows[] = {
 	{SVG "width='40' height='20'/>", 40, 20, 100, 50},
 	{SVG "width='400' height='200'/>", 400, 200, 100, 50},
@@ -238,7 +239,7 @@ TEST(draw, the_size_of_an_svg_is_its_declared_size_or_that_of_its_contents)
 	}
 }
 
-/* An enlarged picture of 10 x 10 would have an edge two of its pixels wide. */
+/* If the SVG were drawn at 10 x 10 and then enlarged, the edge would be two of its pixels wide. */
 TEST(draw, a_drawing_is_drawn_at_the_size_of_the_output)
 {
 	static const char *const texts[] = {
@@ -371,7 +372,7 @@ TEST(draw, an_svg_may_be_utf_16_in_either_byte_order)
 	}
 }
 
-/* ---- what is not whole, or not for us ---- */
+/* ---- damaged and unsupported drawings ---- */
 
 TEST(draw, the_first_page_of_a_pdf_is_drawn)
 {
@@ -438,7 +439,7 @@ TEST(draw, a_damaged_svg_is_a_bad_image)
 	expect_failure(SVG "/>", "a.svg", &recipe, FAIL_BAD_IMAGE, "bad dimensions");
 }
 
-/* No other file comes into a picture, whatever its name is. */
+/* No other file is drawn, whatever name the drawing refers to. */
 TEST(draw, a_drawing_never_shows_the_contents_of_other_files)
 {
 	struct blob png = make_png(8, 8, 3,
@@ -476,7 +477,7 @@ TEST(draw, a_drawing_never_shows_the_contents_of_other_files)
 	scratch_leave();
 }
 
-/* ---- packed ---- */
+/* ---- compressed SVG ---- */
 
 static struct blob packed(const void *bytes, size_t n)
 {
@@ -540,7 +541,7 @@ TEST(draw, a_compressed_svg_is_decompressed_up_to_a_limit)
 	free(spaces);
 }
 
-/* ---- who draws ---- */
+/* ---- which workers draw ---- */
 
 static void expect_refused(enum picture_drawing drawing, bool is_to_draw,
                            const char *words)

@@ -1,6 +1,6 @@
 /*
- * The options of each encoder, checked by the markers in the file, or by the distance of
- * its pixels from the input.
+ * Tests of the options of each encoder, checked by markers in the file, or by the difference of its
+ * pixels from the input.
  */
 #include "support/test.h"
 
@@ -13,7 +13,7 @@
 
 enum { SIDE = 96 };
 
-/* Colours that change within a few pixels, so that every encoder loses something. */
+/* A picture whose colours change within a few pixels, so that every lossy encoder changes it. */
 static VipsImage *busy(void)
 {
 	static uint8_t bytes[SIDE * SIDE * 3];
@@ -28,7 +28,7 @@ static VipsImage *busy(void)
 	return image_of_bytes(bytes, SIDE, SIDE, 3);
 }
 
-/* False if this build does not write the format. */
+/* Returns false if this build does not write the format. */
 static bool make(struct outcome *ret_outcome, VipsImage *image, const char *words,
                  enum image_format format)
 {
@@ -46,7 +46,7 @@ static bool make(struct outcome *ret_outcome, VipsImage *image, const char *word
 	return false;
 }
 
-/* The PSNR of the output to the input, and its size. */
+/* The PSNR of the output compared with the input, and the size of the output. */
 static bool measure(const char *words, enum image_format format, double *ret_psnr,
                     size_t *ret_bytes)
 {
@@ -110,8 +110,8 @@ TEST(encoders, each_encoder_has_its_documented_default_quality)
 	}
 }
 
-/* Where effort costs only time, the picture is the same; else it may be nearer to the
- * input. */
+/* In formats where effort only costs time the picture is the same; in the others it may be closer
+ * to the input. */
 TEST(encoders, more_effort_makes_smaller_files)
 {
 	static const struct {
@@ -144,7 +144,7 @@ TEST(encoders, more_effort_makes_smaller_files)
 	}
 }
 
-/* In a GIF, effort is spent on finding the colours of the palette. */
+/* In a GIF, effort goes into choosing the colours of the palette. */
 TEST(encoders, more_effort_gives_a_gif_better_colours)
 {
 	double fast, slow;
@@ -155,7 +155,7 @@ TEST(encoders, more_effort_gives_a_gif_better_colours)
 	EXPECT(slow > fast, "%g and %g", slow, fast);
 }
 
-/* ---- marks ---- */
+/* ---- markers in the file ---- */
 
 static const uint8_t *find(const struct outcome *outcome, const char *name)
 {
@@ -214,8 +214,8 @@ TEST(encoders, outputs_are_progressive_only_on_request)
 	g_object_unref(image);
 }
 
-/* 1: one colour for four pixels, 3: one for each. By the configuration that HEVC and AV1 have
- * in the file: chromaFormat, and subsampling to the right and down. */
+/* 1: one chroma sample for four pixels, 3: one for each pixel. Read from the HEVC and AV1
+ * configuration in the file: chromaFormat, and subsampling to the right and down. */
 static int heif_chroma(const struct outcome *outcome, enum image_format format)
 {
 	if (format == FORMAT_HEIC)
@@ -253,7 +253,7 @@ TEST(encoders, chroma_subsampling_of_heic_and_avif_follows_the_option)
 	g_object_unref(image);
 }
 
-/* Thin lines of pure colours, which plain subsampling makes muddy. */
+/* Thin lines of pure colours, which chroma subsampling blurs visibly. */
 TEST(encoders, webp_with_subsampling_444_keeps_thin_coloured_lines_better)
 {
 	static uint8_t bytes[SIDE * SIDE * 3];
@@ -312,7 +312,7 @@ TEST(encoders, lossless_webp_is_written_as_a_vp8l_chunk)
 	g_object_unref(image);
 }
 
-/* Steps of a 64th of an 8-bit step. */
+/* A gradient in steps of 1/64 of an 8-bit step. */
 TEST(encoders, heic_and_avif_can_keep_more_than_8_bits_per_sample)
 {
 	static const enum image_format formats[] = {FORMAT_HEIC, FORMAT_AVIF};

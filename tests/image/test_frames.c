@@ -1,4 +1,5 @@
-/* Animations: frames, delays and loops come through, each frame for itself. */
+/* Tests of animations: frames, delays and loop count are kept, and each frame is processed
+ * separately. */
 #include "support/test.h"
 
 #include "vips_fixture.h"
@@ -9,7 +10,7 @@ enum { WIDTH = 64, HEIGHT = 48, N_FRAMES = 5 };
 
 static const int delays[N_FRAMES] = {40, 100, 70, 250, 90};
 
-/* Frames of one colour each, so that what bleeds from one into the next is seen. */
+/* Each frame has one colour, so that bleeding from one frame into the next is visible. */
 static const uint8_t colours[N_FRAMES][3] = {
 	{255, 0, 0}, {0, 0, 255}, {255, 255, 255}, {0, 0, 0}, {0, 255, 0}};
 
@@ -45,7 +46,7 @@ static void expect_frames(VipsImage *image, int width, int height, int loop)
 	EXPECT_EQ(n, loop);
 }
 
-/* Not a row of a frame has anything of its neighbours. */
+/* Check that no row of a frame has colour from its neighbours. */
 static void expect_pure(VipsImage *image, double tolerance)
 {
 	int height = vips_image_get_page_height(image);
@@ -85,7 +86,7 @@ TEST(frames, frames_delays_and_loop_count_of_an_animation_are_kept)
 		expect_pure(image, ways[i].tolerance);
 		g_object_unref(image);
 
-		/* Not scaled, and for ever. */
+		/* An animation that is not scaled and loops for ever. */
 		blob_fini(&blob);
 		blob = animation(ways[i].suffix, 0);
 		recipe.geometry = (struct geometry){0};
@@ -106,7 +107,7 @@ TEST(frames, a_format_without_animation_gets_the_first_frame)
 		struct recipe recipe = recipe_for(formats[i], ENGINE_AUTO);
 		VipsImage *image;
 
-		recipe.max_frames = 1; /* more are not decoded */
+		recipe.max_frames = 1; /* additional frames are not decoded */
 		image = cooked(&blob, &recipe);
 		EXPECT_EQ(vips_image_get_height(image), HEIGHT);
 		is_colour(image, 9, 9, (const double[]){255, 0, 0, 255}, 3);

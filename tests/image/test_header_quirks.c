@@ -1,4 +1,5 @@
-/* What headers say and libvips passes over: pictures whose pixels mean something else. */
+/* Tests of pictures whose headers contain information that libvips ignores, so that their pixels
+ * mean something else. */
 #include "support/test.h"
 
 #include "image/header/header_quirks.h"
@@ -11,7 +12,7 @@
 
 enum { SIDE = 8 };
 
-/* The quarters of rgbw, of which a sample is 0 or the most, or half of it. */
+/* The quarters of rgbw, in which each sample is 0, the maximum value, or half of it. */
 static unsigned sample_at(int x, int y, int band, unsigned most)
 {
 	unsigned value = rgbw.colours[2 * (y >= SIDE / 2) + (x >= SIDE / 2)][band];
@@ -80,7 +81,7 @@ TEST(header_quirks, the_maximum_value_of_a_pnm_is_white_after_scaling_at_16_bits
 	blob_fini(&blob);
 }
 
-/* Rows of floats from the bottom up. */
+/* Make a PFM: rows of floats, the bottom row first. */
 static struct blob pfm_of(int n_bands, bool is_big_endian, double factor)
 {
 	struct blob blob = {0};
@@ -104,7 +105,7 @@ static struct blob pfm_of(int n_bands, bool is_big_endian, double factor)
 
 TEST(header_quirks, a_pfm_holds_linear_light_with_the_bottom_row_first)
 {
-	/* Half of the light, by sRGB's curve. */
+	/* The sRGB value of half the linear light. */
 	const double half = 255 * (1.055 * pow(0.5, 1 / 2.4) - 0.055);
 	const double dim[] = {half, 0, 0}, blue[] = {0, 0, 255}, dark[] = {0};
 
@@ -168,7 +169,8 @@ TEST(header_quirks,
 	}
 }
 
-/* The value of a TIFF's tag of one short, in the first directory of this little-endian file. */
+/* The position of the value of a TIFF tag that is one short, in the first directory of this
+ * little-endian file. */
 static uint8_t *tiff_short_at(struct blob *tiff, unsigned tag)
 {
 	uint32_t at;
@@ -214,7 +216,8 @@ TEST(header_quirks, a_ycbcr_tiff_is_read_if_jpeg_compressed_and_otherwise_unsupp
 	g_object_unref(image);
 }
 
-/* Read from copies that end where their memory ends, for a sanitizer to see. */
+/* The headers are read from copies of exact length, so that a sanitizer notices reads past the
+ * end. */
 TEST(header_quirks, the_header_readers_never_read_past_the_end_of_the_file)
 {
 	static const char heads[][60] = {

@@ -1,11 +1,11 @@
-/* Metadata: what comes through, and that nothing else does. */
+/* Tests of metadata: what is kept, and that nothing else is. */
 #include "support/test.h"
 
 #include "vips_fixture.h"
 
 #include <string.h>
 
-/* A picture with one word of each class, and a preview, as JPEG. */
+/* Make a JPEG with one recognisable text in each class of metadata, and a preview. */
 static struct blob marked(void)
 {
 	static uint8_t bytes[48 * 32 * 3];
@@ -56,7 +56,7 @@ TEST(keep, the_test_picture_contains_metadata_of_every_class)
 	blob_fini(&blob);
 }
 
-/* The formats whose files can be searched for words, and what they can carry of KEEP_ALL. */
+/* The formats whose files can be searched for these texts, and the classes that they can store. */
 static const struct {
 	enum image_format format;
 	unsigned carries;
@@ -68,7 +68,8 @@ static const struct {
 	{FORMAT_TIFF, KEEP_ALL},
 	{FORMAT_PNG, KEEP_EXIF | KEEP_GPS | KEEP_ICC | KEEP_XMP},
 	{FORMAT_GIF, 0},
-	{FORMAT_JXL, KEEP_EXIF | KEEP_GPS | KEEP_XMP}, /* it packs profiles */
+	/* This format compresses profiles. */
+	{FORMAT_JXL, KEEP_EXIF | KEEP_GPS | KEEP_XMP},
 	{FORMAT_JP2, 0},
 	{FORMAT_PNM, 0},
 	{FORMAT_BMP, 0},
@@ -89,7 +90,7 @@ TEST(keep, keep_none_leaves_no_metadata_in_any_format)
 		if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
 			continue;
 		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
-		EXPECT_EQ(outcome.answer.out[0].width, 32); /* upright */
+		EXPECT_EQ(outcome.answer.out[0].width, 32); /* orientation 1: upright */
 		for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
 			EXPECT(!blob_holds(&outcome.output, words[w]), "%s: %s",
 			       format_info(carriers[i].format)->name, words[w]);
@@ -117,7 +118,8 @@ TEST(keep, keep_with_one_class_keeps_only_that_class)
 			struct outcome outcome;
 
 			if (carriers[i].format == FORMAT_PNG || carriers[i].carries == 0)
-				break; /* PNG deflates: see below */
+				/* PNG compresses text, so PNG has a test of its own below. */
+				break;
 			recipe.keep = (uint8_t)keep;
 			outcome = run_picture(&blob, "a.jpg", &recipe);
 			if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
@@ -293,7 +295,7 @@ TEST(keep, a_preview_image_in_xmp_is_never_kept)
 	blob_fini(&plain);
 }
 
-/* EXIF whose first directory leads to one with a maker's note, where cameras have previews. */
+/* EXIF whose first directory points to one with a maker note, as in the EXIF of cameras. */
 TEST(keep, an_exif_maker_note_is_never_kept)
 {
 	static const char exif[] = "Exif\0\0II*\0\10\0\0\0"

@@ -1,4 +1,5 @@
-/* Light over 1: what HDR and float samples have, and other formats clip. */
+/* Tests of linear light values above 1, which HDR and float samples can have and other formats
+ * clip. */
 #include "support/test.h"
 
 #include "vips_fixture.h"
@@ -10,7 +11,8 @@
 
 enum { WIDTH = 80, HEIGHT = 60 };
 
-/* Rises by 1/4 with each pixel to the right in red and down in green; blue is 40. */
+/* The red value rises by 1/4 with each pixel to the right, green with each pixel down; blue is
+ * 40. */
 static VipsImage *ramp(void)
 {
 	float *values = malloc(sizeof(*values) * WIDTH * HEIGHT * 3), *to = values;
@@ -43,7 +45,7 @@ static struct blob ramp_as(const char *suffix)
 	return blob;
 }
 
-/* What comes out, as float. */
+/* The output as float samples. */
 static VipsImage *light_of(const struct blob *blob, const struct recipe *recipe)
 {
 	VipsImage *coded = cooked(blob, recipe), *made = NULL, *image;
@@ -56,7 +58,8 @@ static VipsImage *light_of(const struct blob *blob, const struct recipe *recipe)
 	return image;
 }
 
-/* The bytes of a pixel share the exponent of its greatest value: of 40 a step is 1/4. */
+/* The three values of a pixel share the exponent of the largest one: next to a value of 40 a step
+ * is 1/4. */
 enum { STEPS = 2 };
 static const double step = 0.25;
 
@@ -70,7 +73,8 @@ TEST(linear_light, values_above_1_survive_scaling_cropping_and_rotating)
 		VipsImage *image;
 		struct failure failure;
 
-		/* The middle 60 x 60 of it, a third of that, turned and mirrored. */
+		/* Crop the middle 60 x 60 pixels, reduce them to a third, rotate and mirror
+		 * them. */
 		recipe.geometry = (struct geometry){
 			.width = 20, .height = 20, .fit = FIT_COVER};
 		REQUIRE(filters_parse(&recipe.filters, "rotate 90, flop", &failure));
@@ -88,7 +92,7 @@ TEST(linear_light, values_above_1_survive_scaling_cropping_and_rotating)
 
 TEST(linear_light, values_above_1_survive_enlarging_and_padding_on_a_canvas)
 {
-	/* The light of 128 of sRGB, by its curve. */
+	/* The linear light of the sRGB value 128. */
 	const double grey = pow((128 / 255.0 + 0.055) / 1.055, 2.4);
 	const double around[] = {grey, grey, grey}, inside[] = {10, 7.5, 40};
 	struct blob blob = ramp_as(".hdr");
@@ -162,7 +166,7 @@ TEST(linear_light, exposure_and_primaries_of_an_hdr_are_kept)
 	plain = light_of(&blob, &recipe);
 	REQUIRE(!vips_image_get_double(plain, "rad-expos", &number));
 	EXPECT(fabs(number - 1) < 1e-6);
-	/* Of two the last counts. */
+	/* If a header line occurs twice, the last one counts. */
 	blob_insert(&blob,
 	            (size_t)(strstr((char *)blob.bytes, "\n\n") + 1 - (char *)blob.bytes),
 	            mark, sizeof(mark) - 1);

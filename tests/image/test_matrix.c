@@ -1,7 +1,7 @@
 /*
- * Every kind of picture that libvips writes, into every format that we write: it looks as it
- * did, or fails as what this build cannot read. What a combination lacks is never a bug of ours,
- * which class internal would say.
+ * Tests of every kind of picture that libvips writes, converted into every format that we write:
+ * the output looks like the input, or fails as unsupported by this build. A combination that is not
+ * supported must never fail with class internal.
  */
 #include "support/test.h"
 
@@ -14,7 +14,8 @@
 
 enum { SIDE = 48, N_BANDS = 4 };
 
-/* Top left, top right, bottom left, bottom right: soft enough for every encoder. */
+/* The colours of the quarters: top left, top right, bottom left, bottom right. They are soft enough
+ * for every encoder. */
 static const uint8_t quarters[4][3] = {
 	{170, 80, 80}, {90, 150, 100}, {100, 110, 160}, {238, 238, 238}};
 
@@ -23,13 +24,16 @@ enum look { COLOURS, GREYS, BLACK_OR_WHITE, ANYTHING };
 static const struct kind {
 	const char *name;
 	enum look look;
-	int n_bands;              /* of the 8 bit picture that it is made of */
-	VipsInterpretation space; /* that it is taken to; ERROR: it stays */
-	VipsBandFormat samples;   /* that it is cast to then; NOTSET: it stays */
-	double factor;       /* that it is multiplied with before; 0 and 1 are the same */
-	const char *profile; /* that it is converted to before all */
+	/* Bands of the 8-bit picture from which the kind is made. */
+	int n_bands;
+	VipsInterpretation space; /* colour space to convert to; ERROR: no conversion */
+	/* Sample format to cast to afterwards; NOTSET: no cast. */
+	VipsBandFormat samples;
+	/* Factor to multiply with before the cast; 0 and 1 do nothing. */
+	double factor;
+	const char *profile; /* profile to convert to first */
 	const char *suffix;
-	bool is_unread; /* libvips writes it and does not read it */
+	bool is_unread; /* libvips can write but not read this kind */
 } kinds[] = {
 #define PLAIN               VIPS_INTERPRETATION_ERROR, VIPS_FORMAT_NOTSET, 0, NULL
 #define TO(space)           VIPS_INTERPRETATION_##space, VIPS_FORMAT_NOTSET, 0, NULL
@@ -151,7 +155,7 @@ static struct blob made_of(const struct kind *kind)
 	return blob;
 }
 
-/* As RGB of 8 bits: by libvips, of what it does not read by stb. */
+/* Decode to 8-bit RGB: with libvips, or with stb if libvips cannot read the format. */
 static void middle_of(const struct outcome *outcome, int quarter, double rgb[3])
 {
 	int x = (quarter & 1 ? 3 : 1), y = quarter & 2 ? 3 : 1;
@@ -191,7 +195,7 @@ static void middle_of(const struct outcome *outcome, int quarter, double rgb[3])
 
 static double luma(const uint8_t *colour)
 {
-	return colour[0]; /* grey is made of the first band */
+	return colour[0]; /* the grey picture is made from the first band */
 }
 
 static void expect_look(const struct kind *kind, const struct outcome *outcome,
@@ -219,7 +223,7 @@ static bool is_told_apart(const struct outcome *outcome)
 	return outcome->is_done || outcome->answer.failure.class == FAIL_UNSUPPORTED;
 }
 
-/* Whether this build writes the format that the kind is in. */
+/* Whether this build writes the format of this kind. */
 static bool is_here(const struct kind *kind)
 {
 	const char *end = strchr(kind->suffix, '[');
@@ -257,7 +261,8 @@ static void try_all_formats(const struct kind *kind, const struct recipe *asked,
 	blob_fini(&blob);
 }
 
-/* With a sanitizer, where all takes four times as long, each kind has one of the recipes. */
+/* In a sanitizer build, in which everything takes four times as long, each kind is tested with one
+ * of the recipes only. */
 #ifdef PIXPOOL_SANITIZE
 enum { N_TURNS = 4 };
 #else

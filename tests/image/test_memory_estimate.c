@@ -1,4 +1,5 @@
-/* What a picture will need, from headers that are right, cut off, and lies. */
+/* Tests of the estimate of memory that a picture will need, from headers that are correct,
+ * truncated or forged. */
 #include "support/test.h"
 
 #include "image/memory_estimate.h"
@@ -35,7 +36,7 @@ static bool look_at(const void *bytes, size_t n, const char *name,
 	return is_seen;
 }
 
-/* The engine that reads most formats. */
+/* The estimate of the engine that reads most formats. */
 static const struct engine *engine_of_most(void)
 {
 	size_t i = 0;
@@ -45,14 +46,14 @@ static const struct engine *engine_of_most(void)
 	return engines[i];
 }
 
-/* What other engines need of these formats is another matter. */
+/* The needs of other engines for these formats are not tested here. */
 #define SKIP_WITHOUT_VIPS()                                                              \
 	do {                                                                             \
 		if (strcmp(engine_of_most()->name, "vips") != 0)                         \
 			SKIP("this build has no vips engine");                           \
 	} while (0)
 
-/* Its estimate. */
+/* The memory estimate of this picture. */
 static uint64_t estimate(const struct picture_header *header, const struct recipe *recipe,
                          uint64_t input_bytes, uint64_t n_frames)
 {
@@ -109,7 +110,8 @@ TEST(memory_estimate, the_estimate_knows_the_sizes_of_the_sample_pictures)
 	}
 }
 
-/* Its own size plays no part, but the one at which it is drawn. */
+/* The natural size of a drawing has no effect on the estimate, only the size at which it is
+ * drawn. */
 TEST(memory_estimate, a_drawing_needs_memory_for_its_drawn_size)
 {
 	struct picture_header header = {.format = FORMAT_SVG,
@@ -155,11 +157,11 @@ TEST(memory_estimate, a_canvas_with_a_background_needs_more_memory)
 		.geometry = {.width = 7000, .height = 5000, .fit = FIT_CONTAIN},
 		.format = FORMAT_WEBP};
 
-	/* It is clear there. */
+	/* The canvas is transparent there. */
 	EXPECT(estimate(&header, &contain, 0, 1) > (uint64_t)37 * 7000 * 5000);
 }
 
-/* Cut off anywhere, changed anywhere: an answer, in bounded time. */
+/* A header that is truncated or changed anywhere gets an estimate in bounded time. */
 TEST(memory_estimate, damaged_headers_get_an_estimate_in_bounded_time)
 {
 	static uint8_t bytes[64 * 1024];
@@ -183,7 +185,8 @@ TEST(memory_estimate, damaged_headers_get_an_estimate_in_bounded_time)
 	}
 }
 
-/* 12000 x 8000 in 4:2:0 and 4:4:4: coefficients of 2 bytes, 1.5 and 3 for a pixel. */
+/* A picture of 12000 x 8000 pixels in 4:2:0 and 4:4:4: coefficients of 2 bytes, 1.5 and 3 of them
+ * for a pixel. */
 TEST(memory_estimate, a_jpeg_of_several_scans_needs_all_its_coefficients)
 {
 	uint8_t jpeg[] =
@@ -209,7 +212,7 @@ TEST(memory_estimate, a_jpeg_of_several_scans_needs_all_its_coefficients)
 	REQUIRE(look_at(jpeg, sizeof(jpeg) - 1, "x", &header));
 	EXPECT_EQ(header.n_coefficient_bytes, 6 * n_pixels);
 
-	/* Baseline, but its first scan has one component of three. */
+	/* A baseline JPEG whose first scan has one component of three. */
 	jpeg[10] = 0xc0;
 	jpeg[32] = 1;
 	REQUIRE(look_at(jpeg, sizeof(jpeg) - 1, "x", &header));
@@ -226,7 +229,7 @@ TEST(memory_estimate, an_interlaced_png_needs_the_whole_picture)
 
 	SKIP_WITHOUT_VIPS();
 	REQUIRE(look_at(png, sizeof(png) - 1, "x", &header));
-	EXPECT_EQ(header.n_pixel_bytes, 8); /* RGBA of 16 bit */
+	EXPECT_EQ(header.n_pixel_bytes, 8); /* the pixels are RGBA with 16 bits */
 	EXPECT_EQ(header.n_frames, 7);
 	in_sequence = estimate(&header, &small, 0, 1);
 	png[28] = 1;
@@ -268,7 +271,7 @@ TEST(memory_estimate, the_estimate_counts_frames_up_to_the_frame_limit)
 	EXPECT_STR(failure.text, "header: 12 frames, the limit is 11");
 }
 
-/* The fuzzer `picture_header` found both. */
+/* Both headers were found by the fuzzer `picture_header`. */
 TEST(memory_estimate, headers_without_a_frame_or_with_a_side_of_0_are_handled)
 {
 	static const uint8_t frameless[] = "GIF89a\2\0\3\0\0\0\0;";

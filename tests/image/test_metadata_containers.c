@@ -1,4 +1,4 @@
-/* Where blocks of metadata stand in files, read and written, by bytes alone. */
+/* Tests of reading and writing metadata blocks in image files, byte by byte and without a codec. */
 #include "support/test.h"
 
 #include "image/metadata/containers.h"
@@ -19,7 +19,7 @@
 
 static const char xmp_text[] = "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">words</x:xmpmeta>";
 
-/* Files that hold no metadata, built as encoders build them; no decoder reads their pixels. */
+/* Files without metadata, as encoders write them. No decoder reads their pixels. */
 
 static struct block bare_jpeg(void)
 {
@@ -53,7 +53,7 @@ static struct block bare_png(void)
 	return file;
 }
 
-/* 5 x 4, lossless, with alpha. */
+/* A lossless WebP of 5 x 4 pixels with alpha. */
 static struct block bare_webp(void)
 {
 	struct block file = {0};
@@ -62,7 +62,7 @@ static struct block bare_webp(void)
 	return file;
 }
 
-/* One strip of one byte, and a resolution that nobody asked for. */
+/* A TIFF with one strip of one byte, and a resolution that nobody requested. */
 static struct block bare_tiff(void)
 {
 	static const struct fixture_field fields[] = {
@@ -77,7 +77,7 @@ static struct block bare_tiff(void)
 	return fixture_exif(false, fields, N_OF(fields));
 }
 
-/* A codestream; the writer puts it into boxes. */
+/* A bare JXL codestream, which the metadata writer puts into boxes. */
 static struct block bare_jxl(void)
 {
 	struct block file = {0};
@@ -86,7 +86,7 @@ static struct block bare_jxl(void)
 	return file;
 }
 
-/* One item, of 4 bytes behind "meta". */
+/* An AVIF with one item of 4 bytes after the "meta" box. */
 static struct block bare_avif(void)
 {
 	struct block file = {0};
@@ -110,7 +110,7 @@ static struct block bare_avif(void)
 static const struct {
 	enum image_format format;
 	struct block (*make)(void);
-	/* Bits of enum metadata_lost that it cannot hold. */
+	/* The metadata that the format cannot store, as bits of enum metadata_lost. */
 	unsigned cannot;
 } kinds[] = {
 	{FORMAT_JPEG, bare_jpeg, 0},
@@ -121,7 +121,7 @@ static const struct {
 	{FORMAT_AVIF, bare_avif, LOST_IPTC | LOST_COMMENT},
 };
 
-/* One block of each class. */
+/* One metadata block of each class. */
 static struct metadata all_blocks(void)
 {
 	static const struct fixture_field fields[] = {
@@ -154,7 +154,7 @@ static void expect_blocks(const struct block *file, enum image_format format,
 	struct bytes artist;
 
 	REQUIRE(metadata_read(&got, format, block_bytes(file)));
-	/* In a TIFF its numbers may come in another order of bytes. */
+	/* The numbers of EXIF in a TIFF may be in another byte order. */
 	artist = fixture_exif_value(block_bytes(&got.exif), FIXTURE_MAIN, 0x013b);
 	EXPECT(bytes_equal(artist, BYTES_OF("Jane\0")), "%s", format_info(format)->name);
 	EXPECT(bytes_equal(block_bytes(&got.xmp), block_bytes(&want->xmp)), "%s",
@@ -177,7 +177,7 @@ TEST(metadata_containers, metadata_written_to_any_format_can_be_read_back)
 		EXPECT_EQ(lost, kinds[i].cannot);
 		expect_blocks(&out, kinds[i].format, &metadata, kinds[i].cannot);
 
-		/* A second time what is there is replaced. */
+		/* Writing metadata a second time replaces the first. */
 		twice = written(kinds[i].format, block_bytes(&out), &metadata, &lost);
 		expect_blocks(&twice, kinds[i].format, &metadata, kinds[i].cannot);
 		block_fini(&twice);
@@ -245,7 +245,7 @@ TEST(metadata_containers, a_jpeg_starts_with_a_jfif_segment_unless_it_has_exif)
 			"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\1\x01\x2c\0\x96\0\0\xff\xdb")));
 	block_fini(&out);
 
-	/* Unknown: no unit, square pixels. */
+	/* A density without a unit is unknown: it only means square pixels. */
 	none.density = (struct density){0, 0};
 	out = written(FORMAT_JPEG, block_bytes(&file), &none, &lost);
 	EXPECT(bytes_begin_with(
@@ -458,7 +458,7 @@ static struct block png_with(const char *type, struct bytes data)
 {
 	struct block file = bare_png();
 
-	/* Behind the pixels, before the end. */
+	/* The chunk is after the pixels and before the end. */
 	file.n -= 12;
 	add_chunk(&file, type, data);
 	add_chunk(&file, "IEND", (struct bytes){NULL, 0});
@@ -603,7 +603,7 @@ TEST(metadata_containers,
 	EXPECT_EQ(bytes_le32(bytes, 4) + 8, out.n);
 	EXPECT(bytes_begin_with(bytes_after(bytes, 12),
 	                        BYTES_OF("VP8X\x0a\0\0\0\x1c\0\0\0\4\0\0\3\0\0VP8L\5")));
-	/* The TIFF header first. */
+	/* The block starts with the TIFF header. */
 	EXPECT(fixture_holds(bytes, "EXIF") &&
 	       bytes_find(bytes, BYTES_OF("MM\0*"), 0) ==
 	               bytes_find(bytes, BYTES_OF("EXIF"), 0) + 8);
@@ -696,7 +696,7 @@ TEST(metadata_containers, item_offsets_of_an_avif_are_adjusted_when_metadata_is_
 
 TEST(metadata_containers, brotli_compressed_boxes_of_a_jxl_are_read)
 {
-	/* Packed by brotli: four zeros, then MM, 0, 42, 0, 0, 0, 8. */
+	/* Compressed with brotli: four zeros, then MM, 0, 42, 0, 0, 0, 8. */
 	static const char file[] =
 		"\0\0\0\x0cJXL \r\n\x87\n"
 		"\0\0\0\x1b"

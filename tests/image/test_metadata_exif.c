@@ -1,4 +1,4 @@
-/* Which EXIF fields are kept, set and dropped. */
+/* Tests of the EXIF filter: which fields are kept, set and dropped. */
 #include "support/test.h"
 
 #include "image/metadata/exif.h"
@@ -37,7 +37,7 @@ static struct block filtered(struct bytes tiff, unsigned keep,
 	return exif;
 }
 
-/* The fields through the filter, which must lose nothing. */
+/* Filter these fields. The filter must lose nothing. */
 static struct block kept(const struct fixture_field *fields, size_t n, unsigned keep,
                          const struct metadata_target *target)
 {
@@ -223,7 +223,8 @@ TEST(metadata_exif, the_exif_subject_area_is_rotated_and_scaled_with_the_picture
 	EXPECT_EQ(bytes_be16(area, 6), 48);
 	block_fini(&exif);
 
-	/* Turned clockwise, a tenth from the top left is a tenth from the top right. */
+	/* After a clockwise rotation, a tenth from the top left becomes a tenth from the top
+	 * right. */
 	target = (struct metadata_target){.width = 240,
 	                                  .height = 320,
 	                                  .from_width = 640,
@@ -285,7 +286,7 @@ TEST(metadata_exif, an_exif_value_outside_the_block_is_lost_and_the_rest_is_kept
 	struct block exif;
 	unsigned lost;
 
-	/* The first field, its description. */
+	/* The first field of the block, the description. */
 	block_set_number(&tiff, main_at + 2 + 8, 0xfffffff0, 4, false);
 	exif = filtered(block_bytes(&tiff), KEEP_EXIF, &target, &lost);
 	EXPECT_EQ(lost, LOST_EXIF);
@@ -294,7 +295,8 @@ TEST(metadata_exif, an_exif_value_outside_the_block_is_lost_and_the_rest_is_kept
 	block_fini(&exif);
 
 	exif = filtered(block_bytes(&tiff), KEEP_COPYRIGHT, &target, &lost);
-	EXPECT_EQ(lost, 0); /* it was not to be kept */
+	/* The field was not requested, so it is not reported as lost. */
+	EXPECT_EQ(lost, 0);
 	block_fini(&exif);
 	block_fini(&tiff);
 }
@@ -320,7 +322,7 @@ TEST(metadata_exif, bytes_that_are_not_an_exif_structure_are_reported_lost)
 
 TEST(metadata_exif, an_exif_directory_that_points_to_itself_is_read_once)
 {
-	/* One entry: the Exif directory is the main one. */
+	/* The directory has one entry, which points to the directory itself. */
 	static const uint8_t loop[] = "MM\0*\0\0\0\x08"
 				      "\0\2"
 				      "\x01\x3b\0\2\0\0\0\4abc\0"

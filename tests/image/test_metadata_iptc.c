@@ -1,4 +1,4 @@
-/* Which IPTC datasets are kept. */
+/* Tests of the IPTC filter: which datasets are kept. */
 #include "support/test.h"
 
 #include "image/metadata/iptc.h"
@@ -67,7 +67,8 @@ TEST(metadata_iptc, each_iptc_dataset_is_kept_only_with_its_class)
 			EXPECT(fixture_holds(block_bytes(&iptc), rows[i].value) ==
 			               ((keep & rows[i].keep) != 0),
 			       "%s, keep %u", rows[i].value, keep);
-		/* The encoding comes with whatever is kept, and alone it is nothing. */
+		/* The dataset that names the character encoding is kept with any other dataset, and
+		 * dropped if it is the only one. */
 		EXPECT((iptc.n > 0) ==
 		       ((keep & (KEEP_IPTC | KEEP_GPS | KEEP_COPYRIGHT)) != 0));
 		EXPECT(fixture_holds(block_bytes(&iptc), "\x1b%G") == (iptc.n > 0));

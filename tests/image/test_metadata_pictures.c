@@ -1,4 +1,4 @@
-/* Metadata on whole pictures, from input to output, with pixels between: whatever format. */
+/* Tests of metadata from input to output with whole pictures in all formats. */
 #include "support/test.h"
 
 #include "image/metadata/exif.h"
@@ -35,7 +35,8 @@ static const struct fixture_field exif_of_everything[] = {
 	{FIXTURE_INTEROP, 0x0001, FIXTURE_ASCII, "R03", {0}, 0},
 };
 
-/* Blocks with a word for each class, in a JPEG of 32 x 16 that has to be turned. */
+/* Make a JPEG of 32 x 16 that must be rotated, with a recognisable text for each class of
+ * metadata. */
 static struct blob jpeg_with(const struct metadata *metadata)
 {
 	struct blob jpeg = make_jpeg(32, 16, 3, &rgbw), tagged = {0};
@@ -68,7 +69,7 @@ static struct blob jpeg_of_everything(void)
 	return jpeg;
 }
 
-/* The output's metadata; the caller frees them. */
+/* The metadata of the output. The caller frees it. */
 static struct metadata cooked_metadata(const struct blob *input, const char *name,
                                        const struct recipe *recipe, unsigned *ret_lost)
 {
@@ -155,7 +156,7 @@ TEST(metadata_pictures, metadata_fields_about_size_and_orientation_describe_the_
 		recipe.keep = KEEP_ALL;
 		metadata = cooked_metadata(&input, "a.jpg", &recipe, &lost);
 		exif = block_bytes(&metadata.exif);
-		/* A TIFF has the orientation of its encoder. */
+		/* The encoder sets the orientation of a TIFF. */
 		EXPECT_EQ(fixture_exif_number(exif, FIXTURE_MAIN, 0x0112),
 		          formats[i] == FORMAT_TIFF ? -1 : 1);
 		EXPECT_EQ(fixture_exif_number(exif, FIXTURE_EXIF, 0xa001), 1);
@@ -164,7 +165,7 @@ TEST(metadata_pictures, metadata_fields_about_size_and_orientation_describe_the_
 		                     "R98"));
 		artist = fixture_exif_value(exif, FIXTURE_MAIN, 0x013b);
 		EXPECT(bytes_equal(artist, BYTES_OF("J\xf6rg\0")));
-		/* PNG counts in whole pixels per metre. */
+		/* PNG stores density in whole pixels per metre. */
 		EXPECT(metadata.density.x > 299.9 && metadata.density.x < 300.1);
 		EXPECT(fixture_holds(block_bytes(&metadata.xmp),
 		                     "tiff:Orientation=\"1\""));
@@ -232,7 +233,7 @@ TEST(metadata_pictures, an_exif_orientation_after_the_pixels_of_a_png_is_applied
 		struct metadata metadata;
 
 		recipe.keep = KEEP_ALL;
-		/* The chunk is made in a PNG of its own, and put before the end. */
+		/* The chunk is made in another PNG and inserted before the end of this one. */
 		blob_append(&tail, png.bytes, png.n);
 		png_insert(&tail, "eXIf", exif, sizeof(exif));
 		blob_append(&late, png.bytes, png.n);

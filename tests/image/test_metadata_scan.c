@@ -1,4 +1,4 @@
-/* Bytes that stand beside the pixels, from files that lie about themselves. */
+/* Tests of readers of metadata and structure, with files that contain false information. */
 #include "support/test.h"
 
 #include "image/header/metadata_scan.h"
@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The orientation read from a copy that ends where its memory ends. */
+/* The orientation, read from a copy of exact length, so that a sanitizer notices reads past the
+ * end. */
 static unsigned orientation_of(const uint8_t *bytes, size_t n)
 {
 	uint8_t *exact = malloc(n ? n : 1);
@@ -37,7 +38,7 @@ TEST(exif, truncated_exif_means_orientation_1)
 	uint8_t exif[EXIF_BYTES];
 
 	make_exif(exif, 6, false);
-	/* The value's two bytes are the 19th and 20th, but its field has four. */
+	/* The value is in bytes 19 and 20, but its field has four bytes. */
 	for (size_t n = 0; n < 22; n++)
 		EXPECT_EQ(orientation_of(exif, n), 1);
 	EXPECT_EQ(orientation_of(exif, 22), 6);
@@ -49,13 +50,13 @@ TEST(exif, an_invalid_orientation_field_means_orientation_1)
 		int at;
 		uint8_t value;
 	} lies[] = {
-		{0, 'X'},   {1, 'M'}, {2, 41},           /* byte order and magic */
-		{4, 9},     {4, 25},  {5, 1},  {7, 255}, /* where the directory is */
-		{8, 0},                                  /* no entry */
+		{0, 'X'},   {1, 'M'}, {2, 41},           /* wrong byte order or magic */
+		{4, 9},     {4, 25},  {5, 1},  {7, 255}, /* wrong directory offset */
+		{8, 0},                                  /* no directory entry */
 		{10, 0x13},                              /* another tag */
-		{12, 4},                                 /* another type */
-		{14, 2},    {17, 1},                     /* another count */
-		{18, 0},    {18, 9},  {19, 1},           /* no such orientation */
+		{12, 4},                                 /* another value type */
+		{14, 2},    {17, 1},                     /* another number of values */
+		{18, 0},    {18, 9},  {19, 1},           /* invalid orientation */
 	};
 	uint8_t exif[EXIF_BYTES];
 
@@ -65,7 +66,9 @@ TEST(exif, an_invalid_orientation_field_means_orientation_1)
 		EXPECT(orientation_of(exif, sizeof(exif)) == 1, "byte %d", lies[i].at);
 	}
 	make_exif(exif, 6, false);
-	exif[8] = 255; /* more entries than there are bytes: the first is still good */
+	/* The directory claims more entries than there are bytes: the first entry is still
+	 * valid. */
+	exif[8] = 255;
 	exif[9] = 255;
 	EXPECT_EQ(orientation_of(exif, sizeof(exif)), 6);
 }
@@ -95,7 +98,8 @@ TEST(metadata_scan, the_scan_of_a_jpeg_finds_orientation_profile_and_components)
 	EXPECT(profile_is_srgb(scan.profile, scan.n_profile));
 	EXPECT_EQ(scan.n_components, 3);
 
-	icc[13] = 2; /* the first of two pieces, written in front of the other */
+	/* The first of two parts of the profile; the test inserts it before the other. */
+	icc[13] = 2;
 	jpeg_insert(&jpeg, 0xe2, icc, 14 + profile.n);
 	metadata_scan_jpeg(&scan, jpeg.bytes, jpeg.n - 2);
 	EXPECT(scan.has_profile);
@@ -142,7 +146,7 @@ TEST(metadata_scan, the_scan_never_reads_past_the_end_of_the_file)
 	blob_fini(&profile);
 }
 
-/* A header of one pixel and two colours, a control, a frame, the end. */
+/* A GIF header of one pixel and two colours, a control block, a frame, and the end. */
 TEST(metadata_scan, a_gif_is_complete_only_with_its_last_block)
 {
 	enum { TABLE_END = 19, CONTROL_END = 27 };
@@ -154,7 +158,8 @@ TEST(metadata_scan, a_gif_is_complete_only_with_its_last_block)
 	EXPECT(gif_is_whole((const uint8_t *)gif, n));
 	EXPECT(gif_is_whole((const uint8_t *)gif, n + 1),
 	       "what follows is not looked at");
-	/* Many lack the end mark and nothing else; only between blocks is it not told apart. */
+	/* Many GIF files lack only the end marker. A cut is not noticed only if it falls between
+	 * blocks. */
 	for (size_t cut = 0; cut < n; cut++) {
 		bool is_between = cut == TABLE_END || cut == CONTROL_END || cut == n - 1;
 		uint8_t *exact = malloc(cut);

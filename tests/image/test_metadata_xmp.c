@@ -1,4 +1,5 @@
-/* Which XMP properties are kept, set and dropped, and which packets are read. */
+/* Tests of the XMP filter: which properties are kept, set and dropped, and which packets can be
+ * read. */
 #include "support/test.h"
 
 #include "image/metadata/xmp.h"
@@ -31,7 +32,7 @@ static const char namespaces[] =
 	" xmlns:xmpGImg='http://ns.adobe.com/xap/1.0/g/img/'"
 	" xmlns:xmpRights='http://ns.adobe.com/xap/1.0/rights/'";
 
-/* A packet of one description, with these attributes and elements. */
+/* Make a packet with one description that has these attributes and elements. */
 static struct block packet_of(const char *attributes, const char *elements)
 {
 	struct block packet = {0};
@@ -61,7 +62,7 @@ static struct block filtered(struct bytes packet, unsigned keep,
 	return xmp;
 }
 
-/* A description through the filter, as text. */
+/* Filter one description. Returns the result as text. */
 static struct block kept(const char *attributes, const char *elements, unsigned keep,
                          const struct metadata_target *target, unsigned *lost)
 {
@@ -100,7 +101,7 @@ static const struct {
 	{"", "<geo:Point>a-word</geo:Point>", KEEP_GPS},
 	{"xmlns:g='http://www.w3.org/2003/01/geo/wgs84_pos#' g:lat='a-word'", "",
          KEEP_GPS},
-	{"GPSLatitude='a-word'", "", KEEP_GPS}, /* without a namespace */
+	{"GPSLatitude='a-word'", "", KEEP_GPS}, /* a name without a namespace */
 	{"note='a-word'", "", KEEP_XMP},
 	{"photoshop:City='a-word'", "", KEEP_GPS},
 	{"photoshop:State='a-word'", "", KEEP_GPS},
@@ -224,7 +225,7 @@ TEST(metadata_xmp, location_properties_are_recognised_by_name_in_any_letter_case
 		EXPECT(!xmp_name_is_place(others[i]), "%s", others[i]);
 }
 
-/* UTF-8 of ASCII and U+00E9, U+1D11E to UTF-16 or UTF-32. */
+/* Convert UTF-8 that contains only ASCII, U+00E9 and U+1D11E to UTF-16 or UTF-32. */
 static struct block widened(const struct block *packet, unsigned n_unit, bool is_big,
                             bool has_mark)
 {
@@ -295,7 +296,8 @@ TEST(metadata_xmp, packets_that_cannot_be_read_safely_are_reported_lost)
 		EXPECT_EQ(lost, LOST_XMP);
 		EXPECT(xmp.n == 0, "%s", packets[i]);
 		xmp = filtered(packet, KEEP_EXIF, &target, &lost);
-		EXPECT_EQ(lost, 0); /* it was not to be kept */
+		/* The property was not requested, so it is not reported as lost. */
+		EXPECT_EQ(lost, 0);
 	}
 	for (int i = 0; i < 1000; i++)
 		block_add_text(&deep, "<x>");
@@ -356,7 +358,7 @@ TEST(metadata_xmp, a_prefix_used_for_two_namespaces_is_resolved_correctly)
 	EXPECT_HOLDS_NOT(xmp, "second");
 	EXPECT_HOLDS(xmp, "third");
 	EXPECT_HOLDS(xmp, "fourth");
-	/* A second pass changes nothing. */
+	/* Filtering a second time changes nothing. */
 	again = filtered(block_bytes(&xmp), KEEP_XMP, &target, &lost);
 	EXPECT(bytes_equal(block_bytes(&again), block_bytes(&xmp)));
 	block_fini(&again);
@@ -519,7 +521,7 @@ TEST(metadata_xmp, an_extended_xmp_part_is_joined_and_filtered_too)
 	EXPECT_HOLDS_NOT(xmp, "HasExtendedXMP");
 	block_fini(&xmp);
 
-	/* One that cannot be read is lost, the main one is kept. */
+	/* An extended part that cannot be read is lost, and the main packet is kept. */
 	REQUIRE(xmp_filter(&xmp, block_bytes(&main), BYTES_OF("<x>"), KEEP_XMP, &target,
 	                   &lost));
 	EXPECT_EQ(lost, LOST_XMP);

@@ -1,6 +1,6 @@
 /*
- * The effect of each number of a filter; and filters leave alpha and sample depth alone.
- * Each test has a simple picture and its expected result.
+ * Tests of the effect of each number of a filter, and of filters on pictures with alpha or 16 bits.
+ * Each test has a simple picture and an expected result.
  */
 #include "support/test.h"
 
@@ -21,7 +21,7 @@ static VipsImage *filtered(const struct blob *blob, const char *words,
 	return cooked(blob, &recipe);
 }
 
-/* One band, with equal rows. */
+/* Make a picture of one band in which all rows are equal. */
 static struct blob make_columns(int (*value)(int x))
 {
 	uint8_t bytes[WIDTH * HEIGHT];
@@ -31,7 +31,7 @@ static struct blob make_columns(int (*value)(int x))
 	return png_of_bytes(bytes, WIDTH, HEIGHT, 1);
 }
 
-/* The value in a column after a filter. */
+/* The value in one column after a filter. */
 static double after(const struct blob *blob, const char *words, int x)
 {
 	VipsImage *image = filtered(blob, words, ENGINE_VIPS);
@@ -124,7 +124,8 @@ TEST(median, median_takes_the_median_of_a_square_window_of_the_given_side)
 	struct blob blob;
 
 	memset(bytes, 50, sizeof(bytes));
-	for (int at = 0; at < 9; at++) /* nine pixels of nine, or of twenty-five */
+	/* The values of nine pixels, in a window of nine or of twenty-five. */
+	for (int at = 0; at < 9; at++)
 		bytes[(MIDDLE - 1 + at / 3) * WIDTH + 49 + at % 3] = 200;
 	blob = png_of_bytes(bytes, WIDTH, HEIGHT, 1);
 	EXPECT_EQ(after(&blob, "filter median 3", 50), 200);
@@ -246,8 +247,8 @@ TEST(alpha, colour_filters_keep_alpha_and_give_the_same_colours_with_and_without
 	blob_fini(&thin);
 }
 
-/* Three red, two yellow, and four transparent green pixels, which would make the median
- * yellow. */
+/* Make three red, two yellow and four transparent green pixels. If transparent pixels counted, the
+ * median would be yellow. */
 TEST(alpha, colours_of_transparent_pixels_do_not_influence_a_median)
 {
 	static const uint8_t red[] = {255, 0, 0, 255}, yellow[] = {255, 255, 0, 255},

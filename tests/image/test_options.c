@@ -1,6 +1,6 @@
 /*
- * What the words of the options do to the picture that comes out, with each engine that
- * claims the word: told by decoded pixels, or by the marks that a format has for it.
+ * Tests of the effect of each option on the output, with each engine that supports the option:
+ * checked in decoded pixels or in markers of the format.
  */
 #include "support/test.h"
 
@@ -21,7 +21,7 @@ static struct outcome make(const struct blob *blob, const char *words,
 	return outcome;
 }
 
-/* ---- where things are ---- */
+/* ---- positions ---- */
 
 static const char *const places[3][3] = {{"northwest", "north", "northeast"},
                                          {"west", "centre", "east"},
@@ -104,7 +104,7 @@ static double sinc(double x)
 	return fabs(x) < 1e-9 ? 1 : sin(M_PI * x) / (M_PI * x);
 }
 
-/* The cubics of Mitchell and Netravali (1988). */
+/* The cubic kernels of Mitchell and Netravali (1988). */
 static double cubic(double b, double c, double x)
 {
 	if (x < 1)
@@ -137,8 +137,8 @@ static double weight(enum shape shape, double distance)
 
 enum { N_COLUMNS = 60, N_ROWS = 30 };
 
-/* Bars, with room for what kernels overshoot. The eleven around column 31 are those by which
- * Lanczos 2 and Catmull and Rom's cubic differ most, at a third of the size. */
+/* Bars with values that leave room for the overshoot of kernels. The eleven pixels around column 31
+ * are those at which Lanczos 2 and the Catmull-Rom cubic differ most when reducing to a third. */
 static double column_value(int x)
 {
 	static const bool around[] = {1, 0, 1, 1, 1, 0, 1, 1, 1, 0, 1};
@@ -198,7 +198,8 @@ TEST(kernel, each_kernel_scales_by_its_own_formula)
 		{ENGINE_VIPS, "cubic", CATMULL_ROM, CATMULL_ROM},
 		{ENGINE_VIPS, "linear", TRIANGLE, TRIANGLE},
 		{ENGINE_VIPS, "nearest", NEAREST, NEAREST},
-		{ENGINE_STB, "lanczos3", MITCHELL, CATMULL_ROM}, /* its own choice */
+		/* Stb chooses this kernel itself. */
+		{ENGINE_STB, "lanczos3", MITCHELL, CATMULL_ROM},
 		{ENGINE_STB, "mitchell", MITCHELL, MITCHELL},
 		{ENGINE_STB, "cubic", CATMULL_ROM, CATMULL_ROM},
 		{ENGINE_STB, "linear", TRIANGLE, TRIANGLE},
@@ -212,7 +213,7 @@ TEST(kernel, each_kernel_scales_by_its_own_formula)
 		char words[100];
 
 		if (cases[i / 2].engine != ENGINE_STB && fixture_engines[0] == ENGINE_STB)
-			continue; /* a build without libvips */
+			continue; /* skip this engine in a build without libvips */
 		snprintf(words, sizeof(words), "size %s; kernel %s",
 		         is_larger ? "180x90" : "20x10", cases[i / 2].word);
 		outcome = make(&png, words, FORMAT_PNG, cases[i / 2].engine);
@@ -242,7 +243,8 @@ TEST(linear, linear_scaling_averages_linear_light_and_not_encoded_values)
 	{
 		static const struct {
 			const char *words;
-			int value; /* half of 255, and sRGB's value of half the light */
+			/* Half of 255, and the sRGB value of half the linear light. */
+			int value;
 		} cases[] = {{"size 8x8", 128}, {"size 8x8; linear", 188}};
 
 		for (int i = 0; i < 2; i++) {
@@ -259,9 +261,9 @@ TEST(linear, linear_scaling_averages_linear_light_and_not_encoded_values)
 	blob_fini(&png);
 }
 
-/* ---- what encoders are told ---- */
+/* ---- options of encoders ---- */
 
-/* The bytes of the first segment of a JPEG whose marker is one of two. */
+/* The bytes of the first segment of a JPEG that has one of these two markers. */
 static const uint8_t *find_segment(const struct blob *jpeg, uint8_t marker, uint8_t other)
 {
 	for (size_t at = 2; at + 4 < jpeg->n && jpeg->bytes[at] == 0xff;
@@ -272,7 +274,7 @@ static const uint8_t *find_segment(const struct blob *jpeg, uint8_t marker, uint
 	return NULL;
 }
 
-/* A soft picture with some detail, which no encoder finds hard. */
+/* A soft picture with some detail, which every encoder can compress well. */
 static struct blob make_waves(void)
 {
 	enum { SIDE = 96 };
@@ -289,7 +291,8 @@ static struct blob make_waves(void)
 	return png_of_bytes(bytes, SIDE, SIDE, 3);
 }
 
-/* The first step of brightness in the tables of the standard is 16; libjpeg scales it so. */
+/* In the quantization tables of the JPEG standard the first step of luma is 16; libjpeg scales it
+ * in this way. */
 static int first_step(int quality)
 {
 	int percent = quality < 50 ? 5000 / quality : 200 - 2 * quality;
@@ -414,7 +417,7 @@ TEST(fail_on, fail_on_none_accepts_the_readable_part_of_a_truncated_picture)
 	blob_fini(&jpeg);
 }
 
-/* Noise, half transparent, in a grey frame: no filter leaves it as it is. */
+/* Half-transparent noise in a grey frame: every filter changes this picture. */
 static struct blob make_noise(void)
 {
 	enum { SIDE = 24 };

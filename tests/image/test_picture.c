@@ -1,4 +1,4 @@
-/* One picture from bytes to bytes, with each engine of the build. */
+/* Tests of one picture from input bytes to output bytes, with each engine of the build. */
 #include "support/test.h"
 
 #include "image_fixture.h"
@@ -203,7 +203,8 @@ TEST(picture, a_side_that_the_output_format_cannot_have_is_too_big)
 		snprintf(words, sizeof(words), "the longest side of %s is %u",
 		         format_info(recipe.format)->name, formats[i / 2].most);
 		if (outcome.answer.failure.class == FAIL_UNSUPPORTED)
-			EXPECT(fixture_engines[0] == ENGINE_STB); /* not in this build */
+			/* This build does not support the format. */
+			EXPECT(fixture_engines[0] == ENGINE_STB);
 		else if (i % 2)
 			expect_failure(&outcome, FAIL_TOO_BIG, words);
 		else
@@ -257,7 +258,7 @@ static struct blob make_turned(unsigned orientation, bool is_png)
 	return blob;
 }
 
-/* Turned while loading, after scaling, and before filters. */
+/* The picture is rotated while it is loaded, after scaling, or before filters. */
 static const char *const ways_to_turn[] = {"size 40x40", "size 40x40; linear",
                                            "size 40x40; filter flip, flip"};
 enum { N_WAYS_TO_TURN = sizeof(ways_to_turn) / sizeof(ways_to_turn[0]) };
@@ -299,7 +300,7 @@ TEST(picture, malformed_exif_is_ignored)
 	uint8_t exif[6 + EXIF_BYTES] = "Exif\0\0";
 
 	make_exif(exif + 6, 6, false);
-	exif[6 + 4] = 200; /* its directory would begin past the end */
+	exif[6 + 4] = 200; /* the directory would begin after the end of the block */
 	FOR_EACH_ENGINE(engine)
 	{
 		struct blob jpeg = make_jpeg(64, 32, 3, &rgbw);
@@ -348,10 +349,10 @@ TEST(picture, alpha_is_kept_or_blended_with_white)
 
 TEST(picture, colours_of_transparent_pixels_do_not_bleed_into_opaque_ones)
 {
-	/* Red beside transparent green: without premultiplied alpha, the edge is muddy. */
+	/* Red next to transparent green: without premultiplied alpha the edge would be muddy. */
 	static const struct quarters edge = {
 		{{255, 0, 0, 255}, {0, 255, 0, 0}, {255, 0, 0, 255}, {0, 255, 0, 0}}};
-	/* All ways of scaling: while loading, step by step, one side alone, enlarging. */
+	/* All ways of scaling: while loading, step by step, in one direction only, enlarging. */
 	static const char *const ways[] = {"size 15x15", "size 15x15; linear",
 	                                   "size 15x15; kernel mitchell", "size 15x90!",
 	                                   "size 200x200"};
@@ -426,7 +427,7 @@ TEST(picture, a_truncated_jpeg_or_png_is_a_bad_image)
 	blob_fini(&blobs[1]);
 }
 
-/* A BMP, TGA or PNM without its last row must not come out with zeros there, or with old
+/* A BMP, TGA or PNM without its last row must fail: the row must not be filled with zeros or old
  * memory. */
 TEST(picture, truncated_files_of_formats_that_only_stb_reads_are_bad_images)
 {
@@ -460,7 +461,7 @@ TEST(picture, a_huffman_table_with_too_many_codes_is_refused_before_stb_sees_it)
 	struct outcome outcome;
 
 	REQUIRE(table != NULL);
-	memset(table + 5, 255, 16); /* the number of codes of each length */
+	memset(table + 5, 255, 16); /* the number of Huffman codes of each length */
 	outcome = run_picture(&jpeg, "a.jpg", &recipe);
 	expect_failure(&outcome, FAIL_BAD_IMAGE, "Huffman");
 	outcome_fini(&outcome);
@@ -469,7 +470,7 @@ TEST(picture, a_huffman_table_with_too_many_codes_is_refused_before_stb_sees_it)
 
 TEST(picture, stb_refuses_cmyk)
 {
-	/* A start, a frame of 16 x 16 in four components, an end. */
+	/* A JPEG of a start marker, a frame of 16 x 16 with four components, and an end marker. */
 	static const char head[] = "\xff\xd8\xff\xc0\0\x14\x08\0\x10\0\x10\4"
 				   "\1\x11\0\2\x11\0\3\x11\0\4\x11\0\xff\xd9";
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);

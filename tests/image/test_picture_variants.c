@@ -1,6 +1,6 @@
 /*
- * Several outputs of one picture: the picture is decoded once, and each output is what a run of its
- * own makes, in a range of its own of the one memfd.
+ * Tests of several outputs for one picture: the picture is decoded once, each output equals that of
+ * a separate run, and each has its own range of the same memfd.
  */
 #include "support/test.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The mean distance of two pictures' samples; more than any two pictures have where their shapes
+/* The mean difference between the samples of two pictures; a very large value if their shapes
  * differ. */
 static double distance(const struct outcome *a, const struct outcome *b)
 {
@@ -26,7 +26,7 @@ static double distance(const struct outcome *a, const struct outcome *b)
 	return sum / (double)n;
 }
 
-/* Ramps, and a frame of another colour, so that a shift or a wrong size shows. */
+/* Gradients inside a frame of another colour, so that a shift or a wrong size is noticed. */
 static struct blob make_ramps(int width, int height)
 {
 	uint8_t *bytes = malloc((size_t)width * (size_t)height * 3), *at = bytes;
@@ -62,7 +62,7 @@ static struct blob make_ramps_jpeg(int width, int height)
 	return jpeg;
 }
 
-/* Run all recipes at once, and each by itself. */
+/* Run all recipes together, and each one separately. */
 static void expect_same(const struct blob *input, const struct recipe *recipes,
                         unsigned n_recipes, double max_distance)
 {
@@ -118,7 +118,7 @@ TEST(picture_variants, each_variant_equals_the_output_of_a_separate_run)
 
 		expect_same(&png, recipes, n, 0.6);
 		expect_same(&jpeg, recipes, n, 0.6);
-		/* Without the last one the picture may be shrunk while it is loaded. */
+		/* Without the last recipe the picture may be reduced while it is loaded. */
 		expect_same(&jpeg, recipes, n - 1, 0.6);
 	}
 	blob_fini(&png);
@@ -149,7 +149,7 @@ TEST(picture_variants, variants_apply_the_orientation_all_together_or_not_at_all
 	blob_fini(&jpeg);
 }
 
-/* Some savers seek in their output: it must stay within its range. */
+/* Some savers seek in their output: they must stay within their range. */
 TEST(picture_variants, variants_of_any_two_formats_can_be_written_together)
 {
 	struct blob png = make_ramps(48, 40);

@@ -1,5 +1,5 @@
 /*
- * Profiles that are made here, and those of libvips: expected values are computed from
+ * Tests with colour profiles made here and with those of libvips. Expected values are computed from
  * what the profiles say.
  */
 #include "support/test.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- profiles by hand (ICC.1:2001-04) ---- */
+/* ---- writing profiles (ICC.1:2001-04) ---- */
 
 static void put_number(struct blob *blob, uint32_t number, int n_bytes)
 {
@@ -34,7 +34,7 @@ static void put_xyz(struct blob *blob, const double xyz[3])
 		put_fixed(blob, xyz[i]);
 }
 
-/* A curve that is a power, with 8 fractional bits. */
+/* A transfer curve that is a power, stored with 8 fractional bits. */
 static void put_curve(struct blob *blob, double gamma)
 {
 	blob_append(blob, "curv\0\0\0\0\0\0\0\1", 12);
@@ -42,7 +42,8 @@ static void put_curve(struct blob *blob, double gamma)
 	put_number(blob, 0, 2);
 }
 
-/* A table with one colour at all eight corners except the first, interpolated between. */
+/* A lookup table with one colour at all eight corners except the first; values between are
+ * interpolated. */
 static void put_table(struct blob *blob, const uint8_t first[3], const uint8_t others[3])
 {
 	blob_append(blob, "mft1\0\0\0\0\3\3\2\0", 12);
@@ -61,7 +62,7 @@ struct tag {
 	struct blob bytes;
 };
 
-/* Frees the tags. */
+/* Write an ICC profile with these tags, and free the tags. */
 static struct blob make_icc(const char *class_and_spaces, struct tag *tags, size_t n_tags)
 {
 	static const double d50[] = {0.9642, 1, 0.8249};
@@ -99,7 +100,7 @@ static struct blob make_icc(const char *class_and_spaces, struct tag *tags, size
 static const double red[] = {0.4360, 0.2225, 0.0139}, green[] = {0.3851, 0.7169, 0.0971},
 		    blue[] = {0.1431, 0.0606, 0.7141}, white[] = {0.9642, 1, 0.8249};
 
-/* sRGB with red and green exchanged, and with another curve. */
+/* Make a profile like sRGB with red and green exchanged and another transfer curve. */
 static struct blob make_exchanged(double gamma)
 {
 	struct tag tags[] = {{"wtpt", {0}}, {"rXYZ", {0}}, {"gXYZ", {0}}, {"bXYZ", {0}},
@@ -114,8 +115,9 @@ static struct blob make_exchanged(double gamma)
 	return make_icc("mntrRGB XYZ ", tags, sizeof(tags) / sizeof(tags[0]));
 }
 
-/* Of each intent another grey, and black; white is half as bright as it could be. As lightness, of 255,
- * and as values of the result: perceptual, relative, saturation. */
+/* The profile has a different grey for each intent, and black. Its white is half as bright as
+ * usual. These are the greys as lightness of 255, and as values of the result: perceptual,
+ * relative, saturation. */
 static const uint8_t lightnesses[] = {77, 128, 204}, values[] = {60, 120, 180};
 
 static struct blob make_profile_of_intents(void)
@@ -136,7 +138,7 @@ static struct blob make_profile_of_intents(void)
 	return make_icc("prtrRGB Lab ", tags, sizeof(tags) / sizeof(tags[0]));
 }
 
-/* ---- what is to come out ---- */
+/* ---- expected results ---- */
 
 static double light_of(double value)
 {
@@ -151,13 +153,13 @@ static double value_of(double light)
 	       (light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055);
 }
 
-/* Of L*, over 8. */
+/* The linear light of a lightness L* above 8. */
 static double light_of_lightness(double lightness)
 {
 	return pow((lightness + 16) / 116, 3);
 }
 
-/* No value at the edge of the gamut: there libvips is some steps off. */
+/* The test colours avoid the edge of the gamut, where libvips is off by some steps. */
 static const uint8_t colours[][3] = {
 	{200, 100, 50}, {60, 180, 90}, {50, 80, 200}, {130, 130, 130}, {20, 20, 20}};
 enum { N_COLOURS = sizeof(colours) / sizeof(colours[0]) };
@@ -179,7 +181,7 @@ static struct blob plain(const uint8_t *colour, const struct blob *profile)
 	return blob;
 }
 
-/* Each way by which colours are converted. */
+/* Recipes that take each code path in which colours are converted. */
 static const char *const ways[] = {"size 16x16", "size 16x16; linear",
                                    "size 16x16; kernel cubic", "depth 16",
                                    "size 60x60; filter flip"};
@@ -203,7 +205,7 @@ static void expect_colour(const struct outcome *outcome, const double want[3],
 	g_object_unref(image);
 }
 
-/* Whether the result carries it, byte by byte. */
+/* Whether the result carries this profile, byte by byte. */
 static bool carries(const struct outcome *outcome, const struct blob *profile)
 {
 	VipsImage *image = decoded(&outcome->output);
@@ -224,7 +226,7 @@ static double fixed_at(const uint8_t *at)
 	       65536.0;
 }
 
-/* The numbers of a tag in the profile of the result. */
+/* The numbers in a tag of the profile of the result. */
 static void find_xyz(const struct outcome *outcome, const char *tag, double ret_xyz[3])
 {
 	VipsImage *image = decoded(&outcome->output);
@@ -243,8 +245,8 @@ static void find_xyz(const struct outcome *outcome, const char *tag, double ret_
 
 TEST(profiles, profile_p3_embeds_the_display_p3_primaries_and_converts_the_values)
 {
-	/* Both have the white point D65: from the primaries of sRGB to those of Display
-	 * P3. */
+	/* sRGB and Display P3 both have the white point D65, so only the primaries are
+	 * converted. */
 	static const double to_p3[3][3] = {{0.822462, 0.177538, 0},
 	                                   {0.033194, 0.966806, 0},
 	                                   {0.017083, 0.072397, 0.910520}};
@@ -329,7 +331,7 @@ TEST(profiles, formats_without_profiles_get_srgb_values)
 	blob_fini(&profile);
 }
 
-/* A grey profile with another curve than sRGB. */
+/* Make a grey profile with a transfer curve different from sRGB's. */
 TEST(profiles, a_grey_profile_keeps_the_picture_grey)
 {
 	struct tag tags[] = {{"wtpt", {0}}, {"kTRC", {0}}};
@@ -394,7 +396,8 @@ TEST(profiles, the_embedded_profile_is_kept_or_used_for_conversion_to_srgb)
 	blob_fini(&profile);
 }
 
-/* #c86432 is the first of the colours, which the exchanged profile has as these. */
+/* #c86432 is the first of the test colours, and these are its values in the profile with exchanged
+ * primaries. */
 TEST(profiles, the_background_colour_is_converted_to_the_output_profile_too)
 {
 	static const char words[] =
@@ -426,14 +429,15 @@ enum { ABSOLUTE = 3, N_INTENT_WORDS = 4 };
 
 TEST(profiles, the_intent_selects_the_table_of_the_input_profile)
 {
-	static const uint8_t corner[] = {255, 0,
-	                                 0}; /* not white, which lcms keeps white */
+	/* The corner is not white, because lcms keeps white unchanged. */
+	static const uint8_t corner[] = {255, 0, 0};
 	struct blob profile = make_profile_of_intents();
 	struct blob blob = plain(corner, &profile);
 
 	for (int i = 0; i < N_INTENT_WORDS * N_WAYS; i++) {
 		int intent = i % N_INTENT_WORDS;
-		/* With the absolute intent it is as bright as on its own white. */
+		/* With the absolute intent the result is as bright as relative to the white of the
+		 * profile. */
 		double light = light_of_lightness(
 			lightnesses[intent == ABSOLUTE ? 1 : intent] * 100 / 255.0);
 		double value = value_of(intent == ABSOLUTE ? light / 2 : light);
@@ -475,7 +479,7 @@ TEST(profiles, the_intent_selects_the_table_of_the_output_profile)
 	blob_fini(&profile);
 }
 
-/* Half of it is translucent red, half is opaque blue. */
+/* Half of the picture is translucent red, the other half opaque blue. */
 static VipsImage *make_thin(bool is_deep, const struct blob *profile)
 {
 	static const uint8_t halves[2][4] = {{200, 100, 50, 90}, {50, 80, 200, 255}};

@@ -1,6 +1,7 @@
 /*
- * How good the plain job is: our result of each sample, and what vipsthumbnail's function makes
- * of it, against a full decode that is resampled here with Lanczos, in doubles.
+ * Tests of the accuracy of a simple resize: our result for each sample, and that of
+ * vips_thumbnail(), are compared with a full decode that is resampled here with Lanczos in double
+ * precision.
  */
 #include "support/test.h"
 
@@ -39,7 +40,7 @@ static double lanczos(double x)
 	return fabs(x) >= 3 ? 0 : 3 * sin(a) * sin(a / 3) / (a * a);
 }
 
-/* One line of n_from values, stride apart, to n_to. */
+/* Resample one line of n_from values, stride apart, to n_to values. */
 static void resample_line(const double *from, int n_from, int from_stride, double *to,
                           int n_to, int to_stride)
 {
@@ -59,7 +60,7 @@ static void resample_line(const double *from, int n_from, int from_stride, doubl
 	}
 }
 
-/* The image in memory, resampled: 8 bit, as many bands. */
+/* Resample an image in memory to 8 bits with the same number of bands. */
 static VipsImage *resampled(VipsImage *image, int width, int height)
 {
 	int from_width = vips_image_get_width(image);
@@ -107,7 +108,7 @@ static VipsImage *thumbnail(const struct blob *blob, int side)
 	return settled;
 }
 
-/* The picture, in as many bands as the result has. */
+/* The picture with as many bands as the result has. */
 static void compare(const struct blob *blob, __attribute__((unused)) const char *name,
                     int side)
 {
@@ -154,7 +155,8 @@ TEST(quality, outputs_are_at_least_as_accurate_as_those_of_vipsthumbnail)
 	}
 }
 
-/* Of sides that are no multiples of 8 libjpeg's last block is only partly of the picture. */
+/* If a side is not a multiple of 8, the last block of a JPEG lies only partly inside the
+ * picture. */
 TEST(quality, jpegs_with_incomplete_edge_blocks_are_scaled_accurately)
 {
 	struct blob small = sample("lake.jpg"), large;
@@ -187,7 +189,7 @@ TEST(quality, full_decoding_and_scaling_while_loading_give_similar_results)
 	vips_fixture_start();
 	recipe.geometry.width = recipe.geometry.height = 200;
 	quick = cooked(&blob, &recipe);
-	/* Filters before scaling that undo each other. */
+	/* These filters run before scaling and undo each other. */
 	REQUIRE(filters_parse(&recipe.filters, "flip, flip", &failure));
 	careful = cooked(&blob, &recipe);
 	EXPECT(psnr(quick, careful) > 40, "%.2f dB", psnr(quick, careful));

@@ -1,6 +1,6 @@
 /*
- * Geometry and filters with each engine. The result is compared with values that are
- * computed here from a chart.
+ * Tests of geometry and filters with each engine. The result is compared with values that are
+ * computed here from a test chart.
  */
 #include "support/test.h"
 
@@ -13,7 +13,7 @@
 
 enum { CHART_WIDTH = 120, CHART_HEIGHT = 90 };
 
-/* A smooth chart: waves of three lengths, so that no two places look alike. */
+/* A smooth test chart: waves of three lengths, so that no two places look alike. */
 static double wave(double x, double y, int band)
 {
 	static const double lengths[] = {61, 43, 97};
@@ -63,7 +63,7 @@ static struct recipe recipe_of(enum engine_choice engine, const char *size,
 	return recipe;
 }
 
-/* The mean distance from the chart, sampled at the place of the result's pixel x, y. */
+/* The mean difference from the chart, sampled at the position of the result's pixel x, y. */
 static double distance(VipsImage *image, double scale, double left, double top)
 {
 	double sum = 0;
@@ -135,7 +135,8 @@ TEST(shapes, every_kernel_scales_without_a_shift)
 
 TEST(shapes, cover_keeps_the_part_that_the_position_names)
 {
-	/* To 45 x 45 at half the size, which is 60 x 45: 15 columns are cut off. */
+	/* The output is 45 x 45. At half the size the picture is 60 x 45, so 15 columns are
+	 * cropped. */
 	static const struct {
 		enum position position;
 		double left;
@@ -167,7 +168,7 @@ TEST(shapes, cover_keeps_the_part_that_the_position_names)
 	blob_fini(&blob);
 }
 
-/* Scaled as a whole, it would be 400 x 12000000 pixels. */
+/* If the whole picture were scaled, it would have 400 x 12000000 pixels. */
 TEST(shapes, cover_on_a_very_long_picture_scales_only_the_kept_part)
 {
 	enum { LENGTH = 30000, SIDE = 400 };
@@ -205,7 +206,7 @@ TEST(shapes, entropy_and_attention_find_the_interesting_part)
 	struct blob blob;
 	unsigned seed = 1;
 
-	/* Grey, except for something busy and red at 150. */
+	/* A grey picture with a detailed red area at x = 150. */
 	memset(bytes, 128, sizeof(bytes));
 	for (int y = 10; y < 40; y++) {
 		for (int x = 150; x < 180; x++) {
@@ -235,7 +236,7 @@ TEST(shapes, entropy_and_attention_find_the_interesting_part)
 	blob_fini(&blob);
 }
 
-/* Grey along its length, except for something busy and red at three quarters. */
+/* A long grey picture with a detailed red area at three quarters of its length. */
 static struct blob red_in_a_thread(int width, int length, bool is_lying)
 {
 	uint8_t *bytes = malloc((size_t)width * (size_t)length * 3);
@@ -353,7 +354,7 @@ TEST(shapes, an_orientation_is_applied_once_wherever_it_is_stored)
 			continue;
 		blob = encoded(image, places[i].suffix);
 		if (strcmp(places[i].suffix, ".png") ==
-		    0) { /* libvips writes none here */
+		    0) { /* libvips writes no orientation in this format */
 			uint8_t exif[EXIF_BYTES];
 
 			make_exif(exif, 6, true);
@@ -396,7 +397,7 @@ TEST(shapes, no_rotate_keeps_the_stored_orientation)
 
 /* ---- filters ---- */
 
-/* The value that a filter must make of the chart; x and y are in the result. */
+/* The value that a filter must give for the chart at x and y in the result. */
 static double mirrored(double x, double y, int band)
 {
 	return wave(CHART_WIDTH - 1 - x, y, band);
@@ -447,7 +448,7 @@ static double same(double x, double y, int band)
 	return wave(x, y, band);
 }
 
-/* A whole Gaussian over the chart. */
+/* Blur the chart with an exact Gaussian. */
 static double blurred(double x, double y, int band)
 {
 	double sum = 0, weights = 0;
@@ -508,7 +509,7 @@ TEST(filters, filters_compute_the_documented_pixel_values)
 TEST(filters, modulate_changes_hue_saturation_and_brightness)
 {
 	static const uint8_t red[] = {200, 60, 60};
-	static const double want_grey = 109; /* of the same lightness: L 45.5 */
+	static const double want_grey = 109; /* a colour of the same lightness, L 45.5 */
 	uint8_t bytes[16 * 16 * 3];
 	VipsImage *image;
 	struct blob blob;
@@ -556,7 +557,7 @@ TEST(filters, normalise_stretches_low_contrast)
 	EXPECT(value_at(image, 99, 50, 0) > 250);
 	g_object_unref(image);
 
-	/* A picture of one value cannot be stretched. */
+	/* A picture with a single value cannot be stretched. */
 	memset(bytes, 77, sizeof(bytes));
 	image = image_of_bytes(bytes, 100, 100, 1);
 	blob_fini(&blob);
@@ -577,7 +578,7 @@ TEST(filters, threshold_sharpen_and_median_have_an_effect)
 
 	for (int i = 0; i < 60 * 60; i++)
 		bytes[i] = i % 60 < 30 ? 99 : 101;
-	bytes[15 * 60 + 15] = 255; /* a speck */
+	bytes[15 * 60 + 15] = 255; /* a single pixel of another value */
 	image = image_of_bytes(bytes, 60, 60, 1);
 	blob = encoded(image, ".png");
 	g_object_unref(image);
@@ -606,7 +607,8 @@ TEST(filters, trim_removes_the_border_before_scaling)
 	VipsImage *image;
 	struct blob blob;
 
-	/* On 250: a red block of 40 x 20 at 30, 10. The border has noise of 3. */
+	/* A red block of 40 x 20 at 30, 10 on a background of 250. The border has noise of 3
+	 * levels. */
 	for (int i = 0; i < 100 * 80 * 3; i++)
 		bytes[i] = (uint8_t)(250 + i % 4);
 	for (int y = 10; y < 30; y++) {
@@ -628,7 +630,7 @@ TEST(filters, trim_removes_the_border_before_scaling)
 	}
 	blob_fini(&blob);
 
-	/* All border: the picture stays. */
+	/* A picture that consists only of border is not trimmed. */
 	memset(bytes, 9, sizeof(bytes));
 	image = image_of_bytes(bytes, 100, 80, 3);
 	blob = encoded(image, ".png");
@@ -650,7 +652,7 @@ TEST(filters, rotating_by_an_arbitrary_angle_fills_the_corners_with_the_backgrou
 	struct recipe recipe = recipe_of(ENGINE_VIPS, NULL, "rotate 45");
 	VipsImage *image = cooked(&blob, &recipe);
 
-	/* The diagonal of 120 x 90 is 148.5 in each direction. */
+	/* Rotated by 45 degrees, 120 x 90 becomes 148.5 in each direction. */
 	EXPECT(abs(vips_image_get_width(image) - 148) <= 2);
 	EXPECT(abs(vips_image_get_height(image) - 148) <= 2);
 	EXPECT_EQ(vips_image_get_bands(image), 4);
@@ -695,7 +697,8 @@ TEST(filters, the_stb_engine_names_each_unsupported_filter)
 
 TEST(filters, blur_premultiplies_alpha_and_colour_filters_keep_alpha)
 {
-	/* Opaque red left, transparent green right: no green may appear. */
+	/* The picture is opaque red on the left and transparent green on the right: no green may
+	 * appear. */
 	static uint8_t bytes[40 * 40 * 4];
 	VipsImage *image;
 	struct blob blob;

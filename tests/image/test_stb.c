@@ -1,4 +1,5 @@
-/* The stb engine: what it says it does not do, and that it shows nothing but its picture. */
+/* Tests of the stb engine: which options it refuses, and that its outputs never show other
+ * memory. */
 #include "support/test.h"
 
 #include "image_fixture.h"
@@ -6,8 +7,8 @@
 #include <malloc.h>
 #include <string.h>
 
-/* Its scan has no restart marker where the first is due, behind one block: stb_image leaves it
- * there, and goes on at the end marker. */
+/* The scan of this JPEG lacks the first restart marker, after one block: stb_image stops decoding
+ * there and continues at the end marker. */
 static struct blob make_jpeg_of_one_block(void)
 {
 	enum { FIRST_BYTES = 2 + 12 + 12 };
@@ -29,7 +30,8 @@ TEST(stb, missing_pixels_of_a_jpeg_never_show_uninitialised_memory)
 	struct outcome outcomes[2];
 
 	for (int i = 0; i < 2; i++) {
-		/* What memory holds before it is used; a sanitizer has its own. */
+		/* Fill freed memory with a pattern, to recognise uninitialised memory. A sanitizer
+		 * has its own pattern. */
 		mallopt(M_PERTURB, i ? 0x10 : 0xf0);
 		outcomes[i] = run_picture(&jpeg, "a.jpg", &recipe);
 		mallopt(M_PERTURB, 0);

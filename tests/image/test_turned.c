@@ -1,5 +1,5 @@
-/* HEIC and AVIF are turned by their own boxes; what EXIF says of it beside those is of the
- * picture as the camera had it, and counts no more. */
+/* Tests of HEIC and AVIF, which boxes of the container rotate. Their EXIF orientation describes the
+ * picture before that rotation and must be ignored. */
 #include "support/test.h"
 
 #include "image/engine.h"
@@ -10,7 +10,7 @@
 
 enum { SIDE = 64 };
 
-/* rgbw in a format that can be written, with EXIF of this orientation. */
+/* Write rgbw in this format with this EXIF orientation. */
 static struct blob quarters_with_exif(const char *suffix, int orientation)
 {
 	uint8_t bytes[SIDE * SIDE * 3], *to = bytes;
@@ -31,7 +31,8 @@ static struct blob quarters_with_exif(const char *suffix, int orientation)
 	return blob;
 }
 
-/* Make the box that says how many bits there are one that turns: nobody needs the former. */
+/* Replace the box with the bit depths, which no reader needs here, by one that rotates or
+ * mirrors. */
 static void turn_by_box(struct blob *blob, const char *box, uint8_t how)
 {
 	uint8_t *at = memmem(blob->bytes, blob->n, "pixi", 4);
@@ -44,7 +45,8 @@ static void turn_by_box(struct blob *blob, const char *box, uint8_t how)
 TEST(heif_orientation,
      only_the_box_of_the_container_rotates_the_picture_and_exif_is_ignored)
 {
-	/* A quarter to the left; left and right changed. Quarters in the order of rgbw's. */
+	/* Rotated by a quarter turn to the left, and mirrored. Quarters are listed in the order of
+	 * rgbw. */
 	static const struct {
 		const char *box;
 		uint8_t how;
@@ -64,7 +66,7 @@ TEST(heif_orientation,
 		struct blob blob;
 		char suffix[40];
 
-		/* The quick way and the careful one. */
+		/* Decode once with scaling while loading, and once in full. */
 		recipe.linear = i / 2 % 2;
 		if (!engine_vips.writes(formats[i % 2]))
 			continue;

@@ -1,4 +1,4 @@
-/* The vips engine: features that only it has, and sizes that equal those of
+/* Tests of the vips engine: features that no other engine has, and output sizes equal to those of
  * vipsthumbnail. */
 #include "support/test.h"
 
@@ -32,7 +32,8 @@ TEST(vips, sizes_equal_those_of_vips_thumbnail)
 		struct size to = geometry_size(&box, from);
 		VipsImage *black = NULL, *thumbnail = NULL;
 
-		if (i % 8 == 0) { /* a side that comes out at exactly a half */
+		/* A side whose computed length ends in exactly one half. */
+		if (i % 8 == 0) {
 			from = (struct size){2 * box.width, 2 * (side / 3) + 1};
 			to = geometry_size(&box, from);
 		}
@@ -49,7 +50,7 @@ TEST(vips, sizes_equal_those_of_vips_thumbnail)
 	}
 }
 
-/* A picture of four quarters in any form that libvips writes; convert may be NULL. */
+/* Make a picture of four quarters in any format that libvips writes. convert may be NULL. */
 static struct blob make_by_vips(const char *suffix,
                                 int (*convert)(VipsImage *, VipsImage **))
 {
@@ -84,13 +85,14 @@ static struct outcome shrink(const struct blob *blob, enum image_format format,
 	return run_picture(blob, "a", &recipe);
 }
 
-/* Three values share an exponent: beside 1, the smallest value is read as 1/256. */
+/* The three values of an HDR pixel share an exponent: next to 1, the smallest value is read as
+ * 1/256. */
 static const struct quarters rgbw_of_hdr = {{{255, 13, 13, 255},
                                              {13, 255, 13, 255},
                                              {13, 13, 255, 255},
                                              {255, 255, 255, 255}}};
 
-/* Its row of the catalogue. */
+/* The row of the vips engine in the catalogue. */
 static const struct catalogue_engine *row_of_vips(const struct catalogue *catalogue)
 {
 	for (size_t i = 0; i < catalogue->n_engines; i++) {
@@ -115,8 +117,7 @@ TEST(vips, every_format_written_by_libvips_can_be_read_back)
 		enum image_format format = (enum image_format)i;
 		struct outcome written, again;
 
-		/* At its default quality JXL differs more from pure colours than this
-		 * test allows. */
+		/* At the default quality of JXL, pure colours differ more than this test allows. */
 		recipe.format = format;
 		written = run_picture(&png, "a", &recipe);
 		EXPECT(written.is_done == row_of_vips(&catalogue)->writes[format],
@@ -192,7 +193,8 @@ static int to_cmyk(VipsImage *in, VipsImage **out)
 
 TEST(vips, cmyk_is_converted_to_srgb_and_refused_by_the_stb_engine)
 {
-	/* The colours by the CMYK profile of libvips, which are not those of a press. */
+	/* The expected colours come from the CMYK profile of libvips and differ from those of a
+	 * printing press. */
 	static const struct quarters inks = {{{225, 30, 40, 255},
 	                                      {202, 207, 23, 255},
 	                                      {46, 49, 146, 255},
@@ -330,8 +332,8 @@ TEST(vips, a_picture_fails_if_the_loader_does_not_match_the_detected_format)
 	}
 }
 
-/* A JPEG that ends early, one in which a marker interrupts a block, and a GIF that ends
- * in its second frame. */
+/* The test files: a truncated JPEG, a JPEG in which a marker interrupts a block, and a GIF that is
+ * truncated in its second frame. */
 static struct blob make_damaged(int how)
 {
 	static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\xff\0\0\0\0\xff"
@@ -355,14 +357,14 @@ TEST(vips, each_level_of_fail_on_accepts_lesser_damage)
 {
 	static const struct {
 		const char *word;
-		bool passes[3]; /* each kind of damage */
+		bool passes[3]; /* expected results for each kind of damage */
 	} levels[] = {
 		{"none", {true, true, true}},
 		{"truncated", {false, true, false}},
 		{"error", {false, true, false}},
 		{"warning", {false, false, false}},
 	};
-	/* Loaded and scaled in one call, and step by step. */
+	/* The picture is loaded and scaled in one call, and step by step. */
 	static const char *const ways[] = {"", "; linear"};
 
 	for (int how = 0; how < 3; how++) {
@@ -388,7 +390,7 @@ TEST(vips, each_level_of_fail_on_accepts_lesser_damage)
 	}
 }
 
-/* Grey, with grey noise to the left and a plain red patch to the right. */
+/* A grey picture with grey noise on the left and a plain red patch on the right. */
 static struct blob make_noise_and_red(void)
 {
 	enum { WIDTH = 240, HEIGHT = 60 };
@@ -432,7 +434,7 @@ TEST(vips, entropy_looks_for_detail_and_attention_for_colour)
 	blob_fini(&blob);
 }
 
-/* Pretend that libheif has no encoders: its savers exist, and none of them works. */
+/* Pretend that libheif has no codecs: its loaders and savers exist, but none of them works. */
 TEST(vips, savers_without_codecs_are_not_listed)
 {
 	static const char *const broken[] = {"VipsForeignSaveHeif", "VipsForeignSaveJxl"};

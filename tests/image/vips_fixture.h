@@ -9,26 +9,27 @@
 /* Start libvips as the program does. */
 void vips_fixture_start(void);
 
-/* An image in memory of one colour, or of many: bytes row by row, copied. */
+/* Make an image in memory, either of one colour or from bytes row by row, which are copied. */
 VipsImage *image_of_bytes(const uint8_t *bytes, int width, int height, int n_bands);
 
-/* Encode, with a suffix and options such as ".png[strip]"; the image stays the caller's. */
+/* Encode an image with a suffix and options such as ".png[strip]". The image still belongs to the
+ * caller. */
 struct blob encoded(VipsImage *image, const char *suffix);
 
-/* A whole decode, of all frames; fails the test when there is none. */
+/* Decode a picture completely, with all frames. Fails the test if that fails. */
 VipsImage *decoded(const struct blob *blob);
 
-/* One value of an image in memory, of 8 or 16 bit or float. */
+/* One sample of an image in memory, with 8 or 16 bits or float. */
 double value_at(VipsImage *image, int x, int y, int band);
 
-/* Whether the pixel at x, y is within tolerance of these values. Says so when not. */
+/* Whether the pixel at x, y is within tolerance of these values. Prints a message if not. */
 bool is_colour(VipsImage *image, int x, int y, const double *values, double tolerance);
 
-/* Run a recipe over a blob; fails the test when it fails. The answer's size is compared with
- * the fresh decode, which is the caller's. */
+/* Run a recipe on a blob. Fails the test if that fails. Returns the decoded output, which the
+ * caller frees, and compares its size with the answer. */
 VipsImage *cooked(const struct blob *blob, const struct recipe *recipe);
 
-/* Peak signal to noise in dB of two images of the same shape, 0 to 255. */
+/* Peak signal-to-noise ratio in dB of two images of the same shape, with values 0 to 255. */
 double psnr(VipsImage *a, VipsImage *b);
 
 #endif

@@ -1,4 +1,4 @@
-/* JPEG files decoded by libjpeg and by us, for comparison. */
+/* JPEG files decoded by libjpeg and by our decoder, for comparison. */
 #include "jpeg_fixture.h"
 
 #include "support/test.h"
@@ -100,7 +100,7 @@ struct reference reference_decode(struct bytes file, unsigned denominator)
 	return reference;
 }
 
-/* The largest product of a coefficient and its step in a row of blocks. */
+/* The largest dequantized coefficient in a row of blocks. */
 static int largest_in_row(JBLOCKROW blocks, const jpeg_component_info *info)
 {
 	int largest = 0;

@@ -1,6 +1,6 @@
 /*
- * What the tests of the scaled JPEG decoder share: files decoded by libjpeg to planes, ours to
- * compare with them, and decoding that must succeed.
+ * What the tests of the scaled JPEG decoder share: planes as libjpeg decodes them, planes of our
+ * decoder to compare with them, and decoding that must succeed.
  */
 #ifndef PXP_JPEG_FIXTURE_H
 #define PXP_JPEG_FIXTURE_H
@@ -12,48 +12,51 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Planes of libjpeg at 1/denominator, as they are before upsampling. */
+/* Planes as libjpeg decodes them at scale 1/denominator, before chroma is upsampled. */
 struct reference {
 	unsigned n_planes;
 	struct reference_plane {
-		unsigned width, height; /* the component's own samples */
-		unsigned side;          /* of a block: libjpeg may take more of chroma */
+		/* Width and height of the component in its own samples. */
+		unsigned width, height;
+		/* Samples that libjpeg makes of a block; it may make more of chroma. */
+		unsigned side;
 		size_t stride;
 		uint8_t *samples;
 	} plane[3];
-	bool is_clean; /* libjpeg had neither warning nor error */
+	bool is_clean; /* libjpeg reported neither a warning nor an error */
 };
 
 struct reference reference_decode(struct bytes file, unsigned denominator);
 void reference_free(struct reference *reference);
 
-/* The largest absolute value of a dequantized coefficient. No encoder's is above 8192; of
- * larger ones libjpeg-turbo's transforms give different samples on different machines. */
+/* The largest absolute value of a dequantized coefficient. No encoder writes values above 8192. For
+ * larger values libjpeg-turbo's transforms give different samples on different machines. */
 int largest_coefficient(struct bytes file);
 
-/* Our sample, rounded to 8 bits. */
+/* A sample of our decoder, rounded to 8 bits. */
 unsigned plane_sample(const struct plane *plane, unsigned x, unsigned y);
 
-/* The largest difference of any sample; planes must have the same size. */
+/* The largest difference between samples of two planes, which must have the same size. */
 unsigned plane_difference(const struct plane *plane,
                           const struct reference_plane *reference);
 
-/* A decoder; a test ends if there is no memory for one. */
+/* Create a decoder. The test ends if there is no memory for one. */
 struct jpg_decoder *decoder_new(void);
 
-/* A request of one scale for all components, with no noise. */
+/* A request with one scale for all components and no allowed noise. */
 struct jpg_request request_of(enum jpg_scale scale);
 
-/* Open and decode a copy of exactly the file's length, so that a sanitizer sees a byte too many. */
+/* Open and decode a copy of exactly the file's length, so that a sanitizer notices reads beyond the
+ * end. */
 enum read_status decode(struct jpg_decoder *decoder, struct bytes file,
                         const struct jpg_request *request,
                         struct jpg_picture *ret_picture);
 
-/* The same of a file that must be whole. */
+/* Decode a file that must be complete. */
 struct jpg_picture decode_whole(struct jpg_decoder *decoder, struct bytes file,
                                 const struct jpg_request *request);
 
-/* All samples of a picture in one block of memory, to be freed. */
+/* All samples of a picture in one block of memory. The caller frees it. */
 struct bytes samples_of(const struct jpg_picture *picture);
 bool are_same(struct bytes a, struct bytes b);
 

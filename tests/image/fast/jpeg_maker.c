@@ -1,4 +1,4 @@
-/* JPEG files made by libjpeg, for tests and as seeds of fuzzing. */
+/* JPEG files made by libjpeg, for tests and as first inputs of fuzzing. */
 #include "jpeg_maker.h"
 
 #include <stdio.h>
@@ -37,10 +37,11 @@ static uint8_t draw(const struct jpeg_settings *settings, unsigned x, unsigned y
 	}
 }
 
-/* A random progression: for each component which bit of each coefficient has come. */
+/* State of a random progressive script: which bits of each coefficient have been written, for each
+ * component. */
 struct progression {
 	int n_components;
-	int known_bit[3][64]; /* -1: none */
+	int known_bit[3][64]; /* -1: no bit has been written */
 	jpeg_scan_info scan[190];
 	int n_scans;
 };
@@ -82,8 +83,9 @@ static int random_open_coefficient(const int known_bit[64], uint64_t *state)
 	return n_open ? open[random_below(state, (unsigned)n_open)] : -1;
 }
 
-/* One more scan, of a band whose coefficients are all known down to the same bit; false
- * when the component has all its bits. After many scans bands are as long as they can be. */
+/* Add one more scan, for a band whose coefficients are all known down to the same bit. Returns
+ * false when all bits of the component have been written. After many scans bands become as long as
+ * possible. */
 static bool add_random_scan(struct progression *p, int component, uint64_t *state)
 {
 	const int *known_bit = p->known_bit[component];
@@ -121,7 +123,9 @@ static void random_progression(struct progression *p, int n_components, uint64_t
 		for (int i = 0; i < n_components && !is_open; i++)
 			is_open = add_random_scan(p, (first + i) % n_components, state);
 		if (p->n_scans > 180)
-			abort(); /* longer than the array; no seed so far comes near */
+			/* The script would be too long for the array; no seed so far comes near
+			 * that. */
+			abort();
 	}
 }
 
@@ -197,7 +201,8 @@ struct bytes jpeg_encode(const struct jpeg_settings *settings)
 	JSAMPLE *row;
 
 	c.err = jpeg_std_error(&errors);
-	errors.emit_message = say_nothing; /* that steps of quality 1 need 16 bits */
+	/* Quantization steps of quality 1 need 16 bits. */
+	errors.emit_message = say_nothing;
 	jpeg_create_compress(&c);
 	jpeg_mem_dest(&c, &file.at, &n);
 	c.image_width = settings->width;

@@ -1,6 +1,6 @@
 /*
- * JPEG files made by libjpeg, in every way that it can make them. Out of memory ends the
- * process.
+ * JPEG files made by libjpeg, in every way that libjpeg can write them. Running out of memory ends
+ * the process.
  */
 #ifndef PXP_JPEG_MAKER_H
 #define PXP_JPEG_MAKER_H
@@ -10,32 +10,33 @@
 #include <stdint.h>
 
 struct bytes {
-	uint8_t *at; /* to be freed */
+	uint8_t *at; /* the caller frees these bytes */
 	size_t n;
 };
 
 enum drawing { DRAWING_SMOOTH, DRAWING_BUSY, DRAWING_NOISE, DRAWING_FLAT, N_DRAWINGS };
 
-/* In which scans a file is written. */
+/* The scans in which a file is written. */
 enum script {
 	SCRIPT_SEQUENTIAL,
 	SCRIPT_ONE_EACH, /* sequential, one scan for each component */
-	SCRIPT_USUAL,    /* libjpeg's progression */
-	SCRIPT_RANDOM, /* a progression of bands and bits in random order, by the seed */
+	SCRIPT_USUAL,    /* libjpeg's default progressive script */
+	/* A progressive script with bands and bits in random order, chosen by the seed. */
+	SCRIPT_RANDOM,
 };
 
 struct jpeg_settings {
 	unsigned width, height;
 	enum drawing drawing;
 	bool is_grey;
-	unsigned h[3], v[3]; /* sampling factors; 0: 1 */
-	int quality;         /* 1 to 100 */
-	bool is_optimised;   /* Huffman tables of its own */
-	unsigned restart;    /* MCUs to a restart interval; 0: none */
+	unsigned h[3], v[3]; /* sampling factors; 0 means 1 */
+	int quality;         /* quality from 1 to 100 */
+	bool is_optimised;   /* whether Huffman tables are optimised for the picture */
+	unsigned restart;    /* MCUs in a restart interval; 0: no restart markers */
 	enum script script;
-	unsigned seed; /* of drawing and script */
+	unsigned seed; /* seed of the drawing and of the scan script */
 	bool is_arithmetic;
-	bool is_rgb, is_cmyk, is_ycck; /* other colours than YCbCr */
+	bool is_rgb, is_cmyk, is_ycck; /* colour spaces other than YCbCr */
 };
 
 struct bytes jpeg_encode(const struct jpeg_settings *settings);

@@ -1,4 +1,5 @@
-/* Planes converted from a profile to sRGB, beside lcms2 by itself on single pixels. */
+/* Tests of the conversion of planes from a profile to sRGB, compared with lcms2 on single
+ * pixels. */
 #include "support/test.h"
 
 #include "jpeg_maker.h"
@@ -12,7 +13,8 @@
 
 enum { WIDTH = 40, HEIGHT = 30 };
 
-/* Larger primaries than sRGB's, and another curve; or grey of that curve. */
+/* A profile with a larger gamut and another transfer curve than sRGB, or a grey profile with that
+ * curve. */
 static struct bytes make_profile(bool is_grey)
 {
 	const cmsCIExyY white = {0.3127, 0.3290, 1};
@@ -37,7 +39,8 @@ static struct bytes make_profile(bool is_grey)
 struct picture {
 	struct workspace workspaces[MAX_PLANES];
 	struct rendered rendered;
-	float rgb[WIDTH * HEIGHT][3]; /* of 0 to 1, not multiplied */
+	/* Alpha from 0 to 1; colours are not premultiplied. */
+	float rgb[WIDTH * HEIGHT][3];
 	float alpha[WIDTH * HEIGHT];
 };
 
@@ -113,7 +116,7 @@ static void expect_converted(struct bytes profile, unsigned n_planes, bool has_a
 		largest = fmax(largest, difference);
 		sum += difference;
 	}
-	/* A rounded level of a dark colour is worth more than one level of sRGB. */
+	/* One level of a dark colour in the profile corresponds to more than one level of sRGB. */
 	EXPECT(largest < 3 && sum / (WIDTH * HEIGHT) < 0.4,
 	       "%u planes, alpha %d: off by %.2f", n_planes, has_alpha, largest);
 	picture_fini(&picture);
@@ -156,7 +159,7 @@ TEST(converter, more_profiles_than_the_cache_holds_can_be_used)
 
 	REQUIRE(converter != NULL);
 	for (unsigned i = 0; i < 40; i++) {
-		/* The creation date makes it another profile. */
+		/* A different creation date makes this a different profile. */
 		rgb.at[25] = (uint8_t)(i % 11);
 		EXPECT(converter_choose(converter, rgb.at, rgb.n, false,
 		                        (enum intent)(i % N_INTENTS)));

@@ -1,6 +1,6 @@
 /*
- * The scaled JPEG decoder beside libjpeg, over files of every subsampling, size, quality and
- * script. libjpeg's planes before upsampling are compared with ours: at full scale each
+ * Tests of the scaled JPEG decoder against libjpeg, with files of every subsampling, size, quality
+ * and scan script. libjpeg's planes before upsampling are compared with ours: at full scale each
  * sample is the same, and at 1/8 each rounded sample.
  */
 #include "support/test.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 
 static const struct {
-	uint8_t h, v, ch, cv; /* of luma, of chroma */
+	uint8_t h, v, ch, cv; /* sampling factors of luma and of chroma */
 } samplings[] = {
 	{1, 1, 1, 1}, {2, 1, 1, 1}, {1, 2, 1, 1}, {2, 2, 1, 1}, {4, 1, 1, 1},
 	{1, 4, 1, 1}, {4, 2, 1, 1}, {2, 4, 1, 1}, {2, 2, 2, 1}, {2, 2, 1, 2},
@@ -28,7 +28,7 @@ enum { N_SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 static const int qualities[] = {1, 10, 50, 75, 90, 100};
 enum { N_QUALITIES = sizeof(qualities) / sizeof(qualities[0]) };
 
-/* Number i of the corpus: settings change with it in periods of different lengths. */
+/* Settings of test file number i: each setting changes with i in a period of its own. */
 enum { N_SETTINGS = 400 };
 
 static struct jpeg_settings settings_of(unsigned i)
@@ -103,7 +103,8 @@ TEST(jpeg, at_eighth_scale_rounded_samples_equal_those_of_libjpeg)
 
 		for (unsigned j = 0; j < picture.n_planes; j++) {
 			if (reference.plane[j].side != 1)
-				continue; /* libjpeg takes more of subsampled chroma */
+				/* Libjpeg makes more samples of subsampled chroma. */
+				continue;
 			expect_same(plane_difference(&picture.plane[j],
 			                             &reference.plane[j]) == 0,
 			            i, "differs from libjpeg");
@@ -116,8 +117,8 @@ TEST(jpeg, at_eighth_scale_rounded_samples_equal_those_of_libjpeg)
 	jpg_decoder_destroy(decoder);
 }
 
-/* The same coefficients in other scans, tables and intervals give the same samples: of all
- * four scales the sequential file's are right if the progressive ones are. */
+/* The same coefficients in other scans, tables and restart intervals give the same samples. So if
+ * progressive files decode correctly at all four scales, sequential files do too. */
 TEST(jpeg, the_order_of_scans_does_not_change_the_samples_at_any_scale)
 {
 	struct jpg_decoder *decoder = decoder_new();
@@ -240,7 +241,7 @@ TEST(jpeg, scans_that_a_scale_does_not_use_are_skipped)
 	struct jpg_request request = request_of(JPG_EIGHTH);
 	struct jpg_picture picture = decode_whole(decoder, file, &request);
 
-	/* libjpeg's ten scans, of which two are of DC. */
+	/* libjpeg's default script has ten scans, two of which are DC scans. */
 	EXPECT_EQ(picture.n_scans, 10);
 	EXPECT_EQ(picture.n_scans_skipped, 8);
 
@@ -295,7 +296,7 @@ TEST(jpeg, refinement_scans_are_skipped_only_within_the_noise_budget)
 			got = samples_of(&picture);
 			if (i == 0)
 				exact = got;
-			/* The estimate leaves out that samples are rounded. */
+			/* The noise estimate does not include the rounding of samples. */
 			EXPECT(mean_square_difference(got, exact) <= budgets[i] + 0.5);
 			if (i > 0)
 				free(got.at);
@@ -308,7 +309,7 @@ TEST(jpeg, refinement_scans_are_skipped_only_within_the_noise_budget)
 	jpg_decoder_destroy(decoder);
 }
 
-/* More optimised tables than the cache has places, forwards and backwards. */
+/* Use more optimised Huffman tables than fit into the cache, in order and in reverse order. */
 TEST(jpeg, the_cache_evicts_no_huffman_table_of_the_current_file)
 {
 	enum { N_FILES = 40 };
@@ -367,13 +368,13 @@ TEST(jpeg, the_memory_estimate_of_the_decoder_is_an_upper_bound)
 
 	REQUIRE(jpg_decoder_open(decoder, file.at, file.n, &header) == READ_OK);
 	estimate = jpg_memory_estimate(&header, &request, file.n);
-	/* Samples, coefficients, and a mask of 8 bytes for each block. */
+	/* The lower bound: samples, coefficients, and a mask of 8 bytes for each block. */
 	EXPECT(estimate >= n_samples * 3 + n_samples / 8);
 	EXPECT(estimate <= n_samples * 6 + slack);
 	request = request_of(JPG_EIGHTH);
 	EXPECT(jpg_memory_estimate(&header, &request, file.n) < estimate / 2 + slack);
 
-	/* A header of the largest size does not overflow. */
+	/* A header with the largest possible size must not make the estimate overflow. */
 	header.width = header.height = 65535;
 	request = request_of(JPG_FULL);
 	EXPECT(jpg_memory_estimate(&header, &request, file.n) >

@@ -1,6 +1,6 @@
 /*
- * What the scaled JPEG decoder refuses: files of other kinds, files that end early, and
- * damage in what it reads. And what passes: damage in scans that it skips.
+ * Tests of what the scaled JPEG decoder refuses: unsupported kinds of files, truncated files, and
+ * damage in data that it reads. Damage in scans that it skips is accepted.
  */
 #include "support/test.h"
 
@@ -37,7 +37,7 @@ static struct bytes encode_with(enum script script, unsigned restart)
 	return jpeg_encode(&settings);
 }
 
-/* The offset of the nth marker of this kind, from 0. */
+/* The offset of the nth marker of this kind; n counts from 0. */
 static size_t find_marker(struct bytes file, unsigned marker, unsigned nth)
 {
 	for (size_t i = 0; i + 1 < file.n; i++) {
@@ -48,7 +48,7 @@ static size_t find_marker(struct bytes file, unsigned marker, unsigned nth)
 	return 0;
 }
 
-/* Put bytes in at an offset. */
+/* Insert bytes at an offset. */
 static struct bytes with(struct bytes file, size_t at, const void *bytes, size_t n)
 {
 	struct bytes longer = {malloc(file.n + n), file.n + n};
@@ -86,7 +86,7 @@ static enum read_status status_of_header(struct bytes file)
 	return status;
 }
 
-/* Decoding ends with this status at every scale. */
+/* Check that decoding ends with this status at every scale. */
 static void expect_status(struct bytes file, enum read_status status)
 {
 	for (enum jpg_scale scale = 0; scale < N_JPG_SCALES; scale++)
@@ -94,7 +94,7 @@ static void expect_status(struct bytes file, enum read_status status)
 	free(file.at);
 }
 
-/* The file is refused before anything is decoded. */
+/* Check that the file is refused before anything is decoded. */
 static void expect_refused(struct bytes file, enum read_status status)
 {
 	EXPECT_EQ(status_of_header(file), status);
@@ -127,7 +127,7 @@ TEST(jpeg_kinds, components_named_R_G_B_in_a_file_without_JFIF_are_rgb)
 	file.at[adobe + 1] = COM;
 	expect_refused(file, READ_CANNOT);
 
-	/* With other names they are YCbCr. */
+	/* Components with other names are YCbCr. */
 	file = jpeg_encode(&settings);
 	file.at[find_marker(file, 0xee, 0) + 1] = COM;
 	file.at[find_marker(file, SOF0, 0) + 10] = 'x';
@@ -135,7 +135,7 @@ TEST(jpeg_kinds, components_named_R_G_B_in_a_file_without_JFIF_are_rgb)
 	EXPECT_EQ(status_of_header(file), READ_OK);
 	free(file.at);
 
-	/* And so are those of which Adobe says it, whatever their names. */
+	/* Components are also YCbCr if an Adobe segment says so, whatever their names. */
 	file = jpeg_encode(&settings);
 	file.at[find_marker(file, 0xee, 0) + 4 + 11] = 1;
 	EXPECT_EQ(status_of_header(file), READ_OK);
@@ -202,12 +202,13 @@ TEST(jpeg_kinds, files_with_more_scans_than_any_encoder_writes_are_refused)
 	for (unsigned i = 0; i < 300; i++)
 		file = with(file, file.n - 2, copy, n);
 	free(copy);
-	/* A scan that comes twice is damage, whichever is seen first. */
+	/* A scan that occurs twice is damage, whichever of the two is read first. */
 	EXPECT(status_at(file, JPG_FULL, false) != READ_OK);
 	free(file.at);
 }
 
-/* Cut off at every byte. Without the end marker alone a picture is still whole. */
+/* The file is truncated at every byte. Only without the end marker alone the picture is still
+ * complete. */
 static void expect_every_cut_noticed(struct bytes file)
 {
 	for (size_t n = 0; n < file.n - 2; n++) {
@@ -276,7 +277,7 @@ TEST(jpeg_damage, no_scan_is_skipped_in_a_file_without_an_end_marker)
 	jpg_decoder_destroy(decoder);
 }
 
-/* A truncated file that was given an end marker: what is read of it still comes short. */
+/* A truncated file with an end marker appended: the decoder still runs out of data. */
 TEST(jpeg_damage, a_truncated_scan_is_detected)
 {
 	static const uint8_t end[] = {0xff, EOI};
@@ -293,7 +294,8 @@ TEST(jpeg_damage, a_truncated_scan_is_detected)
 	free(file.at);
 }
 
-/* Overwrite the entropy-coded data of a scan with a code of ones that no table has. */
+/* Overwrite the entropy-coded data of a scan with one-bits, a code that no Huffman table
+ * contains. */
 static void spoil_scan(struct bytes file, unsigned nth)
 {
 	size_t at = find_marker(file, SOS, nth);
@@ -309,7 +311,8 @@ TEST(jpeg_damage, damage_in_a_skipped_scan_is_detected_only_if_all_scans_are_rea
 {
 	struct bytes file = encode_with(SCRIPT_USUAL, 0);
 
-	spoil_scan(file, 3); /* the last bits of chroma's first AC scans */
+	/* This scan has the last bits of the first AC coefficients of chroma. */
+	spoil_scan(file, 3);
 	EXPECT_EQ(status_at(file, JPG_EIGHTH, false), READ_OK);
 	EXPECT_EQ(status_at(file, JPG_EIGHTH, true), READ_DAMAGED);
 	EXPECT_EQ(status_at(file, JPG_FULL, false), READ_DAMAGED);
@@ -387,7 +390,7 @@ TEST(jpeg_damage, bytes_after_the_end_marker_are_ignored)
 	expect_status(file, READ_OK);
 }
 
-/* Every byte of the headers, changed to several values, gives a status. */
+/* Changing any byte of the headers to several values must give a status and no crash. */
 TEST(jpeg_damage, no_changed_header_byte_makes_the_decoder_crash)
 {
 	static const uint8_t values[] = {0, 1, 7, 0x11, 0x3f, 0x7f, 0x80, 0xff};
@@ -416,9 +419,10 @@ static void expect_frame_refused(size_t offset, uint8_t value)
 
 TEST(jpeg_damage, a_frame_that_contradicts_itself_is_refused)
 {
-	expect_frame_refused(3, 16);    /* shorter than its components */
+	/* The frame header is too short for its components. */
+	expect_frame_refused(3, 16);
 	expect_frame_refused(11, 0);    /* a sampling factor of 0 */
-	expect_frame_refused(11, 0x51); /* of 5 */
+	expect_frame_refused(11, 0x51); /* a sampling factor of 5 */
 	expect_frame_refused(12, 4);    /* a fifth quantization table */
 	expect_frame_refused(13, 1);    /* the same component twice */
 }
@@ -433,29 +437,30 @@ static void expect_scan_refused(size_t offset, uint8_t value)
 
 TEST(jpeg_damage, a_scan_that_contradicts_its_frame_is_refused)
 {
-	expect_scan_refused(4, 0);     /* no component */
-	expect_scan_refused(5, 9);     /* one that the frame does not have */
-	expect_scan_refused(7, 1);     /* one twice */
-	expect_scan_refused(6, 0x40);  /* a fifth Huffman table */
-	expect_scan_refused(6, 0x22);  /* one that is not defined */
-	expect_scan_refused(12, 5);    /* half a band in a sequential file */
-	expect_scan_refused(13, 0x01); /* half the bits */
+	expect_scan_refused(4, 0);    /* no component */
+	expect_scan_refused(5, 9);    /* a component that the frame does not have */
+	expect_scan_refused(7, 1);    /* the same component twice */
+	expect_scan_refused(6, 0x40); /* a fifth Huffman table */
+	expect_scan_refused(6, 0x22); /* a Huffman table that is not defined */
+	/* Only a part of the coefficients in a sequential file. */
+	expect_scan_refused(12, 5);
+	expect_scan_refused(13, 0x01); /* only some of the bits in a sequential file */
 }
 
 TEST(jpeg_damage, a_progression_out_of_order_is_refused)
 {
-	/* Of libjpeg's script the scans are: DC; luma 1-5; Cr; Cb; luma 6-63; ... */
+	/* The scans of libjpeg's default script are: DC; luma 1-5; Cr; Cb; luma 6-63; ... */
 	static const struct {
 		unsigned scan;
 		size_t offset;
 		uint8_t value;
 	} cases[] = {
-		{1, 7, 0},    /* an AC scan that takes the DC along */
-		{1, 8, 64},   /* a band beyond the block */
-		{1, 9, 0x20}, /* refines two bits at once */
-		{1, 9, 0x0e}, /* a bit that no coefficient has */
-		{4, 7, 5},    /* 5 for the second time */
-		{0, 12, 1},   /* a DC scan that takes AC along */
+		{1, 7, 0},    /* an AC scan that includes DC */
+		{1, 8, 64},   /* a band that goes beyond the 64 coefficients of a block */
+		{1, 9, 0x20}, /* a scan that refines two bits at once */
+		{1, 9, 0x0e}, /* a bit position that no coefficient has */
+		{4, 7, 5},    /* coefficient 5 is sent for the second time */
+		{0, 12, 1},   /* a DC scan that includes AC coefficients */
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -472,12 +477,12 @@ TEST(jpeg_damage, impossible_tables_are_refused)
 	struct bytes file = encode_with(SCRIPT_SEQUENTIAL, 0);
 	size_t table = find_marker(file, DHT, 0);
 
-	file.at[table + 5] = 3; /* three codes of one bit */
+	file.at[table + 5] = 3; /* a Huffman table with three codes of one bit */
 	file.at[table + 7] -= 3;
 	expect_status(file, READ_DAMAGED);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 0);
-	file.at[table + 4] = 0x20; /* a class that does not exist */
+	file.at[table + 4] = 0x20; /* a table class that does not exist */
 	expect_status(file, READ_DAMAGED);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 0);
@@ -485,11 +490,11 @@ TEST(jpeg_damage, impossible_tables_are_refused)
 	expect_status(file, READ_DAMAGED);
 
 	file = encode_with(SCRIPT_SEQUENTIAL, 0);
-	file.at[find_marker(file, DQT, 0) + 5] = 0; /* a step of 0 */
+	file.at[find_marker(file, DQT, 0) + 5] = 0; /* a quantization step of 0 */
 	expect_status(file, READ_DAMAGED);
 }
 
-/* Tables may change between scans; a component keeps the quantization of its first. */
+/* Quantization tables may change between scans; a component keeps the table of its first scan. */
 TEST(jpeg_damage, a_table_that_is_redefined_between_scans_applies_to_later_scans_only)
 {
 	struct bytes file = encode_with(SCRIPT_ONE_EACH, 0), want;
@@ -501,7 +506,7 @@ TEST(jpeg_damage, a_table_that_is_redefined_between_scans_applies_to_later_scans
 
 	want = samples_of(&picture);
 	memset(other + 5, 99, 64);
-	/* Table 0 is luma's, which has come by then. */
+	/* Table 0 belongs to luma, which has been decoded by then. */
 	file = with(file, find_marker(file, SOS, 1), other, sizeof(other));
 	picture = decode_whole(decoder, file, &request);
 	got = samples_of(&picture);
@@ -512,7 +517,7 @@ TEST(jpeg_damage, a_table_that_is_redefined_between_scans_applies_to_later_scans
 	jpg_decoder_destroy(decoder);
 }
 
-/* Whether the size of a mutant is one that a caller would allow. */
+/* Whether the size of the damaged picture is within the limit of a caller. */
 static bool is_small(struct jpg_decoder *decoder, struct bytes file)
 {
 	struct jpg_header header;
@@ -521,7 +526,8 @@ static bool is_small(struct jpg_decoder *decoder, struct bytes file)
 	       header.width * header.height < 1000000;
 }
 
-/* Decode with both; whether both take it without complaint, and then compare. */
+/* Decode with both decoders. Returns whether both accept the file without complaint, and compares
+ * the pictures in that case. */
 static bool compare(struct jpg_decoder *decoder, struct bytes file)
 {
 	struct jpg_request request = request_of(JPG_FULL);
@@ -542,8 +548,8 @@ static bool compare(struct jpg_decoder *decoder, struct bytes file)
 	return are_both_clean;
 }
 
-/* Random bits changed in whole files. Where libjpeg has no complaint either, both decode the
- * same picture. */
+/* Random bits are changed in complete files. If libjpeg has no complaint either, both decoders must
+ * give the same picture. */
 TEST(jpeg_damage, damaged_files_accepted_by_both_decoders_decode_to_the_same_picture)
 {
 	struct jpg_decoder *decoder = decoder_new();

@@ -1,4 +1,4 @@
-/* The parts of the scaled JPEG decoder by themselves: transforms, tables, noise. */
+/* Tests of the parts of the scaled JPEG decoder: transforms, tables, noise estimate. */
 #include "support/test.h"
 
 #include "jpeg_fixture.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Blocks as files have them for even i, and of any 16-bit numbers for odd i. */
+/* Test blocks: typical values for even i, and arbitrary 16-bit numbers for odd i. */
 static void random_block(int16_t *block, int16_t *quantization, unsigned n, unsigned i,
                          uint64_t *state)
 {
@@ -45,7 +45,7 @@ TEST(jpeg_idct, simd_and_portable_code_give_the_same_samples)
 	}
 }
 
-/* The sample at (x, y) of the lowest side x side coefficients, in real numbers. */
+/* The exact sample at (x, y), computed in real numbers from the lowest side x side coefficients. */
 static double exact_sample(const int16_t *block, const int16_t *quantization,
                            unsigned side, unsigned x, unsigned y)
 {
@@ -129,13 +129,14 @@ TEST(jpeg_plan, the_noise_estimate_counts_the_skipped_bits_of_used_coefficients)
 	for (unsigned k = 0; k < 64; k++)
 		quantization[k] = (uint16_t)(k + 1);
 	EXPECT(jpg_noise(quantization, known_bit, ~UINT64_C(0)) == 0);
-	known_bit[4] = 1; /* 5 * 2 at most */
+	known_bit[4] = 1; /* the error is at most 5 * 2 */
 	EXPECT(fabs(jpg_noise(quantization, known_bit, ~UINT64_C(0)) - 100.0 / 3 / 64) <
 	       1e-9);
 	EXPECT(jpg_noise(quantization, known_bit, 1) == 0);
 }
 
-/* A plan by hand: three bands, two refinements of which the second takes all. */
+/* A plan made by hand: three bands and two refinement scans, the second of which covers all
+ * coefficients. */
 TEST(jpeg_plan, a_refinement_scan_needs_all_earlier_scans_of_its_band)
 {
 	struct jpg_file *file = calloc(1, sizeof(*file));
@@ -161,7 +162,7 @@ TEST(jpeg_plan, a_refinement_scan_needs_all_earlier_scans_of_its_band)
 	for (size_t i = 0; i < 5; i++)
 		EXPECT(!file->scan[i].is_skipped);
 
-	/* Three coefficients that are wrong by 16 at most: 3 * 256 / 3 / 64 is 4. */
+	/* Three coefficients with an error of 16 at most: 3 * 256 / 3 / 64 is 4. */
 	request.noise_budget[0] = 4;
 	jpg_plan_scans(file, &request);
 	EXPECT(!file->scan[1].is_skipped);
@@ -176,7 +177,7 @@ TEST(jpeg_plan, a_refinement_scan_needs_all_earlier_scans_of_its_band)
 	free(file);
 }
 
-/* The table of T.81, K.3: DC differences of luminance. */
+/* The Huffman table of ITU-T T.81, table K.3: DC differences of luminance. */
 static const uint8_t dc_luminance[] = {0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0,  0,
                                        0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 
@@ -195,7 +196,7 @@ TEST(jpeg_huffman, identical_huffman_tables_are_built_once)
 	        JPG_HUFFMAN_OK);
 	EXPECT(first == second);
 	EXPECT(first != of_ac);
-	/* 00 is a difference of 0; 010, then 0, one of -1. */
+	/* The code 00 is a difference of 0; 010, followed by a 0 bit, is a difference of -1. */
 	EXPECT_EQ(first->value[0].n_bits, 2);
 	EXPECT_EQ(first->value[0].value, 0);
 	EXPECT_EQ(first->value[0x400].n_bits, 4);
@@ -203,7 +204,7 @@ TEST(jpeg_huffman, identical_huffman_tables_are_built_once)
 	jpg_huffman_cache_fini(&cache);
 }
 
-/* As many tables in one scan as there are places: the one more has none to go to. */
+/* One scan uses as many tables as the cache has places. One more table cannot be stored. */
 TEST(jpeg_huffman, huffman_tables_in_use_are_not_evicted)
 {
 	struct jpg_huffman_cache cache = {0};
@@ -235,7 +236,7 @@ TEST(jpeg_huffman, huffman_tables_in_use_are_not_evicted)
 
 TEST(jpeg_huffman, huffman_codes_of_all_lengths_are_decoded)
 {
-	/* One code of each length: 0, 10, 110, ... and the last with 16 bits. */
+	/* A table with one code of each length: 0, 10, 110, ... and the last with 16 bits. */
 	uint8_t bytes[32];
 	struct jpg_huffman_cache cache = {0};
 	const struct jpg_huffman *table;

@@ -1,6 +1,7 @@
 /*
- * PNG read and written: files are made here, byte by byte as the specification has it, with every
- * filter, kind of colour and cut into chunks, and reduced again by the simplest code.
+ * Tests of reading and writing PNG. The tests write files byte by byte as the specification says,
+ * with every filter, colour type and division into chunks, and reduce them with the simplest
+ * possible code for comparison.
  */
 #include "support/test.h"
 
@@ -16,14 +17,14 @@
 struct png_settings {
 	uint32_t width, height;
 	unsigned colour_type, depth;
-	unsigned n_colours; /* of a palette */
+	unsigned n_colours; /* number of colours of a palette */
 	bool has_transparency;
-	bool is_opaque;    /* alpha is 255 everywhere */
-	size_t n_in_chunk; /* bytes of an IDAT chunk; 0: all in one */
+	bool is_opaque;    /* the alpha channel is 255 everywhere */
+	size_t n_in_chunk; /* bytes in an IDAT chunk; 0: all data in one chunk */
 	unsigned seed;
 };
 
-/* A file, and the RGBA that it shows. */
+/* A PNG file, and its pixels as RGBA. */
 struct png {
 	struct bytes file;
 	uint8_t *rgba;
@@ -84,7 +85,7 @@ static uint8_t predict(unsigned filter, int left, int up, int corner)
 	}
 }
 
-/* Rows as stored, each filtered by another filter. */
+/* Rows as they are stored, each with a different filter. */
 static struct bytes filtered_rows(const uint8_t *rows, size_t row_bytes, uint32_t height,
                                   unsigned step, uint64_t *state)
 {
@@ -122,7 +123,7 @@ static struct bytes compressed(struct bytes from)
 	return to;
 }
 
-/* One pixel as stored to RGBA. */
+/* Convert one stored pixel to RGBA. */
 static void show(const struct png_settings *settings, uint8_t palette[256][4],
                  const uint8_t *row, uint32_t x, uint8_t rgba[4])
 {
@@ -229,7 +230,8 @@ static void png_free(struct png *png)
 	free(png->rgba);
 }
 
-/* The mean of a square, as Y, Cb, Cr and alpha in levels, colours multiplied by alpha. */
+/* The mean of a square of pixels, as Y, Cb, Cr and alpha levels. Colours are premultiplied by
+ * alpha. */
 static void mean_of(const struct png *png, const struct png_settings *settings,
                     unsigned factor, uint32_t to_x, uint32_t to_y, double mean[4])
 {
@@ -250,7 +252,7 @@ static void mean_of(const struct png *png, const struct png_settings *settings,
 	for (unsigned i = 0; i < 4; i++)
 		rgba[i] /= n;
 	mean[0] = 0.299 * rgba[0] + 0.587 * rgba[1] + 0.114 * rgba[2];
-	/* Neutral chroma is 128, so the purest blue and red would be 255.5. */
+	/* Neutral chroma is 128, so pure blue and pure red would be 255.5. */
 	mean[1] = fmin((rgba[2] - mean[0]) / 1.772 + 128, 255);
 	mean[2] = fmin((rgba[0] - mean[0]) / 1.402 + 128, 255);
 	mean[3] = rgba[3];
@@ -438,7 +440,7 @@ TEST(png_unfilter, simd_and_portable_code_give_the_same_rows)
 	}
 }
 
-/* What is read, rendered at its own size, written and read again shows the same picture. */
+/* A picture that is read, rendered at its own size, written and read again must be unchanged. */
 static void expect_round_trip(const struct png_settings *settings, unsigned level)
 {
 	const struct render_options options = {.is_deep = true};

@@ -1,6 +1,6 @@
 /*
- * From decoded planes to an output: size, part, orientation, and where chroma lies. The picture is
- * a slope, of which every sample says where it came from.
+ * Tests of rendering decoded planes to an output: size, crop, orientation, and the position of
+ * chroma samples. The picture is a gradient, in which every sample tells its position.
  */
 #include "support/test.h"
 
@@ -15,8 +15,8 @@
 
 enum { WIDTH = 203, HEIGHT = 101 };
 
-/* A grey or coloured picture of WIDTH x HEIGHT whose level rises by a and b with x and y; chroma
- * is halved. Planes belong to the workspaces. */
+/* A grey or coloured picture of WIDTH x HEIGHT whose level rises by a for each x and by b for each
+ * y. Chroma is subsampled by 2. The planes belong to the workspaces. */
 struct slope {
 	struct workspace workspaces[COLOUR_PLANES];
 	struct decoded decoded;
@@ -63,7 +63,7 @@ static void slope_fini(struct slope *slope)
 		workspace_fini(&slope->workspaces[i]);
 }
 
-/* Where in the picture as it is stored the point (x, y) of the upright one is. */
+/* The position in the stored picture that corresponds to the point (x, y) of the upright one. */
 static void to_stored(unsigned orientation, double *x, double *y)
 {
 	struct turn turn = turn_of(orientation);
@@ -82,7 +82,8 @@ static void to_stored(unsigned orientation, double *x, double *y)
 	}
 }
 
-/* Every sample, except near the edges, where a slope cannot go on, has the level of its place. */
+/* Check that every sample has the level of its position, except near the edges, where the gradient
+ * ends. */
 static void expect_in_place(const struct rendered *rendered, const struct layout *layout,
                             unsigned orientation)
 {
@@ -238,7 +239,7 @@ TEST(render, sharpening_keeps_gradients_and_makes_edges_steeper)
 	workspace_fini(&rows);
 }
 
-/* Planes of a smooth picture. */
+/* Make planes of a smooth picture. */
 static void make_planes(struct plane planes[3], struct workspace workspaces[3],
                         unsigned width, unsigned height, bool has_half_chroma)
 {
@@ -383,7 +384,7 @@ TEST(webp_write, written_planes_decode_to_similar_planes)
 		EXPECT(abs(luma[20 * stride + 10] - 90) <= 3);
 		if (n_planes == 1)
 			EXPECT(abs(cb[0] - 128) <= 1);
-		else /* 80 of 0 to 255 is 86 of 16 to 240 */
+		else /* level 80 in the range 0 to 255 is 86 in the range 16 to 240 */
 			EXPECT(abs(cb[0] - 86) <= 3);
 		WebPFree(luma);
 	}
