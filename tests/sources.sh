@@ -1,5 +1,5 @@
 #!/bin/sh
-# House rules that a compiler does not check, for every .c and .h file:
+# Check rules of this project that a compiler does not check, for every .c and .h file:
 #
 #   - The file begins with a comment that says what it is for.
 #   - No declaration is broken into two lines by a comment at its end: the comment goes above.
@@ -18,13 +18,13 @@ for folder in src include tests bench samples; do
 	[ ! -d "$folder" ] || folders="$folders $folder"
 done
 # shellcheck disable=SC2086 # one word for each folder
-files=$(find $folders -name '*.[ch]') # not in a pipeline, which would hide that find failed
+files=$(find $folders -name '*.[ch]') # not in a pipeline, because a pipeline would hide a failure of find
 if [ -z "$files" ]; then
 	echo "sources: no sources below $tree" >&2
 	exit 2
 fi
 
-# shellcheck disable=SC2086 # one word for each file: our names have no blanks
+# shellcheck disable=SC2086 # one word for each file: file names in this tree contain no blanks
 LC_ALL=C awk '
 function breach(line, reason) {
 	print FILENAME ":" line ": " reason
@@ -37,7 +37,7 @@ FNR == 1 {
 		breach(1, "begins without a comment that says what the file is for")
 }
 
-# The end of a declaration, with a comment, below a line that holds only its type or its name and "=".
+# Find the end of a declaration that has a comment, below a line with only its type, or its name and "=".
 half != "" && /^[ \t]+\**[A-Za-z_0-9]+(\[[^]]*\])?( = [^;,]+| : [0-9]+)?[;,]?[ \t]*\/\*/ {
 	breach(FNR - 1, "a comment breaks this declaration: put it above")
 }

@@ -1,12 +1,12 @@
 #!/bin/bash
-# tests/sources.sh can fail: in a small tree it names every breach, and nothing else.
+# Check that tests/sources.sh can fail: in a small tree it must name every breach, and nothing else.
 set -euo pipefail
 
 sources=$(cd "$(dirname "$0")" && pwd)/sources.sh
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
-write() { # FILE, then its lines
+write() { # arguments: FILE LINE...
 	mkdir -p "$tree/$(dirname "$1")"
 	printf '%s\n' "${@:2}" > "$tree/$1"
 }

@@ -1,4 +1,5 @@
-/* Loads each plugin named by an argument, calls it and unloads it, one after the other. */
+/* A program that loads each plugin named by an argument, calls it and unloads it, one after the
+ * other. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The installed library is found by pkg-config and by CMake's find_package(), also after the installed tree
-# was moved. hello_futures.c is built with each.
+# Check that pkg-config and CMake's find_package() find the installed library, also after the installed tree was
+# moved. hello_futures.c is built with each.
 #
 #     install.sh TREE BUILD CMAKE GENERATOR COMPILER SANITIZERS
 #
@@ -53,7 +53,7 @@ END
 }
 "$work/project/build/hello"
 
-# Another version is refused.
+# CMake must refuse the library if another version is requested.
 sed -i "s/find_package(pixpool $version/find_package(pixpool 99.0/" "$work/project/CMakeLists.txt"
 if "$cmake" -S "$work/project" -B "$work/project/other" -G "$generator" -DCMAKE_PREFIX_PATH="$work/moved" \
 	-DCMAKE_C_COMPILER="$compiler" > "$work/refused" 2>&1; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# libpixpool.a is position independent: it is linked into a shared object, which a program loads, calls and
+# Check that libpixpool.a is position independent: it is linked into a shared object, which a program loads, calls and
 # unloads. The shared object exports nothing of the library.
 #
 #     shared.sh TREE LIBRARY COMPILER SANITIZERS
@@ -13,7 +13,7 @@ sanitize=${4:+-fsanitize=$4}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# shellcheck disable=SC2086 # no sanitizer, no word
+# shellcheck disable=SC2086 # without a sanitizer the variable must expand to no argument
 "$compiler" -std=c17 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared $sanitize -I "$tree/include" \
 	"$here/plugin.c" "$library" -pthread -o "$work/plugin.so"
 # shellcheck disable=SC2086
@@ -23,8 +23,9 @@ if nm -D --defined-only "$work/plugin.so" | grep ' pxp_'; then
 	echo "the shared object exports functions of the library" >&2
 	exit 1
 fi
-# Twice, as nothing may be left of the first time; but the thread sanitizer leaves a thread behind, and a zygote
-# is forked from a process with one thread.
+# Load the plugin twice, to check that the first time leaves nothing behind. The thread sanitizer leaves a thread
+# behind, and a zygote can only be forked from a process with one thread, so with this sanitizer the plugin is loaded
+# once.
 case $sanitize in
 *thread*) "$work/host" "$work/plugin.so" ;;
 *) "$work/host" "$work/plugin.so" "$work/plugin.so" ;;

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Another project includes the library by add_subdirectory() and by FetchContent: in a debug build, with Ninja and
-# with Make, with gcc and with clang, as far as they are installed. That needs no pkg-config and no libvips, and
-# builds neither the program nor the tests.
+# Check that another project can include the library by add_subdirectory() and by FetchContent: in a debug build, with
+# Ninja and with Make, with gcc and with clang, as far as they are installed. That needs neither pkg-config nor
+# libvips, and builds neither the program nor the tests.
 #
 #     subproject.sh TREE CMAKE COMPILER
 set -eu

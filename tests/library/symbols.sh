@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every global symbol that libpixpool.a defines begins with pxp_.
+# Check that every global symbol that libpixpool.a defines begins with pxp_.
 #
 #     symbols.sh LIBRARY CORE        CORE is the same library before its symbols were made local
 set -eu
@@ -19,7 +19,7 @@ if [ -n "$(foreign "$1")" ]; then
 	exit 1
 fi
 
-# The check can fail.
+# Check that this test can fail.
 if [ -z "$(foreign "$2")" ]; then
 	echo "$2 has no symbols of other names: this check would not notice any" >&2
 	exit 1

@@ -1,4 +1,4 @@
-/* Chains of filters: what is understood, what is refused, and how that is said. */
+/* Tests of filter chains: which ones are accepted, which are refused, and with which message. */
 #include "support/test.h"
 
 #include "recipe/filters.h"

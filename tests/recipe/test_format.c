@@ -1,4 +1,4 @@
-/* Names and first bytes: what is taken for a picture, and of which format. */
+/* Tests of format detection by file name and by first bytes. */
 #include "support/test.h"
 
 #include "recipe/format.h"
@@ -12,7 +12,7 @@
 static const struct beginning {
 	enum image_format format;
 	const char *name;
-	size_t n_magic; /* with fewer bytes than these it is nothing */
+	size_t n_magic; /* with fewer bytes than this no format is recognised */
 	const char *bytes;
 	size_t n;
 } beginnings[] = {
@@ -82,15 +82,16 @@ static const struct beginning {
 	{FORMAT_NONE, "x.jpg", 0, BYTES("BMW is a maker of cars")},
 	{FORMAT_NONE, "x.ppm", 0, BYTES("P6 of the essay")},
 	{FORMAT_NONE, "x.ppm", 0, BYTES("P65 1 255\n")},
-	/* gzip of "hello", then more: libvips 8.14.1 sniffs it for ever */
+	/* gzip data of "hello", then more bytes: the format detection of libvips 8.14.1 never ends
+	 * on this file */
 	{FORMAT_NONE, "x.jpg", 0,
          BYTES("\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0junkjunk")},
 };
 
 enum { N_BEGINNINGS = sizeof(beginnings) / sizeof(beginnings[0]) };
 
-/* The gate's word on n bytes that end where their memory ends, so that a sanitizer
- * build sees it look any further. */
+/* The format that our detection finds in a copy of exactly n bytes, so that a sanitizer notices
+ * reads past the end. */
 static enum image_format gate(const char *bytes, size_t n, const char *name)
 {
 	uint8_t *exact = malloc(n ? n : 1);
@@ -121,8 +122,9 @@ TEST(sniff, an_incomplete_signature_is_not_recognised)
 		for (size_t n = 0; n < b->n_magic; n++) {
 			enum image_format format = gate(b->bytes, n, b->name);
 
-			/* A box of pictures is HEIC until the brand that says more is read, a
-			 * TIFF is one until the maker's mark. */
+			/* A file that starts with an ISO media box counts as HEIC until a more
+			 * specific brand is read, and a TIFF counts as TIFF until the mark of a
+			 * camera maker is read. */
 			EXPECT(format == FORMAT_NONE ||
 			               (b->format == FORMAT_AVIF &&
 			                format == FORMAT_HEIC) ||
@@ -139,7 +141,7 @@ TEST(sniff, the_gzip_file_that_hangs_libvips_is_33_bytes_long)
 	EXPECT_EQ(beginnings[N_BEGINNINGS - 1].n, 33);
 }
 
-/* A TIFF directory of entries {tag, value}, each a LONG. */
+/* Write a TIFF directory of entries {tag, value}; each value is a LONG. */
 static size_t make_tiff(uint8_t *bytes, bool is_big_endian, const uint32_t (*entries)[2],
                         unsigned n_entries)
 {

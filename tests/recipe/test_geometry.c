@@ -1,4 +1,5 @@
-/* The size of an output: the words for it, and the one function that says it. */
+/* Tests of the size of an output: how the option is parsed, and the function that computes the
+ * layout. */
 #include "support/test.h"
 
 #include "recipe/geometry.h"
@@ -81,7 +82,7 @@ TEST(geometry, an_invalid_size_is_refused_and_its_invalid_part_is_named)
 	}
 }
 
-/* The definition, with digits to spare. */
+/* The definition of an output size, computed with extra precision. */
 static long double wanted_side(uint32_t side, struct geometry box, struct size from)
 {
 	long double f = 0, g = 0;
@@ -209,10 +210,10 @@ static struct size random_size(unsigned *seed)
 		1 + (((unsigned)rand_r(seed) % 100000) >> (unsigned)rand_r(seed) % 17)};
 }
 
-/* What holds of every layout, whatever was asked for. */
+/* Check the properties that every layout has, whatever was requested. */
 static void check_sound(struct layout l, const char *what)
 {
-	(void)what; /* our own runner shows the claim alone */
+	(void)what; /* our own test runner prints the failed condition only */
 	EXPECT(l.scaled.width && l.scaled.height && l.part.size.width &&
 	               l.part.size.height,
 	       "%s: a side of 0", what);
@@ -245,7 +246,8 @@ static bool is_size(struct size size, uint32_t width, uint32_t height)
 	return size.width == width && size.height == height;
 }
 
-/* What each fit promises of a box with both sides, when scaling is free. */
+/* Check what each fit promises for a box with both sides when enlarging and reducing are
+ * allowed. */
 static void check_fit(struct geometry g, struct layout l, const char *what)
 {
 	struct size s = l.scaled, c = l.canvas;
@@ -299,7 +301,7 @@ TEST(geometry, every_layout_is_valid_and_keeps_the_promises_of_its_fit)
 	}
 }
 
-/* As gravity cuts and places: 4 pixels over on each axis. */
+/* The expected offsets are those of libvips' gravity: 4 pixels too many on each axis. */
 TEST(geometry, a_point_divides_what_is_cropped_and_the_background)
 {
 	static const struct {
@@ -370,7 +372,8 @@ TEST(geometry, the_position_decides_what_is_cropped_and_where_a_picture_is_place
 	}
 }
 
-/* As sharp does it: what must not be scaled is cut or laid on the canvas as it is. */
+/* As in the library sharp, a picture that must not be scaled is cropped or placed on the canvas
+ * unscaled. */
 TEST(geometry, cropping_and_placing_work_without_enlarging_or_reducing)
 {
 	struct geometry g = {

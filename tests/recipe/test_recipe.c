@@ -1,4 +1,5 @@
-/* What a recipe says, and that its packed form is believed only when it is whole. */
+/* Tests of recipes: their text, and their packed form, which is accepted only if it is complete and
+ * valid. */
 #include "support/test.h"
 
 #include "recipe/recipe_text.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Every field differs from its default. */
+/* A recipe in which every field differs from its default. */
 static const struct recipe full = {
 	.geometry = {.width = 640,
                      .height = 480,
@@ -134,7 +135,7 @@ TEST(recipe, a_packed_recipe_of_the_wrong_length_is_refused)
 	EXPECT_EQ(got.quality, 3);
 }
 
-/* Wrong recipes, as a parent that lost its mind would pack them. */
+/* Invalid packed recipes, as a broken parent process might send them. */
 TEST(recipe, a_packed_recipe_with_a_field_out_of_range_is_refused)
 {
 	static const struct recipe good = {.format = FORMAT_PNG};
@@ -183,7 +184,8 @@ TEST(recipe, a_packed_recipe_with_a_field_out_of_range_is_refused)
 	}
 }
 
-/* Each byte is one of the fields, where a change shows, or a zero of the tail. */
+/* Each byte belongs to a field, so that changing the byte changes the recipe, or is one of the
+ * zeros at the end. */
 TEST(recipe, changing_any_byte_of_a_packed_recipe_is_noticed)
 {
 	uint8_t bytes[RECIPE_PACKED_BYTES], again[RECIPE_PACKED_BYTES];
@@ -345,7 +347,8 @@ TEST(recipe, a_recipe_text_that_is_too_long_is_refused)
 	EXPECT_STR(text, "the recipe is too long");
 }
 
-/* Written down: it stays the same on every machine, until RECIPE_PICTURE_VERSION grows. */
+/* The expected fingerprint is a constant: it must stay the same on every machine until
+ * RECIPE_PICTURE_VERSION increases. */
 TEST(recipe, the_fingerprint_of_a_recipe_is_stable_and_depends_on_every_field)
 {
 	static const char *const texts[] = {
@@ -396,7 +399,8 @@ TEST(recipe, the_fingerprint_of_a_recipe_is_stable_and_depends_on_every_field)
 	       (uintmax_t)recipe_fingerprint(&full));
 }
 
-/* What the fields of any valid text come to survives all ways it is written down. */
+/* Any valid combination of fields must be unchanged after a round trip through the text and the
+ * packed form. */
 TEST(recipe, random_recipes_are_unchanged_after_printing_and_packing)
 {
 	static const char *const words[] = {

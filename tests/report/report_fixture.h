@@ -1,6 +1,6 @@
 /*
- * What the tests of reports share: a report that writes to a file in memory and reads a clock that the
- * test sets; and sample records.
+ * What the tests of reports share: a report that writes to a file in memory and reads a clock that
+ * the test sets, and sample records.
  */
 #ifndef PXP_REPORT_FIXTURE_H
 #define PXP_REPORT_FIXTURE_H
@@ -20,15 +20,16 @@ void fixture_advance_ms(int64_t ms);
 struct report *fixture_report(enum progress progress, int fd);
 struct report *fixture_report_with(const struct report_options *options, int fd);
 
-/* Report a batch of 3.2 seconds: one image of each outcome, one that was not started, and a file that is
- * not an image. Returns what report_finish() returned. */
+/* Report a batch that takes 3.2 seconds: one image of each outcome, one that was not started, and a
+ * file that is not an image. Returns what report_finish() returned. */
 bool fixture_run(struct report *report);
 
-/* A file in memory; and the text that was written to it since the last call, static. */
+/* Open a file in memory. capture_text() returns the text that was written to it since the last
+ * call, in static memory. */
 int capture_open(void);
 const char *capture_text(int fd);
 
-/* Records as a batch makes them. */
+/* Sample records like those of a real batch. */
 struct record record_ok(const char *input, const char *output);
 struct record record_failed(const char *input, enum fail_class class,
                             const char *message);

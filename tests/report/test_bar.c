@@ -1,4 +1,4 @@
-/* The bar: its line at each width, and the bytes that a terminal gets. */
+/* Tests of the progress bar: its line at each width, and the bytes that a terminal receives. */
 #include "report_fixture.h"
 
 #include "report/painter.h"
@@ -12,7 +12,7 @@
 
 static const int64_t MS = 1000000;
 
-/* 1,234 of 2,900 after ten seconds, the last of them at 56.3 images per second. */
+/* A progress of 1,234 of 2,900 images after ten seconds, at 56.3 images per second. */
 static struct meter meter_at_work(unsigned n_failed)
 {
 	struct meter meter;
@@ -42,7 +42,7 @@ static const char *line_at(const struct meter *meter, unsigned width, bool is_ut
 	return line;
 }
 
-/* Each character of the bar takes one column. */
+/* Count columns: each character of the bar takes one column. */
 static size_t columns(const char *line)
 {
 	size_t n = 0;
@@ -137,7 +137,7 @@ TEST(bar, the_progress_bar_counts_files_while_scanning)
 	EXPECT_STR(line_at(&meter, 1, true), "");
 }
 
-/* A terminal with a report on it. It is not the controlling terminal of the test. */
+/* A pseudo-terminal with a report on it. It is not the controlling terminal of the test. */
 struct terminal {
 	int master, slave;
 	struct report *report;
@@ -164,8 +164,8 @@ static struct terminal terminal_open(unsigned short columns_now, enum progress p
 	return terminal;
 }
 
-/* The output since the last call; the terminal turns \n into \r\n. A terminal may delay bytes, so the
- * test sends a mark behind them and waits for it. Static text. */
+/* The output since the last call, in static memory; the terminal turns \n into \r\n. A terminal may
+ * delay bytes, so the test writes an end marker and waits for it. */
 static const char *shown(const struct terminal *terminal)
 {
 	static char text[1 << 16];
@@ -189,7 +189,7 @@ static void terminal_close(struct terminal *terminal)
 	close(terminal->master);
 }
 
-/* The width of the widest live line: from \r to \e[K. */
+/* The width of the widest line of the progress bar, from \r to \e[K. */
 static size_t widest_live(const char *text)
 {
 	size_t widest = 0;

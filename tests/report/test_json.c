@@ -1,4 +1,5 @@
-/* JSON that every parser accepts, and numbers that do not depend on the locale. */
+/* Tests of JSON output that every parser accepts, and of numbers that do not depend on the
+ * locale. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -74,7 +75,7 @@ TEST(json, a_path_that_is_not_utf8_is_written_in_base64)
 	EXPECT_STR(path_of("a\nb"), "\"input\":\"a\\nb\"");
 }
 
-/* Table 3-7 of the Unicode standard, at the edges of each of its rows. */
+/* Test cases at the limits of each row of table 3-7 in the Unicode standard. */
 TEST(utf8, only_valid_utf8_characters_have_a_length)
 {
 	const struct {
@@ -204,8 +205,8 @@ TEST(numbers, rates_and_durations_are_printed_in_few_characters)
 	EXPECT(strlen(figure(figure_clock, (double)INFINITY)) < 20);
 }
 
-/* Set a locale with a decimal comma: an installed one, or one that the test compiles if the sources
- * of locales are installed. */
+/* Set a locale with a decimal comma: either an installed one, or one that the test compiles if the
+ * sources of locales are installed. */
 static bool use_comma(void)
 {
 	static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "pl_PL.UTF-8",

@@ -1,4 +1,4 @@
-/* Rate and time left, with a clock that the test moves. */
+/* Tests of the rate and the remaining time, with a clock that the test sets. */
 #include "support/test.h"
 
 #include "report/meter.h"
@@ -15,7 +15,7 @@ static void add(struct meter *meter, enum record_status status, uint64_t n_bytes
 	          now_ns);
 }
 
-/* n images of n_bytes, one every ms milliseconds from *now on. */
+/* Count n images of n_bytes each, one every ms milliseconds from *now on. */
 static void run(struct meter *meter, int64_t *now, unsigned n, int64_t ms,
                 uint64_t n_bytes)
 {
@@ -85,7 +85,8 @@ TEST(meter, the_rate_falls_while_no_image_completes)
 	EXPECT(meter_rate(&meter, now + 100000 * MS) < 1);
 }
 
-/* The first half of the images is small: bytes give a better estimate than images. */
+/* The first half of the images is small, so bytes give a better estimate than the number of
+ * images. */
 TEST(meter, the_remaining_time_is_estimated_by_bytes_if_they_are_known)
 {
 	struct meter meter;

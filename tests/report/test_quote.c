@@ -1,4 +1,4 @@
-/* Names on a terminal: as GNU ls prints them, and without control characters. */
+/* Tests of names on a terminal: they are quoted as GNU ls does, and have no control characters. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -75,7 +75,7 @@ TEST(quote, a_long_name_is_printed_completely_or_ends_in_an_ellipsis)
 	EXPECT_STR(report_quote("abcdef", text, 1), "");
 }
 
-/* A terminal may take half a character for a control code. */
+/* A terminal may interpret half of a UTF-8 character as a control code. */
 TEST(quote, a_name_is_never_cut_inside_a_character)
 {
 	char text[5];
@@ -125,13 +125,13 @@ static void make_name(char *name, uint32_t *state)
 	strcpy(name, draw(state) % 2 ? "x" : "");
 	for (uint32_t i = 0; i < n; i++)
 		strcat(name, pieces[draw(state) % (sizeof(pieces) / sizeof(pieces[0]))]);
-	/* ls 9.1 garbles the beginning of a name with an apostrophe and an escape at its end:
-	 * the shell would not read it back. We differ there. */
+	/* ls 9.1 prints names with an apostrophe and an escape at the end wrongly: the shell would
+	 * not read them back. Our quoting differs in this case. */
 	if (strchr(name, '\''))
 		strcat(name, "x");
 }
 
-/* ls prints a newline behind each name, and escapes those inside names. */
+/* ls prints a newline after each name, and escapes newlines inside names. */
 static void expect_as_ls(char names[][64], int n_names)
 {
 	FILE *ls = popen("LC_ALL=C.UTF-8 ls -A --quoting-style=shell-escape", "r");

@@ -1,4 +1,4 @@
-/* Reasons for the failures of engines and rooms, in people's words. */
+/* Tests of the reasons that are printed for failures, in words that users understand. */
 #include "support/test.h"
 
 #include "report/reason.h"
@@ -117,7 +117,7 @@ TEST(reason, each_failure_class_has_a_reason_even_without_a_message)
 	}
 }
 
-/* A worker's answer may contain any name. */
+/* The answer of a worker may contain an arbitrary format name. */
 TEST(reason, a_long_format_name_in_a_reason_is_truncated)
 {
 	char reason[REASON_BYTES];

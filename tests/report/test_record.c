@@ -1,4 +1,4 @@
-/* Records, compared as whole lines: scripts depend on them. */
+/* Tests of records. They are compared as whole lines, because scripts depend on them. */
 #include "report_fixture.h"
 
 #include "report/record.h"

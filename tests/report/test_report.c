@@ -1,4 +1,4 @@
-/* A whole report: the same batch through each painter, except the bar. */
+/* Tests of whole reports: the same batch printed in each mode except the progress bar. */
 #include "support/test.h"
 
 #include "report_fixture.h"
@@ -240,7 +240,8 @@ TEST(report, the_summary_groups_failures_by_reason_with_the_most_frequent_first)
 	close(fd);
 }
 
-/* Reasons come from a table, but the format in them comes from a worker's answer. */
+/* Reasons come from a table, but the format name in them comes from a worker's answer, so there may
+ * be many. */
 TEST(report, the_list_of_failures_in_the_summary_is_bounded)
 {
 	int fd = capture_open();

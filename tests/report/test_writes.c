@@ -1,4 +1,5 @@
-/* How a report writes: each line in one write, and on after a write that fails. */
+/* Tests of how a report writes: each line by one write(2), and it continues after a failed
+ * write. */
 #include "report_fixture.h"
 
 #include <fcntl.h>
@@ -9,14 +10,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A pair of sockets that keeps each write apart. */
+/* A pair of sockets that keeps the boundaries of writes. */
 static void packets_open(int ends[2])
 {
 	REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 	                   ends) == 0);
 }
 
-/* The next write; "" if there is none. Static text. */
+/* The text of the next write, in static memory; "" if there is none. */
 static const char *packet_from(int fd)
 {
 	static char text[1 << 16];

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A program that includes one public header and links libpixpool alone depends on the C library only.
+# Check that a program that includes one public header and links libpixpool depends on the C library only.
 #
 #     alone.sh TREE LIBRARY COMPILER SANITIZERS
 #
@@ -16,13 +16,13 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The libraries of a program, except the C library, the loader and the kernel's.
+# Print the shared libraries of a program, except the C library, the loader and the kernel's.
 others() {
 	ldd "$1" | awk '{ sub(/.*\//, "", $1); print $1 }' |
 		grep -vE '^(linux-(vdso|gate)|libc|ld-[a-z0-9-]+)\.so(\.[0-9]+)*$' || true
 }
 
-# Check that others() sees another library.
+# Check that others() would find another library.
 echo 'int main(void) { return 0; }' > "$work/more.c"
 "$compiler" "$work/more.c" -Wl,--no-as-needed -lm -o "$work/more"
 if [ "$(others "$work/more")" != libm.so.6 ]; then

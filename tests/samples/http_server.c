@@ -17,14 +17,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SECONDS = 30 }; /* how long one side waits for the other */
+enum { SECONDS = 30 }; /* how long the server and the test wait for each other */
 
 struct http_server {
 	pthread_t thread;
 	int listener, port;
-	int control[2]; /* a pipe: 'r' releases /slow, the end of file stops the thread */
-	/* Used by the thread only. */
-	int slow; /* the connection that waits for /slow; -1: none */
+	/* A pipe to the server thread: 'r' releases /slow, the end of file stops the thread. */
+	int control[2];
+	/* The members below are used by the server thread only. */
+	int slow; /* the connection of a client that waits for /slow; -1: none */
 	bool is_released;
 };
 
@@ -48,7 +49,7 @@ static void send_answer(int connection, const char *status, size_t n_body)
 	close(connection);
 }
 
-/* Read the head of a request and return its path; "" when there is no whole request. */
+/* Read the header of a request and return its path; "" if the request is incomplete. */
 static const char *read_request(int connection, char *request, size_t size)
 {
 	size_t n = 0;

@@ -13,10 +13,10 @@ enum { HTTP_PAGE_BYTES = 1234 };
 
 struct http_server;
 
-/* A failure ends the test. */
+/* Start the server. A failure ends the test. */
 struct http_server *http_server_start(void);
 
-/* The address of a page, as static text that is valid for the next seven calls. */
+/* The URL of a page, as static text that is valid for the next seven calls. */
 const char *http_server_address(const struct http_server *server, const char *page);
 
 void http_server_release(struct http_server *server);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Without libcurl all samples are built except the one that needs it, and CMake reports that.
+# Check that without libcurl all samples are built except the one that needs it, and that CMake reports that.
 #
 #     left-out.sh TREE CMAKE GENERATOR
 set -eu

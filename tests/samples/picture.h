@@ -1,8 +1,8 @@
-/* Pictures for the samples, in colours that a test can compute. */
+/* Pictures for the tests of samples, in colours that a test can compute. */
 #ifndef PXP_TEST_PICTURE_H
 #define PXP_TEST_PICTURE_H
 
-/* Sets the red, green and blue of a pixel. */
+/* A function that sets the red, green and blue of a pixel. */
 typedef void picture_fn(int x, int y, unsigned char *ret_colour);
 
 /* Write a PPM file. A failure ends the test. */

@@ -13,11 +13,11 @@ struct program {
 	size_t size;
 };
 
-/* Start argv[0]; argv ends with NULL. The file at input is its standard input; NULL: /dev/null. A
- * failure ends the test. */
+/* Start the program argv[0]; argv ends with NULL. The file input becomes its standard input; NULL
+ * means /dev/null. A failure ends the test. */
 struct program program_start(const char *const *argv, const char *input);
 
-/* The next line without its newline, valid until the next call; NULL at the end. */
+/* Read the next line of output, without its newline. Valid until the next call; NULL at the end. */
 const char *program_line(struct program *program);
 
 /* Wait for the program and free what belongs to it. Returns its exit status, or 128 plus the number of
@@ -26,7 +26,7 @@ int program_end(struct program *program);
 
 enum { TRANSCRIPT_LINES = 16, TRANSCRIPT_BYTES = 512 };
 
-/* The whole output of a program that prints little. */
+/* Read the whole output of a program that prints little. */
 struct transcript {
 	int status;
 	size_t n;
@@ -35,7 +35,7 @@ struct transcript {
 
 struct transcript program_run(const char *const *argv);
 
-/* Whether this is one of the lines. */
+/* Whether the output contains this line. */
 bool transcript_has(const struct transcript *transcript, const char *line);
 
 #endif

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The C program in README.md is the sample hello_futures.c, byte for byte.
+# Check that the C program in README.md is the sample hello_futures.c, byte for byte.
 #
 #     readme.sh TREE
 set -eu

@@ -1,4 +1,4 @@
-/* analyse_data: rows in order, and bad rows that fail alone. */
+/* Tests of the sample analyse_data: rows are printed in order, and bad rows fail alone. */
 #include "samples/program.h"
 
 #include "support/scratch.h"

@@ -1,4 +1,4 @@
-/* fetch_pages, with a server on the loopback address. */
+/* Tests of the sample fetch_pages, with a server on the loopback address. */
 #include "samples/http_server.h"
 #include "samples/program.h"
 
@@ -17,7 +17,7 @@ static struct http_server *serve(void)
 	return http_server_start();
 }
 
-/* Whether a line is about an address and contains this outcome. */
+/* Whether an output line is about this address and contains this outcome. */
 static bool is_about(const char *line, const char *address, const char *outcome)
 {
 	size_t n = strlen(address);
@@ -53,7 +53,8 @@ TEST(fetch_pages, a_page_is_printed_as_soon_as_it_is_done_even_while_the_first_i
 	http_server_stop(server);
 }
 
-/* More pages than threads, so that each thread uses its handle again. */
+/* The test fetches more pages than there are threads, so that each thread uses its curl handle
+ * again. */
 TEST(fetch_pages, the_sample_exits_with_0_when_all_pages_are_fetched)
 {
 	struct http_server *server = serve();

@@ -1,4 +1,4 @@
-/* hello_futures, the program in README.md. */
+/* Tests of the sample hello_futures, the program in README.md. */
 #include "samples/program.h"
 
 #include "support/test.h"

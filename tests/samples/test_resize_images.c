@@ -1,4 +1,4 @@
-/* resize_images, with good and broken pictures together. */
+/* Tests of the sample resize_images, with good and broken pictures together. */
 #include "samples/picture.h"
 #include "samples/program.h"
 
@@ -20,7 +20,7 @@ static void two_halves(int x, int y, unsigned char *ret_colour)
 	memcpy(ret_colour, x < 200 ? "\xff\x00\x00" : "\x00\x00\xff", 3);
 }
 
-/* A pixel as 0xRRGGBBAA. */
+/* Read a pixel as 0xRRGGBBAA. */
 static unsigned colour_at(const stbi_uc *pixels, int width, int x, int y)
 {
 	const stbi_uc *at = pixels + 4 * (y * width + x);

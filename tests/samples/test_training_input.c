@@ -1,5 +1,5 @@
-/* training_input: the array file is read as NumPy's documentation describes it, and its values are
- * computed from the colours of the pictures. */
+/* Tests of the sample training_input: the array file is read as NumPy's documentation describes,
+ * and expected values are computed from the colours of the pictures. */
 #include "samples/picture.h"
 #include "samples/program.h"
 
@@ -19,7 +19,8 @@ static void pink(int x, int y, unsigned char *ret_colour)
 	memcpy(ret_colour, "\xff\x00\x80", 3);
 }
 
-/* In the middle 256 x 256 pixels of 512 x 256, red is the column and green the row. */
+/* In the middle 256 x 256 pixels of 512 x 256, red is the number of the column and green the number
+ * of the row. */
 static void places(int x, int y, unsigned char *ret_colour)
 {
 	int column = x - 128;
@@ -46,7 +47,7 @@ static void expect_value(const float *picture, int plane, int x, int y, int valu
 	       normal(plane, value));
 }
 
-/* Read a header of version 1.0, which must have this dictionary. */
+/* Read an array header of version 1.0, which must contain this dictionary. */
 static void expect_head(FILE *file, const char *dictionary)
 {
 	unsigned char start[10];
@@ -63,7 +64,7 @@ static void expect_head(FILE *file, const char *dictionary)
 	EXPECT_EQ(text[n - 1], '\n');
 }
 
-/* Open the array in input.npy, which must have the shape (n, 3, 224, 224). */
+/* Open the array file input.npy, which must have the shape (n, 3, 224, 224). */
 static FILE *open_array(int n)
 {
 	FILE *file = fopen("input.npy", "rb");
@@ -86,7 +87,7 @@ static void expect_pink(const float *picture)
 	}
 }
 
-/* 16 of the 256 rows and columns are cut off at each side. */
+/* The sample crops 16 of the 256 rows and columns at each side. */
 static void expect_places(const float *picture)
 {
 	for (int i = 0; i < SIDE; i += 37) {
@@ -127,7 +128,7 @@ TEST(training_input, the_array_keeps_input_order_and_a_failed_picture_becomes_ze
 
 TEST(training_input, pictures_of_the_second_batch_follow_those_of_the_first)
 {
-	enum { N = 65 }; /* a batch and one more */
+	enum { N = 65 }; /* the number of pictures in a batch, plus one */
 	static float picture[N_VALUES];
 	const char *command[N + 3] = {PROGRAM, "input.npy"};
 	struct program program;

@@ -1,7 +1,7 @@
 /*
- * refuse CALL=ERRNO... COMMAND...: run a command for which these system calls fail with an error, as in
- * a container that refuses Landlock or seccomp. With ERRNO 0 a call succeeds and does nothing: the
- * layer is accepted, and does not hold.
+ * refuse CALL=ERRNO... COMMAND...: run a command in which these system calls fail with an error, as
+ * in a container that forbids Landlock or seccomp. With ERRNO 0 a call succeeds and does nothing:
+ * the program believes that the layer is in force, and it is not.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -24,7 +24,7 @@ enum { MAX_RULES = 8, REFUSED = 125 };
 
 static const struct {
 	const char *name;
-	int number, first_argument; /* -1: any */
+	int number, first_argument; /* first argument of the call; -1: any value */
 } calls[] = {
 	{"landlock_create_ruleset", SYS_landlock_create_ruleset, -1},
 	{"landlock_add_rule", SYS_landlock_add_rule, -1},
@@ -34,7 +34,7 @@ static const struct {
 	{"setresuid", SYS_setresuid, -1},
 };
 
-/* Append a rule: this call, with this first argument, gets this action. */
+/* Append a seccomp rule: this call with this first argument gets this action. */
 static size_t add_rule(struct sock_filter *filter, size_t n, int number, int first,
                        unsigned action)
 {

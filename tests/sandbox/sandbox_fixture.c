@@ -1,5 +1,5 @@
-/* The attacks, by number: calls that decoders need, calls that they can do without, and calls that no
- * decoder makes. */
+/* The attacks, by number: system calls that decoders need, system calls that they can do without,
+ * and system calls that no decoder makes. */
 #include "sandbox_fixture.h"
 
 #include "support/test.h"
@@ -133,7 +133,7 @@ int attack(int number)
 	errno = 0;
 	/* clang-format off */
 	switch (number) {
-	/* Calls that decoders need. */
+	/* System calls that decoders need. */
 	case 0: got = read(input, &byte, 1); break;
 	case 1: got = pread(input, &byte, 1, 0); break;
 	case 2: got = pwrite(output, "x", 1, 0); break;
@@ -141,7 +141,7 @@ int attack(int number)
 	case 4: got = start_thread(); break;
 	case 5: got = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1); break;
 	case 6: got = prctl(PR_SET_NAME, "worker"); break;
-	/* Calls that honest code may make, and can do without. */
+	/* System calls that valid code may try and can do without. */
 	case 20: got = open("/", O_RDONLY); break;
 	case 21: got = open("made", O_RDWR | O_CREAT, 0600); break;
 	case 22: got = stat("/", &stat_of); break;
@@ -160,7 +160,7 @@ int attack(int number)
 	case 35: got = fcntl(output, F_ADD_SEALS, F_SEAL_WRITE); break;
 	case 36: got = open_many(); break;
 	case 37: got = syscall(SYS_clone3, NULL, 0); break;
-	/* Calls that no decoder makes. */
+	/* System calls that no decoder makes. */
 	case 50: got = execve("/bin/true", argv, NULL); break;
 	case 51: got = syscall(SYS_execveat, output, "", argv, NULL, AT_EMPTY_PATH); break;
 	case 52: got = fork(); break;

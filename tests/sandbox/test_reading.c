@@ -1,4 +1,5 @@
-/* A process that may read some folders, as a worker that draws with fonts: those and no more. */
+/* Tests of a process that may read some folders, as a worker that draws with fonts: it can read
+ * these folders and no others. */
 #include "sandbox_fixture.h"
 
 #include "support/test.h"
@@ -14,8 +15,8 @@
 
 static const char *readable[] = {"/usr/share", "/not/there", NULL};
 
-/* Make the attack with this number: its errno, or ALLOWED. Landlock refuses those from 100 on, seccomp
- * those from 200 on. */
+/* Make the attack with this number. Returns its errno, or ALLOWED. Landlock refuses attacks from
+ * 100 on, seccomp those from 200 on. */
 static int attack_by_reader(int number)
 {
 	struct stat stat_of;
@@ -26,7 +27,7 @@ static int attack_by_reader(int number)
 	errno = 0;
 	/* clang-format off */
 	switch (number) {
-	/* Reading a font. */
+	/* Attacks below 100: reading a font, which is allowed. */
 	case 80: got = open("/usr/share/doc", O_RDONLY | O_DIRECTORY | O_CLOEXEC); break;
 	case 81: fd = open("/usr/share/doc", O_RDONLY | O_DIRECTORY);
 		 got = syscall(SYS_getdents64, fd, list, sizeof(list)); break;
@@ -35,14 +36,14 @@ static int attack_by_reader(int number)
 	case 84: got = access("/usr/share/doc", R_OK); break;
 	case 85: got = map(PROT_READ, MAP_PRIVATE, input); break;
 	case 86: got = fcntl(input, F_SETFD, FD_CLOEXEC); break;
-	/* Opening other files. */
+	/* Attacks from 100 on: opening other files. */
 	case 100: got = open("/etc/passwd", O_RDONLY); break;
 	case 101: got = open("/", O_RDONLY | O_DIRECTORY); break;
 	case 102: got = open("/usr", O_RDONLY | O_DIRECTORY); break;
 	case 103: got = open("/usr/share/../../etc/passwd", O_RDONLY); break;
 	case 104: got = open("/proc/self/environ", O_RDONLY); break;
 	case 105: got = open("/usr/bin/env", O_RDONLY); break;
-	/* Doing something else with a font. */
+	/* Attacks from 200 on: doing something else with a font. */
 	case 200: got = open("/usr/share/common-licenses/GPL-2", O_WRONLY); break;
 	case 201: got = open("/usr/share/common-licenses/GPL-2", O_RDWR); break;
 	case 202: got = open("/usr/share/made", O_RDONLY | O_CREAT, 0600); break;
@@ -107,7 +108,7 @@ TEST(reading, files_in_a_readable_folder_can_only_be_read)
 	close_both();
 }
 
-/* Calls that the other workers may not make either. */
+/* System calls that no other worker may make either. */
 static void locked_attack_by_reader(void *data)
 {
 	struct sandbox_state state;
@@ -135,7 +136,7 @@ static void free_attack_by_reader(void *data)
 	_exit(attack_by_reader(*(const int *)data));
 }
 
-/* The control: without a sandbox the same calls succeed. */
+/* The control: without a sandbox the same system calls succeed. */
 TEST(reading, calls_refused_to_a_worker_with_a_readable_folder_succeed_without_a_sandbox)
 {
 	static const int harmless[] = {100, 101, 102, 103, 104, 105,

@@ -1,4 +1,4 @@
-/* What a locked-down process can still do. Each attack runs in a process of its own. */
+/* Tests of what a locked-down process can still do. Each attack runs in a process of its own. */
 #include "sandbox_fixture.h"
 
 #include "support/test.h"
@@ -47,7 +47,7 @@ TEST(sandbox, an_invalid_sandbox_state_is_rejected)
 	EXPECT(!sandbox_is_sound(&state));
 }
 
-/* ---- the layers alone: in sanitizer builds, too ---- */
+/* ---- single layers, also in sanitizer builds ---- */
 
 static void drop_user_alone(void *data)
 {
@@ -62,7 +62,7 @@ static void put_up_landlock_alone(void *data)
 	const char *const readable[] = {"/usr", "/not/there", NULL};
 	struct sandbox_state *state = data;
 
-	/* Landlock requires it. */
+	/* Landlock requires PR_SET_NO_NEW_PRIVS. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	landlock_put_up(state, readable);
 	if (has(state, SANDBOX_LANDLOCK) &&
@@ -90,7 +90,8 @@ TEST(sandbox, each_layer_alone_is_in_force_or_has_a_reason_why_not)
 	}
 }
 
-/* A list that is read past its end has more rules. Adding a rule changes the number. */
+/* If a list were read past its end, the filter would have more rules. Adding a rule changes the
+ * expected number. */
 TEST(sandbox,
      the_seccomp_filter_has_the_expected_number_of_rules_and_fits_the_kernel_limit)
 {
@@ -116,7 +117,7 @@ static void locked_attack(void *data)
 	_exit(attack(*(const int *)data));
 }
 
-/* Make an attack in a locked-down child: ALLOWED, an errno, or KILLED by SIGSYS. */
+/* Make an attack in a locked-down child. Returns ALLOWED, an errno, or KILLED for SIGSYS. */
 static int try_attack(int number)
 {
 	int status = in_child(locked_attack, &number);
@@ -186,9 +187,9 @@ TEST(sandbox, a_crash_inside_the_sandbox_keeps_its_signal)
 	}
 }
 
-/* ---- the user ---- */
+/* ---- dropping the user ---- */
 
-/* Only the user is dropped: seccomp would answer first. */
+/* Only the user is dropped in this test, because seccomp would refuse the call first. */
 static void attack_dropped(void *data)
 {
 	struct sandbox_state state;

@@ -1,4 +1,4 @@
-/* A VFS that hands everything on to the usual one, but for the call that has to fail. */
+/* An SQLite VFS that passes all calls on to the default VFS, except for the call that must fail. */
 #include "failing_vfs.h"
 
 #include <sqlite3.h>
@@ -7,14 +7,14 @@
 
 static struct {
 	enum vfs_call call;
-	int left; /* calls until it fails; 0: none does */
+	int left; /* remaining calls until the failure; 0: no call fails */
 	int code;
 	bool for_good, has_failed;
 } armed;
 
 static sqlite3_vfs *usual;
 
-/* The error that this call has to return, or SQLITE_OK. */
+/* The error that this call must return, or SQLITE_OK. */
 static int fault(enum vfs_call call)
 {
 	if (armed.left == 0 || call != armed.call || --armed.left > 0)
@@ -24,7 +24,7 @@ static int fault(enum vfs_call call)
 	return armed.code;
 }
 
-/* A file of ours, with the usual one behind it. */
+/* An open file of this VFS, with the file of the default VFS behind it. */
 struct file {
 	sqlite3_file base;
 	sqlite3_file *real;
@@ -109,7 +109,8 @@ static int vfs_characteristics(sqlite3_file *file)
 	return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
 }
 
-/* Version 1: without shared memory, which a run that has the database to itself does not need. */
+/* I/O methods of version 1 have no shared memory. A run that holds its database exclusively does
+ * not need that. */
 static const sqlite3_io_methods methods = {
 	.iVersion = 1,
 	.xClose = vfs_close,

@@ -1,5 +1,5 @@
 /*
- * SQLite over a file system that fails: a VFS on top of the usual one, whose nth call of a kind
+ * SQLite on a failing file system: a VFS on top of the default one, whose nth call of a kind
  * returns an error, once or from then on.
  */
 #ifndef PXP_FAILING_VFS_H
@@ -17,14 +17,14 @@ enum vfs_call {
 	N_VFS_CALLS
 };
 
-/* Make it the default one. */
+/* Make the failing VFS the default one. */
 void failing_vfs_install(void);
 
-/* From here on the nth call (from 1) of this kind returns code; with for_good all later ones do
- * as well. */
+/* From now on the nth call of this kind (counted from 1) returns code. If for_good is set, all
+ * later ones do as well. */
 void failing_vfs_arm(enum vfs_call call, int nth, int code, bool for_good);
 
-/* Whether the armed call came to pass; no call fails any more. */
+/* Disarm the failure. Returns whether the armed call was made. */
 bool failing_vfs_disarm(void);
 
 #endif

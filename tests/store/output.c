@@ -1,4 +1,4 @@
-/* A store for each way to publish, and content for it. */
+/* What the tests of the store share: a store for each way to publish, and content for it. */
 #include "output.h"
 
 #include "support/test.h"
@@ -65,7 +65,7 @@ enum store_result publish_text(struct store *store, const char *relative,
 int n_names(const char *folder)
 {
 	DIR *names = opendir(folder);
-	int n = -2; /* "." and ".." */
+	int n = -2; /* do not count "." and ".." */
 
 	if (!names)
 		return -1;

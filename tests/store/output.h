@@ -7,24 +7,25 @@
 
 #include <stddef.h>
 
-/* The ways to publish: with everything that the system can do, and without some of it. */
+/* The ways to publish an output: with everything that the system supports, and without parts of
+ * it. */
 enum { N_WAYS = 7 };
 
-/* Open the store of the folder "out", and make it publish in one of the ways. */
+/* Open the store of the folder "out", and make it publish in one of these ways. */
 struct store *store_with_way(int way);
 
-/* A memfd of n bytes, all of them c. The caller closes it. */
+/* Create a memfd of n bytes, all of which are c. The caller closes it. */
 int content_of(char c, size_t n);
 
-/* Publish text. last_failure is filled. */
+/* Publish a text. Fills in last_failure. */
 enum store_result publish_text(struct store *store, const char *relative,
                                const char *text, enum overwrite overwrite);
 extern struct failure last_failure;
 
-/* Whether last_failure ends with the text of this errno. */
+/* Whether the text of last_failure ends with the description of this errno. */
 bool failed_by(int sys_errno);
 
-/* The number of names in a folder, hidden ones included; -1: there is no such folder. */
+/* How many names a folder has, hidden ones included; -1: the folder does not exist. */
 int n_names(const char *folder);
 
 #endif

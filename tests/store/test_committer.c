@@ -1,6 +1,6 @@
 /*
- * The committer: its groups, the order in which files come back, and the files that are waiting when
- * it is stopped or destroyed. A gate holds its thread where a test needs it.
+ * Tests of the committer: its groups, the order in which files complete, and the files that are
+ * waiting when it is stopped or destroyed. A gate holds its thread where a test needs that.
  */
 #include "output.h"
 #include "support/gate.h"
@@ -24,12 +24,13 @@ struct batch_of_files {
 	struct commit commits[MAX_FILES];
 	struct commit_output outputs[MAX_FILES];
 	char names[MAX_FILES][16];
-	struct gate *reached,
-		*gate; /* the first file that is done opens and waits; or NULL */
-	/* These belong to done(). */
+	/* When the first file is done, its callback opens reached and waits at gate, unless gate
+	 * is NULL. */
+	struct gate *reached, *gate;
+	/* The members below belong to done(). */
 	size_t n_done;
-	size_t order[MAX_FILES];    /* the files, as they were done */
-	int n_published[MAX_FILES]; /* the names in the folder at that moment */
+	size_t order[MAX_FILES];    /* the files in the order in which they were done */
+	int n_published[MAX_FILES]; /* how many names the folder had at that moment */
 };
 
 static void pass(const struct gate *gate)
@@ -140,7 +141,7 @@ TEST(committer, a_group_takes_up_to_sixty_four_mebibytes_or_one_larger_file)
 	for (size_t i = 0; i < N; i++) {
 		files.outputs[i].offset = 0;
 		files.outputs[i].n_bytes = mebibytes[i] << 20;
-		/* Groups are made by the sizes alone: nothing is published. */
+		/* Groups depend on the sizes alone, so nothing is published here. */
 		files.commits[i].fd = -1;
 	}
 	committer = create(&files, true);
@@ -197,7 +198,7 @@ TEST(committer, a_file_fails_as_a_whole_with_its_first_failed_output)
 	EXPECT_STR(scratch_text("out/taken.jpg"), "theirs");
 	EXPECT(!store_has(files.store, "a.jpg"));
 	EXPECT(!store_has(files.store, "c.jpg"));
-	/* No other file is concerned. */
+	/* No other file is affected. */
 	EXPECT_EQ(files.commits[1].result, STORE_DONE);
 	committer_destroy(committer);
 	files_fini(&files);
@@ -257,7 +258,7 @@ TEST(committer, files_waiting_when_the_output_folder_fails_are_dropped)
 	files_fini(&files);
 }
 
-/* ---- with its thread ---- */
+/* ---- with the committer thread ---- */
 
 TEST(committer, files_are_collected_while_the_previous_group_is_committed)
 {

@@ -1,6 +1,7 @@
 /*
- * The decision about an output that may be there already: the truth table in src/store/README.md is read
- * from there and walked row by row, and the evidence that an undisturbed run asks for is counted.
+ * Tests of the decision about an output that may exist already. The truth table in
+ * src/store/README.md is read and tested row by row, and the evidence that an undisturbed run asks
+ * for is counted.
  */
 #include "support/test.h"
 
@@ -60,12 +61,12 @@ static bool is(const char *word, const char *other)
 	return strcmp(word, other) == 0;
 }
 
-/* The files, and their hashes, of which the records tell. */
+/* The files and hashes to which the records refer. */
 static const struct input_hash in_hash = {{1}}, other_in_hash = {{2}};
 static const struct output_hash out_hash = {{3}}, other_out_hash = {{4}};
 enum { IN_BYTES = 1000, OUT_BYTES = 100, RECIPE_OF_NOW = 7, IN_TIME = 50 };
 
-/* A record that says of output and input what the words of the table say. */
+/* Make a record about output and input from the words in a table row. */
 static struct stamp record(const char *output, const char *recipe, const char *input,
                            int64_t out_time)
 {
@@ -84,7 +85,7 @@ static struct stamp record(const char *output, const char *recipe, const char *i
 	return record;
 }
 
-/* Answer each question of the decision until it is made. */
+/* Answer each request for evidence until the decision is made. */
 static enum verdict decide(struct freshness *freshness, const struct stamp *row,
                            const struct stamp *stamp, struct stamp *ret_record)
 {
@@ -123,7 +124,7 @@ static enum output_kind kind_of(const char *word)
 	                           : OUTPUT_FOLDER;
 }
 
-/* One row without "any", under one policy. */
+/* Test one row without "any", under one overwrite policy. */
 static void claim(char cells[N_COLUMNS][WORD_BYTES], int policy)
 {
 	static const enum overwrite overwrite_of[N_COLUMNS] = {
@@ -160,7 +161,7 @@ static void claim(char cells[N_COLUMNS][WORD_BYTES], int policy)
 	}
 }
 
-/* A row, for each value of the first "any" that is left. */
+/* Test a row for each value of the first remaining "any". */
 static unsigned walk_row(char cells[N_COLUMNS][WORD_BYTES])
 {
 	unsigned n = 0;

@@ -1,4 +1,4 @@
-/* Stamps come back as they were written, and nothing else is taken for one. */
+/* Tests of stamps: they are read back as written, and other data is not accepted as a stamp. */
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -122,7 +122,7 @@ TEST(stamp, writing_a_stamp_without_attributes_fails_with_enotsup)
 	fd_close(&fds[1]);
 }
 
-/* The values are those of xxhsum -H2 and b2sum -l 256. */
+/* The expected values are those of xxhsum -H2 and b2sum -l 256. */
 TEST(content_hash, content_hashes_equal_those_of_other_tools)
 {
 	static const unsigned char xxh3_of_abc[] = {0x06, 0xb0, 0x5a, 0xb6, 0x73, 0x3a,

@@ -1,6 +1,7 @@
 /*
- * The state keeps rows over runs, belongs to one run at a time, survives damage, and never makes more of an
- * error than it is: every call of SQLite's file system fails once here, and from then on.
+ * Tests of the state database: it keeps rows between runs, belongs to one run at a time, survives
+ * damage, and every error has a limited effect: each call of SQLite's file system fails once, and
+ * from then on.
  */
 #include "failing_vfs.h"
 #include "support/scratch.h"
@@ -53,7 +54,7 @@ static enum state_result put_one(struct state *state, const char *output,
 	return result;
 }
 
-/* The bytes of an output as its row has them; -1: there is no row. */
+/* The size of an output as its row records it; -1: there is no row. */
 static int64_t bytes_of(struct state *state, const char *output)
 {
 	struct stamp row;
@@ -173,7 +174,7 @@ TEST(state, every_row_is_visited_in_order_until_the_visitor_stops)
 
 /* ---- one run at a time ---- */
 
-/* What a child got, which opens the state while we have it. */
+/* The status with which a child opens the state while this process holds it. */
 static int result_in_child(const struct state_options *options)
 {
 	int status = 0;
@@ -232,7 +233,7 @@ TEST(state, the_state_is_unlocked_and_complete_after_a_killed_run)
 	scratch_leave();
 }
 
-/* ---- what is no state of ours ---- */
+/* ---- files that are not our state ---- */
 
 static bool is_there(const char *path)
 {
@@ -369,10 +370,10 @@ TEST(state, rows_are_found_in_a_read_only_folder)
 	scratch_leave();
 }
 
-/* ---- errors of the place ---- */
+/* ---- errors of the file system ---- */
 
-/* Open, find, put, close. Whether every result was a foreseen one; whether the row was put; and
- * whether the database was taken for a damaged one and moved aside. */
+/* Open the state, find a row, put a row, close. Reports whether every result was an expected one,
+ * whether the row was put, and whether the database was considered damaged and renamed. */
 static bool use(bool *ret_is_put, bool *ret_is_moved)
 {
 	struct state *state;

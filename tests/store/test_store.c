@@ -1,4 +1,5 @@
-/* Where an output goes, what it replaces, and what it refuses: in each way to publish. */
+/* Tests of where an output is written, what it replaces, and what is refused, with each way to
+ * publish. */
 #include "output.h"
 #include "support/scratch.h"
 #include "support/test.h"
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Run claims() for each way, in a new folder, which is the current one. */
+/* Run claims() for each way to publish, in a new folder, which becomes the current one. */
 static void by_every_way(void (*claims)(int way))
 {
 	scratch_enter(NULL);
@@ -78,7 +79,8 @@ static void appears_whole(int way)
 	EXPECT_EQ(st.st_mode, S_IFREG | 0640);
 	EXPECT_EQ(st.st_nlink, 1);
 
-	/* The content may be longer than the output. Its file position does not move. */
+	/* The content may be longer than the output. The file position of the content does not
+	 * move. */
 	EXPECT_EQ(store_publish(store, "b.jpg",
 	                        &(struct store_content){content, 0, 999999, NULL},
 	                        OVERWRITE_OWN, &last_failure),
@@ -333,7 +335,7 @@ TEST(store, a_report_file_is_created_or_emptied)
 	scratch_leave();
 }
 
-/* It has its dates as soon as it has its name. */
+/* The output has its times as soon as it has its name. */
 TEST(store, an_output_gets_the_requested_times)
 {
 	static const struct timespec dates[2] = {{86400, 123456789}, {-5, 999999999}};

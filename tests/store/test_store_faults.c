@@ -1,7 +1,7 @@
 /*
- * Places that fail, and several threads that publish one name. A name must show whole content or
- * nothing, no temporary file may be left, and a fault of the place must differ from a fault of the
- * output.
+ * Tests of failing file systems, and of several threads that publish the same name. A name must
+ * show complete content or nothing, no temporary file may be left, and a fault of the output folder
+ * must be distinguished from a fault of a single output.
  */
 #include "output.h"
 #include "support/scratch.h"
@@ -27,7 +27,7 @@
 
 enum { BIG = 1 << 20, N_THREADS = 4 };
 
-/* RLIMIT_FSIZE stops the writing in the middle. */
+/* RLIMIT_FSIZE makes writing fail halfway. */
 TEST(store_faults, an_output_whose_writing_fails_halfway_leaves_no_file)
 {
 	struct rlimit whole, half;
@@ -61,7 +61,8 @@ TEST(store_faults, an_output_whose_writing_fails_halfway_leaves_no_file)
 	scratch_leave();
 }
 
-/* Mount a small file system at "out". False, with a printed reason, where that is not allowed. */
+/* Mount a small file system at "out". Returns false and prints a reason where that is not
+ * allowed. */
 static bool mount_small(void)
 {
 	scratch_folder("out");
@@ -276,7 +277,7 @@ TEST(store_faults, exactly_one_of_four_threads_can_publish_a_name)
 	}
 }
 
-/* Whether the file is missing, or is the whole content of one publisher. */
+/* Whether the file is missing, or is the complete content of one publisher. */
 static bool is_whole(const char *path)
 {
 	static char bytes[100001];

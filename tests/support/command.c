@@ -1,5 +1,5 @@
 /*
- * Run whole commands and watch their processes, by way of /proc.
+ * Run whole commands and observe their processes through /proc.
  */
 #include "support/command.h"
 
@@ -28,8 +28,8 @@ enum { TEXT_BYTES = 512 * 1024, LINE_BYTES = 4096, MAX_PROCESSES = 512 };
 
 static char path[LINE_BYTES];
 
-/* The leak check at the end of each process would take a third of the time of all commands.
- * The tests of the rooms check for leaks. */
+/* The leak check at the end of each process would take a third of the time of all commands. Tests
+ * of single folders of src/ check for leaks. */
 static void switch_off_leak_check(void)
 {
 #ifdef PIXPOOL_SANITIZE_ADDRESS
@@ -100,7 +100,8 @@ void each_process(void (*visit)(pid_t pid, void *data), void *data)
 		visit(found.at[i], data);
 }
 
-/* The name in /proc/PID/stat, which stands in parentheses, and the state, which follows it. */
+/* The process name in /proc/PID/stat, which is in parentheses, and the state, which follows the
+ * name. */
 static bool read_stat(pid_t pid, char name[32], char *ret_state)
 {
 	char file[32], text[256] = "", *begin, *end;
@@ -122,7 +123,7 @@ static bool read_stat(pid_t pid, char name[32], char *ret_state)
 }
 
 struct search {
-	const char *name; /* NULL: any */
+	const char *name; /* the process name; NULL: any */
 	pid_t pid;
 	unsigned n;
 };
@@ -187,7 +188,7 @@ static void kill_process(pid_t pid, void *data)
 	kill(pid, SIGKILL);
 }
 
-/* Reap our children; whether no descendant is left before the time is over. */
+/* Reap child processes. Returns whether all descendants ended before the time was over. */
 static bool await_no_process(int seconds)
 {
 	int64_t deadline_ns = deadline_of(seconds);
@@ -205,8 +206,8 @@ static bool await_no_process(int seconds)
 
 static struct command start(const char *line, int tty)
 {
-	/* As sh, so that limits have POSIX's units; a pipeline has the status of the last of
-	 * its commands that failed. */
+	/* bash runs as sh, so that ulimit has POSIX's units. A pipeline has the status of the last
+	 * of its commands that failed. */
 	char *const words[] = {"sh", "-o", "pipefail", "-c", (char *)line, NULL};
 	struct command command = {
 		.out = memfd_create("out", MFD_CLOEXEC),
@@ -220,9 +221,10 @@ static struct command start(const char *line, int tty)
 	if (command.pid > 0)
 		return command;
 
-	/* As under a shell with job control: no signal is blocked or ignored, and the command is
-	 * a process group of its own. The group stays in our session, because an orphaned group
-	 * cannot be stopped; with a terminal, the command leads a session of its own. */
+	/* The command starts as under a shell with job control: no signal is blocked or ignored,
+	 * and the command is a process group of its own. The group stays in our session, because an
+	 * orphaned group cannot be stopped; with a terminal, the command leads a session of its
+	 * own. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int number = 1; number < NSIG; number++)

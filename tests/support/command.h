@@ -1,7 +1,7 @@
 /*
  * Whole commands, run by a shell, each in bounded time. The test process is a child subreaper
- * (PR_SET_CHILD_SUBREAPER): a process that outlives its parent becomes our child, so that no
- * process can get away unseen. Every function here fails the test when it cannot do its work.
+ * (PR_SET_CHILD_SUBREAPER): a process that outlives its parent becomes our child, so no process can
+ * escape unnoticed. Every function here fails the test if it cannot do its work.
  */
 #ifndef PXP_COMMAND_H
 #define PXP_COMMAND_H
@@ -13,42 +13,42 @@ enum { COMMAND_SECONDS = 60, COMMAND_HUNG = -1 };
 
 /* How a command ended. The texts are static and change when the next command ends. */
 struct ended {
-	/* As in a shell: 128 and more for a signal. In a pipeline, of the last command that failed.
-	 * COMMAND_HUNG when the command had to be killed. */
+	/* The exit status as in a shell: 128 plus the number of a signal. For a pipeline, that of
+	 * the last command that failed. COMMAND_HUNG if the command had to be killed. */
 	int status;
-	int signal; /* that the command died of; 0 when it exited */
+	int signal; /* the signal that killed the command; 0 if it exited */
 	const char *out, *err;
 };
 
-/* The folder of the programs that commands name. Call it before the first command. */
+/* Set the folder of the programs that commands name. Call this before the first command. */
 void command_programs(const char *folder);
 
-/* Remove lines that begin like this from ended.err, until the next call: what a program says
- * because of the machine that the tests run on. NULL: remove none. */
+/* Remove lines that begin with this text from ended.err, until the next call: messages that depend
+ * on the machine that runs the tests. NULL: remove none. */
 void command_ignore_lines(const char *begin_of_line);
 
-/* Run a shell command to its end. Fails the test when the command hangs or leaves a process
- * behind. No other command may be running. */
+/* Run a shell command to its end. Fails the test if the command hangs or leaves a process behind.
+ * No other command may be running. */
 struct ended run(const char *line, ...) __attribute__((format(printf, 1, 2)));
 
 /* A running command. */
 struct command {
-	pid_t pid; /* of the program itself, not of a shell */
+	pid_t pid; /* process id of the program itself, not of a shell */
 	int out, err;
 };
 
-/* Start one program. The line may have redirections. */
+/* Start one program. The command line may have redirections. */
 struct command begin(const char *line, ...) __attribute__((format(printf, 1, 2)));
 
 /* Start one program as the leader of a session whose terminal is tty, which becomes its standard
  * input, output and error. */
 struct command begin_on_terminal(int tty, const char *line);
 
-/* Wait for the program and for all its processes. */
+/* Wait for the program and for all its descendant processes. */
 struct ended end(struct command *command);
 
-/* What the command has written to standard error so far, as static text. When text is not NULL,
- * waits until text is in it. */
+/* The text that the command has written to standard error so far, in static memory. If text is not
+ * NULL, waits until the output contains text. */
 const char *await_error(const struct command *command, const char *text);
 
 /* Wait for a descendant process with this name in /proc. */

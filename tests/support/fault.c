@@ -1,5 +1,5 @@
 /*
- * Fault hooks: the functions that the linker puts in place of libc's (--wrap).
+ * Fault hooks: the functions with which the linker replaces those of libc (--wrap).
  */
 #include "support/fault.h"
 
@@ -19,8 +19,9 @@ void *__real_mmap(void *at, size_t n, int protection, int flags, int fd, off_t o
 
 enum { N_ARMED = 1024 };
 
-/* Shared with every process that this one forks. A call may still read a fault when the next one
- * is armed, so each fault has a slot of its own; slots are reused after N_ARMED faults. */
+/* This memory is shared with every process that this one forks. A call may still read a fault when
+ * the next one is armed, so each fault has a slot of its own; slots are reused after N_ARMED
+ * faults. */
 static struct shared {
 	struct armed {
 		struct fault fault;
@@ -28,10 +29,10 @@ static struct shared {
 	} armed[N_ARMED];
 	pid_t main;
 	unsigned n_armed;
-	_Atomic(struct armed *) now; /* NULL: none is armed */
+	_Atomic(struct armed *) now; /* NULL: no fault is armed */
 } * shared;
 
-/* Runs before the constructor of pool.c, which forks the zygote. */
+/* This constructor runs before that of pool.c, which forks the zygote. */
 __attribute__((constructor(101))) static void map_shared(void)
 {
 	shared = __real_mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -64,8 +65,8 @@ static bool is_here(enum fault_place place)
 	return (getpid() == shared->main) == (place == FAULT_IN_MAIN);
 }
 
-/* Whether the call must fail; errno is set then. Otherwise it may transfer *n_bytes, which may be
- * less than before. */
+/* Returns whether the call must fail, with errno set. Otherwise the call may transfer *n_bytes,
+ * which may be reduced. */
 static bool fails_or_falls_short(enum fault_point point, size_t *n_bytes)
 {
 	struct armed *armed = atomic_load(&shared->now);

@@ -1,10 +1,10 @@
 /*
- * Fault hooks: a test makes the library's system calls and allocations fail, fall short or come
- * late, at a named point. The linker puts our functions in place of those that libpixpool calls
+ * Fault hooks: a test makes the library's system calls and allocations fail, transfer less or be
+ * delayed, at a chosen call. The linker replaces the functions that libpixpool calls by ours
  * (--wrap), so the tests run the library as it is shipped.
  *
- * The armed fault lies in memory that the zygote, the fork servers and the workers share. It acts
- * in whichever process calls first, unless it is restricted to a place.
+ * The armed fault is in memory that the zygote, the fork servers and the workers share. It affects
+ * whichever process makes the call first, unless it is restricted to one.
  */
 #ifndef PXP_FAULT_H
 #define PXP_FAULT_H
@@ -29,7 +29,8 @@ enum fault_point {
 	FAULT_WRITE,   /* write */
 	FAULT_MAP,     /* mmap */
 	FAULT_PIDFD,   /* pidfd_open */
-	/* pthread_mutex_unlock of a thread's last lock. It never fails, but may come late. */
+	/* The pthread_mutex_unlock() of a thread's last lock. It never fails, but may be
+	 * delayed. */
 	FAULT_UNLOCK,
 	N_FAULT_POINTS
 };
@@ -39,22 +40,23 @@ enum fault_place { FAULT_ANYWHERE, FAULT_IN_MAIN, FAULT_ELSEWHERE };
 struct fault {
 	enum fault_point point;
 	enum fault_place place;
-	unsigned nth;   /* the first call that fails, from 1 */
-	unsigned times; /* how many calls fail from there on; 0: all */
-	/* The error of the call. 0: the call succeeds, but is short or late, by the first of the
-	 * following three that is set. */
+	unsigned nth;   /* the number of the first call that fails, from 1 */
+	unsigned times; /* how many calls fail from that one on; 0: all */
+	/* The errno of the failing call. 0: the call succeeds, but transfers less or is delayed, by
+	 * the first of the following three members that is set. */
 	int sys_errno;
-	size_t at_most; /* bytes that a read or write transfers at most */
-	void (*meanwhile)(
-		void *data); /* called first, in the process that armed the fault */
+	size_t at_most; /* the maximum number of bytes that a read or write transfers */
+	/* A function that is called before the call, in the process that armed the fault. */
+	void (*meanwhile)(void *data);
 	void *data;
-	int delay_ms; /* time that passes first */
+	int delay_ms; /* delay before the call */
 };
 
-/* Arm a fault in place of the one that is armed. */
+/* Arm a fault, which replaces the armed one. */
 void fault_arm(struct fault fault);
 
-/* Disarm it. Returns how many calls failed, fell short or came late since it was armed. */
+/* Disarm the fault. Returns how many calls failed, transferred less or were delayed since it was
+ * armed. */
 unsigned fault_disarm(void);
 
 #endif

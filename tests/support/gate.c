@@ -1,5 +1,5 @@
 /*
- * A gate is a pipe; it opens when its write end is closed.
+ * A gate is a pipe. Opening the gate closes its write end.
  */
 #include "support/gate.h"
 
@@ -26,11 +26,12 @@ struct gate gate_create(void)
 
 void gate_open(struct gate *gate)
 {
-	/* Two threads may open it at the same time. */
+	/* Two threads may open the gate at the same time. */
 	int open_end = __atomic_exchange_n(&gate->open_end, -1, __ATOMIC_ACQ_REL);
 
 	atomic_fetch_add(&n_openings, 1);
-	fd_close(&open_end); /* every reader sees the end of file */
+	/* Closing the write end makes every reader see the end of file. */
+	fd_close(&open_end);
 }
 
 void gate_destroy(struct gate *gate)

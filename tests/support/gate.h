@@ -12,13 +12,13 @@ struct gate {
 };
 
 struct gate gate_create(void);
-void gate_open(struct gate *gate); /* may be called again */
+void gate_open(struct gate *gate); /* opens the gate; may be called more than once */
 void gate_destroy(struct gate *gate);
 
-/* A new descriptor of the gate, to be moved into a task. */
+/* Make a new descriptor of the gate, which can be moved into a task. */
 int gate_descriptor(const struct gate *gate);
 
-/* Called by the task: wait until the gate is open. */
+/* A task calls this to wait until the gate is open. */
 void gate_pass(int descriptor);
 
 #endif

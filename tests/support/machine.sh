@@ -5,7 +5,7 @@ packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libjpe
 	libwebp-dev libisal-dev libdeflate-dev liblcms2-dev libheif-dev libjxl-dev libfontconfig-dev libgdk-pixbuf-2.0-dev libexpat1-dev nettle-dev zlib1g-dev libbrotli-dev
 	libstb-dev libseccomp-dev libsqlite3-dev libxxhash-dev
 	libb2-dev)
-# bench/quality needs the last three.
+# bench/quality needs the last three packages.
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev fontconfig
 	fonts-dejavu-core strace e2fsprogs xfsprogs libvips-tools python3-numpy python3-pil)
 # clang's sanitizers are in libclang-rt. tests/structure needs universal-ctags.
@@ -19,7 +19,7 @@ say() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
 
-packages_missing() { # prints those of its arguments that are not installed
+packages_missing() { # print the arguments that are not installed packages
 	local package
 
 	for package; do
@@ -37,7 +37,7 @@ apt_get() {
 		-o Dpkg::Use-Pty=0 "$@" > "$apt_log" 2>&1 < /dev/null
 }
 
-# Install the packages that are missing: as root, or by sudo when it asks for no password.
+# Install the packages that are missing: as root, or by sudo if sudo needs no password.
 install_packages() {
 	local missing apt_log status=0
 
@@ -54,7 +54,7 @@ install_packages() {
 
 	say "installing ${missing% }"
 	apt_log=$(mktemp)
-	# Package lists may be missing, or so old that they name packages that are gone: then update them.
+	# If the package lists are missing, or so old that they name packages that no longer exist, update them.
 	# shellcheck disable=SC2086 # one word for each package
 	{
 		compgen -G '/var/lib/apt/lists/*_Packages*' > /dev/null &&
@@ -106,7 +106,7 @@ print_counts() {
 
 	for folder; do
 		if [[ ! -s $root/build/$folder/tests.xml ]]; then
-			n_failed=$((n_failed + 1)) # CTest did not finish
+			n_failed=$((n_failed + 1)) # CTest did not finish, so there is no test result
 			continue
 		fi
 		read -r tests failures skipped < <(awk '

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Runs before the process has a second thread, which Criterion starts at once. */
+/* This constructor runs before the process has a second thread, which Criterion starts at once. */
 __attribute__((constructor)) static void start_zygote(void)
 {
 	struct pxp_error error;
@@ -49,8 +49,8 @@ static void finalise(void *context)
 	(void)context;
 }
 
-/* Every option with which src/batch creates its pools, but none that a task could notice:
- * the code behind these options runs in tests that are about something else. */
+/* Every option with which src/batch creates its pools, except those that a task could notice. So
+ * tests about other subjects run the code behind these options. */
 static void set_options_of_program(struct pxp_executor_options *options)
 {
 	static const int init_bytes = 1;

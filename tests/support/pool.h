@@ -6,43 +6,44 @@
 
 #include <pixpool/pixpool.h>
 
-/* An executor with n workers and defaults for all other options. A process pool has every
- * option that the program sets when PIXPOOL_POOL_OF_PROGRAM is in the environment. */
+/* Create an executor with n workers and defaults for all other options. If PIXPOOL_POOL_OF_PROGRAM
+ * is in the environment, a process pool gets every option that the program sets. */
 struct pxp_executor *pool_create(enum pxp_executor_kind kind, unsigned n_workers);
 
-/* Submit a task; the test fails when that fails. gate may be NULL; otherwise the task gets a
- * descriptor of it. */
+/* Submit a task. A failure fails the test. gate may be NULL; otherwise the task gets a descriptor
+ * of the gate. */
 struct pxp_future *pool_submit(struct pxp_executor *pool, pxp_task_fn *run,
                                const char *input, const struct gate *gate);
 struct pxp_future *pool_submit_with(struct pxp_executor *pool, pxp_task_fn *run,
                                     const char *input, const struct gate *gate,
                                     struct pxp_task_options options);
 
-/* Wait until so many tasks are running and so many are prefetched (POOL_ANY: any number). false
- * after a minute. A task that is being withdrawn from a worker counts as prefetched until the
- * worker has acknowledged that. */
+/* Wait until this number of tasks is running and this number is prefetched (POOL_ANY: any number).
+ * Returns false after a minute. A task that is being withdrawn from a worker counts as prefetched
+ * until the worker has acknowledged that. */
 #define POOL_ANY SIZE_MAX
 bool pool_await(struct pxp_executor *pool, size_t n_running, size_t n_prefetched);
 
-/* The result of a future, as static text; "" when there is none. Waits. */
+/* Wait for a future and return its result as static text; "" if there is none. */
 const char *result_of(struct pxp_future *future);
 /* Wait for a future, release it, and return how it ended. */
 enum pxp_status end_of(struct pxp_future *future);
 
-/* Returns its input. */
+/* A task that returns its input. */
 enum pxp_status task_echo(struct pxp_task *task);
-/* Waits at its gate, then returns its input. */
+/* A task that waits at its gate, then returns its input. */
 enum pxp_status task_wait(struct pxp_task *task);
-/* Fails with code 7 and its input as the message. */
+/* A task that fails with code 7 and its input as the message. */
 enum pxp_status task_fail(struct pxp_task *task);
-/* Waits at its gate, if it has one, then dies of the signal whose number is its input. */
+/* A task that waits at its gate, if it has one, then dies of the signal whose number is its
+ * input. */
 enum pxp_status task_signal(struct pxp_task *task);
-/* Exits with the status that is its input. */
+/* A task that exits with its input as the status. */
 enum pxp_status task_exit(struct pxp_task *task);
-/* Returns its process id as text. */
+/* A task that returns its process id as text. */
 enum pxp_status task_pid(struct pxp_task *task);
 
-/* How many descriptors this process has open, and how many children, zombies included. */
+/* How many open descriptors and how many child processes, zombies included, this process has. */
 int count_descriptors(void);
 int count_children(void);
 

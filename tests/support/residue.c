@@ -1,5 +1,5 @@
 /*
- * Count threads, processes, descriptors and mappings, from /proc, and compare two counts.
+ * Count threads, processes, descriptors and mappings in /proc, and compare two counts.
  */
 #include "support/residue.h"
 
@@ -115,7 +115,7 @@ static int count_processes(void)
 	size_t n = list_processes(processes);
 	int n_below = 0, n_before;
 
-	/* A child may come before its parent in the list: repeat until nothing changes. */
+	/* A child may be listed before its parent, so repeat until nothing changes. */
 	do {
 		n_before = n_below;
 		n_below = 0;
@@ -135,7 +135,7 @@ int residue_n_descriptors(pid_t pid)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	/* To count our own descriptors opens one more. */
+	/* Counting the descriptors of this process opens one more. */
 	return count_entries(path) - (pid == getpid());
 }
 
@@ -159,7 +159,7 @@ bool residue_is_none(const struct residue *before)
 {
 	struct residue now = residue_now();
 
-	/* Most remains are gone within a few milliseconds. A count is expensive, so the pauses
+	/* Most leftovers disappear within a few milliseconds. Counting is expensive, so the pauses
 	 * grow. */
 	for (int ms = 1, waited = 0; waited < patience_ms && is_more(&now, before);
 	     waited += ms, ms = ms < 64 ? 2 * ms : ms) {

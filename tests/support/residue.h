@@ -13,17 +13,17 @@ struct residue {
 	int n_threads, n_processes, n_descriptors, n_mappings;
 };
 
-/* The counts at this instant. Our own zombie children do not count. */
+/* Count at this instant. Zombie children of this process do not count. */
 struct residue residue_now(void);
 
-/* How many descriptors a process has open; -1 when we may not know. */
+/* How many open descriptors a process has; -1 if we are not allowed to know. */
 int residue_n_descriptors(pid_t pid);
 
-/* Whether there is no more than before. Waits for up to ten seconds, because a joined thread and
- * a reaped process can be seen for a moment longer. Prints the counts that grew. */
+/* Whether the counts are not larger than before. Waits for up to ten seconds, because a joined
+ * thread and a reaped process can be visible for a moment longer. Prints the counts that grew. */
 bool residue_is_none(const struct residue *before);
 
-/* Wait for so long instead of ten seconds. */
+/* Wait for this time instead of ten seconds. */
 void residue_set_patience(int ms);
 
 /* For a program whose libraries keep threads of their own: its tests are not checked. */

@@ -85,7 +85,7 @@ const char *scratch_text(const char *path)
 int scratch_n_open(void)
 {
 	DIR *open_ones = opendir("/proc/self/fd");
-	int n = -3; /* do not count the folder's own descriptor, "." and ".." */
+	int n = -3; /* do not count the descriptor of the folder, "." and ".." */
 
 	REQUIRE(open_ones != NULL);
 	while (readdir(open_ones))

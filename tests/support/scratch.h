@@ -1,5 +1,5 @@
 /*
- * A scratch folder for a test. While it exists it is the current folder, so that a test can use
+ * A scratch folder for a test. While it exists, it is the current folder, so that tests can use
  * short relative names. A failure in any of these functions ends the test.
  */
 #ifndef PXP_SCRATCH_H
@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Create a folder and enter it: in base, if that is not NULL and can be written, otherwise in
- * $TMPDIR or /tmp. Other users may read it. */
+/* Create the scratch folder and enter it. Its parent is base, if base is not NULL and can be
+ * written, and otherwise $TMPDIR or /tmp. Other users may read it. */
 void scratch_enter(const char *base);
 
-/* Leave the folder and remove it, however deep it is. */
+/* Leave the scratch folder and remove it, however deep its tree is. */
 void scratch_leave(void);
 
 /* Create a file with this text, a folder, or a symbolic link. */
@@ -20,16 +20,17 @@ void scratch_file(const char *path, const char *text);
 void scratch_folder(const char *path);
 void scratch_link(const char *path, const char *target);
 
-/* The first 255 bytes of a file, in a static buffer; NULL when the file does not exist. */
+/* Read the first 255 bytes of a file into a static buffer. Returns NULL if the file does not
+ * exist. */
 const char *scratch_text(const char *path);
 
 /* How many descriptors this process has open. */
 int scratch_n_open(void);
 
 /*
- * Run a part of a test in a child process without the privileges of root: as uid and gid 65534
- * when the test runs as root. Returns what run() returned. Where root cannot be dropped, says so
- * and returns true. EXPECT does not count in the child: run() must return false instead.
+ * Run a part of a test in a child process without the privileges of root: as uid and gid 65534 if
+ * the test runs as root. Returns what run() returned. If root cannot be dropped, prints that and
+ * returns true. EXPECT has no effect in the child: run() must return false instead.
  */
 bool scratch_as_nobody(bool (*run)(void));
 

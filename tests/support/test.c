@@ -1,5 +1,5 @@
 /*
- * What happens around every test, and the comparisons that show both sides.
+ * The code that runs before and after every test, and comparisons that print both values.
  */
 #include "support/test.h"
 

@@ -38,7 +38,7 @@ enum { TEST_SECONDS = 120 };
 
 #define EXPECT(...)  TEST_CLAIM(false, __VA_ARGS__, "")
 #define REQUIRE(...) TEST_CLAIM(true, __VA_ARGS__, "")
-/* The "" at the end is the message of a claim that has none. */
+/* If a condition has no message, the "" at the end is its message. */
 #define TEST_CLAIM(required, claim, ...)                                                 \
 	test_expect((claim), required, __FILE__, __LINE__, #claim, __VA_ARGS__)
 

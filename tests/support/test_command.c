@@ -1,4 +1,4 @@
-/* The runner of whole commands: the status that a test sees is the status that it means. */
+/* Tests of the functions that run whole commands: they report the correct exit status. */
 #include "support/command.h"
 #include "support/test.h"
 

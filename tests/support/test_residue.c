@@ -1,6 +1,6 @@
 /*
- * The net for what tests leave behind can catch: every test here leaves something of one kind
- * behind and does nothing else wrong, and CTest expects each of them to fail.
+ * Tests of the check for leftovers: every test here leaves something of one kind behind and does
+ * nothing else wrong, and CTest expects each of them to fail.
  */
 #include "support/residue.h"
 #include "support/test.h"
@@ -20,7 +20,8 @@ TEST(residue, a_process_left_running_fails_the_test)
 {
 	residue_set_patience(50);
 	if (fork() == 0) {
-		close_range(0, 2, 0); /* CTest waits for the end of our standard output */
+		/* The process closes standard output, because CTest waits for its end. */
+		close_range(0, 2, 0);
 		alarm(10);
 		pause();
 	}

@@ -1,4 +1,4 @@
-/* What a walk finds, in which order, and under which names. */
+/* Tests of what a walk finds, in which order, and under which names. */
 #include "listing.h"
 #include "support/scratch.h"
 #include "support/test.h"

@@ -1,7 +1,7 @@
 /*
- * A walk at its limits: trees deeper than descriptors and paths allow, many files, and
- * trees that change or fail while they are read. Changes are made between two calls of
- * walk_next(), so their moment is exact.
+ * Tests of walks at their limits: trees deeper than descriptors and paths allow, many files, and
+ * trees that change or fail while they are read. Changes are made between two calls of walk_next(),
+ * so their moment is exact.
  */
 #include "listing.h"
 #include "support/scratch.h"
@@ -22,8 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The walk calls this instead of open(). If folder_to_swap is set, that folder is replaced by a FIFO
- * just before it is opened. Opening a FIFO to read waits for a writer. */
+/* The walk calls this function instead of open(). If folder_to_swap is set, that folder is replaced
+ * by a FIFO just before it is opened. Opening a FIFO for reading waits for a writer. */
 static const char *folder_to_swap;
 
 int __real_open(const char *path, int flags, ...);
@@ -65,7 +65,8 @@ static const char *next_line(struct walk *walk)
 	return listing_line(&item);
 }
 
-/* d/d/d/...: in each a file, and a folder "side" with a file, which sorts after "d". */
+/* Make the tree d/d/d/...: each folder has a file, and a folder "side" with a file, which sorts
+ * after "d". */
 static void make_chain(const char *name, int n_levels)
 {
 	int at = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -162,7 +163,7 @@ static void make_folders_of_files(int n_folders, int n_files)
 	}
 }
 
-/* A plan of this tree may take 8 MB; 1.6 MB of it are hashes. */
+/* A plan of this tree may take 8 MB, of which 1.6 MB are hashes. */
 TEST(walk_limits, a_hundred_thousand_files_in_a_hundred_folders_take_less_than_a_megabyte)
 {
 	struct walk_item item;
@@ -250,9 +251,9 @@ TEST(walk_limits, a_folder_replaced_by_a_symbolic_link_is_not_followed)
 	scratch_leave();
 }
 
-/* 40 levels: the folders in the middle are closed when the chain is exchanged for another one. The
- * folders that are still open are walked. Each of the others is an error, but not the INPUT itself,
- * which stays open. */
+/* A tree of 40 levels: the walk has closed the folders in the middle when the test replaces the
+ * chain by another one. The folders that are still open are walked. Each of the others is an error,
+ * except the INPUT itself, which stays open. */
 TEST(walk_limits, a_parent_folder_replaced_during_the_walk_is_an_error)
 {
 	enum { N_LEVELS = 40 };
