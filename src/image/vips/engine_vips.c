@@ -305,7 +305,9 @@ static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;
 	const struct pv_state *state = job->state;
+	/* Which of two pixels is the nearest depends on the direction. */
 	bool is_turned_first = job->before.n > 0 ||
+	                       job->recipe->kernel == KERNEL_NEAREST ||
 	                       (job->has_layout && job->layout.is_focused);
 	struct size to;
 

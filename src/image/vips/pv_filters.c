@@ -154,14 +154,100 @@ static bool median(VipsImage **image, void *data)
 	       pv_replace(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
-static bool sharpen(VipsImage **image, void *data)
+static bool sharpen_opaque(VipsImage **image, const struct filter *filter)
 {
-	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
 	return pv_replace(image, &made,
 	                  vips_sharpen(*image, &made, "sigma", filter->number[0], "m1",
 	                               filter->number[1], "m2", filter->number[2], NULL));
+}
+
+/*
+ * Give transparent pixels the mean colour of what is visible around them, in proportion to how
+ * transparent they are. So a filter that looks at neighbours does not see the colours that they
+ * hide.
+ *
+ * ret_filled  the colours alone, without alpha, in memory
+ */
+static bool fill_hidden(VipsImage *image, double sigma, VipsImage **ret_filled)
+{
+	VipsBandFormat format = vips_image_get_format(image);
+	VipsInterpretation space = vips_image_get_interpretation(image);
+	int n = vips_image_get_bands(image) - 1;
+	double most = is_deep(image) ? 65535 : 255;
+	VipsImage *around = image, *share = NULL, *colours = NULL, *made = NULL;
+	bool is_done;
+
+	g_object_ref(around);
+	is_done = premultiply(&around, most) &&
+	          pv_replace(&around, &made,
+	                     vips_gaussblur(around, &made, sigma, "min_ampl", 0.01,
+	                                    "precision", VIPS_PRECISION_FLOAT, NULL)) &&
+	          unpremultiply(&around, most) &&
+	          pv_replace(&around, &made,
+	                     vips_extract_band(around, &made, 0, "n", n, NULL)) &&
+	          !vips_extract_band(image, &share, n, NULL) &&
+	          pv_replace(&share, &made,
+	                     vips_linear1(share, &made, 1 / most, 0, NULL)) &&
+	          !vips_extract_band(image, &colours, 0, "n", n, NULL) &&
+	          /* around + (colours - around) * share, rounded */
+	          pv_replace(&colours, &made,
+	                     vips_subtract(colours, around, &made, NULL)) &&
+	          pv_replace(&colours, &made,
+	                     vips_multiply(colours, share, &made, NULL)) &&
+	          pv_replace(&colours, &made, vips_add(colours, around, &made, NULL)) &&
+	          pv_replace(&colours, &made, vips_rint(colours, &made, NULL)) &&
+	          pv_replace(&colours, &made, vips_cast(colours, &made, format, NULL)) &&
+	          pv_replace(&colours, &made,
+	                     vips_copy(colours, &made, "interpretation", space, NULL)) &&
+	          pv_to_memory(&colours);
+	VIPS_UNREF(around);
+	VIPS_UNREF(share);
+	*ret_filled = colours;
+	if (!is_done)
+		VIPS_UNREF(*ret_filled);
+	return is_done;
+}
+
+/* Add to the colours of an image what sharpening changes in the filled colours. */
+static bool add_change(VipsImage **image, VipsImage *filled, VipsImage *sharpened)
+{
+	VipsBandFormat format = vips_image_get_format(*image);
+	VipsInterpretation space = vips_image_get_interpretation(*image);
+	int n = vips_image_get_bands(*image) - 1;
+	VipsImage *change = NULL, *colours = NULL, *alpha = NULL, *made = NULL;
+	bool is_done =
+		!vips_subtract(sharpened, filled, &change, NULL) &&
+		!vips_extract_band(*image, &colours, 0, "n", n, NULL) &&
+		!vips_extract_band(*image, &alpha, n, NULL) &&
+		pv_replace(&colours, &made, vips_add(colours, change, &made, NULL)) &&
+		pv_replace(&colours, &made, vips_cast(colours, &made, format, NULL)) &&
+		pv_replace(image, &made, vips_bandjoin2(colours, alpha, &made, NULL)) &&
+		name_space(image, space);
+
+	VIPS_UNREF(change);
+	VIPS_UNREF(colours);
+	VIPS_UNREF(alpha);
+	return is_done;
+}
+
+static bool sharpen(VipsImage **image, void *data)
+{
+	const struct filter *filter = ((const struct call *)data)->filter;
+	VipsImage *filled = NULL, *sharpened;
+	bool is_done;
+
+	if (!vips_image_hasalpha(*image))
+		return sharpen_opaque(image, filter);
+	if (!pv_to_memory(image) || !fill_hidden(*image, filter->number[0], &filled))
+		return false;
+	sharpened = g_object_ref(filled);
+	is_done = sharpen_opaque(&sharpened, filter) &&
+	          add_change(image, filled, sharpened);
+	g_object_unref(sharpened);
+	g_object_unref(filled);
+	return is_done;
 }
 
 static bool negate(VipsImage **image, void *data)
@@ -237,48 +323,91 @@ static bool apply_stretch(VipsImage **image, void *data)
 	       name_space(image, VIPS_INTERPRETATION_LAB);
 }
 
-/* Find a percentile: the lightness that the given percentage of the pixels does not exceed. */
-static bool find_percent(VipsImage *lightness, double percent, double *ret_lightness)
-{
-	int found;
+/* How many visible pixels have each lightness. */
+struct lightness {
+	uint64_t n, counts[PERCENT_STEPS + 1];
+};
 
-	if (percent <= 0) {
-		if (vips_min(lightness, ret_lightness, NULL))
-			return false;
-	} else if (percent >= 100) {
-		if (vips_max(lightness, ret_lightness, NULL))
-			return false;
-	} else {
-		if (vips_percent(lightness, percent, &found, NULL))
-			return false;
-		*ret_lightness = found;
+/* Count lightness, in steps from 0 to PERCENT_STEPS, where alpha is not 0. The alpha may be NULL.
+ * Both are of 16 bits, in memory. */
+static void count_lightness(struct lightness *ret_lightness, VipsImage *steps,
+                            VipsImage *alpha)
+{
+	const uint16_t *step = (const void *)steps->data;
+	const uint16_t *cover = alpha ? (const void *)alpha->data : NULL;
+	uint64_t n = (uint64_t)vips_image_get_width(steps) *
+	             (uint64_t)vips_image_get_height(steps);
+
+	memset(ret_lightness, 0, sizeof(*ret_lightness));
+	for (uint64_t i = 0; i < n; i++) {
+		if (cover && cover[i] == 0)
+			continue;
+		ret_lightness->counts[step[i]]++;
+		ret_lightness->n++;
 	}
-	*ret_lightness *= 100.0 / PERCENT_STEPS;
-	return true;
+}
+
+/* Find a percentile: the lightness that the given percentage of the pixels does not exceed; at 0
+ * the minimum, at 100 the maximum. There must be a pixel. */
+static double find_percent(const struct lightness *lightness, double percent)
+{
+	uint64_t n_below = 0;
+	unsigned step = 0, last = 0;
+
+	for (; step <= PERCENT_STEPS; step++) {
+		n_below += lightness->counts[step];
+		last = lightness->counts[step] > 0 ? step : last;
+		if ((double)n_below * 100 > percent * (double)lightness->n)
+			break;
+	}
+	return (step > PERCENT_STEPS ? last : step) * 100.0 / PERCENT_STEPS;
+}
+
+/* Count the lightness of the visible pixels of an image. */
+static bool measure_lightness(struct lightness *ret_lightness, VipsImage *image)
+{
+	VipsImage *steps = NULL, *alpha = NULL, *made = NULL;
+	bool is_done =
+		!vips_colourspace(image, &steps, VIPS_INTERPRETATION_LAB, NULL) &&
+		pv_replace(&steps, &made, vips_extract_band(steps, &made, 0, NULL)) &&
+		pv_replace(&steps, &made,
+	                   vips_linear1(steps, &made, PERCENT_STEPS / 100.0, 0, NULL)) &&
+		pv_replace(&steps, &made,
+	                   vips_cast(steps, &made, VIPS_FORMAT_USHORT, NULL)) &&
+		pv_to_memory(&steps);
+
+	if (is_done && vips_image_hasalpha(image))
+		is_done = !vips_extract_band(image, &alpha,
+		                             vips_image_get_bands(image) - 1, NULL) &&
+		          pv_replace(&alpha, &made,
+		                     vips_cast(alpha, &made, VIPS_FORMAT_USHORT, NULL)) &&
+		          pv_to_memory(&alpha);
+	if (is_done)
+		count_lightness(ret_lightness, steps, alpha);
+	VIPS_UNREF(steps);
+	VIPS_UNREF(alpha);
+	return is_done;
 }
 
 static bool normalise(VipsImage **image, void *data)
 {
 	const struct filter *filter = ((const struct call *)data)->filter;
-	VipsImage *lightness = NULL, *made = NULL;
+	struct lightness *lightness = g_try_new(struct lightness, 1);
 	struct stretch stretch = {0};
-	bool is_found;
 
-	if (!pv_to_memory(image) ||
-	    vips_colourspace(*image, &lightness, VIPS_INTERPRETATION_LAB, NULL))
+	if (!lightness) {
+		vips_error("normalise", "out of memory");
 		return false;
-	is_found = pv_replace(&lightness, &made,
-	                      vips_extract_band(lightness, &made, 0, NULL)) &&
-	           pv_replace(&lightness, &made,
-	                      vips_linear1(lightness, &made, PERCENT_STEPS / 100.0, 0,
-	                                   NULL)) &&
-	           pv_replace(&lightness, &made,
-	                      vips_cast(lightness, &made, VIPS_FORMAT_USHORT, NULL)) &&
-	           find_percent(lightness, filter->number[0], &stretch.low) &&
-	           find_percent(lightness, filter->number[1], &stretch.high);
-	g_object_unref(lightness);
-	if (!is_found)
+	}
+	if (!pv_to_memory(image) || !measure_lightness(lightness, *image)) {
+		g_free(lightness);
 		return false;
+	}
+	if (lightness->n > 0) {
+		stretch.low = find_percent(lightness, filter->number[0]);
+		stretch.high = find_percent(lightness, filter->number[1]);
+	}
+	g_free(lightness);
 	/* A picture of one lightness cannot be stretched. */
 	return stretch.high - stretch.low < 0.5 ||
 	       in_space(image, VIPS_INTERPRETATION_LAB, apply_stretch, &stretch);

@@ -2,6 +2,7 @@
 #include "image/vips/engine_vips.h"
 
 #include <math.h>
+#include <string.h>
 
 static VipsKernel kernel_of(const struct recipe *recipe)
 {
@@ -11,7 +12,6 @@ static VipsKernel kernel_of(const struct recipe *recipe)
 		[KERNEL_MITCHELL] = VIPS_KERNEL_MITCHELL,
 		[KERNEL_CUBIC] = VIPS_KERNEL_CUBIC,
 		[KERNEL_LINEAR] = VIPS_KERNEL_LINEAR,
-		[KERNEL_NEAREST] = VIPS_KERNEL_NEAREST,
 	};
 
 	return kernels[recipe->kernel];
@@ -38,22 +38,18 @@ static bool reduce(VipsImage **image, const struct aim *aim)
 
 static const char *interpolator_of(VipsKernel kernel)
 {
-	return kernel == VIPS_KERNEL_NEAREST  ? "nearest"
-	       : kernel == VIPS_KERNEL_LINEAR ? "bilinear"
-	                                      : "bicubic";
+	return kernel == VIPS_KERNEL_LINEAR ? "bilinear" : "bicubic";
 }
 
 /*
  * Enlarge sides that are too short. vips_resize() rounds the place of the first pixel
  * (8.14.1) and so shifts the picture by up to half a pixel. Here the centre of the
- * picture is the centre of the output; a nearest pixel is the one that contains the
- * point.
+ * picture is the centre of the output.
  */
 static bool enlarge(VipsImage **image, const struct aim *aim)
 {
 	double across = (double)aim->to.width / vips_image_get_width(*image);
 	double down = (double)aim->to.height / vips_image_get_height(*image);
-	double half = aim->kernel == VIPS_KERNEL_NEAREST ? 0 : 0.5;
 	VipsArrayInt *area;
 	VipsInterpolate *interpolate;
 	VipsImage *made = NULL;
@@ -68,7 +64,7 @@ static bool enlarge(VipsImage **image, const struct aim *aim)
 	interpolate = vips_interpolate_new(interpolator_of(aim->kernel));
 	error = !interpolate ||
 	        vips_affine(*image, &made, across, 0, 0, down, "interpolate", interpolate,
-	                    "oarea", area, "idx", half, "idy", half, "odx", -0.5, "ody",
+	                    "oarea", area, "idx", 0.5, "idy", 0.5, "odx", -0.5, "ody",
 	                    -0.5, "extend", VIPS_EXTEND_COPY, "premultiplied", TRUE,
 	                    NULL);
 	VIPS_UNREF(interpolate);
@@ -81,6 +77,42 @@ static bool resize(VipsImage **image, void *data)
 	return reduce(image, data) && enlarge(image, data);
 }
 
+/* The pixel of a line of n pixels that is nearest to the centre of pixel i of n_to. */
+static size_t nearest(uint32_t i, uint32_t n_to, int n)
+{
+	return (size_t)(((uint64_t)i * 2 + 1) * (uint64_t)n / ((uint64_t)n_to * 2));
+}
+
+/* Take the nearest pixel of the picture for each pixel. vips_resize() first shrinks by whole
+ * numbers, and so takes other pixels. */
+static bool pick_nearest(VipsImage **image, struct size to)
+{
+	VipsImage *made = vips_image_new_memory();
+	int width = vips_image_get_width(*image), height = vips_image_get_height(*image);
+	size_t n_pixel = (size_t)vips_format_sizeof(vips_image_get_format(*image)) *
+	                 (size_t)vips_image_get_bands(*image);
+	VipsPel *line = g_try_malloc(n_pixel * to.width);
+	bool is_done = line && pv_to_memory(image) &&
+	               !vips_image_pipelinev(made, VIPS_DEMAND_STYLE_THINSTRIP, *image,
+	                                     NULL);
+
+	made->Xsize = (int)to.width;
+	made->Ysize = (int)to.height;
+	for (uint32_t y = 0; is_done && y < to.height; y++) {
+		const VipsPel *from = (*image)->data + nearest(y, to.height, height) *
+		                                               n_pixel * (size_t)width;
+
+		for (uint32_t x = 0; x < to.width; x++)
+			memcpy(line + x * n_pixel,
+			       from + nearest(x, to.width, width) * n_pixel, n_pixel);
+		is_done = !vips_image_write_line(made, (int)y, line);
+	}
+	g_free(line);
+	if (!is_done)
+		g_object_unref(made);
+	return pv_replace(image, &made, !is_done);
+}
+
 bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to)
 {
 	struct aim aim = {to, kernel_of(job->recipe)};
@@ -91,6 +123,8 @@ bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to)
 	if (vips_image_get_width(*image) == (int)to.width &&
 	    vips_image_get_height(*image) == (int)to.height)
 		return true;
+	if (job->recipe->kernel == KERNEL_NEAREST)
+		return pick_nearest(image, to);
 	if (!pv_with_alpha_in(image, max_alpha, resize, &aim))
 		return false;
 	if (vips_image_get_width(*image) == (int)to.width &&

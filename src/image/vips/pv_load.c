@@ -286,7 +286,8 @@ static double find_shrink(const struct pv_job *job)
 {
 	struct factors factors;
 
-	if (!job->has_layout || job->layout.is_focused)
+	if (!job->has_layout || job->layout.is_focused ||
+	    job->recipe->kernel == KERNEL_NEAREST)
 		return 1;
 	factors = factors_of(job);
 	return fmax(1, fmin(factors.across, factors.down) / 2);
