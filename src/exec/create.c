@@ -14,6 +14,12 @@ enum {
 	MAX_WORKERS = 1024,
 };
 
+static const struct executor_table *const kinds[] = {
+	[PXP_THREADS] = &thread_pool_executor,
+	[PXP_PROCESSES] = &process_pool_executor,
+	[PXP_INLINE] = &inline_executor,
+};
+
 static const size_t default_max_pending_bytes = (size_t)64 << 20;
 static const size_t default_max_result = (size_t)256 << 20;
 
@@ -111,15 +117,10 @@ enum pxp_status pxp_executor_create(const struct pxp_executor_options *options,
 		return PXP_EINVAL;
 	fill_in_defaults(&ours);
 
-	switch (ours.kind) {
-	case PXP_THREADS:
-		return thread_pool_create(&ours, ret_executor, ret_error);
-	case PXP_PROCESSES:
-		return process_pool_create(&ours, ret_executor, ret_error);
-	case PXP_INLINE:
-		return inline_create(&ours, ret_executor, ret_error);
-	}
-	return pxp_fail(ret_error, PXP_EINVAL,
-	                "options.kind must be one of enum pxp_executor_kind, got %d",
-	                (int)ours.kind);
+	if ((unsigned)ours.kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[ours.kind])
+		return pxp_fail(
+			ret_error, PXP_EINVAL,
+			"options.kind must be one of enum pxp_executor_kind, got %d",
+			(int)ours.kind);
+	return kinds[ours.kind]->create(&ours, ret_executor, ret_error);
 }

@@ -14,6 +14,12 @@
 #include <stdatomic.h>
 
 struct executor_table {
+	/* Create an executor of this kind. options are valid and have their defaults filled in. Errors as
+	 * of pxp_executor_create(). Without a lock. */
+	enum pxp_status (*create)(const struct pxp_executor_options *options,
+	                          struct pxp_executor **ret_executor,
+	                          struct pxp_error *ret_error);
+
 	/* Longer inputs are put into a memfd. SIZE_MAX: none is. */
 	size_t max_inline_input;
 
@@ -155,15 +161,8 @@ void executor_complete_list(struct pxp_executor *executor, struct task_list *lis
 /* Complete tasks from executor_take_expired() as failed with PXP_EQUEUED. */
 void executor_complete_expired(struct pxp_executor *executor, struct task_list *expired);
 
-/* ---- the kinds ---- */
+/* ---- the kinds that run tasks in this process ---- */
 
-/* Create an executor. options are valid and have their defaults filled in. Errors as of
- * pxp_executor_create(). */
-enum pxp_status inline_create(const struct pxp_executor_options *options,
-                              struct pxp_executor **ret_executor,
-                              struct pxp_error *ret_error);
-enum pxp_status thread_pool_create(const struct pxp_executor_options *options,
-                                   struct pxp_executor **ret_executor,
-                                   struct pxp_error *ret_error);
+extern const struct executor_table inline_executor, thread_pool_executor;
 
 #endif

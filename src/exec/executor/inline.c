@@ -100,15 +100,6 @@ static void inline_free(struct pxp_executor *executor)
 	free(self);
 }
 
-static const struct executor_table inline_table = {
-	.max_inline_input = SIZE_MAX,
-	.on_change = inline_on_change,
-	.run_now = inline_run_now,
-	.stats = inline_stats,
-	.join = inline_join,
-	.free = inline_free,
-};
-
 static void initialise(struct inline_executor *self)
 {
 	const struct pxp_executor_options *options = &self->executor.options;
@@ -122,13 +113,14 @@ static void initialise(struct inline_executor *self)
 		pxp_fail(&self->failure, PXP_EBROKEN, "%s", error.text);
 }
 
-enum pxp_status inline_create(const struct pxp_executor_options *options,
-                              struct pxp_executor **ret_executor,
-                              struct pxp_error *ret_error)
+static enum pxp_status create_inline(const struct pxp_executor_options *options,
+                                     struct pxp_executor **ret_executor,
+                                     struct pxp_error *ret_error)
 {
 	struct inline_executor *self = calloc(1, sizeof(*self));
 
-	if (!self || executor_init(&self->executor, &inline_table, options) != PXP_OK) {
+	if (!self ||
+	    executor_init(&self->executor, &inline_executor, options) != PXP_OK) {
 		free(self);
 		return pxp_fail(ret_error, PXP_ENOMEM,
 		                "no memory for an inline executor");
@@ -138,3 +130,13 @@ enum pxp_status inline_create(const struct pxp_executor_options *options,
 	*ret_executor = &self->executor;
 	return PXP_OK;
 }
+
+const struct executor_table inline_executor = {
+	.create = create_inline,
+	.max_inline_input = SIZE_MAX,
+	.on_change = inline_on_change,
+	.run_now = inline_run_now,
+	.stats = inline_stats,
+	.join = inline_join,
+	.free = inline_free,
+};

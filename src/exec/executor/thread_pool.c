@@ -295,16 +295,7 @@ static void pool_free(struct pxp_executor *executor)
 	free(pool);
 }
 
-static const struct executor_table thread_pool_table = {
-	.max_inline_input = SIZE_MAX,
-	.on_change = pool_on_change,
-	.wake = pool_wake,
-	.stats = pool_stats,
-	.join = pool_join,
-	.free = pool_free,
-};
-
-enum pxp_status thread_pool_create(const struct pxp_executor_options *options,
+static enum pxp_status create_pool(const struct pxp_executor_options *options,
                                    struct pxp_executor **ret_executor,
                                    struct pxp_error *ret_error)
 {
@@ -312,7 +303,7 @@ enum pxp_status thread_pool_create(const struct pxp_executor_options *options,
 		1, sizeof(*pool) + options->n_workers * sizeof(pool->places[0]));
 
 	if (!pool ||
-	    executor_init(&pool->executor, &thread_pool_table, options) != PXP_OK) {
+	    executor_init(&pool->executor, &thread_pool_executor, options) != PXP_OK) {
 		free(pool);
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a thread pool");
 	}
@@ -322,3 +313,13 @@ enum pxp_status thread_pool_create(const struct pxp_executor_options *options,
 	*ret_executor = &pool->executor;
 	return PXP_OK;
 }
+
+const struct executor_table thread_pool_executor = {
+	.create = create_pool,
+	.max_inline_input = SIZE_MAX,
+	.on_change = pool_on_change,
+	.wake = pool_wake,
+	.stats = pool_stats,
+	.join = pool_join,
+	.free = pool_free,
+};

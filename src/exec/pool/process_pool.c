@@ -235,7 +235,38 @@ static void pool_free(struct pxp_executor *executor)
 	free(pool);
 }
 
-static const struct executor_table process_pool_table = {
+static enum pxp_status create_pool(const struct pxp_executor_options *options,
+                                   struct pxp_executor **ret_executor,
+                                   struct pxp_error *ret_error)
+{
+	unsigned n_workers = options->n_workers;
+	struct process_pool *pool = calloc(
+		1, sizeof(*pool) + n_workers * sizeof(pool->workers[0]));
+	enum pxp_status status;
+
+	if (!pool ||
+	    executor_init(&pool->executor, &process_pool_executor, options) != PXP_OK) {
+		free(pool);
+		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a process pool");
+	}
+	pool->epoll = pool->wakeup = pool->fork_server.control = -1;
+	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = pool->continue_ns = -1;
+	pool->n_workers = n_workers;
+	pool->n_oom_kills = cgroup_oom_kills();
+	for (unsigned i = 0; i < n_workers; i++)
+		pool_worker_init(&pool->workers[i], i);
+
+	status = pool_start_supervisor(pool, ret_error);
+	if (status != PXP_OK) {
+		process_pool_executor.free(&pool->executor);
+		return status;
+	}
+	*ret_executor = &pool->executor;
+	return PXP_OK;
+}
+
+const struct executor_table process_pool_executor = {
+	.create = create_pool,
 	.max_inline_input = INLINE_INPUT_BYTES,
 	.on_change = pool_on_change,
 	.wake = pool_wake,
@@ -250,33 +281,3 @@ static const struct executor_table process_pool_table = {
 	.stats = pool_stats,
 	.free = pool_free,
 };
-
-enum pxp_status process_pool_create(const struct pxp_executor_options *options,
-                                    struct pxp_executor **ret_executor,
-                                    struct pxp_error *ret_error)
-{
-	unsigned n_workers = options->n_workers;
-	struct process_pool *pool = calloc(
-		1, sizeof(*pool) + n_workers * sizeof(pool->workers[0]));
-	enum pxp_status status;
-
-	if (!pool ||
-	    executor_init(&pool->executor, &process_pool_table, options) != PXP_OK) {
-		free(pool);
-		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a process pool");
-	}
-	pool->epoll = pool->wakeup = pool->fork_server.control = -1;
-	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = pool->continue_ns = -1;
-	pool->n_workers = n_workers;
-	pool->n_oom_kills = cgroup_oom_kills();
-	for (unsigned i = 0; i < n_workers; i++)
-		pool_worker_init(&pool->workers[i], i);
-
-	status = pool_start_supervisor(pool, ret_error);
-	if (status != PXP_OK) {
-		process_pool_table.free(&pool->executor);
-		return status;
-	}
-	*ret_executor = &pool->executor;
-	return PXP_OK;
-}

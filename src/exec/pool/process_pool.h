@@ -85,11 +85,7 @@ struct process_pool {
 	struct pool_worker workers[];
 };
 
-/* Create a process pool. options are valid and have their defaults filled in. Errors as of
- * pxp_executor_create(). Called without a lock. */
-enum pxp_status process_pool_create(const struct pxp_executor_options *options,
-                                    struct pxp_executor **ret_executor,
-                                    struct pxp_error *ret_error);
+extern const struct executor_table process_pool_executor;
 
 /* ---- pool_supervisor.c ---- */
 
