@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* A level of 0 to 255 in a plane of 16 bits. */
 static const float level_16 = 257;
 
@@ -200,12 +204,13 @@ static inline void mean_of_wide(const struct box *box, unsigned n_bands, uint32_
 		box->rows[band][x] = (float)mean[band] * scale;
 }
 
-static inline void reduce(const struct box *box, unsigned n_bands)
+/* The means of the squares from begin on, in the rows of the box. */
+static inline void reduce(const struct box *box, unsigned n_bands, uint32_t begin)
 {
 	uint32_t to_width = box->planes[0].width;
 	float whole = scale_of(box, 0), last = scale_of(box, to_width - 1);
 
-	for (uint32_t x = 0; x < to_width; x++) {
+	for (uint32_t x = begin; x < to_width; x++) {
 		uint32_t first = x * box->factor, end = first + box->factor;
 		float scale = x + 1 < to_width ? whole : last;
 
@@ -217,70 +222,6 @@ static inline void reduce(const struct box *box, unsigned n_bands)
 	}
 }
 
-#ifdef __SSE2__
-
-#include <emmintrin.h>
-#include <xmmintrin.h>
-
-/* The mean of a square, all bands in one register; 0 behind the last square. Sums of at most 16 x
- * 16 bytes fit in 16 bits. */
-static inline __m128 mean_of_square(const struct box *box, unsigned n_bands, uint32_t x,
-                                    float scale)
-{
-	uint32_t first = x * box->factor, end = first + box->factor;
-	size_t at = (size_t)first * n_bands;
-	__m128i sum = _mm_setzero_si128();
-
-	if (first >= box->width)
-		return _mm_setzero_ps();
-	end = end < box->width ? end : box->width;
-	if (box->is_wide) {
-		const uint32_t *sums = box->wide_sums + at;
-
-		for (uint32_t i = first; i < end; i++, sums += n_bands)
-			sum = _mm_add_epi32(
-				sum,
-				_mm_loadu_si128((const __m128i *)(const void *)sums));
-	} else {
-		const uint16_t *sums = box->sums + at;
-
-		for (uint32_t i = first; i < end; i++, sums += n_bands)
-			sum = _mm_add_epi16(
-				sum,
-				_mm_loadl_epi64((const __m128i *)(const void *)sums));
-		sum = _mm_unpacklo_epi16(sum, _mm_setzero_si128());
-	}
-	return _mm_mul_ps(_mm_cvtepi32_ps(sum), _mm_set1_ps(scale));
-}
-
-/* Of 3 or 4 bands, four squares at a time, and turned from pixels to rows of bands. The sums have
- * room for a band that 3 do not have, and the rows for squares behind the last one. */
-static inline void reduce_colours(const struct box *box, unsigned n_bands)
-{
-	uint32_t to_width = box->planes[0].width;
-	float whole = scale_of(box, 0), last = scale_of(box, to_width - 1);
-
-	for (uint32_t x = 0; x < to_width; x += 4) {
-		__m128 squares[4];
-
-		for (unsigned i = 0; i < 4; i++)
-			squares[i] = mean_of_square(box, n_bands, x + i,
-			                            x + i + 1 < to_width ? whole : last);
-		_MM_TRANSPOSE4_PS(squares[0], squares[1], squares[2], squares[3]);
-		for (unsigned band = 0; band < 4; band++)
-			_mm_storeu_ps(box->rows[band] + x, squares[band]);
-	}
-}
-
-#else
-
-static inline void reduce_colours(const struct box *box, unsigned n_bands)
-{
-	reduce(box, n_bands);
-}
-
-#endif
-
 static inline uint16_t to_sample(float value)
 {
 	value += 0.5f;
@@ -288,56 +229,187 @@ static inline uint16_t to_sample(float value)
 	return (uint16_t)(int)value;
 }
 
-static void store_row(uint16_t *restrict out, const float *restrict in, uint32_t n)
+static void store_row(uint16_t *restrict out, const float *restrict in, uint32_t begin,
+                      uint32_t end)
 {
-	for (uint32_t x = 0; x < n; x++)
+	for (uint32_t x = begin; x < end; x++)
 		out[x] = to_sample(in[x]);
 }
 
 /* JFIF's conversion, which is that of ITU-R BT.601 with the full range. */
-static void store_colours(uint16_t *restrict luma, uint16_t *restrict cb,
-                          uint16_t *restrict cr, const float *restrict red,
-                          const float *restrict green, const float *restrict blue,
-                          uint32_t n)
+static const float red_part = 0.299f, green_part = 0.587f, blue_part = 0.114f;
+static const float cb_part = 0.5f / 0.886f, cr_part = 0.5f / 0.701f;
+static const float neutral = 128 * level_16;
+
+/* The planes of a row of squares: Y, Cb, Cr, and alpha, NULL where there is none. */
+struct box_row {
+	uint16_t *luma, *cb, *cr, *alpha;
+};
+
+static void store_colours(const struct box *box, const struct box_row *to, uint32_t begin)
 {
-	const float neutral = 128 * level_16;
+	const float *red = box->rows[0], *green = box->rows[1], *blue = box->rows[2];
 
-	for (uint32_t x = 0; x < n; x++) {
-		float y = 0.299f * red[x] + 0.587f * green[x] + 0.114f * blue[x];
+	for (uint32_t x = begin; x < box->planes[0].width; x++) {
+		float y = red_part * red[x] + green_part * green[x] + blue_part * blue[x];
 
-		luma[x] = to_sample(y);
-		cb[x] = to_sample((blue[x] - y) * (0.5f / 0.886f) + neutral);
-		cr[x] = to_sample((red[x] - y) * (0.5f / 0.701f) + neutral);
+		to->luma[x] = to_sample(y);
+		to->cb[x] = to_sample((blue[x] - y) * cb_part + neutral);
+		to->cr[x] = to_sample((red[x] - y) * cr_part + neutral);
 	}
 }
 
+#ifdef __SSE2__
+
+static inline __m128i load_narrow(const uint16_t *sums)
+{
+	return _mm_loadl_epi64((const __m128i *)(const void *)sums);
+}
+
+static inline __m128i load_wide(const uint32_t *sums)
+{
+	return _mm_loadu_si128((const __m128i *)(const void *)sums);
+}
+
+/* The sums of four whole squares from x on, each with its bands in one vector. Sums of 16 x 16
+ * bytes fit in 16 bits. */
+static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wide,
+                            uint32_t x, __m128i ret_sums[4])
+{
+	size_t step = (size_t)box->factor * n_bands, at = x * step;
+	__m128i a, b, c, d;
+
+	a = b = c = d = _mm_setzero_si128();
+	for (size_t i = 0; i < step; i += n_bands) {
+		if (is_wide) {
+			const uint32_t *sums = box->wide_sums + at + i;
+
+			a = _mm_add_epi32(a, load_wide(sums));
+			b = _mm_add_epi32(b, load_wide(sums + step));
+			c = _mm_add_epi32(c, load_wide(sums + 2 * step));
+			d = _mm_add_epi32(d, load_wide(sums + 3 * step));
+		} else {
+			const uint16_t *sums = box->sums + at + i;
+
+			a = _mm_add_epi16(a, load_narrow(sums));
+			b = _mm_add_epi16(b, load_narrow(sums + step));
+			c = _mm_add_epi16(c, load_narrow(sums + 2 * step));
+			d = _mm_add_epi16(d, load_narrow(sums + 3 * step));
+		}
+	}
+	if (!is_wide) {
+		a = _mm_unpacklo_epi16(a, _mm_setzero_si128());
+		b = _mm_unpacklo_epi16(b, _mm_setzero_si128());
+		c = _mm_unpacklo_epi16(c, _mm_setzero_si128());
+		d = _mm_unpacklo_epi16(d, _mm_setzero_si128());
+	}
+	ret_sums[0] = a;
+	ret_sums[1] = b;
+	ret_sums[2] = c;
+	ret_sums[3] = d;
+}
+
+/* As to_sample(). */
+static inline void store_four(uint16_t *out, __m128 value)
+{
+	__m128i samples;
+
+	value = _mm_add_ps(value, _mm_set1_ps(0.5f));
+	value = _mm_min_ps(_mm_max_ps(value, _mm_setzero_ps()), _mm_set1_ps(UINT16_MAX));
+	/* SSE2 packs signed numbers only. */
+	samples = _mm_sub_epi32(_mm_cvttps_epi32(value), _mm_set1_epi32(1 << 15));
+	samples = _mm_packs_epi32(samples, samples);
+	samples = _mm_xor_si128(samples, _mm_set1_epi16(INT16_MIN));
+	_mm_storel_epi64((__m128i *)(void *)out, samples);
+}
+
+/* The planes of as many squares as are whole and make fours. Returns how many. n_bands and is_wide are
+ * constants where this is inlined. */
+static inline uint32_t store_fours(const struct box *box, unsigned n_bands, bool is_wide,
+                                   const struct box_row *to)
+{
+	uint32_t n = box->width / box->factor & ~UINT32_C(3);
+	const __m128 scale = _mm_set1_ps(scale_of(box, 0));
+
+	for (uint32_t x = 0; x < n; x += 4) {
+		__m128 red, green, blue, alpha, luma;
+		__m128i sums[4];
+
+		sum_four(box, n_bands, is_wide, x, sums);
+		red = _mm_mul_ps(_mm_cvtepi32_ps(sums[0]), scale);
+		green = _mm_mul_ps(_mm_cvtepi32_ps(sums[1]), scale);
+		blue = _mm_mul_ps(_mm_cvtepi32_ps(sums[2]), scale);
+		alpha = _mm_mul_ps(_mm_cvtepi32_ps(sums[3]), scale);
+		/* From the bands of each square to the squares of each band. */
+		_MM_TRANSPOSE4_PS(red, green, blue, alpha);
+		luma = _mm_add_ps(_mm_mul_ps(_mm_set1_ps(red_part), red),
+		                  _mm_mul_ps(_mm_set1_ps(green_part), green));
+		luma = _mm_add_ps(luma, _mm_mul_ps(_mm_set1_ps(blue_part), blue));
+		store_four(to->luma + x, luma);
+		store_four(to->cb + x, _mm_add_ps(_mm_mul_ps(_mm_sub_ps(blue, luma),
+		                                             _mm_set1_ps(cb_part)),
+		                                  _mm_set1_ps(neutral)));
+		store_four(to->cr + x, _mm_add_ps(_mm_mul_ps(_mm_sub_ps(red, luma),
+		                                             _mm_set1_ps(cr_part)),
+		                                  _mm_set1_ps(neutral)));
+		if (n_bands == 4)
+			store_four(to->alpha + x, alpha);
+	}
+	return n;
+}
+
+static uint32_t store_whole_fours(const struct box *box, const struct box_row *to)
+{
+	if (box->is_portable)
+		return 0;
+	if (box->n_bands == 3)
+		return store_fours(box, 3, false, to);
+	return box->is_wide ? store_fours(box, 4, true, to)
+	                    : store_fours(box, 4, false, to);
+}
+
+#else
+
+static uint32_t store_whole_fours(const struct box *box, const struct box_row *to)
+{
+	(void)box;
+	(void)to;
+	return 0;
+}
+
+#endif
+
 static void end_squares(struct box *box)
 {
-	uint32_t n = box->planes[0].width, y = box->y;
+	uint32_t n = box->planes[0].width, y = box->y, n_done = 0;
+	const struct box_row to = {
+		.luma = plane_row(&box->planes[0], y),
+		.cb = box->n_planes == 3 ? plane_row(&box->planes[1], y) : NULL,
+		.cr = box->n_planes == 3 ? plane_row(&box->planes[2], y) : NULL,
+		.alpha = box->has_alpha ? plane_row(&box->planes[BOX_ALPHA], y) : NULL,
+	};
 
+	if (box->n_planes == 3)
+		n_done = store_whole_fours(box, &to);
 	switch (box->n_bands) {
 	case 1:
-		reduce(box, 1);
+		reduce(box, 1, 0);
 		break;
 	case 2:
-		reduce(box, 2);
+		reduce(box, 2, 0);
 		break;
 	case 3:
-		reduce_colours(box, 3);
+		reduce(box, 3, n_done);
 		break;
 	default:
-		reduce_colours(box, 4);
+		reduce(box, 4, n_done);
 	}
 	if (box->n_planes == 3)
-		store_colours(plane_row(&box->planes[0], y),
-		              plane_row(&box->planes[1], y),
-		              plane_row(&box->planes[2], y), box->rows[0], box->rows[1],
-		              box->rows[2], n);
+		store_colours(box, &to, n_done);
 	else
-		store_row(plane_row(&box->planes[0], y), box->rows[0], n);
+		store_row(to.luma, box->rows[0], 0, n);
 	if (box->has_alpha)
-		store_row(plane_row(&box->planes[BOX_ALPHA], y),
-		          box->rows[box->n_bands - 1], n);
+		store_row(to.alpha, box->rows[box->n_bands - 1], n_done, n);
 	box->n_rows = 0;
 	box->y++;
 }

@@ -24,6 +24,8 @@ struct box {
 	bool has_alpha;
 	struct plane planes[BOX_PLANES];
 	bool is_opaque; /* so far no alpha was below 255 */
+	/* Use no SIMD: for machines that have none, and for the tests. The planes are the same. */
+	bool is_portable;
 
 	/* The rest is the box's own. */
 	struct workspace workspaces[BOX_PLANES], sums_memory, wide_memory, row_memory;

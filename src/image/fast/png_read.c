@@ -455,35 +455,41 @@ __attribute__((noinline)) static void undo_average_4(uint8_t *row, const uint8_t
 	undo_average_pixels(row, above, n, 4);
 }
 
-/* In lanes of 16 bits, so that packing is not on the way from one pixel to the next. The next
- * pixel is loaded before this one is stored, because they overlap. */
+/*
+ * The neighbour that is nearest to left + up - corner, in lanes of 16 bits. With t = 3 * corner -
+ * left - up it is the smaller of left and up where t is not below the larger one, the larger one
+ * where t is not above the smaller one, and else the corner. Only four operations depend on left,
+ * which is the result for the pixel before.
+ */
+__attribute__((target("sse4.1"))) static inline __m128i nearest(__m128i left, __m128i up,
+                                                                __m128i corner)
+{
+	__m128i t = _mm_add_epi16(_mm_add_epi16(corner, corner),
+	                          _mm_sub_epi16(corner, up));
+	__m128i low = _mm_min_epi16(left, up), high = _mm_max_epi16(left, up), found;
+
+	t = _mm_sub_epi16(t, left);
+	found = _mm_blendv_epi8(low, corner, _mm_cmpgt_epi16(high, t));
+	return _mm_blendv_epi8(high, found, _mm_cmpgt_epi16(t, low));
+}
+
+static inline __m128i load_lanes(const uint8_t *at)
+{
+	return _mm_unpacklo_epi8(load4(at), _mm_setzero_si128());
+}
+
 __attribute__((target("sse4.1"))) static inline void undo_paeth_pixels(
 	uint8_t *row, const uint8_t *above, size_t n, size_t size)
 {
-	const __m128i zero = _mm_setzero_si128();
-	__m128i left = zero, corner = zero;
-	__m128i filtered = _mm_unpacklo_epi8(load4(row), zero);
+	__m128i left = _mm_setzero_si128(), corner = left;
 
 	for (size_t i = 0; i < n; i += size) {
-		__m128i up = _mm_unpacklo_epi8(load4(above + i), zero);
-		__m128i next = _mm_unpacklo_epi8(load4(row + i + size), zero);
-		__m128i to_left = _mm_sub_epi16(up, corner);
-		__m128i to_up = _mm_sub_epi16(left, corner);
-		__m128i to_corner = _mm_abs_epi16(_mm_add_epi16(to_left, to_up));
-		__m128i corner_is_nearer, left_is_not_nearest, nearest;
+		__m128i up = load_lanes(above + i);
 
-		to_left = _mm_abs_epi16(to_left);
-		to_up = _mm_abs_epi16(to_up);
-		corner_is_nearer = _mm_cmpgt_epi16(to_up, to_corner);
-		left_is_not_nearest = _mm_cmpgt_epi16(to_left,
-		                                      _mm_min_epi16(to_up, to_corner));
-		nearest = _mm_blendv_epi8(up, corner, corner_is_nearer);
-		nearest = _mm_blendv_epi8(left, nearest, left_is_not_nearest);
 		/* Bytes, so that nothing is carried into the upper halves. */
-		left = _mm_add_epi8(filtered, nearest);
+		left = _mm_add_epi8(load_lanes(row + i), nearest(left, up, corner));
 		store(row + i, _mm_packus_epi16(left, left), size);
 		corner = up;
-		filtered = next;
 	}
 }
 
@@ -499,6 +505,85 @@ __attribute__((noinline, target("sse4.1"))) static void undo_paeth_4(uint8_t *ro
                                                                      size_t n)
 {
 	undo_paeth_pixels(row, above, n, 4);
+}
+
+/*
+ * Two rows at once, which take as long as one: each pixel waits for the one before it, not for the
+ * processor. The low half of a vector has a pixel of the upper row, the high half the pixel of the
+ * lower row that is two to the left: the pixel above that one was done two steps ago.
+ */
+struct paeth_pair {
+	uint8_t *row, *below;
+	const uint8_t *above;
+	__m128i done,
+		done_before; /* the results of the last step, and of the one before it */
+	__m128i corner;
+};
+
+enum { PAETH_LAG = 2 };
+
+/* at: of the upper row's pixel. The last arguments are constants where this is inlined. */
+__attribute__((target("sse4.1"))) static inline void step_paeth_pair(
+	struct paeth_pair *pair, size_t at, size_t size, bool has_upper, bool has_lower)
+{
+	const __m128i zero = _mm_setzero_si128();
+	uint8_t *lower = pair->below + at - PAETH_LAG * size;
+	__m128i up = _mm_unpacklo_epi64(has_upper ? load_lanes(pair->above + at) : zero,
+	                                pair->done_before);
+	__m128i filtered = _mm_unpacklo_epi64(has_upper ? load_lanes(pair->row + at)
+	                                                : zero,
+	                                      has_lower ? load_lanes(lower) : zero);
+	__m128i done = _mm_add_epi8(filtered, nearest(pair->done, up, pair->corner));
+	__m128i packed = _mm_packus_epi16(done, done);
+
+	if (has_upper)
+		store(pair->row + at, packed, size);
+	if (has_lower)
+		store(lower, _mm_srli_si128(packed, 4), size);
+	pair->corner = up;
+	pair->done_before = pair->done;
+	pair->done = done;
+}
+
+/* n is at least PAETH_LAG pixels. */
+__attribute__((target("sse4.1"))) static inline void undo_paeth_pair(
+	uint8_t *row, uint8_t *below, const uint8_t *above, size_t n, size_t size)
+{
+	const __m128i zero = _mm_setzero_si128();
+	struct paeth_pair pair = {row, below, above, zero, zero, zero};
+	size_t at = 0;
+
+	for (; at < PAETH_LAG * size; at += size)
+		step_paeth_pair(&pair, at, size, true, false);
+	for (; at < n; at += size)
+		step_paeth_pair(&pair, at, size, true, true);
+	for (; at < n + PAETH_LAG * size; at += size)
+		step_paeth_pair(&pair, at, size, false, true);
+}
+
+__attribute__((noinline, target("sse4.1"))) static void undo_paeth_pair_3(
+	uint8_t *row, uint8_t *below, const uint8_t *above, size_t n)
+{
+	undo_paeth_pair(row, below, above, n, 3);
+}
+
+__attribute__((noinline, target("sse4.1"))) static void undo_paeth_pair_4(
+	uint8_t *row, uint8_t *below, const uint8_t *above, size_t n)
+{
+	undo_paeth_pair(row, below, above, n, 4);
+}
+
+static bool unfilter_pair(uint8_t *row, uint8_t *below, const uint8_t *above, size_t n,
+                          unsigned n_pixel_bytes)
+{
+	if (n_pixel_bytes < 3 || n < PAETH_LAG * (size_t)n_pixel_bytes ||
+	    !__builtin_cpu_supports("sse4.1"))
+		return false;
+	if (n_pixel_bytes == 4)
+		undo_paeth_pair_4(row, below, above, n);
+	else
+		undo_paeth_pair_3(row, below, above, n);
+	return true;
 }
 
 static bool unfilter_fast(enum png_filter filter, uint8_t *row, const uint8_t *above,
@@ -543,13 +628,28 @@ static bool unfilter_fast(enum png_filter filter, uint8_t *row, const uint8_t *a
 	return false;
 }
 
+static bool unfilter_pair(uint8_t *row, uint8_t *below, const uint8_t *above, size_t n,
+                          unsigned n_pixel_bytes)
+{
+	(void)row, (void)below, (void)above, (void)n, (void)n_pixel_bytes;
+	return false;
+}
+
 #endif
 
-void png_unfilter(enum png_filter filter, uint8_t *row, const uint8_t *above, size_t n,
-                  unsigned n_pixel_bytes)
+unsigned png_unfilter(uint8_t *rows, unsigned n_rows, const uint8_t *above, size_t n,
+                      unsigned n_pixel_bytes)
 {
-	if (!unfilter_fast(filter, row, above, n, n_pixel_bytes))
-		png_unfilter_portable(filter, row, above, n, n_pixel_bytes);
+	uint8_t *row = rows + 1, *below = row + n + 1;
+
+	if (rows[0] >= N_PNG_FILTERS)
+		return 0;
+	if (n_rows > 1 && rows[0] == PNG_FILTER_PAETH && below[-1] == PNG_FILTER_PAETH &&
+	    unfilter_pair(row, below, above, n, n_pixel_bytes))
+		return 2;
+	if (!unfilter_fast(rows[0], row, above, n, n_pixel_bytes))
+		png_unfilter_portable(rows[0], row, above, n, n_pixel_bytes);
+	return 1;
 }
 
 /* ---- pixels ---- */
@@ -659,14 +759,17 @@ static enum read_status use_rows(struct png_reader *reader, uint8_t *piece,
 	uint8_t *kept = reader->above.bytes;
 	const uint8_t *above = kept;
 
-	for (uint32_t i = 0; i < n_rows; i++, piece += reader->row_bytes + 1) {
-		uint8_t *row = piece + 1;
+	while (n_rows > 0) {
+		unsigned n_done = png_unfilter(piece, n_rows, above, reader->row_bytes,
+		                               n_pixel_bytes);
 
-		if (piece[0] >= N_PNG_FILTERS)
+		if (n_done == 0)
 			return damaged(reader, "a row has an unknown filter");
-		png_unfilter(piece[0], row, above, reader->row_bytes, n_pixel_bytes);
-		box_add_row(&reader->box, expand_row(reader, row));
-		above = row;
+		n_rows -= n_done;
+		for (; n_done > 0; n_done--, piece += reader->row_bytes + 1) {
+			above = piece + 1;
+			box_add_row(&reader->box, expand_row(reader, above));
+		}
 	}
 	memcpy(kept, above, reader->row_bytes);
 	return READ_OK;

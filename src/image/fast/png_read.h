@@ -64,12 +64,18 @@ enum png_filter {
 /* Bytes behind the end of a row, and of the row above, that may be read, and of the row written. */
 enum { PNG_ROW_ROOM = 16 };
 
-/* Undo a filter in place. above is the row above, undone; zeros for the first row. n_pixel_bytes
- * is 1 to 4. */
-void png_unfilter(enum png_filter filter, uint8_t *row, const uint8_t *above, size_t n,
-                  unsigned n_pixel_bytes);
+/*
+ * Undo the filter of the first of n_rows rows in place, or of the first two where that is faster. Each
+ * row has the byte of its filter and n bytes of pixels, which are n_pixel_bytes long, 1 to 4. above
+ * is the row above, undone and without a filter; zeros for the first row.
+ *
+ * return  how many rows are undone; 0: the filter is unknown.
+ */
+unsigned png_unfilter(uint8_t *rows, unsigned n_rows, const uint8_t *above, size_t n,
+                      unsigned n_pixel_bytes);
 
-/* The same without SIMD, for machines that have none and for the tests. */
+/* The same of one row, without SIMD, for machines that have none and for the tests. row has no
+ * filter's byte. */
 void png_unfilter_portable(enum png_filter filter, uint8_t *row, const uint8_t *above,
                            size_t n, unsigned n_pixel_bytes);
 

@@ -417,26 +417,125 @@ TEST(png_read, files_with_unsupported_chunks_are_left_to_other_engines)
 	EXPECT_EQ(status_with_chunk("ABCD"), READ_CANNOT);
 }
 
+/* Rows as an inflater leaves them: each behind the byte of its filter. */
+enum { FILTERED_ROWS = 4, FILTERED_BYTES = 301 };
+
+struct filtered {
+	unsigned n_pixel_bytes;
+	size_t n; /* bytes of a row */
+	uint8_t rows[FILTERED_ROWS * (FILTERED_BYTES + 1) + PNG_ROW_ROOM];
+	uint8_t above[FILTERED_BYTES + PNG_ROW_ROOM];
+};
+
+/* Half of the rows have Paeth's filter, because two of them in a row are undone together. */
+static struct filtered random_rows(uint64_t *state)
+{
+	struct filtered filtered = {.n_pixel_bytes = 1 + random_below(state, 4)};
+	unsigned max_pixels = FILTERED_BYTES / filtered.n_pixel_bytes;
+
+	filtered.n = (1 + random_below(state, max_pixels)) * filtered.n_pixel_bytes;
+	for (size_t i = 0; i < FILTERED_ROWS * (filtered.n + 1); i++)
+		filtered.rows[i] = (uint8_t)random_below(state, 256);
+	for (size_t i = 0; i < filtered.n; i++)
+		filtered.above[i] = (uint8_t)random_below(state, 256);
+	for (unsigned i = 0; i < FILTERED_ROWS; i++)
+		filtered.rows[i * (filtered.n + 1)] =
+			random_below(state, 2)
+				? PNG_FILTER_PAETH
+				: (uint8_t)random_below(state, N_PNG_FILTERS);
+	return filtered;
+}
+
 TEST(png_unfilter, simd_and_portable_code_give_the_same_rows)
 {
-	enum { N = 301, ROOM = N + PNG_ROW_ROOM };
 	uint64_t state = 9;
 
 	for (unsigned i = 0; i < 4000; i++) {
-		uint8_t above[ROOM] = {0}, fast[ROOM] = {0}, portable[ROOM] = {0};
-		enum png_filter filter = (enum png_filter)(i % N_PNG_FILTERS);
-		unsigned n_pixel_bytes = 1 + i / 5 % 4;
-		size_t n = (1 + random_below(&state, N / n_pixel_bytes)) * n_pixel_bytes;
+		struct filtered fast = random_rows(&state), portable = fast;
+		const uint8_t *above = portable.above;
+		unsigned n_done = 0;
 
-		for (size_t j = 0; j < n; j++) {
-			above[j] = (uint8_t)random_below(&state, 256);
-			fast[j] = portable[j] = (uint8_t)random_below(&state, 256);
+		for (unsigned row = 0; row < FILTERED_ROWS; row++) {
+			uint8_t *at = portable.rows + row * (portable.n + 1);
+
+			png_unfilter_portable(at[0], at + 1, above, portable.n,
+			                      portable.n_pixel_bytes);
+			above = at + 1;
 		}
-		png_unfilter(filter, fast, above, n, n_pixel_bytes);
-		png_unfilter_portable(filter, portable, above, n, n_pixel_bytes);
-		EXPECT(memcmp(fast, portable, n) == 0,
-		       "filter %d, %u bytes a pixel, %zu bytes", (int)filter,
-		       n_pixel_bytes, n);
+		above = fast.above;
+		while (n_done < FILTERED_ROWS) {
+			uint8_t *at = fast.rows + n_done * (fast.n + 1);
+			unsigned n = png_unfilter(at, FILTERED_ROWS - n_done, above,
+			                          fast.n, fast.n_pixel_bytes);
+
+			REQUIRE(n > 0 && n <= FILTERED_ROWS - n_done);
+			n_done += n;
+			above = fast.rows + (n_done - 1) * (fast.n + 1) + 1;
+		}
+		EXPECT(memcmp(fast.rows, portable.rows, FILTERED_ROWS * (fast.n + 1)) ==
+		               0,
+		       "%u bytes a pixel, %zu bytes", fast.n_pixel_bytes, fast.n);
+	}
+}
+
+TEST(png_unfilter, unknown_filters_are_refused)
+{
+	uint8_t rows[4 + PNG_ROW_ROOM] = {N_PNG_FILTERS}, above[3 + PNG_ROW_ROOM] = {0};
+
+	EXPECT_EQ(png_unfilter(rows, 1, above, 3, 3), 0);
+}
+
+/* ---- the box ---- */
+
+/* The same random picture in two boxes, one of which uses no SIMD. Its upper rows are opaque, the others
+ * are not. */
+static void expect_same_boxes(uint64_t *state, unsigned n_bands, unsigned factor)
+{
+	struct box fast = {0}, portable = {.is_portable = true};
+	uint32_t width = 1 + random_below(state, 90),
+		 height = 1 + random_below(state, 40);
+	uint32_t n_opaque = random_below(state, height + 1);
+	uint8_t row[90 * 4];
+
+	REQUIRE(box_begin(&fast, width, height, n_bands, factor));
+	REQUIRE(box_begin(&portable, width, height, n_bands, factor));
+	for (uint32_t y = 0; y < height; y++) {
+		for (uint32_t i = 0; i < width * n_bands; i++) {
+			bool is_alpha = n_bands % 2 == 0 && i % n_bands == n_bands - 1;
+
+			row[i] = is_alpha && y < n_opaque
+			                 ? 255
+			                 : (uint8_t)random_below(state, 256);
+		}
+		box_add_row(&fast, row);
+		box_add_row(&portable, row);
+	}
+	EXPECT_EQ(fast.y, fast.planes[0].height);
+	EXPECT_EQ(fast.is_opaque, portable.is_opaque);
+	for (unsigned i = 0; i < BOX_PLANES; i++) {
+		const struct plane *plane = &fast.planes[i];
+
+		if (i >= fast.n_planes && !(i == BOX_ALPHA && fast.has_alpha))
+			continue;
+		for (uint32_t y = 0; y < plane->height; y++)
+			EXPECT(memcmp(plane_row(plane, y),
+			              plane_row(&portable.planes[i], y),
+			              plane->width * sizeof(uint16_t)) == 0,
+			       "%u bands by %u, plane %u, row %u", n_bands, factor, i, y);
+	}
+	box_fini(&fast);
+	box_fini(&portable);
+}
+
+TEST(box, simd_and_portable_code_give_the_same_planes)
+{
+	uint64_t state = 5;
+
+	for (unsigned i = 0; i < 20; i++) {
+		for (unsigned n_bands = 1; n_bands <= 4; n_bands++) {
+			for (unsigned factor = 1; factor <= BOX_MAX_FACTOR; factor++)
+				expect_same_boxes(&state, n_bands, factor);
+		}
 	}
 }
 
