@@ -1093,12 +1093,14 @@ static void prune(struct batch *batch)
 /* Report once that outputs in place have no stamp, the only record of them. */
 static void say_stamps(struct batch *batch)
 {
-	if (batch->options->in_place && batch->store &&
-	    store_has_lost_stamp(batch->store))
+	if (!batch->options->in_place || batch->options->keeps_no_state || !batch->store)
+		return;
+	if (!content_hash_is_built() || store_has_lost_stamp(batch->store))
 		report_say(
 			batch->report,
-			"warning: the file system keeps no attributes of users, so a "
-			"second run cannot know these images and would make them again");
+			"warning: %s keeps no records on images, so a second run would "
+			"make them again",
+			content_hash_is_built() ? "the file system" : "this build");
 }
 
 /* Report once that dates were not kept. */
