@@ -182,11 +182,13 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 		return sqlite3_extended_errcode(database);
 	if (id == APPLICATION_ID && version == SCHEMA_VERSION)
 		return SQLITE_OK;
-	if (n_tables > 0 || id != 0) {
+	/* A run that was killed here may have left the first mark alone. */
+	if (n_tables > 0 || (id != 0 && id != APPLICATION_ID)) {
 		*ret_is_foreign = true;
 		return SQLITE_OK;
 	}
-	snprintf(marks, sizeof(marks), "PRAGMA application_id=%d;PRAGMA user_version=%d",
+	snprintf(marks, sizeof(marks),
+	         "BEGIN;PRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT",
 	         APPLICATION_ID, SCHEMA_VERSION);
 	return run(database, marks);
 }

@@ -283,6 +283,24 @@ TEST(state, a_database_of_another_program_is_renamed_intact)
 	scratch_leave();
 }
 
+/* A process that was killed while it made the database has written some of its marks. */
+TEST(state, an_empty_database_with_the_first_mark_alone_is_ours)
+{
+	sqlite3 *other;
+	struct state *state;
+
+	scratch_enter(NULL);
+	REQUIRE(sqlite3_open("db", &other) == SQLITE_OK);
+	REQUIRE(sqlite3_exec(other, "PRAGMA application_id=1886941292", NULL, NULL,
+	                     NULL) == SQLITE_OK);
+	sqlite3_close(other);
+	state = open_at(&plain);
+	EXPECT_STR(notice, "");
+	state_close(state);
+	EXPECT(!is_there("db.foreign-1"));
+	scratch_leave();
+}
+
 TEST(state, a_link_in_place_of_the_database_is_not_followed)
 {
 	scratch_enter(NULL);

@@ -1,0 +1,191 @@
+/*
+ * Runs the program on one thread, so that its system calls have the same order in every run: the linker
+ * puts the functions of this file in place of those of pthreads. A thread becomes a context with a stack of
+ * its own, and another context continues only where one waits: for a condition, for a thread, or in
+ * poll(). Pictures run at once, in the context that submits them, and there is no zygote. Only for
+ * pixpool-stepped, whose process crash-points.sh kills at every system call.
+ */
+#include "base/fd.h"
+
+#include <pixpool/pixpool.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+enum { MAX_CONTEXTS = 8, STACK_BYTES = 4 << 20 };
+
+struct context {
+	ucontext_t registers;
+	void *(*run)(void *);
+	void *data, *result;
+	bool is_done;
+};
+
+/* The first is that of main(). */
+static struct context contexts[MAX_CONTEXTS];
+static size_t n_contexts = 1, now;
+
+/* Continue the next context that is not done. */
+static void yield(void)
+{
+	size_t before = now;
+	int kept = errno;
+
+	do
+		now = (now + 1) % n_contexts;
+	while (contexts[now].is_done);
+	if (now != before)
+		swapcontext(&contexts[before].registers, &contexts[now].registers);
+	errno = kept;
+}
+
+static void run_context(void)
+{
+	struct context *context = &contexts[now];
+
+	context->result = context->run(context->data);
+	context->is_done = true;
+	yield(); /* never comes back */
+}
+
+int __wrap_pthread_create(pthread_t *ret_thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *), void *data);
+int __wrap_pthread_create(pthread_t *ret_thread, const pthread_attr_t *attributes,
+                          void *(*run)(void *), void *data)
+{
+	struct context *context = &contexts[n_contexts];
+	void *stack = malloc(STACK_BYTES);
+
+	(void)attributes;
+	if (!stack || n_contexts == MAX_CONTEXTS || getcontext(&context->registers) != 0)
+		abort();
+	context->run = run;
+	context->data = data;
+	context->registers.uc_stack = (stack_t){.ss_sp = stack, .ss_size = STACK_BYTES};
+	context->registers.uc_link = NULL;
+	makecontext(&context->registers, run_context, 0);
+	*ret_thread = (pthread_t)n_contexts++;
+	return 0;
+}
+
+int __wrap_pthread_join(pthread_t thread, void **ret_result);
+int __wrap_pthread_join(pthread_t thread, void **ret_result)
+{
+	struct context *context = &contexts[thread];
+
+	while (!context->is_done)
+		yield();
+	if (ret_result)
+		*ret_result = context->result;
+	return 0;
+}
+
+/* It returns without a signal, which a condition may do. */
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+	(void)condition;
+	pthread_mutex_unlock(mutex);
+	yield();
+	pthread_mutex_lock(mutex);
+	return 0;
+}
+
+/* The others do all they can, until nothing is ready. */
+int __real_poll(struct pollfd *events, nfds_t n, int timeout_ms);
+int __wrap_poll(struct pollfd *events, nfds_t n, int timeout_ms);
+int __wrap_poll(struct pollfd *events, nfds_t n, int timeout_ms)
+{
+	(void)timeout_ms;
+	yield();
+	return __real_poll(events, n, 0);
+}
+
+enum pxp_status __real_pxp_executor_create(const struct pxp_executor_options *options,
+                                           struct pxp_executor **ret_executor,
+                                           struct pxp_error *ret_error);
+enum pxp_status __wrap_pxp_executor_create(const struct pxp_executor_options *options,
+                                           struct pxp_executor **ret_executor,
+                                           struct pxp_error *ret_error);
+enum pxp_status __wrap_pxp_executor_create(const struct pxp_executor_options *options,
+                                           struct pxp_executor **ret_executor,
+                                           struct pxp_error *ret_error)
+{
+	const struct pxp_executor_options here = {
+		.size = sizeof(here),
+		.kind = PXP_INLINE,
+		.init_bytes = options->init_bytes,
+		.n_init_bytes = options->n_init_bytes,
+		.initialise = options->initialise,
+		.finalise = options->finalise,
+	};
+
+	return __real_pxp_executor_create(&here, ret_executor, ret_error);
+}
+
+enum pxp_status __wrap_pxp_zygote_start(struct pxp_error *ret_error);
+enum pxp_status __wrap_pxp_zygote_start(struct pxp_error *ret_error)
+{
+	(void)ret_error;
+	return PXP_OK;
+}
+
+void __wrap_pxp_zygote_stop(void);
+void __wrap_pxp_zygote_stop(void)
+{
+}
+
+/* ---- outputs: the inline executor has none ---- */
+
+static int output = -1; /* of the last task */
+
+enum pxp_status __real_pxp_executor_submit(struct pxp_executor *executor,
+                                           pxp_task_fn *run, const void *input,
+                                           size_t n_input,
+                                           const struct pxp_task_options *options,
+                                           struct pxp_future **ret_future);
+enum pxp_status __wrap_pxp_executor_submit(struct pxp_executor *executor,
+                                           pxp_task_fn *run, const void *input,
+                                           size_t n_input,
+                                           const struct pxp_task_options *options,
+                                           struct pxp_future **ret_future);
+enum pxp_status __wrap_pxp_executor_submit(struct pxp_executor *executor,
+                                           pxp_task_fn *run, const void *input,
+                                           size_t n_input,
+                                           const struct pxp_task_options *options,
+                                           struct pxp_future **ret_future)
+{
+	const struct pxp_task_options here = {
+		.size = sizeof(here),
+		.descriptors = options->descriptors,
+		.n_descriptors = options->n_descriptors,
+	};
+
+	fd_close(&output); /* the last task has failed */
+	output = memfd_create("output", MFD_CLOEXEC);
+	return __real_pxp_executor_submit(executor, run, input, n_input, &here,
+	                                  ret_future);
+}
+
+int __wrap_pxp_task_output(const struct pxp_task *task);
+int __wrap_pxp_task_output(const struct pxp_task *task)
+{
+	(void)task;
+	return output;
+}
+
+int __wrap_pxp_future_take_output(struct pxp_future *future);
+int __wrap_pxp_future_take_output(struct pxp_future *future)
+{
+	int taken = output;
+
+	(void)future;
+	output = -1;
+	return taken;
+}
