@@ -331,7 +331,10 @@ TEST(store, a_report_file_is_created_or_emptied)
 	EXPECT(fd >= 0 && fd_write_all(fd, "line", 4));
 	EXPECT_STR(scratch_text("new"), "line");
 	fd_close(&fd);
-	EXPECT(store_open_stream("no/such") == -1 && errno == ENOENT);
+	fd = store_open_stream("a/new/folder/file");
+	EXPECT(fd >= 0);
+	fd_close(&fd);
+	EXPECT(store_open_stream("new/file") == -1 && errno == ENOTDIR);
 	scratch_leave();
 }
 
