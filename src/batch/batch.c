@@ -458,6 +458,24 @@ static bool open_state(struct batch *batch)
 	return true;
 }
 
+/* Open the state for a plan. Without it, the stamps on the outputs decide. */
+static bool open_state_to_look(struct batch *batch)
+{
+	const struct batch_options *options = batch->options;
+	char *path = options->state || options->in_place ? NULL : default_state(options);
+	const struct state_options state = {
+		.path = options->state ? options->state : path,
+		.reads_only = true,
+	};
+	char notice[FAILURE_TEXT_BYTES];
+	struct failure ignored;
+
+	if (state.path && !options->keeps_no_state && content_hash_is_built())
+		(void)state_open(&state, &batch->database, notice, &ignored);
+	free(path);
+	return true;
+}
+
 static bool open_history(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -498,6 +516,10 @@ static bool open_store(struct batch *batch)
 			report_say(batch->report, "cannot start: no memory");
 		return batch->store != NULL;
 	}
+	if (batch->options->plans_only) {
+		batch->store = store_open_to_look(*output ? output : ".");
+		return true; /* without a folder everything is new */
+	}
 	batch->store = store_open(*output ? output : ".");
 	if (!batch->store && is_places_fault(errno)) {
 		failure_set(&failure, FAIL_IO, "cannot make the output folder %s: %s",
@@ -523,6 +545,8 @@ static bool open_output(struct batch *batch)
 		return false;
 	if (!batch->store)
 		return true;
+	if (batch->options->plans_only)
+		return open_state_to_look(batch) && open_history(batch);
 	if (!batch->options->no_fsync)
 		store_make_durable(batch->store);
 	if (!open_state(batch) || !open_history(batch))
@@ -644,6 +668,8 @@ static enum record_status status_of(enum file_end end)
 		return RECORD_FAILED;
 	case FILE_CANCELLED:
 		return RECORD_CANCELLED;
+	case FILE_PLANNED:
+		return RECORD_PLANNED;
 	default:
 		return RECORD_OK;
 	}
@@ -691,9 +717,10 @@ static struct record record_of(const struct file_result *result)
 		.input = result->input,
 		.name = result->name,
 		.status = status_of(result->end),
-		.reason = result->end == FILE_SKIPPED ? "exists"
-	                  : result->end == FILE_FRESH ? "fresh"
-	                                              : NULL,
+		.reason = result->reason                ? result->reason
+	                  : result->end == FILE_SKIPPED ? "exists"
+	                  : result->end == FILE_FRESH   ? "fresh"
+	                                                : NULL,
 		.is_remembered = result->is_remembered,
 		.failure = result->failure,
 		.signal = outcome ? outcome->error.signal : 0,
@@ -1073,12 +1100,13 @@ static void prune(struct batch *batch)
 	history_prune(batch->history, &(struct history_pruning){
 					      .inputs = &batch->walk,
 					      .output = batch->options->output,
+					      .only_lists = batch->options->plans_only,
 					      .is_planned = is_planned,
 					      .on_removed = on_removed,
 					      .may_go_on = may_prune,
 					      .data = &pruned,
 				      });
-	if (pruned.n_removed > 0)
+	if (pruned.n_removed > 0 && !batch->options->plans_only)
 		report_say(batch->report,
 		           "pruned %" PRIu64 " output%s whose input is gone",
 		           pruned.n_removed, pruned.n_removed == 1 ? "" : "s");

@@ -39,6 +39,8 @@ struct batch_options {
 	size_t n_variants;
 	const void *profile; /* for SPACE_FILE; else NULL */
 	size_t n_profile;
+	/* Only the plan is made: what a run would do is reported, and nothing is written. */
+	bool plans_only;
 	/* Every pixel is decoded and nothing is written. Output, format, variants, overwrite and
 	 * the recipe's geometry play no part. */
 	bool decodes_only;

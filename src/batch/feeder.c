@@ -1030,6 +1030,19 @@ static void hand_over(struct file *file)
 	file_submit(file);
 }
 
+/* A run would make the file's outputs. The first that must be made has the reason. */
+static void complete_planned(struct file *file)
+{
+	struct file_result *result = file->result;
+
+	result->reason = NULL;
+	for (size_t i = 0; file->known && i < result->n_variants && !result->reason; i++)
+		result->reason = file->known[i].reason;
+	if (!result->reason)
+		result->reason = "new";
+	file_complete(file, FILE_PLANNED);
+}
+
 static void feed_file(struct file *file, const struct walk_item *item)
 {
 	int open_errno = 0;
@@ -1048,6 +1061,8 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		open_errno = open_input(file, item);
 	if (!check_input(file, open_errno))
 		file_fail(file);
+	else if (file->batch->options->plans_only)
+		complete_planned(file);
 	else if (have_workers(file->batch))
 		hand_over(file);
 	else

@@ -16,6 +16,7 @@ enum file_end {
 	FILE_FRESH,     /* its outputs are fresh */
 	FILE_SKIPPED,   /* its outputs exist, and the overwrite policy keeps them */
 	FILE_FAILED,    /* failure says why */
+	FILE_PLANNED,   /* a run would make its outputs */
 	FILE_CANCELLED, /* the batch ended first */
 	FILE_IGNORED,   /* the file is no image: it is counted, and -v names it */
 	FILE_MARKED,    /* a folder that is not walked, because it is an output folder */
@@ -24,6 +25,7 @@ enum file_end {
 struct file_result {
 	enum file_end end;
 	struct failure failure;
+	const char *reason; /* why its outputs would be made; NULL: another end */
 	bool is_remembered; /* the failure is known from an earlier run */
 	char *input;        /* as a person would type it */
 	const char *name;   /* the same, relative to its INPUT; within input */

@@ -192,6 +192,23 @@ static void look(struct history *history, struct history_input *input,
 
 /* ---- the decision ---- */
 
+/* Why an output must be made. All evidence that is needed for the decision was looked for. */
+static const char *reason_to_make(const struct freshness *freshness, enum verdict verdict)
+{
+	const struct stamp *record = NULL;
+	enum evidence ignored;
+
+	if (freshness->kind == OUTPUT_NONE || freshness->kind == OUTPUT_EMPTY)
+		return "new";
+	if (verdict == VERDICT_MAKE_AND_COMPARE)
+		return "compare";
+	if (freshness_of_owner(freshness, &ignored, &record) != VERDICT_MAKE)
+		return "overwrite";
+	if (record->recipe != freshness->recipe)
+		return "other options";
+	return freshness->redo ? "redo" : "input changed";
+}
+
 static enum verdict decide_output(struct history *history, struct history_input *input,
                                   const struct variant *variant,
                                   struct known_output *known)
@@ -226,6 +243,7 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	if (freshness.kind != OUTPUT_NONE)
 		known->expected = found.out;
 	if (verdict == VERDICT_MAKE || verdict == VERDICT_MAKE_AND_COMPARE) {
+		known->reason = reason_to_make(&freshness, verdict);
 		known->stamp = (struct stamp){.recipe = freshness.recipe};
 		stamp_set_names(&known->stamp, variant->name, input->item->relative);
 	}
@@ -284,6 +302,7 @@ static enum verdict decide_in_place(struct history *history, struct history_inpu
 			freshness.out_hash = &found.out_hash;
 	}
 	known->has_backup = backed_up;
+	known->reason = "in place";
 	if (verdict == VERDICT_MAKE) {
 		known->stamp = (struct stamp){.recipe = freshness.recipe};
 		stamp_set_names(&known->stamp, input->name, input->name);
@@ -505,7 +524,9 @@ static void prune_output(struct history *history, const struct history_pruning *
 	is_ours = freshness_of_owner(&freshness, &evidence, &record) == VERDICT_MAKE;
 	if (!is_ours || !is_gone(pruning, record))
 		return;
-	if (store_remove(history->options.store, output, &found.out)) {
+	if (pruning->only_lists) {
+		pruning->on_removed(pruning->data, output, 0);
+	} else if (store_remove(history->options.store, output, &found.out)) {
 		drop_row(history, output);
 		pruning->on_removed(pruning->data, output, 0);
 	} else if (errno != 0) {
@@ -549,6 +570,6 @@ void history_prune(struct history *history, const struct history_pruning *prunin
 			prune_output(history, pruning, item.relative);
 	}
 	walk_close(walk);
-	if (history->options.state)
+	if (history->options.state && !pruning->only_lists)
 		state_each(history->options.state, prune_row, &rows);
 }

@@ -40,6 +40,7 @@ struct known_output {
 	struct stamp stamp;   /* the new record; of a fresh output the old one */
 	struct stat expected; /* the file that may be replaced */
 	bool is_expected;
+	const char *reason; /* why it must be made, for a plan: "new", "input changed" */
 	bool is_compared; /* the output is compared with that file, and does not replace it */
 	/* In place: the output replaces an older output of ours, whose original has a backup. */
 	bool has_backup;
@@ -82,6 +83,7 @@ bool history_keeps_records(const struct history *history);
 struct history_pruning {
 	const struct walk_options *inputs;
 	const char *output; /* the output folder */
+	bool only_lists;    /* nothing is removed; on_removed is called as if it were */
 	/* Whether an input of this run has this output. */
 	bool (*is_planned)(void *data, const char *output);
 	/* An output was removed, or could not be removed: then sys_errno is not 0. */

@@ -129,6 +129,9 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 	/* Standard output has either the records or the list of verify. */
 	if (line->command == COMMAND_VERIFY && line->report.records != STDOUT_FILENO)
 		line->report.list = STDOUT_FILENO;
+	line->report.is_plan = line->batch.plans_only;
+	if (line->batch.plans_only && line->report.records != STDOUT_FILENO)
+		line->report.plan = STDOUT_FILENO;
 	report = report_create(&line->report);
 	if (!report) {
 		fprintf(stderr, "pixpool: out of memory\n");

@@ -686,11 +686,16 @@ const struct cli_option cli_options[] = {
 		.help = "start no image after this time, such as 90s, 15m or 2h;\n"
 		        "the same command continues",
 	}, {
+		.letter = 'n', .name = "dry-run", .commands = WRITES, .is_flag = true,
+		OF_LINE(batch.plans_only),
+		.help = "write nothing; print what a run would do, a line for\n"
+		        "each output: make, skip or fail, INPUT, OUTPUT, reason",
+		.group = "Running",
+	}, {
 		.letter = 'j', .name = "jobs", .argument = "N|auto", .commands = ALL,
 		.take = take_jobs,
 		.help = "worker processes (default: auto, by processors and\n"
 		        "memory)",
-		.group = "Running",
 	}, {
 		.name = "recycle", .argument = "N", .commands = ALL, .take = take_recycle,
 		.help = "replace a worker after N images (default: 500)",

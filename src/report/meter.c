@@ -78,6 +78,9 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 		add_to(&counts->failed, 1);
 		add_to(&counts->remembered, record->is_remembered);
 		break;
+	case RECORD_PLANNED:
+		add_to(&counts->planned, 1);
+		break;
 	case RECORD_CANCELLED:
 		add_to(&counts->cancelled, 1);
 		break;
@@ -110,6 +113,7 @@ static uint64_t count_finished(const struct report_counts *counts)
 	add_to(&n, counts->skipped);
 	add_to(&n, counts->failed);
 	add_to(&n, counts->cancelled);
+	add_to(&n, counts->planned);
 	return n;
 }
 

@@ -106,15 +106,15 @@ static void add_some(struct text *text, uint64_t count, const char *what)
 }
 
 static void add_sums(struct text *text, const struct report_counts *counts,
-                     double seconds, bool has_cancelled)
+                     double seconds, bool has_cancelled, bool is_plan)
 {
 	/* Skipped images and those that were not started took no time: they make no speed. */
 	uint64_t n_worked = counts->ok + counts->failed;
 
 	figure_count(text, counts->inputs);
 	text_put(text, counts->inputs == 1 ? " image: " : " images: ");
-	figure_count(text, counts->ok);
-	text_put(text, " done");
+	figure_count(text, is_plan ? counts->planned : counts->ok);
+	text_put(text, is_plan ? " to make" : " done");
 	add_some(text, counts->skipped, " skipped");
 	add_some(text, counts->failed, " failed");
 	if (has_cancelled)
@@ -122,7 +122,7 @@ static void add_sums(struct text *text, const struct report_counts *counts,
 	text_put(text, " in ");
 	figure_decimal(text, seconds, seconds < 0.095 ? 2 : 1);
 	text_put(text, " s");
-	if (n_worked > 0 && seconds > 0) {
+	if (n_worked > 0 && seconds > 0 && !is_plan) {
 		text_put(text, " (");
 		figure_decimal(text, (double)n_worked / seconds, 1);
 		text_put(text, " images/s)");
@@ -209,10 +209,10 @@ static void add_failures(struct text *text, const struct failures *failures)
 /* how_to_continue is NULL when the run came to its end: images that were not started are then
  * counted among the others, else on a line of their own. */
 static void summary_lines(struct text *text, const struct report_counts *counts,
-                          double seconds, const struct failures *failures,
+                          double seconds, bool is_plan, const struct failures *failures,
                           const char *how_to_continue)
 {
-	add_sums(text, counts, seconds, !how_to_continue);
+	add_sums(text, counts, seconds, !how_to_continue, is_plan);
 	if (failures->n_groups > 0)
 		add_failures(text, failures);
 	if (how_to_continue && counts->cancelled > 0) {
@@ -278,6 +278,9 @@ static void lines_record(struct text *text, const struct view *view,
 		text_put(text, ": failed: ");
 		reason_add(text, record);
 		break;
+	case RECORD_PLANNED:
+		text_format(text, ": to make: %s", record->reason ? record->reason : "");
+		break;
 	case RECORD_CANCELLED:
 		text_put(text, ": not started");
 		break;
@@ -311,7 +314,8 @@ static void lines_summary(struct text *text, const struct view *view, int exit_s
 	if (exit_status == EXIT_USAGE || exit_status == EXIT_NO_IMAGE)
 		return;
 	summary_lines(text, &counts, meter_seconds(view->meter, view->now_ns),
-	              view->failures, is_whole ? NULL : view->options->how_to_continue);
+	              view->options->is_plan, view->failures,
+	              is_whole ? NULL : view->options->how_to_continue);
 }
 
 static void plain_image(struct text *text, const struct view *view,

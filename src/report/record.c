@@ -7,10 +7,9 @@
 #include "report/reason.h"
 
 static const char *const status_names[] = {
-	[RECORD_OK] = "ok",
-	[RECORD_SKIPPED] = "skipped",
-	[RECORD_FAILED] = "failed",
-	[RECORD_CANCELLED] = "cancelled",
+	[RECORD_OK] = "ok",           [RECORD_SKIPPED] = "skipped",
+	[RECORD_FAILED] = "failed",   [RECORD_CANCELLED] = "cancelled",
+	[RECORD_PLANNED] = "planned",
 };
 
 static void add_side_members(struct json *json, const struct record_side *side)
@@ -139,7 +138,9 @@ static void add_skipped(struct json *json, const struct record *record)
 void record_line(struct text *text, const struct record *record)
 {
 	struct json json = {.text = text};
-	bool has_output = record->status == RECORD_OK || record->status == RECORD_SKIPPED;
+	bool has_output = record->status == RECORD_OK ||
+	                  record->status == RECORD_SKIPPED ||
+	                  record->status == RECORD_PLANNED;
 
 	json_open(&json, NULL);
 	if (record->input)
@@ -153,7 +154,7 @@ void record_line(struct text *text, const struct record *record)
 		add_ok(&json, record);
 	else if (record->status == RECORD_FAILED)
 		add_failed(&json, record);
-	else if (record->status == RECORD_SKIPPED)
+	else if (record->status == RECORD_SKIPPED || record->status == RECORD_PLANNED)
 		add_skipped(&json, record);
 	json_close(&json);
 	text_put(text, "\n");
@@ -172,6 +173,8 @@ void record_summary_line(struct text *text, const struct report_counts *counts,
 	json_whole(&json, "skipped", counts->skipped);
 	json_whole(&json, "failed", counts->failed);
 	json_whole(&json, "cancelled", counts->cancelled);
+	if (options->is_plan)
+		json_whole(&json, "planned", counts->planned);
 	json_whole(&json, "remembered", counts->remembered);
 	json_whole(&json, "ignored", counts->ignored);
 	json_whole(&json, "lost", counts->lost);

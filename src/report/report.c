@@ -148,7 +148,7 @@ struct report {
 	struct failures failures;
 	bool is_utf8;
 	bool is_records_broken; /* one could not be written whole: write no more */
-	bool is_list_broken;    /* the same for the list */
+	bool is_list_broken;    /* the same for the list, or the plan */
 	bool is_finished;
 	bool is_hidden;     /* until the next tick */
 	int64_t painted_ns; /* when progress was last shown */
@@ -159,6 +159,8 @@ static const struct painter *painter_of(const struct report_options *options,
 {
 	enum progress progress = options->progress;
 
+	if (progress == PROGRESS_AUTO && options->is_plan)
+		progress = PROGRESS_NONE; /* the plan itself shows it */
 	if (progress == PROGRESS_AUTO)
 		progress = screen_can_paint(screen) ? PROGRESS_BAR : PROGRESS_PLAIN;
 	if (progress == PROGRESS_JSON)
@@ -300,15 +302,6 @@ void report_ignored(struct report *report, const char *path)
 	show(report, &lines, &view);
 }
 
-void report_removed(struct report *report, const char *path)
-{
-	char name[1024];
-
-	if (report->options.verbose && !report->options.quiet)
-		report_say(report, "removed, because its input is gone: %s",
-		           report_quote(path, name, sizeof(name)));
-}
-
 /* After a record that could not be written whole, others would be garbled: it is the last. */
 static void write_record(struct report *report, struct text *line)
 {
@@ -337,19 +330,77 @@ static void list_line(struct text *text, const struct record *record)
 	text_put(text, ")\n");
 }
 
-static void write_list(struct report *report, const struct record *record)
+/* A line of the plan, for one output; NULL: none is known. */
+static void plan_line(struct text *text, const struct record *record, const char *output)
+{
+	text_put(text, record->status == RECORD_PLANNED   ? "make "
+	               : record->status == RECORD_SKIPPED ? "skip "
+	                                                  : "fail ");
+	quote_name(text, record->input ? record->input : "");
+	if (output) {
+		text_put(text, " -> ");
+		quote_name(text, output);
+	}
+	text_put(text, " (");
+	if (record->status == RECORD_FAILED)
+		reason_add(text, record);
+	else
+		text_put(text, record->reason ? record->reason : "");
+	text_put(text, ")\n");
+}
+
+/* The lines of an image in the plan. */
+static void plan_lines(struct text *text, const struct record *record)
+{
+	if (record->status == RECORD_CANCELLED)
+		return;
+	if (record->n_outputs == 0)
+		plan_line(text, record, record->output);
+	for (size_t i = 0; i < record->n_outputs; i++)
+		plan_line(text, record, record->outputs[i].path);
+}
+
+/* Write lines of the list or the plan, and free them. */
+static void write_list(struct report *report, struct text *lines)
+{
+	const int fd = report->options.is_plan ? report->options.plan
+	                                       : report->options.list;
+
+	/* The list may go to the same terminal. */
+	if (lines->n > 0 && report->screen.is_live)
+		screen_write(&report->screen, &TEXT_EMPTY, NULL);
+	if (lines->n > 0 && fd > 0 && !report->is_list_broken)
+		report->is_list_broken = lines->is_cut ||
+		                         !fd_write_all(fd, lines->bytes, lines->n);
+	text_fini(lines);
+}
+
+/* The lines of an image in the list or the plan. */
+static void list_record(struct report *report, const struct record *record)
+{
+	struct text lines = TEXT_EMPTY;
+
+	if (report->options.is_plan && report->options.plan > 0)
+		plan_lines(&lines, record);
+	else if (report->options.list > 0)
+		list_line(&lines, record);
+	write_list(report, &lines);
+}
+
+void report_removed(struct report *report, const char *path)
 {
 	struct text line = TEXT_EMPTY;
+	char name[1024];
 
-	if (report->options.list <= 0 || report->is_list_broken)
-		return;
-	list_line(&line, record);
-	/* The list may go to the same terminal. */
-	if (line.n > 0 && report->screen.is_live)
-		screen_write(&report->screen, &TEXT_EMPTY, NULL);
-	report->is_list_broken = line.is_cut ||
-	                         !fd_write_all(report->options.list, line.bytes, line.n);
-	text_fini(&line);
+	if (report->options.is_plan) {
+		text_put(&line, "remove ");
+		quote_name(&line, path);
+		text_put(&line, " (its input is gone)\n");
+		write_list(report, &line);
+	} else if (report->options.verbose && !report->options.quiet) {
+		report_say(report, "removed, because its input is gone: %s",
+		           report_quote(path, name, sizeof(name)));
+	}
 }
 
 void report_add(struct report *report, const struct record *record)
@@ -363,7 +414,7 @@ void report_add(struct report *report, const struct record *record)
 	if (report->options.records >= 0)
 		record_line(&line, record);
 	write_record(report, &line);
-	write_list(report, record);
+	list_record(report, record);
 
 	report->painter->image(&lines, &view, record);
 	show(report, &lines, &view);

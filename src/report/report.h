@@ -45,6 +45,11 @@ struct report_options {
 	 * "CLASS NAME (reason)", "misnamed NAME (it is FORMAT)". */
 	int list;
 
+	/* The run only plans, and this is the descriptor for its plan, or 0; borrowed. A line for
+	 * each output: "ACTION INPUT -> OUTPUT (reason)". */
+	int plan;
+	bool is_plan;
+
 	/* Borrowed until the report is finished; NULL leaves them out. */
 	const char *recipe, *fingerprint; /* for the summary record */
 	const char *how_to_continue;      /* what to do after a run that stopped early */
@@ -57,7 +62,13 @@ struct report *report_create(const struct report_options *options);
 /* Takes the bar off the screen. NULL is allowed. */
 void report_destroy(struct report *report);
 
-enum record_status { RECORD_OK, RECORD_SKIPPED, RECORD_FAILED, RECORD_CANCELLED };
+enum record_status {
+	RECORD_OK,
+	RECORD_SKIPPED,
+	RECORD_FAILED,
+	RECORD_CANCELLED,
+	RECORD_PLANNED /* a run would make it */
+};
 
 struct record_side {
 	uint32_t width, height; /* 0: not known */
@@ -76,7 +87,7 @@ struct record {
 	const char *input, *output;
 	const char *name; /* of the input, relative to its INPUT */
 	enum record_status status;
-	const char *reason;     /* of a skip: "exists" */
+	const char *reason;     /* of a skip: "exists"; of a plan: "new" */
 	struct failure failure; /* of a failure */
 	int signal;             /* that killed the worker, or 0 */
 
@@ -106,7 +117,7 @@ void report_scanning(struct report *report, uint64_t n_images);
  * n_bytes is 0 if the size of the inputs is not known. */
 void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
 void report_ignored(struct report *report, const char *path);
-/* An output was removed because its input is gone: named by -v. */
+/* An output was removed, or in a plan would be, because its input is gone: named by -v. */
 void report_removed(struct report *report, const char *path);
 void report_add(struct report *report, const struct record *record);
 
@@ -124,7 +135,7 @@ int report_tick_ms(const struct report *report);
 void report_hide(struct report *report);
 
 struct report_counts {
-	uint64_t inputs, ok, skipped, failed, cancelled, ignored;
+	uint64_t inputs, ok, skipped, failed, cancelled, ignored, planned;
 	uint64_t remembered;          /* of those that failed */
 	uint64_t lost, damaged;       /* of those that are ok */
 	uint64_t bytes_in, bytes_out; /* of those that are ok */
@@ -134,11 +145,11 @@ struct report_counts {
  * scanned ones. An image that is reported later counts by its own status. */
 void report_cancel_rest(struct report *report);
 
-/* inputs = ok + skipped + failed + cancelled. */
+/* inputs = ok + skipped + failed + cancelled + planned. */
 struct report_counts report_counts(const struct report *report);
 
 /* Write the summary record and the summary; exit_status is that of the command. False if records
- * or list could not be written completely. */
+ * list or plan could not be written completely. */
 bool report_finish(struct report *report, int exit_status);
 
 /* Write a name into text of n bytes as GNU ls quotes it (shell-escape), cut with "..." if it is

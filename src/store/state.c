@@ -253,10 +253,28 @@ static char *uri_of(const char *path, const char *query)
 	return uri;
 }
 
-/* For a folder that cannot be written: rows can be read, and nothing is written. */
+/* Whether the database has rows in a write-ahead log, left by a run that was killed. */
+static bool has_log(const struct state *state)
+{
+	size_t n = strlen(state->path) + sizeof("-wal");
+	char *log = malloc(n);
+	struct stat facts;
+	bool has_one;
+
+	if (!log)
+		return false;
+	snprintf(log, n, "%s-wal", state->path);
+	has_one = stat(log, &facts) == 0 && facts.st_size > 0;
+	free(log);
+	return has_one;
+}
+
+/* For a folder that is not to be written: rows can be read, and nothing is written. A log is read where
+ * SQLite can; it needs the file of shared memory beside it. */
 static int open_read_only(struct state *state)
 {
-	char *uri = uri_of(state->path, "?mode=ro&immutable=1");
+	char *uri = uri_of(state->path,
+	                   has_log(state) ? "?mode=ro" : "?mode=ro&immutable=1");
 	int code = SQLITE_NOMEM;
 
 	if (uri)
@@ -329,7 +347,11 @@ static bool move_aside(struct state *state, const char *why)
 static int open_state(struct state *state, const struct state_options *options)
 {
 	bool is_foreign;
-	int code = open_once(state, options, &is_foreign);
+	int code;
+
+	if (options->reads_only)
+		return open_read_only(state);
+	code = open_once(state, options, &is_foreign);
 
 	if (is_damage(code) || is_foreign) {
 		give_up(state);

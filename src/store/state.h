@@ -22,6 +22,7 @@ struct state;
 
 struct state_options {
 	const char *path; /* of the database file; made with the first row */
+	bool reads_only;  /* nothing is made, locked or written; no other member counts */
 	bool is_durable;  /* false: --no-fsync */
 	/* The output file system does not support stamps: sync after each group of rows. */
 	bool rows_alone;

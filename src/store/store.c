@@ -863,10 +863,33 @@ struct store *store_open_in_place(void)
 	return store;
 }
 
+/* The root is open or -1 with errno. NULL with errno, and the store is closed, when it is not open. */
+static struct store *with_root(struct store *store)
+{
+	struct stat st;
+
+	if (store->root < 0 || fstat(store->root, &st) != 0) {
+		store_close(store);
+		return NULL;
+	}
+	store->dev = st.st_dev;
+	store->ino = st.st_ino;
+	return store;
+}
+
+struct store *store_open_to_look(const char *folder)
+{
+	struct store *store = store_open_in_place();
+
+	if (!store)
+		return NULL;
+	store->root = open_folder(folder);
+	return with_root(store);
+}
+
 struct store *store_open(const char *folder)
 {
 	struct store *store = store_open_in_place();
-	struct stat st;
 
 	if (!store)
 		return NULL;
@@ -875,16 +898,10 @@ struct store *store_open(const char *folder)
 		store->was_made = true;
 		store->root = open_folder(folder);
 	}
-	if (store->root < 0 || fstat(store->root, &st) != 0)
-		goto fail;
-	store->dev = st.st_dev;
-	store->ino = st.st_ino;
-	store_sweep(store, store->root);
+	store = with_root(store);
+	if (store)
+		store_sweep(store, store->root);
 	return store;
-
-fail:
-	store_close(store);
-	return NULL;
 }
 
 static void forget_last(struct store *store)

@@ -41,6 +41,9 @@ struct store *store_open_in_place(void);
 /* Remove what earlier runs that were killed left in a folder: once for each folder, and for the folders
  * below the output folder without this call. */
 void store_sweep(struct store *store, int folder);
+/* Open the output folder only to look at it: nothing in it changes. NULL with errno set, ENOENT where it
+ * does not exist. */
+struct store *store_open_to_look(const char *folder);
 void store_close(struct store *store); /* NULL is fine; keeps errno */
 
 /* Whether the folder supports the extended attribute of stamps, found out by setting one. */
