@@ -11,13 +11,15 @@
  */
 #include "image/vips/engine_vips.h"
 
+#include "image/header/profile.h"
 #include "image/memory_estimate.h"
-#include "image/vips/fonts.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- libvips: its start, and its messages ---- */
 
 #ifdef PIXPOOL_SANITIZE
 /* x265 leaks a little for each picture, and the drawing libraries leak a little when they
@@ -194,6 +196,843 @@ bool pv_to_memory(VipsImage **image)
 	return pv_replace(image, &made, made == NULL);
 }
 
+/*
+ * ---- colour ----
+ *
+ * Pixels are scaled as they are stored, in the space of their
+ * own profile, and converted when only a few are left. For linear light they are
+ * converted through that profile first, or through the sRGB curve if there is none.
+ */
+
+static VipsIntent intent_of(const struct pv_job *job)
+{
+	static const VipsIntent intents[N_INTENTS] = {
+		[INTENT_RELATIVE] = VIPS_INTENT_RELATIVE,
+		[INTENT_PERCEPTUAL] = VIPS_INTENT_PERCEPTUAL,
+		[INTENT_SATURATION] = VIPS_INTENT_SATURATION,
+		[INTENT_ABSOLUTE] = VIPS_INTENT_ABSOLUTE,
+	};
+
+	return intents[job->recipe->intent];
+}
+
+static int depth_of(const struct pv_job *job)
+{
+	return job->is_deep ? 16 : 8;
+}
+
+/* The working space of pixels that are not CMYK. */
+static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
+{
+	if (job->is_light)
+		return VIPS_INTERPRETATION_scRGB;
+	if (is_grey)
+		return job->is_deep ? VIPS_INTERPRETATION_GREY16
+		                    : VIPS_INTERPRETATION_B_W;
+	return job->is_deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
+}
+
+/* The sample format of a working space; the samples of other spaces stay. */
+static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others)
+{
+	switch (space) {
+	case VIPS_INTERPRETATION_B_W:
+	case VIPS_INTERPRETATION_sRGB:
+		return VIPS_FORMAT_UCHAR;
+	case VIPS_INTERPRETATION_GREY16:
+	case VIPS_INTERPRETATION_RGB16:
+		return VIPS_FORMAT_USHORT;
+	default:
+		return others;
+	}
+}
+
+/* libvips believes the space that a picture claims, whatever its samples are. */
+static bool convert(VipsImage **image, VipsInterpretation space)
+{
+	VipsImage *made = NULL;
+	VipsBandFormat samples;
+
+	if (vips_image_get_interpretation(*image) != space &&
+	    !pv_replace(image, &made, vips_colourspace(*image, &made, space, NULL)))
+		return false;
+	samples = samples_of(space, vips_image_get_format(*image));
+	return vips_image_get_format(*image) == samples ||
+	       pv_replace(image, &made, vips_cast(*image, &made, samples, NULL));
+}
+
+/* Classify the profile. One that does not fit the pixels counts as none. */
+static enum profile_kind kind_of_profile(VipsImage *image)
+{
+	VipsInterpretation space = vips_image_get_interpretation(image);
+	bool is_grey = space == VIPS_INTERPRETATION_B_W ||
+	               space == VIPS_INTERPRETATION_GREY16;
+	const void *profile;
+	size_t n;
+
+	if (!vips_image_get_typeof(image, VIPS_META_ICC_NAME) ||
+	    vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &n))
+		return PROFILE_NONE;
+	if (space == VIPS_INTERPRETATION_CMYK)
+		return profile_has_space(profile, n, "CMYK") ? PROFILE_OTHER
+		                                             : PROFILE_NONE;
+	if (!is_grey && space != VIPS_INTERPRETATION_sRGB &&
+	    space != VIPS_INTERPRETATION_RGB16 && space != VIPS_INTERPRETATION_RGB)
+		return PROFILE_NONE;
+	if (!profile_has_space(profile, n, is_grey ? "GRAY" : "RGB "))
+		return PROFILE_NONE;
+	return profile_is_srgb(profile, n) ? PROFILE_SRGB : PROFILE_OTHER;
+}
+
+static bool drop_profile(VipsImage **image)
+{
+	VipsImage *made = NULL;
+
+	if (!pv_replace(image, &made, vips_copy(*image, &made, NULL)))
+		return false;
+	vips_image_remove(*image, VIPS_META_ICC_NAME);
+	return true;
+}
+
+/* Convert through the embedded profile, or the default one, to another profile: the name
+ * is one of the names of libvips, not a file. */
+static bool transform(VipsImage **image, const struct pv_job *job, const char *to)
+{
+	VipsImage *made = NULL;
+
+	return pv_replace(
+		image, &made,
+		vips_icc_transform(*image, &made, to, "embedded", TRUE, "input_profile",
+	                           job->is_cmyk ? "cmyk" : "srgb", "intent",
+	                           intent_of(job), "depth", depth_of(job), NULL));
+}
+
+/* A profile may describe itself well and still be broken: libvips tries it. */
+static bool profile_works(VipsImage *image, const struct pv_job *job)
+{
+	VipsImage *pixel = NULL, *made = NULL, *there = NULL;
+	bool is_working = !vips_crop(image, &pixel, 0, 0, 1, 1, NULL) &&
+	                  !vips_copy(pixel, &there, NULL) &&
+	                  !vips_icc_import(there, &made, "embedded", TRUE, "intent",
+	                                   intent_of(job), NULL);
+
+	VIPS_UNREF(pixel);
+	VIPS_UNREF(there);
+	VIPS_UNREF(made);
+	vips_error_clear();
+	return is_working;
+}
+
+/* Convert to the working space: grey, RGB or CMYK, 8 or 16 bits. Sets job->profile. */
+static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
+{
+	if (!pv_normalise_samples(image))
+		return false;
+	job->is_cmyk = vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_CMYK;
+	job->is_grey = !job->is_cmyk && vips_image_get_bands(*image) < 3;
+	job->profile = kind_of_profile(*image);
+	if (!job->is_cmyk && !convert(image, plain_space(job, job->is_grey)))
+		return false;
+	if (job->profile == PROFILE_OTHER && !profile_works(*image, job))
+		job->profile = PROFILE_NONE;
+	if (job->profile == PROFILE_NONE && !drop_profile(image))
+		return false;
+	if (!job->is_cmyk || job->keeps_cmyk)
+		return true;
+	/* Filters do not work on CMYK. */
+	if (job->before.n == 0)
+		return true;
+	job->profile = PROFILE_SRGB;
+	if (!transform(image, job, "srgb"))
+		return false;
+	job->is_cmyk = false;
+	return true;
+}
+
+/* Any profile but sRGB has its own curve. */
+static bool is_foreign(const struct pv_job *job)
+{
+	return job->profile == PROFILE_OTHER || job->is_cmyk;
+}
+
+/* Convert to Lab through the embedded profile, or the default one. */
+static bool import(VipsImage **image, const struct pv_job *job)
+{
+	VipsImage *made = NULL;
+
+	return pv_replace(image, &made,
+	                  vips_icc_import(*image, &made, "embedded", TRUE,
+	                                  "input_profile", job->is_cmyk ? "cmyk" : "srgb",
+	                                  "intent", intent_of(job), NULL));
+}
+
+/* Convert by way of Lab: libvips 8.14 loses shadows when it exports from XYZ. */
+static bool pv_colour_linear(VipsImage **image, struct pv_job *job)
+{
+	if (!is_foreign(job))
+		return convert(image, VIPS_INTERPRETATION_scRGB);
+	job->is_imported = true;
+	return import(image, job) && convert(image, VIPS_INTERPRETATION_XYZ);
+}
+
+/* Cast to the depth of the output. */
+static bool make_depth(VipsImage **image, const struct pv_job *job)
+{
+	VipsBandFormat format = job->is_deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR;
+	VipsImage *made = NULL;
+
+	if (!job->is_cmyk)
+		return convert(image, plain_space(job, vips_image_get_bands(*image) < 3));
+	return vips_image_get_format(*image) == format ||
+	       pv_replace(image, &made,
+	                  vips_cast(*image, &made, format, "shift", TRUE, NULL));
+}
+
+/* Grey that went through a profile has three equal colours. */
+static bool make_grey_again(VipsImage **image, const struct pv_job *job)
+{
+	VipsImage *green = NULL, *alpha = NULL, *joined = NULL, *made = NULL;
+	int n_bands = vips_image_get_bands(*image);
+	bool is_made;
+
+	if (n_bands < 3)
+		return true;
+	is_made = !vips_extract_band(*image, &green, 1, NULL) &&
+	          (n_bands == 3 || (!vips_extract_band(*image, &alpha, 3, NULL) &&
+	                            !vips_bandjoin2(green, alpha, &joined, NULL)));
+	if (is_made)
+		is_made = pv_replace(image, &made,
+		                     vips_copy(joined ? joined : green, &made,
+		                               "interpretation", plain_space(job, true),
+		                               NULL));
+	VIPS_UNREF(green);
+	VIPS_UNREF(alpha);
+	VIPS_UNREF(joined);
+	return is_made && drop_profile(image);
+}
+
+static bool export(VipsImage **image, const struct pv_job *job, const char *to)
+{
+	VipsImage *made = NULL;
+
+	if (!to)
+		return pv_replace(image, &made,
+		                  vips_icc_export(*image, &made, "intent", intent_of(job),
+		                                  "depth", depth_of(job), NULL));
+	return pv_replace(image, &made,
+	                  vips_icc_export(*image, &made, "output_profile", to, "intent",
+	                                  intent_of(job), "depth", depth_of(job), NULL));
+}
+
+/* Export to the profile that came beside the recipe. */
+static bool export_to_file(VipsImage **image, const struct pv_job *job)
+{
+	VipsImage *made = NULL;
+
+	if (!pv_replace(image, &made, vips_copy(*image, &made, NULL)))
+		return false;
+	vips_image_set_blob_copy(*image, VIPS_META_ICC_NAME, job->variant->profile,
+	                         job->variant->n_profile);
+	if (export(image, job, NULL))
+		return true;
+	vips_error_clear();
+	return failure_set(job->failure, FAIL_UNSUPPORTED,
+	                   "colour: libvips cannot use the profile of --profile");
+}
+
+/* Whether the output stays in its own space. */
+static bool keeps_space(const struct pv_job *job)
+{
+	return job->space == SPACE_KEEP && job->profile == PROFILE_OTHER &&
+	       job->to->has_profile && (!job->is_cmyk || job->keeps_cmyk);
+}
+
+/* Convert to the space of the output. */
+static bool pv_colour_finish(VipsImage **image, struct pv_job *job)
+{
+	bool keeps = keeps_space(job);
+	bool is_p3 = job->space == SPACE_P3 && !job->is_grey && job->to->has_profile;
+	bool is_file = job->space == SPACE_FILE && !job->is_grey && job->to->has_profile;
+	const char *to = keeps ? NULL : is_p3 ? "p3" : "srgb";
+
+	job->is_tagged = keeps || is_p3 || is_file;
+	if (job->is_imported) {
+		if (!convert(image, VIPS_INTERPRETATION_LAB) ||
+		    (is_file ? !export_to_file(image, job) : !export(image, job, to)))
+			return false;
+	} else {
+		if (vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_scRGB &&
+		    !convert(image, plain_space(job, job->is_grey)))
+			return false;
+		if (is_file ? !import(image, job) || !export_to_file(image, job)
+		            : to && (is_p3 || is_foreign(job)) &&
+		                      !transform(image, job, to))
+			return false;
+	}
+	if (to)
+		job->is_cmyk = false;
+	if (to && job->is_grey && !make_grey_again(image, job))
+		return false;
+	return make_depth(image, job);
+}
+
+/* The background colour of the recipe; white if it has none. */
+static struct colour pv_background(const struct pv_job *job)
+{
+	static const struct colour white = {true, 255, 255, 255, 255};
+
+	return job->recipe->background.is_set ? job->recipe->background : white;
+}
+
+/* Convert one sRGB pixel to the space of the image, which carries its profile. */
+static bool tag_pixel(VipsImage **pixel, VipsImage *image, const struct pv_job *job)
+{
+	VipsImage *made = NULL;
+	const void *profile;
+	size_t n;
+
+	if (job->space == SPACE_P3)
+		return pv_replace(pixel, &made,
+		                  vips_icc_transform(*pixel, &made, "p3", "input_profile",
+		                                     "srgb", "intent", intent_of(job),
+		                                     NULL));
+	if (vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &n) ||
+	    !pv_replace(pixel, &made,
+	                vips_icc_import(*pixel, &made, "input_profile", "srgb", "intent",
+	                                intent_of(job), NULL)))
+		return false;
+	vips_image_set_blob_copy(*pixel, VIPS_META_ICC_NAME, profile, n);
+	return pv_replace(pixel, &made,
+	                  vips_icc_export(*pixel, &made, "intent", intent_of(job), NULL));
+}
+
+static bool find_values(VipsImage *image, const struct pv_job *job,
+                        const struct colour *colour, double values[5], int n_colours)
+{
+	const uint8_t rgb[3] = {colour->red, colour->green, colour->blue};
+	VipsImage *pixel, *named = NULL;
+	double *found = NULL;
+	int n;
+	bool is_found;
+
+	pixel = vips_image_new_from_memory_copy(rgb, 3, 1, 1, 3, VIPS_FORMAT_UCHAR);
+	if (!pixel)
+		return false;
+	is_found = pv_replace(&pixel, &named,
+	                      vips_copy(pixel, &named, "interpretation",
+	                                VIPS_INTERPRETATION_sRGB, NULL)) &&
+	           (!job->is_tagged || tag_pixel(&pixel, image, job)) &&
+	           (!job->is_light || convert(&pixel, VIPS_INTERPRETATION_scRGB)) &&
+	           !vips_getpoint(pixel, &found, &n, 0, 0, NULL) && n >= n_colours;
+	for (int i = 0; is_found && i < n_colours; i++)
+		values[i] = found[i];
+	g_free(found);
+	g_object_unref(pixel);
+	return is_found;
+}
+
+/* Get a colour as band values, with alpha last, in the space and depth of the finished
+ * image. A grey image becomes RGB if the colour is not grey. */
+static bool pv_colour_values(VipsImage **image, const struct pv_job *job,
+                             const struct colour *colour, double values[5])
+{
+	bool is_grey = vips_image_get_bands(*image) < 3;
+	bool is_coloured = colour->red != colour->green || colour->red != colour->blue;
+	int n_colours;
+
+	if (is_grey && is_coloured && !job->is_tagged &&
+	    !convert(image, plain_space(job, false)))
+		return false;
+	n_colours = vips_image_get_bands(*image) - (vips_image_hasalpha(*image) ? 1 : 0);
+	if (!find_values(*image, job, colour, values, n_colours))
+		return false;
+	values[n_colours] = colour->alpha;
+	for (int i = 0; i <= n_colours && job->is_deep && !job->is_light; i++)
+		values[i] *= 257;
+	return true;
+}
+
+bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job)
+{
+	struct colour colour = pv_background(job);
+	VipsArrayDouble *background;
+	VipsImage *made = NULL;
+	double values[5];
+	int error;
+
+	if (!vips_image_hasalpha(*image))
+		return true;
+	if (!pv_colour_values(image, job, &colour, values))
+		return false;
+	background = vips_array_double_new(values, vips_image_get_bands(*image) - 1);
+	error = vips_flatten(*image, &made, "background", background, "max_alpha",
+	                     job->is_deep ? 65535.0 : 255.0, NULL);
+	vips_area_unref(VIPS_AREA(background));
+	return pv_replace(image, &made, error);
+}
+
+/* ---- scaling, turning, cutting and placing ---- */
+
+static VipsKernel kernel_of(const struct recipe *recipe)
+{
+	static const VipsKernel kernels[N_KERNELS] = {
+		[KERNEL_LANCZOS3] = VIPS_KERNEL_LANCZOS3,
+		[KERNEL_LANCZOS2] = VIPS_KERNEL_LANCZOS2,
+		[KERNEL_MITCHELL] = VIPS_KERNEL_MITCHELL,
+		[KERNEL_CUBIC] = VIPS_KERNEL_CUBIC,
+		[KERNEL_LINEAR] = VIPS_KERNEL_LINEAR,
+	};
+
+	return kernels[recipe->kernel];
+}
+
+struct aim {
+	struct size to;
+	VipsKernel kernel;
+};
+
+/* Reduce sides that are too long, by averaging and the kernel. */
+static bool reduce(VipsImage **image, const struct aim *aim)
+{
+	double across = (double)aim->to.width / vips_image_get_width(*image);
+	double down = (double)aim->to.height / vips_image_get_height(*image);
+	VipsImage *made = NULL;
+
+	if (across >= 1 && down >= 1)
+		return true;
+	return pv_replace(image, &made,
+	                  vips_resize(*image, &made, fmin(across, 1), "vscale",
+	                              fmin(down, 1), "kernel", aim->kernel, NULL));
+}
+
+static const char *interpolator_of(VipsKernel kernel)
+{
+	return kernel == VIPS_KERNEL_LINEAR ? "bilinear" : "bicubic";
+}
+
+/*
+ * Enlarge sides that are too short. vips_resize() rounds the place of the first pixel
+ * (8.14.1) and so shifts the picture by up to half a pixel. Here the centre of the
+ * picture is the centre of the output.
+ */
+static bool enlarge(VipsImage **image, const struct aim *aim)
+{
+	double across = (double)aim->to.width / vips_image_get_width(*image);
+	double down = (double)aim->to.height / vips_image_get_height(*image);
+	VipsArrayInt *area;
+	VipsInterpolate *interpolate;
+	VipsImage *made = NULL;
+	int error;
+
+	if (across <= 1 && down <= 1)
+		return true;
+	/* The rows are read more than once, and out of order. */
+	if (!pv_to_memory(image))
+		return false;
+	area = vips_array_int_newv(4, 0, 0, (int)aim->to.width, (int)aim->to.height);
+	interpolate = vips_interpolate_new(interpolator_of(aim->kernel));
+	error = !interpolate ||
+	        vips_affine(*image, &made, across, 0, 0, down, "interpolate", interpolate,
+	                    "oarea", area, "idx", 0.5, "idy", 0.5, "odx", -0.5, "ody",
+	                    -0.5, "extend", VIPS_EXTEND_COPY, "premultiplied", TRUE,
+	                    NULL);
+	VIPS_UNREF(interpolate);
+	vips_area_unref(VIPS_AREA(area));
+	return pv_replace(image, &made, error);
+}
+
+static bool resize(VipsImage **image, void *data)
+{
+	return reduce(image, data) && enlarge(image, data);
+}
+
+/* The pixel of a line of n pixels that is nearest to the centre of pixel i of n_to. */
+static size_t nearest(uint32_t i, uint32_t n_to, int n)
+{
+	return (size_t)(((uint64_t)i * 2 + 1) * (uint64_t)n / ((uint64_t)n_to * 2));
+}
+
+/* Take the nearest pixel of the picture for each pixel. vips_resize() first shrinks by whole
+ * numbers, and so takes other pixels. */
+static bool pick_nearest(VipsImage **image, struct size to)
+{
+	VipsImage *made = vips_image_new_memory();
+	int width = vips_image_get_width(*image), height = vips_image_get_height(*image);
+	size_t n_pixel = (size_t)vips_format_sizeof(vips_image_get_format(*image)) *
+	                 (size_t)vips_image_get_bands(*image);
+	VipsPel *line = g_try_malloc(n_pixel * to.width);
+	bool is_done = line && pv_to_memory(image) &&
+	               !vips_image_pipelinev(made, VIPS_DEMAND_STYLE_THINSTRIP, *image,
+	                                     NULL);
+
+	made->Xsize = (int)to.width;
+	made->Ysize = (int)to.height;
+	for (uint32_t y = 0; is_done && y < to.height; y++) {
+		const VipsPel *from = (*image)->data + nearest(y, to.height, height) *
+		                                               n_pixel * (size_t)width;
+
+		for (uint32_t x = 0; x < to.width; x++)
+			memcpy(line + x * n_pixel,
+			       from + nearest(x, to.width, width) * n_pixel, n_pixel);
+		is_done = !vips_image_write_line(made, (int)y, line);
+	}
+	g_free(line);
+	if (!is_done)
+		g_object_unref(made);
+	return pv_replace(image, &made, !is_done);
+}
+
+static bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to)
+{
+	struct aim aim = {to, kernel_of(job->recipe)};
+	/* An image that was imported through a profile still has the alpha of its
+	 * samples. */
+	double max_alpha = job->is_imported && job->is_deep ? 65535 : 0;
+
+	if (vips_image_get_width(*image) == (int)to.width &&
+	    vips_image_get_height(*image) == (int)to.height)
+		return true;
+	if (job->recipe->kernel == KERNEL_NEAREST)
+		return pick_nearest(image, to);
+	if (!pv_with_alpha_in(image, max_alpha, resize, &aim))
+		return false;
+	if (vips_image_get_width(*image) == (int)to.width &&
+	    vips_image_get_height(*image) == (int)to.height)
+		return true;
+	return failure_set(job->failure, FAIL_INTERNAL,
+	                   "decode: scaling gave %d x %d, not %u x %u",
+	                   vips_image_get_width(*image), vips_image_get_height(*image),
+	                   to.width, to.height);
+}
+
+static bool pv_turn_upright(VipsImage **image, int orientation)
+{
+	/* The turn, and then whether to mirror left and right. */
+	static const struct {
+		VipsAngle angle;
+		bool is_mirrored;
+	} turns[9] = {
+		[1] = {VIPS_ANGLE_D0, false},   [2] = {VIPS_ANGLE_D0, true},
+		[3] = {VIPS_ANGLE_D180, false}, [4] = {VIPS_ANGLE_D180, true},
+		[5] = {VIPS_ANGLE_D90, true},   [6] = {VIPS_ANGLE_D90, false},
+		[7] = {VIPS_ANGLE_D270, true},  [8] = {VIPS_ANGLE_D270, false},
+	};
+	VipsImage *made = NULL;
+
+	if (orientation < 2 || orientation > 8)
+		return true;
+	if (!pv_to_memory(image))
+		return false;
+	if (turns[orientation].angle != VIPS_ANGLE_D0 &&
+	    !pv_replace(image, &made,
+	                vips_rot(*image, &made, turns[orientation].angle, NULL)))
+		return false;
+	return !turns[orientation].is_mirrored ||
+	       pv_replace(image, &made,
+	                  vips_flip(*image, &made, VIPS_DIRECTION_HORIZONTAL, NULL));
+}
+
+/* Find the part to keep, in the first frame; all frames use the same. */
+static bool find_part(VipsImage **image, struct pv_job *job, struct size size)
+{
+	VipsInteresting interesting = job->recipe->geometry.position == POSITION_ENTROPY
+	                                      ? VIPS_INTERESTING_ENTROPY
+	                                      : VIPS_INTERESTING_ATTENTION;
+	VipsImage *found = NULL;
+
+	if (job->has_part)
+		return true;
+	if (!pv_to_memory(image) ||
+	    vips_smartcrop(*image, &found, (int)size.width, (int)size.height,
+	                   "interesting", interesting, NULL))
+		return false;
+	job->part_x = -vips_image_get_xoffset(found);
+	job->part_y = -vips_image_get_yoffset(found);
+	job->has_part = true;
+	g_object_unref(found);
+	return true;
+}
+
+static bool cut(VipsImage **image, const struct area *area)
+{
+	VipsImage *made = NULL;
+
+	return pv_replace(image, &made,
+	                  vips_crop(*image, &made, (int)area->x, (int)area->y,
+	                            (int)area->size.width, (int)area->size.height, NULL));
+}
+
+/* Convert a length or a place of the picture to the scaled one, or back. */
+static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
+{
+	return (uint32_t)((double)at * to / from + 0.5);
+}
+
+/* Find the part in the unscaled picture, and from it the part to scale. */
+static bool find_focus(VipsImage **image, struct pv_job *job)
+{
+	const struct size from = {(uint32_t)vips_image_get_width(*image),
+	                          (uint32_t)vips_image_get_height(*image)};
+	struct layout layout = geometry_layout(&job->recipe->geometry, from);
+	const struct size scaled = layout.scaled;
+	struct area *part = &layout.part;
+	struct size size = {scaled_from(part->size.width, scaled.width, from.width),
+	                    scaled_from(part->size.height, scaled.height, from.height)};
+
+	size.width += size.width == 0;
+	size.height += size.height == 0;
+	if (!find_part(image, job, size))
+		return false;
+	part->x = scaled_from((uint32_t)job->part_x, from.width, scaled.width);
+	part->y = scaled_from((uint32_t)job->part_y, from.height, scaled.height);
+	if (part->x > scaled.width - part->size.width)
+		part->x = scaled.width - part->size.width;
+	if (part->y > scaled.height - part->size.height)
+		part->y = scaled.height - part->size.height;
+	layout.is_searched = false;
+	geometry_focus(&layout, from);
+	job->layout = layout;
+	return true;
+}
+
+/* If only a small part of the scaled picture is kept, continue with the part of the
+ * source that it comes from. */
+static bool pv_focus(VipsImage **image, struct pv_job *job)
+{
+	if (!job->layout.is_focused)
+		return true;
+	if (job->layout.is_searched && !find_focus(image, job))
+		return false;
+	return cut(image, &job->layout.focus);
+}
+
+static bool cut_part(VipsImage **image, struct pv_job *job)
+{
+	const struct layout *layout = &job->layout;
+	struct area part = layout->part;
+
+	if (layout->part.size.width == layout->scaled.width &&
+	    layout->part.size.height == layout->scaled.height)
+		return true;
+	if (layout->is_searched) {
+		if (!find_part(image, job, part.size))
+			return false;
+		part.x = (uint32_t)job->part_x;
+		part.y = (uint32_t)job->part_y;
+	}
+	return cut(image, &part);
+}
+
+/* Add alpha if the background will show through, and remove it if the format has none. */
+static bool prepare_canvas(VipsImage **image, const struct pv_job *job,
+                           struct colour *ret_colour)
+{
+	VipsImage *made = NULL;
+
+	*ret_colour = pv_background(job);
+	if (!job->to->has_alpha) {
+		ret_colour->alpha = 255;
+		return pv_flatten_on_background(image, job);
+	}
+	if (!job->recipe->background.is_set)
+		*ret_colour = (struct colour){.is_set = true};
+	return ret_colour->alpha == 255 || vips_image_hasalpha(*image) ||
+	       pv_replace(image, &made, vips_addalpha(*image, &made, NULL));
+}
+
+/* Cut the part out and put it on the canvas. */
+static bool pv_place(VipsImage **image, struct pv_job *job)
+{
+	const struct layout *layout = &job->layout;
+	VipsArrayDouble *background;
+	VipsImage *made = NULL;
+	struct colour colour;
+	double values[5];
+	int error;
+
+	if (!cut_part(image, job))
+		return false;
+	if (layout->canvas.width == layout->part.size.width &&
+	    layout->canvas.height == layout->part.size.height)
+		return true;
+	if (!prepare_canvas(image, job, &colour) ||
+	    !pv_colour_values(image, job, &colour, values))
+		return false;
+	background = vips_array_double_new(values, vips_image_get_bands(*image));
+	error = vips_embed(*image, &made, (int)layout->x, (int)layout->y,
+	                   (int)layout->canvas.width, (int)layout->canvas.height,
+	                   "extend", VIPS_EXTEND_BACKGROUND, "background", background,
+	                   NULL);
+	vips_area_unref(VIPS_AREA(background));
+	return pv_replace(image, &made, error);
+}
+
+/* The picture as 8-bit pixels; glib frees the bytes. */
+static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
+{
+	VipsImage *plain = NULL;
+	size_t n;
+
+	if (vips_cast(image, &plain, VIPS_FORMAT_UCHAR, "shift", TRUE, NULL))
+		return false;
+	*ret_pixels = (struct pixels){
+		.size = {(uint32_t)vips_image_get_width(plain),
+	                 (uint32_t)vips_image_get_height(plain)},
+		.n_bands = (unsigned)vips_image_get_bands(plain),
+		.bytes = vips_image_write_to_memory(plain, &n),
+		.free_bytes = g_free,
+	};
+	g_object_unref(plain);
+	return ret_pixels->bytes != NULL;
+}
+
+bool pv_trim(VipsImage **image, struct pv_job *job, double threshold)
+{
+	struct pixels pixels;
+
+	if (!job->has_trimmed) {
+		if (!pv_to_memory(image) || !pixels_of(&pixels, *image))
+			return false;
+		job->trimmed = pixels_without_border(&pixels, threshold);
+		job->has_trimmed = true;
+		pixels_fini(&pixels);
+	}
+	return cut(image, &job->trimmed);
+}
+
+static bool rotate_freely(VipsImage **image, void *data)
+{
+	const double *degrees = data;
+	VipsInterpolate *bicubic = vips_interpolate_new("bicubic");
+	VipsImage *made = NULL;
+	int error = !bicubic ||
+	            vips_rotate(*image, &made, *degrees, "interpolate", bicubic, NULL);
+
+	VIPS_UNREF(bicubic);
+	return pv_replace(image, &made, error);
+}
+
+bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
+{
+	static const VipsAngle angles[] = {VIPS_ANGLE_D0, VIPS_ANGLE_D90, VIPS_ANGLE_D180,
+	                                   VIPS_ANGLE_D270};
+	double turned = fmod(fmod(degrees, 360) + 360, 360);
+	VipsImage *made = NULL;
+
+	if (!pv_to_memory(image))
+		return false;
+	if (fmod(turned, 90) == 0)
+		return pv_replace(
+			image, &made,
+			vips_rot(*image, &made, angles[(int)(turned / 90)], NULL));
+	/* The corners are transparent at first; their colour is decided later. */
+	job->shows_corners = true;
+	if (!vips_image_hasalpha(*image) &&
+	    !pv_replace(image, &made, vips_addalpha(*image, &made, NULL)))
+		return false;
+	return pv_with_alpha_in(image, 0, rotate_freely, &turned);
+}
+
+/* A copy of one frame in memory, with work done. */
+static VipsImage *work_on_frame(VipsImage *roll, uint32_t i, int height,
+                                bool (*work)(VipsImage **image, void *data), void *data)
+{
+	VipsImage *frame = NULL;
+
+	if (vips_crop(roll, &frame, 0, (int)i * height, vips_image_get_width(roll),
+	              height, NULL))
+		return NULL;
+	if (pv_to_memory(&frame) && work(&frame, data) && pv_to_memory(&frame))
+		return frame;
+	g_object_unref(frame);
+	return NULL;
+}
+
+bool pv_each_frame(VipsImage **image, uint32_t n_frames,
+                   bool (*work)(VipsImage **image, void *data), void *data)
+{
+	int height = vips_image_get_height(*image) / (int)n_frames;
+	VipsImage **frames, *made = NULL;
+	uint32_t n_made = 0;
+	bool is_done;
+
+	if (n_frames == 1)
+		return work(image, data);
+	frames = g_try_new0(VipsImage *, n_frames);
+	if (!frames) {
+		vips_error("frames", "out of memory");
+		return false;
+	}
+	for (; n_made < n_frames; n_made++) {
+		frames[n_made] = work_on_frame(*image, n_made, height, work, data);
+		if (!frames[n_made])
+			break;
+	}
+	is_done = n_made == n_frames &&
+	          pv_replace(image, &made,
+	                     vips_arrayjoin(frames, &made, (int)n_frames, "across", 1,
+	                                    NULL));
+	while (n_made > 0)
+		g_object_unref(frames[--n_made]);
+	g_free(frames);
+	return is_done;
+}
+
+/*
+ * ---- metadata ----
+ *
+ * The metadata that stay on an image of libvips for its savers: the profile, and the fields that
+ * an animation and an HDR need. EXIF, XMP, IPTC and comments do not go through libvips, which
+ * rewrites text and invents fields: picture_metadata.c puts them into the encoded file.
+ */
+
+/* The savers of animations need these fields. */
+static bool is_of_frames(const char *name)
+{
+	static const char *const names[] = {"loop", "delay", "page-height", "n-pages"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Fields that say how the numbers of an HDR are scaled. */
+static bool is_of_light(const char *name)
+{
+	return begins_with(name, "rad-expos") || begins_with(name, "rad-colcor") ||
+	       begins_with(name, "rad-prims");
+}
+
+static bool stays(const char *name, const struct pv_job *job)
+{
+	if (is_of_frames(name))
+		return true;
+	if (is_of_light(name))
+		return job->is_light;
+	if (strcmp(name, VIPS_META_ICC_NAME) == 0)
+		return job->is_tagged ||
+		       ((job->recipe->keep & KEEP_ICC) && job->profile != PROFILE_NONE &&
+		        job->to->has_profile);
+	return false;
+}
+
+/* Remove the metadata that must not stay. The image must have no other owner. */
+static void pv_meta_filter(VipsImage *image, const struct pv_job *job)
+{
+	char **names = vips_image_get_fields(image);
+
+	for (char **name = names; name && *name; name++) {
+		/* The header of the image is among the names, and cannot be removed. */
+		if (!stays(*name, job))
+			vips_image_remove(image, *name);
+	}
+	g_strfreev(names);
+}
+
+/* ---- deriving an output, and the engine ---- */
+
 /* Treat the pixels of another engine as a source of ours. */
 static struct pv_state state_of_lent(const struct source *source,
                                      const struct pixels *lent)
@@ -254,7 +1093,7 @@ static bool can_be_quick(const struct pv_job *job)
 
 	/* vips_thumbnail_source() does not premultiply alpha when only one side changes. */
 	bool is_uneven = (from.width == to.width) != (from.height == to.height);
-	/* It shifts what it enlarges: see pv_geometry.c. */
+	/* It shifts what it enlarges: see enlarge(). */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* It leaves all scaling of WebP to libwebp, and does it twice. */
@@ -497,6 +1336,6 @@ const struct engine engine_vips = {
 	.close = pv_close_source,
 	.make_plain = pv_make_plain,
 	.encode = pv_save,
-	.font_folders = fonts_folders,
+	.font_folders = pv_font_folders,
 	.draws = pv_draws,
 };

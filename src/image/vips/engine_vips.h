@@ -1,9 +1,7 @@
 /*
- * The parts of the vips engine: engine_vips.c is the struct engine, pv_load.c reads,
- * pv_draw.c draws SVG and PDF, pv_samples.c and pv_colour.c handle sample kinds, colour
- * spaces and depths, pv_geometry.c scales, turns and places, pv_filters.c has the
- * filters, pv_meta.c decides what metadata stays, pv_save.c writes, pv_check.c decodes
- * without keeping anything, pv_memory.c estimates.
+ * The parts of the vips engine: engine_vips.c is the struct engine and derives outputs: colour,
+ * scaling, turning, placing, metadata; pv_load.c reads, checks and estimates; pv_draw.c draws SVG
+ * and PDF; pv_filters.c has the filters; pv_save.c writes.
  *
  * A step takes an image that it owns and leaves another in its place. When a step fails,
  * the reason is in the job's failure or in libvips' error buffer, from which the caller
@@ -98,6 +96,18 @@ bool pv_to_memory(VipsImage **image);
 /* Set when libvips refused a size without reporting an error: see engine_vips.c. */
 extern bool pv_has_refused_size;
 
+/* ---- engine_vips.c, for filters ---- */
+
+/* Flatten alpha, if there is any, onto the background. */
+bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job);
+
+bool pv_trim(VipsImage **image, struct pv_job *job, double threshold);
+bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees);
+
+/* Call work for each of n_frames frames that stand one below the other. */
+bool pv_each_frame(VipsImage **image, uint32_t n_frames,
+                   bool (*work)(VipsImage **image, void *data), void *data);
+
 /* ---- pv_load.c ---- */
 
 /* Start the libraries of the readers. */
@@ -118,10 +128,6 @@ bool pv_shrinks_exactly(const struct pv_job *job);
  * size that it will be scaled to. */
 bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
 
-/* Decode a picture that image/raster reads. */
-bool pv_load_raster(VipsImage **ret_image, const struct raster *raster,
-                    struct failure *ret_failure);
-
 /* The factor by which the loader shrinks a JPEG or WebP: whole blocks for libjpeg, any
  * factor for libwebp; 1 for no shrinking. */
 double pv_loader_shrink(const struct pv_job *job);
@@ -129,16 +135,25 @@ double pv_loader_shrink(const struct pv_job *job);
 /* Decode all frames into the state, shrunk by the loader, for several outputs. */
 bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure);
 
-/* ---- pv_memory.c ---- */
-
 uint64_t pv_decoder_memory(const struct picture_header *header,
                            const struct picture_variant *variants, unsigned n_variants);
+
+bool pv_check(struct source *source, struct failure *ret_failure);
+
+/* Convert the samples to plain kinds: packed codings are decoded, 32-bit integers become 16-bit
+ * ones, signed samples become unsigned. Floats of a PFM, and grey floats without alpha whose
+ * maximum is 1, are linear light. An image without a colour space gets one that fits its number
+ * of bands. Bands beyond those of the space and one alpha are dropped. */
+bool pv_normalise_samples(VipsImage **image);
 
 /* ---- pv_draw.c: SVG and PDF ---- */
 
 /* Find the fonts, if this process draws. It starts no thread. */
 bool pv_draw_start(struct failure *ret_failure);
 bool pv_draws(enum image_format format, struct failure *ret_failure);
+
+/* The real folders of the fonts and of the CMap files of poppler, NULL at the end. */
+const char *const *pv_font_folders(void);
 
 /* The parts of pv_claim_source() and pv_load_frames() for drawings. */
 bool pv_draw_open(struct source *source, struct failure *ret_failure);
@@ -148,67 +163,6 @@ bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job);
 void pv_draw_note_message(const char *domain, const char *message);
 /* After drawing: whether no text is missing. Else a failure. */
 bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure);
-
-/* ---- pv_check.c ---- */
-
-bool pv_check(struct source *source, struct failure *ret_failure);
-
-/* ---- pv_samples.c ---- */
-
-/* Whether the samples are linear light, as in HDR and in float TIFF and PFM. */
-bool pv_has_light(VipsImage *image);
-
-bool pv_is_pfm(VipsImage *image);
-
-/* Whether the samples are floats that are not marked as linear light. libvips takes them for 0
- * to 255. */
-bool pv_has_plain_floats(VipsImage *image);
-
-/* Whether the samples have more than 8 bits of information. libvips, and every tool made
- * with it, takes most signed samples for 0 to 255. */
-bool pv_has_deep_samples(VipsImage *image);
-
-/* Convert the samples to plain kinds: packed codings are decoded, 32-bit integers become 16-bit
- * ones, signed samples become unsigned. Floats of a PFM, and grey floats without alpha whose
- * maximum is 1, are linear light. An image without a colour space gets one that fits its number
- * of bands. Bands beyond those of the space and one alpha are dropped. */
-bool pv_normalise_samples(VipsImage **image);
-
-/* ---- pv_colour.c ---- */
-
-/* Convert to the working space: grey, RGB or CMYK, 8 or 16 bits. Sets job->profile. */
-bool pv_colour_begin(VipsImage **image, struct pv_job *job);
-/* Convert to linear light before scaling. */
-bool pv_colour_linear(VipsImage **image, struct pv_job *job);
-/* Convert to the space of the output. */
-bool pv_colour_finish(VipsImage **image, struct pv_job *job);
-
-/* Get a colour as band values, with alpha last, in the space and depth of the finished
- * image. A grey image becomes RGB if the colour is not grey. */
-bool pv_colour_values(VipsImage **image, const struct pv_job *job,
-                      const struct colour *colour, double values[5]);
-
-/* The background colour of the recipe; white if it has none. */
-struct colour pv_background(const struct pv_job *job);
-
-/* Flatten alpha, if there is any, onto the background. */
-bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job);
-
-/* ---- pv_geometry.c ---- */
-
-bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size to);
-bool pv_turn_upright(VipsImage **image, int orientation);
-/* If only a small part of the scaled picture is kept, continue with the part of the
- * source that it comes from. */
-bool pv_focus(VipsImage **image, struct pv_job *job);
-/* Cut the part out and put it on the canvas. */
-bool pv_place(VipsImage **image, struct pv_job *job);
-bool pv_trim(VipsImage **image, struct pv_job *job, double threshold);
-bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees);
-
-/* Call work for each of n_frames frames that stand one below the other. */
-bool pv_each_frame(VipsImage **image, uint32_t n_frames,
-                   bool (*work)(VipsImage **image, void *data), void *data);
 
 /* ---- pv_filters.c ---- */
 
@@ -228,11 +182,6 @@ bool pv_filters_apply(VipsImage **image, struct pv_job *job,
  * means opaque; 0: the default of libvips for the space. */
 bool pv_with_alpha_in(VipsImage **image, double max_alpha,
                       bool (*work)(VipsImage **image, void *data), void *data);
-
-/* ---- pv_meta.c ---- */
-
-/* Remove the metadata that must not stay. The image must have no other owner. */
-void pv_meta_filter(VipsImage *image, const struct pv_job *job);
 
 /* ---- pv_save.c ---- */
 
