@@ -8,6 +8,7 @@
 #include "common/path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
@@ -198,42 +199,75 @@ static unsigned at_most(rlim_t n, unsigned max)
 	return n < max ? (unsigned)n : max;
 }
 
-/*
- * Divide the descriptors that the process may open: set the maximum numbers of inputs, finished
- * outputs and deferred drawings, and return the maximum number of workers. A worker takes a
- * channel, a pidfd, a log, two outputs and its inputs; the walk and everything else take OTHERS.
- */
-static unsigned fit_to_descriptors(struct batch *batch, unsigned n_workers)
+/* The number of descriptors that are open now: ours, and those that the program inherited. */
+static unsigned count_open_descriptors(void)
 {
-	enum { OTHERS = 48, PER_WORKER = 5 + INPUTS_PER_WORKER, MIN_WAITING = 4 };
-	/* In place each file has the descriptor of its folder, too. */
-	const unsigned per_worker = batch->options->in_place
-	                                    ? PER_WORKER + INPUTS_PER_WORKER
-	                                    : PER_WORKER;
+	enum { LOOK_AT = 4096 };
+	unsigned n = 0;
+
+	for (int fd = 0; fd < LOOK_AT; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* How many descriptors the parts of a run need, beyond those that are open at its start. */
+enum {
+	/* One worker in shallow folders, with all that the rest of the run needs. */
+	MIN_FREE = 20,
+	/* The walk through deep folders, the store and the state, the pool. */
+	OTHERS = 40,
+	/* Of each worker: a channel, a pidfd, a log and two outputs, besides its inputs. */
+	PER_WORKER = 5,
+	MIN_WAITING = 4,
+};
+
+/*
+ * Divide the descriptors that the process may still open: set the maximum numbers of inputs, finished
+ * outputs, outputs in a group and deferred drawings, and reduce the number of workers. False with a
+ * failure when they are not enough for one worker.
+ */
+static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
+                               struct failure *ret_failure)
+{
+	/* In place each input has the descriptor of its folder, too. */
+	const unsigned per_input = batch->options->in_place ? 2 : 1,
+		       n_each = PER_WORKER + per_input * INPUTS_PER_WORKER,
+		       n_open = count_open_descriptors();
 	struct rlimit limit;
 	rlim_t n_free, n_bearable;
 
 	batch->max_finished = FINISHED_OUTPUTS;
 	batch->max_deferred = DEFERRED_DRAWINGS;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-		n_free = limit.rlim_cur > OTHERS ? limit.rlim_cur - OTHERS : 0;
-		n_bearable = n_free / (per_worker + MIN_WAITING);
-		n_workers = at_most(n_bearable > 0 ? n_bearable : 1, n_workers);
-		n_free -= at_most(n_free, n_workers * per_worker);
-		if (batch->options->in_place)
-			n_free /= 2;
-		/* Half of the rest is for outputs, the other half for drawings. */
-		n_free = n_free / 2 > MIN_WAITING ? n_free / 2 : MIN_WAITING;
-		batch->max_finished = at_most(n_free, FINISHED_OUTPUTS);
-		batch->max_deferred = at_most(n_free, DEFERRED_DRAWINGS);
-	}
-	batch->max_inputs = n_workers * INPUTS_PER_WORKER;
-	return n_workers;
+	batch->group_outputs = COMMIT_GROUP_OUTPUTS;
+	batch->max_inputs = *n_workers * INPUTS_PER_WORKER;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return true;
+	n_free = limit.rlim_cur > n_open ? limit.rlim_cur - n_open : 0;
+	if (n_free < MIN_FREE)
+		return failure_set(
+			ret_failure, FAIL_INTERNAL,
+			"the limit on open files (ulimit -n) is %ju, and %u files are "
+			"open already; raise it to %u or more",
+			(uintmax_t)limit.rlim_cur, n_open, n_open + MIN_FREE);
+	n_free -= at_most(n_free, OTHERS);
+	n_bearable = n_free / (n_each + MIN_WAITING);
+	*n_workers = at_most(n_bearable > 0 ? n_bearable : 1, *n_workers);
+	batch->max_inputs = *n_workers * INPUTS_PER_WORKER;
+	if (n_bearable == 0)
+		batch->max_inputs = 1;
+	n_free -= at_most(n_free, *n_workers * n_each);
+	n_free /= per_input;
+	/* A third of the rest is for outputs that wait, a third for those that are written, with two
+	 * descriptors each, and a third for drawings. */
+	batch->max_finished = at_most(n_free / 3 + MIN_WAITING / 2, FINISHED_OUTPUTS);
+	batch->group_outputs = at_most(n_free / 6 + 1, COMMIT_GROUP_OUTPUTS);
+	batch->max_deferred = at_most(n_free / 3 + MIN_WAITING / 2, DEFERRED_DRAWINGS);
+	return true;
 }
 
-/* Set the limits, and return the number of workers. Reports each limit that is lower than
- * requested. */
-static unsigned choose_limits(struct batch *batch)
+/* Set the limits and the number of workers. Reports each limit that is lower than requested. False
+ * with a failure when not even one worker can be had. */
+static bool choose_limits(struct batch *batch, struct failure *ret_failure)
 {
 	const struct batch_options *options = batch->options;
 	unsigned n_workers;
@@ -245,13 +279,16 @@ static unsigned choose_limits(struct batch *batch)
 	if (options->memory > 0 && !pxp_memory_is_limited())
 		report_say(batch->report,
 		           "memory is not limited: this build has sanitizers");
-	n_workers = fit_to_descriptors(batch, batch->limits.n_workers);
+	n_workers = batch->limits.n_workers;
+	if (!fit_to_descriptors(batch, &n_workers, ret_failure))
+		return false;
 	if (n_workers < batch->limits.n_workers)
 		report_say(
 			batch->report,
 			"%u of %u workers: the limit on open files (ulimit -n) allows no more",
 			n_workers, batch->limits.n_workers);
-	return n_workers;
+	batch->n_workers = n_workers;
+	return true;
 }
 
 /* Find out which layers of the sandbox the workers can have, and report the missing ones. */
@@ -321,7 +358,8 @@ static bool start(struct batch *batch, struct failure *ret_failure)
 {
 	int error;
 
-	batch->n_workers = choose_limits(batch);
+	if (!choose_limits(batch, ret_failure))
+		return false;
 	if (!make_room_for_complete(batch))
 		return failure_set(ret_failure, FAIL_INTERNAL, "no memory");
 	batch->n_files = 1; /* the feeder */
@@ -555,6 +593,7 @@ static bool open_output(struct batch *batch)
 		.store = batch->store,
 		.state = batch->database,
 		.overwrite = batch->options->overwrite,
+		.group_outputs = batch->group_outputs,
 		.done = file_on_committed,
 		.data = batch,
 		.wait_ms = COMMIT_WAIT_MS,

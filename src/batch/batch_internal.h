@@ -47,6 +47,7 @@ struct batch {
 	struct limits limits;
 	unsigned n_workers;
 	unsigned max_inputs, max_finished, max_deferred, max_files;
+	unsigned group_outputs; /* of the committer */
 	int wakeup; /* eventfd: a file is complete, or the state has changed */
 
 	/* ---- The main thread's. ---- */

@@ -472,12 +472,39 @@ static void leave_to_be_drawn(struct file *file, struct pxp_future *task)
 		file_complete(file, FILE_CANCELLED);
 }
 
+static bool is_lack_of_descriptors(int sys_errno)
+{
+	return sys_errno == EMFILE || sys_errno == ENFILE;
+}
+
+/* A lack of descriptors is no fault of a picture: end the batch. */
+static void stop_for_descriptors(struct batch *batch, int sys_errno)
+{
+	struct failure failure;
+
+	failure_set(&failure, FAIL_IO, "too many open files%s",
+	            sys_errno == EMFILE ? "; raise their limit (ulimit -n)"
+	                                : " on this machine");
+	batch_stop_early(batch, &failure);
+}
+
+/* Whether a lack of descriptors kept the task from its worker. The answer of a worker, which may be forged,
+ * is not asked: it must not end the batch. */
+static bool was_not_sent(struct pxp_future *task)
+{
+	const struct pxp_outcome *outcome = pxp_future_outcome(task);
+
+	return outcome->attempts == 0 && outcome->error.status == PXP_ESYS &&
+	       is_lack_of_descriptors(outcome->error.sys_errno);
+}
+
 /* The callback of the task's future, in the thread that completes it: the supervisor of the pool, or
  * a thread that cancels. */
 static void on_task_done(struct pxp_future *task, void *data)
 {
 	struct file *file = data;
 	struct batch *batch = file->batch;
+	const struct pxp_error *error = &pxp_future_outcome(task)->error;
 	struct picture_answer answer;
 
 	collect(file, task, &answer);
@@ -498,7 +525,10 @@ static void on_task_done(struct pxp_future *task, void *data)
 		add_to_committer(file);
 	} else if (pxp_future_state(task) == PXP_CANCELLED) {
 		file_complete(file, FILE_CANCELLED);
-	} else if (pxp_future_outcome(task)->error.status == PXP_EBROKEN) {
+	} else if (was_not_sent(task)) {
+		stop_for_descriptors(batch, error->sys_errno);
+		file_complete(file, FILE_CANCELLED);
+	} else if (error->status == PXP_EBROKEN) {
 		batch_stop_early(batch, &file->result->failure);
 		file_complete(file, FILE_CANCELLED);
 	} else if (file->result->failure.class != FAIL_NONE) {
@@ -735,16 +765,21 @@ static bool take_names(struct file *file)
 	return true;
 }
 
-/* Wait until some descriptor is closed. False when none will be. */
+/* Wait until a worker or the committer has closed a descriptor. False when none will be. */
 static bool wait_for_descriptor(struct batch *batch)
 {
-	unsigned n_inputs;
+	unsigned n_before;
+	bool goes_on;
 
 	lock_acquire(&batch->lock);
-	n_inputs = batch->n_inputs;
+	n_before = batch->n_inputs + batch->n_finished;
+	while (batch->state == BATCH_FEEDING && n_before > 0 &&
+	       batch->n_inputs + batch->n_finished >= n_before)
+		cond_wait(&batch->has_room, &batch->lock);
+	goes_on = batch->state == BATCH_FEEDING;
 	lock_release(&batch->lock);
-	if (n_inputs > 0)
-		return wait_for_inputs(batch, n_inputs - 1);
+	if (n_before > 0)
+		return goes_on;
 	return n_deferred(batch) > 0 && draw_deferred(batch);
 }
 
@@ -756,8 +791,9 @@ static int open_item(struct batch *batch, const struct walk_item *item,
 
 	do
 		fd = walk_open_file(item, ret_stat);
-	while (fd < 0 && (errno == EMFILE || errno == ENFILE) &&
-	       wait_for_descriptor(batch));
+	while (fd < 0 && is_lack_of_descriptors(errno) && wait_for_descriptor(batch));
+	if (fd < 0 && is_lack_of_descriptors(errno) && batch_goes_on(batch))
+		stop_for_descriptors(batch, errno);
 	return fd;
 }
 
@@ -1059,7 +1095,9 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		fd_close(&file->input);
 	else if (file->input < 0)
 		open_errno = open_input(file, item);
-	if (!check_input(file, open_errno))
+	if (file->input < 0 && is_lack_of_descriptors(open_errno))
+		file_complete(file, FILE_CANCELLED);
+	else if (!check_input(file, open_errno))
 		file_fail(file);
 	else if (file->batch->options->plans_only)
 		complete_planned(file);
@@ -1110,6 +1148,11 @@ static void fail_by_walk(struct file *file, const struct walk_item *item)
 	lock_acquire(&batch->lock);
 	batch->has_walk_errors = true;
 	lock_release(&batch->lock);
+	if (is_lack_of_descriptors(item->sys_errno)) {
+		stop_for_descriptors(file->batch, item->sys_errno);
+		file_complete(file, FILE_CANCELLED);
+		return;
+	}
 	failure_set(&file->result->failure, fail_class_of_input_errno(item->sys_errno),
 	            "%s: %s", item->is_named ? "open" : "read folder",
 	            strerrordesc_np(item->sys_errno));

@@ -59,7 +59,9 @@ static bool set_up_process(void)
 	fill_standard_descriptors();
 	/* Workers are forked from the zygote, which must be forked while there is one thread. */
 	if (pxp_zygote_start(&error) != PXP_OK) {
-		fprintf(stderr, "pixpool: %s\n", error.text);
+		fprintf(stderr, "pixpool: %s%s\n", error.text,
+		        error.sys_errno == EMFILE ? "; raise their limit (ulimit -n)"
+		                                  : "");
 		return false;
 	}
 	setlocale(LC_ALL, "");

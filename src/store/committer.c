@@ -48,8 +48,8 @@ static struct commit *take_group(struct committer *committer)
 	while (*end) {
 		n_bytes += n_bytes_of(*end);
 		n_outputs += (*end)->n_outputs ? (*end)->n_outputs : 1;
-		if (*end != first &&
-		    (n_bytes > COMMIT_GROUP_BYTES || n_outputs > COMMIT_GROUP_OUTPUTS))
+		if (*end != first && (n_bytes > COMMIT_GROUP_BYTES ||
+		                      n_outputs > committer->options.group_outputs))
 			break;
 		end = &(*end)->next;
 	}
@@ -291,6 +291,8 @@ struct committer *committer_create(const struct committer_options *options)
 	if (!committer)
 		return NULL;
 	committer->options = *options;
+	if (options->group_outputs == 0)
+		committer->options.group_outputs = COMMIT_GROUP_OUTPUTS;
 	committer->last = &committer->first;
 	lock_init(&committer->lock);
 	cond_init(&committer->has_work);

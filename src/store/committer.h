@@ -72,6 +72,9 @@ struct committer_options {
 	struct store *store; /* borrowed; closed after the committer is destroyed */
 	struct state *state; /* likewise; NULL: no state, or a read-only one */
 	enum overwrite overwrite;
+	/* The maximum number of outputs in a group, unless they belong to one file; 0:
+	 * COMMIT_GROUP_OUTPUTS. */
+	size_t group_outputs;
 	commit_done_fn *done;
 	void *data; /* for done */
 	/* For how long a group waits for the followers of its files; -1: without limit. */

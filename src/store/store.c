@@ -72,6 +72,8 @@ static const char *reason_of(int sys_errno)
 		return "a file or a link has the folder's name";
 	case ENODATA:
 		return "the picture is shorter than was said";
+	case EMFILE:
+		return "too many open files; raise their limit (ulimit -n)";
 	default:
 		text = strerrordesc_np(sys_errno);
 		return text ? text : "unknown error";
@@ -96,6 +98,8 @@ static enum published store_refuse(const char *step, bool is_in_root,
 	case EIO:
 	case ENODEV:
 	case ENOTCONN: /* a FUSE server that died */
+	case EMFILE:
+	case ENFILE:
 		return PLACE_REFUSED;
 	case EACCES:
 	case EPERM:

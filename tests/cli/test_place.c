@@ -173,16 +173,51 @@ TEST(system_faults, a_limit_on_file_sizes_fails_only_larger_outputs)
 	fixture_leave();
 }
 
+/* Write 12 images, and return how many of them a run under a limit on open files has done. "inherited" files
+ * are open in the shell, and so in the program. */
+static int done_under_limit(unsigned limit, unsigned inherited, struct ended *ret_ended)
+{
+	const char *names;
+	int n = 0;
+
+	REQUIRE(run("rm -rf out").status == 0);
+	*ret_ended = run(
+		"for i in $(seq %u); do exec {fd}< /dev/null; done; ulimit -n %u; exec pixpool "
+		"resize -s 32 -j 2 in -o out --report r --progress none",
+		inherited, limit);
+	names = tree("out");
+	for (const char *c = names; (c = strstr(c, ".jpg jpeg 32x21\n")); c++)
+		n++;
+	return n;
+}
+
 TEST(system_faults, a_batch_runs_with_few_descriptors_or_names_the_limit)
 {
-	struct ended ended;
+	static const struct {
+		unsigned inherited, limit;
+	} cases[] = {{0, 5},    {0, 7},    {0, 10},    {0, 16},   {0, 20},  {0, 24},
+	             {0, 30},   {0, 40},   {0, 64},    {35, 64},  {40, 64}, {50, 64},
+	             {90, 128}, {95, 128}, {100, 128}, {120, 128}};
 
 	fixture_enter();
-	sample("lake.jpg", "in/a.jpg");
-	EXPECT_EQ(run("ulimit -n 64; pixpool resize -s 32 -j 2 in -o out").status, 0);
-	ended = run("ulimit -n 10; pixpool resize -s 32 -j 2 in -o out2");
-	EXPECT(ended.status != 0 && ended.status < 128);
-	EXPECT(ended.err[0] != 0);
+	for (int i = 0; i < 12; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "in/%d.jpg", i);
+		sample("lake.jpg", path);
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ended ended;
+		int n = done_under_limit(cases[i].limit, cases[i].inherited, &ended);
+
+		EXPECT(n == 12 ? ended.status == 0
+		               : ended.status == 2 && strstr(ended.err, "(ulimit -n)"),
+		       "%u of %u inherited: %d done, status %d: %s", cases[i].inherited,
+		       cases[i].limit, n, ended.status, ended.err);
+		EXPECT(n == 12 || cases[i].limit - cases[i].inherited < 32,
+		       "%u of %u inherited: %s", cases[i].inherited, cases[i].limit,
+		       ended.err);
+	}
 	fixture_leave();
 }
 

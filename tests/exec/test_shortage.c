@@ -364,7 +364,7 @@ TEST(shortage, a_child_of_the_program_needs_a_zygote_of_its_own)
 
 static void leave_few_descriptors(void)
 {
-	setrlimit(RLIMIT_NOFILE, &(const struct rlimit){12, 12});
+	setrlimit(RLIMIT_NOFILE, &(const struct rlimit){8, 8});
 }
 
 static bool the_zygote_reports_why_it_fails(void)
@@ -373,7 +373,7 @@ static bool the_zygote_reports_why_it_fails(void)
 
 	pxp_zygote_stop();
 	leave_few_descriptors();
-	return pxp_zygote_start(&error) == PXP_ESYS && error.sys_errno == EINVAL &&
+	return pxp_zygote_start(&error) == PXP_ESYS && error.sys_errno == EMFILE &&
 	       create_and_destroy() == PXP_ESTATE && count_children() == 0;
 }
 

@@ -83,6 +83,7 @@ static bool run_with(const char *fault, int *ret_status)
 	       count_outputs());
 	if (ended.status == 0)
 		EXPECT_EQ(n_ok, N_IMAGES);
+	EXPECT(count_lines("oo many open files") == 0, "%s: an image was blamed", fault);
 	return access("hits", F_OK) == 0;
 }
 

@@ -132,8 +132,8 @@ static struct shared_slots *map_slots(int fd)
  * before 3, which may be the fork server's /dev/null. */
 static void arrange_descriptors(int null, int socket, int log)
 {
-	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 16);
-	int high_log = fcntl(log, F_DUPFD_CLOEXEC, 16);
+	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, WORKER_SOCKET + 1);
+	int high_log = fcntl(log, F_DUPFD_CLOEXEC, WORKER_SOCKET + 1);
 
 	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(high_log, 2) < 0 ||
 	    dup3(high_socket, WORKER_SOCKET, O_CLOEXEC) < 0)

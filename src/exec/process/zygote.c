@@ -70,10 +70,10 @@ static struct {
  * they are moved down. Returns false with errno. */
 static bool leave_terminal(int control, int main_pidfd)
 {
-	int high_control = fcntl(control, F_DUPFD_CLOEXEC, 16);
-	int high_pidfd = fcntl(main_pidfd, F_DUPFD_CLOEXEC, 16);
+	int high_control = fcntl(control, F_DUPFD_CLOEXEC, MAIN_PIDFD + 1);
+	int high_pidfd = fcntl(main_pidfd, F_DUPFD_CLOEXEC, MAIN_PIDFD + 1);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int high_null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, 16);
+	int high_null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, MAIN_PIDFD + 1);
 
 	setsid();
 	prctl(PR_SET_NAME, "pxp-zygote");
