@@ -13,20 +13,26 @@
 
 enum { TEXT_BYTES = 64 * 1024 };
 
-/* Read a whole small file. False if it cannot be read. */
-static bool read_text(const char *path, char *text, size_t n_text)
+/* Read a whole small file. It is not read to the stack, which may be small. NULL if it cannot be read; the
+ * caller frees the text. */
+static char *read_text(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = fd >= 0 ? malloc(TEXT_BYTES) : NULL;
 	size_t n = 0;
-	ssize_t got = 0;
+	ssize_t got = text ? 0 : -1;
 
-	if (fd < 0)
-		return false;
-	while (n < n_text - 1 && (got = read(fd, text + n, n_text - 1 - n)) > 0)
+	while (text && n < TEXT_BYTES - 1 &&
+	       (got = read(fd, text + n, TEXT_BYTES - 1 - n)) > 0)
 		n += (size_t)got;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
+	if (got < 0) {
+		free(text);
+		return NULL;
+	}
 	text[n] = 0;
-	return got >= 0;
+	return text;
 }
 
 static bool find_number(const char *text, const char *key, uint64_t *ret_number)
@@ -46,14 +52,15 @@ static bool find_number(const char *text, const char *key, uint64_t *ret_number)
 bool cgroup_read_number(const char *folder, const char *name, const char *key,
                         uint64_t *ret_number)
 {
-	char path[2 * PATH_MAX], text[TEXT_BYTES];
+	char path[2 * PATH_MAX], *text;
+	bool is_found;
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	if (!read_text(path, text, sizeof(text)))
-		return false;
-	if (!key && (text[0] < '0' || text[0] > '9'))
-		return false;
-	return find_number(text, key ? key : "", ret_number);
+	text = read_text(path);
+	is_found = text && (key || (text[0] >= '0' && text[0] <= '9')) &&
+	           find_number(text, key ? key : "", ret_number);
+	free(text);
+	return is_found;
 }
 
 /* ---- where a group's files are ---- */
@@ -139,19 +146,14 @@ static bool find_mount(char *text, const char *controller, bool is_v2, char **re
 	return false;
 }
 
-static bool find_group(const char *root, const char *controller, bool is_v2,
-                       struct cgroup *ret_group)
+/* Find the group in the texts of /proc/self/cgroup and /proc/self/mountinfo, which are changed. */
+static bool find_folder(char *groups, char *mounts, const char *root,
+                        const char *controller, bool is_v2, struct cgroup *ret_group)
 {
-	char name[PATH_MAX], groups[TEXT_BYTES], mounts[TEXT_BYTES];
 	char *path, *top, *mount;
 	size_t n_top;
 
-	snprintf(name, sizeof(name), "%s/proc/self/cgroup", root);
-	if (!read_text(name, groups, sizeof(groups)) ||
-	    !find_path(groups, controller, is_v2, &path))
-		return false;
-	snprintf(name, sizeof(name), "%s/proc/self/mountinfo", root);
-	if (!read_text(name, mounts, sizeof(mounts)) ||
+	if (!find_path(groups, controller, is_v2, &path) ||
 	    !find_mount(mounts, controller, is_v2, &top, &mount))
 		return false;
 
@@ -168,6 +170,23 @@ static bool find_group(const char *root, const char *controller, bool is_v2,
 	ret_group->n_mount = strlen(root) + strlen(mount);
 	return (size_t)snprintf(ret_group->folder, sizeof(ret_group->folder), "%s%s%s",
 	                        root, mount, path) < sizeof(ret_group->folder);
+}
+
+static bool find_group(const char *root, const char *controller, bool is_v2,
+                       struct cgroup *ret_group)
+{
+	char name[PATH_MAX], *groups, *mounts;
+	bool is_found;
+
+	snprintf(name, sizeof(name), "%s/proc/self/cgroup", root);
+	groups = read_text(name);
+	snprintf(name, sizeof(name), "%s/proc/self/mountinfo", root);
+	mounts = read_text(name);
+	is_found = groups && mounts &&
+	           find_folder(groups, mounts, root, controller, is_v2, ret_group);
+	free(groups);
+	free(mounts);
+	return is_found;
 }
 
 /* Visit the group, then its ancestors. */
@@ -214,16 +233,17 @@ uint64_t cgroup_oom_kills(void)
 /* Lower *data, 0 for no quota, to the group's quota. */
 static void lower_to_quota(const struct cgroup *group, void *data)
 {
-	char path[2 * PATH_MAX], text[128], *rest;
-	uint64_t quota, period, *minimum = data;
+	char path[2 * PATH_MAX], *text, *rest;
+	uint64_t quota = 0, period = 0, *minimum = data;
 
 	if (group->is_v2) {
 		snprintf(path, sizeof(path), "%s/cpu.max", group->folder);
-		if (!read_text(path, text, sizeof(text)) || text[0] < '0' ||
-		    text[0] > '9')
-			return;
-		quota = strtoull(text, &rest, 10);
-		period = strtoull(rest, NULL, 10);
+		text = read_text(path);
+		if (text && text[0] >= '0' && text[0] <= '9') {
+			quota = strtoull(text, &rest, 10);
+			period = strtoull(rest, NULL, 10);
+		}
+		free(text);
 	} else if (!cgroup_read_number(group->folder, "cpu.cfs_quota_us", NULL, &quota) ||
 	           !cgroup_read_number(group->folder, "cpu.cfs_period_us", NULL,
 	                               &period)) {

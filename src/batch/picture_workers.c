@@ -219,6 +219,34 @@ static int64_t timeout_ms_of(uint64_t n_pixels)
 /* Set in the fork server, and inherited by its workers. */
 static bool reads_fonts;
 
+/*
+ * Remove the variables that change how libraries behave: some make them write files (VIPS_PROFILE), end at
+ * a warning (G_DEBUG), or start threads. Those that only say where files are found stay.
+ */
+static void clean_environment(void)
+{
+	static const char *const prefixes[] = {
+		"VIPS_", "IM_",     "G_DEBUG=",      "G_MESSAGES_DEBUG=",
+		"GIO_",  "ORC_",    "OMP_",          "GOMP_",
+		"RSVG_", "PANGO_",  "CAIRO_",        "FC_DEBUG=",
+		"AOM_",  "MAGICK_", "MALLOC_TRACE=",
+	};
+	char **at = environ;
+
+	while (at && *at) {
+		bool is_removed = false;
+		char *name;
+
+		for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+			is_removed |= strncmp(*at, prefixes[i], strlen(prefixes[i])) == 0;
+		name = is_removed ? strndup(*at, strcspn(*at, "=")) : NULL;
+		/* The next variable takes the place of one that is removed. */
+		if (!name || unsetenv(name) != 0)
+			at++;
+		free(name);
+	}
+}
+
 static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *ret_error)
 {
 	struct picture_guard guard;
@@ -231,6 +259,7 @@ static enum pxp_status prepare(const void *bytes, size_t n, struct pxp_error *re
 		picture_distrust_inputs();
 	picture_set_drawing((enum picture_drawing)guard.drawing);
 	reads_fonts = guard.drawing == DRAWING_HERE;
+	clean_environment();
 	lockdown_prepare(&guard.lockdown);
 	return PXP_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/cgroup.h"
 
 #include <stdio.h>
+#include <sys/sysinfo.h>
 
 /* Lower *data to what the group's limit leaves. Page cache that was not used lately is free. */
 static void lower_to_free(const struct cgroup *group, void *data)
@@ -27,6 +28,16 @@ static void lower_to_free(const struct cgroup *group, void *data)
 		*minimum = limit;
 }
 
+/* Without /proc: what is free, and buffers. Page cache cannot be told from other memory. */
+static uint64_t free_memory_of_kernel(void)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info) != 0)
+		return UINT64_MAX;
+	return ((uint64_t)info.freeram + info.bufferram) * info.mem_unit;
+}
+
 uint64_t machine_free_memory(const char *root)
 {
 	char folder[PATH_MAX];
@@ -35,6 +46,8 @@ uint64_t machine_free_memory(const char *root)
 	snprintf(folder, sizeof(folder), "%s/proc", root);
 	if (cgroup_read_number(folder, "meminfo", "MemAvailable:", &kib))
 		minimum = kib * 1024;
+	else if (root[0] == 0)
+		minimum = free_memory_of_kernel();
 	cgroup_each(root, "memory", lower_to_free, &minimum);
 	return minimum;
 }

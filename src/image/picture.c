@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* A buffer that grew beyond this for one huge file is freed after it. */
@@ -27,6 +28,7 @@ struct picture_worker {
 	uint8_t *bytes;
 	size_t n_bytes;
 	struct picture_header header; /* of the present picture */
+	uint64_t max_file; /* RLIMIT_FSIZE, which cannot be asked for in the sandbox */
 };
 
 /*
@@ -62,7 +64,15 @@ bool picture_preload(struct failure *ret_failure)
 
 struct picture_worker *picture_worker_create(void)
 {
-	return calloc(1, sizeof(struct picture_worker));
+	struct picture_worker *worker = calloc(1, sizeof(*worker));
+	struct rlimit limit;
+
+	if (!worker)
+		return NULL;
+	worker->max_file = UINT64_MAX;
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		worker->max_file = limit.rlim_cur;
+	return worker;
 }
 
 void picture_worker_destroy(struct picture_worker *worker)
@@ -345,11 +355,25 @@ static uint64_t count_pixels(const struct picture_job *job, const struct source 
 	return n_pixels;
 }
 
+/* Whether the outputs have become as long as they may: then the encoder failed because of that. */
+static bool is_too_long(const struct picture_job *job)
+{
+	uint64_t n = (uint64_t)lseek(job->output, 0, SEEK_END);
+
+	return (job->max_output > 0 && n >= job->max_output) || n >= job->max_file;
+}
+
+/* An inherited limit on file sizes is no property of the picture, and its failure is not remembered. */
 static bool fail_of_length(const struct picture_job *job, struct failure *ret_failure)
 {
-	return failure_set(ret_failure, FAIL_TOO_BIG,
-	                   "encode: the output is over %ju bytes",
-	                   (uintmax_t)job->max_output);
+	if (job->max_output > 0 && job->max_output <= job->max_file)
+		return failure_set(ret_failure, FAIL_TOO_BIG,
+		                   "encode: the output is over %ju bytes",
+		                   (uintmax_t)job->max_output);
+	return failure_set(ret_failure, FAIL_IO,
+	                   "publish: the output is over %ju bytes, the limit on file "
+	                   "sizes (ulimit -f)",
+	                   (uintmax_t)job->max_file);
 }
 
 /* Encode an output at the end of the memfd. */
@@ -367,7 +391,7 @@ static bool encode(const struct picture_job *job, const struct planned_output *p
 	ret_out->height = rendering->size.height;
 	is_done = planned->encoder->encode(rendering, recipe, job->output, ret_failure);
 	n_after = lseek(job->output, 0, SEEK_END);
-	if (!is_done && job->max_output && n_after >= (off_t)job->max_output)
+	if (!is_done && is_too_long(job))
 		return fail_of_length(job, ret_failure);
 	if (!is_done)
 		return false;
@@ -385,7 +409,7 @@ static bool add_metadata(const struct picture_job *job, const struct source *sou
 {
 	if (picture_metadata_write(source, recipe, facts, job->output, out, ret_failure))
 		return true;
-	if (job->max_output && lseek(job->output, 0, SEEK_END) >= (off_t)job->max_output)
+	if (is_too_long(job))
 		return fail_of_length(job, ret_failure);
 	return false;
 }
@@ -526,6 +550,7 @@ bool picture_run(struct picture_worker *worker, const struct picture_job *asked,
 	const struct picture_job *job = &sized;
 	bool is_done;
 
+	sized.max_file = worker->max_file;
 	memset(ret_answer, 0, sizeof(*ret_answer));
 	if (!check_job(job, &ret_answer->failure) ||
 	    !find_size(&sized, &ret_answer->failure))

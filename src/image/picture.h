@@ -111,6 +111,7 @@ struct picture_job {
 	int output; /* an empty memfd, for all outputs */
 	/* The largest file that this process may write (EFBIG beyond); 0: no limit. */
 	uint64_t max_output;
+	uint64_t max_file; /* likewise, inherited; picture_run() fills it in */
 	/* Called with the memory that the picture needs in this process: before the input
 	 * is read, and again when the need turns out to be larger. It waits until the
 	 * memory is available; false with a failure when it never will be. May be NULL. */

@@ -143,7 +143,7 @@ static bool write_at(int file, const uint8_t *bytes, size_t n, off_t at)
 /* Move n bytes of a file from one place to another; the two may overlap. */
 static bool move_bytes(int file, off_t from, off_t to, uint64_t n)
 {
-	enum { STEP = 64 << 10 };
+	enum { STEP = 16 << 10 };
 	uint8_t step[STEP];
 	bool is_up = to > from;
 	uint64_t n_done = 0;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -104,6 +105,14 @@ static bool is_damage(int code)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_FORMAT;
 }
 
+/* Whether a write may have failed because a file is over RLIMIT_FSIZE: SQLite does not keep the errno. */
+static bool has_size_limit(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 /* The result for an SQLite code that is no sign of damage. STATE_NONE: no database can work
  * here. */
 static enum state_result result_of(int code)
@@ -125,7 +134,7 @@ static enum state_result result_of(int code)
 		                       code == SQLITE_IOERR_UNLOCK ||
 		                       code == SQLITE_IOERR_CHECKRESERVEDLOCK ||
 		                       code == SQLITE_IOERR_SHMOPEN ||
-		                       code == SQLITE_IOERR_SHMMAP
+		                       code == SQLITE_IOERR_SHMMAP || has_size_limit()
 		               ? STATE_NONE
 		               : STATE_PLACE;
 	default:
@@ -135,8 +144,12 @@ static enum state_result result_of(int code)
 
 static void say_why(struct failure *failure, sqlite3 *database, const char *path)
 {
-	failure_set(failure, FAIL_IO, "the state %s cannot be used: %s", path,
-	            database ? sqlite3_errmsg(database) : "out of memory");
+	bool is_limited = database && has_size_limit() &&
+	                  (sqlite3_errcode(database) & 0xff) == SQLITE_IOERR;
+
+	failure_set(failure, FAIL_IO, "the state %s cannot be used: %s%s", path,
+	            database ? sqlite3_errmsg(database) : "out of memory",
+	            is_limited ? " (file sizes are limited by ulimit -f)" : "");
 }
 
 /* Lock the database for this run. If another run has it, wait as options->wait says. */

@@ -2,6 +2,7 @@
 #include "cli_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -252,3 +253,102 @@ TEST(system_faults, few_descriptors_reduce_the_number_of_workers_and_fail_no_ima
 	EXPECT(strstr(ended.err, "60 images: 60 done"));
 	fixture_leave();
 }
+
+TEST(system_faults,
+     an_output_over_the_limit_on_file_sizes_fails_with_the_name_of_the_limit)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	/* The database of the state is over the limit, too. In this shell, a unit is 512 bytes. */
+	ended = run("ulimit -f 8; pixpool resize -s 600 -q 95 in -o out --report r");
+	EXPECT_EQ(ended.status, 1);
+	EXPECT(strstr(records("r"), "'status':'failed','class':'io',"), "%s",
+	       records("r"));
+	EXPECT(strstr(run("cat r").out, "the limit on file sizes (ulimit -f)"), "%s",
+	       run("cat r").out);
+	EXPECT_STR(tree("out"), "");
+	/* It is not remembered as a fault of the picture. */
+	EXPECT_EQ(run("pixpool resize -s 600 -q 95 in -o out --report r").status, 0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 600x400\n");
+	fixture_leave();
+}
+
+TEST(system_faults, a_batch_runs_with_a_stack_of_128_kib)
+{
+#ifdef PIXPOOL_SANITIZE
+	SKIP("the frames of sanitizers are larger");
+#endif
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	sample("balloon.png", "in/b.png");
+	EXPECT_EQ(run("ulimit -s 128; pixpool resize -s 32 in -o out").status, 0);
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nb.png png 32x32\n");
+	fixture_leave();
+}
+
+/* Run a command in a name space of mounts, with an empty folder mounted at path. False: not possible here. */
+static bool run_without(const char *path, const char *command, struct ended *ret_ended)
+{
+	const char *as = geteuid() == 0 ? "" : "-r ";
+
+	*ret_ended = run("unshare %s-m mount -t tmpfs none /mnt", as);
+	if (ret_ended->status != 0) {
+		scratch_skip("a mount over a system folder", ret_ended->err);
+		return false;
+	}
+	*ret_ended = run("unshare %s-m sh -c 'mount -t tmpfs none %s && exec %s'", as,
+	                 path, command);
+	return true;
+}
+
+TEST(system_faults, a_batch_and_its_memory_limit_do_not_need_proc)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	if (run_without("/proc", "pixpool info", &ended)) {
+		const char *memory = strstr(ended.out, "MiB for all processes");
+
+		REQUIRE(memory, "%s", ended.out);
+		while (memory > ended.out && memory[-1] != '\n')
+			memory--;
+		EXPECT(strtoull(strpbrk(memory, "0123456789"), NULL, 10) < 1 << 24, "%s",
+		       memory);
+		run_without("/proc", "pixpool resize -s 32 in -o out", &ended);
+		EXPECT_EQ(ended.status, 0);
+		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	}
+	fixture_leave();
+}
+
+TEST(system_faults, a_missing_dev_null_is_named)
+{
+	struct ended ended;
+
+	fixture_enter();
+	if (run_without("/dev", "pixpool info", &ended)) {
+		EXPECT_EQ(ended.status, 2);
+		EXPECT_STR(ended.err, "pixpool: cannot open /dev/null for the zygote: No "
+		                      "such file or directory\n");
+	}
+	fixture_leave();
+}
+
+#ifdef PIXPOOL_VIPS
+TEST(system_faults, variables_of_libraries_make_no_file_and_fail_no_image)
+{
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("cd in && env VIPS_PROFILE=1 VIPS_LEAK=1 VIPS_CONCURRENCY=99 "
+	              "G_DEBUG=fatal-warnings OMP_NUM_THREADS=9 pixpool resize -s 32 "
+	              "--sandbox off --engine vips a.jpg -o ../out")
+	                  .status,
+	          0);
+	EXPECT_STR(tree("in"), "a.jpg jpeg 640x427\n");
+	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
+	fixture_leave();
+}
+#endif

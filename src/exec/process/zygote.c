@@ -68,12 +68,11 @@ static struct {
 
 /* Any of the descriptors 0 to 4 may be closed, or be one of ours. So they are moved up before
  * they are moved down. Returns false with errno. */
-static bool leave_terminal(int control, int main_pidfd)
+static bool leave_terminal(int control, int main_pidfd, int null)
 {
 	int high_control = fcntl(control, F_DUPFD_CLOEXEC, MAIN_PIDFD + 1);
 	int high_pidfd = fcntl(main_pidfd, F_DUPFD_CLOEXEC, MAIN_PIDFD + 1);
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int high_null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, MAIN_PIDFD + 1);
+	int high_null = fcntl(null, F_DUPFD_CLOEXEC, MAIN_PIDFD + 1);
 
 	setsid();
 	prctl(PR_SET_NAME, "pxp-zygote");
@@ -184,13 +183,13 @@ static void end_fork_servers(void)
 		kill(0, SIGKILL);
 }
 
-_Noreturn static void zygote_main(int control, int main_pidfd)
+_Noreturn static void zygote_main(int control, int main_pidfd, int null)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
 	signals_reset(NULL, 0);
-	if (!leave_terminal(control, main_pidfd))
+	if (!leave_terminal(control, main_pidfd, null))
 		send_ready(control, errno);
 	/* If we are stopped, the end of the main process continues us. */
 	prctl(PR_SET_PDEATHSIG, SIGCONT);
@@ -290,8 +289,8 @@ static int await_ready(int control)
 	return ready.sys_errno;
 }
 
-/* Fork the zygote. It watches a pidfd that we open before: it could open one too late. */
-static bool fork_zygote(void)
+/* Fork the zygote. It watches a pidfd that we open before: it could open one too late. null is /dev/null. */
+static bool fork_zygote(int null)
 {
 	int main_pidfd = pidfd_open(getpid(), 0), ends[2] = {-1, -1}, sys_errno;
 	pid_t pid = -1;
@@ -299,7 +298,7 @@ static bool fork_zygote(void)
 	if (main_pidfd >= 0 && channel_pair(ends))
 		pid = fork();
 	if (pid == 0)
-		zygote_main(ends[1], main_pidfd);
+		zygote_main(ends[1], main_pidfd, null);
 	fd_close(&ends[1]);
 	fd_close(&main_pidfd);
 	if (pid < 0) {
@@ -327,6 +326,9 @@ static bool has_died(void)
 
 enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 {
+	bool is_started;
+	int null;
+
 	if (!is_owner())
 		disown_zygote();
 	if (zygote.control >= 0 && !has_died())
@@ -339,7 +341,12 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 		                "the zygote must start before the process has threads");
 	if (zygote.control >= 0)
 		end_zygote();
-	if (!fork_zygote())
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return pxp_fail_errno(ret_error, "cannot open /dev/null for the zygote");
+	is_started = fork_zygote(null);
+	fd_close(&null);
+	if (!is_started)
 		return pxp_fail_errno(ret_error, "cannot start the zygote");
 	return PXP_OK;
 }
@@ -364,7 +371,8 @@ enum pxp_status pxp_zygote_stop(void)
 static int request_fork_server(const struct fork_server_frame *request,
                                const void *init_bytes, int control, pid_t *ret_pid)
 {
-	_Alignas(16) char buffer[FRAME_MAX_BYTES];
+	/* Not on the stack, which may be small. */
+	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct process_frame answer;
 	struct frame frame;
 
