@@ -891,20 +891,11 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 static bool has_one_name(const struct file *file)
 {
 	const char *suffix = file->batch->options->backup_suffix;
-	struct stat backup;
-	char *name = NULL;
-	bool is_backup;
 
-	if (file->stat.st_nlink != 2 || !suffix)
-		return file->stat.st_nlink <= 1;
-	if (asprintf(&name, "%s%s", file->own_name, suffix) < 0)
-		return false;
-	is_backup = fstatat(file->original.folder, name, &backup, AT_SYMLINK_NOFOLLOW) ==
-	                    0 &&
-	            backup.st_dev == file->stat.st_dev &&
-	            backup.st_ino == file->stat.st_ino;
-	free(name);
-	return is_backup;
+	return file->stat.st_nlink <= 1 ||
+	       (file->stat.st_nlink == 2 && suffix &&
+	        store_backup(file->original.folder, file->own_name, suffix) ==
+	                BACKUP_LEFT);
 }
 
 /* Check an input that its output replaces. False with the file's failure. */

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,29 +249,15 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	return verdict;
 }
 
-/* Whether the original of an input has a backup. A link to the input itself is none: a run that was killed
- * has left it. */
-static bool has_backup(const struct history_input *input, const char *suffix)
-{
-	struct stat st;
-	char *name = NULL;
-	bool has;
-
-	if (!suffix || asprintf(&name, "%s%s", input->name, suffix) < 0)
-		return false;
-	has = fstatat(input->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	      (st.st_dev != input->stat.st_dev || st.st_ino != input->stat.st_ino);
-	free(name);
-	return has;
-}
-
 /* Decide about an input that its output replaces: its own stamp says whether it is an output already. */
 static enum verdict decide_in_place(struct history *history, struct history_input *input,
                                     const struct variant *variant,
                                     struct known_output *known)
 {
 	const struct history_options *options = &history->options;
-	bool backed_up = has_backup(input, variant->rule->backup_suffix);
+	const char *suffix = variant->rule->backup_suffix;
+	bool backed_up = suffix &&
+	                 store_backup(input->folder, input->name, suffix) == BACKUP_TAKEN;
 	struct found found;
 	struct freshness freshness = {
 		.redo = options->redo,

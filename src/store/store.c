@@ -213,7 +213,7 @@ struct output {
 	char temp[TEMP_NAME_BYTES]; /* its hidden name; "": none */
 	char old[TEMP_NAME_BYTES]; /* the hidden name of the file that it replaced; "": none */
 	bool has_stamp;
-	bool has_backup; /* the backup's name has been linked to the old file */
+	bool has_backup; /* the backup has been made */
 	int dates_errno; /* why the dates could not be set; 0: they could, or need not */
 };
 
@@ -617,53 +617,151 @@ static enum published rename_new(struct output *output, struct failure *failure)
 }
 
 /* The name of the backup. The caller frees it. NULL when memory ran out. */
-static char *name_of_backup(const struct output *output)
+static char *name_of_backup(const char *name, const char *suffix)
 {
 	char *backup;
 
-	return asprintf(&backup, "%s%s", output->name, output->backup_suffix) < 0
-	               ? NULL
-	               : backup;
+	return asprintf(&backup, "%s%s", name, suffix) < 0 ? NULL : backup;
+}
+
+/* Whether files of a folder can be linked: tried with this one. */
+static bool can_link(int folder, const char *name)
+{
+	char temp[TEMP_NAME_BYTES];
+
+	make_temp_name(temp);
+	if (linkat(folder, name, folder, temp, 0) == 0) {
+		unlinkat(folder, temp, 0);
+		return true;
+	}
+	return !has_no_links();
+}
+
+static bool has_same_bytes(int folder, const char *name, const char *other, uint64_t n)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int a = openat(folder, name, flags), b = openat(folder, other, flags);
+	char of_a[4096], of_b[sizeof(of_a)];
+	uint64_t at = 0;
+
+	while (a >= 0 && b >= 0 && at < n) {
+		size_t part = n - at < sizeof(of_a) ? (size_t)(n - at) : sizeof(of_a);
+
+		if (fd_pread_full(a, of_a, part, (off_t)at) != (ssize_t)part ||
+		    fd_pread_full(b, of_b, part, (off_t)at) != (ssize_t)part ||
+		    memcmp(of_a, of_b, part) != 0)
+			break;
+		at += part;
+	}
+	fd_close(&a);
+	fd_close(&b);
+	return at == n;
+}
+
+enum backup store_backup(int folder, const char *name, const char *suffix)
+{
+	char *backup = name_of_backup(name, suffix);
+	enum backup is = BACKUP_TAKEN;
+	struct stat st, of_backup;
+
+	if (!backup)
+		return BACKUP_TAKEN;
+	if (fstatat(folder, backup, &of_backup, AT_SYMLINK_NOFOLLOW) != 0)
+		is = BACKUP_NONE;
+	else if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	         S_ISREG(of_backup.st_mode) &&
+	         ((st.st_dev == of_backup.st_dev && st.st_ino == of_backup.st_ino) ||
+	          (st.st_size == of_backup.st_size &&
+	           has_same_bytes(folder, name, backup, (uint64_t)st.st_size) &&
+	           !can_link(folder, name))))
+		is = BACKUP_LEFT;
+	free(backup);
+	return is;
+}
+
+static enum published output_name(struct output *output, bool is_durable,
+                                  struct failure *ret_failure);
+static void output_end(struct output *output);
+
+/* Copy the old file to the backup's name, where files cannot be linked. */
+static enum published copy_backup(const struct output *output, const char *backup,
+                                  bool is_durable, struct failure *failure)
+{
+	const struct stat *expected = output->expected;
+	const struct timespec dates[2] = {expected->st_atim, expected->st_mtim};
+	int original = openat(output->folder, output->name,
+	                      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct output copy = {
+		.folder = output->folder,
+		.name = backup,
+		.content = original,
+		.n_bytes = (size_t)expected->st_size,
+		.dates = dates,
+		.without = output->without,
+	};
+	enum published result;
+
+	if (original < 0)
+		return refuse(output, failure, "keep a backup");
+	output_begin(&copy);
+	result = output_write(&copy, failure);
+	/* What a link would have had: no more than the file system takes. */
+	if (result == PUBLISHED)
+		(void)!attributes_copy(copy.fd, original);
+	if (result == PUBLISHED && is_durable)
+		result = output_sync(&copy, failure);
+	if (result == PUBLISHED)
+		result = output_name(&copy, is_durable, failure);
+	output_end(&copy);
+	fd_close(&original);
+	return result;
 }
 
 /*
- * Link the backup's name to the old file, before the old file loses its name: so a process that is
- * killed at any moment leaves no original under a hidden name alone. A file that has the backup's name
- * is never replaced; the link that a killed process left is the same file. Where links are not
- * possible, output_settle() renames the old file.
+ * Make the backup before the old file loses its name: a second link to it, or a copy where files cannot be
+ * linked. So a process that is killed at any moment leaves no original under a hidden name alone. A file
+ * that has the backup's name is never replaced, but a killed process may have left it.
  */
-static enum published link_backup(struct output *output, struct failure *failure)
+static enum published make_backup(struct output *output, bool is_durable,
+                                  struct failure *failure)
 {
-	char *backup = output->backup_suffix ? name_of_backup(output) : NULL;
 	int folder = output->folder;
 	enum published result = PUBLISHED;
-	struct stat st;
+	char *backup;
 
+	if (!output->backup_suffix)
+		return PUBLISHED;
+	backup = name_of_backup(output->name, output->backup_suffix);
 	if (!backup)
-		return output->backup_suffix ? refuse(output, failure, "keep a backup")
-		                             : PUBLISHED;
+		return refuse(output, failure, "keep a backup");
 	errno = EPERM;
-	if (!(output->without & WITHOUT_LINKS) &&
-	    linkat(folder, output->name, folder, backup, 0) == 0)
-		output->has_backup = true;
-	else if (errno != EEXIST && !has_no_links())
-		result = refuse(output, failure, "keep a backup");
-	else if (fstatat(folder, backup, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		output->has_backup = is_unchanged(&st, output->expected);
-		if (!output->has_backup) {
-			failure_set(failure, FAIL_EXISTS,
-			            "publish: cannot keep a backup: %s exists", backup);
-			result = REFUSED;
-		}
+	if ((output->without & WITHOUT_LINKS) ||
+	    linkat(folder, output->name, folder, backup, 0) != 0) {
+		if (errno != EEXIST && !has_no_links())
+			result = refuse(output, failure, "keep a backup");
+		else if (store_backup(folder, output->name, output->backup_suffix) ==
+		         BACKUP_NONE)
+			result = copy_backup(output, backup, is_durable, failure);
+		else if (store_backup(folder, output->name, output->backup_suffix) !=
+		         BACKUP_LEFT)
+			result = IN_THE_WAY;
 	}
+	if (result == IN_THE_WAY) {
+		failure_set(failure, FAIL_EXISTS,
+		            "publish: cannot keep a backup: %s exists", backup);
+		result = REFUSED;
+	}
+	output->has_backup = result == PUBLISHED;
 	free(backup);
 	return result;
 }
 
-/* Remove the link of the backup: the old file has its name again. */
-static void unlink_backup(struct output *output)
+/* Remove the backup: the old file has its name again. */
+static void remove_backup(struct output *output)
 {
-	char *backup = output->has_backup ? name_of_backup(output) : NULL;
+	char *backup = output->has_backup
+	                       ? name_of_backup(output->name, output->backup_suffix)
+	                       : NULL;
 
 	if (backup)
 		unlinkat(output->folder, backup, 0);
@@ -675,24 +773,8 @@ static void unlink_backup(struct output *output)
  * Exchange the hidden file with the existing one, and check the old file afterwards: so it cannot
  * change between the check and the exchange. The old file is kept until the new one is durable.
  */
-/*
- * Before an exchange after which the hidden name has the only link to an original: give the file a hidden
- * name that no run removes, ".pixpool-<16 hex digits>.old". A failure costs only this protection.
- */
-static void protect_hidden(struct output *output)
-{
-	char name[TEMP_NAME_BYTES];
-
-	make_temp_name(name);
-	memcpy(strrchr(name, '.'), ".old", 5);
-	if (renameat(output->folder, output->temp, output->folder, name) == 0)
-		memcpy(output->temp, name, TEMP_NAME_BYTES);
-}
-
 static enum published exchange_expected(struct output *output, struct failure *failure)
 {
-	if (output->backup_suffix && !output->has_backup)
-		protect_hidden(output);
 	errno = EINVAL;
 	if ((output->without & WITHOUT_NOREPLACE) ||
 	    exchange(output, output->temp) != 0) {
@@ -700,12 +782,8 @@ static enum published exchange_expected(struct output *output, struct failure *f
 			return IN_THE_WAY;
 		if (!has_no_links())
 			return refuse(output, failure, "replace the file that is there");
-		/* The file system cannot exchange files. If the old file need not be kept, or is
-		 * kept already, rename: the check was only a moment ago. */
-		if (output->backup_suffix && !output->has_backup) {
-			errno = EOPNOTSUPP;
-			return refuse(output, failure, "keep a backup");
-		}
+		/* The file system cannot exchange files: rename, because the check was only a
+		 * moment ago. */
 		return rename_over(output, failure);
 	}
 	if (is_expected(output, output->temp)) {
@@ -718,21 +796,23 @@ static enum published exchange_expected(struct output *output, struct failure *f
 	               : refuse(output, failure, "put back the file that was there");
 }
 
-static enum published replace_expected(struct output *output, struct failure *failure)
+static enum published replace_expected(struct output *output, bool is_durable,
+                                       struct failure *failure)
 {
 	enum published result = is_expected(output, output->name)
-	                                ? link_backup(output, failure)
+	                                ? make_backup(output, is_durable, failure)
 	                                : IN_THE_WAY;
 
 	if (result != PUBLISHED)
 		return result;
 	result = exchange_expected(output, failure);
 	if (result != PUBLISHED)
-		unlink_backup(output);
+		remove_backup(output);
 	return result;
 }
 
-static enum published name_hidden(struct output *output, struct failure *failure)
+static enum published name_hidden(struct output *output, bool is_durable,
+                                  struct failure *failure)
 {
 	enum published result = close_file(output, failure);
 
@@ -742,7 +822,7 @@ static enum published name_hidden(struct output *output, struct failure *failure
 	case REPLACE_ANYTHING:
 		return rename_over(output, failure);
 	case REPLACE_THIS:
-		return replace_expected(output, failure);
+		return replace_expected(output, is_durable, failure);
 	case REPLACE_NOTHING:
 		break;
 	}
@@ -773,7 +853,7 @@ static enum published output_name(struct output *output, bool is_durable,
 				return result;
 		}
 	}
-	return name_hidden(output, ret_failure);
+	return name_hidden(output, is_durable, ret_failure);
 }
 
 /* Exchange the files again, so that the old file has its name, and remove ours. Where that fails, or
@@ -786,35 +866,15 @@ static void put_back(struct output *output)
 	    fstatat(output->folder, output->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    is_unchanged(&ours, &st) && exchange(output, output->old) == 0) {
 		drop_hidden(output, output->old);
-		unlink_backup(output);
+		remove_backup(output);
 	}
 	output->old[0] = 0;
 }
 
-/* Call this once the name is durable: remove the file that the output replaced, or rename it to
- * its backup's name. */
-static enum published output_settle(struct output *output, struct failure *ret_failure)
+/* Call this once the name is durable: remove the file that the output replaced. */
+static void output_settle(struct output *output)
 {
-	enum published result;
-	char *backup;
-	int done = -1;
-
-	if (!output->old[0] || !output->backup_suffix || output->has_backup) {
-		drop_hidden(output, output->old);
-		return PUBLISHED;
-	}
-	backup = name_of_backup(output);
-	if (backup)
-		done = renameat2(output->folder, output->old, output->folder, backup,
-		                 RENAME_NOREPLACE);
-	free(backup);
-	if (done == 0) {
-		output->old[0] = 0;
-		return PUBLISHED;
-	}
-	result = refuse(output, ret_failure, "keep a backup");
-	put_back(output);
-	return result;
+	drop_hidden(output, output->old);
 }
 
 /* Close the output. If it has no name yet, its file is deleted. If it was exchanged with the file that
@@ -1525,8 +1585,7 @@ static void publish_works(struct store *store, struct work *works, size_t n)
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (works[i].step == PUBLISHED)
-			works[i].step = output_settle(&works[i].output,
-			                              &works[i].asked->failure);
+			output_settle(&works[i].output);
 	}
 }
 

@@ -124,6 +124,18 @@ struct store_original {
 	const char *backup_suffix;
 };
 
+/* The file that has the name of a file and the suffix of backups. */
+enum backup {
+	BACKUP_NONE,
+	/* A run was killed after it made the backup, and before it replaced the file: it is another link to
+	 * the file or, where files cannot be linked, has the same bytes. */
+	BACKUP_LEFT,
+	BACKUP_TAKEN /* any other */
+};
+
+/* Look for the backup of a file in a folder. */
+enum backup store_backup(int folder, const char *name, const char *suffix);
+
 struct stamp;
 
 /* One output of a group, and its result. Everything is borrowed. */

@@ -21,130 +21,15 @@ scripted=$(realpath "$2")
 step=$3
 n_moments=$4
 
-skip() {
-	echo "skipped: $*"
-	exit 77
-}
-
-command -v strace > /dev/null || skip "there is no strace"
-strace -o /dev/null true 2> /dev/null || skip "strace may not trace here"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-wrong() {
-	echo "$point: $*" >&2
-	exit 1
-}
-
-mkdir -p template/sub
-for i in 0 1 2 3 4 5; do
-	folder=template
-	((i % 2)) && folder=template/sub
-	printf 'pixpool-scripted\nsize %d 2\n' $((2 + i)) > $folder/$i.png
-done
-find template -name '*.png' -exec chmod 640 {} + -exec touch -d '2020-01-01 00:00:00.123456' {} +
-point=before
-images=$(cd template && find . -name '*.png' | sort)
-facts_of() { # the facts of each image of a folder that must not change
-	(cd "$1" && find . -name '*.png' -printf '%p %m %T@ %s\n' | sort)
-}
-facts=$(facts_of template)
-
-# The three ways to write outputs: into a folder, in place with a backup, and without.
-arguments() {
-	case $way in
-	folder) echo "in -o out" ;;
-	backup) echo "in --in-place --backup .orig" ;;
-	in-place) echo "in --in-place --no-backup" ;;
-	esac
-}
-
-batch() { # PROGRAM REPORT: one run of the way
-	# shellcheck disable=SC2046
-	"${tracer[@]}" "$1" resize -s 9999 $(arguments) --sandbox off --progress none --report "$2" 2> said
-}
-
-# What a run has touched: a kill before its first change leaves everything as it was.
-tree_now() {
-	ls -d out first 2> /dev/null || true
-	find in -printf '%p %i %s %m %T@ %C@\n'
-}
-
-before=none
-begin() { # a fresh tree, unless the last run has touched nothing
-	[[ -d in && $(tree_now) == "$before" ]] && return
-	rm -rf in out first second
-	cp -a template in
-	before=$(tree_now)
-}
-
-made_in() { # the images that a report calls made
-	sed -n 's/.*"name":"\([^"]*\)".*"status":"ok".*/.\/\1/p' "$1" 2> /dev/null || true
-}
-
-# After the kill: prints the images that are not made yet. Each is whole or absent, old or new.
-missing_now() {
-	local image there
-
-	for image in $images; do
-		there=out/$image
-		[[ $way == folder ]] || there=in/$image
-		if [[ -e $there ]] && cmp -s "$there" "right-$way/$image"; then
-			continue
-		elif [[ $way == folder && -e $there && -s $there ]]; then
-			wrong "$there is not whole"
-		elif [[ $way != folder ]] && ! cmp -s "$there" "template/$image"; then
-			wrong "$there is neither the old nor the new file"
-		fi
-		echo "$image"
-	done
-}
-
-check_end() { # MISSING: the invariants after the second run
-	local image extra
-
-	for image in $images; do
-		case $way in
-		folder) cmp -s "out/$image" "right-$way/$image" || wrong "out/$image differs" ;;
-		*) cmp -s "in/$image" "right-$way/$image" || wrong "in/$image differs" ;;
-		esac
-		[[ $way != backup ]] || cmp -s "in/$image.orig" "template/$image" || wrong "in/$image.orig is not the original"
-	done
-	if [[ $way == folder ]]; then
-		[[ $(facts_of in) == "$facts" ]] || wrong "inputs have changed"
-		diff -r in template > said || wrong "inputs have changed: $(cat said)"
-		extra=$(find out in -type f ! -name '?.png' ! -name .pixpool.db)
-	else
-		extra=$(find in -type f ! -name '?.png' ! -name '?.png.orig')
-	fi
-	[[ -z $extra ]] || wrong "left over: $extra"
-	extra=$(comm -13 <(echo "$1") <(made_in second | sort))
-	[[ -z $extra ]] || wrong "made twice: $extra"
-}
-
-visit() { # PROGRAM: run it after a kill, and check
-	local missing
-
-	# The second run would be an undisturbed run.
-	[[ $(tree_now) != "$before" ]] || return 0
-	missing=$(missing_now)
-	tracer=()
-	batch "$1" second || wrong "the second run ended with status $?: $(cat said)"
-	check_end "$missing"
-}
+# shellcheck source=tests/fault/points.sh
+. "$(dirname "$(realpath "$0")")/points.sh"
 
 # ---- every system call of one thread ----
 
 for way in folder backup in-place; do
-	begin
-	tracer=()
-	batch "$stepped" first || skip "the program does not run on one thread: $(cat said)"
-	[[ $(made_in first | wc -l) == 6 ]] || wrong "an undisturbed run makes $(made_in first | wc -l) images"
-	if [[ $way == folder ]]; then cp -a out right-folder; else cp -a in "right-$way"; fi
-	begin
-	tracer=(strace -o trace)
-	batch "$stepped" first
+	undisturbed "$stepped"
 	# The call that starts the program is strace's.
 	sed -n '2,$s/^\([a-z0-9_]*\)(.*/\1/p' trace | sort | uniq -c > calls
 	n_in_trace=$(awk '{n += $1} END {print n}' calls)

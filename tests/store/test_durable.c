@@ -472,13 +472,22 @@ TEST(durable, an_original_is_backed_up_where_files_cannot_be_linked)
 	EXPECT_STR(scratch_text("out/a.jpg.orig"), "old");
 	EXPECT_EQ(n_names("out"), 2);
 
-	/* Neither exchange nor links: no backup is possible, so the file stays. */
+	/* Nor can they be exchanged. */
 	store->without |= WITHOUT_NOREPLACE;
 	expected = stat_of("out/a.jpg");
 	original.backup_suffix = ".2";
 	store_publish_group(store, &output, 1);
+	EXPECT_EQ(output.result, STORE_DONE);
+	EXPECT_STR(scratch_text("out/a.jpg.2"), "nnn");
+	EXPECT_EQ(stat_of("out/a.jpg.2").st_mtim.tv_nsec, expected.st_mtim.tv_nsec);
+	EXPECT_EQ(n_names("out"), 3);
+
+	expected = stat_of("out/a.jpg");
+	original.backup_suffix = ".orig";
+	store_publish_group(store, &output, 1);
 	EXPECT_EQ(output.result, STORE_FAILED);
-	EXPECT_EQ(n_names("out"), 2);
+	EXPECT_EQ(output.failure.class, FAIL_EXISTS);
+	EXPECT_EQ(n_names("out"), 3);
 	store_close(store);
 	fd_close(&content);
 	scratch_leave();

@@ -1,0 +1,69 @@
+#!/bin/bash
+# Make the system calls of a batch of six images fail: the n-th call of a kind, for each n until a run has none, once,
+# and again with all calls from the n-th on.
+#
+#     error-points.sh STEPPED STEP
+#
+# STEPPED is pixpool-stepped, the program on one thread. One in STEP of the points is visited; 1 visits all. Calls before
+# main() do not fail. Every run ends by itself with one of the exit statuses; a run with status 0 has made
+# everything. What must hold then and after a second, undisturbed run is that of crash-points.sh.
+#
+# Status 77: it cannot run here, and says why.
+set -euo pipefail
+
+stepped=$(realpath "$1")
+step=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/fault/points.sh
+. "$(dirname "$(realpath "$0")")/points.sh"
+
+# The calls that fail, and how.
+errors_of() { # CALL
+	case $1 in
+	openat | openat2 | mkdir | mkdirat) echo EMFILE ENOSPC EACCES ;;
+	# A file without room for a stamp is an output without one, which in place is the only record.
+	fsetxattr) [[ $way == folder ]] && echo ENOSPC EIO || echo EIO ;;
+	write | pwrite64 | sendfile | ftruncate | fsync | fdatasync | linkat | syncfs) echo ENOSPC EIO ;;
+	rename | renameat | renameat2 | unlink | unlinkat | fchown | fchmod | utimensat) echo EIO EACCES ;;
+	read | pread64 | getdents64 | newfstatat | statfs | lseek) echo EIO ;;
+	mmap | memfd_create | eventfd2 | signalfd4 | getrandom | fcntl) echo ENOMEM ;;
+	esac
+}
+
+disturb() { # CALL NUMBER ERROR: one run with one fault, and the second run
+	local status=0
+
+	point="$way, $1 fails with $3 at number $2"
+	begin
+	tracer=(timeout -s KILL 60 strace -o /dev/null -e "trace=$1" -e "inject=$1:error=$3:when=$2")
+	{ batch "$stepped" first; } 2> /dev/null || status=$?
+	case $status in
+	0 | 1 | 2 | 4) ;;
+	*) wrong "status $status: $(cat said)" ;;
+	esac
+	[[ $status == 0 || -s said || $1 == write ]] || wrong "status $status without a message"
+	[[ $status != 0 || -z $(missing_now) ]] || wrong "status 0, but not made: $(missing_now)"
+	visit "$stepped"
+}
+
+for way in folder backup in-place; do
+	undisturbed "$stepped"
+	# main() opens this file first.
+	sed -n 's/^\([a-z0-9_]*\)(.*/\1/p' trace > all
+	n_before=$(grep -n '"/dev/null"' trace | head -1 | cut -d: -f1)
+	n_points=0 n_visited=0
+	while read -r n call; do
+		first=$(($(head -n $((n_before - 1)) all | grep -cx "$call" || true) + 1))
+		for error in $(errors_of "$call"); do
+			for ((i = first; i <= n; i++)); do
+				((n_points++ % step == 0)) || continue
+				disturb "$call" "$i" "$error"
+				disturb "$call" "$i+" "$error"
+				n_visited=$((n_visited + 1))
+			done
+		done
+	done < <(sort all | uniq -c)
+	echo "$way: $n_visited of $n_points calls failed, once and from then on"
+	((n_visited == (n_points + step - 1) / step && n_points > 100)) || wrong "visited $n_visited of $n_points points"
+done

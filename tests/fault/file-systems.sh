@@ -1,0 +1,187 @@
+#!/bin/bash
+# Outputs on file systems that lack something: vfat on a loop device and exFAT by FUSE (no attributes, links and unnamed
+# files, times in coarse steps, as on the cards of cameras), and an overlay. On each:
+#   - all outputs are made, and a second run makes none of them again; nor does a run after the database was deleted,
+#     where the file system keeps stamps;
+#   - a run that was killed is resumed by the same command;
+#   - a changed input is made again, and an output that somebody changed stays;
+#   - in place, images are replaced with and without a backup, and a warning says where there are no records.
+#
+#     file-systems.sh PROGRAM [KIND...]       vfat, exfat and overlay unless said otherwise
+#
+# Status 77: none of them can be mounted here; the reasons are printed.
+set -euo pipefail
+
+program=$(realpath "$1")
+shift
+kinds=("$@")
+(($#)) || kinds=(vfat exfat overlay)
+((EUID == 0)) || {
+	echo "skipped: mounting needs root"
+	exit 77
+}
+work=$(mktemp -d)
+mounted=()
+clean_up() {
+	local mount
+
+	for mount in "${mounted[@]}"; do
+		umount -l "$mount"
+	done
+	[[ ! -s $work/device ]] || losetup -d "$(cat "$work/device")"
+	rm -rf "$work"
+}
+trap clean_up EXIT
+cd "$work"
+
+wrong() {
+	echo "$kind: $*" >&2
+	[[ ! -s said ]] || sed 's/^/  /' said >&2
+	exit 1
+}
+
+make_inputs() { # FOLDER
+	mkdir -p "$1/sub"
+	for i in 0 1 2 3 4 5; do
+		printf 'pixpool-scripted\nsize %d 2\n' $((2 + i)) > "$1/$i.png"
+	done
+	mv "$1/5.png" "$1/sub/"
+	find "$1" -type f -exec touch -d 2020-01-01 {} +
+}
+
+mount_vfat() {
+	command -v mkfs.vfat > /dev/null || {
+		echo "there is no mkfs.vfat"
+		return 1
+	}
+	truncate -s 40M image
+	mkfs.vfat image > /dev/null
+	mount -o loop,utf8 image mount 2>&1
+}
+
+mount_exfat() {
+	command -v mkfs.exfat mount.exfat-fuse > /dev/null || {
+		echo "there is no mkfs.exfat, or no mount.exfat-fuse"
+		return 1
+	}
+	truncate -s 40M image
+	mkfs.exfat image > /dev/null
+	losetup -f --show image > device 2>&1 || {
+		cat device
+		return 1
+	}
+	mount.exfat-fuse "$(cat device)" mount 2>&1
+}
+
+# The inputs in place come from the lower layer.
+mount_overlay() {
+	mkdir layers
+	# The upper layer cannot be on an overlay.
+	mount -t tmpfs tmpfs layers 2>&1 || return 1
+	mounted+=("$work/layers")
+	mkdir layers/{lower,upper,work}
+	make_inputs layers/lower/photos
+	mount -t overlay overlay -o lowerdir=layers/lower,upperdir=layers/upper,workdir=layers/work mount 2>&1
+}
+
+resize() { # OPTION...
+	"$program" resize -s 99 --progress none --report report "$@" 2> said
+}
+
+expect() { # OK SKIPPED FAILED
+	local summary
+
+	summary=$(grep '"summary"' report)
+	[[ $summary == *"\"ok\":$1,\"skipped\":$2,\"failed\":$3,"* ]] ||
+		wrong "expected $1 done, $2 skipped, $3 failed, got $summary"
+}
+
+check_folder() {
+	make_inputs in
+	resize in -o mount/out || wrong "the first run failed"
+	expect 6 0 0
+	diff -r -x '.pixpool*' right mount/out || wrong "outputs differ"
+	resize in -o mount/out || wrong "the second run failed"
+	expect 0 6 0
+	if getfattr -n user.pixpool mount/out/0.png > /dev/null 2>&1; then
+		rm mount/out/.pixpool.db*
+		resize in -o mount/out || wrong "the run without a database failed"
+		expect 0 6 0
+	fi
+
+	printf 'pixpool-scripted\nsize 7 7\n' > in/0.png
+	resize in -o mount/out || wrong "the run with a changed input failed"
+	expect 1 5 0
+	echo mine > mount/out/1.png
+	resize in -o mount/out && wrong "a changed output was replaced"
+	expect 0 5 1
+	[[ $(cat mount/out/1.png) == mine ]] || wrong "a changed output was replaced"
+	rm mount/out/1.png
+	resize in -o mount/out || wrong "the last run failed"
+	expect 1 5 0
+}
+
+check_kill() {
+	local pid
+
+	printf 'pixpool-scripted\ngate z\nsize 2 2\n' > in/z.png
+	(exec "$program" resize -s 99 in -o mount/killed -j 2 --progress none 2> said) &
+	pid=$!
+	until pgrep -x gate-z > /dev/null; do
+		kill -0 $pid 2> /dev/null || wrong "the run ended before it was killed"
+		sleep 0.01
+	done
+	kill -KILL $pid
+	{ wait $pid; } 2> /dev/null || true
+	printf 'pixpool-scripted\nsize 2 2\n' > in/z.png
+	resize in -o mount/killed || wrong "the run after a kill failed"
+	[[ $(find mount/killed -name '*.png' -size +0 | wc -l) == 7 ]] || wrong "outputs are missing after a kill"
+	[[ -z $(find mount -name '.pixpool-*') ]] || wrong "left over: $(find mount -name '.pixpool-*')"
+}
+
+check_in_place() {
+	[[ -d mount/photos ]] || make_inputs mount/photos
+	resize --in-place --backup .orig mount/photos || wrong "in place with a backup failed"
+	expect 6 0 0
+	for image in 0 1 2 3 4 sub/5; do
+		cmp "right/$image.png" "mount/photos/$image.png" || wrong "$image.png differs"
+		grep -q pixpool-scripted "mount/photos/$image.png.orig" || wrong "$image.png.orig is not the original"
+	done
+	if getfattr -n user.pixpool mount/photos/0.png > /dev/null 2>&1; then
+		resize --in-place --backup .orig mount/photos || wrong "the second run in place failed"
+		expect 0 6 0
+	else
+		grep -q 'the file system keeps no records on images' said || wrong "no warning that there are no records"
+	fi
+	make_inputs mount/others
+	resize --in-place --no-backup mount/others || wrong "in place without a backup failed"
+	expect 6 0 0
+	diff -r right mount/others || wrong "images in place differ"
+	[[ -z $(find mount -name '.pixpool-*') ]] || wrong "left over: $(find mount -name '.pixpool-*')"
+}
+
+kind=before
+make_inputs in
+resize in -o right --state none || wrong "an undisturbed run failed"
+n_done=0
+for kind in "${kinds[@]}"; do
+	rm -rf in
+	mkdir mount
+	if ! why=$("mount_$kind"); then
+		echo "skipped: $kind: $why"
+		rmdir mount
+		continue
+	fi
+	mounted+=("$work/mount")
+	[[ $kind != overlay ]] || mounted+=("$work/layers")
+	check_folder
+	check_kill
+	check_in_place
+	echo "$kind: outputs are made, resumed and replaced"
+	n_done=$((n_done + 1))
+	umount mount
+	[[ $kind != overlay ]] || umount layers
+	mounted=()
+	rmdir mount
+done
+((n_done > 0)) || exit 77

@@ -1,0 +1,129 @@
+# shellcheck shell=bash
+# What crash-points.sh and error-points.sh share: six images, three ways to write them, and what must hold after a run
+# that was disturbed and a second one that was not. Source it, in an empty folder that may be removed.
+
+skip() {
+	echo "skipped: $*"
+	exit 77
+}
+
+command -v strace > /dev/null || skip "there is no strace"
+strace -o /dev/null true 2> /dev/null || skip "strace may not trace here"
+cd "${work:?}" || exit 1
+
+wrong() {
+	echo "$point: $*" >&2
+	exit 1
+}
+
+mkdir -p template/sub
+for i in 0 1 2 3 4 5; do
+	folder=template
+	((i % 2)) && folder=template/sub
+	printf 'pixpool-scripted\nsize %d 2\n' $((2 + i)) > $folder/$i.png
+done
+find template -name '*.png' -exec chmod 640 {} + -exec touch -d '2020-01-01 00:00:00.123456' {} +
+point=before
+way=folder # the way of now
+images=$(cd template && find . -name '*.png' | sort)
+facts_of() { # what must not change of the images in a folder, in place as well
+	(cd "$1" && find . -name '*.png' -printf '%p %m %T@\n' | sort)
+}
+facts=$(facts_of template)
+
+# The three ways to write outputs: into a folder, in place with a backup, and without.
+arguments() {
+	case $way in
+	folder) echo "in -o out" ;;
+	backup) echo "in --in-place --backup .orig" ;;
+	in-place) echo "in --in-place --no-backup" ;;
+	esac
+}
+
+batch() { # PROGRAM REPORT: one run of the way
+	# shellcheck disable=SC2046
+	"${tracer[@]}" "$1" resize -s 9999 $(arguments) --sandbox off --progress none --report "$2" 2> said
+}
+
+# What a run has touched: a kill before its first change leaves everything as it was.
+tree_now() {
+	ls -d out first 2> /dev/null || true
+	find in -printf '%p %i %s %m %T@ %C@\n'
+}
+
+before=none
+begin() { # a fresh tree, unless the last run has touched nothing
+	[[ -d in && $(tree_now) == "$before" ]] && return
+	rm -rf in out first second
+	cp -a template in
+	before=$(tree_now)
+}
+
+made_in() { # the images that a report calls made
+	sed -n 's/.*"name":"\([^"]*\)".*"status":"ok".*/.\/\1/p' "$1" 2> /dev/null || true
+}
+
+# After the first run: prints the images that are not made yet. Each is whole or absent, old or new.
+missing_now() {
+	local image there
+
+	for image in $images; do
+		there=out/$image
+		[[ $way == folder ]] || there=in/$image
+		if [[ -e $there ]] && cmp -s "$there" "right-$way/$image"; then
+			continue
+		elif [[ $way == folder && -e $there && -s $there ]]; then
+			wrong "$there is not whole"
+		elif [[ $way != folder ]] && ! cmp -s "$there" "template/$image"; then
+			wrong "$there is neither the old nor the new file"
+		fi
+		echo "$image"
+	done
+}
+
+check_end() { # MISSING: the invariants after the second run
+	local image extra
+
+	for image in $images; do
+		case $way in
+		folder) cmp -s "out/$image" "right-$way/$image" || wrong "out/$image differs" ;;
+		*) cmp -s "in/$image" "right-$way/$image" || wrong "in/$image differs" ;;
+		esac
+		[[ $way != backup ]] || cmp -s "in/$image.orig" "template/$image" || wrong "in/$image.orig is not the original"
+	done
+	[[ $(facts_of in) == "$facts" ]] || wrong "inputs have other modes or times: $(facts_of in)"
+	if [[ $way == folder ]]; then
+		diff -r in template > said || wrong "inputs have changed: $(cat said)"
+		extra=$(find out in -type f ! -name '?.png' ! -name .pixpool.db)
+	else
+		extra=$(find in -type f ! -name '?.png' ! -name '?.png.orig')
+	fi
+	[[ -z $extra ]] || wrong "left over: $extra"
+	extra=$(comm -13 <(echo "$1") <(made_in second | sort))
+	[[ -z $extra ]] || wrong "made twice: $extra"
+}
+
+visit() { # PROGRAM: run it a second time, and check
+	local missing
+
+	# It would be an undisturbed run.
+	[[ $(tree_now) != "$before" ]] || return 0
+	missing=$(missing_now)
+	tracer=()
+	batch "$1" second || wrong "the second run ended with status $?: $(cat said)"
+	check_end "$missing"
+}
+
+undisturbed() { # PROGRAM: runs it once for right-WAY, and once more for trace
+	local n
+
+	begin
+	tracer=()
+	batch "$1" first || skip "the program does not run on one thread: $(cat said)"
+	n=$(made_in first | wc -l)
+	((n == 6)) || wrong "an undisturbed run makes $n images"
+	if [[ $way == folder ]]; then cp -a out right-folder; else cp -a in "right-$way"; fi
+	begin
+	tracer=(strace -o trace)
+	batch "$1" first
+}
