@@ -1,6 +1,6 @@
 /*
- * Creates an executor of any kind: checks the options, fills in the defaults, and calls the kind.
- * It stands above the folders of exec because it alone sees all kinds.
+ * Creates an executor of any kind: checks the options, fills in the defaults, and calls the code of
+ * that kind. This file is above the folders of exec, because it alone needs all kinds.
  */
 #include "base/cpus.h"
 #include "exec/executor/executor.h"

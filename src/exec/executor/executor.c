@@ -2,10 +2,10 @@
  * What all executors share: tasks, which are created with their futures in one block each; the
  * bounded queue; the completion of tasks, cancel and shutdown.
  *
- * Promises of every executor (tests/exec/test_contract.c runs the same tests over each kind):
- *   - each submitted task is completed exactly once: it ran, failed or was cancelled;
- *   - shutdown runs the queued tasks or cancels them, destroy runs them, neither loses one;
- *   - tasks begin in the order of submission, and end in any order.
+ * Promises of every executor (tests/exec/test_contract.c runs the same tests over each kind): -
+ * each submitted task is completed exactly once: it finished, failed or was cancelled; - shutdown
+ * runs the queued tasks or cancels them, destroy runs them, and neither loses a task; - tasks start
+ * in the order of submission, and end in any order.
  */
 #include "exec/executor/executor.h"
 
@@ -31,7 +31,7 @@
 
 enum { SHORT_INPUT_BYTES = 64 };
 
-/* The future comes first, so that a pointer to it is a pointer to its block. */
+/* The future is the first member, so that a pointer to the future is a pointer to its block. */
 struct task_block {
 	struct pxp_future future;
 	struct task task;
@@ -56,7 +56,8 @@ static void free_block(struct pxp_future *future)
 	block_pool_put(block_of(future)->blocks, future);
 }
 
-/* The task of a future with an owner; NULL once it is detached. With the executor's lock held. */
+/* The task of a future that has an owner; NULL once the task is detached. Called with the
+ * executor's lock held. */
 static struct task *task_of(struct pxp_future *future)
 {
 	struct task *task = &block_of(future)->task;
@@ -92,7 +93,8 @@ static bool copy_input(struct task *task, const void *input, size_t n, size_t ma
 	return true;
 }
 
-/* Free what the task holds, except its reference to the future, whose block it lies in. */
+/* Free everything that the task holds, except its reference to the future, whose memory block
+ * contains the task. */
 static void task_fini(struct task *task)
 {
 	for (unsigned i = 0; i < task->n_descriptors; i++)
@@ -102,19 +104,20 @@ static void task_fini(struct task *task)
 		free(task->input);
 }
 
-/* Free a task and close its descriptors. Its future is only released, not completed. */
+/* Free a task and close its descriptors. Its future is released but not completed. */
 static void task_destroy(struct task *task)
 {
 	task_fini(task);
 	pxp_future_release(task->future);
 }
 
-/* Create a task with a future that owner completes. blocks has blocks of task_block_bytes().
+/* Create a task with a future that owner completes. blocks is a pool of blocks of
+ * task_block_bytes() bytes.
  *
  * max_inline_input  a longer input is put into a memfd.
  *
- * The descriptors belong to the task from here on. NULL with errno if memory, or a descriptor
- * for a long input, ran out: then the descriptors are still the caller's. */
+ * On success the task owns the descriptors. Returns NULL with errno if memory, or a descriptor for
+ * a long input, ran out: then the caller still owns them. */
 static struct task *task_create(struct future_owner *owner, struct block_pool *blocks,
                                 size_t max_inline_input, pxp_task_fn *run,
                                 const void *input, size_t n_input,
@@ -169,15 +172,15 @@ void task_put_completion(struct task *task, struct completion *completion)
 		*future_completion(task->future) = *completion;
 }
 
-/* Complete the future of a detached task with what task_put_completion() or task_run_here() left
- * there, and destroy the task. Runs callbacks: call it without a lock.
+/* Complete the future of a detached task with the completion that task_put_completion() or
+ * task_run_here() left there, and destroy the task. Runs callbacks, so no lock may be held.
  *
  * n_idle  as in future_complete_in_place(). */
 static void task_complete(struct task *task, atomic_uint *n_idle)
 {
 	struct pxp_future *future = task->future;
 
-	/* First of all, so that the task's descriptors are closed when waiters are notified. */
+	/* This comes first, so that the task's descriptors are closed when waiters are notified. */
 	task_fini(task);
 	if (!task->is_completed) {
 		future_completion(future)->outcome.attempts = task->attempts;
@@ -318,7 +321,7 @@ enum pxp_status pxp_task_need(struct pxp_task *task, uint64_t bytes)
 	return task->need ? task->need(task->worker, bytes) : PXP_OK;
 }
 
-/* How many forks lie between this process and the one that the program began as. */
+/* How many forks are between the process that the program started as and this process. */
 static unsigned n_forks;
 
 static void count_fork(void)
@@ -336,7 +339,8 @@ void task_run(pxp_task_fn *run, struct pxp_task *view)
 	unsigned n_before = n_forks;
 	enum pxp_status status = run(view);
 
-	/* A child that the task forked and that returns here would answer in its parent's place. */
+	/* A child process that the task forked and that returns from the task would otherwise
+	 * answer in its parent's place. */
 	if (n_forks != n_before)
 		_exit(0);
 	if (status == PXP_OK) {
@@ -397,14 +401,15 @@ void task_run_here(struct task *task, void *context)
 /* ---- executors ---- */
 
 enum {
-/* Unused blocks that an executor keeps for tasks to come. Reuse would hide the use of a freed block
- * from a sanitizer. */
+/* How many unused blocks an executor keeps for later tasks. Sanitizer builds keep none, because
+ * reuse would hide the use of a freed block. */
 #ifdef PIXPOOL_SANITIZE
 	MAX_KEPT_BLOCKS = 0,
 #else
 	MAX_KEPT_BLOCKS = 16 * 1024,
 #endif
-	/* Queued inputs that are in a memfd. A process may not have many descriptors. */
+	/* The maximum number of queued inputs in memfds, because a process may not have many
+	 * descriptors. */
 	MAX_QUEUED_MEMFDS = 128,
 };
 
@@ -451,7 +456,7 @@ static void note_expiry(struct pxp_executor *executor, const struct task *task)
 		executor->next_expiry_ns = task->expires_ns;
 }
 
-/* A task is in the queue from now on. */
+/* Count and announce a task that was just queued. */
 static void count_queued(struct pxp_executor *executor, struct task *task)
 {
 	task->place = TASK_QUEUED;
@@ -485,7 +490,7 @@ struct task *executor_take(struct pxp_executor *executor)
 void executor_return(struct pxp_executor *executor, struct task *task)
 {
 	if (task->attempts > 0)
-		task->expires_ns = -1; /* it has begun in time */
+		task->expires_ns = -1; /* the task has started in time */
 	task_list_prepend(&executor->queue, task);
 	count_queued(executor, task);
 }
@@ -502,8 +507,8 @@ struct task_list executor_take_all(struct pxp_executor *executor)
 	return list;
 }
 
-/* One walk along the queue at each expiry. A heap would be faster in a queue of very many tasks
- * that expire one by one, and costs every submission more. */
+/* Each expiry walks along the whole queue. A heap would be faster for a queue of very many tasks
+ * that expire one by one, but would make every submission slower. */
 struct task_list executor_take_expired(struct pxp_executor *executor, int64_t now_ns)
 {
 	struct task_list expired = {0};
@@ -536,8 +541,8 @@ static bool has_room(const struct pxp_executor *executor, const struct task *tas
 	       task->n_input <= options->max_pending_bytes - executor->n_queued_bytes;
 }
 
-/* With the lock held. Wait for room until deadline_ns (0: not at all, -1: without limit). Anything
- * but PXP_OK says why the task cannot be queued. */
+/* Wait for room in the queue until deadline_ns (0: not at all, -1: without limit). Any status other
+ * than PXP_OK says why the task cannot be queued. Called with the lock held. */
 static enum pxp_status wait_for_room(struct pxp_executor *executor,
                                      const struct task *task, int64_t deadline_ns)
 {
@@ -588,8 +593,9 @@ static uint64_t count_of_done(const struct pxp_executor *executor)
 	return atomic_load(&executor->n_done) & ~has_done_counter;
 }
 
-/* Count a task that is about to be completed, so that a thread that sees it completed sees it
- * counted. Returns the counter that must be notified afterwards, or -1. */
+/* Count a task that is about to be completed. Counting comes first, so that a thread that sees the
+ * task completed also sees it counted. Returns the counter that must be notified afterwards, or
+ * -1. */
 static int count_done(struct pxp_executor *executor)
 {
 	uint64_t before = atomic_fetch_add(&executor->n_done, 1);
@@ -601,7 +607,8 @@ static void notify_counter(int counter)
 {
 	const uint64_t one = 1;
 
-	/* It fails only when the counter is full, and then it is readable as well. */
+	/* The write fails only if the counter is full, and then the descriptor is readable as
+	 * well. */
 	if (counter >= 0)
 		(void)!write(counter, &one, sizeof(one));
 }
@@ -609,7 +616,7 @@ static void notify_counter(int counter)
 void executor_complete(struct pxp_executor *executor, struct task *task,
                        atomic_uint *n_idle)
 {
-	/* What a cancel has completed, it has counted. */
+	/* A task that a cancel completed has been counted by the cancel. */
 	int counter = task->is_completed ? -1 : count_done(executor);
 
 	task_complete(task, n_idle);
@@ -639,8 +646,8 @@ void executor_complete_expired(struct pxp_executor *executor, struct task_list *
 	executor_complete_list(executor, expired, &error);
 }
 
-/* With the lock held. This thread will complete tasks that it took off the executor. Until
- * end_completing(), no thread that waits for the executor's end may return. */
+/* This thread will complete tasks that it took from the executor. Until end_completing(), no thread
+ * that waits for the executor's end may return. Called with the lock held. */
 static void begin_completing(struct pxp_executor *executor)
 {
 	executor->n_completing++;
@@ -654,7 +661,7 @@ static void end_completing(struct pxp_executor *executor)
 	lock_release(&executor->lock);
 }
 
-/* With the lock held. The counter starts with the tasks that were done before. */
+/* The counter starts with the number of tasks that were done before. Called with the lock held. */
 static int create_done_counter(struct pxp_executor *executor)
 {
 	uint64_t n_done;
@@ -740,13 +747,13 @@ static struct pxp_progress read_progress(struct future_owner *owner,
 	return progress;
 }
 
-/* Take a task that no worker has begun off the executor. PXP_CANCEL_KILL also takes a task that
- * waits to be begun again. */
+/* Take a task that no worker has started from the executor. With PXP_CANCEL_KILL, also a task that
+ * waits to be started again. */
 static bool take_back(struct pxp_executor *executor, struct task *task,
                       enum pxp_cancel force)
 {
 	if (task->attempts > 0 && force != PXP_CANCEL_KILL)
-		return false; /* between two attempts a task counts as running */
+		return false; /* a task between two attempts counts as running */
 	if (task->place == TASK_HANDED)
 		return executor->table->take_back &&
 		       executor->table->take_back(executor, task);
@@ -754,7 +761,7 @@ static bool take_back(struct pxp_executor *executor, struct task *task,
 	return true;
 }
 
-/* Ask a task that was begun to end. Returns whether that cancelled it. */
+/* Ask a started task to end. Returns whether that cancelled the task. */
 static bool end(struct pxp_executor *executor, struct task *task, enum pxp_cancel force,
                 struct completion *ret_cancelled)
 {
@@ -874,7 +881,7 @@ void executor_fini(struct pxp_executor *executor)
 
 /* ---- submission ---- */
 
-/* A descriptor must not stand there twice: each is closed after the task, and the second close
+/* The same descriptor must not be given twice: each is closed after the task, and the second close
  * could hit a descriptor that another thread has opened meanwhile. */
 static bool descriptors_are_valid(const struct pxp_task_options *options)
 {
@@ -928,13 +935,13 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 	                   executor->table->max_inline_input, run, input, n_input, &ours);
 	if (!task)
 		return errno == ENOMEM ? PXP_ENOMEM : PXP_ESYS;
-	/* Once it is queued, the task may be done and freed at any time, and a thread that sees
+	/* Once the task is queued, it may be done and freed at any time, and a thread that notices
 	 * that may destroy the executor. */
 	future = pxp_future_acquire(task->future);
 	executor_acquire(executor);
 	status = enqueue(executor, task, deadline_ns);
 	if (status != PXP_OK) {
-		task->n_descriptors = 0; /* still the caller's */
+		task->n_descriptors = 0; /* the caller still owns the descriptors */
 		task_destroy(task);
 	} else if (executor->table->run_now) {
 		executor->table->run_now(executor, task);
@@ -1000,7 +1007,7 @@ static void join_once(struct pxp_executor *executor)
 	lock_release(&executor->lock);
 }
 
-/* Take every task that no worker has begun off the executor. */
+/* Take every task that no worker has started from the executor. */
 static struct task_list take_pending(struct pxp_executor *executor)
 {
 	struct task_list list = executor_take_all(executor), handed = {0};
@@ -1028,7 +1035,7 @@ static void complete_pending(struct pxp_executor *executor, struct task_list *pe
 	owner_leave(&context);
 }
 
-/* With the lock held. */
+/* Called with the lock held. */
 static void suspend_workers(struct pxp_executor *executor, bool stop)
 {
 	if (executor->table->suspend)
@@ -1072,7 +1079,7 @@ void pxp_executor_destroy(struct pxp_executor *executor)
 {
 	if (!executor)
 		return;
-	/* On PXP_EDEADLK this thread still runs in the executor and needs it. */
+	/* After PXP_EDEADLK this thread still runs inside the executor and needs it. */
 	if (pxp_executor_shutdown(executor, PXP_SHUTDOWN_WAIT) == PXP_OK)
 		executor_release(executor);
 }

@@ -1,24 +1,24 @@
 /*
- * Runs each task at once, in the thread that submits it: for debugging, and for programs that must
- * not start threads. The queue is always empty: on_change, which is called with the lock held, takes
- * the task off again for the thread that put it there.
+ * The inline executor runs each task at once, in the thread that submits it: for debugging, and for
+ * programs that must not start threads. Its queue is always empty: on_change, which is called with
+ * the lock held, takes the task from the queue again for the thread that put it there.
  *
  * Several threads may submit at the same time, and a task may submit another one to its own
- * executor. They share one context: the one that initialise left.
+ * executor. They share one context, which initialise made.
  */
 #include "exec/executor/executor.h"
 
 #include <stdlib.h>
 
 struct inline_executor {
-	/* Its lock guards all below. */
+	/* The lock of executor guards all members below. */
 	struct pxp_executor executor;
-	/* n_running became 0. */
+	/* Signalled when n_running became 0. */
 	struct cond is_idle;
 	unsigned n_running;
 	void *context;
 	bool is_initialised;
-	/* Why initialise failed; status PXP_OK: it did not. */
+	/* The error of a failed initialise; status PXP_OK: it succeeded. */
 	struct pxp_error failure;
 };
 
@@ -32,9 +32,9 @@ static bool inline_on_change(struct pxp_executor *executor)
 	struct task *task = executor_take(executor);
 
 	if (!task)
-		return true; /* shutdown began */
+		return true; /* a shutdown has begun */
 	inline_of(executor)->n_running++;
-	/* As in a pool, the first task after a failed initialise fails with its error, and later
+	/* As in the pools, the first task after a failed initialise fails with its error, and later
 	 * submissions are refused. */
 	if (inline_of(executor)->failure.status != PXP_OK)
 		executor->broken = inline_of(executor)->failure;
@@ -66,7 +66,8 @@ static void inline_run_now(struct pxp_executor *executor, struct task *task)
 	executor_complete(executor, task, NULL);
 	owner_leave(&context);
 
-	/* Last: a thread that waits for is_idle may free the executor. */
+	/* This must come last, because a thread that waits for is_idle may then free the
+	 * executor. */
 	lock_acquire(&executor->lock);
 	if (--self->n_running == 0)
 		cond_broadcast(&self->is_idle);

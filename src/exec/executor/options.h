@@ -1,5 +1,5 @@
-/* Options that a program passes: structs that begin with their size. A new field of such a struct
- * begins where the struct ended, never in its padding, which may hold anything. */
+/* Options that a program passes: structs whose first member is their size. A new member must begin
+ * where the struct ended before, and never in its padding, which may contain anything. */
 #ifndef PXP_OPTIONS_H
 #define PXP_OPTIONS_H
 
@@ -12,7 +12,7 @@
  * A program that was built with an older header has fewer fields: the missing ones become zero. A
  * program that was built with a newer header has more: the unknown ones must be zero.
  *
- * False: an unknown field is set, or the size is below n_minimum or impossibly large.
+ * Returns false if an unknown field is set, or if the size is below n_minimum or impossibly large.
  */
 bool options_read(void *ret_ours, size_t n, const void *theirs, size_t n_minimum);
 

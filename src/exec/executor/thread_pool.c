@@ -1,9 +1,9 @@
 /*
- * Runs tasks on threads of this process: for work that waits.
+ * The thread pool runs tasks on threads of this process: for work that mostly waits.
  *
- * Threads are started as tasks need them, up to n_workers. A sleeping thread is woken for a new
- * task, one at a time: it wakes the next one itself if the queue still has tasks. Of threads that are
- * woken together for short tasks, most find the queue empty. A thread that has been idle for
+ * Threads are started as tasks need them, up to n_workers. A new task wakes at most one sleeping
+ * thread, which wakes the next one itself if the queue still has tasks. If several threads were
+ * woken for short tasks, most of them would find the queue empty. A thread that has been idle for
  * idle_timeout_ms ends.
  */
 #include "base/clock.h"
@@ -19,16 +19,16 @@ struct place {
 };
 
 struct thread_pool {
-	/* Its lock guards all below. */
+	/* The lock of executor guards all members below. */
 	struct pxp_executor executor;
-	/* A task was queued, or shutdown began. */
+	/* Signalled when a task was queued or a shutdown began. */
 	struct cond has_work;
-	/* Threads that wait for has_work. */
+	/* How many threads wait for has_work. */
 	unsigned n_asleep;
-	/* One of them was woken and does not run yet. */
+	/* One of these threads was woken and does not run yet. */
 	bool is_waking;
-	/* Threads that will look at the queue before they sleep: a new thread is idle, and so is
-	 * one whose task and callbacks have ended. Increased without the lock. */
+	/* How many threads will look at the queue before they sleep: a new thread is idle, and so
+	 * is one whose task and callbacks have ended. Increased without the lock. */
 	atomic_uint n_idle;
 	unsigned n_threads, n_spawned;
 
@@ -38,12 +38,12 @@ struct thread_pool {
 	pthread_t keeper;
 	bool has_keeper;
 	int64_t keeper_wake_ns;
-	/* For the keeper: the next expiry became earlier, or shutdown began. */
+	/* Signals the keeper that the next expiry became earlier, or that a shutdown began. */
 	struct cond has_expiry;
 
-	/* The thread that last ended because it was idle. The next one to do so joins it, and the
-	 * pool joins the last. None is detached: when the pool is destroyed no thread may still
-	 * run the library's code, which the program may unload with dlclose(). */
+	/* The thread that ended last because it was idle. The next thread that ends so joins it,
+	 * and the pool joins the last one. Threads are not detached: when the pool is destroyed no
+	 * thread may still run the library's code, which the program may unload with dlclose(). */
 	struct place ended;
 	struct place places[];
 };
@@ -53,7 +53,7 @@ static struct thread_pool *pool_of(struct pxp_executor *executor)
 	return (struct thread_pool *)executor;
 }
 
-/* Whether to wake a thread for a queued task. With the lock held. */
+/* Whether to wake a thread for a queued task. Called with the lock held. */
 static bool wants_wake(struct thread_pool *pool)
 {
 	if (pool->is_waking || pool->n_asleep == 0 || pool->executor.queue.n == 0)
@@ -62,7 +62,8 @@ static bool wants_wake(struct thread_pool *pool)
 	return true;
 }
 
-/* Give up the place of this thread, with the lock held. Returns the thread that it must join. */
+/* Remove this thread from the pool. Returns the thread that it must join. Called with the lock
+ * held. */
 static struct place leave(struct thread_pool *pool)
 {
 	struct place before = pool->ended;
@@ -78,7 +79,7 @@ static struct place leave(struct thread_pool *pool)
 	return before;
 }
 
-/* Wait to be woken. False: idle_timeout_ms passed first. */
+/* Wait to be woken. Returns false if idle_timeout_ms passed first. */
 static bool sleep_until_woken(struct thread_pool *pool)
 {
 	int64_t ms = pool->executor.options.idle_timeout_ms;
@@ -92,8 +93,9 @@ static bool sleep_until_woken(struct thread_pool *pool)
 	return has_time;
 }
 
-/* Wait for the next task. NULL: this thread must end, because the pool is stopping and the queue
- * is empty, or because it was idle for too long; then it has left, and must join *ret_before. */
+/* Wait for the next task. Returns NULL if this thread must end, because the pool is stopping and
+ * the queue is empty, or because the thread was idle for too long; then it has left the pool, and
+ * must join *ret_before. */
 static struct task *next_task(struct thread_pool *pool, struct place *ret_before)
 {
 	struct pxp_executor *executor = &pool->executor;
@@ -115,7 +117,7 @@ static struct task *next_task(struct thread_pool *pool, struct place *ret_before
 	return task;
 }
 
-/* The initialiser of this thread failed: no task will run in this pool. */
+/* Called when the initialiser of this thread failed: no task will run in this pool. */
 static void break_pool(struct thread_pool *pool, const struct pxp_error *error)
 {
 	struct pxp_executor *executor = &pool->executor;
@@ -186,7 +188,7 @@ static void *keeper_main(void *data)
 	return NULL;
 }
 
-/* Start a thread. False: it cannot be started, and there is no other one. */
+/* Start a thread. Returns false if it cannot be started and there is no other thread. */
 static bool add_thread(struct thread_pool *pool)
 {
 	unsigned i = 0;
@@ -206,8 +208,8 @@ static bool add_thread(struct thread_pool *pool)
 	return true;
 }
 
-/* Start the keeper if a queued task expires and there is none; wake it if it would sleep for too
- * long. False: it cannot be started. */
+/* Start the keeper thread if a queued task expires and there is none; wake it if it would sleep for
+ * too long. Returns false if it cannot be started. */
 static bool update_keeper(struct thread_pool *pool)
 {
 	int64_t expiry_ns = pool->executor.next_expiry_ns;
@@ -227,7 +229,7 @@ static bool update_keeper(struct thread_pool *pool)
 	return true;
 }
 
-/* Start a thread if every idle one already has a queued task to come for. */
+/* Start a thread if every idle thread already has a queued task to run. */
 static bool pool_on_change(struct pxp_executor *executor)
 {
 	struct thread_pool *pool = pool_of(executor);
@@ -273,7 +275,7 @@ static void pool_join(struct pxp_executor *executor)
 	if (pool->ended.is_taken)
 		pthread_join(pool->ended.thread, NULL);
 	if (pool->has_keeper) {
-		/* The queue is empty now, and the keeper may not have noticed. */
+		/* The queue is empty now, but the keeper thread may not have noticed. */
 		lock_acquire(&executor->lock);
 		cond_signal(&pool->has_expiry);
 		lock_release(&executor->lock);

@@ -1,4 +1,4 @@
-/* pxp_as_completed_*(): gives out futures in the order in which they are done. */
+/* pxp_as_completed_*(): returns futures in the order in which they are done. */
 #include <pixpool/wait.h>
 
 #include "base/clock.h"
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 struct entry {
-	/* First, so that a pointer to the watch is a pointer to its entry. */
+	/* This is the first member, so that a pointer to the watch is a pointer to its entry. */
 	struct watch watch;
-	/* One reference; NULL once it was given out. */
+	/* The future, with one reference; NULL once it was returned to the caller. */
 	struct pxp_future *future;
 };
 
@@ -41,7 +41,7 @@ static bool seen_init(struct seen *seen, size_t n)
 	return seen->slots;
 }
 
-/* False if the pointer is in the set already. */
+/* Add a pointer. Returns false if the pointer is in the set already. */
 static bool seen_add(struct seen *seen, const void *pointer)
 {
 	uint64_t spread = (uint64_t)(uintptr_t)pointer * 0x9e3779b97f4a7c15;

@@ -1,8 +1,8 @@
 /*
- * Futures and promises: completed once, by the first that does so.
+ * Futures and promises: the first completion wins, and later ones are refused.
  *
  * A thread that waits for one future sleeps on the word that holds its state. Waiters for several
- * futures hang a hook on each (waiter.h).
+ * futures add a hook to each (waiter.h).
  */
 #include "exec/future/future.h"
 
@@ -91,7 +91,8 @@ struct callback {
 	struct callback *next;
 };
 
-/* A bit beside the state: a thread sleeps on the word until the state is a done one. */
+/* A bit in the same word as the state: a thread sleeps on this word until the state is a done
+ * one. */
 enum { HAS_SLEEPERS = 0x100 };
 
 static bool is_done(enum pxp_future_state state)
@@ -132,7 +133,7 @@ void pxp_future_release(struct pxp_future *future)
 	                                         memory_order_acq_rel) != 1)
 		return;
 
-	/* Only a promise that nobody completed has callbacks here: they are never called. */
+	/* Only a promise that nobody completed still has callbacks here: they are never called. */
 	for (struct callback *callback = future->first, *next; callback;
 	     callback = next) {
 		next = callback->next;
@@ -173,7 +174,7 @@ bool future_start(struct pxp_future *future)
 
 /* ---- hooks ---- */
 
-/* Cannot fail: it allocates nothing. */
+/* Adding a hook cannot fail, because nothing is allocated. */
 static void future_hook_add(struct pxp_future *future, struct future_hook *hook)
 {
 	enum pxp_future_state state;
@@ -194,8 +195,8 @@ static void future_hook_add(struct pxp_future *future, struct future_hook *hook)
 	lock_release(&future->lock);
 }
 
-/* In constant time. Does nothing for a hook that has notified. The caller holds a reference to
- * the future. */
+/* Remove a hook in constant time. Does nothing if the hook has already notified. The caller holds a
+ * reference to the future. */
 static void future_hook_remove(struct pxp_future *future, struct future_hook *hook)
 {
 	lock_acquire(&future->lock);
@@ -208,7 +209,7 @@ static void future_hook_remove(struct pxp_future *future, struct future_hook *ho
 	lock_release(&future->lock);
 }
 
-/* With the lock held. */
+/* Called with the lock held. */
 static void notify_hooks(struct pxp_future *future)
 {
 	struct future_hook *hook;
@@ -216,7 +217,7 @@ static void notify_hooks(struct pxp_future *future)
 	while ((hook = future->hooks)) {
 		future->hooks = hook->next;
 		hook->at = NULL;
-		/* This may free the hook. */
+		/* The notification may free the hook. */
 		hook->notify(hook, future->completion.state);
 	}
 }
@@ -233,13 +234,13 @@ bool future_would_deadlock(struct pxp_future *future)
 
 /* ---- completion ---- */
 
-/* What a completion must notify once the lock is released. */
+/* The hooks and callbacks that a completion must notify once the lock is released. */
 struct notification {
 	struct callback *callbacks;
 	bool has_sleepers;
 };
 
-/* With the lock held, and future->completion filled. */
+/* Called with the lock held and with future->completion filled in. */
 static struct notification become_done(struct pxp_future *future)
 {
 	struct notification notification = {.callbacks = future->first};
@@ -255,7 +256,7 @@ static struct notification become_done(struct pxp_future *future)
 	return notification;
 }
 
-/* Without the lock: a callback may submit, cancel or release a reference. */
+/* Called without the lock, because a callback may submit, cancel or release a reference. */
 static void notify(struct pxp_future *future, struct notification notification)
 {
 	if (notification.has_sleepers)
@@ -289,8 +290,8 @@ void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle)
 		atomic_fetch_add(n_idle, 1);
 }
 
-/* Complete the future if its state is latest or an earlier one. The caller holds a reference that
- * no callback can release. */
+/* Complete the future if its state is not later than latest. The caller holds a reference that no
+ * callback can release. */
 static bool complete(struct pxp_future *future, struct completion *completion,
                      enum pxp_future_state latest)
 {
@@ -347,7 +348,7 @@ enum pxp_status pxp_future_on_done(struct pxp_future *future, pxp_done_fn *on_do
 
 /* ---- asking ---- */
 
-/* The owner, with a reference to it; NULL when there is none. */
+/* Get the owner with a reference to it; NULL if there is none. */
 static struct future_owner *acquire_owner(struct pxp_future *future)
 {
 	struct future_owner *owner;
@@ -381,7 +382,7 @@ bool pxp_future_is_done(struct pxp_future *future)
 	return is_done(future_peek(future));
 }
 
-/* False: deadline_ns passed first. */
+/* Wait for the future. Returns false if deadline_ns passed first. */
 static bool sleep_until_done(struct pxp_future *future, int64_t deadline_ns)
 {
 	unsigned state = atomic_load(&future->state);
@@ -575,8 +576,8 @@ static bool has_enough(const struct waiter *waiter)
 	       waiter->n_failed >= waiter->enough_failed;
 }
 
-/* With the future's lock held. Once the waiter's lock is released, the thread that takes the watch
- * may free it. */
+/* Called with the future's lock held. Once the waiter's lock is released, the thread that takes the
+ * watch may free it. */
 static void notify_waiter(struct future_hook *hook, enum pxp_future_state state)
 {
 	struct watch *watch = (struct watch *)((char *)hook -

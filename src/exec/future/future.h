@@ -1,5 +1,6 @@
 /*
- * Futures from inside: what executors and waiters need beyond <pixpool/future.h>.
+ * The internal interface of futures, for executors and waiters; <pixpool/future.h> is the public
+ * one.
  *
  * Order of locks: executor, future, waiter, never the reverse. No future is completed, and no
  * callback runs, with a lock held.
@@ -20,28 +21,28 @@ struct future_hook;
 
 typedef void future_free_fn(struct pxp_future *future);
 
-/* The fields that every task touches come first. */
+/* The members that every task touches come first. */
 struct pxp_future {
 	atomic_uint n_references;
 	/* An enum pxp_future_state, and whether a thread sleeps on this word until the future is
 	 * done. It becomes a done state only while the lock is held. */
 	atomic_uint state;
-	/* Frees the memory of the future. */
+	/* The function that frees the memory of the future. */
 	future_free_fn *free;
-	/* Whether it was created without an owner. Never changes. */
+	/* Whether the future is a promise, which has no owner. Never changes. */
 	bool is_promise;
-	/* Whether the result was moved out. */
+	/* Whether the result was moved out to a caller. */
 	atomic_bool is_taken;
 
-	/* Guards all below. */
+	/* Guards all members below. */
 	struct lock lock;
-	/* Completes the future. NULL: a promise, or the future is done. */
+	/* The owner, which completes the future. NULL: a promise, or the future is done. */
 	struct future_owner *owner;
 	struct callback *first, **last;
 	struct future_hook *hooks;
-	/* Valid once the future is done. Before that, it belongs to the thread that alone may
-	 * complete the future, if there is such a thread (future_completion()). Callers can move
-	 * the result and the descriptors out. */
+	/* The completion, valid once the future is done. Before that, it belongs to the only thread
+	 * that may complete the future, if there is one (future_completion()). Callers can move the
+	 * result and the descriptors out. */
 	struct completion completion;
 };
 
@@ -52,27 +53,28 @@ struct pxp_future {
 void future_init(struct pxp_future *future, struct future_owner *owner,
                  future_free_fn *free_memory);
 
-/* Pending becomes running. Returns whether it did: false when the future runs or is done. */
+/* Change the state from pending to running. Returns false if the future is running or done
+ * already. */
 bool future_start(struct pxp_future *future);
 
-/* Complete the future. The first completion wins, takes what *completion owns and returns true. A
- * later one returns false and leaves *completion as it was. Runs callbacks. */
+/* Complete the future. The first completion wins, takes everything that *completion owns and
+ * returns true. A later one returns false and leaves *completion unchanged. Runs callbacks. */
 bool future_complete(struct pxp_future *future, struct completion *completion);
 
-/* Where a thread that alone may complete the future, and holds a reference to it, writes the
- * completion for future_complete_in_place(): there a task leaves its result without copying a
- * struct completion of 400 bytes. */
+/* Where the only thread that may complete the future, which holds a reference to it, writes the
+ * completion for future_complete_in_place(). So a task stores its result without copying a struct
+ * completion of 400 bytes. */
 struct completion *future_completion(struct pxp_future *future);
 
-/* Complete the future with what stands in future_completion(). Runs callbacks.
+/* Complete the future with the contents of future_completion(). Runs callbacks.
  *
  * n_idle  NULL, or a counter of idle threads that this thread adds itself to. It does so before
  *         any waiter is woken, so that a waiter that submits a task finds an idle thread. If the
  *         future has callbacks, this thread is not idle until they have returned. */
 void future_complete_in_place(struct pxp_future *future, atomic_uint *n_idle);
 
-/* The state stored in the future; the owner is not asked. PXP_PENDING may be out of date: the task
- * may already be running. */
+/* The state stored in the future. The owner is not asked, so PXP_PENDING may be out of date: the
+ * task may already be running. */
 enum pxp_future_state future_peek(struct pxp_future *future);
 
 /* Whether a wait in this thread could never end: the future is not done, and this thread works

@@ -1,4 +1,4 @@
-/* The owners that a thread works for: a list in the thread, the innermost first. */
+/* The owners for which a thread works: a list in each thread, with the innermost owner first. */
 #include "exec/future/owner.h"
 
 #include <stdatomic.h>

@@ -15,17 +15,17 @@
 
 struct future_owner;
 
-/* Each function is called without the future's lock, except acquire. */
+/* Every function except acquire is called without the future's lock. */
 struct future_owner_table {
-	/* Take a reference to the owner, or give one back. acquire is called with the lock of
-	 * one of its futures held, and must not take a lock. */
+	/* Take a reference to the owner, or release one. acquire is called with the lock of one of
+	 * its futures held, and must not take a lock. */
 	void (*acquire)(struct future_owner *owner);
 	void (*release)(struct future_owner *owner);
 
-	/* Whether a worker has begun the future's task. */
+	/* Whether a worker has started the future's task. */
 	bool (*has_begun)(struct future_owner *owner, struct pxp_future *future);
 
-	/* How far the future's task says it is. */
+	/* The progress that the future's task has reported. */
 	struct pxp_progress (*progress)(struct future_owner *owner,
 	                                struct pxp_future *future);
 
@@ -35,34 +35,34 @@ struct future_owner_table {
 	               enum pxp_cancel force);
 };
 
-/* The first member of an owner. */
+/* Common part of all owners. It must be their first member. */
 struct future_owner {
 	const struct future_owner_table *table;
 };
 
 /* ---- the owners that a thread works for ---- */
 
-/* One entry of the thread's list. A task of an inline executor may run inside a task of another
- * executor, so there may be several. */
+/* One entry in a thread's list of owners. A task of an inline executor may run inside a task of
+ * another executor, so there may be several. */
 struct owner_context {
 	const struct future_owner *owner;
 	struct owner_context *outer;
-	/* Unique in the process: see owner_context_number(). */
+	/* A number that is unique in the process: see owner_context_number(). */
 	uint64_t number;
 };
 
-/* This thread begins to work for owner, and later ends that. The context belongs to the caller,
+/* Begin to work for owner in this thread, and end that later. The context belongs to the caller,
  * and must stay until owner_leave(). Contexts are left in the reverse order. */
 void owner_enter(struct owner_context *context, const struct future_owner *owner);
 void owner_leave(struct owner_context *context);
 
-/* This thread works for owner until it ends. Call it once in a thread. */
+/* Work for owner in this thread until the thread ends. Call this once in a thread. */
 void owner_adopt_thread(const struct future_owner *owner);
 
-/* Whether this thread works for owner. False for NULL. */
+/* Whether this thread works for owner. Returns false for NULL. */
 bool owner_is_own_thread(const struct future_owner *owner);
 
-/* The number of this thread's innermost context; 0 when it works for no owner. As long as the
+/* The number of this thread's innermost context; 0 if the thread works for no owner. As long as the
  * number is the same, owner_is_own_thread() gives the same answers. */
 uint64_t owner_context_number(void);
 

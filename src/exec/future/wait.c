@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* How many futures must be done, or must have failed, for the wait to end. */
+/* How many futures must be done, or must have failed, to end the wait. */
 struct quota {
 	size_t n_done, n_failed;
 };
@@ -21,7 +21,8 @@ static struct quota quota_of(enum pxp_wait_until until, size_t n)
 	};
 }
 
-/* Note in ret_done (may be NULL) which futures are done now. Returns whether they are enough. */
+/* Record in ret_done (may be NULL) which futures are done now. Returns whether enough are done to
+ * end the wait. */
 static bool count(struct pxp_future *const *futures, size_t n, struct quota quota,
                   bool *ret_done)
 {
@@ -85,6 +86,6 @@ enum pxp_status pxp_wait(struct pxp_future *const *futures, size_t n,
 		return PXP_ENOMEM;
 	watch_until(futures, n, watches, quota, deadline_ns);
 	free(watches);
-	/* A done future stays done, so if enough were done they still are. */
+	/* A done future stays done, so if enough futures were done before, enough are done now. */
 	return count(futures, n, quota, ret_done) ? PXP_OK : PXP_ETIMEOUT;
 }

@@ -1,6 +1,6 @@
 /*
- * A waiter is notified by many futures, and waits until enough of them are done. Its lock is the last
- * in the order of locks: a future takes it with its own lock held.
+ * A waiter waits for many futures: each notifies it, until enough are done. The waiter's lock is
+ * the last in the order of locks: a future takes it with its own lock held.
  */
 #ifndef PXP_WAITER_H
 #define PXP_WAITER_H
@@ -12,26 +12,27 @@
 struct watch {
 	struct future_hook hook;
 	struct waiter *waiter;
-	/* In the waiter's list of done watches. Guarded by the waiter's lock. */
+	/* The next watch in the waiter's list of done watches. Guarded by the waiter's lock. */
 	struct watch *next;
 };
 
 struct waiter {
-	/* Guards all below. */
+	/* Guards all members below. */
 	struct lock lock;
-	/* enough_done or enough_failed was reached. */
+	/* Signalled when enough_done or enough_failed was reached. */
 	struct cond has_enough;
-	/* Watches whose future is done and that were not taken, in the order of completion. */
+	/* Watches whose future is done and that waiter_take() has not returned yet, in the order of
+	 * completion. */
 	struct watch *first, **last;
-	/* Futures that are done, and those of them that failed, since waiter_init(). */
+	/* How many futures are done, and how many of these failed, since waiter_init(). */
 	size_t n_done, n_failed;
-	/* SIZE_MAX: no thread waits. */
+	/* The counts that end the wait; SIZE_MAX: no thread waits. */
 	size_t enough_done, enough_failed;
 };
 
 void waiter_init(struct waiter *waiter);
 
-/* Every watch has been notified or removed. */
+/* Free the waiter. Every watch must have been notified or removed. */
 void waiter_fini(struct waiter *waiter);
 
 /* Watch a future. The caller keeps a reference to it until it is done or waiter_unwatch(). */
@@ -39,7 +40,7 @@ void waiter_watch(struct waiter *waiter, struct watch *watch, struct pxp_future 
 void waiter_unwatch(struct watch *watch, struct pxp_future *future);
 
 /* Wait until n_done futures are done or n_failed have failed, both counted since waiter_init().
- * False: deadline_ns (clock.h) passed first. One thread at a time. */
+ * Returns false if deadline_ns (clock.h) passed first. Only one thread at a time may wait. */
 bool waiter_await(struct waiter *waiter, size_t n_done, size_t n_failed,
                   int64_t deadline_ns);
 

@@ -7,10 +7,11 @@
  *   result  for each item its length and whether it failed, in 8 bytes, then its bytes, or its
  *           struct pxp_error
  *
- * The progress of the task says which item it is at. If the worker dies, that item is to blame.
+ * The progress of the task gives the index of the current item. If the worker dies, that item is to
+ * blame.
  *
- * map.c makes chunks and reads them. The reader of results is declared here for its tests: a worker
- * may have forged every byte.
+ * map.c writes and reads chunks. The reader of results is declared here for its tests, because a
+ * worker may have forged every byte.
  */
 #ifndef PXP_CHUNK_H
 #define PXP_CHUNK_H
@@ -21,7 +22,7 @@
 bool chunk_result_is_sound(const void *result, size_t n_result, size_t n_items);
 
 /*
- * Read the next item of a sound result. *at begins at 0, and moves past the item.
+ * Read the next item of a well-formed result. *at begins at 0, and moves past the item.
  *
  * ret_error  the item's error, untouched if it has none; PXP_ENOMEM: no memory for its bytes.
  * ret_bytes  a copy of its bytes, from malloc(); untouched if it has none.

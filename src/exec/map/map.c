@@ -1,12 +1,12 @@
 /*
- * Map: pulls inputs, submits them in chunks, and gives out the results.
+ * Map: reads inputs from a source, submits them in chunks, and returns the results.
  *
- * Chunks are submitted as long as a whole one fits into the window. The chunk that is next (the oldest,
- * or, unordered, the first that is done) is read when its future is done, and its items are given out
- * one by one.
+ * Chunks are submitted as long as a whole one fits into the window. The next chunk (the oldest, or
+ * in an unordered map the first that is done) is read when its future is done, and its items are
+ * returned one by one.
  *
- * A chunk of one item is submitted as it is, unpacked. If a worker dies with a longer chunk, the item
- * that the worker was at fails, and the rest of the chunk is submitted again.
+ * A chunk of one item is submitted unpacked. If a worker dies with a longer chunk, the item that
+ * was running fails, and the rest of the chunk is submitted again.
  */
 #include <pixpool/map.h>
 
@@ -36,12 +36,12 @@ _Static_assert(sizeof(struct chunk_head) % ALIGNMENT == 0,
 
 /* A growing array of bytes. */
 struct buffer {
-	/* From malloc(), or NULL. */
+	/* The bytes, from malloc(), or NULL. */
 	char *bytes;
 	size_t n, capacity;
 };
 
-/* Make room for n more bytes at the end, and return it. NULL: no memory. */
+/* Make room for n more bytes at the end, and return it. Returns NULL if there is no memory. */
 static char *extend(struct buffer *buffer, size_t n)
 {
 	size_t wanted, capacity = buffer->capacity;
@@ -73,7 +73,8 @@ static size_t align(size_t n)
 	return (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
-/* Begin the input of a chunk whose items are run by run. False: no memory. */
+/* Begin the input of a chunk whose items the function run will process. Returns false if there is
+ * no memory. */
 static bool chunk_begin(struct buffer *input, pxp_task_fn *run)
 {
 	const struct chunk_head head = {.run = run};
@@ -86,7 +87,7 @@ static bool chunk_begin(struct buffer *input, pxp_task_fn *run)
 	return at;
 }
 
-/* Add an item. False: no memory, and the input is unchanged. */
+/* Add an item. Returns false if there is no memory; then the input is unchanged. */
 static bool chunk_add(struct buffer *input, const void *bytes, size_t n)
 {
 	uint64_t length = n;
@@ -106,7 +107,7 @@ static bool chunk_add(struct buffer *input, const void *bytes, size_t n)
 	return true;
 }
 
-/* The size of the packed item at this place. */
+/* The size of the packed item at this position. */
 static size_t item_bytes(const char *at)
 {
 	uint64_t length;
@@ -115,7 +116,7 @@ static size_t item_bytes(const char *at)
 	return LENGTH_BYTES + align((size_t)length);
 }
 
-/* Remove the item at a position (from 0). */
+/* Remove the item at a position, counted from 0. */
 static void chunk_drop(struct buffer *input, size_t position)
 {
 	char *at = input->bytes + sizeof(struct chunk_head);
@@ -147,8 +148,8 @@ static bool add_answer(struct buffer *answers, const struct pxp_task *item)
 	return true;
 }
 
-/* Run the packed item at this place. The item's own progress is dropped: the progress of the task
- * says which item it is at. False: no memory. */
+/* Run the packed item at this position. Progress that the item reports is dropped, because the
+ * progress of the task gives the index of the current item. Returns false if there is no memory. */
 static bool run_item(pxp_task_fn *run, struct pxp_task *item, const char *at,
                      struct buffer *answers)
 {
@@ -179,8 +180,9 @@ static enum pxp_status chunk_run(struct pxp_task *task)
 		.context = task->context,
 		.is_asked_to_end = task->is_asked_to_end,
 		.progress = &nowhere,
-		.n_returned = PXP_MAX_DESCRIPTORS, /* it cannot return any */
-		.need = task->need,                /* memory belongs to the worker */
+		.n_returned = PXP_MAX_DESCRIPTORS, /* an item cannot return descriptors */
+		/* Memory requests affect the whole worker, so an item may make them. */
+		.need = task->need,
 		.worker = task->worker,
 	};
 	struct buffer answers = {0};
@@ -206,7 +208,7 @@ static enum pxp_status chunk_run(struct pxp_task *task)
 
 /* ---- the result of a chunk ---- */
 
-/* Read the head of an item's result: its length, and whether the item failed. */
+/* Read the header of an item's result: its length, and whether the item failed. */
 static uint64_t head_at(const void *result, size_t at, bool *ret_has_failed)
 {
 	uint64_t head;
@@ -235,7 +237,7 @@ bool chunk_result_is_sound(const void *result, size_t n_result, size_t n_items)
 	return at == n_result;
 }
 
-/* Read the error of an item. The worker is not trusted: only some statuses are possible. */
+/* Read the error of an item. The worker is not trusted, so only possible statuses are accepted. */
 static void read_error(const char *bytes, struct pxp_error *ret_error)
 {
 	struct pxp_error sent;
@@ -273,78 +275,79 @@ void chunk_next(const void *result, size_t *at, struct pxp_error *ret_error,
 
 /* ---- the map ---- */
 
-/* The deaths of workers that one item has caused. */
+/* How many workers one item has killed. */
 struct fault {
 	unsigned n_kills;
-	/* Whether the item has failed with error, and is not submitted any more. */
+	/* Whether the item has failed with error and is not submitted again. */
 	bool has_failed;
 	struct pxp_error error;
 };
 
 struct chunk {
-	/* First, so that a pointer to the watch is a pointer to its chunk. */
+	/* This is the first member, so that a pointer to the watch is a pointer to its chunk. */
 	struct watch watch;
-	/* Among the submitted chunks, in the order of their items. */
+	/* The next of the submitted chunks, in the order of their items. */
 	struct chunk *before, *after;
-	/* NULL: not submitted, or read. */
+	/* The future of the chunk; NULL: not submitted, or read. */
 	struct pxp_future *future;
 	/* The index of the first item. */
 	size_t first;
 	size_t n_items, n_given;
-	/* The items of the last submission: without those that have failed. */
+	/* The number of items in the last submission, which left out those that have failed. */
 	size_t n_sent;
 	/* The packed items. */
 	struct buffer input;
-	/* A single, unpacked item: borrowed from the source. */
+	/* A single unpacked item, which belongs to the source. */
 	const void *bytes;
 	size_t n_bytes;
-	/* One for each item; NULL: no worker has died. */
+	/* The deaths of workers for each item; NULL: no worker has died. */
 	struct fault *faults;
-	/* The error of every item that has none of its own. */
+	/* The error of every item that has no error of its own. */
 	struct pxp_error error;
-	/* The result, and how much of it was given out. */
+	/* The result of the chunk, and how much of it was returned. */
 	void *result;
 	size_t n_result, at;
 };
 
 struct pxp_map {
-	/* One reference. */
+	/* The executor, with one reference. */
 	struct pxp_executor *executor;
 	pxp_task_fn *run;
 	pxp_input_fn *next;
 	void *data;
-	/* Defaults are filled in. */
+	/* The options with defaults filled in. */
 	struct pxp_map_options options;
 	int64_t deadline_ns;
 
-	/* Unordered: watches the submitted chunks. */
+	/* In an unordered map: watches the submitted chunks. */
 	struct waiter waiter;
-	size_t n_taken; /* from the waiter */
-	/* Submitted and not read. */
+	size_t n_taken; /* watches that were taken from the waiter */
+	/* Chunks that are submitted and not read yet. */
 	struct chunk *first, *last;
-	/* Pulled; there was no room in the executor. */
+	/* A chunk with inputs that could not be submitted because the executor had no room. */
 	struct chunk *unsent;
-	/* Read; its items are being given out. */
+	/* The chunk whose items are being returned. */
 	struct chunk *current;
-	/* Chunks for reuse, linked by after: their buffers have grown to the size that is needed. */
+	/* Free chunks for reuse, linked by after: their buffers have already grown to the size that
+	 * is needed. */
 	struct chunk *spare;
-	/* Inputs that were pulled, and those of them that were not given out yet. */
+	/* How many inputs were read, and how many of these were not returned yet. */
 	size_t n_pulled, n_out;
 
-	/* No more inputs are pulled, because of ending; PXP_ESTATE: the source had no more. */
+	/* No more inputs are read, because of the error in ending; PXP_ESTATE: the source ended. */
 	bool has_ended;
 	enum pxp_status ending;
-	/* pxp_map_next() has nothing more to give out. */
+	/* pxp_map_next() has nothing more to return. */
 	bool is_over;
 };
 
-/* Whether chunks are packed. */
+/* Whether chunks have several items and are packed. */
 static bool is_packed(const struct pxp_map *map)
 {
 	return map->options.chunk > 1;
 }
 
-/* The rest of the map's time, as a timeout. */
+/* The remaining time of the map, as a timeout. */
 static int64_t left_ms(const struct pxp_map *map)
 {
 	return map->deadline_ns < 0 ? PXP_FOREVER
@@ -369,7 +372,7 @@ static struct chunk *chunk_create(struct pxp_map *map)
 	return chunk;
 }
 
-/* Keep a chunk for reuse. */
+/* Keep a free chunk for reuse. */
 static void recycle(struct pxp_map *map, struct chunk *chunk)
 {
 	struct buffer input = chunk->input;
@@ -397,7 +400,7 @@ static void list_remove(struct pxp_map *map, struct chunk *chunk)
 	chunk->before = chunk->after = NULL;
 }
 
-/* Free a chunk in any state. Its task is asked to end. */
+/* Free a chunk in any state. Its task gets a cancel request. */
 static void chunk_abandon(struct chunk *chunk)
 {
 	if (!chunk)
@@ -412,7 +415,7 @@ static void chunk_abandon(struct chunk *chunk)
 	free(chunk);
 }
 
-/* ---- pulling and submitting ---- */
+/* ---- reading and submitting inputs ---- */
 
 static void end(struct pxp_map *map, enum pxp_status why)
 {
@@ -430,7 +433,8 @@ static enum pxp_status put(struct pxp_map *map, struct chunk *chunk, const void 
 		    !chunk_add(&chunk->input, bytes, n))
 			return PXP_ENOMEM;
 	} else {
-		/* Borrowed: the next input is pulled after this one was submitted. */
+		/* The input still belongs to the source: the next input is read only after this one
+		 * was submitted. */
 		chunk->bytes = bytes;
 		chunk->n_bytes = n;
 	}
@@ -441,7 +445,7 @@ static enum pxp_status put(struct pxp_map *map, struct chunk *chunk, const void 
 	return PXP_OK;
 }
 
-/* Pull the inputs of a chunk. NULL: there are none. */
+/* Read the inputs of a chunk. Returns NULL if there are none. */
 static struct chunk *pull(struct pxp_map *map)
 {
 	struct chunk *chunk = chunk_create(map);
@@ -468,11 +472,11 @@ static struct chunk *pull(struct pxp_map *map)
 }
 
 /*
- * Submit the items of a chunk that have not failed. Waits for room for timeout_ms.
+ * Submit those items of a chunk that have not failed. Waits for room for timeout_ms.
  *
- * A packed chunk reports progress at each item, so its stall time is the deadline of an item. The
- * pool looks at the progress only when that time is over, so an item may take up to twice as long.
- * Retries of a packed chunk are counted here, for each item.
+ * A packed chunk reports progress at each item, so its stall timeout acts as the deadline of an
+ * item. The pool checks the progress only when that time is over, so an item may take up to twice
+ * as long. Retries of a packed chunk are counted here, for each item.
  */
 static enum pxp_status submit(struct pxp_map *map, struct chunk *chunk,
                               int64_t timeout_ms)
@@ -496,10 +500,10 @@ static enum pxp_status submit(struct pxp_map *map, struct chunk *chunk,
 	return status;
 }
 
-/* Submit a chunk that was pulled. PXP_EAGAIN, PXP_EDEADLK: not now; the map keeps it. */
+/* Submit a chunk of inputs. PXP_EAGAIN, PXP_EDEADLK: not possible now; the map keeps the chunk. */
 static enum pxp_status send(struct pxp_map *map, struct chunk *chunk)
 {
-	/* While chunks are out, the map gives out results instead of waiting for room. */
+	/* While chunks are running, the map returns results instead of waiting for room. */
 	int64_t timeout_ms = map->first || map->current ? 0 : left_ms(map);
 	enum pxp_status status = submit(map, chunk, timeout_ms);
 
@@ -516,7 +520,7 @@ static enum pxp_status send(struct pxp_map *map, struct chunk *chunk)
 	return status;
 }
 
-/* Submit as long as a whole chunk fits into the window. PXP_OK or PXP_EDEADLK. */
+/* Submit chunks as long as a whole chunk fits into the window. Returns PXP_OK or PXP_EDEADLK. */
 static enum pxp_status fill(struct pxp_map *map)
 {
 	while (map->unsent || (!map->has_ended &&
@@ -546,7 +550,7 @@ static bool is_death(enum pxp_status status)
 	       status == PXP_EPROTO || status == PXP_EPOISON || status == PXP_EMEMORY;
 }
 
-/* An item has killed its worker. Returns whether the item fails. */
+/* Called when an item has killed its worker. Returns whether the item fails. */
 static bool fault_count(struct fault *fault, const struct pxp_error *error,
                         unsigned retries)
 {
@@ -558,9 +562,9 @@ static bool fault_count(struct fault *fault, const struct pxp_error *error,
 }
 
 /*
- * Charge a worker's death to the item that it was at, and take that item out of the input if it
- * fails. If the worker was at no item (it had not begun, or was sending its answer) or its progress
- * makes no sense, charge every item. False: no memory.
+ * Charge a worker's death to the item that was running, and remove that item from the input if it
+ * fails. If no item was running (the chunk had not started, or was sending its answer), or if the
+ * progress makes no sense, charge every item. Returns false if there is no memory.
  */
 static bool charge(struct chunk *chunk, const struct pxp_outcome *outcome,
                    unsigned retries)
@@ -595,7 +599,7 @@ static void release_future(struct chunk *chunk)
 	chunk->future = NULL;
 }
 
-/* A chunk's worker died: submit the rest of the chunk again.
+/* Called when a chunk's worker died: submit the rest of the chunk again.
  *
  * PXP_OK        every item has an error, and can be given out.
  * PXP_EAGAIN    submitted again.
@@ -621,7 +625,8 @@ static enum pxp_status recover(struct pxp_map *map, struct chunk *chunk)
 	return PXP_OK;
 }
 
-/* A chunk's future is done. PXP_OK: its items can be given out; else as recover(). */
+/* Called when a chunk's future is done. Returns PXP_OK if its items can be returned, and otherwise
+ * a status of recover(). */
 static enum pxp_status read_chunk(struct pxp_map *map, struct chunk *chunk)
 {
 	enum pxp_status status = pxp_future_result(chunk->future, 0, &chunk->result,
@@ -660,7 +665,8 @@ static enum pxp_status await(struct pxp_map *map, struct chunk **ret_chunk)
 	return PXP_OK;
 }
 
-/* Make the next chunk the current one. Returns PXP_OK, or what pxp_map_next() must return. */
+/* Make the next chunk the current one. Returns PXP_OK, or the status that pxp_map_next() must
+ * return. */
 static enum pxp_status collect(struct pxp_map *map)
 {
 	enum pxp_status status;
@@ -682,7 +688,7 @@ static enum pxp_status collect(struct pxp_map *map)
 	return status;
 }
 
-/* ---- giving out ---- */
+/* ---- returning results ---- */
 
 static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 {
@@ -709,15 +715,15 @@ static void give(struct pxp_map *map, struct pxp_map_item *ret_item)
 	}
 }
 
-/* End the map: cancel what is out, and free all chunks. */
+/* End the map: cancel running chunks, and free all chunks. */
 static void finish(struct pxp_map *map)
 {
 	map->is_over = true;
-	/* Unwatch all chunks before the first is freed: a done chunk is in the waiter's list, and the
-	 * next one that is notified would be linked to it. */
+	/* Stop watching all chunks before the first is freed: a done chunk is in the waiter's list,
+	 * and the next notified chunk would be linked to it. */
 	for (struct chunk *chunk = map->first; chunk && map->options.unordered;
 	     chunk = chunk->after) {
-		if (chunk->future) /* NULL: it could not be submitted again */
+		if (chunk->future) /* NULL: the chunk could not be submitted again */
 			waiter_unwatch(&chunk->watch, chunk->future);
 	}
 	for (struct chunk *chunk = map->first, *after; chunk; chunk = after) {

@@ -1,20 +1,20 @@
 /*
- * What goes to workers: which worker gets the next task, how many tasks are prefetched, and which
+ * Dispatching of tasks: which worker gets the next task, how many tasks are prefetched, and which
  * workers start or stop.
  *
  * A busy worker has one more task in its channel, so that it finds its next task without a round
- * trip. More tasks are prefetched only while tasks are so quick that a worker would be done with
- * one before the pool knows. Together they may take AHEAD_NS, as far as the last tasks tell. A
- * task with descriptors or a long input is never prefetched behind another prefetched one, so
- * that a worker holds at most four open inputs.
+ * trip. More tasks are prefetched only while tasks are so quick that a worker would finish one
+ * before the pool knows. Together they may take AHEAD_NS, as estimated from the last tasks. A task
+ * with descriptors or a long input is never prefetched behind another prefetched one, so a worker
+ * holds at most four open inputs.
  *
- * An idle worker takes over the tasks that another worker has only prefetched. If no worker is
- * ever idle, a prefetched task is taken over once it was overtaken by twice as many tasks as may
- * be prefetched.
+ * An idle worker takes over tasks that another worker has prefetched and not started. If no worker
+ * is ever idle, a prefetched task is moved after twice as many tasks as may be prefetched have
+ * overtaken it.
  *
- * To wake a worker takes about WAKE_NS. Tasks that are quicker go to a worker that is awake, as
- * many as it finishes in that time. The supervisor then sleeps until a worker is done or several
- * tasks are queued.
+ * Waking a worker takes about WAKE_NS. Quicker tasks are sent to a worker that is awake, as many as
+ * it finishes in that time. The supervisor then sleeps until a worker is done or several tasks are
+ * queued.
  */
 #include "base/clock.h"
 #include "exec/pool/process_pool.h"
@@ -23,24 +23,25 @@
 #include <string.h>
 
 enum {
-	/* How much work may be prefetched. */
+	/* How much work, in time, may be prefetched by one worker. */
 	AHEAD_NS = 1000 * 1000,
-	/* A task with a longer input is not prefetched behind a prefetched one. */
+	/* Inputs longer than this are not prefetched behind another prefetched task. */
 	SHORT_BYTES = 4096,
 	/* How many tasks may overtake a prefetched one, for each worker and each task that may be
 	 * prefetched. */
 	MAX_OVERTAKERS = 2,
-	/* The estimate while nothing is known. */
+	/* The estimate of a task's time before any task has run. */
 	FIRST_NS = 8 * AHEAD_NS,
-	/* How often the slots of a worker are polled that does not notify us. */
+	/* How often the slots of a worker are polled while the worker does not notify the
+	 * supervisor. */
 	POLL_SLOTS_MS = 1,
-	/* About the time that it takes to wake a worker. */
+	/* The approximate time to wake a worker. */
 	WAKE_NS = 20 * 1000,
 	/* How many quick tasks are queued before the supervisor is woken for them. */
 	N_GATHERED = N_SLOTS - 1,
 	/* The pause after descriptors, processes or socket space ran out. */
 	RETRY_MS = 10,
-	/* How long a worker has to end, finaliser included, before it is killed. */
+	/* How long a worker may take to end, finaliser included, before it is killed. */
 	STOP_MS = 5000,
 };
 
@@ -76,7 +77,7 @@ static bool is_due_for_recycle(const struct process_pool *pool,
 
 /* ---- the estimate of a task's time ---- */
 
-/* One long task raises the estimate at once. Quick tasks lower it step by step. */
+/* One long task raises the estimate at once. Quick tasks lower it gradually. */
 void pool_note_time(struct process_pool *pool, int64_t run_ns)
 {
 	if (run_ns < 0) {
@@ -109,7 +110,7 @@ static unsigned count_quicker_than_wake(const struct process_pool *pool)
 	return (unsigned)(WAKE_NS / pool->task_ns);
 }
 
-/* Whether a worker is awake, and tasks are quicker than a wake-up. */
+/* Whether some worker is awake and tasks take less time than a wake-up. */
 static bool has_awake_worker(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers && count_quicker_than_wake(pool) > 0;
@@ -134,8 +135,8 @@ static bool passes_by_itself(int sys_errno)
 	       sys_errno == ENOMEM || sys_errno == ENOBUFS || sys_errno == ETOOMANYREFS;
 }
 
-/* A task could not be sent: its worker has died, or a resource ran out that running tasks may
- * free, or the task itself is the reason. */
+/* Called when a task could not be sent: its worker has died, or a resource ran out that running
+ * tasks may free, or the task itself is the reason. */
 static void send_failed(struct process_pool *pool, struct pool_worker *worker,
                         struct task *task)
 {
@@ -155,7 +156,7 @@ static void send_failed(struct process_pool *pool, struct pool_worker *worker,
 	}
 }
 
-/* Returns false if sending must pause. */
+/* Send a task. Returns false if sending must pause. */
 static bool send_task(struct process_pool *pool, struct pool_worker *worker,
                       struct task *task)
 {
@@ -174,8 +175,8 @@ static bool may_be_prefetched_deep(const struct task *task)
 	       !task->gets_all_memory;
 }
 
-/* Whether a task may be prefetched behind level others. One that must start by a given time stays
- * in the queue, where that time is watched. */
+/* Whether a task may be prefetched behind this number of other tasks. A task that must start by a
+ * given time stays in the queue, where that time is watched. */
 static bool may_be_prefetched(const struct task *task, unsigned level)
 {
 	return task->expires_ns < 0 && (level == 1 || may_be_prefetched_deep(task));
@@ -220,7 +221,7 @@ static struct prefetched find_oldest(struct process_pool *pool)
 	return oldest;
 }
 
-/* Whether more tasks were sent before it than may overtake it. */
+/* Whether too many newer tasks were sent before this one. */
 static bool is_overtaken(const struct process_pool *pool, const struct task *task)
 {
 	const struct task *queued = pool->executor.queue.first;
@@ -230,7 +231,7 @@ static bool is_overtaken(const struct process_pool *pool, const struct task *tas
 }
 
 /* The oldest task that has not started, from the queue or from the slots of a worker. But a task
- * behind quick ones stays there, since it starts as soon as here. */
+ * behind quick ones stays where it is, since it starts there as soon as here. */
 static struct task *next_task(struct process_pool *pool)
 {
 	const struct task *queued = pool->executor.queue.first;
@@ -247,8 +248,9 @@ static struct task *next_task(struct process_pool *pool)
 	return executor_take(&pool->executor);
 }
 
-/* The next task to prefetch. It comes from the queue. But if no worker is ever idle, nobody takes
- * over what is prefetched behind a long task. So a task that was overtaken too often is moved. */
+/* The next task to prefetch. Usually it comes from the queue. But if no worker is ever idle, nobody
+ * takes over tasks that are prefetched behind a long one. So a task that was overtaken too often is
+ * moved. */
 static struct task *next_task_ahead(struct process_pool *pool,
                                     const struct pool_worker *worker,
                                     struct prefetched *oldest)
@@ -262,7 +264,7 @@ static struct task *next_task_ahead(struct process_pool *pool,
 	return task;
 }
 
-/* Prefetch one more task behind level others. Returns false if sending must pause. */
+/* Prefetch one more task behind this number of others. Returns false if sending must pause. */
 static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
                          unsigned level, struct prefetched *oldest)
 {
@@ -274,7 +276,8 @@ static bool prefetch_one(struct process_pool *pool, struct pool_worker *worker,
 	return send_task(pool, worker, next_task_ahead(pool, worker, oldest));
 }
 
-/* Level by level, so that tasks start about in the order of their submission. */
+/* Every worker prefetches one task before any prefetches a second, so that tasks start about in the
+ * order of submission. */
 static void prefetch(struct process_pool *pool, size_t n_coming)
 {
 	const struct task_list *queue = &pool->executor.queue;
@@ -296,7 +299,7 @@ static void prefetch(struct process_pool *pool, size_t n_coming)
 
 /* ---- tasks that are quicker than a wake-up ---- */
 
-/* Prefetch for an awake worker as many quick tasks as it finishes before another worker could be
+/* Let an awake worker prefetch as many quick tasks as it finishes before another worker could be
  * woken. */
 static void fill_awake_worker(struct process_pool *pool, struct pool_worker *worker)
 {
@@ -318,7 +321,8 @@ static void fill_awake_worker(struct process_pool *pool, struct pool_worker *wor
 	}
 }
 
-/* A worker is about to get the first of several quick tasks: it need not notify us of each. */
+/* A worker is about to get the first of several quick tasks, so it need not notify the supervisor
+ * of each. */
 static void announce_more(struct process_pool *pool, struct pool_worker *worker)
 {
 	const struct task *next = pool->executor.queue.first;
@@ -327,7 +331,7 @@ static void announce_more(struct process_pool *pool, struct pool_worker *worker)
 		pool_worker_suppress_notify(worker, true);
 }
 
-/* Workers that are awake come before workers that must be woken. */
+/* Workers that are awake get tasks before workers that must be woken. */
 static void dispatch(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++)
@@ -335,8 +339,8 @@ static void dispatch(struct process_pool *pool)
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
-		/* In a loop: a task that cannot be sent at all leaves the worker idle, and no
-		 * event would follow for the next task. */
+		/* This is a loop, because a task that cannot be sent at all leaves the worker idle,
+		 * and no event would follow for the next task. */
 		while (is_idle(worker) && !is_due_for_recycle(pool, worker)) {
 			struct task *task = next_task(pool);
 
@@ -371,10 +375,10 @@ static unsigned count_starting(const struct process_pool *pool)
 	return n;
 }
 
-/* Start as many workers as there are tasks for, up to n_workers. */
+/* Start as many workers as there are tasks for them, up to n_workers. */
 static void spawn_missing(struct process_pool *pool)
 {
-	/* Quick tasks stay where they are. */
+	/* Quick tasks stay with their worker. */
 	size_t n_wanted = pool->executor.queue.n +
 	                  (has_awake_worker(pool) ? 0 : count_prefetched(pool));
 	size_t n_coming = count_starting(pool) + count_idle(pool);
@@ -431,7 +435,7 @@ static void recycle(struct process_pool *pool)
 
 /* ---- when to schedule again ---- */
 
-/* Whether a new task could be sent to a worker, or would start one. */
+/* Whether a new task could be sent to a worker, or would start a worker. */
 static bool has_takers(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -466,8 +470,8 @@ static int64_t recycle_ns(const struct process_pool *pool)
 	return first_ns;
 }
 
-/* While a worker leaves answers without a notification, or tasks are queued that woke no
- * worker. */
+/* Polling is needed while a worker leaves answers without a notification, or while queued tasks
+ * have woken no worker. */
 static int64_t poll_slots_ns(const struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {

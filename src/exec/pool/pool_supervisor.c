@@ -1,8 +1,8 @@
 /*
  * The supervisor of a process pool: its loop, how workers start and end, what the fork server is
  * asked, and what comes from workers: frames, answers in shared slots, and deadlines that pass
- * without an answer. A worker may have forged every byte of it. How much memory each worker may
- * have is decided here as well. Only the supervisor's thread runs this code, except for
+ * without an answer. A worker may have forged every byte that it sends. How much memory each worker
+ * may have is decided here as well. Only the supervisor's thread runs this code, except for
  * pool_complete(), pool_break(), pool_refuse_need() and pool_grant_memory().
  */
 #include "base/cgroup.h"
@@ -26,34 +26,35 @@
 #include <unistd.h>
 
 enum {
-	/* While a deadline runs the supervisor wakes up so often, to notice when it was
+	/* While a deadline runs, the supervisor wakes up at this interval, to notice when it was
 	 * stopped. */
 	HEARTBEAT_MS = 1000,
-	/* A wake-up that is later than this means that the supervisor was stopped. */
+	/* A wake-up that is later than this means that the process was stopped. */
 	GAP_MS = 250,
 	MAX_EVENTS = 64,
-	/* Room for answers, and for frames that only announce answers. */
+	/* Buffer space for answers, and for frames that only announce answers. */
 	MAX_FRAMES_BEFORE_LOG = 8 * N_SLOTS,
-	/* Of a dead worker, whose children may hold the other ends open. */
+	/* How many frames are read from a dead worker, whose children may hold the other end of the
+	 * channel open. */
 	MAX_LAST_FRAMES = 1024,
 	MAX_LAST_LOG = 1024 * 1024,
-	/* Workers in a row that died before they were ready. */
+	/* How many workers in a row may die before they are ready. */
 	MAX_FAILED_STARTS = 3,
-	/* In a row, without a worker left. Then the pool is broken. */
+	/* How many fork failures in a row, without a worker left, break the pool. */
 	MAX_FAILED_SPAWNS = 6,
 	DEFAULT_MAX_CRASHES = 100,
-	/* How often a task may be returned by workers that died before they started it. */
+	/* How many times a task may be returned by workers that died before they started it. */
 	MAX_RETURNS = 3,
-	/* How long the fork server has for an answer before it is continued. */
+	/* How long the fork server may take to answer before it is sent SIGCONT. */
 	CONTINUE_MS = 1000,
 	/* The first pause when workers keep dying. It doubles up to the maximum. */
 	BACK_OFF_MS = 10,
 	MAX_BACK_OFF_MS = 1000,
-	/* Crashes in a row without a pause. */
+	/* How many crashes in a row cause no pause. */
 	FREE_CRASHES = 2,
-	/* Bytes of the log that are read before an answer is accepted. */
+	/* How many bytes of the log are read before an answer is accepted. */
 	LOG_AT_ONCE = 64 * 1024,
-	/* How long a worker has to start a task that it was sent. */
+	/* How long a worker may take to start a task that it was sent. */
 	BEGIN_MS = 5000,
 	LEAST_BEGIN_MS = 20,
 };
@@ -66,7 +67,8 @@ void pool_complete(struct process_pool *pool, struct task *task,
 	task_list_append(&pool->completed, task);
 }
 
-/* The pool cannot run tasks any more: fail the queued tasks, and refuse new ones. */
+/* Break the pool because it cannot run tasks any more: fail the queued tasks, and refuse new
+ * ones. */
 static void pool_break(struct process_pool *pool, const char *text)
 {
 	struct pxp_executor *executor = &pool->executor;
@@ -153,8 +155,8 @@ static void watch_answers(struct process_pool *pool)
 	                            : -1;
 }
 
-/* Send the fork server a request that it answers. The descriptors stay the caller's. Returns
- * false with errno, which is EAGAIN if the control socket is full. */
+/* Send the fork server a request that it answers. The caller keeps the descriptors. Returns false
+ * with errno, which is EAGAIN if the control socket is full. */
 static bool pool_ask_fork_server(struct process_pool *pool,
                                  const struct process_frame *request,
                                  const int *descriptors, unsigned n_descriptors)
@@ -177,7 +179,7 @@ static void send_reap(struct process_pool *pool, struct pool_worker *worker)
 	worker->reap_is_sent = pool_ask_fork_server(pool, &request, NULL, 0);
 }
 
-/* Some may be missing because the control socket was full. */
+/* Some requests may not have been sent because the control socket was full. */
 static void send_missing_reaps(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -303,7 +305,8 @@ bool pool_spawn(struct process_pool *pool)
  */
 
 enum {
-	/* Requests in one attempt: those of the task, and one for its own limit. */
+	/* The maximum number of memory requests in one attempt: those of the task, and one for its
+	 * own limit. */
 	MAX_NEEDS = PXP_MAX_NEEDS + 1,
 };
 
@@ -321,7 +324,7 @@ static uint64_t granted_bytes(const struct process_pool *pool)
 	return granted;
 }
 
-/* The part of a limit that counts against the budget. Without an allowance nothing does. */
+/* The part of a limit that counts against the budget; 0 if there is no allowance. */
 static uint64_t beyond_allowance(const struct process_pool *pool, uint64_t limit)
 {
 	uint64_t allowance = allowance_of(pool);
@@ -363,8 +366,9 @@ static bool send_limit(struct process_pool *pool, struct pool_worker *worker,
 	return false;
 }
 
-/* Answer a request for memory. The task goes on, and its deadlines run again. Without the answer
- * it would wait for ever, so it is sent again until it arrives or the worker ends. */
+/* Answer a request for memory. The task then continues, and its deadlines run again. Without the
+ * answer it would wait for ever, so the answer is sent again until it arrives or the worker
+ * ends. */
 static void answer_need(struct process_pool *pool, struct pool_worker *worker,
                         enum pxp_status status)
 {
@@ -389,10 +393,10 @@ static void answer_need(struct process_pool *pool, struct pool_worker *worker,
 
 /* ---- memory: requests ---- */
 
-/* Withdraw the tasks behind one that waits. */
+/* Withdraw the tasks that are prefetched behind one that waits for memory. */
 static void return_prefetched(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* The last one comes first, so that the order stays. */
+	/* The last task is withdrawn first, so that the order is kept. */
 	for (unsigned i = worker->n_held; i-- > 1;) {
 		struct slot *slot = pool_worker_slot(worker, i);
 		struct task *task = slot->task;
@@ -413,8 +417,8 @@ static uint64_t limit_for(const struct process_pool *pool, const struct task *ta
 	return n_bytes;
 }
 
-/* A worker asks for memory for the task that it runs. Returns NULL, or how the worker breaks the
- * protocol. */
+/* Called when a worker requests memory for the task that it runs. Returns NULL, or how the worker
+ * breaks the protocol. */
 static const char *pool_on_need(struct process_pool *pool, struct pool_worker *worker,
                                 const struct slot_frame *at)
 {
@@ -427,7 +431,7 @@ static const char *pool_on_need(struct process_pool *pool, struct pool_worker *w
 	if (worker->limit_state != LIMIT_STEADY || worker->n_needs++ >= MAX_NEEDS)
 		return "asked for memory too often";
 	if (worker->state != WORKER_READY)
-		/* It is about to end. */
+		/* The worker is about to end. */
 		return NULL;
 
 	return_prefetched(pool, worker);
@@ -457,7 +461,7 @@ bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker)
 	return true;
 }
 
-/* The worker that has waited longest, or NULL. */
+/* The worker that has waited longest for memory, or NULL. */
 static struct pool_worker *find_first_in_row(struct process_pool *pool)
 {
 	struct pool_worker *first = NULL;
@@ -539,7 +543,8 @@ static void pool_on_limited(struct process_pool *pool, struct pool_worker *worke
 
 /* ---- memory: after a task ---- */
 
-/* A task has ended, and its worker still uses data_bytes: take back what was granted. */
+/* Called when a task has ended and its worker still uses data_bytes: take back the granted
+ * memory. */
 static void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *worker,
                                 uint64_t data_bytes)
 {
@@ -547,8 +552,8 @@ static void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *w
 
 	worker->n_needs = 0;
 	worker->was_refused = false;
-	/* Such a worker is replaced before its growth costs a task. Its grant counts until it is
-	 * gone. */
+	/* A worker that has grown so much is replaced before its growth fails a task. Its grant
+	 * counts until the worker is gone. */
 	worker->needs_recycle |= keeps_too_much(data_bytes, allowance);
 	if (worker->needs_recycle)
 		return_prefetched(pool, worker);
@@ -556,13 +561,13 @@ static void pool_reclaim_memory(struct process_pool *pool, struct pool_worker *w
 		worker->limit_state = LIMIT_TO_LOWER;
 }
 
-/* Whether a task that ran out of memory is run once more with the whole budget. Then it is marked
- * for that, and the caller returns it to the queue. */
+/* Whether a task that ran out of memory is run once more with the whole budget. If so, the task is
+ * marked for that, and the caller returns it to the queue. */
 static bool pool_retries_with_all_memory(struct process_pool *pool,
                                          const struct pool_worker *worker,
                                          struct task *task)
 {
-	/* The pool starts no task any more, or nobody would see the result. */
+	/* The pool does not start tasks any more, or nobody would see the result. */
 	if (pool->is_killed || task->is_completed)
 		return false;
 	if (!task->may_retry_memory || task->gets_all_memory || worker->was_refused ||
@@ -589,12 +594,12 @@ static void copy_result(const char *body, size_t n, struct completion *completio
 	         "no memory for a result of %zu bytes", n);
 }
 
-/* Take a result over that is in a memfd. It is read later, without the lock. */
+/* Take over a result that is in a memfd. It is read later, without the lock. */
 static bool adopt_long_result(int *memfd, uint64_t n, struct completion *completion)
 {
 	struct stat stat;
 
-	/* Reading any other kind of file could block. */
+	/* Reading any kind of file but a regular one could block. */
 	if (fcntl(*memfd, F_GET_SEALS) < 0 || fstat(*memfd, &stat) != 0 ||
 	    (uint64_t)stat.st_size != n)
 		return false;
@@ -702,8 +707,8 @@ static const char *accept_answer(struct process_pool *pool, struct pool_worker *
 	if (answer->cpu_ns >= 0)
 		outcome->cpu_ns = answer->cpu_ns;
 	outcome->peak_bytes = answer->peak_bytes;
-	/* The worker's figure, if it is possible. Ours includes the time until the answer was
-	 * read. */
+	/* Use the run time that the worker reports, if it is possible. The time measured here
+	 * includes the delay until the answer was read. */
 	if (answer->run_ns >= 0 && answer->run_ns < outcome->run_ns)
 		outcome->run_ns = answer->run_ns;
 	pool_note_time(pool, outcome->run_ns);
@@ -738,7 +743,7 @@ static const char *on_answer(struct process_pool *pool, struct pool_worker *work
 	                     frame->n - sizeof(answer), frame);
 }
 
-/* Returns NULL, or how an answer in a shared slot breaks the protocol. */
+/* Read an answer from a shared slot. Returns NULL, or how the answer breaks the protocol. */
 static const char *on_slot_answer(struct process_pool *pool, struct pool_worker *worker,
                                   const struct slot_answer *left)
 {
@@ -830,7 +835,7 @@ static const char *on_ready(struct process_pool *pool, struct pool_worker *worke
 		worker->state = WORKER_READY;
 		worker->deadline_ns = -1;
 	}
-	/* The initialiser's log belongs to no task. */
+	/* The log of the initialiser belongs to no task. */
 	pool_worker_read_log(worker, LOG_AT_ONCE);
 	worker->log_begins = worker->n_logged;
 	return NULL;
@@ -915,9 +920,9 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 {
 	bool goes_on = pool_read_frames(pool, worker, 1);
 
-	/* Usually there is one frame, and asking for another that is not there costs a system
-	 * call. But quick tasks may have sent more answers by now, or be about to. At most these
-	 * are read, so that one worker does not delay the others. */
+	/* Usually there is one frame, and trying to read a second one costs a system call. But
+	 * quick tasks may have sent more answers by now, or be about to. Only these are read, so
+	 * that one worker does not delay the others. */
 	for (int i = 1;
 	     i < N_SLOTS && goes_on && worker->n_held > 0 && !worker->polls_slots &&
 	     pool_worker_phase(worker, pool_worker_slot(worker, 0)) ==
@@ -930,8 +935,8 @@ void pool_on_socket(struct process_pool *pool, struct pool_worker *worker)
 	pool_worker_hang_up(worker, pool->now_ns);
 }
 
-/* Read the answers that a worker left without a notification. If it is not quick any more, it
- * must notify us again. */
+/* Read the answers that a worker left without a notification. If its tasks are not quick any more,
+ * it must notify the supervisor again. */
 static void poll_slots(struct process_pool *pool, struct pool_worker *worker)
 {
 	if (!worker->polls_slots || worker->state >= WORKER_REAPING)
@@ -980,8 +985,9 @@ static bool gets_time_to_begin(struct pool_worker *worker, int64_t now_ns)
 	return true;
 }
 
-/* The time of the front task is over: kill its worker. But if the task has just ended, wait for
- * the answer: the worker may have started the next task, which must not pay for it. */
+/* Called when the time of the front task is over: kill its worker. But if the task has just ended,
+ * wait for the answer instead: the worker may have started the next task, which must not be
+ * killed. */
 static void kill_late(struct pool_worker *worker, enum kill_reason reason, int64_t now_ns)
 {
 	const struct slot *slot = pool_worker_slot(worker, 0);
@@ -1027,7 +1033,7 @@ void pool_check_workers(struct process_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_workers; i++)
 		poll_slots(pool, &pool->workers[i]);
-	/* While the pool is suspended, deadlines stand still. */
+	/* Deadlines are paused while the pool is suspended. */
 	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++) {
 		struct pool_worker *worker = &pool->workers[i];
 
@@ -1040,7 +1046,7 @@ void pool_check_workers(struct process_pool *pool)
 
 /* ---- deaths ---- */
 
-/* The worker is dead or dying: ask the fork server for its status. */
+/* Called when the worker is dead or dying: ask the fork server for its status. */
 static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 {
 	worker->deadline_ns = worker->stall_ns = -1;
@@ -1051,7 +1057,7 @@ static void begin_reaping(struct process_pool *pool, struct pool_worker *worker)
 
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker)
 {
-	/* Read everything that it sent first: a complete answer counts. */
+	/* Read everything that the worker sent before it died: a complete answer counts. */
 	pool_read_frames(pool, worker, MAX_LAST_FRAMES);
 	pool_worker_read_log(worker, MAX_LAST_LOG);
 
@@ -1099,15 +1105,14 @@ static void describe_death(const struct pool_worker *worker, int status,
 /* Whether a worker died because memory ran out. */
 enum memory_death {
 	DIED_OTHERWISE,
-	/* In doubt: it had used at least half of its limit. */
+	/* If there is no other evidence: the worker had used at least half of its limit. */
 	DIED_NEAR_LIMIT,
 	DIED_AT_LIMIT,
-	/* The kernel's counter of OOM kills has grown. */
+	/* The kernel's counter of OOM kills in our cgroup has grown. */
 	DIED_OF_OOM_KILLER,
 };
 
-/* Whether the kernel has killed a process in our control group since the counter was last
- * read. */
+/* Whether the kernel has killed a process in our cgroup since the counter was last read. */
 static bool oom_killer_was_here(struct process_pool *pool)
 {
 	uint64_t before = pool->n_oom_kills;
@@ -1134,7 +1139,7 @@ static enum memory_death memory_death_of(struct process_pool *pool,
 	                                                 : DIED_NEAR_LIMIT;
 }
 
-/* Whether a task may cost another worker. If not, error says so. */
+/* Whether a task may kill another worker. If not, error gives the reason. */
 static bool may_kill_again(struct task *task, struct pxp_error *error)
 {
 	int signal = error->signal, exit_code = error->exit_code;
@@ -1148,8 +1153,8 @@ static bool may_kill_again(struct task *task, struct pxp_error *error)
 	return false;
 }
 
-/* Tell a death for lack of memory from others, and describe it in error. Returns whether the task
- * is run once more with the whole budget. */
+/* Distinguish a death for lack of memory from others, and describe it in error. Returns whether the
+ * task is run once more with the whole budget. */
 static bool blame_memory(struct process_pool *pool, const struct pool_worker *worker,
                          const struct process_frame *reaped, struct task *task,
                          struct pxp_error *error)
@@ -1170,8 +1175,8 @@ static bool blame_memory(struct process_pool *pool, const struct pool_worker *wo
 	       may_kill_again(task, error);
 }
 
-/* Only a task that had started is blamed for the death. But a worker could forge that it had not.
- * So a task is blamed too when several workers died while they had it. */
+/* Only a task that had started is blamed for the death. But a worker could pretend that the task
+ * had not started. So a task is also blamed when several workers died while they had it. */
 static bool is_blamed(const struct pool_worker *worker, const struct slot *slot)
 {
 	return slot == &worker->slots[worker->front] &&
@@ -1182,7 +1187,7 @@ static bool is_blamed(const struct pool_worker *worker, const struct slot *slot)
 /* Whether a task whose worker crashed is run again. If not, error gives the final reason. */
 static bool is_tried_again(struct task *task, struct pxp_error *error)
 {
-	/* A seccomp filter that killed the worker once would do so again. */
+	/* The seccomp filter that killed this worker would kill the next one too. */
 	if (error->status != PXP_ECRASHED || error->signal == SIGSYS)
 		return false;
 	if (!may_kill_again(task, error) || task->retries_left == 0)
@@ -1191,7 +1196,7 @@ static bool is_tried_again(struct task *task, struct pxp_error *error)
 	return true;
 }
 
-/* The signal or exit code of the last worker stays in error. */
+/* The error keeps the signal or exit code of the last worker. */
 static void blame_returned(struct pxp_error *error)
 {
 	int signal = error->signal, exit_code = error->exit_code;
@@ -1202,7 +1207,7 @@ static void blame_returned(struct pxp_error *error)
 	error->exit_code = exit_code;
 }
 
-/* Complete the task that a dead worker had started, or run it again. */
+/* Complete the task that a dead worker had started, or retry it. */
 static void complete_or_retry(struct process_pool *pool, struct pool_worker *worker,
                               struct slot *slot, const struct process_frame *reaped)
 {
@@ -1231,8 +1236,8 @@ static void complete_or_retry(struct process_pool *pool, struct pool_worker *wor
 	pool_complete(pool, task, &completion);
 }
 
-/* Complete or retry the task that a dead worker had started, and return its other tasks to the
- * head of the queue. The last slot comes first, so that the order stays. */
+/* Complete or retry the task that a dead worker had started, and return its other tasks to the head
+ * of the queue. The last slot is handled first, so that the order is kept. */
 static void release_tasks(struct process_pool *pool, struct pool_worker *worker,
                           const struct process_frame *reaped)
 {
@@ -1282,7 +1287,7 @@ static void release_worker(struct process_pool *pool, struct pool_worker *worker
 
 /* ---- answers of the fork server ---- */
 
-/* The worker lives, but we cannot watch it: have it killed and reaped. */
+/* The worker lives, but its pidfd cannot be watched: kill and reap it. */
 static void abandon_worker(struct process_pool *pool, struct pool_worker *worker,
                            int sys_errno)
 {
@@ -1315,7 +1320,7 @@ static void on_spawned(struct process_pool *pool, struct pool_worker *worker,
 		worker->deadline_ns = clock_deadline_ns(
 			pool->now_ns, pool->executor.options.start_timeout_ms);
 	if (worker->state == WORKER_DYING)
-		/* It was killed before its pid was known. */
+		/* The worker was killed before its pid was known. */
 		pool_worker_signal(worker, SIGKILL);
 	else if (pool->suspended_ns >= 0)
 		pool_worker_signal(worker, SIGSTOP);
@@ -1334,15 +1339,15 @@ static void on_unloaded(struct process_pool *pool, const char *buffer)
 
 	memcpy(&broken, buffer, sizeof(broken));
 	pool_break(pool, broken.error.text[0] ? broken.error.text : "the preload failed");
-	/* The workers that were requested will not come. Only our ends of their channels
-	 * exist. */
+	/* Called when the workers that were requested will not be started. Only our ends of their
+	 * channels exist. */
 	for (unsigned i = 0; i < pool->n_workers; i++) {
 		if (pool->workers[i].pid == 0)
 			clear(pool, &pool->workers[i]);
 	}
 }
 
-/* The fork server is dead, and its workers die with it. The answers that they sent still
+/* Called when the fork server is dead: its workers die with it. The answers that they sent still
  * count. */
 static void on_fork_server_death(struct process_pool *pool)
 {
@@ -1371,7 +1376,7 @@ static void on_fork_server_death(struct process_pool *pool)
 
 static void continue_fork_server(struct process_pool *pool)
 {
-	/* A preload may take any time. */
+	/* A preload may take any time, so no deadline applies. */
 	if (++pool->n_continues <= POOL_MAX_CONTINUES || pool->n_spawned == 0)
 		pidfd_send_signal(pool->fork_server.pidfd, SIGCONT, NULL, 0);
 	else if (pidfd_send_signal(pool->fork_server.pidfd, SIGKILL, NULL, 0) != 0) {
@@ -1416,7 +1421,7 @@ static bool read_control(struct process_pool *pool)
 
 static void on_fork_server_end(struct process_pool *pool)
 {
-	/* Read everything that it sent first. */
+	/* Read everything that the worker sent first. */
 	while (pool->fork_server.control >= 0 && read_control(pool))
 		;
 	if (pool->fork_server.control >= 0)
@@ -1473,7 +1478,7 @@ static bool has_ended(const struct process_pool *pool)
 	return true;
 }
 
-/* When to wake up although nothing happens; -1: never. */
+/* The time to wake up even if nothing happens; -1: never. */
 static int64_t next_wake_ns(const struct process_pool *pool)
 {
 	int64_t deadline_ns = -1;
@@ -1506,7 +1511,7 @@ static void on_log(struct process_pool *pool, const struct epoll_event *event)
 	    pool_worker_has_begun(worker, pool_worker_slot(worker, 1)))
 		pool_read_frames(pool, worker, MAX_FRAMES_BEFORE_LOG);
 	pool_worker_read_log(worker, 1);
-	/* All writers have closed the pipe, and epoll would report that again and again. */
+	/* All writers have closed the log pipe, and epoll would report that again and again. */
 	if (!(event->events & EPOLLIN))
 		epoll_ctl(pool->epoll, EPOLL_CTL_DEL, worker->log, NULL);
 }
@@ -1519,7 +1524,7 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event)
 	switch (source_of(event)) {
 	case SOURCE_WAKEUP:
 		if (read(pool->wakeup, &count, sizeof(count)) < 0)
-			/* EAGAIN: an earlier event has read it. */
+			/* EAGAIN: an earlier event has already read the frame. */
 			return;
 		break;
 	case SOURCE_CONTROL:
@@ -1532,7 +1537,7 @@ static void on_event(struct process_pool *pool, const struct epoll_event *event)
 		if (worker->socket >= 0 && worker->state < WORKER_REAPING)
 			pool_on_socket(pool, worker);
 		break;
-	/* It was read before. */
+	/* The pidfd has been read before. */
 	case SOURCE_LOG:
 		break;
 	case SOURCE_PIDFD:
@@ -1571,15 +1576,15 @@ static void wait_and_handle(struct process_pool *pool)
 	pool->now_ns = clock_now_ns();
 	pool->is_asleep = false;
 
-	/* This process or the machine was stopped. The tasks must not pay for that. A suspension
-	 * moves the deadlines itself when it ends. */
+	/* This process or the machine was stopped. That time must not count for the tasks. A
+	 * suspension moves the deadlines itself when it ends. */
 	if (wake_ns > before_ns && pool->now_ns - wake_ns > (int64_t)GAP_MS * 1000000 &&
 	    pool->suspended_ns < 0 && pool->n_suspends == n_suspends)
 		for (unsigned i = 0; i < pool->n_workers; i++)
 			pool_worker_move_deadlines(&pool->workers[i],
 			                           pool->now_ns - wake_ns);
-	/* The logs come first. What a task wrote before it answered must not be taken for the
-	 * next task's. */
+	/* Logs are read first, because the text that a task wrote before its answer must not be
+	 * taken for text of the next task. */
 	for (int i = 0; i < n; i++) {
 		if (source_of(&events[i]) == SOURCE_LOG)
 			on_log(pool, &events[i]);
@@ -1601,8 +1606,8 @@ static void *supervisor_main(void *data)
 		pool->must_schedule = false;
 		pool_schedule(pool);
 		tend_fork_server(pool);
-		/* After workers have their next tasks: a thread that waits for a future may need
-		 * this processor. */
+		/* Futures are completed after workers have got their next tasks, because a thread
+		 * that waits for a future may need this processor. */
 		complete_all(pool);
 		/* If another thread changed something while the lock was free, schedule first. */
 		if (!pool->must_schedule && !has_ended(pool))

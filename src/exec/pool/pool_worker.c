@@ -14,19 +14,19 @@
 #include <unistd.h>
 
 enum {
-	/* For the answer of a task that says it has ended. */
+	/* How long to wait for the answer of a task that says it has ended. */
 	ANSWER_MS = 500,
-	/* For a worker to acknowledge a withdrawal. */
+	/* How long a worker may take to acknowledge a withdrawal. */
 	ACKNOWLEDGE_MS = 5000,
-	/* Between the end of a channel and the death of its worker. */
+	/* How long to wait between the end of a channel and the death of its worker. */
 	HUNG_UP_MS = 1000,
-	/* A task is quick if it takes no longer. */
+	/* A task is quick if it takes no longer than this. */
 	QUICK_NS = 1000 * 1000,
 };
 
 /* ---- the shared slots ---- */
 
-/* They are in a memfd that nobody can shrink, so reading them never raises SIGBUS. */
+/* The slots are in a memfd that nobody can shrink, so reading them never raises SIGBUS. */
 static int map_slots(struct shared_slots **ret_shared)
 {
 	int fd = fd_keep_above_standard(
@@ -206,7 +206,7 @@ struct slot *pool_worker_slot(struct pool_worker *worker, unsigned n)
 	return &worker->slots[(worker->front + n) % N_SLOTS];
 }
 
-/* ---- its log ---- */
+/* ---- the log of a worker ---- */
 
 static void read_log(struct pool_worker *worker, size_t max_bytes)
 {
@@ -244,8 +244,8 @@ static uint64_t generation_begun_last(struct pool_worker *worker)
 	return generation;
 }
 
-/* Remember which tasks can have written what was read so far. There is one mark at a time. It is
- * free again once the tasks have ended that had started when it was set. */
+/* Remember which tasks can have written the part of the log that was read so far. There is one mark
+ * at a time. It is free again once all tasks that had started when it was set have ended. */
 static void mark_log(struct pool_worker *worker)
 {
 	if (worker->log_mark > worker->log_begins)
@@ -291,7 +291,7 @@ char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n)
 	return log;
 }
 
-/* ---- its tasks ---- */
+/* ---- the tasks of a worker ---- */
 
 bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns)
 {
@@ -309,7 +309,7 @@ static void begin_deadline(struct pool_worker *worker, int64_t now_ns)
 	worker->awaits_answer = false;
 	worker->unbegun_ms = 0;
 	worker->idle_since_ns = now_ns;
-	/* The worker is about to end, and its deadline is for that. */
+	/* The worker is about to end, and its deadline is for its end. */
 	if (worker->state >= WORKER_HUNG_UP)
 		return;
 	worker->deadline_ns = worker->stall_ns = -1;
@@ -427,7 +427,7 @@ void pool_worker_await_answer(struct pool_worker *worker, const struct slot *slo
 	worker->deadline_ns = clock_deadline_ns(now_ns, ANSWER_MS);
 }
 
-/* ---- its end ---- */
+/* ---- the end of a worker ---- */
 
 void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns)
 {
@@ -442,7 +442,8 @@ void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns)
 
 void pool_worker_signal(struct pool_worker *worker, int number)
 {
-	/* Until the fork server has reaped it, the pid and the group are its own. */
+	/* Until the fork server has reaped the worker, no other process can have its pid and
+	 * process group. */
 	if (worker->pidfd < 0 || worker->state == WORKER_REAPING)
 		return;
 	if (pidfd_send_signal(worker->pidfd, number, NULL, 0) != 0 && errno == EPERM &&

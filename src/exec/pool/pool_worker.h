@@ -11,7 +11,8 @@
  *                        fork server is told to reap it
  *   REAPING -> ABSENT    its status is known, and its tasks were completed or returned
  *
- * Every function here needs the pool's lock. Those that take now_ns get the pool's time.
+ * Every function here must be called with the pool's lock held. Those with a parameter now_ns get
+ * the pool's time.
  */
 #ifndef PXP_POOL_WORKER_H
 #define PXP_POOL_WORKER_H
@@ -29,23 +30,23 @@ enum pool_worker_state {
 	WORKER_REAPING,
 };
 
-/* Why the pool killed a worker. */
+/* The reasons for which the pool kills a worker. */
 enum kill_reason {
-	/* It did not: if the worker died, it died by itself. */
+	/* The pool did not kill the worker: if it died, it died by itself. */
 	KILLED_NOT,
 	/* The worker was not ready in time. */
 	KILLED_START,
 	KILLED_DEADLINE,
 	/* The task made no progress for too long. */
 	KILLED_STALL,
-	/* The worker broke the protocol: breach says how. */
+	/* The worker broke the protocol: breach describes how. */
 	KILLED_BREACH,
-	/* The task was cancelled by force. Its future is completed already. */
+	/* The task was cancelled by force. Its future is already completed. */
 	KILLED_CANCEL,
 	KILLED_SHUTDOWN,
 };
 
-/* What happens to a worker's memory limit: see pool_supervisor.c. */
+/* The states of a worker's memory limit: see pool_supervisor.c. */
 enum limit_state {
 	LIMIT_STEADY,
 	LIMIT_WAITING,
@@ -57,9 +58,10 @@ enum limit_state {
 
 enum { LOG_TAIL_BYTES = 4096 };
 
-/* A place for a task that was sent to a worker. */
+/* A slot for a task that was sent to a worker. */
 struct slot {
-	/* NULL: free, or withdrawn and not acknowledged yet. */
+	/* The task; NULL: the slot is free, or the task was withdrawn and the worker has not
+	 * acknowledged that yet. */
 	struct task *task;
 	uint64_t generation;
 	int64_t handed_ns;
@@ -71,85 +73,85 @@ struct pool_worker {
 	enum pool_worker_state state;
 	uint32_t index;
 	pid_t pid;
-	/* Descriptors; -1: none. */
+	/* Descriptors; -1: not open. */
 	int pidfd;
 	int socket;
 	int log;
-	/* Memory that the worker shares with us, and may write anything to. */
+	/* Memory that the worker shares with the main process, and can write anything to. */
 	struct shared_slots *shared;
 	/* The worker may leave answers in its slots without a notification: the pool polls
 	 * them. */
 	bool polls_slots;
 
-	/* A ring of the tasks that the worker has: slots[front] came first. */
+	/* A ring of the tasks that the worker has: slots[front] was sent first. */
 	struct slot slots[N_SLOTS];
 	unsigned front;
 	unsigned n_held;
-	/* Tasks that it was sent so far. */
+	/* How many tasks the worker was sent so far. */
 	size_t n_tasks;
-	/* Since when it has no task. Valid only while it is idle. */
+	/* The time since which the worker has no task. Valid only while it is idle. */
 	int64_t idle_since_ns;
 
-	/* The deadline of the front task, or of its own start or end; -1: none. */
+	/* The deadline of the front task, or of the worker's own start or end; -1: none. */
 	int64_t deadline_ns;
 	/* When the front task must have made progress; -1: never. */
 	int64_t stall_ns;
 	/* The progress count of the front task when stall_ns was set. */
 	uint64_t n_beats;
-	/* How often the front task has restarted its deadline. */
+	/* How many times the front task has restarted its deadline. */
 	unsigned n_restarts;
-	/* When the front task became the front one. */
+	/* The time at which the front task became the front one. */
 	int64_t front_since_ns;
 	/* By how much the deadline of the front task was deferred because it had not started. */
 	int64_t unbegun_ms;
-	/* The front task says that it has ended, and deadline_ns is the time for its answer. */
+	/* The front task has reported its end, and deadline_ns limits the time for its answer. */
 	bool awaits_answer;
 
-	/* It has sent FRAME_READY. */
+	/* The worker has sent FRAME_READY. */
 	bool is_ready;
-	/* It is REAPING, and the fork server was told to reap it. */
+	/* The worker is REAPING, and the fork server was told to reap it. */
 	bool reap_is_sent;
 
 	enum limit_state limit_state;
 	/* The memory limit in force; 0: none. */
 	uint64_t limit;
-	/* Its share of the budget. */
+	/* The worker's share of the memory budget. */
 	uint64_t granted;
 	/* The memory limit, in bytes, that its task has requested and waits for. */
 	uint64_t needed;
-	/* Its position in the queue of waiting workers. */
+	/* The worker's position in the queue for memory. */
 	uint64_t need_number;
-	/* How often the front task has asked for memory. */
+	/* How many times the front task has requested memory. */
 	unsigned n_needs;
-	/* The answer to its request, while it cannot be sent. */
+	/* The answer to the worker's request, while it cannot be sent. */
 	enum pxp_status answer;
-	/* Its last request was refused. */
+	/* The worker's last memory request was refused. */
 	bool was_refused;
-	/* It keeps too much memory, and is replaced once it is idle. */
+	/* The worker keeps too much memory, and is replaced once it is idle. */
 	bool needs_recycle;
-	/* What is left of its deadlines while they stand still; -1: none. */
+	/* The remaining time of its deadlines while they are paused; -1: none. */
 	int64_t deadline_left_ns;
 	int64_t stall_left_ns;
 
-	/* It was STOPPING when it died. */
+	/* The worker was STOPPING when it died. */
 	bool ended_in_order;
 	enum kill_reason reason;
 	const char *breach;
-	/* A signal that we have no right to send, and that the fork server will send; 0: none. */
+	/* A signal that this process may not send, and that the fork server will send; 0: none. */
 	int owed_signal;
 
-	/* A ring of the last bytes of its log. */
+	/* A ring buffer with the last bytes of the worker's log. */
 	char tail[LOG_TAIL_BYTES];
-	/* Bytes that were read so far. */
+	/* How many bytes of the log were read so far. */
 	uint64_t n_logged;
-	/* Bytes before this position belong to tasks that have been answered. */
+	/* Log bytes before this position belong to tasks that have been answered. */
 	uint64_t log_begins;
-	/* Bytes before log_mark belong to no task after log_generation. */
+	/* Log bytes before log_mark belong to no task after log_generation. */
 	uint64_t log_mark;
 	uint64_t log_generation;
 };
 
-/* Set a worker to ABSENT, with nothing open. */
+/* Initialise a worker as ABSENT, with nothing open. */
 void pool_worker_init(struct pool_worker *worker, uint32_t index);
 
 /* Create channel, log pipe and shared slots for an ABSENT worker.
@@ -160,35 +162,36 @@ void pool_worker_init(struct pool_worker *worker, uint32_t index);
  * Returns false with errno. Then the caller calls pool_worker_clear(). */
 bool pool_worker_open(struct pool_worker *worker, int ret_theirs[3]);
 
-/* Close everything of a worker, and set it to ABSENT. */
+/* Close all descriptors of a worker, and set it to ABSENT. */
 void pool_worker_clear(struct pool_worker *worker);
 
-/* ---- its tasks ---- */
+/* ---- the tasks of a worker ---- */
 
 /* The n-th slot that the worker holds; 0 is the front one. */
 struct slot *pool_worker_slot(struct pool_worker *worker, unsigned n);
 
-/* Whether the worker runs tasks that have been quick so far. Then it is done with them before
- * another worker could be woken. */
+/* Whether the worker's tasks have been quick so far. If so, it finishes them before another worker
+ * could be woken. */
 bool pool_worker_is_awake(const struct pool_worker *worker, int64_t now_ns);
 
-/* Send a task to the worker. Returns false with errno: then the task is still the caller's. */
+/* Send a task to the worker. Returns false with errno: then the caller still owns the task. */
 bool pool_worker_send_task(struct pool_worker *worker, struct task *task,
                            uint64_t generation, int64_t now_ns);
 
-/* Take the task in slot back if the worker has not started it. Returns false if it has. The
- * worker has a few seconds to acknowledge the withdrawal. The task is the caller's again. */
+/* Take back the task in slot if the worker has not started it; then the caller owns the task again.
+ * Returns false if the worker has started it. The worker has a few seconds to acknowledge the
+ * withdrawal. */
 bool pool_worker_withdraw(struct pool_worker *worker, struct slot *slot, int64_t now_ns);
 
-/* Free the front slot. The next one becomes the front, and its deadline begins. Log bytes that
+/* Free the front slot. The next task becomes the front one, and its deadline begins. Log bytes that
  * were read so far do not count for the next task, as far as that can be known. */
 void pool_worker_pop_slot(struct pool_worker *worker, int64_t now_ns);
 
-/* Move all deadlines of the worker by a time that its tasks must not pay for. */
+/* Move all deadlines of the worker by a time that must not count for its tasks. */
 void pool_worker_move_deadlines(struct pool_worker *worker, int64_t by_ns);
 
-/* The worker was about to be killed for the task in slot, but says that the task has ended. Give
- * it half a second to send the answer. */
+/* Called when the worker was about to be killed for the task in slot, but reports that the task has
+ * ended. Gives the worker half a second to send the answer. */
 void pool_worker_await_answer(struct pool_worker *worker, const struct slot *slot,
                               int64_t now_ns);
 
@@ -205,43 +208,45 @@ enum pxp_phase pool_worker_phase(const struct pool_worker *worker,
 /* Ask the task in slot to end. */
 void pool_worker_ask_to_end(struct pool_worker *worker, const struct slot *slot);
 
-/* Claim the right to kill the worker for the task in slot. Returns false if the task has ended,
- * or has not started. */
+/* Claim the right to kill the worker for the task in slot. Returns false if the task has ended or
+ * has not started. */
 bool pool_worker_claim_kill(struct pool_worker *worker, const struct slot *slot);
 
 /* Copy the answer that the worker has left in slot. Returns false if there is none. */
 bool pool_worker_read_answer(const struct pool_worker *worker, const struct slot *slot,
                              struct slot_answer *ret_answer);
 
-/* Say whether the worker may leave answers in its slots without a notification. After a change to
+/* Set whether the worker may leave answers in its slots without a notification. After a change to
  * false the caller must poll the slots once more. */
 void pool_worker_suppress_notify(struct pool_worker *worker, bool suppress);
 
-/* A failed completion for the task in slot, with worker, times and progress filled in. */
+/* Make a failed completion for the task in slot, with worker, times and progress filled in. */
 struct completion pool_worker_completion(struct pool_worker *worker,
                                          const struct slot *slot, int64_t now_ns);
 
-/* ---- its end ---- */
+/* ---- the end of a worker ---- */
 
-/* The channel of the worker has closed: give the kernel a moment to report its death. */
+/* Called when the channel of the worker has closed: wait a moment for the kernel to report its
+ * death. */
 void pool_worker_hang_up(struct pool_worker *worker, int64_t now_ns);
 
-/* Kill the worker. The first reason counts, but a breach of the protocol replaces any other, even
- * if the worker is already dead. breach is a string constant, or NULL. */
+/* Kill the worker. If it is killed twice the first reason counts, but a breach of the protocol
+ * replaces any other reason, even if the worker is already dead. breach is a string constant, or
+ * NULL. */
 void pool_worker_kill(struct pool_worker *worker, enum kill_reason reason,
                       const char *breach);
 
-/* Send a signal to the worker and its process group. If this process has no right to, the fork
+/* Send a signal to the worker and its process group. If this process may not do that, the fork
  * server sends it later (owed_signal). */
 void pool_worker_signal(struct pool_worker *worker, int number);
 
-/* ---- its log ---- */
+/* ---- the log of a worker ---- */
 
-/* Read the log pipe. It stops after max_bytes, so that a worker that writes without end does not
- * hold up the pool. */
+/* Read the log pipe. Stops after max_bytes, so that a worker that writes without end does not block
+ * the pool. */
 void pool_worker_read_log(struct pool_worker *worker, size_t max_bytes);
 
-/* A copy of the log's tail, *ret_n bytes, to be freed by the caller. NULL if it is empty, or
+/* Copy the end of the log, *ret_n bytes; the caller frees it. Returns NULL if the log is empty or
  * memory ran out. */
 char *pool_worker_log(const struct pool_worker *worker, size_t *ret_n);
 

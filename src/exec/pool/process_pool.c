@@ -1,5 +1,5 @@
-/* Creates a process pool, and does what other threads ask of it: the table of its executor. The
- * lock is held, except for wake, join and free. */
+/* Creates a process pool, and has the functions that other threads call: the table of its executor.
+ * These are called with the lock held, except wake, join and free. */
 #include "exec/pool/process_pool.h"
 
 #include "base/cgroup.h"
@@ -32,11 +32,11 @@ static void pool_wake(struct pxp_executor *executor)
 {
 	const uint64_t one = 1;
 
-	/* It fails only when the counter is full, and then the eventfd is readable as well. */
+	/* The write fails only if the counter is full, and then the eventfd is readable as well. */
 	(void)!write(pool_of(executor)->wakeup, &one, sizeof(one));
 }
 
-/* A worker that becomes free finds the tasks that wait for one. A few quick tasks are not worth
+/* A worker that becomes free finds the waiting tasks by itself. A few quick tasks are not worth
  * waking another worker either. So most submissions need no system call. */
 static bool pool_on_change(struct pxp_executor *executor)
 {
@@ -75,7 +75,7 @@ static bool pool_take_back(struct pxp_executor *executor, struct task *task)
 	       pool_worker_withdraw(worker, slot, pool_of(executor)->now_ns);
 }
 
-/* The completion of a task whose worker was killed for a cancel. */
+/* Make the completion of a task whose worker was killed for a cancel. */
 static struct completion killed_completion(const struct process_pool *pool,
                                            struct pool_worker *worker,
                                            const struct slot *slot)
@@ -102,7 +102,7 @@ static bool pool_end(struct pxp_executor *executor, struct task *task, bool may_
 	pool_worker_ask_to_end(worker, slot);
 	if (!may_kill && slot == &worker->slots[worker->front] &&
 	    pool_refuse_need(pool, worker))
-		/* Its deadlines run again. */
+		/* The deadlines of the task run again. */
 		wake_supervisor(pool);
 	if (!may_kill || !pool_worker_has_begun(worker, slot))
 		return false;
@@ -209,7 +209,7 @@ static void pool_stats(struct pxp_executor *executor,
 			else
 				ret_stats->n_prefetched++;
 		}
-		/* The other workers have ended their tasks, and the answers are not read yet. */
+		/* The other workers have ended their tasks, and their answers are not read yet. */
 		ret_stats->n_running += is_running;
 	}
 	ret_stats->n_spawned = pool->n_spawned;

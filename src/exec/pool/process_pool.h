@@ -9,7 +9,7 @@
  *   pool_dispatch.c    what goes to workers: the next task, and which worker starts or stops
  *   pool_worker.c      one worker
  *
- * Every function here needs the lock, unless its comment says otherwise.
+ * Every function here must be called with the lock held, unless its comment says otherwise.
  */
 #ifndef PXP_PROCESS_POOL_H
 #define PXP_PROCESS_POOL_H
@@ -17,30 +17,32 @@
 #include "exec/pool/pool_worker.h"
 #include "exec/process/zygote.h"
 
-/* How often a late fork server is continued, once a second, before it is killed. */
+/* How many times a late fork server is sent SIGCONT, once a second, before it is killed. */
 enum { POOL_MAX_CONTINUES = 60 };
 
 struct process_pool {
 	struct pxp_executor executor;
 	pthread_t supervisor;
 
-	/* The time of this turn. It is read whenever the lock was taken and time matters: once
-	 * per turn of the supervisor, and at the entry of calls from other threads. */
+	/* The current time as seen by the pool. It is read whenever the lock was taken and time
+	 * matters: once per turn of the supervisor, and at the entry of calls from other
+	 * threads. */
 	int64_t now_ns;
 	int epoll;
 	/* The eventfd by which other threads wake the supervisor. */
 	int wakeup;
 
-	/* Its control is -1 once the fork server has died. */
+	/* The handle of the fork server. Its control socket is -1 once the fork server has died. */
 	struct fork_server_handle fork_server;
-	/* Answers that the fork server still has to give. */
+	/* How many answers of the fork server are outstanding. */
 	unsigned n_answers_due;
-	/* How often the fork server was continued since its last answer. */
+	/* How many times the fork server was sent SIGCONT since its last answer. */
 	unsigned n_continues;
-	/* When to continue the fork server because its answer is late; -1: no answer is due. */
+	/* When to send SIGCONT to the fork server because its answer is late; -1: no answer is
+	 * outstanding. */
 	int64_t continue_ns;
 
-	/* The supervisor waits until wake_ns or for an event. */
+	/* The supervisor is sleeping until wake_ns or an event. */
 	bool is_asleep;
 	int64_t wake_ns;
 	/* Another thread changed something since the last pool_schedule(). */
@@ -51,34 +53,34 @@ struct process_pool {
 	/* The queue length at which a sleeping supervisor is woken. */
 	size_t n_to_wake;
 
-	/* The number of the last task that a worker was given. */
+	/* The number of the last task that was sent to a worker. */
 	uint64_t generation;
-	/* How long a task takes, estimated from the last ones (pool_dispatch.c); 0: unknown. */
+	/* The estimated run time of a task, from the last ones (pool_dispatch.c); 0: unknown. */
 	int64_t task_ns;
-	/* Detached tasks with their completions. The supervisor's loop completes them. */
+	/* Detached tasks with their completions, which the supervisor's loop will complete. */
 	struct task_list completed;
 	/* When to send tasks again, after descriptors or socket space ran out; -1: now. */
 	int64_t retry_ns;
 	/* When to start workers again; -1: now. */
 	int64_t spawn_ns;
-	/* Failures in a row. */
+	/* How many starts of workers have failed in a row. */
 	unsigned n_failed_spawns;
 	unsigned n_failed_starts;
-	/* Crashes in a row, without a completed task between them. */
+	/* How many crashes happened in a row, without a completed task between them. */
 	unsigned n_crashes_in_a_row;
-	/* When the workers were suspended; -1: they run. */
+	/* The time at which the workers were suspended; -1: they run. */
 	int64_t suspended_ns;
-	/* How often the pool was suspended or resumed. */
+	/* How many times the pool was suspended or resumed. */
 	unsigned n_suspends;
-	/* The pool was shut down with a kill: no task is started any more. */
+	/* The pool was shut down by a kill: no more tasks are started. */
 	bool is_killed;
 
 	uint64_t n_spawned;
 	uint64_t n_crashed;
 	uint64_t n_killed;
-	/* Requests for memory so far. */
+	/* How many memory requests there were so far. */
 	uint64_t n_needs;
-	/* The kernel's count of OOM kills in our control group, when it was last read. */
+	/* The kernel's count of OOM kills in our cgroup, as last read. */
 	uint64_t n_oom_kills;
 
 	unsigned n_workers;
@@ -89,30 +91,33 @@ extern const struct executor_table process_pool_executor;
 
 /* ---- pool_supervisor.c ---- */
 
-/* Start the fork server and the supervisor's thread. Errors as of pxp_executor_create(). Called
- * without a lock. */
+/* Start the fork server and the supervisor thread. Errors are those of pxp_executor_create().
+ * Called without the lock. */
 enum pxp_status pool_start_supervisor(struct process_pool *pool,
                                       struct pxp_error *ret_error);
 
-/* Detach a task and queue it for completion. What completion owns is moved to the task. */
+/* Detach a task and queue it for completion. Everything that completion owns is moved to the
+ * task. */
 void pool_complete(struct process_pool *pool, struct task *task,
                    struct completion *completion);
 
 /* Start one of the ABSENT workers. Returns false if that failed. */
 bool pool_spawn(struct process_pool *pool);
 
-/* The supervisor calls these when the pidfd of a worker says that it died, when the socket of a
- * worker is readable, and when the fork server has sent a frame. The fuzz tests call them too. */
+/* The supervisor calls these functions when the pidfd of a worker reports its death, when the
+ * socket of a worker is readable, and when the fork server has sent a frame. The fuzz tests call
+ * them too. */
 void pool_on_death(struct process_pool *pool, struct pool_worker *worker);
 void pool_on_socket(struct process_pool *pool, struct pool_worker *worker);
 void pool_on_control(struct process_pool *pool);
 
-/* Once per turn, and by the fuzz tests: poll the slots of workers that do not notify us, and check
- * all deadlines. */
+/* Poll the slots of workers that do not notify the supervisor, and check all deadlines. Called once
+ * per turn, and by the fuzz tests. */
 void pool_check_workers(struct process_pool *pool);
 
-/* The task of a worker was asked to end. If it waits for memory, refuse that. Returns whether it
- * waited: then its deadlines run again, and the supervisor must be woken for them. */
+/* Called when the task of a worker got a cancel request: if the task waits for memory, the request
+ * for memory is refused. Returns whether the task waited: then its deadlines run again, and the
+ * supervisor must be woken for them. */
 bool pool_refuse_need(struct process_pool *pool, struct pool_worker *worker);
 
 /* Grant free memory to the workers that wait for it, and lower limits that were raised. */
@@ -127,13 +132,14 @@ void pool_schedule(struct process_pool *pool);
 /* How many tasks must be queued before a sleeping supervisor is woken for them. */
 size_t pool_n_to_wake(const struct process_pool *pool);
 
-/* A resource ran out: send tasks again in a moment. */
+/* Called when a resource ran out: tasks are sent again after a pause. */
 void pool_try_again(struct process_pool *pool);
 
-/* A task took run_ns. -1 forgets the estimate, so that at most one task is prefetched. */
+/* Update the estimate: a task took run_ns. -1 forgets the estimate, so that at most one task is
+ * prefetched. */
 void pool_note_time(struct process_pool *pool, int64_t run_ns);
 
-/* How many tasks may be prefetched behind the one that runs. */
+/* How many tasks may be prefetched behind the running one. */
 unsigned pool_depth(const struct process_pool *pool);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Room for two of the longest frames, with the kernel's overhead. */
+/* The socket buffer has room for two of the longest frames, with the kernel's overhead. */
 enum { SEND_BUFFER_BYTES = 8 * FRAME_MAX_BYTES };
 
 union control {
@@ -30,7 +30,7 @@ bool channel_pair(int ret_ends[2])
 		fd_close(&ret_ends[1]);
 		return false;
 	}
-	/* A smaller buffer is no failure: sending to a full socket is tried again. */
+	/* A smaller buffer is not an error, because sending to a full socket is tried again. */
 	for (int i = 0; i < 2; i++)
 		(void)setsockopt(ret_ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return true;
@@ -118,8 +118,8 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 	ssize_t got;
 
 	*ret_frame = (struct frame){0};
-	/* If the other end closed without reading everything, the kernel reports that once, and
-	 * then gives us what was sent before. */
+	/* If the other end closed without reading everything, the kernel reports an error once, and
+	 * then delivers the frames that were sent before. */
 	do
 		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
 	while (got < 0 && (errno == EINTR ||
@@ -128,7 +128,8 @@ static enum received receive(int socket, void *buffer, struct frame *ret_frame, 
 	if (got < 0)
 		return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
 	take_descriptors(&message, ret_frame);
-	/* The control message had room, so this process had no free descriptor. */
+	/* The control message had room for the descriptors, so this process had no free
+	 * descriptor. */
 	if (message.msg_flags & MSG_CTRUNC) {
 		ret_frame->lost_descriptors = ret_frame->n_descriptors <
 		                              FRAME_MAX_DESCRIPTORS;

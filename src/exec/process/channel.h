@@ -19,12 +19,12 @@ bool channel_pair(int ret_ends[2]);
 
 bool channel_set_nonblocking(int socket);
 
-/* Shut an end down, close it and set it to -1. The other side sees the end even if a process that
- * was forked from this one has a copy. */
+/* Shut down one end, close it and set it to -1. The other side sees the end of the channel even if
+ * a process that was forked from this one has a copy. */
 void channel_close(int *socket);
 
-/* Send one frame that consists of a head and a body, which may be empty. The descriptors stay the
- * caller's. Returns false with errno, which is EAGAIN if a non-blocking socket is full. */
+/* Send one frame that consists of a header and a body, which may be empty. The caller keeps the
+ * descriptors. Returns false with errno, which is EAGAIN if a non-blocking socket is full. */
 bool channel_send(int socket, const void *head, size_t n_head, const void *body,
                   size_t n_body, const int *descriptors, unsigned n_descriptors);
 
@@ -34,17 +34,17 @@ bool channel_send_at_last(int socket, const void *frame, size_t n, const int *de
 
 /* A frame that was received. */
 struct frame {
-	/* Bytes in the buffer. */
+	/* The length of the frame in the buffer. */
 	size_t n;
 	int descriptors[FRAME_MAX_DESCRIPTORS];
 	unsigned n_descriptors;
-	/* Descriptors were sent, but this process had no room for them (EMFILE). */
+	/* Descriptors were sent, but this process had no free ones (EMFILE). */
 	bool lost_descriptors;
 };
 
 enum received {
 	RECEIVED_FRAME,
-	/* No frame is there, and the call does not wait. */
+	/* No frame is available, and the call does not wait. */
 	RECEIVED_NOTHING,
 	/* The other end is closed, or the socket failed. */
 	RECEIVED_END,
@@ -56,7 +56,7 @@ enum received {
  * belong to the caller. */
 enum received channel_receive(int socket, void *buffer, struct frame *ret_frame);
 
-/* The same, but never waits. */
+/* Like channel_receive(), but never waits. */
 enum received channel_receive_now(int socket, void *buffer, struct frame *ret_frame);
 
 /* Close the descriptors that the caller has not taken over and set to -1. */

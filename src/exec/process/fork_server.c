@@ -4,8 +4,8 @@
  * while the main process may still signal it.
  *
  * It ends when its control socket closes or the main process ends. It needs the pidfd of the main
- * process for that, since a child of the main process may have a copy of the socket. Then it
- * kills its workers, waits for them and exits. If it dies itself, its workers die with it
+ * process for that, since a child of the main process may have a copy of the socket. Then it kills
+ * its workers, waits for them and exits. If the fork server dies itself, its workers die with it
  * (worker.c).
  */
 #include "exec/process/fork_server.h"
@@ -33,7 +33,7 @@ enum {
 	REAP_PATIENCE_MS = 100,
 	/* How long to end orphans when the pool ends. */
 	END_PATIENCE_MS = 1000,
-	/* How often to go over the ended orphans at once. */
+	/* How many passes over ended orphans are made at once. */
 	MAX_PASSES = 16,
 };
 
@@ -41,16 +41,16 @@ struct fork_server {
 	struct fork_server_frame pool;
 	const void *init_bytes;
 	int control;
-	/* /dev/null, for the workers. */
+	/* A descriptor of /dev/null for the workers. */
 	int dev_null;
-	/* The list of our children in /proc; -1: not available. */
+	/* The list of our child processes in /proc; -1: not available. */
 	int children_list;
 	bool is_loaded, has_failed;
-	/* Orphans were killed that could not be reaped yet. */
+	/* Some orphans were killed that could not be reaped yet. */
 	bool has_unreaped_orphans;
-	/* Why prepare or preload failed. They are tried once. */
+	/* The error of a failed prepare or preload, which are tried once. */
 	struct broken_frame failure;
-	/* The workers that were not reaped. 0 is a free place. */
+	/* The pids of the workers that were not reaped. 0 is a free entry. */
 	pid_t *children;
 	size_t n_children;
 };
@@ -91,11 +91,12 @@ static void stop_listening_to_children(void)
 	sigprocmask(SIG_UNBLOCK, &children, NULL);
 }
 
-/* Set the signals that workers inherit. It comes after the preload, which may have changed them. */
+/* Set the signal handling that workers inherit. This comes after the preload, which may have
+ * changed it. */
 static void set_signals_of_workers(void)
 {
-	/* The main process alone decides what an interrupt means. A write that fails is an error
-	 * for the task, not a death. */
+	/* Only the main process decides what an interrupt means. A failed write is an error of the
+	 * task, not a death. */
 	static const int ignored[] = {
 		SIGINT,
 		SIGPIPE,
@@ -105,14 +106,15 @@ static void set_signals_of_workers(void)
 	signals_reset(ignored, sizeof(ignored) / sizeof(ignored[0]));
 }
 
-/* The main process waits for every answer. */
+/* An answer must arrive, because the main process waits for every one. */
 static void send_answer(const struct fork_server *server,
                         const struct process_frame *frame, const int *pidfd)
 {
 	channel_send_at_last(server->control, frame, sizeof(*frame), pidfd);
 }
 
-/* Once, and in this order: what is loaded is loaded without the rights that prepare gives up. */
+/* prepare and preload run once, and in this order: libraries are loaded without the rights that
+ * prepare gives up. */
 static bool prepare_and_preload(struct fork_server *server, struct pxp_error *error)
 {
 	const struct fork_server_frame *pool = &server->pool;
@@ -176,8 +178,8 @@ static unsigned count_orphans(const struct fork_server *server,
 	return n;
 }
 
-/* Kill a process and its group, since a task may have started other processes. Returns false if
- * it belongs to another user now and may not be signalled: then it lives on. */
+/* Kill a process and its group, since a task may have started other processes. Returns false if the
+ * process belongs to another user now and may not be signalled: then it lives on. */
 static bool kill_group(pid_t pid)
 {
 	kill(-pid, SIGKILL);
@@ -197,9 +199,9 @@ static bool has_ended(const struct fork_server *server, pid_t pid)
 	return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
-/* Reap the orphans that ended by themselves while their workers live, or they would pile up.
- * Workers are not reaped here. One pass may not be enough for a long list. But the number of
- * passes is limited, since a process could start others without end. */
+/* Reap the orphans that ended by themselves while their workers live, because otherwise they would
+ * accumulate. Workers are not reaped here. One pass may not be enough for a long list. But the
+ * number of passes is limited, since a process could start others without end. */
 static void reap_orphans(const struct fork_server *server)
 {
 	for (int i = 0; i < MAX_PASSES && count_orphans(server, has_ended) > 0; i++)
@@ -216,11 +218,11 @@ static void wait_a_moment(void)
 	ppoll(NULL, 0, &ms, &none);
 }
 
-/* Kill and reap what tasks have left behind, even in groups and sessions of its own. Such
- * processes become our children (PR_SET_CHILD_SUBREAPER), and so do their children after them:
- * hence the loop. All are killed before any is waited for, since a dead process that is traced
- * cannot be reaped before its tracer ends, which may be another of them. What is left after ms is
- * killed and reaped when the next child ends. */
+/* Kill and reap the processes that tasks have left behind, even in groups and sessions of their
+ * own. Such processes become our children (PR_SET_CHILD_SUBREAPER), and so do their children after
+ * them: hence the loop. All are killed before any is waited for, since a dead process that is
+ * traced cannot be reaped before its tracer ends, which may be another of them. Processes that are
+ * left after ms are killed and reaped when the next child ends. */
 static void end_orphans(struct fork_server *server, int64_t ms)
 {
 	int64_t until_ns = clock_deadline_ns(clock_now_ns(), ms);
@@ -245,7 +247,8 @@ static void on_child_end(struct fork_server *server)
 		reap_orphans(server);
 }
 
-/* The worker is dead or dying. But a tracer that its task left behind may hold it. */
+/* The worker is dead or dying. But a tracing process that its task left behind may prevent
+ * reaping. */
 static void wait_for_worker(struct fork_server *server, pid_t pid, int *ret_status,
                             struct rusage *ret_usage)
 {
@@ -273,7 +276,7 @@ static pid_t fork_worker(struct fork_server *server, struct frame *frame)
 		worker_main(&start);
 	}
 	if (pid > 0) {
-		/* The worker does it as well: the first one wins. */
+		/* The worker sets its process group as well: the first of the two calls counts. */
 		setpgid(pid, pid);
 		if (!remember_child(server, pid)) {
 			kill_group(pid);
@@ -292,7 +295,7 @@ static void spawn(struct fork_server *server, struct process_frame *request,
 
 	if (!load(server))
 		return;
-	/* If descriptors of the request were lost. */
+	/* The error if some descriptors of the request were lost. */
 	errno = EMFILE;
 	request->pid = frame->n_descriptors == 3 ? fork_worker(server, frame) : -1;
 	request->sys_errno = errno;
@@ -310,7 +313,8 @@ static void spawn(struct fork_server *server, struct process_frame *request,
 	fd_close(&pidfd);
 }
 
-/* Needed if the main process is root without CAP_KILL and the workers run as another user. */
+/* This request is needed if the main process is root without CAP_KILL and the workers run as
+ * another user. */
 static void pass_signal(const struct fork_server *server,
                         const struct process_frame *request)
 {
@@ -327,8 +331,8 @@ static void reap(struct fork_server *server, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
 
-	/* What the worker started is killed with it. The pid is its own until it is waited
-	 * for. */
+	/* Processes that the worker started are killed with it. No other process can have its pid
+	 * until it is waited for. */
 	kill_group(pid);
 	wait_for_worker(server, pid, &request->status, &request->usage);
 	forget_child(server, pid);
@@ -338,7 +342,8 @@ static void reap(struct fork_server *server, struct process_frame *request)
 }
 
 /* Set the memory limit of a worker. Only the soft limit changes, so that it can be raised again.
- * We may do that because we have the worker's user. Root without CAP_SYS_RESOURCE may not. */
+ * The fork server may do that because it has the worker's user. Root without CAP_SYS_RESOURCE may
+ * not. */
 static void limit(struct fork_server *server, struct process_frame *request)
 {
 	pid_t pid = (pid_t)request->pid;
@@ -375,7 +380,7 @@ static bool await_request(struct fork_server *server)
 	return both[1].revents == 0;
 }
 
-/* Open what needs a path, before prepare may take the root folder away. The descriptors are above
+/* Open files by path before prepare, which may change the root folder. The descriptors are above
  * the standard ones, which the zygote holds open, and which a preload may close. */
 static void open_files(struct fork_server *server)
 {

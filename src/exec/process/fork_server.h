@@ -4,10 +4,10 @@
 
 #include "exec/process/protocol.h"
 
-/* The descriptor of the main process's pidfd, in the zygote and its fork servers. */
+/* The number of the descriptor of the main process's pidfd, in the zygote and its fork servers. */
 enum { MAIN_PIDFD = 4 };
 
-/* In a new child of the zygote: serve the pool until its control socket closes or the main
+/* Called in a new child of the zygote: serve the pool until its control socket closes or the main
  * process has ended. */
 _Noreturn void fork_server_main(const struct fork_server_frame *pool,
                                 const void *init_bytes, int control);

@@ -1,7 +1,7 @@
-/* The frames between the processes of a pool. All of them run the same image of the same program
- * on one machine. So frames are plain structs in host order, and a function pointer means the
- * same on both sides of a fork. The main process trusts its zygote and fork servers, which run no
- * task. It trusts nothing that a worker sends. */
+/* The frames between the processes of a pool. All of them run the same image of the same program on
+ * one machine. So frames are plain structs in host byte order, and a function pointer is valid on
+ * both sides of a fork. The main process trusts its zygote and fork servers, which run no task. It
+ * trusts nothing that a worker sends. */
 #ifndef PXP_PROTOCOL_H
 #define PXP_PROTOCOL_H
 
@@ -15,66 +15,71 @@
 enum frame_kind {
 	/* ---- main process to zygote, and the answers ---- */
 
-	/* struct fork_server_frame, then the initialiser's bytes. Descriptor: the control socket
-	 * of the fork server. */
+	/* Request of a fork server: struct fork_server_frame, then the initialiser's bytes.
+	 * Descriptor: the control socket of the fork server. */
 	FRAME_FORK_SERVER = 1,
-	/* struct process_frame with sys_errno, or 0. Descriptor: the fork server's pidfd. */
+	/* Answer: struct process_frame with sys_errno, or 0. Descriptor: the fork server's
+	 * pidfd. */
 	FRAME_FORK_SERVER_STARTED = 2,
-	/* struct process_frame with sys_errno, or 0. Sent without a request. */
+	/* The result of the zygote's start: struct process_frame with sys_errno, or 0. Sent without
+	 * a request. */
 	FRAME_ZYGOTE_READY = 3,
-	/* struct process_frame: the request was not valid. */
+	/* Answer to an invalid request: struct process_frame. */
 	FRAME_REFUSED = 4,
 
 	/* ---- main process to fork server, and the answers ---- */
 
-	/* struct process_frame. Descriptors: socket, log pipe, shared slots. */
+	/* Request to start a worker: struct process_frame. Descriptors: socket, log pipe, shared
+	 * slots. */
 	FRAME_SPAWN = 10,
-	/* struct process_frame. Descriptor: the worker's pidfd. */
+	/* A worker was started: struct process_frame. Descriptor: the worker's pidfd. */
 	FRAME_SPAWNED = 11,
-	/* struct process_frame with sys_errno. */
+	/* A worker could not be started: struct process_frame with sys_errno. */
 	FRAME_NOT_SPAWNED = 12,
-	/* struct broken_frame: prepare or preload failed. */
+	/* prepare or preload failed: struct broken_frame. */
 	FRAME_UNLOADED = 13,
 	/* struct process_frame. */
 	FRAME_REAP = 14,
-	/* struct process_frame with status and usage. */
+	/* A worker was reaped: struct process_frame with status and usage. */
 	FRAME_REAPED = 15,
-	/* struct process_frame with limit. */
+	/* Request to set a worker's memory limit: struct process_frame with limit. */
 	FRAME_LIMIT = 16,
-	/* struct process_frame with sys_errno; 0: the limit is in force. */
+	/* The memory limit was set or not: struct process_frame with sys_errno; 0: the limit is in
+	 * force. */
 	FRAME_LIMITED = 17,
-	/* struct process_frame; status is the signal. It has no answer. */
+	/* Request to signal a worker: struct process_frame; status is the signal. There is no
+	 * answer. */
 	FRAME_SIGNAL = 18,
 
 	/* ---- main process to worker ---- */
 
-	/* struct task_frame, then the input. */
+	/* A task: struct task_frame, then the input. */
 	FRAME_TASK = 20,
-	/* struct slot_frame: end in order. */
+	/* Request to end after the current tasks: struct slot_frame. */
 	FRAME_STOP = 21,
-	/* struct grant_frame: the answer to FRAME_NEED. */
+	/* The answer to FRAME_NEED: struct grant_frame. */
 	FRAME_GRANT = 22,
 
 	/* ---- worker to main process ---- */
 
 	/* struct slot_frame. */
 	FRAME_READY = 30,
-	/* struct broken_frame: initialiser or lock-down failed. */
+	/* The initialiser or the lock-down failed: struct broken_frame. */
 	FRAME_BROKEN = 31,
-	/* struct answer_frame, then the result. */
+	/* The answer of a task: struct answer_frame, then the result. */
 	FRAME_ANSWER = 32,
-	/* struct slot_frame: the task arrived, but it had been withdrawn. */
+	/* The task arrived after it had been withdrawn: struct slot_frame. */
 	FRAME_WITHDRAWN = 33,
-	/* struct slot_frame; number is the new deadline in milliseconds. */
+	/* A new deadline: struct slot_frame; number is the deadline in milliseconds. */
 	FRAME_DEADLINE = 34,
-	/* struct slot_frame; number is the memory needed, in bytes. The worker waits for the
-	 * answer. */
+	/* A memory request: struct slot_frame; number is the memory needed, in bytes. The worker
+	 * waits for the answer. */
 	FRAME_NEED = 35,
-	/* struct slot_frame: there are answers in the shared slots. */
+	/* There are answers in the shared slots: struct slot_frame. */
 	FRAME_DOORBELL = 36,
 };
 
-/* To the zygote. Every frame begins with its kind. */
+/* A request to the zygote. Every frame begins with its kind. */
 struct fork_server_frame {
 	uint32_t kind;
 	uint32_t n_init_bytes;
@@ -83,21 +88,21 @@ struct fork_server_frame {
 	pxp_initialise_fn *initialise;
 	pxp_finalise_fn *finalise;
 	pxp_lock_down_fn *lock_down;
-	/* Bytes; 0: no limit. */
+	/* The memory allowance in bytes; 0: no limit. */
 	uint64_t memory_allowance;
 	uint64_t max_output;
 };
 
 enum { MAX_INIT_BYTES = FRAME_MAX_BYTES / 2 };
 
-/* About one process, to and from zygote and fork server. */
+/* A frame about one process, to and from zygote and fork server. */
 struct process_frame {
 	uint32_t kind;
-	/* The pool's index of the worker. */
+	/* The index of the worker in its pool. */
 	uint32_t worker;
 	int64_t pid;
 	int32_t sys_errno;
-	/* As waitpid() returns it. */
+	/* The wait status, as from waitpid(). */
 	int32_t status;
 	struct rusage usage;
 	/* The new soft RLIMIT_DATA in bytes; 0: no limit but the hard one. */
@@ -109,25 +114,25 @@ struct broken_frame {
 	struct pxp_error error;
 };
 
-/* Names the slot of a worker that a task is in. The generation tells the task from earlier ones
- * in the same slot. */
+/* Names the slot of a worker that a task is in. The generation distinguishes the task from earlier
+ * ones in the same slot. */
 struct slot_frame {
 	uint32_t kind;
 	uint32_t slot;
 	uint64_t generation;
-	/* Its meaning depends on the kind. */
+	/* A number whose meaning depends on the kind of frame. */
 	int64_t number;
 };
 
 struct grant_frame {
-	/* Its number is an enum pxp_status. */
+	/* An answer to a memory request; number is an enum pxp_status. */
 	struct slot_frame at;
 	/* The limit in force now, in bytes; 0: none. */
 	uint64_t limit;
 };
 
-/* Descriptors: the task's own, then the output, then the input if it does not fit into the
- * frame. */
+/* A task. Descriptors: those of the task, then the output, then the input if it does not fit into
+ * the frame. */
 struct task_frame {
 	struct slot_frame at;
 	pxp_task_fn *run;
@@ -138,17 +143,17 @@ struct task_frame {
 	 * task. */
 	bool has_limit;
 	uint64_t n_input;
-	/* As in pxp_task_options; 0: the task has no deadline. */
+	/* The deadline as in pxp_task_options; 0: none. */
 	int64_t deadline_ms, max_deadline_ms;
 };
 
-/* Descriptors: those that the task returned, then the result if it does not fit into the
+/* An answer. Descriptors: those that the task returned, then the result if it does not fit into the
  * frame. */
 struct answer_frame {
 	struct slot_frame at;
-	/* Its status is PXP_OK, PXP_ETASK, PXP_ECANCELLED or PXP_EMEMORY. */
+	/* The error; its status is PXP_OK, PXP_ETASK, PXP_ECANCELLED or PXP_EMEMORY. */
 	struct pxp_error error;
-	/* From the start of the task to its end. */
+	/* The time from the start of the task to its end. */
 	int64_t run_ns;
 	int64_t cpu_ns;
 	uint64_t peak_bytes;
@@ -156,7 +161,7 @@ struct answer_frame {
 	uint64_t data_bytes;
 	/* How many descriptors the task returned. */
 	uint32_t n_descriptors;
-	/* 1 or 0. */
+	/* Whether the worker keeps too much memory: 1 or 0. */
 	uint32_t result_is_memfd;
 	uint64_t n_result;
 };
@@ -175,17 +180,16 @@ _Static_assert(sizeof(struct task_frame) % 16 == 0,
  * The shared slots: memory that a worker shares with the main process. The state of a slot holds
  * the generation of its task and one of the states below.
  *
- * The main process changes QUEUED to WITHDRAWN, and the worker changes QUEUED to STARTED. The
- * first one wins the task. In the same way the worker changes STARTED to DONE or ANSWERED, and
- * the main process changes STARTED to KILLED. So a worker that is killed for a task has neither
- * ended that task nor started another.
+ * The main process changes QUEUED to WITHDRAWN, and the worker changes QUEUED to STARTED. The first
+ * of these changes succeeds, and the other fails. In the same way the worker changes STARTED to
+ * DONE or ANSWERED, and the main process changes STARTED to KILLED. So a worker that is killed for
+ * a task has neither ended that task nor started another.
  *
- * While the main process sets suppress_notify, it does not need a frame for every answer. The
+ * While the main process has set suppress_notify, it does not need a frame for every answer. The
  * worker leaves a short answer in the slot, sets ANSWERED, and only then starts the next task,
  * which cannot harm an answer that is complete. The main process polls the slots, and the worker
  * rings the doorbell before it sleeps. After main has cleared suppress_notify it polls once more.
- * After the worker has left an answer it checks suppress_notify once more. So no answer is
- * missed.
+ * After the worker has left an answer it checks suppress_notify once more. So no answer is missed.
  */
 enum slot_state {
 	SLOT_FREE = 0,
@@ -194,14 +198,14 @@ enum slot_state {
 	SLOT_STARTED = 3,
 	/* The answer is in the slot. */
 	SLOT_ANSWERED = 4,
-	/* The answer is a frame, which was sent or is about to be. */
+	/* The answer is a frame, which was sent or is about to be sent. */
 	SLOT_DONE = 5,
 	SLOT_KILLED = 6,
 };
 
 enum { SLOT_RESULT_BYTES = 64 };
 
-/* The answer of a task that succeeded. The figures are as in struct answer_frame. */
+/* The answer of a task that succeeded. The members are as in struct answer_frame. */
 struct slot_answer {
 	int64_t run_ns;
 	int64_t cpu_ns;
@@ -215,9 +219,9 @@ struct shared_slot {
 	/* A generation and an enum slot_state: see slot_pack(). */
 	_Atomic uint64_t state;
 	_Atomic int64_t started_ns;
-	/* An enum pxp_phase. */
+	/* The phase of the task, as enum pxp_phase. */
 	_Atomic uint32_t phase;
-	/* The main process writes it, the worker reads it. */
+	/* Written by the main process, read by the worker. */
 	atomic_bool is_asked_to_end;
 	struct shared_progress progress;
 	/* Valid in state SLOT_ANSWERED. */
@@ -230,7 +234,7 @@ struct shared_slots {
 	struct shared_slot slots[N_SLOTS];
 };
 
-/* Whether a worker that keeps so much of its allowance between tasks must be replaced. Then it
+/* Whether a worker that keeps this much of its allowance between tasks must be replaced. Then it
  * starts no other task, and the pool withdraws those that it has. */
 static inline bool keeps_too_much(uint64_t data_bytes, uint64_t allowance)
 {

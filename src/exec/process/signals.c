@@ -10,7 +10,7 @@ void signals_reset(const int *ignored, unsigned n)
 
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
-	/* Before they are unblocked: one may be pending. */
+	/* The actions are set before signals are unblocked, because one may be pending. */
 	for (unsigned i = 0; i < n; i++)
 		signal(ignored[i], SIG_IGN);
 	sigemptyset(&none);

@@ -19,8 +19,8 @@
 
 enum {
 	COUNT_AGAIN_NS = 100 * 1000,
-	/* Answers that are left without a notification. As many tasks may still be prefetched
-	 * then. */
+	/* How many answers may be left without a notification. As many tasks may still be
+	 * prefetched then. */
 	MAX_UNNOTIFIED = N_SLOTS / 2,
 };
 
@@ -30,44 +30,45 @@ struct worker {
 	void *context;
 	/* The slot of the task that runs. */
 	struct slot_frame at;
-	/* Its deadlines, 0 if it has none, and when the present one is, as far as we know. */
+	/* The deadlines of the task, 0 if it has none, and the time of the current one, as far as
+	 * the worker knows. */
 	int64_t deadline_ms, max_deadline_ms, deadline_ns;
-	/* How often it restarted its deadline. */
+	/* How many times the task restarted its deadline. */
 	unsigned n_restarts;
-	/* How often it asked for memory. */
+	/* How many times the task requested memory. */
 	unsigned n_needs;
-	/* A request of this size or more is refused; 0: unknown. */
+	/* A memory request of this size or more was refused; 0: unknown. */
 	uint64_t refused;
-	/* When it started. */
+	/* The time at which the task started. */
 	int64_t started_ns;
-	/* The processor time of the process before this task. */
+	/* The processor time that the process had used before this task. */
 	int64_t cpu_ns;
-	/* When the kernel was last asked for the figures below. */
+	/* The time at which the kernel was last asked for the numbers below. */
 	int64_t counted_ns;
-	/* The peak of memory then. */
+	/* The peak of memory use at that time. */
 	uint64_t peak_bytes;
-	/* The memory limit; 0: none. */
+	/* The memory limit of the worker; 0: none. */
 	uint64_t limit;
 	/* The worker keeps too much memory, and starts no other task. */
 	bool needs_recycle;
-	/* Answers in slots since the last doorbell. */
+	/* How many answers are in slots since the last notification. */
 	unsigned n_unnotified;
 	/* /proc/self/statm, opened before the lock-down; -1: not open. */
 	int statm;
-	/* Tasks that arrived while this one waited for memory. The pool has withdrawn them, and
-	 * they are acknowledged later. */
+	/* Tasks that arrived while the running one waited for memory. The pool has withdrawn them,
+	 * and the worker acknowledges that later. */
 	unsigned n_deferred;
 	struct slot_frame deferred[N_SLOTS];
 };
 
-/* A leak check of the sanitizer. _exit() skips it, so it is called by hand. NULL in a plain
+/* The leak check of a sanitizer. _exit() skips it, so it is called explicitly. NULL in a plain
  * build. */
 extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 _Noreturn static void exit_worker(void)
 {
 	if (__lsan_do_recoverable_leak_check) {
-		/* The check traces its own process. */
+		/* The leak check traces its own process, so the process must allow tracing. */
 		prctl(PR_SET_DUMPABLE, 1);
 		__lsan_do_recoverable_leak_check();
 	}
@@ -105,8 +106,9 @@ static void fail_allocation(struct pxp_error *error, const char *what, size_t n)
 
 /* ---- initialisation ---- */
 
-/* Die when the fork server dies. This is repeated after code that may have changed the user,
- * since the kernel forgets it then. A seccomp filter may refuse both calls. That is accepted. */
+/* Ask the kernel to kill this worker when the fork server dies. The kernel forgets that when the
+ * user changes, so this is repeated after code that may have changed the user. A seccomp filter may
+ * refuse both calls. That is accepted. */
 static void die_with_parent(pid_t parent)
 {
 	pid_t now;
@@ -114,7 +116,7 @@ static void die_with_parent(pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	now = getppid();
 	if (now >= 0 && now != parent)
-		/* It died before the first line. */
+		/* The fork server died before the first line of this function. */
 		_exit(0);
 }
 
@@ -128,8 +130,8 @@ static struct shared_slots *map_slots(int fd)
 	return shared;
 }
 
-/* 0 and 1 are /dev/null, 2 is the log, 3 the channel, and nothing else is open. 0 and 1 are set
- * before 3, which may be the fork server's /dev/null. */
+/* Descriptors 0 and 1 become /dev/null, 2 the log, 3 the channel, and all others are closed. 0 and
+ * 1 are set before 3, which may be the number of the fork server's /dev/null. */
 static void arrange_descriptors(int null, int socket, int log)
 {
 	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, WORKER_SOCKET + 1);
@@ -141,8 +143,8 @@ static void arrange_descriptors(int null, int socket, int log)
 	close_range(WORKER_SOCKET + 1, ~0U, 0);
 }
 
-/* If the kernel runs out of memory it kills workers first: that costs one task. It is done while
- * our files in /proc still belong to us. */
+/* If the machine runs out of memory, the kernel must kill workers first, because that fails only
+ * one task. The score is written while our files in /proc still belong to us. */
 static void raise_oom_score(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -152,7 +154,7 @@ static void raise_oom_score(void)
 	fd_close(&fd);
 }
 
-/* A core file could be written into a user's photo folder. */
+/* Without this, a core file could be written into a user's photo folder. */
 static void forbid_core_dumps(void)
 {
 	const struct rlimit none = {0, 0};
@@ -163,7 +165,7 @@ static void forbid_core_dumps(void)
 
 bool pxp_memory_is_limited(void)
 {
-/* The shadow memory of sanitizers is private, and terabytes large. */
+/* Sanitizer builds have no memory limit: their shadow memory is private, and terabytes large. */
 #ifdef PIXPOOL_SANITIZE
 	return false;
 #else
@@ -209,8 +211,8 @@ static void initialise(struct worker *worker, const struct worker_start *start)
 
 /* ---- answers ---- */
 
-/* How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. If it is
- * much, the allocator is first asked to return what it does not use. */
+/* How much private memory this worker keeps between tasks, as RLIMIT_DATA counts it. If that is
+ * much, the allocator first returns unused memory to the kernel. */
 static uint64_t count_data(const struct worker *worker)
 {
 	uint64_t allowance = worker->pool->memory_allowance, n_bytes = 0;
@@ -225,7 +227,7 @@ static uint64_t count_data(const struct worker *worker)
 		if (n <= 0)
 			return 0;
 		text[n] = 0;
-		/* size, resident, shared, text, lib, data */
+		/* fields: size, resident, shared, text, lib, data */
 		for (int j = 0; field && j < 5; j++) {
 			field = strchr(field, ' ');
 			field = field ? field + 1 : NULL;
@@ -243,9 +245,9 @@ static uint64_t count_data(const struct worker *worker)
 	return n_bytes;
 }
 
-/* The figures of this task and of the process. They take one system call, which would slow down
- * quick tasks. So the kernel is not asked twice within COUNT_AGAIN_NS. In between, the processor
- * time of a task is its run time, and the peak is the last one. */
+/* The resource use of this task and of the process. Reading it takes one system call, which would
+ * slow down quick tasks. So the kernel is not asked twice within COUNT_AGAIN_NS. In between, the
+ * processor time of a task is its run time, and the peak is the last one. */
 static void count_usage(struct worker *worker, struct answer_frame *answer)
 {
 	int64_t now_ns = clock_now_ns(), cpu_ns = now_ns - worker->started_ns;
@@ -263,8 +265,8 @@ static void count_usage(struct worker *worker, struct answer_frame *answer)
 	worker->cpu_ns += cpu_ns;
 }
 
-/* Mark the task as ended. If the pool is about to kill us for it, wait for that. Returns false if
- * something has overwritten the slot: then the answer is sent as a frame. */
+/* Mark the task as ended. If the pool is about to kill this worker for the task, wait for that.
+ * Returns false if something has overwritten the slot: then the answer is sent as a frame. */
 static bool end_task(const struct worker *worker, enum slot_state ended)
 {
 	uint64_t generation = worker->at.generation;
@@ -344,7 +346,7 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 		answer.n_result = answer.n_descriptors = 0;
 	}
 	(void)end_task(worker, SLOT_DONE);
-	/* If the answer cannot be sent, the pool sees our end. */
+	/* If the answer cannot be sent, the worker exits, and the pool notices that. */
 	if (!channel_send(WORKER_SOCKET, &answer, sizeof(answer), view->result, n_inline,
 	                  descriptors, answer.n_descriptors + answer.result_is_memfd))
 		_exit(1);
@@ -353,8 +355,9 @@ static void send_answer(struct worker *worker, struct pxp_task *view)
 
 /* ---- running tasks ---- */
 
-/* A frame wakes the pool, so a new deadline is not sent if it differs from the present one by less
- * than a 64th of its length: quick tasks restart their deadlines just after they have begun. */
+/* Sending a frame wakes the pool. So a new deadline is not sent if it differs from the current one
+ * by less than a 64th of its length: quick tasks restart their deadlines just after they have
+ * started. */
 static void restart_deadline(void *data, int64_t ms)
 {
 	struct worker *worker = data;
@@ -377,8 +380,8 @@ static void restart_deadline(void *data, int64_t ms)
 	(void)send_frame(FRAME_DEADLINE, worker->at, ms);
 }
 
-/* Ask for memory and wait for the answer. This may take for ever, since we end with the pool. A
- * task that arrives before the answer will be withdrawn by the pool. */
+/* Request memory and wait for the answer. This may take for ever, since the worker ends with the
+ * pool. The pool withdraws a task that arrives before the answer. */
 static enum pxp_status ask_for_memory(struct worker *worker, uint64_t bytes)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
@@ -409,7 +412,7 @@ static enum pxp_status on_need(void *data, uint64_t bytes)
 		return PXP_OK;
 	if (bytes > INT64_MAX || (worker->refused > 0 && bytes >= worker->refused))
 		return PXP_EMEMORY;
-	/* One more would be a breach of the protocol. */
+	/* One more request would be a breach of the protocol. */
 	if (worker->n_needs >= PXP_MAX_NEEDS)
 		return PXP_EINVAL;
 	worker->n_needs++;
@@ -419,9 +422,9 @@ static enum pxp_status on_need(void *data, uint64_t bytes)
 	return status;
 }
 
-/* Get an input that came in a memfd, which nobody can write to any more. NULL if that fails. It
- * is mapped, since copying its pages would cost more than everything else. But a worker that is
- * locked down may not be allowed to map a file. */
+/* Get an input that came in a memfd, which nobody can write to any more. Returns NULL if that
+ * fails. The memfd is mapped, since copying its pages would take longer than everything else. But a
+ * worker that is locked down may not be allowed to map a file. */
 static void *get_input(int memfd, size_t n, bool *ret_is_mapped)
 {
 	void *input = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_POPULATE, memfd, 0);
@@ -445,7 +448,7 @@ static void release_input(void *input, size_t n, bool is_mapped)
 		free(input);
 }
 
-/* The task could not get its own memory limit. */
+/* The memory limit that the task requires could not be set. */
 static void fail_limit(struct pxp_task *view, enum pxp_status status)
 {
 	pxp_fail(&view->error, status, "cannot set the memory limit of the task: %s",
@@ -524,7 +527,7 @@ static void receive_task(struct worker *worker, const void *buffer,
 		send_or_exit(FRAME_WITHDRAWN, task.at, 0);
 }
 
-/* Before it sleeps, the worker rings the doorbell for answers that it left in slots. */
+/* Before the worker sleeps, it notifies the pool of the answers that it left in slots. */
 static enum received receive_next(struct worker *worker, void *buffer,
                                   struct frame *frame)
 {

@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-/* The descriptor of a worker's channel. */
+/* The number of the descriptor of a worker's channel. */
 enum { WORKER_SOCKET = 3 };
 
 struct worker_start {
@@ -14,7 +14,8 @@ struct worker_start {
 	const void *init_bytes;
 	/* The pid of the fork server. */
 	pid_t parent;
-	/* /dev/null, open to read and to write, and above the standard descriptors. */
+	/* A descriptor of /dev/null, open for reading and writing, above the standard
+	 * descriptors. */
 	int null;
 	/* The worker's ends of its channel and its log pipe, and the memfd of its shared
 	 * slots. */
@@ -23,8 +24,8 @@ struct worker_start {
 	int shared;
 };
 
-/* In a new child of a fork server: initialise the worker in a fixed order, then run tasks until
- * the channel closes. */
+/* Called in a new child of a fork server: initialise the worker in a fixed order, then run tasks
+ * until the channel closes. */
 _Noreturn void worker_main(const struct worker_start *start);
 
 #endif

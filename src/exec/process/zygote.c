@@ -1,15 +1,15 @@
 /*
- * The zygote is forked in the first line of main, while there is one thread, and so no lock that
- * the copy could find taken. It stays single-threaded, and forks a fork server for each process
- * pool. It keeps no terminal, and no descriptor but its control socket and the pidfd of the main
- * process. So no process waits for an end of file because of the zygote.
+ * The zygote is forked in the first line of main, while there is one thread, so that no lock can be
+ * held by a thread that does not exist in the copy. It stays single-threaded, and forks a fork
+ * server for each process pool. It keeps no terminal, and no descriptor but its control socket and
+ * the pidfd of the main process. So no process waits for an end of file because of the zygote.
  *
  * Children of the main process that do not exec have copies of the control sockets. So sockets
  * are shut down before they are closed, and a death is seen by a pidfd: that of the main process
  * by the zygote and the fork servers, that of a fork server by its pool.
  *
- * Tasks may have the same user as these processes, and may stop them. A process that we wait for
- * is sent SIGCONT once a second, and SIGKILL in the end.
+ * Tasks may have the same user as these processes, and may stop them. While one of these processes
+ * is waited for, it is sent SIGCONT once a second, and SIGKILL in the end.
  */
 #include "exec/process/zygote.h"
 
@@ -35,21 +35,21 @@
 
 enum {
 	MAX_DEPTH = 2,
-	/* The zygote's end of its control socket, in the zygote. */
+	/* The number of the descriptor of the zygote's end of its control socket, in the zygote. */
 	CONTROL = 3,
-	/* The time between two SIGCONT to a process that we wait for. */
+	/* The time between two SIGCONT to a process that is waited for. */
 	CONTINUE_MS = 1000,
-	/* The time before it is killed. */
+	/* The time after which a process that is waited for is killed. */
 	PATIENCE_MS = 60 * 1000,
-	/* About the time that the zygote takes to reap a fork server. */
+	/* The approximate time that the zygote takes to reap a fork server. */
 	REAP_NS = 50 * 1000,
-	/* How long fork servers have to end after the main process has. */
+	/* How long fork servers may take to end after the main process has ended. */
 	END_MS = 10 * 1000,
 };
 
 _Static_assert(MAIN_PIDFD == CONTROL + 1, "they are what a zygote keeps open");
 
-/* One per process. The lock makes a request and its answer one step. */
+/* The handle of the zygote: one per process. The lock makes a request and its answer one step. */
 static struct {
 	struct lock lock;
 	pid_t pid;
@@ -57,7 +57,7 @@ static struct {
 	pid_t owner;
 	int control;
 	ino_t control_inode;
-	/* Fork servers that have not ended. */
+	/* How many fork servers have not ended. */
 	unsigned n_fork_servers;
 	/* The depth of nested pools: 0 in the program, 1 in a pool's processes, 2 in those of a
 	 * worker's pool. */
@@ -66,7 +66,7 @@ static struct {
 
 /* ---- in the zygote ---- */
 
-/* Any of the descriptors 0 to 4 may be closed, or be one of ours. So they are moved up before
+/* Any of the descriptors 0 to 4 may be closed, or may be one of ours. So ours are moved up before
  * they are moved down. Returns false with errno. */
 static bool leave_terminal(int control, int main_pidfd, int null)
 {
@@ -87,8 +87,8 @@ static bool leave_terminal(int control, int main_pidfd, int null)
 	return true;
 }
 
-/* The main process waits for every answer. If one cannot be sent, exit: the main process then sees
- * the closed channel. */
+/* The main process waits for every answer. If one cannot be sent, the zygote exits: the main
+ * process then sees the closed channel. */
 static void send_answer(int control, const struct process_frame *answer,
                         const int *descriptor)
 {
@@ -169,8 +169,8 @@ static bool await_request(void)
 	return both[1].revents == 0;
 }
 
-/* The main process has ended or is done. The fork servers see that as well and end, unless one is
- * stopped or busy with its preload. They are in our process group. */
+/* The main process has ended or has stopped the zygote. The fork servers notice that as well and
+ * end, unless one is stopped or busy with its preload. They are in our process group. */
 static void end_fork_servers(void)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), END_MS);
@@ -191,7 +191,7 @@ _Noreturn static void zygote_main(int control, int main_pidfd, int null)
 	signals_reset(NULL, 0);
 	if (!leave_terminal(control, main_pidfd, null))
 		send_ready(control, errno);
-	/* If we are stopped, the end of the main process continues us. */
+	/* If this process is stopped, the end of the main process must continue it. */
 	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	signals_listen_to_children();
 	send_ready(CONTROL, 0);
@@ -210,7 +210,7 @@ static bool has_one_thread(void)
 	int n = 0;
 
 	if (!tasks)
-		/* Without /proc we rely on the caller. */
+		/* Without /proc the number of threads cannot be checked. */
 		return true;
 	for (struct dirent *entry; (entry = readdir(tasks));)
 		n += entry->d_name[0] != '.';
@@ -225,8 +225,9 @@ static ino_t inode_of(int fd)
 	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
 }
 
-/* In a child of the process that started the zygote. A thread that does not exist here may have
- * held the lock. The socket may have been closed, and its number may belong to another file. */
+/* Called in a child of the process that started the zygote. A thread that does not exist here may
+ * have held the lock. The socket may have been closed, and its number may belong to another
+ * file. */
 static void disown_zygote(void)
 {
 	if (zygote.control >= 0 && inode_of(zygote.control) == zygote.control_inode)
@@ -241,15 +242,15 @@ static bool is_owner(void)
 	return zygote.owner == getpid();
 }
 
-/* Send a signal to a child that was not waited for, or else to the process of the pidfd. */
+/* Send a signal to a child that was not waited for, or otherwise to the process of the pidfd. */
 static bool send_to(pid_t child, int pidfd, int number)
 {
 	return (child > 0 ? kill(child, number)
 	                  : pidfd_send_signal(pidfd, number, NULL, 0)) == 0;
 }
 
-/* Wait until fd is readable, which a process causes. Continue that process, and kill it in the
- * end. Returns false if it cannot even be killed. */
+/* Wait until a process makes fd readable. Meanwhile continue that process, and kill it in the end.
+ * Returns false if it cannot even be killed. */
 static bool await_readable(int fd, pid_t child, int pidfd)
 {
 	int64_t end_ns = clock_deadline_ns(clock_now_ns(), PATIENCE_MS);
@@ -263,7 +264,8 @@ static bool await_readable(int fd, pid_t child, int pidfd)
 	return send_to(child, pidfd, SIGKILL) && poll(&wait, 1, PATIENCE_MS) > 0;
 }
 
-/* The zygote ends when we can send nothing more. Then our end of the socket becomes readable. */
+/* The zygote ends when this process closes its side for sending. Then our end of the socket becomes
+ * readable. */
 static void end_zygote(void)
 {
 	pid_t got;
@@ -276,7 +278,7 @@ static void end_zygote(void)
 	while (got < 0 && errno == EINTR);
 }
 
-/* Returns 0, or the errno with which the zygote failed to start. */
+/* Wait for the zygote's start. Returns 0, or the errno with which it failed. */
 static int await_ready(int control)
 {
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
@@ -289,7 +291,8 @@ static int await_ready(int control)
 	return ready.sys_errno;
 }
 
-/* Fork the zygote. It watches a pidfd that we open before: it could open one too late. null is /dev/null. */
+/* Fork the zygote. It watches a pidfd of this process that is opened before the fork, because the
+ * zygote could open one too late. */
 static bool fork_zygote(int null)
 {
 	int main_pidfd = pidfd_open(getpid(), 0), ends[2] = {-1, -1}, sys_errno;
@@ -316,7 +319,7 @@ static bool fork_zygote(int null)
 	return sys_errno == 0;
 }
 
-/* Whether the zygote was killed by somebody else: its end of the socket is closed. */
+/* Whether somebody else killed the zygote: its end of the socket is closed. */
 static bool has_died(void)
 {
 	struct pollfd control = {.fd = zygote.control};
@@ -379,7 +382,7 @@ static int request_fork_server(const struct fork_server_frame *request,
 	if (!channel_send(zygote.control, request, sizeof(*request), init_bytes,
 	                  request->n_init_bytes, &control, 1))
 		return -1;
-	/* A later answer would be taken for that of the next request. */
+	/* If this answer came later, it would be taken for that of the next request. */
 	if (!await_readable(zygote.control, zygote.pid, -1))
 		channel_close(&zygote.control);
 	errno = ECHILD;
@@ -393,8 +396,8 @@ static int request_fork_server(const struct fork_server_frame *request,
 	                                : -1;
 }
 
-/* The fork server is started and counted in one step. Otherwise the zygote could be stopped in
- * between. */
+/* The fork server is started and counted in one step. Otherwise the zygote could be stopped between
+ * the two. */
 static enum pxp_status lock_and_request(const struct fork_server_frame *request,
                                         const void *init_bytes, int control,
                                         struct fork_server_handle *fork_server,
@@ -461,7 +464,7 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
 	return status;
 }
 
-/* Whether the zygote will still reap it. */
+/* Whether the zygote has not reaped this process yet. */
 static bool is_zombie(int pidfd)
 {
 	bool is_there = pidfd_send_signal(pidfd, 0, NULL, 0) == 0 || errno != ESRCH;

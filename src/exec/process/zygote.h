@@ -1,4 +1,4 @@
-/* How the main process starts and ends fork servers by way of its zygote. */
+/* The interface by which the main process starts and ends fork servers through its zygote. */
 #ifndef PXP_ZYGOTE_H
 #define PXP_ZYGOTE_H
 
@@ -7,10 +7,11 @@
 
 /* The fork server of a pool. */
 struct fork_server_handle {
-	/* For messages and tests only: the number may belong to another process by now. */
+	/* The pid of the fork server, for messages and tests only: the number may belong to another
+	 * process by now. */
 	pid_t pid;
 	int pidfd;
-	/* Our end of the control socket, non-blocking; -1: closed. */
+	/* The main process's end of the control socket, non-blocking; -1: closed. */
 	int control;
 };
 
