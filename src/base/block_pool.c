@@ -1,4 +1,4 @@
-/* Blocks of one size, and a list of unused ones. */
+/* A pool of memory blocks of one size: it keeps a list of unused blocks. */
 #include "base/block_pool.h"
 
 #include "base/lock.h"
@@ -12,7 +12,7 @@ struct idle_block {
 struct block_pool {
 	size_t n_bytes, n_kept;
 
-	/* Guards all below. */
+	/* Guards all members below. */
 	struct lock lock;
 	struct idle_block *first;
 	size_t n_idle, n_out;
@@ -75,7 +75,7 @@ void *block_pool_get(struct block_pool *pool)
 
 	block = malloc(pool->n_bytes);
 	if (!block) {
-		/* The pool is not released yet, so it stays even without a block. */
+		/* The pool is not released yet, so it stays even if no block is in use. */
 		lock_acquire(&pool->lock);
 		pool->n_out--;
 		lock_release(&pool->lock);

@@ -1,5 +1,5 @@
-/* Reads the files of the control groups that this process is in, and counts the processors that it may
- * use. */
+/* Reads the files of the control groups (cgroups) that this process is in, and counts the
+ * processors that it may use. */
 #include "base/cgroup.h"
 
 #include "base/cpus.h"
@@ -13,8 +13,7 @@
 
 enum { TEXT_BYTES = 64 * 1024 };
 
-/* Read a whole small file. It is not read to the stack, which may be small. NULL if it cannot be read; the
- * caller frees the text. */
+/* Read a small file completely. Returns false if it cannot be read. */
 static char *read_text(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -63,7 +62,7 @@ bool cgroup_read_number(const char *folder, const char *name, const char *key,
 	return is_found;
 }
 
-/* ---- where a group's files are ---- */
+/* ---- finding the files of a cgroup ---- */
 
 /* Undo the escapes of mountinfo ("\040" is a space), in place. */
 static void unescape(char *text)
@@ -82,7 +81,7 @@ static void unescape(char *text)
 	*to = 0;
 }
 
-/* Whether word is in a list with commas. */
+/* Whether word is in a list that is separated by commas. */
 static bool has_word(const char *list, const char *word)
 {
 	size_t n = strlen(word);
@@ -95,7 +94,7 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* Find the process's group in the hierarchy of a controller. /proc/self/cgroup has lines of
+/* Find the cgroup of this process in the hierarchy of a controller. /proc/self/cgroup has lines of
  * "number:controllers:path"; version 2 has number 0 and no controllers. */
 static bool find_path(char *text, const char *controller, bool is_v2, char **ret_path)
 {
@@ -115,7 +114,7 @@ static bool find_path(char *text, const char *controller, bool is_v2, char **ret
 	return false;
 }
 
-/* Find where the hierarchy is mounted, and which group of it the mount shows. */
+/* Find where the hierarchy is mounted, and which cgroup of it is visible at the mount point. */
 static bool find_mount(char *text, const char *controller, bool is_v2, char **ret_top,
                        char **ret_mount)
 {
@@ -132,7 +131,7 @@ static bool find_mount(char *text, const char *controller, bool is_v2, char **re
 		for (int i = 0; i < 5; i++)
 			fields[i] = strsep(&line, " ");
 		type = strsep(&tail, " ");
-		strsep(&tail, " "); /* the source */
+		strsep(&tail, " "); /* skip the mount source */
 		options = tail;
 		if (!fields[4] || strcmp(type, is_v2 ? "cgroup2" : "cgroup") != 0 ||
 		    (!is_v2 && (!options || !has_word(options, controller))))
@@ -157,8 +156,8 @@ static bool find_folder(char *groups, char *mounts, const char *root,
 	    !find_mount(mounts, controller, is_v2, &top, &mount))
 		return false;
 
-	/* In a container, the mount shows a part of the hierarchy. If our group is outside of it,
-	 * the mounted group is the nearest visible one. */
+	/* In a container, the mount shows only a part of the hierarchy. If our cgroup is outside of
+	 * that part, the cgroup at the mount point is the nearest visible one. */
 	n_top = strcmp(top, "/") == 0 ? 0 : strlen(top);
 	if (strncmp(path, top, n_top) != 0 || (path[n_top] && path[n_top] != '/'))
 		path = "";
@@ -189,7 +188,7 @@ static bool find_group(const char *root, const char *controller, bool is_v2,
 	return is_found;
 }
 
-/* Visit the group, then its ancestors. */
+/* Visit the cgroup, then its ancestors. */
 static void each_level(struct cgroup *group, cgroup_visit_fn *visit, void *data)
 {
 	for (;;) {
@@ -214,7 +213,7 @@ void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visi
 	}
 }
 
-/* ---- figures ---- */
+/* ---- reading numbers ---- */
 
 uint64_t cgroup_oom_kills(void)
 {
@@ -230,7 +229,7 @@ uint64_t cgroup_oom_kills(void)
 	return total;
 }
 
-/* Lower *data, 0 for no quota, to the group's quota. */
+/* Reduce *data to the cgroup's quota; 0 means no quota. */
 static void lower_to_quota(const struct cgroup *group, void *data)
 {
 	char path[2 * PATH_MAX], *text, *rest;
@@ -266,7 +265,7 @@ unsigned cgroup_cpu_quota(const char *root)
 
 /* ---- processors ---- */
 
-/* The kernel refuses a set that has fewer bits than it knows processors. */
+/* The kernel refuses a set that has fewer bits than the kernel supports processors. */
 enum { FIRST_BITS = 1024, MAX_BITS = 1024 * 1024 };
 
 static unsigned count_affinity(void)

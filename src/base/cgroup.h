@@ -1,9 +1,9 @@
 /*
- * The control groups of this process. A group is also limited by its ancestors, so all of them are
- * read, as far as they are visible. Version 1 and version 2 are understood, also side by side.
+ * The control groups (cgroups) of this process. A cgroup is also limited by its ancestors, so all
+ * visible ones are read. Version 1 and version 2 are supported, also side by side.
  *
  * root is put before every file name: "" in a program, a folder with made-up files in tests.
- * Nothing is kept between calls. Any thread.
+ * Nothing is kept between calls. Any thread may call these functions.
  */
 #ifndef PXP_CGROUP_H
 #define PXP_CGROUP_H
@@ -14,35 +14,36 @@
 #include <stdint.h>
 
 struct cgroup {
-	/* Where the group's files are. */
+	/* The folder that contains the files of the cgroup. */
 	char folder[PATH_MAX];
-	/* How much of folder is the mount point, which is the topmost visible group. */
+	/* The length of the part of folder that is the mount point, which is the topmost visible
+	 * cgroup. */
 	size_t n_mount;
 	bool is_v2;
 };
 
 typedef void cgroup_visit_fn(const struct cgroup *group, void *data);
 
-/* Call visit for the process's group and each of its ancestors, in the hierarchy of controller
- * ("cpu", "memory") of version 1 and then in that of version 2. */
+/* Call visit for the cgroup of this process and each of its ancestors, in the hierarchy of
+ * controller ("cpu", "memory") of version 1 and then in that of version 2. */
 void cgroup_each(const char *root, const char *controller, cgroup_visit_fn *visit,
                  void *data);
 
 /* Read a number from the file name in folder.
  *
- * key  NULL: the file has only the number. Otherwise, the number stands after key in a line that
- *      begins with key.
+ * key NULL: the file has only the number. Otherwise the number is after key in a line that begins
+ * with key.
  *
- * False: the file or the key is missing; or there is no key, and the file has "max" or a negative
- * number. */
+ * Returns false if the file or the key is missing, or if there is no key and the file has "max" or
+ * a negative number. */
 bool cgroup_read_number(const char *folder, const char *name, const char *key,
                         uint64_t *ret_number);
 
-/* How many processors' worth of time the groups' quotas allow, rounded up. 0: no quota. */
+/* How many processors the CPU quotas of the cgroups allow, rounded up. 0: no quota. */
 unsigned cgroup_cpu_quota(const char *root);
 
-/* How many processes of the process's own groups the kernel has killed so far because memory ran
- * out. 0 if it does not say. */
+/* How many processes in the cgroup of this process the kernel has killed so far because memory ran
+ * out. 0 if the kernel does not report that. */
 uint64_t cgroup_oom_kills(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Time: nanoseconds of CLOCK_MONOTONIC, where -1 means never. Any thread. */
+/* Time in nanoseconds of CLOCK_MONOTONIC; -1 means never. Any thread may call these functions. */
 #ifndef PXP_CLOCK_H
 #define PXP_CLOCK_H
 
@@ -6,13 +6,13 @@
 #include <sys/resource.h>
 #include <time.h>
 
-/* Now. Cannot fail on a Linux that we support. */
+/* The current time. Cannot fail on supported versions of Linux. */
 int64_t clock_now_ns(void);
 
 /* now_ns plus ms milliseconds, at most INT64_MAX. -1 if ms is negative. */
 int64_t clock_deadline_ns(int64_t now_ns, int64_t ms);
 
-/* The earlier of two times. Either may be -1, never. */
+/* The earlier of two times. Either may be -1 (never). */
 int64_t clock_earlier_ns(int64_t a_ns, int64_t b_ns);
 
 /* The milliseconds until deadline_ns, for poll(): rounded up, so that the caller does not spin; 0 if
@@ -21,7 +21,7 @@ int clock_poll_ms(int64_t now_ns, int64_t deadline_ns);
 
 struct timespec clock_timespec(int64_t ns);
 
-/* CPU time, in user mode and in the kernel. */
+/* The sum of CPU time in user mode and in the kernel. */
 int64_t clock_cpu_ns(const struct rusage *usage);
 
 #endif

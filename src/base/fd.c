@@ -1,4 +1,4 @@
-/* Complete reads and writes of descriptors. */
+/* Complete reads and writes with descriptors. */
 #include "base/fd.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ int fd_keep_above_standard(int fd)
 	return moved;
 }
 
-/* Another holder of the descriptor may have made it non-blocking. */
+/* Another process that shares the descriptor may have made it non-blocking. */
 static bool wait_writable(int fd)
 {
 	struct pollfd wait = {.fd = fd, .events = POLLOUT};
@@ -58,7 +58,8 @@ bool fd_write_all(int fd, const void *bytes, size_t n)
 	return true;
 }
 
-/* SIGXFSZ is sent to the thread that writes. It is blocked meanwhile, and removed if it was sent. */
+/* The kernel sends SIGXFSZ to the thread that writes. The signal is blocked meanwhile, and removed
+ * if it was sent. */
 static bool write_all_without_signal(int fd, const void *bytes, size_t n)
 {
 	const struct timespec now = {0};
@@ -123,15 +124,16 @@ bool fd_count(int fd, uint64_t max, uint64_t *ret_n)
 	return got >= 0;
 }
 
-/* Whether sendfile() failed because a kernel, a file system or a seccomp filter does not have it for these
- * files. A real error would come again from write(). */
+/* Whether sendfile() failed because a kernel, a file system or a seccomp filter does not support it
+ * for these files. A real error would occur again in write(). */
 static bool is_without_sendfile(int sys_errno)
 {
 	return sys_errno == EINVAL || sys_errno == ENOSYS || sys_errno == EOPNOTSUPP ||
 	       sys_errno == EPERM || sys_errno == EACCES;
 }
 
-/* Copy the next bytes, at most n, with read and write. As sendfile(), but a write is never short. */
+/* Copy the next bytes, at most n, with read and write. Like sendfile(), but a write is never
+ * short. */
 static ssize_t copy_piece(int to, int from, off_t *offset, size_t n)
 {
 	char bytes[16 * 1024];

@@ -1,6 +1,6 @@
 /*
- * File descriptors. Reads and writes are complete: they continue after EINTR and after a short count.
- * Any thread.
+ * File descriptors. Reads and writes are complete: they continue after EINTR and after a short
+ * count. Any thread may call these functions.
  */
 #ifndef PXP_FD_H
 #define PXP_FD_H
@@ -10,17 +10,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Close *fd unless it is -1, and set it to -1. Leaves errno as it was. */
+/* Close *fd unless it is -1, and set it to -1. Leaves errno unchanged. */
 void fd_close(int *fd);
 
-/* Move fd above the standard descriptors 0 to 2. A program may have closed those, and what it prints
- * must not go to one of ours.
+/* Move fd above the standard descriptors 0 to 2. A program may have closed those, and text that it
+ * prints must not go to one of our files.
  *
- * Returns fd if it is above them already, or is -1; else a duplicate with close-on-exec, and fd is
- * closed. -1 with errno: it cannot be duplicated, and fd is closed. */
+ * Returns fd if it is above them already or is -1; otherwise a duplicate with close-on-exec, and fd
+ * is closed. Returns -1 with errno if it cannot be duplicated; fd is then closed too. */
 int fd_keep_above_standard(int fd);
 
-/* Write n bytes. Waits if fd would block. False with errno on failure. */
+/* Write n bytes. Waits if fd is non-blocking and full. Returns false with errno on failure. */
 bool fd_write_all(int fd, const void *bytes, size_t n);
 
 /* Create a memfd with these n bytes, with close-on-exec and above the standard descriptors.
@@ -35,13 +35,14 @@ int fd_of_bytes(const char *name, unsigned flags, const void *bytes, size_t n);
  * the number of bytes; -1 with errno on failure. */
 ssize_t fd_pread_full(int fd, void *bytes, size_t n, off_t offset);
 
-/* Count the bytes of a file by reading it to its end, for a file whose st_size is 0 although it has bytes
- * (/proc, some FUSE file systems). Counts at most max + 1 bytes. False with errno on failure. */
+/* Count the bytes of a file by reading it to its end, for a file whose st_size is 0 although it has
+ * bytes (/proc, some FUSE file systems). Counts at most max + 1 bytes. Returns false with errno on
+ * failure. */
 bool fd_count(int fd, uint64_t max, uint64_t *ret_n);
 
-/* Copy n bytes of the file from, which begin at offset, to the position of the file to. Does not move
- * the position of from. Where sendfile() is refused, the bytes are read and written. False with errno
- * on failure: ENODATA if from ends before. */
+/* Copy n bytes of the file from, starting at offset, to the current position of the file to. Does
+ * not move the position of from. Where sendfile() is refused, the bytes are read and written.
+ * Returns false with errno on failure: ENODATA if from ends too early. */
 bool fd_copy(int to, int from, off_t offset, size_t n);
 
 #endif

@@ -95,7 +95,8 @@ bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
 
 	if (deadline_ns >= 0)
 		until = clock_timespec(deadline_ns);
-	/* This is the futex operation that takes an absolute time of CLOCK_MONOTONIC. */
+	/* FUTEX_WAIT_BITSET is the futex operation that takes an absolute time of
+	 * CLOCK_MONOTONIC. */
 	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
 	            deadline_ns >= 0 ? &until : NULL, NULL,
 	            FUTEX_BITSET_MATCH_ANY) == 0 ||
@@ -109,6 +110,6 @@ bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
 
 void word_wake_all(atomic_uint *word)
 {
-	/* If it fails, the memory was freed and no thread waits. */
+	/* If the call fails, the memory was freed, and no thread waits. */
 	(void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }

@@ -1,6 +1,7 @@
 /*
- * Locks and conditions that cannot fail. Those of pthreads fail only if their rules are broken; here
- * that prints one line and aborts the process, because the data is not protected any more.
+ * Locks and condition variables that cannot fail. pthreads' calls fail only if their rules are
+ * broken; here that prints one line and aborts the process, because the data is not protected any
+ * more.
  */
 #ifndef PXP_LOCK_H
 #define PXP_LOCK_H
@@ -14,7 +15,7 @@ struct lock {
 	pthread_mutex_t mutex;
 };
 
-/* Uses CLOCK_MONOTONIC. */
+/* A condition variable whose deadlines use CLOCK_MONOTONIC. */
 struct cond {
 	pthread_cond_t cond;
 };
@@ -33,16 +34,16 @@ void cond_broadcast(struct cond *cond);
  * it in a loop. */
 void cond_wait(struct cond *cond, struct lock *lock);
 
-/* Wait as cond_wait() does, but at most until deadline_ns (clock.h; -1: without limit). False: the
- * deadline has passed. */
+/* Wait as cond_wait() does, but at most until deadline_ns (clock.h; -1: without limit). Returns
+ * false if the deadline has passed. */
 bool cond_wait_until(struct cond *cond, struct lock *lock, int64_t deadline_ns);
 
-/* Wait without a lock while *word is value, at most until deadline_ns (-1: without limit). May return
- * early, so call it in a loop. False: the deadline has passed. */
+/* Wait without a lock while *word equals value, at most until deadline_ns (-1: without limit). May
+ * return early, so call it in a loop. Returns false if the deadline has passed. */
 bool word_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns);
 
 /* Wake all threads that wait for the word. Call this after changing it. The memory of the word may
- * have been freed since: only its address is used. */
+ * have been freed since, because only its address is used. */
 void word_wake_all(atomic_uint *word);
 
 #endif

@@ -1,4 +1,4 @@
-/* Fills errors, and names statuses. */
+/* Fills in errors, and has the names of statuses. */
 #include "base/error.h"
 
 #include <errno.h>

@@ -1,11 +1,12 @@
-/* Threads of the library inside another program. */
+/* Threads that the library starts inside another program. */
 #ifndef PXP_THREAD_H
 #define PXP_THREAD_H
 
 #include <pthread.h>
 
-/* Start a thread as pthread_create() does. All signals are blocked in it, because they are for the
- * threads of the program, except those that a fault raises in the thread itself.
+/* Start a thread as pthread_create() does. All signals are blocked in the thread, because they are
+ * meant for the threads of the program. The exceptions are signals that a fault raises in the
+ * thread itself.
  *
  * Returns 0, or an error number. */
 int thread_start(pthread_t *ret_thread, void *(*run)(void *), void *data);

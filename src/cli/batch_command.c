@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The batch takes these from a descriptor, when it is ready for them. */
+/* The batch reads these signals from a descriptor when it is ready for them. */
 static void block_signals(void)
 {
 	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
@@ -34,8 +34,8 @@ static bool is_picture(const char *file)
 	return n > 0 && format_of_bytes(bytes, (size_t)n, file) != FORMAT_NONE;
 }
 
-/* The descriptor for the records. -1 without a report, or after a message: the file cannot be made,
- * or it is an image, which means that the value of --report was forgotten. */
+/* Open the file for the records. Returns -1 without a report, or after a message: the file cannot
+ * be created, or it is an image, which means that the value of --report was forgotten. */
 static int open_records(const char *file)
 {
 	const char *why =
@@ -57,7 +57,7 @@ static int open_records(const char *file)
 	return fd;
 }
 
-/* A report that could not be written completely counts as a fault of the place. */
+/* A report that could not be written completely counts as a fault of the output folder. */
 static int finish_report(struct report *report, int status)
 {
 	if (report_finish(report, status))
@@ -66,7 +66,7 @@ static int finish_report(struct report *report, int status)
 	return status == EXIT_DONE || status == EXIT_SOME_FAILED ? EXIT_STOPPED : status;
 }
 
-/* How a second run does the rest, and only that. */
+/* The advice how to run the rest of the batch, and only the rest. */
 static const char *how_to_continue(const struct command_line *line)
 {
 	if (line->command == COMMAND_VERIFY ||
@@ -77,7 +77,7 @@ static const char *how_to_continue(const struct command_line *line)
 	return "run the same command again to continue";
 }
 
-/* The recipe, for -v and for the summary record. */
+/* Print the recipe, for -v and for the summary record. */
 struct recipe_words {
 	char text[RECIPE_TEXT_BYTES];
 	char fingerprint[17];
@@ -93,7 +93,7 @@ static void print_recipe(const struct command_line *line, struct recipe_words *w
 	         recipe_fingerprint(&recipe));
 }
 
-/* The walk found no image: name the inputs. */
+/* Called when the walk found no image: print the inputs. */
 static void say_no_image(const struct command_line *line, struct report *report)
 {
 	uint64_t n_ignored = report_counts(report).ignored;
@@ -117,7 +117,7 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 	int status;
 
 	*ret_is_stuck = false;
-	if (line->command != COMMAND_VERIFY) { /* verify makes nothing */
+	if (line->command != COMMAND_VERIFY) { /* verify writes no outputs */
 		print_recipe(line, &recipe);
 		line->report.recipe = recipe.text;
 		line->report.fingerprint = recipe.fingerprint;
@@ -126,7 +126,7 @@ int batch_command_run(struct command_line *line, bool *ret_is_stuck)
 	line->report.records = open_records(line->report_file);
 	if (line->report_file && line->report.records < 0)
 		return EXIT_USAGE;
-	/* Standard output has either the records or the list of verify. */
+	/* Standard output receives either the records or the list of verify. */
 	if (line->command == COMMAND_VERIFY && line->report.records != STDOUT_FILENO)
 		line->report.list = STDOUT_FILENO;
 	line->report.is_plan = line->batch.plans_only;

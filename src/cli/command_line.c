@@ -1,6 +1,6 @@
 /*
- * Reads the command line with getopt_long(), for our table of options. Two things differ from
- * getopt_long(): options are never abbreviated, and each message names the right word.
+ * Parses the command line with getopt_long(), from our table of options. Two things differ from
+ * getopt_long(): options cannot be abbreviated, and each message suggests the right word.
  */
 #include "cli/command_line.h"
 
@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 enum {
-	LONG_OPTION = 256, /* plus an index: getopt_long() returns it for a long option */
+	/* Getopt_long() returns this number plus an index for a long option. */
+	LONG_OPTION = 256,
 	THUMB_SIDE = 256,
 	UNTRUSTED_MAX_PIXELS = 50 * 1000 * 1000,
 	UNTRUSTED_MAX_FRAMES = 1,
@@ -54,8 +55,8 @@ struct getopt_tables {
 	struct option words[MAX_OPTIONS + 1];
 };
 
-/* Our table as getopt_long() wants it. The ':' at the beginning makes it tell a missing value
- * from an unknown option. */
+/* Our table in the form that getopt_long() expects. The ':' at the beginning makes it distinguish a
+ * missing value from an unknown option. */
 static void fill_tables(struct getopt_tables *tables)
 {
 	size_t n_letters = 0, n_words = 0;
@@ -80,7 +81,7 @@ static void fill_tables(struct getopt_tables *tables)
 	}
 }
 
-/* The option that getopt_long() returned, by its letter or its index, or NULL. */
+/* The option that getopt_long() returned, found by its letter or its index, or NULL. */
 static const struct cli_option *option_of(int got)
 {
 	if (got >= LONG_OPTION)
@@ -92,7 +93,8 @@ static const struct cli_option *option_of(int got)
 	return NULL;
 }
 
-/* Whether a long option was typed with its whole name; typed has dashes and maybe a value. */
+/* Whether a long option was typed with its complete name; typed includes the dashes and maybe a
+ * value. */
 static bool is_typed_whole(const char *typed, const struct cli_option *option)
 {
 	size_t n = strcspn(typed + 2, "=");
@@ -116,13 +118,13 @@ static bool refuse_unknown(const char *typed, struct failure *ret_failure)
 	return false;
 }
 
-/* Explain why getopt_long() returned got at the word typed. */
+/* Explain why getopt_long() returned the error got for the argument typed. */
 static bool refuse_typed(int got, const char *typed, struct failure *ret_failure)
 {
 	const struct cli_option *option = optopt ? option_of(optopt) : NULL;
 	char letter[] = {'-', (char)optopt, 0};
 
-	/* For a letter in a cluster such as -vo, typed is the whole word: take the letter. */
+	/* For a letter in a group such as -vo, typed is the whole argument: take the letter. */
 	if (optopt > 0 && optopt < LONG_OPTION)
 		typed = letter;
 	else if (option && !is_typed_whole(typed, option))
@@ -152,7 +154,7 @@ static bool take_options(struct command_line *line, int argc, char **argv,
 	int got;
 
 	fill_tables(&tables);
-	unsetenv("POSIXLY_CORRECT"); /* our options stand anywhere */
+	unsetenv("POSIXLY_CORRECT"); /* our options may be anywhere */
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, tables.letters, tables.words, NULL)) !=
 	       -1) {
@@ -162,7 +164,7 @@ static bool take_options(struct command_line *line, int argc, char **argv,
 		if (got == '?' || got == ':')
 			return refuse_typed(got, typed, ret_failure);
 		option = option_of(got);
-		/* A value in a word of its own: the option is the word before it. */
+		/* The value is a separate argument, so the option is the argument before it. */
 		if (got >= LONG_OPTION && optarg && optarg == typed)
 			typed = argv[optind - 2];
 		if (got >= LONG_OPTION && !is_typed_whole(typed, option))
@@ -189,7 +191,7 @@ static enum command find_command(const char *word)
 	return COMMAND_NONE;
 }
 
-/* "help" asks for the help of the command behind it, if there is one. */
+/* "help" prints the help of the command after it, if there is one. */
 static bool take_command(struct command_line *line, char **words,
                          struct failure *ret_failure)
 {
@@ -211,7 +213,8 @@ static bool take_command(struct command_line *line, char **words,
 	return false;
 }
 
-/* The command's name, wherever it stands, so that a refusal can point to its help. */
+/* Find the command's name anywhere in the arguments, so that an error message can point to its
+ * help. */
 static enum command command_among(int argc, char **argv)
 {
 	enum command command = COMMAND_NONE;
@@ -221,7 +224,7 @@ static enum command command_among(int argc, char **argv)
 	return command;
 }
 
-/* The chain is the first word behind the command. */
+/* The filter chain is the first argument after the command. */
 static bool take_chain(struct command_line *line, struct failure *ret_failure)
 {
 	if (line->batch.walk.n_inputs == 0)
@@ -237,7 +240,7 @@ static bool take_chain(struct command_line *line, struct failure *ret_failure)
 
 /* ---- the list of inputs ---- */
 
-/* Read a whole file, however long, with a zero behind it. NULL with errno. */
+/* Read a whole file of any length, and add a zero. Returns NULL with errno on failure. */
 static char *read_whole(int fd, size_t *ret_n)
 {
 	size_t n = 0, room = 64 * 1024;
@@ -267,7 +270,7 @@ static char *read_whole(int fd, size_t *ret_n)
 	return bytes;
 }
 
-/* Divide the list into names; empty ones are left out. False when memory ran out. */
+/* Split the list into names; empty ones are left out. Returns false if memory ran out. */
 static bool divide_list(struct command_line *line, size_t n)
 {
 	const char separator = line->is_null_separated ? 0 : '\n';
@@ -291,7 +294,8 @@ static bool divide_list(struct command_line *line, size_t n)
 	return true;
 }
 
-/* Read the list of --files-from. Its names take the place of the INPUT, which may be a folder. */
+/* Read the list of --files-from. Its names replace the INPUTs; one INPUT may still be given, as the
+ * base folder. */
 static bool read_list(struct command_line *line, struct failure *ret_failure)
 {
 	struct walk_options *walk = &line->batch.walk;
@@ -320,7 +324,7 @@ static bool read_list(struct command_line *line, struct failure *ret_failure)
 	return divide_list(line, n) || failure_set(ret_failure, FAIL_USAGE, "no memory");
 }
 
-/* With a list there may be one INPUT, the folder that its names are below. */
+/* With a list one INPUT is allowed: the folder that contains the listed files. */
 static bool takes_list(struct command_line *line, struct failure *ret_failure)
 {
 	const struct walk_options *walk = &line->batch.walk;
@@ -361,7 +365,7 @@ static bool is_folder(const char *name)
 	return stat(name, &folder) == 0 && S_ISDIR(folder.st_mode);
 }
 
-/* Whether two names are those of one existing file. */
+/* Whether two names belong to the same existing file. */
 static bool is_same_file(const char *a, const char *b)
 {
 	struct stat stat_of_a, stat_of_b;
@@ -395,7 +399,7 @@ static bool is_one_file_alone(const struct command_line *line,
 	return true;
 }
 
-/* -o FILE: divide it into folder and name, and take the format of its suffix. */
+/* Split -o FILE into folder and name, and take the format from its suffix. */
 static bool take_output_file(struct command_line *line, struct failure *ret_failure)
 {
 	const char *output = line->batch.output, *slash = strrchr(output, '/');
@@ -439,7 +443,7 @@ static bool take_output_stream(struct command_line *line, struct failure *ret_fa
 	return true;
 }
 
-/* -o: a folder, or with exactly one file as INPUT a file or standard output. */
+/* The value of -o is a folder, or with exactly one file as INPUT, a file or standard output. */
 static bool fits_output(struct command_line *line, struct failure *ret_failure)
 {
 	const char *output = line->batch.output;
@@ -476,7 +480,8 @@ static bool fits_output(struct command_line *line, struct failure *ret_failure)
 	return true;
 }
 
-/* Copy what standard input has into a sealed memfd, at most n_max bytes. -1 with errno. */
+/* Copy standard input into a sealed memfd, at most n_max bytes. Returns -1 with errno on
+ * failure. */
 static int copy_standard_input(uint64_t n_max)
 {
 	int fd = memfd_create("standard input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -500,8 +505,8 @@ static int copy_standard_input(uint64_t n_max)
 	return fd;
 }
 
-/* Open the INPUT "-": a regular file is used as it is, anything else is read to its end. A file that
- * is too big is noticed by one byte more than the limit. */
+/* Open the INPUT "-": a regular file is used directly, anything else is read to its end. An input
+ * that is too big is detected by one byte more than the limit. */
 static bool open_standard_input(struct command_line *line, struct failure *ret_failure)
 {
 	struct walk_options *walk = &line->batch.walk;
@@ -527,9 +532,9 @@ static bool open_standard_input(struct command_line *line, struct failure *ret_f
 	                   strerrordesc_np(errno));
 }
 
-/* ---- the whole line ---- */
+/* ---- the whole command line ---- */
 
-/* Refuse options that the command does not take: they would have no effect. */
+/* Refuse options that the command does not support, because they would have no effect. */
 static bool takes_its_options(const struct command_line *line,
                               struct failure *ret_failure)
 {
@@ -555,7 +560,7 @@ static bool takes_its_options(const struct command_line *line,
 	return failure_append(ret_failure, n > 1 ? " do" : " does");
 }
 
-/* Whether the options of --in-place are complete and fit together. */
+/* Check that the options of --in-place are complete and fit together. */
 static bool fits_in_place(const struct command_line *line, struct failure *ret_failure)
 {
 	static const struct {
@@ -643,7 +648,7 @@ static bool is_complete(const struct command_line *line, struct failure *ret_fai
 	return !missing || failure_set(ret_failure, FAIL_USAGE, "missing %s", missing);
 }
 
-/* Defaults of the commands. */
+/* Set the defaults of each command. */
 static void add_defaults(struct command_line *line)
 {
 	struct recipe *recipe = &line->batch.recipe;
@@ -669,7 +674,7 @@ static void add_defaults(struct command_line *line)
 	line->batch.decodes_only = line->command == COMMAND_VERIFY;
 }
 
-/* The limits of --untrusted; one that was asked for and is lower stays. */
+/* Set the limits of --untrusted; a lower limit that the user requested is kept. */
 static void add_untrusted(struct batch_options *batch)
 {
 	if (!batch->is_untrusted)

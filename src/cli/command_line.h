@@ -15,7 +15,8 @@ enum command {
 	N_COMMANDS
 };
 
-/* Printed in place of running the command; of several that are asked for, the last here wins. */
+/* Texts that are printed instead of running the command; if several are requested, the last one in
+ * this list wins. */
 enum help_request {
 	HELP_NONE,
 	HELP_SHORT,
@@ -30,47 +31,49 @@ enum on_collision { COLLISION_STOP, COLLISION_KEEP_EXT };
 struct command_line {
 	enum command command;
 	enum help_request help;
-	/* Its strings and inputs point into argv, or into the list. */
+	/* The options of the batch. Strings and inputs point into argv, or into the list. */
 	struct batch_options batch;
 	struct report_options report;
-	const char *files_from; /* "-": standard input */
-	/* The names in that list end with a NUL, not with a newline. */
+	const char *files_from; /* path of the list; "-": standard input */
+	/* Whether the names in that list end with a NUL, not with a newline. */
 	bool is_null_separated;
-	/* The format that the template of --name ends in, or FORMAT_NONE. */
+	/* The format of the suffix in the template of --name, or FORMAT_NONE. */
 	enum image_format name_format;
 	enum on_collision on_collision;
-	const char *report_file;    /* NULL: no report; "-": standard output */
-	struct geometry size;       /* the value of -s, with its mark */
-	bool keeps_no_backup;       /* --no-backup */
-	bool is_given[MAX_OPTIONS]; /* by the index in the table of options */
+	/* Path of the report; NULL: no report; "-": standard output. */
+	const char *report_file;
+	struct geometry size; /* the value of -s, with its modifier */
+	bool keeps_no_backup; /* --no-backup */
+	/* Which options were given, by the index in the table of options. */
+	bool is_given[MAX_OPTIONS];
 
-	/* ---- owned ---- */
-	char *output_folder; /* of -o FILE */
+	/* ---- memory that the struct owns ---- */
+	char *output_folder; /* name of the output of -o FILE */
 	char *list;          /* the contents of files_from, and the names in it */
 	const char **listed;
 	struct walk_glob *globs;
 };
 
-/* A command, as help and suggestions show it. */
+/* A command, for the help and for suggestions. */
 struct command_info {
 	const char *name;
-	const char *usage; /* the words behind the name */
-	const char *does;  /* one line */
+	const char *usage; /* the arguments after the name */
+	const char *does;  /* one line of help */
 };
 
-/* The row of a command; that of COMMAND_NONE has the name NULL. */
+/* The table row of a command; that of COMMAND_NONE has the name NULL. */
 const struct command_info *command_info(enum command command);
 
 /*
- * Parse, permuting argv so that the inputs stand together. False when something is wrong: the
- * failure names it, with its value and the right one.
+ * Parse the command line, permuting argv so that the inputs stand together. Returns false if there
+ * is an error: the failure names the argument, with its value and the valid ones.
  *
- * command_line_fini() is due in both cases.
+ * The caller calls command_line_fini() in both cases.
  */
 bool command_line_parse(struct command_line *ret_line, int argc, char **argv,
                         struct failure *ret_failure);
 
-/* Free what the line owns, such as the contents of files. */
+/* Free everything that the struct owns, such as the contents of files. */
 void command_line_fini(struct command_line *line);
 
 #endif

@@ -11,7 +11,7 @@ enum { LEFT_COLUMNS = 24, LEFT_BYTES = 128 };
 static const struct {
 	enum command command;
 	const char *line, *does;
-	bool is_short; /* also in the short help */
+	bool is_short; /* the option is also in the short help */
 } examples[] = {
 	{COMMAND_THUMB, "pixpool thumb Photos -o thumbs", "at most 256 px", true},
 	{COMMAND_RESIZE, "pixpool resize -s 1600 --keep exif,iptc Photos -o web",
@@ -42,7 +42,7 @@ static const char exit_status[] =
 	"  129, 130, 143\n"
 	"       ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; finished outputs are whole\n";
 
-/* Two columns: right may have several lines, and begins on the next one if left is long. */
+/* Print two columns: right may have several lines, and begins on the next line if left is long. */
 static void print_pair(const char *left, const char *right)
 {
 	bool is_long = strlen(left) > LEFT_COLUMNS;
@@ -101,7 +101,7 @@ static bool is_shown(const struct cli_option *option, enum command command)
 	return command == COMMAND_NONE || option->commands & 1U << command;
 }
 
-/* By groups, each with its heading. */
+/* Print the options by groups, each with its heading. */
 static void print_options(enum command command)
 {
 	const char *group = NULL;
@@ -119,7 +119,8 @@ static void print_options(enum command command)
 	}
 }
 
-/* "sharpen [SIGMA [FLAT]]", and the range of each number on a line of its own. */
+/* Print a filter such as "sharpen [SIGMA [FLAT]]", and the range of each number on a line of its
+ * own. */
 static void print_filter(const struct filter_info *info)
 {
 	char left[LEFT_BYTES], ends[FILTER_NUMBERS + 1] = "";
@@ -162,7 +163,7 @@ static void print_examples(enum command command, bool is_short)
 	}
 }
 
-/* One screen: the commands and some examples. */
+/* Print one screen: the commands and some examples. */
 static void print_short(void)
 {
 	print_usage(COMMAND_NONE);
@@ -171,7 +172,7 @@ static void print_short(void)
 	printf("\nMore: pixpool --help, or pixpool COMMAND --help.\n");
 }
 
-/* The help of one command; of COMMAND_NONE that of all. */
+/* Print the help of one command; for COMMAND_NONE that of all commands. */
 static void print_long(enum command command)
 {
 	bool has_filters = is_shown(option_find("filter"), command) ||

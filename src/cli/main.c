@@ -1,8 +1,8 @@
 /*
  * The program: sets up its process, runs the command, and ends with its status.
  *
- * A command that was ended by a signal, and has tidied up, makes the program die of that signal
- * too: shells, make and xargs look at that to know whether they must stop as well.
+ * If a signal ended the command, the program cleans up and then dies of that signal too: shells,
+ * make and xargs check that to know whether they must stop as well.
  */
 #include "base/fd.h"
 #include "cli/batch_command.h"
@@ -25,8 +25,9 @@
 /* ---- setting up ---- */
 
 /*
- * Fill the descriptors 0 to 2 that the caller closed: the next file that we open would get such
- * a number, and messages would be written into it. This one reads nothing and refuses writes.
+ * Open the descriptors 0 to 2 if the caller closed them. Otherwise the next file that we open would
+ * get such a number, and messages would be written into it. The opened descriptor reads nothing and
+ * refuses writes.
  */
 static void fill_standard_descriptors(void)
 {
@@ -39,8 +40,8 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
-/* Each worker takes some descriptors. The soft limit is low for the sake of select(), which
- * nothing here calls. */
+/* Raise the soft limit on descriptors, because each worker needs some. The default is low for the
+ * sake of select(), which this program never calls. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
@@ -51,13 +52,14 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-/* False with a message. */
+/* Returns false and prints a message on failure. */
 static bool set_up_process(void)
 {
 	struct pxp_error error;
 
 	fill_standard_descriptors();
-	/* Workers are forked from the zygote, which must be forked while there is one thread. */
+	/* Workers are forked from the zygote, which must be started while the process has one
+	 * thread. */
 	if (pxp_zygote_start(&error) != PXP_OK) {
 		fprintf(stderr, "pixpool: %s%s\n", error.text,
 		        error.sys_errno == EMFILE ? "; raise their limit (ulimit -n)"
@@ -65,8 +67,9 @@ static bool set_up_process(void)
 		return false;
 	}
 	setlocale(LC_ALL, "");
-	setlocale(LC_NUMERIC, "C"); /* for numbers on the command line */
-	/* A closed pipe and a limit on file sizes are errors of a write, not deaths. */
+	setlocale(LC_NUMERIC, "C"); /* numbers on the command line use a decimal point */
+	/* A closed pipe and a limit on file sizes must be errors of a write, and must not kill the
+	 * process. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	raise_descriptor_limit();
@@ -98,8 +101,8 @@ static int refuse(const struct command_line *line, const struct failure *failure
 
 /* ---- ending ---- */
 
-/* Data that did not reach standard output is a failure, unless the reader closed its pipe early, as
- * head does. */
+/* If data did not reach standard output, the program fails, unless the reader closed its pipe
+ * early, as head does. */
 static int flush_output(int status)
 {
 	if (fflush(stdout) == 0 || errno == EPIPE)
@@ -109,7 +112,7 @@ static int flush_output(int status)
 	return status == EXIT_DONE ? EXIT_STOPPED : status;
 }
 
-/* Returns only where the signal does not end the process. */
+/* Returns only if the signal does not end the process. */
 static void die_of_signal(int number)
 {
 	sigset_t set;
@@ -135,7 +138,7 @@ int main(int argc, char **argv)
 	else
 		status = refuse(&line, &failure);
 	status = flush_output(status);
-	/* If the batch is stuck, waiting for its threads would hang: the kernel ends them. */
+	/* If the batch hangs, waiting for its threads would hang too: the kernel ends them. */
 	if (!is_stuck) {
 		command_line_fini(&line);
 		pxp_zygote_stop();

@@ -28,7 +28,7 @@ enum {
 	MAX_STOP_SECONDS = 1000000000
 };
 
-/* ---- values that are read by a function ---- */
+/* ---- values with a parser of their own ---- */
 
 static bool take_unsigned(const char *value, unsigned minimum, unsigned maximum,
                           unsigned *ret_number, struct failure *ret_failure)
@@ -129,7 +129,7 @@ static bool take_format(struct command_line *line, const char *value,
 	enum image_format format = format_of_word(value);
 	int chosen;
 
-	/* Each may also be called by another of its suffixes, such as "jpeg". */
+	/* Each format may also be given by another of its suffixes, such as "jpeg". */
 	if (format != FORMAT_NONE && choice_word(words, (int)format)) {
 		line->batch.format = format;
 		return true;
@@ -140,7 +140,7 @@ static bool take_format(struct command_line *line, const char *value,
 	return true;
 }
 
-/* Read a profile whole; command_line_fini() frees it. */
+/* Read a colour profile completely; command_line_fini() frees it. */
 static bool read_profile(struct command_line *line, const char *name,
                          struct failure *ret_failure)
 {
@@ -175,7 +175,7 @@ static bool take_profile(struct command_line *line, const char *value,
 	static const char *const words[] = {"srgb", "p3", "keep"};
 	char hash[32];
 
-	free((void *)line->batch.profile); /* of an earlier --profile */
+	free((void *)line->batch.profile); /* the profile of an earlier --profile */
 	line->batch.profile = NULL;
 	line->batch.n_profile = 0;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -190,7 +190,7 @@ static bool take_profile(struct command_line *line, const char *value,
 	return recipe_set(&line->batch.recipe, RECIPE_PROFILE, hash, ret_failure);
 }
 
-/* The words come from the table of engines. */
+/* The valid words come from the table of engines. */
 static bool take_engine(struct command_line *line, const char *value,
                         struct failure *ret_failure)
 {
@@ -203,7 +203,7 @@ static bool take_engine(struct command_line *line, const char *value,
 	       recipe_set(&line->batch.recipe, RECIPE_ENGINE, value, ret_failure);
 }
 
-/* I/N, with I from 0 to N - 1. */
+/* Parse I/N, with I from 0 to N - 1. */
 static bool take_shard(struct command_line *line, const char *value,
                        struct failure *ret_failure)
 {
@@ -267,7 +267,7 @@ static bool take_timeout(struct command_line *line, const char *value,
 	return true;
 }
 
-/* A number of seconds, minutes, hours or days, as sleep takes it. */
+/* Parse a number of seconds, minutes, hours or days, as sleep does. */
 static bool take_stop_after(struct command_line *line, const char *value,
                             struct failure *ret_failure)
 {
@@ -373,7 +373,7 @@ static const struct choice overwrites[] = {
 	{NULL, 0},
 };
 
-/* What to do about two inputs with one output */
+/* What to do about two inputs with the same output name */
 static const struct choice collisions[] = {
 	{"stop", COLLISION_STOP},
 	{"keep-ext", COLLISION_KEEP_EXT},
@@ -392,7 +392,7 @@ static const struct choice progresses[] = {
 	{"json", PROGRESS_JSON}, {"none", PROGRESS_NONE}, {NULL, 0},
 };
 
-/* Which commands take an option. */
+/* Which commands support an option. */
 enum {
 	SCALES = 1 << COMMAND_RESIZE | 1 << COMMAND_THUMB,
 	WRITES = SCALES | 1 << COMMAND_CONVERT | 1 << COMMAND_FILTER,
@@ -740,7 +740,7 @@ const struct cli_option cli_options[] = {
 _Static_assert(sizeof(cli_options) / sizeof(cli_options[0]) <= MAX_OPTIONS,
                "struct command_line notes each option that is given");
 
-/* ---- the calls ---- */
+/* ---- storing values ---- */
 
 bool option_store(const struct cli_option *option, struct command_line *line,
                   const char *value, struct failure *ret_failure)
@@ -758,7 +758,7 @@ bool option_store(const struct cli_option *option, struct command_line *line,
 		return recipe_set(&line->batch.recipe, option->field, value, ret_failure);
 	if (!choice_parse(option->choices, value, &chosen, ret_failure))
 		return false;
-	/* All enums have the size of an int. */
+	/* All enums have the size of an int, so one function can store any of them. */
 	memcpy(member, &chosen, sizeof(chosen));
 	return true;
 }

@@ -12,35 +12,39 @@
 struct command_line;
 
 struct cli_option {
-	char letter;          /* or 0 */
-	const char *name;     /* without its dashes; NULL: it has only a letter */
-	const char *argument; /* as the help shows it; NULL: the option takes no value */
-	const char *help;     /* one line, or several with '\n' between them */
-	const char *group;    /* the heading above it in the help, or NULL */
-	unsigned commands;    /* a bit, 1 << enum command, for each that takes it */
+	char letter; /* letter of the short option, or 0 */
+	/* Long name without the dashes; NULL: the option has only a letter. */
+	const char *name;
+	/* Name of the value in the help; NULL: the option takes no value. */
+	const char *argument;
+	const char *help;  /* help text: one line, or several with '\n' between them */
+	const char *group; /* the heading above the option in the help, or NULL */
+	/* A bit (1 << enum command) for each command that supports the option. */
+	unsigned commands;
 
-	/* How its value is stored: by a function, or as a choice or a flag in the struct
-	 * command_line, or else as a field of the recipe. */
+	/* How the value is stored: by a function, or as a choice or a flag in the struct
+	 * command_line, or otherwise as a field of the recipe. */
 	bool (*take)(struct command_line *line, const char *value,
 	             struct failure *ret_failure);
-	const struct choice *choices; /* of an enum at offset */
+	const struct choice *choices; /* the words for an enum at offset */
 	bool is_flag;                 /* a bool at offset, set to true */
 	size_t offset;
 	enum recipe_field field;
 };
 
-/* In the order of the help; the last row has a NULL help. */
+/* The options in the order of the help; the last row has a NULL help. */
 extern const struct cli_option cli_options[];
 
-/* Store a value, which is NULL for an option without argument. False with a failure that does not
- * name the option yet. */
+/* Store a value, which is NULL for an option without argument. Returns false with a failure, whose
+ * text does not name the option yet. */
 bool option_store(const struct cli_option *option, struct command_line *line,
                   const char *value, struct failure *ret_failure);
 
-/* The option with this name, or NULL. */
+/* Find the option with this name; NULL if there is none. */
 const struct cli_option *option_find(const char *name);
 
-/* "--size", or "-r" for an option that has only a letter. Returns text. */
+/* Print the name of an option, such as "--size", or "-r" for one that has only a letter. Returns
+ * text. */
 enum { OPTION_NAME_BYTES = 32 };
 const char *option_print(const struct cli_option *option, char text[OPTION_NAME_BYTES]);
 

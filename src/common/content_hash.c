@@ -1,4 +1,4 @@
-/* Contents in a few bytes, by libxxhash and libb2; files are read piece by piece. */
+/* Hashes of file contents with libxxhash and libb2. Files are read in pieces. */
 #include "common/content_hash.h"
 
 #include "base/fd.h"
@@ -18,7 +18,7 @@ enum { PIECE_BYTES = 128 * 1024 };
 
 typedef bool piece_fn(void *state, const void *bytes, size_t n);
 
-/* Call take for each piece of the range, in order. */
+/* Call the function take for each piece of the range, in order. */
 static bool read_pieces(int fd, uint64_t offset, uint64_t n_bytes, piece_fn *take,
                         void *state)
 {

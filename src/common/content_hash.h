@@ -1,12 +1,12 @@
 /*
- * Hashes of contents: what a file held, in a few bytes.
+ * Hashes of file contents.
  *
- * An input is hashed fast (XXH3-128, libxxhash): the hash says whether the file is still the one that
- * was read. An output is hashed so that nobody can make another file with the same hash (BLAKE2b-256,
- * RFC 7693, libb2): it also goes into names that caches trust for ever.
+ * Inputs get a fast hash (XXH3-128, libxxhash), which says whether the file is still the one that
+ * was read. Outputs get a hash for which nobody can make another file with the same value
+ * (BLAKE2b-256, RFC 7693, libb2), because it also becomes part of names that caches trust for ever.
  *
- * Errors: false with errno, of a read: ENODATA when the file is shorter than n_bytes.
- * Threads: any; the calls share nothing.
+ * Errors: false with the errno of a read; ENODATA if the file is shorter than n_bytes. Any thread
+ * may call these functions.
  */
 #ifndef PXP_CONTENT_HASH_H
 #define PXP_CONTENT_HASH_H
@@ -27,15 +27,16 @@ struct output_hash {
 	unsigned char bytes[OUTPUT_HASH_BYTES];
 };
 
-/* False in a build without the libraries: then no hash means anything, and nothing is recorded. */
+/* Returns false in a build without the libraries: then hashes are meaningless and are not
+ * stored. */
 bool content_hash_is_built(void);
 
 void input_hash_of_bytes(const void *bytes, size_t n, struct input_hash *ret_hash);
 
-/* Of the first n_bytes of a file, read by position. */
+/* Hash the first n_bytes of a file, without moving its position. */
 bool input_hash_of_file(int fd, uint64_t n_bytes, struct input_hash *ret_hash);
 
-/* Of n_bytes of a file from offset on, read by position. */
+/* Hash n_bytes of a file from offset on, without moving its position. */
 bool output_hash_of_range(int fd, uint64_t offset, uint64_t n_bytes,
                           struct output_hash *ret_hash);
 

@@ -1,4 +1,4 @@
-/* The names of the classes, and the texts of failures. */
+/* The names of failure classes, and the texts of failures. */
 #include "common/failure.h"
 
 #include <errno.h>
@@ -31,7 +31,7 @@ const char *fail_class_name(enum fail_class class)
 	return class_names[class];
 }
 
-/* Put a text at a place of the failure's text, in one line that is fit for a terminal. */
+/* Insert a text at a position of the failure's text, as one line without control characters. */
 static void put_at(struct failure *failure, size_t at, const char *text)
 {
 	snprintf(failure->text + at, sizeof(failure->text) - at, "%s", text);
@@ -89,7 +89,8 @@ enum fail_class fail_class_of_input_errno(int sys_errno)
 	case ENOENT:
 	case ENOTDIR:
 	case ESTALE:
-	case ELOOP: /* opened with O_NOFOLLOW: it has become a link since the walk */
+	/* The file was opened with O_NOFOLLOW, and has become a link since the walk. */
+	case ELOOP:
 		return FAIL_VANISHED;
 	default:
 		return FAIL_IO;

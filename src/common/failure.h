@@ -1,6 +1,6 @@
 /*
- * Failures of the program: the one error type inside it. An image's failure has one of the
- * classes that records and summary show, and no other. (At the border of libpixpool errors are
+ * Failures of the program: the one error type inside it. The failure of an image has one of the
+ * classes that records and summary show, except FAIL_USAGE. (At the border of libpixpool errors are
  * struct pxp_error.)
  */
 #ifndef PXP_FAILURE_H
@@ -23,43 +23,43 @@ enum fail_class {
 	FAIL_CRASHED = 6,
 	/* The worker tried something that no decoder does. */
 	FAIL_VIOLATION = 7,
-	/* The input was deleted, or changed while it was read. */
+	/* The input was deleted, or it changed while it was read. */
 	FAIL_VANISHED = 8,
 	/* The input could not be read. */
 	FAIL_IO = 9,
-	/* The input may not be read. */
+	/* There is no permission to read the input. */
 	FAIL_PERMISSION = 10,
-	/* The output exists and is not ours. */
+	/* The output exists and was not made by pixpool. */
 	FAIL_EXISTS = 11,
-	/* Another input with the same output appeared after the plan was made. */
+	/* Another input with the same output name appeared after the plan was made. */
 	FAIL_COLLISION = 12,
-	/* A bug of ours. */
+	/* A bug in pixpool. */
 	FAIL_INTERNAL = 13,
 
 	N_FAIL_CLASSES,
-	/* A wrong value on the command line. Images never fail with it. */
+	/* A wrong value on the command line. Images never fail with this class. */
 	FAIL_USAGE = N_FAIL_CLASSES,
 };
 
 enum { FAILURE_TEXT_BYTES = 240 };
 
-/* Plain bytes, so that a worker process can send one. */
+/* A struct without pointers, so that a worker process can send it. */
 struct failure {
 	enum fail_class class;
-	char text[FAILURE_TEXT_BYTES]; /* one line, fit for a terminal */
+	char text[FAILURE_TEXT_BYTES]; /* one line without control characters */
 };
 
 /* The name of a class in records, such as "bad-image"; "internal" for any other number. Static
  * text. */
 const char *fail_class_name(enum fail_class class);
 
-/* Set class and text; control characters become '?'. Always false, so that a caller can write
- * `return failure_set(...)`. */
+/* Set class and text; control characters become '?'. Always returns false, so that a caller can
+ * write `return failure_set(...)`. */
 _Bool failure_set(struct failure *failure, enum fail_class class, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Add to the end of the text, or in front of it. A text that becomes too long is cut at its end.
- * Always false. */
+/* Append to the text, or insert at its start. A text that becomes too long is truncated at its end.
+ * Always returns false. */
 _Bool failure_append(struct failure *failure, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 _Bool failure_prepend(struct failure *failure, const char *format, ...)

@@ -12,8 +12,8 @@ struct hash_key hash_key_random(void)
 	struct hash_key key;
 
 	if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
-		/* An old kernel gives no random bytes. Time and process id are
-		 * unpredictable enough: the names of a batch exist before its key. */
+		/* An old kernel has no getrandom(). Time and process id are unpredictable enough,
+		 * because the file names of a batch exist before its key. */
 		key.word[0] = (uint64_t)clock_now_ns();
 		key.word[1] = (uint64_t)getpid();
 	}
@@ -47,7 +47,7 @@ static void sip_absorb(uint64_t v[4], uint64_t word)
 	v[0] ^= word;
 }
 
-/* n bytes, at most 8, as a little-endian word. */
+/* Read n bytes, at most 8, as a little-endian word. */
 static uint64_t load_word(const unsigned char *bytes, size_t n)
 {
 	uint64_t word = 0;

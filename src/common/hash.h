@@ -13,7 +13,7 @@ struct hash_key {
 	uint64_t word[2];
 };
 
-/* A new random key. */
+/* Make a new random key. */
 struct hash_key hash_key_random(void);
 
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t n);

@@ -1,4 +1,4 @@
-/* The set of hashes: an array that doubles. */
+/* The set of hashes is an array whose size doubles when it is full. */
 #include "common/hash_set.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* The words for losses. */
+/* The names of metadata and features that an output can lose. */
 #include "common/lost.h"
 
 #include <stddef.h>

@@ -1,18 +1,19 @@
 /*
- * What an output has lost of its input although it was to be kept. Records name the losses,
+ * What an output lost although it should have been kept from the input. Records list the losses,
  * and the summary counts the images that have some.
  */
 #ifndef PXP_LOST_H
 #define PXP_LOST_H
 
-/* A mask. Workers send it in their answers: add new ones at the end. */
+/* A bit mask. Workers send it in their answers, so new values must be added at the end. */
 enum lost {
 	LOST_ALPHA = 1,
 	LOST_PAGES = 2,
 	LOST_ANIMATION = 4,
-	LOST_GAINMAP = 8, /* of an HDR picture that is stored as SDR and a gain map */
+	/* The gain map of an HDR picture that is stored as SDR and a gain map. */
+	LOST_GAINMAP = 8,
 	LOST_HDR = 16,
-	LOST_VIDEO = 32, /* a motion photo's */
+	LOST_VIDEO = 32, /* the video of a motion photo */
 	LOST_DEPTH = 64,
 	LOST_PROFILE = 128,
 	LOST_EXIF = 256,
@@ -24,7 +25,7 @@ enum lost {
 
 enum { N_LOST = 12 };
 
-/* The words of the losses in a mask, in the order above, with a NULL behind the last. */
+/* The names of the losses in a mask, in the order above, followed by NULL. */
 void lost_words(unsigned lost, const char *ret_words[N_LOST + 1]);
 
 #endif

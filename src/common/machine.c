@@ -1,4 +1,4 @@
-/* Free memory, of the machine and of the control groups. */
+/* The free memory of the machine and of the cgroups. */
 #include "common/machine.h"
 
 #include "base/cgroup.h"
@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <sys/sysinfo.h>
 
-/* Lower *data to what the group's limit leaves. Page cache that was not used lately is free. */
+/* Reduce *data to the free memory under the cgroup's limit. Page cache that was not used recently
+ * counts as free. */
 static void lower_to_free(const struct cgroup *group, void *data)
 {
 	uint64_t *minimum = data, limit, used = 0, cache = 0;

@@ -1,4 +1,4 @@
-/* For a build without libxxhash and libb2: no content is hashed. */
+/* Stubs for a build without libxxhash and libb2, in which no content is hashed. */
 #include "common/content_hash.h"
 
 #include <errno.h>

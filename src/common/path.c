@@ -1,4 +1,4 @@
-/* Cuts and joins paths. */
+/* Splits and joins paths. */
 #include "common/path.h"
 
 #include <stdlib.h>

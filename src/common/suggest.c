@@ -1,4 +1,4 @@
-/* Finds the known word that is nearest to a misspelt one. */
+/* Finds the known word that is most similar to a misspelt one. */
 #include "common/suggest.h"
 
 #include <limits.h>

@@ -8,8 +8,8 @@
  * "optimal string alignment" distance). UINT_MAX if a word is longer than 63 bytes. */
 unsigned suggest_distance(const char *a, const char *b);
 
-/* Set *best to candidate if candidate is near to word, and nearer than *best is. *best is NULL
- * before the first candidate. */
+/* Set *best to candidate if candidate is similar to word, and more similar than *best. *best is
+ * NULL before the first candidate. */
 void suggest_consider(const char **best, const char *word, const char *candidate);
 
 #endif

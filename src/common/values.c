@@ -1,4 +1,4 @@
-/* Reads the values of options and recipes, with messages for wrong ones. */
+/* Parses the values of options and recipes, with messages for invalid ones. */
 #include "common/values.h"
 
 #include "common/suggest.h"
@@ -9,7 +9,7 @@
 
 enum { MILLION = 1000000, MAX_WHOLE_DIGITS = 9, MAX_FRACTION_DIGITS = 6 };
 
-/* ---- one of some words ---- */
+/* ---- choices ---- */
 
 static bool is_synonym(const struct choice *choices, const struct choice *choice)
 {
@@ -70,7 +70,8 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Digits at *next, which moves past them. False if there are none, or too many. */
+/* Read the digits at *next, and move *next past them. Returns false if there are none, or too
+ * many. */
 static bool read_whole(const char **next, uint64_t *ret_number)
 {
 	uint64_t number = 0;
@@ -101,7 +102,8 @@ bool whole_parse(const char *value, uint64_t minimum, uint64_t maximum,
 	return true;
 }
 
-/* K, M or G at *next, which moves past it, as the factor that it stands for; or 1. */
+/* Read K, M or G at *next, and move *next past it. Returns the factor that the letter stands for,
+ * or 1 if there is none. */
 static uint64_t read_factor(const char **next, enum unit unit)
 {
 	static const char letters[] = "KkMmGg";
@@ -116,7 +118,8 @@ static uint64_t read_factor(const char **next, enum unit unit)
 	return factor;
 }
 
-/* "128M" where that is the same number, so that a limit reads as people would type it. */
+/* Print a number as "128M" if that is the same number, so that a limit is printed as users write
+ * it. */
 static const char *print_amount(uint64_t number, enum unit unit, char text[32])
 {
 	static const char *const suffixes[] = {"", "K", "M", "G"};
@@ -157,7 +160,7 @@ bool amount_parse(const char *value, enum unit unit, uint64_t minimum, uint64_t 
 
 /* ---- decimal numbers ---- */
 
-/* Digits at *next, at most n_max, which it moves past. How many. */
+/* Read at most n_max digits at *next, and move *next past them. Returns how many there were. */
 static int take_digits(const char **next, int n_max, int64_t *number)
 {
 	int n = 0;

@@ -1,8 +1,8 @@
 /*
- * Values as people type them: one of some words, a whole number, a decimal number. A value
- * that cannot be used gives false and a failure of class FAIL_USAGE, whose text names the
- * right values and the wrong one ("must be from 1 to 100, got '0'"); the caller's
- * variable then keeps its value. The caller puts the name of the option in front.
+ * Values as users write them: one of several words, a whole number, or a decimal number. A parser
+ * of an invalid value returns false with a failure of class FAIL_USAGE. Its text names the valid
+ * values and the invalid one ("must be from 1 to 100, got '0'"), and the caller's variable is
+ * unchanged. The caller puts the name of the option in front of the text.
  */
 #ifndef PXP_VALUES_H
 #define PXP_VALUES_H
@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One of a fixed set of words; a table of them ends with a NULL word. A word whose value
- * stands earlier in the table is a synonym: it is understood, and not listed. */
+/* A choice is one of a fixed set of words. A table of them ends with a NULL word. A word whose
+ * value also occurs earlier in the table is a synonym: it is accepted, but not listed. */
 struct choice {
 	const char *word;
 	int value;
@@ -23,18 +23,18 @@ struct choice {
 bool choice_parse(const struct choice *choices, const char *value, int *ret_value,
                   struct failure *ret_failure);
 
-/* The first word for a value, or NULL. */
+/* The first word for a value, or NULL if there is none. */
 const char *choice_word(const struct choice *choices, int value);
 
-/* All words but synonyms, with separator between them; cut at n_text bytes. */
+/* List all words except synonyms, with separator between them; truncated at n_text bytes. */
 void choice_list(const struct choice *choices, const char *separator, char *text,
                  size_t n_text);
 
-/* A whole number from minimum to maximum. */
+/* Parse a whole number from minimum to maximum. */
 bool whole_parse(const char *value, uint64_t minimum, uint64_t maximum,
                  uint64_t *ret_number, struct failure *ret_failure);
 
-/* What K, M and G behind a number stand for: powers of 1000 or of 1024. */
+/* The factors that K, M and G after a number stand for: powers of 1000 or of 1024. */
 enum unit { UNIT_PIXELS = 1000, UNIT_BYTES = 1024 };
 
 /* A whole number from minimum to maximum, which may end in K, M or G (or k, m, g). */
@@ -42,20 +42,20 @@ bool amount_parse(const char *value, enum unit unit, uint64_t minimum, uint64_t 
                   uint64_t *ret_number, struct failure *ret_failure);
 
 /*
- * A decimal number at *next, which moves past it: a sign, up to 9 digits, a point and up
- * to 6 digits. No exponent, and the point whatever the locale. So each is a whole number
- * of millionths, and the nearest double to it. Where there is no such number it returns
- * false, and *next stays.
+ * Parse a decimal number at *next, and move *next past it: a sign, up to 9 digits, a point and up
+ * to 6 digits. There is no exponent, and the point does not depend on the locale. So each value is
+ * a whole number of millionths, stored as the nearest double. If there is no such number, returns
+ * false and leaves *next unchanged.
  */
 bool decimal_parse(const char **next, double *ret_number);
 
 enum { DECIMAL_TEXT_BYTES = 24 };
 
-/* The shortest text from which decimal_parse() gives the same number. Returns text. */
+/* Print the shortest text from which decimal_parse() gives the same number. Returns text. */
 const char *decimal_print(double number, char text[DECIMAL_TEXT_BYTES]);
 
-/* Decimal numbers as whole millionths, to send them; a number from decimal_parse() comes
- * back equal. */
+/* Convert decimal numbers to and from whole millionths, to send them; a number from decimal_parse()
+ * is unchanged by both conversions. */
 int64_t decimal_to_millionths(double number);
 double decimal_of_millionths(int64_t millionths);
 

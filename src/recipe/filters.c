@@ -1,4 +1,4 @@
-/* The table of filters, and chains of them in words. */
+/* The table of filters, and the parser and printer of filter chains. */
 #include "recipe/filters.h"
 
 #include "common/suggest.h"
@@ -113,7 +113,7 @@ static void skip_blanks(struct reading *reading)
 		reading->next++;
 }
 
-/* The length of the word at the present place. */
+/* The length of the word at the current position. */
 static int word_length(const struct reading *reading)
 {
 	return (int)strcspn(reading->next, " \t,");
@@ -150,7 +150,7 @@ static bool refuse_name(struct reading *reading)
 
 static enum filter_kind kind_at(const struct reading *reading)
 {
-	/* Synonyms, which lists of names do not show. */
+	/* Synonyms of filter names, which are accepted but not listed. */
 	static const struct {
 		const char *name;
 		enum filter_kind kind;

@@ -14,29 +14,30 @@
 enum filter_kind {
 	FILTER_NONE = 0,
 	FILTER_BLUR, /* Gaussian; number[0] is sigma in pixels */
-	/* As vips_sharpen(): sigma in pixels, then the strength in flat and in jagged
-	 * areas (m1, m2). */
+	/* Like vips_sharpen(): sigma in pixels, then the strength in flat and in jagged areas (m1,
+	 * m2). */
 	FILTER_SHARPEN,
-	FILTER_GRAYSCALE, /* to one band; alpha stays */
-	FILTER_NEGATE,    /* colours, not alpha */
+	FILTER_GRAYSCALE, /* convert to one band; alpha is kept */
+	FILTER_NEGATE,    /* inverts colours, not alpha */
 	/* Stretch luminance so that values below the percentile number[0] are black and
 	 * values above number[1] white. Hue does not change. */
 	FILTER_NORMALISE,
 	FILTER_GAMMA, /* each colour value v of 0 to 1 becomes v^(1/number[0]) */
-	/* over a square window with a side of number[0] pixels, an integer */
+	/* median over a square window with a side of number[0] pixels, an integer */
 	FILTER_MEDIAN,
-	FILTER_MODULATE, /* in LCh: brightness and saturation as factors, hue in degrees */
-	/* to grey, then white from number[0] (of 255) on, else black */
+	/* Works in LCh: brightness and saturation are factors, hue is in degrees. */
+	FILTER_MODULATE,
+	/* convert to grey, then white from number[0] (of 255) on, otherwise black */
 	FILTER_THRESHOLD,
-	/* Clockwise by number[0] degrees. Multiples of 90 are exact; else the canvas
+	/* Rotate clockwise by number[0] degrees. Multiples of 90 are exact; otherwise the canvas
 	 * grows and its corners show the background. */
 	FILTER_ROTATE,
-	FILTER_FLIP, /* top to bottom */
-	FILTER_FLOP, /* left to right */
-	/* Cut off borders that differ from the top left pixel by no more than number[0]
-	 * (of 255). A picture that is all border stays as it is. */
+	FILTER_FLIP, /* mirror top to bottom */
+	FILTER_FLOP, /* mirror left to right */
+	/* Remove borders that differ from the top left pixel by no more than number[0] (of 255). A
+	 * picture that is all border is not changed. */
 	FILTER_TRIM,
-	FILTER_FLATTEN, /* alpha onto the background, which is white by default */
+	FILTER_FLATTEN, /* blend alpha with the background, which is white by default */
 	N_FILTER_KINDS
 };
 
@@ -50,44 +51,47 @@ struct filter {
 
 struct filter_chain {
 	size_t n;
-	struct filter at[FILTER_CHAIN_MAX]; /* in the order of the words */
+	/* The filters in the order of the user's chain. */
+	struct filter at[FILTER_CHAIN_MAX];
 };
 
 struct filter_number {
-	const char *name; /* "SIGMA"; NULL: the filter has no such number */
-	const char *unit; /* "pixels" */
+	const char *name; /* name such as "SIGMA"; NULL: the filter has no such number */
+	const char *unit; /* unit such as "pixels" */
 	double minimum, maximum, default_value;
 	bool is_whole;
 };
 
 struct filter_info {
 	const char *name;
-	const char *does;    /* one line, for the help */
-	unsigned n_required; /* the first of its numbers, which have no default */
-	bool comes_first;    /* applied before scaling, because it changes the shape */
+	const char *does;    /* one line of help */
+	unsigned n_required; /* how many of its numbers have no default */
+	/* The filter runs before scaling, because it changes the shape. */
+	bool comes_first;
 	struct filter_number numbers[FILTER_NUMBERS];
 };
 
-/* The row of a kind, never NULL; FILTER_NONE has the name "none". */
+/* The table row of a filter, never NULL; that of FILTER_NONE has the name "none". */
 const struct filter_info *filter_info(enum filter_kind kind);
 
 enum { FILTER_NUMBER_BYTES = 96 };
 
-/* Print "SIGMA, a number from 0.3 to 1000 pixels; default 1", for the help. */
+/* Print the range of a number for the help: "SIGMA, a number from 0.3 to 1000 pixels; default
+ * 1". */
 void filter_number_print(const struct filter_number *number, bool is_required,
                          char text[FILTER_NUMBER_BYTES]);
 
-/* Parse a chain such as "grayscale, blur 1.5, sharpen": filters separated by commas, each
- * followed by its numbers. False with a failure that quotes the wrong word; *ret_chain is
- * then unchanged. */
+/* Parse a chain such as "grayscale, blur 1.5, sharpen": filters separated by commas, each followed
+ * by its numbers. Returns false with a failure that quotes the invalid word; *ret_chain is then
+ * unchanged. */
 bool filters_parse(struct filter_chain *ret_chain, const char *words,
                    struct failure *ret_failure);
 
-/* Whether it is a rotation by a multiple of 90 degrees, which moves pixels without
+/* Whether the filter is a rotation by a multiple of 90 degrees, which moves pixels without
  * computing any. */
 bool filter_is_quarter_turn(const struct filter *filter);
 
-/* Whether the parser could have produced every kind and number. */
+/* Whether every kind and number of the chain is one that the parser can produce. */
 bool filters_are_sound(const struct filter_chain *chain);
 
 enum { FILTERS_TEXT_BYTES = 1024 };

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* ---- words ---- */
+/* ---- parsing ---- */
 
 static bool is_digit(char c)
 {
@@ -31,7 +31,7 @@ static bool parse_side(uint32_t *ret_side, const char **word, struct failure *re
 	                   GEOMETRY_MAX_SIDE, (int)(*word - begin), begin);
 }
 
-/* "N", "WxH", "Wx", "xH" */
+/* Parse "N", "WxH", "Wx" or "xH". */
 static bool parse_sides(struct geometry *geometry, const char **next,
                         struct failure *ret_failure)
 {
@@ -48,8 +48,8 @@ static bool parse_sides(struct geometry *geometry, const char **next,
 	       parse_side(&geometry->height, next, ret_failure);
 }
 
-/* Read "N%" at *next, and move *next past it. *ret_is_one: it is a percentage; the result
- * is false if it is out of range. */
+/* Read "N%" at *next, and move *next past it. *ret_is_one says whether it is a percentage; returns
+ * false if it is one out of range. */
 static bool parse_percent(struct geometry *geometry, const char **next, bool *ret_is_one,
                           struct failure *ret_failure)
 {
@@ -129,8 +129,8 @@ void geometry_add_size(struct geometry *geometry, const struct geometry *size)
 /* ---- sizes ---- */
 
 /*
- * The steps are those of libvips 8.14 (thumbnail.c, resize.c, reducev.cpp), in the same
- * doubles, so that a side that is exactly a half rounds in the same direction.
+ * The steps are those of libvips 8.14 (thumbnail.c, resize.c, reducev.cpp), in the same double
+ * arithmetic, so that a side that is exactly a half rounds in the same direction.
  */
 static uint32_t round_side(double side)
 {
@@ -149,7 +149,7 @@ static bool has_box(const struct geometry *geometry)
 	return geometry->width && geometry->height;
 }
 
-/* The factor by which each side is larger than the box; 0 for a free side. */
+/* The factor by which each side is larger than the box; 0 for a side that is not limited. */
 struct ratios {
 	double width, height;
 };
@@ -198,7 +198,7 @@ struct size geometry_size(const struct geometry *geometry, struct size from)
 	                     reduce_side(geometry, from.height, ratios.height)};
 }
 
-/* The share of the excess that lies before the kept part: none, half or all. */
+/* The share of the excess that is before the kept part: none, half or all. */
 static uint32_t before(uint32_t n_over, int side)
 {
 	if (side == 0)
@@ -206,11 +206,11 @@ static uint32_t before(uint32_t n_over, int side)
 	return side < 0 ? 0 : n_over;
 }
 
-/* The place of a smaller size in a larger one. */
+/* The position of a smaller size inside a larger one. */
 static void place(const struct geometry *geometry, struct size outer, struct size inner,
                   uint32_t *ret_x, uint32_t *ret_y)
 {
-	/* -1: west or north, 1: east or south */
+	/* direction; -1: west or north, 1: east or south */
 	static const struct {
 		signed char x, y;
 	} sides[N_POSITIONS] = {
@@ -269,7 +269,7 @@ struct layout geometry_layout(const struct geometry *geometry, struct size from)
 /* The number of source pixels around the kept part that the kernel may read. */
 enum { FOCUS_MARGIN = 8 };
 
-/* For one side: the source range that leads to the part, and the length to which it
+/* For one side: the source range from which the part is computed, and the length to which it
  * scales. */
 static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_part,
                        uint32_t *ret_at, uint32_t *ret_n)
@@ -282,7 +282,7 @@ static void focus_side(uint32_t from, uint32_t *to, uint32_t *part, uint32_t n_p
 	uint32_t before = (uint32_t)(at * scale + 0.5);
 
 	*to = scale_side(end - at, scale);
-	/* Rounding must not push the part over the edge. */
+	/* Rounding must not move the part over the edge. */
 	*part = lesser(*part - lesser(before, *part), *to - lesser(n_part, *to));
 	*ret_at = at;
 	*ret_n = end - at;

@@ -1,7 +1,7 @@
 /*
- * The size of an output. One pure function computes it for every engine, from the size of
- * the picture and the wanted size: how far to scale, what to cut off, where to put the
- * rest.
+ * The size of an output. One function without side effects computes it for every engine, from the
+ * size of the picture and the requested size: how far to scale, what to crop, where to place the
+ * result.
  */
 #ifndef PXP_GEOMETRY_H
 #define PXP_GEOMETRY_H
@@ -12,19 +12,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How a picture fits a box with both sides. With one side or a percentage, every mode but
- * FIT_FILL acts as FIT_INSIDE. The words and their meaning are those of sharp. */
+/* How a picture fits into a box with both sides. With one side or a percentage, every mode except
+ * FIT_FILL acts like FIT_INSIDE. The names and their meaning are those of the library sharp. */
 enum fit {
 	FIT_INSIDE = 0, /* the largest size inside the box; the default */
-	/* the smallest size that covers the box; the excess is cut off */
+	/* the smallest size that covers the box; the excess is cropped */
 	FIT_COVER,
-	FIT_CONTAIN, /* as inside, and the rest of the box is background */
-	FIT_FILL,    /* each side by itself; a free side keeps its length */
-	FIT_OUTSIDE, /* the smallest size that covers the box, nothing cut off */
+	FIT_CONTAIN, /* like inside, and the rest of the box is filled with background */
+	/* Scale each side separately; a side that is not limited keeps its length. */
+	FIT_FILL,
+	FIT_OUTSIDE, /* the smallest size that covers the box, without cropping */
 	N_FITS
 };
 
-/* The part that FIT_COVER keeps, and the place where FIT_CONTAIN puts the picture. */
+/* The part that FIT_COVER keeps, and the position where FIT_CONTAIN places the picture. */
 enum position {
 	POSITION_CENTRE = 0,
 	POSITION_NORTH,
@@ -35,28 +36,28 @@ enum position {
 	POSITION_SOUTHWEST,
 	POSITION_WEST,
 	POSITION_NORTHWEST,
-	POSITION_POINT,   /* x_percent and y_percent of the geometry */
-	POSITION_ENTROPY, /* the busiest part; for FIT_CONTAIN the centre */
+	POSITION_POINT,   /* the point given by x_percent and y_percent of the geometry */
+	POSITION_ENTROPY, /* the part with the most detail; for FIT_CONTAIN the centre */
 	/* the part that attracts the eye; for FIT_CONTAIN the centre */
 	POSITION_ATTENTION,
 	N_POSITIONS
 };
 
-/* The wanted size. All zeros: the size of the input. */
+/* The requested size. All zeros: the size of the input. */
 struct geometry {
-	uint32_t width,
-		height;  /* a box in pixels; 0: that side is free; both 0: no box */
-	double percent;  /* of both sides, instead of a box; 0: none */
+	/* A box in pixels; 0: that side is not limited; both 0: no box. */
+	uint32_t width, height;
+	double percent;  /* percentage of both sides, instead of a box; 0: none */
 	bool no_enlarge; /* never enlarge: a smaller picture keeps its size */
 	bool no_reduce;  /* never reduce; with both flags nothing is scaled */
 	enum fit fit;
 	enum position position;
-	/* POSITION_POINT: the share of the excess that lies on the left and above, 0 to 100; else
-	 * 0. */
+	/* For POSITION_POINT: the share of the excess that is on the left and above, 0 to 100;
+	 * otherwise 0. */
 	double x_percent, y_percent;
 };
 
-/* the maximum side, wanted or computed; as VIPS_MAX_COORD */
+/* the maximum side, requested or computed; equals VIPS_MAX_COORD */
 enum { GEOMETRY_MAX_SIDE = 10000000 };
 #define GEOMETRY_MIN_PERCENT 0.001
 #define GEOMETRY_MAX_PERCENT 100000
@@ -66,21 +67,21 @@ struct size {
 };
 
 struct area {
-	uint32_t x, y; /* its top left corner */
+	uint32_t x, y; /* the top left corner */
 	struct size size;
 };
 
 /*
- * The way to an output in three steps: scale the whole picture, keep a part of it, put
- * the part on a canvas. A step that changes nothing has equal sizes.
+ * The three steps to an output: scale the whole picture, keep a part of it, place the part on a
+ * canvas. A step that changes nothing has equal sizes.
  */
 struct layout {
-	struct size scaled; /* the whole picture */
-	struct area part;   /* the part to keep; lies inside the scaled picture */
-	/* The place of the part is the centre, and the engine must search for a better
-	 * one (POSITION_ENTROPY and POSITION_ATTENTION, if something is cut off). */
+	struct size scaled; /* size of the scaled whole picture */
+	struct area part;   /* the part to keep, inside the scaled picture */
+	/* The part is at the centre, and the engine must search for a better position
+	 * (POSITION_ENTROPY and POSITION_ATTENTION, if something is cropped). */
 	bool is_searched;
-	uint32_t x, y;      /* the place of the part on the canvas */
+	uint32_t x, y;      /* the position of the part on the canvas */
 	struct size canvas; /* the size of the output; at least that of the part */
 	bool is_focused;    /* set by geometry_focus() */
 	struct area
@@ -94,21 +95,21 @@ struct layout {
 struct layout geometry_layout(const struct geometry *geometry, struct size from);
 
 /*
- * Scale only what is needed of a picture that is much longer than its box. With FIT_COVER
- * (1 x 30000 to 500 x 500), the whole picture would be scaled to far more than what is
- * kept. Then scaled becomes the size of the focus, and part lies in that. The part may
- * shift by up to half a pixel of the output, which at these factors is a fraction of a
- * pixel of the picture. Other layouts do not change. For a part that must still be
- * searched for, the sizes are correct; call it again once x and y are known.
+ * Reduce the layout of a picture that is much longer than its box to the needed part. With
+ * FIT_COVER (1 x 30000 to 500 x 500), the whole picture would be scaled to a much larger size than
+ * the part that is kept. After this call, scaled is the size of the focus, and part lies in the
+ * focus. The part may shift by up to half a pixel of the output, which at these factors is a
+ * fraction of a pixel of the picture. Other layouts do not change. For a part that must still be
+ * searched for, the sizes are correct; call this again once x and y are known.
  */
 void geometry_focus(struct layout *layout, struct size from);
 
 /*
- * Compute only the first step. With the size w x h and the box W x H, f = max(w/W, h/H)
- * over the sides that are given (min for FIT_COVER and FIT_OUTSIDE); each side is
- * floor(side/f + 0.5), at least 1. It equals vipsthumbnail on PNG and WebP, to the
- * rounding of exact halves, because it computes in the same steps. On JPEG vipsthumbnail
- * may differ by a pixel, because it rounds again after shrink-on-load.
+ * Compute only the first step. With the size w x h and the box W x H, f = max(w/W, h/H) over the
+ * sides that are given (min for FIT_COVER and FIT_OUTSIDE); each side is floor(side/f + 0.5), at
+ * least 1. The result equals that of vipsthumbnail for PNG and WebP, including the rounding of
+ * exact halves, because the steps are the same. For JPEG vipsthumbnail may differ by a pixel,
+ * because it rounds again after shrink-on-load.
  */
 struct size geometry_size(const struct geometry *geometry, struct size from);
 
@@ -120,7 +121,7 @@ struct size geometry_size(const struct geometry *geometry, struct size from);
 bool geometry_parse(struct geometry *ret_geometry, const char *word,
                     struct failure *ret_failure);
 
-/* Merge a parsed size: the sides or the percentage, and the mode that its mark selects. */
+/* Merge a parsed size: the sides or the percentage, and the mode that its modifier selects. */
 void geometry_add_size(struct geometry *geometry, const struct geometry *size);
 
 #endif

@@ -1,4 +1,4 @@
-/* Recipes as bytes, on their way to a worker. */
+/* Recipes in packed form, in which they are sent to a worker. */
 #include "recipe/recipe.h"
 
 #include "common/values.h"
@@ -15,7 +15,7 @@ enum { PACKED_VERSION = 4 };
 struct packing {
 	uint8_t *at;
 	bool is_reading;
-	bool is_sound; /* all values were in range */
+	bool is_sound; /* whether all values were in range */
 };
 
 static uint64_t pack_number(struct packing *packing, uint64_t number, int n_bytes)
@@ -31,7 +31,7 @@ static uint64_t pack_number(struct packing *packing, uint64_t number, int n_byte
 	return read;
 }
 
-/* A byte from minimum to maximum. */
+/* A field of one byte from minimum to maximum. */
 static unsigned pack_small(struct packing *packing, unsigned number, unsigned least,
                            unsigned most)
 {
@@ -47,12 +47,12 @@ static bool pack_flag(struct packing *packing, bool flag)
 	return pack_small(packing, flag, 0, 1);
 }
 
-/* For a field that is an enum whose values begin with 0. */
+/* A field that is an enum whose values begin with 0. */
 #define PACK_CHOICE(packing, field, n_choices)                                           \
 	((field) = (__typeof__(field))pack_small(packing, (unsigned)(field), 0,          \
 	                                         (unsigned)(n_choices)-1))
 
-/* Letters a to z, followed by zeros. */
+/* A field of letters a to z, followed by zeros. */
 static void pack_word(struct packing *packing, char *word, size_t n_bytes)
 {
 	bool has_ended = false;

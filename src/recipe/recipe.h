@@ -11,7 +11,7 @@
 #include "recipe/format.h"
 #include "recipe/geometry.h"
 
-/* The kernel for reducing; the words are those of libvips and sharp. */
+/* The kernel for reducing; the names are those of libvips and sharp. */
 enum kernel {
 	KERNEL_LANCZOS3 = 0,
 	KERNEL_LANCZOS2,
@@ -22,8 +22,8 @@ enum kernel {
 	N_KERNELS
 };
 
-/* sRGB, each 0 to 255; alpha 255 is opaque. If not set: white where alpha is flattened; a
- * growing canvas is transparent if the format has alpha, else white. */
+/* A colour in sRGB, each value 0 to 255; alpha 255 is opaque. If not set: white where alpha is
+ * flattened; a canvas that grows is transparent if the format has alpha, otherwise white. */
 struct colour {
 	bool is_set;
 	uint8_t red, green, blue, alpha;
@@ -35,7 +35,7 @@ enum colour_space {
 	SPACE_P3, /* Display P3; the output carries its profile */
 	/* the space of the input; the output carries its profile unless that is sRGB */
 	SPACE_KEEP,
-	/* the space of a profile that comes beside the recipe; the output carries it */
+	/* the space of a profile that is sent with the recipe; the output carries it */
 	SPACE_FILE,
 	N_COLOUR_SPACES
 };
@@ -48,24 +48,24 @@ enum intent {
 	N_INTENTS
 };
 
-/* Bits per sample; 8 where the format cannot have 16. */
+/* Bits per sample; 8 if the format does not support 16. */
 enum depth {
 	DEPTH_8 = 0,
 	DEPTH_16,
-	DEPTH_KEEP, /* 16 if the input has more than 8, else 8 */
+	DEPTH_KEEP, /* 16 if the input has more than 8, otherwise 8 */
 	N_DEPTHS
 };
 
 enum chroma { CHROMA_AUTO = 0, CHROMA_420, CHROMA_444, N_CHROMAS };
 
-/* The metadata that stay. An orientation that was applied and an embedded preview never
- * stay. */
+/* The metadata that is kept. An orientation that was applied and an embedded preview are never
+ * kept. */
 enum keep {
-	KEEP_EXIF = 1, /* without GPS */
+	KEEP_EXIF = 1, /* EXIF without GPS */
 	KEEP_ICC = 2,  /* the profile of the output, even if it is sRGB */
 	KEEP_XMP = 4,
 	KEEP_IPTC = 8,
-	KEEP_GPS = 16, /* the GPS part of EXIF, and places in XMP and IPTC */
+	KEEP_GPS = 16, /* the GPS part of EXIF, and locations in XMP and IPTC */
 	/* Artist, creator, rights, credit and usage terms of EXIF, XMP and IPTC. */
 	KEEP_COPYRIGHT = 32,
 	KEEP_NONE = 0,
@@ -84,7 +84,8 @@ enum fail_on {
 enum {
 	RECIPE_MAX_SIDE = GEOMETRY_MAX_SIDE,
 	RECIPE_MAX_EFFORT = 9,
-	RECIPE_ENGINE_BYTES = 8, /* of the name of an engine, with its NUL */
+	/* Maximum length of the name of an engine, with its NUL. */
+	RECIPE_ENGINE_BYTES = 8,
 	RECIPE_PACKED_BYTES = 512
 };
 
@@ -97,36 +98,40 @@ struct recipe {
 	struct colour background;
 
 	enum colour_space space;
-	uint64_t profile_hash; /* for SPACE_FILE: profile_hash() of its bytes; else 0 */
-	enum intent intent;    /* of the conversion to that space */
+	/* For SPACE_FILE: profile_hash() of the profile's bytes; otherwise 0. */
+	uint64_t profile_hash;
+	enum intent intent; /* intent of the conversion to that space */
 	enum depth depth;
 
-	enum image_format format; /* of the output; batch derives it from the name */
-	uint8_t quality;          /* 1 to 100; 0: the default of the format */
-	bool has_effort;          /* false: the default of the encoder */
-	uint8_t effort;           /* 0 (fast) to 9 (small) */
-	bool lossless;            /* if the format has a choice */
-	bool progressive;         /* progressive JPEG, interlaced PNG and GIF */
-	enum chroma chroma;       /* chroma subsampling; auto: by the encoder */
+	/* Format of the output; src/batch derives it from the name. */
+	enum image_format format;
+	uint8_t quality; /* quality, 1 to 100; 0: the default of the format */
+	/* Whether effort is set; false: the default of the encoder. */
+	bool has_effort;
+	uint8_t effort;     /* effort, 0 (fast) to 9 (small) */
+	bool lossless;      /* lossless, if the format supports both */
+	bool progressive;   /* progressive JPEG, interlaced PNG and GIF */
+	enum chroma chroma; /* chroma subsampling; auto: the encoder decides */
 
-	uint8_t keep; /* a mask of enum keep */
+	uint8_t keep; /* metadata to keep, a mask of enum keep */
 	struct filter_chain filters;
 
-	/* The name of the only engine that may work, as in the table of engines; "": any. */
+	/* The name of the only engine that may be used, as in the table of engines; "": any. */
 	char engine[RECIPE_ENGINE_BYTES];
 	enum fail_on fail_on;
-	uint64_t max_pixels;     /* width x height x frames; 0: RECIPE_MAX_PIXELS */
-	uint32_t max_frames;     /* 0: no limit */
-	uint64_t max_file_bytes; /* of the input; 0: RECIPE_MAX_FILE_BYTES */
+	/* Maximum of width x height x frames; 0: RECIPE_MAX_PIXELS. */
+	uint64_t max_pixels;
+	uint32_t max_frames;     /* maximum number of frames; 0: no limit */
+	uint64_t max_file_bytes; /* maximum size of the input; 0: RECIPE_MAX_FILE_BYTES */
 };
 
 #define RECIPE_MAX_PIXELS     UINT64_C(268402689)
 #define RECIPE_MAX_FILE_BYTES (UINT64_C(2) << 30)
-/* The largest limit that can be set instead. */
+/* The largest value to which this limit can be set. */
 #define RECIPE_LARGEST_FILE (UINT64_MAX >> 2)
 
-/* Convert to and from the bytes that go to a worker. Unpacking checks length, version and
- * every field; it is false when one is wrong. */
+/* Convert a recipe to and from the bytes that are sent to a worker. Unpacking checks length,
+ * version and every field, and returns false if one is invalid. */
 void recipe_pack(const struct recipe *recipe, uint8_t bytes[RECIPE_PACKED_BYTES]);
 bool recipe_unpack(struct recipe *ret_recipe, const uint8_t *bytes, size_t n);
 

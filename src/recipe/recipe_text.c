@@ -1,6 +1,6 @@
 /*
- * Recipes in words: a table of the fields, each with the function that reads its word and the one
- * that prints it. The canonical text is all fields that are not zero, in the order of the table.
+ * Recipes as text: a table of the fields, each with functions that parse and print its value. The
+ * canonical text is all fields that are not zero, in the order of the table.
  */
 #include "recipe/recipe_text.h"
 
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- the words of colours ---- */
+/* ---- colours ---- */
 
 enum { COLOUR_TEXT_BYTES = 10, KEEP_TEXT_BYTES = 32 };
 
@@ -41,7 +41,7 @@ static int digit_of(char c)
 	return found ? (int)(found - digits) : -1;
 }
 
-/* "#rgb", "#rgba", "#rrggbb", "#rrggbbaa" */
+/* Parse "#rgb", "#rgba", "#rrggbb" or "#rrggbbaa". */
 static bool parse_digits(const char *word, uint32_t *ret_rgba)
 {
 	size_t n = strlen(word + 1);
@@ -106,7 +106,7 @@ static void colour_print(const struct colour *colour, char text[COLOUR_TEXT_BYTE
 		snprintf(text + n, COLOUR_TEXT_BYTES - (size_t)n, "%02x", colour->alpha);
 }
 
-/* ---- the words of metadata classes ---- */
+/* ---- metadata classes ---- */
 
 static const struct choice kept[] = {
 	{"copyright", KEEP_COPYRIGHT},
@@ -133,7 +133,7 @@ static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret
 		snprintf(word, sizeof(word), "%.*s", n, next);
 		if (!choice_parse(kept, word, &class, ret_failure))
 			return false;
-		/* all and none cannot be combined. */
+		/* "all" and "none" cannot be combined with other classes. */
 		if ((class == KEEP_ALL || class == KEEP_NONE) && value[n]) {
 			return failure_set(
 				ret_failure, FAIL_USAGE,
@@ -145,7 +145,7 @@ static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret
 		if (!*next)
 			break;
 	}
-	/* With all three blocks there is nothing that copyright would add. */
+	/* If all three blocks are kept, copyright adds nothing. */
 	if ((mask & (KEEP_EXIF | KEEP_XMP | KEEP_IPTC)) ==
 	    (KEEP_EXIF | KEEP_XMP | KEEP_IPTC))
 		mask |= KEEP_COPYRIGHT;
@@ -153,7 +153,7 @@ static bool keep_parse(uint8_t *ret_keep, const char *value, struct failure *ret
 	return true;
 }
 
-/* Print the classes; "" for none. */
+/* Print the classes of metadata; "" for none. */
 static void keep_print(uint8_t keep, char text[KEEP_TEXT_BYTES])
 {
 	size_t n = 0;
@@ -170,7 +170,7 @@ static void keep_print(uint8_t keep, char text[KEEP_TEXT_BYTES])
 	}
 }
 
-/* ---- the words of fields that are a choice ---- */
+/* ---- fields with a choice of values ---- */
 
 static const struct choice fits[] = {
 	{"inside", FIT_INSIDE}, {"cover", FIT_COVER},     {"contain", FIT_CONTAIN},
@@ -211,9 +211,8 @@ static const struct choice fail_ons[] = {
 
 /* ---- fields with a word of their own ----
  *
- * set_X() is false with a failure, and then leaves the recipe as it was. print_X() writes nothing when
- * the field is zero.
- */
+ * set_X() returns false with a failure, and then leaves the recipe unchanged. print_X() writes
+ * nothing if the field is zero. */
 
 static const struct choice spaces[] = {
 	{"srgb", SPACE_SRGB}, {"p3", SPACE_P3}, {"keep", SPACE_KEEP}, {NULL, 0}};
@@ -278,7 +277,7 @@ static const struct choice positions[] = {
 	{NULL, 0},
 };
 
-/* "X%,Y%", each from 0 to 100. */
+/* Parse "X%,Y%", each from 0 to 100. */
 static bool parse_point(const char *value, double *ret_x, double *ret_y)
 {
 	const char *next = value;
@@ -337,7 +336,7 @@ static void print_background(const struct recipe *recipe, char *text, size_t n_t
 	snprintf(text, n_text, "%s", word);
 }
 
-/* A word; for SPACE_FILE "file:" and the 16 digits of its hash. */
+/* Print a name; for SPACE_FILE "file:" and the 16 digits of its hash. */
 static bool set_profile(struct recipe *recipe, const char *value,
                         struct failure *ret_failure)
 {
@@ -519,8 +518,8 @@ static void print_max_file_bytes(const struct recipe *recipe, char *text, size_t
 
 static const struct field {
 	const char *name;
-	const struct choice *choices; /* if the field is an enum */
-	size_t offset;                /* of an enum, or of a bool without set */
+	const struct choice *choices; /* the words, if the field is an enum */
+	size_t offset;                /* offset of an enum, or of a bool without set */
 	bool (*set)(struct recipe *recipe, const char *value,
 	            struct failure *ret_failure);
 	/* Writes nothing if the field is zero. */
@@ -722,8 +721,8 @@ bool recipe_set(struct recipe *recipe, enum recipe_field id, const char *value,
 	return true;
 }
 
-/* Print the value of a field as recipe_set() reads it; "" for a field that is only on or off.
- * Returns whether the field differs from zero. */
+/* Print the value of a field in the form that recipe_set() parses; "" for a field that is only on
+ * or off. Returns whether the field differs from zero. */
 static bool get_field(const struct recipe *recipe, enum recipe_field id,
                       char word[RECIPE_WORD_BYTES])
 {
@@ -813,7 +812,7 @@ bool recipe_parse(struct recipe *ret_recipe, const char *words,
 	while ((field = strsep(&rest, ";"))) {
 		field += strspn(field, " ");
 		if (!*field && !rest)
-			break; /* the end, or an empty text */
+			break; /* the end of the text, or an empty text */
 		if (!parse_field(&recipe, field, ret_failure))
 			return false;
 	}

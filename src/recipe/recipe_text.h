@@ -1,6 +1,6 @@
 /*
- * Recipes in words: the fields of a recipe, and its canonical text. The options of the
- * command are such fields.
+ * Recipes as text: the fields of a recipe, and its canonical text. The options of the command line
+ * are such fields.
  */
 #ifndef PXP_RECIPE_TEXT_H
 #define PXP_RECIPE_TEXT_H
@@ -42,22 +42,22 @@ enum { RECIPE_WORD_BYTES = FILTERS_TEXT_BYTES, RECIPE_TEXT_BYTES = 2048 };
 /* Whether the field has a value; false if it is only on or off. */
 bool recipe_field_has_value(enum recipe_field field);
 
-/* Set a field to a value; value is NULL for a field that is only on or off. False with a failure
- * that says what is wrong and which values are valid; the recipe is then unchanged. */
+/* Set a field to a value; value is NULL for a field that is only on or off. Returns false with a
+ * failure that says what is wrong and which values are valid; the recipe is then unchanged. */
 bool recipe_set(struct recipe *recipe, enum recipe_field field, const char *value,
                 struct failure *ret_failure);
 
 /*
- * Print and parse the canonical text, such as "size 640x480; fit cover; format webp;
- * filter blur 1.5, flip": all fields that are not zero, each in one way. Parsing a
- * printed recipe gives the same recipe. Only recipes from recipe_set(), recipe_parse() or
- * recipe_unpack() may be printed.
+ * Print and parse the canonical text, such as "size 640x480; fit cover; format webp; filter blur
+ * 1.5, flip": all fields that are not zero, each in exactly one form. Parsing a printed recipe
+ * gives the same recipe. Only recipes from recipe_set(), recipe_parse() or recipe_unpack() may be
+ * printed.
  */
 void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT_BYTES]);
 bool recipe_parse(struct recipe *ret_recipe, const char *words,
                   struct failure *ret_failure);
 
-/* The picture version. Raise it when the same recipe gives pictures that look different. */
+/* The picture version. Increase it when the same recipe gives pictures that look different. */
 enum { RECIPE_PICTURE_VERSION = 1 };
 
 /* A hash of the canonical text and the picture version. It is the same on every machine,

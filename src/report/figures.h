@@ -1,4 +1,4 @@
-/* Numbers as people read them. None depends on the locale. */
+/* Numbers in a form that people read easily. None depends on the locale. */
 #ifndef PXP_FIGURES_H
 #define PXP_FIGURES_H
 
@@ -6,20 +6,20 @@
 
 #include <stdint.h>
 
-/* 1,234,567 */
+/* Print a count as in 1,234,567. */
 void figure_count(struct text *text, uint64_t count);
 
-/* 31.0: a value of 0 or more, rounded to n_decimals (0 to 2). NaN and negative values are shown
- * as 0, values over 64 bits as the largest number. */
+/* Print a value of 0 or more as in 31.0, rounded to n_decimals (0 to 2). NaN and negative values
+ * are shown as 0, values over 64 bits as the largest number. */
 void figure_decimal(struct text *text, double value, unsigned n_decimals);
 
-/* 812 B, 9.1 kB, 105.2 MB: powers of 1000, one decimal. */
+/* Print a size as in 812 B, 9.1 kB, 105.2 MB: powers of 1000, one decimal. */
 void figure_bytes(struct text *text, uint64_t n_bytes);
 
-/* 56.3/s; two decimals below 1/s, no decimals from 100/s. */
+/* Print a rate as in 56.3/s; two decimals below 1/s, no decimals from 100/s on. */
 void figure_rate(struct text *text, double per_second);
 
-/* 0:29, 1:02:03, and from 100 hours whole days: 5d. */
+/* Print a duration as in 0:29, 1:02:03, and from 100 hours on in whole days: 5d. */
 void figure_clock(struct text *text, double seconds);
 
 #endif

@@ -17,7 +17,7 @@ size_t utf8_length(const char *s)
 		return 0;
 	n = c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
 
-	/* The final zero is not a continuation byte, so this stops at the end of s. */
+	/* The final zero of s is not a continuation byte, so this loop stops there. */
 	for (size_t i = 1; i < n; i++) {
 		if ((c[i] & 0xc0) != 0x80)
 			return 0;
@@ -58,7 +58,7 @@ void base64_add(struct text *text, const char *bytes, size_t n)
 	}
 }
 
-/* A character of n bytes of well-formed UTF-8. */
+/* Write a character of n bytes of valid UTF-8. */
 static void add_character(struct text *text, const char *s, size_t n)
 {
 	static const char named[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
@@ -70,7 +70,7 @@ static void add_character(struct text *text, const char *s, size_t n)
 	else if (c < 0x20 || c == 0x7f)
 		text_format(text, "\\u%04x", c);
 	else if (n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0)
-		/* C1 controls, which terminals obey too. */
+		/* C1 control characters, which terminals obey too. */
 		text_format(text, "\\u%04x", (unsigned char)s[1]);
 	else
 		text_add(text, s, n);

@@ -13,7 +13,8 @@
 
 struct json {
 	struct text *text;
-	bool has_member; /* of the object or list that is open: the next needs a comma */
+	/* Whether the open object or list has members: the next one needs a comma. */
+	bool has_member;
 };
 
 /* Begin a member that is an object, up to json_close(). key is NULL for the outermost object and
@@ -30,14 +31,14 @@ void json_true(struct json *json, const char *key);
 void json_whole(struct json *json, const char *key, uint64_t value);
 void json_decimal(struct json *json, const char *key, double value, unsigned n_decimals);
 
-/* A path: a string if it is UTF-8, else base64 under the key KEY_b64. */
+/* Write a path: a string if it is UTF-8, otherwise base64 under the key KEY_b64. */
 void json_path(struct json *json, const char *key, const char *path);
 
-/* The length of the character at s in bytes, or 0 if it is not well-formed UTF-8 (Unicode 15,
- * table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF). */
+/* The length in bytes of the character at s, or 0 if it is not valid UTF-8 (Unicode 15, table 3-7:
+ * no overlong forms, no surrogates, nothing above U+10FFFF). */
 size_t utf8_length(const char *s);
 
-/* RFC 4648, section 4, with padding. */
+/* Write bytes in base64 (RFC 4648, section 4) with padding. */
 void base64_add(struct text *text, const char *bytes, size_t n);
 
 #endif

@@ -1,13 +1,13 @@
-/* Counts images, and estimates rate and time left from samples of the last seconds. */
+/* Counts images, and estimates the rate and the remaining time from samples of the last seconds. */
 #include "report/meter.h"
 
 static const int64_t SECOND_NS = 1000000000;
 static const int64_t WINDOW_NS = INT64_C(10) * 1000000000;
 
-/* At this distance METER_SAMPLES samples cover more than the window. */
+/* With this distance between samples, METER_SAMPLES samples cover more than the window. */
 static const int64_t SAMPLE_NS = INT64_C(250) * 1000000;
 
-/* A window with fewer than WINDOW_IMAGES images is extended into the past: otherwise images that
+/* A window with fewer than WINDOW_IMAGES images is extended into the past. Otherwise images that
  * take seconds would make the rate jump with each of them. Before RATE_IMAGES images or RATE_NS a
  * rate would describe the start rather than the batch. */
 static const uint64_t WINDOW_IMAGES = 8, RATE_IMAGES = 2;
@@ -19,7 +19,7 @@ static void add_to(uint64_t *sum, uint64_t n)
 		*sum = UINT64_MAX;
 }
 
-/* 0 rather than negative. */
+/* Subtract, but return 0 instead of a negative number. */
 static uint64_t difference(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -85,8 +85,8 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 		add_to(&counts->cancelled, 1);
 		break;
 	}
-	/* The size of a file that was never opened is not known here, but the plan has
-	 * counted it. Take the average, so that the bytes left reach 0 at the end. */
+	/* The size of a file that was never opened is not known here, but the plan has counted it.
+	 * Use the average size, so that the remaining bytes reach 0 at the end. */
 	if (n_bytes == 0 && meter->planned_images > 0)
 		n_bytes = meter->planned_bytes / meter->planned_images;
 	add_to(&meter->finished_bytes, n_bytes);
@@ -151,7 +151,7 @@ unsigned meter_percent(const struct meter *meter)
 	return done / (total / 100) < 99 ? (unsigned)(done / (total / 100)) : 99;
 }
 
-/* The sample at which the window begins, or NULL. */
+/* Find the sample at which the window begins, or NULL. */
 static const struct meter_sample *window_begin(const struct meter *meter, int64_t now_ns)
 {
 	uint64_t done = meter_done(meter);
@@ -170,7 +170,8 @@ static const struct meter_sample *window_begin(const struct meter *meter, int64_
 	return begin;
 }
 
-/* Time and work since the window began. False while there is too little of either. */
+/* The time and the work since the window began. Returns false while there is too little of
+ * either. */
 static bool look_back(const struct meter *meter, int64_t now_ns, double *ret_seconds,
                       struct meter_sample *ret_passed)
 {

@@ -1,6 +1,7 @@
 /*
- * The numbers of a batch: counts, rate, and time left. Pure: callers pass the time in nanoseconds
- * of the monotonic clock, and nothing is printed. All sums saturate.
+ * The numbers of a batch: counts, rate, and remaining time. The functions have no side effects:
+ * callers pass the time in nanoseconds of the monotonic clock, and nothing is printed. All sums
+ * saturate.
  */
 #ifndef PXP_METER_H
 #define PXP_METER_H
@@ -16,12 +17,13 @@ struct meter_sample {
 
 struct meter {
 	int64_t begun_ns;
-	struct report_counts counts; /* of finished images; inputs stays 0 here */
+	struct report_counts counts; /* sums over finished images; inputs stays 0 here */
 	bool is_planned, is_rest_cancelled;
 	uint64_t planned_images, planned_bytes;
-	uint64_t finished_bytes; /* of planned_bytes */
+	uint64_t finished_bytes; /* how many of planned_bytes are finished */
 
-	/* How far the batch was at which time, a ring. The first is taken with the plan. */
+	/* Samples of the progress and their times, in a ring buffer. The first is taken when the
+	 * plan is made. */
 	struct meter_sample samples[METER_SAMPLES];
 	unsigned n_samples, newest;
 };
@@ -33,28 +35,29 @@ void meter_planned(struct meter *meter, uint64_t n_images, uint64_t n_bytes,
 void meter_add(struct meter *meter, const struct record *record, int64_t now_ns);
 void meter_ignored(struct meter *meter);
 
-/* From now on, images that were planned and are not finished count as cancelled. Before the plan
- * is made, the scanned images count as planned. */
+/* From now on, planned images that are not finished count as cancelled. Before the plan is made,
+ * the scanned images count as planned. */
 void meter_cancel_rest(struct meter *meter);
 
 struct report_counts meter_counts(const struct meter *meter);
 
-/* Finished images, and all images: the second is never smaller than the first. */
+/* Get the number of finished images and of all images: the second is never smaller than the
+ * first. */
 uint64_t meter_done(const struct meter *meter);
 uint64_t meter_total(const struct meter *meter);
 
-/* 0 to 100, and 100 only when all images are finished. */
+/* The progress from 0 to 100, and 100 only when all images are finished. */
 unsigned meter_percent(const struct meter *meter);
 
-/* Finished images per second: over the last 10 seconds, or longer until they hold 8 images.
- * Negative while too few are finished. */
+/* Finished images per second: over the last 10 seconds, or over a longer time until it contains 8
+ * images. Negative while too few are finished. */
 double meter_rate(const struct meter *meter, int64_t now_ns);
 
-/* By the rate of bytes if the plan knows them, else by the rate of images. Negative while too few
- * images are finished. */
+/* The remaining time, by the rate of bytes if the plan knows them, otherwise by the rate of images.
+ * Negative while too few images are finished. */
 double meter_seconds_left(const struct meter *meter, int64_t now_ns);
 
-/* Since meter_init(). */
+/* The time since meter_init(). */
 double meter_seconds(const struct meter *meter, int64_t now_ns);
 
 #endif

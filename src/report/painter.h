@@ -1,7 +1,7 @@
 /*
- * A painter turns events into text: bar, plain, JSON or none. The report decides where and when it
- * is written. The text is whole lines, each with its newline, except the live line of the bar. For
- * an event that a painter does not show, it adds nothing.
+ * A painter turns events into text: progress bar, plain lines, JSON or nothing. The report decides
+ * where and when the text is written. The text is whole lines, each with its newline, except the
+ * live line of the progress bar. For an event that a painter does not show, it adds nothing.
  */
 #ifndef PXP_PAINTER_H
 #define PXP_PAINTER_H
@@ -11,20 +11,21 @@
 #include "report/summary.h"
 #include "report/text.h"
 
-/* What a painter sees of the report. */
+/* The part of the report that a painter sees. */
 struct view {
 	const struct meter *meter;
 	const struct failures *failures;
 	const struct report_options *options;
 	int64_t now_ns;
-	/* Columns for progress, of which the last stays free; at least 1. */
+	/* The number of columns for progress, the last of which stays empty; at least 1. */
 	unsigned width;
 	bool is_utf8; /* the terminal shows block characters */
 };
 
 struct painter {
-	bool is_live; /* progress is a line without newline, painted over the one before */
-	int tick_ms;  /* between two calls of progress */
+	/* Progress is a line without newline, which is painted over the previous one. */
+	bool is_live;
+	int tick_ms; /* the time between two calls of progress */
 
 	void (*progress)(struct text *text, const struct view *view); /* may be NULL */
 	void (*image)(struct text *text, const struct view *view,

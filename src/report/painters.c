@@ -1,6 +1,6 @@
 /*
- * The painters: the bar, plain lines, JSON, and none, which prints only the summary. The painters
- * for people share their lines, and the summary at the end of a run.
+ * The painters: progress bar, plain lines, JSON, and none, which prints only the summary. The
+ * painters for people share their lines, and the summary at the end of a run.
  */
 #include "report/painter.h"
 
@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* ---- figures ---- */
+/* ---- numbers ---- */
 
 void figure_count(struct text *text, uint64_t count)
 {
@@ -29,7 +29,7 @@ void figure_count(struct text *text, uint64_t count)
 	}
 }
 
-/* The nearest whole number; 0 for NaN and negative values. */
+/* Round to the nearest whole number; 0 for NaN and negative values. */
 static uint64_t rounded(double value)
 {
 	if (!(value > 0))
@@ -60,7 +60,7 @@ void figure_bytes(struct text *text, uint64_t n_bytes)
 		text_format(text, "%" PRIu64 " B", n_bytes);
 		return;
 	}
-	/* The rounded figure decides: 999,950 is 1.0 MB, not 1000.0 kB. */
+	/* The rounded number decides the unit: 999,950 is 1.0 MB, not 1000.0 kB. */
 	while (n_bytes / tenth + (n_bytes % tenth >= tenth / 2) >= 10000) {
 		tenth *= 1000;
 		unit++;
@@ -95,7 +95,7 @@ void figure_clock(struct text *text, double seconds)
 
 /* ---- the summary: the line of sums ---- */
 
-/* ", 2 failed", or nothing if the count is 0. */
+/* Add a part such as ", 2 failed", or nothing if the count is 0. */
 static void add_some(struct text *text, uint64_t count, const char *what)
 {
 	if (count == 0)
@@ -108,7 +108,8 @@ static void add_some(struct text *text, uint64_t count, const char *what)
 static void add_sums(struct text *text, const struct report_counts *counts,
                      double seconds, bool has_cancelled, bool is_plan)
 {
-	/* Skipped images and those that were not started took no time: they make no speed. */
+	/* Skipped images and those that were not started took no time, so they do not count in the
+	 * speed. */
 	uint64_t n_worked = counts->ok + counts->failed;
 
 	figure_count(text, counts->inputs);
@@ -166,7 +167,7 @@ static void add_group(struct text *text, const struct failure_group *group, size
 	text_put(text, "\n");
 }
 
-/* The largest first; of equals the one that came first. */
+/* Sort the largest group first; of equal groups the one that occurred first. */
 static void sort_groups(const struct failures *failures,
                         const struct failure_group *sorted[MAX_FAILURE_GROUPS])
 {
@@ -206,8 +207,8 @@ static void add_failures(struct text *text, const struct failures *failures)
 		text_put(text, "  (--report FILE lists them all)\n");
 }
 
-/* how_to_continue is NULL when the run came to its end: images that were not started are then
- * counted among the others, else on a line of their own. */
+/* how_to_continue is NULL if the run came to its end: then images that were not started are counted
+ * among the others, and otherwise on a line of their own. */
 static void summary_lines(struct text *text, const struct report_counts *counts,
                           double seconds, bool is_plan, const struct failures *failures,
                           const char *how_to_continue)
@@ -223,7 +224,7 @@ static void summary_lines(struct text *text, const struct report_counts *counts,
 
 /* ---- lines for people, and the painters that write only such lines ---- */
 
-/* These painters show no progress. */
+/* How often a painter without progress is called. */
 enum { IDLE_TICK_MS = 1000 };
 
 static void add_side(struct text *text, const struct record_side *side)
@@ -296,7 +297,7 @@ static void lines_ignored(struct text *text, const char *path)
 }
 
 /* Other programs may write to standard error too, so a message begins with the program's name. A
- * line that begins with a blank continues the line before. */
+ * line that begins with a blank continues the previous line. */
 static void lines_message(struct text *text, const char *line)
 {
 	if (*line != ' ')
@@ -310,7 +311,7 @@ static void lines_summary(struct text *text, const struct view *view, int exit_s
 	struct report_counts counts = meter_counts(view->meter);
 	bool is_whole = exit_status < EXIT_STOPPED;
 
-	/* A message has said all that there is to say of these. */
+	/* For these exit statuses, a message has already said everything. */
 	if (exit_status == EXIT_USAGE || exit_status == EXIT_NO_IMAGE)
 		return;
 	summary_lines(text, &counts, meter_seconds(view->meter, view->now_ns),
@@ -321,7 +322,7 @@ static void lines_summary(struct text *text, const struct view *view, int exit_s
 static void plain_image(struct text *text, const struct view *view,
                         const struct record *record)
 {
-	/* While the plan is being made there is no total yet. */
+	/* While the plan is being made, the total is not known yet. */
 	if (view->meter->is_planned) {
 		text_put(text, "[");
 		figure_count(text, meter_done(view->meter));
@@ -332,7 +333,8 @@ static void plain_image(struct text *text, const struct view *view,
 	lines_record(text, view, record);
 }
 
-/* The summary names failures. With -Q there is none: name them as they come. */
+/* The summary lists failures. With -Q there is no summary, so each failure is printed when it
+ * occurs. */
 static void none_image(struct text *text, const struct view *view,
                        const struct record *record)
 {
@@ -377,7 +379,8 @@ static const enum part by_importance[] = {PERCENT, COUNT, FAILED, LEFT, RATE};
 struct parts {
 	struct part_text {
 		char bytes[PART_BYTES];
-		size_t n; /* bytes, and columns: the text is ASCII; 0: not shown */
+		/* Length in bytes and in columns, since the text is ASCII; 0: not shown. */
+		size_t n;
 	} part[N_PARTS];
 };
 
@@ -418,7 +421,7 @@ static void write_part(struct text *text, const struct view *view, enum part par
 }
 
 /* Write the parts that fit into room columns; less important ones are left out first. Returns the
- * columns left for the bar: 0 if a part was left out. */
+ * number of columns left for the bar: 0 if a part was left out. */
 static size_t fit_parts(struct parts *parts, const struct view *view, size_t room)
 {
 	size_t used = 0;
@@ -440,7 +443,7 @@ static size_t fit_parts(struct parts *parts, const struct view *view, size_t roo
 	return room - used;
 }
 
-/* The part of n cells that is finished, in eighths of a cell. */
+/* The finished part of n cells, in eighths of a cell. */
 static size_t filled_eighths(const struct meter *meter, size_t n)
 {
 	double total = (double)meter_total(meter);
@@ -482,7 +485,8 @@ static void add_bar(struct text *text, const struct view *view, size_t n)
 	text_put(text, "]");
 }
 
-/* Without room, drop the words around the count: a count that is cut would be a wrong one. */
+/* If there is no room, drop the words around the count, because a truncated count would be
+ * wrong. */
 static void bar_scanning(struct text *text, const struct view *view, size_t room)
 {
 	static const char before[] = "scanning: ", after[] = " images";

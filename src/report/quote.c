@@ -18,7 +18,7 @@
 #include <wchar.h>
 #include <wctype.h>
 
-/* The length of the character at s in bytes, in the locale's encoding. A byte that is not part of a
+/* The length in bytes of the character at s, in the locale's encoding. A byte that is not part of a
  * character counts as one, and is not printable. */
 static size_t character(const char *s, bool *ret_is_printable)
 {
@@ -34,7 +34,7 @@ static size_t character(const char *s, bool *ret_is_printable)
 	return n;
 }
 
-/* The shell leaves it alone, with and without quotes. */
+/* Characters that the shell does not change, with and without quotes. */
 static bool is_harmless(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -44,7 +44,8 @@ static bool is_harmless(unsigned char c)
 struct needs {
 	bool quotes, escapes;
 	bool apostrophe;
-	bool more_than_double; /* a character that double quotes would not keep */
+	/* Whether the name has a special character other than an apostrophe. */
+	bool more_than_double;
 };
 
 static void needs_of_ascii(struct needs *needs, const char *name, const char *at)
@@ -59,7 +60,7 @@ static void needs_of_ascii(struct needs *needs, const char *name, const char *at
 		needs->quotes = true;
 		return;
 	case '{':
-	case '}': /* special only alone */
+	case '}': /* special only as the whole name */
 		if (name[1]) {
 			needs->more_than_double = true;
 			return;
@@ -67,7 +68,7 @@ static void needs_of_ascii(struct needs *needs, const char *name, const char *at
 		needs->quotes = true;
 		return;
 	case '#':
-	case '~': /* special only in front */
+	case '~': /* special only at the start */
 		if (at == name)
 			needs->quotes = true;
 		else
@@ -95,7 +96,7 @@ static struct needs needs_of(const char *name)
 	return needs;
 }
 
-/* Add n bytes as they stand inside $'...'. */
+/* Add n bytes in the form for the inside of $'...'. */
 static void escape(struct text *text, const char *bytes, size_t n)
 {
 	static const char controls[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";
@@ -178,8 +179,8 @@ const char *report_quote(const char *name, char *text, size_t n)
 	bool has_room = n > sizeof(ellipsis);
 	char *end = text + (has_room ? n - sizeof(ellipsis) : n - 1);
 
-	/* Do not cut inside a UTF-8 character; in other encodings a character is one byte.
-	 * Without room for the ellipsis, end is behind the last byte. */
+	/* Do not cut inside a UTF-8 character; in other encodings a character is one byte. If there
+	 * is no room for the ellipsis, the text ends after its last byte. */
 	if (!has_room && end > text)
 		end--;
 	while (end > text && ((unsigned char)*end & 0xc0) == 0x80)

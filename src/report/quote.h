@@ -1,4 +1,4 @@
-/* Names and messages, made fit for a terminal in the locale of the process. */
+/* Names and messages in a form that is safe for a terminal in the locale of the process. */
 #ifndef PXP_QUOTE_H
 #define PXP_QUOTE_H
 

@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The first row of a class whose part stands in the failure's text, in either case of letters. "%s"
- * becomes the name of the format, or "image". */
+/* The first row with the failure's class whose part occurs in the failure's text, in upper or lower
+ * case, gives the reason. "%s" becomes the name of the format, or "image". */
 static const struct {
 	enum fail_class class;
-	const char *part; /* "" matches every text */
+	const char *part; /* "" occurs in every text */
 	const char *reason;
 } reasons[] = {
 	{FAIL_BAD_IMAGE, "is empty", "empty file"},
@@ -63,7 +63,7 @@ static const struct {
 	{FAIL_INTERNAL, "", "internal error"},
 };
 
-/* "JPEG" of "jpeg", "image" of NULL. */
+/* Print the format "jpeg" as "JPEG", and NULL as "image". */
 static const char *print_format(const char *format, char text[16])
 {
 	static const struct {
@@ -93,7 +93,7 @@ const char *reason_of(const struct failure *failure, const char *format,
 {
 	char name[16];
 
-	/* A number that is no class is a bug of ours. */
+	/* A number that is not a class is a bug in pixpool. */
 	snprintf(text, REASON_BYTES, "internal error");
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		const char *reason = reasons[i].reason, *place = strstr(reason, "%s");

@@ -99,7 +99,7 @@ static void add_ok(struct json *json, const struct record *record)
 	add_lost(json, record->lost);
 }
 
-/* The last words of a dead worker, without blanks at their end. Zero bytes become '?'. */
+/* The end of a dead worker's log, without trailing blanks. Zero bytes become '?'. */
 static void add_detail(struct json *json, const struct record *record)
 {
 	struct text detail = TEXT_EMPTY;

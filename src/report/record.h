@@ -1,14 +1,14 @@
-/* The lines of --report and of --progress json, each with its newline. */
+/* The JSON lines of --report and of --progress json, each with its newline. */
 #ifndef PXP_RECORD_H
 #define PXP_RECORD_H
 
 #include "report/report.h"
 #include "report/text.h"
 
-/* The record of an image. */
+/* Write the record of an image. */
 void record_line(struct text *text, const struct record *record);
 
-/* The last record: sums, exit status, version and recipe. */
+/* Write the last record: sums, exit status, version and recipe. */
 void record_summary_line(struct text *text, const struct report_counts *counts,
                          double seconds, int exit_status,
                          const struct report_options *options);

@@ -1,6 +1,6 @@
 /*
  * A report handles each event in three ways: the meter counts it, an image gets a record, and the
- * painter makes lines of it. Only show() writes to the screen.
+ * painter makes lines of it. Only show() writes to the terminal.
  *
  * Each line and each repaint is one write(2), so that workers that share standard error, and
  * readers of the records, never see half a line. The tests
@@ -32,19 +32,20 @@
 /*
  * ---- the screen ----
  *
- * Standard error, a terminal or not. Lines and the live line leave in one write(2), so that the text
- * of other processes never lands inside them. The cursor is never hidden, so a killed program
- * leaves nothing to repair. Text that cannot be written is lost, and the batch continues.
+ * The screen is standard error, whether it is a terminal or not. Lines and the live line are
+ * written by one write(2), so that the text of other processes never lands inside them. The cursor
+ * is never hidden, so a killed program leaves nothing to repair. Text that cannot be written is
+ * lost, and the batch continues.
  */
 
 struct screen {
-	int fd;       /* borrowed */
-	bool is_live; /* the cursor is in a live line */
+	int fd;       /* a descriptor that belongs to the caller */
+	bool is_live; /* whether the cursor is in a live line */
 };
 
 static const char erase_to_end[] = "\033[K";
 
-/* In columns: of the terminal, else COLUMNS, else 80; at least 1. */
+/* The width in columns: that of the terminal, otherwise COLUMNS, otherwise 80; at least 1. */
 static unsigned screen_width(const struct screen *screen)
 {
 	const char *columns = getenv("COLUMNS");
@@ -58,7 +59,7 @@ static unsigned screen_width(const struct screen *screen)
 	return n >= 1 && n <= 10000 ? (unsigned)n : 80;
 }
 
-/* Whether it is a terminal that can move its cursor. */
+/* Whether the screen is a terminal that can move its cursor. */
 static bool screen_can_paint(const struct screen *screen)
 {
 	const char *term = getenv("TERM");
@@ -66,7 +67,7 @@ static bool screen_can_paint(const struct screen *screen)
 	return isatty(screen->fd) && term && *term && strcmp(term, "dumb") != 0;
 }
 
-/* Write lines above the live line, and then the new live line; NULL takes it away. Either may be
+/* Write lines above the live line, and then the new live line; NULL removes it. Either may be
  * empty. */
 static void screen_write(struct screen *screen, const struct text *lines,
                          const struct text *live)
@@ -93,7 +94,7 @@ static void screen_write(struct screen *screen, const struct text *lines,
 
 /* ---- the failures, in groups ---- */
 
-/* The group of a reason, a new one if it is the first; NULL when there are too many. */
+/* Find or make the group of a reason; NULL if there are too many groups. */
 static struct failure_group *group_of(struct failures *failures, const char *reason)
 {
 	struct failure_group *group = failures->groups;
@@ -147,11 +148,12 @@ struct report {
 	struct meter meter;
 	struct failures failures;
 	bool is_utf8;
-	bool is_records_broken; /* one could not be written whole: write no more */
-	bool is_list_broken;    /* the same for the list, or the plan */
+	/* A record could not be written completely: write no more. */
+	bool is_records_broken;
+	bool is_list_broken; /* a line of the list could not be written completely */
 	bool is_finished;
-	bool is_hidden;     /* until the next tick */
-	int64_t painted_ns; /* when progress was last shown */
+	bool is_hidden;     /* hidden until the next tick */
+	int64_t painted_ns; /* the time when progress was last shown */
 };
 
 static const struct painter *painter_of(const struct report_options *options,
@@ -181,7 +183,7 @@ struct report *report_create_in(const struct report_options *options,
 	report->world = *world;
 	report->screen.fd = world->fd;
 	report->painter = painter_of(options, &report->screen);
-	/* Where block characters take two columns, the bar is ASCII. */
+	/* In locales in which block characters take two columns, the bar is ASCII. */
 	report->is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 &&
 	                  wcwidth(0x2588) == 1;
 	report->painted_ns = world->now_ns();
@@ -216,8 +218,8 @@ static struct view view_of(const struct report *report)
 }
 
 /*
- * Without the columns that "^C" takes: a terminal echoes it behind a live line, and if that made
- * the line wrap, half of it would stay on the screen, in a row that we cannot clear any more.
+ * Leave out the columns that "^C" takes: a terminal echoes it after a live line, and if that made
+ * the line wrap, half of it would stay on the screen, in a row that we cannot erase any more.
  */
 static unsigned width_of_progress(const struct report *report)
 {
@@ -302,7 +304,8 @@ void report_ignored(struct report *report, const char *path)
 	show(report, &lines, &view);
 }
 
-/* After a record that could not be written whole, others would be garbled: it is the last. */
+/* A record that could not be written completely is the last one, because later ones would be
+ * garbled. */
 static void write_record(struct report *report, struct text *line)
 {
 	if (report->options.records >= 0 && !report->is_records_broken &&
@@ -312,7 +315,8 @@ static void write_record(struct report *report, struct text *line)
 	text_fini(line);
 }
 
-/* The line of an image in the list of verify, or nothing if it is neither broken nor misnamed. */
+/* Add the line of an image to the list of verify, or nothing if the image is neither broken nor
+ * misnamed. */
 static void list_line(struct text *text, const struct record *record)
 {
 	bool is_broken = record->status == RECORD_FAILED;
@@ -366,7 +370,7 @@ static void write_list(struct report *report, struct text *lines)
 	const int fd = report->options.is_plan ? report->options.plan
 	                                       : report->options.list;
 
-	/* The list may go to the same terminal. */
+	/* The list may go to the same terminal, so the bar is erased first. */
 	if (lines->n > 0 && report->screen.is_live)
 		screen_write(&report->screen, &TEXT_EMPTY, NULL);
 	if (lines->n > 0 && fd > 0 && !report->is_list_broken)

@@ -15,14 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How the command ends; the summary record has it as "exit". */
+/* The exit status of the command; the summary record has it as "exit". */
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_SOME_FAILED = 1,
-	EXIT_USAGE = 2, /* refused before any work began */
+	EXIT_USAGE = 2, /* the command was refused before any work began */
 	EXIT_NO_IMAGE = 3,
 	EXIT_STOPPED = 4,
-	EXIT_SIGNAL = 128, /* plus the number of the signal */
+	EXIT_SIGNAL = 128, /* a signal ended the command: plus the number of the signal */
 };
 
 enum progress {
@@ -34,15 +34,15 @@ enum progress {
 };
 
 struct report_options {
-	/* AUTO: a bar on a terminal that can move its cursor, plain lines elsewhere. A bar that
-	 * was asked for is painted whatever standard error is. */
+	/* AUTO: a progress bar on a terminal that can move its cursor, and otherwise plain lines. A
+	 * bar that the user requested is painted whatever standard error is. */
 	enum progress progress;
-	bool verbose; /* also name ignored files, and finished images above the bar */
+	bool verbose; /* also print ignored files, and finished images above the bar */
 	bool quiet;   /* no progress and no summary; failures are still printed */
 	int records;  /* descriptor for the records, or -1; borrowed */
 
-	/* Descriptor for a list of broken and misnamed images, a line each, or 0; borrowed:
-	 * "CLASS NAME (reason)", "misnamed NAME (it is FORMAT)". */
+	/* Descriptor for a list of broken and misnamed images, one per line, or 0; borrowed: "CLASS
+	 * NAME (reason)", "misnamed NAME (it is FORMAT)". */
 	int list;
 
 	/* The run only plans, and this is the descriptor for its plan, or 0; borrowed. A line for
@@ -50,16 +50,16 @@ struct report_options {
 	int plan;
 	bool is_plan;
 
-	/* Borrowed until the report is finished; NULL leaves them out. */
-	const char *recipe, *fingerprint; /* for the summary record */
-	const char *how_to_continue;      /* what to do after a run that stopped early */
+	/* Texts for the summary, borrowed until the report is finished; NULL leaves them out. */
+	const char *recipe, *fingerprint; /* the recipe, for the summary record */
+	const char *how_to_continue;      /* advice after a run that stopped early */
 };
 
 struct report;
 
-/* NULL when memory ran out. */
+/* Create a report. Returns NULL if memory ran out. */
 struct report *report_create(const struct report_options *options);
-/* Takes the bar off the screen. NULL is allowed. */
+/* Erase the bar and free the report. NULL is allowed. */
 void report_destroy(struct report *report);
 
 enum record_status {
@@ -71,8 +71,8 @@ enum record_status {
 };
 
 struct record_side {
-	uint32_t width, height; /* 0: not known */
-	const char *format;     /* NULL: nothing of this side is known */
+	uint32_t width, height; /* size in pixels; 0: not known */
+	const char *format;     /* format name; NULL: nothing is known of this side */
 	uint64_t bytes;
 };
 
@@ -85,36 +85,36 @@ struct record_output {
  * leaves a member out. */
 struct record {
 	const char *input, *output;
-	const char *name; /* of the input, relative to its INPUT */
+	const char *name; /* name of the input, relative to its INPUT */
 	enum record_status status;
-	const char *reason;     /* of a skip: "exists"; of a plan: "new" */
-	struct failure failure; /* of a failure */
-	int signal;             /* that killed the worker, or 0 */
+	const char *reason;     /* why the image was skipped: "exists" */
+	struct failure failure; /* class and message of a failure */
+	int signal;             /* the signal that killed the worker, or 0 */
 
-	/* The end of a dead worker's standard error: any bytes. */
+	/* The end of a dead worker's standard error, which may contain any bytes. */
 	const char *log;
 	size_t n_log;
 
 	const char *engine;
 	struct record_side in, out;
-	/* Of an image with several outputs, in place of output and out. */
+	/* The outputs of an image with several, in place of output and out. */
 	const struct record_output *outputs;
 	size_t n_outputs;
 
 	double queue_ms, read_ms, work_ms, commit_ms;
 	unsigned attempts;
-	int64_t worker;     /* its process id */
-	bool is_misnamed;   /* the suffix names another format than the content has */
-	bool is_damaged;    /* --fail-on let it pass with damage */
-	bool is_remembered; /* of a failure: an earlier run found it */
-	/* Words for everything that the output could not keep; ends with NULL. */
+	int64_t worker;     /* process id of the worker */
+	bool is_misnamed;   /* the suffix belongs to another format than the content */
+	bool is_damaged;    /* the image is damaged, but --fail-on accepted it */
+	bool is_remembered; /* an earlier run found this failure */
+	/* Names of everything that the output lost; ends with NULL. */
 	const char *const *lost;
 };
 
-/* The plan is being made: n images so far, shown as "scanning". */
+/* Called while the plan is being made: n images so far, shown as "scanning". */
 void report_scanning(struct report *report, uint64_t n_images);
-/* The plan is made. n_images counts every record of the run, with those of unreadable folders;
- * n_bytes is 0 if the size of the inputs is not known. */
+/* Called when the plan is made. n_images counts every record of the run, including those of
+ * unreadable folders; n_bytes is 0 if the size of the inputs is not known. */
 void report_planned(struct report *report, uint64_t n_images, uint64_t n_bytes);
 void report_ignored(struct report *report, const char *path);
 /* An output was removed, or in a plan would be, because its input is gone: named by -v. */
@@ -125,35 +125,35 @@ void report_add(struct report *report, const struct record *record);
 void report_say(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Repaint if it is time to. Call it at least every report_tick_ms() milliseconds. Each paint asks
- * for the terminal's width, so it follows a resize. */
+/* Repaint the progress if it is due. Call this at least every report_tick_ms() milliseconds. Each
+ * paint asks for the terminal's width, so it follows a resize. */
 void report_tick(struct report *report);
 int report_tick_ms(const struct report *report);
 
-/* Take the bar off the screen, before the process stops or another one uses the terminal. The next
- * tick paints it again. */
+/* Erase the bar, before the process stops or another one uses the terminal. The next tick paints it
+ * again. */
 void report_hide(struct report *report);
 
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored, planned;
-	uint64_t remembered;          /* of those that failed */
-	uint64_t lost, damaged;       /* of those that are ok */
+	uint64_t remembered;          /* bytes of inputs that failed */
+	uint64_t lost, damaged;       /* sum over images that are ok */
 	uint64_t bytes_in, bytes_out; /* of those that are ok */
 };
 
-/* From now on, images that were planned and not reported count as cancelled; without a plan, the
+/* From now on, planned images that were not reported count as cancelled; without a plan, the
  * scanned ones. An image that is reported later counts by its own status. */
 void report_cancel_rest(struct report *report);
 
-/* inputs = ok + skipped + failed + cancelled + planned. */
+/* The sums so far; inputs = ok + skipped + failed + cancelled. */
 struct report_counts report_counts(const struct report *report);
 
-/* Write the summary record and the summary; exit_status is that of the command. False if records
- * list or plan could not be written completely. */
+/* Write the summary record and the summary; exit_status is that of the command. Returns false if
+ * the records or the list could not be written completely. */
 bool report_finish(struct report *report, int exit_status);
 
-/* Write a name into text of n bytes as GNU ls quotes it (shell-escape), cut with "..." if it is
- * longer. Returns text. */
+/* Write a name into text of n bytes as GNU ls quotes it (shell-escape), truncated with "..." if it
+ * is longer. Returns text. */
 const char *report_quote(const char *name, char *text, size_t n);
 
 #endif

@@ -1,11 +1,11 @@
-/* For tests: a report with another screen and another clock. */
+/* Internal interface for tests: a report with another screen and another clock. */
 #ifndef PXP_REPORT_IN_H
 #define PXP_REPORT_IN_H
 
 #include "report/report.h"
 
 struct report_world {
-	int fd; /* in place of standard error; borrowed */
+	int fd; /* descriptor in place of standard error; borrowed */
 	int64_t (*now_ns)(void);
 };
 

@@ -1,5 +1,5 @@
 /*
- * The failures of a run, for its summary: groups, one for each reason, with the first few names of
+ * The failures of a run for its summary: groups, one for each reason, with the first few names of
  * each.
  */
 #ifndef PXP_SUMMARY_H
@@ -7,20 +7,20 @@
 
 #include "report/reason.h"
 
-/* They bound the memory that failures take. */
+/* These limits bound the memory that failures take. */
 enum { MAX_FAILURE_GROUPS = 32, NAMES_PER_GROUP = 3 };
 
 struct failure_group {
 	char reason[REASON_BYTES];
 	uint64_t n_images;
 	unsigned n_names;
-	char *names[NAMES_PER_GROUP]; /* owned */
+	char *names[NAMES_PER_GROUP]; /* names that the struct owns */
 };
 
 struct failures {
 	unsigned n_groups;
 	struct failure_group groups[MAX_FAILURE_GROUPS];
-	uint64_t n_others; /* of reasons beyond the last group */
+	uint64_t n_others; /* failures with reasons beyond the last group */
 };
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * Text that grows as it is written, so that a line leaves in one write(2), however long its names
- * are. Adding never fails: when memory runs out, or the text reaches TEXT_MAX_BYTES, the rest is
- * left out, and is_cut stays true.
+ * Text that grows as it is written, so that a whole line is written by one write(2), however long
+ * its names are. Adding never fails: if memory runs out, or the text reaches TEXT_MAX_BYTES, the
+ * rest is left out, and is_cut stays true.
  */
 #ifndef PXP_TEXT_H
 #define PXP_TEXT_H
@@ -13,16 +13,17 @@
 enum { TEXT_MAX_BYTES = 16 * 1024 * 1024 };
 
 struct text {
-	char *bytes; /* ends with a zero; NULL before the first call that adds */
-	size_t n;    /* without the zero */
+	/* The text with a final zero; NULL before the first call that adds. */
+	char *bytes;
+	size_t n; /* length without the zero */
 	size_t room;
-	bool is_fixed; /* bytes belongs to the caller and does not grow */
+	bool is_fixed; /* whether bytes belongs to the caller and cannot grow */
 	bool is_cut;
 };
 
 #define TEXT_EMPTY ((struct text){.bytes = NULL})
 
-/* Text in the caller's memory of room bytes, at least 1. */
+/* Make a text in the caller's memory of room bytes, at least 1. */
 struct text text_in(char *bytes, size_t room);
 
 /* Free the bytes, unless they are fixed, and make text empty. */
@@ -32,7 +33,7 @@ void text_add(struct text *text, const char *bytes, size_t n);
 void text_put(struct text *text, const char *string);
 void text_fill(struct text *text, char c, size_t n);
 
-/* As printf, but not for numbers with a fraction: their point depends on the locale. */
+/* Like printf, but not for numbers with decimals, because their point depends on the locale. */
 void text_format(struct text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void text_vformat(struct text *text, const char *format, va_list args)

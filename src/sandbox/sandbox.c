@@ -1,5 +1,5 @@
-/* The two steps, the state that says which layers are in force, and the layers user and Landlock;
- * seccomp.c has the third. */
+/* The two steps of locking a process down, the state that says which layers are in force, and the
+ * layers user and Landlock; seccomp.c has the third layer. */
 #include "sandbox/sandbox.h"
 
 #include "sandbox/layers.h"
@@ -57,7 +57,7 @@ void sandbox_drop_user(struct sandbox_state *ret_state)
 		layer_is_missing(ret_state, (enum sandbox_layer)layer,
 		                 "not in a sanitizer build");
 #else
-	/* No exec gives privileges back. Both later layers need this, too. */
+	/* With this flag no exec can gain privileges. Both later layers require it. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	user_drop(ret_state);
 #endif
@@ -67,7 +67,7 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
                        const char *const *readable)
 {
 #ifdef PIXPOOL_SANITIZE
-	/* The filter is built all the same, so that the sanitizer sees that code. */
+	/* The filter is built nevertheless, so that the sanitizer checks that code. */
 	struct seccomp_figures figures;
 
 	(void)state;
@@ -78,7 +78,8 @@ void sandbox_lock_down(struct sandbox_state *state, unsigned n_descriptors,
 
 	setrlimit(RLIMIT_NOFILE, &descriptors);
 	landlock_put_up(state, readable);
-	/* Without Landlock nothing limits which files: then none may be read. */
+	/* Without Landlock nothing restricts which files can be opened, so reading must not be
+	 * allowed. */
 	seccomp_put_up(state, readable && sandbox_confines_files(state->in_force));
 #endif
 }
@@ -119,7 +120,7 @@ void sandbox_say_missing(const struct sandbox_state *state, char *text, size_t n
 }
 
 /*
- * ---- the user ----
+ * ---- the layer user ----
  *
  * Root becomes nobody, and every user loses all capabilities. Then the process tries to become root
  * again, which must fail.
@@ -132,7 +133,7 @@ static struct __user_cap_header_struct own_header(void)
 	return (struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3};
 }
 
-/* An ordinary user may have some, too. Giving them up is always allowed. */
+/* An ordinary user may have capabilities, too. Dropping them is always allowed. */
 static void drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = own_header();
@@ -169,7 +170,7 @@ static bool is_nobody(void)
 	       getgroups(0, NULL) == 0;
 }
 
-/* Whether there is no way back to root. */
+/* Whether this process cannot become root again. */
 static bool is_dropped(void)
 {
 	return is_nobody() && !has_capabilities() && setresuid(0, 0, 0) != 0 &&
@@ -201,8 +202,8 @@ void user_drop(struct sandbox_state *state)
 /*
  * ---- Landlock ----
  *
- * Everything that the kernel's version of it can refuse is refused. The only rules are those
- * for folders below which files may be read. The numbers are the kernel's interface
+ * Every access that the kernel's version of Landlock can refuse is refused. The only exceptions are
+ * folders below which files may be read. The numbers are those of the kernel's interface
  * (linux/landlock.h); they are repeated here because the header of the build may be older than the
  * kernel that the program runs on.
  */
@@ -215,7 +216,8 @@ void user_drop(struct sandbox_state *state)
 
 enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
 
-/* The newest form. An older kernel, which knows a shorter one, accepts it when the rest is zero. */
+/* The newest form of the struct. An older kernel, which knows a shorter one, accepts it if the rest
+ * is zero. */
 struct ruleset {
 	uint64_t files, connections, scopes;
 };
@@ -228,23 +230,26 @@ struct rule_of_folder {
 /* All rights that a version of Landlock (its ABI) can refuse. */
 static struct ruleset everything(uint32_t abi)
 {
-	/* Version 1: execute, read, write, make, remove. */
+	/* Version 1: execute, read, write, create, remove. */
 	struct ruleset ruleset = {.files = (1 << 13) - 1};
 
 	if (abi >= 2)
-		ruleset.files |= 1 << 13; /* link or rename across folders */
+		ruleset.files |= 1 << 13; /* version 2: link or rename across folders */
 	if (abi >= 3)
-		ruleset.files |= 1 << 14; /* truncate */
+		ruleset.files |= 1 << 14; /* version 3: truncate */
 	if (abi >= 4)
-		ruleset.connections = 1 << 0 | 1 << 1; /* bind and connect TCP */
+		/* Version 4: bind and connect TCP. */
+		ruleset.connections = 1 << 0 | 1 << 1;
 	if (abi >= 5)
-		ruleset.files |= 1 << 15; /* ioctl of devices */
+		ruleset.files |= 1 << 15; /* version 5: ioctl on devices */
 	if (abi >= 6)
-		ruleset.scopes = 1 << 0 | 1 << 1; /* abstract sockets, signals */
+		/* Version 6: abstract sockets, signals. */
+		ruleset.scopes = 1 << 0 | 1 << 1;
 	return ruleset;
 }
 
-/* Whether it holds: every user may open the root folder, unless Landlock forbids it. */
+/* Whether Landlock is effective: every user may open the root folder, unless Landlock forbids
+ * it. */
 static bool holds(void)
 {
 	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -254,8 +259,8 @@ static bool holds(void)
 	return fd < 0 && errno == EACCES;
 }
 
-/* Allow files below a folder to be opened to read, and folders to be listed. A folder that does not
- * exist needs no rule. False with errno. */
+/* Allow files below a folder to be opened for reading, and folders to be listed. A folder that does
+ * not exist needs no rule. Returns false with errno on failure. */
 static bool allow_reading(int ruleset, const char *name)
 {
 	enum { READ_FILE = 1 << 2, READ_DIR = 1 << 3 };
@@ -273,7 +278,7 @@ static bool allow_reading(int ruleset, const char *name)
 	return is_allowed;
 }
 
-/* Restrict this process to the folders that are readable. False with errno. */
+/* Restrict this process to the readable folders. Returns false with errno on failure. */
 static bool restrict_self(uint32_t abi, const char *const *readable)
 {
 	struct ruleset ruleset = everything(abi);

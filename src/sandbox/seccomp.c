@@ -1,7 +1,7 @@
 /*
- * Seccomp: a filter with two lists. A system call that decoders need is allowed. One that no decoder
- * ever makes kills the process. Every other call is refused with an error, because honest code makes
- * calls that it can do without, and another C library makes other ones.
+ * The seccomp filter has two lists. A system call that decoders need is allowed. One that no
+ * decoder ever makes kills the process. Every other call is refused with an error, because valid
+ * code makes calls that it can do without, and another C library makes different ones.
  */
 #include "sandbox/layers.h"
 
@@ -39,39 +39,40 @@ int seccomp_build(bool may_read, struct seccomp_figures *ret_figures)
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The filter's answer to the calls of the test. No kernel gives it, so it proves that the filter
- * answered. */
+/* The errno with which the filter answers the test call. No kernel uses this errno, so it proves
+ * that the filter answered. */
 enum { TEST_ANSWER = EUCLEAN };
 
 /* The bits of a mapping's flags that say whether it is shared or private. */
 enum { MAP_KIND = 0x0f };
 
-/* Allowed with any arguments. None of them takes a path. Only dup() and recvmsg() give a new
- * descriptor, and recvmsg() only one that the parent has sent. */
+/* System calls that are allowed with any arguments. None of them takes a path. Only dup() and
+ * recvmsg() give a new descriptor, and recvmsg() only one that the parent has sent. */
 static const char *const allowed[] = {
-	/* descriptors that are open */
+	/* calls on open descriptors */
 	"read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "_llseek",
 	"close", "dup", "recvmsg", "sendmsg", "poll", "ppoll",
-	/* memory */
+	/* calls for memory */
 	"munmap", "brk", "mremap", "madvise",
-	/* threads */
+	/* calls for threads */
 	"exit", "exit_group", "futex", "futex_time64", "gettid", "getpid", "rseq",
 	"sched_getaffinity", "sched_yield", "set_robust_list", "restart_syscall",
-	/* signals to itself */
+	/* signals to the process itself */
 	"pause", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
 	"sigreturn",
-	/* clocks and counts */
+	/* clocks and resource use */
 	"clock_getres", "clock_gettime", "clock_gettime64", "clock_nanosleep",
 	"clock_nanosleep_time64", "gettimeofday", "nanosleep", "time", "getrandom",
 	"getrusage", "sysinfo", "getuid", "geteuid", "getgid", "getegid"};
 
-/* Calls that no decoder ever makes. They kill, so that an attacker cannot try them one by one. */
+/* Calls that no decoder ever makes. They kill the process, so that an attacker cannot try them one
+ * by one. */
 static const char *const deadly[] = {
-	/* programs and processes; execve() and clone() are below */
+	/* programs and processes; the rules for execve() and clone() are below */
 	"execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
 	"process_madvise", "pidfd_open", "pidfd_getfd", "pidfd_send_signal",
 	"rt_sigqueueinfo", "rt_tgsigqueueinfo", "kcmp", "setns", "unshare",
-	/* the network; socket() is below */
+	/* the network; the rules for socket() are below */
 	"socketpair", "socketcall", "connect", "bind", "listen", "accept", "accept4",
 	"sendto", "sendmmsg",
 	/* the kernel and the machine */
@@ -85,18 +86,18 @@ static const char *const deadly[] = {
 	"fsopen", "fsmount", "mount_setattr", "open_by_handle_at", "name_to_handle_at",
 	"mknod", "mknodat", "link", "linkat", "symlink", "symlinkat", "rename",
 	"renameat", "renameat2", "unlinkat", "mkdirat", "truncate",
-	/* the input's mode, owner, times and attributes, by way of its descriptor */
+	/* changes to the input's mode, owner, times and attributes through its descriptor */
 	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown",
 	"fchownat", "utime", "utimes", "futimesat", "utimensat", "setxattr", "fsetxattr",
 	"removexattr", "fremovexattr",
-	/* the user */
+	/* changes of the user */
 	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid",
 	"setfsgid", "setgroups", "capset"};
 
 struct filter {
 	scmp_filter_ctx context;
-	unsigned n_rules; /* asked for, also those that this machine does not need */
-	int error;        /* the first one, as a negative errno; 0: none so far */
+	unsigned n_rules; /* includes system calls that do not exist here */
+	int error;        /* the first error, as a negative errno; 0: none so far */
 };
 
 static void add(struct filter *filter, uint32_t action, const char *name,
@@ -105,7 +106,7 @@ static void add(struct filter *filter, uint32_t action, const char *name,
 	int number = seccomp_syscall_resolve_name(name);
 
 	filter->n_rules++;
-	/* Unknown to this library or this processor: then no code here can call it. */
+	/* The call is unknown to this library or this processor, so no code here can make it. */
 	if (filter->error || number == __NR_SCMP_ERROR)
 		return;
 	filter->error = seccomp_rule_add_array(filter->context, action, number,
@@ -118,8 +119,8 @@ static void add_one(struct filter *filter, uint32_t action, const char *name,
 	add(filter, action, name, 1, &condition);
 }
 
-/* Compare an argument of a call (the first is 0) with a value. As SCMP_CMP(), with every field
- * named. */
+/* Compare an argument of a call (counted from 0) with a value. Like SCMP_CMP(), but with every
+ * member named. */
 static struct scmp_arg_cmp compare(unsigned argument, enum scmp_compare how,
                                    scmp_datum_t value)
 {
@@ -174,7 +175,7 @@ static void add_signals(struct filter *filter)
 	}
 }
 
-/* The calls of the test, which make no sense otherwise, have an answer of their own. */
+/* The test calls, which make no sense otherwise, get an answer of their own. */
 static void add_test(struct filter *filter)
 {
 	add_one(filter, SCMP_ACT_ERRNO(TEST_ANSWER), "execve",
@@ -187,8 +188,9 @@ static void add_test(struct filter *filter)
 }
 
 /*
- * The calls that reading a font takes: open it to read, stat it, map it unchanged. Landlock limits
- * which files can be opened; of the others the process can see names, lengths and times.
+ * The calls that are needed to read a font: open it for reading, stat it, map it without changes.
+ * Landlock restricts which files can be opened; of other files the process can see names, lengths
+ * and times.
  */
 static void add_reading(struct filter *filter)
 {
@@ -196,7 +198,7 @@ static void add_reading(struct filter *filter)
 	                                    "newfstatat", "fstat",     "fstat64",
 	                                    "fstatat64",  "getdents64"};
 	static const int commands[] = {F_GETFD, F_SETFD, F_GETFL};
-	/* The flags of an opening that can only read. */
+	/* The flags of an open() call that can only read. */
 	const uint32_t reading = O_CLOEXEC | O_DIRECTORY | O_NONBLOCK | O_NOFOLLOW |
 	                         O_NOCTTY | O_LARGEFILE;
 	const scmp_datum_t other = (uint32_t)~reading;
@@ -228,19 +230,20 @@ static void add_all(struct filter *filter)
 	add_memory(filter);
 	add_signals(filter);
 	add_test(filter);
-	/* A task that hands back its input duplicates it this way. */
+	/* A task that returns its input duplicates the descriptor this way. */
 	add_one(filter, SCMP_ACT_ALLOW, "fcntl",
 	        compare(1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_SET_NAME));
 	add_one(filter, SCMP_ACT_ALLOW, "prctl", compare(0, SCMP_CMP_EQ, PR_GET_NAME));
 }
 
-/* Build the rules and write them as a program for the kernel, of at most n instructions. 0 or a
- * negative errno. */
+/* Build the rules and write them as a program for the kernel, of at most n instructions. Returns 0
+ * or a negative errno. */
 static int compile(bool may_read, struct sock_filter *program, size_t n,
                    struct seccomp_figures *ret_figures)
 {
-	/* libseccomp is told what it may use; the kernel is asked by load(). */
+	/* libseccomp is told that it may use all features; load() asks the kernel which ones
+	 * exist. */
 	enum { WITH_KILL_PROCESS = 3 };
 	struct filter filter = {.error = seccomp_api_set(WITH_KILL_PROCESS)};
 	int memfd = memfd_create("filter", MFD_CLOEXEC);
@@ -249,7 +252,7 @@ static int compile(bool may_read, struct sock_filter *program, size_t n,
 	filter.context = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!filter.context || memfd < 0)
 		filter.error = -ENOMEM;
-	/* Calls of another architecture, whose numbers mean something else. */
+	/* Calls of another processor architecture, whose numbers mean something else. */
 	if (!filter.error)
 		filter.error = seccomp_attr_set(filter.context, SCMP_FLTATR_ACT_BADARCH,
 		                                SCMP_ACT_KILL_PROCESS);
@@ -278,7 +281,7 @@ int seccomp_build(bool may_read, struct seccomp_figures *ret_figures)
 	return compile(may_read, program, BPF_MAXINSNS, ret_figures);
 }
 
-/* 0 or a negative errno: the kernel's, or that of a container around us. */
+/* Load the filter. Returns 0 or a negative errno of the kernel or of a container around us. */
 static int load(bool may_read)
 {
 	const uint32_t action = SECCOMP_RET_KILL_PROCESS;
@@ -303,7 +306,7 @@ static bool is_answered(long got, int with)
 	return got == -1 && errno == with;
 }
 
-/* Whether it holds. Opening a file to write is always refused. */
+/* Whether the filter is effective: opening a file for writing is always refused. */
 static bool holds(void)
 {
 	return is_answered(syscall(SYS_execve, NULL, NULL, NULL), TEST_ANSWER) &&

@@ -1,7 +1,7 @@
 /*
- * The walk: one step at a time, from INPUT to INPUT and up and down the folders below them. Its parts,
- * from below: the packed names of one folder, the stack of the folders on the way, the choice of files
- * and the names of a list, the steps.
+ * The walk: one step at a time, from INPUT to INPUT and up and down the folders below them. The
+ * parts of this file, from bottom to top: the packed names of one folder, the stack of the current
+ * folders, the selection of files and the names of a list, the steps.
  */
 #include "walk/walk.h"
 
@@ -20,13 +20,13 @@
 /* ---- the names of one folder ---- */
 
 /*
- * The names of one folder, packed: a mark and the bytes of each name lie one after the other in one
- * block; a second block has the place where each begins. A name costs its length and six bytes. All
+ * The names of one folder, packed: the mark and the bytes of each name follow one another in one
+ * block; a second block has the offset of each name. A name takes its length plus six bytes. All
  * zeros is an empty list.
  */
 struct names {
 	char *bytes;      /* mark, name, 0; mark, name, 0; ... */
-	uint32_t *starts; /* of each entry, in bytes */
+	uint32_t *starts; /* offset of each entry in bytes */
 	size_t n_bytes, max_bytes;
 	size_t n, max;
 	size_t n_taken;
@@ -40,7 +40,8 @@ static void names_fini(struct names *names)
 	*names = (struct names){0};
 }
 
-/* Make *block large enough for n elements of this size, by doubling. False when memory ran out. */
+/* Make *block large enough for n elements of this size, by doubling it. Returns false if memory ran
+ * out. */
 static bool grow(void **block, size_t *max, size_t n, size_t size)
 {
 	size_t new_max = *max ? *max : 16;
@@ -58,8 +59,8 @@ static bool grow(void **block, size_t *max, size_t n, size_t size)
 	return true;
 }
 
-/* Append a copy of name, with a mark of the caller's. False when memory ran out, or at 4 GiB of
- * names; the list is as it was. */
+/* Append a copy of name, with a mark that the caller defines. Returns false if memory ran out, or
+ * at 4 GiB of names; the list is unchanged then. */
 static bool names_add(struct names *names, char mark, const char *name)
 {
 	size_t n_name = strlen(name) + 1;
@@ -93,7 +94,7 @@ static int compare(const void *left, const void *right, void *data)
 	              name_at(names, *(const uint32_t *)right));
 }
 
-/* The list is sorted and not empty. */
+/* Remove duplicate names from a list that is sorted and not empty. */
 static void drop_doubles(struct names *names)
 {
 	size_t n_kept = 1;
@@ -105,8 +106,8 @@ static void drop_doubles(struct names *names)
 	names->n = n_kept;
 }
 
-/* Sort the list by the bytes of its names, once all are added. Drops names that are in it twice (a
- * folder that changes while it is read may give a name twice) and frees spare memory. */
+/* Sort the list by the bytes of its names, once all are added. Removes duplicates (a folder that
+ * changes while it is read may list a name twice) and frees spare memory. */
 static void names_sort(struct names *names)
 {
 	void *block;
@@ -118,7 +119,7 @@ static void names_sort(struct names *names)
 	qsort_r(names->starts, names->n, sizeof(*names->starts), compare, names);
 	drop_doubles(names);
 
-	/* A block that cannot be made smaller is kept as it is. */
+	/* If a block cannot be made smaller, it is kept unchanged. */
 	block = realloc(names->bytes, names->n_bytes);
 	if (block)
 		names->bytes = block;
@@ -132,7 +133,7 @@ static bool names_has_next(const struct names *names)
 	return names->n_taken < names->n;
 }
 
-/* Take the next name; there must be one. Valid until names_fini(). */
+/* Take the next name; there must be one. The name is valid until names_fini(). */
 static const char *names_take(struct names *names, char *ret_mark)
 {
 	uint32_t start = names->starts[names->n_taken++];
@@ -150,7 +151,7 @@ static const char *names_taken(const struct names *names, char *ret_mark)
 	return name_at(names, start);
 }
 
-/* ---- the folders on the way ---- */
+/* ---- the stack of folders ---- */
 
 /*
  * A stack of the folders from an INPUT down to the folder where the walk is. Each level has the names
@@ -161,37 +162,40 @@ static const char *names_taken(const struct names *names, char *ret_mark)
  * it must still be the same folder. So a tree may be of any depth and a path of any length.
  */
 struct level {
-	int fd; /* -1: closed for now; open as long as files are left */
+	int fd; /* descriptor; -1: closed for now; open as long as files are left */
 	dev_t dev;
 	ino_t ino;
-	size_t path_n; /* length of its path with the slash at its end */
+	size_t path_n; /* length of the folder's path with the slash at its end */
 	struct names files, folders;
-	int sys_errno; /* why a part of it could not be read; 0: it was read whole */
+	/* Errno with which reading stopped early; 0: the folder was read completely. */
+	int sys_errno;
 	bool has_mark;
 };
 
-/* Marks of names. A link that is followed is a file or a folder, by its target. */
+/* Marks of names. A link that the walk follows counts as a file or a folder, depending on its
+ * target. */
 enum { NAME_FILE = 'f', NAME_FOLDER = 'd', NAME_LINK = 'l', NAME_OTHER = 'o' };
 
 enum { BUFFER_BYTES = 32 * 1024 };
 
-/* The stack. It is empty when everything but the buffer is zero. */
+/* The stack of folders. It is empty if everything except the buffer is zero. */
 struct levels {
 	struct level *level;
 	size_t n, max;
-	void *buffer; /* for getdents64(), used by one folder after the other */
+	void *buffer; /* buffer for getdents64(), used by one folder after the other */
 };
 
 ssize_t (*walk_getdents)(int folder, void *buffer, size_t n) = getdents64;
 
-/* Note why a part of a folder could not be read. The first reason counts. */
+/* Record why a part of a folder could not be read. The first reason counts. */
 static void level_note(struct level *level, int sys_errno)
 {
 	if (level->sys_errno == 0)
 		level->sys_errno = sys_errno;
 }
 
-/* Open a sub-folder of an open level, through a link only if its mark says so. -1 with errno. */
+/* Open a sub-folder of an open level. Links are followed only if the mark says so. Returns -1 with
+ * errno on failure. */
 static int level_open_folder(const struct level *level, const char *name, char mark)
 {
 	return openat(level->fd, name,
@@ -199,7 +203,7 @@ static int level_open_folder(const struct level *level, const char *name, char m
 	                      (mark == NAME_LINK ? 0 : O_NOFOLLOW));
 }
 
-/* Make an empty stack. False when memory ran out. */
+/* Make an empty stack. Returns false if memory ran out. */
 static bool levels_init(struct levels *levels)
 {
 	*levels = (struct levels){.buffer = malloc(BUFFER_BYTES)};
@@ -224,13 +228,13 @@ static void levels_fini(struct levels *levels)
 	*levels = (struct levels){0};
 }
 
-/* The deepest level; there must be one. Valid until the next push. */
+/* The deepest level; there must be one. Valid until the next level is pushed. */
 static struct level *levels_top(struct levels *levels)
 {
 	return &levels->level[levels->n - 1];
 }
 
-/* Whether a folder is on the stack already: then mounts make a loop. */
+/* Whether a folder is already on the stack, which means that mounts form a loop. */
 static bool levels_hold(const struct levels *levels, const struct stat *folder)
 {
 	for (size_t i = 0; i < levels->n; i++) {
@@ -246,8 +250,8 @@ static unsigned char type_of(mode_t mode)
 	return S_ISREG(mode) ? DT_REG : S_ISDIR(mode) ? DT_DIR : DT_LNK;
 }
 
-/* The type of an entry. DT_UNKNOWN: it is gone. One whose type cannot be found out counts as a file:
- * opening it gives the reason. */
+/* The type of an entry. DT_UNKNOWN: the entry no longer exists. An entry whose type cannot be
+ * determined counts as a file, because opening it gives the reason. */
 static unsigned char type_of_entry(const struct level *level,
                                    const struct dirent64 *entry)
 {
@@ -260,7 +264,7 @@ static unsigned char type_of_entry(const struct level *level,
 	return errno == ENOENT ? DT_UNKNOWN : DT_REG;
 }
 
-/* The type of a link's target. DT_LNK: it leads nowhere, or in a circle. */
+/* The type of a link's target. DT_LNK: the target does not exist, or the link is circular. */
 static unsigned char type_of_target(const struct level *level, const char *name)
 {
 	struct stat st;
@@ -270,7 +274,7 @@ static unsigned char type_of_target(const struct level *level, const char *name)
 	return errno == ENOENT || errno == ELOOP ? DT_LNK : DT_REG;
 }
 
-/* False when memory ran out. */
+/* Returns false if memory ran out. */
 static bool add_entry(struct level *level, const struct dirent64 *entry,
                       bool follows_links)
 {
@@ -291,8 +295,8 @@ static bool add_entry(struct level *level, const struct dirent64 *entry,
 	                 entry->d_name);
 }
 
-/* Whether the walk passes over a name: "." and "..", hidden names, and the files that this program
- * keeps in an output folder. */
+/* Whether the walk skips a name: "." and "..", hidden names, and the files that this program keeps
+ * in an output folder. */
 static bool is_passed_over(const char *name, const struct walk_options *options)
 {
 	static const char ours[] = ".pixpool";
@@ -322,21 +326,21 @@ static void level_read(struct level *level, char *buffer,
 			}
 		}
 	}
-	/* ENOENT: the folder was removed while it was read, which is no error. */
+	/* ENOENT: the folder was removed while it was read, which is not an error. */
 	if (n < 0 && errno != ENOENT)
 		level_note(level, errno);
 }
 
-/* A folder was opened at depth: close the one that is LEVELS_OPEN above it. */
+/* Called when a folder was opened at depth: close the folder that is LEVELS_OPEN above it. */
 static void close_far_above(struct levels *levels, size_t depth)
 {
 	if (depth > LEVELS_OPEN)
 		fd_close(&levels->level[depth - LEVELS_OPEN].fd);
 }
 
-/* Push the folder that is open as *fd, and read its names. *fd is moved in and is -1 then. False, and
- * *fd is still the caller's, when there is no memory for the level. A failure while the names are
- * read is noted in the level, which keeps the names that were read before it. */
+/* Push the folder that is open as *fd, and read its names. *fd is moved in and becomes -1. Returns
+ * false if there is no memory for the level; then the caller still owns *fd. An error while the
+ * names are read is recorded in the level, which keeps the names that were read before. */
 static bool levels_push(struct levels *levels, int *fd, const struct stat *folder,
                         size_t path_n, const struct walk_options *options)
 {
@@ -367,7 +371,7 @@ static bool levels_push(struct levels *levels, int *fd, const struct stat *folde
 	return true;
 }
 
-/* Open a level from the level above it, whose name taken last is that of this folder. */
+/* Open a level from the level above it, whose name taken last is that of this level. */
 static bool reopen_below(const struct level *above, struct level *below)
 {
 	char mark;
@@ -386,8 +390,8 @@ static bool reopen_below(const struct level *above, struct level *below)
 	return false;
 }
 
-/* Open the folder of the top again if it is closed. False with errno when that fails; ESTALE: another
- * folder has its name now. */
+/* Open the folder of the top level again if it is closed. Returns false with errno if that fails;
+ * ESTALE: another folder has its name now. */
 static bool levels_reopen(struct levels *levels)
 {
 	size_t top = levels->n - 1, at = top;
@@ -406,13 +410,13 @@ static bool levels_reopen(struct levels *levels)
 
 struct walk {
 	struct walk_options options;
-	size_t n_begun;       /* inputs that were begun */
-	struct levels levels; /* empty between inputs */
+	size_t n_begun;       /* number of inputs that were started */
+	struct levels levels; /* the stack, which is empty between inputs */
 
-	char *path; /* of the item that was met last */
+	char *path; /* path of the last item */
 	size_t path_max;
-	/* The INPUT that was begun last: its path, and how many bytes of a path below it are not part
-	 * of the relative name. */
+	/* The INPUT that was started last: its path, and how many leading bytes of a path below it
+	 * do not belong to the relative name. */
 	const char *input;
 	size_t input_n;
 };
@@ -440,8 +444,8 @@ void walk_close(struct walk *walk)
 	free(walk);
 }
 
-/* Put n bytes of name into the path, from at on. at is 0, or one past the place of a slash. False
- * when memory ran out. */
+/* Put n bytes of name into the path at offset at, which is 0 or one past a slash. Returns false if
+ * memory ran out. */
 static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 {
 	if (at + n + 1 > walk->path_max) {
@@ -454,13 +458,14 @@ static bool path_put(struct walk *walk, size_t at, const char *name, size_t n)
 		walk->path_max = max;
 	}
 	if (at > 0)
-		walk->path[at - 1] = '/'; /* the path of a folder may be cut there */
+		walk->path[at - 1] = '/'; /* the path of a folder may end there */
 	memcpy(walk->path + at, name, n);
 	walk->path[at + n] = 0;
 	return true;
 }
 
-/* give_...() fill the item and return true: the caller of the walk gets it. */
+/* The functions give_...() fill in the item and return true, so that the caller of the walk gets
+ * it. */
 
 static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_errno)
 {
@@ -489,7 +494,7 @@ static bool give_standard_input(struct walk *walk, struct walk_item *ret_item)
 	return true;
 }
 
-/* The item whose path is in walk->path: a name in the top folder, or a folder. */
+/* Give the item whose path is in walk->path: a name in the top folder, or a folder. */
 static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_kind kind,
                      const char *name, int sys_errno)
 {
@@ -505,9 +510,10 @@ static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_ki
 
 enum { MARKED = -1 };
 
-/* Push the folder that is open as fd, and take the descriptor in any case. Returns 0, also when the
- * folder is the one to skip; MARKED, and it is not pushed, when it was met and has the mark; else an error
- * number: EXDEV for a folder on another file system that is not to be walked. */
+/* Push the folder that is open as fd, and take the descriptor in any case. Returns 0, also if the
+ * folder is the one to skip; MARKED, without pushing the folder, if it was found inside another one
+ * and has the mark; otherwise an error number: EXDEV for a folder on another file system that must
+ * not be walked. */
 static int go_into(struct walk *walk, int fd, size_t path_n)
 {
 	const struct walk_options *options = &walk->options;
@@ -534,7 +540,7 @@ static int go_into(struct walk *walk, int fd, size_t path_n)
 	return sys_errno;
 }
 
-/* ---- which files are taken ---- */
+/* ---- which files are selected ---- */
 
 static bool glob_matches(const struct walk_glob *glob, const char *path)
 {
@@ -563,8 +569,8 @@ static bool is_taken(const struct walk_options *options, const char *path)
 
 /* ---- the names of a list ---- */
 
-/* Remove empty parts and "." from the inside and the end of a path. It stays a path to the same
- * file. */
+/* Remove empty components and "." from the inside and the end of a path. It remains a path to the
+ * same file. */
 static void simplify(char *path)
 {
 	char *to = path;
@@ -583,7 +589,7 @@ static void simplify(char *path)
 	*to = 0;
 }
 
-/* The part of a path that may follow the name of a folder: without "./" or a slash at its beginning,
+/* The part of a path that can be appended to a folder: without "./" or a slash at its beginning,
  * and without everything up to its last "..". */
 static const char *part_below(const char *path)
 {
@@ -599,7 +605,7 @@ static const char *part_below(const char *path)
 	return below;
 }
 
-/* How many bytes at the beginning of a path are the base and the slash behind it; 0: it does not lie
+/* How many bytes at the beginning of a path are the base and the slash after it; 0: the path is not
  * below the base. */
 static size_t n_of_base(const char *path, const char *base)
 {
@@ -610,7 +616,7 @@ static size_t n_of_base(const char *path, const char *base)
 	return base && strncmp(path, base, n) == 0 && path[n] == '/' ? n + 1 : 0;
 }
 
-/* Put a name of the list, below the base or not, into the path. False when memory ran out. */
+/* Put a name of the list, below the base or not, into the path. Returns false if memory ran out. */
 static bool spell(struct walk *walk, const char *name, bool is_below_base)
 {
 	const char *base = walk->options.base;
@@ -631,7 +637,8 @@ static bool spell(struct walk *walk, const char *name, bool is_below_base)
 	return true;
 }
 
-/* Find a name of the list: below the base, or else as it stands. 0 or an error number. */
+/* Find a file of the list: below the base, or else by the name itself. Returns 0 or an error
+ * number. */
 static int find_listed(struct walk *walk, const char *name, struct stat *ret_stat)
 {
 	const bool may_be_below = walk->options.base && name[0] != '/';
@@ -651,7 +658,7 @@ static int find_listed(struct walk *walk, const char *name, struct stat *ret_sta
 
 /* ---- one step ---- */
 
-/* Begin with an INPUT folder, whose path is walk->input. */
+/* Start with an INPUT folder, whose path is walk->input. */
 static bool begin_folder(struct walk *walk, struct walk_item *ret_item)
 {
 	size_t n = strlen(walk->input);
@@ -666,7 +673,8 @@ static bool begin_folder(struct walk *walk, struct walk_item *ret_item)
 	fd = open(walk->input, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return give_input(walk, ret_item, errno);
-	/* A name of a list keeps its folders, if there is one behind "." and "..". */
+	/* The relative name of a file in a list keeps its folders, if any part is left without "."
+	 * and "..". */
 	if (!walk->options.is_list || walk->input_n >= n)
 		walk->input_n = n + (walk->input[n - 1] != '/');
 	n += walk->input[n - 1] != '/';
@@ -719,7 +727,8 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	size_t n;
 	int fd, sys_errno;
 
-	names_fini(&level->files); /* all are taken; folders below may need the memory */
+	/* All names are taken, and folders below may need the memory. */
+	names_fini(&level->files);
 	if (level->fd < 0 && !levels_reopen(&walk->levels)) {
 		level_note(level, errno);
 		names_fini(&level->folders);
@@ -734,11 +743,12 @@ static bool next_folder(struct walk *walk, struct walk_item *ret_item)
 	fd = level_open_folder(level, name, mark);
 	sys_errno = fd < 0 ? errno : go_into(walk, fd, level->path_n + n + 1);
 	if (sys_errno == 0 || sys_errno == ENOENT)
-		return false; /* it is gone since its name was read */
+		return false; /* the file was removed since its name was read */
 	if (sys_errno == MARKED)
 		return give_met(walk, ret_item, WALK_MARKED, name, 0);
 	if (fd < 0 && (sys_errno == ENOTDIR || sys_errno == ELOOP))
-		return give_met(walk, ret_item, WALK_OTHER, name, 0); /* now a link */
+		/* The file is now a link. */
+		return give_met(walk, ret_item, WALK_OTHER, name, 0);
 	if (sys_errno == EXDEV || (sys_errno == ELOOP && walk->options.follows_links))
 		return give_met(walk, ret_item, WALK_OTHER, name, sys_errno);
 	return give_met(walk, ret_item, WALK_ERROR, name, sys_errno);
@@ -765,7 +775,7 @@ static bool leave_folder(struct walk *walk, struct walk_item *ret_item)
 	                sys_errno);
 }
 
-/* Take one step. Whether it filled an item. */
+/* Take one step. Returns whether it filled in an item. */
 static bool step(struct walk *walk, struct walk_item *ret_item)
 {
 	const struct level *level;
@@ -790,7 +800,7 @@ enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item)
 	return WALK_END;
 }
 
-/* Open a file by its name; standard input is open already. -1 with errno. */
+/* Open a file by its name; standard input is open already. Returns -1 with errno on failure. */
 static int open_item(const struct walk_item *item)
 {
 	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -806,7 +816,7 @@ int walk_open_file(const struct walk_item *item, struct stat *ret_stat)
 	int fd = open_item(item);
 
 	if (fd < 0) {
-		if (errno == ENXIO) /* it is a socket */
+		if (errno == ENXIO) /* a socket cannot be opened */
 			errno = EINVAL;
 		return -1;
 	}

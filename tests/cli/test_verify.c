@@ -16,8 +16,8 @@ static void gather(void)
 	REQUIRE(truncate("in/broken.jpg", 15000) == 0);
 }
 
-/* The output of a command with sorted lines, because lines are printed in the order of completion.
- */
+/* The output of a command with sorted lines, because lines are printed in the order of
+ * completion. */
 static const char *sorted(const char *line)
 {
 	return run("%s | LC_ALL=C sort", line).out;
