@@ -119,14 +119,6 @@ char *engine_one_line(char *text)
 	return text;
 }
 
-void rendering_fini(struct rendering *rendering)
-{
-	if (rendering->image)
-		rendering->free_image(rendering->image);
-	pixels_fini(&rendering->pixels);
-	*rendering = (struct rendering){0};
-}
-
 unsigned engine_quality(const struct recipe *recipe)
 {
 	if (recipe->quality)

@@ -48,8 +48,6 @@ struct rendering {
 	unsigned lost;
 };
 
-void rendering_fini(struct rendering *rendering); /* a rendering of zeros is fine */
-
 /* One picture on its way in. */
 struct source {
 	const uint8_t *bytes;
@@ -172,9 +170,6 @@ bool engine_trusts(enum image_format format);
 
 /* The value given to picture_set_drawing(). */
 enum picture_drawing engine_drawing(void);
-
-/* Say why no engine reads the picture, and what can be done about it. Always false. */
-bool engine_unsupported(const struct source *source, struct failure *ret_failure);
 
 /* Keep the first line of a library's text, without the space at its ends. In place; returns
  * text. */

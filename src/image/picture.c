@@ -7,19 +7,231 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "image/engine_plan.h"
+#include "image/engine.h"
 #include "image/memory_estimate.h"
 #include "image/picture_metadata.h"
 
 #include <errno.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* ---- why no engine reads a picture, and what the user can do about it ---- */
+
+static const char *way_out_of_drawing(void)
+{
+	switch (engine_drawing()) {
+	case DRAWING_ELSEWHERE:
+		return "only a worker that may read fonts renders it";
+	case DRAWING_UNSAFE:
+		return "its text needs fonts, and without Landlock a worker that reads "
+		       "fonts could read every file: --sandbox off renders it anyway";
+	default:
+		return "this build cannot render it: it needs a libvips with librsvg and "
+		       "poppler";
+	}
+}
+
+/* Why a picture of a known format is not read, and what to do about it. */
+static const char *way_out(enum image_format format)
+{
+	switch (format) {
+	case FORMAT_RAW:
+		return "convert it first, e.g. with darktable-cli or dcraw -T";
+	case FORMAT_SVG:
+	case FORMAT_PDF:
+		return way_out_of_drawing();
+	case FORMAT_ICO:
+	case FORMAT_EXR:
+		return "convert it to PNG first, e.g. with ImageMagick";
+	case FORMAT_HEIC:
+		return "install libheif with its libde265 decoder";
+	case FORMAT_AVIF:
+		return "install libheif with its aom or dav1d decoder";
+	default:
+		return "this build needs a libvips that reads it";
+	}
+}
+
+/* Say why no engine reads the picture, and what can be done about it. Always false. */
+static bool engine_unsupported(const struct source *source, struct failure *ret_failure)
+{
+	static const struct recipe any_engine;
+	const char *name = format_info(source->format)->name;
+
+	if (source->format == FORMAT_NONE)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "format: not an image of any known format");
+	if (source->format != FORMAT_RAW && !engine_trusts(source->format))
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "format: %s is not read with --untrusted", name);
+	if (source->format != FORMAT_RAW && source->reading->engine[0] &&
+	    engine_that_reads(source->format, &any_engine))
+		return failure_set(
+			ret_failure, FAIL_UNSUPPORTED,
+			"format: %s cannot be read by the engine that was asked for, %s",
+			name, source->reading->engine);
+	return failure_set(ret_failure, FAIL_UNSUPPORTED, "format: %s cannot be read: %s",
+	                   name, way_out(source->format));
+}
+
+/* ---- the plan: each engine of the table is asked for the picture, then for each output ---- */
+
+/* Which engine does which part of the work on a picture. */
+struct engine_plan {
+	/* The engine that has the source open. After a failure: the engine that failed on the
+	 * header, or NULL. */
+	const struct engine *decoder;
+	struct planned_output {
+		const struct engine *deriver;
+		const struct engine *encoder;
+	} outputs[PICTURE_MAX_VARIANTS];
+};
+
+/* Called before an engine opens the picture. False with a failure: it must not. */
+typedef bool engine_may_open_fn(void *data, const struct engine *engine,
+                                struct failure *ret_failure);
+
+/* Keep the first reason: it comes from the preferred engine. */
+static void keep_reason(struct failure *kept, const struct failure *reason)
+{
+	if (kept->class == FAIL_NONE)
+		*kept = *reason;
+}
+
+static bool find_decoder(struct engine_plan *plan, struct source *source,
+                         engine_may_open_fn *may_open, void *data,
+                         struct failure *ret_failure)
+{
+	/* An engine of a test program may still accept bytes of an unknown format. */
+	bool may_read = source->format == FORMAT_NONE || engine_trusts(source->format);
+	struct failure reasons = {0};
+
+	for (const struct engine *const *engine = engines; may_read && *engine;
+	     engine++) {
+		struct failure reason = {0};
+
+		if (!engine_is_wanted(*engine, source->reading))
+			continue;
+		if (!may_open(data, *engine, ret_failure))
+			return false;
+		switch ((*engine)->claim_source(source, &reason)) {
+		case CLAIM_CAN:
+			plan->decoder = *engine;
+			return true;
+		case CLAIM_FAILED:
+			plan->decoder = *engine;
+			*ret_failure = reason;
+			return false;
+		case CLAIM_CANNOT:
+			keep_reason(&reasons, &reason);
+			break;
+		}
+	}
+	if (reasons.class == FAIL_NONE)
+		return engine_unsupported(source, ret_failure);
+	*ret_failure = reasons;
+	return false;
+}
+
+static const struct engine *find_deriver(const struct engine *decoder,
+                                         const struct source *source,
+                                         const struct recipe *recipe,
+                                         struct failure *ret_failure)
+{
+	struct failure reasons = {0};
+
+	for (const struct engine *const *engine = engines; *engine; engine++) {
+		bool is_lent = *engine != decoder;
+		struct failure reason = {0};
+
+		if (!engine_is_wanted(*engine, recipe) ||
+		    (is_lent && !decoder->lend_pixels))
+			continue;
+		switch ((*engine)->claim_output(source, is_lent, recipe, &reason)) {
+		case CLAIM_CAN:
+			return *engine;
+		case CLAIM_FAILED:
+			*ret_failure = reason;
+			return NULL;
+		case CLAIM_CANNOT:
+			keep_reason(&reasons, &reason);
+			break;
+		}
+	}
+	*ret_failure = reasons;
+	return NULL;
+}
+
+/* The deriver itself, or the first engine that writes the format. */
+static const struct engine *find_encoder(const struct engine *deriver,
+                                         const struct recipe *recipe,
+                                         struct failure *ret_failure)
+{
+	const struct engine *encoder = deriver->writes(recipe->format)
+	                                       ? deriver
+	                                       : engine_that_writes(recipe->format,
+	                                                            recipe);
+
+	if (!encoder && recipe->engine[0])
+		failure_set(ret_failure, FAIL_UNSUPPORTED,
+		            "encode: %s cannot be written by the engine %s",
+		            format_info(recipe->format)->name, recipe->engine);
+	else if (!encoder)
+		failure_set(ret_failure, FAIL_UNSUPPORTED,
+		            "encode: %s cannot be written by this build",
+		            format_info(recipe->format)->name);
+	return encoder;
+}
+
+static bool plan_output(struct planned_output *ret_output, const struct engine *decoder,
+                        const struct source *source, const struct recipe *recipe,
+                        struct failure *ret_failure)
+{
+	ret_output->deriver = find_deriver(decoder, source, recipe, ret_failure);
+	if (ret_output->deriver)
+		ret_output->encoder = find_encoder(ret_output->deriver, recipe,
+		                                   ret_failure);
+	return ret_output->deriver && ret_output->encoder;
+}
+
+/*
+ * Ask the engines. On success the source is open, and the decoder must close it. False with a
+ * failure when no engine takes the picture or one of its outputs; then it is closed.
+ */
+static bool engine_plan_make(struct engine_plan *ret_plan, struct source *source,
+                             engine_may_open_fn *may_open, void *data,
+                             struct failure *ret_failure)
+{
+	*ret_plan = (struct engine_plan){0};
+	if (!find_decoder(ret_plan, source, may_open, data, ret_failure))
+		return false;
+	for (unsigned i = 0; i < source->n_variants; i++) {
+		if (!plan_output(&ret_plan->outputs[i], ret_plan->decoder, source,
+		                 source->variants[i].recipe, ret_failure)) {
+			ret_plan->decoder->close(source);
+			ret_plan->decoder = NULL;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- the work ---- */
+
+/* A rendering of zeros is fine. */
+static void rendering_fini(struct rendering *rendering)
+{
+	if (rendering->image)
+		rendering->free_image(rendering->image);
+	pixels_fini(&rendering->pixels);
+	*rendering = (struct rendering){0};
+}
 
 /* A buffer that grew beyond this for one huge file is freed after it. */
 #define KEPT_BUFFER_BYTES ((size_t)64 << 20)
