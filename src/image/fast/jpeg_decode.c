@@ -712,9 +712,15 @@ static uint64_t memory_of_file(const struct picture_header *header,
 	uint64_t n_scan_bytes = (uint64_t)header->size.width * header->size.height / 8 *
 	                        3;
 	struct jpg_request request = {0};
+	struct jpg_component luma;
+	uint64_t n_luma_bytes;
 
 	choose_scales(from, &whole, &request);
-	return jpg_memory_estimate(&whole, &request, (size_t)n_scan_bytes);
+	lay_out(&luma, &whole, 0, request.scale[0]);
+	n_luma_bytes = sample_buffer_bytes(&luma);
+	/* The renderer copies a plane with a margin, which is wide only around tiny outputs. */
+	return jpg_memory_estimate(&whole, &request, (size_t)n_scan_bytes) +
+	       (luma.scale == JPG_EIGHTH ? n_luma_bytes * 9 / 4 : n_luma_bytes * 5 / 4);
 }
 
 const struct reader jpeg_reader = {

@@ -839,8 +839,9 @@ uint64_t png_reader_memory(const struct png_reader_header *header, unsigned fact
 	uint64_t reduced = ((uint64_t)header->width / factor + 64) *
 	                   ((uint64_t)header->height / factor + 1);
 
-	/* Planes; sums and rows; a piece. */
-	return reduced * 2 * BOX_PLANES + row * 12 + (uint64_t)2 * PIECE_BYTES;
+	/* Planes, and the renderer's copy of one with a margin; sums and rows; a piece. */
+	return reduced * 2 * BOX_PLANES + reduced * 5 + row * 12 +
+	       (uint64_t)2 * PIECE_BYTES;
 }
 
 /* ---- the reader ---- */

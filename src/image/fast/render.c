@@ -1,6 +1,7 @@
 /* From the planes of a decoded picture to those of an output. */
 #include "image/fast/render.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zimg.h>
@@ -32,7 +33,7 @@ struct graph {
 	uint64_t last_used;
 };
 
-enum { N_GRAPHS = 96 };
+enum { N_GRAPHS = 96, LANCZOS_LOBES = 3 };
 
 struct resampler {
 	struct graph graphs[N_GRAPHS];
@@ -89,7 +90,7 @@ static bool build(struct graph *graph, const struct graph_key *key)
 		to.pixel_range = ZIMG_RANGE_LIMITED;
 	zimg_graph_builder_params_default(&parameters, ZIMG_API_VERSION);
 	parameters.resample_filter = ZIMG_RESIZE_LANCZOS;
-	parameters.filter_param_a = 3;
+	parameters.filter_param_a = LANCZOS_LOBES;
 	parameters.dither_type = ZIMG_DITHER_NONE;
 	parameters.cpu_type = ZIMG_CPU_AUTO;
 
@@ -264,6 +265,7 @@ static bool orient_plane(struct plane *ret_plane, struct workspace *workspace,
 
 struct renderer {
 	struct resampler resampler;
+	struct workspace surroundings; /* of the region that is resampled */
 	/* The last one is alpha in the size of chroma. */
 	struct workspace resampled[MAX_PLANES + 1], turned[MAX_PLANES + 1];
 	struct workspace finished[MAX_PLANES];
@@ -276,6 +278,7 @@ struct renderer *renderer_create(void)
 
 static void free_buffers(struct renderer *renderer)
 {
+	workspace_fini(&renderer->surroundings);
 	for (unsigned i = 0; i <= MAX_PLANES; i++) {
 		workspace_fini(&renderer->resampled[i]);
 		workspace_fini(&renderer->turned[i]);
@@ -295,7 +298,7 @@ void renderer_destroy(struct renderer *renderer)
 
 void renderer_trim(struct renderer *renderer, size_t max_bytes)
 {
-	size_t n_bytes = 0;
+	size_t n_bytes = renderer->surroundings.n_bytes;
 
 	for (unsigned i = 0; i <= MAX_PLANES; i++)
 		n_bytes += renderer->resampled[i].n_bytes + renderer->turned[i].n_bytes;
@@ -384,13 +387,78 @@ static bool is_whole(const struct plane_job *job, const struct region *region,
 	       region->width == width && region->height == height;
 }
 
+/* How many samples beyond a region resampling looks at: three of the output's, and one for rounding.
+ * Fewer where the output has less than twelve, so that the copy does not grow without end. */
+static double margin_of(double n_from, uint32_t n_to)
+{
+	double ratio = n_from / n_to, margin = LANCZOS_LOBES * (ratio > 1 ? ratio : 1);
+
+	return ceil(margin < n_from / 4 ? margin : n_from / 4) + 1;
+}
+
+/* A row from the sample first on, which may lie before the row; beyond its ends, the last samples
+ * repeat. size is that of a sample, a constant where this is inlined. */
+static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint32_t n,
+                            uint32_t n_row, size_t size)
+{
+	uint32_t n_before = first < 0 ? (uint32_t)-first : 0;
+	uint32_t begin = first < 0 ? 0 : (uint32_t)first;
+	uint32_t n_inside = n - n_before < n_row - begin ? n - n_before : n_row - begin;
+
+	for (uint32_t i = 0; i < n_before; i++)
+		memcpy(to + i * size, row, size);
+	memcpy(to + n_before * size, row + begin * size, n_inside * size);
+	for (uint32_t i = n_before + n_inside; i < n; i++)
+		memcpy(to + i * size, row + (n_row - 1) * size, size);
+}
+
+/*
+ * A copy of the region of a plane, with a margin. Where the margin is beyond the plane it repeats the
+ * last samples. Without it zimg would mirror them, so that what is bright or dark at an edge counts
+ * twice. region is changed to what it is in the copy.
+ */
+static bool copy_surroundings(struct renderer *renderer, const struct plane *from,
+                              uint32_t width, uint32_t height, struct region *region,
+                              struct plane *ret_plane)
+{
+	double x_margin = margin_of(region->width, width);
+	double y_margin = margin_of(region->height, height);
+	double left = floor(region->x) - x_margin, top = floor(region->y) - y_margin;
+	double right = ceil(region->x + region->width) + x_margin;
+	double bottom = ceil(region->y + region->height) + y_margin;
+	const uint8_t *last = NULL;
+
+	if (!plane_reserve(ret_plane, &renderer->surroundings, (uint32_t)(right - left),
+	                   (uint32_t)(bottom - top), from->n_bits))
+		return false;
+	region->x -= left;
+	region->y -= top;
+	for (uint32_t y = 0; y < ret_plane->height; y++) {
+		double at = top + y < 0 ? 0 : top + y;
+		const uint8_t *row = plane_row(
+			from, at < from->height ? (uint32_t)at : from->height - 1);
+		uint8_t *to = plane_row(ret_plane, y);
+
+		if (row == last)
+			memcpy(to, to - ret_plane->stride, ret_plane->stride);
+		else if (from->n_bits == 8)
+			copy_row(to, row, (int64_t)left, ret_plane->width, from->width,
+			         1);
+		else
+			copy_row(to, row, (int64_t)left, ret_plane->width, from->width,
+			         2);
+		last = row;
+	}
+	return true;
+}
+
 static bool render_plane(struct renderer *renderer, const struct plane_job *job,
                          struct plane *ret_plane)
 {
 	const struct plane *from = job->from;
 	uint32_t width = samples_on_axis(job->x, job->is_half);
 	uint32_t height = samples_on_axis(job->y, job->is_half);
-	struct plane resampled = *from;
+	struct plane resampled = *from, surroundings;
 	struct region region;
 
 	region_on_axis(job->x, from->true_width, job->is_half, &region.x, &region.width);
@@ -399,7 +467,9 @@ static bool render_plane(struct renderer *renderer, const struct plane_job *job,
 	if (!is_whole(job, &region, width, height) &&
 	    (!plane_reserve(&resampled, &renderer->resampled[job->place], width, height,
 	                    job->n_bits) ||
-	     !resample(&renderer->resampler, from, &region, &resampled, job->is_limited)))
+	     !copy_surroundings(renderer, from, width, height, &region, &surroundings) ||
+	     !resample(&renderer->resampler, &surroundings, &region, &resampled,
+	               job->is_limited)))
 		return false;
 	if (job->orientation > 1)
 		return orient_plane(ret_plane, &renderer->turned[job->place], &resampled,

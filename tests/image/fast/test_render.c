@@ -161,6 +161,60 @@ TEST(render, cropping_takes_the_requested_part_of_the_picture)
 	                        false);
 }
 
+static double lanczos(double x)
+{
+	double pi_x = acos(-1) * x;
+
+	if (x == 0)
+		return 1;
+	return fabs(x) < 3 ? 3 * sin(pi_x) * sin(pi_x / 3) / (pi_x * pi_x) : 0;
+}
+
+/* Every third sample of Lanczos3 over a row whose first and last samples repeat beyond its ends. */
+static double reduced_by_3(const uint8_t *row, int width, int at)
+{
+	double sum = 0, weights = 0, centre = (at + 0.5) * 3;
+
+	for (int i = (int)centre - 9; i <= (int)centre + 9; i++) {
+		double weight = lanczos((i + 0.5 - centre) / 3);
+
+		sum += weight * row[i < 0 ? 0 : i < width ? i : width - 1];
+		weights += weight;
+	}
+	return sum / weights;
+}
+
+TEST(render, details_at_the_edges_are_not_mirrored)
+{
+	enum { SIDE = 90 };
+	const struct render_options options = {0};
+	struct layout layout = layout_of((struct size){SIDE / 3, SIDE / 3},
+	                                 (struct area){0, 0, {SIDE / 3, SIDE / 3}});
+	struct decoded decoded = {.n_planes = 1, .size = {SIDE, SIDE}, .orientation = 1};
+	struct renderer *renderer = renderer_create();
+	struct workspace workspace = {0};
+	struct rendered rendered;
+	const uint8_t *got;
+
+	REQUIRE(renderer && plane_reserve(&decoded.planes[0], &workspace, SIDE, SIDE, 8));
+	for (uint32_t y = 0; y < SIDE; y++) {
+		uint8_t *row = plane_row(&decoded.planes[0], y);
+
+		for (uint32_t x = 0; x < SIDE; x++)
+			row[x] = x < 2 ? 20 : x < SIDE - 1 ? 100 : 240;
+	}
+	REQUIRE(render(renderer, &decoded, &layout, &options, &rendered));
+	got = plane_row(&rendered.planes[0], 0);
+	for (int x = 0; x < SIDE / 3; x++) {
+		double want = reduced_by_3(decoded.planes[0].samples, SIDE, x);
+
+		EXPECT(fabs(got[x] - want) < 1, "%d: %d instead of %.1f", x, got[x],
+		       want);
+	}
+	workspace_fini(&workspace);
+	renderer_destroy(renderer);
+}
+
 TEST(render, a_picture_of_the_right_size_is_not_resampled)
 {
 	const struct render_options options = {.has_half_chroma = true};
