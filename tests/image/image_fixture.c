@@ -6,6 +6,7 @@
 #include "support/residue.h"
 #include "support/test.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -180,6 +181,64 @@ struct blob make_profile(const char *space, const char *words)
 	memcpy(desc, "desc", 4);
 	put_big_endian(desc + 8, (uint32_t)n_words + 1, 4);
 	memcpy(desc + 12, words, n_words);
+	return profile;
+}
+
+static void put_fixed(uint8_t *at, double value)
+{
+	put_big_endian(at, (uint32_t)(int32_t)lround(value * 65536), 4);
+}
+
+/* Tag i of eight: its signature and its place. */
+static void put_tag(struct blob *profile, size_t i, const char *signature, size_t at,
+                    size_t n)
+{
+	uint8_t *entry = profile->bytes + 132 + 12 * i;
+
+	memcpy(entry, signature, 4);
+	put_big_endian(entry + 4, (uint32_t)at, 4);
+	put_big_endian(entry + 8, (uint32_t)n, 4);
+}
+
+struct blob make_rgb_profile(const char *words, double gamma)
+{
+	static const double xyz[4][3] = {{0.9642, 1, 0.8249},
+	                                 {0.4361, 0.2225, 0.0139},
+	                                 {0.3851, 0.7169, 0.0971},
+	                                 {0.1431, 0.0606, 0.7141}};
+	static const double srgb[] = {2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045};
+	static const char *const colours[] = {"wtpt", "rXYZ", "gXYZ", "bXYZ"};
+	static const char *const curves[] = {"rTRC", "gTRC", "bTRC"};
+	enum { XYZ_AT = 228, CURVE_AT = XYZ_AT + 80, CURVE_BYTES = 32, DESC_AT = 340 };
+	size_t n_words = strlen(words) + 1, n_desc = 12 + n_words + 78;
+	struct blob profile = {calloc(1, DESC_AT + n_desc), DESC_AT + n_desc};
+	uint8_t *bytes = profile.bytes;
+
+	REQUIRE(bytes != NULL);
+	put_big_endian(bytes, (uint32_t)profile.n, 4);
+	bytes[8] = 4;
+	memcpy(bytes + 12, "mntrRGB XYZ ", 12);
+	memcpy(bytes + 36, "acsp", 4);
+	for (size_t i = 0; i < 3; i++)
+		put_fixed(bytes + 68 + 4 * i, xyz[0][i]);
+	put_big_endian(bytes + 128, 8, 4);
+	for (size_t i = 0; i < 4; i++) {
+		memcpy(bytes + XYZ_AT + 20 * i, "XYZ ", 4);
+		for (size_t k = 0; k < 3; k++)
+			put_fixed(bytes + XYZ_AT + 20 * i + 8 + 4 * k, xyz[i][k]);
+		put_tag(&profile, i, colours[i], XYZ_AT + 20 * i, 20);
+	}
+	memcpy(bytes + CURVE_AT, "para", 4);
+	bytes[CURVE_AT + 9] = gamma > 0 ? 0 : 3;
+	put_fixed(bytes + CURVE_AT + 12, gamma);
+	for (size_t i = 0; i < 5 && gamma == 0; i++)
+		put_fixed(bytes + CURVE_AT + 12 + 4 * i, srgb[i]);
+	for (size_t i = 0; i < 3; i++)
+		put_tag(&profile, 4 + i, curves[i], CURVE_AT, CURVE_BYTES);
+	memcpy(bytes + DESC_AT, "desc", 4);
+	put_big_endian(bytes + DESC_AT + 8, (uint32_t)n_words, 4);
+	memcpy(bytes + DESC_AT + 12, words, n_words);
+	put_tag(&profile, 7, "desc", DESC_AT, n_desc);
 	return profile;
 }
 

@@ -5,6 +5,7 @@
 #include "image/header/profile.h"
 #include "image_fixture.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,9 +77,9 @@ TEST(exif, an_invalid_orientation_field_means_orientation_1)
 TEST(metadata_scan, the_scan_of_a_jpeg_finds_orientation_profile_and_components)
 {
 	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw),
-		    profile = make_profile("RGB ", "sRGB x");
+		    profile = make_rgb_profile("sRGB x", 0);
 	uint8_t exif[6 + EXIF_BYTES] = "Exif\0\0";
-	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
+	uint8_t icc[14 + 1024] = "ICC_PROFILE\0\1\1";
 	struct metadata_scan scan;
 
 	metadata_scan_jpeg(&scan, jpeg.bytes, jpeg.n);
@@ -111,7 +112,7 @@ TEST(metadata_scan, the_scan_of_a_jpeg_finds_orientation_profile_and_components)
 TEST(metadata_scan, the_scan_never_reads_past_the_end_of_the_file)
 {
 	struct blob jpeg = make_jpeg(16, 8, 3, &rgbw), png = make_png(16, 8, 4, &rgbw);
-	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
+	struct blob profile = make_rgb_profile("sRGB IEC61966-2.1", 0);
 	uint8_t exif[6 + EXIF_BYTES] = "Exif\0\0";
 	const struct blob *blobs[] = {&jpeg, &png, &profile};
 	unsigned seed = 1;
@@ -170,41 +171,88 @@ TEST(metadata_scan, a_gif_is_complete_only_with_its_last_block)
 	}
 }
 
-TEST(profile, a_profile_is_srgb_if_its_description_says_so)
+static void put_32(uint8_t *at, uint32_t number)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(number >> (24 - 8 * i));
+}
+
+TEST(profile, a_profile_is_srgb_by_its_curves_and_not_by_its_name)
 {
 	static const struct {
-		const char *space, *words;
+		const char *words;
+		double gamma;
 		bool is_srgb;
 	} cases[] = {
-		{"RGB ", "sRGB IEC61966-2.1", true},
-		{"RGB ", "sRGB", true},
-		{"RGB ", "Artifex sRGB profile", true},
-		{"RGB ", "RGB_D65_SRG_Rel_SRG", true},
-		{"RGB ", "RGB_D65_SRG_Rel_Lin", false},
-		{"RGB ", "Display P3", false},
-		{"RGB ", "Linear sRGB", false},
-		{"GRAY", "sRGB", false},
-		{"CMYK", "sRGB", false},
-		{"RGB ", "", false},
+		{"sRGB IEC61966-2.1", 0, true},
+		{"my monitor", 0, true},
+		{"sRGB IEC61966-2.1", 1.8, false},
+		{"sRGB", 2.2, false},
+		{"sRGB", 1, false},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct blob profile = make_profile(cases[i].space, cases[i].words);
+		struct blob profile = make_rgb_profile(cases[i].words, cases[i].gamma);
 
 		EXPECT(profile_is_srgb(profile.bytes, profile.n) == cases[i].is_srgb,
-		       "%s", cases[i].words);
-		for (size_t n = 0; n < profile.n; n++)
-			EXPECT(!profile_is_srgb(profile.bytes, n), "cut to %zu bytes", n);
+		       "%s, %g", cases[i].words, cases[i].gamma);
 		blob_fini(&profile);
 	}
 }
 
-TEST(profile, an_srgb_description_in_utf_16_is_recognised)
+TEST(profile, a_profile_is_srgb_only_with_the_primary_colours_of_srgb)
 {
-	struct blob profile = make_profile("RGB ", "mluc-padding-padding");
+	struct blob profile = make_rgb_profile("sRGB", 0);
 
-	memcpy(profile.bytes + 156, "\0s\0R\0G\0B", 8);
+	profile.bytes[228 + 2 * 20 + 8 + 2] ^= 0x40; /* the X of green */
+	EXPECT(!profile_is_srgb(profile.bytes, profile.n));
+	blob_fini(&profile);
+}
+
+/* The curves of sRGB as a table of 1024 values. */
+static struct blob make_table(void)
+{
+	enum { N = 1024 };
+	uint8_t head[12] = {'c', 'u', 'r', 'v', 0, 0, 0, 0, 0, 0, N >> 8, N & 255};
+	struct blob table = {0};
+
+	blob_append(&table, head, sizeof(head));
+	for (int i = 0; i < N; i++) {
+		double x = (double)i / (N - 1);
+		double light = x <= 0.04045 ? x / 12.92 : pow((x + 0.055) / 1.055, 2.4);
+		unsigned value = (unsigned)lround(light * 65535);
+		uint8_t bytes[2] = {(uint8_t)(value >> 8), (uint8_t)value};
+
+		blob_append(&table, bytes, 2);
+	}
+	return table;
+}
+
+TEST(profile, a_profile_is_srgb_with_curves_of_a_table)
+{
+	struct blob profile = make_rgb_profile("sRGB", 0), table = make_table();
+	size_t at = profile.n;
+
+	blob_append(&profile, table.bytes, table.n);
+	for (size_t i = 4; i < 7; i++) {
+		put_32(profile.bytes + 132 + 12 * i + 4, (uint32_t)at);
+		put_32(profile.bytes + 132 + 12 * i + 8, (uint32_t)table.n);
+	}
 	EXPECT(profile_is_srgb(profile.bytes, profile.n));
+	for (size_t n = 0; n < profile.n; n += 7)
+		EXPECT(!profile_is_srgb(profile.bytes, n), "cut to %zu bytes", n);
+	for (size_t i = 0; i < 100; i++)
+		profile.bytes[at + table.n / 2 + i] = 0;
+	EXPECT(!profile_is_srgb(profile.bytes, profile.n));
+	blob_fini(&profile);
+	blob_fini(&table);
+}
+
+TEST(profile, a_profile_of_a_name_alone_is_not_srgb)
+{
+	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
+
+	EXPECT(!profile_is_srgb(profile.bytes, profile.n));
 	blob_fini(&profile);
 }
 

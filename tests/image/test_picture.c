@@ -486,7 +486,7 @@ TEST(picture, stb_refuses_cmyk)
 
 TEST(picture, a_profile_that_is_not_srgb_is_unsupported_in_stb)
 {
-	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
+	uint8_t icc[14 + 1024] = "ICC_PROFILE\0\1\1";
 	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_STB);
 	struct blob jpeg = make_jpeg(64, 64, 3, &rgbw), png = make_png(64, 64, 3, &rgbw);
 	struct blob profile = make_profile("RGB ", "Display P3");
@@ -581,9 +581,9 @@ TEST(picture, metadata_is_dropped_by_default)
 	                                    "iCCP", "secret", "sRGB IEC"};
 	static const enum image_format formats[] = {FORMAT_JPEG, FORMAT_PNG};
 	uint8_t exif[6 + EXIF_BYTES + 6] = "Exif\0\0";
-	uint8_t icc[14 + 256] = "ICC_PROFILE\0\1\1";
+	uint8_t icc[14 + 1024] = "ICC_PROFILE\0\1\1";
 	struct blob jpeg = make_jpeg(64, 64, 3, &rgbw);
-	struct blob profile = make_profile("RGB ", "sRGB IEC61966-2.1");
+	struct blob profile = make_rgb_profile("sRGB IEC61966-2.1", 0);
 
 	make_exif(exif + 6, 1, false);
 	memcpy(exif + 6 + EXIF_BYTES, "secret", 6);

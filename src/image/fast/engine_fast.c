@@ -226,8 +226,10 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 	size_t n_bytes = scan->n_profile;
 	enum intent intent = source->variants[0].recipe->intent;
 
-	if (!scan->has_profile)
+	if (scan->colours == COLOUR_CHUNK_NONE)
 		return true;
+	if (scan->colours != COLOUR_CHUNK_PROFILE)
+		return cannot(ret_reason, "does not read colours of cICP or gAMA");
 	if (profile && scan->profile_is_deflated) {
 		n_bytes = inflate_profile(kit, scan);
 		profile = kit->profile.bytes;
@@ -241,6 +243,8 @@ static bool choose_colours(const struct source *source, struct fast_state *state
 			return cannot(ret_reason,
 			              "converts colours with one intent only");
 	}
+	if (is_grey && profile_has_space(profile, n_bytes, "RGB "))
+		return cannot(ret_reason, "does not convert grey by a profile of RGB");
 	if (!profile_is_srgb(profile, n_bytes) &&
 	    profile_has_space(profile, n_bytes, is_grey ? "GRAY" : "RGB "))
 		state->is_converted = converter_choose(kit->converter, profile, n_bytes,
@@ -527,6 +531,11 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	}
 	*ret_rendering = (struct rendering){
 		.size = layout.canvas, .n_frames = 1, .image = image, .free_image = free};
+	/* A filter that flattens is no loss. */
+	if (state->decoded.has_alpha &&
+	    !format_info(variant->recipe->format)->has_alpha &&
+	    variant->recipe->filters.n == 0)
+		ret_rendering->lost = LOST_ALPHA;
 	return true;
 }
 

@@ -97,6 +97,7 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	bool is_whole = bytes[12] == 1 && bytes[13] == 1;
 
 	scan->has_profile = true;
+	scan->colours = COLOUR_CHUNK_PROFILE;
 	scan->profile = is_whole ? bytes + 14 : NULL;
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
@@ -186,8 +187,70 @@ static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_
 	scan->profile_is_deflated = true;
 }
 
+/* The chunks of a PNG that say what its colours mean. */
+struct colour_chunks {
+	bool has_cicp, has_srgb;
+};
+
+static void take_colour_chunk(struct metadata_scan *scan, struct colour_chunks *chunks,
+                              const uint8_t *type, size_t n)
+{
+	const uint8_t *data = type + 4;
+
+	if (memcmp(type, "cICP", 4) == 0 && n >= 4) {
+		chunks->has_cicp = true;
+		scan->primaries = data[0];
+		scan->transfer = data[1];
+	} else if (memcmp(type, "sRGB", 4) == 0) {
+		chunks->has_srgb = true;
+	} else if (memcmp(type, "gAMA", 4) == 0 && n >= 4) {
+		scan->gamma = big_endian(data, 4);
+	} else if (memcmp(type, "cHRM", 4) == 0 && n >= 32) {
+		scan->has_chromaticities = true;
+		for (unsigned i = 0; i < 8; i++)
+			scan->chromaticities[i] = big_endian(data + 4 * (size_t)i, 4);
+	}
+}
+
+static bool is_within(uint32_t value, uint32_t wanted, uint32_t tolerance)
+{
+	return value <= wanted + tolerance && value + tolerance >= wanted;
+}
+
+/* Whether gAMA and cHRM have the values that encoders write beside sRGB. */
+static bool gamma_is_srgb(const struct metadata_scan *scan)
+{
+	static const uint32_t srgb[] = {31270, 32900, 64000, 33000,
+	                                30000, 60000, 15000, 6000};
+
+	if (!is_within(scan->gamma, 45455, 200))
+		return false;
+	for (unsigned i = 0; i < 8 && scan->has_chromaticities; i++) {
+		if (!is_within(scan->chromaticities[i], srgb[i], 200))
+			return false;
+	}
+	return true;
+}
+
+static enum colour_chunk colours_of(const struct metadata_scan *scan,
+                                    const struct colour_chunks *chunks)
+{
+	enum { BT_709 = 1, SRGB = 13 };
+
+	if (chunks->has_cicp)
+		return scan->primaries == BT_709 && scan->transfer == SRGB
+		               ? COLOUR_CHUNK_NONE
+		               : COLOUR_CHUNK_CICP;
+	if (scan->has_profile)
+		return COLOUR_CHUNK_PROFILE;
+	if (chunks->has_srgb || scan->gamma == 0 || gamma_is_srgb(scan))
+		return COLOUR_CHUNK_NONE;
+	return COLOUR_CHUNK_GAMMA;
+}
+
 void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n)
 {
+	struct colour_chunks chunks = {0};
 	size_t at = 8;
 
 	*ret_scan = (struct metadata_scan){.orientation = 1, .is_whole = true};
@@ -196,7 +259,7 @@ void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, siz
 		const uint8_t *type = bytes + at + 4;
 
 		if (n_chunk > n - at - 12 || memcmp(type, "IEND", 4) == 0)
-			return;
+			break;
 		if (memcmp(type, "eXIf", 4) == 0) {
 			ret_scan->has_exif = true;
 			ret_scan->orientation = exif_orientation(type + 4, n_chunk);
@@ -205,9 +268,12 @@ void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, siz
 			ret_scan->has_xmp = true;
 		} else if (memcmp(type, "iCCP", 4) == 0) {
 			take_profile(ret_scan, type + 4, n_chunk);
+		} else {
+			take_colour_chunk(ret_scan, &chunks, type, n_chunk);
 		}
 		at += 12 + n_chunk;
 	}
+	ret_scan->colours = colours_of(ret_scan, &chunks);
 }
 
 /* Skip sub-blocks, each a length and as many bytes, up to the empty one. Returns the

@@ -12,6 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What says which colours the samples mean. */
+enum colour_chunk {
+	COLOUR_CHUNK_NONE,    /* nothing, or what says sRGB */
+	COLOUR_CHUNK_PROFILE, /* the embedded profile */
+	COLOUR_CHUNK_CICP,    /* of a PNG: primaries and transfer */
+	COLOUR_CHUNK_GAMMA, /* of a PNG: gamma, and chromaticities where there are some */
+};
+
 struct metadata_scan {
 	unsigned orientation;  /* 1 to 8 */
 	unsigned n_components; /* of the frame of a JPEG; 0 when there is none */
@@ -24,6 +32,12 @@ struct metadata_scan {
 	const uint8_t *profile; /* NULL when it is in several segments */
 	size_t n_profile;
 	bool profile_is_deflated; /* as in a PNG */
+	/* Of a PNG. The first of cICP, iCCP, sRGB, and gAMA with cHRM decides. */
+	enum colour_chunk colours;
+	uint8_t primaries, transfer; /* code points of CICP */
+	uint32_t gamma;              /* in hundred thousandths; 0: there is none */
+	bool has_chromaticities;
+	uint32_t chromaticities[8]; /* of white, red, green, blue: x, y */
 };
 
 void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);

@@ -1,8 +1,9 @@
-/* Tells sRGB profiles from others, by their description. */
+/* Tells sRGB profiles from others, by what they do to colours. */
 #include "image/header/profile.h"
 
 #include "common/hash.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -10,8 +11,7 @@ enum {
 	SPACE_AT = 16,
 	SIGNATURE_AT = 36,
 	TAG_BYTES = 12,
-	MAX_TAGS = 100,
-	MAX_TEXT = 512
+	MAX_TAGS = 100
 };
 
 static uint32_t number_at(const uint8_t *at)
@@ -26,77 +26,157 @@ bool profile_has_space(const void *profile, size_t n, const char *space)
 	       memcmp((const uint8_t *)profile + SPACE_AT, space, 4) == 0;
 }
 
-/* The *ret_n bytes of the description; NULL when there is none. */
-static const uint8_t *find_description(const uint8_t *profile, size_t n, size_t *ret_n)
+/* A tag's data; borrowed. */
+struct tag {
+	const uint8_t *at;
+	size_t n;
+};
+
+/* The tag with this signature; false when there is none. */
+static bool find_tag(const uint8_t *profile, size_t n, const char *signature,
+                     struct tag *ret_tag)
 {
 	uint32_t n_tags;
 
 	if (n < HEADER_BYTES + 4)
-		return NULL;
+		return false;
 	n_tags = number_at(profile + HEADER_BYTES);
 	for (uint32_t i = 0; i < n_tags && i < MAX_TAGS; i++) {
 		size_t at = HEADER_BYTES + 4 + (size_t)i * TAG_BYTES;
 
 		if (at + TAG_BYTES > n)
-			return NULL;
-		if (memcmp(profile + at, "desc", 4) != 0)
+			return false;
+		if (memcmp(profile + at, signature, 4) != 0)
 			continue;
 
 		size_t offset = number_at(profile + at + 4),
 		       length = number_at(profile + at + 8);
 
 		if (offset > n || length > n - offset)
-			return NULL;
-		*ret_n = length < MAX_TEXT ? length : MAX_TEXT;
-		return profile + offset;
-	}
-	return NULL;
-}
-
-/* Whether text contains an ASCII word, with one byte a letter or (UTF-16BE) two. */
-static bool has_word(const uint8_t *text, size_t n, const char *word)
-{
-	size_t n_word = strlen(word);
-
-	for (size_t step = 1; step <= 2; step++) {
-		for (size_t at = 0; at + n_word * step <= n; at++) {
-			size_t i = 0;
-
-			while (i < n_word && text[at + i * step] == (uint8_t)word[i] &&
-			       (step == 1 || i == 0 || text[at + i * step - 1] == 0))
-				i++;
-			if (i == n_word)
-				return true;
-		}
+			return false;
+		*ret_tag = (struct tag){profile + offset, length};
+		return true;
 	}
 	return false;
 }
 
-/* The name that libjxl gives the profile of a picture whose header says sRGB: white
- * point, primaries, intent, curve. */
-static bool is_srgb_of_jxl(const uint8_t *text, size_t n)
+/* A number with 16 bits behind the point. */
+static double fixed_at(const uint8_t *at)
 {
-	static const char *const words[] = {"RGB_D65_SRG_Rel_SRG", "RGB_D65_SRG_Per_SRG",
-	                                    "RGB_D65_SRG_Sat_SRG", "RGB_D65_SRG_Abs_SRG"};
+	return (int32_t)number_at(at) / 65536.0;
+}
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (has_word(text, n, words[i]))
-			return true;
+/* Whether a primary colour is that of sRGB, adapted to the white point of profiles. */
+static bool is_colorant(const uint8_t *profile, size_t n, const char *signature,
+                        const double wanted[3])
+{
+	enum { VALUES_AT = 8, XYZ_BYTES = 20 };
+	const double tolerance = 0.003;
+	struct tag tag;
+
+	if (!find_tag(profile, n, signature, &tag) || tag.n < XYZ_BYTES ||
+	    memcmp(tag.at, "XYZ ", 4) != 0)
+		return false;
+	for (size_t i = 0; i < 3; i++) {
+		double value = fixed_at(tag.at + VALUES_AT + 4 * i);
+
+		if (fabs(value - wanted[i]) > tolerance)
+			return false;
 	}
-	return false;
+	return true;
+}
+
+/* A curve of a table or of one power, at x; NAN when it is malformed. */
+static double value_of_table(struct tag tag, double x)
+{
+	enum { COUNT_AT = 8, VALUES_AT = 12 };
+	uint32_t n_values = number_at(tag.at + COUNT_AT);
+	const uint8_t *values = tag.at + VALUES_AT;
+	double at, below, above;
+	size_t i;
+
+	if (n_values == 0)
+		return x;
+	if (n_values > (tag.n - VALUES_AT) / 2)
+		return NAN;
+	if (n_values == 1)
+		return pow(x, (values[0] << 8 | values[1]) / 256.0);
+	at = x * (n_values - 1);
+	i = (size_t)at < n_values - 2 ? (size_t)at : n_values - 2;
+	below = (values[2 * i] << 8 | values[2 * i + 1]) / 65535.0;
+	above = (values[2 * i + 2] << 8 | values[2 * i + 3]) / 65535.0;
+	return below + (above - below) * (at - (double)i);
+}
+
+/* A curve of a formula, at x; NAN when it is malformed. */
+static double value_of_formula(struct tag tag, double x)
+{
+	enum { KIND_AT = 8, VALUES_AT = 12, N_KINDS = 5 };
+	static const uint8_t n_numbers[N_KINDS] = {1, 3, 4, 5, 7};
+	unsigned kind = (unsigned)tag.at[KIND_AT] << 8 | tag.at[KIND_AT + 1];
+	double v[7] = {0}, base;
+
+	if (kind >= N_KINDS || tag.n < VALUES_AT + 4U * n_numbers[kind])
+		return NAN;
+	for (size_t i = 0; i < n_numbers[kind]; i++)
+		v[i] = fixed_at(tag.at + VALUES_AT + 4 * i);
+	if (kind == 0)
+		return pow(x, v[0]);
+	/* Without a number for it, the curve begins where its base is 0. */
+	if (kind < 3)
+		v[4] = v[1] != 0 ? -v[2] / v[1] : NAN;
+	if (!(x >= v[4]))
+		return kind == 1 ? 0 : kind == 2 ? v[3] : v[3] * x + v[6];
+	base = v[1] * x + v[2];
+	return pow(base < 0 ? 0 : base, v[0]) + (kind == 2 ? v[3] : kind == 4 ? v[5] : 0);
+}
+
+static double srgb_of_light(double light)
+{
+	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
+}
+
+/* Whether a curve gives each value the light that sRGB gives it, to within 0.6 of 255 levels. */
+static bool is_curve(const uint8_t *profile, size_t n, const char *signature)
+{
+	enum { MIN_BYTES = 12, N_STEPS = 51 };
+	const double tolerance = 0.6 / 255;
+	struct tag tag;
+
+	if (!find_tag(profile, n, signature, &tag) || tag.n < MIN_BYTES)
+		return false;
+	for (int i = 0; i <= N_STEPS; i++) {
+		double x = (double)i / N_STEPS, light = NAN;
+
+		if (memcmp(tag.at, "curv", 4) == 0)
+			light = value_of_table(tag, x);
+		else if (memcmp(tag.at, "para", 4) == 0)
+			light = value_of_formula(tag, x);
+		if (!(fabs(srgb_of_light(light) - x) <= tolerance))
+			return false;
+	}
+	return true;
 }
 
 bool profile_is_srgb(const void *profile, size_t n)
 {
-	size_t n_text;
-	const uint8_t *text = find_description(profile, n, &n_text);
+	static const double red[] = {0.4361, 0.2225, 0.0139},
+			    green[] = {0.3851, 0.7169, 0.0971},
+			    blue[] = {0.1431, 0.0606, 0.7141};
+	static const char *const tables[] = {"A2B0", "A2B1", "A2B2", "D2B0"};
+	struct tag tag;
 
-	if (!text || !profile_has_space(profile, n, "RGB "))
+	if (!profile_has_space(profile, n, "RGB "))
 		return false;
-	/* "Linear sRGB" and similar profiles share the primaries but not the curve. */
-	return is_srgb_of_jxl(text, n_text) ||
-	       (has_word(text, n_text, "sRGB") && !has_word(text, n_text, "inear") &&
-	        !has_word(text, n_text, "g10"));
+	/* Tables come before curves and colorants. */
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		if (find_tag(profile, n, tables[i], &tag))
+			return false;
+	}
+	return is_colorant(profile, n, "rXYZ", red) &&
+	       is_colorant(profile, n, "gXYZ", green) &&
+	       is_colorant(profile, n, "bXYZ", blue) && is_curve(profile, n, "rTRC") &&
+	       is_curve(profile, n, "gTRC") && is_curve(profile, n, "bTRC");
 }
 
 bool profile_can_be_output(const void *profile, size_t n)

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether it describes itself as sRGB. A picture with such a profile needs no conversion. */
+/* Whether its curves and primary colours are those of sRGB, whatever its name is. A picture with such
+ * a profile needs no conversion. */
 bool profile_is_srgb(const void *profile, size_t n);
 
 /* Whether it is for pixels of this space: "GRAY", "RGB " or "CMYK". */

@@ -657,8 +657,10 @@ static bool scan_is_srgb(const struct metadata_scan *scan)
 	int n;
 	bool is_srgb;
 
-	if (!scan->has_profile)
+	if (scan->colours == COLOUR_CHUNK_NONE)
 		return true;
+	if (scan->colours != COLOUR_CHUNK_PROFILE)
+		return false;
 	if (!scan->profile || scan->n_profile > INT_MAX)
 		return false;
 	if (!scan->profile_is_deflated)

@@ -261,6 +261,38 @@ static bool convert(VipsImage **image, VipsInterpretation space)
 	       pv_replace(image, &made, vips_cast(*image, &made, samples, NULL));
 }
 
+/* Make grey with a profile of RGB colours RGB: the profile says what its grey looks like. */
+static bool widen_grey(VipsImage **image)
+{
+	VipsInterpretation space = vips_image_get_interpretation(*image);
+	VipsImage *grey = NULL, *bands[4] = {NULL}, *made = NULL;
+	int n_bands = vips_image_get_bands(*image);
+	bool is_wide = space == VIPS_INTERPRETATION_GREY16, is_made;
+	const void *profile;
+	size_t n;
+
+	if (n_bands > 2 ||
+	    (space != VIPS_INTERPRETATION_B_W && space != VIPS_INTERPRETATION_GREY16) ||
+	    !vips_image_get_typeof(*image, VIPS_META_ICC_NAME) ||
+	    vips_image_get_blob(*image, VIPS_META_ICC_NAME, &profile, &n) ||
+	    !profile_has_space(profile, n, "RGB ") || profile_is_srgb(profile, n))
+		return true;
+	is_made = !vips_extract_band(*image, &grey, 0, NULL) &&
+	          (n_bands == 1 || !vips_extract_band(*image, &bands[3], 1, NULL));
+	bands[0] = bands[1] = bands[2] = grey;
+	is_made = is_made &&
+	          pv_replace(image, &made,
+	                     vips_bandjoin(bands, &made, n_bands == 1 ? 3 : 4, NULL)) &&
+	          pv_replace(image, &made,
+	                     vips_copy(*image, &made, "interpretation",
+	                               is_wide ? VIPS_INTERPRETATION_RGB16
+	                                       : VIPS_INTERPRETATION_sRGB,
+	                               NULL));
+	VIPS_UNREF(grey);
+	VIPS_UNREF(bands[3]);
+	return is_made;
+}
+
 /* Classify the profile. One that does not fit the pixels counts as none. */
 static enum profile_kind kind_of_profile(VipsImage *image)
 {
@@ -330,8 +362,12 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 		return false;
 	job->is_cmyk = vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_CMYK;
 	job->is_grey = !job->is_cmyk && vips_image_get_bands(*image) < 3;
+	job->had_alpha = vips_image_hasalpha(*image);
+	if (!widen_grey(image))
+		return false;
 	job->profile = kind_of_profile(*image);
-	if (!job->is_cmyk && !convert(image, plain_space(job, job->is_grey)))
+	if (!job->is_cmyk &&
+	    !convert(image, plain_space(job, vips_image_get_bands(*image) < 3)))
 		return false;
 	if (job->profile == PROFILE_OTHER && !profile_works(*image, job))
 		job->profile = PROFILE_NONE;
@@ -440,17 +476,30 @@ static bool export_to_file(VipsImage **image, const struct pv_job *job)
 	                   "colour: libvips cannot use the profile of --profile");
 }
 
-/* Whether the output stays in its own space. */
-static bool keeps_space(const struct pv_job *job)
+/* Whether a format with profiles also has grey, for which a profile of grey is. */
+static bool has_grey(enum image_format format)
 {
-	return job->space == SPACE_KEEP && job->profile == PROFILE_OTHER &&
-	       job->to->has_profile && (!job->is_cmyk || job->keeps_cmyk);
+	return format != FORMAT_WEBP && format != FORMAT_AVIF && format != FORMAT_HEIC;
+}
+
+/* Whether the output stays in its own space. */
+static bool keeps_space(VipsImage *image, struct pv_job *job)
+{
+	bool is_grey = vips_image_get_bands(image) < 3;
+
+	if (job->space != SPACE_KEEP || job->profile != PROFILE_OTHER)
+		return false;
+	if (job->to->has_profile && (!job->is_cmyk || job->keeps_cmyk) &&
+	    (!is_grey || has_grey(job->recipe->format)))
+		return true;
+	job->lost |= LOST_PROFILE;
+	return false;
 }
 
 /* Convert to the space of the output. */
 static bool pv_colour_finish(VipsImage **image, struct pv_job *job)
 {
-	bool keeps = keeps_space(job);
+	bool keeps = keeps_space(*image, job);
 	bool is_p3 = job->space == SPACE_P3 && !job->is_grey && job->to->has_profile;
 	bool is_file = job->space == SPACE_FILE && !job->is_grey && job->to->has_profile;
 	const char *to = keeps ? NULL : is_p3 ? "p3" : "srgb";
@@ -1070,6 +1119,10 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	                      : job.to->has_depth &&
 	                                (recipe->depth == DEPTH_16 ||
 	                                 (recipe->depth == DEPTH_KEEP && state->is_deep));
+	/* HDR holds light of any depth. */
+	if (!job.to->has_depth && recipe->format != FORMAT_HDR &&
+	    recipe->depth == DEPTH_KEEP && state->is_deep)
+		job.lost |= LOST_DEPTH;
 	job.keeps_cmyk = state->is_cmyk && job.space == SPACE_KEEP &&
 	                 recipe->filters.n == 0 && recipe->geometry.fit != FIT_CONTAIN &&
 	                 (recipe->format == FORMAT_JPEG || recipe->format == FORMAT_TIFF);
@@ -1097,9 +1150,10 @@ static bool can_be_quick(const struct pv_job *job)
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* It leaves all scaling of WebP to libwebp, and does it twice. */
-	return !job->lent && !state->reader && !state->decoded && !state->raster.bytes &&
-	       job->n_frames == 1 && !format_info(job->from)->is_drawn &&
-	       job->from != FORMAT_WEBP && job->before.n == 0 && !job->recipe->linear &&
+	return !job->lent && !state->reader && !state->hdr_transfer && !state->decoded &&
+	       !state->raster.bytes && job->n_frames == 1 &&
+	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
+	       job->before.n == 0 && !job->recipe->linear &&
 	       job->recipe->kernel == KERNEL_LANCZOS3 && !is_enlarged &&
 	       !job->layout.is_focused && pv_shrinks_exactly(job) && !job->is_deep &&
 	       !job->is_light && !state->is_cmyk && !state->has_odd_samples &&
@@ -1123,7 +1177,7 @@ static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 	                          job->recipe->no_rotate, "option_string",
 	                          options[job->recipe->fail_on], NULL))
 		return false;
-	return pv_colour_begin(ret_image, job);
+	return pv_set_colours(ret_image, state) && pv_colour_begin(ret_image, job);
 }
 
 /* Compute the layout from the size that the filters before scaling left. */
@@ -1193,6 +1247,25 @@ static void label(VipsImage *image, const struct pv_job *job)
 	vips_image_set_int(image, VIPS_META_N_PAGES, (int)n_frames);
 }
 
+/* Note that alpha is lost, if it is not opaque everywhere. */
+static bool note_lost_alpha(VipsImage **image, struct pv_job *job)
+{
+	VipsImage *alpha = NULL;
+	double least = 0, opaque = job->is_deep ? UINT16_MAX : UINT8_MAX;
+	bool is_known;
+
+	if (!job->had_alpha || job->to->has_alpha || !vips_image_hasalpha(*image))
+		return true;
+	is_known = pv_to_memory(image) &&
+	           !vips_extract_band(*image, &alpha, vips_image_get_bands(*image) - 1,
+	                              NULL) &&
+	           !vips_min(alpha, &least, NULL);
+	VIPS_UNREF(alpha);
+	if (is_known && least < opaque)
+		job->lost |= LOST_ALPHA;
+	return is_known;
+}
+
 static bool make_image(VipsImage **ret_image, struct pv_job *job)
 {
 	uint32_t n_frames = job->n_frames;
@@ -1207,6 +1280,8 @@ static bool make_image(VipsImage **ret_image, struct pv_job *job)
 	if (job->after.n > 0 &&
 	    (!pv_to_memory(ret_image) ||
 	     !pv_filters_apply(ret_image, job, &job->after, n_frames)))
+		return false;
+	if (!note_lost_alpha(ret_image, job))
 		return false;
 	if ((!job->to->has_alpha ||
 	     (job->shows_corners && job->recipe->background.is_set)) &&
@@ -1255,6 +1330,7 @@ static bool render(struct pv_job *job, struct rendering *ret_rendering)
 	                                    (uint32_t)vips_image_get_height(image) /
 	                                            job->n_frames};
 	ret_rendering->n_frames = job->n_frames;
+	ret_rendering->lost = job->lost;
 	ret_rendering->image = image;
 	if (job->is_tagged)
 		ret_rendering->colour = job->space == SPACE_KEEP ? OUTPUT_AS_INPUT

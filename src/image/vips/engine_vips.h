@@ -23,6 +23,13 @@ struct pv_state {
 	struct reading reading;      /* of the reader */
 	/* the picture, if image/raster reads it; else its bytes are NULL */
 	struct raster raster;
+	/* What replaces the embedded profile, if has_own_colours: a profile made from other
+	 * parts of the file; NULL: none, which means sRGB. */
+	bool has_own_colours;
+	uint8_t *profile;
+	size_t n_profile;
+	/* The transfer of HDR in CICP; 0: the picture is not HDR. */
+	unsigned hdr_transfer;
 	/* The decoded picture that several outputs are derived from: all frames, in
 	 * memory. Else NULL. */
 	VipsImage *decoded;
@@ -72,6 +79,8 @@ struct pv_job {
 
 	enum profile_kind { PROFILE_NONE, PROFILE_SRGB, PROFILE_OTHER } profile;
 	bool is_cmyk, is_grey;
+	bool had_alpha; /* the picture, before anything was added or flattened */
+	unsigned lost;  /* a mask of enum lost: what the output cannot hold */
 	/* it was imported into the linear space of its profile for scaling */
 	bool is_imported;
 	bool is_tagged;     /* the output is not sRGB and carries its profile */
@@ -131,6 +140,9 @@ bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
 /* The factor by which the loader shrinks a JPEG or WebP: whole blocks for libjpeg, any
  * factor for libwebp; 1 for no shrinking. */
 double pv_loader_shrink(const struct pv_job *job);
+
+/* Give the image the colours that the state has for it. */
+bool pv_set_colours(VipsImage **image, const struct pv_state *state);
 
 /* Decode all frames into the state, shrunk by the loader, for several outputs. */
 bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure);

@@ -2,8 +2,10 @@
  * and the memory that it all takes. */
 #include "image/vips/engine_vips.h"
 
+#include "image/hdr.h"
 #include "image/header/header_quirks.h"
 #include "image/header/metadata_scan.h"
+#include "image/icc.h"
 #include "image/memory_estimate.h"
 #include "image/picture_metadata.h"
 
@@ -319,12 +321,48 @@ static bool is_understood(const struct source *source, struct failure *ret_failu
 	return true;
 }
 
+/* Find what a PNG says of its colours beside an embedded profile. */
+static bool read_png_colours(struct source *source, bool is_grey,
+                             struct failure *ret_failure)
+{
+	struct pv_state *state = source->state;
+	enum icc_result result = ICC_SRGB;
+	struct metadata_scan scan;
+	struct cicp cicp;
+
+	metadata_scan_png(&scan, source->bytes, source->n_bytes);
+	state->has_own_colours = scan.colours != COLOUR_CHUNK_PROFILE;
+	if (scan.colours == COLOUR_CHUNK_CICP) {
+		cicp = (struct cicp){scan.primaries, scan.transfer};
+		result = icc_of_cicp(&cicp, is_grey, &state->profile, &state->n_profile);
+		state->hdr_transfer = cicp_is_hdr(&cicp) ? cicp.transfer : 0;
+		source->lost |= state->hdr_transfer ? LOST_HDR : 0;
+	} else if (scan.colours == COLOUR_CHUNK_GAMMA) {
+		struct png_gamma gamma = {scan.gamma, scan.has_chromaticities, {0}};
+
+		memcpy(gamma.xy, scan.chromaticities, sizeof(gamma.xy));
+		result = icc_of_png_gamma(&gamma, is_grey, &state->profile,
+		                          &state->n_profile);
+		/* Impossible values say nothing. */
+		result = result == ICC_UNKNOWN ? ICC_SRGB : result;
+	}
+	if (result == ICC_NO_MEMORY)
+		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	if (result == ICC_UNKNOWN)
+		return failure_set(ret_failure, FAIL_UNSUPPORTED,
+		                   "header: colours with the primaries %u and the "
+		                   "transfer %u of CICP are not supported",
+		                   scan.primaries, scan.transfer);
+	return true;
+}
+
 /* Read the header; nothing is decoded. */
 static bool read_header(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 	const char *found = vips_foreign_find_load_source(state->bytes);
 	VipsImage *image = NULL;
+	bool is_grey;
 
 	if (!found)
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
@@ -340,7 +378,11 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	              NULL))
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	note_header(source, image);
+	is_grey = vips_image_get_bands(image) < 3;
 	g_object_unref(image);
+	if (source->format == FORMAT_PNG &&
+	    !read_png_colours(source, is_grey, ret_failure))
+		return false;
 	if (pv_has_refused_size)
 		return failure_set(ret_failure, FAIL_TOO_BIG,
 		                   "header: a side is over %d, the maximum of libvips",
@@ -419,6 +461,7 @@ void pv_close_source(struct source *source)
 		state->reader->close(&state->reading);
 	VIPS_UNREF(state->decoded);
 	VIPS_UNREF(state->bytes);
+	free(state->profile);
 	free(state->unpacked);
 	free(state);
 	source->state = NULL;
@@ -607,6 +650,47 @@ static bool read_samples(VipsImage **ret_image, const struct reader *reader,
 	return is_done;
 }
 
+/* Make the samples of an HDR picture SDR, in 16 bits. */
+static bool make_sdr(VipsImage **image, unsigned transfer)
+{
+	VipsImage *made = NULL;
+	bool is_deep = vips_image_get_format(*image) == VIPS_FORMAT_USHORT;
+	int n_bands = vips_image_get_bands(*image);
+	size_t n_pixels;
+
+	if (!is_deep && !pv_replace(image, &made,
+	                            vips_cast(*image, &made, VIPS_FORMAT_USHORT, "shift",
+	                                      TRUE, NULL)))
+		return false;
+	if (!pv_to_memory(image))
+		return false;
+	n_pixels = (size_t)vips_image_get_width(*image) *
+	           (size_t)vips_image_get_height(*image);
+	if (!hdr_to_sdr((void *)(*image)->data, n_pixels, (unsigned)n_bands, transfer))
+		return false;
+	return pv_replace(image, &made,
+	                  vips_copy(*image, &made, "interpretation",
+	                            n_bands < 3 ? VIPS_INTERPRETATION_GREY16
+	                                        : VIPS_INTERPRETATION_RGB16,
+	                            NULL));
+}
+
+bool pv_set_colours(VipsImage **image, const struct pv_state *state)
+{
+	VipsImage *made = NULL;
+
+	if (!state->has_own_colours)
+		return true;
+	if ((state->hdr_transfer && !make_sdr(image, state->hdr_transfer)) ||
+	    !pv_replace(image, &made, vips_copy(*image, &made, NULL)))
+		return false;
+	vips_image_remove(*image, VIPS_META_ICC_NAME);
+	if (state->profile)
+		vips_image_set_blob_copy(*image, VIPS_META_ICC_NAME, state->profile,
+		                         state->n_profile);
+	return true;
+}
+
 static bool load(VipsImage **ret_image, const struct pv_state *state,
                  enum image_format format, const struct recipe *reading, double shrink,
                  uint32_t n_frames)
@@ -651,7 +735,8 @@ bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job)
 	if (format_info(job->from)->is_drawn)
 		return pv_draw_load(ret_image, job);
 	return load(ret_image, state, job->from, job->recipe, pv_loader_shrink(job),
-	            job->n_frames);
+	            job->n_frames) &&
+	       pv_set_colours(ret_image, state);
 }
 
 bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure)
@@ -668,7 +753,7 @@ bool pv_decode_all(struct source *source, double shrink, struct failure *ret_fai
 	                        : !load(&image, state, source->format, source->reading,
 	                                shrink, source->n_frames))
 		return false;
-	if (!pv_to_memory(&image)) {
+	if (!pv_set_colours(&image, state) || !pv_to_memory(&image)) {
 		g_object_unref(image);
 		return false;
 	}

@@ -1,0 +1,396 @@
+/* What files say of their colours: profiles that do not fit at first sight, and the chunks of PNG. */
+#include "support/test.h"
+
+#include "image/icc.h"
+#include "vips_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* 128, 230, 120 and 40 with a curve of the power 1.8, as sRGB. */
+static const struct quarters stored = {{{128, 128, 128, 255},
+                                        {230, 120, 40, 255},
+                                        {255, 255, 255, 255},
+                                        {0, 0, 0, 255}}};
+static const struct quarters greys = {
+	{{128, 128, 128, 255}, {64, 0, 0, 255}, {255, 255, 255, 255}, {0, 0, 0, 255}}};
+static const double grey_of_18[] = {146, 146, 146}, patch_of_18[] = {235, 139, 53};
+
+/* In 100 thousandths, as PNG has it. */
+enum { GAMMA_18 = 55556, GAMMA_1 = 100000, GAMMA_SRGB = 45455 };
+
+static void jpeg_insert_profile(struct blob *jpeg, const void *profile, size_t n)
+{
+	uint8_t icc[14 + 1024] = "ICC_PROFILE\0\1\1";
+
+	REQUIRE(n <= sizeof(icc) - 14);
+	memcpy(icc + 14, profile, n);
+	jpeg_insert(jpeg, 0xe2, icc, 14 + n);
+}
+
+static struct blob jpeg_with_profile(int n_bands, const struct blob *profile)
+{
+	struct blob png = make_png(64, 64, n_bands, n_bands == 1 ? &greys : &stored);
+	struct blob jpeg;
+	VipsImage *image;
+
+	vips_fixture_start();
+	image = decoded(&png);
+	jpeg = encoded(image, ".jpg[Q=98,strip]");
+	jpeg_insert_profile(&jpeg, profile->bytes, profile->n);
+	g_object_unref(image);
+	blob_fini(&png);
+	return jpeg;
+}
+
+/* A profile of grey with the power 1.8. */
+static struct blob make_grey_profile(void)
+{
+	const struct png_gamma gamma = {.gamma = GAMMA_18};
+	struct blob profile = {0};
+
+	REQUIRE(icc_of_png_gamma(&gamma, true, &profile.bytes, &profile.n) == ICC_MADE);
+	return profile;
+}
+
+/* One recipe over a picture with each engine that may be chosen. */
+static void expect_colour(const struct blob *blob, const char *words, int n_bands,
+                          const double *values, double tolerance)
+{
+	static const enum engine_choice engines[] = {ENGINE_AUTO, ENGINE_VIPS};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct recipe recipe = recipe_of_words(words, FORMAT_PNG, engines[i]);
+		VipsImage *image = cooked(blob, &recipe);
+
+		EXPECT_EQ(vips_image_get_bands(image), n_bands);
+		EXPECT(is_colour(image, 8, 8, values, tolerance), "%s", words);
+		g_object_unref(image);
+	}
+}
+
+TEST(source_colours, a_profile_that_is_srgb_by_name_only_is_applied)
+{
+	struct blob profile = make_rgb_profile("sRGB IEC61966-2.1", 1.8);
+	struct blob jpeg = jpeg_with_profile(3, &profile);
+	struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG, ENGINE_AUTO);
+	VipsImage *image = cooked(&jpeg, &recipe);
+
+	is_colour(image, 8, 8, grey_of_18, 3);
+	is_colour(image, 56, 8, patch_of_18, 4);
+	g_object_unref(image);
+	recipe = recipe_of_words("profile keep; keep icc", FORMAT_PNG, ENGINE_AUTO);
+	image = cooked(&jpeg, &recipe);
+	EXPECT(vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0);
+	g_object_unref(image);
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
+
+TEST(source_colours, grey_with_a_profile_of_rgb_looks_as_the_profile_says)
+{
+	static const double kept[] = {128, 128, 128};
+	struct blob profile = make_rgb_profile("any", 1.8);
+	struct blob jpeg = jpeg_with_profile(1, &profile);
+
+	expect_colour(&jpeg, "profile srgb", 1, grey_of_18, 2);
+	expect_colour(&jpeg, "profile srgb; size 32x32", 1, grey_of_18, 2);
+	/* With its profile, it must have the three colours that the profile is for. */
+	expect_colour(&jpeg, "profile keep; keep icc", 3, kept, 2);
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
+
+/* Their pictures always have colours, for which a profile of grey is not valid. */
+TEST(source_colours, grey_with_a_profile_becomes_srgb_in_formats_without_grey)
+{
+	static const enum image_format formats[] = {FORMAT_WEBP, FORMAT_AVIF,
+	                                            FORMAT_HEIC};
+	struct blob profile = make_grey_profile();
+	struct blob jpeg = jpeg_with_profile(1, &profile);
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct recipe recipe = recipe_of_words(
+			"profile keep; keep all; quality 95", formats[i], ENGINE_AUTO);
+		struct outcome outcome = run_picture(&jpeg, "a.jpg", &recipe);
+		VipsImage *image;
+
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT_EQ(outcome.answer.out[0].lost, LOST_PROFILE);
+		image = decoded(&outcome.output);
+		EXPECT(!vips_image_get_typeof(image, VIPS_META_ICC_NAME));
+		is_colour(image, 8, 8, grey_of_18, 4);
+		g_object_unref(image);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
+
+TEST(source_colours, grey_stays_grey_with_its_profile_where_the_format_has_grey)
+{
+	static const double kept[] = {128};
+	struct blob profile = make_grey_profile();
+	struct blob jpeg = jpeg_with_profile(1, &profile);
+
+	expect_colour(&jpeg, "profile keep; keep icc", 1, kept, 2);
+	expect_colour(&jpeg, "profile srgb", 1, grey_of_18, 2);
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
+
+/* ---- PNG ---- */
+
+static void put_32(uint8_t *at, uint32_t number)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(number >> (24 - 8 * i));
+}
+
+static void png_insert_gamma(struct blob *png, uint32_t gamma)
+{
+	uint8_t bytes[4];
+
+	put_32(bytes, gamma);
+	png_insert(png, "gAMA", bytes, sizeof(bytes));
+}
+
+/* The primary colours of Adobe RGB (1998), or of sRGB. */
+static void png_insert_primaries(struct blob *png, bool is_adobe)
+{
+	static const uint32_t srgb[] = {31270, 32900, 64000, 33000,
+	                                30000, 60000, 15000, 6000},
+			      adobe[] = {31270, 32900, 64000, 33000,
+	                                 21000, 71000, 15000, 6000};
+	uint8_t bytes[32];
+
+	for (size_t i = 0; i < 8; i++)
+		put_32(bytes + 4 * i, is_adobe ? adobe[i] : srgb[i]);
+	png_insert(png, "cHRM", bytes, sizeof(bytes));
+}
+
+static void png_insert_cicp(struct blob *png, uint8_t primaries, uint8_t transfer)
+{
+	const uint8_t bytes[] = {primaries, transfer, 0, 1};
+
+	png_insert(png, "cICP", bytes, sizeof(bytes));
+}
+
+/* The first quarter of a PNG is grey, the second the patch. */
+static void expect_patch(struct blob *png, const double *patch)
+{
+	struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG, ENGINE_AUTO);
+	VipsImage *image = cooked(png, &recipe);
+
+	is_colour(image, 56, 8, patch, 2);
+	g_object_unref(image);
+	recipe = recipe_of_words("profile srgb; size 32x32", FORMAT_PNG, ENGINE_AUTO);
+	image = cooked(png, &recipe);
+	is_colour(image, 28, 4, patch, 2);
+	g_object_unref(image);
+	blob_fini(png);
+}
+
+static struct blob make_stored_png(void)
+{
+	return make_png(64, 64, 3, &stored);
+}
+
+TEST(source_colours, png_gamma_is_applied)
+{
+	static const double linear[] = {244, 182, 110};
+	struct blob png = make_stored_png();
+
+	png_insert_gamma(&png, GAMMA_1);
+	expect_patch(&png, linear);
+	png = make_stored_png();
+	png_insert_gamma(&png, GAMMA_18);
+	expect_patch(&png, patch_of_18);
+}
+
+TEST(source_colours, png_gamma_with_primaries_is_applied)
+{
+	static const double adobe[] = {255, 121, 25};
+	struct blob png = make_stored_png();
+
+	png_insert_primaries(&png, true);
+	png_insert_gamma(&png, GAMMA_SRGB);
+	expect_patch(&png, adobe);
+}
+
+/* Encoders write these values beside sRGB, for readers that do not know sRGB. */
+TEST(source_colours, png_gamma_of_srgb_changes_nothing)
+{
+	static const double patch[] = {230, 120, 40};
+	struct blob png = make_stored_png();
+
+	png_insert_gamma(&png, GAMMA_SRGB);
+	expect_patch(&png, patch);
+	png = make_stored_png();
+	png_insert_gamma(&png, GAMMA_SRGB);
+	png_insert_primaries(&png, false);
+	expect_patch(&png, patch);
+}
+
+TEST(source_colours, png_code_points_are_applied)
+{
+	static const double p3[] = {247, 112, 0};
+	struct blob png = make_stored_png();
+
+	png_insert_cicp(&png, 12, 13);
+	expect_patch(&png, p3);
+}
+
+TEST(source_colours, png_chunks_come_in_the_order_cicp_profile_srgb_gamma)
+{
+	static const double plain[] = {230, 120, 40}, p3[] = {247, 112, 0};
+	VipsImage *image;
+	struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG, ENGINE_AUTO);
+	struct blob png = make_stored_png(), profile = make_rgb_profile("x", 1.8);
+	struct blob with_profile;
+
+	vips_fixture_start();
+	png_insert_gamma(&png, GAMMA_1);
+	png_insert(&png, "sRGB", "\0", 1);
+	expect_patch(&png, plain);
+
+	png = make_stored_png();
+	image = decoded(&png);
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile.bytes, profile.n);
+	with_profile = encoded(image, ".png");
+	g_object_unref(image);
+	blob_fini(&png);
+	png_insert_gamma(&with_profile, GAMMA_1);
+	image = cooked(&with_profile, &recipe);
+	is_colour(image, 56, 8, patch_of_18, 2);
+	g_object_unref(image);
+	png_insert_cicp(&with_profile, 12, 13);
+	expect_patch(&with_profile, p3);
+	blob_fini(&profile);
+}
+
+TEST(source_colours, png_gamma_becomes_a_profile_where_colours_are_kept)
+{
+	static const double patch[] = {230, 120, 40};
+	struct recipe recipe = recipe_of_words("profile keep; keep all", FORMAT_PNG,
+	                                       ENGINE_AUTO);
+	struct blob png = make_stored_png();
+	struct outcome outcomes[2];
+	VipsImage *image;
+
+	png_insert_gamma(&png, GAMMA_18);
+	for (int i = 0; i < 2; i++) {
+		outcomes[i] = run_picture(&png, "a.png", &recipe);
+		REQUIRE(outcomes[i].is_done, "%s", outcomes[i].answer.failure.text);
+	}
+	image = decoded(&outcomes[0].output);
+	is_colour(image, 56, 8, patch, 0);
+	EXPECT(vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0);
+	EXPECT(outcomes[0].output.n == outcomes[1].output.n &&
+	               memcmp(outcomes[0].output.bytes, outcomes[1].output.bytes,
+	                      outcomes[0].output.n) == 0,
+	       "equal inputs give equal bytes");
+	g_object_unref(image);
+	for (int i = 0; i < 2; i++)
+		outcome_fini(&outcomes[i]);
+	blob_fini(&png);
+}
+
+/* The time at which a profile was made would make each output another. */
+TEST(source_colours, a_profile_that_is_made_holds_no_time)
+{
+	static const uint8_t year_2000[] = {0x07, 0xd0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0};
+	const struct cicp p3 = {12, 13};
+	uint8_t *profile;
+	size_t n;
+
+	REQUIRE(icc_of_cicp(&p3, false, &profile, &n) == ICC_MADE);
+	EXPECT(n > 128 && memcmp(profile + 24, year_2000, sizeof(year_2000)) == 0);
+	free(profile);
+}
+
+TEST(source_colours, an_hdr_png_becomes_sdr_and_says_so)
+{
+	/* A white page is at 58 % of PQ. */
+	static const struct quarters hdr = {
+		{{148, 148, 148, 255}, {0, 0, 0, 255}, {0, 0, 0, 255}, {0, 0, 0, 255}}};
+	static const uint8_t white[] = {250, 250, 250}, black[] = {0, 0, 0};
+	struct recipe recipe = recipe_of_words("profile srgb", FORMAT_PNG, ENGINE_AUTO);
+	struct blob png = make_png(64, 64, 3, &hdr);
+	struct outcome outcome;
+
+	png_insert_cicp(&png, 9, 16);
+	outcome = run_picture(&png, "a.png", &recipe);
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_HDR);
+	EXPECT(pixel_is_near(&outcome, 8, 8, white));
+	EXPECT(pixel_is_near(&outcome, 56, 8, black));
+	outcome_fini(&outcome);
+	blob_fini(&png);
+}
+
+/* ---- losses ---- */
+
+static unsigned lost_of(const struct blob *blob, const char *words,
+                        enum image_format format, enum engine_choice engine)
+{
+	struct recipe recipe = recipe_of_words(words, format, engine);
+	struct outcome outcome = run_picture(blob, "a", &recipe);
+	unsigned lost = outcome.answer.out[0].lost;
+
+	EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	return lost;
+}
+
+TEST(source_colours, alpha_is_lost_only_if_it_is_not_opaque)
+{
+	static const struct quarters half = {
+		{{9, 9, 9, 128}, {9, 9, 9, 255}, {9, 9, 9, 255}, {9, 9, 9, 255}}};
+	static const enum engine_choice engines[] = {ENGINE_AUTO, ENGINE_VIPS};
+	struct blob opaque = make_png(64, 64, 4, &stored),
+		    other = make_png(64, 64, 4, &half);
+
+	for (size_t i = 0; i < 2; i++) {
+		EXPECT_EQ(lost_of(&opaque, "", FORMAT_JPEG, engines[i]), 0);
+		EXPECT_EQ(lost_of(&other, "", FORMAT_JPEG, engines[i]), LOST_ALPHA);
+		EXPECT_EQ(lost_of(&other, "size 32x32", FORMAT_JPEG, engines[i]),
+		          LOST_ALPHA);
+		EXPECT_EQ(lost_of(&other, "", FORMAT_WEBP, engines[i]), 0);
+		EXPECT_EQ(lost_of(&other, "filter flatten", FORMAT_JPEG, engines[i]), 0);
+	}
+	blob_fini(&opaque);
+	blob_fini(&other);
+}
+
+TEST(source_colours, depth_is_lost_only_if_it_was_to_be_kept)
+{
+	struct blob png = make_stored_png(), deep;
+	VipsImage *image, *wide = NULL;
+
+	vips_fixture_start();
+	image = decoded(&png);
+	REQUIRE(!vips_colourspace(image, &wide, VIPS_INTERPRETATION_RGB16, NULL));
+	deep = encoded(wide, ".png");
+	EXPECT_EQ(lost_of(&deep, "depth keep", FORMAT_JPEG, ENGINE_AUTO), LOST_DEPTH);
+	EXPECT_EQ(lost_of(&deep, "depth keep", FORMAT_TIFF, ENGINE_AUTO), 0);
+	EXPECT_EQ(lost_of(&deep, "depth 8", FORMAT_JPEG, ENGINE_AUTO), 0);
+	EXPECT_EQ(lost_of(&png, "depth keep", FORMAT_JPEG, ENGINE_AUTO), 0);
+	g_object_unref(wide);
+	g_object_unref(image);
+	blob_fini(&deep);
+	blob_fini(&png);
+}
+
+TEST(source_colours, a_profile_is_lost_only_if_it_was_to_be_kept)
+{
+	struct blob profile = make_rgb_profile("x", 1.8);
+	struct blob jpeg = jpeg_with_profile(3, &profile);
+
+	EXPECT_EQ(lost_of(&jpeg, "profile keep; keep all", FORMAT_GIF, ENGINE_AUTO),
+	          LOST_PROFILE);
+	EXPECT_EQ(lost_of(&jpeg, "profile keep; keep all", FORMAT_PNG, ENGINE_AUTO), 0);
+	EXPECT_EQ(lost_of(&jpeg, "profile srgb", FORMAT_GIF, ENGINE_AUTO), 0);
+	blob_fini(&jpeg);
+	blob_fini(&profile);
+}
