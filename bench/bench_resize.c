@@ -1,6 +1,7 @@
 /*
  * What does it cost to make JPEG thumbnails of at most 256 pixels from a folder of photographs, with
- * pixpool and with vipsthumbnail under xargs -P? With -S: what does the sandbox cost?
+ * pixpool and with vipsthumbnail under xargs -P? With -S: what does the sandbox cost? With -D: what do
+ * durable outputs and their records cost?
  *
  * Both sides convert the same pictures in alternating rounds, each to a new folder. A round is a pair:
  * ratios are computed within each pair, then their median.
@@ -22,14 +23,23 @@ enum side { PIXPOOL, PEER, N_SIDES };
 
 static const char *side_names[N_SIDES] = {"pixpool", "vipsthumbnail"};
 
+enum peer {
+	PEER_VIPSTHUMBNAIL,
+	PEER_NO_SANDBOX,  /* pixpool with --sandbox off */
+	PEER_NOT_DURABLE, /* pixpool with --no-fsync --state none */
+};
+
 struct question {
 	const char *pixpool, *corpus, *parent;
 	const char *size;
 	int n_rounds;
-	bool asks_sandbox; /* the peer is pixpool with --sandbox off */
+	enum peer peer;
+	/* Resize copies of the corpus, at most 480 pixels wide, until there are so many; 0: the
+	 * corpus itself. */
+	unsigned n_small;
 
 	/* Created for the run. */
-	char *scratch, *links, *list;
+	char *scratch, *links, *list, *small;
 	size_t n_pictures;
 };
 
@@ -38,13 +48,14 @@ struct answer {
 	size_t n_outputs;
 };
 
-static bool run_pixpool(const struct question *question, const char *sandbox,
+/* Run pixpool. more: two or three words, the last of them maybe NULL. */
+static bool run_pixpool(const struct question *question, const char *const more[3],
                         const char *out, const char *said, struct measured *ret_measured)
 {
 	/* clang-format off */
 	const char *const argv[] = {
 		question->pixpool, "resize", "-s", question->size, "-f", "jpg", "-q", "80",
-		"-Q", "-o", out, "--sandbox", sandbox, question->corpus, NULL,
+		"-Q", "-o", out, question->corpus, more[0], more[1], more[2], NULL,
 	};
 	/* clang-format on */
 
@@ -54,8 +65,14 @@ static bool run_pixpool(const struct question *question, const char *sandbox,
 static bool run_peer(const struct question *question, const char *out, const char *said,
                      struct measured *ret_measured)
 {
-	if (question->asks_sandbox)
-		return run_pixpool(question, "off", out, said, ret_measured);
+	static const char *const sandbox_off[3] = {"--sandbox", "off"};
+	static const char *const not_durable[3] = {"--no-fsync", "--state", "none"};
+
+	if (question->peer != PEER_VIPSTHUMBNAIL)
+		return run_pixpool(question,
+		                   question->peer == PEER_NO_SANDBOX ? sandbox_off
+		                                                     : not_durable,
+		                   out, said, ret_measured);
 
 	char *template = scratch_path(out, "%s.jpg[Q=80,strip]");
 	char n_processes[16];
@@ -80,12 +97,12 @@ static bool run_peer(const struct question *question, const char *out, const cha
 static bool run_side(const struct question *question, enum side side,
                      struct answer *ret_answer)
 {
+	const char *const own[3] = {
+		"--sandbox", question->peer == PEER_NO_SANDBOX ? "require" : "auto"};
 	char *out = scratch_path(question->scratch, "out");
 	char *said = scratch_path(question->scratch, "said");
 	bool ran = side == PIXPOOL
-	                   ? run_pixpool(question,
-	                                 question->asks_sandbox ? "require" : "auto", out,
-	                                 said, &ret_answer->measured)
+	                   ? run_pixpool(question, own, out, said, &ret_answer->measured)
 	                   : run_peer(question, out, said, &ret_answer->measured);
 
 	ret_answer->n_outputs = scratch_count_files(out);
@@ -161,6 +178,22 @@ static void print_ratios(struct answer answers[][N_SIDES], int n_rounds)
 	print_ratio("peak memory", peak_of, answers, n_rounds);
 }
 
+static void print_cost(const struct question *question, const char *what,
+                       double (*of)(const struct measured *measured),
+                       struct answer answers[][N_SIDES])
+{
+	double costs[N_SIDES][MAX_ROUNDS];
+
+	for (int side = 0; side < N_SIDES; side++) {
+		for (int i = 0; i < question->n_rounds; i++)
+			costs[side][i] = 1000 * of(&answers[i][side].measured) /
+			                 (double)question->n_pictures;
+	}
+	printf("  %-12s %6.3f ms a picture %s, %.3f ms %s\n", what,
+	       median(costs[PIXPOOL], question->n_rounds), side_names[PIXPOOL],
+	       median(costs[PEER], question->n_rounds), side_names[PEER]);
+}
+
 /* Whether both sides made all outputs in every round. Otherwise the figures mean nothing. */
 static bool all_done(const struct question *question, struct answer answers[][N_SIDES])
 {
@@ -195,11 +228,47 @@ static bool ask(const struct question *question)
 		}
 	}
 	print_ratios(answers, question->n_rounds);
+	print_cost(question, "CPU", cpu_of, answers);
+	print_cost(question, "wall", wall_of, answers);
 	if (!all_done(question, answers)) {
 		printf("\nDo not quote this run: outputs are missing, or a status is not 0.\n");
 		return false;
 	}
 	return true;
+}
+
+/* Make small pictures of the corpus, which becomes the new corpus: one folder of them, and others with
+ * links to them. */
+static bool make_small(struct question *question)
+{
+	char *first = scratch_path(question->small, "0"), name[16], *copy;
+	char *said = scratch_path(question->scratch, "said");
+	/* clang-format off */
+	const char *const argv[] = {
+		question->pixpool, "resize", "-s", "480", "-f", "jpg", "-Q", "--state", "none",
+		"-o", first, question->corpus, NULL,
+	};
+	/* clang-format on */
+	struct measured measured;
+	bool is_done = mkdir(question->small, 0777) == 0 &&
+	               measure_run(argv, said, &measured) && measured.status == 0;
+	size_t n = is_done ? scratch_count_files(first) : 0;
+
+	for (unsigned i = 1; is_done && n * i < question->n_small; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		copy = scratch_path(question->small, name);
+		is_done = measure_run(
+				  (const char *const[]){"cp", "-rl", first, copy, NULL},
+				  said, &measured) &&
+		          measured.status == 0;
+		free(copy);
+	}
+	if (!is_done)
+		fprintf(stderr, "cannot make small pictures of %s\n", question->corpus);
+	question->corpus = question->small;
+	free(said);
+	free(first);
+	return is_done;
 }
 
 static bool prepare(struct question *question)
@@ -209,9 +278,12 @@ static bool prepare(struct question *question)
 		return false;
 	question->links = scratch_path(question->scratch, "links");
 	question->list = scratch_path(question->scratch, "list");
+	question->small = scratch_path(question->scratch, "small");
+	if (!measure_begin() || (question->n_small > 0 && !make_small(question)))
+		return false;
 	question->n_pictures = scratch_link_pictures(question->corpus, question->links,
 	                                             question->list);
-	return question->n_pictures > 0 && measure_begin();
+	return question->n_pictures > 0;
 }
 
 static void clean_up(struct question *question)
@@ -221,6 +293,7 @@ static void clean_up(struct question *question)
 	free(question->scratch);
 	free(question->links);
 	free(question->list);
+	free(question->small);
 }
 
 /* The pixpool in the folder of this program. */
@@ -238,16 +311,19 @@ static const char *pixpool_beside_us(void)
 
 static _Noreturn void print_usage(FILE *stream, int status)
 {
-	fputs("bench_resize [-S] [-n ROUNDS] [-s SIZE] [-p PIXPOOL] [-o SCRATCH] [CORPUS]\n"
+	fputs("bench_resize [-S|-D] [-N COUNT] [-n ROUNDS] [-s SIZE] [-p PIXPOOL] [-o SCRATCH] [CORPUS]\n"
 	      "\n"
 	      "Resize CORPUS with pixpool and with vipsthumbnail under xargs -P, and compare\n"
 	      "CPU time, wall-clock time and memory.\n"
 	      "\n"
-	      "  -n ROUNDS   pairs of rounds (default 3, with -S 9)\n"
+	      "  -n ROUNDS   pairs of rounds (default 3, with -S or -D 9)\n"
 	      "  -o SCRATCH  folder for outputs (default bench/results)\n"
 	      "  -p PIXPOOL  program to measure (default: the one beside this program)\n"
 	      "  -s SIZE     maximum width and height in pixels (default 256)\n"
 	      "  -S          compare --sandbox require with --sandbox off instead\n"
+	      "  -D          compare durable outputs and records with --no-fsync --state none\n"
+	      "              instead\n"
+	      "  -N COUNT    resize at least COUNT small pictures, made of CORPUS\n"
 	      "  CORPUS      folder of pictures (default bench/corpus)\n",
 	      stream);
 	exit(status);
@@ -264,12 +340,20 @@ int main(int argc, char **argv)
 	bool has_rounds = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "Shn:s:p:o:")) != -1) {
+	while ((option = getopt(argc, argv, "SDhn:s:p:o:N:")) != -1) {
 		switch (option) {
 		case 'S':
-			question.asks_sandbox = true;
+			question.peer = PEER_NO_SANDBOX;
 			side_names[PIXPOOL] = "locked down";
 			side_names[PEER] = "sandbox off";
+			break;
+		case 'D':
+			question.peer = PEER_NOT_DURABLE;
+			side_names[PIXPOOL] = "durable";
+			side_names[PEER] = "not durable";
+			break;
+		case 'N':
+			question.n_small = (unsigned)atoi(optarg);
 			break;
 		case 'h':
 			print_usage(stdout, EXIT_SUCCESS);
@@ -293,7 +377,7 @@ int main(int argc, char **argv)
 	if (optind < argc)
 		question.corpus = argv[optind++];
 	if (!has_rounds)
-		question.n_rounds = question.asks_sandbox ? 9 : 3;
+		question.n_rounds = question.peer == PEER_VIPSTHUMBNAIL ? 3 : 9;
 	if (optind < argc || question.n_rounds < 1 || question.n_rounds > MAX_ROUNDS)
 		print_usage(stderr, 2);
 
