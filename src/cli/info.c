@@ -1,4 +1,4 @@
-/* Prints the tables of `pixpool info`. */
+/* Prints the tables of `pixpool info`, or the same as JSON. */
 #include "cli/info.h"
 
 #include "base/cpus.h"
@@ -6,6 +6,7 @@
 #include "batch/limits.h"
 #include "batch/picture_workers.h"
 #include "image/catalogue.h"
+#include "report/json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -136,7 +137,119 @@ static void print_limits(const struct batch_options *options)
 	printf("\nversions:\n    pixpool    %s\n", PIXPOOL_VERSION);
 }
 
-int info_print(const struct batch_options *options)
+/* ---- the same as JSON ---- */
+
+static void add_engines(struct json *json, const struct catalogue *catalogue)
+{
+	json_open_list(json, "engines");
+	for (uint32_t i = 0; i < catalogue->n_engines; i++) {
+		json_open(json, NULL);
+		json_string(json, "name", catalogue->engines[i].name);
+		json_string(json, "version", catalogue->engines[i].version);
+		json_close(json);
+	}
+	json_close_list(json);
+}
+
+/* The engines that read or write a format, as a list of names. */
+static void add_claims(struct json *json, const char *key,
+                       const struct catalogue *catalogue, int format, bool writes)
+{
+	json_open_list(json, key);
+	for (uint32_t i = 0; i < catalogue->n_engines; i++) {
+		const struct catalogue_engine *engine = &catalogue->engines[i];
+
+		if (writes ? engine->writes[format] : engine->reads[format])
+			json_string(json, NULL, engine->name);
+	}
+	json_close_list(json);
+}
+
+static void add_formats(struct json *json, const struct catalogue *catalogue)
+{
+	json_open_list(json, "formats");
+	for (int i = FORMAT_NONE + 1; i < N_FORMATS; i++) {
+		const struct format_info *info = format_info((enum image_format)i);
+
+		json_open(json, NULL);
+		json_string(json, "name", info->name);
+		add_claims(json, "read_by", catalogue, i, false);
+		add_claims(json, "written_by", catalogue, i, true);
+		json_open_list(json, "suffixes");
+		for (const char *const *suffix = info->suffixes; *suffix; suffix++)
+			json_string(json, NULL, *suffix);
+		json_close_list(json);
+		json_close(json);
+	}
+	json_close_list(json);
+}
+
+/* Each wanted layer: in force, or missing with the reason. */
+static void add_sandbox(struct json *json, const struct sandbox_state *state)
+{
+	json_open_list(json, "sandbox");
+	for (int i = 0; i < N_SANDBOX_LAYERS; i++) {
+		if (!(state->wanted & 1U << i))
+			continue;
+		json_open(json, NULL);
+		json_string(json, "layer", sandbox_layer_name((enum sandbox_layer)i));
+		if (state->in_force & 1U << i)
+			json_true(json, "in_force");
+		else
+			json_string(json, "missing", state->reasons[i]);
+		json_close(json);
+	}
+	json_close_list(json);
+}
+
+static void add_limits(struct json *json, const struct batch_options *options)
+{
+	const struct recipe *recipe = &options->recipe;
+	struct limits limits = limits_make(options->memory, options->n_workers);
+
+	json_open(json, "limits");
+	json_whole(json, "pixels",
+	           recipe->max_pixels ? recipe->max_pixels : RECIPE_MAX_PIXELS);
+	if (recipe->max_frames)
+		json_whole(json, "frames", recipe->max_frames);
+	json_whole(json, "file_bytes",
+	           recipe->max_file_bytes ? recipe->max_file_bytes
+	                                  : RECIPE_MAX_FILE_BYTES);
+	json_whole(json, "output_bytes", limits.max_output);
+	if (pxp_memory_is_limited())
+		json_whole(json, "memory_bytes", limits_of_picture(&limits));
+	if (options->timeout_ms > 0)
+		json_decimal(json, "timeout_seconds", (double)options->timeout_ms / 1000,
+		             2);
+	json_close(json);
+	json_open(json, "machine");
+	json_whole(json, "memory_bytes", limits.memory);
+	json_whole(json, "processors", cpus_usable(""));
+	json_whole(json, "workers", limits.n_workers);
+	json_whole(json, "recycle", options->recycle ? options->recycle : RECYCLE_IMAGES);
+	json_close(json);
+}
+
+/* One line. A member that is missing has no limit. */
+static void print_json(const struct batch_options *options,
+                       const struct catalogue *catalogue,
+                       const struct sandbox_state *state)
+{
+	struct text text = TEXT_EMPTY;
+	struct json json = {.text = &text};
+
+	json_open(&json, NULL);
+	json_string(&json, "version", PIXPOOL_VERSION);
+	add_engines(&json, catalogue);
+	add_formats(&json, catalogue);
+	add_sandbox(&json, state);
+	add_limits(&json, options);
+	json_close(&json);
+	printf("%s\n", text.bytes ? text.bytes : "");
+	text_fini(&text);
+}
+
+int info_print(const struct batch_options *options, bool as_json)
 {
 	struct picture_guard guard;
 	struct lockdown lockdown;
@@ -149,6 +262,10 @@ int info_print(const struct batch_options *options)
 	if (!is_answered || !picture_catalogue(&guard, &catalogue, &failure)) {
 		fprintf(stderr, "pixpool: info: %s\n", failure.text);
 		return EXIT_USAGE;
+	}
+	if (as_json) {
+		print_json(options, &catalogue, &state);
+		return EXIT_DONE;
 	}
 	print_engines(&catalogue);
 	print_formats(&catalogue);

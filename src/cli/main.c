@@ -86,7 +86,7 @@ static int run(struct command_line *line, bool *ret_is_stuck)
 		return EXIT_DONE;
 	}
 	if (line->command == COMMAND_INFO)
-		return info_print(&line->batch);
+		return info_print(&line->batch, line->prints_json);
 	return batch_command_run(line, ret_is_stuck);
 }
 

@@ -711,6 +711,10 @@ const struct cli_option cli_options[] = {
 		        "a line for each image)",
 		.group = "Reporting",
 	}, {
+		.name = "json", .commands = 1 << COMMAND_INFO, .is_flag = true,
+		OF_LINE(prints_json),
+		.help = "print JSON instead of tables",
+	}, {
 		.name = "report", .argument = "FILE", .commands = READS, .take = take_report,
 		.help = "write a line of JSON for each image, and a summary;\n"
 		        "- is standard output",

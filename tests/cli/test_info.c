@@ -250,3 +250,51 @@ TEST(info, info_lists_only_stb_in_a_build_without_libvips)
 }
 
 #endif
+
+/* Whether a format of the table is in the JSON with the same engines. */
+static void expect_in_json(const struct row *row, const char *json)
+{
+	char want[256];
+
+	/* The engines of the table as a list, with the blank between two of them as ",". */
+	int n = snprintf(want, sizeof(want), "{'name':'%s','read_by':[", row->name);
+
+	for (const char *c = row->readers; *c && strcmp(row->readers, "-") != 0; c++)
+		n += snprintf(want + n, sizeof(want) - (size_t)n, "%s%c%s",
+		              c == row->readers ? "'" : "", *c, c[1] ? "" : "'");
+	snprintf(want + n, sizeof(want) - (size_t)n, "],'written_by':[");
+	for (char *c = want; *c; c++) {
+		if (*c == '\'')
+			*c = '"';
+	}
+	for (char *blank = strchr(want, ' '); blank; blank = strchr(blank, ' ')) {
+		memmove(blank + 3, blank + 1, strlen(blank));
+		memcpy(blank, "\",\"", 3);
+	}
+	EXPECT(strstr(json, want), "%s in %s", want, json);
+}
+
+TEST(info, json_has_the_contents_of_the_tables_in_one_line)
+{
+	struct ended ended;
+
+	fixture_enter();
+	read_table();
+	ended = run("pixpool info --json --max-frames 7 --timeout 5 -j 3");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT_STR(ended.err, "");
+	EXPECT(strchr(ended.out, '\n') == strrchr(ended.out, '\n'));
+	EXPECT(strncmp(ended.out,
+	               "{\"version\":\"" PIXPOOL_VERSION "\",\"engines\":[{\"name\":\"",
+	               strlen("{\"version\":\"" PIXPOOL_VERSION
+	                      "\",\"engines\":[{\"name\":\"")) == 0,
+	       "%s", ended.out);
+	for (size_t i = 0; i < n_rows; i++)
+		expect_in_json(&rows[i], ended.out);
+	EXPECT(strstr(ended.out, "\"suffixes\":[\"jpg\",\"jpeg\""));
+	EXPECT(strstr(ended.out, "\"sandbox\":[{\"layer\":\""));
+	EXPECT(strstr(ended.out, "\"limits\":{\"pixels\":268402689,\"frames\":7,"));
+	EXPECT(strstr(ended.out, "\"timeout_seconds\":5.00}"));
+	EXPECT(strstr(ended.out, "\"workers\":3,"));
+	fixture_leave();
+}
