@@ -996,6 +996,24 @@ static void check_limits(struct batch *batch)
 	}
 }
 
+/* Tell the report what its progress shows beside the finished images. */
+static void report_running(struct batch *batch)
+{
+	static const int64_t LOOK_NS = 100000000, SLOW_NS = 3000000000;
+	const int64_t now_ns = clock_now_ns();
+	int64_t slowest_ns = 0;
+	char *slowest;
+
+	if (state_of(batch) >= BATCH_DRAINING)
+		report_ending(batch->report);
+	if (now_ns - batch->looked_ns < LOOK_NS)
+		return;
+	batch->looked_ns = now_ns;
+	slowest = batch_slowest(batch, SLOW_NS, &slowest_ns);
+	report_slowest(batch->report, slowest, (double)slowest_ns / 1e9);
+	free(slowest);
+}
+
 /* Run until every file that was fed is reported. False when it gave up waiting. */
 static bool watch(struct batch *batch)
 {
@@ -1014,6 +1032,7 @@ static bool watch(struct batch *batch)
 			answer_for_workers(batch);
 		report_complete(batch);
 		check_limits(batch);
+		report_running(batch);
 		report_tick(batch->report);
 		if (batch->stuck_ns >= 0 && clock_now_ns() > batch->stuck_ns)
 			return false;

@@ -52,12 +52,13 @@ struct batch {
 
 	/* ---- The main thread's. ---- */
 	struct report *report;
-	int signals;      /* signalfd */
-	int ended_by;     /* the first signal that ended the batch; 0: none */
-	int64_t stuck_ns; /* when to give up waiting; -1: never */
-	int64_t stop_ns;  /* when --stop-after ends the batch; -1: never */
-	bool was_limited; /* --max-failures or --stop-after has ended the batch */
-	bool is_waiting;  /* the user was told that another run has the state */
+	int signals;       /* signalfd */
+	int ended_by;      /* the first signal that ended the batch; 0: none */
+	int64_t stuck_ns;  /* when to give up waiting; -1: never */
+	int64_t looked_ns; /* when the running images were last looked at */
+	int64_t stop_ns;   /* when --stop-after ends the batch; -1: never */
+	bool was_limited;  /* --max-failures or --stop-after has ended the batch */
+	bool is_waiting;   /* the user was told that another run has the state */
 	bool was_refused; /* the batch never began: wrong usage, a collision, no output folder */
 	pthread_t feeder;
 	bool has_feeder;
@@ -92,6 +93,7 @@ struct batch {
 	/* The number of files that were fed and not yet reported, plus one for the feeder while
 	 * it runs. */
 	unsigned n_files;
+	struct file *submitted; /* files whose tasks are not done, in no order */
 	/* Files that wait for the workers that draw, oldest first. */
 	struct file *deferred, **last_deferred;
 	unsigned n_deferred;
@@ -122,6 +124,13 @@ void batch_stop_early(struct batch *batch, const struct failure *reason);
 
 /* Make the main thread look at the state and at the counts. Any thread. */
 void batch_wake_main(struct batch *batch);
+
+/*
+ * Find the image that a worker has had for the longest time, at least min_ns. Returns its path, to be
+ * freed, and fills *ret_ns; NULL: there is none. Call it from the main thread, often: an image counts from
+ * the first call that finds it running.
+ */
+char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns);
 
 /* The feeder's thread (feeder.c). data is the batch. */
 void *feeder_main(void *data);

@@ -6,6 +6,7 @@
  */
 #include "batch/batch_internal.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "batch/naming.h"
 
@@ -26,6 +27,9 @@ struct file {
 	struct pxp_future *future;
 	struct file_result *result; /* filled step by step, then moved into the future */
 	struct file *next;          /* in the list of deferred files */
+	/* In the list of submitted files, under the batch's lock. NULL: it is not in it. */
+	struct file **previous_submitted, *next_submitted;
+	int64_t running_ns; /* when it was first found running; 0: not yet */
 
 	/* The input: open until a task has it, or while it is deferred; -1. */
 	int input;
@@ -408,6 +412,53 @@ static void collect(struct file *file, struct pxp_future *task,
 	result->worker = outcome->worker;
 }
 
+/* Call both with the batch's lock held. */
+
+static void enter_submitted(struct file *file)
+{
+	struct batch *batch = file->batch;
+
+	file->running_ns = 0;
+	file->next_submitted = batch->submitted;
+	file->previous_submitted = &batch->submitted;
+	if (batch->submitted)
+		batch->submitted->previous_submitted = &file->next_submitted;
+	batch->submitted = file;
+}
+
+static void leave_submitted(struct file *file)
+{
+	if (!file->previous_submitted)
+		return;
+	*file->previous_submitted = file->next_submitted;
+	if (file->next_submitted)
+		file->next_submitted->previous_submitted = file->previous_submitted;
+	file->previous_submitted = NULL;
+}
+
+char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns)
+{
+	const int64_t now_ns = clock_now_ns();
+	const struct file *slowest = NULL;
+	char *path = NULL;
+
+	lock_acquire(&batch->lock);
+	for (struct file *file = batch->submitted; file; file = file->next_submitted) {
+		if (file->running_ns == 0 &&
+		    pxp_future_state(file->result->task) == PXP_RUNNING)
+			file->running_ns = now_ns;
+		if (file->running_ns != 0 &&
+		    (!slowest || file->running_ns < slowest->running_ns))
+			slowest = file;
+	}
+	if (slowest && now_ns - slowest->running_ns >= min_ns) {
+		*ret_ns = now_ns - slowest->running_ns;
+		path = strdup(slowest->result->input);
+	}
+	lock_release(&batch->lock);
+	return path;
+}
+
 /* The task is done: the workers have one input less, and if there are outputs, the committer has one
  * file more. Both counts change in one step, so that the feeder sees no gap in between. */
 static void leave_workers(struct file *file)
@@ -415,6 +466,7 @@ static void leave_workers(struct file *file)
 	struct batch *batch = file->batch;
 
 	lock_acquire(&batch->lock);
+	leave_submitted(file);
 	batch->n_inputs--;
 	if (file->content >= 0) {
 		batch->n_finished++;
@@ -441,8 +493,10 @@ static bool defer(struct file *file, bool was_at_work)
 		batch->last_deferred = &file->next;
 		batch->n_deferred++;
 	}
-	if (was_at_work)
+	if (was_at_work) {
+		leave_submitted(file);
 		batch->n_inputs--;
+	}
 	cond_signal(&batch->has_room);
 	lock_release(&batch->lock);
 	return is_deferred;
@@ -599,6 +653,9 @@ static void file_submit(struct file *file)
 	file->input = -1;
 	pxp_future_release(result->task);
 	result->task = task;
+	lock_acquire(&batch->lock);
+	enter_submitted(file);
+	lock_release(&batch->lock);
 	/* Once the task is watched, the file and its reference to the task may go at any moment. */
 	pxp_future_acquire(task);
 	watch_task(file, task);

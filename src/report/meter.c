@@ -85,6 +85,8 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 		add_to(&counts->cancelled, 1);
 		break;
 	}
+	if (record->status == RECORD_CANCELLED)
+		return;
 	/* The size of a file that was never opened is not known here, but the plan has counted it.
 	 * Use the average size, so that the remaining bytes reach 0 at the end. */
 	if (n_bytes == 0 && meter->planned_images > 0)
@@ -106,7 +108,12 @@ void meter_cancel_rest(struct meter *meter)
 	meter->is_rest_cancelled = true;
 }
 
-static uint64_t count_finished(const struct report_counts *counts)
+void meter_ending(struct meter *meter)
+{
+	meter->is_ending = true;
+}
+
+static uint64_t count_reported(const struct report_counts *counts)
 {
 	uint64_t n = counts->ok;
 
@@ -123,21 +130,24 @@ struct report_counts meter_counts(const struct meter *meter)
 
 	if (meter->is_rest_cancelled)
 		add_to(&counts.cancelled,
-		       difference(meter->planned_images, count_finished(&counts)));
-	counts.inputs = count_finished(&counts);
+		       difference(meter->planned_images, count_reported(&counts)));
+	counts.inputs = count_reported(&counts);
 	return counts;
 }
 
 uint64_t meter_done(const struct meter *meter)
 {
-	return count_finished(&meter->counts);
+	struct report_counts counts = meter->counts;
+
+	counts.cancelled = 0;
+	return count_reported(&counts);
 }
 
 uint64_t meter_total(const struct meter *meter)
 {
-	uint64_t done = meter_done(meter);
+	uint64_t reported = count_reported(&meter->counts);
 
-	return meter->planned_images > done ? meter->planned_images : done;
+	return meter->planned_images > reported ? meter->planned_images : reported;
 }
 
 unsigned meter_percent(const struct meter *meter)
@@ -195,6 +205,16 @@ double meter_rate(const struct meter *meter, int64_t now_ns)
 	if (!look_back(meter, now_ns, &seconds, &passed))
 		return -1;
 	return (double)passed.n_images / seconds;
+}
+
+double meter_byte_rate(const struct meter *meter, int64_t now_ns)
+{
+	struct meter_sample passed;
+	double seconds;
+
+	if (!look_back(meter, now_ns, &seconds, &passed))
+		return -1;
+	return (double)passed.n_bytes / seconds;
 }
 
 double meter_seconds_left(const struct meter *meter, int64_t now_ns)

@@ -12,7 +12,10 @@
 #include "report/summary.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 /* ---- numbers ---- */
 
@@ -363,28 +366,69 @@ const struct painter painter_none = {
  *
  * One live line, fitted to the terminal:
  *
- *      42% ████████▌           1,234/2,900  56.3/s  2 failed  0:29 left
+ *      42% ████████▌   1,234/2,900  56.3/s  21.4 MB/s  2 failed  0:29 left  12 s: IMG_2.jpg
  *
  * The parts are added in the order of their importance while they fit, and shown in the order
- * above. If all fit, the bar itself takes the rest. The last column stays free: a terminal may
- * wrap when it is filled.
+ * above. If all up to RATE fit, the bar itself takes the rest; the others are only shown beside
+ * a bar. The last column stays free: a terminal may wrap when it is filled.
  */
 
-enum { BAR_MIN = 8, BAR_MAX = 40, PART_BYTES = 64 };
+enum { BAR_MIN = 8, BAR_MAX = 40, PART_BYTES = 160, NAME_COLUMNS = 24 };
 
-enum part { PERCENT, COUNT, RATE, FAILED, LEFT, N_PARTS };
+enum part { PERCENT, COUNT, RATE, BYTES, FAILED, LEFT, SLOWEST, N_PARTS };
 
-static const enum part by_importance[] = {PERCENT, COUNT, FAILED, LEFT, RATE};
+static const enum part by_importance[] = {PERCENT, COUNT, FAILED, LEFT,
+                                          RATE,    BYTES, SLOWEST};
+
+/* The number of parts without which no bar is shown. */
+enum { N_NEEDED = 5 };
 
 struct parts {
 	struct part_text {
 		char bytes[PART_BYTES];
-		/* Length in bytes and in columns, since the text is ASCII; 0: not shown. */
-		size_t n;
+		size_t n; /* bytes; 0: not shown */
 	} part[N_PARTS];
 };
 
-static void write_part(struct text *text, const struct view *view, enum part part)
+/* Add the base name of a path, quoted and cut to NAME_COLUMNS. Returns its columns. */
+static size_t add_base_name(struct text *text, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct text name = TEXT_EMPTY;
+	mbstate_t state = {0};
+	size_t n_columns = 0, n_bytes;
+	wchar_t c;
+
+	quote_name(&name, slash && slash[1] ? slash + 1 : path);
+	for (const char *at = name.bytes ? name.bytes : ""; *at; at += n_bytes) {
+		n_bytes = mbrtowc(&c, at, strlen(at), &state);
+		if (n_bytes == 0 || n_bytes > MB_LEN_MAX || wcwidth(c) < 0)
+			break;
+		if (n_columns + (size_t)wcwidth(c) > NAME_COLUMNS - 3) {
+			text_put(text, "...");
+			n_columns += 3;
+			break;
+		}
+		text_add(text, at, n_bytes);
+		n_columns += (size_t)wcwidth(c);
+	}
+	text_fini(&name);
+	return n_columns;
+}
+
+/* "12 s: IMG_2.jpg". Returns its columns. */
+static size_t add_slowest(struct text *text, const struct view *view)
+{
+	size_t n_columns;
+
+	figure_count(text, (uint64_t)view->slowest_seconds);
+	text_put(text, " s: ");
+	n_columns = text->n;
+	return n_columns + add_base_name(text, view->slowest);
+}
+
+/* Write a part; nothing if there is nothing to say. Returns its columns. */
+static size_t write_part(struct text *text, const struct view *view, enum part part)
 {
 	const struct meter *meter = view->meter;
 	double rate = meter_rate(meter, view->now_ns);
@@ -403,6 +447,14 @@ static void write_part(struct text *text, const struct view *view, enum part par
 		if (rate >= 0)
 			figure_rate(text, rate);
 		break;
+	case BYTES:
+		if (meter->planned_bytes > 0 &&
+		    meter_byte_rate(meter, view->now_ns) >= 0) {
+			figure_bytes(text,
+			             (uint64_t)meter_byte_rate(meter, view->now_ns));
+			text_put(text, "/s");
+		}
+		break;
 	case FAILED:
 		if (meter->counts.failed > 0) {
 			figure_count(text, meter->counts.failed);
@@ -410,18 +462,23 @@ static void write_part(struct text *text, const struct view *view, enum part par
 		}
 		break;
 	case LEFT:
-		if (left >= 0) {
+		if (meter->is_ending) {
+			text_put(text, "finishing");
+		} else if (left >= 0) {
 			figure_clock(text, left);
 			text_put(text, " left");
 		}
 		break;
+	case SLOWEST:
+		return view->slowest ? add_slowest(text, view) : 0;
 	default:
 		break;
 	}
+	return text->n;
 }
 
 /* Write the parts that fit into room columns; less important ones are left out first. Returns the
- * number of columns left for the bar: 0 if a part was left out. */
+ * number of columns left for the bar: 0 if a part that is needed was left out. */
 static size_t fit_parts(struct parts *parts, const struct view *view, size_t room)
 {
 	size_t used = 0;
@@ -430,15 +487,18 @@ static size_t fit_parts(struct parts *parts, const struct view *view, size_t roo
 	for (size_t i = 0; i < N_PARTS; i++) {
 		struct part_text *part = &parts->part[by_importance[i]];
 		struct text text = text_in(part->bytes, sizeof(part->bytes));
-		size_t gap = used > 0 ? 2 : 0;
+		size_t gap = used > 0 ? 2 : 0, least = i < N_NEEDED ? 0 : BAR_MIN + 1;
+		size_t n_columns = write_part(&text, view, by_importance[i]);
 
-		write_part(&text, view, by_importance[i]);
-		if (text.n == 0)
+		if (n_columns == 0)
 			continue;
-		if (used + gap + text.n > room)
-			return 0;
+		if (used + gap + n_columns + least > room) {
+			if (i < N_NEEDED)
+				return 0;
+			continue;
+		}
 		part->n = text.n;
-		used += gap + text.n;
+		used += gap + n_columns;
 	}
 	return room - used;
 }
@@ -545,16 +605,8 @@ const struct painter painter_bar = {
 /*
  * ---- JSON ----
  *
- * The painter of --progress json writes one JSON object on each line. Records and the summary are those
- * of --report; between them come
- *
- *     {"progress":{"scanned":12345}}
- *     {"progress":{"done":1234,"total":2900,"failed":2,"images_per_second":56.3,"seconds_left":29}}
- *     {"ignored":"photos/notes.txt"}
- *     {"message":"interrupted: ..."}
- *
- * done counts finished images of every status. images_per_second and seconds_left are missing
- * while they are not known.
+ * The painter of --progress json writes one JSON object on each line: records and the summary, which are
+ * those of --report, and between them the events that README.md describes.
  */
 
 static void end_line(struct json *json)
@@ -563,11 +615,29 @@ static void end_line(struct json *json)
 	text_put(json->text, "\n");
 }
 
-static void json_progress(struct text *text, const struct view *view)
+/* Bytes, if the plan knows them, and the rates and the time left, once they are known. */
+static void add_json_rates(struct json *json, const struct view *view)
 {
 	const struct meter *meter = view->meter;
 	double rate = meter_rate(meter, view->now_ns);
 	double left = meter_seconds_left(meter, view->now_ns);
+
+	if (meter->planned_bytes > 0) {
+		json_whole(json, "bytes_done", meter->finished_bytes);
+		json_whole(json, "bytes_total", meter->planned_bytes);
+	}
+	if (rate >= 0)
+		json_decimal(json, "images_per_second", rate, 1);
+	if (rate >= 0 && meter->planned_bytes > 0)
+		json_whole(json, "bytes_per_second",
+		           (uint64_t)meter_byte_rate(meter, view->now_ns));
+	if (left >= 0 && !meter->is_ending)
+		json_decimal(json, "seconds_left", left, 0);
+}
+
+static void json_progress(struct text *text, const struct view *view)
+{
+	const struct meter *meter = view->meter;
 	struct json json = {.text = text};
 
 	json_open(&json, NULL);
@@ -576,10 +646,15 @@ static void json_progress(struct text *text, const struct view *view)
 		json_whole(&json, "done", meter_done(meter));
 		json_whole(&json, "total", meter_total(meter));
 		json_whole(&json, "failed", meter->counts.failed);
-		if (rate >= 0)
-			json_decimal(&json, "images_per_second", rate, 1);
-		if (left >= 0)
-			json_decimal(&json, "seconds_left", left, 0);
+		add_json_rates(&json, view);
+		if (view->slowest) {
+			json_open(&json, "slowest");
+			json_path(&json, "input", view->slowest);
+			json_decimal(&json, "seconds", view->slowest_seconds, 0);
+			json_close(&json);
+		}
+		if (meter->is_ending)
+			json_true(&json, "ending");
 	} else {
 		json_whole(&json, "scanned", meter->planned_images);
 	}

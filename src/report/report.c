@@ -152,7 +152,9 @@ struct report {
 	bool is_records_broken;
 	bool is_list_broken; /* a line of the list could not be written completely */
 	bool is_finished;
-	bool is_hidden;     /* hidden until the next tick */
+	bool is_hidden; /* hidden until the next tick */
+	char *slowest;  /* as in struct view */
+	double slowest_seconds;
 	int64_t painted_ns; /* the time when progress was last shown */
 };
 
@@ -203,6 +205,7 @@ void report_destroy(struct report *report)
 		return;
 	report_hide(report);
 	failures_fini(&report->failures);
+	free(report->slowest);
 	free(report);
 }
 
@@ -214,6 +217,8 @@ static struct view view_of(const struct report *report)
 		.now_ns = report->world.now_ns(),
 		.is_utf8 = report->is_utf8,
 		.options = &report->options,
+		.slowest = report->slowest,
+		.slowest_seconds = report->slowest_seconds,
 	};
 }
 
@@ -436,6 +441,20 @@ void report_say(struct report *report, const char *format, ...)
 	report->painter->message(&lines, said.bytes ? said.bytes : "");
 	text_fini(&said);
 	show(report, &lines, &view);
+}
+
+void report_slowest(struct report *report, const char *path, double seconds)
+{
+	report->slowest_seconds = seconds;
+	if (path && report->slowest && strcmp(path, report->slowest) == 0)
+		return;
+	free(report->slowest);
+	report->slowest = path ? strdup(path) : NULL;
+}
+
+void report_ending(struct report *report)
+{
+	meter_ending(&report->meter);
 }
 
 void report_cancel_rest(struct report *report)

@@ -141,6 +141,13 @@ struct report_counts {
 	uint64_t bytes_in, bytes_out; /* of those that are ok */
 };
 
+/* The image that a worker has had for the longest time, for the progress; NULL: none has taken long. */
+void report_slowest(struct report *report, const char *path, double seconds);
+
+/* The batch ends early: no other image begins. Progress stands still from now on, but for the images
+ * that are finished. */
+void report_ending(struct report *report);
+
 /* From now on, planned images that were not reported count as cancelled; without a plan, the
  * scanned ones. An image that is reported later counts by its own status. */
 void report_cancel_rest(struct report *report);

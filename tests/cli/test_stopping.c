@@ -4,6 +4,7 @@
  */
 #include "cli_fixture.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,5 +137,20 @@ TEST(stopping, stop_after_takes_seconds_minutes_hours_or_days)
 			run("pixpool thumb a.jpg -o out --stop-after '%s'", wrong[i]).err,
 			want);
 	}
+	fixture_leave();
+}
+
+TEST(stopping, json_progress_names_the_slowest_image_and_the_end)
+{
+	struct command command;
+
+	make_inputs(0);
+	command = begin("pixpool-scripted resize -s 8 -j 1 in -o out --progress json");
+	await_gate("b");
+	await_error(&command, "\"slowest\":{\"input\":\"in/b.png\",\"seconds\":");
+	kill(command.pid, SIGINT);
+	await_error(&command, "\"ending\":true}}\n");
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 128 + SIGINT);
 	fixture_leave();
 }

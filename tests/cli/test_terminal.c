@@ -364,3 +364,51 @@ TEST(terminal, progress_on_a_dumb_terminal_is_plain_lines)
 	terminal_close();
 	fixture_leave();
 }
+
+TEST(terminal, the_slowest_running_image_is_shown_after_some_seconds)
+{
+	struct command command;
+	size_t from;
+
+	fixture_enter();
+	write_script("in/sub/b.png", "gate b\nsize 2 2");
+	terminal_open(120);
+	command = begin_on_terminal(terminal.tty,
+	                            "pixpool-scripted resize -s 8 -j 1 in -o out");
+	await_gate("b");
+	from = await_shown(0, " s: b.png");
+	from = await_paints(from, 1);
+	EXPECT(widest(0, from) < 120);
+	let_pass("in/sub/b.png");
+	EXPECT_EQ(end(&command).status, 0);
+	expect_sane();
+	terminal_close();
+	fixture_leave();
+}
+
+TEST(terminal, the_progress_bar_has_no_colours_and_fits_into_300_columns)
+{
+	static const unsigned short widths[] = {300, 160, 80, 40, 20};
+	struct command command;
+	size_t from = 0;
+
+	fixture_enter();
+	write_script("in/b.png", "gate b\nsize 2 2");
+	terminal_open(300);
+	REQUIRE(setenv("NO_COLOR", "1", 1) == 0);
+	command = begin_on_terminal(terminal.tty,
+	                            "pixpool-scripted resize -s 8 -j 1 in -o out");
+	await_gate("b");
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		set_width(widths[i]);
+		from = await_paints(terminal.n, 2);
+		/* widest() knows no escape but that which erases a line. */
+		EXPECT(widest(from, await_paints(from, 1)) < widths[i]);
+	}
+	let_pass("in/b.png");
+	EXPECT_EQ(end(&command).status, 0);
+	expect_sane();
+	unsetenv("NO_COLOR");
+	terminal_close();
+	fixture_leave();
+}

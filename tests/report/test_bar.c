@@ -88,6 +88,95 @@ TEST(bar, the_least_important_parts_of_the_progress_bar_are_dropped_first)
 	EXPECT_STR(line_at(&meter, 1, false), "");
 }
 
+/* The same work with 50 GB, and an image that takes long. */
+static struct meter meter_with_bytes(void)
+{
+	struct meter meter;
+	struct record ok = {.status = RECORD_OK, .in.bytes = 20000000};
+
+	meter_init(&meter, 0);
+	meter_planned(&meter, 2900, UINT64_C(50000000000), 0);
+	for (unsigned i = 0; i < 563; i++)
+		meter_add(&meter, &ok, 0);
+	return meter;
+}
+
+static const char *line_with(const struct meter *meter, unsigned width,
+                             const char *slowest)
+{
+	static char line[1024];
+	struct text text = text_in(line, sizeof(line));
+	struct view view = {
+		.meter = meter,
+		.now_ns = 10000 * MS,
+		.width = width,
+		.slowest = slowest,
+		.slowest_seconds = 12.9,
+	};
+
+	painter_bar.progress(&text, &view);
+	return line;
+}
+
+TEST(bar, bytes_and_the_slowest_image_are_shown_beside_a_bar)
+{
+	struct meter meter = meter_with_bytes();
+
+	EXPECT_STR(line_with(&meter, 120, "in/sub/IMG_2.jpg"),
+	           " 19% [#######                               ]  563/2,900  56.3/s  "
+	           "1.1 GB/s  0:34 left  12 s: IMG_2.jpg");
+	EXPECT_STR(
+		line_with(&meter, 70, "in/sub/IMG_2.jpg"),
+		" 19% [####                  ]  563/2,900  56.3/s  1.1 GB/s  0:34 left");
+	EXPECT_STR(line_with(&meter, 50, "in/sub/IMG_2.jpg"),
+	           " 19% [##          ]  563/2,900  56.3/s  0:34 left");
+	EXPECT_STR(line_with(&meter, 300, NULL),
+	           " 19% [#######                               ]  563/2,900  56.3/s  "
+	           "1.1 GB/s  0:34 left");
+}
+
+TEST(bar, the_name_of_the_slowest_image_is_cut_and_quoted)
+{
+	struct meter meter = meter_with_bytes();
+
+	EXPECT(strstr(line_with(&meter, 140, "in/a name of more than twenty letters.jpg"),
+	              "  12 s: 'a name of more than ..."));
+	EXPECT(strstr(line_with(&meter, 140, "in/\033[31m.jpg"),
+	              "  12 s: ''$'\\033''[31m.jpg'"));
+}
+
+TEST(bar, names_of_wide_characters_are_counted_in_columns)
+{
+	struct meter meter = meter_with_bytes();
+
+	use_utf8();
+	for (unsigned width = 20; width <= 300; width++) {
+		const char *line = line_with(
+			&meter, width,
+			"in/\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac"
+			"\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac"
+			"\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac.jpg");
+		size_t n = columns(line);
+
+		/* Each of these characters takes two columns. */
+		for (const char *c = line; (c = strstr(c, "\xe6")); c++)
+			n++;
+		EXPECT(n < width, "%zu of %u: %s", n, width, line);
+	}
+}
+
+TEST(bar, images_that_were_cancelled_are_no_progress)
+{
+	struct meter meter = meter_at_work(0);
+	struct record cancelled = {.status = RECORD_CANCELLED};
+
+	meter_ending(&meter);
+	for (unsigned i = 0; i < 1600; i++)
+		meter_add(&meter, &cancelled, 0);
+	EXPECT_STR(line_at(&meter, 60, false),
+	           " 42% [########            ]  1,234/2,900  56.3/s  finishing");
+}
+
 TEST(bar, the_progress_bar_never_reaches_the_last_column)
 {
 	struct meter few = meter_at_work(0), many = meter_at_work(500), scanning;

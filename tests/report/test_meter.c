@@ -148,6 +148,24 @@ TEST(meter, all_sums_of_the_meter_saturate_instead_of_overflowing)
 	EXPECT_EQ(meter_percent(&meter), 99);
 }
 
+TEST(meter, images_that_were_cancelled_are_no_progress)
+{
+	struct meter meter;
+	int64_t now = 0;
+
+	meter_init(&meter, now);
+	meter_planned(&meter, 100, 100000, now);
+	run(&meter, &now, 20, 100, 1000);
+	for (int i = 0; i < 80; i++)
+		add(&meter, RECORD_CANCELLED, 0, now);
+	EXPECT_EQ(meter_done(&meter), 20);
+	EXPECT_EQ(meter_total(&meter), 100);
+	EXPECT_EQ(meter_percent(&meter), 20);
+	EXPECT_EQ(meter.finished_bytes, 20000);
+	EXPECT(near(meter_rate(&meter, now), 10));
+	EXPECT(near(meter_byte_rate(&meter, now), 10000));
+}
+
 TEST(meter, counts_of_all_outcomes_add_up_to_the_inputs)
 {
 	struct meter meter;

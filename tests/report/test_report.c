@@ -125,6 +125,31 @@ TEST(report, json_progress_prints_one_object_per_line)
 	           want);
 }
 
+TEST(report, json_progress_has_bytes_and_the_slowest_image)
+{
+	int fd = capture_open();
+	struct report *report = fixture_report(PROGRESS_JSON, fd);
+	struct record ok = record_ok("a.jpg", "b.jpg");
+
+	report_planned(report, 4, 2000000);
+	fixture_advance_ms(1000);
+	report_slowest(report, "in/slow.jpg", 12.2);
+	report_add(report, &ok);
+	capture_text(fd);
+	report_ending(report);
+	fixture_advance_ms(1000);
+	report_add(report, &ok);
+	EXPECT(strstr(
+		capture_text(fd),
+		"{\"progress\":{\"done\":2,\"total\":4,\"failed\":0,\"bytes_done\":971842,"
+		"\"bytes_total\":2000000,\"images_per_second\":1.0,"
+		"\"bytes_per_second\":485921,"
+		"\"slowest\":{\"input\":\"in/slow.jpg\",\"seconds\":12},"
+		"\"ending\":true}}\n"));
+	report_destroy(report);
+	close(fd);
+}
+
 TEST(report, json_progress_in_quiet_mode_has_only_records_of_failures)
 {
 	char want[1024];
