@@ -10,7 +10,7 @@ if(PIXPOOL_VIPS)
   pkg_check_modules(LCMS REQUIRED IMPORTED_TARGET lcms2>=2.14)
   pkg_check_modules(HEIF REQUIRED IMPORTED_TARGET libheif>=1.15)
   pkg_check_modules(JXL REQUIRED IMPORTED_TARGET libjxl>=0.7)
-  pkg_check_modules(DRAWING REQUIRED IMPORTED_TARGET fontconfig gdk-pixbuf-2.0)
+  pkg_check_modules(DRAWING REQUIRED IMPORTED_TARGET fontconfig gdk-pixbuf-2.0 librsvg-2.0>=2.52)
   pkg_check_modules(METADATA REQUIRED IMPORTED_TARGET expat>=2.4 nettle zlib libbrotlidec)
 endif()
 # Without libvips the program needs no other library: libseccomp is used where it is found, and otherwise the

@@ -54,7 +54,7 @@ BEGIN {
 	public["map.h"] = "exec/map"
 
 	# Headers of external libraries, and the rooms that may include them.
-	header_of("vips/ glib glib- glib/ gio/ gdk-pixbuf/ fontconfig/", "image/vips")
+	header_of("vips/ glib glib- glib/ gio/ gdk-pixbuf/ librsvg/ cairo fontconfig/", "image/vips")
 	header_of("jpeglib.h jerror.h turbojpeg.h zimg.h webp/ libdeflate.h isa-l.h isa-l/ igzip_lib.h", "image/fast")
 	header_of("stb/ stb_", "image/stb")
 	header_of("libheif/", "image/heif")

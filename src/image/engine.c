@@ -104,7 +104,12 @@ const struct engine *engine_that_writes(enum image_format format,
 
 uint32_t source_frames(const struct source *source, const struct recipe *recipe)
 {
-	return format_info(recipe->format)->has_frames ? source->n_frames : 1;
+	const struct format_info *from = format_info(source->format),
+				 *to = format_info(recipe->format);
+	bool is_kept = (from->has_frames && to->has_frames) ||
+	               (from->has_pages && to->has_pages);
+
+	return is_kept ? source->n_frames : 1;
 }
 
 char *engine_one_line(char *text)

@@ -68,12 +68,15 @@ struct source {
 	struct size size;
 	unsigned orientation;
 	uint32_t n_frames;
+	/* How many frames or pages the file has, as far as its header or the engine tells. */
+	uint32_t n_stored;
 	/* A mask of enum lost: parts of the picture that the engine leaves out. */
 	unsigned lost;
 	void *state;
 };
 
-/* The frames that an output of this recipe gets. */
+/* The frames or pages that an output of this recipe gets: an animation stays one, and pages stay
+ * pages. */
 uint32_t source_frames(const struct source *source, const struct recipe *recipe);
 
 /* The answer to claim_source() or claim_output(). */

@@ -626,6 +626,16 @@ static bool add_metadata(const struct picture_job *job, const struct source *sou
 	return false;
 }
 
+/* What an output loses if it does not get all frames or pages. */
+static uint32_t find_lost_frames(const struct source *source, const struct recipe *recipe)
+{
+	if (source->n_stored <= source_frames(source, recipe))
+		return 0;
+	return source->format == FORMAT_TIFF || source->format == FORMAT_PDF
+	               ? LOST_PAGES
+	               : LOST_ANIMATION;
+}
+
 static bool make_output(const struct picture_job *job, const struct engine_plan *plan,
                         struct source *source, unsigned i, struct picture_answer *answer)
 {
@@ -648,7 +658,8 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 	is_done = is_done && encode(job, planned, &rendering, variant->recipe,
 	                            &answer->out[i], &answer->failure);
 	facts = (struct output_facts){rendering.size, rendering.colour};
-	answer->out[i].lost |= source->lost | rendering.lost;
+	answer->out[i].lost |= source->lost | rendering.lost |
+	                       find_lost_frames(source, variant->recipe);
 	/* Its memory first: the encoded file is read again. */
 	rendering_fini(&rendering);
 	return is_done && add_metadata(job, source, variant->recipe, &facts,
@@ -736,6 +747,7 @@ static bool run(struct picture_worker *worker, const struct picture_job *job,
 		.n_variants = job->decodes_only ? 0 : job->n_variants,
 		.orientation = 1,
 		.n_frames = 1,
+		.n_stored = worker->header.n_frames,
 	};
 	struct metadata *metadata;
 	bool is_done;

@@ -45,7 +45,7 @@ static const struct format_info formats[N_FORMATS] = {
 	[FORMAT_GIF] = {"gif", "gif", gif_suffixes, FORMAT_GIF, 65535, .has_alpha = true,
                         .has_frames = true},
 	[FORMAT_TIFF] = {"tiff", "tif", tiff_suffixes, FORMAT_TIFF, 0, .has_alpha = true,
-                         .has_depth = true, .has_profile = true},
+                         .has_depth = true, .has_profile = true, .has_pages = true},
 	[FORMAT_HEIC] = {"heic", "heic", heic_suffixes, FORMAT_JPEG, 16384,
                          .has_alpha = true, .has_depth = true, .has_profile = true},
 	[FORMAT_AVIF] = {"avif", "avif", avif_suffixes, FORMAT_AVIF, 16384,

@@ -47,6 +47,7 @@ struct format_info {
 	bool has_depth;    /* outputs can have more than 8 bits per sample */
 	bool has_profile;  /* outputs can have a colour profile */
 	bool has_frames;   /* outputs can be an animation */
+	bool has_pages;    /* outputs can have several pages */
 	/* the format has shapes and text instead of pixels, and needs fonts */
 	bool is_drawn;
 };

@@ -211,7 +211,13 @@ static const struct size_row {
 	{SVG "width='400' height='200'/>", 400, 200, 100, 50},
 	{SVG "viewBox='0 0 300 200'/>", 300, 200, 100, 67},
 	{SVG "width='100%' height='100%' viewBox='0 0 300 200'/>", 300, 200, 100, 67},
-	{SVG "width='2in' height='1in'/>", 144, 72, 100, 50},
+	{SVG "width='2in' height='1in'/>", 192, 96, 100, 50},
+	{SVG "width='72pt' height='36pt'/>", 96, 48, 100, 50},
+	{SVG "width='25.4mm' height='12.7mm'/>", 96, 48, 100, 50},
+	{SVG "width='2.54cm' height='3pc'/>", 96, 48, 100, 50},
+	{SVG "width='1in' viewBox='0 0 20 10'/>", 96, 48, 100, 50},
+	{SVG "height='1in' viewBox='0 0 20 10'/>", 192, 96, 100, 50},
+	{SVG "width='1in' height='1in' viewBox='0 0 20 10'/>", 96, 96, 100, 100},
 	{SVG "><rect x='5' y='5' width='30' height='20'/></svg>", 30, 20, 100, 67},
 	{SVG "viewBox='0 0 10.4 5.2'/>", 10, 5, 100, 50},
 	{SVG "viewBox='0 0 24.5 24.5'/>", 25, 25, 100, 100},
@@ -237,6 +243,60 @@ TEST(draw, the_size_of_an_svg_is_its_declared_size_or_that_of_its_contents)
 		       answer->failure.text);
 		outcome_fini(&outcome);
 	}
+}
+
+/* Half of the drawing is red, by lengths in each unit. */
+TEST(draw, lengths_in_an_svg_have_96_pixels_an_inch)
+{
+	static const char *const texts[] = {
+		SVG
+		"width='192' height='96'><rect width='1in' height='1in' fill='red'/></svg>",
+		SVG
+		"width='2in' height='1in'><rect width='96' height='96' fill='red'/></svg>",
+		SVG "width='2in' height='1in'><rect width='72pt' height='6pc' "
+		    "fill='red'/></svg>",
+		SVG "width='144pt' height='72pt'><rect width='25.4mm' height='2.54cm' "
+		    "fill='red'/></svg>",
+		SVG "width='192' height='96' viewBox='0 0 192 96'>"
+		    "<rect width='25.4mm' height='25.4mm' fill='red'/></svg>",
+		SVG "width='50.8mm' height='25.4mm' viewBox='0 0 384 192'>"
+		    "<rect width='50.8mm' height='50.8mm' fill='red'/></svg>",
+		SVG
+		"viewBox='0 0 192 96'><rect width='1in' height='1in' fill='red'/></svg>",
+		SVG
+		"viewBox='0 0 192 96'><rect width='50%' height='100%' fill='red'/></svg>",
+	};
+
+	for (size_t i = 0; i < 2 * sizeof(texts) / sizeof(texts[0]); i++) {
+		/* At the drawing's own size, and larger than a tile. */
+		struct recipe recipe = i % 2 ? boxed(FORMAT_PNG, 3072, 3072)
+		                             : boxed(FORMAT_PNG, 0, 0);
+		struct outcome outcome = draw(texts[i / 2], "a.svg", &recipe);
+		int width = outcome.width, height = outcome.height;
+
+		REQUIRE(outcome.is_done && width == (i % 2 ? 3072 : 192), "%s: %d %s",
+		        texts[i / 2], width, outcome.answer.failure.text);
+		EXPECT(pixel_is_near(&outcome, width / 2 - 2, height - 2,
+		                     rgbw.colours[0]) &&
+		               pixel_is_near(&outcome, 1, 1, rgbw.colours[0]) &&
+		               outcome.pixels[(width / 2 + 2) * 4 + 3] == 0,
+		       "%s", texts[i / 2]);
+		outcome_fini(&outcome);
+	}
+}
+
+TEST(draw, an_svg_without_a_size_shows_all_that_it_draws)
+{
+	struct recipe recipe = boxed(FORMAT_PNG, 0, 0);
+	struct outcome outcome = draw(
+		SVG "><rect x='5' y='7' width='30' height='20' fill='red'/></svg>",
+		"a.svg", &recipe);
+
+	REQUIRE(outcome.is_done && outcome.width == 30, "%s",
+	        outcome.answer.failure.text);
+	EXPECT(pixel_is_near(&outcome, 0, 0, rgbw.colours[0]));
+	EXPECT(pixel_is_near(&outcome, 29, 19, rgbw.colours[0]));
+	outcome_fini(&outcome);
 }
 
 /* If the SVG were drawn at 10 x 10 and then enlarged, the edge would be two of its pixels wide. */
@@ -317,7 +377,7 @@ TEST(draw, size_limits_apply_to_the_drawn_size)
 	expect_failure(SVG "width='9' height='9'/>", "a.svg", &large, FAIL_TOO_BIG,
 	               "3000 x 3000 is 9000000 pixels, the limit is 1000000");
 	expect_failure(SVG "width='1e9' height='1e9'/>", "a.svg", &small, FAIL_TOO_BIG,
-	               "header: a side is 0 or over 10000000");
+	               "header: a side is over 10000000");
 }
 
 /* ---- colours ---- */
@@ -374,7 +434,7 @@ TEST(draw, an_svg_may_be_utf_16_in_either_byte_order)
 
 /* ---- damaged and unsupported drawings ---- */
 
-TEST(draw, the_first_page_of_a_pdf_is_drawn)
+TEST(draw, the_first_page_of_a_pdf_is_drawn_and_others_are_lost)
 {
 	static const char two[] =
 		"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
@@ -387,6 +447,7 @@ TEST(draw, the_first_page_of_a_pdf_is_drawn)
 
 	EXPECT(outcome.is_done && outcome.width == 30 && outcome.height == 40, "%s",
 	       outcome.answer.failure.text);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_PAGES);
 	outcome_fini(&outcome);
 }
 
@@ -414,6 +475,40 @@ TEST(draw, a_pdf_that_is_truncated_or_has_no_page_is_a_bad_image)
 	outcome_fini(&outcome);
 }
 
+TEST(draw, a_pdf_may_have_other_bytes_before_and_after_it)
+{
+	struct recipe recipe = boxed(FORMAT_PNG, 0, 0);
+	const char *whole = page(HELLO, HELVETICA);
+
+	for (int i = 0; i < 4; i++) {
+		struct blob blob = {0};
+		struct outcome outcome;
+		char other[3000];
+
+		memset(other, i & 1 ? 0 : 'x', sizeof(other));
+		if (i & 2)
+			blob_append(&blob, other, 1000);
+		blob_append(&blob, whole, strlen(whole));
+		blob_append(&blob, other, sizeof(other));
+		picture_set_drawing(DRAWING_HERE);
+		outcome = run_picture(&blob, "a.pdf", &recipe);
+		EXPECT(outcome.is_done && outcome.width == 200 &&
+		               count_dark(&outcome) > 300,
+		       "%d: %s", i, outcome.answer.failure.text);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+TEST(draw, a_pdf_that_ends_in_an_update_is_a_bad_image)
+{
+	struct recipe recipe = boxed(FORMAT_PNG, 0, 0);
+	char text[5000];
+
+	snprintf(text, sizeof(text), "%s5 0 obj<</Type/Font", page(HELLO, HELVETICA));
+	expect_failure(text, "a.pdf", &recipe, FAIL_BAD_IMAGE, "the PDF ends early");
+}
+
 TEST(draw, a_pdf_with_a_password_is_unsupported)
 {
 	static const char locked[] =
@@ -436,7 +531,7 @@ TEST(draw, a_damaged_svg_is_a_bad_image)
 
 	expect_failure(SVG "width='9' height='9'><rect", "a.svg", &recipe, FAIL_BAD_IMAGE,
 	               "header: ");
-	expect_failure(SVG "/>", "a.svg", &recipe, FAIL_BAD_IMAGE, "bad dimensions");
+	expect_failure(SVG "/>", "a.svg", &recipe, FAIL_BAD_IMAGE, "has no size");
 }
 
 /* No other file is drawn, whatever name the drawing refers to. */

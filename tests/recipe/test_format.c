@@ -49,6 +49,8 @@ static const struct beginning {
 	{FORMAT_SVG, "x", 9, BYTES("\xff\xfe<\0s\0v\0g\0>\0")},
 	{FORMAT_SVG, "x", 18, BYTES("\xfe\xff\0<\0!\0-\0-\0<\0s\0v\0g")},
 	{FORMAT_PDF, "x", 5, BYTES("%PDF-1.4\n")},
+	{FORMAT_PDF, "x", 46,
+         BYTES("\r\n<html>mail: a letter with a form</html>%PDF-1.4\n")},
 	{FORMAT_PNM, "x", 4, BYTES("P6\n1 1 255\n")},
 	{FORMAT_PNM, "x", 4, BYTES("Pf\n1 1 -1\n")},
 	{FORMAT_BMP, "x", 18, BYTES("BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\1\0\0\0")},

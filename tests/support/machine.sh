@@ -2,7 +2,7 @@
 # Functions that the scripts share: install Debian packages, build, run tests, count results. Source it.
 
 packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libjpeg62-turbo-dev libzimg-dev
-	libwebp-dev libisal-dev libdeflate-dev liblcms2-dev libheif-dev libjxl-dev libfontconfig-dev libgdk-pixbuf-2.0-dev libexpat1-dev nettle-dev zlib1g-dev libbrotli-dev
+	libwebp-dev libisal-dev libdeflate-dev liblcms2-dev libheif-dev libjxl-dev libfontconfig-dev libgdk-pixbuf-2.0-dev librsvg2-dev libexpat1-dev nettle-dev zlib1g-dev libbrotli-dev
 	libstb-dev libseccomp-dev libsqlite3-dev libxxhash-dev
 	libb2-dev)
 # bench/quality needs the last three packages.

@@ -65,6 +65,171 @@ unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherw
 	return otherwise;
 }
 
+/* A TIFF whose first 16 bytes are there. */
+struct tiff {
+	const uint8_t *bytes;
+	size_t n;
+	bool is_big_endian;
+	const struct tiff_shape *shape;
+	/* How many more values may be read. A chain of directories may be a circle; others do not
+	 * have more values than bytes. */
+	uint64_t n_budget;
+};
+
+/* A directory of a TIFF. */
+struct tiff_directory {
+	const uint8_t *entries;
+	uint64_t n_entries, next; /* next: the offset of the next directory; 0 for none */
+};
+
+static uint64_t tiff_number(const struct tiff *tiff, const uint8_t *at, unsigned n)
+{
+	return in_order(tiff->is_big_endian, at, n);
+}
+
+static bool read_directory(struct tiff_directory *ret_directory, struct tiff *tiff,
+                           uint64_t at)
+{
+	const struct tiff_shape *shape = tiff->shape;
+	size_t n = tiff->n;
+	uint64_t n_entries, end;
+
+	if (at > n || n - at < shape->n_count)
+		return false;
+	n_entries = tiff_number(tiff, tiff->bytes + at, shape->n_count);
+	if (n_entries > (n - at) / shape->entry)
+		return false;
+	end = at + shape->n_count + n_entries * shape->entry;
+	if (end > n || n - end < shape->n_first)
+		return false;
+	/* An empty directory costs, too. */
+	tiff->n_budget -= n_entries < tiff->n_budget ? n_entries + 1 : tiff->n_budget;
+	*ret_directory = (struct tiff_directory){
+		.entries = tiff->bytes + at + shape->n_count,
+		.n_entries = n_entries,
+		.next = tiff_number(tiff, tiff->bytes + end, shape->n_first),
+	};
+	return true;
+}
+
+static const uint8_t *find_entry(const struct tiff *tiff,
+                                 const struct tiff_directory *directory, unsigned tag)
+{
+	for (uint64_t i = 0; i < directory->n_entries; i++) {
+		const uint8_t *entry = directory->entries + i * tiff->shape->entry;
+
+		if (tiff_number(tiff, entry, 2) == tag)
+			return entry;
+	}
+	return NULL;
+}
+
+/* The number of bytes of a short, a long or a long of BigTIFF; 0 for another kind. */
+static unsigned value_bytes(const struct tiff *tiff, const uint8_t *entry)
+{
+	switch (tiff_number(tiff, entry + 2, 2)) {
+	case 3:
+		return 2;
+	case 4:
+		return 4;
+	case 16:
+		return 8;
+	default:
+		return 0;
+	}
+}
+
+/* Value i of an entry; `otherwise` if there is no entry or no such value. */
+static uint64_t entry_value(const struct tiff *tiff, const uint8_t *entry, uint64_t i,
+                            uint64_t otherwise)
+{
+	unsigned n_room = tiff->shape->n_first, n_value;
+	uint64_t n_values, at;
+
+	if (!entry)
+		return otherwise;
+	n_value = value_bytes(tiff, entry);
+	n_values = tiff_number(tiff, entry + 4, tiff->shape->value_at - 4);
+	if (n_value == 0 || i >= n_values)
+		return otherwise;
+	entry += tiff->shape->value_at;
+	if (n_values * n_value <= n_room)
+		return tiff_number(tiff, entry + i * n_value, n_value);
+	at = tiff_number(tiff, entry, n_room);
+	if (at > tiff->n || (tiff->n - at) / n_value <= i)
+		return otherwise;
+	return tiff_number(tiff, tiff->bytes + at + i * n_value, n_value);
+}
+
+/* Whether a directory is a page, and neither a preview nor a mask. */
+static bool is_page(const struct tiff *tiff, const struct tiff_directory *directory)
+{
+	enum { NEW_KIND = 254, OLD_KIND = 255, PREVIEW = 1, MASK = 4, OLD_PREVIEW = 2 };
+	const uint8_t *new = find_entry(tiff, directory, NEW_KIND);
+	const uint8_t *old = find_entry(tiff, directory, OLD_KIND);
+
+	if (new)
+		return (entry_value(tiff, new, 0, 0) & (PREVIEW | MASK)) == 0;
+	return entry_value(tiff, old, 0, 0) != OLD_PREVIEW;
+}
+
+/* Whether strips or tiles of a directory lie beyond the end of the file. The lengths of what is not
+ * compressed are often wrong, and do not count. */
+static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
+{
+	enum { COMPRESSION = 259, STRIPS = 273, STRIP_BYTES = 279, TILES = 324 };
+	const uint8_t *strips = find_entry(tiff, directory, STRIPS);
+	const uint8_t *places = strips ? strips : find_entry(tiff, directory, TILES);
+	const uint8_t *lengths = find_entry(tiff, directory,
+	                                    strips ? STRIP_BYTES : TILES + 1);
+	bool is_packed = entry_value(tiff, find_entry(tiff, directory, COMPRESSION), 0,
+	                             1) > 1;
+	uint64_t n_places, at, length;
+
+	if (!places || value_bytes(tiff, places) == 0)
+		return false;
+	n_places = tiff_number(tiff, places + 4, tiff->shape->value_at - 4);
+	for (uint64_t i = 0; i < n_places && tiff->n_budget > 0; i++, tiff->n_budget--) {
+		at = entry_value(tiff, places, i, UINT64_MAX);
+		length = entry_value(tiff, lengths, i, 1);
+		if (length == 0)
+			continue;
+		if (at >= tiff->n || (is_packed && length > tiff->n - at))
+			return true;
+	}
+	return false;
+}
+
+void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_pages)
+{
+	struct tiff_pages pages = {.are_adjacent = true, .is_whole = true};
+	bool is_wide = BEGINS(bytes, n, "MM\0+") || BEGINS(bytes, n, "II+\0");
+	struct tiff tiff = {bytes, n, n > 0 && bytes[0] == 'M',
+	                    is_wide ? &big_tiff : &classic_tiff, n};
+	struct tiff_directory directory = {0};
+
+	if (n >= 16)
+		directory.next = tiff_number(&tiff, bytes + tiff.shape->first_at,
+		                             tiff.shape->n_first);
+	for (uint32_t i = 0; directory.next > 0 && tiff.n_budget > 0; i++) {
+		if (!read_directory(&directory, &tiff, directory.next)) {
+			pages.is_whole = false;
+			break;
+		}
+		pages.n_directories++;
+		if (!is_page(&tiff, &directory))
+			continue;
+		if (pages.n == 0)
+			pages.first = i;
+		else if (is_cut(&tiff, &directory))
+			pages.is_whole = false;
+		pages.are_adjacent &= i == pages.first + pages.n;
+		pages.n++;
+	}
+	pages.n += pages.n == 0;
+	*ret_pages = pages;
+}
+
 unsigned exif_orientation(const uint8_t *tiff, size_t n)
 {
 	enum { TAG_ORIENTATION = 0x112 };

@@ -50,6 +50,18 @@ bool gif_is_whole(const uint8_t *bytes, size_t n);
  * n bytes; otherwise when it is missing. */
 unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherwise);
 
+/* The pages of a TIFF. Directories that are previews or masks are no pages; if there are no others,
+ * the first counts as a page. */
+struct tiff_pages {
+	uint32_t n;
+	uint32_t n_directories;
+	uint32_t first;    /* the directories before the first page */
+	bool are_adjacent; /* no other directory stands between the pages */
+	bool is_whole; /* all directories, and the pixels of later pages, lie within the file */
+};
+
+void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_pages);
+
 /* The EXIF orientation in a TIFF structure of n bytes; 1 when there is none or it is
  * malformed. */
 unsigned exif_orientation(const uint8_t *tiff, size_t n);

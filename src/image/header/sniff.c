@@ -186,6 +186,14 @@ static bool is_svg(struct bytes b, const char *name)
 	return format_of_name(name) == FORMAT_SVG;
 }
 
+/* Readers of PDF look for its beginning in the first 1024 bytes. */
+static bool is_late_pdf(struct bytes b)
+{
+	size_t n = b.n < 1024 ? b.n : 1024;
+
+	return memmem(b.at, n, "%PDF-", 5) != NULL;
+}
+
 static bool is_bmp(struct bytes b)
 {
 	static const uint8_t header_sizes[] = {12, 40, 52, 56, 64, 108, 124};
@@ -251,5 +259,7 @@ enum image_format format_of_bytes(const uint8_t *bytes, size_t n, const char *na
 		return FORMAT_ICO;
 	if (is_svg(b, name))
 		return FORMAT_SVG;
+	if (is_late_pdf(b))
+		return FORMAT_PDF;
 	return is_tga(b, name) ? FORMAT_TGA : FORMAT_NONE;
 }

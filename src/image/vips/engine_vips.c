@@ -1149,7 +1149,7 @@ static bool can_be_quick(const struct pv_job *job)
 	/* It shifts what it enlarges: see enlarge(). */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
-	/* It leaves all scaling of WebP to libwebp, and does it twice. */
+	/* It may take a preview of a TIFF. It leaves all scaling of WebP to libwebp, and does it twice. */
 	return !job->lent && !state->reader && !state->hdr_transfer && !state->decoded &&
 	       !state->raster.bytes && job->n_frames == 1 &&
 	       !format_info(job->from)->is_drawn && job->from != FORMAT_WEBP &&
@@ -1157,7 +1157,8 @@ static bool can_be_quick(const struct pv_job *job)
 	       job->recipe->kernel == KERNEL_LANCZOS3 && !is_enlarged &&
 	       !job->layout.is_focused && pv_shrinks_exactly(job) && !job->is_deep &&
 	       !job->is_light && !state->is_cmyk && !state->has_odd_samples &&
-	       !state->is_turned_by_us && !(state->has_alpha && is_uneven);
+	       !state->is_turned_by_us && state->n_directories <= 1 &&
+	       !(state->has_alpha && is_uneven);
 }
 
 /* Decode, turn and scale in one call. */

@@ -33,7 +33,9 @@ struct pv_state {
 	/* The decoded picture that several outputs are derived from: all frames, in
 	 * memory. Else NULL. */
 	VipsImage *decoded;
-	uint32_t n_decoded;   /* frames in it */
+	uint32_t n_decoded; /* frames in it */
+	/* Of a TIFF: the directories, and those before the first page. */
+	uint32_t n_directories, first_page;
 	struct size stored;   /* of a frame, not turned */
 	bool is_turned_by_us; /* libvips does not know the orientation */
 	int orientation;      /* to be applied; 1 with no_rotate */
@@ -44,9 +46,12 @@ struct pv_state {
 	/* Samples that libvips would misread: 32-bit integers, which it takes for 8-bit
 	 * ones, and packed Lab, from which it makes coarse colours. */
 	bool has_odd_samples;
-	double true_width,
-		true_height; /* The exact size of a drawing; stored is rounded up. */
-	void *unpacked;      /* the memory behind bytes, if it is not the source */
+	/* An SVG: its RsvgHandle, and its exact size and place in CSS pixels; stored is rounded. */
+	void *svg;
+	double svg_width, svg_height, svg_x, svg_y;
+	/* What a compressed SVG holds. */
+	void *unpacked;
+	size_t n_unpacked;
 };
 
 /* One output on its way through the steps. */
@@ -169,6 +174,7 @@ const char *const *pv_font_folders(void);
 
 /* The parts of pv_claim_source() and pv_load_frames() for drawings. */
 bool pv_draw_open(struct source *source, struct failure *ret_failure);
+void pv_draw_close(struct pv_state *state);
 bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job);
 
 /* Look at a message of a library and remember it if it means that text was not drawn. */

@@ -1,6 +1,7 @@
 /*
- * SVG and PDF have no pixels: they are drawn at the size that is asked for. librsvg and
- * poppler do that for libvips. Both continue when they cannot read a font, so the fonts
+ * SVG and PDF have no pixels: they are drawn at the size that is asked for, by librsvg, and by
+ * poppler through libvips. (Through libvips 8.14.1 librsvg would draw lengths in millimetres and
+ * inches at 72 dpi, and CSS has 96 pixels an inch.) Both libraries continue when they cannot read a font, so the fonts
  * are checked before, and the messages of the libraries are watched.
  */
 #include "image/vips/engine_vips.h"
@@ -10,6 +11,7 @@
 #include <fontconfig/fontconfig.h>
 #include <gdk-pixbuf/gdk-pixbuf.h>
 #include <gio/gio.h>
+#include <librsvg/rsvg.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,7 +145,7 @@ static const char sample_pdf[] =
 	"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"
 	"trailer<</Root 1 0 R>>\n%%EOF\n";
 
-/* The range of scales that libvips accepts. */
+/* The range of scales that libvips accepts for a PDF. */
 static const double least_scale = 0.001, most_scale = 100000;
 
 enum { MOST_UNPACKED_BYTES = 64 << 20 };
@@ -204,21 +206,242 @@ bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 	                   "decode: cannot draw all text: %s%s", what_is_missing(), hint);
 }
 
+/* ---- SVG ---- */
+
+static RsvgHandle *open_svg(const void *bytes, size_t n, struct failure *ret_failure)
+{
+	GError *error = NULL;
+	RsvgHandle *svg = rsvg_handle_new_from_data(bytes, n, &error);
+
+	if (svg)
+		rsvg_handle_set_dpi(svg, 96);
+	else
+		failure_set(ret_failure, FAIL_BAD_IMAGE, "header: %s",
+		            error ? error->message : "librsvg gives no reason");
+	g_clear_error(&error);
+	return svg;
+}
+
+/* A length in pixels; 0 for a share of an unknown size. */
+static double pixels_of(const RsvgLength *length)
+{
+	switch (length->unit) {
+	case RSVG_UNIT_PX:
+		return length->length;
+	case RSVG_UNIT_IN:
+		return length->length * 96;
+	case RSVG_UNIT_CM:
+		return length->length * 96 / 2.54;
+	case RSVG_UNIT_MM:
+		return length->length * 96 / 25.4;
+	case RSVG_UNIT_PT:
+		return length->length * 96 / 72;
+	case RSVG_UNIT_PC:
+		return length->length * 96 / 6;
+	case RSVG_UNIT_PERCENT:
+	default:
+		return 0;
+	}
+}
+
+/* The share of a viewBox that a length in percent has; 1 for any other length. */
+static double share_of(const RsvgLength *length)
+{
+	return length->unit == RSVG_UNIT_PERCENT ? length->length : 1;
+}
+
+/* The size by the viewBox: one side may be declared, and the other follows from it. */
+static bool measure_box(struct pv_state *state)
+{
+	gboolean has_width, has_height, has_box;
+	RsvgLength width, height;
+	RsvgRectangle box;
+	double declared;
+
+	rsvg_handle_get_intrinsic_dimensions(state->svg, &has_width, &width, &has_height,
+	                                     &height, &has_box, &box);
+	if (!has_box || !(box.width > 0) || !(box.height > 0))
+		return false;
+	state->svg_width = box.width * (has_width ? share_of(&width) : 1);
+	state->svg_height = box.height * (has_height ? share_of(&height) : 1);
+	declared = has_width ? pixels_of(&width) : 0;
+	if (declared > 0) {
+		state->svg_width = declared;
+		state->svg_height = declared * box.height / box.width;
+	}
+	declared = has_height ? pixels_of(&height) : 0;
+	if (declared > 0) {
+		state->svg_width = declared * box.width / box.height;
+		state->svg_height = declared;
+	}
+	return true;
+}
+
+/* The size of an SVG: as declared, or of its viewBox, or of what it draws. */
+static void measure_svg(struct pv_state *state)
+{
+	/* The default size in CSS; only lengths in percent refer to it. */
+	const RsvgRectangle viewport = {0, 0, 300, 150};
+	RsvgRectangle ink = {0};
+
+	if (rsvg_handle_get_intrinsic_size_in_pixels(state->svg, &state->svg_width,
+	                                             &state->svg_height) ||
+	    measure_box(state))
+		return;
+	rsvg_handle_get_geometry_for_layer(state->svg, NULL, &viewport, &ink, NULL, NULL);
+	state->svg_width = ink.width;
+	state->svg_height = ink.height;
+	state->svg_x = ink.x;
+	state->svg_y = ink.y;
+}
+
+/* Take a rendered tile, in which cairo has multiplied alpha in, into a picture of RGBA. */
+static void take_tile(cairo_surface_t *tile, uint8_t *pixels, size_t n_row)
+{
+	const uint8_t *rows = cairo_image_surface_get_data(tile);
+	int width = cairo_image_surface_get_width(tile);
+	size_t n_tile_row = (size_t)cairo_image_surface_get_stride(tile);
+
+	for (int y = 0; y < cairo_image_surface_get_height(tile); y++) {
+		const uint32_t *from = (const void *)(rows + (size_t)y * n_tile_row);
+		uint8_t *to = pixels + (size_t)y * n_row;
+
+		for (int x = 0; x < width; x++, to += 4) {
+			uint32_t alpha = from[x] >> 24;
+
+			if (alpha == 0)
+				continue;
+			for (int band = 0; band < 3; band++) {
+				uint32_t sample = from[x] >> (16 - 8 * band) & 255;
+
+				to[band] = (uint8_t)((sample * 255 + alpha / 2) / alpha);
+			}
+			to[3] = (uint8_t)alpha;
+		}
+	}
+}
+
+/* Render the part of a drawing of size `to` that begins at x, y and is as large as the tile. */
+static bool render_tile(cairo_surface_t *tile, const struct pv_state *state,
+                        struct size to, uint32_t x, uint32_t y)
+{
+	const RsvgRectangle viewport = {0, 0, state->svg_x + state->svg_width,
+	                                state->svg_y + state->svg_height};
+	cairo_t *context = cairo_create(tile);
+	GError *error = NULL;
+	bool is_done;
+
+	cairo_translate(context, -(double)x, -(double)y);
+	cairo_scale(context, to.width / state->svg_width, to.height / state->svg_height);
+	cairo_translate(context, -state->svg_x, -state->svg_y);
+	is_done = rsvg_handle_render_document(state->svg, context, &viewport, &error) &&
+	          cairo_status(context) == CAIRO_STATUS_SUCCESS;
+	if (!is_done)
+		vips_error("svg", "%s",
+		           error ? error->message
+		                 : cairo_status_to_string(cairo_status(context)));
+	g_clear_error(&error);
+	cairo_destroy(context);
+	cairo_surface_flush(tile);
+	return is_done;
+}
+
+/* Draw all of an SVG into a picture of RGBA that is all zeros. cairo takes up to 32767 pixels a
+ * side, and tiles of this size do not need much memory. */
+static bool draw_tiles(const struct pv_state *state, struct size to, uint8_t *pixels)
+{
+	enum { TILE = 2048 };
+
+	for (uint32_t y = 0; y < to.height; y += TILE) {
+		for (uint32_t x = 0; x < to.width; x += TILE) {
+			uint32_t width = to.width - x < TILE ? to.width - x : TILE;
+			uint32_t height = to.height - y < TILE ? to.height - y : TILE;
+			cairo_surface_t *tile = cairo_image_surface_create(
+				CAIRO_FORMAT_ARGB32, (int)width, (int)height);
+			bool is_done = render_tile(tile, state, to, x, y);
+
+			if (is_done)
+				take_tile(tile, pixels + ((size_t)y * to.width + x) * 4,
+				          (size_t)to.width * 4);
+			cairo_surface_destroy(tile);
+			if (!is_done)
+				return false;
+		}
+	}
+	return true;
+}
+
+static void free_pixels(VipsImage *image, void *pixels)
+{
+	(void)image;
+	free(pixels);
+}
+
+static bool draw_svg(VipsImage **ret_image, const struct pv_state *state, struct size to)
+{
+	size_t n = (size_t)to.width * to.height * 4;
+	uint8_t *pixels = calloc(n, 1);
+
+	*ret_image = NULL;
+	if (!pixels)
+		vips_error("svg", "out of memory");
+	else if (draw_tiles(state, to, pixels))
+		*ret_image = vips_image_new_from_memory(
+			pixels, n, (int)to.width, (int)to.height, 4, VIPS_FORMAT_UCHAR);
+	if (!*ret_image) {
+		free(pixels);
+		return false;
+	}
+	(*ret_image)->Type = VIPS_INTERPRETATION_sRGB;
+	g_signal_connect(*ret_image, "postclose", G_CALLBACK(free_pixels), pixels);
+	return true;
+}
+
+void pv_draw_close(struct pv_state *state)
+{
+	if (state->svg)
+		g_object_unref(state->svg);
+	state->svg = NULL;
+}
+
 /* ---- starting, and trying ---- */
+
+/* Draw a sample. */
+static bool draw_sample(VipsImage **ret_image, enum image_format format,
+                        const void *bytes, size_t n, struct failure *ret_failure)
+{
+	struct pv_state state = {0};
+	VipsSource *source;
+	bool is_done;
+
+	if (format == FORMAT_SVG) {
+		state.svg = open_svg(bytes, n, ret_failure);
+		if (!state.svg)
+			return false;
+		measure_svg(&state);
+		is_done = draw_svg(ret_image, &state, (struct size){9, 9});
+		pv_draw_close(&state);
+	} else {
+		source = vips_source_new_from_memory(bytes, n);
+		is_done = source &&
+		          !vips_call(pv_loader_of(format), source, ret_image, NULL);
+		VIPS_UNREF(source);
+	}
+	return is_done || pv_fail(ret_failure, "decode", FAIL_INTERNAL);
+}
 
 static bool is_drawn_whole(enum image_format format, const void *bytes, size_t n,
                            struct failure *ret_failure)
 {
-	VipsSource *source = vips_source_new_from_memory(bytes, n);
 	VipsImage *image = NULL;
 	double deviation = 0;
 	int error;
 
 	*missing_text = 0;
-	error = !source || vips_call(pv_loader_of(format), source, &image, NULL) ||
-	        vips_deviate(image, &deviation, NULL);
-	VIPS_UNREF(image);
-	VIPS_UNREF(source);
+	if (!draw_sample(&image, format, bytes, n, ret_failure))
+		return false;
+	error = vips_deviate(image, &deviation, NULL);
+	g_object_unref(image);
 	if (error)
 		return pv_fail(ret_failure, "decode", FAIL_INTERNAL);
 	if (!pv_draw_has_all_text(format, ret_failure))
@@ -277,8 +500,8 @@ static void load_modules(void)
  * picture. Doing the same with poppler would leave a thread behind. */
 bool pv_draw_start(struct failure *ret_failure)
 {
-	VipsSource *source;
-	VipsImage *image = NULL;
+	struct failure failure = {0};
+	RsvgHandle *svg;
 
 	if (engine_drawing() != DRAWING_HERE)
 		return true;
@@ -286,12 +509,9 @@ bool pv_draw_start(struct failure *ret_failure)
 		return false;
 	if (pv_reads(FORMAT_SVG)) {
 		load_modules();
-		source = vips_source_new_from_memory(sample_svg, sizeof(sample_svg) - 1);
-		if (source)
-			vips_call(pv_loader_of(FORMAT_SVG), source, &image, NULL);
-		VIPS_UNREF(image);
-		VIPS_UNREF(source);
-		vips_error_clear();
+		svg = open_svg(sample_svg, sizeof(sample_svg) - 1, &failure);
+		if (svg)
+			g_object_unref(svg);
 	}
 	return true;
 }
@@ -369,21 +589,18 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 		return failure_set(
 			ret_failure, FAIL_BAD_IMAGE,
 			"header: the gzip-compressed file does not contain an SVG");
-	VIPS_UNREF(state->bytes);
-	state->bytes = vips_source_new_from_memory(bytes, n);
-	return state->bytes ||
-	       failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	state->n_unpacked = n;
+	return true;
 }
 
 /* ---- from the header to the pixels ---- */
 
-/* Load the header, or the drawing, at this scale. False also when libvips refused the
+/* Load the header of a PDF, or its first page, at this scale. False also when libvips refused the
  * size with only a warning. */
-static bool load_at(VipsImage **ret_image, const struct pv_state *state,
-                    enum image_format format, double scale)
+static bool load_at(VipsImage **ret_image, const struct pv_state *state, double scale)
 {
 	pv_has_refused_size = false;
-	if (vips_call(pv_loader_of(format), state->bytes, ret_image, "access",
+	if (vips_call(pv_loader_of(FORMAT_PDF), state->bytes, ret_image, "access",
 	              VIPS_ACCESS_SEQUENTIAL, "scale", scale, NULL))
 		return false;
 	if (!pv_has_refused_size)
@@ -393,40 +610,78 @@ static bool load_at(VipsImage **ret_image, const struct pv_state *state,
 	return false;
 }
 
-/* Poppler draws what is left of a truncated file. The end marker may have some bytes
- * after it, but no more than this. */
+/* Poppler draws what is left of a truncated file. Other bytes may follow the last end marker, but
+ * no object: then a file that was updated, or ordered for the web, was cut. */
 static bool pdf_is_whole(const struct source *source)
 {
-	enum { TAIL_BYTES = 1024 };
-	size_t n = source->n_bytes < TAIL_BYTES ? source->n_bytes : TAIL_BYTES;
+	const uint8_t *bytes = source->bytes;
+	size_t n = source->n_bytes;
 
-	return memmem(source->bytes + source->n_bytes - n, n, "%%EOF", 5) != NULL;
+	for (size_t at = n; at-- > 0;) {
+		if (bytes[at] == '%' && n - at >= 5 &&
+		    memcmp(bytes + at, "%%EOF", 5) == 0)
+			return true;
+		if (bytes[at] == 'o' && n - at >= 3 && memcmp(bytes + at, "obj", 3) == 0)
+			return false;
+	}
+	return false;
 }
 
-bool pv_draw_open(struct source *source, struct failure *ret_failure)
+static bool fail_of_size(struct failure *ret_failure)
+{
+	return failure_set(ret_failure, FAIL_TOO_BIG,
+	                   "header: a side is over %d, the maximum of libvips",
+	                   VIPS_MAX_COORD);
+}
+
+static bool open_pdf(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
 	VipsImage *image;
 
-	*missing_text = 0;
-	if (!fonts_are_there(ret_failure) || !unpack_source(source, ret_failure))
-		return false;
-	if (source->format == FORMAT_PDF && source->reading->fail_on != FAIL_ON_NONE &&
-	    !pdf_is_whole(source))
+	if (source->reading->fail_on != FAIL_ON_NONE && !pdf_is_whole(source))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the PDF ends early");
-	if (!load_at(&image, state, source->format, 1))
+	if (!load_at(&image, state, 1))
 		return pv_has_refused_size
-		               ? failure_set(ret_failure, FAIL_TOO_BIG,
-		                             "header: a side is 0 or over %d, which "
-		                             "libvips does not take",
-		                             VIPS_MAX_COORD)
+		               ? fail_of_size(ret_failure)
 		               : pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	state->stored = (struct size){(uint32_t)vips_image_get_width(image),
 	                              (uint32_t)vips_image_get_height(image)};
+	source->n_stored = (uint32_t)vips_image_get_n_pages(image);
 	g_object_unref(image);
-	state->has_alpha = source->format == FORMAT_SVG;
 	return true;
+}
+
+static bool open_source_svg(struct source *source, struct failure *ret_failure)
+{
+	struct pv_state *state = source->state;
+	const void *bytes = state->unpacked ? state->unpacked : source->bytes;
+	size_t n = state->unpacked ? state->n_unpacked : source->n_bytes;
+
+	state->svg = open_svg(bytes, n, ret_failure);
+	if (!state->svg)
+		return false;
+	measure_svg(state);
+	if (!(state->svg_width > 0) || !(state->svg_height > 0))
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: the SVG has no size and draws nothing");
+	if (state->svg_width > VIPS_MAX_COORD || state->svg_height > VIPS_MAX_COORD)
+		return fail_of_size(ret_failure);
+	state->stored = (struct size){(uint32_t)fmax(1, state->svg_width + 0.5),
+	                              (uint32_t)fmax(1, state->svg_height + 0.5)};
+	state->has_alpha = true;
+	return true;
+}
+
+bool pv_draw_open(struct source *source, struct failure *ret_failure)
+{
+	*missing_text = 0;
+	if (!fonts_are_there(ret_failure))
+		return false;
+	if (source->format == FORMAT_PDF)
+		return open_pdf(source, ret_failure);
+	return unpack_source(source, ret_failure) && open_source_svg(source, ret_failure);
 }
 
 /* The scale at which both sides are large enough. */
@@ -444,14 +699,14 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 }
 
 /* The natural size is rounded to whole pixels; enlarging shows by how much. */
-static bool load_for(VipsImage **ret_image, const struct pv_state *state,
-                     enum image_format format, const struct size *to)
+static bool load_pdf(VipsImage **ret_image, const struct pv_state *state,
+                     const struct size *to)
 {
 	double scale = find_scale(to, state->stored.width, state->stored.height);
 
 	for (int i = 0; i < 2; i++) {
 		scale = fmin(fmax(scale, least_scale), most_scale);
-		if (!load_at(ret_image, state, format, scale))
+		if (!load_at(ret_image, state, scale))
 			return false;
 		if (i == 1 || is_drawn_for(*ret_image, to))
 			break;
@@ -468,10 +723,10 @@ bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job)
 	                                        : &job->state->stored;
 	VipsImage *made = NULL;
 
-	if (!load_for(ret_image, job->state, job->from, to))
-		return false;
-	/* A PDF page is drawn on white, so its alpha is not needed. */
-	return job->from != FORMAT_PDF ||
+	if (job->from == FORMAT_SVG)
+		return draw_svg(ret_image, job->state, *to);
+	/* A page is drawn on white, so its alpha is not needed. */
+	return load_pdf(ret_image, job->state, to) &&
 	       pv_replace(ret_image, &made,
 	                  vips_extract_band(*ret_image, &made, 0, "n", 3, NULL));
 }

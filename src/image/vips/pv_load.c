@@ -235,18 +235,62 @@ static VipsFailOn fail_on_of(const struct recipe *recipe)
 	return levels[recipe->fail_on];
 }
 
-static bool is_animated(enum image_format format)
-{
-	return format == FORMAT_GIF || format == FORMAT_WEBP;
-}
-
+/* Whether an output holds several frames or pages. */
 static bool wants_frames(const struct source *source)
 {
+	const struct format_info *from = format_info(source->format);
+
 	for (unsigned i = 0; i < source->n_variants; i++) {
-		if (format_info(source->variants[i].recipe->format)->has_frames)
+		const struct format_info *to = format_info(
+			source->variants[i].recipe->format);
+
+		if ((from->has_frames && to->has_frames) ||
+		    (from->has_pages && to->has_pages))
 			return true;
 	}
 	return false;
+}
+
+/* Load a picture, or its first frame or page. */
+static bool load_one(VipsImage **ret_image, const struct pv_state *state,
+                     enum image_format format, VipsFailOn fail_on)
+{
+	if (state->first_page > 0)
+		return !vips_call(loaders[format], state->bytes, ret_image, "access",
+		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "page",
+		                  (int)state->first_page, NULL);
+	return !vips_call(loaders[format], state->bytes, ret_image, "access",
+	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
+}
+
+/* Load frames or pages, one below the other: n of them from `first` on. */
+static bool load_several(VipsImage **ret_image, const struct pv_state *state,
+                         enum image_format format, VipsFailOn fail_on, uint32_t n)
+{
+	/* The loader of TIFF cannot go back to a page of few lines. */
+	VipsAccess access = format == FORMAT_TIFF ? VIPS_ACCESS_RANDOM
+	                                          : VIPS_ACCESS_SEQUENTIAL;
+
+	return !vips_call(loaders[format], state->bytes, ret_image, "access", access,
+	                  "fail_on", fail_on, "page", (int)state->first_page, "n", (int)n,
+	                  NULL);
+}
+
+/* The number of pages that libvips can load together: it joins only pages of one size and kind. */
+static uint32_t count_joined_pages(const struct source *source,
+                                   const struct tiff_pages *pages)
+{
+	VipsImage *image = NULL;
+
+	if (pages->n < 2 || !pages->are_adjacent)
+		return 1;
+	if (!load_several(&image, source->state, FORMAT_TIFF, fail_on_of(source->reading),
+	                  pages->n)) {
+		vips_error_clear();
+		return 1;
+	}
+	g_object_unref(image);
+	return pages->n;
 }
 
 static void note_header(struct source *source, VipsImage *image)
@@ -277,8 +321,27 @@ static void note_header(struct source *source, VipsImage *image)
 	                         vips_image_get_coding(image) == VIPS_CODING_LABQ ||
 	                         pv_has_plain_floats(image);
 	state->has_alpha = vips_image_hasalpha(image);
-	if (is_animated(source->format) && wants_frames(source) && n_pages > 1)
+	if (format_info(source->format)->has_frames && wants_frames(source) &&
+	    n_pages > 1)
 		source->n_frames = (uint32_t)n_pages;
+}
+
+/* Find the first page of a TIFF, and how many pages outputs get. */
+static bool find_pages(struct source *source, struct failure *ret_failure)
+{
+	struct pv_state *state = source->state;
+	struct tiff_pages pages;
+
+	tiff_find_pages(source->bytes, source->n_bytes, &pages);
+	if (!pages.is_whole && source->reading->fail_on != FAIL_ON_NONE)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: the file ends early: a page is missing");
+	state->n_directories = pages.n_directories;
+	state->first_page = pages.first;
+	source->n_stored = pages.n;
+	if (wants_frames(source))
+		source->n_frames = count_joined_pages(source, &pages);
+	return true;
 }
 
 static bool fits_libvips(struct size size, struct failure *ret_failure)
@@ -370,12 +433,11 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "header: the file begins like %s but is not one",
 		                   format_info(source->format)->name);
-	if (!is_understood(source, ret_failure))
+	if (!is_understood(source, ret_failure) ||
+	    (source->format == FORMAT_TIFF && !find_pages(source, ret_failure)))
 		return false;
 	pv_has_refused_size = false;
-	if (vips_call(loaders[source->format], state->bytes, &image, "access",
-	              VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on_of(source->reading),
-	              NULL))
+	if (!load_one(&image, state, source->format, fail_on_of(source->reading)))
 		return pv_fail(ret_failure, "header", FAIL_BAD_IMAGE);
 	note_header(source, image);
 	is_grey = vips_image_get_bands(image) < 3;
@@ -462,6 +524,7 @@ void pv_close_source(struct source *source)
 	VIPS_UNREF(state->decoded);
 	VIPS_UNREF(state->bytes);
 	free(state->profile);
+	pv_draw_close(state);
 	free(state->unpacked);
 	free(state);
 	source->state = NULL;
@@ -698,13 +761,10 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
 	VipsFailOn fail_on = fail_on_of(reading);
 
 	if (n_frames > 1)
-		return !vips_call(loaders[format], state->bytes, ret_image, "access",
-		                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, "n", -1,
-		                  NULL);
+		return load_several(ret_image, state, format, fail_on, n_frames);
 	if (shrink > 1)
 		return load_shrunk(ret_image, state, format, fail_on, shrink);
-	return !vips_call(loaders[format], state->bytes, ret_image, "access",
-	                  VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, NULL);
+	return load_one(ret_image, state, format, fail_on);
 }
 
 /* Take all frames, or the first, of the picture that was decoded for several outputs. */

@@ -1,0 +1,295 @@
+/* Files of several pages or frames: which of them an output gets, and what the record says is
+ * lost. */
+#include "support/test.h"
+
+#include "common/lost.h"
+#include "image/header/metadata_scan.h"
+#include "vips_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 6, HEIGHT = 4, N_PAGES = 3, SUBFILE_TYPE = 254, PREVIEW = 1, MASK = 4 };
+
+/* Page i is all of the grey 50 * (i + 1). */
+static VipsImage *roll_of_pages(int n)
+{
+	uint8_t bytes[WIDTH * HEIGHT * N_PAGES];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(50 * (i / (WIDTH * HEIGHT) + 1));
+	return image_of_bytes(bytes, WIDTH, HEIGHT * n, 1);
+}
+
+static struct blob make_pages(const char *suffix)
+{
+	VipsImage *roll = roll_of_pages(N_PAGES);
+	struct blob blob;
+
+	vips_image_set_int(roll, VIPS_META_PAGE_HEIGHT, HEIGHT);
+	blob = encoded(roll, suffix);
+	g_object_unref(roll);
+	return blob;
+}
+
+static uint32_t little(const struct blob *blob, size_t at, unsigned n)
+{
+	uint32_t number = 0;
+
+	REQUIRE(at + n <= blob->n);
+	while (n-- > 0)
+		number = number << 8 | blob->bytes[at + n];
+	return number;
+}
+
+/* Set the value of a tag in a directory of a little-endian TIFF. */
+static void set_tag(struct blob *tiff, int directory, unsigned tag, uint8_t value)
+{
+	uint32_t at = little(tiff, 4, 4), n;
+
+	for (; directory > 0; directory--)
+		at = little(tiff, at + 2 + 12 * little(tiff, at, 2), 4);
+	n = little(tiff, at, 2);
+	for (uint32_t i = 0; i < n; i++) {
+		size_t entry = at + 2 + 12 * i;
+
+		if (little(tiff, entry, 2) != tag)
+			continue;
+		memset(tiff->bytes + entry + 8, 0, 4);
+		tiff->bytes[entry + 8] = value;
+		return;
+	}
+	REQUIRE(false, "there is no tag %u", tag);
+}
+
+static int count_pages(const struct blob *blob)
+{
+	VipsImage *image = decoded(blob);
+	int n = vips_image_get_n_pages(image);
+
+	g_object_unref(image);
+	return n;
+}
+
+/* The grey at the top left of the output's page. */
+static double grey_of(const struct blob *blob, int page)
+{
+	VipsImage *image = page > 0 ? vips_image_new_from_buffer(blob->bytes, blob->n, "",
+	                                                         "page", page, NULL)
+	                            : decoded(blob);
+	VipsImage *memory;
+	double grey;
+
+	REQUIRE(image != NULL);
+	memory = vips_image_copy_memory(image);
+	grey = value_at(memory, 0, 0, 0);
+	g_object_unref(memory);
+	g_object_unref(image);
+	return grey;
+}
+
+static struct outcome run_to(const struct blob *blob, const char *name,
+                             enum image_format format)
+{
+	struct recipe recipe = recipe_for(format, ENGINE_AUTO);
+	struct outcome outcome = run_picture(blob, name, &recipe);
+
+	REQUIRE(outcome.is_done, "%s: %s", name, outcome.answer.failure.text);
+	return outcome;
+}
+
+TEST(pages, of_a_tiff_are_all_in_a_tiff)
+{
+	struct blob blob = make_pages(".tif");
+	struct outcome outcome = run_to(&blob, "a.tif", FORMAT_TIFF);
+
+	EXPECT_EQ(count_pages(&outcome.output), N_PAGES);
+	for (int page = 0; page < N_PAGES; page++)
+		EXPECT_EQ(grey_of(&outcome.output, page), 50 * (page + 1));
+	EXPECT_EQ(outcome.answer.out[0].lost, 0);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(pages, of_a_tiff_are_scaled_one_by_one)
+{
+	struct blob blob = make_pages(".tif");
+	struct recipe recipe = recipe_of_words("size 3x3", FORMAT_TIFF, ENGINE_AUTO);
+	struct outcome outcome = run_picture(&blob, "a.tif", &recipe);
+
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.answer.out[0].height, 2);
+	EXPECT_EQ(count_pages(&outcome.output), N_PAGES);
+	EXPECT_EQ(grey_of(&outcome.output, 2), 150);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(pages, of_a_tiff_are_lost_in_other_formats_and_reported)
+{
+	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_JPEG, FORMAT_WEBP,
+	                                            FORMAT_GIF};
+	struct blob blob = make_pages(".tif"), single;
+	VipsImage *one = roll_of_pages(1);
+
+	single = encoded(one, ".tif");
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct outcome outcome = run_to(&blob, "a.tif", formats[i]);
+
+		EXPECT_EQ(outcome.answer.out[0].lost, LOST_PAGES);
+		EXPECT_EQ(count_pages(&outcome.output), 1);
+		EXPECT(formats[i] == FORMAT_JPEG || grey_of(&outcome.output, 0) == 50);
+		outcome_fini(&outcome);
+		outcome = run_to(&single, "a.tif", formats[i]);
+		EXPECT_EQ(outcome.answer.out[0].lost, 0);
+		outcome_fini(&outcome);
+	}
+	g_object_unref(one);
+	blob_fini(&single);
+	blob_fini(&blob);
+}
+
+TEST(pages, the_first_full_page_is_taken_and_previews_do_not_count)
+{
+	struct blob blob = make_pages(".tif");
+	struct outcome outcome;
+
+	set_tag(&blob, 0, SUBFILE_TYPE, PREVIEW);
+	outcome = run_to(&blob, "a.tif", FORMAT_PNG);
+	EXPECT_EQ(grey_of(&outcome.output, 0), 100);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_PAGES);
+	outcome_fini(&outcome);
+
+	outcome = run_to(&blob, "a.tif", FORMAT_TIFF);
+	EXPECT_EQ(count_pages(&outcome.output), 2);
+	EXPECT_EQ(grey_of(&outcome.output, 1), 150);
+	EXPECT_EQ(outcome.answer.out[0].lost, 0);
+	outcome_fini(&outcome);
+
+	set_tag(&blob, 1, SUBFILE_TYPE, MASK);
+	outcome = run_to(&blob, "a.tif", FORMAT_PNG);
+	EXPECT_EQ(grey_of(&outcome.output, 0), 150);
+	EXPECT_EQ(outcome.answer.out[0].lost, 0);
+	outcome_fini(&outcome);
+
+	/* If nothing is a full page, the first directory is the picture. */
+	set_tag(&blob, 2, SUBFILE_TYPE, PREVIEW);
+	outcome = run_to(&blob, "a.tif", FORMAT_PNG);
+	EXPECT_EQ(grey_of(&outcome.output, 0), 50);
+	EXPECT_EQ(outcome.answer.out[0].lost, 0);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(pages, with_a_preview_between_them_or_of_several_sizes_are_reported_as_lost)
+{
+	struct blob blob = make_pages(".tif");
+	struct outcome outcome;
+
+	set_tag(&blob, 1, SUBFILE_TYPE, PREVIEW);
+	outcome = run_to(&blob, "a.tif", FORMAT_TIFF);
+	EXPECT_EQ(count_pages(&outcome.output), 1);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_PAGES);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+
+	blob = make_pages(".tif");
+	set_tag(&blob, 1, 256, WIDTH - 1);
+	outcome = run_to(&blob, "a.tif", FORMAT_TIFF);
+	EXPECT_EQ(count_pages(&outcome.output), 1);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_PAGES);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(pages, a_tiff_that_ends_before_its_last_page_is_a_bad_image)
+{
+	static const enum image_format formats[] = {FORMAT_PNG, FORMAT_TIFF};
+	struct blob blob = make_pages(".tif[compression=deflate]");
+
+	/* From the end of the last page's pixels to the middle of the file. */
+	for (int i = 0; i < 6; i++) {
+		struct blob cut = {blob.bytes,
+		                   blob.n - (blob.n / 2) * (size_t)(i + 1) / 6};
+		struct recipe recipe = recipe_for(formats[i % 2], ENGINE_AUTO);
+		struct outcome outcome = run_picture(&cut, "a.tif", &recipe);
+
+		EXPECT_STR(fail_class_name(outcome.answer.failure.class), "bad-image");
+		EXPECT(strstr(outcome.answer.failure.text, "ends early") != NULL, "%s",
+		       outcome.answer.failure.text);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+}
+
+TEST(pages, of_every_kind_of_tiff_are_counted_and_a_circle_ends)
+{
+	struct blob blob = make_pages(".tif[bigtiff]");
+	struct tiff_pages pages;
+	uint32_t at;
+
+	tiff_find_pages(blob.bytes, blob.n, &pages);
+	EXPECT_EQ(pages.n, N_PAGES);
+	EXPECT(pages.is_whole && pages.are_adjacent && pages.first == 0);
+	tiff_find_pages(blob.bytes, blob.n - 1, &pages);
+	EXPECT(!pages.is_whole);
+	blob_fini(&blob);
+
+	blob = make_pages(".tif");
+	at = little(&blob, 4, 4);
+	memcpy(blob.bytes + at + 2 + 12 * little(&blob, at, 2), blob.bytes + 4, 4);
+	tiff_find_pages(blob.bytes, blob.n, &pages);
+	EXPECT(pages.n > N_PAGES);
+	for (size_t n = 0; n < blob.n; n++) {
+		uint8_t *exact = malloc(n + (n == 0));
+
+		REQUIRE(exact != NULL);
+		memcpy(exact, blob.bytes, n);
+		tiff_find_pages(exact, n, &pages);
+		free(exact);
+	}
+	blob_fini(&blob);
+}
+
+TEST(frames, of_an_animation_are_lost_in_formats_without_animation_and_reported)
+{
+	static const char *const suffixes[] = {".gif", ".webp"};
+
+	for (int i = 0; i < 2; i++) {
+		struct blob blob = make_pages(suffixes[i]);
+		struct outcome outcome = run_to(&blob, "a", FORMAT_PNG);
+
+		EXPECT_EQ(outcome.answer.out[0].lost, LOST_ANIMATION);
+		outcome_fini(&outcome);
+		outcome = run_to(&blob, "a", FORMAT_TIFF);
+		EXPECT_EQ(outcome.answer.out[0].lost, LOST_ANIMATION);
+		EXPECT_EQ(count_pages(&outcome.output), 1);
+		outcome_fini(&outcome);
+		outcome = run_to(&blob, "a", FORMAT_WEBP);
+		EXPECT_EQ(outcome.answer.out[0].lost, 0);
+		EXPECT_EQ(count_pages(&outcome.output), N_PAGES);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+TEST(frames, of_an_animated_png_are_lost_and_reported)
+{
+	struct blob blob = make_png(8, 8, 3, &rgbw);
+	struct outcome outcome;
+
+	png_insert(&blob, "acTL", "\0\0\0\1\0\0\0\0", 8);
+	outcome = run_to(&blob, "a.png", FORMAT_PNG);
+	EXPECT_EQ(outcome.answer.out[0].lost, 0);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+
+	blob = make_png(8, 8, 3, &rgbw);
+	png_insert(&blob, "acTL", "\0\0\0\2\0\0\0\0", 8);
+	for (int i = 0; i < 2; i++) {
+		outcome = run_to(&blob, "a.png", i ? FORMAT_JPEG : FORMAT_PNG);
+		EXPECT_EQ(outcome.answer.out[0].lost, LOST_ANIMATION);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+}
