@@ -343,6 +343,48 @@ TEST(resume, an_empty_shard_succeeds)
 	fixture_leave();
 }
 
+/* A path of 6300 bytes, which no system call takes as a whole. */
+static void make_deep_input(void)
+{
+	static const char script[] = "pixpool-scripted\nsize 3 2\n",
+			  name[] = "a-folder-with-a-name";
+	int folder = open("in", O_PATH | O_DIRECTORY | O_CLOEXEC), below, file;
+
+	for (int i = 0; i < 300; i++) {
+		REQUIRE(mkdirat(folder, name, 0777) == 0);
+		below = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close(folder);
+		folder = below;
+	}
+	file = openat(folder, "deep.png", O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	REQUIRE(file >= 0 &&
+	        write(file, script, sizeof(script) - 1) == sizeof(script) - 1);
+	close(file);
+	close(folder);
+}
+
+TEST(resume, a_tree_deeper_than_the_longest_path_is_made_resumed_and_replaced_in_place)
+{
+	fixture_enter();
+	scratch_folder("in");
+	make_deep_input();
+	EXPECT_EQ(resize("").status, 0);
+	expect_summary(1, 0, 0);
+	EXPECT_STR(run("find out -name deep.png -size +0 | wc -l").out, "1\n");
+	EXPECT_EQ(resize("").status, 0);
+	expect_summary(0, 1, 0);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(run("pixpool-scripted resize -s 8 --in-place --backup .orig in "
+		              "--progress none --report r")
+		                  .status,
+		          0);
+		if (i == 0 || setxattr("r", "user.try", "", 0, 0) == 0)
+			expect_summary(i == 0, i == 1, 0);
+	}
+	EXPECT_STR(run("find in -name deep.png.orig | wc -l").out, "1\n");
+	fixture_leave();
+}
+
 /* ---- outputs whose input is gone ---- */
 
 static const char *outputs(void)
