@@ -10,19 +10,20 @@
 #include <stdlib.h>
 
 struct committer {
-	/* Fixed when it is created. */
+	/* The options do not change after creation. */
 	struct committer_options options;
-	pthread_t thread; /* unless options.is_stepped */
+	pthread_t thread; /* running unless options.is_stepped */
 
-	/* Used only by the thread that commits. */
-	int64_t group_ns; /* how long the present group took */
+	/* Used only by the committing thread. */
+	int64_t group_ns; /* how long the current group took */
 	struct failure state_failure;
 
-	struct lock lock;             /* guards all below */
-	struct cond has_work;         /* a file was added, or is_ending was set */
-	struct commit *first, **last; /* waiting */
+	struct lock lock; /* guards all members below */
+	/* Signalled when a file was added or is_ending was set. */
+	struct cond has_work;
+	struct commit *first, **last; /* files that are waiting */
 	size_t n_waiting;
-	bool is_awaited; /* one of them has no followers */
+	bool is_awaited; /* one of the waiting files has no followers */
 	bool is_stopped;
 	bool is_ending;
 };
@@ -38,7 +39,8 @@ static uint64_t n_bytes_of(const struct commit *commit)
 	return n;
 }
 
-/* Take a group off the queue, as a list of its own; NULL: none is waiting. The lock is held. */
+/* Take a group from the queue, as a list of its own. Returns NULL if no file is waiting. Called
+ * with the lock held. */
 static struct commit *take_group(struct committer *committer)
 {
 	struct commit *first = committer->first, **end = &committer->first;
@@ -109,8 +111,8 @@ static void ask_for_outputs(const struct committer_options *options,
 	}
 }
 
-/* Compute the result of a file from the results of its outputs: the first failure; else
- * STORE_DROPPED if an output was dropped; else STORE_DONE if an output is done; else
+/* Compute the result of a file from the results of its outputs: the first failure; otherwise
+ * STORE_DROPPED if an output was dropped; otherwise STORE_DONE if an output is done; otherwise
  * STORE_SKIPPED. */
 static void sum_up(struct commit *commit, const struct store_output *outputs)
 {
@@ -187,9 +189,9 @@ static enum state_result put_rows(struct state *state, const struct commit *comm
 	return result;
 }
 
-/* A group whose rows cannot be written is complete all the same: the stamps on its outputs hold
- * the same records. But if the place of the state is full or broken, the outputs cannot be
- * expected to fare better, so the committer stops. */
+/* A group whose rows cannot be written is nevertheless complete, because the stamps on its outputs
+ * hold the same records. But if the state's file system is full or broken, the outputs will
+ * probably fail too, so the committer stops. */
 static void write_state(struct committer *committer, const struct commit *first)
 {
 	struct state *state = committer->options.state;
@@ -248,8 +250,8 @@ const struct failure *committer_state_failure(const struct committer *committer)
 	return &committer->state_failure;
 }
 
-/* Whether a group is to be committed now: it is whole, or nothing is left to wait for. The lock is
- * held. */
+/* Whether a group must be committed now: it is complete, or there is nothing left to wait for.
+ * Called with the lock held. */
 static bool is_group_due(const struct committer *committer)
 {
 	return committer->is_ending || committer->is_awaited ||

@@ -5,10 +5,10 @@
  * shared. A file that is larger than that is a group of its own. While others are about to follow,
  * it waits for COMMIT_GROUP_FILES, but not for long.
  *
- * After a file that the place refused (a full disk) nothing more is published: the files behind
- * it come back as STORE_DROPPED.
+ * After a file that the file system refused (a full disk) nothing more is published: later files
+ * get the result STORE_DROPPED.
  *
- * Threads: committer_add() and committer_stop() from any thread. `done` is called in the committer's
+ * Any thread may call committer_add() and committer_stop(). `done` is called in the committer's
  * thread, once for each file, in order, without any lock held; it may call committer_add() and
  * committer_stop().
  */
@@ -22,7 +22,7 @@
 struct known_failure;
 struct state;
 
-/* Each output of a group has a descriptor or two meanwhile. */
+/* The maximum number of outputs in a group: each needs one or two descriptors meanwhile. */
 enum { COMMIT_GROUP_OUTPUTS = 32, COMMIT_GROUP_BYTES = 64 << 20 };
 enum { COMMIT_GROUP_FILES = 16 };
 
@@ -31,52 +31,58 @@ struct commit_output {
 	const char *name;
 	uint64_t offset, n_bytes;
 	const struct stat *expected; /* as in struct store_output */
-	struct stamp *stamp;         /* likewise; it also becomes the state's row */
+	/* As in struct store_output; the stamp also becomes a row of the state. */
+	struct stamp *stamp;
 };
 
 /*
- * A finished file. Everything in it is borrowed, and must stay as it is, from committer_add() until
+ * A finished file. Everything in it is borrowed, and must not change from committer_add() until
  * `done` is called. `done` may free it.
  *
  * A file that has no outputs only changes the state: its result is STORE_DONE.
  */
 struct commit {
 	struct commit *next; /* used by the committer */
-	/* Other files are about to follow, so that it is worth waiting for them for a moment. */
+	/* Whether other files are about to follow, so that it is worth waiting for them for a
+	 * moment. */
 	bool has_followers;
 	void *owner; /* for the caller; the committer does not use it */
 
-	int fd; /* holds all outputs; read by position */
+	int fd; /* descriptor of all outputs; read by position */
 	const struct commit_output *outputs;
 	size_t n_outputs;
-	const struct timespec *dates;          /* as of struct store_content */
-	const struct store_original *original; /* as of struct store_output; NULL */
+	const struct timespec *dates; /* as in struct store_content */
+	/* As in struct store_output, or NULL. */
+	const struct store_original *original;
 
-	/* For the state: the known failure of the picture, by the name of its source. */
-	const char *source; /* NULL: the state keeps what it has */
+	/* For the state: the known failure of the picture, keyed by the name of its source. */
+	const char *source; /* name of the source; NULL: the state keeps its record */
 	/* The failure to record; NULL: delete the recorded failure, if any. */
 	const struct known_failure *known;
 	/* Outputs whose stamps become rows although nothing was published. */
 	const struct commit_output *rows;
 	size_t n_rows;
 
-	/* Filled before `done` is called. */
+	/* The members below are filled in before `done` is called. */
 	enum store_result result;
-	struct failure failure; /* of STORE_FAILED and STORE_PLACE_FAILED */
-	int64_t work_ns; /* its share of the time that the group took; 0: dropped */
+	struct failure failure; /* the failure, for STORE_FAILED and STORE_PLACE_FAILED */
+	/* The file's share of the time that the group took; 0: dropped. */
+	int64_t work_ns;
 };
 
 typedef void commit_done_fn(struct commit *commit, void *data);
 
 struct committer_options {
-	struct store *store; /* borrowed; closed after the committer is destroyed */
-	struct state *state; /* likewise; NULL: no state, or a read-only one */
+	/* The store, borrowed; closed after the committer is destroyed. */
+	struct store *store;
+	/* The state, borrowed too; NULL: no state, or a read-only one. */
+	struct state *state;
 	enum overwrite overwrite;
 	/* The maximum number of outputs in a group, unless they belong to one file; 0:
 	 * COMMIT_GROUP_OUTPUTS. */
 	size_t group_outputs;
 	commit_done_fn *done;
-	void *data; /* for done */
+	void *data; /* data for done */
 	/* For how long a group waits for the followers of its files; -1: without limit. */
 	int64_t wait_ms;
 	/* No thread is started. Instead, committer_step() commits groups in the caller's thread. */
@@ -85,14 +91,14 @@ struct committer_options {
 
 struct committer;
 
-/* NULL with errno when memory or threads ran out. */
+/* Create a committer. Returns NULL with errno if memory or threads ran out. */
 struct committer *committer_create(const struct committer_options *options);
 
 /*
  * Queue a file. Never fails and never waits: the caller bounds how many files are waiting.
  *
- * The outputs of a file are published together or not at all, but for a name that is taken in the
- * last moment: then those named before it stay. The result is
+ * The outputs of a file are published together or not at all. The only exception is a name that
+ * another process takes at the last moment: then outputs named before stay. The result is
  *
  * STORE_DONE          all have their names, or had them and OVERWRITE_SKIP left them.
  * STORE_SKIPPED       all had their names.
@@ -105,16 +111,16 @@ void committer_add(struct committer *committer, struct commit *commit);
  * group that is being committed is finished. */
 void committer_stop(struct committer *committer);
 
-/* Why the state could not be written, which has stopped the committer; FAIL_NONE if it could.
- * Call this only in `done` or after the committer has stopped. */
+/* The reason why the state could not be written, which has stopped the committer; FAIL_NONE if
+ * there is none. Call this only in `done` or after the committer has stopped. */
 const struct failure *committer_state_failure(const struct committer *committer);
 
 /* Commit one group in this thread; only for is_stepped. Returns the number of files in the
  * group; 0: no file was waiting. */
 size_t committer_step(struct committer *committer);
 
-/* End. Files that are still waiting are committed, or, after committer_stop(), dropped; either
- * way `done` is called for each of them. NULL is fine. */
+/* Stop and free the committer. Files that are still waiting are committed, or, after
+ * committer_stop(), dropped; in both cases `done` is called for each of them. NULL is allowed. */
 void committer_destroy(struct committer *committer);
 
 #endif

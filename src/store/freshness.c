@@ -1,12 +1,13 @@
-/* Decides about an output that may exist already. */
+/* Decides what to do about an output that may exist already. */
 #include "store/freshness.h"
 
 #include <string.h>
 
-/* Whose the output is, according to the two records. */
+/* The owner of the output, according to the two records. */
 enum owner {
 	OWNER_UNKNOWN, /* more evidence is needed */
-	OWNER_US, /* the size and time, or the content hash, of one record match the output */
+	/* Ours: the size and time, or the content hash, of one record match the output. */
+	OWNER_US,
 	OWNER_OTHERS
 };
 
@@ -30,8 +31,8 @@ static bool has_content_of_output(const struct freshness *freshness,
 	              sizeof(*freshness->out_hash)) == 0;
 }
 
-/* A stamp that names another output shows that the file is a copy made by the user: no record of
- * ours. */
+/* A stamp with the name of another output shows that the user copied the file, so the stamp is not
+ * a record of ours. */
 static const struct stamp *stamp_of_this_output(const struct freshness *freshness)
 {
 	const struct stamp *stamp = freshness->stamp;
@@ -113,7 +114,7 @@ static enum verdict by_policy(const struct freshness *freshness, bool is_ours)
 	               : VERDICT_EXISTS;
 }
 
-/* A copy of the record with the current times of the files. */
+/* Copy the record with the current times of the files. */
 static struct stamp with_times_of_now(const struct freshness *freshness,
                                       const struct stamp *record)
 {
@@ -125,7 +126,7 @@ static struct stamp with_times_of_now(const struct freshness *freshness,
 	return now;
 }
 
-/* For an output of ours with the right recipe: whether its input is unchanged. */
+/* For an output of ours with the right recipe: decide whether its input is unchanged. */
 static enum verdict compare_input(const struct freshness *freshness,
                                   const struct stamp *record, enum evidence *ret_evidence,
                                   struct stamp *ret_record)

@@ -1,4 +1,4 @@
-/* For a build without SQLite: no state can be opened; every call finds nothing and writes
+/* Stubs for a build without SQLite: no state can be opened; every call finds nothing and writes
  * nothing. */
 #include "store/state.h"
 

@@ -68,7 +68,7 @@ bool stamp_name_is_whole(const char *in_stamp)
 
 /* ---- bytes ---- */
 
-/* The position of the next bytes to write or to read. */
+/* A cursor: the position of the next bytes to write or to read. */
 struct cursor {
 	unsigned char *to;
 	const unsigned char *from;
@@ -147,7 +147,7 @@ static bool is_whole(const unsigned char *bytes, size_t n)
 	return memcmp(bytes + n - CHECKSUM_BYTES, sum.bytes, CHECKSUM_BYTES) == 0;
 }
 
-/* False for a name that contains a zero byte. */
+/* Read a name. Returns false for one that contains a zero byte. */
 static bool take_name(struct cursor *cursor, char *ret_name, size_t n)
 {
 	take(cursor, ret_name, n);

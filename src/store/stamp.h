@@ -21,25 +21,27 @@
 
 enum {
 	STAMP_MAX_BYTES = 1024,
-	STAMP_NAME_BYTES = 384, /* of a name, without its final zero */
+	STAMP_NAME_BYTES = 384, /* maximum length of a name, without its final zero */
 	STAMP_FORMAT_BYTES = 8
 };
 
 struct stamp {
-	uint64_t recipe; /* its fingerprint, which includes the picture version */
+	/* Fingerprint of the recipe, which includes the picture version. */
+	uint64_t recipe;
 
 	uint64_t in_bytes;
-	int64_t in_mtime_ns; /* STAMP_NO_TIME: not to be trusted, compare the content */
+	/* Modification time; STAMP_NO_TIME: unreliable, compare the content. */
+	int64_t in_mtime_ns;
 	struct input_hash in_hash;
 
 	uint64_t out_bytes;
 	int64_t out_mtime_ns;
 	struct output_hash out_hash;
 	uint32_t width, height;
-	char format[STAMP_FORMAT_BYTES]; /* "webp" */
+	char format[STAMP_FORMAT_BYTES]; /* format name, such as "webp" */
 
-	/* Relative to the output folder, and to its INPUT. A name that is too long is stored as
-	 * its hash; stamp_name_is() compares both kinds. */
+	/* The names of output and source, relative to the output folder and to the INPUT. A name
+	 * that is too long is stored as its hash; stamp_name_is() compares both kinds. */
 	char output[STAMP_NAME_BYTES + 1], source[STAMP_NAME_BYTES + 1];
 };
 
@@ -51,7 +53,7 @@ struct stamp {
  * too long. */
 void stamp_keep_name(const char *name, char ret_kept[STAMP_NAME_BYTES + 1]);
 
-/* Set both names. */
+/* Set both names of a stamp. */
 void stamp_set_names(struct stamp *stamp, const char *output, const char *source);
 
 /* Whether a name stored in a stamp (output or source) means this name. */
@@ -61,24 +63,25 @@ bool stamp_name_is(const char *in_stamp, const char *name);
 bool stamp_name_is_whole(const char *in_stamp);
 
 /*
- * Version 1, little-endian, without padding: "pxp" and a byte of 1; recipe, in_bytes,
- * in_mtime_ns, out_bytes, out_mtime_ns (8 bytes each); width, height (4 each); format (8); in_hash
- * (16); out_hash (32); the lengths of output and source (2 each); these names; the first 8 bytes
- * of the XXH3-128 of all that comes before.
+ * Encode a stamp. Version 1, little-endian, without padding: "pxp" and a byte of 1; recipe,
+ * in_bytes, in_mtime_ns, out_bytes, out_mtime_ns (8 bytes each); width, height (4 each); format
+ * (8); in_hash (16); out_hash (32); the lengths of output and source (2 each); these names; the
+ * first 8 bytes of the XXH3-128 of all that comes before.
  *
  * Returns the number of bytes.
  */
 size_t stamp_encode(const struct stamp *stamp, unsigned char bytes[STAMP_MAX_BYTES]);
 
-/* False when the bytes are not a whole stamp of this version; *ret_stamp is undefined then. */
+/* Decode a stamp. Returns false if the bytes are not a complete stamp of this version; *ret_stamp
+ * is undefined then. */
 bool stamp_decode(const void *bytes, size_t n, struct stamp *ret_stamp);
 
-/* Write the stamp to an open file, which need not have a name yet. False with errno: ENOTSUP where
- * the file system has no such attributes (also for ENOSYS, EPERM and for no room among a file's
- * attributes, with which an output is still an output). */
+/* Write the stamp to an open file, which need not have a name yet. Returns false with errno:
+ * ENOTSUP if the file system does not support such attributes (also for ENOSYS, EPERM and if there
+ * is no space for another attribute: then the file is still a valid output). */
 bool stamp_write(int fd, const struct stamp *stamp);
 
-/* Read the stamp of an open file. False when it has no valid stamp. */
+/* Read the stamp of an open file. Returns false if it has no valid stamp. */
 bool stamp_read(int fd, struct stamp *ret_stamp);
 
 #endif

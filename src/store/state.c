@@ -1,4 +1,4 @@
-/* The state of an output folder, in a SQLite database. */
+/* The state of an output folder, stored in an SQLite database. */
 #include "store/state.h"
 
 #include "base/lock.h"
@@ -15,7 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* "pxpl": marks our databases (PRAGMA application_id). */
+/* "pxpl": the mark of our databases (PRAGMA application_id) */
 enum { APPLICATION_ID = 0x7078706c, SCHEMA_VERSION = 1 };
 
 enum query {
@@ -54,8 +54,8 @@ struct state {
 	bool is_writable;
 	char notice[FAILURE_TEXT_BYTES];
 
-	struct lock lock;  /* guards all below */
-	sqlite3 *database; /* NULL: closed after an error */
+	struct lock lock;  /* guards all members below */
+	sqlite3 *database; /* the database; NULL: closed after an error */
 	sqlite3_stmt *statements[N_QUERIES];
 };
 
@@ -86,7 +86,7 @@ static int run(sqlite3 *database, const char *statement)
 	return sqlite3_exec(database, statement, NULL, NULL, NULL);
 }
 
-/* Run a query that returns one number; -1 when it fails. */
+/* Run a query that returns one number; -1 if it fails. */
 static int64_t ask(sqlite3 *database, const char *pragma)
 {
 	sqlite3_stmt *statement = NULL;
@@ -113,8 +113,8 @@ static bool has_size_limit(void)
 	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
-/* The result for an SQLite code that is no sign of damage. STATE_NONE: no database can work
- * here. */
+/* The result for an SQLite error code that is not a sign of damage. STATE_NONE: no database can
+ * work here. */
 static enum state_result result_of(int code)
 {
 	switch (code & 0xff) {
@@ -152,7 +152,7 @@ static void say_why(struct failure *failure, sqlite3 *database, const char *path
 	            is_limited ? " (file sizes are limited by ulimit -f)" : "");
 }
 
-/* Lock the database for this run. If another run has it, wait as options->wait says. */
+/* Lock the database for this run. If another run has locked it, wait as options->wait decides. */
 static int lock_for_run(sqlite3 *database, const struct state_options *options)
 {
 	int code;
@@ -182,7 +182,7 @@ static void set_up(sqlite3 *database, const struct state_options *options)
 		run(database, "PRAGMA synchronous=NORMAL");
 }
 
-/* Check that the database is ours and of this version; mark an empty one as ours. */
+/* Check that the database is ours and has this version; mark an empty one as ours. */
 static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 {
 	char marks[96];
@@ -195,7 +195,7 @@ static int make_ours(sqlite3 *database, bool *ret_is_foreign)
 		return sqlite3_extended_errcode(database);
 	if (id == APPLICATION_ID && version == SCHEMA_VERSION)
 		return SQLITE_OK;
-	/* A run that was killed here may have left the first mark alone. */
+	/* A run that was killed at this point may have left only the first mark. */
 	if (n_tables > 0 || (id != 0 && id != APPLICATION_ID)) {
 		*ret_is_foreign = true;
 		return SQLITE_OK;
@@ -282,8 +282,8 @@ static bool has_log(const struct state *state)
 	return has_one;
 }
 
-/* For a folder that is not to be written: rows can be read, and nothing is written. A log is read where
- * SQLite can; it needs the file of shared memory beside it. */
+/* For a folder that must not be written: rows can be read, and nothing is written. A log is read if
+ * SQLite can; it needs the file of shared memory next to it. */
 static int open_read_only(struct state *state)
 {
 	char *uri = uri_of(state->path,
@@ -457,7 +457,7 @@ static void end_query(sqlite3_stmt *statement)
 	sqlite3_clear_bindings(statement);
 }
 
-/* Stop using a damaged database; the next run moves it aside. */
+/* Stop using a damaged database; the next run renames it. */
 static enum state_result note_error(struct state *state, int code)
 {
 	if (!is_damage(code))
@@ -540,7 +540,7 @@ enum state_result state_drop(struct state *state, const char *output)
 	return run_with_name(state, DROP_OUTPUT, output);
 }
 
-/* The name of the next row after this one. The caller frees it. NULL at the end. */
+/* Find the name of the next row after this one. The caller frees it. NULL at the end. */
 static char *next_output(struct state *state, const char *after)
 {
 	char *name = NULL;
@@ -589,7 +589,7 @@ static uint64_t number_of(sqlite3_stmt *statement, int column)
 	return (uint64_t)sqlite3_column_int64(statement, column);
 }
 
-/* False for a row that state_put_failure() cannot have written. */
+/* Read a failure row. Returns false for a row that state_put_failure() cannot have written. */
 static bool read_failure(sqlite3_stmt *row, struct known_failure *ret_known)
 {
 	const void *hash = sqlite3_column_blob(row, 4);

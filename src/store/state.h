@@ -2,15 +2,15 @@
  * The state of an output folder: a record of each output, and the pictures that are known to be
  * bad.
  *
- * It is an SQLite database beside the outputs, or at the path given by --state. It is only a
- * cache: everything in it is checked against the files, and deleting it is always safe. On a local
- * file system it has a write-ahead log, elsewhere a rollback journal. A run locks it, with
+ * The state is an SQLite database next to the outputs, or at the path given by --state. It is only
+ * a cache: everything in it is checked against the files, and deleting it is always safe. On a
+ * local file system it has a write-ahead log, elsewhere a rollback journal. A run locks it, with
  * SQLite's own locks, from beginning to end; the locks are released when the process ends, however
  * it ends.
  *
  * Open it in the main process, after the zygote was started, so that no child inherits it.
  *
- * Threads: any call from any thread.
+ * Any thread may make any call.
  */
 #ifndef PXP_STATE_H
 #define PXP_STATE_H
@@ -21,13 +21,15 @@
 struct state;
 
 struct state_options {
-	const char *path; /* of the database file; made with the first row */
-	bool reads_only;  /* nothing is made, locked or written; no other member counts */
-	bool is_durable;  /* false: --no-fsync */
+	/* Path of the database file, which is created with the first row. */
+	const char *path;
+	/* Nothing is created, locked or written; the members below have no effect. */
+	bool reads_only;
+	bool is_durable; /* false: --no-fsync */
 	/* The output file system does not support stamps: sync after each group of rows. */
 	bool rows_alone;
 	/*
-	 * Called each time that another run is found to have the state. To retry, it pauses by
+	 * Called each time that another run is found to hold the state. To retry, it pauses by
 	 * itself and returns true; to give up, it returns false. NULL: give up at once.
 	 */
 	bool (*wait)(void *data);
@@ -36,11 +38,12 @@ struct state_options {
 
 enum state_result {
 	STATE_OK,
-	STATE_BUSY, /* another run has the state, and wait() gave up */
+	STATE_BUSY, /* another run holds the state, and wait() gave up */
 	/* No state is possible here: no locks, or no permission. Only stamps are kept. failure says
 	 * why. */
 	STATE_NONE,
-	STATE_PLACE, /* the place cannot be written: full, quota, I/O; failure says why */
+	/* The file system cannot be written: full, quota, I/O; failure says why. */
+	STATE_PLACE,
 	STATE_MEMORY /* no memory */
 };
 
@@ -58,7 +61,7 @@ enum state_result state_open(const struct state_options *options,
 /* Write all pending changes, and close. NULL is fine. */
 void state_close(struct state *state);
 
-/* Whether rows can be written. */
+/* Whether rows can be written to this state. */
 bool state_is_writable(const struct state *state);
 
 /* The row of an output, by its name below the output folder. False when there is no row, or the

@@ -1,5 +1,5 @@
 /* Publishes outputs: opens the output folder and the folders below it, decides what an output may
- * replace, and tells a failure of one output from a failure of the place. */
+ * replace, and distinguishes a failure of one output from a failure of the whole output folder. */
 #include "store/store.h"
 
 #include "base/fd.h"
@@ -25,20 +25,20 @@
 
 enum { FOLDER_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
-/* How a step of publishing one output ended. All but the first two leave a failure. */
+/* The result of a step of publishing one output. All but the first two set a failure. */
 enum published {
 	PUBLISHED,
 	/* The name is taken. */
 	IN_THE_WAY,
-	/* This output cannot be published; others perhaps can. */
+	/* This output cannot be published; others may succeed. */
 	REFUSED,
-	/* No output can be published in this place: it is full, read-only, ... */
+	/* No output can be published in this file system: it is full, read-only, ... */
 	PLACE_REFUSED,
-	/* The folder was removed: make it again and retry once. */
+	/* The folder was removed: create it again and retry once. */
 	FOLDER_IS_GONE,
-	/* Not published because another output of its file, or the place, failed. */
+	/* Not published because another output of its file, or the file system, failed. */
 	NOT_PUBLISHED,
-	/* This file system needs the other method. */
+	/* This file system requires the other method. */
 	NOT_THIS_WAY,
 };
 
@@ -51,7 +51,7 @@ static enum fail_class class_of(int sys_errno)
 	case EISDIR:
 	case ENOTDIR: /* a file, or a link, where a folder should be */
 	case ELOOP:
-	case EBUSY: /* something is mounted there */
+	case EBUSY: /* something is mounted at this name */
 		return FAIL_EXISTS;
 	case EACCES:
 	case EPERM:
@@ -81,7 +81,7 @@ static const char *reason_of(int sys_errno)
 }
 
 /*
- * Fill the failure from errno, for a step that failed, e.g. "write the output". is_in_root: the
+ * Fill in the failure from errno, for a step that failed, e.g. "write the output". is_in_root: the
  * step was in the output folder itself. Returns REFUSED, PLACE_REFUSED or FOLDER_IS_GONE.
  */
 static enum published store_refuse(const char *step, bool is_in_root,
@@ -112,7 +112,7 @@ static enum published store_refuse(const char *step, bool is_in_root,
 	}
 }
 
-/* ---- what an output gets from the original that it replaces ---- */
+/* ---- attributes copied from the original that an output replaces ---- */
 
 enum { MAX_VALUE_BYTES = 64 * 1024 };
 
@@ -124,8 +124,8 @@ static void copy_attribute(int to, int from, const char *name, void *value)
 		(void)!fsetxattr(to, name, value, (size_t)n, 0);
 }
 
-/* Copy all extended attributes, including the access control list. Those that may not be set are
- * skipped. */
+/* Copy all extended attributes, including the access control list. Attributes that cannot be set
+ * are skipped. */
 static void copy_attributes(int to, int from)
 {
 	ssize_t n = flistxattr(from, NULL, 0);
@@ -144,10 +144,10 @@ static void copy_attributes(int to, int from)
 }
 
 /*
- * Give an open file the owner, mode, access control list and extended attributes of another
- * one. What the caller's rights or the file system do not allow for owner and attributes is passed
- * over, as cp -p does; an owner that cannot be given costs the set-user-id and set-group-id bits. Our own stamp is
- * not copied. False with errno when the mode cannot be set.
+ * Give an open file the owner, mode, access control list and extended attributes of another one.
+ * Owner and attributes that cannot be set are skipped, as in cp -p; if the owner cannot be set, the
+ * set-user-id and set-group-id bits are cleared. Our own stamp is not copied. Returns false with
+ * errno if the mode cannot be set.
  */
 static bool attributes_copy(int to, int from)
 {
@@ -164,7 +164,7 @@ static bool attributes_copy(int to, int from)
 		mode &= (mode_t)~S_ISUID;
 	}
 	copy_attributes(to, from);
-	/* A share may refuse to set a mode that the new file has anyway. */
+	/* A network share may refuse to set a mode, even one that the new file already has. */
 	return fchmod(to, mode) == 0 ||
 	       (fstat(to, &now) == 0 && (now.st_mode & 07777) == mode);
 }
@@ -183,17 +183,18 @@ enum { TEMP_NAME_BYTES = 48 };
 
 enum replace {
 	REPLACE_NOTHING,
-	REPLACE_ANYTHING, /* but no folder */
-	REPLACE_THIS      /* the file described by `expected`, if it is unchanged */
+	REPLACE_ANYTHING, /* replace any file, but not a folder */
+	/* Replace the file described by `expected`, if it is unchanged. */
+	REPLACE_THIS
 };
 
 struct output {
-	int folder;                   /* borrowed, as everything here */
-	const char *name;             /* in that folder */
+	int folder;                   /* borrowed, like all members here */
+	const char *name;             /* name in that folder */
 	int content;                  /* read by position */
 	off_t offset;                 /* where the output begins in content */
-	size_t n_bytes;               /* its length */
-	const struct timespec *dates; /* of access and change; NULL: now */
+	size_t n_bytes;               /* length of the output */
+	const struct timespec *dates; /* times of access and change; NULL: now */
 	enum replace replace;
 	const struct stat *expected;
 	/* For REPLACE_THIS: appended to the name of the old file to keep it as a backup; NULL:
@@ -201,20 +202,23 @@ struct output {
 	const char *backup_suffix;
 	/* For REPLACE_THIS: copy owner, mode, ACL, attributes and times of the old file. */
 	bool keeps_attributes;
-	/* Written to the output, after its size, time and hash were filled in. NULL: no stamp. */
+	/* The stamp, which is written to the output after its size, time and hash were filled in.
+	 * NULL: no stamp. */
 	struct stamp *stamp;
 	bool is_in_root;  /* folder is the output folder itself */
-	unsigned without; /* as in struct store */
+	unsigned without; /* missing features, as in struct store */
 
-	/* Between the steps. output_begin() sets them. */
-	int fd; /* the file; -1 */
-	/* The file once fd is closed: keeps it locked while it has a hidden name; -1. */
+	/* State between the steps, which output_begin() initialises. */
+	int fd; /* descriptor of the file; or -1 */
+	/* A descriptor of the file after fd is closed, which keeps the file locked while it has a
+	 * hidden name; or -1. */
 	int guard;
-	char temp[TEMP_NAME_BYTES]; /* its hidden name; "": none */
-	char old[TEMP_NAME_BYTES]; /* the hidden name of the file that it replaced; "": none */
+	char temp[TEMP_NAME_BYTES]; /* hidden name of the file; "": none */
+	/* Hidden name of the file that it replaced; "": none. */
+	char old[TEMP_NAME_BYTES];
 	bool has_stamp;
 	bool has_backup; /* the backup has been made */
-	int dates_errno; /* why the dates could not be set; 0: they could, or need not */
+	int dates_errno; /* errno with which the times could not be set; 0: no error */
 };
 
 enum { TEMP_TRIES = 8 };
@@ -225,7 +229,8 @@ static enum published refuse(const struct output *output, struct failure *failur
 	return store_refuse(step, output->is_in_root, failure);
 }
 
-/* Call this before the first step, and output_end() at the end, whatever the steps returned. */
+/* Initialise the state. Call this before the first step, and output_end() at the end, whatever the
+ * steps returned. */
 static void output_begin(struct output *output)
 {
 	output->fd = output->guard = -1;
@@ -234,7 +239,7 @@ static void output_begin(struct output *output)
 	output->dates_errno = 0;
 }
 
-/* Whether two descriptions are of the same file, with the same size and modification time. */
+/* Whether two struct stat belong to the same file, with the same size and modification time. */
 static bool is_unchanged(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
@@ -263,7 +268,8 @@ static void make_temp_name(char name[TEMP_NAME_BYTES])
 {
 	uint64_t random = 0;
 
-	/* Without random bytes the name may exist already: O_EXCL and link() notice that. */
+	/* If there are no random bytes, the name may exist already: O_EXCL and link() notice
+	 * that. */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uintptr_t)name;
 	snprintf(name, TEMP_NAME_BYTES, ".pixpool-%016" PRIx64 ".tmp", random);
@@ -283,7 +289,7 @@ static bool lock_hidden(int fd)
 	return fstat(fd, &st) != 0 || st.st_nlink > 0;
 }
 
-/* Remove the file of a hidden name, if there is one. Keeps errno. */
+/* Remove the file with a hidden name, if there is one. Keeps errno. */
 static void drop_hidden(const struct output *output, char name[TEMP_NAME_BYTES])
 {
 	int kept = errno;
@@ -310,7 +316,7 @@ static bool is_hidden_name(const char *name)
 	       n == 29 && name[n] == 0;
 }
 
-/* Remove a hidden file, unless its run is alive and has it locked. */
+/* Remove a hidden file, unless the run that made it is alive and has it locked. */
 static void sweep_file(int folder, const char *name)
 {
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -345,7 +351,8 @@ static void output_sweep(int folder)
 
 /* ---- one output: writing ---- */
 
-/* Fill in the size, time and hash of the output in its stamp. False with errno. */
+/* Fill in the size, time and hash of the output in its stamp. Returns false with errno on
+ * failure. */
 static bool add_stamp(struct output *output)
 {
 	struct stamp *stamp = output->stamp;
@@ -360,12 +367,12 @@ static bool add_stamp(struct output *output)
 	stamp->out_bytes = output->n_bytes;
 	stamp->out_mtime_ns = store_time_ns(&st.st_mtim);
 	output->has_stamp = stamp_write(output->fd, stamp);
-	/* Without a stamp, the row in the state has the same record. */
+	/* If the stamp cannot be written, the row in the state has the same record. */
 	return output->has_stamp || errno == ENOTSUP;
 }
 
 /* Copy the attributes of the file that is replaced. If another file has its name by now,
- * output_name() will find out. False with errno. */
+ * output_name() will notice. Returns false with errno on failure. */
 static bool add_attributes(const struct output *output)
 {
 	int fd = openat(output->folder, output->name,
@@ -379,8 +386,8 @@ static bool add_attributes(const struct output *output)
 	return is_done;
 }
 
-/* Set the dates of the output, if any. Shares and FUSE file systems may refuse that, each with another
- * error: then the output keeps the date of now. */
+/* Set the times of the output, if any. Shares and FUSE file systems may refuse that, with various
+ * errors: then the output keeps the current time. */
 static void set_dates(struct output *output)
 {
 	struct timespec dates[2];
@@ -397,8 +404,8 @@ static void set_dates(struct output *output)
 		output->dates_errno = errno;
 }
 
-/* The bytes come first, because writing them changes the rest: then the attributes, the dates,
- * and last the stamp, which contains the modification time. */
+/* Bytes are written first, because writing changes the other properties: then the attributes, the
+ * times, and last the stamp, which contains the modification time. */
 static bool fill(struct output *output)
 {
 	if (!fd_copy(output->fd, output->content, output->offset, output->n_bytes) ||
@@ -450,7 +457,8 @@ static enum published write_hidden(struct output *output, struct failure *failur
 	return fill_or_drop(output, failure);
 }
 
-/* Make the file and write it whole. PUBLISHED means here and below: this step is done. */
+/* Create the file and write it completely. Here and below, PUBLISHED means that this step is
+ * done. */
 static enum published output_write(struct output *output, struct failure *ret_failure)
 {
 	enum published result = write_unnamed(output, ret_failure);
@@ -465,11 +473,12 @@ static enum published output_write(struct output *output, struct failure *ret_fa
  */
 static void output_begin_sync(const struct output *output)
 {
-	/* A failure costs only speed. */
+	/* A failure only reduces speed. */
 	(void)!sync_file_range(output->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-/* Sync the file. A file system that does not support that loses nothing that it could keep. */
+/* Sync the file. A file system that does not support that could not make the file durable
+ * anyway. */
 static bool sync_file(int fd)
 {
 	return fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS ||
@@ -505,12 +514,13 @@ static int link_unnamed(const struct output *output, const char *name)
 	return linkat(AT_FDCWD, path, output->folder, name, AT_SYMLINK_FOLLOW);
 }
 
-/* link() never replaces, rename() does: so a file that replaces another needs a hidden name first. */
+/* link() never replaces a file, rename() does: so a file that replaces another one needs a hidden
+ * name first. */
 static int link_hidden(struct output *output)
 {
 	int tries = 0, linked;
 
-	lock_hidden(output->fd); /* it has no name, so no other run has it */
+	lock_hidden(output->fd); /* the file has no name, so no other run can lock it */
 	do {
 		make_temp_name(output->temp);
 		linked = link_unnamed(output, output->temp);
@@ -539,8 +549,8 @@ static enum published change_way(struct output *output, bool is_durable,
 	return result == PUBLISHED && is_durable ? output_sync(output, failure) : result;
 }
 
-/* Close a written file before its name shows it: NFS may say only now that it is full. The duplicate
- * keeps the lock. */
+/* Close a written file before it gets its name, because NFS may report only now that it is full.
+ * The duplicate descriptor keeps the lock. */
 static enum published close_file(struct output *output, struct failure *failure)
 {
 	int fd = output->fd;
@@ -562,14 +572,15 @@ static enum published rename_over(struct output *output, struct failure *failure
 		output->temp[0] = 0;
 		return PUBLISHED;
 	}
-	/* A new name could be made in the folder, so the old file is protected, not the folder. */
+	/* A new name could be created in the folder, so the old file is protected, not the
+	 * folder. */
 	return store_refuse("replace the file that is there", false, failure);
 }
 
 /*
- * Without rename flags and links: create an empty file to claim the name, then rename the output
- * over it. The empty file exists between these two calls. If the process is killed there, it
- * stays; a later run may always replace an empty file.
+ * For file systems without rename flags and links: create an empty file to claim the name, then
+ * rename the output over it. The empty file exists between these two calls. If the process is
+ * killed there, it stays; a later run may always replace an empty file.
  */
 static enum published claim_and_rename(struct output *output, struct failure *failure)
 {
@@ -616,7 +627,7 @@ static enum published rename_new(struct output *output, struct failure *failure)
 	                      : refuse(output, failure, "name the output");
 }
 
-/* The name of the backup. The caller frees it. NULL when memory ran out. */
+/* Make the name of the backup. The caller frees it. Returns NULL if memory ran out. */
 static char *name_of_backup(const char *name, const char *suffix)
 {
 	char *backup;
@@ -782,8 +793,8 @@ static enum published exchange_expected(struct output *output, struct failure *f
 			return IN_THE_WAY;
 		if (!has_no_links())
 			return refuse(output, failure, "replace the file that is there");
-		/* The file system cannot exchange files: rename, because the check was only a
-		 * moment ago. */
+		/* The file system cannot exchange files. If the old file need not be kept, or has
+		 * been kept already, rename: the file was checked only a moment ago. */
 		return rename_over(output, failure);
 	}
 	if (is_expected(output, output->temp)) {
@@ -830,8 +841,8 @@ static enum published name_hidden(struct output *output, bool is_durable,
 }
 
 /*
- * Give the output its name. IN_THE_WAY: the name is taken by a file that must not be replaced;
- * with REPLACE_THIS: by a file that is not the expected one. That file stays.
+ * Give the output its name. Returns IN_THE_WAY if the name is taken by a file that must not be
+ * replaced; with REPLACE_THIS, by a file that is not the expected one. That file is kept.
  */
 static enum published output_name(struct output *output, bool is_durable,
                                   struct failure *ret_failure)
@@ -856,8 +867,8 @@ static enum published output_name(struct output *output, bool is_durable,
 	return name_hidden(output, is_durable, ret_failure);
 }
 
-/* Exchange the files again, so that the old file has its name, and remove ours. Where that fails, or
- * somebody has replaced ours, both files stay, so that nothing is lost. */
+/* Exchange the files again, so that the old file has its name, and remove ours. If that fails, or
+ * if somebody has replaced ours, both files are kept, so that nothing is lost. */
 static void put_back(struct output *output)
 {
 	struct stat ours, st;
@@ -893,7 +904,7 @@ static int open_folder(const char *path)
 	return open(path, FOLDER_FLAGS);
 }
 
-/* Make a folder and its missing parents. -1 and errno when that fails. */
+/* Create a folder and its missing parents. Returns -1 with errno on failure. */
 static int make_folder(const char *path)
 {
 	char *part = strdup(path);
@@ -927,7 +938,8 @@ struct store *store_open_in_place(void)
 	return store;
 }
 
-/* The root is open or -1 with errno. NULL with errno, and the store is closed, when it is not open. */
+/* Finish opening a store whose root is open, or -1 with errno. If it is -1, closes the store and
+ * returns NULL with errno. */
 static struct store *with_root(struct store *store)
 {
 	struct stat st;
@@ -1023,7 +1035,8 @@ bool store_takes_stamps(struct store *store)
 	int fd = openat(store->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	bool takes;
 
-	if (fd < 0) /* on the folder itself an attribute can be looked for, not tried */
+	/* If the file system has no unnamed files, test the folder itself. */
+	if (fd < 0)
 		fd = openat(store->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	takes = fd >= 0 && (fsetxattr(fd, STAMP_ATTRIBUTE ".try", "", 0, 0) == 0 ||
 	                    errno == EACCES || errno == EROFS);
@@ -1087,7 +1100,7 @@ void store_sweep(struct store *store, int folder)
 	const uint64_t hash = hash_bytes(&key, identity, sizeof(identity));
 
 	lock_acquire(&store->lock);
-	/* Without memory the folder is searched again. */
+	/* If there is no memory to remember the folder, it is searched again. */
 	is_new = !hash_set_find(&store->swept, hash, &index);
 	if (is_new)
 		(void)hash_set_insert(&store->swept, hash);
@@ -1103,7 +1116,7 @@ static int duplicate(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* A duplicate of the folder used last, if it has this path; else -1. */
+/* Duplicate the descriptor of the folder used last, if it has this path; otherwise return -1. */
 static int open_last(struct store *store, const char *path)
 {
 	int fd = -1;
@@ -1154,7 +1167,7 @@ static enum published open_step(const struct store *store, int parent, const cha
 
 	*ret_fd = openat(parent, name, FOLDER_FLAGS | O_NOFOLLOW);
 	if (*ret_fd < 0 && errno == ENOENT && may_make) {
-		/* EEXIST: another thread was faster. */
+		/* EEXIST: another thread created the folder first. */
 		if (mkdirat(parent, name, 0777) != 0 && errno != EEXIST)
 			return store_refuse("make its folder", is_in_root, ret_failure);
 		if (store->is_durable && !sync_folder(parent, name))
@@ -1165,8 +1178,8 @@ static enum published open_step(const struct store *store, int parent, const cha
 	                    : store_refuse("open its folder", is_in_root, ret_failure);
 }
 
-/* Open the folder name by name, when openat2() is missing or has failed. Makes missing folders,
- * or reports why it cannot. */
+/* Open the folder component by component, if openat2() does not exist or has failed. Creates
+ * missing folders, or reports why it cannot. */
 static enum published open_by_steps(const struct store *store, const char *path,
                                     bool may_make, int *ret_fd,
                                     struct failure *ret_failure)
@@ -1191,7 +1204,7 @@ static enum published open_by_steps(const struct store *store, const char *path,
 	return result;
 }
 
-/* Open a folder, "" for the output folder itself. The descriptor is the caller's; -1 unless
+/* Open a folder, "" for the output folder itself. The caller owns the descriptor; it is -1 unless
  * PUBLISHED is returned. */
 static enum published open_below(struct store *store, const char *path, bool may_make,
                                  int *ret_fd, struct failure *ret_failure)
@@ -1215,7 +1228,8 @@ static enum published open_below(struct store *store, const char *path, bool may
 
 /* ---- outputs ---- */
 
-/* Whether every part of the path is a plain name, so that it cannot lead out of the folder. */
+/* Whether every component of the path is a plain name, so that the path cannot lead out of the
+ * folder. */
 static bool is_sound(const char *relative)
 {
 	for (const char *part = relative;; part++) {
@@ -1229,7 +1243,7 @@ static bool is_sound(const char *relative)
 	}
 }
 
-/* Open the folder of a sound name; *ret_name is its last part. */
+/* Open the folder of a valid name; *ret_name is its last component. */
 static enum published open_folder_of(struct store *store, const char *relative,
                                      bool may_make, int *ret_fd, const char **ret_name,
                                      struct failure *ret_failure)
@@ -1328,12 +1342,12 @@ int store_open_output(struct store *store, const char *relative, const struct st
 
 /* ---- groups ---- */
 
-/* An output on its way. */
+/* An output that is being published. */
 struct work {
 	struct store_output *asked;
-	struct output output; /* begun once a folder is open */
-	int folder;           /* -1: none is open */
-	enum published step;  /* how its last step ended */
+	struct output output; /* the output's state, initialised once a folder is open */
+	int folder;           /* descriptor of the folder; -1: none is open */
+	enum published step;  /* result of its last step */
 };
 
 static enum replace replace_of(const struct store_output *asked)
@@ -1350,7 +1364,7 @@ static void let_go(struct work *work)
 	fd_close(&work->folder);
 }
 
-/* In a removed folder, ext4 fails an unnamed file with EPERM, not ENOENT. */
+/* In a removed folder, ext4 refuses an unnamed file with EPERM instead of ENOENT. */
 static enum published blame_a_removed_folder(const struct work *work, enum published step,
                                              struct failure *failure)
 {
@@ -1406,7 +1420,7 @@ static enum published write_once(struct store *store, struct work *work)
 	output->folder = work->folder;
 	output_begin(output);
 	/* Do not write an output whose name is taken. This is only an early check: output_name()
-	 * decides. */
+	 * makes the decision. */
 	if (fstatat(output->folder, output->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (output->replace == REPLACE_NOTHING || S_ISDIR(st.st_mode)))
 		return IN_THE_WAY;
@@ -1445,7 +1459,7 @@ static void name_output(struct store *store, struct work *work)
 		work, output_name(&work->output, store->is_durable, failure), failure);
 	if (work->step != FOLDER_IS_GONE)
 		return;
-	/* The folder was removed after the file was written: make it again, once. */
+	/* The folder was removed after the file was written: create it again, once. */
 	let_go(work);
 	forget_last(store);
 	work->step = write_once(store, work);
@@ -1514,7 +1528,7 @@ static enum store_result refuse_name(const struct store_output *asked,
 	return STORE_FAILED;
 }
 
-/* Whether the place is at fault, so that no further output can be published. */
+/* Whether the file system is at fault, so that no further output can be published. */
 static bool is_places_fault(const struct store *store, enum published step)
 {
 	return step == PLACE_REFUSED ||
@@ -1541,14 +1555,15 @@ static enum store_result result_of(const struct store *store, const struct work 
 	}
 }
 
-/* Whether the output fails its file. A skipped output does not. */
+/* Whether the output makes its file fail. A skipped output does not. */
 static bool is_failed(const struct work *work)
 {
 	return work->step != PUBLISHED && work->step != NOT_PUBLISHED &&
 	       !(work->step == IN_THE_WAY && may_be_skipped(work->asked));
 }
 
-/* Write the outputs, up to the first that fails because of the place: the rest would fail too. */
+/* Write the outputs, up to the first that fails because of the file system: the rest would fail
+ * too. */
 static void write_outputs(struct store *store, struct work *works, size_t n)
 {
 	bool is_refused = false;

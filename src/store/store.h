@@ -1,6 +1,7 @@
 /*
- * Publishes outputs whole or not at all: the bytes are written to an unnamed file in the output's
- * folder, which is then linked under its name. Only this room creates, renames and removes files.
+ * Publishes outputs completely or not at all: the bytes are written to an unnamed file in the
+ * output's folder, which is then linked under its name. Only this room creates, renames and removes
+ * files.
  *
  * Where a file system has no unnamed files (or /proc is not mounted), the file first has a hidden
  * name, ".pixpool-<16 hex digits>.tmp", in the same folder. A complete file that replaces another
@@ -21,57 +22,58 @@
 struct store;
 
 enum overwrite {
-	OVERWRITE_OWN,  /* an existing file stays, and the output fails as `exists` */
+	OVERWRITE_OWN,  /* an existing file is kept, and the output fails as `exists` */
 	OVERWRITE_SKIP, /* an existing file stays, and the output is skipped */
-	OVERWRITE_OLDER, /* an existing file older than its input is replaced, else as SKIP */
-	OVERWRITE_ALWAYS, /* an existing file or link is replaced, a folder is not */
+	/* An existing file older than its input is replaced, otherwise like SKIP. */
+	OVERWRITE_OLDER,
+	OVERWRITE_ALWAYS, /* an existing file or link is replaced, but not a folder */
 };
 
 /*
- * Open the output folder. It is made, with its parents, when it does not exist; it may be reached
- * through links. NULL with errno set when that fails. Functions on one store may be called from
- * several threads.
+ * Open the output folder. It is created, with its parents, if it does not exist; it may be reached
+ * through links. Returns NULL with errno on failure. Several threads may use the same store.
  */
 struct store *store_open(const char *folder);
 
-/* A store without an output folder: each of its outputs replaces an input, in the folder of that input.
- * NULL when memory ran out. */
+/* Open a store without an output folder: each of its outputs replaces an input, in the folder of
+ * that input. Returns NULL if memory ran out. */
 struct store *store_open_in_place(void);
 
-/* Remove what earlier runs that were killed left in a folder: once for each folder, and for the folders
- * below the output folder without this call. */
+/* Remove the hidden files that killed runs left in a folder: once for each folder. For the folders
+ * below the output folder this happens without this call. */
 void store_sweep(struct store *store, int folder);
-/* Open the output folder only to look at it: nothing in it changes. NULL with errno set, ENOENT where it
- * does not exist. */
+/* Open the output folder only for looking at it: nothing in it changes. Returns NULL with errno on
+ * failure, ENOENT if it does not exist. */
 struct store *store_open_to_look(const char *folder);
-void store_close(struct store *store); /* NULL is fine; keeps errno */
+void store_close(struct store *store); /* NULL is allowed; keeps errno */
 
-/* Whether the folder supports the extended attribute of stamps, found out by setting one. */
+/* Whether the folder supports the extended attribute of stamps, tested by setting one. */
 bool store_takes_stamps(struct store *store);
 
-/* Why the dates of some output could not be set (an errno), which fails no output; 0: all dates are set. */
+/* Why the times of some output could not be set (an errno), which fails no output; 0: all times are
+ * set. */
 int store_dates_error(const struct store *store);
 
 /* Whether the file system of some output does not support stamps. */
 bool store_has_lost_stamp(const struct store *store);
 
-/* Device and inode of the folder, by which a walk recognises it. */
+/* Get device and inode of the folder, by which a walk recognises it. */
 void store_identity(const struct store *store, dev_t *ret_dev, ino_t *ret_ino);
 
 enum store_result {
 	STORE_DONE,
-	/* OVERWRITE_SKIP, and something has the name. */
+	/* The output was skipped: OVERWRITE_SKIP, and a file has its name. */
 	STORE_SKIPPED,
 	/*
-	 * This output only, and the failure says why: `exists` also where a file or a link stands
-	 * in place of a folder; `permission` for a protected sub-folder or file; `io` for a name
-	 * that is too long or a file that is too big; `internal` for a name that leads elsewhere
-	 * and for content that is shorter than was said.
+	 * Only this output failed, and the failure says why: `exists` also if a file or a link
+	 * stands in place of a folder; `permission` for a protected sub-folder or file; `io` for a
+	 * name that is too long or a file that is too big; `internal` for a name that leads out of
+	 * the folder and for content that is shorter than announced.
 	 */
 	STORE_FAILED,
-	/* The place cannot be written: full, read-only, quota, I/O, no permission in the output
-	 * folder itself, or that folder was removed. The failure says why. No other output would
-	 * fare better. */
+	/* The output folder cannot be written: full, read-only, quota, I/O, no permission in the
+	 * folder itself, or it was removed. The failure says why. Every other output would fail
+	 * too. */
 	STORE_PLACE_FAILED,
 	/* Not published: another output of its file failed, or its committer was stopped. */
 	STORE_DROPPED,
@@ -80,10 +82,10 @@ enum store_result {
 /* The kind of file that has an output's name. */
 enum output_kind {
 	OUTPUT_NONE,
-	OUTPUT_EMPTY, /* an empty file, perhaps left by a run that was killed */
+	OUTPUT_EMPTY, /* an empty file, which a killed run may have left */
 	OUTPUT_FILE,
-	OUTPUT_LINK,  /* or a socket or device: can be replaced, is never ours */
-	OUTPUT_FOLDER /* cannot be replaced */
+	OUTPUT_LINK,  /* also a socket or device: can be replaced, is never ours */
+	OUTPUT_FOLDER /* a folder, which cannot be replaced */
 };
 
 /* Find out which file has an output's name. A link is not followed, and no folder is made.
@@ -91,15 +93,15 @@ enum output_kind {
 enum output_kind store_look(struct store *store, const char *relative,
                             struct stat *ret_stat);
 
-/* Whether the name is taken. */
+/* Whether a file has this name. */
 bool store_has(struct store *store, const char *relative);
 
-/* Remove the file that store_look() found. False when the name has another file now, or with errno when
- * it cannot be removed. */
+/* Remove the file that store_look() found. Returns false if another file has the name now, or with
+ * errno if it cannot be removed. */
 bool store_remove(struct store *store, const char *relative, const struct stat *seen);
 
-/* Open the file that store_look() found, for reading. -1 when the name has another file now, or
- * the file cannot be read. The caller closes the descriptor. */
+/* Open the file that store_look() found, for reading. Returns -1 if another file has the name now,
+ * or if the file cannot be read. The caller closes the descriptor. */
 int store_open_output(struct store *store, const char *relative, const struct stat *seen);
 
 /* Convert a file's time to the form of records: nanoseconds since 1970, saturated. */
@@ -109,17 +111,17 @@ int64_t store_time_ns(const struct timespec *time);
  * result is STORE_DONE. Call this before any other thread uses the store. */
 void store_make_durable(struct store *store);
 
-/* The bytes of an output. */
+/* The content of an output. */
 struct store_content {
-	int fd; /* borrowed; read by position */
+	int fd; /* descriptor, borrowed; read by position */
 	uint64_t offset, n_bytes;
-	const struct timespec *dates; /* two, of access and change; NULL: now */
+	const struct timespec *dates; /* two times, of access and change; NULL: now */
 };
 
 /* For an output that replaces its own input, which is the expected file of the output: owner, mode,
- * access control list, attributes and times come from it. */
+ * access control list, attributes and times are copied from it. */
 struct store_original {
-	int folder; /* the folder of both; -1: below the output folder */
+	int folder; /* the folder of both files; -1: below the output folder */
 	/* The original is kept under its name with this suffix; NULL: it is removed. */
 	const char *backup_suffix;
 };
@@ -140,8 +142,8 @@ struct stamp;
 
 /* One output of a group, and its result. Everything is borrowed. */
 struct store_output {
-	/* Below the folder, without ".", ".." and empty parts. With an original that has a folder:
-	 * the name in that folder. */
+	/* The path below the folder, without ".", ".." and empty components. With an original that
+	 * has a folder: the name in that folder. */
 	const char *name;
 	/* Outputs that are not published unless all of them can be written. */
 	const void *file;
@@ -151,27 +153,29 @@ struct store_output {
 	/* The file that may be replaced, whatever the policy says, if it still has this stat;
 	 * NULL: the policy decides. */
 	const struct stat *expected;
-	/* NULL: a new file of mode 0666 less the umask. */
+	/* the file whose attributes are copied; NULL: a new file of mode 0666 less the umask */
 	const struct store_original *original;
-	/* Filled with the output's size, time and hash, and written to the output. NULL: no
-	 * stamp. */
+	/* The stamp, filled in with the output's size, time and hash, and written to the output.
+	 * NULL: no stamp. */
 	struct stamp *stamp;
 
 	enum store_result result;
-	/* Why the result is STORE_FAILED or STORE_PLACE_FAILED; else FAIL_NONE. */
+	/* The reason for STORE_FAILED or STORE_PLACE_FAILED; otherwise FAIL_NONE. */
 	struct failure failure;
-	bool has_stamp; /* it is on the output; the file system takes attributes */
+	/* Whether the stamp is on the output, which depends on the file system. */
+	bool has_stamp;
 };
 
 /*
- * Publish outputs together, so that what makes them durable is shared: each is written to a file
- * without a name, then all are synced, then named, then their folders synced; only then may one that
- * was replaced go. Missing sub-folders are made. Links are never followed: whatever is below the
- * folder is opened beneath it. An output has its dates, where they can be set, and its stamp before it has its name.
+ * Publish outputs together, so that the slow calls for durability are shared: each is written to a
+ * file without a name, then all are synced, then named, then their folders are synced; only then is
+ * a replaced file removed. Missing sub-folders are created. Links are never followed: paths are
+ * opened beneath the output folder. An output has its times, if they can be set, and its stamp
+ * before it has its name.
  *
- * Whatever the results, no partial file stays, and the descriptors are still the caller's. An output
- * whose file's other outputs failed is STORE_DROPPED. A process that limits RLIMIT_FSIZE must
- * ignore SIGXFSZ, or it dies of that signal here.
+ * Whatever the results, no partial file is left, and the caller keeps the descriptors. If one
+ * output of a file fails, its other outputs are STORE_DROPPED. A process that limits RLIMIT_FSIZE
+ * must ignore SIGXFSZ, because otherwise that signal would kill it here.
  */
 void store_publish_group(struct store *store, struct store_output *outputs, size_t n);
 
@@ -180,8 +184,8 @@ enum store_result store_publish(struct store *store, const char *relative,
                                 const struct store_content *content,
                                 enum overwrite overwrite, struct failure *ret_failure);
 
-/* A stream that this run writes line by line (a report): created, with its folder, or emptied. Its
- * descriptor, close-on-exec, or -1 and errno. */
+/* Open a file that this run writes line by line (a report): it is created, with its folder, or
+ * emptied. Returns a descriptor with close-on-exec, or -1 with errno. */
 int store_open_stream(const char *path);
 
 #endif

@@ -1,4 +1,4 @@
-/* The inside of a store, shared by the files of this room and by its tests. */
+/* The internals of a store, shared by the files of this room and by its tests. */
 #ifndef PXP_STORE_INTERNAL_H
 #define PXP_STORE_INTERNAL_H
 
@@ -16,7 +16,7 @@
 #define STAMP_ATTRIBUTE "user.pixpool"
 
 /*
- * Features that a system or a file system may lack. The store can do without each of them.
+ * Features that a kernel or a file system may lack. The store can work without each of them.
  * store_open() checks for /proc; the others are detected when a call fails. A test may set any of
  * them.
  */
@@ -24,27 +24,29 @@ enum {
 	WITHOUT_OPENAT2 = 1,
 	WITHOUT_TMPFILE = 2,
 	WITHOUT_PROC = 4,
-	WITHOUT_NOREPLACE = 8, /* renameat2() */
+	WITHOUT_NOREPLACE = 8, /* renameat2() is missing */
 	WITHOUT_LINKS = 16,
 };
 
 struct store {
-	int root; /* O_PATH, as every folder here: it need not be readable. -1: no folder */
+	/* The output folder, opened with O_PATH, like every folder here, so it need not be
+	 * readable; -1: no folder. */
+	int root;
 	dev_t dev;
 	ino_t ino;
-	unsigned without; /* fixed before any other thread can look */
-	bool is_durable;  /* likewise */
-	bool was_made;    /* the folder did not exist before */
+	unsigned without; /* missing features; set before other threads start */
+	bool is_durable;  /* set before other threads start */
+	bool was_made;    /* whether the folder did not exist before */
 
-	/* Why the dates of an output could not be set; 0: no output has lost its dates. */
+	/* The errno with which the times of an output could not be set; 0: none. */
 	atomic_int dates_errno;
-	atomic_bool has_lost_stamp; /* an output that was made has no stamp */
+	atomic_bool has_lost_stamp; /* whether some output got no stamp */
 
-	struct lock lock; /* guards all below */
-	/* The sub-folder used last: outputs in one folder tend to follow each other. */
+	struct lock lock; /* guards all members below */
+	/* The sub-folder used last, because successive outputs are often in the same folder. */
 	char *last_path;
-	int last_fd; /* -1: none */
-	/* Hashes of the folders where the rest of killed runs was removed. */
+	int last_fd; /* descriptor; -1: none */
+	/* Hashes of the folders in which files of killed runs have been removed. */
 	struct hash_set swept;
 };
 
