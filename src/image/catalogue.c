@@ -1,4 +1,4 @@
-/* The catalogue: each engine is asked about each format. */
+/* The catalogue of formats: each engine is asked about each format. */
 #include "image/catalogue.h"
 
 #include "image/engine.h"
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* SVG and PDF count only if their text is drawn, too. */
+/* SVG and PDF count as readable only if their text is drawn, too. */
 static bool reads(const struct engine *engine, enum image_format format)
 {
 	struct failure failure = {0};

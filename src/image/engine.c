@@ -1,4 +1,4 @@
-/* Functions that all engines share: which engines may work, which formats are trusted, and
+/* Functions that all engines share: which engines may be used, which formats are trusted, and
  * sizes. */
 #include "image/engine.h"
 

@@ -3,13 +3,13 @@
  * It is given bytes and never sees a file.
  *
  * Engines are asked in the order of the table in engine_table.c, once the format is known:
- * claim_source() for the picture, then claim_output() for each output. The first that can does
- * the work; one that cannot says why, and the next is asked. One engine may decode for
- * another: then plain pixels pass between them. To add an engine, write its files and add its
- * row to the table.
+ * claim_source() for the picture, then claim_output() for each output. The first engine that can
+ * does the work; an engine that cannot gives the reason, and the next one is asked. One engine may
+ * decode for another: then plain pixels pass between them. To add an engine, write its files and
+ * add its row to the table.
  *
- * The result of each step stands in memory, so that a failure to decode and a failure to encode
- * are told apart.
+ * The result of each step is in memory, so that a failure to decode and a failure to encode can be
+ * distinguished.
  */
 #ifndef PXP_ENGINE_H
 #define PXP_ENGINE_H
@@ -25,40 +25,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Parts of an input beside its pixels: see picture_metadata.h. */
+/* The metadata of an input: see picture_metadata.h. */
 struct metadata;
 
 /* The colour space of the samples. */
 enum output_colour {
 	OUTPUT_SRGB = 0,
-	OUTPUT_AS_INPUT,    /* as in the input, and not sRGB */
-	OUTPUT_OTHER_SPACE, /* another space than the input's, and not sRGB */
+	OUTPUT_AS_INPUT, /* that of the input, which is not sRGB */
+	/* Another space than that of the input, which is not sRGB either. */
+	OUTPUT_OTHER_SPACE,
 };
 
-/* An output on its way out. Either plain pixels, or the engine's own image, which may be deeper, of
- * another colour space, of several frames, and carry metadata. */
+/* A rendering: an output that is not encoded yet. Either plain pixels, or the engine's own image,
+ * which may have more bits, another colour space, several frames, and metadata. */
 struct rendering {
-	struct size size; /* of a frame */
+	struct size size; /* size of a frame */
 	uint32_t n_frames;
-	struct pixels pixels; /* without bytes while image holds the pixels */
+	/* Plain pixels; without bytes while image holds the pixels. */
+	struct pixels pixels;
 	void *image;
 	void (*free_image)(void *image);
 	enum output_colour colour;
-	/* A mask of enum lost: what this output cannot hold of the picture. */
+	/* A mask of enum lost: the properties of the picture that this output cannot have. */
 	unsigned lost;
 };
 
-/* One picture on its way in. */
+/* A source: one input picture. */
 struct source {
 	const uint8_t *bytes;
 	size_t n_bytes;
-	int input; /* the descriptor that the bytes were read from */
+	int input; /* the descriptor from which the bytes were read */
 	enum image_format format;
-	const struct metadata *metadata; /* NULL in a build that reads none */
+	const struct metadata *metadata; /* metadata; NULL in a build that reads none */
 
 	/* How the picture is read: no_rotate, fail_on and the limits of this recipe. */
 	const struct recipe *reading;
-	/* The outputs. None where every pixel is decoded and nothing is kept. */
+	/* The outputs. There are none if every pixel is decoded and nothing is kept. */
 	const struct picture_variant *variants;
 	unsigned n_variants;
 
@@ -70,7 +72,7 @@ struct source {
 	uint32_t n_frames;
 	/* How many frames or pages the file has, as far as its header or the engine tells. */
 	uint32_t n_stored;
-	/* A mask of enum lost: parts of the picture that the engine leaves out. */
+	/* A mask of enum lost: the parts of the picture that the engine leaves out. */
 	unsigned lost;
 	void *state;
 };
@@ -87,24 +89,25 @@ enum claim {
 };
 
 struct engine {
-	const char *name; /* a word of a to z, for records and --engine */
-	/* "libvips 8.14.1", in text of n_text bytes. */
+	const char *name; /* name of letters a to z, for records and --engine */
+	/* Write the version, such as "libvips 8.14.1", into text of n_text bytes. */
 	void (*version)(char *text, size_t n_text);
-	/* Start its libraries, once in the fork server. NULL: there is nothing to start. */
+	/* Start the engine's libraries, once in the fork server. NULL: there is nothing to
+	 * start. */
 	bool (*start)(struct failure *ret_failure);
 
-	/* The formats that the engine really reads and writes. Each was tried. */
+	/* Whether the engine really reads or writes a format. Each was tried. */
 	bool (*reads)(enum image_format format);
 	bool (*writes)(enum image_format format);
 
 	/*
-	 * Read the header. CLAIM_CAN: the source is open, and close() must follow. Else nothing is
-	 * left to close, and the failure holds the reason; with CLAIM_CANNOT it may stay empty,
-	 * which means that the engine does not read the format.
+	 * Read the header. CLAIM_CAN: the source is open, and close() must follow. Otherwise
+	 * nothing is left to close, and the failure gives the reason; with CLAIM_CANNOT it may be
+	 * empty, which means that the engine does not read the format.
 	 */
 	enum claim (*claim_source)(struct source *source, struct failure *ret_reason);
-	/* Whether it can derive this output from a source, its own or, where is_lent, plain pixels
-	 * of another engine. CLAIM_CANNOT always has a reason. */
+	/* Whether the engine can derive this output from a source, either its own or, if is_lent,
+	 * plain pixels of another engine. CLAIM_CANNOT always has a reason. */
 	enum claim (*claim_output)(const struct source *source, bool is_lent,
 	                           const struct recipe *recipe,
 	                           struct failure *ret_reason);
@@ -122,8 +125,8 @@ struct engine {
 	bool (*decode)(struct source *source, struct failure *ret_failure);
 	/* Decode every pixel of every frame or page, and keep none. */
 	bool (*check)(struct source *source, struct failure *ret_failure);
-	/* The pixels as they are stored, not turned, for another engine. They belong to the source,
-	 * until close(). NULL: it decodes for no other engine. */
+	/* Get the pixels as they are stored, not rotated, for another engine. They belong to the
+	 * source, until close(). NULL: this engine decodes for no other engine. */
 	const struct pixels *(*lend_pixels)(struct source *source,
 	                                    struct failure *ret_failure);
 
@@ -146,35 +149,35 @@ struct engine {
 	bool (*encode)(const struct rendering *rendering, const struct recipe *recipe,
 	               int output, struct failure *ret_failure);
 
-	/* For an engine that draws SVG and PDF, else NULL. Call them after start(): the folders
-	 * from which it reads fonts, NULL at the end; and whether it can draw this format here,
-	 * with its text. */
+	/* For an engine that draws SVG and PDF, else NULL. Both may be called after start(): the
+	 * folders from which it reads fonts, ended by NULL; and whether it can draw this format
+	 * here, with its text. */
 	const char *const *(*font_folders)(void);
 	bool (*draws)(enum image_format format, struct failure *ret_failure);
 };
 
-/* The engines of this build, in the order in which they are asked, NULL at the end. */
+/* The engines of this build, in the order in which they are asked, ended by NULL. */
 extern const struct engine *const engines[];
 
 extern const struct engine engine_fast, engine_vips, engine_stb;
 
-/* Whether the recipe lets this engine work: it names none, or this one. */
+/* Whether the recipe allows this engine: it names none, or this one. */
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe);
 
-/* The first engine that is wanted and reads, or writes, this format; NULL when there is none. */
+/* The first allowed engine that reads, or writes, this format; NULL if there is none. */
 const struct engine *engine_that_reads(enum image_format format,
                                        const struct recipe *recipe);
 const struct engine *engine_that_writes(enum image_format format,
                                         const struct recipe *recipe);
 
-/* Whether picture_distrust_inputs() was called, and whether a format may be read in view of that. */
+/* Whether picture_distrust_inputs() was called, and whether a format may then be read. */
 bool engine_inputs_are_hostile(void);
 bool engine_trusts(enum image_format format);
 
 /* The value given to picture_set_drawing(). */
 enum picture_drawing engine_drawing(void);
 
-/* Keep the first line of a library's text, without the space at its ends. In place; returns
+/* Reduce a library's message to its first line, without spaces at both ends. In place; returns
  * text. */
 char *engine_one_line(char *text);
 

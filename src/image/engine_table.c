@@ -1,5 +1,5 @@
-/* The engines of this build. The file holds nothing else, so that a test program can bring a table
- * of its own. */
+/* The table of engines in this build. The file contains nothing else, so that a test program can
+ * have a table of its own. */
 #include "image/engine.h"
 
 const struct engine *const engines[] = {

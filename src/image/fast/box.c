@@ -7,7 +7,7 @@
 #include <emmintrin.h>
 #endif
 
-/* A level of 0 to 255 in a plane of 16 bits. */
+/* The value of a level from 0 to 255 in a 16-bit plane. */
 static const float level_16 = 257;
 
 bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_bands,
@@ -68,7 +68,7 @@ size_t box_bytes(const struct box *box)
 	return n_bytes;
 }
 
-/* ---- sums of rows; small functions of their own, which the compiler vectorises ---- */
+/* ---- sums of rows: small separate functions, which the compiler vectorises ---- */
 
 static void set_sums(uint16_t *restrict sums, const uint8_t *restrict row, size_t n)
 {
@@ -112,7 +112,7 @@ static void add_wide_sums_4(uint32_t *restrict wide, const uint8_t *restrict row
 	}
 }
 
-/* Whether the last byte of every step bytes is 255. */
+/* Whether the last byte in every group of step bytes is 255. */
 static bool is_row_opaque(const uint8_t *row, size_t n, unsigned step)
 {
 	uint64_t all = ~UINT64_C(0), mask = step == 2 ? UINT64_C(0xff00ff00ff00ff00)
@@ -125,7 +125,8 @@ static bool is_row_opaque(const uint8_t *row, size_t n, unsigned step)
 		uint8_t bytes[8];
 
 		memcpy(bytes, row + i, sizeof(bytes));
-		/* Little-endian on every machine: the compiler makes it one load. */
+		/* Read little-endian numbers on every machine: the compiler makes this a single
+		 * load. */
 		eight = (uint64_t)bytes[7] << 56 | (uint64_t)bytes[6] << 48 |
 		        (uint64_t)bytes[5] << 40 | (uint64_t)bytes[4] << 32 |
 		        (uint64_t)bytes[3] << 24 | (uint64_t)bytes[2] << 16 |
@@ -164,7 +165,7 @@ static void sum_row(struct box *box, const uint8_t *row)
 
 /* ---- means of squares ---- */
 
-/* What the sum of square x is multiplied by; only the last one may be narrower. */
+/* The factor for the sum of square x; only the last square may be narrower. */
 static float scale_of(const struct box *box, uint32_t x)
 {
 	uint32_t first = x * box->factor, end = first + box->factor;
@@ -175,7 +176,7 @@ static float scale_of(const struct box *box, uint32_t x)
 	return box->is_wide ? scale / 255 : scale;
 }
 
-/* n_bands is a constant where these are inlined. */
+/* n_bands is a constant wherever this function is inlined. */
 static inline void mean_of_narrow(const struct box *box, unsigned n_bands, uint32_t x,
                                   uint32_t first, uint32_t end, float scale)
 {
@@ -204,7 +205,7 @@ static inline void mean_of_wide(const struct box *box, unsigned n_bands, uint32_
 		box->rows[band][x] = (float)mean[band] * scale;
 }
 
-/* The means of the squares from begin on, in the rows of the box. */
+/* Compute the means of the squares from begin on, in the rows of the box. */
 static inline void reduce(const struct box *box, unsigned n_bands, uint32_t begin)
 {
 	uint32_t to_width = box->planes[0].width;
@@ -236,12 +237,12 @@ static void store_row(uint16_t *restrict out, const float *restrict in, uint32_t
 		out[x] = to_sample(in[x]);
 }
 
-/* JFIF's conversion, which is that of ITU-R BT.601 with the full range. */
+/* The colour conversion of JFIF, which is that of ITU-R BT.601 with the full range. */
 static const float red_part = 0.299f, green_part = 0.587f, blue_part = 0.114f;
 static const float cb_part = 0.5f / 0.886f, cr_part = 0.5f / 0.701f;
 static const float neutral = 128 * level_16;
 
-/* The planes of a row of squares: Y, Cb, Cr, and alpha, NULL where there is none. */
+/* Write a row of squares to the planes Y, Cb, Cr, and alpha, which is NULL if there is none. */
 struct box_row {
 	uint16_t *luma, *cb, *cr, *alpha;
 };
@@ -309,22 +310,22 @@ static inline void sum_four(const struct box *box, unsigned n_bands, bool is_wid
 	ret_sums[3] = d;
 }
 
-/* As to_sample(). */
+/* The same conversion as to_sample(). */
 static inline void store_four(uint16_t *out, __m128 value)
 {
 	__m128i samples;
 
 	value = _mm_add_ps(value, _mm_set1_ps(0.5f));
 	value = _mm_min_ps(_mm_max_ps(value, _mm_setzero_ps()), _mm_set1_ps(UINT16_MAX));
-	/* SSE2 packs signed numbers only. */
+	/* SSE2 can pack signed numbers only, so the values are shifted. */
 	samples = _mm_sub_epi32(_mm_cvttps_epi32(value), _mm_set1_epi32(1 << 15));
 	samples = _mm_packs_epi32(samples, samples);
 	samples = _mm_xor_si128(samples, _mm_set1_epi16(INT16_MIN));
 	_mm_storel_epi64((__m128i *)(void *)out, samples);
 }
 
-/* The planes of as many squares as are whole and make fours. Returns how many. n_bands and is_wide are
- * constants where this is inlined. */
+/* Write whole squares to the planes in groups of four. Returns how many were written. n_bands and
+ * is_wide are constants wherever this function is inlined. */
 static inline uint32_t store_fours(const struct box *box, unsigned n_bands, bool is_wide,
                                    const struct box_row *to)
 {
@@ -340,7 +341,7 @@ static inline uint32_t store_fours(const struct box *box, unsigned n_bands, bool
 		green = _mm_mul_ps(_mm_cvtepi32_ps(sums[1]), scale);
 		blue = _mm_mul_ps(_mm_cvtepi32_ps(sums[2]), scale);
 		alpha = _mm_mul_ps(_mm_cvtepi32_ps(sums[3]), scale);
-		/* From the bands of each square to the squares of each band. */
+		/* Transpose the bands of each square to the squares of each band. */
 		_MM_TRANSPOSE4_PS(red, green, blue, alpha);
 		luma = _mm_add_ps(_mm_mul_ps(_mm_set1_ps(red_part), red),
 		                  _mm_mul_ps(_mm_set1_ps(green_part), green));

@@ -1,5 +1,5 @@
 /*
- * Readers and writers of one format each, as the fast engine sees them: tables of functions over a
+ * Readers and writers of one format each, as the fast engine uses them: tables of functions over a
  * state that is kept between pictures, with its buffers and the handles of its library.
  *
  * Threads: a state belongs to one thread at a time.
@@ -18,45 +18,47 @@
 
 enum read_status {
 	READ_OK,
-	READ_CANNOT, /* not a file of the kinds that the reader takes: another reader may */
+	/* The reader does not support this kind of file; another reader may. */
+	READ_CANNOT,
 	READ_DAMAGED,   /* the file contradicts its standard or itself */
 	READ_TRUNCATED, /* the file ends early */
 	READ_NO_MEMORY, /* an allocation failed */
 };
 
-/* What an output asks of a reader. */
+/* The requirements of an output for a reader. */
 struct demand {
-	double ratio; /* of the picture to the output, on the axis that is reduced least */
+	/* Ratio of picture to output size, on the axis that is reduced least. */
+	double ratio;
 	bool has_half_chroma;
-	bool is_lossless; /* nothing hides what the reader leaves out */
-	/* How wrong decoded planes may be: a mean squared error in levels of 0 to 255. */
+	bool is_lossless; /* the output hides no inaccuracy of the reader */
+	/* The allowed error of decoded planes: a mean squared error in levels of 0 to 255. */
 	double noise_budget;
 };
 
 struct read_request {
-	const struct demand *demands; /* of all outputs */
+	const struct demand *demands; /* requirements of all outputs */
 	unsigned n_demands;
-	bool reads_everything; /* skip nothing, and tolerate nothing */
+	bool reads_everything; /* skip nothing, and tolerate no damage */
 };
 
 struct reader {
-	void *(*create)(void);        /* NULL when out of memory */
-	void (*destroy)(void *state); /* NULL too */
+	void *(*create)(void);        /* create the state; NULL if memory ran out */
+	void (*destroy)(void *state); /* destroy the state; NULL is allowed */
 	/* Free buffers that together have more than max_bytes. */
 	void (*trim)(void *state, size_t max_bytes);
 
-	/* Read all but the pixels. The bytes are borrowed until the file is decoded, or another
-	 * one is opened. The size is that of the picture as it is stored. */
+	/* Read everything except the pixels. The bytes are borrowed until the file is decoded, or
+	 * another one is opened. The size is that of the picture as it is stored. */
 	enum read_status (*open)(void *state, const uint8_t *bytes, size_t n_bytes,
 	                         struct size *ret_size, bool *ret_is_grey);
-	/* Decode the file that open() said READ_OK of. The planes belong to the reader until its
-	 * next call. The orientation is left to the caller. */
+	/* Decode the file for which open() returned READ_OK. The planes belong to the reader until
+	 * its next call. The caller applies the orientation. */
 	enum read_status (*decode)(void *state, const struct read_request *request,
 	                           struct decoded *ret_decoded);
-	/* One line about the last status that was not READ_OK. Static text. */
+	/* A one-line message about the last status that was not READ_OK. Static text. */
 	const char *(*reason)(const void *state);
 
-	/* Bytes that decode() allocates at most, as far as the header tells. */
+	/* An upper bound of the bytes that decode() allocates, estimated from the header. */
 	uint64_t (*memory)(const struct picture_header *header,
 	                   const struct read_request *request);
 };
@@ -66,9 +68,10 @@ extern const struct reader jpeg_reader, png_reader;
 /* ---- writers ---- */
 
 struct write_options {
-	unsigned quality; /* 0 to 100; not of PNG */
-	unsigned effort;  /* 0 (fast) to 9 (small); not of JPEG */
-	/* Of JPEG. Huffman tables made for the picture are smaller and slower. */
+	unsigned quality; /* quality, 0 to 100; unused for PNG */
+	unsigned effort;  /* effort, 0 (fast) to 9 (small); unused for JPEG */
+	/* For JPEG: make Huffman tables for the picture, which is slower but gives smaller
+	 * files. */
 	bool is_progressive, has_own_tables;
 };
 
@@ -85,7 +88,7 @@ struct writer {
 	void (*trim)(void *state, size_t max_bytes);
 
 	/*
-	 * Write a whole file without metadata. Planes of the rendering may be changed.
+	 * Write a complete file without metadata. The planes of the rendering may be changed.
 	 *
 	 * JPEG  takes 8 bits and the full range; chroma whole or half.
 	 * PNG   takes 8 or 16 bits, with alpha only 16, the full range, and whole chroma.

@@ -1,4 +1,4 @@
-/* Colours converted to sRGB by lcms2. */
+/* Converts colours to sRGB with lcms2. */
 #include "image/fast/colour.h"
 
 #include "common/hash.h"
@@ -10,7 +10,7 @@
 enum { N_TRANSFORMS = 8, RGB_BANDS = 3 };
 
 struct kept_transform {
-	uint64_t hash; /* of the profile, under the converter's key */
+	uint64_t hash; /* hash of the profile with the converter's key */
 	size_t n_bytes;
 	bool is_grey;
 	enum intent intent;
@@ -19,7 +19,8 @@ struct kept_transform {
 };
 
 struct converter {
-	struct hash_key key; /* secret, so that no profile is taken for another */
+	/* Secret key, so that nobody can make a profile that is mistaken for another. */
+	struct hash_key key;
 	struct kept_transform kept[N_TRANSFORMS];
 	uint64_t clock;
 	cmsHTRANSFORM chosen;
@@ -64,7 +65,7 @@ void converter_trim(struct converter *converter, size_t max_bytes)
 		free_buffers(converter);
 }
 
-/* Grey of sRGB: its white point and its curve. */
+/* A grey profile with the white point and the curve of sRGB. */
 static cmsHPROFILE grey_profile(void)
 {
 	cmsFloat64Number parameters[] = {2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92,
@@ -80,7 +81,7 @@ static cmsHPROFILE grey_profile(void)
 static cmsHTRANSFORM build(const uint8_t *profile, size_t n_bytes, bool is_grey,
                            enum intent intent)
 {
-	/* In the order of enum intent, two of whose words lcms2 has as macros of its own. */
+	/* The intents in the order of enum intent. Names of two of them are macros of lcms2. */
 	static const cmsUInt32Number intents[N_INTENTS] = {
 		INTENT_RELATIVE_COLORIMETRIC,
 		INTENT_PERCEPTUAL,
@@ -144,10 +145,11 @@ static uint16_t to_sample(float value)
 	return (uint16_t)(int)value;
 }
 
-/* A level of 0 to 255 in a plane of 16 bits, and the sample of no colour. */
+/* The value of a level from 0 to 255 in a 16-bit plane, and the chroma value that means no
+ * colour. */
 static const float level_16 = 257, neutral = 128 * 257;
 
-/* What alpha multiplied colours by; where nothing is left of them, nothing is made of them. */
+/* The factor by which alpha multiplied colours, to undo it; colours that became almost 0 stay 0. */
 static float alpha_at(const struct rendered *from, uint32_t x, uint32_t y)
 {
 	enum { LEAST_ALPHA = 64 };

@@ -1,6 +1,6 @@
 /*
- * Colours converted from an embedded profile to sRGB by lcms2, on the planes of an output: there
- * are fewer of them than of the input. Transforms are kept between pictures.
+ * Converts colours from an embedded profile to sRGB with lcms2. It works on the planes of an
+ * output, which have fewer pixels than the input. Transforms are kept between pictures.
  *
  * Threads: a converter belongs to one thread at a time.
  */
@@ -12,11 +12,11 @@
 
 struct converter;
 
-/* NULL when out of memory. */
+/* Create a converter. Returns NULL if memory ran out. */
 struct converter *converter_create(void);
-void converter_destroy(struct converter *converter); /* NULL too */
+void converter_destroy(struct converter *converter); /* NULL is allowed */
 
-/* Free buffers that together have more than max_bytes. Transforms stay. */
+/* Free the buffers if together they have more than max_bytes. Transforms are kept. */
 void converter_trim(struct converter *converter, size_t max_bytes);
 
 /*

@@ -1,13 +1,13 @@
 /*
- * The fast engine: JPEG and PNG scaled to JPEG, PNG and WebP, with no more decoded, and no more in
- * memory, than the outputs need.
+ * The fast engine scales JPEG and PNG to JPEG, PNG and WebP. It decodes, and holds in memory, no
+ * more than the outputs need.
  *
- * Pictures are planes of Y, Cb and Cr from end to end. The engine takes a picture only where it can make all
- * of its outputs, and otherwise leaves it to the next engine: other formats and colours,
- * filters, canvases, linear light, profiles that are kept, and pictures that must be read
- * in spite of damage.
+ * Pictures are planes of Y, Cb and Cr from beginning to end. The engine takes a picture only if it
+ * can make all of its outputs, and otherwise leaves the picture to the next engine: other formats
+ * and colours, filters, canvases, linear scaling, profiles that are kept, and pictures that must be
+ * read in spite of damage.
  *
- * What it decodes with, resamples with and writes with is a kit, kept between pictures.
+ * Decoders, resamplers and encoders form a kit, which is kept between pictures.
  */
 #include "image/engine.h"
 
@@ -28,10 +28,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Buffers of a kit that are larger are freed after the picture. */
+/* Buffers of a kit that are larger than this are freed after the picture. */
 #define KEPT_KIT_BYTES ((size_t)32 << 20)
 
-/* The reader and the writer of each format, NULL where there is none. */
+/* The reader and the writer of each format; NULL if there is none. */
 static const struct reader *const readers[N_FORMATS] = {
 	[FORMAT_JPEG] = &jpeg_reader,
 	[FORMAT_PNG] = &png_reader,
@@ -43,26 +43,27 @@ static const struct writer *const writers[N_FORMATS] = {
 };
 
 struct kit {
-	/* The states of readers and writers, created when they are first used. */
+	/* The states of readers and writers, which are created when they are first used. */
 	void *reader_states[N_FORMATS], *writer_states[N_FORMATS];
 	struct renderer *renderer;
 	struct converter *converter;
-	struct renderer *finisher; /* of what was converted */
+	struct renderer *finisher; /* planes of the converted colours */
 	struct workspace profile;
-	struct box pixels; /* of other engines, to be written */
+	struct box pixels; /* planes of pixels from other engines, for encoding */
 };
 
-/* The picture at hand, from claim_source() to close(). */
+/* The current picture, from claim_source() to close(). */
 struct fast_state {
 	struct kit *kit;
 	const struct reader *reader;
-	void *reader_state; /* the kit's */
+	void *reader_state; /* belongs to the kit */
 	struct decoded decoded;
-	bool is_converted; /* by the profile that the converter has chosen */
+	/* Convert colours by the profile that the converter has chosen. */
+	bool is_converted;
 };
 
-/* The kit that no picture uses. A worker has one picture at a time; where several threads have
- * one each, the others make kits of their own. */
+/* The free kit. A worker has one picture at a time; if several threads have one each, the others
+ * make kits of their own. */
 static _Atomic(struct kit *) spare_kit;
 
 static void kit_destroy(struct kit *kit)
@@ -83,7 +84,7 @@ static void kit_destroy(struct kit *kit)
 	free(kit);
 }
 
-/* NULL when out of memory. */
+/* Returns NULL if memory ran out. */
 static struct kit *kit_take(void)
 {
 	struct kit *kit = atomic_exchange(&spare_kit, NULL);
@@ -102,7 +103,7 @@ static struct kit *kit_take(void)
 	return NULL;
 }
 
-/* The state of a format's reader or writer; NULL when out of memory. */
+/* Get the state of a format's reader or writer; NULL if memory ran out. */
 static void *reader_state(struct kit *kit, enum image_format format)
 {
 	if (!kit->reader_states[format])
@@ -149,7 +150,7 @@ static bool cannot(struct failure *ret_reason, const char *reason)
 	                   reason);
 }
 
-/* From quality 90 up chroma is kept whole, as libvips and others do. */
+/* From quality 90 on chroma is not subsampled, as in libvips and other programs. */
 enum { QUALITY_OF_WHOLE_CHROMA = 90 };
 
 static bool has_half_chroma(const struct recipe *recipe)
@@ -189,7 +190,7 @@ static bool takes_recipe(const struct recipe *recipe, struct failure *ret_reason
 	return true;
 }
 
-/* A profile is applied or ignored, but not written. */
+/* A profile can be applied or ignored here, but not written. */
 static bool takes_profile(const struct recipe *recipe, struct failure *ret_reason)
 {
 	if (recipe->space != SPACE_SRGB)
@@ -198,7 +199,7 @@ static bool takes_profile(const struct recipe *recipe, struct failure *ret_reaso
 	       cannot(ret_reason, "does not keep colour profiles");
 }
 
-/* Inflate a PNG's profile into the kit; 0 bytes when that fails. */
+/* Decompress a PNG's profile into the kit; 0 bytes if that fails. */
 static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
 {
 	struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
@@ -215,8 +216,8 @@ static size_t inflate_profile(struct kit *kit, const struct metadata_scan *scan)
 	return n_bytes;
 }
 
-/* Choose how the embedded profile is applied. One that is for other pixels, or broken, counts as
- * none. */
+/* Choose how the embedded profile is applied. A profile for another colour space, or a broken one,
+ * counts as none. */
 static bool choose_colours(const struct source *source, struct fast_state *state,
                            const struct metadata_scan *scan, bool is_grey,
                            struct failure *ret_reason)
@@ -262,8 +263,8 @@ static bool takes_layout(const struct source *source, const struct recipe *recip
 	        cannot(ret_reason, "neither enlarges, nor extends, nor searches"));
 }
 
-/* Chroma that is not halved again is nearer to other readers' when it is scaled up first, as they
- * do. So a JPEG becomes PNG here only where this engine is asked for. */
+/* If chroma is not subsampled again, the result is closer to that of other readers when chroma is
+ * scaled up first, as they do. So a JPEG becomes a PNG here only if this engine is requested. */
 static bool takes_format(const struct source *source, const struct recipe *recipe,
                          struct failure *ret_reason)
 {
@@ -285,8 +286,8 @@ static bool takes_outputs(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* Everything is decoded only to be encoded here: damage that is to pass, and a check of every
- * pixel, are for other engines. */
+/* This engine decodes only in order to encode: pictures with accepted damage, and checks of every
+ * pixel, are left to other engines. */
 static bool takes_reading(const struct source *source, struct failure *ret_reason)
 {
 	if (source->n_variants == 0)
@@ -297,7 +298,7 @@ static bool takes_reading(const struct source *source, struct failure *ret_reaso
 	return true;
 }
 
-/* What is damaged may still be readable in another engine's eyes. */
+/* Another engine may still be able to read a damaged file. */
 static bool open_file(const struct source *source, struct fast_state *state,
                       struct size *ret_stored, bool *ret_is_grey,
                       struct failure *ret_reason)
@@ -372,7 +373,7 @@ static enum claim fast_claim_source(struct source *source, struct failure *ret_r
 	return CLAIM_CANNOT;
 }
 
-/* claim_source() has looked at all outputs of its own source. */
+/* claim_source() has checked all outputs of its own source. */
 static enum claim fast_claim_output(const struct source *source, bool is_lent,
                                     const struct recipe *recipe,
                                     struct failure *ret_reason)
@@ -386,9 +387,9 @@ static enum claim fast_claim_output(const struct source *source, bool is_lent,
 }
 
 /*
- * The noise that the output's own quantization hides. The steps of quality q are about
+ * The noise that is hidden by the output's own quantization. The steps for quality q are about
  * proportional to s = 2 - q / 50 in libjpeg's scale, and noise to their square; at quality 80,
- * where this is measured, a mean square of 4 costs 0.03 dB.
+ * where this was measured, a mean square of 4 costs 0.03 dB.
  */
 static double noise_budget_of(const struct recipe *recipe)
 {
@@ -396,7 +397,7 @@ static double noise_budget_of(const struct recipe *recipe)
 	double budget = 4 * (steps / at_80) * (steps / at_80);
 
 	if (recipe->format == FORMAT_PNG)
-		return 0; /* it keeps all of it */
+		return 0; /* a lossless output hides no noise */
 	return budget < 4 ? budget : 4;
 }
 
@@ -413,7 +414,7 @@ static struct demand demand_of(struct size from, const struct recipe *recipe)
 	};
 }
 
-/* What the outputs ask for. */
+/* The requirements of all outputs together. */
 static void demands_of(struct size from, const struct picture_variant *variants,
                        unsigned n_variants, struct demand *ret_demands)
 {
@@ -448,15 +449,15 @@ static bool fast_decode(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
-/* A rendering's image: planes that belong to the kit. It is used up before the next output is
+/* The image of a rendering: planes that belong to the kit. It is encoded before the next output is
  * derived. */
 struct fast_image {
 	struct rendered rendered;
 	struct kit *kit;
 };
 
-/* Alpha goes onto the background, white unless one is set, where the format has no alpha or a
- * filter says so. */
+/* Blend alpha with the background, white unless one is set, if the format has no alpha or a filter
+ * requests that. */
 static bool is_flattened(const struct recipe *recipe)
 {
 	return !format_info(recipe->format)->has_alpha || recipe->filters.n > 0;
@@ -539,8 +540,8 @@ static bool fast_derive(struct source *source, const struct pixels *lent,
 	return true;
 }
 
-/* Huffman tables of their own make a file 4 to 6 % smaller. At 256 pixels they cost nothing that
- * can be measured, at 1600 an eighth of the time of the whole. */
+/* Huffman tables made for the picture reduce the file by 4 to 6 %. At 256 pixels they take no
+ * measurable time, at 1600 an eighth of the total time. */
 enum { SIDE_OF_OWN_TABLES = 2048 };
 
 static bool wants_own_tables(const struct recipe *recipe, struct size size)
@@ -550,8 +551,8 @@ static bool wants_own_tables(const struct recipe *recipe, struct size size)
 	return size.width <= SIDE_OF_OWN_TABLES && size.height <= SIDE_OF_OWN_TABLES;
 }
 
-/* Of WebP, 5 is libwebp's method 3, which is a tenth faster than its default, 4, with the same mean
- * PSNR and the same bytes on photographs. */
+/* For WebP, effort 5 is libwebp's method 3, which is a tenth faster than its default, 4, with the
+ * same mean PSNR and the same number of bytes on photographs. */
 static unsigned effort_of(const struct recipe *recipe)
 {
 	if (recipe->has_effort)
@@ -574,7 +575,7 @@ static bool write_image(struct fast_image *image, const struct recipe *recipe,
 	                                               ret_written);
 }
 
-/* The pixels that another engine has rendered become an image of ours. */
+/* Convert the pixels that another engine has rendered to an image of this engine. */
 static bool render_pixels(struct fast_image *image, const struct pixels *pixels,
                           const struct recipe *recipe)
 {

@@ -1,22 +1,20 @@
 /*
- * A JPEG decoder (ITU T.81) that decodes no more of a file than a scaled picture needs.
+ * A JPEG decoder (ITU-T T.81) that decodes no more of a file than a scaled picture needs.
  *
- * It reads baseline, extended sequential and progressive files of 8 bits with Huffman
- * coding, grey or YCbCr, of any subsampling. Each component is decoded at its own scale:
- * at 1/8 that is the DC coefficient of each block, at 1/4 and 1/2 the lowest 2 x 2 and
- * 4 x 4 coefficients. Of the others, a sequential file has the symbols skipped, several at
- * a time; a progressive file has whole scans skipped.
+ * It reads baseline, extended sequential and progressive files of 8 bits with Huffman coding, grey
+ * or YCbCr, of any subsampling. Each component is decoded at its own scale: at 1/8 that is the DC
+ * coefficient of each block, at 1/4 and 1/2 the lowest 2 x 2 and 4 x 4 coefficients. For the
+ * others, the symbols in a sequential file are skipped, several at a time; in a progressive file
+ * whole scans are skipped.
  *
- * Planes are not scaled up to one size and not converted to RGB: resampling does that for
- * each plane by itself. Samples are centred: sample i of n stands for the middle of the
- * i-th n-th of the picture.
+ * Planes are neither scaled up to one size nor converted to RGB: resampling handles each plane
+ * separately. Samples are centred: sample i of n stands for the middle of the i-th of n equal parts
+ * of the picture.
  *
- * What is promised about damage:
- *   - a file that ends early is noticed, whatever the scale;
- *   - a file without an end marker (EOI) has nothing skipped, and passes only if every
- *     block of every scan is there;
- *   - damage in a scan that is read fails. Damage in a scan that is skipped passes, unless
- *     the request reads everything.
+ * Promises about damage: - a truncated file is detected at every scale; - in a file without an end
+ * marker (EOI) nothing is skipped, and the file passes only if every block of every scan is
+ * present; - damage in a scan that is read fails. Damage in a scan that is skipped passes, unless
+ * the request reads everything.
  *
  * Threads: a decoder belongs to one thread at a time.
  */
@@ -31,24 +29,24 @@
 
 enum { JPG_MAX_COMPONENTS = 3 };
 
-/* The scale 1/2^n. */
+/* Scales: 1/2^n. */
 enum jpg_scale { JPG_FULL, JPG_HALF, JPG_QUARTER, JPG_EIGHTH, N_JPG_SCALES };
 
 struct jpg_header {
 	uint32_t width, height; /* 1 to 65535 */
 	bool is_progressive;
-	unsigned n_components; /* 1: grey; 3: Y, Cb, Cr */
+	unsigned n_components; /* components; 1: grey; 3: Y, Cb, Cr */
 	unsigned h_max, v_max;
 	struct {
-		uint8_t h, v; /* sampling factors, 1 to 4; 1 x 1 of a grey picture */
+		uint8_t h, v; /* sampling factors, 1 to 4; 1 x 1 for a grey picture */
 	} component[JPG_MAX_COMPONENTS];
 };
 
 struct jpg_request {
 	enum jpg_scale scale[JPG_MAX_COMPONENTS];
-	/* How wrong a progressive file's planes may be so that refinement scans can be
-	 * skipped: a mean squared error in levels of 0 to 255, estimated from the
-	 * quantization tables. 0 skips no bit of a coefficient that the scale uses. */
+	/* The allowed error of a progressive file's planes, up to which refinement scans are
+	 * skipped: a mean squared error in levels of 0 to 255, estimated from the quantization
+	 * tables. With 0 no bit is skipped of a coefficient that the scale uses. */
 	double noise_budget[JPG_MAX_COMPONENTS];
 	/* Skip no scan, and fail on stray bytes between segments too. */
 	bool reads_everything;
@@ -63,16 +61,16 @@ struct jpg_picture {
 
 struct jpg_decoder;
 
-/* NULL when out of memory. A decoder keeps its memory between pictures. */
+/* Create a decoder, which keeps its memory between pictures. Returns NULL if memory ran out. */
 struct jpg_decoder *jpg_decoder_create(void);
-void jpg_decoder_destroy(struct jpg_decoder *decoder); /* NULL too */
+void jpg_decoder_destroy(struct jpg_decoder *decoder); /* NULL is allowed */
 
 /* Free the buffers if together they have more than max_bytes. Planes that were decoded are
  * gone then. */
 void jpg_decoder_trim(struct jpg_decoder *decoder, size_t max_bytes);
 
 /*
- * Read all segments of a file, but no entropy-coded data: READ_OK means that the decoder takes
+ * Read all segments of a file, but no entropy-coded data. READ_OK means that the decoder supports
  * this kind of file, and that its segments are in order.
  *
  * bytes    borrowed until the file is decoded, or another one is opened.
@@ -86,8 +84,8 @@ enum read_status jpg_decoder_open(struct jpg_decoder *decoder, const uint8_t *by
                                   size_t n_bytes, struct jpg_header *ret_header);
 
 /*
- * Decode the file that jpg_decoder_open() said READ_OK of. The caller has checked its size in
- * pixels. It may be decoded again, with another request.
+ * Decode the file for which jpg_decoder_open() returned READ_OK. The caller has checked its size in
+ * pixels. The file may be decoded again, with another request.
  *
  * return   with READ_OK *ret_picture has the planes, which belong to the decoder until its
  *          next call. Else jpg_decoder_reason() says why.
@@ -96,16 +94,16 @@ enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
                                     const struct jpg_request *request,
                                     struct jpg_picture *ret_picture);
 
-/* One line about the last status that was not READ_OK. Static text. */
+/* A one-line message about the last status that was not READ_OK. Static text. */
 const char *jpg_decoder_reason(const struct jpg_decoder *decoder);
 
-/* Bytes that decoding allocates at most, beside the decoder itself. */
+/* An upper bound of the bytes that decoding allocates, without the decoder itself. */
 uint64_t jpg_memory_estimate(const struct jpg_header *header,
                              const struct jpg_request *request, size_t n_bytes);
 
 /*
- * Take back what a mean over blocks has smoothed: [-a, 1 + 2a, -a] on both axes, with an a of
- * 0.05, on a plane of 16 bits. False when out of memory; the plane is as it was then.
+ * Undo the smoothing by a mean over blocks: [-a, 1 + 2a, -a] on both axes, with an a of 0.05, on a
+ * plane of 16 bits. Returns false if memory ran out; the plane is unchanged then.
  */
 bool plane_sharpen(struct plane *plane, struct workspace *workspace);
 

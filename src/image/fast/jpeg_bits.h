@@ -1,9 +1,9 @@
 /*
- * The bits of an entropy-coded segment, first bit first (ITU T.81, F.2.2.5).
+ * A reader of the bits of an entropy-coded segment, first bit first (ITU-T T.81, F.2.2.5).
  *
- * The segment's bytes have already been unstuffed, so that eight of them load at once. Past
- * the end all bits are 0; a reader notices by jpg_bits_ran_out() after a block or a row of
- * them, not at every bit.
+ * The segment's bytes have already been unstuffed, so that eight of them can be loaded at once.
+ * Past the end all bits are 0; a reader checks that with jpg_bits_ran_out() after a block or a row
+ * of blocks, not at every bit.
  */
 #ifndef PXP_JPEG_BITS_H
 #define PXP_JPEG_BITS_H
@@ -16,9 +16,9 @@
 struct jpg_bits {
 	const uint8_t *at; /* the next byte to load */
 	const uint8_t *end;
-	uint64_t window;   /* the next bits, the first one on top */
+	uint64_t window;   /* the window: the next bits, with the first one on top */
 	unsigned n;        /* how many bits of the window are valid */
-	size_t n_past_end; /* bytes of zeros that stand behind the segment's last byte */
+	size_t n_past_end; /* number of zero bytes that follow the segment's last byte */
 };
 
 static inline void jpg_bits_init(struct jpg_bits *bits, const uint8_t *bytes, size_t n)
@@ -26,7 +26,7 @@ static inline void jpg_bits_init(struct jpg_bits *bits, const uint8_t *bytes, si
 	*bits = (struct jpg_bits){.at = bytes, .end = bytes + n};
 }
 
-/* Load until 56 or more bits are valid. */
+/* Load bytes until 56 or more bits are valid. */
 static inline void jpg_bits_refill(struct jpg_bits *bits)
 {
 	if (__builtin_expect(bits->end - bits->at >= 8, 1)) {
@@ -34,8 +34,8 @@ static inline void jpg_bits_refill(struct jpg_bits *bits)
 		unsigned n_bytes = (63 - bits->n) >> 3;
 
 		memcpy(&next, bits->at, sizeof(next));
-		/* Bits of a byte that does not fit whole are loaded again by the next
-		 * refill: the same bits in the same place. */
+		/* Bits of a byte that does not fit completely are loaded again by the next refill:
+		 * the same bits in the same position. */
 		bits->window |= be64toh(next) >> bits->n;
 		bits->at += n_bytes;
 		bits->n += n_bytes * 8;
@@ -50,14 +50,14 @@ static inline void jpg_bits_refill(struct jpg_bits *bits)
 	}
 }
 
-/* At least n_bits, which is 56 or less. */
+/* Make at least n_bits valid, which is at most 56. */
 static inline void jpg_bits_need(struct jpg_bits *bits, unsigned n_bits)
 {
 	if (bits->n < n_bits)
 		jpg_bits_refill(bits);
 }
 
-/* The next n_bits, 1 to 32 of them, all valid. */
+/* Get the next n_bits (1 to 32), all of which must be valid. */
 static inline uint32_t jpg_bits_peek(const struct jpg_bits *bits, unsigned n_bits)
 {
 	return (uint32_t)(bits->window >> (64 - n_bits));
@@ -77,7 +77,8 @@ static inline uint32_t jpg_bits_take(struct jpg_bits *bits, unsigned n_bits)
 	return value;
 }
 
-/* EXTEND (T.81, figure F.12): the value that n_bits additional bits stand for; 1 to 15. */
+/* The procedure EXTEND (T.81, figure F.12): the value that n_bits additional bits stand for; n_bits
+ * is 1 to 15. */
 static inline int jpg_extend(uint32_t bits, unsigned n_bits)
 {
 	int value = (int)bits;
@@ -85,13 +86,13 @@ static inline int jpg_extend(uint32_t bits, unsigned n_bits)
 	return value < 1 << (n_bits - 1) ? value - (1 << n_bits) + 1 : value;
 }
 
-/* Whether bits were taken that the segment does not have. */
+/* Whether more bits were taken than the segment has. */
 static inline bool jpg_bits_ran_out(const struct jpg_bits *bits)
 {
 	return bits->n_past_end * 8 > bits->n;
 }
 
-/* Whether a whole byte or more is left over; only where the bits did not run out. */
+/* Whether one or more whole bytes are left over. Valid only if the bits did not run out. */
 static inline bool jpg_bits_are_left(const struct jpg_bits *bits)
 {
 	size_t n_left = (size_t)(bits->end - bits->at) * 8 + bits->n -

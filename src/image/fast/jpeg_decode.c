@@ -1,6 +1,6 @@
 /*
  * A scaled JPEG decoder: from a file's bytes to planes. jpeg.h says what it promises. It decides
- * which scans the scaled picture needs, has them read, and transforms what they brought.
+ * which scans the scaled picture needs, reads these, and transforms their coefficients.
  */
 #include "image/fast/jpeg.h"
 
@@ -38,10 +38,10 @@ uint64_t jpg_used_coefficients(enum jpg_scale scale)
 }
 
 /*
- * A coefficient whose lowest b bits are unknown was cut towards zero, and is wrong by less
- * than 2^b quantization steps. If all errors in that range were as likely, their mean
- * square would be (2^b steps)^2 / 3; real ones are mostly smaller, as most coefficients are
- * 0. The transform keeps energy, so that a block's 64 samples share the sum.
+ * A coefficient whose lowest b bits are unknown was truncated towards zero, and its error is less
+ * than 2^b quantization steps. If all errors in that range were equally likely, their mean square
+ * would be (2^b steps)^2 / 3; real errors are mostly smaller, because most coefficients are 0. The
+ * transform preserves energy, so a block's 64 samples share the sum.
  */
 double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
                  const uint8_t known_bit[JPG_BLOCK_SIZE], uint64_t used)
@@ -57,13 +57,15 @@ double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
 	return sum / JPG_BLOCK_SIZE;
 }
 
-/* From the last scan to the first, so that each decision knows what comes after it. */
+/* Go from the last scan to the first, so that each decision knows which scans come later. */
 struct component_plan {
 	unsigned component;
 	const uint16_t *quantization;
-	uint64_t used;                     /* by the scale */
-	uint64_t refined;                  /* by a later scan that is read */
-	uint8_t known_bit[JPG_BLOCK_SIZE]; /* if the scans before are read */
+	uint64_t used; /* coefficients that the scale uses */
+	/* Coefficients that a later scan needs, which is read. */
+	uint64_t refined;
+	/* The lowest known bit, if the earlier scans are read. */
+	uint8_t known_bit[JPG_BLOCK_SIZE];
 	double noise_budget;
 };
 
@@ -152,7 +154,7 @@ struct jpg_decoder {
 	struct jpg_places places[N_JPG_SCALES];
 	struct jpg_component component[JPG_MAX_COMPONENTS];
 
-	/* Kept between pictures. */
+	/* Memory that is kept between pictures. */
 	struct jpg_huffman_cache cache;
 	struct workspace entropy, sharpening;
 	struct component_buffers buffers[JPG_MAX_COMPONENTS];
@@ -249,7 +251,7 @@ static size_t sample_bytes(enum jpg_scale scale)
 	return scale >= JPG_QUARTER ? sizeof(uint16_t) : sizeof(uint8_t);
 }
 
-/* The component's grid of blocks and its steps in memory, without memory. */
+/* Compute the component's grid of blocks and its steps in memory, without allocating. */
 static void lay_out(struct jpg_component *c, const struct jpg_header *header, unsigned i,
                     enum jpg_scale scale)
 {
@@ -275,7 +277,7 @@ static uint64_t n_blocks(const struct jpg_component *c)
 	return (uint64_t)c->n_blocks_x * c->n_blocks_y;
 }
 
-/* Sides are below 2^16, so that no product of these overflows 64 bits. */
+/* Sides are below 2^16, so none of these products overflows 64 bits. */
 static uint64_t sample_buffer_bytes(const struct jpg_component *c)
 {
 	return (uint64_t)c->stride * c->n_blocks_y * c->side;
@@ -315,7 +317,7 @@ static bool reads_ac(const struct jpg_file *file, unsigned component)
 	return false;
 }
 
-/* n_bytes of zeros, or NULL. */
+/* Allocate n_bytes of zeros. Returns NULL if memory ran out. */
 static void *reserve_zeros(struct workspace *buffer, uint64_t n_bytes)
 {
 	void *bytes = n_bytes > SIZE_MAX ? NULL
@@ -470,7 +472,7 @@ static struct plane plane_of(const struct jpg_component *c,
 	};
 }
 
-/* What a request for everything does not tolerate. */
+/* Damage that is an error only if the request reads everything. */
 static enum read_status check_everything(struct jpg_decoder *decoder)
 {
 	if (decoder->file.has_stray)
@@ -518,7 +520,7 @@ enum read_status jpg_decoder_decode(struct jpg_decoder *decoder,
 
 static const float sharpness = 0.05f;
 
-/* One row, sharpened on its own axis. Beyond its ends are samples like its last ones. */
+/* Sharpen one row along its own axis. Beyond its ends the last samples are repeated. */
 static void sharpen_row(float *restrict out, const uint16_t *restrict row, uint32_t width)
 {
 	const float centre = 1 + 2 * sharpness;
@@ -613,20 +615,20 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 }
 
 /*
- * How much of the picture's resolution must be left after each scale of the decoder, for the
- * resampling to work on: measured, so that luma is nearer to a full reduction than with
- * libjpeg's averaging at twice the size. Chroma is halved once more in the output and
- * needs no more than its own samples.
+ * How much of the picture's resolution must be left after each scale of the decoder, so that the
+ * resampler has enough: measured so that luma is closer to an exact reduction than with libjpeg's
+ * averaging at twice the size. Chroma is subsampled once more in the output and needs only its own
+ * samples.
  */
 static const double luma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1.5, [JPG_QUARTER] = 1.25, [JPG_HALF] = 1.25};
 static const double chroma_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 1, [JPG_QUARTER] = 1, [JPG_HALF] = 1};
-/* PNG keeps what an encoder with loss would hide. */
+/* PNG keeps details that a lossy encoder would hide. */
 static const double lossless_left[N_JPG_SCALES] = {
 	[JPG_EIGHTH] = 2, [JPG_QUARTER] = 2, [JPG_HALF] = 2};
 
-/* The coarsest scale that leaves enough of samples that are to be reduced by this ratio. */
+/* The coarsest scale that leaves enough samples for a reduction by this ratio. */
 static enum jpg_scale coarsest_scale(double ratio, const double left[N_JPG_SCALES])
 {
 	for (enum jpg_scale scale = JPG_EIGHTH; scale > JPG_FULL; scale--) {
@@ -664,7 +666,7 @@ static void choose_scales(const struct read_request *from,
 				request->noise_budget[j] = demand->noise_budget;
 		}
 	}
-	/* At full scale nothing averages the noise away. */
+	/* At full scale no averaging reduces the noise. */
 	for (unsigned j = 0; j < header->n_components; j++) {
 		if (request->scale[j] == JPG_FULL)
 			request->noise_budget[j] = 0;
@@ -695,8 +697,8 @@ static enum read_status decode_file(void *state, const struct read_request *from
 	return READ_OK;
 }
 
-/* Without the file: its sampling is not known yet, so chroma is taken for whole, and the largest
- * scan for three bits a pixel. */
+/* This estimate does not use the file: its sampling is not known yet, so chroma counts as not
+ * subsampled, and the largest scan as three bits per pixel. */
 static uint64_t memory_of_file(const struct picture_header *header,
                                const struct read_request *from)
 {

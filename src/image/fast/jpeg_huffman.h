@@ -1,7 +1,7 @@
 /*
- * Huffman tables (ITU T.81, annexes C and F), in the forms that the decoder reads fastest,
- * and a cache of them. Many files share the tables of their encoder, and building one costs
- * more than decoding a thumbnail, so tables outlive the picture.
+ * Huffman tables (ITU-T T.81, annexes C and F) in the forms that can be read fastest, and a cache
+ * of them. Many files share the tables of their encoder, and building one takes longer than
+ * decoding a thumbnail, so tables are kept between pictures.
  */
 #ifndef PXP_JPEG_HUFFMAN_H
 #define PXP_JPEG_HUFFMAN_H
@@ -19,34 +19,35 @@ enum {
 	JPG_N_WINDOWS = 1 << JPG_WINDOW_BITS,
 	JPG_COUNTS = 16,
 	JPG_MAX_SYMBOLS = 256,
-	/* Runs that end a block leave every loop over its 64 coefficients. */
+	/* The run of an end-of-block symbol exceeds every loop over the 64 coefficients. */
 	JPG_RUN_END_OF_BLOCK = 128,
 };
 
-/* The code that a window begins with. */
+/* The code at the beginning of a window of bits. */
 struct jpg_code {
-	uint8_t length; /* 0: longer than a window, or no code at all */
+	uint8_t length; /* length; 0: the code is longer than a window, or invalid */
 	uint8_t symbol;
 };
 
-/* The coefficient that a window begins with. */
+/* The coefficient at the beginning of a window of bits. */
 struct jpg_value {
 	int16_t value;
-	uint8_t run;    /* of zeros before it; JPG_RUN_END_OF_BLOCK ends the block */
-	uint8_t n_bits; /* code and additional bits; 0: they do not fit in a window */
+	uint8_t run; /* run of zeros before it; JPG_RUN_END_OF_BLOCK ends the block */
+	/* Length of code and additional bits; 0: they do not fit in a window. */
+	uint8_t n_bits;
 };
 
-/* The whole AC symbols, code and additional bits, that a window begins with. */
+/* The complete AC symbols, code and additional bits, at the beginning of a window. */
 struct jpg_skip {
 	uint8_t n_bits;
-	/* By how many coefficients they advance. JPG_SKIP_END on top: an end of block is
-	 * the last of them. JPG_SKIP_STOP: no whole symbol fits in a window. */
+	/* The number of coefficients by which they advance. JPG_SKIP_END is set on top if the last
+	 * symbol is an end of block. JPG_SKIP_STOP: no complete symbol fits in a window. */
 	uint8_t advance;
 };
 enum { JPG_SKIP_END = 64, JPG_SKIP_STOP = 127 };
 
 struct jpg_huffman {
-	/* The skips of every window. Built on first need, as are the values. */
+	/* The skips for every window. Built on first need, like the values. */
 	struct jpg_skip skip[JPG_N_WINDOWS];
 	struct jpg_value value[JPG_N_WINDOWS];
 	struct jpg_code code[JPG_N_WINDOWS];
@@ -62,12 +63,13 @@ struct jpg_huffman {
 	bool has_skips, has_values;
 	uint64_t last_used;
 	size_t n_bytes;
-	uint8_t bytes[JPG_COUNTS + JPG_MAX_SYMBOLS]; /* as DHT has them: the key */
+	/* The bytes of the DHT segment, which are the key. */
+	uint8_t bytes[JPG_COUNTS + JPG_MAX_SYMBOLS];
 };
 
-/* What DHT says: 16 counts, then the symbols. The bytes are borrowed. */
+/* The contents of a DHT segment: 16 counts, then the symbols. The bytes are borrowed. */
 struct jpg_table_bytes {
-	const uint8_t *bytes; /* NULL: not defined */
+	const uint8_t *bytes; /* bytes; NULL: the table is not defined */
 	size_t n_bytes;
 };
 
@@ -80,21 +82,21 @@ struct jpg_huffman_cache {
 	uint64_t in_use_since;
 };
 
-void jpg_huffman_cache_fini(struct jpg_huffman_cache *cache); /* of zeros too */
+/* Free the memory of a cache, which may be all zeros. */
+void jpg_huffman_cache_fini(struct jpg_huffman_cache *cache);
 
-/* From here on the tables that the last scan used may be evicted. */
+/* Begin a scan: from now on the tables that the last scan used may be evicted. */
 void jpg_huffman_begin_scan(struct jpg_huffman_cache *cache);
 
 enum jpg_huffman_status {
 	JPG_HUFFMAN_OK,
-	JPG_HUFFMAN_BAD,       /* no code can have these counts and symbols */
+	JPG_HUFFMAN_BAD,       /* the counts and symbols are not valid for any code */
 	JPG_HUFFMAN_NO_MEMORY, /* an allocation failed */
 };
 
 /*
- * The table for these bytes, with values if asked for, and with skips if asked for (AC
- * only). It belongs to the cache and stays until the scan after this one begins. A scan may
- * use up to eight.
+ * Get the table for these bytes, with values and with skips (AC only) if requested. It belongs to
+ * the cache and is kept until the scan after this one begins. A scan may use up to eight.
  */
 enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
                                         enum jpg_table_class class,
@@ -102,10 +104,11 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
                                         bool with_values,
                                         const struct jpg_huffman **ret_table);
 
-/* The code at the front of 16 bits that is longer than a window; length 0: no code. */
+/* Find the code at the front of 16 bits that is longer than a window; length 0: there is no
+ * code. */
 struct jpg_code jpg_huffman_long_code(const struct jpg_huffman *table, uint32_t bits);
 
-/* DECODE (T.81, F.2.2.3) without taking it. 16 bits must be valid. */
+/* The procedure DECODE (T.81, F.2.2.3), without consuming the bits. 16 bits must be valid. */
 static inline struct jpg_code jpg_huffman_peek(const struct jpg_huffman *table,
                                                const struct jpg_bits *bits)
 {

@@ -1,5 +1,5 @@
 /*
- * Inverse DCTs of JPEG blocks.
+ * Inverse DCTs for JPEG blocks.
  *
  * The 8 x 8 transform is the one of Loeffler, Ligtenberg and Moschytz (ICASSP 1989) with 13
  * bits of fraction in the constants and 2 more bits between the passes, as in libjpeg's
@@ -31,7 +31,7 @@ enum {
 	C_3_072711026 = 25172,
 };
 
-/* The constants of the rotations, two for each input. */
+/* The constants of the rotations: two for each input. */
 enum {
 	EVEN_2_OF_2 = C_0_541196100,
 	EVEN_2_OF_6 = C_0_541196100 - C_1_847759065,
@@ -74,7 +74,7 @@ static int round_shift(int value, int shift)
 	return (value + (1 << (shift - 1))) >> shift;
 }
 
-/* One row or column: inputs step apart, eight sums to out. */
+/* Transform one row or column: inputs at a distance of step, eight sums in out. */
 static void pass_of_8(int out[8], const int16_t *in, size_t step)
 {
 	int in1 = in[step], in2 = in[2 * step], in3 = in[3 * step];
@@ -167,7 +167,7 @@ void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
 
 #include <emmintrin.h>
 
-/* Eight 32-bit sums. */
+/* A vector of eight 32-bit sums. */
 struct sums {
 	__m128i low, high;
 };
@@ -182,7 +182,7 @@ static inline struct sums sums_subtract(struct sums a, struct sums b)
 	return (struct sums){_mm_sub_epi32(a.low, b.low), _mm_sub_epi32(a.high, b.high)};
 }
 
-/* What pmaddwd multiplies the first and the second of each pair by. */
+/* The factors with which pmaddwd multiplies the first and the second number of each pair. */
 static inline __m128i factors(short first, short second)
 {
 	return _mm_set_epi16(second, first, second, first, second, first, second, first);
@@ -215,7 +215,7 @@ static inline __m128i shift_and_pack(struct sums sums, int shift)
 	                       _mm_srai_epi32(_mm_add_epi32(sums.high, half), shift));
 }
 
-/* All eight columns at once: row[i] has input i of each, and then output i. */
+/* Transform all eight columns at once: row[i] has input i of each column, and then output i. */
 static inline void pass_of_8_sse2(__m128i row[8], int shift)
 {
 	struct sums sum04 = scale_up(_mm_add_epi16(row[0], row[4]));
@@ -254,7 +254,8 @@ static inline void interleave(__m128i *a, __m128i *b)
 	*a = low;
 }
 
-/* Three rounds of interleaving rows i and i + 4 transpose, with the rows in this order. */
+/* Three rounds of interleaving rows i and i + 4 transpose the block, with the rows in this
+ * order. */
 static inline void transpose_8(__m128i row[8])
 {
 	interleave(&row[0], &row[4]);
@@ -276,7 +277,7 @@ static inline __m128i load(const int16_t *at)
 	return _mm_load_si128((const __m128i *)(const void *)at);
 }
 
-/* Two rows of samples from levels before the shift by 128. */
+/* Convert two rows of levels, before the shift by 128, to samples. */
 static inline __m128i to_levels(__m128i above, __m128i below)
 {
 	__m128i shift = _mm_set1_epi8((char)0x80);

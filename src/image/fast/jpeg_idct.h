@@ -1,11 +1,11 @@
 /*
  * Inverse DCTs of four sizes (ITU T.81, A.3.3), each with dequantization and level shift.
  *
- * The smaller ones take the lowest coefficients of the 8 x 8 block as those of a smaller
- * block: the sharpest reduction that the block allows.
+ * The smaller transforms use the lowest coefficients of the 8 x 8 block as the coefficients of a
+ * smaller block: the sharpest possible reduction.
  *
- * Products of coefficient and quantization step wrap at 16 bits in the two larger sizes, as
- * in libjpeg-turbo; no encoder makes such. What comes out is clamped.
+ * Products of coefficient and quantization step wrap at 16 bits in the two larger sizes, as in
+ * libjpeg-turbo; no encoder writes such values. Results are clamped.
  */
 #ifndef PXP_JPEG_IDCT_H
 #define PXP_JPEG_IDCT_H
@@ -13,16 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Coefficients and steps row by row, aligned to 16 bytes. Bit for bit the "islow" of
- * libjpeg. */
+/* Transform 8 x 8 coefficients. Coefficients and steps are stored row by row, aligned to 16 bytes.
+ * The result equals that of libjpeg's "islow" bit for bit. */
 void jpg_idct_8x8(uint8_t *samples, size_t stride, const int16_t coefficients[64],
                   const int16_t quantization[64]);
 
-/* The lowest 4 x 4 coefficients, row by row, aligned to 16 bytes. */
+/* Transform the lowest 4 x 4 coefficients, stored row by row, aligned to 16 bytes. */
 void jpg_idct_4x4(uint8_t *samples, size_t stride, const int16_t coefficients[16],
                   const int16_t quantization[16]);
 
-/* The same without SIMD, for machines that have none and for the tests. */
+/* The same transforms without SIMD, for machines that have none and for the tests. */
 void jpg_idct_8x8_portable(uint8_t *samples, size_t stride,
                            const int16_t coefficients[64],
                            const int16_t quantization[64]);
@@ -30,14 +30,14 @@ void jpg_idct_4x4_portable(uint8_t *samples, size_t stride,
                            const int16_t coefficients[16],
                            const int16_t quantization[16]);
 
-/* A side x side block of one level, that of a DC coefficient; side is 4 or 8. */
+/* Fill a side x side block with one level, that of a DC coefficient; side is 4 or 8. */
 void jpg_fill_block(uint8_t *samples, size_t stride, unsigned side, int16_t dc,
                     int16_t quantization);
 
-/* 16-bit samples have 257 for each level, so that 255 is 65535. */
+/* 16-bit samples have the value 257 for each level, so that 255 is 65535. */
 enum { JPG_LEVEL_16 = 257 };
 
-/* From eight times a level, before the shift by 128. */
+/* Convert eight times a level, before the shift by 128, to a sample. */
 static inline uint16_t jpg_sample16(int level_times_8)
 {
 	int sample = ((level_times_8 * JPG_LEVEL_16 + 4) >> 3) + 128 * JPG_LEVEL_16;
@@ -54,13 +54,13 @@ static inline int jpg_dequantize(int16_t coefficient, int16_t quantization)
 	                             : product;
 }
 
-/* The mean of a block: its DC coefficient. */
+/* The mean of a block, which is given by its DC coefficient. */
 static inline uint16_t jpg_idct_1x1(int16_t dc, int16_t quantization)
 {
 	return jpg_sample16(jpg_dequantize(dc, quantization));
 }
 
-/* Coefficients (0, 0), (0, 1), (1, 0), (1, 1) to the same four samples; stride in bytes. */
+/* Transform the coefficients (0, 0), (0, 1), (1, 0), (1, 1) to four samples; stride in bytes. */
 static inline void jpg_idct_2x2(void *samples, size_t stride,
                                 const int16_t coefficients[4],
                                 const int16_t quantization[4])

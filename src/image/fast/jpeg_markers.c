@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* T.81, table B.1. */
+/* Marker codes (T.81, table B.1). */
 enum marker {
 	MARKER_SOF0 = 0xc0, /* baseline */
 	MARKER_SOF1 = 0xc1, /* extended sequential */
@@ -27,7 +27,7 @@ enum marker {
 	MARKER_TEM = 0x01,
 };
 
-/* What a parser knows beside the file it fills. */
+/* The state of the parser, in addition to the file that it fills in. */
 struct jpg_parser {
 	const uint8_t *at, *end;
 	struct jpg_file *file;
@@ -40,13 +40,12 @@ struct jpg_parser {
 	bool has_frame, has_jfif, has_adobe;
 	uint8_t adobe_transform;
 
-	/* For each component and coefficient the lowest bit that scans have brought; -1:
-	 * none. */
+	/* For each component and coefficient, the lowest bit that scans have sent; -1: none. */
 	int8_t known_bit[JPG_MAX_COMPONENTS][JPG_BLOCK_SIZE];
 };
 
 struct segment {
-	const uint8_t *bytes; /* behind the length */
+	const uint8_t *bytes; /* offset after the length */
 	size_t n_bytes;
 };
 
@@ -72,7 +71,7 @@ static unsigned number16(const uint8_t *bytes)
 	return (unsigned)bytes[0] << 8 | bytes[1];
 }
 
-/* B.2.4.1. */
+/* Read quantization tables (B.2.4.1). */
 static enum read_status read_dqt(struct jpg_parser *parser, struct segment segment)
 {
 	const uint8_t *at = segment.bytes, *end = at + segment.n_bytes;
@@ -87,7 +86,7 @@ static enum read_status read_dqt(struct jpg_parser *parser, struct segment segme
 		for (size_t k = 0; k < JPG_BLOCK_SIZE; k++) {
 			unsigned step = precision ? number16(at + 2 * k) : at[k];
 
-			/* Larger steps than this have no use with 8 bits. */
+			/* Larger steps than this make no sense with 8 bits. */
 			if (step == 0 || step > INT16_MAX)
 				return damaged(parser, "quantization step out of range");
 			parser->quantization[table][k] = (uint16_t)step;
@@ -98,7 +97,7 @@ static enum read_status read_dqt(struct jpg_parser *parser, struct segment segme
 	return READ_OK;
 }
 
-/* B.2.4.2. Tables are only found here; jpg_huffman_get() builds what a scan uses. */
+/* Find Huffman tables (B.2.4.2); jpg_huffman_get() builds those that a scan uses. */
 static enum read_status read_dht(struct jpg_parser *parser, struct segment segment)
 {
 	const uint8_t *at = segment.bytes, *end = at + segment.n_bytes;
@@ -122,7 +121,7 @@ static enum read_status read_dht(struct jpg_parser *parser, struct segment segme
 	return READ_OK;
 }
 
-/* B.2.4.4. */
+/* Read the restart interval (B.2.4.4). */
 static enum read_status read_dri(struct jpg_parser *parser, struct segment segment)
 {
 	if (segment.n_bytes != 2)
@@ -162,7 +161,7 @@ static enum read_status read_frame_component(struct jpg_parser *parser, unsigned
 		if (file->component[j].id == component->id)
 			return damaged(parser, "two components have the same identifier");
 	}
-	/* The only component is not subsampled whatever the header says (A.2.2). */
+	/* A single component is not subsampled, whatever the header says (A.2.2). */
 	if (file->n_components == 1)
 		component->h = component->v = 1;
 	if (component->h > file->h_max)
@@ -172,7 +171,7 @@ static enum read_status read_frame_component(struct jpg_parser *parser, unsigned
 	return READ_OK;
 }
 
-/* B.2.2. */
+/* Read the frame header (B.2.2). */
 static enum read_status read_frame(struct jpg_parser *parser, unsigned marker,
                                    struct segment segment)
 {
@@ -208,8 +207,8 @@ static enum read_status read_frame(struct jpg_parser *parser, unsigned marker,
 	return READ_OK;
 }
 
-/* Three components are YCbCr or RGB. No field says which, so all readers guess, and this
- * guess is libjpeg's: JFIF is YCbCr, Adobe says it, else the identifiers tell. */
+/* Three components are YCbCr or RGB. No field says which, so all readers guess. This is libjpeg's
+ * guess: JFIF means YCbCr, an Adobe segment decides, and otherwise the identifiers. */
 static bool is_rgb(const struct jpg_parser *parser)
 {
 	const struct jpg_frame_component *component = parser->file->component;
@@ -221,8 +220,8 @@ static bool is_rgb(const struct jpg_parser *parser)
 	return component[0].id == 'R' && component[1].id == 'G' && component[2].id == 'B';
 }
 
-/* Move to the next marker and behind it; 0 at the end of the file. B.1.1.2: any number of
- * fill bytes 0xFF may precede it. */
+/* Move past the next marker and return it; 0 at the end of the file. Any number of fill bytes 0xFF
+ * may precede a marker (B.1.1.2). */
 static unsigned next_marker(struct jpg_parser *parser)
 {
 	while (parser->end - parser->at >= 2) {
@@ -249,7 +248,7 @@ static unsigned next_marker(struct jpg_parser *parser)
 	return 0;
 }
 
-/* The segment at parser->at, and move behind it. */
+/* Get the segment at parser->at, and move past it. */
 static enum read_status next_segment(struct jpg_parser *parser,
                                      struct segment *ret_segment)
 {
@@ -273,7 +272,7 @@ static bool is_frame_marker(unsigned marker)
 	       marker != MARKER_JPG && marker != MARKER_DAC;
 }
 
-/* Any segment but SOS. */
+/* Read any segment except SOS. */
 static enum read_status read_segment(struct jpg_parser *parser, unsigned marker)
 {
 	struct segment segment;
@@ -308,8 +307,8 @@ static enum read_status read_segment(struct jpg_parser *parser, unsigned marker)
 	}
 }
 
-/* Read segments up to the next SOS and stop behind its marker; ret_marker is SOS, EOI, or 0
- * at the end of the file. */
+/* Read segments up to the next SOS and stop after its marker; *ret_marker is SOS, EOI, or 0 at the
+ * end of the file. */
 static enum read_status read_up_to_scan(struct jpg_parser *parser, unsigned *ret_marker)
 {
 	for (;;) {
@@ -351,7 +350,7 @@ static enum read_status read_scan_components(struct jpg_parser *parser,
 		unsigned found = find_component(file, bytes[(size_t)2 * i]);
 		unsigned dc = bytes[2 * i + 1] >> 4, ac = bytes[2 * i + 1] & 15;
 
-		/* B.2.3 wants the order of the frame, so none can come twice. */
+		/* B.2.3 requires the order of the frame, so no component can occur twice. */
 		if (found == file->n_components ||
 		    (i && found <= scan->component[i - 1]) || dc >= JPG_TABLES ||
 		    ac >= JPG_TABLES)
@@ -366,7 +365,7 @@ static enum read_status read_scan_components(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* G.1.1.1: what a scan may bring, given what scans before it have brought. */
+/* Check whether the scan may send these bits after the earlier scans (G.1.1.1). */
 static enum read_status check_progression(struct jpg_parser *parser,
                                           const struct jpg_scan *scan)
 {
@@ -392,7 +391,7 @@ static enum read_status check_progression(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Of a sequential file each component has one scan with everything. */
+/* In a sequential file each component has one scan with all its coefficients. */
 static enum read_status check_sequence(struct jpg_parser *parser,
                                        const struct jpg_scan *scan)
 {
@@ -441,8 +440,8 @@ static enum read_status latch_quantization(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Where the entropy-coded segments that start here end: at the first marker that is no
- * restart, or at the end of the file. */
+/* Find the end of the entropy-coded segments that start here: the first marker that is not a
+ * restart, or the end of the file. */
 static const uint8_t *end_of_entropy(const uint8_t *at, const uint8_t *end)
 {
 	while (at < end) {
@@ -462,7 +461,7 @@ static const uint8_t *end_of_entropy(const uint8_t *at, const uint8_t *end)
 	return end;
 }
 
-/* B.2.3. */
+/* Read a scan header (B.2.3). */
 static enum read_status read_scan(struct jpg_parser *parser)
 {
 	struct jpg_file *file = parser->file;
@@ -510,7 +509,7 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 	unsigned marker;
 	enum read_status status;
 
-	/* The scans are filled one by one. */
+	/* The array of scans is filled one by one. */
 	memset(file, 0, offsetof(struct jpg_file, scan));
 	file->has_end = file->has_stray = false;
 	file->reason = "";
@@ -532,8 +531,8 @@ static enum read_status read_up_to_first_scan(struct jpg_parser *parser,
 	return READ_OK;
 }
 
-/* Whether the scans have brought every component and, of a file without an end marker,
- * every bit of it. */
+/* Whether the scans contain every component and, in a file without an end marker, every bit of
+ * it. */
 static enum read_status check_completeness(struct jpg_parser *parser)
 {
 	struct jpg_file *file = parser->file;

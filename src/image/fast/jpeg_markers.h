@@ -1,9 +1,9 @@
 /*
- * The marker segments of a JPEG file (ITU T.81, annex B): its frame, and what every scan
- * needs to be decoded. The whole file is walked before anything is decoded, so that it is
- * known whether the file comes to its end and which scans it has.
+ * The marker segments of a JPEG file (ITU-T T.81, annex B): its frame, and everything that is
+ * needed to decode each scan. The whole file is parsed before anything is decoded, so that it is
+ * known whether the file is complete and which scans it has.
  *
- * Everything borrows from the file's bytes.
+ * All structs borrow from the file's bytes.
  */
 #ifndef PXP_JPEG_MARKERS_H
 #define PXP_JPEG_MARKERS_H
@@ -18,10 +18,10 @@
 enum {
 	JPG_BLOCK_SIDE = 8,
 	JPG_BLOCK_SIZE = 64,
-	JPG_TABLES = 4,      /* destinations of quantization and of Huffman tables */
+	JPG_TABLES = 4,      /* number of quantization and of Huffman tables */
 	JPG_MCU_BLOCKS = 10, /* T.81, B.2.3 */
-	JPG_MAX_SCANS = 200, /* more in one file are taken for an attack */
-	JPG_MAX_FACTOR = 4,  /* of sampling */
+	JPG_MAX_SCANS = 200, /* more scans in one file are refused as an attack */
+	JPG_MAX_FACTOR = 4,  /* maximum sampling factor */
 	JPG_MAX_AL = 13,     /* T.81, table B.3 */
 };
 
@@ -29,18 +29,20 @@ struct jpg_frame_component {
 	uint8_t id;
 	uint8_t h, v; /* sampling factors */
 	uint8_t quantization_table;
-	/* The table as it was at the component's first scan, in zigzag order. */
+	/* The quantization table at the time of the component's first scan, in zigzag order. */
 	bool has_quantization;
 	uint16_t quantization[JPG_BLOCK_SIZE];
 };
 
 struct jpg_scan {
 	unsigned n_components;
-	uint8_t component[JPG_MAX_COMPONENTS]; /* of the frame, in ascending order */
-	struct jpg_table_bytes dc[JPG_MAX_COMPONENTS]; /* of component[i] */
+	/* Indices of components in the frame, in ascending order. */
+	uint8_t component[JPG_MAX_COMPONENTS];
+	/* Huffman tables of component[i]. */
+	struct jpg_table_bytes dc[JPG_MAX_COMPONENTS];
 	struct jpg_table_bytes ac[JPG_MAX_COMPONENTS];
 	uint8_t ss, se, ah, al;    /* spectral selection, successive approximation */
-	uint32_t restart_interval; /* in MCUs; 0: none */
+	uint32_t restart_interval; /* restart interval in MCUs; 0: none */
 	const uint8_t *bytes; /* the entropy-coded segments with their restart markers */
 	size_t n_bytes;
 	bool is_skipped; /* set by jpg_plan_scans() */
@@ -57,16 +59,16 @@ struct jpg_file {
 	struct jpg_scan scan[JPG_MAX_SCANS];
 
 	bool has_end;       /* an EOI marker follows the last scan */
-	bool has_stray;     /* bytes between segments that belong to none of them */
-	const char *reason; /* static text when a reader's status is not READ_OK */
+	bool has_stray;     /* there are bytes between segments that belong to none */
+	const char *reason; /* reason for a status other than READ_OK; static text */
 };
 
-/* Read all segments. A file that ends without EOI behind the data of its last scan is READ_OK
+/* Read all segments. A file that ends without EOI after the data of its last scan gives READ_OK
  * with has_end false. */
 enum read_status jpg_file_read(struct jpg_file *ret_file, const uint8_t *bytes,
                                size_t n_bytes);
 
-/* Samples or blocks of a component on an axis: ceil(n * factor / max_factor). */
+/* The number of samples or blocks of a component on one axis: ceil(n * factor / max_factor). */
 static inline uint32_t jpg_samples(uint32_t n, unsigned factor, unsigned max_factor)
 {
 	return (n * factor + max_factor - 1) / max_factor;

@@ -1,17 +1,16 @@
-/* Which coefficients a scale uses, and which scans of a file it does not need. */
+/* Decides which coefficients a scale uses, and which scans of a file it does not need. */
 #ifndef PXP_JPEG_PLAN_H
 #define PXP_JPEG_PLAN_H
 
 #include "image/fast/jpeg_markers.h"
 
-/* Natural (row by row) place in a block of each coefficient in zigzag order (T.81, figure
- * A.6). */
+/* The position in a block, row by row, of each coefficient in zigzag order (T.81, figure A.6). */
 extern const uint8_t jpg_natural_order[JPG_BLOCK_SIZE];
 
-/* Of the coefficients in zigzag order, bit k for the k-th, those that a scale uses. */
+/* The coefficients that a scale uses: bit k is the k-th in zigzag order. */
 uint64_t jpg_used_coefficients(enum jpg_scale scale);
 
-/* The bits from first to last. */
+/* A mask of the bits from first to last. */
 static inline uint64_t jpg_band(unsigned first, unsigned last)
 {
 	return (~UINT64_C(0) << first) & (~UINT64_C(0) >> (63 - last));
@@ -31,8 +30,8 @@ static inline uint64_t jpg_band(unsigned first, unsigned last)
  */
 void jpg_plan_scans(struct jpg_file *file, const struct jpg_request *request);
 
-/* The mean squared error, in levels of 0 to 255, of a component of which each coefficient
- * k is known down to bit known_bit[k]. */
+/* The mean squared error, in levels of 0 to 255, of a component in which each coefficient k is
+ * known down to bit known_bit[k]. */
 double jpg_noise(const uint16_t quantization[JPG_BLOCK_SIZE],
                  const uint8_t known_bit[JPG_BLOCK_SIZE], uint64_t used);
 

@@ -1,6 +1,6 @@
 /*
- * The entropy-coded data of a scan (ITU T.81): Huffman tables, which are kept between pictures; the
- * segments between restart markers; sequential scans; progressive scans.
+ * Decoding of the entropy-coded data of a scan (ITU-T T.81): Huffman tables, which are kept between
+ * pictures; the segments between restart markers; sequential scans; progressive scans.
  */
 #include "image/fast/jpeg_scan.h"
 
@@ -36,8 +36,8 @@ static void fill_windows(struct jpg_huffman *table, uint32_t code, unsigned leng
 		table->code[window] = (struct jpg_code){(uint8_t)length, symbol};
 }
 
-/* Figures C.1 to C.3: codes of one length are consecutive numbers, and the first of the
- * next length is twice the number after the last. False if a length has more codes than
+/* Assign codes (figures C.1 to C.3): codes of one length are consecutive numbers, and the first of
+ * the next length is twice the number after the last. Returns false if a length has more codes than
  * there are numbers. */
 static bool build_codes(struct jpg_huffman *table)
 {
@@ -60,7 +60,7 @@ static bool build_codes(struct jpg_huffman *table)
 	return true;
 }
 
-/* T.81, B.2.4.2; an additional-bits field beyond 15 bits does not exist. */
+/* Check the symbols (T.81, B.2.4.2): an additional-bits field longer than 15 bits is invalid. */
 static bool has_sound_symbols(const struct jpg_huffman *table, size_t n_symbols)
 {
 	if (table->class == JPG_AC)
@@ -98,7 +98,7 @@ struct jpg_code jpg_huffman_long_code(const struct jpg_huffman *table, uint32_t 
 	return (struct jpg_code){0};
 }
 
-/* All whole symbols of a window, up to an end of block or the 64th coefficient. */
+/* Find all complete symbols in a window, up to an end of block or the 64th coefficient. */
 static struct jpg_skip skip_of_window(const struct jpg_huffman *table, unsigned window)
 {
 	unsigned n_bits = 0, advance = 0;
@@ -145,7 +145,8 @@ static struct jpg_value value_of_window(const struct jpg_huffman *table, unsigne
 	} else if (table->class == JPG_AC && code.symbol == SYMBOL_ZRL) {
 		value.run = 15;
 	} else if (table->class == JPG_AC) {
-		return value; /* a longer end-of-band run of a progressive scan */
+		/* A longer end-of-band run, which only progressive scans have. */
+		return value;
 	}
 	value.n_bits = (uint8_t)n_bits;
 	return value;
@@ -172,8 +173,8 @@ static bool is_table_of(const struct jpg_huffman *table, enum jpg_table_class cl
 	       memcmp(table->bytes, bytes.bytes, bytes.n_bytes) == 0;
 }
 
-/* Where to put a new table: an empty place, or the one whose table was used longest ago.
- * NULL when all are in use, which is more than one scan can do. */
+/* Find a place for a new table: a free one, or the one whose table was used longest ago. NULL if
+ * all are in use, which a single scan cannot cause. */
 static struct jpg_huffman **place_for_new(struct jpg_huffman_cache *cache)
 {
 	struct jpg_huffman **oldest = NULL;
@@ -213,7 +214,8 @@ enum jpg_huffman_status jpg_huffman_get(struct jpg_huffman_cache *cache,
 		if (!table)
 			return JPG_HUFFMAN_NO_MEMORY;
 		if (!build(table, class, bytes)) {
-			table->n_bytes = 0; /* matches nothing, and is evicted first */
+			/* An invalid table, which matches nothing and is evicted first. */
+			table->n_bytes = 0;
 			table->last_used = 0;
 			return JPG_HUFFMAN_BAD;
 		}
@@ -240,17 +242,17 @@ static enum jpg_scan_status status_of_huffman(enum jpg_huffman_status status)
 
 enum { MARKER_RST0 = 0xd0, N_RESTARTS = 8, LOAD_ROOM = 8 };
 
-/* The bits of a scan, one entropy-coded segment after the other. */
+/* Reads the bits of a scan, one entropy-coded segment after the other. */
 struct entropy {
 	struct jpg_bits bits;
-	uint32_t n_mcus_left; /* in this segment */
+	uint32_t n_mcus_left; /* MCUs left in this segment */
 	uint32_t restart_interval;
-	unsigned next_restart;   /* the number m of the RSTm to come */
-	const uint8_t *at, *end; /* what is left of the scan's bytes */
+	unsigned next_restart;   /* the number m of the next restart marker RSTm */
+	const uint8_t *at, *end; /* the remaining bytes of the scan */
 	uint8_t *unstuffed;      /* room for the longest segment */
 };
 
-/* Unstuff (F.1.2.3) up to a restart marker or the end, and stop in front of it. */
+/* Remove byte stuffing (F.1.2.3) up to a restart marker or the end, and stop before it. */
 static void begin_segment(struct entropy *entropy)
 {
 	const uint8_t *at = entropy->at, *end = entropy->end;
@@ -266,7 +268,7 @@ static void begin_segment(struct entropy *entropy)
 		if (!ff)
 			break;
 		if (end - at < 2) {
-			at = end; /* half of a marker, where the file was cut off */
+			at = end; /* half of a marker, at the end of a truncated file */
 			break;
 		}
 		if (at[1] == 0) {
@@ -313,7 +315,7 @@ static enum jpg_scan_status end_segment(const struct entropy *entropy)
 	return JPG_SCAN_OK;
 }
 
-/* Finish the segment, which has no MCU left, and begin the next one. */
+/* Finish the segment, all of whose MCUs were read, and begin the next one. */
 static enum jpg_scan_status entropy_restart(struct entropy *entropy)
 {
 	enum jpg_scan_status status = end_segment(entropy);
@@ -330,7 +332,7 @@ static enum jpg_scan_status entropy_restart(struct entropy *entropy)
 	return JPG_SCAN_OK;
 }
 
-/* Whether the last segment was used up. */
+/* Whether all bits of the last segment were used. */
 static enum jpg_scan_status entropy_end(const struct entropy *entropy)
 {
 	enum jpg_scan_status status = end_segment(entropy);
@@ -340,7 +342,7 @@ static enum jpg_scan_status entropy_end(const struct entropy *entropy)
 	return status;
 }
 
-/* The MCUs of a scan on both axes (A.2). */
+/* The number of MCUs of a scan on both axes (A.2). */
 static void count_mcus(const struct jpg_scan_job *job, uint32_t *ret_x, uint32_t *ret_y)
 {
 	const struct jpg_component *component = &job->component[job->scan->component[0]];
@@ -354,7 +356,7 @@ static void count_mcus(const struct jpg_scan_job *job, uint32_t *ret_x, uint32_t
 	*ret_y = component->n_blocks_y / component->v;
 }
 
-/* DECODE of a DC difference, and the prediction (F.2.2.1), which wraps at 16 bits. */
+/* Decode a DC difference, and add the prediction (F.2.2.1), which wraps at 16 bits. */
 static inline bool read_dc(struct jpg_bits *bits, const struct jpg_huffman *table,
                            int16_t *dc)
 {
@@ -382,20 +384,21 @@ static inline bool read_dc(struct jpg_bits *bits, const struct jpg_huffman *tabl
 /*
  * ---- sequential scans (F.2) ----
  *
- * Every block is transformed where it is read, and no coefficient is kept. Coefficients beyond
- * those that a scale uses are skipped, several symbols at a time.
+ * Every block is transformed where it is read, and no coefficient is stored. Coefficients that the
+ * scale does not use are skipped, several symbols at a time.
  */
 
-/* A block of the MCU at hand: which component it belongs to, and where its samples go. */
+/* A block of the current MCU: the component to which it belongs, and the position of its
+ * samples. */
 struct mcu_block {
 	struct scan_component *component;
 	uint8_t *samples;
-	size_t step; /* to the samples of the same block in the next MCU */
+	size_t step; /* distance to the samples of the same block in the next MCU */
 };
 
 struct scan_component {
 	const struct jpg_huffman *dc_table, *ac_table;
-	int16_t dc; /* of the block before: the prediction */
+	int16_t dc; /* DC coefficient of the previous block: the prediction */
 	enum jpg_scale scale;
 	unsigned last; /* the last coefficient in zigzag order that is used */
 	const uint8_t *place;
@@ -403,7 +406,7 @@ struct scan_component {
 	size_t stride;
 };
 
-/* Skip the AC symbols of a block behind coefficient k. */
+/* Skip the AC symbols of a block after coefficient k. */
 static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *table,
                            unsigned k)
 {
@@ -426,8 +429,8 @@ static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 		if (i == WINDOWS)
 			continue;
 
-		/* An end of block counts only if the block was not full before: a full
-		 * block has none, and what looks like one belongs to the next block. */
+		/* An end of block counts only if the block was not full before: a full block has
+		 * none, and bits that look like one belong to the next block. */
 		if (skip.advance >= JPG_SKIP_END &&
 		    k + skip.advance - JPG_SKIP_END < LAST) {
 			jpg_bits_drop(bits, skip.n_bits);
@@ -446,7 +449,7 @@ static inline bool skip_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 	return k == LAST;
 }
 
-/* Read the AC coefficients up to the last one wanted, and skip the others (F.2.2.2). */
+/* Read the AC coefficients up to the last one that is used, and skip the others (F.2.2.2). */
 static inline bool read_ac(struct jpg_bits *bits, const struct jpg_huffman *table,
                            int16_t *block, const uint8_t *place, unsigned last)
 {
@@ -484,7 +487,7 @@ static inline bool read_ac(struct jpg_bits *bits, const struct jpg_huffman *tabl
 	return k <= JPG_BLOCK_SIZE && skip_ac(bits, table, k - 1);
 }
 
-/* Whether the block has no AC coefficient: its first AC symbol is the end of block. */
+/* Whether the block has no AC coefficients: its first AC symbol is the end of block. */
 static inline bool has_dc_only(struct jpg_bits *bits, const struct jpg_huffman *table)
 {
 	struct jpg_value value;
@@ -608,8 +611,8 @@ static enum jpg_scan_status begin_sequential(
 	return JPG_SCAN_OK;
 }
 
-/* The blocks of the first MCU in row y, in the order of the scan (A.2.3): row by row of
- * each component. Returns how many. */
+/* List the blocks of the first MCU in row y, in the order of the scan (A.2.3): row by row for each
+ * component. Returns how many there are. */
 static unsigned begin_row(const struct jpg_scan_job *job, uint32_t y,
                           struct scan_component *components, struct mcu_block *blocks)
 {
@@ -691,16 +694,17 @@ static enum jpg_scan_status read_sequential_scan(const struct jpg_scan_job *job)
 /*
  * ---- progressive scans (annex G) ----
  *
- * They bring bits of coefficients, which are kept until the last scan. Of each block a mask says
- * which of its 64 coefficients are known not to be 0, so that a refinement scan finds its
- * correction bits without looking at the coefficients, of which a smaller scale keeps only a few.
+ * These scans send bits of coefficients, which are stored until the last scan. A mask for each
+ * block says which of its 64 coefficients are known not to be 0, so that a refinement scan finds
+ * its correction bits without looking at the coefficients, few of which are stored at a smaller
+ * scale.
  */
 
-/* One DC scan, all its components. */
+/* A DC scan with all its components. */
 struct dc_block {
 	int16_t *coefficient;
-	size_t step; /* to the same block's in the next MCU */
-	unsigned i;  /* of the scan's components */
+	size_t step; /* distance to the same block in the next MCU */
+	unsigned i;  /* Huffman tables of the scan's components */
 };
 
 struct dc_scan {
@@ -714,7 +718,7 @@ static inline int16_t shifted(int value, unsigned al)
 	return (int16_t)(value * (1 << al));
 }
 
-/* G.1.2.1. */
+/* Decode a DC scan (G.1.2.1). */
 static inline bool read_dc_block(struct jpg_bits *bits, struct dc_scan *dc,
                                  struct dc_block *block)
 {
@@ -805,7 +809,7 @@ static enum jpg_scan_status read_dc_scan(const struct jpg_scan_job *job,
 	return JPG_SCAN_OK;
 }
 
-/* One AC scan: its band, and how many blocks from here on have nothing more in it. */
+/* An AC scan: its band, and the number of following blocks that have nothing more in the band. */
 struct ac_scan {
 	const struct jpg_huffman *table;
 	const uint8_t *place;
@@ -814,7 +818,7 @@ struct ac_scan {
 	uint32_t eob_run;
 };
 
-/* EOBn (G.1.2.2): the band ends here in 2^n blocks and as many as the next n bits say. */
+/* EOBn (G.1.2.2): the band ends here in 2^n blocks plus the number in the next n bits. */
 static inline uint32_t read_eob_run(struct jpg_bits *bits, unsigned n)
 {
 	return (UINT32_C(1) << n) + (n ? jpg_bits_take(bits, n) : 0);
@@ -829,7 +833,7 @@ static inline void store(const struct ac_scan *scan, int16_t *block, unsigned k,
 		block[place] = (int16_t)value;
 }
 
-/* Figure G.3, without the runs that begin in other blocks. */
+/* Figure G.3, for blocks outside of an end-of-band run. */
 static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *scan,
                                        int16_t *block, uint64_t *nonzero)
 {
@@ -876,12 +880,13 @@ static inline bool read_ac_first_block(struct jpg_bits *bits, struct ac_scan *sc
 	return k <= scan->se + 1 || k > JPG_RUN_END_OF_BLOCK;
 }
 
-/* Correction bits (G.1.2.3) for the coefficients in history: a set bit moves one away from
- * 0 by 2^al. */
+/* Apply correction bits (G.1.2.3) to the coefficients in history: a set bit moves a coefficient
+ * away from 0 by 2^al. */
 static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
                            int16_t *block, uint64_t history)
 {
-	int16_t unwanted = 0; /* takes what the scale has no place for */
+	/* Receives the coefficients that the scale does not store. */
+	int16_t unwanted = 0;
 
 	while (history) {
 		unsigned n = (unsigned)__builtin_popcountll(history);
@@ -896,7 +901,8 @@ static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
 			unsigned place = scan->place[__builtin_ctzll(history)];
 			int16_t *coefficient = place < scan->n_kept ? &block[place]
 			                                            : &unwanted;
-			/* Without a branch: which bits are set is close to random. */
+			/* This code has no branch, because which bits are set is close to
+			 * random. */
 			int mask = -(int)(corrections >> i & 1);
 			int sign = *coefficient >> 15;
 			int step = (((1 << scan->al) ^ sign) - sign) & mask;
@@ -906,7 +912,7 @@ static inline void correct(struct jpg_bits *bits, const struct ac_scan *scan,
 	}
 }
 
-/* The coefficient that the (run + 1)-th 0 of the history from k on stands for; se + 1 when
+/* The index of the (run + 1)-th zero coefficient from k on according to the history; se + 1 if
  * there are fewer. */
 static inline unsigned skip_zeros(const struct ac_scan *scan, uint64_t history,
                                   unsigned k, unsigned run)
@@ -918,7 +924,7 @@ static inline unsigned skip_zeros(const struct ac_scan *scan, uint64_t history,
 	return zeros ? (unsigned)__builtin_ctzll(zeros) : scan->se + 1;
 }
 
-/* Figure G.7. */
+/* The refinement procedure of figure G.7. */
 static inline bool read_ac_refinement_block(struct jpg_bits *bits, struct ac_scan *scan,
                                             int16_t *block, uint64_t *nonzero)
 {
@@ -976,7 +982,7 @@ static inline bool read_ac_block(struct jpg_bits *bits, struct ac_scan *scan,
 
 static enum jpg_scan_status restart_ac(struct entropy *entropy, struct ac_scan *scan)
 {
-	/* A run of blocks does not go on behind a restart marker. */
+	/* A run of blocks does not continue after a restart marker. */
 	if (scan->eob_run)
 		return JPG_SCAN_BAD_CODE;
 	return entropy_restart(entropy);

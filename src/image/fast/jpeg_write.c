@@ -1,4 +1,4 @@
-/* JPEG written by libjpeg-turbo from planes. */
+/* Writes JPEG from planes with libjpeg-turbo. */
 #include "image/fast/codec.h"
 
 #include <setjmp.h>
@@ -14,7 +14,7 @@ struct jpeg_writer {
 	struct jpeg_compress_struct compress;
 	struct jpeg_error_mgr errors;
 	jmp_buf on_error;
-	/* What is written so far, in the buffer that grows. */
+	/* The part of the file that was written so far, in a buffer that grows. */
 	struct jpeg_destination_mgr destination;
 	uint8_t *bytes;
 	size_t n_bytes, n_written;
@@ -25,7 +25,7 @@ static struct jpeg_writer *writer_of(j_common_ptr compress)
 	return compress->client_data;
 }
 
-/* libjpeg has no other error here than memory that ran out. */
+/* The only error of libjpeg that can occur here is that memory ran out. */
 _Noreturn static void on_error(j_common_ptr compress)
 {
 	longjmp(writer_of(compress)->on_error, 1);
@@ -45,7 +45,7 @@ static void begin_bytes(j_compress_ptr compress)
 	writer->destination.free_in_buffer = writer->n_bytes;
 }
 
-/* libjpeg comes when the buffer is full. */
+/* libjpeg calls this when the buffer is full. */
 static boolean grow_bytes(j_compress_ptr compress)
 {
 	struct jpeg_writer *writer = writer_of((j_common_ptr)compress);
@@ -139,7 +139,7 @@ static void set_up(struct jpeg_compress_struct *compress, const struct rendered 
 		jpeg_simple_progression(compress);
 }
 
-/* Repeat the last sample of each row up to width samples, which the stride has. */
+/* Repeat the last sample of each row up to width samples; the stride has room for them. */
 static void extend_rows(struct plane *plane, uint32_t width)
 {
 	for (uint32_t y = 0; y < plane->height && width > plane->width; y++) {
@@ -149,7 +149,7 @@ static void extend_rows(struct plane *plane, uint32_t width)
 	}
 }
 
-/* A band of rows of MCUs; below the last row of a plane it repeats. */
+/* Get the rows of a row of MCUs; below the last row of a plane that row repeats. */
 static void write_rows(struct jpeg_compress_struct *compress, struct plane *planes,
                        unsigned n_planes)
 {

@@ -1,8 +1,8 @@
 /*
  * A plane: the samples of one component of a picture, luma, chroma or alpha.
  *
- * Samples are centred: sample i of n stands for the middle of the i-th n-th of the picture, in
- * every plane whatever its size, so that each can be resampled by itself.
+ * Samples are centred: sample i of n stands for the middle of the i-th of n equal parts of the
+ * picture, in every plane whatever its size, so that each plane can be resampled separately.
  */
 #ifndef PXP_FAST_PLANE_H
 #define PXP_FAST_PLANE_H
@@ -14,9 +14,10 @@
 #include <stdint.h>
 
 struct plane {
-	uint32_t width,
-		height; /* whole samples, the last ones partly outside the picture */
-	/* The part of it that is picture, in samples: at most width and height. */
+	/* The size in samples, the last of which may be partly outside the picture. */
+	uint32_t width, height;
+	/* The part of the plane that belongs to the picture, in samples: at most width and
+	 * height. */
 	double true_width, true_height;
 	/* 8: uint8_t. 16: uint16_t, 257 for each level of 0 to 255. */
 	unsigned n_bits;
@@ -24,7 +25,8 @@ struct plane {
 	void *samples; /* aligned to PLANE_ALIGNMENT; rows may be used up to the stride */
 };
 
-/* A plane of this size in the workspace, all of it picture; false when out of memory. */
+/* Make a plane of this size in the workspace, all of which belongs to the picture; false if memory
+ * ran out. */
 bool plane_reserve(struct plane *ret_plane, struct workspace *workspace, uint32_t width,
                    uint32_t height, unsigned n_bits);
 

@@ -1,4 +1,4 @@
-/* A PNG reader that reduces while it inflates. */
+/* A PNG reader that reduces the picture while it decompresses. */
 #include "image/fast/png_read.h"
 
 #include <isa-l/crc.h>
@@ -12,12 +12,12 @@
 
 enum {
 	SIGNATURE_BYTES = 8,
-	CHUNK_HEAD = 8,   /* length and type */
-	CHUNK_BYTES = 12, /* with the checksum */
+	CHUNK_HEAD = 8,   /* bytes of length and type */
+	CHUNK_BYTES = 12, /* bytes of a chunk around its data, including the checksum */
 	HEADER_BYTES = 13,
 	PALETTE_COLOURS = 256,
-	/* Rows are inflated and reduced so many bytes at a time: they fit in a second-level
-	 * cache. */
+	/* The number of bytes of rows that are decompressed and reduced at a time: they fit in a
+	 * second-level cache. */
 	PIECE_BYTES = 128 << 10,
 };
 
@@ -25,7 +25,7 @@ enum colour_type { GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6
 
 struct chunk {
 	uint32_t type;
-	const uint8_t *bytes; /* of its data */
+	const uint8_t *bytes; /* length of its data */
 	uint32_t n_bytes;
 };
 
@@ -34,17 +34,17 @@ struct png_reader {
 	struct png_reader_header header;
 	enum colour_type colour_type;
 	unsigned depth;
-	size_t row_bytes; /* as stored, without the filter's byte */
+	size_t row_bytes; /* bytes of a row as stored, without the filter's byte */
 
-	/* Of PLTE and tRNS: RGBA. */
+	/* The palette as RGBA, from PLTE and tRNS. */
 	uint8_t palette[PALETTE_COLOURS][4];
 	unsigned n_colours;
 	bool has_transparency;
 
 	const uint8_t *first_data,
-		*end; /* at the first IDAT chunk; the end of the file */
+		*end; /* offset of the first IDAT chunk; length of the file */
 
-	/* Kept between pictures. */
+	/* Memory that is kept between pictures. */
 	struct inflate_state inflate;
 	struct workspace piece, above, expanded;
 	struct box box;
@@ -117,8 +117,8 @@ static uint32_t type_of(const char letters[5])
 	return number32((const uint8_t *)letters);
 }
 
-/* The chunk at *at, and move behind it. Checks the length, and the checksum of all but IDAT,
- * which is checked where the pixels are read. */
+/* Get the chunk at *at, and move past it. Checks the length, and the checksum of all chunks but
+ * IDAT, which is checked where the pixels are read. */
 static enum read_status next_chunk(struct png_reader *reader, const uint8_t **at,
                                    struct chunk *ret_chunk)
 {
@@ -135,7 +135,8 @@ static enum read_status next_chunk(struct png_reader *reader, const uint8_t **at
 	return READ_OK;
 }
 
-/* The checksum is of type and data. A fuzzer would get no further than to the first one. */
+/* The checksum covers type and data. In a fuzzing build it is not checked, because a fuzzer would
+ * not get past the first one. */
 static bool is_intact(const struct chunk *chunk)
 {
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
@@ -162,7 +163,7 @@ static unsigned bands_of(enum colour_type colour_type)
 	}
 }
 
-/* 11.2.1. */
+/* Read IHDR (11.2.1). */
 static enum read_status read_header(struct png_reader *reader, const struct chunk *chunk)
 {
 	struct png_reader_header *header = &reader->header;
@@ -204,7 +205,7 @@ static enum read_status read_header(struct png_reader *reader, const struct chun
 	return READ_OK;
 }
 
-/* 11.2.2. */
+/* Read PLTE (11.2.2). */
 static enum read_status read_palette(struct png_reader *reader, const struct chunk *chunk)
 {
 	unsigned n = chunk->n_bytes / 3;
@@ -212,7 +213,7 @@ static enum read_status read_palette(struct png_reader *reader, const struct chu
 	if (chunk->n_bytes % 3 || n == 0 || n > PALETTE_COLOURS || reader->n_colours)
 		return damaged(reader, "palette is damaged");
 	reader->n_colours = n;
-	/* Indices beyond the palette are damage that readers show as black. */
+	/* Indices beyond the palette are damage; other readers show them as black. */
 	memset(reader->palette, 0, sizeof(reader->palette));
 	for (unsigned i = 0; i < PALETTE_COLOURS; i++) {
 		if (i < n)
@@ -222,7 +223,7 @@ static enum read_status read_palette(struct png_reader *reader, const struct chu
 	return READ_OK;
 }
 
-/* 11.3.1.1. */
+/* Read tRNS (11.3.1.1). */
 static enum read_status read_transparency(struct png_reader *reader,
                                           const struct chunk *chunk)
 {
@@ -238,7 +239,7 @@ static enum read_status read_transparency(struct png_reader *reader,
 
 static enum read_status read_chunk(struct png_reader *reader, const struct chunk *chunk)
 {
-	/* An upper-case first letter: a chunk that a reader must know (5.4). */
+	/* An upper-case first letter marks a chunk that a reader must know (5.4). */
 	bool is_critical = !(chunk->type >> 24 & 0x20);
 
 	if (chunk->type == type_of("IDAT"))
@@ -331,7 +332,8 @@ static void undo_average(uint8_t *row, const uint8_t *above, size_t n, unsigned 
 	}
 }
 
-/* The neighbour that is nearest to left + up - corner; in a tie left, then up. */
+/* The Paeth predictor: the neighbour that is nearest to left + up - corner; in a tie left, then
+ * up. */
 static uint8_t paeth(int left, int up, int corner)
 {
 	int to_left = abs(up - corner), to_up = abs(left - corner);
@@ -375,8 +377,9 @@ void png_unfilter_portable(enum png_filter filter, uint8_t *row, const uint8_t *
 
 #ifdef __SSE2__
 
-/* Each of these depends on the pixel before, so they take one pixel of 3 or 4 bytes at a time.
- * They are not inlined: in a function of their own the loops keep everything in registers. */
+/* With these filters each pixel depends on the previous one, so they process one pixel of 3 or 4
+ * bytes at a time. They are not inlined: in a separate function the loops keep everything in
+ * registers. */
 
 static inline __m128i load4(const uint8_t *at)
 {
@@ -386,7 +389,7 @@ static inline __m128i load4(const uint8_t *at)
 	return _mm_cvtsi32_si128(bytes);
 }
 
-/* size is a constant where this is called. */
+/* size is a constant wherever this function is called. */
 static inline void store(uint8_t *at, __m128i pixel, size_t size)
 {
 	int bytes = _mm_cvtsi128_si32(pixel);
@@ -394,7 +397,7 @@ static inline void store(uint8_t *at, __m128i pixel, size_t size)
 	memcpy(at, &bytes, size);
 }
 
-/* Four pixels at once: sums of neighbours, then of pairs, then the pixel before them. */
+/* Process four pixels at once: sums of neighbours, then of pairs, then the pixel before them. */
 __attribute__((noinline)) static void undo_sub_4(uint8_t *row, size_t n)
 {
 	__m128i before = _mm_setzero_si128();
@@ -424,7 +427,7 @@ __attribute__((noinline)) static void undo_sub_3(uint8_t *row, size_t n)
 	}
 }
 
-/* pavgb rounds up, PNG down: where the sum is odd it is one too many. */
+/* pavgb rounds up and PNG down: if the sum is odd, the result of pavgb is one too large. */
 static inline __m128i average(__m128i left, __m128i up)
 {
 	__m128i odd = _mm_and_si128(_mm_xor_si128(left, up), _mm_set1_epi8(1));
@@ -456,10 +459,10 @@ __attribute__((noinline)) static void undo_average_4(uint8_t *row, const uint8_t
 }
 
 /*
- * The neighbour that is nearest to left + up - corner, in lanes of 16 bits. With t = 3 * corner -
- * left - up it is the smaller of left and up where t is not below the larger one, the larger one
- * where t is not above the smaller one, and else the corner. Only four operations depend on left,
- * which is the result for the pixel before.
+ * The Paeth predictor in lanes of 16 bits. With t = 3 * corner - left - up the nearest neighbour is
+ * the smaller of left and up if t is not below the larger one, the larger one if t is not above the
+ * smaller one, and otherwise the corner. Only four operations depend on left, which is the result
+ * for the previous pixel.
  */
 __attribute__((target("sse4.1"))) static inline __m128i nearest(__m128i left, __m128i up,
                                                                 __m128i corner)
@@ -486,7 +489,7 @@ __attribute__((target("sse4.1"))) static inline void undo_paeth_pixels(
 	for (size_t i = 0; i < n; i += size) {
 		__m128i up = load_lanes(above + i);
 
-		/* Bytes, so that nothing is carried into the upper halves. */
+		/* Add as bytes, so that nothing is carried into the upper halves. */
 		left = _mm_add_epi8(load_lanes(row + i), nearest(left, up, corner));
 		store(row + i, _mm_packus_epi16(left, left), size);
 		corner = up;
@@ -508,9 +511,9 @@ __attribute__((noinline, target("sse4.1"))) static void undo_paeth_4(uint8_t *ro
 }
 
 /*
- * Two rows at once, which take as long as one: each pixel waits for the one before it, not for the
- * processor. The low half of a vector has a pixel of the upper row, the high half the pixel of the
- * lower row that is two to the left: the pixel above that one was done two steps ago.
+ * Process two rows at once, which takes as long as one: each pixel waits for the previous one, not
+ * for the processor. The low half of a vector has a pixel of the upper row, the high half the pixel
+ * of the lower row that is two to the left: the pixel above that one was finished two steps ago.
  */
 struct paeth_pair {
 	uint8_t *row, *below;
@@ -522,7 +525,8 @@ struct paeth_pair {
 
 enum { PAETH_LAG = 2 };
 
-/* at: of the upper row's pixel. The last arguments are constants where this is inlined. */
+/* at is the offset of the upper row's pixel. The last arguments are constants wherever this
+ * function is inlined. */
 __attribute__((target("sse4.1"))) static inline void step_paeth_pair(
 	struct paeth_pair *pair, size_t at, size_t size, bool has_upper, bool has_lower)
 {
@@ -654,7 +658,7 @@ unsigned png_unfilter(uint8_t *rows, unsigned n_rows, const uint8_t *above, size
 
 /* ---- pixels ---- */
 
-/* Give the next IDAT chunk to the inflater; they follow each other (5.6). */
+/* Pass the next IDAT chunk to the decompressor; IDAT chunks are consecutive (5.6). */
 static enum read_status feed(struct png_reader *reader, const uint8_t **at)
 {
 	struct chunk chunk;
@@ -671,7 +675,7 @@ static enum read_status feed(struct png_reader *reader, const uint8_t **at)
 	return READ_OK;
 }
 
-/* Inflate n_bytes, no fewer. */
+/* Decompress exactly n_bytes. */
 static enum read_status inflate_bytes(struct png_reader *reader, const uint8_t **at,
                                       uint8_t *bytes, uint32_t n_bytes)
 {
@@ -685,7 +689,7 @@ static enum read_status inflate_bytes(struct png_reader *reader, const uint8_t *
 		if (isal_inflate(inflate) != ISAL_DECOMP_OK)
 			return damaged(reader, "compressed pixels are damaged");
 		if (inflate->avail_out == n_before) {
-			/* Only when nothing more comes out is all input used up. */
+			/* Only if there is no more output, all input was used. */
 			enum read_status status;
 
 			if (inflate->block_state == ISAL_BLOCK_FINISH)
@@ -698,7 +702,7 @@ static enum read_status inflate_bytes(struct png_reader *reader, const uint8_t *
 	return READ_OK;
 }
 
-/* Read on to the checksum behind the last pixel. Pixels beyond the last row are ignored. */
+/* Continue to the checksum after the last pixel. Pixels beyond the last row are ignored. */
 static enum read_status end_pixels(struct png_reader *reader, const uint8_t **at)
 {
 	struct inflate_state *inflate = &reader->inflate;
@@ -721,7 +725,7 @@ static enum read_status end_pixels(struct png_reader *reader, const uint8_t **at
 	return READ_OK;
 }
 
-/* n_bands is a constant where this is inlined. */
+/* n_bands is a constant wherever this function is inlined. */
 static inline void expand(const struct png_reader *reader, const uint8_t *row,
                           uint8_t *out, unsigned n_bands)
 {
@@ -735,7 +739,7 @@ static inline void expand(const struct png_reader *reader, const uint8_t *row,
 	}
 }
 
-/* Indices become colours. */
+/* Convert indices to colours. */
 static const uint8_t *expand_row(struct png_reader *reader, const uint8_t *row)
 {
 	uint8_t *out = reader->expanded.bytes;
@@ -749,8 +753,8 @@ static const uint8_t *expand_row(struct png_reader *reader, const uint8_t *row)
 	return out;
 }
 
-/* Unfilter and reduce the rows of a piece, each behind the byte of its filter. The last one is
- * kept for the next piece. */
+/* Unfilter and reduce a group of rows, each of which follows the byte of its filter. The last row
+ * is kept for the next group. */
 static enum read_status use_rows(struct png_reader *reader, uint8_t *piece,
                                  uint32_t n_rows)
 {
@@ -880,7 +884,7 @@ static enum read_status open_file(void *state, const uint8_t *bytes, size_t n_by
 }
 
 /* A PNG is reduced by the largest whole number that leaves twice the resolution of the largest
- * output: stripes and drawings, which PNG often has, need more than photographs. */
+ * output: stripes and drawings, which are common in PNG, need more resolution than photographs. */
 static unsigned box_factor(const struct read_request *request)
 {
 	const double left = 2;
@@ -904,7 +908,7 @@ static enum read_status decode_file(void *state, const struct read_request *requ
 	return status;
 }
 
-/* Without the file: its pixels may have alpha. */
+/* This estimate does not use the file, so its pixels may have alpha. */
 static uint64_t memory_of_file(const struct picture_header *header,
                                const struct read_request *request)
 {

@@ -1,4 +1,4 @@
-/* PNG written from planes. */
+/* Writes PNG from planes. */
 #include "image/fast/codec.h"
 #include "image/fast/png_read.h"
 
@@ -10,10 +10,10 @@
 enum { MAX_LEVEL = 9, MAX_BANDS = 4, CHUNK_BYTES = 12, HEADER_BYTES = 13 };
 
 struct png_writer {
-	/* One for each level, made when it is first used. */
+	/* One compressor for each level, created when it is first used. */
 	struct libdeflate_compressor *compressors[MAX_LEVEL + 1];
-	struct workspace rows; /* filtered, each behind the byte of its filter */
-	/* This row, the one above, and this one under each filter. */
+	struct workspace rows; /* filtered rows, each after the byte of its filter */
+	/* This row, the row above, and this row with each filter applied. */
 	struct workspace tried;
 	struct workspace file;
 };
@@ -53,7 +53,7 @@ static void trim(void *state, size_t max_bytes)
 
 /* ---- from planes to pixels ---- */
 
-/* Samples of a row, as levels of 0 to 255. */
+/* Convert the samples of a row to levels of 0 to 255. */
 static inline float level_of(const void *row, uint32_t x, unsigned n_bits)
 {
 	return n_bits == 8 ? (float)((const uint8_t *)row)[x]
@@ -67,8 +67,8 @@ static inline uint8_t to_byte(float level)
 	return (uint8_t)(int)level;
 }
 
-/* JFIF's conversion the other way, of colours that are multiplied by 1 / factor. Chroma comes less
- * its 128. */
+/* The inverse of JFIF's conversion, for colours that are multiplied by 1 / factor. The neutral
+ * value 128 is already subtracted from chroma. */
 static inline void put_rgb(uint8_t *out, float y, float cb, float cr, float factor)
 {
 	out[0] = to_byte((y + 1.402f * cr) * factor);
@@ -76,7 +76,7 @@ static inline void put_rgb(uint8_t *out, float y, float cb, float cr, float fact
 	out[2] = to_byte((y + 1.772f * cb) * factor);
 }
 
-/* n_planes, n_bits and has_alpha are constants where this is inlined. */
+/* n_planes, n_bits and has_alpha are constants wherever this function is inlined. */
 static inline void make_row(const struct rendered *rendered, uint32_t y, uint8_t *out,
                             unsigned n_planes, unsigned n_bits, bool has_alpha)
 {
@@ -169,8 +169,8 @@ static void filter_paeth(uint8_t *restrict out, const uint8_t *restrict row,
 	}
 }
 
-/* The sum of a filtered row's bytes as signed numbers without their sign: the smaller, the better
- * the row compresses, as a rule. */
+/* The sum of the absolute values of a filtered row's bytes as signed numbers: a row with a smaller
+ * sum usually compresses better. */
 static uint32_t cost_of(const uint8_t *row, size_t n)
 {
 	uint32_t sum = 0;
@@ -180,7 +180,7 @@ static uint32_t cost_of(const uint8_t *row, size_t n)
 	return sum;
 }
 
-/* Where the rows of one picture line are, while a filter is chosen. */
+/* The rows that are in use while a filter is chosen for one row. */
 struct line {
 	uint8_t *row, *above;
 	uint8_t *filtered[N_PNG_FILTERS];
@@ -205,7 +205,7 @@ static bool reserve_line(struct png_writer *writer, struct line *ret_line, size_
 	return true;
 }
 
-/* Put the row behind the byte of its filter, under the one that costs least. */
+/* Write the row, filtered by the filter with the smallest sum, after the byte of that filter. */
 static void filter_row(struct line *line, uint8_t *out)
 {
 	enum png_filter best = PNG_FILTER_NONE;
@@ -244,8 +244,8 @@ static void put32(uint8_t *at, uint32_t number)
 	at[3] = (uint8_t)number;
 }
 
-/* The head and the checksum of a chunk whose data are in place, 8 bytes behind at. Returns its
- * end. */
+/* Write the header and the checksum of a chunk whose data is already in place, 8 bytes after at.
+ * Returns the end of the chunk. */
 static uint8_t *put_chunk(uint8_t *at, const char type[5], uint32_t n_bytes)
 {
 	put32(at, n_bytes);

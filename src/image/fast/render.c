@@ -1,4 +1,4 @@
-/* From the planes of a decoded picture to those of an output. */
+/* Renders the planes of a decoded picture to those of an output. */
 #include "image/fast/render.h"
 
 #include <math.h>
@@ -9,17 +9,18 @@
 /*
  * ---- resampling ----
  *
- * By zimg with Lanczos3, one plane at a time. Building a filter graph costs as much as running it on
- * a small picture, so graphs are kept between pictures.
+ * Resampling uses zimg with Lanczos3, one plane at a time. Building a filter graph takes as long as
+ * running it on a small picture, so graphs are kept between pictures.
  */
 
-/* What of a plane is resampled, in samples; it may reach beyond the plane, where samples are as
- * the last ones. */
+/* The region of a plane that is resampled, in samples; it may exceed the plane, where the last
+ * samples are repeated. */
 struct region {
 	double x, y, width, height;
 };
 
-/* All that a graph depends on. Compared byte by byte, so it is filled over zeros. */
+/* All parameters of a graph. They are compared byte by byte, so the struct must be zeroed before it
+ * is filled in. */
 struct graph_key {
 	uint32_t from_width, from_height, to_width, to_height;
 	struct region region;
@@ -48,7 +49,7 @@ static void resampler_fini(struct resampler *resampler)
 	workspace_fini(&resampler->working);
 }
 
-/* Graphs stay. */
+/* Graphs are kept. */
 static void resampler_trim(struct resampler *resampler, size_t max_bytes)
 {
 	if (resampler->working.n_bytes > max_bytes)
@@ -60,7 +61,7 @@ static zimg_pixel_type_e pixel_type(uint32_t n_bits)
 	return n_bits == 8 ? ZIMG_PIXEL_BYTE : ZIMG_PIXEL_WORD;
 }
 
-/* One grey plane, whatever it holds: zimg has nothing to convert then but the range. */
+/* Every plane is declared as grey, so that zimg has nothing to convert but the range. */
 static zimg_image_format format_of(uint32_t width, uint32_t height, uint32_t n_bits)
 {
 	zimg_image_format format;
@@ -137,8 +138,9 @@ static struct graph *find_graph(struct resampler *resampler, const struct graph_
 	return NULL;
 }
 
-/* Fill to, which says its size and its bits, with a region of from. is_limited: levels of the
- * result are 16 to 235, as WebP's luma has them; else 0 to 255. False when out of memory. */
+/* Resample a region of from into to, which determines size and bits. is_limited: levels of the
+ * result are 16 to 235, as required for luma in WebP; otherwise 0 to 255. Returns false if memory
+ * ran out. */
 static bool resample(struct resampler *resampler, const struct plane *from,
                      const struct region *region, struct plane *to, bool is_limited)
 {
@@ -177,8 +179,8 @@ static bool resample(struct resampler *resampler, const struct plane *from,
 
 /* ---- orientation ---- */
 
-/* Rows of the result are columns of from, mirrored or not. In squares, so that both stay in the
- * cache. size is that of a sample, a constant where this is inlined. */
+/* Transpose: rows of the result are columns of from, mirrored or not. It works in squares, so that
+ * both fit in the cache. size is that of a sample, a constant wherever this function is inlined. */
 static inline void transpose(struct plane *to, const struct plane *from,
                              const struct turn *turn, size_t size)
 {
@@ -266,7 +268,7 @@ static bool orient_plane(struct plane *ret_plane, struct workspace *workspace,
 struct renderer {
 	struct resampler resampler;
 	struct workspace surroundings; /* of the region that is resampled */
-	/* The last one is alpha in the size of chroma. */
+	/* The last plane is alpha in the size of chroma. */
 	struct workspace resampled[MAX_PLANES + 1], turned[MAX_PLANES + 1];
 	struct workspace finished[MAX_PLANES];
 };
@@ -318,8 +320,8 @@ bool render_takes_layout(const struct layout *layout, struct size from)
 	       layout->canvas.height == layout->part.size.height;
 }
 
-/* One axis of the picture as it is stored: it is scaled to so many pixels, of which a part is
- * kept, and later mirrored or not. */
+/* One axis of the picture as it is stored: the axis is scaled to n pixels, of which a part is kept,
+ * and later mirrored or not. */
 struct axis {
 	uint32_t scaled, first, n;
 	bool is_mirrored;
@@ -345,9 +347,9 @@ static void axes_of(const struct layout *layout, unsigned orientation, struct ax
 	*ret_y = turn.exchanges ? x : y;
 }
 
-/* Where on a plane of true_n samples the kept part lies. Half chroma of an odd number of pixels
- * has one sample for half a pixel more, behind the last one; where the axis is mirrored later,
- * in front of the first one. */
+/* The position of the kept part on a plane of true_n samples. Subsampled chroma of an odd number of
+ * pixels has one sample that covers an additional half pixel: after the last one, or before the
+ * first one if the axis is mirrored later. */
 static void region_on_axis(const struct axis *axis, double true_n, bool is_half,
                            double *ret_first, double *ret_n)
 {
@@ -366,17 +368,17 @@ static uint32_t samples_on_axis(const struct axis *axis, bool is_half)
 	return is_half ? (axis->n + 1) / 2 : axis->n;
 }
 
-/* What becomes of one plane. */
+/* How one plane is processed. */
 struct plane_job {
 	const struct plane *from;
-	unsigned place; /* of the renderer's workspaces */
+	unsigned place; /* index in the renderer's workspaces */
 	const struct axis *x, *y;
 	bool is_half, is_limited;
 	unsigned n_bits;
 	unsigned orientation;
 };
 
-/* Whether the plane itself is what the region asks for. */
+/* Whether the plane can be used unchanged as the region. */
 static bool is_whole(const struct plane_job *job, const struct region *region,
                      uint32_t width, uint32_t height)
 {
@@ -498,15 +500,15 @@ static bool render_opaque(struct renderer *renderer, const struct decoded *from,
 
 /* ---- alpha ---- */
 
-/* How samples of 16 bits, multiplied by alpha, become levels. */
+/* How samples of 16 bits, multiplied by alpha, are converted to levels. */
 struct finish {
-	float neutral;   /* the sample of no colour */
-	float low, high; /* of a colour that is divided by alpha again, around neutral */
-	float scale, offset; /* from there to levels */
-	float background;    /* the level, less that of no colour */
+	float neutral;       /* the sample value without colour */
+	float low, high;     /* limit of a colour divided by alpha, relative to neutral */
+	float scale, offset; /* conversion from there to levels */
+	float background;    /* background level, less that without colour */
 };
 
-/* Divide by alpha. Where next to nothing is left of a colour it is taken for none. */
+/* Divide colours by alpha. A colour that is almost 0 counts as no colour. */
 static void divide_row(uint8_t *restrict out, const uint16_t *restrict in,
                        const uint16_t *restrict alpha, uint32_t n,
                        const struct finish *finish)
@@ -523,7 +525,7 @@ static void divide_row(uint8_t *restrict out, const uint16_t *restrict in,
 	}
 }
 
-/* Put on the background. */
+/* Blend with the background. */
 static void flatten_row(uint8_t *restrict out, const uint16_t *restrict in,
                         const uint16_t *restrict alpha, uint32_t n,
                         const struct finish *finish)
@@ -579,7 +581,7 @@ static bool finish_plane(struct renderer *renderer, unsigned i, const struct pla
 	return true;
 }
 
-/* Alpha itself, from 16 bits to 8. */
+/* Convert alpha itself from 16 bits to 8. */
 static bool finish_alpha(struct renderer *renderer, const struct plane *alpha,
                          struct plane *ret_plane)
 {
@@ -596,8 +598,8 @@ static bool finish_alpha(struct renderer *renderer, const struct plane *alpha,
 	return true;
 }
 
-/* Everything is resampled with 16 bits: with 8, a colour that is divided by a small alpha is
- * mostly rounding. */
+/* Everything is resampled with 16 bits: with 8 bits, a colour that is divided by a small alpha
+ * would be mostly rounding error. */
 static bool render_alpha(struct renderer *renderer, const struct decoded *from,
                          const struct plane_job *common,
                          const struct render_options *options, struct rendered *rendered)

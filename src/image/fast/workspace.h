@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-/* Start and stride of every plane; zimg requires 64. */
+/* The alignment of start and stride of every plane; zimg requires 64. */
 enum { PLANE_ALIGNMENT = 64 };
 
 struct workspace {
@@ -19,14 +19,14 @@ struct workspace {
 	size_t n_bytes;
 };
 
-/* At least n_bytes, with undefined contents; NULL when out of memory, and then the workspace
- * is empty. */
+/* Get at least n_bytes, with undefined contents. Returns NULL if memory ran out, and then the
+ * workspace is empty. */
 void *workspace_reserve(struct workspace *workspace, size_t n_bytes);
 
 /* Free the bytes. */
 void workspace_fini(struct workspace *workspace);
 
-/* a * b, or SIZE_MAX where that overflows: workspace_reserve() then fails. */
+/* a * b, or SIZE_MAX if that overflows, for which workspace_reserve() fails. */
 size_t size_times(size_t a, size_t b);
 
 /* n_bytes rounded up to a multiple of PLANE_ALIGNMENT, or SIZE_MAX. */
