@@ -1,4 +1,4 @@
-/* HDR pictures made SDR: samples in the curves of ITU-R BT.2100, PQ and HLG. */
+/* Converts HDR pictures to SDR: samples in the curves PQ and HLG of ITU-R BT.2100. */
 #ifndef PXP_HDR_H
 #define PXP_HDR_H
 
@@ -8,7 +8,7 @@
 
 /*
  * Convert samples to the curve of sRGB with the same primaries. The light of a white page (203 nits
- * in BT.2408) becomes white, light up to half of it stays as it is, and brighter light is
+ * in BT.2408) becomes white, light up to half of that is not changed, and brighter light is
  * compressed, with its hue kept, so that the brightest pixel is white.
  *
  * samples   full range of 16 bits, changed in place

@@ -1,5 +1,5 @@
 /*
- * Colour profiles (ICC.1) made from what formats say in other words: the code points of CICP (ITU-T
+ * Makes colour profiles (ICC.1) from other descriptions of colours: the code points of CICP (ITU-T
  * H.273) in HEIC, AVIF and PNG, and gAMA with cHRM in PNG.
  *
  * The bytes depend on the arguments alone: the time of creation, which lcms2 writes into
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The code points of CICP that say what colours mean. */
+/* The code points of CICP that describe colours. */
 struct cicp {
 	unsigned primaries, transfer;
 };
@@ -30,8 +30,8 @@ enum icc_result {
 };
 
 /*
- * Make the profile that code points mean. With the transfer of HDR it is that of the SDR picture
- * that hdr_to_sdr() makes: the same primaries with the curve of sRGB.
+ * Make the profile that corresponds to code points. For an HDR transfer it is that of the SDR
+ * picture that hdr_to_sdr() makes: the same primaries with the curve of sRGB.
  *
  * is_grey      for grey pictures: a profile of the curve alone.
  * ret_profile  for the caller to free; NULL unless the result is ICC_MADE.
@@ -39,15 +39,15 @@ enum icc_result {
 enum icc_result icc_of_cicp(const struct cicp *cicp, bool is_grey, uint8_t **ret_profile,
                             size_t *ret_n);
 
-/* What the chunks gAMA and cHRM of a PNG say, in their units: hundred thousandths. */
+/* The values of the chunks gAMA and cHRM of a PNG, in their unit, 1/100000. */
 struct png_gamma {
-	uint32_t gamma; /* never 0 */
+	uint32_t gamma; /* gamma, never 0 */
 	bool has_primaries;
-	uint32_t xy[8]; /* white, red, green, blue */
+	uint32_t xy[8]; /* chromaticities of white, red, green, blue */
 };
 
-/* The same for a PNG. A gamma of 1/2.2 with the primaries of sRGB, or with none, stands for sRGB,
- * as the PNG specification has encoders write it. */
+/* Make the profile for a PNG. A gamma of 1/2.2 with the primaries of sRGB, or without primaries,
+ * means sRGB, as the PNG specification requires of encoders. */
 enum icc_result icc_of_png_gamma(const struct png_gamma *gamma, bool is_grey,
                                  uint8_t **ret_profile, size_t *ret_n);
 

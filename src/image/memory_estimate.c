@@ -17,11 +17,12 @@ uint64_t memory_area(struct size size)
 	return memory_product(size.width, size.height);
 }
 
-/* Bytes for each byte of the output's pixels. */
+/* Bytes of memory for each byte of the output's pixels. */
 static uint64_t encoder_factor(const struct recipe *recipe, unsigned n_bands)
 {
 	switch (recipe->format) {
-	case FORMAT_WEBP: /* alpha is always written without loss */
+	/* Alpha is always written without loss, which takes more memory. */
+	case FORMAT_WEBP:
 		return recipe->lossless || n_bands == 4 ? 11 : 5;
 	case FORMAT_BMP:
 	case FORMAT_TGA:
@@ -51,7 +52,7 @@ uint64_t memory_of_output(const struct picture_header *header,
 	unsigned n_bands;
 
 	geometry_focus(&layout, header->size);
-	/* The part to focus on is searched in the whole picture. */
+	/* The engine searches for the kept part in the whole picture. */
 	if (layout.is_focused && layout.is_searched)
 		n_searched_bytes = memory_product(memory_area(header->size),
 		                                  header->n_pixel_bytes);

@@ -7,8 +7,8 @@
  *   + the memory of the decoder, which its engine estimates
  *   + the memory of the largest output, which the engine that makes it estimates
  *
- * An estimate that is too low does no harm but time: the worker meets its limit, and the picture
- * gets a second attempt with all the memory that there is.
+ * An estimate that is too low only takes time: the worker reaches its limit, and the picture gets a
+ * second attempt with the whole memory budget.
  */
 #ifndef PXP_MEMORY_ESTIMATE_H
 #define PXP_MEMORY_ESTIMATE_H
@@ -16,8 +16,8 @@
 #include "image/engine.h"
 
 /*
- * The estimate for all variants of a picture that decoder decodes and deriver makes outputs of.
- * Either may be NULL: it adds nothing. n_frames is the number of frames that come out.
+ * The estimate for all variants of a picture that decoder decodes and from which deriver makes
+ * outputs. Either may be NULL, which adds nothing. n_frames is the number of frames of the output.
  */
 uint64_t memory_estimate(const struct engine *decoder, const struct engine *deriver,
                          const struct picture_header *header,
@@ -34,9 +34,9 @@ uint64_t memory_product(uint64_t a, uint64_t b);
 uint64_t memory_area(struct size size);
 
 /*
- * An output, with alpha beside the picture where it lies on a canvas: for each byte of its pixels
- * 2 bytes for JPEG, PNG and TIFF, more where an encoder keeps the picture in wider numbers, and
- * the output itself.
+ * The memory for an output, with alpha if it is placed on a canvas: for each byte of its pixels 2
+ * bytes for JPEG, PNG and TIFF, more if an encoder keeps the picture in wider numbers, plus the
+ * output itself.
  *
  * Measured as the largest RLIMIT_DATA figure of a worker, with libvips 8.14.1, on pictures of 24
  * megapixels: for each byte of the output's pixels 1.4 (JPEG, PNG, TIFF), 3.1 (WebP), 4.1 (BMP) and

@@ -1,5 +1,5 @@
-/* For a build without the metadata libraries: nothing is read or written. Its only engine
- * refuses a picture with metadata that must be kept. */
+/* Stubs for a build without the metadata libraries: nothing is read or written. The only engine of
+ * such a build refuses a picture with metadata that must be kept. */
 #include "image/picture_metadata.h"
 
 bool picture_metadata_open(struct metadata **ret_metadata, const struct source *source,

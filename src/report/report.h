@@ -138,7 +138,7 @@ struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored, planned;
 	uint64_t remembered;          /* bytes of inputs that failed */
 	uint64_t lost, damaged;       /* sum over images that are ok */
-	uint64_t bytes_in, bytes_out; /* of those that are ok */
+	uint64_t bytes_in, bytes_out; /* sums over images that are ok */
 };
 
 /* The image that a worker has had for the longest time, for the progress; NULL: none has taken long. */

@@ -1128,7 +1128,7 @@ static int open_last(struct store *store, const char *path)
 	return fd;
 }
 
-/* A failure costs only speed. */
+/* A failure only reduces speed. */
 static void remember_last(struct store *store, const char *path, int folder)
 {
 	char *last_path = strdup(path);

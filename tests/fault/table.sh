@@ -43,7 +43,7 @@ check_names() { # argument: CELL
 	done
 }
 
-check() { # CELL
+check() { # argument: CELL
 	check_names "$1"
 	((${#names[@]} > 0)) || [[ $1 == *'waits for '?* || $1 == *'cannot be tried: '?* || $1 == *'cannot happen: '?* ]] ||
 		wrong "neither a test nor a reason: $1"

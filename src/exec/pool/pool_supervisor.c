@@ -1483,7 +1483,7 @@ static int64_t next_wake_ns(const struct process_pool *pool)
 {
 	int64_t deadline_ns = -1;
 
-	/* While the pool is suspended, deadlines stand still. */
+	/* Deadlines are paused while the pool is suspended. */
 	for (unsigned i = 0; i < pool->n_workers && pool->suspended_ns < 0; i++)
 		deadline_ns = clock_earlier_ns(
 			deadline_ns, clock_earlier_ns(pool->workers[i].deadline_ns,

@@ -229,7 +229,7 @@ struct shared_slot {
 };
 
 struct shared_slots {
-	/* The main process writes it, the worker reads it. */
+	/* Written by the main process, read by the worker. */
 	atomic_bool suppress_notify;
 	struct shared_slot slots[N_SLOTS];
 };

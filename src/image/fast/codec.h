@@ -44,7 +44,7 @@ struct read_request {
 struct reader {
 	void *(*create)(void);        /* create the state; NULL if memory ran out */
 	void (*destroy)(void *state); /* destroy the state; NULL is allowed */
-	/* Free buffers that together have more than max_bytes. */
+	/* Free the buffers if together they have more than max_bytes. */
 	void (*trim)(void *state, size_t max_bytes);
 
 	/* Read everything except the pixels. The bytes are borrowed until the file is decoded, or
@@ -82,9 +82,9 @@ struct written {
 };
 
 struct writer {
-	void *(*create)(void);        /* NULL when out of memory */
-	void (*destroy)(void *state); /* NULL too */
-	/* Free buffers that together have more than max_bytes. */
+	void *(*create)(void);        /* create the state; NULL if memory ran out */
+	void (*destroy)(void *state); /* destroy the state; NULL is allowed */
+	/* Free the buffers if together they have more than max_bytes. */
 	void (*trim)(void *state, size_t max_bytes);
 
 	/*

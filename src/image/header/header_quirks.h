@@ -1,5 +1,5 @@
 /*
- * Header fields that the decoding libraries ignore, and without which the pixels come out
+ * Reads header fields that the decoding libraries ignore, and without which the pixels would be
  * wrong. The bytes are untrusted, as in metadata_scan.h.
  */
 #ifndef PXP_HEADER_QUIRKS_H
@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether the pixels of an HDR are RGB, in rows from the top left. libvips assumes that
- * they always are. */
+/* Whether the pixels of an HDR are RGB, in rows from the top left. libvips assumes that this is
+ * always true. */
 bool hdr_is_rgb_from_top_left(const uint8_t *bytes, size_t n);
 
 /* Whether a TIFF stores YCbCr samples that libjpeg does not convert. libvips takes them

@@ -30,7 +30,7 @@ static uint64_t in_order(bool is_big_endian, const uint8_t *at, unsigned n)
 	return number;
 }
 
-/* The sizes of a directory's fields: of an entry, of a count and of an offset. */
+/* The sizes of the fields in a TIFF directory: of an entry, of a count and of an offset. */
 static const struct tiff_shape {
 	unsigned first_at, n_first, n_count, entry, value_at;
 } classic_tiff = {4, 4, 2, 12, 8}, big_tiff = {8, 8, 8, 20, 12};
@@ -238,8 +238,8 @@ unsigned exif_orientation(const uint8_t *tiff, size_t n)
 	return value >= 1 && value <= 8 ? value : 1;
 }
 
-/* Huffman tables, each with 16 counts and as many codes. stb_image 2.27 writes past its
- * arrays when the counts add up to more than the 256 codes that can exist. */
+/* Read Huffman tables, each with 16 counts and as many codes. stb_image 2.27 writes past its arrays
+ * if the counts add up to more than the 256 codes that can exist. */
 static bool tables_are_sane(const uint8_t *bytes, size_t n)
 {
 	while (n > 0) {
@@ -267,7 +267,7 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
-/* The n bytes of one marker segment, without its length. */
+/* Read the n bytes of one marker segment, without its length. */
 static void take_segment(struct metadata_scan *scan, uint8_t marker, const uint8_t *bytes,
                          size_t n)
 {
@@ -292,7 +292,7 @@ static void take_segment(struct metadata_scan *scan, uint8_t marker, const uint8
 	}
 }
 
-/* Skip the data of a scan from at on: to the next marker that is neither a stuffed byte
+/* Skip the data of a scan from offset at on, up to the next marker that is neither a stuffed byte
  * nor a restart. */
 static size_t skip_scan(const uint8_t *bytes, size_t n, size_t at)
 {
@@ -343,7 +343,7 @@ static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_
 	const uint8_t *name_end = memchr(bytes, 0, n < 80 ? n : 80);
 
 	scan->has_profile = true;
-	/* A name and its zero byte, the method (0 is the only one), then the deflated
+	/* The chunk has a name and its zero byte, the method (0 is the only one), then compressed
 	 * bytes. */
 	if (!name_end || (size_t)(name_end - bytes) + 2 > n || name_end[1] != 0)
 		return;
@@ -441,8 +441,8 @@ void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, siz
 	ret_scan->colours = colours_of(ret_scan, &chunks);
 }
 
-/* Skip sub-blocks, each a length and as many bytes, up to the empty one. Returns the
- * offset after it; 0 when the bytes end before. */
+/* Skip sub-blocks, each a length and as many bytes, up to the empty one. Returns the offset after
+ * it; 0 if the bytes end before. */
 static size_t skip_sub_blocks(const uint8_t *bytes, size_t n, size_t at)
 {
 	while (at < n) {
@@ -485,15 +485,15 @@ bool gif_is_whole(const uint8_t *bytes, size_t n)
 		} else if (kind == IMAGE) {
 			if (n - at < IMAGE_HEAD)
 				return false;
-			/* One more byte: the size of the codes. */
+			/* Skip one more byte: the size of the codes. */
 			at += IMAGE_HEAD + table_bytes(bytes[at + IMAGE_HEAD - 1]) + 1;
 			at = skip_sub_blocks(bytes, n, at);
 		} else {
-			/* the end, or damage that only a decoder can judge */
+			/* this is the end, or damage that only a decoder can judge */
 			return true;
 		}
 		if (at == 0)
 			return false;
 	}
-	return at == n; /* many files lack the end mark and nothing else */
+	return at == n; /* many files lack only the end marker */
 }

@@ -1,6 +1,6 @@
 /*
- * Facts about a JPEG, PNG or GIF that stb_image does not report: the orientation, a colour
- * profile, and whether stb_image would decode it wrongly.
+ * Finds facts about a JPEG, PNG or GIF that stb_image does not report: the orientation, a colour
+ * profile, and whether stb_image would decode the file wrongly.
  *
  * The bytes are untrusted. A wrong length ends the scan, and anything not found by then counts as
  * absent; malformed EXIF means orientation 1.
@@ -21,17 +21,17 @@ enum colour_chunk {
 };
 
 struct metadata_scan {
-	unsigned orientation;  /* 1 to 8 */
-	unsigned n_components; /* of the frame of a JPEG; 0 when there is none */
-	uint8_t process;       /* of a JPEG: its SOF marker, 0xc0 baseline */
+	unsigned orientation;  /* EXIF orientation, 1 to 8 */
+	unsigned n_components; /* components in the frame of a JPEG; 0 if there is none */
+	uint8_t process;       /* the SOF marker of a JPEG; 0xc0 is baseline */
 	/* the end marker of a JPEG was found; true for other formats */
 	bool is_whole;
 	bool has_bad_table; /* a Huffman table of a JPEG has too many codes */
 	bool has_exif, has_xmp, has_iptc;
 	bool has_profile;
-	const uint8_t *profile; /* NULL when it is in several segments */
+	const uint8_t *profile; /* the profile; NULL if it is in several segments */
 	size_t n_profile;
-	bool profile_is_deflated; /* as in a PNG */
+	bool profile_is_deflated; /* whether the profile is compressed, as in a PNG */
 	/* Of a PNG. The first of cICP, iCCP, sRGB, and gAMA with cHRM decides. */
 	enum colour_chunk colours;
 	uint8_t primaries, transfer; /* code points of CICP */
@@ -43,11 +43,11 @@ struct metadata_scan {
 void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 
-/* Whether no block of a GIF is cut short. Decoders ignore incomplete frames. */
+/* Whether every block of a GIF is complete. Decoders ignore incomplete frames. */
 bool gif_is_whole(const uint8_t *bytes, size_t n);
 
-/* The value of a tag with one short number in the first directory of a TIFF structure of
- * n bytes; otherwise when it is missing. */
+/* The value of a tag with one short number in the first directory of a TIFF structure of n bytes;
+ * `otherwise` if the tag is missing. */
 unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherwise);
 
 /* The pages of a TIFF. Directories that are previews or masks are no pages; if there are no others,

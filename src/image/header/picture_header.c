@@ -10,13 +10,13 @@
 
 enum {
 	WINDOW_BYTES = 4096,
-	MAX_MARKERS = 4096, /* of a JPEG before its first scan */
+	MAX_MARKERS = 4096, /* maximum length of a JPEG before its first scan */
 };
 
-/* The bytes of a file by offset, through a window. Bytes past the end are zero. */
+/* Reads the bytes of a file by offset, through a window. Bytes past the end are zero. */
 struct input {
 	int descriptor;
-	uint64_t n_bytes, at; /* of the window */
+	uint64_t n_bytes, at; /* length of the file; offset of the window */
 	size_t n;
 	uint8_t window[WINDOW_BYTES];
 };
@@ -67,7 +67,7 @@ static bool is_at(struct input *input, uint64_t offset, const char *magic)
 
 /* ---- the formats ---- */
 
-/* Read a frame header: the size, and the memory that all coefficients take. */
+/* Read a frame header: the size, and the memory for all coefficients. */
 static uint64_t read_frame(struct input *input, uint64_t at,
                            struct picture_header *header)
 {
@@ -209,7 +209,7 @@ static bool read_webp(struct input *input, struct picture_header *header)
 	return header->size.width > 0;
 }
 
-/* The value of a TIFF entry: a short or a long. */
+/* Read the value of a TIFF entry: a short or a long. */
 static uint32_t tiff_value(struct input *input, uint64_t entry, bool is_big,
                            uint32_t (*number)(struct input *, uint64_t, unsigned))
 {
@@ -228,7 +228,7 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 	uint64_t at = is_big ? number(input, is_mm ? 12 : 8, 4) : number(input, 4, 4);
 	uint32_t n_entries = number(input, at, 2), bits = 8, samples = 1;
 
-	/* The low half of a count of 8 bytes is enough. */
+	/* Reading the low half of a count of 8 bytes is enough. */
 	if (is_big && is_mm)
 		n_entries = number(input, at + 6, 2);
 	at += is_big ? 8 : 2;
@@ -244,7 +244,7 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 			header->size.height = value;
 			break;
 		case BITS:
-			/* More than two values are stored elsewhere. */
+			/* If there are more than two values, they are stored elsewhere. */
 			bits = number(input, entry + 4, 4) <= 2 ? value & 0xffff
 			                                        : number(input, value, 2);
 			break;
@@ -259,13 +259,13 @@ static bool read_tiff(struct input *input, struct picture_header *header)
 		}
 	}
 	if (bits > 64 || samples > 16)
-		bits = samples = 8; /* invalid; libtiff will report it */
+		bits = samples = 8; /* an invalid file, which libtiff will report */
 	header->n_pixel_bytes = samples * (bits <= 8 ? 1 : bits / 8);
 	return header->size.width > 0 && header->size.height > 0;
 }
 
-/* The largest size in the boxes of this name at the beginning of the file: a grid of
- * tiles also has the size of a tile. */
+/* Find the largest size in the boxes of this name at the beginning of the file: a grid of tiles
+ * also has the size of a tile. */
 static bool read_boxes(struct input *input, const char *box, unsigned at_width,
                        unsigned at_height, struct picture_header *header)
 {
@@ -339,7 +339,8 @@ bool picture_header_read(int descriptor, uint64_t n_bytes, const char *name,
 	ret_header->format = format_of_bytes(input.window, input.n, name);
 	if (read_format(&input, ret_header) && ret_header->size.width > 0 &&
 	    ret_header->size.height > 0) {
-		if (ret_header->n_frames == 0) /* cut off before its first */
+		/* The file is truncated before its first frame. */
+		if (ret_header->n_frames == 0)
 			ret_header->n_frames = 1;
 		return true;
 	}

@@ -1,4 +1,4 @@
-/* Tells sRGB profiles from others, by what they do to colours. */
+/* Distinguishes sRGB profiles from others by their description. */
 #include "image/header/profile.h"
 
 #include "common/hash.h"
@@ -187,7 +187,7 @@ bool profile_can_be_output(const void *profile, size_t n)
 
 uint64_t profile_hash(const void *profile, size_t n)
 {
-	/* The key is not secret: the hash is the same everywhere, as is the fingerprint
+	/* The key is not secret, because the hash must be the same everywhere, like the fingerprint
 	 * that contains it. */
 	static const struct hash_key key = {{0x7069787072666c21, 1}};
 	uint64_t hash = hash_bytes(&key, profile, n);

@@ -1,6 +1,6 @@
 /*
- * Finds the format of a file from its first bytes. It runs before any library does, so it
- * checks every offset before it reads a byte.
+ * Detects the format of a file by its first bytes. This runs before any library does, so it checks
+ * every offset before it reads a byte.
  */
 #include "recipe/format.h"
 
@@ -18,7 +18,7 @@ static bool has_at(struct bytes b, size_t offset, const char *magic, size_t n_ma
 	       memcmp(b.at + offset, magic, n_magic) == 0;
 }
 
-/* Whether the bytes at offset are this string literal, its zeros included. */
+/* Whether the bytes at offset equal this string literal, including its zeros. */
 #define HAS(b, offset, literal) has_at((b), (offset), (literal), sizeof(literal) - 1)
 
 static const struct magic {
@@ -40,18 +40,17 @@ static const struct magic {
 	{FORMAT_HDR, 7, "#?RGBE\n"},
 	{FORMAT_EXR, 4, "\x76\x2f\x31\x01"},
 	{FORMAT_PAM, 3, "P7\n"},
-	{FORMAT_RAW, 8, "FUJIFILM"}, /* RAF */
-	{FORMAT_RAW, 4, "IIRO"},     /* Olympus */
+	{FORMAT_RAW, 8, "FUJIFILM"}, /* RAF (Fujifilm) */
+	{FORMAT_RAW, 4, "IIRO"},     /* ORF (Olympus) */
 	{FORMAT_RAW, 4, "IIRS"},
 	{FORMAT_RAW, 4, "MMOR"},
-	{FORMAT_RAW, 4, "IIU\0"}, /* RW2 */
-	{FORMAT_RAW, 4, "\0MRM"}, /* Minolta */
-	{FORMAT_RAW, 4, "FOVb"},  /* X3F */
+	{FORMAT_RAW, 4, "IIU\0"}, /* RW2 (Panasonic) */
+	{FORMAT_RAW, 4, "\0MRM"}, /* MRW (Minolta) */
+	{FORMAT_RAW, 4, "FOVb"},  /* X3F (Sigma) */
 };
 
-/* Files of boxes (ISO 14496-12) begin with the same box as videos of phones; the brands
- * tell them apart. mif1 and msf1 mean only "a picture"; then the compatible brands
- * decide. */
+/* Files of boxes (ISO 14496-12) start with the same box as videos of phones; the brands distinguish
+ * them. mif1 and msf1 mean only "a picture"; then the compatible brands decide. */
 static enum image_format format_of_ftyp(struct bytes b)
 {
 	static const char heic[][5] = {"heic", "heix", "heim", "heis", "hevc", "hevx"};
@@ -80,7 +79,7 @@ static enum image_format format_of_ftyp(struct bytes b)
 	return FORMAT_HEIC;
 }
 
-/* A TIFF whose numbers are read in its byte order. Numbers past the end are 0. */
+/* A reader of TIFF numbers in the byte order of the file. Numbers past the end are 0. */
 struct tiff {
 	struct bytes b;
 	bool is_big_endian;
@@ -101,9 +100,9 @@ static uint32_t tiff_number(const struct tiff *tiff, size_t offset, unsigned n)
 }
 
 /*
- * A camera RAW file is a TIFF whose first directory is a small preview; the sensor data
- * are in a sub-directory. DNG has a tag of its own; other files are recognised by a
- * reduced first picture, sub-directories and the name of a camera maker.
+ * A camera RAW file is a TIFF whose first directory is a small preview; the sensor data is in a
+ * sub-directory. DNG has a tag of its own; other files are recognised by a reduced first picture,
+ * sub-directories and the name of a camera maker.
  */
 static bool is_raw_directory(const struct tiff *tiff)
 {
@@ -151,7 +150,7 @@ static bool is_space(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Whether a word of letters of one byte, or of UTF-16, is at offset. */
+/* Whether a word, in one-byte letters or UTF-16, is at offset. */
 static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 {
 	for (; *word; word++, offset += step) {
@@ -161,8 +160,8 @@ static bool says(struct bytes b, size_t offset, size_t step, const char *word)
 	return true;
 }
 
-/* An SVG begins with its element, or with anything that XML allows before it. A compressed SVG
- * is recognised only by its name. */
+/* An SVG begins with its element, or with anything that XML allows before. A compressed SVG is
+ * recognised only by its name. */
 static bool is_svg(struct bytes b, const char *name)
 {
 	bool is_little = HAS(b, 0, "\xff\xfe"), is_big = HAS(b, 0, "\xfe\xff");
@@ -203,7 +202,7 @@ static bool is_bmp(struct bytes b)
 	return memchr(header_sizes, b.at[14], sizeof(header_sizes)) != NULL;
 }
 
-/* A number or a comment follows the magic. libvips takes any text for a picture of one
+/* A number or a comment must follow the magic. libvips accepts any text as a picture of one
  * pixel. */
 static bool is_pnm(struct bytes b)
 {
@@ -228,7 +227,7 @@ static bool is_tga(struct bytes b, const char *name)
 	if (format_of_name(name) != FORMAT_TGA || b.n < 18 || b.at[1] > 1)
 		return false;
 
-	uint8_t kind = b.at[2] & 0xf7; /* bit 3: run-length encoded */
+	uint8_t kind = b.at[2] & 0xf7; /* bit 3 means run-length encoded */
 	uint8_t depth = b.at[16];
 
 	return kind >= 1 && kind <= 3 && (kind == 1) == (b.at[1] == 1) &&

@@ -1,10 +1,10 @@
 /*
- * The reader of HEIC and AVIF, over libheif.
+ * The reader of HEIC and AVIF, based on libheif.
  *
- * libheif decodes each item as it is stored. What stands around the items is applied here, because
- * libheif 1.15 does part of it wrongly: it turns the colours but not their alpha, scales the samples
- * of 10 and 12 bits by shifting, leaves a limited range as it is where there is no colour, and
- * keeps colours multiplied by alpha.
+ * libheif decodes each item as it is stored. This file applies the properties of items itself,
+ * because libheif 1.15 does part of that wrongly: it rotates the colours but not their alpha,
+ * scales samples of 10 and 12 bits by shifting, does not expand a limited range if there is no
+ * colour, and keeps colours multiplied by alpha.
  */
 #include "image/hdr.h"
 #include "image/icc.h"
@@ -17,15 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A part of a picture, and how far its middle is from that of the picture. */
+/* A part of a picture, and the distance of its centre from that of the picture. */
 struct cut {
-	struct size size; /* 0: there is no cut */
+	struct size size; /* size of the crop; 0: there is no crop */
 	double right, down;
 };
 
-/* The transformations of an item: cut, then turn. */
+/* The transformations of an item: first crop, then rotate or mirror. */
 struct transformations {
-	unsigned orientation; /* as in EXIF */
+	unsigned orientation; /* orientation as in EXIF */
 	struct cut cut;
 };
 
@@ -38,7 +38,7 @@ struct heif_state {
 	bool has_cicp, is_premultiplied, is_deep;
 };
 
-/* Load the plugins, where libheif has its decoders in some. */
+/* Load the plugins, if libheif has its decoders in plugins. */
 static bool heif_start(void)
 {
 	return heif_init(NULL).code == heif_error_Ok;
@@ -72,7 +72,7 @@ static bool fail(struct failure *ret_failure, const char *stage, struct heif_err
 
 /* ---- transformations ---- */
 
-/* A property's index among those of "ipco", from 1 on: its box. */
+/* Find a property's box by its index in "ipco", counted from 1. */
 static bool find_property(struct bytes ipco, uint64_t index, struct box *ret_box)
 {
 	size_t at = 0;
@@ -84,8 +84,8 @@ static bool find_property(struct bytes ipco, uint64_t index, struct box *ret_box
 	return false;
 }
 
-/* Orientations as turns of a square: after one comes another. Each is a number of quarter turns
- * against the clock, of a picture that may have been mirrored left to right before. */
+/* Orientations as transformations of a square, so that they can be combined. Each is a number of
+ * counterclockwise quarter turns of a picture that may have been mirrored left to right first. */
 static unsigned turned(unsigned orientation, unsigned n_turns, bool is_mirrored)
 {
 	static const unsigned of_turns[2][4] = {{1, 8, 3, 6}, {2, 5, 4, 7}};
@@ -98,13 +98,13 @@ static unsigned turned(unsigned orientation, unsigned n_turns, bool is_mirrored)
 			was_mirrored = i / 4;
 		}
 	}
-	/* A mirror after a turn is the same mirror before the opposite turn. */
+	/* Mirroring after a turn equals mirroring before the opposite turn. */
 	if (is_mirrored)
 		n = 4 - n;
 	return of_turns[was_mirrored != is_mirrored][(n + n_turns) % 4];
 }
 
-/* A number of a clean aperture: a signed fraction. */
+/* A number in a clean aperture box: a signed fraction. */
 static double fraction(struct bytes data, size_t at)
 {
 	int32_t above = (int32_t)bytes_be32(data, at);
@@ -113,7 +113,8 @@ static double fraction(struct bytes data, size_t at)
 	return below ? above / (double)below : 0;
 }
 
-/* "clap": the sizes of a part of the picture, and how far its middle is from the picture's. */
+/* Read the clean aperture box "clap": the size of a part of the picture, and the distance of its
+ * centre from the picture's. */
 static bool take_cut(struct cut *cut, struct bytes data)
 {
 	double width = fraction(data, 0), height = fraction(data, 8);
@@ -127,7 +128,7 @@ static bool take_cut(struct cut *cut, struct bytes data)
 	return true;
 }
 
-/* Where the cut is in a picture of this size; false when it is not inside. */
+/* Compute the position of the crop in a picture of this size; false if it is not inside. */
 static bool place_cut(const struct cut *cut, struct size from, struct area *ret_area)
 {
 	double left = ((double)from.width - cut->size.width) / 2 + cut->right;
@@ -148,8 +149,8 @@ static bool take_property(struct transformations *to, const struct box *box,
 	if (box_is(box, "irot")) {
 		to->orientation = turned(to->orientation, number & 3, false);
 	} else if (box_is(box, "imir")) {
-		/* 1 exchanges left and right; 0 exchanges top and bottom, which is the same
-		 * and half a turn. */
+		/* axis 1 exchanges left and right; 0 exchanges top and bottom, which is the same
+		 * plus half a turn */
 		to->orientation = turned(to->orientation, number & 1 ? 0 : 2, true);
 	} else if (box_is(box, "clap") && to->orientation != 1) {
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
@@ -177,8 +178,8 @@ static bool take_item(struct transformations *to, struct bytes ipma, size_t at, 
 	return true;
 }
 
-/* libheif 1.15 does not tell the transformations: read them from the boxes. libheif has read the same
- * boxes, so that what is missing here is no transformation. */
+/* libheif 1.15 does not report the transformations, so read them from the boxes. libheif has read
+ * the same boxes, so a property that is missing here is no transformation. */
 static bool read_transformations(struct transformations *ret_to, struct bytes file,
                                  heif_item_id primary, struct failure *ret_failure)
 {
@@ -255,7 +256,7 @@ static void find_alpha(struct heif_state *state)
 	}
 }
 
-/* A profile comes before code points. */
+/* A profile takes precedence over code points. */
 static void read_cicp(struct heif_state *state)
 {
 	struct heif_color_profile_nclx *nclx = NULL;
@@ -304,7 +305,7 @@ static bool open_items(struct heif_state *state, const struct source *source,
 	                            primary, ret_failure);
 }
 
-/* Whether the file holds moving pictures and no still one. */
+/* Whether the file contains moving pictures and no still one. */
 static bool is_sequence_only(const struct source *source)
 {
 	struct bytes file = {source->bytes, source->n_bytes};
@@ -360,11 +361,11 @@ struct channel {
 	size_t stride;
 	struct size size;
 	unsigned n_bits;
-	/* For each sample its value in the samples that are made; allocated. */
+	/* A table that maps each sample to its value in the result; allocated. */
 	uint16_t *levels;
 };
 
-/* Make the levels of a channel: its black becomes 0, and its white most. */
+/* Make the table of a channel: its black becomes 0, and its white most. */
 static bool make_levels(struct channel *channel, unsigned black, unsigned white,
                         unsigned most)
 {
@@ -422,7 +423,7 @@ static void channels_fini(struct channels *channels)
 		free(channels->at[i].levels);
 }
 
-/* Whether a picture has the range of television: 16 to 235 of 8 bits. */
+/* Whether a picture has the limited range of television: 16 to 235 of 8 bits. */
 static bool has_limited_range(const struct heif_image *image)
 {
 	struct heif_color_profile_nclx *nclx = NULL;
@@ -434,7 +435,7 @@ static bool has_limited_range(const struct heif_image *image)
 	return is_limited;
 }
 
-/* libheif gives RGB in the full range, but leaves grey in its range, because grey has no matrix. */
+/* libheif converts RGB to the full range, but does not convert grey, because grey has no matrix. */
 static bool find_colours(struct channels *channels, const struct heif_image *image)
 {
 	static const enum heif_channel rgb[] = {heif_channel_R, heif_channel_G,
@@ -478,7 +479,7 @@ static void put(const struct samples *samples, size_t i, unsigned value)
 		((uint8_t *)samples->bytes)[i] = (uint8_t)value;
 }
 
-/* Divide a colour by the alpha that it was multiplied by. */
+/* Divide a colour by the alpha with which it was multiplied. */
 static unsigned divide(unsigned colour, unsigned alpha, unsigned most)
 {
 	uint64_t divided;
@@ -519,8 +520,8 @@ static void put_pixel(const struct heif_state *state, const struct channels *cha
 	}
 }
 
-/* Find the part of the decoded picture that is shown. Some writers give the size after the cut as the
- * stored size, so that this is compared only where nothing is cut. */
+/* Find the visible part of the decoded picture. Some writers give the size after the crop as the
+ * stored size, so that is compared only if nothing is cropped. */
 static bool find_shown(const struct heif_state *state, const struct channels *channels,
                        struct area *ret_shown, struct failure *ret_failure)
 {
@@ -630,7 +631,7 @@ static bool set_colours(const struct heif_state *state, struct samples *samples,
 	       failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
 }
 
-/* Find the channels of decoded items, and make samples of them. */
+/* Find the channels of decoded items, and make samples from them. */
 static bool join_items(const struct heif_state *state, struct samples *ret_samples,
                        const struct heif_image *colours, const struct heif_image *alpha,
                        struct failure *ret_failure)

@@ -1,10 +1,10 @@
 /*
- * The reader of JPEG XL, over libjxl: the first frame, upright.
+ * The reader of JPEG XL, based on libjxl: the first frame, upright.
  *
- * A lossy file has its colours in a space of libjxl's own. libjxl converts them to the space that the
- * file describes by words, but not to one that a profile describes: then it gives linear light, of
- * which 8 bits hold few dark levels. Such colours are read as floats, and converted to the profile
- * here.
+ * A lossy file stores its colours in a space of libjxl's own. libjxl can convert them to a space
+ * that the file describes by enumerated values, but not to one that a profile describes: then it
+ * gives linear light, in which 8 bits hold few dark levels. Such colours are read as floats, and
+ * converted to the profile here.
  */
 #include "image/hdr.h"
 #include "image/icc.h"
@@ -22,7 +22,8 @@ struct jxl_state {
 	const uint8_t *bytes;
 	size_t n_bytes;
 	JxlBasicInfo info;
-	struct cicp cicp; /* only its transfer is set, and only if it is that of HDR */
+	/* Only its transfer is set, and only if it is an HDR transfer. */
+	struct cicp cicp;
 };
 
 /* A decoder that has been given the whole file. */
@@ -64,7 +65,7 @@ static bool jxl_reads(enum image_format format)
 	return format == FORMAT_JXL;
 }
 
-/* Alpha is taken, and channels that do not change what is seen are left out. */
+/* Alpha is read, and channels that do not change the visible picture are left out. */
 static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
                           struct failure *ret_failure)
 {
@@ -88,7 +89,7 @@ static bool take_channels(const JxlDecoder *decoder, const JxlBasicInfo *info,
 	return true;
 }
 
-/* Note the transfer of HDR. Other colours are known by their profile. */
+/* Record an HDR transfer. Other colours are described by their profile. */
 static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 {
 	JxlColorEncoding encoding;
@@ -101,7 +102,7 @@ static void read_transfer(const JxlDecoder *decoder, struct jxl_state *state)
 		state->cicp.transfer = CICP_TRANSFER_PQ;
 	if (encoding.transfer_function == JXL_TRANSFER_FUNCTION_HLG)
 		state->cicp.transfer = CICP_TRANSFER_HLG;
-	/* libjxl has the code points of CICP. */
+	/* libjxl uses the same numbers as the code points of CICP. */
 	state->cicp.primaries = (unsigned)encoding.primaries;
 	if (encoding.primaries == JXL_PRIMARIES_P3)
 		state->cicp.primaries = encoding.white_point == JXL_WHITE_POINT_D65 ? 12
@@ -174,7 +175,7 @@ struct profile {
 	size_t n;
 };
 
-/* Get a profile; no bytes when there is none. */
+/* Get a profile; it has no bytes if there is none. */
 static void get_profile(const JxlDecoder *decoder, JxlColorProfileTarget target,
                         struct profile *ret_profile)
 {
@@ -200,10 +201,11 @@ static bool are_equal(const struct profile *a, const struct profile *b)
 	return a->n == b->n && (a->n == 0 || memcmp(a->bytes, b->bytes, a->n) == 0);
 }
 
-/* A picture while it is decoded: the profiles that it has in the file, and as libjxl gives it. */
+/* The state of decoding a picture: its profile in the file, and the profile of the samples that
+ * libjxl gives. */
 struct decoding {
 	struct profile original, given;
-	/* The samples are floats, to be converted from one profile to the other. */
+	/* The samples are floats, which must be converted from one profile to the other. */
 	float *floats;
 	struct samples samples;
 };
@@ -222,7 +224,7 @@ static bool needs_conversion(const struct decoding *decoding)
 	       !are_equal(&decoding->original, &decoding->given);
 }
 
-/* Find out how the samples come, and make room for them. */
+/* Find out which samples libjxl gives, and allocate memory for them. */
 static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
                     struct decoding *decoding)
 {
@@ -267,7 +269,7 @@ static bool give_buffer(JxlDecoder *decoder, struct decoding *decoding)
 	                                   n) == JXL_DEC_SUCCESS;
 }
 
-/* lcms2's format of floats or of samples. Alpha is carried along. */
+/* The lcms2 format of floats or of samples. Alpha is copied. */
 static cmsUInt32Number pixel_type(unsigned n_bands, bool is_float, unsigned n_bytes)
 {
 	unsigned n_colours = n_bands < 3 ? 1 : 3, space = n_bands < 3 ? PT_GRAY : PT_RGB;
@@ -306,7 +308,7 @@ static bool convert(struct decoding *decoding)
 	return true;
 }
 
-/* Without a profile of HDR, which says nothing of the SDR picture that is made. */
+/* Leave out the profile of an HDR picture, which does not describe the SDR picture that is made. */
 static bool make_sdr(const struct jxl_state *state, struct decoding *decoding,
                      struct failure *ret_failure)
 {
@@ -334,7 +336,7 @@ static bool set_colours(const struct jxl_state *state, struct decoding *decoding
 		return failure_set(
 			ret_failure, FAIL_UNSUPPORTED,
 			"decode: lcms2 cannot convert to the picture's profile");
-	/* The profile goes with the samples. */
+	/* The samples take over the profile. */
 	decoding->samples.profile = decoding->original.bytes;
 	decoding->samples.n_profile = decoding->original.n;
 	decoding->original = (struct profile){0};

@@ -1,4 +1,4 @@
-/* Walking over boxes. */
+/* Functions that walk over the boxes of a file. */
 #include "image/metadata/boxes.h"
 
 bool box_next(struct bytes boxes, size_t *at, struct box *ret_box)

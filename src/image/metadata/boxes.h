@@ -10,16 +10,16 @@ struct box {
 	size_t n_head;
 };
 
-/* The box at *at, which moves past it; false at the end, and when it is not all inside. One
- * with the length 0 reaches to the end. */
+/* Get the box at *at, and move *at past it; false at the end, and if the box is not completely
+ * inside. A box with the length 0 extends to the end. */
 bool box_next(struct bytes boxes, size_t *at, struct box *ret_box);
 
 bool box_is(const struct box *box, const char *type);
 
-/* The first of a type. */
+/* Find the first box of a type. */
 bool box_find(struct bytes boxes, const char *type, struct box *ret_box);
 
-/* Whether all bytes are boxes, each with its length. */
+/* Whether the bytes consist only of boxes with valid lengths. */
 bool boxes_are_whole(struct bytes boxes);
 
 #endif

@@ -1,4 +1,5 @@
-/* Checked parts of borrowed bytes, numbers in either byte order, and blocks of bytes that grow. */
+/* Functions for checked parts of borrowed bytes, numbers in either byte order, and blocks of bytes
+ * that grow. */
 #include "image/metadata/bytes.h"
 
 #include <stdlib.h>

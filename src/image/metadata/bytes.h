@@ -10,41 +10,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Borrowed; at may be NULL when n is 0. */
+/* A borrowed range of bytes; at may be NULL if n is 0. */
 struct bytes {
 	const uint8_t *at;
 	size_t n;
 };
 
-/* A string literal's bytes, without its final zero. */
+/* The bytes of a string literal, without its final zero. */
 #define BYTES_OF(literal)                                                                \
 	((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
 
-/* n bytes from offset on; empty when they are not all inside. */
+/* Take n bytes from offset on; empty if they are not all inside. */
 struct bytes bytes_part(struct bytes from, size_t offset, size_t n);
 
-/* Everything from offset on; empty when offset is past the end. */
+/* Take everything from offset on; empty if offset is past the end. */
 struct bytes bytes_after(struct bytes from, size_t offset);
 
 bool bytes_begin_with(struct bytes bytes, struct bytes prefix);
 bool bytes_equal(struct bytes a, struct bytes b);
 
-/* Where a pattern first stands at or after from; bytes.n when it does not. */
+/* Find the first occurrence of a pattern at or after from; bytes.n if there is none. */
 size_t bytes_find(struct bytes bytes, struct bytes pattern, size_t from);
 
-/* A whole number of n_bytes (at most 8) at offset; 0 when it is not all inside. */
+/* Read a whole number of n_bytes (at most 8) at offset; 0 if it is not completely inside. */
 uint64_t bytes_number(struct bytes from, size_t offset, unsigned n_bytes,
                       bool is_big_endian);
 
-/* The common ones, big-endian (_be) and little-endian (_le). */
+/* The most common sizes, big-endian (_be) and little-endian (_le). */
 uint32_t bytes_be16(struct bytes from, size_t offset);
 uint32_t bytes_be32(struct bytes from, size_t offset);
 uint32_t bytes_le32(struct bytes from, size_t offset);
 
 /*
  * A block of bytes that grows at its end. Zeroed memory is an empty one; block_fini() frees its
- * memory and makes it empty again. When an allocation fails has_failed is set and stays
- * set: later additions do nothing, so it is enough to look at it once, at the end.
+ * memory and makes it empty again. If an allocation fails, has_failed is set and stays set: later
+ * additions do nothing, so it is enough to check it once, at the end.
  */
 struct block {
 	uint8_t *at;
@@ -54,7 +54,7 @@ struct block {
 
 void block_fini(struct block *block);
 
-/* Add n bytes that the caller fills in; NULL when that failed. */
+/* Add n bytes, which the caller fills in; NULL if that failed. */
 uint8_t *block_extend(struct block *block, size_t n);
 
 void block_add(struct block *block, struct bytes bytes);

@@ -1,10 +1,10 @@
 /*
- * Containers: where the blocks of metadata stand in the files of each format, read from
- * inputs and put into encoded outputs. No pixel is decoded.
+ * Containers: the positions of metadata blocks in the files of each format. Blocks are read from
+ * inputs and inserted into encoded outputs. No pixel is decoded.
  *
- * Inputs are hostile. A wrong length ends the reading of that part; blocks that were found
- * before it count. Outputs come from our own encoders; one that is not built as they build
- * it is left as it is, and the blocks are reported as lost.
+ * Inputs are hostile. A wrong length ends the reading of that part; blocks that were found before
+ * it count. Outputs come from our own encoders; an output with an unknown structure is left
+ * unchanged, and the blocks are reported as lost.
  */
 #ifndef PXP_CONTAINERS_H
 #define PXP_CONTAINERS_H
@@ -23,19 +23,20 @@
 bool metadata_read(struct metadata *ret_metadata, enum image_format format,
                    struct bytes file);
 
-/* How a file becomes the one with other metadata: a head in place of its first bytes, those
- * between from and until as they are, and a tail in place of the rest. */
+/* The change that puts metadata into a file: new bytes in place of its beginning, the bytes between
+ * from and until unchanged, and new bytes in place of the rest. */
 struct splice {
 	struct block head;
 	size_t from, until;
 	struct block tail;
 };
 
-void splice_fini(struct splice *splice); /* one of zeros is fine */
+void splice_fini(struct splice *splice); /* a splice of zeros is allowed */
 
 /*
- * Put blocks into an encoded file. Those of the encoder's own, if any, are replaced. The file
- * of an encoder of ours, which has none but what HEIC and AVIF get from libvips, does not become shorter.
+ * Insert blocks into an encoded file. Blocks that the encoder wrote are replaced. A file of our
+ * encoders, which has none except those that libvips writes into HEIC and AVIF, does not become
+ * shorter.
  *
  * ret_splice  is set; the caller frees it. It leaves a file as it is of which nothing is known
  *             here.
@@ -47,17 +48,17 @@ void splice_fini(struct splice *splice); /* one of zeros is fine */
 bool metadata_write(struct splice *ret_splice, enum image_format format,
                     struct bytes file, const struct metadata *metadata, unsigned *lost);
 
-/* For readers: take the bytes of a block, if it has none yet. */
+/* For readers: set the bytes of a block, if it has none yet. */
 void metadata_take(struct metadata *metadata, struct block *block, struct bytes bytes);
-/* The same behind the bytes that it has. */
+/* For readers: append to the bytes of a block. */
 void metadata_take_more(struct metadata *metadata, struct block *block,
                         struct bytes bytes);
 
-/* One container, in a file of its own. */
+/* One container format. Each has a file of its own. */
 struct container {
 	void (*read)(struct metadata *metadata, struct bytes file);
-	/* It gets a splice that leaves the file as it is. False when the file is not as it must be.
-	 * NULL: this container is only read. */
+	/* The splice initially leaves the file unchanged. Returns false if the file does not have
+	 * the expected structure. NULL: this container can only be read. */
 	bool (*write)(struct splice *splice, struct bytes file,
 	              const struct metadata *metadata, unsigned *lost);
 };

@@ -1,7 +1,6 @@
 /*
- * EXIF, field by field. A structure is read into four directories of borrowed values, each
- * field is kept, set or dropped by the table of rules, and the rest is written anew in
- * the same byte order.
+ * EXIF, field by field. A structure is read into four directories of borrowed values, each field is
+ * kept, set or dropped by the table of rules, and the result is written in the same byte order.
  *
  * The bytes are hostile. Each directory is read at most once, so no chain of pointers makes
  * a loop; a value outside the structure is dropped; and the values together are never
@@ -25,7 +24,7 @@ enum tag {
 	TAG_X_RESOLUTION = 0x11a,
 	TAG_Y_RESOLUTION = 0x11b,
 	TAG_RESOLUTION_UNIT = 0x128,
-	TAG_SITING = 0x213, /* of chroma samples */
+	TAG_SITING = 0x213, /* positions of chroma samples */
 	TAG_XMP = 0x2bc,
 	TAG_IPTC = 0x83bb,
 	TAG_PHOTOSHOP = 0x8649,
@@ -44,7 +43,7 @@ enum type {
 	TYPE_UTF8 = 129, /* EXIF 3.0 */
 };
 
-/* The bytes of one value of a type; 0 for a type that no classic TIFF has. */
+/* The size of one value of a type; 0 for a type that does not exist in a classic TIFF. */
 static size_t type_bytes(unsigned type)
 {
 	static const uint8_t n_bytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4};
@@ -57,7 +56,7 @@ static size_t type_bytes(unsigned type)
 struct field {
 	uint16_t tag, type;
 	uint32_t count;
-	const uint8_t *value; /* NULL: it stands in own */
+	const uint8_t *value; /* the value; NULL: it is stored in own */
 	uint8_t own[16];
 };
 
@@ -72,32 +71,36 @@ struct structure {
 	bool is_wide; /* BigTIFF: offsets and counts of 8 bytes */
 	struct directory directories[N_DIRECTORIES];
 	size_t n_value_bytes;
-	size_t base; /* where the bytes that are written begin in their file */
-	uint32_t next_directory; /* the one that follows the main one, when written */
+	size_t base; /* offset at which the written bytes begin in their file */
+	/* Offset of the directory that follows the main one, when written. */
+	uint32_t next_directory;
 
-	/* How the fields are judged. */
+	/* The parameters of the filter. */
 	unsigned keep;
-	const struct metadata_target *target; /* NULL: values stay as they are */
+	/* Facts about the output; NULL: values are not changed. */
+	const struct metadata_target *target;
 	bool has_lost, has_failed;
 };
 
-/* How a field is treated. */
+/* The rules for fields. */
 enum rule {
-	RULE_KEEP = 0, /* with the class EXIF */
-	RULE_DROP,  /* it says how a file is built, or holds a preview or another block */
-	RULE_PLACE, /* with the class GPS */
-	RULE_COPYRIGHT,     /* with the classes copyright or EXIF */
-	RULE_ORIENTATION,   /* becomes 1 */
-	RULE_WIDTH,         /* becomes the output's */
-	RULE_HEIGHT,        /* becomes the output's */
-	RULE_SITING,        /* becomes 1: chroma samples are centred in our outputs */
-	RULE_COLOUR_SPACE,  /* becomes that of the output */
-	RULE_COLOUR_DETAIL, /* dropped unless the colours are the input's */
-	RULE_INTEROP_INDEX, /* becomes that of the output */
+	RULE_KEEP = 0, /* keep with the class EXIF */
+	/* Drop: it describes the structure of the file, or contains a preview or another block. */
+	RULE_DROP,
+	RULE_PLACE,         /* keep with the class GPS */
+	RULE_COPYRIGHT,     /* keep with the classes copyright or EXIF */
+	RULE_ORIENTATION,   /* set to 1 */
+	RULE_WIDTH,         /* set to the value of the output */
+	RULE_HEIGHT,        /* set to the value of the output */
+	RULE_SITING,        /* set to 1: chroma samples are centred in our outputs */
+	RULE_COLOUR_SPACE,  /* set to that of the output */
+	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
+	RULE_INTEROP_INDEX, /* set to that of the output */
 	RULE_SUBJECT,       /* a point and a size in pixels */
 };
 
-/* Sorted by directory and tag. GPS has no rows: every field of it is a place. */
+/* The rules, sorted by directory and tag. GPS has no rows, because every field of it is a
+ * location. */
 static const struct rule_row {
 	uint8_t directory;
 	uint16_t first, last;
@@ -132,7 +135,7 @@ static const struct rule_row {
 	{MAIN, 0x87af, 0x87b1, RULE_PLACE},     /* GeoTIFF: keys */
 	{MAIN, 0x935c, 0x935c, RULE_DROP},      /* Photoshop's layers */
 	{MAIN, 0x9c9d, 0x9c9d, RULE_COPYRIGHT}, /* author, as Windows writes it */
-	{MAIN, 0xa480, 0xa480, RULE_PLACE},     /* GDAL's metadata */
+	{MAIN, 0xa480, 0xa480, RULE_PLACE},     /* metadata of GDAL */
 	{MAIN, 0xc634, 0xc634, RULE_DROP},      /* DNG: the maker's private data */
 	{MAIN, 0xc68b, 0xc68b, RULE_DROP},      /* DNG: the original file */
 	{MAIN, 0xea1c, 0xea1d, RULE_DROP},      /* padding, offsets of the maker note */
@@ -189,7 +192,7 @@ static size_t field_bytes(const struct field *field)
 	return field->count * type_bytes(field->type);
 }
 
-/* The value at index of a field of whole numbers; 0 when it has none. */
+/* The value at index of a field of whole numbers; 0 if there is none. */
 static uint32_t field_number(const struct structure *structure, const struct field *field,
                              uint32_t index)
 {
@@ -212,7 +215,7 @@ static void put(const struct structure *structure, struct field *field, uint32_t
 	block_set_number(&own, (size_t)index * n, number, n, structure->is_big_endian);
 }
 
-/* A whole number, of the type that the field has where that is wide enough. */
+/* Set a whole number, of the type that the field has if that type is wide enough. */
 static void set_number(const struct structure *structure, struct field *field,
                        uint32_t number)
 {
@@ -233,7 +236,7 @@ static bool set_colour_space(struct structure *structure, struct field *field)
 	return true;
 }
 
-/* "R98" says sRGB, "R03" Adobe RGB; other words say nothing about colours. */
+/* "R98" means sRGB, "R03" Adobe RGB; other values say nothing about colours. */
 static bool set_interop_index(struct structure *structure, struct field *field)
 {
 	enum metadata_colour colour = structure->target->colour;
@@ -254,8 +257,8 @@ static uint32_t scaled(double part, uint32_t side)
 	return (uint32_t)lround(fmin(fmax(part, 0), 1) * side);
 }
 
-/* A point; with 3 numbers a circle, its diameter behind; with 4 a rectangle's centre, width
- * and height. */
+/* Set a subject area: a point; with 3 numbers a circle and its diameter; with 4 numbers a
+ * rectangle's centre, width and height. */
 static bool set_subject(struct structure *structure, struct field *field)
 {
 	const struct metadata_target *target = structure->target;
@@ -291,7 +294,7 @@ static bool set_subject(struct structure *structure, struct field *field)
 	return true;
 }
 
-/* Set a field that describes the file to the output's value; false when it is dropped. */
+/* Set a field that describes the file to the output's value; false if it must be dropped. */
 static bool adapt(struct structure *structure, struct field *field, enum rule rule)
 {
 	const struct metadata_target *target = structure->target;
@@ -343,7 +346,7 @@ static const struct field *find(const struct directory *directory, unsigned tag)
 	return NULL;
 }
 
-/* Read the entry at an offset; false when its value is not all inside. */
+/* Read the entry at an offset; false if its value is not completely inside. */
 static bool read_field(const struct structure *structure, uint64_t at,
                        struct field *ret_field)
 {
@@ -373,7 +376,7 @@ static void add_field(struct structure *structure, enum directory_name name,
 	struct directory *directory = &structure->directories[name];
 
 	if (find(directory, field->tag))
-		return; /* readers see the first */
+		return; /* keep only the first, because readers use the first */
 	/* Values that overlap would make the output longer than the input. */
 	structure->n_value_bytes += field_bytes(field);
 	if (structure->n_value_bytes > structure->bytes.n + sizeof(field->own) * 64 ||
@@ -387,7 +390,7 @@ static void add_field(struct structure *structure, enum directory_name name,
 static void read_directory(struct structure *structure, enum directory_name name,
                            uint64_t at, uint64_t pointers[N_DIRECTORIES]);
 
-/* Where an entry points, when it is the pointer to a sub-directory. */
+/* The directory to which an entry with this tag points, if any. */
 static enum directory_name pointed_to(enum directory_name name, unsigned tag)
 {
 	if (name == MAIN && tag == TAG_EXIF_POINTER)
@@ -448,7 +451,7 @@ static void read_directory(struct structure *structure, enum directory_name name
 		structure->has_lost = true;
 		n = n_left;
 	}
-	/* Three more for the density that a target may add, two for pointers. */
+	/* Room for three more fields for the density that a target may add, and two pointers. */
 	directory->fields = calloc((size_t)n + 5, sizeof(struct field));
 	if (!directory->fields) {
 		structure->has_failed = true;
@@ -490,7 +493,7 @@ static void read_structure(struct structure *structure, struct bytes tiff)
 	}
 }
 
-/* Set a field of the main directory, adding it where it is missing. */
+/* Set a field of the main directory, and add it if it is missing. */
 static void set_main(struct structure *structure, const struct field *field)
 {
 	struct directory *main = &structure->directories[MAIN];
@@ -508,7 +511,7 @@ static void set_rational(struct structure *structure, unsigned tag, double numbe
 {
 	struct field field = {.tag = (uint16_t)tag, .type = TYPE_RATIONAL, .count = 1};
 	struct block own = {.at = field.own, .n = sizeof(field.own)};
-	/* PNG counts in whole pixels per metre, which is as exact as this. */
+	/* PNG stores density in whole pixels per metre, which is as exact as this. */
 	bool is_whole = fabs(number - round(number)) < 0.013;
 	uint32_t under = is_whole ? 1 : 1000;
 
@@ -539,7 +542,7 @@ static int compare_tags(const void *a, const void *b)
 	return (first->tag > second->tag) - (first->tag < second->tag);
 }
 
-/* The bytes of a directory with the values behind it; an empty one is not written. */
+/* Write the bytes of a directory followed by its values; an empty directory is not written. */
 static size_t directory_bytes(const struct directory *directory)
 {
 	size_t n = 2 + 12 * directory->n + 4;
@@ -694,8 +697,8 @@ static void drop_fields(struct directory *directory, const uint16_t *tags, size_
 }
 
 /*
- * The EXIF of a TIFF file, which is spread over its first directory. Fields that
- * describe samples or density are left out.
+ * Collect the EXIF of a TIFF file, which is spread over its first directory. Fields that describe
+ * samples or density are left out.
  *
  * ret_exif  an empty block; stays empty when the file has none. The caller frees it.
  *
@@ -724,7 +727,7 @@ static bool exif_of_tiff(struct block *ret_exif, struct bytes file, unsigned *lo
 	return !structure.has_failed;
 }
 
-/* A rational of the main directory; 0 when there is none. */
+/* Read a rational number of the main directory; 0 if there is none. */
 static double main_rational(const struct structure *structure, unsigned tag)
 {
 	const struct field *field = find(&structure->directories[MAIN], tag);
@@ -754,7 +757,7 @@ struct density exif_density(struct bytes tiff)
 	unit = find(&structure.directories[MAIN], TAG_RESOLUTION_UNIT);
 	if (unit && field_number(&structure, unit, 0) == CENTIMETRE)
 		scale = 2.54;
-	/* Without a unit it is the inch, as TIFF and EXIF have it. */
+	/* Without a unit field the unit is the inch, as TIFF and EXIF say. */
 	if (!unit || field_number(&structure, unit, 0) == INCH || scale > 1) {
 		density.x = main_rational(&structure, TAG_X_RESOLUTION) * scale;
 		density.y = main_rational(&structure, TAG_Y_RESOLUTION) * scale;
@@ -765,7 +768,7 @@ struct density exif_density(struct bytes tiff)
 	return density;
 }
 
-/* The bytes of a field of the main directory, borrowed; empty when there is none. */
+/* The bytes of a field of the main directory, borrowed; empty if there is none. */
 static struct bytes exif_main_value(struct bytes tiff, unsigned tag)
 {
 	struct structure structure = {.bytes = tiff};
@@ -789,10 +792,10 @@ static struct bytes exif_main_value(struct bytes tiff, unsigned tag)
 }
 
 /*
- * Into a TIFF file.
+ * ---- writing into a TIFF file ----
  */
 
-/* The bytes of one number of a value: a change of byte order reverses them. */
+/* The number of bytes that a change of byte order reverses in one value. */
 static size_t unit_bytes(unsigned type)
 {
 	enum { TYPE_SSHORT = 8, TYPE_DOUBLE = 12, TYPE_SRATIONAL = 10 };
@@ -806,14 +809,14 @@ static size_t unit_bytes(unsigned type)
 	               : 1;
 }
 
-/* Make the values of a directory those of the other byte order, in memory of turned. */
+/* Convert the values of a directory to the other byte order, in memory of turned. */
 static void turn_values(struct directory *directory, struct block *turned)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < directory->n; i++)
 		n += field_bytes(&directory->fields[i]);
-	/* In one piece, so that it does not move. */
+	/* Allocate it in one piece, so that it does not move. */
 	if (n == 0 || !block_extend(turned, n))
 		return;
 	n = 0;
@@ -830,7 +833,7 @@ static void turn_values(struct directory *directory, struct block *turned)
 	}
 }
 
-/* Keep an entry of the file's own directory that says how the file is built. */
+/* Keep an entry of the file's own directory that describes the structure of the file. */
 static void keep_entry(struct structure *structure, const struct structure *of_file,
                        uint64_t at)
 {
@@ -859,7 +862,7 @@ static void add_block(struct structure *structure, unsigned tag, struct bytes by
 		set_main(structure, &field);
 }
 
-/* A unit of 1 says that there is none: then the numbers tell the shape of a pixel. */
+/* A unit of 1 means that there is none: then the numbers give the aspect ratio of a pixel. */
 static void set_no_density(struct structure *structure)
 {
 	struct field unit = {.tag = TAG_RESOLUTION_UNIT, .type = TYPE_SHORT};
@@ -885,10 +888,10 @@ static bool grow_main(struct structure *structure, size_t n)
 }
 
 /*
- * The directories that put fields and two more blocks into a TIFF file: its first one anew,
- * with its own fields and those that are added. It stands at the end, so nothing else moves.
- * Numbers come in the file's byte order. Where no density is known, the file's own, which
- * its encoder invented, is replaced by one that says so.
+ * Write the directories that add fields and two more blocks to a TIFF file: a new first directory,
+ * with its own fields and the added ones. It is written at the end, so nothing else moves. Numbers
+ * have the file's byte order. If no density is known, the file's own, which its encoder invented,
+ * is replaced by one that says so.
  *
  * to  an empty block: the bytes behind the file, which is padded to an even length by one.
  *
@@ -898,7 +901,7 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
                              const struct metadata *metadata)
 {
 	enum { N_ADDED = 8 };
-	/* These describe another file than the one that they are added to. */
+	/* These fields describe another file than the one to which they are added. */
 	static const uint16_t layout[] = {TAG_IMAGE_WIDTH, TAG_IMAGE_LENGTH, TAG_SITING};
 	struct structure structure = {.keep = KEEP_EXIF | KEEP_GPS};
 	struct structure of_file = {.bytes = file};
@@ -945,7 +948,7 @@ static bool exif_add_to_tiff(struct block *to, struct bytes file,
 	return is_done;
 }
 
-/* Set the place of the first directory in the head of a TIFF file. Always true. */
+/* Set the offset of the first directory in the header of a TIFF file. Always returns true. */
 static bool exif_point_to(struct block *head, size_t at)
 {
 	enum { FIRST_AT = 4 };
@@ -958,13 +961,13 @@ static bool exif_point_to(struct block *head, size_t at)
 /*
  * ---- TIFF files as containers ----
  *
- * EXIF are fields of the first directory and of those that it points to; XMP and IPTC are fields of
- * it, IPTC also one of Photoshop's resources. The other pages' own are not read.
+ * EXIF consists of fields of the first directory and of those to which it points; XMP and IPTC are
+ * fields of it, IPTC also one of Photoshop's resources. The metadata of other pages is not read.
  */
 
 enum { HEAD_BYTES = 8 };
 
-/* Some writers turned the bytes of IPTC as if they were numbers of 4 bytes. */
+/* Some writers reversed the bytes of IPTC as if they were numbers of 4 bytes. */
 static void take_iptc(struct metadata *metadata, struct bytes iptc)
 {
 	bool is_turned = iptc.n >= 4 && iptc.at[0] != 0x1c && iptc.at[3] == 0x1c;

@@ -1,7 +1,7 @@
 /*
- * EXIF: a TIFF structure (TIFF 6.0, section 2) with sub-directories (CIPA DC-008). It is
- * taken apart and written anew, so that only the fields that are to be kept are left, and
- * no byte between them. Values are copied as they are: text keeps its encoding.
+ * EXIF: a TIFF structure (TIFF 6.0, section 2) with sub-directories (CIPA DC-008). It is parsed and
+ * written again, so that only the kept fields are left, and no bytes between them. Values are
+ * copied unchanged: text keeps its encoding.
  */
 #ifndef PXP_EXIF_H
 #define PXP_EXIF_H
@@ -20,7 +20,7 @@
 bool exif_filter(struct block *ret_exif, struct bytes tiff, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
-/* The density that the main directory tells; zeros when it does not. */
+/* The density in the main directory; zeros if there is none. */
 struct density exif_density(struct bytes tiff);
 
 #endif

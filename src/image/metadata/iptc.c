@@ -1,6 +1,6 @@
 /*
- * IPTC, dataset by dataset. A dataset is a mark, a record's and a dataset's number, a length
- * and so many bytes; those that are kept are copied as they are.
+ * The IPTC filter, dataset by dataset. A dataset is a marker, the numbers of a record and of a
+ * dataset, a length and as many bytes; kept datasets are copied unchanged.
  */
 #include "image/metadata/iptc.h"
 
@@ -14,10 +14,10 @@ struct dataset {
 
 enum { MARK = 0x1c, HEAD_BYTES = 5, MAX_LENGTH_BYTES = 4 };
 
-/* Records of IIM. */
+/* Record numbers of IIM. */
 enum { ENVELOPE = 1, APPLICATION = 2, DATA_SIZE = 7, DATA = 8, DATA_END = 9 };
 
-/* Read the dataset at an offset; false when there is no whole one. */
+/* Read the dataset at an offset; false if there is no complete one. */
 static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_dataset)
 {
 	struct bytes head = bytes_part(datasets, at, HEAD_BYTES);
@@ -28,7 +28,7 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 		return false;
 	n = bytes_be16(head, 3);
 	if (n & 0x8000) {
-		/* Extended: so many bytes hold the length. */
+		/* An extended dataset: this number of bytes contains the length. */
 		unsigned n_length = n & 0x7fff;
 
 		if (n_length == 0 || n_length > MAX_LENGTH_BYTES)
@@ -45,7 +45,7 @@ static bool read_dataset(struct bytes datasets, size_t at, struct dataset *ret_d
 	return ret_dataset->all.n > 0;
 }
 
-/* Datasets that belong to no class, because the others cannot be read without them. */
+/* Datasets that belong to no class, because other datasets cannot be read without them. */
 static bool is_frame(const struct dataset *dataset)
 {
 	enum { CHARACTER_SET = 90, VERSION = 0 };
@@ -55,7 +55,7 @@ static bool is_frame(const struct dataset *dataset)
 	       (dataset->record == APPLICATION && dataset->number == VERSION);
 }
 
-/* A preview, or a picture of its own. */
+/* Datasets with a preview, or with a picture of their own. */
 static bool is_preview(const struct dataset *dataset)
 {
 	return (dataset->record == APPLICATION && dataset->number >= 200 &&
@@ -75,7 +75,7 @@ static bool is_place(const struct dataset *dataset)
 
 	if (dataset->record != APPLICATION)
 		return false;
-	/* A machine tag: geo:lat=48.1 */
+	/* A machine tag such as geo:lat=48.1. */
 	if (dataset->number == KEYWORDS && dataset->value.n >= 4 &&
 	    strncasecmp((const char *)dataset->value.at, "geo:", 4) == 0)
 		return true;
@@ -102,7 +102,7 @@ static bool keeps(const struct dataset *dataset, unsigned keep)
 	return keep & KEEP_IPTC;
 }
 
-/* "P", "L" or "S": the shape of the picture. */
+/* "P", "L" or "S" is the orientation of the picture. */
 static void add_orientation(struct block *to, const struct dataset *dataset,
                             const struct metadata_target *target)
 {
@@ -153,8 +153,8 @@ struct bytes photoshop_resource(struct bytes resources, unsigned number)
 {
 	size_t at = 0;
 
-	/* "8BIM", the number, a name, a length, so many bytes. A name and the bytes are
-	 * padded to an even length. Other programs write other marks of four letters. */
+	/* Read a resource: "8BIM", the number, a name, a length, as many bytes. Name and bytes are
+	 * padded to an even length. Other programs write other markers of four letters. */
 	while (bytes_part(resources, at, 12).n > 0) {
 		size_t n_name = (resources.at[at + 6] + 2u) & ~1u;
 		size_t data_at = at + 6 + n_name + 4;
@@ -175,7 +175,7 @@ void iptc_add_as_resource(struct block *to, struct bytes datasets)
 {
 	block_add_text(to, "8BIM");
 	block_add_number(to, PHOTOSHOP_IPTC, 2, true);
-	block_add_number(to, 0, 2, true); /* no name */
+	block_add_number(to, 0, 2, true); /* an empty name */
 	block_add_number(to, datasets.n, 4, true);
 	block_add(to, datasets);
 	block_add_number(to, 0, datasets.n & 1, true);

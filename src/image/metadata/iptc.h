@@ -19,10 +19,10 @@
 bool iptc_filter(struct block *ret_iptc, struct bytes datasets, unsigned keep,
                  const struct metadata_target *target, unsigned *lost);
 
-/* The data of one of Photoshop's resources by its number, borrowed; empty when there is none. */
+/* The data of one Photoshop resource by its number, borrowed; empty if there is none. */
 struct bytes photoshop_resource(struct bytes resources, unsigned number);
 
-/* Photoshop's resources with the datasets alone, as JPEG's APP13 and TIFF have them. */
+/* Write Photoshop resources that contain only the datasets, for JPEG's APP13 and TIFF. */
 void iptc_add_as_resource(struct block *to, struct bytes datasets);
 
 enum { PHOTOSHOP_IPTC = 0x0404, PHOTOSHOP_EXIF = 0x0422, PHOTOSHOP_XMP = 0x0424 };

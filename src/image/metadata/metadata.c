@@ -1,4 +1,4 @@
-/* The blocks of one picture together, and the geometry that their fields share. */
+/* The metadata blocks of one picture together, and the geometry that their fields share. */
 #include "image/metadata/metadata.h"
 
 #include "image/metadata/exif.h"
@@ -16,8 +16,8 @@ void metadata_fini(struct metadata *metadata)
 	*metadata = (struct metadata){0};
 }
 
-/* How a stored picture becomes an upright one: its sides may change places, after each may
- * be counted from its other end. */
+/* How a stored picture becomes an upright one: its axes may be exchanged, after each may be
+ * reversed. */
 static const struct {
 	bool from_right, from_bottom, is_swapped;
 } turns[9] = {
@@ -49,7 +49,7 @@ struct part target_turn_point(const struct metadata_target *target, struct part 
 	return target_turn_size(target, point);
 }
 
-/* Losses in a block are none where the recipe keeps nothing of that block. */
+/* A loss in a block does not count if the recipe keeps nothing of that block. */
 static unsigned true_losses(unsigned lost, unsigned keep)
 {
 	unsigned everywhere = KEEP_GPS | KEEP_COPYRIGHT;

@@ -21,59 +21,60 @@
 #include "image/metadata/bytes.h"
 #include "recipe/recipe.h"
 
-/* Pixels per inch; 0 when the file does not say. */
+/* The density in pixels per inch; 0 if the file has none. */
 struct density {
 	double x, y;
 };
 
-/* Blocks that are larger are lost: a hostile file must not make the worker hold it twice. */
+/* Larger blocks are lost, because a hostile file must not make the worker hold them twice. */
 enum { METADATA_MAX_BYTES = 16 << 20 };
 
-/* The blocks of one picture, each without the head that its container puts before it. */
+/* The metadata blocks of one picture, each without the header that its container adds. */
 struct metadata {
 	struct block exif; /* a TIFF structure, from its byte order mark on */
-	struct block xmp;  /* one packet */
-	/* The rest of a packet that a JPEG holds in two; metadata_filter() joins them. */
+	struct block xmp;  /* XMP: one packet */
+	/* The second part of an XMP packet that a JPEG splits; metadata_filter() joins them. */
 	struct block xmp_extended;
-	struct block iptc;    /* IIM datasets, without Photoshop's resource around them */
-	struct block comment; /* text of no known encoding */
-	/* Chunks of text in a PNG, as they stand there: a PNG again keeps them all. */
+	/* IPTC: IIM datasets, without Photoshop's resource around them. */
+	struct block iptc;
+	struct block comment; /* a comment: text of unknown encoding */
+	/* Text chunks of a PNG, unchanged: a PNG output keeps them all. */
 	struct block png_text;
 	struct density density;
 	/* A mask of enum lost: parts of the file that no block describes. */
 	unsigned lost;
 };
 
-/* Frees the blocks; all is empty and zero again. */
+/* Free the blocks, and set everything to zero. */
 void metadata_fini(struct metadata *metadata);
 
-/* Which colours the samples of the output mean, as EXIF and XMP tell them. */
+/* The meaning of the output's colours, as EXIF and XMP describe it. */
 enum metadata_colour {
 	COLOUR_SRGB,
-	COLOUR_KEPT,  /* as in the input, and not sRGB */
-	COLOUR_OTHER, /* another space than the input's, and not sRGB */
+	COLOUR_KEPT,  /* that of the input, which is not sRGB */
+	COLOUR_OTHER, /* another space than that of the input, which is not sRGB either */
 };
 
-/* The facts about an output that fields are set to. */
+/* The facts about an output to which fields are set. */
 struct metadata_target {
 	uint32_t width, height;
 	/* The input's size, as it is stored. */
 	uint32_t from_width, from_height;
-	/* 1 to 8: the orientation that was applied; 1 when there was nothing to apply. */
+	/* The orientation that was applied, 1 to 8; 1 if there was nothing to apply. */
 	unsigned orientation;
-	/* Orientation tags stay as they are, because the picture was left as it is stored. */
+	/* Orientation tags are kept, because the picture was left as it is stored. */
 	bool is_as_stored;
-	/* The output shows all of the input and nothing else: turned by its orientation, and
-	 * scaled. What tells a part of the picture is adapted then, and dropped otherwise. */
+	/* The output shows all of the input and nothing else: rotated by its orientation, and
+	 * scaled. Fields about a part of the picture are adapted then, and dropped otherwise. */
 	bool is_whole;
 	enum metadata_colour colour;
-	/* The MIME type of the output, NULL when it has none. */
+	/* The MIME type of the output; NULL if it has none. */
 	const char *mime;
 	struct density density;
 };
 
-/* A point or a rectangle's size, in parts (0 to 1) of the input as it is stored, becomes one
- * in parts of the output, which is_whole. */
+/* Convert a point or a rectangle's size from fractions (0 to 1) of the stored input to fractions of
+ * the output, which is_whole. */
 struct part {
 	double x, y;
 };

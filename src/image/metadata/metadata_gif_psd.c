@@ -1,4 +1,5 @@
-/* GIF and PSD, which are read: an extension with XMP, and Photoshop's resources. */
+/* Containers that are only read: GIF, with XMP in an extension, and PSD, with Photoshop's
+ * resources. */
 #include "image/metadata/containers.h"
 
 #include "image/metadata/exif.h"
@@ -6,14 +7,14 @@
 
 enum { EXTENSION = 0x21, IMAGE = 0x2c, APPLICATION = 0xff, COMMENT = 0xfe };
 
-/* The bytes of a colour table, by the flags of its header. */
+/* The length of a colour table, from the flags of its header. */
 static size_t table_bytes(uint64_t flags)
 {
 	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
 }
 
-/* Past blocks, each a length and so many bytes, to behind the empty one; their bytes are
- * added to a block, which may be NULL. */
+/* Skip blocks, each a length and as many bytes, up to the empty one; their bytes are added to a
+ * block, which may be NULL. */
 static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 {
 	while (at < file.n) {
@@ -28,8 +29,8 @@ static size_t take_blocks(struct bytes file, size_t at, struct block *to)
 	return file.n;
 }
 
-/* XMP stands as it is, not in blocks; behind it comes a trailer that leads any reader of
- * blocks out: 1, 255, 254, ..., 1, 0, 0. */
+/* XMP is stored directly, not in blocks. A trailer after it leads any reader of blocks out: 1, 255,
+ * 254, ..., 1, 0, 0. */
 static size_t take_xmp(struct metadata *metadata, struct bytes file, size_t at)
 {
 	size_t end = bytes_find(file, BYTES_OF("\x01\xff\xfe\xfd\xfc"), at);
@@ -63,7 +64,7 @@ static void read_gif(struct metadata *metadata, struct bytes file)
 			uint64_t flags = bytes_number(file, at + IMAGE_BYTES - 1, 1,
 			                              true);
 
-			/* One byte more: the size of the codes. */
+			/* Skip one more byte: the size of the codes. */
 			at = take_blocks(file, at + IMAGE_BYTES + table_bytes(flags) + 1,
 			                 NULL);
 		} else {

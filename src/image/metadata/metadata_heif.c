@@ -1,9 +1,9 @@
 /*
- * HEIC and AVIF (ISO 23008-12): items, listed in the box "meta". EXIF is an item of the type
- * "Exif", XMP one of the type "mime"; both describe the primary item.
+ * The containers HEIC and AVIF (ISO 23008-12): items, listed in the box "meta". EXIF is an item of
+ * the type "Exif", XMP one of the type "mime"; both describe the primary item.
  *
- * Writing adds items. The box "meta" grows, so everything behind it moves, and the places of
- * all items change; the new items' bytes stand in a box of their own at the end.
+ * Writing adds items. The box "meta" grows, so everything after it moves, and the offsets of all
+ * items change; the new items' bytes are in a box of their own at the end.
  */
 #include "image/metadata/containers.h"
 
@@ -16,7 +16,7 @@ enum { MAX_ITEMS = 4096, MAX_EXTENTS = 64, MAX_DROPPED = 8 };
 
 #define XMP_TYPE BYTES_OF("application/rdf+xml\0")
 
-/* The boxes in "meta" that matter, each with its head. */
+/* The relevant boxes in "meta", each with its header. */
 struct meta {
 	struct bytes file;
 	struct box all, iinf, iloc, iref, idat, pitm;
@@ -54,10 +54,10 @@ static bool find_meta(struct bytes file, struct meta *ret_meta)
 }
 
 /*
- * Reading.
+ * ---- reading ----
  */
 
-/* The head of "iloc": how many bytes each kind of number has. */
+/* The header of "iloc": how many bytes each kind of number has. */
 struct iloc {
 	unsigned version, n_offset, n_length, n_base, n_index, n_id;
 	size_t n_items;
@@ -83,10 +83,10 @@ static bool read_iloc(const struct box *box, struct iloc *ret_iloc)
 	       iloc.n_base <= 8 && iloc.n_index <= 8 && iloc.n_items <= MAX_ITEMS;
 }
 
-/* The place of one item: the entry at *at of the list, which moves past it. */
+/* Read the location of one item: the entry at *at of the list; *at moves past it. */
 struct item_place {
 	uint64_t id, method, base;
-	size_t base_at; /* where in the entries the base stands */
+	size_t base_at; /* offset of the base in an entry */
 	size_t extents_at, n_extents;
 };
 
@@ -145,7 +145,7 @@ static void read_item(const struct meta *meta, uint64_t id, struct block *to)
 
 enum item_kind { ITEM_OTHER, ITEM_EXIF, ITEM_XMP };
 
-/* The kind of the item that an "infe" box lists. */
+/* Get the kind of the item that an "infe" box lists. */
 static enum item_kind kind_of(const struct box *infe, uint64_t *ret_id)
 {
 	unsigned version = (unsigned)bytes_number(infe->data, 0, 1, true);
@@ -168,7 +168,7 @@ static enum item_kind kind_of(const struct box *infe, uint64_t *ret_id)
 	return bytes_begin_with(rest, XMP_TYPE) ? ITEM_XMP : ITEM_OTHER;
 }
 
-/* The list of items in "iinf", behind the head and the count. */
+/* The list of items in "iinf", after the header and the count. */
 static struct bytes listed_items(const struct meta *meta)
 {
 	unsigned version = (unsigned)bytes_number(meta->iinf.data, 0, 1, true);
@@ -176,7 +176,7 @@ static struct bytes listed_items(const struct meta *meta)
 	return bytes_after(meta->iinf.data, version == 0 ? 6 : 8);
 }
 
-/* An item of EXIF begins with the offset of its TIFF header behind that number. */
+/* An EXIF item begins with the offset of its TIFF header after that number. */
 static void take_exif(struct metadata *metadata, struct bytes item)
 {
 	struct bytes exif_head = BYTES_OF("Exif\0\0");
@@ -188,7 +188,7 @@ static void take_exif(struct metadata *metadata, struct bytes item)
 	metadata_take(metadata, &metadata->exif, exif);
 }
 
-/* An auxiliary picture that is a gain map says so by its type. */
+/* The type of an auxiliary picture tells whether it is a gain map. */
 static bool has_gainmap(const struct meta *meta)
 {
 	static const struct bytes words[] = {{(const uint8_t *)"hdrgainmap", 10},
@@ -230,7 +230,7 @@ static void read_heif(struct metadata *metadata, struct bytes file)
 }
 
 /*
- * Writing.
+ * ---- writing ----
  */
 
 struct new_item {
@@ -245,7 +245,7 @@ static void end_box(struct block *to, size_t begin)
 		block_set_number(to, begin, to->n - begin, 4, true);
 }
 
-/* Begin a box whose length end_box() sets; returns where. */
+/* Begin a box whose length end_box() sets; returns its offset. */
 static size_t begin_box(struct block *to, const char *type)
 {
 	size_t begin = to->n;
@@ -302,7 +302,7 @@ static bool is_dropped(const struct meta *meta, uint64_t id)
 	return false;
 }
 
-/* "cdsc": each new item describes the primary one. */
+/* Write the references "cdsc": each new item describes the primary one. */
 static void add_iref(struct block *to, const struct meta *meta,
                      const struct new_item *items, size_t n)
 {
@@ -327,7 +327,7 @@ static void add_iref(struct block *to, const struct meta *meta,
 	end_box(to, begin);
 }
 
-/* Copy the place of an item, moved by shift. */
+/* Copy the location of an item, moved by shift. */
 static void add_place(struct block *to, const struct iloc *iloc,
                       const struct item_place *place, size_t begin, size_t end,
                       uint64_t shift)
@@ -353,7 +353,7 @@ static void add_place(struct block *to, const struct iloc *iloc,
 	}
 }
 
-/* Places of new items, at data_at and behind it; those of the others move by shift. */
+/* Write the locations of new items, from data_at on, and move those of the others by shift. */
 static bool add_iloc(struct block *to, const struct meta *meta, const struct iloc *iloc,
                      const struct new_item *items, size_t n, uint64_t shift,
                      uint64_t data_at)
@@ -413,8 +413,8 @@ static bool add_meta(struct block *to, const struct meta *meta,
 	return true;
 }
 
-/* Note the items of metadata that there are: false when there are too many, or one is listed
- * that has no place. */
+/* Record the metadata items of the file: false if there are too many, or if one is listed without a
+ * location. */
 static bool find_dropped(struct meta *meta, const struct iloc *iloc)
 {
 	struct item_place place;
@@ -435,7 +435,7 @@ static bool find_dropped(struct meta *meta, const struct iloc *iloc)
 	return n_places == meta->n_dropped;
 }
 
-/* The layout that encoders write, and no other: every item in the file behind "meta", with
+/* Whether the file has the layout that encoders write: every item is in the file after "meta", with
  * numbers of 4 bytes. */
 static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 {
@@ -467,7 +467,7 @@ static bool is_writable(struct meta *meta, uint64_t *ret_max_id)
 	return *ret_max_id < UINT16_MAX - 2 && find_dropped(meta, &iloc);
 }
 
-/* Add a free box where n bytes have become n_now, which is less. */
+/* Add a free box to fill up, if n bytes have become only n_now. */
 static void add_padding(struct block *to, size_t n, size_t n_now)
 {
 	enum { HEAD_BYTES = 8 };
@@ -481,8 +481,8 @@ static void add_padding(struct block *to, size_t n, size_t n_now)
 	end_box(to, begin);
 }
 
-/* The file in four parts: everything before "meta", the new "meta", everything behind it, and the
- * bytes of the new items. */
+/* Write the file in four parts: everything before "meta", the new "meta", everything after it, and
+ * the bytes of the new items. */
 static bool add_items(struct splice *splice, const struct meta *meta,
                       const struct new_item *items, size_t n)
 {
@@ -491,7 +491,7 @@ static bool add_items(struct splice *splice, const struct meta *meta,
 	struct block grown = {0};
 	bool is_done;
 
-	/* Once to see how long it becomes. */
+	/* The first pass finds out the length. */
 	is_done = add_meta(&grown, meta, items, n, 0, 0) && !grown.has_failed;
 	n_meta = grown.n;
 	block_fini(&grown);
@@ -526,9 +526,9 @@ static bool write_heif(struct splice *splice, struct bytes file,
 	    !boxes_are_whole(file))
 		return false;
 	if (metadata->exif.n == 0 && metadata->xmp.n == 0 && meta.n_dropped == 0)
-		return true; /* the file is right as it is */
+		return true; /* the file needs no change */
 	if (metadata->exif.n > 0) {
-		block_add_number(&exif, 0, 4, true); /* the TIFF header follows */
+		block_add_number(&exif, 0, 4, true); /* the TIFF header follows at once */
 		block_add(&exif, block_bytes(&metadata->exif));
 		items[n++] = (struct new_item){++max_id, "Exif", block_bytes(&exif)};
 	}

@@ -1,6 +1,6 @@
 /*
- * JPEG: marker segments before the first scan. EXIF and XMP stand in APP1, IPTC in APP13,
- * density in JFIF's APP0 where there is no EXIF.
+ * The container JPEG: marker segments before the first scan. EXIF and XMP are in APP1, IPTC in
+ * APP13, and density in JFIF's APP0 if there is no EXIF.
  */
 #include "image/metadata/containers.h"
 
@@ -34,10 +34,11 @@ enum { MAX_SEGMENT_BYTES = 65533, MAX_XMP_BYTES = 65502, MAX_EXTENSION_BYTES = 6
 
 struct segment {
 	uint8_t marker;
-	struct bytes all, data; /* with the marker and the length, and without */
+	/* All bytes of the segment, and its data without marker and length. */
+	struct bytes all, data;
 };
 
-/* The segment at *at, which moves past it. False at the first scan, and where there is no
+/* Get the segment at *at, and move *at past it. False at the first scan, and if there is no
  * segment. */
 static bool next_segment(struct bytes file, size_t *at, struct segment *ret_segment)
 {
@@ -61,7 +62,7 @@ static bool next_segment(struct bytes file, size_t *at, struct segment *ret_segm
 }
 
 /*
- * Reading.
+ * ---- reading ----
  */
 
 static void read_jfif(struct metadata *metadata, struct bytes data)
@@ -80,10 +81,10 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 		{(const uint8_t *)"urn:com:apple:photo:2020:aux:hdrgainmap", 39},
 		{(const uint8_t *)"http://ns.adobe.com/hdr-gain-map/1.0/", 37}};
 
-	/* ISO 21496-1 */
+	/* a gain map (ISO 21496-1) */
 	if (bytes_begin_with(data, BYTES_OF("urn:iso:std:iso:ts:21496:-1\0")))
 		metadata->lost |= LOST_GAINMAP;
-	/* Several pictures in one file: one of them may be a gain map. */
+	/* There are several pictures in one file: one of them may be a gain map. */
 	if (!bytes_begin_with(data, BYTES_OF("MPF\0")))
 		return;
 	for (size_t i = 0; i < sizeof(gainmaps) / sizeof(gainmaps[0]); i++) {
@@ -92,8 +93,8 @@ static void read_app2(struct metadata *metadata, struct bytes file, struct bytes
 	}
 }
 
-/* The extended part comes in pieces: a GUID, the length of all, an offset, the bytes. Pieces
- * in order are joined; they are whole when they have that length. */
+/* Read a piece of the extended part: a GUID, the total length, an offset, the bytes. Pieces in
+ * order are joined; they are complete at the total length. */
 static void read_extension(struct metadata *metadata, struct bytes data, size_t *n_full)
 {
 	struct bytes body = bytes_after(data, EXTENSION_HEAD.n);
@@ -102,7 +103,7 @@ static void read_extension(struct metadata *metadata, struct bytes data, size_t 
 
 	if (guid.n == 0 ||
 	    bytes_find(block_bytes(&metadata->xmp), guid, 0) == metadata->xmp.n)
-		return; /* of another packet */
+		return; /* the piece belongs to another packet */
 	*n_full = bytes_be32(body, XMP_GUID_BYTES);
 	if (offset == metadata->xmp_extended.n)
 		metadata_take_more(metadata, &metadata->xmp_extended,
@@ -124,7 +125,7 @@ static void read_segment(struct metadata *metadata, const struct segment *segmen
 	} else if (segment->marker == APP1 && bytes_begin_with(data, EXTENSION_HEAD)) {
 		read_extension(metadata, data, n_full);
 	} else if (segment->marker == APP13 && bytes_begin_with(data, PHOTOSHOP_HEAD)) {
-		/* A resource that is too long for one segment goes on in the next. */
+		/* A resource that is too long for one segment continues in the next. */
 		if (resources->n < METADATA_MAX_BYTES)
 			block_add(resources, bytes_after(data, PHOTOSHOP_HEAD.n));
 	} else if (segment->marker == COM) {
@@ -158,7 +159,7 @@ static void read_jpeg(struct metadata *metadata, struct bytes file)
 		metadata->lost |= LOST_XMP;
 		block_fini(&metadata->xmp_extended);
 	}
-	/* A video behind the picture, in Samsung's trailer. */
+	/* A video after the picture, in Samsung's trailer. */
 	if (file.n > 4 && memcmp(file.at + file.n - 4, "SEFT", 4) == 0 &&
 	    bytes_find(file, BYTES_OF("MotionPhoto_Data"), at) < file.n)
 		metadata->lost |= LOST_VIDEO;
@@ -168,7 +169,7 @@ static void read_jpeg(struct metadata *metadata, struct bytes file)
 }
 
 /*
- * Writing.
+ * ---- writing ----
  */
 
 static void add_segment(struct block *to, enum marker marker, struct bytes head,
@@ -188,10 +189,10 @@ static void add_jfif(struct block *to, const struct density *density)
 	struct block body = {0};
 
 	block_add(&body, BYTES_OF("JFIF\0\1\1"));
-	block_add_number(&body, is_known, 1, true); /* the inch, or no unit */
+	block_add_number(&body, is_known, 1, true); /* unit: the inch, or none */
 	block_add_number(&body, is_known ? (uint64_t)lround(density->x) : 1, 2, true);
 	block_add_number(&body, is_known ? (uint64_t)lround(density->y) : 1, 2, true);
-	block_add_number(&body, 0, 2, true); /* no preview */
+	block_add_number(&body, 0, 2, true); /* size of the preview: none */
 	add_segment(to, APP0, (struct bytes){NULL, 0}, block_bytes(&body));
 	to->has_failed |= body.has_failed;
 	block_fini(&body);
@@ -288,7 +289,7 @@ static bool write_jpeg(struct splice *splice, struct bytes file,
 
 	if (!bytes_begin_with(file, BYTES_OF("\xff\xd8\xff")))
 		return false;
-	/* JFIF knows neither inks nor RGB, of which Adobe's segment tells. */
+	/* JFIF supports neither CMYK nor RGB, which Adobe's segment describes. */
 	while (next_segment(file, &at, &segment))
 		takes_jfif &= segment.marker != APP14;
 

@@ -1,6 +1,6 @@
 /*
- * JPEG XL (ISO 18181-2) and JPEG 2000: boxes with EXIF and XMP. A bare codestream has no
- * room for them: it is put into a file of boxes.
+ * The containers JPEG XL (ISO 18181-2) and JPEG 2000: boxes with EXIF and XMP. A bare JPEG XL
+ * codestream has no place for them: it is put into a file of boxes.
  */
 #include "image/metadata/containers.h"
 
@@ -22,7 +22,7 @@ static void take_exif(struct metadata *metadata, struct bytes data)
 		              bytes_after(bytes_after(data, 4), bytes_be32(data, 0)));
 }
 
-/* Unpack to at most METADATA_MAX_BYTES; false when the bytes are damaged or give more. */
+/* Decompress to at most METADATA_MAX_BYTES; false if the bytes are damaged or give more. */
 static bool unpack(struct block *to, struct bytes packed)
 {
 	enum { STEP = 32 << 10 };
@@ -45,7 +45,7 @@ static bool unpack(struct block *to, struct bytes packed)
 	return result == BROTLI_DECODER_RESULT_SUCCESS;
 }
 
-/* A packed box begins with the type that it has unpacked. */
+/* A compressed box begins with the type of its contents. */
 static void take_packed(struct metadata *metadata, struct bytes data)
 {
 	bool is_exif = bytes_begin_with(data, BYTES_OF("Exif"));
@@ -92,7 +92,7 @@ static void add_box(struct block *to, const char *type, struct bytes head,
 	block_add(to, data);
 }
 
-/* Where the boxes of metadata begin; false when there is something behind them. */
+/* Find the offset of the metadata boxes; false if there is something after them. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	struct box box;
@@ -119,7 +119,7 @@ static bool write_jxl(struct splice *splice, struct bytes file,
 	*lost |= metadata->iptc.n > 0 ? LOST_IPTC : 0U;
 	*lost |= metadata->comment.n + metadata->png_text.n > 0 ? LOST_COMMENT : 0U;
 	if (is_bare && metadata->exif.n == 0 && metadata->xmp.n == 0)
-		return true; /* the file is right as it is */
+		return true; /* the file needs no change */
 	if (file.n > UINT32_MAX / 2 || (!is_bare && !find_end(splice, file)))
 		return false;
 	if (is_bare) {

@@ -1,7 +1,7 @@
 /*
- * PNG: chunks. EXIF stands in eXIf, XMP in iTXt; ImageMagick and GraphicsMagick write both,
- * and IPTC, as hexadecimal text ("Raw profile type exif"), which is read too. IPTC
- * is written so. Chunks behind the pixels count as well.
+ * The container PNG: chunks. EXIF is in eXIf, XMP in iTXt; ImageMagick and GraphicsMagick write
+ * both, and IPTC, as hexadecimal text ("Raw profile type exif"), which is read too. IPTC is written
+ * in that way. Chunks after the pixels count as well.
  */
 #include "image/metadata/containers.h"
 
@@ -18,7 +18,7 @@
 enum {
 	HEAD_BYTES = 8,
 	CHUNK_BYTES = 12,
-	/* Texts that are looked into: each may inflate to METADATA_MAX_BYTES. */
+	/* The maximum number of texts that are read: each may decompress to METADATA_MAX_BYTES. */
 	MAX_PROFILES = 8
 };
 
@@ -51,10 +51,10 @@ static bool is_type(const struct chunk *chunk, const char *type)
 }
 
 /*
- * Text.
+ * ---- text ----
  */
 
-/* Inflate to at most METADATA_MAX_BYTES; nothing when the bytes are damaged. */
+/* Decompress to at most METADATA_MAX_BYTES; empty if the bytes are damaged. */
 static void inflate_text(struct block *to, struct bytes deflated)
 {
 	z_stream stream = {.next_in = deflated.at, .avail_in = (uInt)deflated.n};
@@ -78,7 +78,7 @@ static void inflate_text(struct block *to, struct bytes deflated)
 		to->n = 0;
 }
 
-/* The bytes up to a zero; rest moves past it. */
+/* Take the bytes up to a zero; rest moves past it. */
 static struct bytes take_string(struct bytes *rest)
 {
 	const uint8_t *end = rest->n > 0 ? memchr(rest->at, 0, rest->n) : NULL;
@@ -104,10 +104,11 @@ static bool read_text(const struct chunk *chunk, struct text *ret_text)
 	if (is_type(chunk, "iTXt")) {
 		is_deflated = bytes_number(rest, 0, 1, true) == 1;
 		rest = bytes_after(rest, 2);
-		take_string(&rest); /* the language */
-		take_string(&rest); /* the keyword in that language */
+		take_string(&rest); /* skip the language */
+		take_string(&rest); /* skip the keyword in that language */
 	} else if (is_deflated) {
-		rest = bytes_after(rest, 1); /* the method: zlib's is the only one */
+		/* Skip the compression method: zlib is the only one. */
+		rest = bytes_after(rest, 1);
 	}
 	if (is_deflated)
 		inflate_text(&ret_text->value, rest);
@@ -124,7 +125,8 @@ static int hex_digit(uint8_t c)
 	return found ? (int)(found - digits) : -1;
 }
 
-/* A line break, the profile's name, a line break, its length, hexadecimal digits. */
+/* Read a profile in text: a line break, the profile's name, a line break, its length, hexadecimal
+ * digits. */
 static void decode_raw_profile(struct block *to, struct bytes text)
 {
 	size_t at = 1, n = 0;
@@ -147,7 +149,7 @@ static void decode_raw_profile(struct block *to, struct bytes text)
 	}
 }
 
-/* The kind of a profile by its bytes: its name may be wrong. */
+/* Find the kind of a profile by its bytes, because its name may be wrong. */
 static void take_raw_profile(struct metadata *metadata, struct bytes profile)
 {
 	struct bytes exif_head = BYTES_OF("Exif\0\0");
@@ -224,7 +226,7 @@ static void read_png(struct metadata *metadata, struct bytes file)
 		if (is_type(&chunk, "eXIf")) {
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
-			/* It comes before text of the same. */
+			/* This chunk takes precedence over text of the same kind. */
 			block_fini(&metadata->exif);
 			metadata_take(metadata, &metadata->exif, data);
 		} else if (is_type(&chunk, "pHYs")) {
@@ -240,7 +242,7 @@ static void read_png(struct metadata *metadata, struct bytes file)
 }
 
 /*
- * Writing.
+ * ---- writing ----
  */
 
 static void add_chunk(struct block *to, const char *type, struct bytes head,
@@ -265,13 +267,13 @@ static void add_density(struct block *to, const struct density *density)
 		return;
 	block_add_number(&data, (uint64_t)llround(x), 4, true);
 	block_add_number(&data, (uint64_t)llround(y), 4, true);
-	block_add_number(&data, 1, 1, true); /* the metre */
+	block_add_number(&data, 1, 1, true); /* unit: the metre */
 	add_chunk(to, "pHYs", block_bytes(&data), (struct bytes){NULL, 0});
 	to->has_failed |= data.has_failed;
 	block_fini(&data);
 }
 
-/* As ImageMagick writes it: with Photoshop's resource around it. */
+/* Write IPTC like ImageMagick: with Photoshop's resource around it. */
 static void add_iptc(struct block *to, struct bytes iptc)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -296,14 +298,14 @@ static void add_iptc(struct block *to, struct bytes iptc)
 	block_fini(&text);
 }
 
-/* A comment of another format: Latin-1 in tEXt where it is ASCII, else UTF-8 in iTXt. */
+/* Write a comment from another format: as tEXt if it is ASCII, otherwise as UTF-8 in iTXt. */
 static void add_comment(struct block *to, struct bytes comment)
 {
 	bool is_ascii = true;
 
 	for (size_t i = 0; i < comment.n; i++) {
 		is_ascii &= comment.at[i] < 0x80;
-		if (comment.at[i] == 0) /* no text of PNG holds one */
+		if (comment.at[i] == 0) /* PNG text cannot contain a zero byte */
 			comment.n = i;
 	}
 	if (is_ascii)

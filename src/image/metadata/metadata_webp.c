@@ -1,6 +1,6 @@
 /*
- * WebP: chunks of a RIFF file. Metadata stand behind the pixels, and the extended header
- * before them says that they are there; a file that has no such header gets one.
+ * The container WebP: chunks of a RIFF file. Metadata is stored after the pixels, and the extended
+ * header before them announces it; a file that has no such header gets one.
  */
 #include "image/metadata/containers.h"
 
@@ -25,7 +25,7 @@ static bool next_chunk(struct bytes file, size_t *at, struct chunk *ret_chunk)
 		return false;
 	ret_chunk->type = bytes_part(head, 0, 4);
 	ret_chunk->data = bytes_part(file, *at + CHUNK_BYTES, n);
-	/* The last one's padding may be missing. */
+	/* The padding of the last chunk may be missing. */
 	n += n & 1 && n < file.n - *at - CHUNK_BYTES;
 	ret_chunk->all = bytes_part(file, *at, CHUNK_BYTES + n);
 	*at += CHUNK_BYTES + n;
@@ -47,7 +47,7 @@ static void read_webp(struct metadata *metadata, struct bytes file)
 		struct bytes data = chunk.data;
 
 		if (is_type(&chunk, "EXIF") && metadata->exif.n == 0) {
-			/* Some writers put JPEG's head before it. */
+			/* Some writers put the EXIF prefix used in JPEG before it. */
 			if (bytes_begin_with(data, exif_head))
 				data = bytes_after(data, exif_head.n);
 			metadata_take(metadata, &metadata->exif, data);
@@ -66,7 +66,7 @@ static void add_chunk(struct block *to, const char *type, struct bytes data)
 	block_add_number(to, 0, data.n & 1, false);
 }
 
-/* The extended header of a file that has only a picture; false when that is not one. */
+/* Make the extended header of a file that has only a picture; false for other files. */
 static bool add_header(struct block *to, const struct chunk *picture, unsigned flags)
 {
 	uint32_t width, height;
@@ -98,8 +98,8 @@ static bool is_of_ours(const struct chunk *chunk)
 	return is_type(chunk, "EXIF") || is_type(chunk, "XMP ");
 }
 
-/* The head up to the pixels, with the flags in the extended header, which is added when they
- * are not 0. False when the file does not begin so. */
+/* Write the part before the pixels, with the flags in the extended header, which is added if they
+ * are not 0. False if the file does not begin with a known structure. */
 static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 {
 	struct block *head = &splice->head;
@@ -125,7 +125,7 @@ static bool write_head(struct splice *splice, struct bytes file, unsigned flags)
 	return true;
 }
 
-/* Where the metadata behind the pixels begin; false when there is something behind them. */
+/* Find the offset of the metadata after the pixels; false if there is something after them. */
 static bool find_end(struct splice *splice, struct bytes file)
 {
 	size_t at = splice->from, end = file.n;

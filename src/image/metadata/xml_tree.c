@@ -1,4 +1,4 @@
-/* A tree of XML: built from expat's events, with the memory of all nodes in a few blocks. */
+/* An XML tree, built from expat's events, with the memory of all nodes in a few blocks. */
 #include "image/metadata/xml_tree.h"
 
 #include <expat.h>
@@ -8,7 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Between the parts of expat's names. No character of XML, so no name holds it. */
+/* The separator between the parts of expat's names. It is not a character of XML, so no name
+ * contains it. */
 #define PART_END '\f'
 
 enum { BLOCK_BYTES = 32 << 10, MAX_SPACES = 256 };
@@ -169,7 +170,7 @@ bool xml_set_text(struct xml_tree *tree, struct xml_node *node, const char *text
 	return true;
 }
 
-/* The state of a parse: the elements that are open, and the last child of each. */
+/* The state of a parse: the open elements, and the last child of each. */
 struct reading {
 	struct xml_tree *tree;
 	XML_Parser parser;
@@ -187,7 +188,7 @@ static void refuse(struct reading *reading)
 	XML_StopParser(reading->parser, XML_FALSE);
 }
 
-/* Take expat's "URI, end, name, end, prefix" apart; the last parts may be missing. */
+/* Split expat's "URI, end, name, end, prefix"; the last parts may be missing. */
 static bool take_name(struct xml_tree *tree, const char *triplet, unsigned *ret_space,
                       const char **ret_name)
 {
@@ -310,8 +311,8 @@ struct xml_node *xml_parse(struct xml_tree *tree, struct bytes utf8)
 	if (!reading.parser)
 		return NULL;
 	XML_SetReturnNSTriplet(reading.parser, 1);
-	/* The salt of expat's tables, from where the stack lies: asking the system for one is
-	 * what a sandboxed worker may not be allowed to do. */
+	/* The salt of expat's hash tables comes from the address of the stack, because a sandboxed
+	 * worker may not be allowed to ask the system for random bytes. */
 	XML_SetHashSalt(reading.parser,
 	                (unsigned long)(uintptr_t)&reading ^ 0x9e3779b9UL);
 	XML_SetUserData(reading.parser, &reading);
@@ -332,8 +333,8 @@ static bool has_prefix(const struct xml_tree *tree, const char *prefix, unsigned
 	return false;
 }
 
-/* Each namespace has a prefix, and each prefix one namespace. "xml" and what begins with it
- * is reserved. False when there is no memory. */
+/* Give each namespace a prefix, and each prefix one namespace. Names that begin with "xml" are
+ * reserved. Returns false if there is no memory. */
 static bool settle_prefixes(struct xml_tree *tree)
 {
 	char text[32];
@@ -427,8 +428,8 @@ static void declare_space(const struct xml_tree *tree, unsigned space, bool *is_
 	write_value(tree->spaces[space].uri, to);
 }
 
-/* Declare the namespaces in the order in which the document uses them. The order in which
- * they were read would depend on names that were dropped since. */
+/* Declare the namespaces in the order in which the document uses them. The order in which they were
+ * read would depend on names that were dropped since then. */
 static void write_declarations(const struct xml_tree *tree, const struct xml_node *node,
                                bool *is_declared, struct block *to)
 {

@@ -1,7 +1,7 @@
 /*
- * XMP, property by property. The names of properties decide: by namespace and name in the
- * table of rules, and by the words in the name where it tells a place, since each maker has
- * a namespace of its own for that.
+ * The XMP filter, property by property. Names of properties decide: by namespace and name in the
+ * table of rules, and by words in the name that mean a location, because each camera maker has a
+ * namespace of its own for that.
  */
 #include "image/metadata/xmp.h"
 
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* The namespaces that rules speak of. */
+/* The namespaces to which the rules refer. */
 enum space {
 	OTHER_SPACE,
 	RDF,
@@ -97,30 +97,33 @@ static const struct {
 	{"http://www.georss.org/georss/", GEORSS},
 };
 
-/* How a property is treated. */
+/* The rules for properties. */
 enum rule {
-	RULE_KEEP,          /* with the class XMP */
-	RULE_PLACE,         /* with the class GPS */
-	RULE_COPYRIGHT,     /* with the classes copyright or XMP */
-	RULE_DROP,          /* it says how a file is built, or holds a preview */
-	RULE_PART,          /* it tells of, or is, another part of the input: lost */
-	RULE_VIDEO,         /* it tells of a video: lost */
-	RULE_GAINMAP,       /* it tells of a gain map: lost */
-	RULE_DIRECTORY,     /* it lists the parts of the input */
-	RULE_ORIENTATION,   /* becomes 1 */
-	RULE_WIDTH,         /* becomes the output's */
-	RULE_HEIGHT,        /* becomes the output's */
-	RULE_FORMAT,        /* becomes the output's */
-	RULE_COLOUR_SPACE,  /* becomes that of the output */
-	RULE_COLOUR_DETAIL, /* dropped unless the colours are the input's */
-	RULE_PANORAMA,      /* kept where the picture was neither cut nor turned */
-	RULE_SCALE_X, /* a length in pixels: scaled where all of the picture is left */
+	RULE_KEEP,      /* keep with the class XMP */
+	RULE_PLACE,     /* keep with the class GPS */
+	RULE_COPYRIGHT, /* keep with the classes copyright or XMP */
+	/* Drop: it describes the structure of the file, or contains a preview. */
+	RULE_DROP,
+	/* Drop and report lost: it describes, or is, another part of the input. */
+	RULE_PART,
+	RULE_VIDEO,         /* drop and report a lost video */
+	RULE_GAINMAP,       /* drop and report a lost gain map */
+	RULE_DIRECTORY,     /* drop and report the parts that it lists */
+	RULE_ORIENTATION,   /* set to 1 */
+	RULE_WIDTH,         /* set to the value of the output */
+	RULE_HEIGHT,        /* set to the value of the output */
+	RULE_FORMAT,        /* set to the value of the output */
+	RULE_COLOUR_SPACE,  /* set to that of the output */
+	RULE_COLOUR_DETAIL, /* drop unless the colours are those of the input */
+	RULE_PANORAMA,      /* keep if the picture was neither cropped nor rotated */
+	RULE_SCALE_X, /* a length in pixels: scale it if the whole picture is left */
 	RULE_SCALE_Y,
-	RULE_REGIONS,  /* areas of the picture, as parts of its sides: turned */
-	RULE_UNTURNED, /* areas: kept where the picture was neither cut nor turned */
+	RULE_REGIONS, /* areas of the picture, as fractions of its sides: rotate them */
+	/* Areas: keep them if the picture was neither cropped nor rotated. */
+	RULE_UNTURNED,
 };
 
-/* A row without a name is for all other properties of its namespace, except places. */
+/* A row without a name applies to all other properties of its namespace, except locations. */
 static const struct {
 	uint8_t space, rule;
 	const char *name;
@@ -162,7 +165,7 @@ static const struct {
 	{EXIF, RULE_DROP, "MakerNote"},
 	{EXIF, RULE_DROP, "CompressedBitsPerPixel"},
 	{EXIF, RULE_DROP, "SubjectArea"},
-	{EXIF, RULE_DROP, "SubjectLocation"}, /* in pixels: no place */
+	{EXIF, RULE_DROP, "SubjectLocation"}, /* in pixels, so it is not a location */
 	{EXIF_EX, RULE_COPYRIGHT, "Photographer"},
 	{EXIF_EX, RULE_COLOUR_DETAIL, "Gamma"},
 	{EXIF_EX, RULE_COLOUR_DETAIL, "InteroperabilityIndex"},
@@ -200,16 +203,16 @@ static const struct {
 
 struct filtering {
 	struct xml_tree *tree;
-	uint8_t *spaces; /* enum space of each namespace of the tree */
+	uint8_t *spaces; /* the enum space for each namespace of the tree */
 	unsigned keep;
 	const struct metadata_target *target;
 	unsigned lost;
-	size_t n_kept;   /* properties */
-	bool has_failed; /* no memory */
+	size_t n_kept;   /* the properties */
+	bool has_failed; /* memory ran out */
 };
 
 /*
- * Names that tell a place.
+ * ---- names that mean a location ----
  */
 
 static bool contains(const char *name, const char *word)
@@ -217,7 +220,7 @@ static bool contains(const char *name, const char *word)
 	return strcasestr(name, word) != NULL;
 }
 
-/* The end of the word of a CamelCase name that begins at name: "City" of "CityName", "URL" of
+/* Find the end of the word that begins at name in a CamelCase name: "City" of "CityName", "URL" of
  * "URLCity", "city" of "city_name". */
 static const char *word_end(const char *name)
 {
@@ -285,7 +288,7 @@ bool xmp_name_is_place(const char *name)
 }
 
 /*
- * Rules.
+ * ---- rules ----
  */
 
 static enum space space_of(const struct filtering *filtering, unsigned space)
@@ -301,7 +304,7 @@ static enum rule rule_of_camera(const char *name)
 	return RULE_KEEP;
 }
 
-/* The rule of a row, for one name or (NULL) a whole namespace; RULE_KEEP without a row. */
+/* Find the rule for one name or (NULL) a whole namespace; RULE_KEEP if there is no row. */
 static enum rule rule_of_row(enum space space, const char *name)
 {
 	for (size_t i = 0; space && i < sizeof(rules) / sizeof(rules[0]); i++) {
@@ -329,7 +332,7 @@ static enum rule rule_of(const struct filtering *filtering, unsigned space,
 	return rule != RULE_KEEP ? rule : rule_of_camera(name);
 }
 
-/* RDF's own names and the wrapper's are no properties. */
+/* Names of RDF and of the packet's wrapper are not properties. */
 static bool is_frame(const struct filtering *filtering, unsigned space)
 {
 	enum space known = space_of(filtering, space);
@@ -347,8 +350,8 @@ static void lose(struct filtering *filtering, enum rule rule)
 		filtering->lost |= LOST_XMP;
 }
 
-/* Whether a property stays, by its class. At the top, that is a property of the picture;
- * below it, a part of one that stays. */
+/* Whether a property is kept, by its class. At the top level that is a property of the picture;
+ * below, a part of one that is kept. */
 static bool keeps(const struct filtering *filtering, enum rule rule, bool is_top)
 {
 	unsigned keep = filtering->keep;
@@ -395,12 +398,12 @@ static const char *scaled(struct filtering *filtering, const char *value, uint32
 	return number_word(filtering, round(number * to / from));
 }
 
-/* The value that a property has in the output; NULL drops it. */
+/* Get the value that a property has in the output; NULL drops the property. */
 static const char *adapted(struct filtering *filtering, enum rule rule, enum space space,
                            const char *value)
 {
 	const struct metadata_target *target = filtering->target;
-	/* A panorama's size means something only beside its place in the whole. */
+	/* The size of a panorama is meaningful only together with its position in the whole. */
 	bool is_fit = space != PANORAMA || (target->is_whole && target->orientation <= 1);
 
 	switch (rule) {
@@ -433,7 +436,7 @@ static bool is_claim(enum rule rule)
 	       rule == RULE_DIRECTORY;
 }
 
-/* Note the loss of a part that a list of parts names. */
+/* Record the loss of a part that a list of parts names. */
 static void lose_listed(struct filtering *filtering, const char *value)
 {
 	if (strcasecmp(value, "MotionPhoto") == 0 || strncasecmp(value, "video/", 6) == 0)
@@ -473,7 +476,7 @@ static void lose_all_listed(struct filtering *filtering, const struct xml_node *
 	}
 }
 
-/* Whether a text is a place by itself: "geo:48.1,11.7", a machine tag "geo:lat=48.1". */
+/* Whether a text itself is a location: "geo:48.1,11.7", a machine tag "geo:lat=48.1". */
 static bool value_is_place(const char *value, size_t n)
 {
 	while (n > 0 && isspace((unsigned char)*value)) {
@@ -496,10 +499,10 @@ static bool has_place(const struct xml_node *node)
 }
 
 /*
- * Regions of the Metadata Working Group: areas in parts of the sides.
+ * ---- regions of the Metadata Working Group: areas in fractions of the sides ----
  */
 
-/* The value of a part of a structure, which may be an attribute or an element. */
+/* Get the value of a part of a structure, which may be an attribute or an element. */
 struct place_of_value {
 	struct xml_attribute *attribute;
 	struct xml_node *element;
@@ -588,10 +591,10 @@ static void turn_regions(struct filtering *filtering, struct xml_node *node)
 }
 
 /*
- * The walk.
+ * ---- the walk over the tree ----
  */
 
-/* RDF's own attributes are no properties. Old packets have them without a prefix. */
+/* RDF's own attributes are not properties. Old packets have them without a prefix. */
 static bool is_of_rdf(const struct filtering *filtering,
                       const struct xml_attribute *attribute)
 {
@@ -609,8 +612,8 @@ static bool is_of_rdf(const struct filtering *filtering,
 	return false;
 }
 
-/* The namespaces of RDF and of the packet itself define no place. A name in them that tells
- * a place anyway is dropped without the class GPS, as it is in any other namespace. */
+/* The namespaces of RDF and of the packet itself define no location. A name in them that means a
+ * location anyway is dropped without the class GPS, as in any other namespace. */
 static bool is_place_in_frame(const struct filtering *filtering, unsigned space,
                               const char *name)
 {
@@ -645,7 +648,7 @@ static bool attribute_stays(struct filtering *filtering, struct xml_attribute *a
 		return false;
 	attribute->value = adapted(filtering, rule, space, attribute->value);
 	if (!attribute->value) {
-		/* The other properties only described the file that was read. */
+		/* All other properties only describe the input file. */
 		if (space == PANORAMA)
 			lose(filtering, RULE_PART);
 		return false;
@@ -670,7 +673,7 @@ static void filter_attributes(struct filtering *filtering, struct xml_node *node
 static bool filter_children(struct filtering *filtering, struct xml_node *node,
                             bool is_top);
 
-/* Set the text of an element to the output's value; false drops the element. */
+/* Set the text of an element to the output's value; false if the element must be dropped. */
 static bool adapt_element(struct filtering *filtering, struct xml_node *node,
                           enum rule rule)
 {
@@ -767,7 +770,7 @@ static bool node_stays(struct filtering *filtering, struct xml_node *node, bool 
 	return false;
 }
 
-/* Whether a node has anything but blanks in it. */
+/* Whether a node has anything except blanks in it. */
 static bool has_content(const struct xml_node *node)
 {
 	for (const struct xml_node *child = node->first; child; child = child->next) {
@@ -777,7 +780,7 @@ static bool has_content(const struct xml_node *node)
 	return false;
 }
 
-/* Filter the children of a node; false when it had some and none is left. */
+/* Filter the children of a node; false if it had some and none is left. */
 static bool filter_children(struct filtering *filtering, struct xml_node *node,
                             bool is_top)
 {
@@ -790,7 +793,7 @@ static bool filter_children(struct filtering *filtering, struct xml_node *node,
 		else
 			*link = (*link)->next;
 	}
-	/* A node at the top may still have attributes that are properties. */
+	/* A node at the top level may still have attributes that are properties. */
 	return is_top || !had_content || has_content(node);
 }
 
@@ -808,7 +811,7 @@ static struct xml_node *find_rdf(const struct filtering *filtering, struct xml_n
 	return NULL;
 }
 
-/* Give each namespace of the tree its number. */
+/* Find the number of each namespace of the tree. */
 static bool name_spaces(struct filtering *filtering)
 {
 	const struct xml_tree *tree = filtering->tree;
@@ -827,7 +830,7 @@ static bool name_spaces(struct filtering *filtering)
 	return true;
 }
 
-/* The name of the subject in rdf:about belongs to the class XMP. */
+/* The name of the subject, in rdf:about, belongs to the class XMP. */
 static void clear_about(struct filtering *filtering, struct xml_node *rdf)
 {
 	for (struct xml_node *child = rdf->first; child; child = child->next) {
@@ -868,7 +871,7 @@ static void write_packet(struct xml_tree *tree, const struct xml_node *root,
 }
 
 /*
- * Encodings.
+ * ---- encodings ----
  */
 
 static void add_character(struct block *to, uint32_t c)
@@ -889,7 +892,7 @@ static void add_character(struct block *to, uint32_t c)
 	}
 }
 
-/* UTF-16, or UTF-32 with units of 4 bytes, to UTF-8; false when it is malformed. */
+/* Convert UTF-16, or UTF-32 with units of 4 bytes, to UTF-8; false if it is malformed. */
 static bool convert(struct block *to, struct bytes from, unsigned n_unit, bool is_big)
 {
 	for (size_t at = 0; from.n - at >= n_unit; at += n_unit) {
@@ -905,13 +908,15 @@ static bool convert(struct block *to, struct bytes from, unsigned n_unit, bool i
 		}
 		if ((c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
 			return false;
-		if (c != 0) /* zeros at the end are padding; expat takes none inside */
+		/* Zeros at the end are padding, which expat does not accept. */
+		if (c != 0)
 			add_character(to, c);
 	}
 	return true;
 }
 
-/* The encoding by its mark, or by how the "<" that a packet begins with is stored. */
+/* Find the encoding by its byte order mark, or by the form of the "<" with which a packet
+ * begins. */
 static bool to_utf8(struct block *to, struct bytes packet)
 {
 	static const struct {
@@ -940,7 +945,7 @@ static bool to_utf8(struct block *to, struct bytes packet)
 	return true;
 }
 
-/* Without the blanks and zeros around it, which are no document's. */
+/* Remove the blanks and zeros around the packet, which do not belong to the document. */
 static struct bytes trimmed(struct bytes text)
 {
 	while (text.n > 0 && memchr(" \t\r\n", text.at[text.n - 1], 5))
@@ -961,8 +966,8 @@ static struct xml_node *read_packet(struct xml_tree *tree, struct bytes packet)
 	return root;
 }
 
-/* Whether a packet that nothing is kept of may tell of a video or a gain map: only then is
- * it worth a look inside. */
+/* Whether a packet of which nothing is kept may mention a video or a gain map: only then it must be
+ * parsed. */
 static bool may_tell_of_parts(struct bytes packet)
 {
 	static const struct bytes words[] = {{(const uint8_t *)"MotionPhoto", 11},
@@ -980,7 +985,7 @@ static bool may_tell_of_parts(struct bytes packet)
 	return false;
 }
 
-/* Put the properties of the extended part beside those of the main one. */
+/* Add the properties of the extended part to those of the main one. */
 static bool join(struct filtering *filtering, struct xml_node *root,
                  struct bytes extended)
 {
@@ -1043,16 +1048,16 @@ bool xmp_filter(struct block *ret_xmp, struct bytes packet, struct bytes extende
 }
 
 /*
- * Splitting.
+ * ---- splitting ----
  */
 
-/* A property of the picture, with where it hangs: in a description's attributes, or among
- * its children. */
+/* A property of the picture, and where it is stored: in a description's attributes, or among its
+ * children. */
 struct property {
 	struct xml_node *description;
 	struct xml_attribute *attribute;
 	struct xml_node *element;
-	size_t n; /* its bytes, written */
+	size_t n; /* its length when written */
 };
 
 struct properties {
@@ -1136,7 +1141,7 @@ static bool move_property(struct filtering *filtering, const struct property *pr
 	return true;
 }
 
-/* A packet without properties: x:xmpmeta, rdf:RDF, one description. */
+/* Make a packet without properties: x:xmpmeta, rdf:RDF, one description. */
 static struct xml_node *new_packet(struct xml_tree *tree, struct xml_node **ret_root)
 {
 	unsigned x = xml_space(tree, "adobe:ns:meta/", "x");
@@ -1195,7 +1200,7 @@ static bool split(struct filtering *filtering, struct bytes packet, size_t n_max
                   struct block *ret_main, struct block *ret_extended,
                   char guid[XMP_GUID_BYTES + 1])
 {
-	/* The pointer to the extended part, and its namespace. */
+	/* Add the pointer to the extended part, and its namespace. */
 	enum { POINTER_BYTES = 128 };
 	struct xml_tree *tree = filtering->tree;
 	struct xml_node *root = read_packet(tree, packet), *rest, *to, *rdf;

@@ -1,7 +1,6 @@
 /*
- * XMP (ISO 16684-1; Adobe's XMP specification, parts 1 to 3): packets of RDF in XML. A
- * packet is read into a tree, its properties are kept, set or dropped one by one, and it is
- * written anew.
+ * XMP (ISO 16684-1; Adobe's XMP specification, parts 1 to 3): packets of RDF in XML. A packet is
+ * read into a tree, its properties are kept, set or dropped one by one, and the tree is written.
  */
 #ifndef PXP_XMP_H
 #define PXP_XMP_H
@@ -35,7 +34,7 @@ enum { XMP_GUID_BYTES = 32 };
 bool xmp_split(struct bytes packet, size_t n_max, struct block *ret_main,
                struct block *ret_extended, char guid[XMP_GUID_BYTES + 1]);
 
-/* Whether a property's name tells a place: "GPSLatitude", "City", "CountryCode". */
+/* Whether a property's name means a location: "GPSLatitude", "City", "CountryCode". */
 bool xmp_name_is_place(const char *name);
 
 #endif
