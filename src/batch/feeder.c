@@ -284,6 +284,34 @@ static bool adopt_equal_ones(struct file *file)
 	return true;
 }
 
+/* Put the hashes of outputs into their names. A file that has such a name and the same bytes becomes ours.
+ * False with the file's failure. */
+static bool name_by_content(struct file *file)
+{
+	struct file_result *result = file->result;
+
+	for (size_t i = 0; i < result->n_variants; i++) {
+		struct variant *variant = &result->variants[i];
+		struct known_output *known = file->known ? &file->known[i] : NULL;
+		struct output_hash hash;
+
+		if (!variant->has_hash)
+			continue;
+		if (!output_hash_of_range(file->content, variant->side.offset,
+		                          variant->side.bytes, &hash) ||
+		    !naming_fill_hash(variant, &hash))
+			return failure_set(&result->failure, FAIL_INTERNAL,
+			                   "publish: cannot hash the output");
+		if (!known)
+			continue;
+		known->is_expected = store_look(file->batch->store, variant->name,
+		                                &known->expected) == OUTPUT_FILE &&
+		                     is_same_as_there(file->batch, variant, known,
+		                                      file->content);
+	}
+	return true;
+}
+
 static bool workers_have_inputs(struct batch *batch)
 {
 	bool have_inputs;
@@ -568,6 +596,8 @@ static void on_task_done(struct pxp_future *task, void *data)
 		return;
 	}
 	if (file->content >= 0 && file->known && !adopt_equal_ones(file))
+		fd_close(&file->content);
+	if (file->content >= 0 && !name_by_content(file))
 		fd_close(&file->content);
 	/* The main thread writes it. */
 	if (batch->options->output_stream > 0) {
@@ -883,6 +913,7 @@ static void tell_of_fresh(struct file *file)
 	for (size_t i = 0; i < result->n_variants; i++) {
 		const struct stamp *stamp = &file->known[i].stamp;
 
+		(void)naming_fill_hash(&result->variants[i], &stamp->out_hash);
 		result->variants[i].side = (struct picture_side){
 			.width = stamp->width,
 			.height = stamp->height,
@@ -928,6 +959,9 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 		file_note_fresh(file);
 		break;
 	case HISTORY_KEEP:
+		for (size_t i = 0; i < result->n_variants; i++)
+			(void)naming_fill_hash(&result->variants[i],
+			                       &file->known[i].stamp.out_hash);
 		file_complete(file, FILE_SKIPPED);
 		break;
 	case HISTORY_KNOWN_BAD:

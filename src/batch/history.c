@@ -2,6 +2,7 @@
 #include "batch/history.h"
 
 #include "base/fd.h"
+#include "batch/naming.h"
 #include "common/hash.h"
 #include "common/path.h"
 #include "recipe/recipe_text.h"
@@ -139,6 +140,7 @@ static const struct input_hash *hash_input(struct history_input *input)
 
 /* The storage of the evidence for the decision about one output. */
 struct found {
+	const char *name; /* of the output, below the output folder */
 	struct stamp row, stamp;
 	struct output_hash out_hash;
 	struct stat out;
@@ -147,8 +149,7 @@ struct found {
 static void look_at_stamp(struct history *history, struct freshness *freshness,
                           struct found *found)
 {
-	int fd = store_open_output(history->options.store, freshness->output,
-	                           &found->out);
+	int fd = store_open_output(history->options.store, found->name, &found->out);
 
 	if (fd >= 0 && stamp_read(fd, &found->stamp))
 		freshness->stamp = &found->stamp;
@@ -158,8 +159,7 @@ static void look_at_stamp(struct history *history, struct freshness *freshness,
 static void hash_output(struct history *history, struct freshness *freshness,
                         struct found *found)
 {
-	int fd = store_open_output(history->options.store, freshness->output,
-	                           &found->out);
+	int fd = store_open_output(history->options.store, found->name, &found->out);
 
 	if (fd >= 0 &&
 	    output_hash_of_range(fd, 0, freshness->out.n_bytes, &found->out_hash))
@@ -208,12 +208,24 @@ static const char *reason_to_make(const struct freshness *freshness, enum verdic
 	return freshness->redo ? "redo" : "input changed";
 }
 
+/* The name of the output that an earlier run made of this input, when the hash of its content is in it. To
+ * be freed; NULL: no row says so. */
+static char *find_hashed(struct history *history, struct history_input *input,
+                         const struct variant *variant, struct freshness *freshness,
+                         struct found *found)
+{
+	if (!(freshness->looked_for & EVIDENCE_ROW))
+		look(history, input, freshness, found, EVIDENCE_ROW);
+	return freshness->row ? naming_with_hash(variant, &freshness->row->out_hash)
+	                      : NULL;
+}
+
 static enum verdict decide_output(struct history *history, struct history_input *input,
                                   const struct variant *variant,
                                   struct known_output *known)
 {
 	const struct history_options *options = &history->options;
-	struct found found;
+	struct found found = {.name = variant->name};
 	struct freshness freshness = {
 		.overwrite = options->overwrite,
 		.redo = options->redo,
@@ -226,7 +238,14 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	enum evidence evidence;
 	enum verdict verdict;
 
-	freshness.kind = store_look(options->store, variant->name, &found.out);
+	char *hashed = variant->has_hash
+	                       ? find_hashed(history, input, variant, &freshness, &found)
+	                       : NULL;
+
+	/* Records know an output by its name with "{hash}"; the row has the hash. */
+	if (hashed)
+		found.name = hashed;
+	freshness.kind = store_look(options->store, found.name, &found.out);
 	if (freshness.kind != OUTPUT_NONE)
 		freshness.out = (struct file_facts){(uint64_t)found.out.st_size,
 		                                    store_time_ns(&found.out.st_mtim)};
@@ -235,6 +254,13 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	while ((verdict = freshness_decide(&freshness, &evidence, &known->stamp)) ==
 	       VERDICT_LOOK)
 		look(history, input, &freshness, &found, evidence);
+	free(hashed);
+	/* The file that is there has the name of other contents. */
+	if (variant->has_hash &&
+	    (verdict == VERDICT_EXISTS || verdict == VERDICT_MAKE_AND_COMPARE))
+		verdict = VERDICT_MAKE;
+	if (variant->has_hash && verdict == VERDICT_KEEP)
+		known->stamp = found.row;
 
 	known->is_compared = verdict == VERDICT_MAKE_AND_COMPARE;
 	known->is_expected = verdict == VERDICT_MAKE && freshness.kind != OUTPUT_NONE &&
@@ -496,7 +522,7 @@ static void prune_output(struct history *history, const struct history_pruning *
 	struct freshness freshness = {.output = output};
 	const struct stamp *record;
 	enum evidence evidence;
-	struct found found;
+	struct found found = {.name = output};
 	bool is_ours;
 
 	freshness.kind = store_look(history->options.store, output, &found.out);

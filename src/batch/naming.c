@@ -73,12 +73,16 @@ static bool name_in_place(const struct walk_item *item, enum image_format format
 
 /* ---- names ---- */
 
+/* The bytes of a hash that stand in a name. */
+enum { HASH_NAME_BYTES = 8 };
+
 /* The fields of a pattern. */
-enum field { FIELD_NAME, FIELD_EXT, N_FIELDS };
+enum field { FIELD_NAME, FIELD_EXT, FIELD_HASH, N_FIELDS };
 
 static const char *const field_words[N_FIELDS] = {
 	[FIELD_NAME] = "{name}",
 	[FIELD_EXT] = "{ext}",
+	[FIELD_HASH] = "{hash}",
 };
 
 /* The field at the beginning of text; N_FIELDS: there is none. */
@@ -106,7 +110,8 @@ static bool refuse_field(const char *open, struct failure *ret_failure)
 		suggest_consider(&best, word, field_words[i]);
 	failure_set(ret_failure, FAIL_USAGE, "'%s' is not a field; ", word);
 	return best ? failure_append(ret_failure, "did you mean '%s'?", best)
-	            : failure_append(ret_failure, "the fields are {name} and {ext}");
+	            : failure_append(ret_failure,
+	                             "the fields are {name}, {ext} and {hash}");
 }
 
 bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
@@ -116,6 +121,8 @@ bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
 	const bool ends_with_ext = n > n_ext + 1 && pattern[n - n_ext - 1] == '.' &&
 	                           field_at(pattern + n - n_ext) == FIELD_EXT;
 
+	unsigned n_used[N_FIELDS + 1] = {0};
+
 	if (strchr(pattern, '/'))
 		return failure_set(ret_failure, FAIL_USAGE,
 		                   "must be a file name without '/', got '%.60s'",
@@ -123,11 +130,20 @@ bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
 	for (const char *at = pattern; *at; at++) {
 		enum field field = field_at(at);
 
+		n_used[field]++;
 		if (field < N_FIELDS)
 			at += strlen(field_words[field]) - 1;
 		else if (*at == '{' || *at == '}')
 			return refuse_field(at, ret_failure);
 	}
+	if (n_used[FIELD_HASH] > 1 ||
+	    (n_used[FIELD_HASH] == 1 && n_used[FIELD_NAME] == 0))
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "{hash} must stand once, beside {name}, got '%.60s'",
+		                   pattern);
+	if (n_used[FIELD_HASH] == 1 && !content_hash_is_built())
+		return failure_set(ret_failure, FAIL_USAGE,
+		                   "this build has no hashes of contents for {hash}");
 	*ret_format = ends_with_ext ? FORMAT_NONE : format_of_name(pattern);
 	return ends_with_ext || *ret_format != FORMAT_NONE ||
 	       failure_set(ret_failure, FAIL_USAGE,
@@ -147,12 +163,12 @@ static struct span span_of(const char *text)
 	return (struct span){text, strlen(text)};
 }
 
-/* Append the pattern with the values of its fields to a text of n_to bytes. Returns the new length.
- * With a NULL text it only counts. */
-static size_t expand(char *to, size_t n_to, const char *pattern,
+/* Append the pattern up to end, with the values of its fields, to a text of n_to bytes. Returns the new
+ * length. With a NULL text it only counts. */
+static size_t expand(char *to, size_t n_to, const char *pattern, const char *end,
                      const struct span values[N_FIELDS])
 {
-	for (const char *at = pattern; *at;) {
+	for (const char *at = pattern; at < end;) {
 		enum field field = field_at(at);
 		struct span span = field < N_FIELDS ? values[field]
 		                                    : (struct span){at, 1};
@@ -169,42 +185,51 @@ static size_t expand(char *to, size_t n_to, const char *pattern,
 static char *make_name(struct span folder, const char *pattern,
                        const struct span values[N_FIELDS])
 {
-	size_t n = expand(NULL, folder.n, pattern, values);
+	const char *end = pattern + strlen(pattern);
+	size_t n = expand(NULL, folder.n, pattern, end, values);
 	char *name = malloc(n + 1);
 
 	if (!name)
 		return NULL;
 	memcpy(name, folder.bytes, folder.n);
-	expand(name, folder.n, pattern, values);
+	expand(name, folder.n, pattern, end, values);
 	name[n] = 0;
 	return name;
 }
 
-/* The name of an output by its rule and the name and format of its input, to be freed; NULL: no
- * memory. */
-static char *name_by_rule(const struct variant_rule *rule, const char *relative,
-                          enum image_format format)
+/* Name a variant by its rule and the name of its input. False when memory ran out. */
+static bool name_by_rule(struct variant *variant, const char *relative)
 {
-	enum image_format by_suffix = format_of_name(relative);
+	const struct variant_rule *rule = variant->rule;
+	const enum image_format by_suffix = format_of_name(relative);
 	const char *slash = strrchr(relative, '/'), *suffix = path_suffix(relative);
 	struct span folder = {relative, slash ? (size_t)(slash + 1 - relative) : 0};
 	struct span name = span_of(relative + folder.n);
 	/* "a.JPG" may keep its suffix; "a.bak" has no known suffix, so all of it is the name. */
-	const bool stays = rule->format == FORMAT_NONE && by_suffix == format &&
+	const bool stays = rule->format == FORMAT_NONE && by_suffix == variant->format &&
 	                   !rule->style.keeps_suffix;
-	const struct span ext = span_of(stays ? suffix : format_info(format)->extension);
-	char pattern[64];
+	const struct span ext = span_of(stays ? suffix
+	                                      : format_info(variant->format)->extension);
+	const char *pattern = rule->style.pattern, *hash;
+	char usual[64];
 
 	if (by_suffix != FORMAT_NONE && !rule->style.keeps_suffix)
 		name.n -= strlen(suffix) + 1;
 	if (rule->style.is_flat)
 		folder.n = 0;
-	snprintf(pattern, sizeof(pattern), "{name}%s.{ext}", rule->tag ? rule->tag : "");
-	return make_name(folder, rule->style.pattern ? rule->style.pattern : pattern,
-	                 (const struct span[N_FIELDS]){
-				 [FIELD_NAME] = name,
-				 [FIELD_EXT] = ext,
-			 });
+	snprintf(usual, sizeof(usual), "{name}%s.{ext}", rule->tag ? rule->tag : "");
+	const struct span values[N_FIELDS] = {
+		[FIELD_NAME] = name,
+		[FIELD_EXT] = ext,
+		[FIELD_HASH] = span_of(field_words[FIELD_HASH]),
+	};
+
+	variant->name = make_name(folder, pattern ? pattern : usual, values);
+	hash = pattern ? strstr(pattern, field_words[FIELD_HASH]) : NULL;
+	variant->has_hash = hash != NULL;
+	if (hash)
+		variant->hash_at = expand(NULL, folder.n, pattern, hash, values);
+	return variant->name != NULL;
 }
 
 bool naming_output(const struct walk_item *item, enum image_format from,
@@ -221,7 +246,40 @@ bool naming_output(const struct walk_item *item, enum image_format from,
 	if (rule->in_place)
 		return name_in_place(item, format, ret_variant);
 	ret_variant->format = format;
-	ret_variant->name = rule->style.file_name ? strdup(rule->style.file_name)
-	                                          : name_by_rule(rule, relative, format);
+	if (!rule->style.file_name)
+		return name_by_rule(ret_variant, relative);
+	ret_variant->name = strdup(rule->style.file_name);
 	return ret_variant->name != NULL;
+}
+
+char *naming_with_hash(const struct variant *variant, const struct output_hash *hash)
+{
+	const char *rest = variant->name + variant->hash_at +
+	                   strlen(field_words[FIELD_HASH]);
+	size_t n = variant->hash_at + 2 * HASH_NAME_BYTES + strlen(rest) + 1, at;
+	char *name = malloc(n);
+
+	if (!name)
+		return NULL;
+	memcpy(name, variant->name, variant->hash_at);
+	at = variant->hash_at;
+	for (int i = 0; i < HASH_NAME_BYTES; i++, at += 2)
+		snprintf(name + at, n - at, "%02x", hash->bytes[i]);
+	memcpy(name + at, rest, strlen(rest) + 1);
+	return name;
+}
+
+bool naming_fill_hash(struct variant *variant, const struct output_hash *hash)
+{
+	char *name;
+
+	if (!variant->has_hash)
+		return true;
+	name = naming_with_hash(variant, hash);
+	if (!name)
+		return false;
+	free(variant->name);
+	variant->name = name;
+	variant->has_hash = false;
+	return true;
 }

@@ -3,6 +3,7 @@
 #define PXP_NAMING_H
 
 #include "batch/variant.h"
+#include "common/content_hash.h"
 #include "walk/walk.h"
 
 /* Whether the format cannot be told from the name, so that the first bytes of the file are needed. */
@@ -51,11 +52,19 @@ bool naming_output(const struct walk_item *item, enum image_format from,
                    const struct variant_rule *rule, struct variant *ret_variant);
 
 /*
- * Check the pattern of --name: a file name with {name}, the input's name without folders and suffix,
- * and {ext}, the extension. False with a usage failure. *ret_format is the format that the pattern's
- * own suffix names; FORMAT_NONE: the pattern ends with {ext}.
+ * Check the pattern of --name: a file name with {name}, the input's name without folders and suffix, {ext},
+ * the extension, and {hash}, the hash of the output's content, which needs {name} beside it. False with a
+ * usage failure. *ret_format is the format that the pattern's own suffix names; FORMAT_NONE: the pattern ends
+ * with {ext}.
  */
 bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
                           struct failure *ret_failure);
+
+/* The name of a variant that has a hash, with this one: its first 16 hexadecimal digits. To be freed; NULL:
+ * no memory. */
+char *naming_with_hash(const struct variant *variant, const struct output_hash *hash);
+
+/* Give the variant that name. Does nothing to one that has no hash. False when memory ran out. */
+bool naming_fill_hash(struct variant *variant, const struct output_hash *hash);
 
 #endif

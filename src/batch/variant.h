@@ -10,7 +10,7 @@
 
 /* How outputs are called. All zeros: as their inputs, with the extension of their format. */
 struct naming_style {
-	/* The file name, with {name} and {ext} (naming_check_pattern()); NULL: the name of the input,
+	/* The file name, with {name}, {ext} and {hash} (naming_check_pattern()); NULL: the name of the input,
 	 * the tag and the extension. */
 	const char *pattern;
 	bool is_flat;      /* all outputs stand in the output folder itself */
@@ -39,6 +39,9 @@ struct variant {
 	/* Relative to the output folder; in place the path of the input. Owned. NULL: no output,
 	 * because none is wanted, or because the format of an INPUT is unknown. */
 	char *name;
+	/* The name has "{hash}" at hash_at, until naming_fill_hash() puts the hash of the output there. */
+	bool has_hash;
+	size_t hash_at;
 	enum image_format format; /* of the output; FORMAT_NONE with a NULL name */
 	/* Once it is made: its size, and its range in the task's memfd. */
 	struct picture_side side;

@@ -468,7 +468,8 @@ const struct cli_option cli_options[] = {
 		.take = take_name,
 		.help = "file names of outputs: {name} is the name of the input\n"
 		        "without its suffix, {ext} the suffix of the output's\n"
-		        "format, as in '{name}-small.{ext}'",
+		        "format, {hash} a hash of its content, as in\n"
+		        "'{name}-{hash}.{ext}'",
 	}, {
 		.name = "on-collision", .argument = "stop|keep-ext", .commands = WRITES,
 		.choices = collisions, OF_LINE(on_collision),

@@ -75,10 +75,16 @@ TEST(names, a_wrong_template_is_refused)
 	                            "format such as .webp, got '{name}'"},
 		{"--name '{nam}.{ext}'",
 	         "--name: '{nam}' is not a field; did you mean '{name}'?"},
-		{"--name '{frobnicate}.{ext}'", "--name: '{frobnicate}' is not a field; "
-	                                        "the fields are {name} and {ext}"},
+		{"--name '{frobnicate}.{ext}'",
+	         "--name: '{frobnicate}' is not a field; "
+	         "the fields are {name}, {ext} and {hash}"},
 		{"--name '{name.{ext}'",
-	         "--name: '{name.{ext}' is not a field; the fields are {name} and {ext}"},
+	         "--name: '{name.{ext}' is not a field; the fields are {name}, {ext} and {hash}"},
+		{"--name '{hash}.{ext}'",
+	         "--name: {hash} must stand once, beside {name}, got '{hash}.{ext}'"},
+		{"--name '{name}{hash}{hash}.{ext}'",
+	         "--name: {hash} must stand once, beside {name}, got "
+	         "'{name}{hash}{hash}.{ext}'"},
 		{"--name '{name'", "--name: '{' without '}'"},
 		{"--name 'name}.{ext}'", "--name: '}' without '{'"},
 		{"--name 'small/{name}.{ext}'", "--name: must be a file name without "
@@ -141,3 +147,79 @@ TEST(names, a_file_named_twice_is_done_once)
 	EXPECT(strstr(ended.err, "\n1 image: 1 done in "));
 	fixture_leave();
 }
+
+#ifdef PIXPOOL_STATE
+/* The hash in the only name of a folder that begins with a name and ends with a suffix. */
+static const char *hash_in(const char *folder)
+{
+	static char hash[32];
+	const char *name = run("ls %s", folder).out, *minus = strchr(name, '-');
+
+	REQUIRE(minus != NULL, "%s", name);
+	snprintf(hash, sizeof(hash), "%.*s", (int)strcspn(minus + 1, "."), minus + 1);
+	return hash;
+}
+
+TEST(names, a_hash_in_a_name_is_that_of_the_content)
+{
+	static const char command[] =
+		"pixpool resize -s 32 in -o out --name '{name}-{hash}.{ext}' --report r";
+	char first[32];
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "in/a{hash}.jpg");
+	EXPECT_STR(run("%s -n", command).out,
+	           "make in/a{hash}.jpg -> out/a{hash}-{hash}.jpg (new)\n");
+	EXPECT_EQ(run("%s", command).status, 0);
+	snprintf(first, sizeof(first), "%s", hash_in("out"));
+	EXPECT_EQ(strlen(first), 16);
+	EXPECT_EQ(strspn(first, "0123456789abcdef"), 16);
+	ended = run("b2sum -l 256 out/*.jpg");
+	EXPECT(strncmp(ended.out, first, 16) == 0, "%s", ended.out);
+	EXPECT(strstr(records("r"), first));
+
+	/* It is fresh, and stays when the same bytes are made again. */
+	ended = run("%s", command);
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "1 image: 0 done, 1 skipped in "), "%s", ended.err);
+	EXPECT(strstr(records("r"), first));
+	EXPECT_EQ(run("%s --redo", command).status, 0);
+	EXPECT_EQ(run("rm out/.pixpool.db && %s", command).status, 0);
+	EXPECT_EQ(run("%s --state none", command).status, 0);
+	EXPECT_STR(hash_in("out"), first);
+	EXPECT_STR(run("ls out | wc -l").out, "1\n");
+	fixture_leave();
+}
+
+TEST(names, other_contents_get_another_hash_and_the_old_file_stays)
+{
+	static const char command[] =
+		"pixpool resize -s 32 in -o out --name '{name}-{hash}.{ext}'";
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("%s", command).status, 0);
+	EXPECT_EQ(run("%s -q 20", command).status, 0);
+	EXPECT_STR(run("ls out | wc -l").out, "2\n");
+	EXPECT_EQ(run("rm in/a.jpg").status, 0);
+	sample("dunes.jpg", "in/a.jpg");
+	EXPECT_EQ(run("%s", command).status, 0);
+	EXPECT_STR(run("ls out | wc -l").out, "3\n");
+	fixture_leave();
+}
+
+TEST(names, a_file_that_has_the_name_of_a_hash_but_other_bytes_stays)
+{
+	static const char command[] =
+		"pixpool resize -s 32 in -o out --name '{name}-{hash}.{ext}'";
+
+	fixture_enter();
+	sample("lake.jpg", "in/a.jpg");
+	EXPECT_EQ(run("%s", command).status, 0);
+	EXPECT_EQ(run("for f in out/a-*.jpg; do printf x >> $f; done").status, 0);
+	EXPECT_EQ(run("%s", command).status, 1);
+	EXPECT_STR(run("tail -c 1 out/a-*.jpg").out, "x");
+	fixture_leave();
+}
+#endif
