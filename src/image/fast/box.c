@@ -33,7 +33,8 @@ bool box_begin(struct box *box, uint32_t width, uint32_t height, unsigned n_band
 
 		if (i >= box->n_planes && !(i == BOX_ALPHA && box->has_alpha))
 			continue;
-		if (!plane_reserve(plane, &box->workspaces[i], to_width, to_height, 16))
+		if (!plane_reserve_with_margin(plane, &box->workspaces[i], to_width,
+		                               to_height, 16))
 			return false;
 		plane->true_width = (double)width / factor;
 		plane->true_height = (double)height / factor;

@@ -269,7 +269,8 @@ static void lay_out(struct jpg_component *c, const struct jpg_header *header, un
 	c->n_own_blocks_x = jpg_blocks(jpg_samples(header->width, c->h, header->h_max));
 	c->n_own_blocks_y = jpg_blocks(jpg_samples(header->height, c->v, header->v_max));
 	c->block_bytes = c->side * sample_bytes(scale);
-	c->stride = size_aligned(c->n_blocks_x * c->block_bytes);
+	c->stride = size_aligned(c->n_blocks_x * c->block_bytes) +
+	            (size_t)2 * PLANE_MARGIN_BYTES;
 }
 
 static uint64_t n_blocks(const struct jpg_component *c)
@@ -280,7 +281,7 @@ static uint64_t n_blocks(const struct jpg_component *c)
 /* Sides are below 2^16, so none of these products overflows 64 bits. */
 static uint64_t sample_buffer_bytes(const struct jpg_component *c)
 {
-	return (uint64_t)c->stride * c->n_blocks_y * c->side;
+	return (uint64_t)c->stride * (c->n_blocks_y * c->side + 2 * PLANE_MARGIN_ROWS);
 }
 
 static uint64_t coefficient_buffer_bytes(const struct jpg_component *c)
@@ -360,6 +361,7 @@ static bool begin_component(struct jpg_decoder *decoder, const struct jpg_header
 	c->samples = workspace_reserve(&decoder->buffers[i].samples, (size_t)n_bytes);
 	if (!c->samples)
 		return false;
+	c->samples += PLANE_MARGIN_ROWS * c->stride + PLANE_MARGIN_BYTES;
 	return !decoder->file.is_progressive || reserve_coefficients(decoder, i);
 }
 
@@ -469,6 +471,7 @@ static struct plane plane_of(const struct jpg_component *c,
 		.n_bits = 8 * (unsigned)sample_bytes(c->scale),
 		.stride = c->stride,
 		.samples = c->samples,
+		.has_margin = true,
 	};
 }
 
@@ -715,14 +718,12 @@ static uint64_t memory_of_file(const struct picture_header *header,
 	                        3;
 	struct jpg_request request = {0};
 	struct jpg_component luma;
-	uint64_t n_luma_bytes;
 
 	choose_scales(from, &whole, &request);
 	lay_out(&luma, &whole, 0, request.scale[0]);
-	n_luma_bytes = sample_buffer_bytes(&luma);
-	/* The renderer copies a plane with a margin, which is wide only around tiny outputs. */
+	/* For a tiny output the renderer copies a plane with wide margins. */
 	return jpg_memory_estimate(&whole, &request, (size_t)n_scan_bytes) +
-	       (luma.scale == JPG_EIGHTH ? n_luma_bytes * 9 / 4 : n_luma_bytes * 5 / 4);
+	       (luma.scale == JPG_EIGHTH ? sample_buffer_bytes(&luma) * 9 / 4 : 0);
 }
 
 const struct reader jpeg_reader = {

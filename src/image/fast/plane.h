@@ -23,12 +23,21 @@ struct plane {
 	unsigned n_bits;
 	size_t stride; /* bytes from row to row, a multiple of PLANE_ALIGNMENT */
 	void *samples; /* aligned to PLANE_ALIGNMENT; rows may be used up to the stride */
+	/* Memory around the samples may be written: PLANE_MARGIN_BYTES in front of each row and behind
+	 * it, and PLANE_MARGIN_ROWS rows above the first one and below the last one. */
+	bool has_margin;
 };
+
+enum { PLANE_MARGIN_BYTES = PLANE_ALIGNMENT, PLANE_MARGIN_ROWS = 32 };
 
 /* Make a plane of this size in the workspace, all of which belongs to the picture; false if memory
  * ran out. */
 bool plane_reserve(struct plane *ret_plane, struct workspace *workspace, uint32_t width,
                    uint32_t height, unsigned n_bits);
+
+/* The same with a margin. */
+bool plane_reserve_with_margin(struct plane *ret_plane, struct workspace *workspace,
+                               uint32_t width, uint32_t height, unsigned n_bits);
 
 static inline void *plane_row(const struct plane *plane, uint32_t y)
 {

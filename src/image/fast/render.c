@@ -414,6 +414,57 @@ static inline void copy_row(uint8_t *to, const uint8_t *row, int64_t first, uint
 		memcpy(to + i * size, row + (n_row - 1) * size, size);
 }
 
+/* Fill the margin of a plane with the samples at its edges. size is that of a sample, a constant where
+ * this is inlined. */
+static inline void fill_margin(const struct plane *plane, uint32_t n_columns,
+                               uint32_t n_rows, size_t size)
+{
+	const size_t row_bytes = plane->width * size + (size_t)2 * PLANE_MARGIN_BYTES;
+	uint8_t *first = (uint8_t *)plane_row(plane, 0) - PLANE_MARGIN_BYTES;
+	uint8_t *last = (uint8_t *)plane_row(plane, plane->height - 1) -
+	                PLANE_MARGIN_BYTES;
+
+	for (uint32_t y = 0; y < plane->height; y++) {
+		uint8_t *row = plane_row(plane, y), *end = row + plane->width * size;
+
+		for (size_t i = 0; i < n_columns; i++) {
+			memcpy(row - (i + 1) * size, row, size);
+			memcpy(end + i * size, end - size, size);
+		}
+	}
+	for (uint32_t i = 1; i <= n_rows; i++) {
+		memcpy(first - i * plane->stride, first, row_bytes);
+		memcpy(last + i * plane->stride, last, row_bytes);
+	}
+}
+
+/* The plane with its margin, if resampling this region looks no further. region is changed to what it
+ * is there. */
+static bool use_margin(const struct plane *from, uint32_t width, uint32_t height,
+                       struct region *region, struct plane *ret_plane)
+{
+	const size_t size = from->n_bits / 8;
+	double x_margin = margin_of(region->width, width);
+	double y_margin = margin_of(region->height, height);
+	uint32_t n_side = PLANE_MARGIN_BYTES / (uint32_t)size, n_rows;
+
+	if (!from->has_margin || y_margin > PLANE_MARGIN_ROWS || x_margin > n_side)
+		return false;
+	n_rows = (uint32_t)y_margin;
+	if (size == 1)
+		fill_margin(from, (uint32_t)x_margin, n_rows, 1);
+	else
+		fill_margin(from, (uint32_t)x_margin, n_rows, 2);
+	*ret_plane = *from;
+	ret_plane->samples = (uint8_t *)from->samples - n_rows * from->stride -
+	                     PLANE_MARGIN_BYTES;
+	ret_plane->width += 2 * n_side;
+	ret_plane->height += 2 * n_rows;
+	region->x += n_side;
+	region->y += n_rows;
+	return true;
+}
+
 /*
  * A copy of the region of a plane, with a margin. Where the margin is beyond the plane it repeats the
  * last samples. Without it zimg would mirror them, so that what is bright or dark at an edge counts
@@ -469,7 +520,9 @@ static bool render_plane(struct renderer *renderer, const struct plane_job *job,
 	if (!is_whole(job, &region, width, height) &&
 	    (!plane_reserve(&resampled, &renderer->resampled[job->place], width, height,
 	                    job->n_bits) ||
-	     !copy_surroundings(renderer, from, width, height, &region, &surroundings) ||
+	     !(use_margin(from, width, height, &region, &surroundings) ||
+	       copy_surroundings(renderer, from, width, height, &region,
+	                         &surroundings)) ||
 	     !resample(&renderer->resampler, &surroundings, &region, &resampled,
 	               job->is_limited)))
 		return false;

@@ -184,7 +184,7 @@ static double reduced_by_3(const uint8_t *row, int width, int at)
 	return sum / weights;
 }
 
-TEST(render, details_at_the_edges_are_not_mirrored)
+static void expect_edges(bool has_margin)
 {
 	enum { SIDE = 90 };
 	const struct render_options options = {0};
@@ -196,7 +196,9 @@ TEST(render, details_at_the_edges_are_not_mirrored)
 	struct rendered rendered;
 	const uint8_t *got;
 
-	REQUIRE(renderer && plane_reserve(&decoded.planes[0], &workspace, SIDE, SIDE, 8));
+	REQUIRE(renderer != NULL);
+	REQUIRE((has_margin ? plane_reserve_with_margin : plane_reserve)(
+		&decoded.planes[0], &workspace, SIDE, SIDE, 8));
 	for (uint32_t y = 0; y < SIDE; y++) {
 		uint8_t *row = plane_row(&decoded.planes[0], y);
 
@@ -213,6 +215,12 @@ TEST(render, details_at_the_edges_are_not_mirrored)
 	}
 	workspace_fini(&workspace);
 	renderer_destroy(renderer);
+}
+
+TEST(render, details_at_the_edges_are_not_mirrored)
+{
+	expect_edges(false);
+	expect_edges(true);
 }
 
 TEST(render, a_picture_of_the_right_size_is_not_resampled)
