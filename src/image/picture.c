@@ -1,7 +1,7 @@
 /*
- * The way of one picture: look at the header and ask for memory, read the input whole, find the
- * engines, compare the header with the limits, decode once, derive and encode each output. The
- * first failure ends it, and its class is decided where it is found.
+ * The steps for one picture: read the header and request memory, read the input completely, find
+ * the engines, compare the header with the limits, decode once, derive and encode each output. The
+ * first failure ends the picture, and its class is decided where it is found.
  */
 #include "image/picture.h"
 
@@ -233,26 +233,26 @@ static void rendering_fini(struct rendering *rendering)
 	*rendering = (struct rendering){0};
 }
 
-/* A buffer that grew beyond this for one huge file is freed after it. */
+/* A buffer that grew beyond this size for one huge file is freed after it. */
 #define KEPT_BUFFER_BYTES ((size_t)64 << 20)
 
 struct picture_worker {
 	uint8_t *bytes;
 	size_t n_bytes;
-	struct picture_header header; /* of the present picture */
-	uint64_t max_file; /* RLIMIT_FSIZE, which cannot be asked for in the sandbox */
+	struct picture_header header; /* the engine of the current picture */
+	uint64_t max_file; /* RLIMIT_FSIZE, which cannot be queried in the sandbox */
 };
 
 /*
  * Keep the memory that one picture has freed for the next picture, instead of returning it to the
- * system and getting it back page by page: this saves a sixth of the CPU time on large PNG files.
+ * system and getting it back page by page. This saves a sixth of the CPU time on large PNG files.
  */
 static void tune_memory(void)
 {
 #ifdef __GLIBC__
 	pthread_attr_t attributes;
 
-	/* Stacks count in full against a memory limit. libvips asks for at least this size. */
+	/* Stacks count fully against a memory limit. libvips requires at least this size. */
 	if (pthread_attr_init(&attributes) == 0) {
 		if (pthread_attr_setstacksize(&attributes, 2 << 20) == 0)
 			pthread_setattr_default_np(&attributes);
@@ -300,7 +300,7 @@ static bool make_room(struct picture_worker *worker, size_t n)
 	if (n <= worker->n_bytes)
 		return true;
 
-	/* Not realloc(): the old bytes need not be copied. */
+	/* realloc() is not used, because the old bytes need not be copied. */
 	free(worker->bytes);
 	worker->n_bytes = 0;
 	worker->bytes = malloc(n);
@@ -318,11 +318,11 @@ static void trim_buffer(struct picture_worker *worker)
 	worker->n_bytes = 0;
 }
 
-/* If the estimate is above this, the allocator first returns the free memory that earlier
- * pictures have left. */
+/* If the estimate is above this, the allocator first returns the free memory that earlier pictures
+ * have left behind. */
 #define TRIMMED_ESTIMATE_BYTES ((uint64_t)96 << 20)
 
-/* The recipe that says how the input is read: all recipes of a job agree in this. */
+/* The recipe that determines how the input is read: all recipes of a job agree in this. */
 static const struct recipe *reading_of(const struct picture_job *job)
 {
 	return job->variants[0].recipe;
@@ -373,7 +373,7 @@ static bool ask_for_memory(const struct picture_job *job, const struct engine *d
 	return job->on_need(job->data, estimate, ret_failure);
 }
 
-/* Ask for the memory that we estimate from our own reading of the header. */
+/* Request the memory that is estimated from our own reading of the header. */
 static bool look_ahead(struct picture_worker *worker, const struct picture_job *job,
                        struct failure *ret_failure)
 {
@@ -424,7 +424,7 @@ static struct size largest_to_decode(const struct picture_job *job,
 	return largest;
 }
 
-/* Ask again if the engine found a larger picture than our own reading did. */
+/* Request memory again if the engine found a larger picture than our own reading did. */
 static bool look_again(struct picture_worker *worker, const struct picture_job *job,
                        const struct engine *decoder, const struct source *source,
                        struct failure *ret_failure)
@@ -472,7 +472,7 @@ static bool read_input(struct picture_worker *worker, const struct picture_job *
 		return failure_set(ret_failure, FAIL_MEMORY,
 		                   "read: no memory for %zu bytes", n);
 
-	/* Asking for one byte more shows that a file grew. */
+	/* Reading one more byte shows whether a file has grown. */
 	got = fd_pread_full(job->input, worker->bytes, n + 1, 0);
 	if (got < 0)
 		return failure_set(ret_failure, fail_class_of_input_errno(errno),
@@ -516,8 +516,8 @@ static bool check_header(const struct source *source, struct size size,
 	                   (uintmax_t)n_pixels, (uintmax_t)max_pixels);
 }
 
-/* Check the size of an output before the work, where it is known. A trim, or a rotation
- * by an odd angle, gives a size that is known only later. */
+/* Check the size of an output before the work, if it is known. After a trim, or a rotation by an
+ * arbitrary angle, the size is known only later. */
 static bool check_output(const struct recipe *recipe, const struct source *source,
                          struct failure *ret_failure)
 {
@@ -567,7 +567,7 @@ static uint64_t count_pixels(const struct picture_job *job, const struct source 
 	return n_pixels;
 }
 
-/* Whether the outputs have become as long as they may: then the encoder failed because of that. */
+/* Whether the outputs have reached the maximum length: then the encoder failed because of that. */
 static bool is_too_long(const struct picture_job *job)
 {
 	uint64_t n = (uint64_t)lseek(job->output, 0, SEEK_END);
@@ -575,7 +575,8 @@ static bool is_too_long(const struct picture_job *job)
 	return (job->max_output > 0 && n >= job->max_output) || n >= job->max_file;
 }
 
-/* An inherited limit on file sizes is no property of the picture, and its failure is not remembered. */
+/* An inherited limit on file sizes is not a property of the picture, so the failure is not
+ * remembered. */
 static bool fail_of_length(const struct picture_job *job, struct failure *ret_failure)
 {
 	if (job->max_output > 0 && job->max_output <= job->max_file)
@@ -660,13 +661,13 @@ static bool make_output(const struct picture_job *job, const struct engine_plan 
 	facts = (struct output_facts){rendering.size, rendering.colour};
 	answer->out[i].lost |= source->lost | rendering.lost |
 	                       find_lost_frames(source, variant->recipe);
-	/* Its memory first: the encoded file is read again. */
+	/* Free its memory first, because the encoded file is read again. */
 	rendering_fini(&rendering);
 	return is_done && add_metadata(job, source, variant->recipe, &facts,
 	                               &answer->out[i], &answer->failure);
 }
 
-/* From an open header to the outputs. */
+/* Make the outputs of a picture whose header was read. */
 static bool work(const struct picture_job *job, const struct engine_plan *plan,
                  struct source *source, struct picture_answer *answer)
 {
@@ -688,14 +689,14 @@ static bool work(const struct picture_job *job, const struct engine_plan *plan,
 	return true;
 }
 
-/* A picture on its way through the engines. */
+/* A picture that is being processed by the engines. */
 struct opening {
 	struct picture_worker *worker;
 	const struct picture_job *job;
 };
 
-/* An engine that was not expected to read the picture may need more memory than the one that was: ask
- * for it before it opens the picture. */
+/* An engine that was not expected to read the picture may need more memory than the expected one:
+ * request it before the engine opens the picture. */
 static bool may_open(void *data, const struct engine *engine, struct failure *ret_failure)
 {
 	const struct opening *opening = data;
@@ -707,7 +708,7 @@ static bool may_open(void *data, const struct engine *engine, struct failure *re
 	       ask_for_memory(opening->job, engine, header, 1, ret_failure);
 }
 
-/* With the metadata of the source read. */
+/* Continue once the metadata of the source was read. */
 static bool run_source(struct picture_worker *worker, const struct picture_job *job,
                        struct source *source, struct picture_answer *answer)
 {

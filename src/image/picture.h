@@ -1,6 +1,6 @@
 /*
- * One picture, inside a worker: bytes of the input descriptor in, bytes of a memfd out.
- * Nothing here knows about processes; batch makes it a task.
+ * Processes one picture inside a worker: it reads the bytes of the input descriptor and writes the
+ * bytes of a memfd. Nothing here knows about processes; src/batch makes it a task.
  */
 #ifndef PXP_PICTURE_H
 #define PXP_PICTURE_H
@@ -23,12 +23,13 @@ struct picture_worker;
  */
 void picture_distrust_inputs(void);
 
-/* SVG and PDF are drawn with fonts, and fonts are files. So some workers may read fonts and
- * draw; the others may read no files and leave drawings to them. */
+/* SVG and PDF are drawn with fonts, and fonts are files. So some workers may read fonts and draw;
+ * the others may read no files and leave drawings to the drawing workers. */
 enum picture_drawing {
 	DRAWING_NONE = 0, /* no worker draws */
-	DRAWING_UNSAFE, /* no worker draws: nothing would confine one that may read files */
-	DRAWING_ELSEWHERE, /* other workers draw: the answer says is_to_draw */
+	/* No worker draws, because no sandbox would confine a worker that may read files. */
+	DRAWING_UNSAFE,
+	DRAWING_ELSEWHERE, /* other workers draw: the answer has is_to_draw set */
 	DRAWING_HERE,      /* this worker draws */
 };
 
@@ -38,16 +39,16 @@ void picture_set_drawing(enum picture_drawing drawing);
 /* Whether this build draws anything. */
 bool picture_can_draw(void);
 
-/* After picture_preload() for DRAWING_HERE: the folders that a worker must be able to read, NULL at
- * the end. */
+/* After picture_preload() for DRAWING_HERE: the folders that a worker must be able to read, ended
+ * by NULL. */
 const char *const *picture_font_folders(void);
 
 /* Whether this worker can draw the format, with its text; a small picture is drawn to find out.
- * False with a failure that says why not. */
+ * Returns false with a failure that gives the reason. */
 bool picture_draws(enum image_format format, struct failure *ret_failure);
 
 /* Start the engines: once in the pool's fork server, before it forks workers (vips_init() takes
- * about 30 ms). False with a failure when a library cannot start. */
+ * about 30 ms). Returns false with a failure if a library cannot start. */
 bool picture_preload(struct failure *ret_failure);
 
 /* Returns NULL when memory runs out. */
@@ -57,40 +58,41 @@ void picture_worker_destroy(struct picture_worker *worker); /* NULL is allowed *
 /* The maximum number of outputs of one picture. */
 enum { PICTURE_MAX_VARIANTS = 64 };
 
-/* One wanted output of a picture. */
+/* One requested output of a picture. */
 struct picture_variant {
 	const struct recipe *recipe;
-	/* The profile of a recipe with SPACE_FILE, borrowed; else NULL and 0. */
+	/* The profile of a recipe with SPACE_FILE, borrowed; otherwise NULL and 0. */
 	const void *profile;
 	size_t n_profile;
 };
 
-/* The figures of an input or an output. The size is the true one, with the orientation applied. */
+/* The properties of an input or an output. The size is the final one, with the orientation
+ * applied. */
 struct picture_side {
 	uint32_t width, height;
 	enum image_format format;
-	uint32_t lost; /* of an output: a mask of enum lost */
+	uint32_t lost; /* for an output: a mask of enum lost */
 	uint64_t bytes;
 	/* Where an output begins in the job's memfd; 0 for an input. */
 	uint64_t offset;
 };
 
-/* The result of a job. Plain bytes, because a worker sends it to the main process as it
- * is. */
+/* The result of a job. A struct without pointers, because a worker sends it to the main process
+ * unchanged. */
 struct picture_answer {
-	/* its class is FAIL_NONE when all outputs are complete */
+	/* the failure; its class is FAIL_NONE if all outputs are complete */
 	struct failure failure;
-	struct picture_side in; /* after a failure: as much as is known */
-	/* the engine that decoded it, such as "vips"; "" for none */
+	struct picture_side in; /* the input; after a failure only the known part */
+	/* the engine that decoded the picture, such as "vips"; "" for none */
 	char engine[8];
 	int64_t read_ns, work_ns;
 	/* The hash of the whole input, if the job asks for it and the input was read. */
 	struct input_hash in_hash;
-	uint32_t has_in_hash; /* 1 or 0 */
-	/* 1: it failed because a worker that draws must do it; else 0 */
+	uint32_t has_in_hash; /* whether in_hash is set: 1 or 0 */
+	/* 1: the picture failed because a drawing worker must process it; otherwise 0 */
 	uint32_t is_to_draw;
-	/* The outputs in the order of the variants. They lie one after the other in the memfd,
-	 * from 0 to its end, without gaps. */
+	/* The outputs in the order of the variants. They are stored one after the other in the
+	 * memfd, from 0 to its end, without gaps. */
 	uint32_t n_out;
 	struct picture_side out[PICTURE_MAX_VARIANTS];
 };
@@ -104,21 +106,22 @@ struct picture_job {
 	 * no_rotate, engine, fail_on and the limits. */
 	const struct picture_variant *variants;
 	unsigned n_variants;
-	const char *name; /* the base name of the input: a TGA is known by it */
-	int input;        /* read by position from 0 */
-	/* Its length when it was opened; 0: it is read to its end. */
+	const char *name; /* base name of the input, by which a TGA is recognised */
+	int input;        /* descriptor of the input, read by position from 0 */
+	/* Length of the input when it was opened; 0: unknown, so it is read to its end. */
 	uint64_t input_bytes;
 	int output; /* an empty memfd, for all outputs */
 	/* The largest file that this process may write (EFBIG beyond); 0: no limit. */
 	uint64_t max_output;
-	uint64_t max_file; /* likewise, inherited; picture_run() fills it in */
-	/* Called with the memory that the picture needs in this process: before the input
-	 * is read, and again when the need turns out to be larger. It waits until the
-	 * memory is available; false with a failure when it never will be. May be NULL. */
+	/* The inherited limit on file sizes; picture_run() fills it in. */
+	uint64_t max_file;
+	/* A function that is called with the memory that the picture needs in this process: before
+	 * the input is read, and again if the picture needs more. It waits until the memory is
+	 * available; returns false with a failure if it never will be. May be NULL. */
 	bool (*on_need)(void *data, uint64_t n_bytes, struct failure *ret_failure);
-	bool hashes_input; /* the answer has the hash of the input */
-	/* Decode every pixel and write nothing (verify). There is no output; of the one
-	 * recipe only the engine and the limits count. */
+	bool hashes_input; /* whether the answer must have the hash of the input */
+	/* Decode every pixel and write nothing (verify). There is no output; only the engine and
+	 * the limits of the recipe are used. */
 	bool decodes_only;
 	/* Each is called once, and may be NULL: on_read when the input is read, before
 	 * any library sees it; on_header when the header is known, with the number of
@@ -130,8 +133,8 @@ struct picture_job {
 	void *data;
 };
 
-/* Do the job and fill *ret_answer. If one variant cannot be made, the picture fails. It
- * never exits and never prints. Returns whether it succeeded. */
+/* Do the job and fill in *ret_answer. If one variant cannot be made, the picture fails. Never exits
+ * and never prints. Returns whether it succeeded. */
 bool picture_run(struct picture_worker *worker, const struct picture_job *job,
                  struct picture_answer *ret_answer);
 

@@ -1,4 +1,4 @@
-/* Takes metadata from input to output: sets fields to the facts of the output, and splices the
+/* Transfers metadata from input to output: sets fields to the facts of the output, and inserts the
  * metadata into the memfd. */
 #include "image/picture_metadata.h"
 
@@ -55,8 +55,8 @@ static const char *mime_of(enum image_format format)
 	return mimes[format];
 }
 
-/* Whether the orientation stands in the codec's own data, and decoders apply it. EXIF's is
- * ignored then. */
+/* Whether the orientation is stored in the codec's own data, and decoders apply it. Then the EXIF
+ * orientation is ignored. */
 static bool turns_by_itself(enum image_format format)
 {
 	return format == FORMAT_HEIC || format == FORMAT_AVIF || format == FORMAT_JXL;
@@ -162,8 +162,7 @@ static bool move_bytes(int file, off_t from, off_t to, uint64_t n)
 	return true;
 }
 
-/* Change the file that stands at the end of the memfd, which cannot become shorter in
- * the sandbox. */
+/* Change the file at the end of the memfd, which cannot become shorter in the sandbox. */
 static bool apply(const struct splice *splice, int output, struct picture_side *out)
 {
 	const struct block *head = &splice->head, *tail = &splice->tail;

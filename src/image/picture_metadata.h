@@ -1,7 +1,7 @@
 /*
- * The way of metadata, beside that of the pixels: read from the input once, filtered for each
- * output by its recipe, and put into the encoded file. Engines take no part: the
- * same is kept whichever of them decodes and encodes.
+ * The metadata of a picture: read from the input once, filtered for each output by its recipe, and
+ * inserted into the encoded file. Engines are not involved: the same metadata is kept whichever of
+ * them decodes and encodes.
  */
 #ifndef PXP_PICTURE_METADATA_H
 #define PXP_PICTURE_METADATA_H
@@ -9,7 +9,7 @@
 #include "image/engine.h"
 
 /*
- * Read the metadata of a source whose format is known; before the engines are asked.
+ * Read the metadata of a source whose format is known, before the engines are asked.
  *
  * ret_metadata  to be given back with picture_metadata_close(); NULL in a build that has no
  *               libraries for metadata.
@@ -18,7 +18,7 @@
  */
 bool picture_metadata_open(struct metadata **ret_metadata, const struct source *source,
                            struct failure *ret_failure);
-void picture_metadata_close(struct metadata *metadata); /* NULL is fine */
+void picture_metadata_close(struct metadata *metadata); /* NULL is allowed */
 
 /* The EXIF orientation, 1 to 8; `otherwise` if there is none. */
 unsigned picture_metadata_orientation(const struct metadata *metadata,

@@ -1,11 +1,11 @@
-/* Plain pixels in memory: engines exchange them. */
+/* Plain pixels in memory, in the form in which engines exchange them. */
 #ifndef PXP_PIXELS_H
 #define PXP_PIXELS_H
 
 #include "recipe/recipe.h"
 
-/* Rows of bytes without gaps: 1 band grey, 2 grey and alpha, 3 RGB, 4 RGBA; 8 bit, sRGB, alpha not
- * multiplied in. */
+/* Pixels as rows of bytes without gaps: 1 band grey, 2 grey and alpha, 3 RGB, 4 RGBA; 8 bits, sRGB,
+ * not premultiplied. */
 struct pixels {
 	struct size size;
 	unsigned n_bands;
@@ -13,9 +13,10 @@ struct pixels {
 	void (*free_bytes)(void *bytes);
 };
 
-void pixels_fini(struct pixels *pixels); /* does nothing if the struct is all zeros */
+/* Frees the pixels; does nothing if the struct is all zeros. */
+void pixels_fini(struct pixels *pixels);
 
-/* A buffer for pixels of this shape; false when memory ran out or it has no size. */
+/* Allocate pixels of this shape; false if memory ran out or the size is 0. */
 bool pixels_init(struct pixels *ret_pixels, struct size size, unsigned n_bands);
 
 /* The area inside the borders. A border row or column differs from the top left pixel by no more

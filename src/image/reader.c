@@ -1,4 +1,4 @@
-/* Buffers of samples. */
+/* Allocates and frees buffers of samples. */
 #include "image/reader.h"
 
 #include <stdlib.h>

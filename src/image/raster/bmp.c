@@ -1,15 +1,16 @@
 /*
- * BMP of every version of its header. The fourth byte of a pixel is alpha only where a mask of the
- * header says so. A picture whose alpha is 0 everywhere is opaque: writers that know no alpha leave
- * it so.
+ * Reads BMP with every version of its header. The fourth byte of a pixel is alpha only if a mask of
+ * the header says so. A picture whose alpha is 0 everywhere is opaque, because writers without
+ * alpha leave it so.
  */
 #include "image/raster/raster_reader.h"
 
 #include <string.h>
 
 enum {
-	FILE_BYTES = 14, /* of the header of the file, before that of the picture */
-	OLDEST = 12,     /* the number of bytes of the first version of the header */
+	/* Length of the file header, which precedes that of the picture. */
+	FILE_BYTES = 14,
+	OLDEST = 12, /* the number of bytes of the first version of the header */
 	WINDOWS = 40,
 	OS2 = 64, /* the longest header of OS/2, whose compressions have other numbers */
 };
@@ -25,12 +26,12 @@ enum compression {
 struct bmp {
 	uint32_t width, height;
 	bool is_from_top;
-	unsigned n_bits; /* of a pixel */
+	unsigned n_bits; /* bits of a pixel */
 	enum compression compression;
-	/* of red, green, blue and alpha, in pixels of 16 and 32 bits */
+	/* masks of red, green, blue and alpha in pixels of 16 and 32 bits */
 	uint32_t masks[4];
 	uint64_t palette_at, pixels_at;
-	unsigned n_palette_bytes; /* of a colour */
+	unsigned n_palette_bytes; /* bytes of a palette colour */
 	uint32_t n_colours;
 };
 
@@ -54,7 +55,7 @@ static void read_masks(struct bmp *bmp, const struct raster *raster, uint32_t n_
 	}
 	for (unsigned i = 0; i < (has_alpha ? 4 : 3); i++)
 		bmp->masks[i] = raster_little(raster, MASKS_AT + 4 * i, 4);
-	/* The shortest header has its masks behind it. */
+	/* The shortest header is followed by its masks. */
 	if (n_header == WINDOWS)
 		bmp->palette_at += has_alpha ? 16 : 12;
 }
@@ -76,14 +77,14 @@ static void read_newer(struct bmp *bmp, const struct raster *raster, uint32_t n_
 	bmp->height = bmp->is_from_top ? 0 - height : height;
 	bmp->n_bits = raster_little(raster, 28, 2);
 	bmp->n_palette_bytes = 4;
-	/* A short header of OS/2 ends before these. */
+	/* A short header of OS/2 ends before these fields. */
 	if (n_header >= 20)
 		bmp->compression = (enum compression)raster_little(raster, 30, 4);
 	if (n_header >= 36)
 		bmp->n_colours = raster_little(raster, 46, 4);
 }
 
-/* Set the number of colours of the palette to what the file has room for. */
+/* Limit the number of palette colours to those that fit into the file. */
 static void fit_palette(struct bmp *bmp, const struct raster *raster)
 {
 	uint64_t end = bmp->pixels_at < raster->n ? bmp->pixels_at : raster->n;
@@ -120,7 +121,7 @@ static void read_header(struct bmp *bmp, const struct raster *raster)
 	}
 }
 
-/* Whether the set bits of a mask stand side by side, and are no more than a sample has. */
+/* Whether the set bits of a mask are contiguous, and no more than a sample has. */
 static bool is_usable_mask(uint32_t mask)
 {
 	uint32_t bits = mask ? mask >> __builtin_ctz(mask) : 0;
@@ -185,7 +186,7 @@ static uint8_t *place_of(const struct raster *raster, const struct bmp *bmp, uin
 	return samples + ((uint64_t)row * bmp->width + x) * raster->n_bands;
 }
 
-/* Store a colour of the palette. False if the palette does not have it. */
+/* Store a colour of the palette. Returns false if the palette does not contain it. */
 static bool put_index(const struct raster *raster, const struct bmp *bmp, uint32_t index,
                       uint8_t *to)
 {
@@ -207,7 +208,7 @@ static uint8_t masked(uint32_t pixel, uint32_t mask)
 	return most ? (uint8_t)(((pixel & mask) >> shift) * 255 / most) : 0;
 }
 
-/* Store the pixel x of a row. False if its colour is not in the palette. */
+/* Store the pixel x of a row. Returns false if the palette does not contain its colour. */
 static bool put_pixel(const struct raster *raster, const struct bmp *bmp,
                       const uint8_t *row, uint32_t x, uint8_t *to)
 {
@@ -254,7 +255,7 @@ static bool decode_rows(const struct raster *raster, const struct bmp *bmp,
 
 /* ---- run lengths ---- */
 
-/* A place in the picture, and what is left of the file. */
+/* The current position in the picture, and the rest of the file. */
 struct run_state {
 	const struct raster *raster;
 	const struct bmp *bmp;
@@ -263,8 +264,8 @@ struct run_state {
 	uint32_t x, y;
 };
 
-/* Store n pixels whose indices alternate between the halves of bytes, or are whole bytes. Pixels
- * beyond the right border are dropped. */
+/* Store n pixels whose indices alternate between the two halves of a byte, or are whole bytes.
+ * Pixels beyond the right border are dropped. */
 static bool put_run(struct run_state *state, const uint8_t *bytes, uint32_t n,
                     bool is_one_byte)
 {
@@ -288,7 +289,8 @@ static bool put_run(struct run_state *state, const uint8_t *bytes, uint32_t n,
 
 enum step { STEP_ON, STEP_END, STEP_CUT, STEP_DAMAGED };
 
-/* The codes that follow a byte of 0: end of line, end of picture, move, and pixels one by one. */
+/* Handle the codes that follow a byte of 0: end of line, end of picture, move, and pixels one by
+ * one. */
 static enum step do_escape(struct run_state *state, uint32_t code)
 {
 	const struct raster *raster = state->raster;
@@ -334,7 +336,7 @@ static enum step do_step(struct run_state *state)
 	return put_run(state, bytes + 1, bytes[0], true) ? STEP_ON : STEP_DAMAGED;
 }
 
-/* Pixels that the file passes over have the first colour. */
+/* Pixels that the file skips have the first colour. */
 static void fill_with_first(const struct raster *raster, const struct bmp *bmp,
                             uint8_t *samples)
 {
@@ -355,7 +357,7 @@ static bool decode_runs(const struct raster *raster, const struct bmp *bmp,
 		case STEP_END:
 			return true;
 		case STEP_CUT:
-			/* Some writers leave out the end behind the last row. */
+			/* Some writers leave out the end code after the last row. */
 			return (state.y + 1 == bmp->height && state.x >= bmp->width) ||
 			       raster_ends_early(raster, ret_failure);
 		case STEP_DAMAGED:

@@ -1,16 +1,16 @@
 /*
- * PNM (P1 to P6) and PAM (P7), read as netpbm reads them: a comment may stand anywhere in the
- * header and between the samples of a plain file, the bits of a plain bitmap need no space between
- * them, and the maximum of the header is white. Of several pictures in one file the first is read.
+ * Reads PNM (P1 to P6) and PAM (P7) like netpbm: a comment may be anywhere in the header and
+ * between the samples of a plain file, the bits of a plain bitmap need no space between them, and
+ * the maximum value in the header is white. If a file has several pictures, the first is read.
  */
 #include "image/raster/raster_reader.h"
 
 #include <string.h>
 
-/* The header, and where the samples begin. */
+/* The header, and the offset of the samples. */
 struct pnm {
 	uint32_t width, height;
-	/* of a pixel in the file; those beyond n_bands are not used */
+	/* samples of a pixel in the file; those beyond n_bands are not used */
 	unsigned n_samples;
 	unsigned n_bands;
 	uint32_t white; /* the maximum of a sample */
@@ -22,7 +22,7 @@ struct cursor {
 	const uint8_t *at, *end;
 };
 
-/* The next byte, or -1 at the end. A comment counts as the newline at its end. */
+/* Read the next byte, or -1 at the end. A comment counts as the newline at its end. */
 static int next_byte(struct cursor *cursor)
 {
 	int byte;
@@ -62,7 +62,7 @@ static int next_after_space(struct cursor *cursor)
 
 enum found { FOUND, FOUND_END, FOUND_OTHER };
 
-/* A decimal number and the byte behind it. Saturates at UINT32_MAX. */
+/* Read a decimal number and the byte after it. Saturates at UINT32_MAX. */
 static enum found next_number(struct cursor *cursor, uint32_t *ret_number)
 {
 	int byte = next_after_space(cursor);
@@ -79,7 +79,7 @@ static enum found next_number(struct cursor *cursor, uint32_t *ret_number)
 	return FOUND;
 }
 
-/* One digit of a plain bitmap. */
+/* Read one digit of a plain bitmap. */
 static enum found next_bit(struct cursor *cursor, uint32_t *ret_bit)
 {
 	int byte = next_after_space(cursor);
@@ -112,13 +112,13 @@ static bool read_pnm_header(struct pnm *pnm, const struct raster *raster)
 
 /* ---- PAM ---- */
 
-/* A line of the header: a word, and the rest without the space around it. */
+/* A line of the header: a word, and the rest without surrounding spaces. */
 struct line {
 	const char *word, *rest;
 	size_t n_word, n_rest;
 };
 
-/* Take the next line; false at the end of the file. */
+/* Read the next line; false at the end of the file. */
 static bool next_line(struct cursor *cursor, struct line *ret_line)
 {
 	const uint8_t *at = cursor->at, *end;
@@ -180,7 +180,7 @@ static void take_tuple_type(const struct line *line, struct tuple_type *type)
 	type->is_cmyk = rest_begins_with(line, "CMYK");
 }
 
-/* Which samples of a pixel are used. An extra sample is alpha only if the type says so. */
+/* Decide which samples of a pixel are used. An extra sample is alpha only if the type says so. */
 static bool choose_bands(struct pnm *pnm, const struct tuple_type *type,
                          struct failure *ret_failure)
 {
@@ -228,7 +228,7 @@ static bool read_pam_header(struct pnm *pnm, const struct raster *raster,
 	return choose_bands(pnm, &type, ret_failure);
 }
 
-/* ---- both ---- */
+/* ---- PNM and PAM ---- */
 
 static bool read_header(struct pnm *pnm, const struct raster *raster,
                         struct failure *ret_failure)
@@ -269,7 +269,7 @@ static bool pnm_open(struct raster *raster, struct failure *ret_failure)
 	return true;
 }
 
-/* Store a sample that may be 0 to white. */
+/* Store a sample from 0 to white. */
 static void put(const struct raster *raster, const struct pnm *pnm, uint8_t *samples,
                 uint64_t i, uint32_t sample)
 {
@@ -278,7 +278,7 @@ static void put(const struct raster *raster, const struct pnm *pnm, uint8_t *sam
 	/* In a bitmap 1 is black. */
 	if (pnm->is_bitmap)
 		sample = 1 - sample;
-	/* A lenient raster may have larger samples. */
+	/* In lenient mode samples may be larger than the maximum. */
 	if (sample > pnm->white)
 		sample = pnm->white;
 	sample = (uint32_t)(((uint64_t)sample * most + pnm->white / 2) / pnm->white);

@@ -1,6 +1,7 @@
 /*
- * PSD and PSB: the merged picture, in grey, RGB or a palette, of 8 or 16 bits. A channel beyond the
- * colours is transparency only if the layers say so; else it is a selection that the user saved.
+ * Reads the merged picture of PSD and PSB, in grey, RGB or a palette, with 8 or 16 bits. A channel
+ * beyond the colours is transparency only if the layers say so; otherwise it is a selection that
+ * the user saved.
  */
 #include "image/raster/raster_reader.h"
 
@@ -12,22 +13,22 @@ enum {
 	MODE_GREY = 1,
 	MODE_PALETTE = 2,
 	MODE_RGB = 3,
-	MODE_DUOTONE = 8, /* grey, to be printed with other inks */
-	PACKED = 1,       /* run lengths of the kind that TIFF calls PackBits */
+	MODE_DUOTONE = 8, /* grey that is printed with other inks (duotone) */
+	PACKED = 1,       /* run lengths, which TIFF calls PackBits */
 	PALETTE_BYTES = 768,
 };
 
 struct psd {
-	bool is_large; /* PSB, in which some lengths have 8 bytes */
+	bool is_large; /* whether the file is a PSB, in which some lengths have 8 bytes */
 	unsigned n_channels, n_bits, mode;
 	uint32_t width, height;
-	unsigned n_colours; /* channels that hold colour */
+	unsigned n_colours; /* number of channels with colour */
 	bool has_alpha;
 	unsigned compression;
 	uint64_t palette_at, pixels_at;
 };
 
-/* A length of 4 bytes or, where is_long, 8. */
+/* Read a length of 4 bytes, or of 8 if is_long. */
 static uint64_t read_length(const struct raster *raster, uint64_t at, bool is_long)
 {
 	if (!is_long)
@@ -35,7 +36,7 @@ static uint64_t read_length(const struct raster *raster, uint64_t at, bool is_lo
 	return (uint64_t)raster_big(raster, at, 4) << 32 | raster_big(raster, at + 4, 4);
 }
 
-/* a + b, or UINT64_MAX when that is too large. */
+/* a + b, or UINT64_MAX if that overflows. */
 static uint64_t add(uint64_t a, uint64_t b)
 {
 	uint64_t sum;
@@ -49,7 +50,8 @@ static bool is_text_at(const struct raster *raster, uint64_t at, const char *tex
 	       memcmp(raster->bytes + at, text, 4) == 0;
 }
 
-/* Whether a number of layers says that the first extra channel is transparency: it is negative. */
+/* Whether the number of layers says that the first extra channel is transparency: it is negative
+ * then. */
 static bool says_transparent(const struct raster *raster, uint64_t at)
 {
 	return raster_big(raster, at, 2) & 0x8000;
@@ -125,7 +127,7 @@ static void read_header(struct psd *psd, const struct raster *raster)
 		.palette_at = HEAD_BYTES + 4,
 	};
 	psd->n_colours = psd->mode == MODE_RGB ? 3 : 1;
-	/* Past the palette and the resources. */
+	/* Skip the palette and the resources. */
 	for (int section = 0; section < 2; section++)
 		at = add(at, 4 + read_length(raster, at, false));
 	layers_at = at;
@@ -181,7 +183,7 @@ static bool psd_open(struct raster *raster, struct failure *ret_failure)
 	return true;
 }
 
-/* Unpack a row of exactly n bytes. False where the packed bytes end early. */
+/* Decompress a row of exactly n bytes. Returns false if the compressed bytes end early. */
 static bool unpack(const uint8_t *from, uint64_t n_from, uint8_t *to, uint64_t n)
 {
 	const uint8_t *end = from + n_from;
@@ -210,17 +212,17 @@ static bool unpack(const uint8_t *from, uint64_t n_from, uint8_t *to, uint64_t n
 	return n == 0;
 }
 
-/* The rows of the file, channel by channel. */
+/* Reads the rows of the file, channel by channel. */
 struct rows {
 	const struct raster *raster;
 	const struct psd *psd;
-	uint64_t n_row;     /* bytes of an unpacked row */
-	uint64_t counts_at; /* of the packed length of the next row */
-	uint64_t at;        /* of the next row */
-	uint8_t *unpacked;  /* room for a row */
+	uint64_t n_row;     /* bytes of a decompressed row */
+	uint64_t counts_at; /* offset of the compressed length of the next row */
+	uint64_t at;        /* offset of the next row */
+	uint8_t *unpacked;  /* a buffer for a row */
 };
 
-/* The next row, or NULL where the file ends early. */
+/* Read the next row; NULL if the file ends early. */
 static const uint8_t *next_row(struct rows *rows)
 {
 	const struct raster *raster = rows->raster;
@@ -258,7 +260,7 @@ static void put_row(const struct raster *raster, const struct psd *psd,
 	}
 }
 
-/* A palette is three rows of 256 samples. Its index stands in the first band. */
+/* A palette is three rows of 256 samples. Its index is stored in the first band. */
 static void apply_palette(const struct raster *raster, const struct psd *psd,
                           uint8_t *samples)
 {
@@ -272,7 +274,7 @@ static void apply_palette(const struct raster *raster, const struct psd *psd,
 	}
 }
 
-/* Colours are stored as they look on white. Give them back what white covers. */
+/* Colours are stored blended with white. Undo that blending. */
 static uint32_t without_white(uint32_t sample, uint32_t alpha, uint32_t most)
 {
 	uint64_t white = most - alpha;

@@ -1,4 +1,4 @@
-/* The table of formats that have a reader of our own, and what the readers share. */
+/* The table of formats that have a reader here, and the functions that the readers share. */
 #include "image/raster/raster_reader.h"
 
 #include <string.h>

@@ -14,19 +14,20 @@ struct raster {
 	enum image_format format;
 	const uint8_t *bytes;
 	size_t n;
-	/* Missing and impossible samples become black; else they are a failure. */
+	/* If set, missing and impossible samples become black; otherwise they are a failure. */
 	bool is_lenient;
 
 	struct size size;
-	unsigned n_bands; /* 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
-	unsigned n_bits;  /* of a sample: 8, or 16 in the byte order of this machine */
-	/* The samples, if they stand in the file as raster_decode() would write them; else
-	 * NULL. */
+	unsigned n_bands; /* bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA */
+	/* Bits of a sample: 8, or 16 in the byte order of this machine. */
+	unsigned n_bits;
+	/* The samples, if the file stores them in the form that raster_decode() would write;
+	 * otherwise NULL. */
 	const uint8_t *ready;
 };
 
-/* Whether this room reads the format, and whether it reads a file that begins with these bytes.
- * (A PFM is a PNM of floats, which it does not read.) */
+/* Whether this room reads a format, and whether it reads a file that begins with these bytes. (A
+ * PFM is a PNM of floats, which is not supported.) */
 bool raster_reads(enum image_format format);
 bool raster_reads_file(enum image_format format, const uint8_t *bytes, size_t n);
 
@@ -42,7 +43,7 @@ bool raster_open(struct raster *ret_raster, enum image_format format,
                  const uint8_t *bytes, size_t n, bool is_lenient,
                  struct failure *ret_failure);
 
-/* The number of bytes of all samples. Compare the size with the limits before. */
+/* The number of bytes of all samples. Compare the size with the limits first. */
 uint64_t raster_bytes(const struct raster *raster);
 
 /*

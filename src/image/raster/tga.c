@@ -1,6 +1,6 @@
 /*
- * TGA: grey, RGB and palettes, with and without run lengths, from any corner. The header says how
- * many bits of a pixel are alpha; other bits beside the colours are not used.
+ * Reads TGA: grey, RGB and palettes, with and without run lengths, from any corner. The header says
+ * how many bits of a pixel are alpha; other bits beside the colours are ignored.
  */
 #include "image/raster/raster_reader.h"
 
@@ -17,16 +17,17 @@ enum {
 	INTERLEAVED = 0xc0,
 };
 
-/* What the extra bits of pixels are, as the extension area of a new TGA says. */
+/* The meaning of the extra bits of pixels, according to the extension area of a new TGA. */
 enum extra { EXTRA_ALPHA, EXTRA_UNUSED, EXTRA_PREMULTIPLIED };
 
 struct tga {
 	uint32_t width, height;
-	unsigned kind, n_bits;  /* of a pixel in the file */
-	unsigned n_colour_bits; /* of a colour: those of the palette, if there is one */
+	unsigned kind, n_bits; /* bits of a pixel in the file */
+	/* Bits of a colour: those of the palette, if there is one. */
+	unsigned n_colour_bits;
 	bool is_in_runs, is_from_right, is_from_top;
 	bool has_alpha, is_premultiplied;
-	uint32_t first, n_colours; /* of the palette */
+	uint32_t first, n_colours; /* number of palette colours */
 	uint64_t palette_at, pixels_at;
 };
 
@@ -35,7 +36,7 @@ static unsigned bytes_of(unsigned n_bits)
 	return (n_bits + 7) / 8;
 }
 
-/* The last 26 bytes of a new TGA lead to its extension area. */
+/* The last 26 bytes of a new TGA give the offset of its extension area. */
 static enum extra read_extra(const struct raster *raster)
 {
 	enum { FOOT_BYTES = 26, ATTRIBUTES_AT = 494 };
@@ -61,7 +62,7 @@ static enum extra read_extra(const struct raster *raster)
 	}
 }
 
-/* Whether colours of this many bits have room for the alpha that the header names. */
+/* Whether colours of this number of bits have room for the alpha that the header declares. */
 static bool can_have_alpha(const struct tga *tga)
 {
 	return tga->n_colour_bits == 32 || tga->n_colour_bits == 16;
@@ -89,7 +90,7 @@ static void read_header(struct tga *tga, const struct raster *raster)
 	tga->has_alpha = (flags & 15) > 0 && extra != EXTRA_UNUSED && can_have_alpha(tga);
 	tga->is_premultiplied = extra == EXTRA_PREMULTIPLIED;
 	tga->pixels_at = tga->palette_at;
-	/* A file without palette pixels may have a palette, too. */
+	/* A file may have a palette even if its pixels do not use it. */
 	if (raster_little(raster, 1, 1) == 1)
 		tga->pixels_at += (uint64_t)tga->n_colours * bytes_of(n_palette_bits);
 }
@@ -128,7 +129,7 @@ static bool tga_open(struct raster *raster, struct failure *ret_failure)
 	return true;
 }
 
-/* A sample of 5 bits. */
+/* Convert a sample of 5 bits to 8 bits. */
 static uint8_t widen(unsigned sample)
 {
 	return (uint8_t)((sample & 31) * 255 / 31);
@@ -141,7 +142,7 @@ static uint8_t divide_by_alpha(unsigned sample, unsigned alpha)
 	return (uint8_t)(value < 255 ? value : 255);
 }
 
-/* Store a colour of the file, grey or RGB, with alpha where the picture has it. */
+/* Store a colour of the file, grey or RGB, with alpha if the picture has it. */
 static void put_colour(const struct tga *tga, const uint8_t *from, uint8_t *to)
 {
 	unsigned n_colours = tga->kind == KIND_GREY ? 1 : 3, word;
@@ -168,7 +169,7 @@ static void put_colour(const struct tga *tga, const uint8_t *from, uint8_t *to)
 	to[n_colours] = (uint8_t)alpha;
 }
 
-/* Store a pixel. False if its colour is not in the palette, or the palette not in the file. */
+/* Store a pixel. Returns false if the palette does not contain its colour, or is missing. */
 static bool put_pixel(const struct raster *raster, const struct tga *tga,
                       const uint8_t *from, uint8_t *to)
 {
@@ -190,15 +191,15 @@ static bool put_pixel(const struct raster *raster, const struct tga *tga,
 	return true;
 }
 
-/* The pixels of the file in their order, one at a time. */
+/* Reads the pixels of the file in their order, one at a time. */
 struct stream {
 	uint64_t at;
-	unsigned n_bytes; /* of a pixel */
-	unsigned n_left;  /* pixels of the present packet */
+	unsigned n_bytes; /* bytes of a pixel */
+	unsigned n_left;  /* pixels left in the current packet */
 	bool is_run;
 };
 
-/* Where the next pixel stands, or NULL where the file ends. */
+/* Find the next pixel; NULL at the end of the file. */
 static const uint8_t *next_pixel(struct stream *stream, const struct raster *raster,
                                  const struct tga *tga)
 {
@@ -212,7 +213,7 @@ static const uint8_t *next_pixel(struct stream *stream, const struct raster *ras
 	}
 	if (tga->is_in_runs)
 		stream->n_left--;
-	/* The pixels of a run after its first are the same bytes again. */
+	/* All pixels of a run have the same bytes. */
 	if (!stream->is_run || is_first)
 		stream->at += stream->n_bytes;
 	if (stream->at > raster->n)

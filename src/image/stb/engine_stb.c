@@ -1,12 +1,13 @@
 /*
  * The stb engine: stb_image, stb_image_resize, stb_image_write and our readers of image/raster,
  * which need nothing but a C compiler. It has no colour management: it refuses pictures that are
- * not sRGB, rather than show them wrong. metadata_scan.c reads what stb does not tell. Metadata do
- * not come through: where some must be kept and the picture has them, it refuses the picture too.
+ * not sRGB instead of showing wrong colours. metadata_scan.c reads facts that stb does not report.
+ * The engine cannot keep metadata: if some must be kept and the picture has it, the picture is
+ * refused too.
  *
- * stb_image fills the rest of a JPEG that ends early with grey, and calls some such files good. The
- * engine looks for the end marker first: a file without one is a bad image here as everywhere,
- * unless fail_on is none. Damage in the middle of the scans goes unnoticed; libvips notices some of
+ * stb_image fills the rest of a truncated JPEG with grey, and accepts some such files. The engine
+ * looks for the end marker first: a file without one is a bad image, as in the other engines,
+ * unless fail_on is none. Damage in the middle of the scans is not noticed; libvips notices some of
  * it.
  */
 #include "image/engine.h"
@@ -28,7 +29,7 @@
 
 /* ---- operations on plain pixels ---- */
 
-/* A copy; false when memory ran out. */
+/* Copy the pixels; false if memory ran out. */
 static bool pixels_copy(struct pixels *ret_pixels, const struct pixels *from)
 {
 	if (!pixels_init(ret_pixels, from->size, from->n_bands))
@@ -38,8 +39,7 @@ static bool pixels_copy(struct pixels *ret_pixels, const struct pixels *from)
 	return true;
 }
 
-/* Put alpha on a colour (white when it is not set), in place; nothing to do without
- * alpha. */
+/* Blend alpha with a colour (white if it is not set), in place; does nothing without alpha. */
 static void pixels_flatten(struct pixels *pixels, const struct colour *background)
 {
 	uint8_t on[3] = {255, 255, 255};
@@ -111,7 +111,7 @@ static bool pixels_orient(struct pixels *pixels, unsigned orientation)
 	return true;
 }
 
-/* Keep an area alone. In place; false when memory ran out. */
+/* Crop to an area, in place; false if memory ran out. */
 static bool pixels_cut(struct pixels *pixels, const struct area *area)
 {
 	struct size from = pixels->size, to = area->size;
@@ -146,9 +146,8 @@ static void widen(uint8_t to[4], const uint8_t *from, unsigned n_from, unsigned 
 		to[n_colours] = has_alpha ? from[n_from - 1] : 255;
 }
 
-/* Put the pixels at their place on the layout's canvas. Grey becomes RGB if the background is
- * not grey, and alpha is added if the background is not opaque. In place; false when memory ran
- * out. */
+/* Place the pixels on the layout's canvas. Grey becomes RGB if the background is not grey, and
+ * alpha is added if the background is not opaque. In place; false if memory ran out. */
 static bool pixels_embed(struct pixels *pixels, const struct layout *layout,
                          const struct colour *background)
 {
@@ -183,9 +182,9 @@ static bool pixels_embed(struct pixels *pixels, const struct layout *layout,
 }
 
 /*
- * ---- scaling, turning, placing and filters ----
+ * ---- scaling, rotating, placing and filters ----
  *
- * The results equal those of the vips engine to within a rounding step.
+ * The results equal those of the vips engine up to rounding.
  */
 
 static unsigned colours_of(const struct pixels *pixels)
@@ -243,7 +242,7 @@ static double value_of(double light)
 	return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
 }
 
-/* Compute the luminance of linear RGB, and apply the sRGB curve. In place, because grey takes
+/* Compute the luminance of linear RGB, and apply the sRGB curve. Done in place, because grey takes
  * fewer bytes. */
 static bool make_grey(struct pixels *pixels, const struct filter *filter,
                       const struct recipe *recipe)
@@ -273,7 +272,7 @@ static bool make_grey(struct pixels *pixels, const struct filter *filter,
 	return true;
 }
 
-/* Convolve one line of a plane with the mask, with its ends repeated. step is the
+/* Convolve one line of a plane with the mask; the values at its ends are repeated. step is the
  * distance between values. */
 static void blur_line(float *line, float *copy, size_t n, size_t step, const float *mask,
                       ptrdiff_t radius)
@@ -295,7 +294,7 @@ static void blur_line(float *line, float *copy, size_t n, size_t step, const flo
 	}
 }
 
-/* The values of a Gaussian down to a hundredth. */
+/* The values of a Gaussian down to 1/100. */
 static float *make_mask(double sigma, ptrdiff_t *ret_radius)
 {
 	ptrdiff_t radius = (ptrdiff_t)ceil(sigma * sqrt(-2 * log(0.01)));
@@ -322,7 +321,7 @@ static void blur_plane(float *plane, struct size size, const float *mask,
 		blur_line(plane + x, copy, size.height, size.width, mask, radius);
 }
 
-/* Get a premultiplied band, or alpha. */
+/* Read a value of a premultiplied band, or of alpha. */
 static void take_plane(const struct pixels *pixels, unsigned band, float *plane)
 {
 	size_t n = (size_t)pixels->size.width * pixels->size.height;
@@ -388,7 +387,7 @@ static bool blur(struct pixels *pixels, const struct filter *filter,
 static bool rotate(struct pixels *pixels, const struct filter *filter,
                    const struct recipe *recipe)
 {
-	/* The EXIF orientation that is undone by this number of quarter turns. */
+	/* The EXIF orientation that this number of quarter turns undoes. */
 	static const unsigned orientations[] = {1, 6, 3, 8};
 	double turned = fmod(fmod(filter->number[0], 360) + 360, 360);
 
@@ -420,9 +419,9 @@ static bool flatten(struct pixels *pixels, const struct filter *filter,
 	return true;
 }
 
-/* ---- what the engine takes ---- */
+/* ---- supported features ---- */
 
-/* A kind without a row is one that the engine does not take. False when memory ran out. */
+/* A filter without a row is not supported. Returns false if memory ran out. */
 static bool (*const filters[N_FILTER_KINDS])(struct pixels *pixels,
                                              const struct filter *filter,
                                              const struct recipe *recipe) = {
@@ -446,7 +445,7 @@ static const char *missing_filter(const struct filter_chain *chain)
 	return NULL;
 }
 
-/* The first feature of a recipe that only the vips engine has. */
+/* Find the first feature of a recipe that only the vips engine has. */
 static const char *missing(const struct recipe *recipe)
 {
 	bool is_jpeg = recipe->format == FORMAT_JPEG;
@@ -467,7 +466,7 @@ static const char *missing(const struct recipe *recipe)
 		return "depth 16";
 	if (recipe->progressive && (is_jpeg || recipe->format == FORMAT_PNG))
 		return "progressive";
-	/* stb_image_write subsamples chroma up to a quality of 90. */
+	/* stb_image_write subsamples chroma up to quality 90. */
 	if (is_jpeg && recipe->chroma == CHROMA_444 && engine_quality(recipe) <= 90)
 		return "chroma 444 below a quality of 91";
 	if (is_jpeg && recipe->chroma == CHROMA_420 && engine_quality(recipe) > 90)
@@ -475,7 +474,7 @@ static const char *missing(const struct recipe *recipe)
 	return missing_filter(&recipe->filters);
 }
 
-/* Whether the engine supports every feature of a recipe; else a failure names the first
+/* Whether the engine supports every feature of a recipe; otherwise a failure names the first
  * unsupported one. */
 static bool ps_takes(const struct recipe *recipe, struct failure *ret_failure)
 {
@@ -518,7 +517,7 @@ static bool place(struct pixels *pixels, const struct layout *layout,
 	return pixels_embed(pixels, layout, &on);
 }
 
-/* The kernel of stb; ps_takes() refuses kernels that it lacks. */
+/* The kernel of stb; ps_takes() refuses kernels that stb lacks. */
 static stbir_filter filter_of(enum kernel kernel)
 {
 	switch (kernel) {
@@ -572,7 +571,7 @@ static bool ps_shape(struct pixels *pixels, unsigned orientation,
 	struct size upright = pixels->size;
 
 	filters_split(&recipe->filters, &before, &after);
-	/* Turning after scaling is cheaper, but filters before scaling need the upright
+	/* Rotating after scaling is cheaper, but filters before scaling need the upright
 	 * picture. */
 	if (before.n > 0) {
 		if (!pixels_orient(pixels, orientation) ||
@@ -605,11 +604,11 @@ static bool ps_shape(struct pixels *pixels, unsigned orientation,
 }
 
 struct ps_state {
-	struct size stored;   /* as stored, not turned */
-	struct pixels pixels; /* after decode() */
-	/* the picture, if image/raster reads it; else its bytes are NULL */
+	struct size stored;   /* size as stored, not rotated */
+	struct pixels pixels; /* set after decode() */
+	/* the picture, if image/raster reads it; otherwise its bytes are NULL */
 	struct raster raster;
-	/* a JPEG without an end marker, which fail_on lets pass */
+	/* a JPEG without an end marker, which fail_on accepts */
 	bool ends_early;
 };
 
@@ -628,7 +627,7 @@ static bool ps_reads(enum image_format format)
 	}
 }
 
-/* Turn the reason of stb_image into a failure. Its words tell damage from missing
+/* Convert the reason of stb_image to a failure. Its text distinguishes damage from missing
  * features. */
 static bool fail_stb(struct failure *ret_failure, const char *stage)
 {
@@ -637,7 +636,7 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 
 	if (!reason)
 		reason = "no reason given";
-	/* An unknown chunk most often means the zeros after a file that was cut off. */
+	/* An unknown chunk usually consists of the zeros at the end of a truncated file. */
 	if (strstr(reason, "unknown PNG chunk"))
 		class = FAIL_BAD_IMAGE;
 	else if (strstr(reason, "nsupported") || strstr(reason, "not supported") ||
@@ -652,7 +651,7 @@ static bool fail_stb(struct failure *ret_failure, const char *stage)
 
 static bool scan_is_srgb(const struct metadata_scan *scan)
 {
-	enum { ROOM = 64 * 1024 }; /* an sRGB profile is much smaller */
+	enum { ROOM = 64 * 1024 }; /* sRGB profiles are much smaller than this */
 	char *room;
 	int n;
 	bool is_srgb;
@@ -676,7 +675,7 @@ static bool scan_is_srgb(const struct metadata_scan *scan)
 	return is_srgb;
 }
 
-/* ---- headers, before stb_image's own look ---- */
+/* ---- headers, which are checked before stb_image reads them ---- */
 
 static uint64_t number_at(const struct source *source, uint64_t at, unsigned n)
 {
@@ -689,8 +688,8 @@ static uint64_t number_at(const struct source *source, uint64_t at, unsigned n)
 }
 
 /*
- * Whether a PNG is larger than stb_image reads. It would report another reason, which the
- * formats that it tries next have overwritten.
+ * Whether a PNG is larger than stb_image can read. Its own message would be wrong, because the
+ * formats that it tries next overwrite the reason.
  */
 static bool png_is_too_big(const struct source *source)
 {
@@ -857,7 +856,7 @@ static enum claim ps_claim_source(struct source *source, struct failure *ret_rea
 		return CLAIM_CANNOT;
 	if (open_source(source, ret_reason))
 		return CLAIM_CAN;
-	/* Another engine may support it. */
+	/* Another engine may support the picture. */
 	return ret_reason->class == FAIL_UNSUPPORTED ? CLAIM_CANNOT : CLAIM_FAILED;
 }
 
@@ -871,15 +870,15 @@ static void ps_close(struct source *source)
 }
 
 /*
- * The bytes for stb_image, as a stream. JPEG and PNG do not need it: metadata_scan.c and
- * stb_image look for their ends. For GIF and HDR stb_image does not check whether it got as many
- * bytes as it wanted: from memory it reads zeros past the end.
+ * The bytes for stb_image as a stream. JPEG and PNG do not need that, because metadata_scan.c and
+ * stb_image check their ends. For GIF and HDR stb_image does not check whether it got as many bytes
+ * as it requested: from memory it reads zeros past the end.
  */
 struct feed {
 	const struct source *source;
 	size_t at;
-	const char *buffer; /* the buffer of stb_image, which may be filled in part */
-	bool is_overrun;    /* stb_image wanted more than there is */
+	const char *buffer; /* the buffer of stb_image, which may be only partly filled */
+	bool is_overrun;    /* stb_image requested more bytes than there are */
 };
 
 static int feed_read(void *data, char *bytes, int n_int)
@@ -901,8 +900,8 @@ static int feed_read(void *data, char *bytes, int n_int)
 		memset(bytes + n_here, 0, n - n_here);
 		return (int)n_here;
 	}
-	/* stb_image 2.27 loops forever over an HDR that ends early, because it takes the
-	 * end for runs of length 0. Endless newlines end its loops. */
+	/* stb_image 2.27 loops for ever over a truncated HDR, because it takes the end for runs of
+	 * length 0. Endless newlines end its loops. */
 	memset(bytes + n_here, '\n', n - n_here);
 	return n_int;
 }
@@ -961,7 +960,8 @@ static uint8_t *load_cut_jpeg(const struct source *source, int *width, int *heig
 	return bytes;
 }
 
-/* With as many bands as it finds: the header does not know the tRNS of a PNG. */
+/* Decode with the number of bands that stb_image finds, because the header does not include the
+ * tRNS of a PNG. */
 static uint8_t *load(const struct source *source, int *width, int *height, int *n_bands,
                      struct failure *ret_failure)
 {
@@ -1192,7 +1192,8 @@ static int encode_into(struct buffer *buffer, const struct pixels *pixels,
 	}
 }
 
-/* A failed write is internal here; picture.c knows whether the output is over its limit. */
+/* A failed write is an internal error here; picture.c knows whether the output is over its
+ * limit. */
 static bool ps_encode(const struct rendering *rendering, const struct recipe *recipe,
                       int output, struct failure *ret_failure)
 {
@@ -1261,7 +1262,7 @@ static uint64_t ps_decoder_memory(const struct picture_header *header,
 
 static void ps_say_version(char *text, size_t n_text)
 {
-	/* The stb headers have a version only in a comment. */
+	/* The stb headers state their version only in a comment. */
 	snprintf(text, n_text, "stb_image, stb_image_write");
 }
 

@@ -1,6 +1,6 @@
 /*
- * Configures the stb libraries, for stb.c, which compiles them, and for the engine.
- * Memory only, no files.
+ * Configures the stb libraries, for stb.c, which compiles them, and for the engine. They use memory
+ * only, no files.
  */
 #ifndef PXP_STB_H
 #define PXP_STB_H
@@ -8,11 +8,11 @@
 #define STBI_NO_STDIO
 #define STBI_NO_PIC
 #define STBI_FAILURE_USERMSG
-/* The scaler loses precision beyond this. */
+/* The scaler loses precision beyond this size. */
 #define STBI_MAX_DIMENSIONS 65535
 #define STBI_WRITE_NO_STDIO
-/* Zeroed memory: stb_image leaves pixels of a damaged JPEG as they were allocated, and
- * they must not show another picture. */
+/* Memory is zeroed, because stb_image does not set missing pixels of a damaged JPEG, and these must
+ * not show another picture. */
 #define STBI_MALLOC(n)     calloc(1, n)
 #define STBI_REALLOC(p, n) realloc(p, n)
 #define STBI_FREE(p)       free(p)

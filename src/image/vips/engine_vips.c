@@ -2,12 +2,12 @@
  * The vips engine: libvips with one thread, no cache, and the bytes of a picture given as
  * memory.
  *
- * There are two ways to make an output. The quick one is vips_thumbnail_source(), which
- * shrinks while it loads. It is told the size that we computed and to force it; fail_on
- * goes into the option string, because libvips 8.14.1 ignores the argument. It handles 8
- * bits and one frame, no filters before scaling and no other kernels. Everything else
- * takes the careful way, step by step. Both ways end in the same steps, and everything is
- * decoded into memory before anything is encoded.
+ * There are two ways to make an output. The quick one is vips_thumbnail_source(), which shrinks
+ * while it loads. It gets the size that we computed and is told to force it; fail_on goes into the
+ * option string, because libvips 8.14.1 ignores the argument. The quick way supports 8 bits and one
+ * frame, but no filters before scaling and no other kernels. Everything else is made step by step.
+ * Both ways end in the same steps, and everything is decoded into memory before anything is
+ * encoded.
  */
 #include "image/vips/engine_vips.h"
 
@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- libvips: its start, and its messages ---- */
+/* ---- libvips: start and messages ---- */
 
 #ifdef PIXPOOL_SANITIZE
 /* x265 leaks a little for each picture, and the drawing libraries leak a little when they
@@ -42,8 +42,8 @@ const char *__lsan_default_options(void)
 
 bool pv_has_refused_size;
 
-/* The last warning about the present picture. For a PNG, libvips reports the reason of a
- * failure by a warning only. */
+/* The last warning about the current picture. For a PNG, libvips reports the reason of a failure
+ * only by a warning. */
 static _Thread_local char last_warning[FAILURE_TEXT_BYTES];
 
 void pv_forget_messages(void)
@@ -53,9 +53,9 @@ void pv_forget_messages(void)
 }
 
 /*
- * Libraries print warnings about things that are no failure. They are kept only until the
- * next picture. A side over VIPS_MAX_COORD is refused by a warning of GLib alone, and
- * libvips 8.14.1 goes on with a picture of one pixel.
+ * Libraries print warnings about harmless things too. They are kept only until the next picture. A
+ * side over VIPS_MAX_COORD is refused only by a warning of GLib, and libvips 8.14.1 continues with
+ * a picture of one pixel.
  */
 static void take_log(const char *domain, GLogLevelFlags level, const char *message,
                      void *data)
@@ -73,7 +73,7 @@ static void take_log(const char *domain, GLogLevelFlags level, const char *messa
 
 static bool pv_start(struct failure *ret_failure)
 {
-	/* Do not use temporary files: the memory limit decides. */
+	/* Do not use temporary files, because the memory limit must decide. */
 	setenv("VIPS_DISC_THRESHOLD", "16777216m", 1);
 	/* Without this, OpenMP in the libraries of some loaders starts a thread for each
 	 * processor. */
@@ -94,8 +94,8 @@ static bool pv_start(struct failure *ret_failure)
 	return pv_draw_start(ret_failure);
 }
 
-/* The class of an error of libvips, and the line that explains it. Its errors are plain
- * text of several lines, and any of them may hold the reason. */
+/* Find the failure class of a libvips error, and the line that explains it. libvips errors are
+ * plain text of several lines, and any of them may contain the reason. */
 static enum fail_class class_of_text(const char **text, enum fail_class otherwise)
 {
 	static const struct {
@@ -106,11 +106,11 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"out of memory", FAIL_MEMORY},
 		{"nsufficient memory", FAIL_MEMORY},
 		{"emory allocation", FAIL_MEMORY},
-		/* there is no memory for a stack */
+		/* there is no memory for a thread's stack */
 		{"rror creating thread", FAIL_MEMORY},
 		{"picture memory error", FAIL_MEMORY}, /* from libwebp */
-		/* libvips does not give the reason of libwebp. Sides and options were
-		 * checked before, so memory is left. */
+		/* libvips does not pass on the reason of libwebp. Sides and options were checked
+		 * before, so only memory is left. */
 		{"webpsave: unable to encode", FAIL_MEMORY},
 		{"no known route", FAIL_UNSUPPORTED},
 		{"nsupported codec", FAIL_UNSUPPORTED},
@@ -119,7 +119,7 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"nsupported tiff", FAIL_UNSUPPORTED},
 		{"nsupported feature", FAIL_UNSUPPORTED},
 		{"separate planes not supported", FAIL_UNSUPPORTED},
-		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF with a password */
+		{"is encrypted", FAIL_UNSUPPORTED}, /* a PDF that needs a password */
 		/* a TIFF of 64-bit or 12-bit samples */
 		{"samples out of range", FAIL_UNSUPPORTED},
 		{"not a whole number of bytes", FAIL_UNSUPPORTED},
@@ -143,9 +143,9 @@ static bool begins_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* The line of libvips' errors that explains a failure. It is the first one, but libjpeg's
- * warnings stand before its error, and libheif's reader reports a read behind the end of the
- * file that does not matter. */
+/* Find the line of libvips' errors that explains a failure. It is the first one, except that
+ * libjpeg's warnings come before its error, and libheif's reader reports a harmless read past the
+ * end of the file. */
 static const char *explaining_line(const char *said)
 {
 	const char *found = said;
@@ -199,9 +199,9 @@ bool pv_to_memory(VipsImage **image)
 /*
  * ---- colour ----
  *
- * Pixels are scaled as they are stored, in the space of their
- * own profile, and converted when only a few are left. For linear light they are
- * converted through that profile first, or through the sRGB curve if there is none.
+ * Pixels are scaled in the space of their own profile, and converted when only a few are left. For
+ * linear light they are converted through that profile first, or through the sRGB curve if there is
+ * none.
  */
 
 static VipsIntent intent_of(const struct pv_job *job)
@@ -232,7 +232,7 @@ static VipsInterpretation plain_space(const struct pv_job *job, bool is_grey)
 	return job->is_deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
 }
 
-/* The sample format of a working space; the samples of other spaces stay. */
+/* The sample format of a working space; samples of other spaces are kept. */
 static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others)
 {
 	switch (space) {
@@ -247,7 +247,7 @@ static VipsBandFormat samples_of(VipsInterpretation space, VipsBandFormat others
 	}
 }
 
-/* libvips believes the space that a picture claims, whatever its samples are. */
+/* libvips believes the space that a picture declares, whatever its samples are. */
 static bool convert(VipsImage **image, VipsInterpretation space)
 {
 	VipsImage *made = NULL;
@@ -326,8 +326,8 @@ static bool drop_profile(VipsImage **image)
 	return true;
 }
 
-/* Convert through the embedded profile, or the default one, to another profile: the name
- * is one of the names of libvips, not a file. */
+/* Convert from the embedded profile, or the default one, to another profile: the name is one of the
+ * names of libvips, not a file. */
 static bool transform(VipsImage **image, const struct pv_job *job, const char *to)
 {
 	VipsImage *made = NULL;
@@ -339,7 +339,7 @@ static bool transform(VipsImage **image, const struct pv_job *job, const char *t
 	                           intent_of(job), "depth", depth_of(job), NULL));
 }
 
-/* A profile may describe itself well and still be broken: libvips tries it. */
+/* A profile may have a correct description and still be broken, so libvips tries it. */
 static bool profile_works(VipsImage *image, const struct pv_job *job)
 {
 	VipsImage *pixel = NULL, *made = NULL, *there = NULL;
@@ -385,7 +385,7 @@ static bool pv_colour_begin(VipsImage **image, struct pv_job *job)
 	return true;
 }
 
-/* Any profile but sRGB has its own curve. */
+/* Every profile except sRGB has its own curve. */
 static bool is_foreign(const struct pv_job *job)
 {
 	return job->profile == PROFILE_OTHER || job->is_cmyk;
@@ -402,7 +402,7 @@ static bool import(VipsImage **image, const struct pv_job *job)
 	                                  "intent", intent_of(job), NULL));
 }
 
-/* Convert by way of Lab: libvips 8.14 loses shadows when it exports from XYZ. */
+/* Convert through Lab, because libvips 8.14 loses shadows when it exports from XYZ. */
 static bool pv_colour_linear(VipsImage **image, struct pv_job *job)
 {
 	if (!is_foreign(job))
@@ -424,7 +424,7 @@ static bool make_depth(VipsImage **image, const struct pv_job *job)
 	                  vips_cast(*image, &made, format, "shift", TRUE, NULL));
 }
 
-/* Grey that went through a profile has three equal colours. */
+/* Grey that was converted through a profile has three equal colours. */
 static bool make_grey_again(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *green = NULL, *alpha = NULL, *joined = NULL, *made = NULL;
@@ -460,7 +460,7 @@ static bool export(VipsImage **image, const struct pv_job *job, const char *to)
 	                                  intent_of(job), "depth", depth_of(job), NULL));
 }
 
-/* Export to the profile that came beside the recipe. */
+/* Export to the profile that was sent with the recipe. */
 static bool export_to_file(VipsImage **image, const struct pv_job *job)
 {
 	VipsImage *made = NULL;
@@ -482,7 +482,7 @@ static bool has_grey(enum image_format format)
 	return format != FORMAT_WEBP && format != FORMAT_AVIF && format != FORMAT_HEIC;
 }
 
-/* Whether the output stays in its own space. */
+/* Whether the output keeps its own space. */
 static bool keeps_space(VipsImage *image, struct pv_job *job)
 {
 	bool is_grey = vips_image_get_bands(image) < 3;
@@ -620,7 +620,7 @@ bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job)
 	return pv_replace(image, &made, error);
 }
 
-/* ---- scaling, turning, cutting and placing ---- */
+/* ---- scaling, rotating, cropping and placing ---- */
 
 static VipsKernel kernel_of(const struct recipe *recipe)
 {
@@ -640,7 +640,7 @@ struct aim {
 	VipsKernel kernel;
 };
 
-/* Reduce sides that are too long, by averaging and the kernel. */
+/* Reduce sides that are too long, with averaging and the kernel. */
 static bool reduce(VipsImage **image, const struct aim *aim)
 {
 	double across = (double)aim->to.width / vips_image_get_width(*image);
@@ -660,9 +660,9 @@ static const char *interpolator_of(VipsKernel kernel)
 }
 
 /*
- * Enlarge sides that are too short. vips_resize() rounds the place of the first pixel
- * (8.14.1) and so shifts the picture by up to half a pixel. Here the centre of the
- * picture is the centre of the output.
+ * Enlarge sides that are too short. vips_resize() rounds the position of the first pixel (8.14.1)
+ * and so shifts the picture by up to half a pixel. Here the centre of the picture is the centre of
+ * the output.
  */
 static bool enlarge(VipsImage **image, const struct aim *aim)
 {
@@ -695,14 +695,15 @@ static bool resize(VipsImage **image, void *data)
 	return reduce(image, data) && enlarge(image, data);
 }
 
-/* The pixel of a line of n pixels that is nearest to the centre of pixel i of n_to. */
+/* The index of the pixel, in a line of n pixels, that is nearest to the centre of pixel i of
+ * n_to. */
 static size_t nearest(uint32_t i, uint32_t n_to, int n)
 {
 	return (size_t)(((uint64_t)i * 2 + 1) * (uint64_t)n / ((uint64_t)n_to * 2));
 }
 
-/* Take the nearest pixel of the picture for each pixel. vips_resize() first shrinks by whole
- * numbers, and so takes other pixels. */
+/* Use the nearest pixel of the picture for each pixel. vips_resize() first shrinks by whole
+ * numbers, and so uses other pixels. */
 static bool pick_nearest(VipsImage **image, struct size to)
 {
 	VipsImage *made = vips_image_new_memory();
@@ -756,7 +757,7 @@ static bool pv_scale_to(VipsImage **image, const struct pv_job *job, struct size
 
 static bool pv_turn_upright(VipsImage **image, int orientation)
 {
-	/* The turn, and then whether to mirror left and right. */
+	/* The rotation, and then whether to mirror left and right. */
 	static const struct {
 		VipsAngle angle;
 		bool is_mirrored;
@@ -811,13 +812,13 @@ static bool cut(VipsImage **image, const struct area *area)
 	                            (int)area->size.width, (int)area->size.height, NULL));
 }
 
-/* Convert a length or a place of the picture to the scaled one, or back. */
+/* Convert a length or a position from the picture to the scaled picture, or back. */
 static uint32_t scaled_from(uint32_t at, uint32_t from, uint32_t to)
 {
 	return (uint32_t)((double)at * to / from + 0.5);
 }
 
-/* Find the part in the unscaled picture, and from it the part to scale. */
+/* Find the kept part in the unscaled picture, and from it the part to scale. */
 static bool find_focus(VipsImage **image, struct pv_job *job)
 {
 	const struct size from = {(uint32_t)vips_image_get_width(*image),
@@ -889,7 +890,7 @@ static bool prepare_canvas(VipsImage **image, const struct pv_job *job,
 	       pv_replace(image, &made, vips_addalpha(*image, &made, NULL));
 }
 
-/* Cut the part out and put it on the canvas. */
+/* Crop to the part and place it on the canvas. */
 static bool pv_place(VipsImage **image, struct pv_job *job)
 {
 	const struct layout *layout = &job->layout;
@@ -916,7 +917,7 @@ static bool pv_place(VipsImage **image, struct pv_job *job)
 	return pv_replace(image, &made, error);
 }
 
-/* The picture as 8-bit pixels; glib frees the bytes. */
+/* Get the picture as 8-bit pixels; glib frees the bytes. */
 static bool pixels_of(struct pixels *ret_pixels, VipsImage *image)
 {
 	VipsImage *plain = NULL;
@@ -982,7 +983,7 @@ bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees)
 	return pv_with_alpha_in(image, 0, rotate_freely, &turned);
 }
 
-/* A copy of one frame in memory, with work done. */
+/* Copy one frame into memory, and call work on it. */
 static VipsImage *work_on_frame(VipsImage *roll, uint32_t i, int height,
                                 bool (*work)(VipsImage **image, void *data), void *data)
 {
@@ -1030,9 +1031,9 @@ bool pv_each_frame(VipsImage **image, uint32_t n_frames,
 /*
  * ---- metadata ----
  *
- * The metadata that stay on an image of libvips for its savers: the profile, and the fields that
- * an animation and an HDR need. EXIF, XMP, IPTC and comments do not go through libvips, which
- * rewrites text and invents fields: picture_metadata.c puts them into the encoded file.
+ * The metadata that an image of libvips keeps for its savers: the profile, and the fields that an
+ * animation and an HDR need. EXIF, XMP, IPTC and comments do not go through libvips, which rewrites
+ * text and adds fields: picture_metadata.c inserts them into the encoded file.
  */
 
 /* The savers of animations need these fields. */
@@ -1047,7 +1048,7 @@ static bool is_of_frames(const char *name)
 	return false;
 }
 
-/* Fields that say how the numbers of an HDR are scaled. */
+/* Fields with the scale of the numbers in an HDR. */
 static bool is_of_light(const char *name)
 {
 	return begins_with(name, "rad-expos") || begins_with(name, "rad-colcor") ||
@@ -1067,7 +1068,7 @@ static bool stays(const char *name, const struct pv_job *job)
 	return false;
 }
 
-/* Remove the metadata that must not stay. The image must have no other owner. */
+/* Remove the metadata that must not be kept. The image must have no other owner. */
 static void pv_meta_filter(VipsImage *image, const struct pv_job *job)
 {
 	char **names = vips_image_get_fields(image);
@@ -1082,7 +1083,7 @@ static void pv_meta_filter(VipsImage *image, const struct pv_job *job)
 
 /* ---- deriving an output, and the engine ---- */
 
-/* Treat the pixels of another engine as a source of ours. */
+/* Use the pixels of another engine as a source. */
 static struct pv_state state_of_lent(const struct source *source,
                                      const struct pixels *lent)
 {
@@ -1108,7 +1109,7 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	};
 
 	filters_split(&recipe->filters, &job.before, &job.after);
-	/* Grey is sRGB grey: a profile for colours does not fit it. */
+	/* A grey output is sRGB grey, which a profile for colours does not fit. */
 	if (pv_filters_make_grey(&job.after))
 		job.space = SPACE_SRGB;
 	/* HDR has one depth, and 8 bits would lose most of it. */
@@ -1129,7 +1130,7 @@ static struct pv_job job_for(const struct source *source, const struct pv_state 
 	return job;
 }
 
-/* Find the layout now, where no filter before the scaling changes the size. */
+/* Compute the layout now, if no filter before scaling changes the size. */
 static bool plan_layout(struct pv_job *job)
 {
 	if (job->before.n > 0)
@@ -1146,7 +1147,7 @@ static bool can_be_quick(const struct pv_job *job)
 
 	/* vips_thumbnail_source() does not premultiply alpha when only one side changes. */
 	bool is_uneven = (from.width == to.width) != (from.height == to.height);
-	/* It shifts what it enlarges: see enlarge(). */
+	/* vips_thumbnail_source() shifts enlarged pictures: see enlarge(). */
 	bool is_enlarged = to.width > from.width || to.height > from.height;
 
 	/* It may take a preview of a TIFF. It leaves all scaling of WebP to libwebp, and does it twice. */
@@ -1161,7 +1162,7 @@ static bool can_be_quick(const struct pv_job *job)
 	       !(state->has_alpha && is_uneven);
 }
 
-/* Decode, turn and scale in one call. */
+/* Decode, rotate and scale in one call. */
 static bool load_quickly(VipsImage **ret_image, struct pv_job *job)
 {
 	static const char *const options[N_FAIL_ONS] = {
@@ -1194,12 +1195,13 @@ static bool find_layout(VipsImage *image, struct pv_job *job)
 	return job->has_layout;
 }
 
-/* Make an output frame of a stored frame, up to the filters after scaling. */
+/* Make an output frame from a stored frame, up to the filters after scaling. */
 static bool make_frame(VipsImage **image, void *data)
 {
 	struct pv_job *job = data;
 	const struct pv_state *state = job->state;
-	/* Which of two pixels is the nearest depends on the direction. */
+	/* With the nearest kernel, the choice between two pixels depends on the direction, so the
+	 * picture is rotated first. */
 	bool is_turned_first = job->before.n > 0 ||
 	                       job->recipe->kernel == KERNEL_NEAREST ||
 	                       (job->has_layout && job->layout.is_focused);
@@ -1214,7 +1216,7 @@ static bool make_frame(VipsImage **image, void *data)
 		return false;
 	if (!pv_focus(image, job))
 		return false;
-	/* Turning after scaling is cheaper, and lets the large picture stream. */
+	/* Rotating after scaling is cheaper, and the large picture can be streamed. */
 	to = job->layout.scaled;
 	if (!is_turned_first && state->orientation > 4)
 		to = (struct size){to.height, to.width};
@@ -1230,7 +1232,7 @@ static bool load_carefully(VipsImage **ret_image, struct pv_job *job)
 	       pv_each_frame(ret_image, job->n_frames, make_frame, job);
 }
 
-/* Leave only the metadata that the output gets. */
+/* Remove all metadata except that which the output gets. */
 static void label(VipsImage *image, const struct pv_job *job)
 {
 	uint32_t n_frames = job->n_frames;
@@ -1291,8 +1293,8 @@ static bool make_image(VipsImage **ret_image, struct pv_job *job)
 	return pv_to_memory(ret_image);
 }
 
-/* Nothing to do for one output: derive() decodes while it works. A drawing is drawn again
- * for each output, at its size. */
+/* For a single output there is nothing to do: derive() decodes while it works. A drawing is drawn
+ * again for each output, at its size. */
 static bool pv_decode(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -1369,7 +1371,7 @@ static enum claim pv_claim_output(const struct source *source, bool is_lent,
 	return CLAIM_CANNOT;
 }
 
-/* Convert to 8 bits; it has 1 to 4 bands. */
+/* Convert to 8 bits; the image has 1 to 4 bands. */
 static bool pv_make_plain(struct rendering *rendering, struct failure *ret_failure)
 {
 	VipsImage *image = rendering->image, *plain = NULL;

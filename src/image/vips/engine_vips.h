@@ -1,11 +1,10 @@
 /*
  * The parts of the vips engine: engine_vips.c is the struct engine and derives outputs: colour,
- * scaling, turning, placing, metadata; pv_load.c reads, checks and estimates; pv_draw.c draws SVG
+ * scaling, rotating, placing, metadata; pv_load.c loads, checks and estimates; pv_draw.c draws SVG
  * and PDF; pv_filters.c has the filters; pv_save.c writes.
  *
- * A step takes an image that it owns and leaves another in its place. When a step fails,
- * the reason is in the job's failure or in libvips' error buffer, from which the caller
- * fetches it.
+ * A step takes an image that it owns and leaves another in its place. If a step fails, the reason
+ * is in the job's failure or in libvips' error buffer, from which the caller fetches it.
  */
 #ifndef PXP_ENGINE_VIPS_H
 #define PXP_ENGINE_VIPS_H
@@ -17,11 +16,11 @@
 
 /* A source, from pv_claim_source() to pv_close_source(), or the pixels of another engine. */
 struct pv_state {
-	/* NULL when another engine or a reader decodes */
+	/* the libvips source; NULL if another engine or a reader decodes */
 	VipsSource *bytes;
-	const struct reader *reader; /* NULL: libvips decodes */
-	struct reading reading;      /* of the reader */
-	/* the picture, if image/raster reads it; else its bytes are NULL */
+	const struct reader *reader; /* the reader; NULL: libvips decodes */
+	struct reading reading;      /* the reader's picture */
+	/* the picture, if image/raster reads it; otherwise its bytes are NULL */
 	struct raster raster;
 	/* What replaces the embedded profile, if has_own_colours: a profile made from other
 	 * parts of the file; NULL: none, which means sRGB. */
@@ -30,17 +29,17 @@ struct pv_state {
 	size_t n_profile;
 	/* The transfer of HDR in CICP; 0: the picture is not HDR. */
 	unsigned hdr_transfer;
-	/* The decoded picture that several outputs are derived from: all frames, in
-	 * memory. Else NULL. */
+	/* The decoded picture, with all frames, from which several outputs are derived. Otherwise
+	 * NULL. */
 	VipsImage *decoded;
-	uint32_t n_decoded; /* frames in it */
+	uint32_t n_decoded; /* number of frames in the decoded picture */
 	/* Of a TIFF: the directories, and those before the first page. */
 	uint32_t n_directories, first_page;
-	struct size stored;   /* of a frame, not turned */
+	struct size stored;   /* size of a frame, not rotated */
 	bool is_turned_by_us; /* libvips does not know the orientation */
-	int orientation;      /* to be applied; 1 with no_rotate */
-	bool is_deep;         /* more than 8 bits per sample */
-	/* float RGB without alpha: linear light, which may exceed 1 */
+	int orientation;      /* the orientation to apply; 1 with no_rotate */
+	bool is_deep;         /* samples have more than 8 bits */
+	/* samples are float RGB without alpha: linear light, which may exceed 1 */
 	bool is_light;
 	bool is_cmyk, has_alpha;
 	/* Samples that libvips would misread: 32-bit integers, which it takes for 8-bit
@@ -54,50 +53,50 @@ struct pv_state {
 	size_t n_unpacked;
 };
 
-/* One output on its way through the steps. */
+/* One output that is being made. */
 struct pv_job {
 	const struct pv_state *state;
-	enum image_format from; /* the input's format */
+	enum image_format from; /* format of the input */
 	const struct pixels
 		/* The pixels that another engine decoded; NULL: this engine decodes. */
 		*lent;
-	struct size size;  /* of the upright picture */
-	uint32_t n_frames; /* of the output */
+	struct size size;  /* size of the upright picture */
+	uint32_t n_frames; /* layout of the output */
 	const struct picture_variant *variant;
-	const struct recipe *recipe; /* the variant's */
+	const struct recipe *recipe; /* the profile of the variant */
 	struct failure *failure;
-	const struct format_info *to; /* the output's format */
+	const struct format_info *to; /* format of the output */
 	struct filter_chain before, after;
-	/* that of the recipe, or sRGB where the output must be sRGB */
+	/* colour space of the recipe, or sRGB if the output must be sRGB */
 	enum colour_space space;
 	bool is_deep;  /* the output has 16 bits */
-	bool is_light; /* float in linear light from end to end */
+	bool is_light; /* all steps work on floats in linear light */
 	bool keeps_cmyk;
 
 	struct layout layout;
 	bool has_layout;
-	/* The area that trim left of the first frame; all frames use it. */
+	/* The area that trim left in the first frame; all frames use it. */
 	struct area trimmed;
 	bool has_trimmed;
-	int part_x, part_y; /* The place that the search in the first frame found. */
+	int part_x, part_y; /* The position that the search in the first frame found. */
 	bool has_part;
 
 	enum profile_kind { PROFILE_NONE, PROFILE_SRGB, PROFILE_OTHER } profile;
 	bool is_cmyk, is_grey;
 	bool had_alpha; /* the picture, before anything was added or flattened */
 	unsigned lost;  /* a mask of enum lost: what the output cannot hold */
-	/* it was imported into the linear space of its profile for scaling */
+	/* the picture was imported into the linear space of its profile for scaling */
 	bool is_imported;
 	bool is_tagged;     /* the output is not sRGB and carries its profile */
 	bool shows_corners; /* a rotation left transparent corners */
 };
 
-/* Replace *image by *made, the result of an operation; or keep *image when there was an
- * error. Returns whether there was none. */
+/* Replace *image by *made, the result of an operation; or keep *image if there was an error.
+ * Returns whether there was none. */
 bool pv_replace(VipsImage **image, VipsImage **made, int error);
 
-/* Turn the error buffer of libvips into a failure, unless there is one already, and empty
- * the buffer. Always false. */
+/* Convert the error buffer of libvips to a failure, unless there is one already, and empty the
+ * buffer. Always returns false. */
 bool pv_fail(struct failure *ret_failure, const char *stage, enum fail_class otherwise);
 
 /* Forget the errors and warnings of earlier steps. libvips keeps them until they are
@@ -110,15 +109,15 @@ bool pv_to_memory(VipsImage **image);
 /* Set when libvips refused a size without reporting an error: see engine_vips.c. */
 extern bool pv_has_refused_size;
 
-/* ---- engine_vips.c, for filters ---- */
+/* ---- engine_vips.c, used by filters ---- */
 
-/* Flatten alpha, if there is any, onto the background. */
+/* Blend alpha, if there is any, with the background. */
 bool pv_flatten_on_background(VipsImage **image, const struct pv_job *job);
 
 bool pv_trim(VipsImage **image, struct pv_job *job, double threshold);
 bool pv_rotate_by(VipsImage **image, struct pv_job *job, double degrees);
 
-/* Call work for each of n_frames frames that stand one below the other. */
+/* Call work for each of n_frames frames, which are stored one below the other. */
 bool pv_each_frame(VipsImage **image, uint32_t n_frames,
                    bool (*work)(VipsImage **image, void *data), void *data);
 
@@ -137,9 +136,9 @@ void pv_close_source(struct source *source);
  * picture. */
 bool pv_shrinks_exactly(const struct pv_job *job);
 
-/* Load the frames of an output, one below the other: from the decoded or lent pixels, or
- * from the loader. The loader shrinks a JPEG or WebP where that leaves at least twice the
- * size that it will be scaled to. */
+/* Load the frames of an output, one below the other: from the decoded or lent pixels, or from the
+ * loader. The loader shrinks a JPEG or WebP if that leaves at least twice the size to which it will
+ * be scaled. */
 bool pv_load_frames(VipsImage **ret_image, const struct pv_job *job);
 
 /* The factor by which the loader shrinks a JPEG or WebP: whole blocks for libjpeg, any
@@ -157,29 +156,29 @@ uint64_t pv_decoder_memory(const struct picture_header *header,
 
 bool pv_check(struct source *source, struct failure *ret_failure);
 
-/* Convert the samples to plain kinds: packed codings are decoded, 32-bit integers become 16-bit
+/* Convert the samples to simple kinds: packed formats are decoded, 32-bit integers become 16-bit
  * ones, signed samples become unsigned. Floats of a PFM, and grey floats without alpha whose
- * maximum is 1, are linear light. An image without a colour space gets one that fits its number
- * of bands. Bands beyond those of the space and one alpha are dropped. */
+ * maximum is 1, are linear light. An image without a colour space gets one that fits its number of
+ * bands. Bands beyond those of the space and one alpha are dropped. */
 bool pv_normalise_samples(VipsImage **image);
 
 /* ---- pv_draw.c: SVG and PDF ---- */
 
-/* Find the fonts, if this process draws. It starts no thread. */
+/* Find the fonts, if this process draws. Starts no thread. */
 bool pv_draw_start(struct failure *ret_failure);
 bool pv_draws(enum image_format format, struct failure *ret_failure);
 
-/* The real folders of the fonts and of the CMap files of poppler, NULL at the end. */
+/* The real folders of the fonts and of the CMap files of poppler, ended by NULL. */
 const char *const *pv_font_folders(void);
 
-/* The parts of pv_claim_source() and pv_load_frames() for drawings. */
+/* The parts of pv_claim_source() and pv_load_frames() for SVG and PDF. */
 bool pv_draw_open(struct source *source, struct failure *ret_failure);
 void pv_draw_close(struct pv_state *state);
 bool pv_draw_load(VipsImage **ret_image, const struct pv_job *job);
 
-/* Look at a message of a library and remember it if it means that text was not drawn. */
+/* Check a message of a library, and record it if it means that text was not drawn. */
 void pv_draw_note_message(const char *domain, const char *message);
-/* After drawing: whether no text is missing. Else a failure. */
+/* After drawing: whether all text was drawn; otherwise sets a failure. */
 bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure);
 
 /* ---- pv_filters.c ---- */
@@ -192,7 +191,7 @@ const char *pv_missing_filter(const struct filter_chain *chain);
 bool pv_filters_make_grey(const struct filter_chain *chain);
 bool pv_filters_keep_light(const struct filter_chain *chain);
 
-/* Apply a chain to frames that stand one below the other. */
+/* Apply a chain to frames that are stored one below the other. */
 bool pv_filters_apply(VipsImage **image, struct pv_job *job,
                       const struct filter_chain *chain, uint32_t n_frames);
 

@@ -1,8 +1,7 @@
 /*
- * SVG and PDF have no pixels: they are drawn at the size that is asked for, by librsvg, and by
- * poppler through libvips. (Through libvips 8.14.1 librsvg would draw lengths in millimetres and
- * inches at 72 dpi, and CSS has 96 pixels an inch.) Both libraries continue when they cannot read a font, so the fonts
- * are checked before, and the messages of the libraries are watched.
+ * SVG and PDF have no pixels: they are drawn at the requested size. librsvg and poppler do that for
+ * libvips. Both continue if they cannot read a font, so the fonts are checked first, and the
+ * messages of the libraries are checked.
  */
 #include "image/vips/engine_vips.h"
 
@@ -21,15 +20,15 @@
 /*
  * ---- fonts ----
  *
- * The fonts of this machine, as fontconfig finds them: once, in a process of one thread
- * from which the workers are forked. Workers open the font files and inherit the rest.
+ * The fonts of this machine are found by fontconfig: once, in a process of one thread from which
+ * the workers are forked. Workers open the font files and inherit everything else.
  */
 
 /* The folder of the Debian package poppler-data, where poppler looks for CMap files. */
 #define POPPLER_FOLDER "/usr/share/poppler"
 
 static struct {
-	char **at; /* NULL at the end */
+	char **at; /* ended by NULL */
 	size_t n;
 } folders;
 
@@ -42,7 +41,7 @@ static bool is_known(const char *folder)
 	return false;
 }
 
-/* False when memory runs out. */
+/* Returns false if memory runs out. */
 static bool add_folder(const char *folder)
 {
 	char **at;
@@ -58,8 +57,8 @@ static bool add_folder(const char *folder)
 	return at[folders.n++] != NULL;
 }
 
-/* Landlock checks the real path of a file, so links are resolved. A font that has
- * vanished is noticed later. */
+/* Landlock checks the real path of a file, so links are resolved. A font that has been removed is
+ * noticed later. */
 static bool add_folder_of(const char *font)
 {
 	char *path = realpath(font, NULL), *slash = path ? strrchr(path, '/') : NULL;
@@ -73,7 +72,7 @@ static bool add_folder_of(const char *font)
 	return has_memory;
 }
 
-/* The file of font number i; NULL past the last. */
+/* The file of font number i; NULL after the last. */
 static const char *font_at(int i)
 {
 	FcFontSet *set = FcConfigGetFonts(NULL, FcSetSystem);
@@ -85,7 +84,7 @@ static const char *font_at(int i)
 	return (const char *)file;
 }
 
-/* Find the fonts. False with a failure. */
+/* Find the fonts. Returns false with a failure. */
 static bool fonts_start(struct failure *ret_failure)
 {
 	const char *font;
@@ -94,7 +93,7 @@ static bool fonts_start(struct failure *ret_failure)
 	if (!FcInit())
 		return failure_set(ret_failure, FAIL_INTERNAL,
 		                   "fontconfig does not start");
-	/* The processes that inherit this cannot read the folders again. */
+	/* The processes that inherit the configuration cannot read the folders again. */
 	FcConfigSetRescanInterval(NULL, 0);
 	has_memory = add_folder(POPPLER_FOLDER);
 	for (int i = 0; has_memory && (font = font_at(i)); i++)
@@ -108,8 +107,8 @@ const char *const *pv_font_folders(void)
 	return (const char *const *)folders.at;
 }
 
-/* Whether there is a font, and each font can be opened. Text in a font that cannot be
- * opened would be missing without a message. Else a failure. */
+/* Whether there is a font, and each font can be opened; otherwise sets a failure. Text in a font
+ * that cannot be opened would be missing without a message. */
 static bool fonts_are_there(struct failure *ret_failure)
 {
 	const char *font;
@@ -132,7 +131,7 @@ static bool fonts_are_there(struct failure *ret_failure)
 	return true;
 }
 
-/* Samples of one letter each. */
+/* Test pictures of one letter each. */
 static const char sample_svg[] = "<svg xmlns='http://www.w3.org/2000/svg' width='9' "
 				 "height='9'><text y='9'>M</text></svg>";
 static const char sample_pdf[] =
@@ -152,7 +151,7 @@ enum { MOST_UNPACKED_BYTES = 64 << 20 };
 
 /* ---- text that is not drawn ---- */
 
-/* the first message about it; "": none */
+/* the first message about missing text; "": none */
 static char missing_text[FAILURE_TEXT_BYTES / 2];
 
 void pv_draw_note_message(const char *domain, const char *message)
@@ -194,7 +193,7 @@ bool pv_draw_has_all_text(enum image_format format, struct failure *ret_failure)
 
 	if (!format_info(format)->is_drawn || !*missing_text)
 		return true;
-	/* A text without a font is a fault of the file. */
+	/* Text without a font is a fault of the file. */
 	if (strstr(missing_text, "No font in"))
 		return failure_set(ret_failure, FAIL_BAD_IMAGE,
 		                   "decode: cannot draw all text: %s", what_is_missing());
@@ -404,7 +403,7 @@ void pv_draw_close(struct pv_state *state)
 	state->svg = NULL;
 }
 
-/* ---- starting, and trying ---- */
+/* ---- starting and testing ---- */
 
 /* Draw a sample. */
 static bool draw_sample(VipsImage **ret_image, enum image_format format,
@@ -465,7 +464,7 @@ bool pv_draws(enum image_format format, struct failure *ret_failure)
 	                                             sizeof(sample_pdf) - 1, ret_failure);
 }
 
-/* The SVG loader leaks memory unless it was given a file. */
+/* The SVG loader leaks memory unless it gets a file. */
 static void end_module(GdkPixbufLoader *loader, const char *name)
 {
 	static const char nothing[] = "<svg xmlns='http://www.w3.org/2000/svg' "
@@ -518,7 +517,7 @@ bool pv_draw_start(struct failure *ret_failure)
 
 /* ---- compressed SVG ---- */
 
-/* Decompress some bytes. False at the end of the data, or when they are damaged. */
+/* Decompress some bytes. Returns false at the end of the data, or if they are damaged. */
 static bool unpack_some(GConverter *converter, const struct source *source, size_t *at,
                         uint8_t *room, size_t n_room, size_t *n_unpacked,
                         GConverterResult *ret_result)
@@ -535,7 +534,7 @@ static bool unpack_some(GConverter *converter, const struct source *source, size
 	return *ret_result == G_CONVERTER_CONVERTED;
 }
 
-/* Decompress a whole gzip member into a new block; data after it are ignored. */
+/* Decompress a complete gzip member into a new block; data after it is ignored. */
 static bool unpack(const struct source *source, uint8_t **ret_bytes, size_t *ret_n,
                    struct failure *ret_failure)
 {
@@ -584,7 +583,7 @@ static bool unpack_source(struct source *source, struct failure *ret_failure)
 	if (!unpack(source, &bytes, &n, ret_failure))
 		return false;
 	state->unpacked = bytes;
-	/* Check only the bytes: a file that is compressed twice is no SVG. */
+	/* Check only the bytes, because a file that is compressed twice is not an SVG. */
 	if (format_of_bytes(bytes, n, "") != FORMAT_SVG)
 		return failure_set(
 			ret_failure, FAIL_BAD_IMAGE,
@@ -610,8 +609,8 @@ static bool load_at(VipsImage **ret_image, const struct pv_state *state, double 
 	return false;
 }
 
-/* Poppler draws what is left of a truncated file. Other bytes may follow the last end marker, but
- * no object: then a file that was updated, or ordered for the web, was cut. */
+/* Poppler draws the remaining part of a truncated file, so the end marker is checked. It may be
+ * followed by this number of bytes at most. */
 static bool pdf_is_whole(const struct source *source)
 {
 	const uint8_t *bytes = source->bytes;
@@ -698,7 +697,7 @@ static bool is_drawn_for(VipsImage *image, const struct size *to)
 	return beyond_x >= 0 && beyond_y >= 0 && (beyond_x == 0 || beyond_y == 0);
 }
 
-/* The natural size is rounded to whole pixels; enlarging shows by how much. */
+/* The natural size is rounded to whole pixels; enlarging shows the exact size. */
 static bool load_pdf(VipsImage **ret_image, const struct pv_state *state,
                      const struct size *to)
 {

@@ -1,4 +1,4 @@
-/* The filters of the vips engine, with the meaning that filters.h gives them. */
+/* The filters of the vips engine, as filters.h defines them. */
 #include "image/vips/engine_vips.h"
 
 #include <string.h>
@@ -43,7 +43,7 @@ static bool is_deep(VipsImage *image)
 	return vips_image_get_format(image) == VIPS_FORMAT_USHORT;
 }
 
-/* Call work for the colours alone. */
+/* Call work for the colours without alpha. */
 static bool without_alpha(VipsImage **image, bool (*work)(VipsImage **image, void *data),
                           void *data)
 {
@@ -82,7 +82,7 @@ static bool name_space(VipsImage **image, VipsInterpretation space)
 	                  vips_copy(*image, &made, "interpretation", space, NULL));
 }
 
-/* Set all three bands to the luminance. The conversion of libvips has weights of one
+/* Set all three bands to the luminance. The weights in libvips' own conversion have only one
  * digit. */
 static bool spread_luminance(VipsImage **image, void *data)
 {
@@ -117,7 +117,7 @@ static bool to_grey(VipsImage **image)
 	        without_alpha(image, take_first, NULL) && name_space(image, grey));
 }
 
-/* A filter at work on an output: the data of the functions below. */
+/* A filter that is being applied: the data of the functions below. */
 struct call {
 	struct pv_job *job;
 	const struct filter *filter;
@@ -128,13 +128,13 @@ static bool blur(VipsImage **image, void *data)
 	const struct filter *filter = ((const struct call *)data)->filter;
 	VipsImage *made = NULL;
 
-	/* The mask ends at a hundredth, and is not rounded, so that sums stay exact. */
+	/* The mask ends at 1/100, and is not rounded, so that sums are exact. */
 	return pv_replace(image, &made,
 	                  vips_gaussblur(*image, &made, filter->number[0], "min_ampl",
 	                                 0.01, "precision", VIPS_PRECISION_FLOAT, NULL));
 }
 
-/* The edges are repeated around the picture, which may be smaller than the window. */
+/* The edge pixels are repeated around the picture, which may be smaller than the window. */
 static bool median(VipsImage **image, void *data)
 {
 	const struct filter *filter = ((const struct call *)data)->filter;
@@ -164,9 +164,8 @@ static bool sharpen_opaque(VipsImage **image, const struct filter *filter)
 }
 
 /*
- * Give transparent pixels the mean colour of what is visible around them, in proportion to how
- * transparent they are. So a filter that looks at neighbours does not see the colours that they
- * hide.
+ * Give transparent pixels the mean colour of the visible pixels around them, in proportion to their
+ * transparency. So a filter that looks at neighbours does not see hidden colours.
  *
  * ret_filled  the colours alone, without alpha, in memory
  */
@@ -307,7 +306,7 @@ static bool modulate(VipsImage **image, void *data)
 }
 
 struct stretch {
-	double low, high; /* of L, 0 to 100 */
+	double low, high; /* parts of L, 0 to 100 */
 };
 
 static bool apply_stretch(VipsImage **image, void *data)
@@ -323,7 +322,7 @@ static bool apply_stretch(VipsImage **image, void *data)
 	       name_space(image, VIPS_INTERPRETATION_LAB);
 }
 
-/* How many visible pixels have each lightness. */
+/* A histogram: how many visible pixels have each lightness. */
 struct lightness {
 	uint64_t n, counts[PERCENT_STEPS + 1];
 };
@@ -441,7 +440,7 @@ static bool flip(VipsImage **image, void *data)
 	                            NULL));
 }
 
-/* The table says that it makes grey, so there is nothing left to do. */
+/* The table marks this filter as making grey, so there is nothing left to do. */
 static bool grayscale(VipsImage **image, void *data)
 {
 	(void)image;
@@ -458,17 +457,19 @@ static bool flatten(VipsImage **image, void *data)
 
 /* ---- the table ---- */
 
-/* The engine does not support a kind without a row. */
+/* The engine does not support a filter without a row. */
 static const struct kind {
 	bool (*apply)(VipsImage **image, void *call);
 	enum {
 		ALPHA_IS_A_BAND, /* the filter handles alpha itself, or it does not matter */
-		ALPHA_COVERS,    /* multiplied in before, divided out after */
-		ALPHA_STAYS      /* the filter sees the colours alone */
+		/* Alpha is multiplied in before, and divided out after. */
+		ALPHA_COVERS,
+		ALPHA_STAYS /* the filter sees the colours alone */
 	} alpha;
-	bool is_per_frame; /* it reaches beyond a pixel, and must not beyond a frame */
-	bool makes_grey;   /* also before it is applied */
-	bool keeps_light;  /* the filter also works on linear light above 1 */
+	/* The filter reads neighbouring pixels, and must not read those of another frame. */
+	bool is_per_frame;
+	bool makes_grey;  /* premultiply also before the filter is applied */
+	bool keeps_light; /* the filter also works on linear light above 1 */
 } kinds[N_FILTER_KINDS] = {
 	[FILTER_BLUR] =
 		{

@@ -1,5 +1,5 @@
-/* Loading in the vips engine: which loader, what the header says, the frames, the check of every pixel,
- * and the memory that it all takes. */
+/* Loading in the vips engine: choosing the loader, reading the header, loading frames, checking
+ * every pixel, and estimating memory. */
 #include "image/vips/engine_vips.h"
 
 #include "image/hdr.h"
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- sample kinds: the many kinds in files become a few ---- */
+/* ---- sample kinds: the many kinds in files are converted to a few ---- */
 
 static bool is_signed(VipsImage *image)
 {
@@ -50,8 +50,8 @@ static bool pv_has_light(VipsImage *image)
 	        (space == VIPS_INTERPRETATION_scRGB || pv_is_pfm(image)));
 }
 
-/* Whether the samples are floats that are not marked as linear light. libvips takes them for 0
- * to 255. */
+/* Whether the samples are floats that are not marked as linear light. libvips treats them as 0 to
+ * 255. */
 static bool pv_has_plain_floats(VipsImage *image)
 {
 	VipsInterpretation space = vips_image_guess_interpretation(image);
@@ -60,8 +60,8 @@ static bool pv_has_plain_floats(VipsImage *image)
 	       (space == VIPS_INTERPRETATION_B_W || space == VIPS_INTERPRETATION_sRGB);
 }
 
-/* Whether the samples have more than 8 bits of information. libvips, and every tool made
- * with it, takes most signed samples for 0 to 255. */
+/* Whether the samples have more than 8 bits of information. libvips, and every tool based on it,
+ * treats most signed samples as 0 to 255. */
 static bool pv_has_deep_samples(VipsImage *image)
 {
 	if (vips_image_get_coding(image) != VIPS_CODING_NONE)
@@ -87,8 +87,8 @@ static bool drop_sign(VipsImage **image, VipsInterpretation *space)
 	return pv_replace(image, &made, vips_cast(*image, &made, format, NULL));
 }
 
-/* Decode the packed codings of libvips. (From LABQ, libvips converts to sRGB by a table
- * of 6 bits a sample.) */
+/* Decode the packed formats of libvips. (From LABQ, libvips converts to sRGB by a table of 6 bits a
+ * sample.) */
 static bool uncode(VipsImage **image)
 {
 	VipsImage *made = NULL;
@@ -103,7 +103,7 @@ static bool uncode(VipsImage **image)
 	}
 }
 
-/* Linear light of one band goes through the curve as three equal bands. */
+/* Linear light of one band is converted through the curve as three equal bands. */
 static bool make_grey_of_light(VipsImage **image)
 {
 	VipsImage *thrice[] = {*image, *image, *image}, *made = NULL;
@@ -215,7 +215,7 @@ static bool find_loader(enum image_format format)
 
 bool pv_reads(enum image_format format)
 {
-	/* The result holds for the life of a process: 1, -1; 0: not yet tried. */
+	/* The result is cached for the life of a process: 1: true, -1: false; 0: not yet tried. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
@@ -303,7 +303,7 @@ static void note_header(struct source *source, VipsImage *image)
 	state->orientation = source->reading->no_rotate
 	                             ? 1
 	                             : vips_image_get_orientation(image);
-	/* libvips does not see EXIF after the pixels of a PNG, nor EXIF in its text chunks. */
+	/* libvips does not find EXIF after the pixels of a PNG, nor EXIF in its text chunks. */
 	if (source->format == FORMAT_PNG && !source->reading->no_rotate) {
 		int known = state->orientation;
 
@@ -311,7 +311,7 @@ static void note_header(struct source *source, VipsImage *image)
 		                                                       (unsigned)known);
 		state->is_turned_by_us = state->orientation != known;
 	}
-	/* The rows of a PFM go from the bottom up, which libvips ignores. */
+	/* The rows of a PFM are stored bottom up, which libvips ignores. */
 	if (pv_is_pfm(image))
 		state->orientation = 4;
 	state->is_deep = pv_has_deep_samples(image);
@@ -353,7 +353,7 @@ static bool fits_libvips(struct size size, struct failure *ret_failure)
 	                   size.width, size.height, VIPS_MAX_COORD);
 }
 
-/* Read the header of a picture that libvips does not load for us. */
+/* Read the header of a picture that libvips does not load. */
 static bool read_raster(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -466,7 +466,7 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 		return false;
 	state->reader = reader;
 	state->stored = reading->size;
-	/* The orientation is the codec's, which every reader of the format applies. */
+	/* The orientation is that of the codec, which every reader of the format applies. */
 	state->orientation = (int)reading->orientation;
 	state->is_deep = reading->is_deep;
 	state->has_alpha = reading->has_alpha;
@@ -559,9 +559,9 @@ static double find_shrink(const struct pv_job *job)
 	return fmax(1, fmin(factors.across, factors.down) / 2);
 }
 
-/* Whether shrinking by blocks shifts the picture by too little to matter. If a side is no
- * multiple of the block, libjpeg rounds up: the last pixel covers only part of the
- * picture, and scaling shifts everything by that part, in pixels of the output. */
+/* Whether shrinking by blocks shifts the picture so little that it does not matter. If a side is
+ * not a multiple of the block, libjpeg rounds up: the last pixel covers only part of the picture,
+ * and scaling shifts everything by that part, in pixels of the output. */
 static bool divides(uint32_t side, unsigned block, double factor)
 {
 	double most_moved = 1 / 32.0;
@@ -570,8 +570,8 @@ static bool divides(uint32_t side, unsigned block, double factor)
 	return n_over / factor <= most_moved;
 }
 
-/* The largest block that libjpeg may shrink by. *ret_is_largest: vips_thumbnail_source(),
- * which looks only at the size, would choose the same. */
+/* The largest block by which libjpeg may shrink. *ret_is_largest: vips_thumbnail_source(), which
+ * looks only at the size, would choose the same. */
 static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 {
 	const struct pv_state *state = job->state;
@@ -767,7 +767,7 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
 	return load_one(ret_image, state, format, fail_on);
 }
 
-/* Take all frames, or the first, of the picture that was decoded for several outputs. */
+/* Get all frames, or the first, of the picture that was decoded for several outputs. */
 static bool take_decoded(VipsImage **ret_image, const struct pv_job *job)
 {
 	VipsImage *decoded = job->state->decoded;
@@ -825,12 +825,11 @@ bool pv_decode_all(struct source *source, double shrink, struct failure *ret_fai
 /*
  * ---- checking ----
  *
- * Decodes every pixel of a picture row by row and keeps none. Nothing is shrunk, so
- * nothing is skipped, and memory holds only a few rows.
+ * This decodes every pixel of a picture row by row and keeps none. Nothing is shrunk, so nothing is
+ * skipped, and memory holds only a few rows.
  */
 
-/* Decode the pages that the option string chooses. The loader is the one that the claim
- * found. */
+/* Decode the pages that the option string selects. The loader is the one that the claim found. */
 static bool decode(const struct source *source, const char *options, int *ret_n_pages)
 {
 	VipsSource *bytes = vips_source_new_from_memory(source->bytes, source->n_bytes);
@@ -953,7 +952,7 @@ enum {
 	ANIMATED_PIXEL_BYTES = 12,
 };
 
-/* Fonts and shapes. */
+/* Memory for fonts and shapes. */
 static const uint64_t drawing_bytes = (uint64_t)8 << 20;
 
 static uint64_t lines_of(const struct picture_header *header, uint32_t n_lines)
@@ -1009,8 +1008,9 @@ static uint64_t loader_memory(const struct picture_header *header)
 	}
 }
 
-/* By how much a JPEG is shrunk at least when it is decoded for all of these: half of what would
- * leave twice the size of the largest output, since sides may not divide by more. */
+/* The minimum factor by which a JPEG is shrunk when it is decoded for all of these outputs: half of
+ * the factor that would leave twice the size of the largest output, since sides may not be
+ * divisible by more. */
 static unsigned shrink_for(struct size from, const struct picture_variant *variants,
                            unsigned n_variants)
 {

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 /*
- * ---- parts that the savers add and that must go ----
+ * ---- metadata that the savers add and that must be removed ----
  *
- * The bytes come from the savers; a file that does not look like theirs is left unchanged.
+ * The bytes come from the savers; a file with an unknown structure is left unchanged.
  */
 
 static size_t cut(uint8_t *bytes, size_t n, size_t at, size_t n_cut)
@@ -30,7 +30,7 @@ static size_t jpeg_drop_exif(uint8_t *bytes, size_t n)
 		uint8_t marker = bytes[at + 1];
 		size_t n_segment = 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
 
-		/* Metadata come before everything else. */
+		/* The metadata is before everything else. */
 		if (n_segment > n - at ||
 		    ((marker < APP0 || marker > APP15) && marker != COMMENT))
 			return n;
@@ -89,7 +89,7 @@ static size_t png_drop_density(uint8_t *bytes, size_t n)
 	while (at < n && n - at >= CHUNK) {
 		size_t n_data = big_endian(bytes + at);
 
-		/* The density comes before the pixels. */
+		/* The density is before the pixels. */
 		if (n_data > n - at - CHUNK || memcmp(bytes + at + 4, "IDAT", 4) == 0)
 			return n;
 		if (memcmp(bytes + at + 4, "pHYs", 4) == 0)
@@ -101,7 +101,7 @@ static size_t png_drop_density(uint8_t *bytes, size_t n)
 
 /* ---- the savers ---- */
 
-/* Effort 0 to 9 on the scale of a saver; the saver's default when the recipe has none. */
+/* Convert effort 0 to 9 to the scale of a saver; the saver's default if the recipe has none. */
 static int effort_of(const struct recipe *recipe, int least, int most, int usual)
 {
 	if (!recipe->has_effort)
@@ -123,7 +123,8 @@ static VipsForeignSubsample subsample_of(const struct recipe *recipe)
 static int save_jpeg(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                      bool strip)
 {
-	/* From 5 on, Huffman codes are optimised: smaller, slower. */
+	/* From effort 5 on, Huffman codes are optimised, which is slower and makes smaller
+	 * files. */
 	return vips_jpegsave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "optimize_coding",
 	                            recipe->has_effort && recipe->effort >= 5,
@@ -193,7 +194,7 @@ static int save_gif(VipsImage *image, VipsTarget *target, const struct recipe *r
 static int save_jp2(VipsImage *image, VipsTarget *target, const struct recipe *recipe,
                     bool strip)
 {
-	/* Chroma is never subsampled: libvips 8.14.1 cannot read such files back, and
+	/* Chroma is never subsampled, because libvips 8.14.1 cannot read such files back, and
 	 * aborts unless there are exactly three bands. */
 	return vips_jp2ksave_target(image, target, "Q", (int)engine_quality(recipe),
 	                            "lossless", recipe->lossless, "subsample_mode",
@@ -253,8 +254,8 @@ static bool has_profile(VipsImage *image)
 	return vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
 }
 
-/* libvips 8.14.1 writes data that were not requested: an EXIF of its own unless it must strip
- * everything, and into WebP even then; and a density into PNG. They are removed here, because a
+/* libvips 8.14.1 writes metadata that was not requested: an EXIF of its own unless it must strip
+ * everything, and into WebP even then; and a density into PNG. Both are removed here, because a
  * file in the memfd can no longer become shorter. */
 static size_t drop_inventions(const struct recipe *recipe, uint8_t *bytes, size_t n)
 {
@@ -292,7 +293,7 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 	bool is_saved = target && !savers[recipe->format](image, target, recipe, strip);
 	size_t n;
 
-	/* vips_target_steal() crashes on a target that a saver has ended (8.14.1). */
+	/* vips_target_steal() crashes on a target that a saver has ended (in 8.14.1). */
 	if (is_saved)
 		g_object_get(target, "blob", &blob, NULL);
 	VIPS_UNREF(target);
@@ -323,8 +324,8 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
 	return is_saved;
 }
 
-/* A saver may exist without its codec (those of libheif are plugins), so it must write a
- * small picture to be believed. */
+/* A saver may exist without its codec (those of libheif are plugins), so it only counts after it
+ * has written a small picture. */
 static bool try_saver(enum image_format format)
 {
 	static uint8_t black[64 * 64 * 3];
@@ -347,7 +348,7 @@ static bool try_saver(enum image_format format)
 
 bool pv_writes(enum image_format format)
 {
-	/* The result holds for the life of a process: 1, -1; 0: not yet tried. */
+	/* The result is cached for the life of a process: 1: true, -1: false; 0: not yet tried. */
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
