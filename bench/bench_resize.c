@@ -353,7 +353,7 @@ int main(int argc, char **argv)
 			side_names[PEER] = "not durable";
 			break;
 		case 'N':
-			question.n_small = (unsigned)atoi(optarg);
+			question.n_small = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 'h':
 			print_usage(stdout, EXIT_SUCCESS);

@@ -490,12 +490,33 @@ static bool may_have(const char *input, const char *source)
 	return may;
 }
 
-static bool is_gone(const struct history_pruning *pruning, const struct stamp *record)
-{
-	const struct walk_options *inputs = pruning->inputs;
+/* A search for outputs whose input is gone. */
+struct pruner {
+	struct history *history;
+	const struct history_pruning *pruning;
+	/* A name in the list of inputs leads out of the folder to which it is relative, so relative names
+	 * do not tell where inputs are. */
+	bool has_names_outside;
+};
 
-	if (!stamp_name_is_whole(record->source) || record->source[0] == 0)
+static bool has_names_outside(const struct walk_options *inputs)
+{
+	for (size_t i = 0; i < inputs->n_inputs && inputs->is_list; i++) {
+		if (inputs->inputs[i][0] == '/' || strstr(inputs->inputs[i], ".."))
+			return true;
+	}
+	return false;
+}
+
+static bool is_gone(const struct pruner *pruner, const struct stamp *record)
+{
+	const struct walk_options *inputs = pruner->pruning->inputs;
+
+	if (!stamp_name_is_whole(record->source) || record->source[0] == 0 ||
+	    pruner->has_names_outside)
 		return false;
+	if (inputs->is_list)
+		return !may_have(inputs->base ? inputs->base : ".", record->source);
 	for (size_t i = 0; i < inputs->n_inputs; i++) {
 		if (may_have(inputs->inputs[i], record->source))
 			return false;
@@ -516,9 +537,11 @@ static void drop_row(struct history *history, const char *output)
 }
 
 /* Remove an output if it is ours, unchanged, and its input is gone. */
-static void prune_output(struct history *history, const struct history_pruning *pruning,
-                         const char *output)
+static void prune_output(const struct pruner *pruner, const char *output)
 {
+	const struct history_pruning *pruning = pruner->pruning;
+	struct history *history = pruner->history;
+	struct history_input no_input = {.fd = -1};
 	struct freshness freshness = {.output = output};
 	const struct stamp *record;
 	enum evidence evidence;
@@ -531,9 +554,9 @@ static void prune_output(struct history *history, const struct history_pruning *
 	freshness.out = (struct file_facts){(uint64_t)found.out.st_size,
 	                                    store_time_ns(&found.out.st_mtim)};
 	while (freshness_of_owner(&freshness, &evidence, &record) == VERDICT_LOOK)
-		look(history, NULL, &freshness, &found, evidence);
+		look(history, &no_input, &freshness, &found, evidence);
 	is_ours = freshness_of_owner(&freshness, &evidence, &record) == VERDICT_MAKE;
-	if (!is_ours || !is_gone(pruning, record))
+	if (!is_ours || !is_gone(pruner, record))
 		return;
 	if (pruning->only_lists) {
 		pruning->on_removed(pruning->data, output, 0);
@@ -545,32 +568,29 @@ static void prune_output(struct history *history, const struct history_pruning *
 	}
 }
 
-struct row_pruning {
-	struct history *history;
-	const struct history_pruning *pruning;
-};
-
 /* Drop the row of an output that does not exist any more, as its input. */
 static bool prune_row(void *data, const char *output)
 {
-	struct row_pruning *rows = data;
-	struct history *history = rows->history;
+	const struct pruner *pruner = data;
+	struct history *history = pruner->history;
 	struct stamp row;
 	struct stat ignored;
 
 	if (stamp_name_is_whole(output) &&
 	    state_find(history->options.state, output, &row) &&
 	    store_look(history->options.store, output, &ignored) == OUTPUT_NONE &&
-	    is_gone(rows->pruning, &row))
+	    is_gone(pruner, &row))
 		drop_row(history, output);
-	return rows->pruning->may_go_on(rows->pruning->data);
+	return pruner->pruning->may_go_on(pruner->pruning->data);
 }
 
 void history_prune(struct history *history, const struct history_pruning *pruning)
 {
-	const struct walk_options folder = {
-		.inputs = &pruning->output, .n_inputs = 1, .mark = pruning->inputs->mark};
-	struct row_pruning rows = {history, pruning};
+	const struct walk_options folder = {.inputs = &pruning->output,
+	                                    .n_inputs = 1,
+	                                    .takes_hidden = true,
+	                                    .mark = pruning->inputs->mark};
+	struct pruner pruner = {history, pruning, has_names_outside(pruning->inputs)};
 	struct walk *walk = walk_open(&folder);
 	struct walk_item item;
 
@@ -578,9 +598,9 @@ void history_prune(struct history *history, const struct history_pruning *prunin
 	       walk_next(walk, &item) != WALK_END) {
 		if (item.kind == WALK_FILE &&
 		    !pruning->is_planned(pruning->data, item.relative))
-			prune_output(history, pruning, item.relative);
+			prune_output(&pruner, item.relative);
 	}
 	walk_close(walk);
 	if (history->options.state && !pruning->only_lists)
-		state_each(history->options.state, prune_row, &rows);
+		state_each(history->options.state, prune_row, &pruner);
 }

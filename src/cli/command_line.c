@@ -344,10 +344,6 @@ static bool takes_list(struct command_line *line, struct failure *ret_failure)
 			ret_failure, FAIL_USAGE,
 			"with --files-from INPUT must be a folder, got '%.60s'",
 			walk->inputs[0]);
-	if (line->batch.prunes)
-		return failure_set(ret_failure, FAIL_USAGE,
-		                   "--prune does not go with --files-from: inputs that "
-		                   "are not in the list are not gone");
 	return read_list(line, ret_failure);
 }
 

@@ -309,11 +309,12 @@ static void drop_file(struct output *output)
 
 static bool is_hidden_name(const char *name)
 {
-	uint64_t number;
-	int n = 0;
+	static const char begin[] = ".pixpool-";
+	const size_t n_begin = sizeof(begin) - 1, n_digits = 16;
 
-	return sscanf(name, ".pixpool-%16" SCNx64 ".tmp%n", &number, &n) == 1 &&
-	       n == 29 && name[n] == 0;
+	return strncmp(name, begin, n_begin) == 0 &&
+	       strspn(name + n_begin, "0123456789abcdef") == n_digits &&
+	       strcmp(name + n_begin + n_digits, ".tmp") == 0;
 }
 
 /* Remove a hidden file, unless the run that made it is alive and has it locked. */
@@ -1383,12 +1384,13 @@ static bool has_own_folder(const struct store_output *asked)
 static enum published open_place(struct store *store, struct work *work)
 {
 	struct store_output *asked = work->asked;
+	const struct store_original *original = asked->original;
 
-	if (!has_own_folder(asked))
+	if (!original || original->folder < 0)
 		return open_folder_of(store, asked->name, true, &work->folder,
 		                      &work->output.name, &asked->failure);
 	work->output.name = asked->name;
-	work->folder = duplicate(asked->original->folder);
+	work->folder = duplicate(original->folder);
 	return work->folder >= 0
 	               ? PUBLISHED
 	               : store_refuse("open its folder", false, &asked->failure);

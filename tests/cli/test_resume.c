@@ -496,6 +496,28 @@ TEST(prune, nothing_is_removed_unless_every_input_was_walked_whole_and_has_an_im
 	fixture_leave();
 }
 
+TEST(prune, names_from_a_list_are_looked_up_in_the_folder_to_which_they_are_relative)
+{
+	first_run();
+	run("rm in/0.png; cp in/2.png in/.hidden.png");
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 --hidden in -o out --progress none")
+	                  .status,
+	          0);
+	EXPECT(access("out/.hidden.png", F_OK) == 0);
+	run("rm in/.hidden.png; echo 2.png > list");
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 in --files-from list -o out --prune "
+	              "--progress none")
+	                  .status,
+	          0);
+	EXPECT_STR(outputs(),
+	           "./2.png\n./4.png\n./sub/1.png\n./sub/3.png\n./sub/5.png\n");
+	run("rm in/4.png; echo $PWD/in/2.png > list");
+	run("pixpool-scripted resize -s 8 --files-from list -o out --prune --progress none");
+	EXPECT(access("out/4.png", F_OK) == 0,
+	       "the list does not tell where it came from");
+	fixture_leave();
+}
+
 TEST(prune, an_interrupted_run_removes_nothing)
 {
 	struct command first;
