@@ -709,6 +709,8 @@ static enum record_status status_of(enum file_end end)
 		return RECORD_CANCELLED;
 	case FILE_PLANNED:
 		return RECORD_PLANNED;
+	case FILE_UNREAD:
+		return RECORD_IGNORED;
 	default:
 		return RECORD_OK;
 	}

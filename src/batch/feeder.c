@@ -1249,6 +1249,18 @@ static void count_file(struct batch *batch)
 	lock_release(&batch->lock);
 }
 
+/* Report a file of a format that this build cannot read. It has no outputs. */
+static void complete_unread(struct file *file, const struct walk_item *item,
+                            enum image_format from)
+{
+	struct stat stat;
+
+	file->result->in.format = from;
+	if (walk_stat_file(item, &stat) && stat.st_size > 0)
+		file->result->in.bytes = (uint64_t)stat.st_size;
+	file_complete(file, FILE_UNREAD);
+}
+
 /* Feed an item of the walk. False when memory ran out. */
 static bool feed_item(struct batch *batch, const struct walk_item *item)
 {
@@ -1262,6 +1274,11 @@ static bool feed_item(struct batch *batch, const struct walk_item *item)
 			open_input(file, item);
 		from = naming_format(item, file->input);
 		file->named_format = from;
+		if (naming_is_unread(item, from)) {
+			count_file(batch);
+			complete_unread(file, item, from);
+			return true;
+		}
 		if (!name_outputs(file, item, from)) {
 			file_destroy(file);
 			return false;

@@ -19,6 +19,7 @@ enum file_end {
 	FILE_PLANNED,   /* a run would make its outputs */
 	FILE_CANCELLED, /* the batch ended first */
 	FILE_IGNORED,   /* the file is no image: it is counted, and -v names it */
+	FILE_UNREAD,    /* this build cannot read its format: it is counted by format */
 	FILE_MARKED,    /* a folder that is not walked, because it is an output folder */
 };
 

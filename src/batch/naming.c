@@ -33,6 +33,12 @@ bool naming_is_image(const struct walk_item *item, enum image_format from)
 	return from != FORMAT_NONE || item->is_named;
 }
 
+bool naming_is_unread(const struct walk_item *item, enum image_format from)
+{
+	return item->kind == WALK_FILE && !item->is_named && from != FORMAT_NONE &&
+	       !picture_may_read(from);
+}
+
 bool naming_is_backup(const struct walk_item *item, const struct variant_rule *rule)
 {
 	size_t n_name = strlen(item->name),

@@ -19,6 +19,10 @@ enum image_format naming_format(const struct walk_item *item, int fd);
  * folder and is not known is ignored; one that is named as INPUT is always tried. */
 bool naming_is_image(const struct walk_item *item, enum image_format from);
 
+/* Whether a file that is met in a folder is an image of a format that this build cannot read: it claims
+ * no output and is no failure. One that is named as INPUT is tried. */
+bool naming_is_unread(const struct walk_item *item, enum image_format from);
+
 /*
  * Whether the file is a backup that an earlier run in place has made, or would be taken for one: the name of
  * another file beside it, with the rule's suffix. Such a file is never an input of a run in place.

@@ -168,7 +168,8 @@ static bool visit_item(struct plan *plan, const struct pass *pass,
 
 	fd_close(&fd);
 	if (item->kind == WALK_FILE &&
-	    (!naming_is_image(item, from) || is_of_other_shard(pass, item, from)))
+	    (!naming_is_image(item, from) || naming_is_unread(item, from) ||
+	     is_of_other_shard(pass, item, from)))
 		return true;
 	if (pass->counts)
 		count_image(plan, item, is_open ? &stat : NULL);

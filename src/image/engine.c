@@ -76,6 +76,30 @@ bool engine_trusts(enum image_format format)
 	}
 }
 
+bool picture_may_read(enum image_format format)
+{
+	switch (format) {
+	case FORMAT_NONE:
+	case FORMAT_RAW:
+	case FORMAT_ICO:
+	case FORMAT_EXR:
+		return false;
+#ifndef PIXPOOL_VIPS
+	case FORMAT_WEBP:
+	case FORMAT_TIFF:
+	case FORMAT_HEIC:
+	case FORMAT_AVIF:
+	case FORMAT_JXL:
+	case FORMAT_JP2:
+	case FORMAT_SVG:
+	case FORMAT_PDF:
+		return false;
+#endif
+	default:
+		return true;
+	}
+}
+
 bool engine_is_wanted(const struct engine *engine, const struct recipe *recipe)
 {
 	return !recipe->engine[0] || strcmp(recipe->engine, engine->name) == 0;

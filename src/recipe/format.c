@@ -25,12 +25,13 @@ static const char *const tga_suffixes[] = {"tga", "icb", "vda", "vst", NULL};
 static const char *const psd_suffixes[] = {"psd", "psb", NULL};
 static const char *const hdr_suffixes[] = {"hdr", NULL};
 static const char *const exr_suffixes[] = {"exr", NULL};
-static const char *const ico_suffixes[] = {"ico", NULL};
+static const char *const ico_suffixes[] = {"ico", "cur", NULL};
 static const char *const pam_suffixes[] = {"pam", NULL};
 static const char *const raw_suffixes[] = {
-	"cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "dng",
-	"raf", "orf", "orw", "rw2", "rwl", "pef", "srw", "x3f", "mrw",
-	"3fr", "erf", "kdc", "dcr", "mos", "iiq", NULL};
+	"cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "dng", "raf", "orf",
+	"orw", "rw2", "rwl", "pef", "srw", "x3f", "mrw", "3fr", "erf", "kdc", "dcr",
+	"mos", "iiq", "mef", "fff", "gpr", "bay", "cap", "eip", "dcs", "drf", "k25",
+	"mdc", "ptx", "pxn", "rwz", "rw1", "ori", "srx", NULL};
 
 /* The maximum side is that of the format or of the library that writes it, whichever is
  * lower: libjpeg stops at 65500, the encoders of libheif at 16384. */

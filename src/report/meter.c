@@ -1,6 +1,8 @@
 /* Counts images, and estimates the rate and the remaining time from samples of the last seconds. */
 #include "report/meter.h"
 
+#include <string.h>
+
 static const int64_t SECOND_NS = 1000000000;
 static const int64_t WINDOW_NS = INT64_C(10) * 1000000000;
 
@@ -56,6 +58,23 @@ void meter_planned(struct meter *meter, uint64_t n_images, uint64_t n_bytes,
 	take_sample(meter, now_ns);
 }
 
+/* Count a file of a format that cannot be read. */
+static void count_unread(struct report_counts *counts, const char *format)
+{
+	unsigned i = 0;
+
+	add_to(&counts->ignored, 1);
+	if (!format)
+		return;
+	while (i < counts->n_unread && strcmp(counts->unread[i].format, format) != 0)
+		i++;
+	if (i == REPORT_UNREAD_FORMATS)
+		return;
+	counts->unread[i].format = format;
+	add_to(&counts->unread[i].n, 1);
+	counts->n_unread += i == counts->n_unread;
+}
+
 void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 {
 	struct report_counts *counts = &meter->counts;
@@ -84,8 +103,11 @@ void meter_add(struct meter *meter, const struct record *record, int64_t now_ns)
 	case RECORD_CANCELLED:
 		add_to(&counts->cancelled, 1);
 		break;
+	case RECORD_IGNORED:
+		count_unread(counts, record->in.format);
+		break;
 	}
-	if (record->status == RECORD_CANCELLED)
+	if (record->status == RECORD_CANCELLED || record->status == RECORD_IGNORED)
 		return;
 	/* The size of a file that was never opened is not known here, but the plan has counted it.
 	 * Use the average size, so that the remaining bytes reach 0 at the end. */

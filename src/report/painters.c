@@ -108,6 +108,24 @@ static void add_some(struct text *text, uint64_t count, const char *what)
 	text_put(text, what);
 }
 
+/* Files of formats that cannot be read, by format, and then all other files that are no images. */
+static void add_ignored(struct text *text, const struct report_counts *counts)
+{
+	uint64_t n_others = counts->ignored;
+	char name[REASON_BYTES];
+
+	for (unsigned i = 0; i < counts->n_unread; i++) {
+		const struct report_unread *unread = &counts->unread[i];
+
+		add_some(text, unread->n, " ");
+		text_put(text, reason_format_name(unread->format, name));
+		text_put(text, unread->n == 1 ? " file not read" : " files not read");
+		n_others -= unread->n < n_others ? unread->n : n_others;
+	}
+	add_some(text, n_others,
+	         n_others == 1 ? " other file ignored" : " other files ignored");
+}
+
 static void add_sums(struct text *text, const struct report_counts *counts,
                      double seconds, bool has_cancelled, bool is_plan)
 {
@@ -139,8 +157,7 @@ static void add_sums(struct text *text, const struct report_counts *counts,
 	}
 	add_some(text, counts->damaged, " damaged");
 	add_some(text, counts->lost, " with losses");
-	add_some(text, counts->ignored,
-	         counts->ignored == 1 ? " other file ignored" : " other files ignored");
+	add_ignored(text, counts);
 	text_put(text, "\n");
 }
 
@@ -287,6 +304,8 @@ static void lines_record(struct text *text, const struct view *view,
 		break;
 	case RECORD_CANCELLED:
 		text_put(text, ": not started");
+		break;
+	case RECORD_IGNORED:
 		break;
 	}
 	text_put(text, "\n");

@@ -64,7 +64,7 @@ static const struct {
 };
 
 /* Print the format "jpeg" as "JPEG", and NULL as "image". */
-static const char *print_format(const char *format, char text[16])
+const char *reason_format_name(const char *format, char text[REASON_BYTES])
 {
 	static const struct {
 		const char *format, *name;
@@ -91,7 +91,7 @@ static const char *print_format(const char *format, char text[16])
 const char *reason_of(const struct failure *failure, const char *format,
                       char text[REASON_BYTES])
 {
-	char name[16];
+	char name[REASON_BYTES];
 
 	/* A number that is not a class is a bug in pixpool. */
 	snprintf(text, REASON_BYTES, "internal error");
@@ -103,7 +103,7 @@ const char *reason_of(const struct failure *failure, const char *format,
 			continue;
 		if (place)
 			snprintf(text, REASON_BYTES, "%.*s%s%s", (int)(place - reason),
-			         reason, print_format(format, name), place + 2);
+			         reason, reason_format_name(format, name), place + 2);
 		else
 			snprintf(text, REASON_BYTES, "%s", reason);
 		break;

@@ -16,6 +16,10 @@ enum { REASON_BYTES = 96 };
 const char *reason_of(const struct failure *failure, const char *format,
                       char text[REASON_BYTES]);
 
+/* The name of a format for people: "JPEG" of "jpeg", "image" of NULL. Returns text or a static
+ * string. */
+const char *reason_format_name(const char *format, char text[REASON_BYTES]);
+
 /* Add the reason of a failed record, and the failure's text if it tells users more: for example,
  * which signal killed the worker. */
 void reason_add(struct text *text, const struct record *record);

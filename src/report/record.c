@@ -9,7 +9,7 @@
 static const char *const status_names[] = {
 	[RECORD_OK] = "ok",           [RECORD_SKIPPED] = "skipped",
 	[RECORD_FAILED] = "failed",   [RECORD_CANCELLED] = "cancelled",
-	[RECORD_PLANNED] = "planned",
+	[RECORD_PLANNED] = "planned", [RECORD_IGNORED] = "ignored",
 };
 
 static void add_side_members(struct json *json, const struct record_side *side)
@@ -156,6 +156,8 @@ void record_line(struct text *text, const struct record *record)
 		add_failed(&json, record);
 	else if (record->status == RECORD_SKIPPED || record->status == RECORD_PLANNED)
 		add_skipped(&json, record);
+	else if (record->status == RECORD_IGNORED)
+		add_side(&json, "in", &record->in);
 	json_close(&json);
 	text_put(text, "\n");
 }

@@ -361,7 +361,7 @@ static void plan_line(struct text *text, const struct record *record, const char
 /* The lines of an image in the plan. */
 static void plan_lines(struct text *text, const struct record *record)
 {
-	if (record->status == RECORD_CANCELLED)
+	if (record->status == RECORD_CANCELLED || record->status == RECORD_IGNORED)
 		return;
 	if (record->n_outputs == 0)
 		plan_line(text, record, record->output);
@@ -425,7 +425,10 @@ void report_add(struct report *report, const struct record *record)
 	write_record(report, &line);
 	list_record(report, record);
 
-	report->painter->image(&lines, &view, record);
+	if (record->status != RECORD_IGNORED)
+		report->painter->image(&lines, &view, record);
+	else if (report->options.verbose && !report->options.quiet)
+		report->painter->ignored(&lines, record->input);
 	show(report, &lines, &view);
 }
 

@@ -67,7 +67,8 @@ enum record_status {
 	RECORD_SKIPPED,
 	RECORD_FAILED,
 	RECORD_CANCELLED,
-	RECORD_PLANNED /* a run would make it */
+	RECORD_PLANNED, /* a run would make it */
+	RECORD_IGNORED  /* its format, in.format, cannot be read */
 };
 
 struct record_side {
@@ -134,11 +135,22 @@ int report_tick_ms(const struct report *report);
  * again. */
 void report_hide(struct report *report);
 
+/* Formats that cannot be read are counted one by one up to this number of formats. */
+enum { REPORT_UNREAD_FORMATS = 8 };
+
+struct report_unread {
+	const char *format;
+	uint64_t n;
+};
+
 struct report_counts {
 	uint64_t inputs, ok, skipped, failed, cancelled, ignored, planned;
 	uint64_t remembered;          /* bytes of inputs that failed */
 	uint64_t lost, damaged;       /* sum over images that are ok */
 	uint64_t bytes_in, bytes_out; /* sums over images that are ok */
+	/* Of the ignored files, those of formats that cannot be read. */
+	struct report_unread unread[REPORT_UNREAD_FORMATS];
+	unsigned n_unread;
 };
 
 /* The image that a worker has had for the longest time, for the progress; NULL: none has taken long. */

@@ -182,7 +182,8 @@ TEST(inputs, a_camera_raw_is_unsupported_although_it_holds_a_preview)
 	fixture_enter();
 	sample("lake.jpg", "in/a.jpg");
 	scratch_bytes("in/b.nef", "II*\0\x08\0\0\0\0\0\0\0\0\0\0\0", 16);
-	EXPECT_EQ(run("pixpool resize -s 32 in -o out --report r").status, 1);
+	EXPECT_EQ(run("pixpool resize -s 32 in/a.jpg in/b.nef -o out --report r").status,
+	          1);
 	EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\n");
 	EXPECT(strstr(records("r"),
 	              "{'input':'in/b.nef','status':'failed','class':'unsupported',"),

@@ -44,9 +44,10 @@ static const struct magic {
 	{FORMAT_RAW, 4, "IIRO"},     /* ORF (Olympus) */
 	{FORMAT_RAW, 4, "IIRS"},
 	{FORMAT_RAW, 4, "MMOR"},
-	{FORMAT_RAW, 4, "IIU\0"}, /* RW2 (Panasonic) */
-	{FORMAT_RAW, 4, "\0MRM"}, /* MRW (Minolta) */
-	{FORMAT_RAW, 4, "FOVb"},  /* X3F (Sigma) */
+	{FORMAT_RAW, 4, "IIU\0"},             /* RW2 (Panasonic) */
+	{FORMAT_RAW, 4, "\0MRM"},             /* MRW (Minolta) */
+	{FORMAT_RAW, 4, "FOVb"},              /* X3F (Sigma) */
+	{FORMAT_RAW, 10, "II\x1a\0\0\0HEAP"}, /* CRW (Canon) */
 };
 
 /* Files of boxes (ISO 14496-12) start with the same box as videos of phones; the brands distinguish
@@ -218,8 +219,8 @@ static bool is_pnm(struct bytes b)
 
 static bool is_ico(struct bytes b)
 {
-	return HAS(b, 0, "\0\0\1\0") && b.n >= 22 && b.at[4] > 0 && b.at[5] == 0 &&
-	       b.at[9] == 0;
+	return (HAS(b, 0, "\0\0\1\0") || HAS(b, 0, "\0\0\2\0")) && b.n >= 22 &&
+	       b.at[4] > 0 && b.at[5] == 0 && b.at[9] == 0;
 }
 
 static bool is_tga(struct bytes b, const char *name)
