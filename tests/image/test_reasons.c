@@ -43,7 +43,7 @@ TEST(reasons, a_cut_jpeg_is_not_explained_by_warnings_about_earlier_pictures)
 	cut.n -= cut.n / 3;
 	for (int i = 0; i < MANY; i++)
 		run_warned_picture();
-	expect_reason(&cut, "cut.jpg", ENGINE_VIPS, "Premature end");
+	expect_reason(&cut, "cut.jpg", ENGINE_VIPS, "ends early");
 	blob_fini(&cut);
 }
 

@@ -267,9 +267,54 @@ static void take_icc(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 	scan->n_profile = is_whole ? n - 14 : 0;
 }
 
+/* What the scans of a JPEG have brought. */
+struct jpeg_scans {
+	unsigned n_components;
+	uint8_t ids[4];
+	uint64_t coefficients[4]; /* a bit for each whose last bit came */
+};
+
+static void note_frame(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
+{
+	*scans = (struct jpeg_scans){0};
+	if (bytes[5] > 4 || n < 6 + 3 * (size_t)bytes[5])
+		return;
+	scans->n_components = bytes[5];
+	for (size_t i = 0; i < scans->n_components; i++)
+		scans->ids[i] = bytes[6 + 3 * i];
+}
+
+/* The header of a scan: its components, then the first and the last coefficient, and how many low bits
+ * are still to come. */
+static void note_scan(struct jpeg_scans *scans, const uint8_t *bytes, size_t n)
+{
+	size_t n_components = n > 0 ? bytes[0] : 0, at = 1 + 2 * n_components;
+
+	if (n < at + 3 || bytes[at] > bytes[at + 1] || bytes[at + 1] > 63 ||
+	    (bytes[at + 2] & 15) != 0)
+		return;
+	for (size_t i = 0; i < n_components; i++) {
+		for (size_t k = 0; k < scans->n_components; k++) {
+			for (unsigned c = bytes[at]; c <= bytes[at + 1]; c++) {
+				if (scans->ids[k] == bytes[1 + 2 * i])
+					scans->coefficients[k] |= (uint64_t)1 << c;
+			}
+		}
+	}
+}
+
+static bool has_all_scans(const struct jpeg_scans *scans)
+{
+	for (unsigned i = 0; i < scans->n_components; i++) {
+		if (scans->coefficients[i] != UINT64_MAX)
+			return false;
+	}
+	return scans->n_components > 0;
+}
+
 /* Read the n bytes of one marker segment, without its length. */
-static void take_segment(struct metadata_scan *scan, uint8_t marker, const uint8_t *bytes,
-                         size_t n)
+static void take_segment(struct metadata_scan *scan, struct jpeg_scans *scans,
+                         uint8_t marker, const uint8_t *bytes, size_t n)
 {
 	bool is_frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 &&
 	                marker != 0xc8 && marker != 0xcc;
@@ -289,6 +334,9 @@ static void take_segment(struct metadata_scan *scan, uint8_t marker, const uint8
 	} else if (is_frame && n >= 6 && !scan->process) {
 		scan->process = marker;
 		scan->n_components = bytes[5];
+		note_frame(scans, bytes, n);
+	} else if (marker == 0xda) {
+		note_scan(scans, bytes, n);
 	}
 }
 
@@ -310,6 +358,7 @@ static size_t skip_scan(const uint8_t *bytes, size_t n, size_t at)
 
 void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n)
 {
+	struct jpeg_scans scans = {0};
 	size_t at = 2;
 	bool has_scan = false;
 
@@ -324,18 +373,24 @@ void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 		}
 		if (marker == 0xd9)
 			ret_scan->is_whole = has_scan;
-		if (marker == 0xd9 || n - at < 4)
+		if (marker == 0xd9)
 			return;
-		n_segment = big_endian(bytes + at + 2, 2);
-		if (n_segment < 2 || n_segment > n - at - 2)
+		n_segment = n - at < 4 ? SIZE_MAX : big_endian(bytes + at + 2, 2);
+		if (n_segment < 2)
 			return;
-		take_segment(ret_scan, marker, bytes + at + 4, n_segment - 2);
+		if (n_segment > n - at - 2) { /* it is cut */
+			ret_scan->lacks_end = true;
+			return;
+		}
+		take_segment(ret_scan, &scans, marker, bytes + at + 4, n_segment - 2);
 		at += 2 + n_segment;
 		if (marker == 0xda) {
 			has_scan = true;
 			at = skip_scan(bytes, n, at);
 		}
 	}
+	ret_scan->lacks_end = n - at < 2 || at >= n;
+	ret_scan->has_all_scans = ret_scan->lacks_end && has_all_scans(&scans);
 }
 
 static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_t n)

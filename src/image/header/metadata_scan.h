@@ -26,6 +26,9 @@ struct metadata_scan {
 	uint8_t process;       /* the SOF marker of a JPEG; 0xc0 is baseline */
 	/* the end marker of a JPEG was found; true for other formats */
 	bool is_whole;
+	/* A JPEG ends where its end marker should be, or before. All that is missing may be the
+	 * marker if its scans bring all bits of all coefficients; the last may still be cut. */
+	bool lacks_end, has_all_scans;
 	bool has_bad_table; /* a Huffman table of a JPEG has too many codes */
 	bool has_exif, has_xmp, has_iptc;
 	bool has_profile;

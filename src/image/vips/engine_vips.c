@@ -1300,6 +1300,8 @@ static bool pv_decode(struct source *source, struct failure *ret_failure)
 	struct pv_state *state = source->state;
 	double shrink = HUGE_VAL;
 
+	if (!pv_prove_whole(source, ret_failure))
+		return false;
 	if (source->n_variants < 2 || format_info(source->format)->is_drawn)
 		return true;
 	for (unsigned i = 0; i < source->n_variants; i++) {

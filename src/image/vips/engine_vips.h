@@ -51,6 +51,10 @@ struct pv_state {
 	/* What a compressed SVG holds. */
 	void *unpacked;
 	size_t n_unpacked;
+	/* A JPEG without an end marker, and a copy of its bytes that has one: it is good only if
+	 * all blocks of all scans come. */
+	bool is_unproven;
+	uint8_t *mended;
 };
 
 /* One output that is being made. */
@@ -147,6 +151,9 @@ double pv_loader_shrink(const struct pv_job *job);
 
 /* Give the image the colours that the state has for it. */
 bool pv_set_colours(VipsImage **image, const struct pv_state *state);
+
+/* Whether a JPEG without an end marker lacks nothing else. Every pixel is decoded for that. */
+bool pv_prove_whole(struct source *source, struct failure *ret_failure);
 
 /* Decode all frames into the state, shrunk by the loader, for several outputs. */
 bool pv_decode_all(struct source *source, double shrink, struct failure *ret_failure);

@@ -456,6 +456,32 @@ static bool read_header(struct source *source, struct failure *ret_failure)
 	return true;
 }
 
+/* Give a JPEG without an end marker one, if its scans are all there. */
+static bool mend_jpeg(struct source *source, struct failure *ret_failure)
+{
+	struct pv_state *state = source->state;
+	struct metadata_scan scan;
+	uint8_t *mended;
+
+	metadata_scan_jpeg(&scan, source->bytes, source->n_bytes);
+	if (!scan.lacks_end || source->reading->fail_on == FAIL_ON_NONE)
+		return true;
+	if (!scan.has_all_scans)
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "header: the JPEG ends before all of its scans came");
+	mended = malloc(source->n_bytes + 2);
+	if (!mended)
+		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	memcpy(mended, source->bytes, source->n_bytes);
+	memcpy(mended + source->n_bytes, "\xff\xd9", 2);
+	state->mended = mended;
+	state->is_unproven = true;
+	VIPS_UNREF(state->bytes);
+	state->bytes = vips_source_new_from_memory(mended, source->n_bytes + 2);
+	return state->bytes != NULL ||
+	       failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+}
+
 static bool open_reading(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -487,6 +513,8 @@ static bool open_bytes(struct source *source, struct failure *ret_failure)
 		return pv_draw_open(source, ret_failure);
 	if (raster_reads_file(source->format, source->bytes, source->n_bytes))
 		return read_raster(source, ret_failure);
+	if (source->format == FORMAT_JPEG && !mend_jpeg(source, ret_failure))
+		return false;
 	return read_header(source, ret_failure);
 }
 
@@ -524,6 +552,7 @@ void pv_close_source(struct source *source)
 	VIPS_UNREF(state->decoded);
 	VIPS_UNREF(state->bytes);
 	free(state->profile);
+	free(state->mended);
 	pv_draw_close(state);
 	free(state->unpacked);
 	free(state);
@@ -767,6 +796,29 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
 	return load_one(ret_image, state, format, fail_on);
 }
 
+bool pv_prove_whole(struct source *source, struct failure *ret_failure)
+{
+	const char *cut = "premature end of data segment"; /* libjpeg's warning */
+	struct pv_state *state = source->state;
+	VipsImage *image = NULL;
+	double average;
+	bool is_whole;
+
+	if (!state || !state->is_unproven)
+		return true;
+	pv_forget_messages();
+	is_whole = load(&image, state, source->format, source->reading, 1, 1) &&
+	           !vips_avg(image, &average, NULL);
+	VIPS_UNREF(image);
+	if (!is_whole)
+		return pv_fail(ret_failure, "decode", FAIL_BAD_IMAGE);
+	if (strstr(vips_error_buffer(), cut))
+		return failure_set(ret_failure, FAIL_BAD_IMAGE,
+		                   "decode: the JPEG ends early: %s", cut);
+	state->is_unproven = false;
+	return true;
+}
+
 /* Get all frames, or the first, of the picture that was decoded for several outputs. */
 static bool take_decoded(VipsImage **ret_image, const struct pv_job *job)
 {
@@ -897,6 +949,8 @@ bool pv_check(struct source *source, struct failure *ret_failure)
 
 	if (state->raster.bytes)
 		return check_raster(source, ret_failure);
+	if (state->is_unproven)
+		return pv_prove_whole(source, ret_failure);
 	if (state->reader)
 		return check_reading(state, ret_failure);
 	if (format_info(source->format)->is_drawn)

@@ -1,0 +1,115 @@
+/* JPEG files that end early: where nothing but the end marker is missing, the picture is complete. */
+#include "support/test.h"
+
+#include "vips_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 64 };
+
+/* A picture with detail in each block. */
+static struct blob make_detailed(const char *suffix)
+{
+	uint8_t bytes[SIDE * SIDE * 3];
+	struct blob blob;
+	VipsImage *image;
+
+	for (int i = 0; i < SIDE * SIDE * 3; i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 50 * 31);
+	vips_fixture_start();
+	image = image_of_bytes(bytes, SIDE, SIDE, 3);
+	blob = encoded(image, suffix);
+	g_object_unref(image);
+	return blob;
+}
+
+static const char *const suffixes[] = {".jpg[Q=90]", ".jpg[Q=90,interlace]"};
+static const enum engine_choice engines[] = {ENGINE_AUTO, ENGINE_VIPS};
+
+static const char *const recipes[] = {"", "size 32x32", "size 20x20; fit cover",
+                                      "filter negate"};
+
+static struct outcome run_over(const struct blob *jpeg, const char *words,
+                               enum image_format format, enum engine_choice engine)
+{
+	struct recipe recipe = recipe_of_words(words, format, engine);
+
+	return run_picture(jpeg, "a.jpg", &recipe);
+}
+
+/* Run with and without the end, and compare the pixels. The fast engine skips scans that a small output
+ * does not need, but none where the end is missing: its pixels may differ a little. */
+static void expect_equal(const struct blob *whole, const struct blob *without,
+                         const char *words, enum image_format format,
+                         enum engine_choice engine)
+{
+	struct outcome a = run_over(whole, words, format, engine),
+		       b = run_over(without, words, format, engine);
+
+	REQUIRE(a.is_done && b.is_done, "%s: %s", words, b.answer.failure.text);
+	EXPECT(a.width == b.width && a.height == b.height && a.n_bands == b.n_bands, "%s",
+	       words);
+	EXPECT(engine != ENGINE_VIPS ||
+	               memcmp(a.pixels, b.pixels,
+	                      (size_t)(a.width * a.height * a.n_bands)) == 0,
+	       "%s", words);
+	outcome_fini(&a);
+	outcome_fini(&b);
+}
+
+TEST(jpeg_end, a_picture_without_its_end_marker_alone_is_complete)
+{
+	for (int i = 0; i < 2; i++) {
+		struct blob whole = make_detailed(suffixes[i]);
+
+		for (size_t n_missing = 1; n_missing <= 2; n_missing++) {
+			struct blob without = whole;
+
+			without.n -= n_missing;
+			for (size_t k = 0; k < 8; k++) {
+				enum engine_choice engine = engines[k / 4];
+
+				expect_equal(&whole, &without, recipes[k % 4],
+				             FORMAT_JPEG, engine);
+				expect_equal(&whole, &without, recipes[k % 4], FORMAT_PNG,
+				             engine);
+			}
+		}
+		blob_fini(&whole);
+	}
+}
+
+static void expect_failure(const struct blob *jpeg, enum engine_choice engine)
+{
+	for (size_t i = 0; i < 4; i++) {
+		struct outcome outcome = run_over(jpeg, recipes[i], FORMAT_PNG, engine);
+
+		EXPECT(!outcome.is_done, "%s, %zu bytes", recipes[i], jpeg->n);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_BAD_IMAGE);
+		outcome_fini(&outcome);
+	}
+}
+
+/* Also where a whole scan is missing and all others are complete. */
+TEST(jpeg_end, a_picture_that_is_cut_anywhere_else_fails)
+{
+	for (int i = 0; i < 2; i++) {
+		struct blob whole = make_detailed(suffixes[i]);
+
+		for (size_t n = whole.n / 3; n < whole.n - 6; n += whole.n / 23) {
+			struct blob cut = whole;
+
+			cut.n = n;
+			expect_failure(&cut, engines[n % 2]);
+		}
+		for (size_t n = 100; n < whole.n - 2; n++) {
+			struct blob cut = whole;
+
+			cut.n = n;
+			if (n > 2 && memcmp(whole.bytes + n, "\xff\xda", 2) == 0)
+				expect_failure(&cut, ENGINE_VIPS);
+		}
+		blob_fini(&whole);
+	}
+}
