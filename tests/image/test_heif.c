@@ -342,6 +342,56 @@ TEST(heif, a_turn_may_be_listed_before_the_size)
 	blob_fini(&blob);
 }
 
+/* A box as long as its head, of a type such as "moov". */
+static void append_empty_box(struct blob *blob, const char *type)
+{
+	const uint8_t length[4] = {0, 0, 0, 8};
+
+	blob_append(blob, length, 4);
+	blob_append(blob, type, 4);
+}
+
+TEST(heif, of_a_sequence_the_still_picture_is_taken_and_the_animation_is_lost)
+{
+	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .quarters = &rgbw};
+	struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_VIPS);
+	struct blob blob = make_heif_picture(&recipe);
+	struct outcome outcome;
+
+	memcpy(blob.bytes + 8, "avis", 4);
+	append_empty_box(&blob, "moov");
+	outcome = run_picture(&blob, "a.avif", &to_png);
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT(shows_quarters(&outcome, &rgbw));
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_ANIMATION);
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(heif, a_sequence_without_a_still_picture_is_unsupported)
+{
+	static const char *const brands[] = {"avis", "hevc", "msf1"};
+
+	for (size_t i = 0; i < sizeof(brands) / sizeof(brands[0]); i++) {
+		struct recipe to_png = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		struct outcome outcome;
+		struct blob blob = {0};
+
+		append_empty_box(&blob, "ftyp");
+		blob.bytes[3] = 16;
+		blob_append(&blob, brands[i], 4);
+		blob_append(&blob, "\0\0\0", 4);
+		append_empty_box(&blob, "moov");
+		append_empty_box(&blob, "mdat");
+		outcome = run_picture(&blob, "a.heics", &to_png);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		EXPECT(strstr(outcome.answer.failure.text, "sequence") != NULL, "%s",
+		       outcome.answer.failure.text);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
 TEST(heif, a_cut_file_is_bad_and_libheif_says_why)
 {
 	struct heif_recipe recipe = {FORMAT_AVIF, 3, 8, .quarters = &rgbw};

@@ -166,14 +166,15 @@ bool profile_is_srgb(const void *profile, size_t n)
 	static const char *const tables[] = {"A2B0", "A2B1", "A2B2", "D2B0"};
 	struct tag tag;
 
-	if (!profile_has_space(profile, n, "RGB "))
-		return false;
 	/* Tables come before curves and colorants. */
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		if (find_tag(profile, n, tables[i], &tag))
 			return false;
 	}
-	return is_colorant(profile, n, "rXYZ", red) &&
+	if (profile_has_space(profile, n, "GRAY"))
+		return is_curve(profile, n, "kTRC");
+	return profile_has_space(profile, n, "RGB ") &&
+	       is_colorant(profile, n, "rXYZ", red) &&
 	       is_colorant(profile, n, "gXYZ", green) &&
 	       is_colorant(profile, n, "bXYZ", blue) && is_curve(profile, n, "rTRC") &&
 	       is_curve(profile, n, "gTRC") && is_curve(profile, n, "bTRC");

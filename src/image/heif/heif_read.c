@@ -305,13 +305,12 @@ static bool open_items(struct heif_state *state, const struct source *source,
 	                            primary, ret_failure);
 }
 
-/* Whether the file contains moving pictures and no still one. */
-static bool is_sequence_only(const struct source *source)
+static bool has_box(const struct source *source, const char *type)
 {
 	struct bytes file = {source->bytes, source->n_bytes};
 	struct box box;
 
-	return box_find(file, "moov", &box) && !box_find(file, "meta", &box);
+	return box_find(file, type, &box);
 }
 
 static bool heif_open(struct reading *ret_reading, const struct source *source,
@@ -319,7 +318,8 @@ static bool heif_open(struct reading *ret_reading, const struct source *source,
 {
 	struct heif_state *state;
 
-	if (is_sequence_only(source))
+	/* "moov" holds moving pictures, and "meta" the still one. */
+	if (has_box(source, "moov") && !has_box(source, "meta"))
 		return failure_set(ret_failure, FAIL_UNSUPPORTED,
 		                   "header: an image sequence without a still picture is "
 		                   "not supported");
@@ -341,7 +341,8 @@ static bool heif_open(struct reading *ret_reading, const struct source *source,
 		.orientation = state->transformations.orientation,
 		.is_deep = state->is_deep,
 		.has_alpha = state->alpha != NULL,
-		.lost = state->has_cicp && cicp_is_hdr(&state->cicp) ? LOST_HDR : 0,
+		.lost = (has_box(source, "moov") ? LOST_ANIMATION : 0U) |
+	                (state->has_cicp && cicp_is_hdr(&state->cicp) ? LOST_HDR : 0U),
 		.state = state,
 	};
 	return true;

@@ -1,0 +1,253 @@
+/* The reader of JPEG XL: colours of lossy files, depth, alpha, and what is not supported. */
+#include "support/test.h"
+
+#include "image/icc.h"
+#include "vips_fixture.h"
+
+#include <jxl/encode.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 256, HEIGHT = 16 };
+
+/* ---- files that libjxl makes ---- */
+
+struct jxl_recipe {
+	uint32_t n_colours;        /* 1 or 3 */
+	JxlExtraChannelType extra; /* of one more channel */
+	bool has_extra;
+	JxlTransferFunction transfer; /* with the primaries of BT.2100; 0: sRGB */
+	unsigned n_frames;            /* 0 for a still picture */
+};
+
+static void add_frame(JxlEncoderFrameSettings *settings, const struct jxl_recipe *recipe,
+                      unsigned value)
+{
+	static uint16_t samples[WIDTH * HEIGHT * 3], extra[WIDTH * HEIGHT];
+	const JxlPixelFormat format = {recipe->n_colours, JXL_TYPE_UINT16,
+	                               JXL_NATIVE_ENDIAN, 0};
+	const JxlPixelFormat of_extra = {1, JXL_TYPE_UINT16, JXL_NATIVE_ENDIAN, 0};
+	size_t n = (size_t)WIDTH * HEIGHT * recipe->n_colours;
+	JxlFrameHeader header;
+
+	for (size_t i = 0; i < n; i++)
+		samples[i] = (uint16_t)value;
+	memset(extra, 255, sizeof(extra));
+	JxlEncoderInitFrameHeader(&header);
+	header.duration = recipe->n_frames > 0;
+	REQUIRE(JxlEncoderSetFrameHeader(settings, &header) == JXL_ENC_SUCCESS);
+	REQUIRE(JxlEncoderAddImageFrame(settings, &format, samples,
+	                                n * sizeof(samples[0])) == JXL_ENC_SUCCESS);
+	if (recipe->has_extra)
+		REQUIRE(JxlEncoderSetExtraChannelBuffer(settings, &of_extra, extra,
+		                                        sizeof(extra),
+		                                        0) == JXL_ENC_SUCCESS);
+}
+
+static void set_colours(JxlEncoder *encoder, const struct jxl_recipe *recipe)
+{
+	JxlColorEncoding colours;
+
+	JxlColorEncodingSetToSRGB(&colours, recipe->n_colours == 1);
+	if (recipe->transfer) {
+		colours.primaries = JXL_PRIMARIES_2100;
+		colours.transfer_function = recipe->transfer;
+	}
+	REQUIRE(JxlEncoderSetColorEncoding(encoder, &colours) == JXL_ENC_SUCCESS);
+}
+
+static void set_info(JxlEncoder *encoder, const struct jxl_recipe *recipe)
+{
+	JxlBasicInfo info;
+	JxlExtraChannelInfo extra;
+
+	JxlEncoderInitBasicInfo(&info);
+	info.xsize = WIDTH;
+	info.ysize = HEIGHT;
+	info.bits_per_sample = 16;
+	info.num_color_channels = recipe->n_colours;
+	info.num_extra_channels = recipe->has_extra;
+	info.alpha_bits = recipe->has_extra && recipe->extra == JXL_CHANNEL_ALPHA ? 16
+	                                                                          : 0;
+	info.uses_original_profile = JXL_TRUE;
+	if (recipe->n_frames) {
+		info.have_animation = JXL_TRUE;
+		info.animation.tps_numerator = 10;
+		info.animation.tps_denominator = 1;
+	}
+	REQUIRE(JxlEncoderSetCodestreamLevel(encoder, 10) == JXL_ENC_SUCCESS);
+	REQUIRE(JxlEncoderSetBasicInfo(encoder, &info) == JXL_ENC_SUCCESS);
+	if (!recipe->has_extra)
+		return;
+	JxlEncoderInitExtraChannelInfo(recipe->extra, &extra);
+	extra.bits_per_sample = 16;
+	REQUIRE(JxlEncoderSetExtraChannelInfo(encoder, 0, &extra) == JXL_ENC_SUCCESS);
+}
+
+/* A picture of one value of 16 bits; frames after the first are black. */
+static struct blob make_jxl(const struct jxl_recipe *recipe, unsigned value)
+{
+	JxlEncoder *encoder = JxlEncoderCreate(NULL);
+	JxlEncoderFrameSettings *settings;
+	struct blob blob = {0};
+	JxlEncoderStatus status = JXL_ENC_NEED_MORE_OUTPUT;
+
+	REQUIRE(encoder != NULL);
+	set_info(encoder, recipe);
+	set_colours(encoder, recipe);
+	settings = JxlEncoderFrameSettingsCreate(encoder, NULL);
+	JxlEncoderSetFrameLossless(settings, JXL_TRUE);
+	add_frame(settings, recipe, value);
+	for (unsigned i = 1; i < recipe->n_frames; i++)
+		add_frame(settings, recipe, 0);
+	JxlEncoderCloseInput(encoder);
+	while (status == JXL_ENC_NEED_MORE_OUTPUT) {
+		uint8_t bytes[4096], *next = bytes;
+		size_t n_left = sizeof(bytes);
+
+		status = JxlEncoderProcessOutput(encoder, &next, &n_left);
+		blob_append(&blob, bytes, sizeof(bytes) - n_left);
+	}
+	REQUIRE(status == JXL_ENC_SUCCESS);
+	JxlEncoderDestroy(encoder);
+	return blob;
+}
+
+static struct outcome run_jxl(const struct blob *blob, const char *words)
+{
+	struct recipe recipe = recipe_of_words(words, FORMAT_PNG, ENGINE_VIPS);
+
+	return run_picture(blob, "a.jxl", &recipe);
+}
+
+/* ---- tests ---- */
+
+/* The dark half of a ramp, of which linear light of 8 bits has a few levels only. */
+TEST(jxl, a_lossy_file_with_a_profile_keeps_its_dark_levels)
+{
+	const struct png_gamma adobe = {
+		.gamma = 45455,
+		.has_primaries = true,
+		.xy = {31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000}};
+	struct recipe recipe = recipe_of_words("profile keep; keep icc", FORMAT_PNG,
+	                                       ENGINE_VIPS);
+	uint8_t ramp[WIDTH * HEIGHT * 3], *profile;
+	VipsImage *image, *result;
+	struct blob jxl;
+	size_t n;
+
+	for (int i = 0; i < WIDTH * HEIGHT * 3; i++)
+		ramp[i] = (uint8_t)(i / 3 % WIDTH / 4);
+	REQUIRE(icc_of_png_gamma(&adobe, false, &profile, &n) == ICC_MADE);
+	vips_fixture_start();
+	image = image_of_bytes(ramp, WIDTH, HEIGHT, 3);
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, n);
+	jxl = encoded(image, ".jxl[Q=95]");
+	result = cooked(&jxl, &recipe);
+	for (int x = 2; x < WIDTH; x += 4) {
+		double wanted[] = {x / 4, x / 4, x / 4};
+
+		is_colour(result, x, 8, wanted, 2);
+	}
+	EXPECT(vips_image_get_typeof(result, VIPS_META_ICC_NAME) != 0);
+	g_object_unref(result);
+	g_object_unref(image);
+	blob_fini(&jxl);
+	free(profile);
+}
+
+TEST(jxl, samples_of_16_bits_and_grey_come_out_exactly)
+{
+	static const struct jxl_recipe recipes[] = {
+		{.n_colours = 3},
+		{.n_colours = 1},
+		{.n_colours = 3, .has_extra = true, .extra = JXL_CHANNEL_ALPHA},
+		{.n_colours = 1, .has_extra = true, .extra = JXL_CHANNEL_ALPHA},
+	};
+	struct recipe recipe = recipe_of_words("depth keep", FORMAT_PNG, ENGINE_VIPS);
+
+	for (size_t i = 0; i < sizeof(recipes) / sizeof(recipes[0]); i++) {
+		struct blob blob = make_jxl(&recipes[i], 12345);
+		int n_bands = (int)recipes[i].n_colours + recipes[i].has_extra;
+		VipsImage *image = cooked(&blob, &recipe);
+
+		EXPECT_EQ(vips_image_get_bands(image), n_bands);
+		EXPECT_EQ(value_at(image, 8, 8, 0), 12345);
+		if (recipes[i].has_extra)
+			EXPECT_EQ(value_at(image, 8, 8, n_bands - 1), 65535);
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+}
+
+TEST(jxl, cmyk_and_spot_colours_are_unsupported)
+{
+	static const JxlExtraChannelType extras[] = {
+		JXL_CHANNEL_BLACK, JXL_CHANNEL_SPOT_COLOR, JXL_CHANNEL_CFA};
+
+	for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
+		const struct jxl_recipe recipe = {
+			.n_colours = 3, .has_extra = true, .extra = extras[i]};
+		struct blob blob = make_jxl(&recipe, 12345);
+		struct outcome outcome = run_jxl(&blob, "");
+
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+/* A white page is at 58 % of PQ and 75 % of HLG. */
+TEST(jxl, hdr_becomes_sdr_and_says_so)
+{
+	static const struct jxl_recipe recipes[] = {
+		{.n_colours = 3, .transfer = JXL_TRANSFER_FUNCTION_PQ},
+		{.n_colours = 3, .transfer = JXL_TRANSFER_FUNCTION_HLG}};
+	static const unsigned whites[] = {38070, 49151};
+	static const uint8_t white[] = {250, 250, 250};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct blob blob = make_jxl(&recipes[i], whites[i]);
+		struct outcome outcome = run_jxl(&blob, "profile srgb");
+
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT_EQ(outcome.answer.out[0].lost, LOST_HDR);
+		EXPECT(pixel_is_near(&outcome, 8, 8, white));
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}
+
+TEST(jxl, of_an_animation_the_first_frame_is_taken_and_the_rest_is_lost)
+{
+	const struct jxl_recipe recipe = {.n_colours = 3, .n_frames = 3};
+	static const uint8_t grey[] = {128, 128, 128};
+	struct blob blob = make_jxl(&recipe, 128 * 257);
+	struct outcome outcome = run_jxl(&blob, "");
+
+	REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+	EXPECT_EQ(outcome.answer.out[0].lost, LOST_ANIMATION);
+	EXPECT(pixel_is_near(&outcome, 8, 8, grey));
+	outcome_fini(&outcome);
+	blob_fini(&blob);
+}
+
+TEST(jxl, a_cut_file_is_bad)
+{
+	const struct jxl_recipe recipe = {.n_colours = 3};
+	struct blob blob = make_jxl(&recipe, 12345);
+
+	for (size_t n = 2; n < blob.n; n++) {
+		struct blob cut = blob;
+		struct outcome outcome;
+
+		cut.n = n;
+		outcome = run_jxl(&cut, "");
+		EXPECT(!outcome.is_done);
+		EXPECT_EQ(outcome.answer.failure.class, FAIL_BAD_IMAGE);
+		outcome_fini(&outcome);
+	}
+	blob_fini(&blob);
+}
