@@ -55,8 +55,10 @@ static bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *ru
 	struct pxp_error error;
 	bool is_answered;
 
-	if (pxp_executor_create(options, &pool, &error) != PXP_OK)
-		return failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
+	if (pxp_executor_create(options, &pool, &error) != PXP_OK) {
+		failure_set(ret_failure, FAIL_INTERNAL, "%s", error.text);
+		return false;
+	}
 	is_answered = ask(pool, run, ret_answer, n, ret_failure);
 	pxp_executor_destroy(pool);
 	return is_answered;

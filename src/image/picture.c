@@ -91,6 +91,7 @@ struct engine_plan {
 		const struct engine *deriver;
 		const struct engine *encoder;
 	} outputs[PICTURE_MAX_VARIANTS];
+	unsigned n_outputs;
 };
 
 /* Called before an engine opens the picture. False with a failure: it must not. */
@@ -134,8 +135,9 @@ static bool find_decoder(struct engine_plan *plan, struct source *source,
 		}
 	}
 	if (reasons.class == FAIL_NONE)
-		return engine_unsupported(source, ret_failure);
-	*ret_failure = reasons;
+		engine_unsupported(source, ret_failure);
+	else
+		*ret_failure = reasons;
 	return false;
 }
 
@@ -218,6 +220,7 @@ static bool engine_plan_make(struct engine_plan *ret_plan, struct source *source
 			ret_plan->decoder = NULL;
 			return false;
 		}
+		ret_plan->n_outputs++;
 	}
 	return true;
 }
@@ -682,7 +685,7 @@ static bool work(const struct picture_job *job, const struct engine_plan *plan,
 		return plan->decoder->check(source, &answer->failure);
 	if (!plan->decoder->decode(source, &answer->failure))
 		return false;
-	for (unsigned i = 0; i < source->n_variants; i++) {
+	for (unsigned i = 0; i < plan->n_outputs; i++) {
 		if (!make_output(job, plan, source, i, answer))
 			return false;
 	}
