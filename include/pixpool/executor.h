@@ -171,6 +171,11 @@ struct pxp_executor_options {
 	/* The maximum size of each file that a task writes (RLIMIT_FSIZE), in bytes, including its
 	 * output and a long result. A longer write fails with EFBIG. Default: unlimited. */
 	uint64_t max_output;
+	/* SIGTERM and SIGHUP do not end workers: they get an empty handler for both, which exec() resets.
+	 * For a program that handles these signals itself, and may get them together with all of its
+	 * processes (systemd, killall). The zygote and fork servers always ignore both. Default: they
+	 * end workers. */
+	bool survive_signals;
 };
 
 /** Whether this build can limit the memory of workers. */

@@ -479,6 +479,7 @@ static struct pxp_executor_options picture_pool_options(
 		.memory_allowance = limits->memory_allowance,
 		.memory_budget = limits->memory_budget,
 		.max_output = limits->max_output,
+		.survive_signals = true,
 		.prepare = prepare,
 		.preload = preload,
 		.initialise = create_picture_worker,

@@ -34,7 +34,7 @@ static bool has_option_for_processes(const struct pxp_executor_options *options)
 	       options->max_tasks_per_worker > 0 || options->max_result > 0 ||
 	       options->start_timeout_ms != 0 || options->max_crashes > 0 ||
 	       options->memory_allowance > 0 || options->memory_budget > 0 ||
-	       options->max_output > 0;
+	       options->max_output > 0 || options->survive_signals;
 }
 
 static enum pxp_status check_memory(const struct pxp_executor_options *options,
@@ -59,7 +59,7 @@ static enum pxp_status check_options(const struct pxp_executor_options *options,
 			ret_error, PXP_EINVAL,
 			"only PXP_PROCESSES takes prepare, preload, lock_down, "
 			"max_tasks_per_worker, max_result, start_timeout_ms, max_crashes, "
-			"memory_allowance, memory_budget and max_output");
+			"memory_allowance, memory_budget, max_output and survive_signals");
 	if (options->kind == PXP_INLINE && options->idle_timeout_ms != 0)
 		return pxp_fail(ret_error, PXP_EINVAL,
 		                "PXP_INLINE does not take idle_timeout_ms");

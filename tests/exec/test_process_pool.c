@@ -563,6 +563,43 @@ TEST(process_pool, a_worker_has_default_signal_handling_whatever_the_preload_cha
 	pxp_executor_destroy(pool);
 }
 
+/* A task that sends itself SIGTERM and SIGHUP, and checks that a program would be ended by them. */
+static enum pxp_status task_end_politely(struct pxp_task *task)
+{
+	int status = 0;
+	pid_t child;
+
+	if (raise(SIGTERM) != 0 || raise(SIGHUP) != 0)
+		return pxp_task_fail(task, 1, "cannot raise a signal");
+	child = fork();
+	if (child == 0) {
+		execlp("sh", "sh", "-c", "kill -TERM $$", (char *)NULL);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	return pxp_task_return(
+		task, WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? "alive" : "?",
+		6);
+}
+
+TEST(process_pool, polite_signals_end_workers_unless_the_pool_says_that_they_survive)
+{
+	struct pxp_executor_options options = {
+		.size = sizeof(options), .kind = PXP_PROCESSES, .n_workers = 1};
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_end_politely, NULL, NULL);
+
+	EXPECT_EQ(end_of(future), PXP_ECRASHED);
+	pxp_executor_destroy(pool);
+
+	options.survive_signals = true;
+	REQUIRE(pxp_executor_create(&options, &pool, NULL) == PXP_OK);
+	future = pool_submit(pool, task_end_politely, NULL, NULL);
+	EXPECT_STR(result_of(future), "alive");
+	EXPECT_EQ(end_of(future), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
 static enum pxp_status task_parent(struct pxp_task *task)
 {
 	char text[16];

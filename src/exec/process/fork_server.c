@@ -91,21 +91,6 @@ static void stop_listening_to_children(void)
 	sigprocmask(SIG_UNBLOCK, &children, NULL);
 }
 
-/* Set the signal handling that workers inherit. This comes after the preload, which may have
- * changed it. */
-static void set_signals_of_workers(void)
-{
-	/* Only the main process decides what an interrupt means. A failed write is an error of the
-	 * task, not a death. */
-	static const int ignored[] = {
-		SIGINT,
-		SIGPIPE,
-		SIGXFSZ,
-	};
-
-	signals_reset(ignored, sizeof(ignored) / sizeof(ignored[0]));
-}
-
 /* An answer must arrive, because the main process waits for every one. */
 static void send_answer(const struct fork_server *server,
                         const struct process_frame *frame, const int *pidfd)
@@ -133,7 +118,8 @@ static bool load(struct fork_server *server)
 		failure->kind = FRAME_UNLOADED;
 		server->is_loaded = prepare_and_preload(server, &failure->error);
 		server->has_failed = !server->is_loaded;
-		set_signals_of_workers();
+		/* The preload may have changed them. Workers inherit them. */
+		signals_reset_of_server();
 		signals_listen_to_children();
 	}
 	if (server->has_failed)
@@ -273,6 +259,7 @@ static pid_t fork_worker(struct fork_server *server, struct frame *frame)
 
 	if (pid == 0) {
 		stop_listening_to_children();
+		signals_set_of_worker(server->pool.survive_signals);
 		worker_main(&start);
 	}
 	if (pid > 0) {

@@ -4,27 +4,46 @@
 #include <signal.h>
 #include <stddef.h>
 
-void signals_reset(const int *ignored, unsigned n)
+/* Signals that ask a program to end. A manager of services may send them to all of its processes. */
+static const int polite[] = {SIGTERM, SIGHUP};
+
+enum { N_POLITE = sizeof(polite) / sizeof(polite[0]) };
+
+void signals_reset_of_server(void)
 {
+	static const int ignored[] = {SIGINT, SIGPIPE, SIGXFSZ};
 	sigset_t none;
 
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
 	/* The actions are set before signals are unblocked, because one may be pending. */
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
+	for (unsigned i = 0; i < N_POLITE; i++)
+		signal(polite[i], SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void on_child(int number)
+static void do_nothing(int number)
 {
 	(void)number;
 }
 
+void signals_set_of_worker(bool survives)
+{
+	const struct sigaction action = {
+		.sa_handler = survives ? do_nothing : SIG_DFL,
+		.sa_flags = SA_RESTART,
+	};
+
+	for (unsigned i = 0; i < N_POLITE; i++)
+		sigaction(polite[i], &action, NULL);
+}
+
 void signals_listen_to_children(void)
 {
-	const struct sigaction interrupt = {.sa_handler = on_child};
+	const struct sigaction interrupt = {.sa_handler = do_nothing};
 	sigset_t children;
 
 	sigaction(SIGCHLD, &interrupt, NULL);

@@ -2,11 +2,16 @@
 #ifndef PXP_SIGNALS_H
 #define PXP_SIGNALS_H
 
+#include <stdbool.h>
+
 /* Reset every signal to its default action and unblock it, whatever this process or its parent had
- * set. (If SIGCHLD stayed ignored, there would be no wait status.) The n signals in ignored are the
- * exceptions: they are ignored, and child processes inherit this. This function is slow, because it
- * makes many system calls. */
-void signals_reset(const int *ignored, unsigned n);
+ * set. (If SIGCHLD stayed ignored, there would be no wait status.) The exceptions are ignored: signals that
+ * ask a program to end, about which the main process decides alone, and those of a write that fails.
+ * Child processes inherit this. The function is slow, because it makes many system calls. */
+void signals_reset_of_server(void);
+
+/* In a worker: SIGTERM and SIGHUP end it again; or they get an empty handler, which exec() resets. */
+void signals_set_of_worker(bool survives);
 
 /* Block SIGCHLD, so that it only interrupts a ppoll() that unblocks it. */
 void signals_listen_to_children(void);

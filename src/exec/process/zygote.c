@@ -113,7 +113,7 @@ static pid_t fork_fork_server(const struct fork_server_frame *request,
 
 	if (pid == 0) {
 		close(CONTROL);
-		signals_reset(NULL, 0);
+		signals_reset_of_server();
 		zygote.depth++;
 		fork_server_main(request, init_bytes, control);
 	}
@@ -188,7 +188,7 @@ _Noreturn static void zygote_main(int control, int main_pidfd, int null)
 	static _Alignas(16) char buffer[FRAME_MAX_BYTES];
 	struct frame frame;
 
-	signals_reset(NULL, 0);
+	signals_reset_of_server();
 	if (!leave_terminal(control, main_pidfd, null))
 		send_ready(control, errno);
 	/* If this process is stopped, the end of the main process must continue it. */
@@ -438,6 +438,7 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
 		.lock_down = options->lock_down,
 		.memory_allowance = options->memory_allowance,
 		.max_output = options->max_output,
+		.survive_signals = options->survive_signals,
 	};
 	struct fork_server_handle fork_server;
 	enum pxp_status status;
