@@ -3,6 +3,7 @@
 #include "batch/batch_internal.h"
 
 #include "base/clock.h"
+#include "base/cpus.h"
 #include "base/fd.h"
 #include "base/thread.h"
 #include "common/path.h"
@@ -273,7 +274,13 @@ static bool choose_limits(struct batch *batch, struct failure *ret_failure)
 	unsigned n_workers;
 
 	batch->limits = limits_make(options->memory, options->n_workers);
-	if (batch->limits.n_workers < options->n_workers)
+	if (batch->limits.tasks_limit)
+		report_say(batch->report,
+		           "%u of %u workers: the limit on processes (%s) allows no more",
+		           batch->limits.n_workers,
+		           options->n_workers > 0 ? options->n_workers : cpus_usable(""),
+		           batch->limits.tasks_limit);
+	else if (batch->limits.n_workers < options->n_workers)
 		report_say(batch->report, "%u of %u workers: not enough memory for more",
 		           batch->limits.n_workers, options->n_workers);
 	if (options->memory > 0 && !pxp_memory_is_limited())

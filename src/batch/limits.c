@@ -14,6 +14,13 @@ enum {
 	MAX_OUTPUT = 2048,
 };
 
+/* Processes and threads. */
+enum {
+	OTHER_TASKS = 8, /* the threads of the main process, and fork servers */
+	/* A worker and the threads that libraries start for one picture: at most 7 were seen. */
+	TASKS_PER_WORKER = 8,
+};
+
 static const uint64_t max_memory = (uint64_t)1 << 50; /* where nothing sets a limit */
 
 static uint64_t min(uint64_t a, uint64_t b)
@@ -59,7 +66,19 @@ struct limits limits_share(uint64_t memory, unsigned n_workers, uint64_t free_me
 
 struct limits limits_make(uint64_t memory, unsigned n_workers)
 {
-	return limits_share(memory, n_workers, machine_free_memory(""), cpus_usable(""));
+	const struct machine_tasks tasks = machine_free_tasks("");
+	unsigned n_cpus = cpus_usable(""), n_wanted = n_workers > 0 ? n_workers : n_cpus;
+	uint64_t n_free = tasks.n_free > OTHER_TASKS ? tasks.n_free - OTHER_TASKS : 0;
+	uint64_t bearable = n_free / TASKS_PER_WORKER;
+	struct limits limits;
+
+	if (bearable == 0)
+		bearable = 1;
+	limits = limits_share(memory, (unsigned)min(n_workers, bearable),
+	                      machine_free_memory(""), (unsigned)min(n_cpus, bearable));
+	if (bearable < n_wanted && limits.n_workers == bearable)
+		limits.tasks_limit = tasks.limit;
+	return limits;
 }
 
 uint64_t limits_of_picture(const struct limits *limits)

@@ -23,13 +23,16 @@ struct limits {
 	uint64_t finished;   /* for outputs that wait to be committed */
 	uint64_t max_output; /* of one picture */
 	unsigned n_workers;
+	/* The limit on processes that allows no more workers; NULL: another limit, or none. */
+	const char *tasks_limit;
 };
 
 /*
  * Share the memory. memory 0: three quarters of what the machine and its control groups leave.
  * n_workers 0: the minimum of the processors that may be used and the workers that the memory is
  * enough for; else as many as were asked for, if the memory is enough for them. At least one worker,
- * with memory for it.
+ * with memory for it. The limits on processes and threads (pids.max, ulimit -u) allow fewer workers, too,
+ * because libraries start threads in them.
  */
 struct limits limits_make(uint64_t memory, unsigned n_workers);
 

@@ -4,6 +4,7 @@
  */
 #include "batch/picture_workers.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/lock.h"
 #include "common/path.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- questions to a worker ---- */
 
@@ -379,9 +381,20 @@ static bool unpack(const struct packed_request *request, size_t n_request,
 	return true;
 }
 
+/* How often a picture is tried for which no thread could be started, and the pause in between. The threads of
+ * the picture before end a little later than that picture. */
+enum { THREAD_TRIES = 20, THREAD_PAUSE_MS = 50 };
+
+static bool lacks_threads(const struct picture_answer *answer)
+{
+	return answer->failure.class == FAIL_MEMORY &&
+	       strstr(answer->failure.text, "creating thread");
+}
+
 static void run_job(struct pxp_task *task, const struct packed_request *request,
                     const struct unpacked *unpacked, struct picture_answer *ret_answer)
 {
+	const struct timespec pause = clock_timespec((int64_t)THREAD_PAUSE_MS * 1000000);
 	struct clocked_task clocked = {task, request->timeout_ms};
 	const struct picture_job job = {
 		.variants = unpacked->variants,
@@ -400,7 +413,12 @@ static void run_job(struct pxp_task *task, const struct packed_request *request,
 		.data = &clocked,
 	};
 
-	picture_run(pxp_task_context(task), &job, ret_answer);
+	for (int i = 0; i < THREAD_TRIES; i++) {
+		picture_run(pxp_task_context(task), &job, ret_answer);
+		if (!lacks_threads(ret_answer) || lseek(job.output, 0, SEEK_END) > 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
 }
 
 static enum pxp_status run_picture(struct pxp_task *task)

@@ -1,10 +1,15 @@
-/* The free memory of the machine and of the cgroups. */
+/* What the machine, the cgroups and the user's limits leave: memory, processes and threads. */
 #include "common/machine.h"
 
 #include "base/cgroup.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 /* Reduce *data to the free memory under the cgroup's limit. Page cache that was not used recently
  * counts as free. */
@@ -51,4 +56,73 @@ uint64_t machine_free_memory(const char *root)
 		minimum = free_memory_of_kernel();
 	cgroup_each(root, "memory", lower_to_free, &minimum);
 	return minimum;
+}
+
+/* ---- processes and threads ---- */
+
+/* Lower *data to what the cgroup's limit leaves. */
+static void lower_to_free_tasks(const struct cgroup *group, void *data)
+{
+	struct machine_tasks *tasks = data;
+	uint64_t limit, used = 0;
+
+	if (!cgroup_read_number(group->folder, "pids.max", NULL, &limit))
+		return;
+	cgroup_read_number(group->folder, "pids.current", NULL, &used);
+	limit = used < limit ? limit - used : 0;
+	if (limit < tasks->n_free)
+		*tasks = (struct machine_tasks){limit, "pids.max of the cgroup"};
+}
+
+/* How many tasks the user has, up to max: the folder of a process belongs to its user, and its folder of
+ * tasks has a link for each. */
+static uint64_t count_tasks_of_user(const char *root, uid_t user, uint64_t max)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	struct stat st;
+	uint64_t n = 0;
+	DIR *processes;
+
+	snprintf(path, sizeof(path), "%s/proc", root);
+	processes = opendir(path);
+	while (processes && n < max && (entry = readdir(processes))) {
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "%s/task", entry->d_name);
+		if (fstatat(dirfd(processes), path, &st, 0) == 0 && st.st_uid == user)
+			n += st.st_nlink > 2 ? st.st_nlink - 2 : 1;
+	}
+	if (processes)
+		closedir(processes);
+	return n;
+}
+
+/* Lower it to what the limit of the user leaves. Root itself has no limit, but its workers have another user
+ * with that limit and no other process. */
+static void lower_to_limit_of_user(const char *root, struct machine_tasks *tasks)
+{
+	/* Counting takes time, and nobody comes near a limit above this. */
+	enum { HIGH = 16384 };
+	uid_t user = getuid();
+	struct rlimit limit;
+	uint64_t used;
+
+	if (getrlimit(RLIMIT_NPROC, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+	    limit.rlim_cur > HIGH)
+		return;
+	used = user == 0 ? 0 : count_tasks_of_user(root, user, limit.rlim_cur);
+	if (used > limit.rlim_cur)
+		used = limit.rlim_cur;
+	if (limit.rlim_cur - used < tasks->n_free)
+		*tasks = (struct machine_tasks){limit.rlim_cur - used, "ulimit -u"};
+}
+
+struct machine_tasks machine_free_tasks(const char *root)
+{
+	struct machine_tasks tasks = {UINT64_MAX, NULL};
+
+	cgroup_each(root, "pids", lower_to_free_tasks, &tasks);
+	lower_to_limit_of_user(root, &tasks);
+	return tasks;
 }

@@ -11,4 +11,13 @@
  */
 uint64_t machine_free_memory(const char *root);
 
+/* How many processes and threads can still be started, and the name of the limit that says so. */
+struct machine_tasks {
+	uint64_t n_free;   /* UINT64_MAX: not limited */
+	const char *limit; /* "pids.max of the cgroup", "ulimit -u"; NULL: not limited */
+};
+
+/* The minimum of what the limits of the cgroups and of the user leave. root as above. Any thread. */
+struct machine_tasks machine_free_tasks(const char *root);
+
 #endif

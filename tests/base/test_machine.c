@@ -11,6 +11,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define MIB ((uint64_t)1 << 20)
@@ -193,4 +194,26 @@ TEST(machine, only_processors_in_the_affinity_mask_are_counted)
 TEST(machine, the_default_number_of_workers_is_the_number_of_usable_processors)
 {
 	EXPECT_EQ(pxp_default_workers(), cpus_usable(""));
+}
+
+TEST(machine, free_tasks_are_the_minimum_over_all_cgroups)
+{
+	struct machine_tasks tasks;
+
+	enter("0::/a/b\n", v2_mount);
+	scratch_folder("cg/a");
+	scratch_folder("cg/a/b");
+	tasks = machine_free_tasks(here());
+	EXPECT(tasks.n_free == UINT64_MAX || strcmp(tasks.limit, "ulimit -u") == 0);
+	scratch_file("cg/a/pids.max", "40\n");
+	scratch_file("cg/a/pids.current", "33\n");
+	scratch_file("cg/a/b/pids.max", "max\n");
+	scratch_file("cg/a/b/pids.current", "3\n");
+	tasks = machine_free_tasks(here());
+	EXPECT_EQ(tasks.n_free, 7);
+	EXPECT_STR(tasks.limit, "pids.max of the cgroup");
+	REQUIRE(unlink("cg/a/pids.current") == 0);
+	scratch_file("cg/a/pids.current", "50\n");
+	EXPECT_EQ(machine_free_tasks(here()).n_free, 0);
+	scratch_leave();
 }

@@ -338,6 +338,53 @@ TEST(system_faults, a_missing_dev_null_is_named)
 }
 
 #ifdef PIXPOOL_VIPS
+enum { N_OF_TASKS = 12 };
+
+/* Convert with libvips, which starts threads, under a limit on processes. */
+static void expect_all_made_under(const char *limit, const char *name)
+{
+	struct ended ended;
+
+	REQUIRE(run("rm -rf out").status == 0);
+	ended = run("%s exec pixpool convert -f tiff -j 8 in -o out --progress none",
+	            limit);
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, " of 8 workers: the limit on processes ("), "%s",
+	       ended.err);
+	EXPECT(strstr(ended.err, name), "%s", ended.err);
+	EXPECT(strstr(ended.err, "12 images: 12 done"), "%s", ended.err);
+}
+
+TEST(system_faults, a_limit_on_processes_reduces_the_number_of_workers_and_fails_no_image)
+{
+	static const char folder[] = "/sys/fs/cgroup/pids/pixpool-test";
+	char limit[256];
+
+	fixture_enter();
+	for (int i = 0; i < N_OF_TASKS; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "in/%d.jpg", i);
+		sample("lake.jpg", path);
+	}
+	if (geteuid() != 0) {
+		SKIP("only root's workers have a user, and a limit, of their own");
+	} else {
+		expect_all_made_under("ulimit -u 18;", "(ulimit -u)");
+		if (run("mkdir -p %s && echo 16 > %s/pids.max", folder, folder).status ==
+		    0) {
+			snprintf(limit, sizeof(limit), "echo $$ > %s/cgroup.procs;",
+			         folder);
+			expect_all_made_under(limit, "(pids.max of the cgroup)");
+			run("rmdir %s", folder);
+		} else {
+			scratch_skip("a control group",
+			             "no pids controller of version 1");
+		}
+	}
+	fixture_leave();
+}
+
 TEST(system_faults, variables_of_libraries_make_no_file_and_fail_no_image)
 {
 	fixture_enter();

@@ -324,26 +324,38 @@ static bool save_image(VipsImage *image, const struct recipe *recipe, int output
 	return is_saved;
 }
 
-/* A saver may exist without its codec (those of libheif are plugins), so it only counts after it
- * has written a small picture. */
-static bool try_saver(enum image_format format)
+/* Whether an attempt failed because no thread could be started, or for lack of memory: this says nothing of
+ * the codec. */
+static bool is_lack_of_resources(const char *errors)
+{
+	return strstr(errors, "creating thread") || strstr(errors, "memory") ||
+	       strstr(errors, "webpsave: unable to encode");
+}
+
+/* A saver may exist without its codec (those of libheif are plugins), so it must write a
+ * small picture to count. 1: it writes; -1: it does not; 0: this attempt did not show it. */
+static signed char try_saver(enum image_format format)
 {
 	static uint8_t black[64 * 64 * 3];
 	const struct pixels pixels = {.size = {64, 64}, .n_bands = 3, .bytes = black};
 	const struct recipe recipe = {.format = format};
 	VipsImage *image;
 	VipsTarget *target;
-	bool is_saved;
+	signed char result;
 
 	if (!savers[format])
-		return false;
+		return -1;
 	image = image_of_pixels(&pixels);
 	target = vips_target_new_to_memory();
-	is_saved = image && target && !savers[format](image, target, &recipe, true);
+	result = image && target && !savers[format](image, target, &recipe, true) ? 1
+	                                                                          : -1;
+	if (result < 0 &&
+	    (!image || !target || is_lack_of_resources(vips_error_buffer())))
+		result = 0;
 	VIPS_UNREF(target);
 	VIPS_UNREF(image);
 	vips_error_clear();
-	return is_saved;
+	return result;
 }
 
 bool pv_writes(enum image_format format)
@@ -352,8 +364,8 @@ bool pv_writes(enum image_format format)
 	static _Atomic signed char known[N_FORMATS];
 
 	if (!known[format])
-		known[format] = try_saver(format) ? 1 : -1;
-	return known[format] > 0;
+		known[format] = try_saver(format);
+	return known[format] >= 0;
 }
 
 bool pv_save(const struct rendering *rendering, const struct recipe *recipe, int output,
