@@ -18,6 +18,9 @@ struct jpeg_writer {
 	struct jpeg_destination_mgr destination;
 	uint8_t *bytes;
 	size_t n_bytes, n_written;
+	/* The tables of annex K for luma and chroma. libjpeg leaves those that it made for one picture in
+	 * place for the next. */
+	JHUFF_TBL dc_tables[2], ac_tables[2];
 };
 
 static struct jpeg_writer *writer_of(j_common_ptr compress)
@@ -81,6 +84,13 @@ static bool start(struct jpeg_writer *writer)
 		return false;
 	jpeg_create_compress(&writer->compress);
 	writer->compress.dest = &writer->destination;
+	writer->compress.in_color_space = JCS_YCbCr;
+	writer->compress.input_components = COLOUR_PLANES;
+	jpeg_set_defaults(&writer->compress);
+	for (size_t i = 0; i < 2; i++) {
+		writer->dc_tables[i] = *writer->compress.dc_huff_tbl_ptrs[i];
+		writer->ac_tables[i] = *writer->compress.ac_huff_tbl_ptrs[i];
+	}
 	return true;
 }
 
@@ -117,9 +127,10 @@ static void trim(void *state, size_t max_bytes)
 	writer->n_bytes = 0;
 }
 
-static void set_up(struct jpeg_compress_struct *compress, const struct rendered *rendered,
+static void set_up(struct jpeg_writer *writer, const struct rendered *rendered,
                    const struct write_options *options)
 {
+	struct jpeg_compress_struct *compress = &writer->compress;
 	const struct plane *planes = rendered->planes;
 	unsigned n_planes = rendered->n_planes;
 	int luma_factor = n_planes > 1 && rendered->has_half_chroma ? 2 : 1;
@@ -129,6 +140,10 @@ static void set_up(struct jpeg_compress_struct *compress, const struct rendered 
 	compress->input_components = (int)n_planes;
 	compress->in_color_space = n_planes == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
 	jpeg_set_defaults(compress);
+	for (size_t i = 0; i < 2; i++) {
+		*compress->dc_huff_tbl_ptrs[i] = writer->dc_tables[i];
+		*compress->ac_huff_tbl_ptrs[i] = writer->ac_tables[i];
+	}
 	jpeg_set_quality(compress, (int)options->quality, TRUE);
 	compress->raw_data_in = TRUE;
 	compress->optimize_coding = options->has_own_tables;
@@ -188,7 +203,7 @@ static bool write_file(void *state, struct rendered *rendered,
 		jpeg_abort_compress(compress);
 		return false;
 	}
-	set_up(compress, rendered, options);
+	set_up(writer, rendered, options);
 	luma_side = (unsigned)compress->comp_info[0].h_samp_factor * DCTSIZE;
 	n_mcus = (planes[0].width + luma_side - 1) / luma_side;
 	for (unsigned i = 0; i < rendered->n_planes; i++)

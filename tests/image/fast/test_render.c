@@ -420,6 +420,41 @@ TEST(jpeg_write, a_writer_works_after_its_memory_was_trimmed)
 	jpeg_writer.destroy(NULL);
 }
 
+/* Tables that libjpeg made for a flat picture have no codes for others. A writer that has written
+ * such a picture must write the next one as a new writer does. */
+TEST(jpeg_write, tables_made_for_one_picture_are_not_used_for_the_next)
+{
+	const struct write_options own = {.quality = 90, .has_own_tables = true};
+	const struct write_options common = {.quality = 90};
+	struct workspace workspaces[3] = {{0}};
+	struct plane planes[3];
+	void *writer = jpeg_writer.create(), *fresh = jpeg_writer.create();
+	struct rendered rendered;
+	struct written written, expected;
+	uint64_t state = 3;
+
+	REQUIRE(writer && fresh);
+	make_planes(planes, workspaces, 40, 40, false);
+	for (unsigned i = 0; i < 3; i++)
+		memset(planes[i].samples, 100, planes[i].stride * planes[i].height);
+	rendered = rendered_of(planes, 3, false);
+	REQUIRE(jpeg_writer.write(writer, &rendered, &own, &written));
+	for (unsigned i = 0; i < 3; i++) {
+		uint8_t *samples = planes[i].samples;
+
+		for (size_t j = 0; j < planes[i].stride * planes[i].height; j++)
+			samples[j] = (uint8_t)random_below(&state, 256);
+	}
+	REQUIRE(jpeg_writer.write(writer, &rendered, &common, &written));
+	REQUIRE(jpeg_writer.write(fresh, &rendered, &common, &expected));
+	EXPECT_EQ(written.n_bytes, expected.n_bytes);
+	EXPECT(memcmp(written.bytes, expected.bytes, expected.n_bytes) == 0);
+	jpeg_writer.destroy(fresh);
+	for (unsigned i = 0; i < 3; i++)
+		workspace_fini(&workspaces[i]);
+	jpeg_writer.destroy(writer);
+}
+
 /* libwebp decodes to planes too: luma as it was written, chroma with the limits applied. */
 TEST(webp_write, written_planes_decode_to_similar_planes)
 {
