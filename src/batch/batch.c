@@ -1,4 +1,4 @@
-/* The main thread of a batch: it prepares the run, decides about the plan, handles signals,
+/* The main thread of a batch: it prepares the run, accepts or refuses the plan, handles signals,
  * reports, and ends the run. */
 #include "batch/batch_internal.h"
 
@@ -153,8 +153,8 @@ static bool is_same_folder(const char *name, const struct stat *folder)
 	       stat_of_name.st_ino == folder->st_ino;
 }
 
-/* Have the walk skip the output folder. If it does not exist yet, the walk cannot meet it. False, with
- * a message, when it is no folder. */
+/* Make the walk skip the output folder. If the folder does not exist yet, the walk cannot find it.
+ * Returns false, with a message, if it is not a folder. */
 static bool skip_output_folder(struct batch *batch)
 {
 	const char *output = batch->options->output;
@@ -200,7 +200,7 @@ static unsigned at_most(rlim_t n, unsigned max)
 	return n < max ? (unsigned)n : max;
 }
 
-/* The number of descriptors that are open now: ours, and those that the program inherited. */
+/* The number of descriptors that are open now: our own, and those that the program inherited. */
 static unsigned count_open_descriptors(void)
 {
 	enum { LOOK_AT = 4096 };
@@ -213,24 +213,24 @@ static unsigned count_open_descriptors(void)
 
 /* How many descriptors the parts of a run need, beyond those that are open at its start. */
 enum {
-	/* One worker in shallow folders, with all that the rest of the run needs. */
+	/* The minimum: one worker in shallow folders, with everything else that a run needs. */
 	MIN_FREE = 20,
-	/* The walk through deep folders, the store and the state, the pool. */
+	/* For the walk through deep folders, the store and the state, the pool. */
 	OTHERS = 40,
-	/* Of each worker: a channel, a pidfd, a log and two outputs, besides its inputs. */
+	/* For each worker: a channel, a pidfd, a log and two outputs, besides its inputs. */
 	PER_WORKER = 5,
 	MIN_WAITING = 4,
 };
 
 /*
- * Divide the descriptors that the process may still open: set the maximum numbers of inputs, finished
- * outputs, outputs in a group and deferred drawings, and reduce the number of workers. False with a
- * failure when they are not enough for one worker.
+ * Divide the descriptors that the process may still open: set the maximum numbers of inputs,
+ * finished outputs, outputs in a group and deferred drawings, and reduce the number of workers.
+ * Returns false with a failure if they are not enough for one worker.
  */
 static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
                                struct failure *ret_failure)
 {
-	/* In place each input has the descriptor of its folder, too. */
+	/* With --in-place each input also needs a descriptor of its folder. */
 	const unsigned per_input = batch->options->in_place ? 2 : 1,
 		       n_each = PER_WORKER + per_input * INPUTS_PER_WORKER,
 		       n_open = count_open_descriptors();
@@ -258,16 +258,16 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 		batch->max_inputs = 1;
 	n_free -= at_most(n_free, *n_workers * n_each);
 	n_free /= per_input;
-	/* A third of the rest is for outputs that wait, a third for those that are written, with two
-	 * descriptors each, and a third for drawings. */
+	/* A third of the remaining descriptors is for outputs that wait, a third for outputs that
+	 * are written, with two descriptors each, and a third for drawings. */
 	batch->max_finished = at_most(n_free / 3 + MIN_WAITING / 2, FINISHED_OUTPUTS);
 	batch->group_outputs = at_most(n_free / 6 + 1, COMMIT_GROUP_OUTPUTS);
 	batch->max_deferred = at_most(n_free / 3 + MIN_WAITING / 2, DEFERRED_DRAWINGS);
 	return true;
 }
 
-/* Set the limits and the number of workers. Reports each limit that is lower than requested. False
- * with a failure when not even one worker can be had. */
+/* Set the limits and the number of workers. Reports each limit that is lower than requested.
+ * Returns false with a failure if not even one worker is possible. */
 static bool choose_limits(struct batch *batch, struct failure *ret_failure)
 {
 	const struct batch_options *options = batch->options;
@@ -317,12 +317,12 @@ static bool choose_guard(struct batch *batch, struct picture_guard *ret_guard,
 	return true;
 }
 
-/* Make room for the futures of all files that can be fed and not yet reported. */
+/* Allocate space for the futures of all files that can be fed and not yet reported. */
 static bool make_room_for_complete(struct batch *batch)
 {
 	enum { COMPLETE_FILES = 1024 };
 
-	/* Inputs that workers have may all be deferred, or finished, before the next one is fed. */
+	/* All inputs that workers have may be deferred or finished before the next one is fed. */
 	batch->max_files = COMPLETE_FILES + batch->max_deferred + batch->max_finished +
 	                   4 * batch->max_inputs;
 	batch->complete = calloc(batch->max_files, sizeof(struct pxp_future *));
@@ -387,7 +387,7 @@ static void refuse(struct batch *batch)
 	batch_stop(batch, BATCH_DRAINING);
 }
 
-/* Say how a run without the collisions can be had. */
+/* Print advice for a run without the collisions. */
 static void say_way_out(struct batch *batch)
 {
 	const struct variant_rule *rule = &batch->rules[0];
@@ -424,7 +424,7 @@ static void report_collisions(struct batch *batch)
 
 static void on_signals(struct batch *batch);
 
-/* Another run has the state: wait for it, unless the user says otherwise. */
+/* Another run holds the state: wait for it, unless the user chose otherwise. */
 static bool wait_for_other_run(void *data)
 {
 	enum { LOOK_MS = 100 };
@@ -444,7 +444,8 @@ static bool wait_for_other_run(void *data)
 	return batch_goes_on(batch);
 }
 
-/* Each shard has a state of its own: they may run at the same time. To be freed; NULL: no memory. */
+/* The path of the state. Each shard has a state of its own, because shards may run at the same
+ * time. The caller frees it; NULL: no memory. */
 static char *default_state(const struct batch_options *options)
 {
 	const struct shard *shard = &options->shard;
@@ -454,7 +455,7 @@ static char *default_state(const struct batch_options *options)
 	return path_join(options->output, shard->n > 1 ? name : STATE_FILE_NAME);
 }
 
-/* Open the state of the output folder. False, with a message, when the batch must end. */
+/* Open the state of the output folder. Returns false, with a message, if the batch must end. */
 static bool open_state(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -503,7 +504,7 @@ static bool open_state(struct batch *batch)
 	return true;
 }
 
-/* Open the state for a plan. Without it, the stamps on the outputs decide. */
+/* Open the state for a plan. Without a state, the stamps on the outputs decide. */
 static bool open_state_to_look(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -541,15 +542,16 @@ static bool open_history(struct batch *batch)
 	return batch->history != NULL;
 }
 
-/* Whether a folder cannot be made because of the place, not because of a wrong name. */
+/* Whether a folder cannot be created because of its file system, and not because of a wrong
+ * name. */
 static bool is_places_fault(int sys_errno)
 {
 	return sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EROFS ||
 	       sys_errno == EIO || sys_errno == EACCES || sys_errno == EPERM;
 }
 
-/* Open the output folder. False, with a message, when the batch must end. It may have been stopped
- * instead, and then there is no store. */
+/* Open the output folder. Returns false, with a message, if the batch must end. The batch may have
+ * been stopped meanwhile, and then there is no store. */
 static bool open_store(struct batch *batch)
 {
 	const char *output = batch->options->output;
@@ -563,7 +565,7 @@ static bool open_store(struct batch *batch)
 	}
 	if (batch->options->plans_only) {
 		batch->store = store_open_to_look(*output ? output : ".");
-		return true; /* without a folder everything is new */
+		return true; /* if the folder does not exist, every output is new */
 	}
 	batch->store = store_open(*output ? output : ".");
 	if (!batch->store && is_places_fault(errno)) {
@@ -610,7 +612,7 @@ static bool open_output(struct batch *batch)
 	return batch->committer != NULL;
 }
 
-/* Decide about the plan: feed, or refuse. */
+/* Accept the plan and start feeding, or refuse it. */
 static void decide(struct batch *batch)
 {
 	uint64_t n_images = batch->plan->n_images;
@@ -638,7 +640,7 @@ static void decide(struct batch *batch)
 
 /* ---- signals ---- */
 
-/* Ctrl-Z: the workers are suspended as well, and the bar leaves the screen. */
+/* Handle Ctrl-Z: the workers are suspended as well, and the bar is erased. */
 static void suspend(struct batch *batch)
 {
 	sigset_t stop;
@@ -658,7 +660,7 @@ static void suspend(struct batch *batch)
 
 static void end_by(struct batch *batch, int number)
 {
-	/* The message comes last: when it can be read, nothing more begins. */
+	/* The message comes last: once it is printed, no more image starts. */
 	if (batch->ended_by == 0) {
 		batch->ended_by = number;
 		batch_stop(batch, BATCH_DRAINING);
@@ -723,7 +725,7 @@ static enum record_status status_of(enum file_end end)
 	}
 }
 
-/* A failed file names its outputs only when an existing output is the reason. */
+/* The record of a failed file names its outputs only if an existing output is the reason. */
 static bool names_outputs(const struct file_result *result)
 {
 	return result->end != FILE_FAILED || result->failure.class == FAIL_EXISTS ||
@@ -741,7 +743,7 @@ static bool is_misnamed(const struct file_result *result)
 	       by_name != by_content;
 }
 
-/* An output and its figures. The caller frees the path. */
+/* Get an output and its properties. The caller frees the path. */
 static struct record_output output_of(const struct file_result *result, size_t index,
                                       const char *folder)
 {
@@ -786,7 +788,7 @@ static struct record record_of(const struct file_result *result)
 	};
 }
 
-/* The union of what the outputs have lost. */
+/* The union of the losses of all outputs. */
 static unsigned all_lost(const struct file_result *result)
 {
 	unsigned lost = 0;
@@ -796,7 +798,7 @@ static unsigned all_lost(const struct file_result *result)
 	return lost;
 }
 
-/* Report a result. folder is the output folder, which is put before the names of outputs. */
+/* Report a result. folder is the output folder, which is prefixed to the names of outputs. */
 static void report_result(const struct file_result *result, const char *folder,
                           struct report *report)
 {
@@ -840,7 +842,8 @@ static void report_result(const struct file_result *result, const char *folder,
 
 /* ---- while it runs ---- */
 
-/* Take the future of the oldest complete file. The reference is the caller's. NULL: there is none. */
+/* Take the future of the oldest complete file. The caller owns the reference. NULL: there is
+ * none. */
 static struct pxp_future *take_complete(struct batch *batch)
 {
 	struct pxp_future *future = NULL;
@@ -850,7 +853,7 @@ static struct pxp_future *take_complete(struct batch *batch)
 		future = batch->complete[batch->first_complete];
 		batch->first_complete = (batch->first_complete + 1) % batch->max_files;
 		batch->n_complete--;
-		/* The feeder waits for this count only when it is at its bound. */
+		/* The feeder waits for this count only when the count has reached its maximum. */
 		if (batch->n_files-- == batch->max_files)
 			cond_signal(&batch->has_room);
 	}
@@ -858,11 +861,11 @@ static struct pxp_future *take_complete(struct batch *batch)
 	return future;
 }
 
-/* Write n bytes of a file, from offset on, to the stream of the output. Signals are handled meanwhile:
- * the reader of a pipe may be slow. False with errno. */
+/* Write n bytes of a file, from offset on, to the stream of the output. Signals are handled
+ * meanwhile, because the reader of a pipe may be slow. Returns false with errno on failure. */
 static bool write_to_stream(struct batch *batch, int content, uint64_t offset, uint64_t n)
 {
-	/* A pipe that is ready takes so much without blocking. */
+	/* A pipe that is ready accepts this number of bytes without blocking. */
 	enum { CHUNK_BYTES = PIPE_BUF };
 	struct pollfd events[] = {
 		{.fd = batch->options->output_stream, .events = POLLOUT},
@@ -894,7 +897,7 @@ static bool write_to_stream(struct batch *batch, int content, uint64_t offset, u
 	return true;
 }
 
-/* Write the output of a file that goes to a stream. If that fails, the place is at fault. */
+/* Write the output of a file that is written to a stream. If that fails, the batch ends. */
 static void deliver(struct batch *batch, struct file_result *result)
 {
 	const struct picture_side *side = &result->variants[0].side;
@@ -962,7 +965,7 @@ static bool workers_are_wanted(struct batch *batch)
 	return are_wanted;
 }
 
-/* The feeder waits for workers: start them. If that fails, the batch is refused. */
+/* The feeder is waiting for workers: start them. If that fails, the batch is refused. */
 static void answer_for_workers(struct batch *batch)
 {
 	struct failure failure;
@@ -978,7 +981,7 @@ static void answer_for_workers(struct batch *batch)
 	refuse(batch);
 }
 
-/* Drain the batch once it has too many failures, or its time is over. */
+/* Drain the batch when it has too many failures, or when its time is over. */
 static void check_limits(struct batch *batch)
 {
 	const struct batch_options *options = batch->options;
@@ -1005,7 +1008,7 @@ static void check_limits(struct batch *batch)
 	}
 }
 
-/* Tell the report what its progress shows beside the finished images. */
+/* Pass to the report the facts that the progress line shows besides the finished images. */
 static void report_running(struct batch *batch)
 {
 	static const int64_t LOOK_NS = 100000000, SLOW_NS = 3000000000;
@@ -1023,7 +1026,7 @@ static void report_running(struct batch *batch)
 	free(slowest);
 }
 
-/* Run until every file that was fed is reported. False when it gave up waiting. */
+/* Run until every file that was fed is reported. Returns false if it gave up waiting. */
 static bool watch(struct batch *batch)
 {
 	bool is_planning = true;
@@ -1077,14 +1080,14 @@ static int exit_status_of(struct batch *batch)
 		counts.failed = 0;
 	if (counts.failed > 0 || counts.cancelled > 0)
 		return EXIT_SOME_FAILED;
-	/* A shard may be empty, and so may a list. */
+	/* A shard or a list of inputs may be empty. */
 	if (batch->options->shard.n > 1 ||
 	    (batch->options->walk.is_list && batch->options->walk.n_inputs == 0))
 		return EXIT_DONE;
 	return counts.inputs == 0 ? EXIT_NO_IMAGE : EXIT_DONE;
 }
 
-/* Report how many planned images the second walk did not meet. */
+/* Report how many planned images the second walk did not find. */
 static void say_missing(struct batch *batch)
 {
 	uint64_t n = report_counts(batch->report).cancelled;
@@ -1094,12 +1097,12 @@ static void say_missing(struct batch *batch)
 		           "%" PRIu64 " images were gone when their turn came", n);
 }
 
-/* ---- outputs whose input is gone ---- */
+/* ---- pruning of outputs whose input no longer exists ---- */
 
 struct pruned {
 	struct batch *batch;
 	uint64_t n_removed, n_failed;
-	int sys_errno; /* of the last that failed */
+	int sys_errno; /* errno of the last failure */
 };
 
 static bool is_planned(void *data, const char *output)
@@ -1134,7 +1137,8 @@ static bool may_prune(void *data)
 	return state_of(pruned->batch) == BATCH_FED;
 }
 
-/* Why nothing may be pruned; NULL: it may. An INPUT without any image may be a disk that is not mounted. */
+/* The reason why nothing may be pruned; NULL: pruning is allowed. An INPUT without any image may be
+ * a disk that is not mounted. */
 static const char *why_not_to_prune(struct batch *batch)
 {
 	bool has_walk_errors;
@@ -1185,7 +1189,7 @@ static void prune(struct batch *batch)
 		           strerrordesc_np(pruned.sys_errno));
 }
 
-/* Report once that outputs in place have no stamp, the only record of them. */
+/* Report once that outputs of --in-place have no stamp, which would be the only record of them. */
 static void say_stamps(struct batch *batch)
 {
 	if (!batch->options->in_place || batch->options->keeps_no_state || !batch->store)
@@ -1198,7 +1202,7 @@ static void say_stamps(struct batch *batch)
 			content_hash_is_built() ? "the file system" : "this build");
 }
 
-/* Report once that dates were not kept. */
+/* Report once that file times could not be kept. */
 static void say_dates(struct batch *batch)
 {
 	int sys_errno = batch->store ? store_dates_error(batch->store) : 0;
@@ -1285,7 +1289,7 @@ void batch_fini(struct batch *batch)
 int batch_run(const struct batch_options *options, struct report *report,
               bool *ret_is_stuck)
 {
-	/* It is on the heap because threads that are stuck outlive this call. */
+	/* The batch is on the heap, because threads that are stuck outlive this call. */
 	struct batch *batch = malloc(sizeof(*batch));
 	int status = EXIT_USAGE;
 

@@ -1,8 +1,8 @@
 /*
- * The feeder, and the way of each file that it feeds. The feeder is a thread that makes the plan
- * and then walks the inputs once more. It names and opens each file and gives it to a worker.
- * Drawings wait, open, until the workers that draw have their turn. From there on callbacks take
- * the file further: from its task to the committer, and to its completed future.
+ * The feeder, and the processing of each file that it feeds. The feeder is a thread that makes the
+ * plan and then walks the inputs once more. It names and opens each file and gives it to a worker.
+ * Drawings wait, open, until it is the turn of the drawing workers. After that, callbacks process
+ * the file: from its task to the committer, and to its completed future.
  */
 #include "batch/batch_internal.h"
 
@@ -25,8 +25,9 @@
 struct file {
 	struct batch *batch;
 	struct pxp_future *future;
-	struct file_result *result; /* filled step by step, then moved into the future */
-	struct file *next;          /* in the list of deferred files */
+	/* The result is filled in step by step, then moved into the future. */
+	struct file_result *result;
+	struct file *next; /* in the list of deferred files */
 	/* In the list of submitted files, under the batch's lock. NULL: it is not in it. */
 	struct file **previous_submitted, *next_submitted;
 	int64_t running_ns; /* when it was first found running; 0: not yet */
@@ -167,7 +168,8 @@ static void file_complete(struct file *file, enum file_end end)
 
 /* ---- the committer ---- */
 
-/* Whether the committer has so much that no other input may be opened. The lock is held. */
+/* Whether the committer has so many files that no other input may be opened. Called with the lock
+ * held. */
 static bool committer_is_full(const struct batch *batch)
 {
 	return batch->n_finished_bytes >= batch->limits.finished ||
@@ -194,7 +196,7 @@ static void enter_committer(struct batch *batch)
 	lock_release(&batch->lock);
 }
 
-/* End the batch if the state cannot be written because its place is full or broken. */
+/* End the batch if the state cannot be written because its file system is full or broken. */
 static void check_state(struct batch *batch)
 {
 	const struct failure *failure = committer_state_failure(batch->committer);
@@ -211,7 +213,7 @@ void file_on_committed(struct commit *commit, void *data)
 	fd_close(&file->content);
 	leave_committer(batch, file->n_content_bytes);
 	check_state(batch);
-	if (commit->n_outputs == 0) { /* only the state was written */
+	if (commit->n_outputs == 0) { /* only the state was written, and no output */
 		file_complete(file, file->end);
 		return;
 	}
@@ -264,8 +266,8 @@ static bool is_same_as_there(struct batch *batch, const struct variant *variant,
 	return is_same;
 }
 
-/* Compare the outputs that were made for comparison. Equal existing files become ours. False
- * with the file's failure when an existing file differs. */
+/* Compare the outputs that were made for comparison. Equal existing files become ours. Returns
+ * false with the file's failure if an existing file differs. */
 static bool adopt_equal_ones(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -413,7 +415,7 @@ static void file_fail(struct file *file)
 
 /* ---- the task ---- */
 
-/* Copy the answer of the task, and the executor's figures about it, into the result. Takes the
+/* Copy the answer of the task, and the executor's measurements, into the result. Takes over the
  * memfd of the outputs. */
 static void collect(struct file *file, struct pxp_future *task,
                     struct picture_answer *ret_answer)
@@ -440,7 +442,7 @@ static void collect(struct file *file, struct pxp_future *task,
 	result->worker = outcome->worker;
 }
 
-/* Call both with the batch's lock held. */
+/* Both functions are called with the batch's lock held. */
 
 static void enter_submitted(struct file *file)
 {
@@ -487,8 +489,8 @@ char *batch_slowest(struct batch *batch, int64_t min_ns, int64_t *ret_ns)
 	return path;
 }
 
-/* The task is done: the workers have one input less, and if there are outputs, the committer has one
- * file more. Both counts change in one step, so that the feeder sees no gap in between. */
+/* Count a finished task: the workers have one input less, and if there are outputs, the committer
+ * has one file more. Both counts change in one step, so that the feeder sees no gap in between. */
 static void leave_workers(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -505,8 +507,8 @@ static void leave_workers(struct file *file)
 	lock_release(&batch->lock);
 }
 
-/* Append the file to the deferred ones. False when the batch is being stopped. was_at_work: a worker
- * had its input until now. */
+/* Append the file to the deferred ones. Returns false if the batch is being stopped. was_at_work: a
+ * worker had its input until now. */
 static bool defer(struct file *file, bool was_at_work)
 {
 	struct batch *batch = file->batch;
@@ -530,15 +532,15 @@ static bool defer(struct file *file, bool was_at_work)
 	return is_deferred;
 }
 
-/* Defer the file, whose input is open, until the workers that draw have their turn. The file is moved
- * in. */
+/* Defer the file, whose input is open, until it is the turn of the drawing workers. The file is
+ * moved in. */
 static void file_defer(struct file *file)
 {
 	if (!defer(file, false))
 		file_complete(file, FILE_CANCELLED);
 }
 
-/* A worker that decodes has found a drawing and handed back the input: defer the file. */
+/* Called when a decoding worker has found a drawing and returned the input: defer the file. */
 static void leave_to_be_drawn(struct file *file, struct pxp_future *task)
 {
 	file->input = picture_take_input(task, &file->stat);
@@ -559,7 +561,7 @@ static bool is_lack_of_descriptors(int sys_errno)
 	return sys_errno == EMFILE || sys_errno == ENFILE;
 }
 
-/* A lack of descriptors is no fault of a picture: end the batch. */
+/* A lack of descriptors is not the fault of a picture: end the batch. */
 static void stop_for_descriptors(struct batch *batch, int sys_errno)
 {
 	struct failure failure;
@@ -570,8 +572,8 @@ static void stop_for_descriptors(struct batch *batch, int sys_errno)
 	batch_stop_early(batch, &failure);
 }
 
-/* Whether a lack of descriptors kept the task from its worker. The answer of a worker, which may be forged,
- * is not asked: it must not end the batch. */
+/* Whether a lack of descriptors kept the task from its worker. The answer of the worker is not
+ * used, because it may be forged: it must not end the batch. */
 static bool was_not_sent(struct pxp_future *task)
 {
 	const struct pxp_outcome *outcome = pxp_future_outcome(task);
@@ -590,7 +592,7 @@ static void on_task_done(struct pxp_future *task, void *data)
 	struct picture_answer answer;
 
 	collect(file, task, &answer);
-	/* The answer may be forged, so it counts only where workers that draw are safe. */
+	/* The answer may be forged, so it counts only if drawing workers are safe here. */
 	if (answer.is_to_draw && !file->is_drawn && pools_leave_drawing(batch->pools)) {
 		leave_to_be_drawn(file, task);
 		return;
@@ -599,7 +601,7 @@ static void on_task_done(struct pxp_future *task, void *data)
 		fd_close(&file->content);
 	if (file->content >= 0 && !name_by_content(file))
 		fd_close(&file->content);
-	/* The main thread writes it. */
+	/* The main thread writes this output. */
 	if (batch->options->output_stream > 0) {
 		file->result->content = file->content;
 		file->content = -1;
@@ -618,8 +620,10 @@ static void on_task_done(struct pxp_future *task, void *data)
 	} else if (file->result->failure.class != FAIL_NONE) {
 		file_fail(file);
 	} else {
-		file_complete(file,
-		              FILE_DONE); /* it was only decoded, or goes to a stream */
+		file_complete(
+			file,
+			/* The file was only decoded, or its output is written to a stream. */
+			FILE_DONE);
 	}
 }
 
@@ -639,8 +643,8 @@ static void fail_submission(struct file *file, enum pxp_status status)
 		file_fail(file);
 }
 
-/* Have on_task_done() called when the task is done. If there is no memory for that, the task is killed
- * and the file fails; the feeder must not wait for the picture. */
+/* Register on_task_done() for the end of the task. If there is no memory for that, the task is
+ * killed and the file fails; the feeder must not wait for the picture. */
 static void watch_task(struct file *file, struct pxp_future *task)
 {
 	if (pxp_future_on_done(task, on_task_done, file) == PXP_OK)
@@ -686,16 +690,17 @@ static void file_submit(struct file *file)
 	lock_acquire(&batch->lock);
 	enter_submitted(file);
 	lock_release(&batch->lock);
-	/* Once the task is watched, the file and its reference to the task may go at any moment. */
+	/* Once on_task_done() is registered, the file and its reference to the task may be freed at
+	 * any moment. */
 	pxp_future_acquire(task);
 	watch_task(file, task);
 	pxp_future_release(task);
 }
 
-/* ---- waiting; false: the batch is being stopped ---- */
+/* ---- waiting; each function returns false if the batch is being stopped ---- */
 
-/* Wait until another input may be opened. When as many are open as may be, wait until half of them
- * are done: being woken for each would cost more than a small picture. */
+/* Wait until another input may be opened. At the maximum number of open inputs, wait until half of
+ * them are done, because being woken for each would take longer than a small picture. */
 static bool wait_for_room(struct batch *batch)
 {
 	bool goes_on;
@@ -727,7 +732,7 @@ static bool wait_for_inputs(struct batch *batch, unsigned n)
 	return goes_on;
 }
 
-/* ---- the workers that draw ---- */
+/* ---- the drawing workers ---- */
 
 static unsigned n_deferred(struct batch *batch)
 {
@@ -739,8 +744,8 @@ static unsigned n_deferred(struct batch *batch)
 	return n;
 }
 
-/* Take the oldest deferred file, which counts as an input of the workers again. NULL: no file is
- * deferred. */
+/* Take the oldest deferred file, which counts as an input of the workers again. NULL if there is
+ * none. */
 static struct file *take_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -758,7 +763,7 @@ static struct file *take_deferred(struct batch *batch)
 	return file;
 }
 
-/* Close an input that take_deferred() returned and that no worker will get. */
+/* Close an input that take_deferred() returned and that will not be given to a worker. */
 static void put_down(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -782,7 +787,7 @@ static void submit_drawing(struct file *file)
 	file_fail(file);
 }
 
-/* Give the workers that draw their turn. If they cannot be started, every drawing fails for that
+/* Give the drawing workers their turn. If they cannot be started, every drawing fails for that
  * reason. */
 static void change_to_drawing(struct batch *batch)
 {
@@ -798,7 +803,7 @@ static void change_to_drawing(struct batch *batch)
 		why.text);
 }
 
-/* Wait until the workers are idle, and then have all deferred drawings drawn. */
+/* Wait until the workers are idle, and then let all deferred drawings be drawn. */
 static bool draw_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -811,7 +816,7 @@ static bool draw_deferred(struct batch *batch)
 	return batch_goes_on(batch);
 }
 
-/* Cancel all deferred drawings: the batch is being stopped. */
+/* Cancel all deferred drawings, because the batch is being stopped. */
 static void cancel_deferred(struct batch *batch)
 {
 	struct file *file;
@@ -835,8 +840,8 @@ static bool has_name(const struct file *file)
 	return true;
 }
 
-/* Claim the names of the outputs. False when an earlier input has claimed one of them. The plan
- * found no collision, so one of the two inputs is newer than the plan. */
+/* Claim the names of the outputs. Returns false if an earlier input has claimed one of them. The
+ * plan found no collision, so one of the two inputs is newer than the plan. */
 static bool take_names(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -852,7 +857,8 @@ static bool take_names(struct file *file)
 	return true;
 }
 
-/* Wait until a worker or the committer has closed a descriptor. False when none will be. */
+/* Wait until a worker or the committer has closed a descriptor. Returns false if none will be
+ * closed. */
 static bool wait_for_descriptor(struct batch *batch)
 {
 	unsigned n_before;
@@ -870,7 +876,8 @@ static bool wait_for_descriptor(struct batch *batch)
 	return n_deferred(batch) > 0 && draw_deferred(batch);
 }
 
-/* Open an item of the walk, and wait for a free descriptor if need be. -1 with errno. */
+/* Open an item of the walk, and wait for a free descriptor if necessary. Returns -1 with errno on
+ * failure. */
 static int open_item(struct batch *batch, const struct walk_item *item,
                      struct stat *ret_stat)
 {
@@ -884,7 +891,7 @@ static int open_item(struct batch *batch, const struct walk_item *item,
 	return fd;
 }
 
-/* Set the input of a file, which was opened just now. */
+/* Set the input of a file to the one that was just opened. */
 static void set_input(struct file *file, int fd, const struct stat *stat)
 {
 	file->input = fd;
@@ -892,7 +899,7 @@ static void set_input(struct file *file, int fd, const struct stat *stat)
 	file->mtime_ns = history_time_of_now(stat);
 }
 
-/* Open the input of a file. 0, or why it cannot be opened. */
+/* Open the input of a file. Returns 0 or an errno. */
 static int open_input(struct file *file, const struct walk_item *item)
 {
 	struct stat stat;
@@ -904,7 +911,7 @@ static int open_input(struct file *file, const struct walk_item *item)
 	return 0;
 }
 
-/* Copy the figures of fresh outputs from their stamps into the result, for the report. */
+/* Copy the properties of fresh outputs from their stamps into the result, for the report. */
 static void tell_of_fresh(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -923,8 +930,8 @@ static void tell_of_fresh(struct file *file)
 	}
 }
 
-/* Decide from the records of earlier runs whether the file must be made. False: the file is
- * complete and no longer ours. */
+/* Decide from the records of earlier runs whether the file must be made. Returns false if the file
+ * is complete; it then belongs to others. */
 static bool is_to_be_made(struct file *file, const struct walk_item *item)
 {
 	struct batch *batch = file->batch;
@@ -977,8 +984,8 @@ static bool is_to_be_made(struct file *file, const struct walk_item *item)
 	return false;
 }
 
-/* Whether the file has no other name but, at most, that of its backup: a run that was killed may have left
- * this link. */
+/* Whether the file has no other name except, perhaps, that of its backup: a killed run may have
+ * left this link. */
 static bool has_one_name(const struct file *file)
 {
 	const char *suffix = file->batch->options->backup_suffix;
@@ -989,7 +996,7 @@ static bool has_one_name(const struct file *file)
 	                BACKUP_LEFT);
 }
 
-/* Check an input that its output replaces. False with the file's failure. */
+/* Check an input that its output replaces. Returns false with the file's failure. */
 static bool check_in_place(const struct file *file)
 {
 	struct failure *failure = &file->result->failure;
@@ -1018,7 +1025,8 @@ static bool check_in_place(const struct file *file)
 	return true;
 }
 
-/* Check the input. False with the file's failure. open_errno: why it is not open, if it is not. */
+/* Check the input. Returns false with the file's failure. open_errno: why the input is not open, if
+ * so. */
 static bool check_input(struct file *file, int open_errno)
 {
 	struct failure *failure = &file->result->failure;
@@ -1050,7 +1058,7 @@ static int open_folder(const char *path)
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Follow the links of an input to its folder and name. False with errno. */
+/* Resolve the links of an input to its folder and name. Returns false with errno on failure. */
 static bool resolve_links(struct file *file, const char *path)
 {
 	char *real = realpath(path, NULL), *slash = real ? strrchr(real, '/') : NULL;
@@ -1064,7 +1072,7 @@ static bool resolve_links(struct file *file, const char *path)
 	return file->own_name && file->original.folder >= 0;
 }
 
-/* Open the folder of an input that its output replaces. 0, or why it cannot be opened. */
+/* Open the folder of an input that its output replaces. Returns 0 or an errno. */
 static int open_own_folder(struct file *file, const struct walk_item *item)
 {
 	struct stat stat;
@@ -1090,8 +1098,8 @@ static int open_own_folder(struct file *file, const struct walk_item *item)
 	return is_open ? 0 : errno;
 }
 
-/* Give the workers that decode their turn, once no drawing is at work. False with the file's failure,
- * or because the batch is being stopped. */
+/* Give the decoding workers their turn, once no drawing is being processed. Returns false with the
+ * file's failure, or because the batch is being stopped. */
 static bool change_to_decoding(struct file *file)
 {
 	struct batch *batch = file->batch;
@@ -1102,8 +1110,8 @@ static bool change_to_decoding(struct file *file)
 	       pools_change(batch->pools, POOL_DECODES, &file->result->failure);
 }
 
-/* Have the main thread start the workers, when the first picture needs one. (It owns the
- * report.) False: no worker can be started, or the batch is being stopped. */
+/* Let the main thread, which owns the report, start the workers when the first picture needs one.
+ * Returns false if no worker can be started, or if the batch is being stopped. */
 static bool have_workers(struct batch *batch)
 {
 	bool have;
@@ -1148,7 +1156,8 @@ static void hand_over(struct file *file)
 	file_submit(file);
 }
 
-/* A run would make the file's outputs. The first that must be made has the reason. */
+/* For a plan: report that a run would make the file's outputs. The first output that must be made
+ * gives the reason. */
 static void complete_planned(struct file *file)
 {
 	struct file_result *result = file->result;
@@ -1191,7 +1200,7 @@ static void feed_file(struct file *file, const struct walk_item *item)
 
 /* ---- the items of the walk ---- */
 
-/* Name its outputs. False when memory ran out. */
+/* Name the outputs of a file. Returns false if memory ran out. */
 static bool name_outputs(struct file *file, const struct walk_item *item,
                          enum image_format from)
 {
@@ -1213,7 +1222,7 @@ static bool is_of_other_shard(const struct file *file, const struct walk_item *i
 	                                                     item, &result->variants[0]);
 }
 
-/* Whether the same file was fed before under another name. */
+/* Whether the same file was already fed under another name. */
 static bool is_repeated(const struct file *file, const struct walk_item *item)
 {
 	const struct file_result *result = file->result;
@@ -1241,7 +1250,7 @@ static void fail_by_walk(struct file *file, const struct walk_item *item)
 	file_fail(file);
 }
 
-/* Count a file, until it is reported. */
+/* Count a file that was fed, until it is reported. */
 static void count_file(struct batch *batch)
 {
 	lock_acquire(&batch->lock);
@@ -1261,7 +1270,7 @@ static void complete_unread(struct file *file, const struct walk_item *item,
 	file_complete(file, FILE_UNREAD);
 }
 
-/* Feed an item of the walk. False when memory ran out. */
+/* Feed an item of the walk. Returns false if memory ran out. */
 static bool feed_item(struct batch *batch, const struct walk_item *item)
 {
 	struct file *file = file_create(batch, item);
@@ -1323,7 +1332,7 @@ static void feed_all(struct batch *batch)
 		failure_set(&no_memory, FAIL_INTERNAL, "no memory");
 		batch_stop_early(batch, &no_memory);
 	}
-	/* Each file that a worker still has may turn out to be a drawing. */
+	/* Each file that a worker still has may turn out to be a drawing, so wait for them. */
 	while (wait_for_inputs(batch, 0) && n_deferred(batch) > 0)
 		draw_deferred(batch);
 	cancel_deferred(batch);
@@ -1336,7 +1345,8 @@ static bool may_go_on(void *data)
 	return batch_goes_on(data);
 }
 
-/* Wait until the main thread has decided about the plan. False: nothing is fed. */
+/* Wait until the main thread has accepted or refused the plan. Returns false if nothing may be
+ * fed. */
 static bool wait_for_decision(struct batch *batch)
 {
 	bool may_feed;

@@ -1,6 +1,6 @@
 /*
- * The result of one input, which the file's future carries. It is filled while the file is on its
- * way, and is moved into the future in the end. The report is made from it alone.
+ * The result of one input, which the file's future carries. It is filled in while the file is
+ * processed, and is moved into the future at the end. The report is made from this struct alone.
  */
 #ifndef PXP_FILE_RESULT_H
 #define PXP_FILE_RESULT_H
@@ -12,46 +12,50 @@
 #include <pixpool/pixpool.h>
 
 enum file_end {
-	FILE_DONE,      /* its outputs have their names */
-	FILE_FRESH,     /* its outputs are fresh */
-	FILE_SKIPPED,   /* its outputs exist, and the overwrite policy keeps them */
-	FILE_FAILED,    /* failure says why */
-	FILE_PLANNED,   /* a run would make its outputs */
-	FILE_CANCELLED, /* the batch ended first */
-	FILE_IGNORED,   /* the file is no image: it is counted, and -v names it */
-	FILE_UNREAD,    /* this build cannot read its format: it is counted by format */
-	FILE_MARKED,    /* a folder that is not walked, because it is an output folder */
+	FILE_DONE,  /* done: its outputs have their names */
+	FILE_FRESH, /* skipped: its outputs are up to date */
+	/* Skipped: its outputs exist, and the overwrite policy keeps them. */
+	FILE_SKIPPED,
+	FILE_FAILED,    /* failed: failure gives the reason */
+	FILE_PLANNED,   /* planned: a run would make its outputs */
+	FILE_CANCELLED, /* cancelled: the batch ended first */
+	/* Ignored: the file is not an image; it is counted, and -v lists it. */
+	FILE_IGNORED,
+	FILE_UNREAD, /* this build cannot read its format: it is counted by format */
+	FILE_MARKED, /* a folder that is not walked because it is an output folder */
 };
 
 struct file_result {
 	enum file_end end;
 	struct failure failure;
-	const char *reason; /* why its outputs would be made; NULL: another end */
+	const char *reason; /* why its outputs would be made; NULL: not planned */
 	bool is_remembered; /* the failure is known from an earlier run */
-	char *input;        /* as a person would type it */
-	const char *name;   /* the same, relative to its INPUT; within input */
-	bool is_loop;       /* ignored: a link to a folder above it, with --follow */
-	bool decodes_only;  /* its format is compared with its suffix */
+	char *input;        /* path of the input as a user would type it */
+	const char *name;   /* path relative to its INPUT; points into input */
+	/* The file was ignored because it is a link to a folder above it, with --follow. */
+	bool is_loop;
+	bool decodes_only; /* its format is compared with its suffix */
 
-	/* The input, as far as it is known. */
+	/* The known properties of the input. */
 	struct picture_side in;
-	char engine[8]; /* "": none read it */
+	char engine[8]; /* the engine; "": none has read the input */
 
-	/* Durations of its steps; -1: the file did not reach the step. */
+	/* Durations of the steps; -1: the file did not reach the step. */
 	int64_t queue_ns, read_ns, work_ns, commit_ns;
 	unsigned attempts;
-	int64_t worker; /* process id; 0: none */
-	/* The last task, which has the standard error of its worker. NULL: the file had no task. */
+	int64_t worker; /* process id of the worker; 0: none */
+	/* The future of the last task, which has the standard error of its worker. NULL: the file
+	 * had no task. */
 	struct pxp_future *task;
 
-	int content; /* of the output that goes to a stream: its memfd; -1 */
+	int content; /* the memfd of an output that is written to a stream; -1: none */
 
-	/* The outputs; none when nothing is written. */
+	/* The outputs; none if nothing is written. */
 	size_t n_variants;
 	struct variant variants[];
 };
 
-/* Free a result. NULL is fine. */
+/* Free a result. NULL is allowed. */
 void file_result_destroy(struct file_result *result);
 
 #endif

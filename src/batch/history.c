@@ -1,4 +1,4 @@
-/* Evidence about outputs and inputs for the decision of store/freshness.h. */
+/* Collects evidence about outputs and inputs for the decision of store/freshness.h. */
 #include "batch/history.h"
 
 #include "base/fd.h"
@@ -15,11 +15,12 @@
 struct history {
 	struct history_options options;
 	uint64_t build; /* fingerprint of this program */
-	/* Indexed by rule and format; 0: not computed yet. Used only by the feeder. */
+	/* Fingerprints of recipes, indexed by rule and format; 0: not computed yet. Used only by
+	 * the feeder. */
 	uint64_t (*fingerprints)[N_FORMATS];
 };
 
-/* A fixed key: fingerprints are the same on every machine. */
+/* The key is constant, because fingerprints must be the same on every machine. */
 static const struct hash_key fixed_key = {{0x70697870, 0x6f6f6c}};
 
 struct history *history_create(const struct history_options *options)
@@ -70,7 +71,7 @@ static uint64_t fingerprint_of(struct history *history, const struct variant *va
 	return *known;
 }
 
-/* One fingerprint for all outputs of a file. A known failure is recorded with it. */
+/* Compute one fingerprint for all outputs of a file. A known failure is recorded with it. */
 static uint64_t fingerprint_of_all(const struct variant *variants, size_t n_variants)
 {
 	uint64_t all = 0;
@@ -104,23 +105,24 @@ int64_t history_time_of_now(const struct stat *input)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the clock that file systems use */
+	/* The clock with which file systems set times. */
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	return history_time_of(input, &now);
 }
 
 /* ---- evidence ---- */
 
-/* Look at the input without opening it. */
+/* Get the stat of the input without opening it. */
 static bool look_at_input(struct history_input *input)
 {
 	const struct walk_item *item = input->item;
 
 	if (input->fd >= 0)
-		return true; /* it has its stat */
+		return true; /* the stat is already known */
 	return walk_stat_file(item, &input->stat) && S_ISREG(input->stat.st_mode);
 }
 
-/* Hash the input, once for all its outputs. NULL when it cannot be read. */
+/* Hash the input, once for all its outputs. Returns NULL if it cannot be read. */
 static const struct input_hash *hash_input(struct history_input *input)
 {
 	uint64_t n_bytes;
@@ -191,7 +193,7 @@ static void look(struct history *history, struct history_input *input,
 
 /* ---- the decision ---- */
 
-/* Why an output must be made. All evidence that is needed for the decision was looked for. */
+/* The reason why an output must be made. All evidence that the decision needed was looked for. */
 static const char *reason_to_make(const struct freshness *freshness, enum verdict verdict)
 {
 	const struct stamp *record = NULL;
@@ -275,7 +277,8 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	return verdict;
 }
 
-/* Decide about an input that its output replaces: its own stamp says whether it is an output already. */
+/* Decide about an input that its output replaces: the input's own stamp says whether it is an
+ * output already. */
 static enum verdict decide_in_place(struct history *history, struct history_input *input,
                                     const struct variant *variant,
                                     struct known_output *known)
@@ -299,7 +302,7 @@ static enum verdict decide_in_place(struct history *history, struct history_inpu
 	if (input->fd < 0)
 		input->fd = walk_open_file(input->item, &input->stat);
 	if (input->fd < 0)
-		return VERDICT_MAKE; /* opening it again will give the reason */
+		return VERDICT_MAKE; /* opening the input again will give the reason */
 	freshness.out = (struct file_facts){(uint64_t)input->stat.st_size,
 	                                    store_time_ns(&input->stat.st_mtim)};
 	while ((verdict = freshness_in_place(&freshness, backed_up, &evidence,
@@ -321,7 +324,7 @@ static enum verdict decide_in_place(struct history *history, struct history_inpu
 	return verdict;
 }
 
-/* Whether the failure killed the worker: such a picture is tried again in a second run. */
+/* Whether the worker died of the failure: such a picture is tried again in a second run. */
 static bool is_death(enum fail_class class)
 {
 	return class == FAIL_CRASHED || class == FAIL_VIOLATION || class == FAIL_TIMEOUT;
@@ -362,7 +365,7 @@ static bool is_known_bad(struct history *history, struct history_input *input,
 	return true;
 }
 
-/* The verdict for a file: the most demanding verdict of its outputs. */
+/* The decision for a file: that of the output that needs the most work. */
 static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1],
                                    bool in_place, struct failure *ret_failure)
 {
@@ -382,7 +385,7 @@ static enum history_verdict sum_up(const unsigned n_verdicts[VERDICT_EXISTS + 1]
 	                                             : HISTORY_FRESH;
 }
 
-/* When one output of a file must be made, all are made: let them replace the fresh ones, too. */
+/* If one output of a file must be made, all are made: let them replace the fresh ones, too. */
 static void expect_fresh_ones(struct history *history, struct known_output *known,
                               enum verdict verdict, const struct variant *variant,
                               const struct history_input *input)
@@ -427,7 +430,7 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 	return verdict;
 }
 
-/* ---- what this run leaves ---- */
+/* ---- records of this run ---- */
 
 void history_fill(struct known_output *known, const struct variant *variants,
                   size_t n_variants, const struct opened_input *input)
@@ -466,9 +469,10 @@ bool history_note_failure(const struct history *history, const struct variant *v
 	return true;
 }
 
-/* ---- outputs whose input is gone ---- */
+/* ---- outputs whose input no longer exists ---- */
 
-/* Whether this INPUT may have an input of this relative name: anything but a clear no. */
+/* Whether this INPUT may have an input of this relative name. Returns true unless that is certainly
+ * not so. */
 static bool may_have(const char *input, const char *source)
 {
 	struct stat st;
@@ -478,7 +482,7 @@ static bool may_have(const char *input, const char *source)
 
 	if (stat(input, &st) != 0)
 		return true;
-	if (!S_ISDIR(st.st_mode)) { /* its relative name is its base name */
+	if (!S_ISDIR(st.st_mode)) { /* the relative name of this input is its base name */
 		while (n > 0 && input[n - 1] != '/')
 			n--;
 	}
@@ -536,7 +540,7 @@ static void drop_row(struct history *history, const char *output)
 		state_undo(state, &ignored);
 }
 
-/* Remove an output if it is ours, unchanged, and its input is gone. */
+/* Remove an output if it is ours and unchanged, and its input no longer exists. */
 static void prune_output(const struct pruner *pruner, const char *output)
 {
 	const struct history_pruning *pruning = pruner->pruning;
@@ -568,7 +572,7 @@ static void prune_output(const struct pruner *pruner, const char *output)
 	}
 }
 
-/* Drop the row of an output that does not exist any more, as its input. */
+/* Drop the row of an output that does not exist any more, like its input. */
 static bool prune_row(void *data, const char *output)
 {
 	const struct pruner *pruner = data;

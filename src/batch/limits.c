@@ -4,10 +4,10 @@
 #include "base/cpus.h"
 #include "common/machine.h"
 
-/* In MiB. */
+/* Sizes in MiB. */
 enum {
-	MAIN = 32, /* the main process, the zygote and the fork server */
-	/* A worker with libvips takes 32 before its first picture. */
+	MAIN = 32, /* memory for the main process, the zygote and the fork server */
+	/* The minimum for a worker: with libvips it takes 32 before its first picture. */
 	MIN_ALLOWANCE = 64,
 	MAX_ALLOWANCE = 256,
 	MAX_FINISHED = 64,
@@ -21,7 +21,8 @@ enum {
 	TASKS_PER_WORKER = 8,
 };
 
-static const uint64_t max_memory = (uint64_t)1 << 50; /* where nothing sets a limit */
+/* Memory limit if the machine has none. */
+static const uint64_t max_memory = (uint64_t)1 << 50;
 
 static uint64_t min(uint64_t a, uint64_t b)
 {

@@ -68,7 +68,7 @@ bool naming_is_of_shard(const struct shard *shard, const struct walk_item *item,
 	       hash_bytes(&zeros, name, strlen(name)) % shard->n == shard->index;
 }
 
-/* In place, the format of the name is that of the output, whatever the content is. */
+/* With --in-place, the format of the name is that of the output, whatever the content is. */
 static bool name_in_place(const struct walk_item *item, enum image_format format,
                           struct variant *ret_variant)
 {
@@ -91,7 +91,7 @@ static const char *const field_words[N_FIELDS] = {
 	[FIELD_HASH] = "{hash}",
 };
 
-/* The field at the beginning of text; N_FIELDS: there is none. */
+/* The field at the beginning of text; N_FIELDS if there is none. */
 static enum field field_at(const char *text)
 {
 	int field = 0;
@@ -102,7 +102,7 @@ static enum field field_at(const char *text)
 	return (enum field)field;
 }
 
-/* Refuse what stands in braces but is not a field, and suggest the right one. */
+/* Refuse text in braces that is not a field, and suggest the right one. */
 static bool refuse_field(const char *open, struct failure *ret_failure)
 {
 	const char *close = strchr(open, '}'), *best = NULL;
@@ -158,7 +158,7 @@ bool naming_check_pattern(const char *pattern, enum image_format *ret_format,
 	                   pattern);
 }
 
-/* A word of n bytes. */
+/* A text of n bytes. */
 struct span {
 	const char *bytes;
 	size_t n;
@@ -187,7 +187,7 @@ static size_t expand(char *to, size_t n_to, const char *pattern, const char *end
 	return n_to;
 }
 
-/* The name of an output, to be freed; NULL: no memory. */
+/* Make the name of an output. The caller frees it; NULL: no memory. */
 static char *make_name(struct span folder, const char *pattern,
                        const struct span values[N_FIELDS])
 {

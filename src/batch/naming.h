@@ -1,4 +1,4 @@
-/* Names: whether a file that the walk met is an image, and what its outputs are called. */
+/* Decides whether a file that the walk found is an image, and names the outputs. */
 #ifndef PXP_NAMING_H
 #define PXP_NAMING_H
 
@@ -6,17 +6,18 @@
 #include "common/content_hash.h"
 #include "walk/walk.h"
 
-/* Whether the format cannot be told from the name, so that the first bytes of the file are needed. */
+/* Whether the name does not determine the format, so that the first bytes of the file are
+ * needed. */
 bool naming_needs_content(const struct walk_item *item);
 
 /*
- * The format of a WALK_FILE, by its suffix, or else by its first bytes; FORMAT_NONE: unknown. If
- * naming_needs_content() is true, fd is the file, opened to read; -1 if it cannot be opened.
+ * The format of a WALK_FILE, by its suffix, or otherwise by its first bytes; FORMAT_NONE: unknown.
+ * If naming_needs_content() is true, fd is the file, opened for reading; -1 if it cannot be opened.
  */
 enum image_format naming_format(const struct walk_item *item, int fd);
 
-/* Whether a file of this format is an image, or is to be tried as one. A file that is met in a
- * folder and is not known is ignored; one that is named as INPUT is always tried. */
+/* Whether a file of this format is an image, or must be tried as one. An unknown file inside a
+ * folder is ignored; one that is named as INPUT is always tried. */
 bool naming_is_image(const struct walk_item *item, enum image_format from);
 
 /* Whether a file that is met in a folder is an image of a format that this build cannot read: it claims
@@ -29,8 +30,8 @@ bool naming_is_unread(const struct walk_item *item, enum image_format from);
  */
 bool naming_is_backup(const struct walk_item *item, const struct variant_rule *rule);
 
-/* One of several runs that share the inputs of a batch: this one takes every input whose first output has
- * a name that falls to index, from 0 to n - 1. n 0 or 1: all of them. */
+/* A shard: one of several runs that divide the inputs of a batch. This one takes every input whose
+ * first output has a name that maps to index, from 0 to n - 1. n 0 or 1: all of them. */
 struct shard {
 	unsigned index, n;
 };

@@ -1,6 +1,6 @@
 /*
- * The workers of pictures: their sandbox, both ends of a picture's task, and the two pools, which
- * take turns.
+ * The workers that process pictures: their sandbox, both ends of a picture's task, and the two
+ * pools, which take turns.
  */
 #include "batch/picture_workers.h"
 
@@ -20,8 +20,8 @@
 /* ---- questions to a worker ---- */
 
 /*
- * Run one task without input in a pool, and wait for its result, which must be n bytes: they are
- * in ret_answer when this is true. Else the failure says why; its class is FAIL_INTERNAL.
+ * Run one task without input in a pool, and wait for its result, which must be n bytes. Returns
+ * true with the result in ret_answer, or false with a failure; its class is FAIL_INTERNAL.
  */
 static bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, size_t n,
                 struct failure *ret_failure)
@@ -49,7 +49,7 @@ static bool ask(struct pxp_executor *pool, pxp_task_fn *run, void *ret_answer, s
 	return is_answered;
 }
 
-/* The same, in a pool that is created for this question and destroyed after it. */
+/* Like the function above, in a pool that is created for this question and destroyed after it. */
 static bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *run,
                      void *ret_answer, size_t n, struct failure *ret_failure)
 {
@@ -72,13 +72,13 @@ static bool ask_once(const struct pxp_executor_options *options, pxp_task_fn *ru
  * libraries make. */
 enum { MAX_DESCRIPTORS = 32 };
 
-/* Used in a fork server, and in its workers, which inherit it. */
+/* Variables of a fork server and of its workers, which inherit them. */
 static struct {
 	struct lockdown asked;
 	struct sandbox_state state;
 } sandbox_here;
 
-/* In the prepare step of a pool, that is, in the process that its workers are forked from. */
+/* The prepare function of a pool, which runs in the process from which its workers are forked. */
 static void lockdown_prepare(const struct lockdown *lockdown)
 {
 	sandbox_here.asked = *lockdown;
@@ -86,8 +86,8 @@ static void lockdown_prepare(const struct lockdown *lockdown)
 		sandbox_drop_user(&sandbox_here.state);
 }
 
-/* In the lock-down step of its workers. readable: the folders that may be read all the same, NULL
- * at the end; NULL: none. */
+/* The lock-down function of workers. readable: folders that may still be read, ended by NULL; NULL:
+ * none. */
 static enum pxp_status lockdown_finish(const char *const *readable,
                                        struct pxp_error *ret_error)
 {
@@ -134,7 +134,7 @@ static enum pxp_status run_tell_state(struct pxp_task *task)
 	return pxp_task_return(task, &sandbox_here.state, sizeof(sandbox_here.state));
 }
 
-/* Ask one worker, which only sets up its layers. */
+/* Ask one worker, which does nothing but set up its layers. */
 static bool ask_worker(struct sandbox_state *ret_state, struct failure *ret_failure)
 {
 	const struct pxp_executor_options options = {
@@ -179,13 +179,13 @@ bool lockdown_try(enum sandbox_mode mode, struct lockdown *ret_lockdown,
 enum {
 	BASE_TIMEOUT_MS = 60 * 1000,
 	TIMEOUT_MS_PER_MEGAPIXEL = 2 * 1000,
-	/* A picture's own time begins when it is read. */
+	/* The time limit of a picture begins when the picture has been read. */
 	READ_TIMEOUT_MS = 60 * 1000,
 	NAME_BYTES = 256,
 };
 
-/* The stage of a picture. It is sent as the progress of the task, so that it is known when the
- * worker dies. */
+/* The stage of a picture. It is sent as the progress of the task, so that it is known if the worker
+ * dies. */
 enum stage { STAGE_READING, STAGE_HEADER, STAGE_DECODING, STAGE_ENCODING, N_STAGES };
 
 static const char *const stage_names[N_STAGES] = {
@@ -195,7 +195,8 @@ static const char *const stage_names[N_STAGES] = {
 	[STAGE_ENCODING] = "encoding",
 };
 
-/* The request as plain bytes. n_variants packed recipes follow, and then the profile, if any. */
+/* The request of a task as plain bytes. n_variants packed recipes follow, and then the profile, if
+ * any. */
 struct packed_request {
 	uint64_t input_bytes;
 	int64_t timeout_ms;
@@ -204,7 +205,8 @@ struct packed_request {
 	uint32_t n_variants;
 	uint32_t decodes_only;
 	uint32_t hashes_input;
-	uint32_t reserved;     /* 0: no byte of a request is undefined */
+	/* Padding, set to 0, because every byte of a request must be defined. */
+	uint32_t reserved;
 	char name[NAME_BYTES]; /* the end of the base name, where the suffix is */
 };
 
@@ -220,12 +222,13 @@ static int64_t timeout_ms_of(uint64_t n_pixels)
 
 /* ---- in the worker ---- */
 
-/* Set in the fork server, and inherited by its workers. */
+/* Variables that are set in the fork server, and that its workers inherit. */
 static bool reads_fonts;
 
 /*
- * Remove the variables that change how libraries behave: some make them write files (VIPS_PROFILE), end at
- * a warning (G_DEBUG), or start threads. Those that only say where files are found stay.
+ * Remove the environment variables that change how libraries behave: some make them write files
+ * (VIPS_PROFILE), abort at a warning (G_DEBUG), or start threads. Variables that only say where
+ * files are found are kept.
  */
 static void clean_environment(void)
 {
@@ -244,7 +247,7 @@ static void clean_environment(void)
 		for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 			is_removed |= strncmp(*at, prefixes[i], strlen(prefixes[i])) == 0;
 		name = is_removed ? strndup(*at, strcspn(*at, "=")) : NULL;
-		/* The next variable takes the place of one that is removed. */
+		/* The next variable moves to the position of the removed one. */
 		if (!name || unsetenv(name) != 0)
 			at++;
 		free(name);
@@ -356,7 +359,7 @@ struct unpacked {
 	struct picture_variant variants[PICTURE_MAX_VARIANTS];
 };
 
-/* Unpack a request of n_request bytes. False when it is incomplete or invalid. */
+/* Unpack a request of n_request bytes. Returns false if it is incomplete or invalid. */
 static bool unpack(const struct packed_request *request, size_t n_request,
                    struct unpacked *ret_unpacked)
 {
@@ -443,7 +446,7 @@ static enum pxp_status run_picture(struct pxp_task *task)
 		pxp_task_fail(task, FAIL_MEMORY, "%s", answer.failure.text);
 		return PXP_EMEMORY;
 	}
-	/* Another worker will draw it, from the same open file. */
+	/* Another worker will draw the picture, from the same open file. */
 	if (answer.is_to_draw &&
 	    pxp_task_return_descriptor(task, pxp_task_descriptor(task, 0)) != PXP_OK)
 		return pxp_task_fail(task, FAIL_INTERNAL,
@@ -468,7 +471,7 @@ struct picture_guard picture_guard_of(const struct lockdown *lockdown, bool is_u
 	return guard;
 }
 
-/* The guard of the workers that draw the pictures left by the others. */
+/* The sandbox options of the drawing workers, which draw the pictures left by the others. */
 static struct picture_guard picture_guard_to_draw(const struct picture_guard *guard)
 {
 	struct picture_guard to_draw = *guard;
@@ -482,8 +485,8 @@ static struct pxp_executor_options picture_pool_options(
 	unsigned n_workers, size_t max_pending, const struct picture_limits *limits,
 	const struct picture_guard *guard)
 {
-	/* A worker that was taken over must not see another picture. Renderers are the likelier
-	 * victims. */
+	/* A worker that an attacker has taken over must not see another picture. Drawing workers
+	 * are the more likely targets. */
 	const bool is_used_once = guard->is_untrusted || guard->drawing == DRAWING_HERE;
 
 	return (struct pxp_executor_options){
@@ -506,7 +509,7 @@ static struct pxp_executor_options picture_pool_options(
 	};
 }
 
-/* The request as bytes, from malloc(); NULL when memory ran out. */
+/* Make the request as bytes, from malloc(); NULL if memory ran out. */
 static struct packed_request *pack(const struct picture_request *request, size_t *ret_n)
 {
 	const size_t n_recipes = request->n_variants * RECIPE_PACKED_BYTES;
@@ -548,7 +551,7 @@ static int64_t max_ms(int64_t a_ms, int64_t b_ms)
 	return a_ms > b_ms ? a_ms : b_ms;
 }
 
-/* As pxp_executor_submit(). */
+/* Submits like pxp_executor_submit(). */
 static enum pxp_status picture_submit(struct pxp_executor *pool,
                                       const struct picture_request *request,
                                       struct pxp_future **ret_task)
@@ -583,7 +586,7 @@ static enum fail_class class_of(const struct pxp_error *error)
 	switch (error->status) {
 	case PXP_EDEADLINE:
 		return FAIL_TIMEOUT;
-	case PXP_ECRASHED: /* SIGSYS is how the sandbox kills */
+	case PXP_ECRASHED: /* the sandbox kills by SIGSYS */
 	case PXP_EPOISON:
 		return error->signal == SIGSYS ? FAIL_VIOLATION : FAIL_CRASHED;
 	case PXP_EMEMORY:
@@ -602,7 +605,7 @@ static bool side_is_sound(const struct picture_side *side)
 	return (unsigned)side->format < N_FORMATS;
 }
 
-/* Whether an answer of n bytes is valid: its length and its numbers. Ends its texts. */
+/* Whether an answer of n bytes is valid, in length and numbers. Terminates its texts. */
 static bool answer_is_sound(struct picture_answer *answer, size_t n)
 {
 	answer->failure.text[sizeof(answer->failure.text) - 1] = 0;
@@ -640,8 +643,8 @@ static bool output_is_sound(const struct picture_side *side, int output)
 	return n > 0 && format_of_bytes(bytes, (size_t)n, name) == side->format;
 }
 
-/* Whether the outputs are those that were asked for, one after the other, from the beginning of
- * the memfd to its end. */
+/* Whether the outputs are those that were requested, one after the other, from the beginning of the
+ * memfd to its end. */
 static bool outputs_are_sound(const struct picture_answer *answer,
                               const struct variant *variants, size_t n_variants,
                               int output)
@@ -663,8 +666,8 @@ static bool outputs_are_sound(const struct picture_answer *answer,
 	return offset == (uint64_t)stat.st_size;
 }
 
-/* The last line that a worker wrote to standard error, as far as it goes into a
- * failure's text: ": free(): invalid pointer", or "". */
+/* The last line that a worker wrote to standard error, as far as it fits into a failure's text: ":
+ * free(): invalid pointer", or "". */
 static void last_line(const struct pxp_outcome *outcome, char *text, size_t n_text)
 {
 	size_t end = outcome->log ? outcome->n_log : 0, begin;
@@ -686,7 +689,7 @@ static void take_error(const struct pxp_outcome *outcome, struct failure *failur
 	char line[FAILURE_TEXT_BYTES];
 
 	last_line(outcome, line, sizeof(line));
-	/* If the task itself has noticed the lack of memory, its text already names the stage. */
+	/* If the task itself noticed the lack of memory, its text already names the stage. */
 	if (class == FAIL_INTERNAL || stage >= N_STAGES ||
 	    outcome->error.code == FAIL_MEMORY)
 		failure_set(failure, class, "%s%s", outcome->error.text, line);
@@ -708,7 +711,7 @@ void picture_collect(struct pxp_future *task, struct variant *variants, size_t n
 		take_error(pxp_future_outcome(task), failure);
 		return;
 	}
-	if (n > 0 && n <= sizeof(*ret_answer)) /* an empty answer has no bytes at all */
+	if (n > 0 && n <= sizeof(*ret_answer)) /* an empty answer has no bytes */
 		memcpy(ret_answer, bytes, n);
 	free(bytes);
 
@@ -770,7 +773,7 @@ static bool ask_catalogue(const struct picture_guard *guard,
 	                ret_failure);
 }
 
-/* Only the workers that draw know about the formats that are drawn. */
+/* Only drawing workers know about the formats that are drawn. */
 static void take_drawn(struct catalogue *catalogue, const struct catalogue *drawers)
 {
 	for (uint32_t i = 0; i < catalogue->n_engines; i++) {
@@ -793,7 +796,7 @@ bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_
 		return false;
 	if (guard->drawing != DRAWING_ELSEWHERE)
 		return true;
-	/* When no worker can draw, the answer is that drawings are not read. */
+	/* If no worker can draw, the answer is that drawings cannot be read. */
 	to_draw = picture_guard_to_draw(guard);
 	if (ask_catalogue(&to_draw, &drawers, &ignored))
 		take_drawn(ret_catalogue, &drawers);
@@ -803,20 +806,21 @@ bool picture_catalogue(const struct picture_guard *guard, struct catalogue *ret_
 /* ---- the two pools: they take turns, and a pool lives while another thread uses it ---- */
 
 struct pools {
-	/* Fixed when it is created. */
+	/* The members below do not change after creation. */
 	struct pools_options options;
 
-	/* The feeder's. */
+	/* Used by the feeder only. */
 	enum pool_kind turn;
 
-	struct lock lock;          /* guards all below; the feeder alone writes pool */
-	struct cond is_unused;     /* n_users has become 0 */
-	struct pxp_executor *pool; /* NULL: none exists */
-	unsigned n_users;          /* threads that are using pool */
+	/* Guards all members below; only the feeder writes pool. */
+	struct lock lock;
+	struct cond is_unused;     /* signalled when n_users became 0 */
+	struct pxp_executor *pool; /* the current pool; NULL: none exists */
+	unsigned n_users;          /* number of threads that are using pool */
 	unsigned stop_flags;       /* the flags given to pools_stop(); 0: not stopped */
 };
 
-/* Get the pool that exists. It is not destroyed before let_go(). NULL: no pool exists. */
+/* Get the current pool. It is not destroyed before let_go(). NULL: there is none. */
 static struct pxp_executor *hold(struct pools *pools)
 {
 	struct pxp_executor *pool;
@@ -868,7 +872,7 @@ static bool begin_pool(struct pools *pools, enum pool_kind kind,
 	pools->pool = pool;
 	stop_flags = pools->stop_flags;
 	lock_release(&pools->lock);
-	/* A pools_stop() from now on stops this pool; an earlier one did not, so do it here. */
+	/* A later pools_stop() stops this pool; an earlier one did not, so do it here. */
 	if (stop_flags)
 		pxp_executor_shutdown(pool, stop_flags);
 	return true;

@@ -1,4 +1,4 @@
-/* The plan pass: hashes of the names of all outputs, and which of them collide. */
+/* Makes the plan: hashes of the names of all outputs, and which of them collide. */
 #include "batch/plan.h"
 
 #include "base/fd.h"
@@ -54,7 +54,8 @@ struct pass {
 	const struct shard *shard;
 	bool (*may_go_on)(void *data);
 	void *data;
-	bool counts; /* first pass: count images and note the hashes; second pass: note the names */
+	/* First pass: count images and collect hashes; second pass: collect names. */
+	bool counts;
 };
 
 static void count_image(struct plan *plan, const struct walk_item *item,
@@ -64,7 +65,7 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 
 	atomic_fetch_add_explicit(&plan->n_images, 1, memory_order_relaxed);
 	plan->has_errors |= item->kind == WALK_ERROR;
-	/* The walk takes one INPUT after the other. */
+	/* The walk processes one INPUT after the other. */
 	if (item->kind == WALK_FILE && item->input >= plan->next_input) {
 		plan->next_input = item->input + 1;
 		plan->n_inputs++;
@@ -77,7 +78,8 @@ static void count_image(struct plan *plan, const struct walk_item *item,
 		plan->n_bytes += (uint64_t)stat.st_size;
 }
 
-/* Note the claim of an input, if several may claim its output. False when memory ran out. */
+/* Record the claim of an input, if several may claim its output. Returns false if memory ran
+ * out. */
 static bool note_claim(struct plan *plan, const struct walk_item *item,
                        const char *output, bool is_first)
 {
@@ -105,7 +107,7 @@ static bool note_claim(struct plan *plan, const struct walk_item *item,
 	return claim->input && claim->output;
 }
 
-/* Note one output of an image. False when memory ran out. */
+/* Record one output of an image. Returns false if memory ran out. */
 static bool note_output(struct plan *plan, const struct pass *pass,
                         const struct walk_item *item, const char *output, bool is_first)
 {
@@ -113,7 +115,8 @@ static bool note_output(struct plan *plan, const struct pass *pass,
 	                    : note_claim(plan, item, output, is_first);
 }
 
-/* Note the outputs of one image; its own name if nothing is written. False when memory ran out. */
+/* Record the outputs of one image; its own name if nothing is written. Returns false if memory ran
+ * out. */
 static bool visit_outputs(struct plan *plan, const struct pass *pass,
                           const struct walk_item *item, enum image_format from)
 {
@@ -133,7 +136,7 @@ static bool visit_outputs(struct plan *plan, const struct pass *pass,
 	return has_memory;
 }
 
-/* Whether an image is another shard's: known once its first output has a name. */
+/* Whether an image belongs to another shard, which is known once its first output has a name. */
 static bool is_of_other_shard(const struct pass *pass, const struct walk_item *item,
                               enum image_format from)
 {
@@ -197,10 +200,10 @@ static enum plan_result walk_through(struct plan *plan, const struct pass *pass)
 /* ---- collisions ---- */
 
 struct plan_repeat {
-	uint64_t hash; /* of the output */
+	uint64_t hash; /* hash of the output */
 	dev_t dev;
 	ino_t ino;
-	bool is_fed; /* the first time has come */
+	bool is_fed; /* the first occurrence has been seen */
 };
 
 #define ORDER(a, b) (((a) > (b)) - ((a) < (b)))
@@ -233,7 +236,7 @@ static int compare_repeats(const void *a, const void *b)
 	return order != 0 ? order : ORDER(x->ino, y->ino);
 }
 
-/* Find the hashes that occur more than once in planned. False when memory ran out. */
+/* Find the hashes that occur more than once in planned. Returns false if memory ran out. */
 static bool find_twice(struct plan *plan)
 {
 	const struct hash_set *planned = &plan->planned;
@@ -251,14 +254,14 @@ static bool find_twice(struct plan *plan)
 	return plan->is_taken != NULL;
 }
 
-/* Whether two claims, which are sorted, are one file that is named twice. */
+/* Whether two claims, which are sorted, belong to the same file, which is named twice. */
 static bool is_same_file(const struct plan_claim *a, const struct plan_claim *b)
 {
 	return a->ino != 0 && a->ino == b->ino && a->dev == b->dev &&
 	       a->visit != b->visit && strcmp(a->output, b->output) == 0;
 }
 
-/* The claim is that of a file which claims its output already: it is done once. */
+/* The claim belongs to a file that claims its output already, so it is processed once. */
 static void note_repeat(struct plan *plan, const struct plan_claim *claim)
 {
 	struct plan_repeat *repeat = &plan->repeats[plan->n_repeats];
@@ -276,7 +279,7 @@ static void note_repeat(struct plan *plan, const struct plan_claim *claim)
 	plan->n_bytes -= claim->n_bytes < plan->n_bytes ? claim->n_bytes : plan->n_bytes;
 }
 
-/* Keep one claim of each file that is named several times. False when memory ran out. */
+/* Keep one claim of each file that is named several times. Returns false if memory ran out. */
 static bool drop_repeats(struct plan *plan)
 {
 	struct plan_claim *claims = plan->claims;
@@ -300,7 +303,7 @@ static bool drop_repeats(struct plan *plan)
 	return true;
 }
 
-/* Of the claims whose hashes are equal, keep those whose names are equal. */
+/* Keep the claims with equal hashes whose names are equal, too. */
 static void keep_real_claims(struct plan *plan)
 {
 	struct plan_claim *claims = plan->claims;
@@ -389,7 +392,7 @@ bool plan_take(struct plan *plan, const char *output)
 	}
 	if (hash_set_find(&plan->late, hash, &index))
 		return false;
-	/* If memory runs out, a later claim of the name is found not here but by the store. */
+	/* If memory runs out, a later claim of the name is not detected here, but by the store. */
 	(void)hash_set_insert(&plan->late, hash);
 	return true;
 }

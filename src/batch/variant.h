@@ -1,6 +1,6 @@
 /*
  * A variant is one output of an input: its recipe, its name, its size and its range of bytes. Most
- * batches have one variant. Several variants are made from one decoding of the input.
+ * batches have one variant. Several variants are made from a single decoding of the input.
  */
 #ifndef PXP_VARIANT_H
 #define PXP_VARIANT_H
@@ -8,12 +8,12 @@
 #include "image/picture.h"
 #include "recipe/recipe.h"
 
-/* How outputs are called. All zeros: as their inputs, with the extension of their format. */
+/* How outputs are named. All zeros: like their inputs, with the extension of their format. */
 struct naming_style {
 	/* The file name, with {name}, {ext} and {hash} (naming_check_pattern()); NULL: the name of the input,
 	 * the tag and the extension. */
 	const char *pattern;
-	bool is_flat;      /* all outputs stand in the output folder itself */
+	bool is_flat;      /* all outputs are directly in the output folder */
 	bool keeps_suffix; /* {name} is the whole name of the input: "a.png.webp" */
 	/* The name of the only output, whatever the input is called; NULL: by the input's name. */
 	const char *file_name;
@@ -21,29 +21,31 @@ struct naming_style {
 
 /* The rule that makes one output of every input of a batch. */
 struct variant_rule {
-	struct recipe recipe; /* its format is set for each input */
-	/* Of the output; FORMAT_NONE: the same as the input. */
+	struct recipe recipe; /* the recipe; its format is set for each input */
+	/* Format of the output; FORMAT_NONE: the same as the input. */
 	enum image_format format;
-	/* Put between the name and its extension, e.g. "-640"; NULL: nothing. */
+	/* A tag between the name and its extension, e.g. "-640"; NULL: nothing. */
 	const char *tag;
 	struct naming_style style;
 	/* The output replaces its input, and format is FORMAT_NONE. */
 	bool in_place;
-	/* In place: the original is kept under its name with this suffix; NULL: it is removed. */
+	/* With --in-place: the original is kept under its name with this suffix; NULL: it is
+	 * removed. */
 	const char *backup_suffix;
 };
 
 /* One output of one input. */
 struct variant {
 	const struct variant_rule *rule; /* borrowed */
-	/* Relative to the output folder; in place the path of the input. Owned. NULL: no output,
-	 * because none is wanted, or because the format of an INPUT is unknown. */
+	/* The name relative to the output folder; with --in-place the path of the input. Owned.
+	 * NULL: no output, because none is requested, or because the format of an INPUT is
+	 * unknown. */
 	char *name;
 	/* The name has "{hash}" at hash_at, until naming_fill_hash() puts the hash of the output there. */
 	bool has_hash;
 	size_t hash_at;
-	enum image_format format; /* of the output; FORMAT_NONE with a NULL name */
-	/* Once it is made: its size, and its range in the task's memfd. */
+	enum image_format format; /* format of the output; FORMAT_NONE with a NULL name */
+	/* Set once the output is made: its size, and its range in the task's memfd. */
 	struct picture_side side;
 };
 

@@ -242,7 +242,7 @@ static void rendering_fini(struct rendering *rendering)
 struct picture_worker {
 	uint8_t *bytes;
 	size_t n_bytes;
-	struct picture_header header; /* the engine of the current picture */
+	struct picture_header header; /* header of the current picture */
 	uint64_t max_file; /* RLIMIT_FSIZE, which cannot be queried in the sandbox */
 };
 
