@@ -185,3 +185,150 @@ TEST(frames, a_truncated_animation_is_a_bad_image)
 	outcome_fini(&outcome);
 	blob_fini(&blob);
 }
+
+/* ---- the canvas of a GIF ---- */
+
+enum { CANVAS_WIDTH = 8, CANVAS_HEIGHT = 6 };
+
+/* A frame of one colour: its place, the index of its colour, and the flags of its extension; -1: it
+ * has none. */
+struct gif_frame {
+	uint8_t x, y, width, height, colour;
+	int flags;
+};
+
+static void append_byte(struct blob *blob, unsigned byte)
+{
+	blob_append(blob, &(uint8_t){(uint8_t)byte}, 1);
+}
+
+/* Codes of 3 bits. The table is cleared in front of each pair of pixels, so that codes get no
+ * longer. */
+static void append_pixels(struct blob *blob, unsigned n, unsigned colour)
+{
+	enum { CLEAR = 4, END = 5, CODE_BITS = 3 };
+	uint8_t bytes[255] = {0};
+	unsigned n_bits = 0, n_codes = 0;
+
+	for (unsigned i = 0; i < n + (n + 1) / 2 + 1; i++) {
+		unsigned code = n_codes == n + (n + 1) / 2 ? END
+		                : i % 3 == 0               ? CLEAR
+		                                           : colour;
+
+		for (unsigned bit = 0; bit < CODE_BITS; bit++, n_bits++)
+			bytes[n_bits / 8] |= (uint8_t)((code >> bit & 1) << n_bits % 8);
+		n_codes++;
+	}
+	append_byte(blob, 2);
+	append_byte(blob, (n_bits + 7) / 8);
+	blob_append(blob, bytes, (n_bits + 7) / 8);
+	append_byte(blob, 0);
+}
+
+/* A GIF with red, green, blue and white. */
+static struct blob gif_of(const struct gif_frame *frames, int n)
+{
+	struct blob blob = {0};
+
+	blob_append(&blob, "GIF89a\x08\0\x06\0\x81\0\0", 13);
+	for (int i = 0; i < 4; i++)
+		blob_append(&blob, rgbw.colours[i], 3);
+	for (int i = 0; i < n; i++) {
+		if (frames[i].flags >= 0) {
+			blob_append(&blob, "!\xf9\4", 3);
+			append_byte(&blob, (unsigned)frames[i].flags);
+			blob_append(&blob, "\x0a\0\3", 4);
+		}
+		append_byte(&blob, ',');
+		append_byte(&blob, frames[i].x);
+		append_byte(&blob, 0);
+		append_byte(&blob, frames[i].y);
+		append_byte(&blob, 0);
+		append_byte(&blob, frames[i].width);
+		append_byte(&blob, 0);
+		append_byte(&blob, frames[i].height);
+		blob_append(&blob, "\0", 2);
+		append_pixels(&blob, (unsigned)frames[i].width * frames[i].height,
+		              frames[i].colour);
+	}
+	append_byte(&blob, ';');
+	return blob;
+}
+
+/* Fails the test unless the corner of a frame is transparent and its middle has the colour. */
+static void expect_clear_corner(VipsImage *image, int frame, const uint8_t *colour)
+{
+	int y = frame * CANVAS_HEIGHT;
+	const double middle[] = {colour[0], colour[1], colour[2], 255};
+
+	REQUIRE(vips_image_get_bands(image) == 4);
+	EXPECT_EQ(value_at(image, 0, y, 3), 0);
+	EXPECT(is_colour(image, 4, y + 3, middle, 8));
+}
+
+TEST(frames, the_canvas_of_a_gif_is_transparent_where_no_frame_draws)
+{
+	static const struct gif_frame small = {2, 2, 4, 3, 1, -1},
+				      timed = {2, 2, 4, 3, 1, 0},
+				      whole = {0, 0, 8, 6, 1, 0};
+	static const struct gif_frame *const frames[] = {&small, &timed, &whole};
+
+	for (int i = 0; i < 3; i++) {
+		struct blob blob = gif_of(frames[i], 1);
+		struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+		VipsImage *image = cooked(&blob, &recipe);
+
+		if (i < 2)
+			expect_clear_corner(image, 0, rgbw.colours[1]);
+		else
+			EXPECT_EQ(vips_image_get_bands(image), 3);
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+}
+
+TEST(frames, a_frame_of_a_gif_that_is_cleared_away_leaves_the_canvas_transparent)
+{
+	enum { CLEARED_AWAY = 2 << 2, TRANSPARENT = 1 };
+	static const int flags[] = {CLEARED_AWAY, CLEARED_AWAY | TRANSPARENT};
+	static const enum image_format formats[] = {FORMAT_GIF, FORMAT_WEBP};
+
+	for (int i = 0; i < 4; i++) {
+		const struct gif_frame frames[] = {
+			{0, 0, 8, 6, 0, flags[i % 2]},
+			{2, 2, 4, 3, 1, flags[i % 2]},
+			{2, 2, 4, 3, 2, 0},
+		};
+		struct blob blob = gif_of(frames, 3);
+		struct recipe recipe = recipe_for(formats[i / 2], ENGINE_AUTO);
+		VipsImage *image;
+
+		recipe.lossless = true;
+		image = cooked(&blob, &recipe);
+
+		EXPECT_EQ(vips_image_get_n_pages(image), 3);
+		expect_clear_corner(image, 1, rgbw.colours[1]);
+		expect_clear_corner(image, 2, rgbw.colours[2]);
+		g_object_unref(image);
+		blob_fini(&blob);
+	}
+}
+
+TEST(frames, a_webp_says_that_it_has_alpha_if_only_its_canvas_is_transparent)
+{
+	enum { FLAGS_AT = 20, ALPHA = 0x10, TRANSPARENT = 1 };
+	static const struct gif_frame clear[] = {{2, 2, 4, 3, 0, TRANSPARENT},
+	                                         {2, 2, 4, 3, 1, TRANSPARENT}},
+				      opaque[] = {{0, 0, 8, 6, 0, 0}, {0, 0, 8, 6, 1, 0}};
+
+	for (int i = 0; i < 2; i++) {
+		struct blob blob = gif_of(i ? opaque : clear, 2);
+		struct recipe recipe = recipe_for(FORMAT_WEBP, ENGINE_AUTO);
+		struct outcome outcome = run_picture(&blob, "a.gif", &recipe);
+
+		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);
+		EXPECT_EQ(outcome.output.bytes[FLAGS_AT] & ALPHA, i ? 0 : ALPHA);
+		outcome_fini(&outcome);
+		blob_fini(&blob);
+	}
+}

@@ -251,6 +251,93 @@ TEST(pages, of_every_kind_of_tiff_are_counted_and_a_circle_ends)
 	blob_fini(&blob);
 }
 
+/* ---- samples beyond the colours ---- */
+
+enum { EXTRA_SAMPLES = 338, UNSPECIFIED = 0, ASSOCIATED = 1, UNASSOCIATED = 2 };
+
+/* A TIFF whose pixels all have these samples. */
+static struct blob make_tiff_of(const uint8_t *samples, int n_samples,
+                                VipsInterpretation space)
+{
+	uint8_t bytes[WIDTH * HEIGHT * 8];
+	VipsImage *image, *copy;
+	struct blob blob;
+
+	for (int i = 0; i < WIDTH * HEIGHT * n_samples; i++)
+		bytes[i] = samples[i % n_samples];
+	image = image_of_bytes(bytes, WIDTH, HEIGHT, n_samples);
+	REQUIRE(!vips_copy(image, &copy, "interpretation", space, NULL));
+	blob = encoded(copy, ".tif");
+	g_object_unref(copy);
+	g_object_unref(image);
+	return blob;
+}
+
+static void expect_png(const struct blob *tiff, int n_bands, const double *values,
+                       double tolerance, const char *what)
+{
+	struct outcome outcome = run_to(tiff, "a.tif", FORMAT_PNG);
+	VipsImage *image = decoded(&outcome.output);
+
+	EXPECT(vips_image_get_bands(image) == n_bands, "%s: %d bands", what,
+	       vips_image_get_bands(image));
+	EXPECT(vips_image_get_bands(image) != n_bands ||
+	               is_colour(image, 2, 2, values, tolerance),
+	       "%s", what);
+	g_object_unref(image);
+	outcome_fini(&outcome);
+}
+
+TEST(tiff, a_sample_that_is_not_said_to_be_alpha_is_not_alpha)
+{
+	static const uint8_t rgb[] = {200, 100, 50, 0}, grey[] = {90, 0},
+			     cmyk[] = {0, 255, 255, 0, 0};
+	static const double red[] = {255, 0, 0}, colour[] = {200, 100, 50, 0},
+			    dark[] = {90, 0};
+	struct blob blob = make_tiff_of(rgb, 4, VIPS_INTERPRETATION_sRGB);
+
+	set_tag(&blob, 0, EXTRA_SAMPLES, UNSPECIFIED);
+	expect_png(&blob, 3, colour, 0, "RGB and a sample");
+	set_tag(&blob, 0, EXTRA_SAMPLES, UNASSOCIATED);
+	expect_png(&blob, 4, colour, 0, "RGB and alpha");
+	blob_fini(&blob);
+
+	blob = make_tiff_of(grey, 2, VIPS_INTERPRETATION_B_W);
+	set_tag(&blob, 0, EXTRA_SAMPLES, UNSPECIFIED);
+	expect_png(&blob, 1, dark, 0, "grey and a sample");
+	set_tag(&blob, 0, EXTRA_SAMPLES, UNASSOCIATED);
+	expect_png(&blob, 2, dark, 0, "grey and alpha");
+	blob_fini(&blob);
+
+	blob = make_tiff_of(cmyk, 5, VIPS_INTERPRETATION_CMYK);
+	set_tag(&blob, 0, EXTRA_SAMPLES, UNSPECIFIED);
+	expect_png(&blob, 3, red, 50, "CMYK and a spot colour");
+	blob_fini(&blob);
+}
+
+TEST(tiff, of_several_extra_samples_the_one_that_says_so_is_alpha)
+{
+	static const uint8_t samples[] = {200, 100, 50, 0, 120};
+	static const double colour[] = {200, 100, 50, 120};
+	struct blob blob = make_tiff_of(samples, 5, VIPS_INTERPRETATION_sRGB);
+	uint32_t at = little(&blob, 4, 4), n = little(&blob, at, 2);
+	bool is_set = false;
+
+	/* Two short values stand in the entry itself. */
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t *entry = blob.bytes + at + 2 + 12 * (size_t)i;
+
+		if ((entry[0] | entry[1] << 8) != EXTRA_SAMPLES)
+			continue;
+		EXPECT_EQ(entry[4], 2);
+		memcpy(entry + 8, "\0\0\2\0", 4);
+		is_set = true;
+	}
+	REQUIRE(is_set);
+	expect_png(&blob, 4, colour, 0, "RGB, a spot colour and alpha");
+	blob_fini(&blob);
+}
+
 TEST(frames, of_an_animation_are_lost_in_formats_without_animation_and_reported)
 {
 	static const char *const suffixes[] = {".gif", ".webp"};

@@ -200,6 +200,29 @@ static bool is_cut(struct tiff *tiff, const struct tiff_directory *directory)
 	return false;
 }
 
+/* How the samples of a directory are used. A sample beyond the colours is alpha only if it says so. */
+static void find_samples(const struct tiff *tiff, const struct tiff_directory *directory,
+                         struct tiff_samples *ret_samples)
+{
+	enum { PHOTOMETRIC = 262, EXTRA_SAMPLES = 338, ASSOCIATED = 1, UNASSOCIATED = 2 };
+	static const uint8_t n_colours[] = {1, 1, 3, 1, 1, 4, 3, 0, 3, 3};
+	const uint8_t *extras = find_entry(tiff, directory, EXTRA_SAMPLES);
+	uint64_t kind = entry_value(tiff, find_entry(tiff, directory, PHOTOMETRIC), 0,
+	                            sizeof(n_colours));
+
+	*ret_samples = (struct tiff_samples){0};
+	if (kind < sizeof(n_colours))
+		ret_samples->n_colours = n_colours[kind];
+	for (uint32_t i = 0; ret_samples->n_colours > 0; i++) {
+		uint64_t use = entry_value(tiff, extras, i, UINT64_MAX);
+
+		if (use == ASSOCIATED || use == UNASSOCIATED)
+			ret_samples->alpha = ret_samples->n_colours + i;
+		if (use == UINT64_MAX || ret_samples->alpha > 0)
+			break;
+	}
+}
+
 void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_pages)
 {
 	struct tiff_pages pages = {.are_adjacent = true, .is_whole = true};
@@ -216,13 +239,16 @@ void tiff_find_pages(const uint8_t *bytes, size_t n, struct tiff_pages *ret_page
 			pages.is_whole = false;
 			break;
 		}
-		pages.n_directories++;
+		if (pages.n_directories++ == 0)
+			find_samples(&tiff, &directory, &pages.samples);
 		if (!is_page(&tiff, &directory))
 			continue;
-		if (pages.n == 0)
+		if (pages.n == 0) {
 			pages.first = i;
-		else if (is_cut(&tiff, &directory))
+			find_samples(&tiff, &directory, &pages.samples);
+		} else if (is_cut(&tiff, &directory)) {
 			pages.is_whole = false;
+		}
 		pages.are_adjacent &= i == pages.first + pages.n;
 		pages.n++;
 	}

@@ -53,13 +53,20 @@ bool gif_is_whole(const uint8_t *bytes, size_t n);
  * `otherwise` if the tag is missing. */
 unsigned tiff_short(const uint8_t *tiff, size_t n, unsigned tag, unsigned otherwise);
 
+/* The samples of a pixel in the first page of a TIFF. */
+struct tiff_samples {
+	uint32_t n_colours; /* 0: the kind of colours is not known */
+	uint32_t alpha; /* the index of the sample that is said to be alpha; 0: none is */
+};
+
 /* The pages of a TIFF. Directories that are previews or masks are no pages; if there are no others,
  * the first counts as a page. */
 struct tiff_pages {
 	uint32_t n;
 	uint32_t n_directories;
-	uint32_t first;    /* the directories before the first page */
-	bool are_adjacent; /* no other directory stands between the pages */
+	uint32_t first;              /* the directories before the first page */
+	bool are_adjacent;           /* no other directory stands between the pages */
+	struct tiff_samples samples; /* of the first page */
 	bool is_whole; /* all directories, and the pixels of later pages, lie within the file */
 };
 

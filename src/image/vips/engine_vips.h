@@ -9,6 +9,7 @@
 #ifndef PXP_ENGINE_VIPS_H
 #define PXP_ENGINE_VIPS_H
 
+#include "image/header/metadata_scan.h"
 #include "image/raster/raster.h"
 #include "image/reader.h"
 
@@ -35,6 +36,7 @@ struct pv_state {
 	uint32_t n_decoded; /* number of frames in the decoded picture */
 	/* Of a TIFF: the directories, and those before the first page. */
 	uint32_t n_directories, first_page;
+	struct tiff_samples tiff_samples;
 	struct size stored;   /* size of a frame, not rotated */
 	bool is_turned_by_us; /* libvips does not know the orientation */
 	int orientation;      /* the orientation to apply; 1 with no_rotate */

@@ -293,6 +293,43 @@ static uint32_t count_joined_pages(const struct source *source,
 	return pages->n;
 }
 
+/* Whether pixels have samples that are neither colour nor alpha, or none that says it is alpha.
+ * libvips takes the first sample beyond the colours for alpha. */
+static bool has_extra_samples(const struct pv_state *state, VipsImage *image)
+{
+	const struct tiff_samples *samples = &state->tiff_samples;
+	uint32_t n_bands = (uint32_t)vips_image_get_bands(image);
+
+	if (samples->n_colours == 0 || n_bands <= samples->n_colours)
+		return false;
+	return samples->alpha != samples->n_colours || n_bands > samples->n_colours + 1;
+}
+
+/* Keep the colours, and the sample that says it is alpha. */
+static bool drop_extra_samples(VipsImage **image, const struct pv_state *state)
+{
+	const struct tiff_samples *samples = &state->tiff_samples;
+	VipsInterpretation space = vips_image_get_interpretation(*image);
+	VipsImage *alpha = NULL, *made = NULL;
+	bool has_alpha = samples->alpha > 0 &&
+	                 (int)samples->alpha < vips_image_get_bands(*image);
+	bool is_done;
+
+	if (!has_extra_samples(state, *image))
+		return true;
+	is_done = (!has_alpha ||
+	           !vips_extract_band(*image, &alpha, (int)samples->alpha, NULL)) &&
+	          pv_replace(image, &made,
+	                     vips_extract_band(*image, &made, 0, "n",
+	                                       (int)samples->n_colours, NULL)) &&
+	          (!alpha || pv_replace(image, &made,
+	                                vips_bandjoin2(*image, alpha, &made, NULL))) &&
+	          pv_replace(image, &made,
+	                     vips_copy(*image, &made, "interpretation", space, NULL));
+	VIPS_UNREF(alpha);
+	return is_done;
+}
+
 static void note_header(struct source *source, VipsImage *image)
 {
 	struct pv_state *state = source->state;
@@ -319,8 +356,11 @@ static void note_header(struct source *source, VipsImage *image)
 	state->is_cmyk = vips_image_get_interpretation(image) == VIPS_INTERPRETATION_CMYK;
 	state->has_odd_samples = vips_image_get_format(image) == VIPS_FORMAT_UINT ||
 	                         vips_image_get_coding(image) == VIPS_CODING_LABQ ||
-	                         pv_has_plain_floats(image);
-	state->has_alpha = vips_image_hasalpha(image);
+	                         pv_has_plain_floats(image) ||
+	                         has_extra_samples(state, image);
+	state->has_alpha = state->tiff_samples.n_colours > 0
+	                           ? state->tiff_samples.alpha > 0
+	                           : vips_image_hasalpha(image);
 	if (format_info(source->format)->has_frames && wants_frames(source) &&
 	    n_pages > 1)
 		source->n_frames = (uint32_t)n_pages;
@@ -338,6 +378,7 @@ static bool find_pages(struct source *source, struct failure *ret_failure)
 		                   "header: the file ends early: a page is missing");
 	state->n_directories = pages.n_directories;
 	state->first_page = pages.first;
+	state->tiff_samples = pages.samples;
 	source->n_stored = pages.n;
 	if (wants_frames(source))
 		source->n_frames = count_joined_pages(source, &pages);
@@ -500,6 +541,158 @@ static bool open_reading(struct source *source, struct failure *ret_failure)
 	return fits_libvips(reading->size, ret_failure);
 }
 
+/* ---- the canvas of a GIF ---- */
+
+/*
+ * Parts of the canvas that no frame draws, and frames that are cleared away, are transparent in a
+ * GIF. libvips 8.14.1 makes them opaque unless frames have a transparent colour. So frames get one
+ * that none of their pixels has: 255, if they have at most 128 colours.
+ */
+struct gif_copy {
+	const uint8_t *bytes;
+	size_t n, at; /* of the file; at: the next block */
+	uint8_t *to;
+	size_t n_to;
+	size_t control_at; /* of the extension of the next frame, in the copy; 0: there is none */
+	uint32_t width, height;
+	unsigned n_frames;
+	bool shows_canvas; /* a frame does not cover it, or is cleared away */
+};
+
+enum {
+	GIF_EXTENSION = 0x21,
+	GIF_CONTROL = 0xf9,
+	GIF_CONTROL_BYTES = 8,
+	GIF_IMAGE = 0x2c,
+	GIF_IMAGE_BYTES = 10,
+	GIF_TRANSPARENT = 1,
+};
+
+static uint32_t gif_number(const uint8_t *at)
+{
+	return at[0] | (uint32_t)at[1] << 8;
+}
+
+static size_t gif_table_bytes(uint8_t flags)
+{
+	return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
+}
+
+/* Copy the bytes up to an offset of the file. False where it ends before. */
+static bool copy_until(struct gif_copy *copy, size_t until)
+{
+	if (until > copy->n)
+		return false;
+	memcpy(copy->to + copy->n_to, copy->bytes + copy->at, until - copy->at);
+	copy->n_to += until - copy->at;
+	copy->at = until;
+	return true;
+}
+
+/* Copy blocks, each a length and so many bytes, from an offset up to the empty one. */
+static bool copy_blocks(struct gif_copy *copy, size_t at)
+{
+	while (at < copy->n && copy->bytes[at] > 0)
+		at += 1 + (size_t)copy->bytes[at];
+	return copy_until(copy, at + 1);
+}
+
+/* Give the next frame a transparent colour that none of its pixels has. */
+static void mark_frame(struct gif_copy *copy)
+{
+	static const uint8_t control[GIF_CONTROL_BYTES] = {
+		GIF_EXTENSION, GIF_CONTROL, 4, GIF_TRANSPARENT, 0, 0, 255, 0};
+	uint8_t *at = copy->to + copy->control_at;
+
+	if (copy->control_at == 0) {
+		memcpy(copy->to + copy->n_to, control, sizeof(control));
+		copy->n_to += sizeof(control);
+	} else if (!(at[3] & GIF_TRANSPARENT)) {
+		at[3] |= GIF_TRANSPARENT;
+		at[6] = 255;
+	}
+}
+
+static bool copy_image(struct gif_copy *copy)
+{
+	enum { CLEARED_AWAY = 2, MAX_CODE_BITS = 7 };
+	const uint8_t *image = copy->bytes + copy->at;
+	size_t code_at;
+	bool is_cleared;
+
+	if (copy->n - copy->at <= GIF_IMAGE_BYTES)
+		return false;
+	code_at = copy->at + GIF_IMAGE_BYTES + gif_table_bytes(image[9]);
+	if (code_at >= copy->n)
+		return false;
+	is_cleared = copy->control_at > 0 &&
+	             (copy->to[copy->control_at + 3] >> 2 & 7) == CLEARED_AWAY;
+	copy->shows_canvas |= is_cleared;
+	if (copy->n_frames++ == 0)
+		copy->shows_canvas |= gif_number(image + 1) > 0 ||
+		                      gif_number(image + 3) > 0 ||
+		                      gif_number(image + 5) < copy->width ||
+		                      gif_number(image + 7) < copy->height;
+	if (copy->bytes[code_at] <= MAX_CODE_BITS)
+		mark_frame(copy);
+	copy->control_at = 0;
+	return copy_blocks(copy, code_at + 1);
+}
+
+static bool copy_extension(struct gif_copy *copy)
+{
+	if (copy->n - copy->at >= GIF_CONTROL_BYTES &&
+	    copy->bytes[copy->at + 1] == GIF_CONTROL && copy->bytes[copy->at + 2] == 4)
+		copy->control_at = copy->n_to;
+	return copy_blocks(copy, copy->at + 2);
+}
+
+/* Copy a GIF, with a transparent colour in each frame. */
+static void copy_gif(struct gif_copy *copy)
+{
+	enum { HEAD_BYTES = 13, FLAGS_AT = 10 };
+	bool goes_on = copy->n >= HEAD_BYTES;
+
+	if (goes_on) {
+		copy->width = gif_number(copy->bytes + 6);
+		copy->height = gif_number(copy->bytes + 8);
+		goes_on = copy_until(copy,
+		                     HEAD_BYTES + gif_table_bytes(copy->bytes[FLAGS_AT]));
+	}
+	while (goes_on && copy->at < copy->n) {
+		if (copy->bytes[copy->at] == GIF_IMAGE)
+			goes_on = copy_image(copy);
+		else if (copy->bytes[copy->at] == GIF_EXTENSION)
+			goes_on = copy_extension(copy);
+		else
+			break;
+	}
+	(void)copy_until(copy, copy->n);
+}
+
+/* Let libvips read a copy of a GIF whose canvas shows. */
+static bool clear_canvas(struct source *source, struct failure *ret_failure)
+{
+	struct pv_state *state = source->state;
+	struct gif_copy copy = {.bytes = source->bytes, .n = source->n_bytes};
+
+	/* A frame has at least 12 bytes, and gets at most 8. */
+	copy.to = malloc(2 * copy.n + 1);
+	if (!copy.to)
+		return failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+	copy_gif(&copy);
+	if (!copy.shows_canvas) {
+		free(copy.to);
+		return true;
+	}
+	state->unpacked = copy.to;
+	state->n_unpacked = copy.n_to;
+	VIPS_UNREF(state->bytes);
+	state->bytes = vips_source_new_from_memory(copy.to, copy.n_to);
+	return state->bytes ||
+	       failure_set(ret_failure, FAIL_MEMORY, "header: out of memory");
+}
+
 static bool open_bytes(struct source *source, struct failure *ret_failure)
 {
 	struct pv_state *state = source->state;
@@ -513,7 +706,8 @@ static bool open_bytes(struct source *source, struct failure *ret_failure)
 		return pv_draw_open(source, ret_failure);
 	if (raster_reads_file(source->format, source->bytes, source->n_bytes))
 		return read_raster(source, ret_failure);
-	if (source->format == FORMAT_JPEG && !mend_jpeg(source, ret_failure))
+	if ((source->format == FORMAT_JPEG && !mend_jpeg(source, ret_failure)) ||
+	    (source->format == FORMAT_GIF && !clear_canvas(source, ret_failure)))
 		return false;
 	return read_header(source, ret_failure);
 }
@@ -788,12 +982,19 @@ static bool load(VipsImage **ret_image, const struct pv_state *state,
                  uint32_t n_frames)
 {
 	VipsFailOn fail_on = fail_on_of(reading);
+	bool is_loaded;
 
 	if (n_frames > 1)
-		return load_several(ret_image, state, format, fail_on, n_frames);
-	if (shrink > 1)
-		return load_shrunk(ret_image, state, format, fail_on, shrink);
-	return load_one(ret_image, state, format, fail_on);
+		is_loaded = load_several(ret_image, state, format, fail_on, n_frames);
+	else if (shrink > 1)
+		is_loaded = load_shrunk(ret_image, state, format, fail_on, shrink);
+	else
+		is_loaded = load_one(ret_image, state, format, fail_on);
+	if (is_loaded && !drop_extra_samples(ret_image, state)) {
+		VIPS_UNREF(*ret_image);
+		is_loaded = false;
+	}
+	return is_loaded;
 }
 
 bool pv_prove_whole(struct source *source, struct failure *ret_failure)

@@ -271,6 +271,34 @@ static size_t drop_inventions(const struct recipe *recipe, uint8_t *bytes, size_
 	}
 }
 
+/* Whether a pixel of the image is not opaque. */
+static bool is_transparent(VipsImage *image)
+{
+	double opaque = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? UINT16_MAX
+	                                                                   : UINT8_MAX;
+	VipsImage *alpha = NULL;
+	double least = opaque;
+
+	if (vips_image_hasalpha(image) &&
+	    !vips_extract_band(image, &alpha, vips_image_get_bands(image) - 1, NULL))
+		(void)vips_min(alpha, &least, NULL);
+	VIPS_UNREF(alpha);
+	return least < opaque;
+}
+
+/* libwebp cuts transparent borders off the frames of an animation, and where nothing transparent is
+ * left in them the file says that it has no alpha, so that readers show an opaque canvas. */
+static void mark_transparent(VipsImage *image, const struct recipe *recipe,
+                             uint8_t *bytes, size_t n)
+{
+	enum { FLAGS_AT = 20, FLAG_ANIMATION = 0x02, FLAG_ALPHA = 0x10 };
+
+	if (recipe->format == FORMAT_WEBP && n > FLAGS_AT &&
+	    memcmp(bytes + 12, "VP8X", 4) == 0 && bytes[FLAGS_AT] & FLAG_ANIMATION &&
+	    is_transparent(image))
+		bytes[FLAGS_AT] |= FLAG_ALPHA;
+}
+
 static bool has_inventions(const struct recipe *recipe, bool strip)
 {
 	return recipe->format == FORMAT_WEBP || recipe->format == FORMAT_PNG ||
@@ -302,6 +330,7 @@ static bool save_by_memory(VipsImage *image, const struct recipe *recipe, bool s
 	bytes = VIPS_AREA(blob)->data;
 	n = VIPS_AREA(blob)->length;
 	n = drop_inventions(recipe, bytes, n);
+	mark_transparent(image, recipe, bytes, n);
 	is_saved = fd_write_all(output, bytes, n);
 	if (!is_saved)
 		vips_error("write", "%s", strerrordesc_np(errno));
