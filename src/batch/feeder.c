@@ -846,6 +846,8 @@ static bool take_names(struct file *file)
 {
 	struct file_result *result = file->result;
 
+	if (file->batch->options->in_place)
+		return true; /* a file that is named twice is fed once */
 	for (size_t i = 0; i < result->n_variants; i++) {
 		const char *name = result->variants[i].name;
 

@@ -262,7 +262,7 @@ char *naming_with_hash(const struct variant *variant, const struct output_hash *
 {
 	const char *rest = variant->name + variant->hash_at +
 	                   strlen(field_words[FIELD_HASH]);
-	size_t n = variant->hash_at + 2 * HASH_NAME_BYTES + strlen(rest) + 1, at;
+	size_t n = variant->hash_at + (size_t)2 * HASH_NAME_BYTES + strlen(rest) + 1, at;
 	char *name = malloc(n);
 
 	if (!name)

@@ -5,8 +5,13 @@
 #include "batch/naming.h"
 
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Of a device and an inode as text. */
+enum { KEY_BYTES = 48 };
 
 struct plan *plan_create(void)
 {
@@ -115,16 +120,31 @@ static bool note_output(struct plan *plan, const struct pass *pass,
 	                    : note_claim(plan, item, output, is_first);
 }
 
+/* The text by which a repeated input is found: its output, or in place the file itself. */
+static const char *key_of(const struct plan *plan, const struct walk_item *item,
+                          const char *output, char text[KEY_BYTES])
+{
+	struct stat stat;
+
+	if (!plan->in_place || !walk_stat_file(item, &stat))
+		return output;
+	snprintf(text, KEY_BYTES, "%jx:%jx", (uintmax_t)stat.st_dev,
+	         (uintmax_t)stat.st_ino);
+	return text;
+}
+
 /* Record the outputs of one image; its own name if nothing is written. Returns false if memory ran
  * out. */
 static bool visit_outputs(struct plan *plan, const struct pass *pass,
                           const struct walk_item *item, enum image_format from)
 {
 	bool has_memory = true;
+	char key[KEY_BYTES];
 
 	plan->n_visits++;
-	if (pass->n_rules == 0)
-		return note_output(plan, pass, item, item->relative, true);
+	if (pass->n_rules == 0 || plan->in_place)
+		return note_output(plan, pass, item,
+		                   key_of(plan, item, item->relative, key), true);
 	for (size_t i = 0; i < pass->n_rules && has_memory; i++) {
 		struct variant variant;
 
@@ -340,8 +360,10 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
 		.data = data,
 		.counts = true,
 	};
-	enum plan_result result = walk_through(plan, &pass);
+	enum plan_result result;
 
+	plan->in_place = n_rules > 0 && rules[0].in_place;
+	result = walk_through(plan, &pass);
 	if (result != PLAN_MADE)
 		return result;
 	if (!find_twice(plan))
@@ -356,12 +378,16 @@ enum plan_result plan_make(struct plan *plan, const struct walk_options *options
 	if (!drop_repeats(plan))
 		return PLAN_NO_MEMORY;
 	keep_real_claims(plan);
-	return plan->n_claims > 0 && n_rules > 0 ? PLAN_COLLISION : PLAN_MADE;
+	return plan->n_claims > 0 && n_rules > 0 && !plan->in_place ? PLAN_COLLISION
+	                                                            : PLAN_MADE;
 }
 
 bool plan_is_repeated(struct plan *plan, const char *output, const struct walk_item *item)
 {
-	struct plan_repeat key = {.hash = hash_of(plan, output)}, *repeat;
+	char text[KEY_BYTES];
+	struct plan_repeat key = {
+		.hash = hash_of(plan, key_of(plan, item, output, text))};
+	struct plan_repeat *repeat;
 	struct stat stat;
 	bool was_fed;
 

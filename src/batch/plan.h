@@ -52,6 +52,7 @@ struct plan {
 	struct plan_repeat *repeats; /* ordered */
 	size_t n_repeats;
 	uint64_t n_visits;
+	bool in_place; /* outputs replace their inputs: these are known by device and inode */
 };
 
 struct plan *plan_create(void);       /* create a plan; NULL if memory ran out */

@@ -243,7 +243,7 @@ static bool take_chain(struct command_line *line, struct failure *ret_failure)
 /* Read a whole file of any length, and add a zero. Returns NULL with errno on failure. */
 static char *read_whole(int fd, size_t *ret_n)
 {
-	size_t n = 0, room = 64 * 1024;
+	size_t n = 0, room = 65536;
 	char *bytes = malloc(room), *grown;
 	ssize_t n_read = 1;
 

@@ -2,9 +2,10 @@
 #include "common/suggest.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 
-enum { MAX_WORD = 63 };
+enum { MAX_WORD = 63, MIN_PREFIX = 4 };
 
 static unsigned minimum(unsigned a, unsigned b, unsigned c)
 {
@@ -41,8 +42,11 @@ unsigned suggest_distance(const char *a, const char *b)
 void suggest_consider(const char **best, const char *word, const char *candidate)
 {
 	unsigned distance = suggest_distance(word, candidate);
+	size_t n = strlen(candidate);
+	/* "thumbnail" means "thumb". */
+	bool begins_with_it = n >= MIN_PREFIX && strncmp(word, candidate, n) == 0;
 
-	if (distance > (strlen(word) + 1) / 3 || distance >= strlen(candidate))
+	if (!begins_with_it && (distance > (strlen(word) + 1) / 3 || distance >= n))
 		return;
 	if (!*best || distance < suggest_distance(word, *best))
 		*best = candidate;

@@ -595,7 +595,7 @@ static const char *part_below(const char *path)
 {
 	const char *below = path;
 
-	for (const char *part = path; part; part = strchr(part, '/')) {
+	for (const char *part = path; *part; part += strcspn(part, "/")) {
 		part += *part == '/';
 		if (part[0] == '.' && part[1] == '.' && (part[2] == '/' || !part[2]))
 			below = part + 2;

@@ -337,3 +337,19 @@ TEST(in_place, options_that_contradict_it_are_refused)
 	EXPECT_EQ(stat_of("photos/lake.jpg").st_mtim.tv_nsec, 123456000);
 	fixture_leave();
 }
+
+TEST(in_place, a_file_named_twice_is_replaced_once)
+{
+	struct ended ended;
+
+	fixture_enter();
+	sample("lake.jpg", "one/a.jpg");
+	sample("dunes.jpg", "two/a.jpg");
+	scratch_link("link.jpg", "one/a.jpg");
+	ended = run(
+		"pixpool resize -s 32 -j 1 --in-place --no-backup one/a.jpg ./one/a.jpg "
+		"link.jpg two/a.jpg");
+	EXPECT_EQ(ended.status, 0);
+	EXPECT(strstr(ended.err, "\n2 images: 2 done in "), "%s", ended.err);
+	fixture_leave();
+}

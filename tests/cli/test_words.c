@@ -61,6 +61,8 @@ TEST(command_line, an_unknown_command_is_refused_and_a_similar_one_suggested)
 	         "unknown command 'resise'; did you mean 'resize'?"},
 		{"pixpool thumbs in -o out",
 	         "unknown command 'thumbs'; did you mean 'thumb'?"},
+		{"pixpool thumbnail in -o out",
+	         "unknown command 'thumbnail'; did you mean 'thumb'?"},
 		{"pixpool inof", "unknown command 'inof'; did you mean 'info'?"},
 		{"pixpool frobnicate", "unknown command 'frobnicate'"},
 		{"pixpool res -s 32 in -o out", "unknown command 'res'"},
