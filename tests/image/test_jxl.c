@@ -20,6 +20,7 @@ struct jxl_recipe {
 	bool has_extra;
 	JxlTransferFunction transfer; /* with the primaries of BT.2100; 0: sRGB */
 	unsigned n_frames;            /* 0 for a still picture */
+	bool is_lossy;
 };
 
 static void add_frame(JxlEncoderFrameSettings *settings, const struct jxl_recipe *recipe,
@@ -71,7 +72,7 @@ static void set_info(JxlEncoder *encoder, const struct jxl_recipe *recipe)
 	info.num_extra_channels = recipe->has_extra;
 	info.alpha_bits = recipe->has_extra && recipe->extra == JXL_CHANNEL_ALPHA ? 16
 	                                                                          : 0;
-	info.uses_original_profile = JXL_TRUE;
+	info.uses_original_profile = !recipe->is_lossy;
 	if (recipe->n_frames) {
 		info.have_animation = JXL_TRUE;
 		info.animation.tps_numerator = 10;
@@ -98,7 +99,7 @@ static struct blob make_jxl(const struct jxl_recipe *recipe, unsigned value)
 	set_info(encoder, recipe);
 	set_colours(encoder, recipe);
 	settings = JxlEncoderFrameSettingsCreate(encoder, NULL);
-	JxlEncoderSetFrameLossless(settings, JXL_TRUE);
+	JxlEncoderSetFrameLossless(settings, !recipe->is_lossy);
 	add_frame(settings, recipe, value);
 	for (unsigned i = 1; i < recipe->n_frames; i++)
 		add_frame(settings, recipe, 0);
@@ -204,12 +205,16 @@ TEST(jxl, hdr_becomes_sdr_and_says_so)
 {
 	static const struct jxl_recipe recipes[] = {
 		{.n_colours = 3, .transfer = JXL_TRANSFER_FUNCTION_PQ},
-		{.n_colours = 3, .transfer = JXL_TRANSFER_FUNCTION_HLG}};
+		{.n_colours = 3, .transfer = JXL_TRANSFER_FUNCTION_HLG},
+		{.n_colours = 3, .transfer = JXL_TRANSFER_FUNCTION_PQ, .is_lossy = true},
+		{.n_colours = 3,
+	         .transfer = JXL_TRANSFER_FUNCTION_HLG,
+	         .is_lossy = true}};
 	static const unsigned whites[] = {38070, 49151};
 	static const uint8_t white[] = {250, 250, 250};
 
-	for (size_t i = 0; i < 2; i++) {
-		struct blob blob = make_jxl(&recipes[i], whites[i]);
+	for (size_t i = 0; i < 4; i++) {
+		struct blob blob = make_jxl(&recipes[i], whites[i % 2]);
 		struct outcome outcome = run_jxl(&blob, "profile srgb");
 
 		REQUIRE(outcome.is_done, "%s", outcome.answer.failure.text);

@@ -66,3 +66,29 @@ TEST(reasons, a_png_with_a_wrong_checksum_says_so)
 	expect_reason(&png, "bad.png", ENGINE_VIPS, "IHDR: CRC error");
 	blob_fini(&png);
 }
+
+/* Replace the marker of the frame, or its number of bits. */
+static void expect_unsupported(uint8_t marker, uint8_t n_bits, const char *reason)
+{
+	struct blob jpeg = make_jpeg(16, 16, 3, &rgbw);
+	uint8_t *frame = memmem(jpeg.bytes, jpeg.n, "\xff\xc0", 2);
+	struct recipe recipe = recipe_for(FORMAT_PNG, ENGINE_AUTO);
+	struct outcome outcome;
+
+	REQUIRE(frame != NULL);
+	frame[1] = marker;
+	frame[4] = n_bits;
+	outcome = run_picture(&jpeg, "a.jpg", &recipe);
+	EXPECT_EQ(outcome.answer.failure.class, FAIL_UNSUPPORTED);
+	EXPECT(strstr(outcome.answer.failure.text, reason) != NULL, "%s",
+	       outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	blob_fini(&jpeg);
+}
+
+TEST(reasons, kinds_of_jpeg_that_no_library_reads_are_unsupported)
+{
+	expect_unsupported(0xc0, 12, "precision 12");
+	expect_unsupported(0xf7, 8, "0xf7");
+	expect_unsupported(0xc3, 8, "process");
+}

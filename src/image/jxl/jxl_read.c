@@ -205,8 +205,9 @@ static bool are_equal(const struct profile *a, const struct profile *b)
  * libjxl gives. */
 struct decoding {
 	struct profile original, given;
-	/* The samples are floats, which must be converted from one profile to the other. */
-	float *floats;
+	/* Converts floats from the given profile to the original one; NULL: the samples come as
+	 * they are stored. */
+	cmsHTRANSFORM transform;
 	struct samples samples;
 };
 
@@ -214,7 +215,8 @@ static void decoding_fini(struct decoding *decoding)
 {
 	free(decoding->original.bytes);
 	free(decoding->given.bytes);
-	free(decoding->floats);
+	if (decoding->transform)
+		cmsDeleteTransform(decoding->transform);
 	samples_fini(&decoding->samples);
 }
 
@@ -222,51 +224,6 @@ static bool needs_conversion(const struct decoding *decoding)
 {
 	return decoding->original.n > 0 && decoding->given.n > 0 &&
 	       !are_equal(&decoding->original, &decoding->given);
-}
-
-/* Find out which samples libjxl gives, and allocate memory for them. */
-static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
-                    struct decoding *decoding)
-{
-	const JxlBasicInfo *info = &state->info;
-	unsigned n_bands = info->num_color_channels + (info->alpha_bits > 0 ? 1 : 0);
-	bool is_deep = info->bits_per_sample > 8 || is_hdr(state);
-	size_t n;
-
-	get_profile(decoder, JXL_COLOR_PROFILE_TARGET_ORIGINAL, &decoding->original);
-	get_profile(decoder, JXL_COLOR_PROFILE_TARGET_DATA, &decoding->given);
-	if (!samples_init(&decoding->samples, (struct size){info->xsize, info->ysize},
-	                  n_bands, is_deep))
-		return false;
-	if (!needs_conversion(decoding))
-		return true;
-	n = (size_t)info->xsize * info->ysize;
-	decoding->floats = calloc(n, n_bands * sizeof(float));
-	return decoding->floats != NULL;
-}
-
-static bool give_buffer(JxlDecoder *decoder, struct decoding *decoding)
-{
-	const struct samples *samples = &decoding->samples;
-	JxlPixelFormat format = {
-		.num_channels = samples->n_bands,
-		.data_type = decoding->floats   ? JXL_TYPE_FLOAT
-	                     : samples->is_deep ? JXL_TYPE_UINT16
-	                                        : JXL_TYPE_UINT8,
-		.endianness = JXL_NATIVE_ENDIAN,
-	};
-	size_t n_sample = decoding->floats ? sizeof(float) : samples->is_deep ? 2 : 1;
-	size_t n = (size_t)samples->size.width * samples->size.height * samples->n_bands *
-	           n_sample;
-	size_t n_wanted = 0;
-
-	return JxlDecoderImageOutBufferSize(decoder, &format, &n_wanted) ==
-	               JXL_DEC_SUCCESS &&
-	       n_wanted <= n &&
-	       JxlDecoderSetImageOutBuffer(decoder, &format,
-	                                   decoding->floats ? (void *)decoding->floats
-	                                                    : samples->bytes,
-	                                   n) == JXL_DEC_SUCCESS;
 }
 
 /* The lcms2 format of floats or of samples. Alpha is copied. */
@@ -278,34 +235,83 @@ static cmsUInt32Number pixel_type(unsigned n_bands, bool is_float, unsigned n_by
 	       EXTRA_SH(n_bands - n_colours) | CHANNELS_SH(n_colours) | BYTES_SH(n_bytes);
 }
 
-/* Convert the floats to the profile that the file has. */
-static bool convert(struct decoding *decoding)
+static unsigned sample_bytes(const struct samples *samples)
+{
+	return samples->is_deep ? 2 : 1;
+}
+
+static bool make_transform(struct decoding *decoding)
 {
 	const struct profile *from = &decoding->given, *to = &decoding->original;
-	struct samples *samples = &decoding->samples;
+	const struct samples *samples = &decoding->samples;
 	cmsHPROFILE source = cmsOpenProfileFromMem(from->bytes, (cmsUInt32Number)from->n);
 	cmsHPROFILE target = cmsOpenProfileFromMem(to->bytes, (cmsUInt32Number)to->n);
-	cmsHTRANSFORM transform = NULL;
-	size_t n_row = (size_t)samples->size.width * samples->n_bands;
-	size_t n_sample = samples->is_deep ? 2 : 1;
 
 	if (source && target)
-		transform = cmsCreateTransform(
+		decoding->transform = cmsCreateTransform(
 			source, pixel_type(samples->n_bands, true, sizeof(float)), target,
-			pixel_type(samples->n_bands, false, (unsigned)n_sample),
+			pixel_type(samples->n_bands, false, sample_bytes(samples)),
 			INTENT_RELATIVE_COLORIMETRIC, cmsFLAGS_COPY_ALPHA);
-	for (uint32_t y = 0; transform && y < samples->size.height; y++)
-		cmsDoTransform(transform, decoding->floats + y * n_row,
-		               (uint8_t *)samples->bytes + y * n_row * n_sample,
-		               samples->size.width);
 	if (source)
 		cmsCloseProfile(source);
 	if (target)
 		cmsCloseProfile(target);
-	if (!transform)
-		return false;
-	cmsDeleteTransform(transform);
-	return true;
+	return decoding->transform != NULL;
+}
+
+/* Find out which samples libjxl gives, and allocate memory for them. */
+static bool prepare(const struct jxl_state *state, const JxlDecoder *decoder,
+                    struct decoding *decoding, struct failure *ret_failure)
+{
+	const JxlBasicInfo *info = &state->info;
+	unsigned n_bands = info->num_color_channels + (info->alpha_bits > 0 ? 1 : 0);
+	bool is_deep = info->bits_per_sample > 8 || is_hdr(state);
+
+	get_profile(decoder, JXL_COLOR_PROFILE_TARGET_ORIGINAL, &decoding->original);
+	get_profile(decoder, JXL_COLOR_PROFILE_TARGET_DATA, &decoding->given);
+	if (!samples_init(&decoding->samples, (struct size){info->xsize, info->ysize},
+	                  n_bands, is_deep))
+		return fail_of_memory(ret_failure, "decode");
+	return !needs_conversion(decoding) || make_transform(decoding) ||
+	       failure_set(ret_failure, FAIL_UNSUPPORTED,
+	                   "decode: lcms2 cannot convert to the picture's profile");
+}
+
+/* Convert a part of a row as soon as libjxl has it. */
+static void take_floats(void *data, size_t x, size_t y, size_t n_pixels,
+                        const void *floats)
+{
+	const struct decoding *decoding = data;
+	const struct samples *samples = &decoding->samples;
+	size_t at = (y * samples->size.width + x) * samples->n_bands;
+
+	cmsDoTransform(decoding->transform, floats,
+	               (uint8_t *)samples->bytes + at * sample_bytes(samples),
+	               (cmsUInt32Number)n_pixels);
+}
+
+static bool give_buffer(JxlDecoder *decoder, struct decoding *decoding)
+{
+	const struct samples *samples = &decoding->samples;
+	JxlPixelFormat format = {
+		.num_channels = samples->n_bands,
+		.data_type = decoding->transform ? JXL_TYPE_FLOAT
+	                     : samples->is_deep  ? JXL_TYPE_UINT16
+	                                         : JXL_TYPE_UINT8,
+		.endianness = JXL_NATIVE_ENDIAN,
+	};
+	size_t n = (size_t)samples->size.width * samples->size.height * samples->n_bands *
+	           sample_bytes(samples);
+	size_t n_wanted = 0;
+
+	if (decoding->transform)
+		return JxlDecoderSetImageOutCallback(decoder, &format, take_floats,
+		                                     decoding) == JXL_DEC_SUCCESS;
+	return JxlDecoderImageOutBufferSize(decoder, &format, &n_wanted) ==
+	               JXL_DEC_SUCCESS &&
+	       n_wanted <= n &&
+	       JxlDecoderSetImageOutBuffer(decoder, &format, samples->bytes, n) ==
+	               JXL_DEC_SUCCESS;
 }
 
 /* Leave out the profile of an HDR picture, which does not describe the SDR picture that is made. */
@@ -332,10 +338,6 @@ static bool set_colours(const struct jxl_state *state, struct decoding *decoding
 {
 	if (is_hdr(state))
 		return make_sdr(state, decoding, ret_failure);
-	if (decoding->floats && !convert(decoding))
-		return failure_set(
-			ret_failure, FAIL_UNSUPPORTED,
-			"decode: lcms2 cannot convert to the picture's profile");
 	/* The samples take over the profile. */
 	decoding->samples.profile = decoding->original.bytes;
 	decoding->samples.n_profile = decoding->original.n;
@@ -356,8 +358,8 @@ static bool run(const struct reading *reading, JxlDecoder *decoder,
 
 		switch (status) {
 		case JXL_DEC_COLOR_ENCODING:
-			if (!prepare(state, decoder, decoding))
-				return fail_of_memory(ret_failure, "decode");
+			if (!prepare(state, decoder, decoding, ret_failure))
+				return false;
 			break;
 		case JXL_DEC_NEED_IMAGE_OUT_BUFFER:
 			if (!give_buffer(decoder, decoding))

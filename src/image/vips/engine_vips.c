@@ -115,6 +115,8 @@ static enum fail_class class_of_text(const char **text, enum fail_class otherwis
 		{"no known route", FAIL_UNSUPPORTED},
 		{"nsupported codec", FAIL_UNSUPPORTED},
 		{"nsupported JPEG process", FAIL_UNSUPPORTED},
+		{"nsupported JPEG data precision 12", FAIL_UNSUPPORTED},
+		{"nsupported marker type 0xf7", FAIL_UNSUPPORTED}, /* JPEG-LS */
 		{"ompression scheme", FAIL_UNSUPPORTED},
 		{"nsupported tiff", FAIL_UNSUPPORTED},
 		{"nsupported feature", FAIL_UNSUPPORTED},

@@ -1182,7 +1182,8 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  *   BMP, TGA              4 bytes a pixel
  *   PNG interlaced        the whole picture
  *   WebP, GIF             4 and 8 bytes a pixel; 12 of an animation
- *   HEIC, AVIF, JXL       14 bytes a pixel
+ *   HEIC, AVIF            20 bytes a pixel
+ *   JXL                   14 bytes a pixel
  *   JP2                   24 bytes a pixel
  *   HDR                   20 bytes a pixel
  *   SVG, PDF              8 MiB, and 8 and 4 bytes a pixel of what is drawn
@@ -1193,8 +1194,8 @@ bool pv_check(struct source *source, struct failure *ret_failure)
  * with libvips 8.14.1, on synthetic pictures of 24 and 100 megapixels; on photographs, as the
  * lowest limit under which they come out. Beyond the worker and the input, in MiB at 24
  * megapixels: JPEG baseline 11, progressive 4:2:0 72 and 4:4:4 140, PNG 30, interlaced 82, RGBA of
- * 16 bit 81, interlaced 162, TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 227, AVIF
- * 229, JXL 178; WebP of 17 megapixels 70. At 100 megapixels: JPEG baseline 8, progressive 4:2:0
+ * 16 bit 81, interlaced 162, TIFF in strips 24, in tiles 31, of 16 bit 82, GIF 173, HEIC 146, AVIF
+ * 156, of 12 bits with alpha 478, JXL 103, lossy with a profile 109; WebP of 17 megapixels 70. At 100 megapixels: JPEG baseline 8, progressive 4:2:0
  * 294, PNG 44, TIFF in tiles 36. An SVG with text and two translucent groups, and a PDF with text,
  * each drawn at 16 megapixels and written as PNM: 250 and 125 MiB in all; at 36 megapixels 523 and
  * 263.
@@ -1240,6 +1241,7 @@ static uint64_t loader_memory(const struct picture_header *header)
 		                                        : GIF_PIXEL_BYTES);
 	case FORMAT_HEIC:
 	case FORMAT_AVIF:
+		return memory_product(n_pixels, 20);
 	case FORMAT_JXL:
 		return memory_product(n_pixels, 14);
 	case FORMAT_JP2:
