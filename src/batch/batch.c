@@ -1189,6 +1189,15 @@ static void prune(struct batch *batch)
 		           strerrordesc_np(pruned.sys_errno));
 }
 
+/* Report that the database failed during the run. */
+static void say_state(struct batch *batch)
+{
+	const char *notice = batch->database ? state_notice(batch->database) : "";
+
+	if (notice[0])
+		report_say(batch->report, "%s", notice);
+}
+
 /* Report once that outputs of --in-place have no stamp, which would be the only record of them. */
 static void say_stamps(struct batch *batch)
 {
@@ -1229,6 +1238,7 @@ static int run(struct batch *batch, bool *ret_is_stuck)
 		prune(batch);
 	say_dates(batch);
 	say_stamps(batch);
+	say_state(batch);
 	batch_enter(batch, BATCH_ENDED);
 	return exit_status_of(batch);
 }

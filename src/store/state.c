@@ -403,6 +403,7 @@ enum state_result state_open(const struct state_options *options,
 	lock_init(&state->lock);
 	code = open_state(state, options);
 	memcpy(notice, state->notice, FAILURE_TEXT_BYTES);
+	state->notice[0] = 0; /* from now on for a failure during use */
 	result = result_of(code);
 	if (result == STATE_OK) {
 		*ret_state = state;

@@ -272,6 +272,24 @@ TEST(resume, a_damaged_database_is_renamed_and_reported)
 	fixture_leave();
 }
 
+TEST(resume, a_database_that_turns_out_damaged_is_reported_and_the_stamps_are_enough)
+{
+	struct ended ended;
+
+	first_run();
+	/* Its second page has the rows of the outputs. */
+	run("dd if=/dev/urandom of=out/.pixpool.db bs=4096 seek=1 count=1 conv=notrunc");
+	ended = resize("");
+	EXPECT_EQ(ended.status, has_stamps() ? 0 : 1);
+	EXPECT(strstr(ended.err,
+	              "pixpool: the state out/.pixpool.db is damaged: the rest of this "
+	              "run goes on without it\n"),
+	       "%s", ended.err);
+	if (has_stamps())
+		expect_summary(0, N_IMAGES, 0);
+	fixture_leave();
+}
+
 /* The test itself holds the lock of the state database, as another run would. */
 TEST(resume, a_concurrent_second_run_waits_or_exits_with_status_4)
 {

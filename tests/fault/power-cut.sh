@@ -4,6 +4,7 @@
 #   - every output that the report called done is there, whole;
 #   - no name shows a partial or an empty output;
 #   - the same command ends well, makes none of those again, and then the outputs equal those of an undisturbed run.
+# The same with --in-place --backup: each image is the old or the new one, whole; a new one has its original as its backup.
 # The control repeats this with --no-fsync, and must lose outputs in at least half of its rounds.
 #
 #     power-cut.sh PROGRAM CUT_POWER ROUNDS [FILE_SYSTEM...]       ext4 and xfs unless said otherwise
@@ -78,7 +79,7 @@ wrong() {
 await_records() {
 	local left=2000
 
-	while ((left-- > 0)) && (($(wc -l < "$work/first" 2> /dev/null || echo 0) < $1)); do
+	while ((left-- > 0)) && (($({ wc -l < "$work/first" || echo 0; } 2> /dev/null) < $1)); do
 		sleep 0.01
 	done
 }
@@ -113,6 +114,54 @@ round() { # more options for the first run
 	done < <(find "$work/mount/out" -name '*.png' -print0)
 }
 
+# A round in place.
+in_place() { # REPORT
+	"$program" resize -s 9999 --in-place --backup .orig "$work/mount/photos" --progress none --report "$1" 2> "$work/said"
+}
+
+check_in_place() { # the images after a cut
+	local name photo
+
+	while IFS= read -r -d '' name; do
+		photo=$work/mount/photos/$name
+		cmp -s "$work/in/$name" "$photo" && continue
+		cmp -s "$work/right/$name" "$photo" || wrong "$kind, in place: $name is neither the old nor the new image"
+		cmp -s "$work/in/$name" "$photo.orig" || wrong "$kind, in place: $name is new, and its original is lost"
+	done < <(cd "$work/in" && find . -name '*.png' -print0)
+}
+
+round_in_place() {
+	local pid name extra
+
+	rm -f "$work/first"
+	make_image "$kind"
+	mount_image || skip "a loop device of $kind cannot be mounted: $(cat "$work/mount.err")"
+	cp -a "$work/in" "$work/mount/photos"
+	sync -f "$work/mount"
+	in_place "$work/first" &
+	pid=$!
+	await_records $((RANDOM % n_images))
+	date > "$work/mount/other"
+	sync "$work/mount/other" 2> "$work/sync.err" || true
+	cp "$work/first" "$work/then" 2> /dev/null || : > "$work/then"
+	"$cut_power" "$work/mount"
+	wait "$pid" || true
+	unmount_image
+	mount_image || wrong "$kind: cannot be mounted after the cut"
+
+	while read -r name; do
+		cmp -s "$work/right/$name" "$work/mount/photos/$name" || wrong "$kind, in place: $name was done and is lost"
+		n_called_done=$((n_called_done + 1))
+	done < <(done_in "$work/then")
+	check_in_place
+	in_place "$work/second" || wrong "$kind, in place: the second run failed: $(cat "$work/said")"
+	diff -r -x '*.orig' "$work/right" "$work/mount/photos" || wrong "$kind, in place: images differ"
+	check_in_place
+	extra=$(find "$work/mount/photos" -name '.*' -type f)
+	[[ -z $extra ]] || wrong "$kind, in place: left over: $extra"
+	unmount_image
+}
+
 for kind in "${kinds[@]}"; do
 	command -v "mkfs.$kind" > /dev/null || skip "there is no mkfs.$kind"
 	n_called_done=0
@@ -129,6 +178,12 @@ for kind in "${kinds[@]}"; do
 		unmount_image
 	done
 	((n_called_done > 0)) || wrong "$kind: no output was done before any cut: the moments are too early"
+	said="$rounds cuts, $n_called_done outputs done before them, none lost"
+	n_called_done=0
+	for ((r = 0; r < rounds; r++)); do
+		round_in_place
+	done
+	said+="; in place $n_called_done, none lost"
 
 	for ((r = 0; r < rounds; r++)); do
 		partial=0
@@ -136,7 +191,7 @@ for kind in "${kinds[@]}"; do
 		((lost + partial == 0)) || n_lost=$((n_lost + 1))
 		unmount_image
 	done
-	echo "$kind: $rounds cuts, $n_called_done outputs done before them, none lost; without fsync $n_lost of $rounds lost some"
+	echo "$kind: $said; without fsync $n_lost of $rounds lost some"
 	((2 * n_lost >= rounds)) || wrong "$kind: the control lost outputs in $n_lost of $rounds rounds only"
 	n_lost=0
 done
