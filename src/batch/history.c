@@ -248,6 +248,11 @@ static enum verdict decide_output(struct history *history, struct history_input 
 	if (hashed)
 		found.name = hashed;
 	freshness.kind = store_look(options->store, found.name, &found.out);
+	if (freshness.kind == OUTPUT_TWIN) {
+		free(hashed);
+		known->has_twin = true;
+		return VERDICT_EXISTS;
+	}
 	if (freshness.kind != OUTPUT_NONE)
 		freshness.out = (struct file_facts){(uint64_t)found.out.st_size,
 		                                    store_time_ns(&found.out.st_mtim)};
@@ -421,6 +426,10 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 		n_verdicts[verdicts[i]]++;
 	}
 	verdict = sum_up(n_verdicts, in_place, ret_failure);
+	for (size_t i = 0; i < input->n_variants; i++) {
+		if (known[i].has_twin)
+			failure_set(ret_failure, FAIL_COLLISION, STORE_TWIN);
+	}
 	if (verdict == HISTORY_MAKE && is_known_bad(history, input, ret_failure))
 		verdict = HISTORY_KNOWN_BAD;
 	for (size_t i = 0; i < input->n_variants && verdict == HISTORY_MAKE; i++)

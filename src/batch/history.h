@@ -43,6 +43,8 @@ struct known_output {
 	bool is_expected;
 	/* Why the output must be made, for a plan: "new", "input changed". */
 	const char *reason;
+	/* Another input of this run has the file of its name. */
+	bool has_twin;
 	/* The output is compared with the existing file, and does not replace it. */
 	bool is_compared;
 	/* With --in-place: the output replaces an older output of ours, whose original has a

@@ -30,6 +30,8 @@ enum published {
 	PUBLISHED,
 	/* The name is taken. */
 	IN_THE_WAY,
+	/* An output that this run has made has the name, too. */
+	TWIN_IN_THE_WAY,
 	/* This output cannot be published; others may succeed. */
 	REFUSED,
 	/* No output can be published in this file system: it is full, read-only, ... */
@@ -1000,6 +1002,7 @@ void store_close(struct store *store)
 	fd_close(&store->root);
 	lock_fini(&store->lock);
 	hash_set_fini(&store->swept);
+	free(store->claimed.places);
 	free(store);
 	errno = kept;
 }
@@ -1262,6 +1265,121 @@ static enum published open_folder_of(struct store *store, const char *relative,
 	return result;
 }
 
+/* ---- names that the file system does not tell apart ---- */
+
+/*
+ * A folder that ignores case (vfat, exFAT, SMB, ext4 with casefold) or normalises Unicode has one file for
+ * several names, which the plan cannot know. So in such a folder the store remembers each file that is there
+ * under the name of an output of this run, or that this run makes: 16 bytes each. Under another name it is
+ * neither replaced nor taken for an old output. In a folder that tells names apart, only files are
+ * remembered whose names have bytes beyond ASCII.
+ */
+
+static const struct hash_key fixed_key = {{0x7477, 0x696e}};
+
+static uint64_t hash_of_file(const struct stat *st)
+{
+	const uint64_t identity[2] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino};
+	uint64_t hash = hash_bytes(&fixed_key, identity, sizeof(identity));
+
+	return hash ? hash : 1;
+}
+
+/* The place of a file in a table that is not full: its own, or a free one. */
+static struct claimed_file *place_of(const struct claimed_files *claimed, uint64_t file)
+{
+	size_t at = (size_t)file & (claimed->max - 1);
+
+	while (claimed->places[at].file != 0 && claimed->places[at].file != file)
+		at = (at + 1) & (claimed->max - 1);
+	return &claimed->places[at];
+}
+
+/* Double the table when it is half full. False when memory ran out. */
+static bool have_room(struct claimed_files *claimed)
+{
+	struct claimed_files larger = *claimed;
+
+	if (claimed->n < claimed->max / 2)
+		return true;
+	larger.max = claimed->max > 0 ? 2 * claimed->max : 64;
+	larger.places = calloc(larger.max, sizeof(*larger.places));
+	if (!larger.places)
+		return false;
+	for (size_t i = 0; i < claimed->max; i++) {
+		if (claimed->places[i].file != 0)
+			*place_of(&larger, claimed->places[i].file) = claimed->places[i];
+	}
+	free(claimed->places);
+	*claimed = larger;
+	return true;
+}
+
+/* Whether the folder finds the file under its name with the case of all letters changed, too; or may
+ * normalise its name. */
+static bool may_have_other_names(struct claimed_files *claimed, int folder,
+                                 const char *name, const struct stat *file)
+{
+	char other[NAME_MAX + 1];
+	struct stat of_folder, st;
+	size_t n = strlen(name);
+	bool has_letters = false;
+
+	if (n > NAME_MAX)
+		return false;
+	for (size_t i = 0; i <= n; i++) {
+		bool is_letter = (name[i] >= 'a' && name[i] <= 'z') ||
+		                 (name[i] >= 'A' && name[i] <= 'Z');
+
+		if ((unsigned char)name[i] >= 0x80)
+			return true;
+		other[i] = is_letter ? (char)(name[i] ^ 0x20) : name[i];
+		has_letters |= is_letter;
+	}
+	if (!has_letters || fstat(folder, &of_folder) != 0 ||
+	    (of_folder.st_dev == claimed->dev && of_folder.st_ino == claimed->ino))
+		return false;
+	if (fstatat(folder, other, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == file->st_dev && st.st_ino == file->st_ino)
+		return true;
+	claimed->dev = of_folder.st_dev;
+	claimed->ino = of_folder.st_ino;
+	return false;
+}
+
+/* Whether the file was claimed under another name than this one. */
+static bool has_other_claim(struct store *store, const char *name, const struct stat *st)
+{
+	const struct claimed_file *place;
+	bool has_other = false;
+
+	lock_acquire(&store->lock);
+	if (store->claimed.n > 0) {
+		place = place_of(&store->claimed, hash_of_file(st));
+		has_other = place->file != 0 &&
+		            place->name != hash_bytes(&fixed_key, name, strlen(name));
+	}
+	lock_release(&store->lock);
+	return has_other;
+}
+
+/* Claim the file that has the name of an output. Without memory the safeguard is lost, not the output. */
+static void claim_file(struct store *store, int folder, const char *name,
+                       const char *base, const struct stat *st)
+{
+	struct claimed_files *claimed = &store->claimed;
+
+	lock_acquire(&store->lock);
+	if (may_have_other_names(claimed, folder, base, st) && have_room(claimed)) {
+		struct claimed_file *place = place_of(claimed, hash_of_file(st));
+
+		claimed->n += place->file == 0;
+		place->file = hash_of_file(st);
+		place->name = hash_bytes(&fixed_key, name, strlen(name));
+	}
+	lock_release(&store->lock);
+}
+
 /* Whether a file of size 0 has no bytes: a file system may give 0 for any file. */
 static bool is_empty(int folder, const char *name)
 {
@@ -1279,7 +1397,7 @@ enum output_kind store_look(struct store *store, const char *relative,
 	struct failure ignored;
 	const char *name;
 	int folder;
-	bool has, has_no_bytes;
+	bool has, has_no_bytes, is_twin;
 
 	if (!is_sound(relative) ||
 	    open_folder_of(store, relative, false, &folder, &name, &ignored) != PUBLISHED)
@@ -1287,9 +1405,16 @@ enum output_kind store_look(struct store *store, const char *relative,
 	has = fstatat(folder, name, ret_stat, AT_SYMLINK_NOFOLLOW) == 0;
 	has_no_bytes = has && S_ISREG(ret_stat->st_mode) && ret_stat->st_size == 0 &&
 	               is_empty(folder, name);
+	is_twin = has && S_ISREG(ret_stat->st_mode) &&
+	          has_other_claim(store, relative, ret_stat);
+	/* A file with several links may have several names anywhere. */
+	if (has && S_ISREG(ret_stat->st_mode) && !is_twin && ret_stat->st_nlink <= 1)
+		claim_file(store, folder, relative, name, ret_stat);
 	fd_close(&folder);
 	if (!has)
 		return OUTPUT_NONE;
+	if (is_twin)
+		return OUTPUT_TWIN;
 	if (S_ISDIR(ret_stat->st_mode))
 		return OUTPUT_FOLDER;
 	if (!S_ISREG(ret_stat->st_mode))
@@ -1369,7 +1494,7 @@ static void let_go(struct work *work)
 static enum published blame_a_removed_folder(const struct work *work, enum published step,
                                              struct failure *failure)
 {
-	if (step <= IN_THE_WAY || !is_removed(work->folder))
+	if (step <= TWIN_IN_THE_WAY || !is_removed(work->folder))
 		return step;
 	errno = ENOENT;
 	return store_refuse("create a file", work->output.is_in_root, failure);
@@ -1394,6 +1519,30 @@ static enum published open_place(struct store *store, struct work *work)
 	return work->folder >= 0
 	               ? PUBLISHED
 	               : store_refuse("open its folder", false, &asked->failure);
+}
+
+/* Claim an output that has just got its name. */
+static void claim_made(struct store *store, const struct work *work)
+{
+	struct stat st;
+
+	if (!work->asked->original &&
+	    fstatat(work->folder, work->output.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		claim_file(store, work->folder, work->asked->name, work->output.name,
+		           &st);
+}
+
+/* Whether the output's name belongs to an output of this run with another name. */
+static bool is_twin_there(struct store *store, struct work *work)
+{
+	struct stat st;
+
+	if (work->asked->original ||
+	    fstatat(work->folder, work->output.name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !has_other_claim(store, work->asked->name, &st))
+		return false;
+	failure_set(&work->asked->failure, FAIL_COLLISION, "publish: " STORE_TWIN);
+	return true;
 }
 
 static enum published write_once(struct store *store, struct work *work)
@@ -1425,7 +1574,7 @@ static enum published write_once(struct store *store, struct work *work)
 	 * makes the decision. */
 	if (fstatat(output->folder, output->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (output->replace == REPLACE_NOTHING || S_ISDIR(st.st_mode)))
-		return IN_THE_WAY;
+		return is_twin_there(store, work) ? TWIN_IN_THE_WAY : IN_THE_WAY;
 	return blame_a_removed_folder(work, output_write(output, &asked->failure),
 	                              &asked->failure);
 }
@@ -1457,8 +1606,14 @@ static void name_output(struct store *store, struct work *work)
 {
 	struct failure *failure = &work->asked->failure;
 
+	if (is_twin_there(store, work)) {
+		work->step = TWIN_IN_THE_WAY;
+		return;
+	}
 	work->step = blame_a_removed_folder(
 		work, output_name(&work->output, store->is_durable, failure), failure);
+	if (work->step == PUBLISHED)
+		claim_made(store, work);
 	if (work->step != FOLDER_IS_GONE)
 		return;
 	/* The folder was removed after the file was written: create it again, once. */

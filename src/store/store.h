@@ -84,9 +84,17 @@ enum output_kind {
 	OUTPUT_NONE,
 	OUTPUT_EMPTY, /* an empty file, which a killed run may have left */
 	OUTPUT_FILE,
-	OUTPUT_LINK,  /* also a socket or device: can be replaced, is never ours */
-	OUTPUT_FOLDER /* a folder, which cannot be replaced */
+	OUTPUT_LINK,   /* also a socket or device: can be replaced, is never ours */
+	OUTPUT_FOLDER, /* a folder, which cannot be replaced */
+	/* An output of this run under another name, which the folder does not tell apart from
+	 * this one: it ignores case or normalises Unicode. */
+	OUTPUT_TWIN
 };
+
+/* Why an output collides with one of this run. */
+#define STORE_TWIN                                                                       \
+	"another input already writes this output name, because the output folder "      \
+	"ignores case or normalises Unicode"
 
 /* Find out which file has an output's name. A link is not followed, and no folder is made.
  * *ret_stat is filled unless the result is OUTPUT_NONE. */

@@ -28,6 +28,21 @@ enum {
 	WITHOUT_LINKS = 16,
 };
 
+/* A file, and the name by which this run claimed it. */
+struct claimed_file {
+	uint64_t file; /* a hash of device and inode; 0: a free place */
+	uint64_t name; /* a hash of the output's name */
+};
+
+/* A hash table of such files, with open addressing. All zeros: empty. */
+struct claimed_files {
+	struct claimed_file *places;
+	size_t n, max; /* max is 0 or a power of 2 */
+	/* The folder that was found to tell names apart last. */
+	dev_t dev;
+	ino_t ino;
+};
+
 struct store {
 	/* The output folder, opened with O_PATH, like every folder here, so it need not be
 	 * readable; -1: no folder. */
@@ -48,6 +63,8 @@ struct store {
 	int last_fd; /* descriptor; -1: none */
 	/* Hashes of the folders in which files of killed runs have been removed. */
 	struct hash_set swept;
+	/* The outputs of this run, in folders that may know them by another name as well (store.c). */
+	struct claimed_files claimed;
 };
 
 #endif

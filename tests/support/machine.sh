@@ -7,7 +7,7 @@ packages_to_build=(cmake ninja-build gcc libc6-dev pkg-config libvips-dev libjpe
 	libb2-dev)
 # bench/quality needs the last three packages.
 packages_to_test=("${packages_to_build[@]}" g++ libcriterion-dev libcurl4-openssl-dev fontconfig
-	fonts-dejavu-core strace acl attr e2fsprogs xfsprogs dosfstools exfat-fuse exfatprogs libvips-tools python3-numpy python3-pil)
+	fonts-dejavu-core libfuse3-dev strace acl attr e2fsprogs xfsprogs dosfstools exfat-fuse exfatprogs libvips-tools python3-numpy python3-pil)
 # clang's sanitizers are in libclang-rt. tests/structure needs universal-ctags.
 # shellcheck disable=SC2034 # for .ci/run
 packages_to_check=("${packages_to_test[@]}" git clang clang-format clang-tidy libclang-rt-14-dev lld shellcheck

@@ -1,0 +1,183 @@
+/*
+ * Folders on mounts that lack what local file systems have: tests/support/fuse_mirror.c mirrors a folder and
+ * leaves out one feature after the other. Needs root and /dev/fuse; elsewhere these tests are skipped.
+ */
+#include "cli/cli_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Whether the mirror can be mounted here; a message says why not. */
+static bool can_mount(void)
+{
+	struct ended ended = run(FUSE_MIRROR " back mnt -- true");
+
+	if (ended.status == 0)
+		return true;
+	scratch_skip("a FUSE mount",
+	             ended.err[0] ? ended.err : "/dev/fuse cannot be used");
+	return false;
+}
+
+/* Enter a scratch folder with a folder to mirror, a mount point, and two pictures in each of "in" and
+ * "back/in". */
+static bool enter(void)
+{
+	fixture_enter();
+	scratch_folder("back");
+	scratch_folder("mnt");
+	sample("lake.jpg", "in/a.jpg");
+	sample("dunes.jpg", "in/b.jpg");
+	sample("lake.jpg", "back/in/a.jpg");
+	sample("dunes.jpg", "back/in/b.jpg");
+	return can_mount();
+}
+
+TEST(mounts, outputs_are_made_without_links_rename_flags_and_attributes)
+{
+	static const char *const lacks[] = {
+		"no-links",
+		"no-rename-flags",
+		"no-links no-rename-flags",
+		"no-attributes",
+		"no-links no-rename-flags no-attributes",
+	};
+
+	if (enter()) {
+		for (size_t i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++) {
+			static const char *const policies[] = {"", "--overwrite skip",
+			                                       "--overwrite always"};
+
+			for (size_t j = 0; j < 3; j++) {
+				struct ended ended;
+
+				REQUIRE(run("rm -rf back/out").status == 0);
+				ended = run(FUSE_MIRROR
+				            " back mnt %s -- pixpool resize -s 32 %s "
+				            "mnt/in -o mnt/out",
+				            lacks[i], policies[j]);
+				EXPECT(ended.status == 0, "%s %s: %s", lacks[i],
+				       policies[j], ended.err);
+				EXPECT_STR(tree("back/out"),
+				           "a.jpg jpeg 32x21\nb.jpg jpeg 32x20\n");
+			}
+		}
+	}
+	fixture_leave();
+}
+
+/* It may be what a run left that was killed between claiming the name and renaming the output. */
+TEST(mounts, an_empty_file_under_the_name_of_an_output_is_replaced)
+{
+	if (enter()) {
+		scratch_folder("back/out");
+		scratch_file("back/out/a.jpg", "");
+		EXPECT_EQ(run(FUSE_MIRROR " back mnt no-links no-rename-flags -- pixpool "
+		                          "resize -s 32 mnt/in -o mnt/out")
+		                  .status,
+		          0);
+		EXPECT_STR(tree("back/out"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x20\n");
+	}
+	fixture_leave();
+}
+
+/* Two inputs whose outputs are one file there: exactly one output is made, and the other input fails. */
+static void expect_collision(const char *lacks, const char *policy)
+{
+	struct ended ended;
+
+	REQUIRE(run("rm -rf back/out").status == 0);
+	ended = run(FUSE_MIRROR
+	            " back mnt %s -- pixpool resize -s 32 %s twins -o mnt/out "
+	            "--report r",
+	            lacks, policy);
+	EXPECT(ended.status == 1, "%s: status %d: %s", policy, ended.status, ended.err);
+	EXPECT(strstr(records("r"), "'status':'failed','class':'collision'"), "%s: %s",
+	       policy, records("r"));
+	EXPECT(strstr(records("r"),
+	              "{'summary':{'inputs':2,'ok':1,'skipped':0,'failed':1,"),
+	       "%s: %s", policy, records("r"));
+	/* In a second run the same file is not taken for the output of both, either. */
+	ended = run(FUSE_MIRROR
+	            " back mnt %s -- pixpool resize -s 32 %s twins -o mnt/out "
+	            "--report r",
+	            lacks, policy);
+	EXPECT(ended.status == 1, "%s: second run: status %d: %s", policy, ended.status,
+	       ended.err);
+}
+
+static void expect_collisions(const char *lacks, const char *one, const char *other)
+{
+	char path[64];
+
+	if (enter()) {
+		snprintf(path, sizeof(path), "twins/%s", one);
+		sample("lake.jpg", path);
+		snprintf(path, sizeof(path), "twins/%s", other);
+		sample("dunes.jpg", path);
+		expect_collision(lacks, "");
+		expect_collision(lacks, "--overwrite skip");
+		expect_collision(lacks, "--overwrite always");
+		expect_collision(lacks, "--overwrite older");
+		expect_collision(lacks, "--state none");
+	}
+	fixture_leave();
+}
+
+TEST(mounts, two_outputs_collide_in_a_folder_that_ignores_case)
+{
+	expect_collisions("fold-case", "A.jpg", "a.jpg");
+	expect_collisions("fold-case", "SUB/x.jpg", "sub/X.jpg");
+	expect_collisions("fold-case no-links no-rename-flags", "A.jpg", "a.jpg");
+}
+
+TEST(mounts, two_outputs_collide_in_a_folder_that_normalises_unicode)
+{
+	expect_collisions("normalise", "caf\xc3\xa9.jpg", "cafe\xcc\x81.jpg");
+}
+
+TEST(mounts, dates_that_a_mount_refuses_cost_no_output)
+{
+	static const int refusals[] = {EPERM, EACCES, ENOSYS, EOPNOTSUPP};
+
+	if (enter()) {
+		for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+			struct ended ended;
+
+			REQUIRE(run("rm -rf back/out").status == 0);
+			ended = run(FUSE_MIRROR
+			            " back mnt no-times=%d -- pixpool resize -s 32 "
+			            "--keep-dates in -o mnt/out",
+			            refusals[i]);
+			EXPECT_EQ(ended.status, 0);
+			EXPECT(strstr(ended.err, "warning: cannot set the "), "%s",
+			       ended.err);
+			EXPECT_STR(tree("back/out"),
+			           "a.jpg jpeg 32x21\nb.jpg jpeg 32x20\n");
+		}
+	}
+	fixture_leave();
+}
+
+TEST(mounts, files_whose_size_is_given_as_0_are_read)
+{
+	if (enter()) {
+		EXPECT_EQ(run(FUSE_MIRROR
+		              " back mnt size-0 -- pixpool resize -s 32 mnt/in "
+		              "-o out --report r")
+		                  .status,
+		          0);
+		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x20\n");
+		/* An output there is not taken for the empty file of a killed run. */
+		EXPECT_EQ(run(FUSE_MIRROR
+		              " back mnt size-0 -- pixpool resize -s 32 in -o "
+		              "mnt/in --overwrite skip")
+		                  .status,
+		          0);
+		EXPECT_STR(tree("back/in"), "a.jpg jpeg 640x427\nb.jpg jpeg 640x400\n");
+	}
+	fixture_leave();
+}
