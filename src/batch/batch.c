@@ -558,7 +558,8 @@ static bool open_store(struct batch *batch)
 	struct failure failure;
 
 	if (batch->options->in_place) {
-		batch->store = store_open_in_place();
+		batch->store = batch->options->plans_only ? store_open_to_look(NULL)
+		                                          : store_open_in_place();
 		if (!batch->store)
 			report_say(batch->report, "cannot start: no memory");
 		return batch->store != NULL;

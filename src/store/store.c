@@ -962,6 +962,9 @@ struct store *store_open_to_look(const char *folder)
 
 	if (!store)
 		return NULL;
+	store->only_looks = true;
+	if (!folder)
+		return store;
 	store->root = open_folder(folder);
 	return with_root(store);
 }
@@ -1098,7 +1101,7 @@ void store_sweep(struct store *store, int folder)
 	size_t index;
 	bool is_new;
 
-	if (fstat(folder, &st) != 0)
+	if (store->only_looks || fstat(folder, &st) != 0)
 		return;
 	const uint64_t identity[2] = {st.st_dev, st.st_ino};
 	const uint64_t hash = hash_bytes(&key, identity, sizeof(identity));

@@ -42,8 +42,9 @@ struct store *store_open_in_place(void);
 /* Remove the hidden files that killed runs left in a folder: once for each folder. For the folders
  * below the output folder this happens without this call. */
 void store_sweep(struct store *store, int folder);
-/* Open the output folder only for looking at it: nothing in it changes. Returns NULL with errno on
- * failure, ENOENT if it does not exist. */
+
+/* Open the output folder only for looking at it: nothing in it changes. folder NULL: a store for looking
+ * at outputs in place. Returns NULL with errno on failure, ENOENT if the folder does not exist. */
 struct store *store_open_to_look(const char *folder);
 void store_close(struct store *store); /* NULL is allowed; keeps errno */
 

@@ -51,7 +51,8 @@ struct store {
 	ino_t ino;
 	unsigned without; /* missing features; set before other threads start */
 	bool is_durable;  /* set before other threads start */
-	bool was_made;    /* whether the folder did not exist before */
+	bool only_looks; /* set before other threads start: nothing is written or removed */
+	bool was_made;   /* whether the folder did not exist before */
 
 	/* The errno with which the times of an output could not be set; 0: none. */
 	atomic_int dates_errno;

@@ -403,6 +403,29 @@ TEST(resume, a_tree_deeper_than_the_longest_path_is_made_resumed_and_replaced_in
 	fixture_leave();
 }
 
+TEST(resume, a_dry_run_leaves_the_hidden_files_of_killed_runs)
+{
+	static const char *const hidden[] = {"out/.pixpool-0123456789abcdef.tmp",
+	                                     "out/sub/.pixpool-0123456789abcdef.tmp",
+	                                     "in/.pixpool-0123456789abcdef.tmp",
+	                                     "in/sub/.pixpool-0123456789abcdef.tmp"};
+
+	first_run();
+	for (int i = 0; i < 4; i++)
+		scratch_file(hidden[i], "");
+	EXPECT_EQ(resize("-n").status, 0);
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 --in-place --no-backup -n in").status,
+	          0);
+	for (int i = 0; i < 4; i++)
+		EXPECT(access(hidden[i], F_OK) == 0, "%s", hidden[i]);
+	EXPECT_EQ(resize("").status, 0);
+	EXPECT_EQ(run("pixpool-scripted resize -s 8 --in-place --no-backup in").status,
+	          0);
+	for (int i = 0; i < 4; i++)
+		EXPECT(access(hidden[i], F_OK) != 0, "%s", hidden[i]);
+	fixture_leave();
+}
+
 /* ---- outputs whose input is gone ---- */
 
 static const char *outputs(void)
