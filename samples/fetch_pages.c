@@ -87,7 +87,6 @@ static bool report(const char *address, struct pxp_future *future)
 	} else {
 		printf("%s: %s\n", address, error.text);
 	}
-	pxp_future_release(future);
 	return status == PXP_OK;
 }
 
@@ -118,19 +117,16 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);      /* line by line, into a pipe too */
 	need(futures ? PXP_OK : PXP_ENOMEM);
 	need(pxp_executor_create(&threads, &pool, NULL));
-	for (int i = 1; i < argc; i++)
+	for (int i = 1; i < argc; i++) {
 		need(pxp_executor_submit(pool, fetch, argv[i], strlen(argv[i]) + 1, NULL,
 		                         &futures[i]));
+		pxp_future_set_tag(futures[i], argv[i]);
+	}
 
 	need(pxp_as_completed_open(futures + 1, (size_t)argc - 1, PXP_FOREVER,
 	                           &iteration));
-	while (pxp_as_completed_next(iteration, &future) == PXP_OK && future) {
-		int i = 1;
-
-		while (futures[i] != future)
-			i++;
-		n_here += report(argv[i], future);
-	}
+	while (pxp_as_completed_next(iteration, &future) == PXP_OK && future)
+		n_here += report(pxp_future_tag(future), future);
 	pxp_as_completed_close(iteration);
 
 	for (int i = 1; i < argc; i++)

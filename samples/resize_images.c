@@ -62,7 +62,6 @@ static bool report(const char *picture, struct pxp_future *future)
 		printf("%s: %s: %s\n", picture, pxp_status_name(error.status),
 		       error.text);
 	}
-	pxp_future_release(future);
 	return status == PXP_OK;
 }
 
@@ -89,19 +88,16 @@ int main(int argc, char **argv)
 	need(pxp_zygote_start(NULL)); /* first, while there is one thread */
 	need(pxp_executor_create(&processes, &pool, NULL));
 	need(futures ? PXP_OK : PXP_ENOMEM);
-	for (int i = 1; i < argc; i++)
+	for (int i = 1; i < argc; i++) {
 		need(pxp_executor_submit(pool, resize, argv[i], strlen(argv[i]) + 1,
 		                         &limits, &futures[i]));
+		pxp_future_set_tag(futures[i], argv[i]);
+	}
 
 	need(pxp_as_completed_open(futures + 1, (size_t)argc - 1, PXP_FOREVER,
 	                           &iteration));
-	while (pxp_as_completed_next(iteration, &future) == PXP_OK && future) {
-		int i = 1;
-
-		while (futures[i] != future)
-			i++;
-		n_done += report(argv[i], future);
-	}
+	while (pxp_as_completed_next(iteration, &future) == PXP_OK && future)
+		n_done += report(pxp_future_tag(future), future);
 	pxp_as_completed_close(iteration);
 
 	for (int i = 1; i < argc; i++)

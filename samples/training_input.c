@@ -90,7 +90,6 @@ static bool report(const char *name, struct pxp_future *future, FILE *file, int 
 	fwrite(status == PXP_OK ? planes : zeros, sizeof(zeros), 1, file);
 	printf("%d: %s: %s\n", place, name, status == PXP_OK ? "done" : error.text);
 	free(planes);
-	pxp_future_release(future);
 	return status == PXP_OK;
 }
 

@@ -247,6 +247,14 @@ struct pxp_task_options {
 	uint64_t max_memory;
 	/* If memory runs out, or may have, run the task once more with all of the pool's budget. */
 	bool retry_memory;
+
+	/* ---- all kinds ---- */
+
+	/* The tag of the future: see pxp_future_tag(). Default: NULL. */
+	void *tag;
+	/* Filled if the submission fails, with a text for each status; left alone if it succeeds.
+	 * Default: NULL, nothing is filled. */
+	struct pxp_error *ret_error;
 };
 
 /**
@@ -268,7 +276,9 @@ struct pxp_task_options {
  * PXP_ENOMEM     no memory.
  * PXP_ESYS       threads: no thread can be started. Processes: the input is over 63 KiB, and there is
  *                no descriptor for it, or it is over RLIMIT_FSIZE.
- * On all but PXP_OK the descriptors in options are still the caller's.
+ * On all but PXP_OK the descriptors in options are still the caller's, and options->ret_error says
+ * more. (It is not filled if options->size is less than the size of all fields up to ret_error, or
+ * is impossible.)
  */
 enum pxp_status pxp_executor_submit(struct pxp_executor *executor, pxp_task_fn *run,
                                     const void *input, size_t n_input,

@@ -94,6 +94,19 @@ void pxp_future_release(struct pxp_future *future);
 /** The state at this moment. Only a done state is final. */
 enum pxp_future_state pxp_future_state(struct pxp_future *future);
 
+/**
+ * Set the tag of a future: a pointer of the caller's own, which tells futures apart when they come
+ * back from callbacks, pxp_wait() or an iteration. The library never looks at what it points to and
+ * never frees it. A future has the tag of pxp_task_options, or NULL, until a call sets another one.
+ *
+ * A task may be done, and its callbacks may run, before pxp_executor_submit() returns. So a callback
+ * needs a tag that was set in pxp_task_options.
+ */
+void pxp_future_set_tag(struct pxp_future *future, void *tag);
+
+/** The tag of a future, in any state; NULL if none was set. */
+void *pxp_future_tag(struct pxp_future *future);
+
 /** Whether the future is finished, failed or cancelled. */
 bool pxp_future_is_done(struct pxp_future *future);
 

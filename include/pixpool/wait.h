@@ -67,9 +67,10 @@ enum pxp_status pxp_as_completed_open(struct pxp_future *const *futures, size_t 
 /**
  * Wait for the next future that is done.
  *
- * ret_future  on PXP_OK the future, with a reference that the caller must release, in addition to
- *             the reference that the caller has from submitting it. NULL: there are no more.
- *             On all other statuses NULL.
+ * ret_future  on PXP_OK the future, borrowed: the iteration keeps a reference to it until the next
+ *             call or pxp_as_completed_close(). There is nothing to release; a caller that needs the
+ *             future for longer holds a reference of its own, such as that from submitting it.
+ *             NULL: there are no more. On all other statuses NULL.
  *
  * PXP_OK        a future, or the end.
  * PXP_ETIMEOUT  the time of the iteration is over, and every done future was given out. The others,
@@ -82,8 +83,7 @@ enum pxp_status pxp_as_completed_next(struct pxp_as_completed *iteration,
 /** How many futures were not given out yet. */
 size_t pxp_as_completed_left(const struct pxp_as_completed *iteration);
 
-/** End an iteration, at any point, and release the futures that were not given out. NULL is
- *  allowed. */
+/** End an iteration, at any point, and release all of its references. NULL is allowed. */
 void pxp_as_completed_close(struct pxp_as_completed *iteration);
 
 #ifdef __cplusplus

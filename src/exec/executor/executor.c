@@ -20,6 +20,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -565,12 +567,14 @@ static enum pxp_status wait_for_room(struct pxp_executor *executor,
 }
 
 static enum pxp_status enqueue(struct pxp_executor *executor, struct task *task,
-                               int64_t deadline_ns)
+                               int64_t deadline_ns, struct pxp_error *ret_error)
 {
 	enum pxp_status status;
 
 	lock_acquire(&executor->lock);
 	status = wait_for_room(executor, task, deadline_ns);
+	if (status == PXP_EBROKEN && ret_error)
+		*ret_error = executor->broken;
 	if (status == PXP_OK) {
 		task->submitted = executor->n_submitted++;
 		task_list_append(&executor->queue, task);
@@ -883,35 +887,127 @@ void executor_fini(struct pxp_executor *executor)
 
 /* The same descriptor must not be given twice: each is closed after the task, and the second close
  * could hit a descriptor that another thread has opened meanwhile. */
-static bool descriptors_are_valid(const struct pxp_task_options *options)
+static enum pxp_status check_descriptors(const struct pxp_task_options *options)
 {
 	unsigned n = options->n_descriptors;
 
-	if (n > PXP_MAX_DESCRIPTORS || (n > 0 && !options->descriptors))
-		return false;
+	if (n > PXP_MAX_DESCRIPTORS)
+		return pxp_fail(options->ret_error, PXP_EINVAL,
+		                "n_descriptors must be 0 to %d, got %u",
+		                PXP_MAX_DESCRIPTORS, n);
+	if (n > 0 && !options->descriptors)
+		return pxp_fail(options->ret_error, PXP_EINVAL,
+		                "descriptors is NULL, but n_descriptors is %u", n);
 	for (unsigned i = 0; i < n; i++) {
 		if (options->descriptors[i] < 0)
-			return false;
+			return pxp_fail(options->ret_error, PXP_EINVAL,
+			                "descriptors[%u] is %d, which is not open", i,
+			                options->descriptors[i]);
 		for (unsigned j = 0; j < i; j++) {
 			if (options->descriptors[i] == options->descriptors[j])
-				return false;
+				return pxp_fail(options->ret_error, PXP_EINVAL,
+				                "descriptor %d is given twice",
+				                options->descriptors[i]);
 		}
 	}
-	return true;
+	return PXP_OK;
 }
 
-static bool options_are_valid(const struct pxp_executor *executor,
-                              const struct pxp_task_options *options)
+/* The name of the first option that only a process pool takes and that is set; NULL: none. */
+static const char *option_for_a_process(const struct pxp_task_options *options)
 {
-	bool is_for_a_process = options->output || options->retries > 0 ||
-	                        options->max_kills > 0 || options->deadline_ms != 0 ||
-	                        options->max_deadline_ms != 0 || options->stall_ms != 0 ||
-	                        options->max_memory > 0 || options->retry_memory;
+	const struct {
+		const char *name;
+		bool is_set;
+	} ours[] = {
+		{"output", options->output},
+		{"retries", options->retries > 0},
+		{"max_kills", options->max_kills > 0},
+		{"deadline_ms", options->deadline_ms != 0},
+		{"max_deadline_ms", options->max_deadline_ms != 0},
+		{"stall_ms", options->stall_ms != 0},
+		{"max_memory", options->max_memory > 0},
+		{"retry_memory", options->retry_memory},
+	};
 
-	return descriptors_are_valid(options) && options->deadline_ms >= 0 &&
-	       options->max_deadline_ms >= 0 && options->stall_ms >= 0 &&
-	       options->queue_timeout_ms >= 0 && options->max_memory <= INT64_MAX / 2 &&
-	       !(is_for_a_process && executor->options.kind != PXP_PROCESSES);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		if (ours[i].is_set)
+			return ours[i].name;
+	}
+	return NULL;
+}
+
+static enum pxp_status check_task_options(const struct pxp_executor *executor,
+                                          const struct pxp_task_options *options)
+{
+	const struct {
+		const char *name;
+		int64_t ms;
+	} times[] = {
+		{"deadline_ms", options->deadline_ms},
+		{"max_deadline_ms", options->max_deadline_ms},
+		{"stall_ms", options->stall_ms},
+		{"queue_timeout_ms", options->queue_timeout_ms},
+	};
+	const char *name = option_for_a_process(options);
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		if (times[i].ms < 0)
+			return pxp_fail(options->ret_error, PXP_EINVAL,
+			                "%s must not be negative, got %jd", times[i].name,
+			                (intmax_t)times[i].ms);
+	}
+	if (options->max_memory > INT64_MAX / 2)
+		return pxp_fail(options->ret_error, PXP_EINVAL,
+		                "max_memory is too large: %ju bytes",
+		                (uintmax_t)options->max_memory);
+	if (name && executor->options.kind != PXP_PROCESSES)
+		return pxp_fail(options->ret_error, PXP_EINVAL,
+		                "only a process pool takes the option %s", name);
+	return check_descriptors(options);
+}
+
+/* Whether the caller's options hold the field ret_error. */
+static bool has_ret_error(const struct pxp_task_options *theirs)
+{
+	size_t n = offsetof(struct pxp_task_options, ret_error) +
+	           sizeof(theirs->ret_error);
+	size_t size;
+
+	memcpy(&size, theirs, sizeof(size));
+	return size >= n && size <= sizeof(*theirs);
+}
+
+static enum pxp_status read_task_options(struct pxp_task_options *ret_ours,
+                                         const struct pxp_task_options *theirs)
+{
+	*ret_ours = (struct pxp_task_options){.size = sizeof(*ret_ours)};
+	if (!theirs || options_read(ret_ours, sizeof(*ret_ours), theirs, sizeof(size_t)))
+		return PXP_OK;
+	return pxp_fail(has_ret_error(theirs) ? theirs->ret_error : NULL, PXP_EINVAL,
+	                "options.size must be sizeof(struct pxp_task_options)");
+}
+
+/* Say why a task was not queued. */
+static enum pxp_status fail_to_queue(enum pxp_status status, struct pxp_error *ret_error)
+{
+	switch (status) {
+	case PXP_EAGAIN:
+		return pxp_fail(
+			ret_error, status,
+			"the queue is full: see max_pending and max_pending_bytes");
+	case PXP_EDEADLK:
+		return pxp_fail(
+			ret_error, status,
+			"the queue is full, and a callback or task of the executor "
+			"cannot wait for room");
+	case PXP_ESHUTDOWN:
+		return pxp_fail(ret_error, status, "the executor was shut down");
+	case PXP_ESYS:
+		return pxp_fail(ret_error, status, "no thread can be started");
+	default: /* PXP_EBROKEN: enqueue() has copied the reason */
+		return status;
+	}
 }
 
 static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
@@ -919,30 +1015,38 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
                               const struct pxp_task_options *options, int64_t deadline_ns,
                               struct pxp_future **ret_future)
 {
-	struct pxp_task_options ours = {.size = sizeof(ours)};
+	struct pxp_task_options ours;
 	struct pxp_future *future;
 	struct task *task;
 	enum pxp_status status;
 
 	if (ret_future)
 		*ret_future = NULL;
-	if (options && !options_read(&ours, sizeof(ours), options, sizeof(size_t)))
+	if (read_task_options(&ours, options) != PXP_OK ||
+	    check_task_options(executor, &ours) != PXP_OK)
 		return PXP_EINVAL;
-	if (!run || (n_input > 0 && !input) || !options_are_valid(executor, &ours))
-		return PXP_EINVAL;
+	if (!run || (n_input > 0 && !input))
+		return pxp_fail(ours.ret_error, PXP_EINVAL,
+		                run ? "input is NULL, but n_input is not 0"
+		                    : "run is NULL: there is no function to call");
 
 	task = task_create(&executor->owner, executor->blocks,
 	                   executor->table->max_inline_input, run, input, n_input, &ours);
+	if (!task && errno == ENOMEM)
+		return pxp_fail(ours.ret_error, PXP_ENOMEM, "no memory for a task");
 	if (!task)
-		return errno == ENOMEM ? PXP_ENOMEM : PXP_ESYS;
+		return pxp_fail_errno(ours.ret_error,
+		                      "cannot copy the %zu bytes of the input", n_input);
 	/* Once the task is queued, it may be done and freed at any time, and a thread that notices
 	 * that may destroy the executor. */
 	future = pxp_future_acquire(task->future);
+	pxp_future_set_tag(future, ours.tag);
 	executor_acquire(executor);
-	status = enqueue(executor, task, deadline_ns);
+	status = enqueue(executor, task, deadline_ns, ours.ret_error);
 	if (status != PXP_OK) {
 		task->n_descriptors = 0; /* the caller still owns the descriptors */
 		task_destroy(task);
+		fail_to_queue(status, ours.ret_error);
 	} else if (executor->table->run_now) {
 		executor->table->run_now(executor, task);
 	}

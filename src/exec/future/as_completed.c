@@ -9,13 +9,15 @@
 struct entry {
 	/* This is the first member, so that a pointer to the watch is a pointer to its entry. */
 	struct watch watch;
-	/* The future, with one reference; NULL once it was returned to the caller. */
+	/* The future, with one reference; NULL once it was returned. */
 	struct pxp_future *future;
 };
 
 struct pxp_as_completed {
 	struct waiter waiter;
 	int64_t deadline_ns;
+	/* The future that was returned last, with one reference; NULL: none. */
+	struct pxp_future *given;
 	size_t n, n_left;
 	/* The first n_checked futures cannot deadlock in the context with this number. Without that
 	 * each wait would check all futures, and n waits would take n * n / 2 locks. */
@@ -130,6 +132,8 @@ enum pxp_status pxp_as_completed_next(struct pxp_as_completed *iteration,
 	enum pxp_status status;
 
 	*ret_future = NULL;
+	pxp_future_release(iteration->given);
+	iteration->given = NULL;
 	if (iteration->n_left == 0)
 		return PXP_OK;
 	entry = (struct entry *)waiter_take(&iteration->waiter);
@@ -139,7 +143,7 @@ enum pxp_status pxp_as_completed_next(struct pxp_as_completed *iteration,
 			return status;
 		entry = (struct entry *)waiter_take(&iteration->waiter);
 	}
-	*ret_future = entry->future;
+	*ret_future = iteration->given = entry->future;
 	entry->future = NULL;
 	iteration->n_left--;
 	return PXP_OK;
@@ -162,6 +166,7 @@ void pxp_as_completed_close(struct pxp_as_completed *iteration)
 		waiter_unwatch(&entry->watch, entry->future);
 		pxp_future_release(entry->future);
 	}
+	pxp_future_release(iteration->given);
 	waiter_fini(&iteration->waiter);
 	free(iteration);
 }

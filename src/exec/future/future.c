@@ -112,6 +112,7 @@ void future_init(struct pxp_future *future, struct future_owner *owner,
 	atomic_init(&future->n_references, 1);
 	atomic_init(&future->state, PXP_PENDING);
 	atomic_init(&future->is_taken, false);
+	atomic_init(&future->tag, NULL);
 	lock_init(&future->lock);
 	future->free = free_memory;
 	future->owner = owner;
@@ -119,6 +120,16 @@ void future_init(struct pxp_future *future, struct future_owner *owner,
 	future->first = NULL;
 	future->last = &future->first;
 	future->hooks = NULL;
+}
+
+void pxp_future_set_tag(struct pxp_future *future, void *tag)
+{
+	atomic_store(&future->tag, tag);
+}
+
+void *pxp_future_tag(struct pxp_future *future)
+{
+	return atomic_load(&future->tag);
 }
 
 struct pxp_future *pxp_future_acquire(struct pxp_future *future)

@@ -33,6 +33,7 @@ struct pxp_future {
 	bool is_promise;
 	/* Whether the result was moved out to a caller. */
 	atomic_bool is_taken;
+	_Atomic(void *) tag;
 
 	/* Guards all members below. */
 	struct lock lock;
