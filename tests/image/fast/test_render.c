@@ -455,6 +455,72 @@ TEST(jpeg_write, tables_made_for_one_picture_are_not_used_for_the_next)
 	jpeg_writer.destroy(writer);
 }
 
+/* Files with tables of their own hold the same coefficients, and are not larger. */
+static void expect_recoded(const struct plane planes[3], unsigned n_planes,
+                           unsigned quality, bool has_half_chroma)
+{
+	const struct write_options options[2] = {
+		{.quality = quality},
+		{.quality = quality, .has_own_tables = true},
+	};
+	struct jpg_request request = request_of(JPG_FULL);
+	size_t n_bytes[2];
+	struct bytes samples[2];
+
+	request.reads_everything = true;
+	for (unsigned i = 0; i < 2; i++) {
+		struct rendered rendered = rendered_of(planes, n_planes, has_half_chroma);
+		struct jpg_decoder *decoder = decoder_new();
+		void *writer = jpeg_writer.create();
+		struct written written;
+		struct jpg_picture picture;
+
+		REQUIRE(writer != NULL);
+		REQUIRE(jpeg_writer.write(writer, &rendered, &options[i], &written));
+		n_bytes[i] = written.n_bytes;
+		picture = decode_whole(
+			decoder,
+			(struct bytes){(uint8_t *)written.bytes, written.n_bytes},
+			&request);
+		samples[i] = samples_of(&picture);
+		jpeg_writer.destroy(writer);
+		jpg_decoder_destroy(decoder);
+	}
+	EXPECT(are_same(samples[0], samples[1]));
+	EXPECT(n_bytes[1] <= n_bytes[0], "%zu bytes instead of %zu", n_bytes[1],
+	       n_bytes[0]);
+	free(samples[0].at);
+	free(samples[1].at);
+}
+
+TEST(jpeg_write, tables_made_for_a_small_file_change_no_coefficient)
+{
+	static const unsigned sizes[][2] = {
+		{1, 1}, {8, 8}, {17, 40}, {64, 43}, {256, 256}};
+	struct workspace workspaces[3] = {{0}};
+	struct plane planes[3];
+	uint64_t state = 7;
+
+	for (unsigned i = 0; i < 60; i++) {
+		const unsigned *size = sizes[i % 5];
+		bool has_half_chroma = i & 1;
+		unsigned noise = (unsigned[]){0, 3, 40, 256}[i % 4];
+
+		make_planes(planes, workspaces, size[0], size[1], has_half_chroma);
+		for (unsigned j = 0; j < 3 && noise; j++) {
+			uint8_t *samples = planes[j].samples;
+
+			for (size_t k = 0; k < planes[j].stride * planes[j].height; k++)
+				samples[k] = (uint8_t)(samples[k] +
+				                       random_below(&state, noise));
+		}
+		expect_recoded(planes, i % 3 ? 3 : 1, 1 + random_below(&state, 100),
+		               has_half_chroma);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		workspace_fini(&workspaces[i]);
+}
+
 /* libwebp decodes to planes too: luma as it was written, chroma with the limits applied. */
 TEST(webp_write, written_planes_decode_to_similar_planes)
 {
