@@ -1222,6 +1222,19 @@ static void say_dates(struct batch *batch)
 		           strerrordesc_np(sys_errno));
 }
 
+/* A folder of links looks empty: name the option. */
+static void say_links(struct batch *batch)
+{
+	const uint64_t n = batch->plan->n_links;
+
+	if (n > 0 && exit_status_of(batch) == EXIT_NO_IMAGE)
+		report_say(batch->report,
+		           "%" PRIu64
+		           " symbolic link%s %s not followed; --follow follows "
+		           "them",
+		           n, n == 1 ? "" : "s", n == 1 ? "was" : "were");
+}
+
 static int run(struct batch *batch, bool *ret_is_stuck)
 {
 	struct failure failure;
@@ -1240,6 +1253,7 @@ static int run(struct batch *batch, bool *ret_is_stuck)
 	say_dates(batch);
 	say_stamps(batch);
 	say_state(batch);
+	say_links(batch);
 	batch_enter(batch, BATCH_ENDED);
 	return exit_status_of(batch);
 }

@@ -178,6 +178,8 @@ static bool visit_item(struct plan *plan, const struct pass *pass,
 	struct stat stat;
 	int fd = -1;
 
+	if (pass->counts)
+		plan->n_links += item->is_unfollowed_link;
 	if (item->kind == WALK_OTHER || item->kind == WALK_MARKED ||
 	    (pass->n_rules > 0 && item->kind == WALK_FILE &&
 	     naming_is_backup(item, &pass->rules[0])))

@@ -52,6 +52,7 @@ struct plan {
 	struct plan_repeat *repeats; /* ordered */
 	size_t n_repeats;
 	uint64_t n_visits;
+	uint64_t n_links; /* links that were met and not followed */
 	bool in_place; /* outputs replace their inputs: these are known by device and inode */
 };
 

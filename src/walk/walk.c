@@ -174,7 +174,13 @@ struct level {
 
 /* Marks of names. A link that the walk follows counts as a file or a folder, depending on its
  * target. */
-enum { NAME_FILE = 'f', NAME_FOLDER = 'd', NAME_LINK = 'l', NAME_OTHER = 'o' };
+enum {
+	NAME_FILE = 'f',
+	NAME_FOLDER = 'd',
+	NAME_LINK = 'l',
+	NAME_OTHER = 'o',
+	NAME_UNFOLLOWED = 'u'
+};
 
 enum { BUFFER_BYTES = 32 * 1024 };
 
@@ -247,7 +253,10 @@ static bool levels_hold(const struct levels *levels, const struct stat *folder)
 
 static unsigned char type_of(mode_t mode)
 {
-	return S_ISREG(mode) ? DT_REG : S_ISDIR(mode) ? DT_DIR : DT_LNK;
+	return S_ISREG(mode)   ? DT_REG
+	       : S_ISDIR(mode) ? DT_DIR
+	       : S_ISLNK(mode) ? DT_LNK
+	                       : DT_CHR; /* or whatever else is not opened */
 }
 
 /* The type of an entry. DT_UNKNOWN: the entry no longer exists. An entry whose type cannot be
@@ -288,10 +297,11 @@ static bool add_entry(struct level *level, const struct dirent64 *entry,
 	if (type == DT_DIR)
 		return names_add(&level->folders, is_followed ? NAME_LINK : NAME_FOLDER,
 		                 entry->d_name);
+	if (type == DT_REG)
+		return names_add(&level->files, is_followed ? NAME_LINK : NAME_FILE,
+		                 entry->d_name);
 	return names_add(&level->files,
-	                 type != DT_REG ? NAME_OTHER
-	                 : is_followed  ? NAME_LINK
-	                                : NAME_FILE,
+	                 type == DT_LNK && !follows_links ? NAME_UNFOLLOWED : NAME_OTHER,
 	                 entry->d_name);
 }
 
@@ -714,8 +724,11 @@ static bool next_file(struct walk *walk, struct walk_item *ret_item)
 	}
 	if (!is_taken(&walk->options, walk->path))
 		return false;
-	give_met(walk, ret_item, mark == NAME_OTHER ? WALK_OTHER : WALK_FILE, name, 0);
+	give_met(walk, ret_item,
+	         mark == NAME_FILE || mark == NAME_LINK ? WALK_FILE : WALK_OTHER, name,
+	         0);
 	ret_item->follows_link = mark == NAME_LINK;
+	ret_item->is_unfollowed_link = mark == NAME_UNFOLLOWED;
 	return true;
 }
 

@@ -95,7 +95,8 @@ struct walk_item {
 	bool is_named;     /* the item is the INPUT itself */
 	bool follows_link; /* its name may be that of a link, which is then followed */
 	bool is_standard_input;
-	size_t input; /* the index of its INPUT */
+	bool is_unfollowed_link; /* WALK_OTHER: a link that follows_links would follow */
+	size_t input;            /* the index of its INPUT */
 	/* The path as a user would type it: "photos/a.jpg" below the INPUT "photos/", "./a.jpg"
 	 * below ".". The path of an INPUT is the INPUT as it was given; that of a name from a list
 	 * begins with its base. */

@@ -79,7 +79,7 @@ static void make_trouble(void)
 	scratch_file("Photos/broken/empty.jpg", "");
 	scratch_file("Photos/broken/download.jpg", "<html>404 Not Found</html>");
 	scratch_bytes("Photos/2010/IMG_1.CR2", "II*\0\020\0\0\0CR\2\0\0\0\0\0\0\0\0\0",
-	              22);
+	              20);
 	sample("lake.jpg", "Photos/locked/secret.jpg");
 	REQUIRE(chmod("Photos/locked", 0) == 0);
 	scratch_link("Photos/2011/up", "..");

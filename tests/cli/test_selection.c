@@ -118,6 +118,19 @@ TEST(selection, follow_follows_links_and_notices_loops)
 	fixture_leave();
 }
 
+TEST(selection, a_folder_of_links_alone_gets_the_option_suggested)
+{
+	fixture_enter();
+	sample("lake.jpg", "elsewhere/a.jpg");
+	scratch_folder("in");
+	scratch_link("in/a.jpg", "../elsewhere/a.jpg");
+	scratch_link("in/b.jpg", "../elsewhere/a.jpg");
+	EXPECT_STR(run("pixpool resize -s 32 in -o out").err,
+	           "pixpool: 2 symbolic links were not followed; --follow follows them\n"
+	           "pixpool: no images found in in; 2 other files ignored\n");
+	fixture_leave();
+}
+
 TEST(selection, one_file_system_leaves_out_mounts)
 {
 	struct ended ended;
