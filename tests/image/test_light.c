@@ -212,3 +212,35 @@ TEST(linear_light, hdr_files_with_unusual_row_order_or_xyz_colours_are_unsupport
 		blob_fini(&blob);
 	}
 }
+
+static unsigned lost_in(const struct blob *blob, enum image_format format)
+{
+	struct recipe recipe = recipe_for(format, ENGINE_VIPS);
+	struct outcome outcome = run_picture(blob, "a", &recipe);
+	unsigned lost = outcome.answer.out[0].lost;
+
+	EXPECT(outcome.is_done, "%s", outcome.answer.failure.text);
+	outcome_fini(&outcome);
+	return lost;
+}
+
+TEST(linear_light, values_above_1_are_lost_in_other_formats_and_the_answer_says_so)
+{
+	static const char *const suffixes[] = {".hdr", ".tif", ".pfm"};
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		struct blob bright = ramp_as(suffixes[i]), dim;
+		VipsImage *image = ramp(), *made = NULL;
+
+		REQUIRE(!vips_linear1(image, &made, 1 / 100.0, 0, NULL));
+		made->Type = VIPS_INTERPRETATION_scRGB;
+		dim = encoded(made, suffixes[i]);
+		EXPECT_EQ(lost_in(&bright, FORMAT_PNG), LOST_HDR);
+		EXPECT_EQ(lost_in(&bright, FORMAT_HDR), 0);
+		EXPECT_EQ(lost_in(&dim, FORMAT_PNG), 0);
+		g_object_unref(made);
+		g_object_unref(image);
+		blob_fini(&bright);
+		blob_fini(&dim);
+	}
+}

@@ -1252,6 +1252,27 @@ static void label(VipsImage *image, const struct pv_job *job)
 	vips_image_set_int(image, VIPS_META_N_PAGES, (int)n_frames);
 }
 
+/* Note that light above white is lost. The picture is decoded for that, but only if it is of floats. */
+static bool note_lost_light(struct pv_job *job)
+{
+	VipsImage *image = NULL, *light = NULL;
+	double most = 0;
+	bool is_known;
+
+	if (!job->state->is_light || job->is_light)
+		return true;
+	is_known = pv_load_frames(&image, job) &&
+	           (vips_image_get_coding(image) == VIPS_CODING_RAD
+	                    ? !vips_rad2float(image, &light, NULL)
+	                    : !vips_copy(image, &light, NULL)) &&
+	           !vips_max(light, &most, NULL);
+	VIPS_UNREF(light);
+	VIPS_UNREF(image);
+	if (is_known && most > 1)
+		job->lost |= LOST_HDR;
+	return is_known;
+}
+
 /* Note that alpha is lost, if it is not opaque everywhere. */
 static bool note_lost_alpha(VipsImage **image, struct pv_job *job)
 {
@@ -1286,7 +1307,7 @@ static bool make_image(VipsImage **ret_image, struct pv_job *job)
 	    (!pv_to_memory(ret_image) ||
 	     !pv_filters_apply(ret_image, job, &job->after, n_frames)))
 		return false;
-	if (!note_lost_alpha(ret_image, job))
+	if (!note_lost_alpha(ret_image, job) || !note_lost_light(job))
 		return false;
 	if ((!job->to->has_alpha ||
 	     (job->shows_corners && job->recipe->background.is_set)) &&
