@@ -200,13 +200,14 @@ static unsigned at_most(rlim_t n, unsigned max)
 	return n < max ? (unsigned)n : max;
 }
 
-/* The number of descriptors that are open now: our own, and those that the program inherited. */
-static unsigned count_open_descriptors(void)
+/* The number of descriptors below the limit that are open now: our own, and those that the program
+ * inherited. */
+static unsigned count_open_descriptors(rlim_t limit)
 {
 	enum { LOOK_AT = 4096 };
 	unsigned n = 0;
 
-	for (int fd = 0; fd < LOOK_AT; fd++)
+	for (int fd = 0; fd < LOOK_AT && (rlim_t)fd < limit; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
 	return n;
 }
@@ -232,10 +233,10 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 {
 	/* With --in-place each input also needs a descriptor of its folder. */
 	const unsigned per_input = batch->options->in_place ? 2 : 1,
-		       n_each = PER_WORKER + per_input * INPUTS_PER_WORKER,
-		       n_open = count_open_descriptors();
+		       n_each = PER_WORKER + per_input * INPUTS_PER_WORKER;
 	struct rlimit limit;
 	rlim_t n_free, n_bearable;
+	unsigned n_open;
 
 	batch->max_finished = FINISHED_OUTPUTS;
 	batch->max_deferred = DEFERRED_DRAWINGS;
@@ -243,6 +244,7 @@ static bool fit_to_descriptors(struct batch *batch, unsigned *n_workers,
 	batch->max_inputs = *n_workers * INPUTS_PER_WORKER;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
 		return true;
+	n_open = count_open_descriptors(limit.rlim_cur);
 	n_free = limit.rlim_cur > n_open ? limit.rlim_cur - n_open : 0;
 	if (n_free < MIN_FREE)
 		return failure_set(

@@ -152,16 +152,39 @@ static void say_why(struct failure *failure, sqlite3 *database, const char *path
 	            is_limited ? " (file sizes are limited by ulimit -f)" : "");
 }
 
-/* Lock the database for this run. If another run has locked it, wait as options->wait decides. */
+/*
+ * Whether the file system refuses locks, as a network share without a lock service does. SQLite takes that
+ * for a lock of another process. Closing the file drops the locks of this process on it: call this only
+ * while SQLite has none that matters.
+ */
+static bool refuses_locks(const char *path)
+{
+	/* Behind the bytes that SQLite locks. */
+	struct flock lock = {.l_type = F_RDLCK,
+	                     .l_whence = SEEK_SET,
+	                     .l_start = 0x40000000 + 1024,
+	                     .l_len = 1};
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool refuses = fd >= 0 && fcntl(fd, F_SETLK, &lock) != 0 && errno != EAGAIN &&
+	               errno != EACCES && errno != EINTR;
+
+	if (fd >= 0)
+		close(fd);
+	return refuses;
+}
+
+/* Lock the database for this run. If another run has it, wait as options->wait says. */
 static int lock_for_run(sqlite3 *database, const struct state_options *options)
 {
 	int code;
 
 	run(database, "PRAGMA locking_mode=EXCLUSIVE");
-	do
-		code = run(database, "BEGIN EXCLUSIVE");
-	while ((code & 0xff) == SQLITE_BUSY && options->wait &&
-	       options->wait(options->data));
+	while (((code = run(database, "BEGIN EXCLUSIVE")) & 0xff) == SQLITE_BUSY) {
+		if (refuses_locks(options->path))
+			return SQLITE_IOERR_LOCK;
+		if (!options->wait || !options->wait(options->data))
+			break;
+	}
 	return code == SQLITE_OK ? run(database, "COMMIT")
 	                         : sqlite3_extended_errcode(database);
 }
@@ -410,6 +433,10 @@ enum state_result state_open(const struct state_options *options,
 		return STATE_OK;
 	}
 	say_why(ret_failure, state->database, state->path);
+	if (code == SQLITE_IOERR_LOCK)
+		failure_set(ret_failure, FAIL_IO,
+		            "the state %s cannot be used: the file system refuses locks",
+		            state->path);
 	state_close(state);
 	return result;
 }

@@ -10,6 +10,7 @@ skip() {
 command -v strace > /dev/null || skip "there is no strace"
 strace -o /dev/null true 2> /dev/null || skip "strace may not trace here"
 cd "${work:?}" || exit 1
+ulimit -n 128 # the program looks at each descriptor that it may have inherited
 
 wrong() {
 	echo "$point: $*" >&2

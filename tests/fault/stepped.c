@@ -97,6 +97,17 @@ int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 	return 0;
 }
 
+/* Its time is over at once, after the others have done all they can. */
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  const struct timespec *until);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  const struct timespec *until)
+{
+	(void)until;
+	__wrap_pthread_cond_wait(condition, mutex);
+	return ETIMEDOUT;
+}
+
 /* The others do all they can, until nothing is ready. */
 int __real_poll(struct pollfd *events, nfds_t n, int timeout_ms);
 int __wrap_poll(struct pollfd *events, nfds_t n, int timeout_ms);

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "store/state.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -464,6 +465,38 @@ TEST(state, a_failed_system_call_loses_only_its_own_data)
 		fail_each(faults[i].call, faults[i].code, false);
 		fail_each(faults[i].call, faults[i].code, true);
 	}
+	scratch_leave();
+}
+
+/* The linker puts this in place of the library's call. */
+static bool refuses_locks;
+
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, void *argument);
+int __wrap_fcntl(int fd, int command, void *argument)
+{
+	if (command == F_SETLK && refuses_locks) {
+		errno = ENOLCK;
+		return -1;
+	}
+	return __real_fcntl(fd, command, argument);
+}
+
+/* SQLite takes ENOLCK for a lock of another process. */
+TEST(state, a_file_system_that_refuses_locks_is_not_taken_for_another_run)
+{
+	struct state *state;
+
+	scratch_enter(NULL);
+	failing_vfs_install();
+	failing_vfs_arm(VFS_LOCK, 1, SQLITE_BUSY, true);
+	refuses_locks = true;
+	EXPECT(state_open(&plain, &state, notice, &failure) == STATE_NONE);
+	EXPECT_STR(failure.text,
+	           "the state db cannot be used: the file system refuses locks");
+	refuses_locks = false;
+	EXPECT(state_open(&plain, &state, notice, &failure) == STATE_BUSY);
+	failing_vfs_disarm();
 	scratch_leave();
 }
 
