@@ -123,8 +123,19 @@ static const char *quoted(const char *name)
 	return report_quote(name, text, sizeof(text));
 }
 
-static bool inputs_exist(const struct walk_options *walk, struct report *report)
+/* As stat(), but bounded on a file system that may hang. */
+static bool stat_name(struct batch *batch, const char *name, struct stat *ret_stat)
 {
+	const struct walk_calls *calls = batch->walk.calls;
+	const struct walk_place place = {0, AT_FDCWD, name, name};
+
+	return calls->stat(calls->data, &place, 0, ret_stat);
+}
+
+static bool inputs_exist(struct batch *batch)
+{
+	const struct walk_options *walk = &batch->walk;
+	struct report *report = batch->report;
 	bool all = true;
 	struct stat stat_of_input;
 
@@ -132,7 +143,7 @@ static bool inputs_exist(const struct walk_options *walk, struct report *report)
 	for (size_t i = 0; i < walk->n_inputs && !walk->is_list; i++) {
 		if (walk->standard_input > 0 && strcmp(walk->inputs[i], "-") == 0)
 			continue;
-		if (stat(walk->inputs[i], &stat_of_input) == 0 || errno == EACCES)
+		if (stat_name(batch, walk->inputs[i], &stat_of_input) || errno == EACCES)
 			continue; /* an input without permission is reported as a failed file */
 		if (errno == ENOENT)
 			report_say(report, "no such file or folder: %s",
@@ -145,11 +156,13 @@ static bool inputs_exist(const struct walk_options *walk, struct report *report)
 	return all;
 }
 
-static bool is_same_folder(const char *name, const struct stat *folder)
+static bool is_same_folder(struct batch *batch, const char *name,
+                           const struct stat *folder)
 {
 	struct stat stat_of_name;
 
-	return stat(name, &stat_of_name) == 0 && stat_of_name.st_dev == folder->st_dev &&
+	return stat_name(batch, name, &stat_of_name) &&
+	       stat_of_name.st_dev == folder->st_dev &&
 	       stat_of_name.st_ino == folder->st_ino;
 }
 
@@ -161,8 +174,14 @@ static bool skip_output_folder(struct batch *batch)
 	struct walk_options *walk = &batch->walk;
 	struct stat folder;
 
-	if (batch->options->decodes_only || !output || stat(output, &folder) != 0)
+	if (batch->options->decodes_only || !output)
 		return true;
+	if (!stat_name(batch, output, &folder)) {
+		if (errno == ETIMEDOUT)
+			report_say(batch->report, "cannot use the output folder %s: %s",
+			           quoted(output), strerrordesc_np(errno));
+		return errno != ETIMEDOUT;
+	}
 	if (!S_ISDIR(folder.st_mode)) {
 		report_say(batch->report, "the output is not a folder: %s",
 		           quoted(output));
@@ -171,7 +190,7 @@ static bool skip_output_folder(struct batch *batch)
 	walk->skip_dev = folder.st_dev;
 	walk->skip_ino = folder.st_ino;
 	for (size_t i = 0; i < walk->n_inputs; i++) {
-		if (is_same_folder(walk->inputs[i], &folder))
+		if (is_same_folder(batch, walk->inputs[i], &folder))
 			report_say(batch->report,
 			           "not searched, because it is the output folder: %s",
 			           quoted(walk->inputs[i]));
@@ -1029,6 +1048,37 @@ static void report_running(struct batch *batch)
 	free(slowest);
 }
 
+static bool may_go_on_waiting(void *data)
+{
+	return batch_goes_on(data);
+}
+
+/* Have the main thread say what is waited for. */
+static void note_wait(void *data, const char *path)
+{
+	struct batch *batch = data;
+
+	lock_acquire(&batch->lock);
+	free(batch->waited_for);
+	batch->waited_for = strdup(path);
+	lock_release(&batch->lock);
+	batch_wake_main(batch);
+}
+
+static void say_wait(struct batch *batch)
+{
+	char *path;
+
+	lock_acquire(&batch->lock);
+	path = batch->waited_for;
+	batch->waited_for = NULL;
+	lock_release(&batch->lock);
+	if (path)
+		report_say(batch->report, "waiting for the file system of %s",
+		           quoted(path));
+	free(path);
+}
+
 /* Run until every file that was fed is reported. Returns false if it gave up waiting. */
 static bool watch(struct batch *batch)
 {
@@ -1045,6 +1095,7 @@ static bool watch(struct batch *batch)
 		}
 		if (workers_are_wanted(batch))
 			answer_for_workers(batch);
+		say_wait(batch);
 		report_complete(batch);
 		check_limits(batch);
 		report_running(batch);
@@ -1292,12 +1343,23 @@ bool batch_init(struct batch *batch, const struct batch_options *options,
 	batch->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	lock_init(&batch->lock);
 	cond_init(&batch->has_room);
-	return batch->plan && batch->wakeup >= 0;
+	batch->openers = openers_create(&(struct openers_options){
+		.timeout_ms = options->timeout_ms > 0 ? options->timeout_ms
+	                                              : OPEN_TIMEOUT_MS,
+		.may_go_on = may_go_on_waiting,
+		.on_wait = note_wait,
+		.data = batch,
+	});
+	if (batch->openers)
+		batch->walk.calls = openers_calls(batch->openers);
+	return batch->plan && batch->openers && batch->wakeup >= 0;
 }
 
 /* Each thread ends before the thread that gets files from it. */
-void batch_fini(struct batch *batch)
+bool batch_fini(struct batch *batch)
 {
+	bool is_whole;
+
 	if (batch->has_feeder)
 		pthread_join(batch->feeder, NULL);
 	pools_destroy(batch->pools);
@@ -1307,10 +1369,13 @@ void batch_fini(struct batch *batch)
 	store_close(batch->store);
 	plan_destroy(batch->plan);
 	free(batch->complete);
+	free(batch->waited_for);
+	is_whole = openers_destroy(batch->openers);
 	fd_close(&batch->signals);
 	fd_close(&batch->wakeup);
 	cond_fini(&batch->has_room);
 	lock_fini(&batch->lock);
+	return is_whole;
 }
 
 int batch_run(const struct batch_options *options, struct report *report,
@@ -1327,11 +1392,12 @@ int batch_run(const struct batch_options *options, struct report *report,
 	}
 	if (!batch_init(batch, options, report) || (batch->signals = open_signals()) < 0)
 		report_say(report, "cannot start: %s", strerrordesc_np(errno));
-	else if (inputs_exist(&options->walk, report) && skip_output_folder(batch))
+	else if (inputs_exist(batch) && skip_output_folder(batch))
 		status = run(batch, ret_is_stuck);
 	if (*ret_is_stuck)
 		return status;
-	batch_fini(batch);
+	/* A call that still hangs must not keep the program from ending. */
+	*ret_is_stuck = !batch_fini(batch);
 	free(batch);
 	return status;
 }

@@ -90,6 +90,8 @@ enum {
 	/* The maximum number of open drawings that wait for the drawing workers. */
 	DEFERRED_DRAWINGS = 256,
 	RECYCLE_IMAGES = 500,
+	/* How long to wait for open() and stat() on a share, unless --timeout says otherwise. */
+	OPEN_TIMEOUT_MS = 30 * 1000,
 	/* How long to wait, after a second signal, for workers that are killed. */
 	STUCK_MS = 5000,
 };

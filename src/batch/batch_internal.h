@@ -10,6 +10,7 @@
 #include "batch/file_result.h"
 #include "batch/history.h"
 #include "batch/limits.h"
+#include "batch/openers.h"
 #include "batch/plan.h"
 #include "batch/picture_workers.h"
 #include "store/committer.h"
@@ -56,13 +57,14 @@ struct batch {
 
 	/* ---- Used by the main thread only. ---- */
 	struct report *report;
-	int signals;       /* the descriptor of signals (signalfd) */
-	int ended_by;      /* the first signal that ended the batch; 0: none */
-	int64_t stuck_ns;  /* the time to give up waiting; -1: never */
-	int64_t looked_ns; /* the time when the running images were last checked */
-	int64_t stop_ns;   /* the time when --stop-after ends the batch; -1: never */
-	bool was_limited;  /* --max-failures or --stop-after has ended the batch */
-	bool is_waiting;   /* the message that another run has the state was printed */
+	int signals;             /* the descriptor of signals (signalfd) */
+	int ended_by;            /* the first signal that ended the batch; 0: none */
+	struct openers *openers; /* its calls are for any thread */
+	int64_t stuck_ns;        /* the time to give up waiting; -1: never */
+	int64_t looked_ns;       /* the time when the running images were last checked */
+	int64_t stop_ns;  /* the time when --stop-after ends the batch; -1: never */
+	bool was_limited; /* --max-failures or --stop-after has ended the batch */
+	bool is_waiting;  /* the message that another run has the state was printed */
 	/* The batch did not start: wrong usage, a collision, no output folder. */
 	bool was_refused;
 	pthread_t feeder;
@@ -90,6 +92,8 @@ struct batch {
 	/* Signalled for the feeder: a count went down, or the state has changed. */
 	struct cond has_room;
 	enum batch_state state;
+	/* What a call of the file system has been waiting for; NULL: the main thread has said it. */
+	char *waited_for;
 	enum batch_workers workers;
 	bool has_walk_errors; /* the feeder could not read a part of an INPUT */
 	/* Inputs that are open, in the feeder, the executor or a worker. */
@@ -119,7 +123,8 @@ struct batch {
  * errno if memory or descriptors ran out; the caller must call batch_fini() in any case. */
 bool batch_init(struct batch *batch, const struct batch_options *options,
                 struct report *report);
-void batch_fini(struct batch *batch);
+/* Returns false if a call of the file system still hangs: then the process must not wait for its children. */
+bool batch_fini(struct batch *batch);
 
 /* Change to a state. Returns false without a change if that is not a legal transition, because
  * another thread has already moved the batch on. Any thread. */

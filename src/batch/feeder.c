@@ -1040,8 +1040,10 @@ static bool check_input(struct file *file, int open_errno)
 	if (file->input < 0 && open_errno == EINVAL)
 		return failure_set(failure, FAIL_UNSUPPORTED, "open: not a regular file");
 	if (file->input < 0)
-		return failure_set(failure, fail_class_of_input_errno(open_errno),
-		                   "open: %s", strerrordesc_np(open_errno));
+		return failure_set(
+			failure, fail_class_of_input_errno(open_errno), "open: %s",
+			open_errno == ETIMEDOUT ? "the file system does not answer"
+						: strerrordesc_np(open_errno));
 	file->result->in.bytes = n_bytes;
 	if (n_bytes > max_bytes)
 		return failure_set(failure, FAIL_TOO_BIG,
@@ -1188,7 +1190,8 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		fd_close(&file->input);
 	else if (file->input < 0)
 		open_errno = open_input(file, item);
-	if (file->input < 0 && is_lack_of_descriptors(open_errno))
+	if (file->input < 0 &&
+	    (is_lack_of_descriptors(open_errno) || open_errno == ECANCELED))
 		file_complete(file, FILE_CANCELLED);
 	else if (!check_input(file, open_errno))
 		file_fail(file);
@@ -1241,6 +1244,10 @@ static void fail_by_walk(struct file *file, const struct walk_item *item)
 	lock_acquire(&batch->lock);
 	batch->has_walk_errors = true;
 	lock_release(&batch->lock);
+	if (item->sys_errno == ECANCELED) { /* the batch is being stopped */
+		file_complete(file, FILE_CANCELLED);
+		return;
+	}
 	if (is_lack_of_descriptors(item->sys_errno)) {
 		stop_for_descriptors(file->batch, item->sys_errno);
 		file_complete(file, FILE_CANCELLED);

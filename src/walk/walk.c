@@ -162,6 +162,7 @@ static const char *names_taken(const struct names *names, char *ret_mark)
  * it must still be the same folder. So a tree may be of any depth and a path of any length.
  */
 struct level {
+	const struct walk_calls *calls;
 	int fd; /* descriptor; -1: closed for now; open as long as files are left */
 	dev_t dev;
 	ino_t ino;
@@ -193,6 +194,31 @@ struct levels {
 
 ssize_t (*walk_getdents)(int folder, void *buffer, size_t n) = getdents64;
 
+/* ---- calls, which the caller may bound ---- */
+
+static int call_open(const struct walk_calls *calls, const struct walk_place *place,
+                     int flags, struct stat *ret_stat)
+{
+	int fd;
+
+	if (calls)
+		return calls->open(calls->data, place, flags, ret_stat);
+	fd = openat(place->folder, place->name, flags);
+	if (fd >= 0 && ret_stat && fstat(fd, ret_stat) != 0)
+		fd_close(&fd);
+	return fd;
+}
+
+static bool call_stat(const struct walk_calls *calls, const struct walk_place *place,
+                      int flags, struct stat *ret_stat)
+{
+	if (calls)
+		return calls->stat(calls->data, place, flags, ret_stat);
+	return fstatat(place->folder, place->name, ret_stat, flags) == 0;
+}
+
+/* ---- one level ---- */
+
 /* Record why a part of a folder could not be read. The first reason counts. */
 static void level_note(struct level *level, int sys_errno)
 {
@@ -204,9 +230,13 @@ static void level_note(struct level *level, int sys_errno)
  * errno on failure. */
 static int level_open_folder(const struct level *level, const char *name, char mark)
 {
-	return openat(level->fd, name,
-	              O_RDONLY | O_DIRECTORY | O_CLOEXEC |
-	                      (mark == NAME_LINK ? 0 : O_NOFOLLOW));
+	/* It may be a mount point, so its device is not known. */
+	const struct walk_place place = {0, level->fd, name, name};
+
+	return call_open(level->calls, &place,
+	                 O_RDONLY | O_DIRECTORY | O_CLOEXEC |
+	                         (mark == NAME_LINK ? 0 : O_NOFOLLOW),
+	                 NULL);
 }
 
 /* Make an empty stack. Returns false if memory ran out. */
@@ -264,11 +294,13 @@ static unsigned char type_of(mode_t mode)
 static unsigned char type_of_entry(const struct level *level,
                                    const struct dirent64 *entry)
 {
+	const struct walk_place place = {level->dev, level->fd, entry->d_name,
+	                                 entry->d_name};
 	struct stat st;
 
 	if (entry->d_type != DT_UNKNOWN)
 		return entry->d_type;
-	if (fstatat(level->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (call_stat(level->calls, &place, AT_SYMLINK_NOFOLLOW, &st))
 		return type_of(st.st_mode);
 	return errno == ENOENT ? DT_UNKNOWN : DT_REG;
 }
@@ -276,9 +308,10 @@ static unsigned char type_of_entry(const struct level *level,
 /* The type of a link's target. DT_LNK: the target does not exist, or the link is circular. */
 static unsigned char type_of_target(const struct level *level, const char *name)
 {
+	const struct walk_place place = {0, level->fd, name, name};
 	struct stat st;
 
-	if (fstatat(level->fd, name, &st, 0) == 0)
+	if (call_stat(level->calls, &place, 0, &st))
 		return type_of(st.st_mode);
 	return errno == ENOENT || errno == ELOOP ? DT_LNK : DT_REG;
 }
@@ -316,13 +349,23 @@ static bool is_passed_over(const char *name, const struct walk_options *options)
 	        strcmp(name, "..") == 0 || strncmp(name, ours, sizeof(ours) - 1) == 0);
 }
 
+static ssize_t level_list(const struct level *level, void *buffer)
+{
+	const struct walk_place place = {level->dev, level->fd, ".", "."};
+
+	if (level->calls)
+		return level->calls->list(level->calls->data, &place, buffer,
+		                          BUFFER_BYTES);
+	return walk_getdents(level->fd, buffer, BUFFER_BYTES);
+}
+
 static void level_read(struct level *level, char *buffer,
                        const struct walk_options *options)
 {
 	const struct dirent64 *entry;
 	ssize_t n;
 
-	while ((n = walk_getdents(level->fd, buffer, BUFFER_BYTES)) > 0) {
+	while ((n = level_list(level, buffer)) > 0) {
 		for (ssize_t at = 0; at < n; at += entry->d_reclen) {
 			entry = (const void *)(buffer + at);
 			if (options->mark && entry->d_name[0] == options->mark[0] &&
@@ -366,7 +409,8 @@ static bool levels_push(struct levels *levels, int *fd, const struct stat *folde
 		levels->max = max;
 	}
 	level = &levels->level[levels->n++];
-	*level = (struct level){.fd = *fd,
+	*level = (struct level){.calls = options->calls,
+	                        .fd = *fd,
 	                        .dev = folder->st_dev,
 	                        .ino = folder->st_ino,
 	                        .path_n = path_n};
@@ -429,6 +473,7 @@ struct walk {
 	 * do not belong to the relative name. */
 	const char *input;
 	size_t input_n;
+	dev_t input_dev; /* 0: not known */
 };
 
 struct walk *walk_open(const struct walk_options *options)
@@ -492,6 +537,8 @@ static bool give_input(struct walk *walk, struct walk_item *ret_item, int sys_er
 		.folder = AT_FDCWD,
 		.name = walk->input,
 		.sys_errno = sys_errno,
+		.calls = walk->options.calls,
+		.dev = walk->input_dev,
 	};
 	return true;
 }
@@ -514,7 +561,9 @@ static bool give_met(struct walk *walk, struct walk_item *ret_item, enum walk_ki
 	                               .relative = walk->path + walk->input_n,
 	                               .folder = levels_top(&walk->levels)->fd,
 	                               .name = name,
-	                               .sys_errno = sys_errno};
+	                               .sys_errno = sys_errno,
+	                               .calls = walk->options.calls,
+	                               .dev = levels_top(&walk->levels)->dev};
 	return true;
 }
 
@@ -647,6 +696,13 @@ static bool spell(struct walk *walk, const char *name, bool is_below_base)
 	return true;
 }
 
+static bool stat_path(const struct walk *walk, const char *path, struct stat *ret_stat)
+{
+	const struct walk_place place = {0, AT_FDCWD, path, path};
+
+	return call_stat(walk->options.calls, &place, 0, ret_stat);
+}
+
 /* Find a file of the list: below the base, or else by the name itself. Returns 0 or an error
  * number. */
 static int find_listed(struct walk *walk, const char *name, struct stat *ret_stat)
@@ -655,13 +711,13 @@ static int find_listed(struct walk *walk, const char *name, struct stat *ret_sta
 
 	if (!spell(walk, name, may_be_below))
 		return ENOMEM;
-	if (stat(walk->path, ret_stat) == 0)
+	if (stat_path(walk, walk->path, ret_stat))
 		return 0;
 	if (errno != ENOENT || !may_be_below)
 		return errno;
 	if (!spell(walk, name, false))
 		return ENOMEM;
-	if (stat(walk->path, ret_stat) == 0)
+	if (stat_path(walk, walk->path, ret_stat))
 		return 0;
 	return spell(walk, name, true) ? ENOENT : ENOMEM;
 }
@@ -671,6 +727,7 @@ static int find_listed(struct walk *walk, const char *name, struct stat *ret_sta
 /* Start with an INPUT folder, whose path is walk->input. */
 static bool begin_folder(struct walk *walk, struct walk_item *ret_item)
 {
+	struct walk_place place = {.dev = walk->input_dev, .folder = AT_FDCWD};
 	size_t n = strlen(walk->input);
 	int fd, sys_errno;
 
@@ -680,7 +737,9 @@ static bool begin_folder(struct walk *walk, struct walk_item *ret_item)
 		n--;
 	if (walk->input != walk->path && !path_put(walk, 0, walk->input, n))
 		return give_input(walk, ret_item, ENOMEM);
-	fd = open(walk->input, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	place.name = place.path = walk->input;
+	fd = call_open(walk->options.calls, &place, O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+	               NULL);
 	if (fd < 0)
 		return give_input(walk, ret_item, errno);
 	/* The relative name of a file in a list keeps its folders, if any part is left without "."
@@ -704,8 +763,9 @@ static bool begin_input(struct walk *walk, struct walk_item *ret_item)
 		return give_standard_input(walk, ret_item);
 	if (options->is_list)
 		sys_errno = find_listed(walk, walk->input, &st);
-	else if (stat(walk->input, &st) != 0)
+	else if (!stat_path(walk, walk->input, &st))
 		sys_errno = errno;
+	walk->input_dev = sys_errno == 0 ? st.st_dev : 0;
 	if (sys_errno != 0 || !S_ISDIR(st.st_mode))
 		return is_taken(options, walk->input) &&
 		       give_input(walk, ret_item, sys_errno);
@@ -813,39 +873,49 @@ enum walk_kind walk_next(struct walk *walk, struct walk_item *ret_item)
 	return WALK_END;
 }
 
-/* Open a file by its name; standard input is open already. Returns -1 with errno on failure. */
-static int open_item(const struct walk_item *item)
+static struct walk_place place_of(const struct walk_item *item)
 {
-	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	return (struct walk_place){item->dev, item->folder, item->name, item->path};
+}
 
-	if (item->is_standard_input)
-		return fcntl(item->folder, F_DUPFD_CLOEXEC, 0);
-	return openat(item->folder, item->name,
-	              item->follows_link ? flags : flags | O_NOFOLLOW);
+/* Open a file by its name; standard input is open already. Returns -1 with errno on failure. */
+static int open_item(const struct walk_item *item, struct stat *ret_stat)
+{
+	const struct walk_place place = place_of(item);
+	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, fd;
+
+	if (!item->is_standard_input)
+		return call_open(item->calls, &place,
+		                 item->follows_link ? flags : flags | O_NOFOLLOW,
+		                 ret_stat);
+	fd = fcntl(item->folder, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0 && fstat(fd, ret_stat) != 0)
+		fd_close(&fd);
+	return fd;
 }
 
 int walk_open_file(const struct walk_item *item, struct stat *ret_stat)
 {
-	int fd = open_item(item);
+	int fd = open_item(item, ret_stat);
 
 	if (fd < 0) {
 		if (errno == ENXIO) /* a socket cannot be opened */
 			errno = EINVAL;
 		return -1;
 	}
-	if (fstat(fd, ret_stat) == 0) {
-		if (S_ISREG(ret_stat->st_mode))
-			return fd;
-		errno = EINVAL;
-	}
+	if (S_ISREG(ret_stat->st_mode))
+		return fd;
 	fd_close(&fd);
+	errno = EINVAL;
 	return -1;
 }
 
 bool walk_stat_file(const struct walk_item *item, struct stat *ret_stat)
 {
+	const struct walk_place place = place_of(item);
+
 	if (item->is_standard_input)
 		return fstat(item->folder, ret_stat) == 0;
-	return fstatat(item->folder, item->name, ret_stat,
-	               item->follows_link ? 0 : AT_SYMLINK_NOFOLLOW) == 0;
+	return call_stat(item->calls, &place,
+	                 item->follows_link ? 0 : AT_SYMLINK_NOFOLLOW, ret_stat);
 }

@@ -32,7 +32,33 @@ struct walk_glob {
 	bool includes; /* false: the pattern excludes files */
 };
 
+/*
+ * Calls of the file system, for a caller that knows how to bound a call that may never return (a dead share).
+ * Each returns as the plain call does, with errno. A folder and a name are as for openat(); dev is the
+ * device of the folder, 0 if that is not known or if the name may be a mount point; path is for messages.
+ */
+struct walk_place {
+	dev_t dev;
+	int folder;
+	const char *name, *path;
+};
+
+struct walk_calls {
+	/* As openat(). If ret_stat is not NULL, also fstat() of the file that was opened. */
+	int (*open)(void *data, const struct walk_place *place, int flags,
+	            struct stat *ret_stat);
+	/* As fstatat(). */
+	bool (*stat)(void *data, const struct walk_place *place, int flags,
+	             struct stat *ret_stat);
+	/* As getdents64() of the folder. */
+	ssize_t (*list)(void *data, const struct walk_place *place, void *buffer,
+	                size_t n);
+	void *data;
+};
+
 struct walk_options {
+	/* NULL: the plain calls. Borrowed. */
+	const struct walk_calls *calls;
 	/* The files and folders to walk, in order; borrowed until the walk is closed. */
 	const char *const *inputs;
 	size_t n_inputs;
@@ -110,6 +136,9 @@ struct walk_item {
 	const char *name; /* the name in that folder, for openat() */
 	/* Errno for WALK_ERROR, and for WALK_OTHER as above; otherwise 0. */
 	int sys_errno;
+	/* For walk_open_file() and walk_stat_file(). */
+	const struct walk_calls *calls;
+	dev_t dev; /* of its folder, or 0 */
 };
 
 /* Begin a walk. options is copied, but not the inputs that it points to. Nothing is opened yet.

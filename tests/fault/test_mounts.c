@@ -5,6 +5,7 @@
 #include "cli/cli_fixture.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -178,6 +179,91 @@ TEST(mounts, files_whose_size_is_given_as_0_are_read)
 		                  .status,
 		          0);
 		EXPECT_STR(tree("back/in"), "a.jpg jpeg 640x427\nb.jpg jpeg 640x400\n");
+	}
+	fixture_leave();
+}
+
+/* ---- calls that never return ---- */
+
+/* Files that can be opened, and n that hang. */
+static bool enter_with_hanging(int n)
+{
+	bool can = enter();
+
+	for (int i = 0; i < n && can; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "back/in/a-hang%d.jpg", i);
+		sample("lake.jpg", path);
+	}
+	return can;
+}
+
+TEST(mounts, an_open_that_never_returns_fails_one_input)
+{
+	struct ended ended;
+
+	if (enter_with_hanging(1)) {
+		ended = run(FUSE_MIRROR " back mnt hang-open -- pixpool resize -s 32 "
+		                        "--timeout 4 mnt/in -o out --report r");
+		EXPECT_EQ(ended.status, 1);
+		EXPECT(strstr(ended.err, "pixpool: waiting for the file system of "
+		                         "mnt/in/a-hang0.jpg\n"),
+		       "%s", ended.err);
+		EXPECT(strstr(records("r"),
+		              "{'input':'mnt/in/a-hang0.jpg','status':'failed',"
+		              "'class':'io',"),
+		       "%s", records("r"));
+		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x20\n");
+	}
+	fixture_leave();
+}
+
+/* With a deadline for each of the 60, the test would reach its own limit. */
+TEST(mounts, after_four_hanging_opens_the_other_inputs_of_the_device_fail_at_once)
+{
+	struct ended ended;
+
+	if (enter_with_hanging(60)) {
+		sample("lake.jpg", "here/c.jpg");
+		sample("lake.jpg", "here/d.jpg");
+		ended = run(FUSE_MIRROR " back mnt hang-open -- pixpool resize -s 32 "
+		                        "--timeout 2 mnt/in here -o out --report r");
+		EXPECT_EQ(ended.status, 1);
+		EXPECT(strstr(records("r"),
+		              "{'summary':{'inputs':64,'ok':2,'skipped':0,'failed':62,"),
+		       "%s", ended.err);
+	}
+	fixture_leave();
+}
+
+TEST(mounts, a_folder_whose_listing_never_returns_fails_alone)
+{
+	struct ended ended;
+
+	if (enter()) {
+		sample("lake.jpg", "back/in/hang/c.jpg");
+		ended = run(FUSE_MIRROR " back mnt hang-list -- pixpool resize -s 32 "
+		                        "--timeout 1 mnt/in -o out --report r");
+		EXPECT_EQ(ended.status, 1);
+		EXPECT(strstr(records("r"),
+		              "{'input':'mnt/in/hang','status':'failed','class':'io',"),
+		       "%s", records("r"));
+		EXPECT_STR(tree("out"), "a.jpg jpeg 32x21\nb.jpg jpeg 32x20\n");
+	}
+	fixture_leave();
+}
+
+TEST(mounts, a_signal_ends_a_run_whose_open_hangs)
+{
+	if (enter_with_hanging(1)) {
+		EXPECT_EQ(
+			run(FUSE_MIRROR
+		            " back mnt hang-open -- bash -c 'pixpool resize -s 32 "
+		            "--timeout 50 mnt/in -o out 2> log & until grep -q waiting log; do "
+		            "sleep 0.1; done; kill -TERM $!; wait $!'")
+				.status,
+			128 + SIGTERM);
 	}
 	fixture_leave();
 }

@@ -22,14 +22,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The walk calls this function instead of open(). If folder_to_swap is set, that folder is replaced
+/* The walk calls this function instead of openat(). If folder_to_swap is set, that folder is replaced
  * by a FIFO just before it is opened. Opening a FIFO for reading waits for a writer. */
 static const char *folder_to_swap;
 
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
+int __real_openat(int folder, const char *path, int flags, ...);
+int __wrap_openat(int folder, const char *path, int flags, ...);
 
-int __wrap_open(const char *path, int flags, ...)
+int __wrap_openat(int folder, const char *path, int flags, ...)
 {
 	mode_t mode = 0;
 	va_list args;
@@ -42,7 +42,7 @@ int __wrap_open(const char *path, int flags, ...)
 		folder_to_swap = NULL;
 		REQUIRE(rmdir(path) == 0 && mkfifo(path, 0600) == 0);
 	}
-	return __real_open(path, flags, mode);
+	return __real_openat(folder, path, flags, mode);
 }
 
 static struct walk *walk_of(const char *input)
