@@ -123,7 +123,8 @@ TEST(stopping, stop_after_takes_seconds_minutes_hours_or_days)
 	fixture_enter();
 	sample("lake.jpg", "a.jpg");
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
-		EXPECT_EQ(run("pixpool thumb a.jpg -o out --stop-after %s", right[i])
+		EXPECT_EQ(run("pixpool thumb a.jpg -o out%s --stop-after %s", right[i],
+		              right[i])
 		                  .status,
 		          0);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
