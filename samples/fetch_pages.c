@@ -71,7 +71,7 @@ static enum pxp_status fetch(struct pxp_task *task)
 	return status;
 }
 
-/* Print the status of a page and release its future. Returns whether the page was fetched. */
+/* Print the status of a page. Returns whether the page was fetched. */
 static bool report(const char *address, struct pxp_future *future)
 {
 	struct pxp_error error;

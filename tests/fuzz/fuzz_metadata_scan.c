@@ -19,6 +19,18 @@ static void check(const struct metadata_scan *scan, const uint8_t *bytes, size_t
 	CLAIM(scan->n_profile <= n - (size_t)(scan->profile - bytes));
 }
 
+static void check_pages(const uint8_t *bytes, size_t n)
+{
+	struct chroma_ratio chroma = jpeg_chroma_ratio(bytes, n);
+	struct tiff_pages pages;
+
+	tiff_find_pages(bytes, n, &pages);
+	CLAIM(pages.n > 0);
+	CLAIM(pages.samples.n_colours <= 4);
+	CLAIM(chroma.across >= 1 && chroma.across <= 4);
+	CLAIM(chroma.down >= 1 && chroma.down <= 4);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct feed feed = {bytes, n};
@@ -36,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	} else if (which == 4) {
 		(void)hdr_is_rgb_from_top_left(copy, feed.n);
 		(void)tiff_is_raw_ycbcr(copy, feed.n);
+		check_pages(copy, feed.n);
 	} else if (which == 3) {
 		(void)gif_is_whole(copy, feed.n);
 	} else {

@@ -653,16 +653,19 @@ static void choose_scales(const struct read_request *from,
 		for (unsigned j = 0; j < header->n_components; j++) {
 			unsigned h = header->h_max / header->component[j].h;
 			unsigned v = header->v_max / header->component[j].v;
+			unsigned most = h > v ? h : v;
 			double ratio = demand->ratio * (demand->has_half_chroma ? 2 : 1) /
-			               (h > v ? h : v);
+			               most;
 			enum jpg_scale scale = luma;
 
-			/* Chroma is never decoded finer than luma. */
 			if (j > 0)
 				scale = coarsest_scale(ratio, demand->is_lossless
 				                                      ? lossless_left
 				                                      : chroma_left);
-			scale = scale > luma ? scale : luma;
+			/* Chroma is decoded finer than luma only where it has a quarter of
+			 * luma's samples on an axis, as in 4:1:1. */
+			if (most <= 2 && scale < luma)
+				scale = luma;
 			if (i == 0 || scale < request->scale[j])
 				request->scale[j] = scale;
 			if (i == 0 || demand->noise_budget < request->noise_budget[j])

@@ -419,6 +419,49 @@ void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, si
 	ret_scan->has_all_scans = ret_scan->lacks_end && has_all_scans(&scans);
 }
 
+/* The ratio of the first component to the second, by a frame header without its length. */
+static struct chroma_ratio ratio_of_frame(const uint8_t *frame, size_t n)
+{
+	enum { N_COMPONENTS_AT = 5, FACTORS_AT = 7, COMPONENT_BYTES = 3 };
+	unsigned luma, chroma;
+
+	if (n < FACTORS_AT + COMPONENT_BYTES + 1 || frame[N_COMPONENTS_AT] != 3)
+		return (struct chroma_ratio){1, 1};
+	luma = frame[FACTORS_AT];
+	chroma = frame[FACTORS_AT + COMPONENT_BYTES];
+	if (!(chroma >> 4) || !(chroma & 15) || luma >> 4 > 4 || (luma & 15) > 4)
+		return (struct chroma_ratio){1, 1};
+	return (struct chroma_ratio){(luma >> 4) / (chroma >> 4),
+	                             (luma & 15) / (chroma & 15)};
+}
+
+struct chroma_ratio jpeg_chroma_ratio(const uint8_t *bytes, size_t n)
+{
+	struct chroma_ratio ratio = {1, 1};
+	size_t at = 2;
+
+	while (at < n && n - at >= 4 && bytes[at] == 0xff) {
+		uint8_t marker = bytes[at + 1];
+		size_t n_segment = big_endian(bytes + at + 2, 2);
+
+		if (marker == 0xff) {
+			at++;
+			continue;
+		}
+		if (n_segment < 2 || n_segment > n - at - 2 || marker == 0xda)
+			break;
+		if (marker >= 0xc0 && marker <= 0xc2) {
+			ratio = ratio_of_frame(bytes + at + 4, n_segment - 2);
+			break;
+		}
+		at += 2 + n_segment;
+	}
+	/* Chroma may have more samples than luma. */
+	ratio.across += ratio.across == 0;
+	ratio.down += ratio.down == 0;
+	return ratio;
+}
+
 static void take_profile(struct metadata_scan *scan, const uint8_t *bytes, size_t n)
 {
 	const uint8_t *name_end = memchr(bytes, 0, n < 80 ? n : 80);

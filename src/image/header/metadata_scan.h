@@ -46,6 +46,13 @@ struct metadata_scan {
 void metadata_scan_jpeg(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 void metadata_scan_png(struct metadata_scan *ret_scan, const uint8_t *bytes, size_t n);
 
+/* By how much the chroma of a JPEG is subsampled on each axis, 1 to 4: 2 and 2 in 4:2:0. */
+struct chroma_ratio {
+	unsigned across, down;
+};
+
+struct chroma_ratio jpeg_chroma_ratio(const uint8_t *bytes, size_t n);
+
 /* Whether every block of a GIF is complete. Decoders ignore incomplete frames. */
 bool gif_is_whole(const uint8_t *bytes, size_t n);
 

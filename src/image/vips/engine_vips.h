@@ -37,6 +37,8 @@ struct pv_state {
 	/* Of a TIFF: the directories, and those before the first page. */
 	uint32_t n_directories, first_page;
 	struct tiff_samples tiff_samples;
+	/* Of a JPEG. */
+	struct chroma_ratio chroma;
 	struct size stored;   /* size of a frame, not rotated */
 	bool is_turned_by_us; /* libvips does not know the orientation */
 	int orientation;      /* the orientation to apply; 1 with no_rotate */
@@ -50,7 +52,7 @@ struct pv_state {
 	/* An SVG: its RsvgHandle, and its exact size and place in CSS pixels; stored is rounded. */
 	void *svg;
 	double svg_width, svg_height, svg_x, svg_y;
-	/* What a compressed SVG holds. */
+	/* What a compressed SVG holds, or a copy of a GIF with a transparent canvas. */
 	void *unpacked;
 	size_t n_unpacked;
 	/* A JPEG without an end marker, and a copy of its bytes that has one: it is good only if

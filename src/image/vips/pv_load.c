@@ -337,6 +337,9 @@ static void note_header(struct source *source, VipsImage *image)
 
 	state->stored = (struct size){(uint32_t)vips_image_get_width(image),
 	                              (uint32_t)vips_image_get_height(image)};
+	state->chroma = (struct chroma_ratio){1, 1};
+	if (source->format == FORMAT_JPEG)
+		state->chroma = jpeg_chroma_ratio(source->bytes, source->n_bytes);
 	state->orientation = source->reading->no_rotate
 	                             ? 1
 	                             : vips_image_get_orientation(image);
@@ -793,6 +796,22 @@ static bool divides(uint32_t side, unsigned block, double factor)
 	return n_over / factor <= most_moved;
 }
 
+/*
+ * The factor by which libjpeg may shrink and leave chroma with twice the samples of the output, as
+ * luma has. libjpeg makes up for subsampling only where it is the same on both axes: in 4:2:0, and
+ * not in 4:2:2, 4:4:0 or 4:1:1.
+ */
+static double find_chroma_shrink(const struct chroma_ratio *chroma,
+                                 const struct factors *factors)
+{
+	unsigned least = chroma->across < chroma->down ? chroma->across : chroma->down;
+	unsigned both = least >= 4 ? 4 : least >= 2 ? 2 : 1;
+
+	return fmin(factors->across * both / chroma->across,
+	            factors->down * both / chroma->down) /
+	       2;
+}
+
 /* The largest block by which libjpeg may shrink. *ret_is_largest: vips_thumbnail_source(), which
  * looks only at the size, would choose the same. */
 static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
@@ -806,8 +825,9 @@ static unsigned find_block(const struct pv_job *job, bool *ret_is_largest)
 	if (largest > 1) {
 		factors = factors_of(job);
 		while (block > 1 &&
-		       !(divides(state->stored.width, block, factors.across) &&
-		         divides(state->stored.height, block, factors.down)))
+		       (block > find_chroma_shrink(&state->chroma, &factors) ||
+		        !divides(state->stored.width, block, factors.across) ||
+		        !divides(state->stored.height, block, factors.down)))
 			block /= 2;
 	}
 	*ret_is_largest = block == largest;

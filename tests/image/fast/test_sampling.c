@@ -1,0 +1,109 @@
+/* JPEG files of each sampling of chroma, much reduced: the reduction must not start from too little
+ * chroma. */
+#include "support/test.h"
+
+#include "image/header/metadata_scan.h"
+#include "jpeg_maker.h"
+#include "vips_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 640, HEIGHT = 480, SMALL_WIDTH = 40 };
+
+static const unsigned samplings[][2] = {{1, 1}, {2, 2}, {2, 1}, {1, 2},
+                                        {4, 1}, {1, 4}, {4, 2}, {2, 4}};
+enum { N_SAMPLINGS = sizeof(samplings) / sizeof(samplings[0]) };
+
+static struct blob make_sampled(const unsigned sampling[2])
+{
+	const struct jpeg_settings settings = {
+		.width = WIDTH,
+		.height = HEIGHT,
+		.drawing = DRAWING_SMOOTH,
+		.h = {sampling[0], 1, 1},
+		.v = {sampling[1], 1, 1},
+		.quality = 92,
+		.seed = 5,
+	};
+	struct bytes bytes = jpeg_encode(&settings);
+	struct blob blob = {0};
+
+	blob_append(&blob, bytes.at, bytes.n);
+	free(bytes.at);
+	return blob;
+}
+
+/* All pixels, decoded and then reduced. */
+static VipsImage *reduce_exactly(const struct blob *jpeg)
+{
+	VipsImage *whole = decoded(jpeg), *small, *memory;
+
+	REQUIRE(!vips_resize(whole, &small, (double)SMALL_WIDTH / WIDTH, NULL));
+	memory = vips_image_copy_memory(small);
+	g_object_unref(small);
+	g_object_unref(whole);
+	return memory;
+}
+
+static double quality_of(const struct blob *jpeg, const char *words,
+                         enum image_format format)
+{
+	struct recipe recipe = recipe_of_words(words, format, ENGINE_AUTO);
+	VipsImage *want = reduce_exactly(jpeg), *got;
+	double quality;
+
+	got = cooked(jpeg, &recipe);
+	quality = psnr(want, got);
+	g_object_unref(want);
+	g_object_unref(got);
+	return quality;
+}
+
+TEST(sampling, every_sampling_of_chroma_is_reduced_as_well_as_4_2_0)
+{
+	double least_by_vips = 0, least_by_fast = 0;
+
+	vips_fixture_start();
+
+	for (int i = 0; i < N_SAMPLINGS; i++) {
+		/* Of the same drawing, with 4:2:0 first. */
+		const unsigned *sampling = samplings[(i + 1) % N_SAMPLINGS];
+		struct blob jpeg = make_sampled(sampling);
+		double by_vips = quality_of(&jpeg, "size 40x40", FORMAT_PNG);
+		double by_fast = quality_of(&jpeg, "size 40x40; quality 100; chroma 444",
+		                            FORMAT_JPEG);
+
+		if (i == 0) {
+			least_by_vips = by_vips - 5;
+			least_by_fast = by_fast - 5;
+		}
+		EXPECT(by_vips >= least_by_vips && by_fast >= least_by_fast,
+		       "%ux%u: %g and %g dB, at least %g and %g", sampling[0],
+		       sampling[1], by_vips, by_fast, least_by_vips, least_by_fast);
+		blob_fini(&jpeg);
+	}
+}
+
+TEST(sampling, the_ratio_of_chroma_is_read_from_the_frame_header)
+{
+	for (int i = 0; i < N_SAMPLINGS; i++) {
+		struct blob jpeg = make_sampled(samplings[i]);
+		struct chroma_ratio ratio = jpeg_chroma_ratio(jpeg.bytes, jpeg.n);
+
+		EXPECT_EQ(ratio.across, samplings[i][0]);
+		EXPECT_EQ(ratio.down, samplings[i][1]);
+		/* From copies that end where their memory ends, for a sanitizer to see. */
+		for (size_t n = 0; n < 700 && n < jpeg.n; n++) {
+			uint8_t *exact = malloc(n + (n == 0));
+
+			REQUIRE(exact != NULL);
+			memcpy(exact, jpeg.bytes, n);
+			ratio = jpeg_chroma_ratio(exact, n);
+			EXPECT(ratio.across >= 1 && ratio.across <= 4 &&
+			       ratio.down >= 1 && ratio.down <= 4);
+			free(exact);
+		}
+		blob_fini(&jpeg);
+	}
+}
