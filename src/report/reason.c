@@ -28,6 +28,9 @@ static const struct {
 	{FAIL_BAD_IMAGE, "", "damaged %s"},
 
 	{FAIL_UNSUPPORTED, "regular file", "not a regular file"},
+	{FAIL_UNSUPPORTED, "in place: the format",
+         "%s that would change its format in place"},
+	{FAIL_UNSUPPORTED, "hard links", "file with several hard links"},
 	{FAIL_UNSUPPORTED, "--untrusted", "%s is not read with --untrusted"},
 	{FAIL_UNSUPPORTED, "--keep", "metadata that --engine stb cannot keep"},
 	{FAIL_UNSUPPORTED, "--depth", "16 bits that --engine stb cannot keep"},
@@ -58,6 +61,7 @@ static const struct {
 	{FAIL_IO, "publish:", "output that cannot be written"},
 	{FAIL_IO, "folder", "folder that cannot be read"},
 	{FAIL_IO, "", "cannot be read"},
+	{FAIL_EXISTS, "backup", "another file has the name of its backup"},
 	{FAIL_EXISTS, "", "output exists; see --overwrite"},
 	{FAIL_COLLISION, "", "another input has the same output"},
 	{FAIL_INTERNAL, "", "internal error"},

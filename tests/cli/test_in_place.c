@@ -155,6 +155,10 @@ TEST(in_place, an_existing_backup_is_never_replaced)
 {
 	make_photos();
 	scratch_file("photos/lake.jpg.orig", "mine");
+	EXPECT_STR(
+		run("pixpool resize -s 64 --in-place --backup .orig -Q photos/lake.jpg")
+			.err,
+		"photos/lake.jpg: failed: another file has the name of its backup\n");
 	EXPECT_EQ(resize("64", "--backup .orig photos").status, 1);
 	EXPECT(strstr(records("r"), "'status':'failed','class':'exists'"), "%s",
 	       records("r"));
@@ -193,6 +197,9 @@ TEST(in_place, a_file_with_several_links_stays)
 
 	make_photos();
 	REQUIRE(link("photos/lake.jpg", "other.jpg") == 0);
+	EXPECT_STR(
+		run("pixpool resize -s 64 --in-place --no-backup -Q photos/lake.jpg").err,
+		"photos/lake.jpg: failed: file with several hard links\n");
 	EXPECT_EQ(resize("64", "--no-backup photos").status, 1);
 	EXPECT(strstr(records("r"),
 	              "'class':'unsupported','message':'in place: the file has "

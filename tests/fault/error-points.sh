@@ -26,7 +26,7 @@ errors_of() { # CALL
 	fsetxattr) [[ $way == folder ]] && echo ENOSPC EIO || echo EIO ;;
 	write | pwrite64 | sendfile | ftruncate | fsync | fdatasync | linkat | syncfs) echo ENOSPC EIO ;;
 	rename | renameat | renameat2 | unlink | unlinkat | fchown | fchmod | utimensat) echo EIO EACCES ;;
-	read | pread64 | getdents64 | newfstatat | statfs | lseek) echo EIO ;;
+	read | pread64 | getdents64 | newfstatat | statfs) echo EIO ;;
 	mmap | memfd_create | eventfd2 | signalfd4 | getrandom) echo ENOMEM ;;
 	fcntl) echo ENOLCK ;;
 	esac
