@@ -47,6 +47,8 @@ struct reading {
 };
 
 struct reader {
+	/* "libheif 1.15.1", in text of n_text bytes. */
+	void (*version)(char *text, size_t n_text);
 	/* Start the reader's library, once in the fork server. NULL: there is nothing to start. */
 	bool (*start)(void);
 	/* Whether a decoder for the format is available. */

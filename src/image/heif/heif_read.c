@@ -681,7 +681,13 @@ static bool heif_decode(struct reading *reading, struct samples *ret_samples,
 	return is_done;
 }
 
+static void heif_say_version(char *text, size_t n_text)
+{
+	snprintf(text, n_text, "libheif %s", heif_get_version());
+}
+
 const struct reader reader_heif = {
+	.version = heif_say_version,
 	.start = heif_start,
 	.reads = heif_reads,
 	.open = heif_open,

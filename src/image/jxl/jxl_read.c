@@ -13,6 +13,7 @@
 #include <jxl/decode.h>
 #include <lcms2.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -402,7 +403,16 @@ static bool jxl_decode(struct reading *reading, struct samples *ret_samples,
 	return is_done;
 }
 
+static void jxl_say_version(char *text, size_t n_text)
+{
+	uint32_t version = JxlDecoderVersion();
+
+	snprintf(text, n_text, "libjxl %u.%u.%u", version / 1000000,
+	         version / 1000 % 1000, version % 1000);
+}
+
 const struct reader reader_jxl = {
+	.version = jxl_say_version,
 	.reads = jxl_reads,
 	.open = jxl_open,
 	.decode = jxl_decode,

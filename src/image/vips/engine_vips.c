@@ -1421,7 +1421,11 @@ static bool pv_make_plain(struct rendering *rendering, struct failure *ret_failu
 
 static void pv_say_version(char *text, size_t n_text)
 {
-	snprintf(text, n_text, "libvips %s", vips_version_string());
+	char heif[40], jxl[40];
+
+	reader_heif.version(heif, sizeof(heif));
+	reader_jxl.version(jxl, sizeof(jxl));
+	snprintf(text, n_text, "libvips %s, %s, %s", vips_version_string(), heif, jxl);
 }
 
 const struct engine engine_vips = {
