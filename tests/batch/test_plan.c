@@ -93,7 +93,7 @@ TEST(plan, every_input_that_shares_an_output_is_listed)
 	scratch_folder("in/sub");
 	scratch_file("in/a.png", "");
 	scratch_file("in/a.jpg", "");
-	scratch_file("in/a.tiff", "");
+	scratch_file("in/a.tga", "");
 	scratch_file("in/b.png", "");
 	scratch_file("in/sub/c.png", "");
 	scratch_file("in/sub/c.jpeg", "");
@@ -102,7 +102,7 @@ TEST(plan, every_input_that_shares_an_output_is_listed)
 	EXPECT_EQ(result, PLAN_COLLISION);
 	EXPECT_STR(claims_of(plan), "a.webp <- in/a.jpg\n"
 	                            "a.webp <- in/a.png\n"
-	                            "a.webp <- in/a.tiff\n"
+	                            "a.webp <- in/a.tga\n"
 	                            "sub/c.webp <- in/sub/c.jpeg\n"
 	                            "sub/c.webp <- in/sub/c.png\n");
 	plan_destroy(plan);
@@ -114,18 +114,18 @@ TEST(plan, every_input_that_shares_an_output_is_listed)
 	scratch_leave();
 }
 
-TEST(plan, a_heic_and_a_jpg_of_the_same_stem_collide)
+TEST(plan, a_psd_and_a_png_of_the_same_stem_collide)
 {
 	enum plan_result result;
 	struct plan *plan;
 
 	scratch_enter(NULL);
 	scratch_folder("in");
-	scratch_file("in/a.heic", "");
-	scratch_file("in/a.jpg", "");
+	scratch_file("in/a.psd", "");
+	scratch_file("in/a.png", "");
 	plan = plan_of(one_input, 1, FORMAT_NONE, &result);
 	EXPECT_EQ(result, PLAN_COLLISION);
-	EXPECT_STR(claims_of(plan), "a.jpg <- in/a.heic\na.jpg <- in/a.jpg\n");
+	EXPECT_STR(claims_of(plan), "a.png <- in/a.png\na.png <- in/a.psd\n");
 	plan_destroy(plan);
 	scratch_leave();
 }

@@ -228,8 +228,7 @@ TEST(in_place, an_image_whose_format_would_change_is_unsupported)
 {
 	make_photos();
 	sample("lake.jpg", "photos/really.png");
-	scratch_file("photos/drawing.svg", "<svg xmlns='http://www.w3.org/2000/svg' "
-	                                   "width='9' height='9'/>");
+	scratch_file("photos/layers.psd", "8BPS");
 	EXPECT_EQ(resize("64", "--no-backup photos").status, 1);
 	EXPECT(strstr(records("r"),
 	              "'input':'photos/really.png','status':'failed','class':"
@@ -237,9 +236,9 @@ TEST(in_place, an_image_whose_format_would_change_is_unsupported)
 	              "change from jpeg to png, which its name says"),
 	       "%s", records("r"));
 	EXPECT(strstr(records("r"),
-	              "'input':'photos/drawing.svg','status':'failed','class':"
+	              "'input':'photos/layers.psd','status':'failed','class':"
 	              "'unsupported','message':'in place: the format would "
-	              "change from svg to png"),
+	              "change from psd to png"),
 	       "%s", records("r"));
 	EXPECT(strstr(records("r"), "'ok':2,'skipped':0,'failed':2,"));
 	fixture_leave();

@@ -230,6 +230,7 @@ TEST(info, info_lists_only_stb_in_a_build_without_libvips)
 		{"gif", "stb", "-", ""},    {"pnm", "stb", "stb", ""},
 		{"bmp", "stb", "stb", ""},  {"tga", "stb", "stb", ""},
 		{"psd", "stb", "-", ""},    {"hdr", "stb", "stb", ""},
+		{"pam", "stb", "-", ""},
 	};
 	size_t n_found = 0;
 

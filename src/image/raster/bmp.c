@@ -217,7 +217,7 @@ static bool put_pixel(const struct raster *raster, const struct bmp *bmp,
 	uint32_t pixel = 0;
 
 	if (n_bits <= 8) {
-		pixel = row[bit / 8] >> (8 - n_bits - bit % 8);
+		pixel = (uint32_t)row[bit / 8] >> (8 - n_bits - bit % 8);
 		return put_index(raster, bmp, pixel & ((1U << n_bits) - 1), to);
 	}
 	row += bit / 8;

@@ -317,7 +317,7 @@ static bool decode_plain(const struct raster *raster, const struct pnm *pnm,
 static uint32_t sample_at(const struct pnm *pnm, const uint8_t *row, uint64_t i)
 {
 	if (pnm->is_bitmap)
-		return row[i / 8] >> (7 - i % 8) & 1U;
+		return (uint32_t)row[i / 8] >> (7 - i % 8) & 1U;
 	if (pnm->white > UINT8_MAX)
 		return (uint32_t)row[2 * i] << 8 | row[2 * i + 1];
 	return row[i];
