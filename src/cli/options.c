@@ -412,9 +412,9 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "files-from", .argument = "FILE", .commands = READS,
 		.take = take_files_from,
-		.help = "take the names in FILE, a line each, instead of INPUTs; -\n"
-		        "is standard input. They are below the INPUT folder, if\n"
-		        "one is named, and outputs keep their folders",
+		.help = "take the names in FILE, a line each; - is standard\n"
+		        "input. They are below the INPUT folder, if one is\n"
+		        "named, and outputs keep their folders",
 	}, {
 		.letter = '0', .name = "null", .commands = READS, .is_flag = true,
 		OF_LINE(is_null_separated),
@@ -424,8 +424,8 @@ const struct cli_option cli_options[] = {
 		.name = "include", .argument = "GLOB", .commands = READS,
 		.take = take_include,
 		.help = "take only files that match, such as '*.jpg': by their\n"
-		        "name, or with a / in GLOB by the end of their path; the\n"
-		        "last --include or --exclude that matches decides",
+		        "name, or with a / in GLOB by the end of their path;\n"
+		        "the last --include or --exclude that matches decides",
 	}, {
 		.name = "exclude", .argument = "GLOB", .commands = READS,
 		.take = take_exclude,
@@ -434,7 +434,8 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "max-depth", .argument = "N", .commands = READS,
 		.take = take_max_depth,
-		.help = "search N levels of folders; 1 is the INPUT folder alone",
+		.help = "search N levels of folders; 1 is the INPUT folder\n"
+		        "alone",
 	}, {
 		.letter = 'L', .name = "follow", .commands = READS, .is_flag = true,
 		OF_LINE(batch.walk.follows_links),
@@ -446,7 +447,8 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "one-file-system", .commands = READS, .is_flag = true,
 		OF_LINE(batch.walk.stays_on_device),
-		.help = "leave out folders on other file systems than their INPUT",
+		.help = "leave out folders on other file systems than that of\n"
+		        "their INPUT",
 	}, {
 		.name = "shard", .argument = "I/N", .commands = WRITES, .take = take_shard,
 		.help = "take one of N parts of the inputs, I from 0 to N-1, by a\n"
@@ -455,9 +457,9 @@ const struct cli_option cli_options[] = {
 		.letter = 'o', .name = "output", .argument = "DIR|FILE|-",
 		.commands = WRITES, .take = take_output,
 		.help = "output folder, made if it is missing; below it the\n"
-		        "tree of each INPUT folder is repeated. With one file as\n"
-		        "INPUT also a file name such as a.webp, which is always\n"
-		        "written, or - for standard output",
+		        "tree of each INPUT folder is repeated. With one file\n"
+		        "as INPUT also a file name such as a.webp, which is\n"
+		        "always written, or - for standard output",
 		.group = "Outputs",
 	}, {
 		.name = "flat", .commands = WRITES, .is_flag = true,
@@ -466,9 +468,9 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "name", .argument = "TEMPLATE", .commands = WRITES,
 		.take = take_name,
-		.help = "file names of outputs: {name} is the name of the input\n"
-		        "without its suffix, {ext} the suffix of the output's\n"
-		        "format, {hash} a hash of its content, as in\n"
+		.help = "file names of outputs: {name} is the name of the\n"
+		        "input without its suffix, {ext} the suffix of the\n"
+		        "output's format, {hash} a hash of its content, as in\n"
 		        "'{name}-{hash}.{ext}'",
 	}, {
 		.name = "on-collision", .argument = "stop|keep-ext", .commands = WRITES,
@@ -684,13 +686,14 @@ const struct cli_option cli_options[] = {
 	}, {
 		.name = "stop-after", .argument = "DURATION", .commands = READS,
 		.take = take_stop_after,
-		.help = "start no image after this time, such as 90s, 15m or 2h;\n"
-		        "the same command continues",
+		.help = "start no image after this time, such as 90s, 15m or\n"
+		        "2h; the same command continues",
 	}, {
 		.letter = 'n', .name = "dry-run", .commands = WRITES, .is_flag = true,
 		OF_LINE(batch.plans_only),
 		.help = "write nothing; print what a run would do, a line for\n"
-		        "each output: make, skip or fail, INPUT, OUTPUT, reason",
+		        "each output: make, skip or fail, INPUT -> OUTPUT,\n"
+		        "and the reason",
 		.group = "Running",
 	}, {
 		.letter = 'j', .name = "jobs", .argument = "N|auto", .commands = ALL,
