@@ -750,7 +750,8 @@ static enum record_status status_of(enum file_end end)
 /* The record of a failed file names its outputs only if an existing output is the reason. */
 static bool names_outputs(const struct file_result *result)
 {
-	return result->end != FILE_FAILED || result->failure.class == FAIL_EXISTS ||
+	return result->end != FILE_FAILED || result->plans_only ||
+	       result->failure.class == FAIL_EXISTS ||
 	       result->failure.class == FAIL_COLLISION;
 }
 

@@ -129,6 +129,7 @@ static struct file *file_create(struct batch *batch, const struct walk_item *ite
 		return NULL;
 	}
 	file->result->decodes_only = batch->options->decodes_only;
+	file->result->plans_only = batch->options->plans_only;
 	return file;
 }
 

@@ -114,7 +114,7 @@ TEST(plan_only, failures_that_are_remembered_are_planned)
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out").status, 1);
 	ended = run("pixpool resize -s 32 in -o out -n");
 	EXPECT_EQ(ended.status, 1);
-	EXPECT_STR(ended.out, "fail in/a.jpg (truncated JPEG)\n");
+	EXPECT_STR(ended.out, "fail in/a.jpg -> out/a.jpg (truncated JPEG)\n");
 	EXPECT_EQ(run("pixpool resize -s 32 in -o out -n --accept-known").status, 0);
 	fixture_leave();
 }
