@@ -34,7 +34,8 @@ static void append(struct bytes *to, const void *bytes, size_t n)
 {
 	to->at = realloc(to->at, to->n + n);
 	REQUIRE(to->at != NULL);
-	memcpy(to->at + to->n, bytes, n);
+	if (n > 0)
+		memcpy(to->at + to->n, bytes, n);
 	to->n += n;
 }
 
