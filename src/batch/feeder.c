@@ -1191,6 +1191,9 @@ static void feed_file(struct file *file, const struct walk_item *item)
 		fd_close(&file->input);
 	else if (file->input < 0)
 		open_errno = open_input(file, item);
+	/* It could not be looked at before. An output without a record would not be ours. */
+	if (file->input >= 0 && !file->known && !is_to_be_made(file, item))
+		return;
 	if (file->input < 0 &&
 	    (is_lack_of_descriptors(open_errno) || open_errno == ECANCELED))
 		file_complete(file, FILE_CANCELLED);

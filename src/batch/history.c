@@ -304,6 +304,8 @@ static enum verdict decide_in_place(struct history *history, struct history_inpu
 	enum evidence evidence;
 	enum verdict verdict;
 
+	known->stamp = (struct stamp){.recipe = freshness.recipe};
+	stamp_set_names(&known->stamp, input->name, input->name);
 	if (input->fd < 0)
 		input->fd = walk_open_file(input->item, &input->stat);
 	if (input->fd < 0)
@@ -322,10 +324,6 @@ static enum verdict decide_in_place(struct history *history, struct history_inpu
 	}
 	known->has_backup = backed_up;
 	known->reason = "in place";
-	if (verdict == VERDICT_MAKE) {
-		known->stamp = (struct stamp){.recipe = freshness.recipe};
-		stamp_set_names(&known->stamp, input->name, input->name);
-	}
 	return verdict;
 }
 
@@ -416,8 +414,10 @@ enum history_verdict history_decide(struct history *history, struct history_inpu
 	if (input->n_variants == 0 || !look_at_input(input))
 		return HISTORY_MAKE; /* opening the input will give the reason */
 	known = calloc(input->n_variants, sizeof(*known));
-	if (!known)
-		return HISTORY_MAKE;
+	if (!known) {
+		failure_set(ret_failure, FAIL_INTERNAL, "no memory");
+		return HISTORY_EXISTS;
+	}
 	for (size_t i = 0; i < input->n_variants; i++) {
 		verdicts[i] = in_place ? decide_in_place(history, input,
 		                                         &input->variants[i], &known[i])

@@ -57,8 +57,9 @@ enum history_verdict {
 	HISTORY_FRESH, /* every output is up to date */
 	/* Every output is up to date, but the stamps have new times, which the state must get. */
 	HISTORY_FRESH_MOVED,
-	HISTORY_KEEP,     /* outputs exist, and the overwrite policy keeps them */
-	HISTORY_EXISTS,   /* an output exists that is not ours: see *ret_failure */
+	HISTORY_KEEP, /* outputs exist, and the overwrite policy keeps them */
+	/* An output exists that is not ours, or memory ran out: see *ret_failure. */
+	HISTORY_EXISTS,
 	HISTORY_KNOWN_BAD /* the picture is known to fail: see *ret_failure */
 };
 
@@ -79,7 +80,8 @@ struct history_input {
 };
 
 /* Decide about a file. input->fd may be opened; it is the caller's. *ret_known is n_variants elements, to be
- * freed; NULL when nothing is written or memory ran out, and then the verdict is HISTORY_MAKE. */
+ * freed; NULL when nothing is written, when memory ran out, or when the input could not be looked at: then the
+ * verdict is HISTORY_MAKE, and opening the input gives the reason. */
 enum history_verdict history_decide(struct history *history, struct history_input *input,
                                     struct known_output **ret_known,
                                     struct failure *ret_failure);
