@@ -186,7 +186,7 @@ static void look(struct history *history, struct history_input *input,
 		hash_output(history, freshness, found);
 		break;
 	case EVIDENCE_INPUT_HASH:
-		freshness->in_hash = hash_input(input);
+		freshness->in_hash = input ? hash_input(input) : NULL;
 		break;
 	}
 }

@@ -428,11 +428,16 @@ static bool levels_push(struct levels *levels, int *fd, const struct stat *folde
 /* Open a level from the level above it, whose name taken last is that of this level. */
 static bool reopen_below(const struct level *above, struct level *below)
 {
-	char mark;
-	const char *name = names_taken(&above->folders, &mark);
-	int fd = level_open_folder(above, name, mark);
+	const char *name;
 	struct stat st;
+	char mark;
+	int fd;
 
+	errno = ESTALE;
+	if (above->folders.n_taken == 0) /* never: below was entered by such a name */
+		return false;
+	name = names_taken(&above->folders, &mark);
+	fd = level_open_folder(above, name, mark);
 	if (fd < 0)
 		return false;
 	if (fstat(fd, &st) == 0 && st.st_dev == below->dev && st.st_ino == below->ino) {
