@@ -370,7 +370,8 @@ struct channel {
 static bool make_levels(struct channel *channel, unsigned black, unsigned white,
                         unsigned most)
 {
-	unsigned n = 1U << channel->n_bits, range = white - black;
+	unsigned n = 1U << (channel->n_bits > 8 ? channel->n_bits : 8);
+	unsigned range = white - black;
 
 	channel->levels = malloc(n * sizeof(*channel->levels));
 	for (unsigned i = 0; channel->levels && i < n; i++) {
@@ -406,7 +407,7 @@ static unsigned sample_at(const struct channel *channel, uint32_t x, uint32_t y)
 	uint16_t wide;
 
 	if (channel->n_bits <= 8)
-		return channel->levels[row[x] & ((1U << channel->n_bits) - 1)];
+		return channel->levels[row[x]];
 	memcpy(&wide, row + (size_t)2 * x, sizeof(wide));
 	return channel->levels[wide & ((1U << channel->n_bits) - 1)];
 }
@@ -496,29 +497,71 @@ static bool is_size(struct size a, struct size b)
 	return a.width == b.width && a.height == b.height;
 }
 
-/* Write one pixel; x and y count in the stored picture. Alpha may have another size. */
-static void put_pixel(const struct heif_state *state, const struct channels *channels,
+static unsigned sample_of(const struct samples *samples, size_t i)
+{
+	return samples->is_deep ? ((const uint16_t *)samples->bytes)[i]
+	                        : ((const uint8_t *)samples->bytes)[i];
+}
+
+/* Write the samples of one colour in a row, from sample at on; x and y count in the stored picture. */
+static void put_colour(const struct channel *channel, const struct samples *samples,
+                       size_t at, uint32_t x, uint32_t y)
+{
+	uint32_t width = samples->size.width;
+	const uint8_t *from = channel->bytes + y * channel->stride + x;
+
+	if (channel->n_bits > 8 || samples->is_deep) {
+		for (uint32_t i = 0; i < width; i++, at += samples->n_bands)
+			put(samples, at, sample_at(channel, x + i, y));
+		return;
+	}
+	for (uint32_t i = 0; i < width; i++, at += samples->n_bands)
+		((uint8_t *)samples->bytes)[at] = (uint8_t)channel->levels[from[i]];
+}
+
+/* The same for alpha, which may have another size than the colours. */
+static void put_alpha(const struct channel *alpha, struct size colours,
                       const struct samples *samples, size_t at, uint32_t x, uint32_t y)
 {
-	unsigned most = samples->is_deep ? UINT16_MAX : UINT8_MAX, alpha = most;
+	uint64_t width = alpha->size.width, height = alpha->size.height;
+	uint32_t from_y = (uint32_t)(y * height / colours.height);
+
+	for (uint64_t i = x; i < (uint64_t)x + samples->size.width; i++) {
+		uint32_t from_x = (uint32_t)(i * width / colours.width);
+
+		put(samples, at, sample_at(alpha, from_x, from_y));
+		at += samples->n_bands;
+	}
+}
+
+/* Divide the colours of a row, which begins with sample at, by their alpha. */
+static void divide_row(const struct samples *samples, size_t at)
+{
+	unsigned most = samples->is_deep ? UINT16_MAX : UINT8_MAX;
+	unsigned n_bands = samples->n_bands;
+
+	for (uint32_t x = 0; x < samples->size.width; x++, at += n_bands) {
+		unsigned alpha = sample_of(samples, at + n_bands - 1);
+
+		for (unsigned i = 0; i + 1 < n_bands; i++)
+			put(samples, at + i,
+			    divide(sample_of(samples, at + i), alpha, most));
+	}
+}
+
+static void put_row(const struct heif_state *state, const struct channels *channels,
+                    const struct samples *samples, size_t at, uint32_t x, uint32_t y)
+{
 	unsigned n_colours = channels->n_colours;
-	struct size colours = channels->at[0].size;
 
-	if (channels->has_alpha) {
-		const struct channel *from = &channels->at[n_colours];
-		uint64_t width = from->size.width, height = from->size.height;
-
-		alpha = sample_at(from, (uint32_t)(x * width / colours.width),
-		                  (uint32_t)(y * height / colours.height));
-		put(samples, at + n_colours, alpha);
-	}
-	for (unsigned i = 0; i < n_colours; i++) {
-		unsigned colour = sample_at(&channels->at[i], x, y);
-
-		if (state->is_premultiplied && channels->has_alpha)
-			colour = divide(colour, alpha, most);
-		put(samples, at + i, colour);
-	}
+	for (unsigned i = 0; i < n_colours; i++)
+		put_colour(&channels->at[i], samples, at + i, x, y);
+	if (!channels->has_alpha)
+		return;
+	put_alpha(&channels->at[n_colours], channels->at[0].size, samples, at + n_colours,
+	          x, y);
+	if (state->is_premultiplied)
+		divide_row(samples, at);
 }
 
 /* Find the visible part of the decoded picture. Some writers give the size after the crop as the
@@ -552,17 +595,14 @@ static bool put_samples(const struct heif_state *state, const struct channels *c
 {
 	unsigned n_bands = channels->n_colours + (channels->has_alpha ? 1 : 0);
 	struct area shown = {0};
-	size_t at = 0;
 
 	if (!find_shown(state, channels, &shown, ret_failure))
 		return false;
 	if (!samples_init(ret_samples, shown.size, n_bands, state->is_deep))
 		return failure_set(ret_failure, FAIL_MEMORY, "decode: out of memory");
-	for (uint32_t y = 0; y < shown.size.height; y++) {
-		for (uint32_t x = 0; x < shown.size.width; x++, at += n_bands)
-			put_pixel(state, channels, ret_samples, at, shown.x + x,
-			          shown.y + y);
-	}
+	for (uint32_t y = 0; y < shown.size.height; y++)
+		put_row(state, channels, ret_samples,
+		        (size_t)y * shown.size.width * n_bands, shown.x, shown.y + y);
 	return true;
 }
 
