@@ -201,7 +201,8 @@ unsigned pxp_default_workers(void);
  * ret_error     filled on all but PXP_OK; may be NULL.
  *
  * PXP_OK      created.
- * PXP_EINVAL  size, kind or another option is invalid, or the kind does not take an option.
+ * PXP_EINVAL  size, kind or another option is invalid, or the kind does not take an option, or a
+ *             function is in a module that was loaded after pxp_zygote_start().
  * PXP_ESTATE  PXP_PROCESSES, and pxp_zygote_start() was not called in this process.
  * PXP_ENOMEM  no memory.
  * PXP_ESYS    a thread, process or descriptor cannot be created.
@@ -262,7 +263,9 @@ struct pxp_task_options {
  * room. A wait ends when an eighth of the queue is free. With PXP_INLINE, returns when the task is
  * done.
  *
- * run         called with the task, in a worker.
+ * run         called with the task, in a worker. With PXP_PROCESSES it must be in the program or in a
+ *             module that was loaded before pxp_zygote_start(): the functions of a module that was
+ *             loaded later (dlopen) do not exist in workers.
  * input       n_input bytes, copied. May be NULL if n_input is 0.
  * options     NULL: all defaults.
  * ret_future  on PXP_OK the task's future, with one reference that the caller must release.
@@ -272,7 +275,8 @@ struct pxp_task_options {
  * PXP_ESHUTDOWN  pxp_executor_shutdown() was called.
  * PXP_EBROKEN    no worker can be started, or prepare, preload or initialise failed.
  * PXP_EDEADLK    this is a callback or a task of this executor, and the call would have to wait.
- * PXP_EINVAL     run is NULL, or an option is invalid.
+ * PXP_EINVAL     run is NULL or, where that can be known, in a module that workers do not have; or
+ *                an option is invalid.
  * PXP_ENOMEM     no memory.
  * PXP_ESYS       threads: no thread can be started. Processes: the input is over 63 KiB, and there is
  *                no descriptor for it, or it is over RLIMIT_FSIZE.

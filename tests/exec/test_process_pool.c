@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -598,6 +599,72 @@ TEST(process_pool, polite_signals_end_workers_unless_the_pool_says_that_they_sur
 	EXPECT_STR(result_of(future), "alive");
 	EXPECT_EQ(end_of(future), PXP_OK);
 	pxp_executor_destroy(pool);
+}
+
+/* A task that opens files until it may open no more, and leaves them open. */
+static enum pxp_status task_leak_descriptors(struct pxp_task *task)
+{
+	while (dup(0) >= 0)
+		;
+	return task_pid(task);
+}
+
+TEST(process_pool, a_worker_without_free_descriptors_is_replaced_after_its_task)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *leak = pool_submit(pool, task_leak_descriptors, NULL, NULL),
+			  *next;
+	char pid[32];
+
+	snprintf(pid, sizeof(pid), "%s", result_of(leak));
+	EXPECT_EQ(end_of(leak), PXP_OK);
+	next = pool_submit(pool, task_pid, NULL, NULL);
+	EXPECT(strcmp(result_of(next), pid) != 0, "the worker is the same: %s", pid);
+	EXPECT_EQ(end_of(next), PXP_OK);
+	pxp_executor_destroy(pool);
+}
+
+/* The zygote of the tests is older than this test. The function is never called. */
+TEST(process_pool, a_function_of_a_module_that_workers_do_not_have_is_refused)
+{
+	void *module = dlopen("libthread_db.so.1", RTLD_NOW);
+	void *function = module ? dlsym(module, "td_init") : NULL;
+	struct pxp_executor_options options = {
+		.size = sizeof(options), .kind = PXP_PROCESSES, .n_workers = 1};
+	struct pxp_executor *pool;
+	struct pxp_error error = {0};
+
+	if (!function) {
+		SKIP("there is no library that is not loaded yet");
+		return;
+	}
+	pool = pool_create(PXP_PROCESSES, 1);
+	EXPECT_EQ(pxp_executor_submit(pool, (pxp_task_fn *)(uintptr_t)function, NULL, 0,
+	                              NULL, NULL),
+	          PXP_EINVAL);
+	EXPECT_EQ(end_of(pool_submit(pool, task_pid, NULL, NULL)), PXP_OK);
+	pxp_executor_destroy(pool);
+
+	options.preload = (pxp_preload_fn *)(uintptr_t)function;
+	EXPECT_EQ(pxp_executor_create(&options, &pool, &error), PXP_EINVAL);
+	EXPECT(strstr(error.text, "loaded after pxp_zygote_start()"), "%s", error.text);
+	dlclose(module);
+}
+
+static enum pxp_status task_stop_itself(struct pxp_task *task)
+{
+	raise(SIGSTOP);
+	return task_echo(task);
+}
+
+TEST(process_pool, destroying_a_pool_continues_a_stopped_worker_without_a_deadline)
+{
+	struct pxp_executor *pool = pool_create(PXP_PROCESSES, 1);
+	struct pxp_future *future = pool_submit(pool, task_stop_itself, "done", NULL);
+
+	pxp_executor_destroy(pool);
+	EXPECT_STR(result_of(future), "done");
+	EXPECT_EQ(end_of(future), PXP_OK);
 }
 
 static enum pxp_status task_parent(struct pxp_task *task)

@@ -1030,6 +1030,12 @@ static enum pxp_status submit(struct pxp_executor *executor, pxp_task_fn *run,
 		                run ? "input is NULL, but n_input is not 0"
 		                    : "run is NULL: there is no function to call");
 
+	if (executor->table->has_function &&
+	    !executor->table->has_function((const void *)(uintptr_t)run))
+		return pxp_fail(ours.ret_error, PXP_EINVAL,
+		                "run is in a module that was loaded after "
+		                "pxp_zygote_start(), so that workers do not have it");
+
 	task = task_create(&executor->owner, executor->blocks,
 	                   executor->table->max_inline_input, run, input, n_input, &ours);
 	if (!task && errno == ENOMEM)

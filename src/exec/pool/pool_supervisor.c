@@ -1434,8 +1434,23 @@ void pool_on_control(struct process_pool *pool)
 		read_control(pool);
 }
 
+/* The end of a pool waits for its tasks, which may have no deadline. So that nobody can stop a worker for
+ * ever, workers are continued then, once a second. */
+static void continue_workers(struct process_pool *pool)
+{
+	if (!pool->executor.is_stopping || pool->suspended_ns >= 0 ||
+	    pool->continue_workers_ns > pool->now_ns)
+		return;
+	pool->continue_workers_ns = clock_deadline_ns(pool->now_ns, CONTINUE_MS);
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		if (pool->workers[i].state != WORKER_ABSENT && pool->workers[i].pid > 0)
+			pool_worker_signal(&pool->workers[i], SIGCONT);
+	}
+}
+
 static void tend_fork_server(struct process_pool *pool)
 {
+	continue_workers(pool);
 	send_missing_reaps(pool);
 	send_owed_signals(pool);
 	if (pool->continue_ns >= 0 && pool->continue_ns <= pool->now_ns)
@@ -1493,6 +1508,8 @@ static int64_t next_wake_ns(const struct process_pool *pool)
 			deadline_ns, clock_deadline_ns(pool->now_ns, HEARTBEAT_MS));
 	deadline_ns = clock_earlier_ns(deadline_ns, pool->executor.next_expiry_ns);
 	deadline_ns = clock_earlier_ns(deadline_ns, pool->continue_ns);
+	if (pool->executor.is_stopping && pool->suspended_ns < 0)
+		deadline_ns = clock_earlier_ns(deadline_ns, pool->continue_workers_ns);
 	deadline_ns = clock_earlier_ns(deadline_ns, pool->retry_ns);
 	deadline_ns = clock_earlier_ns(deadline_ns, pool->spawn_ns);
 	return clock_earlier_ns(deadline_ns, pool->next_schedule_ns);

@@ -250,7 +250,8 @@ static enum pxp_status create_pool(const struct pxp_executor_options *options,
 		return pxp_fail(ret_error, PXP_ENOMEM, "no memory for a process pool");
 	}
 	pool->epoll = pool->wakeup = pool->fork_server.control = -1;
-	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = pool->continue_ns = -1;
+	pool->retry_ns = pool->spawn_ns = pool->suspended_ns = pool->continue_ns =
+		pool->continue_workers_ns = -1;
 	pool->n_workers = n_workers;
 	pool->n_oom_kills = cgroup_oom_kills();
 	for (unsigned i = 0; i < n_workers; i++)
@@ -266,6 +267,7 @@ static enum pxp_status create_pool(const struct pxp_executor_options *options,
 }
 
 const struct executor_table process_pool_executor = {
+	.has_function = zygote_has_function,
 	.create = create_pool,
 	.max_inline_input = INLINE_INPUT_BYTES,
 	.on_change = pool_on_change,

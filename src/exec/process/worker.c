@@ -51,6 +51,8 @@ struct worker {
 	uint64_t limit;
 	/* The worker keeps too much memory, and starts no other task. */
 	bool needs_recycle;
+	/* A task has left no descriptor free: this worker ends after its answer. */
+	bool lacks_descriptors;
 	/* How many answers are in slots since the last notification. */
 	unsigned n_unnotified;
 	/* /proc/self/statm, opened before the lock-down; -1: not open. */
@@ -245,6 +247,17 @@ static uint64_t count_data(const struct worker *worker)
 	return n_bytes;
 }
 
+/* Another error than EMFILE may come from a filter for system calls. */
+static bool has_free_descriptor(void)
+{
+	int fd = dup(WORKER_SOCKET);
+
+	if (fd < 0)
+		return errno != EMFILE;
+	close(fd);
+	return true;
+}
+
 /* The resource use of this task and of the process. Reading it takes one system call, which would
  * slow down quick tasks. So the kernel is not asked twice within COUNT_AGAIN_NS. In between, the
  * processor time of a task is its run time, and the peak is the last one. */
@@ -258,6 +271,7 @@ static void count_usage(struct worker *worker, struct answer_frame *answer)
 		worker->counted_ns = now_ns;
 		worker->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
 		cpu_ns = clock_cpu_ns(&usage) - worker->cpu_ns;
+		worker->lacks_descriptors |= !has_free_descriptor();
 	}
 	answer->run_ns = now_ns - worker->started_ns;
 	answer->cpu_ns = cpu_ns;
@@ -567,7 +581,11 @@ _Noreturn void worker_main(const struct worker_start *start)
 			break;
 		receive_task(&worker, buffer, &frame);
 		frame_close_descriptors(&frame);
+		if (worker.lacks_descriptors)
+			break;
 	}
+	if (worker.n_unnotified > 0)
+		ring_doorbell(&worker);
 	if (worker.pool->finalise)
 		worker.pool->finalise(worker.context);
 	exit_worker();

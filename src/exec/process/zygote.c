@@ -23,6 +23,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -63,6 +64,74 @@ static struct {
 	 * worker's pool. */
 	unsigned depth;
 } zygote = {.lock = {PTHREAD_MUTEX_INITIALIZER}, .control = -1};
+
+/* ---- which functions the zygote has ---- */
+
+enum { MAX_MODULES = 256 };
+
+/* Where the modules begin that were loaded when the zygote was forked. More than MAX_MODULES: not known. */
+static struct {
+	uintptr_t begins[MAX_MODULES];
+	unsigned n;
+} modules;
+
+/* The first loaded address of a module. */
+static uintptr_t begin_of(const struct dl_phdr_info *info)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		if (info->dlpi_phdr[i].p_type == PT_LOAD)
+			return info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+	}
+	return 0;
+}
+
+static int note_module(struct dl_phdr_info *info, size_t n, void *data)
+{
+	(void)n;
+	(void)data;
+	if (modules.n < MAX_MODULES)
+		modules.begins[modules.n] = begin_of(info);
+	modules.n++;
+	return 0;
+}
+
+struct search {
+	uintptr_t address;
+	uintptr_t begin; /* of the module that has the address; 0: none has */
+};
+
+static int find_module(struct dl_phdr_info *info, size_t n, void *data)
+{
+	struct search *search = data;
+
+	(void)n;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+
+		if (part->p_type == PT_LOAD &&
+		    search->address - (info->dlpi_addr + part->p_vaddr) < part->p_memsz)
+			search->begin = begin_of(info);
+	}
+	return search->begin != 0;
+}
+
+bool zygote_has_function(const void *function)
+{
+	static _Atomic uintptr_t known; /* the function that was found last */
+	struct search search = {.address = (uintptr_t)function};
+
+	if (!function || known == search.address || modules.n > MAX_MODULES)
+		return true;
+	dl_iterate_phdr(find_module, &search);
+	for (unsigned i = 0; i < modules.n && search.begin != 0; i++) {
+		if (modules.begins[i] == search.begin)
+			search.begin = 0;
+	}
+	if (search.begin != 0)
+		return false;
+	known = search.address;
+	return true;
+}
 
 /* ---- in the zygote ---- */
 
@@ -347,6 +416,8 @@ enum pxp_status pxp_zygote_start(struct pxp_error *ret_error)
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return pxp_fail_errno(ret_error, "cannot open /dev/null for the zygote");
+	modules.n = 0;
+	dl_iterate_phdr(note_module, NULL);
 	is_started = fork_zygote(null);
 	fd_close(&null);
 	if (!is_started)
@@ -424,6 +495,15 @@ static enum pxp_status lock_and_request(const struct fork_server_frame *request,
 	return status;
 }
 
+static bool has_functions(const struct pxp_executor_options *options)
+{
+	return zygote_has_function((const void *)(uintptr_t)options->prepare) &&
+	       zygote_has_function((const void *)(uintptr_t)options->preload) &&
+	       zygote_has_function((const void *)(uintptr_t)options->initialise) &&
+	       zygote_has_function((const void *)(uintptr_t)options->finalise) &&
+	       zygote_has_function((const void *)(uintptr_t)options->lock_down);
+}
+
 enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *options,
                                          struct fork_server_handle *ret_fork_server,
                                          struct pxp_error *ret_error)
@@ -447,6 +527,11 @@ enum pxp_status zygote_start_fork_server(const struct pxp_executor_options *opti
 	if (!is_owner())
 		return pxp_fail(ret_error, PXP_ESTATE,
 		                "this process has not called pxp_zygote_start()");
+	if (!has_functions(options))
+		return pxp_fail(
+			ret_error, PXP_EINVAL,
+			"a function in the options is in a module that was loaded "
+			"after pxp_zygote_start()");
 	if (!channel_pair(ends))
 		return pxp_fail_errno(
 			ret_error, "cannot create the control socket of a process pool");
