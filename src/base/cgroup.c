@@ -4,34 +4,28 @@
 
 #include "base/cpus.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { TEXT_BYTES = 64 * 1024 };
-
-/* Read a small file completely. Returns false if it cannot be read. */
+/* Read a small file completely, but not to the stack, which may be small too. Returns a text that the
+ * caller frees; NULL if the file cannot be read. */
 static char *read_text(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *text = fd >= 0 ? malloc(TEXT_BYTES) : NULL;
+	FILE *file = fopen(path, "re");
+	char *text = NULL;
 	size_t n = 0;
-	ssize_t got = text ? 0 : -1;
+	bool is_read;
 
-	while (text && n < TEXT_BYTES - 1 &&
-	       (got = read(fd, text + n, TEXT_BYTES - 1 - n)) > 0)
-		n += (size_t)got;
-	if (fd >= 0)
-		close(fd);
-	if (got < 0) {
-		free(text);
+	if (!file)
 		return NULL;
-	}
-	text[n] = 0;
-	return text;
+	is_read = getdelim(&text, &n, 0, file) >= 0;
+	fclose(file);
+	if (is_read)
+		return text;
+	free(text);
+	return NULL;
 }
 
 static bool find_number(const char *text, const char *key, uint64_t *ret_number)
