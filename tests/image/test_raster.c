@@ -36,7 +36,7 @@ static void append_little(struct blob *blob, uint32_t number, unsigned n)
 static void append_big(struct blob *blob, uint32_t number, unsigned n)
 {
 	while (n-- > 0)
-		blob_append(blob, &(uint8_t){(uint8_t)(number >> (8 * n))}, 1);
+		blob_append(blob, &(uint8_t){(uint8_t)((uint64_t)number >> (8 * n))}, 1);
 }
 
 static void append_text(struct blob *blob, const char *text)

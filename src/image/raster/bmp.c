@@ -205,7 +205,9 @@ static uint8_t masked(uint32_t pixel, uint32_t mask)
 	unsigned shift = mask ? (unsigned)__builtin_ctz(mask) : 0;
 	uint32_t most = mask >> shift;
 
-	return most ? (uint8_t)(((pixel & mask) >> shift) * 255 / most) : 0;
+	if (most == 0)
+		return 0;
+	return (uint8_t)(((pixel & mask) >> shift) * 255 / most);
 }
 
 /* Store the pixel x of a row. Returns false if the palette does not contain its colour. */

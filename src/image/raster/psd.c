@@ -270,7 +270,8 @@ static void apply_palette(const struct raster *raster, const struct psd *psd,
 		uint64_t at = psd->palette_at + samples[0];
 
 		for (unsigned band = 0; band < 3; band++)
-			samples[band] = (uint8_t)raster_big(raster, at + 256 * band, 1);
+			samples[band] = (uint8_t)raster_big(raster,
+			                                    at + UINT64_C(256) * band, 1);
 	}
 }
 
